@@ -1,0 +1,63 @@
+/** The house's one-way streets (CONTRIBUTING, "Dependencies"). */
+const linear = "(gptq|awq|exl2|compressed-tensors)";
+
+export default {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "core-knows-nobody",
+      severity: "error",
+      from: { path: "^packages/core/src" },
+      to: { path: "^packages/(?!core/)" },
+    },
+    {
+      name: "formats-know-core-only",
+      comment: "formats never import each other; the linear formats may use safetensors",
+      severity: "error",
+      from: { path: "^packages/(safetensors|gguf|models)/src" },
+      to: { path: "^packages/(?!core/)", pathNot: "^packages/$1/" },
+    },
+    {
+      name: "linear-formats-know-core-and-safetensors",
+      severity: "error",
+      from: { path: `^packages/${linear}/src` },
+      to: { path: "^packages/(?!core/|safetensors/)", pathNot: "^packages/$1/" },
+    },
+    {
+      name: "convert-does-not-know-cli",
+      severity: "error",
+      from: { path: "^packages/convert/src" },
+      to: { path: "^packages/cli/" },
+    },
+    {
+      name: "node-only-at-the-edge",
+      severity: "error",
+      from: {
+        path: "^packages/[^/]+/src",
+        pathNot: [
+          "^packages/core/src/node\\.ts$",
+          "^packages/core/src/node/",
+          "^packages/convert/src/workers/",
+          "^packages/cli/src/",
+        ],
+      },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "arithmetic-knows-no-io",
+      severity: "error",
+      from: { path: "^packages/[^/]+/src/(types/|codec\\.ts$)" },
+      to: { path: "^packages/[^/]+/src/(io/|reader\\.ts|writer\\.ts)" },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules|dist" },
+    exclude: { path: "(^|/)(dist|node_modules|test|bench|assembly)(/|$)" },
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      conditionNames: ["@requant/source", "import", "types", "default"],
+      exportsFields: ["exports"],
+    },
+  },
+};

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  resolve: { conditions: ["@requant/source"] },
+  ssr: { resolve: { conditions: ["@requant/source"] } },
+  test: {
+    include: ["packages/*/test/**/*.test.ts"],
+    environment: "node",
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
