@@ -1,0 +1,94 @@
+/**
+ * Every refusal of Requant is a `CodecError`: what is wrong, where, found against allowed, and the way out.
+ * The class tells whose fault it is; the words for people are made at the edge from these fields.
+ */
+
+/** Whose fault it is: the file, a limit, a thing we do not support, the environment, or a conversion that cannot be. */
+export type ErrorCode = "FORMAT" | "LIMIT" | "UNSUPPORTED" | "IO" | "CONVERSION" | "USAGE";
+
+/** Where a fault is and how to get past it. Every field is optional; give all that are known. */
+export interface ErrorPlace {
+  /** The way out, one imperative sentence. */
+  readonly hint?: string | undefined;
+  /** File or URL. */
+  readonly path?: string | undefined;
+  /** Tensor name, as stored. */
+  readonly tensor?: string | undefined;
+  /** Byte offset in the file. */
+  readonly offset?: number | undefined;
+  readonly cause?: unknown;
+}
+
+export class CodecError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly path: string | undefined;
+  readonly tensor: string | undefined;
+  readonly offset: number | undefined;
+
+  constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
+    super(message, place.cause === undefined ? undefined : { cause: place.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = place.hint;
+    this.path = place.path;
+    this.tensor = place.tensor;
+    this.offset = place.offset;
+  }
+}
+
+/** The bytes are not what the format says they must be. */
+export class FormatError extends CodecError {
+  constructor(message: string, place?: ErrorPlace) {
+    super("FORMAT", message, place);
+  }
+}
+
+/** The file asks for more than `Limits` allow. */
+export class LimitError extends CodecError {
+  constructor(message: string, place?: ErrorPlace) {
+    super("LIMIT", message, place);
+  }
+}
+
+/** Well-formed, but a version, type or variant that Requant does not read or write. */
+export class UnsupportedError extends CodecError {
+  constructor(message: string, place?: ErrorPlace) {
+    super("UNSUPPORTED", message, place);
+  }
+}
+
+/** The environment failed: not found, network, disk full, changed while being read. */
+export class IoError extends CodecError {
+  constructor(message: string, place?: ErrorPlace) {
+    super("IO", message, place);
+  }
+}
+
+/** The conversion asked for is not possible: facts are missing, or `--exact` cannot be met. */
+export class ConversionError extends CodecError {
+  constructor(message: string, place?: ErrorPlace) {
+    super("CONVERSION", message, place);
+  }
+}
+
+/** The caller asked for something that makes no sense. */
+export class UsageError extends CodecError {
+  constructor(message: string, place?: ErrorPlace) {
+    super("USAGE", message, place);
+  }
+}
+
+const CODES: ReadonlySet<string> = new Set(["FORMAT", "LIMIT", "UNSUPPORTED", "IO", "CONVERSION", "USAGE"]);
+
+/** True for a `CodecError` of any copy of this package (ESM and CJS builds have different classes). */
+export function isCodecError(value: unknown): value is CodecError {
+  return (
+    value instanceof CodecError ||
+    (value instanceof Error &&
+      "code" in value &&
+      typeof value.code === "string" &&
+      CODES.has(value.code) &&
+      "hint" in value)
+  );
+}

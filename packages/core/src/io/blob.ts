@@ -1,0 +1,41 @@
+import { IoError } from "../errors.ts";
+import { checkRange } from "./range.ts";
+import type { ByteSource } from "./source.ts";
+
+/** A Blob or a File that a person chose in a browser: read by slices, never whole. */
+export function blobSource(blob: Blob, name?: string): ByteSource {
+  const path = name ?? ("name" in blob && typeof blob.name === "string" ? blob.name : "blob");
+  const byteLength = blob.size;
+  async function read(start: number, end: number): Promise<Uint8Array> {
+    checkRange(path, byteLength, start, end);
+    let buffer: ArrayBuffer;
+    try {
+      buffer = await blob.slice(start, end).arrayBuffer();
+    } catch (cause) {
+      // browsers tell that a chosen file changed or vanished by NotReadableError or NotFoundError
+      throw new IoError("The file cannot be read any more: it was changed, moved or removed.", {
+        path,
+        offset: start,
+        cause,
+        hint: "Choose the file again.",
+      });
+    }
+    if (buffer.byteLength !== end - start) {
+      throw new IoError(`${end - start} bytes were asked for, ${buffer.byteLength} came.`, {
+        path,
+        offset: start,
+        hint: "Choose the file again.",
+      });
+    }
+    return new Uint8Array(buffer);
+  }
+  return {
+    name: path,
+    byteLength,
+    read,
+    async readInto(target, start) {
+      target.set(await read(start, start + target.byteLength));
+    },
+    async close() {},
+  };
+}

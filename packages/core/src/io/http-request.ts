@@ -1,0 +1,145 @@
+import { IoError } from "../errors.ts";
+import { retryAfter } from "./retry.ts";
+
+export interface HttpOptions {
+  /** Replaces the global `fetch`: a proxy, a signer, a test. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Sent with each request, such as `Authorization`. `fetch` drops that one when a redirect leaves the origin. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  /** Milliseconds without a byte before a request counts as failed. Default 60 000. */
+  readonly stallTimeout?: number;
+}
+
+/** A fault that may be gone in a moment, with the error to report if it is not. */
+export class TransientFault extends Error {
+  readonly error: IoError;
+  /** Milliseconds that the server asked to wait. */
+  readonly after: number | undefined;
+  constructor(error: IoError, after?: number) {
+    super(error.message);
+    this.error = error;
+    this.after = after;
+  }
+}
+
+/** Timeouts, rate limits and overload: the same request may succeed later. Other statuses say no for good. */
+const transientStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
+
+/** One request with its own cancellation: by the caller, by silence, or because the rest of the body is not wanted. */
+export class HttpRequest {
+  readonly #name: string;
+  readonly #url: string;
+  readonly #options: HttpOptions;
+  readonly #controller = new AbortController();
+  readonly #onAbort = (): void => this.#controller.abort();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stalled = false;
+
+  constructor(url: string, name: string, options: HttpOptions) {
+    this.#url = url;
+    this.#name = name;
+    this.#options = options;
+    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /**
+   * Asks for bytes `[start, end)`; the caller judges the status and headers.
+   * @throws TransientFault for network faults and busy servers, IoError for 401 and 403
+   */
+  async send(start: number, end: number): Promise<Response> {
+    const request = this.#options.fetch ?? globalThis.fetch;
+    this.#watch();
+    let response: Response;
+    try {
+      // The URL as given, each time: a redirect to a signed address is followed afresh, so it cannot expire between
+      // reads. Accept-Encoding is not set here: fetch itself says "identity" for a request with Range.
+      response = await request(this.#url, {
+        headers: { ...this.#options.headers, range: `bytes=${start}-${end - 1}` },
+        signal: this.#controller.signal,
+      });
+    } catch (cause) {
+      throw this.#networkFault(cause, start);
+    }
+    const { status } = response;
+    if (transientStatuses.has(status)) {
+      const after = retryAfter(response.headers.get("retry-after"));
+      const wait = after === undefined ? "" : ` It asks to wait ${Math.ceil(after / 1000)} s.`;
+      const error = new IoError(`The server is busy or limits requests (${status}).${wait}`, {
+        path: this.#name,
+        offset: start,
+        hint: "Try again later, or download the file first.",
+      });
+      throw new TransientFault(error, after);
+    }
+    if (status === 401 || status === 403) {
+      throw new IoError(`The server refuses access (${status}).`, {
+        path: this.#name,
+        hint: "Give an access token in the headers, accept the model's licence on its page, or renew the signed URL.",
+      });
+    }
+    return response;
+  }
+
+  /**
+   * The body into `target`; returns the bytes received, which are fewer when the body just ends.
+   * @param onBytes hears of each piece, also before a failure
+   * @throws TransientFault when the connection breaks; `tooLong` when the body does not fit
+   */
+  async receive(
+    response: Response,
+    target: Uint8Array,
+    tooLong: IoError,
+    onBytes?: (received: number) => void,
+  ): Promise<number> {
+    const reader = response.body?.getReader();
+    if (reader === undefined) return 0;
+    let got = 0;
+    for (;;) {
+      this.#watch();
+      let part: ReadableStreamReadResult<Uint8Array>;
+      try {
+        part = await reader.read();
+      } catch (cause) {
+        throw this.#networkFault(cause, undefined);
+      }
+      if (part.done) return got;
+      if (part.value.byteLength > target.byteLength - got) throw tooLong;
+      target.set(part.value, got);
+      got += part.value.byteLength;
+      onBytes?.(part.value.byteLength);
+    }
+  }
+
+  /** Drops whatever is still coming, which also frees the connection. No effect on a finished request. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#controller.abort();
+  }
+
+  #watch(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#stalled = true;
+      this.#controller.abort();
+    }, this.#options.stallTimeout ?? 60_000);
+  }
+
+  #networkFault(cause: unknown, offset: number | undefined): TransientFault {
+    const why = this.#stalled ? "the server fell silent" : reasonOf(cause);
+    const error = new IoError(`The network failed: ${why}.`, {
+      path: this.#name,
+      offset,
+      cause,
+      hint: "Check the connection and the address.",
+    });
+    return new TransientFault(error);
+  }
+}
+
+/** fetch says only "fetch failed"; what happened is its cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message;
+}

@@ -1,0 +1,18 @@
+import { IoError } from "../errors.ts";
+
+/** Refuses a byte range that is not inside a source of `byteLength` bytes. */
+export function checkRange(name: string, byteLength: number, start: number, end: number): void {
+  if (
+    Number.isSafeInteger(start) &&
+    Number.isSafeInteger(end) &&
+    start >= 0 &&
+    start <= end &&
+    end <= byteLength
+  )
+    return;
+  throw new IoError(`Bytes ${start} to ${end} were asked for, but the file has ${byteLength} bytes.`, {
+    path: name,
+    offset: Number.isSafeInteger(start) && start >= 0 ? start : undefined,
+    hint: "Check that the file is complete: it may be a partial download.",
+  });
+}

@@ -1,0 +1,18 @@
+/**
+ * Where bytes come from. Two members do the work; files, Blobs, memory and URLs implement them, and caching or
+ * coalescing wraps them. Offsets are plain numbers (safe integers), never bit-shifted.
+ */
+export interface ByteSource {
+  /** Path, URL or a made-up name: used in errors only. */
+  readonly name: string;
+  /** Total length in bytes. */
+  readonly byteLength: number;
+  /**
+   * Bytes `[start, end)`. The result is the caller's to read, not to write: it may be a view of a shared buffer.
+   * @throws IoError when the range is not inside the source, or the bytes cannot be had.
+   */
+  read(start: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the bytes from `start` on: no allocation. Same errors as `read`. */
+  readInto(target: Uint8Array, start: number): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,105 @@
+import { IoError, UsageError } from "../errors.ts";
+import type { HttpOptions } from "./http-request.ts";
+import { checkRange } from "./range.ts";
+import { RangeClient } from "./range-client.ts";
+import type { ByteSource } from "./source.ts";
+import type { ReadStore } from "./store.ts";
+import { checkStorePath } from "./store-path.ts";
+
+export interface UrlOptions extends HttpOptions {
+  /** Repetitions of one read after a network fault, a cut-off body, 408, 429 or 5xx. Default 3. */
+  readonly retries?: number;
+}
+
+/**
+ * A file on an HTTP server, read by ranges: never the whole file for a header.
+ * @throws IoError when there is no such file, the server has no ranges, or (from reads) the file changes meanwhile
+ */
+export async function urlSource(url: string, options: UrlOptions = {}): Promise<ByteSource> {
+  const source = await openUrl(url, options);
+  if (source !== undefined) return source;
+  throw new IoError("There is no such file on the server (404).", {
+    path: shownUrl(url),
+    hint: "Check the URL.",
+  });
+}
+
+/** The files below a URL. The query of the base (a token, a revision) goes with each file. HTTP has no listing. */
+export function urlStore(baseUrl: string, options: UrlOptions = {}): ReadStore {
+  const base = parsedUrl(baseUrl);
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  const name = shownUrl(base.href);
+  return {
+    name,
+    async open(path) {
+      checkStorePath(path, name);
+      const url = new URL(base);
+      url.pathname += path.split("/").map(encodeURIComponent).join("/");
+      return openUrl(url.href, options);
+    },
+    async list() {
+      return undefined;
+    },
+  };
+}
+
+/** The source, or undefined for 404. */
+async function openUrl(url: string, options: UrlOptions): Promise<ByteSource | undefined> {
+  parsedUrl(url);
+  const name = shownUrl(url);
+  const client = new RangeClient(url, name, options, options.retries ?? 3);
+  const opened = await client.open();
+  if (opened === undefined) return undefined;
+  const { head, byteLength } = opened;
+
+  async function readInto(target: Uint8Array, start: number): Promise<void> {
+    checkRange(name, byteLength, start, start + target.byteLength);
+    const known = head.subarray(start, start + target.byteLength);
+    target.set(known);
+    if (known.byteLength < target.byteLength) {
+      await client.fill(target.subarray(known.byteLength), start + known.byteLength, byteLength);
+    }
+  }
+
+  return {
+    name,
+    byteLength,
+    async read(start, end) {
+      checkRange(name, byteLength, start, end);
+      if (end <= head.byteLength) return head.subarray(start, end);
+      const target = new Uint8Array(end - start);
+      await readInto(target, start);
+      return target;
+    },
+    readInto,
+    async close() {},
+  };
+}
+
+function parsedUrl(url: string): URL {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    throw new UsageError(`${JSON.stringify(url)} is not a URL.`, { cause });
+  }
+  if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
+    throw new UsageError(`Only http and https URLs can be read, not ${parsed.protocol}`, {
+      path: shownUrl(url),
+    });
+  }
+  if (parsed.username !== "" || parsed.password !== "") {
+    throw new UsageError("A URL with a name and password in it cannot be fetched.", {
+      path: shownUrl(url),
+      hint: "Give an Authorization header instead.",
+    });
+  }
+  return parsed;
+}
+
+/** A URL for people: without its query, which may hold a signature or token. */
+function shownUrl(url: string): string {
+  if (!URL.canParse(url)) return url;
+  const { protocol, host, pathname, search } = new URL(url);
+  return `${protocol}//${host}${pathname}${search === "" ? "" : "?…"}`;
+}
