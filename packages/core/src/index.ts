@@ -1,9 +1,47 @@
+export {
+  type FieldPiece,
+  type FieldStreams,
+  type FieldTable,
+  fieldWordCount,
+  packFields,
+  streamFields,
+  unpackFields,
+  type Words,
+} from "./bits/fields.ts";
+export {
+  MARLIN_COLUMNS,
+  MARLIN_ROWS,
+  marlinScaleRow,
+  marlinShapeMisfit,
+  packMarlin,
+  unpackMarlin,
+} from "./bits/marlin.ts";
 export { packWords, unpackWords, type WordLayout, wordCount } from "./bits/words.ts";
 export { BF16 } from "./codec/bf16.ts";
 export type { BlockCodec, BlockField } from "./codec/block.ts";
 export { checkBlockLengths, checkRowLengths } from "./codec/check.ts";
 export { F16 } from "./codec/f16.ts";
 export { F32 } from "./codec/f32.ts";
+export { gridWeight } from "./codec/grid-weight.ts";
+export {
+  allocateParts,
+  findPart,
+  type LinearCodec,
+  type LinearEncoder,
+  type LinearLayout,
+  type LinearPart,
+  type LinearWeight,
+  type PartBytes,
+  partByteLength,
+  partBytes,
+  readFloats,
+  readWords,
+  type ScaleEncoding,
+  scaleEncoding,
+  transposed,
+  writeFloat,
+  writeWords,
+} from "./codec/linear.ts";
 export {
   CodecError,
   ConversionError,
@@ -16,6 +54,37 @@ export {
   UnsupportedError,
   UsageError,
 } from "./errors.ts";
+export {
+  checkRows,
+  dequantizeGrid,
+  type Grid,
+  type GroupRun,
+  groupRuns,
+  groupSizeOf,
+  roundToHalf,
+  selectRows,
+  sequentialGroups,
+  stackGrids,
+} from "./grid.ts";
+export {
+  type GridFacts,
+  type GridParameters,
+  gridFacts,
+  isBfloat,
+  isHalf,
+  withMeasuredOffsets,
+} from "./grid-facts.ts";
+export {
+  type CodeRange,
+  fitGrid,
+  fittedGrid,
+  type GridFit,
+  type GridRequirement,
+  gridMisfit,
+  type Misfit,
+  roundingAllowed,
+} from "./grid-fit.ts";
+export { type QuantizeGridOptions, quantizeGrid } from "./grid-quantize.ts";
 export { blobSource } from "./io/blob.ts";
 export { ByteReader, type ByteReaderOptions } from "./io/byte-reader.ts";
 export { ByteWriter } from "./io/byte-writer.ts";
@@ -31,6 +100,10 @@ export type { ByteSource } from "./io/source.ts";
 export type { ReadStore, WriteStore } from "./io/store.ts";
 export { checkStorePath } from "./io/store-path.ts";
 export { type UrlOptions, urlSource, urlStore } from "./io/url.ts";
+export { type BlockTwinOptions, blockTwin } from "./kernels/block-twin.ts";
+export { allocateKernelBuffer, type KernelBuffer } from "./kernels/buffer.ts";
+export { type Kernel, type KernelModule, kernelModule } from "./kernels/module.ts";
+export { installKernels, kernelsAreInstalled, uninstallKernels } from "./kernels/switch.ts";
 export { defaultLimits, type Limits, limitsWith } from "./limits.ts";
 export type {
   BigintType,

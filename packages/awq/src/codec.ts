@@ -1,0 +1,168 @@
+import {
+  dequantizeGrid,
+  type ErrorPlace,
+  FormatError,
+  findPart,
+  fittedGrid,
+  type GridFacts,
+  type GridParameters,
+  gridFacts,
+  gridWeight,
+  type LinearCodec,
+  type LinearEncoder,
+  type LinearPart,
+  type PartBytes,
+  partBytes,
+  roundingAllowed,
+  sequentialGroups,
+} from "@requant/core";
+import type { AwqVersion } from "./config.ts";
+import { gemmPacking } from "./gemm.ts";
+import { gemvPacking } from "./gemv.ts";
+import { gemvFastPacking, llmAwqPacking } from "./gemv-fast.ts";
+import { marlinPacking } from "./marlin.ts";
+import type { AwqClaims, AwqLayout, AwqPacking, AwqParameters, PartOf } from "./packing.ts";
+
+/** One line per version: the table that everything else asks. */
+const packings: Readonly<Record<AwqVersion, AwqPacking>> = {
+  gemm: gemmPacking,
+  gemv: gemvPacking,
+  gemv_fast: gemvFastPacking,
+  "llm-awq": llmAwqPacking,
+  marlin: marlinPacking,
+};
+
+/**
+ * The version that the parts show: each has other names, encodings or shapes. Where a square weight could be gemm and
+ * gemv, the claim decides.
+ * @throws FormatError when they show none
+ */
+export function awqVersionOf(
+  parts: readonly LinearPart[],
+  claimed: AwqVersion,
+  place: ErrorPlace = {},
+): AwqVersion {
+  const shape = (suffix: string): readonly number[] => findPart(parts, suffix, place).shape;
+  const has = (suffix: string): boolean => parts.some((part) => part.suffix === suffix);
+  if (has("scaled_zeros")) return "llm-awq";
+  if (findPart(parts, "qweight", place).encoding === "I16") return "gemv_fast";
+  if (!has("qzeros")) return "marlin";
+  const gemm =
+    shape("scales")[1] === 8 * (shape("qweight")[1] ?? 0) && shape("qzeros")[0] === shape("scales")[0];
+  const gemv =
+    shape("scales")[0] === shape("qweight")[0] && shape("scales")[1] === 8 * (shape("qzeros")[1] ?? 0);
+  if (gemm && gemv) return claimed === "gemv" ? "gemv" : "gemm";
+  if (gemm) return "gemm";
+  if (gemv) return "gemv";
+  throw new FormatError(
+    `qweight [${shape("qweight").join(", ")}], qzeros [${shape("qzeros").join(", ")}] and scales [${shape("scales").join(", ")}] are no AWQ weight.`,
+    place,
+  );
+}
+
+export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayout> = {
+  name: "AWQ",
+  suffixes: ["qweight", "qzeros", "scales", "scaled_zeros"],
+  requiredSuffixes: ["qweight", "scales"],
+
+  readLayout(parts, claims, place = {}) {
+    const layout = packings[awqVersionOf(parts, claims.version, place)].readLayout(parts, claims, place);
+    packings[layout.version].parts(layout);
+    return layout;
+  },
+
+  parts: (layout) => packings[layout.version].parts(layout),
+
+  parameterSuffixes: ({ version }) => packings[version].suffixes.filter((suffix) => suffix !== "qweight"),
+
+  measure(layout, bytes, place) {
+    return factsOf(
+      layout,
+      packings[layout.version].readParameters(layout, partReader(layout, bytes, place)),
+      place,
+    );
+  },
+
+  open(layout, bytes, place) {
+    const packing = packings[layout.version];
+    const part = partReader(layout, bytes, place);
+    const parameters = packing.readParameters(layout, part);
+    factsOf(layout, parameters, place);
+    const qweight = part("qweight");
+    const weight = gridWeight(gridParameters(layout, parameters), (rowStart, rowEnd, codes) => {
+      packing.unpackCodes(layout, qweight, rowStart, rowEnd, codes);
+    });
+    const { offsets } = parameters;
+    if (offsets === undefined) return weight;
+    return {
+      ...weight,
+      dequantize(rowStart, rowEnd, out) {
+        // code × scale first (exact), then the stored offset: the sum is exact in f32 as well
+        const { columns, groupCount } = layout;
+        const grid = weight.toGrid(rowStart, rowEnd);
+        dequantizeGrid({ ...grid, zeros: new Int16Array(grid.zeros.length) }, out);
+        for (let row = rowStart, at = 0; row < rowEnd; row++) {
+          for (let column = 0; column < columns; column++, at++) {
+            out[at] = out[at]! + offsets[row * groupCount + grid.groupOfColumn[column]!]!;
+          }
+        }
+      },
+    };
+  },
+
+  requirement({ version, groupSize, scale }) {
+    const { symmetric } = packings[version];
+    return {
+      name: `AWQ ${version} with ${groupSize === -1 ? "one group per row" : `groups of ${groupSize}`}`,
+      blockSize: groupSize,
+      shortLastBlock: false,
+      codes: symmetric
+        ? { kind: "signed", min: -8, max: 7 }
+        : { kind: "affine", maxCode: 15, minZero: 0, maxZero: 15 },
+      scale,
+      offsetIsHalf: version === "gemv_fast" || version === "llm-awq",
+      roundsToHalf: scale === "F16",
+    };
+  },
+
+  rowMultiple: ({ version }) => packings[version].rowMultiple,
+
+  fromGrid(layout, grid, rowStart, bytes) {
+    const packing = packings[layout.version];
+    const fitted = fittedGrid(grid, roundingAllowed(awqCodec.requirement(layout)));
+    const part = partReader(layout, bytes);
+    const rowEnd = rowStart + fitted.rows;
+    packing.packCodes(layout, fitted.codes, rowStart, rowEnd, part("qweight"));
+    packing.writeParameters(layout, fitted, rowStart, rowEnd, part);
+  },
+};
+
+function gridParameters(layout: AwqLayout, { scales, zeros }: AwqParameters): GridParameters {
+  const { rows, columns, groupCount, groupSize } = layout;
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn: sequentialGroups(columns, groupSize),
+    scales,
+    zeros,
+    rounding: "none",
+  };
+}
+
+function factsOf(layout: AwqLayout, parameters: AwqParameters, place?: ErrorPlace): GridFacts {
+  const facts = gridFacts(gridParameters(layout, parameters), 15, place);
+  const { offsets, scales, zeros } = parameters;
+  if (offsets === undefined) return facts;
+  const bad = offsets.findIndex((offset) => !Number.isFinite(offset));
+  if (bad !== -1)
+    throw new FormatError(`The zero offset ${bad} is ${offsets[bad]}, not a finite number.`, place);
+  return offsets.some((offset, i) => offset !== -(scales[i]! * zeros[i]!))
+    ? { ...facts, storedOffsets: "rounded" }
+    : facts;
+}
+
+function partReader(layout: AwqLayout, bytes: PartBytes, place?: ErrorPlace): PartOf {
+  const parts = awqCodec.parts(layout);
+  return (suffix) => partBytes(bytes, findPart(parts, suffix, place), place);
+}

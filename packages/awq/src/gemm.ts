@@ -1,0 +1,81 @@
+import {
+  FormatError,
+  findPart,
+  readFloats,
+  readWords,
+  transposed,
+  writeFloat,
+  writeWords,
+} from "@requant/core";
+import { settleGroupSize } from "./groups.ts";
+import { packGemm, unpackGemm } from "./order.ts";
+import { type AwqLayout, type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./packing.ts";
+
+/** AWQ GEMM, the common one: K columns of W, N rows, G groups
+ *   qweight  I32  [K, N / 8]  eight rows of one column per word, in the order of order.ts
+ *   qzeros   I32  [G, N / 8]  in the same order
+ *   scales   F16  [G, N]      in natural order
+ * Source: AutoAWQ, modules/linear/gemm.py.
+ */
+export const gemmPacking: AwqPacking = {
+  suffixes: ["qweight", "qzeros", "scales"],
+  rowMultiple: 8,
+  symmetric: false,
+  readLayout(parts, _, place) {
+    const [columns, width] = matrixShape(findPart(parts, "qweight", place), "I32", place);
+    const [groupCount, zeroWidth] = matrixShape(findPart(parts, "qzeros", place), "I32", place);
+    if (zeroWidth !== width) {
+      throw new FormatError(`qzeros has ${zeroWidth} words per group, qweight ${width} per column.`, place);
+    }
+    const rows = 8 * width;
+    const [, , scale] = scaleShape(findPart(parts, "scales", place), [groupCount, rows], place);
+    const groupSize = settleGroupSize(columns, groupCount, place);
+    return { version: "gemm", rows, columns, groupCount, groupSize, scale };
+  },
+  parts(layout) {
+    const { rows, columns, groupCount, scale } = layout;
+    checkMultiples(layout, 8, 1);
+    return [
+      { suffix: "qweight", encoding: "I32", shape: [columns, rows / 8] },
+      { suffix: "qzeros", encoding: "I32", shape: [groupCount, rows / 8] },
+      { suffix: "scales", encoding: scale, shape: [groupCount, rows] },
+    ];
+  },
+  readParameters({ rows, groupCount, scale }, part) {
+    const zeros = new Uint8Array(rows * groupCount);
+    unpackGemm(readWords(part("qzeros"), 32), groupCount, rows / 8, 0, rows, zeros, groupCount);
+    return {
+      scales: transposed(readFloats(part("scales"), scale), groupCount, rows),
+      zeros: Int16Array.from(zeros),
+    };
+  },
+  writeParameters({ rows, groupCount, scale }, { scales, zeros }, rowStart, rowEnd, part) {
+    writeScalesByGroup(rows, groupCount, scale, scales, rowStart, rowEnd, part("scales"));
+    const words = writeWords(part("qzeros"), 32);
+    packGemm(Uint8Array.from(zeros), groupCount, groupCount, rows / 8, rowStart, rowEnd, words);
+  },
+  unpackCodes({ rows, columns }, qweight, rowStart, rowEnd, codes) {
+    unpackGemm(readWords(qweight, 32), columns, rows / 8, rowStart, rowEnd, codes, columns);
+  },
+  packCodes({ rows, columns }, codes, rowStart, rowEnd, qweight) {
+    packGemm(codes, columns, columns, rows / 8, rowStart, rowEnd, writeWords(qweight, 32));
+  },
+};
+
+/** Scales of a band of rows into `[groups, rows]`. */
+export function writeScalesByGroup(
+  rows: number,
+  groupCount: number,
+  scale: AwqLayout["scale"],
+  scales: Float32Array,
+  rowStart: number,
+  rowEnd: number,
+  bytes: Uint8Array,
+): void {
+  const words = scale === "F32" ? writeWords(bytes, 32) : writeWords(bytes, 16);
+  for (let row = rowStart; row < rowEnd; row++) {
+    for (let group = 0; group < groupCount; group++) {
+      writeFloat(words, group * rows + row, scale, scales[(row - rowStart) * groupCount + group]!);
+    }
+  }
+}

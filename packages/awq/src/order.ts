@@ -1,0 +1,53 @@
+import { UsageError } from "@requant/core";
+
+/**
+ * AWQ's GEMM packing: a word holds eight neighbouring out features of one column of W, in an order that suits the kernel:
+ *
+ *   bits      0–3  4–7  8–11  12–15  16–19  20–23  24–27  28–31
+ *   feature    0    2    4     6      1      3      5      7
+ *
+ * Source: AutoAWQ, utils/packing_utils.py (AWQ_ORDER).
+ */
+const SHIFTS: readonly number[] = [0, 16, 4, 20, 8, 24, 12, 28];
+
+/** `words[k × width + c]` to codes of features `[start, end)`: `fields[(feature − start) × step + k]`. */
+export function unpackGemm(
+  words: Uint32Array,
+  lines: number,
+  width: number,
+  start: number,
+  end: number,
+  fields: Uint8Array,
+  step: number,
+): void {
+  for (let feature = start; feature < end; feature++) {
+    const shift = SHIFTS[feature & 7]!;
+    const to = (feature - start) * step;
+    for (let line = 0, word = feature >> 3; line < lines; line++, word += width) {
+      fields[to + line] = (words[word]! >>> shift) & 15;
+    }
+  }
+}
+
+/** The reverse; `start` and `end` are multiples of 8. @throws UsageError for a code above 15 */
+export function packGemm(
+  fields: Uint8Array,
+  step: number,
+  lines: number,
+  width: number,
+  start: number,
+  end: number,
+  words: Uint32Array,
+): void {
+  for (let feature = start; feature < end; feature += 8) {
+    for (let line = 0, word = feature >> 3; line < lines; line++, word += width) {
+      let bits = 0;
+      for (let j = 0; j < 8; j++) {
+        const field = fields[(feature - start + j) * step + line]!;
+        if (field > 15) throw new UsageError(`Code ${field} does not fit 4 bits.`);
+        bits |= field << SHIFTS[j]!;
+      }
+      words[word] = bits;
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import type { Context } from "./context.ts";
+import { type CommonOptions, colorsFor, type Streams } from "./streams.ts";
+import { VERSION } from "./version.ts";
+
+/** A command's work: its positional arguments, its options, and what all commands get. Resolves to the exit status. */
+export type Handler = (
+  args: readonly string[],
+  options: Record<string, unknown>,
+  context: Context,
+) => Promise<number>;
+
+/** The whole command line. Handlers load when called, so that `--help` and the small commands start fast. */
+export function buildProgram(streams: Streams, signal: AbortSignal, done: (status: number) => void): Command {
+  const program = new Command("requant");
+  program
+    .description("Inspect, convert and verify quantized model files: GGUF, GPTQ, AWQ, EXL2, safetensors.")
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.out.write(text),
+      writeErr: () => {},
+    })
+    .action(() => {
+      throw new CommanderError(2, "requant.noCommand", "no command given");
+    });
+
+  const command = (usage: string, description: string, load: () => Promise<Handler>): Command => {
+    const added = program
+      .command(usage)
+      .description(description)
+      .option("--json", "one JSON document on stdout; an error is one JSON line on stderr")
+      .option("--quiet", "no progress, no messages")
+      .option("--debug", "stack traces")
+      .exitOverride();
+    added.action(async () => {
+      const options = added.opts<CommonOptions & Record<string, unknown>>();
+      const context: Context = {
+        streams,
+        signal,
+        colors: colorsFor(process.stdout),
+        options,
+      };
+      const args = added.processedArgs
+        .flat()
+        .filter((argument): argument is string => typeof argument === "string");
+      done(await (await load())(args, options, context));
+    });
+    return added;
+  };
+
+  command(
+    "inspect <model>",
+    "what is in a model: measured from the tensors, next to what its config claims",
+    async () => (await import("./commands/inspect.ts")).inspect,
+  )
+    .option("--tensors", "list every tensor")
+    .option("--metadata", "list every metadata key or config value");
+
+  conversion(
+    command(
+      "convert <model> <output>",
+      "convert to another format",
+      async () => (await import("./commands/convert.ts")).convert,
+    ),
+  )
+    .option("--plan", "print the plan, write nothing")
+    .option("--overwrite", "replace an existing output")
+    .option("--no-verify", "do not re-read and compare what was written");
+
+  conversion(
+    command(
+      "plan <model>",
+      "what convert would do, weight by weight; writes nothing",
+      async () => (await import("./commands/plan.ts")).plan,
+    ),
+  );
+
+  command(
+    "verify <a> <b>",
+    "compare two models weight by weight in f32",
+    async () => (await import("./commands/verify.ts")).verify,
+  ).option("--tolerance <relative>", "relative RMSE that counts as equal", number, 0);
+
+  command(
+    "dump <model> <tensor>",
+    "dequantized values of one tensor",
+    async () => (await import("./commands/dump.ts")).dump,
+  )
+    .option("--rows <a:b>", "rows a up to, not including, b")
+    .option("--out <file.npy>", "write them as a NumPy array");
+
+  command(
+    "metadata <action> <file> [entries...]",
+    "get, set, unset or list GGUF metadata",
+    async () => (await import("./commands/metadata.ts")).metadata,
+  ).addHelpText("after", "\nset takes KEY=TYPE:VALUE, for example general.name=str:My-Model");
+
+  command(
+    "hash <model>",
+    "sha256 of the file and of every tensor",
+    async () => (await import("./commands/hash.ts")).hash,
+  )
+    .option("--tensors", "one line a tensor")
+    .option("--values", "hash the dequantized f32 values: equal weights hash equal across formats");
+
+  for (const [name, description] of [
+    ["split", "cut a GGUF or safetensors model into several files"],
+    ["merge", "put the files of a split model into one"],
+  ] as const) {
+    const added = command(
+      `${name} <model> <output>`,
+      description,
+      async () => (await import("./commands/split.ts"))[name],
+    )
+      .option("--overwrite", "replace existing files")
+      .option("--no-verify", "do not re-read and compare what was written");
+    if (name === "split") {
+      added
+        .option("--max-size <size>", "most bytes in one file, for example 5G")
+        .option("--max-tensors <n>", "most tensors in one file");
+    }
+  }
+
+  return program;
+}
+
+/** The options that decide what a conversion makes. */
+function conversion(command: Command): Command {
+  return command
+    .requiredOption("--to <target>", "gguf:q4_k_m, gguf:q8_0, gguf:bf16, safetensors:f16 …")
+    .option("--exact", "refuse any tensor that would not keep its values")
+    .option("--shard-size <size>", "split the output, for example 5G")
+    .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
+    .option(
+      "--include-weights <text>",
+      "use the matrix only for names with this text; repeatable",
+      collect,
+      [],
+    )
+    .option(
+      "--exclude-weights <text>",
+      "do not use the matrix for names with this text; repeatable",
+      collect,
+      [],
+    )
+    .option("--pure", "one type for all quantized tensors")
+    .option("--tensor <regex=encoding>", "type of the tensors whose name matches; repeatable", collect, [])
+    .option("--output-tensor <type>", "type of the output tensor")
+    .option("--token-embedding <type>", "type of the token embedding")
+    .option("--leave-output", "keep the output tensor as it is")
+    .option("--keep-split", "as many files as the source has")
+    .option("--prune-layers <list>", "leave these layers out, for example 20,21")
+    .option("--allow-requantize", "quantize tensors that are quantized already")
+    .option("--like <reference.gguf>", "take metadata and tokenizer from a GGUF of the same model")
+    .option("--set <key=type:value>", "set a metadata key of the output; repeatable", collect, []);
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+function number(value: string): number {
+  const parsed = Number(value);
+  if (value.trim() === "" || !Number.isFinite(parsed) || parsed < 0)
+    throw new InvalidArgumentError("It must be a number, zero or more.");
+  return parsed;
+}

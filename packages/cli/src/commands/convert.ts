@@ -1,0 +1,32 @@
+import { type Model, parseTarget, planConversion } from "@requant/convert";
+import { z } from "zod";
+import type { Handler } from "../args.ts";
+import { execute, outputPlace, showPlan } from "../execute.ts";
+import { withModel } from "../open.ts";
+import { conversionArguments, planOptions } from "../plan-arguments.ts";
+
+const convertArguments = conversionArguments.extend({
+  plan: z.boolean().optional(),
+  overwrite: z.boolean().optional(),
+  /** False under `--no-verify`. */
+  verify: z.boolean(),
+});
+
+export const convert: Handler = async ([argument = "", output = ""], given, context) => {
+  const choices = convertArguments.parse(given);
+  const target = parseTarget(choices.to);
+  const rest = await planOptions(choices);
+  return withModel(argument, context.signal, async (model) => {
+    const run = async (like?: Model): Promise<number> => {
+      const { directory, name } = await outputPlace(output, target.format === "gguf");
+      const plan = await planConversion(model, target, { ...rest, like, outputName: name });
+      if (choices.plan === true) return showPlan(plan, context);
+      return execute(plan, model, directory, context, {
+        overwrite: choices.overwrite,
+        check: choices.verify,
+        imatrix: rest.imatrix?.weights,
+      });
+    };
+    return choices.like === undefined ? run() : withModel(choices.like, context.signal, run);
+  });
+};

@@ -1,0 +1,114 @@
+import { type Inspection, inspectModel, type Model, metadataLines } from "@requant/convert";
+import type { Handler } from "../args.ts";
+import { exitStatus } from "../exit.ts";
+import { withModel } from "../open.ts";
+import { byteQuantity, countQuantity } from "../render/quantity.ts";
+import { facts, table } from "../render/table.ts";
+import { printable, shorten } from "../render/text.ts";
+import { writeJson } from "../streams.ts";
+
+export const inspect: Handler = async ([argument = ""], given, { streams, signal, options }) =>
+  withModel(argument, signal, async (model) => {
+    const inspection = await inspectModel(model);
+    const shown = { tensors: given["tensors"] === true, metadata: given["metadata"] === true };
+    if (options.json) {
+      const { tensors, ...rest } = inspection;
+      writeJson(streams, {
+        ...rest,
+        ...(shown.tensors ? { tensors } : {}),
+        ...(shown.metadata ? { metadata: metadataOf(model) } : {}),
+      });
+    } else {
+      streams.out.write(`${renderInspection(inspection, shown, model)}\n`);
+    }
+    return exitStatus.done;
+  });
+
+/** GGUF keys, or what a Hugging Face directory says of itself in config.json. */
+function metadataOf(model: Model): { key: string; type: string; value: string }[] {
+  if (model.gguf !== undefined) return metadataLines(model.gguf.metadata);
+  return Object.entries(model.hf?.config ?? {}).map(([key, value]) => ({
+    key,
+    type: Array.isArray(value) ? "array" : value === null ? "null" : typeof value,
+    value: typeof value === "string" ? value : JSON.stringify(value),
+  }));
+}
+
+function renderInspection(
+  model: Inspection,
+  shown: { tensors: boolean; metadata: boolean },
+  source: Model,
+): string {
+  const parts = [
+    facts([
+      ["model", model.name],
+      ["format", model.variant],
+      ...(model.architecture === undefined ? [] : ([["architecture", model.architecture]] as const)),
+      ["parameters", `${countQuantity(model.parameterCount)} in ${model.tensorCount} tensors`],
+      [
+        "size",
+        `${byteQuantity(model.fileByteLength)} in ${model.files.length} file${model.files.length === 1 ? "" : "s"}`,
+      ],
+      ["bits per weight", model.bitsPerWeight.toFixed(3)],
+      ...model.facts.map(({ label, value }) => [label, String(value)] as const),
+    ]),
+    table(
+      [
+        { title: "encoding" },
+        { title: "tensors", align: "right" },
+        { title: "weights", align: "right" },
+        { title: "bytes", align: "right" },
+        { title: "bits/weight", align: "right" },
+      ],
+      model.encodings.map((row) => [
+        row.encoding,
+        String(row.tensorCount),
+        countQuantity(row.parameterCount),
+        byteQuantity(row.byteLength),
+        row.bitsPerWeight.toFixed(3),
+      ]),
+    ),
+  ];
+  if (model.measured.length > 0) {
+    parts.push(
+      table(
+        [{ title: "fact" }, { title: "measured" }, { title: "claimed" }, { title: "" }],
+        model.measured.map(({ label, measured, claimed, agrees }) => [
+          label,
+          String(measured),
+          String(claimed),
+          agrees ? "" : "disagree",
+        ]),
+      ),
+    );
+  }
+  if (shown.metadata) {
+    parts.push(
+      table(
+        [{ title: "key" }, { title: "type" }, { title: "value" }],
+        metadataOf(source).map(({ key, type, value }) => [key, type, shorten(String(value), 100)]),
+      ),
+    );
+  }
+  if (shown.tensors) {
+    parts.push(
+      table(
+        [
+          { title: "tensor" },
+          { title: "shape", align: "right" },
+          { title: "encoding" },
+          { title: "bytes", align: "right" },
+          { title: "file" },
+        ],
+        model.tensors.map(({ name, shape, encoding, byteLength, file }) => [
+          printable(name),
+          shape.join("×"),
+          encoding,
+          String(byteLength),
+          file,
+        ]),
+      ),
+    );
+  }
+  return parts.join("\n\n");
+}

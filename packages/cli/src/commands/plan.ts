@@ -1,0 +1,16 @@
+import { type Model, parseTarget, planConversion } from "@requant/convert";
+import type { Handler } from "../args.ts";
+import { showPlan } from "../execute.ts";
+import { withModel } from "../open.ts";
+import { conversionArguments, planOptions } from "../plan-arguments.ts";
+
+export const plan: Handler = async ([argument = ""], given, context) => {
+  const choices = conversionArguments.parse(given);
+  const target = parseTarget(choices.to);
+  const rest = await planOptions(choices);
+  return withModel(argument, context.signal, async (model) => {
+    const make = async (like?: Model): Promise<number> =>
+      showPlan(await planConversion(model, target, { ...rest, like }), context);
+    return choices.like === undefined ? make() : withModel(choices.like, context.signal, make);
+  });
+};

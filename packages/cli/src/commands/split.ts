@@ -1,0 +1,34 @@
+import { type Model, type Plan, planMerge, planSplit } from "@requant/convert";
+import type { Handler } from "../args.ts";
+import { parseByteSize, parseCount } from "../byte-size.ts";
+import type { Context } from "../context.ts";
+import { execute, outputPlace } from "../execute.ts";
+import { withModel } from "../open.ts";
+
+export const split: Handler = ([argument = "", output = ""], given, context) =>
+  rearrange(argument, output, given, context, (model, outputName) =>
+    planSplit(model, {
+      outputName,
+      maxTensors: given["maxTensors"] === undefined ? undefined : parseCount(String(given["maxTensors"])),
+      maxByteLength: given["maxSize"] === undefined ? undefined : parseByteSize(String(given["maxSize"])),
+    }),
+  );
+
+export const merge: Handler = ([argument = "", output = ""], given, context) =>
+  rearrange(argument, output, given, context, (model, outputName) => planMerge(model, { outputName }));
+
+function rearrange(
+  argument: string,
+  output: string,
+  given: Record<string, unknown>,
+  context: Context,
+  planFor: (model: Model, outputName: string | undefined) => Promise<Plan>,
+): Promise<number> {
+  return withModel(argument, context.signal, async (model) => {
+    const { directory, name } = await outputPlace(output, model.format === "gguf");
+    return execute(await planFor(model, name), model, directory, context, {
+      overwrite: given["overwrite"] === true,
+      check: given["verify"] !== false,
+    });
+  });
+}

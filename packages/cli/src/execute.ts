@@ -1,0 +1,67 @@
+import { mkdir, rmdir, stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { type Model, type Plan, planReport, type RunOptions, runPlan } from "@requant/convert";
+import { directoryStore } from "@requant/core/node";
+import type { Context } from "./context.ts";
+import { exitStatus } from "./exit.ts";
+import { ProgressBar } from "./render/progress.ts";
+import { renderReport } from "./render/report.ts";
+import { writeJson } from "./streams.ts";
+
+export interface OutputPlace {
+  readonly directory: string;
+  /** Of the one file, or of the parts without their numbers; undefined where the output is a folder. */
+  readonly name: string | undefined;
+}
+
+/** A GGUF goes into a file, unless the output is a folder that exists; everything else is a folder of files. */
+export async function outputPlace(output: string, singleFile: boolean): Promise<OutputPlace> {
+  const path = resolve(output);
+  const isDirectory = await stat(path).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+  if (!singleFile || isDirectory) return { directory: path, name: undefined };
+  return { directory: dirname(path), name: basename(path) };
+}
+
+/** Prints what would be done. */
+export function showPlan(plan: Plan, { streams, options }: Context): number {
+  const report = planReport(plan);
+  if (options.json) writeJson(streams, report);
+  else streams.out.write(`${renderReport(report, { tensors: true })}\n`);
+  return exitStatus.done;
+}
+
+/** Runs a plan into a folder and prints the report. A folder that was made for it goes again when it fails. */
+export async function execute(
+  plan: Plan,
+  model: Model,
+  directory: string,
+  { streams, signal, options }: Context,
+  run: Pick<RunOptions, "overwrite" | "check" | "imatrix">,
+): Promise<number> {
+  const bar = new ProgressBar(streams.err, options.quiet === true);
+  const made = await mkdir(directory, { recursive: true });
+  try {
+    const report = await runPlan(
+      plan,
+      model,
+      directoryStore(directory, { overwrite: run.overwrite === true }),
+      {
+        ...run,
+        signal,
+        onProgress: ({ done, total }) => bar.update(done, total),
+      },
+    );
+    bar.end();
+    if (options.json) writeJson(streams, report);
+    else if (options.quiet !== true) streams.out.write(`${renderReport(report, { tensors: false })}\n`);
+    return exitStatus.done;
+  } catch (error) {
+    bar.end();
+    // only when empty: one that holds anything stays
+    if (made !== undefined) await rmdir(directory).catch(() => {});
+    throw error;
+  }
+}

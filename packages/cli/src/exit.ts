@@ -1,0 +1,41 @@
+import { type CodecError, type ErrorCode, isCodecError } from "@requant/core";
+
+/** Exit statuses: a contract with scripts (see `requant --help`). */
+export const exitStatus = {
+  done: 0,
+  different: 1,
+  usage: 2,
+  refused: 3,
+  io: 4,
+  impossible: 5,
+  interrupted: 130,
+} as const;
+
+const statusOf: Record<ErrorCode, number> = {
+  USAGE: exitStatus.usage,
+  FORMAT: exitStatus.refused,
+  LIMIT: exitStatus.refused,
+  UNSUPPORTED: exitStatus.refused,
+  IO: exitStatus.io,
+  CONVERSION: exitStatus.impossible,
+};
+
+/** The status of a failure; an error that is not ours is a fault of this program and counts as usage of none: 70. */
+export function statusOfError(error: unknown): number {
+  if (isAbort(error)) return exitStatus.interrupted;
+  return isCodecError(error) ? statusOf[error.code] : 70;
+}
+
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+/** What scripts get on stderr under `--json`. */
+export function errorDocument(error: unknown): { error: Record<string, unknown> } {
+  if (isAbort(error)) return { error: { code: "INTERRUPTED", message: "interrupted" } };
+  if (!isCodecError(error)) {
+    return { error: { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) } };
+  }
+  const { code, message, hint, path, tensor, offset }: CodecError = error;
+  return { error: { code, message, hint, path, tensor, offset } };
+}

@@ -1,0 +1,60 @@
+import { CommanderError } from "commander";
+import { buildProgram } from "./args.ts";
+import { errorDocument, exitStatus, isAbort, statusOfError } from "./exit.ts";
+import { printable, printableLines } from "./render/text.ts";
+import type { Streams } from "./streams.ts";
+
+/**
+ * Runs one command line and returns its exit status. Never throws and never ends the process, so that a test, or
+ * another program, can call it.
+ */
+export async function main(argv: readonly string[], streams: Streams): Promise<number> {
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort();
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", interrupt);
+  const json = argv.includes("--json");
+  const debug = argv.includes("--debug");
+  let status: number = exitStatus.done;
+  try {
+    const program = buildProgram(streams, abort.signal, (result) => {
+      status = result;
+    });
+    await program.parseAsync([...argv], { from: "user" });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return exitStatus.done;
+      report(streams, json, {
+        code: "USAGE",
+        message: error.message.replace(/^error: /, ""),
+        hint: "See requant --help.",
+      });
+      return exitStatus.usage;
+    }
+    report(streams, json, errorDocument(error).error);
+    if (debug && error instanceof Error) streams.err.write(`${printableLines(error.stack ?? "")}\n`);
+    return isAbort(error) || abort.signal.aborted ? exitStatus.interrupted : statusOfError(error);
+  } finally {
+    process.removeListener("SIGINT", interrupt);
+    process.removeListener("SIGTERM", interrupt);
+  }
+}
+
+function report(streams: Streams, json: boolean, error: Record<string, unknown>): void {
+  if (json) {
+    streams.err.write(`${JSON.stringify({ error })}\n`);
+    return;
+  }
+  const place = [
+    error["path"],
+    error["tensor"] && `tensor ${error["tensor"]}`,
+    error["offset"] !== undefined && `offset ${error["offset"]}`,
+  ]
+    .filter((part) => typeof part === "string" && part !== "" && !String(error["message"]).includes(part))
+    .map((part) => printable(String(part)));
+  streams.err.write(
+    `requant: ${printable(String(error["message"]))}${place.length > 0 ? ` (${place.join(", ")})` : ""}\n`,
+  );
+  if (typeof error["hint"] === "string") streams.err.write(`  ${printable(error["hint"])}\n`);
+}

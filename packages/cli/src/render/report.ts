@@ -1,0 +1,116 @@
+import type { PlanReport } from "@requant/convert";
+import { byteQuantity, countQuantity, duration, measure } from "./quantity.ts";
+import { facts, table } from "./table.ts";
+import { printable, shorten } from "./text.ts";
+
+const WHAT: Readonly<Record<string, string>> = {
+  copy: "the bytes themselves",
+  exact: "other bytes, the same values",
+  rounded: "same codes, a scale was rounded",
+  requantized: "new codes",
+  float: "dequantized to floats",
+};
+
+const NAME_WIDTH = 44;
+
+/** What a conversion does, or did: the summary, and each tensor where asked. */
+export function renderReport(report: PlanReport, options: { tensors: boolean }): string {
+  const { source, target } = report;
+  const parts = [
+    facts([
+      [
+        "from",
+        `${source.name}  (${source.variant}${source.architecture === undefined ? "" : `, ${source.architecture}`})`,
+      ],
+      [
+        "to",
+        `${target.text}  ${target.files
+          .map(({ name }) => name)
+          .slice(0, 4)
+          .join(", ")}${target.files.length > 4 ? ` and ${target.files.length - 4} more` : ""}`,
+      ],
+      ["weights", `${countQuantity(source.parameterCount)} in ${report.tensors.length} tensors`],
+      [
+        "size",
+        `${byteQuantity(source.files.reduce((sum, file) => sum + file.byteLength, 0))} → ${byteQuantity(report.byteLength)}`,
+      ],
+      ...(report.seconds === undefined ? [] : ([["time", duration(report.seconds)]] as const)),
+    ]),
+  ];
+  if (options.tensors) parts.push(tensorTable(report));
+  parts.push(fidelityTable(report));
+  if (report.leftOut.length > 0) {
+    parts.push(
+      `left out:\n${report.leftOut.map(({ name, reason }) => `  ${printable(name)}: ${printable(reason)}`).join("\n")}`,
+    );
+  }
+  if (report.notes.length > 0) parts.push(report.notes.map((note) => `note: ${printable(note)}`).join("\n"));
+  return parts.join("\n\n");
+}
+
+function tensorTable(report: PlanReport): string {
+  const measured = report.tensors.some(({ rmse }) => rmse !== undefined);
+  return table(
+    [
+      { title: "tensor" },
+      { title: "shape", align: "right" },
+      { title: "from" },
+      { title: "to" },
+      { title: "fidelity" },
+      { title: "bytes", align: "right" },
+      ...(measured
+        ? ([
+            { title: "rmse", align: "right" },
+            { title: "max error", align: "right" },
+          ] as const)
+        : []),
+    ],
+    report.tensors.map((tensor) => [
+      shorten(tensor.name, NAME_WIDTH),
+      tensor.shape.join("×"),
+      tensor.from,
+      tensor.to,
+      tensor.fidelity,
+      byteQuantity(tensor.byteLength),
+      tensor.rmse === undefined ? "" : measure(tensor.rmse),
+      tensor.maxAbsError === undefined ? "" : measure(tensor.maxAbsError),
+    ]),
+  );
+}
+
+/** One line for each way that weights went: from → to, how many, and what it cost. */
+function fidelityTable(report: PlanReport): string {
+  const groups = new Map<string, PlanReport["tensors"][number][]>();
+  for (const tensor of report.tensors) {
+    const key = `${tensor.fidelity}\n${tensor.from}\n${tensor.to}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [tensor]);
+    else group.push(tensor);
+  }
+  const rows = [...groups.values()].map((group) => {
+    const [first] = group;
+    const rmses = group.flatMap(({ rmse }) => (rmse === undefined ? [] : [rmse]));
+    const worst = group.flatMap(({ maxAbsError }) => (maxAbsError === undefined ? [] : [maxAbsError]));
+    return [
+      first?.fidelity ?? "",
+      String(group.length),
+      `${first?.from} → ${first?.to}`,
+      byteQuantity(group.reduce((sum, { byteLength }) => sum + byteLength, 0)),
+      rmses.length === 0 ? "" : measure(Math.max(...rmses)),
+      worst.length === 0 ? "" : measure(Math.max(...worst)),
+      WHAT[first?.fidelity ?? ""] ?? "",
+    ];
+  });
+  return table(
+    [
+      { title: "fidelity" },
+      { title: "tensors", align: "right" },
+      { title: "encoding" },
+      { title: "bytes", align: "right" },
+      { title: "worst rmse", align: "right" },
+      { title: "max error", align: "right" },
+      { title: "what it means" },
+    ],
+    rows,
+  );
+}

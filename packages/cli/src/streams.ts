@@ -1,0 +1,32 @@
+import pc from "picocolors";
+
+/** Where a command writes: results to `out`, everything else to `err`. Tests pass their own. */
+export interface Streams {
+  readonly out: { write(text: string): unknown };
+  readonly err: { write(text: string): unknown; isTTY?: boolean | undefined };
+}
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+}
+
+export type Colors = ReturnType<typeof pc.createColors>;
+
+/** Colours only where a person looks: a terminal, and no NO_COLOR. */
+export function colorsFor(
+  stream: { isTTY?: boolean | undefined },
+  environment: NodeJS.ProcessEnv = process.env,
+): Colors {
+  return pc.createColors(stream.isTTY === true && !environment["NO_COLOR"]);
+}
+
+/** JSON for scripts: bigints as strings, NaN and infinities as null, never a raw control character. */
+export function writeJson(streams: Streams, document: unknown): void {
+  const text = JSON.stringify(document, (_, value: unknown) =>
+    typeof value === "bigint" ? value.toString() : value,
+  );
+  streams.out.write(`${text}\n`);
+}

@@ -1,0 +1,12 @@
+export {
+  type CompressedTensorsClaims,
+  type CompressedTensorsLayout,
+  compressedTensorsCodec,
+} from "./codec.ts";
+export {
+  type CompressedTensorsConfig,
+  type CompressedTensorsGroup,
+  parseCompressedTensorsConfig,
+  serializeCompressedTensorsConfig,
+} from "./config.ts";
+export { quantizeCompressedTensors } from "./quantize.ts";

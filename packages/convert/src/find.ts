@@ -1,0 +1,147 @@
+import {
+  type ByteSource,
+  FormatError,
+  IoError,
+  type ReadStore,
+  UnsupportedError,
+  UsageError,
+} from "@requant/core";
+import type { ModelLocation } from "./model.ts";
+
+/** What stands at a location, seen from the outside: names and the first bytes of one file. */
+export interface Found {
+  readonly store: ReadStore;
+  /** The file that was named, or the only model file of the folder; undefined for a Hugging Face-style folder. */
+  readonly file: string | undefined;
+  /** First bytes of `file`; empty without one. */
+  readonly head: Uint8Array;
+  /** Files of the folder, or undefined where it cannot be listed. */
+  readonly names: readonly string[] | undefined;
+}
+
+/** Enough for every magic number, the start of an HTML page and that of a Git LFS pointer. */
+const HEAD_BYTE_LENGTH = 64;
+
+/** One character per byte. (A TextDecoder's "latin1" is windows-1252.) */
+export function textOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+/** A kind of file that is no model, or none that we read, and what to do about it. */
+interface Impostor {
+  matches(head: string, name: string): boolean;
+  error(path: string): Error;
+}
+
+const convertFirst =
+  "Convert it to safetensors with a tool that you trust to run pickles, such as safetensors' own convert script.";
+
+const impostors: readonly Impostor[] = [
+  {
+    matches: (head) => head.startsWith("version https://git-lfs"),
+    error: (path) =>
+      new FormatError("this is a Git LFS pointer, not the file itself", {
+        path,
+        hint: "Fetch the real file: git lfs pull.",
+      }),
+  },
+  {
+    matches: (head) => /^\s*<(!doctype|html|\?xml)/i.test(head),
+    error: (path) =>
+      new FormatError("this is a web page, not a model", {
+        path,
+        hint: "Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.",
+      }),
+  },
+  {
+    matches: (head) => /^(ggml|lmgg|fmgg|ggmf|tjgg|ggjt|algg|ggla)/.test(head),
+    error: (path) =>
+      new UnsupportedError("this is a GGML file from before GGUF", {
+        path,
+        hint: "Convert the original model again; llama.cpp up to 2023 had convert_llama_ggml_to_gguf.py.",
+      }),
+  },
+  {
+    matches: (head, name) =>
+      head.startsWith("PK\u0003\u0004") ||
+      head.startsWith("\u0080\u0002") ||
+      /\.(bin|pt|pth|ckpt|pkl)$/i.test(name),
+    error: (path) =>
+      new UnsupportedError("this is a Python pickle, which can run code when it is read", {
+        path,
+        hint: convertFirst,
+      }),
+  },
+];
+
+/** Looks at a location without parsing it. @throws IoError, FormatError, UnsupportedError or UsageError saying what is there instead of a model. */
+export async function findModel(location: ModelLocation): Promise<Found> {
+  const { store, file } = location;
+  const names = await store.list();
+  if (file !== undefined) return foundFile(store, names, file);
+  const choice = names === undefined ? undefined : chooseFile(store, names);
+  return choice === undefined
+    ? { store, file: undefined, head: new Uint8Array(0), names }
+    : foundFile(store, names, choice);
+}
+
+async function foundFile(
+  store: ReadStore,
+  names: readonly string[] | undefined,
+  file: string,
+): Promise<Found> {
+  const path = `${store.name.replace(/\/$/, "")}/${file}`;
+  const source = await openNamed(store, file);
+  const head = await headOf(source);
+  const impostor = impostors.find(({ matches }) => matches(textOf(head), file));
+  if (impostor !== undefined) throw impostor.error(path);
+  return { store, file, head, names };
+}
+
+/** @throws IoError when there is no such file. */
+export async function openNamed(store: ReadStore, file: string): Promise<ByteSource> {
+  const source = await store.open(file);
+  if (source !== undefined) return source;
+  throw new IoError("no such file", {
+    path: `${store.name.replace(/\/$/, "")}/${file}`,
+    hint: "Check the path.",
+  });
+}
+
+async function headOf(source: ByteSource): Promise<Uint8Array> {
+  try {
+    return (await source.read(0, Math.min(HEAD_BYTE_LENGTH, source.byteLength))).slice();
+  } finally {
+    await source.close();
+  }
+}
+
+const PART = /-(\d{5})-of-\d{5}\.gguf$/i;
+
+/** The GGUF of a folder that has no safetensors; undefined for a Hugging Face-style folder. */
+function chooseFile(store: ReadStore, names: readonly string[]): string | undefined {
+  if (names.some((name) => /\.safetensors(\.index\.json)?$/i.test(name))) return undefined;
+  // of a split set only the first part
+  const ggufs = names.filter((name) => /\.gguf$/i.test(name) && Number(PART.exec(name)?.[1] ?? 1) === 1);
+  if (ggufs.length === 1) return ggufs[0];
+  const path = store.name;
+  if (ggufs.length > 1) {
+    throw new UsageError(`the folder holds ${ggufs.length} GGUF models`, {
+      path,
+      hint: `Name one of them: ${ggufs.sort().slice(0, 8).join(", ")}.`,
+    });
+  }
+  if (names.some((name) => /\.(bin|pt|pth)$/i.test(name))) {
+    throw new UnsupportedError(
+      "the folder holds its weights as Python pickles, which can run code when they are read",
+      {
+        path,
+        hint: convertFirst,
+      },
+    );
+  }
+  throw new FormatError("there is no model in this folder", {
+    path,
+    hint: "A model is a .gguf file, or .safetensors files with a config.json.",
+  });
+}

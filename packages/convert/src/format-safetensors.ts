@@ -1,0 +1,147 @@
+import { LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
+import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
+import { openSafetensors } from "@requant/safetensors";
+import { type Found, openNamed, textOf } from "./find.ts";
+import type { Format } from "./format.ts";
+import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
+import { planSafetensors } from "./plan-safetensors.ts";
+
+const TYPES: readonly string[] = ["f32", "f16", "bf16", "copy"];
+
+/** Float weights in safetensors: a Hugging Face-style directory, or a file alone. */
+export const safetensorsFormat: Format = {
+  name: "safetensors",
+  source: {
+    recognises: ({ file, head }) => file === undefined || isSafetensorsName(file) || looksLikeHeader(head),
+    open: openSafetensorsModel,
+  },
+  target: {
+    example: "safetensors:bf16",
+    allowed: () => TYPES,
+    parse(tokens) {
+      const [token, ...rest] = tokens;
+      return token !== undefined && rest.length === 0 && TYPES.includes(token)
+        ? { type: token.toUpperCase() }
+        : undefined;
+    },
+    plan: planSafetensors,
+  },
+};
+
+function isSafetensorsName(name: string): boolean {
+  return /\.safetensors(\.index\.json)?$/i.test(name);
+}
+
+/** A u64 that is a sane header length, then JSON. */
+function looksLikeHeader(head: Uint8Array): boolean {
+  return head.length > 8 && head[6] === 0 && head[7] === 0 && textOf(head.subarray(8, 9)) === "{";
+}
+
+async function openSafetensorsModel(found: Found, options: OpenModelOptions): Promise<Model> {
+  const { store, file } = found;
+  const limits = options.limits ?? limitsWith();
+  const folder = store.name.replace(/\/$/, "");
+  const set = await openSafetensors(store, { limits, ...(file === undefined ? {} : { file }) });
+  const config = await readConfig(found, limits);
+  const architectures = config?.["architectures"];
+  const tensors: ModelTensor[] = [...set.tensors];
+  const byName = new Map(set.tensors.map((tensor) => [tensor.name, tensor]));
+  const shards = set.files.length > 1 ? `, ${set.files.length} shards` : "";
+  return modelOf({
+    name: file === undefined ? folder : `${folder}/${file}`,
+    folder,
+    format: "safetensors",
+    variant: `${config === undefined ? "safetensors" : "Hugging Face directory, safetensors"}${shards}`,
+    naming: "hf",
+    architecture:
+      Array.isArray(architectures) && typeof architectures[0] === "string" ? architectures[0] : undefined,
+    files: set.files.map(({ name, byteLength }) => ({ name, byteLength })),
+    tensors,
+    warnings: set.warnings,
+    gguf: undefined,
+    hf: hfFacts(found, limits, tensors, config, set.metadata),
+    async read({ name }, start, end) {
+      const tensor = byName.get(name);
+      return tensor === undefined ? new Uint8Array(0) : set.read(tensor, start, end);
+    },
+    openFile: (name) => openNamed(store, name),
+    close: () => set.close(),
+  });
+}
+
+/** Side files are small and read whole; the limit keeps a hostile one from filling the memory. */
+async function readSideFile(store: ReadStore, name: string, limits: Limits): Promise<Uint8Array | undefined> {
+  const source = await store.open(name);
+  if (source === undefined) return undefined;
+  try {
+    if (source.byteLength > limits.sideFileByteLength) {
+      throw new LimitError(
+        `the file has ${source.byteLength} bytes; at most ${limits.sideFileByteLength} are read`,
+        {
+          path: source.name,
+        },
+      );
+    }
+    return (await source.read(0, source.byteLength)).slice();
+  } finally {
+    await source.close();
+  }
+}
+
+async function readConfig(
+  found: Found,
+  limits: Limits,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  if (found.names?.includes("config.json") === false) return undefined;
+  const bytes = await readSideFile(found.store, "config.json", limits);
+  return bytes === undefined ? undefined : readHfFiles("", new Map([["config.json", bytes]]), []).config;
+}
+
+/** Files that belong to a model beside its weights. */
+const SIDE_FILE = /\.(json|txt|model|jinja|md|py|tiktoken)$|^(LICENSE|LICENCE|NOTICE)/i;
+const WEIGHT_INDEX = /\.index\.json$/i;
+
+function hfFacts(
+  found: Found,
+  limits: Limits,
+  tensors: readonly ModelTensor[],
+  config: HfFacts["config"],
+  fileMetadata: HfFacts["fileMetadata"],
+): HfFacts {
+  let files: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
+  const sideFileBytes = (): Promise<ReadonlyMap<string, Uint8Array>> => {
+    files ??= readSideFiles(found, limits);
+    return files;
+  };
+  return {
+    fileMetadata,
+    config,
+    sideFileBytes,
+    sideFiles: async (): Promise<HfFiles> =>
+      readHfFiles(directoryName(found.store.name), await sideFileBytes(), tensors),
+  };
+}
+
+async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<string, Uint8Array>> {
+  const names =
+    found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? hfSideFiles;
+  const files = new Map<string, Uint8Array>();
+  for (const name of names) {
+    const bytes = await readSideFile(found.store, name, limits);
+    if (bytes !== undefined) files.set(name, bytes);
+  }
+  return files;
+}
+
+/** The folder's own name; of a hub address `…/owner/repo/resolve/main/` the repository's. */
+function directoryName(store: string): string {
+  const hub = /\/([^/]+)\/resolve\/[^/]+\/?$/.exec(store)?.[1];
+  return (
+    hub ??
+    store
+      .replace(/[/\\]+$/, "")
+      .split(/[/\\]/)
+      .at(-1) ??
+    store
+  );
+}

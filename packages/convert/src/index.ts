@@ -1,0 +1,83 @@
+/** Opens models of any format, plans conversions, carries them out, and compares the results. */
+export { type Comparer, type Comparison, comparer } from "./comparison.ts";
+export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
+export {
+  type DumpOptions,
+  npyHeader,
+  type RowRange,
+  type StatisticsOptions,
+  type TensorStatistics,
+  tensorStatistics,
+  tensorValues,
+  writeNpy,
+} from "./dump.ts";
+export { bitsPerWeight, codecOf } from "./encodings.ts";
+export {
+  type Fidelity,
+  fidelities,
+  fidelityOf,
+  isLossless,
+  type RowMapping,
+} from "./fidelity.ts";
+export { type Found, findModel } from "./find.ts";
+export type { Format, PlannedOutput, SourceFormat, TargetFormat } from "./format.ts";
+export { formats } from "./formats.ts";
+export {
+  type FileHash,
+  type HashOptions,
+  type HashReport,
+  hashModel,
+  type TensorHash,
+  type ValueHash,
+} from "./hash.ts";
+export {
+  type EncodingShare,
+  type Fact,
+  type Inspection,
+  inspectModel,
+  type MeasuredFact,
+} from "./inspect.ts";
+export { makePlan, planConversion, readPlanSource } from "./make-plan.ts";
+export {
+  editMetadata,
+  type MetadataChange,
+  type MetadataLine,
+  metadataLines,
+  parseMetadataAssignment,
+} from "./metadata-edit.ts";
+export { type JsonMetadata, metadataFromJson, metadataToJson } from "./metadata-json.ts";
+export {
+  type GgufFacts,
+  type HfFacts,
+  type Model,
+  type ModelFile,
+  type ModelLocation,
+  type ModelTensor,
+  type ModelWarning,
+  modelOf,
+  type OpenModelOptions,
+} from "./model.ts";
+export { openModel } from "./open.ts";
+export { type OutputStore, refuseOverlap } from "./output-store.ts";
+export {
+  type LeftOut,
+  type Plan,
+  type PlanFile,
+  type PlanSource,
+  type PlanTensor,
+  parsePlan,
+  planJobs,
+  type Target,
+} from "./plan.ts";
+export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan-options.ts";
+export { type PlanReport, planReport, type ReportTensor } from "./plan-report.ts";
+export {
+  type ConversionReport,
+  defaultBandByteLength,
+  type RunOptions,
+  type RunProgress,
+  runPlan,
+} from "./run.ts";
+export { planMerge, planSplit, type SplitModelOptions } from "./split.ts";
+export { listTargets, parseTarget } from "./target.ts";
+export { type VerifiedTensor, type VerifyOptions, type VerifyReport, verifyModels } from "./verify.ts";

@@ -1,0 +1,109 @@
+/** From a model and a target to a plan. */
+import { ConversionError, elementCount, UsageError } from "@requant/core";
+import { configTensors } from "@requant/models";
+import { isLossless } from "./fidelity.ts";
+import type { Format, PlannedOutput } from "./format.ts";
+import { formats } from "./formats.ts";
+import type { Model } from "./model.ts";
+import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
+import { proveExact } from "./prove-exact.ts";
+
+export async function readPlanSource(model: Model): Promise<PlanSource> {
+  const { name, format, variant, naming, architecture, files, tensors, gguf, hf } = model;
+  const facts = { name, format, variant, naming, architecture, files, tensors, gguf };
+  if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
+  const { fileMetadata } = hf;
+  // a safetensors file alone has no config.json, hence no facts beside its tensors
+  if (hf.config === undefined) return { ...facts, hf: undefined, fileMetadata };
+  return { ...facts, hf: await hf.sideFiles(), sideFiles: await hf.sideFileBytes(), fileMetadata };
+}
+
+async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const { name, shape } of model.tensors) {
+    if (!configTensors.includes(name)) continue;
+    const out = new Float32Array(elementCount(shape));
+    await model.readRows(
+      name,
+      0,
+      shape.slice(0, -1).reduce((product, size) => product * size, 1),
+      out,
+    );
+    values.set(name, out);
+  }
+  return values;
+}
+
+/**
+ * Reads the side files, makes the plan, and looks at the small tensors that it would call rounded (see `proveExact`).
+ * @throws ConversionError as `makePlan`; with `exact`, tensors of any size are looked at before they are refused
+ */
+export async function planConversion(
+  model: Model,
+  target: Target,
+  options: PlanOptions = {},
+  list: readonly Format[] = formats,
+): Promise<Plan> {
+  const like = options.like === undefined ? undefined : await readPlanSource(options.like);
+  const exact = options.exact === true;
+  const rough = makePlan(await readPlanSource(model), target, { ...options, exact: false }, like, list);
+  const plan = await proveExact(rough, model, { all: exact, signal: options.signal });
+  if (exact) refuseLoss(plan.tensors, target);
+  return plan;
+}
+
+/**
+ * From facts and a target to a plan. Pure: what only the values tell is not asked.
+ * @throws ConversionError when the conversion is not possible: facts are missing, `exact` cannot be met, quantized
+ *   weights would be quantized again without `allowRequantize`.
+ */
+export function makePlan(
+  source: PlanSource,
+  target: Target,
+  options: PlanOptions = {},
+  like?: PlanSource,
+  list: readonly Format[] = formats,
+): Plan {
+  const format = list.find((candidate) => candidate.name === target.format)?.target;
+  if (format === undefined) throw new UsageError(`there is no target format "${target.format}"`);
+  const output = format.plan(source, target, options, like);
+  if (options.exact === true) refuseLoss(output.tensors, target);
+  return assemblePlan(source, target, output);
+}
+
+/** Puts a format's output together with what it was made from. */
+export function assemblePlan(source: PlanSource, target: Target, output: PlannedOutput): Plan {
+  const { name, variant, architecture, files, tensors } = source;
+  return {
+    version: 1,
+    source: {
+      name,
+      format: source.format,
+      variant,
+      ...(architecture === undefined ? {} : { architecture }),
+      tensorCount: tensors.length,
+      parameterCount: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+      files,
+    },
+    target,
+    ...output,
+    byteLength: output.files.reduce((sum, { byteLength }) => sum + byteLength, 0),
+  };
+}
+
+/** Tensors named in one message; the rest is a count. */
+const NAMED = 8;
+
+function refuseLoss(tensors: readonly PlanTensor[], target: Target): void {
+  const lossy = tensors.filter(({ fidelity }) => !isLossless(fidelity));
+  if (lossy.length === 0) return;
+  const named = lossy
+    .slice(0, NAMED)
+    .map(({ name, from, to, fidelity }) => `${name} (${from} → ${to}: ${fidelity})`);
+  const rest = lossy.length > NAMED ? ` and ${lossy.length - NAMED} more` : "";
+  throw new ConversionError(
+    `${lossy.length} of ${tensors.length} tensors cannot become ${target.text} exactly: ${named.join(", ")}${rest}`,
+    { tensor: lossy[0]?.name, hint: "Choose a target that holds the source's values, or leave out --exact." },
+  );
+}

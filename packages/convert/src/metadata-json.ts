@@ -1,0 +1,138 @@
+import type { Metadata, MetadataArray, MetadataScalar, MetadataValue } from "@requant/core";
+import { z } from "zod";
+
+/**
+ * Metadata as plain JSON, so that a plan can be stored or sent. 64-bit integers are decimal strings, and the floats that
+ * JSON lacks are the strings "NaN", "Infinity", "-Infinity" and "-0".
+ */
+
+const numberSchema: z.ZodType<number | string> = z.union([
+  z.number(),
+  z.enum(["NaN", "Infinity", "-Infinity", "-0"]),
+]);
+const integerSchema: z.ZodType<string> = z.string().regex(/^-?\d{1,20}$/);
+const numberTypes: z.ZodEnum<{ [K in "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64"]: K }> =
+  z.enum(["u8", "i8", "u16", "i16", "u32", "i32", "f32", "f64"]);
+const bigintTypes: z.ZodEnum<{ [K in "u64" | "i64"]: K }> = z.enum(["u64", "i64"]);
+
+type NumberTypeName = z.infer<typeof numberTypes>;
+type BigintTypeName = z.infer<typeof bigintTypes>;
+
+type JsonMetadataArray =
+  | { type: "array"; elementType: NumberTypeName; value: (number | string)[] }
+  | { type: "array"; elementType: BigintTypeName; value: string[] }
+  | { type: "array"; elementType: "bool"; value: boolean[] }
+  | { type: "array"; elementType: "string"; value: string[] }
+  | { type: "array"; elementType: "array"; value: JsonMetadataArray[] };
+
+type JsonMetadataValue =
+  | { type: NumberTypeName; value: number | string }
+  | { type: BigintTypeName; value: string }
+  | { type: "bool"; value: boolean }
+  | { type: "string"; value: string }
+  | JsonMetadataArray;
+
+/** In file order. */
+export type JsonMetadata = [key: string, value: JsonMetadataValue][];
+
+const arraySchema: z.ZodType<JsonMetadataArray> = z.lazy(() =>
+  z.discriminatedUnion("elementType", [
+    z.object({ type: z.literal("array"), elementType: numberTypes, value: z.array(numberSchema) }),
+    z.object({ type: z.literal("array"), elementType: bigintTypes, value: z.array(integerSchema) }),
+    z.object({ type: z.literal("array"), elementType: z.literal("bool"), value: z.array(z.boolean()) }),
+    z.object({ type: z.literal("array"), elementType: z.literal("string"), value: z.array(z.string()) }),
+    z.object({ type: z.literal("array"), elementType: z.literal("array"), value: z.array(arraySchema) }),
+  ]),
+);
+
+const valueSchema: z.ZodType<JsonMetadataValue> = z.union([
+  z.object({ type: numberTypes, value: numberSchema }),
+  z.object({ type: bigintTypes, value: integerSchema }),
+  z.object({ type: z.literal("bool"), value: z.boolean() }),
+  z.object({ type: z.literal("string"), value: z.string() }),
+  arraySchema,
+]);
+
+export const jsonMetadataSchema: z.ZodType<JsonMetadata> = z.array(z.tuple([z.string(), valueSchema]));
+
+function numberToJson(value: number): number | string {
+  if (Number.isNaN(value)) return "NaN";
+  if (value === Number.POSITIVE_INFINITY) return "Infinity";
+  if (value === Number.NEGATIVE_INFINITY) return "-Infinity";
+  return Object.is(value, -0) ? "-0" : value;
+}
+
+function arrayToJson(array: MetadataArray): JsonMetadataArray {
+  switch (array.elementType) {
+    case "bool":
+      return { type: "array", elementType: "bool", value: [...array.value] };
+    case "string":
+      return { type: "array", elementType: "string", value: [...array.value] };
+    case "array":
+      return { type: "array", elementType: "array", value: array.value.map(arrayToJson) };
+    case "u64":
+    case "i64":
+      return { type: "array", elementType: array.elementType, value: Array.from(array.value, String) };
+    default:
+      return { type: "array", elementType: array.elementType, value: Array.from(array.value, numberToJson) };
+  }
+}
+
+function valueToJson(value: MetadataValue): JsonMetadataValue {
+  switch (value.type) {
+    case "array":
+      return arrayToJson(value);
+    case "bool":
+      return { type: "bool", value: value.value };
+    case "string":
+      return { type: "string", value: value.value };
+    case "u64":
+    case "i64":
+      return { type: value.type, value: String(value.value) };
+    default:
+      return { type: value.type, value: numberToJson(value.value) };
+  }
+}
+
+export function metadataToJson(metadata: Metadata): JsonMetadata {
+  return Array.from(metadata, ([key, value]): [string, JsonMetadataValue] => [key, valueToJson(value)]);
+}
+
+function arrayFromJson(array: JsonMetadataArray): MetadataArray {
+  const length = array.value.length;
+  switch (array.elementType) {
+    case "bool":
+      return { type: "array", elementType: "bool", length, value: array.value };
+    case "string":
+      return { type: "array", elementType: "string", length, value: array.value };
+    case "array":
+      return { type: "array", elementType: "array", length, value: array.value.map(arrayFromJson) };
+    case "u64":
+    case "i64":
+      return { type: "array", elementType: array.elementType, length, value: array.value.map(BigInt) };
+    default:
+      return { type: "array", elementType: array.elementType, length, value: array.value.map(Number) };
+  }
+}
+
+function valueFromJson(value: JsonMetadataValue): MetadataValue {
+  switch (value.type) {
+    case "array":
+      return arrayFromJson(value);
+    case "bool":
+      return { type: "bool", value: value.value };
+    case "string":
+      return { type: "string", value: value.value };
+    case "u64":
+    case "i64":
+      return { type: value.type, value: BigInt(value.value) };
+    default: {
+      const scalar: MetadataScalar = { type: value.type, value: Number(value.value) };
+      return scalar;
+    }
+  }
+}
+
+export function metadataFromJson(json: JsonMetadata): Metadata {
+  return new Map(json.map(([key, value]) => [key, valueFromJson(value)]));
+}

@@ -1,0 +1,179 @@
+import {
+  type ByteSource,
+  elementCount,
+  FormatError,
+  type Limits,
+  type Metadata,
+  type ReadStore,
+  type TensorInfo,
+  UnsupportedError,
+  UsageError,
+} from "@requant/core";
+import type { HfFiles } from "@requant/models";
+import { codecOf } from "./encodings.ts";
+import { pagedReads } from "./paged-reads.ts";
+
+/** Where a model is: a folder, or one file of it (any shard of a set). */
+export interface ModelLocation {
+  readonly store: ReadStore;
+  /** File inside the store; without it the folder itself is the model. */
+  readonly file?: string | undefined;
+}
+
+export interface ModelFile {
+  readonly name: string;
+  readonly byteLength: number;
+}
+
+/** A weight as the model's own names call it. */
+export interface ModelTensor extends TensorInfo {
+  /** The file that holds it. */
+  readonly file: string;
+}
+
+/** A fault that does not keep the model from being read. */
+export interface ModelWarning {
+  readonly code: string;
+  /** One sentence. */
+  readonly message: string;
+  readonly tensor?: string;
+}
+
+/** What only GGUF files have. */
+export interface GgufFacts {
+  readonly version: number;
+  readonly littleEndian: boolean;
+  readonly alignment: number;
+  /** Of the first part, without the split keys when there are several. */
+  readonly metadata: Metadata;
+  /** Tensors per file, in file order: what `keepSplit` keeps. */
+  readonly partTensorCounts: readonly number[];
+}
+
+/** What only Hugging Face-style directories and safetensors files have. */
+export interface HfFacts {
+  /** `__metadata__` of the first file. */
+  readonly fileMetadata: Readonly<Record<string, string>>;
+  /** Parsed `config.json`, where there is one. */
+  readonly config: Readonly<Record<string, unknown>> | undefined;
+  /** Everything that a conversion of names, metadata and tokenizer needs; the side files are read on the first call. */
+  sideFiles(): Promise<HfFiles>;
+  /** The same files as they are. */
+  sideFileBytes(): Promise<ReadonlyMap<string, Uint8Array>>;
+}
+
+/** An open model of any format. Tensors are found by the model's own names; every read is checked against the header. */
+export interface Model {
+  /** Path or URL, for messages. */
+  readonly name: string;
+  /** The folder of `files`, as its store names it. */
+  readonly folder: string;
+  /** A name in the list of formats: "gguf", "safetensors". */
+  readonly format: string;
+  /** One line for people: "GGUF v3, little-endian". */
+  readonly variant: string;
+  /** Whose names the tensors have. */
+  readonly naming: "gguf" | "hf";
+  /** "llama", "LlamaForCausalLM"; undefined when the files don't say. */
+  readonly architecture: string | undefined;
+  readonly files: readonly ModelFile[];
+  readonly tensors: readonly ModelTensor[];
+  /** What other readers may trip over. */
+  readonly warnings: readonly ModelWarning[];
+  readonly gguf: GgufFacts | undefined;
+  readonly hf: HfFacts | undefined;
+  /** @throws FormatError when there is no such tensor. */
+  tensor(name: string): ModelTensor;
+  /** Stored bytes of a tensor, little-endian, offsets relative to its start. The result is not to be written to. */
+  readBytes(name: string, start: number, end: number): Promise<Uint8Array>;
+  /** Rows `[rowStart, rowEnd)` as f32; `out` holds exactly those. A tensor is `rowCount × rowLength` of its shape. */
+  readRows(name: string, rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
+  /** A file of the model, for hashing; the caller closes it. */
+  openFile(name: string): Promise<ByteSource>;
+  close(): Promise<void>;
+}
+
+export interface OpenModelOptions {
+  readonly limits?: Limits | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The parts that a format gives; `modelOf` adds the rest. */
+export type ModelParts = Omit<Model, "tensor" | "readRows" | "readBytes"> & {
+  read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
+};
+
+/** A model whose weights are stored tensors of block types: GGUF, float safetensors. */
+export function modelOf(parts: ModelParts): Model {
+  const { read: readStored, ...facts } = parts;
+  const read = pagedReads(readStored);
+  const byName = new Map(parts.tensors.map((tensor) => [tensor.name, tensor]));
+  function tensor(name: string): ModelTensor {
+    const found = byName.get(name);
+    if (found === undefined) {
+      throw new FormatError(`there is no tensor "${name}"`, {
+        path: parts.name,
+        tensor: name,
+        hint: "List the tensors with inspect --tensors.",
+      });
+    }
+    return found;
+  }
+  async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
+    const found = tensor(name);
+    if (
+      !(
+        Number.isSafeInteger(start) &&
+        Number.isSafeInteger(end) &&
+        0 <= start &&
+        start <= end &&
+        end <= found.byteLength
+      )
+    ) {
+      throw new UsageError(
+        `bytes [${start}, ${end}) are not inside the ${found.byteLength} bytes of the tensor`,
+        { tensor: name },
+      );
+    }
+    return read(found, start, end);
+  }
+  return {
+    ...facts,
+    tensor,
+    readBytes,
+    async readRows(name, rowStart, rowEnd, out) {
+      const found = tensor(name);
+      const length = found.shape.at(-1) ?? 1;
+      const total = elementCount(found.shape);
+      const start = rowStart * length;
+      const end = rowEnd * length;
+      if (
+        !(
+          Number.isSafeInteger(rowStart) &&
+          Number.isSafeInteger(rowEnd) &&
+          0 <= start &&
+          start <= end &&
+          end <= total
+        )
+      ) {
+        throw new UsageError(
+          `rows [${rowStart}, ${rowEnd}) are not inside the shape [${found.shape.join(", ")}]`,
+          { tensor: name },
+        );
+      }
+      const codec = codecOf(found.encoding, { tensor: name, path: parts.name });
+      if (start % codec.blockSize !== 0 || end % codec.blockSize !== 0) {
+        throw new UnsupportedError(
+          `rows of ${length} weights are not whole ${codec.name} blocks of ${codec.blockSize}`,
+          {
+            tensor: name,
+            path: parts.name,
+          },
+        );
+      }
+      const byteStart = (start / codec.blockSize) * codec.blockByteLength;
+      const byteEnd = (end / codec.blockSize) * codec.blockByteLength;
+      codec.dequantize(await read(found, byteStart, byteEnd), out);
+    },
+  };
+}

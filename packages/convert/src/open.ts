@@ -1,0 +1,24 @@
+import { FormatError } from "@requant/core";
+import { findModel } from "./find.ts";
+import type { Format } from "./format.ts";
+import { formats } from "./formats.ts";
+import type { Model, ModelLocation, OpenModelOptions } from "./model.ts";
+
+/**
+ * Opens a model of any format in the list: reads headers, no weights. The caller closes it.
+ * @throws IoError when it is not there; FormatError, LimitError or UnsupportedError when it is no model that we read.
+ */
+export async function openModel(
+  location: ModelLocation,
+  options: OpenModelOptions = {},
+  list: readonly Format[] = formats,
+): Promise<Model> {
+  const found = await findModel(location);
+  for (const { source } of list) {
+    if (source !== undefined && (await source.recognises(found))) return source.open(found, options);
+  }
+  throw new FormatError("this is no model file that Requant knows", {
+    path: found.file === undefined ? found.store.name : `${found.store.name}/${found.file}`,
+    hint: "Models are .gguf and .safetensors files, and Hugging Face directories.",
+  });
+}

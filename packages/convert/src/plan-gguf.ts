@@ -1,0 +1,181 @@
+/** Plans GGUF files: names and metadata from `@requant/models`, types from llama-quantize's recipes. */
+import { ConversionError, type Metadata, type MetadataValue, rowLength, UsageError } from "@requant/core";
+import { changeMetadata, chooseTypes, recipeFacts } from "@requant/gguf";
+import { type HfFiles, hfToGguf, likeMetadata, likeReference, type WeightPlan } from "@requant/models";
+import type { PlannedOutput } from "./format.ts";
+import type { GgufFacts } from "./model.ts";
+import { ggufFileName, planGgufFiles } from "./output/gguf-file.ts";
+import { refusePacked } from "./packed-sources.ts";
+import type { LeftOut, PlanSource, PlanTensor, Target } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
+import { byName, planTensor, type TypedWeight } from "./typed-weight.ts";
+
+/** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
+interface GgufDraft {
+  readonly metadata: Metadata;
+  readonly weights: readonly TypedWeight[];
+  readonly leftOut: readonly LeftOut[];
+  readonly notes: readonly string[];
+}
+
+/** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
+const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
+
+export function planGguf(
+  source: PlanSource,
+  target: Target,
+  options: PlanOptions,
+  like: PlanSource | undefined,
+): PlannedOutput {
+  const type = String(target.settings["type"]);
+  const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
+  const draft = draftOf(source, byConverter ? type : undefined, like);
+  const { metadata, weights, notes } = byConverter ? draft : withRecipe(draft, type, options);
+  const sources = byName(source.tensors);
+  const tensors = weights.map((weight) => planTensor(weight, sources));
+  const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
+  const files = planGgufFiles(tensors, keys, {
+    name: options.outputName ?? ggufFileName(source, type),
+    shardSize: options.shardSize,
+    partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
+  });
+  return { tensors, files, leftOut: draft.leftOut, notes };
+}
+
+function asksForRecipe(options: PlanOptions): boolean {
+  return (
+    options.pure === true ||
+    options.leaveOutputTensor === true ||
+    options.outputTensorType !== undefined ||
+    options.tokenEmbeddingType !== undefined ||
+    (options.tensorTypes?.length ?? 0) > 0 ||
+    (options.pruneLayers?.length ?? 0) > 0
+  );
+}
+
+function draftOf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
+  if (like !== undefined && like.gguf === undefined) {
+    throw new UsageError("the reference of --like is not a GGUF file", { path: like.name });
+  }
+  return source.gguf === undefined
+    ? draftFromHf(source, type, like)
+    : draftFromGguf(source.tensors, source.gguf, like);
+}
+
+function draftFromGguf(
+  tensors: PlanSource["tensors"],
+  own: GgufFacts,
+  like: PlanSource | undefined,
+): GgufDraft {
+  const fileType = own.metadata.get("general.file_type");
+  return {
+    metadata:
+      like?.gguf === undefined
+        ? own.metadata
+        : likeMetadata(like.gguf.metadata, typeof fileType?.value === "number" ? fileType.value : 0),
+    weights: tensors.map(({ name, shape, encoding }) => ({
+      name,
+      shape,
+      inputs: [{ tensor: name }],
+      type: encoding,
+    })),
+    leftOut: [],
+    notes: [],
+  };
+}
+
+/** The checkpoint's own 16-bit type, F32 for what is neither: as `--outtype auto`, but F32 is not narrowed to F16. */
+function ownType(hf: HfFiles): string {
+  const first = hf.tensors.find(({ shape }) => shape.length >= 2)?.encoding;
+  return first === "F16" || first === "BF16" ? first : "F32";
+}
+
+function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
+  const { hf } = source;
+  if (hf === undefined) {
+    throw new ConversionError("there is no config.json, so nothing says what model the tensors make", {
+      path: source.name,
+      hint: "Give the Hugging Face directory, with its config.json and tokenizer.",
+    });
+  }
+  refusePacked(source);
+  const fileType = type ?? ownType(hf);
+  const converted =
+    like?.gguf === undefined
+      ? hfToGguf(hf, { fileType })
+      : likeReference(hf, { metadata: like.gguf.metadata, tensors: like.tensors }, { fileType });
+  return {
+    metadata: converted.metadata,
+    weights: converted.tensors.map((plan) => ({ ...plan, type: converterType(plan, fileType) })),
+    leftOut: converted.leftOut,
+    notes: converted.assumed,
+  };
+}
+
+/** The converter's choice for one tensor (llama.cpp, conversion/base.py, `prepare_tensors`). */
+function converterType(plan: WeightPlan, fileType: string): string {
+  if (plan.inputs.some((input) => "blocks" in input)) return "MXFP4";
+  if (plan.forceF32 === true) return "F32";
+  return fileType === "Q8_0" && rowLength(plan.shape) % 32 !== 0 ? "F16" : fileType;
+}
+
+/** llama-quantize's types, order and metadata on top of a draft. */
+function withRecipe(draft: GgufDraft, type: string, options: PlanOptions): GgufDraft {
+  const choices = chooseTypes({
+    target: type,
+    facts: recipeFacts(draft.metadata),
+    tensors: draft.weights.map(({ name, shape, type: encoding }) => ({ name, shape, encoding })),
+    imatrix: options.imatrix?.weights,
+    imatrixOrigin: options.imatrix?.origin,
+    options: {
+      pure: options.pure,
+      tensorTypes: options.tensorTypes,
+      outputTensor: options.outputTensorType,
+      tokenEmbedding: options.tokenEmbeddingType,
+      leaveOutput: options.leaveOutputTensor,
+      allowRequantize: options.allowRequantize,
+      pruneLayers: options.pruneLayers,
+      keepOrder: options.keepSplit,
+    },
+  });
+  const drafted = new Map(draft.weights.map((weight) => [weight.name, weight]));
+  const kept = new Set(choices.tensors.map(({ source: name }) => name));
+  const fallbacks = choices.tensors.filter(({ reason }) => reason.startsWith("rows of "));
+  return {
+    metadata: changeMetadata(draft.metadata, choices.metadata),
+    weights: choices.tensors.flatMap((choice): TypedWeight[] => {
+      const weight = drafted.get(choice.source);
+      if (weight === undefined) return [];
+      return [
+        {
+          name: choice.name,
+          shape: weight.shape,
+          inputs: weight.inputs,
+          type: choice.type,
+          ...(choice.importance === undefined ? {} : { importance: choice.importance }),
+        },
+      ];
+    }),
+    leftOut: [
+      ...draft.leftOut,
+      ...draft.weights
+        .filter(({ name }) => !kept.has(name))
+        .map(({ name }) => ({ name, reason: "its layer is pruned" })),
+    ],
+    notes: [
+      ...draft.notes,
+      ...(fallbacks.length === 0
+        ? []
+        : [`${fallbacks.length} tensors fall back to another type: ${fallbacks[0]?.reason ?? ""}`]),
+    ],
+  };
+}
+
+function keptParts(source: PlanSource, tensors: readonly PlanTensor[]): readonly number[] | undefined {
+  const counts = source.gguf?.partTensorCounts;
+  if (counts === undefined || counts.length < 2) return undefined;
+  if (counts.reduce((sum, count) => sum + count, 0) !== tensors.length) {
+    throw new UsageError("the split cannot be kept when layers are left out", { path: source.name });
+  }
+  return counts;
+}

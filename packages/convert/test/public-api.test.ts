@@ -1,0 +1,47 @@
+import * as convert from "@requant/convert";
+import { expect, test } from "vitest";
+
+/** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
+test("exports of @requant/convert", () => {
+  expect(Object.keys(convert).sort()).toMatchInlineSnapshot(`
+    [
+      "bitsPerWeight",
+      "codecOf",
+      "comparer",
+      "defaultBandByteLength",
+      "diagnose",
+      "diagnoses",
+      "editMetadata",
+      "fidelities",
+      "fidelityOf",
+      "findModel",
+      "formats",
+      "hashModel",
+      "inspectModel",
+      "isLossless",
+      "listTargets",
+      "makePlan",
+      "metadataFromJson",
+      "metadataLines",
+      "metadataToJson",
+      "modelOf",
+      "npyHeader",
+      "openModel",
+      "parseMetadataAssignment",
+      "parsePlan",
+      "parseTarget",
+      "planConversion",
+      "planJobs",
+      "planMerge",
+      "planReport",
+      "planSplit",
+      "readPlanSource",
+      "refuseOverlap",
+      "runPlan",
+      "tensorStatistics",
+      "tensorValues",
+      "verifyModels",
+      "writeNpy",
+    ]
+  `);
+});

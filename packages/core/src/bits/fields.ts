@@ -1,0 +1,187 @@
+import { UsageError } from "../errors.ts";
+
+/** Words that fields are packed in: 32, 16 or 8 bits each. */
+export type Words = Uint32Array | Uint16Array | Uint8Array;
+
+/**
+ * Where the bits of 32 consecutive fields are. A field is one or more pieces: `width` bits of a word, from `shift` on,
+ * become bits `left` and up of the field. One table describes packing and unpacking, whatever the arrangement.
+ */
+export interface FieldTable {
+  /** Bits per field. */
+  readonly bitWidth: number;
+  /** Words that 32 fields take. */
+  readonly wordsPerRun: number;
+  readonly wordBitWidth: 32 | 16 | 8;
+  readonly pieces: readonly FieldPiece[];
+}
+
+export interface FieldPiece {
+  /** 0 to 31: which of the 32 fields. */
+  readonly field: number;
+  /** Which of the run's words. */
+  readonly word: number;
+  readonly shift: number;
+  readonly width: number;
+  readonly left: number;
+}
+
+/** Fields per run of a `FieldTable`. */
+const RUN = 32;
+
+/**
+ * Fields one after another from the least significant bit on, straddling words where the width does not divide them
+ * (bits/words.ts has the picture): GPTQ, EXL2 and compressed-tensors.
+ */
+export function streamFields(bitWidth: number, wordBitWidth: 32 | 16 | 8 = 32): FieldTable {
+  if (!(Number.isInteger(bitWidth) && bitWidth >= 1 && bitWidth <= 8)) {
+    throw new UsageError(`A field of ${bitWidth} bits cannot be packed: 1 to 8 can.`);
+  }
+  const pieces: FieldPiece[] = [];
+  for (let field = 0; field < RUN; field++) {
+    for (let bit = field * bitWidth, left = 0; left < bitWidth; ) {
+      const shift = bit % wordBitWidth;
+      const width = Math.min(bitWidth - left, wordBitWidth - shift);
+      pieces.push({ field, word: (bit - shift) / wordBitWidth, shift, width, left });
+      bit += width;
+      left += width;
+    }
+  }
+  return { bitWidth, wordBitWidth, wordsPerRun: (RUN * bitWidth) / wordBitWidth, pieces };
+}
+
+/** Words that `count` fields take in a stream of their own. */
+export function fieldWordCount(table: FieldTable, count: number): number {
+  return Math.ceil((count * table.bitWidth) / table.wordBitWidth);
+}
+
+/** Where a set of equally spaced streams lies among words, and where their fields go. */
+export interface FieldStreams {
+  /** Number of streams. */
+  readonly streams: number;
+  /** Fields in each. */
+  readonly fields: number;
+  /** Index of the first word of the first stream. */
+  readonly wordStart: number;
+  /** From a word to the next of the same stream. */
+  readonly wordStep: number;
+  /** From a stream to the next, in words. */
+  readonly streamStep: number;
+  /** Index of the first field in the array of fields; fields of one stream follow each other. */
+  readonly fieldStart: number;
+  /** From a stream to the next, in fields. */
+  readonly fieldStep: number;
+}
+
+/** Words to fields. A piece of a last, incomplete run that has no word is left 0. */
+export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
+  checkRange(table, words.length, at, fields.length);
+  const { wordsPerRun, bitWidth, wordBitWidth } = table;
+  const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
+  const whole = wordBitWidth % bitWidth === 0 && isPlainStream(table);
+  const perWord = wordBitWidth / bitWidth;
+  const mask = 2 ** bitWidth - 1;
+  const { field, word, shift, masks, left } = columnsOf(table);
+  // all streams advance together: with one stream per column, memory is walked row of words by row of words
+  for (let from = 0, run = 0; from < count; from += RUN, run++) {
+    const end = Math.min(RUN, count - from);
+    for (let stream = 0; stream < streams; stream++) {
+      const source = wordStart + stream * streamStep + run * wordsPerRun * wordStep;
+      const target = fieldStart + stream * fieldStep + from;
+      if (whole) {
+        for (let i = 0, w = source; i < end; w += wordStep) {
+          let bits = words[w]!;
+          for (const stop = Math.min(end, i + perWord); i < stop; i++) {
+            fields[target + i] = bits & mask;
+            bits >>>= bitWidth;
+          }
+        }
+        continue;
+      }
+      fields.fill(0, target, target + end);
+      for (let p = 0; p < field.length; p++) {
+        const f = field[p]!;
+        if (f >= end) continue;
+        const bits = (words[source + word[p]! * wordStep]! >>> shift[p]!) & masks[p]!;
+        fields[target + f] = fields[target + f]! | (bits << left[p]!);
+      }
+    }
+  }
+}
+
+/**
+ * Fields to words: every word of the streams is written, spare bits as 0.
+ * @throws UsageError when a field does not fit its bits (nothing is cut off in silence)
+ */
+export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
+  checkRange(table, words.length, at, fields.length);
+  const { wordsPerRun, bitWidth } = table;
+  const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
+  const { field, word, shift, masks, left } = columnsOf(table);
+  const max = 2 ** bitWidth - 1;
+  for (let from = 0, run = 0; from < count; from += RUN, run++) {
+    const end = Math.min(RUN, count - from);
+    const wordEnd = Math.min(wordsPerRun, fieldWordCount(table, end));
+    for (let stream = 0; stream < streams; stream++) {
+      const target = wordStart + stream * streamStep + run * wordsPerRun * wordStep;
+      const source = fieldStart + stream * fieldStep + from;
+      for (let i = 0; i < end; i++) {
+        if (fields[source + i]! > max) {
+          throw new UsageError(`Code ${fields[source + i]} does not fit ${bitWidth} bits.`);
+        }
+      }
+      for (let w = 0; w < wordEnd; w++) words[target + w * wordStep] = 0;
+      for (let p = 0; p < field.length; p++) {
+        const f = field[p]!;
+        if (f >= end) continue;
+        const w = target + word[p]! * wordStep;
+        words[w] = words[w]! | (((fields[source + f]! >>> left[p]!) & masks[p]!) << shift[p]!);
+      }
+    }
+  }
+}
+
+interface PieceColumns {
+  readonly field: Int32Array;
+  readonly word: Int32Array;
+  readonly shift: Int32Array;
+  readonly masks: Int32Array;
+  readonly left: Int32Array;
+}
+
+const columnsByTable: WeakMap<FieldTable, PieceColumns> = /* @__PURE__ */ new WeakMap();
+
+/** The pieces as typed arrays, for the inner loops. */
+function columnsOf(table: FieldTable): PieceColumns {
+  let columns = columnsByTable.get(table);
+  if (columns === undefined) {
+    columns = {
+      field: Int32Array.from(table.pieces, ({ field }) => field),
+      word: Int32Array.from(table.pieces, ({ word }) => word),
+      shift: Int32Array.from(table.pieces, ({ shift }) => shift),
+      masks: Int32Array.from(table.pieces, ({ width }) => 2 ** width - 1),
+      left: Int32Array.from(table.pieces, ({ left }) => left),
+    };
+    columnsByTable.set(table, columns);
+  }
+  return columns;
+}
+
+function isPlainStream({ pieces, bitWidth, wordBitWidth }: FieldTable): boolean {
+  return (
+    pieces.length === RUN &&
+    pieces.every(({ field, word, shift }) => wordBitWidth * word + shift === bitWidth * field)
+  );
+}
+
+function checkRange(table: FieldTable, wordCount: number, at: FieldStreams, fieldCount: number): void {
+  const { streams, fields, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
+  if (streams === 0 || fields === 0) return;
+  const lastWord = wordStart + (streams - 1) * streamStep + (fieldWordCount(table, fields) - 1) * wordStep;
+  const lastField = fieldStart + (streams - 1) * fieldStep + fields - 1;
+  if (lastWord >= wordCount || lastField >= fieldCount) {
+    throw new UsageError(
+      `${streams} × ${fields} fields of ${table.bitWidth} bits reach word ${lastWord} of ${wordCount} and field ${lastField} of ${fieldCount}.`,
+    );
+  }
+}

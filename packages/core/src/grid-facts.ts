@@ -1,0 +1,171 @@
+import type { ErrorPlace } from "./errors.ts";
+import { FormatError } from "./errors.ts";
+import { type Grid, groupSizeOf } from "./grid.ts";
+import { floatToHalf, halfToFloat } from "./numeric/half.ts";
+
+/**
+ * What decides whether another layout can hold a grid exactly. All but the offsets is known from the small stored parts
+ * (scales, zero points, group index), a few percent of a weight, so a plan need not read the codes. Plain JSON.
+ */
+export interface GridFacts {
+  readonly rows: number;
+  readonly columns: number;
+  readonly groupCount: number;
+  /** Columns per group; undefined when groups are not consecutive and equal. */
+  readonly groupSize: number | undefined;
+  /** True when the columns of one group do not stand together: act-order. */
+  readonly scattered: boolean;
+  /** The largest of 256, 128, 64, 32, 16 and 1 such that aligned blocks of so many columns share one scale in every row. */
+  readonly scaleBlockSize: number;
+  /** The same for the zero point. */
+  readonly zeroBlockSize: number;
+  /** Codes are 0 to this. */
+  readonly maxCode: number;
+  readonly minZero: number;
+  readonly maxZero: number;
+  /** Smallest and largest code minus zero point that the zero points allow, or that occur where codes were read. */
+  readonly minOffset: number;
+  readonly maxOffset: number;
+  /** Every zero point is the middle of the code range. */
+  readonly symmetric: boolean;
+  readonly hasNegativeScales: boolean;
+  /** Every scale is an f16 value. */
+  readonly scalesAreHalf: boolean;
+  /** Every scale is a bf16 value. */
+  readonly scalesAreBfloat: boolean;
+  /** Every scale × zero point is an f16 value. */
+  readonly offsetsAreHalf: boolean;
+  readonly rounding: "none" | "f16";
+  /**
+   * "rounded": the file stores scale × zero point rounded, in place of the zero point (AWQ's gemv_fast, llm-awq), so that
+   * its own values differ from the grid's by that rounding.
+   */
+  readonly storedOffsets: "integer" | "rounded";
+}
+
+/** A grid but for its codes: what `gridFacts` needs. */
+export type GridParameters = Omit<Grid, "codes">;
+
+const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
+
+/**
+ * Facts of a grid from its small parts; `maxCode` is the largest code its layout can store.
+ * @throws FormatError when a scale is not finite
+ */
+export function gridFacts(grid: GridParameters, maxCode: number, place: ErrorPlace = {}): GridFacts {
+  const { rows, columns, groupCount, groupOfColumn, scales, zeros, rounding } = grid;
+  let minZero = zeros[0] ?? 0;
+  let maxZero = minZero;
+  let hasNegativeScales = false;
+  let scalesAreHalf = true;
+  let scalesAreBfloat = true;
+  let offsetsAreHalf = true;
+  for (let i = 0; i < scales.length; i++) {
+    const scale = scales[i]!;
+    const zero = zeros[i]!;
+    if (!Number.isFinite(scale)) {
+      throw new FormatError(
+        `The scale of row ${Math.floor(i / groupCount)}, group ${i % groupCount} is ${scale}, not a finite number.`,
+        place,
+      );
+    }
+    if (zero < minZero) minZero = zero;
+    if (zero > maxZero) maxZero = zero;
+    if (scale < 0) hasNegativeScales = true;
+    if (scalesAreHalf && !isHalf(scale)) scalesAreHalf = false;
+    if (scalesAreBfloat && !isBfloat(scale)) scalesAreBfloat = false;
+    if (offsetsAreHalf && !isHalf(scale * zero)) offsetsAreHalf = false;
+  }
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupSize: groupSizeOf(groupOfColumn),
+    scattered: isScattered(groupOfColumn),
+    scaleBlockSize: sharedBlockSize(grid, scales),
+    zeroBlockSize: sharedBlockSize(grid, zeros),
+    maxCode,
+    minZero,
+    maxZero,
+    minOffset: -maxZero,
+    maxOffset: maxCode - minZero,
+    symmetric: minZero === maxZero && minZero === (maxCode + 1) / 2,
+    hasNegativeScales,
+    scalesAreHalf,
+    scalesAreBfloat,
+    offsetsAreHalf,
+    rounding,
+    storedOffsets: "integer",
+  };
+}
+
+/** The facts with the offsets that really occur in the codes: the only part that needs them. */
+export function withMeasuredOffsets(facts: GridFacts, grid: Grid): GridFacts {
+  const { rows, columns, groupCount, groupOfColumn, codes, zeros } = grid;
+  let minOffset = Infinity;
+  let maxOffset = -Infinity;
+  for (let row = 0, at = 0; row < rows; row++) {
+    const groups = row * groupCount;
+    for (let column = 0; column < columns; column++, at++) {
+      const offset = codes[at]! - zeros[groups + groupOfColumn[column]!]!;
+      if (offset < minOffset) minOffset = offset;
+      if (offset > maxOffset) maxOffset = offset;
+    }
+  }
+  return rows * columns === 0 ? facts : { ...facts, minOffset, maxOffset };
+}
+
+/** True for what an f16 holds exactly. */
+export function isHalf(value: number): boolean {
+  return halfToFloat(floatToHalf(value)) === value;
+}
+
+const floatScratch = new Float32Array(1);
+const bitScratch = new Uint32Array(floatScratch.buffer);
+
+/** True for what a bf16 holds exactly. */
+export function isBfloat(value: number): boolean {
+  floatScratch[0] = value;
+  return floatScratch[0] === value && (bitScratch[0]! & 0xffff) === 0;
+}
+
+function isScattered(groupOfColumn: Int32Array): boolean {
+  for (let column = 1; column < groupOfColumn.length; column++) {
+    if (groupOfColumn[column]! < groupOfColumn[column - 1]!) return true;
+  }
+  return false;
+}
+
+/** The largest aligned block in which neighbouring groups, where a block holds several, have equal values in every row. */
+function sharedBlockSize(grid: GridParameters, values: Float32Array | Int16Array): number {
+  const { rows, columns, groupCount, groupOfColumn } = grid;
+  /** Equal in all rows? asked once per pair of neighbouring groups */
+  const known = new Map<number, boolean>();
+  const equal = (left: number, right: number): boolean => {
+    const key = left * groupCount + right;
+    let answer = known.get(key);
+    if (answer === undefined) {
+      answer = true;
+      for (let row = 0, at = 0; row < rows; row++, at += groupCount) {
+        if (values[at + left] !== values[at + right]) {
+          answer = false;
+          break;
+        }
+      }
+      known.set(key, answer);
+    }
+    return answer;
+  };
+  return (
+    BLOCK_SIZES.find((size) => {
+      if (columns % size !== 0) return false;
+      for (let column = 1; column < columns; column++) {
+        if (column % size === 0) continue;
+        const left = groupOfColumn[column - 1]!;
+        const right = groupOfColumn[column]!;
+        if (left !== right && !equal(left, right)) return false;
+      }
+      return true;
+    }) ?? 1
+  );
+}

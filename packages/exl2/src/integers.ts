@@ -1,0 +1,159 @@
+import {
+  allocateParts,
+  type ErrorPlace,
+  floatToHalf,
+  halfToFloat,
+  type LinearPart,
+  type PartBytes,
+  packFields,
+  readWords,
+  UsageError,
+  unpackFields,
+  writeWords,
+} from "@requant/core";
+import { type Exl2Layout, exl2Codec, exl2Groups, fieldsOf } from "./codec.ts";
+import { layOutGroups } from "./groups.ts";
+import { readPermutation } from "./permutation.ts";
+
+/** All that an EXL2 weight stores, as integers: what `packExl2` writes and `unpackExl2` reads, nothing computed. */
+export interface Exl2Integers {
+  /** Rows of W (out features). */
+  readonly rows: number;
+  /** Groups of stored rows, in order: widths must not rise. Rows are columns of W. */
+  readonly groups: readonly { readonly bits: number; readonly rows: number }[];
+  /** Column k of W is stored row `invperm[k]`. */
+  readonly invperm: Int32Array;
+  /** `codes[row × columns + stored row]`. */
+  readonly codes: Uint8Array;
+  /** S − 1: `nibbles[group × rows + row]`, 0 to 15. */
+  readonly nibbles: Uint8Array;
+  /** f16 values, one per group. */
+  readonly maxScales: Float32Array;
+}
+
+/** @throws FormatError for parts that contradict each other */
+export function unpackExl2(layout: Exl2Layout, bytes: PartBytes, place?: ErrorPlace): Exl2Integers {
+  const { rows, columns, storedRows, groupCount } = layout;
+  // checks every part, its length included
+  exl2Codec.open(layout, bytes, place);
+  const groups = exl2Groups(layout, bytes, place);
+  const part = (suffix: string): Uint8Array => bytes[suffix] ?? new Uint8Array(0);
+  const words = readWords(part("q_weight"), 32);
+  const codes = new Uint8Array(rows * columns);
+  for (const { bits, wordStart, start, end } of groups) {
+    unpackFields(
+      fieldsOf(bits),
+      words,
+      weightStreams(rows, columns, storedRows, wordStart, start, end),
+      codes,
+    );
+  }
+  const nibbles = new Uint8Array(groupCount * rows);
+  unpackFields(
+    fieldsOf(4),
+    readWords(part("q_scale"), 32),
+    scaleStreams(groupCount, rows, storedRows),
+    nibbles,
+  );
+  const maxScales = Float32Array.from(readWords(part("q_scale_max"), 16), halfToFloat);
+  const stored = readPermutation(readWords(part(layout.permutation), 32), place);
+  const invperm =
+    layout.permutation === "q_invperm"
+      ? stored
+      : Int32Array.from({ length: columns }, (_, column) => stored.indexOf(column));
+  return {
+    rows,
+    groups: groups.map(({ bits, start, end }) => ({ bits, rows: end - start })),
+    invperm,
+    codes,
+    nibbles,
+    maxScales,
+  };
+}
+
+/** The parts of a weight. Out features are padded to a multiple of 32 with the code for 0 and S − 1 = 15, as exllamav2 does. */
+export function packExl2(integers: Exl2Integers): { layout: Exl2Layout; bytes: Record<string, Uint8Array> } {
+  const { rows, invperm, codes, nibbles, maxScales } = integers;
+  const columns = invperm.length;
+  const storedRows = Math.ceil(rows / 32) * 32;
+  const { groups, wordRows } = layOutGroups(integers.groups);
+  const groupCount = groups.length;
+  groups.forEach(({ bits, wordStart, start, end }, group) => {
+    const whole = Number.isInteger(wordStart) && Number.isInteger(((end - start) * bits) / 32);
+    if (!whole || bits > (groups[group - 1]?.bits ?? 8)) {
+      throw new UsageError(
+        `Group ${group} has ${end - start} rows of ${bits} bits: rows must fill whole words, and widths must not rise.`,
+      );
+    }
+  });
+  if ((groups.at(-1)?.end ?? 0) !== columns || codes.length !== rows * columns) {
+    throw new UsageError(
+      `The groups hold ${groups.at(-1)?.end ?? 0} of ${columns} columns, for ${codes.length} codes.`,
+    );
+  }
+  const layout: Exl2Layout = { rows, columns, storedRows, groupCount, wordRows, permutation: "q_invperm" };
+  const parts: LinearPart[] = exl2Codec.parts(layout);
+  const bytes = allocateParts(parts);
+  const part = (suffix: string): Uint8Array => bytes[suffix] ?? new Uint8Array(0);
+
+  const words = writeWords(part("q_weight"), 32);
+  const padding = storedRows - rows;
+  for (const { bits, wordStart, start, end } of groups) {
+    const table = fieldsOf(bits);
+    packFields(table, codes, weightStreams(rows, columns, storedRows, wordStart, start, end), words);
+    const zero = new Uint8Array(padding * (end - start)).fill(2 ** (bits - 1));
+    const at = weightStreams(padding, end - start, storedRows, wordStart, 0, end - start);
+    packFields(table, zero, { ...at, wordStart: at.wordStart + rows }, words);
+  }
+  const padded = new Uint8Array(groupCount * storedRows).fill(15);
+  for (let group = 0; group < groupCount; group++) {
+    padded.set(nibbles.subarray(group * rows, (group + 1) * rows), group * storedRows);
+  }
+  packFields(
+    fieldsOf(4),
+    padded,
+    scaleStreams(groupCount, storedRows, storedRows),
+    writeWords(part("q_scale"), 32),
+  );
+  writeWords(part("q_scale_max"), 16).set(Array.from(maxScales, floatToHalf));
+  writeWords(part("q_groups"), 16).set(groups.flatMap(({ bits, wordStart }) => [bits, wordStart]));
+  writeWords(part("q_invperm"), 32).set(invperm);
+  return { layout, bytes };
+}
+
+/** One stream per row of W, down its column of words, in the rows of words of one group. */
+function weightStreams(
+  rows: number,
+  columns: number,
+  storedRows: number,
+  wordStart: number,
+  start: number,
+  end: number,
+): Parameters<typeof unpackFields>[2] {
+  return {
+    streams: rows,
+    fields: end - start,
+    wordStart: wordStart * storedRows,
+    wordStep: storedRows,
+    streamStep: 1,
+    fieldStart: start,
+    fieldStep: columns,
+  };
+}
+
+/** One stream per group, along its row of words. */
+function scaleStreams(
+  groupCount: number,
+  rows: number,
+  storedRows: number,
+): Parameters<typeof unpackFields>[2] {
+  return {
+    streams: groupCount,
+    fields: rows,
+    wordStart: 0,
+    wordStep: 1,
+    streamStep: storedRows / 8,
+    fieldStart: 0,
+    fieldStep: rows,
+  };
+}

@@ -1,0 +1,165 @@
+import { ConversionError, roundHalfEven, UsageError } from "@requant/core";
+import type { Exl2Integers } from "./integers.ts";
+import { type Exl2Recipe, recipeGroups } from "./recipes.ts";
+import { groupScales, half } from "./scales.ts";
+
+/** Steps of the search for a group's scale, as shares of the one without clipping. */
+const SEARCH: readonly number[] = Array.from({ length: 97 }, (_, i) => 0.7 + (0.5 * i) / 96);
+const SEARCH_EXPONENT = 3.5;
+
+export interface QuantizeExl2Options {
+  /**
+   * How much each column of W matters: the diagonal of the Hessian where activations were measured. Without it, a column's
+   * weights decide (the sum of their squares). The columns that matter most get the larger widths.
+   */
+  readonly importance?: Float32Array | undefined;
+}
+
+/**
+ * Round to nearest with exllamav2's scales: in each group a row's step is max|w| / (2^bits − 1) × 2; the largest of all
+ * rows is stored, the others as a square S²/256 of it; 97 multiples of the stored one are tried for the least Σ |error|^3.5.
+ * Columns stay in order where one width serves all of them.
+ * @throws ConversionError for weights that are not finite, or sizes that cannot be grouped in whole words
+ */
+export function quantizeExl2(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  recipe: Exl2Recipe,
+  options: QuantizeExl2Options = {},
+): Exl2Integers {
+  if (values.length !== rows * columns) {
+    throw new UsageError(`${values.length} values are not ${rows} rows of ${columns}.`);
+  }
+  if (columns % 32 !== 0) {
+    throw new ConversionError(`EXL2 packs columns in 32s; ${columns} are not.`, {
+      hint: "Leave this weight in a float type.",
+    });
+  }
+  const groups = recipeGroups(recipe, columns);
+  const order = recipe.widths.length > 1 ? columnOrder(values, rows, columns, options.importance) : undefined;
+  const invperm = new Int32Array(columns);
+  for (let stored = 0; stored < columns; stored++) invperm[order?.[stored] ?? stored] = stored;
+
+  const codes = new Uint8Array(rows * columns);
+  const nibbles = new Uint8Array(groups.length * rows);
+  const maxScales = new Float32Array(groups.length);
+  let start = 0;
+  groups.forEach(({ bits, rows: size }, group) => {
+    const source = Int32Array.from({ length: size }, (_, i) => order?.[start + i] ?? start + i);
+    const steps = rowSteps(values, rows, columns, source, bits);
+    const largest = steps.reduce((a, b) => Math.max(a, b), 0);
+    for (let row = 0; row < rows; row++) {
+      const s = largest === 0 ? 16 : roundHalfEven(16 * Math.sqrt(steps[row]! / largest));
+      nibbles[group * rows + row] = Math.max(1, Math.min(16, s)) - 1;
+    }
+    const ofGroup = nibbles.subarray(group * rows, (group + 1) * rows);
+    const maxScale = bestMaxScale(values, rows, columns, source, bits, ofGroup, largest);
+    maxScales[group] = maxScale;
+    const scales = groupScales(maxScale);
+    for (let row = 0; row < rows; row++) {
+      const scale = scales[ofGroup[row]!]!;
+      for (let i = 0; i < size; i++) {
+        codes[row * columns + start + i] = codeOf(values[row * columns + source[i]!]!, scale, bits);
+      }
+    }
+    start += size;
+  });
+  return { rows, groups, invperm, codes, nibbles, maxScales };
+}
+
+/** Columns by falling importance; equal ones stay in order. */
+function columnOrder(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  importance: Float32Array | undefined,
+): Int32Array {
+  const weight = importance ?? new Float32Array(columns);
+  if (weight.length !== columns) {
+    throw new UsageError(`${weight.length} importances were given for ${columns} columns.`);
+  }
+  if (importance === undefined) {
+    for (let row = 0, at = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++, at++)
+        weight[column] = weight[column]! + values[at]! ** 2;
+    }
+  }
+  return Int32Array.from({ length: columns }, (_, column) => column).sort(
+    (a, b) => weight[b]! - weight[a]! || a - b,
+  );
+}
+
+/** Each row's step without clipping: max|w| over half the codes. */
+function rowSteps(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  source: Int32Array,
+  bits: number,
+): Float32Array {
+  const steps = new Float32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let max = 0;
+    for (const column of source) {
+      const value = values[row * columns + column]!;
+      if (!Number.isFinite(value)) {
+        throw new ConversionError(
+          `Row ${row} has a weight that is ${value}; only finite weights can be quantized.`,
+          {
+            hint: "Keep this tensor in a float type.",
+          },
+        );
+      }
+      max = Math.max(max, Math.abs(value));
+    }
+    steps[row] = max / ((2 ** bits - 1) / 2);
+  }
+  return steps;
+}
+
+function bestMaxScale(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  source: Int32Array,
+  bits: number,
+  nibbles: Uint8Array,
+  largest: number,
+): number {
+  const stored = (share: number): number => {
+    // q_scale_max holds 256 times the scale of S = 16, but for the share: S² = 256 cancels the division
+    const value = half(largest * share);
+    if (Number.isFinite(value)) return value;
+    throw new ConversionError(`Steps of ${largest} are too large for an f16 scale.`, {
+      hint: "Keep this tensor in a float type.",
+    });
+  };
+  let best = stored(1);
+  let least = Infinity;
+  for (const share of SEARCH) {
+    const candidate = half(largest * share);
+    if (!Number.isFinite(candidate)) continue;
+    const scales = groupScales(candidate);
+    let error = 0;
+    for (let row = 0; row < rows && error < least; row++) {
+      const scale = scales[nibbles[row]!]!;
+      const from = row * columns;
+      for (const column of source) {
+        const value = values[from + column]!;
+        error += Math.abs((codeOf(value, scale, bits) - 2 ** (bits - 1)) * scale - value) ** SEARCH_EXPONENT;
+      }
+    }
+    if (error < least) {
+      least = error;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+function codeOf(value: number, scale: number, bits: number): number {
+  const zero = 2 ** (bits - 1);
+  if (scale === 0) return zero;
+  return Math.max(0, Math.min(2 ** bits - 1, roundHalfEven(value / scale) + zero));
+}

@@ -1,0 +1,67 @@
+/**
+ * Mixes of widths that a weight can be given. A share of its columns, the ones that matter most, gets the larger width.
+ * The head's recipes are exllamav2's own (conversion/qparams.py, qparams_headoptions); the list for the other linears is
+ * ours: enough steps between 2 and 8 bits to come near any average.
+ */
+export interface Exl2Recipe {
+  /** Descending widths; shares add up to 1. */
+  readonly widths: readonly { readonly bits: number; readonly share: number }[];
+  /** Columns per group. */
+  readonly groupSize: number;
+}
+
+function mix(groupSize: number, ...widths: (readonly [bits: number, share: number])[]): Exl2Recipe {
+  return { groupSize, widths: widths.map(([bits, share]) => ({ bits, share })) };
+}
+
+/** Cheapest first. */
+export const exl2Recipes: readonly Exl2Recipe[] = [
+  mix(64, [3, 0.05], [2, 0.95]),
+  mix(64, [3, 0.25], [2, 0.75]),
+  mix(64, [3, 0.5], [2, 0.5]),
+  mix(64, [3, 1]),
+  mix(64, [4, 0.25], [3, 0.75]),
+  mix(64, [4, 0.5], [3, 0.5]),
+  mix(64, [4, 1]),
+  mix(32, [4, 1]),
+  mix(32, [5, 0.25], [4, 0.75]),
+  mix(64, [5, 0.5], [4, 0.5]),
+  mix(64, [5, 1]),
+  mix(64, [6, 0.5], [5, 0.5]),
+  mix(128, [6, 1]),
+  mix(128, [8, 0.25], [6, 0.75]),
+  mix(128, [8, 0.5], [6, 0.5]),
+  mix(128, [8, 1]),
+];
+
+export const exl2HeadRecipes: Readonly<Record<number, Exl2Recipe>> = {
+  2: mix(32, [4, 0.3], [2, 0.7]),
+  3: mix(32, [4, 0.15], [3, 0.85]),
+  4: mix(32, [6, 0.15], [4, 0.85]),
+  5: mix(128, [6, 0.15], [5, 0.85]),
+  6: mix(128, [8, 0.15], [6, 0.85]),
+  8: mix(128, [8, 1]),
+};
+
+/** Groups of a recipe for K columns: whole groups per width, `ceil(share × K / group size)` of them while columns last. */
+export function recipeGroups(recipe: Exl2Recipe, columns: number): { bits: number; rows: number }[] {
+  const { groupSize, widths } = recipe;
+  const groups: { bits: number; rows: number }[] = [];
+  let left = columns;
+  widths.forEach(({ bits, share }, index) => {
+    const wanted = index === widths.length - 1 ? left : Math.min(columns * share, left);
+    for (let count = Math.ceil(wanted / groupSize); count > 0 && left > 0; count--) {
+      const rows = Math.min(groupSize, left);
+      groups.push({ bits, rows });
+      left -= rows;
+    }
+  });
+  return groups;
+}
+
+/** All bits that a weight takes, everything stored counted, as exllamav2 counts them. */
+export function recipeBits(recipe: Exl2Recipe, rows: number, columns: number): number {
+  const groups = recipeGroups(recipe, columns);
+  const codes = groups.reduce((sum, group) => sum + group.bits * group.rows * rows, 0);
+  return codes + groups.length * (16 + 32 + 4 * rows) + 32 * columns;
+}

@@ -1,0 +1,118 @@
+import { ByteReader, FormatError, LimitError, type Limits } from "@requant/core";
+
+/** What a paused parser asks for: the file up to `end` at least, up to `wish` if that saves a later read. */
+export interface BytesWanted {
+  readonly end: number;
+  readonly wish: number;
+}
+
+/**
+ * A parser that does no I/O: it pauses when it has come to the end of the bytes read so far, and goes on when there
+ * are more. So the same code parses a buffer, a file or a URL, and the checks are in one place.
+ */
+export type Parser<T> = Generator<BytesWanted, T, void>;
+
+/** Where lazy values find their bytes: the window is replaced by a larger one as the header is read. */
+export interface HeaderBytes {
+  bytes: Uint8Array;
+}
+
+/** The header of a file as far as it was read, with a cursor. Every length is held against the file's real one. */
+export class HeaderCursor {
+  readonly path: string | undefined;
+  readonly fileByteLength: number;
+  readonly limits: Limits;
+  readonly window: HeaderBytes;
+  /** Arrays inside arrays met so far: each costs memory whatever its length. */
+  nestedArrayCount = 0;
+  reader: ByteReader;
+
+  constructor(bytes: Uint8Array, fileByteLength: number, limits: Limits, path?: string) {
+    this.path = path;
+    this.fileByteLength = fileByteLength;
+    this.limits = limits;
+    this.window = { bytes };
+    this.reader = this.#readerOf(bytes, true);
+  }
+
+  get offset(): number {
+    return this.reader.offset;
+  }
+
+  /** Bytes between the cursor and the end of the file. */
+  get fileRemaining(): number {
+    return this.fileByteLength - this.reader.offset;
+  }
+
+  useBigEndian(): void {
+    this.reader.littleEndian = false;
+  }
+
+  /** Gives the parser more bytes: all of the file from its start to somewhere. */
+  replace(bytes: Uint8Array): void {
+    const { offset, littleEndian } = this.reader;
+    this.window.bytes = bytes;
+    this.reader = this.#readerOf(bytes, littleEndian);
+    this.reader.seek(offset);
+  }
+
+  /** Pauses until `byteLength` bytes can be read. `wish`: how many the parser may want after that. */
+  *need(byteLength: number, what: string, wish: number = byteLength): Parser<void> {
+    if (this.reader.has(byteLength)) return;
+    if (byteLength > this.fileRemaining) throw this.cutOff(byteLength, what);
+    const end = this.reader.offset + byteLength;
+    if (end > this.limits.headerByteLength) {
+      throw new LimitError(
+        `The header is longer than ${this.limits.headerByteLength} bytes, the limit set for headers.`,
+        {
+          path: this.path,
+          offset: this.reader.offset,
+          hint: "Raise limits.headerByteLength if the file is trusted.",
+        },
+      );
+    }
+    yield { end, wish: this.reader.offset + Math.max(wish, byteLength) };
+  }
+
+  /** Refuses a count of things of at least `least` bytes each that the rest of the file cannot hold. */
+  checkCount(count: number, least: number, what: string): void {
+    if (count * least <= this.fileRemaining) return;
+    throw this.fault(
+      `${what} is ${count}, which needs at least ${count * least} bytes; the file has ${this.fileRemaining} more.`,
+    );
+  }
+
+  checkLimit(count: number, limit: keyof Limits, what: string): void {
+    if (count <= this.limits[limit]) return;
+    throw new LimitError(`${what} is ${count}; the limit is ${this.limits[limit]}.`, {
+      path: this.path,
+      offset: this.reader.offset,
+      hint: `Raise limits.${limit} if the file is trusted.`,
+    });
+  }
+
+  fault(message: string, hint?: string, offset: number = this.reader.offset): FormatError {
+    return new FormatError(message, { path: this.path, offset, hint });
+  }
+
+  cutOff(byteLength: number, what: string): FormatError {
+    return this.fault(
+      `The file ends too early: ${what} needs ${byteLength} bytes, ${this.fileRemaining} are left.`,
+      "The file is cut off (download it again), or a length before this place is wrong.",
+    );
+  }
+
+  #readerOf(bytes: Uint8Array, littleEndian: boolean): ByteReader {
+    return new ByteReader(bytes, {
+      littleEndian,
+      ...(this.path === undefined ? {} : { path: this.path }),
+    });
+  }
+}
+
+/** Runs a parser over bytes that are already all there. */
+export function parseNow<T>(parser: Parser<T>): T {
+  const step = parser.next();
+  if (step.done !== true) throw new FormatError("The bytes end inside the header.");
+  return step.value;
+}

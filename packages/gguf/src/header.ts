@@ -1,0 +1,204 @@
+import {
+  ByteWriter,
+  FormatError,
+  type Limits,
+  limitsWith,
+  type Metadata,
+  type TensorInfo,
+  UnsupportedError,
+  UsageError,
+} from "@requant/core";
+import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, GGUF_VERSION, ggufVersions } from "./constants.ts";
+import { HeaderCursor, type Parser, parseNow } from "./cursor.ts";
+import { explainMagic } from "./foreign.ts";
+import { parseMetadata, writeMetadata } from "./metadata.ts";
+import {
+  aligned,
+  layOutTensors,
+  parseTensorTable,
+  placeTensors,
+  type TensorShape,
+  writeTensorTable,
+} from "./tensor-table.ts";
+import type { GgufWarning } from "./warning.ts";
+
+/** Everything that a GGUF file says before its tensor data. */
+export interface GgufFile {
+  /** 2 or 3. */
+  readonly version: number;
+  readonly littleEndian: boolean;
+  /** Tensor data starts at multiples of this. */
+  readonly alignment: number;
+  /** In file order. Arrays decode on first use of their `value`. */
+  readonly metadata: Metadata;
+  /** In table order, with offsets from the start of the file. */
+  readonly tensors: readonly TensorInfo[];
+  /** Where the tensor data starts. */
+  readonly dataOffset: number;
+  /** Of the whole file. */
+  readonly byteLength: number;
+  /** What other readers may trip over. */
+  readonly warnings: readonly GgufWarning[];
+}
+
+/**
+ * The header of a file whose first bytes (all of the header, at least) are in memory.
+ * `fileByteLength`: of the whole file, against which every count and offset is held; default: `bytes` is all.
+ * @throws FormatError, LimitError, UnsupportedError
+ */
+export function parseGguf(
+  bytes: Uint8Array,
+  options: {
+    readonly limits?: Partial<Limits> | undefined;
+    readonly fileByteLength?: number | undefined;
+    readonly path?: string | undefined;
+  } = {},
+): GgufFile {
+  const { limits, fileByteLength = bytes.byteLength, path } = options;
+  return parseNow(parseHeader(new HeaderCursor(bytes, fileByteLength, limitsWith(limits), path)));
+}
+
+/** Source of the layout: ggml, docs/gguf.md; limits of the C reader: ggml, src/gguf.cpp. */
+export function* parseHeader(cursor: HeaderCursor): Parser<GgufFile> {
+  const warnings: GgufWarning[] = [];
+  yield* checkMagic(cursor);
+  const version = yield* parseVersion(cursor);
+  yield* cursor.need(16, "the numbers of tensors and key-value pairs");
+  const tensorCount = cursor.reader.u64("the number of tensors");
+  const metadataCount = cursor.reader.u64("the number of key-value pairs");
+  cursor.checkCount(tensorCount, 1, "The number of tensors");
+  cursor.checkLimit(tensorCount, "tensorCount", "The number of tensors");
+  const metadata = yield* parseMetadata(cursor, metadataCount, warnings);
+  const alignment = alignmentOf(metadata, (message) => new FormatError(message, { path: cursor.path }));
+  const entries = yield* parseTensorTable(cursor, tensorCount, warnings);
+  const dataOffset = aligned(cursor.offset, alignment);
+  if (entries.length > 0 && dataOffset > cursor.fileByteLength) {
+    throw cursor.cutOff(dataOffset - cursor.offset, "the padding before the data");
+  }
+  const tensors = placeTensors(entries, dataOffset, alignment, cursor.fileByteLength, cursor.path, warnings);
+  return {
+    version,
+    littleEndian: cursor.reader.littleEndian,
+    alignment,
+    metadata,
+    tensors,
+    dataOffset,
+    byteLength: cursor.fileByteLength,
+    warnings,
+  };
+}
+
+function* checkMagic(cursor: HeaderCursor): Parser<void> {
+  const available = cursor.reader.bytes;
+  if (!GGUF_MAGIC.every((byte, i) => available[i] === byte)) throw explainMagic(available, cursor.path);
+  cursor.reader.skip(GGUF_MAGIC.length);
+}
+
+/** A big-endian file is told from a little-endian one only by its version: a small number either way. */
+function* parseVersion(cursor: HeaderCursor): Parser<number> {
+  yield* cursor.need(4, "the version");
+  const offset = cursor.offset;
+  const little = cursor.reader.u32("the version");
+  let version = little;
+  if (little % 0x10000 === 0 && little !== 0) {
+    cursor.useBigEndian();
+    cursor.reader.seek(offset);
+    version = cursor.reader.u32("the version");
+  }
+  if (ggufVersions.includes(version)) return version;
+  throw new UnsupportedError(
+    version === 1
+      ? "GGUF version 1 (32-bit counts, August 2023) is not supported."
+      : `GGUF version ${version} is not supported; known are ${ggufVersions.join(" and ")}.`,
+    {
+      path: cursor.path,
+      offset,
+      hint:
+        version === 1
+          ? "Convert the original model again, or rewrite the file with a llama.cpp of late 2023."
+          : "The file may be newer than this program, or damaged.",
+    },
+  );
+}
+
+/** The alignment that the metadata asks for, or the default. */
+function alignmentOf(metadata: Metadata, fault: (message: string) => Error): number {
+  const entry = metadata.get(ALIGNMENT_KEY);
+  if (entry === undefined) return DEFAULT_ALIGNMENT;
+  if (entry.type !== "u32") throw fault(`${ALIGNMENT_KEY} is of type ${entry.type}, not u32.`);
+  const log = Math.log2(entry.value);
+  if (!Number.isInteger(log)) throw fault(`${ALIGNMENT_KEY} is ${entry.value}, not a power of two.`);
+  return entry.value;
+}
+
+/** What a GGUF file is to hold, without its data. */
+export interface GgufPlan {
+  readonly metadata: Metadata;
+  readonly tensors: readonly TensorShape[];
+  /** Default 3. */
+  readonly version?: number | undefined;
+  /** Default true. */
+  readonly littleEndian?: boolean | undefined;
+  /** Default: what `general.alignment` says, or 32. Another one is added to the metadata. */
+  readonly alignment?: number | undefined;
+}
+
+export interface GgufLayout extends Omit<GgufFile, "warnings"> {
+  /** The file up to `dataOffset`. */
+  readonly header: Uint8Array;
+}
+
+/**
+ * Where every byte of a file will be, before any data is there. Same metadata and tensors give the same bytes as
+ * llama.cpp's own writers.
+ * @throws UsageError for metadata, names or shapes that cannot be stored; UnsupportedError for an unknown type.
+ */
+export function layoutGguf(plan: GgufPlan): GgufLayout {
+  const { version = GGUF_VERSION, littleEndian = true } = plan;
+  if (!ggufVersions.includes(version)) {
+    throw new UsageError(
+      `GGUF version ${version} cannot be written; known are ${ggufVersions.join(" and ")}.`,
+    );
+  }
+  const metadata = withAlignment(plan.metadata, plan.alignment);
+  const alignment = alignmentOf(metadata, (message) => new UsageError(message));
+  const entries = layOutTensors(plan.tensors, alignment);
+  const writer = new ByteWriter({ littleEndian });
+  writer.bytes(Uint8Array.from(GGUF_MAGIC));
+  writer.u32(version);
+  writer.u64(entries.length);
+  writer.u64(metadata.size);
+  writeMetadata(writer, metadata);
+  writeTensorTable(writer, entries);
+  writer.alignTo(alignment);
+  const header = writer.toBytes();
+  const dataOffset = header.byteLength;
+  const last = entries.at(-1);
+  return {
+    version,
+    littleEndian,
+    alignment,
+    metadata,
+    header,
+    dataOffset,
+    // the last tensor is padded too
+    byteLength: dataOffset + (last === undefined ? 0 : aligned(last.byteOffset + last.byteLength, alignment)),
+    tensors: entries.map(({ name, shape, type, byteOffset, byteLength }) => ({
+      name,
+      shape,
+      encoding: type.name,
+      byteOffset: dataOffset + byteOffset,
+      byteLength,
+    })),
+  };
+}
+
+function withAlignment(metadata: Metadata, alignment: number | undefined): Metadata {
+  const stated = metadata.get(ALIGNMENT_KEY);
+  if (alignment === undefined || (stated === undefined && alignment === DEFAULT_ALIGNMENT)) return metadata;
+  if (stated === undefined) return new Map([...metadata, [ALIGNMENT_KEY, { type: "u32", value: alignment }]]);
+  if (stated.value === alignment) return metadata;
+  throw new UsageError(
+    `An alignment of ${alignment} was asked for, but the metadata says ${String(stated.value)}.`,
+  );
+}

@@ -1,0 +1,60 @@
+export {
+  ALIGNMENT_KEY,
+  DEFAULT_ALIGNMENT,
+  forkTypes,
+  GGUF_VERSION,
+  ggufVersions,
+  removedTypes,
+  SPLIT_KEYS,
+  type TensorType,
+  tensorTypeById,
+  tensorTypeByName,
+  tensorTypes,
+  type ValueType,
+  valueTypes,
+} from "./constants.ts";
+export { swapBlocks } from "./endian.ts";
+export {
+  blockRowsByteLength,
+  blocksToGrid,
+  exactTypes,
+  type GgufGridType,
+  gridToBlocks,
+  gridTypeByName,
+  gridTypes,
+  typeMisfit,
+} from "./grid/index.ts";
+export { type GgufFile, type GgufLayout, type GgufPlan, layoutGguf, parseGguf } from "./header.ts";
+export {
+  type Imatrix,
+  type ImatrixEntry,
+  type ImatrixFilter,
+  type ImatrixForm,
+  imatrixWeights,
+  type ReadImatrixOptions,
+  readImatrix,
+  type WriteImatrixOptions,
+  writeImatrix,
+} from "./imatrix.ts";
+export { type ReadGgufOptions, readGguf } from "./reader.ts";
+export * from "./recipes/index.ts";
+export {
+  type Gguf,
+  type GgufPart,
+  type GgufTensorInfo,
+  openGguf,
+  openGgufFile,
+} from "./shards.ts";
+export {
+  parseSplitName,
+  planSplit,
+  type SplitName,
+  type SplitOptions,
+  splitMetadata,
+  splitName,
+} from "./split-plan.ts";
+export type { TensorShape } from "./tensor-table.ts";
+export { decodeText, encodeText, hasEscapedBytes } from "./text.ts";
+export * from "./types/index.ts";
+export type { GgufWarning, GgufWarningCode } from "./warning.ts";
+export { type Chunks, type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";

@@ -1,0 +1,227 @@
+import {
+  type ByteReader,
+  type ByteWriter,
+  type Metadata,
+  type MetadataArray,
+  type MetadataScalar,
+  type MetadataValue,
+  UsageError,
+} from "@requant/core";
+import { type ValueType, valueByteLengths, valueTypes } from "./constants.ts";
+import type { HeaderCursor, Parser } from "./cursor.ts";
+import { fixedArray, stringArray } from "./lazy-array.ts";
+import { decodeText, encodeText, hasEscapedBytes } from "./text.ts";
+import type { GgufWarning } from "./warning.ts";
+
+/** A key of one byte with its length, a type and a value of one byte: less than that is no entry. */
+const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 1;
+
+/** `count` key-value pairs. Arrays are walked for their length only; their values decode on first use. */
+export function* parseMetadata(
+  cursor: HeaderCursor,
+  count: number,
+  warnings: GgufWarning[],
+): Parser<Map<string, MetadataValue>> {
+  cursor.checkCount(count, LEAST_ENTRY_BYTE_LENGTH, "The number of key-value pairs");
+  cursor.checkLimit(count, "metadataCount", "The number of key-value pairs");
+  const metadata = new Map<string, MetadataValue>();
+  for (let i = 0; i < count; i++) {
+    const at = cursor.offset;
+    const key = yield* parseName(cursor, "a key");
+    if (metadata.has(key)) throw cursor.fault(`The key ${JSON.stringify(key)} occurs twice.`, undefined, at);
+    const type = yield* parseValueType(cursor, `the value type of ${JSON.stringify(key)}`);
+    const value = yield* parseValue(cursor, type, JSON.stringify(key));
+    if (value.type === "string") warnOfText(key, value.value, warnings);
+    metadata.set(key, value);
+  }
+  return metadata;
+}
+
+function warnOfText(key: string, text: string, warnings: GgufWarning[]): void {
+  const warn = (code: GgufWarning["code"], what: string): void => {
+    warnings.push({ code, message: `The value of ${JSON.stringify(key)} ${what}.`, key });
+  };
+  if (hasEscapedBytes(text)) warn("invalid-utf8", "is not valid UTF-8");
+  // templates have line ends and tabs
+  if (/[^\P{Cc}\t\n\r]/u.test(text)) warn("control-character", "holds control characters");
+}
+
+/** A key or a tensor name: strict UTF-8, not empty, no NUL (C readers would see another name). */
+export function* parseName(cursor: HeaderCursor, what: string): Parser<string> {
+  const byteLength = yield* parseLength(cursor, `the length of ${what}`);
+  yield* cursor.need(byteLength, what);
+  const at = cursor.offset;
+  const name = cursor.reader.utf8(byteLength, what);
+  if (name === "") throw cursor.fault(sentence(`${what} is empty.`), undefined, at);
+  if (name.includes("\0"))
+    throw cursor.fault(sentence(`${what} holds a NUL character: ${JSON.stringify(name)}.`), undefined, at);
+  return name;
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** The length of a string, held against the file and the limit. */
+function* parseLength(cursor: HeaderCursor, what: string): Parser<number> {
+  yield* cursor.need(8, what);
+  const byteLength = cursor.reader.u64(what);
+  if (byteLength > cursor.fileRemaining) throw cursor.cutOff(byteLength, what);
+  cursor.checkLimit(byteLength, "stringByteLength", what);
+  return byteLength;
+}
+
+function* parseValueType(cursor: HeaderCursor, what: string): Parser<ValueType> {
+  yield* cursor.need(4, what);
+  const at = cursor.offset;
+  const id = cursor.reader.u32(what);
+  const type = valueTypes[id];
+  if (type === undefined)
+    throw cursor.fault(sentence(`${what} is ${id}; known are 0 to ${valueTypes.length - 1}.`), undefined, at);
+  return type;
+}
+
+function* parseValue(cursor: HeaderCursor, type: ValueType, what: string): Parser<MetadataValue> {
+  if (type === "array") return yield* parseArray(cursor, what, 1);
+  if (type === "string") {
+    const byteLength = yield* parseLength(cursor, `the length of ${what}`);
+    yield* cursor.need(byteLength, what);
+    return { type, value: decodeText(cursor.reader.take(byteLength, what)) };
+  }
+  yield* cursor.need(valueByteLengths[type] ?? 0, what);
+  return readScalar(cursor.reader, type, what);
+}
+
+function readScalar(
+  reader: ByteReader,
+  type: Exclude<ValueType, "array" | "string">,
+  what: string,
+): MetadataScalar {
+  if (type === "bool") return { type, value: reader.bool(what) };
+  if (type === "u64") return { type, value: reader.u64Bigint(what) };
+  if (type === "i64") return { type, value: reader.i64Bigint(what) };
+  return { type, value: reader[type](what) };
+}
+
+function* parseArray(cursor: HeaderCursor, what: string, depth: number): Parser<MetadataArray> {
+  if (depth > cursor.limits.arrayDepth)
+    cursor.checkLimit(depth, "arrayDepth", `The depth of arrays in ${what}`);
+  const elementType = yield* parseValueType(cursor, `the element type of ${what}`);
+  yield* cursor.need(8, `the length of ${what}`);
+  const length = cursor.reader.u64(`the length of ${what}`);
+  // a string is at least its length, an array its element type and its length
+  const least = valueByteLengths[elementType] ?? (elementType === "string" ? 8 : 12);
+  cursor.checkCount(length, least, `The length of the array ${what}`);
+  cursor.checkLimit(length, "arrayLength", `The length of the array ${what}`);
+  if (elementType === "array") {
+    cursor.nestedArrayCount += length;
+    cursor.checkLimit(cursor.nestedArrayCount, "metadataCount", "The number of arrays inside arrays");
+    const value: MetadataArray[] = [];
+    for (let i = 0; i < length; i++) value.push(yield* parseArray(cursor, what, depth + 1));
+    return { type: "array", elementType, length, value };
+  }
+  if (elementType === "string") {
+    const start = cursor.offset;
+    yield* walkStrings(cursor, length, what);
+    return stringArray(cursor.window, start, length, cursor.reader.littleEndian);
+  }
+  const byteLength = length * least;
+  yield* cursor.need(byteLength, what);
+  const start = cursor.offset;
+  const bytes = cursor.reader.take(byteLength, what);
+  if (elementType === "bool") {
+    const bad = bytes.findIndex((byte) => byte > 1);
+    if (bad >= 0) {
+      throw cursor.fault(`A boolean in ${what} is ${bytes[bad]}, not 0 or 1.`, undefined, start + bad);
+    }
+  }
+  return fixedArray(cursor.window, start, length, elementType, cursor.reader.littleEndian);
+}
+
+/** Moves past `count` strings; asks for as many bytes as the strings so far suggest, so that few reads suffice. */
+function* walkStrings(cursor: HeaderCursor, count: number, what: string): Parser<void> {
+  const start = cursor.offset;
+  const limit = cursor.limits.stringByteLength;
+  for (let i = 0; i < count; i++) {
+    if (!cursor.reader.has(8)) {
+      yield* cursor.need(8, `a string length in ${what}`, expectedRest(cursor.offset - start, i, count));
+    }
+    const byteLength = cursor.reader.u64("a string length");
+    if (byteLength > cursor.fileRemaining) throw cursor.cutOff(byteLength, `a string in ${what}`);
+    if (byteLength > limit)
+      cursor.checkLimit(byteLength, "stringByteLength", `The length of a string in ${what}`);
+    if (!cursor.reader.has(byteLength)) {
+      const rest = expectedRest(cursor.offset - start, i + 1, count);
+      yield* cursor.need(byteLength, `a string in ${what}`, byteLength + rest);
+    }
+    cursor.reader.skip(byteLength);
+  }
+}
+
+/** Bytes that the strings not yet walked will take if they are like those before. */
+function expectedRest(walkedByteLength: number, walked: number, count: number): number {
+  return walked === 0 ? count * 16 : Math.ceil((walkedByteLength / walked) * (count - walked) * 1.1);
+}
+
+/** Key-value pairs in the map's order. @throws UsageError for a value that its type cannot hold. */
+export function writeMetadata(writer: ByteWriter, metadata: Metadata): void {
+  for (const [key, value] of metadata) {
+    if (key === "" || key.includes("\0")) throw new UsageError(`${JSON.stringify(key)} cannot be a key.`);
+    writeText(writer, key);
+    writer.u32(valueTypes.indexOf(value.type));
+    writeValue(writer, value);
+  }
+}
+
+export function writeText(writer: ByteWriter, text: string): void {
+  const bytes = encodeText(text);
+  writer.u64(bytes.byteLength);
+  writer.bytes(bytes);
+}
+
+function writeValue(writer: ByteWriter, value: MetadataValue): void {
+  switch (value.type) {
+    case "array":
+      writeArray(writer, value);
+      break;
+    case "string":
+      writeText(writer, value.value);
+      break;
+    case "bool":
+      writer.bool(value.value);
+      break;
+    case "u64":
+    case "i64":
+      writer[value.type](value.value);
+      break;
+    default:
+      writer[value.type](value.value);
+  }
+}
+
+function writeArray(writer: ByteWriter, array: MetadataArray): void {
+  if (array.value.length !== array.length) {
+    throw new UsageError(
+      `A metadata array says that it has ${array.length} elements and has ${array.value.length}.`,
+    );
+  }
+  writer.u32(valueTypes.indexOf(array.elementType));
+  writer.u64(array.length);
+  switch (array.elementType) {
+    case "array":
+      for (const element of array.value) writeArray(writer, element);
+      break;
+    case "string":
+      for (const element of array.value) writeText(writer, element);
+      break;
+    case "bool":
+      for (const element of array.value) writer.bool(element);
+      break;
+    case "u64":
+    case "i64":
+      for (let i = 0; i < array.length; i++) writer[array.elementType](array.value[i] ?? 0n);
+      break;
+    default:
+      for (let i = 0; i < array.length; i++) writer[array.elementType](array.value[i] ?? 0);
+  }
+}

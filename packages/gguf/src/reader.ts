@@ -1,0 +1,59 @@
+import { type ByteSource, type Limits, limitsWith } from "@requant/core";
+import { HeaderCursor } from "./cursor.ts";
+import { type GgufFile, parseHeader } from "./header.ts";
+
+/**
+ * Enough for the header of a model without a vocabulary and for many with one; more would be wasted on small files
+ * read over a network.
+ */
+const FIRST_READ_BYTE_LENGTH = 256 * 1024;
+
+export interface ReadGgufOptions {
+  /** Those not given have their defaults. */
+  readonly limits?: Partial<Limits> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Reads the header of a GGUF file: the metadata and where each tensor lies. Costs a few reads of the start of the
+ * file, whatever its size, and no more memory than the header has bytes (about twice that while reading).
+ * @throws FormatError, LimitError, UnsupportedError, IoError
+ */
+export async function readGguf(source: ByteSource, options: ReadGgufOptions = {}): Promise<GgufFile> {
+  const { signal } = options;
+  const first = await readStart(source, new Uint8Array(0), FIRST_READ_BYTE_LENGTH, signal);
+  const cursor = new HeaderCursor(first, source.byteLength, limitsWith(options.limits), source.name);
+  const parser = parseHeader(cursor);
+  for (;;) {
+    const step = parser.next();
+    if (step.done === true) {
+      keepHeaderOnly(cursor, step.value.dataOffset);
+      return step.value;
+    }
+    const loaded = cursor.window.bytes;
+    // at least doubled, so that the number of reads is logarithmic; at most fourfold, so that little is read in vain
+    const guess = Math.min(Math.max(step.value.wish, 2 * loaded.byteLength), 4 * loaded.byteLength);
+    cursor.replace(await readStart(source, loaded, Math.max(step.value.end, guess), signal));
+  }
+}
+
+/** The file's bytes up to `end`, those in `loaded` not read again. */
+async function readStart(
+  source: ByteSource,
+  loaded: Uint8Array,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  signal?.throwIfAborted();
+  const bytes = new Uint8Array(Math.min(end, source.byteLength));
+  bytes.set(loaded);
+  await source.readInto(bytes.subarray(loaded.byteLength), loaded.byteLength);
+  return bytes;
+}
+
+/** Lazy values hold on to the window: drop what was read beyond the header, where that is worth a copy. */
+function keepHeaderOnly(cursor: HeaderCursor, dataOffset: number): void {
+  const { bytes } = cursor.window;
+  if (bytes.byteLength > dataOffset + FIRST_READ_BYTE_LENGTH)
+    cursor.window.bytes = bytes.slice(0, dataOffset);
+}

@@ -1,0 +1,72 @@
+import type { RecipeFacts } from "./facts.ts";
+import type { FileType } from "./file-types.ts";
+import type { ImatrixOrigin, MetadataChanges } from "./metadata.ts";
+
+export interface RecipeTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly encoding: string;
+}
+
+/** `pattern` is searched for in the name, as a regular expression in any case; the first that fits wins. */
+export interface TensorOverride {
+  readonly pattern: string;
+  readonly type: string;
+}
+
+/** llama-quantize's options, by its names where they differ. */
+export interface RecipeOptions {
+  /** The base type for every tensor: no rules. */
+  readonly pure?: boolean | undefined;
+  /** --tensor-type */
+  readonly tensorTypes?: readonly TensorOverride[] | undefined;
+  /** --output-tensor-type */
+  readonly outputTensor?: string | undefined;
+  /** --token-embedding-type */
+  readonly tokenEmbedding?: string | undefined;
+  /** --leave-output-tensor */
+  readonly leaveOutput?: boolean | undefined;
+  /** Quantized tensors may be quantized again. */
+  readonly allowRequantize?: boolean | undefined;
+  /** Layers to leave out, by number. */
+  readonly pruneLayers?: readonly number[] | undefined;
+  /** Tensors stay in the order given: what --keep-split needs. */
+  readonly keepOrder?: boolean | undefined;
+  /** Choose only: nothing is refused for a missing importance matrix or for quantizing again. */
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface TypeRequest {
+  /** Name of a file type: "Q4_K_M". */
+  readonly target: string;
+  readonly facts: RecipeFacts;
+  readonly tensors: readonly RecipeTensor[];
+  /** Weights per tensor of the source; with stacked experts one row of weights per expert. */
+  readonly imatrix?: ReadonlyMap<string, ArrayLike<number>> | undefined;
+  /** What the metadata tells about `imatrix`. */
+  readonly imatrixOrigin?: ImatrixOrigin | undefined;
+  /** Where only the fact is known; default: `imatrix` has entries. */
+  readonly hasImatrix?: boolean | undefined;
+  readonly options?: RecipeOptions | undefined;
+}
+
+export interface TypeChoice {
+  /** Name in the source. */
+  readonly source: string;
+  /** Name in the output: another one only where layers were pruned. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly from: string;
+  readonly type: string;
+  /** Why this type, for people. */
+  readonly reason: string;
+  /** The entry of the importance matrix to quantize with. */
+  readonly importance: string | undefined;
+}
+
+export interface TypeChoices {
+  readonly fileType: FileType;
+  /** In output order. */
+  readonly tensors: readonly TypeChoice[];
+  readonly metadata: MetadataChanges;
+}

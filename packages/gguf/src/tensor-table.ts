@@ -1,0 +1,257 @@
+import { type ByteWriter, FormatError, type TensorInfo, UsageError } from "@requant/core";
+import {
+  GGML_NAME_BYTE_LENGTH,
+  TENSOR_DIMENSION_COUNT,
+  TENSOR_NAME_BYTE_LENGTH,
+  type TensorType,
+  tensorTypeById,
+  tensorTypeByName,
+} from "./constants.ts";
+import type { HeaderCursor, Parser } from "./cursor.ts";
+import { parseName, writeText } from "./metadata.ts";
+import { encodeText } from "./text.ts";
+import type { GgufWarning } from "./warning.ts";
+
+/** A name of one byte with its length, no dimensions, a type and an offset. */
+const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 4 + 8;
+
+/** A tensor as the table tells it: `byteOffset` counts from the start of the data. */
+export interface TensorEntry {
+  readonly name: string;
+  /** Row-major; the file has the innermost dimension first. */
+  readonly shape: readonly number[];
+  readonly type: TensorType;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+export function* parseTensorTable(
+  cursor: HeaderCursor,
+  count: number,
+  warnings: GgufWarning[],
+): Parser<TensorEntry[]> {
+  cursor.checkCount(count, LEAST_ENTRY_BYTE_LENGTH, "The number of tensors");
+  const entries: TensorEntry[] = [];
+  const names = new Set<string>();
+  for (let i = 0; i < count; i++) {
+    const at = cursor.offset;
+    const entry = yield* parseEntry(cursor);
+    if (names.has(entry.name)) {
+      throw new FormatError(`The tensor name ${JSON.stringify(entry.name)} occurs twice.`, {
+        path: cursor.path,
+        offset: at,
+        tensor: entry.name,
+      });
+    }
+    names.add(entry.name);
+    warnOfEntry(entry, warnings);
+    entries.push(entry);
+  }
+  return entries;
+}
+
+function* parseEntry(cursor: HeaderCursor): Parser<TensorEntry> {
+  const start = cursor.offset;
+  const name = yield* parseName(cursor, "a tensor name");
+  const fault = (message: string, hint?: string, offset = start): FormatError =>
+    new FormatError(message, { path: cursor.path, tensor: name, offset, hint });
+  const nameByteLength = cursor.offset - start - 8;
+  if (nameByteLength > TENSOR_NAME_BYTE_LENGTH) {
+    throw fault(`A tensor name has ${nameByteLength} bytes; at most ${TENSOR_NAME_BYTE_LENGTH} are allowed.`);
+  }
+  yield* cursor.need(4, "the number of dimensions");
+  const dimensionCount = cursor.reader.u32("the number of dimensions");
+  const most = Math.min(TENSOR_DIMENSION_COUNT, cursor.limits.dimensionCount);
+  if (dimensionCount > most)
+    throw fault(`A tensor has ${dimensionCount} dimensions; at most ${most} are allowed.`);
+  yield* cursor.need(8 * dimensionCount + 4 + 8, "a tensor's dimensions, type and offset");
+  const sizes: number[] = [];
+  for (let i = 0; i < dimensionCount; i++) {
+    const size = cursor.reader.i64("a dimension");
+    if (size < 0) throw fault(`A dimension is ${size}.`, undefined, cursor.offset - 8);
+    sizes.push(size);
+  }
+  const shape = sizes.reverse();
+  const type = tensorTypeById(cursor.reader.u32("a tensor type"), {
+    path: cursor.path,
+    tensor: name,
+    offset: cursor.offset - 4,
+  });
+  const byteLength = tensorByteLength(shape, type, fault);
+  const byteOffset = cursor.reader.u64("a tensor offset");
+  return { name, shape, type, byteOffset, byteLength };
+}
+
+function warnOfEntry(entry: TensorEntry, warnings: GgufWarning[]): void {
+  const { name } = entry;
+  const warn = (code: GgufWarning["code"], message: string): void => {
+    warnings.push({ code, message, tensor: name });
+  };
+  if (encodeText(name).byteLength > GGML_NAME_BYTE_LENGTH)
+    warn(
+      "long-name",
+      `The tensor name has more than the ${GGML_NAME_BYTE_LENGTH} bytes that llama.cpp reads.`,
+    );
+  if (/\p{Cc}/u.test(name)) warn("control-character", "The tensor name holds control characters.");
+  if (entry.shape.length === 0)
+    warn("no-dimensions", "The tensor has no dimensions: it is read as one element.");
+}
+
+/**
+ * Bytes of a tensor of this shape.
+ * @throws what `fault` makes, when rows are not whole blocks or the length is beyond any file.
+ */
+export function tensorByteLength(
+  shape: readonly number[],
+  type: TensorType,
+  fault: (message: string, hint?: string) => Error,
+): number {
+  const rowLength = shape.at(-1) ?? 1;
+  if (rowLength % type.blockSize !== 0) {
+    throw fault(
+      `A row has ${rowLength} weights, which is no multiple of the ${type.blockSize} of a ${type.name} block.`,
+    );
+  }
+  const sizes = shape.map((size) => ` ${size} `).join("×");
+  // zero dimensions are left out here: the others must not be beyond all bounds even then
+  const product = shape.reduce((product, size) => product * Math.max(size, 1), 1);
+  const elements = shape.includes(0) ? 0 : product;
+  const byteLength = (elements / type.blockSize) * type.blockByteLength;
+  if (!Number.isSafeInteger(product) || !Number.isSafeInteger(byteLength)) {
+    throw fault(`A tensor of ${sizes.trim()} weights is larger than any file.`);
+  }
+  return byteLength;
+}
+
+/**
+ * Checks where the tensors lie and gives them absolute offsets. Overlaps and ends outside the file are refused;
+ * gaps, another order than the table's and stray bytes at the end are allowed by the specification but not by
+ * llama.cpp: they are reported.
+ */
+export function placeTensors(
+  entries: readonly TensorEntry[],
+  dataOffset: number,
+  alignment: number,
+  fileByteLength: number,
+  path: string | undefined,
+  warnings: GgufWarning[],
+): TensorInfo[] {
+  const dataByteLength = Math.max(fileByteLength - dataOffset, 0);
+  for (const entry of entries) {
+    const place = { path, tensor: entry.name };
+    if (entry.byteOffset % alignment !== 0) {
+      throw new FormatError(
+        `The tensor's offset ${entry.byteOffset} is no multiple of the alignment ${alignment}.`,
+        place,
+      );
+    }
+    if (entry.byteOffset + entry.byteLength > dataByteLength) {
+      throw new FormatError(
+        `The tensor's ${entry.byteLength} bytes from ${entry.byteOffset} on end outside the data, which has ${dataByteLength} bytes.`,
+        { ...place, hint: "The file is cut off (download it again), or its table is wrong." },
+      );
+    }
+  }
+  const byOffset = [...entries].sort((a, b) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength);
+  let end = 0;
+  let previous: TensorEntry | undefined;
+  for (const entry of byOffset) {
+    if (entry.byteOffset < end && entry.byteLength > 0) {
+      throw new FormatError(
+        `The tensor starts at ${entry.byteOffset}, inside ${JSON.stringify(previous?.name)}, which ends at ${end}.`,
+        { path, tensor: entry.name },
+      );
+    }
+    const next = aligned(end, alignment);
+    if (entry.byteOffset > next) {
+      warnings.push({
+        code: "gap",
+        message: `${entry.byteOffset - next} bytes before the tensor belong to none: llama.cpp refuses that.`,
+        tensor: entry.name,
+      });
+    }
+    if (entry.byteLength > 0) {
+      end = entry.byteOffset + entry.byteLength;
+      previous = entry;
+    }
+  }
+  const misplaced = entries.find((entry, i) => i > 0 && entry.byteOffset < (entries[i - 1]?.byteOffset ?? 0));
+  if (misplaced !== undefined) {
+    warnings.push({
+      code: "order",
+      message: "The data lies in another order than the table: llama.cpp refuses that.",
+      tensor: misplaced.name,
+    });
+  }
+  const stray = dataByteLength - aligned(end, alignment);
+  if (stray > 0) {
+    warnings.push({ code: "trailing-bytes", message: `${stray} stray bytes follow the last tensor.` });
+  }
+  return entries.map(({ name, shape, type, byteOffset, byteLength }) => ({
+    name,
+    shape,
+    encoding: type.name,
+    byteOffset: dataOffset + byteOffset,
+    byteLength,
+  }));
+}
+
+/** What a writer is told about a tensor. */
+export interface TensorShape {
+  readonly name: string;
+  /** Row-major. */
+  readonly shape: readonly number[];
+  /** Name of a ggml type. */
+  readonly encoding: string;
+}
+
+/** Tensors one after the other, each at a multiple of `alignment` from the start of the data. */
+export function layOutTensors(tensors: readonly TensorShape[], alignment: number): TensorEntry[] {
+  const names = new Set<string>();
+  let byteOffset = 0;
+  return tensors.map(({ name, shape, encoding }) => {
+    const fault = (message: string): UsageError => new UsageError(message, { tensor: name });
+    const nameByteLength = encodeText(name).byteLength;
+    if (nameByteLength === 0 || nameByteLength > TENSOR_NAME_BYTE_LENGTH || name.includes("\0")) {
+      throw fault(
+        `${JSON.stringify(name)} cannot be a tensor name: 1 to ${TENSOR_NAME_BYTE_LENGTH} bytes without NUL are allowed.`,
+      );
+    }
+    if (names.has(name)) throw fault(`The tensor name ${JSON.stringify(name)} is given twice.`);
+    names.add(name);
+    if (
+      shape.length > TENSOR_DIMENSION_COUNT ||
+      !shape.every((size) => Number.isSafeInteger(size) && size >= 0)
+    ) {
+      throw fault(
+        `The shape [${shape.join(", ")}] cannot be stored: up to ${TENSOR_DIMENSION_COUNT} sizes from 0 on are allowed.`,
+      );
+    }
+    const type = tensorTypeByName(encoding, { tensor: name });
+    const entry: TensorEntry = {
+      name,
+      shape,
+      type,
+      byteOffset,
+      byteLength: tensorByteLength(shape, type, fault),
+    };
+    byteOffset = aligned(byteOffset + entry.byteLength, alignment);
+    return entry;
+  });
+}
+
+export function writeTensorTable(writer: ByteWriter, entries: readonly TensorEntry[]): void {
+  for (const { name, shape, type, byteOffset } of entries) {
+    writeText(writer, name);
+    writer.u32(shape.length);
+    for (const size of [...shape].reverse()) writer.i64(size);
+    writer.u32(type.id);
+    writer.u64(byteOffset);
+  }
+}
+
+/** The next multiple of `alignment`. */
+export function aligned(offset: number, alignment: number): number {
+  const rest = offset % alignment;
+  return rest === 0 ? offset : offset + alignment - rest;
+}

@@ -1,0 +1,88 @@
+import { UsageError } from "@requant/core";
+
+/**
+ * Strings of a GGUF file are bytes: UTF-8 by rule, anything in fact (tokens of some vocabularies). A byte that is not
+ * part of valid UTF-8 becomes the lone surrogate U+DC00 + byte, which no valid UTF-8 decodes to, so that writing the
+ * string gives the same bytes again (the "surrogateescape" of Python's PEP 383).
+ */
+export function decodeText(bytes: Uint8Array): string {
+  try {
+    return decoder().decode(bytes);
+  } catch {
+    return decodeEscaping(bytes);
+  }
+}
+
+/** The bytes that `decodeText` read. @throws UsageError for a lone surrogate that it cannot have made. */
+export function encodeText(text: string): Uint8Array {
+  if (!hasEscapedBytes(text)) return encoder().encode(text);
+  const parts: number[] = [];
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    if (code >= 0xdc80 && code <= 0xdcff) parts.push(code - 0xdc00);
+    else if (code >= 0xd800 && code <= 0xdfff) {
+      throw new UsageError(`The string holds the lone surrogate U+${code.toString(16).toUpperCase()}.`);
+    } else for (const byte of encoder().encode(character)) parts.push(byte);
+  }
+  return Uint8Array.from(parts);
+}
+
+/** True when `decodeText` met bytes that are not UTF-8. */
+export function hasEscapedBytes(text: string): boolean {
+  return /\p{Surrogate}/u.test(text);
+}
+
+function decodeEscaping(bytes: Uint8Array): string {
+  let text = "";
+  let start = 0;
+  while (start < bytes.byteLength) {
+    const length = validRun(bytes, start);
+    text += decoder().decode(bytes.subarray(start, start + length));
+    start += length;
+    if (start < bytes.byteLength) {
+      text += String.fromCharCode(0xdc00 + (bytes[start] ?? 0));
+      start += 1;
+    }
+  }
+  return text;
+}
+
+/** Length of the valid UTF-8 from `start` on (Unicode 15, table 3-7: no overlong forms, surrogates, or above U+10FFFF). */
+function validRun(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (at < bytes.byteLength) {
+    const length = sequenceLength(bytes, at);
+    if (length === 0) break;
+    at += length;
+  }
+  return at - start;
+}
+
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  const lead = bytes[at] ?? 0;
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  const greatest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  const second = bytes[at + 1] ?? 0;
+  if (second < least || second > greatest) return 0;
+  for (let i = 2; i < length; i++) {
+    const next = bytes[at + i] ?? 0;
+    if (next < 0x80 || next > 0xbf) return 0;
+  }
+  return length;
+}
+
+let sharedDecoder: TextDecoder | undefined;
+function decoder(): TextDecoder {
+  // a byte-order mark is a character like any other here: writing must give it back
+  sharedDecoder ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  return sharedDecoder;
+}
+
+let sharedEncoder: TextEncoder | undefined;
+function encoder(): TextEncoder {
+  sharedEncoder ??= new TextEncoder();
+  return sharedEncoder;
+}

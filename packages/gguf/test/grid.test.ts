@@ -1,0 +1,282 @@
+import {
+  dequantizeGrid,
+  fitGrid,
+  floatToHalf,
+  type Grid,
+  gridFacts,
+  halfToFloat,
+  isCodecError,
+  selectRows,
+  sequentialGroups,
+  withMeasuredOffsets,
+} from "@requant/core";
+import {
+  blockRowsByteLength,
+  blocksToGrid,
+  exactTypes,
+  type GgufGridType,
+  ggmlTypeByName,
+  gridToBlocks,
+  gridTypeByName,
+  gridTypes,
+  typeMisfit,
+} from "@requant/gguf";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+/** ggml's own decoder of the type, which its vectors prove, is the judge of every value here. */
+function decode(type: GgufGridType, blocks: Uint8Array, count: number): Float32Array {
+  const values = new Float32Array(count);
+  const { codec } = ggmlTypeByName(type.name);
+  if (codec === undefined) throw new Error(`${type.name} has no codec`);
+  codec.dequantize(blocks, values);
+  return values;
+}
+
+function gridValues(grid: Grid): Float32Array {
+  const values = new Float32Array(grid.rows * grid.columns);
+  dequantizeGrid(grid, values);
+  return values;
+}
+
+/** f32 bits, but with −0 as 0: what "the same real values" means. */
+function bits(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.map((value) => value + 0).buffer);
+}
+
+interface Shape {
+  readonly bitWidth: number;
+  readonly groupSize: number;
+  readonly columns: number;
+  readonly zero: "middle" | "any" | "one";
+  readonly negative: boolean;
+  readonly seed: number;
+}
+
+/** A grid as GPTQ and AWQ make them: f16 scales over the whole range, codes of all values. */
+function makeGrid({ bitWidth, groupSize, columns, zero, negative, seed }: Shape): Grid {
+  let state = seed >>> 0;
+  const next = (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const rows = 3;
+  const groupOfColumn = sequentialGroups(columns, groupSize);
+  const groupCount = groupOfColumn[columns - 1]! + 1;
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn,
+    codes: Uint8Array.from({ length: rows * columns }, () => next(2 ** bitWidth)),
+    // any finite f16 but zero, subnormals included
+    scales: Float32Array.from({ length: rows * groupCount }, () =>
+      halfToFloat((1 + next(0x7bff)) | (negative && next(2) === 0 ? 0x8000 : 0)),
+    ),
+    zeros: Int16Array.from({ length: rows * groupCount }, () =>
+      zero === "any" ? next(2 ** bitWidth) : zero === "one" ? 1 : 2 ** (bitWidth - 1),
+    ),
+    rounding: "none",
+  };
+}
+
+const shapes: fc.Arbitrary<Shape> = fc.record({
+  bitWidth: fc.integer({ min: 2, max: 8 }),
+  groupSize: fc.constantFrom(16, 32, 48, 64, 128, 256, 512, -1),
+  columns: fc.constantFrom(64, 256, 512, 768),
+  zero: fc.constantFrom("middle" as const, "any" as const, "one" as const),
+  negative: fc.boolean(),
+  seed: fc.integer(),
+});
+
+describe("every grid type", () => {
+  test.each(gridTypes.map((type) => ({ name: type.name, type })))("$name", ({ type }) => {
+    let fits = 0;
+    fc.assert(
+      fc.property(shapes, (shape) => {
+        const grid = makeGrid(shape);
+        const facts = gridFacts(grid, 2 ** shape.bitWidth - 1);
+        const promised = typeMisfit(facts, type) === undefined;
+        // what the facts promise, the codes keep; facts that know the codes promise no less
+        if (promised) expect(typeMisfit(withMeasuredOffsets(facts, grid), type)).toBeUndefined();
+        const fit = fitGrid(grid, type.requirement);
+        if (promised) expect(fit.misfit).toBeUndefined();
+        if (fit.grid === undefined) return;
+        fits++;
+        expect(bits(gridValues(fit.grid))).toEqual(bits(gridValues(grid)));
+
+        const blocks = new Uint8Array(blockRowsByteLength(type, grid.rows, grid.columns));
+        gridToBlocks(type, grid, blocks);
+        const values = decode(type, blocks, grid.rows * grid.columns);
+        expect(bits(values)).toEqual(bits(gridValues(grid)));
+
+        // and back: the same values as a grid, and from there the same blocks
+        const back = blocksToGrid(type, blocks, grid.rows, grid.columns);
+        if (back.grid === undefined) throw new Error(back.misfit.reason);
+        expect(bits(gridValues(back.grid))).toEqual(bits(gridValues(grid)));
+        const again = new Uint8Array(blocks.length);
+        gridToBlocks(type, back.grid, again);
+        expect(again).toEqual(blocks);
+      }),
+      { numRuns: 300 },
+    );
+    expect(fits).toBeGreaterThan(0);
+  });
+});
+
+describe("the exact conversions, by name", () => {
+  const shape: Shape = {
+    bitWidth: 4,
+    groupSize: 128,
+    columns: 512,
+    zero: "middle",
+    negative: false,
+    seed: 7,
+  };
+  const factsOf = (changes: Partial<Shape>): ReturnType<typeof gridFacts> => {
+    const all = { ...shape, ...changes };
+    return gridFacts(makeGrid(all), 2 ** all.bitWidth - 1);
+  };
+
+  test.each<[string, Partial<Shape>, string]>([
+    ["4-bit symmetric", {}, "Q4_0"],
+    ["4-bit symmetric, negative scales", { negative: true }, "Q4_0"],
+    ["4-bit asymmetric", { zero: "any" }, "Q5_0"],
+    ["4-bit asymmetric, groups of 256", { zero: "any", groupSize: 256 }, "Q4_K"],
+    ["4-bit asymmetric, one group per row", { zero: "any", groupSize: -1 }, "Q4_K"],
+    ["2-bit, zero point 1", { bitWidth: 2, zero: "one" }, "Q2_0"],
+    ["2-bit asymmetric", { bitWidth: 2, zero: "any" }, "Q4_0"],
+    ["2-bit asymmetric, groups of 256", { bitWidth: 2, zero: "any", groupSize: 256 }, "Q2_K"],
+    ["3-bit symmetric", { bitWidth: 3 }, "Q4_0"],
+    ["3-bit symmetric, groups of 256", { bitWidth: 3, groupSize: 256 }, "Q3_K"],
+    ["3-bit asymmetric, groups of 256", { bitWidth: 3, zero: "any", groupSize: 256 }, "Q4_0"],
+    ["5-bit symmetric", { bitWidth: 5 }, "Q5_0"],
+    ["5-bit asymmetric", { bitWidth: 5, zero: "any" }, "Q8_0"],
+    ["5-bit asymmetric, groups of 256", { bitWidth: 5, zero: "any", groupSize: 256 }, "Q5_K"],
+    ["6-bit symmetric", { bitWidth: 6 }, "Q8_0"],
+    ["6-bit symmetric, one group per row", { bitWidth: 6, groupSize: -1 }, "Q6_K"],
+    ["6-bit asymmetric", { bitWidth: 6, zero: "any" }, "Q8_0"],
+    ["7-bit asymmetric", { bitWidth: 7, zero: "any" }, "Q8_0"],
+    ["8-bit symmetric", { bitWidth: 8 }, "Q8_0"],
+  ])("%s → %s", (_, changes, smallest) => {
+    expect(exactTypes(factsOf(changes))[0]?.name).toBe(smallest);
+  });
+
+  test("8-bit asymmetric fits none, but a grid whose codes stay near its zero points does", () => {
+    const grid = makeGrid({ ...shape, bitWidth: 8, zero: "any" });
+    const facts = gridFacts(grid, 255);
+    expect(exactTypes(facts)).toEqual([]);
+    const near = { ...grid, codes: grid.codes.map((_, i) => grid.zeros[Math.floor(i / 128)]! | (i & 15)) };
+    expect(exactTypes(withMeasuredOffsets(facts, near)).map(({ name }) => name)).toEqual(["Q5_0", "Q8_0"]);
+  });
+
+  test("all 16 zero points of AWQ go into Q5_0", () => {
+    const grid = makeGrid({ ...shape, groupSize: 32, zero: "any" });
+    const zeros = grid.zeros.map((_, i) => i % 16);
+    const every = { ...grid, zeros };
+    const blocks = new Uint8Array(blockRowsByteLength(gridTypeByName("Q5_0"), 3, 512));
+    gridToBlocks(gridTypeByName("Q5_0"), every, blocks);
+    expect(bits(decode(gridTypeByName("Q5_0"), blocks, 3 * 512))).toEqual(bits(gridValues(every)));
+  });
+
+  test("Q4_1 holds exactly those zero points whose product with the scale is an f16 value", () => {
+    const zeros = makeGrid({ ...shape, zero: "any" });
+    expect(typeMisfit(gridFacts(zeros, 15), gridTypeByName("Q4_1"))?.reason).toMatch(/one f16 number/);
+    // small f16 significands leave room
+    const scales = zeros.scales.map((_, i) => halfToFloat(floatToHalf((1 + (i % 8)) / 64)));
+    const coarse = { ...zeros, scales };
+    expect(typeMisfit(gridFacts(coarse, 15), gridTypeByName("Q4_1"))).toBeUndefined();
+  });
+
+  test("rotary row permutations of packed rows", () => {
+    const grid = makeGrid(shape);
+    const order = [2, 0, 1];
+    const permuted = selectRows(grid, 3, (row) => order[row]!);
+    const type = gridTypeByName("Q4_0");
+    const rowBytes = blockRowsByteLength(type, 1, 512);
+    const [plain, moved] = [new Uint8Array(3 * rowBytes), new Uint8Array(3 * rowBytes)];
+    gridToBlocks(type, grid, plain);
+    gridToBlocks(type, permuted, moved);
+    for (let row = 0; row < 3; row++) {
+      const source = order[row]! * rowBytes;
+      expect(moved.slice(row * rowBytes, (row + 1) * rowBytes)).toEqual(
+        plain.slice(source, source + rowBytes),
+      );
+    }
+  });
+});
+
+describe("why not, in words", () => {
+  const base = makeGrid({ bitWidth: 4, groupSize: 128, columns: 512, zero: "any", negative: false, seed: 3 });
+  const reason = (grid: Grid, type: string, maxCode = 15): string | undefined =>
+    typeMisfit(gridFacts(grid, maxCode), gridTypeByName(type))?.reason;
+
+  test.each<[string, Grid, string, string]>([
+    [
+      "act-order",
+      { ...base, groupOfColumn: base.groupOfColumn.map((_, column) => column % 4) },
+      "Q5_0",
+      "act-order mixes groups inside each block of 32 columns",
+    ],
+    [
+      "group",
+      base,
+      "Q4_K",
+      "groups of 128 columns are smaller than the 256 columns that share a scale in Q4_K",
+    ],
+    ["range", base, "Q4_0", "codes minus zero points reach -15…15, and Q4_0 holds -8…7"],
+    [
+      "columns",
+      makeGrid({ bitWidth: 4, groupSize: -1, columns: 48, zero: "middle", negative: false, seed: 1 }),
+      "Q4_0",
+      "rows of 48 columns are not whole blocks of 32 columns, which Q4_0 is made of",
+    ],
+    [
+      "scales",
+      { ...base, scales: base.scales.map((scale) => Math.fround(scale * 1.0001)) },
+      "Q5_0",
+      "some scales are not f16 values, and Q5_0 stores f16 scales",
+    ],
+    [
+      "EXL2",
+      { ...base, rounding: "f16" },
+      "Q5_0",
+      "each weight is rounded to f16 after its multiplication, which Q5_0 does not do",
+    ],
+    [
+      "offset",
+      base,
+      "Q4_1",
+      "Q4_1 stores scale × zero point as one f16 number, which must round some of them",
+    ],
+  ])("%s", (_, grid, type, words) => {
+    expect(reason(grid, type)).toBe(words);
+  });
+
+  test("act-order whose groups are all the same is no obstacle", () => {
+    const grid = {
+      ...base,
+      groupOfColumn: base.groupOfColumn.map((_, column) => column % 4),
+      scales: base.scales.map((_, i) => base.scales[i - (i % 4)]!),
+      zeros: base.zeros.map((_, i) => base.zeros[i - (i % 4)]!),
+    };
+    expect(reason(grid, "Q4_K")).toBeUndefined();
+  });
+
+  test("ggml files whose minimums are no multiples of their scale are no grid", () => {
+    const bytes = new Uint8Array(20);
+    new DataView(bytes.buffer).setUint16(0, floatToHalf(0.5), true);
+    new DataView(bytes.buffer).setUint16(2, floatToHalf(-0.75), true);
+    expect(blocksToGrid(gridTypeByName("Q4_1"), bytes, 1, 32).misfit?.reason).toMatch(/no whole multiples/);
+  });
+
+  test("types that are no grid are refused by name", () => {
+    let caught: unknown;
+    try {
+      gridTypeByName("IQ4_NL");
+    } catch (error) {
+      caught = error;
+    }
+    expect(isCodecError(caught) && caught.code).toBe("UNSUPPORTED");
+  });
+});

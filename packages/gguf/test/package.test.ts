@@ -1,0 +1,13 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+
+const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+
+it("depends on the ground only, and ships one entry", () => {
+  expect(manifest).toMatchObject({
+    sideEffects: false,
+    dependencies: { "@requant/core": expect.any(String) },
+    files: ["dist", "README.md", "LICENSE"],
+  });
+  expect(manifest).toHaveProperty(["exports", "."]);
+});

@@ -1,0 +1,313 @@
+import {
+  type ErrorPlace,
+  type FieldStreams,
+  type FieldTable,
+  FormatError,
+  fieldWordCount,
+  findPart,
+  fittedGrid,
+  type GridParameters,
+  type GridRequirement,
+  gridFacts,
+  gridWeight,
+  type LinearCodec,
+  type LinearEncoder,
+  type LinearLayout,
+  type LinearPart,
+  type PartBytes,
+  packFields,
+  partBytes,
+  readFloats,
+  readWords,
+  roundingAllowed,
+  type ScaleEncoding,
+  scaleEncoding,
+  streamFields,
+  transposed,
+  unpackFields,
+  writeFloat,
+  writeWords,
+} from "@requant/core";
+import type { GptqCheckpointFormat, GptqPackDtype } from "./config.ts";
+import { readGroupIndex, settleGroupSize } from "./groups.ts";
+import { planarFields } from "./planar.ts";
+import { packZeros, unpackZeros, type ZeroStorage, zeroRange, zeroStorageOf } from "./zeros.ts";
+
+/** GPTQ: K in features (columns of W), N out features (rows), b bits, G groups, words of p bits
+ *   qweight  I32 (I16, I8)     [K × b / p, N]  codes of one out feature down a column, as one stream of bits or in planes
+ *   qzeros   as qweight        [G, N × b / p]  zero points along a row, packed the same way; see zeros.ts for the −1
+ *   scales   F16 (BF16, F32)   [G, N]
+ *   g_idx    I32               [K]             group of each column; columns themselves stay in order. Old files lack it
+ * value = scale × (code − zero)
+ * Sources: AutoGPTQ, nn_modules/qlinear; GPTQModel, nn_modules/qlinear; exllamav2, linear.py.
+ */
+export interface GptqLayout extends LinearLayout {
+  readonly bits: number;
+  readonly groupCount: number;
+  /** Columns per group, −1 for all; with act-order the size that the groups were meant to have. */
+  readonly groupSize: number;
+  /** Claimed when read: every zero point is the middle code. Demanded when written. */
+  readonly sym: boolean;
+  readonly packing: "stream" | "planar";
+  readonly packDtype: GptqPackDtype;
+  readonly zeros: ZeroStorage;
+  readonly scale: ScaleEncoding;
+  /** "any": g_idx decides, columns of a group may be anywhere. "sequential": consecutive columns. */
+  readonly grouping: "any" | "sequential";
+  readonly hasGroupIndex: boolean;
+}
+
+/** What the configuration must tell: `GptqConfig` does. */
+export interface GptqClaims {
+  readonly groupSize: number;
+  readonly sym: boolean;
+  readonly checkpointFormat: GptqCheckpointFormat;
+  readonly quantizer: readonly string[];
+}
+
+const WORD_BITS: Readonly<Record<GptqPackDtype, 32 | 16 | 8>> = { int32: 32, int16: 16, int8: 8 };
+const WORD_ENCODINGS: Readonly<Record<GptqPackDtype, string>> = { int32: "I32", int16: "I16", int8: "I8" };
+
+export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<GptqLayout> = {
+  name: "GPTQ",
+  suffixes: ["qweight", "qzeros", "scales", "g_idx"],
+  requiredSuffixes: ["qweight", "qzeros", "scales"],
+
+  readLayout(parts, claims, place = {}) {
+    const qweight = findPart(parts, "qweight", place);
+    const qzeros = findPart(parts, "qzeros", place);
+    const scales = findPart(parts, "scales", place);
+    const groupIndex = parts.find(({ suffix }) => suffix === "g_idx");
+    const packDtype = (["int32", "int16", "int8"] as const).find(
+      (dtype) => WORD_ENCODINGS[dtype] === qweight.encoding,
+    );
+    if (packDtype === undefined || qzeros.encoding !== qweight.encoding) {
+      throw new FormatError(
+        `qweight is ${qweight.encoding} and qzeros ${qzeros.encoding}; both must be I32, I16 or I8.`,
+        place,
+      );
+    }
+    const wordBits = WORD_BITS[packDtype];
+    const [wordRows, rows] = matrixShape(qweight, place);
+    const [groupCount, zeroWords] = matrixShape(qzeros, place);
+    const [scaleGroups, scaleRows] = matrixShape(scales, place);
+    if (scaleRows !== rows || scaleGroups !== groupCount) {
+      throw new FormatError(
+        `scales is [${scaleGroups}, ${scaleRows}]; [${groupCount}, ${rows}] was expected, the groups of qzeros and the columns of qweight.`,
+        place,
+      );
+    }
+    const bits = (zeroWords * wordBits) / rows;
+    if (!(Number.isInteger(bits) && bits >= 2 && bits <= 8)) {
+      throw new FormatError(
+        `qzeros has ${zeroWords} words for ${rows} out features, which is ${bits} bits each; 2 to 8 exist.`,
+        place,
+      );
+    }
+    const columns = (wordRows * wordBits) / bits;
+    if (!Number.isInteger(columns)) {
+      throw new FormatError(
+        `qweight has ${wordRows} rows of words, which are no whole number of ${bits}-bit codes.`,
+        place,
+      );
+    }
+    if (
+      groupIndex !== undefined &&
+      (groupIndex.encoding !== "I32" || groupIndex.shape.join() !== `${columns}`)
+    ) {
+      throw new FormatError(
+        `g_idx is ${groupIndex.encoding} [${groupIndex.shape.join(", ")}]; I32 [${columns}] was expected for ${bits}-bit codes.`,
+        place,
+      );
+    }
+    const planar = claims.checkpointFormat === "gptq_p" || bits === 5 || bits === 6 || bits === 7;
+    const layout: GptqLayout = {
+      rows,
+      columns,
+      bits,
+      groupCount,
+      groupSize:
+        groupIndex === undefined
+          ? settleGroupSize(columns, groupCount, claims.groupSize, place)
+          : claims.groupSize,
+      sym: claims.sym,
+      packing: planar ? "planar" : "stream",
+      packDtype,
+      zeros: planar ? "stored" : zeroStorageOf(claims.checkpointFormat, bits, claims.quantizer),
+      scale: scaleEncoding(scales, place),
+      grouping: groupIndex === undefined ? "sequential" : "any",
+      hasGroupIndex: groupIndex !== undefined,
+    };
+    checkLayout(layout, place);
+    return layout;
+  },
+
+  parts(layout) {
+    const { rows, columns, bits, groupCount, packDtype, scale, hasGroupIndex } = layout;
+    const wordBits = WORD_BITS[packDtype];
+    const encoding = WORD_ENCODINGS[packDtype];
+    return [
+      { suffix: "qweight", encoding, shape: [(columns * bits) / wordBits, rows] },
+      { suffix: "qzeros", encoding, shape: [groupCount, (rows * bits) / wordBits] },
+      { suffix: "scales", encoding: scale, shape: [groupCount, rows] },
+      ...(hasGroupIndex ? [{ suffix: "g_idx", encoding: "I32", shape: [columns] }] : []),
+    ];
+  },
+
+  parameterSuffixes: ({ hasGroupIndex }) => ["qzeros", "scales", ...(hasGroupIndex ? ["g_idx"] : [])],
+
+  measure(layout, bytes, place) {
+    return gridFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
+  },
+
+  open(layout, bytes, place) {
+    const { rows, columns, packDtype } = layout;
+    const parameters = readParameters(layout, bytes, place);
+    gridFacts(parameters, 2 ** layout.bits - 1, place);
+    const words = readWords(partOf(layout, "qweight", bytes, place), WORD_BITS[packDtype]);
+    const table = fieldsOf(layout);
+    return gridWeight(parameters, (rowStart, rowEnd, codes) => {
+      unpackFields(table, words, columnStreams(rows, columns, rowStart, rowEnd), codes);
+    });
+  },
+
+  requirement(layout) {
+    return gptqRequirement(layout);
+  },
+
+  rowMultiple: () => 32,
+
+  fromGrid(layout, grid, rowStart, bytes) {
+    const fitted = fittedGrid(grid, roundingAllowed(gptqRequirement(layout)));
+    const { rows, columns, groupCount, packDtype, scale, bits, zeros: storage } = layout;
+    const wordBits = WORD_BITS[packDtype];
+    const table = fieldsOf(layout);
+    const rowEnd = rowStart + fitted.rows;
+    packFields(
+      table,
+      fitted.codes,
+      columnStreams(rows, columns, rowStart, rowEnd),
+      writeWords(partOf(layout, "qweight", bytes), wordBits),
+    );
+    const zeroWords = writeWords(partOf(layout, "qzeros", bytes), wordBits);
+    const scaleWords = scaleWordsOf(partOf(layout, "scales", bytes), scale);
+    const rowWords = (rows * bits) / wordBits;
+    const zeros = new Int16Array(fitted.rows);
+    for (let group = 0; group < groupCount; group++) {
+      for (let row = 0; row < fitted.rows; row++) {
+        const from = row * fitted.groupCount + group;
+        zeros[row] = fitted.zeros[from]!;
+        writeFloat(scaleWords, group * rows + rowStart + row, scale, fitted.scales[from]!);
+      }
+      packZeros(table, storage, zeros, zeroWords, group * rowWords + (rowStart * bits) / wordBits);
+    }
+    if (layout.hasGroupIndex) {
+      const index = writeWords(partOf(layout, "g_idx", bytes), 32);
+      for (let column = 0; column < columns; column++) index[column] = fitted.groupOfColumn[column]!;
+    }
+  },
+};
+
+/** What a grid must be for the layout to hold it exactly. */
+function gptqRequirement(layout: GptqLayout): GridRequirement {
+  const { bits, groupSize, sym, grouping, zeros, scale, packing } = layout;
+  const range = zeroRange(zeros, bits);
+  const groups = groupSize === -1 ? "one group per row" : `groups of ${groupSize}`;
+  return {
+    name: `GPTQ${packing === "planar" ? " in bit planes" : ""} with ${bits} bits and ${grouping === "any" ? "act-order" : groups}`,
+    blockSize: grouping === "any" ? "any" : groupSize,
+    shortLastBlock: true,
+    codes: sym
+      ? { kind: "signed", min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 }
+      : { kind: "affine", maxCode: 2 ** bits - 1, minZero: range.min, maxZero: range.max },
+    scale,
+    // every reader computes in the type of the scales, which is f16 nearly always
+    roundsToHalf: scale === "F16",
+  };
+}
+
+export function wordBitsOf({ packDtype }: GptqLayout): 32 | 16 | 8 {
+  return WORD_BITS[packDtype];
+}
+
+function scaleWordsOf(bytes: Uint8Array, scale: ScaleEncoding): Uint32Array | Uint16Array {
+  return scale === "F32" ? writeWords(bytes, 32) : writeWords(bytes, 16);
+}
+
+/** Where the bits of codes and zero points are. */
+export function fieldsOf({ bits, packing, packDtype }: GptqLayout): FieldTable {
+  return packing === "planar" ? planarFields(bits) : streamFields(bits, WORD_BITS[packDtype]);
+}
+
+function columnStreams(rows: number, columns: number, rowStart: number, rowEnd: number): FieldStreams {
+  return {
+    streams: rowEnd - rowStart,
+    fields: columns,
+    wordStart: rowStart,
+    wordStep: rows,
+    streamStep: 1,
+    fieldStart: 0,
+    fieldStep: columns,
+  };
+}
+
+function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): GridParameters {
+  const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
+  const words = readWords(partOf(layout, "qzeros", bytes, place), WORD_BITS[packDtype]);
+  const table = fieldsOf(layout);
+  const rowWords = fieldWordCount(table, rows);
+  const zeros = new Int16Array(groupCount * rows);
+  for (let group = 0; group < groupCount; group++) {
+    unpackZeros(
+      table,
+      storage,
+      words,
+      group * rowWords,
+      rows,
+      zeros.subarray(group * rows, (group + 1) * rows),
+    );
+  }
+  const groupOfColumn = hasGroupIndex
+    ? readGroupIndex(readWords(partOf(layout, "g_idx", bytes, place), 32), groupCount, place)
+    : Int32Array.from({ length: columns }, (_, column) =>
+        groupSize === -1 ? 0 : Math.min(groupCount - 1, Math.floor(column / groupSize)),
+      );
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn,
+    scales: transposed(readFloats(partOf(layout, "scales", bytes, place), scale), groupCount, rows),
+    zeros: transposed(zeros, groupCount, rows),
+    rounding: "none",
+  };
+}
+
+function partOf(layout: GptqLayout, suffix: string, bytes: PartBytes, place?: ErrorPlace): Uint8Array {
+  return partBytes(bytes, findPart(gptqCodec.parts(layout), suffix, place), place);
+}
+
+function matrixShape({ suffix, shape }: LinearPart, place: ErrorPlace): [number, number] {
+  const [outer, inner] = shape;
+  if (shape.length !== 2 || !outer || !inner) {
+    throw new FormatError(`${suffix} has shape [${shape.join(", ")}]; a matrix was expected.`, place);
+  }
+  return [outer, inner];
+}
+
+/** @throws FormatError when a layout cannot be packed in whole words */
+export function checkLayout(layout: GptqLayout, place: ErrorPlace = {}): void {
+  const { rows, columns, bits, packing, packDtype, groupCount } = layout;
+  const wordBits = WORD_BITS[packDtype];
+  const block = packing === "planar" || 32 % bits !== 0 ? 32 : wordBits / bits;
+  if (rows % block !== 0 || columns % block !== 0) {
+    throw new FormatError(
+      `A weight of [${rows}, ${columns}] does not fill whole words: ${bits}-bit codes are packed ${block} at a time in both directions.`,
+      { hint: "Leave this weight in a float type.", ...place },
+    );
+  }
+  if (packDtype !== "int32" && (packing === "planar" || 32 % bits !== 0)) {
+    throw new FormatError(`${bits}-bit codes are packed in int32 words, not ${packDtype}.`, place);
+  }
+  if (groupCount < 1) throw new FormatError("A weight without groups has no scales.", place);
+}

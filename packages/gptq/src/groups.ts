@@ -1,0 +1,33 @@
+import { type ErrorPlace, FormatError } from "@requant/core";
+
+/**
+ * Columns per group: the claim where it agrees with the number of groups, else what follows from that number.
+ * @throws FormatError when no size makes so many groups
+ */
+export function settleGroupSize(
+  columns: number,
+  groupCount: number,
+  claimed: number,
+  place: ErrorPlace = {},
+): number {
+  if (groupCount === 1) return claimed >= columns ? claimed : -1;
+  if (claimed > 0 && Math.ceil(columns / claimed) === groupCount) return claimed;
+  if (columns % groupCount === 0) return columns / groupCount;
+  throw new FormatError(
+    `${groupCount} groups do not divide ${columns} columns, and groups of ${claimed} would be ${
+      claimed > 0 ? Math.ceil(columns / claimed) : 1
+    }.`,
+    place,
+  );
+}
+
+/** Stored g_idx as groups of columns. @throws FormatError for a group that is not there */
+export function readGroupIndex(words: Uint32Array, groupCount: number, place: ErrorPlace = {}): Int32Array {
+  const groups = Int32Array.from(words, (word) => word | 0);
+  const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
+  if (bad === -1) return groups;
+  throw new FormatError(
+    `g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
+    place,
+  );
+}

@@ -1,0 +1,15 @@
+export { checkLayout, type GptqClaims, type GptqLayout, gptqCodec } from "./codec.ts";
+export {
+  type GptqCheckpointFormat,
+  type GptqConfig,
+  type GptqOverride,
+  type GptqPackDtype,
+  type GptqRule,
+  gptqModuleConfig,
+  parseGptqConfig,
+  serializeGptqConfig,
+} from "./config.ts";
+export { examineGptq, type GptqFindings } from "./findings.ts";
+export { type GptqMarlinClaims, type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
+export { quantizeGptq } from "./quantize.ts";
+export type { ZeroStorage } from "./zeros.ts";

@@ -1,0 +1,154 @@
+import {
+  type ErrorPlace,
+  FormatError,
+  findPart,
+  fittedGrid,
+  type GridParameters,
+  type GridRequirement,
+  gridFacts,
+  gridWeight,
+  type LinearCodec,
+  type LinearEncoder,
+  type LinearLayout,
+  MARLIN_COLUMNS,
+  MARLIN_ROWS,
+  marlinScaleRow,
+  marlinShapeMisfit,
+  type PartBytes,
+  packMarlin,
+  partBytes,
+  readFloats,
+  readWords,
+  roundingAllowed,
+  type ScaleEncoding,
+  scaleEncoding,
+  sequentialGroups,
+  unpackMarlin,
+  writeFloat,
+  writeWords,
+} from "@requant/core";
+import { settleGroupSize } from "./groups.ts";
+
+/** Marlin checkpoints of AutoGPTQ: 4 bits, symmetric, no act-order; K columns of W, N rows, G groups
+ *   B  I32  [K / 16, 2 N]  codes in tensor-core order: core, bits/marlin.ts
+ *   s  F16  [G, N]         rows gathered in 64s, or in 32s where G is 1
+ * value = scale × (code − 8). Source: AutoGPTQ, nn_modules/qlinear/qlinear_marlin.py.
+ */
+export interface GptqMarlinLayout extends LinearLayout {
+  readonly groupCount: number;
+  /** Columns per group, −1 for all. */
+  readonly groupSize: number;
+  readonly scale: ScaleEncoding;
+}
+
+/** What the configuration must tell: `GptqConfig` does. */
+export interface GptqMarlinClaims {
+  readonly groupSize: number;
+}
+
+export const gptqMarlinCodec: LinearCodec<GptqMarlinLayout, GptqMarlinClaims> &
+  LinearEncoder<GptqMarlinLayout> = {
+  name: "GPTQ Marlin",
+  suffixes: ["B", "s"],
+  requiredSuffixes: ["B", "s"],
+
+  readLayout(parts, claims, place = {}) {
+    const codes = findPart(parts, "B", place);
+    const scales = findPart(parts, "s", place);
+    const [tileRows = 0, width = 0] = codes.shape;
+    const [groupCount = 0, scaleRows] = scales.shape;
+    const rows = width / 2;
+    if (
+      codes.encoding !== "I32" ||
+      codes.shape.length !== 2 ||
+      scales.shape.length !== 2 ||
+      scaleRows !== rows ||
+      tileRows * groupCount === 0
+    ) {
+      throw new FormatError(
+        `B is ${codes.encoding} [${codes.shape.join(", ")}] and s [${scales.shape.join(", ")}]; I32 [K / 16, 2 N] and [groups, N] were expected.`,
+        place,
+      );
+    }
+    const columns = MARLIN_COLUMNS * tileRows;
+    const misfit = marlinShapeMisfit(rows, columns);
+    if (misfit !== undefined) throw new FormatError(`Impossible: ${misfit}.`, place);
+    const groupSize = settleGroupSize(columns, groupCount, claims.groupSize, place);
+    return { rows, columns, groupCount, groupSize, scale: scaleEncoding(scales, place) };
+  },
+
+  parts: ({ rows, columns, groupCount, scale }) => [
+    { suffix: "B", encoding: "I32", shape: [columns / MARLIN_COLUMNS, 2 * rows] },
+    { suffix: "s", encoding: scale, shape: [groupCount, rows] },
+  ],
+
+  parameterSuffixes: () => ["s"],
+
+  measure(layout, bytes, place) {
+    return gridFacts(readParameters(layout, bytes, place), 15, place);
+  },
+
+  open(layout, bytes, place) {
+    const { rows, columns } = layout;
+    const parameters = readParameters(layout, bytes, place);
+    gridFacts(parameters, 15, place);
+    const words = readWords(partOf(layout, "B", bytes, place), 32);
+    return gridWeight(parameters, (rowStart, rowEnd, codes) => {
+      unpackMarlin(words, rows, columns, rowStart, rowEnd, codes);
+    });
+  },
+
+  requirement: requirementOf,
+
+  rowMultiple: () => MARLIN_ROWS,
+
+  fromGrid(layout, grid, rowStart, bytes) {
+    const { rows, columns, groupCount, scale } = layout;
+    const fitted = fittedGrid(grid, roundingAllowed(requirementOf(layout)));
+    const rowEnd = rowStart + fitted.rows;
+    packMarlin(fitted.codes, rows, columns, rowStart, rowEnd, writeWords(partOf(layout, "B", bytes), 32));
+    const scaleBytes = partOf(layout, "s", bytes);
+    const words = scale === "F32" ? writeWords(scaleBytes, 32) : writeWords(scaleBytes, 16);
+    for (let group = 0; group < groupCount; group++) {
+      for (let i = rowStart; i < rowEnd; i++) {
+        const row = marlinScaleRow(i, groupCount === 1) - rowStart;
+        writeFloat(words, group * rows + i, scale, fitted.scales[row * groupCount + group]!);
+      }
+    }
+  },
+};
+
+function requirementOf({ groupSize, scale }: GptqMarlinLayout): GridRequirement {
+  return {
+    name: `GPTQ Marlin with ${groupSize === -1 ? "one group per row" : `groups of ${groupSize}`}`,
+    blockSize: groupSize,
+    shortLastBlock: false,
+    codes: { kind: "signed", min: -8, max: 7 },
+    scale,
+    roundsToHalf: scale === "F16",
+  };
+}
+
+function readParameters(layout: GptqMarlinLayout, bytes: PartBytes, place?: ErrorPlace): GridParameters {
+  const { rows, columns, groupCount, groupSize, scale } = layout;
+  const stored = readFloats(partOf(layout, "s", bytes, place), scale);
+  const scales = new Float32Array(rows * groupCount);
+  for (let group = 0, from = 0; group < groupCount; group++) {
+    for (let i = 0; i < rows; i++, from++) {
+      scales[marlinScaleRow(i, groupCount === 1) * groupCount + group] = stored[from]!;
+    }
+  }
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn: sequentialGroups(columns, groupSize),
+    scales,
+    zeros: new Int16Array(rows * groupCount).fill(8),
+    rounding: "none",
+  };
+}
+
+function partOf(layout: GptqMarlinLayout, suffix: string, bytes: PartBytes, place?: ErrorPlace): Uint8Array {
+  return partBytes(bytes, findPart(gptqMarlinCodec.parts(layout), suffix, place), place);
+}

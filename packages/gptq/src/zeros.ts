@@ -1,0 +1,135 @@
+/**
+ * Zero points of GPTQ: the format's oldest trap. `checkpoint_format` "gptq" (v1, or none at all) stores z − 1, "gptq_v2"
+ * and "gptq_p" store z. Where z is 0, v1 has no −1 to store, and the writers of the day differ:
+ *
+ *   AutoGPTQ     or-s 0xFFFFFFFF into the word: the field and all above it are lost
+ *   GPTQModel    2, 4, 8 bits: subtracts 0x11111111 (0x55555555, 0x01010101) from the whole word, borrowing from the
+ *                next field; 3 and 5 to 7 bits: each field modulo 2^b. Its own reader undoes both exactly.
+ *   exllamav2, AutoGPTQ when reading: field + 1 without wrapping, so an all-ones field means z = 2^b
+ *
+ * Where no field is all ones, all agree. Sources: AutoGPTQ, qlinear_cuda; GPTQModel, utils/model.py; exllamav2, q_matrix.cu.
+ */
+import {
+  type FieldTable,
+  fieldWordCount,
+  packFields,
+  UsageError,
+  unpackFields,
+  type Words,
+} from "@requant/core";
+
+/**
+ * How a stored field becomes a zero point: "stored" as it is (v2); "minus-one": field + 1, up to 2^b; "minus-one-word":
+ * a one added to each field of a word in one addition; "minus-one-wrapped": field + 1 modulo 2^b.
+ */
+export type ZeroStorage = "stored" | "minus-one" | "minus-one-word" | "minus-one-wrapped";
+
+/** How the writer of a file stored its zero points. `quantizer` is `meta.quantizer` of the configuration. */
+export function zeroStorageOf(
+  checkpointFormat: string,
+  bits: number,
+  quantizer: readonly string[],
+): ZeroStorage {
+  if (checkpointFormat === "gptq_v2" || checkpointFormat === "gptq_p") return "stored";
+  if (!quantizer.some((name) => /^gptqmodel\b/i.test(name))) return "minus-one";
+  return bits === 2 || bits === 4 || bits === 8 ? "minus-one-word" : "minus-one-wrapped";
+}
+
+/** The range of zero points that a storage can hold and its readers read alike. */
+export function zeroRange(storage: ZeroStorage, bits: number): { min: number; max: number } {
+  return { min: storage === "minus-one" ? 1 : 0, max: 2 ** bits - 1 };
+}
+
+/** Words of one row of `qzeros`, the packed fields of `count` out features, to zero points. */
+export function unpackZeros(
+  table: FieldTable,
+  storage: ZeroStorage,
+  words: Words,
+  wordStart: number,
+  count: number,
+  zeros: Int16Array,
+): void {
+  const wordCount = fieldWordCount(table, count);
+  let row = words.subarray(wordStart, wordStart + wordCount);
+  if (storage === "minus-one-word") {
+    row = row.slice();
+    const ones = onesOf(table);
+    for (let i = 0; i < row.length; i++) row[i] = row[i]! + ones;
+  }
+  const fields = new Uint8Array(count);
+  unpackFields(table, row, oneStream(count), fields);
+  const mask = 2 ** table.bitWidth - 1;
+  for (let i = 0; i < count; i++) {
+    const field = fields[i]!;
+    zeros[i] =
+      storage === "minus-one" ? field + 1 : storage === "minus-one-wrapped" ? (field + 1) & mask : field;
+  }
+}
+
+/** The reverse, for whole runs of 32 fields or the end of a row. @throws UsageError for a zero point that has no field */
+export function packZeros(
+  table: FieldTable,
+  storage: ZeroStorage,
+  zeros: Int16Array,
+  words: Words,
+  wordStart: number,
+): void {
+  const mask = 2 ** table.bitWidth - 1;
+  const fields = new Uint8Array(zeros.length);
+  for (let i = 0; i < zeros.length; i++) {
+    const zero = zeros[i]!;
+    const field =
+      storage === "minus-one" ? zero - 1 : storage === "minus-one-wrapped" ? (zero - 1) & mask : zero;
+    if (field < 0 || field > mask) {
+      throw new UsageError(
+        `The zero point ${zero} cannot be stored in ${table.bitWidth} bits as "${storage}".`,
+      );
+    }
+    fields[i] = field;
+  }
+  const row = words.subarray(wordStart, wordStart + fieldWordCount(table, zeros.length));
+  packFields(table, fields, oneStream(zeros.length), row);
+  if (storage !== "minus-one-word") return;
+  const ones = onesOf(table);
+  for (let i = 0; i < row.length; i++) row[i] = row[i]! - ones;
+}
+
+/** A one in each field of a word. */
+function onesOf({ bitWidth, wordBitWidth }: FieldTable): number {
+  let ones = 0;
+  for (let shift = 0; shift < wordBitWidth; shift += bitWidth) ones += 2 ** shift;
+  return ones;
+}
+
+function oneStream(count: number): Parameters<typeof unpackFields>[2] {
+  return { streams: 1, fields: count, wordStart: 0, wordStep: 1, streamStep: 0, fieldStart: 0, fieldStep: 0 };
+}
+
+/** What the stored fields themselves tell about the convention. */
+export interface ZeroFindings {
+  /** "v1" or "v2" when every field is the symmetric zero point of one of them, else undefined: both are possible. */
+  readonly convention: "v1" | "v2" | undefined;
+  /** Fields of all ones: where v1 readers disagree. */
+  readonly allOnes: number;
+  readonly count: number;
+}
+
+/** Looks at all fields of `qzeros`: `rows` rows of `count` fields each. */
+export function findZeros(table: FieldTable, words: Words, rows: number, count: number): ZeroFindings {
+  const fields = new Uint8Array(count);
+  const wordCount = fieldWordCount(table, count);
+  const mask = 2 ** table.bitWidth - 1;
+  const middle = 2 ** (table.bitWidth - 1);
+  let allOnes = 0;
+  let v1 = rows * count > 0;
+  let v2 = v1;
+  for (let row = 0; row < rows; row++) {
+    unpackFields(table, words.subarray(row * wordCount, (row + 1) * wordCount), oneStream(count), fields);
+    for (const field of fields) {
+      if (field === mask) allOnes++;
+      if (field !== middle - 1) v1 = false;
+      if (field !== middle) v2 = false;
+    }
+  }
+  return { convention: v1 ? "v1" : v2 ? "v2" : undefined, allOnes, count: rows * count };
+}

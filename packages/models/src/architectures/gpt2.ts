@@ -1,0 +1,61 @@
+/** GPT-2 (llama.cpp, conversion/gpt2.py): transposed matrices, fused q k v, learned positions. */
+import { u32 } from "../metadata-values.ts";
+import { byteBpe } from "../tokenizer/extras.ts";
+import type { Architecture } from "./architecture.ts";
+import { count, derived, generic } from "./parameters.ts";
+import { same, transposed } from "./tensors.ts";
+
+const layer = "transformer.h.{layer}";
+
+export const gpt2: Architecture = {
+  name: "gpt2",
+  classes: ["GPT2LMHeadModel"],
+  modelType: "gpt2",
+  hasRope: false,
+  defaults: {
+    activation_function: "gelu_new",
+    bos_token_id: 50256,
+    eos_token_id: 50256,
+    layer_norm_epsilon: 1e-5,
+    n_embd: 768,
+    n_head: 12,
+    n_inner: null,
+    n_layer: 12,
+    n_positions: 1024,
+    pad_token_id: null,
+    scale_attn_by_inverse_layer_idx: false,
+    scale_attn_weights: true,
+    tie_word_embeddings: true,
+    vocab_size: 50257,
+  },
+  parameters: [
+    count("~.block_count", ["n_layer"]),
+    {
+      ...count("~.context_length", ["n_ctx", "n_positions"]),
+      toHf(value, draft) {
+        draft.values.set("n_ctx", Number(value.value));
+        draft.values.set("n_positions", Number(value.value));
+      },
+    },
+    count("~.embedding_length", ["n_embd"]),
+    // four times the embedding, whatever the config says
+    derived("~.feed_forward_length", (config) => u32(4 * config.need("n_embd"))),
+    count("~.attention.head_count", ["n_head"]),
+    generic.normEpsilon,
+    generic.fileType,
+  ],
+  tensors: [
+    same("transformer.wte.weight", "token_embd.weight"),
+    same("transformer.wpe.weight", "position_embd.weight"),
+    same("transformer.ln_f.*", "output_norm.*"),
+    same("lm_head.weight", "output.weight"),
+    same(`${layer}.ln_1.*`, "blk.{layer}.attn_norm.*"),
+    same(`${layer}.ln_2.*`, "blk.{layer}.ffn_norm.*"),
+    transposed(`${layer}.attn.c_attn.*`, "blk.{layer}.attn_qkv.*"),
+    transposed(`${layer}.attn.c_proj.*`, "blk.{layer}.attn_output.*"),
+    transposed(`${layer}.mlp.c_fc.*`, "blk.{layer}.ffn_up.*"),
+    transposed(`${layer}.mlp.c_proj.*`, "blk.{layer}.ffn_down.*"),
+  ],
+  leftOut: [{ pattern: /\.attn\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" }],
+  tokenizer: byteBpe,
+};

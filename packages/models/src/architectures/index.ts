@@ -1,0 +1,124 @@
+/** The table of families. A new one is one file and one line here. */
+import { ConversionError, FormatError, type Metadata } from "@requant/core";
+import { classNames, nestedModelTypes } from "../hf-files.ts";
+import { field, type JsonObject } from "../json.ts";
+import { stringOf } from "../metadata-values.ts";
+import type { Architecture } from "./architecture.ts";
+import { baichuan } from "./baichuan.ts";
+import { cohere2 } from "./cohere.ts";
+import { deepseek2, deepseek3 } from "./deepseek.ts";
+import { ernie45 } from "./ernie.ts";
+import { exaone4 } from "./exaone.ts";
+import { gemma, gemma2, gemma3 } from "./gemma.ts";
+import { gemma4 } from "./gemma4.ts";
+import { glm4, glm4moe } from "./glm.ts";
+import { gptNeox } from "./gpt-neox.ts";
+import { gptOss } from "./gpt-oss.ts";
+import { gpt2 } from "./gpt2.ts";
+import { granite, graniteMoe } from "./granite.ts";
+import { internlm2 } from "./internlm2.ts";
+import { lfm2 } from "./lfm2.ts";
+import { llama, mistral, mixtral } from "./llama.ts";
+import { llama4 } from "./llama4.ts";
+import { ministral3 } from "./ministral.ts";
+import { olmo2, olmo3 } from "./olmo.ts";
+import { phi2, phi3 } from "./phi.ts";
+import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
+import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
+import { smollm3 } from "./smollm3.ts";
+import { stablelm } from "./stablelm.ts";
+import { starcoder2 } from "./starcoder2.ts";
+
+/** Where several share a GGUF name, those that recognise their own files stand before the one that takes the rest. */
+export const architectures: readonly Architecture[] = [
+  mixtral,
+  mistral,
+  llama,
+  qwen2,
+  qwen3,
+  qwen2moe,
+  qwen3moe,
+  gemma,
+  gemma2,
+  gemma3,
+  phi3,
+  gptOss,
+  deepseek3,
+  deepseek2,
+  glm4,
+  granite,
+  olmo3,
+  olmo2,
+  cohere2,
+  starcoder2,
+  stablelm,
+  smollm3,
+  qwen3next,
+  qwen35,
+  qwen35moe,
+  gemma4,
+  llama4,
+  glm4moe,
+  ministral3,
+  lfm2,
+  ernie45,
+  exaone4,
+  graniteMoe,
+  phi2,
+  gpt2,
+  gptNeox,
+  internlm2,
+  baichuan,
+];
+
+const likeHint =
+  "Use --like reference.gguf to take names, metadata and tokenizer from a GGUF of the same model.";
+
+/**
+ * The family of a config.json.
+ * @throws ConversionError naming `--like` when none is known for its class.
+ */
+export function architectureOfConfig(config: JsonObject): Architecture {
+  const names = classNames(config);
+  const nested = nestedModelTypes(config);
+  const type = field(config, "model_type");
+  const found =
+    // a multimodal wrapper says little about the text model inside
+    architectures.find(({ modelType }) => nested.includes(modelType)) ??
+    names
+      .map((name) => architectures.find(({ classes }) => classes.includes(name)))
+      .find((one) => one !== undefined) ??
+    (names.length === 0 ? architectures.find(({ modelType }) => modelType === type) : undefined);
+  if (found !== undefined) return found;
+  const known = names.length > 0 ? names.join(", ") : `model_type ${JSON.stringify(type ?? null)}`;
+  throw new ConversionError(`no GGUF architecture is known for ${known}`, {
+    path: "config.json",
+    hint: likeHint,
+  });
+}
+
+/**
+ * The family that a GGUF file goes back to.
+ * @throws ConversionError when none is known for its architecture.
+ */
+export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<string>): Architecture {
+  const name = stringOf(metadata.get("general.architecture"));
+  if (name === undefined) throw new FormatError("the GGUF has no general.architecture");
+  const found = architectures.find(
+    (architecture) =>
+      architecture.name === name &&
+      architecture.writesBack !== false &&
+      (architecture.recognises?.(metadata, tensorNames) ?? true),
+  );
+  if (found === undefined) {
+    throw new ConversionError(`no Hugging Face layout is known for the GGUF architecture ${name}`, {
+      hint: "The file can still be requantized as GGUF.",
+    });
+  }
+  return found;
+}
+
+/** The families of a GGUF name, known or none. */
+export function architecturesNamed(name: string): readonly Architecture[] {
+  return architectures.filter((architecture) => architecture.name === name);
+}

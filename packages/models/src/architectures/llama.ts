@@ -1,0 +1,142 @@
+/** Llama 1, 2, 3, 3.1 and what shares its class: Mistral, Mixtral (llama.cpp, conversion/llama.py). */
+import { numberOf } from "../metadata-values.ts";
+import { llama3RopeFactors, restoreLlama3Scaling } from "../rope.ts";
+import { llamaTokenizer } from "../tokenizer/extras.ts";
+import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
+import {
+  deriveHeadLength,
+  deriveKeyValueHeads,
+  generic,
+  textParameters,
+  wholeHeadRope,
+} from "./parameters.ts";
+import { attention, decoderEnds, gatedFeedForward, layerNorms, same, stackedExperts } from "./tensors.ts";
+
+export const llamaParameters: readonly ParameterRule[] = [
+  ...textParameters,
+  generic.vocabularySize,
+  wholeHeadRope,
+];
+
+const llamaTensors: readonly TensorRule[] = [
+  ...decoderEnds,
+  ...layerNorms,
+  ...attention(true),
+  ...gatedFeedForward,
+];
+
+function finishLlama(draft: ConfigDraft): void {
+  const heads = numberOf(draft.parameter("~.attention.head_count")) ?? 1;
+  const dimensions = numberOf(draft.parameter("~.rope.dimension_count"));
+  const hidden = numberOf(draft.parameter("~.embedding_length")) ?? 0;
+  const theta = numberOf(draft.parameter("~.rope.freq_base")) ?? 10000;
+  restoreLlama3Scaling(draft, theta, dimensions ?? Math.floor(hidden / heads));
+  draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+  draft.values.set("mlp_bias", draft.ggufNames.has("blk.0.ffn_gate.bias"));
+}
+
+export const llama: Architecture = {
+  name: "llama",
+  classes: [
+    "LlamaForCausalLM",
+    "LLaMAForCausalLM",
+    "VLlama3ForCausalLM",
+    "LlavaForConditionalGeneration",
+    "IQuestCoderForCausalLM",
+  ],
+  modelType: "llama",
+  defaults: {
+    attention_bias: false,
+    bos_token_id: 1,
+    eos_token_id: 2,
+    hidden_act: "silu",
+    hidden_size: 4096,
+    intermediate_size: 11008,
+    max_position_embeddings: 2048,
+    mlp_bias: false,
+    num_attention_heads: 32,
+    num_hidden_layers: 32,
+    num_key_value_heads: null,
+    pad_token_id: null,
+    rms_norm_eps: 1e-6,
+    rope_parameters: { rope_theta: 10000, rope_type: "default" },
+    tie_word_embeddings: false,
+    vocab_size: 32000,
+  },
+  derive: [deriveHeadLength, deriveKeyValueHeads],
+  parameters: llamaParameters,
+  extraTensors: [llama3RopeFactors],
+  tensors: llamaTensors,
+  tokenizer: llamaTokenizer,
+  finishConfig: finishLlama,
+};
+
+export const mistral: Architecture = {
+  ...llama,
+  classes: ["MistralForCausalLM"],
+  modelType: "mistral",
+  defaults: {
+    bos_token_id: 1,
+    eos_token_id: 2,
+    hidden_act: "silu",
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    max_position_embeddings: 131072,
+    num_attention_heads: 32,
+    num_hidden_layers: 32,
+    num_key_value_heads: 8,
+    pad_token_id: null,
+    rms_norm_eps: 1e-6,
+    rope_parameters: { rope_theta: 10000, rope_type: "default" },
+    sliding_window: 4096,
+    tie_word_embeddings: false,
+    vocab_size: 32000,
+  },
+  writesBack: false,
+};
+
+export const mixtral: Architecture = {
+  ...llama,
+  classes: ["MixtralForCausalLM"],
+  modelType: "mixtral",
+  defaults: {
+    bos_token_id: 1,
+    eos_token_id: 2,
+    head_dim: null,
+    hidden_act: "silu",
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    max_position_embeddings: 131072,
+    num_attention_heads: 32,
+    num_experts_per_tok: 2,
+    num_hidden_layers: 32,
+    num_key_value_heads: 8,
+    num_local_experts: 8,
+    pad_token_id: null,
+    rms_norm_eps: 1e-5,
+    rope_parameters: { rope_theta: 1000000, rope_type: "default" },
+    sliding_window: null,
+    tie_word_embeddings: false,
+    vocab_size: 32000,
+  },
+  derive: [deriveKeyValueHeads],
+  finishConfig: () => {},
+  tensors: [
+    ...decoderEnds,
+    ...layerNorms,
+    ...attention(true),
+    stackedExperts([
+      [
+        "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
+        "blk.{layer}.ffn_gate_exps.weight",
+      ],
+      [
+        "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
+        "blk.{layer}.ffn_down_exps.weight",
+      ],
+      ["model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight", "blk.{layer}.ffn_up_exps.weight"],
+    ]),
+    same("model.layers.{layer}.block_sparse_moe.gate.weight", "blk.{layer}.ffn_gate_inp.weight"),
+  ],
+  recognises: (metadata) => metadata.has("llama.expert_count"),
+};

@@ -1,0 +1,349 @@
+/** Tensor rules: the transforms between Hugging Face's layout and GGUF's, each with its way back, each written once. */
+import { elementCount } from "@requant/core";
+import type { Config } from "../config.ts";
+import { orderedRowCount, type RowOrder } from "../row-order.ts";
+import type { ElementMap, StoredInput, WeightInput } from "../weight-plan.ts";
+import type { PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
+
+type Steps = Omit<StoredInput, "tensor">;
+type StepsOf = (context: TensorContext) => Steps;
+
+const noSteps: StepsOf = () => ({});
+
+function stored(
+  name: string,
+  context: TensorContext,
+  steps: Steps,
+  shape?: readonly number[],
+): PlannedTensor {
+  return { shape: shape ?? context.shapeOf(name), inputs: [{ tensor: name, ...steps }] };
+}
+
+/** One tensor each side, same shape, with steps each way. */
+export function mapped(hf: string, gguf: string, toGguf: StepsOf, toHf: StepsOf): TensorRule {
+  return {
+    hf: [hf],
+    gguf: [gguf],
+    toGguf: ([names], context) => [stored(names?.[0] ?? "", context, toGguf(context))],
+    toHf: ([name], context) => [[stored(name ?? "", context, toHf(context))]],
+  };
+}
+
+/** The same tensor under another name. */
+export function same(hf: string, gguf: string): TensorRule {
+  return { ...mapped(hf, gguf, noSteps, noSteps), plain: true };
+}
+
+/** Elementwise arithmetic one way and its inverse the other. */
+export function arithmetic(hf: string, gguf: string, toGguf: ElementMap, toHf: ElementMap): TensorRule {
+  return mapped(
+    hf,
+    gguf,
+    () => ({ map: toGguf }),
+    () => ({ map: toHf }),
+  );
+}
+
+/** A norm stored as its difference to one (Gemma and relatives). */
+export function shiftedNorm(hf: string, gguf: string): TensorRule {
+  return arithmetic(hf, gguf, "add-one", "subtract-one");
+}
+
+/** Head counts of the q and k projections. */
+export const queryHeads = (config: Config): number => config.need("num_attention_heads", "n_head", "n_heads");
+export const keyHeads = (config: Config): number =>
+  config.count("num_key_value_heads", "n_kv_heads") ?? queryHeads(config);
+
+/** Rows from half-split to interleaved rotary order and back; biases likewise, element by element. */
+export function rotary(hf: string, gguf: string, headsOf: (config: Config) => number): TensorRule {
+  const steps =
+    (kind: "rope-to-pairs" | "rope-to-halves"): StepsOf =>
+    (context) => ({
+      ...(context.suffix === ".bias" ? { rowLength: 1 } : {}),
+      rowOrder: { kind, headCount: headsOf(context.config) },
+    });
+  return mapped(hf, gguf, steps("rope-to-pairs"), steps("rope-to-halves"));
+}
+
+/** A matrix stored transposed (GPT-2's Conv1D); biases stay. */
+export function transposed(hf: string, gguf: string): TensorRule {
+  const plan = (name: string, context: TensorContext): PlannedTensor => {
+    const shape = context.shapeOf(name);
+    if (shape.length !== 2) return stored(name, context, {});
+    return stored(name, context, { transpose: true }, [...shape].reverse());
+  };
+  return {
+    hf: [hf],
+    gguf: [gguf],
+    toGguf: ([names], context) => [plan(names?.[0] ?? "", context)],
+    toHf: ([name], context) => [[plan(name ?? "", context)]],
+  };
+}
+
+/** A convolution's `[channels, 1, width]`, kept as `[channels, width]`. */
+export function squeezed(hf: string, gguf: string): TensorRule {
+  return {
+    hf: [hf],
+    gguf: [gguf],
+    toGguf: ([names], context) => {
+      const shape = context.shapeOf(names?.[0] ?? "");
+      return [
+        stored(
+          names?.[0] ?? "",
+          context,
+          {},
+          shape.filter((size, axis) => axis !== 1 || size !== 1),
+        ),
+      ];
+    },
+    toHf: ([name], context) => {
+      const [channels = 1, width = 1] = context.shapeOf(name ?? "");
+      return [[stored(name ?? "", context, {}, [channels, 1, width])]];
+    },
+  };
+}
+
+/** Number of routed experts, whatever the family calls it; null counts as missing. */
+export function routedExperts(config: Config): number {
+  const name = ["num_local_experts", "num_experts", "n_routed_experts"].find(
+    (key) => typeof config.get(key) === "number",
+  );
+  return config.need(name ?? "num_experts");
+}
+
+/** Separate experts stacked on a new first axis in index order. Written in the order given. */
+export function stackedExperts(
+  pairs: readonly (readonly [hf: string, gguf: string])[],
+  expertCount: (config: Config, part: number) => number = routedExperts,
+): TensorRule {
+  return {
+    hf: pairs.map(([hf]) => hf),
+    gguf: pairs.map(([, gguf]) => gguf),
+    plain: true,
+    expertCount,
+    toGguf: (parts, context) =>
+      parts.map((names) => ({
+        shape: [names.length, ...context.shapeOf(names[0] ?? "")],
+        inputs: names.map((tensor) => ({ tensor })),
+      })),
+    toHf: (parts, context) =>
+      parts.map((tensor) => {
+        const [experts = 0, ...shape] = context.shapeOf(tensor);
+        const rows = elementCount(shape.slice(0, -1));
+        return Array.from({ length: experts }, (_, expert) => ({
+          shape,
+          inputs: [{ tensor, rows: [expert * rows, (expert + 1) * rows] as const }],
+        }));
+      }),
+  };
+}
+
+/** One tensor whose axis before the last holds several parts of equal size: `[…, parts × n, in]` → parts of `[…, n, in]`. */
+export function splitEvenly(hf: string, gguf: readonly string[]): TensorRule {
+  return {
+    hf: [hf],
+    gguf,
+    toGguf: ([names], context) => {
+      const name = names?.[0] ?? "";
+      const shape = context.shapeOf(name);
+      const outer = elementCount(shape.slice(0, -2));
+      const size = (shape.at(-2) ?? 0) / gguf.length;
+      return gguf.map((_, part) => ({
+        shape: [...shape.slice(0, -2), size, shape.at(-1) ?? 1],
+        inputs: [
+          {
+            tensor: name,
+            rowOrder: {
+              kind: "view",
+              view: [outer, gguf.length, size],
+              ranges: [null, [part, part + 1], null],
+            },
+          },
+        ],
+      }));
+    },
+    toHf: (parts, context) => {
+      const shape = context.shapeOf(parts[0] ?? "");
+      const outer = elementCount(shape.slice(0, -2));
+      const size = shape.at(-2) ?? 0;
+      const inputs: WeightInput[] = [];
+      for (let index = 0; index < outer; index++) {
+        for (const tensor of parts) inputs.push({ tensor, rows: [index * size, (index + 1) * size] });
+      }
+      return [[{ shape: [...shape.slice(0, -2), size * parts.length, shape.at(-1) ?? 1], inputs }]];
+    },
+  };
+}
+
+/** Row ranges of one tensor that become tensors of their own, each with a row order of its own (fused q, k, v). */
+export function splitRows(
+  hf: string,
+  pieces: readonly {
+    readonly gguf: string;
+    rows(config: Config): number;
+    rotaryHeads?(config: Config): number;
+  }[],
+): TensorRule {
+  const order = (
+    kind: "rope-to-pairs" | "rope-to-halves",
+    heads: number | undefined,
+  ): { rowOrder?: RowOrder } => (heads === undefined ? {} : { rowOrder: { kind, headCount: heads } });
+  return {
+    hf: [hf],
+    gguf: pieces.map(({ gguf }) => gguf),
+    toGguf: ([names], { config, suffix, shapeOf }) => {
+      const tensor = names?.[0] ?? "";
+      const tail = suffix === ".bias" ? [] : shapeOf(tensor).slice(1);
+      let first = 0;
+      return pieces.map((piece) => {
+        const rows = piece.rows(config);
+        const input: StoredInput =
+          suffix === ".bias"
+            ? { tensor, rowLength: 1, rowOrder: biasRange(shapeOf(tensor)[0] ?? 0, first, rows) }
+            : { tensor, rows: [first, first + rows], ...order("rope-to-pairs", piece.rotaryHeads?.(config)) };
+        first += rows;
+        return { shape: [rows, ...tail], inputs: [input] };
+      });
+    },
+    toHf: (parts, { config, suffix, shapeOf }) => {
+      const shape = shapeOf(parts[0] ?? "");
+      const total = parts.reduce((sum, name) => sum + (shapeOf(name)[0] ?? 0), 0);
+      const inputs = parts.map(
+        (tensor, index): WeightInput => ({
+          tensor,
+          ...(suffix === ".bias" ? { rowLength: 1 } : {}),
+          ...order("rope-to-halves", pieces[index]?.rotaryHeads?.(config)),
+        }),
+      );
+      return [[{ shape: [total, ...shape.slice(1)], inputs }]];
+    },
+  };
+}
+
+/** Rows chosen by a view, one order per GGUF tensor, with the way back as a list of row ranges. */
+export function viewed(
+  hf: string,
+  pieces: readonly {
+    readonly gguf: string;
+    orders(context: TensorContext): readonly (RowOrder | undefined)[];
+  }[],
+  toHf: (parts: readonly string[], context: TensorContext) => readonly WeightInput[],
+): TensorRule {
+  return {
+    hf: [hf],
+    gguf: pieces.map(({ gguf }) => gguf),
+    toGguf: ([names], context) => {
+      const tensor = names?.[0] ?? "";
+      const shape = context.shapeOf(tensor);
+      const flat = shape.length === 1 ? { rowLength: 1 } : {};
+      const rows = elementCount(shape.length === 1 ? shape : shape.slice(0, -1));
+      const tail = shape.length === 1 ? [] : [shape.at(-1) ?? 1];
+      return pieces.map((piece) => {
+        const orders = piece.orders(context);
+        const count = orders.reduce((sum, order) => sum + orderedRowCount(order, rows), 0);
+        return {
+          shape: [count, ...tail],
+          inputs: orders.map((rowOrder) => ({ tensor, ...flat, ...(rowOrder ? { rowOrder } : {}) })),
+        };
+      });
+    },
+    toHf: (parts, context) => {
+      const shapes = parts.map((name) => context.shapeOf(name));
+      const rows = shapes.reduce((sum, shape) => sum + (shape[0] ?? 0), 0);
+      return [[{ shape: [rows, ...(shapes[0]?.slice(1) ?? [])], inputs: toHf(parts, context) }]];
+    },
+  };
+}
+
+function biasRange(total: number, first: number, rows: number): RowOrder {
+  return { kind: "view", view: [total], ranges: [[first, first + rows]] };
+}
+
+/** The tensors around the layers that nearly all decoders share. */
+export const decoderEnds: readonly TensorRule[] = [
+  same("model.embed_tokens.weight", "token_embd.weight"),
+  same("model.norm.*", "output_norm.*"),
+  same("lm_head.*", "output.*"),
+];
+
+export const gatedFeedForward: readonly TensorRule[] = [
+  same("model.layers.{layer}.mlp.gate_proj.*", "blk.{layer}.ffn_gate.*"),
+  same("model.layers.{layer}.mlp.up_proj.*", "blk.{layer}.ffn_up.*"),
+  same("model.layers.{layer}.mlp.down_proj.*", "blk.{layer}.ffn_down.*"),
+];
+
+/** q, k, v and output projections; `rotated` for the families whose q and k rows GGUF stores interleaved. */
+export function attention(rotated: boolean): readonly TensorRule[] {
+  const q = ["model.layers.{layer}.self_attn.q_proj.*", "blk.{layer}.attn_q.*"] as const;
+  const k = ["model.layers.{layer}.self_attn.k_proj.*", "blk.{layer}.attn_k.*"] as const;
+  return [
+    rotated ? rotary(...q, queryHeads) : same(...q),
+    rotated ? rotary(...k, keyHeads) : same(...k),
+    same("model.layers.{layer}.self_attn.v_proj.*", "blk.{layer}.attn_v.*"),
+    same("model.layers.{layer}.self_attn.o_proj.*", "blk.{layer}.attn_output.*"),
+  ];
+}
+
+/** Norms over the heads of q and k. */
+export const headNorms: readonly TensorRule[] = [
+  same("model.layers.{layer}.self_attn.q_norm.weight", "blk.{layer}.attn_q_norm.weight"),
+  same("model.layers.{layer}.self_attn.k_norm.weight", "blk.{layer}.attn_k_norm.weight"),
+];
+
+/** The two norms of a pre-norm layer. */
+export const layerNorms: readonly TensorRule[] = [
+  same("model.layers.{layer}.input_layernorm.*", "blk.{layer}.attn_norm.*"),
+  same("model.layers.{layer}.post_attention_layernorm.*", "blk.{layer}.ffn_norm.*"),
+];
+
+/** Down, gate, up: the order in which llama.cpp's converter writes most families' experts. */
+export function separateExperts(prefix: string): TensorRule {
+  return stackedExperts([
+    [`${prefix}.{expert}.down_proj.weight`, "blk.{layer}.ffn_down_exps.weight"],
+    [`${prefix}.{expert}.gate_proj.weight`, "blk.{layer}.ffn_gate_exps.weight"],
+    [`${prefix}.{expert}.up_proj.weight`, "blk.{layer}.ffn_up_exps.weight"],
+  ]);
+}
+
+export function sharedExpert(prefix: string): readonly TensorRule[] {
+  return [
+    same(`${prefix}.gate_proj.weight`, "blk.{layer}.ffn_gate_shexp.weight"),
+    same(`${prefix}.up_proj.weight`, "blk.{layer}.ffn_up_shexp.weight"),
+    same(`${prefix}.down_proj.weight`, "blk.{layer}.ffn_down_shexp.weight"),
+  ];
+}
+
+export const router: TensorRule = same(
+  "model.layers.{layer}.mlp.gate.weight",
+  "blk.{layer}.ffn_gate_inp.weight",
+);
+
+/** GGUF names that stay F32 although they are matrices (llama.cpp, conversion/base.py). */
+const alwaysF32 = [
+  "ffn_gate_inp",
+  "ffn_gate_inp_shexp",
+  "position_embd",
+  "token_types",
+  "ssm_conv1d",
+  "shortconv.conv",
+  "altup_correct_coef",
+  "altup_predict_coef",
+  "time_mix_first",
+  "time_mix_w1",
+  "time_mix_w2",
+  "time_mix_decay_w1",
+  "time_mix_decay_w2",
+  "time_mix_lerp_fused",
+  "posnet_norm1",
+  "posnet_norm2",
+  "v_enc_embd_pos",
+  "a_enc_embd_pos",
+  "indexer.proj",
+];
+
+/** Whether llama.cpp's converter keeps a tensor in F32 whatever the output type. */
+export function staysF32(ggufName: string, dimensionCount: number): boolean {
+  if (dimensionCount <= 1 || ggufName.endsWith("_norm.weight") || !ggufName.endsWith(".weight")) return true;
+  const module = ggufName.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "");
+  return alwaysF32.includes(module);
+}

@@ -1,0 +1,166 @@
+/** A GGUF as a Hugging Face directory: side files and a plan for every tensor. What GGUF cannot hold is filled in and named. */
+import { FormatError, type Metadata, type MetadataValue } from "@requant/core";
+import type { Architecture, ConfigDraft } from "./architectures/architecture.ts";
+import { architectureOfGguf } from "./architectures/index.ts";
+import { resolveConfig } from "./config.ts";
+import { samplingKeys } from "./general/general-metadata.ts";
+import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import { numberOf, shortestFloat, stringOf } from "./metadata-values.ts";
+import { type LeftOut, type NamedTensor, planHfTensors } from "./plan-tensors.ts";
+import { type HfTokenizer, tokenizerFiles } from "./tokenizer/to-hf.ts";
+import type { WeightPlan } from "./weight-plan.ts";
+
+export interface GgufFacts {
+  readonly metadata: Metadata;
+  readonly tensors: readonly (NamedTensor & { readonly encoding?: string })[];
+  /** Values of the tensors named by {@link configTensors}, where the file has them: rope scaling is read from them. */
+  readonly smallTensors?: ReadonlyMap<string, ArrayLike<number>>;
+}
+
+export interface GgufToHfOptions {
+  /** What the checkpoint's weights are written as: torch_dtype of config.json. */
+  readonly dtype: "F32" | "F16" | "BF16";
+}
+
+export interface HfPlan {
+  readonly architecture: string;
+  /** Contents by name; JSON already as text. */
+  readonly files: ReadonlyMap<string, string | Uint8Array>;
+  /** By name. */
+  readonly tensors: readonly WeightPlan[];
+  readonly leftOut: readonly LeftOut[];
+  /** Facts that the GGUF does not hold, with the value taken. */
+  readonly assumed: readonly string[];
+}
+
+/** Small F32 tensors that config.json is read from. */
+export const configTensors: readonly string[] = [
+  "rope_freqs.weight",
+  "rope_factors_long.weight",
+  "rope_factors_short.weight",
+];
+
+const torchTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
+
+/** Says rope settings as every version of transformers reads them, where they are one set for all layers. */
+function writeRope(config: Map<string, JsonValue>): void {
+  const rope = config.get("rope_parameters");
+  if (!isJsonObject(rope) || Object.values(rope).some(isJsonObject)) return;
+  config.delete("rope_parameters");
+  const { rope_theta: theta, rope_type: type = "default", partial_rotary_factor: partial, ...rest } = rope;
+  if (theta !== undefined) config.set("rope_theta", theta);
+  if (partial !== undefined) config.set("partial_rotary_factor", partial);
+  const scaled = type !== "default" || Object.keys(rest).length > 0;
+  config.set("rope_scaling", scaled ? { ...rest, rope_type: type } : null);
+}
+
+function draftConfig(
+  architecture: Architecture,
+  gguf: GgufFacts,
+  tokenizer: HfTokenizer,
+  assumed: string[],
+): Map<string, JsonValue> {
+  const { metadata } = gguf;
+  const values = new Map<string, JsonValue>();
+  const nameOf = (key: string): string => key.replace(/^~/, architecture.name);
+  const given = new Set<string>();
+  const shapes = new Map(gguf.tensors.map(({ name, shape }) => [name, shape]));
+  const draft: ConfigDraft = {
+    values,
+    defaults: architecture.defaults,
+    metadata,
+    parameter: (key) => metadata.get(nameOf(key)),
+    ggufNames: new Set(shapes.keys()),
+    shapeOf: (name) => shapes.get(name),
+    smallTensors: gguf.smallTensors ?? new Map<string, ArrayLike<number>>(),
+    assume(key, value, reason) {
+      given.add(key);
+      assumed.push(`config.json ${key} = ${JSON.stringify(value)}: ${reason}`);
+    },
+  };
+  for (const rule of [...(architecture.earlyParameters ?? []), ...architecture.parameters]) {
+    const key = nameOf(rule.key);
+    const value: MetadataValue | undefined = metadata.get(key);
+    if (value !== undefined) rule.toHf?.(value, draft);
+  }
+  values.set("tie_word_embeddings", !draft.ggufNames.has("output.weight"));
+  if (tokenizer.tokenCount > 0 && !values.has("vocab_size")) values.set("vocab_size", tokenizer.tokenCount);
+  for (const role of ["bos", "eos", "pad"]) values.set(`${role}_token_id`, tokenizer.ids.get(role) ?? null);
+  for (const [role, id] of tokenizer.ids)
+    if (!["bos", "eos", "pad"].includes(role)) values.set(`${role}_token_id`, id);
+  architecture.finishConfig?.(draft);
+  const ropeDefault = field(architecture.defaults, "rope_parameters");
+  const rope = values.get("rope_parameters");
+  for (const [key, value] of Object.entries(architecture.defaults)) {
+    if (values.has(key)) continue;
+    if (key === "rope_parameters") continue;
+    values.set(key, value);
+    const why = architecture.notInGguf?.[key] ?? "not held by GGUF, the class's default taken";
+    const named = value !== null || architecture.notInGguf?.[key] !== undefined;
+    if (!given.has(key) && named) assumed.push(`config.json ${key} = ${JSON.stringify(value)}: ${why}`);
+  }
+  if (rope === undefined && architecture.hasRope !== false && ropeDefault !== undefined) {
+    values.set("rope_parameters", ropeDefault);
+    assumed.push(`config.json rope_theta: the GGUF has no rope.freq_base, the class's default taken`);
+  }
+  return values;
+}
+
+function generationConfig(metadata: Metadata, tokenizer: HfTokenizer): JsonObject {
+  const values = new Map<string, JsonValue>();
+  for (const role of ["bos", "eos", "pad"]) {
+    const id = tokenizer.ids.get(role);
+    if (id !== undefined) values.set(`${role}_token_id`, id);
+  }
+  for (const { config, key } of samplingKeys) {
+    const number = numberOf(metadata.get(key));
+    const text = stringOf(metadata.get(key));
+    if (number !== undefined) values.set(config, shortestFloat(number));
+    else if (text !== undefined) values.set(config, text);
+  }
+  if ([...values.keys()].some((key) => samplingKeys.some(({ config }) => config === key)))
+    values.set("do_sample", true);
+  return Object.fromEntries(values);
+}
+
+function jsonText(value: JsonObject): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/**
+ * Plans the Hugging Face directory of a GGUF.
+ * @throws ConversionError when its architecture or one of its tensors has no counterpart.
+ */
+export function ggufToHf(gguf: GgufFacts, options: GgufToHfOptions): HfPlan {
+  const names = new Set(gguf.tensors.map(({ name }) => name));
+  const architecture = architectureOfGguf(gguf.metadata, names);
+  const assumed: string[] = [];
+  const contextLength = numberOf(gguf.metadata.get(`${architecture.name}.context_length`));
+  const tokenizer = tokenizerFiles(gguf.metadata, architecture.tokenizer, contextLength);
+  const values = draftConfig(architecture, gguf, tokenizer, assumed);
+  writeRope(values);
+  const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
+  const config: JsonObject = {
+    architectures: [architecture.classes[0] ?? ""],
+    model_type: architecture.modelType,
+    ...Object.fromEntries(sorted),
+    torch_dtype: torchTypes[options.dtype],
+  };
+  const { tensors, leftOut } = planHfTensors(architecture, resolveConfig(config, architecture), gguf.tensors);
+  if (tensors.length === 0) throw new FormatError("the GGUF holds no tensors");
+  const files = new Map<string, string | Uint8Array>([
+    ["config.json", jsonText(config)],
+    ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],
+  ]);
+  for (const [name, content] of tokenizer.files) {
+    files.set(name, content instanceof Uint8Array ? content : jsonText(content));
+  }
+  const missing = tokenizer.leftOut === undefined ? [] : [{ name: "tokenizer", reason: tokenizer.leftOut }];
+  return {
+    architecture: architecture.name,
+    files,
+    tensors,
+    leftOut: [...leftOut, ...missing],
+    assumed: [...assumed, ...tokenizer.assumed],
+  };
+}

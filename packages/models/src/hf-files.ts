@@ -1,0 +1,144 @@
+/** What a Hugging Face directory says beside its weights: the side files, parsed and checked for their outermost shape. */
+import { FormatError } from "@requant/core";
+import { z } from "zod";
+import { arrayField, decodeText, type JsonObject, objectField, parseJsonObject, textField } from "./json.ts";
+
+/** A weight as the checkpoint holds it. A linear weight of GPTQ, AWQ or EXL2 stands here as one `….weight` in [out, in]. */
+export interface HfTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly encoding: string;
+  /** File it lies in; tensors are planned in order of file name, then of tensor name, as llama.cpp's converter reads them. */
+  readonly file?: string;
+}
+
+export interface HfFiles {
+  /** Last part of the directory's path, or the repository's name: general.name and its parts are read from it. */
+  readonly directoryName: string;
+  readonly config: JsonObject;
+  readonly generationConfig?: JsonObject | undefined;
+  readonly tokenizerJson?: JsonObject | undefined;
+  readonly tokenizerModel?: Uint8Array | undefined;
+  readonly tokenizerConfig?: JsonObject | undefined;
+  readonly specialTokensMap?: JsonObject | undefined;
+  readonly addedTokens?: JsonObject | undefined;
+  /** chat_template.jinja. */
+  readonly chatTemplate?: string | undefined;
+  /** chat_template.json. */
+  readonly chatTemplateJson?: JsonObject | undefined;
+  /** additional_chat_templates/*.jinja by name. */
+  readonly additionalChatTemplates?: ReadonlyMap<string, string> | undefined;
+  /** README.md: its front matter holds licence, base models and tags. */
+  readonly readme?: string | undefined;
+  readonly tensors: readonly HfTensor[];
+}
+
+/** The side files that {@link readHfFiles} looks at; all but config.json may be missing. */
+export const hfSideFiles: readonly string[] = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer.model",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "chat_template.jinja",
+  "chat_template.json",
+  "README.md",
+];
+
+const generationSchema = z.looseObject({});
+const tokenizerSchema = z.looseObject({
+  model: z.looseObject({}).optional(),
+  added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).optional(),
+});
+const tokenizerConfigSchema = z.looseObject({
+  added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).optional(),
+});
+const addedTokensSchema = z.record(z.string(), z.int().nonnegative());
+const configSchema = z.looseObject({
+  architectures: z.array(z.string()).nullish(),
+  model_type: z.string().nullish(),
+});
+
+function check(schema: z.ZodType, value: JsonObject, path: string): void {
+  const result = schema.safeParse(value);
+  if (result.success) return;
+  const issue = result.error.issues[0];
+  const where =
+    issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.map(String).join(".")}`;
+  throw new FormatError(`${path} is not as it must be${where}: ${issue?.message ?? "unknown reason"}`, {
+    path,
+  });
+}
+
+/**
+ * Parses the side files of a directory.
+ * @param files contents by file name; names not in {@link hfSideFiles} are ignored, except `additional_chat_templates/*.jinja`.
+ * @throws FormatError with the file's name when one is missing, not JSON, or not shaped as it must be.
+ */
+export function readHfFiles(
+  directoryName: string,
+  files: ReadonlyMap<string, Uint8Array | string>,
+  tensors: readonly HfTensor[],
+): HfFiles {
+  const json = (name: string, schema: z.ZodType): JsonObject | undefined => {
+    const content = files.get(name);
+    if (content === undefined) return undefined;
+    const value = parseJsonObject(content, name);
+    check(schema, value, name);
+    return value;
+  };
+  const config = json("config.json", configSchema);
+  if (config === undefined) {
+    throw new FormatError("config.json is missing", {
+      path: "config.json",
+      hint: "Give the directory of a Hugging Face model.",
+    });
+  }
+  const text = (name: string): string | undefined => {
+    const content = files.get(name);
+    return content === undefined ? undefined : decodeText(content, name);
+  };
+  const model = files.get("tokenizer.model");
+  if (typeof model === "string")
+    throw new FormatError("tokenizer.model must be bytes", { path: "tokenizer.model" });
+  const additional = new Map<string, string>();
+  for (const name of [...files.keys()].sort()) {
+    const match = /^additional_chat_templates\/([^/]+)\.jinja$/.exec(name);
+    if (match?.[1] !== undefined) additional.set(match[1], text(name) ?? "");
+  }
+  return {
+    directoryName,
+    config,
+    generationConfig: json("generation_config.json", generationSchema),
+    tokenizerJson: json("tokenizer.json", tokenizerSchema),
+    tokenizerModel: model,
+    tokenizerConfig: json("tokenizer_config.json", tokenizerConfigSchema),
+    specialTokensMap: json("special_tokens_map.json", generationSchema),
+    addedTokens: json("added_tokens.json", addedTokensSchema),
+    chatTemplate: text("chat_template.jinja"),
+    chatTemplateJson: json("chat_template.json", generationSchema),
+    additionalChatTemplates: additional.size === 0 ? undefined : additional,
+    readme: text("README.md"),
+    tensors,
+  };
+}
+
+const nestedNames = ["text_config", "llm_config", "lm_config", "language_config"];
+
+function nestedConfigs(config: JsonObject): readonly JsonObject[] {
+  return nestedNames.map((name) => objectField(config, name)).filter((nested) => nested !== undefined);
+}
+
+/** Class names of a config, the nested text model's first, as llama.cpp's converter chooses (conversion/base.py). */
+export function classNames(config: JsonObject): readonly string[] {
+  return [...nestedConfigs(config), config].flatMap((owner) =>
+    (arrayField(owner, "architectures") ?? []).filter((name): name is string => typeof name === "string"),
+  );
+}
+
+/** `model_type` of the text models inside a multimodal config. */
+export function nestedModelTypes(config: JsonObject): readonly string[] {
+  return nestedConfigs(config).flatMap((nested) => textField(nested, "model_type") ?? []);
+}

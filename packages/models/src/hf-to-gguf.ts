@@ -1,0 +1,64 @@
+/** A Hugging Face model as GGUF: metadata and a plan for every tensor, as llama.cpp's converter writes them. */
+import type { Metadata, MetadataValue } from "@requant/core";
+import { architectureOfConfig } from "./architectures/index.ts";
+import { resolveConfig } from "./config.ts";
+import { fileTypeNumber } from "./file-types.ts";
+import { generalMetadata } from "./general/general-metadata.ts";
+import type { HfFiles } from "./hf-files.ts";
+import { string, u32 } from "./metadata-values.ts";
+import { type LeftOut, planGgufTensors } from "./plan-tensors.ts";
+import { addTokenizerMetadata } from "./tokenizer/to-gguf.ts";
+import type { WeightPlan } from "./weight-plan.ts";
+
+export interface HfToGgufOptions {
+  /** Name (as in {@link fileTypes}) or number for general.file_type. */
+  readonly fileType: string | number;
+  /** general.name, instead of what the model card, the config or the directory say. */
+  readonly name?: string;
+  /** False leaves the `tokenizer.*` keys out. */
+  readonly tokenizer?: boolean;
+}
+
+export interface GgufPlan {
+  readonly architecture: string;
+  readonly metadata: Metadata;
+  /** In file order. */
+  readonly tensors: readonly WeightPlan[];
+  readonly leftOut: readonly LeftOut[];
+  /** What was assumed where the source does not say. */
+  readonly assumed: readonly string[];
+}
+
+/**
+ * Plans the GGUF of a checkpoint.
+ * @throws ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names `--like`.
+ */
+export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufPlan {
+  const architecture = architectureOfConfig(files.config);
+  const config = resolveConfig(files.config, architecture);
+  const { tensors, leftOut } = planGgufTensors(architecture, config, files.tensors);
+  const metadata = new Map<string, MetadataValue>();
+  const context = {
+    fileType:
+      architecture.fileType?.(files, fileTypeNumber(options.fileType)) ?? fileTypeNumber(options.fileType),
+    hfNames: new Set(files.tensors.map(({ name }) => name)),
+  };
+  const put = (rules: typeof architecture.parameters): void => {
+    for (const rule of rules) {
+      const value = rule.toGguf(config, context);
+      if (value !== undefined) metadata.set(rule.key.replace(/^~/, architecture.name), value);
+    }
+  };
+  metadata.set("general.architecture", string(architecture.name));
+  put(architecture.earlyParameters ?? []);
+  metadata.set("general.type", string("model"));
+  for (const [key, value] of generalMetadata(files, { name: options.name, tensors }))
+    metadata.set(key, value);
+  put(architecture.parameters);
+  metadata.set("general.quantization_version", u32(2));
+  const assumed =
+    options.tokenizer === false
+      ? []
+      : addTokenizerMetadata(metadata, files, config, architecture.name, architecture.tokenizer);
+  return { architecture: architecture.name, metadata, tensors, leftOut, assumed };
+}

@@ -1,0 +1,33 @@
+export type { Architecture } from "./architectures/architecture.ts";
+export { architectureOfConfig, architectureOfGguf, architectures } from "./architectures/index.ts";
+export { staysF32 } from "./architectures/tensors.ts";
+export { Config, resolveConfig } from "./config.ts";
+export { fileTypes } from "./file-types.ts";
+export { configTensors, type GgufFacts, type GgufToHfOptions, ggufToHf, type HfPlan } from "./gguf-to-hf.ts";
+export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-files.ts";
+export { type GgufPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
+export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
+export type { LeftOut } from "./plan-tensors.ts";
+export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
+export {
+  type ElementMap,
+  isRowSelection,
+  type JoinedInput,
+  type Mxfp4Input,
+  plannedSources,
+  rowOrderSchema,
+  type StoredInput,
+  type ValuesInput,
+  type WeightInput,
+  type WeightPlan,
+  weightInputSchema,
+  weightPlanSchema,
+} from "./weight-plan.ts";
+export {
+  openWeight,
+  repackMxfp4Row,
+  rowOrigins,
+  unpackMxfp4Row,
+  type WeightReader,
+  type WeightSource,
+} from "./weight-rows.ts";

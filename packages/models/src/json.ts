@@ -1,0 +1,119 @@
+/** JSON of strangers: parsed without prototypes to pollute, bounded in depth, read by typed accessors. */
+import { FormatError } from "@requant/core";
+import { z } from "zod";
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue;
+}
+
+// tokenizer.json nests six deep, configs of multimodal models about five
+const maxDepth = 64;
+
+function depthOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (inString) {
+      if (code === 0x5c) index++;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth);
+    else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return deepest;
+}
+
+/** UTF-8 text of a side file; a leading byte order mark is dropped. @throws FormatError when it is not UTF-8. */
+export function decodeText(bytes: Uint8Array | string, path: string): string {
+  if (typeof bytes === "string") return bytes;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new FormatError(`${path} is not UTF-8 text`, { path, cause });
+  }
+}
+
+const objectSchema = z.looseObject({});
+
+/**
+ * A JSON object from a file. `__proto__` in it is a plain key: objects are only ever read through {@link field}.
+ * @throws FormatError for anything that is not one JSON object, with the path.
+ */
+export function parseJsonObject(content: Uint8Array | string, path: string): JsonObject {
+  const text = decodeText(content, path);
+  if (text.startsWith("version https://git-lfs")) {
+    throw new FormatError(`${path} is a Git LFS pointer, not the file itself`, {
+      path,
+      hint: "Fetch the real file: git lfs pull.",
+    });
+  }
+  const depth = depthOf(text);
+  if (depth > maxDepth)
+    throw new FormatError(`${path} nests ${depth} deep; at most ${maxDepth} is allowed`, { path });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    // Python writes NaN and Infinity bare; no key that we read is ever one
+    const patched = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (match) =>
+      match.startsWith('"') ? match : "null",
+    );
+    try {
+      value = JSON.parse(patched);
+    } catch {
+      throw new FormatError(
+        `${path} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+        {
+          path,
+          cause,
+        },
+      );
+    }
+  }
+  const checked = objectSchema.safeParse(value);
+  if (!checked.success || Array.isArray(value)) {
+    throw new FormatError(`${path} must hold a JSON object`, { path });
+  }
+  return value as JsonObject;
+}
+
+/** An own key of an object, never one of its prototype's. */
+export function field(object: JsonObject | undefined, key: string): JsonValue | undefined {
+  return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
+
+export function objectField(object: JsonObject | undefined, key: string): JsonObject | undefined {
+  const value = field(object, key);
+  return isJsonObject(value) ? value : undefined;
+}
+
+export function arrayField(object: JsonObject | undefined, key: string): readonly JsonValue[] | undefined {
+  const value = field(object, key);
+  return isJsonArray(value) ? value : undefined;
+}
+
+export function textField(object: JsonObject | undefined, key: string): string | undefined {
+  const value = field(object, key);
+  return typeof value === "string" ? value : undefined;
+}
+
+export function numberField(object: JsonObject | undefined, key: string): number | undefined {
+  const value = field(object, key);
+  return typeof value === "number" ? value : undefined;
+}
+
+export function flagField(object: JsonObject | undefined, key: string): boolean | undefined {
+  const value = field(object, key);
+  return typeof value === "boolean" ? value : undefined;
+}

@@ -1,0 +1,125 @@
+/**
+ * `--like reference.gguf`: metadata and tokenizer come from a GGUF of the same model, tensors are found by name and held
+ * against the reference's shapes. For architectures and tokenizers that no table knows.
+ */
+import { ConversionError, type Metadata, type MetadataValue } from "@requant/core";
+import type { Architecture, TensorRule } from "./architectures/architecture.ts";
+import { architectures, architecturesNamed } from "./architectures/index.ts";
+import { attention } from "./architectures/tensors.ts";
+import { resolveConfig } from "./config.ts";
+import { fileTypeNumber } from "./file-types.ts";
+import { classNames, type HfFiles } from "./hf-files.ts";
+import type { GgufPlan } from "./hf-to-gguf.ts";
+import { stringOf, u32 } from "./metadata-values.ts";
+import { type NamedTensor, planGgufTensors, type TensorPlans } from "./plan-tensors.ts";
+import type { WeightPlan } from "./weight-plan.ts";
+
+export interface ReferenceGguf {
+  readonly metadata: Metadata;
+  readonly tensors: readonly NamedTensor[];
+}
+
+export interface LikeOptions {
+  readonly fileType: string | number;
+}
+
+/** Keys about how the reference was stored or quantized, not about the model. */
+const ownToReference =
+  /^(?:split\.|quantize\.|general\.(?:file_type|quantization_version|quantized_by|alignment)$)/;
+
+/** The reference's metadata with the output's own file type. */
+export function likeMetadata(reference: Metadata, fileType: string | number): Metadata {
+  const metadata = new Map<string, MetadataValue>();
+  for (const [key, value] of reference) {
+    if (key === "general.file_type") metadata.set(key, u32(fileTypeNumber(fileType)));
+    else if (key === "general.quantization_version") metadata.set(key, u32(2));
+    else if (!ownToReference.test(key)) metadata.set(key, value);
+  }
+  if (!metadata.has("general.file_type")) metadata.set("general.file_type", u32(fileTypeNumber(fileType)));
+  return metadata;
+}
+
+function fitsReference(plans: TensorPlans, reference: ReferenceGguf): string | undefined {
+  const planned = new Map(plans.tensors.map(({ name, shape }) => [name, shape]));
+  for (const { name, shape } of reference.tensors) {
+    const own = planned.get(name);
+    if (own === undefined) return `the reference's ${name} has no source`;
+    if (own.join() !== shape.join())
+      return `${name} is [${own.join(", ")}], the reference has [${shape.join(", ")}]`;
+    planned.delete(name);
+  }
+  const [extra] = planned.keys();
+  return extra === undefined ? undefined : `${extra} is not in the reference`;
+}
+
+/** Each Hugging Face pattern with every GGUF name that some family gives it. */
+function plainRules(reference: ReferenceGguf): readonly TensorRule[] {
+  const known = new Set(reference.tensors.map(({ name }) => name.replace(/^blk\.\d+\./, "blk.{layer}.")));
+  const isThere = (pattern: string): boolean =>
+    pattern.endsWith(".*") ? known.has(`${pattern.slice(0, -2)}.weight`) : known.has(pattern);
+  const rules = new Map<string, TensorRule>();
+  for (const rule of [...architectures.flatMap(({ tensors }) => tensors), ...attention(false)]) {
+    const key = rule.hf.join("|");
+    if (rule.plain === true && !rules.has(key) && rule.gguf.every(isThere)) rules.set(key, rule);
+  }
+  return [...rules.values()];
+}
+
+/** A family of names alone, for a reference whose architecture no table has. */
+function unmapped(name: string, reference: ReferenceGguf): Architecture {
+  const base = architectures[0];
+  if (base === undefined) throw new ConversionError("there are no architectures");
+  return {
+    name,
+    classes: [],
+    modelType: name,
+    defaults: {},
+    parameters: [],
+    tensors: plainRules(reference),
+    tokenizer: base.tokenizer,
+  };
+}
+
+/**
+ * Plans the GGUF of a checkpoint after a reference.
+ * @throws ConversionError when a tensor has no counterpart or another shape.
+ */
+export function likeReference(files: HfFiles, reference: ReferenceGguf, options: LikeOptions): GgufPlan {
+  const name = stringOf(reference.metadata.get("general.architecture"));
+  if (name === undefined) throw new ConversionError("the reference has no general.architecture");
+  const wanted = classNames(files.config);
+  const byName = architecturesNamed(name);
+  const byClass = byName.filter(({ classes }) => classes.some((one) => wanted.includes(one)));
+  const candidates = byClass.length > 0 ? byClass : byName.length > 0 ? byName : [unmapped(name, reference)];
+  const problems: string[] = [];
+  for (const architecture of candidates) {
+    try {
+      const plans = planGgufTensors(architecture, resolveConfig(files.config, architecture), files.tensors);
+      const problem = fitsReference(plans, reference);
+      if (problem === undefined) {
+        return {
+          architecture: name,
+          metadata: likeMetadata(reference.metadata, options.fileType),
+          tensors: inReferenceOrder(plans.tensors, reference),
+          leftOut: plans.leftOut,
+          assumed:
+            byName.length > 0
+              ? []
+              : [`${name}: no table knows it, so q and k rows are taken to stand in the same order`],
+        };
+      }
+      problems.push(problem);
+    } catch (error) {
+      if (!(error instanceof ConversionError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  throw new ConversionError(`the checkpoint does not fit the reference: ${problems[0]}`, {
+    hint: "The reference must be a GGUF of the very same model.",
+  });
+}
+
+function inReferenceOrder(tensors: readonly WeightPlan[], reference: ReferenceGguf): readonly WeightPlan[] {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  return reference.tensors.flatMap(({ name }) => byName.get(name) ?? []);
+}

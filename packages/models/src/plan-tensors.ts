@@ -1,0 +1,312 @@
+/** Runs a family's tensor rules over the names of a checkpoint, in either direction. */
+import { ConversionError } from "@requant/core";
+import type { Architecture, LeftOutRule, TensorContext, TensorRule } from "./architectures/architecture.ts";
+import { staysF32 } from "./architectures/tensors.ts";
+import type { Config } from "./config.ts";
+import type { WeightPlan } from "./weight-plan.ts";
+
+export interface NamedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** A tensor of the source that the output does not hold, and why. */
+export interface LeftOut {
+  readonly name: string;
+  readonly reason: string;
+}
+
+interface Match {
+  readonly rule: TensorRule;
+  readonly part: number;
+  readonly layer: number | undefined;
+  readonly expert: number | undefined;
+  readonly suffix: string;
+}
+
+interface Matcher {
+  readonly expression: RegExp;
+  readonly rule: TensorRule;
+  readonly part: number;
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+function expressionOf(pattern: string): RegExp {
+  const [stem, tail] = pattern.endsWith(".*")
+    ? [pattern.slice(0, -2), "(?<suffix>\\.weight|\\.bias)"]
+    : [pattern, ""];
+  const body = escaped(stem)
+    .replace("\\{layer\\}", "(?<layer>\\d{1,6})")
+    .replace("\\{expert\\}", "(?<expert>\\d{1,6})");
+  return new RegExp(`^${body}${tail}$`);
+}
+
+function filled(
+  pattern: string,
+  layer: number | undefined,
+  expert: number | undefined,
+  suffix: string,
+): string {
+  const name = pattern.replace("{layer}", String(layer)).replace("{expert}", String(expert));
+  return name.endsWith(".*") ? name.slice(0, -2) + suffix : name;
+}
+
+function matchersOf(rules: readonly TensorRule[], side: "hf" | "gguf"): readonly Matcher[] {
+  return rules.flatMap((rule) =>
+    rule[side].map((pattern, part) => ({ expression: expressionOf(pattern), rule, part })),
+  );
+}
+
+function matchOf(name: string, matchers: readonly Matcher[]): Match | undefined {
+  for (const { expression, rule, part } of matchers) {
+    const groups = expression.exec(name);
+    if (groups === null) continue;
+    const number = (key: string): number | undefined => {
+      const text = groups.groups?.[key];
+      return text === undefined ? undefined : Number(text);
+    };
+    return {
+      rule,
+      part,
+      layer: number("layer"),
+      expert: number("expert"),
+      suffix: groups.groups?.["suffix"] ?? "",
+    };
+  }
+  return undefined;
+}
+
+/** A name as it is, without the wrapper of a multimodal model, and with the prefix that a bare base model leaves out. */
+function spellings(name: string): readonly string[] {
+  const bare = name
+    .replace("language_model.", "")
+    .replace("model.text_model.", "model.")
+    .replace(/^model\.model\./, "model.");
+  return [name, bare, `model.${bare}`, `transformer.${bare}`];
+}
+
+const multimodal =
+  /(?:^|\.)(?:vision_tower|vision_model|vision_encoder|visual|vision_language_adapter|vision_embed_tokens|img_processor|image_newline|patch_merger|pre_mm_projector_norm|multi_modal_projector|mm_projector|multimodal_projector|embed_vision|aligner|connector)(?:\.|$)/;
+const audio =
+  /(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
+
+const alwaysLeftOut: readonly LeftOutRule[] = [
+  { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },
+  { pattern: audio, reason: "part of the audio encoder: a text model's GGUF does not hold it" },
+  { pattern: /\.rotary_emb\.inv_freq$/, reason: "rotary frequencies are computed from the metadata" },
+  { pattern: /\.attention\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" },
+];
+
+function leftOutReason(name: string, rules: readonly LeftOutRule[], config: Config): string | undefined {
+  for (const rule of rules) {
+    const match = rule.pattern.exec(name);
+    if (match !== null && (rule.when === undefined || rule.when(config, match))) return rule.reason;
+  }
+  return undefined;
+}
+
+interface Group {
+  readonly rule: TensorRule;
+  readonly patterns: readonly string[];
+  /** Per pattern, one place per expert. */
+  readonly names: (string | undefined)[][];
+  layer: number | undefined;
+  suffix: string;
+  pending: number;
+}
+
+function newGroup(match: Match, side: "hf" | "gguf", places: (part: number) => number): Group {
+  const { rule, layer, suffix } = match;
+  const names = rule[side].map((_, part) => new Array<string | undefined>(places(part)).fill(undefined));
+  const pending = names.reduce((total, list) => total + list.length, 0);
+  return { rule, patterns: rule[side], names, layer, suffix, pending };
+}
+
+function completed(group: Group): string[][] {
+  return group.names.map((list) => list.map((name) => name ?? ""));
+}
+
+function refuseIncomplete(groups: ReadonlyMap<string, Group>): void {
+  for (const { patterns, names, layer, suffix, pending } of groups.values()) {
+    if (pending === 0) continue;
+    const missing = names.flatMap((list, part) =>
+      list.flatMap((name, expert) =>
+        name === undefined ? [filled(patterns[part] ?? "", layer, expert, suffix)] : [],
+      ),
+    );
+    throw new ConversionError(`${missing.length} tensors are missing, the first is ${missing[0]}`, {
+      tensor: missing[0],
+      hint: "Check that all shards are there.",
+    });
+  }
+}
+
+function contextOf(
+  config: Config,
+  { layer, suffix }: Match,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): TensorContext {
+  return {
+    config,
+    layer,
+    suffix,
+    shapeOf(name) {
+      const shape = shapes.get(name);
+      if (shape === undefined) throw new ConversionError(`tensor ${name} is missing`, { tensor: name });
+      return shape;
+    },
+  };
+}
+
+/** Order in which llama.cpp's converter reads tensors: by file name, then by name, both by code point. */
+function inReadingOrder<T extends NamedTensor & { readonly file?: string }>(tensors: readonly T[]): T[] {
+  const byCodePoint = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  return [...tensors].sort((a, b) => byCodePoint(a.file ?? "", b.file ?? "") || byCodePoint(a.name, b.name));
+}
+
+export interface TensorPlans {
+  readonly tensors: readonly WeightPlan[];
+  readonly leftOut: readonly LeftOut[];
+}
+
+/**
+ * Plans the GGUF tensors of a checkpoint, in the order in which llama.cpp's converter writes them.
+ * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
+ */
+export function planGgufTensors(
+  architecture: Architecture,
+  config: Config,
+  hf: readonly (NamedTensor & { readonly file?: string })[],
+): TensorPlans {
+  const matchers = matchersOf(architecture.tensors, "hf");
+  const shapes = new Map(hf.map(({ name, shape }) => [name, shape]));
+  const tensors: WeightPlan[] = [];
+  const leading: WeightPlan[] = [];
+  const leftOut: LeftOut[] = [];
+  const groups = new Map<string, Group>();
+  const leftOutRules = [...(architecture.leftOut ?? []), ...alwaysLeftOut];
+
+  for (const extra of architecture.extraTensors ?? []) {
+    const values = extra.values(config);
+    if (values !== undefined) {
+      tensors.push({
+        name: extra.name,
+        shape: [values.length],
+        inputs: [{ values: [...values] }],
+        forceF32: true,
+      });
+    }
+  }
+  for (const { name } of inReadingOrder(hf)) {
+    const reason = leftOutReason(name, leftOutRules, config);
+    if (reason !== undefined) {
+      leftOut.push({ name, reason });
+      continue;
+    }
+    const known = architecture.names?.toRules(name, config) ?? name;
+    const match = spellings(known)
+      .map((spelling) => matchOf(spelling, matchers))
+      .find((found) => found !== undefined);
+    if (match === undefined) {
+      throw new ConversionError(`tensor ${name} has no place in the GGUF architecture ${architecture.name}`, {
+        tensor: name,
+        hint: "Use --like reference.gguf with a GGUF of the same model.",
+      });
+    }
+    const { rule, part, layer, expert, suffix } = match;
+    const key = `${architecture.tensors.indexOf(rule)}/${layer}/${suffix}`;
+    const group = groups.get(key) ?? newGroup(match, "hf", (index) => rule.expertCount?.(config, index) ?? 1);
+    groups.set(key, group);
+    const names = group.names[part];
+    if (names === undefined || (expert ?? 0) >= names.length || names[expert ?? 0] !== undefined) {
+      const why =
+        names?.[expert ?? 0] === undefined
+          ? `there are only ${names?.length} of its kind`
+          : "it is there twice";
+      throw new ConversionError(`tensor ${name} does not fit: ${why}`, { tensor: name });
+    }
+    names[expert ?? 0] = name;
+    group.pending--;
+    if (group.pending > 0) continue;
+    const context = contextOf(config, match, shapes);
+    for (const [index, plan] of rule.toGguf(completed(group), context).entries()) {
+      const ggufName = filled(rule.gguf[index] ?? "", layer, undefined, suffix);
+      const forced = staysF32(ggufName, plan.shape.length);
+      (rule.leading ? leading : tensors).push({
+        name: ggufName,
+        shape: plan.shape,
+        inputs: plan.inputs,
+        ...(forced ? { forceF32: true } : {}),
+      });
+    }
+  }
+  refuseIncomplete(groups);
+  return { tensors: [...leading, ...tensors], leftOut };
+}
+
+/**
+ * Plans the Hugging Face tensors of a GGUF, by name.
+ * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
+ */
+export function planHfTensors(
+  architecture: Architecture,
+  config: Config,
+  gguf: readonly NamedTensor[],
+): TensorPlans {
+  const matchers = matchersOf(
+    architecture.tensors.filter(({ oneWay }) => !oneWay),
+    "gguf",
+  );
+  const shapes = new Map(gguf.map(({ name, shape }) => [name, shape]));
+  const tensors: WeightPlan[] = [];
+  const leftOut: LeftOut[] = [];
+  const groups = new Map<string, Group>();
+  const named = (name: string): string => architecture.names?.fromRules(name, config) ?? name;
+  const computed = new Set([
+    "rope_freqs.weight",
+    ...(architecture.extraTensors ?? []).map(({ name }) => name),
+  ]);
+  for (const { name } of gguf) {
+    if (computed.has(name) || name.startsWith("rope_factors_")) {
+      leftOut.push({ name, reason: "rope factors: config.json says them as rope_scaling" });
+      continue;
+    }
+    const match = matchOf(name, matchers);
+    if (match === undefined) {
+      throw new ConversionError(`GGUF tensor ${name} has no place in a ${architecture.classes[0]}`, {
+        tensor: name,
+        hint: "The file may hold a variant of the architecture that is not mapped yet.",
+      });
+    }
+    const { rule, part, layer, suffix } = match;
+    const key = `${architecture.tensors.indexOf(rule)}/${layer}/${suffix}`;
+    const group = groups.get(key) ?? newGroup(match, "gguf", () => 1);
+    groups.set(key, group);
+    const names = group.names[part];
+    if (names === undefined || names[0] !== undefined) {
+      throw new ConversionError(`GGUF tensor ${name} is there twice`, { tensor: name });
+    }
+    names[0] = name;
+    group.pending--;
+    if (group.pending > 0) continue;
+    const plans = rule.toHf(
+      completed(group).map(([only]) => only ?? ""),
+      contextOf(config, match, shapes),
+    );
+    for (const [index, list] of plans.entries()) {
+      for (const [expert, plan] of list.entries()) {
+        tensors.push({
+          name: named(filled(rule.hf[index] ?? "", layer, expert, suffix)),
+          shape: plan.shape,
+          inputs: plan.inputs,
+        });
+      }
+    }
+  }
+  refuseIncomplete(groups);
+  tensors.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { tensors, leftOut };
+}

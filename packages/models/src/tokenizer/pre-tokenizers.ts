@@ -1,0 +1,343 @@
+/**
+ * The pre-tokenizers of byte-level BPE vocabularies: how tokenizer.json spells each, and what `tokenizer.ggml.pre` calls it.
+ * llama.cpp's converter recognises a hash of some encoded text; here the JSON structure and its regexes are recognised, so a vocabulary
+ * with added tokens is still known (regexes: llama.cpp, src/llama-vocab.cpp, and the published tokenizer.json files).
+ */
+import {
+  arrayField,
+  field,
+  flagField,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  objectField,
+  textField,
+} from "../json.ts";
+
+/** One step: cut by a regex, cut out digits, or map bytes (with GPT-2's own regex or without any). */
+export type PreStep =
+  | { readonly split: string }
+  | { readonly digits: "each" | "runs" }
+  | { readonly bytes: "plain" | "gpt2" }
+  | { readonly punctuation: string };
+
+/** What decides between several names of one structure. Every condition given must hold. */
+interface NameRule {
+  readonly name: string;
+  readonly architectures?: readonly string[];
+  readonly token?: string;
+  readonly ignoreMerges?: boolean;
+  readonly bosTemplate?: boolean;
+  readonly normalizer?: string;
+  readonly postProcessor?: string;
+}
+
+export interface PreTokenizer {
+  readonly steps: readonly PreStep[];
+  /** The first that fits is the name; the last has no condition. */
+  readonly names: readonly NameRule[];
+  /** Other names for the same thing, for reading GGUF files; with what their tokenizer.json sets. */
+  readonly aliases?: readonly string[];
+}
+
+/** What a name says beyond its structure. */
+export interface PreTokenizerTraits {
+  readonly ignoreMerges?: boolean;
+  readonly normalizer?: string;
+}
+
+const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const whitespaceTail = "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const upper = "\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}";
+const lower = "\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}";
+
+function cl100k(digits: string, letters = "\\p{L}"): string {
+  const other = letters === "\\p{L}" ? "[^\\s\\p{L}\\p{N}]" : "[^\\s\\p{L}\\p{M}\\p{N}]";
+  return `${contractions}|[^\\r\\n\\p{L}\\p{N}]?${letters}+|${digits}| ?${other}+[\\r\\n]*|${whitespaceTail}`;
+}
+
+function o200k(tail: string, digits: string): string {
+  return `[^\\r\\n\\p{L}\\p{N}]?[${upper}]*[${lower}]+${tail}|[^\\r\\n\\p{L}\\p{N}]?[${upper}]+[${lower}]*${tail}|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${whitespaceTail}`;
+}
+
+const deepseekWords =
+  "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+/** DeepSeek LLM's tokenizer.json lists these range by range, as they stood in Unicode 12. */
+const casedLetters = "[\\p{Lu}\\p{Ll}\\p{Lt}]";
+
+const plain: PreStep = { bytes: "plain" };
+const gpt2: PreStep = { bytes: "gpt2" };
+
+export const preTokenizers: readonly PreTokenizer[] = [
+  {
+    steps: [{ split: cl100k("\\p{N}{1,3}") }, plain],
+    names: [
+      { name: "glm4", token: "[gMASK]" },
+      { name: "lfm2", architectures: ["lfm2"] },
+      { name: "falcon-h1", architectures: ["falcon-h1"] },
+      { name: "llama-bpe", ignoreMerges: true, bosTemplate: true },
+      { name: "smaug-bpe", ignoreMerges: true },
+      { name: "dbrx" },
+    ],
+    aliases: ["llama3", "llama-v3", "falcon3", "pixtral", "midm-2.0", "chatglm-bpe"],
+  },
+  {
+    steps: [{ split: cl100k("\\p{N}") }, plain],
+    names: [
+      { name: "stablelm2", architectures: ["stablelm"] },
+      { name: "stablelm2", token: "<|reg0|>" },
+      { name: "hunyuan", architectures: ["hunyuan-moe"] },
+      { name: "grok-2", architectures: ["grok"] },
+      { name: "qwen2" },
+    ],
+    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "solar-open"],
+  },
+  {
+    steps: [{ split: cl100k("\\p{N}", "[\\p{L}\\p{M}]") }, plain],
+    names: [{ name: "qwen35" }],
+  },
+  {
+    steps: [{ split: o200k(`${contractions}?`, "\\p{N}{1,3}") }, plain],
+    names: [
+      { name: "llama4", architectures: ["llama4"] },
+      { name: "minimax-m2", architectures: ["minimax-m2"] },
+      { name: "gpt-4o" },
+    ],
+    aliases: ["kanana2", "talkie"],
+  },
+  {
+    steps: [{ split: o200k("", "\\p{N}") }, plain],
+    names: [{ name: "tekken" }],
+  },
+  {
+    steps: [{ split: "\\p{N}{1,3}" }, { split: "[一-龥぀-ゟ゠-ヿ]+" }, { split: deepseekWords }, plain],
+    names: [{ name: "hunyuan-dense", architectures: ["hunyuan-dense"] }, { name: "deepseek-v3" }],
+    aliases: ["joyai-llm", "hy_v4"],
+  },
+  {
+    steps: [
+      { split: "[\\r\\n]" },
+      { split: "\\s?\\p{L}+" },
+      { split: "\\s?\\p{P}+" },
+      { split: "[一-龥ࠀ-一가-퟿]+" },
+      { digits: "each" },
+      plain,
+    ],
+    // DeepSeek V2 says deepseek-llm for this, the older deepseek-coder models have the very same steps
+    names: [{ name: "deepseek-llm", architectures: ["deepseek2"] }, { name: "deepseek-coder" }],
+  },
+  {
+    steps: [
+      { split: "[\\r\\n]" },
+      { split: `\\s?${casedLetters}+` },
+      { split: "\\s?[!-/:-~！-／：-～‘-‟　-。]+" },
+      { split: "\\s+$" },
+      { split: "[一-龥ࠀ-一가-퟿]+" },
+      { digits: "each" },
+      plain,
+    ],
+    names: [{ name: "deepseek-llm" }],
+  },
+  {
+    steps: [gpt2],
+    names: [
+      { name: "roberta-bpe", postProcessor: "RobertaProcessing" },
+      { name: "phi-2", architectures: ["phi2"] },
+      { name: "exaone4", architectures: ["exaone4"] },
+      { name: "mpt", architectures: ["mpt"] },
+      { name: "jais", architectures: ["jais", "jais2"] },
+      { name: "olmo", normalizer: "NFC" },
+      { name: "gpt-2" },
+    ],
+    aliases: [
+      "gigachat",
+      "a.x-4.0",
+      "mellum",
+      "modern-bert",
+      "jina-es",
+      "jina-de",
+      "jina-v2-es",
+      "jina-v2-de",
+      "jina-v1-en",
+      "jina-v2-code",
+      "trillion",
+      "granite-docling",
+    ],
+  },
+  {
+    steps: [{ digits: "each" }, gpt2],
+    names: [
+      { name: "starcoder", architectures: ["starcoder", "starcoder2"] },
+      { name: "refact", architectures: ["refact", "granite", "granitemoe", "granitehybrid"] },
+      { name: "codeshell", architectures: ["codeshell"] },
+      { name: "exaone", architectures: ["exaone"] },
+      { name: "command-r", architectures: ["command-r", "cohere2"] },
+      { name: "command-r", normalizer: "NFC" },
+      { name: "smollm" },
+    ],
+    aliases: ["minerva-7b", "mellum2"],
+  },
+  {
+    steps: [
+      {
+        split:
+          "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+      },
+      plain,
+    ],
+    names: [{ name: "bailingmoe2", architectures: ["bailingmoe2"] }, { name: "bailingmoe" }],
+    aliases: ["llada-moe"],
+  },
+  {
+    steps: [
+      {
+        split: `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|${whitespaceTail}`,
+      },
+      plain,
+    ],
+    names: [{ name: "seed-coder" }],
+  },
+  {
+    steps: [{ split: " ?[^(\\s|[.,!?…。，、।۔،])]+" }, plain],
+    names: [{ name: "bloom" }],
+    aliases: ["poro-chat", "gpt3-finnish"],
+  },
+  {
+    steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }],
+    names: [{ name: "falcon" }],
+  },
+];
+
+/** Traits of names whose tokenizer.json sets more than the steps. */
+export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = {
+  "llama-bpe": { ignoreMerges: true },
+  llama3: { ignoreMerges: true },
+  "llama-v3": { ignoreMerges: true },
+  falcon3: { ignoreMerges: true },
+  "falcon-h1": { ignoreMerges: true },
+  pixtral: { ignoreMerges: true },
+  "midm-2.0": { ignoreMerges: true },
+  lfm2: { ignoreMerges: true },
+  "smaug-bpe": { ignoreMerges: true },
+  glm4: { ignoreMerges: true },
+  "chatglm-bpe": { ignoreMerges: true },
+  tekken: { ignoreMerges: true },
+  olmo: { normalizer: "NFC" },
+  mpt: { normalizer: "NFC" },
+};
+
+/** The structure that a `tokenizer.ggml.pre` names: the architecture's own meaning of it before the general one. */
+export function preTokenizerOfName(name: string, architecture: string): PreTokenizer | undefined {
+  const having = (test: (rule: NameRule) => boolean): PreTokenizer | undefined =>
+    preTokenizers.find(({ names }) => names.some((rule) => rule.name === name && test(rule)));
+  return (
+    having(({ architectures }) => architectures?.includes(architecture) === true) ??
+    having(({ architectures }) => architectures === undefined) ??
+    having(() => true) ??
+    preTokenizers.find(({ aliases }) => aliases?.includes(name) === true)
+  );
+}
+
+function canonicalRegex(regex: string): string {
+  return regex
+    .replace(/\[A-Za-zµÀ-Ö[^\]]*\]/, casedLetters)
+    .replaceAll("\r", "\\r")
+    .replaceAll("\n", "\\n")
+    .replaceAll("\t", "\\t");
+}
+
+/** One step of tokenizer.json; undefined when it is of no known kind. */
+function stepOf(json: JsonObject): PreStep | undefined {
+  switch (textField(json, "type")) {
+    case "Split": {
+      const regex = textField(objectField(json, "pattern"), "Regex");
+      const behavior = textField(json, "behavior");
+      const inverted = flagField(json, "invert") === true;
+      // keeping what matches: either cut around matches, or remove what lies between them
+      const keeps = (behavior === "Isolated" && !inverted) || (behavior === "Removed" && inverted);
+      return regex !== undefined && keeps ? { split: canonicalRegex(regex) } : undefined;
+    }
+    case "Digits":
+      return { digits: flagField(json, "individual_digits") === true ? "each" : "runs" };
+    case "ByteLevel":
+      return { bytes: flagField(json, "use_regex") === false ? "plain" : "gpt2" };
+    case "Punctuation":
+      return { punctuation: textField(json, "behavior") ?? "Isolated" };
+    default:
+      return undefined;
+  }
+}
+
+/** Steps of a tokenizer.json's pre-tokenizer; undefined when one of them is of no known kind. */
+export function preTokenizerSteps(json: JsonValue | undefined): readonly PreStep[] | undefined {
+  if (!isJsonObject(json)) return undefined;
+  const inner = textField(json, "type") === "Sequence" ? arrayField(json, "pretokenizers") : [json];
+  const steps = (inner ?? []).map((step) => (isJsonObject(step) ? stepOf(step) : undefined));
+  return steps.every((step): step is PreStep => step !== undefined) ? steps : undefined;
+}
+
+export interface PreTokenizerFacts {
+  readonly architecture: string;
+  readonly ignoreMerges: boolean;
+  readonly bosTemplate: boolean;
+  readonly normalizer: string | undefined;
+  readonly postProcessor: string | undefined;
+  hasToken(text: string): boolean;
+}
+
+function fits(rule: NameRule, facts: PreTokenizerFacts): boolean {
+  return (
+    (rule.architectures === undefined || rule.architectures.includes(facts.architecture)) &&
+    (rule.token === undefined || facts.hasToken(rule.token)) &&
+    (rule.ignoreMerges === undefined || rule.ignoreMerges === facts.ignoreMerges) &&
+    (rule.bosTemplate === undefined || rule.bosTemplate === facts.bosTemplate) &&
+    (rule.normalizer === undefined || rule.normalizer === facts.normalizer) &&
+    (rule.postProcessor === undefined || rule.postProcessor === facts.postProcessor)
+  );
+}
+
+/** The `tokenizer.ggml.pre` name of these steps, or undefined when no known structure is like that. */
+export function preTokenizerName(steps: readonly PreStep[], facts: PreTokenizerFacts): string | undefined {
+  const wanted = JSON.stringify(steps);
+  const structure = preTokenizers.find((candidate) => JSON.stringify(candidate.steps) === wanted);
+  return structure?.names.find((rule) => fits(rule, facts))?.name;
+}
+
+/** tokenizer.json's pre-tokenizer for these steps. */
+export function preTokenizerJson(steps: readonly PreStep[]): JsonObject {
+  const byteLevel = (useRegex: boolean): JsonObject => ({
+    type: "ByteLevel",
+    add_prefix_space: false,
+    trim_offsets: true,
+    use_regex: useRegex,
+  });
+  const parts = steps.map((step): JsonObject => {
+    if ("split" in step) {
+      return { type: "Split", pattern: { Regex: step.split }, behavior: "Isolated", invert: false };
+    }
+    if ("digits" in step) return { type: "Digits", individual_digits: step.digits === "each" };
+    if ("punctuation" in step) return { type: "Punctuation", behavior: step.punctuation };
+    return byteLevel(step.bytes === "gpt2");
+  });
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : { type: "Sequence", pretokenizers: parts };
+}
+
+/** Type of a normalizer or post-processor, looking into a Sequence for the first of `types`. */
+export function typeWithin(
+  json: JsonValue | undefined,
+  list: string,
+  types: readonly string[],
+): string | undefined {
+  if (!isJsonObject(json)) return undefined;
+  const type = textField(json, "type");
+  if (type === "Sequence") {
+    for (const inner of arrayField(json, list) ?? []) {
+      const found = typeWithin(inner, list, types);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  return type !== undefined && types.includes(type) && field(json, "type") !== undefined ? type : undefined;
+}

@@ -1,0 +1,42 @@
+/** What a family's class does with tokenizers (llama.cpp, conversion/*.py `set_vocab`). */
+import type { Metadata, MetadataValue } from "@requant/core";
+import type { Config } from "../config.ts";
+import type { HfFiles } from "../hf-files.ts";
+
+/**
+ * `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that kind (BPE with byte fallback). `byte-bpe`: tokenizer.json
+ * with a byte-level BPE. `gemma4`: sentencepiece-like tokenizer.json that keeps its merges.
+ */
+export type TokenizerKind = "sentencepiece" | "sentencepiece-json" | "byte-bpe" | "gemma4";
+
+export interface TokenizerContext {
+  readonly files: HfFiles;
+  readonly config: Config;
+  readonly metadata: Metadata;
+  /** Id of a token by its text; undefined when there is none. */
+  tokenId(text: string): number | undefined;
+}
+
+/** Keys written around the tokenizer, in order. A key set again keeps its place and takes the new value. */
+export type TokenizerExtra = (context: TokenizerContext) => readonly (readonly [string, MetadataValue])[];
+
+export interface TokenizerRules {
+  /** Tried in this order; the first whose files are there is taken. */
+  readonly kinds: readonly TokenizerKind[];
+  readonly before?: readonly TokenizerExtra[];
+  /** Between the tokens and the special ids. */
+  readonly between?: readonly TokenizerExtra[];
+  readonly after?: readonly TokenizerExtra[];
+  /** Roles that the class gives to a token by its text, where nothing was found before. */
+  readonly rolesByText?: readonly (readonly [role: string, text: string])[];
+  /** Tokens that are written as user-defined although they are special or ordinary: chat parsers must see them. */
+  readonly visibleTokens?: readonly string[];
+  /** Keys that the class writes whatever the files say: they are not written back. */
+  readonly ownKeys?: readonly string[];
+  /** The roles that the class asks for; all where it says nothing. */
+  readonly roles?: readonly string[];
+  /** Phi-3's own copy of the SentencePiece reading: no guess from a token's looks, tokenizer.json's added tokens count. */
+  readonly strictSpecials?: boolean;
+  /** How the family's tokenizer.json is built again from a SentencePiece vocabulary. */
+  readonly json?: "llama" | "gemma";
+}

@@ -1,0 +1,228 @@
+/**
+ * SentencePiece's tokenizer.model: a protobuf of which a handful of fields matter (google/sentencepiece, sentencepiece_model.proto).
+ * The reader walks the bytes once; every length is held against what is left.
+ */
+import { FormatError } from "@requant/core";
+
+export const pieceTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+
+export interface Piece {
+  readonly text: string;
+  /** f32. */
+  readonly score: number;
+  readonly type: number;
+}
+
+export interface SentencePieceModel {
+  readonly pieces: readonly Piece[];
+  /** 1 unigram, 2 BPE, 3 word, 4 char. */
+  readonly modelType: number;
+  readonly addDummyPrefix: boolean;
+  readonly removeExtraWhitespaces: boolean;
+  /** Compiled normalization rules; empty for identity. */
+  readonly charsmap: Uint8Array;
+  readonly unknownId: number;
+}
+
+const path = "tokenizer.model";
+
+interface Field {
+  readonly number: number;
+  readonly wire: number;
+  /** Varints and fixed32 as a number; lengths as the bytes. */
+  readonly number32: number;
+  readonly bytes: Uint8Array;
+}
+
+const noBytes = new Uint8Array(0);
+
+function* fields(bytes: Uint8Array): Generator<Field> {
+  let offset = 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const varint = (): number => {
+    let value = 0;
+    let scale = 1;
+    for (let count = 0; count < 10; count++) {
+      const byte = bytes[offset++];
+      if (byte === undefined) throw new FormatError(`${path} ends inside a number`, { path, offset });
+      // ten-byte varints are negative int32 values sign-extended; only their low 32 bits mean something here
+      if (count < 5) value += (byte & 0x7f) * scale;
+      scale *= 128;
+      if (byte < 0x80) return value;
+    }
+    throw new FormatError(`${path} holds a number of more than ten bytes`, { path, offset });
+  };
+  while (offset < bytes.length) {
+    const tag = varint();
+    const number = Math.floor(tag / 8);
+    const wire = tag % 8;
+    if (number === 0) throw new FormatError(`${path} has a field 0`, { path, offset });
+    if (wire === 0) yield { number, wire, number32: varint(), bytes: noBytes };
+    else if (wire === 2 || wire === 1 || wire === 5) {
+      const length = wire === 2 ? varint() : wire === 1 ? 8 : 4;
+      if (length > bytes.length - offset) {
+        throw new FormatError(
+          `${path}: field ${number} says ${length} bytes, ${bytes.length - offset} are left`,
+          {
+            path,
+            offset,
+          },
+        );
+      }
+      const number32 = wire === 5 ? view.getFloat32(offset, true) : 0;
+      yield { number, wire, number32, bytes: bytes.subarray(offset, offset + length) };
+      offset += length;
+    } else
+      throw new FormatError(`${path}: field ${number} has the unknown wire type ${wire}`, { path, offset });
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+function pieceText(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new FormatError(`${path} has a piece that is not UTF-8`, { path, cause });
+  }
+}
+
+/** @throws FormatError when the bytes are no SentencePiece model. */
+export function parseSentencePiece(bytes: Uint8Array): SentencePieceModel {
+  const pieces: Piece[] = [];
+  let modelType = 1;
+  let addDummyPrefix = true;
+  let removeExtraWhitespaces = true;
+  let charsmap: Uint8Array = noBytes;
+  let unknownId = 0;
+  if (bytes.length > 8 && decoderStart(bytes) === "version ") {
+    throw new FormatError(`${path} is a Git LFS pointer, not the file itself`, {
+      path,
+      hint: "Fetch the real file: git lfs pull.",
+    });
+  }
+  for (const field of fields(bytes)) {
+    if (field.wire !== 2) continue;
+    if (field.number === 1) {
+      let text = "";
+      let score = 0;
+      let type: number = pieceTypes.normal;
+      for (const inner of fields(field.bytes)) {
+        if (inner.number === 1 && inner.wire === 2) text = pieceText(inner.bytes);
+        else if (inner.number === 2 && inner.wire === 5) score = inner.number32;
+        else if (inner.number === 3 && inner.wire === 0) type = inner.number32;
+      }
+      pieces.push({ text, score, type });
+    } else if (field.number === 2) {
+      for (const inner of fields(field.bytes)) {
+        if (inner.number === 3 && inner.wire === 0) modelType = inner.number32;
+        else if (inner.number === 40 && inner.wire === 0) unknownId = inner.number32;
+      }
+    } else if (field.number === 3) {
+      for (const inner of fields(field.bytes)) {
+        if (inner.number === 2 && inner.wire === 2) charsmap = inner.bytes;
+        else if (inner.number === 3 && inner.wire === 0) addDummyPrefix = inner.number32 !== 0;
+        else if (inner.number === 4 && inner.wire === 0) removeExtraWhitespaces = inner.number32 !== 0;
+      }
+    }
+  }
+  if (pieces.length === 0)
+    throw new FormatError(`${path} holds no pieces: it is no SentencePiece model`, { path });
+  return { pieces, modelType, addDummyPrefix, removeExtraWhitespaces, charsmap, unknownId };
+}
+
+function decoderStart(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, 8));
+}
+
+class ProtoWriter {
+  readonly #bytes: number[] = [];
+
+  varint(value: number): void {
+    let rest = value;
+    while (rest >= 128) {
+      this.#bytes.push((rest % 128) | 128);
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes.push(rest);
+  }
+
+  number(field: number, value: number): void {
+    this.varint(field * 8);
+    this.varint(value);
+  }
+
+  float(field: number, value: number): void {
+    this.varint(field * 8 + 5);
+    this.#bytes.push(...new Uint8Array(new Float32Array([value]).buffer));
+  }
+
+  bytes(field: number, value: Uint8Array): void {
+    this.varint(field * 8 + 2);
+    this.varint(value.length);
+    for (const byte of value) this.#bytes.push(byte);
+  }
+
+  text(field: number, value: string): void {
+    this.bytes(field, new TextEncoder().encode(value));
+  }
+
+  finish(): Uint8Array {
+    return Uint8Array.from(this.#bytes);
+  }
+}
+
+export interface SerializedIds {
+  readonly unknown: number;
+  readonly bos?: number | undefined;
+  readonly eos?: number | undefined;
+  readonly pad?: number | undefined;
+}
+
+/** A tokenizer.model of these pieces: BPE with byte fallback, identity normalization. */
+export function serializeSentencePiece(
+  pieces: readonly Piece[],
+  ids: SerializedIds,
+  addDummyPrefix: boolean,
+): Uint8Array {
+  const model = new ProtoWriter();
+  for (const { text, score, type } of pieces) {
+    const piece = new ProtoWriter();
+    piece.text(1, text);
+    piece.float(2, score);
+    if (type !== pieceTypes.normal) piece.number(3, type);
+    model.bytes(1, piece.finish());
+  }
+  const trainer = new ProtoWriter();
+  trainer.number(3, 2);
+  trainer.number(4, pieces.length);
+  trainer.number(35, pieces.some(({ type }) => type === pieceTypes.byte) ? 1 : 0);
+  const absent = 2 ** 32 - 1;
+  // -1, "there is none", as a sign-extended int32
+  const id = (field: number, value: number | undefined): void => {
+    if (value !== undefined) trainer.number(field, value);
+    else trainer.number(field, absent);
+  };
+  id(40, ids.unknown);
+  id(41, ids.bos);
+  id(42, ids.eos);
+  id(43, ids.pad);
+  const piecesOf: readonly (readonly [number, number | undefined])[] = [
+    [45, ids.unknown],
+    [46, ids.bos],
+    [47, ids.eos],
+    [48, ids.pad],
+  ];
+  for (const [field, value] of piecesOf) {
+    const text = value === undefined ? undefined : pieces[value]?.text;
+    if (text !== undefined) trainer.text(field, text);
+  }
+  model.bytes(2, trainer.finish());
+  const normalizer = new ProtoWriter();
+  normalizer.text(1, "identity");
+  normalizer.number(3, addDummyPrefix ? 1 : 0);
+  normalizer.number(4, 0);
+  normalizer.number(5, 1);
+  model.bytes(3, normalizer.finish());
+  return model.finish();
+}

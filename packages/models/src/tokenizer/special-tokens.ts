@@ -1,0 +1,235 @@
+/** Special ids, whether they are added to a text, and chat templates (gguf-py, vocab.py `SpecialVocab`). */
+import { FormatError, type MetadataValue } from "@requant/core";
+import type { HfFiles } from "../hf-files.ts";
+import {
+  arrayField,
+  field,
+  flagField,
+  isJsonArray,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  objectField,
+  textField,
+} from "../json.ts";
+import { bool, string, stringArray, u32 } from "../metadata-values.ts";
+
+/** Roles in the order in which they are looked for; their names in config files are `<role>_token` and `<role>_token_id`. */
+export const tokenRoles: readonly string[] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
+
+/** Metadata keys of the roles; the spelling of "seperator" is GGUF's own. CLS has none: llama.cpp takes BOS for it. */
+export const roleKeys: Readonly<Record<string, string>> = {
+  bos: "tokenizer.ggml.bos_token_id",
+  eos: "tokenizer.ggml.eos_token_id",
+  unk: "tokenizer.ggml.unknown_token_id",
+  sep: "tokenizer.ggml.seperator_token_id",
+  pad: "tokenizer.ggml.padding_token_id",
+  mask: "tokenizer.ggml.mask_token_id",
+  eot: "tokenizer.ggml.eot_token_id",
+  eom: "tokenizer.ggml.eom_token_id",
+  prefix: "tokenizer.ggml.prefix_token_id",
+  suffix: "tokenizer.ggml.suffix_token_id",
+  middle: "tokenizer.ggml.middle_token_id",
+};
+
+export interface SpecialTokens {
+  readonly ids: Map<string, number>;
+  readonly added: Map<string, boolean>;
+}
+
+/** Text of `<role>_token`: a string, or an object with `content`. */
+export function tokenText(value: JsonValue | undefined): string | undefined {
+  return typeof value === "string" ? value : isJsonObject(value) ? textField(value, "content") : undefined;
+}
+
+interface Roles {
+  /** Text of each role; TemplateProcessing may change it. */
+  readonly texts: Map<string, string>;
+  readonly added: Map<string, boolean>;
+  readonly order: string[];
+}
+
+const specialId = (piece: JsonValue | undefined): string | undefined =>
+  isJsonObject(piece) ? textField(objectField(piece, "SpecialToken"), "id") : undefined;
+const sequenceId = (piece: JsonValue | undefined): string | undefined =>
+  isJsonObject(piece) ? textField(objectField(piece, "Sequence"), "id") : undefined;
+
+/** Reads `single` and `pair` of a TemplateProcessing for what stands around and between the sequences. */
+function readTemplate(processor: JsonObject, roles: Roles, hasConfig: boolean): void {
+  const { texts, added } = roles;
+  const is = (text: string, ...names: readonly string[]): boolean =>
+    names.some((role) => texts.get(role) === text);
+  const single = arrayField(processor, "single") ?? [];
+  let first: string | undefined;
+  let last: string | undefined;
+  if (single.length > 1) {
+    first = specialId(single[0]);
+    if (first !== undefined) {
+      if (!hasConfig) texts.set("bos", first);
+      added.set("bos", is(first, "bos", "cls"));
+    }
+    last = specialId(single.at(-1));
+    if (last !== undefined) {
+      const old = texts.get("eos");
+      if (hasConfig && old !== last && old !== undefined) {
+        // what ended a turn before keeps a role of its own
+        const free = ["eot", "eom"].find((role) => !roles.order.includes(role));
+        if (free !== undefined) {
+          roles.order.push(free);
+          texts.set(free, old);
+        }
+      }
+      texts.set("eos", last);
+      added.set("eos", true);
+    }
+  }
+  const pair = arrayField(processor, "pair") ?? [];
+  const start = first !== undefined && specialId(pair[0]) === first ? 1 : 0;
+  const end = last !== undefined && specialId(pair.at(-1)) === last ? pair.length - 1 : pair.length;
+  const inner = pair.slice(start, end);
+  if (sequenceId(inner[0]) !== "A" || sequenceId(inner.at(-1)) !== "B" || inner.length < 3) return;
+  const between = inner.slice(1, -1);
+  const one = specialId(between[0]);
+  const two = between.length === 2 ? specialId(between[1]) : undefined;
+  const separates =
+    (one !== undefined && is(one, "sep", "eos") && last === undefined) ||
+    (two !== undefined && is(two, "sep", "eos"));
+  added.set("sep", separates);
+  const eos = texts.get("eos");
+  if (separates && !texts.has("sep") && eos !== undefined) texts.set("sep", eos);
+}
+
+function readPostProcessor(tokenizer: JsonObject | undefined, roles: Roles, hasConfig: boolean): void {
+  const outer = objectField(tokenizer, "post_processor");
+  if (outer === undefined) return;
+  const { added, texts } = roles;
+  for (const processor of arrayField(outer, "processors") ?? [outer]) {
+    if (!isJsonObject(processor)) continue;
+    switch (textField(processor, "type")) {
+      case "RobertaProcessing": {
+        for (const role of ["bos", "eos", "sep"]) added.set(role, true);
+        for (const role of ["cls", "sep"]) {
+          const text = arrayField(processor, role)?.[0];
+          if (!texts.has(role) && typeof text === "string") texts.set(role, text);
+        }
+        break;
+      }
+      case "TemplateProcessing":
+        readTemplate(processor, roles, hasConfig);
+        break;
+      case "ByteLevel":
+        for (const role of ["bos", "eos"]) added.set(role, false);
+        break;
+    }
+  }
+}
+
+/**
+ * Finds the special tokens of a checkpoint, in the order in which they are written.
+ * @param vocabularySize ids from here on are passed over; undefined accepts all.
+ */
+export function readSpecialTokens(
+  files: HfFiles,
+  vocabularySize: number | undefined,
+  wanted: readonly string[] = tokenRoles,
+): SpecialTokens {
+  const { tokenizerJson, tokenizerConfig } = files;
+  const roles: Roles = { texts: new Map(), added: new Map(), order: [...wanted] };
+  for (const role of [...tokenRoles, "eot", "eom"]) {
+    const text = tokenText(field(tokenizerConfig, `${role}_token`));
+    if (text !== undefined) roles.texts.set(role, text);
+  }
+  const ids = new Map<string, number>();
+  const setId = (role: string, id: JsonValue | undefined): void => {
+    if (typeof id !== "number" || !Number.isInteger(id)) return;
+    if (id < 0) throw new FormatError(`the ${role} token has the id ${id}`, { path: "config.json" });
+    if (!ids.has(role) && (vocabularySize === undefined || id < vocabularySize)) ids.set(role, id);
+  };
+  if (tokenizerJson !== undefined) {
+    for (const [role, stand] of [
+      ["bos", "cls"],
+      ["eos", "sep"],
+    ] as const) {
+      const text = roles.texts.get(stand);
+      if (!roles.texts.get(role) && text !== undefined && tokenizerConfig !== undefined)
+        roles.texts.set(role, text);
+    }
+    readPostProcessor(tokenizerJson, roles, tokenizerConfig !== undefined);
+  }
+  if (tokenizerConfig !== undefined) {
+    const addedTokens = (arrayField(tokenizerJson, "added_tokens") ?? []).filter(isJsonObject);
+    for (const role of roles.order) {
+      const add = flagField(tokenizerConfig, `add_${role}_token`);
+      if (add !== undefined && !roles.added.has(role)) roles.added.set(role, add);
+      const text = roles.texts.get(role);
+      const token =
+        text === undefined ? undefined : addedTokens.find((one) => field(one, "content") === text);
+      if (token !== undefined) setId(role, field(token, "id"));
+    }
+  }
+  const nested = objectField(files.config, "text_config");
+  for (const role of roles.order) {
+    setId(role, field(files.config, `${role}_token_id`) ?? field(nested, `${role}_token_id`));
+  }
+  return { ids, added: roles.added };
+}
+
+/** Keys of the special tokens, in the order found. */
+export function specialTokenMetadata({ ids, added }: SpecialTokens): [string, MetadataValue][] {
+  const values: [string, MetadataValue][] = [];
+  for (const [role, id] of ids) {
+    const key = roleKeys[role];
+    if (key !== undefined) values.push([key, u32(id)]);
+  }
+  for (const [role, value] of added) {
+    if (role === "bos" || role === "eos" || role === "sep") {
+      values.push([`tokenizer.ggml.add_${role}_token`, bool(value)]);
+    }
+  }
+  return values;
+}
+
+interface NamedTemplate {
+  readonly name: string;
+  readonly template: string;
+}
+
+function templatesOf(value: JsonValue | undefined): readonly NamedTemplate[] {
+  if (typeof value === "string") return [{ name: "default", template: value }];
+  if (!isJsonArray(value)) return [];
+  return value.flatMap((choice) => {
+    const name = isJsonObject(choice) ? textField(choice, "name") : undefined;
+    const template = isJsonObject(choice) ? textField(choice, "template") : undefined;
+    return name === undefined || template === undefined ? [] : [{ name, template }];
+  });
+}
+
+/** All chat templates of a checkpoint: tokenizer_config.json's, else chat_template.jinja, else chat_template.json. */
+export function chatTemplates(files: HfFiles): readonly NamedTemplate[] {
+  if (files.tokenizerConfig === undefined) return [];
+  const own = field(files.tokenizerConfig, "chat_template");
+  if (own !== undefined) return templatesOf(own);
+  if (files.chatTemplate !== undefined) {
+    const more = [...(files.additionalChatTemplates ?? [])].map(([name, template]) => ({ name, template }));
+    return [{ name: "default", template: files.chatTemplate }, ...more];
+  }
+  return templatesOf(field(files.chatTemplateJson, "chat_template"));
+}
+
+/** `tokenizer.chat_template.<name>`, the list of names, then the default. */
+export function chatTemplateMetadata(files: HfFiles): [string, MetadataValue][] {
+  const values: [string, MetadataValue][] = [];
+  const names: string[] = [];
+  let standard: string | undefined;
+  for (const { name, template } of chatTemplates(files)) {
+    const safe = name.replace(/[^A-Za-z0-9]/g, "_");
+    if (safe === "default") standard = template;
+    else if (safe !== "") {
+      if (!names.includes(safe)) names.push(safe);
+      values.push([`tokenizer.chat_template.${safe}`, string(template)]);
+    }
+  }
+  if (names.length > 0) values.push(["tokenizer.chat_templates", stringArray(names)]);
+  if (standard !== undefined) values.push(["tokenizer.chat_template", string(standard)]);
+  return values;
+}

@@ -1,0 +1,197 @@
+/** `tokenizer.*` keys as Hugging Face files: tokenizer.json, tokenizer_config.json, special_tokens_map.json and tokenizer.model. */
+import { FormatError, type Metadata } from "@requant/core";
+import type { JsonObject, JsonValue } from "../json.ts";
+import { boolOf, numberOf, numbersOf, stringOf, stringsOf } from "../metadata-values.ts";
+import type { TokenizerRules } from "./rules.ts";
+import { type Piece, pieceTypes, serializeSentencePiece } from "./sentencepiece.ts";
+import { roleKeys, tokenRoles } from "./special-tokens.ts";
+import {
+  addedTokens,
+  byteBpeJson,
+  type GgufTokenizer,
+  sentencePieceJson,
+  type Token,
+} from "./tokenizer-json.ts";
+import { tokenTypes } from "./vocabulary.ts";
+
+export interface HfTokenizer {
+  readonly files: ReadonlyMap<string, JsonObject | Uint8Array>;
+  /** Ids by role, for config.json and generation_config.json. */
+  readonly ids: ReadonlyMap<string, number>;
+  readonly tokenCount: number;
+  readonly assumed: readonly string[];
+  /** Why there are no tokenizer files; undefined when there are. */
+  readonly leftOut?: string;
+}
+
+function readTokens(metadata: Metadata, isSentencePiece: boolean): readonly Token[] {
+  const texts = stringsOf(metadata.get("tokenizer.ggml.tokens")) ?? [];
+  const types = numbersOf(metadata.get("tokenizer.ggml.token_type"));
+  const scores = numbersOf(metadata.get("tokenizer.ggml.scores"));
+  for (const [name, list] of [
+    ["token_type", types],
+    ["scores", scores],
+  ] as const) {
+    if (list !== undefined && list.length !== texts.length) {
+      throw new FormatError(`tokenizer.ggml.${name} has ${list.length} entries for ${texts.length} tokens`);
+    }
+  }
+  return texts.map((text, id) => {
+    const type = types?.[id] ?? tokenTypes.normal;
+    // GGUF spells spaces of user-defined tokens out, SentencePiece's tokenizer.json does not
+    const own = isSentencePiece && type === tokenTypes.userDefined ? text.replaceAll(" ", "▁") : text;
+    return { id, text: own, type, score: scores?.[id] ?? 0 };
+  });
+}
+
+function readRoles(
+  metadata: Metadata,
+  tokens: readonly Token[],
+  rules: TokenizerRules,
+): { ids: Map<string, number>; added: Map<string, boolean> } {
+  const ids = new Map<string, number>();
+  const added = new Map<string, boolean>();
+  for (const [key, value] of metadata) {
+    const role = Object.entries(roleKeys).find(([, roleKey]) => roleKey === key)?.[0];
+    const id = numberOf(value);
+    const byClass = rules.rolesByText?.some(
+      ([one, text]) => one === role && id !== undefined && tokens[id]?.text === text,
+    );
+    const named = role === "eos" || role === "pad";
+    if (role !== undefined && id !== undefined && id < tokens.length && (named || !byClass))
+      ids.set(role, id);
+    const addedRole = /^tokenizer\.ggml\.add_(bos|eos|sep)_token$/.exec(key)?.[1];
+    const flag = boolOf(value);
+    if (addedRole !== undefined && flag !== undefined && !rules.ownKeys?.includes(key))
+      added.set(addedRole, flag);
+  }
+  return { ids, added };
+}
+/** tokenizer.model with every piece, score and type that the GGUF holds. */
+function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Array {
+  const { control, userDefined, unused } = tokenTypes;
+  const end =
+    tokens.findLastIndex(({ type }) => type !== control && type !== userDefined && type !== unused) + 1;
+  const unknown = Math.max(ids.get("unk") ?? tokens.findIndex(({ type }) => type === tokenTypes.unknown), 0);
+  const pieces = tokens.slice(0, end).map(({ text, type, score, id }): Piece => {
+    if (id === unknown) return { text, score: score === -1000 ? 0 : score, type: pieceTypes.unknown };
+    return {
+      text,
+      score: score === -1000 ? 0 : score,
+      type,
+    };
+  });
+  const prefix = boolOf(metadata.get("tokenizer.ggml.add_space_prefix")) ?? true;
+  return serializeSentencePiece(
+    pieces,
+    { unknown, bos: ids.get("bos"), eos: ids.get("eos"), pad: ids.get("pad") },
+    prefix,
+  );
+}
+
+/** Roles that tokenizer_config.json names; those that stand out of order came from config.json and stay there. */
+function namedRoles(ids: ReadonlyMap<string, number>): readonly string[] {
+  let last = -1;
+  return [...ids.keys()].filter((role) => {
+    const place = tokenRoles.indexOf(role);
+    if (place <= last) return false;
+    last = place;
+    return true;
+  });
+}
+
+function templates(metadata: Metadata): JsonValue | undefined {
+  const standard = stringOf(metadata.get("tokenizer.chat_template"));
+  const named = [...metadata].flatMap(([key, value]): JsonObject[] => {
+    const name = /^tokenizer\.chat_template\.(.+)$/.exec(key)?.[1];
+    const template = stringOf(value);
+    return name === undefined || template === undefined ? [] : [{ name, template }];
+  });
+  if (named.length === 0) return standard;
+  return standard === undefined ? named : [{ name: "default", template: standard }, ...named];
+}
+
+function configFile(
+  gguf: GgufTokenizer,
+  isSentencePiece: boolean,
+  contextLength: number | undefined,
+): JsonObject {
+  const { tokens, ids, added, metadata } = gguf;
+  const config = new Map<string, JsonValue>();
+  // SentencePiece scores say which tokens were added by this very table
+  const decoder = addedTokens(gguf).filter(
+    ({ id }) => !isSentencePiece || tokens[Number(id)]?.score === -1000,
+  );
+  config.set(
+    "added_tokens_decoder",
+    Object.fromEntries(decoder.map(({ id, ...rest }) => [String(id), rest as JsonObject])),
+  );
+  for (const role of ["bos", "eos"]) {
+    const flag = added.get(role);
+    if (flag !== undefined) config.set(`add_${role}_token`, flag);
+  }
+  const prefix = boolOf(metadata.get("tokenizer.ggml.add_space_prefix"));
+  if (prefix !== undefined) config.set("add_prefix_space", prefix);
+  for (const role of namedRoles(ids)) config.set(`${role}_token`, tokens[ids.get(role) ?? 0]?.text ?? "");
+  const template = templates(metadata);
+  if (template !== undefined) config.set("chat_template", template);
+  config.set("clean_up_tokenization_spaces", false);
+  if (contextLength !== undefined) config.set("model_max_length", contextLength);
+  if (isSentencePiece) config.set("legacy", false);
+  config.set(
+    "tokenizer_class",
+    !isSentencePiece
+      ? "PreTrainedTokenizerFast"
+      : gguf.rules.json === "gemma"
+        ? "GemmaTokenizer"
+        : "LlamaTokenizer",
+  );
+  return Object.fromEntries(config);
+}
+
+/**
+ * The tokenizer files of a GGUF.
+ * @throws FormatError when the keys contradict each other.
+ */
+export function tokenizerFiles(
+  metadata: Metadata,
+  rules: TokenizerRules,
+  contextLength: number | undefined,
+): HfTokenizer {
+  const model = stringOf(metadata.get("tokenizer.ggml.model"));
+  const isSentencePiece = model === "llama" || model === "gemma4";
+  const tokens = readTokens(metadata, isSentencePiece);
+  const { ids, added } = readRoles(metadata, tokens, rules);
+  const files = new Map<string, JsonObject | Uint8Array>();
+  const assumed: string[] = [];
+  const none = (reason: string): HfTokenizer => ({
+    files,
+    ids,
+    tokenCount: tokens.length,
+    assumed,
+    leftOut: reason,
+  });
+  if (tokens.length === 0 || model === undefined) return none("the GGUF holds no tokenizer");
+  const gguf: GgufTokenizer = { metadata, tokens, ids, added, rules };
+  if (!isSentencePiece && model !== "gpt2") {
+    return none(`a ${model} tokenizer is not written as tokenizer.json; copy it from the original model`);
+  }
+  const json = isSentencePiece ? sentencePieceJson(gguf) : byteBpeJson(gguf);
+  if (typeof json === "string") return none(json);
+  files.set("tokenizer.json", json);
+  if (model === "llama") {
+    files.set("tokenizer.model", sentencePieceModel(gguf));
+    assumed.push("tokenizer.model: identity normalization, scores of added tokens 0 (a GGUF keeps neither)");
+  }
+  const config = configFile(gguf, isSentencePiece, contextLength);
+  files.set("tokenizer_config.json", config);
+  const map = namedRoles(ids).map((role): [string, JsonValue] => [
+    `${role}_token`,
+    tokens[ids.get(role) ?? 0]?.text ?? "",
+  ]);
+  files.set("special_tokens_map.json", Object.fromEntries(map));
+  assumed.push(
+    "added tokens: lstrip, rstrip, single_word and normalized are false (a GGUF keeps none of them)",
+  );
+  return { files, ids, tokenCount: tokens.length, assumed };
+}

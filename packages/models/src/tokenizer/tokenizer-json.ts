@@ -1,0 +1,233 @@
+/** tokenizer.json out of a GGUF's tokens: SentencePiece's BPE and byte-level BPE. */
+import { FormatError, type Metadata } from "@requant/core";
+import type { JsonObject, JsonValue } from "../json.ts";
+import { boolOf, stringOf, stringsOf } from "../metadata-values.ts";
+import { mergesFromScores } from "./merges.ts";
+import { preTokenizerJson, preTokenizerOfName, preTokenizerTraits } from "./pre-tokenizers.ts";
+import type { TokenizerRules } from "./rules.ts";
+import { tokenTypes } from "./vocabulary.ts";
+
+export interface Token {
+  readonly id: number;
+  readonly text: string;
+  readonly type: number;
+  readonly score: number;
+}
+
+/** A GGUF's tokenizer keys, read. */
+export interface GgufTokenizer {
+  readonly metadata: Metadata;
+  readonly tokens: readonly Token[];
+  readonly ids: ReadonlyMap<string, number>;
+  /** add_bos_token and so on, in file order. */
+  readonly added: ReadonlyMap<string, boolean>;
+  readonly rules: TokenizerRules;
+}
+
+/**
+ * Ordinary tokens of several characters that no merge makes, in a SentencePiece-like vocabulary that has merges: they can only
+ * have been added (llama.cpp's converter marks just the named special tokens of Gemma 4).
+ */
+function unmergeable(tokens: readonly Token[], metadata: Metadata): readonly Token[] {
+  if (stringOf(metadata.get("tokenizer.ggml.model")) !== "gemma4") return [];
+  const made = new Set(mergePairs(metadata).map(([left, right]) => left + right));
+  return tokens.filter(
+    ({ text, type }) => type === tokenTypes.normal && [...text].length > 1 && !made.has(text),
+  );
+}
+
+/** Added tokens of tokenizer.json: all that are special, and those that are matched before anything else. */
+export function addedTokens({ tokens, metadata }: GgufTokenizer): readonly JsonObject[] {
+  const { control, userDefined, unknown } = tokenTypes;
+  const hidden = new Set(unmergeable(tokens, metadata));
+  return tokens
+    .filter(
+      (token) => [control, userDefined, unknown].some((type) => type === token.type) || hidden.has(token),
+    )
+    .map((token) => ({
+      id: token.id,
+      content: token.text,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: hidden.has(token) ? /^<.+>$/.test(token.text) : token.type !== userDefined,
+    }));
+}
+
+const byteLevelProcessor: JsonObject = {
+  type: "ByteLevel",
+  add_prefix_space: true,
+  trim_offsets: false,
+  use_regex: true,
+};
+
+/** What stands around a text: built so that reading it again says the same of bos, eos and sep. */
+function postProcessor({ tokens, ids, added }: GgufTokenizer, byteLevel: boolean): JsonValue {
+  const bos = added.get("bos") === true ? ids.get("bos") : undefined;
+  const eos = added.get("eos") === true ? ids.get("eos") : undefined;
+  if (bos === undefined && eos === undefined) {
+    return byteLevel && added.get("bos") === false && added.get("eos") === false ? byteLevelProcessor : null;
+  }
+  const special = (id: number | undefined, typeId: number): JsonObject[] =>
+    id === undefined ? [] : [{ SpecialToken: { id: tokens[id]?.text ?? "", type_id: typeId } }];
+  const sequence = (id: string, typeId: number): JsonObject => ({ Sequence: { id, type_id: typeId } });
+  const separated = added.has("sep");
+  const template: JsonObject = {
+    type: "TemplateProcessing",
+    single: [...special(bos, 0), sequence("A", 0), ...special(eos, 0)],
+    pair: [
+      ...special(bos, 0),
+      sequence("A", 0),
+      ...(separated ? [...special(eos, 0), ...special(bos, 1)] : []),
+      sequence("B", 1),
+      ...special(eos, 1),
+    ],
+    special_tokens: Object.fromEntries(
+      [bos, eos]
+        .filter((id): id is number => id !== undefined)
+        .map((id) => [
+          tokens[id]?.text ?? "",
+          { id: tokens[id]?.text ?? "", ids: [id], tokens: [tokens[id]?.text ?? ""] },
+        ]),
+    ),
+  };
+  const order = [...added.keys()];
+  const eosBeforeSep = order.includes("eos") && order.indexOf("eos") < order.indexOf("sep");
+  return byteLevel && eosBeforeSep
+    ? { type: "Sequence", processors: [byteLevelProcessor, template] }
+    : template;
+}
+
+/**
+ * Tokens of the model's own vocabulary. The library numbers added tokens on from there, so the vocabulary reaches at least to
+ * the last token after which ids run on without a gap.
+ */
+function vocabularyOf(tokens: readonly Token[]): ReadonlyMap<string, number> {
+  const { normal, byte, unused } = tokenTypes;
+  const isOwn = ({ type }: Token): boolean => type === normal || type === byte;
+  let end = tokens.findLastIndex(isOwn) + 1;
+  const lastAdded = tokens.findLastIndex(({ type }) => type !== unused);
+  const gap = tokens.findLastIndex(({ type }, id) => type === unused && id >= end && id < lastAdded);
+  if (gap >= 0) end = gap + 1;
+  return new Map(tokens.slice(0, end).map(({ text, id }) => [text, id]));
+}
+
+function jsonFile(
+  gguf: GgufTokenizer,
+  parts: {
+    normalizer: JsonValue;
+    preTokenizer: JsonValue;
+    decoder: JsonObject;
+    model: JsonObject;
+    byteLevel: boolean;
+  },
+): JsonObject {
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: addedTokens(gguf),
+    normalizer: parts.normalizer,
+    pre_tokenizer: parts.preTokenizer,
+    post_processor: postProcessor(gguf, parts.byteLevel),
+    decoder: parts.decoder,
+    model: parts.model,
+  };
+}
+
+function modelJson(
+  vocabulary: ReadonlyMap<string, number>,
+  merges: readonly (readonly [string, string])[],
+  options: { unknown: string | null; byteFallback: boolean; ignoreMerges: boolean },
+): JsonObject {
+  return {
+    type: "BPE",
+    dropout: null,
+    unk_token: options.unknown,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: options.byteFallback,
+    byte_fallback: options.byteFallback,
+    ignore_merges: options.ignoreMerges,
+    vocab: Object.fromEntries(vocabulary),
+    merges,
+  };
+}
+
+function mergePairs(metadata: Metadata): readonly (readonly [string, string])[] {
+  return (stringsOf(metadata.get("tokenizer.ggml.merges")) ?? []).map((merge) => {
+    const space = merge.indexOf(" ", 1);
+    if (space < 0) throw new FormatError(`tokenizer.ggml.merges has the entry ${JSON.stringify(merge)}`);
+    return [merge.slice(0, space), merge.slice(space + 1)];
+  });
+}
+
+/** tokenizer.json of a byte-level BPE, or why there is none. */
+export function byteBpeJson(gguf: GgufTokenizer): JsonObject | string {
+  const { metadata, tokens } = gguf;
+  const pre = stringOf(metadata.get("tokenizer.ggml.pre"));
+  const structure =
+    pre === undefined
+      ? undefined
+      : preTokenizerOfName(pre, stringOf(metadata.get("general.architecture")) ?? "");
+  if (pre === undefined || structure === undefined) {
+    return pre === undefined
+      ? "tokenizer.ggml.pre is missing, so the pre-tokenizer is unknown; copy tokenizer.json from the original model"
+      : `the pre-tokenizer ${pre} is not known; copy tokenizer.json from the original model`;
+  }
+  const traits = preTokenizerTraits[pre];
+  const nfc = boolOf(metadata.get("tokenizer.ggml.normalizer.nfc")) === true || traits?.normalizer === "NFC";
+  return jsonFile(gguf, {
+    normalizer: nfc ? { type: "NFC" } : null,
+    preTokenizer: preTokenizerJson(structure.steps),
+    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: modelJson(vocabularyOf(tokens), mergePairs(metadata), {
+      unknown: null,
+      byteFallback: false,
+      ignoreMerges: traits?.ignoreMerges === true,
+    }),
+    byteLevel: true,
+  });
+}
+
+function replace(pattern: string, content: string): JsonObject {
+  return { type: "Replace", pattern: { String: pattern }, content };
+}
+
+function unknownText({ tokens, ids }: GgufTokenizer): string | null {
+  const id = ids.get("unk") ?? tokens.findIndex(({ type }) => type === tokenTypes.unknown);
+  return tokens[id]?.text ?? null;
+}
+
+/** tokenizer.json of SentencePiece's BPE, or why there is none. */
+export function sentencePieceJson(gguf: GgufTokenizer): JsonObject | string {
+  const { tokens, metadata, rules } = gguf;
+  const given = mergePairs(metadata);
+  const normal = tokens.filter(({ type }) => type === tokenTypes.normal);
+  const scored = new Set(normal.map(({ score }) => score)).size > 1;
+  if (given.length === 0 && normal.length > 1 && !scored) {
+    return "all tokens have the same score, so the merges are lost; copy tokenizer.json from the original model";
+  }
+  const userDefined = tokens
+    .filter(({ type }) => type === tokenTypes.userDefined)
+    .map((token) => ({ ...token, score: Number.POSITIVE_INFINITY }));
+  const merges = given.length > 0 ? given : mergesFromScores([...normal, ...userDefined]);
+  const prefix = boolOf(metadata.get("tokenizer.ggml.add_space_prefix")) ?? true;
+  const gemma = rules.json === "gemma";
+  const decoders: JsonObject[] = [replace("▁", " "), { type: "ByteFallback" }, { type: "Fuse" }];
+  if (!gemma && prefix) decoders.push({ type: "Strip", content: " ", start: 1, stop: 0 });
+  return jsonFile(gguf, {
+    normalizer: gemma ? replace(" ", "▁") : null,
+    preTokenizer: gemma
+      ? { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false }
+      : { type: "Metaspace", replacement: "▁", prepend_scheme: prefix ? "first" : "never", split: false },
+    decoder: { type: "Sequence", decoders },
+    model: modelJson(vocabularyOf(tokens), merges, {
+      unknown: unknownText(gguf),
+      byteFallback: true,
+      ignoreMerges: false,
+    }),
+    byteLevel: false,
+  });
+}

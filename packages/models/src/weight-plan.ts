@@ -1,0 +1,127 @@
+/**
+ * How one output tensor is put together from stored ones. Plain JSON: it goes into the conversion plan as it is.
+ *
+ * A tensor is seen as `rowCount × rowLength`. Each input selects, transposes, reorders and maps rows of one stored tensor,
+ * in this fixed order: `rows` → `transpose` → `rowLength` → `rowOrder` → `columnOrder` → `map`. The inputs of a plan are
+ * concatenated as rows. Expert stacks, fused splits and rope permutations are thus all row selections, which also hold
+ * for packed GPTQ, AWQ and EXL2 rows as long as no input says `transpose`, `rowLength`, `columnOrder` or `map`.
+ */
+import { z } from "zod";
+import type { RowOrder } from "./row-order.ts";
+
+/** Elementwise f32 arithmetic: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. */
+export type ElementMap = "add-one" | "subtract-one" | "negative-exp" | "log-negative";
+
+interface InputSteps {
+  /** Half-open range of the rows of the source. */
+  readonly rows?: readonly [number, number];
+  /** Transposes the selected rows, seen as one matrix. */
+  readonly transpose?: true;
+  /** Sees the elements as rows of this length instead of the source's own. A 1-D tensor becomes rows of one with 1. */
+  readonly rowLength?: number;
+  readonly rowOrder?: RowOrder;
+  readonly columnOrder?: RowOrder;
+  readonly map?: ElementMap;
+}
+
+/** Rows of a stored tensor. */
+export interface StoredInput extends InputSteps {
+  readonly tensor: string;
+}
+
+/** Several inputs joined as rows first, then put through the steps as one: what interleaves or transposes across tensors. */
+export interface JoinedInput extends InputSteps {
+  readonly join: readonly WeightInput[];
+}
+
+/** MXFP4 as Hugging Face stores it: u8 codes `[…, rowLength / 32, 16]` and u8 scales `[…, rowLength / 32]`, rows before the last. */
+export interface Mxfp4Input {
+  readonly blocks: string;
+  readonly scales: string;
+  readonly rows?: readonly [number, number];
+  readonly rowOrder?: RowOrder;
+}
+
+/** Numbers that no file stores, computed from the config: rope factors. */
+export interface ValuesInput {
+  readonly values: readonly number[];
+}
+
+export type WeightInput = StoredInput | JoinedInput | Mxfp4Input | ValuesInput;
+
+export interface WeightPlan {
+  /** Name in the output. */
+  readonly name: string;
+  /** Row-major, outermost first. */
+  readonly shape: readonly number[];
+  readonly inputs: readonly WeightInput[];
+  /** Stays F32 whatever the target: norms, biases, routers and the like (llama.cpp, convert_hf_to_gguf.py). */
+  readonly forceF32?: true;
+}
+
+const countSchema = z.int().nonnegative();
+const rangeSchema = z.tuple([countSchema, countSchema]);
+
+export const rowOrderSchema: z.ZodType<RowOrder> = z.union([
+  z.strictObject({ kind: z.enum(["rope-to-pairs", "rope-to-halves"]), headCount: z.int().positive() }),
+  z.strictObject({
+    kind: z.literal("view"),
+    view: z.array(z.int().positive()).min(1).max(8),
+    ranges: z.array(rangeSchema.nullable()).max(8).optional(),
+    axes: z.array(countSchema).max(8).optional(),
+  }),
+]) as z.ZodType<RowOrder>;
+
+const steps = {
+  rows: rangeSchema.optional(),
+  transpose: z.literal(true).optional(),
+  rowLength: z.int().positive().optional(),
+  rowOrder: rowOrderSchema.optional(),
+  columnOrder: rowOrderSchema.optional(),
+  map: z.enum(["add-one", "subtract-one", "negative-exp", "log-negative"]).optional(),
+};
+
+export const weightInputSchema: z.ZodType<WeightInput> = z.lazy(() =>
+  z.union([
+    z.strictObject({ tensor: z.string(), ...steps }),
+    z.strictObject({ join: z.array(weightInputSchema).min(1), ...steps }),
+    z.strictObject({
+      blocks: z.string(),
+      scales: z.string(),
+      rows: rangeSchema.optional(),
+      rowOrder: rowOrderSchema.optional(),
+    }),
+    z.strictObject({ values: z.array(z.number()) }),
+  ]),
+) as z.ZodType<WeightInput>;
+
+export const weightPlanSchema: z.ZodType<WeightPlan> = z.strictObject({
+  name: z.string(),
+  shape: z.array(countSchema).max(8),
+  inputs: z.array(weightInputSchema).min(1),
+  forceF32: z.literal(true).optional(),
+}) as z.ZodType<WeightPlan>;
+
+/** Names of all stored tensors that a plan reads, each once. */
+export function plannedSources(plan: WeightPlan): readonly string[] {
+  const names = new Set<string>();
+  const visit = (input: WeightInput): void => {
+    if ("tensor" in input) names.add(input.tensor);
+    else if ("join" in input) input.join.forEach(visit);
+    else if ("blocks" in input) names.add(input.blocks).add(input.scales);
+  };
+  plan.inputs.forEach(visit);
+  return [...names];
+}
+
+/** True when every output row is one whole stored row, unchanged: then packed rows can be moved without decoding them. */
+export function isRowSelection(plan: WeightPlan): boolean {
+  return plan.inputs.every(
+    (input) =>
+      "tensor" in input &&
+      !input.transpose &&
+      input.rowLength === undefined &&
+      !input.columnOrder &&
+      !input.map,
+  );
+}

@@ -1,0 +1,292 @@
+/** Carries a weight plan out in f32, band by band: the one place that says what the steps of an input mean. */
+import { CodecError, ConversionError, elementCount, rowCount, rowLength } from "@requant/core";
+import { expF32 } from "./exp.ts";
+import { orderedRowCount, sourceRowOf } from "./row-order.ts";
+import type { ElementMap, JoinedInput, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
+
+/** Where stored rows come from. Shapes are row-major; rows are f32, `end - start` times the innermost dimension. */
+export interface WeightSource {
+  shapeOf(tensor: string): readonly number[];
+  readRows(tensor: string, start: number, end: number, out: Float32Array): Promise<void>;
+}
+
+export interface WeightReader {
+  /** Rows `start` to `end` of the planned tensor into `out`. Ascending calls read each stored row once. */
+  readRows(start: number, end: number, out: Float32Array): Promise<void>;
+}
+
+const maps: Readonly<Record<ElementMap, (value: number) => number>> = {
+  "add-one": (value) => Math.fround(value + 1),
+  "subtract-one": (value) => Math.fround(value - 1),
+  "negative-exp": (value) => -expF32(value),
+  "log-negative": (value) => Math.fround(Math.log(-value)),
+};
+
+interface Part {
+  readonly rowCount: number;
+  readonly rowLength: number;
+  read(start: number, end: number, out: Float32Array, outOffset: number): Promise<void>;
+}
+
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++)
+      out[column * rows + row] = values[row * columns + column]!;
+  }
+  return out;
+}
+
+/** Reads everything of a part once and keeps it; for the steps that cannot be done row by row. */
+function materialized(part: Part, transpose: boolean, newRowLength: number | undefined): Part {
+  const flippedLength = transpose ? part.rowCount : part.rowLength;
+  const total = part.rowCount * part.rowLength;
+  const length = newRowLength ?? flippedLength;
+  if (total % length !== 0)
+    throw new ConversionError(`${total} elements cannot be seen as rows of ${length}`);
+  let loaded: Promise<Float32Array> | undefined;
+  const load = async (): Promise<Float32Array> => {
+    const values = new Float32Array(total);
+    await part.read(0, part.rowCount, values, 0);
+    return transpose ? transposed(values, part.rowCount, part.rowLength) : values;
+  };
+  return {
+    rowCount: total / length,
+    rowLength: length,
+    async read(start, end, out, outOffset) {
+      loaded ??= load();
+      out.set((await loaded).subarray(start * length, end * length), outOffset);
+    },
+  };
+}
+
+function reordered(part: Part, order: NonNullable<StoredInput["rowOrder"]>): Part {
+  const sourceRow = sourceRowOf(order, part.rowCount);
+  return {
+    rowCount: orderedRowCount(order, part.rowCount),
+    rowLength: part.rowLength,
+    async read(start, end, out, outOffset) {
+      // runs of neighbouring source rows are read together
+      for (let row = start; row < end; ) {
+        const first = sourceRow(row);
+        let run = 1;
+        while (row + run < end && sourceRow(row + run) === first + run) run++;
+        await part.read(first, first + run, out, outOffset + (row - start) * part.rowLength);
+        row += run;
+      }
+    },
+  };
+}
+
+function columnsReordered(part: Part, order: NonNullable<StoredInput["columnOrder"]>): Part {
+  const sourceColumn = sourceRowOf(order, part.rowLength);
+  const length = orderedRowCount(order, part.rowLength);
+  return {
+    rowCount: part.rowCount,
+    rowLength: length,
+    async read(start, end, out, outOffset) {
+      const rows = new Float32Array((end - start) * part.rowLength);
+      await part.read(start, end, rows, 0);
+      for (let row = 0; row < end - start; row++) {
+        for (let column = 0; column < length; column++) {
+          out[outOffset + row * length + column] = rows[row * part.rowLength + sourceColumn(column)]!;
+        }
+      }
+    },
+  };
+}
+
+function selected(part: Part, [first, last]: readonly [number, number]): Part {
+  if (first > last || last > part.rowCount) {
+    throw new ConversionError(`rows ${first}–${last} do not exist in ${part.rowCount} rows`);
+  }
+  return {
+    rowCount: last - first,
+    rowLength: part.rowLength,
+    read: (start, end, out, outOffset) => part.read(first + start, first + end, out, outOffset),
+  };
+}
+
+function mapped(part: Part, map: ElementMap): Part {
+  const apply = maps[map];
+  return {
+    rowCount: part.rowCount,
+    rowLength: part.rowLength,
+    async read(start, end, out, outOffset) {
+      await part.read(start, end, out, outOffset);
+      const last = outOffset + (end - start) * part.rowLength;
+      for (let index = outOffset; index < last; index++) out[index] = apply(out[index]!);
+    },
+  };
+}
+
+function withSteps(source: Part, input: StoredInput | JoinedInput): Part {
+  let part = source;
+  if (input.rows) part = selected(part, input.rows);
+  if (input.transpose || input.rowLength !== undefined) {
+    part = materialized(part, input.transpose === true, input.rowLength);
+  }
+  if (input.rowOrder) part = reordered(part, input.rowOrder);
+  if (input.columnOrder) part = columnsReordered(part, input.columnOrder);
+  if (input.map) part = mapped(part, input.map);
+  return part;
+}
+
+function storedPart(tensor: string, source: WeightSource): Part {
+  const shape = source.shapeOf(tensor);
+  const length = rowLength(shape);
+  return {
+    rowCount: rowCount(shape),
+    rowLength: length,
+    read: (start, end, out, outOffset) =>
+      source.readRows(tensor, start, end, out.subarray(outOffset, outOffset + (end - start) * length)),
+  };
+}
+
+function joined(parts: readonly Part[]): Part {
+  const length = parts[0]?.rowLength ?? 0;
+  const starts: number[] = [];
+  let total = 0;
+  for (const part of parts) {
+    if (part.rowLength !== length) {
+      throw new ConversionError(`rows of ${part.rowLength} cannot be joined to rows of ${length}`);
+    }
+    starts.push(total);
+    total += part.rowCount;
+  }
+  return {
+    rowCount: total,
+    rowLength: length,
+    async read(start, end, out, outOffset) {
+      for (const [index, part] of parts.entries()) {
+        const partStart = starts[index] ?? 0;
+        const first = Math.max(start, partStart);
+        const last = Math.min(end, partStart + part.rowCount);
+        if (first < last) {
+          await part.read(first - partStart, last - partStart, out, outOffset + (first - start) * length);
+        }
+      }
+    },
+  };
+}
+
+function partOf(input: WeightInput, plan: WeightPlan, source: WeightSource): Part {
+  if ("values" in input) {
+    const length = rowLength(plan.shape);
+    return {
+      rowCount: input.values.length / length,
+      rowLength: length,
+      async read(start, end, out, outOffset) {
+        out.set(input.values.slice(start * length, end * length), outOffset);
+      },
+    };
+  }
+  if ("blocks" in input) {
+    throw new ConversionError("MXFP4 pairs are moved as bytes: use repackMxfp4Rows", { tensor: plan.name });
+  }
+  if ("join" in input)
+    return withSteps(joined(input.join.map((inner) => partOf(inner, plan, source))), input);
+  return withSteps(storedPart(input.tensor, source), input);
+}
+
+/**
+ * A reader of the planned tensor.
+ * @throws ConversionError when the inputs do not add up to the planned shape.
+ */
+export function openWeight(plan: WeightPlan, source: WeightSource): WeightReader {
+  try {
+    // a whole-tensor view: 1-D inputs and outputs are one row
+    const part = joined(plan.inputs.map((input) => partOf(input, plan, source)));
+    const total = elementCount(plan.shape);
+    if (part.rowCount * part.rowLength !== total) {
+      throw new ConversionError(
+        `inputs hold ${part.rowCount} × ${part.rowLength} elements, the shape [${plan.shape.join(", ")}] wants ${total}`,
+      );
+    }
+    const view =
+      part.rowLength === rowLength(plan.shape) ? part : materialized(part, false, rowLength(plan.shape));
+    return { readRows: (start, end, out) => view.read(start, end, out, 0) };
+  } catch (error) {
+    if (error instanceof CodecError && error.tensor === undefined) {
+      throw new ConversionError(`${plan.name}: ${error.message}`, {
+        tensor: plan.name,
+        hint: error.hint,
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** The stored row that stands at each output row; only for plans that `isRowSelection`. */
+export function rowOrigins(
+  plan: WeightPlan,
+  shapeOf: (tensor: string) => readonly number[],
+): (outputRow: number) => { readonly tensor: string; readonly row: number } {
+  const segments: {
+    start: number;
+    end: number;
+    tensor: string;
+    first: number;
+    sourceRow: (row: number) => number;
+  }[] = [];
+  let total = 0;
+  for (const input of plan.inputs) {
+    if (!("tensor" in input)) throw new ConversionError(`${plan.name} is not a selection of stored rows`);
+    const rows = rowCount(shapeOf(input.tensor));
+    const [first, last] = input.rows ?? [0, rows];
+    const count = orderedRowCount(input.rowOrder, last - first);
+    segments.push({
+      start: total,
+      end: total + count,
+      tensor: input.tensor,
+      first,
+      sourceRow: sourceRowOf(input.rowOrder, last - first),
+    });
+    total += count;
+  }
+  let last = segments[0];
+  return (outputRow) => {
+    const isIn = ({ start, end }: (typeof segments)[number]): boolean =>
+      outputRow >= start && outputRow < end;
+    // rows are asked for in order, so the last segment is nearly always the one
+    const segment = last !== undefined && isIn(last) ? last : segments.find(isIn);
+    last = segment;
+    if (!segment) throw new ConversionError(`${plan.name} has no row ${outputRow}`);
+    return { tensor: segment.tensor, row: segment.first + segment.sourceRow(outputRow - segment.start) };
+  };
+}
+
+/**
+ * One row of MXFP4 from Hugging Face's order to ggml's: per 32 values the scale byte, then 16 bytes whose low nibbles are
+ * values 0–15 and high nibbles 16–31 (Hugging Face: byte `i` holds values `2i` low and `2i + 1` high). Values are the same.
+ * `blocks` is `16 × n` bytes, `scales` `n` bytes, `out` `17 × n`.
+ */
+export function repackMxfp4Row(blocks: Uint8Array, scales: Uint8Array, out: Uint8Array): void {
+  for (let block = 0; block < scales.length; block++) {
+    const from = block * 16;
+    const to = block * 17;
+    out[to] = scales[block]!;
+    for (let index = 0; index < 16; index++) {
+      const low = blocks[from + (index >> 1)]! >> ((index & 1) * 4);
+      const high = blocks[from + 8 + (index >> 1)]! >> ((index & 1) * 4);
+      out[to + 1 + index] = (low & 15) | ((high & 15) << 4);
+    }
+  }
+}
+
+/** The inverse of {@link repackMxfp4Row}. */
+export function unpackMxfp4Row(row: Uint8Array, blocks: Uint8Array, scales: Uint8Array): void {
+  for (let block = 0; block < scales.length; block++) {
+    const from = block * 17;
+    const to = block * 16;
+    scales[block] = row[from]!;
+    blocks.fill(0, to, to + 16);
+    for (let index = 0; index < 16; index++) {
+      const packed = row[from + 1 + index]!;
+      const shift = (index & 1) * 4;
+      blocks[to + (index >> 1)]! |= (packed & 15) << shift;
+      blocks[to + 8 + (index >> 1)]! |= (packed >> 4) << shift;
+    }
+  }
+}

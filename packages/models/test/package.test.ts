@@ -1,0 +1,38 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, test } from "vitest";
+
+const folder = fileURLToPath(new URL("..", import.meta.url));
+const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+
+it("depends on the ground and zod only, and ships one entry", () => {
+  expect(manifest).toMatchObject({
+    name: "@requant/models",
+    sideEffects: false,
+    files: ["dist", "README.md", "LICENSE"],
+  });
+  expect(Object.keys(manifest.dependencies).sort()).toEqual(["@requant/core", "zod"]);
+  expect(Object.keys(manifest.exports)).toEqual([".", "./package.json"]);
+});
+
+describe("sources", () => {
+  const sources = readdirSync(join(folder, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".ts"),
+  );
+
+  test.each(sources)("%s runs in a browser and does no I/O", (name) => {
+    const text = readFileSync(join(folder, "src", name), "utf8");
+    const imported = [...text.matchAll(/from "([^"]+)"/g)].map((match) => match[1] ?? "");
+    expect(
+      imported.filter((one) => !one.startsWith(".") && one !== "@requant/core" && one !== "zod"),
+    ).toEqual([]);
+  });
+
+  it("every family is a file of the table", () => {
+    const index = readFileSync(join(folder, "src/architectures/index.ts"), "utf8");
+    const shared = ["architecture.ts", "index.ts", "parameters.ts", "tensors.ts"];
+    const families = readdirSync(join(folder, "src/architectures")).filter((name) => !shared.includes(name));
+    expect(families.filter((name) => !index.includes(`"./${name}"`))).toEqual([]);
+  });
+});

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import * as models from "../src/index.ts";
+
+/** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
+test("exports of @requant/models", () => {
+  expect(Object.keys(models).sort()).toMatchInlineSnapshot(`
+    [
+      "Config",
+      "architectureOfConfig",
+      "architectureOfGguf",
+      "architectures",
+      "configTensors",
+      "fileTypes",
+      "ggufToHf",
+      "hfSideFiles",
+      "hfToGguf",
+      "invertRowOrder",
+      "isRowSelection",
+      "likeMetadata",
+      "likeReference",
+      "openWeight",
+      "orderedRowCount",
+      "plannedSources",
+      "readHfFiles",
+      "repackMxfp4Row",
+      "resolveConfig",
+      "rowOrderSchema",
+      "rowOrigins",
+      "sourceRowOf",
+      "staysF32",
+      "unpackMxfp4Row",
+      "weightInputSchema",
+      "weightPlanSchema",
+    ]
+  `);
+});

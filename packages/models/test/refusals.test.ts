@@ -1,0 +1,279 @@
+/** What cannot be converted is refused with the right code, the place and the way out; hostile side files do no harm. */
+import { isCodecError } from "@requant/core";
+import { describe, expect, test } from "vitest";
+import { ggufToHf, type HfFiles, hfToGguf, readHfFiles } from "../src/index.ts";
+import { readVector, vectorContents, vectorFiles } from "./vector.ts";
+
+const vector = readVector("llama2");
+const contents = vectorContents(vector);
+const llama = vectorFiles(vector);
+const bytePair = vectorFiles(readVector("llama31"));
+
+const withConfig = (changes: object): HfFiles => ({ ...llama, config: { ...llama.config, ...changes } });
+const convert = (files: HfFiles) => () => hfToGguf(files, { fileType: "F16" });
+
+describe("conversion errors name --like", () => {
+  const tokenizerJson = bytePair.tokenizerJson ?? {};
+  test.each<[string, HfFiles, RegExp]>([
+    ["unknown class", withConfig({ architectures: ["NewForCausalLM"], model_type: "new" }), /NewForCausalLM/],
+    ["no class at all", withConfig({ architectures: null, model_type: "new" }), /model_type "new"/],
+    ["no tokenizer", { ...llama, tokenizerModel: undefined, tokenizerJson: undefined }, /no tokenizer/],
+    [
+      "a pre-tokenizer that nobody knows",
+      {
+        ...bytePair,
+        tokenizerJson: {
+          ...tokenizerJson,
+          pre_tokenizer: { type: "Split", pattern: { Regex: "x" }, behavior: "Isolated", invert: false },
+        },
+      },
+      /pre-tokenizer/,
+    ],
+    [
+      "no pre-tokenizer",
+      { ...bytePair, tokenizerJson: { ...tokenizerJson, pre_tokenizer: null } },
+      /pre-tokenizer/,
+    ],
+    [
+      "a unigram vocabulary",
+      { ...bytePair, tokenizerJson: { ...tokenizerJson, model: { type: "Unigram", vocab: [] } } },
+      /Unigram/,
+    ],
+    [
+      "a tensor without place",
+      {
+        ...llama,
+        tensors: [...llama.tensors, { name: "model.layers.0.extra.weight", shape: [1], encoding: "F16" }],
+      },
+      /extra\.weight/,
+    ],
+    ["a missing count", withConfig({ vocab_size: 512, num_attention_heads: null }), /num_attention_heads/],
+  ])("%s", (_, files, message) => {
+    expect(convert(files)).toThrow(
+      expect.objectContaining({
+        code: "CONVERSION",
+        message: expect.stringMatching(message),
+        hint: expect.stringContaining("--like"),
+      }),
+    );
+  });
+});
+
+describe("format errors name the file", () => {
+  test.each<[string, Record<string, string | Uint8Array>, RegExp]>([
+    ["config.json that is no JSON", { "config.json": "{" }, /config\.json is not JSON/],
+    ["config.json that is an array", { "config.json": "[]" }, /JSON object/],
+    ["config.json that is an HTML page", { "config.json": "<!doctype html>" }, /not JSON/],
+    [
+      "config.json that is a pointer",
+      { "config.json": "version https://git-lfs.github.com/spec/v1" },
+      /Git LFS pointer/,
+    ],
+    [
+      "config.json with classes that are numbers",
+      { "config.json": '{"architectures":[1]}' },
+      /architectures\.0/,
+    ],
+    [
+      "tokenizer.json of bombs",
+      { "tokenizer.json": `{"a":${"[".repeat(50_000)}${"]".repeat(50_000)}}` },
+      /nests/,
+    ],
+    [
+      "tokenizer.json with ids that are texts",
+      { "tokenizer.json": '{"added_tokens":[{"id":"1","content":"x"}]}' },
+      /added_tokens/,
+    ],
+    ["added_tokens.json with negative ids", { "added_tokens.json": '{"x":-1}' }, /added_tokens\.json/],
+    ["bytes that are no text", { "tokenizer_config.json": Uint8Array.of(0xff, 0xfe) }, /not UTF-8/],
+  ])("%s", (_, changes, message) => {
+    const files = new Map([...contents, ...Object.entries(changes)]);
+    expect(() => readHfFiles("x", files, [])).toThrow(
+      expect.objectContaining({
+        code: "FORMAT",
+        message: expect.stringMatching(message),
+        path: Object.keys(changes)[0],
+      }),
+    );
+  });
+
+  test("no config.json", () => {
+    expect(() => readHfFiles("x", new Map(), [])).toThrow(/config\.json is missing/);
+  });
+
+  test.each<[string, HfFiles, RegExp]>([
+    ["a hidden size that is a text", withConfig({ hidden_size: "64" }), /hidden_size.*must be a number/],
+    ["a layer count that is a fraction", withConfig({ num_hidden_layers: 2.5 }), /num_hidden_layers.*count/],
+    ["a vocabulary of billions", withConfig({ vocab_size: 4_000_000_000 }), /4000000000 tokens/],
+    ["an id below zero", withConfig({ bos_token_id: -1 }), /bos token/],
+  ])("%s", (_, files, message) => {
+    expect(convert(files)).toThrow(
+      expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+test("__proto__ in a side file is a plain key", () => {
+  const files = readHfFiles(
+    "x",
+    new Map([
+      ...contents,
+      ["config.json", '{"__proto__":{"polluted":1},"architectures":["LlamaForCausalLM"]}'],
+    ]),
+    [],
+  );
+  expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+  expect(files.config["polluted"]).toBeUndefined();
+  const tokens =
+    '{"model":{"type":"BPE","vocab":{"__proto__":0,"constructor":1}},"pre_tokenizer":{"type":"ByteLevel"}}';
+  const changed = readHfFiles(
+    "x",
+    new Map([
+      ["config.json", JSON.stringify({ ...bytePair.config, vocab_size: 3 })],
+      ["tokenizer.json", tokens],
+    ]),
+    [],
+  );
+  const plan = hfToGguf({ ...changed, tensors: bytePair.tensors }, { fileType: "F32" });
+  expect(plan.metadata.get("tokenizer.ggml.tokens")).toMatchObject({
+    value: ["__proto__", "constructor", "[PAD2]"],
+  });
+});
+
+test("bare NaN and Infinity, as Python writes them, are read", () => {
+  const config = JSON.stringify(llama.config).replace(/}$/, ',"odd":[NaN,-Infinity,"NaN"]}');
+  const files = readHfFiles("x", new Map([["config.json", config]]), []);
+  expect(files.config["odd"]).toEqual([null, null, "NaN"]);
+});
+
+describe("incomplete checkpoints", () => {
+  const mixtral = vectorFiles(readVector("mixtral"));
+  test("an expert is missing", () => {
+    const tensors = mixtral.tensors.filter(
+      ({ name }) => !name.includes("layers.1.block_sparse_moe.experts.3.w2"),
+    );
+    expect(convert({ ...mixtral, tensors })).toThrow(
+      expect.objectContaining({
+        code: "CONVERSION",
+        tensor: "model.layers.1.block_sparse_moe.experts.3.w2.weight",
+      }),
+    );
+  });
+
+  test("a tensor is there twice", () => {
+    expect(convert({ ...llama, tensors: [...llama.tensors, ...llama.tensors.slice(0, 1)] })).toThrow(/twice/);
+  });
+
+  test("more experts than the config says", () => {
+    const tensors = [
+      ...mixtral.tensors,
+      { name: "model.layers.0.block_sparse_moe.experts.9.w1.weight", shape: [96, 64], encoding: "BF16" },
+    ];
+    expect(convert({ ...mixtral, tensors })).toThrow(/only 4/);
+  });
+});
+
+describe("parts that a text model's GGUF does not hold are named", () => {
+  test("vision, audio and buffers", () => {
+    const extra = [
+      "vision_tower.blocks.0.weight",
+      "multi_modal_projector.linear_1.weight",
+      "audio_tower.conv1.weight",
+      "model.layers.0.self_attn.rotary_emb.inv_freq",
+    ];
+    const tensors = [...llama.tensors, ...extra.map((name) => ({ name, shape: [1], encoding: "F16" }))];
+    const { leftOut } = hfToGguf({ ...llama, tensors }, { fileType: "F16" });
+    expect(leftOut.map(({ name }) => name).sort()).toEqual([...extra].sort());
+    expect(leftOut.every(({ reason }) => reason.length > 10)).toBe(true);
+  });
+
+  test("prediction layers of DeepSeek V3", () => {
+    const files = vectorFiles(readVector("deepseek3"));
+    const name = "model.layers.2.eh_proj.weight";
+    const { leftOut } = hfToGguf(
+      { ...files, tensors: [...files.tensors, { name, shape: [64, 128], encoding: "BF16" }] },
+      { fileType: "BF16" },
+    );
+    expect(leftOut).toEqual([{ name, reason: expect.stringContaining("multi-token prediction") }]);
+  });
+
+  test("a text model wrapped in a multimodal one", () => {
+    const files = vectorFiles(readVector("mistral"));
+    const wrapped: HfFiles = {
+      ...files,
+      config: {
+        architectures: ["Mistral3ForConditionalGeneration"],
+        model_type: "mistral3",
+        text_config: files.config,
+      },
+      tensors: files.tensors.map((tensor) => ({ ...tensor, name: `language_model.${tensor.name}` })),
+    };
+    const plan = hfToGguf(wrapped, { fileType: "BF16" });
+    expect(plan.architecture).toBe("llama");
+    expect(plan.tensors.map(({ name }) => name)).toEqual(
+      hfToGguf(files, { fileType: "BF16" }).tensors.map(({ name }) => name),
+    );
+  });
+});
+
+describe("GGUF files", () => {
+  const gguf = hfToGguf(bytePair, { fileType: "F32" });
+  const without = (...keys: readonly string[]) =>
+    new Map([...gguf.metadata].filter(([key]) => !keys.includes(key)));
+
+  test("an unknown architecture", () => {
+    const metadata = new Map(gguf.metadata).set("general.architecture", { type: "string", value: "mamba" });
+    expect(() => ggufToHf({ ...gguf, metadata }, { dtype: "F16" })).toThrow(
+      expect.objectContaining({ code: "CONVERSION", message: expect.stringContaining("mamba") }),
+    );
+    expect(() => ggufToHf({ ...gguf, metadata: new Map() }, { dtype: "F16" })).toThrow(
+      /general\.architecture/,
+    );
+  });
+
+  test("a tensor without place, and one missing", () => {
+    const tensors = [...gguf.tensors, { name: "blk.0.odd.weight", shape: [1] }];
+    expect(() => ggufToHf({ ...gguf, tensors }, { dtype: "F16" })).toThrow(/blk\.0\.odd\.weight/);
+    const moe = hfToGguf(vectorFiles(readVector("mixtral")), { fileType: "F32" });
+    const cut = moe.tensors.filter(({ name }) => name !== "blk.0.ffn_up_exps.weight");
+    expect(() => ggufToHf({ ...moe, tensors: cut }, { dtype: "F16" })).toThrow(
+      expect.objectContaining({ tensor: "blk.0.ffn_up_exps.weight" }),
+    );
+  });
+
+  test.each<[string, string[], RegExp]>([
+    ["no pre-tokenizer", ["tokenizer.ggml.pre"], /pre is missing/],
+    ["no tokenizer", ["tokenizer.ggml.model"], /holds no tokenizer/],
+  ])("%s: converted without tokenizer files, saying so", (_, keys, reason) => {
+    const back = ggufToHf({ ...gguf, metadata: without(...keys) }, { dtype: "F16" });
+    expect(back.leftOut).toContainEqual({ name: "tokenizer", reason: expect.stringMatching(reason) });
+    expect([...back.files.keys()]).toEqual(["config.json", "generation_config.json"]);
+  });
+
+  test("token types that do not fit the tokens", () => {
+    const metadata = new Map(gguf.metadata).set("tokenizer.ggml.token_type", {
+      type: "array",
+      elementType: "i32",
+      length: 1,
+      value: [1],
+    });
+    expect(() => ggufToHf({ ...gguf, metadata }, { dtype: "F16" })).toThrow(
+      expect.objectContaining({ code: "FORMAT" }),
+    );
+  });
+
+  test("rope scaling that was not read is assumed, and says so", () => {
+    const back = ggufToHf(gguf, { dtype: "F16" });
+    expect(back.assumed.join("\n")).toMatch(/rope_scaling.*rope_freqs\.weight was not read/);
+  });
+});
+
+test("every error is a CodecError", () => {
+  try {
+    hfToGguf(withConfig({ architectures: ["X"] }), { fileType: "F16" });
+  } catch (error) {
+    expect(isCodecError(error)).toBe(true);
+  }
+  expect(convert({ ...llama })).not.toThrow();
+  expect(() => hfToGguf(llama, { fileType: "Q99" })).toThrow(expect.objectContaining({ code: "USAGE" }));
+});

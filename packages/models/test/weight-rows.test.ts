@@ -1,0 +1,220 @@
+/** Oracle: each step of a plan worked out by hand on numbered elements. */
+import { describe, expect, test } from "vitest";
+import {
+  isRowSelection,
+  openWeight,
+  plannedSources,
+  repackMxfp4Row,
+  rowOrigins,
+  unpackMxfp4Row,
+  type WeightInput,
+  type WeightPlan,
+  type WeightSource,
+  weightPlanSchema,
+} from "../src/index.ts";
+
+/** Tensors whose elements are their own index, plus 100 for "b". */
+function numbered(
+  shapes: Readonly<Record<string, readonly number[]>>,
+): WeightSource & { readonly reads: string[] } {
+  const reads: string[] = [];
+  return {
+    reads,
+    shapeOf: (name) => shapes[name] ?? [],
+    async readRows(name, start, end, out) {
+      reads.push(`${name} ${start}-${end}`);
+      const length = shapes[name]?.at(-1) ?? 1;
+      for (let index = 0; index < (end - start) * length; index++) {
+        out[index] = start * length + index + (name === "b" ? 100 : 0);
+      }
+    },
+  };
+}
+
+async function values(
+  shape: readonly number[],
+  inputs: readonly WeightInput[],
+  source: WeightSource,
+): Promise<number[]> {
+  const total = shape.reduce((product, size) => product * size, 1);
+  const out = new Float32Array(total);
+  const reader = openWeight({ name: "t", shape, inputs }, source);
+  const rows = total / (shape.at(-1) ?? 1);
+  for (let row = 0; row < rows; row++) {
+    const length = total / rows;
+    await reader.readRows(row, row + 1, out.subarray(row * length, (row + 1) * length));
+  }
+  return [...out];
+}
+
+describe("steps", () => {
+  const source = numbered({ a: [4, 2], b: [2, 2], v: [6], e: [2, 3, 2] });
+  test.each<[string, number[], WeightInput[], number[]]>([
+    ["rows", [2, 2], [{ tensor: "a", rows: [1, 3] }], [2, 3, 4, 5]],
+    [
+      "concatenation",
+      [6, 2],
+      [{ tensor: "a" }, { tensor: "b" }],
+      [0, 1, 2, 3, 4, 5, 6, 7, 100, 101, 102, 103],
+    ],
+    ["transpose of selected rows", [2, 2], [{ tensor: "a", rows: [2, 4], transpose: true }], [4, 6, 5, 7]],
+    [
+      "rope order",
+      [4, 2],
+      [{ tensor: "a", rowOrder: { kind: "rope-to-pairs", headCount: 1 } }],
+      [0, 1, 4, 5, 2, 3, 6, 7],
+    ],
+    [
+      "a bias by elements",
+      [4],
+      [{ tensor: "v", rowLength: 1, rowOrder: { kind: "view", view: [6], ranges: [[1, 5]] } }],
+      [1, 2, 3, 4],
+    ],
+    [
+      "columns",
+      [2, 2],
+      [{ tensor: "b", columnOrder: { kind: "view", view: [1, 2], axes: [1, 0] } }],
+      [100, 101, 102, 103],
+    ],
+    ["add-one", [2, 2], [{ tensor: "b", map: "add-one" }], [101, 102, 103, 104]],
+    ["subtract-one", [2, 2], [{ tensor: "b", map: "subtract-one" }], [99, 100, 101, 102]],
+    ["three dimensions as rows", [3, 2], [{ tensor: "e", rows: [3, 6] }], [6, 7, 8, 9, 10, 11]],
+    ["given numbers", [3], [{ values: [1, 2, 3] }], [1, 2, 3]],
+    [
+      "joined, interleaved, transposed",
+      [2, 4],
+      [
+        {
+          join: [
+            {
+              join: [{ tensor: "a", rows: [0, 2] }, { tensor: "b" }],
+              rowOrder: { kind: "view", view: [2, 2], axes: [1, 0] },
+            },
+          ],
+          transpose: true,
+        },
+      ],
+      [0, 100, 2, 102, 1, 101, 3, 103],
+    ],
+  ])("%s", async (_, shape, inputs, expected) => {
+    expect(await values(shape, inputs, source)).toEqual(expected);
+  });
+
+  test("exp and log undo each other", async () => {
+    const logs = await values(
+      [2, 2],
+      [{ join: [{ tensor: "b", map: "subtract-one" }], map: "log-negative" }],
+      {
+        shapeOf: () => [2, 2],
+        async readRows(_, __, ___, out) {
+          out.set([0, -1].map((value) => value + 1 - Math.E));
+        },
+      },
+    );
+    expect(logs[0]).toBeCloseTo(1, 6);
+  });
+});
+
+test("neighbouring rows are read together", async () => {
+  const source = numbered({ a: [8, 2] });
+  const reader = openWeight(
+    {
+      name: "t",
+      shape: [8, 2],
+      inputs: [{ tensor: "a", rowOrder: { kind: "view", view: [2, 4], axes: [0, 1] } }],
+    },
+    source,
+  );
+  await reader.readRows(0, 8, new Float32Array(16));
+  expect(source.reads).toEqual(["a 0-8"]);
+});
+
+describe("row selections", () => {
+  const plan: WeightPlan = {
+    name: "t",
+    shape: [6, 2],
+    inputs: [{ tensor: "a", rowOrder: { kind: "rope-to-pairs", headCount: 1 } }, { tensor: "b" }],
+  };
+  const shapeOf = (name: string): readonly number[] => (name === "a" ? [4, 2] : [2, 2]);
+
+  test("say where each row comes from", () => {
+    expect(isRowSelection(plan)).toBe(true);
+    const originOf = rowOrigins(plan, shapeOf);
+    expect([0, 1, 2, 3, 4, 5].map(originOf)).toEqual([
+      { tensor: "a", row: 0 },
+      { tensor: "a", row: 2 },
+      { tensor: "a", row: 1 },
+      { tensor: "a", row: 3 },
+      { tensor: "b", row: 0 },
+      { tensor: "b", row: 1 },
+    ]);
+    expect(plannedSources(plan)).toEqual(["a", "b"]);
+    expect(() => originOf(6)).toThrow(/no row 6/);
+  });
+
+  test("transposes and maps are none", () => {
+    expect(isRowSelection({ ...plan, inputs: [{ tensor: "a", transpose: true }] })).toBe(false);
+    expect(isRowSelection({ ...plan, inputs: [{ tensor: "a", map: "add-one" }] })).toBe(false);
+    expect(() => rowOrigins({ ...plan, inputs: [{ values: [1] }] }, shapeOf)).toThrow(/not a selection/);
+  });
+});
+
+describe("plans that do not add up are refused, naming the tensor", () => {
+  const source = numbered({ a: [4, 2], v: [6] });
+  test.each<[string, number[], WeightInput[], RegExp]>([
+    ["too few rows", [5, 2], [{ tensor: "a" }], /wants 10/],
+    ["rows of unequal length", [5, 2], [{ tensor: "a" }, { tensor: "v" }], /cannot be joined/],
+    ["rows beyond the end", [2, 2], [{ tensor: "a", rows: [3, 5] }], /do not exist/],
+    ["elements that do not divide", [8], [{ tensor: "a", rowLength: 3 }], /cannot be seen as rows of 3/],
+    ["MXFP4 as floats", [4, 32], [{ blocks: "x", scales: "y" }], /moved as bytes/],
+  ])("%s", (_, shape, inputs, message) => {
+    expect(() => openWeight({ name: "t", shape, inputs }, source)).toThrow(
+      expect.objectContaining({ code: "CONVERSION", tensor: "t", message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+test("plans are plain JSON that the schema accepts, and nothing else", () => {
+  const plan: WeightPlan = {
+    name: "t",
+    shape: [4, 2],
+    inputs: [
+      { tensor: "a", rows: [0, 2], rowOrder: { kind: "rope-to-halves", headCount: 1 }, map: "subtract-one" },
+      { join: [{ tensor: "b" }], transpose: true, columnOrder: { kind: "view", view: [2], ranges: [null] } },
+      { blocks: "x", scales: "y" },
+      { values: [1, 2] },
+    ],
+    forceF32: true,
+  };
+  expect(weightPlanSchema.parse(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
+  for (const bad of [
+    { ...plan, inputs: [] },
+    { ...plan, inputs: [{ tensor: 1 }] },
+    { ...plan, inputs: [{ tensor: "a", rows: [-1, 2] }] },
+    { ...plan, inputs: [{ tensor: "a", map: "eval" }] },
+    { ...plan, shape: [1.5] },
+    { ...plan, extra: true },
+  ]) {
+    expect(weightPlanSchema.safeParse(bad).success).toBe(false);
+  }
+});
+
+test("MXFP4 rows: byte i holds values 2i and 2i + 1 there, j and j + 16 here", () => {
+  const blocks = Uint8Array.from({ length: 32 }, (_, index) => (index * 37 + 11) & 255);
+  const scales = Uint8Array.of(120, 130);
+  const packed = new Uint8Array(34);
+  repackMxfp4Row(blocks, scales, packed);
+  const codeThere = (value: number): number => (blocks[value >> 1]! >> ((value & 1) * 4)) & 15;
+  const codeHere = (value: number): number => {
+    const block = value >> 5;
+    const within = value & 31;
+    return (packed[block * 17 + 1 + (within & 15)]! >> (within < 16 ? 0 : 4)) & 15;
+  };
+  for (let value = 0; value < 64; value++) expect(codeHere(value)).toBe(codeThere(value));
+  expect([packed[0], packed[17]]).toEqual([120, 130]);
+  const blocksBack = new Uint8Array(32);
+  const scalesBack = new Uint8Array(2);
+  unpackMxfp4Row(packed, blocksBack, scalesBack);
+  expect(blocksBack).toEqual(blocks);
+  expect(scalesBack).toEqual(scales);
+});

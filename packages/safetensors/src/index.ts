@@ -1,0 +1,19 @@
+export { dtypeBits, dtypes } from "./dtypes.ts";
+export { parseHeader, readHeader, type SafetensorsHeader } from "./header.ts";
+export { layoutSafetensors, type SafetensorsLayout, type TensorShape } from "./layout.ts";
+export {
+  type OpenSafetensorsOptions,
+  openSafetensors,
+  type Safetensors,
+  type SafetensorsFile,
+  type SafetensorsTensorInfo,
+} from "./reader.ts";
+export { parseShardIndex, type ShardIndex, serializeShardIndex } from "./shard-index.ts";
+export { planShards, type ShardPlan, shardName } from "./shard-plan.ts";
+export type { SafetensorsWarning, SafetensorsWarningCode } from "./warning.ts";
+export {
+  type Chunks,
+  type SafetensorsTensorData,
+  type WriteSafetensorsOptions,
+  writeSafetensors,
+} from "./writer.ts";

@@ -1,0 +1,75 @@
+import { ByteWriter, UsageError } from "@requant/core";
+import { dtypes, tensorByteLength } from "./dtypes.ts";
+import { METADATA_KEY, type SafetensorsHeader } from "./header.ts";
+import { compareText } from "./json.ts";
+
+/** The limit of the official readers: a longer header could not be read again. */
+const MAX_WRITTEN_HEADER_BYTE_LENGTH = 100_000_000;
+
+/** A tensor to lay out. */
+export interface TensorShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** A dtype of the format: "BF16". */
+  readonly encoding: string;
+}
+
+export interface SafetensorsLayout extends Omit<SafetensorsHeader, "warnings"> {
+  /** The file up to `dataOffset`. */
+  readonly header: Uint8Array;
+  /** Of the whole file. */
+  readonly byteLength: number;
+}
+
+/**
+ * Where every byte of a file will be, before any data is there: dtypes of the widest alignment first, then by name,
+ * the header padded with spaces to 8 bytes, as the official writer does it.
+ * @throws UsageError for names or shapes that cannot be stored; UnsupportedError for an unknown dtype.
+ */
+export function layoutSafetensors(
+  tensors: readonly TensorShape[],
+  metadata?: Readonly<Record<string, string>>,
+): SafetensorsLayout {
+  const ordered = tensors
+    .map(({ name, shape, encoding }) => ({ name, shape, encoding, rank: dtypes.indexOf(encoding) }))
+    .sort((a, b) => b.rank - a.rank || compareText(a.name, b.name));
+  const members: string[] = metadata === undefined ? [] : [`"${METADATA_KEY}":${JSON.stringify(metadata)}`];
+  let end = 0;
+  const names = new Set<string>();
+  const placed = ordered.map(({ name, shape, encoding }) => {
+    const fault = (message: string): UsageError => new UsageError(message, { tensor: name });
+    if (name === METADATA_KEY) throw fault(`A tensor cannot be called ${METADATA_KEY}.`);
+    if (names.has(name)) throw fault("The tensor name is given twice.");
+    names.add(name);
+    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+      throw fault(`The shape [${shape.join(", ")}] cannot be stored.`);
+    }
+    const byteLength = tensorByteLength(shape, encoding, fault, { tensor: name });
+    const byteOffset = end;
+    end += byteLength;
+    members.push(
+      `${JSON.stringify(name)}:{"dtype":"${encoding}","shape":[${shape.join(",")}],"data_offsets":[${byteOffset},${end}]}`,
+    );
+    return { name, shape, encoding, byteOffset, byteLength };
+  });
+  const writer = new ByteWriter();
+  writer.u64(0);
+  writer.utf8(`{${members.join(",")}}`);
+  while (writer.byteLength % 8 !== 0) writer.u8(0x20);
+  const header = writer.toBytes();
+  const dataOffset = header.byteLength;
+  if (dataOffset - 8 > MAX_WRITTEN_HEADER_BYTE_LENGTH) {
+    throw new UsageError(
+      `The header would have ${dataOffset - 8} bytes; official readers accept ${MAX_WRITTEN_HEADER_BYTE_LENGTH}.`,
+      { hint: "Write several files." },
+    );
+  }
+  new DataView(header.buffer, header.byteOffset).setBigUint64(0, BigInt(dataOffset - 8), true);
+  return {
+    header,
+    metadata: metadata ?? {},
+    dataOffset,
+    byteLength: dataOffset + end,
+    tensors: placed.map((tensor) => ({ ...tensor, byteOffset: dataOffset + tensor.byteOffset })),
+  };
+}

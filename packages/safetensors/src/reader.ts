@@ -1,0 +1,244 @@
+import {
+  type ByteSource,
+  FormatError,
+  IoError,
+  LimitError,
+  type Limits,
+  limitsWith,
+  type ReadStore,
+  type TensorInfo,
+  UsageError,
+} from "@requant/core";
+import { readHeader, type SafetensorsHeader } from "./header.ts";
+import { parseShardIndex, type ShardIndex } from "./shard-index.ts";
+import type { SafetensorsWarning } from "./warning.ts";
+
+/** Files opened at the same time: hides a network's latency without a burst of connections. */
+const CONCURRENT_OPENS = 8;
+
+const SINGLE_NAME = "model.safetensors";
+const INDEX_SUFFIX = ".safetensors.index.json";
+
+export interface SafetensorsFile extends SafetensorsHeader {
+  /** Inside the store. */
+  readonly name: string;
+  readonly byteLength: number;
+}
+
+export interface SafetensorsTensorInfo extends TensorInfo {
+  /** Name of the file that holds it. */
+  readonly file: string;
+}
+
+/** A model in one safetensors file or several. */
+export interface Safetensors {
+  readonly files: readonly SafetensorsFile[];
+  /** Of all files, each in the order of its data. */
+  readonly tensors: readonly SafetensorsTensorInfo[];
+  /** `__metadata__` of the first file. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly warnings: readonly SafetensorsWarning[];
+  /**
+   * Bytes `[start, end)` of a tensor. Not to be written to.
+   * @throws UsageError when the range is not inside the tensor; IoError
+   */
+  read(tensor: SafetensorsTensorInfo, start: number, end: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface OpenSafetensorsOptions {
+  /**
+   * A file of the folder: a safetensors file, any shard of a set that has an index, or the index. Default: what
+   * transformers looks for, `model.safetensors` or its index; failing that, the folder's only index or all its
+   * safetensors files.
+   */
+  readonly file?: string | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens the model of a folder.
+ * @throws FormatError when files disagree with each other or their index; LimitError, UnsupportedError
+ * @throws IoError when a file is missing
+ */
+export async function openSafetensors(
+  store: ReadStore,
+  options: OpenSafetensorsOptions = {},
+): Promise<Safetensors> {
+  const limits = limitsWith(options.limits);
+  const sources: ByteSource[] = [];
+  const openFile = async (name: string): Promise<OpenFile> => {
+    options.signal?.throwIfAborted();
+    const source = await store.open(name);
+    if (source === undefined) throw missing(store, name);
+    sources.push(source);
+    return { source, file: { name, byteLength: source.byteLength, ...(await readHeader(source, limits)) } };
+  };
+  try {
+    const { names, index } = await findFiles(store, options.file, limits);
+    if (names.length > limits.shardCount) {
+      throw new LimitError(`The model has ${names.length} files; the limit is ${limits.shardCount}.`, {
+        path: store.name,
+      });
+    }
+    const opened: OpenFile[] = [];
+    for (let start = 0; start < names.length; start += CONCURRENT_OPENS) {
+      const settled = await Promise.allSettled(names.slice(start, start + CONCURRENT_OPENS).map(openFile));
+      for (const result of settled) {
+        if (result.status === "rejected") throw result.reason;
+        opened.push(result.value);
+      }
+    }
+    return joinFiles(opened, index, store.name);
+  } catch (error) {
+    await Promise.allSettled(sources.map((source) => source.close()));
+    throw error;
+  }
+}
+
+interface OpenFile {
+  readonly source: ByteSource;
+  readonly file: SafetensorsFile;
+}
+
+interface FoundFiles {
+  readonly names: readonly string[];
+  readonly index?: ShardIndex;
+}
+
+async function findFiles(store: ReadStore, file: string | undefined, limits: Limits): Promise<FoundFiles> {
+  if (file !== undefined) {
+    if (file.endsWith(".json")) return filesOfIndex(store, file, limits);
+    const prefix = /^(.*)-\d{5,}-of-\d{5,}\.safetensors$/s.exec(file)?.[1];
+    const found =
+      prefix === undefined ? undefined : await tryIndex(store, `${prefix}${INDEX_SUFFIX}`, limits);
+    // a name that only looks like a shard's
+    return found?.names.includes(file) ? found : { names: [file] };
+  }
+  const single = await store.open(SINGLE_NAME);
+  if (single !== undefined) {
+    await single.close();
+    return { names: [SINGLE_NAME] };
+  }
+  const standard = await tryIndex(store, `model${INDEX_SUFFIX}`, limits);
+  if (standard !== undefined) return standard;
+  const names = [...((await store.list()) ?? [])].sort();
+  const [indexName, ...otherIndexes] = names.filter((name) => name.endsWith(INDEX_SUFFIX));
+  if (indexName !== undefined && otherIndexes.length === 0) return filesOfIndex(store, indexName, limits);
+  const files = names.filter((name) => name.endsWith(".safetensors"));
+  if (files.length === 0) throw missing(store, SINGLE_NAME);
+  return { names: files };
+}
+
+async function tryIndex(store: ReadStore, name: string, limits: Limits): Promise<FoundFiles | undefined> {
+  const source = await store.open(name);
+  if (source === undefined) return undefined;
+  try {
+    if (source.byteLength > limits.sideFileByteLength) {
+      throw new LimitError(
+        `The index has ${source.byteLength} bytes; the limit is ${limits.sideFileByteLength}.`,
+        {
+          path: source.name,
+        },
+      );
+    }
+    const index = parseShardIndex(await source.read(0, source.byteLength), limits, source.name);
+    const names = [...new Set(index.weightMap.values())].sort();
+    if (names.length === 0) throw new FormatError("The index lists no tensors.", { path: source.name });
+    return { names, index };
+  } finally {
+    await source.close();
+  }
+}
+
+async function filesOfIndex(store: ReadStore, name: string, limits: Limits): Promise<FoundFiles> {
+  const found = await tryIndex(store, name, limits);
+  if (found === undefined) throw missing(store, name);
+  return found;
+}
+
+function missing(store: ReadStore, name: string): IoError {
+  return new IoError(`The file ${JSON.stringify(name)} is missing.`, {
+    path: `${store.name}/${name}`,
+    hint: "All files of a model must be in one folder.",
+  });
+}
+
+function joinFiles(opened: readonly OpenFile[], index: ShardIndex | undefined, path: string): Safetensors {
+  const warnings: SafetensorsWarning[] = opened.flatMap(({ file }) => file.warnings);
+  const all = opened.flatMap(({ file }) => file.tensors.map((tensor) => ({ ...tensor, file: file.name })));
+  const owners = new Map<string, string>();
+  for (const { name, file } of all) {
+    const owner = owners.get(name);
+    if (owner !== undefined) {
+      throw new FormatError(`The tensor is in ${JSON.stringify(owner)} and in ${JSON.stringify(file)}.`, {
+        path,
+        tensor: name,
+        hint: "Name one file if the folder holds several models.",
+      });
+    }
+    owners.set(name, file);
+  }
+  for (const [tensor, file] of index?.weightMap ?? []) {
+    const owner = owners.get(tensor);
+    if (owner !== file) {
+      throw new FormatError(
+        `The index says that the tensor is in ${JSON.stringify(file)}; it is ${owner === undefined ? "in no file" : `in ${JSON.stringify(owner)}`}.`,
+        { path, tensor },
+      );
+    }
+  }
+  const tensors = index === undefined ? all : all.filter(({ name }) => index.weightMap.has(name));
+  if (index === undefined && opened.length > 1) {
+    warnings.push({
+      code: "no-index",
+      message: `${opened.length} files are read together without an index.`,
+    });
+  }
+  for (const { name } of index === undefined ? [] : all) {
+    if (!index?.weightMap.has(name)) {
+      warnings.push({
+        code: "unlisted-tensor",
+        message: "The tensor is not in the index and is left out.",
+        tensor: name,
+      });
+    }
+  }
+  const total = tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0);
+  if (index?.totalSize !== undefined && index.totalSize !== total) {
+    warnings.push({
+      code: "total-size",
+      message: `The index says that the tensors have ${index.totalSize} bytes; they have ${total}.`,
+    });
+  }
+  const sources = new Map(opened.map(({ source, file }) => [file.name, source]));
+  return {
+    files: opened.map(({ file }) => file),
+    tensors,
+    metadata: opened[0]?.file.metadata ?? {},
+    warnings,
+    async read(tensor, start, end) {
+      const source = sources.get(tensor.file);
+      if (source === undefined || !isRange(start, end, tensor.byteLength)) {
+        throw new UsageError(`Bytes ${start} to ${end} are not inside the tensor's ${tensor.byteLength}.`, {
+          tensor: tensor.name,
+        });
+      }
+      return source.read(tensor.byteOffset + start, tensor.byteOffset + end);
+    },
+    async close() {
+      await Promise.all(opened.map(({ source }) => source.close()));
+    },
+  };
+}
+
+function isRange(start: number, end: number, byteLength: number): boolean {
+  return (
+    Number.isSafeInteger(start) &&
+    Number.isSafeInteger(end) &&
+    start >= 0 &&
+    start <= end &&
+    end <= byteLength
+  );
+}
