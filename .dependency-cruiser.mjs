@@ -5,6 +5,13 @@ export default {
   forbidden: [
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     {
+      name: "declared-dependencies-only",
+      comment: "a package that is not in package.json does not resolve",
+      severity: "error",
+      from: { pathNot: "/generated/" },
+      to: { couldNotResolve: true, pathNot: "/generated/" },
+    },
+    {
       name: "core-knows-nobody",
       severity: "error",
       from: { path: "^packages/core/src" },

@@ -25,7 +25,6 @@ try {
     const bytes = readFileSync(tarball);
 
     const { messages, pkg } = await publint({
-      pkgDir: folder,
       pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
       strict: true,
     });
@@ -34,7 +33,7 @@ try {
       console.error(`${manifest.name}: publint: ${formatMessage(message, pkg)}`);
     }
     try {
-      execFileSync("pnpm", ["exec", "attw", tarball, "--format", "ascii", "--no-emoji"], {
+      execFileSync("pnpm", ["exec", "attw", tarball, "--profile", "node16", "--format", "ascii", "--no-emoji"], {
         cwd: root,
         stdio: "pipe",
       });

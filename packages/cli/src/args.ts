@@ -1,14 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import type { Context } from "./context.ts";
+import type { Context, Handler } from "./context.ts";
 import { type CommonOptions, colorsFor, type Streams } from "./streams.ts";
 import { VERSION } from "./version.ts";
-
-/** A command's work: its positional arguments, its options, and what all commands get. Resolves to the exit status. */
-export type Handler = (
-  args: readonly string[],
-  options: Record<string, unknown>,
-  context: Context,
-) => Promise<number>;
 
 /** The whole command line. Handlers load when called, so that `--help` and the small commands start fast. */
 export function buildProgram(streams: Streams, signal: AbortSignal, done: (status: number) => void): Command {

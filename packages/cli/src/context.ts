@@ -9,3 +9,10 @@ export interface Context {
   readonly colors: Colors;
   readonly options: CommonOptions;
 }
+
+/** A command's work: its positional arguments, its options, and what all commands get. Resolves to the exit status. */
+export type Handler = (
+  args: readonly string[],
+  options: Record<string, unknown>,
+  context: Context,
+) => Promise<number>;

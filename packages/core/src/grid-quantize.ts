@@ -18,6 +18,8 @@ export interface QuantizeGridOptions {
    * outliers can serve the rest. GPTQ uses 2.4.
    */
   readonly searchExponent?: number | undefined;
+  /** Asymmetric: the smallest zero point that can be stored, 0 unless told. */
+  readonly minZero?: number | undefined;
 }
 
 const SEARCH_STEPS = 80;
@@ -126,9 +128,12 @@ function rangeOf(values: Float32Array, start: number, end: number, symmetric: bo
 function stepOf({ min, max }: Range, share: number, maxCode: number, options: QuantizeGridOptions): Step {
   const scale = rounded(((max - min) * share) / maxCode, options.scale);
   if (options.symmetric) return { scale, zero: (maxCode + 1) / 2 };
+  const minZero = options.minZero ?? 0;
   // scale 0: weights below the smallest f16, which all become 0
-  const zero = scale === 0 ? 0 : roundHalfEven((-min * share) / scale);
-  return { scale, zero: Math.max(0, Math.min(maxCode, zero)) };
+  const zero = scale === 0 ? minZero : roundHalfEven((-min * share) / scale);
+  if (zero >= minZero) return { scale, zero: Math.min(maxCode, zero) };
+  // fewer codes are left above the zero point, so the steps must be larger
+  return { scale: rounded((max * share) / (maxCode - minZero), options.scale), zero: minZero };
 }
 
 function codeOf(value: number, { scale, zero }: Step, maxCode: number): number {

@@ -1,5 +1,6 @@
 import { type Grid, quantizeGrid } from "@requant/core";
 import type { GptqLayout } from "./codec.ts";
+import { zeroRange } from "./zeros.ts";
 
 /** GPTQ's exponent for `mse` searches. */
 const MSE_EXPONENT = 2.4;
@@ -17,28 +18,12 @@ export function quantizeGptq(
   options: { readonly search?: boolean } = {},
 ): Grid {
   const { bits, groupSize, sym, scale, columns, zeros } = layout;
-  const grid = quantizeGrid(values, rows, columns, {
+  return quantizeGrid(values, rows, columns, {
     bits,
     groupSize,
     symmetric: sym,
     scale,
     searchExponent: options.search === true ? MSE_EXPONENT : undefined,
+    minZero: zeroRange(zeros, bits).min,
   });
-  if (sym || zeros !== "minus-one") return grid;
-  // v1 cannot store a zero point of 0: weights of such a group are all positive, and give up the lowest of their codes
-  return { ...grid, ...withoutZeroPointZero(grid, 2 ** bits - 1) };
-}
-
-function withoutZeroPointZero(grid: Grid, maxCode: number): Pick<Grid, "codes" | "zeros"> {
-  const { rows, columns, groupCount, groupOfColumn } = grid;
-  const codes = grid.codes.slice();
-  const zeros = grid.zeros.map((zero) => Math.max(1, zero));
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, at++) {
-      if (grid.zeros[row * groupCount + groupOfColumn[column]!] === 0) {
-        codes[at] = Math.min(maxCode, codes[at]! + 1);
-      }
-    }
-  }
-  return { codes, zeros };
 }

@@ -62,6 +62,20 @@ function canonical(value: unknown): unknown {
   );
 }
 
+/** Compared even where the family's class fills nothing in. */
+const shape = new Set([
+  "hidden_size",
+  "intermediate_size",
+  "max_position_embeddings",
+  "num_attention_heads",
+  "num_hidden_layers",
+  "num_key_value_heads",
+  "rms_norm_eps",
+  "rope_parameters",
+  "tie_word_embeddings",
+  "vocab_size",
+]);
+
 /** Said by rope_parameters, which is compared. */
 const elsewhere = new Set(["rope_scaling", "rope_theta", "partial_rotary_factor"]);
 const roles = ["bos", "eos", "pad"] as const;
@@ -74,7 +88,12 @@ function configDifferences(files: HfFiles, plan: HfPlan): readonly string[] {
   const theirs = resolveConfig(files.config, architectureOfConfig(files.config)).values;
   const assumed = plan.assumed.map((line) => /^config\.json (\S+)/.exec(line)?.[1]);
   return [...theirs.keys()]
-    .filter((key) => Object.hasOwn(family.defaults, key) && !elsewhere.has(key) && !assumed.includes(key))
+    .filter(
+      (key) =>
+        (Object.hasOwn(family.defaults, key) || shape.has(key)) &&
+        !elsewhere.has(key) &&
+        !assumed.includes(key),
+    )
     .filter((key) => !roles.some((role) => key === `${role}_token_id`))
     .filter((key) => JSON.stringify(canonical(ours.get(key))) !== JSON.stringify(canonical(theirs.get(key))))
     .map((key) => `${key}: ${JSON.stringify(ours.get(key))} was ${JSON.stringify(theirs.get(key))}`);

@@ -1,6 +1,6 @@
 import { type Model, parseTarget, planConversion } from "@requant/convert";
 import { z } from "zod";
-import type { Handler } from "../args.ts";
+import type { Handler } from "../context.ts";
 import { execute, outputPlace, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
 import { conversionArguments, planOptions } from "../plan-arguments.ts";

@@ -1,7 +1,7 @@
 import { tensorStatistics, writeNpy } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { fileSink } from "@requant/core/node";
-import type { Handler } from "../args.ts";
+import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { histogram } from "../render/histogram.ts";

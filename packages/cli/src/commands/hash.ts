@@ -1,5 +1,5 @@
 import { hashModel } from "@requant/convert";
-import type { Handler } from "../args.ts";
+import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { ProgressBar } from "../render/progress.ts";

@@ -1,5 +1,5 @@
 import { type Inspection, inspectModel, type Model, metadataLines } from "@requant/convert";
-import type { Handler } from "../args.ts";
+import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { byteQuantity, countQuantity } from "../render/quantity.ts";

@@ -2,8 +2,7 @@ import { editMetadata, metadataLines, parseMetadataAssignment } from "@requant/c
 import { UsageError } from "@requant/core";
 import { fileSink, fileSource } from "@requant/core/node";
 import { readGguf } from "@requant/gguf";
-import type { Handler } from "../args.ts";
-import type { Context } from "../context.ts";
+import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { table } from "../render/table.ts";
 import { printableLines, shorten } from "../render/text.ts";

@@ -1,5 +1,5 @@
 import { type Model, parseTarget, planConversion } from "@requant/convert";
-import type { Handler } from "../args.ts";
+import type { Handler } from "../context.ts";
 import { showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
 import { conversionArguments, planOptions } from "../plan-arguments.ts";

@@ -1,7 +1,6 @@
 import { type Model, type Plan, planMerge, planSplit } from "@requant/convert";
-import type { Handler } from "../args.ts";
 import { parseByteSize, parseCount } from "../byte-size.ts";
-import type { Context } from "../context.ts";
+import type { Context, Handler } from "../context.ts";
 import { execute, outputPlace } from "../execute.ts";
 import { withModel } from "../open.ts";
 

@@ -6,9 +6,28 @@ import { bool, boolArray, boolOf, f32, numberOf, shortestFloat, u32 } from "../m
 import { ropeRules } from "../rope.ts";
 import type { ConfigDraft, ParameterRule } from "./architecture.ts";
 
-/** The spelling that the family's own config uses; the first of the list when its defaults name none. */
+/** The spellings of nearly all config classes, for families whose class fills nothing in. */
+const usualSpellings: ReadonlySet<string> = new Set([
+  "hidden_size",
+  "intermediate_size",
+  "layer_norm_eps",
+  "max_position_embeddings",
+  "num_attention_heads",
+  "num_experts_per_tok",
+  "num_hidden_layers",
+  "num_key_value_heads",
+  "num_local_experts",
+  "rms_norm_eps",
+]);
+
+/** The spelling that the family's own config uses, else the usual one. */
 export function ownSpelling(draft: Pick<ConfigDraft, "defaults">, names: readonly string[]): string {
-  return names.find((name) => field(draft.defaults, name) !== undefined) ?? names[0] ?? "";
+  return (
+    names.find((name) => field(draft.defaults, name) !== undefined) ??
+    names.find((name) => usualSpellings.has(name)) ??
+    names[0] ??
+    ""
+  );
 }
 
 /** A u32 from the first of the config keys that is there. */

@@ -1,0 +1,165 @@
+import {
+  allocateExl2,
+  exl2Codec,
+  exl2Recipes,
+  packExl2,
+  quantizeExl2,
+  recipeBits,
+  recipeErrors,
+  sampleRows,
+  unpackExl2,
+} from "@requant/exl2";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+/** Weights with a few columns much larger than the rest, as in real models. */
+function makeWeights(rows: number, columns: number, seed: number, large = 4): Float32Array {
+  let state = seed >>> 0;
+  const uniform = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32 - 0.5;
+  };
+  const size = Float32Array.from({ length: columns }, () => (uniform() > 0.4 ? large : 1));
+  return Float32Array.from(
+    { length: rows * columns },
+    (_, i) => (uniform() + uniform() + uniform()) * 0.02 * size[i % columns]!,
+  );
+}
+
+function dequantized(integers: ReturnType<typeof quantizeExl2>): Float32Array {
+  const { layout, bytes } = packExl2(integers);
+  const values = new Float32Array(layout.rows * layout.columns);
+  exl2Codec.open(layout, bytes).dequantize(0, layout.rows, values);
+  return values;
+}
+
+function relativeError(a: Float32Array, b: Float32Array): number {
+  let error = 0;
+  let energy = 0;
+  for (let i = 0; i < a.length; i++) {
+    error += (a[i]! - b[i]!) ** 2;
+    energy += a[i]! ** 2;
+  }
+  return Math.sqrt(error / energy);
+}
+
+describe("round to nearest", () => {
+  test("what is packed is what was chosen, for any shape, padding and short groups included", () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          rows: fc.integer({ min: 1, max: 70 }),
+          columns: fc.constantFrom(32, 96, 160, 256),
+          recipe: fc.constantFrom(...exl2Recipes),
+          seed: fc.integer(),
+        }),
+        ({ rows, columns, recipe, seed }) => {
+          const integers = quantizeExl2(makeWeights(rows, columns, seed), rows, columns, recipe);
+          const { layout, bytes } = packExl2(integers);
+          expect(unpackExl2(layout, bytes)).toEqual(integers);
+          const stored = Object.values(bytes).reduce((sum, part) => sum + 8 * part.length, 0);
+          if (rows % 32 === 0) expect(stored).toBe(recipeBits(recipe, rows, columns));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test("every weight is within half a step of its value, unless its code is the last one", () => {
+    const [rows, columns] = [40, 192];
+    const values = makeWeights(rows, columns, 5);
+    for (const recipe of exl2Recipes) {
+      const integers = quantizeExl2(values, rows, columns, recipe);
+      const { layout, bytes } = packExl2(integers);
+      const grid = exl2Codec.open(layout, bytes).toGrid(0, rows);
+      const out = dequantized(integers);
+      for (let row = 0; row < rows; row++) {
+        for (let column = 0; column < columns; column++) {
+          const at = row * columns + column;
+          const group = row * grid.groupCount + grid.groupOfColumn[column]!;
+          const [step, zero] = [grid.scales[group]!, grid.zeros[group]!];
+          if (grid.codes[at] === 0 || grid.codes[at] === 2 * zero - 1) continue;
+          // f16 rounding of the value adds 2^-11 of it
+          expect(Math.abs(out[at]! - values[at]!)).toBeLessThanOrEqual(
+            step / 2 + Math.abs(out[at]!) * 2 ** -11,
+          );
+        }
+      }
+    }
+  });
+
+  test("more bits, less error; and about the error that uniform steps must have", () => {
+    const [rows, columns] = [64, 256];
+    const values = makeWeights(rows, columns, 11, 1);
+    const errors = [6, 10, 12, 15].map((i) =>
+      relativeError(values, dequantized(quantizeExl2(values, rows, columns, exl2Recipes[i]!))),
+    );
+    expect(errors).toEqual([...errors].sort((a, b) => b - a));
+    // 4, 5, 6, 8 bits
+    expect(errors[0]).toBeLessThan(0.14);
+    expect(errors[1]).toBeLessThan(0.07);
+    expect(errors[2]).toBeLessThan(0.04);
+    expect(errors[3]).toBeLessThan(0.01);
+  });
+
+  test("columns that matter most get the larger width", () => {
+    const [rows, columns] = [32, 128];
+    const importance = Float32Array.from({ length: columns }, (_, column) => (column % 2 === 0 ? 2 : 1));
+    const recipe = {
+      groupSize: 32,
+      widths: [
+        { bits: 8, share: 0.5 },
+        { bits: 2, share: 0.5 },
+      ],
+    };
+    const { invperm } = quantizeExl2(makeWeights(rows, columns, 1), rows, columns, recipe, { importance });
+    for (let column = 0; column < columns; column++) expect(invperm[column]! < 64).toBe(column % 2 === 0);
+  });
+
+  test("zeros stay zero; infinities and odd sizes are refused", () => {
+    expect(
+      dequantized(quantizeExl2(new Float32Array(64), 2, 32, exl2Recipes[0]!)).every((value) => value === 0),
+    ).toBe(true);
+    const bad = new Float32Array(64);
+    bad[40] = Number.POSITIVE_INFINITY;
+    expect(() => quantizeExl2(bad, 2, 32, exl2Recipes[0]!)).toThrow(/Row 1 has a weight that is Infinity/);
+    expect(() => quantizeExl2(new Float32Array(2 * 40), 2, 40, exl2Recipes[0]!)).toThrow(/columns in 32s/);
+  });
+});
+
+describe("allocation", () => {
+  const weights = [1, 2, 3].map((seed) => {
+    const [rows, columns] = [64 * seed, 256];
+    const values = makeWeights(rows, columns, seed);
+    const sample = Float32Array.from(
+      sampleRows(rows).flatMap((row) => Array.from(values.subarray(row * columns, (row + 1) * columns))),
+    );
+    return { rows, columns, errors: recipeErrors(sample, rows, columns) };
+  });
+  const total = weights.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+  const average = (chosen: readonly number[]): number =>
+    chosen.reduce((sum, recipe, i) => sum + recipeBits(exl2Recipes[recipe]!, weights[i]!.rows, 256), 0) /
+    total;
+
+  test.each([3, 3.5, 4.25, 5, 6.5])("%f bits per weight are nearly used up and never exceeded", (target) => {
+    const bits = average(allocateExl2(weights, target));
+    expect(bits).toBeLessThanOrEqual(target);
+    expect(bits).toBeGreaterThan(target - 0.3);
+  });
+
+  test("more bits never mean more error", () => {
+    let before = Infinity;
+    for (let target = 3; target < 9; target += 0.25) {
+      const error = allocateExl2(weights, target).reduce(
+        (sum, recipe, i) => sum + weights[i]!.errors[recipe]!,
+        0,
+      );
+      expect(error).toBeLessThanOrEqual(before * 1.02);
+      before = error;
+    }
+  });
+
+  test("less than the smallest mix is refused with what it takes", () => {
+    expect(() => allocateExl2(weights, 2)).toThrow(/the smallest mix takes 2\.\d\d/);
+  });
+});
