@@ -1,0 +1,148 @@
+import type { BlockCodec } from "../codec/block.ts";
+import { checkBlockLengths, checkRowLengths } from "../codec/check.ts";
+import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset } from "./memory.ts";
+import type { Kernel, KernelModule } from "./module.ts";
+
+/** How the kernels of a type are called, beyond the exports that `blockTwin` names. */
+export interface BlockTwinOptions {
+  /**
+   * Where the type weighs importance against the mean square of the whole row: the export that adds the squares of
+   * `count` f32 at an address to a sum, in order.
+   */
+  readonly rowVariance?: string;
+}
+
+/**
+ * The codec with its SIMD twin in front: the exports `dequantize<name>(bytes, blocks, out)`,
+ * `quantize<name>(values, blocks, out)` and `quantizeWeighted<name>(values, blocks, out, importance, variance)` of
+ * `kernels`, where they exist; the codec itself everywhere else. Arrays that live in a `KernelBuffer` are worked on in
+ * place, others go through scratch memory.
+ */
+export function blockTwin(
+  codec: BlockCodec,
+  kernels: KernelModule,
+  options: BlockTwinOptions = {},
+): BlockCodec {
+  const { name, blockSize, blockByteLength, fields } = codec;
+  // as many blocks as scratch memory takes at once, on the side of the values or of the bytes
+  const chunk = Math.floor(SCRATCH_BYTE_LENGTH / Math.max(4 * blockSize, blockByteLength));
+  const twin: BlockCodec = {
+    name,
+    blockSize,
+    blockByteLength,
+    fields,
+    dequantize(bytes, out) {
+      const kernel = kernels.kernel(`dequantize${name}`);
+      if (kernel === undefined) return codec.dequantize(bytes, out);
+      dequantize(kernel, bytes, checkBlockLengths(codec, bytes.length, out.length), out);
+    },
+  };
+  const { quantize } = codec;
+  if (quantize === undefined) return twin;
+  return {
+    ...twin,
+    quantize(values, rowLength, out, importance) {
+      const kernel = kernels.kernel(importance === undefined ? `quantize${name}` : `quantizeWeighted${name}`);
+      if (kernel === undefined) return quantize(values, rowLength, out, importance);
+      const blocks = checkRowLengths(codec, values.length, rowLength, out.length, importance);
+      if (importance === undefined) quantizeBlocks(kernel, values, 0, blocks, out, undefined, 0);
+      else quantizeRows(kernel, values, rowLength, blocks, out, importance);
+    },
+  };
+
+  function dequantize(kernel: Kernel, bytes: Uint8Array, blocks: number, out: Float32Array): void {
+    const { buffer } = kernelMemory();
+    const bytesInside = bytes.buffer === buffer;
+    const outInside = out.buffer === buffer;
+    const step = bytesInside && outInside ? blocks : chunk;
+    for (let block = 0; block < blocks; block += step) {
+      const count = Math.min(step, blocks - block);
+      const byteStart = block * blockByteLength;
+      const start = block * blockSize;
+      let from = bytes.byteOffset + byteStart;
+      if (!bytesInside) {
+        from = scratchOffset(0);
+        new Uint8Array(buffer, from, count * blockByteLength).set(
+          bytes.subarray(byteStart, byteStart + count * blockByteLength),
+        );
+      }
+      const to = outInside ? out.byteOffset + 4 * start : scratchOffset(1);
+      kernel(from, count, to);
+      if (!outInside) out.set(new Float32Array(buffer, to, count * blockSize), start);
+    }
+  }
+
+  function quantizeRows(
+    kernel: Kernel,
+    values: Float32Array,
+    rowLength: number,
+    blocks: number,
+    out: Uint8Array,
+    importance: Float32Array,
+  ): void {
+    const rowBlocks = rowLength / blockSize;
+    for (let block = 0; block < blocks; block += rowBlocks) {
+      const variance = rowVariance(values, block * blockSize, rowLength);
+      quantizeBlocks(kernel, values, block, rowBlocks, out, importance, variance);
+    }
+  }
+
+  /** The mean square of a row, added in index order and rounded to f32 at each step. */
+  function rowVariance(values: Float32Array, start: number, rowLength: number): number {
+    const kernel = options.rowVariance === undefined ? undefined : kernels.kernel(options.rowVariance);
+    if (kernel === undefined) return 0;
+    const { buffer } = kernelMemory();
+    let sum = 0;
+    if (values.buffer === buffer) sum = kernel(values.byteOffset + 4 * start, rowLength, 0);
+    else {
+      const step = SCRATCH_BYTE_LENGTH / 4;
+      const at = scratchOffset(0);
+      for (let i = 0; i < rowLength; i += step) {
+        const count = Math.min(step, rowLength - i);
+        new Float32Array(buffer, at, count).set(values.subarray(start + i, start + i + count));
+        sum = kernel(at, count, sum);
+      }
+    }
+    return Math.fround(sum / rowLength);
+  }
+
+  /** `count` blocks from block `first` on, all of one row if there is an importance matrix. */
+  function quantizeBlocks(
+    kernel: Kernel,
+    values: Float32Array,
+    first: number,
+    count: number,
+    out: Uint8Array,
+    importance: Float32Array | undefined,
+    variance: number,
+  ): void {
+    const { buffer } = kernelMemory();
+    const valuesInside = values.buffer === buffer;
+    const outInside = out.buffer === buffer;
+    const importanceInside = importance === undefined || importance.buffer === buffer;
+    const step = valuesInside && outInside && importanceInside ? count : chunk;
+    for (let done = 0; done < count; done += step) {
+      const blocks = Math.min(step, count - done);
+      const start = (first + done) * blockSize;
+      const length = blocks * blockSize;
+      const byteStart = (first + done) * blockByteLength;
+      let from = values.byteOffset + 4 * start;
+      if (!valuesInside) {
+        from = scratchOffset(0);
+        new Float32Array(buffer, from, length).set(values.subarray(start, start + length));
+      }
+      let weights = 0;
+      if (importance !== undefined) {
+        const column = done * blockSize;
+        weights = importance.byteOffset + 4 * column;
+        if (!importanceInside) {
+          weights = scratchOffset(2);
+          new Float32Array(buffer, weights, length).set(importance.subarray(column, column + length));
+        }
+      }
+      const to = outInside ? out.byteOffset + byteStart : scratchOffset(1);
+      kernel(from, blocks, to, weights, variance);
+      if (!outInside) out.set(new Uint8Array(buffer, to, blocks * blockByteLength), byteStart);
+    }
+  }
+}

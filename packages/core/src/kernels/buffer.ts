@@ -1,0 +1,68 @@
+import { UsageError } from "../errors.ts";
+import { allocateRange, kernelMemory, releaseRange } from "./memory.ts";
+import { kernelsAreInstalled } from "./switch.ts";
+
+/**
+ * Bytes that kernels work on in place: read a file into them, give them to a codec, write them out, and nothing is
+ * copied on the way. Without kernels it is plain memory, so callers need not care.
+ */
+export interface KernelBuffer {
+  readonly byteLength: number;
+  /**
+   * The bytes `[start, end)`, all by default. A view is good until the next `allocateKernelBuffer`, which may move the
+   * memory: take a fresh one for each piece of work, or allocate everything first.
+   */
+  bytes(start?: number, end?: number): Uint8Array<ArrayBuffer>;
+  /** The f32 `[start, end)`, all by default. As short-lived as `bytes`. */
+  floats(start?: number, end?: number): Float32Array<ArrayBuffer>;
+  /** Gives the memory back; the buffer and its views must not be used after. */
+  release(): void;
+}
+
+/**
+ * A buffer in the memory of the kernels. Its contents are whatever was there before.
+ * @throws UsageError when `byteLength` is not a multiple of four
+ */
+export function allocateKernelBuffer(byteLength: number): KernelBuffer {
+  if (!(Number.isInteger(byteLength) && byteLength >= 0 && byteLength % 4 === 0)) {
+    throw new UsageError(`A kernel buffer has a multiple of 4 bytes, not ${byteLength}.`);
+  }
+  if (kernelsAreInstalled()) {
+    try {
+      const offset = allocateRange(byteLength);
+      return {
+        byteLength,
+        ...views(() => kernelMemory().buffer as ArrayBuffer, offset, byteLength),
+        release: () => releaseRange(offset, byteLength),
+      };
+    } catch (error) {
+      // The memory is full, or the engine refuses to make one: codecs copy then.
+      if (!(error instanceof RangeError || error instanceof WebAssembly.RuntimeError)) throw error;
+    }
+  }
+  const plain = new ArrayBuffer(byteLength);
+  return { byteLength, ...views(() => plain, 0, byteLength), release() {} };
+}
+
+function views(
+  buffer: () => ArrayBuffer,
+  offset: number,
+  byteLength: number,
+): Pick<KernelBuffer, "bytes" | "floats"> {
+  return {
+    bytes(start = 0, end = byteLength) {
+      checkRange(start, end, byteLength, "bytes");
+      return new Uint8Array(buffer(), offset + start, end - start);
+    },
+    floats(start = 0, end = byteLength / 4) {
+      checkRange(start, end, byteLength / 4, "floats");
+      return new Float32Array(buffer(), offset + 4 * start, end - start);
+    },
+  };
+}
+
+function checkRange(start: number, end: number, length: number, what: string): void {
+  if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= length)) {
+    throw new UsageError(`${what} ${start} to ${end} are not within a kernel buffer of ${length} ${what}.`);
+  }
+}

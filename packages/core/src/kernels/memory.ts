@@ -1,0 +1,76 @@
+/**
+ * The one WebAssembly memory of this thread, shared by the kernels of all packages: what one package's kernel writes,
+ * another's reads without a copy. The first part belongs to the modules (scripts/build-kernels.mjs says which range is
+ * whose), then comes scratch for arrays that live elsewhere, then the buffers that callers allocate.
+ */
+
+/** Where the modules' constants end. */
+const STATIC_BYTE_LENGTH = 512 * 1024;
+
+/** Bytes of each scratch area: half fits the first-level cache of any machine, and a call costs nothing next to it. */
+export const SCRATCH_BYTE_LENGTH: number = 64 * 1024;
+
+/** Scratch areas: input, output, importance matrix. */
+const SCRATCH_COUNT = 3;
+
+/** No buffer shares a cache line with another. */
+const ALIGNMENT = 64;
+
+const PAGE = 65536;
+
+let memory: WebAssembly.Memory | undefined;
+
+/** The memory, made at first use. */
+export function kernelMemory(): WebAssembly.Memory {
+  memory ??= new WebAssembly.Memory({
+    initial: (STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH) / PAGE,
+    maximum: 65536,
+  });
+  return memory;
+}
+
+/** Where scratch area `index` begins. */
+export function scratchOffset(index: 0 | 1 | 2): number {
+  return STATIC_BYTE_LENGTH + index * SCRATCH_BYTE_LENGTH;
+}
+
+/** Free ranges in rising order, never adjacent. */
+const free: { start: number; end: number }[] = [];
+
+/** The start of `byteLength` free bytes, a multiple of `ALIGNMENT`. @throws RangeError when the memory cannot grow */
+export function allocateRange(byteLength: number): number {
+  const wanted = Math.max(ALIGNMENT, Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT);
+  let index = free.findIndex(({ start, end }) => end - start >= wanted);
+  if (index < 0) {
+    const { buffer } = kernelMemory();
+    const end = buffer.byteLength;
+    const last = free.at(-1);
+    const usable = last?.end === end ? end - last.start : 0;
+    const pages = Math.ceil((wanted - usable) / PAGE);
+    kernelMemory().grow(pages);
+    releaseRange(end, pages * PAGE);
+    index = free.length - 1;
+  }
+  const range = free[index]!;
+  const { start } = range;
+  range.start += wanted;
+  if (range.start === range.end) free.splice(index, 1);
+  return start;
+}
+
+/** Gives back what `allocateRange(byteLength)` returned. */
+export function releaseRange(start: number, byteLength: number): void {
+  const end = start + Math.max(ALIGNMENT, Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT);
+  let index = free.findIndex((range) => range.start >= end);
+  if (index < 0) index = free.length;
+  const before = free[index - 1];
+  const after = free[index];
+  const joinsBefore = before?.end === start;
+  const joinsAfter = after?.start === end;
+  if (joinsBefore && joinsAfter) {
+    before.end = after.end;
+    free.splice(index, 1);
+  } else if (joinsBefore) before.end = end;
+  else if (joinsAfter) after.start = start;
+  else free.splice(index, 0, { start, end });
+}
