@@ -33,10 +33,14 @@ try {
       console.error(`${manifest.name}: publint: ${formatMessage(message, pkg)}`);
     }
     try {
-      execFileSync("pnpm", ["exec", "attw", tarball, "--profile", "node16", "--format", "ascii", "--no-emoji"], {
-        cwd: root,
-        stdio: "pipe",
-      });
+      execFileSync(
+        "pnpm",
+        ["exec", "attw", tarball, "--profile", "node16", "--format", "ascii", "--no-emoji"],
+        {
+          cwd: root,
+          stdio: "pipe",
+        },
+      );
     } catch (error) {
       problems += 1;
       console.error(`${manifest.name}: attw:\n${error.stdout}`);
