@@ -1,5 +1,5 @@
 /** Typed metadata values, made and read. */
-import type { Metadata, MetadataValue, NumberType } from "@requant/core";
+import type { MetadataValue, NumberType } from "@requant/core";
 import { FormatError } from "@requant/core";
 
 export function u32(value: number): MetadataValue {
@@ -79,13 +79,6 @@ export function numbersOf(value: MetadataValue | undefined): readonly number[] |
 
 export function boolsOf(value: MetadataValue | undefined): readonly boolean[] | undefined {
   return value?.type === "array" && value.elementType === "bool" ? value.value : undefined;
-}
-
-/** @throws FormatError naming the key when it is missing or no number. */
-export function requireNumber(metadata: Metadata, key: string): number {
-  const value = numberOf(metadata.get(key));
-  if (value === undefined) throw new FormatError(`metadata key ${key} is missing or not a number`);
-  return value;
 }
 
 /** The shortest decimal that rounds to the same f32: 9.999999747378752e-6 reads as 1e-5, as it was meant. */

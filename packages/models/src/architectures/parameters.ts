@@ -2,7 +2,7 @@
 import type { MetadataValue } from "@requant/core";
 import type { Config, ConfigValues } from "../config.ts";
 import { field, type JsonValue } from "../json.ts";
-import { bool, boolArray, boolOf, f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
+import { bool, boolArray, f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
 import { ropeRules } from "../rope.ts";
 import type { ConfigDraft, ParameterRule } from "./architecture.ts";
 
@@ -56,21 +56,6 @@ export function real(key: string, names: readonly string[]): ParameterRule {
     toHf(value, draft) {
       const number = numberOf(value);
       if (number !== undefined) draft.values.set(ownSpelling(draft, names), shortestFloat(number));
-    },
-  };
-}
-
-/** A bool from a config key. */
-export function flag(key: string, name: string): ParameterRule {
-  return {
-    key,
-    toGguf(config) {
-      const value = config.flag(name);
-      return value === undefined ? undefined : bool(value);
-    },
-    toHf(value, draft) {
-      const own = boolOf(value);
-      if (own !== undefined) draft.values.set(name, own);
     },
   };
 }
