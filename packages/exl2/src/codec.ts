@@ -85,7 +85,10 @@ export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
 
   measure(layout, bytes, place) {
     const { groups, parameters } = readParameters(layout, bytes, place);
-    return gridFacts(parameters, 2 ** Math.max(...groups.map(({ bits }) => bits)) - 1, place);
+    const widest = 2 ** Math.max(...groups.map(({ bits }) => bits));
+    const facts = gridFacts(parameters, widest - 1, place);
+    // each group is symmetric in its own width
+    return { ...facts, symmetric: true, minOffset: -widest / 2, maxOffset: widest / 2 - 1 };
   },
 
   open(layout, bytes, place) {

@@ -4,14 +4,19 @@
  * ours: enough steps between 2 and 8 bits to come near any average.
  */
 export interface Exl2Recipe {
-  /** Descending widths; shares add up to 1. */
-  readonly widths: readonly { readonly bits: number; readonly share: number }[];
+  /** Descending widths; shares of the columns add up to 1. */
+  readonly widths: readonly Exl2Width[];
+}
+
+export interface Exl2Width {
+  readonly bits: number;
+  readonly share: number;
   /** Columns per group. */
   readonly groupSize: number;
 }
 
 function mix(groupSize: number, ...widths: (readonly [bits: number, share: number])[]): Exl2Recipe {
-  return { groupSize, widths: widths.map(([bits, share]) => ({ bits, share })) };
+  return { widths: widths.map(([bits, share]) => ({ bits, share, groupSize })) };
 }
 
 /** Cheapest first. */
@@ -45,10 +50,10 @@ export const exl2HeadRecipes: Readonly<Record<number, Exl2Recipe>> = {
 
 /** Groups of a recipe for K columns: whole groups per width, `ceil(share × K / group size)` of them while columns last. */
 export function recipeGroups(recipe: Exl2Recipe, columns: number): { bits: number; rows: number }[] {
-  const { groupSize, widths } = recipe;
+  const { widths } = recipe;
   const groups: { bits: number; rows: number }[] = [];
   let left = columns;
-  widths.forEach(({ bits, share }, index) => {
+  widths.forEach(({ bits, share, groupSize }, index) => {
     const wanted = index === widths.length - 1 ? left : Math.min(columns * share, left);
     for (let count = Math.ceil(wanted / groupSize); count > 0 && left > 0; count--) {
       const rows = Math.min(groupSize, left);

@@ -23,11 +23,12 @@ function suite(folder: string): void {
       bits: number[];
       bits_prop: number[];
     };
-    const groupSize = Object.values(params.group_size)[0] ?? 0;
-    if (Object.values(params.group_size).some((size) => size !== groupSize)) return;
     const recipe = {
-      groupSize,
-      widths: params.bits.map((bits, i) => ({ bits, share: params.bits_prop[i] ?? 0 })),
+      widths: params.bits.map((bits, i) => ({
+        bits,
+        share: params.bits_prop[i] ?? 0,
+        groupSize: params.group_size[bits] ?? 0,
+      })),
     };
     let word = 0;
     const groups = recipeGroups(recipe, columns).flatMap(({ bits, rows: size }) => {
@@ -53,7 +54,9 @@ function suite(folder: string): void {
       recipe?.widths.forEach(({ share }, i) => {
         expect(share).toBeCloseTo(params.bits_prop[i] ?? 0, 9);
       });
-      expect(Object.values(params.group_size).every((size) => size === recipe?.groupSize)).toBe(true);
+      expect(recipe?.widths.map(({ groupSize }) => groupSize)).toEqual(
+        params.bits.map((bits) => params.group_size[bits]),
+      );
     },
   );
 }

@@ -1,3 +1,7 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BF16, F16 } from "@requant/core";
 import {
   allocateExl2,
   exl2Codec,
@@ -11,6 +15,7 @@ import {
 } from "@requant/exl2";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { readTensors } from "../../../fixtures/linear-cases.ts";
 
 /** Weights with a few columns much larger than the rest, as in real models. */
 function makeWeights(rows: number, columns: number, seed: number, large = 4): Float32Array {
@@ -106,10 +111,9 @@ describe("round to nearest", () => {
     const [rows, columns] = [32, 128];
     const importance = Float32Array.from({ length: columns }, (_, column) => (column % 2 === 0 ? 2 : 1));
     const recipe = {
-      groupSize: 32,
       widths: [
-        { bits: 8, share: 0.5 },
-        { bits: 2, share: 0.5 },
+        { bits: 8, share: 0.5, groupSize: 32 },
+        { bits: 2, share: 0.5, groupSize: 32 },
       ],
     };
     const { invperm } = quantizeExl2(makeWeights(rows, columns, 1), rows, columns, recipe, { importance });
@@ -161,5 +165,67 @@ describe("allocation", () => {
 
   test("less than the smallest mix is refused with what it takes", () => {
     expect(() => allocateExl2(weights, 2)).toThrow(/the smallest mix takes 2\.\d\d/);
+  });
+});
+
+const kjv = join(process.env["REQUANT_GOLDEN"] ?? "", "kjv");
+const measured = process.env["REQUANT_GOLDEN"] !== undefined && existsSync(kjv);
+describe.skipIf(!measured)("against exllamav2's quantizer (skipped: REQUANT_GOLDEN is not set)", () => {
+  const model = fileURLToPath(new URL("../../../fixtures/kjv/hf/model.safetensors", import.meta.url));
+
+  /** Its own error without calibration: H = identity, no row order. Ours is on 2048 of its 16384 rows of activations. */
+  test.each([
+    ["exl2-2.7bpw-h6", "self_attn.q_proj", "qkv"],
+    ["exl2-4.0bpw-h6", "self_attn.q_proj", "qkv"],
+    ["exl2-2.7bpw-h6", "self_attn.k_proj", "qkv"],
+    ["exl2-2.7bpw-h6", "mlp.down_proj", "down"],
+    ["exl2-4.0bpw-h6", "mlp.down_proj", "down"],
+  ])("%s %s", (directory, module, inputs) => {
+    const name = `model.layers.1.${module}`;
+    const manifest = JSON.parse(readFileSync(join(kjv, "exl2", directory, "manifest.json"), "utf8")) as {
+      weights: Record<
+        string,
+        {
+          qparams: { group_size: Record<string, number>; bits: number[]; bits_prop: number[] };
+          rel_out_err_identity_hessian: number;
+        }
+      >;
+    };
+    const { qparams, rel_out_err_identity_hessian: expected } = manifest.weights[name]!;
+    const recipe = {
+      widths: qparams.bits.map((bits, i) => ({
+        bits,
+        share: qparams.bits_prop[i]!,
+        groupSize: qparams.group_size[bits]!,
+      })),
+    };
+    const stored = readTensors(model).get(`${name}.weight`)!;
+    const [rows = 0, columns = 0] = stored.shape;
+    const values = new Float32Array(rows * columns);
+    BF16.dequantize(stored.bytes, values);
+    const x = readTensors(join(kjv, "calibration", "activations.safetensors")).get(`${inputs}.x_f16`)!;
+    const activations = new Float32Array(x.bytes.length / 2);
+    F16.dequantize(x.bytes, activations);
+
+    // all columns alike: they stay in order
+    const importance = new Float32Array(columns).fill(1);
+    const out = dequantized(quantizeExl2(values, rows, columns, recipe, { importance }));
+    let error = 0;
+    let energy = 0;
+    for (let sample = 0; sample < 512 * columns; sample += columns) {
+      for (let row = 0; row < rows; row++) {
+        let exact = 0;
+        let ours = 0;
+        for (let column = 0; column < columns; column++) {
+          const input = activations[sample + column]!;
+          exact += input * values[row * columns + column]!;
+          ours += input * out[row * columns + column]!;
+        }
+        error += (ours - exact) ** 2;
+        energy += exact ** 2;
+      }
+    }
+    expect(Math.sqrt(error / energy) / expected).toBeGreaterThan(0.93);
+    expect(Math.sqrt(error / energy) / expected).toBeLessThan(1.07);
   });
 });

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import * as api from "@requant/exl2";
+import { expect, test } from "vitest";
+
+/** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
+test("exports of @requant/exl2", () => {
+  expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
+    [
+      "EXL2_WIDTHS",
+      "allocateExl2",
+      "exl2Codec",
+      "exl2Groups",
+      "exl2HeadRecipes",
+      "exl2Recipes",
+      "packExl2",
+      "parseExl2Config",
+      "quantizeExl2",
+      "recipeBits",
+      "recipeErrors",
+      "recipeGroups",
+      "sampleRows",
+      "serializeExl2Config",
+      "unpackExl2",
+    ]
+  `);
+});
+
+test("depends on the ground and zod only, and ships one entry", () => {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  expect(manifest).toMatchObject({ sideEffects: false, files: ["dist", "README.md", "LICENSE"] });
+  const { dependencies, exports } = manifest as { dependencies: object; exports: object };
+  expect(Object.keys(dependencies)).toEqual(["@requant/core", "zod"]);
+  expect(Object.keys(exports)).toEqual([".", "./package.json"]);
+});

@@ -1,0 +1,27 @@
+import { readFileSync } from "node:fs";
+import * as api from "@requant/gptq";
+import { expect, test } from "vitest";
+
+/** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
+test("exports of @requant/gptq", () => {
+  expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
+    [
+      "checkLayout",
+      "examineGptq",
+      "gptqCodec",
+      "gptqMarlinCodec",
+      "gptqModuleConfig",
+      "parseGptqConfig",
+      "quantizeGptq",
+      "serializeGptqConfig",
+    ]
+  `);
+});
+
+test("depends on the ground and zod only, and ships one entry", () => {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  expect(manifest).toMatchObject({ sideEffects: false, files: ["dist", "README.md", "LICENSE"] });
+  const { dependencies, exports } = manifest as { dependencies: object; exports: object };
+  expect(Object.keys(dependencies)).toEqual(["@requant/core", "zod"]);
+  expect(Object.keys(exports)).toEqual([".", "./package.json"]);
+});
