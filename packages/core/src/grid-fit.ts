@@ -181,6 +181,7 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
       },
     };
   }
+  if (isFitted(grid, requirement)) return { grid };
   const groupOfColumn = blockSize === "any" ? grid.groupOfColumn : sequentialGroups(columns, blockSize);
   const groupCount = blockSize === "any" ? grid.groupCount : (groupOfColumn[columns - 1] ?? -1) + 1;
   const scales = new Float32Array(rows * groupCount);
@@ -255,6 +256,24 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
   return {
     grid: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: grid.rounding },
   };
+}
+
+/** True for a grid that is already in the layout's terms: nothing would change. */
+function isFitted(grid: Grid, requirement: GridRequirement): boolean {
+  const { blockSize, scaleBlockSize, codes: range, offsetIsHalf } = requirement;
+  if (scaleBlockSize !== undefined || offsetIsHalf) return false;
+  const { columns, groupOfColumn, codes, scales, zeros } = grid;
+  const size = blockSize === -1 ? columns : blockSize;
+  if (size !== "any" && groupOfColumn.some((group, column) => group !== Math.floor(column / size)))
+    return false;
+  const [min, max] = range.kind === "signed" ? [-range.min, -range.min] : [range.minZero, range.maxZero];
+  const maxCode = range.kind === "signed" ? range.max - range.min : range.maxCode;
+  for (let i = 0; i < scales.length; i++) {
+    if (zeros[i]! < min || zeros[i]! > max) return false;
+    if (scaleValueMisfit(scales[i]!, requirement, 0) !== undefined) return false;
+  }
+  for (let i = 0; i < codes.length; i++) if (codes[i]! > maxCode) return false;
+  return true;
 }
 
 /** The zero point that a group gets: its own where that serves, else one with which all its codes fit. */

@@ -78,7 +78,7 @@ export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, 
   checkRange(table, words.length, at, fields.length);
   const { wordsPerRun, bitWidth, wordBitWidth } = table;
   const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
-  const whole = wordBitWidth % bitWidth === 0 && isPlainStream(table);
+  const whole = isPlainStream(table);
   const perWord = wordBitWidth / bitWidth;
   const mask = 2 ** bitWidth - 1;
   const { field, word, shift, masks, left } = columnsOf(table);
@@ -115,10 +115,12 @@ export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, 
  */
 export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
   checkRange(table, words.length, at, fields.length);
-  const { wordsPerRun, bitWidth } = table;
+  const { wordsPerRun, bitWidth, wordBitWidth } = table;
   const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   const { field, word, shift, masks, left } = columnsOf(table);
   const max = 2 ** bitWidth - 1;
+  const whole = isPlainStream(table);
+  const perWord = wordBitWidth / bitWidth;
   for (let from = 0, run = 0; from < count; from += RUN, run++) {
     const end = Math.min(RUN, count - from);
     const wordEnd = Math.min(wordsPerRun, fieldWordCount(table, end));
@@ -129,6 +131,15 @@ export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStrea
         if (fields[source + i]! > max) {
           throw new UsageError(`Code ${fields[source + i]} does not fit ${bitWidth} bits.`);
         }
+      }
+      if (whole) {
+        for (let w = 0, i = source; w < wordEnd; w++) {
+          let bits = 0;
+          const stop = Math.min(source + end, i + perWord);
+          for (let shift = 0; i < stop; i++, shift += bitWidth) bits |= fields[i]! << shift;
+          words[target + w * wordStep] = bits;
+        }
+        continue;
       }
       for (let w = 0; w < wordEnd; w++) words[target + w * wordStep] = 0;
       for (let p = 0; p < field.length; p++) {
@@ -167,6 +178,7 @@ function columnsOf(table: FieldTable): PieceColumns {
   return columns;
 }
 
+/** Fields one after another, none straddling words. */
 function isPlainStream({ pieces, bitWidth, wordBitWidth }: FieldTable): boolean {
   return (
     pieces.length === RUN &&
