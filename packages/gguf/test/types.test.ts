@@ -131,156 +131,143 @@ describe("the test matrix", () => {
   });
 });
 
-// Their codecs are being written; every other type must have one.
-it("has a codec for every type but the codebook ones", () => {
-  const without = ggmlTypes.filter(({ codec }) => codec === undefined).map(({ name }) => name);
-  expect(without.filter((name) => !name.startsWith("IQ"))).toEqual([]);
-});
+describe.each(ggmlTypes.map((type) => [type.name, type] as const))("%s", (name, type) => {
+  const vectors = manifest.types[name];
+  const plain = manifest.plainTypes[name];
 
-describe.each(ggmlTypes.filter(({ codec }) => codec !== undefined).map((type) => [type.name, type] as const))(
-  "%s",
-  (name, type) => {
-    const vectors = manifest.types[name];
-    const plain = manifest.plainTypes[name];
+  it("has a codec of its shape, and a vector", () => {
+    const { blockSize, blockByteLength, fields } = codecOf(type);
+    expect({ name: codecOf(type).name, blockSize, blockByteLength, fields }).toEqual({
+      name,
+      blockSize: type.blockSize,
+      blockByteLength: type.blockByteLength,
+      fields: type.fields,
+    });
+    expect(vectors ?? plain).toBeDefined();
+  });
 
-    it("has a codec of its shape, and a vector", () => {
-      const { blockSize, blockByteLength, fields } = codecOf(type);
-      expect({ name: codecOf(type).name, blockSize, blockByteLength, fields }).toEqual({
-        name,
-        blockSize: type.blockSize,
-        blockByteLength: type.blockByteLength,
-        fields: type.fields,
-      });
-      expect(vectors ?? plain).toBeDefined();
+  if (plain !== undefined) {
+    const bytes = new Uint8Array(Buffer.from(plain.bytes, "hex"));
+    it("dequantizes to the same bits", () => {
+      expect([...new Uint32Array(dequantize(type, bytes).buffer)]).toEqual(plain.f32Bits);
+    });
+    it.runIf(type.codec?.quantize !== undefined)("quantizes and dequantizes to the same bits", () => {
+      const values = new Float32Array(Uint32Array.from(plain.f32Bits).buffer);
+      expect(dequantize(type, quantize(type, values, values.length))).toEqual(values);
+    });
+  }
+
+  for (const [kind, weights] of [
+    ["plain", undefined],
+    ["imatrix", importance],
+  ] as const) {
+    const vector = vectors?.[kind];
+    if (vector === undefined) continue;
+    const expected = readBytes(vector.file);
+
+    it(`dequantizes the ${kind} blocks to the same bits`, () => {
+      if (vector.dequantizedSha256 === undefined) expect(name).toBe("Q8_1");
+      else expect(sha256(dequantize(type, expected))).toBe(vector.dequantizedSha256);
     });
 
-    if (plain !== undefined) {
-      const bytes = new Uint8Array(Buffer.from(plain.bytes, "hex"));
-      it("dequantizes to the same bits", () => {
-        expect([...new Uint32Array(dequantize(type, bytes).buffer)]).toEqual(plain.f32Bits);
-      });
-      it.runIf(type.codec?.quantize !== undefined)("quantizes and dequantizes to the same bits", () => {
-        const values = new Float32Array(Uint32Array.from(plain.f32Bits).buffer);
-        expect(dequantize(type, quantize(type, values, values.length))).toEqual(values);
-      });
-    }
-
-    for (const [kind, weights] of [
-      ["plain", undefined],
-      ["imatrix", importance],
-    ] as const) {
-      const vector = vectors?.[kind];
-      if (vector === undefined) continue;
-      const expected = readBytes(vector.file);
-
-      it(`dequantizes the ${kind} blocks to the same bits`, () => {
-        if (vector.dequantizedSha256 === undefined) expect(name).toBe("Q8_1");
-        else expect(sha256(dequantize(type, expected))).toBe(vector.dequantizedSha256);
-      });
-
-      it(`quantizes to the same bytes (${kind})`, () => {
-        const actual = quantize(type, input, columns, weights);
-        const excused = exceptions[name]?.kinds ?? [];
-        expect(differingRows(actual, expected).filter((row) => !excused.includes(row))).toEqual([]);
-        if (excused.length > 0) {
-          expect(squaredError(input, dequantize(type, actual))).toBeLessThanOrEqual(
-            squaredError(input, dequantize(type, expected)) * 1.001,
-          );
-        }
-      });
-    }
-
-    const random = vectors?.random;
-    if (random !== undefined) {
-      it("dequantizes random blocks to the same bits", () => {
-        const values = dequantize(type, readBytes(random.file));
-        expect(values.length).toBe(64 * type.blockSize);
-        expect(sha256(values)).toBe(random.dequantizedSha256);
-      });
-    }
-
-    for (const [kind, vector, weights] of [
-      ["plain", vectors?.bulkPlain, undefined],
-      ["imatrix", vectors?.bulkImatrix, bulkImportance],
-    ] as const) {
-      if (vector === undefined) continue;
-      it(`quantizes 128 × 1024 weights to the same bytes (${kind})`, () => {
-        const actual = quantize(type, bulkInput, manifest.bulk.columns, weights);
-        const rowByteLength = actual.length / manifest.bulk.rows;
-        const differing = new Set<string>();
-        for (let row = 0; row < manifest.bulk.rows; row++) {
-          const hash = sha256(actual.subarray(row * rowByteLength, (row + 1) * rowByteLength)).slice(0, 8);
-          const rowKind = manifest.rowKinds[row % rows]!;
-          if (hash !== vector.rowSha256First8.slice(8 * row, 8 * row + 8)) differing.add(rowKind);
-        }
-        const excused = exceptions[name]?.kinds ?? [];
-        expect([...differing].filter((row) => !excused.includes(row))).toEqual([]);
-        if (excused.length > 0) return;
-        expect(sha256(actual)).toBe(vector.sha256);
-        if (vector.dequantizedSha256 !== undefined) {
-          expect(sha256(dequantize(type, actual))).toBe(vector.dequantizedSha256);
-        }
-      });
-    }
-
-    if (vectors !== undefined) {
-      it("says truly what an importance matrix does to it", () => {
-        const changes = vectors.requiresImatrix
-          ? "required"
-          : vectors.imatrixChangesBytes
-            ? "used"
-            : "ignored";
-        expect(type.importance).toBe(changes);
-        if (changes === "ignored") {
-          expect(quantize(type, input, columns, importance)).toEqual(quantize(type, input, columns));
-        } else if (changes === "required") {
-          expect(() => quantize(type, input, columns)).toThrow(/importance/);
-        }
-      });
-    }
-
-    it.runIf(type.codec?.quantize !== undefined)("gives a row the same bytes alone and among others", () => {
-      const weights = type.importance === "ignored" ? undefined : importance;
-      const together = quantize(type, input, columns, weights);
-      const rowByteLength = together.length / rows;
-      for (let row = 0; row < rows; row++) {
-        const alone = quantize(type, input.subarray(row * columns, (row + 1) * columns), columns, weights);
-        expect(alone).toEqual(together.subarray(row * rowByteLength, (row + 1) * rowByteLength));
+    it(`quantizes to the same bytes (${kind})`, () => {
+      const actual = quantize(type, input, columns, weights);
+      const excused = exceptions[name]?.kinds ?? [];
+      expect(differingRows(actual, expected).filter((row) => !excused.includes(row))).toEqual([]);
+      if (excused.length > 0) {
+        expect(squaredError(input, dequantize(type, actual))).toBeLessThanOrEqual(
+          squaredError(input, dequantize(type, expected)) * 1.001,
+        );
       }
     });
+  }
 
-    it("reads bytes at any offset of their buffer", () => {
-      const vector = vectors?.random ?? vectors?.plain ?? vectors?.imatrix;
-      const bytes =
-        vector === undefined ? new Uint8Array(Buffer.from(plain!.bytes, "hex")) : readBytes(vector.file);
-      const shifted = new Uint8Array(bytes.length + 3);
-      shifted.set(bytes, 3);
-      expect(new Uint32Array(dequantize(type, shifted.subarray(3)).buffer)).toEqual(
-        new Uint32Array(dequantize(type, bytes).buffer),
-      );
+  const random = vectors?.random;
+  if (random !== undefined) {
+    it("dequantizes random blocks to the same bits", () => {
+      const values = dequantize(type, readBytes(random.file));
+      expect(values.length).toBe(64 * type.blockSize);
+      expect(sha256(values)).toBe(random.dequantizedSha256);
     });
+  }
 
-    it("refuses lengths that do not fit together", () => {
-      const codec = codecOf(type);
-      const { blockSize, blockByteLength } = type;
-      const usageError = expect.objectContaining({ code: "USAGE" });
-      expect(() =>
-        codec.dequantize(new Uint8Array(blockByteLength + 1), new Float32Array(blockSize)),
-      ).toThrow(usageError);
-      expect(() =>
-        codec.dequantize(new Uint8Array(blockByteLength), new Float32Array(2 * blockSize)),
-      ).toThrow(usageError);
-      if (codec.quantize === undefined) return;
-      const values = new Float32Array(2 * blockSize);
-      const out = new Uint8Array(2 * blockByteLength);
-      const weights = new Float32Array(blockSize).fill(1);
-      expect(() => codec.quantize?.(values, blockSize, out.subarray(1), weights)).toThrow(usageError);
-      expect(() => codec.quantize?.(values, 3 * blockSize, out, weights)).toThrow(usageError);
-      if (type.importance === "ignored") return;
-      expect(() => codec.quantize?.(values, 2 * blockSize, out, weights)).toThrow(usageError);
+  for (const [kind, vector, weights] of [
+    ["plain", vectors?.bulkPlain, undefined],
+    ["imatrix", vectors?.bulkImatrix, bulkImportance],
+  ] as const) {
+    if (vector === undefined) continue;
+    it(`quantizes 128 × 1024 weights to the same bytes (${kind})`, () => {
+      const actual = quantize(type, bulkInput, manifest.bulk.columns, weights);
+      const rowByteLength = actual.length / manifest.bulk.rows;
+      const differing = new Set<string>();
+      for (let row = 0; row < manifest.bulk.rows; row++) {
+        const hash = sha256(actual.subarray(row * rowByteLength, (row + 1) * rowByteLength)).slice(0, 8);
+        const rowKind = manifest.rowKinds[row % rows]!;
+        if (hash !== vector.rowSha256First8.slice(8 * row, 8 * row + 8)) differing.add(rowKind);
+      }
+      const excused = exceptions[name]?.kinds ?? [];
+      expect([...differing].filter((row) => !excused.includes(row))).toEqual([]);
+      if (excused.length > 0) return;
+      expect(sha256(actual)).toBe(vector.sha256);
+      if (vector.dequantizedSha256 !== undefined) {
+        expect(sha256(dequantize(type, actual))).toBe(vector.dequantizedSha256);
+      }
     });
-  },
-);
+  }
+
+  if (vectors !== undefined) {
+    it("says truly what an importance matrix does to it", () => {
+      const changes = vectors.requiresImatrix ? "required" : vectors.imatrixChangesBytes ? "used" : "ignored";
+      expect(type.importance).toBe(changes);
+      if (changes === "ignored") {
+        expect(quantize(type, input, columns, importance)).toEqual(quantize(type, input, columns));
+      } else if (changes === "required") {
+        expect(() => quantize(type, input, columns)).toThrow(/importance/);
+      }
+    });
+  }
+
+  it.runIf(type.codec?.quantize !== undefined)("gives a row the same bytes alone and among others", () => {
+    const weights = type.importance === "ignored" ? undefined : importance;
+    const together = quantize(type, input, columns, weights);
+    const rowByteLength = together.length / rows;
+    for (let row = 0; row < rows; row++) {
+      const alone = quantize(type, input.subarray(row * columns, (row + 1) * columns), columns, weights);
+      expect(alone).toEqual(together.subarray(row * rowByteLength, (row + 1) * rowByteLength));
+    }
+  });
+
+  it("reads bytes at any offset of their buffer", () => {
+    const vector = vectors?.random ?? vectors?.plain ?? vectors?.imatrix;
+    const bytes =
+      vector === undefined ? new Uint8Array(Buffer.from(plain!.bytes, "hex")) : readBytes(vector.file);
+    const shifted = new Uint8Array(bytes.length + 3);
+    shifted.set(bytes, 3);
+    expect(new Uint32Array(dequantize(type, shifted.subarray(3)).buffer)).toEqual(
+      new Uint32Array(dequantize(type, bytes).buffer),
+    );
+  });
+
+  it("refuses lengths that do not fit together", () => {
+    const codec = codecOf(type);
+    const { blockSize, blockByteLength } = type;
+    const usageError = expect.objectContaining({ code: "USAGE" });
+    expect(() => codec.dequantize(new Uint8Array(blockByteLength + 1), new Float32Array(blockSize))).toThrow(
+      usageError,
+    );
+    expect(() => codec.dequantize(new Uint8Array(blockByteLength), new Float32Array(2 * blockSize))).toThrow(
+      usageError,
+    );
+    if (codec.quantize === undefined) return;
+    const values = new Float32Array(2 * blockSize);
+    const out = new Uint8Array(2 * blockByteLength);
+    const weights = new Float32Array(blockSize).fill(1);
+    expect(() => codec.quantize?.(values, blockSize, out.subarray(1), weights)).toThrow(usageError);
+    expect(() => codec.quantize?.(values, 3 * blockSize, out, weights)).toThrow(usageError);
+    if (type.importance === "ignored") return;
+    expect(() => codec.quantize?.(values, 2 * blockSize, out, weights)).toThrow(usageError);
+  });
+});
 
 describe("the table", () => {
   it("finds a type by id and by name", () => {

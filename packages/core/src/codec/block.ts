@@ -14,6 +14,8 @@ export interface BlockCodec {
    * `[byteOffset, byteWidth, count]` each.
    */
   readonly fields: readonly BlockField[];
+  /** What `quantize` does with an importance matrix: other bytes, or refuse without one. Absent: it takes no notice. */
+  readonly importance?: "used" | "required";
   /**
    * Whole blocks to f32. `out.length` is the weight count, a multiple of `blockSize`;
    * `bytes.byteLength` must be `out.length / blockSize * blockByteLength`.

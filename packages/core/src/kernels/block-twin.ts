@@ -26,13 +26,16 @@ export function blockTwin(
   const { name, blockSize, blockByteLength, fields } = codec;
   // as many blocks as scratch memory takes at once, on the side of the values or of the bytes
   const chunk = Math.floor(SCRATCH_BYTE_LENGTH / Math.max(4 * blockSize, blockByteLength));
+  const dequantizeName = `dequantize${name}`;
+  const quantizeName = `quantize${name}`;
+  const quantizeWeightedName = `quantizeWeighted${name}`;
   const twin: BlockCodec = {
     name,
     blockSize,
     blockByteLength,
     fields,
     dequantize(bytes, out) {
-      const kernel = kernels.kernel(`dequantize${name}`);
+      const kernel = kernels.kernel(dequantizeName);
       if (kernel === undefined) return codec.dequantize(bytes, out);
       dequantize(kernel, bytes, checkBlockLengths(codec, bytes.length, out.length), out);
     },
@@ -42,7 +45,7 @@ export function blockTwin(
   return {
     ...twin,
     quantize(values, rowLength, out, importance) {
-      const kernel = kernels.kernel(importance === undefined ? `quantize${name}` : `quantizeWeighted${name}`);
+      const kernel = kernels.kernel(importance === undefined ? quantizeName : quantizeWeightedName);
       if (kernel === undefined) return quantize(values, rowLength, out, importance);
       const blocks = checkRowLengths(codec, values.length, rowLength, out.length, importance);
       if (importance === undefined) quantizeBlocks(kernel, values, 0, blocks, out, undefined, 0);

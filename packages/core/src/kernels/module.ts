@@ -10,17 +10,40 @@ export interface KernelModule {
   kernel(name: string): Kernel | undefined;
 }
 
-/** The kernels in `wasm`, base64: compiled at first use, synchronously, since codecs are synchronous. */
-export function kernelModule(wasm: string): KernelModule {
+/** Bytes that kernels need in memory and that TypeScript makes: the module exports a function that says where. */
+export interface KernelTable {
+  readonly addressExport: string;
+  readonly make: () => Uint8Array | Int8Array;
+}
+
+/**
+ * The kernels in `wasm`, base64: compiled at first use, synchronously, since codecs are synchronous. `tables`, by the
+ * names of the kernels that need them, are made when such a kernel is first asked for.
+ */
+export function kernelModule(wasm: string, tables: Readonly<Record<string, KernelTable>> = {}): KernelModule {
   let exports: WebAssembly.Exports | undefined;
+  const filled = new Set<string>();
   return {
     kernel(name) {
       if (!kernelsAreInstalled()) return undefined;
       exports ??= instantiate(wasm);
-      const found = exports[name];
-      return typeof found === "function" ? (found as Kernel) : undefined;
+      const found = exported(exports, name);
+      const table = tables[name];
+      if (found !== undefined && table !== undefined && !filled.has(table.addressExport)) {
+        const address = exported(exports, table.addressExport)?.();
+        if (address === undefined) return undefined;
+        const bytes = table.make();
+        new Uint8Array(kernelMemory().buffer, address, bytes.length).set(bytes);
+        filled.add(table.addressExport);
+      }
+      return found;
     },
   };
+}
+
+function exported(exports: WebAssembly.Exports, name: string): Kernel | undefined {
+  const found = exports[name];
+  return typeof found === "function" ? (found as Kernel) : undefined;
 }
 
 /** No exports at all where the engine refuses, as a content security policy without `wasm-unsafe-eval` makes it do. */

@@ -3,6 +3,8 @@ import { tensorTypes } from "../constants.ts";
 
 /** What a type file has to say beyond its row in `tensorTypes`: only arithmetic. Lengths are checked in `blockCodec`. */
 export interface BlockArithmetic {
+  /** See `BlockCodec`. */
+  readonly importance?: "used" | "required";
   /** `blockCount` whole blocks from the start of `bytes` to the start of `out`. */
   dequantizeBlocks(bytes: Uint8Array, blockCount: number, out: Float32Array): void;
   /**
@@ -27,12 +29,13 @@ export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCode
   const row = tensorTypes.find((type) => type.name === name);
   if (row === undefined) throw new Error(`${name} has no row in tensorTypes`);
   const { blockSize, blockByteLength, fields } = row;
-  const { dequantizeBlocks, quantizeRow } = arithmetic;
+  const { importance, dequantizeBlocks, quantizeRow } = arithmetic;
   const codec: BlockCodec = {
     name,
     blockSize,
     blockByteLength,
     fields,
+    ...(importance === undefined ? {} : { importance }),
     dequantize(bytes, out) {
       dequantizeBlocks(bytes, checkBlockLengths(row, bytes.length, out.length), out);
     },
@@ -40,15 +43,15 @@ export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCode
   if (quantizeRow === undefined) return codec;
   return {
     ...codec,
-    quantize(values, rowLength, out, importance) {
-      checkRowLengths(row, values.length, rowLength, out.length, importance);
+    quantize(values, rowLength, out, weights) {
+      checkRowLengths(row, values.length, rowLength, out.length, weights);
       const rowByteLength = (rowLength / blockSize) * blockByteLength;
       for (
         let start = 0, outOffset = 0;
         start < values.length;
         start += rowLength, outOffset += rowByteLength
       ) {
-        quantizeRow(values, start, start + rowLength, out, outOffset, importance);
+        quantizeRow(values, start, start + rowLength, out, outOffset, weights);
       }
     },
   };

@@ -1,13 +1,11 @@
 import type { BlockCodec } from "@requant/core";
-import { blockCodec } from "./block-codec.ts";
+import { integerCodec } from "./integer.ts";
 
 /** Signed 16-bit integer, little-endian. Every value is exact in f32.
- * Only read: ggml has no conversion of floats to it either.
  * Source: ggml, include/ggml.h.
  */
-export const I16: BlockCodec = /* @__PURE__ */ blockCodec("I16", {
-  dequantizeBlocks(bytes, blockCount, out) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let i = 0; i < blockCount; i++) out[i] = view.getInt16(2 * i, true);
-  },
+export const I16: BlockCodec = /* @__PURE__ */ integerCodec("I16", {
+  byteLength: 2,
+  get: (view, at) => view.getInt16(at, true),
+  set: (view, at, value) => view.setInt16(at, value, true),
 });

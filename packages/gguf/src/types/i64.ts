@@ -1,13 +1,13 @@
 import type { BlockCodec } from "@requant/core";
-import { blockCodec } from "./block-codec.ts";
+import { integerCodec } from "./integer.ts";
 
 /** Signed 64-bit integer, little-endian. Beyond ±2^24, rounded to f64 and then to f32, each to nearest, ties to even.
- * Only read: ggml has no conversion of floats to it either.
  * Source: ggml, include/ggml.h.
  */
-export const I64: BlockCodec = /* @__PURE__ */ blockCodec("I64", {
-  dequantizeBlocks(bytes, blockCount, out) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let i = 0; i < blockCount; i++) out[i] = Number(view.getBigInt64(8 * i, true));
-  },
+export const I64: BlockCodec = /* @__PURE__ */ integerCodec("I64", {
+  byteLength: 8,
+  get: (view, at) => Number(view.getBigInt64(at, true)),
+  set: (view, at, value) =>
+    // 2^63 − 1 is no double: the end of the range, as a double, is one too far
+    view.setBigInt64(at, value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value), true),
 });

@@ -32,6 +32,7 @@ const minCodes: Uint8Array = /* @__PURE__ */ new Uint8Array(16);
  * Source: ggml, src/ggml-common.h, src/ggml-quants.c.
  */
 export const Q2_K: BlockCodec = /* @__PURE__ */ blockCodec("Q2_K", {
+  importance: "used",
   dequantizeBlocks(bytes, blockCount, out) {
     for (let block = 0, at = 0, to = 0; block < blockCount; block++, at += 84, to += 256) {
       const d = readHalf(bytes, at + 80);

@@ -22,6 +22,7 @@ const scaleCodes: Uint8Array = /* @__PURE__ */ new Uint8Array(16);
  * Source: ggml, src/ggml-common.h, src/ggml-quants.c.
  */
 export const Q3_K: BlockCodec = /* @__PURE__ */ blockCodec("Q3_K", {
+  importance: "used",
   dequantizeBlocks(bytes, blockCount, out) {
     for (let block = 0, at = 0, to = 0; block < blockCount; block++, at += 110, to += 256) {
       const d = readHalf(bytes, at + 108);

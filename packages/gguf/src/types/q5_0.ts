@@ -16,6 +16,7 @@ const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(32);
  * Source: ggml, src/ggml-common.h, src/ggml-quants.c.
  */
 export const Q5_0: BlockCodec = /* @__PURE__ */ blockCodec("Q5_0", {
+  importance: "used",
   dequantizeBlocks(bytes, blockCount, out) {
     for (let block = 0, at = 0, to = 0; block < blockCount; block++, at += 22, to += 32) {
       const d = readHalf(bytes, at);

@@ -25,6 +25,7 @@ const mins: Float32Array = /* @__PURE__ */ new Float32Array(1);
  * Source: ggml, src/ggml-common.h, src/ggml-quants.c.
  */
 export const Q5_1: BlockCodec = /* @__PURE__ */ blockCodec("Q5_1", {
+  importance: "used",
   dequantizeBlocks(bytes, blockCount, out) {
     for (let block = 0, at = 0, to = 0; block < blockCount; block++, at += 24, to += 32) {
       const d = readHalf(bytes, at);

@@ -15,6 +15,7 @@ const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(256);
  * Source: ggml, src/ggml-common.h, src/ggml-quants.c.
  */
 export const Q5_K: BlockCodec = /* @__PURE__ */ blockCodec("Q5_K", {
+  importance: "used",
   dequantizeBlocks(bytes, blockCount, out) {
     for (let block = 0, at = 0, to = 0; block < blockCount; block++, at += 176, to += 256) {
       const d = readHalf(bytes, at);

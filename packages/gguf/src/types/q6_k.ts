@@ -17,6 +17,7 @@ const scales: Float32Array = /* @__PURE__ */ new Float32Array(16);
  * Source: ggml, src/ggml-common.h, src/ggml-quants.c.
  */
 export const Q6_K: BlockCodec = /* @__PURE__ */ blockCodec("Q6_K", {
+  importance: "used",
   dequantizeBlocks(bytes, blockCount, out) {
     for (let block = 0, at = 0, to = 0; block < blockCount; block++, at += 210, to += 256) {
       const d = readHalf(bytes, at + 208);

@@ -1,0 +1,144 @@
+/** The kernels of F16 and BF16 against the TypeScript codecs, bit for bit, and what surrounds kernels. */
+import { afterEach, describe, expect, it } from "vitest";
+import { BF16 } from "../src/codec/bf16.ts";
+import type { BlockCodec } from "../src/codec/block.ts";
+import { F16 } from "../src/codec/f16.ts";
+import { blockTwin } from "../src/kernels/block-twin.ts";
+import { allocateKernelBuffer } from "../src/kernels/buffer.ts";
+import { withKernels } from "../src/kernels/float.ts";
+import { kernelModule } from "../src/kernels/module.ts";
+import { installKernels, kernelsAreInstalled, uninstallKernels } from "../src/kernels/switch.ts";
+
+afterEach(installKernels);
+
+function withoutKernels<T>(run: () => T): T {
+  uninstallKernels();
+  try {
+    return run();
+  } finally {
+    installKernels();
+  }
+}
+
+const bitsOf = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer, values.byteOffset, values.length);
+
+/** Every 65521st f32, so that all exponents, signs and NaNs occur, and the neighbours of each border of f16. */
+function manyFloats(): Float32Array {
+  const bits: number[] = [];
+  for (let pattern = 0; pattern < 2 ** 32; pattern += 65521) bits.push(pattern);
+  for (let half = 0; half < 0x7c02; half += 7) {
+    const values = new Float32Array(1);
+    withoutKernels(() => F16.dequantize(Uint8Array.of(half & 255, half >> 8), values));
+    const here = bitsOf(values)[0] ?? 0;
+    for (const around of [-4097, -4096, -4095, -1, 0, 1, 4095, 4096, 4097]) {
+      bits.push((here + around) >>> 0, ((here + around) | 0x80000000) >>> 0);
+    }
+  }
+  return new Float32Array(Uint32Array.from(bits).buffer);
+}
+
+describe.skipIf(!kernelsAreInstalled()).each([
+  ["F16", F16],
+  ["BF16", BF16],
+] as readonly (readonly [string, BlockCodec])[])("kernels of %s", (_, codec) => {
+  const twin = withKernels(codec);
+
+  it("widen every code to the same bits", () => {
+    const bytes = new Uint8Array(Uint16Array.from({ length: 65536 }, (_, code) => code).buffer);
+    const expected = new Float32Array(65536);
+    withoutKernels(() => codec.dequantize(bytes, expected));
+    const actual = new Float32Array(65536);
+    twin.dequantize(bytes, actual);
+    expect(Buffer.compare(new Uint8Array(actual.buffer), new Uint8Array(expected.buffer))).toBe(0);
+  });
+
+  it("narrow f32 of all kinds to the same codes", () => {
+    const values = manyFloats();
+    const expected = new Uint8Array(2 * values.length);
+    withoutKernels(() => codec.quantize?.(values, values.length, expected));
+    const actual = new Uint8Array(2 * values.length);
+    twin.quantize?.(values, values.length, actual);
+    expect(actual.findIndex((byte, i) => byte !== expected[i])).toBe(-1);
+  });
+
+  it.each([0, 1, 7, 15, 16, 17, 40])("touch nothing but %i weights, wherever these are", (count) => {
+    const values = Float32Array.from({ length: count }, (_, i) => (i - 3) / 7);
+    const expected = new Uint8Array(2 * count);
+    withoutKernels(() => codec.quantize?.(values, Math.max(1, count), expected));
+    const buffer = allocateKernelBuffer(4096);
+    for (const room of [new Uint8Array(4096), buffer.bytes()]) {
+      room.fill(0xc5);
+      const bytes = room.subarray(1001, 1001 + 2 * count);
+      const floats = new Float32Array(room.buffer, room.byteOffset + 2048, count);
+      floats.set(values);
+      twin.quantize?.(floats, Math.max(1, count), bytes);
+      expect(bytes).toEqual(expected);
+      twin.dequantize(bytes, floats);
+      const touched = room.filter((byte, i) => byte !== 0xc5 && !(i >= 1001 && i < 1001 + 2 * count) && !(i >= 2048 && i < 2048 + 4 * count));
+      expect(touched.length).toBe(0);
+    }
+    buffer.release();
+  });
+});
+
+describe("a codec whose kernels cannot run", () => {
+  it("works in TypeScript: a module that the engine refuses", () => {
+    const twin = blockTwin(F16, kernelModule("bm90IHdhc20="));
+    const out = new Float32Array(2);
+    twin.dequantize(Uint8Array.of(0, 0x3c, 0, 0xc0), out);
+    expect([...out]).toEqual([1, -2]);
+  });
+
+  it("works in TypeScript: switched off", () => {
+    const twin = withKernels(F16);
+    withoutKernels(() => {
+      expect(kernelsAreInstalled()).toBe(false);
+      const out = new Uint8Array(2);
+      twin.quantize?.(Float32Array.of(1), 1, out);
+      expect([...out]).toEqual([0, 0x3c]);
+    });
+  });
+
+  it("checks lengths all the same", () => {
+    const twin = withKernels(F16);
+    for (const on of [true, false]) {
+      if (!on) uninstallKernels();
+      expect(() => twin.dequantize(new Uint8Array(3), new Float32Array(2))).toThrow(/F16/);
+      expect(() => twin.quantize?.(new Float32Array(4), 3, new Uint8Array(8))).toThrow(/F16/);
+    }
+  });
+});
+
+describe("kernel buffers", () => {
+  it("are apart, keep their contents while the memory grows, and are used again", () => {
+    const first = allocateKernelBuffer(1000);
+    first.bytes().fill(1);
+    const second = allocateKernelBuffer(4 << 20);
+    second.bytes().fill(2);
+    expect(first.bytes().every((byte) => byte === 1)).toBe(true);
+    expect(second.floats(1, 3).byteLength).toBe(8);
+    const { byteOffset } = second.bytes();
+    second.release();
+    const third = allocateKernelBuffer(4 << 20);
+    expect(third.bytes().byteOffset).toBe(byteOffset);
+    third.release();
+    first.release();
+  });
+
+  it("refuse odd lengths and ranges outside", () => {
+    expect(() => allocateKernelBuffer(5)).toThrow(/multiple of 4/);
+    const buffer = allocateKernelBuffer(8);
+    expect(() => buffer.bytes(0, 9)).toThrow(/within/);
+    expect(() => buffer.floats(-1, 1)).toThrow(/within/);
+    buffer.release();
+  });
+
+  it("are plain memory where there are no kernels", () => {
+    withoutKernels(() => {
+      const buffer = allocateKernelBuffer(16);
+      buffer.floats()[3] = 1;
+      expect([...buffer.bytes(12)]).toEqual([0, 0, 128, 63]);
+      buffer.release();
+    });
+  });
+});
