@@ -12,6 +12,7 @@ export { IQ2_XS } from "./iq2_xs.ts";
 export { IQ2_XXS } from "./iq2_xxs.ts";
 export { IQ3_S } from "./iq3_s.ts";
 export { IQ3_XXS } from "./iq3_xxs.ts";
+export { IQ4_NL } from "./iq4_nl.ts";
 export { IQ4_XS } from "./iq4_xs.ts";
 export { MXFP4 } from "./mxfp4.ts";
 export { NVFP4 } from "./nvfp4.ts";
