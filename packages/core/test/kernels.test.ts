@@ -20,7 +20,8 @@ function withoutKernels<T>(run: () => T): T {
   }
 }
 
-const bitsOf = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer, values.byteOffset, values.length);
+const bitsOf = (values: Float32Array): Uint32Array =>
+  new Uint32Array(values.buffer, values.byteOffset, values.length);
 
 /** Every 65521st f32, so that all exponents, signs and NaNs occur, and the neighbours of each border of f16. */
 function manyFloats(): Float32Array {
@@ -74,7 +75,10 @@ describe.skipIf(!kernelsAreInstalled()).each([
       twin.quantize?.(floats, Math.max(1, count), bytes);
       expect(bytes).toEqual(expected);
       twin.dequantize(bytes, floats);
-      const touched = room.filter((byte, i) => byte !== 0xc5 && !(i >= 1001 && i < 1001 + 2 * count) && !(i >= 2048 && i < 2048 + 4 * count));
+      const touched = room.filter(
+        (byte, i) =>
+          byte !== 0xc5 && !(i >= 1001 && i < 1001 + 2 * count) && !(i >= 2048 && i < 2048 + 4 * count),
+      );
       expect(touched.length).toBe(0);
     }
     buffer.release();

@@ -5,9 +5,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isCodecError } from "@requant/core";
-import { describe, expect, it } from "vitest";
+import { installKernels, isCodecError, kernelsAreInstalled, uninstallKernels } from "@requant/core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { hasKernel } from "../src/kernels.ts";
 import { type GgmlType, ggmlTypeById, ggmlTypeByName, ggmlTypes } from "../src/types/index.ts";
 import { rowKinds, testImportance, testMatrix } from "./matrix.ts";
 
@@ -131,7 +132,23 @@ describe("the test matrix", () => {
   });
 });
 
-describe.each(ggmlTypes.map((type) => [type.name, type] as const))("%s", (name, type) => {
+/** The suite runs over every codec in TypeScript, and again over those that have kernels. */
+const withKernel = ggmlTypes.filter(
+  ({ name }) => hasKernel(`dequantize${name}`) || hasKernel(`quantize${name}`),
+);
+const cases = [
+  ...ggmlTypes.map((type) => [type.name, "TypeScript", type] as const),
+  ...withKernel.map((type) => [type.name, "SIMD", type] as const),
+];
+
+it.runIf(kernelsAreInstalled())("has kernels to test", () => {
+  expect(withKernel.length).toBeGreaterThan(20);
+});
+
+describe.each(cases)("%s in %s", (name, variant, type) => {
+  beforeAll(variant === "SIMD" ? installKernels : uninstallKernels);
+  afterAll(installKernels);
+
   const vectors = manifest.types[name];
   const plain = manifest.plainTypes[name];
 

@@ -1,16 +1,16 @@
+import { withKernels } from "../kernels/float.ts";
 import { floatBitsToBfloat } from "../numeric/bfloat.ts";
 import type { BlockCodec } from "./block.ts";
 import { checkBlockLengths, checkRowLengths } from "./check.ts";
 import { bitsOf, halfwordsOf } from "./host.ts";
 
-/** bfloat16, little-endian: the upper half of an f32. */
-export const BF16: BlockCodec = {
+const typescript: BlockCodec = {
   name: "BF16",
   blockSize: 1,
   blockByteLength: 2,
   fields: [[0, 2, 1]],
   dequantize(bytes: Uint8Array, out: Float32Array): void {
-    const count = checkBlockLengths(BF16, bytes.byteLength, out.length);
+    const count = checkBlockLengths(typescript, bytes.byteLength, out.length);
     const bits = bitsOf(out);
     const halves = halfwordsOf(bytes);
     if (halves !== undefined) {
@@ -20,7 +20,7 @@ export const BF16: BlockCodec = {
     }
   },
   quantize(values: Float32Array, rowLength: number, out: Uint8Array): void {
-    const count = checkRowLengths(BF16, values.length, rowLength, out.byteLength);
+    const count = checkRowLengths(typescript, values.length, rowLength, out.byteLength);
     const bits = bitsOf(values);
     const halves = halfwordsOf(out);
     if (halves !== undefined) {
@@ -34,3 +34,6 @@ export const BF16: BlockCodec = {
     }
   },
 };
+
+/** bfloat16, little-endian: the upper half of an f32. */
+export const BF16: BlockCodec = /* @__PURE__ */ withKernels(typescript);

@@ -1,16 +1,16 @@
+import { withKernels } from "../kernels/float.ts";
 import { floatBitsToHalf, halfTable } from "../numeric/half.ts";
 import type { BlockCodec } from "./block.ts";
 import { checkBlockLengths, checkRowLengths } from "./check.ts";
 import { bitsOf, halfwordsOf } from "./host.ts";
 
-/** IEEE binary16, little-endian. */
-export const F16: BlockCodec = {
+const typescript: BlockCodec = {
   name: "F16",
   blockSize: 1,
   blockByteLength: 2,
   fields: [[0, 2, 1]],
   dequantize(bytes: Uint8Array, out: Float32Array): void {
-    const count = checkBlockLengths(F16, bytes.byteLength, out.length);
+    const count = checkBlockLengths(typescript, bytes.byteLength, out.length);
     const table = halfTable();
     const bits = bitsOf(out);
     const halves = halfwordsOf(bytes);
@@ -21,7 +21,7 @@ export const F16: BlockCodec = {
     }
   },
   quantize(values: Float32Array, rowLength: number, out: Uint8Array): void {
-    const count = checkRowLengths(F16, values.length, rowLength, out.byteLength);
+    const count = checkRowLengths(typescript, values.length, rowLength, out.byteLength);
     const bits = bitsOf(values);
     const halves = halfwordsOf(out);
     if (halves !== undefined) {
@@ -35,3 +35,6 @@ export const F16: BlockCodec = {
     }
   },
 };
+
+/** IEEE binary16, little-endian. */
+export const F16: BlockCodec = /* @__PURE__ */ withKernels(typescript);

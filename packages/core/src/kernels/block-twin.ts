@@ -23,17 +23,14 @@ export function blockTwin(
   kernels: KernelModule,
   options: BlockTwinOptions = {},
 ): BlockCodec {
-  const { name, blockSize, blockByteLength, fields } = codec;
+  const { name, blockSize, blockByteLength } = codec;
   // as many blocks as scratch memory takes at once, on the side of the values or of the bytes
   const chunk = Math.floor(SCRATCH_BYTE_LENGTH / Math.max(4 * blockSize, blockByteLength));
   const dequantizeName = `dequantize${name}`;
   const quantizeName = `quantize${name}`;
   const quantizeWeightedName = `quantizeWeighted${name}`;
   const twin: BlockCodec = {
-    name,
-    blockSize,
-    blockByteLength,
-    fields,
+    ...codec,
     dequantize(bytes, out) {
       const kernel = kernels.kernel(dequantizeName);
       if (kernel === undefined) return codec.dequantize(bytes, out);
@@ -44,10 +41,11 @@ export function blockTwin(
   if (quantize === undefined) return twin;
   return {
     ...twin,
-    quantize(values, rowLength, out, importance) {
+    quantize(values, rowLength, out, givenImportance) {
+      const importance = codec.importance === undefined ? undefined : givenImportance;
       const kernel = kernels.kernel(importance === undefined ? quantizeName : quantizeWeightedName);
-      if (kernel === undefined) return quantize(values, rowLength, out, importance);
-      const blocks = checkRowLengths(codec, values.length, rowLength, out.length, importance);
+      if (kernel === undefined) return quantize(values, rowLength, out, givenImportance);
+      const blocks = checkRowLengths(codec, values.length, rowLength, out.length, givenImportance);
       if (importance === undefined) quantizeBlocks(kernel, values, 0, blocks, out, undefined, 0);
       else quantizeRows(kernel, values, rowLength, blocks, out, importance);
     },

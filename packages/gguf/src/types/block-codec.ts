@@ -1,5 +1,6 @@
 import { type BlockCodec, checkBlockLengths, checkRowLengths } from "@requant/core";
 import { tensorTypes } from "../constants.ts";
+import { withKernels } from "../kernels.ts";
 
 /** What a type file has to say beyond its row in `tensorTypes`: only arithmetic. Lengths are checked in `blockCodec`. */
 export interface BlockArithmetic {
@@ -22,7 +23,8 @@ export interface BlockArithmetic {
 }
 
 /**
- * The codec of the ggml type `name`: block size, byte length and fields from `tensorTypes`, arithmetic from the caller.
+ * The codec of the ggml type `name`: block size, byte length and fields from `tensorTypes`, arithmetic from the caller,
+ * and the SIMD twin in front where there is one.
  * Both directions of the codec throw `UsageError` when the lengths do not fit together.
  */
 export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCodec {
@@ -40,8 +42,8 @@ export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCode
       dequantizeBlocks(bytes, checkBlockLengths(row, bytes.length, out.length), out);
     },
   };
-  if (quantizeRow === undefined) return codec;
-  return {
+  if (quantizeRow === undefined) return withKernels(codec);
+  return withKernels({
     ...codec,
     quantize(values, rowLength, out, weights) {
       checkRowLengths(row, values.length, rowLength, out.length, weights);
@@ -54,5 +56,5 @@ export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCode
         quantizeRow(values, start, start + rowLength, out, outOffset, weights);
       }
     },
-  };
+  });
 }

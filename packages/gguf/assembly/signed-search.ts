@@ -1,0 +1,247 @@
+/**
+ * Twins of `searchScale` and `searchScaleByCode` in src/types/scale-search.ts, on groups of four sub-blocks.
+ */
+import { CODES, GROUP, inverses, nearestInts, scales, splat, splatInt, values, WEIGHTS } from "./sub-block-lanes";
+
+/** All ones where a sub-block is all but zero: its codes are 0, not `limit`. */
+export const flats: usize = memory.data(64);
+
+// prettier-ignore
+const constants = memory.data<u32>([
+  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // infinity
+  0x26901d7d, 0x26901d7d, 0x26901d7d, 0x26901d7d, // 1e-15
+]);
+
+const sums: usize = memory.data(64);
+
+/**
+ * Two candidates at once: sums of weight × value × code and of weight × code², to `sums`. The weighted values are where
+ * codes would be.
+ */
+// @ts-ignore: decorator
+@inline
+function trySums(from: usize, size: usize, inverse0: v128, inverse1: v128, lowest: v128, highest: v128): void {
+  let x0 = f32x4.splat(0);
+  let x1 = x0;
+  let l0 = x0;
+  let l1 = x0;
+  for (const end = from + size; from < end; from += 16) {
+    const x = v128.load(from);
+    const w = v128.load(from, WEIGHTS);
+    const wx = v128.load(from, CODES);
+    const c0 = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.mul(inverse0, x)), lowest), highest);
+    const c1 = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.mul(inverse1, x)), lowest), highest);
+    x0 = f32x4.add(x0, f32x4.mul(wx, c0));
+    x1 = f32x4.add(x1, f32x4.mul(wx, c1));
+    l0 = f32x4.add(l0, f32x4.mul(f32x4.mul(w, c0), c0));
+    l1 = f32x4.add(l1, f32x4.mul(f32x4.mul(w, c1), c1));
+  }
+  v128.store(sums, x0);
+  v128.store(sums, l0, 16);
+  v128.store(sums, x1, 32);
+  v128.store(sums, l1, 48);
+}
+
+/** The same where values may be infinite or NaN. */
+function exactSums(from: usize, size: usize, inverse: v128, limit: f32, to: usize): void {
+  const lowest = i32x4.splat(-(<i32>limit));
+  const highest = i32x4.splat(<i32>limit - 1);
+  let sumX = f32x4.splat(0);
+  let sumL = sumX;
+  for (const end = from + size; from < end; from += 16) {
+    const integer = nearestInts(f32x4.mul(inverse, v128.load(from)));
+    const code = f32x4.convert_i32x4_s(i32x4.min_s(i32x4.max_s(integer, lowest), highest));
+    sumX = f32x4.add(sumX, f32x4.mul(v128.load(from, CODES), code));
+    sumL = f32x4.add(sumL, f32x4.mul(f32x4.mul(v128.load(from, WEIGHTS), code), code));
+  }
+  v128.store(to, sumX);
+  v128.store(to, sumL, 16);
+}
+
+/**
+ * Twin of `searchScale`: `count` values to a sub-block, codes in [−limit, limit). Results in `scales`, `flats`, and in
+ * `inverses` what codes are computed with: nearest(value × inverse), within the limits.
+ */
+export function searchScale(groups: usize, count: usize, limit: f32): void {
+  const size: usize = count << 4;
+  const zero = f32x4.splat(0);
+  const lowest = splat(-limit);
+  const highest = splat(limit - 1);
+  const infinity = v128.load(constants);
+  for (let group: usize = 0; group < groups; group++) {
+    const from = values + GROUP * group;
+    let max = zero;
+    let absMax = zero;
+    let finite = i32x4.splat(-1);
+    for (let at: usize = from; at < from + size; at += 16) {
+      const x = v128.load(at);
+      v128.store(at, f32x4.mul(v128.load(at, WEIGHTS), x), CODES);
+      const magnitude = f32x4.abs(x);
+      const larger = f32x4.gt(magnitude, absMax);
+      finite = v128.and(finite, f32x4.lt(magnitude, infinity));
+      max = v128.bitselect(x, max, larger);
+      absMax = v128.bitselect(magnitude, absMax, larger);
+    }
+    const isRegular = i32x4.all_true(finite);
+    let inverse0 = f32x4.div(lowest, max);
+    let inverse1 = f32x4.div(f32x4.splat(-(limit + <f32>0.1 * <f32>-9)), max);
+    // The first candidate goes along with the first of the 18 others.
+    if (isRegular) trySums(from, size, inverse0, inverse1, lowest, highest);
+    else {
+      exactSums(from, size, inverse0, limit, sums);
+      exactSums(from, size, inverse1, limit, sums + 32);
+    }
+    const firstX = v128.load(sums);
+    const firstL = v128.load(sums, 16);
+    let scale = v128.andnot(f32x4.div(firstX, firstL), f32x4.eq(firstL, zero));
+    let best = f32x4.mul(scale, firstX);
+    let bestInverse = inverse0;
+    let sumX = v128.load(sums, 32);
+    let sumL = v128.load(sums, 48);
+    let better = isBetter(sumX, sumL, best);
+    let trialScale = f32x4.div(sumX, sumL);
+    scale = v128.bitselect(trialScale, scale, better);
+    best = v128.bitselect(f32x4.mul(trialScale, sumX), best, better);
+    bestInverse = v128.bitselect(inverse1, bestInverse, better);
+    for (let step = -8; step <= 9; step += 2) {
+      // −8 −7, …, −2 −1, then 1 2, …, 7 8, and 9 by itself
+      if (step == 0) step = 1;
+      inverse0 = f32x4.div(f32x4.splat(-(limit + <f32>0.1 * <f32>step)), max);
+      inverse1 = f32x4.div(f32x4.splat(-(limit + <f32>0.1 * <f32>(step + 1))), max);
+      if (isRegular) trySums(from, size, inverse0, inverse1, lowest, highest);
+      else {
+        exactSums(from, size, inverse0, limit, sums);
+        exactSums(from, size, inverse1, limit, sums + 32);
+      }
+      sumX = v128.load(sums);
+      sumL = v128.load(sums, 16);
+      better = isBetter(sumX, sumL, best);
+      trialScale = f32x4.div(sumX, sumL);
+      scale = v128.bitselect(trialScale, scale, better);
+      best = v128.bitselect(f32x4.mul(trialScale, sumX), best, better);
+      bestInverse = v128.bitselect(inverse0, bestInverse, better);
+      if (step == 9) break;
+      sumX = v128.load(sums, 32);
+      sumL = v128.load(sums, 48);
+      better = isBetter(sumX, sumL, best);
+      trialScale = f32x4.div(sumX, sumL);
+      scale = v128.bitselect(trialScale, scale, better);
+      best = v128.bitselect(f32x4.mul(trialScale, sumX), best, better);
+      bestInverse = v128.bitselect(inverse1, bestInverse, better);
+    }
+    const flat = f32x4.lt(absMax, v128.load(constants, 16));
+    v128.store(flats + 16 * group, flat);
+    v128.store(scales + 16 * group, v128.andnot(scale, flat));
+    v128.store(inverses + 16 * group, v128.andnot(bestInverse, flat));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function isBetter(sumX: v128, sumL: v128, best: v128): v128 {
+  return v128.and(
+    f32x4.gt(sumL, f32x4.splat(0)),
+    f32x4.gt(f32x4.mul(sumX, sumX), f32x4.mul(best, sumL)),
+  );
+}
+
+/**
+ * The codes that a search has found for sub-block `index` of `count` values (a multiple of 16), plus `limit`, to bytes.
+ */
+export function keepCodes(from: usize, count: usize, index: usize, limit: i32, to: usize): void {
+  const inverse = v128.load32_splat(inverses + 4 * index);
+  const notFlat = v128.not(v128.load32_splat(flats + 4 * index));
+  for (let i: usize = 0; i < count; i += 16, from += 64) {
+    const a = f32x4.mul(inverse, v128.load(from));
+    const b = f32x4.mul(inverse, v128.load(from, 16));
+    const c = f32x4.mul(inverse, v128.load(from, 32));
+    const d = f32x4.mul(inverse, v128.load(from, 48));
+    v128.store(to + i, v128.and(signedCodes(a, b, c, d, limit), notFlat));
+  }
+}
+
+/** Nearest integers within [−limit, limit), plus `limit`, as bytes. */
+// @ts-ignore: decorator
+@inline
+export function signedCodes(a: v128, b: v128, c: v128, d: v128, limit: i32): v128 {
+  const low = i16x8.narrow_i32x4_s(nearestInts(a), nearestInts(b));
+  const high = i16x8.narrow_i32x4_s(nearestInts(c), nearestInts(d));
+  const codes = i8x16.narrow_i16x8_s(low, high);
+  const bounded = i8x16.min_s(i8x16.max_s(codes, i8x16.splat(<i8>-limit)), i8x16.splat(<i8>(limit - 1)));
+  return i8x16.add(bounded, i8x16.splat(<i8>limit));
+}
+
+/**
+ * Twin of `searchScaleByCode` on `groups` of `count` values, whose weights are their squares. Results in `scales` and
+ * `flats`; the codes, without `limit`, are left where candidates' codes are.
+ *
+ * Each code waits for the sums that the one before leaves. But most codes stay, and a branch for those that move lets the
+ * processor go ahead on the guess that none does.
+ */
+export function searchScaleByCode(groups: usize, count: usize, limit: i32): void {
+  const size: usize = count << 4;
+  const lowest = splatInt(-limit);
+  const highest = splatInt(limit - 1);
+  const zero = f32x4.splat(0);
+  for (let group: usize = 0; group < groups; group++) {
+    const from = values + GROUP * group;
+    let max = zero;
+    let absMax = zero;
+    for (let at = from; at < from + size; at += 16) {
+      const x = v128.load(at);
+      const magnitude = f32x4.abs(x);
+      const larger = f32x4.gt(magnitude, absMax);
+      max = v128.bitselect(x, max, larger);
+      absMax = v128.bitselect(magnitude, absMax, larger);
+    }
+    const inverse = f32x4.div(f32x4.splat(-(<f32>limit)), max);
+    let sumX = zero;
+    let sumL = zero;
+    for (let at = from; at < from + size; at += 16) {
+      const x = v128.load(at);
+      const w = v128.load(at, WEIGHTS);
+      const code = boundedCode(f32x4.mul(inverse, x), lowest, highest);
+      v128.store(at, code, CODES);
+      sumX = f32x4.add(sumX, f32x4.mul(f32x4.mul(w, x), code));
+      sumL = f32x4.add(sumL, f32x4.mul(f32x4.mul(w, code), code));
+    }
+    for (let round = 0; round < 5; round++) {
+      let changed = i32x4.splat(0);
+      for (let at = from; at < from + size; at += 16) {
+        const x = v128.load(at);
+        const w = v128.load(at, WEIGHTS);
+        const code = v128.load(at, CODES);
+        const wx = f32x4.mul(w, x);
+        const otherX = f32x4.sub(sumX, f32x4.mul(wx, code));
+        const otherL = f32x4.sub(sumL, f32x4.mul(f32x4.mul(w, code), code));
+        const newCode = boundedCode(f32x4.div(f32x4.mul(x, otherL), otherX), lowest, highest);
+        const moves = v128.and(f32x4.gt(otherX, zero), f32x4.ne(newCode, code));
+        if (v128.any_true(moves)) {
+          const newX = f32x4.add(otherX, f32x4.mul(wx, newCode));
+          const newL = f32x4.add(otherL, f32x4.mul(f32x4.mul(w, newCode), newCode));
+          const isBetter = f32x4.gt(
+            f32x4.mul(f32x4.mul(newX, newX), sumL),
+            f32x4.mul(f32x4.mul(sumX, sumX), newL),
+          );
+          const taken = v128.and(moves, v128.and(f32x4.gt(newL, zero), isBetter));
+          v128.store(at, v128.bitselect(newCode, code, taken), CODES);
+          sumX = v128.bitselect(newX, sumX, taken);
+          sumL = v128.bitselect(newL, sumL, taken);
+          changed = v128.or(changed, taken);
+        }
+      }
+      // A sub-block without a change would find none in another round either.
+      if (!v128.any_true(changed)) break;
+    }
+    const flat = f32x4.lt(absMax, v128.load(constants, 16));
+    v128.store(flats + 16 * group, flat);
+    const none = v128.or(v128.not(f32x4.gt(sumL, zero)), flat);
+    v128.store(scales + 16 * group, v128.andnot(f32x4.div(sumX, sumL), none));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function boundedCode(scaled: v128, lowest: v128, highest: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.min_s(i32x4.max_s(nearestInts(scaled), lowest), highest));
+}

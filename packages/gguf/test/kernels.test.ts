@@ -1,0 +1,250 @@
+/**
+ * Every SIMD kernel against the TypeScript codec it twins, bit for bit: ordinary rows and every odd one that decides a
+ * branch, whole calls and single blocks, arrays inside and outside the kernels' memory, and canaries around each output.
+ * REQUANT_SEED=<number> replays a run.
+ */
+import {
+  allocateKernelBuffer,
+  type BlockCodec,
+  installKernels,
+  kernelsAreInstalled,
+  uninstallKernels,
+} from "@requant/core";
+import { afterAll, describe, expect, it } from "vitest";
+import { hasKernel, withKernels } from "../src/kernels.ts";
+import { ggmlTypes } from "../src/types/index.ts";
+import { rowKinds, testImportance, testMatrix } from "./matrix.ts";
+
+const seed = Number(process.env["REQUANT_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
+
+/** xorshift32: the numbers only have to differ from run to run. */
+function randomNumbers(start: number): () => number {
+  let state = start | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+const columns = 1024;
+
+/** Rows of ordinary weights of many sizes and shapes. */
+function ordinaryRows(random: () => number, rows: number): Float32Array {
+  const values = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    const spread = 2 ** (-20 + 25 * random());
+    const shift = random() < 0.3 ? spread * (random() - 0.5) * 4 : 0;
+    const heavy = random() < 0.3;
+    for (let j = 0; j < columns; j++) {
+      const gauss = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+      values[row * columns + j] = (heavy ? gauss ** 3 : gauss) * spread + shift;
+    }
+  }
+  return values;
+}
+
+const special: readonly ((random: () => number, j: number) => number)[] = [
+  () => 0,
+  () => -0,
+  (random) => (random() < 0.5 ? 0 : -0),
+  (random) => (random() < 0.5 ? 0 : random()),
+  (random) => (random() < 0.5 ? -0 : -random()),
+  (random) => (random() < 0.02 ? Number.NaN : random() - 0.5),
+  (random) => (random() < 0.02 ? Number.POSITIVE_INFINITY : random() - 0.5),
+  (random) => (random() < 0.02 ? Number.NEGATIVE_INFINITY : random() - 0.5),
+  (random) =>
+    [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1, 0][Math.floor(random() * 5)] ?? 0,
+  () => Number.NaN,
+  (random) => (random() - 0.5) * 2 ** -126,
+  (random) => (random() - 0.5) * 2 ** -140,
+  (random) => (random() - 0.5) * 2 ** -148,
+  (random) => (random() - 0.5) * 2 ** -50,
+  (random) => (random() - 0.5) * 2 ** 16,
+  (random) => (random() - 0.5) * 2 ** 20,
+  (random) => (random() - 0.5) * 2 ** 100,
+  (random) => (random() - 0.5) * 2 ** 128,
+  (random) => (random() < 0.5 ? 1 : -1),
+  (random) => Math.floor(random() * 16) - 8,
+  (random) => (Math.floor(random() * 256) - 128) / 127,
+  (random) => (random() < 0.03 ? random() : 0),
+  (random) => (random() < 0.03 ? random() - 0.5 : 1e-20),
+  (random) => (random() - 0.5) * 2 ** Math.floor(random() * 80 - 40),
+  (random) => (random() - 0.5) * 2 ** Math.floor(random() * 276 - 148),
+  (_, j) => (j % 256 < 32 ? 1e-8 : 1) * (((j * 37) % 101) - 50),
+  (_, j) => ((j * 7919) % 64) / 64,
+  (_, j) => -((j * 7919) % 64) / 64,
+  (_, j) => 5 + ((j * 7919) % 64) / 64,
+  (_, j) => -5 - ((j * 7919) % 64) / 64,
+];
+
+function specialRows(random: () => number): Float32Array {
+  return Float32Array.from(
+    { length: special.length * columns },
+    (_, i) => special[Math.floor(i / columns)]?.(random, i % columns) ?? 0,
+  );
+}
+
+function withSwitch<T>(on: boolean, run: () => T): T {
+  if (on) installKernels();
+  else uninstallKernels();
+  try {
+    return run();
+  } finally {
+    installKernels();
+  }
+}
+
+const GUARD = 0xc5;
+const guardBytes = 96;
+
+/** An array of `byteLength` bytes in the kernels' memory or outside, with canaries on both sides. */
+function guarded(
+  inside: boolean,
+  byteLength: number,
+): { readonly bytes: Uint8Array<ArrayBuffer>; check: () => void; release: () => void } {
+  const total = Math.ceil(byteLength / 4) * 4 + 2 * guardBytes;
+  const buffer = inside ? allocateKernelBuffer(total) : undefined;
+  const plain = new Uint8Array(total);
+  // a view ends with the next allocation
+  const all = (): Uint8Array<ArrayBuffer> => buffer?.bytes() ?? plain;
+  all().fill(GUARD);
+  return {
+    get bytes() {
+      return all().subarray(guardBytes, guardBytes + byteLength);
+    },
+    check() {
+      const touched = all().findIndex(
+        (byte, i) => byte !== GUARD && (i < guardBytes || i >= guardBytes + byteLength),
+      );
+      expect(touched, "first byte written outside the output").toBe(-1);
+    },
+    release: () => buffer?.release(),
+  };
+}
+
+const floatsOf = (bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
+  new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+
+/** Bits of f32, all NaNs alike: an engine may choose a NaN's sign and payload. */
+const comparable = (values: Float32Array): Uint8Array =>
+  new Uint8Array(values.map((value) => (Number.isNaN(value) ? Number.NaN : value)).buffer);
+
+function expectSame(actual: Uint8Array, expected: Uint8Array, what: string): void {
+  if (Buffer.compare(actual, expected) === 0) return;
+  const at = actual.findIndex((byte, i) => byte !== expected[i]);
+  expect.fail(`${what}: byte ${at} is ${actual[at]}, not ${expected[at]} (REQUANT_SEED=${seed})`);
+}
+
+function quantizeGuarded(
+  codec: BlockCodec,
+  values: Float32Array,
+  rowLength: number,
+  weights: Float32Array | undefined,
+  inside: boolean,
+): Uint8Array {
+  const byteLength = (values.length / codec.blockSize) * codec.blockByteLength;
+  const out = guarded(inside, byteLength);
+  const input = guarded(inside, values.byteLength);
+  floatsOf(input.bytes).set(values);
+  codec.quantize?.(floatsOf(input.bytes), rowLength, out.bytes, weights);
+  out.check();
+  expectSame(
+    input.bytes,
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    "the input was changed",
+  );
+  const result = out.bytes.slice();
+  out.release();
+  input.release();
+  return result;
+}
+
+function dequantizeGuarded(codec: BlockCodec, bytes: Uint8Array, inside: boolean): Float32Array {
+  const out = guarded(inside, (bytes.length / codec.blockByteLength) * codec.blockSize * 4);
+  const input = guarded(inside, bytes.length + 1);
+  // an odd address: blocks of a file have no alignment
+  const odd = input.bytes.subarray(1);
+  odd.set(bytes);
+  codec.dequantize(odd, floatsOf(out.bytes));
+  out.check();
+  const result = floatsOf(out.bytes).slice();
+  out.release();
+  input.release();
+  return result;
+}
+
+afterAll(installKernels);
+
+describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => {
+  for (const { name, codec, importance } of ggmlTypes) {
+    if (codec === undefined) continue;
+    const twin = withKernels(codec);
+    const random = randomNumbers(seed ^ Math.imul(name.length + 7, 0x9e3779b9));
+
+    it.runIf(hasKernel(`dequantize${name}`))(`${name}: dequantizes as its codec does`, () => {
+      const blocks = Math.ceil(20000 / codec.blockSize);
+      for (const [inside, count] of [
+        [true, blocks],
+        [false, blocks],
+        [true, 1],
+        [false, 1],
+        [true, 3],
+        [false, 0],
+      ] as const) {
+        const bytes = Uint8Array.from({ length: count * codec.blockByteLength }, () => random() * 256);
+        const expected = new Float32Array(count * codec.blockSize);
+        withSwitch(false, () => codec.dequantize(bytes, expected));
+        const actual = dequantizeGuarded(twin, bytes, inside);
+        expectSame(comparable(actual), comparable(expected), `${count} blocks`);
+      }
+    });
+
+    it.runIf(hasKernel(`quantize${name}`))(`${name}: quantizes as its codec does`, () => {
+      const weights = testImportance(seed, columns);
+      const zeroWeights = weights.map((value, j) => (j % 5 === 0 || (j & 64) !== 0 ? 0 : value));
+      const sets: readonly (readonly [string, Float32Array])[] = [
+        ["kinds", testMatrix(seed, rowKinds.length, columns)],
+        ["ordinary", ordinaryRows(random, 6)],
+        ["special", specialRows(random)],
+      ];
+      for (const [set, values] of sets) {
+        for (const [kind, importances] of [
+          ["plain", undefined],
+          ["imatrix", weights],
+          ["imatrix with zeros", zeroWeights],
+        ] as const) {
+          if (importances !== undefined && importance !== "ignored" && !hasKernel(`quantizeWeighted${name}`))
+            continue;
+          if (importances === undefined && importance === "required") continue;
+          const expected: Uint8Array = new Uint8Array(
+            (values.length / codec.blockSize) * codec.blockByteLength,
+          );
+          withSwitch(false, () => codec.quantize?.(values, columns, expected, importances));
+          for (const inside of [true, false]) {
+            const actual = quantizeGuarded(twin, values, columns, importances, inside);
+            const at = actual.findIndex((byte, i) => byte !== expected[i]);
+            if (at >= 0) {
+              const block = Math.floor(at / codec.blockByteLength);
+              const row = Math.floor((block * codec.blockSize) / columns);
+              expect.fail(
+                `${set} row ${row} (${set === "kinds" ? rowKinds[row]?.[0] : (special[row]?.toString() ?? "")}), ${kind}, ` +
+                  `block ${block % (columns / codec.blockSize)}, byte ${at % codec.blockByteLength}: ` +
+                  `${actual[at]}, not ${expected[at]} (REQUANT_SEED=${seed})`,
+              );
+            }
+          }
+          // row by row, and short rows
+          const short = codec.blockSize * 3;
+          const few = values.subarray(0, short);
+          const expectedFew = new Uint8Array(3 * codec.blockByteLength);
+          const fewWeights = importances?.slice(0, short);
+          if (short > columns) continue;
+          withSwitch(false, () => codec.quantize?.(few, short, expectedFew, fewWeights));
+          expectSame(quantizeGuarded(twin, few, short, fewWeights, true), expectedFew, `${set}: 3 blocks`);
+        }
+      }
+    });
+  }
+});

@@ -1,0 +1,87 @@
+// Compiles packages/<name>/assembly/index.ts to packages/<name>/src/generated/kernels.ts: the module as base64.
+// Usage: node scripts/build-kernels.mjs [name …]; all packages with kernels when none is named.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import asc from "assemblyscript/asc";
+
+const root = resolve(import.meta.dirname, "..");
+
+/**
+ * All modules share one memory (packages/core/src/kernels/memory.ts), so each has a range of its own for constants and
+ * scratch. The last end is STATIC_BYTE_LENGTH there.
+ */
+const KIB = 1024;
+const ranges = {
+  core: [1 * KIB, 32 * KIB],
+  gguf: [32 * KIB, 384 * KIB],
+  gptq: [384 * KIB, 416 * KIB],
+  awq: [416 * KIB, 448 * KIB],
+  exl2: [448 * KIB, 480 * KIB],
+  "compressed-tensors": [480 * KIB, 512 * KIB],
+};
+
+async function build(name) {
+  const folder = join(root, "packages", name);
+  const [start, end] = ranges[name];
+  let wasm;
+  const files = new Map();
+  const { error, stderr } = await asc.main(
+    [
+      "assembly/index.ts",
+      "--outFile",
+      "kernels.wasm",
+      ...(process.env.REQUANT_KERNELS_WAT ? ["--textFile", "kernels.wat"] : []),
+      "--baseDir",
+      folder,
+      "-O3",
+      "--converge",
+      "--enable",
+      "simd",
+      "--runtime",
+      "stub",
+      "--noAssert",
+      "--importMemory",
+      "--zeroFilledMemory",
+      "--noExportMemory",
+      "--memoryBase",
+      String(start),
+    ],
+    {
+      readFile(path, baseDir) {
+        const file = resolve(baseDir, path);
+        return existsSync(file) ? readFileSync(file, "utf8") : null;
+      },
+      writeFile(path, contents) {
+        files.set(path, contents);
+      },
+      listFiles: () => [],
+    },
+  );
+  if (error) throw new Error(`${name}: ${stderr.toString()}${error.message}`);
+  wasm = files.get("kernels.wasm");
+  if (process.env.REQUANT_KERNELS_WAT) {
+    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}.wat`), files.get("kernels.wat"));
+    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}.wasm`), wasm);
+  }
+  const used = staticEnd(wasm);
+  if (used > end) throw new Error(`${name}: constants and scratch end at ${used}, its range at ${end}`);
+  const target = join(folder, "src/generated/kernels.ts");
+  const text = `// Made by scripts/build-kernels.mjs from ../../assembly. Do not edit.\nexport const wasm: string =\n  "${Buffer.from(wasm).toString("base64")}";\n`;
+  mkdirSync(join(folder, "src/generated"), { recursive: true });
+  if (!existsSync(target) || readFileSync(target, "utf8") !== text) writeFileSync(target, text);
+  console.log(`${relative(root, target)}: ${wasm.length} bytes of wasm, memory up to ${used} of ${end}`);
+}
+
+/** The first address that the module does not use. */
+function staticEnd(wasm) {
+  const memory = new WebAssembly.Memory({ initial: 16 });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory } });
+  return exports.staticEnd();
+}
+
+const named = process.argv.slice(2);
+const names =
+  named.length > 0
+    ? named
+    : Object.keys(ranges).filter((name) => existsSync(join(root, "packages", name, "assembly/index.ts")));
+for (const name of names) await build(name);
