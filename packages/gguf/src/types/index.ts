@@ -5,7 +5,7 @@
  */
 import type { BlockCodec, ErrorPlace } from "@requant/core";
 import { type TensorType, tensorTypeById, tensorTypeByName, tensorTypes } from "../constants.ts";
-import * as codecs from "./codecs.ts";
+import { codecs } from "./codecs.ts";
 
 export * from "./codecs.ts";
 
@@ -18,7 +18,7 @@ export interface GgmlType extends TensorType {
 }
 
 function withCodec(type: TensorType): GgmlType {
-  const codec = Object.values<BlockCodec>(codecs).find(({ name }) => name === type.name);
+  const codec = codecs.find(({ name }) => name === type.name);
   return { ...type, ...(codec === undefined ? {} : { codec }), importance: codec?.importance ?? "ignored" };
 }
 
