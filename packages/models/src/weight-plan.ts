@@ -47,7 +47,12 @@ export interface ValuesInput {
   readonly values: readonly number[];
 }
 
-export type WeightInput = StoredInput | JoinedInput | Mxfp4Input | ValuesInput;
+/** So many zeros: a bias that the output has and the source has not. */
+export interface ZerosInput {
+  readonly zeros: number;
+}
+
+export type WeightInput = StoredInput | JoinedInput | Mxfp4Input | ValuesInput | ZerosInput;
 
 export interface WeightPlan {
   /** Name in the output. */
@@ -92,6 +97,7 @@ export const weightInputSchema: z.ZodType<WeightInput> = z.lazy(() =>
       rowOrder: rowOrderSchema.optional(),
     }),
     z.strictObject({ values: z.array(z.number()) }),
+    z.strictObject({ zeros: z.int().positive() }),
   ]),
 ) as z.ZodType<WeightInput>;
 
@@ -115,10 +121,10 @@ export function plannedSources(plan: WeightPlan): readonly string[] {
 }
 
 /** True when every output row is one whole stored row, unchanged: then packed rows can be moved without decoding them. */
-export function isRowSelection(plan: WeightPlan): boolean {
+export function isRowSelection(plan: Pick<WeightPlan, "inputs">): boolean {
   return plan.inputs.every(
     (input) =>
-      "tensor" in input &&
+      ("tensor" in input || ("join" in input && isRowSelection({ inputs: input.join }))) &&
       !input.transpose &&
       input.rowLength === undefined &&
       !input.columnOrder &&
