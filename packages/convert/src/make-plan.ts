@@ -2,8 +2,9 @@
 import { ConversionError, elementCount, UsageError } from "@requant/core";
 import { configTensors } from "@requant/models";
 import { isLossless } from "./fidelity.ts";
-import type { Format, PlannedOutput } from "./format.ts";
+import type { Format, PlannedOutput, TargetFormat } from "./format.ts";
 import { formats } from "./formats.ts";
+import { llamafied } from "./llamafied.ts";
 import type { Model } from "./model.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -67,9 +68,21 @@ export function makePlan(
 ): Plan {
   const format = list.find((candidate) => candidate.name === target.format)?.target;
   if (format === undefined) throw new UsageError(`there is no target format "${target.format}"`);
-  const output = format.plan(source, target, options, like);
+  const output = planOutput(format, source, target, options, like);
   if (options.exact === true) refuseLoss(output.tensors, target);
   return assemblePlan(source, target, output);
+}
+
+function planOutput(
+  format: TargetFormat,
+  source: PlanSource,
+  target: Target,
+  options: PlanOptions,
+  like: PlanSource | undefined,
+): PlannedOutput {
+  if (options.llamafy !== true) return format.plan(source, target, options, like);
+  const llama = llamafied(source);
+  return llama.restate(format.plan(llama.source, target, options, like));
 }
 
 /** Puts a format's output together with what it was made from. */
