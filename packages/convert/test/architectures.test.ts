@@ -6,10 +6,12 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Tokenizer } from "@huggingface/tokenizers";
 import { type MemoryStore, memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { afterAll, describe, expect, it } from "vitest";
 import { type ArchModel, archModels, archScope } from "../../../fixtures/arch-models.ts";
+import { corpus } from "../../../fixtures/corpus.ts";
 import { loadLlama, nextLogits, takeComplaints, withModel } from "../../../fixtures/llama-client.ts";
 import { type Model, openModel, parseTarget, planConversion, runPlan } from "../src/index.ts";
 
@@ -98,6 +100,56 @@ describe.skipIf("reason" in client)(
         expect([...logits]).toEqual([...theirs]);
         if (!model.varies) expect(sha256(readFileSync(reference.file))).toBe(reference.sha256);
       }
+    });
+  },
+);
+
+/** Texts that llama.cpp and the JavaScript library take apart differently, whoever wrote the files, and why. */
+const knownDifferences: readonly {
+  readonly reason: string;
+  readonly when: (json: string, text: string) => boolean;
+}[] = [
+  {
+    reason: "llama.cpp does not normalize to NFC",
+    when: (json, text) => json.includes('"NFC"') && text.normalize("NFC") !== text,
+  },
+  {
+    reason: "the JavaScript library's Digits step knows decimal digits only",
+    when: (json, text) => json.includes('"Digits"') && /[\p{Nl}\p{No}]/u.test(text),
+  },
+  {
+    reason:
+      "llama.cpp merges runs of spaces and line ends of Gemma by score, where SentencePiece has whole symbols",
+    when: (json, text) => json.includes('"MergedWithPrevious"') && /\n\n\n| {3}/.test(text),
+  },
+];
+
+describe.skipIf("reason" in client)(
+  `the tokenizer.json that comes back says what llama.cpp says: ${archScope}`,
+  () => {
+    const { llama } = client as Extract<typeof client, { llama: unknown }>;
+
+    it.each(archModels.map((model) => ({ name: model.name, model })))("$name", async ({ name, model }) => {
+      const store = memoryStore({ name: "gguf" });
+      store.files.set("o.gguf", await ggufOf(model, "F32"));
+      const path = join(folder, `${name}-tokens.gguf`);
+      writeFileSync(path, store.files.get("o.gguf") ?? "");
+      const back = await convert(await openModel({ store, file: "o.gguf" }), "safetensors:f32");
+      const read = (file: string): string => new TextDecoder().decode(back.files.get(file));
+      const json = read("tokenizer.json");
+      const tokenizer = new Tokenizer(JSON.parse(json), JSON.parse(read("tokenizer_config.json")));
+      await withModel(llama, path, async (loaded) => {
+        let compared = 0;
+        for (const text of corpus(400, false)) {
+          if (knownDifferences.some(({ when }) => when(json, text))) continue;
+          // tokenizer.json puts a space before a text that has none, llama.cpp before every text
+          const given = /"prepend_scheme":\s*"first"/.test(json) && text.startsWith(" ") ? ` ${text}` : text;
+          const ids = tokenizer.encode(given, { add_special_tokens: false }).ids;
+          expect([text, ids]).toEqual([text, [...loaded.tokenize(text, false)]]);
+          compared++;
+        }
+        expect(compared).toBeGreaterThan(350);
+      });
     });
   },
 );
