@@ -9,7 +9,6 @@ import { fileURLToPath } from "node:url";
 import { type MemoryStore, memorySource, memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { readGguf } from "@requant/gguf";
-import { writeSafetensors } from "@requant/safetensors";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   type Model,
@@ -19,16 +18,10 @@ import {
   planConversion,
   runPlan,
 } from "../src/index.ts";
+import { hfDirectory, readWeights, type StoredTensor as Stored, type Weights } from "./hf-directory.ts";
 
 const kjv = fileURLToPath(new URL("../../../fixtures/kjv/", import.meta.url));
 const golden = process.env["REQUANT_GOLDEN"];
-
-interface Stored {
-  readonly shape: readonly number[];
-  /** BF16. */
-  readonly bytes: Uint8Array;
-}
-type Weights = Map<string, Stored>;
 
 const heads = 4;
 const kvHeads = 2;
@@ -40,11 +33,7 @@ const original: Weights = new Map();
 let llamaConfig: Record<string, unknown> = {};
 
 beforeAll(async () => {
-  const model = await openModel({ store: directoryStore(`${kjv}hf`) });
-  for (const { name, shape, byteLength } of model.tensors) {
-    original.set(name, { shape, bytes: (await model.readBytes(name, 0, byteLength)).slice() });
-  }
-  await model.close();
+  for (const [name, tensor] of await readWeights(`${kjv}hf`)) original.set(name, tensor);
   llamaConfig = JSON.parse(readFileSync(`${kjv}hf/config.json`, "utf8"));
 });
 
@@ -61,7 +50,7 @@ function rows({ bytes, shape }: Stored, start: number, end: number): Uint8Array 
 
 function joined(parts: readonly Uint8Array[], columns: number): Stored {
   const bytes = new Uint8Array(Buffer.concat(parts));
-  return { shape: [bytes.length / 2 / columns, columns], bytes };
+  return { shape: [bytes.length / 2 / columns, columns], encoding: "BF16", bytes };
 }
 
 /** Renames by pairs of prefixes and suffixes; takes out what `fuse` puts together. */
@@ -91,31 +80,16 @@ function replaceAll(pairs: readonly (readonly [string, string])[]): (name: strin
 async function directory(
   weights: Weights,
   config: object,
-  more: Record<string, string> = {},
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Model> {
-  const store = memoryStore({ name: "models/other" });
-  const names = [...weights.keys()].sort();
-  const sink = await store.create("model.safetensors");
-  await writeSafetensors(
-    sink,
-    names.map((name) => {
-      const { shape, bytes } = get(weights, name);
-      return { name, shape, encoding: "BF16", byteLength: bytes.length, data: one(bytes) };
+  const side = (name: string): [string, string] => [name, readFileSync(`${kjv}hf/${name}`, "utf8")];
+  return openModel({
+    store: await hfDirectory(weights, {
+      ...Object.fromEntries([side("tokenizer.json"), side("tokenizer_config.json")]),
+      "config.json": JSON.stringify(config),
+      ...more,
     }),
-  );
-  await sink.close();
-  const text = (name: string, content: string): void => {
-    store.files.set(name, new TextEncoder().encode(content));
-  };
-  text("config.json", JSON.stringify(config));
-  text("tokenizer.json", readFileSync(`${kjv}hf/tokenizer.json`, "utf8"));
-  text("tokenizer_config.json", readFileSync(`${kjv}hf/tokenizer_config.json`, "utf8"));
-  for (const [name, content] of Object.entries(more)) text(name, content);
-  return openModel({ store });
-}
-
-async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+  });
 }
 
 async function llamafied(
@@ -359,7 +333,11 @@ describe("Qwen 1: c_attn with biases", () => {
       (take, put, layer) => {
         const parts = ["q", "k", "v"].map((part) => take(`self_attn.${part}_proj`).bytes);
         put(`transformer.h.${layer}.attn.c_attn.weight`, joined(parts, hidden));
-        put(`transformer.h.${layer}.attn.c_attn.bias`, { shape: [bias.length / 2], bytes: bias });
+        put(`transformer.h.${layer}.attn.c_attn.bias`, {
+          shape: [bias.length / 2],
+          encoding: "BF16",
+          bytes: bias,
+        });
       },
     );
   const config = {
@@ -463,6 +441,7 @@ describe("what is no Llama is refused, saying why", () => {
   it("a tensor that a Llama has no place for", async () => {
     const extra = new Map(original).set("model.layers.0.self_attn.q_norm.weight", {
       shape: [1],
+      encoding: "BF16",
       bytes: new Uint8Array(2),
     });
     await expect(asked({ architectures: ["LlamaForCausalLM"] }, extra)).rejects.toMatchObject({
