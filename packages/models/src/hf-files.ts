@@ -19,6 +19,13 @@ export interface HfFiles {
   readonly generationConfig?: JsonObject | undefined;
   readonly tokenizerJson?: JsonObject | undefined;
   readonly tokenizerModel?: Uint8Array | undefined;
+  /** vocab.json and merges.txt: byte-level BPE before tokenizer.json. */
+  readonly vocabJson?: JsonObject | undefined;
+  readonly mergesText?: string | undefined;
+  /** tekken.json: Mistral's own format. */
+  readonly tekken?: JsonObject | undefined;
+  /** qwen.tiktoken: Qwen 1's. */
+  readonly tiktoken?: string | undefined;
   readonly tokenizerConfig?: JsonObject | undefined;
   readonly specialTokensMap?: JsonObject | undefined;
   readonly addedTokens?: JsonObject | undefined;
@@ -39,6 +46,10 @@ export const hfSideFiles: readonly string[] = [
   "generation_config.json",
   "tokenizer.json",
   "tokenizer.model",
+  "vocab.json",
+  "merges.txt",
+  "tekken.json",
+  "qwen.tiktoken",
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
@@ -114,6 +125,10 @@ export function readHfFiles(
     generationConfig: json("generation_config.json", generationSchema),
     tokenizerJson: json("tokenizer.json", tokenizerSchema),
     tokenizerModel: model,
+    vocabJson: json("vocab.json", addedTokensSchema),
+    mergesText: text("merges.txt"),
+    tekken: json("tekken.json", generationSchema),
+    tiktoken: text("qwen.tiktoken"),
     tokenizerConfig: json("tokenizer_config.json", tokenizerConfigSchema),
     specialTokensMap: json("special_tokens_map.json", generationSchema),
     addedTokens: json("added_tokens.json", addedTokensSchema),

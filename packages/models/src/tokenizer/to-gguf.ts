@@ -1,5 +1,5 @@
 /** A checkpoint's tokenizer as `tokenizer.*` keys (llama.cpp, conversion/base.py; gguf-py, vocab.py). */
-import { ConversionError, type Metadata, type MetadataValue } from "@requant/core";
+import { ConversionError, FormatError, type Metadata, type MetadataValue } from "@requant/core";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import {
@@ -12,7 +12,9 @@ import {
   textField,
 } from "../json.ts";
 import { bool, numberArray, string, stringArray } from "../metadata-values.ts";
+import { spellBytes } from "./byte-spelling.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
+import { mergesByReplay, mergesOfAllPairs, parseTekken, parseTiktoken } from "./ranked.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
 import {
   chatTemplateMetadata,
@@ -20,6 +22,7 @@ import {
   type SpecialTokens,
   specialTokenMetadata,
 } from "./special-tokens.ts";
+import { tokenizerJsonOfVocab } from "./vocab-merges.ts";
 import {
   bytePairVocabulary,
   decoderTokens,
@@ -28,6 +31,7 @@ import {
   scoresFromMerges,
   sentencePieceJsonVocabulary,
   sentencePieceVocabulary,
+  tokenTypes,
   type Vocabulary,
 } from "./vocabulary.ts";
 
@@ -48,6 +52,9 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   "sentencepiece-json": isSentencePieceJson,
   "byte-bpe": (files) => textField(objectField(files.tokenizerJson, "model"), "type") === "BPE",
   gemma4: isSentencePieceJson,
+  tekken: (files) => files.tekken !== undefined && files.tokenizerJson === undefined,
+  "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
+  tiktoken: (files) => files.tiktoken !== undefined,
 };
 
 function preTokenizerOf(files: HfFiles, architecture: string, added: ReadonlyMap<string, boolean>): string {
@@ -91,6 +98,8 @@ function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
 }
 
 interface Written {
+  /** All keys in order, where a kind has an order of its own; the rest is then only read. */
+  readonly keys?: readonly (readonly [string, MetadataValue])[];
   readonly model: string;
   readonly pre: string | undefined;
   readonly vocabulary: Vocabulary;
@@ -130,6 +139,18 @@ function write(
         hasNormalizer: false,
       };
     }
+    case "vocab-merges": {
+      const assembled = { ...files, tokenizerJson: tokenizerJsonOfVocab(files) };
+      const vocabulary = bytePairVocabulary(assembled, config);
+      // special tokens are looked for in tokenizer.json, which is not there
+      const special = readSpecialTokens(files, undefined, rules.roles);
+      const pre = preTokenizerOf(assembled, architecture, special.added);
+      return { model: "gpt2", pre, vocabulary, special, hasNormalizer: false };
+    }
+    case "tiktoken":
+      return writeTiktoken(files, config);
+    case "tekken":
+      return writeTekken(files);
     case "byte-bpe": {
       const vocabulary = bytePairVocabulary(files, config);
       const special = readSpecialTokens(files, undefined, rules.roles);
@@ -137,6 +158,91 @@ function write(
       return { model: "gpt2", pre, vocabulary, special, hasNormalizer: true };
     }
   }
+}
+
+/** After the bytes: what ends a text, the two marks of a turn, 205 spare ones (QwenLM/Qwen, tokenization_qwen.py). */
+const qwenSpecials: readonly string[] = [
+  "<|endoftext|>",
+  "<|im_start|>",
+  "<|im_end|>",
+  ...Array.from({ length: 205 }, (_, index) => `<|extra_${index}|>`),
+];
+
+/** Qwen 1 (llama.cpp, conversion/base.py, `_set_vocab_qwen`). */
+function writeTiktoken(files: HfFiles, config: Config): Written {
+  const ranked = parseTiktoken(files.tiktoken ?? "");
+  const named = [...ranked.map(spellBytes), ...qwenSpecials];
+  const size = config.count("vocab_size") ?? named.length;
+  if (size < named.length || size > named.length + 1_000_000) {
+    throw new FormatError(`config.json says ${size} tokens, qwen.tiktoken has ${named.length}`, {
+      path: "config.json",
+    });
+  }
+  const { normal, control, unused } = tokenTypes;
+  const special = readSpecialTokens(files, undefined);
+  const end = ranked.length;
+  if (special.ids.size === 0) special.ids.set("bos", end).set("eos", end);
+  if (!special.ids.has("unk")) special.ids.set("unk", end);
+  const typeOf = (id: number): number => (id < end ? normal : id < named.length ? control : unused);
+  return {
+    model: "gpt2",
+    pre: "qwen2",
+    vocabulary: {
+      tokens: Array.from({ length: size }, (_, id) => named[id] ?? `[PAD${id}]`),
+      types: Array.from({ length: size }, (_, id) => typeOf(id)),
+      merges: mergesByReplay(ranked),
+    },
+    special,
+    hasNormalizer: false,
+  };
+}
+
+/** Mistral's own format (llama.cpp, conversion/base.py, `_set_vocab_mistral`). */
+function writeTekken(files: HfFiles): Written {
+  const { tokens: ranked, specials } = parseTekken(files.tekken ?? {});
+  const tokens = [...specials, ...ranked.map(spellBytes)];
+  const types = tokens.map((_, id) => (id < specials.length ? tokenTypes.control : tokenTypes.normal));
+  const merges = mergesOfAllPairs(ranked);
+  const idOf = (text: string): number => {
+    const id = specials.indexOf(text);
+    if (id < 0) throw new FormatError(`tekken.json has no ${text}`, { path: "tekken.json" });
+    return id;
+  };
+  const eos = idOf("</s>");
+  const roles: readonly (readonly [string, number])[] = [
+    ["bos", idOf("<s>")],
+    ["eos", eos],
+    ["unk", idOf("<unk>")],
+    ["pad", specials.includes("<pad>") ? idOf("<pad>") : eos],
+  ];
+  const special: SpecialTokens = {
+    ids: new Map(roles),
+    added: new Map([
+      ["bos", true],
+      ["eos", false],
+    ]),
+  };
+  const template: readonly (readonly [string, MetadataValue])[] =
+    files.chatTemplate === undefined ? [] : [["tokenizer.chat_template", string(files.chatTemplate)]];
+  return {
+    keys: [
+      ["tokenizer.ggml.model", string("gpt2")],
+      ["tokenizer.ggml.pre", string("tekken")],
+      ["tokenizer.ggml.merges", stringArray(merges)],
+      ...specialTokenMetadata({ ids: special.ids, added: new Map() }),
+      ["tokenizer.ggml.tokens", stringArray(tokens)],
+      // whole numbers: that is how the zeros stand there
+      ["tokenizer.ggml.scores", numberArray("i32", new Array<number>(tokens.length).fill(0))],
+      ["tokenizer.ggml.token_type", numberArray("i32", types)],
+      ...specialTokenMetadata({ ids: new Map(), added: special.added }),
+      ...template,
+    ],
+    model: "gpt2",
+    pre: "tekken",
+    vocabulary: { tokens, types, merges },
+    special,
+    hasNormalizer: false,
+  };
 }
 
 /**
@@ -160,7 +266,8 @@ export function addTokenizerMetadata(
       { path: "tokenizer.json", hint: likeHint },
     );
   }
-  const { model, pre, vocabulary, special, hasNormalizer } = write(kind, files, config, architecture, rules);
+  const written = write(kind, files, config, architecture, rules);
+  const { model, pre, vocabulary, special, hasNormalizer } = written;
   const idOf = new Map(vocabulary.tokens.map((text, id) => [text, id]));
   const context: TokenizerContext = {
     files,
@@ -171,6 +278,10 @@ export function addTokenizerMetadata(
   const put = (values: Iterable<readonly [string, MetadataValue]>): void => {
     for (const [key, value] of values) metadata.set(key, value);
   };
+  if (written.keys !== undefined) {
+    put(written.keys);
+    return files.chatTemplate === undefined ? ["tokenizer.chat_template: tekken.json holds none"] : [];
+  }
   for (const extra of rules.before ?? []) put(extra(context));
   metadata.set("tokenizer.ggml.model", string(model));
   if (pre !== undefined) metadata.set("tokenizer.ggml.pre", string(pre));
