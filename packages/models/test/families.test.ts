@@ -118,7 +118,8 @@ function hfNames(vector: Vector): readonly string[] {
 }
 
 test("the table and the vectors name the same classes", () => {
-  const classes = new Set(vectorNames.map((name) => readVector(name).class));
+  // of Qwen 1 there is no golden model: see tokenizer-files.test.ts
+  const classes = new Set(["QWenLMHeadModel", ...vectorNames.map((name) => readVector(name).class)]);
   expect(
     architectures.filter((one) => !one.classes.some((name) => classes.has(name))).map(({ name }) => name),
   ).toEqual([]);

@@ -25,6 +25,7 @@ import { olmo2, olmo3 } from "./olmo.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
+import { qwen1 } from "./qwen1.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
 import { starcoder2 } from "./starcoder2.ts";
@@ -69,6 +70,7 @@ export const architectures: readonly Architecture[] = [
   gptNeox,
   internlm2,
   baichuan,
+  qwen1,
 ];
 
 const likeHint =
