@@ -99,7 +99,8 @@ const multimodal =
 const audio =
   /(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
 
-const alwaysLeftOut: readonly LeftOutRule[] = [
+/** Of every family. */
+export const alwaysLeftOut: readonly LeftOutRule[] = [
   { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },
   { pattern: audio, reason: "part of the audio encoder: a text model's GGUF does not hold it" },
   { pattern: /\.rotary_emb\.inv_freq$/, reason: "rotary frequencies are computed from the metadata" },
