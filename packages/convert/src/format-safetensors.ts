@@ -99,6 +99,8 @@ async function readConfig(
 
 /** Files that belong to a model beside its weights. */
 const SIDE_FILE = /\.(json|txt|model|jinja|md|py|tiktoken)$|^(LICENSE|LICENCE|NOTICE)/i;
+/** The folder of further chat templates. */
+const TEMPLATES = "additional_chat_templates";
 const WEIGHT_INDEX = /\.index\.json$/i;
 
 function hfFacts(
@@ -123,8 +125,11 @@ function hfFacts(
 }
 
 async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<string, Uint8Array>> {
-  const names =
-    found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? hfSideFiles;
+  const templates = (await found.store.list(TEMPLATES)) ?? [];
+  const names = [
+    ...(found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? hfSideFiles),
+    ...templates.filter((name) => name.endsWith(".jinja")).map((name) => `${TEMPLATES}/${name}`),
+  ];
   const files = new Map<string, Uint8Array>();
   for (const name of names) {
     const bytes = await readSideFile(found.store, name, limits);

@@ -6,8 +6,11 @@ export interface ReadStore {
   readonly name: string;
   /** The source, or undefined when there is no such file. */
   open(path: string): Promise<ByteSource | undefined>;
-  /** File names directly inside, or undefined where listing is impossible (plain HTTP). */
-  list(): Promise<readonly string[] | undefined>;
+  /**
+   * File names directly inside the store, or inside one of its folders; undefined where listing is impossible (plain HTTP). A folder
+   * that is not there is empty.
+   */
+  list(folder?: string): Promise<readonly string[] | undefined>;
 }
 
 /** A folder of named files to write, each atomically (see `ByteSink`). */
