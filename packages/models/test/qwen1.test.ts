@@ -1,6 +1,7 @@
 /** Qwen 1. Oracle: metadata of llama.cpp's converter (version 0.5.0), names of gguf-py's table (`get_tensor_name_map`). */
+import { Tokenizer } from "@huggingface/tokenizers";
 import { describe, expect, test } from "vitest";
-import { ggufToHf, type HfFiles, hfToGguf } from "../src/index.ts";
+import { ggufToHf, type HfFiles, hfToGguf, llamafy } from "../src/index.ts";
 import { asListed } from "./golden.ts";
 import { deliberate, filesOf, readTokenizerVector } from "./tokenizer-vector.ts";
 
@@ -59,5 +60,25 @@ describe("Qwen 1, whole", () => {
       rotary_emb_base: 10000,
       vocab_size: 704,
     });
+  });
+
+  test("as a Llama: a tokenizer.json with the ids of tiktoken, and the ids of the ends", () => {
+    const llama = llamafy(files);
+    expect([...llama.rewritten.keys()].sort()).toEqual([
+      "config.json",
+      "tokenizer.json",
+      "tokenizer_config.json",
+    ]);
+    const tokenizer = new Tokenizer(
+      JSON.parse(llama.rewritten.get("tokenizer.json") ?? ""),
+      JSON.parse(llama.rewritten.get("tokenizer_config.json") ?? ""),
+    );
+    for (const { text, ids } of vector.tokenization)
+      expect([text, tokenizer.encode(text).ids]).toEqual([text, ids]);
+    // the class is a plain Llama's, so its GGUF is one too
+    const gguf = hfToGguf(llama.files, { fileType: "F16" });
+    expect(gguf.metadata.get("general.architecture")?.value).toBe("llama");
+    expect(gguf.metadata.get("tokenizer.ggml.tokens")).toEqual(plan.metadata.get("tokenizer.ggml.tokens"));
+    expect(gguf.metadata.get("tokenizer.ggml.eos_token_id")?.value).toBe(436);
   });
 });

@@ -1,12 +1,15 @@
 /** A llama-equivalent checkpoint as a LlamaForCausalLM: every tensor planned, config.json and tokenizer_config.json rewritten. */
-import { ConversionError } from "@requant/core";
-import { architectures } from "../architectures/index.ts";
+import { ConversionError, type MetadataValue } from "@requant/core";
+import { architectureOfConfig, architectures } from "../architectures/index.ts";
 import type { Config } from "../config.ts";
 import { resolveConfig } from "../config.ts";
 import { ropeSettings } from "../gguf-to-hf.ts";
 import { classNames, type HfFiles, type HfTensor } from "../hf-files.ts";
 import { field, type JsonObject, type JsonValue } from "../json.ts";
+import { string } from "../metadata-values.ts";
 import { type LeftOut, planRenamed } from "../plan-tensors.ts";
+import { addTokenizerMetadata } from "../tokenizer/to-gguf.ts";
+import { tokenizerFiles } from "../tokenizer/to-hf.ts";
 import type { WeightPlan } from "../weight-plan.ts";
 import type { LlamaEquivalent } from "./equivalent.ts";
 import { llamaEquivalents, notLlamas } from "./equivalents.ts";
@@ -149,6 +152,22 @@ function llamaTokenizerConfig(files: HfFiles): JsonObject | undefined {
   return { ...Object.fromEntries(rest), ...(name === undefined ? {} : { tokenizer_class: name }) };
 }
 
+/** A tokenizer.json out of files that only the original class reads (qwen.tiktoken): by way of what a GGUF would hold of them. */
+function tokenizerOfOwnKind(files: HfFiles, config: Config): ReadonlyMap<string, JsonObject> | undefined {
+  if (files.tiktoken === undefined || files.tokenizerJson !== undefined) return undefined;
+  const family = architectureOfConfig(files.config);
+  const metadata = new Map<string, MetadataValue>([["general.architecture", string(family.name)]]);
+  addTokenizerMetadata(metadata, files, config, family.name, family.tokenizer);
+  const made = tokenizerFiles(
+    metadata,
+    family.tokenizer,
+    config.count("seq_length", "max_position_embeddings"),
+  );
+  return new Map(
+    [...made.files].flatMap(([name, content]) => (content instanceof Uint8Array ? [] : [[name, content]])),
+  );
+}
+
 function jsonText(value: JsonObject): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
@@ -176,13 +195,16 @@ export function llamafy(files: HfFiles): LlamafyPlan {
   const added = outputBiases(moved, layers, config.need("hidden_size"));
   const tensors = [...moved, ...added].sort((a, b) => (a.name < b.name ? -1 : 1));
   const newConfig = llamaConfig(files, config, equivalent, tensors);
-  const tokenizerConfig = llamaTokenizerConfig(files);
+  const tokenizer = tokenizerOfOwnKind(files, config) ?? new Map<string, JsonObject>();
+  const tokenizerConfig = tokenizer.get("tokenizer_config.json") ?? llamaTokenizerConfig(files);
+  const tokenizerJson = tokenizer.get("tokenizer.json");
   const encodings = new Map(files.tensors.map(({ name, encoding }) => [name, encoding]));
   return {
     files: {
       ...files,
       config: newConfig,
       tokenizerConfig: tokenizerConfig ?? files.tokenizerConfig,
+      tokenizerJson: tokenizerJson ?? files.tokenizerJson,
       tensors: tensors.map((plan) => ({
         name: plan.name,
         shape: plan.shape,
@@ -195,6 +217,7 @@ export function llamafy(files: HfFiles): LlamafyPlan {
       ...(tokenizerConfig === undefined
         ? []
         : [["tokenizer_config.json", jsonText(tokenizerConfig)] as const]),
+      ...(tokenizerJson === undefined ? [] : [["tokenizer.json", jsonText(tokenizerJson)] as const]),
     ]),
     leftOut,
     notes: [
