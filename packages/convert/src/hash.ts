@@ -100,7 +100,7 @@ async function hashPieces(
 
 async function hashTensors(model: Model, advance: (byteLength: number) => void): Promise<TensorHash[]> {
   const hashes: TensorHash[] = [];
-  for (const { name, shape, encoding, byteLength } of model.tensors) {
+  for (const { name, shape, encoding, byteLength } of model.storedTensors) {
     const digest = await hashPieces(byteLength, (start, end) => model.readBytes(name, start, end), advance);
     hashes.push({ name, shape, encoding, sha256: digest });
   }

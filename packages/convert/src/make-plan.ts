@@ -5,18 +5,32 @@ import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput } from "./format.ts";
 import { formats } from "./formats.ts";
 import type { Model } from "./model.ts";
-import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
+import type { Plan, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
 
 export async function readPlanSource(model: Model): Promise<PlanSource> {
-  const { name, format, variant, naming, architecture, files, tensors, gguf, hf } = model;
-  const facts = { name, format, variant, naming, architecture, files, tensors, gguf };
+  const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
+  const tensors = await examinedTensors(model);
+  const facts = { name, format, variant, naming, architecture, files, tensors, storedTensors, gguf };
   if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
   const { fileMetadata } = hf;
   // a safetensors file alone has no config.json, hence no facts beside its tensors
   if (hf.config === undefined) return { ...facts, hf: undefined, fileMetadata };
   return { ...facts, hf: await hf.sideFiles(), sideFiles: await hf.sideFileBytes(), fileMetadata };
+}
+
+/** Linear weights with what their small parts show. */
+async function examinedTensors(model: Model): Promise<readonly PlanSourceTensor[]> {
+  const tensors: PlanSourceTensor[] = [];
+  for (const tensor of model.tensors) {
+    if (tensor.linear === undefined) tensors.push(tensor);
+    else {
+      const { facts, layout } = await model.examine(tensor.name);
+      tensors.push({ ...tensor, grid: facts, layout });
+    }
+  }
+  return tensors;
 }
 
 async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float32Array>> {

@@ -1,7 +1,8 @@
-import { type TensorInfo, UsageError } from "@requant/core";
+import { type GridFacts, type LinearLayout, type TensorInfo, UsageError } from "@requant/core";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import { z } from "zod";
 import { type Fidelity, fidelities } from "./fidelity.ts";
+import type { StoredLinear } from "./linear/linear-weight.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 import type { GgufFacts, ModelFile } from "./model.ts";
 
@@ -31,6 +32,12 @@ export interface PlanTensor {
   readonly inputs: readonly WeightInput[];
   /** The entry of the importance matrix that it is quantized with; the run is given the matrix again. */
   readonly importance?: string | undefined;
+  /** "grid": the packed integers are moved, no weight becomes a float on the way. */
+  readonly way?: "grid" | undefined;
+  /** Why it is neither copied nor exact, for people. */
+  readonly reason?: string | undefined;
+  /** What would keep its values. */
+  readonly hint?: string | undefined;
 }
 
 /** One output file, an independent job: it needs the source and this plan, and nothing that another file's job makes. */
@@ -132,6 +139,9 @@ const planSchema: z.ZodType<Plan> = z.object({
       byteLength: countSchema,
       inputs: z.array(weightInputSchema).min(1),
       importance: z.string().optional(),
+      way: z.literal("grid").optional(),
+      reason: z.string().optional(),
+      hint: z.string().optional(),
     }),
   ),
   files: z.array(fileSchema),
@@ -158,7 +168,17 @@ export function parsePlan(json: unknown): Plan {
   return plan;
 }
 
-/** The facts that planning needs: headers and side files, no weights. */
+/** A tensor of the source, with the facts of its grid where it has one. */
+export interface PlanSourceTensor extends TensorInfo {
+  /** Set where several stored tensors make the weight. */
+  readonly linear?: StoredLinear | undefined;
+  /** Of a linear weight: as the format's own layout says. */
+  readonly layout?: LinearLayout | undefined;
+  /** What decides whether another layout holds its integers. */
+  readonly grid?: GridFacts | undefined;
+}
+
+/** The facts that planning needs: headers, side files and the small parts of linear weights. */
 export interface PlanSource {
   readonly name: string;
   readonly format: string;
@@ -166,7 +186,9 @@ export interface PlanSource {
   readonly naming: "gguf" | "hf";
   readonly architecture: string | undefined;
   readonly files: readonly ModelFile[];
-  readonly tensors: readonly TensorInfo[];
+  readonly tensors: readonly PlanSourceTensor[];
+  /** As the files hold them: linear weights stand here as their parts. */
+  readonly storedTensors: readonly TensorInfo[];
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFiles | undefined;
   /** Contents of a directory's other files, by name. */

@@ -1,5 +1,6 @@
 /** The bytes of one output tensor, made band by band as the writer pulls them. */
 import { ConversionError, elementCount, rowLength as rowLengthOf } from "@requant/core";
+import { blockRowsByteLength, gridToBlocks, gridTypeByName } from "@requant/gguf";
 import {
   openWeight,
   orderedRowCount,
@@ -10,8 +11,9 @@ import {
   type WeightSource,
 } from "@requant/models";
 import { type Comparer, comparer } from "./comparison.ts";
-import { blockOf, encoderOf } from "./encodings.ts";
+import { blockOf, codecOf, encoderOf } from "./encodings.ts";
 import type { Fidelity } from "./fidelity.ts";
+import { gridRows } from "./linear/grid-rows.ts";
 import type { Model } from "./model.ts";
 
 /** The parts of a plan's tensor that say how its bytes are made. */
@@ -21,6 +23,7 @@ export interface WeightTask {
   readonly to: string;
   readonly fidelity: Fidelity;
   readonly inputs: readonly WeightInput[];
+  readonly way?: "grid" | undefined;
 }
 
 export interface BandOptions {
@@ -192,6 +195,34 @@ async function* encoded(
   }
 }
 
+/** Integers to blocks, without floats; with `measure` both sides are decoded and compared. */
+async function* regridded(
+  model: Model,
+  task: WeightTask,
+  options: BandOptions,
+  measure: Comparer | undefined,
+): AsyncGenerator<Uint8Array> {
+  const rows = rowsOf(task.shape);
+  const type = gridTypeByName(task.to, { tensor: task.name });
+  const source = gridRows(model, task);
+  for (const { start, end } of bandsOf(rows, options.bandByteLength)) {
+    options.signal?.throwIfAborted();
+    const out = new Uint8Array(blockRowsByteLength(type, end - start, rows.length));
+    for (const { start: row, grid } of await source.read(start, end)) {
+      const from = blockRowsByteLength(type, row - start, rows.length);
+      gridToBlocks(type, grid, out.subarray(from, from + blockRowsByteLength(type, grid.rows, rows.length)));
+    }
+    if (measure !== undefined) {
+      const values = new Float32Array((end - start) * rows.length);
+      const decoded = new Float32Array(values.length);
+      await openWeight(task, weightSource(model)).readRows(start, end, values);
+      codecOf(task.to).dequantize(out, decoded);
+      measure.add(values, decoded);
+    }
+    yield out;
+  }
+}
+
 function importanceAt(
   importance: ColumnImportance | undefined,
   rows: Rows,
@@ -220,5 +251,6 @@ export function tensorStream(
     return { bytes: repacked(model, task, options), measured: undefined };
   if (task.fidelity === "copy") return { bytes: copied(model, task, options), measured: undefined };
   const measured = task.fidelity === "exact" ? undefined : comparer();
+  if (task.way === "grid") return { bytes: regridded(model, task, options, measured), measured };
   return { bytes: encoded(model, task, options, measured, importance), measured };
 }
