@@ -2,35 +2,28 @@
 import { ConversionError, elementCount, UsageError } from "@requant/core";
 import { configTensors } from "@requant/models";
 import { isLossless } from "./fidelity.ts";
-import type { Format, PlannedOutput } from "./format.ts";
+import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
 import { formats } from "./formats.ts";
+import { lookedAt } from "./look-at-source.ts";
 import type { Model } from "./model.ts";
-import type { Plan, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
+import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
 
-export async function readPlanSource(model: Model): Promise<PlanSource> {
+/** Reads what a plan needs: headers, side files, the small parts of linear weights, and what `needs` asks of values. */
+export async function readPlanSource(
+  model: Model,
+  needs: SourceNeeds = {},
+  signal?: AbortSignal,
+): Promise<PlanSource> {
   const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
-  const tensors = await examinedTensors(model);
+  const tensors = await lookedAt(model, needs, signal);
   const facts = { name, format, variant, naming, architecture, files, tensors, storedTensors, gguf };
   if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
   const { fileMetadata } = hf;
   // a safetensors file alone has no config.json, hence no facts beside its tensors
   if (hf.config === undefined) return { ...facts, hf: undefined, fileMetadata };
   return { ...facts, hf: await hf.sideFiles(), sideFiles: await hf.sideFileBytes(), fileMetadata };
-}
-
-/** Linear weights with what their small parts show. */
-async function examinedTensors(model: Model): Promise<readonly PlanSourceTensor[]> {
-  const tensors: PlanSourceTensor[] = [];
-  for (const tensor of model.tensors) {
-    if (tensor.linear === undefined) tensors.push(tensor);
-    else {
-      const { facts, layout } = await model.examine(tensor.name);
-      tensors.push({ ...tensor, grid: facts, layout });
-    }
-  }
-  return tensors;
 }
 
 async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float32Array>> {
@@ -61,7 +54,9 @@ export async function planConversion(
 ): Promise<Plan> {
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
-  const rough = makePlan(await readPlanSource(model), target, { ...options, exact: false }, like, list);
+  const needs = targetOf(target, list).needs?.(target, model);
+  const source = await readPlanSource(model, { ...needs, offsets: exact || needs?.offsets }, options.signal);
+  const rough = makePlan(source, target, { ...options, exact: false }, like, list);
   const plan = await proveExact(rough, model, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target);
   return plan;
@@ -79,11 +74,15 @@ export function makePlan(
   like?: PlanSource,
   list: readonly Format[] = formats,
 ): Plan {
-  const format = list.find((candidate) => candidate.name === target.format)?.target;
-  if (format === undefined) throw new UsageError(`there is no target format "${target.format}"`);
-  const output = format.plan(source, target, options, like);
+  const output = targetOf(target, list).plan(source, target, options, like);
   if (options.exact === true) refuseLoss(output.tensors, target);
   return assemblePlan(source, target, output);
+}
+
+function targetOf(target: Target, list: readonly Format[]): TargetFormat {
+  const format = list.find((candidate) => candidate.name === target.format)?.target;
+  if (format === undefined) throw new UsageError(`there is no target format "${target.format}"`);
+  return format;
 }
 
 /** Puts a format's output together with what it was made from. */

@@ -1,4 +1,4 @@
-import { type GridFacts, type LinearLayout, type TensorInfo, UsageError } from "@requant/core";
+import { type GridFacts, type LinearLayout, type Misfit, type TensorInfo, UsageError } from "@requant/core";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import { z } from "zod";
 import { type Fidelity, fidelities } from "./fidelity.ts";
@@ -176,6 +176,10 @@ export interface PlanSourceTensor extends TensorInfo {
   readonly layout?: LinearLayout | undefined;
   /** What decides whether another layout holds its integers. */
   readonly grid?: GridFacts | undefined;
+  /** The float type that holds its values, where they were looked at. */
+  readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
+  /** Why blocks that were looked at are no grid. */
+  readonly noGrid?: Misfit | undefined;
 }
 
 /** The facts that planning needs: headers, side files and the small parts of linear weights. */

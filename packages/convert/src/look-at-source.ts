@@ -1,0 +1,57 @@
+/** The tensors of a source with what a plan must know about them. */
+import { exactTypes, gridTypes } from "@requant/gguf";
+import { mayNarrow } from "./auto-type.ts";
+import type { SourceNeeds } from "./format.ts";
+import { blockFacts, measuredFacts, narrowestFloat } from "./linear/look.ts";
+import type { Model, ModelTensor } from "./model.ts";
+import type { PlanSourceTensor } from "./plan.ts";
+
+/** Small parts of linear weights always, values only where `needs` asks for what they tell. */
+export async function lookedAt(
+  model: Model,
+  needs: SourceNeeds,
+  signal: AbortSignal | undefined,
+): Promise<readonly PlanSourceTensor[]> {
+  const tensors: PlanSourceTensor[] = [];
+  for (const tensor of model.tensors) {
+    signal?.throwIfAborted();
+    tensors.push(
+      tensor.linear === undefined
+        ? await plainTensor(model, tensor, needs, signal)
+        : await linearTensor(model, tensor, needs, signal),
+    );
+  }
+  return tensors;
+}
+
+async function linearTensor(
+  model: Model,
+  tensor: ModelTensor,
+  needs: SourceNeeds,
+  signal: AbortSignal | undefined,
+): Promise<PlanSourceTensor> {
+  const { facts, layout } = await model.examine(tensor.name);
+  const grid = needs.offsets === true ? await measuredFacts(model, tensor.name, facts, signal) : facts;
+  if (needs.narrowest !== true || exactTypes(grid).length > 0) return { ...tensor, grid, layout };
+  // values that are rounded to f16 are f16 values
+  const narrowest = grid.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal);
+  return { ...tensor, grid, layout, narrowest };
+}
+
+async function plainTensor(
+  model: Model,
+  tensor: ModelTensor,
+  needs: SourceNeeds,
+  signal: AbortSignal | undefined,
+): Promise<PlanSourceTensor> {
+  const { name, shape, encoding } = tensor;
+  const matrix = model.naming === "hf" ? shape.length >= 2 : mayNarrow(name, shape);
+  if (needs.narrowest === true && encoding === "F32" && matrix) {
+    return { ...tensor, narrowest: await narrowestFloat(model, name, signal) };
+  }
+  if (needs.blocks === true && gridTypes.some((type) => type.name === encoding)) {
+    const { grid, misfit } = await blockFacts(model, name, signal);
+    return grid === undefined ? { ...tensor, noGrid: misfit } : { ...tensor, grid };
+  }
+  return tensor;
+}
