@@ -27,6 +27,8 @@ export interface SourceNeeds {
   readonly narrowest?: boolean | undefined;
   /** The grids of ggml blocks. */
   readonly blocks?: boolean | undefined;
+  /** What each EXL2 recipe would cost in every matrix. */
+  readonly recipeErrors?: boolean | undefined;
 }
 
 /** Makes a format. */

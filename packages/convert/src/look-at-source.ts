@@ -1,7 +1,10 @@
 /** The tensors of a source with what a plan must know about them. */
+import { recipeErrors, sampleRows } from "@requant/exl2";
 import { exactTypes, gridTypes } from "@requant/gguf";
 import { mayNarrow } from "./auto-type.ts";
+import { isIntegerEncoding } from "./fidelity.ts";
 import type { SourceNeeds } from "./format.ts";
+import { isLinearWeight } from "./linear/linear-modules.ts";
 import { blockFacts, measuredFacts, narrowestFloat } from "./linear/look.ts";
 import type { Model, ModelTensor } from "./model.ts";
 import type { PlanSourceTensor } from "./plan.ts";
@@ -15,13 +18,29 @@ export async function lookedAt(
   const tensors: PlanSourceTensor[] = [];
   for (const tensor of model.tensors) {
     signal?.throwIfAborted();
-    tensors.push(
+    const seen =
       tensor.linear === undefined
         ? await plainTensor(model, tensor, needs, signal)
-        : await linearTensor(model, tensor, needs, signal),
-    );
+        : await linearTensor(model, tensor, needs, signal);
+    const recipeErrors = needs.recipeErrors === true ? await sampledErrors(model, tensor) : undefined;
+    tensors.push(recipeErrors === undefined ? seen : { ...seen, recipeErrors });
   }
   return tensors;
+}
+
+/** Of matrices that EXL2 could pack, from a few rows. */
+async function sampledErrors(model: Model, tensor: ModelTensor): Promise<readonly number[] | undefined> {
+  const { name, shape, encoding } = tensor;
+  const columns = shape.at(-1) ?? 0;
+  const linear = model.naming === "gguf" ? mayNarrow(name, shape) : isLinearWeight(tensor, model.hf?.config);
+  if (!linear || columns % 32 !== 0 || isIntegerEncoding(encoding)) return undefined;
+  const rows = shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  const picked = sampleRows(rows);
+  const sample = new Float32Array(picked.length * columns);
+  for (const [index, row] of picked.entries()) {
+    await model.readRows(name, row, row + 1, sample.subarray(index * columns, (index + 1) * columns));
+  }
+  return recipeErrors(sample, rows, columns);
 }
 
 async function linearTensor(

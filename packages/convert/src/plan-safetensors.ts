@@ -8,6 +8,7 @@ import { planSideFile } from "./output/side-file.ts";
 import { refusePacked } from "./packed-sources.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
+import { refuseGgufOptions } from "./refuse-options.ts";
 import { floatSideFiles } from "./side-files.ts";
 import { byName, planTensor, type TypedWeight } from "./typed-weight.ts";
 
@@ -28,24 +29,6 @@ export function planSafetensors(
   refuseGgufOptions(options, like);
   const type = String(target.settings["type"]);
   return source.gguf === undefined ? fromSafetensors(source, type, options) : fromGguf(source, type, options);
-}
-
-function refuseGgufOptions(options: PlanOptions, like: PlanSource | undefined): void {
-  const given = [
-    ["--pure", options.pure === true],
-    ["--tensor", (options.tensorTypes?.length ?? 0) > 0],
-    ["--output-tensor", options.outputTensorType !== undefined],
-    ["--token-embedding", options.tokenEmbeddingType !== undefined],
-    ["--imatrix", options.imatrix !== undefined],
-    ["--keep-split", options.keepSplit === true],
-    ["--set", (options.set?.size ?? 0) > 0],
-    ["--like", like !== undefined],
-    ["prune layers", (options.pruneLayers?.length ?? 0) > 0],
-  ].flatMap(([name, asked]) => (asked === true ? [String(name)] : []));
-  if (given.length === 0) return;
-  throw new UsageError(`${given.join(", ")}: only GGUF targets have these`, {
-    hint: "Leave them out, or choose a gguf: target.",
-  });
 }
 
 function fromGguf(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {

@@ -1,7 +1,15 @@
-import { type GridFacts, type LinearLayout, type Misfit, type TensorInfo, UsageError } from "@requant/core";
+import {
+  type GridFacts,
+  type LinearLayout,
+  type LinearPart,
+  type Misfit,
+  type TensorInfo,
+  UsageError,
+} from "@requant/core";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import { z } from "zod";
 import { type Fidelity, fidelities } from "./fidelity.ts";
+import type { PlainLayout } from "./linear/linear-target.ts";
 import type { StoredLinear } from "./linear/linear-weight.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 import type { GgufFacts, ModelFile } from "./model.ts";
@@ -34,10 +42,23 @@ export interface PlanTensor {
   readonly importance?: string | undefined;
   /** "grid": the packed integers are moved, no weight becomes a float on the way. */
   readonly way?: "grid" | undefined;
+  /** Set for a weight that the output stores as several tensors. */
+  readonly linear?: PlanLinear | undefined;
   /** Why it is neither copied nor exact, for people. */
   readonly reason?: string | undefined;
   /** What would keep its values. */
   readonly hint?: string | undefined;
+}
+
+/** A packed weight of the output. */
+export interface PlanLinear {
+  /** A name of the list of formats: "gptq". */
+  readonly format: string;
+  /** The format's own layout. */
+  readonly layout: PlainLayout;
+  /** Stored tensors, named in the file `<module>.<suffix>`. */
+  readonly module: string;
+  readonly parts: readonly LinearPart[];
 }
 
 /** One output file, an independent job: it needs the source and this plan, and nothing that another file's job makes. */
@@ -113,6 +134,15 @@ const fileSchema: z.ZodType<PlanFile> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("bytes"), name: z.string(), byteLength: countSchema, base64: z.string() }),
 ]);
 
+const linearSchema: z.ZodType<PlanLinear> = z.object({
+  format: z.string(),
+  layout: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  module: z.string(),
+  parts: z.array(
+    z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).max(4) }),
+  ),
+});
+
 const planSchema: z.ZodType<Plan> = z.object({
   version: z.literal(1),
   source: z.object({
@@ -140,6 +170,7 @@ const planSchema: z.ZodType<Plan> = z.object({
       inputs: z.array(weightInputSchema).min(1),
       importance: z.string().optional(),
       way: z.literal("grid").optional(),
+      linear: linearSchema.optional(),
       reason: z.string().optional(),
       hint: z.string().optional(),
     }),
@@ -180,6 +211,8 @@ export interface PlanSourceTensor extends TensorInfo {
   readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
   /** Why blocks that were looked at are no grid. */
   readonly noGrid?: Misfit | undefined;
+  /** What each EXL2 recipe would cost, where it was looked at. */
+  readonly recipeErrors?: readonly number[] | undefined;
 }
 
 /** The facts that planning needs: headers, side files and the small parts of linear weights. */
