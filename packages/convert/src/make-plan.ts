@@ -1,6 +1,7 @@
 /** From a model and a target to a plan. */
 import { ConversionError, elementCount, UsageError } from "@requant/core";
 import { configTensors } from "@requant/models";
+import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
 import { formats } from "./formats.ts";
@@ -56,10 +57,10 @@ export async function planConversion(
   const exact = options.exact === true;
   const needs = targetOf(target, list).needs?.(target, model);
   const source = await readPlanSource(model, { ...needs, offsets: exact || needs?.offsets }, options.signal);
-  const rough = makePlan(source, target, { ...options, exact: false }, like, list);
+  const rough = assemblePlan(source, target, targetOf(target, list).plan(source, target, options, like));
   const plan = await proveExact(rough, model, { all: exact, signal: options.signal });
-  if (exact) refuseLoss(plan.tensors, target);
-  return plan;
+  if (exact) refuseLoss(plan.tensors, target, source);
+  return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
 }
 
 /**
@@ -75,8 +76,9 @@ export function makePlan(
   list: readonly Format[] = formats,
 ): Plan {
   const output = targetOf(target, list).plan(source, target, options, like);
-  if (options.exact === true) refuseLoss(output.tensors, target);
-  return assemblePlan(source, target, output);
+  if (options.exact === true) refuseLoss(output.tensors, target, source);
+  const plan = assemblePlan(source, target, output);
+  return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
 }
 
 function targetOf(target: Target, list: readonly Format[]): TargetFormat {
@@ -108,15 +110,44 @@ export function assemblePlan(source: PlanSource, target: Target, output: Planned
 /** Tensors named in one message; the rest is a count. */
 const NAMED = 8;
 
-function refuseLoss(tensors: readonly PlanTensor[], target: Target): void {
+function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: PlanSource): void {
   const lossy = tensors.filter(({ fidelity }) => !isLossless(fidelity));
   if (lossy.length === 0) return;
   const named = lossy
     .slice(0, NAMED)
-    .map(({ name, from, to, fidelity }) => `${name} (${from} → ${to}: ${fidelity})`);
+    .map(
+      ({ name, from, to, fidelity, reason }) =>
+        `${name} (${from} → ${to}: ${fidelity}${reason === undefined ? "" : `, ${reason}`})`,
+    );
   const rest = lossy.length > NAMED ? ` and ${lossy.length - NAMED} more` : "";
+  const nearest = exactTargets(source);
   throw new ConversionError(
-    `${lossy.length} of ${tensors.length} tensors cannot become ${target.text} exactly: ${named.join(", ")}${rest}`,
-    { tensor: lossy[0]?.name, hint: "Choose a target that holds the source's values, or leave out --exact." },
+    `${lossy.length} of ${tensors.length} tensors cannot become ${target.text} exactly: ${named.join("; ")}${rest}`,
+    {
+      tensor: lossy[0]?.name,
+      hint:
+        nearest.length === 0
+          ? "Choose a target that holds the source's values, or leave out --exact."
+          : `These targets keep every packed weight: ${nearest.join(", ")}.`,
+    },
   );
+}
+
+/** One line for each reason why packed weights change, and what would keep them. */
+function reasonNotes(tensors: readonly PlanTensor[], source: PlanSource): string[] {
+  const byReason = new Map<string, PlanTensor[]>();
+  for (const tensor of tensors) {
+    if (tensor.reason === undefined || isLossless(tensor.fidelity)) continue;
+    // the numbers of the reason differ from weight to weight
+    const key = `${tensor.fidelity} ${tensor.reason.replace(/-?\d+/g, "#")}`;
+    byReason.set(key, [...(byReason.get(key) ?? []), tensor]);
+  }
+  const notes = [...byReason.values()].map(
+    (group) =>
+      `${group.length} ${group.length === 1 ? "weight is" : "weights are"} ${group[0]?.fidelity} (${group[0]?.name}): ${group[0]?.reason}.`,
+  );
+  const nearest = notes.length === 0 ? [] : exactTargets(source);
+  return nearest.length === 0
+    ? notes
+    : [...notes, `Every packed weight keeps its values as ${nearest.join(", ")}.`];
 }

@@ -13,12 +13,7 @@ import {
 import { blocksToGrid, gridTypes } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
-import type {
-  Examination,
-  LinearClaims,
-  OpenableWeight,
-  StoredLinear,
-} from "./linear/linear-weight.ts";
+import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "./linear/linear-weight.ts";
 import { type LinearReads, linearReads } from "./linear/open-weights.ts";
 import { pagedReads } from "./paged-reads.ts";
 

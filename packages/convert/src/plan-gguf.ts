@@ -143,7 +143,8 @@ function withAutoTypes(
   const reasons = new Map<string, string[]>();
   const weights = draft.weights.map((weight) => {
     const { type, reason } = autoType(weight, sources, float);
-    if (reason !== undefined) reasons.set(reason, [...(reasons.get(reason) ?? []), `${weight.name} (${type})`]);
+    if (reason !== undefined)
+      reasons.set(reason, [...(reasons.get(reason) ?? []), `${weight.name} (${type})`]);
     return { ...weight, type };
   });
   const notes = [...reasons].map(

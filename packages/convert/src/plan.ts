@@ -138,9 +138,7 @@ const linearSchema: z.ZodType<PlanLinear> = z.object({
   format: z.string(),
   layout: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   module: z.string(),
-  parts: z.array(
-    z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).max(4) }),
-  ),
+  parts: z.array(z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).max(4) })),
 });
 
 const planSchema: z.ZodType<Plan> = z.object({

@@ -1,13 +1,13 @@
 import { type ByteSink, IoError, UsageError } from "@requant/core";
 import { checksum } from "./checksum.ts";
 import type { Comparison } from "./comparison.ts";
+import { packedWeight } from "./linear/pack-weight.ts";
 import type { Model } from "./model.ts";
 import { reopenFile, writeFile } from "./output/kinds.ts";
 import { type FileTensor, fileTensors, safetensorsOrder } from "./output/tensors.ts";
 import { type OutputStore, refuseExisting, refuseOverlap } from "./output-store.ts";
 import type { Plan, PlanFile, PlanTensor } from "./plan.ts";
 import { type PlanReport, planReport } from "./plan-report.ts";
-import { packedWeight } from "./linear/pack-weight.ts";
 import { tensorStream } from "./weights.ts";
 
 export interface RunProgress {
@@ -111,7 +111,10 @@ class Run {
   readonly measured: Map<PlanTensor, Comparison> = new Map();
   private readonly checksums = new Map<string, number>();
   /** Packed weights whose parts are not all written yet: one at a time, but for the small parts at a file's end. */
-  private readonly packed = new Map<PlanTensor, { bytes: Promise<Record<string, Uint8Array>>; left: number }>();
+  private readonly packed = new Map<
+    PlanTensor,
+    { bytes: Promise<Record<string, Uint8Array>>; left: number }
+  >();
   private readonly total: number;
   private done = 0;
   private readonly plan: Plan;
@@ -154,7 +157,10 @@ class Run {
         this.options.signal?.throwIfAborted();
         const sink = await output.create(file.name);
         sinks.push(sink);
-        const tensors = this.tensorsOf(file).map((tensor) => ({ ...tensor, data: this.stream(file, tensor) }));
+        const tensors = this.tensorsOf(file).map((tensor) => ({
+          ...tensor,
+          data: this.stream(file, tensor),
+        }));
         await writeFile(sink, file, tensors);
         if (sink.byteLength !== file.byteLength) {
           throw new IoError(`the plan says ${file.byteLength} bytes, ${sink.byteLength} were written`, {
@@ -204,10 +210,12 @@ class Run {
     const { bandByteLength = defaultBandByteLength, signal } = this.options;
     let packed = this.packed.get(weight);
     if (packed === undefined) {
-      const made = packedWeight(this.model, weight, { bandByteLength, signal }).then(({ bytes, measured }) => {
-        if (measured !== undefined) this.measured.set(weight, measured);
-        return bytes;
-      });
+      const made = packedWeight(this.model, weight, { bandByteLength, signal }).then(
+        ({ bytes, measured }) => {
+          if (measured !== undefined) this.measured.set(weight, measured);
+          return bytes;
+        },
+      );
       packed = { bytes: made, left: weight.linear?.parts.length ?? 1 };
       this.packed.set(weight, packed);
     }

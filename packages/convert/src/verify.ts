@@ -1,5 +1,5 @@
-import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
-import { openWeight, type WeightPlan, type WeightReader } from "@requant/models";
+import { CodecError, elementCount, roundToHalf, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import { openWeight, plannedSources, type WeightPlan, type WeightReader } from "@requant/models";
 import { comparer } from "./comparison.ts";
 import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
 import type { Model } from "./model.ts";
@@ -33,6 +33,8 @@ export interface VerifiedTensor {
   /** Index in row-major order. */
   readonly firstDifference?: number | undefined;
   readonly differences: number;
+  /** Set where both formats compute in f16 (EXL2 and GPTQ, say) and one rounds its values itself: so is the other's side. */
+  readonly comparedIn?: "f16" | undefined;
   /** What is wrong, where it can be told. */
   readonly diagnosis?: string | undefined;
 }
@@ -141,6 +143,7 @@ async function verifyTensor(
     new Float32Array(Math.min(step, count) * length),
   ];
   const comparison = comparer();
+  const halves = await comparesInHalf(a, planA, b, planB);
   for (let row = 0; row < count; row += step) {
     options.signal?.throwIfAborted();
     const last = Math.min(row + step, count);
@@ -150,6 +153,7 @@ async function verifyTensor(
     ];
     await readerA.readRows(row, last, bandA);
     await readerB.readRows(row, last, bandB);
+    if (halves) for (const band of [bandA, bandB]) roundToHalf(band);
     comparison.add(bandA, bandB);
   }
   const { equal, maxAbsError, rmse, relativeRmse, sqnr, firstDifference, differences } = comparison.result();
@@ -173,8 +177,23 @@ async function verifyTensor(
     sqnr,
     ...(firstDifference === undefined ? {} : { firstDifference }),
     differences,
+    ...(halves ? { comparedIn: "f16" } : {}),
     ...(diagnosis === undefined ? {} : { diagnosis }),
   };
+}
+
+/** One side's values are rounded to f16 by its own rule, and the other side's readers round theirs. */
+async function comparesInHalf(a: Model, planA: WeightPlan, b: Model, planB: WeightPlan): Promise<boolean> {
+  const kinds = [await roundingOf(a, planA), await roundingOf(b, planB)];
+  return kinds.includes("stored") && kinds.includes("reader");
+}
+
+async function roundingOf(model: Model, plan: WeightPlan): Promise<"stored" | "reader" | undefined> {
+  const [name, ...others] = plannedSources(plan);
+  if (name === undefined || others.length > 0 || model.tensor(name).linear === undefined) return undefined;
+  const { facts, layout } = await model.examine(name);
+  if (facts.rounding === "f16") return "stored";
+  return "scale" in layout && layout.scale === "F16" ? "reader" : undefined;
 }
 
 /** As in plans: what no file stores is computed. */

@@ -77,7 +77,9 @@ function awqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearRea
         }
         const claimedSize = config?.groupSize === -1 ? columns : config?.groupSize;
         if (claimedSize !== undefined && Math.min(claimedSize, columns) !== size) {
-          warnings.push(`The configuration says groups of ${config?.groupSize}; the tensors have groups of ${size}.`);
+          warnings.push(
+            `The configuration says groups of ${config?.groupSize}; the tensors have groups of ${size}.`,
+          );
         }
         return {
           layout,

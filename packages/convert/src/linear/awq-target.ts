@@ -27,7 +27,8 @@ export const awqTarget: LinearTarget = {
   baseName: "model",
   indexed: true,
   packsHead: false,
-  allowed: () => VERSIONS.flatMap((version) => ["32g", "64g", "128g", "colg"].map((group) => `${version}-${group}`)),
+  allowed: () =>
+    VERSIONS.flatMap((version) => ["32g", "64g", "128g", "colg"].map((group) => `${version}-${group}`)),
   parse(tokens) {
     // "llm-awq" holds the mark that separates words
     const joined = tokens.join("-").replace("llm-awq", "llm_awq").split("-");
@@ -36,7 +37,8 @@ export const awqTarget: LinearTarget = {
     const [word = "gemm"] = words.rest;
     const version = VERSIONS.find((candidate) => candidate === word.replace("llm_awq", "llm-awq"));
     // zero points are what tells the others from Marlin
-    if (version === undefined || (words.sym ?? version === "marlin") !== (version === "marlin")) return undefined;
+    if (version === undefined || (words.sym ?? version === "marlin") !== (version === "marlin"))
+      return undefined;
     return { version, groupSize: words.groupSize ?? 128 };
   },
   offers({ rows, columns, grids }, settings) {

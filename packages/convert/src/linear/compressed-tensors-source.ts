@@ -44,7 +44,11 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
     async openable(module, parts, at) {
       const claims = config === undefined ? undefined : groupOf(config, module);
       const bits = bitsByShape(parts) ?? claims?.bits ?? (await bitsByStoredShape(parts, hints)) ?? 4;
-      const layout = compressedTensorsCodec.readLayout(parts, { bits, groupSize: claims?.groupSize ?? -1 }, at);
+      const layout = compressedTensorsCodec.readLayout(
+        parts,
+        { bits, groupSize: claims?.groupSize ?? -1 },
+        at,
+      );
       const { columns, groupCount } = layout;
       const size = groupSizeByCount(columns, groupCount, claims?.groupSize ?? -1);
       const label = `CT-${bits}bit-${groupWord(size, columns)}`;
@@ -62,7 +66,9 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
         }
         const claimedSize = claims?.groupSize === -1 ? columns : claims?.groupSize;
         if (claimedSize !== undefined && !facts.scattered && Math.min(claimedSize, columns) !== size) {
-          warnings.push(`The configuration says groups of ${claims?.groupSize}; the tensors have groups of ${size}.`);
+          warnings.push(
+            `The configuration says groups of ${claims?.groupSize}; the tensors have groups of ${size}.`,
+          );
         }
         return {
           layout,

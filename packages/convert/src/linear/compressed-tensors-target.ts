@@ -15,7 +15,7 @@ import type {
   WeightEncoder,
 } from "./linear-target.ts";
 import { groupWord } from "./linear-weight.ts";
-import { gridWords, groupCountOf, scaleType } from "./target-words.ts";
+import { describedGroupSize, gridWords, groupCountOf, scaleType } from "./target-words.ts";
 
 const layoutSchema: z.ZodType<CompressedTensorsLayout> = z.object({
   rows: z.int().positive(),
@@ -37,7 +37,9 @@ export const compressedTensorsTarget: LinearTarget = {
   packsHead: false,
   allowed: () =>
     [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
-      ["32g", "64g", "128g", "colg"].flatMap((group) => ["sym", "asym"].map((sym) => `${bits}bit-${group}-${sym}`)),
+      ["32g", "64g", "128g", "colg"].flatMap((group) =>
+        ["sym", "asym"].map((sym) => `${bits}bit-${group}-${sym}`),
+      ),
     ),
   parse(tokens) {
     const words = gridWords(tokens);
@@ -104,10 +106,13 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
 /** One group of modules for those in order, one more for those that act-order has spread. */
 function configOf({ settings, packed, left }: ConfigRequest): TargetConfig {
   const spread = packed.filter(({ layout }) => layout["grouping"] === "any");
-  const group = (targets: readonly string[], actorder: CompressedTensorsGroup["actorder"]): CompressedTensorsGroup => ({
+  const group = (
+    targets: readonly string[],
+    actorder: CompressedTensorsGroup["actorder"],
+  ): CompressedTensorsGroup => ({
     targets,
     bits: Number(settings["bits"]),
-    groupSize: Number(settings["groupSize"]),
+    groupSize: describedGroupSize(packed, Number(settings["groupSize"])),
     symmetric: settings["sym"] === true,
     actorder,
   });
@@ -124,7 +129,8 @@ function configOf({ settings, packed, left }: ConfigRequest): TargetConfig {
             ),
             group(["Linear"], undefined),
           ];
-  const head = packed.some(({ module }) => module === "lm_head") || left.includes("lm_head") ? [] : ["lm_head"];
+  const head =
+    packed.some(({ module }) => module === "lm_head") || left.includes("lm_head") ? [] : ["lm_head"];
   return {
     config: serializeCompressedTensorsConfig({ groups, ignore: [...head, ...left] }),
     files: [],

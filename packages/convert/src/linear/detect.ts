@@ -108,7 +108,10 @@ export async function detectLinear(
     }),
     weights,
     format,
-    claims: (main === undefined ? undefined : readers.get(main)?.claims) ?? {},
+    claims: {
+      ...(main === undefined ? undefined : readers.get(main)?.claims),
+      ...(config?.method === undefined ? {} : { method: config.method }),
+    },
     warnings,
   };
 }
@@ -154,7 +157,10 @@ function readerFor(
     reader = source.reader(own ? config?.json : undefined, hints, place);
   } catch (error) {
     if (!isCodecError(error) || error instanceof UnsupportedError) throw error;
-    warnings.push({ code: "CONFIG_UNREADABLE", message: `${error.message} The tensors are read without it.` });
+    warnings.push({
+      code: "CONFIG_UNREADABLE",
+      message: `${error.message} The tensors are read without it.`,
+    });
     reader = source.reader(undefined, hints, place);
   }
   readers.set(source, reader);

@@ -21,7 +21,7 @@ export const exl2Source: LinearSource = {
 function exl2Reader(json: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseExl2Config(json, place);
   return {
-    claims: config === undefined ? {} : { bits: config.bits, symmetric: true, actOrder: true },
+    claims: config === undefined ? {} : { bits: config.bits, headBits: config.headBits },
     claimsModule: () => true,
     openable(module, parts, at) {
       const stored = parts.find(({ suffix }) => suffix === "q_weight")?.shape[1];
@@ -81,8 +81,7 @@ function rowsByConfig(module: string, { config, shapeOf }: ModuleHints): number[
   const headSize = size("head_dim") ?? (hidden && heads ? hidden / heads : undefined);
   const times = (count: number | undefined): number | undefined =>
     count === undefined || headSize === undefined ? undefined : count * headSize;
-  const embedding =
-    shapeOf("model.embed_tokens.weight")?.[0] ?? size("vocab_size");
+  const embedding = shapeOf("model.embed_tokens.weight")?.[0] ?? size("vocab_size");
   const name = module.split(".").at(-1) ?? "";
   const byName: Readonly<Record<string, number | undefined>> = {
     lm_head: embedding,

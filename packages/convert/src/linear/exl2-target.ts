@@ -41,7 +41,8 @@ export const exl2Target: LinearTarget = {
   baseName: "output",
   indexed: false,
   packsHead: true,
-  allowed: () => ["2.5", "3.0", "3.5", "4.0", "4.25", "4.65", "5.0", "6.0", "8.0"].map((bits) => `${bits}bpw-h6`),
+  allowed: () =>
+    ["2.5", "3.0", "3.5", "4.0", "4.25", "4.65", "5.0", "6.0", "8.0"].map((bits) => `${bits}bpw-h6`),
   parse(tokens) {
     const [first = "", head = "h6", ...rest] = tokens;
     const bits = Number(/^(\d{1,2}(?:\.\d{1,3})?)bpw$/.exec(first)?.[1] ?? Number.NaN);
@@ -56,11 +57,14 @@ export const exl2Target: LinearTarget = {
       const layout = layoutSchema.parse(source.layout);
       return [{ layout: { ...layout }, label: "EXL2", requirement: undefined }];
     }
-    if (HEAD.test(module) && settings["headBits"] === 16) return { reason: "the target leaves the head in 16 bits" };
+    if (HEAD.test(module) && settings["headBits"] === 16)
+      return { reason: "the target leaves the head in 16 bits" };
     if (columns % 32 !== 0) return { reason: `EXL2 packs columns in 32s; ${columns} are not` };
     const recipe = recipeOf(own ?? {});
     if (recipe === undefined) return { reason: "no mix of widths was chosen for it" };
-    return [{ layout: { ...layoutOf(rows, columns, recipe), ...own }, label: "EXL2", requirement: undefined }];
+    return [
+      { layout: { ...layoutOf(rows, columns, recipe), ...own }, label: "EXL2", requirement: undefined },
+    ];
   },
   sameStorage: (source, _facts, layout) => sameLayout(source, layout),
   encoder: encoderOf,
@@ -86,7 +90,11 @@ function arrange(
   if (decoder.some(({ recipeErrors }) => recipeErrors === undefined)) {
     throw new UsageError("an EXL2 plan needs a look at the weights: use planConversion");
   }
-  const candidates = decoder.map(({ rows, columns, recipeErrors = [] }) => ({ rows, columns, errors: recipeErrors }));
+  const candidates = decoder.map(({ rows, columns, recipeErrors = [] }) => ({
+    rows,
+    columns,
+    errors: recipeErrors,
+  }));
   try {
     allocateExl2(candidates, Number(settings["bits"])).forEach((recipe, index) => {
       byModule.set(decoder[index]?.module ?? "", { recipe });

@@ -56,14 +56,18 @@ function gptqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearRe
             bits: config.bits,
             groupSize: config.groupSize,
             symmetric: config.sym,
-            actOrder: config.descAct,
+            // static groups leave the columns in order
+            actOrder: config.descAct && !config.staticGroups,
             variant: variantOf(config.checkpointFormat),
           },
     claimsModule: (module) => config === undefined || gptqModuleConfig(config, module) !== undefined,
     openable(module, parts, at) {
       // a module that the rules leave in floats and that is quantized all the same: its tensors win
-      const claims = (config === undefined ? undefined : gptqModuleConfig(config, module)) ?? config ?? SILENT;
-      return suffixesOf(parts).has("B") ? openMarlin(claims, parts, at) : openGptq(claims, config !== undefined, parts, at);
+      const claims =
+        (config === undefined ? undefined : gptqModuleConfig(config, module)) ?? config ?? SILENT;
+      return suffixesOf(parts).has("B")
+        ? openMarlin(claims, parts, at)
+        : openGptq(claims, config !== undefined, parts, at);
     },
   };
 }
@@ -126,4 +130,3 @@ function openMarlin(claims: GptqConfig, parts: readonly StoredPart[], place: Err
     },
   }));
 }
-

@@ -20,7 +20,6 @@ import {
   serializeGptqConfig,
 } from "@requant/gptq";
 import { z } from "zod";
-import { groupWord } from "./linear-weight.ts";
 import type {
   ConfigRequest,
   LayoutOffer,
@@ -32,7 +31,8 @@ import type {
   WeightEncoder,
   WeightRequest,
 } from "./linear-target.ts";
-import { gridWords, groupCountOf, scaleType } from "./target-words.ts";
+import { groupWord } from "./linear-weight.ts";
+import { describedGroupSize, gridWords, groupCountOf, scaleType } from "./target-words.ts";
 
 const VARIANTS: readonly string[] = ["v1", "v2", "planar", "marlin"];
 
@@ -86,7 +86,9 @@ export const gptqTarget: LinearTarget = {
   packsHead: false,
   allowed: () =>
     [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
-      ["32g", "64g", "128g", "colg"].flatMap((group) => ["sym", "asym"].map((sym) => `${bits}bit-${group}-${sym}`)),
+      ["32g", "64g", "128g", "colg"].flatMap((group) =>
+        ["sym", "asym"].map((sym) => `${bits}bit-${group}-${sym}`),
+      ),
     ),
   parse(tokens) {
     const words = gridWords(tokens);
@@ -114,7 +116,8 @@ export const gptqTarget: LinearTarget = {
  */
 function settledVariant(settings: TargetSettings, requests: readonly WeightRequest[]): TargetSettings {
   if (settings["variant"] !== "auto") return settings;
-  const needed = settings["sym"] !== true && requests.some(({ grids }) => grids.some(({ minZero }) => minZero === 0));
+  const needed =
+    settings["sym"] !== true && requests.some(({ grids }) => grids.some(({ minZero }) => minZero === 0));
   return { ...settings, variant: needed ? "v2" : "v1" };
 }
 
@@ -123,7 +126,10 @@ function offers(request: WeightRequest, asked: TargetSettings): readonly LayoutO
   return settings.variant === "marlin" ? marlinOffers(request, settings) : gptqOffers(request, settings);
 }
 
-function gptqOffers({ rows, columns, grids }: WeightRequest, settings: Settings): readonly LayoutOffer[] | Misfit {
+function gptqOffers(
+  { rows, columns, grids }: WeightRequest,
+  settings: Settings,
+): readonly LayoutOffer[] | Misfit {
   const { bits, groupSize, sym, variant, search } = settings;
   const base: GptqLayout = {
     rows,
@@ -168,7 +174,10 @@ function misfitOf(error: CodecError): Misfit {
   return { reason: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
 }
 
-function marlinOffers({ rows, columns, grids }: WeightRequest, { groupSize }: Settings): readonly LayoutOffer[] | Misfit {
+function marlinOffers(
+  { rows, columns, grids }: WeightRequest,
+  { groupSize }: Settings,
+): readonly LayoutOffer[] | Misfit {
   const layout: GptqMarlinLayout = {
     rows,
     columns,
@@ -263,7 +272,8 @@ const FORMATS: Readonly<Record<string, GptqCheckpointFormat>> = {
 };
 
 function configOf(request: ConfigRequest): TargetConfig {
-  const { bits, groupSize, sym, variant } = settingsOf(request.settings);
+  const { bits, groupSize: asked, sym, variant } = settingsOf(request.settings);
+  const groupSize = describedGroupSize(request.packed, asked);
   const before = sourceConfigOf(request.sourceConfig);
   const irregular = request.packed.filter(({ layout }) => layout["grouping"] === "any");
   const config: GptqConfig = {

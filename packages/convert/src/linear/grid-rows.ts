@@ -92,8 +92,11 @@ async function readGrid(
 ): Promise<Grid> {
   const { grid, misfit } = await model.readGrid(tensor, start, end);
   if (grid !== undefined) return grid;
-  throw new ConversionError(`rows ${start} to ${end} of ${tensor} are no integers times a scale: ${misfit.reason}`, {
-    tensor: name,
-    hint: misfit.hint,
-  });
+  throw new ConversionError(
+    `rows ${start} to ${end} of ${tensor} are no integers times a scale: ${misfit.reason}`,
+    {
+      tensor: name,
+      hint: misfit.hint,
+    },
+  );
 }

@@ -3,9 +3,11 @@
 /** Inside a numbered layer of the language model. */
 const LAYER = /(?:^|\.)(?:layers|h|blocks?)\.\d+\./;
 /** Encoders of other senses, which the tools leave alone. */
-const OTHER_SENSES = /(?:^|\.)(?:vision\w*|visual|audio\w*|image\w*|multi_modal\w*|mm_projector|\w*projector)\./;
+const OTHER_SENSES =
+  /(?:^|\.)(?:vision\w*|visual|audio\w*|image\w*|multi_modal\w*|mm_projector|\w*projector)\./;
 /** Matrices that are no linear layers, and routers, whose few outputs decide which expert runs. */
-const NOT_LINEAR = /(?:norm|embed\w*|rotary\w*|conv\w*|router|(?:mlp|block_sparse_moe|feed_forward|moe)\.gate|shared_expert_gate|gate_inp|ssm\w*|A_log|dt_proj|x_proj)\.weight$/;
+const NOT_LINEAR =
+  /(?:norm|embed\w*|rotary\w*|conv\w*|router|(?:mlp|block_sparse_moe|feed_forward|moe)\.gate|shared_expert_gate|gate_inp|ssm\w*|A_log|dt_proj|x_proj)\.weight$/;
 
 /** Families whose layers keep their matrices transposed (Conv1D): no packed format has a place for that. */
 const TRANSPOSED: readonly unknown[] = ["gpt2", "openai-gpt", "imagegpt"];
@@ -15,7 +17,10 @@ export interface NamedShape {
   readonly shape: readonly number[];
 }
 
-export function isLinearWeight({ name, shape }: NamedShape, config: Readonly<Record<string, unknown>> | undefined): boolean {
+export function isLinearWeight(
+  { name, shape }: NamedShape,
+  config: Readonly<Record<string, unknown>> | undefined,
+): boolean {
   return (
     shape.length === 2 &&
     name.endsWith(".weight") &&

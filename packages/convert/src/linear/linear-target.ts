@@ -98,11 +98,7 @@ export interface LinearTarget {
   /** True: lm_head is packed too. */
   readonly packsHead: boolean;
   /** @throws ConversionError when the weights cannot be stored as asked */
-  arrange?(
-    requests: readonly WeightRequest[],
-    settings: TargetSettings,
-    sourceConfig: unknown,
-  ): Arrangement;
+  arrange?(requests: readonly WeightRequest[], settings: TargetSettings, sourceConfig: unknown): Arrangement;
   /** Ways to store a weight, the asked one first; or why there is none. */
   offers(
     request: WeightRequest,

@@ -63,12 +63,15 @@ export interface OpenableWeight {
 
 /** What a configuration says about a whole model or one module, for people. Undefined: it says nothing. */
 export interface LinearClaims {
+  /** `quant_method`. */
+  readonly method?: string | undefined;
   readonly bits?: number | undefined;
   /** −1: all columns. */
   readonly groupSize?: number | undefined;
   readonly symmetric?: boolean | undefined;
   readonly actOrder?: boolean | undefined;
   readonly variant?: string | undefined;
+  readonly headBits?: number | undefined;
 }
 
 /** Reads the modules of one model by what its configuration claims. */

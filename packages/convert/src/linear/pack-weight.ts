@@ -1,5 +1,12 @@
 /** All stored parts of one packed weight of the output. */
-import { allocateParts, ConversionError, dequantizeGrid, type Grid, stackGrids, UsageError } from "@requant/core";
+import {
+  allocateParts,
+  ConversionError,
+  dequantizeGrid,
+  type Grid,
+  stackGrids,
+  UsageError,
+} from "@requant/core";
 import { openWeight } from "@requant/models";
 import { type Comparison, comparer } from "../comparison.ts";
 import type { Model } from "../model.ts";
@@ -35,7 +42,8 @@ export async function packedWeight(
   options: BandOptions,
 ): Promise<PackedWeight> {
   const { linear, shape } = task;
-  if (linear === undefined) throw new UsageError("the plan does not say how to pack the weight", { tensor: task.name });
+  if (linear === undefined)
+    throw new UsageError("the plan does not say how to pack the weight", { tensor: task.name });
   if (task.fidelity === "copy") return { bytes: await copiedParts(model, task), measured: undefined };
   const encoder = linearTargetByName(linear.format).encoder(linear.layout);
   const [rows = 0, columns = 0] = shape;

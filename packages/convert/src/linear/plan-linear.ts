@@ -142,7 +142,8 @@ function leftNotes(left: ReadonlyMap<string, string>): string[] {
   const byReason = new Map<string, string[]>();
   for (const [module, reason] of left) byReason.set(reason, [...(byReason.get(reason) ?? []), module]);
   return [...byReason].map(
-    ([reason, modules]) => `${modules.length} linear layers stay in floats, the first is ${modules[0]}: ${reason}.`,
+    ([reason, modules]) =>
+      `${modules.length} linear layers stay in floats, the first is ${modules[0]}: ${reason}.`,
   );
 }
 
@@ -234,7 +235,8 @@ function bestWay(
   }
   const ways = offers.map((offer) => ({
     offer,
-    way: offer.requirement === undefined || grids.length === 0 ? undefined : gridWay(grids, offer.requirement),
+    way:
+      offer.requirement === undefined || grids.length === 0 ? undefined : gridWay(grids, offer.requirement),
   }));
   const exact = ways.find(({ way }) => way?.fidelity === "exact");
   if (exact !== undefined) return { offer: exact.offer, fidelity: "exact", way: "grid" };
@@ -255,10 +257,16 @@ function bestWay(
 function whyNoGrid(target: LinearTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
   if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
   if (target.name === "exl2") {
-    return { reason: "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code" };
+    return {
+      reason:
+        "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code",
+    };
   }
   const { noGrid, encoding } = stored.find((tensor) => tensor.grid === undefined) ?? {};
-  return noGrid ?? (encoding === undefined ? undefined : { reason: `${encoding} does not store integers times a scale` });
+  return (
+    noGrid ??
+    (encoding === undefined ? undefined : { reason: `${encoding} does not store integers times a scale` })
+  );
 }
 
 /** What a weight that is not packed is stored as: what it is; packed and block types as floats. */
@@ -270,7 +278,8 @@ function floatType(
   const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
   const encodings = [...new Set(stored.map(({ encoding }) => encoding))];
   const [own] = encodings;
-  if (own !== undefined && encodings.length === 1 && (isFloatEncoding(own) || isIntegerEncoding(own))) return own;
+  if (own !== undefined && encodings.length === 1 && (isFloatEncoding(own) || isIntegerEncoding(own)))
+    return own;
   const half = stored.every(({ grid }) => grid?.rounding === "f16");
   return exact && !half ? "F32" : "F16";
 }

@@ -41,3 +41,18 @@ export function scaleType(
 export function groupCountOf(columns: number, groupSize: number): number {
   return groupSize === -1 ? 1 : Math.ceil(columns / groupSize);
 }
+
+/**
+ * The group size that describes all weights: the asked one, or that of a source whose own groups were kept. The asked one
+ * as well where none does.
+ */
+export function describedGroupSize(
+  packed: readonly { readonly layout: Readonly<Record<string, unknown>> }[],
+  asked: number,
+): number {
+  const describes = (size: number): boolean =>
+    packed.every(
+      ({ layout }) => Number(layout["groupCount"]) === groupCountOf(Number(layout["columns"]), size),
+    );
+  return [asked, 16, 32, 64, 128, 256, 512, 1024].find(describes) ?? asked;
+}
