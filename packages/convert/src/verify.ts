@@ -1,7 +1,22 @@
-import { CodecError, elementCount, roundToHalf, rowLength as rowLengthOf, UsageError } from "@requant/core";
-import { openWeight, plannedSources, type WeightPlan, type WeightReader } from "@requant/models";
+import {
+  CodecError,
+  elementCount,
+  type Grid,
+  roundToHalf,
+  rowLength as rowLengthOf,
+  stackGrids,
+  UsageError,
+} from "@requant/core";
+import {
+  isRowSelection,
+  openWeight,
+  plannedSources,
+  type WeightPlan,
+  type WeightReader,
+} from "@requant/models";
 import { comparer } from "./comparison.ts";
 import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
+import { gridRows } from "./linear/grid-rows.ts";
 import type { Model } from "./model.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
 import { sourceEncodings, weightSource } from "./weights.ts";
@@ -53,6 +68,7 @@ export interface VerifyReport {
     readonly name: string;
     readonly a: readonly number[];
     readonly b: readonly number[];
+    readonly diagnosis?: string | undefined;
   }[];
 }
 
@@ -70,7 +86,7 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
   const inB = new Map(plansB.map((plan) => [plan.name, plan]));
   const inA = new Set(plansA.map(({ name }) => name));
   const tensors: VerifiedTensor[] = [];
-  const shapesDiffer: { name: string; a: readonly number[]; b: readonly number[] }[] = [];
+  const shapesDiffer: VerifyReport["shapesDiffer"][number][] = [];
   const pairs = plansA.flatMap((planA) => {
     const planB = inB.get(planA.name);
     return planB === undefined ? [] : [{ planA, planB }];
@@ -79,7 +95,14 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
   let done = 0;
   for (const { planA, planB } of pairs) {
     if (!sameShape(planA.shape, planB.shape)) {
-      shapesDiffer.push({ name: planA.name, a: planA.shape, b: planB.shape });
+      shapesDiffer.push({
+        name: planA.name,
+        a: planA.shape,
+        b: planB.shape,
+        ...(sameShape([...planA.shape].reverse(), planB.shape)
+          ? { diagnosis: "transposed: the second model's shape is the first one's, turned" }
+          : {}),
+      });
     } else {
       const own = await verifyTensor(a, planA, b, planB, tolerance, options);
       tensors.push(own);
@@ -161,7 +184,10 @@ async function verifyTensor(
   const diagnosis = ok
     ? undefined
     : await diagnose(
-        suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
+        {
+          ...suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
+          grids: { a: gridReader(a, planA), b: gridReader(b, planB) },
+        },
         options.diagnoses ?? diagnoses,
       );
   return {
@@ -207,7 +233,7 @@ function suspect(
   b: WeightReader,
   relativeRmse: number,
   heads: readonly number[],
-): Suspect {
+): Omit<Suspect, "grids"> {
   const length = rowLengthOf(plan.shape);
   const count = elementCount(plan.shape) / length;
   const rows =
@@ -226,6 +252,18 @@ function suspect(
     a: rows(a),
     b: rows(b),
   };
+}
+
+/** Rows as integers, where the weight is one packed tensor of the model. */
+function gridReader(
+  model: Model,
+  plan: WeightPlan,
+): ((start: number, end: number) => Promise<Grid>) | undefined {
+  const [name, ...others] = plannedSources(plan);
+  if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
+  if (model.tensor(name).linear === undefined) return undefined;
+  const rows = gridRows(model, plan);
+  return async (start, end) => stackGrids((await rows.read(start, end)).map(({ grid }) => grid));
 }
 
 /** Numbers of attention heads that either model's facts name. */
