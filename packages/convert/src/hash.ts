@@ -5,7 +5,7 @@ import { openWeight, type WeightPlan } from "@requant/models";
 import { floatBytes } from "./dump.ts";
 import type { Model } from "./model.ts";
 import { canonicalPlans } from "./naming.ts";
-import { weightSource } from "./weights.ts";
+import { weightSource } from "./weight-source.ts";
 
 export interface HashOptions {
   /** Also each tensor's stored bytes. */

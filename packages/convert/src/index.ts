@@ -12,6 +12,7 @@ export {
   writeNpy,
 } from "./dump.ts";
 export { bitsPerWeight, codecOf } from "./encodings.ts";
+export { type FakeQuantizeOptions, planFakeQuantize } from "./fake-quantize.ts";
 export {
   type Fidelity,
   fidelities,
@@ -74,6 +75,7 @@ export {
   type PlanSource,
   type PlanSourceTensor,
   type PlanTensor,
+  type PlanThrough,
   parsePlan,
   planJobs,
   type Target,

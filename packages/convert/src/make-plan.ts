@@ -55,12 +55,23 @@ export async function planConversion(
 ): Promise<Plan> {
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
-  const needs = targetOf(target, list).needs?.(target, model);
-  const source = await readPlanSource(model, { ...needs, offsets: exact || needs?.offsets }, options.signal);
+  const source = await readSourceFor(model, target, options, list);
   const rough = assemblePlan(source, target, targetOf(target, list).plan(source, target, options, like));
   const plan = await proveExact(rough, model, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
   return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
+}
+
+/** The facts of a source that a plan for this target needs. */
+export async function readSourceFor(
+  model: Model,
+  target: Target,
+  options: Pick<PlanOptions, "exact" | "signal">,
+  list: readonly Format[] = formats,
+): Promise<PlanSource> {
+  const needs = targetOf(target, list).needs?.(target, model);
+  const offsets = options.exact === true || needs?.offsets;
+  return readPlanSource(model, { ...needs, offsets }, options.signal);
 }
 
 /**

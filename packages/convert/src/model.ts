@@ -135,7 +135,11 @@ export function modelOf(parts: ModelParts): Model {
   const read = pagedReads(readStored);
   const storedTensors = linear?.storedTensors ?? parts.tensors;
   const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
-  const weights: LinearReads = linearReads(linear?.weights ?? new Map(), tensor, readStored);
+  const weights: LinearReads = linearReads(
+    linear?.weights ?? new Map(),
+    (name) => tensor(name).linear?.parts ?? [],
+    ({ name, byteLength }) => readStored(tensor(name), 0, byteLength),
+  );
   function tensor(name: string): ModelTensor {
     const found = byName.get(name);
     if (found === undefined) {

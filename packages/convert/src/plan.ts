@@ -44,6 +44,8 @@ export interface PlanTensor {
   readonly way?: "grid" | undefined;
   /** Set for a weight that the output stores as several tensors. */
   readonly linear?: PlanLinear | undefined;
+  /** Set where the values first go through another layout and back: what fake quantization makes. */
+  readonly through?: PlanThrough | undefined;
   /** Why it is neither copied nor exact, for people. */
   readonly reason?: string | undefined;
   /** What would keep its values. */
@@ -60,6 +62,11 @@ export interface PlanLinear {
   readonly module: string;
   readonly parts: readonly LinearPart[];
 }
+
+/** The layout that values go through: a block type, or a packed weight. */
+export type PlanThrough =
+  | { readonly kind: "blocks"; readonly to: string; readonly importance?: string | undefined }
+  | { readonly kind: "packed"; readonly to: string; readonly weight: PlanLinear };
 
 /** One output file, an independent job: it needs the source and this plan, and nothing that another file's job makes. */
 export type PlanFile =
@@ -141,6 +148,11 @@ const linearSchema: z.ZodType<PlanLinear> = z.object({
   parts: z.array(z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).max(4) })),
 });
 
+const throughSchema: z.ZodType<PlanThrough> = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("blocks"), to: z.string(), importance: z.string().optional() }),
+  z.object({ kind: z.literal("packed"), to: z.string(), weight: linearSchema }),
+]);
+
 const planSchema: z.ZodType<Plan> = z.object({
   version: z.literal(1),
   source: z.object({
@@ -169,6 +181,7 @@ const planSchema: z.ZodType<Plan> = z.object({
       importance: z.string().optional(),
       way: z.literal("grid").optional(),
       linear: linearSchema.optional(),
+      through: throughSchema.optional(),
       reason: z.string().optional(),
       hint: z.string().optional(),
     }),

@@ -193,8 +193,9 @@ class Run {
 
   private async *whole(tensor: PlanTensor): AsyncGenerator<Uint8Array> {
     const { bandByteLength = defaultBandByteLength, signal, imatrix } = this.options;
-    const entry = tensor.importance === undefined ? undefined : imatrix?.get(tensor.importance);
-    if (tensor.importance !== undefined && entry === undefined) {
+    const name = tensor.through?.kind === "blocks" ? tensor.through.importance : tensor.importance;
+    const entry = name === undefined ? undefined : imatrix?.get(name);
+    if (name !== undefined && entry === undefined) {
       throw new UsageError("the plan quantizes with an importance matrix that the run was not given", {
         tensor: tensor.name,
       });

@@ -19,7 +19,8 @@ import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.t
 import { gridRows } from "./linear/grid-rows.ts";
 import type { Model } from "./model.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
-import { sourceEncodings, weightSource } from "./weights.ts";
+import { weightSource } from "./weight-source.ts";
+import { sourceEncodings } from "./weights.ts";
 
 export interface VerifyOptions {
   /** Largest relative RMSE (RMSE over the first model's RMS) of a tensor that still counts as the same. Default 0: equal. */

@@ -1,6 +1,5 @@
 import { FormatError, type LinearWeight } from "@requant/core";
-import type { ModelTensor } from "../model.ts";
-import type { Examination, OpenableWeight } from "./linear-weight.ts";
+import type { Examination, OpenableWeight, StoredPart } from "./linear-weight.ts";
 
 export interface LinearReads {
   examine(name: string): Promise<Examination>;
@@ -13,8 +12,8 @@ export interface LinearReads {
  */
 export function linearReads(
   weights: ReadonlyMap<string, OpenableWeight>,
-  tensorOf: (name: string) => ModelTensor,
-  read: (tensor: ModelTensor, start: number, end: number) => Promise<Uint8Array>,
+  partsOf: (name: string) => readonly StoredPart[],
+  read: (part: StoredPart) => Promise<Uint8Array>,
 ): LinearReads {
   const examinations = new Map<string, Promise<Examination>>();
   let last: { readonly name: string; readonly weight: Promise<LinearWeight> } | undefined;
@@ -22,17 +21,15 @@ export function linearReads(
   function weightOf(name: string): OpenableWeight {
     const found = weights.get(name);
     if (found === undefined) {
-      throw new FormatError("the tensor is no linear weight", { tensor: tensorOf(name).name });
+      throw new FormatError("there is no packed weight of this name", { tensor: name });
     }
     return found;
   }
 
   async function bytesOf(name: string, suffixes?: readonly string[]): Promise<Record<string, Uint8Array>> {
     const bytes: Record<string, Uint8Array> = {};
-    for (const part of tensorOf(name).linear?.parts ?? []) {
-      if (suffixes?.includes(part.suffix) === false) continue;
-      const stored = tensorOf(part.name);
-      bytes[part.suffix] = await read(stored, 0, stored.byteLength);
+    for (const part of partsOf(name)) {
+      if (suffixes?.includes(part.suffix) !== false) bytes[part.suffix] = await read(part);
     }
     return bytes;
   }

@@ -4,14 +4,15 @@ import {
   ConversionError,
   dequantizeGrid,
   type Grid,
+  type LinearWeight,
   stackGrids,
   UsageError,
 } from "@requant/core";
 import { openWeight } from "@requant/models";
 import { type Comparison, comparer } from "../comparison.ts";
 import type { Model } from "../model.ts";
-import type { PlanTensor } from "../plan.ts";
-import { type BandOptions, weightSource } from "../weights.ts";
+import type { PlanLinear, PlanTensor } from "../plan.ts";
+import { type BandOptions, weightSource } from "../weight-source.ts";
 import { gridRows } from "./grid-rows.ts";
 import type { WeightEncoder } from "./linear-target.ts";
 import { linearTargetByName } from "./targets.ts";
@@ -21,6 +22,32 @@ export interface PackedWeight {
   readonly bytes: Record<string, Uint8Array>;
   /** For what is neither copied nor exact. */
   readonly measured: Comparison | undefined;
+}
+
+/** A weight packed from floats and opened again. */
+export async function packedRoundTrip(
+  model: Model,
+  task: Pick<PlanTensor, "name" | "shape" | "inputs">,
+  weight: PlanLinear,
+  options: BandOptions,
+): Promise<LinearWeight> {
+  const { module, layout, format } = weight;
+  const encoder = linearTargetByName(format).encoder(layout);
+  const [rows = 0, columns = 0] = task.shape;
+  const floats = openWeight(task, weightSource(model));
+  if (encoder.packWhole !== undefined) {
+    const values = new Float32Array(rows * columns);
+    await floats.readRows(0, rows, values);
+    return encoder.open(encoder.packWhole(values));
+  }
+  const bytes = allocateParts(encoder.parts);
+  for (const { start, end } of bandsOf(rows, columns, encoder.rowMultiple, options.bandByteLength)) {
+    options.signal?.throwIfAborted();
+    const values = new Float32Array((end - start) * columns);
+    await floats.readRows(start, end, values);
+    encoder.fromGrid(quantized(encoder, values, end - start, module), start, bytes);
+  }
+  return encoder.open(bytes);
 }
 
 type Bands = Iterable<{ readonly start: number; readonly end: number }>;
