@@ -27,7 +27,9 @@ export async function proveExact(plan: Plan, model: Model, options: ProveOptions
   return { ...plan, tensors };
 }
 
-function isCandidate({ fidelity, shape, inputs }: PlanTensor, all: boolean): boolean {
+function isCandidate({ fidelity, shape, inputs, linear, way }: PlanTensor, all: boolean): boolean {
+  // what moves on its integers was judged by their facts
+  if (linear !== undefined || way !== undefined) return false;
   const rounds = fidelity === "rounded" || (all && fidelity === "float");
   // a map moves the values on purpose
   return rounds && (all || elementCount(shape) <= SMALL) && inputs.every((input) => !("map" in input));

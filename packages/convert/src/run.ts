@@ -1,8 +1,10 @@
 import { type ByteSink, IoError, UsageError } from "@requant/core";
 import { checksum } from "./checksum.ts";
 import type { Comparison } from "./comparison.ts";
+import { packedWeight } from "./linear/pack-weight.ts";
 import type { Model } from "./model.ts";
 import { reopenFile, writeFile } from "./output/kinds.ts";
+import { type FileTensor, fileTensors, safetensorsOrder } from "./output/tensors.ts";
 import { type OutputStore, refuseExisting, refuseOverlap } from "./output-store.ts";
 import type { Plan, PlanFile, PlanTensor } from "./plan.ts";
 import { type PlanReport, planReport } from "./plan-report.ts";
@@ -107,7 +109,12 @@ function refuseOtherModel(plan: Plan, model: Model): void {
 
 class Run {
   readonly measured: Map<PlanTensor, Comparison> = new Map();
-  private readonly checksums = new Map<PlanTensor, number>();
+  private readonly checksums = new Map<string, number>();
+  /** Packed weights whose parts are not all written yet: one at a time, but for the small parts at a file's end. */
+  private readonly packed = new Map<
+    PlanTensor,
+    { bytes: Promise<Record<string, Uint8Array>>; left: number }
+  >();
   private readonly total: number;
   private done = 0;
   private readonly plan: Plan;
@@ -125,9 +132,11 @@ class Run {
       .reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
-  private tensorsOf(file: PlanFile): PlanTensor[] {
+  /** What a file stores, in its order. */
+  private tensorsOf(file: PlanFile): FileTensor[] {
     if (!("tensors" in file)) return [];
-    return file.tensors.flatMap((index) => this.plan.tensors[index] ?? []);
+    const stored = fileTensors(file.tensors.flatMap((index) => this.plan.tensors[index] ?? []));
+    return file.kind === "safetensors" ? safetensorsOrder(stored) : stored;
   }
 
   private report(
@@ -148,7 +157,10 @@ class Run {
         this.options.signal?.throwIfAborted();
         const sink = await output.create(file.name);
         sinks.push(sink);
-        const tensors = this.tensorsOf(file).map((tensor) => ({ tensor, data: this.stream(file, tensor) }));
+        const tensors = this.tensorsOf(file).map((tensor) => ({
+          ...tensor,
+          data: this.stream(file, tensor),
+        }));
         await writeFile(sink, file, tensors);
         if (sink.byteLength !== file.byteLength) {
           throw new IoError(`the plan says ${file.byteLength} bytes, ${sink.byteLength} were written`, {
@@ -168,24 +180,55 @@ class Run {
   }
 
   /** A tensor's bytes on their way to the writer, counted and summed. */
-  private async *stream(file: PlanFile, tensor: PlanTensor): AsyncGenerator<Uint8Array> {
+  private async *stream(file: PlanFile, tensor: FileTensor): AsyncGenerator<Uint8Array> {
+    const sum = checksum();
+    const pieces = tensor.suffix === undefined ? this.whole(tensor.weight) : this.part(tensor, tensor.suffix);
+    for await (const piece of pieces) {
+      sum.update(piece);
+      yield piece;
+      this.report("write", file.name, tensor.name, piece.byteLength);
+    }
+    this.checksums.set(tensor.name, sum.digest());
+  }
+
+  private async *whole(tensor: PlanTensor): AsyncGenerator<Uint8Array> {
     const { bandByteLength = defaultBandByteLength, signal, imatrix } = this.options;
-    const entry = tensor.importance === undefined ? undefined : imatrix?.get(tensor.importance);
-    if (tensor.importance !== undefined && entry === undefined) {
+    const name = tensor.through?.kind === "blocks" ? tensor.through.importance : tensor.importance;
+    const entry = name === undefined ? undefined : imatrix?.get(name);
+    if (name !== undefined && entry === undefined) {
       throw new UsageError("the plan quantizes with an importance matrix that the run was not given", {
         tensor: tensor.name,
       });
     }
     const columns = entry === undefined ? undefined : Float32Array.from(entry);
     const { bytes, measured } = tensorStream(this.model, tensor, { bandByteLength, signal }, columns);
-    const sum = checksum();
-    for await (const piece of bytes) {
-      sum.update(piece);
-      yield piece;
-      this.report("write", file.name, tensor.name, piece.byteLength);
-    }
-    this.checksums.set(tensor, sum.digest());
+    yield* bytes;
     if (measured !== undefined) this.measured.set(tensor, measured.result());
+  }
+
+  /** One part of a packed weight, which is made whole when its first part is asked for. */
+  private async *part({ weight, byteLength }: FileTensor, suffix: string): AsyncGenerator<Uint8Array> {
+    const { bandByteLength = defaultBandByteLength, signal } = this.options;
+    let packed = this.packed.get(weight);
+    if (packed === undefined) {
+      const made = packedWeight(this.model, weight, { bandByteLength, signal }).then(
+        ({ bytes, measured }) => {
+          if (measured !== undefined) this.measured.set(weight, measured);
+          return bytes;
+        },
+      );
+      packed = { bytes: made, left: weight.linear?.parts.length ?? 1 };
+      this.packed.set(weight, packed);
+    }
+    const all = await packed.bytes;
+    const bytes = all[suffix] ?? new Uint8Array(0);
+    delete all[suffix];
+    packed.left -= 1;
+    if (packed.left === 0) this.packed.delete(weight);
+    for (let start = 0; start < byteLength; start += bandByteLength) {
+      signal?.throwIfAborted();
+      yield bytes.subarray(start, start + bandByteLength);
+    }
   }
 
   async check(output: OutputStore): Promise<void> {
@@ -219,7 +262,7 @@ class Run {
           sum.update(bytes);
           this.report("check", file.name, tensor.name, bytes.byteLength);
         }
-        if (sum.digest() !== this.checksums.get(tensor) || found.byteLength !== tensor.byteLength) {
+        if (sum.digest() !== this.checksums.get(tensor.name) || found.byteLength !== tensor.byteLength) {
           throw new IoError("what was read back is not what was written", {
             path,
             tensor: tensor.name,

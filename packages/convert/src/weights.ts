@@ -1,5 +1,6 @@
 /** The bytes of one output tensor, made band by band as the writer pulls them. */
 import { ConversionError, elementCount, rowLength as rowLengthOf } from "@requant/core";
+import { blockRowsByteLength, gridToBlocks, gridTypeByName } from "@requant/gguf";
 import {
   openWeight,
   orderedRowCount,
@@ -7,12 +8,15 @@ import {
   repackMxfp4Row,
   rowOrigins,
   type WeightInput,
-  type WeightSource,
 } from "@requant/models";
 import { type Comparer, comparer } from "./comparison.ts";
-import { blockOf, encoderOf } from "./encodings.ts";
+import { blockOf, codecOf, encoderOf } from "./encodings.ts";
 import type { Fidelity } from "./fidelity.ts";
+import { gridRows } from "./linear/grid-rows.ts";
+import { packedRoundTrip } from "./linear/pack-weight.ts";
 import type { Model } from "./model.ts";
+import type { PlanThrough } from "./plan.ts";
+import { type BandOptions, weightSource } from "./weight-source.ts";
 
 /** The parts of a plan's tensor that say how its bytes are made. */
 export interface WeightTask {
@@ -21,24 +25,12 @@ export interface WeightTask {
   readonly to: string;
   readonly fidelity: Fidelity;
   readonly inputs: readonly WeightInput[];
-}
-
-export interface BandOptions {
-  /** f32 bytes of one band; at least one row is taken. */
-  readonly bandByteLength: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly way?: "grid" | undefined;
+  readonly through?: PlanThrough | undefined;
 }
 
 /** Importance of the columns, one row length of them for each of the outermost matrices, or one for all. */
 export type ColumnImportance = Float32Array;
-
-/** A source of rows for `@requant/models`, from a model. */
-export function weightSource(model: Model): WeightSource {
-  return {
-    shapeOf: (tensor) => model.tensor(tensor).shape,
-    readRows: (tensor, start, end, out) => model.readRows(tensor, start, end, out),
-  };
-}
 
 /** Encodings of the stored tensors behind some inputs, each once, in order. */
 export function sourceEncodings(model: Model, task: Pick<WeightTask, "name" | "shape" | "inputs">): string[] {
@@ -192,6 +184,88 @@ async function* encoded(
   }
 }
 
+/** Through another layout and back, then encoded. Measured against the source. */
+async function* roundTripped(
+  model: Model,
+  task: WeightTask,
+  through: PlanThrough,
+  options: BandOptions,
+  measure: Comparer,
+  importance: ColumnImportance | undefined,
+): AsyncGenerator<Uint8Array> {
+  const rows = rowsOf(task.shape);
+  const codec = encoderOf(task.to, { tensor: task.name });
+  const reader = openWeight(task, weightSource(model));
+  const back = await throughReader(model, task, through, rows, options, importance);
+  for (const { start, end } of bandsOf(rows, options.bandByteLength)) {
+    options.signal?.throwIfAborted();
+    const values = new Float32Array((end - start) * rows.length);
+    await reader.readRows(start, end, values);
+    const seen = back(values, start, end);
+    const out = new Uint8Array((values.length / codec.blockSize) * codec.blockByteLength);
+    codec.quantize(seen, rows.length, out);
+    const stored = new Float32Array(values.length);
+    codec.dequantize(out, stored);
+    measure.add(values, stored);
+    yield out;
+  }
+}
+
+/** Values of a band as they come back. A packed weight is made whole first. */
+async function throughReader(
+  model: Model,
+  task: WeightTask,
+  through: PlanThrough,
+  rows: Rows,
+  options: BandOptions,
+  importance: ColumnImportance | undefined,
+): Promise<(values: Float32Array, start: number, end: number) => Float32Array> {
+  if (through.kind === "packed") {
+    const weight = await packedRoundTrip(model, task, through.weight, options);
+    return (values, start, end) => {
+      const seen = new Float32Array(values.length);
+      weight.dequantize(start, end, seen);
+      return seen;
+    };
+  }
+  const block = encoderOf(through.to, { tensor: task.name });
+  return (values, start) => {
+    const bytes = new Uint8Array((values.length / block.blockSize) * block.blockByteLength);
+    const seen = new Float32Array(values.length);
+    block.quantize(values, rows.length, bytes, importanceAt(importance, rows, start));
+    block.dequantize(bytes, seen);
+    return seen;
+  };
+}
+
+/** Integers to blocks, without floats; with `measure` both sides are decoded and compared. */
+async function* regridded(
+  model: Model,
+  task: WeightTask,
+  options: BandOptions,
+  measure: Comparer | undefined,
+): AsyncGenerator<Uint8Array> {
+  const rows = rowsOf(task.shape);
+  const type = gridTypeByName(task.to, { tensor: task.name });
+  const source = gridRows(model, task);
+  for (const { start, end } of bandsOf(rows, options.bandByteLength)) {
+    options.signal?.throwIfAborted();
+    const out = new Uint8Array(blockRowsByteLength(type, end - start, rows.length));
+    for (const { start: row, grid } of await source.read(start, end)) {
+      const from = blockRowsByteLength(type, row - start, rows.length);
+      gridToBlocks(type, grid, out.subarray(from, from + blockRowsByteLength(type, grid.rows, rows.length)));
+    }
+    if (measure !== undefined) {
+      const values = new Float32Array((end - start) * rows.length);
+      const decoded = new Float32Array(values.length);
+      await openWeight(task, weightSource(model)).readRows(start, end, values);
+      codecOf(task.to).dequantize(out, decoded);
+      measure.add(values, decoded);
+    }
+    yield out;
+  }
+}
+
 function importanceAt(
   importance: ColumnImportance | undefined,
   rows: Rows,
@@ -218,7 +292,12 @@ export function tensorStream(
 ): TensorStream {
   if (task.inputs.some((input) => "blocks" in input))
     return { bytes: repacked(model, task, options), measured: undefined };
+  if (task.through !== undefined) {
+    const measured = comparer();
+    return { bytes: roundTripped(model, task, task.through, options, measured, importance), measured };
+  }
   if (task.fidelity === "copy") return { bytes: copied(model, task, options), measured: undefined };
   const measured = task.fidelity === "exact" ? undefined : comparer();
+  if (task.way === "grid") return { bytes: regridded(model, task, options, measured), measured };
   return { bytes: encoded(model, task, options, measured, importance), measured };
 }

@@ -111,12 +111,7 @@ export async function writeGgufFile(
   await writeGguf(sink, {
     metadata: metadataFromJson(file.metadata),
     alignment: file.alignment,
-    tensors: tensors.map(({ tensor, data }) => ({
-      name: tensor.name,
-      shape: tensor.shape,
-      encoding: tensor.to,
-      data,
-    })),
+    tensors: tensors.map(({ name, shape, encoding, data }) => ({ name, shape, encoding, data })),
   });
 }
 
