@@ -1,5 +1,6 @@
 import { loadHalf, storeHalf } from "./half";
-import { keepCodes, mins, searchPositiveScale, searchScaleAndMin, unsignedCodes, weightSums } from "./scale-search";
+import { searchPositiveScale } from "./positive-search";
+import { keepCodes, mins, searchScaleAndMin, unsignedCodes, weightSums } from "./scale-search";
 import {
   addSquares,
   GROUP,

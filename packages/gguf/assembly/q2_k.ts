@@ -1,9 +1,9 @@
 import { loadHalf, storeHalf } from "./half";
 import { bytesOf3, storeScaledMinus } from "./lanes";
+import { searchPositiveScale } from "./positive-search";
 import {
   keepCodes,
   mins,
-  searchPositiveScale,
   searchScaleAndMin,
   searchScaleAndMinByMagnitude,
   unsignedCodes,

@@ -1,11 +1,11 @@
 /**
- * Twins of `searchScaleAndMin` and `searchPositiveScale` in src/types/scale-search.ts. Where the codec branches, lanes are
+ * Twin of `searchScaleAndMin` in src/types/scale-search.ts. Where the codec branches, lanes are
  * chosen by masks. Groups go in pairs, which hide each other's latency.
  *
  * The codec rounds by adding 1.5 × 2^23 and reading the mantissa, which wraps for numbers beyond 2^22. Nearly always
  * none is; then the rounding and the limits are float operations, and else the codec's own integer ones.
  */
-import { CODES, GROUP, inverses, nearestInt, nearestInts, scales, splat, starts, values, WEIGHTS } from "./sub-block-lanes";
+import { CODES, GROUP, inverses, nearestInts, scales, splat, starts, values, WEIGHTS } from "./sub-block-lanes";
 
 /** Per sub-block, up to 16: the min (a number ≥ 0 to subtract), and the sum of the weights. */
 export const mins: usize = memory.data(64);
@@ -27,22 +27,24 @@ const weightedSums: usize = memory.data(64);
 const bestErrors: usize = memory.data(64);
 const flats: usize = memory.data(64);
 
+/** Which numbers a candidate leads to: any, ordinary ones, or such that no code passes the limits. */
+const EXACT = 0;
+const BOUNDED = 1;
+const FREE = 2;
+
 /** Of two groups: sums of weight × code, × code² and × code × value, 16 bytes each group; and errors. */
 const sums: usize = memory.data(96);
 const errors: usize = memory.data(32);
 
-/** Nearest integer, within [0, maxCode] if `bounded`. */
+/** Nearest integer, within [0, maxCode]. */
 // @ts-ignore: decorator
 @inline
-function codeOf(scaled: v128, zero: v128, maxCode: v128, bounded: bool): v128 {
-  const code = f32x4.nearest(scaled);
-  return bounded ? f32x4.pmin(f32x4.pmax(code, zero), maxCode) : code;
+function codeOf(scaled: v128, zero: v128, maxCode: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(f32x4.nearest(scaled), zero), maxCode);
 }
 
-/** Codes of a candidate and their sums. All its numbers are below 2^22, and within the limits unless `bounded`. */
-// @ts-ignore: decorator
-@inline
-function sumUp(from: usize, size: usize, min: v128, inverse: v128, maxCode: v128, to: usize, bounded: bool): void {
+/** Codes of a candidate and their sums. All its numbers are below 2^22. */
+function boundedSums(from: usize, size: usize, min: v128, inverse: v128, maxCode: v128, to: usize): void {
   const zero = v128.load(constants, 48);
   let l = zero;
   let ll = zero;
@@ -52,10 +54,10 @@ function sumUp(from: usize, size: usize, min: v128, inverse: v128, maxCode: v128
     const x1 = v128.load(from, 16);
     const x2 = v128.load(from, 32);
     const x3 = v128.load(from, 48);
-    const c0 = codeOf(f32x4.mul(inverse, f32x4.sub(x0, min)), zero, maxCode, bounded);
-    const c1 = codeOf(f32x4.mul(inverse, f32x4.sub(x1, min)), zero, maxCode, bounded);
-    const c2 = codeOf(f32x4.mul(inverse, f32x4.sub(x2, min)), zero, maxCode, bounded);
-    const c3 = codeOf(f32x4.mul(inverse, f32x4.sub(x3, min)), zero, maxCode, bounded);
+    const c0 = codeOf(f32x4.mul(inverse, f32x4.sub(x0, min)), zero, maxCode);
+    const c1 = codeOf(f32x4.mul(inverse, f32x4.sub(x1, min)), zero, maxCode);
+    const c2 = codeOf(f32x4.mul(inverse, f32x4.sub(x2, min)), zero, maxCode);
+    const c3 = codeOf(f32x4.mul(inverse, f32x4.sub(x3, min)), zero, maxCode);
     v128.store(from, c0, CODES);
     const w0 = f32x4.mul(v128.load(from, WEIGHTS), c0);
     v128.store(from, c1, CODES + 16);
@@ -75,12 +77,43 @@ function sumUp(from: usize, size: usize, min: v128, inverse: v128, maxCode: v128
   v128.store(to, xl, 64);
 }
 
-function boundedSums(from: usize, size: usize, min: v128, inverse: v128, maxCode: v128, to: usize): void {
-  sumUp(from, size, min, inverse, maxCode, to, true);
-}
+/** Mins and inverses of a pair of groups: in memory, since there are not enough registers. */
+const pair: usize = memory.data(64);
 
-function freeSums(from: usize, size: usize, min: v128, inverse: v128, maxCode: v128, to: usize): void {
-  sumUp(from, size, min, inverse, maxCode, to, false);
+/** Codes and sums of two groups whose codes are all within the limits: the usual case. */
+function freePair(from: usize, size: usize, min0: v128, min1: v128, inverse0: v128, inverse1: v128): void {
+  v128.store(pair, min0);
+  v128.store(pair, min1, 16);
+  v128.store(pair, inverse0, 32);
+  v128.store(pair, inverse1, 48);
+  let l0 = v128.load(constants, 48);
+  let l1 = l0;
+  let ll0 = l0;
+  let ll1 = l0;
+  let xl0 = l0;
+  let xl1 = l0;
+  for (const end = from + size; from < end; from += 16) {
+    const x0 = v128.load(from);
+    const x1 = v128.load(from, GROUP);
+    const c0 = f32x4.nearest(f32x4.mul(v128.load(pair, 32), f32x4.sub(x0, v128.load(pair))));
+    const c1 = f32x4.nearest(f32x4.mul(v128.load(pair, 48), f32x4.sub(x1, v128.load(pair, 16))));
+    v128.store(from, c0, CODES);
+    v128.store(from, c1, GROUP + CODES);
+    const w0 = f32x4.mul(v128.load(from, WEIGHTS), c0);
+    const w1 = f32x4.mul(v128.load(from, GROUP + WEIGHTS), c1);
+    l0 = f32x4.add(l0, w0);
+    l1 = f32x4.add(l1, w1);
+    ll0 = f32x4.add(ll0, f32x4.mul(w0, c0));
+    ll1 = f32x4.add(ll1, f32x4.mul(w1, c1));
+    xl0 = f32x4.add(xl0, f32x4.mul(w0, x0));
+    xl1 = f32x4.add(xl1, f32x4.mul(w1, x1));
+  }
+  v128.store(sums, l0);
+  v128.store(sums, l1, 16);
+  v128.store(sums, ll0, 32);
+  v128.store(sums, ll1, 48);
+  v128.store(sums, xl0, 64);
+  v128.store(sums, xl1, 80);
 }
 
 /** The same for numbers of any kind. */
@@ -118,23 +151,15 @@ function measure(
 ): void {
   let error0 = f32x4.splat(0);
   let error1 = error0;
-  for (const end = from + size; from < end; from += 32) {
-    error0 = f32x4.add(
-      error0,
-      weightedError(v128.load(from), v128.load(from, WEIGHTS), v128.load(from, CODES), scale0, min0, absolute),
-    );
-    error1 = f32x4.add(
-      error1,
-      weightedError(v128.load(from, GROUP), v128.load(from, GROUP + WEIGHTS), v128.load(from, GROUP + CODES), scale1, min1, absolute),
-    );
-    error0 = f32x4.add(
-      error0,
-      weightedError(v128.load(from, 16), v128.load(from, 16 + WEIGHTS), v128.load(from, 16 + CODES), scale0, min0, absolute),
-    );
-    error1 = f32x4.add(
-      error1,
-      weightedError(v128.load(from, GROUP + 16), v128.load(from, GROUP + 16 + WEIGHTS), v128.load(from, GROUP + 16 + CODES), scale1, min1, absolute),
-    );
+  for (const end = from + size; from < end; from += 16) {
+    const x0 = v128.load(from);
+    const x1 = v128.load(from, GROUP);
+    const w0 = v128.load(from, WEIGHTS);
+    const w1 = v128.load(from, GROUP + WEIGHTS);
+    const c0 = v128.load(from, CODES);
+    const c1 = v128.load(from, GROUP + CODES);
+    error0 = f32x4.add(error0, weightedError(x0, w0, c0, scale0, min0, absolute));
+    error1 = f32x4.add(error1, weightedError(x1, w1, c1, scale1, min1, absolute));
   }
   v128.store(errors, error0);
   v128.store(errors, error1, 16);
@@ -145,6 +170,43 @@ function measure(
 function weightedError(value: v128, weight: v128, code: v128, scale: v128, min: v128, absolute: bool): v128 {
   const difference = f32x4.sub(f32x4.add(f32x4.mul(scale, code), min), value);
   return f32x4.mul(weight, absolute ? f32x4.abs(difference) : f32x4.mul(difference, difference));
+}
+
+/**
+ * The kind of a candidate for group `lane` / 16. The extremes tell, and the sum of weight × value shows that no NaN hides
+ * between them.
+ */
+// @ts-ignore: decorator
+@inline
+function kindOf(lane: usize, inverse: v128, maxCode: v128): i32 {
+  const min = v128.load(trialMins + lane);
+  const limit = v128.load(constants);
+  const low = f32x4.mul(f32x4.sub(v128.load(lows + lane), min), inverse);
+  const high = f32x4.mul(f32x4.sub(v128.load(highs + lane), min), inverse);
+  const flat = v128.load(flats + lane);
+  const ordinary = v128.and(f32x4.lt(f32x4.abs(low), limit), f32x4.lt(f32x4.abs(high), limit));
+  const finite = f32x4.lt(f32x4.abs(v128.load(weightedSums + lane)), v128.load(constants, 16));
+  if (!i32x4.all_true(v128.and(v128.or(ordinary, flat), finite))) return EXACT;
+  const within = v128.and(
+    f32x4.ge(f32x4.nearest(low), v128.load(constants, 48)),
+    f32x4.le(f32x4.nearest(high), maxCode),
+  );
+  return i32x4.all_true(v128.or(within, flat)) ? FREE : BOUNDED;
+}
+
+/** Codes and sums of a candidate for group `lane` / 16. */
+function candidate(
+  kind: i32,
+  from: usize,
+  lane: usize,
+  size: usize,
+  inverse: v128,
+  maxCode: v128,
+  to: usize,
+): void {
+  const min = v128.load(trialMins + lane);
+  if (kind == EXACT) exactSums(from, size, min, inverse, maxCode, to);
+  else boundedSums(from, size, min, inverse, maxCode, to);
 }
 
 /** The extent of group `lane` / 16, and its first candidate's codes. */
@@ -174,31 +236,7 @@ function begin(from: usize, lane: usize, size: usize, maxCode: v128): void {
   v128.store(scales + lane, scale);
   v128.store(inverses + lane, inverse);
   v128.store(starts + lane, min);
-  exactSums(from, size, min, inverse, maxCode, sums);
-}
-
-/** Codes and sums of a candidate for group `lane` / 16, whose codes reach `numerator` at the largest value. */
-// @ts-ignore: decorator
-@inline
-function candidate(from: usize, lane: usize, size: usize, inverse: v128, maxCode: v128, to: usize): void {
-  const min = v128.load(trialMins + lane);
-  const limit = v128.load(constants);
-  const low = f32x4.mul(f32x4.sub(v128.load(lows + lane), min), inverse);
-  const high = f32x4.mul(f32x4.sub(v128.load(highs + lane), min), inverse);
-  const flat = v128.load(flats + lane);
-  // All numbers are ordinary if the extremes are, and the sum of weight × value shows that no NaN hides between them.
-  const ordinary = v128.and(f32x4.lt(f32x4.abs(low), limit), f32x4.lt(f32x4.abs(high), limit));
-  const finite = f32x4.lt(f32x4.abs(v128.load(weightedSums + lane)), v128.load(constants, 16));
-  if (!i32x4.all_true(v128.and(v128.or(ordinary, flat), finite))) {
-    exactSums(from, size, min, inverse, maxCode, to);
-    return;
-  }
-  const within = v128.and(
-    f32x4.ge(f32x4.nearest(low), v128.load(constants, 48)),
-    f32x4.le(f32x4.nearest(high), maxCode),
-  );
-  if (i32x4.all_true(v128.or(within, flat))) freeSums(from, size, min, inverse, maxCode, to);
-  else boundedSums(from, size, min, inverse, maxCode, to);
+  candidate(kindOf(lane, inverse, maxCode), from, lane, size, inverse, maxCode, sums);
 }
 
 // @ts-ignore: decorator
@@ -255,8 +293,14 @@ function inverseOf(lane: usize, numerator: v128): v128 {
 function tryStep(from: usize, lane: usize, size: usize, numerator: v128, maxCode: v128, absolute: bool): void {
   const inverse0 = inverseOf(lane, numerator);
   const inverse1 = inverseOf(lane + 16, numerator);
-  candidate(from, lane, size, inverse0, maxCode, sums);
-  candidate(from + GROUP, lane + 16, size, inverse1, maxCode, sums + 16);
+  const kind0 = kindOf(lane, inverse0, maxCode);
+  const kind1 = kindOf(lane + 16, inverse1, maxCode);
+  if (kind0 + kind1 == 2 * FREE) {
+    freePair(from, size, v128.load(trialMins + lane), v128.load(trialMins + lane, 16), inverse0, inverse1);
+  } else {
+    candidate(kind0, from, lane, size, inverse0, maxCode, sums);
+    candidate(kind1, from + GROUP, lane + 16, size, inverse1, maxCode, sums + 16);
+  }
   const determinant0 = determinantOf(lane, sums);
   const determinant1 = determinantOf(lane + 16, sums + 16);
   let min0 = minOf(lane, sums, determinant0);
@@ -273,9 +317,9 @@ function tryStep(from: usize, lane: usize, size: usize, numerator: v128, maxCode
 }
 
 /**
- * Twin of `searchScaleAndMin` over an even number of groups, `count` values to a sub-block (16 or 32); results in `scales`, `mins`,
- * `weightSums`, `inverses` and `starts`. A flat sub-block, whose values are all the same and not above zero, has no scale
- * and the code 0 throughout.
+ * Twin of `searchScaleAndMin` over an even number of groups, `count` values to a sub-block (16 or 32); results in
+ * `scales`, `mins`, `weightSums`, `inverses` and `starts`. A flat sub-block, whose values are all the same and not above
+ * zero, has no scale and the code 0 throughout.
  */
 // @ts-ignore: decorator
 @inline
@@ -291,9 +335,13 @@ function search(
   const size: usize = count << 4;
   const lanes: usize = groups << 4;
   const maxCodes = splat(maxCode);
+  let allFlat = i32x4.splat(-1);
   for (let lane: usize = 0, from = values; lane < lanes; lane += 16, from += GROUP) {
     begin(from, lane, size, maxCodes);
+    allFlat = v128.and(allFlat, v128.load(flats + lane));
   }
+  // Rows of zeros are not rare.
+  if (i32x4.all_true(allFlat)) stepCount = -1;
   for (let lane: usize = 0, from = values; lane < lanes; lane += 32, from += 2 * GROUP) {
     const scale0 = v128.load(scales + lane);
     const scale1 = v128.load(scales + lane, 16);
@@ -339,84 +387,6 @@ export function searchScaleAndMinByMagnitude(
 ): void {
   search(groups, count, maxCode, firstStep, stepSize, stepCount, true);
 }
-
-/** Twin of `searchPositiveScale`, one at a time: `count` is 8 or 16. */
-export function searchPositiveScale(
-  from: usize,
-  count: usize,
-  maxCode: i32,
-  weighting: usize,
-  codes: usize,
-): f32 {
-  let max: f32 = 0;
-  for (let i: usize = 0; i < count; i++) {
-    const value = load<f32>(from + 4 * i);
-    if (value > max) max = value;
-  }
-  if (max < <f32>1e-15) {
-    memory.fill(codes, 0, count);
-    return 0;
-  }
-  let inverse: f32 = <f32>maxCode / max;
-  const firstScale: f32 = <f32>1 / inverse;
-  let bestError: f32 = 0;
-  for (let i: usize = 0; i < count; i++) {
-    const value = load<f32>(from + 4 * i);
-    const code = nearestInt(inverse * value) & 255;
-    const difference = value - firstScale * <f32>code;
-    bestError += load<f32>(weighting + 4 * i) * difference * difference;
-  }
-  for (let step = -4; step <= 4; step++) {
-    if (step == 0) continue;
-    const trialInverse: f32 = (<f32>0.1 * <f32>step + <f32>maxCode) / max;
-    const trialScale: f32 = <f32>1 / trialInverse;
-    let error: f32 = 0;
-    for (let i: usize = 0; i < count; i++) {
-      const value = load<f32>(from + 4 * i);
-      const code = min(maxCode, nearestInt(trialInverse * value));
-      const difference = value - trialScale * <f32>code;
-      error += load<f32>(weighting + 4 * i) * difference * difference;
-    }
-    if (error < bestError) {
-      bestError = error;
-      inverse = trialInverse;
-    }
-  }
-  let sumLx: f32 = 0;
-  let sumL2: f32 = 0;
-  for (let i: usize = 0; i < count; i++) {
-    const value = load<f32>(from + 4 * i);
-    const code = min(maxCode, nearestInt(inverse * value));
-    store<u8>(codes + i, <u8>code);
-    const weight = load<f32>(weighting + 4 * i);
-    sumLx += weight * value * <f32>code;
-    sumL2 += weight * <f32>code * <f32>code;
-  }
-  for (let round = 0; round < 5; round++) {
-    let changed = false;
-    for (let i: usize = 0; i < count; i++) {
-      const value = load<f32>(from + 4 * i);
-      const weight = load<f32>(weighting + 4 * i);
-      const code = <i32>load<u8>(codes + i);
-      let otherLx = sumLx - weight * value * <f32>code;
-      let otherL2 = sumL2 - weight * <f32>code * <f32>code;
-      if (!(otherLx > 0 && otherL2 > 0)) continue;
-      const newCode = min(maxCode, nearestInt((value * otherL2) / otherLx));
-      if (newCode == code) continue;
-      otherLx += weight * value * <f32>newCode;
-      otherL2 += weight * <f32>newCode * <f32>newCode;
-      if (otherLx * otherLx * sumL2 > sumLx * sumLx * otherL2) {
-        store<u8>(codes + i, <u8>newCode);
-        sumLx = otherLx;
-        sumL2 = otherL2;
-        changed = true;
-      }
-    }
-    if (!changed) break;
-  }
-  return sumL2 > 0 ? sumLx / sumL2 : 0;
-}
-
 
 /** The codes that a search has found for sub-block `index` of `count` values (a multiple of 16), as bytes. */
 export function keepCodes(from: usize, count: usize, index: usize, maxCode: i32, to: usize): void {

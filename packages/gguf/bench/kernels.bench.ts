@@ -110,10 +110,13 @@ function report(what: string, contenders: Record<string, (() => void) | undefine
   console.log(`${what.padEnd(26)} ${Object.keys(results).map(figure).join("")}${ratio}`);
 }
 
+/** Never stored in files, so that ggml_quantize_chunk refuses them; and plain numbers, which it does not convert. */
+const skipped: ReadonlySet<string> = new Set(["Q8_1", "Q8_K", "F32", "F64", "I8", "I16", "I32", "I64"]);
+
 console.log(`ggml ${native.version}, node ${process.version}`);
 for (const type of ggmlTypes) {
   const { codec, name } = type;
-  if (codec === undefined || (named.length > 0 && !named.includes(name))) continue;
+  if (codec === undefined || skipped.has(name) || (named.length > 0 && !named.includes(name))) continue;
   const byteLength = (weights / type.blockSize) * type.blockByteLength;
   const bytes = bytesBuffer.bytes(0, byteLength);
   const plainBytes = new Uint8Array(byteLength);
