@@ -57,7 +57,8 @@ export async function planConversion(
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
   const source = await readSourceFor(model, target, options, list);
-  const rough = assemblePlan(source, target, targetOf(target, list).plan(source, target, options, like));
+  const output = planOutput(targetOf(target, list), source, target, options, like);
+  const rough = assemblePlan(source, target, output);
   const plan = await proveExact(rough, model, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
   return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
