@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type PlanOptions, parseMetadataAssignment } from "@requant/convert";
 import { IoError, memorySource, UsageError } from "@requant/core";
 import { imatrixWeights, readImatrix } from "@requant/gguf";
-import { z } from "zod";
+import * as z from "zod";
 import { parseByteSize, parseCount } from "./byte-size.ts";
 
 /** The options of `convert` and `plan`, as commander parsed them. */

@@ -1,6 +1,6 @@
 import { type TensorInfo, UsageError } from "@requant/core";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
-import { z } from "zod";
+import * as z from "zod";
 import { type Fidelity, fidelities } from "./fidelity.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 import type { GgufFacts, ModelFile } from "./model.ts";

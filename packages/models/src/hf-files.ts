@@ -1,6 +1,6 @@
 /** What a Hugging Face directory says beside its weights: the side files, parsed and checked for their outermost shape. */
 import { FormatError } from "@requant/core";
-import { z } from "zod";
+import * as z from "zod";
 import { arrayField, decodeText, type JsonObject, objectField, parseJsonObject, textField } from "./json.ts";
 
 /** A weight as the checkpoint holds it. A linear weight of GPTQ, AWQ or EXL2 stands here as one `….weight` in [out, in]. */

@@ -6,7 +6,7 @@
  * concatenated as rows. Expert stacks, fused splits and rope permutations are thus all row selections, which also hold
  * for packed GPTQ, AWQ and EXL2 rows as long as no input says `transpose`, `rowLength`, `columnOrder` or `map`.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { RowOrder } from "./row-order.ts";
 
 /** Elementwise f32 arithmetic: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. */
