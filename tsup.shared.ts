@@ -1,13 +1,19 @@
 import { defineConfig } from "tsup";
 
-/**
- * One build for every published package: ESM + CJS + types, no bundled dependencies.
- * `parts`: modules that get files of their own next to the entries'. A bundler drops a whole file that nobody asks
- * for, but keeps tables and scratch arrays inside one that somebody does.
- */
+export interface LibraryOptions {
+  /**
+   * Modules that get files of their own next to the entries'. A bundler drops a whole file that nobody asks for, but
+   * keeps tables and scratch arrays inside one that somebody does.
+   */
+  readonly parts?: Readonly<Record<string, string>>;
+  /** `import.meta.url` in CommonJS. */
+  readonly shims?: boolean;
+}
+
+/** One build for every published package: ESM + CJS + types, no bundled dependencies. */
 export function library(
   entry: Record<string, string>,
-  parts: Record<string, string> = {},
+  { parts = {}, shims = false }: LibraryOptions = {},
 ): ReturnType<typeof defineConfig> {
   return defineConfig({
     entry: { ...entry, ...parts },
@@ -19,6 +25,7 @@ export function library(
     sourcemap: false,
     treeshake: true,
     splitting: true,
+    shims,
     external: [/^node:/, /^@requant\//, "zod"],
   });
 }

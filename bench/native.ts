@@ -91,13 +91,6 @@ export function findNativeGgml(): NativeGgml | undefined {
   };
 }
 
-/** Native ggml, for a benchmark that makes no sense without. */
-export function loadNativeGgml(): NativeGgml {
-  const native = findNativeGgml();
-  if (native === undefined) throw new Error("node-llama-cpp has no library for this machine.");
-  return native;
-}
-
 export function findNativeLlama(): NativeLlama | undefined {
   const folder = libraryFolder();
   if (folder === undefined) return undefined;

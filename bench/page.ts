@@ -122,6 +122,23 @@ ${table(
 )}`;
 }
 
+function linearPart(results: Results): string {
+  return `## GPTQ and AWQ
+
+To f32: GB/s of f32, 256 × 512 weights in groups of 128; "naive C" is \`bench/children/naive-gptq.c\`, compiled here with \`cc -O2\`, where there is a compiler. To ggml blocks: 8192 × 8192 weights, GB/s of the bytes they were stored in, which is also what "copy" copies.
+
+${table(
+  ["", "naive C", "copy", "TypeScript", "SIMD", "SIMD ÷ naive C", "SIMD ÷ copy"],
+  [...byTask(results, "linear")].map(([task, measured]) => [
+    task,
+    ...["naive C", "copy", "TypeScript", "SIMD"].map((name) => rate(measured.get(name))),
+    ...["naive C", "copy"].map((name) =>
+      ratio(measured.get("SIMD")?.cpuSeconds, measured.get(name)?.cpuSeconds),
+    ),
+  ]),
+)}`;
+}
+
 function headerPart(results: Results): string {
   const tasks = [...byTask(results, "header")];
   const bytes = tasks[0]?.[1].get("requant")?.bytes ?? 0;
@@ -191,6 +208,7 @@ const renderers: Readonly<Partial<Record<PartName, (results: Results) => string>
   convert: convertPart,
   kernels: kernelPart,
   large: largePart,
+  linear: linearPart,
   header: headerPart,
   "start-up": startUpPart,
   limits: limitsPart,

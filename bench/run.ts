@@ -12,6 +12,7 @@ import { measureHeader } from "./header.ts";
 import type { InterleaveOptions } from "./interleave.ts";
 import { measureKernels, measureLarge } from "./kernels.ts";
 import { measureLimits } from "./limits.ts";
+import { measureLinear } from "./linear.ts";
 import { machineFacts } from "./machine.ts";
 import { findNativeGgml } from "./native.ts";
 import { benchmarkPage, lineOf } from "./page.ts";
@@ -60,6 +61,7 @@ try {
   if (wanted.has("limits")) add(measureLimits(options));
   if (wanted.has("kernels")) for (const found of measureKernels(native, types, options)) add(found);
   if (wanted.has("large")) for (const found of measureLarge(native, options)) add(found);
+  if (wanted.has("linear")) add(measureLinear(folder, options));
   if (wanted.has("convert")) {
     const gigabytes = Number(values.gigabytes);
     add(await measureConvert(folder, { gigabytes, threads: Number(values.threads), rounds }));
