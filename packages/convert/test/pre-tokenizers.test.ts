@@ -133,5 +133,55 @@ describe.skipIf("reason" in client)(
         expect(compared).toBeGreaterThan(150);
       });
     });
+
+    it("a unigram tokenizer.json in a Llama: llama.cpp's search finds the same pieces", async () => {
+      const tokenizerJson = readFileSync(
+        new URL("../../../fixtures/embedding/xlmr-tiny/tokenizer.json", import.meta.url),
+        "utf8",
+      );
+      const json: { model: { vocab: unknown[] }; post_processor: unknown } = JSON.parse(tokenizerJson);
+      const single = [{ SpecialToken: { id: "<s>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }];
+      const llamaJson = {
+        ...json,
+        post_processor: { type: "TemplateProcessing", single, pair: [], special_tokens: {} },
+      };
+      const made = hfToGguf(
+        readHfFiles(
+          "unigram",
+          new Map([
+            [
+              "config.json",
+              JSON.stringify({ architectures: ["LlamaForCausalLM"], vocab_size: json.model.vocab.length }),
+            ],
+            ["tokenizer.json", JSON.stringify(llamaJson)],
+            [
+              "tokenizer_config.json",
+              JSON.stringify({ bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>" }),
+            ],
+          ]),
+          [],
+        ),
+        { fileType: "F32" },
+      );
+      expect(made.metadata.get("tokenizer.ggml.model")?.value).toBe("t5");
+      expect(made.metadata.get("tokenizer.ggml.add_bos_token")?.value).toBe(true);
+      expect(made.metadata.get("tokenizer.ggml.add_eos_token")?.value).toBe(false);
+      const path = join(folder, "unigram.gguf");
+      const sink = await fileSink(path);
+      await writeGguf(sink, { metadata: made.metadata, tensors: [] });
+      await sink.close();
+      const tokenizer = new Tokenizer(JSON.parse(tokenizerJson), {});
+      await withVocabulary(llama, path, async (model) => {
+        let compared = 0;
+        for (const text of corpus(200, false)) {
+          // this model has no rules that make spaces of tabs and the like: only to tokenizer.json they are some
+          if (/[^\S ]|[\u0085\u200b]/.test(text)) continue;
+          compared++;
+          const ids = tokenizer.encode(text, { add_special_tokens: false }).ids;
+          expect([text, [...model.tokenize(text, false)]]).toEqual([text, ids]);
+        }
+        expect(compared).toBeGreaterThan(150);
+      });
+    });
   },
 );

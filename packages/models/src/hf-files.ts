@@ -26,6 +26,10 @@ export interface HfFiles {
   readonly tekken?: JsonObject | undefined;
   /** qwen.tiktoken: Qwen 1's. */
   readonly tiktoken?: string | undefined;
+  /** sentencepiece.bpe.model: XLM-RoBERTa's. */
+  readonly sentencePieceBpe?: Uint8Array | undefined;
+  /** 1_Pooling/config.json of a sentence-transformers model. */
+  readonly pooling?: JsonObject | undefined;
   readonly tokenizerConfig?: JsonObject | undefined;
   readonly specialTokensMap?: JsonObject | undefined;
   readonly addedTokens?: JsonObject | undefined;
@@ -50,6 +54,8 @@ export const hfSideFiles: readonly string[] = [
   "merges.txt",
   "tekken.json",
   "qwen.tiktoken",
+  "sentencepiece.bpe.model",
+  "1_Pooling/config.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
@@ -111,9 +117,11 @@ export function readHfFiles(
     const content = files.get(name);
     return content === undefined ? undefined : decodeText(content, name);
   };
-  const model = files.get("tokenizer.model");
-  if (typeof model === "string")
-    throw new FormatError("tokenizer.model must be bytes", { path: "tokenizer.model" });
+  const bytes = (name: string): Uint8Array | undefined => {
+    const content = files.get(name);
+    if (typeof content === "string") throw new FormatError(`${name} must be bytes`, { path: name });
+    return content;
+  };
   const additional = new Map<string, string>();
   for (const name of [...files.keys()].sort()) {
     const match = /^additional_chat_templates\/([^/]+)\.jinja$/.exec(name);
@@ -124,7 +132,9 @@ export function readHfFiles(
     config,
     generationConfig: json("generation_config.json", generationSchema),
     tokenizerJson: json("tokenizer.json", tokenizerSchema),
-    tokenizerModel: model,
+    tokenizerModel: bytes("tokenizer.model"),
+    sentencePieceBpe: bytes("sentencepiece.bpe.model"),
+    pooling: json("1_Pooling/config.json", generationSchema),
     vocabJson: json("vocab.json", addedTokensSchema),
     mergesText: text("merges.txt"),
     tekken: json("tekken.json", generationSchema),

@@ -30,7 +30,7 @@ const graniteCode: TokenizerExtra = ({ config }) =>
 
 /** What every class derived from llama.cpp's LlamaModel does. */
 export const llamaTokenizer: TokenizerRules = {
-  kinds: ["tekken", "sentencepiece", "sentencepiece-json", ...byteKinds],
+  kinds: ["tekken", "sentencepiece", "sentencepiece-json", ...byteKinds, "unigram"],
   before: [spacePrefixOfConfig],
   after: [codeLlama, graniteCode],
   json: "llama",

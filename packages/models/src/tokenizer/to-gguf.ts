@@ -1,5 +1,5 @@
 /** A checkpoint's tokenizer as `tokenizer.*` keys (llama.cpp, conversion/base.py; gguf-py, vocab.py). */
-import { ConversionError, FormatError, type Metadata, type MetadataValue } from "@requant/core";
+import { ConversionError, type Metadata, type MetadataValue } from "@requant/core";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import {
@@ -12,16 +12,11 @@ import {
   textField,
 } from "../json.ts";
 import { bool, numberArray, string, stringArray } from "../metadata-values.ts";
-import { spellBytes } from "./byte-spelling.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
-import { mergesByReplay, mergesOfAllPairs, parseTekken, parseTiktoken } from "./ranked.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
-import {
-  chatTemplateMetadata,
-  readSpecialTokens,
-  type SpecialTokens,
-  specialTokenMetadata,
-} from "./special-tokens.ts";
+import { parseSentencePiece } from "./sentencepiece.ts";
+import { chatTemplateMetadata, readSpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
+import { writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
 import { tokenizerJsonOfVocab } from "./vocab-merges.ts";
 import {
   bytePairVocabulary,
@@ -31,11 +26,16 @@ import {
   scoresFromMerges,
   sentencePieceJsonVocabulary,
   sentencePieceVocabulary,
-  tokenTypes,
-  type Vocabulary,
 } from "./vocabulary.ts";
+import { writeWordPiece } from "./wordpiece.ts";
+import { writeTekken, writeTiktoken } from "./write-ranked.ts";
+import type { Written } from "./written.ts";
 
 const likeHint = "Use --like reference.gguf to take the tokenizer from a GGUF of the same model.";
+
+function modelType(files: HfFiles): string | undefined {
+  return textField(objectField(files.tokenizerJson, "model"), "type");
+}
 
 function isSentencePieceJson(files: HfFiles): boolean {
   const model = objectField(files.tokenizerJson, "model");
@@ -50,11 +50,14 @@ function isSentencePieceJson(files: HfFiles): boolean {
 const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   sentencepiece: (files) => files.tokenizerModel !== undefined,
   "sentencepiece-json": isSentencePieceJson,
-  "byte-bpe": (files) => textField(objectField(files.tokenizerJson, "model"), "type") === "BPE",
+  "byte-bpe": (files) => modelType(files) === "BPE",
   gemma4: isSentencePieceJson,
   tekken: (files) => files.tekken !== undefined && files.tokenizerJson === undefined,
   "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
   tiktoken: (files) => files.tiktoken !== undefined,
+  wordpiece: (files) => modelType(files) === "WordPiece",
+  unigram: (files) => modelType(files) === "Unigram",
+  "xlm-sentencepiece": (files) => files.sentencePieceBpe !== undefined,
 };
 
 function preTokenizerOf(files: HfFiles, architecture: string, added: ReadonlyMap<string, boolean>): string {
@@ -97,15 +100,9 @@ function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
   );
 }
 
-interface Written {
-  /** All keys in order, where a kind has an order of its own; the rest is then only read. */
-  readonly keys?: readonly (readonly [string, MetadataValue])[];
-  readonly model: string;
-  readonly pre: string | undefined;
-  readonly vocabulary: Vocabulary;
-  readonly special: SpecialTokens;
-  readonly hasNormalizer: boolean;
-}
+/** llama.cpp's converter writes such a model all the same; so do we. */
+const unigramNote =
+  "tokenizer.model is a unigram model: llama.cpp merges its pieces by score, which gives some texts other ids";
 
 function write(
   kind: TokenizerKind,
@@ -119,13 +116,22 @@ function write(
       const model = files.tokenizerModel ?? new Uint8Array(0);
       const vocabulary = sentencePieceVocabulary(files, model, config, rules.strictSpecials === true);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false };
+      const isUnigram = parseSentencePiece(model).modelType === 1;
+      return {
+        model: "llama",
+        pre: "default",
+        vocabulary,
+        special,
+        hasNormalizer: false,
+        ...(isUnigram ? { assumed: [unigramNote] } : {}),
+      };
     }
     case "sentencepiece-json": {
       const base = sentencePieceJsonVocabulary(files);
       const vocabulary = { ...base, scores: scoresFromMerges(base.tokens, base.types, files) };
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false };
+      const assumed = ["tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model"];
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, assumed };
     }
     case "gemma4": {
       const base = sentencePieceJsonVocabulary(files, rules.visibleTokens);
@@ -151,6 +157,12 @@ function write(
       return writeTiktoken(files, config);
     case "tekken":
       return writeTekken(files);
+    case "wordpiece":
+      return writeWordPiece(files, config);
+    case "unigram":
+      return writeUnigram(files, config);
+    case "xlm-sentencepiece":
+      return writeXlmSentencePiece(files, config);
     case "byte-bpe": {
       const vocabulary = bytePairVocabulary(files, config);
       const special = readSpecialTokens(files, undefined, rules.roles);
@@ -158,91 +170,6 @@ function write(
       return { model: "gpt2", pre, vocabulary, special, hasNormalizer: true };
     }
   }
-}
-
-/** After the bytes: what ends a text, the two marks of a turn, 205 spare ones (QwenLM/Qwen, tokenization_qwen.py). */
-const qwenSpecials: readonly string[] = [
-  "<|endoftext|>",
-  "<|im_start|>",
-  "<|im_end|>",
-  ...Array.from({ length: 205 }, (_, index) => `<|extra_${index}|>`),
-];
-
-/** Qwen 1 (llama.cpp, conversion/base.py, `_set_vocab_qwen`). */
-function writeTiktoken(files: HfFiles, config: Config): Written {
-  const ranked = parseTiktoken(files.tiktoken ?? "");
-  const named = [...ranked.map(spellBytes), ...qwenSpecials];
-  const size = config.count("vocab_size") ?? named.length;
-  if (size < named.length || size > named.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, qwen.tiktoken has ${named.length}`, {
-      path: "config.json",
-    });
-  }
-  const { normal, control, unused } = tokenTypes;
-  const special = readSpecialTokens(files, undefined);
-  const end = ranked.length;
-  if (special.ids.size === 0) special.ids.set("bos", end).set("eos", end);
-  if (!special.ids.has("unk")) special.ids.set("unk", end);
-  const typeOf = (id: number): number => (id < end ? normal : id < named.length ? control : unused);
-  return {
-    model: "gpt2",
-    pre: "qwen2",
-    vocabulary: {
-      tokens: Array.from({ length: size }, (_, id) => named[id] ?? `[PAD${id}]`),
-      types: Array.from({ length: size }, (_, id) => typeOf(id)),
-      merges: mergesByReplay(ranked),
-    },
-    special,
-    hasNormalizer: false,
-  };
-}
-
-/** Mistral's own format (llama.cpp, conversion/base.py, `_set_vocab_mistral`). */
-function writeTekken(files: HfFiles): Written {
-  const { tokens: ranked, specials } = parseTekken(files.tekken ?? {});
-  const tokens = [...specials, ...ranked.map(spellBytes)];
-  const types = tokens.map((_, id) => (id < specials.length ? tokenTypes.control : tokenTypes.normal));
-  const merges = mergesOfAllPairs(ranked);
-  const idOf = (text: string): number => {
-    const id = specials.indexOf(text);
-    if (id < 0) throw new FormatError(`tekken.json has no ${text}`, { path: "tekken.json" });
-    return id;
-  };
-  const eos = idOf("</s>");
-  const roles: readonly (readonly [string, number])[] = [
-    ["bos", idOf("<s>")],
-    ["eos", eos],
-    ["unk", idOf("<unk>")],
-    ["pad", specials.includes("<pad>") ? idOf("<pad>") : eos],
-  ];
-  const special: SpecialTokens = {
-    ids: new Map(roles),
-    added: new Map([
-      ["bos", true],
-      ["eos", false],
-    ]),
-  };
-  const template: readonly (readonly [string, MetadataValue])[] =
-    files.chatTemplate === undefined ? [] : [["tokenizer.chat_template", string(files.chatTemplate)]];
-  return {
-    keys: [
-      ["tokenizer.ggml.model", string("gpt2")],
-      ["tokenizer.ggml.pre", string("tekken")],
-      ["tokenizer.ggml.merges", stringArray(merges)],
-      ...specialTokenMetadata({ ids: special.ids, added: new Map() }),
-      ["tokenizer.ggml.tokens", stringArray(tokens)],
-      // whole numbers: that is how the zeros stand there
-      ["tokenizer.ggml.scores", numberArray("i32", new Array<number>(tokens.length).fill(0))],
-      ["tokenizer.ggml.token_type", numberArray("i32", types)],
-      ...specialTokenMetadata({ ids: new Map(), added: special.added }),
-      ...template,
-    ],
-    model: "gpt2",
-    pre: "tekken",
-    vocabulary: { tokens, types, merges },
-    special,
-    hasNormalizer: false,
-  };
 }
 
 /**
@@ -292,7 +219,9 @@ export function addTokenizerMetadata(
   if (vocabulary.merges !== undefined && vocabulary.merges.length > 0) {
     metadata.set("tokenizer.ggml.merges", stringArray(vocabulary.merges));
   }
+  put(written.between?.first ?? []);
   for (const extra of rules.between ?? []) put(extra(context));
+  put(written.between?.last ?? []);
   for (const [role, text] of rules.rolesByText ?? []) {
     const id = idOf.get(text);
     if (id !== undefined && !special.ids.has(role)) special.ids.set(role, id);
@@ -301,7 +230,5 @@ export function addTokenizerMetadata(
   put(chatTemplateMetadata(files));
   if (hasNormalizer) put(normalizerMetadata(files));
   for (const extra of rules.after ?? []) put(extra(context));
-  return kind === "sentencepiece-json"
-    ? ["tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model"]
-    : [];
+  return written.assumed ?? [];
 }
