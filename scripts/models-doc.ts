@@ -24,6 +24,9 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   "byte-bpe": "tokenizer.json (byte-level BPE)",
   "vocab-merges": "vocab.json, merges.txt",
   tiktoken: "qwen.tiktoken",
+  wordpiece: "tokenizer.json (WordPiece)",
+  unigram: "tokenizer.json (unigram)",
+  "xlm-sentencepiece": "sentencepiece.bpe.model",
   gemma4: "tokenizer.json (BPE with byte fallback)",
 };
 

@@ -5,6 +5,7 @@ import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import type { Architecture } from "./architecture.ts";
 import { baichuan } from "./baichuan.ts";
+import { bert, xlmRoberta } from "./bert.ts";
 import { cohere2 } from "./cohere.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { ernie45 } from "./ernie.ts";
@@ -71,6 +72,8 @@ export const architectures: readonly Architecture[] = [
   internlm2,
   baichuan,
   qwen1,
+  bert,
+  xlmRoberta,
 ];
 
 const likeHint =
