@@ -3,13 +3,16 @@
  * llama.cpp's GGUF of it; for the golden models, llama.cpp's GGUF of the original class.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type MemoryStore, memorySource, memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { readGguf } from "@requant/gguf";
 import { beforeAll, describe, expect, it } from "vitest";
+import { archModels } from "../../../fixtures/arch-models.ts";
+import { loadLlama, nextLogits, withModel } from "../../../fixtures/llama-client.ts";
 import {
   type Model,
   openModel,
@@ -488,3 +491,29 @@ describe.skipIf(golden === undefined)("golden models (skipped: REQUANT_GOLDEN is
     },
   );
 });
+
+// biases, tied embeddings, a fused split, rotary pairs, groups per key-value head
+const equal = ["qwen2", "qwen2_tied", "phi4", "ernie45", "mistral", "internlm2"];
+const client = await loadLlama();
+
+describe.skipIf("reason" in client)(
+  "made a Llama, llama.cpp gives transformers' logits of the original",
+  () => {
+    const { llama } = client as Extract<typeof client, { llama: unknown }>;
+    it.each(
+      archModels.filter(({ name }) => equal.includes(name)).map((model) => ({ name: model.name, model })),
+    )("$name", async ({ name, model: { path, prompt, topLogits } }) => {
+      const model = await openModel({ store: directoryStore(path) });
+      const file = join(mkdtempSync(join(tmpdir(), "requant-llamafy-")), `${name}.gguf`);
+      writeFileSync(file, (await llamafied(model, "gguf:f32")).files.get("o.gguf") ?? "");
+      await model.close();
+      try {
+        const logits = await withModel(llama, file, (loaded) => nextLogits(loaded, prompt));
+        for (const [id, logit] of topLogits)
+          expect(Math.abs((logits.get(id) ?? Number.NaN) - logit)).toBeLessThan(1e-4);
+      } finally {
+        rmSync(dirname(file), { recursive: true });
+      }
+    });
+  },
+);
