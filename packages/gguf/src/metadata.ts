@@ -10,7 +10,7 @@ import {
 import { type ValueType, valueByteLengths, valueTypes } from "./constants.ts";
 import type { HeaderCursor, Parser } from "./cursor.ts";
 import { fixedArray, stringArray } from "./lazy-array.ts";
-import { decodeText, encodeText, hasEscapedBytes } from "./text.ts";
+import { decodeText, encodeText, encodeTexts, hasEscapedBytes } from "./text.ts";
 import type { GgufWarning } from "./warning.ts";
 
 /** A key of one byte with its length, a type and a value of one byte: less than that is no entry. */
@@ -200,6 +200,9 @@ function writeValue(writer: ByteWriter, value: MetadataValue): void {
   }
 }
 
+/** Bounds the memory that a vocabulary takes on its way. */
+const TEXTS_AT_ONCE = 4096;
+
 function writeArray(writer: ByteWriter, array: MetadataArray): void {
   if (array.value.length !== array.length) {
     throw new UsageError(
@@ -213,7 +216,9 @@ function writeArray(writer: ByteWriter, array: MetadataArray): void {
       for (const element of array.value) writeArray(writer, element);
       break;
     case "string":
-      for (const element of array.value) writeText(writer, element);
+      for (let i = 0; i < array.length; i += TEXTS_AT_ONCE) {
+        writer.bytes(encodeTexts(array.value.slice(i, i + TEXTS_AT_ONCE), writer.littleEndian));
+      }
       break;
     case "bool":
       for (const element of array.value) writer.bool(element);

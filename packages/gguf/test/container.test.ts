@@ -285,6 +285,48 @@ function sparseSource(start: Uint8Array, byteLength: number): ByteSource {
   };
 }
 
+describe("an array of strings", () => {
+  const texts = ["", "a", "é", "漢", "\u07ff\u0800", "\uffff", "😀", "a😀b", "\udcc0\udcff", "\ufeffx", "\0"];
+  /** More than are written at once. */
+  const many = Array.from({ length: 5000 }, (_, i) => texts[i % texts.length] ?? "");
+  const metadata = new Map<string, MetadataValue>([
+    ["t", { type: "array", elementType: "string", length: many.length, value: many }],
+  ]);
+
+  it.each([true, false])("comes back, little-endian: %s", (littleEndian) => {
+    const { header } = layoutGguf({ metadata, tensors: [], littleEndian });
+    expect(parseGguf(header).metadata.get("t")?.value).toEqual(many);
+  });
+
+  it("has the bytes that UTF-8 gives each of them", () => {
+    const valid = many.filter((text) => !text.includes("\udcc0"));
+    const { header } = layoutGguf({
+      metadata: new Map([
+        ["t", { type: "array", elementType: "string", length: valid.length, value: valid }],
+      ]),
+      tensors: [],
+    });
+    const expected = valid.map((text) => {
+      const length = Buffer.alloc(8);
+      length.writeUInt32LE(Buffer.byteLength(text));
+      return Buffer.concat([length, Buffer.from(text)]);
+    });
+    const found = header.subarray(24 + 8 + 1 + 4 + 4 + 8);
+    const bytes = Buffer.concat(expected);
+    expect(bytes.equals(found.subarray(0, bytes.length))).toBe(true);
+  });
+
+  it("refuses a lone surrogate that no byte stands for", () => {
+    const value = ["a", "\ud800"];
+    expect(() =>
+      layoutGguf({
+        metadata: new Map([["t", { type: "array", elementType: "string", length: 2, value }]]),
+        tensors: [],
+      }),
+    ).toThrow("lone surrogate U+D800");
+  });
+});
+
 describe("readGguf", () => {
   /** A 10 GB model with the header of a large one: 256k tokens and merges, 1000 tensors. */
   const tokens = Array.from({ length: 256_000 }, (_, i) => `token ${i}`);
