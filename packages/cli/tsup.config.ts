@@ -1,15 +1,18 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig } from "tsup";
 import { licenceNotices } from "../../scripts/licence-notices.ts";
 import { library } from "../../tsup.shared.ts";
+
+/** The thread that a conversion with several jobs starts: looked for beside the file that starts it. */
+const worker = resolve("../convert/dist/node-worker.js");
 
 /**
  * The command is built with everything it needs inside: half of its start was resolving and loading the hundred
  * files of its dependencies. The library entry stays as in every other package.
  */
 const command = defineConfig({
-  entry: { bin: "src/bin.ts" },
+  entry: { bin: "src/bin.ts", ...(existsSync(worker) ? { "node-worker": worker } : {}) },
   format: ["esm"],
   target: "node20",
   platform: "node",

@@ -42,6 +42,15 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
     expect(outside).toEqual([]);
   });
 
+  it("has beside it what it starts", () => {
+    const started = [...loads("bin.js", "ever")].flatMap((file) =>
+      [...readFileSync(new URL(file, built), "utf8").matchAll(/"\.\/([\w-]+\.js)",import\.meta\.url/g)].map(
+        ([, name]) => name ?? "",
+      ),
+    );
+    expect(started.filter((name) => !existsSync(new URL(name, built)))).toEqual([]);
+  });
+
   it("loads no converter to say its version", () => {
     const bytes = [...loads("bin.js", "first")].map((file) => readFileSync(new URL(file, built)).byteLength);
     expect(bytes.reduce((sum, length) => sum + length, 0)).toBeLessThan(160_000);
