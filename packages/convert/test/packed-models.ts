@@ -124,7 +124,7 @@ function floats(name: string, shape: readonly number[], encoding: string, random
   return { name, encoding, shape, bytes };
 }
 
-const tokenizer = {
+export const tokenizer = {
   version: "1.0",
   added_tokens: [],
   pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
