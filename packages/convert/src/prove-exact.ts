@@ -3,7 +3,7 @@
  * again; the codes of a group may use less than the range that its zero point allows. Where it is cheap to see, the
  * values are looked at before a plan calls a weight rounded or requantized.
  */
-import { elementCount, fitGrid, type GridRequirement } from "@requant/core";
+import { ConversionError, elementCount, fitGrid, type GridRequirement } from "@requant/core";
 import { gridTypes } from "@requant/gguf";
 import { isRowSelection, plannedSources } from "@requant/models";
 import { gridRows } from "./linear/grid-rows.ts";
@@ -30,7 +30,9 @@ export async function proveExact(
   options: ProveOptions,
 ): Promise<Plan> {
   const grids = new Set(
-    source.tensors.flatMap(({ name, grid }) => (grid?.storedOffsets === "integer" ? [name] : [])),
+    source.tensors.flatMap(({ name, grid, encoding }) =>
+      grid?.storedOffsets === "integer" || gridTypes.some((type) => type.name === encoding) ? [name] : [],
+    ),
   );
   const tensors: PlanTensor[] = [];
   for (const tensor of plan.tensors) {
@@ -88,9 +90,15 @@ async function fits(tensor: PlanTensor, model: Model, signal: AbortSignal | unde
   const source = gridRows(model, tensor);
   for (let row = 0, end = Math.min(8, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
     signal?.throwIfAborted();
-    for (const { grid } of await source.read(row, end)) {
-      if (fitGrid(grid, requirement).grid === undefined) return false;
-    }
+    const bands = await source.read(row, end).catch(noGrid);
+    if (bands === undefined) return false;
+    for (const { grid } of bands) if (fitGrid(grid, requirement).grid === undefined) return false;
   }
   return true;
+}
+
+/** Blocks with minimums of their own, as most K-quants have. */
+function noGrid(error: unknown): undefined {
+  if (!(error instanceof ConversionError)) throw error;
+  return undefined;
 }
