@@ -59,7 +59,7 @@ export async function planConversion(
   const source = await readSourceFor(model, target, options, list);
   const output = planOutput(targetOf(target, list), source, target, options, like);
   const rough = assemblePlan(source, target, output);
-  const plan = await proveExact(rough, model, { all: exact, signal: options.signal });
+  const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
   return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
 }

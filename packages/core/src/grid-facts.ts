@@ -115,13 +115,19 @@ export function withMeasuredOffsets(facts: GridFacts, grid: Grid): GridFacts {
   return rows * columns === 0 ? facts : { ...facts, minOffset, maxOffset };
 }
 
-/** True for what an f16 holds exactly. */
-export function isHalf(value: number): boolean {
-  return halfToFloat(floatToHalf(value)) === value;
-}
-
 const floatScratch = new Float32Array(1);
 const bitScratch = new Uint32Array(floatScratch.buffer);
+
+/** True for what an f16 holds exactly. */
+export function isHalf(value: number): boolean {
+  floatScratch[0] = value;
+  if (floatScratch[0] !== value) return false;
+  const bits = bitScratch[0]!;
+  const exponent = (bits >>> 23) & 0xff;
+  // nearly all are normal in both: ten bits of fraction, 2^-14 to 2^15
+  if (exponent >= 113 && exponent <= 142) return (bits & 0x1fff) === 0;
+  return halfToFloat(floatToHalf(value)) === value;
+}
 
 /** True for what a bf16 holds exactly. */
 export function isBfloat(value: number): boolean {

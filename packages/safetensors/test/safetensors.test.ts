@@ -173,3 +173,68 @@ describe("planShards", () => {
     );
   });
 });
+
+describe("exllamav2's files, which have no index", () => {
+  async function folder(...names: string[]) {
+    const store = memoryStore({ name: "exl2" });
+    for (const [index, name] of names.entries()) {
+      const sink = await store.create(name);
+      await writeSafetensors(sink, [
+        { name: `t${index}`, shape: [1], encoding: "U8", data: [Uint8Array.of(index)] },
+      ]);
+      await sink.close();
+    }
+    return store;
+  }
+
+  it("are found beside other safetensors, whole or in shards, by folder or by any shard", async () => {
+    const single = await openSafetensors(await folder("hidden_states.safetensors", "output.safetensors"));
+    expect(single.tensors.map(({ file }) => file)).toEqual(["output.safetensors"]);
+    const shards = await folder(
+      "output-00001-of-00002.safetensors",
+      "output-00002-of-00002.safetensors",
+      "hidden_states.safetensors",
+    );
+    for (const options of [{}, { file: "output-00002-of-00002.safetensors" }]) {
+      const set = await openSafetensors(shards, options);
+      expect(set.tensors.map(({ name }) => name)).toEqual(["t0", "t1"]);
+      expect(set.warnings).toEqual([]);
+    }
+  });
+
+  it("a missing shard is named", async () => {
+    const store = await folder("output-00001-of-00003.safetensors", "output-00003-of-00003.safetensors");
+    await expect(openSafetensors(store)).rejects.toMatchObject({
+      code: "IO",
+      message: expect.stringContaining("output-00002-of-00003.safetensors"),
+    });
+  });
+});
+
+describe("given order", () => {
+  it("is kept, in the header and in the data", async () => {
+    const store = memoryStore();
+    const sink = await store.create("model.safetensors");
+    const tensor = (name: string, encoding: string) => ({
+      name,
+      encoding,
+      shape: [8],
+      data: [new Uint8Array((8 * (dtypeBits[encoding] ?? 0)) / 8).fill(name.charCodeAt(0))],
+    });
+    await writeSafetensors(sink, [tensor("b", "F16"), tensor("a", "U8"), tensor("c", "I64")], {
+      order: "given",
+    });
+    await sink.close();
+    const set = await openSafetensors(store);
+    expect(
+      set.tensors.map(({ name, byteOffset }) => [name, byteOffset - (set.tensors[0]?.byteOffset ?? 0)]),
+    ).toEqual([
+      ["b", 0],
+      ["a", 16],
+      ["c", 24],
+    ]);
+    const [, , last] = set.tensors;
+    if (last === undefined) throw new Error("no tensor");
+    expect((await set.read(last, 0, 2))[0]).toBe("c".charCodeAt(0));
+  });
+});

@@ -23,14 +23,17 @@ export const awqSource: LinearSource = {
   suffixes: awqCodec.suffixes,
   recognises(parts, claimed) {
     const has = suffixesOf(parts);
-    if (!has.has("qweight") || has.has("g_idx")) return false;
+    if (has.has("g_idx")) return false;
     if (has.has("scaled_zeros")) return true;
+    if (!has.has("qweight")) return claimed === "awq" && has.has("qzeros");
     const [qweight, qzeros, scales] = ["qweight", "qzeros", "scales"].map((suffix) =>
       parts.find((part) => part.suffix === suffix),
     );
     if (qweight === undefined || scales === undefined) return claimed === "awq";
-    // Marlin stores no zero points; GPTQ always does, in the integers that its codes have
-    if (qzeros === undefined || qzeros.encoding !== qweight.encoding) return true;
+    // Marlin stores no zero points, and tiles of 16 columns
+    if (qzeros === undefined) return claimed === "awq" || qweight.shape[1] === 2 * (scales.shape[1] ?? 0);
+    // GPTQ stores zero points in the integers that its codes have
+    if (qzeros.encoding !== qweight.encoding) return true;
     const gptq = hasShapesOfGptq(qweight, scales);
     return claimed === "awq" ? hasShapesOfAwq(qweight, qzeros, scales) || !gptq : !gptq;
   },

@@ -58,9 +58,7 @@ export async function detectLinear(
   const counts = new Map<string, number>();
   const names = new Set(stored.map(({ name }) => name));
   for (const module of modules) {
-    const source = linearSources.find((candidate) =>
-      candidate.recognises(partsFor(candidate, module), config?.method),
-    );
+    const source = linearSources.find((candidate) => candidate.recognises(module.parts, config?.method));
     if (source === undefined) continue;
     const parts = partsFor(source, module);
     const place: ErrorPlace = { path: `${path}/${module.file}`, tensor: module.name };

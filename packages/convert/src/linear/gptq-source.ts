@@ -41,7 +41,7 @@ export const gptqSource: LinearSource = {
   // asked after AWQ, whose qweight has other shapes
   recognises(parts) {
     const has = suffixesOf(parts);
-    return has.has("qweight") || (has.has("B") && has.has("s"));
+    return has.has("qweight") || has.has("qzeros") || (has.has("B") && has.has("s"));
   },
   reader: gptqReader,
 };
