@@ -51,7 +51,7 @@ async function openSafetensorsModel(found: Found, options: OpenModelOptions): Pr
   const shards = set.files.length > 1 ? `, ${set.files.length} shards` : "";
   const detected = await detectLinear(
     storedTensors,
-    await readQuantizationConfig(found, config, limits),
+    () => readQuantizationConfig(found, config, limits),
     {
       config,
       shapeOf: (tensor) => byName.get(tensor)?.shape,

@@ -16,11 +16,12 @@ export async function lookedAt(
   signal: AbortSignal | undefined,
 ): Promise<readonly PlanSourceTensor[]> {
   const tensors: PlanSourceTensor[] = [];
+  const packed = new Set(model.tensors.flatMap(({ name, linear }) => (linear === undefined ? [] : [name])));
   for (const tensor of model.tensors) {
     signal?.throwIfAborted();
     const seen =
       tensor.linear === undefined
-        ? await plainTensor(model, tensor, needs, signal)
+        ? await plainTensor(model, tensor, needs, packed, signal)
         : await linearTensor(model, tensor, needs, signal);
     const recipeErrors = needs.recipeErrors === true ? await sampledErrors(model, tensor) : undefined;
     tensors.push(recipeErrors === undefined ? seen : { ...seen, recipeErrors });
@@ -61,9 +62,13 @@ async function plainTensor(
   model: Model,
   tensor: ModelTensor,
   needs: SourceNeeds,
+  packed: ReadonlySet<string>,
   signal: AbortSignal | undefined,
 ): Promise<PlanSourceTensor> {
   const { name, shape, encoding } = tensor;
+  if (name.endsWith(".bias") && packed.has(name.replace(/\.bias$/, ".weight"))) {
+    return { ...tensor, zero: await isZero(model, tensor) };
+  }
   const matrix = model.naming === "hf" ? shape.length >= 2 : mayNarrow(name, shape);
   if (needs.narrowest === true && encoding === "F32" && matrix) {
     return { ...tensor, narrowest: await narrowestFloat(model, name, signal) };
@@ -73,4 +78,11 @@ async function plainTensor(
     return grid === undefined ? { ...tensor, noGrid: misfit } : { ...tensor, grid };
   }
   return tensor;
+}
+
+/** AutoGPTQ writes biases of zeros for layers that have none. */
+async function isZero(model: Model, { name, shape }: ModelTensor): Promise<boolean> {
+  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  await model.readRows(name, 0, 1, values);
+  return values.every((value) => value === 0);
 }

@@ -5,6 +5,7 @@ import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
 import { formats } from "./formats.ts";
+import { packedFacts } from "./linear/packed-facts.ts";
 import { llamafied } from "./llamafied.ts";
 import { lookedAt } from "./look-at-source.ts";
 import type { Model } from "./model.ts";
@@ -61,7 +62,8 @@ export async function planConversion(
   const rough = assemblePlan(source, target, output);
   const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
-  return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
+  const doubts = [...model.warnings.map(({ message }) => message), ...(await packedFacts(model)).warnings];
+  return { ...plan, notes: [...doubts, ...plan.notes, ...reasonNotes(plan.tensors, source)] };
 }
 
 /** The facts of a source that a plan for this target needs. */

@@ -1,7 +1,14 @@
 /** Plans GGUF files: names and metadata from `@requant/models`, types from llama-quantize's recipes. */
 import { ConversionError, type Metadata, type MetadataValue, rowLength, UsageError } from "@requant/core";
 import { changeMetadata, chooseTypes, recipeFacts } from "@requant/gguf";
-import { type HfFiles, hfToGguf, likeMetadata, likeReference, type WeightPlan } from "@requant/models";
+import {
+  type GgufPlan,
+  type HfFiles,
+  hfToGguf,
+  likeMetadata,
+  likeReference,
+  type WeightPlan,
+} from "@requant/models";
 import { autoType, mainFileType } from "./auto-type.ts";
 import type { PlannedOutput } from "./format.ts";
 import type { GgufFacts } from "./model.ts";
@@ -108,16 +115,34 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
   }
   refusePacked(source);
   const fileType = type ?? ownType(hf);
-  const converted =
+  const convert = (files: HfFiles): GgufPlan =>
     like?.gguf === undefined
-      ? hfToGguf(hf, { fileType })
-      : likeReference(hf, { metadata: like.gguf.metadata, tensors: like.tensors }, { fileType });
+      ? hfToGguf(files, { fileType })
+      : likeReference(files, { metadata: like.gguf.metadata, tensors: like.tensors }, { fileType });
+  const { plan: converted, dropped } = withoutZeroBiases(hf, source, convert);
   return {
     metadata: converted.metadata,
     weights: converted.tensors.map((plan) => ({ ...plan, type: converterType(plan, fileType) })),
-    leftOut: converted.leftOut,
+    leftOut: [...converted.leftOut, ...dropped],
     notes: converted.assumed,
   };
+}
+
+/** AutoGPTQ gives every layer a bias, of zeros where the model has none: where the GGUF has no place for it, it may go. */
+function withoutZeroBiases(
+  hf: HfFiles,
+  source: PlanSource,
+  convert: (files: HfFiles) => GgufPlan,
+): { plan: GgufPlan; dropped: readonly LeftOut[] } {
+  const zeros = new Set(source.tensors.flatMap(({ name, zero }) => (zero === true ? [name] : [])));
+  try {
+    return { plan: convert(hf), dropped: [] };
+  } catch (error) {
+    if (!(error instanceof ConversionError) || !zeros.has(error.tensor ?? "")) throw error;
+    const plan = convert({ ...hf, tensors: hf.tensors.filter(({ name }) => !zeros.has(name)) });
+    const reason = "a bias of zeros, as AutoGPTQ writes it for layers that have none";
+    return { plan, dropped: [...zeros].map((name) => ({ name, reason })) };
+  }
 }
 
 /** The converter's choice for one tensor (llama.cpp, conversion/base.py, `prepare_tensors`). */

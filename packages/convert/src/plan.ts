@@ -222,6 +222,8 @@ export interface PlanSourceTensor extends TensorInfo {
   readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
   /** Why blocks that were looked at are no grid. */
   readonly noGrid?: Misfit | undefined;
+  /** Of the bias of a packed weight: every value is 0. */
+  readonly zero?: boolean | undefined;
   /** What each EXL2 recipe would cost, where it was looked at. */
   readonly recipeErrors?: readonly number[] | undefined;
 }

@@ -26,7 +26,7 @@ export const awqTarget: LinearTarget = {
   example: "awq:gemm-128g",
   baseName: "model",
   indexed: true,
-  packsHead: false,
+  head: "never",
   allowed: () =>
     VERSIONS.flatMap((version) => ["32g", "64g", "128g", "colg"].map((group) => `${version}-${group}`)),
   parse(tokens) {

@@ -34,7 +34,7 @@ export const compressedTensorsTarget: LinearTarget = {
   example: "compressed-tensors:4bit-128g-sym",
   baseName: "model",
   indexed: true,
-  packsHead: false,
+  head: "kept",
   allowed: () =>
     [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
       ["32g", "64g", "128g", "colg"].flatMap((group) =>

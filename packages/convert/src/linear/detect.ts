@@ -45,11 +45,13 @@ interface Module {
  */
 export async function detectLinear(
   stored: readonly ModelTensor[],
-  config: QuantizationConfig | undefined,
+  readConfig: () => Promise<QuantizationConfig | undefined>,
   hints: ModuleHints,
   path: string,
 ): Promise<DetectedLinear> {
   const modules = modulesOf(stored);
+  // float models need no look at files that say how weights are packed
+  const config = modules.length === 0 ? undefined : await readConfig();
   const readers = new Map<LinearSource, LinearReader>();
   const warnings: ModelWarning[] = [];
   const weights = new Map<string, OpenableWeight>();

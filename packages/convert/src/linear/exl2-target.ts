@@ -40,7 +40,7 @@ export const exl2Target: LinearTarget = {
   example: "exl2:4.25bpw-h6",
   baseName: "output",
   indexed: false,
-  packsHead: true,
+  head: "always",
   allowed: () =>
     ["2.5", "3.0", "3.5", "4.0", "4.25", "4.65", "5.0", "6.0", "8.0"].map((bits) => `${bits}bpw-h6`),
   parse(tokens) {

@@ -97,8 +97,11 @@ export interface LinearTarget {
   readonly baseName: string;
   /** Shards have an index.json. */
   readonly indexed: boolean;
-  /** True: lm_head is packed too. */
-  readonly packsHead: boolean;
+  /**
+   * What becomes of lm_head: "always" packed; "kept": packed where the source has it so; "never": readers of the format
+   * expect floats.
+   */
+  readonly head: "always" | "kept" | "never";
   /** @throws ConversionError when the weights cannot be stored as asked */
   arrange?(requests: readonly WeightRequest[], settings: TargetSettings, sourceConfig: unknown): Arrangement;
   /** Ways to store a weight, the asked one first; or why there is none. */

@@ -157,8 +157,10 @@ function requestsOf(
   for (const weight of draft.weights) {
     const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
     const wasPacked = stored.some(({ linear }) => linear !== undefined);
-    const head = isHeadWeight(weight) && target.packsHead;
-    if (!wasPacked && !head && !isLinearWeight(weight, draft.config)) continue;
+    const packs = isHeadWeight(weight)
+      ? target.head === "always" || (target.head === "kept" && wasPacked)
+      : wasPacked || isLinearWeight(weight, draft.config);
+    if (!packs) continue;
     if (stored.some(({ encoding }) => isIntegerEncoding(encoding))) continue;
     const [rows = 0, columns = 0] = weight.shape;
     const grids = isRowSelection(weight) ? stored.flatMap(({ grid }) => grid ?? []) : [];
