@@ -3,10 +3,10 @@
  * terms of the stored tensors, so that the plan needs nothing but the source.
  */
 import { ConversionError, elementCount } from "@requant/core";
-import { composeInputs, isRowSelection, llamafy, plannedSources } from "@requant/models";
+import { composeInputs, isRowSelection, llamafy, plannedSources, type WeightPlan } from "@requant/models";
 import { encodedByteLength } from "./encodings.ts";
 import type { PlannedOutput } from "./format.ts";
-import type { PlanSource, PlanTensor } from "./plan.ts";
+import type { PlanSource, PlanSourceTensor, PlanTensor } from "./plan.ts";
 import { byName } from "./typed-weight.ts";
 
 export interface LlamafiedSource {
@@ -18,6 +18,32 @@ export interface LlamafiedSource {
 
 /** Code that a checkpoint brings for a class of its own: a Llama needs none. */
 const OWN_CODE = /\.py$/i;
+
+/** A tensor of the Llama, as if it were stored: packed where its source is, with the integers of its rows. */
+function llamaTensor(
+  { name, shape, encoding }: Pick<PlanSourceTensor, "name" | "shape" | "encoding">,
+  plan: WeightPlan | undefined,
+  stored: ReadonlyMap<string, PlanSourceTensor>,
+): PlanSourceTensor {
+  const sources =
+    plan === undefined ? [] : plannedSources(plan).flatMap((source) => stored.get(source) ?? []);
+  const packed = sources.find(({ linear }) => linear !== undefined);
+  const [only, ...others] = sources;
+  const whole = plan !== undefined && others.length === 0 && isRowSelection(plan);
+  return {
+    name,
+    shape,
+    encoding,
+    byteOffset: 0,
+    byteLength:
+      packed === undefined
+        ? encodedByteLength(encoding, elementCount(shape), name)
+        : sources.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    ...(packed === undefined ? {} : { linear: packed.linear }),
+    ...(whole && only?.grid !== undefined ? { grid: only.grid } : {}),
+    ...(whole && only?.recipeErrors !== undefined ? { recipeErrors: only.recipeErrors } : {}),
+  };
+}
 
 /** @throws ConversionError when the source is no Hugging Face checkpoint, or not the equal of a Llama. */
 export function llamafied(source: PlanSource): LlamafiedSource {
@@ -43,13 +69,7 @@ export function llamafied(source: PlanSource): LlamafiedSource {
         ...sideFiles,
         ...[...plan.rewritten].map(([name, text]) => [name, encoder.encode(text)] as const),
       ]),
-      tensors: plan.files.tensors.map(({ name, shape, encoding }) => ({
-        name,
-        shape,
-        encoding,
-        byteOffset: 0,
-        byteLength: encodedByteLength(encoding, elementCount(shape), name),
-      })),
+      tensors: plan.files.tensors.map((tensor) => llamaTensor(tensor, plans.get(tensor.name), stored)),
     },
     restate(output) {
       return {

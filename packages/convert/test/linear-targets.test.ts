@@ -338,3 +338,37 @@ describe("biases of zeros, as AutoGPTQ writes them", () => {
     );
   });
 });
+
+describe("--llamafy", () => {
+  it("of a packed model keeps its integers", async () => {
+    const source = await packedDirectory("gptq", ["4bit", "128g", "sym"], {
+      bits: 4,
+      groupSize: 128,
+      sym: true,
+    });
+    const mistral = memoryStore({ name: "mistral" });
+    for (const [name, bytes] of source.files) mistral.files.set(name, bytes);
+    const renamed = {
+      ...json(source, "config.json"),
+      architectures: ["MistralForCausalLM"],
+      model_type: "mistral",
+    };
+    mistral.files.set("config.json", new TextEncoder().encode(JSON.stringify(renamed)));
+    const model = await openModel({ store: mistral });
+    for (const target of ["awq:gemm-128g", "gptq:4bit-128g-sym", "gguf:auto"]) {
+      const plan = await planConversion(model, parseTarget(target), {
+        llamafy: true,
+        exact: true,
+        outputName: "x",
+      });
+      const out = memoryStore({ name: `llama-${target.replace(":", "-")}` });
+      await runPlan(plan, model, out);
+      const file = [...out.files.keys()].find((name) => name.endsWith(".gguf"));
+      const report = await verifyModels(
+        await openModel({ store: source }),
+        await openModel({ store: out, file }),
+      );
+      expect(report.equal, target).toBe(true);
+    }
+  });
+});
