@@ -25,6 +25,7 @@ test("exports of @requant/core", () => {
       "allocateParts",
       "bfloatToFloat",
       "blobSource",
+      "blobStore",
       "blockTwin",
       "cachedSource",
       "checkBlockLengths",
@@ -114,6 +115,7 @@ test("exports of @requant/core/node", () => {
       "directoryStore",
       "fileSink",
       "fileSource",
+      "openStagedFile",
     ]
   `);
 });
