@@ -1,8 +1,12 @@
 import { defineConfig } from "tsup";
 
 /** One build for every published package: ESM + CJS + types, no bundled dependencies. */
-export function library(entry: Record<string, string>): ReturnType<typeof defineConfig> {
+export function library(
+  entry: Record<string, string>,
+  options: { readonly shims?: boolean } = {},
+): ReturnType<typeof defineConfig> {
   return defineConfig({
+    ...options,
     entry,
     format: ["esm", "cjs"],
     target: "es2022",

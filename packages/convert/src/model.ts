@@ -20,6 +20,11 @@ export interface ModelLocation {
   readonly file?: string | undefined;
 }
 
+/** All that opening a model again takes. */
+export interface ModelOrigin extends ModelLocation {
+  readonly limits?: Limits | undefined;
+}
+
 export interface ModelFile {
   readonly name: string;
   readonly byteLength: number;
@@ -77,6 +82,8 @@ export interface Model {
   /** "llama", "LlamaForCausalLM"; undefined when the files don't say. */
   readonly architecture: string | undefined;
   readonly files: readonly ModelFile[];
+  /** What it was opened from, where `openModel` did: workers open it again. */
+  readonly origin?: ModelOrigin | undefined;
   readonly tensors: readonly ModelTensor[];
   /** What other readers may trip over. */
   readonly warnings: readonly ModelWarning[];
@@ -86,6 +93,8 @@ export interface Model {
   tensor(name: string): ModelTensor;
   /** Stored bytes of a tensor, little-endian, offsets relative to its start. The result is not to be written to. */
   readBytes(name: string, start: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the same bytes from `start` on, where the file allows it without a copy. */
+  readInto(name: string, start: number, target: Uint8Array): Promise<void>;
   /** Rows `[rowStart, rowEnd)` as f32; `out` holds exactly those. A tensor is `rowCount × rowLength` of its shape. */
   readRows(name: string, rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
   /** A file of the model, for hashing; the caller closes it. */
@@ -99,13 +108,14 @@ export interface OpenModelOptions {
 }
 
 /** The parts that a format gives; `modelOf` adds the rest. */
-export type ModelParts = Omit<Model, "tensor" | "readRows" | "readBytes"> & {
+export type ModelParts = Omit<Model, "tensor" | "readRows" | "readBytes" | "readInto"> & {
   read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
+  readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
 };
 
 /** A model whose weights are stored tensors of block types: GGUF, float safetensors. */
 export function modelOf(parts: ModelParts): Model {
-  const { read: readStored, ...facts } = parts;
+  const { read: readStored, readInto: readStoredInto, ...facts } = parts;
   const read = pagedReads(readStored);
   const byName = new Map(parts.tensors.map((tensor) => [tensor.name, tensor]));
   function tensor(name: string): ModelTensor {
@@ -119,7 +129,8 @@ export function modelOf(parts: ModelParts): Model {
     }
     return found;
   }
-  async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
+  /** The tensor, if bytes `[start, end)` of it exist. */
+  function tensorWith(name: string, start: number, end: number): ModelTensor {
     const found = tensor(name);
     if (
       !(
@@ -135,12 +146,18 @@ export function modelOf(parts: ModelParts): Model {
         { tensor: name },
       );
     }
-    return read(found, start, end);
+    return found;
   }
   return {
     ...facts,
     tensor,
-    readBytes,
+    readBytes: async (name, start, end) => read(tensorWith(name, start, end), start, end),
+    async readInto(name, start, target) {
+      const end = start + target.byteLength;
+      const found = tensorWith(name, start, end);
+      if (readStoredInto === undefined) target.set(await readStored(found, start, end));
+      else await readStoredInto(found, start, target);
+    },
     async readRows(name, rowStart, rowEnd, out) {
       const found = tensor(name);
       const length = found.shape.at(-1) ?? 1;

@@ -3,9 +3,10 @@
  * again. Headers cannot tell, so these tensors are looked at before the plan calls them rounded.
  */
 import { elementCount } from "@requant/core";
+import { errorMeter } from "./error-meter.ts";
 import type { Model } from "./model.ts";
 import type { Plan, PlanTensor } from "./plan.ts";
-import { tensorStream } from "./weights.ts";
+import { tensorBytes } from "./weights.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
 const SMALL = 256 * 1024;
@@ -39,7 +40,9 @@ async function comesBack(
   model: Model,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const { bytes, measured } = tensorStream(model, tensor, { bandByteLength: BAND_BYTE_LENGTH, signal });
-  for await (const _ of bytes) if (measured?.result().equal === false) return false;
-  return measured?.result().equal === true;
+  const meter = errorMeter();
+  for await (const _ of tensorBytes(model, tensor, { bandByteLength: BAND_BYTE_LENGTH, signal }, meter)) {
+    if (meter.sums().maxAbsError > 0) return false;
+  }
+  return true;
 }

@@ -1,18 +1,21 @@
-/** The bytes of one output tensor, made band by band as the writer pulls them. */
+/** The bytes of one output tensor, made in bands, each on its own. */
 import { ConversionError, elementCount, rowLength as rowLengthOf } from "@requant/core";
 import {
+  isHeldWhole,
   openWeight,
-  orderedRowCount,
   plannedSources,
   repackMxfp4Row,
   rowOrigins,
+  type StoredInput,
   type WeightInput,
+  type WeightReader,
   type WeightSource,
 } from "@requant/models";
-import { type Comparer, comparer } from "./comparison.ts";
-import { blockOf, encoderOf } from "./encodings.ts";
+import { blockOf, codecOf, encoderOf } from "./encodings.ts";
+import type { ErrorMeter } from "./error-meter.ts";
 import type { Fidelity } from "./fidelity.ts";
 import type { Model } from "./model.ts";
+import { WorkArea, type WorkSizes } from "./work-area.ts";
 
 /** The parts of a plan's tensor that say how its bytes are made. */
 export interface WeightTask {
@@ -23,14 +26,30 @@ export interface WeightTask {
   readonly inputs: readonly WeightInput[];
 }
 
-export interface BandOptions {
-  /** f32 bytes of one band; at least one row is taken. */
-  readonly bandByteLength: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** Importance of the columns, one row length of them for each of the outermost matrices, or one for all. */
 export type ColumnImportance = Float32Array;
+
+/** Units `[start, end)` of a tensor: rows, or single bytes where stored bytes are moved as they lie. */
+export interface Band {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Makes the bands of one tensor, in any order. */
+export interface BandMaker {
+  readonly unitCount: number;
+  readonly unitByteLength: number;
+  /** Units after which a band must end: the matrices of a stack, which have an importance each. */
+  readonly unitsPerMatrix: number;
+  /** Most units in a band of so many bytes of f32, at least one. */
+  mostUnits(bandByteLength: number): number;
+  /** Reading one band costs as much as reading all: they are made in one place, one after the other. */
+  readonly whole: boolean;
+  /** What a band of so many units needs. */
+  sizes(units: number): WorkSizes;
+  /** The bytes of a band, in `area`: valid until the next one is made there. */
+  make(band: Band, area: WorkArea, measure: ErrorMeter | undefined): Promise<Uint8Array>;
+}
 
 /** A source of rows for `@requant/models`, from a model. */
 export function weightSource(model: Model): WeightSource {
@@ -43,6 +62,50 @@ export function weightSource(model: Model): WeightSource {
 /** Encodings of the stored tensors behind some inputs, each once, in order. */
 export function sourceEncodings(model: Model, task: Pick<WeightTask, "name" | "shape" | "inputs">): string[] {
   return [...new Set(plannedSources(task).map((name) => model.tensor(name).encoding))];
+}
+
+/** How the bands of a tensor are made, by what its inputs are and what becomes of them. */
+export function bandMaker(model: Model, task: WeightTask, importance?: ColumnImportance): BandMaker {
+  if (task.inputs.some((input) => "blocks" in input)) return repacked(model, task);
+  const stored = plainInput(task);
+  if (task.fidelity === "copy") return stored === undefined ? movedRows(model, task) : moved(model, stored);
+  return encoded(model, task, importance);
+}
+
+/** Whether encoding changes values, so that the error is worth measuring. */
+export function isMeasured({ fidelity, inputs }: WeightTask): boolean {
+  return fidelity !== "copy" && fidelity !== "exact" && !inputs.some((input) => "blocks" in input);
+}
+
+/** The bands of a tensor, the same for everyone who asks: they do not depend on who makes them. */
+export function* bandsOf(maker: BandMaker, bandByteLength: number): Generator<Band> {
+  const { unitCount, unitsPerMatrix } = maker;
+  const most = maker.mostUnits(bandByteLength);
+  for (let start = 0; start < unitCount; ) {
+    const matrixEnd = (Math.floor(start / unitsPerMatrix) + 1) * unitsPerMatrix;
+    const end = Math.min(start + most, matrixEnd, unitCount);
+    yield { start, end };
+    start = end;
+  }
+}
+
+/** The bytes of a tensor in order, band by band, each valid until the next is asked for. */
+export async function* tensorBytes(
+  model: Model,
+  task: WeightTask,
+  options: { readonly bandByteLength: number; readonly signal?: AbortSignal | undefined },
+  measure?: ErrorMeter,
+): AsyncGenerator<Uint8Array> {
+  const maker = bandMaker(model, task);
+  const area = new WorkArea(maker.sizes(Math.min(maker.mostUnits(options.bandByteLength), maker.unitCount)));
+  try {
+    for (const band of bandsOf(maker, options.bandByteLength)) {
+      options.signal?.throwIfAborted();
+      yield await maker.make(band, area, measure);
+    }
+  } finally {
+    area.release();
+  }
 }
 
 interface Rows {
@@ -58,138 +121,205 @@ function rowsOf(shape: readonly number[]): Rows {
   return { count, length, perMatrix: shape.length >= 3 ? (shape.at(-2) ?? count) : count };
 }
 
-/** Bands `[start, end)` of whole rows; none crosses from one matrix into the next. */
-function* bandsOf(rows: Rows, bandByteLength: number): Generator<{ start: number; end: number }> {
-  const most = Math.max(1, Math.floor(bandByteLength / (rows.length * Float32Array.BYTES_PER_ELEMENT)));
-  for (let start = 0; start < rows.count; ) {
-    const matrixEnd = (Math.floor(start / rows.perMatrix) + 1) * rows.perMatrix;
-    const end = Math.min(start + most, matrixEnd, rows.count);
-    yield { start, end };
-    start = end;
-  }
+/** What makers of whole rows have in common. */
+function rowUnits(
+  task: WeightTask,
+  rows: Rows,
+): Pick<BandMaker, "unitCount" | "unitByteLength" | "unitsPerMatrix" | "mostUnits"> {
+  const block = blockOf(task.to, { tensor: task.name });
+  return {
+    unitCount: rows.count,
+    unitByteLength: (rows.length / block.blockSize) * block.blockByteLength,
+    unitsPerMatrix: Math.max(1, rows.perMatrix),
+    mostUnits: (bandByteLength) =>
+      Math.max(1, Math.floor(bandByteLength / (rows.length * Float32Array.BYTES_PER_ELEMENT))),
+  };
 }
 
-/** Stored bytes, moved: as they lie, or whole rows in another order. */
-async function* copied(model: Model, task: WeightTask, options: BandOptions): AsyncGenerator<Uint8Array> {
-  const input = task.inputs[0];
-  if (
-    input !== undefined &&
-    task.inputs.length === 1 &&
-    "tensor" in input &&
-    Object.keys(input).length === 1
-  ) {
-    const { byteLength } = model.tensor(input.tensor);
-    for (let start = 0; start < byteLength; start += options.bandByteLength) {
-      options.signal?.throwIfAborted();
-      yield model.readBytes(input.tensor, start, Math.min(start + options.bandByteLength, byteLength));
-    }
-    return;
-  }
+/** The only input, if it is a stored tensor with nothing done to it but, perhaps, another shape. */
+function plainInput({ inputs }: WeightTask): StoredInput | undefined {
+  const [input] = inputs;
+  return inputs.length === 1 && input !== undefined && "tensor" in input && Object.keys(input).length === 1
+    ? input
+    : undefined;
+}
+
+/** Stored bytes as they lie. */
+function moved(model: Model, { tensor }: StoredInput): BandMaker {
+  const { byteLength } = model.tensor(tensor);
+  return {
+    unitCount: byteLength,
+    unitByteLength: 1,
+    unitsPerMatrix: Math.max(1, byteLength),
+    mostUnits: (bandByteLength) => Math.max(1, bandByteLength),
+    whole: false,
+    sizes: (units) => ({ stored: 0, values: 0, decoded: 0, out: units }),
+    async make({ start, end }, area) {
+      await model.readInto(tensor, start, area.bytes("out", 0, end - start));
+      return area.bytes("out", 0, end - start);
+    },
+  };
+}
+
+/** Whole rows of stored bytes in another order. */
+function movedRows(model: Model, task: WeightTask): BandMaker {
   const rows = rowsOf(task.shape);
-  const block = blockOf(task.to, { tensor: task.name });
-  const rowByteLength = (rows.length / block.blockSize) * block.blockByteLength;
+  const units = rowUnits(task, rows);
+  const { unitByteLength } = units;
   const originOf = rowOrigins(task, (tensor) => model.tensor(tensor).shape);
-  for (const { start, end } of bandsOf(rows, options.bandByteLength)) {
-    options.signal?.throwIfAborted();
-    const out = new Uint8Array((end - start) * rowByteLength);
-    for (let row = start; row < end; ) {
-      const first = originOf(row);
-      let count = 1;
-      while (row + count < end) {
-        const next = originOf(row + count);
-        if (next.tensor !== first.tensor || next.row !== first.row + count) break;
-        count++;
+  return {
+    ...units,
+    whole: false,
+    sizes: (count) => ({ stored: 0, values: 0, decoded: 0, out: count * unitByteLength }),
+    async make({ start, end }, area) {
+      for (let row = start; row < end; ) {
+        const first = originOf(row);
+        let count = 1;
+        while (row + count < end) {
+          const next = originOf(row + count);
+          if (next.tensor !== first.tensor || next.row !== first.row + count) break;
+          count++;
+        }
+        const bytes = await model.readBytes(
+          first.tensor,
+          first.row * unitByteLength,
+          (first.row + count) * unitByteLength,
+        );
+        area.bytes("out", (row - start) * unitByteLength, (row - start + count) * unitByteLength).set(bytes);
+        row += count;
       }
-      const bytes = await model.readBytes(
-        first.tensor,
-        first.row * rowByteLength,
-        (first.row + count) * rowByteLength,
-      );
-      out.set(bytes, (row - start) * rowByteLength);
-      row += count;
-    }
-    yield out;
-  }
+      return area.bytes("out", 0, (end - start) * unitByteLength);
+    },
+  };
 }
 
 /** Hugging Face's two MXFP4 tensors become ggml blocks: other bytes, the same values. */
-async function* repacked(model: Model, task: WeightTask, options: BandOptions): AsyncGenerator<Uint8Array> {
+function repacked(model: Model, task: WeightTask): BandMaker {
   const rows = rowsOf(task.shape);
+  const units = rowUnits(task, rows);
   const scaleLength = rows.length / 32;
   const blockLength = scaleLength * 16;
-  for (const input of task.inputs) {
-    if (!("blocks" in input))
+  const blocksOf = new Map<string, string>();
+  const inputs = task.inputs.map((input): StoredInput => {
+    if (!("blocks" in input)) {
       throw new ConversionError("MXFP4 pairs cannot be joined with other tensors", { tensor: task.name });
-    const count = model.tensor(input.scales).byteLength / scaleLength;
-    const [first, last] = input.rows ?? [0, count];
-    const originOf = rowOrigins(
-      {
-        ...task,
-        inputs: [
-          {
-            tensor: input.scales,
-            rows: [first, last],
-            ...(input.rowOrder ? { rowOrder: input.rowOrder } : {}),
-          },
-        ],
-      },
-      () => [count, scaleLength],
-    );
-    const bandRows = Math.max(1, Math.floor(options.bandByteLength / (rows.length * 4)));
-    const taken = orderedRowCount(input.rowOrder, last - first);
-    for (let start = 0; start < taken; start += bandRows) {
-      options.signal?.throwIfAborted();
-      const end = Math.min(start + bandRows, taken);
-      const out = new Uint8Array((end - start) * scaleLength * 17);
-      for (let row = start; row < end; row++) {
-        const origin = originOf(row).row;
-        const blocks = await model.readBytes(input.blocks, origin * blockLength, (origin + 1) * blockLength);
-        const scales = await model.readBytes(input.scales, origin * scaleLength, (origin + 1) * scaleLength);
-        repackMxfp4Row(
-          blocks,
-          scales,
-          out.subarray((row - start) * scaleLength * 17, (row - start + 1) * scaleLength * 17),
-        );
-      }
-      yield out;
     }
-  }
+    const { blocks, scales, rows: taken, rowOrder } = input;
+    blocksOf.set(scales, blocks);
+    return { tensor: scales, ...(taken ? { rows: taken } : {}), ...(rowOrder ? { rowOrder } : {}) };
+  });
+  const originOf = rowOrigins({ ...task, inputs }, (tensor) => [
+    model.tensor(tensor).byteLength / scaleLength,
+    scaleLength,
+  ]);
+  return {
+    ...units,
+    whole: false,
+    sizes: (count) => ({ stored: 0, values: 0, decoded: 0, out: count * units.unitByteLength }),
+    async make({ start, end }, area) {
+      for (let row = start; row < end; row++) {
+        const { tensor, row: origin } = originOf(row);
+        const codes = blocksOf.get(tensor) ?? "";
+        const blocks = await model.readBytes(codes, origin * blockLength, (origin + 1) * blockLength);
+        const scales = await model.readBytes(tensor, origin * scaleLength, (origin + 1) * scaleLength);
+        const at = (row - start) * units.unitByteLength;
+        repackMxfp4Row(blocks, scales, area.bytes("out", at, at + units.unitByteLength));
+      }
+      return area.bytes("out", 0, (end - start) * units.unitByteLength);
+    },
+  };
 }
 
-/** Through f32: read, map, encode; with `measure` the result is decoded again and compared. */
-async function* encoded(
-  model: Model,
-  task: WeightTask,
-  options: BandOptions,
-  measure: Comparer | undefined,
-  importance: ColumnImportance | undefined,
-): AsyncGenerator<Uint8Array> {
+/** f32 bytes that are worked on at a time inside a band: they, their codes and the decoded ones fit a core's cache. */
+const CACHED_BYTE_LENGTH = 128 * 1024;
+
+/** Through f32: read, map, encode; with a measure the result is decoded again and compared. */
+function encoded(model: Model, task: WeightTask, importance: ColumnImportance | undefined): BandMaker {
   const rows = rowsOf(task.shape);
+  const units = rowUnits(task, rows);
+  const { unitByteLength } = units;
   const codec = encoderOf(task.to, { tensor: task.name });
-  const reader = openWeight(task, weightSource(model));
-  let values = new Float32Array(0);
-  let decoded = new Float32Array(0);
-  let bytes = new Uint8Array(0);
-  for (const { start, end } of bandsOf(rows, options.bandByteLength)) {
-    options.signal?.throwIfAborted();
-    const count = (end - start) * rows.length;
-    const byteLength = (count / codec.blockSize) * codec.blockByteLength;
-    if (values.length < count) {
-      values = new Float32Array(count);
-      bytes = new Uint8Array(byteLength);
-      if (measure !== undefined) decoded = new Float32Array(count);
-    }
-    const band = values.subarray(0, count);
-    const out = bytes.subarray(0, byteLength);
-    await reader.readRows(start, end, band);
-    codec.quantize(band, rows.length, out, importanceAt(importance, rows, start));
-    if (measure !== undefined) {
-      const back = decoded.subarray(0, count);
-      codec.dequantize(out, back);
-      measure.add(band, back);
-    }
-    yield out;
+  const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
+  const step = Math.max(1, Math.floor(CACHED_BYTE_LENGTH / rowFloats));
+  const direct = directRows(model, task, rows);
+  const decodes = isMeasured(task);
+  let reader: WeightReader | undefined;
+
+  /** Rows `[start, end)`, whose values are given, to their place in the band that starts at `bandStart`. */
+  function encodeRows(
+    area: WorkArea,
+    values: Float32Array,
+    start: number,
+    end: number,
+    bandStart: number,
+    measure: ErrorMeter | undefined,
+  ): void {
+    const out = area.bytes("out", (start - bandStart) * unitByteLength, (end - bandStart) * unitByteLength);
+    codec.quantize(values, rows.length, out, importanceAt(importance, rows, start));
+    if (measure === undefined) return;
+    const back = area.floats("decoded", values.length);
+    codec.dequantize(out, back);
+    measure.add(values, back);
   }
+
+  return {
+    ...units,
+    whole: isHeldWhole(task, (tensor) => model.tensor(tensor).shape),
+    sizes: (count) => ({
+      stored: direct === undefined ? 0 : count * direct.rowByteLength,
+      values: (direct === undefined ? count : Math.min(count, step)) * rowFloats,
+      decoded: decodes ? Math.min(count, step) * rowFloats : 0,
+      out: count * unitByteLength,
+    }),
+    async make({ start, end }, area, measure) {
+      if (direct === undefined) {
+        reader ??= openWeight(task, weightSource(model));
+        await reader.readRows(start, end, area.floats("values", (end - start) * rows.length));
+      } else {
+        await direct.read(start, area.bytes("stored", 0, (end - start) * direct.rowByteLength));
+      }
+      for (let row = start; row < end; row += step) {
+        const last = Math.min(row + step, end);
+        const length = (last - row) * rows.length;
+        let values: Float32Array;
+        if (direct === undefined) {
+          const offset = (row - start) * rows.length;
+          values = area.floats("values", offset + length).subarray(offset);
+        } else {
+          values = area.floats("values", length);
+          direct.decode(
+            area.bytes("stored", (row - start) * direct.rowByteLength, (last - start) * direct.rowByteLength),
+            values,
+          );
+        }
+        encodeRows(area, values, row, last, start, measure);
+      }
+      return area.bytes("out", 0, (end - start) * unitByteLength);
+    },
+  };
+}
+
+interface DirectRows {
+  readonly rowByteLength: number;
+  /** Stored rows from `row` on, as many as `target` holds. */
+  read(row: number, target: Uint8Array): Promise<void>;
+  decode(bytes: Uint8Array, values: Float32Array): void;
+}
+
+/** The stored rows of a tensor that become output rows one by one, where there is nothing in between. */
+function directRows(model: Model, task: WeightTask, rows: Rows): DirectRows | undefined {
+  const input = plainInput(task);
+  if (input === undefined) return undefined;
+  const { encoding, shape } = model.tensor(input.tensor);
+  if (rowLengthOf(shape) !== rows.length) return undefined;
+  const codec = codecOf(encoding, { tensor: input.tensor });
+  if (rows.length % codec.blockSize !== 0) return undefined;
+  const rowByteLength = (rows.length / codec.blockSize) * codec.blockByteLength;
+  return {
+    rowByteLength,
+    read: (row, target) => model.readInto(input.tensor, row * rowByteLength, target),
+    decode: (bytes, values) => codec.dequantize(bytes, values),
+  };
 }
 
 function importanceAt(
@@ -200,25 +330,4 @@ function importanceAt(
   if (importance === undefined || importance.length === rows.length) return importance;
   const matrix = Math.floor(row / rows.perMatrix);
   return importance.subarray(matrix * rows.length, (matrix + 1) * rows.length);
-}
-
-export interface TensorStream {
-  /** Valid until the next one is asked for. */
-  readonly bytes: AsyncIterable<Uint8Array>;
-  /** The measured error, once all bytes were taken; undefined for what is not measured. */
-  readonly measured: Comparer | undefined;
-}
-
-/** At most one band of bytes, and three of f32 for encoded tensors, exist at any time. */
-export function tensorStream(
-  model: Model,
-  task: WeightTask,
-  options: BandOptions,
-  importance?: ColumnImportance,
-): TensorStream {
-  if (task.inputs.some((input) => "blocks" in input))
-    return { bytes: repacked(model, task, options), measured: undefined };
-  if (task.fidelity === "copy") return { bytes: copied(model, task, options), measured: undefined };
-  const measured = task.fidelity === "exact" ? undefined : comparer();
-  return { bytes: encoded(model, task, options, measured, importance), measured };
 }

@@ -17,10 +17,10 @@ const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
   .filter((path) => path.endsWith(".ts"))
   .map((path) => ({ path: path.replaceAll("\\", "/"), text: readFileSync(join(root, "src", path), "utf8") }));
 
-it("depends on the packages of this workspace, zod and a hash, and ships one entry", () => {
+it("depends on the packages of this workspace, zod and a hash, and ships its entries", () => {
   const foreign = Object.keys(manifest.dependencies).filter((name) => !name.startsWith("@requant/"));
   expect(foreign).toEqual(["@noble/hashes", "zod"]);
-  expect(Object.keys(manifest.exports)).toEqual([".", "./package.json"]);
+  expect(Object.keys(manifest.exports)).toEqual([".", "./node", "./web-worker", "./package.json"]);
   expect(manifest.files).toEqual(["dist", "README.md", "LICENSE"]);
 });
 

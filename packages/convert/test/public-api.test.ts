@@ -41,6 +41,7 @@ test("exports of @requant/convert", () => {
       "tensorStatistics",
       "tensorValues",
       "verifyModels",
+      "webWorkers",
       "writeNpy",
     ]
   `);

@@ -24,6 +24,7 @@ export {
   weightPlanSchema,
 } from "./weight-plan.ts";
 export {
+  isHeldWhole,
   openWeight,
   repackMxfp4Row,
   rowOrigins,

@@ -1,8 +1,6 @@
-import type { ByteSink, ByteSource } from "@requant/core";
-import { layoutSafetensors, planShards, readHeader, writeSafetensors } from "@requant/safetensors";
+import { layoutSafetensors, planShards } from "@requant/safetensors";
 import type { PlanFile, PlanTensor } from "../plan.ts";
 import { planSideFile } from "./side-file.ts";
-import type { OutputTensor, WrittenTensor } from "./tensors.ts";
 
 export type SafetensorsPlanFile = Extract<PlanFile, { readonly kind: "safetensors" }>;
 
@@ -46,31 +44,4 @@ function shapeOf({ name, shape, to }: PlanTensor): {
   encoding: string;
 } {
   return { name, shape, encoding: to };
-}
-
-export async function writeSafetensorsFile(
-  sink: ByteSink,
-  file: SafetensorsPlanFile,
-  tensors: readonly OutputTensor[],
-): Promise<void> {
-  await writeSafetensors(
-    sink,
-    tensors.map(({ tensor, data }) => ({ ...shapeOf(tensor), data })),
-    { metadata: file.metadata },
-  );
-}
-
-export async function reopenSafetensorsFile(source: ByteSource): Promise<ReadonlyMap<string, WrittenTensor>> {
-  const { tensors } = await readHeader(source);
-  return new Map(
-    tensors.map(({ name, encoding, shape, byteOffset, byteLength }) => [
-      name,
-      {
-        encoding,
-        shape,
-        byteLength,
-        read: (start, end) => source.read(byteOffset + start, byteOffset + end),
-      },
-    ]),
-  );
 }

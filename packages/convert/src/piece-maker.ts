@@ -1,0 +1,93 @@
+import { UsageError } from "@requant/core";
+import { checksum } from "./checksum.ts";
+import { errorMeter } from "./error-meter.ts";
+import type { Model } from "./model.ts";
+import type { Job, Piece, PieceResult } from "./pieces.ts";
+import type { PlanTensor } from "./plan.ts";
+import { type BandMaker, bandMaker, type ColumnImportance, isMeasured } from "./weights.ts";
+import { WorkArea, type WorkSizes } from "./work-area.ts";
+
+/** Takes the bytes of a piece, which are valid until the promise resolves. */
+export type Deliver = (piece: Piece, bytes: Uint8Array) => Promise<void>;
+
+export interface PieceMakerOptions {
+  /** By their index in the plan. */
+  readonly tensors: ReadonlyMap<number, PlanTensor>;
+  /** Columns of the importance matrix by the entry that a tensor names. */
+  readonly importance: ReadonlyMap<string, ColumnImportance>;
+  readonly sizes: WorkSizes;
+  /** Jobs at the same time: while one computes, another waits for its disk. */
+  readonly places: number;
+}
+
+/** Makers kept for tensors that several jobs are about. */
+const KEPT_MAKERS = 8;
+
+/** Makes pieces in this thread. */
+export class PieceMaker {
+  private readonly areas: WorkArea[];
+  private readonly waiting: ((area: WorkArea) => void)[] = [];
+  private readonly makers = new Map<number, BandMaker>();
+  private readonly model: Model;
+  private readonly options: PieceMakerOptions;
+
+  constructor(model: Model, options: PieceMakerOptions) {
+    this.model = model;
+    this.options = options;
+    this.areas = Array.from({ length: options.places }, () => new WorkArea(options.sizes));
+  }
+
+  async make(job: Job, deliver: Deliver, signal?: AbortSignal): Promise<PieceResult[]> {
+    const tensor = this.options.tensors.get(job.tensor);
+    if (tensor === undefined) throw new UsageError(`there is no tensor ${job.tensor} in the plan`);
+    const area = await this.takeArea();
+    try {
+      const maker = this.makerOf(job.tensor, tensor);
+      const results: PieceResult[] = [];
+      for (const piece of job.pieces) {
+        signal?.throwIfAborted();
+        const meter = isMeasured(tensor) ? errorMeter() : undefined;
+        const bytes = await maker.make(piece.band, area, meter);
+        const sum = checksum();
+        sum.update(bytes);
+        await deliver(piece, bytes);
+        results.push({ checksum: sum.digest(), ...(meter?.sums() ?? { noise: 0, maxAbsError: 0 }) });
+      }
+      return results;
+    } finally {
+      this.giveBack(area);
+    }
+  }
+
+  /** Gives the memory back. All jobs must be done. */
+  close(): void {
+    for (const area of this.areas) area.release();
+  }
+
+  private makerOf(index: number, tensor: PlanTensor): BandMaker {
+    const known = this.makers.get(index);
+    if (known !== undefined) return known;
+    const entry =
+      tensor.importance === undefined ? undefined : this.options.importance.get(tensor.importance);
+    const maker = bandMaker(this.model, tensor, entry);
+    // one that holds a whole tensor is for one job
+    if (maker.whole) return maker;
+    for (const old of this.makers.keys()) {
+      if (this.makers.size < KEPT_MAKERS) break;
+      this.makers.delete(old);
+    }
+    this.makers.set(index, maker);
+    return maker;
+  }
+
+  private takeArea(): Promise<WorkArea> {
+    const area = this.areas.pop();
+    return area === undefined ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve(area);
+  }
+
+  private giveBack(area: WorkArea): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.areas.push(area);
+    else next(area);
+  }
+}
