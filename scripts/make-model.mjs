@@ -2,28 +2,28 @@
 import { fileSink } from "../packages/core/dist/node.js";
 import { writeGguf } from "../packages/gguf/dist/index.js";
 
-const EMBEDDING = 2048;
-const FEED_FORWARD = 5632;
-const VOCABULARY = 32000;
-const HEADS = 32;
+const FEED_FORWARD_RATIO = 2.75;
+const HEAD_LENGTH = 64;
 
 /** Weights that repeat after a prime number of them, from a place that differs by tensor. */
 const POOL = 8_388_593;
 
-export async function makeModel(path, layers = 8, overwrite = true) {
+export async function makeModel(path, { layers = 8, embedding = 2048, vocabulary = 32000 } = {}) {
+  const feedForward = embedding * FEED_FORWARD_RATIO;
+  const heads = embedding / HEAD_LENGTH;
   const pool = randomHalves();
-  const tensors = [tensor("token_embd.weight", [VOCABULARY, EMBEDDING])];
+  const tensors = [tensor("token_embd.weight", [vocabulary, embedding])];
   for (let layer = 0; layer < layers; layer++) {
     const name = (part) => `blk.${layer}.${part}.weight`;
-    tensors.push(tensor(name("attn_norm"), [EMBEDDING]));
+    tensors.push(tensor(name("attn_norm"), [embedding]));
     for (const part of ["attn_q", "attn_k", "attn_v", "attn_output"]) {
-      tensors.push(tensor(name(part), [EMBEDDING, EMBEDDING]));
+      tensors.push(tensor(name(part), [embedding, embedding]));
     }
-    tensors.push(tensor(name("ffn_norm"), [EMBEDDING]));
-    for (const part of ["ffn_gate", "ffn_up"]) tensors.push(tensor(name(part), [FEED_FORWARD, EMBEDDING]));
-    tensors.push(tensor(name("ffn_down"), [EMBEDDING, FEED_FORWARD]));
+    tensors.push(tensor(name("ffn_norm"), [embedding]));
+    for (const part of ["ffn_gate", "ffn_up"]) tensors.push(tensor(name(part), [feedForward, embedding]));
+    tensors.push(tensor(name("ffn_down"), [embedding, feedForward]));
   }
-  tensors.push(tensor("output_norm.weight", [EMBEDDING]), tensor("output.weight", [VOCABULARY, EMBEDDING]));
+  tensors.push(tensor("output_norm.weight", [embedding]), tensor("output.weight", [vocabulary, embedding]));
   const u32 = (value) => ({ type: "u32", value });
   const metadata = new Map([
     ["general.architecture", { type: "string", value: "llama" }],
@@ -31,15 +31,15 @@ export async function makeModel(path, layers = 8, overwrite = true) {
     ["general.file_type", u32(1)],
     ["llama.block_count", u32(layers)],
     ["llama.context_length", u32(2048)],
-    ["llama.embedding_length", u32(EMBEDDING)],
-    ["llama.feed_forward_length", u32(FEED_FORWARD)],
-    ["llama.attention.head_count", u32(HEADS)],
-    ["llama.attention.head_count_kv", u32(HEADS)],
+    ["llama.embedding_length", u32(embedding)],
+    ["llama.feed_forward_length", u32(feedForward)],
+    ["llama.attention.head_count", u32(heads)],
+    ["llama.attention.head_count_kv", u32(heads)],
     ["llama.attention.layer_norm_rms_epsilon", { type: "f32", value: Math.fround(1e-5) }],
-    ["llama.rope.dimension_count", u32(EMBEDDING / HEADS)],
-    ["llama.vocab_size", u32(VOCABULARY)],
+    ["llama.rope.dimension_count", u32(HEAD_LENGTH)],
+    ["llama.vocab_size", u32(vocabulary)],
   ]);
-  const sink = await fileSink(path, { overwrite });
+  const sink = await fileSink(path, { overwrite: true });
   await writeGguf(sink, {
     metadata,
     tensors: tensors.map((info, index) => ({ ...info, data: () => dataOf(info, index, pool) })),
@@ -89,5 +89,5 @@ function randomHalves() {
 if (import.meta.url === `file://${process.argv[1]}`) {
   const [path, layers = "8"] = process.argv.slice(2);
   if (path === undefined) throw new Error("node scripts/make-model.mjs <file> [layers]");
-  await makeModel(path, Number(layers));
+  await makeModel(path, { layers: Number(layers) });
 }

@@ -45,6 +45,7 @@ export async function runStaged(
       await run.make(crew, left, { onPiece: (piece, result) => output.note(piece, result) });
       if (check) await checkAll(run, output, crew);
     });
+    run.options.signal?.throwIfAborted();
     await output.publish();
   } catch (error) {
     const kept = await output.end(keep && isInterruption(error));

@@ -1,9 +1,21 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openModel, parseTarget, planConversion, type RunOptions, runPlan } from "../src/index.ts";
+import {
+  type Model,
+  type OutputStore,
+  openModel,
+  type Plan,
+  parseTarget,
+  planConversion,
+  type RunOptions,
+  runPlan,
+  type WorkerHandle,
+  type Workers,
+} from "../src/index.ts";
 import { nodeWorkers } from "../src/workers/node.ts";
 import { ggufBytes, pseudoWeights, type TinyTensor } from "./tiny-gguf.ts";
 
@@ -24,25 +36,176 @@ function tensors(): TinyTensor[] {
   ];
 }
 
-async function convert(target: string, name: string, options: RunOptions): Promise<Uint8Array> {
+async function withPlan<T>(
+  target: string,
+  name: string,
+  use: (plan: Plan, model: Model) => Promise<T>,
+): Promise<T> {
   const model = await openModel({ store: directoryStore(folder), file: "model.gguf" });
   try {
-    const plan = await planConversion(model, parseTarget(target), { outputName: name });
-    await runPlan(plan, model, directoryStore(join(folder, "out")), { bandByteLength: 64 * 1024, ...options });
-    return await readFile(join(folder, "out", `${name}.gguf`));
+    return await use(await planConversion(model, parseTarget(target), { outputName: name }), model);
   } finally {
     await model.close();
   }
 }
 
+const out = (): string => join(folder, "out");
+
+function convert(
+  target: string,
+  name: string,
+  options: RunOptions,
+  store: OutputStore = directoryStore(out()),
+): Promise<Awaited<ReturnType<typeof runPlan>>> {
+  return withPlan(target, name, (plan, model) =>
+    runPlan(plan, model, store, { bandByteLength: 64 * 1024, ...options }),
+  );
+}
+
+const threads = (jobs: number): Workers => nodeWorkers({ jobs, weightsPerWorker: 1 });
+
 describe("the bytes do not depend on who makes them", () => {
-  it.each(["gguf:q8_0", "gguf:q4_k_m", "gguf:f32", "gguf:f16"])("%s", async (target) => {
-    const alone = await convert(target, `${target.slice(5)}-1`, {});
-    for (const jobs of [2, 3]) {
-      const name = `${target.slice(5)}-${jobs}`;
-      const shared = await convert(target, name, { workers: nodeWorkers({ jobs, weightsPerWorker: 1 }) });
-      expect(Buffer.compare(alone, shared), name).toBe(0);
+  it("with one thread, two or three, and the measured errors do not either", async () => {
+    for (const target of ["gguf:q4_k_m", "gguf:f16"]) {
+      const alone = await convert(target, "one", {});
+      for (const jobs of [2, 3]) {
+        const report = await convert(target, `by-${jobs}`, { workers: threads(jobs) });
+        expect(report.tensors).toEqual(alone.tensors);
+        const [wanted, found] = [
+          await readFile(join(out(), "one.gguf")),
+          await readFile(join(out(), `by-${jobs}.gguf`)),
+        ];
+        expect(Buffer.compare(wanted, found), `${target} by ${jobs}`).toBe(0);
+      }
+      expect(await readdir(out())).toHaveLength(3);
+      await rm(out(), { recursive: true });
     }
-    expect((await readdir(join(folder, "out"))).filter((name) => name.startsWith("."))).toEqual([]);
   });
+
+  it("where the output only appends", async () => {
+    const [alone, shared] = [memoryStore({ name: "alone" }), memoryStore({ name: "shared" })];
+    await convert("gguf:q8_0", "x", {}, alone);
+    await convert("gguf:q8_0", "x", { workers: threads(3) }, shared);
+    expect(
+      Buffer.compare(alone.files.get("x.gguf") ?? Buffer.of(), shared.files.get("x.gguf") ?? Buffer.of(1)),
+    ).toBe(0);
+  });
+});
+
+/** A worker made of a function: what it does with each request. */
+function fakeWorkers(
+  act: (request: Parameters<WorkerHandle["post"]>[0], listeners: Parameters<WorkerHandle["listen"]>) => void,
+): Workers & { started: number; ended: number } {
+  const workers = {
+    count: 2,
+    weightsPerWorker: 1,
+    started: 0,
+    ended: 0,
+    start(): WorkerHandle {
+      workers.started += 1;
+      let listeners: Parameters<WorkerHandle["listen"]> | undefined;
+      return {
+        post(message) {
+          if (listeners !== undefined) act(message, listeners);
+        },
+        listen(...given) {
+          listeners = given;
+        },
+        async terminate() {
+          workers.ended += 1;
+        },
+      };
+    },
+  };
+  return workers;
+}
+
+describe("workers that fail", () => {
+  it("one that dies is one clear error, and nothing hangs", async () => {
+    const workers = fakeWorkers((request, [, onEnd]) => {
+      if (request.kind === "make") setTimeout(() => onEnd("it ran out of memory"), 5);
+    });
+    await expect(convert("gguf:q8_0", "dead", { workers })).rejects.toMatchObject({
+      code: "IO",
+      message: "A worker stopped: it ran out of memory.",
+      hint: expect.stringContaining("fewer jobs"),
+    });
+    expect(workers.started).toBe(2);
+    expect(workers.ended).toBeGreaterThanOrEqual(2);
+    await expect(convert("gguf:q8_0", "dead", { workers }, memoryStore({ name: "m" }))).rejects.toThrow(
+      "stopped",
+    );
+  });
+
+  it("a fault in a worker is the fault that it would be here", async () => {
+    const missing = fakeWorkers((request, [onReply]) => {
+      if (request.kind !== "make") return;
+      const error = {
+        name: "IoError",
+        message: "no",
+        stack: "there",
+        code: "IO" as const,
+        hint: "do",
+        path: "p",
+        tensor: "t",
+        offset: 7,
+      };
+      onReply({ kind: "failed", id: request.id, error });
+    });
+    const error: unknown = await convert("gguf:q8_0", "bad", { workers: missing }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({
+      name: "IoError",
+      code: "IO",
+      hint: "do",
+      path: "p",
+      tensor: "t",
+      offset: 7,
+    });
+    expect(error).toMatchObject({ cause: { stack: "there" } });
+  });
+
+  it("a source that changed before the workers opened it is refused", async () => {
+    const file = join(folder, "model.gguf");
+    const { mtime } = await stat(file);
+    const workers = threads(2);
+    const late: Workers = {
+      ...workers,
+      start() {
+        const handle = workers.start();
+        return {
+          ...handle,
+          post(message) {
+            // the workers begin a moment after the run has looked at the source
+            if (message.kind === "setup") void utimes(file, 1, 1).then(() => handle.post(message));
+            else setTimeout(() => handle.post(message), 300);
+          },
+        };
+      },
+    };
+    await expect(convert("gguf:q8_0", "late", { workers: late })).rejects.toMatchObject({
+      code: "IO",
+      message: expect.stringContaining("changed"),
+    });
+    await utimes(file, mtime, mtime);
+  });
+});
+
+it("a cancelled run ends its workers and leaves what another can go on with", async () => {
+  await convert("gguf:q4_k_m", "whole", {});
+  const controller = new AbortController();
+  const started = performance.now();
+  await expect(
+    convert("gguf:q4_k_m", "x", {
+      workers: threads(2),
+      signal: controller.signal,
+      onProgress: ({ done, total }) => done > total / 3 && controller.abort(),
+    }),
+  ).rejects.toMatchObject({ name: "AbortError" });
+  expect(performance.now() - started).toBeLessThan(30_000);
+  expect(await readdir(out())).not.toContain("x.gguf");
+  await convert("gguf:q4_k_m", "x", { workers: threads(2), resume: true });
+  const [wanted, found] = [await readFile(join(out(), "whole.gguf")), await readFile(join(out(), "x.gguf"))];
+  expect(Buffer.compare(wanted, found)).toBe(0);
 });
