@@ -1,4 +1,7 @@
-// Writes a GGUF of random F16 weights, shaped as a llama: node scripts/make-model.mjs <file> [layers, default 8: 1.08 GB]
+// Writes a GGUF of random F16 weights, shaped as a llama; without options 1.08 GB:
+// node scripts/make-model.mjs <file> [--layers 8] [--embedding 2048] [--vocabulary 32000]
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { fileSink } from "../packages/core/dist/node.js";
 import { writeGguf } from "../packages/gguf/dist/index.js";
 
@@ -86,8 +89,21 @@ function randomHalves() {
   return halves;
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) {
-  const [path, layers = "8"] = process.argv.slice(2);
-  if (path === undefined) throw new Error("node scripts/make-model.mjs <file> [layers]");
-  await makeModel(path, { layers: Number(layers) });
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      layers: { type: "string", default: "8" },
+      embedding: { type: "string", default: "2048" },
+      vocabulary: { type: "string", default: "32000" },
+    },
+  });
+  const [path] = positionals;
+  if (path === undefined) throw new Error("node scripts/make-model.mjs <file> [--layers 8] …");
+  const { layers, embedding, vocabulary } = values;
+  await makeModel(path, {
+    layers: Number(layers),
+    embedding: Number(embedding),
+    vocabulary: Number(vocabulary),
+  });
 }

@@ -59,9 +59,11 @@ export async function execute(
         signal,
         workers: nodeWorkers({ jobs }),
         onProgress: ({ done, total }) => bar.update(done, total),
-        onNotice(notice) {
+        onNotice({ code, message }) {
           bar.end();
-          if (options.quiet !== true && options.json !== true) streams.err.write(`requant: ${notice}\n`);
+          if (options.quiet === true || options.json === true) return;
+          const hint = code === "kept" ? "; run again with --resume to go on" : "";
+          streams.err.write(`requant: ${message}${hint}\n`);
         },
       },
     );

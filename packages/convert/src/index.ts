@@ -72,7 +72,7 @@ export {
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan-options.ts";
 export { type PlanReport, planReport, type ReportTensor } from "./plan-report.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run.ts";
-export type { RunOptions, RunProgress } from "./run-options.ts";
+export type { RunNotice, RunOptions, RunProgress } from "./run-options.ts";
 export { planMerge, planSplit, type SplitModelOptions } from "./split.ts";
 export { listTargets, parseTarget } from "./target.ts";
 export { type VerifiedTensor, type VerifyOptions, type VerifyReport, verifyModels } from "./verify.ts";

@@ -34,6 +34,16 @@ export interface RunOptions {
    */
   readonly workers?: Workers | undefined;
   readonly onProgress?: ((progress: RunProgress) => void) | undefined;
-  /** Told what a person may want to know, in a sentence. */
-  readonly onNotice?: ((notice: string) => void) | undefined;
+  readonly onNotice?: ((notice: RunNotice) => void) | undefined;
+}
+
+/** Something that a person may want to know. */
+export interface RunNotice {
+  /**
+   * kept: an interrupted run left something for one that resumes.
+   * compared: there was nothing left to resume but whole files; they are what this run makes.
+   */
+  readonly code: "kept" | "compared";
+  /** One sentence. */
+  readonly message: string;
 }

@@ -36,7 +36,10 @@ export async function runStaged(
       // the run before was at its very end, or this is somebody else's file: the bytes tell
       await output.end(false);
       await compareWithExisting(run, store);
-      onNotice?.("the output was complete already: it was made again and compared");
+      onNotice?.({
+        code: "compared",
+        message: "the output was complete already; it was made again and compared",
+      });
       return;
     }
     await run.withCrew(destinationOf(output), async (crew) => {
@@ -49,8 +52,7 @@ export async function runStaged(
     await output.publish();
   } catch (error) {
     const kept = await output.end(keep && isInterruption(error));
-    if (kept)
-      onNotice?.("what was finished is kept beside the output; a run that resumes goes on from there");
+    if (kept) onNotice?.({ code: "kept", message: "what was finished is kept beside the output" });
     throw error;
   }
 }
