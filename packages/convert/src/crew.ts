@@ -1,7 +1,6 @@
 /** Who makes the pieces of a run: this thread, or workers. */
 import { UsageError } from "@requant/core";
-import { checksum } from "./checksum.ts";
-import type { Deliver, PieceMaker } from "./piece-maker.ts";
+import type { Deliver, PieceMaker, ReadBack } from "./piece-maker.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
 
 export interface Crew {
@@ -10,26 +9,10 @@ export interface Crew {
   /** Makes the pieces of a job and brings them where they belong. */
   make(job: Job): Promise<readonly PieceResult[]>;
   /** Checksums of what lies where the pieces belong. */
-  read(pieces: readonly Piece[]): Promise<readonly number[]>;
+  read(pieces: readonly Piece[]): Promise<readonly string[]>;
   /** Gives up what is under way: it fails with `reason`. */
   stop(reason: unknown): void;
   close(): Promise<void>;
-}
-
-/** Fills `target` with what lies where a piece belongs. */
-export type ReadBack = (piece: Piece, target: Uint8Array) => Promise<void>;
-
-export async function checksumsOf(pieces: readonly Piece[], readBack: ReadBack): Promise<number[]> {
-  const buffer = new Uint8Array(pieces.reduce((most, { byteLength }) => Math.max(most, byteLength), 0));
-  const sums: number[] = [];
-  for (const piece of pieces) {
-    const bytes = buffer.subarray(0, piece.byteLength);
-    await readBack(piece, bytes);
-    const sum = checksum();
-    sum.update(bytes);
-    sums.push(sum.digest());
-  }
-  return sums;
 }
 
 /** This thread alone: no worker has to start, which is faster for small models. */
@@ -45,7 +28,7 @@ export function localCrew(
     make: (job) => maker.make(job, deliver, abort.signal),
     async read(pieces) {
       if (readBack === undefined) throw new UsageError("what only appends cannot be read by pieces");
-      return checksumsOf(pieces, readBack);
+      return maker.read(pieces, readBack);
     },
     stop: (reason) => abort.abort(reason),
     close: async () => maker.close(),

@@ -1,3 +1,6 @@
+import { kernelAddress } from "@requant/core";
+import { kernels } from "./kernels.ts";
+
 /** What encoding did to values, in doubles. Sums of bands add up, in the order of the bands. */
 export interface ErrorSums {
   /** Sum of the squared differences. */
@@ -11,42 +14,48 @@ export interface ErrorMeter {
   sums(): ErrorSums;
 }
 
+/** Values in the kernels' memory are compared there, others here, with the same result. */
 export function errorMeter(): ErrorMeter {
   let noise = 0;
   let maxAbsError = 0;
   return {
     add(expected, found) {
-      const { length } = expected;
-      // four sums, so that an addition need not wait for the one before
-      let [sum0, sum1, sum2, sum3] = [0, 0, 0, 0];
-      let [most0, most1] = [0, 0];
-      let i = 0;
-      for (const end = length - 3; i < end; i += 4) {
-        const error0 = expected[i]! - found[i]!;
-        const error1 = expected[i + 1]! - found[i + 1]!;
-        const error2 = expected[i + 2]! - found[i + 2]!;
-        const error3 = expected[i + 3]! - found[i + 3]!;
-        sum0 += error0 * error0;
-        sum1 += error1 * error1;
-        sum2 += error2 * error2;
-        sum3 += error3 * error3;
-        most0 = Math.max(most0, Math.abs(error0), Math.abs(error2));
-        most1 = Math.max(most1, Math.abs(error1), Math.abs(error3));
-      }
-      for (; i < length; i++) {
-        const error = expected[i]! - found[i]!;
-        sum0 += error * error;
-        most0 = Math.max(most0, Math.abs(error));
-      }
-      const sum = sum0 + sum1 + (sum2 + sum3);
-      const sums = Number.isNaN(sum)
-        ? sumsAroundNaNs(expected, found)
-        : { noise: sum, maxAbsError: Math.max(most0, most1) };
+      const counted = compared(expected, found);
+      const sums = Number.isNaN(counted.noise) ? sumsAroundNaNs(expected, found) : counted;
       noise += sums.noise;
       maxAbsError = Math.max(maxAbsError, sums.maxAbsError);
     },
     sums: () => ({ noise, maxAbsError }),
   };
+}
+
+function compared(expected: Float32Array, found: Float32Array): ErrorSums {
+  const [a, b] = [kernelAddress(expected), kernelAddress(found)];
+  const kernel = a === undefined || b === undefined ? undefined : kernels.kernel("addSquaredErrors");
+  if (a === undefined || b === undefined || kernel === undefined) return comparedHere(expected, found);
+  const noise = kernel(a, b, expected.length);
+  return { noise, maxAbsError: kernels.kernel("largestError")?.() ?? 0 };
+}
+
+/** Differences are rounded to f32, their squares added in eight sums, one for each place in a group of eight values. */
+export function comparedHere(expected: Float32Array, found: Float32Array): ErrorSums {
+  const { length } = expected;
+  const end = length - (length % 8);
+  const sums = new Float64Array(8);
+  let most = 0;
+  for (let i = 0; i < end; i++) {
+    const error = Math.fround(expected[i]! - found[i]!);
+    sums[i % 8]! += error * error;
+    most = Math.max(most, Math.abs(error));
+  }
+  let rest = 0;
+  for (let i = end; i < length; i++) {
+    const error = Math.fround(expected[i]! - found[i]!);
+    rest += error * error;
+    most = Math.max(most, Math.abs(error));
+  }
+  const pair = (lane: number): number => sums[lane]! + sums[lane + 2]! + (sums[lane + 4]! + sums[lane + 6]!);
+  return { noise: pair(0) + pair(1) + rest, maxAbsError: most };
 }
 
 /** Where NaNs and infinities are among the values: the same on both sides is no error, on one side the largest there is. */

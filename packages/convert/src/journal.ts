@@ -31,9 +31,7 @@ function sealed(text: string): Uint8Array {
 }
 
 function sealOf(text: string): string {
-  const sum = checksum();
-  sum.update(new TextEncoder().encode(text));
-  return sum.digest().toString(16).padStart(8, "0");
+  return checksum(new TextEncoder().encode(text));
 }
 
 export function headLine(head: JournalHead): Uint8Array {
@@ -56,9 +54,13 @@ export function parseJournal(bytes: Uint8Array): Journal {
       head = parseHead(text);
       if (head === undefined) break;
     } else {
-      const [index, sum, noise, maxAbsError] = text.split(" ").map(Number);
-      if (index === undefined || sum === undefined || noise === undefined || maxAbsError === undefined) break;
-      pieces.set(index, { checksum: sum, noise, maxAbsError });
+      const [index, sum, noise, maxAbsError] = text.split(" ");
+      if (sum === undefined || maxAbsError === undefined) break;
+      pieces.set(Number(index), {
+        checksum: sum,
+        noise: Number(noise),
+        maxAbsError: Number(maxAbsError),
+      });
     }
     byteLength += line.byteLength;
   }

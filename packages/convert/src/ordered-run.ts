@@ -1,11 +1,12 @@
 /** A run whose output only appends: memory, a network, a page. */
 import { type ByteSource, IoError } from "@requant/core";
-import { checksumsOf } from "./crew.ts";
+import { checksum } from "./checksum.ts";
 import { OrderedOutput } from "./ordered-output.ts";
 import { checkHeader } from "./output/reopen.ts";
 import { lost, type OutputStore } from "./output-store.ts";
 import type { Job } from "./pieces.ts";
 import type { RunState } from "./run-state.ts";
+import { noWork, WorkArea } from "./work-area.ts";
 
 /** Files appear under their names only when all of them are written; on failure or abort nothing is left. */
 export async function runOrdered(run: RunState, store: OutputStore): Promise<void> {
@@ -28,7 +29,12 @@ export async function runOrdered(run: RunState, store: OutputStore): Promise<voi
   if (run.options.check === false) return;
   run.startPhase();
   try {
-    for (const file of run.layouts.keys()) await checkFile(run, store, file);
+    const area = new WorkArea({ ...noWork, out: run.work.sizes.out });
+    try {
+      for (const file of run.layouts.keys()) await checkFile(run, store, file, area);
+    } finally {
+      area.release();
+    }
   } catch (error) {
     if (error instanceof IoError) {
       for (const { file } of run.layouts) await store.remove?.(file.name);
@@ -37,7 +43,7 @@ export async function runOrdered(run: RunState, store: OutputStore): Promise<voi
   }
 }
 
-async function checkFile(run: RunState, store: OutputStore, file: number): Promise<void> {
+async function checkFile(run: RunState, store: OutputStore, file: number, area: WorkArea): Promise<void> {
   const layout = run.layouts[file];
   if (layout === undefined) return;
   const path = `${store.name}/${layout.file.name}`;
@@ -50,17 +56,24 @@ async function checkFile(run: RunState, store: OutputStore, file: number): Promi
     }
     await checkHeader(source, layout);
     for (const job of run.work.jobs) {
-      if (job.pieces[0]?.file === file) await checkJob(run, source, job, path);
+      if (job.pieces[0]?.file === file) await checkJob(run, source, job, path, area);
     }
   } finally {
     await source.close();
   }
 }
 
-async function checkJob(run: RunState, source: ByteSource, job: Job, path: string): Promise<void> {
+async function checkJob(
+  run: RunState,
+  source: ByteSource,
+  job: Job,
+  path: string,
+  area: WorkArea,
+): Promise<void> {
   for (const piece of job.pieces) {
     run.options.signal?.throwIfAborted();
-    const [sum] = await checksumsOf([piece], (_, target) => source.readInto(target, piece.byteOffset));
+    await source.readInto(area.bytes("out", 0, piece.byteLength), piece.byteOffset);
+    const sum = checksum(area.bytes("out", 0, piece.byteLength));
     if (sum !== run.resultOf(piece)?.checksum) throw lost(path, run.plan.tensors[job.tensor]?.name);
     run.report("check", job.tensor, piece);
   }

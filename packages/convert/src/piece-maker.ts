@@ -10,6 +10,9 @@ import { WorkArea, type WorkSizes } from "./work-area.ts";
 /** Takes the bytes of a piece, which are valid until the promise resolves. */
 export type Deliver = (piece: Piece, bytes: Uint8Array) => Promise<void>;
 
+/** Fills `target` with what lies where a piece belongs. */
+export type ReadBack = (piece: Piece, target: Uint8Array) => Promise<void>;
+
 export interface PieceMakerOptions {
   /** By their index in the plan. */
   readonly tensors: ReadonlyMap<number, PlanTensor>;
@@ -48,12 +51,26 @@ export class PieceMaker {
         signal?.throwIfAborted();
         const meter = isMeasured(tensor) ? errorMeter() : undefined;
         const bytes = await maker.make(piece.band, area, meter);
-        const sum = checksum();
-        sum.update(bytes);
+        const sum = checksum(bytes);
         await deliver(piece, bytes);
-        results.push({ checksum: sum.digest(), ...(meter?.sums() ?? { noise: 0, maxAbsError: 0 }) });
+        results.push({ checksum: sum, ...(meter?.sums() ?? { noise: 0, maxAbsError: 0 }) });
       }
       return results;
+    } finally {
+      this.giveBack(area);
+    }
+  }
+
+  /** Checksums of what lies where the pieces belong. */
+  async read(pieces: readonly Piece[], readBack: ReadBack): Promise<string[]> {
+    const area = await this.takeArea();
+    try {
+      const sums: string[] = [];
+      for (const piece of pieces) {
+        await readBack(piece, area.bytes("out", 0, piece.byteLength));
+        sums.push(checksum(area.bytes("out", 0, piece.byteLength)));
+      }
+      return sums;
     } finally {
       this.giveBack(area);
     }

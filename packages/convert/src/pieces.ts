@@ -26,7 +26,7 @@ export interface Job {
 
 /** What is known of a piece that was made. */
 export interface PieceResult {
-  readonly checksum: number;
+  readonly checksum: string;
   readonly noise: number;
   readonly maxAbsError: number;
 }

@@ -1,9 +1,9 @@
 /** What a run knows while it is under way, however its output is written. */
 import { UsageError } from "@requant/core";
-import { type Crew, inParallel, localCrew, type ReadBack } from "./crew.ts";
+import { type Crew, inParallel, localCrew } from "./crew.ts";
 import type { Model } from "./model.ts";
 import type { FileLayout } from "./output/layout.ts";
-import { type Deliver, PieceMaker } from "./piece-maker.ts";
+import { type Deliver, PieceMaker, type ReadBack } from "./piece-maker.ts";
 import { cutIntoJobs, errorOf, type Job, type Piece, type PieceResult, type Work } from "./pieces.ts";
 import type { Plan, PlanTensor } from "./plan.ts";
 import type { RunOptions, RunProgress } from "./run-options.ts";

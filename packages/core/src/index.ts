@@ -103,6 +103,7 @@ export { checkStorePath } from "./io/store-path.ts";
 export { type UrlOptions, urlSource, urlStore } from "./io/url.ts";
 export { type BlockTwinOptions, blockTwin } from "./kernels/block-twin.ts";
 export { allocateKernelBuffer, type KernelBuffer } from "./kernels/buffer.ts";
+export { kernelAddress } from "./kernels/memory.ts";
 export { type Kernel, type KernelModule, type KernelTable, kernelModule } from "./kernels/module.ts";
 export { installKernels, kernelsAreInstalled, uninstallKernels } from "./kernels/switch.ts";
 export { defaultLimits, type Limits, limitsWith } from "./limits.ts";

@@ -60,6 +60,7 @@ test("exports of @requant/core", () => {
       "isBfloat",
       "isCodecError",
       "isHalf",
+      "kernelAddress",
       "kernelModule",
       "kernelsAreInstalled",
       "limitsWith",

@@ -14,7 +14,7 @@ import {
 interface Task {
   readonly worker: Member;
   readonly job: Job | undefined;
-  resolve(answer: readonly PieceResult[] | readonly number[]): void;
+  resolve(answer: readonly PieceResult[] | readonly string[]): void;
   reject(error: unknown): void;
 }
 
@@ -82,7 +82,7 @@ export function workerCrew(workers: Workers, count: number, setup: WorkerSetup, 
     handle.post(setup);
   }
 
-  function send<T extends readonly PieceResult[] | readonly number[]>(
+  function send<T extends readonly PieceResult[] | readonly string[]>(
     job: Job | undefined,
     request: (id: number) => Parameters<WorkerHandle["post"]>[0],
   ): Promise<T> {
@@ -101,7 +101,7 @@ export function workerCrew(workers: Workers, count: number, setup: WorkerSetup, 
     capacity: count * setup.places,
     make: (job) => send<readonly PieceResult[]>(job, (id) => ({ kind: "make", id, job })),
     read: (pieces: readonly Piece[]) =>
-      send<readonly number[]>(undefined, (id) => ({ kind: "read", id, pieces })),
+      send<readonly string[]>(undefined, (id) => ({ kind: "read", id, pieces })),
     stop,
     async close() {
       closing = true;

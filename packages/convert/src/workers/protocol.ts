@@ -46,7 +46,7 @@ export type WorkerReply =
   | { readonly kind: "ready" }
   | { readonly kind: "piece"; readonly id: number; readonly index: number; readonly bytes: Uint8Array }
   | { readonly kind: "made"; readonly id: number; readonly results: readonly PieceResult[] }
-  | { readonly kind: "read"; readonly id: number; readonly checksums: readonly number[] }
+  | { readonly kind: "read"; readonly id: number; readonly checksums: readonly string[] }
   /** Without an id: the worker cannot work at all. */
   | { readonly kind: "failed"; readonly id: number | undefined; readonly error: PlainError };
 

@@ -6,7 +6,6 @@ import {
   type StagedBytes,
   type StoreAddress,
 } from "@requant/core";
-import { checksumsOf } from "../crew.ts";
 import type { Model } from "../model.ts";
 import { openModel } from "../open.ts";
 import { PieceMaker } from "../piece-maker.ts";
@@ -41,7 +40,7 @@ export function serve(host: WorkerHost): (request: WorkerRequest) => void {
     if (here === undefined) throw new IoError("a worker was given work before its tools");
     const { id } = request;
     if (request.kind === "read") {
-      const checksums = await checksumsOf(request.pieces, (piece, target) =>
+      const checksums = await here.maker.read(request.pieces, (piece, target) =>
         outputOf(here, piece).readInto(target, piece.byteOffset),
       );
       host.post({ kind: "read", id, checksums });
