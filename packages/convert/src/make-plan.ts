@@ -57,7 +57,7 @@ export async function planConversion(
   const exact = options.exact === true;
   const source = await readSourceFor(model, target, options, list);
   const rough = assemblePlan(source, target, targetOf(target, list).plan(source, target, options, like));
-  const plan = await proveExact(rough, model, { all: exact, signal: options.signal });
+  const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
   return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
 }

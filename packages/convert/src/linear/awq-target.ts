@@ -103,6 +103,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
   const own = layoutSchema.parse(layout);
   return {
     parts: awqCodec.parts(own),
+    requirement: awqCodec.requirement(own),
     rowMultiple: awqCodec.rowMultiple(own),
     storesGridExactly: own.version !== "gemv_fast" && own.version !== "llm-awq",
     quantize: (values, rows) => quantizeAwq(own, values, rows),

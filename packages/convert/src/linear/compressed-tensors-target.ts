@@ -15,7 +15,7 @@ import type {
   WeightEncoder,
 } from "./linear-target.ts";
 import { groupWord } from "./linear-weight.ts";
-import { describedGroupSize, gridWords, groupCountOf, scaleType } from "./target-words.ts";
+import { describedGroupSize, gridWords, groupCountOf, keepsOwnGroups, scaleType } from "./target-words.ts";
 
 const layoutSchema: z.ZodType<CompressedTensorsLayout> = z.object({
   rows: z.int().positive(),
@@ -69,8 +69,7 @@ export const compressedTensorsTarget: LinearTarget = {
       requirement: compressedTensorsCodec.requirement(layout),
     });
     const [grid, ...others] = grids;
-    const irregular = grid !== undefined && others.length === 0 && grid.groupSize === undefined;
-    return irregular
+    return grid !== undefined && others.length === 0 && keepsOwnGroups(grid)
       ? [offer(base), offer({ ...base, grouping: "any", groupCount: grid.groupCount })]
       : [offer(base)];
   },
@@ -95,6 +94,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
   const own = layoutSchema.parse(layout);
   return {
     parts: compressedTensorsCodec.parts(own),
+    requirement: compressedTensorsCodec.requirement(own),
     rowMultiple: compressedTensorsCodec.rowMultiple(own),
     storesGridExactly: true,
     quantize: (values, rows) => quantizeCompressedTensors(own, values, rows),

@@ -53,7 +53,7 @@ export const exl2Target: LinearTarget = {
   },
   arrange,
   offers({ module, rows, columns, source }, settings, own) {
-    if (settings["copy"] === true && source !== undefined) {
+    if (settings["copy"] === true && source?.format === "exl2") {
       const layout = layoutSchema.parse(source.layout);
       return [{ layout: { ...layout }, label: "EXL2", requirement: undefined }];
     }
@@ -115,7 +115,8 @@ function isSameAllocation(
   settings: TargetSettings,
   sourceConfig: unknown,
 ): boolean {
-  if (requests.length === 0 || requests.some(({ source }) => source?.format !== "exl2")) return false;
+  const decoder = requests.filter(({ module }) => !(HEAD.test(module) && settings["headBits"] === 16));
+  if (decoder.length === 0 || decoder.some(({ source }) => source?.format !== "exl2")) return false;
   try {
     const { bits, headBits = 16 } = parseExl2Config(sourceConfig);
     return bits === settings["bits"] && headBits === settings["headBits"];
@@ -158,6 +159,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
   };
   return {
     parts: exl2Codec.parts(own),
+    requirement: undefined,
     rowMultiple: 32,
     storesGridExactly: false,
     quantize: refuse,

@@ -32,7 +32,7 @@ import type {
   WeightRequest,
 } from "./linear-target.ts";
 import { groupWord } from "./linear-weight.ts";
-import { describedGroupSize, gridWords, groupCountOf, scaleType } from "./target-words.ts";
+import { describedGroupSize, gridWords, groupCountOf, keepsOwnGroups, scaleType } from "./target-words.ts";
 
 const VARIANTS: readonly string[] = ["v1", "v2", "planar", "marlin"];
 
@@ -153,9 +153,7 @@ function gptqOffers(
     requirement: gptqCodec.requirement(layout),
   });
   const [grid, ...others] = grids;
-  // act-order, and groups of different sizes: g_idx can say both, with the groups of the source
-  const irregular = grid !== undefined && others.length === 0 && grid.groupSize === undefined;
-  return irregular
+  return grid !== undefined && others.length === 0 && keepsOwnGroups(grid)
     ? [offer(base), offer({ ...base, grouping: "any", groupCount: grid.groupCount })]
     : [offer(base)];
 }
@@ -206,6 +204,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
   const search = layout["search"] === true;
   return {
     parts: gptqCodec.parts(own),
+    requirement: gptqCodec.requirement(own),
     rowMultiple: gptqCodec.rowMultiple(own),
     storesGridExactly: true,
     quantize: (values, rows) => quantizeGptq(own, values, rows, { search }),
@@ -218,6 +217,7 @@ function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
   const { groupSize, scale, columns } = layout;
   return {
     parts: gptqMarlinCodec.parts(layout),
+    requirement: gptqMarlinCodec.requirement(layout),
     rowMultiple: gptqMarlinCodec.rowMultiple(layout),
     storesGridExactly: true,
     quantize: (values, rows) =>

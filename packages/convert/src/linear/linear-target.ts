@@ -46,6 +46,8 @@ export interface LayoutOffer {
 /** Packs one weight, whose layout is chosen. */
 export interface WeightEncoder {
   readonly parts: readonly LinearPart[];
+  /** What a grid must be to be stored exactly; undefined where every grid gets new codes. */
+  readonly requirement: GridRequirement | undefined;
   /** Bands of rows begin at multiples of this. */
   readonly rowMultiple: number;
   /** True where the decoded weight is exactly the grid that was packed. */

@@ -1,5 +1,7 @@
 /** The words after the colon that linear targets share: "4bit", "128g", "sym". */
 
+import type { GridFacts } from "@requant/core";
+
 export interface GridWords {
   readonly bits?: number;
   /** −1: one group per row. */
@@ -27,6 +29,14 @@ export function gridWords(tokens: readonly string[]): GridWords | undefined {
     } else found.rest.push(token);
   }
   return found;
+}
+
+/**
+ * True for grids whose groups the words of a target cannot say: act-order, groups of different sizes, and EXL2's, which no
+ * configuration tells. A format with g_idx keeps them.
+ */
+export function keepsOwnGroups({ groupSize, rounding }: Pick<GridFacts, "groupSize" | "rounding">): boolean {
+  return groupSize === undefined || rounding === "f16";
 }
 
 /** The scale type that holds every scale of a source, the one of most readers first. */
