@@ -71,6 +71,32 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     ),
   );
 
+  conversion(
+    command(
+      "fake-quantize <model> <output>",
+      "a float model whose weights went through a target and back",
+      async () => (await import("./commands/fake-quantize.ts")).fakeQuantize,
+    ),
+  )
+    .option("--dtype <type>", "what the values are stored in: f32, f16 or bf16", "f32")
+    .option("--plan", "print the plan, write nothing")
+    .option("--overwrite", "replace an existing output")
+    .option("--no-verify", "do not re-read and compare what was written");
+
+  command(
+    "name <model-name>",
+    "what the words in a model's name say",
+    async () => (await import("./commands/name.ts")).name,
+  );
+
+  command(
+    "choose",
+    "sizes and published quality figures of the formats that fit",
+    async () => (await import("./commands/choose.ts")).choose,
+  )
+    .requiredOption("--parameters <count>", "of the model: 8B, 1.1B, 8x7B")
+    .option("--memory <size>", "most bytes that the weights may take, for example 8GiB");
+
   command(
     "verify <a> <b>",
     "compare two models weight by weight in f32",
@@ -123,7 +149,10 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
 /** The options that decide what a conversion makes. */
 function conversion(command: Command): Command {
   return command
-    .requiredOption("--to <target>", "gguf:q4_k_m, gguf:q8_0, gguf:bf16, safetensors:f16 …")
+    .requiredOption(
+      "--to <target>",
+      "gguf:q4_k_m, gguf:auto, gptq:4bit-128g-sym, awq:gemm-128g, exl2:4.25bpw-h6, safetensors:f16 …",
+    )
     .option("--exact", "refuse any tensor that would not keep its values")
     .option("--shard-size <size>", "split the output, for example 5G")
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")

@@ -1,3 +1,4 @@
+import { dequantizeGrid, type Grid, groupSizeOf, sequentialGroups } from "@requant/core";
 import { sourceRowOf } from "@requant/models";
 
 /** A tensor that differs between two models, and access to both sides' rows (small numbers of them at a time). */
@@ -10,6 +11,11 @@ export interface Suspect {
   readonly headCounts: readonly number[];
   a(start: number, end: number): Promise<Float32Array>;
   b(start: number, end: number): Promise<Float32Array>;
+  /** The same rows as integers, on the sides that store them so. */
+  readonly grids: {
+    readonly a?: ((start: number, end: number) => Promise<Grid>) | undefined;
+    readonly b?: ((start: number, end: number) => Promise<Grid>) | undefined;
+  };
 }
 
 /** One known fault: `find` returns what to tell the user, or undefined. */
@@ -20,6 +26,7 @@ export interface Diagnosis {
 
 /** An explanation must take away three quarters of the error: rounding of a quantized side may stay. */
 const EXPLAINED = 0.25;
+const GROUP_SIZES: readonly number[] = [128, 64, 32];
 /** Rows that are looked at, at most; one attention head always fits. */
 const SAMPLE_ROWS = 256;
 
@@ -65,24 +72,30 @@ const rowsPermuted: Diagnosis = {
   },
 };
 
+/** Stored column by column under the shape of the right matrix; where rows and columns are as many, simply turned. */
 const transposed: Diagnosis = {
   name: "transposed",
   async find(suspect) {
-    if (suspect.rowCount !== suspect.rowLength) return undefined;
-    const size = suspect.rowLength;
-    const columns = Math.min(8, size);
-    const b = await suspect.b(0, columns);
-    const gathered = new Float32Array(columns * size);
-    for (let start = 0; start < size; start += SAMPLE_ROWS) {
-      const end = Math.min(start + SAMPLE_ROWS, size);
-      const rows = await suspect.a(start, end);
+    const { rowCount, rowLength } = suspect;
+    const columns = Math.min(8, rowLength);
+    const count = columns * rowCount;
+    const rows = Math.min(rowCount, Math.ceil(count / rowLength));
+    const gathered = new Float32Array(count);
+    for (let start = 0; start < rowCount; start += SAMPLE_ROWS) {
+      const end = Math.min(start + SAMPLE_ROWS, rowCount);
+      const band = await suspect.a(start, end);
       for (let row = start; row < end; row++) {
         for (let column = 0; column < columns; column++)
-          gathered[column * size + row] = rows[(row - start) * size + column]!;
+          gathered[column * rowCount + row] = band[(row - start) * rowLength + column]!;
       }
     }
-    const a = await suspect.a(0, columns);
-    return relativeRmse(gathered, b) < relativeRmse(a, b) * EXPLAINED
+    const length = Math.min(count, rows * rowLength);
+    const [a, b] = [await suspect.a(0, rows), await suspect.b(0, rows)].map((values) =>
+      values.subarray(0, length),
+    );
+    return a !== undefined &&
+      b !== undefined &&
+      relativeRmse(gathered.subarray(0, length), b) < relativeRmse(a, b) * EXPLAINED
       ? "transposed: the second model's rows are the first one's columns"
       : undefined;
   },
@@ -106,8 +119,6 @@ const scaled: Diagnosis = {
   },
 };
 
-const GROUP_SIZES: readonly number[] = [128, 64, 32];
-
 const shifted: Diagnosis = {
   name: "zero-point",
   async find(suspect) {
@@ -129,8 +140,113 @@ const shifted: Diagnosis = {
   },
 };
 
-/** Tried in this order. Formats with more ways to be wrong add theirs. */
-export const diagnoses: readonly Diagnosis[] = [rowsPermuted, transposed, scaled, shifted];
+/** AWQ's order of eight out features in a word (AutoAWQ, utils/packing_utils.py). */
+const AWQ_ORDER: readonly number[] = [0, 2, 4, 6, 1, 3, 5, 7];
+
+/**
+ * Codes and zero points of eight neighbouring rows in the wrong order, each under the scale of another row. Scales are in
+ * natural order, so each group may differ by a factor.
+ */
+const awqOrder: Diagnosis = {
+  name: "awq-order",
+  async find(suspect) {
+    if (suspect.rowCount % 8 !== 0) return undefined;
+    const { a, b, rows } = await sample(suspect);
+    const before = relativeRmse(a, b);
+    const length = suspect.rowLength;
+    for (const inverse of [false, true]) {
+      for (const size of GROUP_SIZES.filter((candidate) => length % candidate === 0)) {
+        const explained = new Float32Array(a.length);
+        for (let row = 0; row < rows - (rows % 8); row++) {
+          const place = row % 8;
+          const from = row - place + (inverse ? AWQ_ORDER.indexOf(place) : AWQ_ORDER[place]!);
+          for (let group = 0; group < length; group += size) {
+            fitted(a, from * length + group, b, row * length + group, size, explained);
+          }
+        }
+        if (relativeRmse(b, explained) < before * EXPLAINED) {
+          return "AWQ order: in each eight rows the codes stand in the order 0 2 4 6 1 3 5 7 of AWQ's words; one side was packed or unpacked without undoing it";
+        }
+      }
+    }
+    return undefined;
+  },
+};
+
+/** `out` at `to`: the values of `a` at `from`, times the factor that brings them nearest to those of `b` at `to`. */
+function fitted(
+  a: Float32Array,
+  from: number,
+  b: Float32Array,
+  to: number,
+  size: number,
+  out: Float32Array,
+): void {
+  let [products, squares] = [0, 0];
+  for (let i = 0; i < size; i++) {
+    products += a[from + i]! * b[to + i]!;
+    squares += a[from + i]! ** 2;
+  }
+  const factor = squares === 0 ? 0 : products / squares;
+  for (let i = 0; i < size; i++) out[to + i] = a[from + i]! * factor;
+}
+
+/** A fault that shows in integers: what one side would be worth if it were read wrongly, next to the other side. */
+function misreading(
+  name: string,
+  text: (wrong: "first" | "second") => string,
+  misread: (grid: Grid) => readonly Grid[],
+): Diagnosis {
+  return {
+    name,
+    async find(suspect) {
+      const { rows, a, b } = await sample(suspect);
+      const before = relativeRmse(a, b);
+      for (const side of ["a", "b"] as const) {
+        const grid = await suspect.grids[side]?.(0, rows);
+        if (grid === undefined) continue;
+        const values = new Float32Array(a.length);
+        for (const wrong of misread(grid)) {
+          dequantizeGrid(wrong, values);
+          const [expected, found] = side === "a" ? [values, b] : [a, values];
+          // the side whose integers explain the other is the one that is read rightly
+          if (relativeRmse(expected, found) < before * EXPLAINED)
+            return text(side === "a" ? "second" : "first");
+        }
+      }
+      return undefined;
+    },
+  };
+}
+
+const actOrderIgnored: Diagnosis = misreading(
+  "act-order",
+  (wrong) =>
+    `act-order ignored: the ${wrong} model takes the groups of columns one after another, where g_idx spreads them`,
+  (grid) => {
+    if (groupSizeOf(grid.groupOfColumn) !== undefined) return [];
+    const size = Math.ceil(grid.columns / grid.groupCount);
+    return [{ ...grid, groupOfColumn: sequentialGroups(grid.columns, size) }];
+  },
+);
+
+const zeroOffByOne: Diagnosis = misreading(
+  "zero-point",
+  (wrong) =>
+    `zero point: in the ${wrong} model all zero points are off by one (GPTQ v1 read as v2, or the reverse)`,
+  (grid) => [1, -1].map((step) => ({ ...grid, zeros: grid.zeros.map((zero) => zero + step) })),
+);
+
+/** Tried in this order: what is seen in integers first, as it is sure. Formats with more ways to be wrong add theirs. */
+export const diagnoses: readonly Diagnosis[] = [
+  actOrderIgnored,
+  zeroOffByOne,
+  rowsPermuted,
+  transposed,
+  scaled,
+  awqOrder,
+  shifted,
+];
 
 /** The first known fault that explains most of the difference. */
 export async function diagnose(

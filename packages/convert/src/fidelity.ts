@@ -75,6 +75,11 @@ export function isQuantizedEncoding(encoding: string): boolean {
   return kindOf(encoding) === "quantized";
 }
 
+/** True for integers that are no weights: masks, position ids. */
+export function isIntegerEncoding(encoding: string): boolean {
+  return kindOf(encoding) === "integer";
+}
+
 /** How the rows of the target come from the rows of the source. */
 export interface RowMapping {
   /** Each target row is one whole source row, in any order: nothing is computed. */

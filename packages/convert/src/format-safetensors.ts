@@ -1,8 +1,10 @@
-import { LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
+import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
 import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors } from "@requant/safetensors";
+import { z } from "zod";
 import { type Found, openNamed, textOf } from "./find.ts";
 import type { Format } from "./format.ts";
+import { detectLinear, type QuantizationConfig } from "./linear/detect.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
 import { planSafetensors } from "./plan-safetensors.ts";
 
@@ -44,20 +46,36 @@ async function openSafetensorsModel(found: Found, options: OpenModelOptions): Pr
   const set = await openSafetensors(store, { limits, ...(file === undefined ? {} : { file }) });
   const config = await readConfig(found, limits);
   const architectures = config?.["architectures"];
-  const tensors: ModelTensor[] = [...set.tensors];
+  const storedTensors: ModelTensor[] = [...set.tensors];
   const byName = new Map(set.tensors.map((tensor) => [tensor.name, tensor]));
   const shards = set.files.length > 1 ? `, ${set.files.length} shards` : "";
+  const detected = await detectLinear(
+    storedTensors,
+    await readQuantizationConfig(found, config, limits),
+    {
+      config,
+      shapeOf: (tensor) => byName.get(tensor)?.shape,
+      async read({ name, byteLength }) {
+        const tensor = byName.get(name);
+        return tensor === undefined ? new Uint8Array(0) : set.read(tensor, 0, byteLength);
+      },
+    },
+    folder,
+  );
+  const { tensors, format = "safetensors", weights, claims } = detected;
+  const packed = detected.format === undefined ? "" : `, ${weights.size} weights packed as ${format}`;
   return modelOf({
     name: file === undefined ? folder : `${folder}/${file}`,
     folder,
-    format: "safetensors",
-    variant: `${config === undefined ? "safetensors" : "Hugging Face directory, safetensors"}${shards}`,
+    format,
+    variant: `${config === undefined ? "safetensors" : "Hugging Face directory, safetensors"}${packed}${shards}`,
     naming: "hf",
     architecture:
       Array.isArray(architectures) && typeof architectures[0] === "string" ? architectures[0] : undefined,
     files: set.files.map(({ name, byteLength }) => ({ name, byteLength })),
     tensors,
-    warnings: set.warnings,
+    warnings: [...set.warnings, ...detected.warnings],
+    linear: { storedTensors, claims, weights },
     gguf: undefined,
     hf: hfFacts(found, limits, tensors, config, set.metadata),
     async read({ name }, start, end) {
@@ -99,6 +117,46 @@ async function readConfig(
   if (found.names?.includes("config.json") === false) return undefined;
   const bytes = await readSideFile(found.store, "config.json", limits);
   return bytes === undefined ? undefined : readHfFiles("", new Map([["config.json", bytes]]), []).config;
+}
+
+/** Where the tools put what they claim about packed weights, in the order in which readers look. */
+const QUANTIZATION_FILES: readonly (readonly [file: string, method: string | undefined])[] = [
+  ["quantize_config.json", undefined],
+  ["quant_config.json", "awq"],
+];
+
+const jsonObject = z.record(z.string(), z.unknown());
+
+async function readQuantizationConfig(
+  found: Found,
+  config: Readonly<Record<string, unknown>> | undefined,
+  limits: Limits,
+): Promise<QuantizationConfig | undefined> {
+  const path = `${found.store.name.replace(/\/$/, "")}/`;
+  const own = jsonObject.safeParse(config?.["quantization_config"] ?? config?.["compression_config"]);
+  if (own.success) return { method: methodOf(own.data), json: own.data, path: `${path}config.json` };
+  for (const [name, method] of QUANTIZATION_FILES) {
+    if (found.names?.includes(name) === false) continue;
+    const bytes = await readSideFile(found.store, name, limits);
+    if (bytes === undefined) continue;
+    const json = parseJson(bytes, `${path}${name}`);
+    // old files of AutoGPTQ say no method
+    return { method: methodOf(json) ?? method ?? "gptq", json, path: `${path}${name}` };
+  }
+  return undefined;
+}
+
+function methodOf(json: Readonly<Record<string, unknown>>): string | undefined {
+  const method = json["quant_method"] ?? json["method"];
+  return typeof method === "string" ? method : undefined;
+}
+
+function parseJson(bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> {
+  try {
+    return jsonObject.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    throw new FormatError("this is not a JSON object", { path, cause });
+  }
 }
 
 /** Files that belong to a model beside its weights. */

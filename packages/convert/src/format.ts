@@ -19,6 +19,18 @@ export interface PlannedOutput {
   readonly notes: readonly string[];
 }
 
+/** What a plan must know about values, beyond headers and the small parts of linear weights. */
+export interface SourceNeeds {
+  /** The offsets that occur in the codes of linear weights. */
+  readonly offsets?: boolean | undefined;
+  /** Which 16-bit float type holds the values of F32 matrices, and of linear weights that no block type holds. */
+  readonly narrowest?: boolean | undefined;
+  /** The grids of ggml blocks. */
+  readonly blocks?: boolean | undefined;
+  /** What each EXL2 recipe would cost in every matrix. */
+  readonly recipeErrors?: boolean | undefined;
+}
+
 /** Makes a format. */
 export interface TargetFormat {
   /** A whole target, for messages: "gguf:q8_0". */
@@ -27,6 +39,8 @@ export interface TargetFormat {
   allowed(): readonly string[];
   /** Settings from the words after the colon (lowercase, split at "-"); undefined when they are not understood. */
   parse(tokens: readonly string[]): Target["settings"] | undefined;
+  /** Undefined: headers are enough. */
+  needs?(target: Target, source: Pick<Model, "gguf">): SourceNeeds;
   /** Pure: no reads. */
   plan(source: PlanSource, target: Target, options: PlanOptions, like: PlanSource | undefined): PlannedOutput;
 }

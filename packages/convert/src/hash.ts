@@ -5,7 +5,7 @@ import { openWeight, type WeightPlan } from "@requant/models";
 import { floatBytes } from "./dump.ts";
 import type { Model } from "./model.ts";
 import { canonicalPlans } from "./naming.ts";
-import { weightSource } from "./weights.ts";
+import { weightSource } from "./weight-source.ts";
 
 export interface HashOptions {
   /** Also each tensor's stored bytes. */
@@ -100,7 +100,7 @@ async function hashPieces(
 
 async function hashTensors(model: Model, advance: (byteLength: number) => void): Promise<TensorHash[]> {
   const hashes: TensorHash[] = [];
-  for (const { name, shape, encoding, byteLength } of model.tensors) {
+  for (const { name, shape, encoding, byteLength } of model.storedTensors) {
     const digest = await hashPieces(byteLength, (start, end) => model.readBytes(name, start, end), advance);
     hashes.push({ name, shape, encoding, sha256: digest });
   }

@@ -12,6 +12,7 @@ export {
   writeNpy,
 } from "./dump.ts";
 export { bitsPerWeight, codecOf } from "./encodings.ts";
+export { type FakeQuantizeOptions, planFakeQuantize } from "./fake-quantize.ts";
 export {
   type Fidelity,
   fidelities,
@@ -20,7 +21,7 @@ export {
   type RowMapping,
 } from "./fidelity.ts";
 export { type Found, findModel } from "./find.ts";
-export type { Format, PlannedOutput, SourceFormat, TargetFormat } from "./format.ts";
+export type { Format, PlannedOutput, SourceFormat, SourceNeeds, TargetFormat } from "./format.ts";
 export { formats } from "./formats.ts";
 export {
   type FileHash,
@@ -35,9 +36,16 @@ export {
   type Fact,
   type Inspection,
   inspectModel,
-  type MeasuredFact,
 } from "./inspect.ts";
+export type {
+  Examination,
+  LinearClaims,
+  LinearFindings,
+  StoredLinear,
+  StoredPart,
+} from "./linear/linear-weight.ts";
 export { makePlan, planConversion, readPlanSource } from "./make-plan.ts";
+export type { MeasuredFact } from "./measured-fact.ts";
 export {
   editMetadata,
   type MetadataChange,
@@ -63,8 +71,11 @@ export {
   type LeftOut,
   type Plan,
   type PlanFile,
+  type PlanLinear,
   type PlanSource,
+  type PlanSourceTensor,
   type PlanTensor,
+  type PlanThrough,
   parsePlan,
   planJobs,
   type Target,

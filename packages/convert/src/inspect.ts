@@ -1,5 +1,7 @@
 import { elementCount, type MetadataValue } from "@requant/core";
 import { fileTypeByNumber } from "@requant/gguf";
+import { packedFacts } from "./linear/packed-facts.ts";
+import type { MeasuredFact } from "./measured-fact.ts";
 import type { Model, ModelFile, ModelTensor } from "./model.ts";
 
 export interface EncodingShare {
@@ -13,15 +15,6 @@ export interface EncodingShare {
 export interface Fact {
   readonly label: string;
   readonly value: string | number | boolean;
-}
-
-/** A fact that both the tensors and the config tell. The tensors are right. */
-export interface MeasuredFact {
-  readonly label: string;
-  readonly measured: string | number | boolean;
-  /** As the config or the metadata says; undefined where they say nothing. */
-  readonly claimed: string | number | boolean | undefined;
-  readonly agrees: boolean;
 }
 
 export interface Inspection {
@@ -41,11 +34,14 @@ export interface Inspection {
   readonly files: readonly ModelFile[];
   readonly facts: readonly Fact[];
   readonly measured: readonly MeasuredFact[];
+  /** What is doubtful or disagrees, each a sentence. */
+  readonly warnings: readonly string[];
   readonly tensors: readonly ModelTensor[];
 }
 
-/** What is in a model, from its headers alone. */
-export function inspectModel(model: Model): Inspection {
+/** What is in a model, from its headers and the small parts of its packed weights. */
+export async function inspectModel(model: Model): Promise<Inspection> {
+  const packed = await packedFacts(model);
   const { name, format, variant, architecture, files, tensors } = model;
   const parameterCount = tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const tensorByteLength = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
@@ -62,7 +58,8 @@ export function inspectModel(model: Model): Inspection {
     encodings: encodingShares(tensors),
     files,
     facts: factsOf(model),
-    measured: measuredFacts(model),
+    measured: [...packed.measured, ...measuredFacts(model)],
+    warnings: [...model.warnings.map(({ message }) => message), ...packed.warnings],
     tensors,
   };
 }
@@ -149,7 +146,9 @@ function measuredFacts(model: Model): MeasuredFact[] {
     facts.push({ label, measured, claimed, agrees: claimed === undefined || claimed === measured });
   };
   const main = mainEncoding(model.tensors);
-  if (main !== undefined) claim("main encoding", main, claimedEncoding(model));
+  const packed = model.tensors.some(({ linear }) => linear !== undefined);
+  // the config's dtype is that of the other weights
+  if (main !== undefined) claim("main encoding", main, packed ? undefined : claimedEncoding(model));
   const layers = new Set(model.tensors.flatMap(({ name }) => LAYER.exec(name)?.[1] ?? []));
   if (layers.size > 0) claim("layers", layers.size, numberFact(model, "layers"));
   const embedding = model.tensors.find(({ name }) => EMBEDDING.test(name));

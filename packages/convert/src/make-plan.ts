@@ -1,17 +1,25 @@
 /** From a model and a target to a plan. */
 import { ConversionError, elementCount, UsageError } from "@requant/core";
 import { configTensors } from "@requant/models";
+import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
-import type { Format, PlannedOutput } from "./format.ts";
+import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
 import { formats } from "./formats.ts";
+import { lookedAt } from "./look-at-source.ts";
 import type { Model } from "./model.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
 
-export async function readPlanSource(model: Model): Promise<PlanSource> {
-  const { name, format, variant, naming, architecture, files, tensors, gguf, hf } = model;
-  const facts = { name, format, variant, naming, architecture, files, tensors, gguf };
+/** Reads what a plan needs: headers, side files, the small parts of linear weights, and what `needs` asks of values. */
+export async function readPlanSource(
+  model: Model,
+  needs: SourceNeeds = {},
+  signal?: AbortSignal,
+): Promise<PlanSource> {
+  const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
+  const tensors = await lookedAt(model, needs, signal);
+  const facts = { name, format, variant, naming, architecture, files, tensors, storedTensors, gguf };
   if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
   const { fileMetadata } = hf;
   // a safetensors file alone has no config.json, hence no facts beside its tensors
@@ -47,10 +55,23 @@ export async function planConversion(
 ): Promise<Plan> {
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
-  const rough = makePlan(await readPlanSource(model), target, { ...options, exact: false }, like, list);
-  const plan = await proveExact(rough, model, { all: exact, signal: options.signal });
-  if (exact) refuseLoss(plan.tensors, target);
-  return plan;
+  const source = await readSourceFor(model, target, options, list);
+  const rough = assemblePlan(source, target, targetOf(target, list).plan(source, target, options, like));
+  const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
+  if (exact) refuseLoss(plan.tensors, target, source);
+  return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
+}
+
+/** The facts of a source that a plan for this target needs. */
+export async function readSourceFor(
+  model: Model,
+  target: Target,
+  options: Pick<PlanOptions, "exact" | "signal">,
+  list: readonly Format[] = formats,
+): Promise<PlanSource> {
+  const needs = targetOf(target, list).needs?.(target, model);
+  const offsets = options.exact === true || needs?.offsets;
+  return readPlanSource(model, { ...needs, offsets }, options.signal);
 }
 
 /**
@@ -65,11 +86,16 @@ export function makePlan(
   like?: PlanSource,
   list: readonly Format[] = formats,
 ): Plan {
+  const output = targetOf(target, list).plan(source, target, options, like);
+  if (options.exact === true) refuseLoss(output.tensors, target, source);
+  const plan = assemblePlan(source, target, output);
+  return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
+}
+
+function targetOf(target: Target, list: readonly Format[]): TargetFormat {
   const format = list.find((candidate) => candidate.name === target.format)?.target;
   if (format === undefined) throw new UsageError(`there is no target format "${target.format}"`);
-  const output = format.plan(source, target, options, like);
-  if (options.exact === true) refuseLoss(output.tensors, target);
-  return assemblePlan(source, target, output);
+  return format;
 }
 
 /** Puts a format's output together with what it was made from. */
@@ -95,15 +121,44 @@ export function assemblePlan(source: PlanSource, target: Target, output: Planned
 /** Tensors named in one message; the rest is a count. */
 const NAMED = 8;
 
-function refuseLoss(tensors: readonly PlanTensor[], target: Target): void {
+function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: PlanSource): void {
   const lossy = tensors.filter(({ fidelity }) => !isLossless(fidelity));
   if (lossy.length === 0) return;
   const named = lossy
     .slice(0, NAMED)
-    .map(({ name, from, to, fidelity }) => `${name} (${from} → ${to}: ${fidelity})`);
+    .map(
+      ({ name, from, to, fidelity, reason }) =>
+        `${name} (${from} → ${to}: ${fidelity}${reason === undefined ? "" : `, ${reason}`})`,
+    );
   const rest = lossy.length > NAMED ? ` and ${lossy.length - NAMED} more` : "";
+  const nearest = exactTargets(source);
   throw new ConversionError(
-    `${lossy.length} of ${tensors.length} tensors cannot become ${target.text} exactly: ${named.join(", ")}${rest}`,
-    { tensor: lossy[0]?.name, hint: "Choose a target that holds the source's values, or leave out --exact." },
+    `${lossy.length} of ${tensors.length} tensors cannot become ${target.text} exactly: ${named.join("; ")}${rest}`,
+    {
+      tensor: lossy[0]?.name,
+      hint:
+        nearest.length === 0
+          ? "Choose a target that holds the source's values, or leave out --exact."
+          : `These targets keep every packed weight: ${nearest.join(", ")}.`,
+    },
   );
+}
+
+/** One line for each reason why packed weights change, and what would keep them. */
+function reasonNotes(tensors: readonly PlanTensor[], source: PlanSource): string[] {
+  const byReason = new Map<string, PlanTensor[]>();
+  for (const tensor of tensors) {
+    if (tensor.reason === undefined || isLossless(tensor.fidelity)) continue;
+    // the numbers of the reason differ from weight to weight
+    const key = `${tensor.fidelity} ${tensor.reason.replace(/-?\d+/g, "#")}`;
+    byReason.set(key, [...(byReason.get(key) ?? []), tensor]);
+  }
+  const notes = [...byReason.values()].map(
+    (group) =>
+      `${group.length} ${group.length === 1 ? "weight is" : "weights are"} ${group[0]?.fidelity} (${group[0]?.name}): ${group[0]?.reason}.`,
+  );
+  const nearest = notes.length === 0 ? [] : exactTargets(source);
+  return nearest.length === 0
+    ? notes
+    : [...notes, `Every packed weight keeps its values as ${nearest.join(", ")}.`];
 }

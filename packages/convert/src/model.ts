@@ -2,6 +2,7 @@ import {
   type ByteSource,
   elementCount,
   FormatError,
+  type GridFit,
   type Limits,
   type Metadata,
   type ReadStore,
@@ -9,8 +10,11 @@ import {
   UnsupportedError,
   UsageError,
 } from "@requant/core";
+import { blocksToGrid, gridTypes } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
+import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "./linear/linear-weight.ts";
+import { type LinearReads, linearReads } from "./linear/open-weights.ts";
 import { pagedReads } from "./paged-reads.ts";
 
 /** Where a model is: a folder, or one file of it (any shard of a set). */
@@ -34,6 +38,8 @@ export interface ModelFile {
 export interface ModelTensor extends TensorInfo {
   /** The file that holds it. */
   readonly file: string;
+  /** Set where several stored tensors make the weight; its byte length is then the sum of theirs. */
+  readonly linear?: StoredLinear | undefined;
 }
 
 /** A fault that does not keep the model from being read. */
@@ -85,18 +91,29 @@ export interface Model {
   /** What it was opened from, where `openModel` did: workers open it again. */
   readonly origin?: ModelOrigin | undefined;
   readonly tensors: readonly ModelTensor[];
+  /** As the files hold them: the same list, but for linear weights, which stand here as their parts. */
+  readonly storedTensors: readonly ModelTensor[];
+  /** What the configuration claims about linear weights; empty where there are none. */
+  readonly claims: LinearClaims;
   /** What other readers may trip over. */
   readonly warnings: readonly ModelWarning[];
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFacts | undefined;
-  /** @throws FormatError when there is no such tensor. */
+  /** A tensor or a stored part. @throws FormatError when there is no such tensor. */
   tensor(name: string): ModelTensor;
-  /** Stored bytes of a tensor, little-endian, offsets relative to its start. The result is not to be written to. */
+  /** Stored bytes of a tensor or part, little-endian, offsets relative to its start. The result is not to be written to. */
   readBytes(name: string, start: number, end: number): Promise<Uint8Array>;
   /** Fills `target` with the same bytes from `start` on, where the file allows it without a copy. */
   readInto(name: string, start: number, target: Uint8Array): Promise<void>;
   /** Rows `[rowStart, rowEnd)` as f32; `out` holds exactly those. A tensor is `rowCount × rowLength` of its shape. */
   readRows(name: string, rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
+  /**
+   * Rows `[rowStart, rowEnd)` of a matrix as integers, or why there are none. Of a linear weight all parts are read and
+   * kept until another one is asked for.
+   */
+  readGrid(name: string, rowStart: number, rowEnd: number): Promise<GridFit>;
+  /** Measures a linear weight from its small parts; once. @throws FormatError when they make no sense */
+  examine(name: string): Promise<Examination>;
   /** A file of the model, for hashing; the caller closes it. */
   openFile(name: string): Promise<ByteSource>;
   close(): Promise<void>;
@@ -108,16 +125,31 @@ export interface OpenModelOptions {
 }
 
 /** The parts that a format gives; `modelOf` adds the rest. */
-export type ModelParts = Omit<Model, "tensor" | "readRows" | "readBytes" | "readInto"> & {
+export type ModelParts = Omit<
+  Model,
+  "tensor" | "readRows" | "readBytes" | "readInto" | "readGrid" | "examine" | "storedTensors" | "claims"
+> & {
   read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
   readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
+  /** Where some weights are made of several stored tensors. */
+  readonly linear?: {
+    readonly storedTensors: readonly ModelTensor[];
+    readonly claims: LinearClaims;
+    readonly weights: ReadonlyMap<string, OpenableWeight>;
+  };
 };
 
-/** A model whose weights are stored tensors of block types: GGUF, float safetensors. */
+/** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
 export function modelOf(parts: ModelParts): Model {
-  const { read: readStored, readInto: readStoredInto, ...facts } = parts;
+  const { read: readStored, readInto: readStoredInto, linear, ...facts } = parts;
   const read = pagedReads(readStored);
-  const byName = new Map(parts.tensors.map((tensor) => [tensor.name, tensor]));
+  const storedTensors = linear?.storedTensors ?? parts.tensors;
+  const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
+  const weights: LinearReads = linearReads(
+    linear?.weights ?? new Map(),
+    (name) => tensor(name).linear?.parts ?? [],
+    ({ name, byteLength }) => readStored(tensor(name), 0, byteLength),
+  );
   function tensor(name: string): ModelTensor {
     const found = byName.get(name);
     if (found === undefined) {
@@ -132,6 +164,11 @@ export function modelOf(parts: ModelParts): Model {
   /** The tensor, if bytes `[start, end)` of it exist. */
   function tensorWith(name: string, start: number, end: number): ModelTensor {
     const found = tensor(name);
+    if (found.linear !== undefined) {
+      throw new UsageError(`the weight is stored as ${found.linear.parts.length} tensors; read one of them`, {
+        tensor: name,
+      });
+    }
     if (
       !(
         Number.isSafeInteger(start) &&
@@ -148,18 +185,42 @@ export function modelOf(parts: ModelParts): Model {
     }
     return found;
   }
+  async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
+    return read(tensorWith(name, start, end), start, end);
+  }
   return {
     ...facts,
+    storedTensors,
+    claims: linear?.claims ?? {},
     tensor,
-    readBytes: async (name, start, end) => read(tensorWith(name, start, end), start, end),
+    readBytes,
     async readInto(name, start, target) {
       const end = start + target.byteLength;
       const found = tensorWith(name, start, end);
       if (readStoredInto === undefined) target.set(await readStored(found, start, end));
       else await readStoredInto(found, start, target);
     },
+    examine: weights.examine,
+    async readGrid(name, rowStart, rowEnd) {
+      const found = tensor(name);
+      if (found.linear !== undefined) return { grid: (await weights.open(name)).toGrid(rowStart, rowEnd) };
+      const type = gridTypes.find((candidate) => candidate.name === found.encoding);
+      if (type === undefined) {
+        return {
+          misfit: { reason: `${found.encoding} does not store integers times a scale` },
+        };
+      }
+      const columns = found.shape.at(-1) ?? 1;
+      const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
+      const bytes = await readBytes(name, rowStart * rowByteLength, rowEnd * rowByteLength);
+      return blocksToGrid(type, bytes, rowEnd - rowStart, columns);
+    },
     async readRows(name, rowStart, rowEnd, out) {
       const found = tensor(name);
+      if (found.linear !== undefined) {
+        (await weights.open(name)).dequantize(rowStart, rowEnd, out);
+        return;
+      }
       const length = found.shape.at(-1) ?? 1;
       const total = elementCount(found.shape);
       const start = rowStart * length;

@@ -13,6 +13,7 @@ const GAP_BYTE_LENGTH = 64 * 1024;
 export class OrderedOutput {
   private readonly sinks: ByteSink[] = [];
   private readonly turns = new Map<string, { open(): void; fail(error: unknown): void }>();
+  private readonly late = new Map<string, { readonly piece: Piece; readonly bytes: Uint8Array }>();
   private failure: { readonly error: unknown } | undefined;
   private next = { file: 0, index: 0 };
   private readonly store: OutputStore;
@@ -34,19 +35,38 @@ export class OrderedOutput {
   }
 
   async put(piece: Piece, bytes: Uint8Array): Promise<void> {
+    if (piece.late === true && keyOf(piece) !== keyOf(this.next)) {
+      // waiting for its turn would keep the jobs in between from beginning
+      this.late.set(keyOf(piece), { piece, bytes: bytes.slice() });
+      return;
+    }
     await this.turnOf(piece);
-    const sink = this.sinks[piece.file];
-    if (sink === undefined) throw new IoError("the file is not open", { path: this.store.name });
     try {
-      await fillTo(sink, piece.byteOffset);
-      await sink.write(bytes);
-      this.next = { file: piece.file, index: piece.index + 1 };
-      await this.passEmptyFiles();
+      await this.write(piece, bytes);
+      for (let kept = this.takeLate(); kept !== undefined; kept = this.takeLate()) {
+        await this.write(kept.piece, kept.bytes);
+      }
     } catch (error) {
       this.fail(error);
       throw error;
     }
     this.turns.get(keyOf(this.next))?.open();
+  }
+
+  private takeLate(): { readonly piece: Piece; readonly bytes: Uint8Array } | undefined {
+    const key = keyOf(this.next);
+    const kept = this.late.get(key);
+    this.late.delete(key);
+    return kept;
+  }
+
+  private async write(piece: Piece, bytes: Uint8Array): Promise<void> {
+    const sink = this.sinks[piece.file];
+    if (sink === undefined) throw new IoError("the file is not open", { path: this.store.name });
+    await fillTo(sink, piece.byteOffset);
+    await sink.write(bytes);
+    this.next = { file: piece.file, index: piece.index + 1 };
+    await this.passEmptyFiles();
   }
 
   /** Lets nobody wait any longer. */

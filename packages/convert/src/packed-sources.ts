@@ -1,23 +1,25 @@
 import { UnsupportedError } from "@requant/core";
 import type { PlanSource } from "./plan.ts";
 
-/** Endings of tensors that hold packed weights or their scales. */
-const PACKED = /\.(qweight|qzeros|g_idx|q_weight|q_scale|weight_packed|weight_scale|weight_scale_inv)$/;
+/** Endings of tensors that hold packed weights or their scales, of formats that are not read. */
+const PACKED =
+  /\.(qweight|qzeros|q_weight|q_scale|weight_packed|weight_scale|weight_scale_inv|absmax|nested_absmax|quant_map|quant_state\.\w+|trellis|W_q)$/;
 
 /**
- * Refuses a checkpoint of packed weights that no format of the list has taken: its integers are no weights, and
- * a scale in another type would be another model.
+ * Refuses a checkpoint of packed weights that no linear format has taken: its integers are no weights, and a scale in
+ * another type would be another model.
  * @throws UnsupportedError naming the method
  */
 export function refusePacked(source: PlanSource): void {
+  if (source.naming !== "hf") return;
   const packed = source.tensors.find(({ name }) => PACKED.test(name));
-  if (packed === undefined || source.format !== "safetensors") return;
+  if (packed === undefined) return;
   const config = source.hf?.config["quantization_config"];
   const method =
     typeof config === "object" && config !== null && "quant_method" in config
       ? String(config["quant_method"])
       : "an unknown method";
-  throw new UnsupportedError(`the weights are packed by ${method}, which is not read yet`, {
+  throw new UnsupportedError(`the weights are packed by ${method}, which is not read`, {
     path: source.name,
     tensor: packed.name,
     hint: "Start from the float model.",

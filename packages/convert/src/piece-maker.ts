@@ -1,10 +1,12 @@
 import { UsageError } from "@requant/core";
+import type { BandMaker, ColumnImportance } from "./bands.ts";
 import { checksum } from "./checksum.ts";
-import { errorMeter } from "./error-meter.ts";
+import { type ErrorSums, errorMeter } from "./error-meter.ts";
+import { packedWeight } from "./linear/pack-weight.ts";
 import type { Model } from "./model.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
 import type { PlanTensor } from "./plan.ts";
-import { type BandMaker, bandMaker, type ColumnImportance, isMeasured } from "./weights.ts";
+import { bandMaker, importanceName, isMeasured } from "./weights.ts";
 import { WorkArea, type WorkSizes } from "./work-area.ts";
 
 /** Takes the bytes of a piece, which are valid until the promise resolves. */
@@ -19,9 +21,16 @@ export interface PieceMakerOptions {
   /** Columns of the importance matrix by the entry that a tensor names. */
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   readonly sizes: WorkSizes;
+  /** f32 bytes of one band, where a weight is read in bands only to be made whole. */
+  readonly bandByteLength: number;
   /** Jobs at the same time: while one computes, another waits for its disk. */
   readonly places: number;
 }
+
+/** Brings a piece where it belongs, and tells what is known of it. */
+type Bringer = (piece: Piece, bytes: Uint8Array, sums: ErrorSums) => Promise<PieceResult>;
+
+const noError: ErrorSums = { noise: 0, maxAbsError: 0 };
 
 /** Makers kept for tensors that several jobs are about. */
 const KEPT_MAKERS = 8;
@@ -45,20 +54,59 @@ export class PieceMaker {
     if (tensor === undefined) throw new UsageError(`there is no tensor ${job.tensor} in the plan`);
     const area = await this.takeArea();
     try {
-      const maker = this.makerOf(job.tensor, tensor);
-      const results: PieceResult[] = [];
-      for (const piece of job.pieces) {
+      const bringer: Bringer = async (piece, bytes, sums) => {
         signal?.throwIfAborted();
-        const meter = isMeasured(tensor) ? errorMeter() : undefined;
-        const bytes = await maker.make(piece.band, area, meter);
         const sum = checksum(bytes);
         await deliver(piece, bytes);
-        results.push({ checksum: sum, ...(meter?.sums() ?? { noise: 0, maxAbsError: 0 }) });
-      }
-      return results;
+        return { checksum: sum, ...sums };
+      };
+      return tensor.linear === undefined
+        ? await this.makeBands(job, tensor, area, bringer)
+        : await this.makeParts(job, tensor, area, bringer, signal);
     } finally {
       this.giveBack(area);
     }
+  }
+
+  private async makeBands(
+    job: Job,
+    tensor: PlanTensor,
+    area: WorkArea,
+    bring: Bringer,
+  ): Promise<PieceResult[]> {
+    const maker = this.makerOf(job.tensor, tensor);
+    const results: PieceResult[] = [];
+    for (const piece of job.pieces) {
+      const meter = isMeasured(tensor) ? errorMeter() : undefined;
+      const bytes = await maker.make(piece.band, area, meter);
+      results.push(await bring(piece, bytes, meter?.sums() ?? noError));
+    }
+    return results;
+  }
+
+  /** A packed weight is made whole, then its parts are brought away. */
+  private async makeParts(
+    job: Job,
+    tensor: PlanTensor,
+    area: WorkArea,
+    bring: Bringer,
+    signal: AbortSignal | undefined,
+  ): Promise<PieceResult[]> {
+    const { bandByteLength } = this.options;
+    const { bytes: parts, measured } = await packedWeight(this.model, tensor, { bandByteLength, signal });
+    const sums: ErrorSums =
+      measured === undefined
+        ? noError
+        : { noise: measured.rmse ** 2 * measured.count, maxAbsError: measured.maxAbsError };
+    const results: PieceResult[] = [];
+    for (const piece of job.pieces) {
+      const { start, end } = piece.band;
+      area.bytes("out", 0, end - start).set(parts[piece.part ?? ""]?.subarray(start, end) ?? []);
+      // the error of the whole weight is told once: with its first byte
+      const isFirst = piece.part === tensor.linear?.parts[0]?.suffix && start === 0;
+      results.push(await bring(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError));
+    }
+    return results;
   }
 
   /** Checksums of what lies where the pieces belong. */
@@ -84,8 +132,8 @@ export class PieceMaker {
   private makerOf(index: number, tensor: PlanTensor): BandMaker {
     const known = this.makers.get(index);
     if (known !== undefined) return known;
-    const entry =
-      tensor.importance === undefined ? undefined : this.options.importance.get(tensor.importance);
+    const name = importanceName(tensor);
+    const entry = name === undefined ? undefined : this.options.importance.get(name);
     const maker = bandMaker(this.model, tensor, entry);
     // one that holds a whole tensor is for one job
     if (maker.whole) return maker;

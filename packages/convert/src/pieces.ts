@@ -1,8 +1,10 @@
 /** A run cut into pieces: what is made at one go, by whoever is free, and what the journal counts in. */
+import { elementCount } from "@requant/core";
+import { type Band, type BandMaker, bandsOf } from "./bands.ts";
 import type { Model } from "./model.ts";
 import type { FileLayout } from "./output/layout.ts";
 import type { PlanTensor } from "./plan.ts";
-import { type Band, bandMaker, bandsOf, isMeasured, type WeightTask } from "./weights.ts";
+import { bandMaker, isMeasured } from "./weights.ts";
 import { largestOf, noWork, type WorkSizes } from "./work-area.ts";
 
 /** A stretch of an output file that is one band of a tensor. The same for a plan and a band length, whoever makes it. */
@@ -14,13 +16,18 @@ export interface Piece {
   /** In the file. */
   readonly byteOffset: number;
   readonly byteLength: number;
+  /** Of a packed weight: which of its parts; the band is then of bytes. */
+  readonly part?: string | undefined;
+  /** It stands apart from the others of its job, behind pieces of later jobs. Small. */
+  readonly late?: true | undefined;
   readonly band: Band;
 }
 
-/** Pieces of one tensor that one worker makes, one after the other. Nearly always a single one. */
+/** Pieces of one weight that one worker makes, one after the other. Nearly always a single one. */
 export interface Job {
-  /** Index of the tensor in the plan. */
+  /** Index of the weight in the plan. */
   readonly tensor: number;
+  /** In the order of the file. */
   readonly pieces: readonly Piece[];
 }
 
@@ -32,7 +39,7 @@ export interface PieceResult {
 }
 
 export interface Work {
-  /** In the order of the files and of the tensors in them. */
+  /** In the order of the files and of what is in them. */
   readonly jobs: readonly Job[];
   /** Memory for the largest piece. */
   readonly sizes: WorkSizes;
@@ -43,11 +50,13 @@ export function cutIntoJobs(model: Model, layouts: readonly FileLayout[], bandBy
   const jobs: Job[] = [];
   let sizes = noWork;
   let weightCount = 0;
-  for (const [file, layout] of layouts.entries()) {
+  for (const [file, { tensors }] of layouts.entries()) {
     let index = 0;
-    for (const { index: tensorIndex, tensor, byteOffset } of layout.tensors) {
-      const maker = bandMaker(model, tensor);
-      const { unitByteLength } = maker;
+    /** Of weights whose pieces must be made together. */
+    const together = new Map<number, Piece[]>();
+    for (const placed of tensors) {
+      const { index: tensor, weight, byteOffset, suffix: part } = placed;
+      const maker = part === undefined ? bandMaker(model, weight) : partMaker(placed.byteLength);
       const pieces: Piece[] = [];
       let most = 0;
       for (const band of bandsOf(maker, bandByteLength)) {
@@ -56,27 +65,48 @@ export function cutIntoJobs(model: Model, layouts: readonly FileLayout[], bandBy
         pieces.push({
           index: index++,
           file,
-          byteOffset: byteOffset + band.start * unitByteLength,
-          byteLength: units * unitByteLength,
+          byteOffset: byteOffset + band.start * maker.unitByteLength,
+          byteLength: units * maker.unitByteLength,
+          ...(part === undefined ? {} : { part }),
           band,
         });
       }
       sizes = largestOf(sizes, maker.sizes(most));
-      weightCount += tensor.shape.reduce((product, size) => product * size, 1);
-      if (maker.whole && pieces.length > 0) jobs.push({ tensor: tensorIndex, pieces });
-      else jobs.push(...pieces.map((piece) => ({ tensor: tensorIndex, pieces: [piece] })));
+      weightCount += part === undefined ? elementCount(weight.shape) : placed.byteLength;
+      const own = together.get(tensor);
+      if (own !== undefined) {
+        const isApart = own.at(-1)?.index !== (pieces[0]?.index ?? 0) - 1;
+        own.push(...(isApart ? pieces.map((piece) => ({ ...piece, late: true as const })) : pieces));
+      }
+      if (own !== undefined) continue;
+      if (maker.whole && pieces.length > 0) {
+        together.set(tensor, pieces);
+        jobs.push({ tensor, pieces });
+      } else jobs.push(...pieces.map((piece) => ({ tensor, pieces: [piece] })));
     }
   }
   return { jobs, sizes, weightCount };
 }
 
+/** One part of a packed weight, in bytes. All parts come of one making. */
+function partMaker(byteLength: number): Omit<BandMaker, "make"> {
+  return {
+    unitCount: byteLength,
+    unitByteLength: 1,
+    unitsPerMatrix: Math.max(1, byteLength),
+    mostUnits: (bandByteLength) => Math.max(1, bandByteLength),
+    whole: true,
+    sizes: (units) => ({ ...noWork, out: units }),
+  };
+}
+
 /** What a tensor's pieces say about its error; undefined where nothing was measured. */
 export function errorOf(
-  tensor: PlanTensor & WeightTask,
+  tensor: PlanTensor,
   results: readonly PieceResult[],
 ): { readonly rmse: number; readonly maxAbsError: number } | undefined {
   if (!isMeasured(tensor)) return undefined;
-  const count = tensor.shape.reduce((product, size) => product * size, 1);
+  const count = elementCount(tensor.shape);
   const noise = results.reduce((sum, result) => sum + result.noise, 0);
   return {
     rmse: count === 0 ? 0 : Math.sqrt(noise / count),

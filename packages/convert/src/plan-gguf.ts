@@ -2,21 +2,24 @@
 import { ConversionError, type Metadata, type MetadataValue, rowLength, UsageError } from "@requant/core";
 import { changeMetadata, chooseTypes, recipeFacts } from "@requant/gguf";
 import { type HfFiles, hfToGguf, likeMetadata, likeReference, type WeightPlan } from "@requant/models";
+import { autoType, mainFileType } from "./auto-type.ts";
 import type { PlannedOutput } from "./format.ts";
 import type { GgufFacts } from "./model.ts";
 import { ggufFileName, planGgufFiles } from "./output/gguf-file.ts";
 import { refusePacked } from "./packed-sources.ts";
-import type { LeftOut, PlanSource, PlanTensor, Target } from "./plan.ts";
+import type { LeftOut, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor, type TypedWeight } from "./typed-weight.ts";
 
 /** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
 interface GgufDraft {
   readonly metadata: Metadata;
-  readonly weights: readonly TypedWeight[];
+  readonly weights: readonly DraftWeight[];
   readonly leftOut: readonly LeftOut[];
   readonly notes: readonly string[];
 }
+
+type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32">;
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
 const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
@@ -30,8 +33,13 @@ export function planGguf(
   const type = String(target.settings["type"]);
   const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
   const draft = draftOf(source, byConverter ? type : undefined, like);
-  const { metadata, weights, notes } = byConverter ? draft : withRecipe(draft, type, options);
   const sources = byName(source.tensors);
+  const { metadata, weights, notes } =
+    type === "AUTO"
+      ? withAutoTypes(draft, sources, target, options)
+      : byConverter
+        ? draft
+        : withRecipe(draft, type, options);
   const tensors = weights.map((weight) => planTensor(weight, sources));
   const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
   const files = planGgufFiles(tensors, keys, {
@@ -117,6 +125,40 @@ function converterType(plan: WeightPlan, fileType: string): string {
   if (plan.inputs.some((input) => "blocks" in input)) return "MXFP4";
   if (plan.forceF32 === true) return "F32";
   return fileType === "Q8_0" && rowLength(plan.shape) % 32 !== 0 ? "F16" : fileType;
+}
+
+/** The smallest exact types on top of a draft. */
+function withAutoTypes(
+  draft: GgufDraft,
+  sources: ReadonlyMap<string, PlanSourceTensor>,
+  target: Target,
+  options: PlanOptions,
+): GgufDraft {
+  if (asksForRecipe(options) || options.imatrix !== undefined) {
+    throw new UsageError("gguf:auto chooses every type itself", {
+      hint: "Leave out --pure, --tensor, --output-tensor, --token-embedding, --imatrix and the like.",
+    });
+  }
+  const float = target.settings["float"] === "F16" ? "F16" : "exact";
+  const reasons = new Map<string, string[]>();
+  const weights = draft.weights.map((weight) => {
+    const { type, reason } = autoType(weight, sources, float);
+    if (reason !== undefined)
+      reasons.set(reason, [...(reasons.get(reason) ?? []), `${weight.name} (${type})`]);
+    return { ...weight, type };
+  });
+  const notes = [...reasons].map(
+    ([reason, names]) =>
+      `${names.length} weights fit no block type, the first is ${names[0]}: ${reason}.${
+        names[0]?.endsWith("(F32)") === true ? " gguf:auto-f16 rounds them to half the size." : ""
+      }`,
+  );
+  return {
+    ...draft,
+    metadata: new Map([...draft.metadata, ["general.file_type", mainFileType(weights)]]),
+    weights,
+    notes: [...draft.notes, ...notes],
+  };
 }
 
 /** llama-quantize's types, order and metadata on top of a draft. */

@@ -24,6 +24,9 @@ export interface ReportTensor {
   /** Measured while encoding, for what is neither copy nor exact. */
   readonly rmse?: number | undefined;
   readonly maxAbsError?: number | undefined;
+  /** Why it is neither copied nor exact, and what would be. */
+  readonly reason?: string | undefined;
+  readonly hint?: string | undefined;
 }
 
 /** A plan without the parts only `run` needs. */
@@ -31,13 +34,15 @@ export function planReport(plan: Plan): PlanReport {
   return {
     source: plan.source,
     target: { ...plan.target, files: plan.files.map(({ name, byteLength }) => ({ name, byteLength })) },
-    tensors: plan.tensors.map(({ name, shape, from, to, fidelity, byteLength }) => ({
+    tensors: plan.tensors.map(({ name, shape, from, to, fidelity, byteLength, reason, hint }) => ({
       name,
       shape,
       from,
       to,
       fidelity,
       byteLength,
+      ...(reason === undefined ? {} : { reason }),
+      ...(hint === undefined ? {} : { hint }),
     })),
     leftOut: plan.leftOut,
     notes: plan.notes,

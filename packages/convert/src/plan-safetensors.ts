@@ -8,6 +8,8 @@ import { planSideFile } from "./output/side-file.ts";
 import { refusePacked } from "./packed-sources.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
+import { refuseGgufOptions } from "./refuse-options.ts";
+import { floatSideFiles } from "./side-files.ts";
 import { byName, planTensor, type TypedWeight } from "./typed-weight.ts";
 
 /** Names of the dtypes in config.json. */
@@ -27,24 +29,6 @@ export function planSafetensors(
   refuseGgufOptions(options, like);
   const type = String(target.settings["type"]);
   return source.gguf === undefined ? fromSafetensors(source, type, options) : fromGguf(source, type, options);
-}
-
-function refuseGgufOptions(options: PlanOptions, like: PlanSource | undefined): void {
-  const given = [
-    ["--pure", options.pure === true],
-    ["--tensor", (options.tensorTypes?.length ?? 0) > 0],
-    ["--output-tensor", options.outputTensorType !== undefined],
-    ["--token-embedding", options.tokenEmbeddingType !== undefined],
-    ["--imatrix", options.imatrix !== undefined],
-    ["--keep-split", options.keepSplit === true],
-    ["--set", (options.set?.size ?? 0) > 0],
-    ["--like", like !== undefined],
-    ["prune layers", (options.pruneLayers?.length ?? 0) > 0],
-  ].flatMap(([name, asked]) => (asked === true ? [String(name)] : []));
-  if (given.length === 0) return;
-  throw new UsageError(`${given.join(", ")}: only GGUF targets have these`, {
-    hint: "Leave them out, or choose a gguf: target.",
-  });
 }
 
 function fromGguf(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {
@@ -74,14 +58,15 @@ function fromGguf(source: PlanSource, type: string, options: PlanOptions): Plann
 }
 
 function fromSafetensors(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {
-  const quantized = source.tensors.find(({ encoding }) => isQuantizedEncoding(encoding));
+  const quantized = source.storedTensors.find(({ encoding }) => isQuantizedEncoding(encoding));
   if (quantized !== undefined && type === "COPY") {
     throw new UsageError(`the encoding ${quantized.encoding} is no safetensors dtype`, {
       tensor: quantized.name,
     });
   }
   if (type !== "COPY") refusePacked(source);
-  const weights = source.tensors.map(
+  const own = type === "COPY" ? source.storedTensors : source.tensors;
+  const weights = own.map(
     ({ name, shape, encoding }): TypedWeight => ({
       name,
       shape,
@@ -90,7 +75,7 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
       type: type !== "COPY" && (isFloatEncoding(encoding) || isQuantizedEncoding(encoding)) ? type : encoding,
     }),
   );
-  const sources = byName(source.tensors);
+  const sources = byName(own);
   const tensors = weights.map((weight) => planTensor(weight, sources));
   return {
     tensors,
@@ -106,13 +91,10 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
   };
 }
 
-/** The directory's other files as they are; config.json with the new dtype under the key it used. */
+/** The directory's other files as they are; config.json with the new dtype, and without what it said about packed weights. */
 function sideFiles(source: PlanSource, type: string): PlanFile[] {
-  const dtype = isDtype(type) ? CONFIG_DTYPES[type] : undefined;
-  return [...(source.sideFiles ?? [])].map(([name, bytes]) => {
-    if (name !== "config.json" || dtype === undefined) return planSideFile(name, bytes);
-    const text = new TextDecoder().decode(bytes);
-    // the value alone is replaced, so that the rest of the file stays as its author wrote it
-    return planSideFile(name, text.replace(/("(?:torch_dtype|dtype)"\s*:\s*)"[^"]*"/g, `$1"${dtype}"`));
-  });
+  if (!isDtype(type)) {
+    return [...(source.sideFiles ?? [])].map(([name, bytes]) => planSideFile(name, bytes));
+  }
+  return floatSideFiles(source, CONFIG_DTYPES[type]).map(([name, content]) => planSideFile(name, content));
 }

@@ -1,7 +1,16 @@
-import { type TensorInfo, UsageError } from "@requant/core";
+import {
+  type GridFacts,
+  type LinearLayout,
+  type LinearPart,
+  type Misfit,
+  type TensorInfo,
+  UsageError,
+} from "@requant/core";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import { z } from "zod";
 import { type Fidelity, fidelities } from "./fidelity.ts";
+import type { PlainLayout } from "./linear/linear-target.ts";
+import type { StoredLinear } from "./linear/linear-weight.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 import type { GgufFacts, ModelFile } from "./model.ts";
 
@@ -31,7 +40,33 @@ export interface PlanTensor {
   readonly inputs: readonly WeightInput[];
   /** The entry of the importance matrix that it is quantized with; the run is given the matrix again. */
   readonly importance?: string | undefined;
+  /** "grid": the packed integers are moved, no weight becomes a float on the way. */
+  readonly way?: "grid" | undefined;
+  /** Set for a weight that the output stores as several tensors. */
+  readonly linear?: PlanLinear | undefined;
+  /** Set where the values first go through another layout and back: what fake quantization makes. */
+  readonly through?: PlanThrough | undefined;
+  /** Why it is neither copied nor exact, for people. */
+  readonly reason?: string | undefined;
+  /** What would keep its values. */
+  readonly hint?: string | undefined;
 }
+
+/** A packed weight of the output. */
+export interface PlanLinear {
+  /** A name of the list of formats: "gptq". */
+  readonly format: string;
+  /** The format's own layout. */
+  readonly layout: PlainLayout;
+  /** Stored tensors, named in the file `<module>.<suffix>`. */
+  readonly module: string;
+  readonly parts: readonly LinearPart[];
+}
+
+/** The layout that values go through: a block type, or a packed weight. */
+export type PlanThrough =
+  | { readonly kind: "blocks"; readonly to: string; readonly importance?: string | undefined }
+  | { readonly kind: "packed"; readonly to: string; readonly weight: PlanLinear };
 
 /** One output file, an independent job: it needs the source and this plan, and nothing that another file's job makes. */
 export type PlanFile =
@@ -106,6 +141,18 @@ const fileSchema: z.ZodType<PlanFile> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("bytes"), name: z.string(), byteLength: countSchema, base64: z.string() }),
 ]);
 
+const linearSchema: z.ZodType<PlanLinear> = z.object({
+  format: z.string(),
+  layout: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  module: z.string(),
+  parts: z.array(z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).max(4) })),
+});
+
+const throughSchema: z.ZodType<PlanThrough> = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("blocks"), to: z.string(), importance: z.string().optional() }),
+  z.object({ kind: z.literal("packed"), to: z.string(), weight: linearSchema }),
+]);
+
 const planSchema: z.ZodType<Plan> = z.object({
   version: z.literal(1),
   source: z.object({
@@ -132,6 +179,11 @@ const planSchema: z.ZodType<Plan> = z.object({
       byteLength: countSchema,
       inputs: z.array(weightInputSchema).min(1),
       importance: z.string().optional(),
+      way: z.literal("grid").optional(),
+      linear: linearSchema.optional(),
+      through: throughSchema.optional(),
+      reason: z.string().optional(),
+      hint: z.string().optional(),
     }),
   ),
   files: z.array(fileSchema),
@@ -158,7 +210,23 @@ export function parsePlan(json: unknown): Plan {
   return plan;
 }
 
-/** The facts that planning needs: headers and side files, no weights. */
+/** A tensor of the source, with the facts of its grid where it has one. */
+export interface PlanSourceTensor extends TensorInfo {
+  /** Set where several stored tensors make the weight. */
+  readonly linear?: StoredLinear | undefined;
+  /** Of a linear weight: as the format's own layout says. */
+  readonly layout?: LinearLayout | undefined;
+  /** What decides whether another layout holds its integers. */
+  readonly grid?: GridFacts | undefined;
+  /** The float type that holds its values, where they were looked at. */
+  readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
+  /** Why blocks that were looked at are no grid. */
+  readonly noGrid?: Misfit | undefined;
+  /** What each EXL2 recipe would cost, where it was looked at. */
+  readonly recipeErrors?: readonly number[] | undefined;
+}
+
+/** The facts that planning needs: headers, side files and the small parts of linear weights. */
 export interface PlanSource {
   readonly name: string;
   readonly format: string;
@@ -166,7 +234,9 @@ export interface PlanSource {
   readonly naming: "gguf" | "hf";
   readonly architecture: string | undefined;
   readonly files: readonly ModelFile[];
-  readonly tensors: readonly TensorInfo[];
+  readonly tensors: readonly PlanSourceTensor[];
+  /** As the files hold them: linear weights stand here as their parts. */
+  readonly storedTensors: readonly TensorInfo[];
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFiles | undefined;
   /** Contents of a directory's other files, by name. */

@@ -1,5 +1,6 @@
 /** What a run knows while it is under way, however its output is written. */
 import { UsageError } from "@requant/core";
+import type { ColumnImportance } from "./bands.ts";
 import { type Crew, inParallel, localCrew } from "./crew.ts";
 import type { Model } from "./model.ts";
 import type { FileLayout } from "./output/layout.ts";
@@ -8,7 +9,7 @@ import { cutIntoJobs, errorOf, type Job, type Piece, type PieceResult, type Work
 import type { Plan, PlanTensor } from "./plan.ts";
 import type { RunOptions, RunProgress } from "./run-options.ts";
 import { sourceVersions, touchSource } from "./source-versions.ts";
-import type { ColumnImportance } from "./weights.ts";
+import { importanceName } from "./weights.ts";
 import { workerCrew } from "./workers/pool.ts";
 import type { WorkerSetup } from "./workers/protocol.ts";
 
@@ -56,10 +57,10 @@ export class RunState {
     this.options = options;
     this.bandByteLength = bandByteLength;
     const placed = layouts.flatMap(({ tensors }) => tensors);
-    for (const { index, tensor } of placed) this.tensors.set(index, tensor);
+    for (const { index, weight } of placed) this.tensors.set(index, weight);
     this.importance = importanceOf([...this.tensors.values()], options.imatrix);
     this.work = cutIntoJobs(model, layouts, bandByteLength);
-    this.total = placed.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
+    this.total = placed.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.results = layouts.map(() => []);
   }
 
@@ -174,12 +175,19 @@ export class RunState {
         tensors,
         importance,
         sizes: work.sizes,
+        bandByteLength: this.bandByteLength,
         places: PLACES,
         outputs,
       };
       return workerCrew(options.workers, count, setup, deliver);
     }
-    const maker = new PieceMaker(model, { tensors, importance, sizes: work.sizes, places });
+    const maker = new PieceMaker(model, {
+      tensors,
+      importance,
+      sizes: work.sizes,
+      bandByteLength: this.bandByteLength,
+      places,
+    });
     return localCrew(maker, places, deliver, readBack);
   }
 
@@ -196,15 +204,16 @@ function importanceOf(
   imatrix: RunOptions["imatrix"],
 ): ReadonlyMap<string, ColumnImportance> {
   const columns = new Map<string, ColumnImportance>();
-  for (const { name, importance } of tensors) {
-    if (importance === undefined || columns.has(importance)) continue;
-    const entry = imatrix?.get(importance);
+  for (const tensor of tensors) {
+    const name = importanceName(tensor);
+    if (name === undefined || columns.has(name)) continue;
+    const entry = imatrix?.get(name);
     if (entry === undefined) {
       throw new UsageError("the plan quantizes with an importance matrix that the run was not given", {
-        tensor: name,
+        tensor: tensor.name,
       });
     }
-    columns.set(importance, Float32Array.from(entry));
+    columns.set(name, Float32Array.from(entry));
   }
   return columns;
 }

@@ -29,7 +29,7 @@ export async function refuseChangedSource(model: Model, versions: SourceVersions
 /** One byte of each file, read by the handles that the model was opened with: they notice when the file has changed. */
 export async function touchSource(model: Model): Promise<void> {
   for (const file of model.files) {
-    const tensor = model.tensors.find((info) => info.file === file.name && info.byteLength > 0);
+    const tensor = model.storedTensors.find((info) => info.file === file.name && info.byteLength > 0);
     if (tensor !== undefined) await model.readInto(tensor.name, 0, new Uint8Array(1));
   }
 }

@@ -36,8 +36,8 @@ export async function planMerge(
 
 async function planCopy(model: Model, options: SplitModelOptions): Promise<Plan> {
   const source = await readPlanSource(model);
-  const sources = byName(source.tensors);
-  const tensors = source.tensors.map(({ name, shape, encoding }) =>
+  const sources = byName(source.storedTensors);
+  const tensors = source.storedTensors.map(({ name, shape, encoding }) =>
     planTensor({ name, shape, inputs: [{ tensor: name }], type: encoding }, sources),
   );
   const files =

@@ -1,10 +1,26 @@
-import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
-import { openWeight, type WeightPlan, type WeightReader } from "@requant/models";
+import {
+  CodecError,
+  elementCount,
+  type Grid,
+  roundToHalf,
+  rowLength as rowLengthOf,
+  stackGrids,
+  UsageError,
+} from "@requant/core";
+import {
+  isRowSelection,
+  openWeight,
+  plannedSources,
+  type WeightPlan,
+  type WeightReader,
+} from "@requant/models";
 import { comparer } from "./comparison.ts";
 import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
+import { gridRows } from "./linear/grid-rows.ts";
 import type { Model } from "./model.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
-import { sourceEncodings, weightSource } from "./weights.ts";
+import { weightSource } from "./weight-source.ts";
+import { sourceEncodings } from "./weights.ts";
 
 export interface VerifyOptions {
   /** Largest relative RMSE (RMSE over the first model's RMS) of a tensor that still counts as the same. Default 0: equal. */
@@ -33,6 +49,8 @@ export interface VerifiedTensor {
   /** Index in row-major order. */
   readonly firstDifference?: number | undefined;
   readonly differences: number;
+  /** Set where both formats compute in f16 (EXL2 and GPTQ, say) and one rounds its values itself: so is the other's side. */
+  readonly comparedIn?: "f16" | undefined;
   /** What is wrong, where it can be told. */
   readonly diagnosis?: string | undefined;
 }
@@ -51,6 +69,7 @@ export interface VerifyReport {
     readonly name: string;
     readonly a: readonly number[];
     readonly b: readonly number[];
+    readonly diagnosis?: string | undefined;
   }[];
 }
 
@@ -68,7 +87,7 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
   const inB = new Map(plansB.map((plan) => [plan.name, plan]));
   const inA = new Set(plansA.map(({ name }) => name));
   const tensors: VerifiedTensor[] = [];
-  const shapesDiffer: { name: string; a: readonly number[]; b: readonly number[] }[] = [];
+  const shapesDiffer: VerifyReport["shapesDiffer"][number][] = [];
   const pairs = plansA.flatMap((planA) => {
     const planB = inB.get(planA.name);
     return planB === undefined ? [] : [{ planA, planB }];
@@ -77,7 +96,14 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
   let done = 0;
   for (const { planA, planB } of pairs) {
     if (!sameShape(planA.shape, planB.shape)) {
-      shapesDiffer.push({ name: planA.name, a: planA.shape, b: planB.shape });
+      shapesDiffer.push({
+        name: planA.name,
+        a: planA.shape,
+        b: planB.shape,
+        ...(sameShape([...planA.shape].reverse(), planB.shape)
+          ? { diagnosis: "transposed: the second model's shape is the first one's, turned" }
+          : {}),
+      });
     } else {
       const own = await verifyTensor(a, planA, b, planB, tolerance, options);
       tensors.push(own);
@@ -141,6 +167,7 @@ async function verifyTensor(
     new Float32Array(Math.min(step, count) * length),
   ];
   const comparison = comparer();
+  const halves = await comparesInHalf(a, planA, b, planB);
   for (let row = 0; row < count; row += step) {
     options.signal?.throwIfAborted();
     const last = Math.min(row + step, count);
@@ -150,6 +177,7 @@ async function verifyTensor(
     ];
     await readerA.readRows(row, last, bandA);
     await readerB.readRows(row, last, bandB);
+    if (halves) for (const band of [bandA, bandB]) roundToHalf(band);
     comparison.add(bandA, bandB);
   }
   const { equal, maxAbsError, rmse, relativeRmse, sqnr, firstDifference, differences } = comparison.result();
@@ -157,7 +185,10 @@ async function verifyTensor(
   const diagnosis = ok
     ? undefined
     : await diagnose(
-        suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
+        {
+          ...suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
+          grids: { a: gridReader(a, planA), b: gridReader(b, planB) },
+        },
         options.diagnoses ?? diagnoses,
       );
   return {
@@ -173,8 +204,23 @@ async function verifyTensor(
     sqnr,
     ...(firstDifference === undefined ? {} : { firstDifference }),
     differences,
+    ...(halves ? { comparedIn: "f16" } : {}),
     ...(diagnosis === undefined ? {} : { diagnosis }),
   };
+}
+
+/** One side's values are rounded to f16 by its own rule, and the other side's readers round theirs. */
+async function comparesInHalf(a: Model, planA: WeightPlan, b: Model, planB: WeightPlan): Promise<boolean> {
+  const kinds = [await roundingOf(a, planA), await roundingOf(b, planB)];
+  return kinds.includes("stored") && kinds.includes("reader");
+}
+
+async function roundingOf(model: Model, plan: WeightPlan): Promise<"stored" | "reader" | undefined> {
+  const [name, ...others] = plannedSources(plan);
+  if (name === undefined || others.length > 0 || model.tensor(name).linear === undefined) return undefined;
+  const { facts, layout } = await model.examine(name);
+  if (facts.rounding === "f16") return "stored";
+  return "scale" in layout && layout.scale === "F16" ? "reader" : undefined;
 }
 
 /** As in plans: what no file stores is computed. */
@@ -188,7 +234,7 @@ function suspect(
   b: WeightReader,
   relativeRmse: number,
   heads: readonly number[],
-): Suspect {
+): Omit<Suspect, "grids"> {
   const length = rowLengthOf(plan.shape);
   const count = elementCount(plan.shape) / length;
   const rows =
@@ -207,6 +253,18 @@ function suspect(
     a: rows(a),
     b: rows(b),
   };
+}
+
+/** Rows as integers, where the weight is one packed tensor of the model. */
+function gridReader(
+  model: Model,
+  plan: WeightPlan,
+): ((start: number, end: number) => Promise<Grid>) | undefined {
+  const [name, ...others] = plannedSources(plan);
+  if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
+  if (model.tensor(name).linear === undefined) return undefined;
+  const rows = gridRows(model, plan);
+  return async (start, end) => stackGrids((await rows.read(start, end)).map(({ grid }) => grid));
 }
 
 /** Numbers of attention heads that either model's facts name. */

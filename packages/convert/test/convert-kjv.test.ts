@@ -328,8 +328,8 @@ describe("exact", () => {
   });
 });
 
-it("inspects the model from its headers", () => {
-  const inspection = inspectModel(source);
+it("inspects the model from its headers", async () => {
+  const inspection = await inspectModel(source);
   expect(inspection).toMatchObject({
     format: "safetensors",
     architecture: "LlamaForCausalLM",

@@ -24,7 +24,7 @@ function sha256(bytes: Uint8Array): string {
 
 describe("inspect", () => {
   it("counts parameters, bytes and bits per encoding", async () => {
-    const inspection = inspectModel(await tinyModel());
+    const inspection = await inspectModel(await tinyModel());
     const matrices = 96 * 64 + 64 * 64 + 128 * 64;
     expect(inspection).toMatchObject({
       format: "gguf",
@@ -48,7 +48,7 @@ describe("inspect", () => {
   });
 
   it("puts measured next to claimed", async () => {
-    const { measured } = inspectModel(await tinyModel());
+    const { measured } = await inspectModel(await tinyModel());
     expect(measured).toContainEqual({
       label: "main encoding",
       measured: "F16",

@@ -31,6 +31,7 @@ test("exports of @requant/convert", () => {
       "parsePlan",
       "parseTarget",
       "planConversion",
+      "planFakeQuantize",
       "planJobs",
       "planMerge",
       "planReport",

@@ -63,7 +63,7 @@ export function quantizeGrid(
         let least = errorOf(values, start, end, best, maxCode, options.searchExponent);
         for (let i = 1; i < SEARCH_STEPS; i++) {
           const step = stepOf(range, 1 - i / 100, maxCode, options);
-          const error = errorOf(values, start, end, step, maxCode, options.searchExponent);
+          const error = errorOf(values, start, end, step, maxCode, options.searchExponent, least);
           if (error < least) {
             least = error;
             best = step;
@@ -148,9 +148,11 @@ function errorOf(
   step: Step,
   maxCode: number,
   exponent: number,
+  limit = Number.POSITIVE_INFINITY,
 ): number {
   let sum = 0;
-  for (let i = start; i < end; i++) {
+  // past the limit the exact sum does not matter
+  for (let i = start; i < end && sum < limit; i++) {
     const value = values[i]!;
     sum += Math.abs(step.scale * (codeOf(value, step, maxCode) - step.zero) - value) ** exponent;
   }

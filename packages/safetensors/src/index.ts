@@ -1,6 +1,12 @@
 export { dtypeBits, dtypes } from "./dtypes.ts";
 export { parseHeader, readHeader, type SafetensorsHeader } from "./header.ts";
-export { layoutSafetensors, type SafetensorsLayout, type TensorShape } from "./layout.ts";
+export {
+  type LayoutOptions,
+  layoutSafetensors,
+  officialOrder,
+  type SafetensorsLayout,
+  type TensorShape,
+} from "./layout.ts";
 export {
   type OpenSafetensorsOptions,
   openSafetensors,

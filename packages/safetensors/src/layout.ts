@@ -21,18 +21,32 @@ export interface SafetensorsLayout extends Omit<SafetensorsHeader, "warnings"> {
   readonly byteLength: number;
 }
 
+/** Tensors as the official writer orders them: dtypes of the widest alignment first, then by name. */
+export function officialOrder<T extends Pick<TensorShape, "name" | "encoding">>(tensors: readonly T[]): T[] {
+  return [...tensors].sort(
+    (a, b) => dtypes.indexOf(b.encoding) - dtypes.indexOf(a.encoding) || compareText(a.name, b.name),
+  );
+}
+
+export interface LayoutOptions {
+  /**
+   * "official", the default: dtypes of the widest alignment first, then by name. "given": as the caller lists them, who
+   * then sees to it that each begins at a multiple of its dtype's width, which PyTorch needs.
+   */
+  readonly order?: "official" | "given" | undefined;
+}
+
 /**
- * Where every byte of a file will be, before any data is there: dtypes of the widest alignment first, then by name,
- * the header padded with spaces to 8 bytes, as the official writer does it.
+ * Where every byte of a file will be, before any data is there: in the official writer's order unless told otherwise,
+ * the header padded with spaces to 8 bytes, as that writer does it.
  * @throws UsageError for names or shapes that cannot be stored; UnsupportedError for an unknown dtype.
  */
 export function layoutSafetensors(
   tensors: readonly TensorShape[],
   metadata?: Readonly<Record<string, string>>,
+  options: LayoutOptions = {},
 ): SafetensorsLayout {
-  const ordered = tensors
-    .map(({ name, shape, encoding }) => ({ name, shape, encoding, rank: dtypes.indexOf(encoding) }))
-    .sort((a, b) => b.rank - a.rank || compareText(a.name, b.name));
+  const ordered = options.order === "given" ? tensors : officialOrder(tensors);
   const members: string[] = metadata === undefined ? [] : [`"${METADATA_KEY}":${JSON.stringify(metadata)}`];
   let end = 0;
   const names = new Set<string>();

@@ -18,6 +18,9 @@ const CONCURRENT_OPENS = 8;
 
 const SINGLE_NAME = "model.safetensors";
 const INDEX_SUFFIX = ".safetensors.index.json";
+/** exllamav2 calls its files `output.safetensors`, or numbers them and writes no index. */
+const EXL2_PREFIX = "output";
+const SHARD = /^(.*)-(\d{5,})-of-(\d{5,})\.safetensors$/s;
 
 export interface SafetensorsFile extends SafetensorsHeader {
   /** Inside the store. */
@@ -51,8 +54,8 @@ export interface Safetensors {
 export interface OpenSafetensorsOptions {
   /**
    * A file of the folder: a safetensors file, any shard of a set that has an index, or the index. Default: what
-   * transformers looks for, `model.safetensors` or its index; failing that, the folder's only index or all its
-   * safetensors files.
+   * transformers looks for, `model.safetensors` or its index, and exllamav2, `output.safetensors` or its shards; failing
+   * that, the folder's only index or all its safetensors files.
    */
   readonly file?: string | undefined;
   readonly limits?: Partial<Limits> | undefined;
@@ -78,7 +81,7 @@ export async function openSafetensors(
     return { source, file: { name, byteLength: source.byteLength, ...(await readHeader(source, limits)) } };
   };
   try {
-    const { names, index } = await findFiles(store, options.file, limits);
+    const { names, index, complete } = await findFiles(store, options.file, limits);
     if (names.length > limits.shardCount) {
       throw new LimitError(`The model has ${names.length} files; the limit is ${limits.shardCount}.`, {
         path: store.name,
@@ -92,7 +95,7 @@ export async function openSafetensors(
         opened.push(result.value);
       }
     }
-    return joinFiles(opened, index, store.name);
+    return joinFiles(opened, index, complete === true, store.name);
   } catch (error) {
     await Promise.allSettled(sources.map((source) => source.close()));
     throw error;
@@ -107,21 +110,25 @@ interface OpenFile {
 interface FoundFiles {
   readonly names: readonly string[];
   readonly index?: ShardIndex;
+  /** Set where file names alone say that these are all. */
+  readonly complete?: true;
 }
 
 async function findFiles(store: ReadStore, file: string | undefined, limits: Limits): Promise<FoundFiles> {
   if (file !== undefined) {
     if (file.endsWith(".json")) return filesOfIndex(store, file, limits);
-    const prefix = /^(.*)-\d{5,}-of-\d{5,}\.safetensors$/s.exec(file)?.[1];
+    const prefix = SHARD.exec(file)?.[1];
     const found =
       prefix === undefined ? undefined : await tryIndex(store, `${prefix}${INDEX_SUFFIX}`, limits);
-    // a name that only looks like a shard's
-    return found?.names.includes(file) ? found : { names: [file] };
+    if (found?.names.includes(file)) return found;
+    // a name that only looks like a shard's, or exllamav2's shards, which have no index
+    return prefix === EXL2_PREFIX ? shardsWithoutIndex(store, file) : { names: [file] };
   }
-  const single = await store.open(SINGLE_NAME);
-  if (single !== undefined) {
+  for (const name of [SINGLE_NAME, `${EXL2_PREFIX}.safetensors`]) {
+    const single = await store.open(name);
+    if (single === undefined) continue;
     await single.close();
-    return { names: [SINGLE_NAME] };
+    return { names: [name] };
   }
   const standard = await tryIndex(store, `model${INDEX_SUFFIX}`, limits);
   if (standard !== undefined) return standard;
@@ -130,7 +137,27 @@ async function findFiles(store: ReadStore, file: string | undefined, limits: Lim
   if (indexName !== undefined && otherIndexes.length === 0) return filesOfIndex(store, indexName, limits);
   const files = names.filter((name) => name.endsWith(".safetensors"));
   if (files.length === 0) throw missing(store, SINGLE_NAME);
-  return { names: files };
+  const shard = files.find((name) => SHARD.exec(name)?.[1] === EXL2_PREFIX);
+  return shard === undefined ? { names: files } : shardsWithoutIndex(store, shard);
+}
+
+/** All shards of a set by their numbers. @throws IoError for one that is not there */
+async function shardsWithoutIndex(store: ReadStore, shard: string): Promise<FoundFiles> {
+  const [, prefix = "", , count = "0"] = SHARD.exec(shard) ?? [];
+  const there = new Set((await store.list()) ?? [shard]);
+  // hostile names may say any count: only those that exist are looked at
+  const total = Number(count);
+  const found = [...there].filter((name) => {
+    const match = SHARD.exec(name);
+    return match?.[1] === prefix && match[3] === count;
+  });
+  if (found.length !== total) {
+    const missingNumber = Array.from({ length: Math.min(total, found.length + 1) }, (_, i) => i + 1).find(
+      (number) => !found.some((name) => Number(SHARD.exec(name)?.[2]) === number),
+    );
+    throw missing(store, `${prefix}-${String(missingNumber).padStart(5, "0")}-of-${count}.safetensors`);
+  }
+  return { names: found.sort(), complete: true };
 }
 
 async function tryIndex(store: ReadStore, name: string, limits: Limits): Promise<FoundFiles | undefined> {
@@ -167,7 +194,12 @@ function missing(store: ReadStore, name: string): IoError {
   });
 }
 
-function joinFiles(opened: readonly OpenFile[], index: ShardIndex | undefined, path: string): Safetensors {
+function joinFiles(
+  opened: readonly OpenFile[],
+  index: ShardIndex | undefined,
+  complete: boolean,
+  path: string,
+): Safetensors {
   const warnings: SafetensorsWarning[] = opened.flatMap(({ file }) => file.warnings);
   const all = opened.flatMap(({ file }) => file.tensors.map((tensor) => ({ ...tensor, file: file.name })));
   const owners = new Map<string, string>();
@@ -192,7 +224,7 @@ function joinFiles(opened: readonly OpenFile[], index: ShardIndex | undefined, p
     }
   }
   const tensors = index === undefined ? all : all.filter(({ name }) => index.weightMap.has(name));
-  if (index === undefined && opened.length > 1) {
+  if (index === undefined && !complete && opened.length > 1) {
     warnings.push({
       code: "no-index",
       message: `${opened.length} files are read together without an index.`,

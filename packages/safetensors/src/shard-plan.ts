@@ -10,13 +10,14 @@ export interface ShardPlan<T> {
 
 /**
  * Which tensors go into which file, as transformers does it: in order, a new file when the next tensor would make it
- * larger than `maxByteLength`; a tensor that is larger by itself gets a file of its own.
+ * larger than `maxByteLength`; a tensor that is larger by itself gets a file of its own. A tensor may stand for several that belong together: `storedNames` tells them.
  * Source: huggingface_hub, serialization/_base.py.
  */
 export function planShards<T extends { readonly name: string; readonly byteLength: number }>(
   tensors: readonly T[],
   maxByteLength: number,
   baseName: string = "model",
+  storedNames: (tensor: T) => readonly string[] = ({ name }) => [name],
 ): ShardPlan<T> {
   if (!(maxByteLength > 0)) throw new UsageError(`A shard of at most ${maxByteLength} bytes holds nothing.`);
   const shards: T[][] = [];
@@ -39,7 +40,9 @@ export function planShards<T extends { readonly name: string; readonly byteLengt
   const files = shards.map((shard, i) => ({ name: shardName(baseName, i, shards.length), tensors: shard }));
   if (files.length === 1) return { files, index: undefined };
   const weightMap = new Map(
-    files.flatMap(({ name, tensors }) => tensors.map((tensor) => [tensor.name, name])),
+    files.flatMap(({ name, tensors: members }) =>
+      members.flatMap((tensor) => storedNames(tensor).map((stored): [string, string] => [stored, name])),
+    ),
   );
   const totalSize = tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0);
   return {

@@ -1,5 +1,5 @@
 import { type ByteSink, UsageError } from "@requant/core";
-import { layoutSafetensors, type SafetensorsLayout, type TensorShape } from "./layout.ts";
+import { type LayoutOptions, layoutSafetensors, type SafetensorsLayout, type TensorShape } from "./layout.ts";
 
 export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
@@ -11,7 +11,7 @@ export interface SafetensorsTensorData extends TensorShape {
   readonly byteLength?: number;
 }
 
-export interface WriteSafetensorsOptions {
+export interface WriteSafetensorsOptions extends LayoutOptions {
   /** `__metadata__`. Frameworks look for `{ format: "pt" }`. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -28,7 +28,7 @@ export async function writeSafetensors(
   options: WriteSafetensorsOptions = {},
 ): Promise<SafetensorsLayout> {
   const { metadata, signal } = options;
-  const layout = layoutSafetensors(tensors, metadata);
+  const layout = layoutSafetensors(tensors, metadata, options);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   for (const { name, byteLength } of layout.tensors) {
     const stated = byName.get(name)?.byteLength;

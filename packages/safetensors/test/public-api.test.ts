@@ -7,6 +7,7 @@ it("exports these names", () => {
       "dtypeBits",
       "dtypes",
       "layoutSafetensors",
+      "officialOrder",
       "openSafetensors",
       "parseHeader",
       "parseShardIndex",

@@ -76,11 +76,14 @@ function renderInspection(
         model.measured.map(({ label, measured, claimed, agrees }) => [
           label,
           String(measured),
-          String(claimed),
+          claimed === undefined ? "" : String(claimed),
           agrees ? "" : "disagree",
         ]),
       ),
     );
+  }
+  if (model.warnings.length > 0) {
+    parts.push(model.warnings.map((warning) => `warning: ${printable(warning)}`).join("\n"));
   }
   if (shown.metadata) {
     parts.push(

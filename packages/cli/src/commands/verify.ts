@@ -56,6 +56,11 @@ function renderVerification(report: VerifyReport): string {
       if (diagnosis !== undefined) lines.push(`${printable(name)}: ${printable(diagnosis)}`);
     }
   }
+  for (const { name, a, b, diagnosis } of report.shapesDiffer) {
+    lines.push(
+      `${printable(name)}: shapes differ, ${a.join("×")} and ${b.join("×")}${diagnosis === undefined ? "" : ` (${diagnosis})`}`,
+    );
+  }
   for (const [where, names] of [
     [report.a.name, report.onlyInA],
     [report.b.name, report.onlyInB],

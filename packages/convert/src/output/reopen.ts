@@ -16,20 +16,16 @@ async function tensorsOf(
 /** Parses the header and holds it against what was planned. @throws IoError when it does not say the same */
 export async function checkHeader(source: ByteSource, layout: FileLayout): Promise<void> {
   const found = new Map((await tensorsOf(source, layout.file.kind)).map((info) => [info.name, info]));
-  for (const { tensor, byteOffset } of layout.tensors) {
-    const info = found.get(tensor.name);
-    if (
-      info?.byteOffset === byteOffset &&
-      info.byteLength === tensor.byteLength &&
-      info.encoding === tensor.to
-    ) {
+  for (const { name, byteOffset, byteLength, encoding } of layout.tensors) {
+    const info = found.get(name);
+    if (info?.byteOffset === byteOffset && info.byteLength === byteLength && info.encoding === encoding) {
       continue;
     }
     throw new IoError(
       info === undefined
         ? "a tensor that was written is not there"
         : "a tensor is not where, or not what, was written",
-      { path: source.name, tensor: tensor.name },
+      { path: source.name, tensor: name },
     );
   }
 }

@@ -13,9 +13,9 @@ import {
   UnsupportedError,
   UsageError,
 } from "@requant/core";
+import type { ColumnImportance } from "../bands.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import type { PlanTensor } from "../plan.ts";
-import type { ColumnImportance } from "../weights.ts";
 import type { WorkSizes } from "../work-area.ts";
 
 /** Everything that a worker needs before its first job. */
@@ -30,6 +30,7 @@ export interface WorkerSetup {
   readonly tensors: ReadonlyMap<number, PlanTensor>;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   readonly sizes: WorkSizes;
+  readonly bandByteLength: number;
   readonly places: number;
   /** The files to write into, by their number in the run. Without them the bytes are sent back. */
   readonly outputs: readonly { readonly address: StagedAddress; readonly name: string }[] | undefined;

@@ -1,0 +1,36 @@
+import { resolve } from "node:path";
+import { parseTarget, planFakeQuantize } from "@requant/convert";
+import { UsageError } from "@requant/core";
+import { z } from "zod";
+import type { Handler } from "../context.ts";
+import { execute, showPlan } from "../execute.ts";
+import { withModel } from "../open.ts";
+import { conversionArguments, planOptions } from "../plan-arguments.ts";
+
+const fakeArguments = conversionArguments.extend({
+  plan: z.boolean().optional(),
+  overwrite: z.boolean().optional(),
+  dtype: z.string(),
+  verify: z.boolean(),
+});
+
+const DTYPES = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
+
+export const fakeQuantize: Handler = async ([argument = "", output = ""], given, context) => {
+  const choices = fakeArguments.parse(given);
+  const dtype = Object.entries(DTYPES).find(([name]) => name === choices.dtype.toLowerCase())?.[1];
+  if (dtype === undefined) {
+    throw new UsageError(`--dtype ${choices.dtype} is none of ${Object.keys(DTYPES).join(", ")}`);
+  }
+  const target = parseTarget(choices.to);
+  const rest = await planOptions(choices);
+  return withModel(argument, context.signal, async (model) => {
+    const plan = await planFakeQuantize(model, target, { ...rest, dtype });
+    if (choices.plan === true) return showPlan(plan, context);
+    return execute(plan, model, resolve(output), context, {
+      overwrite: choices.overwrite,
+      check: choices.verify,
+      imatrix: rest.imatrix?.weights,
+    });
+  });
+};
