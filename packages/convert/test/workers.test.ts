@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -208,4 +209,50 @@ it("a cancelled run ends its workers and leaves what another can go on with", as
   await convert("gguf:q4_k_m", "x", { workers: threads(2), resume: true });
   const [wanted, found] = [await readFile(join(out(), "whole.gguf")), await readFile(join(out(), "x.gguf"))];
   expect(Buffer.compare(wanted, found)).toBe(0);
+});
+
+describe("packed weights", () => {
+  const kjv = resolve(import.meta.dirname, "../../../fixtures/kjv/hf");
+  const files = async (path: string): Promise<Record<string, string>> => {
+    const hashes: Record<string, string> = {};
+    for (const name of (await readdir(path)).sort()) {
+      hashes[name] = createHash("sha256")
+        .update(await readFile(join(path, name)))
+        .digest("hex");
+    }
+    return hashes;
+  };
+
+  it.each(["gptq:4bit-128g-sym", "awq:gemm-128g"])(
+    "%s: the same by one, by two, appended, and resumed",
+    async (target) => {
+      const model = await openModel({ store: directoryStore(kjv) });
+      const plan = await planConversion(model, parseTarget(target));
+      const place = (name: string): string => join(folder, `${target.split(":")[0]}-${name}`);
+      const run = (name: string, options: RunOptions, store?: OutputStore) =>
+        runPlan(plan, model, store ?? directoryStore(place(name)), { bandByteLength: 64 * 1024, ...options });
+      const alone = await run("alone", {});
+      const wanted = await files(place("alone"));
+      const shared = await run("shared", { workers: threads(2) });
+      expect(await files(place("shared"))).toEqual(wanted);
+      expect(shared.tensors).toEqual(alone.tensors);
+      const { stage: _, ...appending } = directoryStore(place("appended"));
+      await run("appended", { workers: threads(2) }, appending);
+      expect(await files(place("appended"))).toEqual(wanted);
+      for (const share of [0.3, 0.8]) {
+        const controller = new AbortController();
+        await expect(
+          run("resumed", {
+            resume: true,
+            signal: controller.signal,
+            onProgress: ({ done, total }) => done > share * total && controller.abort(),
+          }),
+        ).rejects.toMatchObject({ name: "AbortError" });
+      }
+      const resumed = await run("resumed", { resume: true });
+      expect(await files(place("resumed"))).toEqual(wanted);
+      expect(resumed.tensors).toEqual(alone.tensors);
+      await model.close();
+    },
+  );
 });
