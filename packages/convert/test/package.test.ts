@@ -6,7 +6,8 @@ import { z } from "zod";
 const root = new URL("..", import.meta.url).pathname;
 const manifest = z
   .object({
-    sideEffects: z.literal(false),
+    // a worker is nothing but its effect
+    sideEffects: z.tuple([z.literal("./src/workers/*-worker.ts"), z.literal("./dist/*-worker.*")]),
     dependencies: z.record(z.string(), z.string()),
     exports: z.record(z.string(), z.unknown()),
     files: z.array(z.string()),
