@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { memoryStore } from "@requant/core";
+import { memoryStore, urlStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -209,6 +211,73 @@ it("a cancelled run ends its workers and leaves what another can go on with", as
   await convert("gguf:q4_k_m", "x", { workers: threads(2), resume: true });
   const [wanted, found] = [await readFile(join(out(), "whole.gguf")), await readFile(join(out(), "x.gguf"))];
   expect(Buffer.compare(wanted, found)).toBe(0);
+});
+
+describe("a source on a server", () => {
+  /** Serves the model by ranges; `act` may answer a request in another way. */
+  async function served<T>(
+    act: (count: number, response: ServerResponse, bytes: Uint8Array) => boolean,
+    use: (url: string) => Promise<T>,
+  ): Promise<T> {
+    const bytes = await readFile(join(folder, "model.gguf"));
+    let count = 0;
+    const server = createServer((request, response) => {
+      const [, first = "0", last = "0"] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "") ?? [];
+      const body = bytes.subarray(Number(first), Math.min(Number(last) + 1, bytes.length));
+      response.setHeader(
+        "content-range",
+        `bytes ${first}-${Number(first) + body.length - 1}/${bytes.length}`,
+      );
+      response.setHeader("content-length", body.length);
+      response.setHeader("etag", '"one"');
+      response.statusCode = 206;
+      count += 1;
+      if (!act(count, response, body)) response.end(body);
+    });
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    try {
+      return await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+
+  async function convertFrom(url: string, options: RunOptions): Promise<Uint8Array | undefined> {
+    const model = await openModel({ store: urlStore(url), file: "model.gguf" });
+    const plan = await planConversion(model, parseTarget("gguf:q8_0"), { outputName: "x" });
+    const output = memoryStore({ name: "out" });
+    await runPlan(plan, model, output, { bandByteLength: 256 * 1024, ...options });
+    return output.files.get("x.gguf");
+  }
+
+  it("that drops connections in the middle gives the same bytes", async () => {
+    const alone = memoryStore({ name: "alone" });
+    await convert("gguf:q8_0", "x", {}, alone);
+    const found = await served(
+      (count, response, body) => {
+        if (count % 5 !== 0) return false;
+        response.write(body.subarray(0, body.length >> 1));
+        setTimeout(() => response.destroy(), 5);
+        return true;
+      },
+      (url) => convertFrom(url, { workers: threads(2) }),
+    );
+    expect(Buffer.compare(found ?? Buffer.of(), alone.files.get("x.gguf") ?? Buffer.of(1))).toBe(0);
+  });
+
+  it("whose file changes is refused, by the workers too", async () => {
+    for (const options of [{}, { workers: threads(2) }]) {
+      const run = served(
+        (count, response) => {
+          if (count > 6) response.setHeader("etag", '"two"');
+          return false;
+        },
+        (url) => convertFrom(url, options),
+      );
+      await expect(run).rejects.toMatchObject({ code: "IO", message: expect.stringContaining("changed") });
+    }
+  });
 });
 
 describe("packed weights", () => {
