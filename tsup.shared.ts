@@ -1,21 +1,31 @@
 import { defineConfig } from "tsup";
 
+export interface LibraryOptions {
+  /**
+   * Modules that get files of their own next to the entries'. A bundler drops a whole file that nobody asks for, but
+   * keeps tables and scratch arrays inside one that somebody does.
+   */
+  readonly parts?: Readonly<Record<string, string>>;
+  /** `import.meta.url` in CommonJS. */
+  readonly shims?: boolean;
+}
+
 /** One build for every published package: ESM + CJS + types, no bundled dependencies. */
 export function library(
   entry: Record<string, string>,
-  options: { readonly shims?: boolean } = {},
+  { parts = {}, shims = false }: LibraryOptions = {},
 ): ReturnType<typeof defineConfig> {
   return defineConfig({
-    ...options,
-    entry,
+    entry: { ...entry, ...parts },
     format: ["esm", "cjs"],
     target: "es2022",
     platform: "neutral",
-    dts: true,
+    dts: { entry },
     clean: true,
     sourcemap: false,
     treeshake: true,
     splitting: true,
+    shims,
     external: [/^node:/, /^@requant\//, "zod"],
   });
 }

@@ -1,3 +1,50 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { defineConfig } from "tsup";
+import { licenceNotices } from "../../scripts/licence-notices.ts";
 import { library } from "../../tsup.shared.ts";
 
-export default library({ index: "src/index.ts", bin: "src/bin.ts" });
+/** The thread that a conversion with several jobs starts: looked for beside the file that starts it. */
+const worker = resolve("../convert/dist/node-worker.js");
+
+/**
+ * The command is built with everything it needs inside: half of its start was resolving and loading the hundred
+ * files of its dependencies. The library entry stays as in every other package.
+ */
+const command = defineConfig({
+  entry: { bin: "src/bin.ts", ...(existsSync(worker) ? { "node-worker": worker } : {}) },
+  format: ["esm"],
+  target: "node20",
+  platform: "node",
+  noExternal: [/^(?!node:)/],
+  splitting: true,
+  clean: false,
+  dts: false,
+  sourcemap: false,
+  // commander is CommonJS and requires Node's own modules
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+  esbuildOptions(options) {
+    options.metafile = true;
+    // whitespace only: names stay in stack traces
+    options.minifyWhitespace = true;
+  },
+  esbuildPlugins: [
+    {
+      name: "licence-notices",
+      setup(build) {
+        build.onEnd(({ metafile }) => {
+          if (metafile === undefined) return;
+          mkdirSync("dist", { recursive: true });
+          writeFileSync(
+            resolve("dist/THIRD-PARTY-NOTICES.txt"),
+            licenceNotices(Object.keys(metafile.inputs)),
+          );
+        });
+      },
+    },
+  ],
+});
+
+export default [library({ index: "src/index.ts" }), command];

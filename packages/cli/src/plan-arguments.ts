@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type PlanOptions, parseMetadataAssignment } from "@requant/convert";
 import { IoError, memorySource, UsageError } from "@requant/core";
 import { imatrixWeights, readImatrix } from "@requant/gguf";
-import { z } from "zod";
+import * as z from "zod";
 import { parseByteSize, parseCount } from "./byte-size.ts";
 
 /** The options of `convert` and `plan`, as commander parsed them. */
@@ -19,6 +19,7 @@ export const conversionArguments = z.object({
   keepSplit: z.boolean().optional(),
   pruneLayers: z.string().optional(),
   allowRequantize: z.boolean().optional(),
+  llamafy: z.boolean().optional(),
   includeWeights: z.array(z.string()).optional(),
   excludeWeights: z.array(z.string()).optional(),
   like: z.string().optional(),
@@ -33,6 +34,7 @@ export async function planOptions(given: ConversionArguments): Promise<Omit<Plan
     exact: given.exact,
     pure: given.pure,
     allowRequantize: given.allowRequantize,
+    llamafy: given.llamafy,
     leaveOutputTensor: given.leaveOutput,
     keepSplit: given.keepSplit,
     outputTensorType: given.outputTensor?.toUpperCase(),

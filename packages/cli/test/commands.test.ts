@@ -52,6 +52,24 @@ describe("convert", () => {
     );
   });
 
+  it("--llamafy makes a Llama of a Mistral, and refuses a Gemma with its reason", async () => {
+    const other = join(folder, "other");
+    cpSync(hf, other, { recursive: true });
+    const config: object = JSON.parse(readFileSync(join(hf, "config.json"), "utf8"));
+    const write = (changes: object): void =>
+      writeFileSync(join(other, "config.json"), JSON.stringify({ ...config, ...changes }));
+    write({ architectures: ["MistralForCausalLM"], model_type: "mistral", sliding_window: null });
+    const out = join(folder, "llamafied");
+    expect(
+      await requant("convert", other, out, "--to", "safetensors:bf16", "--llamafy", "--exact"),
+    ).toMatchObject({ status: 0 });
+    expect(JSON.parse(readFileSync(join(out, "config.json"), "utf8"))).toMatchObject({ model_type: "llama" });
+    expect(await requant("verify", hf, out)).toMatchObject({ status: 0 });
+    write({ architectures: ["Gemma2ForCausalLM"], model_type: "gemma2" });
+    const refused = await requant("plan", other, "--to", "gguf:q8_0", "--llamafy");
+    expect(refused).toMatchObject({ status: 5, err: expect.stringContaining("norms after each block") });
+  });
+
   it("comes back unchanged", async () => {
     const back = join(folder, "back");
     expect(await requant("convert", bf16, back, "--to", "safetensors:bf16", "--exact")).toMatchObject({

@@ -161,6 +161,10 @@ function parseJson(bytes: Uint8Array, path: string): Readonly<Record<string, unk
 
 /** Files that belong to a model beside its weights. */
 const SIDE_FILE = /\.(json|txt|model|jinja|md|py|tiktoken)$|^(LICENSE|LICENCE|NOTICE)/i;
+/** How a sentence-transformers model makes one vector of many. */
+const POOLING = "1_Pooling/config.json";
+/** The folder of further chat templates. */
+const TEMPLATES = "additional_chat_templates";
 const WEIGHT_INDEX = /\.index\.json$/i;
 
 function hfFacts(
@@ -185,8 +189,12 @@ function hfFacts(
 }
 
 async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<string, Uint8Array>> {
-  const names =
-    found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? hfSideFiles;
+  const templates = (await found.store.list(TEMPLATES)) ?? [];
+  const names = [
+    ...(found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? hfSideFiles),
+    ...(found.names?.includes("modules.json") === true ? [POOLING] : []),
+    ...templates.filter((name) => name.endsWith(".jinja")).map((name) => `${TEMPLATES}/${name}`),
+  ];
   const files = new Map<string, Uint8Array>();
   for (const name of names) {
     const bytes = await readSideFile(found.store, name, limits);

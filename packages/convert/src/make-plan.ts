@@ -5,6 +5,7 @@ import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
 import { formats } from "./formats.ts";
+import { llamafied } from "./llamafied.ts";
 import { lookedAt } from "./look-at-source.ts";
 import type { Model } from "./model.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
@@ -56,7 +57,8 @@ export async function planConversion(
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
   const source = await readSourceFor(model, target, options, list);
-  const rough = assemblePlan(source, target, targetOf(target, list).plan(source, target, options, like));
+  const output = planOutput(targetOf(target, list), source, target, options, like);
+  const rough = assemblePlan(source, target, output);
   const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
   return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
@@ -86,7 +88,7 @@ export function makePlan(
   like?: PlanSource,
   list: readonly Format[] = formats,
 ): Plan {
-  const output = targetOf(target, list).plan(source, target, options, like);
+  const output = planOutput(targetOf(target, list), source, target, options, like);
   if (options.exact === true) refuseLoss(output.tensors, target, source);
   const plan = assemblePlan(source, target, output);
   return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
@@ -96,6 +98,18 @@ function targetOf(target: Target, list: readonly Format[]): TargetFormat {
   const format = list.find((candidate) => candidate.name === target.format)?.target;
   if (format === undefined) throw new UsageError(`there is no target format "${target.format}"`);
   return format;
+}
+
+function planOutput(
+  format: TargetFormat,
+  source: PlanSource,
+  target: Target,
+  options: PlanOptions,
+  like: PlanSource | undefined,
+): PlannedOutput {
+  if (options.llamafy !== true) return format.plan(source, target, options, like);
+  const llama = llamafied(source);
+  return llama.restate(format.plan(llama.source, target, options, like));
 }
 
 /** Puts a format's output together with what it was made from. */

@@ -1,5 +1,5 @@
 import type { Metadata, MetadataArray, MetadataScalar, MetadataValue } from "@requant/core";
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * Metadata as plain JSON, so that a plan can be stored or sent. 64-bit integers are decimal strings, and the floats that

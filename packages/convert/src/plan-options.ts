@@ -24,6 +24,8 @@ export interface PlanOptions {
   /** Layers to leave out, by number. */
   readonly pruneLayers?: readonly number[] | undefined;
   readonly imatrix?: PlanImatrix | undefined;
+  /** Make a LlamaForCausalLM of a checkpoint of another class with the same arithmetic. */
+  readonly llamafy?: boolean | undefined;
   /** A GGUF whose metadata and tokenizer are taken over. */
   readonly like?: Model | undefined;
   /** Metadata keys that are set last. */

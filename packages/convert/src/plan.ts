@@ -7,7 +7,7 @@ import {
   UsageError,
 } from "@requant/core";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
-import { z } from "zod";
+import * as z from "zod";
 import { type Fidelity, fidelities } from "./fidelity.ts";
 import type { PlainLayout } from "./linear/linear-target.ts";
 import type { StoredLinear } from "./linear/linear-weight.ts";

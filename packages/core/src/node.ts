@@ -242,14 +242,17 @@ export function directoryStore(path: string, options: FileSinkOptions = {}): Rea
         throw error;
       }
     },
-    async list() {
+    async list(folder) {
+      if (folder !== undefined) checkStorePath(folder, path);
+      const full = folder === undefined ? path : join(path, folder);
       try {
-        const entries = await readdir(path, { withFileTypes: true });
+        const entries = await readdir(full, { withFileTypes: true });
         // links count as files: the Hugging Face cache is made of them
         const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
         return files.map((entry) => entry.name).filter((name) => !isTemporaryName(name));
       } catch (cause) {
-        throw asIoError(cause, path, "list");
+        if (folder !== undefined && isMissing(cause)) return [];
+        throw asIoError(cause, full, "list");
       }
     },
     async create(name) {

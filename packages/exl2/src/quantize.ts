@@ -5,10 +5,6 @@ import { groupScales, half } from "./scales.ts";
 
 /** Steps of the search for a group's scale, as shares of the one without clipping. */
 const SEARCH: readonly number[] = Array.from({ length: 97 }, (_, i) => 0.7 + (0.5 * i) / 96);
-/** Rows that the search looks at, evenly spaced: more do not move the best share, and it is most of the work. */
-const SEARCH_ROWS = 256;
-/** Adding and subtracting this rounds a double to an integer, ties to even. */
-const ROUNDING = 1.5 * 2 ** 52;
 
 export interface QuantizeExl2Options {
   /**
@@ -140,23 +136,14 @@ function bestMaxScale(
   };
   let best = stored(1);
   let least = Infinity;
-  const step = Math.max(1, Math.ceil(rows / SEARCH_ROWS));
-  const zero = 2 ** (bits - 1);
+  const gathered = gather(values, rows, columns, source);
   for (const share of SEARCH) {
     const candidate = half(largest * share);
     if (!Number.isFinite(candidate)) continue;
     const scales = groupScales(candidate);
     let error = 0;
-    for (let row = 0; row < rows && error < least; row += step) {
-      const scale = scales[nibbles[row]!]!;
-      const from = row * columns;
-      for (let i = 0; i < source.length; i++) {
-        const value = values[from + source[i]!]!;
-        // roundHalfEven, for magnitudes far below 2^51
-        const nearest = scale === 0 ? 0 : value / scale + ROUNDING - ROUNDING;
-        const difference = Math.abs(Math.max(-zero, Math.min(zero - 1, nearest)) * scale - value);
-        error += difference * difference * difference * Math.sqrt(difference);
-      }
+    for (let row = 0, at = 0; row < rows && error < least; row++, at += source.length) {
+      error += rowError(gathered, at, at + source.length, scales[nibbles[row]!]!, bits);
     }
     if (error < least) {
       least = error;
@@ -164,6 +151,34 @@ function bestMaxScale(
     }
   }
   return best;
+}
+
+/** The group's columns side by side: they are looked at 97 times. */
+function gather(values: Float32Array, rows: number, columns: number, source: Int32Array): Float32Array {
+  const gathered = new Float32Array(rows * source.length);
+  for (let row = 0, to = 0; row < rows; row++) {
+    for (let i = 0; i < source.length; i++, to++) gathered[to] = values[row * columns + source[i]!]!;
+  }
+  return gathered;
+}
+
+/** Adding and taking away 1.5 × 2^52 leaves a double rounded to the nearest integer, ties to even. */
+const ROUND = 1.5 * 2 ** 52;
+
+/** Σ |error|^3.5 of one row, the power as a³ √a: the innermost loop of the search. */
+function rowError(values: Float32Array, start: number, end: number, scale: number, bits: number): number {
+  const min = -(2 ** (bits - 1));
+  const max = -min - 1;
+  let sum = 0;
+  for (let i = start; i < end; i++) {
+    const value = values[i]!;
+    let code = scale === 0 ? 0 : value / scale + ROUND - ROUND;
+    if (code < min) code = min;
+    else if (code > max) code = max;
+    const difference = Math.abs(code * scale - value);
+    sum += difference * difference * difference * Math.sqrt(difference);
+  }
+  return sum;
 }
 
 function codeOf(value: number, scale: number, bits: number): number {

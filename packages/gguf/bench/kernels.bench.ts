@@ -4,15 +4,16 @@
  * Figures are GB/s of f32 (median, best); the last column is kernel / native, of medians and of best runs.
  */
 import { allocateKernelBuffer, installKernels, uninstallKernels } from "@requant/core";
+import { findNativeGgml } from "../../../bench/native.ts";
 import { ggmlTypes } from "../src/types/index.ts";
-import { loadNativeGgml } from "./native.ts";
 
 const weights = 32768;
 const columns = 4096;
 const rounds = Number(process.env["ROUNDS"] ?? 15);
 const sampleMs = Number(process.env["SAMPLE_MS"] ?? 10);
 
-const native = loadNativeGgml();
+const native = findNativeGgml();
+if (native === undefined) throw new Error("node-llama-cpp has no library for this machine.");
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const flags = new Set(process.argv.slice(2).filter((argument) => argument.startsWith("--")));
 const wants = (what: string): boolean =>

@@ -25,6 +25,8 @@ export class HeaderCursor {
   readonly window: HeaderBytes;
   /** Arrays inside arrays met so far: each costs memory whatever its length. */
   nestedArrayCount = 0;
+  /** How many merges probably come with each token of the vocabulary: a guess that saves reads. */
+  mergesPerToken = 0;
   reader: ByteReader;
 
   constructor(bytes: Uint8Array, fileByteLength: number, limits: Limits, path?: string) {
@@ -72,6 +74,31 @@ export class HeaderCursor {
       );
     }
     yield { end, wish: this.reader.offset + Math.max(wish, byteLength) };
+  }
+
+  /**
+   * Moves past up to `count` strings that are all there and within the limits, and returns how many: it stops before
+   * one that needs a closer look. A header is mostly strings, so this is what reading one costs.
+   */
+  skipStrings(count: number): number {
+    const { reader, limits } = this;
+    const { bytes, littleEndian } = reader;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const lengthAt = littleEndian ? 0 : 4;
+    const upperAt = 4 - lengthAt;
+    const last = bytes.byteLength - 8;
+    const limit = limits.stringByteLength;
+    let at = reader.offset;
+    let skipped = 0;
+    while (skipped < count && at <= last) {
+      const byteLength = view.getUint32(at + lengthAt, littleEndian);
+      if (byteLength > limit || byteLength > last - at || view.getUint32(at + upperAt, littleEndian) !== 0)
+        break;
+      at += 8 + byteLength;
+      skipped += 1;
+    }
+    reader.seek(at);
+    return skipped;
   }
 
   /** Refuses a count of things of at least `least` bytes each that the rest of the file cannot hold. */

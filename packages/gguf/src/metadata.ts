@@ -10,11 +10,14 @@ import {
 import { type ValueType, valueByteLengths, valueTypes } from "./constants.ts";
 import type { HeaderCursor, Parser } from "./cursor.ts";
 import { fixedArray, stringArray } from "./lazy-array.ts";
-import { decodeText, encodeText, hasEscapedBytes } from "./text.ts";
+import { decodeText, encodeText, encodeTexts, hasEscapedBytes } from "./text.ts";
 import type { GgufWarning } from "./warning.ts";
 
 /** A key of one byte with its length, a type and a value of one byte: less than that is no entry. */
 const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 1;
+
+/** Followed by a score and a type for each, and by the merges: most of a header. */
+const TOKENS_KEY = "tokenizer.ggml.tokens";
 
 /** `count` key-value pairs. Arrays are walked for their length only; their values decode on first use. */
 export function* parseMetadata(
@@ -31,6 +34,8 @@ export function* parseMetadata(
     if (metadata.has(key)) throw cursor.fault(`The key ${JSON.stringify(key)} occurs twice.`, undefined, at);
     const type = yield* parseValueType(cursor, `the value type of ${JSON.stringify(key)}`);
     const value = yield* parseValue(cursor, type, JSON.stringify(key));
+    // as many merges as tokens (Qwen) or twice that (Llama 3), with a little to spare
+    if (key === "tokenizer.ggml.model" && value.value === "gpt2") cursor.mergesPerToken = 2.3;
     if (value.type === "string") warnOfText(key, value.value, warnings);
     metadata.set(key, value);
   }
@@ -141,26 +146,22 @@ function* parseArray(cursor: HeaderCursor, what: string, depth: number): Parser<
 /** Moves past `count` strings; asks for as many bytes as the strings so far suggest, so that few reads suffice. */
 function* walkStrings(cursor: HeaderCursor, count: number, what: string): Parser<void> {
   const start = cursor.offset;
-  const limit = cursor.limits.stringByteLength;
-  for (let i = 0; i < count; i++) {
-    if (!cursor.reader.has(8)) {
-      yield* cursor.need(8, `a string length in ${what}`, expectedRest(cursor.offset - start, i, count));
-    }
+  const wish = (walked: number): number => {
+    const mean = walked === 0 ? 16 : (cursor.offset - start) / walked;
+    const after = what === JSON.stringify(TOKENS_KEY) ? count * (8 + cursor.mergesPerToken * (mean + 1)) : 0;
+    return Math.ceil(mean * (count - walked) * 1.1 + after);
+  };
+  for (let i = cursor.skipStrings(count); i < count; i += 1 + cursor.skipStrings(count - i - 1)) {
+    // one that is not all there yet, or that must be refused
+    if (!cursor.reader.has(8)) yield* cursor.need(8, `a string length in ${what}`, wish(i));
     const byteLength = cursor.reader.u64("a string length");
     if (byteLength > cursor.fileRemaining) throw cursor.cutOff(byteLength, `a string in ${what}`);
-    if (byteLength > limit)
-      cursor.checkLimit(byteLength, "stringByteLength", `The length of a string in ${what}`);
+    cursor.checkLimit(byteLength, "stringByteLength", `The length of a string in ${what}`);
     if (!cursor.reader.has(byteLength)) {
-      const rest = expectedRest(cursor.offset - start, i + 1, count);
-      yield* cursor.need(byteLength, `a string in ${what}`, byteLength + rest);
+      yield* cursor.need(byteLength, `a string in ${what}`, byteLength + wish(i + 1));
     }
     cursor.reader.skip(byteLength);
   }
-}
-
-/** Bytes that the strings not yet walked will take if they are like those before. */
-function expectedRest(walkedByteLength: number, walked: number, count: number): number {
-  return walked === 0 ? count * 16 : Math.ceil((walkedByteLength / walked) * (count - walked) * 1.1);
 }
 
 /** Key-value pairs in the map's order. @throws UsageError for a value that its type cannot hold. */
@@ -199,6 +200,9 @@ function writeValue(writer: ByteWriter, value: MetadataValue): void {
   }
 }
 
+/** Bounds the memory that a vocabulary takes on its way. */
+const TEXTS_AT_ONCE = 4096;
+
 function writeArray(writer: ByteWriter, array: MetadataArray): void {
   if (array.value.length !== array.length) {
     throw new UsageError(
@@ -212,7 +216,9 @@ function writeArray(writer: ByteWriter, array: MetadataArray): void {
       for (const element of array.value) writeArray(writer, element);
       break;
     case "string":
-      for (const element of array.value) writeText(writer, element);
+      for (let i = 0; i < array.length; i += TEXTS_AT_ONCE) {
+        writer.bytes(encodeTexts(array.value.slice(i, i + TEXTS_AT_ONCE), writer.littleEndian));
+      }
       break;
     case "bool":
       for (const element of array.value) writer.bool(element);

@@ -8,6 +8,9 @@ import { type GgufFile, parseHeader } from "./header.ts";
  */
 const FIRST_READ_BYTE_LENGTH = 256 * 1024;
 
+/** As far as a guess is followed whatever was read before: the largest vocabularies with their merges. */
+const MOST_GUESSED_BYTE_LENGTH = 16 * 1024 * 1024;
+
 export interface ReadGgufOptions {
   /** Those not given have their defaults. */
   readonly limits?: Partial<Limits> | undefined;
@@ -31,8 +34,9 @@ export async function readGguf(source: ByteSource, options: ReadGgufOptions = {}
       return step.value;
     }
     const loaded = cursor.window.bytes;
-    // at least doubled, so that the number of reads is logarithmic; at most fourfold, so that little is read in vain
-    const guess = Math.min(Math.max(step.value.wish, 2 * loaded.byteLength), 4 * loaded.byteLength);
+    // at least doubled, so that the number of reads is logarithmic; bounded, so that little is read in vain
+    const most = Math.max(4 * loaded.byteLength, MOST_GUESSED_BYTE_LENGTH);
+    const guess = Math.min(Math.max(step.value.wish, 2 * loaded.byteLength), most);
     cursor.replace(await readStart(source, loaded, Math.max(step.value.end, guess), signal));
   }
 }
@@ -54,6 +58,6 @@ async function readStart(
 /** Lazy values hold on to the window: drop what was read beyond the header, where that is worth a copy. */
 function keepHeaderOnly(cursor: HeaderCursor, dataOffset: number): void {
   const { bytes } = cursor.window;
-  if (bytes.byteLength > dataOffset + FIRST_READ_BYTE_LENGTH)
+  if (bytes.byteLength > 1.5 * dataOffset + FIRST_READ_BYTE_LENGTH)
     cursor.window.bytes = bytes.slice(0, dataOffset);
 }

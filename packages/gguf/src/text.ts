@@ -27,6 +27,42 @@ export function encodeText(text: string): Uint8Array {
   return Uint8Array.from(parts);
 }
 
+/**
+ * Texts one after the other, each after its length in eight bytes: what an array of strings is in a file. Most are
+ * short and without surrogates; starting the encoder for each would cost several times as much as this loop.
+ */
+export function encodeTexts(texts: readonly string[], littleEndian: boolean): Uint8Array {
+  const most = texts.reduce((sum, text) => sum + 8 + 3 * text.length, 0);
+  const bytes = new Uint8Array(most);
+  const view = new DataView(bytes.buffer);
+  const lengthAt = littleEndian ? 0 : 4;
+  let at = 0;
+  for (const text of texts) {
+    const start = at + 8;
+    let end = start;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code < 0x80) bytes[end++] = code;
+      else if (code < 0x800) {
+        bytes[end++] = 0xc0 | (code >> 6);
+        bytes[end++] = 0x80 | (code & 0x3f);
+      } else if (code < 0xd800 || code > 0xdfff) {
+        bytes[end++] = 0xe0 | (code >> 12);
+        bytes[end++] = 0x80 | ((code >> 6) & 0x3f);
+        bytes[end++] = 0x80 | (code & 0x3f);
+      } else {
+        const encoded = encodeText(text);
+        bytes.set(encoded, start);
+        end = start + encoded.byteLength;
+        break;
+      }
+    }
+    view.setUint32(at + lengthAt, end - start, littleEndian);
+    at = end;
+  }
+  return bytes.subarray(0, at);
+}
+
 /** True when `decodeText` met bytes that are not UTF-8. */
 export function hasEscapedBytes(text: string): boolean {
   return /\p{Surrogate}/u.test(text);

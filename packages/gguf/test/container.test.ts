@@ -285,17 +285,66 @@ function sparseSource(start: Uint8Array, byteLength: number): ByteSource {
   };
 }
 
+describe("an array of strings", () => {
+  const texts = ["", "a", "é", "漢", "\u07ff\u0800", "\uffff", "😀", "a😀b", "\udcc0\udcff", "\ufeffx", "\0"];
+  /** More than are written at once. */
+  const many = Array.from({ length: 5000 }, (_, i) => texts[i % texts.length] ?? "");
+  const metadata = new Map<string, MetadataValue>([
+    ["t", { type: "array", elementType: "string", length: many.length, value: many }],
+  ]);
+
+  it.each([true, false])("comes back, little-endian: %s", (littleEndian) => {
+    const { header } = layoutGguf({ metadata, tensors: [], littleEndian });
+    expect(parseGguf(header).metadata.get("t")?.value).toEqual(many);
+  });
+
+  it("has the bytes that UTF-8 gives each of them", () => {
+    const valid = many.filter((text) => !text.includes("\udcc0"));
+    const { header } = layoutGguf({
+      metadata: new Map([
+        ["t", { type: "array", elementType: "string", length: valid.length, value: valid }],
+      ]),
+      tensors: [],
+    });
+    const expected = valid.map((text) => {
+      const length = Buffer.alloc(8);
+      length.writeUInt32LE(Buffer.byteLength(text));
+      return Buffer.concat([length, Buffer.from(text)]);
+    });
+    const found = header.subarray(24 + 8 + 1 + 4 + 4 + 8);
+    const bytes = Buffer.concat(expected);
+    expect(bytes.equals(found.subarray(0, bytes.length))).toBe(true);
+  });
+
+  it("refuses a lone surrogate that no byte stands for", () => {
+    const value = ["a", "\ud800"];
+    expect(() =>
+      layoutGguf({
+        metadata: new Map([["t", { type: "array", elementType: "string", length: 2, value }]]),
+        tensors: [],
+      }),
+    ).toThrow("lone surrogate U+D800");
+  });
+});
+
 describe("readGguf", () => {
   /** A 10 GB model with the header of a large one: 256k tokens and merges, 1000 tensors. */
   const tokens = Array.from({ length: 256_000 }, (_, i) => `token ${i}`);
   const layout = layoutGguf({
     metadata: new Map<string, MetadataValue>([
-      ["tokens", { type: "array", elementType: "string", length: tokens.length, value: tokens }],
+      ["tokenizer.ggml.model", { type: "string", value: "gpt2" }],
+      [
+        "tokenizer.ggml.tokens",
+        { type: "array", elementType: "string", length: tokens.length, value: tokens },
+      ],
       [
         "scores",
         { type: "array", elementType: "f32", length: tokens.length, value: new Float32Array(tokens.length) },
       ],
-      ["merges", { type: "array", elementType: "string", length: tokens.length, value: tokens }],
+      [
+        "tokenizer.ggml.merges",
+        { type: "array", elementType: "string", length: tokens.length, value: tokens },
+      ],
     ]),
     tensors: Array.from({ length: 1000 }, (_, i) => ({
       name: `blk.${i}.weight`,
@@ -304,15 +353,34 @@ describe("readGguf", () => {
     })),
   });
 
-  it("of a 10 GB file costs a fixed handful of reads of little more than its header", async () => {
+  it("of a 10 GB file costs two reads of little more than its header", async () => {
     expect(layout.byteLength).toBeGreaterThan(9e9);
     const source = countingSource(sparseSource(layout.header, layout.byteLength));
     const gguf = await readGguf(source);
     expect(gguf.tensors).toEqual(layout.tensors);
-    expect(gguf.metadata.get("merges")?.value).toEqual(tokens);
-    expect(source.reads).toBeLessThanOrEqual(6);
+    expect(gguf.metadata.get("tokenizer.ggml.merges")?.value).toEqual(tokens);
+    expect(source.reads).toBe(2);
     expect(source.bytes).toBeLessThan(2 * layout.dataOffset);
     expect(source.bytes).toBeLessThan(32e6);
+  });
+
+  it("costs a few reads more where the tokens do not foretell the rest", async () => {
+    const many: MetadataValue = {
+      type: "array",
+      elementType: "string",
+      length: 4 * tokens.length,
+      value: [tokens, tokens, tokens, tokens].flat(),
+    };
+    const { header, tensors, byteLength, dataOffset } = layoutGguf({
+      metadata: new Map([...layout.metadata, ["tokenizer.ggml.merges", many]]),
+      tensors: layout.tensors,
+    });
+    const source = countingSource(sparseSource(header, byteLength));
+    const gguf = await readGguf(source);
+    expect(gguf.tensors).toEqual(tensors);
+    expect(gguf.metadata.get("tokenizer.ggml.merges")?.value).toEqual(many.value);
+    expect(source.reads).toBeLessThanOrEqual(4);
+    expect(source.bytes).toBeLessThan(2 * dataOffset);
   });
 
   it("of a file with a small header costs one read", async () => {

@@ -42,16 +42,23 @@ export const configTensors: readonly string[] = [
 
 const torchTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
-/** Says rope settings as every version of transformers reads them, where they are one set for all layers. */
+/** Rope settings as every version of transformers reads them; nothing where each layer type has its own. */
+export function ropeSettings(rope: JsonObject): readonly (readonly [string, JsonValue])[] {
+  if (Object.values(rope).some(isJsonObject)) return [];
+  const { rope_theta: theta, rope_type: type = "default", partial_rotary_factor: partial, ...rest } = rope;
+  const scaled = type !== "default" || Object.keys(rest).length > 0;
+  return [
+    ...(theta === undefined ? [] : [["rope_theta", theta] as const]),
+    ...(partial === undefined ? [] : [["partial_rotary_factor", partial] as const]),
+    ["rope_scaling", scaled ? { ...rest, rope_type: type } : null],
+  ];
+}
+
 function writeRope(config: Map<string, JsonValue>): void {
   const rope = config.get("rope_parameters");
   if (!isJsonObject(rope) || Object.values(rope).some(isJsonObject)) return;
   config.delete("rope_parameters");
-  const { rope_theta: theta, rope_type: type = "default", partial_rotary_factor: partial, ...rest } = rope;
-  if (theta !== undefined) config.set("rope_theta", theta);
-  if (partial !== undefined) config.set("partial_rotary_factor", partial);
-  const scaled = type !== "default" || Object.keys(rest).length > 0;
-  config.set("rope_scaling", scaled ? { ...rest, rope_type: type } : null);
+  for (const [key, value] of ropeSettings(rope)) config.set(key, value);
 }
 
 function draftConfig(

@@ -1,6 +1,6 @@
 /** What a Hugging Face directory says beside its weights: the side files, parsed and checked for their outermost shape. */
 import { FormatError } from "@requant/core";
-import { z } from "zod";
+import * as z from "zod";
 import { arrayField, decodeText, type JsonObject, objectField, parseJsonObject, textField } from "./json.ts";
 
 /** A weight as the checkpoint holds it. A linear weight of GPTQ, AWQ or EXL2 stands here as one `….weight` in [out, in]. */
@@ -19,6 +19,17 @@ export interface HfFiles {
   readonly generationConfig?: JsonObject | undefined;
   readonly tokenizerJson?: JsonObject | undefined;
   readonly tokenizerModel?: Uint8Array | undefined;
+  /** vocab.json and merges.txt: byte-level BPE before tokenizer.json. */
+  readonly vocabJson?: JsonObject | undefined;
+  readonly mergesText?: string | undefined;
+  /** tekken.json: Mistral's own format. */
+  readonly tekken?: JsonObject | undefined;
+  /** qwen.tiktoken: Qwen 1's. */
+  readonly tiktoken?: string | undefined;
+  /** sentencepiece.bpe.model: XLM-RoBERTa's. */
+  readonly sentencePieceBpe?: Uint8Array | undefined;
+  /** 1_Pooling/config.json of a sentence-transformers model. */
+  readonly pooling?: JsonObject | undefined;
   readonly tokenizerConfig?: JsonObject | undefined;
   readonly specialTokensMap?: JsonObject | undefined;
   readonly addedTokens?: JsonObject | undefined;
@@ -39,6 +50,12 @@ export const hfSideFiles: readonly string[] = [
   "generation_config.json",
   "tokenizer.json",
   "tokenizer.model",
+  "vocab.json",
+  "merges.txt",
+  "tekken.json",
+  "qwen.tiktoken",
+  "sentencepiece.bpe.model",
+  "1_Pooling/config.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
@@ -100,9 +117,11 @@ export function readHfFiles(
     const content = files.get(name);
     return content === undefined ? undefined : decodeText(content, name);
   };
-  const model = files.get("tokenizer.model");
-  if (typeof model === "string")
-    throw new FormatError("tokenizer.model must be bytes", { path: "tokenizer.model" });
+  const bytes = (name: string): Uint8Array | undefined => {
+    const content = files.get(name);
+    if (typeof content === "string") throw new FormatError(`${name} must be bytes`, { path: name });
+    return content;
+  };
   const additional = new Map<string, string>();
   for (const name of [...files.keys()].sort()) {
     const match = /^additional_chat_templates\/([^/]+)\.jinja$/.exec(name);
@@ -113,7 +132,13 @@ export function readHfFiles(
     config,
     generationConfig: json("generation_config.json", generationSchema),
     tokenizerJson: json("tokenizer.json", tokenizerSchema),
-    tokenizerModel: model,
+    tokenizerModel: bytes("tokenizer.model"),
+    sentencePieceBpe: bytes("sentencepiece.bpe.model"),
+    pooling: json("1_Pooling/config.json", generationSchema),
+    vocabJson: json("vocab.json", addedTokensSchema),
+    mergesText: text("merges.txt"),
+    tekken: json("tekken.json", generationSchema),
+    tiktoken: text("qwen.tiktoken"),
     tokenizerConfig: json("tokenizer_config.json", tokenizerConfigSchema),
     specialTokensMap: json("special_tokens_map.json", generationSchema),
     addedTokens: json("added_tokens.json", addedTokensSchema),

@@ -42,6 +42,7 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufPlan {
     fileType:
       architecture.fileType?.(files, fileTypeNumber(options.fileType)) ?? fileTypeNumber(options.fileType),
     hfNames: new Set(files.tensors.map(({ name }) => name)),
+    pooling: files.pooling,
   };
   const put = (rules: typeof architecture.parameters): void => {
     for (const rule of rules) {

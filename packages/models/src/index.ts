@@ -1,12 +1,14 @@
 export type { Architecture } from "./architectures/architecture.ts";
 export { architectureOfConfig, architectureOfGguf, architectures } from "./architectures/index.ts";
 export { staysF32 } from "./architectures/tensors.ts";
+export { composeInputs } from "./compose-plans.ts";
 export { Config, resolveConfig } from "./config.ts";
 export { fileTypes } from "./file-types.ts";
 export { configTensors, type GgufFacts, type GgufToHfOptions, ggufToHf, type HfPlan } from "./gguf-to-hf.ts";
 export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-files.ts";
 export { type GgufPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
+export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {
@@ -22,6 +24,7 @@ export {
   type WeightPlan,
   weightInputSchema,
   weightPlanSchema,
+  type ZerosInput,
 } from "./weight-plan.ts";
 export {
   isHeldWhole,

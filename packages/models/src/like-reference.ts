@@ -39,17 +39,25 @@ export function likeMetadata(reference: Metadata, fileType: string | number): Me
   return metadata;
 }
 
-function fitsReference(plans: TensorPlans, reference: ReferenceGguf): string | undefined {
+/** Why a family does not fit; the nearer it came, the smaller. */
+interface Misfit {
+  readonly distance: number;
+  readonly message: string;
+}
+
+function misfitOf(plans: TensorPlans, reference: ReferenceGguf): Misfit | undefined {
   const planned = new Map(plans.tensors.map(({ name, shape }) => [name, shape]));
   for (const { name, shape } of reference.tensors) {
     const own = planned.get(name);
-    if (own === undefined) return `the reference's ${name} has no source`;
-    if (own.join() !== shape.join())
-      return `${name} is [${own.join(", ")}], the reference has [${shape.join(", ")}]`;
+    if (own === undefined) return { distance: 1, message: `the reference's ${name} has no source` };
+    if (own.join() !== shape.join()) {
+      const message = `${name} is [${own.join(", ")}], the reference has [${shape.join(", ")}]`;
+      return { distance: 0, message };
+    }
     planned.delete(name);
   }
   const [extra] = planned.keys();
-  return extra === undefined ? undefined : `${extra} is not in the reference`;
+  return extra === undefined ? undefined : { distance: 1, message: `${extra} is not in the reference` };
 }
 
 /** Each Hugging Face pattern with every GGUF name that some family gives it. */
@@ -91,12 +99,12 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
   const byName = architecturesNamed(name);
   const byClass = byName.filter(({ classes }) => classes.some((one) => wanted.includes(one)));
   const candidates = byClass.length > 0 ? byClass : byName.length > 0 ? byName : [unmapped(name, reference)];
-  const problems: string[] = [];
+  const misfits: Misfit[] = [];
   for (const architecture of candidates) {
     try {
       const plans = planGgufTensors(architecture, resolveConfig(files.config, architecture), files.tensors);
-      const problem = fitsReference(plans, reference);
-      if (problem === undefined) {
+      const misfit = misfitOf(plans, reference);
+      if (misfit === undefined) {
         return {
           architecture: name,
           metadata: likeMetadata(reference.metadata, options.fileType),
@@ -108,13 +116,14 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
               : [`${name}: no table knows it, so q and k rows are taken to stand in the same order`],
         };
       }
-      problems.push(problem);
+      misfits.push(misfit);
     } catch (error) {
       if (!(error instanceof ConversionError)) throw error;
-      problems.push(error.message);
+      misfits.push({ distance: 2, message: error.message });
     }
   }
-  throw new ConversionError(`the checkpoint does not fit the reference: ${problems[0]}`, {
+  const [nearest] = misfits.sort((a, b) => a.distance - b.distance);
+  throw new ConversionError(`the checkpoint does not fit the reference: ${nearest?.message}`, {
     hint: "The reference must be a GGUF of the very same model.",
   });
 }

@@ -1,6 +1,12 @@
 /** Runs a family's tensor rules over the names of a checkpoint, in either direction. */
 import { ConversionError } from "@requant/core";
-import type { Architecture, LeftOutRule, TensorContext, TensorRule } from "./architectures/architecture.ts";
+import type {
+  Architecture,
+  LeftOutRule,
+  PlannedTensor,
+  TensorContext,
+  TensorRule,
+} from "./architectures/architecture.ts";
 import { staysF32 } from "./architectures/tensors.ts";
 import type { Config } from "./config.ts";
 import type { WeightPlan } from "./weight-plan.ts";
@@ -93,7 +99,8 @@ const multimodal =
 const audio =
   /(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
 
-const alwaysLeftOut: readonly LeftOutRule[] = [
+/** Of every family. */
+export const alwaysLeftOut: readonly LeftOutRule[] = [
   { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },
   { pattern: audio, reason: "part of the audio encoder: a text model's GGUF does not hold it" },
   { pattern: /\.rotary_emb\.inv_freq$/, reason: "rotary frequencies are computed from the metadata" },
@@ -172,52 +179,46 @@ export interface TensorPlans {
   readonly leftOut: readonly LeftOut[];
 }
 
-/**
- * Plans the GGUF tensors of a checkpoint, in the order in which llama.cpp's converter writes them.
- * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
- */
-export function planGgufTensors(
-  architecture: Architecture,
+/** What renames tensors: a family, or the way from one checkpoint to another. */
+type Renaming = Pick<Architecture, "tensors" | "names" | "leftOut">;
+
+interface Renamed {
+  readonly rule: TensorRule;
+  readonly name: string;
+  readonly plan: PlannedTensor;
+}
+
+/** Runs rules over a checkpoint in the order in which llama.cpp's converter reads it. */
+function runRules(
+  renaming: Renaming,
   config: Config,
   hf: readonly (NamedTensor & { readonly file?: string })[],
-): TensorPlans {
-  const matchers = matchersOf(architecture.tensors, "hf");
+  place: { readonly name: string; readonly hint: string },
+): { readonly renamed: readonly Renamed[]; readonly leftOut: readonly LeftOut[] } {
+  const matchers = matchersOf(renaming.tensors, "hf");
   const shapes = new Map(hf.map(({ name, shape }) => [name, shape]));
-  const tensors: WeightPlan[] = [];
-  const leading: WeightPlan[] = [];
+  const renamed: Renamed[] = [];
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Group>();
-  const leftOutRules = [...(architecture.leftOut ?? []), ...alwaysLeftOut];
-
-  for (const extra of architecture.extraTensors ?? []) {
-    const values = extra.values(config);
-    if (values !== undefined) {
-      tensors.push({
-        name: extra.name,
-        shape: [values.length],
-        inputs: [{ values: [...values] }],
-        forceF32: true,
-      });
-    }
-  }
+  const leftOutRules = [...(renaming.leftOut ?? []), ...alwaysLeftOut];
   for (const { name } of inReadingOrder(hf)) {
     const reason = leftOutReason(name, leftOutRules, config);
     if (reason !== undefined) {
       leftOut.push({ name, reason });
       continue;
     }
-    const known = architecture.names?.toRules(name, config) ?? name;
+    const known = renaming.names?.toRules(name, config) ?? name;
     const match = spellings(known)
       .map((spelling) => matchOf(spelling, matchers))
       .find((found) => found !== undefined);
     if (match === undefined) {
-      throw new ConversionError(`tensor ${name} has no place in the GGUF architecture ${architecture.name}`, {
+      throw new ConversionError(`tensor ${name} has no place in ${place.name}`, {
         tensor: name,
-        hint: "Use --like reference.gguf with a GGUF of the same model.",
+        hint: place.hint,
       });
     }
     const { rule, part, layer, expert, suffix } = match;
-    const key = `${architecture.tensors.indexOf(rule)}/${layer}/${suffix}`;
+    const key = `${renaming.tensors.indexOf(rule)}/${layer}/${suffix}`;
     const group = groups.get(key) ?? newGroup(match, "hf", (index) => rule.expertCount?.(config, index) ?? 1);
     groups.set(key, group);
     const names = group.names[part];
@@ -233,18 +234,61 @@ export function planGgufTensors(
     if (group.pending > 0) continue;
     const context = contextOf(config, match, shapes);
     for (const [index, plan] of rule.toGguf(completed(group), context).entries()) {
-      const ggufName = filled(rule.gguf[index] ?? "", layer, undefined, suffix);
-      const forced = staysF32(ggufName, plan.shape.length);
-      (rule.leading ? leading : tensors).push({
-        name: ggufName,
-        shape: plan.shape,
-        inputs: plan.inputs,
-        ...(forced ? { forceF32: true } : {}),
-      });
+      renamed.push({ rule, name: filled(rule.gguf[index] ?? "", layer, undefined, suffix), plan });
     }
   }
   refuseIncomplete(groups);
+  return { renamed, leftOut };
+}
+
+/**
+ * Plans the GGUF tensors of a checkpoint, in the order in which llama.cpp's converter writes them.
+ * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
+ */
+export function planGgufTensors(
+  architecture: Architecture,
+  config: Config,
+  hf: readonly (NamedTensor & { readonly file?: string })[],
+): TensorPlans {
+  const extra = (architecture.extraTensors ?? []).flatMap(({ name, values: valuesOf }): WeightPlan[] => {
+    const values = valuesOf(config);
+    return values === undefined
+      ? []
+      : [{ name, shape: [values.length], inputs: [{ values: [...values] }], forceF32: true }];
+  });
+  const { renamed, leftOut } = runRules(architecture, config, hf, {
+    name: `the GGUF architecture ${architecture.name}`,
+    hint: "Use --like reference.gguf with a GGUF of the same model.",
+  });
+  const tensors: WeightPlan[] = [...extra];
+  const leading: WeightPlan[] = [];
+  for (const { rule, name, plan } of renamed) {
+    (rule.leading ? leading : tensors).push({
+      name,
+      shape: plan.shape,
+      inputs: plan.inputs,
+      ...(staysF32(name, plan.shape.length) ? { forceF32: true } : {}),
+    });
+  }
   return { tensors: [...leading, ...tensors], leftOut };
+}
+
+/**
+ * Plans the tensors of a checkpoint under another class's names.
+ * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
+ */
+export function planRenamed(
+  rules: readonly TensorRule[],
+  config: Config,
+  hf: readonly (NamedTensor & { readonly file?: string })[],
+  className: string,
+): TensorPlans {
+  const { renamed, leftOut } = runRules({ tensors: rules }, config, hf, {
+    name: `a ${className}`,
+    hint: "Convert it without --llamafy.",
+  });
+  const plans = renamed.map(({ name, plan: { shape, inputs } }): WeightPlan => ({ name, shape, inputs }));
+  return { tensors: plans, leftOut };
 }
 
 /**

@@ -6,7 +6,7 @@
  * concatenated as rows. Expert stacks, fused splits and rope permutations are thus all row selections, which also hold
  * for packed GPTQ, AWQ and EXL2 rows as long as no input says `transpose`, `rowLength`, `columnOrder` or `map`.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { RowOrder } from "./row-order.ts";
 
 /** Elementwise f32 arithmetic: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. */
@@ -47,7 +47,12 @@ export interface ValuesInput {
   readonly values: readonly number[];
 }
 
-export type WeightInput = StoredInput | JoinedInput | Mxfp4Input | ValuesInput;
+/** So many zeros: a bias that the output has and the source has not. */
+export interface ZerosInput {
+  readonly zeros: number;
+}
+
+export type WeightInput = StoredInput | JoinedInput | Mxfp4Input | ValuesInput | ZerosInput;
 
 export interface WeightPlan {
   /** Name in the output. */
@@ -92,6 +97,7 @@ export const weightInputSchema: z.ZodType<WeightInput> = z.lazy(() =>
       rowOrder: rowOrderSchema.optional(),
     }),
     z.strictObject({ values: z.array(z.number()) }),
+    z.strictObject({ zeros: z.int().positive() }),
   ]),
 ) as z.ZodType<WeightInput>;
 
@@ -115,10 +121,10 @@ export function plannedSources(plan: WeightPlan): readonly string[] {
 }
 
 /** True when every output row is one whole stored row, unchanged: then packed rows can be moved without decoding them. */
-export function isRowSelection(plan: WeightPlan): boolean {
+export function isRowSelection(plan: Pick<WeightPlan, "inputs">): boolean {
   return plan.inputs.every(
     (input) =>
-      "tensor" in input &&
+      ("tensor" in input || ("join" in input && isRowSelection({ inputs: input.join }))) &&
       !input.transpose &&
       input.rowLength === undefined &&
       !input.columnOrder &&

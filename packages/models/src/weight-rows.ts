@@ -181,6 +181,16 @@ function partOf(input: WeightInput, plan: WeightPlan, source: WeightSource): Par
       },
     };
   }
+  if ("zeros" in input) {
+    const length = rowLength(plan.shape);
+    return {
+      rowCount: input.zeros / length,
+      rowLength: length,
+      async read(start, end, out, outOffset) {
+        out.fill(0, outOffset, outOffset + (end - start) * length);
+      },
+    };
+  }
   if ("blocks" in input) {
     throw new ConversionError("MXFP4 pairs are moved as bytes: use repackMxfp4Rows", { tensor: plan.name });
   }
@@ -234,43 +244,61 @@ export function isHeldWhole(plan: WeightPlan, shapeOf: (tensor: string) => reado
   return plan.inputs.some((input) => held(input) || reshaped(input));
 }
 
+interface RowOrigin {
+  readonly tensor: string;
+  readonly row: number;
+}
+
+interface Segment {
+  readonly start: number;
+  readonly end: number;
+  origin(row: number): RowOrigin;
+}
+
+/** Rows of some inputs one after the other, each by where it is stored. */
+function segmentsOf(
+  name: string,
+  inputs: readonly WeightInput[],
+  shapeOf: (tensor: string) => readonly number[],
+): { readonly rowCount: number; origin(row: number): RowOrigin } {
+  const segments: Segment[] = [];
+  let total = 0;
+  for (const input of inputs) {
+    if (!("tensor" in input || "join" in input))
+      throw new ConversionError(`${name} is not a selection of stored rows`);
+    const whole =
+      "tensor" in input
+        ? {
+            rowCount: rowCount(shapeOf(input.tensor)),
+            origin: (row: number) => ({ tensor: input.tensor, row }),
+          }
+        : segmentsOf(name, input.join, shapeOf);
+    const [first, last] = input.rows ?? [0, whole.rowCount];
+    const start = total;
+    const sourceRow = sourceRowOf(input.rowOrder, last - first);
+    total += orderedRowCount(input.rowOrder, last - first);
+    segments.push({ start, end: total, origin: (row) => whole.origin(first + sourceRow(row - start)) });
+  }
+  let latest = segments[0];
+  return {
+    rowCount: total,
+    origin(row) {
+      const isIn = ({ start, end }: Segment): boolean => row >= start && row < end;
+      // rows are asked for in order, so the latest segment is nearly always the one
+      const segment = latest !== undefined && isIn(latest) ? latest : segments.find(isIn);
+      latest = segment;
+      if (!segment) throw new ConversionError(`${name} has no row ${row}`);
+      return segment.origin(row);
+    },
+  };
+}
+
 /** The stored row that stands at each output row; only for plans that `isRowSelection`. */
 export function rowOrigins(
-  plan: WeightPlan,
+  plan: Pick<WeightPlan, "name" | "inputs">,
   shapeOf: (tensor: string) => readonly number[],
-): (outputRow: number) => { readonly tensor: string; readonly row: number } {
-  const segments: {
-    start: number;
-    end: number;
-    tensor: string;
-    first: number;
-    sourceRow: (row: number) => number;
-  }[] = [];
-  let total = 0;
-  for (const input of plan.inputs) {
-    if (!("tensor" in input)) throw new ConversionError(`${plan.name} is not a selection of stored rows`);
-    const rows = rowCount(shapeOf(input.tensor));
-    const [first, last] = input.rows ?? [0, rows];
-    const count = orderedRowCount(input.rowOrder, last - first);
-    segments.push({
-      start: total,
-      end: total + count,
-      tensor: input.tensor,
-      first,
-      sourceRow: sourceRowOf(input.rowOrder, last - first),
-    });
-    total += count;
-  }
-  let last = segments[0];
-  return (outputRow) => {
-    const isIn = ({ start, end }: (typeof segments)[number]): boolean =>
-      outputRow >= start && outputRow < end;
-    // rows are asked for in order, so the last segment is nearly always the one
-    const segment = last !== undefined && isIn(last) ? last : segments.find(isIn);
-    last = segment;
-    if (!segment) throw new ConversionError(`${plan.name} has no row ${outputRow}`);
-    return { tensor: segment.tensor, row: segment.first + segment.sourceRow(outputRow - segment.start) };
-  };
+): (outputRow: number) => RowOrigin {
+  return segmentsOf(plan.name, plan.inputs, shapeOf).origin;
 }
 
 /**

@@ -60,6 +60,9 @@ function arrayBytes(value: Extract<MetadataValue, { type: "array" }>): Uint8Arra
     case "f32":
       chunks.push(new Uint8Array(Float32Array.from(value.value).buffer));
       break;
+    case "u8":
+      chunks.push(Uint8Array.from(value.value));
+      break;
     case "i32":
     case "u32":
       chunks.push(new Uint8Array(Int32Array.from(value.value).buffer));

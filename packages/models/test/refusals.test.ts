@@ -35,9 +35,9 @@ describe("conversion errors name --like", () => {
       /pre-tokenizer/,
     ],
     [
-      "a unigram vocabulary",
-      { ...bytePair, tokenizerJson: { ...tokenizerJson, model: { type: "Unigram", vocab: [] } } },
-      /Unigram/,
+      "a vocabulary of whole words",
+      { ...bytePair, tokenizerJson: { ...tokenizerJson, model: { type: "WordLevel", vocab: {} } } },
+      /WordLevel/,
     ],
     [
       "a tensor without place",

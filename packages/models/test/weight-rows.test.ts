@@ -80,6 +80,7 @@ describe("steps", () => {
     ["subtract-one", [2, 2], [{ tensor: "b", map: "subtract-one" }], [99, 100, 101, 102]],
     ["three dimensions as rows", [3, 2], [{ tensor: "e", rows: [3, 6] }], [6, 7, 8, 9, 10, 11]],
     ["given numbers", [3], [{ values: [1, 2, 3] }], [1, 2, 3]],
+    ["zeros after rows", [3, 2], [{ tensor: "a", rows: [1, 2] }, { zeros: 4 }], [2, 3, 0, 0, 0, 0]],
     [
       "joined, interleaved, transposed",
       [2, 4],
@@ -152,6 +153,23 @@ describe("row selections", () => {
     expect(() => originOf(6)).toThrow(/no row 6/);
   });
 
+  test("joined ones too, through both orders", () => {
+    const pairs: WeightPlan = {
+      name: "t",
+      shape: [4, 2],
+      inputs: [{ join: plan.inputs, rows: [1, 5], rowOrder: { kind: "view", view: [2, 2], axes: [1, 0] } }],
+    };
+    expect(isRowSelection(pairs)).toBe(true);
+    expect([0, 1, 2, 3].map(rowOrigins(pairs, shapeOf))).toEqual([
+      { tensor: "a", row: 2 },
+      { tensor: "a", row: 3 },
+      { tensor: "a", row: 1 },
+      { tensor: "b", row: 0 },
+    ]);
+    expect(isRowSelection({ inputs: [{ join: [{ tensor: "a", transpose: true }] }] })).toBe(false);
+    expect(isRowSelection({ inputs: [{ join: [{ zeros: 2 }] }] })).toBe(false);
+  });
+
   test("transposes and maps are none", () => {
     expect(isRowSelection({ ...plan, inputs: [{ tensor: "a", transpose: true }] })).toBe(false);
     expect(isRowSelection({ ...plan, inputs: [{ tensor: "a", map: "add-one" }] })).toBe(false);
@@ -183,6 +201,7 @@ test("plans are plain JSON that the schema accepts, and nothing else", () => {
       { join: [{ tensor: "b" }], transpose: true, columnOrder: { kind: "view", view: [2], ranges: [null] } },
       { blocks: "x", scales: "y" },
       { values: [1, 2] },
+      { zeros: 2 },
     ],
     forceF32: true,
   };

@@ -1,5 +1,5 @@
 import { type Model, parseTarget, planConversion } from "@requant/convert";
-import { z } from "zod";
+import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { execute, outputPlace, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";

@@ -50,8 +50,12 @@ export function blobStore(files: ReadonlyMap<string, Blob>, name: string = "file
       const blob = files.get(path);
       return blob === undefined ? undefined : blobSource(blob, `${name}/${path}`);
     },
-    async list() {
-      return [...files.keys()].filter((path) => !path.includes("/"));
+    async list(folder) {
+      const start = folder === undefined ? "" : `${folder}/`;
+      return [...files.keys()]
+        .filter((path) => path.startsWith(start))
+        .map((path) => path.slice(start.length))
+        .filter((path) => !path.includes("/"));
     },
   };
 }

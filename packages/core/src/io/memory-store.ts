@@ -32,8 +32,12 @@ export function memoryStore(
       const bytes = files.get(path);
       return bytes === undefined ? undefined : memorySource(bytes, `${name}/${path}`);
     },
-    async list() {
-      return [...files.keys()].filter((path) => !path.includes("/"));
+    async list(folder) {
+      const start = folder === undefined ? "" : `${folder}/`;
+      return [...files.keys()]
+        .filter((path) => path.startsWith(start))
+        .map((path) => path.slice(start.length))
+        .filter((path) => !path.includes("/"));
     },
     async create(path): Promise<ByteSink> {
       checkStorePath(path, name);

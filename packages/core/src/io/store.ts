@@ -17,8 +17,11 @@ export interface ReadStore {
   readonly name: string;
   /** The source, or undefined when there is no such file. */
   open(path: string): Promise<ByteSource | undefined>;
-  /** File names directly inside, or undefined where listing is impossible (plain HTTP). */
-  list(): Promise<readonly string[] | undefined>;
+  /**
+   * File names directly inside the store, or inside one of its folders; undefined where listing is impossible (plain HTTP). A folder
+   * that is not there is empty.
+   */
+  list(folder?: string): Promise<readonly string[] | undefined>;
   /** Where a worker finds the same files; undefined when only this thread can read them. */
   readonly address?: StoreAddress | undefined;
   /** The true place of a file or, without a path, of the folder itself, links followed; for stores on a disk. */

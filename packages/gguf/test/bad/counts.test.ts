@@ -27,6 +27,18 @@ describe("a count or length beyond the file", () => {
       pairs((bytes) => bytes.u64(huge).raw(97)),
       pairs((bytes) => bytes.text("k").u32(types.string).u64(huge).raw(97)),
       pairs((bytes) => bytes.text("k").u32(types.array).u32(types.string).u64(1).u64(huge)),
+      pairs((bytes) => bytes.text("k").u32(types.array).u32(types.string).u64(3).text("a").u64(huge).zeros(16)),
+      new Bytes(false)
+        .magic()
+        .counts(0, 1)
+        .text("k")
+        .u32(types.array)
+        .u32(types.string)
+        .u64(3)
+        .text("a")
+        .u64(huge)
+        .zeros(16)
+        .done(),
       pairs((bytes) => bytes.text("k").u32(types.array).u32(types.array).u64(1).u32(types.string).u64(huge)),
       ...Object.values(types).map(array),
       new Bytes().magic().counts(1, 0).u64(huge).raw(97).done(),

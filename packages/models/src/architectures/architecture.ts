@@ -23,6 +23,8 @@ export interface ParameterContext {
   readonly fileType: number;
   /** Names of the checkpoint's tensors. */
   readonly hfNames: ReadonlySet<string>;
+  /** The pooling module of a sentence-transformers model. */
+  readonly pooling?: JsonObject | undefined;
 }
 
 /** A config.json being put together from metadata. */

@@ -2,6 +2,7 @@
 import { numberField } from "../json.ts";
 import { bool, boolOf, numberOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
+import { byteKinds } from "../tokenizer/extras.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
 import type { Architecture, ConfigDraft } from "./architecture.ts";
 import {
@@ -32,7 +33,7 @@ const rope = partialRope((config) =>
 );
 
 function glmTokenizer(rolesByText: readonly (readonly [string, string])[]): TokenizerRules {
-  return { kinds: ["byte-bpe"], rolesByText };
+  return { kinds: byteKinds, rolesByText };
 }
 
 function restorePartial(draft: ConfigDraft): void {

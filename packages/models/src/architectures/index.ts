@@ -5,6 +5,7 @@ import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import type { Architecture } from "./architecture.ts";
 import { baichuan } from "./baichuan.ts";
+import { bert, xlmRoberta } from "./bert.ts";
 import { cohere2 } from "./cohere.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { ernie45 } from "./ernie.ts";
@@ -25,6 +26,7 @@ import { olmo2, olmo3 } from "./olmo.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
+import { qwen1 } from "./qwen1.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
 import { starcoder2 } from "./starcoder2.ts";
@@ -69,6 +71,9 @@ export const architectures: readonly Architecture[] = [
   gptNeox,
   internlm2,
   baichuan,
+  qwen1,
+  bert,
+  xlmRoberta,
 ];
 
 const likeHint =

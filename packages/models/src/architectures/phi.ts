@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import { arrayField, type JsonValue, numberField, textField } from "../json.ts";
 import { bool, f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
-import { byteBpe } from "../tokenizer/extras.ts";
+import { byteBpe, byteKinds } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ExtraTensor } from "./architecture.ts";
 import { count, derived, deriveKeyValueHeads, generic } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same } from "./tensors.ts";
@@ -118,7 +118,7 @@ export const phi3: Architecture = {
     same("model.layers.{layer}.mlp.gate_up_proj.*", "blk.{layer}.ffn_up.*"),
     same("model.layers.{layer}.mlp.down_proj.*", "blk.{layer}.ffn_down.*"),
   ],
-  tokenizer: { kinds: ["sentencepiece", "byte-bpe"], strictSpecials: true, json: "llama" },
+  tokenizer: { kinds: ["sentencepiece", ...byteKinds], strictSpecials: true, json: "llama" },
   finishConfig(draft) {
     restorePartialFactor(draft);
     if (!draft.ggufNames.has("rope_factors_long.weight")) return;

@@ -1,7 +1,10 @@
 /** Tokenizer keys that single families add. */
 import { flagField } from "../json.ts";
 import { bool, u32 } from "../metadata-values.ts";
-import type { TokenizerExtra, TokenizerRules } from "./rules.ts";
+import type { TokenizerExtra, TokenizerKind, TokenizerRules } from "./rules.ts";
+
+/** A byte-level BPE: tokenizer.json, or the two files of before. */
+export const byteKinds: readonly TokenizerKind[] = ["byte-bpe", "vocab-merges"];
 
 /** tokenizer.ggml.add_space_prefix as tokenizer_config.json says it. */
 export const spacePrefixOfConfig: TokenizerExtra = ({ files }) => {
@@ -14,16 +17,12 @@ export function spacePrefix(value: boolean): TokenizerExtra {
   return () => [["tokenizer.ggml.add_space_prefix", bool(value)]];
 }
 
-/** Fill-in-the-middle ids of CodeLlama, which has 32016 tokens. */
+/**
+ * CodeLlama, which has 32016 tokens, ends its filling-in with token 32010. llama.cpp's converter also asks for prefix, suffix and middle,
+ * but its writer has no key for them and skips them (gguf-py, gguf_writer.py); llama.cpp finds them by their texts.
+ */
 const codeLlama: TokenizerExtra = ({ config }) =>
-  config.count("vocab_size") === 32016
-    ? [
-        ["tokenizer.ggml.prefix_token_id", u32(32007)],
-        ["tokenizer.ggml.suffix_token_id", u32(32008)],
-        ["tokenizer.ggml.middle_token_id", u32(32009)],
-        ["tokenizer.ggml.eot_token_id", u32(32010)],
-      ]
-    : [];
+  config.count("vocab_size") === 32016 ? [["tokenizer.ggml.eot_token_id", u32(32010)]] : [];
 
 /** The small Granite code models, which have 49152 tokens, take no BOS. */
 const graniteCode: TokenizerExtra = ({ config }) =>
@@ -31,13 +30,13 @@ const graniteCode: TokenizerExtra = ({ config }) =>
 
 /** What every class derived from llama.cpp's LlamaModel does. */
 export const llamaTokenizer: TokenizerRules = {
-  kinds: ["sentencepiece", "sentencepiece-json", "byte-bpe"],
+  kinds: ["tekken", "sentencepiece", "sentencepiece-json", ...byteKinds, "unigram"],
   before: [spacePrefixOfConfig],
   after: [codeLlama, graniteCode],
   json: "llama",
 };
 
 /** SentencePiece if it is there, else byte-level BPE. */
-export const sentencePieceOrBpe: TokenizerRules = { kinds: ["sentencepiece", "byte-bpe"], json: "llama" };
+export const sentencePieceOrBpe: TokenizerRules = { kinds: ["sentencepiece", ...byteKinds], json: "llama" };
 
-export const byteBpe: TokenizerRules = { kinds: ["byte-bpe"] };
+export const byteBpe: TokenizerRules = { kinds: byteKinds };

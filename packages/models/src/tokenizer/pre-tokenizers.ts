@@ -60,6 +60,12 @@ function o200k(tail: string, digits: string): string {
   return `[^\\r\\n\\p{L}\\p{N}]?[${upper}]*[${lower}]+${tail}|[^\\r\\n\\p{L}\\p{N}]?[${upper}]+[${lower}]*${tail}|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${whitespaceTail}`;
 }
 
+/** Of llama.cpp's "original regex from tokenizer.json" notes: whitespace cut by powers of two. */
+const jaisWhitespace = [512, 256, 128, 64, 32, 16, 8, 4]
+  .map((count) => `\\s{${count}}(?!\\S)`)
+  .concat("\\s{1,2}(?!\\S)", "\\s{1}")
+  .join("|");
+
 const deepseekWords =
   "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
@@ -80,7 +86,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "smaug-bpe", ignoreMerges: true },
       { name: "dbrx" },
     ],
-    aliases: ["llama3", "llama-v3", "falcon3", "pixtral", "midm-2.0", "chatglm-bpe"],
+    aliases: ["llama3", "llama-v3", "falcon3", "jina-v5-nano", "pixtral", "midm-2.0", "chatglm-bpe"],
   },
   {
     steps: [{ split: cl100k("\\p{N}") }, plain],
@@ -199,10 +205,41 @@ export const preTokenizers: readonly PreTokenizer[] = [
     names: [{ name: "seed-coder" }],
   },
   {
+    steps: [
+      { split: "\\d{1,3}(?=(?:\\d{3})*\\b)" },
+      { split: o200k(`${contractions}?`, "\\p{N}{1,3}") },
+      plain,
+    ],
+    names: [{ name: "cohere2moe", architectures: ["cohere2moe"] }, { name: "tiny_aya" }],
+  },
+  {
+    steps: [{ split: "\\p{N}{1,3}" }, { split: cl100k("\\p{N}+") }, plain],
+    names: [{ name: "minicpm5" }],
+  },
+  {
+    steps: [
+      {
+        split: `${contractions}|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+`,
+      },
+      plain,
+    ],
+    names: [{ name: "exaone-moe" }],
+  },
+  {
+    steps: [
+      {
+        split: `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|${jaisWhitespace}`,
+      },
+      plain,
+    ],
+    names: [{ name: "jais-2" }],
+  },
+  {
     steps: [{ split: " ?[^(\\s|[.,!?…。，、।۔،])]+" }, plain],
     names: [{ name: "bloom" }],
     aliases: ["poro-chat", "gpt3-finnish"],
   },
+  // told from memory: llama.cpp cuts groups of three digits besides
   {
     steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }],
     names: [{ name: "falcon" }],
@@ -223,6 +260,8 @@ export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = 
   glm4: { ignoreMerges: true },
   "chatglm-bpe": { ignoreMerges: true },
   tekken: { ignoreMerges: true },
+  minicpm5: { ignoreMerges: true },
+  "jina-v5-nano": { ignoreMerges: true },
   olmo: { normalizer: "NFC" },
   mpt: { normalizer: "NFC" },
 };

@@ -4,10 +4,21 @@ import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 
 /**
- * `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that kind (BPE with byte fallback). `byte-bpe`: tokenizer.json
+ * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt. `tiktoken`: Qwen 1's
+ * qwen.tiktoken. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`: XLM-RoBERTa's sentencepiece.bpe.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that kind (BPE with byte fallback). `byte-bpe`: tokenizer.json
  * with a byte-level BPE. `gemma4`: sentencepiece-like tokenizer.json that keeps its merges.
  */
-export type TokenizerKind = "sentencepiece" | "sentencepiece-json" | "byte-bpe" | "gemma4";
+export type TokenizerKind =
+  | "tekken"
+  | "sentencepiece"
+  | "sentencepiece-json"
+  | "byte-bpe"
+  | "vocab-merges"
+  | "tiktoken"
+  | "wordpiece"
+  | "unigram"
+  | "xlm-sentencepiece"
+  | "gemma4";
 
 export interface TokenizerContext {
   readonly files: HfFiles;

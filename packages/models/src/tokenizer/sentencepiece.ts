@@ -24,8 +24,6 @@ export interface SentencePieceModel {
   readonly unknownId: number;
 }
 
-const path = "tokenizer.model";
-
 interface Field {
   readonly number: number;
   readonly wire: number;
@@ -36,7 +34,7 @@ interface Field {
 
 const noBytes = new Uint8Array(0);
 
-function* fields(bytes: Uint8Array): Generator<Field> {
+function* fields(bytes: Uint8Array, path: string): Generator<Field> {
   let offset = 0;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const varint = (): number => {
@@ -79,7 +77,7 @@ function* fields(bytes: Uint8Array): Generator<Field> {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-function pieceText(bytes: Uint8Array): string {
+function pieceText(bytes: Uint8Array, path: string): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
@@ -88,7 +86,7 @@ function pieceText(bytes: Uint8Array): string {
 }
 
 /** @throws FormatError when the bytes are no SentencePiece model. */
-export function parseSentencePiece(bytes: Uint8Array): SentencePieceModel {
+export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"): SentencePieceModel {
   const pieces: Piece[] = [];
   let modelType = 1;
   let addDummyPrefix = true;
@@ -101,25 +99,25 @@ export function parseSentencePiece(bytes: Uint8Array): SentencePieceModel {
       hint: "Fetch the real file: git lfs pull.",
     });
   }
-  for (const field of fields(bytes)) {
+  for (const field of fields(bytes, path)) {
     if (field.wire !== 2) continue;
     if (field.number === 1) {
       let text = "";
       let score = 0;
       let type: number = pieceTypes.normal;
-      for (const inner of fields(field.bytes)) {
-        if (inner.number === 1 && inner.wire === 2) text = pieceText(inner.bytes);
+      for (const inner of fields(field.bytes, path)) {
+        if (inner.number === 1 && inner.wire === 2) text = pieceText(inner.bytes, path);
         else if (inner.number === 2 && inner.wire === 5) score = inner.number32;
         else if (inner.number === 3 && inner.wire === 0) type = inner.number32;
       }
       pieces.push({ text, score, type });
     } else if (field.number === 2) {
-      for (const inner of fields(field.bytes)) {
+      for (const inner of fields(field.bytes, path)) {
         if (inner.number === 3 && inner.wire === 0) modelType = inner.number32;
         else if (inner.number === 40 && inner.wire === 0) unknownId = inner.number32;
       }
     } else if (field.number === 3) {
-      for (const inner of fields(field.bytes)) {
+      for (const inner of fields(field.bytes, path)) {
         if (inner.number === 2 && inner.wire === 2) charsmap = inner.bytes;
         else if (inner.number === 3 && inner.wire === 0) addDummyPrefix = inner.number32 !== 0;
         else if (inner.number === 4 && inner.wire === 0) removeExtraWhitespaces = inner.number32 !== 0;

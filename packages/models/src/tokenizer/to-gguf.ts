@@ -14,12 +14,10 @@ import {
 import { bool, numberArray, string, stringArray } from "../metadata-values.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
-import {
-  chatTemplateMetadata,
-  readSpecialTokens,
-  type SpecialTokens,
-  specialTokenMetadata,
-} from "./special-tokens.ts";
+import { parseSentencePiece } from "./sentencepiece.ts";
+import { chatTemplateMetadata, readSpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
+import { writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
+import { tokenizerJsonOfVocab } from "./vocab-merges.ts";
 import {
   bytePairVocabulary,
   decoderTokens,
@@ -28,10 +26,16 @@ import {
   scoresFromMerges,
   sentencePieceJsonVocabulary,
   sentencePieceVocabulary,
-  type Vocabulary,
 } from "./vocabulary.ts";
+import { writeWordPiece } from "./wordpiece.ts";
+import { writeTekken, writeTiktoken } from "./write-ranked.ts";
+import type { Written } from "./written.ts";
 
 const likeHint = "Use --like reference.gguf to take the tokenizer from a GGUF of the same model.";
+
+function modelType(files: HfFiles): string | undefined {
+  return textField(objectField(files.tokenizerJson, "model"), "type");
+}
 
 function isSentencePieceJson(files: HfFiles): boolean {
   const model = objectField(files.tokenizerJson, "model");
@@ -46,8 +50,14 @@ function isSentencePieceJson(files: HfFiles): boolean {
 const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   sentencepiece: (files) => files.tokenizerModel !== undefined,
   "sentencepiece-json": isSentencePieceJson,
-  "byte-bpe": (files) => textField(objectField(files.tokenizerJson, "model"), "type") === "BPE",
+  "byte-bpe": (files) => modelType(files) === "BPE",
   gemma4: isSentencePieceJson,
+  tekken: (files) => files.tekken !== undefined && files.tokenizerJson === undefined,
+  "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
+  tiktoken: (files) => files.tiktoken !== undefined,
+  wordpiece: (files) => modelType(files) === "WordPiece",
+  unigram: (files) => modelType(files) === "Unigram",
+  "xlm-sentencepiece": (files) => files.sentencePieceBpe !== undefined,
 };
 
 function preTokenizerOf(files: HfFiles, architecture: string, added: ReadonlyMap<string, boolean>): string {
@@ -90,13 +100,9 @@ function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
   );
 }
 
-interface Written {
-  readonly model: string;
-  readonly pre: string | undefined;
-  readonly vocabulary: Vocabulary;
-  readonly special: SpecialTokens;
-  readonly hasNormalizer: boolean;
-}
+/** llama.cpp's converter writes such a model all the same; so do we. */
+const unigramNote =
+  "tokenizer.model is a unigram model: llama.cpp merges its pieces by score, which gives some texts other ids";
 
 function write(
   kind: TokenizerKind,
@@ -110,13 +116,22 @@ function write(
       const model = files.tokenizerModel ?? new Uint8Array(0);
       const vocabulary = sentencePieceVocabulary(files, model, config, rules.strictSpecials === true);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false };
+      const isUnigram = parseSentencePiece(model).modelType === 1;
+      return {
+        model: "llama",
+        pre: "default",
+        vocabulary,
+        special,
+        hasNormalizer: false,
+        ...(isUnigram ? { assumed: [unigramNote] } : {}),
+      };
     }
     case "sentencepiece-json": {
       const base = sentencePieceJsonVocabulary(files);
       const vocabulary = { ...base, scores: scoresFromMerges(base.tokens, base.types, files) };
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false };
+      const assumed = ["tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model"];
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, assumed };
     }
     case "gemma4": {
       const base = sentencePieceJsonVocabulary(files, rules.visibleTokens);
@@ -130,6 +145,24 @@ function write(
         hasNormalizer: false,
       };
     }
+    case "vocab-merges": {
+      const assembled = { ...files, tokenizerJson: tokenizerJsonOfVocab(files) };
+      const vocabulary = bytePairVocabulary(assembled, config);
+      // special tokens are looked for in tokenizer.json, which is not there
+      const special = readSpecialTokens(files, undefined, rules.roles);
+      const pre = preTokenizerOf(assembled, architecture, special.added);
+      return { model: "gpt2", pre, vocabulary, special, hasNormalizer: false };
+    }
+    case "tiktoken":
+      return writeTiktoken(files, config);
+    case "tekken":
+      return writeTekken(files);
+    case "wordpiece":
+      return writeWordPiece(files, config);
+    case "unigram":
+      return writeUnigram(files, config);
+    case "xlm-sentencepiece":
+      return writeXlmSentencePiece(files, config);
     case "byte-bpe": {
       const vocabulary = bytePairVocabulary(files, config);
       const special = readSpecialTokens(files, undefined, rules.roles);
@@ -160,7 +193,8 @@ export function addTokenizerMetadata(
       { path: "tokenizer.json", hint: likeHint },
     );
   }
-  const { model, pre, vocabulary, special, hasNormalizer } = write(kind, files, config, architecture, rules);
+  const written = write(kind, files, config, architecture, rules);
+  const { model, pre, vocabulary, special, hasNormalizer } = written;
   const idOf = new Map(vocabulary.tokens.map((text, id) => [text, id]));
   const context: TokenizerContext = {
     files,
@@ -171,6 +205,10 @@ export function addTokenizerMetadata(
   const put = (values: Iterable<readonly [string, MetadataValue]>): void => {
     for (const [key, value] of values) metadata.set(key, value);
   };
+  if (written.keys !== undefined) {
+    put(written.keys);
+    return files.chatTemplate === undefined ? ["tokenizer.chat_template: tekken.json holds none"] : [];
+  }
   for (const extra of rules.before ?? []) put(extra(context));
   metadata.set("tokenizer.ggml.model", string(model));
   if (pre !== undefined) metadata.set("tokenizer.ggml.pre", string(pre));
@@ -181,7 +219,9 @@ export function addTokenizerMetadata(
   if (vocabulary.merges !== undefined && vocabulary.merges.length > 0) {
     metadata.set("tokenizer.ggml.merges", stringArray(vocabulary.merges));
   }
+  put(written.between?.first ?? []);
   for (const extra of rules.between ?? []) put(extra(context));
+  put(written.between?.last ?? []);
   for (const [role, text] of rules.rolesByText ?? []) {
     const id = idOf.get(text);
     if (id !== undefined && !special.ids.has(role)) special.ids.set(role, id);
@@ -190,7 +230,5 @@ export function addTokenizerMetadata(
   put(chatTemplateMetadata(files));
   if (hasNormalizer) put(normalizerMetadata(files));
   for (const extra of rules.after ?? []) put(extra(context));
-  return kind === "sentencepiece-json"
-    ? ["tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model"]
-    : [];
+  return written.assumed ?? [];
 }

@@ -12,7 +12,9 @@ import {
   sentencePieceJson,
   type Token,
 } from "./tokenizer-json.ts";
+import { unigramJson } from "./unigram.ts";
 import { tokenTypes } from "./vocabulary.ts";
+import { wordPieceJson } from "./wordpiece.ts";
 
 export interface HfTokenizer {
   readonly files: ReadonlyMap<string, JsonObject | Uint8Array>;
@@ -149,6 +151,15 @@ function configFile(
   return Object.fromEntries(config);
 }
 
+/** tokenizer.json by `tokenizer.ggml.model`, or why there is none. */
+const writers: Readonly<Record<string, (gguf: GgufTokenizer) => JsonObject | string>> = {
+  llama: sentencePieceJson,
+  gemma4: sentencePieceJson,
+  gpt2: byteBpeJson,
+  bert: wordPieceJson,
+  t5: unigramJson,
+};
+
 /**
  * The tokenizer files of a GGUF.
  * @throws FormatError when the keys contradict each other.
@@ -173,10 +184,11 @@ export function tokenizerFiles(
   });
   if (tokens.length === 0 || model === undefined) return none("the GGUF holds no tokenizer");
   const gguf: GgufTokenizer = { metadata, tokens, ids, added, rules };
-  if (!isSentencePiece && model !== "gpt2") {
+  const writer = Object.hasOwn(writers, model) ? writers[model] : undefined;
+  if (writer === undefined) {
     return none(`a ${model} tokenizer is not written as tokenizer.json; copy it from the original model`);
   }
-  const json = isSentencePiece ? sentencePieceJson(gguf) : byteBpeJson(gguf);
+  const json = writer(gguf);
   if (typeof json === "string") return none(json);
   files.set("tokenizer.json", json);
   if (model === "llama") {

@@ -63,7 +63,7 @@ const byteLevelProcessor: JsonObject = {
 };
 
 /** What stands around a text: built so that reading it again says the same of bos, eos and sep. */
-function postProcessor({ tokens, ids, added }: GgufTokenizer, byteLevel: boolean): JsonValue {
+export function postProcessor({ tokens, ids, added }: GgufTokenizer, byteLevel: boolean): JsonValue {
   const bos = added.get("bos") === true ? ids.get("bos") : undefined;
   const eos = added.get("eos") === true ? ids.get("eos") : undefined;
   if (bos === undefined && eos === undefined) {

@@ -124,7 +124,7 @@ export function sentencePieceVocabulary(
 }
 
 /** Texts that a role or list of tokenizer_config.json (or special_tokens_map.json) names. */
-function namedSpecials(files: HfFiles): ReadonlySet<string> {
+export function namedSpecials(files: HfFiles): ReadonlySet<string> {
   const texts = new Set<string>();
   for (const source of [files.tokenizerConfig, files.specialTokensMap]) {
     for (const role of tokenRoles) {

@@ -1,0 +1,70 @@
+import { type Measurement, type PartName, spread } from "./results.ts";
+
+export interface Contender {
+  readonly name: string;
+  readonly run: () => void;
+  readonly same?: boolean;
+}
+
+export interface InterleaveOptions {
+  /** Samples of each contender, if time allows. */
+  readonly rounds: number;
+  /** A sample repeats until it takes this long. */
+  readonly sampleSeconds: number;
+  /** All samples of a task together take about this long at most; three of each are taken in any case. */
+  readonly taskSeconds: number;
+}
+
+interface Sample {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+function sample(run: () => void, repeats: number): Sample {
+  const wallStart = performance.now();
+  const cpuStart = process.cpuUsage();
+  for (let i = 0; i < repeats; i++) run();
+  const { user, system } = process.cpuUsage(cpuStart);
+  const wall = (performance.now() - wallStart) / 1e3;
+  return { wall: wall / repeats, cpu: (user + system) / 1e6 / repeats };
+}
+
+/** How often a sample must repeat `run`; running it that often has also let the engine compile it. */
+function repeatsFor(run: () => void, seconds: number): number {
+  let repeats = 1;
+  for (;;) {
+    const { wall } = sample(run, repeats);
+    if (wall * repeats >= seconds) return repeats;
+    repeats = Math.ceil(repeats * Math.min(10, Math.max(1.5, (1.2 * seconds) / (wall * repeats))));
+  }
+}
+
+/** Measures contenders in turns, so that whatever else the machine does meets all of them alike. */
+export function interleave(
+  part: PartName,
+  task: string,
+  bytes: number,
+  contenders: readonly Contender[],
+  options: InterleaveOptions,
+): Measurement[] {
+  const entries = contenders.map((contender) => {
+    contender.run();
+    return { contender, repeats: repeatsFor(contender.run, options.sampleSeconds), samples: [] as Sample[] };
+  });
+  const start = performance.now();
+  for (let round = 0; round < options.rounds; round++) {
+    const late = performance.now() - start > 1e3 * options.taskSeconds;
+    if (round >= Math.min(3, options.rounds) && late) break;
+    for (const { contender, repeats, samples } of entries) samples.push(sample(contender.run, repeats));
+  }
+  return entries.map(({ contender, samples }) => ({
+    part,
+    task,
+    contender: contender.name,
+    samples: samples.length,
+    wallSeconds: spread(samples.map(({ wall }) => wall)),
+    cpuSeconds: spread(samples.map(({ cpu }) => cpu)),
+    bytes,
+    ...(contender.same === undefined ? {} : { same: contender.same }),
+  }));
+}

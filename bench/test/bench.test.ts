@@ -1,0 +1,92 @@
+/** The benchmarks' own parts. Nothing here looks at a time: that is for `pnpm bench`, never for CI. */
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { interleave } from "../interleave.ts";
+import { limitContenders } from "../limits.ts";
+import { benchmarkPage } from "../page.ts";
+import { type Measurement, type Results, spread } from "../results.ts";
+
+function results(measurements: readonly Measurement[], load = 0.5): Results {
+  return {
+    date: "2026-01-01",
+    machine: {
+      cpu: "A processor",
+      cores: 2,
+      memoryBytes: 2 ** 34,
+      platform: "linux x64",
+      node: "24.0.0",
+      v8: "13",
+      versions: { ggml: "0.1" },
+      load: [0, load],
+    },
+    options: { quick: false },
+    measurements,
+  };
+}
+
+function kernel(contender: string, seconds: number, same?: boolean): Measurement {
+  return {
+    part: "kernels",
+    task: "quantize Q8_0",
+    contender,
+    samples: 3,
+    cpuSeconds: spread([seconds, 2 * seconds, 9 * seconds]),
+    bytes: 1e9,
+    ...(same === undefined ? {} : { same }),
+  };
+}
+
+describe("the page", () => {
+  it("has rates and the ratio of what ran in the same run: medians, and best runs", () => {
+    const page = benchmarkPage(results([kernel("native", 0.5), kernel("SIMD", 0.1, true)]));
+    const row = page.split("\n").find((line) => line.startsWith("| quantize Q8_0"));
+    expect(row?.split("|").map((cell) => cell.trim())).toEqual([
+      "",
+      "quantize Q8_0",
+      "1.0 (2.0)",
+      "",
+      "5.0 (10.0)",
+      "5.00 (5.00)",
+      "yes",
+      "",
+    ]);
+  });
+
+  it("has no ratio where one side is missing, and no part that was not measured", () => {
+    const page = benchmarkPage(results([kernel("SIMD", 0.1)]));
+    expect(page).toMatch(/\| quantize Q8_0 \| +\| +\| 5\.0 \(10\.0\) \| +\| +\|/);
+    expect(page).not.toContain("## Whole conversions");
+  });
+
+  it("says when bytes differ, and when the machine was busy", () => {
+    const page = benchmarkPage(results([kernel("native", 1), kernel("SIMD", 1, false)], 3));
+    expect(page).toContain("**no**");
+    expect(page).toContain("busy");
+  });
+
+  const [json, page] = ["../results.json", "../../docs/benchmarks.md"].map(
+    (path) => new URL(path, import.meta.url),
+  );
+  it.skipIf(!json || !existsSync(json))("in docs is the one that the stored figures make", () => {
+    expect(readFileSync(page!, "utf8")).toBe(benchmarkPage(JSON.parse(readFileSync(json!, "utf8"))));
+  });
+});
+
+describe("measuring", () => {
+  it("takes turns", () => {
+    const order: string[] = [];
+    const contender = (name: string) => ({ name, run: () => void order.push(name) });
+    const found = interleave("kernels", "task", 1, [contender("a"), contender("b")], {
+      rounds: 4,
+      sampleSeconds: 0,
+      taskSeconds: 60,
+    });
+    expect(order.slice(-8).join("")).toBe("abababab");
+    expect(found.map(({ samples }) => samples)).toEqual([4, 4]);
+  });
+
+  it("has a store loop where there is SIMD", () => {
+    expect(limitContenders(128 * 1024).map(({ name }) => name)).toEqual(["copy", "store"]);
+    for (const { run } of limitContenders(128 * 1024)) run();
+  });
+});

@@ -1,0 +1,65 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+
+const built = new URL("../dist/", import.meta.url);
+const command = fileURLToPath(new URL("bin.js", built));
+const model = fileURLToPath(new URL("../../gguf/test/vectors/container/little.gguf", import.meta.url));
+
+function run(...args: string[]): string {
+  return execFileSync(process.execPath, [command, ...args], { encoding: "utf8" });
+}
+
+/** The files that a file of the bundle loads: before it runs, or ever. */
+function loads(file: string, when: "first" | "ever", seen: Set<string> = new Set()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  const imports = when === "first" ? /(?:from|import)"\.\/([^"]+)"/g : /(?:from|import\(?)"\.\/([^"]+)"/g;
+  for (const [, chunk] of readFileSync(new URL(file, built), "utf8").matchAll(imports)) {
+    if (chunk !== undefined) loads(chunk, when, seen);
+  }
+  return seen;
+}
+
+describe.skipIf(!existsSync(command))("the built command (skipped: not built)", () => {
+  it("runs", () => {
+    const manifest = z
+      .object({ version: z.string() })
+      .parse(JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")));
+    expect(run("--version").trim()).toBe(manifest.version);
+    expect(JSON.parse(run("inspect", model, "--json"))).toMatchObject({ format: "gguf" });
+  });
+
+  it("has all it needs inside", () => {
+    const outside = [...loads("bin.js", "ever")].flatMap((file) =>
+      [...readFileSync(new URL(file, built), "utf8").matchAll(/(?:from|import\(?) ?"([@\w][\w@/-]*)"/g)]
+        .map(([, name]) => name ?? "")
+        .filter((name) => !isBuiltin(name)),
+    );
+    expect(outside).toEqual([]);
+  });
+
+  it("has beside it what it starts", () => {
+    const started = [...loads("bin.js", "ever")].flatMap((file) =>
+      [...readFileSync(new URL(file, built), "utf8").matchAll(/"\.\/([\w-]+\.js)",import\.meta\.url/g)].map(
+        ([, name]) => name ?? "",
+      ),
+    );
+    expect(started.filter((name) => !existsSync(new URL(name, built)))).toEqual([]);
+  });
+
+  it("loads no converter to say its version", () => {
+    const bytes = [...loads("bin.js", "first")].map((file) => readFileSync(new URL(file, built)).byteLength);
+    expect(bytes.reduce((sum, length) => sum + length, 0)).toBeLessThan(160_000);
+  });
+
+  it("passes on the licences of what is inside", () => {
+    expect(readdirSync(built)).toContain("THIRD-PARTY-NOTICES.txt");
+    const notices = readFileSync(new URL("THIRD-PARTY-NOTICES.txt", built), "utf8");
+    for (const name of ["zod", "commander"])
+      expect(notices).toMatch(new RegExp(`^${name} .*\\(MIT\\)$`, "m"));
+  });
+});

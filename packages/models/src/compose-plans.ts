@@ -1,0 +1,40 @@
+/** Two plans one after the other as one: what is planned on tensors that exist only as plans, in terms of the stored ones. */
+import { ConversionError } from "@requant/core";
+import type { JoinedInput, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
+
+function composed(input: StoredInput, plan: WeightPlan): readonly WeightInput[] {
+  const { tensor: _, ...steps } = input;
+  if (Object.keys(steps).length === 0) return plan.inputs;
+  const [only] = plan.inputs;
+  // the steps come in a fixed order, so later ones can be added to an input that says only earlier ones
+  if (plan.inputs.length === 1 && only !== undefined && "tensor" in only) {
+    const { tensor, rows, ...rest } = only;
+    if (Object.keys(rest).length === 0 && rows === undefined) return [{ tensor, ...steps }];
+    if (Object.keys(rest).length === 0 && steps.rows === undefined)
+      return [{ tensor, ...(rows ? { rows } : {}), ...steps }];
+  }
+  return [{ join: plan.inputs, ...steps }];
+}
+
+/**
+ * Inputs whose tensors are themselves planned, with the plans put in their place.
+ * @throws ConversionError for a tensor without a plan.
+ */
+export function composeInputs(
+  inputs: readonly WeightInput[],
+  plans: ReadonlyMap<string, WeightPlan>,
+): readonly WeightInput[] {
+  return inputs.flatMap((input): readonly WeightInput[] => {
+    if ("tensor" in input) {
+      const plan = plans.get(input.tensor);
+      if (plan === undefined)
+        throw new ConversionError(`there is no plan for ${input.tensor}`, { tensor: input.tensor });
+      return composed(input, plan);
+    }
+    if ("join" in input) {
+      const joined: JoinedInput = { ...input, join: composeInputs(input.join, plans) };
+      return [joined];
+    }
+    return [input];
+  });
+}

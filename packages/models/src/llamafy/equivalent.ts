@@ -1,0 +1,23 @@
+/**
+ * What makes a family a Llama under other names. A row of the table says how its tensors become those of a LlamaForCausalLM
+ * (names, splits, row orders), which settings config.json then needs, and what stands in the way.
+ */
+import type { TensorRule } from "../architectures/architecture.ts";
+import type { Config, ConfigClass } from "../config.ts";
+import type { HfFiles } from "../hf-files.ts";
+import type { JsonValue } from "../json.ts";
+
+export interface LlamaEquivalent {
+  /** Names in config.json's `architectures`. */
+  readonly classes: readonly string[];
+  /** Of the family's own config class. */
+  readonly configClass: ConfigClass;
+  /** From the family's names (`hf`) to Llama's (`gguf` of the rule). */
+  readonly tensors: readonly TensorRule[];
+  /** Why this checkpoint is not a Llama, although others of its class are. */
+  obstacle?(config: Config, files: HfFiles): string | undefined;
+  /** Settings of the new config.json that the family spells otherwise. */
+  settings?(config: Config, files: HfFiles): Readonly<Record<string, JsonValue>>;
+  /** What a user should know. */
+  notes?(config: Config, files: HfFiles): readonly string[];
+}

@@ -1,0 +1,95 @@
+/** Vocabularies by rank as `tokenizer.*` keys. */
+import { FormatError, type MetadataValue } from "@requant/core";
+import type { Config } from "../config.ts";
+import type { HfFiles } from "../hf-files.ts";
+import { numberArray, string, stringArray } from "../metadata-values.ts";
+import { spellBytes } from "./byte-spelling.ts";
+import { mergesByReplay, mergesOfAllPairs, parseTekken, parseTiktoken } from "./ranked.ts";
+import { readSpecialTokens, type SpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
+import { tokenTypes } from "./vocabulary.ts";
+import type { Written } from "./written.ts";
+
+/** After the bytes: what ends a text, the two marks of a turn, 205 spare ones (QwenLM/Qwen, tokenization_qwen.py). */
+const qwenSpecials: readonly string[] = [
+  "<|endoftext|>",
+  "<|im_start|>",
+  "<|im_end|>",
+  ...Array.from({ length: 205 }, (_, index) => `<|extra_${index}|>`),
+];
+
+/** Qwen 1 (llama.cpp, conversion/base.py, `_set_vocab_qwen`). */
+export function writeTiktoken(files: HfFiles, config: Config): Written {
+  const ranked = parseTiktoken(files.tiktoken ?? "");
+  const named = [...ranked.map(spellBytes), ...qwenSpecials];
+  const size = config.count("vocab_size") ?? named.length;
+  if (size < named.length || size > named.length + 1_000_000) {
+    throw new FormatError(`config.json says ${size} tokens, qwen.tiktoken has ${named.length}`, {
+      path: "config.json",
+    });
+  }
+  const { normal, control, unused } = tokenTypes;
+  const special = readSpecialTokens(files, undefined);
+  const end = ranked.length;
+  if (special.ids.size === 0) special.ids.set("bos", end).set("eos", end);
+  if (!special.ids.has("unk")) special.ids.set("unk", end);
+  const typeOf = (id: number): number => (id < end ? normal : id < named.length ? control : unused);
+  return {
+    model: "gpt2",
+    pre: "qwen2",
+    vocabulary: {
+      tokens: Array.from({ length: size }, (_, id) => named[id] ?? `[PAD${id}]`),
+      types: Array.from({ length: size }, (_, id) => typeOf(id)),
+      merges: mergesByReplay(ranked),
+    },
+    special,
+    hasNormalizer: false,
+  };
+}
+
+/** Mistral's own format (llama.cpp, conversion/base.py, `_set_vocab_mistral`). */
+export function writeTekken(files: HfFiles): Written {
+  const { tokens: ranked, specials } = parseTekken(files.tekken ?? {});
+  const tokens = [...specials, ...ranked.map(spellBytes)];
+  const types = tokens.map((_, id) => (id < specials.length ? tokenTypes.control : tokenTypes.normal));
+  const merges = mergesOfAllPairs(ranked);
+  const idOf = (text: string): number => {
+    const id = specials.indexOf(text);
+    if (id < 0) throw new FormatError(`tekken.json has no ${text}`, { path: "tekken.json" });
+    return id;
+  };
+  const eos = idOf("</s>");
+  const roles: readonly (readonly [string, number])[] = [
+    ["bos", idOf("<s>")],
+    ["eos", eos],
+    ["unk", idOf("<unk>")],
+    ["pad", specials.includes("<pad>") ? idOf("<pad>") : eos],
+  ];
+  const special: SpecialTokens = {
+    ids: new Map(roles),
+    added: new Map([
+      ["bos", true],
+      ["eos", false],
+    ]),
+  };
+  const template: readonly (readonly [string, MetadataValue])[] =
+    files.chatTemplate === undefined ? [] : [["tokenizer.chat_template", string(files.chatTemplate)]];
+  return {
+    keys: [
+      ["tokenizer.ggml.model", string("gpt2")],
+      ["tokenizer.ggml.pre", string("tekken")],
+      ["tokenizer.ggml.merges", stringArray(merges)],
+      ...specialTokenMetadata({ ids: special.ids, added: new Map() }),
+      ["tokenizer.ggml.tokens", stringArray(tokens)],
+      // whole numbers: that is how the zeros stand there
+      ["tokenizer.ggml.scores", numberArray("i32", new Array<number>(tokens.length).fill(0))],
+      ["tokenizer.ggml.token_type", numberArray("i32", types)],
+      ...specialTokenMetadata({ ids: new Map(), added: special.added }),
+      ...template,
+    ],
+    model: "gpt2",
+    pre: "tekken",
+    vocabulary: { tokens, types, merges },
+    special,
+    hasNormalizer: false,
+  };
+}

@@ -1,0 +1,23 @@
+import type { MetadataValue } from "@requant/core";
+import type { SpecialTokens } from "./special-tokens.ts";
+import type { Vocabulary } from "./vocabulary.ts";
+
+type Keys = readonly (readonly [string, MetadataValue])[];
+
+/** A tokenizer on its way into metadata. */
+export interface Written {
+  /** All keys in order, where a kind has an order of its own; the rest is then only read. */
+  readonly keys?: Keys;
+  /** `tokenizer.ggml.model`. */
+  readonly model: string;
+  /** `tokenizer.ggml.pre`. */
+  readonly pre: string | undefined;
+  readonly vocabulary: Vocabulary;
+  readonly special: SpecialTokens;
+  /** Whether the normalizer has keys of its own. */
+  readonly hasNormalizer: boolean;
+  /** Between the tokens and the special ids, before and after what the class adds there. */
+  readonly between?: { readonly first: Keys; readonly last: Keys };
+  /** What a reader should know. */
+  readonly assumed?: readonly string[];
+}

@@ -1,0 +1,43 @@
+/** Directories with their tokenizers in files of several kinds, and what llama.cpp's converter makes of them. */
+import { readdirSync, readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { type HfFiles, readHfFiles } from "../src/index.ts";
+import type { ManifestKey } from "./golden.ts";
+
+export interface TokenizerVector {
+  readonly directoryName: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly binaryFiles: Readonly<Record<string, string>>;
+  readonly metadata: readonly ManifestKey[];
+  readonly tokenization: readonly { readonly text: string; readonly ids: number[] }[];
+}
+
+const folder = new URL("./vectors/tokenizers/", import.meta.url);
+
+export function readTokenizerVector(name: string): TokenizerVector {
+  return JSON.parse(gunzipSync(readFileSync(new URL(`${name}.json.gz`, folder))).toString("utf8"));
+}
+
+export function filesOf(vector: TokenizerVector, without: readonly string[] = []): HfFiles {
+  const contents = new Map<string, string | Uint8Array>(Object.entries(vector.files));
+  for (const [name, base64] of Object.entries(vector.binaryFiles))
+    contents.set(name, Buffer.from(base64, "base64"));
+  for (const name of without) contents.delete(name);
+  return readHfFiles(vector.directoryName, contents, []);
+}
+
+export const tokenizerVectorNames: readonly string[] = readdirSync(folder).map((file) =>
+  file.replace(".json.gz", ""),
+);
+
+/** What we write otherwise than the converter, and why. */
+export const deliberate: Readonly<Record<string, readonly string[]>> = {
+  // the converter takes a template of its own collection; we take chat_template.jinja or none
+  tekken: ["tokenizer.chat_template"],
+  // the converter says nothing of Qwen's normalization, without which composed characters get other ids
+  qwen: ["tokenizer.ggml.normalizer.nfc"],
+  // version 0.7.0 writes it, 0.5.0 did not
+  bert: ["tokenizer.ggml.normalizer.strip_accents"],
+  // since version 0.7.0, which arch/ was made with, the converter reads these off a ByteLevel post-processor
+  templates: ["tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token"],
+};

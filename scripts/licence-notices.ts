@@ -1,0 +1,27 @@
+/** The licences of what a bundle holds: they ask to be passed on with every copy. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+/** `inputs`: the files of a bundle, of which those under node_modules are other people's. */
+export function licenceNotices(inputs: readonly string[]): string {
+  const folders = new Set(inputs.filter((file) => file.includes("node_modules/")).map(packageFolder));
+  return [...folders]
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+      if (file === undefined) throw new Error(`${name} is bundled and has no licence file.`);
+      return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+    })
+    .sort()
+    .join(`\n${"-".repeat(80)}\n\n`);
+}
+
+/** The nearest folder whose package.json has a version: some packages have others inside that only set the type. */
+function packageFolder(file: string): string {
+  for (let folder = dirname(resolve(file)); ; folder = dirname(folder)) {
+    const manifest = join(folder, "package.json");
+    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).version !== undefined)
+      return folder;
+    if (folder === dirname(folder)) throw new Error(`${file} belongs to no package.`);
+  }
+}
