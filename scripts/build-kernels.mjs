@@ -12,6 +12,7 @@ const root = resolve(import.meta.dirname, "..");
  */
 const KIB = 1024;
 const ranges = {
+  convert: [KIB / 2, KIB],
   core: [1 * KIB, 32 * KIB],
   gguf: [32 * KIB, 384 * KIB],
   gptq: [384 * KIB, 416 * KIB],

@@ -1,3 +1,12 @@
 import { library } from "../../tsup.shared.ts";
 
-export default library({ index: "src/index.ts" });
+export default library(
+  {
+    index: "src/index.ts",
+    node: "src/workers/node.ts",
+    "node-worker": "src/workers/node-worker.ts",
+    "web-worker": "src/workers/web-worker.ts",
+  },
+  // CommonJS has no import.meta.url, beside which the worker lies
+  { shims: true },
+);

@@ -59,6 +59,8 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
   )
     .option("--plan", "print the plan, write nothing")
     .option("--overwrite", "replace an existing output")
+    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
+    .option("--resume", "go on where an interrupted conversion of the same output ended")
     .option("--no-verify", "do not re-read and compare what was written");
 
   conversion(
@@ -181,6 +183,13 @@ function conversion(command: Command): Command {
 
 function collect(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
+}
+
+function positive(value: string): number {
+  const parsed = Number(value);
+  if (!/^\d+$/.test(value) || parsed < 1 || parsed > 1024)
+    throw new InvalidArgumentError("It must be a whole number from 1 to 1024.");
+  return parsed;
 }
 
 function number(value: string): number {

@@ -1,6 +1,7 @@
 import { mkdir, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { type Model, type Plan, planReport, type RunOptions, runPlan } from "@requant/convert";
+import { nodeWorkers } from "@requant/convert/node";
 import { directoryStore } from "@requant/core/node";
 import type { Context } from "./context.ts";
 import { exitStatus } from "./exit.ts";
@@ -33,13 +34,18 @@ export function showPlan(plan: Plan, { streams, options }: Context): number {
   return exitStatus.done;
 }
 
+/** What the command line says about a run. */
+export interface ExecuteOptions extends Pick<RunOptions, "overwrite" | "check" | "imatrix" | "resume"> {
+  readonly jobs?: number | undefined;
+}
+
 /** Runs a plan into a folder and prints the report. A folder that was made for it goes again when it fails. */
 export async function execute(
   plan: Plan,
   model: Model,
   directory: string,
   { streams, signal, options }: Context,
-  run: Pick<RunOptions, "overwrite" | "check" | "imatrix">,
+  { jobs, ...run }: ExecuteOptions,
 ): Promise<number> {
   const bar = new ProgressBar(streams.err, options.quiet === true);
   const made = await mkdir(directory, { recursive: true });
@@ -51,7 +57,14 @@ export async function execute(
       {
         ...run,
         signal,
+        workers: nodeWorkers({ jobs }),
         onProgress: ({ done, total }) => bar.update(done, total),
+        onNotice({ code, message }) {
+          bar.end();
+          if (options.quiet === true || options.json === true) return;
+          const hint = code === "kept" ? "; run again with --resume to go on" : "";
+          streams.err.write(`requant: ${message}${hint}\n`);
+        },
       },
     );
     bar.end();

@@ -69,6 +69,10 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
       const tensor = byName.get(name);
       return tensor === undefined ? new Uint8Array(0) : gguf.read(tensor, start, end);
     },
+    async readInto({ name }, start, target) {
+      const tensor = byName.get(name);
+      if (tensor !== undefined) await gguf.readInto(tensor, start, target);
+    },
     openFile: (name) => openNamed(store, name),
     close: () => gguf.close(),
   });

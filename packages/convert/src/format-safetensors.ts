@@ -82,6 +82,10 @@ async function openSafetensorsModel(found: Found, options: OpenModelOptions): Pr
       const tensor = byName.get(name);
       return tensor === undefined ? new Uint8Array(0) : set.read(tensor, start, end);
     },
+    async readInto({ name }, start, target) {
+      const tensor = byName.get(name);
+      if (tensor !== undefined) await set.readInto(tensor, start, target);
+    },
     openFile: (name) => openNamed(store, name),
     close: () => set.close(),
   });

@@ -24,6 +24,11 @@ export interface ModelLocation {
   readonly file?: string | undefined;
 }
 
+/** All that opening a model again takes. */
+export interface ModelOrigin extends ModelLocation {
+  readonly limits?: Limits | undefined;
+}
+
 export interface ModelFile {
   readonly name: string;
   readonly byteLength: number;
@@ -83,6 +88,8 @@ export interface Model {
   /** "llama", "LlamaForCausalLM"; undefined when the files don't say. */
   readonly architecture: string | undefined;
   readonly files: readonly ModelFile[];
+  /** What it was opened from, where `openModel` did: workers open it again. */
+  readonly origin?: ModelOrigin | undefined;
   readonly tensors: readonly ModelTensor[];
   /** As the files hold them: the same list, but for linear weights, which stand here as their parts. */
   readonly storedTensors: readonly ModelTensor[];
@@ -96,6 +103,8 @@ export interface Model {
   tensor(name: string): ModelTensor;
   /** Stored bytes of a tensor or part, little-endian, offsets relative to its start. The result is not to be written to. */
   readBytes(name: string, start: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the same bytes from `start` on, where the file allows it without a copy. */
+  readInto(name: string, start: number, target: Uint8Array): Promise<void>;
   /** Rows `[rowStart, rowEnd)` as f32; `out` holds exactly those. A tensor is `rowCount × rowLength` of its shape. */
   readRows(name: string, rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
   /**
@@ -118,9 +127,10 @@ export interface OpenModelOptions {
 /** The parts that a format gives; `modelOf` adds the rest. */
 export type ModelParts = Omit<
   Model,
-  "tensor" | "readRows" | "readBytes" | "readGrid" | "examine" | "storedTensors" | "claims"
+  "tensor" | "readRows" | "readBytes" | "readInto" | "readGrid" | "examine" | "storedTensors" | "claims"
 > & {
   read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
+  readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
   /** Where some weights are made of several stored tensors. */
   readonly linear?: {
     readonly storedTensors: readonly ModelTensor[];
@@ -131,7 +141,7 @@ export type ModelParts = Omit<
 
 /** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
 export function modelOf(parts: ModelParts): Model {
-  const { read: readStored, linear, ...facts } = parts;
+  const { read: readStored, readInto: readStoredInto, linear, ...facts } = parts;
   const read = pagedReads(readStored);
   const storedTensors = linear?.storedTensors ?? parts.tensors;
   const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
@@ -151,7 +161,8 @@ export function modelOf(parts: ModelParts): Model {
     }
     return found;
   }
-  async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
+  /** The tensor, if bytes `[start, end)` of it exist. */
+  function tensorWith(name: string, start: number, end: number): ModelTensor {
     const found = tensor(name);
     if (found.linear !== undefined) {
       throw new UsageError(`the weight is stored as ${found.linear.parts.length} tensors; read one of them`, {
@@ -172,7 +183,10 @@ export function modelOf(parts: ModelParts): Model {
         { tensor: name },
       );
     }
-    return read(found, start, end);
+    return found;
+  }
+  async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
+    return read(tensorWith(name, start, end), start, end);
   }
   return {
     ...facts,
@@ -180,6 +194,12 @@ export function modelOf(parts: ModelParts): Model {
     claims: linear?.claims ?? {},
     tensor,
     readBytes,
+    async readInto(name, start, target) {
+      const end = start + target.byteLength;
+      const found = tensorWith(name, start, end);
+      if (readStoredInto === undefined) target.set(await readStored(found, start, end));
+      else await readStoredInto(found, start, target);
+    },
     examine: weights.examine,
     async readGrid(name, rowStart, rowEnd) {
       const found = tensor(name);

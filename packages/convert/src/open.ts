@@ -15,7 +15,11 @@ export async function openModel(
 ): Promise<Model> {
   const found = await findModel(location);
   for (const { source } of list) {
-    if (source !== undefined && (await source.recognises(found))) return source.open(found, options);
+    if (source !== undefined && (await source.recognises(found))) {
+      const model = await source.open(found, options);
+      // a worker knows only the formats of the list, and opens as it does by default
+      return list === formats ? { ...model, origin: { ...location, limits: options.limits } } : model;
+    }
   }
   throw new FormatError("this is no model file that Requant knows", {
     path: found.file === undefined ? found.store.name : `${found.store.name}/${found.file}`,

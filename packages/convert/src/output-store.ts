@@ -3,10 +3,7 @@ import type { Model } from "./model.ts";
 import type { Plan } from "./plan.ts";
 
 /** A folder that is written to and read back from. */
-export interface OutputStore extends ReadStore, WriteStore {
-  /** Takes a finished file away again, where the store can: after a failed check of what was written. */
-  remove?(path: string): Promise<void>;
-}
+export interface OutputStore extends ReadStore, WriteStore {}
 
 function withoutTrailingSlash(path: string): string {
   return path.replace(/[/\\]+$/, "");
@@ -18,37 +15,81 @@ function joinPath(folder: string, file: string): string {
 
 /**
  * Refuses an output that is a file of the source, or that lies in the source's folder when that folder is the model.
- * Paths are compared as the stores name them: give both resolved.
+ * Paths are compared as the stores name them, and by their true places where both stores know these: a link is no way
+ * around.
  * @throws UsageError
  */
-export function refuseOverlap(model: Model, output: OutputStore, files: readonly string[]): void {
-  const folder = withoutTrailingSlash(output.name);
-  const source = withoutTrailingSlash(model.name);
-  if (folder === source || folder.startsWith(`${source}/`)) {
+export async function refuseOverlap(
+  model: Model,
+  output: OutputStore,
+  files: readonly string[],
+): Promise<void> {
+  refuseClash({
+    source: model.name,
+    sourceFiles: model.files.map(({ name }) => joinPath(model.folder, name)),
+    output: output.name,
+    outputFiles: files.map((name) => joinPath(output.name, name)),
+  });
+  const { origin } = model;
+  const placeOf = origin?.store.realPath?.bind(origin.store);
+  const outputPlaceOf = output.realPath?.bind(output);
+  if (placeOf === undefined || outputPlaceOf === undefined) return;
+  refuseClash({
+    source: await placeOf(origin?.file),
+    sourceFiles: await Promise.all(model.files.map(({ name }) => placeOf(name))),
+    output: await outputPlaceOf(),
+    outputFiles: await Promise.all(files.map((name) => outputPlaceOf(name))),
+  });
+}
+
+interface Places {
+  readonly source: string;
+  readonly sourceFiles: readonly string[];
+  readonly output: string;
+  readonly outputFiles: readonly string[];
+}
+
+function refuseClash({ source, sourceFiles, output, outputFiles }: Places): void {
+  const [inner, outer] = [withoutTrailingSlash(output), withoutTrailingSlash(source)];
+  if (inner === outer || inner.startsWith(`${outer}/`) || inner.startsWith(`${outer}\\`)) {
     throw new UsageError("the output lies inside the source", {
-      path: output.name,
+      path: output,
       hint: "Choose a folder outside the source model.",
     });
   }
-  const written = new Set(files.map((file) => joinPath(folder, file)));
-  const clash = model.files.find(({ name }) => written.has(joinPath(model.folder, name)));
+  const written = new Set(outputFiles);
+  const clash = sourceFiles.find((path) => written.has(path));
   if (clash !== undefined) {
     throw new UsageError("the output is a file of the source", {
-      path: joinPath(model.folder, clash.name),
+      path: clash,
       hint: "Choose another name for the output.",
     });
   }
 }
 
-/** @throws IoError naming the first output file that is there already. */
-export async function refuseExisting(output: OutputStore, files: Plan["files"]): Promise<void> {
+/** The names of output files that are there already. */
+export async function existingFiles(output: OutputStore, files: Plan["files"]): Promise<string[]> {
+  const existing: string[] = [];
   for (const { name } of files) {
     const found = await output.open(name);
     if (found === undefined) continue;
     await found.close();
-    throw new IoError("the output exists already", {
-      path: joinPath(output.name, name),
-      hint: "Choose another name, or allow overwriting.",
-    });
+    existing.push(name);
   }
+  return existing;
+}
+
+export function outputExists(output: OutputStore, name: string, found?: string): IoError {
+  return new IoError(`the output exists already${found === undefined ? "" : `, and ${found}`}`, {
+    path: joinPath(output.name, name),
+    hint: "Choose another name, or allow overwriting.",
+  });
+}
+
+export function lost(path: string, tensor?: string): IoError {
+  return new IoError("what was read back is not what was written", {
+    path,
+    tensor,
+    hint: "The disk or the network file system lost data: write to another one.",
+  });
 }

@@ -6,11 +6,12 @@
 import { ConversionError, elementCount, fitGrid, type GridRequirement } from "@requant/core";
 import { gridTypes } from "@requant/gguf";
 import { isRowSelection, plannedSources } from "@requant/models";
+import { errorMeter } from "./error-meter.ts";
 import { gridRows } from "./linear/grid-rows.ts";
 import { linearTargetByName } from "./linear/targets.ts";
 import type { Model } from "./model.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
-import { tensorStream } from "./weights.ts";
+import { tensorBytes } from "./weights.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
 const SMALL = 256 * 1024;
@@ -64,9 +65,11 @@ async function comesBack(
   model: Model,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const { bytes, measured } = tensorStream(model, tensor, { bandByteLength: BAND_BYTE_LENGTH, signal });
-  for await (const _ of bytes) if (measured?.result().equal === false) return false;
-  return measured?.result().equal === true;
+  const meter = errorMeter();
+  for await (const _ of tensorBytes(model, tensor, { bandByteLength: BAND_BYTE_LENGTH, signal }, meter)) {
+    if (meter.sums().maxAbsError > 0) return false;
+  }
+  return true;
 }
 
 function isGridCandidate(tensor: PlanTensor, grids: ReadonlySet<string>): boolean {

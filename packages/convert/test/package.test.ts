@@ -6,7 +6,8 @@ import { z } from "zod";
 const root = new URL("..", import.meta.url).pathname;
 const manifest = z
   .object({
-    sideEffects: z.literal(false),
+    // a worker is nothing but its effect
+    sideEffects: z.tuple([z.literal("./src/workers/*-worker.ts"), z.literal("./dist/*-worker.*")]),
     dependencies: z.record(z.string(), z.string()),
     exports: z.record(z.string(), z.unknown()),
     files: z.array(z.string()),
@@ -17,10 +18,10 @@ const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
   .filter((path) => path.endsWith(".ts"))
   .map((path) => ({ path: path.replaceAll("\\", "/"), text: readFileSync(join(root, "src", path), "utf8") }));
 
-it("depends on the packages of this workspace, zod and a hash, and ships one entry", () => {
+it("depends on the packages of this workspace, zod and a hash, and ships its entries", () => {
   const foreign = Object.keys(manifest.dependencies).filter((name) => !name.startsWith("@requant/"));
   expect(foreign).toEqual(["@noble/hashes", "zod"]);
-  expect(Object.keys(manifest.exports)).toEqual([".", "./package.json"]);
+  expect(Object.keys(manifest.exports)).toEqual([".", "./node", "./web-worker", "./package.json"]);
   expect(manifest.files).toEqual(["dist", "README.md", "LICENSE"]);
 });
 

@@ -42,6 +42,7 @@ test("exports of @requant/convert", () => {
       "tensorStatistics",
       "tensorValues",
       "verifyModels",
+      "webWorkers",
       "writeNpy",
     ]
   `);

@@ -85,7 +85,7 @@ export {
   roundingAllowed,
 } from "./grid-fit.ts";
 export { type QuantizeGridOptions, quantizeGrid } from "./grid-quantize.ts";
-export { blobSource } from "./io/blob.ts";
+export { blobSource, blobStore } from "./io/blob.ts";
 export { ByteReader, type ByteReaderOptions } from "./io/byte-reader.ts";
 export { ByteWriter } from "./io/byte-writer.ts";
 export { type CacheOptions, cachedSource } from "./io/cached.ts";
@@ -97,11 +97,13 @@ export { type MemoryStore, memoryStore } from "./io/memory-store.ts";
 export type { ByteSink } from "./io/sink.ts";
 export { sliceSource } from "./io/slice.ts";
 export type { ByteSource } from "./io/source.ts";
-export type { ReadStore, WriteStore } from "./io/store.ts";
+export type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "./io/staging.ts";
+export type { PlainUrlOptions, ReadStore, StoreAddress, WriteStore } from "./io/store.ts";
 export { checkStorePath } from "./io/store-path.ts";
 export { type UrlOptions, urlSource, urlStore } from "./io/url.ts";
 export { type BlockTwinOptions, blockTwin } from "./kernels/block-twin.ts";
 export { allocateKernelBuffer, type KernelBuffer } from "./kernels/buffer.ts";
+export { kernelAddress } from "./kernels/memory.ts";
 export { type Kernel, type KernelModule, type KernelTable, kernelModule } from "./kernels/module.ts";
 export { installKernels, kernelsAreInstalled, uninstallKernels } from "./kernels/switch.ts";
 export { defaultLimits, type Limits, limitsWith } from "./limits.ts";

@@ -1,20 +1,8 @@
 /**
- * Files and directories for Node: `@requant/core/node`. The only library file that imports `node:*`.
+ * Files and directories for Node: `@requant/core/node`. With `node/`, the only library files that import `node:*`.
  */
-import { randomBytes } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import {
-  type FileHandle,
-  link,
-  mkdir,
-  open,
-  readdir,
-  realpath,
-  rename,
-  rmdir,
-  stat,
-  unlink,
-} from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, realpath, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { FormatError, IoError, UsageError } from "./errors.ts";
 import { checkRange } from "./io/range.ts";
@@ -22,7 +10,12 @@ import type { ByteSink } from "./io/sink.ts";
 import type { ByteSource } from "./io/source.ts";
 import type { ReadStore, WriteStore } from "./io/store.ts";
 import { checkStorePath } from "./io/store-path.ts";
-import { asIoError, isMissing, systemCode } from "./io/system-error.ts";
+import { asIoError, isMissing } from "./io/system-error.ts";
+import { ownerTag, tagIsStale } from "./node/owner.ts";
+import { isTemporaryName, place, refuseIfExists, syncFolder, temporarySuffix } from "./node/placing.ts";
+import { stageFile } from "./node/staged-file.ts";
+
+export { openStagedFile } from "./node/staged-file.ts";
 
 /**
  * A regular file. Reads are positional, so they may run at the same time.
@@ -61,18 +54,22 @@ export async function fileSource(path: string): Promise<ByteSource> {
   }
 
   async function readInto(target: Uint8Array, start: number): Promise<void> {
-    checkRange(path, byteLength, start, start + target.byteLength);
+    const wanted = target.byteLength;
+    checkRange(path, byteLength, start, start + wanted);
     try {
       let done = 0;
-      while (done < target.byteLength) {
+      while (done < wanted) {
         // one read call moves at most 2 GiB on some systems
-        const length = Math.min(target.byteLength - done, 0x40000000);
+        const length = Math.min(wanted - done, 0x40000000);
         const { bytesRead } = await handle.read(target, done, length, start + done);
         if (bytesRead === 0) break;
         done += bytesRead;
       }
       await refuseIfChanged(start + done);
-      if (done < target.byteLength) {
+      if (target.byteLength !== wanted) {
+        throw new UsageError("The memory to read into was moved meanwhile.", { path });
+      }
+      if (done < wanted) {
         throw new IoError(`The file ended at byte ${start + done} of ${byteLength}.`, {
           path,
           offset: start + done,
@@ -87,6 +84,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
   return {
     name: path,
     byteLength,
+    version: `${before.size}-${before.mtimeNs}`,
     async read(start, end) {
       checkRange(path, byteLength, start, end);
       const target = new Uint8Array(end - start);
@@ -107,9 +105,6 @@ export interface FileSinkOptions {
   readonly overwrite?: boolean;
 }
 
-/** Ends temporary names, so that left-overs of a killed process are easy to see and are not listed as model files. */
-const TEMPORARY_SUFFIX = ".requant-part";
-
 /**
  * A new file, made under a temporary name in the same folder. `close` flushes it to the disk, gives it its name in
  * one step, and flushes the folder; `abort` removes it. At no time is a half-written file visible under `path`.
@@ -118,13 +113,12 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   const { overwrite = false } = options;
   const folder = dirname(path);
   // unique even between processes; the cut keeps long names under the usual limit of 255 bytes
-  const temporary = join(
-    folder,
-    `.${basename(path).slice(0, 48)}.${randomBytes(8).toString("hex")}${TEMPORARY_SUFFIX}`,
-  );
+  const stem = `.${basename(path).slice(0, 48)}.`;
+  const temporary = join(folder, `${stem}${await ownerTag()}${temporarySuffix}`);
   let handle: FileHandle;
   try {
     if (!overwrite) await refuseIfExists(path);
+    await removeStale(folder, stem);
     handle = await open(temporary, "wx");
   } catch (cause) {
     throw asIoError(cause, path, "create");
@@ -176,8 +170,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
       attempt("finish", async () => {
         await handle.sync();
         await closeHandle();
-        if (overwrite) await rename(temporary, path);
-        else await renameWithoutReplacing(temporary, path);
+        await place(temporary, path, overwrite);
         await syncFolder(folder);
         state = "closed";
       }),
@@ -188,6 +181,15 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
       await unlink(temporary).catch(() => {});
     },
   };
+}
+
+/** Removes what killed processes left of the same file. */
+async function removeStale(folder: string, stem: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!(name.startsWith(stem) && name.endsWith(temporarySuffix))) continue;
+    const tag = name.slice(stem.length, -temporarySuffix.length);
+    if (await tagIsStale(tag)) await unlink(join(folder, name)).catch(() => {});
+  }
 }
 
 /** A directory as a store. It need not exist before the first `create`, and goes again when all was aborted. */
@@ -212,8 +214,24 @@ export function directoryStore(path: string, options: FileSinkOptions = {}): Rea
     }
   }
 
+  /** Makes the file's folder and then the file; when that fails, the folder goes again. */
+  async function makeFile<T>(name: string, make: (full: string) => Promise<T>): Promise<T> {
+    checkStorePath(name, path);
+    const full = join(path, name);
+    try {
+      await makeFolder(dirname(full));
+      await refuseLinkedFolder(path, dirname(full));
+      return await make(full);
+    } catch (cause) {
+      await removeEmptyFolders();
+      throw asIoError(cause, full, "create");
+    }
+  }
+
   return {
     name: path,
+    address: { kind: "directory", path },
+    realPath: (name) => realPathOf(name === undefined ? path : join(path, name)),
     async open(name) {
       checkStorePath(name, path);
       const full = join(path, name);
@@ -231,24 +249,14 @@ export function directoryStore(path: string, options: FileSinkOptions = {}): Rea
         const entries = await readdir(full, { withFileTypes: true });
         // links count as files: the Hugging Face cache is made of them
         const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
-        return files.map((entry) => entry.name).filter((name) => !name.endsWith(TEMPORARY_SUFFIX));
+        return files.map((entry) => entry.name).filter((name) => !isTemporaryName(name));
       } catch (cause) {
         if (folder !== undefined && isMissing(cause)) return [];
         throw asIoError(cause, full, "list");
       }
     },
     async create(name) {
-      checkStorePath(name, path);
-      const full = join(path, name);
-      let sink: ByteSink;
-      try {
-        await makeFolder(dirname(full));
-        await refuseLinkedFolder(path, dirname(full));
-        sink = await fileSink(full, options);
-      } catch (cause) {
-        await removeEmptyFolders();
-        throw asIoError(cause, full, "create");
-      }
+      const sink = await makeFile(name, (full) => fileSink(full, options));
       return {
         name: sink.name,
         get byteLength() {
@@ -262,7 +270,40 @@ export function directoryStore(path: string, options: FileSinkOptions = {}): Rea
         },
       };
     },
+    async stage(name, staging) {
+      const file = await makeFile(name, (full) =>
+        stageFile(full, { ...staging, overwrite: options.overwrite === true }),
+      );
+      const { discard } = file;
+      file.discard = async () => {
+        await discard();
+        await removeEmptyFolders();
+      };
+      return file;
+    },
+    async remove(name) {
+      checkStorePath(name, path);
+      const full = join(path, name);
+      try {
+        await unlink(full);
+        await syncFolder(dirname(full));
+      } catch (cause) {
+        if (!isMissing(cause)) throw asIoError(cause, full, "remove");
+      }
+      await removeEmptyFolders();
+    },
   };
+}
+
+/** The true place of a file that need not exist: of its nearest folder that does, and the rest as it is written. */
+async function realPathOf(path: string): Promise<string> {
+  const full = resolve(path);
+  try {
+    return await realpath(full);
+  } catch (cause) {
+    if (!isMissing(cause) || dirname(full) === full) throw asIoError(cause, path, "find");
+    return join(await realPathOf(dirname(full)), basename(full));
+  }
 }
 
 /** Refuses to write through a link that leads out of the output directory. */
@@ -271,45 +312,6 @@ async function refuseLinkedFolder(root: string, folder: string): Promise<void> {
   const [realRoot, realFolder] = await Promise.all([realpath(root), realpath(folder)]);
   if (realFolder.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)) return;
   throw new FormatError("The folder is a link that leads out of the output directory.", { path: folder });
-}
-
-/** `rename` replaces without asking. A hard link fails when the name is taken, in one step; not every file system has it. */
-async function renameWithoutReplacing(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to);
-  } catch (error) {
-    if (systemCode(error) === "EEXIST") throw alreadyExists(to, error);
-    await refuseIfExists(to);
-    await rename(from, to);
-    return;
-  }
-  // the file has its name; a second, temporary one that cannot be removed does no harm
-  await unlink(from).catch(() => {});
-}
-
-async function refuseIfExists(path: string): Promise<void> {
-  try {
-    await stat(path);
-  } catch (error) {
-    if (isMissing(error)) return;
-    throw error;
-  }
-  throw alreadyExists(path);
-}
-
-function alreadyExists(path: string, cause?: unknown): IoError {
-  return new IoError("The file already exists.", {
-    path,
-    cause,
-    hint: "Choose another name, or allow overwriting.",
-  });
-}
-
-/** A rename is only durable once its folder is. Windows has no such call, and some network folders refuse it. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY).catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
 }
 
 function refuseUnlessFile(stats: BigIntStats, path: string): void {

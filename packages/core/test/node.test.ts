@@ -95,7 +95,7 @@ describe("fileSink", () => {
     expect(sink.byteLength).toBe(1000);
     expect(await stat(at("model.gguf")).catch(() => "missing")).toBe("missing");
     const [temporary] = await readdir(folder);
-    expect(temporary).toMatch(/^\.model\.gguf\.[0-9a-f]{16}\.requant-part$/);
+    expect(temporary).toMatch(/^\.model\.gguf\.[0-9a-f]{32}\.requant-part$/);
     await sink.close();
     expect(await readdir(folder)).toEqual(["model.gguf"]);
     expect(new Uint8Array(await readFile(at("model.gguf")))).toEqual(

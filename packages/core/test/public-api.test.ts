@@ -25,6 +25,7 @@ test("exports of @requant/core", () => {
       "allocateParts",
       "bfloatToFloat",
       "blobSource",
+      "blobStore",
       "blockTwin",
       "cachedSource",
       "checkBlockLengths",
@@ -59,6 +60,7 @@ test("exports of @requant/core", () => {
       "isBfloat",
       "isCodecError",
       "isHalf",
+      "kernelAddress",
       "kernelModule",
       "kernelsAreInstalled",
       "limitsWith",
@@ -114,6 +116,7 @@ test("exports of @requant/core/node", () => {
       "directoryStore",
       "fileSink",
       "fileSource",
+      "openStagedFile",
     ]
   `);
 });

@@ -41,6 +41,8 @@ export interface Gguf {
    * @throws UsageError when the range is not inside the tensor; IoError
    */
   read(tensor: GgufTensorInfo, start: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the same bytes from `start` on; little-endian files are read straight into it. */
+  readInto(tensor: GgufTensorInfo, start: number, target: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -139,6 +141,7 @@ function joinParts(opened: readonly OpenPart[]): Gguf {
     metadata: parts.length === 1 ? metadata : withoutSplitKeys(metadata),
     tensors: joinTensors(parts),
     read: (tensor, start, end) => readTensor(parts, tensor, start, end),
+    readInto: (tensor, start, target) => readTensorInto(parts, tensor, start, target),
     async close() {
       await Promise.all(parts.map(({ source }) => source.close()));
     },
@@ -230,19 +233,22 @@ function withoutSplitKeys(metadata: Metadata): Metadata {
   return new Map([...metadata].filter(([key]) => !isSplitKey(key)));
 }
 
+/** The part that holds bytes `[start, end)` of a tensor. */
+function partOf(parts: readonly OpenPart[], tensor: GgufTensorInfo, start: number, end: number): OpenPart {
+  const part = parts[tensor.part];
+  if (part !== undefined && isRange(start, end, tensor.byteLength)) return part;
+  throw new UsageError(`Bytes ${start} to ${end} are not inside the tensor's ${tensor.byteLength}.`, {
+    tensor: tensor.name,
+  });
+}
+
 async function readTensor(
   parts: readonly OpenPart[],
   tensor: GgufTensorInfo,
   start: number,
   end: number,
 ): Promise<Uint8Array> {
-  const part = parts[tensor.part];
-  if (part === undefined || !isRange(start, end, tensor.byteLength)) {
-    throw new UsageError(`Bytes ${start} to ${end} are not inside the tensor's ${tensor.byteLength}.`, {
-      tensor: tensor.name,
-    });
-  }
-  const { source, file } = part;
+  const { source, file } = partOf(parts, tensor, start, end);
   const type = tensorTypeByName(tensor.encoding);
   if (file.littleEndian || type.fields.length === 0) {
     return source.read(tensor.byteOffset + start, tensor.byteOffset + end);
@@ -252,6 +258,18 @@ async function readTensor(
   const to = Math.ceil(end / width) * width;
   const blocks = await source.read(tensor.byteOffset + from, tensor.byteOffset + to);
   return swapBlocks(blocks, type).subarray(start - from, end - from);
+}
+
+async function readTensorInto(
+  parts: readonly OpenPart[],
+  tensor: GgufTensorInfo,
+  start: number,
+  target: Uint8Array,
+): Promise<void> {
+  const end = start + target.byteLength;
+  const { source, file } = partOf(parts, tensor, start, end);
+  if (file.littleEndian) await source.readInto(target, tensor.byteOffset + start);
+  else target.set(await readTensor(parts, tensor, start, end));
 }
 
 function isRange(start: number, end: number, byteLength: number): boolean {

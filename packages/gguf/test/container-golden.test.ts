@@ -206,6 +206,9 @@ describe.skipIf(!golden)("golden GGUF files (skipped: REQUANT_GOLDEN is not set)
       metadata: parsed.metadata,
       tensors: parsed.tensors.map((tensor) => ({ ...tensor, part: 0 })),
       read: async (tensor, start, end) => bytes.subarray(tensor.byteOffset + start, tensor.byteOffset + end),
+      readInto: async (tensor, start, target) => {
+        target.set(bytes.subarray(tensor.byteOffset + start, tensor.byteOffset + start + target.byteLength));
+      },
       close: async () => {},
     };
   }

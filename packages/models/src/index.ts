@@ -27,6 +27,7 @@ export {
   type ZerosInput,
 } from "./weight-plan.ts";
 export {
+  isHeldWhole,
   openWeight,
   repackMxfp4Row,
   rowOrigins,

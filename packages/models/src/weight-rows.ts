@@ -228,6 +228,22 @@ export function openWeight(plan: WeightPlan, source: WeightSource): WeightReader
   }
 }
 
+/**
+ * True when the rows cannot be read band by band: something is transposed or seen in other rows, so that all of it is
+ * held in memory, and every band costs the reading of the whole.
+ */
+export function isHeldWhole(plan: WeightPlan, shapeOf: (tensor: string) => readonly number[]): boolean {
+  const length = rowLength(plan.shape);
+  const held = (input: WeightInput): boolean => {
+    if (!("tensor" in input || "join" in input)) return false;
+    if (input.transpose === true || input.rowLength !== undefined) return true;
+    return "join" in input ? input.join.some(held) : false;
+  };
+  const reshaped = (input: WeightInput): boolean =>
+    "tensor" in input && input.columnOrder === undefined && rowLength(shapeOf(input.tensor)) !== length;
+  return plan.inputs.some((input) => held(input) || reshaped(input));
+}
+
 interface RowOrigin {
   readonly tensor: string;
   readonly row: number;

@@ -46,6 +46,8 @@ export interface Safetensors {
    * @throws UsageError when the range is not inside the tensor; IoError
    */
   read(tensor: SafetensorsTensorInfo, start: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the same bytes from `start` on. */
+  readInto(tensor: SafetensorsTensorInfo, start: number, target: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -245,19 +247,23 @@ function joinFiles(
     });
   }
   const sources = new Map(opened.map(({ source, file }) => [file.name, source]));
+  const sourceOf = (tensor: SafetensorsTensorInfo, start: number, end: number): ByteSource => {
+    const source = sources.get(tensor.file);
+    if (source !== undefined && isRange(start, end, tensor.byteLength)) return source;
+    throw new UsageError(`Bytes ${start} to ${end} are not inside the tensor's ${tensor.byteLength}.`, {
+      tensor: tensor.name,
+    });
+  };
   return {
     files: opened.map(({ file }) => file),
     tensors,
     metadata: opened[0]?.file.metadata ?? {},
     warnings,
     async read(tensor, start, end) {
-      const source = sources.get(tensor.file);
-      if (source === undefined || !isRange(start, end, tensor.byteLength)) {
-        throw new UsageError(`Bytes ${start} to ${end} are not inside the tensor's ${tensor.byteLength}.`, {
-          tensor: tensor.name,
-        });
-      }
-      return source.read(tensor.byteOffset + start, tensor.byteOffset + end);
+      return sourceOf(tensor, start, end).read(tensor.byteOffset + start, tensor.byteOffset + end);
+    },
+    async readInto(tensor, start, target) {
+      await sourceOf(tensor, start, start + target.byteLength).readInto(target, tensor.byteOffset + start);
     },
     async close() {
       await Promise.all(opened.map(({ source }) => source.close()));

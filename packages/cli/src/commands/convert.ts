@@ -8,6 +8,8 @@ import { conversionArguments, planOptions } from "../plan-arguments.ts";
 const convertArguments = conversionArguments.extend({
   plan: z.boolean().optional(),
   overwrite: z.boolean().optional(),
+  jobs: z.number().optional(),
+  resume: z.boolean().optional(),
   /** False under `--no-verify`. */
   verify: z.boolean(),
 });
@@ -23,6 +25,8 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
       if (choices.plan === true) return showPlan(plan, context);
       return execute(plan, model, directory, context, {
         overwrite: choices.overwrite,
+        jobs: choices.jobs,
+        resume: choices.resume,
         check: choices.verify,
         imatrix: rest.imatrix?.weights,
       });

@@ -1,17 +1,7 @@
-import type { ByteSink, ByteSource, Metadata } from "@requant/core";
-import {
-  layoutGguf,
-  parseSplitName,
-  planSplit,
-  readGguf,
-  SPLIT_KEYS,
-  splitMetadata,
-  splitName,
-  writeGguf,
-} from "@requant/gguf";
-import { metadataFromJson, metadataToJson } from "../metadata-json.ts";
+import type { Metadata } from "@requant/core";
+import { layoutGguf, parseSplitName, planSplit, SPLIT_KEYS, splitMetadata, splitName } from "@requant/gguf";
+import { metadataToJson } from "../metadata-json.ts";
 import type { PlanFile, PlanSource, PlanTensor } from "../plan.ts";
-import type { OutputTensor, WrittenTensor } from "./tensors.ts";
 
 export type GgufPlanFile = Extract<PlanFile, { readonly kind: "gguf" }>;
 
@@ -101,32 +91,4 @@ function partsOf(tensors: readonly Numbered[], options: GgufFilesOptions): reado
   }
   if (options.shardSize === undefined && options.maxTensorCount === undefined) return [tensors];
   return planSplit(tensors, { maxByteLength: options.shardSize, maxTensorCount: options.maxTensorCount });
-}
-
-export async function writeGgufFile(
-  sink: ByteSink,
-  file: GgufPlanFile,
-  tensors: readonly OutputTensor[],
-): Promise<void> {
-  await writeGguf(sink, {
-    metadata: metadataFromJson(file.metadata),
-    alignment: file.alignment,
-    tensors: tensors.map(({ name, shape, encoding, data }) => ({ name, shape, encoding, data })),
-  });
-}
-
-/** Files are written little-endian, so that stored bytes are the ones that were given. */
-export async function reopenGgufFile(source: ByteSource): Promise<ReadonlyMap<string, WrittenTensor>> {
-  const { tensors } = await readGguf(source);
-  return new Map(
-    tensors.map(({ name, encoding, shape, byteOffset, byteLength }) => [
-      name,
-      {
-        encoding,
-        shape,
-        byteLength,
-        read: (start, end) => source.read(byteOffset + start, byteOffset + end),
-      },
-    ]),
-  );
 }

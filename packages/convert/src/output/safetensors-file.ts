@@ -1,8 +1,7 @@
-import type { ByteSink, ByteSource } from "@requant/core";
-import { layoutSafetensors, planShards, readHeader, writeSafetensors } from "@requant/safetensors";
+import { layoutSafetensors, planShards } from "@requant/safetensors";
 import type { PlanFile, PlanTensor } from "../plan.ts";
 import { planSideFile } from "./side-file.ts";
-import { fileTensors, type OutputTensor, safetensorsOrder, type WrittenTensor } from "./tensors.ts";
+import { fileTensors, safetensorsOrder } from "./tensors.ts";
 
 export type SafetensorsPlanFile = Extract<PlanFile, { readonly kind: "safetensors" }>;
 
@@ -43,27 +42,4 @@ export function planSafetensorsFiles(
   return index === undefined || options.indexed === false
     ? planned
     : [...planned, planSideFile(index.name, index.text)];
-}
-
-export async function writeSafetensorsFile(
-  sink: ByteSink,
-  file: SafetensorsPlanFile,
-  tensors: readonly OutputTensor[],
-): Promise<void> {
-  await writeSafetensors(sink, tensors, { metadata: file.metadata, order: "given" });
-}
-
-export async function reopenSafetensorsFile(source: ByteSource): Promise<ReadonlyMap<string, WrittenTensor>> {
-  const { tensors } = await readHeader(source);
-  return new Map(
-    tensors.map(({ name, encoding, shape, byteOffset, byteLength }) => [
-      name,
-      {
-        encoding,
-        shape,
-        byteLength,
-        read: (start, end) => source.read(byteOffset + start, byteOffset + end),
-      },
-    ]),
-  );
 }

@@ -1,4 +1,3 @@
-import type { ByteSink } from "@requant/core";
 import type { PlanFile } from "../plan.ts";
 
 /** A small file whose whole content is in the plan: config.json, tokenizer. */
@@ -35,6 +34,7 @@ export function planSideFile(name: string, content: string | Uint8Array): SideFi
     : { kind: "text", name, byteLength: bytes.byteLength, text };
 }
 
-export async function writeSideFile(sink: ByteSink, file: SideFile): Promise<void> {
-  await sink.write(file.kind === "text" ? new TextEncoder().encode(file.text) : fromBase64(file.base64));
+/** The whole content. */
+export function sideFileBytes(file: SideFile): Uint8Array {
+  return file.kind === "text" ? new TextEncoder().encode(file.text) : fromBase64(file.base64);
 }

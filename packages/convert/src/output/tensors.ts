@@ -13,20 +13,6 @@ export interface FileTensor {
   readonly suffix?: string | undefined;
 }
 
-/** A tensor as a writer takes it: `data` is pulled once, and each piece is written before the next is asked for. */
-export interface OutputTensor extends FileTensor {
-  readonly data: AsyncIterable<Uint8Array>;
-}
-
-/** A tensor as it stands in a finished file. */
-export interface WrittenTensor {
-  readonly encoding: string;
-  readonly shape: readonly number[];
-  readonly byteLength: number;
-  /** Little-endian bytes. */
-  read(start: number, end: number): Promise<Uint8Array>;
-}
-
 /** What is stored of each weight, in the weights' order. */
 export function fileTensors(weights: readonly PlanTensor[]): FileTensor[] {
   return weights.flatMap((weight): FileTensor[] => {

@@ -1,6 +1,7 @@
 import { IoError } from "../errors.ts";
 import { checkRange } from "./range.ts";
 import type { ByteSource } from "./source.ts";
+import type { ReadStore } from "./store.ts";
 
 /** A Blob or a File that a person chose in a browser: read by slices, never whole. */
 export function blobSource(blob: Blob, name?: string): ByteSource {
@@ -37,5 +38,24 @@ export function blobSource(blob: Blob, name?: string): ByteSource {
       target.set(await read(start, start + target.byteLength));
     },
     async close() {},
+  };
+}
+
+/** Files that a person chose in a browser, by name. */
+export function blobStore(files: ReadonlyMap<string, Blob>, name: string = "files"): ReadStore {
+  return {
+    name,
+    address: { kind: "blobs", name, files },
+    async open(path) {
+      const blob = files.get(path);
+      return blob === undefined ? undefined : blobSource(blob, `${name}/${path}`);
+    },
+    async list(folder) {
+      const start = folder === undefined ? "" : `${folder}/`;
+      return [...files.keys()]
+        .filter((path) => path.startsWith(start))
+        .map((path) => path.slice(start.length))
+        .filter((path) => !path.includes("/"));
+    },
   };
 }

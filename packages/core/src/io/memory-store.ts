@@ -47,5 +47,8 @@ export function memoryStore(
         files.set(path, bytes);
       }, `${name}/${path}`);
     },
+    async remove(path) {
+      files.delete(path);
+    },
   };
 }

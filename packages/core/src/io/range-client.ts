@@ -21,6 +21,10 @@ export class RangeClient {
     this.#retries = retries;
   }
 
+  get version(): string | undefined {
+    return this.#version;
+  }
+
   /**
    * Learns the length and brings the first bytes; undefined for 404. A range from the start instead of HEAD: one request
    * instead of two, it proves that ranges work, and HEAD is often forbidden (signed URLs are signed for GET) or wrong.

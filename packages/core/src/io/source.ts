@@ -7,6 +7,8 @@ export interface ByteSource {
   readonly name: string;
   /** Total length in bytes. */
   readonly byteLength: number;
+  /** Differs between two states of the contents, where the source can tell: from a time stamp or an ETag. */
+  readonly version?: string | undefined;
   /**
    * Bytes `[start, end)`. The result is the caller's to read, not to write: it may be a view of a shared buffer.
    * @throws IoError when the range is not inside the source, or the bytes cannot be had.

@@ -1,5 +1,16 @@
+import type { HttpOptions } from "./http-request.ts";
 import type { ByteSink } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
+import type { StagedFile, StageOptions } from "./staging.ts";
+
+/** A store as plain data, from which a worker opens the same one. */
+export type StoreAddress =
+  | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "url"; readonly url: string; readonly options: PlainUrlOptions }
+  | { readonly kind: "blobs"; readonly name: string; readonly files: ReadonlyMap<string, Blob> };
+
+/** The options of a URL store that can be sent to a worker. */
+export type PlainUrlOptions = Omit<HttpOptions, "fetch" | "signal"> & { readonly retries?: number };
 
 /** A folder of named files to read: a directory, a URL prefix, a set of Blobs. Paths use "/" and stay inside. */
 export interface ReadStore {
@@ -11,10 +22,18 @@ export interface ReadStore {
    * that is not there is empty.
    */
   list(folder?: string): Promise<readonly string[] | undefined>;
+  /** Where a worker finds the same files; undefined when only this thread can read them. */
+  readonly address?: StoreAddress | undefined;
+  /** The true place of a file or, without a path, of the folder itself, links followed; for stores on a disk. */
+  realPath?(path?: string): Promise<string>;
 }
 
 /** A folder of named files to write, each atomically (see `ByteSink`). */
 export interface WriteStore {
   readonly name: string;
   create(path: string): Promise<ByteSink>;
+  /** A file that is written in any order and survives the process; where the store can. */
+  stage?(path: string, options: StageOptions): Promise<StagedFile>;
+  /** Takes a finished file away again, where the store can. No error when there is none. */
+  remove?(path: string): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { HttpOptions } from "./http-request.ts";
 import { checkRange } from "./range.ts";
 import { RangeClient } from "./range-client.ts";
 import type { ByteSource } from "./source.ts";
-import type { ReadStore } from "./store.ts";
+import type { ReadStore, StoreAddress } from "./store.ts";
 import { checkStorePath } from "./store-path.ts";
 
 export interface UrlOptions extends HttpOptions {
@@ -29,8 +29,10 @@ export function urlStore(baseUrl: string, options: UrlOptions = {}): ReadStore {
   const base = parsedUrl(baseUrl);
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   const name = shownUrl(base.href);
+  const address = addressOf(base.href, options);
   return {
     name,
+    ...(address === undefined ? {} : { address }),
     async open(path) {
       checkStorePath(path, name);
       const url = new URL(base);
@@ -41,6 +43,13 @@ export function urlStore(baseUrl: string, options: UrlOptions = {}): ReadStore {
       return undefined;
     },
   };
+}
+
+/** A `fetch` of the caller's own cannot be sent to a worker. The signal stays here: a worker is ended as a whole. */
+function addressOf(url: string, options: UrlOptions): StoreAddress | undefined {
+  if (options.fetch !== undefined) return undefined;
+  const { fetch: _, signal: __, ...plain } = options;
+  return { kind: "url", url, options: plain };
 }
 
 /** The source, or undefined for 404. */
@@ -64,6 +73,7 @@ async function openUrl(url: string, options: UrlOptions): Promise<ByteSource | u
   return {
     name,
     byteLength,
+    version: client.version,
     async read(start, end) {
       checkRange(name, byteLength, start, end);
       if (end <= head.byteLength) return head.subarray(start, end);

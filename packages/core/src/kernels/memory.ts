@@ -74,3 +74,8 @@ export function releaseRange(start: number, byteLength: number): void {
   else if (joinsAfter) after.start = start;
   else free.splice(index, 0, { start, end });
 }
+
+/** Where the bytes of a view lie in the memory of the kernels; undefined when they lie elsewhere. */
+export function kernelAddress(view: ArrayBufferView): number | undefined {
+  return memory !== undefined && view.buffer === memory.buffer ? view.byteOffset : undefined;
+}

@@ -1,0 +1,66 @@
+/** Who makes the pieces of a run: this thread, or workers. */
+import { UsageError } from "@requant/core";
+import type { Deliver, PieceMaker, ReadBack } from "./piece-maker.ts";
+import type { Job, Piece, PieceResult } from "./pieces.ts";
+
+export interface Crew {
+  /** Jobs that may be under way at the same time. More only wait. */
+  readonly capacity: number;
+  /** Makes the pieces of a job and brings them where they belong. */
+  make(job: Job): Promise<readonly PieceResult[]>;
+  /** Checksums of what lies where the pieces belong. */
+  read(pieces: readonly Piece[]): Promise<readonly string[]>;
+  /** Gives up what is under way: it fails with `reason`. */
+  stop(reason: unknown): void;
+  close(): Promise<void>;
+}
+
+/** This thread alone: no worker has to start, which is faster for small models. */
+export function localCrew(
+  maker: PieceMaker,
+  capacity: number,
+  deliver: Deliver,
+  readBack: ReadBack | undefined,
+): Crew {
+  const abort = new AbortController();
+  return {
+    capacity,
+    make: (job) => maker.make(job, deliver, abort.signal),
+    async read(pieces) {
+      if (readBack === undefined) throw new UsageError("what only appends cannot be read by pieces");
+      return maker.read(pieces, readBack);
+    },
+    stop: (reason) => abort.abort(reason),
+    close: async () => maker.close(),
+  };
+}
+
+/**
+ * Hands items out in order, as many at a time as `capacity`. After the first failure nothing more is handed out; what is
+ * under way is waited for. `onFailure` is told at once, to hurry that.
+ */
+export async function inParallel<T>(
+  items: Iterable<T>,
+  capacity: number,
+  work: (item: T) => Promise<void>,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  let failure: { readonly error: unknown } | undefined;
+  async function lane(): Promise<void> {
+    while (failure === undefined) {
+      const next = iterator.next();
+      if (next.done === true) return;
+      try {
+        await work(next.value);
+      } catch (error) {
+        if (failure === undefined) {
+          failure = { error };
+          onFailure(error);
+        }
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: capacity }, lane));
+  if (failure !== undefined) throw failure.error;
+}

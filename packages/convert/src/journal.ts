@@ -1,0 +1,120 @@
+/**
+ * What a run has finished, as text beside the unfinished file: a line that says what the run is, then a line for each
+ * finished piece, in the order in which they were. Every line ends in its own checksum, so that a torn one is seen. A line
+ * is a claim, not a proof: after a power failure the journal may have reached the disk and the bytes not, so every
+ * claimed piece is read and its checksum compared before it is believed.
+ */
+import { UsageError } from "@requant/core";
+import { checksum } from "./checksum.ts";
+import type { PieceResult } from "./pieces.ts";
+
+/** What a run is: only one that is the same may go on. */
+export interface JournalHead {
+  /** Hash of the plan and of everything else that decides the bytes. */
+  readonly run: string;
+  /** Versions of the source's files, by name; null where the source cannot tell. */
+  readonly source: Readonly<Record<string, string | null>>;
+}
+
+export interface Journal {
+  readonly head: JournalHead | undefined;
+  /** By the index of the piece in its file. */
+  readonly pieces: ReadonlyMap<number, PieceResult>;
+  /** Bytes of the lines that are whole. */
+  readonly byteLength: number;
+}
+
+const MAGIC = "requant-journal-1";
+
+function sealed(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text} ${sealOf(text)}\n`);
+}
+
+function sealOf(text: string): string {
+  return checksum(new TextEncoder().encode(text));
+}
+
+export function headLine(head: JournalHead): Uint8Array {
+  return sealed(`${MAGIC} ${JSON.stringify(head)}`);
+}
+
+export function pieceLine(index: number, { checksum: sum, noise, maxAbsError }: PieceResult): Uint8Array {
+  return sealed(`${index} ${sum} ${noise} ${maxAbsError}`);
+}
+
+/** Everything up to the first line that is torn. */
+export function parseJournal(bytes: Uint8Array): Journal {
+  const pieces = new Map<number, PieceResult>();
+  let head: JournalHead | undefined;
+  let byteLength = 0;
+  for (const line of linesOf(bytes)) {
+    const text = contentOf(line);
+    if (text === undefined) break;
+    if (head === undefined) {
+      head = parseHead(text);
+      if (head === undefined) break;
+    } else {
+      const [index, sum, noise, maxAbsError] = text.split(" ");
+      if (sum === undefined || maxAbsError === undefined) break;
+      pieces.set(Number(index), {
+        checksum: sum,
+        noise: Number(noise),
+        maxAbsError: Number(maxAbsError),
+      });
+    }
+    byteLength += line.byteLength;
+  }
+  return { head, pieces, byteLength };
+}
+
+const NEWLINE = 10;
+
+/** Lines with their line ends; what has none is torn. */
+function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; ; ) {
+    const end = bytes.indexOf(NEWLINE, start);
+    if (end < 0) return;
+    yield bytes.subarray(start, end + 1);
+    start = end + 1;
+  }
+}
+
+/** The line without its seal, if that is right. */
+function contentOf(line: Uint8Array): string | undefined {
+  const text = new TextDecoder().decode(line.subarray(0, -1));
+  const end = text.lastIndexOf(" ");
+  const content = text.slice(0, end);
+  return end > 0 && text.slice(end + 1) === sealOf(content) ? content : undefined;
+}
+
+function parseHead(text: string): JournalHead | undefined {
+  if (!text.startsWith(`${MAGIC} `)) return undefined;
+  try {
+    const { run, source } = JSON.parse(text.slice(MAGIC.length + 1)) as Partial<
+      Record<keyof JournalHead, unknown>
+    >;
+    if (typeof run !== "string" || typeof source !== "object" || source === null) return undefined;
+    return { run, source: source as JournalHead["source"] };
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws UsageError when the interrupted run was another one, or its source has changed since */
+export function refuseOtherRun(found: JournalHead, own: JournalHead, path: string): void {
+  if (found.run !== own.run) {
+    throw new UsageError("the interrupted conversion was another one: its source, target or options differ", {
+      path,
+      hint: "Give the same options as then, or start over without resuming.",
+    });
+  }
+  const changed = Object.keys(own.source).find((name) => found.source[name] !== own.source[name]);
+  if (changed === undefined) return;
+  throw new UsageError(
+    `the source has changed since the conversion was interrupted: ${JSON.stringify(changed)}`,
+    {
+      path,
+      hint: "Start over without resuming.",
+    },
+  );
+}

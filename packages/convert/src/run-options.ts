@@ -1,0 +1,49 @@
+import type { Workers } from "./workers/protocol.ts";
+
+export interface RunProgress {
+  readonly phase: "write" | "check";
+  readonly file: string;
+  readonly tensor: string | undefined;
+  /** Bytes of tensor data so far in this phase, of all files of the run. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The jobs to do, by name of output file; all by default. */
+  readonly files?: readonly string[] | undefined;
+  /** Do not refuse files that exist. The store must be one that overwrites. */
+  readonly overwrite?: boolean | undefined;
+  /**
+   * Go on with a run that was interrupted: by a signal, an I/O error, the end of its process, a power failure. Where there
+   * is none, begin. Without this, what an interrupted run left is thrown away.
+   */
+  readonly resume?: boolean | undefined;
+  /** Leave what is finished for another run when this one is interrupted. Default true, where the store can. */
+  readonly keep?: boolean | undefined;
+  /** Read every written tensor again and compare checksums. Default true. */
+  readonly check?: boolean | undefined;
+  /** f32 bytes of one band of rows. Default 4 MiB. */
+  readonly bandByteLength?: number | undefined;
+  /** The importance matrix that the plan was made with. */
+  readonly imatrix?: ReadonlyMap<string, ArrayLike<number>> | undefined;
+  /**
+   * Threads that share the work: `nodeWorkers` of "@requant/convert/node", or `webWorkers`. The bytes are the same with any
+   * number of them. Without, for small models, and for sources that only this thread can read, this thread does it all.
+   */
+  readonly workers?: Workers | undefined;
+  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
+  readonly onNotice?: ((notice: RunNotice) => void) | undefined;
+}
+
+/** Something that a person may want to know. */
+export interface RunNotice {
+  /**
+   * kept: an interrupted run left something for one that resumes.
+   * compared: there was nothing left to resume but whole files; they are what this run makes.
+   */
+  readonly code: "kept" | "compared";
+  /** One sentence. */
+  readonly message: string;
+}

@@ -1,0 +1,47 @@
+/** Integers to blocks, without floats. */
+import { blockRowsByteLength, gridToBlocks, gridTypeByName } from "@requant/gguf";
+import { openWeight, type WeightReader } from "@requant/models";
+import { type BandMaker, isReadWhole, rowsOf, rowUnits, type WeightTask } from "../bands.ts";
+import { codecOf } from "../encodings.ts";
+import { type GridRows, gridRows } from "../linear/grid-rows.ts";
+import type { Model } from "../model.ts";
+import { weightSource } from "../weight-source.ts";
+
+/** With a measure both sides are decoded and compared. */
+export function regridded(model: Model, task: WeightTask, decodes: boolean): BandMaker {
+  const rows = rowsOf(task.shape);
+  const units = rowUnits(task, rows);
+  const type = gridTypeByName(task.to, { tensor: task.name });
+  const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
+  let grids: GridRows | undefined;
+  let floats: WeightReader | undefined;
+  return {
+    ...units,
+    whole: isReadWhole(model, task),
+    sizes: (count) => ({
+      stored: 0,
+      values: decodes ? count * rowFloats : 0,
+      decoded: decodes ? count * rowFloats : 0,
+      out: count * units.unitByteLength,
+    }),
+    async make({ start, end }, area, measure) {
+      grids ??= gridRows(model, task);
+      for (const { start: row, grid } of await grids.read(start, end)) {
+        const from = blockRowsByteLength(type, row - start, rows.length);
+        const to = from + blockRowsByteLength(type, grid.rows, rows.length);
+        gridToBlocks(type, grid, area.bytes("out", from, to));
+      }
+      if (measure !== undefined) {
+        const length = (end - start) * rows.length;
+        floats ??= openWeight(task, weightSource(model));
+        await floats.readRows(start, end, area.floats("values", length));
+        codecOf(task.to).dequantize(
+          area.bytes("out", 0, (end - start) * units.unitByteLength),
+          area.floats("decoded", length),
+        );
+        measure.add(area.floats("values", length), area.floats("decoded", length));
+      }
+      return area.bytes("out", 0, (end - start) * units.unitByteLength);
+    },
+  };
+}

@@ -1,0 +1,19 @@
+/** The thread that `nodeWorkers` starts. */
+import { parentPort } from "node:worker_threads";
+import { type ReadStore, type StoreAddress, UsageError, urlStore } from "@requant/core";
+import { directoryStore, openStagedFile } from "@requant/core/node";
+import type { WorkerRequest } from "./protocol.ts";
+import { serve } from "./serve.ts";
+
+function openStore(address: StoreAddress): ReadStore {
+  if (address.kind === "directory") return directoryStore(address.path);
+  if (address.kind === "url") return urlStore(address.url, address.options);
+  throw new UsageError(`a worker thread cannot open ${address.kind}`);
+}
+
+const answer = serve({
+  post: (reply, transfer) => parentPort?.postMessage(reply, transfer),
+  openStore,
+  openStaged: openStagedFile,
+});
+parentPort?.on("message", (request: WorkerRequest) => answer(request));

@@ -1,0 +1,49 @@
+/** Worker threads of Node, for `runPlan`: `@requant/convert/node`. */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { WorkerHandle, WorkerReply, Workers } from "./protocol.ts";
+
+export interface NodeWorkersOptions {
+  /** Most workers. Default: as many as the machine has cores. */
+  readonly jobs?: number | undefined;
+  /** Weights that make the start of one more worker worth its time. */
+  readonly weightsPerWorker?: number | undefined;
+}
+
+/** Threads that read the source and write the output themselves. */
+export function nodeWorkers(options: NodeWorkersOptions = {}): Workers {
+  return {
+    count: options.jobs ?? availableParallelism(),
+    weightsPerWorker: options.weightsPerWorker,
+    start,
+  };
+}
+
+/** Beside this module: as it is built, or, in a checkout's own tests, as it is written. */
+function start(): WorkerHandle {
+  const isSource = import.meta.url.endsWith(".ts");
+  const worker = new Worker(new URL(isSource ? "./node-worker.ts" : "./node-worker.js", import.meta.url), {
+    name: "requant",
+    ...(isSource ? { execArgv: ["--conditions=@requant/source", "--no-warnings"] } : {}),
+  });
+  let ended = false;
+  return {
+    post: (message) => worker.postMessage(message),
+    listen(onReply, onEnd) {
+      worker.on("message", (reply: WorkerReply) => onReply(reply));
+      worker.on("messageerror", (error) => onEnd(error.message));
+      worker.on("error", (error) => {
+        ended = true;
+        onEnd(error instanceof Error ? error.message : String(error));
+      });
+      worker.on("exit", (code) => {
+        if (!ended) onEnd(`it ended with status ${code}`);
+        ended = true;
+      });
+    },
+    async terminate() {
+      ended = true;
+      await worker.terminate();
+    },
+  };
+}
