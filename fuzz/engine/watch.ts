@@ -13,7 +13,7 @@ export interface WorkerOrder {
 }
 
 const ROOM_BYTE_LENGTH = 64 * 1024;
-const HANG_SECONDS = 20;
+const HANG_SECONDS = 120;
 /** Enough for every target's honest work; a parser that needs more has a fault. */
 const MEMORY_MEGABYTES = 512;
 

@@ -1,12 +1,14 @@
 /** A Hugging Face model as GGUF: metadata and a plan for every tensor, as llama.cpp's converter writes them. */
-import type { Metadata, MetadataValue } from "@requant/core";
+import { FormatError, type Metadata, type MetadataValue } from "@requant/core";
 import { architectureOfConfig } from "./architectures/index.ts";
 import { resolveConfig } from "./config.ts";
 import { fileTypeNumber } from "./file-types.ts";
 import { generalMetadata } from "./general/general-metadata.ts";
 import type { HfFiles } from "./hf-files.ts";
 import { string, u32 } from "./metadata-values.ts";
+import { ggufMisfits } from "./misfits.ts";
 import { type LeftOut, planGgufTensors } from "./plan-tensors.ts";
+import { refuseImpossibleConfig } from "./plausible.ts";
 import { addTokenizerMetadata } from "./tokenizer/to-gguf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
@@ -31,11 +33,12 @@ export interface GgufPlan {
 
 /**
  * Plans the GGUF of a checkpoint.
- * @throws ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names `--like`.
+ * @throws FormatError when config and tensors do not go together; ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names `--like`.
  */
 export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufPlan {
   const architecture = architectureOfConfig(files.config);
   const config = resolveConfig(files.config, architecture);
+  refuseImpossibleConfig(config.values, files.tensors);
   const { tensors, leftOut } = planGgufTensors(architecture, config, files.tensors);
   const metadata = new Map<string, MetadataValue>();
   const context = {
@@ -60,5 +63,12 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufPlan {
     options.tokenizer === false
       ? []
       : addTokenizerMetadata(metadata, files, config, architecture.name, architecture.tokenizer);
+  const [misfit] = ggufMisfits(metadata, tensors);
+  if (misfit !== undefined) {
+    throw new FormatError(misfit.message, {
+      tensor: misfit.tensor,
+      hint: "The config belongs to another model, or the checkpoint is not complete.",
+    });
+  }
   return { architecture: architecture.name, metadata, tensors, leftOut, assumed };
 }
