@@ -1,6 +1,15 @@
 /** Opens models of any format, plans conversions, carries them out, and compares the results. */
 export { type Comparer, type Comparison, comparer } from "./comparison.ts";
 export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
+export { type DoctorOptions, type DoctorReport, examineModel, modelFindings } from "./doctor/doctor.ts";
+export { factFindings, headerFindings } from "./doctor/facts.ts";
+export {
+  type Finding,
+  type FindingCode,
+  type FindingPlace,
+  findingKinds,
+  type Severity,
+} from "./doctor/finding.ts";
 export {
   type DumpOptions,
   npyHeader,
@@ -92,3 +101,4 @@ export {
 export { planMerge, planSplit, type SplitModelOptions } from "./split.ts";
 export { listTargets, parseTarget } from "./target.ts";
 export { type VerifiedTensor, type VerifyOptions, type VerifyReport, verifyModels } from "./verify.ts";
+export { modelWarnings, planWarnings, verifyWarnings } from "./warnings.ts";

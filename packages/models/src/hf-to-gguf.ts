@@ -6,7 +6,7 @@ import { fileTypeNumber } from "./file-types.ts";
 import { generalMetadata } from "./general/general-metadata.ts";
 import type { HfFiles } from "./hf-files.ts";
 import { string, u32 } from "./metadata-values.ts";
-import { ggufMisfits } from "./misfits.ts";
+import { ggufMisfits, type Misfit } from "./misfits.ts";
 import { type LeftOut, planGgufTensors } from "./plan-tensors.ts";
 import { refuseImpossibleConfig } from "./plausible.ts";
 import { addTokenizerMetadata } from "./tokenizer/to-gguf.ts";
@@ -19,6 +19,8 @@ export interface HfToGgufOptions {
   readonly name?: string;
   /** False leaves the `tokenizer.*` keys out. */
   readonly tokenizer?: boolean;
+  /** "report" plans a model whose config and tensors do not go together, instead of refusing it. */
+  readonly misfits?: "refuse" | "report";
 }
 
 export interface GgufPlan {
@@ -29,6 +31,8 @@ export interface GgufPlan {
   readonly leftOut: readonly LeftOut[];
   /** What was assumed where the source does not say. */
   readonly assumed: readonly string[];
+  /** What of config and tensors does not go together; empty unless it was to be reported. */
+  readonly misfits: readonly Misfit[];
 }
 
 /**
@@ -63,12 +67,13 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufPlan {
     options.tokenizer === false
       ? []
       : addTokenizerMetadata(metadata, files, config, architecture.name, architecture.tokenizer);
-  const [misfit] = ggufMisfits(metadata, tensors);
-  if (misfit !== undefined) {
+  const misfits = ggufMisfits(metadata, tensors);
+  const [misfit] = misfits;
+  if (misfit !== undefined && options.misfits !== "report") {
     throw new FormatError(misfit.message, {
       tensor: misfit.tensor,
       hint: "The config belongs to another model, or the checkpoint is not complete.",
     });
   }
-  return { architecture: architecture.name, metadata, tensors, leftOut, assumed };
+  return { architecture: architecture.name, metadata, tensors, leftOut, assumed, misfits };
 }

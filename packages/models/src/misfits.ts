@@ -31,7 +31,9 @@ const companions: readonly (readonly string[])[] = [["ffn_up.weight", "ffn_down.
 /** What does not fit, worst first; empty when all is well. */
 export function ggufMisfits(metadata: Metadata, tensors: readonly NamedShape[]): Misfit[] {
   const architecture = stringOf(metadata.get("general.architecture"));
-  if (architecture === undefined) return [];
+  // adapters, projectors and vocabularies alone have the keys of a model, not its tensors
+  const isModel = (stringOf(metadata.get("general.type")) ?? "model") === "model";
+  if (architecture === undefined || !isModel || !tensors.some(({ name }) => LAYER.test(name))) return [];
   const number = (key: string): number | undefined => numberOf(metadata.get(`${architecture}.${key}`));
   return [
     ...shapeMisfits(number("embedding_length"), tensors),
