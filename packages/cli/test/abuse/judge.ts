@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { type AbuseCase, modelPath } from "../../../../fixtures/abuse-cases.ts";
 import { type ChildResult, runBuilt } from "./child.ts";
-import { type AbuseCase, modelPath } from "./manifest.ts";
 
 export const commands = ["inspect", "verify", "convert", "doctor"] as const;
 export type CommandName = (typeof commands)[number];
