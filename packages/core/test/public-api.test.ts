@@ -78,6 +78,7 @@ test("exports of @requant/core", () => {
       "quantizeAffine",
       "quantizeGrid",
       "rangeOf",
+      "readAheadSource",
       "readChunks",
       "readFloats",
       "readWords",

@@ -7,7 +7,7 @@ import { printable } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
 
 export const doctor: Handler = async ([argument = ""], given, { streams, signal, options }) => {
-  const { store, file } = await locate(argument);
+  const { store, file } = await locate(argument, signal);
   const bar = new ProgressBar(streams.err, options.quiet === true);
   const report = await examineModel(
     { store, file },
