@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { ggmlTypes } from "../../packages/gguf/src/index.ts";
 import type { FuzzTarget } from "../engine/target.ts";
 
-const MOST_BLOCKS = 16;
+const MOST_BLOCKS = 4;
 
 /** Any bytes are blocks: they decode, alike one by one and all together, and what they say can be encoded again. */
 export const blockCodecs: readonly FuzzTarget[] = ggmlTypes.flatMap(({ name, codec }) => {
