@@ -9,6 +9,8 @@ import { targets } from "../fuzz/targets/index.ts";
 /** A minute a target would take an hour: the long runs are `pnpm fuzz all`, this one keeps the targets honest. */
 const SECONDS = 1;
 const EXECUTIONS = 4000;
+/** Prefixes of one seed that are tried; of longer seeds every n-th. */
+const PREFIXES = 1024;
 
 function stored(folder: string): { name: string; bytes: Uint8Array }[] {
   const path = resolve(import.meta.dirname, folder);
@@ -20,6 +22,18 @@ describe.each(targets.map((target): [string, FuzzTarget] => [target.name, target
   const regressions = stored(`regression/${name}`);
   it.each(regressions)("$name stays fixed", async ({ bytes }) => {
     expect((await tryInput(target, bytes))?.message).toBeUndefined();
+  });
+
+  it("holds for every prefix of a valid input", async () => {
+    const finds: string[] = [];
+    for (const seed of target.seeds().slice(0, 2)) {
+      const step = Math.ceil(seed.length / PREFIXES);
+      for (let length = 0; length < seed.length; length += step) {
+        const find = await tryInput(target, seed.slice(0, length));
+        if (find !== undefined) finds.push(`${length} of ${seed.length} bytes: ${find.message}`);
+      }
+    }
+    expect(finds).toEqual([]);
   });
 
   it("holds for its corpus and a short run", async () => {

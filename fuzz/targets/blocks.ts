@@ -6,9 +6,10 @@ import type { FuzzTarget } from "../engine/target.ts";
 const MOST_BLOCKS = 4;
 
 /** Any bytes are blocks: they decode, alike one by one and all together, and what they say can be encoded again. */
-export const blockCodecs: readonly FuzzTarget[] = ggmlTypes.flatMap(({ name, codec }) => {
+export const blockCodecs: readonly FuzzTarget[] = ggmlTypes.flatMap(({ name, codec, importance }) => {
   if (codec === undefined) return [];
   const { blockSize, blockByteLength } = codec;
+  const weights = importance === "required" ? new Float32Array(blockSize).fill(1) : undefined;
   return [
     {
       name: `codec-${name.toLowerCase()}`,
@@ -29,11 +30,11 @@ export const blockCodecs: readonly FuzzTarget[] = ggmlTypes.flatMap(({ name, cod
         }
         if (codec.quantize === undefined || count === 0) return;
         const again = new Uint8Array(bytes.length);
-        codec.quantize(values, blockSize, again);
+        codec.quantize(values, blockSize, again, weights);
         const back = new Float32Array(values.length);
         codec.dequantize(again, back);
         const twice = new Uint8Array(bytes.length);
-        codec.quantize(values, blockSize, twice);
+        codec.quantize(values, blockSize, twice, weights);
         assert(Buffer.compare(again, twice) === 0, "quantizing twice gives two results");
       },
     } satisfies FuzzTarget,
