@@ -157,7 +157,7 @@ function wholeModel(
       store.files.set(file, input);
       const model = await openModel({ store, file });
       try {
-        inspectModel(model);
+        await inspectModel(model);
         if (model.gguf !== undefined) metadataLines(model.gguf.metadata);
         await verifyModels(model, model);
         await planConversion(model, parseTarget("gguf:q8_0"), {});

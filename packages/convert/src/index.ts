@@ -1,8 +1,7 @@
 /** Opens models of any format, plans conversions, carries them out, and compares the results. */
 export { type Comparer, type Comparison, comparer } from "./comparison.ts";
 export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
-export { type DoctorOptions, type DoctorReport, examineModel, modelFindings } from "./doctor/doctor.ts";
-export { factFindings, headerFindings } from "./doctor/facts.ts";
+export { type DoctorOptions, type DoctorReport, examineModel } from "./doctor/doctor.ts";
 export {
   type Finding,
   type FindingCode,

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { isCodecError } from "@requant/core";
+import { isCodecError, memoryStore } from "@requant/core";
 import { directoryStore, fileSource } from "@requant/core/node";
 import { imatrixWeights, readImatrix } from "@requant/gguf";
 import { afterAll, describe, expect, it } from "vitest";
@@ -17,6 +17,7 @@ import {
   parseTarget,
   planConversion,
   planWarnings,
+  runPlan,
   verifyModels,
   verifyWarnings,
 } from "../src/index.ts";
@@ -59,7 +60,7 @@ const stages: readonly Stage[] = ["inspect", "verify", "convert"];
 const steps: Readonly<Record<Stage, (path: string, abuse: AbuseCase) => Promise<number>>> = {
   inspect: (path) =>
     withModel(path, async (model) => {
-      inspectModel(model);
+      await inspectModel(model);
       if (model.gguf !== undefined) metadataLines(model.gguf.metadata);
       return (await modelWarnings(model)).length;
     }),
@@ -74,6 +75,9 @@ const steps: Readonly<Record<Stage, (path: string, abuse: AbuseCase) => Promise<
       const target = args.convert_to ?? (category.startsWith("gguf") ? "q8_0" : "f16");
       const imatrix = args.imatrix === undefined ? undefined : await weightsOf(join(set, args.imatrix));
       const plan = await planConversion(model, parseTarget(`gguf:${target}`), { imatrix });
+      const output = memoryStore();
+      await runPlan(plan, model, output, { imatrix: imatrix?.weights });
+      expect(output.files.size).toBe(plan.files.length);
       const warnings = await modelWarnings(model, { vocabulary: true });
       return warnings.length + planWarnings(plan).length;
     }),

@@ -38,7 +38,7 @@ export function ggufMisfits(metadata: Metadata, tensors: readonly NamedShape[]):
   return [
     ...shapeMisfits(number("embedding_length"), tensors),
     ...layerMisfits(number("block_count"), tensors),
-    ...vocabularyMisfits(metadata, tensors),
+    ...vocabularyMisfits(metadata, number("vocab_size"), tensors),
   ];
 }
 
@@ -100,17 +100,21 @@ function layerMisfits(count: number | undefined, tensors: readonly NamedShape[])
   return misfits;
 }
 
-function vocabularyMisfits(metadata: Metadata, tensors: readonly NamedShape[]): Misfit[] {
+function vocabularyMisfits(
+  metadata: Metadata,
+  stated: number | undefined,
+  tensors: readonly NamedShape[],
+): Misfit[] {
   const tokens = metadata.get("tokenizer.ggml.tokens");
   const embedding = tensors.find(({ name }) => name === "token_embd.weight");
   const rows = embedding?.shape.at(-2);
-  if (tokens?.type !== "array" || embedding === undefined || rows === undefined || rows === tokens.length)
-    return [];
-  return [
-    {
-      kind: "vocabulary",
-      tensor: embedding.name,
-      message: `The vocabulary has ${tokens.length} tokens, the embedding ${rows} rows.`,
-    },
+  if (embedding === undefined || rows === undefined) return [];
+  const count = tokens?.type === "array" ? tokens.length : rows;
+  const faults = [
+    ...(count === rows ? [] : [`The vocabulary has ${count} tokens, the embedding ${rows} rows.`]),
+    ...(stated === undefined || stated === rows
+      ? []
+      : [`The vocabulary is said to have ${stated} tokens, the embedding has ${rows} rows.`]),
   ];
+  return faults.map((message) => ({ kind: "vocabulary", tensor: embedding.name, message }));
 }

@@ -63,6 +63,13 @@ export function refuseImpossibleConfig(
   const path = "config.json";
   for (const key of layerKeys) refuse(key, values.get(key), count, "the number of tensors is", path);
   for (const key of sizeKeys) refuse(key, values.get(key), size, "the longest side of all tensors is", path);
+  const [width, heads] = [values.get("hidden_size"), values.get("num_attention_heads")];
+  if (typeof width !== "number" || typeof heads !== "number" || heads <= 0 || width % heads === 0) return;
+  // a length of its own need not divide; one that a class has derived is the quotient, rounded down
+  const length = values.get("head_dim") ?? values.get("qk_nope_head_dim") ?? Math.floor(width / heads);
+  if (length === Math.floor(width / heads)) {
+    throw new FormatError(`hidden_size ${width} does not divide into ${heads} attention heads.`, { path });
+  }
 }
 
 /** @throws FormatError for a size of a GGUF's metadata that its tensors rule out */

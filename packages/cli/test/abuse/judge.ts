@@ -159,10 +159,8 @@ function parseError(err: string): z.infer<typeof errorSchema>["error"] | undefin
 }
 
 function hasWarnings(out: string): boolean {
-  const document = z
-    .object({ warnings: z.array(z.unknown()).optional(), notes: z.array(z.unknown()).optional() })
-    .safeParse(JSON.parse(out));
-  return document.success && [...(document.data.warnings ?? []), ...(document.data.notes ?? [])].length > 0;
+  const document = z.object({ warnings: z.array(z.unknown()).optional() }).safeParse(JSON.parse(out));
+  return document.success && (document.data.warnings ?? []).length > 0;
 }
 
 /** What is wrong with an observation, given what the case wants of it. */

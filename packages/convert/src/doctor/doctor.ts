@@ -76,17 +76,18 @@ function distinct(findings: readonly Finding[]): Finding[] {
 }
 
 /** What an open model says of itself that cannot all be true. */
-export async function modelFindings(model: Model, isFolder = true): Promise<Finding[]> {
+async function modelFindings(model: Model, isFolder = true): Promise<Finding[]> {
+  const inspection = await inspectModel(model);
   const [only] = model.files;
   const file = model.files.length === 1 ? only?.name : undefined;
   return [
-    ...model.warnings.map((warning) => findingOfWarning(warning, file)),
+    ...inspection.warnings.map((warning) => findingOfWarning(warning, file)),
     ...nameFindings(model.tensors),
     ...(model.gguf === undefined
       ? await directoryFindings(model, isFolder)
       : ggufFindings(model, model.gguf.metadata)),
-    ...inspectModel(model)
-      .measured.filter(({ agrees }) => !agrees)
+    ...inspection.measured
+      .filter(({ agrees }) => !agrees)
       .map(({ label, measured, claimed }) =>
         finding("config-disagrees", `The config says ${label} ${claimed}, the tensors say ${measured}.`, {
           key: label,

@@ -68,6 +68,8 @@ export type FindingCode =
   | "suspicious-template"
   | "heavy-template"
   | "remote-code"
+  | "quantization-config"
+  | "packed-weights"
   | "nan-weights"
   | "infinite-weights"
   | "zero-weights"
@@ -175,6 +177,11 @@ export const findingKinds: Readonly<Record<FindingCode, FindingKind>> = {
     remedy: "Requant runs none of it. Read it before you load the model elsewhere with trust_remote_code.",
   },
   // the weights
+  "quantization-config": {
+    severity: "warning",
+    remedy: "The tensors decide; take the configuration from the original model.",
+  },
+  "packed-weights": { severity: "warning", remedy: "Compare with the original model: requant verify." },
   "nan-weights": {
     severity: "error",
     remedy: "Take the weights from the original model: these are damaged.",
