@@ -1,10 +1,32 @@
-// What a user would install: each package packed, then looked at by publint and are-the-types-wrong.
+// What a user would install: each package packed, then looked at by publint, are-the-types-wrong and our own rules.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+
+/** Installing a package must run nothing, and publishing it must tell where it was built. */
+function ownRules(manifest, folder, packed) {
+  const faults = ["preinstall", "install", "postinstall", "prepare", "prepublish"]
+    .filter((script) => manifest.scripts?.[script] !== undefined)
+    .map((script) => `it runs a script on ${script}`);
+  if (manifest.publishConfig?.provenance !== true) faults.push("publishConfig.provenance is not true");
+  if (manifest.publishConfig?.access !== "public") faults.push("publishConfig.access is not public");
+  if (manifest.repository?.directory !== folder) faults.push(`repository.directory is not ${folder}`);
+  for (const file of packed)
+    if (!/^(dist\/|README\.md$|LICENSE$|package\.json$|CHANGELOG\.md$)/.test(file))
+      faults.push(`it would publish ${file}`);
+  return faults;
+}
+
+/** Names in a tarball, without their first folder. */
+function filesOf(tarball) {
+  const listing = execFileSync("tar", ["-tzf", tarball], { encoding: "utf8" });
+  return listing
+    .split("\n")
+    .flatMap((line) => (line === "" || line.endsWith("/") ? [] : [line.replace(/^[^/]+\//, "")]));
+}
 
 const root = resolve(import.meta.dirname, "..");
 const out = mkdtempSync(join(tmpdir(), "requant-pack-"));
@@ -23,6 +45,10 @@ try {
       readdirSync(out).find((file) => !before.has(file)),
     );
     const bytes = readFileSync(tarball);
+    for (const fault of ownRules(manifest, `packages/${name}`, filesOf(tarball))) {
+      problems += 1;
+      console.error(`${manifest.name}: ${fault}`);
+    }
 
     const { messages, pkg } = await publint({
       pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },

@@ -104,6 +104,12 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
   ).option("--tolerance <relative>", "relative RMSE that counts as equal", number, 0);
 
   command(
+    "doctor <model>",
+    "everything wrong with a model in one pass, each finding with a code and a remedy",
+    async () => (await import("./commands/doctor.ts")).doctor,
+  ).option("--quick", "headers and side files only: no weights are read");
+
+  command(
     "dump <model> <tensor>",
     "dequantized values of one tensor",
     async () => (await import("./commands/dump.ts")).dump,

@@ -1,12 +1,22 @@
 import { mkdir, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { type Model, type Plan, planReport, type RunOptions, runPlan } from "@requant/convert";
+import {
+  type Model,
+  type ModelWarning,
+  modelWarnings,
+  type Plan,
+  planReport,
+  planWarnings,
+  type RunOptions,
+  runPlan,
+} from "@requant/convert";
 import { nodeWorkers } from "@requant/convert/node";
 import { directoryStore } from "@requant/core/node";
 import type { Context } from "./context.ts";
 import { exitStatus } from "./exit.ts";
 import { ProgressBar } from "./render/progress.ts";
 import { renderReport } from "./render/report.ts";
+import { distinctWarnings, showWarnings } from "./render/warnings.ts";
 import { writeJson } from "./streams.ts";
 
 export interface OutputPlace {
@@ -27,11 +37,17 @@ export async function outputPlace(output: string, singleFile: boolean): Promise<
 }
 
 /** Prints what would be done. */
-export function showPlan(plan: Plan, { streams, options }: Context): number {
+export async function showPlan(plan: Plan, model: Model, { streams, options }: Context): Promise<number> {
   const report = planReport(plan);
-  if (options.json) writeJson(streams, report);
+  const warnings = await conversionWarnings(plan, model);
+  showWarnings(warnings, streams, options);
+  if (options.json) writeJson(streams, { ...report, warnings });
   else streams.out.write(`${renderReport(report, { tensors: true })}\n`);
   return exitStatus.done;
+}
+
+async function conversionWarnings(plan: Plan, model: Model): Promise<ModelWarning[]> {
+  return distinctWarnings([...(await modelWarnings(model, { vocabulary: true })), ...planWarnings(plan)]);
 }
 
 /** What the command line says about a run. */
@@ -47,6 +63,8 @@ export async function execute(
   { streams, signal, options }: Context,
   { jobs, ...run }: ExecuteOptions,
 ): Promise<number> {
+  const warnings = await conversionWarnings(plan, model);
+  showWarnings(warnings, streams, options);
   const bar = new ProgressBar(streams.err, options.quiet === true);
   const made = await mkdir(directory, { recursive: true });
   try {
@@ -68,7 +86,7 @@ export async function execute(
       },
     );
     bar.end();
-    if (options.json) writeJson(streams, report);
+    if (options.json) writeJson(streams, { ...report, warnings });
     else if (options.quiet !== true) streams.out.write(`${renderReport(report, { tensors: false })}\n`);
     return exitStatus.done;
   } catch (error) {

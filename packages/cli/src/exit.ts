@@ -36,6 +36,6 @@ export function errorDocument(error: unknown): { error: Record<string, unknown> 
   if (!isCodecError(error)) {
     return { error: { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) } };
   }
-  const { code, message, hint, path, tensor, offset }: CodecError = error;
-  return { error: { code, message, hint, path, tensor, offset } };
+  const { code, message, hint, path, tensor, offset, reason }: CodecError = error;
+  return { error: { code, message, hint, path, tensor, offset, reason } };
 }

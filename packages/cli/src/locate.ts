@@ -1,7 +1,15 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { IoError, type ReadStore, UsageError, urlStore } from "@requant/core";
+import {
+  IoError,
+  type ReadStore,
+  readAheadSource,
+  type UrlOptions,
+  UsageError,
+  urlStore,
+} from "@requant/core";
 import { directoryStore } from "@requant/core/node";
+import { s3Store } from "./s3.ts";
 
 /** Where a model argument points: a folder of files, and the one file that was named, if one was. */
 export interface Location {
@@ -13,13 +21,14 @@ export interface Location {
 
 const HUB = /^hf:([^/@]+\/[^/@]+)(?:@([^/]+))?(?:\/(.+))?$/;
 
-/** A path, `https://…` or `hf:owner/repo[@revision][/file]`. */
+/** A path, `https://…`, `hf:owner/repo[@revision][/file]` or `s3://bucket/key`. */
 export async function locate(
   argument: string,
+  signal?: AbortSignal,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Location> {
-  if (argument.startsWith("hf:")) return locateHub(argument, environment);
-  if (/^https?:\/\//i.test(argument)) return locateUrl(argument);
+  const remote = locateRemote(argument, environment, signal === undefined ? {} : { signal });
+  if (remote !== undefined) return { ...remote, store: readAheadStore(remote.store), directory: undefined };
   const path = resolve(argument);
   const info = await stat(path).catch((cause: unknown) => {
     throw new IoError(`${argument}: no such file or directory`, { path, cause, hint: "Check the path." });
@@ -29,30 +38,65 @@ export async function locate(
   return { store: directoryStore(directory), file: basename(path), directory };
 }
 
-function locateUrl(argument: string): Location {
+type RemoteLocation = Pick<Location, "store" | "file">;
+
+function locateRemote(
+  argument: string,
+  environment: NodeJS.ProcessEnv,
+  options: UrlOptions,
+): RemoteLocation | undefined {
+  if (argument.startsWith("hf:")) return locateHub(argument, environment, options);
+  if (argument.startsWith("s3://")) return s3Store(argument, environment, options);
+  return /^https?:\/\//i.test(argument) ? locateUrl(argument, options) : undefined;
+}
+
+/** Files that are fetched a few megabytes ahead of whoever reads them. */
+function readAheadStore(store: ReadStore): ReadStore {
+  return {
+    ...store,
+    async open(path) {
+      const source = await store.open(path);
+      return source === undefined ? undefined : readAheadSource(source);
+    },
+  };
+}
+
+function locateUrl(argument: string, options: UrlOptions): RemoteLocation {
+  if (!URL.canParse(argument)) throw new UsageError(`${argument}: not a URL`, { hint: "Check the address." });
   const url = new URL(argument);
   const file = url.pathname.split("/").at(-1) ?? "";
   if (!/\.(gguf|safetensors|json)$/i.test(file)) {
     const base = url.pathname.endsWith("/") ? url : new URL(`${url.pathname}/${url.search}`, url);
-    return { store: urlStore(base.href), file: undefined, directory: undefined };
+    return { store: urlStore(base.href, options), file: undefined };
   }
   const base = new URL(url);
   base.pathname = url.pathname.slice(0, url.pathname.length - file.length);
-  return { store: urlStore(base.href), file: decodeURIComponent(file), directory: undefined };
+  return { store: urlStore(base.href, options), file: decoded(file) };
 }
 
-function locateHub(argument: string, environment: NodeJS.ProcessEnv): Location {
+/** Percent escapes undone, where they are escapes of text. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function locateHub(argument: string, environment: NodeJS.ProcessEnv, options: UrlOptions): RemoteLocation {
   const match = HUB.exec(argument);
-  if (match === null) {
+  const names = match?.[1]?.split("/") ?? [];
+  if (match === null || names.some((name) => name === "." || name === "..")) {
     throw new UsageError(`${argument}: not a hub address`, {
       hint: "Write hf:owner/repo, hf:owner/repo@revision or hf:owner/repo/file.",
     });
   }
-  const [, repository = "", revision = "main", file] = match;
+  const [, , revision = "main", file] = match;
+  const repository = names.map(encodeURIComponent).join("/");
   const endpoint = (environment["HF_ENDPOINT"] ?? "https://huggingface.co").replace(/\/+$/, "");
   const token = environment["HF_TOKEN"];
   const headers: Record<string, string> =
     token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` };
   const base = `${endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/`;
-  return { store: urlStore(base, { headers }), file, directory: undefined };
+  return { store: urlStore(base, { ...options, headers }), file };
 }

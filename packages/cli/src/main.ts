@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
 import { buildProgram } from "./args.ts";
 import { errorDocument, exitStatus, isAbort, statusOfError } from "./exit.ts";
-import { printable, printableLines } from "./render/text.ts";
+import { printable, printableJson, printableLines } from "./render/text.ts";
 import type { Streams } from "./streams.ts";
 
 /**
@@ -43,7 +43,7 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
 
 function report(streams: Streams, json: boolean, error: Record<string, unknown>): void {
   if (json) {
-    streams.err.write(`${JSON.stringify({ error })}\n`);
+    streams.err.write(`${printableJson(JSON.stringify({ error }))}\n`);
     return;
   }
   const place = [

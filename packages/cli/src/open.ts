@@ -7,7 +7,7 @@ export async function withModel<T>(
   signal: AbortSignal,
   use: (model: Model, location: Location) => Promise<T>,
 ): Promise<T> {
-  const location = await locate(argument);
+  const location = await locate(argument, signal);
   const model = await openModel({ store: location.store, file: location.file }, { signal });
   try {
     return await use(model, location);

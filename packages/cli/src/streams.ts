@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { printableJson } from "./render/text.ts";
 
 /** Where a command writes: results to `out`, everything else to `err`. Tests pass their own. */
 export interface Streams {
@@ -28,5 +29,5 @@ export function writeJson(streams: Streams, document: unknown): void {
   const text = JSON.stringify(document, (_, value: unknown) =>
     typeof value === "bigint" ? value.toString() : value,
   );
-  streams.out.write(`${text}\n`);
+  streams.out.write(`${printableJson(text)}\n`);
 }

@@ -13,6 +13,8 @@ export interface Comparison {
   readonly relativeRmse: number;
   /** Signal to quantization noise in dB; Infinity when equal. */
   readonly sqnr: number;
+  /** No value of the first stream is NaN or infinite. */
+  readonly finite: boolean;
 }
 
 export interface Comparer {
@@ -57,6 +59,8 @@ export function comparer(): Comparer {
         rmse: count === 0 ? 0 : Math.sqrt(noise / count),
         relativeRmse: equal ? 0 : Math.sqrt(ratio),
         sqnr: equal ? Number.POSITIVE_INFINITY : -10 * Math.log10(ratio),
+        // squares of f32 values do not overflow a double
+        finite: Number.isFinite(signal),
       };
     },
   };

@@ -43,6 +43,7 @@ const impostors: readonly Impostor[] = [
       new FormatError("this is a Git LFS pointer, not the file itself", {
         path,
         hint: "Fetch the real file: git lfs pull.",
+        reason: "lfs-pointer",
       }),
   },
   {
@@ -51,6 +52,7 @@ const impostors: readonly Impostor[] = [
       new FormatError("this is a web page, not a model", {
         path,
         hint: "Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.",
+        reason: "web-page",
       }),
   },
   {
@@ -59,20 +61,27 @@ const impostors: readonly Impostor[] = [
       new UnsupportedError("this is a GGML file from before GGUF", {
         path,
         hint: "Convert the original model again; llama.cpp up to 2023 had convert_llama_ggml_to_gguf.py.",
+        reason: "old-format",
       }),
   },
   {
-    matches: (head, name) =>
-      head.startsWith("PK\u0003\u0004") ||
-      head.startsWith("\u0080\u0002") ||
-      /\.(bin|pt|pth|ckpt|pkl)$/i.test(name),
+    matches: (head, name) => looksLikePickle(head) || /\.(bin|pt|pth|ckpt|pkl)$/i.test(name),
     error: (path) =>
       new UnsupportedError("this is a Python pickle, which can run code when it is read", {
         path,
         hint: convertFirst,
+        reason: "pickle",
       }),
   },
 ];
+
+/** A zip as PyTorch writes it, or the first two bytes of a pickle: its mark and the protocol, 2 to 5. */
+export function looksLikePickle(head: string): boolean {
+  const protocol = head.charCodeAt(1);
+  const bare = head.charCodeAt(0) === 0x80 && protocol >= 2 && protocol <= 5;
+  // a safetensors header of 640 bytes begins with the same two
+  return head.startsWith("PK\u0003\u0004") || (bare && head[8] !== "{");
+}
 
 /** Looks at a location without parsing it. @throws IoError, FormatError, UnsupportedError or UsageError saying what is there instead of a model. */
 export async function findModel(location: ModelLocation): Promise<Found> {
@@ -137,6 +146,7 @@ function chooseFile(store: ReadStore, names: readonly string[]): string | undefi
       {
         path,
         hint: convertFirst,
+        reason: "pickle",
       },
     );
   }

@@ -1,6 +1,6 @@
 import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
 import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
-import { openSafetensors } from "@requant/safetensors";
+import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import { z } from "zod";
 import { type Found, openNamed, textOf } from "./find.ts";
 import type { Format } from "./format.ts";
@@ -42,8 +42,18 @@ function looksLikeHeader(head: Uint8Array): boolean {
 async function openSafetensorsModel(found: Found, options: OpenModelOptions): Promise<Model> {
   const { store, file } = found;
   const limits = options.limits ?? limitsWith();
-  const folder = store.name.replace(/\/$/, "");
   const set = await openSafetensors(store, { limits, ...(file === undefined ? {} : { file }) });
+  try {
+    return await modelOfSet(found, limits, set);
+  } catch (error) {
+    await set.close();
+    throw error;
+  }
+}
+
+async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promise<Model> {
+  const { store, file } = found;
+  const folder = store.name.replace(/\/$/, "");
   const config = await readConfig(found, limits);
   const architectures = config?.["architectures"];
   const storedTensors: ModelTensor[] = [...set.tensors];

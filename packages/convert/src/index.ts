@@ -1,6 +1,14 @@
 /** Opens models of any format, plans conversions, carries them out, and compares the results. */
 export { type Comparer, type Comparison, comparer } from "./comparison.ts";
 export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
+export { type DoctorOptions, type DoctorReport, examineModel } from "./doctor/doctor.ts";
+export {
+  type Finding,
+  type FindingCode,
+  type FindingPlace,
+  findingKinds,
+  type Severity,
+} from "./doctor/finding.ts";
 export {
   type DumpOptions,
   npyHeader,
@@ -87,5 +95,6 @@ export type { RunNotice, RunOptions, RunProgress } from "./run-options.ts";
 export { planMerge, planSplit, type SplitModelOptions } from "./split.ts";
 export { listTargets, parseTarget } from "./target.ts";
 export { type VerifiedTensor, type VerifyOptions, type VerifyReport, verifyModels } from "./verify.ts";
+export { modelWarnings, planWarnings, verifyWarnings } from "./warnings.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./workers/protocol.ts";
 export { type WebWorkersOptions, webWorkers } from "./workers/web.ts";

@@ -2,7 +2,7 @@ import { elementCount, type MetadataValue } from "@requant/core";
 import { fileTypeByNumber } from "@requant/gguf";
 import { packedFacts } from "./linear/packed-facts.ts";
 import type { MeasuredFact } from "./measured-fact.ts";
-import type { Model, ModelFile, ModelTensor } from "./model.ts";
+import type { Model, ModelFile, ModelTensor, ModelWarning } from "./model.ts";
 
 export interface EncodingShare {
   readonly encoding: string;
@@ -35,7 +35,7 @@ export interface Inspection {
   readonly facts: readonly Fact[];
   readonly measured: readonly MeasuredFact[];
   /** What is doubtful or disagrees, each a sentence. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly ModelWarning[];
   readonly tensors: readonly ModelTensor[];
 }
 
@@ -59,7 +59,7 @@ export async function inspectModel(model: Model): Promise<Inspection> {
     files,
     facts: factsOf(model),
     measured: [...packed.measured, ...measuredFacts(model)],
-    warnings: [...model.warnings.map(({ message }) => message), ...packed.warnings],
+    warnings: [...model.warnings, ...packed.warnings.map((message) => ({ code: "packed-weights", message }))],
     tensors,
   };
 }

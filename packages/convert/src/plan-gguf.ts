@@ -1,5 +1,12 @@
 /** Plans GGUF files: names and metadata from `@requant/models`, types from llama-quantize's recipes. */
-import { ConversionError, type Metadata, type MetadataValue, rowLength, UsageError } from "@requant/core";
+import {
+  ConversionError,
+  FormatError,
+  type Metadata,
+  type MetadataValue,
+  rowLength,
+  UsageError,
+} from "@requant/core";
 import { changeMetadata, chooseTypes, recipeFacts } from "@requant/gguf";
 import {
   type GgufPlan,
@@ -108,6 +115,13 @@ function ownType(hf: HfFiles): string {
 function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
   const { hf } = source;
   if (hf === undefined) {
+    if (source.tensors.some(({ linear }) => linear !== undefined)) {
+      // a file of floats may stand alone; a packed layer means nothing without its model
+      throw new FormatError("there is no config.json beside the packed weights", {
+        path: source.name,
+        hint: "Download the missing files of the model.",
+      });
+    }
     throw new ConversionError("there is no config.json, so nothing says what model the tensors make", {
       path: source.name,
       hint: "Give the Hugging Face directory, with its config.json and tokenizer.",

@@ -51,6 +51,8 @@ export interface VerifiedTensor {
   readonly differences: number;
   /** Set where both formats compute in f16 (EXL2 and GPTQ, say) and one rounds its values itself: so is the other's side. */
   readonly comparedIn?: "f16" | undefined;
+  /** No value of the first model is NaN or infinite. */
+  readonly finite: boolean;
   /** What is wrong, where it can be told. */
   readonly diagnosis?: string | undefined;
 }
@@ -180,7 +182,8 @@ async function verifyTensor(
     if (halves) for (const band of [bandA, bandB]) roundToHalf(band);
     comparison.add(bandA, bandB);
   }
-  const { equal, maxAbsError, rmse, relativeRmse, sqnr, firstDifference, differences } = comparison.result();
+  const { equal, maxAbsError, rmse, relativeRmse, sqnr, firstDifference, differences, finite } =
+    comparison.result();
   const ok = equal || relativeRmse <= tolerance;
   const diagnosis = ok
     ? undefined
@@ -205,6 +208,7 @@ async function verifyTensor(
     ...(firstDifference === undefined ? {} : { firstDifference }),
     differences,
     ...(halves ? { comparedIn: "f16" } : {}),
+    finite,
     ...(diagnosis === undefined ? {} : { diagnosis }),
   };
 }

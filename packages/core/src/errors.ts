@@ -16,6 +16,8 @@ export interface ErrorPlace {
   readonly tensor?: string | undefined;
   /** Byte offset in the file. */
   readonly offset?: number | undefined;
+  /** The kind of fault in one stable word, finer than the code: "truncated", "lfs-pointer". Most faults have none. */
+  readonly reason?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -25,6 +27,7 @@ export class CodecError extends Error {
   readonly path: string | undefined;
   readonly tensor: string | undefined;
   readonly offset: number | undefined;
+  readonly reason: string | undefined;
 
   constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
     super(message, place.cause === undefined ? undefined : { cause: place.cause });
@@ -34,6 +37,7 @@ export class CodecError extends Error {
     this.path = place.path;
     this.tensor = place.tensor;
     this.offset = place.offset;
+    this.reason = place.reason;
   }
 }
 

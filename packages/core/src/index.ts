@@ -94,6 +94,7 @@ export { type CoalesceOptions, coalescedSource } from "./io/coalesced.ts";
 export { type CountingSource, countingSource } from "./io/counting.ts";
 export { memorySink, memorySource } from "./io/memory.ts";
 export { type MemoryStore, memoryStore } from "./io/memory-store.ts";
+export { type ReadAheadOptions, readAheadSource } from "./io/read-ahead.ts";
 export type { ByteSink } from "./io/sink.ts";
 export { sliceSource } from "./io/slice.ts";
 export type { ByteSource } from "./io/source.ts";

@@ -80,6 +80,7 @@ test("exports of @requant/core", () => {
       "quantizeAffine",
       "quantizeGrid",
       "rangeOf",
+      "readAheadSource",
       "readChunks",
       "readFloats",
       "readWords",

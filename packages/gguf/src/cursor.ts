@@ -104,8 +104,9 @@ export class HeaderCursor {
   /** Refuses a count of things of at least `least` bytes each that the rest of the file cannot hold. */
   checkCount(count: number, least: number, what: string): void {
     if (count * least <= this.fileRemaining) return;
-    throw this.fault(
+    throw new FormatError(
       `${what} is ${count}, which needs at least ${count * least} bytes; the file has ${this.fileRemaining} more.`,
+      { path: this.path, offset: this.reader.offset, reason: reasonOf(count * least) },
     );
   }
 
@@ -123,9 +124,14 @@ export class HeaderCursor {
   }
 
   cutOff(byteLength: number, what: string): FormatError {
-    return this.fault(
+    return new FormatError(
       `The file ends too early: ${what} needs ${byteLength} bytes, ${this.fileRemaining} are left.`,
-      "The file is cut off (download it again), or a length before this place is wrong.",
+      {
+        path: this.path,
+        offset: this.reader.offset,
+        hint: "The file is cut off (download it again), or a length before this place is wrong.",
+        reason: reasonOf(byteLength),
+      },
     );
   }
 
@@ -135,6 +141,11 @@ export class HeaderCursor {
       ...(this.path === undefined ? {} : { path: this.path }),
     });
   }
+}
+
+/** A download that broke off misses megabytes; whoever claims gigabytes in a header is after the reader. */
+function reasonOf(byteLength: number): string {
+  return byteLength >= 2 ** 30 ? "impossible-count" : "truncated";
 }
 
 /** Runs a parser over bytes that are already all there. */

@@ -1,6 +1,7 @@
 import {
   type ByteReader,
   type ByteWriter,
+  FormatError,
   type Metadata,
   type MetadataArray,
   type MetadataScalar,
@@ -31,7 +32,13 @@ export function* parseMetadata(
   for (let i = 0; i < count; i++) {
     const at = cursor.offset;
     const key = yield* parseName(cursor, "a key");
-    if (metadata.has(key)) throw cursor.fault(`The key ${JSON.stringify(key)} occurs twice.`, undefined, at);
+    if (metadata.has(key)) {
+      throw new FormatError(`The key ${JSON.stringify(key)} occurs twice.`, {
+        path: cursor.path,
+        offset: at,
+        reason: "duplicate-name",
+      });
+    }
     const type = yield* parseValueType(cursor, `the value type of ${JSON.stringify(key)}`);
     const value = yield* parseValue(cursor, type, JSON.stringify(key));
     // as many merges as tokens (Qwen) or twice that (Llama 3), with a little to spare

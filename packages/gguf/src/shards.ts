@@ -77,6 +77,7 @@ export async function openGgufFile(
       throw new IoError(`The file ${JSON.stringify(name)} is missing.`, {
         path: `${store.name}/${name}`,
         hint,
+        reason: "missing-shard",
       });
     }
     sources.push(source);

@@ -41,6 +41,7 @@ export function* parseTensorTable(
         path: cursor.path,
         offset: at,
         tensor: entry.name,
+        reason: "duplicate-name",
       });
     }
     names.add(entry.name);
@@ -53,8 +54,8 @@ export function* parseTensorTable(
 function* parseEntry(cursor: HeaderCursor): Parser<TensorEntry> {
   const start = cursor.offset;
   const name = yield* parseName(cursor, "a tensor name");
-  const fault = (message: string, hint?: string, offset = start): FormatError =>
-    new FormatError(message, { path: cursor.path, tensor: name, offset, hint });
+  const fault = (message: string, reason?: string, offset = start): FormatError =>
+    new FormatError(message, { path: cursor.path, tensor: name, offset, reason });
   const nameByteLength = cursor.offset - start - 8;
   if (nameByteLength > TENSOR_NAME_BYTE_LENGTH) {
     throw fault(`A tensor name has ${nameByteLength} bytes; at most ${TENSOR_NAME_BYTE_LENGTH} are allowed.`);
@@ -63,12 +64,15 @@ function* parseEntry(cursor: HeaderCursor): Parser<TensorEntry> {
   const dimensionCount = cursor.reader.u32("the number of dimensions");
   const most = Math.min(TENSOR_DIMENSION_COUNT, cursor.limits.dimensionCount);
   if (dimensionCount > most)
-    throw fault(`A tensor has ${dimensionCount} dimensions; at most ${most} are allowed.`);
+    throw fault(
+      `A tensor has ${dimensionCount} dimensions; at most ${most} are allowed.`,
+      "too-many-dimensions",
+    );
   yield* cursor.need(8 * dimensionCount + 4 + 8, "a tensor's dimensions, type and offset");
   const sizes: number[] = [];
   for (let i = 0; i < dimensionCount; i++) {
     const size = cursor.reader.i64("a dimension");
-    if (size < 0) throw fault(`A dimension is ${size}.`, undefined, cursor.offset - 8);
+    if (size < 0) throw fault(`A dimension is ${size}.`, "impossible-size", cursor.offset - 8);
     sizes.push(size);
   }
   const shape = sizes.reverse();
@@ -104,7 +108,7 @@ function warnOfEntry(entry: TensorEntry, warnings: GgufWarning[]): void {
 export function tensorByteLength(
   shape: readonly number[],
   type: TensorType,
-  fault: (message: string, hint?: string) => Error,
+  fault: (message: string, reason?: string) => Error,
 ): number {
   const rowLength = shape.at(-1) ?? 1;
   if (rowLength % type.blockSize !== 0) {
@@ -118,7 +122,7 @@ export function tensorByteLength(
   const elements = shape.includes(0) ? 0 : product;
   const byteLength = (elements / type.blockSize) * type.blockByteLength;
   if (!Number.isSafeInteger(product) || !Number.isSafeInteger(byteLength)) {
-    throw fault(`A tensor of ${sizes.trim()} weights is larger than any file.`);
+    throw fault(`A tensor of ${sizes.trim()} weights is larger than any file.`, "impossible-size");
   }
   return byteLength;
 }
@@ -148,7 +152,11 @@ export function placeTensors(
     if (entry.byteOffset + entry.byteLength > dataByteLength) {
       throw new FormatError(
         `The tensor's ${entry.byteLength} bytes from ${entry.byteOffset} on end outside the data, which has ${dataByteLength} bytes.`,
-        { ...place, hint: "The file is cut off (download it again), or its table is wrong." },
+        {
+          ...place,
+          hint: "The file is cut off (download it again), or its table is wrong.",
+          reason: "truncated",
+        },
       );
     }
   }
@@ -159,7 +167,7 @@ export function placeTensors(
     if (entry.byteOffset < end && entry.byteLength > 0) {
       throw new FormatError(
         `The tensor starts at ${entry.byteOffset}, inside ${JSON.stringify(previous?.name)}, which ends at ${end}.`,
-        { path, tensor: entry.name },
+        { path, tensor: entry.name, reason: "overlap" },
       );
     }
     const next = aligned(end, alignment);

@@ -109,6 +109,19 @@ function flattened(config: JsonObject): ConfigValues {
   return values;
 }
 
+/** A text in place of one would be passed over in silence, and the class's default taken. */
+const ropeNumbers = [
+  "rope_theta",
+  "partial_rotary_factor",
+  "original_max_position_embeddings",
+  "factor",
+  "low_freq_factor",
+  "high_freq_factor",
+  "attention_factor",
+  "beta_fast",
+  "beta_slow",
+];
+
 function standardRope(
   given: JsonObject,
   root: ReadonlyMap<string, JsonValue>,
@@ -123,6 +136,13 @@ function standardRope(
     const value =
       root.get(key) ?? (key === "original_max_position_embeddings" ? undefined : field(fallback, key));
     if (value !== undefined && value !== null) rope.set(key, value);
+  }
+  for (const key of ropeNumbers) {
+    const value = rope.get(key);
+    if (value === undefined || value === null || typeof value === "number") continue;
+    throw new FormatError(`config.json: ${key} must be a number, found ${JSON.stringify(value)}`, {
+      path: "config.json",
+    });
   }
   return Object.fromEntries(rope);
 }

@@ -7,6 +7,7 @@ import { samplingKeys } from "./general/general-metadata.ts";
 import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { numberOf, shortestFloat, stringOf } from "./metadata-values.ts";
 import { type LeftOut, type NamedTensor, planHfTensors } from "./plan-tensors.ts";
+import { refuseImpossibleMetadata } from "./plausible.ts";
 import { type HfTokenizer, tokenizerFiles } from "./tokenizer/to-hf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
@@ -141,6 +142,7 @@ function jsonText(value: JsonObject): string {
 export function ggufToHf(gguf: GgufFacts, options: GgufToHfOptions): HfPlan {
   const names = new Set(gguf.tensors.map(({ name }) => name));
   const architecture = architectureOfGguf(gguf.metadata, names);
+  refuseImpossibleMetadata(gguf.metadata, architecture.name, gguf.tensors);
   const assumed: string[] = [];
   const contextLength = numberOf(gguf.metadata.get(`${architecture.name}.context_length`));
   const tokenizer = tokenizerFiles(gguf.metadata, architecture.tokenizer, contextLength);

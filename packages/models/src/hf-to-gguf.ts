@@ -1,12 +1,14 @@
 /** A Hugging Face model as GGUF: metadata and a plan for every tensor, as llama.cpp's converter writes them. */
-import type { Metadata, MetadataValue } from "@requant/core";
+import { FormatError, type Metadata, type MetadataValue } from "@requant/core";
 import { architectureOfConfig } from "./architectures/index.ts";
 import { resolveConfig } from "./config.ts";
 import { fileTypeNumber } from "./file-types.ts";
 import { generalMetadata } from "./general/general-metadata.ts";
 import type { HfFiles } from "./hf-files.ts";
 import { string, u32 } from "./metadata-values.ts";
+import { ggufMisfits, type Misfit } from "./misfits.ts";
 import { type LeftOut, planGgufTensors } from "./plan-tensors.ts";
+import { refuseImpossibleConfig } from "./plausible.ts";
 import { addTokenizerMetadata } from "./tokenizer/to-gguf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
@@ -17,6 +19,8 @@ export interface HfToGgufOptions {
   readonly name?: string;
   /** False leaves the `tokenizer.*` keys out. */
   readonly tokenizer?: boolean;
+  /** "report" plans a model whose config and tensors do not go together, instead of refusing it. */
+  readonly misfits?: "refuse" | "report";
 }
 
 export interface GgufPlan {
@@ -27,15 +31,18 @@ export interface GgufPlan {
   readonly leftOut: readonly LeftOut[];
   /** What was assumed where the source does not say. */
   readonly assumed: readonly string[];
+  /** What of config and tensors does not go together; empty unless it was to be reported. */
+  readonly misfits: readonly Misfit[];
 }
 
 /**
  * Plans the GGUF of a checkpoint.
- * @throws ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names `--like`.
+ * @throws FormatError when config and tensors do not go together; ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names `--like`.
  */
 export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufPlan {
   const architecture = architectureOfConfig(files.config);
   const config = resolveConfig(files.config, architecture);
+  refuseImpossibleConfig(config.values, files.tensors);
   const { tensors, leftOut } = planGgufTensors(architecture, config, files.tensors);
   const metadata = new Map<string, MetadataValue>();
   const context = {
@@ -61,5 +68,13 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufPlan {
     options.tokenizer === false
       ? []
       : addTokenizerMetadata(metadata, files, config, architecture.name, architecture.tokenizer);
-  return { architecture: architecture.name, metadata, tensors, leftOut, assumed };
+  const misfits = ggufMisfits(metadata, tensors);
+  const [misfit] = misfits;
+  if (misfit !== undefined && options.misfits !== "report") {
+    throw new FormatError(misfit.message, {
+      tensor: misfit.tensor,
+      hint: "The config belongs to another model, or the checkpoint is not complete.",
+    });
+  }
+  return { architecture: architecture.name, metadata, tensors, leftOut, assumed, misfits };
 }

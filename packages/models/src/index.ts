@@ -9,6 +9,7 @@ export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-file
 export { type GgufPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
+export { ggufMisfits, type Misfit } from "./misfits.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {

@@ -48,6 +48,7 @@ export function parseJsonObject(content: Uint8Array | string, path: string): Jso
     throw new FormatError(`${path} is a Git LFS pointer, not the file itself`, {
       path,
       hint: "Fetch the real file: git lfs pull.",
+      reason: "lfs-pointer",
     });
   }
   const depth = depthOf(text);

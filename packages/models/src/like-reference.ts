@@ -12,6 +12,7 @@ import { classNames, type HfFiles } from "./hf-files.ts";
 import type { GgufPlan } from "./hf-to-gguf.ts";
 import { stringOf, u32 } from "./metadata-values.ts";
 import { type NamedTensor, planGgufTensors, type TensorPlans } from "./plan-tensors.ts";
+import { refuseImpossibleConfig } from "./plausible.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
 export interface ReferenceGguf {
@@ -102,7 +103,9 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
   const misfits: Misfit[] = [];
   for (const architecture of candidates) {
     try {
-      const plans = planGgufTensors(architecture, resolveConfig(files.config, architecture), files.tensors);
+      const config = resolveConfig(files.config, architecture);
+      refuseImpossibleConfig(config.values, files.tensors);
+      const plans = planGgufTensors(architecture, config, files.tensors);
       const misfit = misfitOf(plans, reference);
       if (misfit === undefined) {
         return {
@@ -110,6 +113,7 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
           metadata: likeMetadata(reference.metadata, options.fileType),
           tensors: inReferenceOrder(plans.tensors, reference),
           leftOut: plans.leftOut,
+          misfits: [],
           assumed:
             byName.length > 0
               ? []

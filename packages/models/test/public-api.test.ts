@@ -12,6 +12,7 @@ test("exports of @requant/models", () => {
       "composeInputs",
       "configTensors",
       "fileTypes",
+      "ggufMisfits",
       "ggufToHf",
       "hfSideFiles",
       "hfToGguf",

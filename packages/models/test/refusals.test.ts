@@ -113,6 +113,54 @@ describe("format errors name the file", () => {
   });
 });
 
+describe("a config that its tensors rule out costs nothing", () => {
+  const reshaped = (name: string, shape: readonly number[]): HfFiles => ({
+    ...llama,
+    tensors: llama.tensors.map((tensor) => (tensor.name === name ? { ...tensor, shape } : tensor)),
+  });
+  const without = (name: string): HfFiles => ({
+    ...llama,
+    tensors: llama.tensors.filter((tensor) => tensor.name !== name),
+  });
+  const last = Math.max(...llama.tensors.map(({ name }) => Number(/layers\.(\d+)\./.exec(name)?.[1] ?? 0)));
+  const beyond = llama.tensors.filter(({ name }) => !name.includes(`layers.${last}.`));
+  test.each<[string, HfFiles, RegExp]>([
+    ["a billion layers", withConfig({ num_hidden_layers: 1e9 }), /num_hidden_layers is 1000000000/],
+    ["a trillion columns", withConfig({ hidden_size: 1e12 }), /hidden_size is 1000000000000/],
+    [
+      "heads of a million columns, with rope factors for each",
+      withConfig({ head_dim: 1e6, rope_scaling: { rope_type: "llama3", factor: 8 } }),
+      /head_dim is 1000000/,
+    ],
+    ["a layer that is not there", { ...llama, tensors: beyond }, /has no tensors/],
+    ["a weight that lost its partner", without("model.layers.0.mlp.up_proj.weight"), /no ffn_up/],
+    [
+      "a weight of another width",
+      reshaped("model.layers.0.mlp.up_proj.weight", [16, 8]),
+      /columns must be the embedding length/,
+    ],
+    ["a vocabulary of another size", reshaped("model.embed_tokens.weight", [7, 64]), /the embedding 7 rows/],
+  ])("%s", (_, files, message) => {
+    expect(convert(files)).toThrow(
+      expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(message) }),
+    );
+  });
+
+  test("no model named at all", () => {
+    expect(convert(withConfig({ architectures: undefined, model_type: null }))).toThrow(
+      expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(/names no model/) }),
+    );
+  });
+
+  test("a GGUF with a billion layers does not go back", () => {
+    const { metadata, tensors } = hfToGguf(llama, { fileType: "F16" });
+    const many = new Map([...metadata, ["llama.block_count", { type: "u32", value: 1e9 } as const]]);
+    expect(() => ggufToHf({ metadata: many, tensors }, { dtype: "F16" })).toThrow(
+      expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(/llama\.block_count/) }),
+    );
+  });
+});
+
 test("__proto__ in a side file is a plain key", () => {
   const files = readHfFiles(
     "x",
@@ -134,7 +182,10 @@ test("__proto__ in a side file is a plain key", () => {
     ]),
     [],
   );
-  const plan = hfToGguf({ ...changed, tensors: bytePair.tensors }, { fileType: "F32" });
+  const tensors = bytePair.tensors.map((tensor) =>
+    /embed_tokens|lm_head/.test(tensor.name) ? { ...tensor, shape: [3, ...tensor.shape.slice(1)] } : tensor,
+  );
+  const plan = hfToGguf({ ...changed, tensors }, { fileType: "F32" });
   expect(plan.metadata.get("tokenizer.ggml.tokens")).toMatchObject({
     value: ["__proto__", "constructor", "[PAD2]"],
   });

@@ -73,12 +73,13 @@ export function parseHeader(
 
 /** Where the header ends and the data starts: from the length in the first 8 bytes. */
 function headerEnd(start: Uint8Array, fileByteLength: number, limits: Limits, path: string): number {
-  const fault = (message: string, hint?: string): FormatError =>
-    new FormatError(message, { path, offset: 0, hint });
+  const fault = (message: string, hint?: string, reason?: string): FormatError =>
+    new FormatError(message, { path, offset: 0, hint, reason });
   if (start.byteLength < 8) {
     throw fault(
       `The file has only ${start.byteLength} bytes: too few for a safetensors file.`,
       "Download it again.",
+      "truncated",
     );
   }
   const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
@@ -99,24 +100,34 @@ function headerEnd(start: Uint8Array, fileByteLength: number, limits: Limits, pa
 /** The error for a header length that the file cannot hold: names what the file is, where that can be seen. */
 function explainStart(start: Uint8Array, length: bigint, fileByteLength: number, path: string): FormatError {
   const text = String.fromCharCode(...start.subarray(0, 64));
-  const fault = (message: string, hint: string): FormatError =>
-    new FormatError(message, { path, offset: 0, hint });
+  const fault = (message: string, hint: string, reason?: string): FormatError =>
+    new FormatError(message, { path, offset: 0, hint, reason });
   if (text.startsWith("GGUF")) return fault("The file is GGUF, not safetensors.", "Open it as GGUF.");
   if (text.startsWith("version https://git-lfs")) {
-    return fault("The file is a Git-LFS pointer: the weights were never downloaded.", "Run `git lfs pull`.");
+    return fault(
+      "The file is a Git-LFS pointer: the weights were never downloaded.",
+      "Run `git lfs pull`.",
+      "lfs-pointer",
+    );
   }
   if (/^\s*<(!doctype|html|\?xml)/i.test(text)) {
-    return fault("The file is a web page, not a model.", "The download link needs a login, or is wrong.");
+    return fault(
+      "The file is a web page, not a model.",
+      "The download link needs a login, or is wrong.",
+      "web-page",
+    );
   }
   if (text.startsWith("PK\u0003\u0004") || start[0] === 0x80) {
     return fault(
       "The file is a PyTorch pickle, not safetensors.",
       "Convert it to safetensors where you trust it.",
+      "pickle",
     );
   }
   return fault(
     `The header length is ${length}, but the file has only ${fileByteLength} bytes.`,
     "The file is cut off (download it again), or is not safetensors.",
+    length >= 2n ** 30n ? "impossible-count" : "truncated",
   );
 }
 
@@ -236,7 +247,7 @@ function checkPlaces(entries: Entry[], dataByteLength: number, path: string): vo
     if (entry.start !== end) {
       throw new FormatError(
         `The tensor starts at ${entry.start} of the data; the one before it ends at ${end}.`,
-        { path, tensor: entry.name },
+        { path, tensor: entry.name, reason: entry.start < end ? "overlap" : "gap" },
       );
     }
     end = entry.end;
@@ -245,12 +256,14 @@ function checkPlaces(entries: Entry[], dataByteLength: number, path: string): vo
         path,
         tensor: entry.name,
         hint: "The file is cut off: download it again.",
+        reason: "truncated",
       });
     }
   }
   if (end !== dataByteLength) {
     throw new FormatError(`${dataByteLength - end} bytes at the end of the file belong to no tensor.`, {
       path,
+      reason: "trailing-bytes",
     });
   }
 }

@@ -19,7 +19,8 @@ export function parseStrictJson(bytes: Uint8Array, what: string, path: string, m
   } catch (cause) {
     throw new FormatError(`${what} is not valid JSON.`, { path, cause, hint: "The file is damaged." });
   }
-  if (keyCounts !== countKeys(value)) throw new FormatError(`${what} says a key twice.`, { path });
+  if (keyCounts !== countKeys(value))
+    throw new FormatError(`${what} says a key twice.`, { path, reason: "duplicate-name" });
   return value;
 }
 
@@ -53,6 +54,7 @@ function scan(bytes: Uint8Array, what: string, path: string, maxDepth: number): 
         path,
         offset: i,
         hint: "Download the file again.",
+        reason: "never-written",
       });
     }
   }

@@ -191,6 +191,7 @@ function missing(store: ReadStore, name: string): IoError {
   return new IoError(`The file ${JSON.stringify(name)} is missing.`, {
     path: `${store.name}/${name}`,
     hint: "All files of a model must be in one folder.",
+    reason: "missing-shard",
   });
 }
 

@@ -58,7 +58,12 @@ function checkShardName(file: string, path: string, tensor: string): void {
   if (/^[^\p{Cc}/\\:]+\.safetensors$/u.test(file)) return;
   throw new FormatError(
     `The index names the file ${JSON.stringify(file)}, which is not a safetensors file in its own folder.`,
-    { path, tensor, hint: "The model may try to read files that are not its own: do not use it." },
+    {
+      path,
+      tensor,
+      hint: "The model may try to read files that are not its own: do not use it.",
+      reason: "path-escape",
+    },
   );
 }
 

@@ -22,7 +22,7 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
     const run = async (like?: Model): Promise<number> => {
       const { directory, name } = await outputPlace(output, target.format === "gguf");
       const plan = await planConversion(model, target, { ...rest, like, outputName: name });
-      if (choices.plan === true) return showPlan(plan, context);
+      if (choices.plan === true) return showPlan(plan, model, context);
       return execute(plan, model, directory, context, {
         overwrite: choices.overwrite,
         jobs: choices.jobs,

@@ -26,7 +26,7 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
   const rest = await planOptions(choices);
   return withModel(argument, context.signal, async (model) => {
     const plan = await planFakeQuantize(model, target, { ...rest, dtype });
-    if (choices.plan === true) return showPlan(plan, context);
+    if (choices.plan === true) return showPlan(plan, model, context);
     return execute(plan, model, resolve(output), context, {
       overwrite: choices.overwrite,
       check: choices.verify,

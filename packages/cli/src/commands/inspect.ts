@@ -1,20 +1,24 @@
-import { type Inspection, inspectModel, type Model, metadataLines } from "@requant/convert";
+import { type Inspection, inspectModel, type Model, metadataLines, modelWarnings } from "@requant/convert";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { byteQuantity, countQuantity } from "../render/quantity.ts";
 import { facts, table } from "../render/table.ts";
 import { printable, shorten } from "../render/text.ts";
+import { distinctWarnings, showWarnings } from "../render/warnings.ts";
 import { writeJson } from "../streams.ts";
 
 export const inspect: Handler = async ([argument = ""], given, { streams, signal, options }) =>
   withModel(argument, signal, async (model) => {
     const inspection = await inspectModel(model);
+    const warnings = distinctWarnings([...inspection.warnings, ...(await modelWarnings(model))]);
+    showWarnings(warnings, streams, options);
     const shown = { tensors: given["tensors"] === true, metadata: given["metadata"] === true };
     if (options.json) {
       const { tensors, ...rest } = inspection;
       writeJson(streams, {
         ...rest,
+        warnings,
         ...(shown.tensors ? { tensors } : {}),
         ...(shown.metadata ? { metadata: metadataOf(model) } : {}),
       });
@@ -81,9 +85,6 @@ function renderInspection(
         ]),
       ),
     );
-  }
-  if (model.warnings.length > 0) {
-    parts.push(model.warnings.map((warning) => `warning: ${printable(warning)}`).join("\n"));
   }
   if (shown.metadata) {
     parts.push(

@@ -10,7 +10,7 @@ export const plan: Handler = async ([argument = ""], given, context) => {
   const rest = await planOptions(choices);
   return withModel(argument, context.signal, async (model) => {
     const make = async (like?: Model): Promise<number> =>
-      showPlan(await planConversion(model, target, { ...rest, like }), context);
+      showPlan(await planConversion(model, target, { ...rest, like }), model, context);
     return choices.like === undefined ? make() : withModel(choices.like, context.signal, make);
   });
 };

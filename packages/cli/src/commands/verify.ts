@@ -1,4 +1,4 @@
-import { type VerifyReport, verifyModels } from "@requant/convert";
+import { modelWarnings, type VerifyReport, verifyModels, verifyWarnings } from "@requant/convert";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
@@ -6,6 +6,7 @@ import { ProgressBar } from "../render/progress.ts";
 import { measure } from "../render/quantity.ts";
 import { table } from "../render/table.ts";
 import { printable, shorten } from "../render/text.ts";
+import { distinctWarnings, showWarnings } from "../render/warnings.ts";
 import { writeJson } from "../streams.ts";
 
 export const verify: Handler = async ([first = "", second = ""], given, { streams, signal, options }) => {
@@ -18,7 +19,13 @@ export const verify: Handler = async ([first = "", second = ""], given, { stream
         signal,
         onProgress: (_tensor, done, total) => bar.update(done, total),
       }).finally(() => bar.end());
-      if (options.json) writeJson(streams, report);
+      const warnings = distinctWarnings([
+        ...(await modelWarnings(a, { vocabulary: true })),
+        ...(await modelWarnings(b, { vocabulary: true })),
+        ...verifyWarnings(report),
+      ]);
+      showWarnings(warnings, streams, options);
+      if (options.json) writeJson(streams, { ...report, warnings });
       else streams.out.write(`${renderVerification(report)}\n`);
       return report.ok ? exitStatus.done : exitStatus.different;
     }),

@@ -1,5 +1,5 @@
 /** Finds the modules whose weights are stored as several tensors: by names and shapes, the configuration second. */
-import { type ErrorPlace, FormatError, isCodecError, UnsupportedError } from "@requant/core";
+import { type CodecError, type ErrorPlace, FormatError, isCodecError, UnsupportedError } from "@requant/core";
 import type { ModelTensor, ModelWarning } from "../model.ts";
 import type {
   LinearClaims,
@@ -72,10 +72,17 @@ export async function detectLinear(
         place,
       );
     }
+    const foreign = module.parts.filter((part) => !parts.includes(part));
+    if (foreign.length > 0) {
+      throw new FormatError(
+        `the module has parts of several formats: ${module.parts.map(({ suffix }) => suffix).join(", ")}`,
+        place,
+      );
+    }
     const weight = await reader.openable(module.name, parts, place);
     if (!reader.claimsModule(module.name)) {
       warnings.push({
-        code: "QUANTIZED_AGAINST_CONFIG",
+        code: "config-disagrees",
         message: `The configuration leaves ${module.name} in floats, but its tensors are packed; the tensors are read.`,
         tensor: name,
       });
@@ -96,7 +103,7 @@ export async function detectLinear(
   const [format] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
   if (config?.method !== undefined && format !== undefined && !sameMethod(config.method, format)) {
     warnings.push({
-      code: "METHOD_DISAGREES",
+      code: "config-disagrees",
       message: `${config.path} says quant_method "${config.method}"; by names and shapes the tensors are ${format}, and are read so.`,
     });
   }
@@ -118,6 +125,22 @@ export async function detectLinear(
 
 function sameMethod(method: string, format: string): boolean {
   return method === format || (format === "gptq" && method === "marlin") || method === "sparseml";
+}
+
+/** Facts can be measured without a configuration; what the weights mean is another matter when there is one, and it is broken. */
+function withoutReads(reader: LinearReader, error: CodecError): LinearReader {
+  return {
+    ...reader,
+    async openable(module, parts, place) {
+      const weight = await reader.openable(module, parts, place);
+      return {
+        ...weight,
+        open() {
+          throw error;
+        },
+      };
+    },
+  };
 }
 
 /** Tensors by what stands before their last dot. */
@@ -158,10 +181,10 @@ function readerFor(
   } catch (error) {
     if (!isCodecError(error) || error instanceof UnsupportedError) throw error;
     warnings.push({
-      code: "CONFIG_UNREADABLE",
-      message: `${error.message} The tensors are read without it.`,
+      code: "quantization-config",
+      message: `${error.message} The tensors are shown without it, but not read.`,
     });
-    reader = source.reader(undefined, hints, place);
+    reader = withoutReads(source.reader(undefined, hints, place), error);
   }
   readers.set(source, reader);
   return reader;

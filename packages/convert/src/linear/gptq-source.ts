@@ -102,6 +102,9 @@ function openGptq(
         actOrder: found.actOrder,
         variant: storedVariant(found.layout),
         warnings: found.warnings,
+        ...(claimed && claims.bits !== bits
+          ? { contradiction: `The configuration says ${claims.bits} bits; the tensors hold ${bits}.` }
+          : {}),
       },
     };
   });

@@ -1,12 +1,13 @@
 /** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
-import type {
-  ErrorPlace,
-  GridFacts,
-  LinearCodec,
-  LinearLayout,
-  LinearPart,
-  LinearWeight,
-  PartBytes,
+import {
+  type ErrorPlace,
+  FormatError,
+  type GridFacts,
+  type LinearCodec,
+  type LinearLayout,
+  type LinearPart,
+  type LinearWeight,
+  type PartBytes,
 } from "@requant/core";
 
 /** One stored tensor of a linear weight. */
@@ -37,6 +38,8 @@ export interface LinearFindings {
   readonly variant: string;
   /** Disagreements and doubts, each a sentence. */
   readonly warnings: readonly string[];
+  /** What configuration and tensors cannot both be right about: the weight is shown, but not read. */
+  readonly contradiction?: string | undefined;
 }
 
 /** A weight whose small parts were looked at. */
@@ -129,7 +132,16 @@ export function openableWeight<Layout extends LinearLayout, Claims>(
     columns: layout.columns,
     parameterSuffixes: codec.parameterSuffixes(layout),
     examine: examineWith,
-    open: (bytes) => codec.open(examineWith(bytes).layout, bytes, place),
+    open(bytes) {
+      const { layout: found, findings } = examineWith(bytes);
+      if (findings.contradiction !== undefined) {
+        throw new FormatError(findings.contradiction, {
+          ...place,
+          hint: "Correct the quantization configuration, or take both from the original model.",
+        });
+      }
+      return codec.open(found, bytes, place);
+    },
   };
 }
 

@@ -167,7 +167,11 @@ export class ByteReader {
     const number = Number(value);
     if (Number.isSafeInteger(number)) return number;
     this.#offset -= 8;
-    throw this.fault(`${label(what, "a 64-bit value")} is ${value}, more than any file can hold.`);
+    throw new FormatError(`${label(what, "a 64-bit value")} is ${value}, more than any file can hold.`, {
+      path: this.path,
+      offset: this.fileOffset,
+      reason: "impossible-count",
+    });
   }
 }
 

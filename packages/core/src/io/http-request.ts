@@ -1,4 +1,4 @@
-import { IoError } from "../errors.ts";
+import { CodecError, IoError } from "../errors.ts";
 import { retryAfter } from "./retry.ts";
 
 export interface HttpOptions {
@@ -7,7 +7,7 @@ export interface HttpOptions {
   /** Sent with each request, such as `Authorization`. `fetch` drops that one when a redirect leaves the origin. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
-  /** Milliseconds without a byte before a request counts as failed. Default 60 000. */
+  /** Milliseconds without progress (an answer, then every 4 KiB) before a request counts as failed. Default 60 000. */
   readonly stallTimeout?: number;
 }
 
@@ -23,6 +23,9 @@ export class TransientFault extends Error {
   }
 }
 
+/** Bytes that must come within the stall timeout. */
+const LEAST_PROGRESS = 4096;
+
 /** Timeouts, rate limits and overload: the same request may succeed later. Other statuses say no for good. */
 const transientStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
@@ -35,6 +38,8 @@ export class HttpRequest {
   readonly #onAbort = (): void => this.#controller.abort();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stalled = false;
+  /** Bytes since the clock was last set back. */
+  #progress = 0;
 
   constructor(url: string, name: string, options: HttpOptions) {
     this.#url = url;
@@ -59,6 +64,8 @@ export class HttpRequest {
         signal: this.#controller.signal,
       });
     } catch (cause) {
+      // a fetch of the caller's may know better what is wrong
+      if (cause instanceof CodecError) throw cause;
       throw this.#networkFault(cause, start);
     }
     const { status } = response;
@@ -95,8 +102,8 @@ export class HttpRequest {
     const reader = response.body?.getReader();
     if (reader === undefined) return 0;
     let got = 0;
+    this.#watch();
     for (;;) {
-      this.#watch();
       let part: ReadableStreamReadResult<Uint8Array>;
       try {
         part = await reader.read();
@@ -107,6 +114,9 @@ export class HttpRequest {
       if (part.value.byteLength > target.byteLength - got) throw tooLong;
       target.set(part.value, got);
       got += part.value.byteLength;
+      this.#progress += part.value.byteLength;
+      // a server that drips a byte a minute must not hold a conversion for ever
+      if (this.#progress >= LEAST_PROGRESS) this.#watch();
       onBytes?.(part.value.byteLength);
     }
   }
@@ -119,6 +129,7 @@ export class HttpRequest {
   }
 
   #watch(): void {
+    this.#progress = 0;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#stalled = true;
@@ -127,7 +138,7 @@ export class HttpRequest {
   }
 
   #networkFault(cause: unknown, offset: number | undefined): TransientFault {
-    const why = this.#stalled ? "the server fell silent" : reasonOf(cause);
+    const why = this.#stalled ? "the server fell silent, or sends almost nothing" : reasonOf(cause);
     const error = new IoError(`The network failed: ${why}.`, {
       path: this.#name,
       offset,

@@ -1,4 +1,4 @@
-import { ConversionError, rowLength, UnsupportedError } from "@requant/core";
+import { ConversionError, FormatError, rowLength, UnsupportedError } from "@requant/core";
 import { groupSize, is70B } from "./facts.ts";
 import { type FileType, fileTypeByName } from "./file-types.ts";
 import { blockSize, dimensionCount, fits, type Picked, withFallback } from "./fit.ts";
@@ -202,7 +202,8 @@ class Chooser {
     if (weights.length === wanted) return tensor.name;
     // embeddings are looked up, not multiplied: a matrix measured on the tied output does not describe them
     if (partOf(tensor.name) === "token_embd") return undefined;
-    throw new ConversionError(
+    // the matrix is an input like the model: one of another model is refused, not a conversion that cannot be
+    throw new FormatError(
       `The importance matrix has ${weights.length} weights for ${tensor.name}, which needs ${wanted}.`,
       { tensor: tensor.name, hint: "Use a matrix computed on this model." },
     );

@@ -95,6 +95,12 @@ export function architectureOfConfig(config: JsonObject): Architecture {
       .find((one) => one !== undefined) ??
     (names.length === 0 ? architectures.find(({ modelType }) => modelType === type) : undefined);
   if (found !== undefined) return found;
+  if (names.length === 0 && (type === undefined || type === null)) {
+    throw new FormatError("config.json names no model: architectures and model_type are missing.", {
+      path: "config.json",
+      hint: "Take config.json from the original model.",
+    });
+  }
   const known = names.length > 0 ? names.join(", ") : `model_type ${JSON.stringify(type ?? null)}`;
   throw new ConversionError(`no GGUF architecture is known for ${known}`, {
     path: "config.json",

@@ -1,0 +1,26 @@
+import type { ModelWarning } from "@requant/convert";
+import type { CommonOptions, Streams } from "../streams.ts";
+import { printable } from "./text.ts";
+
+/** Shown one by one; of more there is only the number. */
+const MOST_SHOWN = 20;
+
+/** `warning: …` lines on stderr; nothing under `--json`, where they are in the document, or `--quiet`. */
+export function showWarnings(
+  warnings: readonly ModelWarning[],
+  streams: Streams,
+  options: CommonOptions,
+): void {
+  if (options.json || options.quiet) return;
+  for (const { message, tensor } of warnings.slice(0, MOST_SHOWN)) {
+    const place = tensor === undefined || message.includes(tensor) ? "" : ` (tensor ${printable(tensor)})`;
+    streams.err.write(`warning: ${printable(message)}${place}\n`);
+  }
+  const more = warnings.length - MOST_SHOWN;
+  if (more > 0) streams.err.write(`warning: and ${more} more; see requant doctor\n`);
+}
+
+/** The same warning of two models, or of two looks at one, once. */
+export function distinctWarnings(warnings: readonly ModelWarning[]): ModelWarning[] {
+  return [...new Map(warnings.map((warning) => [JSON.stringify(warning), warning])).values()];
+}

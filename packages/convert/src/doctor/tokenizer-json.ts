@@ -1,0 +1,83 @@
+/** tokenizer.json of a Hugging Face directory: ids that collide, merges of nothing, more tokens than the embedding has rows. */
+import type { HfFiles } from "@requant/models";
+import { few } from "./few.ts";
+import { type Finding, finding } from "./finding.ts";
+
+const file = "tokenizer.json";
+const EMBEDDING = /(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$/;
+
+export function tokenizerJsonFindings({ tokenizerJson, tensors }: HfFiles): Finding[] {
+  const model = tokenizerJson?.["model"];
+  if (tokenizerJson === undefined || !isObject(model)) return [];
+  const ids = new Map<string, number>();
+  const vocabulary = Object.hasOwn(model, "vocab") ? model["vocab"] : undefined;
+  if (isObject(vocabulary)) {
+    for (const [text, id] of Object.entries(vocabulary)) if (typeof id === "number") ids.set(text, id);
+  }
+  const added: unknown = tokenizerJson["added_tokens"];
+  if (Array.isArray(added)) {
+    for (const entry of added) {
+      if (isObject(entry) && typeof entry["content"] === "string" && typeof entry["id"] === "number")
+        ids.set(entry["content"], entry["id"]);
+    }
+  }
+  return [
+    ...collisions(ids),
+    ...unknownMerges(model["merges"], ids),
+    ...tooMany(ids, tensors.find(({ name }) => EMBEDDING.test(name))?.shape[0]),
+  ];
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function collisions(ids: ReadonlyMap<string, number>): Finding[] {
+  const owners = new Map<number, string>();
+  const twice: string[] = [];
+  for (const [text, id] of ids) {
+    const owner = owners.get(id);
+    if (owner === undefined) owners.set(id, text);
+    else twice.push(`${JSON.stringify(owner)} and ${JSON.stringify(text)} are ${id}`);
+  }
+  return twice.length === 0
+    ? []
+    : [finding("duplicate-token", `${twice.length} tokens have the id of another: ${few(twice)}.`, { file })];
+}
+
+function unknownMerges(merges: unknown, ids: ReadonlyMap<string, number>): Finding[] {
+  if (!Array.isArray(merges)) return [];
+  const unknown = merges.filter((merge: unknown) => {
+    const parts: readonly unknown[] = Array.isArray(merge)
+      ? merge
+      : typeof merge === "string"
+        ? merge.split(" ")
+        : [];
+    const [left, right] = parts;
+    if (parts.length !== 2 || typeof left !== "string" || typeof right !== "string") return true;
+    return !(ids.has(left) && ids.has(right) && ids.has(left + right));
+  });
+  return unknown.length === 0
+    ? []
+    : [
+        finding(
+          "unknown-merge",
+          `${unknown.length} merges name tokens that do not exist: ${few(unknown.map((merge) => JSON.stringify(merge) ?? ""))}.`,
+          { file },
+        ),
+      ];
+}
+
+function tooMany(ids: ReadonlyMap<string, number>, rows: number | undefined): Finding[] {
+  if (rows === undefined) return [];
+  const beyond = [...ids].filter(([, id]) => id >= rows);
+  return beyond.length === 0
+    ? []
+    : [
+        finding(
+          "token-id",
+          `${beyond.length} tokens have ids beyond the embedding's ${rows} rows: ${few(beyond.map(([text, id]) => `${JSON.stringify(text)} is ${id}`))}.`,
+          { file },
+        ),
+      ];
+}

@@ -1,0 +1,43 @@
+/** What a command says beside its result: the model can be read, and something about it is not as it should be. */
+import { factFindings, headerFindings, nameFindings } from "./doctor/facts.ts";
+import type { Finding } from "./doctor/finding.ts";
+import { tokenizerJsonFindings } from "./doctor/tokenizer-json.ts";
+import { metadataFromJson } from "./metadata-json.ts";
+import type { Model, ModelWarning } from "./model.ts";
+import type { Plan } from "./plan.ts";
+import type { VerifyReport } from "./verify.ts";
+
+function asWarnings(findings: readonly Finding[]): ModelWarning[] {
+  return findings.flatMap(({ code, severity, message, tensor }) =>
+    severity === "note" ? [] : [{ code, message, ...(tensor === undefined ? {} : { tensor }) }],
+  );
+}
+
+/** Of an open model. `vocabulary`: decode the tokenizer and read the templates as well, which headers alone do not need. */
+export async function modelWarnings(
+  model: Model,
+  options: { vocabulary?: boolean } = {},
+): Promise<ModelWarning[]> {
+  const { gguf, hf, tensors, warnings } = model;
+  const check = options.vocabulary === true ? factFindings : headerFindings;
+  const readsTokenizer = options.vocabulary === true && hf?.config !== undefined;
+  return [
+    ...warnings,
+    ...asWarnings(nameFindings(tensors)),
+    ...(gguf === undefined ? [] : asWarnings(check(gguf.metadata, tensors))),
+    ...(readsTokenizer ? asWarnings(tokenizerJsonFindings(await hf.sideFiles())) : []),
+  ];
+}
+
+/** Of what a plan would make: the metadata of the first GGUF file against all tensors. */
+export function planWarnings(plan: Plan): ModelWarning[] {
+  const file = plan.files.find(({ kind }) => kind === "gguf");
+  return file?.kind === "gguf" ? asWarnings(factFindings(metadataFromJson(file.metadata), plan.tensors)) : [];
+}
+
+/** Of values that a comparison has seen. */
+export function verifyWarnings({ tensors }: VerifyReport): ModelWarning[] {
+  return tensors.flatMap(({ name, finite }) =>
+    finite ? [] : [{ code: "nan-weights", message: "Some values are NaN or infinite.", tensor: name }],
+  );
+}

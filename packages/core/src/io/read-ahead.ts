@@ -1,0 +1,87 @@
+import { UsageError } from "../errors.ts";
+import { checkRange } from "./range.ts";
+import type { ByteSource } from "./source.ts";
+
+export interface ReadAheadOptions {
+  /** Bytes of one piece that is fetched ahead. Default 1 MiB: a request over a network takes about as long to start. */
+  readonly pieceByteLength?: number;
+  /** Pieces under way or waiting to be used. Default 4. */
+  readonly pieceCount?: number;
+}
+
+/** Readers that take rows alternately from a few places of a tensor are in order as well. */
+const STREAMS = 4;
+
+/**
+ * Fetches what comes next while the caller works on what it has, where reads go forward. For slow sources: a converter
+ * that reads a model over a network then waits for the network or for itself, not for both in turn. Holds at most
+ * `pieceCount` pieces, whatever the source's length. Reads in no order go straight through.
+ */
+export function readAheadSource(source: ByteSource, options: ReadAheadOptions = {}): ByteSource {
+  const { pieceByteLength = 1024 * 1024, pieceCount = 4 } = options;
+  if (!(Number.isSafeInteger(pieceByteLength) && pieceByteLength > 0 && pieceCount >= 1)) {
+    throw new UsageError(`${pieceCount} pieces of ${pieceByteLength} bytes cannot be read ahead.`);
+  }
+  const { name, byteLength } = source;
+  // a Map keeps insertion order: the first is the oldest
+  const pieces = new Map<number, Promise<Uint8Array>>();
+  /** Where runs of reads ended, and how long they are; the newest first. */
+  let runs: { end: number; length: number }[] = [];
+
+  function piece(index: number): Promise<Uint8Array> {
+    const known = pieces.get(index);
+    if (known !== undefined) return known;
+    const start = index * pieceByteLength;
+    const bytes = source.read(start, Math.min(start + pieceByteLength, byteLength));
+    for (const oldest of pieces.keys()) {
+      if (pieces.size < pieceCount) break;
+      pieces.delete(oldest);
+    }
+    pieces.set(index, bytes);
+    // a failure is told to whoever asks for the piece, and asked again the next time
+    bytes.catch(() => {
+      if (pieces.get(index) === bytes) pieces.delete(index);
+    });
+    return bytes;
+  }
+
+  async function readInto(target: Uint8Array, start: number): Promise<void> {
+    const end = start + target.byteLength;
+    checkRange(name, byteLength, start, end);
+    const before = runs.find((run) => run.end === start);
+    const length = (before?.length ?? 0) + end - start;
+    runs = [{ end, length }, ...runs.filter((run) => run !== before)].slice(0, STREAMS);
+    const first = Math.floor(start / pieceByteLength);
+    const last = Math.floor(Math.max(end - 1, start) / pieceByteLength);
+    // a header is no run yet; what is longer than all pieces together would only push them out
+    if (length < pieceByteLength || last - first + 1 >= pieceCount) return source.readInto(target, start);
+    const needed: Promise<Uint8Array>[] = [];
+    for (let index = first; index <= last; index++) needed.push(piece(index));
+    // never more ahead than was read in order before: a run that ends here has cost at most as much again
+    const room = Math.min(pieceCount - needed.length, Math.floor(length / pieceByteLength));
+    for (let index = last + 1; index <= last + room && index * pieceByteLength < byteLength; index++)
+      void piece(index);
+    for (const [i, bytes] of (await Promise.all(needed)).entries()) {
+      const pieceStart = (first + i) * pieceByteLength;
+      const from = Math.max(start, pieceStart);
+      const to = Math.min(end, pieceStart + bytes.byteLength);
+      target.set(bytes.subarray(from - pieceStart, to - pieceStart), from - start);
+    }
+  }
+
+  return {
+    name,
+    byteLength,
+    async read(start, end) {
+      checkRange(name, byteLength, start, end);
+      const target = new Uint8Array(end - start);
+      await readInto(target, start);
+      return target;
+    },
+    readInto,
+    async close() {
+      pieces.clear();
+      await source.close();
+    },
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * A model under GGUF's names whose metadata and tensors do not go together: what llama.cpp would refuse to load, or
+ * load and compute nonsense with. Only rules that hold for every family (the golden models are their proof).
+ */
+import type { Metadata } from "@requant/core";
+import { numberOf, stringOf } from "./metadata-values.ts";
+
+export interface Misfit {
+  readonly kind: "shape" | "missing-layer" | "missing-tensor" | "vocabulary";
+  readonly tensor: string;
+  /** One sentence. */
+  readonly message: string;
+}
+
+interface NamedShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+const LAYER = /^blk\.(\d+)\.(.+)$/;
+
+/** The embedding length is the columns of what reads the stream, and the rows of what writes to it. */
+const readsStream =
+  /^(?:token_embd|output|blk\.\d+\.(?:attn_q|attn_k|attn_v|attn_qkv|attn_q_a|attn_kv_a_mqa|ffn_gate|ffn_up|ffn_gate_inp))\.weight$/;
+const writesStream = /^blk\.\d+\.(?:attn_output|ffn_down)\.weight$/;
+const scalesStream = /^(?:output_norm|blk\.\d+\.(?:attn_norm|ffn_norm))\.weight$/;
+
+/** A layer that has one of these has them all, whatever the family; latent attention has no attn_k. */
+const companions: readonly (readonly string[])[] = [["ffn_up.weight", "ffn_down.weight"]];
+
+/** What does not fit, worst first; empty when all is well. */
+export function ggufMisfits(metadata: Metadata, tensors: readonly NamedShape[]): Misfit[] {
+  const architecture = stringOf(metadata.get("general.architecture"));
+  // adapters, projectors and vocabularies alone have the keys of a model, not its tensors
+  const isModel = (stringOf(metadata.get("general.type")) ?? "model") === "model";
+  if (architecture === undefined || !isModel || !tensors.some(({ name }) => LAYER.test(name))) return [];
+  const number = (key: string): number | undefined => numberOf(metadata.get(`${architecture}.${key}`));
+  return [
+    ...shapeMisfits(number("embedding_length"), tensors),
+    ...layerMisfits(number("block_count"), tensors),
+    ...vocabularyMisfits(metadata, number("vocab_size"), tensors),
+  ];
+}
+
+function shapeMisfits(embedding: number | undefined, tensors: readonly NamedShape[]): Misfit[] {
+  if (embedding === undefined) return [];
+  return tensors.flatMap(({ name, shape }): Misfit[] => {
+    const side =
+      readsStream.test(name) || scalesStream.test(name)
+        ? "columns"
+        : writesStream.test(name)
+          ? "rows"
+          : undefined;
+    if (side === undefined) return [];
+    // a stack of experts has its matrices inside
+    const found = side === "columns" ? shape.at(-1) : shape.at(-2);
+    if (found === embedding) return [];
+    return [
+      {
+        kind: "shape",
+        tensor: name,
+        message: `The weight is [${shape.join(", ")}]; its ${side} must be the embedding length, ${embedding}.`,
+      },
+    ];
+  });
+}
+
+function layerMisfits(count: number | undefined, tensors: readonly NamedShape[]): Misfit[] {
+  const layers = new Map<number, Set<string>>();
+  for (const { name } of tensors) {
+    const [, layer, rest] = LAYER.exec(name) ?? [];
+    if (layer === undefined || rest === undefined) continue;
+    const names = layers.get(Number(layer)) ?? new Set<string>();
+    layers.set(Number(layer), names.add(rest));
+  }
+  const misfits: Misfit[] = [];
+  // at most one each: a config that promises a million layers is one fault
+  for (let layer = 0; count !== undefined && layer < count; layer++) {
+    if (layers.has(layer)) continue;
+    misfits.push({
+      kind: "missing-layer",
+      tensor: `blk.${layer}`,
+      message: `${count} layers are stated, but layer ${layer} has no tensors.`,
+    });
+    break;
+  }
+  for (const [layer, names] of layers) {
+    for (const group of companions) {
+      const there = group.filter((name) => names.has(name));
+      if (there.length === 0 || there.length === group.length) continue;
+      for (const name of group.filter((candidate) => !names.has(candidate))) {
+        misfits.push({
+          kind: "missing-tensor",
+          tensor: `blk.${layer}.${name}`,
+          message: `Layer ${layer} has ${there.join(" and ")}, but no ${name}.`,
+        });
+      }
+    }
+  }
+  return misfits;
+}
+
+function vocabularyMisfits(
+  metadata: Metadata,
+  stated: number | undefined,
+  tensors: readonly NamedShape[],
+): Misfit[] {
+  const tokens = metadata.get("tokenizer.ggml.tokens");
+  const embedding = tensors.find(({ name }) => name === "token_embd.weight");
+  const rows = embedding?.shape.at(-2);
+  if (embedding === undefined || rows === undefined) return [];
+  const count = tokens?.type === "array" ? tokens.length : rows;
+  const faults = [
+    ...(count === rows ? [] : [`The vocabulary has ${count} tokens, the embedding ${rows} rows.`]),
+    ...(stated === undefined || stated === rows
+      ? []
+      : [`The vocabulary is said to have ${stated} tokens, the embedding has ${rows} rows.`]),
+  ];
+  return faults.map((message) => ({ kind: "vocabulary", tensor: embedding.name, message }));
+}
