@@ -11,6 +11,8 @@ export interface InterleaveOptions {
   readonly rounds: number;
   /** A sample repeats until it takes this long. */
   readonly sampleSeconds: number;
+  /** Each contender runs this long first: engines compile in the background, late on a busy machine. */
+  readonly warmUpSeconds: number;
   /** All samples of a task together take about this long at most; three of each are taken in any case. */
   readonly taskSeconds: number;
 }
@@ -29,7 +31,13 @@ function sample(run: () => void, repeats: number): Sample {
   return { wall: wall / repeats, cpu: (user + system) / 1e6 / repeats };
 }
 
-/** How often a sample must repeat `run`; running it that often has also let the engine compile it. */
+function warmUp(run: () => void, seconds: number): void {
+  const end = performance.now() + 1e3 * seconds;
+  do run();
+  while (performance.now() < end);
+}
+
+/** How often a sample must repeat `run`. */
 function repeatsFor(run: () => void, seconds: number): number {
   let repeats = 1;
   for (;;) {
@@ -48,7 +56,7 @@ export function interleave(
   options: InterleaveOptions,
 ): Measurement[] {
   const entries = contenders.map((contender) => {
-    contender.run();
+    warmUp(contender.run, options.warmUpSeconds);
     return { contender, repeats: repeatsFor(contender.run, options.sampleSeconds), samples: [] as Sample[] };
   });
   const start = performance.now();

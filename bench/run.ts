@@ -40,8 +40,8 @@ if (parts.length < positionals.length) throw new Error(`The parts are ${partName
 const wanted = new Set<PartName>(parts.length > 0 ? parts : partNames);
 const { quick } = values;
 const options: InterleaveOptions = quick
-  ? { rounds: 3, sampleSeconds: 0.005, taskSeconds: 1 }
-  : { rounds: 15, sampleSeconds: 0.02, taskSeconds: 6 };
+  ? { rounds: 3, sampleSeconds: 0.005, warmUpSeconds: 0.02, taskSeconds: 1 }
+  : { rounds: 15, sampleSeconds: 0.02, warmUpSeconds: 0.3, taskSeconds: 6 };
 const rounds = quick ? 1 : 3;
 const loadAtStart = loadavg()[0] ?? 0;
 const measurements: Measurement[] = [];

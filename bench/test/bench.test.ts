@@ -79,6 +79,7 @@ describe("measuring", () => {
     const found = interleave("kernels", "task", 1, [contender("a"), contender("b")], {
       rounds: 4,
       sampleSeconds: 0,
+      warmUpSeconds: 0,
       taskSeconds: 60,
     });
     expect(order.slice(-8).join("")).toBe("abababab");
