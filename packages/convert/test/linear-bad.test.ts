@@ -208,7 +208,7 @@ describe("a configuration that disagrees: the tensors win, and it is said", () =
   const said = async (store: MemoryStore): Promise<{ warnings: readonly string[]; format: string }> => {
     const model = await openModel({ store });
     const { warnings } = await inspectModel(model);
-    return { warnings, format: model.format };
+    return { warnings: warnings.map(({ message }) => message), format: model.format };
   };
   const quantization = (json: Record<string, unknown>): Record<string, unknown> =>
     json["quantization_config"] as Record<string, unknown>;
