@@ -153,5 +153,6 @@ function chooseFile(store: ReadStore, names: readonly string[]): string | undefi
   throw new FormatError("there is no model in this folder", {
     path,
     hint: "A model is a .gguf file, or .safetensors files with a config.json.",
+    reason: "no-model",
   });
 }

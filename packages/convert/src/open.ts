@@ -24,5 +24,6 @@ export async function openModel(
   throw new FormatError("this is no model file that Requant knows", {
     path: found.file === undefined ? found.store.name : `${found.store.name}/${found.file}`,
     hint: "Models are .gguf and .safetensors files, and Hugging Face directories.",
+    reason: "no-model",
   });
 }

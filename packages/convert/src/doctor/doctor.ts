@@ -52,27 +52,22 @@ export async function examineModel(
       await model.close();
     }
   } catch (error) {
-    if (isCodecError(error) && error.code === "IO" && error.reason === undefined && names === undefined)
-      throw error;
-    findings.push(findingOfError(error));
+    if (isCodecError(error)) {
+      const isNowhere = error.code === "IO" && error.reason === undefined && names === undefined;
+      if (isNowhere || error.code === "USAGE") throw error;
+    }
+    const last = findingOfError(error);
+    // opening stops at what the look at the files has found
+    if (!findings.some(({ code, file: where }) => code === last.code && where === last.file))
+      findings.push(last);
   }
-  const list = distinct(findings).sort((a, b) => ranks[a.severity] - ranks[b.severity]);
+  const list = findings.sort((a, b) => ranks[a.severity] - ranks[b.severity]);
   return {
     model: file === undefined ? store.name : `${store.name.replace(/\/$/, "")}/${file}`,
     findings: list,
     ok: list.every(({ severity }) => severity === "note"),
     examined: { files, tensors, weights: options.weights !== false && tensors > 0 },
   };
-}
-
-/** Opening a model finds again what its files were found to have. */
-function distinct(findings: readonly Finding[]): Finding[] {
-  const seen = new Map<string, Finding>();
-  for (const each of findings) {
-    const key = JSON.stringify([each.code, each.file, each.tensor, each.key]);
-    if (!seen.has(key)) seen.set(key, each);
-  }
-  return [...seen.values()];
 }
 
 /** What an open model says of itself that cannot all be true. */
@@ -87,7 +82,14 @@ async function modelFindings(model: Model, isFolder = true): Promise<Finding[]> 
       ? await directoryFindings(model, isFolder)
       : ggufFindings(model, model.gguf.metadata)),
     ...inspection.measured
-      .filter(({ agrees }) => !agrees)
+      .filter(
+        ({ agrees, claimed, label }) =>
+          !agrees &&
+          // an average is aimed at, not claimed
+          label !== "bits per packed weight" &&
+          // a file type names what it is a mix around, which need not be what most weights have
+          !model.tensors.some(({ encoding }) => encoding === claimed),
+      )
       .map(({ label, measured, claimed }) =>
         finding("config-disagrees", `The config says ${label} ${claimed}, the tensors say ${measured}.`, {
           key: label,

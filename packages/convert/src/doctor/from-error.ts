@@ -27,7 +27,7 @@ export function findingOfError(error: unknown, file?: string, general?: FindingC
   if (!isCodecError(error)) throw error;
   const { code, message, hint, path, tensor, offset, reason } = error;
   const place = { file: file ?? nameOf(path), tensor, offset };
-  const own = isFindingCode(reason) ? reason : (general ?? byErrorCode[code]);
+  const own = isFindingCode(reason) ? reason : (general ?? byFile(code, place.file) ?? byErrorCode[code]);
   const known = reason === undefined ? undefined : advisories[reason];
   return finding(
     own,
@@ -35,6 +35,13 @@ export function findingOfError(error: unknown, file?: string, general?: FindingC
     place,
     isFindingCode(reason) ? undefined : hint,
   );
+}
+
+/** A side file that is wrong is wrong in a way of its own. */
+function byFile(code: CodecError["code"], file: string | undefined): FindingCode | undefined {
+  if (code !== "FORMAT" || file === undefined) return undefined;
+  if (file === "config.json") return "config-invalid";
+  return /^tokenizer/.test(file) ? "tokenizer-invalid" : undefined;
 }
 
 export function findingOfWarning({ code, message, tensor }: ModelWarning, file: string | undefined): Finding {

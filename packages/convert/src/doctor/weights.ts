@@ -16,7 +16,10 @@ export async function weightFindings(model: Model, options: WeightOptions = {}):
   const findings: Finding[] = [];
   const total = model.tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   let done = 0;
+  // statistics of a constant column are no numbers, and no weights
+  const isStatistics = model.gguf?.metadata.get("general.type")?.value === "imatrix" ? /\.stats$/ : undefined;
   for (const tensor of model.tensors) {
+    if (isStatistics?.test(tensor.name)) continue;
     options.signal?.throwIfAborted();
     try {
       findings.push(...(await tensorFindings(model, tensor, options.signal)));
