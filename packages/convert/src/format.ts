@@ -40,7 +40,7 @@ export interface TargetFormat {
   /** Settings from the words after the colon (lowercase, split at "-"); undefined when they are not understood. */
   parse(tokens: readonly string[]): Target["settings"] | undefined;
   /** Undefined: headers are enough. */
-  needs?(target: Target, source: Pick<Model, "gguf">): SourceNeeds;
+  needs?(target: Target, source: Pick<Model, "gguf" | "format" | "claims">): SourceNeeds;
   /** Pure: no reads. */
   plan(source: PlanSource, target: Target, options: PlanOptions, like: PlanSource | undefined): PlannedOutput;
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { F16 } from "@requant/core";
+import { F16, memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadLlama, perplexity, withModel } from "../../../fixtures/llama-client.ts";
@@ -83,6 +83,45 @@ describe.skipIf(golden === undefined)("golden directories (skipped: REQUANT_GOLD
     await model.close();
   });
 });
+
+describe.skipIf(golden === undefined)(
+  "golden directories there and back (skipped: REQUANT_GOLDEN is not set)",
+  () => {
+    async function through(path: string, targets: readonly string[]): Promise<void> {
+      const source = await openModel({ store: directoryStore(path) });
+      let model = source;
+      for (const [index, target] of targets.entries()) {
+        const out = memoryStore({ name: `step-${index}` });
+        await runPlan(await planConversion(model, parseTarget(target), { exact: true }), model, out);
+        model = await openModel({ store: out });
+      }
+      let compared = 0;
+      for (const { linear } of source.tensors) {
+        for (const { name, byteLength } of linear?.parts ?? []) {
+          const [before, after] = [source, model].map((one) => one.readBytes(name, 0, byteLength));
+          expect(Buffer.compare((await before) ?? Buffer.of(), (await after) ?? Buffer.of()), name).toBe(0);
+          compared++;
+        }
+      }
+      expect(compared).toBeGreaterThan(20);
+      await source.close();
+    }
+
+    it.each([
+      ["kjv/awq/awq-4bit-g128-gemm", ["gptq:4bit-128g-asym", "awq:gemm-128g"]],
+      [
+        "kjv/awq/awq-4bit-g32-gemm",
+        ["compressed-tensors:4bit-32g-asym", "gptq:4bit-32g-asym", "awq:gemm-32g"],
+      ],
+      ["kjv/gptq/gptq-4bit-g128-sym", ["compressed-tensors:4bit-128g-sym", "gptq:4bit-128g-sym"]],
+      ["kjv/gptq/gptq-4bit-g128-sym", ["gptq:4bit-128g-sym-marlin", "gptq:4bit-128g-sym"]],
+      ["kjv/gptq/gptq-4bit-g32-asym-act", ["compressed-tensors:4bit-32g-asym", "gptq:4bit-32g-asym"]],
+      ["kjv/gptq/gptq-3bit-g128-sym", ["compressed-tensors:3bit-128g-sym", "gptq:3bit-128g-sym"]],
+      ["kjv/gptq/gptq-8bit-g128-sym-v2", ["compressed-tensors:8bit-128g-sym", "gptq:8bit-128g-sym-v2"]],
+      ["kjv/exl2/exl2-2.7bpw-h6", ["exl2:2.7bpw-h6"]],
+    ])("%s through %j: the tool's own bytes", (path, targets) => through(join(golden ?? "", path), targets));
+  },
+);
 
 /** Perplexities of the dequantized models in a float32 forward pass: golden/kjv/README.md, column "ppl torch". */
 const PERPLEXITIES: Readonly<Record<string, number>> = {

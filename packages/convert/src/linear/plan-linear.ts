@@ -31,9 +31,16 @@ export function linearFormat(target: LinearTarget): Format {
       example: target.example,
       allowed: target.allowed,
       parse: target.parse,
-      needs: (_target, { gguf }): SourceNeeds => ({
+      needs: ({ settings }, { gguf, format, claims }): SourceNeeds => ({
         blocks: gguf !== undefined && target.name !== "exl2",
-        recipeErrors: target.name === "exl2",
+        // what is copied needs no new allocation
+        recipeErrors:
+          target.name === "exl2" &&
+          !(
+            format === "exl2" &&
+            claims.bits === settings["bits"] &&
+            (claims.headBits ?? 16) === settings["headBits"]
+          ),
       }),
       plan: (source, asked, options, like) => planLinear(target, source, asked, options, like),
     },
