@@ -222,17 +222,28 @@ describe("a configuration that disagrees: the tensors win, and it is said", () =
     expect(warnings.join()).toMatch(/quant_method "gptq"; by names and shapes the tensors are awq/);
   });
 
-  test("other bits and groups, a wrong convention, no act-order", async () => {
+  test("other bits are shown, and refused when read: nobody knows which is true", async () => {
+    const store = await changed(await gptq(), (_tensors, json) => {
+      Object.assign(quantization(json), { bits: 8 });
+    });
+    const { warnings } = await said(store);
+    expect(warnings.join()).toMatch(/says 8 bits; the tensors hold 4/);
+    const model = await openModel({ store });
+    await expect(model.readRows(`${MODULE}.weight`, 0, 1, new Float32Array(256))).rejects.toMatchObject({
+      code: "FORMAT",
+      message: expect.stringMatching(/says 8 bits; the tensors hold 4/),
+    });
+  });
+
+  test("a wrong convention, no act-order", async () => {
     const store = await changed(await gptq(), (_tensors, json) => {
       Object.assign(quantization(json), {
-        bits: 8,
         checkpoint_format: "gptq_v2",
         format: "gptq_v2",
         desc_act: false,
       });
     });
     const { warnings } = await said(store);
-    expect(warnings.join()).toMatch(/says 8 bits; the tensors hold 4/);
     expect(warnings.join()).toMatch(
       /checkpoint_format "gptq_v2", but all zero points are those of symmetric v1/,
     );
