@@ -145,12 +145,14 @@ describe("faults that stay", () => {
     ],
     ["a Retry-After of an hour", (_, response) => response.writeHead(429, { "retry-after": "3600" }).end()],
     ["a redirect in a circle", ({ path }, response) => response.writeHead(302, { location: path }).end()],
-  ])("%s: exit 4, one error, nothing left", async (_, bad) => {
+  ])("%s: exit 4, one error, no output", async (_, bad) => {
     const { status, out, err, directory } = await convert(fromRequest(2, bad));
     expect(status, err).toBe(4);
     expect(out).toBe("");
     expect(JSON.parse(err).error).toMatchObject({ code: "IO", message: expect.stringMatching(/\S/) });
-    expect(existsSync(directory) ? readdirSync(directory) : []).toEqual([]);
+    // what --resume goes on from may stay
+    const left = existsSync(directory) ? readdirSync(directory) : [];
+    expect(left.filter((name) => !/^\.m\.gguf\.requant-(part|journal)$/.test(name))).toEqual([]);
   });
 });
 
