@@ -9,6 +9,7 @@ describe("comparer", () => {
     expect(comparison.result()).toEqual({
       count: 4,
       equal: false,
+      finite: true,
       firstDifference: 3,
       differences: 1,
       maxAbsError: 2,

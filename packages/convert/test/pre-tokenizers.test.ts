@@ -33,7 +33,10 @@ const plan = hfToGguf(
   readHfFiles(
     "pre",
     new Map([
-      ["config.json", JSON.stringify({ ...config, vocab_size: size, bos_token_id: 0, eos_token_id: 0 })],
+      [
+        "config.json",
+        JSON.stringify({ ...config, vocab_size: size, n_layer: 1, bos_token_id: 0, eos_token_id: 0 }),
+      ],
       [
         "tokenizer.json",
         JSON.stringify({

@@ -17,6 +17,7 @@ test("exports of @requant/models", () => {
       "hfSideFiles",
       "hfToGguf",
       "invertRowOrder",
+      "isHeldWhole",
       "isRowSelection",
       "likeMetadata",
       "likeReference",
