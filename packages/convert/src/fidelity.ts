@@ -4,7 +4,7 @@ import { ConversionError } from "@requant/core";
  * What a conversion does to the values of one tensor.
  *   copy         the stored bytes themselves (whole rows may change places)
  *   exact        other bytes, the same real values
- *   rounded      the same numbers rounded to a narrower type, or moved by a constant in f32
+ *   rounded      the same numbers rounded to a narrower type, or moved by a constant in f32 (exact where no sum rounds)
  *   requantized  new codes: the error is measured while encoding
  *   float        quantized values rounded to a float type
  */

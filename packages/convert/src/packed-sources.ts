@@ -25,3 +25,24 @@ export function refusePacked(source: PlanSource): void {
     hint: "Start from the float model.",
   });
 }
+
+/** Ending of the codes of experts that are stored as MXFP4 beside float layers (gpt-oss). */
+const MXFP4_CODES = /_blocks$/;
+
+/**
+ * Refuses to pack the float layers of a checkpoint whose experts are packed already: a config.json has one
+ * `quantization_config`, so nothing would read both.
+ * @throws UnsupportedError
+ */
+export function refuseHalfPacked(source: PlanSource, format: string): void {
+  const packed = source.tensors.find(({ name, encoding }) => encoding === "U8" && MXFP4_CODES.test(name));
+  if (packed === undefined) return;
+  throw new UnsupportedError(
+    `the experts are packed as MXFP4, and a model is not read as that and ${format}`,
+    {
+      path: source.name,
+      tensor: packed.name,
+      hint: "Convert it to gguf:auto, and that to safetensors:bf16: there the experts are floats.",
+    },
+  );
+}

@@ -188,7 +188,7 @@ function withAutoTypes(
   });
   const notes = [...reasons].map(
     ([reason, names]) =>
-      `${names.length} weights fit no block type, the first is ${names[0]}: ${reason}.${
+      `${names.length === 1 ? "1 weight fits" : `${names.length} weights fit`} no block type, the first is ${names[0]}: ${reason}.${
         names[0]?.endsWith("(F32)") === true ? " gguf:auto-f16 rounds them to half the size." : ""
       }`,
   );
@@ -247,7 +247,9 @@ function withRecipe(draft: GgufDraft, type: string, options: PlanOptions): GgufD
       ...draft.notes,
       ...(fallbacks.length === 0
         ? []
-        : [`${fallbacks.length} tensors fall back to another type: ${fallbacks[0]?.reason ?? ""}`]),
+        : [
+            `${fallbacks.length === 1 ? "1 tensor falls" : `${fallbacks.length} tensors fall`} back to another type: ${fallbacks[0]?.reason ?? ""}`,
+          ]),
     ],
   };
 }

@@ -5,12 +5,13 @@
  */
 import { ConversionError, elementCount, fitGrid, type GridRequirement } from "@requant/core";
 import { gridTypes } from "@requant/gguf";
-import { isRowSelection, plannedSources } from "@requant/models";
+import { isRowSelection, openWeight, plannedSources, type WeightInput } from "@requant/models";
 import { errorMeter } from "./error-meter.ts";
 import { gridRows } from "./linear/grid-rows.ts";
 import { linearTargetByName } from "./linear/targets.ts";
 import type { Model } from "./model.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
+import { weightSource } from "./weight-source.ts";
 import { tensorBytes } from "./weights.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
@@ -55,16 +56,46 @@ function isCandidate({ fidelity, shape, inputs, linear, way }: PlanTensor, all: 
   // what moves on its integers was judged by their facts
   if (linear !== undefined || way !== undefined) return false;
   const rounds = fidelity === "rounded" || (all && fidelity === "float");
-  // a map moves the values on purpose
-  return rounds && (all || elementCount(shape) <= SMALL) && inputs.every((input) => !("map" in input));
+  return rounds && (all || elementCount(shape) <= SMALL) && shiftOf(inputs) !== undefined;
 }
 
-/** Encodes until the first value that differs. */
+/** What norms stored as x + 1 are moved by; 0 where nothing is, undefined for maps that no sum undoes. */
+function shiftOf(inputs: readonly WeightInput[]): number | undefined {
+  const shifts = inputs.map((input) => {
+    if ("join" in input && shiftOf(input.join) !== 0) return undefined;
+    if (!("map" in input) || input.map === undefined) return 0;
+    return { "add-one": 1, "subtract-one": -1, "negative-exp": undefined, "log-negative": undefined }[
+      input.map
+    ];
+  });
+  return shifts.every((shift) => shift === shifts[0]) ? shifts[0] : undefined;
+}
+
+/** Every sum x ± 1 is an f32 that leads back to x: true of norms but for the tiniest numbers. */
+async function sumsAreExact(tensor: PlanTensor, model: Model, shift: number): Promise<boolean> {
+  const source = weightSource(model);
+  const unmapped = tensor.inputs.map((input) => {
+    if (!("map" in input)) return input;
+    const { map: _map, ...rest } = input;
+    return rest;
+  });
+  const count = elementCount(tensor.shape);
+  const before = new Float32Array(count);
+  const after = new Float32Array(count);
+  const rows = count / Math.max(1, tensor.shape.at(-1) ?? 1);
+  await openWeight({ ...tensor, inputs: unmapped }, source).readRows(0, rows, before);
+  await openWeight(tensor, source).readRows(0, rows, after);
+  return before.every((value, i) => (after[i] ?? Number.NaN) - shift === value);
+}
+
+/** Encodes until the first value that differs; where values are moved, looks at the sums first. */
 async function comesBack(
   tensor: PlanTensor,
   model: Model,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
+  const shift = shiftOf(tensor.inputs);
+  if (shift === undefined || (shift !== 0 && !(await sumsAreExact(tensor, model, shift)))) return false;
   const meter = errorMeter();
   for await (const _ of tensorBytes(model, tensor, { bandByteLength: BAND_BYTE_LENGTH, signal }, meter)) {
     if (meter.sums().maxAbsError > 0) return false;

@@ -93,7 +93,6 @@ function worst(ways: readonly Fidelity[]): Fidelity {
 
 /** Now, not in the middle of a run. */
 function refuseWithoutCodec(weight: TypedWeight, stored: readonly PlanSourceTensor[]): void {
-  if (weight.inputs.some((input) => "blocks" in input)) return;
   for (const { encoding, linear } of stored) {
     if (linear === undefined) codecOf(encoding, { tensor: weight.name });
   }
@@ -108,7 +107,12 @@ function weightFidelity(
   stored: readonly PlanSourceTensor[],
   encodings: readonly string[],
 ): Fidelity {
-  if (weight.inputs.some((input) => "blocks" in input)) return "exact";
+  // two tensors of bytes that stand for blocks of ggml's MXFP4
+  if (weight.inputs.some((input) => "blocks" in input)) {
+    return weight.type === "MXFP4"
+      ? "exact"
+      : fidelityOf("MXFP4", weight.type, { wholeRows: false, mapped: false }, weight.name);
+  }
   // numbers that no file stores: what is written is all there is
   if (encodings.length === 0) return "exact";
   const wholeRows = isWholeTensor(weight, stored) || isWholeRows(weight, stored, encodings);

@@ -17,7 +17,7 @@ export function sourceEncodings(model: Model, task: Pick<WeightTask, "name" | "s
 
 /** How the bands of a tensor are made, by what its inputs are and what becomes of them. */
 export function bandMaker(model: Model, task: WeightTask, importance?: ColumnImportance): BandMaker {
-  if (task.inputs.some((input) => "blocks" in input)) return repacked(model, task);
+  if (isRepacked(task)) return repacked(model, task);
   if (task.through !== undefined) return roundTripped(model, task, importance);
   if (task.fidelity === "copy") {
     const stored = plainInput(task);
@@ -27,9 +27,13 @@ export function bandMaker(model: Model, task: WeightTask, importance?: ColumnImp
   return encoded(model, task, importance, isMeasured(task));
 }
 
+/** Hugging Face's MXFP4 becoming ggml's: the one type that its pairs of tensors are put together for as bytes. */
+function isRepacked({ inputs, to, through }: WeightTask): boolean {
+  return through === undefined && to === "MXFP4" && inputs.some((input) => "blocks" in input);
+}
+
 /** Whether encoding changes values, so that the error is worth measuring. */
-export function isMeasured({ fidelity, inputs, through }: WeightTask): boolean {
-  if (inputs.some((input) => "blocks" in input)) return false;
+export function isMeasured({ fidelity, through }: WeightTask): boolean {
   return through !== undefined || (fidelity !== "copy" && fidelity !== "exact");
 }
 

@@ -10,6 +10,7 @@ export { type GgufPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
 export { ggufMisfits, type Misfit } from "./misfits.ts";
+export { repackMxfp4Row, unpackMxfp4Row } from "./mxfp4.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {
@@ -30,9 +31,7 @@ export {
 export {
   isHeldWhole,
   openWeight,
-  repackMxfp4Row,
   rowOrigins,
-  unpackMxfp4Row,
   type WeightReader,
   type WeightSource,
 } from "./weight-rows.ts";

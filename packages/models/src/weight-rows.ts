@@ -1,8 +1,9 @@
 /** Carries a weight plan out in f32, band by band: the one place that says what the steps of an input mean. */
 import { CodecError, ConversionError, elementCount, rowCount, rowLength } from "@requant/core";
 import { expF32 } from "./exp.ts";
+import { decodeMxfp4, MXFP4_BLOCK, MXFP4_CODES } from "./mxfp4.ts";
 import { orderedRowCount, sourceRowOf } from "./row-order.ts";
-import type { ElementMap, JoinedInput, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
+import type { ElementMap, Mxfp4Input, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
 
 /** Where stored rows come from. Shapes are row-major; rows are f32, `end - start` times the innermost dimension. */
 export interface WeightSource {
@@ -120,7 +121,7 @@ function mapped(part: Part, map: ElementMap): Part {
   };
 }
 
-function withSteps(source: Part, input: StoredInput | JoinedInput): Part {
+function withSteps(source: Part, input: Omit<StoredInput, "tensor">): Part {
   let part = source;
   if (input.rows) part = selected(part, input.rows);
   if (input.transpose || input.rowLength !== undefined) {
@@ -140,6 +141,29 @@ function storedPart(tensor: string, source: WeightSource): Part {
     rowLength: length,
     read: (start, end, out, outOffset) =>
       source.readRows(tensor, start, end, out.subarray(outOffset, outOffset + (end - start) * length)),
+  };
+}
+
+/** Hugging Face's pair of tensors as the numbers they stand for: code × 2^(scale − 127). */
+function mxfp4Part({ blocks, scales }: Mxfp4Input, source: WeightSource): Part {
+  const perRow = rowLength(source.shapeOf(scales));
+  const count = rowCount(source.shapeOf(scales));
+  const length = perRow * MXFP4_BLOCK;
+  if (elementCount(source.shapeOf(blocks)) !== count * perRow * MXFP4_CODES) {
+    throw new ConversionError(
+      `${blocks} does not hold ${MXFP4_CODES} bytes for each of the ${count * perRow} scales`,
+    );
+  }
+  return {
+    rowCount: count,
+    rowLength: length,
+    async read(start, end, out, outOffset) {
+      const exponents = new Float32Array((end - start) * perRow);
+      const codes = new Float32Array(exponents.length * MXFP4_CODES);
+      await source.readRows(scales, start, end, exponents);
+      await source.readRows(blocks, start * perRow, end * perRow, codes);
+      decodeMxfp4(codes, exponents, out.subarray(outOffset));
+    },
   };
 }
 
@@ -191,9 +215,7 @@ function partOf(input: WeightInput, plan: WeightPlan, source: WeightSource): Par
       },
     };
   }
-  if ("blocks" in input) {
-    throw new ConversionError("MXFP4 pairs are moved as bytes: use repackMxfp4Rows", { tensor: plan.name });
-  }
+  if ("blocks" in input) return withSteps(mxfp4Part(input, source), input);
   if ("join" in input)
     return withSteps(joined(input.join.map((inner) => partOf(inner, plan, source))), input);
   return withSteps(storedPart(input.tensor, source), input);
@@ -299,38 +321,4 @@ export function rowOrigins(
   shapeOf: (tensor: string) => readonly number[],
 ): (outputRow: number) => RowOrigin {
   return segmentsOf(plan.name, plan.inputs, shapeOf).origin;
-}
-
-/**
- * One row of MXFP4 from Hugging Face's order to ggml's: per 32 values the scale byte, then 16 bytes whose low nibbles are
- * values 0–15 and high nibbles 16–31 (Hugging Face: byte `i` holds values `2i` low and `2i + 1` high). Values are the same.
- * `blocks` is `16 × n` bytes, `scales` `n` bytes, `out` `17 × n`.
- */
-export function repackMxfp4Row(blocks: Uint8Array, scales: Uint8Array, out: Uint8Array): void {
-  for (let block = 0; block < scales.length; block++) {
-    const from = block * 16;
-    const to = block * 17;
-    out[to] = scales[block]!;
-    for (let index = 0; index < 16; index++) {
-      const low = blocks[from + (index >> 1)]! >> ((index & 1) * 4);
-      const high = blocks[from + 8 + (index >> 1)]! >> ((index & 1) * 4);
-      out[to + 1 + index] = (low & 15) | ((high & 15) << 4);
-    }
-  }
-}
-
-/** The inverse of {@link repackMxfp4Row}. */
-export function unpackMxfp4Row(row: Uint8Array, blocks: Uint8Array, scales: Uint8Array): void {
-  for (let block = 0; block < scales.length; block++) {
-    const from = block * 17;
-    const to = block * 16;
-    scales[block] = row[from]!;
-    blocks.fill(0, to, to + 16);
-    for (let index = 0; index < 16; index++) {
-      const packed = row[from + 1 + index]!;
-      const shift = (index & 1) * 4;
-      blocks[to + (index >> 1)]! |= (packed & 15) << shift;
-      blocks[to + 8 + (index >> 1)]! |= (packed >> 4) << shift;
-    }
-  }
 }

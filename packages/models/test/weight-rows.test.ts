@@ -184,12 +184,55 @@ describe("plans that do not add up are refused, naming the tensor", () => {
     ["rows of unequal length", [5, 2], [{ tensor: "a" }, { tensor: "v" }], /cannot be joined/],
     ["rows beyond the end", [2, 2], [{ tensor: "a", rows: [3, 5] }], /do not exist/],
     ["elements that do not divide", [8], [{ tensor: "a", rowLength: 3 }], /cannot be seen as rows of 3/],
-    ["MXFP4 as floats", [4, 32], [{ blocks: "x", scales: "y" }], /moved as bytes/],
+    [
+      "MXFP4 codes that are too few",
+      [4, 32],
+      [{ blocks: "a", scales: "v" }],
+      /16 bytes for each of the 6 scales/,
+    ],
   ])("%s", (_, shape, inputs, message) => {
     expect(() => openWeight({ name: "t", shape, inputs }, source)).toThrow(
       expect.objectContaining({ code: "CONVERSION", tensor: "t", message: expect.stringMatching(message) }),
     );
   });
+});
+
+test("MXFP4 pairs are read as the numbers of the OCP specification, rows selected and reordered", async () => {
+  // two rows of 64: the codes in order, those of the second block of each row in reverse
+  const codes = Array.from({ length: 64 }, (_, i) => {
+    const [low, high] = [(2 * i) & 15, (2 * i + 1) & 15];
+    return i % 32 < 16 ? low | (high << 4) : (15 - low) | ((15 - high) << 4);
+  });
+  const stored: Record<string, { shape: number[]; values: number[] }> = {
+    x: { shape: [2, 2, 16], values: codes },
+    y: { shape: [2, 2], values: [127, 128, 0, 126] },
+  };
+  const source: WeightSource = {
+    shapeOf: (name) => stored[name]?.shape ?? [],
+    async readRows(name, start, end, out) {
+      const { shape = [], values = [] } = stored[name] ?? {};
+      const length = shape.at(-1) ?? 1;
+      out.set(values.slice(start * length, end * length));
+    },
+  };
+  const e2m1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6];
+  const blockOf = (scale: number, reverse: boolean): number[] =>
+    Array.from({ length: 32 }, (_, i) => Math.fround(e2m1[reverse ? 15 - (i & 15) : i & 15]! * scale));
+  const first = [...blockOf(1, false), ...blockOf(2, true)];
+  const second = [...blockOf(2 ** -127, false), ...blockOf(0.5, true)];
+  const read = async (shape: number[], inputs: WeightInput[]): Promise<number[]> => {
+    const out = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    await openWeight({ name: "t", shape, inputs }, source).readRows(0, out.length / 64, out);
+    return [...out];
+  };
+  const pair = { blocks: "x", scales: "y" };
+  expect(await read([2, 64], [pair])).toEqual([...first, ...second]);
+  expect(await read([1, 64], [{ ...pair, rows: [1, 2] }])).toEqual(second);
+  const turned: WeightInput = {
+    ...pair,
+    rowOrder: { kind: "view", view: [1, 2], axes: [1, 0], ranges: [null, [1, 2]] },
+  };
+  expect(await read([1, 64], [turned])).toEqual(second);
 });
 
 test("plans are plain JSON that the schema accepts, and nothing else", () => {

@@ -7,7 +7,7 @@ const OTHER_SENSES =
   /(?:^|\.)(?:vision\w*|visual|audio\w*|image\w*|multi_modal\w*|mm_projector|\w*projector)\./;
 /** Matrices that are no linear layers, and routers, whose few outputs decide which expert runs. */
 const NOT_LINEAR =
-  /(?:norm|embed\w*|rotary\w*|conv\w*|router|(?:mlp|block_sparse_moe|feed_forward|moe)\.gate|shared_expert_gate|gate_inp|ssm\w*|A_log|dt_proj|x_proj)\.weight$/;
+  /(?:norm|embed\w*|rotary\w*|conv\w*|router(?:\.\w+)?|(?:mlp|block_sparse_moe|feed_forward|moe)\.gate|shared_expert_gate|gate_inp|ssm\w*|A_log|dt_proj|x_proj)\.weight$/;
 
 /** Families whose layers keep their matrices transposed (Conv1D): no packed format has a place for that. */
 const TRANSPOSED: readonly unknown[] = ["gpt2", "openai-gpt", "imagegpt"];

@@ -6,7 +6,7 @@ import type { Format, PlannedOutput, SourceNeeds } from "../format.ts";
 import { gridWay } from "../grid-way.ts";
 import { planSafetensorsFiles } from "../output/safetensors-file.ts";
 import { planSideFile } from "../output/side-file.ts";
-import { refusePacked } from "../packed-sources.ts";
+import { refuseHalfPacked, refusePacked } from "../packed-sources.ts";
 import type { LeftOut, PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "../plan.ts";
 import type { PlanOptions } from "../plan-options.ts";
 import { refuseGgufOptions } from "../refuse-options.ts";
@@ -57,7 +57,7 @@ interface HfDraft {
   readonly notes: readonly string[];
 }
 
-function draftOf(source: PlanSource): HfDraft {
+function draftOf(source: PlanSource, format: string): HfDraft {
   if (source.gguf !== undefined) {
     const made = ggufToHf(
       { metadata: source.gguf.metadata, tensors: source.tensors },
@@ -79,6 +79,7 @@ function draftOf(source: PlanSource): HfDraft {
     });
   }
   refusePacked(source);
+  refuseHalfPacked(source, format);
   return {
     weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
     files: floatSideFiles(source, undefined),
@@ -97,7 +98,7 @@ function planLinear(
   like: PlanSource | undefined,
 ): PlannedOutput {
   refuseGgufOptions(options, like);
-  const draft = draftOf(source);
+  const draft = draftOf(source, target.name);
   const sources = byName(source.tensors);
   const sourceConfig = source.hf?.config["quantization_config"];
   const requests = requestsOf(target, draft, sources);
@@ -140,9 +141,14 @@ function nothingPacked(target: LinearTarget, left: ReadonlyMap<string, string>):
   return new ConversionError(
     module === undefined
       ? `there are no linear layers that ${target.name} could pack`
-      : `none of ${left.size} linear layers can be packed as ${target.name}: ${reason}`,
+      : `none of ${left.size} linear layers can be packed as ${target.name}: ${withoutStop(reason ?? "")}`,
     { tensor: module },
   );
+}
+
+/** Reasons that were error messages are sentences. */
+function withoutStop(text: string): string {
+  return text.replace(/\.$/, "");
 }
 
 function leftNotes(left: ReadonlyMap<string, string>): string[] {
@@ -150,7 +156,7 @@ function leftNotes(left: ReadonlyMap<string, string>): string[] {
   for (const [module, reason] of left) byReason.set(reason, [...(byReason.get(reason) ?? []), module]);
   return [...byReason].map(
     ([reason, modules]) =>
-      `${modules.length} linear layers stay in floats, the first is ${modules[0]}: ${reason}.`,
+      `${modules.length === 1 ? "1 linear layer stays" : `${modules.length} linear layers stay`} in floats, the first is ${modules[0]}: ${withoutStop(reason)}.`,
   );
 }
 
