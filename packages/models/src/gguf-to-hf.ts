@@ -107,11 +107,21 @@ function draftConfig(
     const named = value !== null || architecture.notInGguf?.[key] !== undefined;
     if (!given.has(key) && named) assumed.push(`config.json ${key} = ${JSON.stringify(value)}: ${why}`);
   }
-  if (rope === undefined && architecture.hasRope !== false && ropeDefault !== undefined) {
-    values.set("rope_parameters", ropeDefault);
+  if (architecture.hasRope !== false && isJsonObject(ropeDefault) && !saysTheta(values)) {
+    values.set("rope_parameters", { ...ropeDefault, ...(isJsonObject(rope) ? rope : {}) });
     assumed.push(`config.json rope_theta: the GGUF has no rope.freq_base, the class's default taken`);
   }
   return values;
+}
+
+/** In one of the places where config.json may have it: alone, among the rope parameters, or there by layer type. */
+function saysTheta(values: ReadonlyMap<string, JsonValue>): boolean {
+  const rope = values.get("rope_parameters");
+  if (values.has("rope_theta")) return true;
+  if (!isJsonObject(rope)) return false;
+  return [rope, ...Object.values(rope)].some(
+    (part) => isJsonObject(part) && part["rope_theta"] !== undefined,
+  );
 }
 
 function generationConfig(metadata: Metadata, tokenizer: HfTokenizer): JsonObject {
