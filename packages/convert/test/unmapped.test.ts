@@ -9,7 +9,15 @@ import { F16, type MemoryStore, memorySource, memoryStore } from "@requant/core"
 import { directoryStore } from "@requant/core/node";
 import { readGguf, writeGguf } from "@requant/gguf";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Model, openModel, parseTarget, planConversion, planReport, runPlan } from "../src/index.ts";
+import {
+  type Model,
+  openModel,
+  parseTarget,
+  planConversion,
+  planReport,
+  runPlan,
+  verifyModels,
+} from "../src/index.ts";
 import { hfDirectory, readWeights, type Weights } from "./hf-directory.ts";
 
 const kjv = fileURLToPath(new URL("../../../fixtures/kjv/hf", import.meta.url));
@@ -24,8 +32,12 @@ let plain: Model;
 /** What the known class makes of it. */
 let reference: MemoryStore;
 
-async function convert(model: Model, target: string, like?: Model): Promise<MemoryStore> {
-  const output = memoryStore({ name: "o" });
+function convert(model: Model, target: string, like?: Model): Promise<MemoryStore> {
+  return convertTo("o", model, target, like);
+}
+
+async function convertTo(name: string, model: Model, target: string, like?: Model): Promise<MemoryStore> {
+  const output = memoryStore({ name });
   const outputName = target.startsWith("gguf") ? "o" : undefined;
   const plan = await planConversion(model, parseTarget(target), { outputName, like });
   await runPlan(plan, model, output);
@@ -162,6 +174,38 @@ describe("to GGUF", () => {
         wrong.name,
       ).rejects.toMatchObject({ code: "CONVERSION", message: expect.stringContaining(wrong.name) });
     }
+  });
+});
+
+describe("packed", () => {
+  it.each(["compressed-tensors:4bit-128g-sym", "gptq:4bit-128g-sym-marlin", "gptq:4bit-128g-sym-v2"])(
+    "GPTQ to %s keeps every weight, and the odd tensor",
+    async (target) => {
+      const packed = await openModel({ store: await convertTo("packed", unknown, "gptq:4bit-128g-sym") });
+      const plan = await planConversion(packed, parseTarget(target), { exact: true });
+      expect(plan.tensors.filter(({ linear }) => linear !== undefined).length).toBe(21);
+      const made = await openModel({ store: await convertTo("made", packed, target) });
+      expect(await verifyModels(packed, made)).toMatchObject({ equal: true, onlyInA: [], onlyInB: [] });
+      expect(made.tensors.map(({ name }) => name)).toContain("model.layers.0.mixer.decay");
+    },
+  );
+
+  it("to GGUF after a reference: the integers in the reference's order of rows", async () => {
+    const like = await openModel({ store: reference, file: "o.gguf" });
+    const packed = await openModel({ store: await convertTo("packed", plain, "gptq:4bit-128g-sym") });
+    await expect(planConversion(packed, parseTarget("gguf:auto"))).rejects.toMatchObject({
+      code: "CONVERSION",
+      hint: expect.stringContaining("--like reference.gguf"),
+    });
+    const plan = await planConversion(packed, parseTarget("gguf:auto"), { like, exact: true });
+    const ways = plan.tensors.filter(({ from }) => from.startsWith("GPTQ"));
+    expect(new Set(ways.map(({ to, way }) => `${to} ${way}`))).toEqual(new Set(["Q4_0 grid"]));
+    const known = await openModel({ store: directoryStore(kjv) });
+    const packedKnown = await openModel({ store: await convertTo("packed", known, "gptq:4bit-128g-sym") });
+    await known.close();
+    expect(await dataOf(await convertTo("made", packed, "gguf:auto", like))).toEqual(
+      await dataOf(await convertTo("made", packedKnown, "gguf:auto")),
+    );
   });
 });
 
