@@ -149,9 +149,10 @@ function mxfp4Part({ blocks, scales }: Mxfp4Input, source: WeightSource): Part {
   const perRow = rowLength(source.shapeOf(scales));
   const count = rowCount(source.shapeOf(scales));
   const length = perRow * MXFP4_BLOCK;
-  if (elementCount(source.shapeOf(blocks)) !== count * perRow * MXFP4_CODES) {
+  const codes = source.shapeOf(blocks);
+  if (rowLength(codes) !== MXFP4_CODES || rowCount(codes) !== count * perRow) {
     throw new ConversionError(
-      `${blocks} does not hold ${MXFP4_CODES} bytes for each of the ${count * perRow} scales`,
+      `${blocks} does not hold a row of ${MXFP4_CODES} bytes for each of the ${count * perRow} scales`,
     );
   }
   return {
@@ -159,10 +160,10 @@ function mxfp4Part({ blocks, scales }: Mxfp4Input, source: WeightSource): Part {
     rowLength: length,
     async read(start, end, out, outOffset) {
       const exponents = new Float32Array((end - start) * perRow);
-      const codes = new Float32Array(exponents.length * MXFP4_CODES);
+      const pairs = new Float32Array(exponents.length * MXFP4_CODES);
       await source.readRows(scales, start, end, exponents);
-      await source.readRows(blocks, start * perRow, end * perRow, codes);
-      decodeMxfp4(codes, exponents, out.subarray(outOffset));
+      await source.readRows(blocks, start * perRow, end * perRow, pairs);
+      decodeMxfp4(pairs, exponents, out.subarray(outOffset));
     },
   };
 }

@@ -182,6 +182,22 @@ describe.each(vectorNames)("%s", (name) => {
     }
   });
 
+  test("GGUF → HF: the original's special tokens, in every file that names them", () => {
+    const read = (file: string) => JSON.parse(String(back.files.get(file)));
+    const text = (token: unknown): unknown =>
+      typeof token === "object" && token !== null && "content" in token ? token.content : token;
+    for (const role of roles) {
+      const original = text(files.tokenizerConfig?.[`${role}_token`]);
+      if (typeof original !== "string") continue;
+      expect([role, text(read("special_tokens_map.json")[`${role}_token`])]).toEqual([role, original]);
+      expect([role, text(read("tokenizer_config.json")[`${role}_token`])]).toEqual([role, original]);
+      const id = JSON.parse(json).added_tokens.find(
+        (token: { content: string }) => token.content === original,
+      )?.id;
+      expect([role, read("generation_config.json")[`${role}_token_id`]]).toEqual([role, id]);
+    }
+  });
+
   test.skipIf(!files.tokenizerJson)("GGUF → HF: the original tokenizer.json's token ids", () => {
     const theirs = new Tokenizer(files.tokenizerJson ?? {}, files.tokenizerConfig ?? {});
     const isMain = ["llama2", "llama31", "mistral", "qwen2", "gemma2"].includes(name);

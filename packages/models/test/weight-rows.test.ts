@@ -188,7 +188,7 @@ describe("plans that do not add up are refused, naming the tensor", () => {
       "MXFP4 codes that are too few",
       [4, 32],
       [{ blocks: "a", scales: "v" }],
-      /16 bytes for each of the 6 scales/,
+      /row of 16 bytes for each of the 6 scales/,
     ],
   ])("%s", (_, shape, inputs, message) => {
     expect(() => openWeight({ name: "t", shape, inputs }, source)).toThrow(
