@@ -6,7 +6,12 @@ import { directoryStore } from "@requant/core/node";
 import { layoutSafetensors } from "@requant/safetensors";
 import { describe, expect, it } from "vitest";
 import { templateFindings } from "../src/doctor/template.ts";
-import { type DoctorReport, examineModel, findingKinds } from "../src/index.ts";
+import {
+  type DoctorReport,
+  examineModel as examineOnly,
+  type FindingCode,
+  findingKinds,
+} from "../src/index.ts";
 import { ggufBytes, pseudoWeights, tinyTensors } from "./tiny-gguf.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../fixtures");
@@ -36,6 +41,15 @@ function directory(changes: Record<string, Uint8Array | string | undefined> = {}
 
 function changed(name: string, change: (json: Record<string, never>) => object): string {
   return JSON.stringify(change(JSON.parse(readFileSync(join(floatModel, name), "utf8"))));
+}
+
+/** Codes that any test of this page has seen. */
+const seen = new Set<FindingCode>();
+
+async function examineModel(...args: Parameters<typeof examineOnly>): Promise<DoctorReport> {
+  const report = await examineOnly(...args);
+  for (const { code } of report.findings) seen.add(code);
+  return report;
 }
 
 const codesOf = ({ findings }: DoctorReport): string[] => findings.map(({ code }) => code);
@@ -381,4 +395,8 @@ it("every code has a remedy in one sentence", () => {
     expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
     expect(remedy).toMatch(/\.$/);
   }
+});
+
+it("every code comes from some model", () => {
+  expect(Object.keys(findingKinds).filter((code) => !seen.has(code as FindingCode))).toEqual([]);
 });
