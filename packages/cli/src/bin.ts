@@ -1,6 +1,26 @@
 #!/usr/bin/env node
+import { writeSync } from "node:fs";
+import { lostResults } from "./lost-results.ts";
 import { main } from "./main.ts";
 
-main(process.argv.slice(2), { out: process.stdout, err: process.stderr }).then((status) => {
+const argv = process.argv.slice(2);
+let lost: Error | undefined;
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // a reader that has seen enough, such as head, is no fault
+    if (error.code !== "EPIPE") lost ??= error;
+  });
+}
+process.on("exit", () => {
+  if (lost === undefined) return;
+  const { status, text } = lostResults(lost, argv.includes("--json"));
+  process.exitCode = status;
+  try {
+    writeSync(2, text);
+  } catch {
+    // nowhere left to say it
+  }
+});
+main(argv, { out: process.stdout, err: process.stderr }).then((status) => {
   process.exitCode = status;
 });

@@ -10,6 +10,7 @@ import {
 } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { s3Store } from "./s3.ts";
+import { secretFrom } from "./secret.ts";
 
 /** Where a model argument points: a folder of files, and the one file that was named, if one was. */
 export interface Location {
@@ -94,9 +95,8 @@ function locateHub(argument: string, environment: NodeJS.ProcessEnv, options: Ur
   const [, , revision = "main", file] = match;
   const repository = names.map(encodeURIComponent).join("/");
   const endpoint = (environment["HF_ENDPOINT"] ?? "https://huggingface.co").replace(/\/+$/, "");
-  const token = environment["HF_TOKEN"];
-  const headers: Record<string, string> =
-    token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` };
+  const token = secretFrom(environment, "HF_TOKEN");
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const base = `${endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/`;
   return { store: urlStore(base, { ...options, headers }), file };
 }

@@ -1,5 +1,6 @@
 import { IoError, type ReadStore, type UrlOptions, UsageError, urlStore } from "@requant/core";
 import { AwsClient } from "aws4fetch";
+import { secretFrom } from "./secret.ts";
 
 /** Where an `s3://` address points over HTTP, with a `fetch` that signs each request. */
 interface S3Place {
@@ -48,9 +49,9 @@ function bucketUrl(bucket: string, region: string, endpoint: string | undefined)
 
 /** Signs where there are credentials; a public bucket needs none. */
 function signedFetch(region: string, environment: NodeJS.ProcessEnv): typeof globalThis.fetch {
-  const accessKeyId = environment["AWS_ACCESS_KEY_ID"];
-  const secretAccessKey = environment["AWS_SECRET_ACCESS_KEY"];
-  const sessionToken = environment["AWS_SESSION_TOKEN"];
+  const accessKeyId = secretFrom(environment, "AWS_ACCESS_KEY_ID");
+  const secretAccessKey = secretFrom(environment, "AWS_SECRET_ACCESS_KEY");
+  const sessionToken = secretFrom(environment, "AWS_SESSION_TOKEN");
   const client =
     accessKeyId === undefined || secretAccessKey === undefined
       ? undefined

@@ -1,7 +1,21 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { isBuiltin } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { MetadataValue } from "@requant/core";
+import { layoutGguf } from "@requant/gguf";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
@@ -31,6 +45,39 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
       .parse(JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")));
     expect(run("--version").trim()).toBe(manifest.version);
     expect(JSON.parse(run("inspect", model, "--json"))).toMatchObject({ format: "gguf" });
+  });
+
+  it.skipIf(process.platform !== "linux")("says when its results go nowhere", () => {
+    for (const json of [[], ["--json"]]) {
+      const full = openSync("/dev/full", "w");
+      const { status, stderr } = spawnSync(process.execPath, [command, "inspect", model, ...json], {
+        stdio: ["ignore", full, "pipe"],
+        encoding: "utf8",
+      });
+      closeSync(full);
+      expect(status).toBe(4);
+      if (json.length > 0) expect(JSON.parse(stderr)).toMatchObject({ error: { code: "IO" } });
+      else expect(stderr).toMatch(/^requant: the results cannot be written: ENOSPC.*\n {2}Free.*\n$/);
+    }
+  });
+
+  it("ends without a word when its reader has seen enough", async () => {
+    const tokens = Array.from({ length: 50_000 }, (_, i) => `token ${i}`);
+    const folder = mkdtempSync(join(tmpdir(), "requant-built-"));
+    const path = join(folder, "m.gguf");
+    const text: MetadataValue = { type: "array", elementType: "string", length: 50_000, value: tokens };
+    writeFileSync(path, layoutGguf({ metadata: new Map([["x", text]]), tensors: [] }).header);
+    const child = spawn(process.execPath, [command, "metadata", "get", path, "x"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let err = "";
+    child.stderr.on("data", (data: Buffer) => {
+      err += data.toString();
+    });
+    child.stdout.once("data", () => child.stdout.destroy());
+    expect(await once(child, "close")).toEqual([0, null]);
+    expect(err).toBe("");
+    rmSync(folder, { recursive: true });
   });
 
   it("has all it needs inside", () => {

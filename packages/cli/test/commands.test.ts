@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { printable, printableJson } from "../src/render/text.ts";
 import { requant } from "./run.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../fixtures/kjv");
@@ -230,6 +231,18 @@ describe("wrong use and bad input", () => {
     const { out } = await requant("inspect", path, "--metadata");
     expect(out).not.toContain("\u001b[2J");
     expect(out).toContain("\\u{1b}[2Jgone");
+  });
+
+  it.each([
+    ["tag characters, which nobody sees", "a\u{e0041}\u{e0042}b", "a\\u{e0041}\\u{e0042}b"],
+    ["half a character", "a\ud800b", "a\\u{d800}b"],
+    ["a soft hyphen and an annotation", "a\u00adb\ufff9c", "a\\u{ad}b\\u{fff9}c"],
+    ["a turned text", "a\u202eb", "a\\u{202e}b"],
+  ])("shows %s", (_what, text, shown) => {
+    expect(printable(text)).toBe(shown);
+    const json = printableJson(JSON.stringify(text));
+    expect(json).toMatch(/^[\x20-\x7e]*$/);
+    expect(JSON.parse(json)).toBe(text);
   });
 
   it("answers --help and --version with 0", async () => {

@@ -158,12 +158,13 @@ export async function editMetadata(
       littleEndian: file.littleEndian,
     });
     await sink.write(layout.header);
+    const piece = new Uint8Array(PIECE_BYTE_LENGTH);
     for (const [index, { byteOffset, byteLength }] of file.tensors.entries()) {
       for (let start = 0; start < byteLength; start += PIECE_BYTE_LENGTH) {
         options.signal?.throwIfAborted();
-        await sink.write(
-          await source.read(byteOffset + start, byteOffset + Math.min(start + PIECE_BYTE_LENGTH, byteLength)),
-        );
+        const bytes = piece.subarray(0, Math.min(PIECE_BYTE_LENGTH, byteLength - start));
+        await source.readInto(bytes, byteOffset + start);
+        await sink.write(bytes);
       }
       const next = layout.tensors[index + 1]?.byteOffset ?? layout.byteLength;
       if (next > sink.byteLength) await sink.write(new Uint8Array(next - sink.byteLength));

@@ -1,12 +1,18 @@
 /** The doctor: each code from a model that has that fault and no other, and nothing from models that have none. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { F16, type MetadataValue, memoryStore, type ReadStore } from "@requant/core";
+import { F16, IoError, type MetadataValue, memoryStore, type ReadStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { layoutSafetensors } from "@requant/safetensors";
 import { describe, expect, it } from "vitest";
+import { doctorDocument } from "../../../scripts/doctor-doc.ts";
 import { templateFindings } from "../src/doctor/template.ts";
-import { type DoctorReport, examineModel, findingKinds } from "../src/index.ts";
+import {
+  type DoctorReport,
+  examineModel as examineOnly,
+  type FindingCode,
+  findingKinds,
+} from "../src/index.ts";
 import { ggufBytes, pseudoWeights, tinyTensors } from "./tiny-gguf.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../fixtures");
@@ -36,6 +42,15 @@ function directory(changes: Record<string, Uint8Array | string | undefined> = {}
 
 function changed(name: string, change: (json: Record<string, never>) => object): string {
   return JSON.stringify(change(JSON.parse(readFileSync(join(floatModel, name), "utf8"))));
+}
+
+/** Codes that any test of this page has seen. */
+const seen = new Set<FindingCode>();
+
+async function examineModel(...args: Parameters<typeof examineOnly>): Promise<DoctorReport> {
+  const report = await examineOnly(...args);
+  for (const { code } of report.findings) seen.add(code);
+  return report;
 }
 
 const codesOf = ({ findings }: DoctorReport): string[] => findings.map(({ code }) => code);
@@ -376,9 +391,108 @@ describe("values", () => {
   });
 });
 
+describe("what readers refuse or warn of has a code", () => {
+  it.each<[string, FindingCode]>([
+    ["gguf/magic-ggjt-v3.gguf", "old-format"],
+    ["gguf/arr-nested-deep.gguf", "limit"],
+    ["gguf/type-99.gguf", "unsupported"],
+    ["gguf/offset-overlap-full.gguf", "overlap"],
+    ["gguf/key-duplicate.gguf", "duplicate-name"],
+    ["gguf/name-traversal.gguf", "strange-name"],
+    ["gguf/value-not-utf8.gguf", "invalid-utf8"],
+    ["gguf/value-ansi.gguf", "control-character"],
+    ["gguf/name-64.gguf", "long-name"],
+    ["gguf/dims-ndims-0.gguf", "no-dimensions"],
+    ["gguf/valid-gap.gguf", "gap"],
+    ["gguf/valid-unordered.gguf", "order"],
+    ["gguf/trailing-bytes.gguf", "trailing-bytes"],
+    ["pickle/pickle-as-gguf/model.gguf", "pickle"],
+    ["st/index-subset", "unlisted-tensor"],
+    ["gptq/gptq-bits-mismatch", "packed-weights"],
+    ["gptq/gptq-bits-0", "quantization-config"],
+    ["gptq/gptq-bits-0", "bad-weights"],
+  ])("%s: %s", async (name, code) => {
+    const path = join(fixtures, "abuse", name);
+    const isFolder = statSync(path).isDirectory();
+    const report = await examineModel({
+      store: directoryStore(isFolder ? path : dirname(path)),
+      file: isFolder ? undefined : basename(path),
+    });
+    expect(codesOf(report)).toContain(code);
+    expect(report.ok).toBe(false);
+  });
+
+  it("shards without an index, and an index with another total", async () => {
+    const shards = {
+      "model-00001-of-00002.safetensors": safetensors({ a: [4] }),
+      "model-00002-of-00002.safetensors": safetensors({ b: [4] }),
+    };
+    const without = await examineModel({ store: folderOf(shards) });
+    expect(codesOf(without)).toContain("no-index");
+    const index = {
+      metadata: { total_size: 33 },
+      weight_map: { a: "model-00001-of-00002.safetensors", b: "model-00002-of-00002.safetensors" },
+    };
+    const withOne = await examineModel({
+      store: folderOf({ ...shards, "model.safetensors.index.json": JSON.stringify(index) }),
+    });
+    expect(codesOf(withOne)).toContain("total-size");
+    expect(codesOf(withOne)).not.toContain("no-index");
+  });
+
+  it("an architecture that nobody has heard of is only noted", async () => {
+    const config = changed("config.json", (json) => ({ ...json, architectures: ["XForY"], model_type: "x" }));
+    const report = await examineModel({ store: directory({ "config.json": config }) });
+    expect(report.findings.find(({ code }) => code === "unknown-architecture")).toMatchObject({
+      severity: "note",
+    });
+  });
+
+  it("a disk that fails in the middle of the weights", async () => {
+    const bytes = await ggufBytes();
+    const inner = folderOf({ "m.gguf": bytes });
+    const store: ReadStore = {
+      ...inner,
+      async open(name) {
+        const source = await inner.open(name);
+        if (source === undefined) return undefined;
+        // the header comes from the start, the weights do not
+        const refuse = (start: number): void => {
+          if (start > 0) throw new IoError("Cannot read the file: the disk reports an error.");
+        };
+        return {
+          ...source,
+          async read(start, end) {
+            refuse(start);
+            return source.read(start, end);
+          },
+          async readInto(target, start) {
+            refuse(start);
+            await source.readInto(target, start);
+          },
+        };
+      },
+    };
+    const { findings } = await examineModel({ store, file: "m.gguf" });
+    expect(findings).toContainEqual(
+      expect.objectContaining({ code: "unreadable", severity: "error", tensor: expect.any(String) }),
+    );
+  });
+});
+
 it("every code has a remedy in one sentence", () => {
   for (const [code, { remedy }] of Object.entries(findingKinds)) {
     expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
     expect(remedy).toMatch(/\.$/);
   }
+});
+
+it("docs/doctor.md has every code (pnpm doctor-table writes it)", () => {
+  expect(readFileSync(join(fixtures, "../docs/doctor.md"), "utf8")).toBe(doctorDocument());
+});
+
+it("every code comes from some model", () => {
+  // "odd" is for warnings that a later reader may have and this list has not: today there are none
+  const missing = Object.keys(findingKinds).filter((code) => !seen.has(code as FindingCode));
+  expect(missing).toEqual(["odd"]);
 });

@@ -12,10 +12,17 @@ import type { ReadStore, WriteStore } from "./io/store.ts";
 import { checkStorePath } from "./io/store-path.ts";
 import { asIoError, isMissing } from "./io/system-error.ts";
 import { ownerTag, tagIsStale } from "./node/owner.ts";
-import { isTemporaryName, place, refuseIfExists, syncFolder, temporarySuffix } from "./node/placing.ts";
+import {
+  isTemporaryName,
+  keepPermissions,
+  place,
+  refuseIfExists,
+  syncFolder,
+  temporarySuffix,
+} from "./node/placing.ts";
 import { stageFile } from "./node/staged-file.ts";
 
-export { openStagedFile } from "./node/staged-file.ts";
+export { lockFile, openStagedFile } from "./node/staged-file.ts";
 
 /**
  * A regular file. Reads are positional, so they may run at the same time.
@@ -120,6 +127,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
     if (!overwrite) await refuseIfExists(path);
     await removeStale(folder, stem);
     handle = await open(temporary, "wx");
+    if (overwrite) await keepPermissions(handle, path);
   } catch (cause) {
     throw asIoError(cause, path, "create");
   }
@@ -128,6 +136,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   let state: "open" | "failed" | "closed" | "aborted" = "open";
   let handleOpen = true;
   let busy = false;
+  let endsInHole = false;
   const needOpen = (): void => {
     if (state !== "open") throw new UsageError(`The file is already ${state}.`, { path });
   };
@@ -158,7 +167,10 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
     },
     write: (bytes) =>
       attempt("write", async () => {
-        let done = 0;
+        // a file with holes, as some downloads and tests make them, must not fill the disk when it is copied
+        endsInHole = isZeros(bytes);
+        if (endsInHole) byteLength += bytes.byteLength;
+        let done = endsInHole ? bytes.byteLength : 0;
         while (done < bytes.byteLength) {
           const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, byteLength);
           if (bytesWritten === 0) throw new IoError("The system wrote nothing and gave no reason.", { path });
@@ -168,6 +180,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
       }),
     close: () =>
       attempt("finish", async () => {
+        if (endsInHole) await handle.truncate(byteLength);
         await handle.sync();
         await closeHandle();
         await place(temporary, path, overwrite);
@@ -181,6 +194,19 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
       await unlink(temporary).catch(() => {});
     },
   };
+}
+
+/** Where more than this is zeros, nothing is written: it reads as zeros all the same. */
+const zeros = Buffer.alloc(64 * 1024);
+
+/** Whether many bytes are all zeros. Others are told by their first piece, so this costs nothing. */
+function isZeros(bytes: Uint8Array): boolean {
+  if (bytes.byteLength < zeros.byteLength) return false;
+  for (let start = 0; start < bytes.byteLength; start += zeros.byteLength) {
+    const piece = bytes.subarray(start, start + zeros.byteLength);
+    if (Buffer.compare(piece, zeros.subarray(0, piece.byteLength)) !== 0) return false;
+  }
+  return true;
 }
 
 /** Removes what killed processes left of the same file. */

@@ -143,6 +143,27 @@ describe("fileSink", () => {
     expect(await readFile(at("a"), "utf8")).toBe("new");
   });
 
+  test.skipIf(process.platform === "win32")(
+    "a file that takes another's place has its permissions",
+    async () => {
+      await writeFile(at("a"), "old", { mode: 0o600 });
+      const sink = await fileSink(at("a"), { overwrite: true });
+      const [temporary] = (await readdir(folder)).filter((name) => name !== "a");
+      expect((await stat(at(temporary ?? ""))).mode & 0o777).toBe(0o600);
+      await sink.close();
+      expect((await stat(at("a"))).mode & 0o777).toBe(0o600);
+    },
+  );
+
+  test.skipIf(process.platform !== "linux")("long zeros become holes, at the end too", async () => {
+    const sink = await fileSink(at("a"));
+    const pieces = [some(100_000), new Uint8Array(8_000_000), some(3), new Uint8Array(4_000_001)];
+    for (const piece of pieces) await sink.write(piece);
+    await sink.close();
+    expect(Buffer.compare(await readFile(at("a")), Buffer.concat(pieces))).toBe(0);
+    expect((await stat(at("a"))).blocks * 512).toBeLessThan(1_000_000);
+  });
+
   test("a write that was not awaited is refused instead of mixed in", async () => {
     const sink = await fileSink(at("a"));
     const results = await Promise.allSettled([sink.write(some(100)), sink.write(some(100))]);

@@ -117,6 +117,7 @@ test("exports of @requant/core/node", () => {
       "directoryStore",
       "fileSink",
       "fileSource",
+      "lockFile",
       "openStagedFile",
     ]
   `);

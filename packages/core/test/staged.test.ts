@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   link,
@@ -245,6 +245,39 @@ describe("locks", () => {
     await expect(file.publish()).rejects.toThrow("taken over");
     await file.discard();
     expect(await readdir(folder)).toEqual([".a.requant-lock"]);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("things that strangers put where working files will be", () => {
+  const suffixes = ["part", "journal", "lock"] as const;
+
+  test.each(suffixes.flatMap((suffix) => [true, false].map((resume) => ({ suffix, resume }))))(
+    "a link as .$suffix (resume: $resume) leads nothing out of the folder",
+    async ({ suffix, resume }) => {
+      await mkdir(at("out"));
+      const store = directoryStore(at("out"));
+      for (const target of ["victim", "not-there"]) {
+        await writeFile(at("victim"), "mine");
+        await symlink(`../${target}`, at(`out/.a.requant-${suffix}`));
+        const staged = store.stage?.("a", { byteLength: 1000, resume });
+        // the old file of a run that starts afresh is removed, and a link with it
+        if (suffix !== "lock" && !resume) await (await staged)?.discard();
+        else
+          await expect(staged).rejects.toMatchObject({ code: "IO", message: expect.stringMatching(/link/) });
+        expect(await readFile(at("victim"), "utf8")).toBe("mine");
+        expect((await readdir(folder)).filter((name) => name !== "out")).toEqual(["victim"]);
+        await rm(at("out"), { recursive: true, force: true });
+        await mkdir(at("out"));
+      }
+    },
+  );
+
+  test.each(suffixes)("a pipe as .%s is not waited for", async (suffix) => {
+    expect(spawnSync("mkfifo", [at(`.a.requant-${suffix}`)]).status).toBe(0);
+    await expect(stage("a", true)).rejects.toMatchObject({
+      code: "IO",
+      message: expect.stringMatching(/not a regular file/),
+    });
   });
 });
 

@@ -389,6 +389,18 @@ describe("the caller", () => {
     expect(source.byteLength).toBe(3);
   });
 
+  test.each(["secret\nX-Other: 1", "secret\u2028", "secret\u0000"])(
+    "is told which header cannot be sent, not what is in it: %j",
+    async (value) => {
+      const refusal = urlSource(model(), { headers: { authorization: `Bearer ${value}` } });
+      await expect(refusal).rejects.toMatchObject({
+        code: "USAGE",
+        message: expect.stringMatching(/^(?!.*secret).*"authorization"/s),
+      });
+      expect(asked).toEqual([]);
+    },
+  );
+
   test.each(["nonsense", "file:///etc/passwd", "ftp://x/y", "http://user:pass@localhost/x"])(
     "cannot ask for %s",
     async (url) => {

@@ -1,6 +1,6 @@
 import { editMetadata, metadataLines, parseMetadataAssignment } from "@requant/convert";
 import { UsageError } from "@requant/core";
-import { fileSink, fileSource } from "@requant/core/node";
+import { fileSink, fileSource, lockFile } from "@requant/core/node";
 import { readGguf } from "@requant/gguf";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
@@ -69,20 +69,35 @@ async function read(file: string, maxArrayItems = 8): Promise<ReturnType<typeof 
   }
 }
 
-/** Writes the changed file beside the old one and renames it: the name never holds a torn file. */
+/**
+ * Writes the changed file beside the old one and renames it: the name never holds a torn file. Locked from before it is
+ * read, so that of two changes at once none is lost.
+ */
 async function edit(
   file: string,
   changes: Parameters<typeof editMetadata>[2],
   context: Context,
 ): Promise<number> {
-  const source = await fileSource(file);
-  const sink = await fileSink(file, { overwrite: true });
+  const lock = await lockFile(file);
   try {
-    await editMetadata(source, sink, changes);
+    await editLocked(file, changes, context);
     const changed = [...(changes.set?.keys() ?? []), ...(changes.unset ?? [])];
     if (context.options.json) writeJson(context.streams, { file, changed });
     else if (context.options.quiet !== true) context.streams.err.write(`changed: ${changed.join(", ")}\n`);
     return exitStatus.done;
+  } finally {
+    await lock.release();
+  }
+}
+
+async function editLocked(
+  file: string,
+  changes: Parameters<typeof editMetadata>[2],
+  { signal }: Context,
+): Promise<void> {
+  const source = await fileSource(file);
+  try {
+    await editMetadata(source, await fileSink(file, { overwrite: true }), changes, { signal });
   } finally {
     await source.close();
   }

@@ -45,8 +45,9 @@ const statusOfCode: Readonly<Record<string, number>> = {
 };
 
 /** Only a line end may steer a terminal. Bidirectional marks turn names around, so they count too. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const RAW_CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+export const RAW_CONTROL: RegExp =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
 
 /** A wall clock on a busy machine says little: processor time is held against the limit, and this kills a hang. */
 const WALL_FACTOR = 6;

@@ -1,4 +1,4 @@
-import { CodecError, IoError } from "../errors.ts";
+import { CodecError, IoError, UsageError } from "../errors.ts";
 import { retryAfter } from "./retry.ts";
 
 export interface HttpOptions {
@@ -28,6 +28,19 @@ const LEAST_PROGRESS = 4096;
 
 /** Timeouts, rate limits and overload: the same request may succeed later. Other statuses say no for good. */
 const transientStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
+
+/**
+ * Refuses a header that cannot be sent before `fetch` does, whose message quotes the value: a token, mostly.
+ * @throws UsageError that names the header only
+ */
+export function checkHeaders(headers: Readonly<Record<string, string>> = {}): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) continue;
+    throw new UsageError(`The header ${JSON.stringify(name)} has characters that cannot be sent.`, {
+      hint: "Check the token: it must be one line of plain characters.",
+    });
+  }
+}
 
 /** One request with its own cancellation: by the caller, by silence, or because the rest of the body is not wanted. */
 export class HttpRequest {
@@ -152,5 +165,6 @@ export class HttpRequest {
 /** fetch says only "fetch failed"; what happened is its cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message;
+  const { message } = error.cause instanceof Error && error.cause.message !== "" ? error.cause : error;
+  return message.replace(/\.+$/, "");
 }

@@ -28,6 +28,10 @@ const SYSTEM_ERRORS: Readonly<Record<string, readonly [what: string, hint?: stri
   EMFILE: ["too many open files", "Raise the limit (ulimit -n), or use fewer jobs."],
   ENFILE: ["too many open files in the system", "Use fewer jobs."],
   EIO: ["the disk reports an error", "Check the disk."],
+  ELOOP: [
+    "a symbolic link is in its place, which is not followed",
+    "Remove the link, or write to a folder of your own.",
+  ],
   ENAMETOOLONG: ["the name is too long", "Choose a shorter name."],
 };
 

@@ -1,5 +1,5 @@
 import { IoError, UsageError } from "../errors.ts";
-import type { HttpOptions } from "./http-request.ts";
+import { checkHeaders, type HttpOptions } from "./http-request.ts";
 import { checkRange } from "./range.ts";
 import { RangeClient } from "./range-client.ts";
 import type { ByteSource } from "./source.ts";
@@ -55,6 +55,7 @@ function addressOf(url: string, options: UrlOptions): StoreAddress | undefined {
 /** The source, or undefined for 404. */
 async function openUrl(url: string, options: UrlOptions): Promise<ByteSource | undefined> {
   parsedUrl(url);
+  checkHeaders(options.headers);
   const name = shownUrl(url);
   const client = new RangeClient(url, name, options, options.retries ?? 3);
   const opened = await client.open();

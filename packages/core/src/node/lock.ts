@@ -1,7 +1,9 @@
-import { link, open, readFile, rename, stat, unlink, utimes } from "node:fs/promises";
+import { constants } from "node:fs";
+import { link, lstat, open, rename, unlink, utimes } from "node:fs/promises";
 import { IoError } from "../errors.ts";
 import { isMissing, systemCode } from "../io/system-error.ts";
 import { hasEnded, type Owner, thisProcess } from "./owner.ts";
+import { NO_FOLLOW, refuseSpecialFile } from "./placing.ts";
 import { randomHex } from "./random-and-hash.ts";
 
 /**
@@ -19,6 +21,8 @@ const touchInterval = 15_000;
 const silence = 8 * touchInterval;
 /** A lock without a readable owner is one that is just being written, unless it is older than this. */
 const writingTime = 5_000;
+
+const NO_WAIT = process.platform === "win32" ? 0 : constants.O_NONBLOCK;
 
 /** @throws IoError when a living process holds the lock */
 export async function acquireLock(path: string, subject: string): Promise<FileLock> {
@@ -66,7 +70,10 @@ async function create(path: string, text: string): Promise<boolean> {
 
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, "utf8");
+    // a link that leads nowhere would seem to be gone, and yet be in the way, for ever; a pipe would be waited for
+    const handle = await open(path, constants.O_RDONLY | NO_FOLLOW | NO_WAIT);
+    await refuseSpecialFile(handle, path);
+    return await handle.readFile("utf8").finally(() => handle.close());
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -110,7 +117,7 @@ function ownerOf(text: string): Owner | undefined {
 /** Milliseconds since a file was touched, by this machine's clock. */
 async function ageOf(path: string): Promise<number> {
   try {
-    return Date.now() - (await stat(path)).mtimeMs;
+    return Date.now() - (await lstat(path)).mtimeMs;
   } catch (error) {
     if (isMissing(error)) return 0;
     throw error;

@@ -1,6 +1,6 @@
 /** How a finished file gets its name, and the names that unfinished ones have. */
 import { constants } from "node:fs";
-import { link, open, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, open, rename, stat, unlink } from "node:fs/promises";
 import { IoError } from "../errors.ts";
 import { isMissing, systemCode } from "../io/system-error.ts";
 
@@ -8,6 +8,29 @@ import { isMissing, systemCode } from "../io/system-error.ts";
 export const temporarySuffix = ".requant-part";
 export const journalSuffix = ".requant-journal";
 export const lockSuffix = ".requant-lock";
+
+/** Working files have names that can be guessed: in a folder of strangers a link there would lead the writing anywhere. */
+export const NO_FOLLOW: number = process.platform === "win32" ? 0 : constants.O_NOFOLLOW;
+
+/** @throws IoError for what would block a reader or writer, such as a pipe */
+export async function refuseSpecialFile(handle: FileHandle, path: string): Promise<void> {
+  if ((await handle.stat()).isFile()) return;
+  await handle.close();
+  throw new IoError("Something that is not a regular file has the name of a working file.", {
+    path,
+    hint: "Remove it, or write to a folder of your own.",
+  });
+}
+
+/** A file that takes another's place has its permissions, from before anything is in it. */
+export async function keepPermissions(handle: FileHandle, replaced: string): Promise<void> {
+  const before = await stat(replaced).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  // a file system that has none cannot be told any
+  if (before?.isFile()) await handle.chmod(before.mode & 0o777).catch(() => {});
+}
 
 export function isTemporaryName(name: string): boolean {
   return /^\..*\.requant-(part|journal|lock)(\.[0-9a-f]+)?$/s.test(name);

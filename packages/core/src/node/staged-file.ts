@@ -1,11 +1,20 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { IoError, UsageError } from "../errors.ts";
 import type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "../io/staging.ts";
 import { asIoError, isMissing } from "../io/system-error.ts";
 import { acquireLock } from "./lock.ts";
-import { journalSuffix, lockSuffix, place, syncFolder, temporarySuffix } from "./placing.ts";
+import {
+  journalSuffix,
+  keepPermissions,
+  lockSuffix,
+  NO_FOLLOW,
+  place,
+  refuseSpecialFile,
+  syncFolder,
+  temporarySuffix,
+} from "./placing.ts";
 import { shortHash } from "./random-and-hash.ts";
 
 /** Longest name, in bytes, that still has room for the dot and the suffix under the usual limit of 255. */
@@ -47,15 +56,23 @@ export async function stageFile(
       await removeIfThere(paths.temporary);
       await removeIfThere(paths.journal);
     }
-    const journal = await open(paths.journal, constants.O_RDWR | constants.O_CREAT);
-    const kept = await keptJournal(journal, paths.journal);
-    const published = kept.byteLength > 0 && (await hasItsName(paths.temporary, path));
-    const file = published
-      ? await open(path, constants.O_RDONLY)
-      : await open(paths.temporary, constants.O_RDWR | constants.O_CREAT);
-    // holes read as zeros, which is what lies between tensors
-    if (!published) await file.truncate(byteLength);
-    return { journal, kept, published, file };
+    const journal = await openWorkingFile(paths.journal);
+    let file: FileHandle | undefined;
+    try {
+      const kept = await keptJournal(journal);
+      const published = kept.byteLength > 0 && (await hasItsName(paths.temporary, path));
+      file = published ? await open(path, constants.O_RDONLY) : await openWorkingFile(paths.temporary);
+      if (!published) {
+        if (overwrite) await keepPermissions(file, path);
+        // holes read as zeros, which is what lies between tensors
+        await file.truncate(byteLength);
+      }
+      return { journal, kept, published, file };
+    } catch (error) {
+      await file?.close();
+      await journal.close();
+      throw error;
+    }
   }).catch(async (error: unknown) => {
     await lock.release();
     throw error;
@@ -149,9 +166,16 @@ export async function stageFile(
   };
 }
 
-async function keptJournal(handle: FileHandle, path: string): Promise<Uint8Array> {
+/** A regular file, made where there is none. */
+async function openWorkingFile(path: string): Promise<FileHandle> {
+  const handle = await open(path, constants.O_RDWR | constants.O_CREAT | NO_FOLLOW);
+  await refuseSpecialFile(handle, path);
+  return handle;
+}
+
+async function keptJournal(handle: FileHandle): Promise<Uint8Array> {
   const { size } = await handle.stat();
-  return size <= LONGEST_JOURNAL ? readFile(path) : new Uint8Array(0);
+  return size <= LONGEST_JOURNAL ? handle.readFile() : new Uint8Array(0);
 }
 
 /** Whether the file has its final name: the temporary one is gone, or is the second name that a hard link leaves. */
@@ -162,6 +186,13 @@ async function hasItsName(temporary: string, path: string): Promise<boolean> {
   if (unfinished.ino !== finished.ino || unfinished.dev !== finished.dev) return false;
   await unlink(temporary);
   return true;
+}
+
+/** Keeps other processes that would write `path` out. @throws IoError when another process is writing it */
+export async function lockFile(path: string): Promise<{ release(): Promise<void> }> {
+  return acquireLock(stagingPaths(path).lock, path).catch((cause: unknown) => {
+    throw asIoError(cause, path, "lock");
+  });
 }
 
 function statIfThere(path: string): Promise<{ ino: bigint; dev: bigint } | undefined> {
@@ -183,7 +214,7 @@ export async function openStagedFile(
   name: string,
 ): Promise<StagedBytes & { close(): Promise<void> }> {
   const { path } = address;
-  const handle = await open(path, constants.O_RDWR).catch((cause: unknown) => {
+  const handle = await open(path, constants.O_RDWR | NO_FOLLOW).catch((cause: unknown) => {
     throw asIoError(cause, name, "open");
   });
   const guarded = (action: string, work: Promise<void>): Promise<void> =>
