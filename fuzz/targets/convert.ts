@@ -10,7 +10,7 @@ import {
   planConversion,
   verifyModels,
 } from "../../packages/convert/src/index.ts";
-import { checkStorePath, memoryStore } from "../../packages/core/src/index.ts";
+import { checkStorePath, memoryStore, namePattern } from "../../packages/core/src/index.ts";
 import type { FuzzTarget } from "../engine/target.ts";
 import { fileBytes, jsonBytes, textBytes } from "./bytes.ts";
 
@@ -136,6 +136,19 @@ export const storePath: FuzzTarget = {
     checkStorePath(name, "store");
     const url = new URL(name.split("/").map(encodeURIComponent).join("/"), "http://host/folder/");
     assert(url.href.startsWith("http://host/folder/") && url.host === "host");
+  },
+};
+
+/** A rule of a configuration and the name it is held against, a line each. */
+export const patternText: FuzzTarget = {
+  name: "name-pattern",
+  maxByteLength: 512,
+  dictionary: [".*", "a+", "(?:", "(?!", "(?=", "){2,}", "|", "[^", "\\d", "{0,99}", "\n", "^", "$"],
+  seeds: () =>
+    [".*gate.*\nmodel.layers.0.gate_proj", "(a*)*b\naaaaaaaaaaaaaaaa", "[^a-c]{2,3}\\.\nxyz."].map(textBytes),
+  run(input) {
+    const [pattern = "", name = ""] = decoder.decode(input).split("\n");
+    namePattern(pattern, { steps: 1e6 })(name);
   },
 };
 

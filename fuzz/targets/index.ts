@@ -4,6 +4,7 @@ import { blockCodecs } from "./blocks.ts";
 import {
   ggufWhole,
   metadataAssignment,
+  patternText,
   planJson,
   safetensorsWhole,
   storePath,
@@ -34,6 +35,7 @@ export const targets: readonly FuzzTarget[] = [
   metadataAssignment,
   targetText,
   storePath,
+  patternText,
   ggufWhole,
   safetensorsWhole,
 ];

@@ -117,6 +117,7 @@ export type {
   NumberType,
   ScalarType,
 } from "./metadata.ts";
+export { namePattern, type PatternBudget, patternBudget } from "./name-pattern.ts";
 export {
   type AffineOptions,
   type AffineParameters,

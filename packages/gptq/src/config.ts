@@ -1,4 +1,4 @@
-import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
+import { type ErrorPlace, FormatError, namePattern, patternBudget, UnsupportedError } from "@requant/core";
 import * as z from "zod/mini";
 
 /**
@@ -165,10 +165,22 @@ export function serializeGptqConfig(config: GptqConfig): Record<string, unknown>
   });
 }
 
+const matchers = new WeakMap<readonly GptqRule[], readonly ((name: string) => boolean)[]>();
+
+/** The rules made ready: they are asked about each module of a model, and share what time they may take. */
+function matchersOf(rules: readonly GptqRule[]): readonly ((name: string) => boolean)[] {
+  const known = matchers.get(rules);
+  if (known !== undefined) return known;
+  const budget = patternBudget();
+  const made = rules.map(({ pattern }) => namePattern(pattern, budget));
+  matchers.set(rules, made);
+  return made;
+}
+
 /** What the configuration claims for one module; undefined where it claims that the module is not quantized. */
 export function gptqModuleConfig(config: GptqConfig, moduleName: string): GptqConfig | undefined {
-  for (const { pattern, action, override } of config.dynamic) {
-    if (!new RegExp(`^(?:${pattern})`).test(moduleName)) continue;
+  for (const [index, { action, override }] of config.dynamic.entries()) {
+    if (matchersOf(config.dynamic)[index]?.(moduleName) !== true) continue;
     if (action === "leave") return undefined;
     return {
       ...config,
@@ -221,7 +233,7 @@ function packDtype(name: string, place: ErrorPlace): GptqPackDtype {
 
 function rule(key: string, json: z.infer<typeof overrideSchema>, place: ErrorPlace): GptqRule {
   const pattern = key.replace(/^[+-]:/, "");
-  checkPattern(pattern, place);
+  namePattern(pattern, undefined, place);
   return {
     pattern,
     action: key.startsWith("-:") ? "leave" : "override",
@@ -235,60 +247,6 @@ function rule(key: string, json: z.infer<typeof overrideSchema>, place: ErrorPla
       descAct: json.desc_act ?? undefined,
     }),
   };
-}
-
-/** Long enough for every module name list seen; a pattern is matched against each module of a model. */
-const PATTERN_LENGTH = 1024;
-/** Matching time grows with the name's length to this power at worst. */
-const REPEAT_COUNT = 8;
-
-/**
- * The pattern comes from the file, and a backtracking matcher can be made to run for ever. What real rules use stays:
- * a repeat inside a repeat, or alternatives inside one, is what makes matching exponential, and is refused.
- */
-function checkPattern(pattern: string, place: ErrorPlace): void {
-  const fail = (why: string): never => {
-    throw new UnsupportedError(`The rule "${pattern.slice(0, 80)}" of \`dynamic\` ${why}.`, {
-      hint: "Write the module names out, or use plain .* between their parts.",
-      ...place,
-    });
-  };
-  if (pattern.length > PATTERN_LENGTH) fail(`is longer than ${PATTERN_LENGTH} characters`);
-  try {
-    new RegExp(pattern);
-  } catch (cause) {
-    throw new FormatError(`The rule "${pattern}" of \`dynamic\` is no regular expression.`, {
-      ...place,
-      cause,
-    });
-  }
-  let repeats = 0;
-  /** One entry per open group: does it hold a repeat or an alternative? */
-  const open: boolean[] = [];
-  for (let i = 0; i < pattern.length; i++) {
-    const character = pattern[i];
-    if (character === "\\") {
-      i++;
-      if (/[1-9k]/.test(pattern[i] ?? "")) fail("refers back to a group");
-    } else if (character === "[") {
-      while (++i < pattern.length && pattern[i] !== "]") if (pattern[i] === "\\") i++;
-    } else if (character === "(") {
-      open.push(false);
-    } else if (character === "|") {
-      if (open.length > 0) open[open.length - 1] = true;
-    } else if (character === ")") {
-      const risky = open.pop() ?? false;
-      if (risky && /^[*+{]/.test(pattern.slice(i + 1)))
-        fail("repeats a group that repeats or branches inside");
-      if (risky && open.length > 0) open[open.length - 1] = true;
-    } else if (character === "*" || character === "+" || character === "{") {
-      repeats++;
-      open.fill(true);
-    } else if (character === "?" && pattern[i - 1] !== "(") {
-      open.fill(true);
-    }
-  }
-  if (repeats > REPEAT_COUNT) fail(`has more than ${REPEAT_COUNT} repeats`);
 }
 
 /** JSON has no `undefined`, and these objects are compared and printed. */

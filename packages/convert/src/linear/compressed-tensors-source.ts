@@ -4,7 +4,14 @@ import {
   compressedTensorsCodec,
   parseCompressedTensorsConfig,
 } from "@requant/compressed-tensors";
-import { type ErrorPlace, readWords } from "@requant/core";
+import {
+  type ErrorPlace,
+  isCodecError,
+  namePattern,
+  type PatternBudget,
+  patternBudget,
+  readWords,
+} from "@requant/core";
 import {
   groupSizeByCount,
   groupWord,
@@ -123,22 +130,26 @@ function groupOf(config: CompressedTensorsConfig, module: string): CompressedTen
   );
 }
 
+const matchers = new WeakMap<readonly string[], readonly ((module: string) => boolean)[]>();
+
 /** Names, or "re:" and a regular expression that matches from the start. */
 function matchesAny(patterns: readonly string[], module: string): boolean {
-  return patterns.some((pattern) => {
-    if (!pattern.startsWith("re:")) return pattern === module || module.endsWith(`.${pattern}`);
-    const expression = safeExpression(pattern.slice(3));
-    return expression?.test(module) === true;
-  });
+  let known = matchers.get(patterns);
+  if (known === undefined) {
+    const budget = patternBudget();
+    known = patterns.map((pattern) => matcherOf(pattern, budget));
+    matchers.set(patterns, known);
+  }
+  return known.some((matches) => matches(module));
 }
 
-/** Patterns come from the file: those that could run for ever, or are none, match nothing. */
-function safeExpression(pattern: string): RegExp | undefined {
-  const nested = /\([^)]*[*+{|][^)]*\)[*+{]/.test(pattern);
-  if (pattern.length > 512 || nested || (pattern.match(/[*+{]/g)?.length ?? 0) > 8) return undefined;
+/** Patterns come from the file: those that are none, or cannot be matched in bounded time, match nothing. */
+function matcherOf(pattern: string, budget: PatternBudget): (module: string) => boolean {
+  if (!pattern.startsWith("re:")) return (module) => pattern === module || module.endsWith(`.${pattern}`);
   try {
-    return new RegExp(`^(?:${pattern})`);
-  } catch {
-    return undefined;
+    return namePattern(pattern.slice(3), budget);
+  } catch (error) {
+    if (isCodecError(error)) return () => false;
+    throw error;
   }
 }
