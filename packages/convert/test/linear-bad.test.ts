@@ -1,5 +1,5 @@
 /** Packed directories that contradict themselves: each refusal names the module and what was expected. */
-import { type MemoryStore, memoryStore } from "@requant/core";
+import { isCodecError, type MemoryStore, memoryStore } from "@requant/core";
 import { openSafetensors, writeSafetensors } from "@requant/safetensors";
 import { describe, expect, test } from "vitest";
 import { inspectModel, openModel, parseTarget, planConversion } from "../src/index.ts";
@@ -166,6 +166,38 @@ describe("EXL2", () => {
     const found = await refusal(await changed(await exl2Directory([4, 3], true), edit));
     expect(found).toMatchObject({ code: "FORMAT", tensor: MODULE });
     expect(found.message).toMatch(message);
+  });
+});
+
+describe("rules that a matcher which goes back would never be done with", () => {
+  const evil = ["((a+))+$", "(?:a|a)*b", `${"a*".repeat(9)}b`];
+  const name = `model.${"a".repeat(200)}.weight`;
+  const longName = (tensors: Map<string, Part>): void => {
+    const bytes = new Uint8Array(4);
+    for (const suffix of ["qweight", "weight_packed"])
+      tensors.set(name.replace("weight", suffix), {
+        name: name.replace("weight", suffix),
+        encoding: "I32",
+        shape: [1, 1],
+        bytes,
+      });
+  };
+
+  test.each([
+    ["gptq", gptq, (rule: string) => ({ dynamic: { [`-:model\\.${rule}`]: {} } })],
+    ["compressed-tensors", packed, (rule: string) => ({ ignore: [`re:model\\.${rule}`] })],
+  ] as const)("%s answers soon", async (_, make, rules) => {
+    for (const rule of evil) {
+      const store = await changed(await make(), (tensors, json) => {
+        longName(tensors);
+        Object.assign(Object(json["quantization_config"]), rules(rule));
+      });
+      const started = process.cpuUsage();
+      await openModel({ store })
+        .then(inspectModel)
+        .catch((error: unknown) => expect(isCodecError(error)).toBe(true));
+      expect(process.cpuUsage(started).user).toBeLessThan(2e6);
+    }
   });
 });
 
