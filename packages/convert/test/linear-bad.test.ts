@@ -1,5 +1,5 @@
 /** Packed directories that contradict themselves: each refusal names the module and what was expected. */
-import { isCodecError, type MemoryStore, memoryStore } from "@requant/core";
+import { type MemoryStore, memoryStore } from "@requant/core";
 import { openSafetensors, writeSafetensors } from "@requant/safetensors";
 import { describe, expect, test } from "vitest";
 import { inspectModel, openModel, parseTarget, planConversion } from "../src/index.ts";
@@ -170,17 +170,15 @@ describe("EXL2", () => {
 });
 
 describe("rules that a matcher which goes back would never be done with", () => {
-  const evil = ["((a+))+$", "(?:a|a)*b", `${"a*".repeat(9)}b`];
-  const name = `model.${"a".repeat(200)}.weight`;
+  const evil = ["((a+))+b", "(?:a|a)*b", `${"a*".repeat(8)}b`];
+  /** One module gets a name that the rules are made for. */
   const longName = (tensors: Map<string, Part>): void => {
-    const bytes = new Uint8Array(4);
-    for (const suffix of ["qweight", "weight_packed"])
-      tensors.set(name.replace("weight", suffix), {
-        name: name.replace("weight", suffix),
-        encoding: "I32",
-        shape: [1, 1],
-        bytes,
-      });
+    for (const [name, tensor] of [...tensors]) {
+      if (!name.startsWith(`${MODULE}.`)) continue;
+      tensors.delete(name);
+      const long = name.replace(MODULE, `model.${"a".repeat(200)}`);
+      tensors.set(long, { ...tensor, name: long });
+    }
   };
 
   test.each([
@@ -193,9 +191,8 @@ describe("rules that a matcher which goes back would never be done with", () => 
         Object.assign(Object(json["quantization_config"]), rules(rule));
       });
       const started = process.cpuUsage();
-      await openModel({ store })
-        .then(inspectModel)
-        .catch((error: unknown) => expect(isCodecError(error)).toBe(true));
+      const model = await openModel({ store });
+      expect((await inspectModel(model)).tensorCount).toBeGreaterThan(0);
       expect(process.cpuUsage(started).user).toBeLessThan(2e6);
     }
   });
