@@ -1,5 +1,20 @@
-import { loadHalf } from "./half";
+import { loadHalf, storeHalf } from "./half";
+import { codebookIQ2_XXS } from "./iq/codebooks";
 import { evenSigns, gridIQ2_XXS, storeSigned, twoEights } from "./iq/decode";
+import {
+  ALL,
+  beginBlock,
+  codes,
+  fitEights,
+  isUnusual,
+  magnitudes,
+  scaleCode,
+  signs,
+  splitEvenSigns,
+  weights,
+} from "./iq/grid-fit";
+import { searchPositiveScale } from "./positive-search";
+import { addSquares, importanceWeights } from "./sub-block-lanes";
 
 /** Twin of src/types/iq2_xxs.ts. */
 export function dequantizeIQ2_XXS(bytes: usize, blocks: i32, out: usize): void {
@@ -15,4 +30,67 @@ export function dequantizeIQ2_XXS(bytes: usize, blocks: i32, out: usize): void {
       storeSigned(out + 64, twoEights(gridIQ2_XXS, (codes >> 16) & 255, codes >> 24), second, scale);
     }
   }
+}
+
+const scales: usize = memory.data(32);
+const ignoredLevels: usize = memory.data(32);
+
+/** Returns how many blocks are left for the codec: the first of them is unusual. */
+export function quantizeWeightedIQ2_XXS(
+  values: usize,
+  blocks: i32,
+  out: usize,
+  importance: usize,
+  variance: f32,
+): i32 {
+  for (; blocks > 0; blocks--, values += 1024, out += 66, importance += 1024) {
+    if (!quantizeBlock(values, out, importance)) return blocks;
+  }
+  return 0;
+}
+
+function quantizeBlock(values: usize, out: usize, importance: usize): bool {
+  beginBlock();
+  memory.fill(out, 0, 66);
+  const variance: f32 = addSquares(values, 256, 0) / 256;
+  let maxScale: f32 = 0;
+  for (let sub: usize = 0; sub < 8; sub++) {
+    const from = values + 128 * sub;
+    store<f32>(scales + 4 * sub, 0);
+    importanceWeights(from, 32, variance, importance + 128 * sub, weights);
+    const max = splitEvenSigns(from, 32);
+    if (isUnusual) return false;
+    if (max < <f32>1e-15) continue;
+    const firstScale = searchPositiveScale(magnitudes, 32, 4, weights, ignoredLevels);
+    const reach = firstScale * 3;
+    if (reach <= 0) continue;
+    let scale = fitEights(codebookIQ2_XXS, 4, 6, ALL, reach, firstScale);
+    if (isUnusual) return false;
+    let flip: u32 = 0;
+    if (scale < 0) {
+      scale = -scale;
+      flip = 0x0fffffff;
+    }
+    store<f32>(scales + 4 * sub, scale);
+    maxScale = scale > maxScale ? scale : maxScale;
+    const packed = load<u32>(signs);
+    const signCodes =
+      (packed & 127) | ((packed & 0x7f00) >> 1) | ((packed & 0x7f0000) >> 2) | ((packed & 0x7f000000) >> 3);
+    for (let group: usize = 0; group < 4; group++) {
+      store<u8>(out + 8 * sub + group, load<u8>(codes + 2 * group), 2);
+    }
+    store<u32>(out + 8 * sub, signCodes ^ flip, 6);
+  }
+  if (maxScale == 0) {
+    memory.fill(out, 0, 66);
+    return true;
+  }
+  const d: f32 = maxScale / 31;
+  storeHalf(out, d);
+  const inverse: f32 = <f32>1 / d;
+  for (let sub: usize = 0; sub < 8; sub++) {
+    const at = out + 8 * sub;
+    store<u8>(at, <u32>load<u8>(at, 9) | (scaleCode(inverse, load<f32>(scales + 4 * sub)) << 4), 9);
+  }
+  return true;
 }

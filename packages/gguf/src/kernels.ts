@@ -11,13 +11,24 @@ import {
   IQ3_S_GRID,
   IQ3_XXS_GRID,
 } from "./types/iq/grids.ts";
+import { kernelCodebook } from "./types/iq/kernel-codebook.ts";
 
 function grid(name: string, gaps: string, shape: GridShape, values: readonly number[]): KernelTable {
-  return { addressExport: `table${name}`, make: () => decodedGrid(gaps, shape, values) };
+  return { export: { says: `table${name}` }, make: () => decodedGrid(gaps, shape, values) };
+}
+
+function codebook(name: string, gaps: string, shape: GridShape, distanceCount: number): KernelTable {
+  return { export: { isTold: `place${name}` }, make: () => kernelCodebook(gaps, shape, distanceCount) };
 }
 
 /** Eight times the values, so that they stay integers when an eighth is added. */
 const IQ1_VALUES: readonly number[] = [-8, 0, 8];
+
+const iq2_xxs: KernelTable = /* @__PURE__ */ codebook("IQ2_XXS", IQ2_XXS_GRID, EIGHT_OF_THREE, 2);
+const iq2_xs: KernelTable = /* @__PURE__ */ codebook("IQ2_XS", IQ2_XS_GRID, EIGHT_OF_THREE, 2);
+const iq2_s: KernelTable = /* @__PURE__ */ codebook("IQ2_S", IQ2_S_GRID, EIGHT_OF_THREE, 1);
+const iq3_xxs: KernelTable = /* @__PURE__ */ codebook("IQ3_XXS", IQ3_XXS_GRID, FOUR_OF_EIGHT, 2);
+const iq3_s: KernelTable = /* @__PURE__ */ codebook("IQ3_S", IQ3_S_GRID, FOUR_OF_EIGHT, 3);
 
 const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm, {
   dequantizeIQ1_S: /* @__PURE__ */ grid("IQ1", IQ1_GRID, EIGHT_OF_THREE, IQ1_VALUES),
@@ -27,6 +38,14 @@ const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm, {
   dequantizeIQ2_S: /* @__PURE__ */ grid("IQ2_S", IQ2_S_GRID, EIGHT_OF_THREE, IQ2_VALUES),
   dequantizeIQ3_XXS: /* @__PURE__ */ grid("IQ3_XXS", IQ3_XXS_GRID, FOUR_OF_EIGHT, IQ3_XXS_VALUES),
   dequantizeIQ3_S: /* @__PURE__ */ grid("IQ3_S", IQ3_S_GRID, FOUR_OF_EIGHT, IQ3_S_VALUES),
+  quantizeWeightedIQ2_XXS: iq2_xxs,
+  quantizeWeightedIQ2_XS: iq2_xs,
+  quantizeIQ2_S: iq2_s,
+  quantizeWeightedIQ2_S: iq2_s,
+  quantizeIQ3_XXS: iq3_xxs,
+  quantizeWeightedIQ3_XXS: iq3_xxs,
+  quantizeIQ3_S: iq3_s,
+  quantizeWeightedIQ3_S: iq3_s,
 });
 
 /** Types whose search compares with the mean square of the whole row when there is an importance matrix. */

@@ -201,7 +201,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
       }
     });
 
-    it.runIf(hasKernel(`quantize${name}`))(`${name}: quantizes as its codec does`, () => {
+    it.runIf(hasKernel(`quantize${name}`) || hasKernel(`quantizeWeighted${name}`))(`${name}: quantizes as its codec does`, () => {
       const weights = testImportance(seed, columns);
       const zeroWeights = weights.map((value, j) => (j % 5 === 0 || (j & 64) !== 0 ? 0 : value));
       const sets: readonly (readonly [string, Float32Array])[] = [

@@ -17,6 +17,9 @@ export interface BlockTwinOptions {
  * `quantize<name>(values, blocks, out)` and `quantizeWeighted<name>(values, blocks, out, importance, variance)` of
  * `kernels`, where they exist; the codec itself everywhere else. Arrays that live in a `KernelBuffer` are worked on in
  * place, others go through scratch memory.
+ *
+ * A `quantize…` export may return how many of its blocks it has not done: it met one with numbers that its arithmetic does
+ * not cover, such as NaN. The codec does that block, and the kernel goes on after it. Blocks must not depend on each other.
  */
 export function blockTwin(
   codec: BlockCodec,
@@ -107,6 +110,18 @@ export function blockTwin(
     return Math.fround(sum / rowLength);
   }
 
+  /** Block `index` of what is in memory, by the codec. */
+  function quantizeOne(index: number, from: number, to: number, weights: number): void {
+    const { buffer } = kernelMemory();
+    const start = 4 * blockSize * index;
+    quantize?.(
+      new Float32Array(buffer, from + start, blockSize),
+      blockSize,
+      new Uint8Array(buffer, to + blockByteLength * index, blockByteLength),
+      weights === 0 ? undefined : new Float32Array(buffer, weights + start, blockSize),
+    );
+  }
+
   /** `count` blocks from block `first` on, all of one row if there is an importance matrix. */
   function quantizeBlocks(
     kernel: Kernel,
@@ -142,7 +157,13 @@ export function blockTwin(
         }
       }
       const to = outInside ? out.byteOffset + byteStart : scratchOffset(1);
-      kernel(from, blocks, to, weights, variance);
+      for (let left = blocks; left > 0; left--) {
+        const at = blocks - left;
+        const column = 4 * blockSize * at;
+        const target = to + blockByteLength * at;
+        left = kernel(from + column, left, target, weights === 0 ? 0 : weights + column, variance) || 0;
+        if (left > 0) quantizeOne(blocks - left, from, to, weights);
+      }
       if (!outInside) out.set(new Uint8Array(buffer, to, blocks * blockByteLength), byteStart);
     }
   }

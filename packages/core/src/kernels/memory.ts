@@ -1,7 +1,7 @@
 /**
  * The one WebAssembly memory of this thread, shared by the kernels of all packages: what one package's kernel writes,
  * another's reads without a copy. The first part belongs to the modules (scripts/build-kernels.mjs says which range is
- * whose), then comes scratch for arrays that live elsewhere, then the buffers that callers allocate.
+ * whose), then comes scratch for arrays that live elsewhere, then room for tables, then the buffers that callers allocate.
  */
 
 /** Where the modules' constants end. */
@@ -13,17 +13,26 @@ export const SCRATCH_BYTE_LENGTH: number = 64 * 1024;
 /** Scratch areas: input, output, importance matrix. */
 const SCRATCH_COUNT = 3;
 
+/**
+ * Room for tables that are made when a kernel is first asked for. It is there from the start because memory that grows
+ * takes callers' views away; the system gives a page only when something is written to it. The codebooks of all IQ types
+ * take 4.4 MiB.
+ */
+const TABLES_BYTE_LENGTH = 5 * 1024 * 1024;
+
 /** No buffer shares a cache line with another. */
 const ALIGNMENT = 64;
 
 const PAGE = 65536;
+
+const TABLES_START = STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH;
 
 let memory: WebAssembly.Memory | undefined;
 
 /** The memory, made at first use. */
 export function kernelMemory(): WebAssembly.Memory {
   memory ??= new WebAssembly.Memory({
-    initial: (STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH) / PAGE,
+    initial: (TABLES_START + TABLES_BYTE_LENGTH) / PAGE,
     maximum: 65536,
   });
   return memory;
@@ -32,6 +41,17 @@ export function kernelMemory(): WebAssembly.Memory {
 /** Where scratch area `index` begins. */
 export function scratchOffset(index: 0 | 1 | 2): number {
   return STATIC_BYTE_LENGTH + index * SCRATCH_BYTE_LENGTH;
+}
+
+let tablesEnd = TABLES_START;
+
+/** The start of `byteLength` bytes for a table, for good and a multiple of `ALIGNMENT`; undefined when there is no room. */
+export function placeTable(byteLength: number): number | undefined {
+  const start = tablesEnd;
+  const end = start + Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT;
+  if (end > TABLES_START + TABLES_BYTE_LENGTH) return undefined;
+  tablesEnd = end;
+  return start;
 }
 
 /** Free ranges in rising order, never adjacent. */

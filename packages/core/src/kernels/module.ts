@@ -1,4 +1,4 @@
-import { kernelMemory } from "./memory.ts";
+import { kernelMemory, placeTable } from "./memory.ts";
 import { kernelsAreInstalled } from "./switch.ts";
 
 /** An exported kernel: addresses in the shared memory and counts in, nothing or a number out. */
@@ -10,9 +10,13 @@ export interface KernelModule {
   kernel(name: string): Kernel | undefined;
 }
 
-/** Bytes that kernels need in memory and that TypeScript makes: the module exports a function that says where. */
+/** Bytes that kernels need in memory and that TypeScript makes. */
 export interface KernelTable {
-  readonly addressExport: string;
+  /**
+   * Where they go: the export that says where the module has room for them; or, for what is too large to have a place of
+   * its own, the export that is told where they have been placed.
+   */
+  readonly export: { readonly says: string } | { readonly isTold: string };
   readonly make: () => Uint8Array | Int8Array;
 }
 
@@ -29,13 +33,18 @@ export function kernelModule(wasm: string, tables: Readonly<Record<string, Kerne
       exports ??= instantiate(wasm);
       const found = exported(exports, name);
       const table = tables[name];
-      if (found !== undefined && table !== undefined && !filled.has(table.addressExport)) {
-        const address = exported(exports, table.addressExport)?.();
-        if (address === undefined) return undefined;
-        const bytes = table.make();
-        new Uint8Array(kernelMemory().buffer, address, bytes.length).set(bytes);
-        filled.add(table.addressExport);
-      }
+      if (found === undefined || table === undefined) return found;
+      const place = table.export;
+      const placeName = "says" in place ? place.says : place.isTold;
+      if (filled.has(placeName)) return found;
+      const ask = exported(exports, placeName);
+      if (ask === undefined) return undefined;
+      const bytes = table.make();
+      const address = "says" in place ? ask() : placeTable(bytes.length);
+      if (address === undefined) return undefined;
+      new Uint8Array(kernelMemory().buffer, address, bytes.length).set(bytes);
+      if ("isTold" in place) ask(address);
+      filled.add(placeName);
       return found;
     },
   };
