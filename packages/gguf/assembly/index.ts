@@ -1,8 +1,8 @@
 /** The kernels of @requant/gguf. What each must do is written in the codec of the same file name in src/types/. */
 export { placeIQ1, placeIQ2_S, placeIQ2_XS, placeIQ2_XXS, placeIQ3_S, placeIQ3_XXS } from "./iq/codebooks";
 export { tableIQ1, tableIQ2_S, tableIQ2_XS, tableIQ2_XXS, tableIQ3_S, tableIQ3_XXS } from "./iq/decode";
-export { dequantizeIQ1_M } from "./iq1_m";
-export { dequantizeIQ1_S } from "./iq1_s";
+export { dequantizeIQ1_M, quantizeIQ1_M, quantizeWeightedIQ1_M } from "./iq1_m";
+export { dequantizeIQ1_S, quantizeWeightedIQ1_S } from "./iq1_s";
 export { dequantizeIQ2_S, quantizeIQ2_S, quantizeWeightedIQ2_S } from "./iq2_s";
 export { dequantizeIQ2_XS, quantizeWeightedIQ2_XS } from "./iq2_xs";
 export { dequantizeIQ2_XXS, quantizeWeightedIQ2_XXS } from "./iq2_xxs";

@@ -24,6 +24,7 @@ function codebook(name: string, gaps: string, shape: GridShape, distanceCount: n
 /** Eight times the values, so that they stay integers when an eighth is added. */
 const IQ1_VALUES: readonly number[] = [-8, 0, 8];
 
+const iq1: KernelTable = /* @__PURE__ */ codebook("IQ1", IQ1_GRID, EIGHT_OF_THREE, 3);
 const iq2_xxs: KernelTable = /* @__PURE__ */ codebook("IQ2_XXS", IQ2_XXS_GRID, EIGHT_OF_THREE, 2);
 const iq2_xs: KernelTable = /* @__PURE__ */ codebook("IQ2_XS", IQ2_XS_GRID, EIGHT_OF_THREE, 2);
 const iq2_s: KernelTable = /* @__PURE__ */ codebook("IQ2_S", IQ2_S_GRID, EIGHT_OF_THREE, 1);
@@ -38,6 +39,9 @@ const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm, {
   dequantizeIQ2_S: /* @__PURE__ */ grid("IQ2_S", IQ2_S_GRID, EIGHT_OF_THREE, IQ2_VALUES),
   dequantizeIQ3_XXS: /* @__PURE__ */ grid("IQ3_XXS", IQ3_XXS_GRID, FOUR_OF_EIGHT, IQ3_XXS_VALUES),
   dequantizeIQ3_S: /* @__PURE__ */ grid("IQ3_S", IQ3_S_GRID, FOUR_OF_EIGHT, IQ3_S_VALUES),
+  quantizeWeightedIQ1_S: iq1,
+  quantizeIQ1_M: iq1,
+  quantizeWeightedIQ1_M: iq1,
   quantizeWeightedIQ2_XXS: iq2_xxs,
   quantizeWeightedIQ2_XS: iq2_xs,
   quantizeIQ2_S: iq2_s,
