@@ -13,8 +13,15 @@ import {
   splitEvenSigns,
   weights,
 } from "./iq/grid-fit";
-import { searchPositiveScale } from "./positive-search";
-import { addSquares, importanceWeights } from "./sub-block-lanes";
+import { searchPositiveScales } from "./positive-search";
+import {
+  addSquares,
+  scales as firstScales,
+  importanceWeights,
+  transpose,
+  values as transposed,
+  WEIGHTS,
+} from "./sub-block-lanes";
 
 /** Twin of src/types/iq2_xxs.ts. */
 export function dequantizeIQ2_XXS(bytes: usize, blocks: i32, out: usize): void {
@@ -33,7 +40,10 @@ export function dequantizeIQ2_XXS(bytes: usize, blocks: i32, out: usize): void {
 }
 
 const scales: usize = memory.data(32);
-const ignoredLevels: usize = memory.data(32);
+
+/** Magnitudes and weights of the whole block, before they go to lanes. */
+const allMagnitudes: usize = memory.data(1024);
+const allWeights: usize = memory.data(1024);
 
 /** Returns how many blocks are left for the codec: the first of them is unusual. */
 export function quantizeWeightedIQ2_XXS(
@@ -53,15 +63,23 @@ function quantizeBlock(values: usize, out: usize, importance: usize): bool {
   beginBlock();
   memory.fill(out, 0, 66);
   const variance: f32 = addSquares(values, 256, 0) / 256;
+  for (let sub: usize = 0; sub < 8; sub++) {
+    importanceWeights(values + 128 * sub, 32, variance, importance + 128 * sub, weights);
+    splitEvenSigns(values + 128 * sub, 32);
+    if (isUnusual) return false;
+    memory.copy(allMagnitudes + 128 * sub, magnitudes, 128);
+    memory.copy(allWeights + 128 * sub, weights, 128);
+  }
+  transpose(allMagnitudes, 32, 2, transposed);
+  transpose(allWeights, 32, 2, transposed + WEIGHTS);
+  searchPositiveScales(2, 32, 4);
   let maxScale: f32 = 0;
   for (let sub: usize = 0; sub < 8; sub++) {
     const from = values + 128 * sub;
     store<f32>(scales + 4 * sub, 0);
-    importanceWeights(from, 32, variance, importance + 128 * sub, weights);
-    const max = splitEvenSigns(from, 32);
-    if (isUnusual) return false;
-    if (max < <f32>1e-15) continue;
-    const firstScale = searchPositiveScale(magnitudes, 32, 4, weights, ignoredLevels);
+    memory.copy(weights, allWeights + 128 * sub, 128);
+    if (splitEvenSigns(from, 32) < <f32>1e-15) continue;
+    const firstScale = load<f32>(firstScales + 4 * sub);
     const reach = firstScale * 3;
     if (reach <= 0) continue;
     let scale = fitEights(codebookIQ2_XXS, 4, 6, ALL, reach, firstScale);

@@ -201,7 +201,8 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
       }
     });
 
-    it.runIf(hasKernel(`quantize${name}`) || hasKernel(`quantizeWeighted${name}`))(`${name}: quantizes as its codec does`, () => {
+    const quantizes = hasKernel(`quantize${name}`) || hasKernel(`quantizeWeighted${name}`);
+    it.runIf(quantizes)(`${name}: quantizes as its codec does`, () => {
       const weights = testImportance(seed, columns);
       const zeroWeights = weights.map((value, j) => (j % 5 === 0 || (j & 64) !== 0 ? 0 : value));
       const sets: readonly (readonly [string, Float32Array])[] = [

@@ -69,7 +69,7 @@ const constants = memory.data<u32>([
 const transposition = memory.data<u8>([0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]);
 
 /** Part of Σ root × scale² that makes a unit, and part of Σ root × magnitude²; see nearest.ts. */
-const UNIT_OF_SCALE: f32 = 0.002;
+const UNIT_OF_SCALE: f32 = 0.004;
 const UNIT_OF_VALUES: f32 = 1.0 / 65536.0;
 
 /** 2^-120: a unit's inverse is finite. */

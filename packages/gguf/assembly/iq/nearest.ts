@@ -155,7 +155,12 @@ export function nearestOfEight(
   least = i8x16.min_u(least, v128.shuffle<i32>(least, least, 1, 0, 3, 2));
   least = i8x16.min_u(least, i32x4.shr_u(least, 16));
   least = i8x16.min_u(least, i16x8.shr_u(least, 8));
-  const limit = i8x16.add_sat_u(i8x16.splat(i8x16.extract_lane_u(least, 0)), v128.load(patterns, 80));
+  const floor = i8x16.extract_lane_u(least, 0);
+  if (floor > 245) {
+    // The unit is too small to tell members apart.
+    return nearestOfEight(codebook, entry, wanted, weights, value0, value1, value2, inverseUnit / 16);
+  }
+  const limit = i8x16.add(i8x16.splat(<i8>floor), v128.load(patterns, 80));
   let found: usize = ~0;
   let best: f32 = -1;
   for (let block: usize = 0; block < blocks; block++) {

@@ -15,7 +15,11 @@ import { buildCodebook, decodedGrid, type GridShape } from "./codebook.ts";
 const EIGHTS_MAP_LENGTH = 6564;
 const FOURS_MAP_LENGTH = 4096;
 
-export function kernelCodebook(gaps: string, shape: GridShape, distanceCount: number): Uint8Array<ArrayBuffer> {
+export function kernelCodebook(
+  gaps: string,
+  shape: GridShape,
+  distanceCount: number,
+): Uint8Array<ArrayBuffer> {
   const { codes, neighbours } = buildCodebook(gaps, shape, distanceCount);
   const { dimensions, bitWidth, levelCount } = shape;
   const ofEight = dimensions === 8;
@@ -78,4 +82,3 @@ export function kernelCodebook(gaps: string, shape: GridShape, distanceCount: nu
   }
   return bytes;
 }
-
