@@ -6,6 +6,7 @@ import { F16 } from "../src/codec/f16.ts";
 import { blockTwin } from "../src/kernels/block-twin.ts";
 import { allocateKernelBuffer } from "../src/kernels/buffer.ts";
 import { withKernels } from "../src/kernels/float.ts";
+import { kernelMemory } from "../src/kernels/memory.ts";
 import { kernelModule } from "../src/kernels/module.ts";
 import { installKernels, kernelsAreInstalled, uninstallKernels } from "../src/kernels/switch.ts";
 
@@ -110,6 +111,52 @@ describe("a codec whose kernels cannot run", () => {
       if (!on) uninstallKernels();
       expect(() => twin.dequantize(new Uint8Array(3), new Float32Array(2))).toThrow(/F16/);
       expect(() => twin.quantize?.(new Float32Array(4), 3, new Uint8Array(8))).toThrow(/F16/);
+    }
+  });
+});
+
+describe("a kernel that leaves blocks", () => {
+  const values = Float32Array.from({ length: 40 }, (_, i) => (i % 7 === 3 ? -i : i));
+  const weights = Float32Array.from({ length: 40 }, (_, i) => 100 + i);
+
+  /** One weight per block, in two bytes: itself and who wrote it, the kernel (1) or the codec (2, and the importance). */
+  const codec: BlockCodec = {
+    ...F16,
+    name: "TEST",
+    importance: "used",
+    quantize(given, rowLength, out, importance) {
+      expect(given.length).toBe(rowLength);
+      given.forEach((value, i) => {
+        out[2 * i] = -value;
+        out[2 * i + 1] = importance?.[i] ?? 2;
+      });
+    },
+  };
+
+  /** Does not do negative weights. */
+  function kernel(from: number, blocks: number, to: number): number {
+    const { buffer } = kernelMemory();
+    for (let done = 0; done < blocks; done++) {
+      const value = new Float32Array(buffer, from + 4 * done, 1)[0] ?? 0;
+      if (value < 0) return blocks - done;
+      new Uint8Array(buffer, to + 2 * done, 2).set([value, 1]);
+    }
+    return 0;
+  }
+  const twin = blockTwin(codec, { kernel: () => kernel });
+
+  it.each([true, false])("has the codec do the unusual ones and goes on (in its memory: %s)", (inside) => {
+    for (const importance of [undefined, weights]) {
+      const buffer = allocateKernelBuffer(240);
+      const input = inside ? buffer.floats(0, 40) : new Float32Array(40);
+      const out = inside ? buffer.bytes(160, 240) : new Uint8Array(80);
+      input.set(values);
+      twin.quantize?.(input, 40, out, importance);
+      values.forEach((value, i) => {
+        const writer = value < 0 ? (importance?.[i] ?? 2) : 1;
+        expect([...out.subarray(2 * i, 2 * i + 2)]).toEqual([Math.abs(value), writer]);
+      });
+      buffer.release();
     }
   });
 });

@@ -218,10 +218,25 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
       }
     });
 
+    it.runIf(hasKernel(`dequantize${name}`))(`${name}: ordinary rows are left to no codec`, () => {
+      const values = ordinaryRows(random, 4);
+      let calls = 0;
+      const counted = withKernels({
+        ...codec,
+        ...(codec.quantize && { quantize: () => void calls++ }),
+      });
+      const weights = testImportance(seed, columns);
+      const out = new Uint8Array((values.length / codec.blockSize) * codec.blockByteLength);
+      if (hasKernel(`quantize${name}`)) counted.quantize?.(values, columns, out);
+      if (hasKernel(`quantizeWeighted${name}`)) counted.quantize?.(values, columns, out, weights);
+      expect(calls).toBe(0);
+    });
+
     const quantizes = hasKernel(`quantize${name}`) || hasKernel(`quantizeWeighted${name}`);
     it.runIf(quantizes)(`${name}: quantizes as its codec does`, () => {
       const weights = testImportance(seed, columns);
       const zeroWeights = weights.map((value, j) => (j % 5 === 0 || (j & 64) !== 0 ? 0 : value));
+      const wideWeights = weights.map(() => 2 ** (60 * random() - 30));
       const sets: readonly (readonly [string, Float32Array])[] = [
         ["kinds", testMatrix(seed, rowKinds.length, columns)],
         ["ordinary", ordinaryRows(random, 6)],
@@ -232,6 +247,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
           ["plain", undefined],
           ["imatrix", weights],
           ["imatrix with zeros", zeroWeights],
+          ["imatrix of all sizes", wideWeights],
         ] as const) {
           if (importances !== undefined && importance !== "ignored" && !hasKernel(`quantizeWeighted${name}`))
             continue;

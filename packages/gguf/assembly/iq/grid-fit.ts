@@ -172,20 +172,27 @@ export function splitEvenSigns(from: usize, count: usize): f32 {
   return split(from, count, true);
 }
 
+/** Another weight's level to the indices: value 1 up to 2, 3 below 4, where 5 begins. Ties go to even levels. */
+// @ts-ignore: decorator
+@inline
+function withLevel(index: v128, scaled: v128): v128 {
+  const isUpper = f32x4.ge(scaled, v128.load(constants, 64));
+  const isNotLowest = f32x4.gt(scaled, v128.load(constants, 96));
+  return i32x4.sub(i32x4.sub(i32x4.add(index, i32x4.shl(index, 1)), isNotLowest), isUpper);
+}
+
 /** Indices to the map of eight weights under four inverse scales. */
 // @ts-ignore: decorator
 @inline
 function indexOfEight(from: usize, inverse: v128): v128 {
-  const two = v128.load(constants, 96);
-  const four = v128.load(constants, 64);
-  let index = i32x4.splat(0);
-  for (let at = from + 28; at >= from; at -= 4) {
-    // value 1 below 2, 3 up to but for 4, which rounds to 5: ties go to even levels
-    const scaled = f32x4.mul(inverse, v128.load32_splat(at));
-    index = i32x4.add(index, i32x4.shl(index, 1));
-    index = i32x4.sub(i32x4.sub(index, f32x4.gt(scaled, two)), f32x4.ge(scaled, four));
-  }
-  return index;
+  let index = withLevel(i32x4.splat(0), f32x4.mul(inverse, v128.load32_splat(from, 28)));
+  index = withLevel(index, f32x4.mul(inverse, v128.load32_splat(from, 24)));
+  index = withLevel(index, f32x4.mul(inverse, v128.load32_splat(from, 20)));
+  index = withLevel(index, f32x4.mul(inverse, v128.load32_splat(from, 16)));
+  index = withLevel(index, f32x4.mul(inverse, v128.load32_splat(from, 12)));
+  index = withLevel(index, f32x4.mul(inverse, v128.load32_splat(from, 8)));
+  index = withLevel(index, f32x4.mul(inverse, v128.load32_splat(from, 4)));
+  return withLevel(index, f32x4.mul(inverse, v128.load32_splat(from)));
 }
 
 /** Indices to the map of four weights. */
