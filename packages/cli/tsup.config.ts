@@ -1,18 +1,21 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig } from "tsup";
+import { directImports } from "../../scripts/direct-imports.ts";
 import { licenceNotices } from "../../scripts/licence-notices.ts";
 import { library } from "../../tsup.shared.ts";
 
 /** The thread that a conversion with several jobs starts: looked for beside the file that starts it. */
-const worker = resolve("../convert/dist/node-worker.js");
+const worker = resolve("../convert/src/workers/node-worker.ts");
 
 /**
  * The command is built with everything it needs inside: half of its start was resolving and loading the hundred
- * files of its dependencies. The library entry stays as in every other package.
+ * files of its dependencies. It is built from the sources of the other packages, because a file is what goes into one
+ * chunk or another: each subcommand then loads the files that it uses, and not all that any of them uses.
+ * The library entry stays as in every other package.
  */
 const command = defineConfig({
-  entry: { bin: "src/bin.ts", ...(existsSync(worker) ? { "node-worker": worker } : {}) },
+  entry: { bin: "src/bin.ts", "node-worker": worker },
   format: ["esm"],
   target: "node20",
   platform: "node",
@@ -27,10 +30,12 @@ const command = defineConfig({
   },
   esbuildOptions(options) {
     options.metafile = true;
+    options.conditions = ["@requant/source"];
     // whitespace only: names stay in stack traces
     options.minifyWhitespace = true;
   },
   esbuildPlugins: [
+    directImports(resolve("..")),
     {
       name: "licence-notices",
       setup(build) {

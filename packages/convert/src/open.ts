@@ -1,8 +1,8 @@
 import { FormatError } from "@requant/core";
 import { findModel } from "./find.ts";
 import type { Format } from "./format.ts";
-import { formats } from "./formats.ts";
 import type { Model, ModelLocation, OpenModelOptions } from "./model.ts";
+import { sources } from "./sources.ts";
 
 /**
  * Opens a model of any format in the list: reads headers, no weights. The caller closes it.
@@ -11,14 +11,14 @@ import type { Model, ModelLocation, OpenModelOptions } from "./model.ts";
 export async function openModel(
   location: ModelLocation,
   options: OpenModelOptions = {},
-  list: readonly Format[] = formats,
+  list: readonly Pick<Format, "source">[] = sources.map((source) => ({ source })),
 ): Promise<Model> {
   const found = await findModel(location);
   for (const { source } of list) {
     if (source !== undefined && (await source.recognises(found))) {
       const model = await source.open(found, options);
-      // a worker knows only the formats of the list, and opens as it does by default
-      return list === formats ? { ...model, origin: { ...location, limits: options.limits } } : model;
+      // a worker knows only our own formats, and opens as it does by default
+      return sources.includes(source) ? { ...model, origin: { ...location, limits: options.limits } } : model;
     }
   }
   throw new FormatError("this is no model file that Requant knows", {

@@ -2,12 +2,10 @@
 import { factFindings, headerFindings, nameFindings } from "./doctor/facts.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { tokenizerJsonFindings } from "./doctor/tokenizer-json.ts";
-import { metadataFromJson } from "./metadata-json.ts";
 import type { Model, ModelWarning } from "./model.ts";
-import type { Plan } from "./plan.ts";
 import type { VerifyReport } from "./verify.ts";
 
-function asWarnings(findings: readonly Finding[]): ModelWarning[] {
+export function asWarnings(findings: readonly Finding[]): ModelWarning[] {
   return findings.flatMap(({ code, severity, message, tensor }) =>
     severity === "note" ? [] : [{ code, message, ...(tensor === undefined ? {} : { tensor }) }],
   );
@@ -27,12 +25,6 @@ export async function modelWarnings(
     ...(gguf === undefined ? [] : asWarnings(check(gguf.metadata, tensors))),
     ...(readsTokenizer ? asWarnings(tokenizerJsonFindings(await hf.sideFiles())) : []),
   ];
-}
-
-/** Of what a plan would make: the metadata of the first GGUF file against all tensors. */
-export function planWarnings(plan: Plan): ModelWarning[] {
-  const file = plan.files.find(({ kind }) => kind === "gguf");
-  return file?.kind === "gguf" ? asWarnings(factFindings(metadataFromJson(file.metadata), plan.tensors)) : [];
 }
 
 /** Of values that a comparison has seen. */

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { parseTarget, planFakeQuantize } from "@requant/convert";
 import { UsageError } from "@requant/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";

@@ -1,6 +1,6 @@
 import { type AwqLayout, type AwqVersion, awqCodec, quantizeAwq, serializeAwqConfig } from "@requant/awq";
 import { isCodecError } from "@requant/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { LinearTarget, PlainLayout, WeightEncoder } from "./linear-target.ts";
 import { groupWord } from "./linear-weight.ts";
 import { gridWords, groupCountOf, scaleType } from "./target-words.ts";

@@ -5,7 +5,7 @@ import {
   quantizeCompressedTensors,
   serializeCompressedTensorsConfig,
 } from "@requant/compressed-tensors";
-import { z } from "zod";
+import * as z from "zod";
 import type {
   ConfigRequest,
   LayoutOffer,

@@ -13,7 +13,7 @@ import {
   recipeGroups,
   serializeExl2Config,
 } from "@requant/exl2";
-import { z } from "zod";
+import * as z from "zod";
 import type {
   Arrangement,
   LinearTarget,

@@ -19,7 +19,7 @@ import {
   quantizeGptq,
   serializeGptqConfig,
 } from "@requant/gptq";
-import { z } from "zod";
+import * as z from "zod";
 import type {
   ConfigRequest,
   LayoutOffer,

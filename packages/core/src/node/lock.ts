@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { link, open, readFile, rename, stat, unlink, utimes } from "node:fs/promises";
 import { IoError } from "../errors.ts";
 import { isMissing, systemCode } from "../io/system-error.ts";
 import { hasEnded, type Owner, thisProcess } from "./owner.ts";
+import { randomHex } from "./random-and-hash.ts";
 
 /**
  * Says "this process works on that file" to other processes. Node has no lock that the system drops when a process dies, so
@@ -22,7 +22,7 @@ const writingTime = 5_000;
 
 /** @throws IoError when a living process holds the lock */
 export async function acquireLock(path: string, subject: string): Promise<FileLock> {
-  const text = `${JSON.stringify({ ...(await thisProcess()), id: randomBytes(8).toString("hex") })}\n`;
+  const text = `${JSON.stringify({ ...(await thisProcess()), id: randomHex(8) })}\n`;
   for (;;) {
     if (await create(path, text)) break;
     await takeAway(path, subject);
@@ -85,7 +85,7 @@ async function takeAway(path: string, subject: string): Promise<void> {
   }
   if (owner !== undefined && !((await hasEnded(owner)) ?? age > silence)) throw inUse(subject, path, owner);
   // by renaming, because of several that see the dead owner at once only one gets the file
-  const mine = `${path}.${randomBytes(8).toString("hex")}`;
+  const mine = `${path}.${randomHex(8)}`;
   try {
     await rename(path, mine);
   } catch (error) {

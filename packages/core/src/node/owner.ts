@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
 import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
+import { randomHex, shortHash } from "./random-and-hash.ts";
 
 /** A process, as another one can recognise it later: numbers alone are given out again, after a restart at the latest. */
 export interface Owner {
@@ -61,7 +61,7 @@ const TAG = /^([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})[0-9a-f]{8}$/;
 /** 32 hex digits for a temporary name: unique, and telling whose it is. */
 export async function ownerTag(): Promise<string> {
   const { pid, host, started } = await thisProcess();
-  return `${pid.toString(16).padStart(8, "0")}${short(host)}${short(started)}${randomBytes(4).toString("hex")}`;
+  return `${pid.toString(16).padStart(8, "0")}${short(host)}${short(started)}${randomHex(4)}`;
 }
 
 /** Whether the process that made the tag ran on this machine and has ended. */
@@ -76,5 +76,5 @@ export async function tagIsStale(tag: string): Promise<boolean> {
 }
 
 function short(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+  return shortHash(text, 8);
 }

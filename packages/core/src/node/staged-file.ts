@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -7,6 +6,7 @@ import type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "../io
 import { asIoError, isMissing } from "../io/system-error.ts";
 import { acquireLock } from "./lock.ts";
 import { journalSuffix, lockSuffix, place, syncFolder, temporarySuffix } from "./placing.ts";
+import { shortHash } from "./random-and-hash.ts";
 
 /** Longest name, in bytes, that still has room for the dot and the suffix under the usual limit of 255. */
 const LONGEST_NAME = 200;
@@ -18,9 +18,7 @@ const LONGEST_JOURNAL = 256 * 1024 * 1024;
 function stagingPaths(path: string): { temporary: string; journal: string; lock: string } {
   const name = basename(path);
   const short =
-    Buffer.byteLength(name) <= LONGEST_NAME
-      ? name
-      : `${name.slice(0, 48)}.${createHash("sha256").update(name).digest("hex").slice(0, 16)}`;
+    Buffer.byteLength(name) <= LONGEST_NAME ? name : `${name.slice(0, 48)}.${shortHash(name, 16)}`;
   const at = (suffix: string): string => join(dirname(path), `.${short}${suffix}`);
   return { temporary: at(temporarySuffix), journal: at(journalSuffix), lock: at(lockSuffix) };
 }
