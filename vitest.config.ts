@@ -1,12 +1,65 @@
+import { existsSync } from "node:fs";
+import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({
+/** Also run in a browser here, and in the oldest Node by test/oldest-node.test.ts: they use no Node and no files. */
+const kernelSuites = "packages/*/test/kernels.test.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+const hasChromium = existsSync(CHROMIUM);
+if (!hasChromium) console.log(`Kernels in Chromium: skipped, there is no ${CHROMIUM}.`);
+
+const sources = {
   resolve: { conditions: ["@requant/source"] },
   ssr: { resolve: { conditions: ["@requant/source"] } },
+};
+const patience = { testTimeout: 60_000, hookTimeout: 120_000 };
+
+export default defineConfig({
   test: {
-    include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts", "test/**/*.test.ts"],
-    environment: "node",
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    projects: [
+      {
+        ...sources,
+        test: {
+          ...patience,
+          name: "node",
+          include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts", "test/**/*.test.ts"],
+          environment: "node",
+        },
+      },
+      ...(hasChromium
+        ? [
+            {
+              ...sources,
+              define: { "process.env.REQUANT_SEED": JSON.stringify(process.env["REQUANT_SEED"] ?? null) },
+              test: {
+                ...patience,
+                name: "chromium",
+                include: [kernelSuites],
+                browser: {
+                  enabled: true,
+                  headless: true,
+                  screenshotFailures: false,
+                  instances: [{ browser: "chromium" as const }],
+                  provider: playwright({
+                    launchOptions: {
+                      executablePath: CHROMIUM,
+                      args: [
+                        "--no-sandbox",
+                        "--disable-gpu",
+                        "--disable-quic",
+                        "--no-first-run",
+                        "--disable-background-networking",
+                        "--disable-component-update",
+                        "--disable-sync",
+                      ],
+                    },
+                  }),
+                },
+              },
+            },
+          ]
+        : []),
+    ],
   },
 });

@@ -132,9 +132,26 @@ const comparable = (values: Float32Array): Uint8Array =>
   new Uint8Array(values.map((value) => (Number.isNaN(value) ? Number.NaN : value)).buffer);
 
 function expectSame(actual: Uint8Array, expected: Uint8Array, what: string): void {
-  if (Buffer.compare(actual, expected) === 0) return;
-  const at = actual.findIndex((byte, i) => byte !== expected[i]);
+  const at = actual.length === expected.length ? actual.findIndex((byte, i) => byte !== expected[i]) : 0;
+  if (at < 0) return;
   expect.fail(`${what}: byte ${at} is ${actual[at]}, not ${expected[at]} (REQUANT_SEED=${seed})`);
+}
+
+/**
+ * The first byte of blocks that differs, or -1. The sign of a NaN scale or minimum may differ: JavaScript leaves it to the
+ * engine, and Node and Chromium do not agree.
+ */
+function firstDifference(codec: BlockCodec, actual: Uint8Array, expected: Uint8Array): number {
+  const isSignOfNaN = (i: number): boolean => {
+    const inBlock = i % codec.blockByteLength;
+    const isTop = codec.fields.some(
+      ([offset, width, count]) =>
+        width === 2 && inBlock > offset && inBlock < offset + 2 * count && (inBlock - offset) % 2 === 1,
+    );
+    const magnitude = ((expected[i]! & 0x7f) << 8) | expected[i - 1]!;
+    return isTop && (actual[i]! ^ expected[i]!) === 0x80 && magnitude > 0x7c00;
+  };
+  return actual.findIndex((byte, i) => byte !== expected[i] && !isSignOfNaN(i));
 }
 
 function quantizeGuarded(
@@ -224,7 +241,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
           withSwitch(false, () => codec.quantize?.(values, columns, expected, importances));
           for (const inside of [true, false]) {
             const actual = quantizeGuarded(twin, values, columns, importances, inside);
-            const at = actual.findIndex((byte, i) => byte !== expected[i]);
+            const at = firstDifference(codec, actual, expected);
             if (at >= 0) {
               const block = Math.floor(at / codec.blockByteLength);
               const row = Math.floor((block * codec.blockSize) / columns);
@@ -242,7 +259,9 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
           const fewWeights = importances?.slice(0, short);
           if (short > columns) continue;
           withSwitch(false, () => codec.quantize?.(few, short, expectedFew, fewWeights));
-          expectSame(quantizeGuarded(twin, few, short, fewWeights, true), expectedFew, `${set}: 3 blocks`);
+          const actualFew = quantizeGuarded(twin, few, short, fewWeights, true);
+          if (firstDifference(codec, actualFew, expectedFew) >= 0)
+            expectSame(actualFew, expectedFew, `${set}: 3 blocks`);
         }
       }
     });

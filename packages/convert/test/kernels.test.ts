@@ -1,0 +1,91 @@
+/**
+ * The kernels of the error meter and of the checksum against their TypeScript twins, and that they write to nothing: both
+ * only read, and answer with numbers. REQUANT_SEED=<number> replays a run.
+ */
+import {
+  allocateKernelBuffer,
+  installKernels,
+  kernelAddress,
+  kernelsAreInstalled,
+  uninstallKernels,
+} from "@requant/core";
+import { afterEach, describe, expect, it } from "vitest";
+import { checksum, checksumHere } from "../src/checksum.ts";
+import { comparedHere, errorMeter } from "../src/error-meter.ts";
+
+const seed = Number(process.env["REQUANT_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
+
+/** xorshift32: the numbers only have to differ from run to run. */
+function randomWords(count: number, start: number): Uint32Array<ArrayBuffer> {
+  let state = start | 1;
+  return Uint32Array.from({ length: count }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state;
+  });
+}
+
+/** Runs `use` on bytes in the kernels' memory and checks that all of it, and what surrounds it, stays as it was. */
+function untouched<T>(
+  arrays: readonly Uint8Array[],
+  shift: number,
+  use: (views: readonly Uint8Array<ArrayBuffer>[]) => T,
+): T {
+  const guard = 128;
+  const length = arrays.reduce((sum, array) => sum + Math.ceil((array.length + guard) / 4) * 4, guard);
+  const buffer = allocateKernelBuffer(Math.ceil(length / 4) * 4 + guard);
+  const before = buffer.bytes();
+  before.fill(0xc5);
+  let at = guard + shift;
+  const views = arrays.map((array) => {
+    const view = buffer.bytes(at, at + array.length);
+    view.set(array);
+    at += Math.ceil((array.length + guard / 2) / 4) * 4;
+    return view;
+  });
+  for (const view of views) expect(kernelAddress(view)).toBeTypeOf("number");
+  const copy = before.slice();
+  const result = use(views);
+  expect(
+    buffer.bytes().findIndex((byte, i) => byte !== copy[i]),
+    "first byte that was written",
+  ).toBe(-1);
+  buffer.release();
+  return result;
+}
+
+const floatsOf = (bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
+  new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+
+const lengths = [0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 4099];
+
+afterEach(installKernels);
+
+describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => {
+  it.each(lengths)("sum the errors of %i values to the same bits, and write nothing", (count) => {
+    const bytes = new Uint8Array(
+      // between 2^-64 and 2^64, so that no sum is infinite
+      randomWords(2 * count, seed ^ count).map((word) => (word & 0x807fffff) | ((64 + (word % 127)) << 23))
+        .buffer,
+    );
+    const [a, b] = [bytes.slice(0, 4 * count), bytes.slice(4 * count)];
+    const wanted = comparedHere(floatsOf(a), floatsOf(b));
+    const found = untouched([a, b], 4, ([x = a, y = b]) => {
+      const meter = errorMeter();
+      meter.add(floatsOf(x), floatsOf(y));
+      return meter.sums();
+    });
+    expect(found).toEqual(wanted);
+  });
+
+  it.each(lengths)("sum %i bytes at any address, and write nothing", (count) => {
+    const bytes = new Uint8Array(randomWords(Math.ceil(count / 4), seed ^ count).buffer).slice(0, count);
+    const wanted = checksumHere(bytes);
+    for (const shift of [0, 1, 2, 3, 5]) {
+      expect(untouched([bytes], shift, ([view = bytes]) => checksum(view))).toBe(wanted);
+    }
+    uninstallKernels();
+    expect(checksum(bytes)).toBe(wanted);
+  });
+});
