@@ -1,8 +1,9 @@
 // What a user would install: each package packed, then looked at by publint, are-the-types-wrong and our own rules.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 
@@ -26,6 +27,19 @@ function filesOf(tarball) {
   return listing
     .split("\n")
     .flatMap((line) => (line === "" || line.endsWith("/") ? [] : [line.replace(/^[^/]+\//, "")]));
+}
+
+/** Most bytes of a package's kernels, gzipped: what a page downloads for them. */
+const WASM_LIMIT = 40_000;
+
+/** The kernels of a package, gzipped; undefined where it has none. */
+function wasmByteLength(folder) {
+  const file = join(folder, "src/generated/kernels.ts");
+  if (!existsSync(file)) return undefined;
+  const [, base64] = /"([A-Za-z0-9+/=]{100,})"/.exec(readFileSync(file, "utf8"));
+  const wasm = Buffer.from(base64, "base64");
+  if (!WebAssembly.validate(wasm)) throw new Error(`${file} holds no valid module`);
+  return gzipSync(wasm, { level: 9 }).byteLength;
 }
 
 const root = resolve(import.meta.dirname, "..");
@@ -71,7 +85,13 @@ try {
       problems += 1;
       console.error(`${manifest.name}: attw:\n${error.stdout}`);
     }
-    console.log(`${manifest.name}: ${(statSync(tarball).size / 1024).toFixed(1)} kB packed`);
+    const wasm = wasmByteLength(folder);
+    if (wasm > WASM_LIMIT) {
+      problems += 1;
+      console.error(`${manifest.name}: ${wasm} bytes of wasm, gzipped; at most ${WASM_LIMIT} are allowed`);
+    }
+    const kernels = wasm === undefined ? "" : `, ${(wasm / 1024).toFixed(1)} kB of wasm gzipped`;
+    console.log(`${manifest.name}: ${(statSync(tarball).size / 1024).toFixed(1)} kB packed${kernels}`);
   }
 } finally {
   rmSync(out, { recursive: true, force: true });

@@ -103,6 +103,14 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
     expect(bytes.reduce((sum, length) => sum + length, 0)).toBeLessThan(160_000);
   });
 
+  it("loads no planner and no cryptography to inspect a file", () => {
+    const inspect = /import\("\.\/(inspect-[^"]+)"\)/.exec(readFileSync(command, "utf8"))?.[1] ?? "";
+    const files = [...loads(inspect, "first", loads("bin.js", "first"))];
+    const texts = files.map((file) => readFileSync(new URL(file, built), "utf8"));
+    expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(850_000);
+    expect(texts.filter((text) => /from ?"(?:node:)?crypto"/.test(text))).toEqual([]);
+  });
+
   it("passes on the licences of what is inside", () => {
     expect(readdirSync(built)).toContain("THIRD-PARTY-NOTICES.txt");
     const notices = readFileSync(new URL("THIRD-PARTY-NOTICES.txt", built), "utf8");

@@ -35,6 +35,34 @@ export function localCrew(
   };
 }
 
+/** Two crews as one: work goes to the one that has less to do for its size, to the first where they are even. */
+export function joinedCrew(first: Crew, second: Crew): Crew {
+  const members = [first, second].map((crew) => ({ crew, load: 0 }));
+  const capacity = first.capacity + second.capacity;
+  async function give<T>(work: (crew: Crew) => Promise<T>): Promise<T> {
+    const member = members.reduce((least, other) =>
+      other.load * least.crew.capacity < least.load * other.crew.capacity ? other : least,
+    );
+    member.load += 1;
+    try {
+      return await work(member.crew);
+    } finally {
+      member.load -= 1;
+    }
+  }
+  return {
+    capacity,
+    make: (job) => give((crew) => crew.make(job)),
+    read: (pieces) => give((crew) => crew.read(pieces)),
+    stop(reason) {
+      for (const { crew } of members) crew.stop(reason);
+    },
+    async close() {
+      await Promise.all(members.map(({ crew }) => crew.close()));
+    },
+  };
+}
+
 /**
  * Hands items out in order, as many at a time as `capacity`. After the first failure nothing more is handed out; what is
  * under way is waited for. `onFailure` is told at once, to hurry that.

@@ -1,7 +1,7 @@
 /** What a run knows while it is under way, however its output is written. */
 import { UsageError } from "@requant/core";
 import type { ColumnImportance } from "./bands.ts";
-import { type Crew, inParallel, localCrew } from "./crew.ts";
+import { type Crew, inParallel, joinedCrew, localCrew } from "./crew.ts";
 import type { Model } from "./model.ts";
 import type { FileLayout } from "./output/layout.ts";
 import { type Deliver, PieceMaker, type ReadBack } from "./piece-maker.ts";
@@ -161,6 +161,16 @@ export class RunState {
   private async hire(destination: Destination): Promise<Crew> {
     const { model, work, options, tensors, importance } = this;
     const { deliver, readBack, outputs, places } = destination;
+    const here = (): Crew => {
+      const maker = new PieceMaker(model, {
+        tensors,
+        importance,
+        sizes: work.sizes,
+        bandByteLength: this.bandByteLength,
+        places,
+      });
+      return localCrew(maker, places, deliver, readBack);
+    };
     const count = this.workerCount();
     const origin = model.origin;
     const address = origin?.store.address;
@@ -179,16 +189,11 @@ export class RunState {
         places: PLACES,
         outputs,
       };
-      return workerCrew(options.workers, count, setup, deliver);
+      return options.workers.hereToo === true
+        ? joinedCrew(workerCrew(options.workers, count - 1, setup, deliver), here())
+        : workerCrew(options.workers, count, setup, deliver);
     }
-    const maker = new PieceMaker(model, {
-      tensors,
-      importance,
-      sizes: work.sizes,
-      bandByteLength: this.bandByteLength,
-      places,
-    });
-    return localCrew(maker, places, deliver, readBack);
+    return here();
   }
 
   /** As many workers as are asked for and have enough to do. */

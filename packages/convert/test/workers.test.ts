@@ -85,6 +85,31 @@ describe("the bytes do not depend on who makes them", () => {
     }
   });
 
+  it("and the pieces of one large tensor are made by all of them, this thread among them", async () => {
+    const workers = threads(3);
+    const made: number[] = [];
+    const counted: Workers = {
+      ...workers,
+      start() {
+        const handle = workers.start();
+        const index = made.push(0) - 1;
+        return {
+          ...handle,
+          post(message) {
+            if (message.kind === "make" && message.job.tensor === 0) made[index] = (made[index] ?? 0) + 1;
+            handle.post(message);
+          },
+        };
+      },
+    };
+    await convert("gguf:q4_k_m", "shared", { workers: counted, bandByteLength: 32 * 1024 });
+    const pieces = (4096 * 256 * 4) / (32 * 1024);
+    expect(made).toHaveLength(2);
+    for (const count of made) expect(count).toBeGreaterThan(0);
+    expect(made.reduce((sum, count) => sum + count)).toBeLessThan(pieces);
+    await rm(out(), { recursive: true });
+  });
+
   it("where the output only appends", async () => {
     const [alone, shared] = [memoryStore({ name: "alone" }), memoryStore({ name: "shared" })];
     await convert("gguf:q8_0", "x", {}, alone);
@@ -175,6 +200,8 @@ describe("workers that fail", () => {
     const workers = threads(2);
     const late: Workers = {
       ...workers,
+      // it would find out itself
+      hereToo: false,
       start() {
         const handle = workers.start();
         return {

@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import type { WorkerHandle, WorkerReply, Workers } from "./protocol.ts";
 
 export interface NodeWorkersOptions {
-  /** Most workers. Default: as many as the machine has cores. */
+  /** Most threads that work, the one of the run among them. Default: as many as the machine has cores. */
   readonly jobs?: number | undefined;
   /** Weights that make the start of one more worker worth its time. */
   readonly weightsPerWorker?: number | undefined;
@@ -14,6 +14,7 @@ export interface NodeWorkersOptions {
 export function nodeWorkers(options: NodeWorkersOptions = {}): Workers {
   return {
     count: options.jobs ?? availableParallelism(),
+    hereToo: true,
     weightsPerWorker: options.weightsPerWorker,
     start,
   };

@@ -62,8 +62,13 @@ export interface WorkerHandle {
 
 /** Where workers come from. */
 export interface Workers {
-  /** Most workers to start. */
+  /** Most workers. */
   readonly count: number;
+  /**
+   * The thread of the run is one of them, which saves the start of one. It answers nobody while it makes a piece: nothing
+   * for a page. Default false.
+   */
+  readonly hereToo?: boolean | undefined;
   /** Weights that make the start of one more worker worth its time. Default 4 million. */
   readonly weightsPerWorker?: number | undefined;
   start(): WorkerHandle;
