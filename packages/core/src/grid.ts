@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import { dequantizeInKernel, type RunList } from "./kernels/grid.ts";
 import { floatBitsToHalf, halfToFloatBits } from "./numeric/half.ts";
 
 /**
@@ -53,6 +54,17 @@ export function dequantizeGrid(
   rowStart = 0,
   rowEnd: number = grid.rows,
 ): void {
+  dequantizeRuns(grid, runList(grid.groupOfColumn), out, rowStart, rowEnd);
+}
+
+/** `dequantizeGrid` for who keeps the runs of `groupOfColumn`. */
+export function dequantizeRuns(
+  grid: Grid,
+  runs: RunList,
+  out: Float32Array,
+  rowStart = 0,
+  rowEnd: number = grid.rows,
+): void {
   const { columns, groupCount, codes, scales, zeros, rounding } = grid;
   checkRows(rowStart, rowEnd, grid.rows);
   if (out.length !== (rowEnd - rowStart) * columns) {
@@ -60,11 +72,14 @@ export function dequantizeGrid(
       `${rowEnd - rowStart} rows of ${columns} values do not fit an array of ${out.length}.`,
     );
   }
-  const runs = groupRuns(grid.groupOfColumn);
+  if (dequantizeInKernel(grid, runs, out, rowStart, rowEnd - rowStart)) return;
   for (let row = rowStart, to = 0; row < rowEnd; row++, to += columns) {
     const from = row * columns;
     const groups = row * groupCount;
-    for (const { group, start, end } of runs) {
+    for (let run = 0; run < runs.length; run += 3) {
+      const group = runs[run]!;
+      const start = runs[run + 1]!;
+      const end = runs[run + 2]!;
       const scale = scales[groups + group]!;
       const zero = zeros[groups + group]!;
       for (let column = start; column < end; column++) {
@@ -97,6 +112,11 @@ export function groupRuns(groupOfColumn: Int32Array): GroupRun[] {
     start = column;
   }
   return runs;
+}
+
+/** The same as numbers in a row, three for each. */
+export function runList(groupOfColumn: Int32Array): RunList {
+  return Int32Array.from(groupRuns(groupOfColumn).flatMap(({ group, start, end }) => [group, start, end]));
 }
 
 /**

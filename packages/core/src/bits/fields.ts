@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { packInKernel, unpackInKernel } from "../kernels/fields.ts";
 
 /** Words that fields are packed in: 32, 16 or 8 bits each. */
 export type Words = Uint32Array | Uint16Array | Uint8Array;
@@ -76,6 +77,11 @@ export interface FieldStreams {
 /** Words to fields. A piece of a last, incomplete run that has no word is left 0. */
 export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
   checkRange(table, words.length, at, fields.length);
+  const left = isStream(table) ? unpackInKernel(table, words, at, fields) : undefined;
+  for (const part of left ?? [at]) unpackPart(table, words, part, fields);
+}
+
+function unpackPart(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
   const { wordsPerRun, bitWidth, wordBitWidth } = table;
   const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   const whole = isPlainStream(table);
@@ -115,6 +121,11 @@ export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, 
  */
 export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
   checkRange(table, words.length, at, fields.length);
+  const left = isStream(table) ? packInKernel(table, fields, at, words) : undefined;
+  for (const part of left ?? [at]) packPart(table, fields, part, words);
+}
+
+function packPart(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
   const { wordsPerRun, bitWidth, wordBitWidth } = table;
   const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   const { field, word, shift, masks, left } = columnsOf(table);
@@ -176,6 +187,21 @@ function columnsOf(table: FieldTable): PieceColumns {
     columnsByTable.set(table, columns);
   }
   return columns;
+}
+
+const streams: WeakMap<FieldTable, boolean> = /* @__PURE__ */ new WeakMap();
+
+/** Fields one after another, straddling words where they must: what the kernels know. */
+function isStream(table: FieldTable): boolean {
+  let answer = streams.get(table);
+  if (answer === undefined) {
+    const { bitWidth, wordBitWidth, pieces } = table;
+    answer = pieces.every(
+      ({ field, word, shift, left }) => wordBitWidth * word + shift === bitWidth * field + left,
+    );
+    streams.set(table, answer);
+  }
+  return answer;
 }
 
 /** Fields one after another, none straddling words. */

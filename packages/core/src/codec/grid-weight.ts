@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
-import { checkRows, dequantizeGrid, type Grid } from "../grid.ts";
+import { checkRows, dequantizeRuns, type Grid, runList } from "../grid.ts";
 import type { GridParameters } from "../grid-facts.ts";
+import { codeTile, type RunList } from "../kernels/grid.ts";
 import type { LinearWeight } from "./linear.ts";
 
 /**
@@ -23,6 +24,7 @@ export function gridWeight(
     };
   };
   let scratch = new Uint8Array(0);
+  let runs: RunList | undefined;
   return {
     rows,
     columns,
@@ -34,13 +36,28 @@ export function gridWeight(
           `${rowEnd - rowStart} rows of ${columns} values do not fit an array of ${out.length}.`,
         );
       }
-      if (scratch.length < length) scratch = new Uint8Array(length);
-      dequantizeGrid(band(rowStart, rowEnd, scratch.subarray(0, length)), out);
+      runs ??= runList(parameters.groupOfColumn);
+      const tile = codeTile(columns);
+      const step = tile?.rows ?? rowEnd - rowStart;
+      for (let row = rowStart; row < rowEnd; row += step) {
+        const end = Math.min(row + step, rowEnd);
+        const size = (end - row) * columns;
+        if (tile === undefined && scratch.length < size) scratch = new Uint8Array(size);
+        const codes = tile?.codes(end - row) ?? scratch.subarray(0, size);
+        const start = (row - rowStart) * columns;
+        dequantizeRuns(band(row, end, codes), runs, out.subarray(start, start + size));
+      }
     },
-    toGrid(rowStart, rowEnd) {
+    toGrid(rowStart, rowEnd, given) {
       checkRows(rowStart, rowEnd, rows);
-      const codes = new Uint8Array((rowEnd - rowStart) * columns);
-      const grid = band(rowStart, rowEnd, codes);
+      const length = (rowEnd - rowStart) * columns;
+      if (given !== undefined) {
+        if (given.length === length) return band(rowStart, rowEnd, given);
+        throw new UsageError(
+          `${rowEnd - rowStart} rows of ${columns} codes do not fit an array of ${given.length}.`,
+        );
+      }
+      const grid = band(rowStart, rowEnd, new Uint8Array(length));
       return { ...grid, scales: grid.scales.slice(), zeros: grid.zeros.slice() };
     },
   };

@@ -74,8 +74,11 @@ export interface LinearWeight {
   readonly columns: number;
   /** f32 values of rows `[rowStart, rowEnd)`, exactly what the stored numbers mean. */
   dequantize(rowStart: number, rowEnd: number, out: Float32Array): void;
-  /** The integers of rows `[rowStart, rowEnd)`. */
-  toGrid(rowStart: number, rowEnd: number): Grid;
+  /**
+   * The integers of rows `[rowStart, rowEnd)`. With `codes`, an array of exactly so many, nothing is allocated: the grid's
+   * codes are written there, and its scales and zero points are the weight's own, to be read only.
+   */
+  toGrid(rowStart: number, rowEnd: number, codes?: Uint8Array): Grid;
 }
 
 const BYTE_LENGTHS: Readonly<Record<string, number>> = {

@@ -10,8 +10,11 @@ const STATIC_BYTE_LENGTH = 512 * 1024;
 /** Bytes of each scratch area: half fits the first-level cache of any machine, and a call costs nothing next to it. */
 export const SCRATCH_BYTE_LENGTH: number = 64 * 1024;
 
-/** Scratch areas: input, output, importance matrix. */
+/** Scratch areas: input, output, importance matrix or other parameters. */
 const SCRATCH_COUNT = 3;
+
+/** Bytes of each of two tiles between two kernels that work one after the other: within any second-level cache. */
+export const TILE_BYTE_LENGTH: number = 512 * 1024;
 
 /** No buffer shares a cache line with another. */
 const ALIGNMENT = 64;
@@ -23,7 +26,7 @@ let memory: WebAssembly.Memory | undefined;
 /** The memory, made at first use. */
 export function kernelMemory(): WebAssembly.Memory {
   memory ??= new WebAssembly.Memory({
-    initial: (STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH) / PAGE,
+    initial: (STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH + 2 * TILE_BYTE_LENGTH) / PAGE,
     maximum: 65536,
   });
   return memory;
@@ -32,6 +35,11 @@ export function kernelMemory(): WebAssembly.Memory {
 /** Where scratch area `index` begins. */
 export function scratchOffset(index: 0 | 1 | 2): number {
   return STATIC_BYTE_LENGTH + index * SCRATCH_BYTE_LENGTH;
+}
+
+/** Where the tile of codes begins, or of what is made of them. */
+export function tileOffset(index: 0 | 1): number {
+  return scratchOffset(0) + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH + index * TILE_BYTE_LENGTH;
 }
 
 /** Free ranges in rising order, never adjacent. */
