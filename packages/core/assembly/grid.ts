@@ -92,3 +92,55 @@ export function orOfBytes(bytes: usize, count: i32): i32 {
   for (; bytes < end; bytes++) found |= <u32>load<u8>(bytes);
   return <i32>(found & 255);
 }
+
+/**
+ * Looks at `count` scales and zero points, a multiple of eight. `range`: eight smallest and eight largest zero points, i16,
+ * which are brought up to date. @returns what src/kernels/grid-facts.ts says about the bits
+ */
+export function parameterFacts(scales: usize, zeros: usize, count: i32, range: usize): i32 {
+  const infinite = i32x4.splat(0x7f800000);
+  const none = f32x4.splat(0);
+  const lower = i32x4.splat(0xffff);
+  let least = v128.load(range);
+  let most = v128.load(range, 16);
+  let notFinite = i32x4.splat(0);
+  let negative = i32x4.splat(0);
+  let notHalf = i32x4.splat(0);
+  let notBfloat = i32x4.splat(0);
+  let offsetNotHalf = i32x4.splat(0);
+  for (const end = scales + 4 * <usize>count; scales < end; scales += 32, zeros += 16) {
+    const zero = v128.load(zeros);
+    least = i16x8.min_s(least, zero);
+    most = i16x8.max_s(most, zero);
+    const a = v128.load(scales);
+    const b = v128.load(scales, 16);
+    notFinite = v128.or(notFinite, i32x4.eq(v128.and(a, infinite), infinite));
+    notFinite = v128.or(notFinite, i32x4.eq(v128.and(b, infinite), infinite));
+    negative = v128.or(negative, v128.or(f32x4.lt(a, none), f32x4.lt(b, none)));
+    notBfloat = v128.or(notBfloat, v128.and(v128.or(a, b), lower));
+    notHalf = v128.or(notHalf, changedByHalf(a, b));
+    const offsetA = f32x4.mul(a, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(zero)));
+    const offsetB = f32x4.mul(b, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(zero)));
+    offsetNotHalf = v128.or(offsetNotHalf, changedByHalf(offsetA, offsetB));
+  }
+  v128.store(range, least);
+  v128.store(range, most, 16);
+  return (
+    <i32>v128.any_true(notFinite) |
+    (<i32>v128.any_true(negative) << 1) |
+    (<i32>v128.any_true(notHalf) << 2) |
+    (<i32>v128.any_true(notBfloat) << 3) |
+    (<i32>v128.any_true(offsetNotHalf) << 4)
+  );
+}
+
+const widened = memory.data(64, 16);
+
+/** Lanes where an f32 is no f16 value. */
+function changedByHalf(a: v128, b: v128): v128 {
+  const narrow = i16x8.narrow_i32x4_u(narrowToHalves(a), narrowToHalves(b));
+  v128.store(halves, narrow);
+  v128.store(halves, narrow, 16);
+  widenHalves(halves, 16, widened);
+  return v128.or(f32x4.ne(v128.load(widened), a), f32x4.ne(v128.load(widened, 16), b));
+}

@@ -1,5 +1,5 @@
 import { UsageError } from "./errors.ts";
-import { dequantizeInKernel, type RunList } from "./kernels/grid.ts";
+import { dequantizeInKernel } from "./kernels/grid.ts";
 import { floatBitsToHalf, halfToFloatBits } from "./numeric/half.ts";
 
 /**
@@ -41,8 +41,9 @@ export function groupSizeOf(groupOfColumn: Int32Array): number | undefined {
   const next = groupOfColumn.findIndex((group) => group !== 0);
   const size = next === -1 ? groupOfColumn.length : next;
   if (size === 0) return undefined;
-  for (let column = 0; column < groupOfColumn.length; column++) {
-    if (groupOfColumn[column] !== Math.floor(column / size)) return undefined;
+  for (let start = 0, group = 0; start < groupOfColumn.length; start += size, group++) {
+    const end = Math.min(start + size, groupOfColumn.length);
+    for (let column = start; column < end; column++) if (groupOfColumn[column] !== group) return undefined;
   }
   return size;
 }
@@ -54,17 +55,6 @@ export function dequantizeGrid(
   rowStart = 0,
   rowEnd: number = grid.rows,
 ): void {
-  dequantizeRuns(grid, runList(grid.groupOfColumn), out, rowStart, rowEnd);
-}
-
-/** `dequantizeGrid` for who keeps the runs of `groupOfColumn`. */
-export function dequantizeRuns(
-  grid: Grid,
-  runs: RunList,
-  out: Float32Array,
-  rowStart = 0,
-  rowEnd: number = grid.rows,
-): void {
   const { columns, groupCount, codes, scales, zeros, rounding } = grid;
   checkRows(rowStart, rowEnd, grid.rows);
   if (out.length !== (rowEnd - rowStart) * columns) {
@@ -72,14 +62,12 @@ export function dequantizeRuns(
       `${rowEnd - rowStart} rows of ${columns} values do not fit an array of ${out.length}.`,
     );
   }
-  if (dequantizeInKernel(grid, runs, out, rowStart, rowEnd - rowStart)) return;
+  if (dequantizeInKernel(grid, out, rowStart, rowEnd - rowStart)) return;
+  const runs = groupRuns(grid.groupOfColumn);
   for (let row = rowStart, to = 0; row < rowEnd; row++, to += columns) {
     const from = row * columns;
     const groups = row * groupCount;
-    for (let run = 0; run < runs.length; run += 3) {
-      const group = runs[run]!;
-      const start = runs[run + 1]!;
-      const end = runs[run + 2]!;
+    for (const { group, start, end } of runs) {
       const scale = scales[groups + group]!;
       const zero = zeros[groups + group]!;
       for (let column = start; column < end; column++) {
@@ -112,11 +100,6 @@ export function groupRuns(groupOfColumn: Int32Array): GroupRun[] {
     start = column;
   }
   return runs;
-}
-
-/** The same as numbers in a row, three for each. */
-export function runList(groupOfColumn: Int32Array): RunList {
-  return Int32Array.from(groupRuns(groupOfColumn).flatMap(({ group, start, end }) => [group, start, end]));
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The kernels of @requant/gguf. What each must do is written in the codec of the same file name in src/types/. */
 export { tableIQ1, tableIQ2_S, tableIQ2_XS, tableIQ2_XXS, tableIQ3_S, tableIQ3_XXS } from "./iq/decode";
+export { gridToQ4_0, gridToQ4_1, gridToQ4_K, gridToQ5_0, gridToQ5_1, gridToQ8_0, halvesOf } from "./grid-blocks";
 export { dequantizeIQ1_M } from "./iq1_m";
 export { dequantizeIQ1_S } from "./iq1_s";
 export { dequantizeIQ2_S } from "./iq2_s";

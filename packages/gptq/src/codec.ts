@@ -161,13 +161,13 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
   },
 
   open(layout, bytes, place) {
-    const { rows, columns, packDtype } = layout;
+    const { packDtype } = layout;
     const parameters = readParameters(layout, bytes, place);
     gridFacts(parameters, 2 ** layout.bits - 1, place);
     const words = readWords(partOf(layout, "qweight", bytes, place), WORD_BITS[packDtype]);
     const table = fieldsOf(layout);
-    return gridWeight(parameters, (rowStart, rowEnd, codes) => {
-      unpackFields(table, words, columnStreams(rows, columns, rowStart, rowEnd), codes);
+    return gridWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+      unpackFields(table, words, columnStreams(layout, rowStart, rowEnd, columnStart, columnEnd), codes);
     });
   },
 
@@ -186,7 +186,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     packFields(
       table,
       fitted.codes,
-      columnStreams(rows, columns, rowStart, rowEnd),
+      columnStreams(layout, rowStart, rowEnd),
       writeWords(partOf(layout, "qweight", bytes), wordBits),
     );
     const zeroWords = writeWords(partOf(layout, "qzeros", bytes), wordBits);
@@ -239,15 +239,23 @@ export function fieldsOf({ bits, packing, packDtype }: GptqLayout): FieldTable {
   return packing === "planar" ? planarFields(bits) : streamFields(bits, WORD_BITS[packDtype]);
 }
 
-function columnStreams(rows: number, columns: number, rowStart: number, rowEnd: number): FieldStreams {
+/** `columnStart` is a multiple of 32, where words begin anew. */
+function columnStreams(
+  { rows, columns, bits, packDtype }: GptqLayout,
+  rowStart: number,
+  rowEnd: number,
+  columnStart = 0,
+  columnEnd: number = columns,
+): FieldStreams {
+  const width = columnEnd - columnStart;
   return {
     streams: rowEnd - rowStart,
-    fields: columns,
-    wordStart: rowStart,
+    fields: width,
+    wordStart: ((columnStart * bits) / WORD_BITS[packDtype]) * rows + rowStart,
     wordStep: rows,
     streamStep: 1,
     fieldStart: 0,
-    fieldStep: columns,
+    fieldStep: width,
   };
 }
 

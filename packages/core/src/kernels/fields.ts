@@ -1,16 +1,16 @@
 /** The SIMD twin of `bits/fields.ts`: whole runs of 32 fields in 32-bit words, along a row of words or down columns. */
 import type { FieldStreams, FieldTable, Words } from "../bits/fields.ts";
-import { UsageError } from "../errors.ts";
 import { coreKernels } from "./core-kernels.ts";
-import { kernelAddress, kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset } from "./memory.ts";
+import { kernelAddress, SCRATCH_BYTE_LENGTH } from "./memory.ts";
 import type { Kernel } from "./module.ts";
+import { rectangle } from "./rectangle.ts";
 
 /** Fields per run. */
 const RUN = 32;
 /** Side by side, words are turned four streams at a time. */
 const LANES = 4;
 
-/** @returns the streams and fields that are still to be unpacked; undefined when all are */
+/** @returns the streams and fields that are still to be unpacked; undefined when all are, because no kernel can */
 export function unpackInKernel(
   table: FieldTable,
   words: Words,
@@ -23,10 +23,7 @@ export function unpackInKernel(
   return remainder(work, at);
 }
 
-/**
- * @returns as `unpackInKernel`
- * @throws UsageError when a field does not fit its bits
- */
+/** @returns as `unpackInKernel`; undefined, too, when a field does not fit: the loop that checks each says which */
 export function packInKernel(
   table: FieldTable,
   fields: Uint8Array,
@@ -35,7 +32,6 @@ export function packInKernel(
 ): FieldStreams[] | undefined {
   const work = workOf(table, words, at, "pack");
   if (work === undefined) return undefined;
-  // where one does not fit, the loop that checks each says which
   if (inTiles(work, at, fields, true) >= 2 ** table.bitWidth) return undefined;
   return remainder(work, at);
 }
@@ -51,7 +47,12 @@ interface Work {
   readonly runs: number;
 }
 
-function workOf(table: FieldTable, words: Words, at: FieldStreams, verb: "pack" | "unpack"): Work | undefined {
+function workOf(
+  table: FieldTable,
+  words: Words,
+  at: FieldStreams,
+  verb: "pack" | "unpack",
+): Work | undefined {
   const { bitWidth: bits, wordBitWidth } = table;
   if (!(words instanceof Uint32Array) || wordBitWidth !== 32 || bits < 2) return undefined;
   const runs = Math.floor(at.fields / RUN);
@@ -104,64 +105,25 @@ function tileOf(
 function inTiles(work: Work, at: FieldStreams, fields: Uint8Array, packs: boolean): number {
   const { kernel, words, bits, columns } = work;
   const { wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
-  const { buffer } = kernelMemory();
-  const wordsAddress = kernelAddress(words);
-  const fieldsAddress = kernelAddress(fields);
-  const tile = tileOf(work, wordsAddress !== undefined, fieldsAddress !== undefined);
+  const tile = tileOf(work, kernelAddress(words) !== undefined, kernelAddress(fields) !== undefined);
   let seen = 0;
   for (let stream = 0; stream < work.streams; stream += tile.streams) {
     const streams = Math.min(tile.streams, work.streams - stream);
     for (let run = 0; run < work.runs; run += tile.runs) {
       const runs = Math.min(tile.runs, work.runs - run);
-      const word = wordStart + stream * streamStep + run * bits * wordStep;
-      const field = fieldStart + stream * fieldStep + run * RUN;
-      const length = runs * RUN;
-      let wordsAt = (wordsAddress ?? 0) + 4 * word;
-      let wordsStep = 4 * (columns ? wordStep : streamStep);
-      let fieldsAt = (fieldsAddress ?? 0) + field;
-      let fieldsStep = fieldStep;
-      // rows of words: one of each stream, or all of one
-      const [lines, lineLength, lineStep] = columns
-        ? [runs * bits, streams, wordStep]
-        : [streams, runs * bits, streamStep];
-      const outerWords =
-        wordsAddress === undefined ? new Uint32Array(buffer, scratchOffset(0), lines * lineLength) : undefined;
-      const outerFields =
-        fieldsAddress === undefined ? new Uint8Array(buffer, scratchOffset(1), streams * length) : undefined;
-      if (outerWords !== undefined) {
-        wordsAt = outerWords.byteOffset;
-        wordsStep = 4 * lineLength;
-        if (!packs) copyLines(words, word, lineStep, outerWords, 0, lineLength, lines, lineLength);
-      }
-      if (outerFields !== undefined) {
-        fieldsAt = outerFields.byteOffset;
-        fieldsStep = length;
-        if (packs) copyLines(fields, field, fieldStep, outerFields, 0, length, streams, length);
-      }
-      seen |= kernel(wordsAt, wordsStep, runs, streams, fieldsAt, fieldsStep, bits);
-      if (outerWords !== undefined && packs) {
-        copyLines(outerWords, 0, lineLength, words, word, lineStep, lines, lineLength);
-      }
-      if (outerFields !== undefined && !packs) {
-        copyLines(outerFields, 0, length, fields, field, fieldStep, streams, length);
-      }
+      const start = wordStart + stream * streamStep + run * bits * wordStep;
+      // a line of words holds one of each stream, or all of one stream
+      const wordLines = columns
+        ? { start, step: wordStep, lines: runs * bits, length: streams }
+        : { start, step: streamStep, lines: streams, length: runs * bits };
+      const from = fieldStart + stream * fieldStep + run * RUN;
+      const fieldLines = { start: from, step: fieldStep, lines: streams, length: runs * RUN };
+      const w = rectangle(words, wordLines, 0);
+      const f = rectangle(fields, fieldLines, 1);
+      (packs ? f : w).load();
+      seen |= kernel(w.address, w.step, runs, streams, f.address, f.step, bits);
+      (packs ? w : f).save();
     }
   }
   return seen;
-}
-
-function copyLines<T extends Uint32Array | Uint8Array>(
-  from: T,
-  fromStart: number,
-  fromStep: number,
-  to: T,
-  toStart: number,
-  toStep: number,
-  lines: number,
-  length: number,
-): void {
-  for (let line = 0; line < lines; line++) {
-    const start = fromStart + line * fromStep;
-    to.set(from.subarray(start, start + length), toStart + line * toStep);
-  }
 }

@@ -1,69 +1,138 @@
-/** The SIMD twins of `grid.ts`, and the codes of a weight in tiles that stay in cache between two kernels. */
+/** The SIMD twins of `grid.ts`. */
+import type { LinearWeight } from "../codec/linear.ts";
 import type { Grid } from "../grid.ts";
 import { coreKernels } from "./core-kernels.ts";
-import { kernelAddress, kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset, TILE_BYTE_LENGTH, tileOffset } from "./memory.ts";
+import {
+  kernelAddress,
+  kernelMemory,
+  SCRATCH_BYTE_LENGTH,
+  scratchOffset,
+  TILE_BYTE_LENGTH,
+  tileOffset,
+} from "./memory.ts";
+import type { Kernel } from "./module.ts";
+import { LIST_LENGTH, placeList, placeParameters, tileCodes, tileShape } from "./tiles.ts";
 
-/** Runs of columns of one group as the kernel takes them: group, first column, end; three numbers each. */
-export type RunList = Int32Array;
+/** Numbers of one run of columns in a list: group, first column, end. */
+const RUN_LENGTH = 3;
+/** Numbers of runs that the kernel takes at a time. */
+const MOST_RUNS = LIST_LENGTH - (LIST_LENGTH % RUN_LENGTH);
 
-/** Runs that are given to the kernel at a time: half of a scratch area, next to scales and zero points. */
-const MOST_RUNS = Math.floor(SCRATCH_BYTE_LENGTH / 2 / 12);
+interface GridKernels {
+  readonly dequantize: Kernel;
+  readonly round: Kernel;
+}
 
-/** `rows` rows of a grid from `rowStart` on, or false where there is no kernel for it. */
-export function dequantizeInKernel(
-  grid: Grid,
-  runs: RunList,
-  out: Float32Array,
-  rowStart: number,
-  rows: number,
-): boolean {
-  const { columns, groupCount, codes, scales, zeros, rounding } = grid;
-  const kernel = coreKernels.kernel("dequantizeGrid");
+function gridKernels(): GridKernels | undefined {
+  const dequantize = coreKernels.kernel("dequantizeGrid");
   const round = coreKernels.kernel("roundToHalf");
-  const parameterRows = Math.floor(SCRATCH_BYTE_LENGTH / 2 / (6 * groupCount));
-  if (kernel === undefined || round === undefined || parameterRows < 1 || columns * 4 > TILE_BYTE_LENGTH) return false;
+  return dequantize && round && { dequantize, round };
+}
+
+function runList(groupOfColumn: Int32Array): Int32Array {
+  const list: number[] = [];
+  for (let start = 0, column = 1; column <= groupOfColumn.length; column++) {
+    if (column < groupOfColumn.length && groupOfColumn[column] === groupOfColumn[start]) continue;
+    list.push(groupOfColumn[start]!, start, column);
+    start = column;
+  }
+  return Int32Array.from(list);
+}
+
+/** A grid whose parameters were placed: codes and values wherever they lie in the memory of the kernels. */
+function dequantizeAt(
+  { dequantize, round }: GridKernels,
+  grid: Pick<Grid, "rows" | "columns" | "groupCount" | "rounding">,
+  runs: Int32Array,
+  codes: number,
+  parameters: { readonly scales: number; readonly zeros: number },
+  out: number,
+  outStep: number,
+): void {
+  const { rows, columns, groupCount, rounding } = grid;
+  const { scales, zeros } = parameters;
+  for (let start = 0; start < runs.length; start += MOST_RUNS) {
+    const some = runs.subarray(start, start + MOST_RUNS);
+    const count = some.length / RUN_LENGTH;
+    dequantize(codes, columns, rows, placeList(some), count, scales, zeros, groupCount, out, outStep);
+  }
+  if (rounding === "none") return;
+  for (let row = 0; row < rows; row++) round(out + row * outStep, columns);
+}
+
+/** `rows` rows of a grid from `rowStart` on; false where there is no kernel for it. */
+export function dequantizeInKernel(grid: Grid, out: Float32Array, rowStart: number, rows: number): boolean {
+  const kernels = gridKernels();
+  const { columns, groupCount, codes, scales, zeros } = grid;
+  const most = Math.floor(TILE_BYTE_LENGTH / Math.max(4 * columns, 8 * groupCount));
+  if (kernels === undefined || most === 0 || columns === 0) return false;
   const { buffer } = kernelMemory();
   const codesAddress = kernelAddress(codes);
   const outAddress = kernelAddress(out);
-  const most = SCRATCH_BYTE_LENGTH / (outAddress === undefined ? 4 : 1);
-  const step =
-    codesAddress !== undefined && outAddress !== undefined
-      ? Math.min(rows, parameterRows)
-      : Math.max(1, Math.min(parameterRows, Math.floor(most / columns)));
-  const parameters = scratchOffset(2) + SCRATCH_BYTE_LENGTH / 2;
-  const runCount = runs.length / 3;
+  const runs = runList(grid.groupOfColumn);
+  // what is copied stays in the first-level cache
+  const step = Math.min(most, Math.max(1, Math.floor(SCRATCH_BYTE_LENGTH / (4 * columns))));
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
-    const values = count * columns;
     const from = (rowStart + row) * columns;
-    const groups = (rowStart + row) * groupCount;
-    new Float32Array(buffer, parameters, count * groupCount).set(
-      scales.subarray(groups, groups + count * groupCount),
-    );
-    const zerosAt = parameters + 4 * count * groupCount;
-    new Int16Array(buffer, zerosAt, count * groupCount).set(zeros.subarray(groups, groups + count * groupCount));
-    let codesAt = tileOffset(0);
-    if (codesAddress !== undefined) codesAt = codesAddress + from;
-    else new Uint8Array(buffer, codesAt, values).set(codes.subarray(from, from + values));
+    const end = from + count * columns;
+    const groups = [(rowStart + row) * groupCount, (rowStart + row + count) * groupCount] as const;
+    const parameters = placeParameters(scales.subarray(...groups), zeros.subarray(...groups));
+    if (codesAddress === undefined) tileCodes(end - from).set(codes.subarray(from, end));
+    const codesAt = codesAddress === undefined ? tileOffset(0) : codesAddress + from;
     const outAt = outAddress === undefined ? tileOffset(1) : outAddress + 4 * row * columns;
-    for (let run = 0; run < runCount; run += MOST_RUNS) {
-      const runsHere = Math.min(MOST_RUNS, runCount - run);
-      new Int32Array(buffer, scratchOffset(2), 3 * runsHere).set(runs.subarray(3 * run, 3 * (run + runsHere)));
-      kernel(
-        codesAt,
-        columns,
-        count,
-        scratchOffset(2),
-        runsHere,
-        parameters,
-        zerosAt,
-        groupCount,
-        outAt,
-        4 * columns,
-      );
+    dequantizeAt(kernels, { ...grid, rows: count }, runs, codesAt, parameters, outAt, 4 * columns);
+    if (outAddress === undefined) {
+      out.set(new Float32Array(buffer, outAt, count * columns), row * columns);
     }
-    if (rounding === "f16") round(outAt, values);
-    if (outAddress === undefined) out.set(new Float32Array(buffer, outAt, values), row * columns);
+  }
+  return true;
+}
+
+/** Rows of a stored weight as f32, tile by tile; false where there is no kernel for it. */
+export function dequantizeInTiles(
+  weight: LinearWeight,
+  rowStart: number,
+  rowEnd: number,
+  out: Float32Array,
+): boolean {
+  const kernels = gridKernels();
+  if (kernels === undefined || rowStart === rowEnd) return kernels !== undefined;
+  const { columns } = weight;
+  const { groupCount } = weight.toGrid(rowStart, rowStart, { codes: new Uint8Array(0) });
+  const shape = tileShape(weight, groupCount, 1);
+  if (shape === undefined) return false;
+  const { buffer } = kernelMemory();
+  const outAddress = kernelAddress(out);
+  const most = outAddress === undefined ? Math.floor(TILE_BYTE_LENGTH / (4 * shape.columns)) : shape.rows;
+  const rows = Math.min(shape.rows, most);
+  if (rows === 0) return false;
+  /** Of each tile across. */
+  const runs: Int32Array[] = [];
+  for (let row = rowStart; row < rowEnd; row += rows) {
+    const end = Math.min(row + rows, rowEnd);
+    let parameters: ReturnType<typeof placeParameters> | undefined;
+    for (let column = 0, tile = 0; column < columns; column += shape.columns, tile++) {
+      const columnEnd = Math.min(column + shape.columns, columns);
+      const width = columnEnd - column;
+      const grid = weight.toGrid(row, end, {
+        codes: tileCodes((end - row) * width),
+        columnStart: column,
+        columnEnd,
+      });
+      parameters ??= placeParameters(grid.scales, grid.zeros);
+      const list = runs[tile] ?? runList(grid.groupOfColumn);
+      runs[tile] = list;
+      const to = (row - rowStart) * columns + column;
+      if (outAddress !== undefined) {
+        dequantizeAt(kernels, grid, list, tileOffset(0), parameters, outAddress + 4 * to, 4 * columns);
+        continue;
+      }
+      dequantizeAt(kernels, grid, list, tileOffset(0), parameters, tileOffset(1), 4 * width);
+      for (let i = 0; i < end - row; i++) {
+        out.set(new Float32Array(buffer, tileOffset(1) + 4 * i * width, width), to + i * columns);
+      }
+    }
   }
   return true;
 }
@@ -81,15 +150,4 @@ export function orOfBytes(bytes: Uint8Array): number | undefined {
     all |= kernel(scratchOffset(0), part.length);
   }
   return all;
-}
-
-/** Memory for the codes of rows that are unpacked only to be worked on at once; undefined without kernels. */
-export function codeTile(columns: number): { readonly rows: number; codes(rows: number): Uint8Array } | undefined {
-  if (coreKernels.kernel("dequantizeGrid") === undefined || columns > TILE_BYTE_LENGTH) return undefined;
-  const most = Math.min(256, Math.floor(TILE_BYTE_LENGTH / Math.max(1, columns)));
-  return {
-    // words hold up to 32 rows
-    rows: most > 32 ? most - (most % 32) : most,
-    codes: (rows) => new Uint8Array(kernelMemory().buffer, tileOffset(0), rows * columns),
-  };
 }

@@ -13,8 +13,11 @@ export const SCRATCH_BYTE_LENGTH: number = 64 * 1024;
 /** Scratch areas: input, output, importance matrix or other parameters. */
 const SCRATCH_COUNT = 3;
 
-/** Bytes of each of two tiles between two kernels that work one after the other: within any second-level cache. */
+/** Bytes of each area for tiles that one kernel makes and the next one takes: within a second-level cache. */
 export const TILE_BYTE_LENGTH: number = 512 * 1024;
+
+/** Tiles: codes, what is made of them, scales and zero points. */
+const TILE_COUNT = 3;
 
 /** No buffer shares a cache line with another. */
 const ALIGNMENT = 64;
@@ -26,7 +29,8 @@ let memory: WebAssembly.Memory | undefined;
 /** The memory, made at first use. */
 export function kernelMemory(): WebAssembly.Memory {
   memory ??= new WebAssembly.Memory({
-    initial: (STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH + 2 * TILE_BYTE_LENGTH) / PAGE,
+    initial:
+      (STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH + TILE_COUNT * TILE_BYTE_LENGTH) / PAGE,
     maximum: 65536,
   });
   return memory;
@@ -37,8 +41,8 @@ export function scratchOffset(index: 0 | 1 | 2): number {
   return STATIC_BYTE_LENGTH + index * SCRATCH_BYTE_LENGTH;
 }
 
-/** Where the tile of codes begins, or of what is made of them. */
-export function tileOffset(index: 0 | 1): number {
+/** Where a tile begins: of codes, of what is made of them, of scales and zero points. */
+export function tileOffset(index: 0 | 1 | 2): number {
   return scratchOffset(0) + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH + index * TILE_BYTE_LENGTH;
 }
 
