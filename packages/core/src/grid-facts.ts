@@ -1,7 +1,7 @@
 import type { ErrorPlace } from "./errors.ts";
 import { FormatError } from "./errors.ts";
 import { type Grid, groupSizeOf } from "./grid.ts";
-import { parameterFactsInKernel } from "./kernels/grid-facts.ts";
+import { type ParameterFacts, parameterFactsInKernel } from "./kernels/grid-facts.ts";
 import { floatToHalf, halfToFloat } from "./numeric/half.ts";
 
 /**
@@ -73,12 +73,6 @@ export function gridFacts(grid: GridParameters, maxCode: number, place: ErrorPla
     storedOffsets: "integer",
   };
 }
-
-/** What scales and zero points show, whatever columns they belong to. */
-export type ParameterFacts = Pick<
-  GridFacts,
-  "minZero" | "maxZero" | "hasNegativeScales" | "scalesAreHalf" | "scalesAreBfloat" | "offsetsAreHalf"
->;
 
 /** @throws FormatError when a scale is not finite */
 function parameterFacts(

@@ -1,13 +1,5 @@
-export {
-  type FieldPiece,
-  type FieldStreams,
-  type FieldTable,
-  fieldWordCount,
-  packFields,
-  streamFields,
-  unpackFields,
-  type Words,
-} from "./bits/fields.ts";
+export type { FieldPiece, FieldStreams, FieldTable, Words } from "./bits/field-table.ts";
+export { fieldWordCount, packFields, streamFields, unpackFields } from "./bits/fields.ts";
 export {
   MARLIN_COLUMNS,
   MARLIN_ROWS,

@@ -8,7 +8,8 @@ import {
   seed,
   withSwitch,
 } from "../../../fixtures/guarded-memory.ts";
-import { type FieldStreams, packFields, streamFields, unpackFields } from "../src/bits/fields.ts";
+import type { FieldStreams } from "../src/bits/field-table.ts";
+import { packFields, streamFields, unpackFields } from "../src/bits/fields.ts";
 import { dequantizeGrid, type Grid, sequentialGroups } from "../src/grid.ts";
 import { gridFacts } from "../src/grid-facts.ts";
 import { fitGrid } from "../src/grid-fit.ts";

@@ -1,31 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { packInKernel, unpackInKernel } from "../kernels/fields.ts";
-
-/** Words that fields are packed in: 32, 16 or 8 bits each. */
-export type Words = Uint32Array | Uint16Array | Uint8Array;
-
-/**
- * Where the bits of 32 consecutive fields are. A field is one or more pieces: `width` bits of a word, from `shift` on,
- * become bits `left` and up of the field. One table describes packing and unpacking, whatever the arrangement.
- */
-export interface FieldTable {
-  /** Bits per field. */
-  readonly bitWidth: number;
-  /** Words that 32 fields take. */
-  readonly wordsPerRun: number;
-  readonly wordBitWidth: 32 | 16 | 8;
-  readonly pieces: readonly FieldPiece[];
-}
-
-export interface FieldPiece {
-  /** 0 to 31: which of the 32 fields. */
-  readonly field: number;
-  /** Which of the run's words. */
-  readonly word: number;
-  readonly shift: number;
-  readonly width: number;
-  readonly left: number;
-}
+import type { FieldPiece, FieldStreams, FieldTable, Words } from "./field-table.ts";
 
 /** Fields per run of a `FieldTable`. */
 const RUN = 32;
@@ -54,24 +29,6 @@ export function streamFields(bitWidth: number, wordBitWidth: 32 | 16 | 8 = 32): 
 /** Words that `count` fields take in a stream of their own. */
 export function fieldWordCount(table: FieldTable, count: number): number {
   return Math.ceil((count * table.bitWidth) / table.wordBitWidth);
-}
-
-/** Where a set of equally spaced streams lies among words, and where their fields go. */
-export interface FieldStreams {
-  /** Number of streams. */
-  readonly streams: number;
-  /** Fields in each. */
-  readonly fields: number;
-  /** Index of the first word of the first stream. */
-  readonly wordStart: number;
-  /** From a word to the next of the same stream. */
-  readonly wordStep: number;
-  /** From a stream to the next, in words. */
-  readonly streamStep: number;
-  /** Index of the first field in the array of fields; fields of one stream follow each other. */
-  readonly fieldStart: number;
-  /** From a stream to the next, in fields. */
-  readonly fieldStep: number;
 }
 
 /** Words to fields. A piece of a last, incomplete run that has no word is left 0. */

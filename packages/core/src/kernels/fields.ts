@@ -1,5 +1,5 @@
 /** The SIMD twin of `bits/fields.ts`: whole runs of 32 fields in 32-bit words, along a row of words or down columns. */
-import type { FieldStreams, FieldTable, Words } from "../bits/fields.ts";
+import type { FieldStreams, FieldTable, Words } from "../bits/field-table.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { kernelAddress, SCRATCH_BYTE_LENGTH } from "./memory.ts";
 import type { Kernel } from "./module.ts";

@@ -1,7 +1,16 @@
 /** The SIMD twin of what `grid-facts.ts` finds out about scales and zero points. */
-import type { ParameterFacts } from "../grid-facts.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset } from "./memory.ts";
+
+/** What scales and zero points show, whatever columns they belong to: some of `GridFacts`. */
+export interface ParameterFacts {
+  readonly minZero: number;
+  readonly maxZero: number;
+  readonly hasNegativeScales: boolean;
+  readonly scalesAreHalf: boolean;
+  readonly scalesAreBfloat: boolean;
+  readonly offsetsAreHalf: boolean;
+}
 
 /** What the kernel says, bit by bit. */
 const NOT_FINITE = 1;

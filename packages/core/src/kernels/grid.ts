@@ -1,6 +1,4 @@
 /** The SIMD twins of `grid.ts`. */
-import type { LinearWeight } from "../codec/linear.ts";
-import type { Grid } from "../grid.ts";
 import { coreKernels } from "./core-kernels.ts";
 import {
   kernelAddress,
@@ -11,7 +9,15 @@ import {
   tileOffset,
 } from "./memory.ts";
 import type { Kernel } from "./module.ts";
-import { LIST_LENGTH, placeList, placeParameters, tileCodes, tileShape } from "./tiles.ts";
+import {
+  type GridArrays,
+  LIST_LENGTH,
+  placeList,
+  placeParameters,
+  type TiledWeight,
+  tileCodes,
+  tileShape,
+} from "./tiles.ts";
 
 /** Numbers of one run of columns in a list: group, first column, end. */
 const RUN_LENGTH = 3;
@@ -42,7 +48,7 @@ function runList(groupOfColumn: Int32Array): Int32Array {
 /** A grid whose parameters were placed: codes and values wherever they lie in the memory of the kernels. */
 function dequantizeAt(
   { dequantize, round }: GridKernels,
-  grid: Pick<Grid, "rows" | "columns" | "groupCount" | "rounding">,
+  grid: Pick<GridArrays, "rows" | "columns" | "groupCount" | "rounding">,
   runs: Int32Array,
   codes: number,
   parameters: { readonly scales: number; readonly zeros: number },
@@ -61,7 +67,12 @@ function dequantizeAt(
 }
 
 /** `rows` rows of a grid from `rowStart` on; false where there is no kernel for it. */
-export function dequantizeInKernel(grid: Grid, out: Float32Array, rowStart: number, rows: number): boolean {
+export function dequantizeInKernel(
+  grid: GridArrays,
+  out: Float32Array,
+  rowStart: number,
+  rows: number,
+): boolean {
   const kernels = gridKernels();
   const { columns, groupCount, codes, scales, zeros } = grid;
   const most = Math.floor(TILE_BYTE_LENGTH / Math.max(4 * columns, 8 * groupCount));
@@ -91,7 +102,7 @@ export function dequantizeInKernel(grid: Grid, out: Float32Array, rowStart: numb
 
 /** Rows of a stored weight as f32, tile by tile; false where there is no kernel for it. */
 export function dequantizeInTiles(
-  weight: LinearWeight,
+  weight: TiledWeight,
   rowStart: number,
   rowEnd: number,
   out: Float32Array,
@@ -99,7 +110,11 @@ export function dequantizeInTiles(
   const kernels = gridKernels();
   if (kernels === undefined || rowStart === rowEnd) return kernels !== undefined;
   const { columns } = weight;
-  const { groupCount } = weight.toGrid(rowStart, rowStart, { codes: new Uint8Array(0) });
+  const { groupCount } = weight.toGrid(0, 0, {
+    codes: new Uint8Array(0),
+    columnStart: 0,
+    columnEnd: columns,
+  });
   const shape = tileShape(weight, groupCount, 1);
   if (shape === undefined) return false;
   const { buffer } = kernelMemory();

@@ -2,8 +2,30 @@
  * Stored weights are worked through in tiles: one kernel unpacks the codes of some rows and columns, the next one makes
  * something of them while they are in cache. Here is where tiles lie, and how large they are.
  */
-import type { LinearWeight } from "../codec/linear.ts";
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset, TILE_BYTE_LENGTH, tileOffset } from "./memory.ts";
+
+/** What kernels need of a grid. */
+export interface GridArrays {
+  readonly rows: number;
+  readonly columns: number;
+  readonly groupCount: number;
+  readonly groupOfColumn: Int32Array;
+  readonly codes: Uint8Array;
+  readonly scales: Float32Array;
+  readonly zeros: Int16Array;
+  readonly rounding: "none" | "f16";
+}
+
+/** What kernels need of a stored weight: pieces of its grid. */
+export interface TiledWeight {
+  readonly columns: number;
+  readonly columnMultiple: number;
+  toGrid(
+    rowStart: number,
+    rowEnd: number,
+    part: { readonly codes: Uint8Array; readonly columnStart: number; readonly columnEnd: number },
+  ): GridArrays;
+}
 
 /** Most rows of a tile: where words hold codes of one column, so many of them stand together in memory. */
 const ROWS = 256;
@@ -20,7 +42,7 @@ export interface TileShape {
  * multiples of this as well as of the weight's own.
  */
 export function tileShape(
-  { columns, columnMultiple }: Pick<LinearWeight, "columns" | "columnMultiple">,
+  { columns, columnMultiple }: Pick<TiledWeight, "columns" | "columnMultiple">,
   groupCount: number,
   multiple: number,
 ): TileShape | undefined {
