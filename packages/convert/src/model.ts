@@ -167,8 +167,12 @@ export function modelOf(parts: ModelParts): Model {
   const weights: LinearReads = linearReads(
     linear?.weights ?? new Map(),
     (name) => tensor(name).linear?.parts ?? [],
-    ({ name, byteLength }) => readStored(tensor(name), 0, byteLength),
+    (part, target) => readWhole(tensor(part.name), target),
   );
+  async function readWhole(stored: ModelTensor, target: Uint8Array): Promise<void> {
+    if (readStoredInto !== undefined) return readStoredInto(stored, 0, target);
+    target.set(await readStored(stored, 0, target.byteLength));
+  }
   function tensor(name: string): ModelTensor {
     const found = byName.get(name);
     if (found === undefined) {
@@ -222,7 +226,9 @@ export function modelOf(parts: ModelParts): Model {
     examine: weights.examine,
     async readGrid(name, rowStart, rowEnd) {
       const found = tensor(name);
-      if (found.linear !== undefined) return { grid: (await weights.open(name)).toGrid(rowStart, rowEnd) };
+      if (found.linear !== undefined) {
+        return weights.use(name, (weight) => ({ grid: weight.toGrid(rowStart, rowEnd) }));
+      }
       const type = gridTypes.find((candidate) => candidate.name === found.encoding);
       if (type === undefined) {
         return {
@@ -235,13 +241,12 @@ export function modelOf(parts: ModelParts): Model {
       return blocksToGrid(type, bytes, rowEnd - rowStart, columns);
     },
     async readBlocks(name, type, rowStart, rowEnd, out) {
-      const weight = await weights.open(name);
-      weightToBlocks(type, weight, rowStart, rowEnd, out());
+      await weights.use(name, (weight) => weightToBlocks(type, weight, rowStart, rowEnd, out()));
     },
     async readRows(name, rowStart, rowEnd, out) {
       const found = tensor(name);
       if (found.linear !== undefined) {
-        (await weights.open(name)).dequantize(rowStart, rowEnd, out);
+        await weights.use(name, (weight) => weight.dequantize(rowStart, rowEnd, out));
         return;
       }
       const length = found.shape.at(-1) ?? 1;

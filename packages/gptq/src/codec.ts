@@ -3,7 +3,6 @@ import {
   type FieldStreams,
   type FieldTable,
   FormatError,
-  fieldWordCount,
   findPart,
   fittedGrid,
   type GridParameters,
@@ -263,18 +262,6 @@ function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace
   const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
   const words = readWords(partOf(layout, "qzeros", bytes, place), WORD_BITS[packDtype]);
   const table = fieldsOf(layout);
-  const rowWords = fieldWordCount(table, rows);
-  const zeros = new Int16Array(groupCount * rows);
-  for (let group = 0; group < groupCount; group++) {
-    unpackZeros(
-      table,
-      storage,
-      words,
-      group * rowWords,
-      rows,
-      zeros.subarray(group * rows, (group + 1) * rows),
-    );
-  }
   const groupOfColumn = hasGroupIndex
     ? readGroupIndex(readWords(partOf(layout, "g_idx", bytes, place), 32), groupCount, place)
     : Int32Array.from({ length: columns }, (_, column) =>
@@ -286,7 +273,7 @@ function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace
     groupCount,
     groupOfColumn,
     scales: transposed(readFloats(partOf(layout, "scales", bytes, place), scale), groupCount, rows),
-    zeros: transposed(zeros, groupCount, rows),
+    zeros: unpackZeros(table, storage, words, groupCount, rows),
     rounding: "none",
   };
 }
