@@ -7,6 +7,12 @@
  */
 import { narrowToHalves } from "./half";
 
+// prettier-ignore
+const constants = memory.data<u64>([
+  0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f,
+  0x8080808080808080, 0x8080808080808080,
+]);
+
 /** What `touch` read, so that no compiler leaves it out. */
 let touched: u32 = 0;
 
@@ -45,16 +51,18 @@ function packNibbles(low: v128, high: v128, out: usize): void {
 // @ts-ignore: decorator
 @inline
 function packFive(low: v128, high: v128, out: usize): void {
-  store<u16>(out, <u16>i8x16.bitmask(i8x16.shl(low, 3)));
-  store<u16>(out, <u16>i8x16.bitmask(i8x16.shl(high, 3)), 2);
-  v128.store(out, v128.or(v128.and(low, i8x16.splat(15)), i8x16.shl(high, 4)), 4);
+  // the upper bit of each byte is right, whatever comes up from the byte below
+  store<u16>(out, <u16>i8x16.bitmask(i16x8.shl(low, 3)));
+  store<u16>(out, <u16>i8x16.bitmask(i16x8.shl(high, 3)), 2);
+  v128.store(out, v128.bitselect(low, i16x8.shl(high, 4), v128.load(constants)), 4);
 }
 
 // @ts-ignore: decorator
 @inline
 function packBytes(low: v128, high: v128, out: usize): void {
-  v128.store(out, v128.xor(low, i8x16.splat(-128)));
-  v128.store(out, v128.xor(high, i8x16.splat(-128)), 16);
+  const sign = v128.load(constants, 16);
+  v128.store(out, v128.xor(low, sign));
+  v128.store(out, v128.xor(high, sign), 16);
 }
 
 /** f32 to f16. @returns 1 when one is infinite or no number, else 0 */

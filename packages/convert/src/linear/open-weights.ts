@@ -16,9 +16,12 @@ interface Opened {
   users: number;
 }
 
+/** Weights whose parts are held: as many as a thread works on in turns, or it would read both anew for each band. */
+const HELD = 2;
+
 /**
- * Reads linear weights of a model. The parts of one weight are held at a time, the last that was opened: what bounds the
- * memory of a conversion. The next one's are read into the same memory. Examinations are small and kept.
+ * Reads linear weights of a model. The parts of the last used ones are held, which bounds the memory of a conversion; those
+ * of others are read into the memory of the one that is let go. Examinations are small and kept.
  */
 export function linearReads(
   weights: ReadonlyMap<string, OpenableWeight>,
@@ -26,7 +29,8 @@ export function linearReads(
   readInto: (part: StoredPart, target: Uint8Array) => Promise<void>,
 ): LinearReads {
   const examinations = new Map<string, Promise<Examination>>();
-  let last: Opened | undefined;
+  /** The last used first. */
+  let held: Opened[] = [];
   /** Of the last weight that nobody uses any more. */
   let spare: ArrayBuffer[] = [];
 
@@ -74,12 +78,13 @@ export function linearReads(
   }
 
   function open(name: string): Opened {
-    if (last?.name === name) return last;
+    const known = held.find((opened) => opened.name === name);
+    if (known !== undefined) {
+      held = [known, ...held.filter((opened) => opened !== known)];
+      return known;
+    }
     const weight = weightOf(name);
-    // let go of the other one first
-    const before = last;
-    last = undefined;
-    if (before !== undefined) letGo(before);
+    for (const old of held.splice(HELD - 1)) letGo(old);
     const memory: ArrayBuffer[] = [];
     const bytes = bytesOf(name, (byteLength) => {
       const taken = takeMemory(byteLength);
@@ -87,9 +92,9 @@ export function linearReads(
       return taken;
     });
     const opened: Opened = { name, weight: bytes.then((parts) => weight.open(parts)), memory, users: 0 };
-    last = opened;
+    held.unshift(opened);
     opened.weight.catch(() => {
-      if (last === opened) last = undefined;
+      held = held.filter((other) => other !== opened);
     });
     return opened;
   }
@@ -108,7 +113,7 @@ export function linearReads(
         return work(await opened.weight);
       } finally {
         opened.users--;
-        if (last !== opened) letGo(opened);
+        if (!held.includes(opened)) letGo(opened);
       }
     },
   };

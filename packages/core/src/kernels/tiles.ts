@@ -30,7 +30,7 @@ export interface TiledWeight {
 /** Most rows of a tile: where words hold codes of one column, so many of them stand together in memory. */
 const ROWS = 256;
 /** About so many columns: tiles of whole rows would have all their rows in the same few lines of a cache. */
-const COLUMNS = 512;
+const COLUMNS = 1024;
 
 export interface TileShape {
   readonly rows: number;
