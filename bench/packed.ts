@@ -28,7 +28,8 @@ export async function measurePacked(folder: string, options: PackedOptions): Pro
     keyValueHeads: 8,
     vocabularySize: 4096,
   });
-  const output = (contender: string): string => join(folder, `packed-${contender}`);
+  const output = (contender: string): string =>
+    join(folder, contender === "copy" ? "gptq-copy" : "packed.gguf");
   const jobs = ["--jobs", String(options.threads)];
   const to = ["--to", "gguf:q4_0", "--no-verify", "--overwrite"];
   const contenders = [
