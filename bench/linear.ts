@@ -1,18 +1,20 @@
 /** GPTQ and AWQ weights: to f32, and to ggml blocks that keep every value. */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { awqCodec } from "@requant/awq";
 import {
+  allocateKernelBuffer,
   allocateParts,
   F16,
   installKernels,
+  type LinearCodec,
   type LinearLayout,
   type LinearWeight,
   type PartBytes,
+  partByteLength,
   uninstallKernels,
 } from "@requant/core";
-import { blockRowsByteLength, gridToBlocks, gridTypeByName } from "@requant/gguf";
+import { blockRowsByteLength, gridTypeByName, weightToBlocks } from "@requant/gguf";
 import { gptqCodec } from "@requant/gptq";
 import koffi from "koffi";
 import { childPath } from "./child-process.ts";
@@ -35,11 +37,37 @@ function fill(parts: Record<string, Uint8Array>, zero: (random: () => number) =>
   return parts;
 }
 
+interface Sample {
+  readonly bytes: PartBytes;
+  /** In the memory of the kernels, where a conversion would read them. */
+  readonly weight: LinearWeight;
+  /** In an array of its own. */
+  readonly plainWeight: LinearWeight;
+  release(): void;
+}
+
+function sampleOf<Layout extends LinearLayout, Claims>(
+  codec: LinearCodec<Layout, Claims>,
+  layout: Layout,
+  zero: (random: () => number) => number,
+): Sample {
+  const parts = codec.parts(layout);
+  const bytes = fill(allocateParts(parts), zero);
+  const buffers = parts.map((part) => allocateKernelBuffer(partByteLength(part)));
+  const inside = Object.fromEntries(parts.map(({ suffix }, i) => [suffix, buffers[i]?.bytes()]));
+  for (const [suffix, part] of Object.entries(inside)) part?.set(bytes[suffix] ?? []);
+  return {
+    bytes,
+    weight: codec.open(layout, inside as PartBytes),
+    plainWeight: codec.open(layout, bytes),
+    release() {
+      for (const buffer of buffers) buffer.release();
+    },
+  };
+}
+
 /** Symmetric: every zero point is 8, stored as 7. */
-function gptqWeight(
-  rows: number,
-  columns: number,
-): { layout: LinearLayout; bytes: PartBytes; weight: LinearWeight } {
+function gptqWeight(rows: number, columns: number): Sample {
   const groups = columns / GROUP_SIZE;
   const layout = gptqCodec.readLayout(
     [
@@ -49,14 +77,10 @@ function gptqWeight(
     ],
     { groupSize: GROUP_SIZE, sym: true, checkpointFormat: "gptq", quantizer: [] },
   );
-  const bytes = fill(allocateParts(gptqCodec.parts(layout)), () => 0x77);
-  return { layout, bytes, weight: gptqCodec.open(layout, bytes) };
+  return sampleOf(gptqCodec, layout, () => 0x77);
 }
 
-function awqWeight(
-  rows: number,
-  columns: number,
-): { layout: LinearLayout; bytes: PartBytes; weight: LinearWeight } {
+function awqWeight(rows: number, columns: number): Sample {
   const groups = columns / GROUP_SIZE;
   const layout = awqCodec.readLayout(
     [
@@ -66,8 +90,7 @@ function awqWeight(
     ],
     { groupSize: GROUP_SIZE, version: "gemm" },
   );
-  const bytes = fill(allocateParts(awqCodec.parts(layout)), (random) => 256 * random());
-  return { layout, bytes, weight: awqCodec.open(layout, bytes) };
+  return sampleOf(awqCodec, layout, (random) => 256 * random());
 }
 
 type NaiveGptq = (
@@ -97,20 +120,6 @@ function naiveGptq(folder: string): NaiveGptq | undefined {
     );
 }
 
-/** The same work with kernels switched off and, if the package has any, on. */
-function bothWays(name: "gptq" | "awq", run: () => void): Contender[] {
-  const plain: Contender = {
-    name: "TypeScript",
-    run() {
-      uninstallKernels();
-      run();
-      installKernels();
-    },
-  };
-  const hasKernels = existsSync(new URL(`../packages/${name}/src/generated/kernels.ts`, import.meta.url));
-  return hasKernels ? [plain, { name: "SIMD", run }] : [plain];
-}
-
 export function measureLinear(folder: string, options: InterleaveOptions): Measurement[] {
   return [
     ...toFloats(folder, options),
@@ -119,41 +128,67 @@ export function measureLinear(folder: string, options: InterleaveOptions): Measu
   ];
 }
 
+function withoutKernels(run: () => void): () => void {
+  return () => {
+    uninstallKernels();
+    run();
+    installKernels();
+  };
+}
+
 function toFloats(folder: string, options: InterleaveOptions): Measurement[] {
   const [rows, columns] = [256, 512];
-  const { bytes, weight } = gptqWeight(rows, columns);
+  const values = allocateKernelBuffer(4 * rows * columns);
+  const { bytes, weight, plainWeight, release } = gptqWeight(rows, columns);
   const naive = naiveGptq(folder);
-  const out = new Float32Array(rows * columns);
+  const out = values.floats();
+  const plainOut = new Float32Array(rows * columns);
   const naiveOut = new Float32Array(rows * columns);
   const { qweight, qzeros, scales } = bytes as Record<string, Uint8Array>;
-  const contenders: Contender[] = bothWays("gptq", () => weight.dequantize(0, rows, out));
+  const contenders: Contender[] = [
+    { name: "TypeScript", run: withoutKernels(() => plainWeight.dequantize(0, rows, plainOut)) },
+    { name: "SIMD", run: () => weight.dequantize(0, rows, out) },
+  ];
   if (naive !== undefined && qweight && qzeros && scales) {
     const run = (): void => naive(qweight, qzeros, scales, rows, columns, GROUP_SIZE, naiveOut);
-    run();
-    weight.dequantize(0, rows, out);
-    const same = Buffer.compare(Buffer.from(out.buffer), Buffer.from(naiveOut.buffer)) === 0;
-    contenders.unshift({ name: "naive C", run, same });
+    contenders.unshift({ name: "naive C", run });
   }
-  return interleave("linear", "GPTQ 4-bit → f32", 4 * rows * columns, contenders, options);
+  for (const { run } of contenders) run();
+  const same = (floats: Float32Array): boolean => Buffer.compare(bytesOf(floats), bytesOf(plainOut)) === 0;
+  const checked = contenders.map((contender) => ({
+    ...contender,
+    ...(contender.name === "naive C" ? { same: same(naiveOut) } : {}),
+    ...(contender.name === "SIMD" ? { same: same(out) } : {}),
+  }));
+  const found = interleave("linear", "GPTQ 4-bit → f32", 4 * rows * columns, checked, options);
+  release();
+  values.release();
+  return found;
+}
+
+function bytesOf(floats: Float32Array): Uint8Array {
+  return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
 }
 
 /** Bytes of the source weight, for the copy and for the rate. */
 function toBlocks(name: "gptq" | "awq", typeName: string, options: InterleaveOptions): Measurement[] {
-  // beyond cache, in bands of rows, as a conversion goes
-  const [rows, columns, band] = [8192, 8192, 256];
-  const { bytes, weight } = name === "gptq" ? gptqWeight(rows, columns) : awqWeight(rows, columns);
+  // beyond cache
+  const [rows, columns] = [8192, 8192];
   const type = gridTypeByName(typeName);
-  const out = new Uint8Array(blockRowsByteLength(type, rows, columns));
-  const bandByteLength = blockRowsByteLength(type, band, columns);
-  const convert = (): void => {
-    for (let row = 0, at = 0; row < rows; row += band, at += bandByteLength) {
-      gridToBlocks(type, weight.toGrid(row, row + band), out.subarray(at, at + bandByteLength));
-    }
-  };
+  const blocks = allocateKernelBuffer(blockRowsByteLength(type, rows, columns));
+  const { bytes, weight, plainWeight, release } =
+    name === "gptq" ? gptqWeight(rows, columns) : awqWeight(rows, columns);
+  const out = blocks.bytes();
+  const plainOut = new Uint8Array(out.length);
   const parts = Object.values(bytes);
   const copies = parts.map((part) => new Uint8Array(part.length));
   const byteLength = parts.reduce((sum, part) => sum + part.length, 0);
-  return interleave(
+  const simd = (): void => weightToBlocks(type, weight, 0, rows, out);
+  const plain = withoutKernels(() => weightToBlocks(type, plainWeight, 0, rows, plainOut));
+  simd();
+  plain();
+  const same = Buffer.compare(out, plainOut) === 0;
+  const found = interleave(
     "linear",
     `${name.toUpperCase()} 4-bit → ${typeName}`,
     byteLength,
@@ -164,8 +199,12 @@ function toBlocks(name: "gptq" | "awq", typeName: string, options: InterleaveOpt
           for (const [i, part] of parts.entries()) copies[i]?.set(part);
         },
       },
-      ...bothWays(name, convert),
+      { name: "TypeScript", run: plain },
+      { name: "SIMD", run: simd, same },
     ],
     options,
   );
+  release();
+  blocks.release();
+  return found;
 }

@@ -204,8 +204,27 @@ ${table(
 )}`;
 }
 
+function packedPart(results: Results): string {
+  const tasks = [...byTask(results, "packed")];
+  const bytes = tasks[0]?.[1].get("requant")?.bytes ?? 0;
+  const rows = tasks.flatMap(([task, measured]) =>
+    [...measured].map(([contender, { cpuSeconds, wallSeconds, peakBytes }]) => [
+      `${task}: ${contender}`,
+      cpuSeconds ? `${time(cpuSeconds.median)} (${time(cpuSeconds.least)})` : "",
+      wallSeconds ? `${time(wallSeconds.median)} (${time(wallSeconds.least)})` : "",
+      peakBytes ? megabytes(peakBytes.median) : "",
+    ]),
+  );
+  return `## A packed model, exactly
+
+A made-up llama of ${(bytes / 1e9).toFixed(2)} GB, packed as GPTQ in groups of 128, to GGUF with the same values: \`requant convert --no-verify\`, and a copy of the same files (\`copyFileSync\`), each in a process of its own.
+
+${table(["", "processor time, median (least)", "wall, median (least)", "peak MB"], rows)}`;
+}
+
 const renderers: Readonly<Partial<Record<PartName, (results: Results) => string>>> = {
   convert: convertPart,
+  packed: packedPart,
   kernels: kernelPart,
   large: largePart,
   linear: linearPart,

@@ -23,7 +23,16 @@ export interface Measurement {
   readonly same?: boolean;
 }
 
-export const partNames = ["limits", "kernels", "large", "linear", "header", "start-up", "convert"] as const;
+export const partNames = [
+  "limits",
+  "kernels",
+  "large",
+  "linear",
+  "header",
+  "start-up",
+  "convert",
+  "packed",
+] as const;
 export type PartName = (typeof partNames)[number];
 
 export interface Machine {

@@ -15,6 +15,7 @@ import { measureLimits } from "./limits.ts";
 import { measureLinear } from "./linear.ts";
 import { machineFacts } from "./machine.ts";
 import { findNativeGgml } from "./native.ts";
+import { measurePacked } from "./packed.ts";
 import { benchmarkPage, lineOf } from "./page.ts";
 import { type Measurement, type PartName, partNames, type Results } from "./results.ts";
 import { measureStartUp } from "./start-up.ts";
@@ -65,6 +66,10 @@ try {
   if (wanted.has("convert")) {
     const gigabytes = Number(values.gigabytes);
     add(await measureConvert(folder, { gigabytes, threads: Number(values.threads), rounds }));
+  }
+  if (wanted.has("packed")) {
+    const gigabytes = Number(values.gigabytes);
+    add(await measurePacked(folder, { gigabytes, threads: Number(values.threads), rounds }));
   }
 } finally {
   await rm(folder, { recursive: true });

@@ -89,9 +89,13 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
     const parameters = packing.readParameters(layout, part);
     factsOf(layout, parameters, place);
     const qweight = part("qweight");
-    const weight = gridWeight(gridParameters(layout, parameters), (rowStart, rowEnd, codes) => {
-      packing.unpackCodes(layout, qweight, rowStart, rowEnd, codes);
-    });
+    const weight = gridWeight(
+      gridParameters(layout, parameters),
+      packing.columnMultiple === "all" ? layout.columns : packing.columnMultiple,
+      (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+        packing.unpackCodes(layout, qweight, rowStart, rowEnd, codes, columnStart, columnEnd);
+      },
+    );
     const { offsets } = parameters;
     if (offsets === undefined) return weight;
     return {

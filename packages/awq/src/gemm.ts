@@ -20,6 +20,7 @@ import { type AwqLayout, type AwqPacking, checkMultiples, matrixShape, scaleShap
 export const gemmPacking: AwqPacking = {
   suffixes: ["qweight", "qzeros", "scales"],
   rowMultiple: 8,
+  columnMultiple: 16,
   symmetric: false,
   readLayout(parts, _, place) {
     const [columns, width] = matrixShape(findPart(parts, "qweight", place), "I32", place);
@@ -54,8 +55,11 @@ export const gemmPacking: AwqPacking = {
     const words = writeWords(part("qzeros"), 32);
     packGemm(Uint8Array.from(zeros), groupCount, groupCount, rows / 8, rowStart, rowEnd, words);
   },
-  unpackCodes({ rows, columns }, qweight, rowStart, rowEnd, codes) {
-    unpackGemm(readWords(qweight, 32), columns, rows / 8, rowStart, rowEnd, codes, columns);
+  unpackCodes({ rows }, qweight, rowStart, rowEnd, codes, columnStart, columnEnd) {
+    const width = rows / 8;
+    const words = readWords(qweight, 32).subarray(columnStart * width, columnEnd * width);
+    const columns = columnEnd - columnStart;
+    unpackGemm(words, columns, width, rowStart, rowEnd, codes, columns);
   },
   packCodes({ rows, columns }, codes, rowStart, rowEnd, qweight) {
     packGemm(codes, columns, columns, rows / 8, rowStart, rowEnd, writeWords(qweight, 32));

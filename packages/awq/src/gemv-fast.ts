@@ -17,6 +17,7 @@ function interleavedPacking(version: AwqVersion, zeroSuffix: string): AwqPacking
   return {
     suffixes: ["qweight", "scales", zeroSuffix],
     rowMultiple: INTERLEAVED_ROWS,
+    columnMultiple: "all",
     symmetric: false,
     readLayout(parts, claims, place) {
       const [quarter, columns] = matrixShape(findPart(parts, "qweight", place), "I16", place);

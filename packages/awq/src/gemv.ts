@@ -23,6 +23,7 @@ const nibbles = /* @__PURE__ */ streamFields(4);
 export const gemvPacking: AwqPacking = {
   suffixes: ["qweight", "qzeros", "scales"],
   rowMultiple: 1,
+  columnMultiple: 32,
   symmetric: false,
   readLayout(parts, claims, place) {
     const [rows, width] = matrixShape(findPart(parts, "qweight", place), "I32", place);
@@ -78,8 +79,10 @@ export const gemvPacking: AwqPacking = {
       writeWords(part("qzeros"), 32),
     );
   },
-  unpackCodes({ columns }, qweight, rowStart, rowEnd, codes) {
-    unpackFields(nibbles, readWords(qweight, 32), rowStreams(rowStart, rowEnd, columns, columns / 8), codes);
+  unpackCodes({ columns }, qweight, rowStart, rowEnd, codes, columnStart, columnEnd) {
+    const streams = rowStreams(rowStart, rowEnd, columnEnd - columnStart, columns / 8);
+    const wordStart = streams.wordStart + columnStart / 8;
+    unpackFields(nibbles, readWords(qweight, 32), { ...streams, wordStart }, codes);
   },
   packCodes({ columns }, codes, rowStart, rowEnd, qweight) {
     packFields(nibbles, codes, rowStreams(rowStart, rowEnd, columns, columns / 8), writeWords(qweight, 32));

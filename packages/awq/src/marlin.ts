@@ -21,6 +21,7 @@ import { type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./pack
 export const marlinPacking: AwqPacking = {
   suffixes: ["qweight", "scales"],
   rowMultiple: MARLIN_ROWS,
+  columnMultiple: "all",
   symmetric: true,
   readLayout(parts, _, place) {
     const [tileRows, width] = matrixShape(findPart(parts, "qweight", place), "I32", place);

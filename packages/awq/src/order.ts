@@ -1,4 +1,5 @@
 import { UsageError } from "@requant/core";
+import { packGemmInKernel, unpackGemmInKernel } from "./kernels.ts";
 
 /**
  * AWQ's GEMM packing: a word holds eight neighbouring out features of one column of W, in an order that suits the kernel:
@@ -20,10 +21,12 @@ export function unpackGemm(
   fields: Uint8Array,
   step: number,
 ): void {
+  const done = unpackGemmInKernel({ words, lines, width, start, end }, fields, step);
   for (let feature = start; feature < end; feature++) {
     const shift = SHIFTS[feature & 7]!;
     const to = (feature - start) * step;
-    for (let line = 0, word = feature >> 3; line < lines; line++, word += width) {
+    const first = feature - start < done.features ? done.lines : 0;
+    for (let line = first, word = first * width + (feature >> 3); line < lines; line++, word += width) {
       fields[to + line] = (words[word]! >>> shift) & 15;
     }
   }
@@ -39,8 +42,10 @@ export function packGemm(
   end: number,
   words: Uint32Array,
 ): void {
+  const done = packGemmInKernel({ words, lines, width, start, end }, fields, step);
   for (let feature = start; feature < end; feature += 8) {
-    for (let line = 0, word = feature >> 3; line < lines; line++, word += width) {
+    const first = feature - start < done.features ? done.lines : 0;
+    for (let line = first, word = first * width + (feature >> 3); line < lines; line++, word += width) {
       let bits = 0;
       for (let j = 0; j < 8; j++) {
         const field = fields[(feature - start + j) * step + line]!;

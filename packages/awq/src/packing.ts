@@ -41,6 +41,8 @@ export interface AwqPacking {
   readonly suffixes: readonly string[];
   /** Bands of rows are written from multiples of this on. */
   readonly rowMultiple: number;
+  /** Codes are read from multiples of this on; "all": of whole rows only. */
+  readonly columnMultiple: number | "all";
   /** True: the zero point is always 8 and not stored. */
   readonly symmetric: boolean;
   /** @throws FormatError when the shapes contradict each other */
@@ -62,6 +64,8 @@ export interface AwqPacking {
     rowStart: number,
     rowEnd: number,
     codes: Uint8Array,
+    columnStart: number,
+    columnEnd: number,
   ): void;
   packCodes(
     layout: AwqLayout,

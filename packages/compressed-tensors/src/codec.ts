@@ -130,8 +130,8 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     gridFacts(parameters, 2 ** bits - 1, place);
     const words = readWords(partOf(layout, "weight_packed", bytes, place), 32);
     const table = streamFields(bits);
-    return gridWeight(parameters, (rowStart, rowEnd, codes) => {
-      unpackFields(table, words, rowStreams(columns, bits, rowStart, rowEnd), codes);
+    return gridWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+      unpackFields(table, words, rowStreams(columns, bits, rowStart, rowEnd, columnStart, columnEnd), codes);
     });
   },
 
@@ -268,16 +268,24 @@ function groupSizeOf(columns: number, groupCount: number, claimed: number, place
   );
 }
 
-function rowStreams(columns: number, bits: number, rowStart: number, rowEnd: number): FieldStreams {
+/** `columnStart` is a multiple of 32, where words begin anew. */
+function rowStreams(
+  columns: number,
+  bits: number,
+  rowStart: number,
+  rowEnd: number,
+  columnStart = 0,
+  columnEnd: number = columns,
+): FieldStreams {
   const width = Math.ceil((columns * bits) / 32);
   return {
     streams: rowEnd - rowStart,
-    fields: columns,
-    wordStart: rowStart * width,
+    fields: columnEnd - columnStart,
+    wordStart: rowStart * width + (columnStart * bits) / 32,
     wordStep: 1,
     streamStep: width,
     fieldStart: 0,
-    fieldStep: columns,
+    fieldStep: columnEnd - columnStart,
   };
 }
 

@@ -10,7 +10,7 @@ import {
   UnsupportedError,
   UsageError,
 } from "@requant/core";
-import { blocksToGrid, gridTypes } from "@requant/gguf";
+import { blocksToGrid, type GgufGridType, gridTypes, weightToBlocks } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
 import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "./linear/linear-weight.ts";
@@ -112,6 +112,17 @@ export interface Model {
    * kept until another one is asked for.
    */
   readGrid(name: string, rowStart: number, rowEnd: number): Promise<GridFit>;
+  /**
+   * Rows `[rowStart, rowEnd)` of a linear weight as blocks of a type that can say the same. `out` gives the array for
+   * them once the weight is there.
+   */
+  readBlocks(
+    name: string,
+    type: GgufGridType,
+    rowStart: number,
+    rowEnd: number,
+    out: () => Uint8Array,
+  ): Promise<void>;
   /** Measures a linear weight from its small parts; once. @throws FormatError when they make no sense */
   examine(name: string): Promise<Examination>;
   /** A file of the model, for hashing; the caller closes it. */
@@ -127,7 +138,15 @@ export interface OpenModelOptions {
 /** The parts that a format gives; `modelOf` adds the rest. */
 export type ModelParts = Omit<
   Model,
-  "tensor" | "readRows" | "readBytes" | "readInto" | "readGrid" | "examine" | "storedTensors" | "claims"
+  | "tensor"
+  | "readRows"
+  | "readBytes"
+  | "readInto"
+  | "readGrid"
+  | "readBlocks"
+  | "examine"
+  | "storedTensors"
+  | "claims"
 > & {
   read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
   readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
@@ -148,8 +167,12 @@ export function modelOf(parts: ModelParts): Model {
   const weights: LinearReads = linearReads(
     linear?.weights ?? new Map(),
     (name) => tensor(name).linear?.parts ?? [],
-    ({ name, byteLength }) => readStored(tensor(name), 0, byteLength),
+    (part, target) => readWhole(tensor(part.name), target),
   );
+  async function readWhole(stored: ModelTensor, target: Uint8Array): Promise<void> {
+    if (readStoredInto !== undefined) return readStoredInto(stored, 0, target);
+    target.set(await readStored(stored, 0, target.byteLength));
+  }
   function tensor(name: string): ModelTensor {
     const found = byName.get(name);
     if (found === undefined) {
@@ -203,7 +226,9 @@ export function modelOf(parts: ModelParts): Model {
     examine: weights.examine,
     async readGrid(name, rowStart, rowEnd) {
       const found = tensor(name);
-      if (found.linear !== undefined) return { grid: (await weights.open(name)).toGrid(rowStart, rowEnd) };
+      if (found.linear !== undefined) {
+        return weights.use(name, (weight) => ({ grid: weight.toGrid(rowStart, rowEnd) }));
+      }
       const type = gridTypes.find((candidate) => candidate.name === found.encoding);
       if (type === undefined) {
         return {
@@ -215,10 +240,13 @@ export function modelOf(parts: ModelParts): Model {
       const bytes = await readBytes(name, rowStart * rowByteLength, rowEnd * rowByteLength);
       return blocksToGrid(type, bytes, rowEnd - rowStart, columns);
     },
+    async readBlocks(name, type, rowStart, rowEnd, out) {
+      await weights.use(name, (weight) => weightToBlocks(type, weight, rowStart, rowEnd, out()));
+    },
     async readRows(name, rowStart, rowEnd, out) {
       const found = tensor(name);
       if (found.linear !== undefined) {
-        (await weights.open(name)).dequantize(rowStart, rowEnd, out);
+        await weights.use(name, (weight) => weight.dequantize(rowStart, rowEnd, out));
         return;
       }
       const length = found.shape.at(-1) ?? 1;

@@ -1,6 +1,7 @@
 import type { ErrorPlace } from "./errors.ts";
 import { FormatError } from "./errors.ts";
 import { type Grid, groupSizeOf } from "./grid.ts";
+import { type ParameterFacts, parameterFactsInKernel } from "./kernels/grid-facts.ts";
 import { floatToHalf, halfToFloat } from "./numeric/half.ts";
 
 /**
@@ -54,6 +55,30 @@ const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
  */
 export function gridFacts(grid: GridParameters, maxCode: number, place: ErrorPlace = {}): GridFacts {
   const { rows, columns, groupCount, groupOfColumn, scales, zeros, rounding } = grid;
+  const parameters = parameterFactsInKernel(scales, zeros) ?? parameterFacts(grid, place);
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupSize: groupSizeOf(groupOfColumn),
+    scattered: isScattered(groupOfColumn),
+    scaleBlockSize: sharedBlockSize(grid, scales),
+    zeroBlockSize: sharedBlockSize(grid, zeros),
+    maxCode,
+    minOffset: -parameters.maxZero,
+    maxOffset: maxCode - parameters.minZero,
+    symmetric: parameters.minZero === parameters.maxZero && parameters.minZero === (maxCode + 1) / 2,
+    ...parameters,
+    rounding,
+    storedOffsets: "integer",
+  };
+}
+
+/** @throws FormatError when a scale is not finite */
+function parameterFacts(
+  { groupCount, scales, zeros }: Pick<GridParameters, "groupCount" | "scales" | "zeros">,
+  place: ErrorPlace,
+): ParameterFacts {
   let minZero = zeros[0] ?? 0;
   let maxZero = minZero;
   let hasNegativeScales = false;
@@ -76,27 +101,7 @@ export function gridFacts(grid: GridParameters, maxCode: number, place: ErrorPla
     if (scalesAreBfloat && !isBfloat(scale)) scalesAreBfloat = false;
     if (offsetsAreHalf && !isHalf(scale * zero)) offsetsAreHalf = false;
   }
-  return {
-    rows,
-    columns,
-    groupCount,
-    groupSize: groupSizeOf(groupOfColumn),
-    scattered: isScattered(groupOfColumn),
-    scaleBlockSize: sharedBlockSize(grid, scales),
-    zeroBlockSize: sharedBlockSize(grid, zeros),
-    maxCode,
-    minZero,
-    maxZero,
-    minOffset: -maxZero,
-    maxOffset: maxCode - minZero,
-    symmetric: minZero === maxZero && minZero === (maxCode + 1) / 2,
-    hasNegativeScales,
-    scalesAreHalf,
-    scalesAreBfloat,
-    offsetsAreHalf,
-    rounding,
-    storedOffsets: "integer",
-  };
+  return { minZero, maxZero, hasNegativeScales, scalesAreHalf, scalesAreBfloat, offsetsAreHalf };
 }
 
 /** The facts with the offsets that really occur in the codes: the only part that needs them. */

@@ -1,6 +1,7 @@
 import { UsageError } from "./errors.ts";
 import { type Grid, sequentialGroups } from "./grid.ts";
 import { type GridFacts, isBfloat, isHalf } from "./grid-facts.ts";
+import { orOfBytes } from "./kernels/grid.ts";
 
 /** What a layout can hold, as data, so that a plan and an encoder ask the same question. */
 export interface GridRequirement {
@@ -264,15 +265,25 @@ function isFitted(grid: Grid, requirement: GridRequirement): boolean {
   if (scaleBlockSize !== undefined || offsetIsHalf) return false;
   const { columns, groupOfColumn, codes, scales, zeros } = grid;
   const size = blockSize === -1 ? columns : blockSize;
-  if (size !== "any" && groupOfColumn.some((group, column) => group !== Math.floor(column / size)))
-    return false;
+  if (size !== "any" && !isSequential(groupOfColumn, size)) return false;
   const [min, max] = range.kind === "signed" ? [-range.min, -range.min] : [range.minZero, range.maxZero];
   const maxCode = range.kind === "signed" ? range.max - range.min : range.maxCode;
   for (let i = 0; i < scales.length; i++) {
     if (zeros[i]! < min || zeros[i]! > max) return false;
     if (scaleValueMisfit(scales[i]!, requirement, 0) !== undefined) return false;
   }
+  const all = orOfBytes(codes);
+  // no code is larger than all bits together
+  if (all !== undefined && all <= maxCode) return true;
   for (let i = 0; i < codes.length; i++) if (codes[i]! > maxCode) return false;
+  return true;
+}
+
+function isSequential(groupOfColumn: Int32Array, size: number): boolean {
+  for (let start = 0, group = 0; start < groupOfColumn.length; start += size, group++) {
+    const end = Math.min(start + size, groupOfColumn.length);
+    for (let column = start; column < end; column++) if (groupOfColumn[column] !== group) return false;
+  }
   return true;
 }
 

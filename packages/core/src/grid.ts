@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import { dequantizeInKernel } from "./kernels/grid.ts";
 import { floatBitsToHalf, halfToFloatBits } from "./numeric/half.ts";
 
 /**
@@ -40,8 +41,9 @@ export function groupSizeOf(groupOfColumn: Int32Array): number | undefined {
   const next = groupOfColumn.findIndex((group) => group !== 0);
   const size = next === -1 ? groupOfColumn.length : next;
   if (size === 0) return undefined;
-  for (let column = 0; column < groupOfColumn.length; column++) {
-    if (groupOfColumn[column] !== Math.floor(column / size)) return undefined;
+  for (let start = 0, group = 0; start < groupOfColumn.length; start += size, group++) {
+    const end = Math.min(start + size, groupOfColumn.length);
+    for (let column = start; column < end; column++) if (groupOfColumn[column] !== group) return undefined;
   }
   return size;
 }
@@ -60,6 +62,7 @@ export function dequantizeGrid(
       `${rowEnd - rowStart} rows of ${columns} values do not fit an array of ${out.length}.`,
     );
   }
+  if (dequantizeInKernel(grid, out, rowStart, rowEnd - rowStart)) return;
   const runs = groupRuns(grid.groupOfColumn);
   for (let row = rowStart, to = 0; row < rowEnd; row++, to += columns) {
     const from = row * columns;

@@ -1,13 +1,5 @@
-export {
-  type FieldPiece,
-  type FieldStreams,
-  type FieldTable,
-  fieldWordCount,
-  packFields,
-  streamFields,
-  unpackFields,
-  type Words,
-} from "./bits/fields.ts";
+export type { FieldPiece, FieldStreams, FieldTable, Words } from "./bits/field-table.ts";
+export { fieldWordCount, packFields, streamFields, unpackFields } from "./bits/fields.ts";
 export {
   MARLIN_COLUMNS,
   MARLIN_ROWS,
@@ -22,10 +14,11 @@ export type { BlockCodec, BlockField } from "./codec/block.ts";
 export { checkBlockLengths, checkRowLengths } from "./codec/check.ts";
 export { F16 } from "./codec/f16.ts";
 export { F32 } from "./codec/f32.ts";
-export { gridWeight } from "./codec/grid-weight.ts";
+export { gridWeight, type UnpackCodes } from "./codec/grid-weight.ts";
 export {
   allocateParts,
   findPart,
+  type GridPart,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
@@ -104,9 +97,25 @@ export { checkStorePath } from "./io/store-path.ts";
 export { type UrlOptions, urlSource, urlStore } from "./io/url.ts";
 export { type BlockTwinOptions, blockTwin } from "./kernels/block-twin.ts";
 export { allocateKernelBuffer, type KernelBuffer } from "./kernels/buffer.ts";
-export { kernelAddress } from "./kernels/memory.ts";
+export {
+  kernelAddress,
+  kernelMemory,
+  SCRATCH_BYTE_LENGTH,
+  TILE_BYTE_LENGTH,
+  tileOffset,
+} from "./kernels/memory.ts";
 export { type Kernel, type KernelModule, type KernelTable, kernelModule } from "./kernels/module.ts";
+export { type Lines, type Rectangle, rectangle } from "./kernels/rectangle.ts";
 export { installKernels, kernelsAreInstalled, uninstallKernels } from "./kernels/switch.ts";
+export {
+  LIST_LENGTH,
+  type PlacedParameters,
+  placeList,
+  placeParameters,
+  type TileShape,
+  tileCodes,
+  tileShape,
+} from "./kernels/tiles.ts";
 export { defaultLimits, type Limits, limitsWith } from "./limits.ts";
 export type {
   BigintType,

@@ -98,7 +98,7 @@ export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
     const words = readWords(partOf(layout, "q_weight", bytes, place), 32);
     const tables = groups.map(({ bits }) => fieldsOf(bits));
     let stored = new Uint8Array(0);
-    return gridWeight(parameters, (rowStart, rowEnd, codes) => {
+    return gridWeight(parameters, columns, (rowStart, rowEnd, codes) => {
       const length = (rowEnd - rowStart) * columns;
       if (stored.length < length) stored = new Uint8Array(length);
       groups.forEach(({ wordStart, start, end }, group) => {

@@ -1,6 +1,7 @@
 /** The kernels of @requant/gguf. What each must do is written in the codec of the same file name in src/types/. */
 export { placeIQ1, placeIQ2_S, placeIQ2_XS, placeIQ2_XXS, placeIQ3_S, placeIQ3_XXS } from "./iq/codebooks";
 export { tableIQ1, tableIQ2_S, tableIQ2_XS, tableIQ2_XXS, tableIQ3_S, tableIQ3_XXS } from "./iq/decode";
+export { gridToQ4_0, gridToQ4_1, gridToQ4_K, gridToQ5_0, gridToQ5_1, gridToQ8_0, halvesOf } from "./grid-blocks";
 export { dequantizeIQ1_M, quantizeIQ1_M, quantizeWeightedIQ1_M } from "./iq1_m";
 export { dequantizeIQ1_S, quantizeWeightedIQ1_S } from "./iq1_s";
 export { dequantizeIQ2_S, quantizeIQ2_S, quantizeWeightedIQ2_S } from "./iq2_s";

@@ -23,6 +23,7 @@ export {
   gridTypeByName,
   gridTypes,
   typeMisfit,
+  weightToBlocks,
 } from "./grid/index.ts";
 export { type GgufFile, type GgufLayout, type GgufPlan, layoutGguf, parseGguf } from "./header.ts";
 export {

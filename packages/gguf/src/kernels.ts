@@ -1,5 +1,12 @@
 /** The SIMD twins of `types/`, compiled from `assembly/` by scripts/build-kernels.mjs. */
-import { type BlockCodec, blockTwin, type KernelModule, type KernelTable, kernelModule } from "@requant/core";
+import {
+  type BlockCodec,
+  blockTwin,
+  type Kernel,
+  type KernelModule,
+  type KernelTable,
+  kernelModule,
+} from "@requant/core";
 import { wasm } from "./generated/kernels.ts";
 import { decodedGrid, EIGHT_OF_THREE, FOUR_OF_EIGHT, type GridShape } from "./types/iq/codebook.ts";
 import { IQ2_VALUES, IQ3_S_VALUES, IQ3_XXS_VALUES } from "./types/iq/decode.ts";
@@ -58,6 +65,11 @@ const wholeRow: ReadonlySet<string> = /* @__PURE__ */ new Set(["Q4_0", "Q4_1", "
 /** The codec with its SIMD twin in front, where there is one. */
 export function withKernels(codec: BlockCodec): BlockCodec {
   return blockTwin(codec, kernels, wholeRow.has(codec.name) ? { rowVariance: "addSquares" } : {});
+}
+
+/** A kernel of another kind, if it is there and switched on. */
+export function kernelOf(name: string): Kernel | undefined {
+  return kernels.kernel(name);
 }
 
 /** Whether there is a kernel called `dequantize<type>` or `quantize<type>`, and it is switched on. */

@@ -3,30 +3,19 @@
  * branch, whole calls and single blocks, arrays inside and outside the kernels' memory, and canaries around each output.
  * REQUANT_SEED=<number> replays a run.
  */
-import {
-  allocateKernelBuffer,
-  type BlockCodec,
-  installKernels,
-  kernelsAreInstalled,
-  uninstallKernels,
-} from "@requant/core";
+import { type BlockCodec, installKernels, kernelsAreInstalled } from "@requant/core";
 import { afterAll, describe, expect, it } from "vitest";
+import {
+  expectSame,
+  floatsOf,
+  guarded,
+  randomNumbers,
+  seed,
+  withSwitch,
+} from "../../../fixtures/guarded-memory.ts";
 import { hasKernel, withKernels } from "../src/kernels.ts";
 import { ggmlTypes } from "../src/types/index.ts";
 import { rowKinds, testImportance, testMatrix } from "./matrix.ts";
-
-const seed = Number(process.env["REQUANT_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
-
-/** xorshift32: the numbers only have to differ from run to run. */
-function randomNumbers(start: number): () => number {
-  let state = start | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 const columns = 1024;
 
@@ -86,56 +75,9 @@ function specialRows(random: () => number): Float32Array {
   );
 }
 
-function withSwitch<T>(on: boolean, run: () => T): T {
-  if (on) installKernels();
-  else uninstallKernels();
-  try {
-    return run();
-  } finally {
-    installKernels();
-  }
-}
-
-const GUARD = 0xc5;
-const guardBytes = 96;
-
-/** An array of `byteLength` bytes in the kernels' memory or outside, with canaries on both sides. */
-function guarded(
-  inside: boolean,
-  byteLength: number,
-): { readonly bytes: Uint8Array<ArrayBuffer>; check: () => void; release: () => void } {
-  const total = Math.ceil(byteLength / 4) * 4 + 2 * guardBytes;
-  const buffer = inside ? allocateKernelBuffer(total) : undefined;
-  const plain = new Uint8Array(total);
-  // a view ends with the next allocation
-  const all = (): Uint8Array<ArrayBuffer> => buffer?.bytes() ?? plain;
-  all().fill(GUARD);
-  return {
-    get bytes() {
-      return all().subarray(guardBytes, guardBytes + byteLength);
-    },
-    check() {
-      const touched = all().findIndex(
-        (byte, i) => byte !== GUARD && (i < guardBytes || i >= guardBytes + byteLength),
-      );
-      expect(touched, "first byte written outside the output").toBe(-1);
-    },
-    release: () => buffer?.release(),
-  };
-}
-
-const floatsOf = (bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
-  new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-
 /** Bits of f32, all NaNs alike: an engine may choose a NaN's sign and payload. */
 const comparable = (values: Float32Array): Uint8Array =>
   new Uint8Array(values.map((value) => (Number.isNaN(value) ? Number.NaN : value)).buffer);
-
-function expectSame(actual: Uint8Array, expected: Uint8Array, what: string): void {
-  const at = actual.length === expected.length ? actual.findIndex((byte, i) => byte !== expected[i]) : 0;
-  if (at < 0) return;
-  expect.fail(`${what}: byte ${at} is ${actual[at]}, not ${expected[at]} (REQUANT_SEED=${seed})`);
-}
 
 /**
  * The first byte of blocks that differs, or -1. The sign of a NaN scale or minimum may differ: JavaScript leaves it to the

@@ -3,7 +3,6 @@ import {
   type FieldStreams,
   type FieldTable,
   FormatError,
-  fieldWordCount,
   findPart,
   fittedGrid,
   type GridParameters,
@@ -161,13 +160,13 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
   },
 
   open(layout, bytes, place) {
-    const { rows, columns, packDtype } = layout;
+    const { packDtype } = layout;
     const parameters = readParameters(layout, bytes, place);
     gridFacts(parameters, 2 ** layout.bits - 1, place);
     const words = readWords(partOf(layout, "qweight", bytes, place), WORD_BITS[packDtype]);
     const table = fieldsOf(layout);
-    return gridWeight(parameters, (rowStart, rowEnd, codes) => {
-      unpackFields(table, words, columnStreams(rows, columns, rowStart, rowEnd), codes);
+    return gridWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+      unpackFields(table, words, columnStreams(layout, rowStart, rowEnd, columnStart, columnEnd), codes);
     });
   },
 
@@ -186,7 +185,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     packFields(
       table,
       fitted.codes,
-      columnStreams(rows, columns, rowStart, rowEnd),
+      columnStreams(layout, rowStart, rowEnd),
       writeWords(partOf(layout, "qweight", bytes), wordBits),
     );
     const zeroWords = writeWords(partOf(layout, "qzeros", bytes), wordBits);
@@ -239,15 +238,23 @@ export function fieldsOf({ bits, packing, packDtype }: GptqLayout): FieldTable {
   return packing === "planar" ? planarFields(bits) : streamFields(bits, WORD_BITS[packDtype]);
 }
 
-function columnStreams(rows: number, columns: number, rowStart: number, rowEnd: number): FieldStreams {
+/** `columnStart` is a multiple of 32, where words begin anew. */
+function columnStreams(
+  { rows, columns, bits, packDtype }: GptqLayout,
+  rowStart: number,
+  rowEnd: number,
+  columnStart = 0,
+  columnEnd: number = columns,
+): FieldStreams {
+  const width = columnEnd - columnStart;
   return {
     streams: rowEnd - rowStart,
-    fields: columns,
-    wordStart: rowStart,
+    fields: width,
+    wordStart: ((columnStart * bits) / WORD_BITS[packDtype]) * rows + rowStart,
     wordStep: rows,
     streamStep: 1,
     fieldStart: 0,
-    fieldStep: columns,
+    fieldStep: width,
   };
 }
 
@@ -255,18 +262,6 @@ function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace
   const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
   const words = readWords(partOf(layout, "qzeros", bytes, place), WORD_BITS[packDtype]);
   const table = fieldsOf(layout);
-  const rowWords = fieldWordCount(table, rows);
-  const zeros = new Int16Array(groupCount * rows);
-  for (let group = 0; group < groupCount; group++) {
-    unpackZeros(
-      table,
-      storage,
-      words,
-      group * rowWords,
-      rows,
-      zeros.subarray(group * rows, (group + 1) * rows),
-    );
-  }
   const groupOfColumn = hasGroupIndex
     ? readGroupIndex(readWords(partOf(layout, "g_idx", bytes, place), 32), groupCount, place)
     : Int32Array.from({ length: columns }, (_, column) =>
@@ -278,7 +273,7 @@ function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace
     groupCount,
     groupOfColumn,
     scales: transposed(readFloats(partOf(layout, "scales", bytes, place), scale), groupCount, rows),
-    zeros: transposed(zeros, groupCount, rows),
+    zeros: unpackZeros(table, storage, words, groupCount, rows),
     rounding: "none",
   };
 }

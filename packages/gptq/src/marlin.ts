@@ -93,7 +93,7 @@ export const gptqMarlinCodec: LinearCodec<GptqMarlinLayout, GptqMarlinClaims> &
     const parameters = readParameters(layout, bytes, place);
     gridFacts(parameters, 15, place);
     const words = readWords(partOf(layout, "B", bytes, place), 32);
-    return gridWeight(parameters, (rowStart, rowEnd, codes) => {
+    return gridWeight(parameters, columns, (rowStart, rowEnd, codes) => {
       unpackMarlin(words, rows, columns, rowStart, rowEnd, codes);
     });
   },

@@ -40,30 +40,43 @@ export function zeroRange(storage: ZeroStorage, bits: number): { min: number; ma
   return { min: storage === "minus-one" ? 1 : 0, max: 2 ** bits - 1 };
 }
 
-/** Words of one row of `qzeros`, the packed fields of `count` out features, to zero points. */
+/** Out features whose zero points are written together: a line of the cache. */
+const FEATURES = 64;
+
+/**
+ * The words of `qzeros`, `groups` rows of the packed fields of `count` out features, to zero points
+ * `zeros[feature × groups + group]`.
+ */
 export function unpackZeros(
   table: FieldTable,
   storage: ZeroStorage,
   words: Words,
-  wordStart: number,
+  groups: number,
   count: number,
-  zeros: Int16Array,
-): void {
+): Int16Array {
   const wordCount = fieldWordCount(table, count);
-  let row = words.subarray(wordStart, wordStart + wordCount);
+  let stored = words.subarray(0, groups * wordCount);
   if (storage === "minus-one-word") {
-    row = row.slice();
+    stored = stored.slice();
     const ones = onesOf(table);
-    for (let i = 0; i < row.length; i++) row[i] = row[i]! + ones;
+    for (let i = 0; i < stored.length; i++) stored[i] = stored[i]! + ones;
   }
-  const fields = new Uint8Array(count);
-  unpackFields(table, row, oneStream(count), fields);
-  const mask = 2 ** table.bitWidth - 1;
-  for (let i = 0; i < count; i++) {
-    const field = fields[i]!;
-    zeros[i] =
-      storage === "minus-one" ? field + 1 : storage === "minus-one-wrapped" ? (field + 1) & mask : field;
+  const fields = new Uint8Array(groups * count);
+  unpackFields(table, stored, rowStreams(groups, count, wordCount), fields);
+  const added = storage === "minus-one" || storage === "minus-one-wrapped" ? 1 : 0;
+  // fields are below 2^8, so that nothing is cut off where nothing wraps
+  const mask = storage === "minus-one-wrapped" ? 2 ** table.bitWidth - 1 : 0xffff;
+  const zeros = new Int16Array(groups * count);
+  for (let first = 0; first < count; first += FEATURES) {
+    const end = Math.min(first + FEATURES, count);
+    for (let group = 0; group < groups; group++) {
+      const from = group * count;
+      for (let feature = first; feature < end; feature++) {
+        zeros[feature * groups + group] = (fields[from + feature]! + added) & mask;
+      }
+    }
   }
+  return zeros;
 }
 
 /** The reverse, for whole runs of 32 fields or the end of a row. @throws UsageError for a zero point that has no field */
@@ -101,6 +114,19 @@ function onesOf({ bitWidth, wordBitWidth }: FieldTable): number {
   return ones;
 }
 
+/** Streams of `count` fields, one for each row of words. */
+function rowStreams(rows: number, count: number, wordCount: number): Parameters<typeof unpackFields>[2] {
+  return {
+    streams: rows,
+    fields: count,
+    wordStart: 0,
+    wordStep: 1,
+    streamStep: wordCount,
+    fieldStart: 0,
+    fieldStep: count,
+  };
+}
+
 function oneStream(count: number): Parameters<typeof unpackFields>[2] {
   return { streams: 1, fields: count, wordStart: 0, wordStep: 1, streamStep: 0, fieldStart: 0, fieldStep: 0 };
 }
@@ -116,20 +142,19 @@ export interface ZeroFindings {
 
 /** Looks at all fields of `qzeros`: `rows` rows of `count` fields each. */
 export function findZeros(table: FieldTable, words: Words, rows: number, count: number): ZeroFindings {
-  const fields = new Uint8Array(count);
+  const fields = new Uint8Array(rows * count);
   const wordCount = fieldWordCount(table, count);
+  unpackFields(table, words, rowStreams(rows, count, wordCount), fields);
   const mask = 2 ** table.bitWidth - 1;
   const middle = 2 ** (table.bitWidth - 1);
   let allOnes = 0;
   let v1 = rows * count > 0;
   let v2 = v1;
-  for (let row = 0; row < rows; row++) {
-    unpackFields(table, words.subarray(row * wordCount, (row + 1) * wordCount), oneStream(count), fields);
-    for (const field of fields) {
-      if (field === mask) allOnes++;
-      if (field !== middle - 1) v1 = false;
-      if (field !== middle) v2 = false;
-    }
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i]!;
+    if (field === mask) allOnes++;
+    if (field !== middle - 1) v1 = false;
+    if (field !== middle) v2 = false;
   }
   return { convention: v1 ? "v1" : v2 ? "v2" : undefined, allOnes, count: rows * count };
 }

@@ -1,5 +1,6 @@
 /** Rows of a planned weight as integers, whatever order they come in: no weight is turned into a float. */
 import { ConversionError, type Grid, selectRows } from "@requant/core";
+import { blockRowsByteLength, type GgufGridType, gridToBlocks } from "@requant/gguf";
 import { rowOrigins, type WeightInput } from "@requant/models";
 import type { Model } from "../model.ts";
 
@@ -22,24 +23,91 @@ export interface GridRows {
 
 /** Only for weights whose every row is one stored row. */
 export function gridRows(model: Model, task: GridTask): GridRows {
-  const originOf = rowOrigins(task, (tensor) => model.tensor(tensor).shape);
+  const runsOf = sourceRuns(model, task);
   return {
     async read(start, end) {
       const bands: GridBand[] = [];
-      for (let row = start; row < end; ) {
-        const { tensor } = originOf(row);
-        const rows: number[] = [];
-        while (row + rows.length < end) {
-          const origin = originOf(row + rows.length);
-          if (origin.tensor !== tensor) break;
-          rows.push(origin.row);
-        }
+      for (const { start: row, tensor, rows } of runsOf(start, end)) {
         bands.push({ start: row, grid: await readOrdered(model, tensor, rows, task.name) });
-        row += rows.length;
       }
       return bands;
     },
   };
+}
+
+/** The same rows as blocks, `[start, end)` at a time; `out` gives the array for rows from `from` on, each time it is asked. */
+export interface BlockRows {
+  write(start: number, end: number, out: (from: number, to: number) => Uint8Array): Promise<void>;
+}
+
+/** As `gridRows`. */
+export function blockRows(model: Model, task: GridTask, type: GgufGridType): BlockRows {
+  const runsOf = sourceRuns(model, task);
+  const rowByteLength = blockRowsByteLength(type, 1, task.shape.at(-1) ?? 1);
+  return {
+    async write(start, end, out) {
+      for (const { start: row, tensor, rows } of runsOf(start, end)) {
+        const target = (): Uint8Array => out(row, row + rows.length);
+        const { first, last, inOrder } = spanOf(rows);
+        if (model.tensor(tensor).linear === undefined || !(inOrder || isDense(rows.length, first, last))) {
+          gridToBlocks(type, await readOrdered(model, tensor, rows, task.name), target());
+        } else if (inOrder) {
+          await model.readBlocks(tensor, type, first, last + 1, target);
+        } else {
+          const blocks = new Uint8Array((last + 1 - first) * rowByteLength);
+          await model.readBlocks(tensor, type, first, last + 1, () => blocks);
+          const bytes = target();
+          rows.forEach((source, i) => {
+            const from = (source - first) * rowByteLength;
+            bytes.set(blocks.subarray(from, from + rowByteLength), i * rowByteLength);
+          });
+        }
+      }
+    },
+  };
+}
+
+/** Output rows from `start` on, and the rows of one stored tensor that they are. */
+interface SourceRun {
+  readonly start: number;
+  readonly tensor: string;
+  readonly rows: readonly number[];
+}
+
+function sourceRuns(model: Model, task: GridTask): (start: number, end: number) => SourceRun[] {
+  const originOf = rowOrigins(task, (tensor) => model.tensor(tensor).shape);
+  return (start, end) => {
+    const runs: SourceRun[] = [];
+    for (let row = start; row < end; ) {
+      const { tensor } = originOf(row);
+      const rows: number[] = [];
+      while (row + rows.length < end) {
+        const origin = originOf(row + rows.length);
+        if (origin.tensor !== tensor) break;
+        rows.push(origin.row);
+      }
+      runs.push({ start: row, tensor, rows });
+      row += rows.length;
+    }
+    return runs;
+  };
+}
+
+function spanOf(rows: readonly number[]): { first: number; last: number; inOrder: boolean } {
+  let first = Number.POSITIVE_INFINITY;
+  let last = 0;
+  let inOrder = true;
+  rows.forEach((row, i) => {
+    first = Math.min(first, row);
+    last = Math.max(last, row);
+    if (row !== (rows[0] ?? 0) + i) inOrder = false;
+  });
+  return { first, last, inOrder };
+}
+
+/** True where reading all from the first to the last is worth it. */
+function isDense(count: number, first: number, last: number): boolean {
+  return last - first < 4 * count + SPARE_ROWS;
 }
 
 /** Rows that lie close together are read at once and put in order afterwards: the rotary order of q and k. */
@@ -49,15 +117,8 @@ async function readOrdered(
   rows: readonly number[],
   name: string,
 ): Promise<Grid> {
-  let first = Number.POSITIVE_INFINITY;
-  let last = 0;
-  let inOrder = true;
-  rows.forEach((row, i) => {
-    first = Math.min(first, row);
-    last = Math.max(last, row);
-    if (row !== (rows[0] ?? 0) + i) inOrder = false;
-  });
-  if (inOrder || last - first < 4 * rows.length + SPARE_ROWS) {
+  const { first, last, inOrder } = spanOf(rows);
+  if (inOrder || isDense(rows.length, first, last)) {
     const grid = await readGrid(model, tensor, first, last + 1, name);
     return inOrder ? grid : selectRows(grid, rows.length, (i) => (rows[i] ?? first) - first);
   }

@@ -1,9 +1,9 @@
 /** Integers to blocks, without floats. */
-import { blockRowsByteLength, gridToBlocks, gridTypeByName } from "@requant/gguf";
+import { gridTypeByName } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { type BandMaker, isReadWhole, rowsOf, rowUnits, type WeightTask } from "../bands.ts";
 import { codecOf } from "../encodings.ts";
-import { type GridRows, gridRows } from "../linear/grid-rows.ts";
+import { type BlockRows, blockRows } from "../linear/grid-rows.ts";
 import type { Model } from "../model.ts";
 import { weightSource } from "../weight-source.ts";
 
@@ -13,7 +13,7 @@ export function regridded(model: Model, task: WeightTask, decodes: boolean): Ban
   const units = rowUnits(task, rows);
   const type = gridTypeByName(task.to, { tensor: task.name });
   const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
-  let grids: GridRows | undefined;
+  let blocks: BlockRows | undefined;
   let floats: WeightReader | undefined;
   return {
     ...units,
@@ -25,12 +25,10 @@ export function regridded(model: Model, task: WeightTask, decodes: boolean): Ban
       out: count * units.unitByteLength,
     }),
     async make({ start, end }, area, measure) {
-      grids ??= gridRows(model, task);
-      for (const { start: row, grid } of await grids.read(start, end)) {
-        const from = blockRowsByteLength(type, row - start, rows.length);
-        const to = from + blockRowsByteLength(type, grid.rows, rows.length);
-        gridToBlocks(type, grid, area.bytes("out", from, to));
-      }
+      blocks ??= blockRows(model, task, type);
+      await blocks.write(start, end, (from, to) =>
+        area.bytes("out", (from - start) * units.unitByteLength, (to - start) * units.unitByteLength),
+      );
       if (measure !== undefined) {
         const length = (end - start) * rows.length;
         floats ??= openWeight(task, weightSource(model));

@@ -1,30 +1,6 @@
 import { UsageError } from "../errors.ts";
-
-/** Words that fields are packed in: 32, 16 or 8 bits each. */
-export type Words = Uint32Array | Uint16Array | Uint8Array;
-
-/**
- * Where the bits of 32 consecutive fields are. A field is one or more pieces: `width` bits of a word, from `shift` on,
- * become bits `left` and up of the field. One table describes packing and unpacking, whatever the arrangement.
- */
-export interface FieldTable {
-  /** Bits per field. */
-  readonly bitWidth: number;
-  /** Words that 32 fields take. */
-  readonly wordsPerRun: number;
-  readonly wordBitWidth: 32 | 16 | 8;
-  readonly pieces: readonly FieldPiece[];
-}
-
-export interface FieldPiece {
-  /** 0 to 31: which of the 32 fields. */
-  readonly field: number;
-  /** Which of the run's words. */
-  readonly word: number;
-  readonly shift: number;
-  readonly width: number;
-  readonly left: number;
-}
+import { packInKernel, unpackInKernel } from "../kernels/fields.ts";
+import type { FieldPiece, FieldStreams, FieldTable, Words } from "./field-table.ts";
 
 /** Fields per run of a `FieldTable`. */
 const RUN = 32;
@@ -55,27 +31,14 @@ export function fieldWordCount(table: FieldTable, count: number): number {
   return Math.ceil((count * table.bitWidth) / table.wordBitWidth);
 }
 
-/** Where a set of equally spaced streams lies among words, and where their fields go. */
-export interface FieldStreams {
-  /** Number of streams. */
-  readonly streams: number;
-  /** Fields in each. */
-  readonly fields: number;
-  /** Index of the first word of the first stream. */
-  readonly wordStart: number;
-  /** From a word to the next of the same stream. */
-  readonly wordStep: number;
-  /** From a stream to the next, in words. */
-  readonly streamStep: number;
-  /** Index of the first field in the array of fields; fields of one stream follow each other. */
-  readonly fieldStart: number;
-  /** From a stream to the next, in fields. */
-  readonly fieldStep: number;
-}
-
 /** Words to fields. A piece of a last, incomplete run that has no word is left 0. */
 export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
   checkRange(table, words.length, at, fields.length);
+  const left = isStream(table) ? unpackInKernel(table, words, at, fields) : undefined;
+  for (const part of left ?? [at]) unpackPart(table, words, part, fields);
+}
+
+function unpackPart(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
   const { wordsPerRun, bitWidth, wordBitWidth } = table;
   const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   const whole = isPlainStream(table);
@@ -115,6 +78,11 @@ export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, 
  */
 export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
   checkRange(table, words.length, at, fields.length);
+  const left = isStream(table) ? packInKernel(table, fields, at, words) : undefined;
+  for (const part of left ?? [at]) packPart(table, fields, part, words);
+}
+
+function packPart(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
   const { wordsPerRun, bitWidth, wordBitWidth } = table;
   const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   const { field, word, shift, masks, left } = columnsOf(table);
@@ -176,6 +144,21 @@ function columnsOf(table: FieldTable): PieceColumns {
     columnsByTable.set(table, columns);
   }
   return columns;
+}
+
+const streams: WeakMap<FieldTable, boolean> = /* @__PURE__ */ new WeakMap();
+
+/** Fields one after another, straddling words where they must: what the kernels know. */
+function isStream(table: FieldTable): boolean {
+  let answer = streams.get(table);
+  if (answer === undefined) {
+    const { bitWidth, wordBitWidth, pieces } = table;
+    answer = pieces.every(
+      ({ field, word, shift, left }) => wordBitWidth * word + shift === bitWidth * field + left,
+    );
+    streams.set(table, answer);
+  }
+  return answer;
 }
 
 /** Fields one after another, none straddling words. */

@@ -3,7 +3,9 @@ import type { Grid } from "../grid.ts";
 import type { GridFacts } from "../grid-facts.ts";
 import type { GridRequirement } from "../grid-fit.ts";
 import { floatBitsToBfloat } from "../numeric/bfloat.ts";
-import { floatBitsToHalf, halfToFloatBits } from "../numeric/half.ts";
+import { floatBitsToHalf } from "../numeric/half.ts";
+import { BF16 } from "./bf16.ts";
+import { F16 } from "./f16.ts";
 import { hostIsLittleEndian } from "./host.ts";
 
 /** One stored tensor of a linear weight. */
@@ -74,8 +76,21 @@ export interface LinearWeight {
   readonly columns: number;
   /** f32 values of rows `[rowStart, rowEnd)`, exactly what the stored numbers mean. */
   dequantize(rowStart: number, rowEnd: number, out: Float32Array): void;
-  /** The integers of rows `[rowStart, rowEnd)`. */
-  toGrid(rowStart: number, rowEnd: number): Grid;
+  /** The integers of rows `[rowStart, rowEnd)`; with `part`, of some of the columns, into memory that is there already. */
+  toGrid(rowStart: number, rowEnd: number, part?: GridPart): Grid;
+  /** A part's columns begin and end at multiples of this. */
+  readonly columnMultiple: number;
+}
+
+/**
+ * A piece of a weight, for who works through it piece by piece: nothing is allocated. The grid's codes are in `codes`, an
+ * array of exactly so many; its scales and zero points are the weight's own, of all groups, and are not to be written to.
+ */
+export interface GridPart {
+  readonly codes: Uint8Array;
+  /** Columns `[columnStart, columnEnd)`; all by default. */
+  readonly columnStart?: number;
+  readonly columnEnd?: number;
 }
 
 const BYTE_LENGTHS: Readonly<Record<string, number>> = {
@@ -178,11 +193,9 @@ export function scaleEncoding(part: LinearPart, place: ErrorPlace = {}): ScaleEn
 /** A small part of floats, whole, as f32. */
 export function readFloats(bytes: Uint8Array, encoding: ScaleEncoding): Float32Array {
   if (encoding === "F32") return Float32Array.from(new Float32Array(readWords(bytes, 32).slice().buffer));
-  const halves = readWords(bytes, 16);
-  const bits = new Uint32Array(halves.length);
-  if (encoding === "F16") for (let i = 0; i < bits.length; i++) bits[i] = halfToFloatBits(halves[i]!);
-  else for (let i = 0; i < bits.length; i++) bits[i] = halves[i]! << 16;
-  return new Float32Array(bits.buffer);
+  const floats = new Float32Array(bytes.byteLength >>> 1);
+  (encoding === "F16" ? F16 : BF16).dequantize(bytes, floats);
+  return floats;
 }
 
 const floatScratch = new Float32Array(1);
@@ -206,6 +219,13 @@ export function writeFloat(
  */
 export function transposed<T extends Float32Array | Int16Array>(values: T, outer: number, inner: number): T {
   const out = values.slice();
-  for (let i = 0; i < outer; i++) for (let j = 0; j < inner; j++) out[j * outer + i] = values[i * inner + j]!;
+  // a line of the cache at a time on both sides
+  const step = 16;
+  for (let first = 0; first < inner; first += step) {
+    const end = Math.min(first + step, inner);
+    for (let i = 0; i < outer; i++) {
+      for (let j = first; j < end; j++) out[j * outer + i] = values[i * inner + j]!;
+    }
+  }
   return out as T;
 }

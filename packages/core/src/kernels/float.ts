@@ -1,12 +1,9 @@
-/** The SIMD twins of `codec/f16.ts` and `codec/bf16.ts`, compiled from `assembly/` by scripts/build-kernels.mjs. */
+/** The SIMD twins of `codec/f16.ts` and `codec/bf16.ts`. */
 import type { BlockCodec } from "../codec/block.ts";
-import { wasm } from "../generated/kernels.ts";
 import { blockTwin } from "./block-twin.ts";
-import { type KernelModule, kernelModule } from "./module.ts";
-
-const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);
+import { coreKernels } from "./core-kernels.ts";
 
 /** The codec with its SIMD twin in front. */
 export function withKernels(codec: BlockCodec): BlockCodec {
-  return blockTwin(codec, kernels);
+  return blockTwin(codec, coreKernels);
 }

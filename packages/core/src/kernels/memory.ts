@@ -1,7 +1,7 @@
 /**
  * The one WebAssembly memory of this thread, shared by the kernels of all packages: what one package's kernel writes,
  * another's reads without a copy. The first part belongs to the modules (scripts/build-kernels.mjs says which range is
- * whose), then comes scratch for arrays that live elsewhere, then room for tables, then the buffers that callers allocate.
+ * whose), then come scratch for arrays that live elsewhere, tiles and tables, then the buffers that callers allocate.
  */
 
 /** Where the modules' constants end. */
@@ -10,8 +10,14 @@ const STATIC_BYTE_LENGTH = 512 * 1024;
 /** Bytes of each scratch area: half fits the first-level cache of any machine, and a call costs nothing next to it. */
 export const SCRATCH_BYTE_LENGTH: number = 64 * 1024;
 
-/** Scratch areas: input, output, importance matrix. */
+/** Scratch areas: input, output, importance matrix or other parameters. */
 const SCRATCH_COUNT = 3;
+
+/** Bytes of each area for tiles that one kernel makes and the next one takes: within a second-level cache. */
+export const TILE_BYTE_LENGTH: number = 512 * 1024;
+
+/** Tiles: codes, what is made of them, scales and zero points. */
+const TILE_COUNT = 3;
 
 /**
  * Room for tables that are made when a kernel is first asked for. It is there from the start because memory that grows
@@ -25,7 +31,9 @@ const ALIGNMENT = 64;
 
 const PAGE = 65536;
 
-const TABLES_START = STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH;
+const TILES_START = STATIC_BYTE_LENGTH + SCRATCH_COUNT * SCRATCH_BYTE_LENGTH;
+
+const TABLES_START = TILES_START + TILE_COUNT * TILE_BYTE_LENGTH;
 
 let memory: WebAssembly.Memory | undefined;
 
@@ -41,6 +49,11 @@ export function kernelMemory(): WebAssembly.Memory {
 /** Where scratch area `index` begins. */
 export function scratchOffset(index: 0 | 1 | 2): number {
   return STATIC_BYTE_LENGTH + index * SCRATCH_BYTE_LENGTH;
+}
+
+/** Where a tile begins: of codes, of what is made of them, of scales and zero points. */
+export function tileOffset(index: 0 | 1 | 2): number {
+  return TILES_START + index * TILE_BYTE_LENGTH;
 }
 
 let tablesEnd = TABLES_START;

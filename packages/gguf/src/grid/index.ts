@@ -4,12 +4,14 @@
  */
 import {
   checkBlockLengths,
+  checkRows,
   type ErrorPlace,
   fittedGrid,
   type Grid,
   type GridFacts,
   type GridFit,
   gridMisfit,
+  type LinearWeight,
   type Misfit,
   roundingAllowed,
   sequentialGroups,
@@ -17,6 +19,7 @@ import {
   UsageError,
 } from "@requant/core";
 import type { GgufGridType } from "./grid-type.ts";
+import { gridToBlocksInKernel, weightToBlocksInKernel } from "./kernels.ts";
 import { gridQ2_0, gridQ4_0, gridQ4_1, gridQ5_0, gridQ5_1, gridQ8_0 } from "./plain-types.ts";
 import { gridQ2_K, gridQ3_K, gridQ4_K, gridQ5_K, gridQ6_K } from "./super-block-types.ts";
 
@@ -69,6 +72,10 @@ export function blockRowsByteLength(type: GgufGridType, rows: number, columns: n
  */
 export function gridToBlocks(type: GgufGridType, grid: Grid, out: Uint8Array): void {
   const { blockSize, blockByteLength, requirement } = type;
+  if (grid.columns % blockSize === 0) {
+    checkBlockLengths(type, out.byteLength, grid.rows * grid.columns);
+    if (gridToBlocksInKernel(type, grid, out)) return;
+  }
   const fitted = fittedGrid(grid, roundingAllowed(requirement));
   const { rows, columns, codes, scales, zeros, groupCount } = fitted;
   checkBlockLengths(type, out.byteLength, rows * columns);
@@ -78,6 +85,26 @@ export function gridToBlocks(type: GgufGridType, grid: Grid, out: Uint8Array): v
     const group = block * perBlock;
     type.packBlock(codes, block * blockSize, scales[group]!, zeros, group, out, block * blockByteLength);
   }
+}
+
+/**
+ * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `gridToBlocks` makes of its grid, in pieces that
+ * stay in cache. `out` holds exactly the rows.
+ * @throws UsageError as `gridToBlocks`
+ */
+export function weightToBlocks(
+  type: GgufGridType,
+  weight: LinearWeight,
+  rowStart: number,
+  rowEnd: number,
+  out: Uint8Array,
+): void {
+  checkRows(rowStart, rowEnd, weight.rows);
+  if (weight.columns % type.blockSize === 0) {
+    checkBlockLengths(type, out.byteLength, (rowEnd - rowStart) * weight.columns);
+    if (weightToBlocksInKernel(type, weight, rowStart, rowEnd, out)) return;
+  }
+  gridToBlocks(type, weight.toGrid(rowStart, rowEnd), out);
 }
 
 /**

@@ -1,0 +1,7 @@
+// Copies every file of a folder, as plain as it gets.
+import { copyFileSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const [from, to] = process.argv.slice(2);
+mkdirSync(to, { recursive: true });
+for (const name of readdirSync(from)) copyFileSync(join(from, name), join(to, name));

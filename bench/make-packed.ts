@@ -1,0 +1,133 @@
+/** Writes a made-up llama as GPTQ packs it: 4 bits, symmetric, groups of 128. Random codes; streaming. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { F16 } from "@requant/core";
+import { fileSink } from "@requant/core/node";
+import { writeSafetensors } from "@requant/safetensors";
+import type { LlamaShape } from "./llama-shape.ts";
+import { randomNumbers } from "./random.ts";
+
+const GROUP_SIZE = 128;
+const PIECE = 1 << 20;
+
+interface Part {
+  readonly name: string;
+  readonly encoding: string;
+  readonly shape: readonly number[];
+  /** Bytes that are repeated, cut at a place of each tensor's own. */
+  readonly pattern: Uint8Array;
+}
+
+const WIDTHS: Readonly<Record<string, number>> = { I32: 4, F16: 2 };
+
+function* repeated({ encoding, shape, pattern }: Part, at: number): Generator<Uint8Array> {
+  let left = shape.reduce((product, size) => product * size, WIDTHS[encoding] ?? 1);
+  let start = (at % pattern.length) & ~3;
+  while (left > 0) {
+    const bytes = pattern.subarray(start, Math.min(pattern.length, start + left));
+    yield bytes;
+    left -= bytes.length;
+    start = 0;
+  }
+}
+
+/** The folder; bytes of its weights. */
+export async function makePacked(folder: string, shape: LlamaShape): Promise<number> {
+  const { layers, width, feedForward, heads, keyValueHeads, vocabularySize } = shape;
+  const random = randomNumbers(7);
+  const codes = Uint8Array.from({ length: PIECE + 12_348 }, () => 256 * random());
+  const halves = (value: () => number): Uint8Array => {
+    const floats = Float32Array.from({ length: PIECE / 2 + 6_172 }, value);
+    const bytes = new Uint8Array(2 * floats.length);
+    F16.quantize?.(floats, floats.length, bytes);
+    return bytes;
+  };
+  const scales = halves(() => 0.005 + 0.01 * random());
+  const floats = halves(() => 0.04 * (random() - 0.5));
+  const zeros = new Uint8Array(PIECE).fill(0x77);
+  const packed = (module: string, rows: number, columns: number): Part[] => {
+    const groups = columns / GROUP_SIZE;
+    const name = (suffix: string): string => `model.layers.${module}.${suffix}`;
+    return [
+      { name: name("qweight"), encoding: "I32", shape: [columns / 8, rows], pattern: codes },
+      { name: name("qzeros"), encoding: "I32", shape: [groups, rows / 8], pattern: zeros },
+      { name: name("scales"), encoding: "F16", shape: [groups, rows], pattern: scales },
+    ];
+  };
+  const plain = (name: string, ...sizes: number[]): Part => ({
+    name: `${name}.weight`,
+    encoding: "F16",
+    shape: sizes,
+    pattern: floats,
+  });
+  const keyValueWidth = (width / heads) * keyValueHeads;
+  const parts = [
+    plain("model.embed_tokens", vocabularySize, width),
+    ...Array.from({ length: layers }, (_, layer) => layer).flatMap((layer) => [
+      plain(`model.layers.${layer}.input_layernorm`, width),
+      plain(`model.layers.${layer}.post_attention_layernorm`, width),
+      ...packed(`${layer}.self_attn.q_proj`, width, width),
+      ...packed(`${layer}.self_attn.k_proj`, keyValueWidth, width),
+      ...packed(`${layer}.self_attn.v_proj`, keyValueWidth, width),
+      ...packed(`${layer}.self_attn.o_proj`, width, width),
+      ...packed(`${layer}.mlp.gate_proj`, feedForward, width),
+      ...packed(`${layer}.mlp.up_proj`, feedForward, width),
+      ...packed(`${layer}.mlp.down_proj`, width, feedForward),
+    ]),
+    plain("model.norm", width),
+    plain("lm_head", vocabularySize, width),
+  ];
+  await mkdir(folder, { recursive: true });
+  const sink = await fileSink(join(folder, "model.safetensors"), { overwrite: true });
+  await writeSafetensors(
+    sink,
+    parts.map((part, i) => {
+      const { name, encoding, shape: sizes } = part;
+      return { name, encoding, shape: sizes, data: repeated(part, i * 31_340) };
+    }),
+    { metadata: { format: "pt" } },
+  );
+  await sink.close();
+  const write = (name: string, json: unknown): Promise<void> =>
+    writeFile(join(folder, name), JSON.stringify(json, undefined, 1));
+  await write("config.json", {
+    architectures: ["LlamaForCausalLM"],
+    model_type: "llama",
+    hidden_size: width,
+    intermediate_size: feedForward,
+    num_attention_heads: heads,
+    num_key_value_heads: keyValueHeads,
+    num_hidden_layers: layers,
+    max_position_embeddings: 2048,
+    rms_norm_eps: 1e-5,
+    rope_theta: 10_000,
+    vocab_size: vocabularySize,
+    tie_word_embeddings: false,
+    torch_dtype: "float16",
+    quantization_config: {
+      quant_method: "gptq",
+      bits: 4,
+      group_size: GROUP_SIZE,
+      sym: true,
+      desc_act: false,
+      checkpoint_format: "gptq",
+    },
+  });
+  await write("tokenizer.json", {
+    version: "1.0",
+    added_tokens: [],
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: "BPE",
+      vocab: Object.fromEntries(Array.from({ length: vocabularySize }, (_, id) => [`word${id}`, id])),
+      merges: [],
+    },
+  });
+  await write("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast" });
+  return parts.reduce(
+    (sum, { encoding, shape: sizes }) =>
+      sum + sizes.reduce((product, size) => product * size, WIDTHS[encoding] ?? 1),
+    0,
+  );
+}

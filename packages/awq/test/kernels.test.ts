@@ -1,0 +1,70 @@
+/** The kernels of AWQ, and core's behind it, against the TypeScript, bit for bit. */
+import { installKernels, kernelsAreInstalled } from "@requant/core";
+import { afterAll, describe, expect, it } from "vitest";
+import { guarded, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
+import { expectSameReads, expectSameWrites, randomParts } from "../../../fixtures/linear-kernels.ts";
+import { awqCodec } from "../src/codec.ts";
+import { packGemm, unpackGemm } from "../src/order.ts";
+import type { AwqLayout } from "../src/packing.ts";
+
+/** Rows and columns that fill words and tiles, fall short of them, and cross them. */
+const cases: readonly (readonly [
+  version: AwqLayout["version"],
+  rows: number,
+  columns: number,
+  size: number,
+])[] = [
+  ["gemm", 8, 16, -1],
+  ["gemm", 32, 16, 16],
+  ["gemm", 40, 80, 16],
+  ["gemm", 136, 208, 104],
+  ["gemm", 72, 7, -1],
+  ["gemm", 552, 1184, 32],
+  ["gemv", 40, 256, 64],
+  ["gemv", 7, 72, -1],
+  ["gemv_fast", 40, 256, 64],
+  ["llm-awq", 12, 640, 128],
+  ["marlin", 128, 256, 128],
+];
+
+afterAll(installKernels);
+
+describe.skipIf(!kernelsAreInstalled())(`AWQ kernels (REQUANT_SEED=${seed})`, () => {
+  it.each(cases)("%s [%i, %i] in groups of %i", (version, rows, columns, groupSize) => {
+    const groupCount = groupSize === -1 ? 1 : columns / groupSize;
+    const layout: AwqLayout = { version, rows, columns, groupCount, groupSize, scale: "F16" };
+    const bytes = randomParts(awqCodec.parts(layout), groupCount, randomNumbers(seed + rows));
+    expectSameReads(awqCodec, layout, bytes);
+    // zero points of those are made of random offsets, which no other weight has
+    if (version === "gemv_fast" || version === "llm-awq") return;
+    expectSameWrites(awqCodec, layout, awqCodec.open(layout, bytes).toGrid(0, rows));
+  });
+
+  it("a code above 15 is refused, wherever it is", () => {
+    const codes = new Uint8Array(64 * 32).fill(15);
+    codes[64 * 9 + 40] = 16;
+    for (const inside of [true, false]) {
+      const fields = guarded(inside, codes.length);
+      fields.bytes.set(codes);
+      expect(() => packGemm(fields.bytes, 64, 64, 4, 0, 32, new Uint32Array(64 * 4))).toThrow("Code 16");
+      fields.release();
+    }
+  });
+
+  it("features from within a word on", () => {
+    const random = randomNumbers(seed);
+    const words = Uint32Array.from({ length: 48 * 8 }, () => random() * 2 ** 32);
+    for (const [start, end] of [
+      [3, 50],
+      [8, 61],
+      [0, 64],
+    ] as const) {
+      const run = (): Uint8Array => {
+        const fields = new Uint8Array((end - start) * 50);
+        unpackGemm(words, 48, 8, start, end, fields, 50);
+        return fields;
+      };
+      expect(run()).toEqual(withSwitch(false, run));
+    }
+  });
+});

@@ -1,0 +1,129 @@
+/** The SIMD twin of `bits/fields.ts`: whole runs of 32 fields in 32-bit words, along a row of words or down columns. */
+import type { FieldStreams, FieldTable, Words } from "../bits/field-table.ts";
+import { coreKernels } from "./core-kernels.ts";
+import { kernelAddress, SCRATCH_BYTE_LENGTH } from "./memory.ts";
+import type { Kernel } from "./module.ts";
+import { rectangle } from "./rectangle.ts";
+
+/** Fields per run. */
+const RUN = 32;
+/** Side by side, words are turned four streams at a time. */
+const LANES = 4;
+
+/** @returns the streams and fields that are still to be unpacked; undefined when all are, because no kernel can */
+export function unpackInKernel(
+  table: FieldTable,
+  words: Words,
+  at: FieldStreams,
+  fields: Uint8Array,
+): FieldStreams[] | undefined {
+  const work = workOf(table, words, at, "unpack");
+  if (work === undefined) return undefined;
+  inTiles(work, at, fields, false);
+  return remainder(work, at);
+}
+
+/** @returns as `unpackInKernel`; undefined, too, when a field does not fit: the loop that checks each says which */
+export function packInKernel(
+  table: FieldTable,
+  fields: Uint8Array,
+  at: FieldStreams,
+  words: Words,
+): FieldStreams[] | undefined {
+  const work = workOf(table, words, at, "pack");
+  if (work === undefined) return undefined;
+  if (inTiles(work, at, fields, true) >= 2 ** table.bitWidth) return undefined;
+  return remainder(work, at);
+}
+
+interface Work {
+  readonly kernel: Kernel;
+  readonly words: Uint32Array;
+  readonly bits: number;
+  /** Streams stand side by side, not one after the other. */
+  readonly columns: boolean;
+  /** What the kernel does: these streams, and of each so many runs. */
+  readonly streams: number;
+  readonly runs: number;
+}
+
+function workOf(
+  table: FieldTable,
+  words: Words,
+  at: FieldStreams,
+  verb: "pack" | "unpack",
+): Work | undefined {
+  const { bitWidth: bits, wordBitWidth } = table;
+  if (!(words instanceof Uint32Array) || wordBitWidth !== 32 || bits < 2) return undefined;
+  const runs = Math.floor(at.fields / RUN);
+  const columns = at.wordStep !== 1;
+  if (columns && at.streamStep !== 1) return undefined;
+  const streams = columns ? at.streams - (at.streams % LANES) : at.streams;
+  if (runs * streams === 0) return undefined;
+  const kernel = coreKernels.kernel(`${verb}${columns ? "Columns" : "Rows"}`);
+  return kernel && { kernel, words, bits, columns, streams, runs };
+}
+
+function remainder({ streams, runs, bits }: Work, at: FieldStreams): FieldStreams[] {
+  const left: FieldStreams[] = [];
+  const done = runs * RUN;
+  if (done < at.fields) {
+    left.push({
+      ...at,
+      streams,
+      fields: at.fields - done,
+      wordStart: at.wordStart + runs * bits * at.wordStep,
+      fieldStart: at.fieldStart + done,
+    });
+  }
+  if (streams < at.streams) {
+    left.push({
+      ...at,
+      streams: at.streams - streams,
+      wordStart: at.wordStart + streams * at.streamStep,
+      fieldStart: at.fieldStart + streams * at.fieldStep,
+    });
+  }
+  return left;
+}
+
+/** Streams and runs that go through scratch memory together. */
+function tileOf(
+  { columns, streams, runs, bits }: Work,
+  wordsInside: boolean,
+  fieldsInside: boolean,
+): { readonly streams: number; readonly runs: number } {
+  if (wordsInside && fieldsInside) return { streams, runs };
+  const most = SCRATCH_BYTE_LENGTH / (fieldsInside ? 4 * bits : RUN);
+  // rows of words are copied one by one, and so are rows of fields: neither should be short
+  const width = columns ? Math.min(streams, fieldsInside ? 256 : 64) : 1;
+  const length = Math.min(runs, Math.floor(most / width));
+  return { streams: columns ? width : Math.min(streams, Math.floor(most / length)), runs: length };
+}
+
+/** @returns the bits that occur in any field, where the kernel tells */
+function inTiles(work: Work, at: FieldStreams, fields: Uint8Array, packs: boolean): number {
+  const { kernel, words, bits, columns } = work;
+  const { wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
+  const tile = tileOf(work, kernelAddress(words) !== undefined, kernelAddress(fields) !== undefined);
+  let seen = 0;
+  for (let stream = 0; stream < work.streams; stream += tile.streams) {
+    const streams = Math.min(tile.streams, work.streams - stream);
+    for (let run = 0; run < work.runs; run += tile.runs) {
+      const runs = Math.min(tile.runs, work.runs - run);
+      const start = wordStart + stream * streamStep + run * bits * wordStep;
+      // a line of words holds one of each stream, or all of one stream
+      const wordLines = columns
+        ? { start, step: wordStep, lines: runs * bits, length: streams }
+        : { start, step: streamStep, lines: streams, length: runs * bits };
+      const from = fieldStart + stream * fieldStep + run * RUN;
+      const fieldLines = { start: from, step: fieldStep, lines: streams, length: runs * RUN };
+      const w = rectangle(words, wordLines, 0);
+      const f = rectangle(fields, fieldLines, 1);
+      (packs ? f : w).load();
+      seen |= kernel(w.address, w.step, runs, streams, f.address, f.step, bits);
+      (packs ? w : f).save();
+    }
+  }
+  return seen;
+}

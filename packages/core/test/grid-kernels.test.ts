@@ -1,0 +1,306 @@
+/** The kernels of fields and grids against the TypeScript, bit for bit. */
+import { afterAll, describe, expect, it } from "vitest";
+import {
+  expectSame,
+  floatsOf,
+  guarded,
+  randomNumbers,
+  seed,
+  withSwitch,
+} from "../../../fixtures/guarded-memory.ts";
+import type { FieldStreams } from "../src/bits/field-table.ts";
+import { packFields, streamFields, unpackFields } from "../src/bits/fields.ts";
+import { dequantizeGrid, type Grid, sequentialGroups } from "../src/grid.ts";
+import { gridFacts } from "../src/grid-facts.ts";
+import { fitGrid } from "../src/grid-fit.ts";
+import { installKernels, kernelsAreInstalled } from "../src/kernels/switch.ts";
+import { floatToHalf, halfToFloat } from "../src/numeric/half.ts";
+
+afterAll(installKernels);
+
+const wordCount = 40_000;
+const fieldCount = 120_000;
+
+/** Streams along rows and down columns, of lengths that fill runs and words, or not. */
+const arrangements: readonly (readonly [name: string, at: (bits: number) => FieldStreams])[] = [
+  [
+    "one row",
+    () => ({
+      streams: 1,
+      fields: 1000,
+      wordStart: 3,
+      wordStep: 1,
+      streamStep: 0,
+      fieldStart: 5,
+      fieldStep: 0,
+    }),
+  ],
+  [
+    "rows",
+    (bits) => ({
+      streams: 7,
+      fields: 320,
+      wordStart: 1,
+      wordStep: 1,
+      streamStep: 10 * bits + 1,
+      fieldStart: 2,
+      fieldStep: 333,
+    }),
+  ],
+  [
+    "long rows",
+    (bits) => ({
+      streams: 2,
+      fields: 40_000,
+      wordStart: 0,
+      wordStep: 1,
+      streamStep: 1250 * bits,
+      fieldStart: 0,
+      fieldStep: 50_000,
+    }),
+  ],
+  [
+    "short rows",
+    (bits) => ({
+      streams: 9,
+      fields: 31,
+      wordStart: 0,
+      wordStep: 1,
+      streamStep: bits,
+      fieldStart: 0,
+      fieldStep: 31,
+    }),
+  ],
+  [
+    "columns",
+    () => ({
+      streams: 70,
+      fields: 256,
+      wordStart: 4,
+      wordStep: 77,
+      streamStep: 1,
+      fieldStart: 9,
+      fieldStep: 256,
+    }),
+  ],
+  [
+    "three columns",
+    () => ({
+      streams: 3,
+      fields: 96,
+      wordStart: 0,
+      wordStep: 5,
+      streamStep: 1,
+      fieldStart: 0,
+      fieldStep: 96,
+    }),
+  ],
+  [
+    "odd columns",
+    () => ({
+      streams: 21,
+      fields: 107,
+      wordStart: 2,
+      wordStep: 23,
+      streamStep: 1,
+      fieldStart: 1,
+      fieldStep: 120,
+    }),
+  ],
+  [
+    "many columns",
+    () => ({
+      streams: 300,
+      fields: 96,
+      wordStart: 0,
+      wordStep: 300,
+      streamStep: 1,
+      fieldStart: 0,
+      fieldStep: 96,
+    }),
+  ],
+  [
+    "every other word",
+    () => ({
+      streams: 5,
+      fields: 64,
+      wordStart: 0,
+      wordStep: 2,
+      streamStep: 100,
+      fieldStart: 0,
+      fieldStep: 64,
+    }),
+  ],
+];
+
+describe.skipIf(!kernelsAreInstalled())(`kernels of fields (REQUANT_SEED=${seed})`, () => {
+  describe.each([1, 2, 3, 4, 5, 6, 7, 8])("%i bits", (bits) => {
+    const table = streamFields(bits);
+    const random = randomNumbers(seed + bits);
+    const words = Uint32Array.from({ length: wordCount }, () => random() * 2 ** 32);
+    const fields = Uint8Array.from({ length: fieldCount }, () => random() * 2 ** bits);
+
+    it.each(arrangements)("%s", (_, make) => {
+      const at = make(bits);
+      const expectedFields = new Uint8Array(fieldCount).fill(0xee);
+      const expectedWords = new Uint32Array(wordCount).fill(0xeeeeeeee);
+      withSwitch(false, () => {
+        unpackFields(table, words, at, expectedFields);
+        packFields(table, fields, at, expectedWords);
+      });
+      for (const wordsInside of [true, false]) {
+        for (const fieldsInside of [true, false]) {
+          const w = guarded(wordsInside, 4 * wordCount);
+          const f = guarded(fieldsInside, fieldCount);
+          const view = new Uint32Array(w.bytes.buffer, w.bytes.byteOffset, wordCount);
+          const what = `words ${wordsInside ? "inside" : "outside"}, fields ${fieldsInside ? "inside" : "outside"}`;
+          view.set(words);
+          f.bytes.fill(0xee);
+          unpackFields(table, view, at, f.bytes);
+          expectSame(f.bytes, expectedFields, `unpack, ${what}`);
+          f.bytes.set(fields);
+          view.fill(0xeeeeeeee);
+          packFields(table, f.bytes, at, view);
+          expectSame(w.bytes, new Uint8Array(expectedWords.buffer), `pack, ${what}`);
+          w.check();
+          f.check();
+          w.release();
+          f.release();
+        }
+      }
+      if (bits === 8) return;
+      const spoilt = fields.slice();
+      spoilt[at.fieldStart + (at.streams - 1) * at.fieldStep + at.fields - 1] = 2 ** bits;
+      expect(() => packFields(table, spoilt, at, expectedWords)).toThrow(`Code ${2 ** bits} does not fit`);
+    });
+  });
+});
+
+function gridOf(
+  rows: number,
+  groupOfColumn: Int32Array,
+  groupCount: number,
+  rounding: Grid["rounding"],
+  random: () => number,
+): Grid {
+  const columns = groupOfColumn.length;
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn,
+    codes: Uint8Array.from({ length: rows * columns }, () => random() * 256),
+    scales: Float32Array.from(
+      { length: rows * groupCount },
+      () => (random() - 0.5) * 2 ** (30 * random() - 25),
+    ),
+    zeros: Int16Array.from({ length: rows * groupCount }, () => (random() - 0.5) * 2 ** (17 * random())),
+    rounding,
+  };
+}
+
+describe.skipIf(!kernelsAreInstalled())(`kernels of grids (REQUANT_SEED=${seed})`, () => {
+  const random = randomNumbers(seed);
+  const scattered = (columns: number, groups: number): Int32Array =>
+    Int32Array.from({ length: columns }, () => random() * groups);
+  const shapes: readonly (readonly [string, number, Int32Array, number])[] = [
+    ["one column", 3, sequentialGroups(1, -1), 1],
+    ["groups of 128", 33, sequentialGroups(512, 128), 4],
+    ["a short last group", 9, sequentialGroups(300, 128), 3],
+    ["groups of 20", 9, sequentialGroups(300, 20), 15],
+    ["scattered groups", 5, scattered(517, 6), 6],
+    ["more runs than fit at once", 2, scattered(20_000, 40), 40],
+    ["no rows", 0, sequentialGroups(64, 32), 2],
+  ];
+  it.each(shapes)("f32 of %s", (_, rows, groupOfColumn, groupCount) => {
+    for (const rounding of ["none", "f16"] as const) {
+      const grid = gridOf(rows, groupOfColumn, groupCount, rounding, random);
+      const { columns, codes } = grid;
+      for (const [start, end] of [
+        [0, rows],
+        [Math.floor(rows / 2), rows],
+      ] as const) {
+        const expected = new Float32Array((end - start) * columns);
+        withSwitch(false, () => dequantizeGrid(grid, expected, start, end));
+        for (const inside of [true, false]) {
+          const out = guarded(inside, expected.byteLength);
+          const given = guarded(inside, codes.length);
+          given.bytes.set(codes);
+          dequantizeGrid({ ...grid, codes: given.bytes }, floatsOf(out.bytes), start, end);
+          expectSame(
+            out.bytes,
+            new Uint8Array(expected.buffer),
+            `${inside ? "inside" : "outside"}, ${rounding}`,
+          );
+          out.check();
+          out.release();
+          given.release();
+        }
+      }
+    }
+  });
+
+  it("facts of scales and zero points", () => {
+    const half = (): number => halfToFloat(floatToHalf((random() - 0.3) * 2 ** (20 * random() - 18)));
+    const scales: readonly (() => number)[] = [
+      half,
+      () => Math.abs(half()),
+      () => random(),
+      () => 0.5,
+      () => (random() < 0.5 ? 0 : -0),
+      () => 2 ** -24,
+      () => 65504,
+      () => 1.5 * 2 ** 20,
+    ];
+    const zeros: readonly (() => number)[] = [
+      () => 8,
+      () => 16 * random(),
+      () => 3000 * (random() - 0.5),
+      () => 0,
+      () => 2 ** 15 * (random() - 0.5) * 2,
+    ];
+    for (const scale of scales) {
+      for (const zero of zeros) {
+        for (const count of [1, 8, 24, 16_384 + 8, 1003]) {
+          const grid: Grid = {
+            rows: count,
+            columns: 32,
+            groupCount: 1,
+            groupOfColumn: sequentialGroups(32, -1),
+            codes: new Uint8Array(0),
+            scales: Float32Array.from({ length: count }, scale),
+            zeros: Int16Array.from({ length: count }, zero),
+            rounding: "none",
+          };
+          const expected = withSwitch(false, () => gridFacts(grid, 15));
+          expect(gridFacts(grid, 15)).toEqual(expected);
+        }
+      }
+    }
+  });
+
+  it("a scale that is no number is named", () => {
+    const grid = gridOf(16, sequentialGroups(64, 32), 2, "none", random);
+    grid.scales[13] = Number.NaN;
+    expect(() => gridFacts(grid, 15)).toThrow("The scale of row 6, group 1 is NaN");
+  });
+
+  it("a grid with one code too many does not count as fitted", () => {
+    const grid = {
+      ...gridOf(16, sequentialGroups(64, 32), 2, "none", random),
+      zeros: new Int16Array(32).fill(8),
+    };
+    const requirement = {
+      name: "four bits",
+      blockSize: 32,
+      shortLastBlock: false,
+      codes: { kind: "affine", maxCode: 15, minZero: 0, maxZero: 15 },
+      scale: "F32",
+      roundsToHalf: false,
+    } as const;
+    const small = { ...grid, codes: grid.codes.map((code) => code & 15) };
+    expect(fitGrid(small, requirement).grid).toBe(small);
+    small.codes[777] = 200;
+    expect(fitGrid(small, requirement).misfit).toBeDefined();
+  });
+});

@@ -1,0 +1,179 @@
+/** The kernels from grids to blocks against the TypeScript, bit for bit, and what they must leave to it. */
+import {
+  floatToHalf,
+  type Grid,
+  gridWeight,
+  halfToFloat,
+  installKernels,
+  isCodecError,
+  kernelsAreInstalled,
+  sequentialGroups,
+} from "@requant/core";
+import { afterAll, describe, expect, it } from "vitest";
+import { expectSame, guarded, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
+import { blockRowsByteLength, gridToBlocks, gridTypes, weightToBlocks } from "../src/grid/index.ts";
+import { hasKernel } from "../src/kernels.ts";
+
+interface Kind {
+  readonly name: string;
+  readonly groupSize: number;
+  readonly maxCode: number;
+  readonly zero: (random: () => number) => number;
+  readonly scale?: (random: () => number) => number;
+  /** Changes one code of about a thousand. */
+  readonly stray?: number;
+}
+
+const half = (value: number): number => halfToFloat(floatToHalf(value));
+const natural = (random: () => number): number => half(0.02 * (random() - 0.3));
+
+/** Grids that fit some types as they are, others after moving the codes, others not at all. */
+const kinds: readonly Kind[] = [
+  { name: "symmetric 4 bits", groupSize: 128, maxCode: 15, zero: () => 8 },
+  { name: "small groups", groupSize: 32, maxCode: 15, zero: () => 8 },
+  { name: "groups of 64 with zero points", groupSize: 64, maxCode: 15, zero: (random) => 16 * random() },
+  { name: "large groups with zero points", groupSize: 256, maxCode: 15, zero: (random) => 17 * random() },
+  { name: "one group", groupSize: 512, maxCode: 31, zero: () => 16 },
+  { name: "8 bits", groupSize: 128, maxCode: 255, zero: () => 128 },
+  { name: "8 bits with zero points", groupSize: 128, maxCode: 255, zero: (random) => 100 + 56 * random() },
+  { name: "7 bits around 64", groupSize: 128, maxCode: 127, zero: () => 64 },
+  { name: "wild zero points", groupSize: 128, maxCode: 15, zero: (random) => 30000 * (random() - 0.5) },
+  { name: "zero points that wrap around", groupSize: 128, maxCode: 15, zero: () => 264 },
+  { name: "a zero point of −248", groupSize: 128, maxCode: 15, zero: () => -248 },
+  { name: "a stray code", groupSize: 128, maxCode: 15, zero: () => 8, stray: 16 },
+  {
+    name: "a stray code of 255",
+    groupSize: 128,
+    maxCode: 15,
+    zero: (random) => 7 + 2 * random(),
+    stray: 255,
+  },
+  { name: "small codes, uneven zero points", groupSize: 128, maxCode: 3, zero: (random) => 5 * random() },
+  {
+    name: "one stray infinity",
+    groupSize: 128,
+    maxCode: 15,
+    zero: () => 8,
+    scale: () => Number.POSITIVE_INFINITY,
+  },
+  { name: "f32 scales", groupSize: 128, maxCode: 15, zero: () => 8, scale: (random) => random() - 0.5 },
+  {
+    name: "large and tiny scales",
+    groupSize: 64,
+    maxCode: 15,
+    zero: () => 8,
+    scale: (random) => 2 ** (60 * random() - 40),
+  },
+  {
+    name: "zeros with a sign",
+    groupSize: 32,
+    maxCode: 15,
+    zero: (random) => 8 + 2 * random(),
+    scale: (random) => (random() < 0.5 ? 0 : -0),
+  },
+  {
+    name: "equal scales in each row",
+    groupSize: 32,
+    maxCode: 15,
+    zero: (random) => 16 * random(),
+    scale: () => 0.5,
+  },
+  { name: "groups of 48", groupSize: 48, maxCode: 15, zero: () => 8 },
+];
+
+const [rows, columns] = [37, 512];
+
+function gridOf({ groupSize, maxCode, zero, scale = natural, stray }: Kind, random: () => number): Grid {
+  const groupOfColumn = sequentialGroups(columns, groupSize);
+  const groupCount = groupOfColumn.at(-1)! + 1;
+  const code = (): number =>
+    stray !== undefined && random() < 0.001 ? stray : Math.floor((maxCode + 1) * random());
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn,
+    codes: Uint8Array.from({ length: rows * columns }, code),
+    scales: Float32Array.from({ length: rows * groupCount }, () => scale(random)),
+    zeros: Int16Array.from({ length: rows * groupCount }, () => Math.floor(zero(random))),
+    rounding: "none",
+  };
+}
+
+/** The blocks, or why there are none. */
+function outcome(run: () => Uint8Array): Uint8Array | string {
+  try {
+    return run();
+  } catch (error) {
+    if (!isCodecError(error)) throw error;
+    return error.message;
+  }
+}
+
+function expectSameOutcome(actual: Uint8Array | string, expected: Uint8Array | string, what: string): void {
+  if (typeof actual === "string" || typeof expected === "string") expect(actual, what).toBe(expected);
+  else expectSame(actual, expected, what);
+}
+
+afterAll(installKernels);
+
+describe.skipIf(!kernelsAreInstalled())(`grid kernels (REQUANT_SEED=${seed})`, () => {
+  const types = gridTypes.filter(({ name }) => hasKernel(`gridTo${name}`));
+
+  it("exist for the types that packed weights become", () => {
+    expect(types.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q8_0"]),
+    );
+  });
+
+  it.each(types.map((type) => [type.name, type] as const))("%s", (name, type) => {
+    const random = randomNumbers(seed ^ Math.imul(name.length + 7, 0x9e3779b9));
+    const byteLength = blockRowsByteLength(type, rows, columns);
+    let held = 0;
+    for (const kind of kinds) {
+      const grid = gridOf(kind, random);
+      const expected = withSwitch(false, () =>
+        outcome(() => {
+          const out = new Uint8Array(byteLength);
+          gridToBlocks(type, grid, out);
+          return out;
+        }),
+      );
+      if (typeof expected !== "string") held++;
+      for (const inside of [true, false]) {
+        const out = guarded(inside, byteLength);
+        const codes = guarded(inside, grid.codes.length);
+        codes.bytes.set(grid.codes);
+        const where = `${kind.name}, ${inside ? "inside" : "outside"}`;
+        const placed = { ...grid, codes: codes.bytes };
+        const actual = outcome(() => {
+          gridToBlocks(type, placed, out.bytes);
+          return out.bytes;
+        });
+        expectSameOutcome(actual, expected, where);
+        out.check();
+        codes.check();
+        out.bytes.fill(0);
+        const weight = gridWeight(grid, 32, (rowStart, rowEnd, into, columnStart, columnEnd) => {
+          for (let row = rowStart, at = 0; row < rowEnd; row++, at += columnEnd - columnStart) {
+            into.set(grid.codes.subarray(row * columns + columnStart, row * columns + columnEnd), at);
+          }
+        });
+        const tiled = outcome(() => {
+          weightToBlocks(type, weight, 0, rows, out.bytes);
+          return out.bytes;
+        });
+        expectSameOutcome(tiled, expected, `${where}, in tiles`);
+        out.check();
+        if (typeof expected !== "string") {
+          const band = out.bytes.subarray(0, byteLength / rows);
+          weightToBlocks(type, weight, 5, 6, band);
+          expectSame(band, expected.subarray(5 * band.length, 6 * band.length), `${where}, one row`);
+        }
+        out.release();
+        codes.release();
+      }
+    }
+    expect(held, "kinds of grids that the type holds").toBeGreaterThan(2);
+  });
+});
