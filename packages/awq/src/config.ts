@@ -1,4 +1,4 @@
-import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
+import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
 import * as z from "zod/mini";
 
 /** The four packings of AutoAWQ, and llm-awq's (packed as gemv_fast, with another tensor name). */
@@ -40,9 +40,10 @@ const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
  */
 export function parseAwqConfig(json: unknown, place: ErrorPlace = {}): AwqConfig {
   const wrapper = wrapperSchema.safeParse(json);
-  const parsed = configSchema.safeParse(wrapper.success ? wrapper.data.quantization_config : json);
+  const claimed = wrapper.success ? wrapper.data.quantization_config : json;
+  const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not an AWQ configuration: ${z.prettifyError(parsed.error)}`, place);
+    throw new FormatError(`Not an AWQ configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
   }
   const config = parsed.data;
   const method = config.quant_method ?? "awq";

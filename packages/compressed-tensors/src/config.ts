@@ -1,4 +1,4 @@
-import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
+import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
 import * as z from "zod/mini";
 
 /** How the weights of one group of modules are quantized. */
@@ -56,15 +56,17 @@ const oldWrapperSchema = z.looseObject({ compression_config: z.looseObject({}) }
 export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = {}): CompressedTensorsConfig {
   const wrapper = wrapperSchema.safeParse(json);
   const oldWrapper = oldWrapperSchema.safeParse(json);
-  const parsed = configSchema.safeParse(
-    wrapper.success
-      ? wrapper.data.quantization_config
-      : oldWrapper.success
-        ? oldWrapper.data.compression_config
-        : json,
-  );
+  const claimed = wrapper.success
+    ? wrapper.data.quantization_config
+    : oldWrapper.success
+      ? oldWrapper.data.compression_config
+      : json;
+  const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not a compressed-tensors configuration: ${z.prettifyError(parsed.error)}`, place);
+    throw new FormatError(
+      `Not a compressed-tensors configuration: ${misfitOf(parsed.error.issues, claimed)}`,
+      place,
+    );
   }
   const { quant_method, format, config_groups, ignore, version } = parsed.data;
   if (quant_method && quant_method !== "compressed-tensors" && quant_method !== "sparseml") {

@@ -126,6 +126,7 @@ export type {
   NumberType,
   ScalarType,
 } from "./metadata.ts";
+export { misfitOf, type SchemaIssue } from "./misfit.ts";
 export { namePattern, type PatternBudget, patternBudget } from "./name-pattern.ts";
 export {
   type AffineOptions,

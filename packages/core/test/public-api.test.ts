@@ -73,6 +73,7 @@ test("exports of @requant/core", () => {
       "memorySink",
       "memorySource",
       "memoryStore",
+      "misfitOf",
       "namePattern",
       "nearestInt",
       "packFields",

@@ -1,4 +1,4 @@
-import { type ErrorPlace, FormatError } from "@requant/core";
+import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
 import * as z from "zod/mini";
 
 export interface Exl2Calibration {
@@ -44,9 +44,10 @@ const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
  */
 export function parseExl2Config(json: unknown, place: ErrorPlace = {}): Exl2Config {
   const wrapper = wrapperSchema.safeParse(json);
-  const parsed = configSchema.safeParse(wrapper.success ? wrapper.data.quantization_config : json);
+  const claimed = wrapper.success ? wrapper.data.quantization_config : json;
+  const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not an EXL2 configuration: ${z.prettifyError(parsed.error)}`, place);
+    throw new FormatError(`Not an EXL2 configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
   }
   const { version, bits, head_bits, calibration } = parsed.data;
   if (!(bits > 0 && bits <= 16)) {

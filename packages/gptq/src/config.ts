@@ -1,4 +1,11 @@
-import { type ErrorPlace, FormatError, namePattern, patternBudget, UnsupportedError } from "@requant/core";
+import {
+  type ErrorPlace,
+  FormatError,
+  misfitOf,
+  namePattern,
+  patternBudget,
+  UnsupportedError,
+} from "@requant/core";
 import * as z from "zod/mini";
 
 /**
@@ -93,9 +100,10 @@ const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
  */
 export function parseGptqConfig(json: unknown, place: ErrorPlace = {}): GptqConfig {
   const wrapper = wrapperSchema.safeParse(json);
-  const parsed = configSchema.safeParse(wrapper.success ? wrapper.data.quantization_config : json);
+  const claimed = wrapper.success ? wrapper.data.quantization_config : json;
+  const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not a GPTQ configuration: ${z.prettifyError(parsed.error)}`, place);
+    throw new FormatError(`Not a GPTQ configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
   }
   const config = parsed.data;
   const method = config.quant_method ?? config.method ?? "gptq";
