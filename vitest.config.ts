@@ -17,6 +17,8 @@ const patience = { testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
+    // vitest leaves one core free by default: half the machine, where there are two
+    maxWorkers: "100%",
     projects: [
       {
         ...sources,
