@@ -58,6 +58,7 @@ export async function measureConvert(folder: string, options: ConvertOptions): P
         : [
             {
               name: "native",
+              output: output("native"),
               run: () =>
                 nodeUsage(childPath("native-quantize.mjs"), [
                   native.folder,
@@ -70,26 +71,34 @@ export async function measureConvert(folder: string, options: ConvertOptions): P
                 ]),
             },
           ]),
-      {
-        name: "requant",
+      // native neither measures errors nor reads its output again; both of these rows measure, and one reads
+      ...[
+        { name: "requant", output: "requant", options: [] },
+        { name: "requant --no-verify", output: "requant-unread", options: ["--no-verify"] },
+      ].map((contender) => ({
+        name: contender.name,
+        output: output(contender.output),
         run: () =>
           nodeUsage(command, [
             "convert",
             input,
-            output("requant"),
+            output(contender.output),
             "--to",
             `gguf:${name.toLowerCase()}`,
-            "--no-verify",
             "--overwrite",
+            ...contender.options,
             ...jobs,
           ]),
-      },
+      })),
     ].map((contender) => ({ ...contender, usages: [] as Usage[] }));
     for (let round = 0; round < options.rounds; round++) {
       for (const { run, usages } of contenders) usages.push(await run());
     }
-    const same = native === undefined ? undefined : await sameTensors(output("native"), output("requant"));
-    for (const { name: contender, usages } of contenders) {
+    for (const { name: contender, output: made, usages } of contenders) {
+      const same =
+        native === undefined || contender === "native"
+          ? undefined
+          : await sameTensors(output("native"), made);
       all.push({
         part: "convert",
         task: `${name}, ${threads === 1 ? "one thread" : `${threads} threads`}`,
@@ -99,10 +108,10 @@ export async function measureConvert(folder: string, options: ConvertOptions): P
         cpuSeconds: spread(usages.map(({ cpuSeconds }) => cpuSeconds)),
         peakBytes: spread(usages.map(({ peakBytes }) => peakBytes)),
         bytes: size,
-        ...(contender === "native" || same === undefined ? {} : { same }),
+        ...(same === undefined ? {} : { same }),
       });
-      await rm(output(contender));
     }
+    for (const { output: made } of contenders) await rm(made);
   }
   await rm(input);
   return all;

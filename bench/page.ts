@@ -176,20 +176,20 @@ ${table(["", "median", "least"], rows)}`;
 
 function convertPart(results: Results): string {
   const tasks = [...byTask(results, "convert")];
-  const bytes = tasks[0]?.[1].get("requant")?.bytes ?? 0;
+  const bytes = [...(tasks[0]?.[1].values() ?? [])][0]?.bytes ?? 0;
   const rows = tasks.flatMap(([task, measured]) =>
     [...measured].map(([contender, { cpuSeconds, wallSeconds, peakBytes, same }]) => [
       `${task}: ${contender}`,
       cpuSeconds ? `${time(cpuSeconds.median)} (${time(cpuSeconds.least)})` : "",
       wallSeconds ? `${time(wallSeconds.median)} (${time(wallSeconds.least)})` : "",
       peakBytes ? megabytes(peakBytes.median) : "",
-      contender === "requant" ? ratio(cpuSeconds, measured.get("native")?.cpuSeconds) : "",
+      contender.startsWith("requant") ? ratio(cpuSeconds, measured.get("native")?.cpuSeconds) : "",
       same === undefined ? "" : same ? "yes" : "**no**",
     ]),
   );
   return `## Whole conversions
 
-A made-up llama of ${(bytes / 1e9).toFixed(2)} GB in F16 to the types below: \`requant convert --no-verify\` and \`llama_model_quantize\`, each in a process of its own, the start of Node included in both. Processor time is that of all threads. llama.cpp maps the input into memory, and what it has touched of it counts as resident.
+A made-up llama of ${(bytes / 1e9).toFixed(2)} GB in F16 to the types below: \`requant convert\` and \`llama_model_quantize\`, each in a process of its own, the start of Node included in both. By default requant measures the error of every weight and reads its output again; with \`--no-verify\` it only measures. llama.cpp does neither. Processor time is that of all threads. llama.cpp maps the input into memory, and what it has touched of it counts as resident.
 
 ${table(
   [

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, writeSync } from "node:fs";
 import { type FileHandle, open, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { IoError, UsageError } from "../errors.ts";
@@ -125,7 +125,12 @@ export async function stageFile(
       guarded("write", async () => {
         const start = journalByteLength;
         journalByteLength += bytes.byteLength;
-        await writeAll(journal, bytes, start);
+        // a short line for the system's memory: another thread would cost more than the writing
+        for (let done = 0; done < bytes.byteLength; ) {
+          const written = writeSync(journal.fd, bytes, done, bytes.byteLength - done, start + done);
+          if (written === 0) throw new Error("the system wrote nothing and gave no reason");
+          done += written;
+        }
       }),
     sync: () => guarded("write", sync),
     publish: () =>
