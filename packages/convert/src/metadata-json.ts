@@ -1,19 +1,19 @@
 import type { Metadata, MetadataArray, MetadataScalar, MetadataValue } from "@requant/core";
-import * as z from "zod";
+import * as z from "zod/mini";
 
 /**
  * Metadata as plain JSON, so that a plan can be stored or sent. 64-bit integers are decimal strings, and the floats that
  * JSON lacks are the strings "NaN", "Infinity", "-Infinity" and "-0".
  */
 
-const numberSchema: z.ZodType<number | string> = z.union([
+const numberSchema: z.ZodMiniType<number | string> = z.union([
   z.number(),
   z.enum(["NaN", "Infinity", "-Infinity", "-0"]),
 ]);
-const integerSchema: z.ZodType<string> = z.string().regex(/^-?\d{1,20}$/);
-const numberTypes: z.ZodEnum<{ [K in "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64"]: K }> =
+const integerSchema: z.ZodMiniType<string> = z.string().check(z.regex(/^-?\d{1,20}$/));
+const numberTypes: z.ZodMiniEnum<{ [K in "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64"]: K }> =
   z.enum(["u8", "i8", "u16", "i16", "u32", "i32", "f32", "f64"]);
-const bigintTypes: z.ZodEnum<{ [K in "u64" | "i64"]: K }> = z.enum(["u64", "i64"]);
+const bigintTypes: z.ZodMiniEnum<{ [K in "u64" | "i64"]: K }> = z.enum(["u64", "i64"]);
 
 type NumberTypeName = z.infer<typeof numberTypes>;
 type BigintTypeName = z.infer<typeof bigintTypes>;
@@ -35,7 +35,7 @@ type JsonMetadataValue =
 /** In file order. */
 export type JsonMetadata = [key: string, value: JsonMetadataValue][];
 
-const arraySchema: z.ZodType<JsonMetadataArray> = z.lazy(() =>
+const arraySchema: z.ZodMiniType<JsonMetadataArray> = z.lazy(() =>
   z.discriminatedUnion("elementType", [
     z.object({ type: z.literal("array"), elementType: numberTypes, value: z.array(numberSchema) }),
     z.object({ type: z.literal("array"), elementType: bigintTypes, value: z.array(integerSchema) }),
@@ -45,7 +45,7 @@ const arraySchema: z.ZodType<JsonMetadataArray> = z.lazy(() =>
   ]),
 );
 
-const valueSchema: z.ZodType<JsonMetadataValue> = z.union([
+const valueSchema: z.ZodMiniType<JsonMetadataValue> = z.union([
   z.object({ type: numberTypes, value: numberSchema }),
   z.object({ type: bigintTypes, value: integerSchema }),
   z.object({ type: z.literal("bool"), value: z.boolean() }),
@@ -53,7 +53,7 @@ const valueSchema: z.ZodType<JsonMetadataValue> = z.union([
   arraySchema,
 ]);
 
-export const jsonMetadataSchema: z.ZodType<JsonMetadata> = z.array(z.tuple([z.string(), valueSchema]));
+export const jsonMetadataSchema: z.ZodMiniType<JsonMetadata> = z.array(z.tuple([z.string(), valueSchema]));
 
 function numberToJson(value: number): number | string {
   if (Number.isNaN(value)) return "NaN";

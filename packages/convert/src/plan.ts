@@ -3,11 +3,12 @@ import {
   type LinearLayout,
   type LinearPart,
   type Misfit,
+  misfitOf,
   type TensorInfo,
   UsageError,
 } from "@requant/core";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type Fidelity, fidelities } from "./fidelity.ts";
 import type { PlainLayout } from "./linear/linear-target.ts";
 import type { StoredLinear } from "./linear/linear-weight.ts";
@@ -118,15 +119,15 @@ export interface Plan {
   readonly byteLength: number;
 }
 
-const countSchema = z.int().nonnegative();
+const countSchema = z.int().check(z.nonnegative());
 const modelFileSchema = z.object({ name: z.string(), byteLength: countSchema });
 
-const fileSchema: z.ZodType<PlanFile> = z.discriminatedUnion("kind", [
+const fileSchema: z.ZodMiniType<PlanFile> = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("gguf"),
     name: z.string(),
     byteLength: countSchema,
-    alignment: z.int().positive(),
+    alignment: z.int().check(z.positive()),
     metadata: jsonMetadataSchema,
     tensors: z.array(countSchema),
   }),
@@ -141,25 +142,27 @@ const fileSchema: z.ZodType<PlanFile> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("bytes"), name: z.string(), byteLength: countSchema, base64: z.string() }),
 ]);
 
-const linearSchema: z.ZodType<PlanLinear> = z.object({
+const linearSchema: z.ZodMiniType<PlanLinear> = z.object({
   format: z.string(),
   layout: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   module: z.string(),
-  parts: z.array(z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).max(4) })),
+  parts: z.array(
+    z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).check(z.maxLength(4)) }),
+  ),
 });
 
-const throughSchema: z.ZodType<PlanThrough> = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("blocks"), to: z.string(), importance: z.string().optional() }),
+const throughSchema: z.ZodMiniType<PlanThrough> = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("blocks"), to: z.string(), importance: z.optional(z.string()) }),
   z.object({ kind: z.literal("packed"), to: z.string(), weight: linearSchema }),
 ]);
 
-const planSchema: z.ZodType<Plan> = z.object({
+const planSchema: z.ZodMiniType<Plan> = z.object({
   version: z.literal(1),
   source: z.object({
     name: z.string(),
     format: z.string(),
     variant: z.string(),
-    architecture: z.string().optional(),
+    architecture: z.optional(z.string()),
     tensorCount: countSchema,
     parameterCount: countSchema,
     files: z.array(modelFileSchema),
@@ -172,18 +175,18 @@ const planSchema: z.ZodType<Plan> = z.object({
   tensors: z.array(
     z.object({
       name: z.string(),
-      shape: z.array(countSchema).max(8),
+      shape: z.array(countSchema).check(z.maxLength(8)),
       from: z.string(),
       to: z.string(),
       fidelity: z.enum(fidelities as [Fidelity, ...Fidelity[]]),
       byteLength: countSchema,
-      inputs: z.array(weightInputSchema).min(1),
-      importance: z.string().optional(),
-      way: z.literal("grid").optional(),
-      linear: linearSchema.optional(),
-      through: throughSchema.optional(),
-      reason: z.string().optional(),
-      hint: z.string().optional(),
+      inputs: z.array(weightInputSchema).check(z.minLength(1)),
+      importance: z.optional(z.string()),
+      way: z.optional(z.literal("grid")),
+      linear: z.optional(linearSchema),
+      through: z.optional(throughSchema),
+      reason: z.optional(z.string()),
+      hint: z.optional(z.string()),
     }),
   ),
   files: z.array(fileSchema),
@@ -196,10 +199,8 @@ const planSchema: z.ZodType<Plan> = z.object({
 export function parsePlan(json: unknown): Plan {
   const result = planSchema.safeParse(json);
   if (!result.success) {
-    const issue = result.error.issues[0];
-    throw new UsageError(
-      `this is not a conversion plan: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`,
-    );
+    const [first] = result.error.issues;
+    throw new UsageError(`this is not a conversion plan: ${misfitOf(first ? [first] : [], json)}`);
   }
   const plan = result.data;
   for (const file of plan.files) {

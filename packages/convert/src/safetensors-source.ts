@@ -1,7 +1,7 @@
 import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
 import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type Found, openNamed, textOf } from "./find.ts";
 import type { SourceFormat } from "./format.ts";
 import { detectLinear, type QuantizationConfig } from "./linear/detect.ts";

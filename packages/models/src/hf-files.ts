@@ -1,6 +1,6 @@
 /** What a Hugging Face directory says beside its weights: the side files, parsed and checked for their outermost shape. */
-import { FormatError } from "@requant/core";
-import * as z from "zod";
+import { FormatError, misfitOf } from "@requant/core";
+import * as z from "zod/mini";
 import { arrayField, decodeText, type JsonObject, objectField, parseJsonObject, textField } from "./json.ts";
 
 /** A weight as the checkpoint holds it. A linear weight of GPTQ, AWQ or EXL2 stands here as one `….weight` in [out, in]. */
@@ -66,25 +66,25 @@ export const hfSideFiles: readonly string[] = [
 
 const generationSchema = z.looseObject({});
 const tokenizerSchema = z.looseObject({
-  model: z.looseObject({}).optional(),
-  added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).optional(),
+  model: z.optional(z.looseObject({})),
+  added_tokens: z.optional(
+    z.array(z.looseObject({ id: z.int().check(z.nonnegative()), content: z.string() })),
+  ),
 });
 const tokenizerConfigSchema = z.looseObject({
-  added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).optional(),
+  added_tokens_decoder: z.optional(z.record(z.string(), z.looseObject({ content: z.string() }))),
 });
-const addedTokensSchema = z.record(z.string(), z.int().nonnegative());
+const addedTokensSchema = z.record(z.string(), z.int().check(z.nonnegative()));
 const configSchema = z.looseObject({
-  architectures: z.array(z.string()).nullish(),
-  model_type: z.string().nullish(),
+  architectures: z.nullish(z.array(z.string())),
+  model_type: z.nullish(z.string()),
 });
 
-function check(schema: z.ZodType, value: JsonObject, path: string): void {
+function check(schema: z.ZodMiniType, value: JsonObject, path: string): void {
   const result = schema.safeParse(value);
   if (result.success) return;
-  const issue = result.error.issues[0];
-  const where =
-    issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.map(String).join(".")}`;
-  throw new FormatError(`${path} is not as it must be${where}: ${issue?.message ?? "unknown reason"}`, {
+  const [first] = result.error.issues;
+  throw new FormatError(`${path} is not as it must be: ${misfitOf(first ? [first] : [], value)}`, {
     path,
   });
 }
@@ -99,7 +99,7 @@ export function readHfFiles(
   files: ReadonlyMap<string, Uint8Array | string>,
   tensors: readonly HfTensor[],
 ): HfFiles {
-  const json = (name: string, schema: z.ZodType): JsonObject | undefined => {
+  const json = (name: string, schema: z.ZodMiniType): JsonObject | undefined => {
     const content = files.get(name);
     if (content === undefined) return undefined;
     const value = parseJsonObject(content, name);

@@ -1,6 +1,6 @@
 /** JSON of strangers: parsed without prototypes to pollute, bounded in depth, read by typed accessors. */
 import { FormatError } from "@requant/core";
-import * as z from "zod";
+import * as z from "zod/mini";
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 export interface JsonObject {

@@ -6,7 +6,7 @@
  * concatenated as rows. Expert stacks, fused splits and rope permutations are thus all row selections, which also hold
  * for packed GPTQ, AWQ and EXL2 rows as long as no input says `transpose`, `rowLength`, `columnOrder` or `map`.
  */
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { RowOrder } from "./row-order.ts";
 
 /** Elementwise f32 arithmetic: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. */
@@ -64,49 +64,52 @@ export interface WeightPlan {
   readonly forceF32?: true;
 }
 
-const countSchema = z.int().nonnegative();
+const countSchema = z.int().check(z.nonnegative());
 const rangeSchema = z.tuple([countSchema, countSchema]);
 
-export const rowOrderSchema: z.ZodType<RowOrder> = z.union([
-  z.strictObject({ kind: z.enum(["rope-to-pairs", "rope-to-halves"]), headCount: z.int().positive() }),
+export const rowOrderSchema: z.ZodMiniType<RowOrder> = z.union([
+  z.strictObject({
+    kind: z.enum(["rope-to-pairs", "rope-to-halves"]),
+    headCount: z.int().check(z.positive()),
+  }),
   z.strictObject({
     kind: z.literal("view"),
-    view: z.array(z.int().positive()).min(1).max(8),
-    ranges: z.array(rangeSchema.nullable()).max(8).optional(),
-    axes: z.array(countSchema).max(8).optional(),
+    view: z.array(z.int().check(z.positive())).check(z.minLength(1), z.maxLength(8)),
+    ranges: z.optional(z.array(z.nullable(rangeSchema)).check(z.maxLength(8))),
+    axes: z.optional(z.array(countSchema).check(z.maxLength(8))),
   }),
-]) as z.ZodType<RowOrder>;
+]) as z.ZodMiniType<RowOrder>;
 
 const steps = {
-  rows: rangeSchema.optional(),
-  transpose: z.literal(true).optional(),
-  rowLength: z.int().positive().optional(),
-  rowOrder: rowOrderSchema.optional(),
-  columnOrder: rowOrderSchema.optional(),
-  map: z.enum(["add-one", "subtract-one", "negative-exp", "log-negative"]).optional(),
+  rows: z.optional(rangeSchema),
+  transpose: z.optional(z.literal(true)),
+  rowLength: z.optional(z.int().check(z.positive())),
+  rowOrder: z.optional(rowOrderSchema),
+  columnOrder: z.optional(rowOrderSchema),
+  map: z.optional(z.enum(["add-one", "subtract-one", "negative-exp", "log-negative"])),
 };
 
-export const weightInputSchema: z.ZodType<WeightInput> = z.lazy(() =>
+export const weightInputSchema: z.ZodMiniType<WeightInput> = z.lazy(() =>
   z.union([
     z.strictObject({ tensor: z.string(), ...steps }),
-    z.strictObject({ join: z.array(weightInputSchema).min(1), ...steps }),
+    z.strictObject({ join: z.array(weightInputSchema).check(z.minLength(1)), ...steps }),
     z.strictObject({
       blocks: z.string(),
       scales: z.string(),
-      rows: rangeSchema.optional(),
-      rowOrder: rowOrderSchema.optional(),
+      rows: z.optional(rangeSchema),
+      rowOrder: z.optional(rowOrderSchema),
     }),
     z.strictObject({ values: z.array(z.number()) }),
-    z.strictObject({ zeros: z.int().positive() }),
+    z.strictObject({ zeros: z.int().check(z.positive()) }),
   ]),
-) as z.ZodType<WeightInput>;
+) as z.ZodMiniType<WeightInput>;
 
-export const weightPlanSchema: z.ZodType<WeightPlan> = z.strictObject({
+export const weightPlanSchema: z.ZodMiniType<WeightPlan> = z.strictObject({
   name: z.string(),
-  shape: z.array(countSchema).max(8),
-  inputs: z.array(weightInputSchema).min(1),
-  forceF32: z.literal(true).optional(),
-}) as z.ZodType<WeightPlan>;
+  shape: z.array(countSchema).check(z.maxLength(8)),
+  inputs: z.array(weightInputSchema).check(z.minLength(1)),
+  forceF32: z.optional(z.literal(true)),
+}) as z.ZodMiniType<WeightPlan>;
 
 /** Names of all stored tensors that a plan reads, each once. */
 export function plannedSources(plan: WeightPlan): readonly string[] {

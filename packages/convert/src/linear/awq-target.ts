@@ -1,17 +1,17 @@
 import { type AwqLayout, type AwqVersion, awqCodec, quantizeAwq, serializeAwqConfig } from "@requant/awq";
 import { isCodecError } from "@requant/core";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { LinearTarget, PlainLayout, WeightEncoder } from "./linear-target.ts";
 import { groupWord } from "./linear-weight.ts";
 import { gridWords, groupCountOf, scaleType } from "./target-words.ts";
 
 const VERSIONS: readonly AwqVersion[] = ["gemm", "gemv", "gemv_fast", "marlin", "llm-awq"];
 
-const layoutSchema: z.ZodType<AwqLayout> = z.object({
+const layoutSchema: z.ZodMiniType<AwqLayout> = z.object({
   version: z.enum(["gemm", "gemv", "gemv_fast", "marlin", "llm-awq"]),
-  rows: z.int().positive(),
-  columns: z.int().positive(),
-  groupCount: z.int().positive(),
+  rows: z.int().check(z.positive()),
+  columns: z.int().check(z.positive()),
+  groupCount: z.int().check(z.positive()),
   groupSize: z.int(),
   scale: z.enum(["F16", "BF16", "F32"]),
 });

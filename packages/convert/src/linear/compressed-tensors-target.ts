@@ -5,7 +5,7 @@ import {
   quantizeCompressedTensors,
   serializeCompressedTensorsConfig,
 } from "@requant/compressed-tensors";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type {
   ConfigRequest,
   LayoutOffer,
@@ -17,11 +17,11 @@ import type {
 import { groupWord } from "./linear-weight.ts";
 import { describedGroupSize, gridWords, groupCountOf, keepsOwnGroups, scaleType } from "./target-words.ts";
 
-const layoutSchema: z.ZodType<CompressedTensorsLayout> = z.object({
-  rows: z.int().positive(),
-  columns: z.int().positive(),
-  bits: z.int().min(2).max(8),
-  groupCount: z.int().positive(),
+const layoutSchema: z.ZodMiniType<CompressedTensorsLayout> = z.object({
+  rows: z.int().check(z.positive()),
+  columns: z.int().check(z.positive()),
+  bits: z.int().check(z.gte(2), z.lte(8)),
+  groupCount: z.int().check(z.positive()),
   groupSize: z.int(),
   symmetric: z.boolean(),
   scale: z.enum(["F16", "BF16", "F32"]),

@@ -13,7 +13,7 @@ import {
   recipeGroups,
   serializeExl2Config,
 } from "@requant/exl2";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type {
   Arrangement,
   LinearTarget,
@@ -23,12 +23,12 @@ import type {
   WeightRequest,
 } from "./linear-target.ts";
 
-const layoutSchema: z.ZodType<Exl2Layout> = z.object({
-  rows: z.int().positive(),
-  columns: z.int().positive(),
-  storedRows: z.int().positive(),
-  groupCount: z.int().positive(),
-  wordRows: z.int().positive(),
+const layoutSchema: z.ZodMiniType<Exl2Layout> = z.object({
+  rows: z.int().check(z.positive()),
+  columns: z.int().check(z.positive()),
+  storedRows: z.int().check(z.positive()),
+  groupCount: z.int().check(z.positive()),
+  wordRows: z.int().check(z.positive()),
   permutation: z.enum(["q_invperm", "q_perm"]),
 });
 

@@ -19,7 +19,7 @@ import {
   quantizeGptq,
   serializeGptqConfig,
 } from "@requant/gptq";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type {
   ConfigRequest,
   LayoutOffer,
@@ -54,11 +54,11 @@ function settingsOf(settings: TargetSettings): Settings {
   };
 }
 
-const gptqLayoutSchema: z.ZodType<GptqLayout> = z.object({
-  rows: z.int().positive(),
-  columns: z.int().positive(),
-  bits: z.int().min(2).max(8),
-  groupCount: z.int().positive(),
+const gptqLayoutSchema: z.ZodMiniType<GptqLayout> = z.object({
+  rows: z.int().check(z.positive()),
+  columns: z.int().check(z.positive()),
+  bits: z.int().check(z.gte(2), z.lte(8)),
+  groupCount: z.int().check(z.positive()),
   groupSize: z.int(),
   sym: z.boolean(),
   packing: z.enum(["stream", "planar"]),
@@ -69,10 +69,10 @@ const gptqLayoutSchema: z.ZodType<GptqLayout> = z.object({
   hasGroupIndex: z.boolean(),
 });
 
-const marlinLayoutSchema: z.ZodType<GptqMarlinLayout> = z.object({
-  rows: z.int().positive(),
-  columns: z.int().positive(),
-  groupCount: z.int().positive(),
+const marlinLayoutSchema: z.ZodMiniType<GptqMarlinLayout> = z.object({
+  rows: z.int().check(z.positive()),
+  columns: z.int().check(z.positive()),
+  groupCount: z.int().check(z.positive()),
   groupSize: z.int(),
   scale: z.enum(["F16", "BF16", "F32"]),
 });
