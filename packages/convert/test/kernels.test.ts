@@ -10,10 +10,9 @@ import {
   uninstallKernels,
 } from "@requant/core";
 import { afterEach, describe, expect, it } from "vitest";
+import { floatsOf, seed } from "../../../fixtures/guarded-memory.ts";
 import { checksum, checksumHere } from "../src/checksum.ts";
 import { comparedHere, errorMeter } from "../src/error-meter.ts";
-
-const seed = Number(process.env["REQUANT_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
 
 /** xorshift32: the numbers only have to differ from run to run. */
 function randomWords(count: number, start: number): Uint32Array<ArrayBuffer> {
@@ -54,9 +53,6 @@ function untouched<T>(
   buffer.release();
   return result;
 }
-
-const floatsOf = (bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
-  new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 
 const lengths = [0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 4099];
 

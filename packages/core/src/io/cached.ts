@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { checkRange } from "./range.ts";
+import { checkRange, copyPages } from "./range.ts";
 import type { ByteSource } from "./source.ts";
 
 export interface CacheOptions {
@@ -86,13 +86,7 @@ export function cachedSource(source: ByteSource, options: CacheOptions = {}): By
     if (end - start > maxByteLength / 2) return source.readInto(target, start);
     const first = Math.floor(start / pageByteLength);
     const last = Math.floor((end - 1) / pageByteLength);
-    const found = await pagesOf(first, last);
-    found.forEach((page, i) => {
-      const pageStart = (first + i) * pageByteLength;
-      const from = Math.max(start, pageStart);
-      const to = Math.min(end, pageStart + page.byteLength);
-      target.set(page.subarray(from - pageStart, to - pageStart), from - start);
-    });
+    copyPages(target, start, await pagesOf(first, last), first * pageByteLength);
   }
 
   return {

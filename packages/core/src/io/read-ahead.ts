@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { checkRange } from "./range.ts";
+import { checkRange, copyPages } from "./range.ts";
 import type { ByteSource } from "./source.ts";
 
 export interface ReadAheadOptions {
@@ -61,12 +61,7 @@ export function readAheadSource(source: ByteSource, options: ReadAheadOptions = 
     const room = Math.min(pieceCount - needed.length, Math.floor(length / pieceByteLength));
     for (let index = last + 1; index <= last + room && index * pieceByteLength < byteLength; index++)
       void piece(index);
-    for (const [i, bytes] of (await Promise.all(needed)).entries()) {
-      const pieceStart = (first + i) * pieceByteLength;
-      const from = Math.max(start, pieceStart);
-      const to = Math.min(end, pieceStart + bytes.byteLength);
-      target.set(bytes.subarray(from - pieceStart, to - pieceStart), from - start);
-    }
+    copyPages(target, start, await Promise.all(needed), first * pieceByteLength);
   }
 
   return {
