@@ -12,38 +12,95 @@ const constants = memory.data<u32>([
   0x26901d7d, 0x26901d7d, 0x26901d7d, 0x26901d7d, // 1e-15
 ]);
 
-const sums: usize = memory.data(64);
-
 /**
- * Two candidates at once: sums of weight × value × code and of weight × code², to `sums`. The weighted values are where
- * codes would be.
+ * Candidates are tried four at a time, each in 16 bytes: their inverses; and for each the sum of weight × value × code
+ * and, 64 bytes further, that of weight × code².
  */
+const CANDIDATES: usize = 64;
+const candidates: usize = memory.data(64);
+const sums: usize = memory.data(128);
+
+/** What all are divided by the extreme value: −limit, then that 18 steps higher and lower, and the last again. */
+const numerators: usize = memory.data(80);
+
+function setNumerators(limit: f32): void {
+  store<f32>(numerators, -limit);
+  for (let i = 1; i < 20; i++) {
+    const step = min(9, i < 10 ? i - 10 : i - 9);
+    store<f32>(numerators + 4 * <usize>i, -(limit + <f32>0.1 * <f32>step));
+  }
+}
+
+/** What the codes of candidates need: nothing, the lower limit, or both. */
+const FREE = 0;
+const FROM_BELOW = 1;
+const BOUNDED = 2;
+
+const limits: usize = memory.data(32);
+
 // @ts-ignore: decorator
 @inline
-function trySums(from: usize, size: usize, inverse0: v128, inverse1: v128, lowest: v128, highest: v128): void {
+function codeOf(x: v128, candidate: usize, bounds: i32): v128 {
+  const nearest = f32x4.nearest(f32x4.mul(v128.load(candidates + candidate), x));
+  if (bounds == FREE) return nearest;
+  const code = f32x4.pmax(nearest, v128.load(limits));
+  return bounds == FROM_BELOW ? code : f32x4.pmin(code, v128.load(limits, 16));
+}
+
+/** The sums of four candidates. The weighted values are where codes would be. */
+// @ts-ignore: decorator
+@inline
+function addUp(from: usize, size: usize, bounds: i32): void {
   let x0 = f32x4.splat(0);
   let x1 = x0;
+  let x2 = x0;
+  let x3 = x0;
   let l0 = x0;
   let l1 = x0;
+  let l2 = x0;
+  let l3 = x0;
   for (const end = from + size; from < end; from += 16) {
     const x = v128.load(from);
     const w = v128.load(from, WEIGHTS);
     const wx = v128.load(from, CODES);
-    const c0 = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.mul(inverse0, x)), lowest), highest);
-    const c1 = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.mul(inverse1, x)), lowest), highest);
+    const c0 = codeOf(x, 0, bounds);
     x0 = f32x4.add(x0, f32x4.mul(wx, c0));
-    x1 = f32x4.add(x1, f32x4.mul(wx, c1));
     l0 = f32x4.add(l0, f32x4.mul(f32x4.mul(w, c0), c0));
+    const c1 = codeOf(x, 16, bounds);
+    x1 = f32x4.add(x1, f32x4.mul(wx, c1));
     l1 = f32x4.add(l1, f32x4.mul(f32x4.mul(w, c1), c1));
+    const c2 = codeOf(x, 32, bounds);
+    x2 = f32x4.add(x2, f32x4.mul(wx, c2));
+    l2 = f32x4.add(l2, f32x4.mul(f32x4.mul(w, c2), c2));
+    const c3 = codeOf(x, 48, bounds);
+    x3 = f32x4.add(x3, f32x4.mul(wx, c3));
+    l3 = f32x4.add(l3, f32x4.mul(f32x4.mul(w, c3), c3));
   }
   v128.store(sums, x0);
-  v128.store(sums, l0, 16);
-  v128.store(sums, x1, 32);
-  v128.store(sums, l1, 48);
+  v128.store(sums, x1, 16);
+  v128.store(sums, x2, 32);
+  v128.store(sums, x3, 48);
+  v128.store(sums, l0, CANDIDATES);
+  v128.store(sums, l1, CANDIDATES + 16);
+  v128.store(sums, l2, CANDIDATES + 32);
+  v128.store(sums, l3, CANDIDATES + 48);
+}
+
+function freeSums(from: usize, size: usize): void {
+  addUp(from, size, FREE);
+}
+
+function sumsFromBelow(from: usize, size: usize): void {
+  addUp(from, size, FROM_BELOW);
+}
+
+function boundedSums(from: usize, size: usize): void {
+  addUp(from, size, BOUNDED);
 }
 
 /** The same where values may be infinite or NaN. */
-function exactSums(from: usize, size: usize, inverse: v128, limit: f32, to: usize): void {
+function exactSums(from: usize, size: usize, limit: f32, candidate: usize): void {
+  const inverse = v128.load(candidates + candidate);
   const lowest = i32x4.splat(-(<i32>limit));
   const highest = i32x4.splat(<i32>limit - 1);
   let sumX = f32x4.splat(0);
@@ -54,8 +111,8 @@ function exactSums(from: usize, size: usize, inverse: v128, limit: f32, to: usiz
     sumX = f32x4.add(sumX, f32x4.mul(v128.load(from, CODES), code));
     sumL = f32x4.add(sumL, f32x4.mul(f32x4.mul(v128.load(from, WEIGHTS), code), code));
   }
-  v128.store(to, sumX);
-  v128.store(to, sumL, 16);
+  v128.store(sums + candidate, sumX);
+  v128.store(sums + candidate, sumL, CANDIDATES);
 }
 
 /**
@@ -65,13 +122,17 @@ function exactSums(from: usize, size: usize, inverse: v128, limit: f32, to: usiz
 export function searchScale(groups: usize, count: usize, limit: f32): void {
   const size: usize = count << 4;
   const zero = f32x4.splat(0);
-  const lowest = splat(-limit);
-  const highest = splat(limit - 1);
+  const roundsToHighest = splat(limit - <f32>0.5);
   const infinity = v128.load(constants);
+  setNumerators(limit);
+  v128.store(limits, f32x4.splat(-limit));
+  v128.store(limits, f32x4.splat(limit - 1), 16);
   for (let group: usize = 0; group < groups; group++) {
     const from = values + GROUP * group;
     let max = zero;
     let absMax = zero;
+    let most = zero;
+    let least = zero;
     let finite = i32x4.splat(-1);
     for (let at: usize = from; at < from + size; at += 16) {
       const x = v128.load(at);
@@ -81,53 +142,45 @@ export function searchScale(groups: usize, count: usize, limit: f32): void {
       finite = v128.and(finite, f32x4.lt(magnitude, infinity));
       max = v128.bitselect(x, max, larger);
       absMax = v128.bitselect(magnitude, absMax, larger);
+      most = f32x4.pmax(most, x);
+      least = f32x4.pmin(least, x);
     }
     const isRegular = i32x4.all_true(finite);
-    let inverse0 = f32x4.div(lowest, max);
-    let inverse1 = f32x4.div(f32x4.splat(-(limit + <f32>0.1 * <f32>-9)), max);
-    // The first candidate goes along with the first of the 18 others.
-    if (isRegular) trySums(from, size, inverse0, inverse1, lowest, highest);
-    else {
-      exactSums(from, size, inverse0, limit, sums);
-      exactSums(from, size, inverse1, limit, sums + 32);
-    }
-    const firstX = v128.load(sums);
-    const firstL = v128.load(sums, 16);
-    let scale = v128.andnot(f32x4.div(firstX, firstL), f32x4.eq(firstL, zero));
-    let best = f32x4.mul(scale, firstX);
-    let bestInverse = inverse0;
-    let sumX = v128.load(sums, 32);
-    let sumL = v128.load(sums, 48);
-    let better = isBetter(sumX, sumL, best);
-    let trialScale = f32x4.div(sumX, sumL);
-    scale = v128.bitselect(trialScale, scale, better);
-    best = v128.bitselect(f32x4.mul(trialScale, sumX), best, better);
-    bestInverse = v128.bitselect(inverse1, bestInverse, better);
-    for (let step = -8; step <= 9; step += 2) {
-      // −8 −7, …, −2 −1, then 1 2, …, 7 8, and 9 by itself
-      if (step == 0) step = 1;
-      inverse0 = f32x4.div(f32x4.splat(-(limit + <f32>0.1 * <f32>step)), max);
-      inverse1 = f32x4.div(f32x4.splat(-(limit + <f32>0.1 * <f32>(step + 1))), max);
-      if (isRegular) trySums(from, size, inverse0, inverse1, lowest, highest);
-      else {
-        exactSums(from, size, inverse0, limit, sums);
-        exactSums(from, size, inverse1, limit, sums + 32);
+    // The extreme's code is negative; what is farthest on the other side has the largest positive one.
+    const farthest = v128.bitselect(least, most, f32x4.gt(max, zero));
+    let scale = zero;
+    let best = zero;
+    let bestInverse = zero;
+    for (let quad: usize = 0; quad < 5; quad++) {
+      let inverse = zero;
+      for (let i: usize = 0; i < 4; i++) {
+        inverse = f32x4.div(v128.load32_splat(numerators + 16 * quad + 4 * i), max);
+        v128.store(candidates + 16 * i, inverse);
       }
-      sumX = v128.load(sums);
-      sumL = v128.load(sums, 16);
-      better = isBetter(sumX, sumL, best);
-      trialScale = f32x4.div(sumX, sumL);
-      scale = v128.bitselect(trialScale, scale, better);
-      best = v128.bitselect(f32x4.mul(trialScale, sumX), best, better);
-      bestInverse = v128.bitselect(inverse0, bestInverse, better);
-      if (step == 9) break;
-      sumX = v128.load(sums, 32);
-      sumL = v128.load(sums, 48);
-      better = isBetter(sumX, sumL, best);
-      trialScale = f32x4.div(sumX, sumL);
-      scale = v128.bitselect(trialScale, scale, better);
-      best = v128.bitselect(f32x4.mul(trialScale, sumX), best, better);
-      bestInverse = v128.bitselect(inverse1, bestInverse, better);
+      // What the largest inverse leaves within the limits, the others do too.
+      const largest = quad == 0 ? v128.load(candidates) : inverse;
+      const isWithin = i32x4.all_true(f32x4.lt(f32x4.mul(largest, farthest), roundsToHighest));
+      if (!isRegular) for (let i: usize = 0; i < 64; i += 16) exactSums(from, size, limit, i);
+      else if (!isWithin) boundedSums(from, size);
+      // Up to step 2 (four would do) the extreme itself still rounds to −limit.
+      else if (quad < 3) freeSums(from, size);
+      else sumsFromBelow(from, size);
+      for (let i: usize = 0; i < 64; i += 16) {
+        inverse = v128.load(candidates + i);
+        const sumX = v128.load(sums + i);
+        const sumL = v128.load(sums + i, CANDIDATES);
+        const trialScale = f32x4.div(sumX, sumL);
+        if (quad + i == 0) {
+          scale = v128.andnot(trialScale, f32x4.eq(sumL, zero));
+          best = f32x4.mul(scale, sumX);
+          bestInverse = inverse;
+          continue;
+        }
+        const better = isBetter(sumX, sumL, best);
+        scale = v128.bitselect(trialScale, scale, better);
+        best = v128.bitselect(f32x4.mul(trialScale, sumX), best, better);
+        bestInverse = v128.bitselect(inverse, bestInverse, better);
+      }
     }
     const flat = f32x4.lt(absMax, v128.load(constants, 16));
     v128.store(flats + 16 * group, flat);
