@@ -21,7 +21,7 @@ export function errorMeter(): ErrorMeter {
   return {
     add(expected, found) {
       const counted = compared(expected, found);
-      const sums = Number.isNaN(counted.noise) ? sumsAroundNaNs(expected, found) : counted;
+      const sums = isOrdinary(counted) ? counted : comparedInDoubles(expected, found);
       noise += sums.noise;
       maxAbsError = Math.max(maxAbsError, sums.maxAbsError);
     },
@@ -37,29 +37,46 @@ function compared(expected: Float32Array, found: Float32Array): ErrorSums {
   return { noise, maxAbsError: kernels.kernel("largestError")?.() ?? 0 };
 }
 
-/** Differences are rounded to f32, their squares added in eight sums, one for each place in a group of eight values. */
+/** Where f32 holds the squares and their sums, but for what is too small to count beside the largest. */
+function isOrdinary({ noise, maxAbsError }: ErrorSums): boolean {
+  if (noise === 0) return maxAbsError === 0;
+  return noise > 0 && maxAbsError > 2 ** -40 && maxAbsError < 2 ** 55;
+}
+
+/** Values of which each place of eight has its squares added in f32, before the sums go on in doubles. */
+const RUN = 128;
+
+/** Differences, their squares and short sums of those are rounded to f32: 16 squares, and that of two places of eight. */
 export function comparedHere(expected: Float32Array, found: Float32Array): ErrorSums {
   const { length } = expected;
   const end = length - (length % 8);
-  const sums = new Float64Array(8);
+  const squares = new Float32Array(8);
+  const sums = new Float64Array(4);
   let most = 0;
-  for (let i = 0; i < end; i++) {
-    const error = Math.fround(expected[i]! - found[i]!);
-    sums[i % 8]! += error * error;
-    most = Math.max(most, Math.abs(error));
+  for (let start = 0; start < end; start += RUN) {
+    squares.fill(0);
+    const runEnd = Math.min(start + RUN, end);
+    for (let i = start; i < runEnd; i++) {
+      const error = Math.fround(expected[i]! - found[i]!);
+      squares[i % 8]! += Math.fround(error * error);
+      most = Math.max(most, Math.abs(error));
+    }
+    for (let lane = 0; lane < 4; lane++) sums[lane]! += Math.fround(squares[lane]! + squares[lane + 4]!);
   }
   let rest = 0;
   for (let i = end; i < length; i++) {
     const error = Math.fround(expected[i]! - found[i]!);
-    rest += error * error;
+    rest += Math.fround(error * error);
     most = Math.max(most, Math.abs(error));
   }
-  const pair = (lane: number): number => sums[lane]! + sums[lane + 2]! + (sums[lane + 4]! + sums[lane + 6]!);
-  return { noise: pair(0) + pair(1) + rest, maxAbsError: most };
+  return { noise: sums[0]! + sums[2]! + (sums[1]! + sums[3]!) + rest, maxAbsError: most };
 }
 
-/** Where NaNs and infinities are among the values: the same on both sides is no error, on one side the largest there is. */
-function sumsAroundNaNs(expected: Float32Array, found: Float32Array): ErrorSums {
+/**
+ * For very small or very large differences, and where NaNs and infinities are among the values: the same on both sides is no
+ * error, on one side the largest there is.
+ */
+function comparedInDoubles(expected: Float32Array, found: Float32Array): ErrorSums {
   let noise = 0;
   let maxAbsError = 0;
   for (let i = 0; i < expected.length; i++) {

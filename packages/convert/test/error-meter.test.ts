@@ -2,7 +2,7 @@ import { allocateKernelBuffer, kernelAddress } from "@requant/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { comparer } from "../src/comparison.ts";
-import { comparedHere, errorMeter } from "../src/error-meter.ts";
+import { type ErrorSums, errorMeter } from "../src/error-meter.ts";
 
 const anyFloat = fc.float({ noDefaultInfinity: true, noNaN: true, min: -1000, max: 1000 });
 const pairs = fc.array(fc.tuple(anyFloat, anyFloat), { maxLength: 100 });
@@ -24,18 +24,18 @@ function there<T>(a: Float32Array, b: Float32Array, use: (a: Float32Array, b: Fl
   return result;
 }
 
+function sumsOf(a: Float32Array, b: Float32Array): ErrorSums {
+  const meter = errorMeter();
+  meter.add(a, b);
+  return meter.sums();
+}
+
 describe("the error of encoding", () => {
   it("is the same to the last bit from the kernel", () => {
     fc.assert(
       fc.property(pairs, (values) => {
         const [a, b] = split(values);
-        const wanted = comparedHere(a, b);
-        const found = there(a, b, (x, y) => {
-          const meter = errorMeter();
-          meter.add(x, y);
-          return meter.sums();
-        });
-        expect(found).toEqual(wanted);
+        expect(there(a, b, sumsOf)).toEqual(sumsOf(a, b));
       }),
     );
   });
@@ -47,14 +47,27 @@ describe("the error of encoding", () => {
         const exact = comparer();
         exact.add(a, b);
         const { rmse, maxAbsError } = exact.result();
-        const meter = errorMeter();
-        meter.add(a, b);
-        const sums = meter.sums();
+        const sums = sumsOf(a, b);
         const found = a.length === 0 ? 0 : Math.sqrt(sums.noise / a.length);
         expect(Math.abs(found - rmse)).toBeLessThanOrEqual(1e-6 * rmse);
         expect(Math.abs(sums.maxAbsError - maxAbsError)).toBeLessThanOrEqual(1e-6 * maxAbsError);
       }),
     );
+  });
+
+  it("holds at any scale, and where one value is far larger than the others", () => {
+    for (const scale of [2 ** -140, 2 ** -60, 2 ** -39, 1, 2 ** 54, 2 ** 60, 2 ** 120]) {
+      for (const outlier of [1, 2 ** 6]) {
+        const a = Float32Array.from({ length: 300 }, (_, i) => scale * (i === 200 ? outlier : 1 + (i % 5)));
+        const b = new Float32Array(300);
+        let noise = 0;
+        for (const value of a) noise += value * value;
+        const sums = there(a, b, sumsOf);
+        expect(sums).toEqual(sumsOf(a, b));
+        expect(Math.abs(sums.noise - noise)).toBeLessThanOrEqual(2e-6 * noise);
+        expect(sums.maxAbsError).toBe(Math.max(...a));
+      }
+    }
   });
 
   it("counts what is no number: the same on both sides is no error, on one side the largest there is", () => {
@@ -71,15 +84,8 @@ describe("the error of encoding", () => {
         const [x, y] = [a, b].map((values) => Float32Array.from([...new Array(padding).fill(7), ...values]));
         if (x === undefined || y === undefined) continue;
         const wanted = { noise: most * most, maxAbsError: most };
-        const meter = errorMeter();
-        meter.add(x, y);
-        expect(meter.sums()).toEqual(wanted);
-        const inside = there(x, y, (p, q) => {
-          const own = errorMeter();
-          own.add(p, q);
-          return own.sums();
-        });
-        expect(inside).toEqual(wanted);
+        expect(sumsOf(x, y)).toEqual(wanted);
+        expect(there(x, y, sumsOf)).toEqual(wanted);
       }
     }
   });

@@ -17,6 +17,7 @@ const constants = memory.data<u32>([
   0x38800000, 0x38800000, 0x38800000, 0x38800000, // 2^-14
   0x00000200, 0x00000200, 0x00000200, 0x00000200,
   0x00008000, 0x00008000, 0x00008000, 0x00008000,
+  0xf800f800, 0xf800f800, 0xf800f800, 0xf800f800, // infinity as f16, without its sign and a place higher
 ]);
 const IN_PLACE: usize = 0;
 const SHIFTED_EXPONENT: usize = 16;
@@ -30,6 +31,7 @@ const HALF: usize = 128;
 const SMALLEST_NORMAL: usize = 144;
 const QUIET: usize = 160;
 const HALF_SIGN: usize = 176;
+const INFINITE_HALVES: usize = 192;
 
 /**
  * Four f16 codes, sign-extended, to f32. Shifted into place, they are f32 whose exponents are 112 too small, and one
@@ -44,20 +46,49 @@ function widen(halves: v128, inPlace: v128, exponent: v128, infinite: v128, rais
   return f32x4.mul(v128.or(shifted, v128.and(isInfinite, infinite)), raise);
 }
 
+/** The same where there is neither infinity nor NaN. */
+// @ts-ignore: decorator
+@inline
+function widenFinite(halves: v128, inPlace: v128, raise: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(halves, 13), inPlace), raise);
+}
+
+/** Bytes of f16 codes that are converted in the hope that all are finite, and if not, once more. */
+const RUN: usize = 512;
+
 /** `count` weights. Constants are loaded once: they stay in registers. */
 export function widenHalves(bytes: usize, count: i32, out: usize): void {
+  const inPlace = v128.load(constants, IN_PLACE);
+  const raise = v128.load(constants, TWO_112);
+  const infinite = v128.load(constants, INFINITE_HALVES);
+  const end = bytes + ((<usize>count) << 1);
+  for (const last = end - RUN; count >= 256 && bytes <= last; bytes += RUN) {
+    let largest = i16x8.splat(0);
+    for (const runEnd = bytes + RUN; bytes < runEnd; bytes += 32, out += 64) {
+      const a = v128.load(bytes);
+      const b = v128.load(bytes, 16);
+      // without their signs
+      largest = i16x8.max_u(largest, i16x8.max_u(i16x8.add(a, a), i16x8.add(b, b)));
+      v128.store(out, widenFinite(v128.load16x4_s(bytes), inPlace, raise));
+      v128.store(out, widenFinite(v128.load16x4_s(bytes, 8), inPlace, raise), 16);
+      v128.store(out, widenFinite(v128.load16x4_s(bytes, 16), inPlace, raise), 32);
+      v128.store(out, widenFinite(v128.load16x4_s(bytes, 24), inPlace, raise), 48);
+    }
+    bytes -= RUN;
+    if (v128.any_true(i16x8.ge_u(largest, infinite))) widenAny(bytes, bytes + RUN, out - 2 * RUN);
+  }
+  widenAny(bytes, end, out);
+}
+
+function widenAny(bytes: usize, end: usize, out: usize): void {
   const inPlace = v128.load(constants, IN_PLACE);
   const exponent = v128.load(constants, SHIFTED_EXPONENT);
   const infinite = v128.load(constants, INFINITE);
   const raise = v128.load(constants, TWO_112);
-  const end = out + ((<usize>count) << 2);
-  for (const vectorEnd = out + ((<usize>(count & ~15)) << 2); out < vectorEnd; out += 64, bytes += 32) {
+  for (; bytes + 8 <= end; bytes += 8, out += 16) {
     v128.store(out, widen(v128.load16x4_s(bytes), inPlace, exponent, infinite, raise));
-    v128.store(out, widen(v128.load16x4_s(bytes, 8), inPlace, exponent, infinite, raise), 16);
-    v128.store(out, widen(v128.load16x4_s(bytes, 16), inPlace, exponent, infinite, raise), 32);
-    v128.store(out, widen(v128.load16x4_s(bytes, 24), inPlace, exponent, infinite, raise), 48);
   }
-  for (; out < end; out += 4, bytes += 2) {
+  for (; bytes < end; out += 4, bytes += 2) {
     const value = widen(i32x4.splat(load<i16>(bytes)), inPlace, exponent, infinite, raise);
     v128.store32_lane(out, value, 0);
   }
