@@ -22,7 +22,7 @@ type JsonMetadataArray =
   | { type: "array"; elementType: NumberTypeName; value: (number | string)[] }
   | { type: "array"; elementType: BigintTypeName; value: string[] }
   | { type: "array"; elementType: "bool"; value: boolean[] }
-  | { type: "array"; elementType: "string"; value: string[] }
+  | { type: "array"; elementType: "string"; value: readonly string[] }
   | { type: "array"; elementType: "array"; value: JsonMetadataArray[] };
 
 type JsonMetadataValue =
@@ -67,7 +67,8 @@ function arrayToJson(array: MetadataArray): JsonMetadataArray {
     case "bool":
       return { type: "array", elementType: "bool", value: [...array.value] };
     case "string":
-      return { type: "array", elementType: "string", value: [...array.value] };
+      // not copied: a vocabulary is large, and nobody changes it
+      return { type: "array", elementType: "string", value: array.value };
     case "array":
       return { type: "array", elementType: "array", value: array.value.map(arrayToJson) };
     case "u64":

@@ -139,7 +139,7 @@ export class StagedOutput {
       const { header } = layout;
       const found = new Uint8Array(header.byteLength);
       await file.readInto(found, 0);
-      if (!header.every((byte, at) => byte === found[at])) throw lost(file.name);
+      if (!sameBytes(header, found)) throw lost(file.name);
       await checkHeader(sourceOf(file), layout);
     }
   }
@@ -177,6 +177,13 @@ export class StagedOutput {
     if (file === undefined) throw new IoError("the file is not open", { path: this.head.run });
     return file;
   }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.byteLength; i++) {
+    if (a[i] !== b[i]) return false;
+  }
+  return a.byteLength === b.byteLength;
 }
 
 function sourceOf(file: StagedFile): ByteSource {

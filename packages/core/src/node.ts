@@ -21,6 +21,7 @@ import {
   temporarySuffix,
 } from "./node/placing.ts";
 import { stageFile } from "./node/staged-file.ts";
+import { transfersOf } from "./node/transfers.ts";
 
 export { lockFile, openStagedFile } from "./node/staged-file.ts";
 
@@ -46,6 +47,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
     throw asIoError(cause, path, "open");
   }
   const byteLength = Number(before.size);
+  const transfers = transfersOf(handle);
 
   /** A half-read model would mix two files' weights in silence: look again after each read. */
   function refuseIfChanged(offset: number): void {
@@ -69,7 +71,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
       while (done < wanted) {
         // one read call moves at most 2 GiB on some systems
         const length = Math.min(wanted - done, 0x40000000);
-        const { bytesRead } = await handle.read(target, done, length, start + done);
+        const bytesRead = await transfers.read(target, done, length, start + done);
         if (bytesRead === 0) break;
         done += bytesRead;
       }

@@ -32,7 +32,15 @@ export function runBuilt(
     [`--import=${pathToFileURL(resolve(import.meta.dirname, "measure.mjs"))}`, builtCommand, ...args],
     {
       cwd,
-      env: { PATH: process.env["PATH"], HOME: cwd, TMPDIR: cwd, NO_COLOR: "1", ...env },
+      env: {
+        PATH: process.env["PATH"],
+        HOME: cwd,
+        TMPDIR: cwd,
+        NO_COLOR: "1",
+        // Node's copies of our own code are nothing that a file has left
+        NODE_DISABLE_COMPILE_CACHE: "1",
+        ...env,
+      },
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       timeout: killAfter * 1000,
       killSignal: "SIGKILL",

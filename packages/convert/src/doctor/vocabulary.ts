@@ -105,7 +105,21 @@ function isNumbers(array: MetadataArray): array is MetadataArray & { readonly va
   return !["bool", "string", "array", "u64", "i64"].includes(array.elementType);
 }
 
+/** Of a vocabulary that is asked about more than once: as the source has it, and as the plan made from it. */
+const knownTokens = /* @__PURE__ */ new WeakMap<readonly string[], ReadonlySet<string>>();
+const knownUnknownMerges = /* @__PURE__ */ new WeakMap<
+  readonly string[],
+  { readonly tokens: readonly string[]; readonly unknown: readonly string[] }
+>();
+
+function distinctTokens(tokens: readonly string[]): ReadonlySet<string> {
+  const known = knownTokens.get(tokens) ?? new Set(tokens);
+  knownTokens.set(tokens, known);
+  return known;
+}
+
 function duplicateFindings(tokens: readonly string[]): Finding[] {
+  if (distinctTokens(tokens).size === tokens.length) return [];
   const first = new Map<string, number>();
   const twice: string[] = [];
   for (const [id, token] of tokens.entries()) {
@@ -113,26 +127,17 @@ function duplicateFindings(tokens: readonly string[]): Finding[] {
     if (before === undefined) first.set(token, id);
     else twice.push(`${before} and ${id}`);
   }
-  return twice.length === 0
-    ? []
-    : [
-        finding("duplicate-token", `${twice.length} tokens have the text of another: ${few(twice)}.`, {
-          key: TOKENS,
-        }),
-      ];
+  return [
+    finding("duplicate-token", `${twice.length} tokens have the text of another: ${few(twice)}.`, {
+      key: TOKENS,
+    }),
+  ];
 }
 
 function mergeFindings(metadata: Metadata, tokens: readonly string[]): Finding[] {
   const merges = stringsOf(metadata.get(MERGES));
   if (merges === undefined) return [];
-  const known = new Set(tokens);
-  const unknown = merges.filter((merge) => {
-    // a part may begin with a space of its own
-    const cut = merge.indexOf(" ", 1);
-    if (cut < 0) return true;
-    const [left, right] = [merge.slice(0, cut), merge.slice(cut + 1)];
-    return !(known.has(left) && known.has(right) && known.has(left + right));
-  });
+  const unknown = unknownMerges(merges, tokens);
   return unknown.length === 0
     ? []
     : [
@@ -144,4 +149,19 @@ function mergeFindings(metadata: Metadata, tokens: readonly string[]): Finding[]
           },
         ),
       ];
+}
+
+function unknownMerges(merges: readonly string[], tokens: readonly string[]): readonly string[] {
+  const before = knownUnknownMerges.get(merges);
+  if (before?.tokens === tokens) return before.unknown;
+  const known = distinctTokens(tokens);
+  const unknown = merges.filter((merge) => {
+    // a part may begin with a space of its own
+    const cut = merge.indexOf(" ", 1);
+    if (cut < 0) return true;
+    const [left, right] = [merge.slice(0, cut), merge.slice(cut + 1)];
+    return !(known.has(left) && known.has(right) && known.has(left + right));
+  });
+  knownUnknownMerges.set(merges, { tokens, unknown });
+  return unknown;
 }

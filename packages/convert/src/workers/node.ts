@@ -1,4 +1,5 @@
 /** Worker threads of Node, for `runPlan`: `@requant/convert/node`. */
+import module from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { WorkerHandle, WorkerReply, Workers } from "./protocol.ts";
@@ -23,8 +24,12 @@ export function nodeWorkers(options: NodeWorkersOptions = {}): Workers {
 /** Beside this module: as it is built, or, in a checkout's own tests, as it is written. */
 function start(): WorkerHandle {
   const isSource = import.meta.url.endsWith(".ts");
+  // where the process keeps compiled code, its threads do too
+  const { getCompileCacheDir } = module as { getCompileCacheDir?(): string | undefined };
+  const cache = getCompileCacheDir?.();
   const worker = new Worker(new URL(isSource ? "./node-worker.ts" : "./node-worker.js", import.meta.url), {
     name: "requant",
+    ...(cache === undefined ? {} : { env: { ...process.env, NODE_COMPILE_CACHE: cache } }),
     ...(isSource ? { execArgv: ["--conditions=@requant/source", "--no-warnings"] } : {}),
   });
   let ended = false;

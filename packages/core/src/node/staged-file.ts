@@ -16,6 +16,7 @@ import {
   temporarySuffix,
 } from "./placing.ts";
 import { shortHash } from "./random-and-hash.ts";
+import { type Transfers, transfersOf } from "./transfers.ts";
 
 /** Longest name, in bytes, that still has room for the dot and the suffix under the usual limit of 255. */
 const LONGEST_NAME = 200;
@@ -85,9 +86,14 @@ export async function stageFile(
   let folderSynced = false;
   let ended = false;
 
+  const transfers = transfersOf(opened.file);
   const openFile = (): FileHandle => {
     if (file === undefined) throw new UsageError("The file is not open any more.", { path });
     return file;
+  };
+  const openTransfers = (): Transfers => {
+    openFile();
+    return transfers;
   };
   async function sync(): Promise<void> {
     if (!published) await openFile().datasync();
@@ -114,8 +120,8 @@ export async function stageFile(
     get published() {
       return published;
     },
-    write: (bytes, start) => guarded("write", () => writeAll(openFile(), bytes, start)),
-    readInto: (target, start) => guarded("read", () => readAll(openFile(), path, target, start)),
+    write: (bytes, start) => guarded("write", () => writeAll(openTransfers(), bytes, start)),
+    readInto: (target, start) => guarded("read", () => readAll(openTransfers(), path, target, start)),
     cutJournal: (length) =>
       guarded("write", async () => {
         await journal.truncate(length);
@@ -222,29 +228,30 @@ export async function openStagedFile(
   const handle = await open(path, constants.O_RDWR | NO_FOLLOW).catch((cause: unknown) => {
     throw asIoError(cause, name, "open");
   });
+  const transfers = transfersOf(handle);
   const guarded = (action: string, work: Promise<void>): Promise<void> =>
     work.catch((cause: unknown) => {
       throw asIoError(cause, name, action);
     });
   return {
     name,
-    write: (bytes, start) => guarded("write", writeAll(handle, bytes, start)),
-    readInto: (target, start) => guarded("read", readAll(handle, name, target, start)),
+    write: (bytes, start) => guarded("write", writeAll(transfers, bytes, start)),
+    readInto: (target, start) => guarded("read", readAll(transfers, name, target, start)),
     close: () => handle.close(),
   };
 }
 
-async function writeAll(handle: FileHandle, bytes: Uint8Array, start: number): Promise<void> {
+async function writeAll(transfers: Transfers, bytes: Uint8Array, start: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, start + done);
+    const bytesWritten = await transfers.write(bytes, done, bytes.byteLength - done, start + done);
     if (bytesWritten === 0) throw new Error("the system wrote nothing and gave no reason");
     done += bytesWritten;
   }
 }
 
-async function readAll(handle: FileHandle, path: string, target: Uint8Array, start: number): Promise<void> {
+async function readAll(transfers: Transfers, path: string, target: Uint8Array, start: number): Promise<void> {
   for (let done = 0; done < target.byteLength; ) {
-    const { bytesRead } = await handle.read(target, done, target.byteLength - done, start + done);
+    const bytesRead = await transfers.read(target, done, target.byteLength - done, start + done);
     if (bytesRead === 0) {
       throw new IoError(`The file ends at byte ${start + done}.`, { path, offset: start + done });
     }

@@ -1,0 +1,67 @@
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { Pace, transfersOf } from "../src/node/transfers.ts";
+
+describe("where a transfer is waited for", () => {
+  it("is here as long as the bytes come from memory, whatever their number", () => {
+    const pace = new Pace();
+    for (const byteLength of [10, 1000, 2_000_000, 200_000_000]) {
+      expect(pace.isHere()).toBe(true);
+      pace.took(byteLength / 5_000_000, byteLength);
+    }
+    expect(pace.isHere()).toBe(true);
+  });
+
+  it("is elsewhere after a slow one, and then one is tried here again", () => {
+    const pace = new Pace();
+    const seen: boolean[] = [];
+    for (let i = 0; i < 40; i++) {
+      const here = pace.isHere();
+      seen.push(here);
+      // a disk of half a gigabyte per second
+      if (here) pace.took(4, 2_000_000);
+    }
+    expect(seen.filter((here) => here).length).toBe(3);
+    expect(seen.indexOf(true, 1)).toBe(17);
+  });
+});
+
+describe("transfers", () => {
+  it("move the same bytes either way, and other tasks get their turn in between", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "requant-pace-"));
+    const path = join(folder, "file");
+    await writeFile(path, "");
+    const handle = await open(path, "r+");
+    const transfers = transfersOf(handle);
+    const bytes = Uint8Array.from({ length: 5000 }, (_, i) => (i * 7) % 251);
+    let turns = 0;
+    const ticking = setInterval(() => {
+      turns += 1;
+    }, 0);
+    try {
+      // by way of here and there: more calls than the patience after a slow one
+      for (let i = 0; i < 50; i++) {
+        expect(await transfers.write(bytes, 0, bytes.length, i * bytes.length)).toBe(bytes.length);
+      }
+      for (let i = 0; i < 50; i++) {
+        const target = new Uint8Array(bytes.length + 2);
+        expect(await transfers.read(target, 1, bytes.length, i * bytes.length)).toBe(bytes.length);
+        expect(target.subarray(1, -1)).toEqual(bytes);
+        expect([target[0], target.at(-1)]).toEqual([0, 0]);
+      }
+      expect(await transfers.read(new Uint8Array(4), 0, 4, 50 * bytes.length)).toBe(0);
+      const turnsBefore = turns;
+      const deadline = performance.now() + 1000;
+      while (turns === turnsBefore && performance.now() < deadline)
+        await transfers.read(new Uint8Array(1), 0, 1, 0);
+      expect(turns).toBeGreaterThan(turnsBefore);
+    } finally {
+      clearInterval(ticking);
+      await handle.close();
+    }
+    await expect(transfers.read(new Uint8Array(1), 0, 1, 0)).rejects.toMatchObject({ code: "EBADF" });
+    await rm(folder, { recursive: true });
+  });
+});
