@@ -3,7 +3,7 @@
  * attackers; `hash.ts` has sha256 for those, at a fraction of the speed.
  * Layout and constants: xxHash specification, "XXH64 algorithm description".
  */
-import { kernelAddress } from "@requant/core";
+import { allocateKernelBuffer, kernelAddress } from "@requant/core";
 import { kernels } from "./kernels.ts";
 
 /** 16 hex digits. Bytes in the kernels' memory are summed there, others here, with the same result. */
@@ -13,6 +13,18 @@ export function checksum(bytes: Uint8Array): string {
   if (address === undefined || kernel === undefined) return checksumHere(bytes);
   const low = kernel(address, bytes.byteLength);
   return hex(kernels.kernel("checksumHigh")?.() ?? 0, low);
+}
+
+/** The same by way of the kernels' memory, which pays for many bytes that are elsewhere. */
+export function checksumOfCopy(bytes: Uint8Array): string {
+  const buffer = allocateKernelBuffer(Math.ceil(bytes.byteLength / 4) * 4);
+  try {
+    const copy = buffer.bytes(0, bytes.byteLength);
+    copy.set(bytes);
+    return checksum(copy);
+  } finally {
+    buffer.release();
+  }
 }
 
 /** A number of 64 bits in two halves: JavaScript has no fast one in one piece. */

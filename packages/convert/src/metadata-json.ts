@@ -62,6 +62,16 @@ function numberToJson(value: number): number | string {
   return Object.is(value, -0) ? "-0" : value;
 }
 
+/** Scores of a vocabulary are many, and nearly all of them plain. */
+function numbersToJson(values: ArrayLike<number>): (number | string)[] {
+  const json: (number | string)[] = Array.from(values);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    if (value === 0 || !Number.isFinite(value)) json[i] = numberToJson(value);
+  }
+  return json;
+}
+
 function arrayToJson(array: MetadataArray): JsonMetadataArray {
   switch (array.elementType) {
     case "bool":
@@ -75,7 +85,7 @@ function arrayToJson(array: MetadataArray): JsonMetadataArray {
     case "i64":
       return { type: "array", elementType: array.elementType, value: Array.from(array.value, String) };
     default:
-      return { type: "array", elementType: array.elementType, value: Array.from(array.value, numberToJson) };
+      return { type: "array", elementType: array.elementType, value: numbersToJson(array.value) };
   }
 }
 

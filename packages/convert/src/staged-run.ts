@@ -2,6 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { isCodecError, UsageError } from "@requant/core";
+import { checksumOfCopy } from "./checksum.ts";
 import { compareWithExisting } from "./compare-existing.ts";
 import { type Crew, inParallel } from "./crew.ts";
 import type { JournalHead } from "./journal.ts";
@@ -74,8 +75,12 @@ function isInterruption(error: unknown): boolean {
 /** What decides the bytes: the plan but for names of places, the cut into pieces, the matrix, and the source. */
 async function headOf(run: RunState): Promise<JournalHead> {
   const { name: _, ...source } = run.plan.source;
+  // a vocabulary as text would be most of this; the headers made from it stand for it
+  const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
+  const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
+  const facts = { ...run.plan, source, files, headers, notes: [], band: run.bandByteLength };
   const hash = sha256.create();
-  hash.update(utf8ToBytes(JSON.stringify({ ...run.plan, source, notes: [], band: run.bandByteLength })));
+  hash.update(utf8ToBytes(JSON.stringify(facts)));
   for (const [name, columns] of run.importance) {
     hash.update(utf8ToBytes(name));
     hash.update(new Uint8Array(columns.buffer, columns.byteOffset, columns.byteLength));

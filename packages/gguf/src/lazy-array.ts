@@ -27,7 +27,24 @@ export function stringArray(
   };
 }
 
-function decodeStrings(bytes: Uint8Array, start: number, length: number, littleEndian: boolean): string[] {
+/** What the strings of an array were decoded from. The arrays are frozen, so that this stays true. */
+const decoded = /* @__PURE__ */ new WeakMap<
+  readonly string[],
+  { readonly bytes: Uint8Array; readonly littleEndian: boolean }
+>();
+
+/** The bytes that these strings are in a file, if they were read from one of this byte order. */
+export function storedStrings(strings: readonly string[], littleEndian: boolean): Uint8Array | undefined {
+  const found = decoded.get(strings);
+  return found?.littleEndian === littleEndian ? found.bytes : undefined;
+}
+
+function decodeStrings(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  littleEndian: boolean,
+): readonly string[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const strings: string[] = [];
   let at = start;
@@ -38,6 +55,8 @@ function decodeStrings(bytes: Uint8Array, start: number, length: number, littleE
     strings.push(decodeText(bytes.subarray(at, at + byteLength)));
     at += byteLength;
   }
+  // a copy: the header may be in memory that its owner uses again
+  decoded.set(Object.freeze(strings), { bytes: bytes.slice(start, at), littleEndian });
   return strings;
 }
 
@@ -99,6 +118,16 @@ const numberArrays = {
   f32: Float32Array,
   f64: Float64Array,
 } as const;
+
+/** The bytes of numbers that are kept as a file has them: in an array of the very type, on a machine of that byte order. */
+export function storedNumbers(
+  values: ArrayLike<number>,
+  elementType: NumberType,
+  littleEndian: boolean,
+): Uint8Array | undefined {
+  if (littleEndian !== hostLittleEndian || !(values instanceof numberArrays[elementType])) return undefined;
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
 
 const bigintArrays = { u64: BigUint64Array, i64: BigInt64Array } as const;
 

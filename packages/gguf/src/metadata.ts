@@ -6,11 +6,12 @@ import {
   type MetadataArray,
   type MetadataScalar,
   type MetadataValue,
+  type NumberType,
   UsageError,
 } from "@requant/core";
 import { type ValueType, valueByteLengths, valueTypes } from "./constants.ts";
 import type { HeaderCursor, Parser } from "./cursor.ts";
-import { fixedArray, stringArray } from "./lazy-array.ts";
+import { fixedArray, storedNumbers, storedStrings, stringArray } from "./lazy-array.ts";
 import { decodeText, encodeText, encodeTexts, hasEscapedBytes } from "./text.ts";
 import type { GgufWarning } from "./warning.ts";
 
@@ -223,9 +224,7 @@ function writeArray(writer: ByteWriter, array: MetadataArray): void {
       for (const element of array.value) writeArray(writer, element);
       break;
     case "string":
-      for (let i = 0; i < array.length; i += TEXTS_AT_ONCE) {
-        writer.bytes(encodeTexts(array.value.slice(i, i + TEXTS_AT_ONCE), writer.littleEndian));
-      }
+      writeStrings(writer, array.value);
       break;
     case "bool":
       for (const element of array.value) writer.bool(element);
@@ -235,6 +234,23 @@ function writeArray(writer: ByteWriter, array: MetadataArray): void {
       for (let i = 0; i < array.length; i++) writer[array.elementType](array.value[i] ?? 0n);
       break;
     default:
-      for (let i = 0; i < array.length; i++) writer[array.elementType](array.value[i] ?? 0);
+      writeNumbers(writer, array.elementType, array.value);
+  }
+}
+
+function writeNumbers(writer: ByteWriter, elementType: NumberType, values: ArrayLike<number>): void {
+  const stored = storedNumbers(values, elementType, writer.littleEndian);
+  if (stored !== undefined) writer.bytes(stored);
+  else for (let i = 0; i < values.length; i++) writer[elementType](values[i] ?? 0);
+}
+
+function writeStrings(writer: ByteWriter, strings: readonly string[]): void {
+  const stored = storedStrings(strings, writer.littleEndian);
+  if (stored !== undefined) {
+    writer.bytes(stored);
+    return;
+  }
+  for (let i = 0; i < strings.length; i += TEXTS_AT_ONCE) {
+    writer.bytes(encodeTexts(strings.slice(i, i + TEXTS_AT_ONCE), writer.littleEndian));
   }
 }

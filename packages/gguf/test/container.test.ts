@@ -132,6 +132,11 @@ describe("a header", () => {
         expect(layoutGguf({ ...form, metadata: parsed.metadata, tensors: parsed.tensors }).header).toEqual(
           header,
         );
+        // or to those of the other byte order
+        const turned = { ...form, littleEndian: !form.littleEndian };
+        expect(layoutGguf({ ...turned, metadata: parsed.metadata, tensors }).header).toEqual(
+          layoutGguf({ ...turned, metadata, tensors }).header,
+        );
         for (const [i, { name, shape, encoding }] of parsed.tensors.entries())
           expect({ name, shape, encoding }).toEqual(tensors[i]);
       }),
@@ -161,6 +166,15 @@ describe("a header", () => {
     const first = parsed?.value;
     expect(first).toEqual(["z", "b"]);
     expect(parsed?.value).toBe(first);
+    // and they stay what they are: what is written is what was decoded, and nobody can change it
+    header.fill(0);
+    if (parsed === undefined) throw new Error("no tokens");
+    expect(
+      parseGguf(layoutGguf({ metadata: new Map([["tokens", parsed]]), tensors: [] }).header),
+    ).toMatchObject({
+      metadata: new Map([["tokens", { value: ["z", "b"] }]]),
+    });
+    expect(Object.isFrozen(first)).toBe(true);
   });
 
   it("refuses what it cannot hold", () => {
