@@ -45,20 +45,53 @@ export function loadSteps(block: usize): void {
 }
 
 /**
- * Twin of `quantizeAffineSuperBlock`: the first 16 bytes of the block at `out`, and its codes. `importance` is 0 where
- * there is none.
+ * The first half of the twin of `quantizeAffineSuperBlock`: scales and mins of the sub-blocks of one block or, where
+ * there are two, of both, which take turns in the search. `importance` is 0 where there is none.
  */
-export function quantizeAffineSuperBlock(
+export function searchBlocks(
   from: usize,
+  blocks: usize,
   maxCode: i32,
   firstStep: f32,
   stepCount: i32,
   importance: usize,
-  out: usize,
 ): void {
-  transpose(from, 32, 2, values);
-  if (importance == 0) chooseScales(maxCode, firstStep, stepCount, out);
-  else chooseScalesByImportance(from, maxCode, importance, out);
+  const groups = blocks << 1;
+  transpose(from, 32, groups, values);
+  if (importance == 0) {
+    for (let group: usize = 0; group < groups; group++) weighByMagnitude(GROUP * group);
+    searchScaleAndMin(groups, 32, <f32>maxCode, firstStep, 0.1, stepCount);
+    return;
+  }
+  for (let block: usize = 0; block < blocks; block++) {
+    const at = 1024 * block;
+    const variance: f32 = (<f32>2 * addSquares(from + at, 256, 0)) / 256;
+    importanceWeights(from + at, 256, variance, importance + at, untransposedWeights);
+    transpose(untransposedWeights, 32, 2, weights + 2 * GROUP * block);
+  }
+  searchScaleAndMin(groups, 32, <f32>maxCode, -0.9, 0.05, 36);
+}
+
+/** The weights of a group without importance: |x| and the root of the mean square. */
+function weighByMagnitude(group: usize): void {
+  const from = values + group;
+  let square = f32x4.splat(0);
+  for (let at: usize = 0; at < 512; at += 16) {
+    const x = v128.load(from + at);
+    square = f32x4.add(square, f32x4.mul(x, x));
+  }
+  const rms = f32x4.sqrt(f32x4.div(square, f32x4.splat(32)));
+  const to = weights + group;
+  for (let at: usize = 0; at < 512; at += 16) {
+    v128.store(to + at, f32x4.add(rms, f32x4.abs(v128.load(from + at))));
+  }
+}
+
+/** The other half, for block `index` of the search: the first 16 bytes of the block at `out`, and its codes. */
+export function encodeBlock(from: usize, index: usize, maxCode: i32, isWeighted: bool, out: usize): void {
+  const first = index << 3;
+  if (isWeighted) roundParametersBySearch(first << 2, out);
+  else roundParameters(first << 2, out);
   const s0 = load<u32>(scaleCodes);
   const s1 = load<u32>(scaleCodes, 4);
   const m0 = load<u32>(minCodes);
@@ -72,7 +105,7 @@ export function quantizeAffineSuperBlock(
     const to = codes + 32 * j;
     // A scale of zero keeps the codes of the search, as ggml does.
     if (step == 0) {
-      keepCodes(from, 32, j, maxCode, to);
+      keepCodes(from, 32, first + j, maxCode, to);
       continue;
     }
     const dl = f32x4.splat(step);
@@ -88,26 +121,13 @@ export function quantizeAffineSuperBlock(
   }
 }
 
-function chooseScales(maxCode: i32, firstStep: f32, stepCount: i32, out: usize): void {
-  for (let group: usize = 0; group < 2; group++) {
-    const from = values + GROUP * group;
-    let square = f32x4.splat(0);
-    for (let at: usize = 0; at < 512; at += 16) {
-      const x = v128.load(from + at);
-      square = f32x4.add(square, f32x4.mul(x, x));
-    }
-    const rms = f32x4.sqrt(f32x4.div(square, f32x4.splat(32)));
-    const to = weights + GROUP * group;
-    for (let at: usize = 0; at < 512; at += 16) {
-      v128.store(to + at, f32x4.add(rms, f32x4.abs(v128.load(from + at))));
-    }
-  }
-  searchScaleAndMin(2, 32, <f32>maxCode, firstStep, 0.1, stepCount);
+/** d, dmin and six-bit codes of the scales and mins that the search left `at` bytes from its first. */
+function roundParameters(at: usize, out: usize): void {
   let maxScale: f32 = 0;
   let maxMin: f32 = 0;
-  for (let j: usize = 0; j < 8; j++) {
-    const scale = load<f32>(scales + 4 * j);
-    const min = load<f32>(mins + 4 * j);
+  for (let j: usize = 0; j < 32; j += 4) {
+    const scale = load<f32>(scales + at + j);
+    const min = load<f32>(mins + at + j);
     if (scale > maxScale) maxScale = scale;
     if (min > maxMin) maxMin = min;
   }
@@ -115,18 +135,16 @@ function chooseScales(maxCode: i32, firstStep: f32, stepCount: i32, out: usize):
   const inverseMin: f32 = maxMin > 0 ? <f32>63 / maxMin : 0;
   for (let j: usize = 0; j < 8; j++) {
     // A byte first, then the limit: what ggml does with values that wrap.
-    store<u8>(scaleCodes + j, <u8>min(63, nearestInt(inverseScale * load<f32>(scales + 4 * j)) & 255));
-    store<u8>(minCodes + j, <u8>min(63, nearestInt(inverseMin * load<f32>(mins + 4 * j)) & 255));
+    store<u8>(scaleCodes + j, <u8>min(63, nearestInt(inverseScale * load<f32>(scales + at + 4 * j)) & 255));
+    store<u8>(minCodes + j, <u8>min(63, nearestInt(inverseMin * load<f32>(mins + at + 4 * j)) & 255));
   }
   storeHalf(out, maxScale / 63);
   storeHalf(out, maxMin / 63, 2);
 }
 
-function chooseScalesByImportance(from: usize, maxCode: i32, importance: usize, out: usize): void {
-  const variance: f32 = (<f32>2 * addSquares(from, 256, 0)) / 256;
-  importanceWeights(from, 256, variance, importance, untransposedWeights);
-  transpose(untransposedWeights, 32, 2, weights);
-  searchScaleAndMin(2, 32, <f32>maxCode, -0.9, 0.05, 36);
-  storeHalf(out, searchPositiveScale(scales, 8, 63, weightSums, scaleCodes));
-  storeHalf(out, searchPositiveScale(mins, 8, 63, weightSums, minCodes), 2);
+/** The same where there is importance. */
+function roundParametersBySearch(at: usize, out: usize): void {
+  const sums = weightSums + at;
+  storeHalf(out, searchPositiveScale(scales + at, 8, 63, sums, scaleCodes));
+  storeHalf(out, searchPositiveScale(mins + at, 8, 63, sums, minCodes), 2);
 }

@@ -1,4 +1,4 @@
-import { codes, loadSteps, quantizeAffineSuperBlock, steps } from "./affine-super-block";
+import { codes, encodeBlock, loadSteps, searchBlocks, steps } from "./affine-super-block";
 import { bytesOf15, storeScaledMinus } from "./lanes";
 
 /** Twin of src/types/q4_k.ts. */
@@ -22,7 +22,7 @@ export function dequantizeQ4_K(bytes: usize, blocks: i32, out: usize): void {
 }
 
 export function quantizeQ4_K(values: usize, blocks: i32, out: usize): void {
-  for (; blocks > 0; blocks--, values += 1024, out += 144) quantizeBlock(values, out, 0);
+  quantizeBlocks(values, blocks, out, 0);
 }
 
 export function quantizeWeightedQ4_K(
@@ -32,13 +32,25 @@ export function quantizeWeightedQ4_K(
   importance: usize,
   variance: f32,
 ): void {
-  for (; blocks > 0; blocks--, values += 1024, out += 144, importance += 1024) quantizeBlock(values, out, importance);
+  quantizeBlocks(values, blocks, out, importance);
+}
+
+function quantizeBlocks(values: usize, blocks: i32, out: usize, importance: usize): void {
+  const isWeighted = importance != 0;
+  for (; blocks > 0; blocks -= 2) {
+    const count = <usize>min(blocks, 2);
+    searchBlocks(values, count, 15, -1, 20, importance);
+    for (let index: usize = 0; index < count; index++, values += 1024, out += 144) {
+      encodeBlock(values, index, 15, isWeighted, out);
+      packCodes(out);
+    }
+    if (isWeighted) importance += 2048;
+  }
 }
 
 // @ts-ignore: decorator
 @inline
-function quantizeBlock(values: usize, out: usize, importance: usize): void {
-  quantizeAffineSuperBlock(values, 15, -1, 20, importance, out);
+function packCodes(out: usize): void {
   for (let g: usize = 0; g < 4; g++) {
     const from = codes + 64 * g;
     const to = out + 32 * g;

@@ -1,4 +1,4 @@
-import { codes, loadSteps, quantizeAffineSuperBlock, steps } from "./affine-super-block";
+import { codes, encodeBlock, loadSteps, searchBlocks, steps } from "./affine-super-block";
 import { bytesOf15, bytesOf16, storeScaledMinus } from "./lanes";
 
 /** Twin of src/types/q5_k.ts. */
@@ -31,7 +31,7 @@ export function dequantizeQ5_K(bytes: usize, blocks: i32, out: usize): void {
 }
 
 export function quantizeQ5_K(values: usize, blocks: i32, out: usize): void {
-  for (; blocks > 0; blocks--, values += 1024, out += 176) quantizeBlock(values, out, 0);
+  quantizeBlocks(values, blocks, out, 0);
 }
 
 export function quantizeWeightedQ5_K(
@@ -41,13 +41,25 @@ export function quantizeWeightedQ5_K(
   importance: usize,
   variance: f32,
 ): void {
-  for (; blocks > 0; blocks--, values += 1024, out += 176, importance += 1024) quantizeBlock(values, out, importance);
+  quantizeBlocks(values, blocks, out, importance);
+}
+
+function quantizeBlocks(values: usize, blocks: i32, out: usize, importance: usize): void {
+  const isWeighted = importance != 0;
+  for (; blocks > 0; blocks -= 2) {
+    const count = <usize>min(blocks, 2);
+    searchBlocks(values, count, 31, -0.5, 15, importance);
+    for (let index: usize = 0; index < count; index++, values += 1024, out += 176) {
+      encodeBlock(values, index, 31, isWeighted, out);
+      packCodes(out);
+    }
+    if (isWeighted) importance += 2048;
+  }
 }
 
 // @ts-ignore: decorator
 @inline
-function quantizeBlock(values: usize, out: usize, importance: usize): void {
-  quantizeAffineSuperBlock(values, 31, -0.5, 15, importance, out);
+function packCodes(out: usize): void {
   const mask = bytesOf15();
   const fifth = bytesOf16();
   for (let column: usize = 0; column < 32; column += 16) {

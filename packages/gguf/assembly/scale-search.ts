@@ -32,60 +32,37 @@ const EXACT = 0;
 const BOUNDED = 1;
 const FREE = 2;
 
-/** Of two groups: sums of weight × code, × code² and × code × value, 16 bytes each group; and errors. */
-const sums: usize = memory.data(96);
-const errors: usize = memory.data(32);
+/** Of the present candidates: sums of weight × code, × code² and × code × value, 16 bytes for each of four groups. */
+const CODES_SUM: usize = 0;
+const SQUARES_SUM: usize = 64;
+const VALUES_SUM: usize = 128;
+const sums: usize = memory.data(192);
 
-/** Nearest integer, within [0, maxCode]. */
+/** And what they lead to. */
+const trialInverses: usize = memory.data(64);
+const trialScales: usize = memory.data(64);
+const newMins: usize = memory.data(64);
+const determinants: usize = memory.data(64);
+const errors: usize = memory.data(64);
+
+/** Mins, inverses and the limits of a pair of groups: in memory, since there are not enough registers. */
+const pair: usize = memory.data(96);
+
 // @ts-ignore: decorator
 @inline
-function codeOf(scaled: v128, zero: v128, maxCode: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(f32x4.nearest(scaled), zero), maxCode);
+function codeOf(x: v128, min: usize, kind: i32): v128 {
+  const nearest = f32x4.nearest(f32x4.mul(v128.load(min, 32), f32x4.sub(x, v128.load(min))));
+  return kind == FREE ? nearest : f32x4.pmin(f32x4.pmax(nearest, v128.load(pair, 64)), v128.load(pair, 80));
 }
 
-/** Codes of a candidate and their sums. All its numbers are below 2^22. */
-function boundedSums(from: usize, size: usize, min: v128, inverse: v128, maxCode: v128, to: usize): void {
-  const zero = v128.load(constants, 48);
-  let l = zero;
-  let ll = zero;
-  let xl = zero;
-  for (const end = from + size; from < end; from += 64) {
-    const x0 = v128.load(from);
-    const x1 = v128.load(from, 16);
-    const x2 = v128.load(from, 32);
-    const x3 = v128.load(from, 48);
-    const c0 = codeOf(f32x4.mul(inverse, f32x4.sub(x0, min)), zero, maxCode);
-    const c1 = codeOf(f32x4.mul(inverse, f32x4.sub(x1, min)), zero, maxCode);
-    const c2 = codeOf(f32x4.mul(inverse, f32x4.sub(x2, min)), zero, maxCode);
-    const c3 = codeOf(f32x4.mul(inverse, f32x4.sub(x3, min)), zero, maxCode);
-    v128.store(from, c0, CODES);
-    const w0 = f32x4.mul(v128.load(from, WEIGHTS), c0);
-    v128.store(from, c1, CODES + 16);
-    const w1 = f32x4.mul(v128.load(from, WEIGHTS + 16), c1);
-    v128.store(from, c2, CODES + 32);
-    const w2 = f32x4.mul(v128.load(from, WEIGHTS + 32), c2);
-    v128.store(from, c3, CODES + 48);
-    const w3 = f32x4.mul(v128.load(from, WEIGHTS + 48), c3);
-    l = f32x4.add(f32x4.add(f32x4.add(f32x4.add(l, w0), w1), w2), w3);
-    ll = f32x4.add(f32x4.add(ll, f32x4.mul(w0, c0)), f32x4.mul(w1, c1));
-    ll = f32x4.add(f32x4.add(ll, f32x4.mul(w2, c2)), f32x4.mul(w3, c3));
-    xl = f32x4.add(f32x4.add(xl, f32x4.mul(w0, x0)), f32x4.mul(w1, x1));
-    xl = f32x4.add(f32x4.add(xl, f32x4.mul(w2, x2)), f32x4.mul(w3, x3));
-  }
-  v128.store(to, l);
-  v128.store(to, ll, 32);
-  v128.store(to, xl, 64);
-}
-
-/** Mins and inverses of a pair of groups: in memory, since there are not enough registers. */
-const pair: usize = memory.data(64);
-
-/** Codes and sums of two groups whose codes are all within the limits: the usual case. */
-function freePair(from: usize, size: usize, min0: v128, min1: v128, inverse0: v128, inverse1: v128): void {
-  v128.store(pair, min0);
-  v128.store(pair, min1, 16);
-  v128.store(pair, inverse0, 32);
-  v128.store(pair, inverse1, 48);
+/** Codes and sums of two groups' candidates. All numbers are below 2^22. */
+// @ts-ignore: decorator
+@inline
+function addUpPair(from: usize, lane: usize, size: usize, kind: i32): void {
+  v128.store(pair, v128.load(trialMins + lane));
+  v128.store(pair, v128.load(trialMins + lane, 16), 16);
+  v128.store(pair, v128.load(trialInverses + lane), 32);
+  v128.store(pair, v128.load(trialInverses + lane, 16), 48);
   let l0 = v128.load(constants, 48);
   let l1 = l0;
   let ll0 = l0;
@@ -95,8 +72,8 @@ function freePair(from: usize, size: usize, min0: v128, min1: v128, inverse0: v1
   for (const end = from + size; from < end; from += 16) {
     const x0 = v128.load(from);
     const x1 = v128.load(from, GROUP);
-    const c0 = f32x4.nearest(f32x4.mul(v128.load(pair, 32), f32x4.sub(x0, v128.load(pair))));
-    const c1 = f32x4.nearest(f32x4.mul(v128.load(pair, 48), f32x4.sub(x1, v128.load(pair, 16))));
+    const c0 = codeOf(x0, pair, kind);
+    const c1 = codeOf(x1, pair + 16, kind);
     v128.store(from, c0, CODES);
     v128.store(from, c1, GROUP + CODES);
     const w0 = f32x4.mul(v128.load(from, WEIGHTS), c0);
@@ -108,16 +85,27 @@ function freePair(from: usize, size: usize, min0: v128, min1: v128, inverse0: v1
     xl0 = f32x4.add(xl0, f32x4.mul(w0, x0));
     xl1 = f32x4.add(xl1, f32x4.mul(w1, x1));
   }
-  v128.store(sums, l0);
-  v128.store(sums, l1, 16);
-  v128.store(sums, ll0, 32);
-  v128.store(sums, ll1, 48);
-  v128.store(sums, xl0, 64);
-  v128.store(sums, xl1, 80);
+  const to = sums + lane;
+  v128.store(to, l0, CODES_SUM);
+  v128.store(to, l1, CODES_SUM + 16);
+  v128.store(to, ll0, SQUARES_SUM);
+  v128.store(to, ll1, SQUARES_SUM + 16);
+  v128.store(to, xl0, VALUES_SUM);
+  v128.store(to, xl1, VALUES_SUM + 16);
 }
 
-/** The same for numbers of any kind. */
-function exactSums(from: usize, size: usize, min: v128, inverse: v128, maxCode: v128, to: usize): void {
+function freePair(from: usize, lane: usize, size: usize): void {
+  addUpPair(from, lane, size, FREE);
+}
+
+function boundedPair(from: usize, lane: usize, size: usize): void {
+  addUpPair(from, lane, size, BOUNDED);
+}
+
+/** The same for one group, `lane` / 16, and numbers of any kind. */
+function exactSums(from: usize, lane: usize, size: usize, maxCode: v128): void {
+  const min = v128.load(trialMins + lane);
+  const inverse = v128.load(trialInverses + lane);
   const zero = i32x4.splat(0);
   let l = f32x4.splat(0);
   let ll = l;
@@ -132,23 +120,20 @@ function exactSums(from: usize, size: usize, min: v128, inverse: v128, maxCode: 
     ll = f32x4.add(ll, f32x4.mul(weighted, code));
     xl = f32x4.add(xl, f32x4.mul(weighted, x));
   }
-  v128.store(to, l);
-  v128.store(to, ll, 32);
-  v128.store(to, xl, 64);
+  const to = sums + lane;
+  v128.store(to, l, CODES_SUM);
+  v128.store(to, ll, SQUARES_SUM);
+  v128.store(to, xl, VALUES_SUM);
 }
 
-/** The weighted errors of two groups' codes under their scales and mins. */
+/** The weighted errors of two groups' codes under their trial scales and new mins. */
 // @ts-ignore: decorator
 @inline
-function measure(
-  from: usize,
-  size: usize,
-  scale0: v128,
-  scale1: v128,
-  min0: v128,
-  min1: v128,
-  absolute: bool,
-): void {
+function measure(from: usize, lane: usize, size: usize, absolute: bool): void {
+  const scale0 = v128.load(trialScales + lane);
+  const scale1 = v128.load(trialScales + lane, 16);
+  const min0 = v128.load(newMins + lane);
+  const min1 = v128.load(newMins + lane, 16);
   let error0 = f32x4.splat(0);
   let error1 = error0;
   for (const end = from + size; from < end; from += 16) {
@@ -161,8 +146,8 @@ function measure(
     error0 = f32x4.add(error0, weightedError(x0, w0, c0, scale0, min0, absolute));
     error1 = f32x4.add(error1, weightedError(x1, w1, c1, scale1, min1, absolute));
   }
-  v128.store(errors, error0);
-  v128.store(errors, error1, 16);
+  v128.store(errors + lane, error0);
+  v128.store(errors + lane, error1, 16);
 }
 
 // @ts-ignore: decorator
@@ -178,8 +163,9 @@ function weightedError(value: v128, weight: v128, code: v128, scale: v128, min: 
  */
 // @ts-ignore: decorator
 @inline
-function kindOf(lane: usize, inverse: v128, maxCode: v128): i32 {
+function kindOf(lane: usize, maxCode: v128): i32 {
   const min = v128.load(trialMins + lane);
+  const inverse = v128.load(trialInverses + lane);
   const limit = v128.load(constants);
   const low = f32x4.mul(f32x4.sub(v128.load(lows + lane), min), inverse);
   const high = f32x4.mul(f32x4.sub(v128.load(highs + lane), min), inverse);
@@ -194,22 +180,20 @@ function kindOf(lane: usize, inverse: v128, maxCode: v128): i32 {
   return i32x4.all_true(v128.or(within, flat)) ? FREE : BOUNDED;
 }
 
-/** Codes and sums of a candidate for group `lane` / 16. */
-function candidate(
-  kind: i32,
-  from: usize,
-  lane: usize,
-  size: usize,
-  inverse: v128,
-  maxCode: v128,
-  to: usize,
-): void {
-  const min = v128.load(trialMins + lane);
-  if (kind == EXACT) exactSums(from, size, min, inverse, maxCode, to);
-  else boundedSums(from, size, min, inverse, maxCode, to);
+/** Codes of the candidates of two groups, and their sums. */
+// @ts-ignore: decorator
+@inline
+function addUp(from: usize, lane: usize, size: usize, maxCode: v128): void {
+  const kind = min(kindOf(lane, maxCode), kindOf(lane + 16, maxCode));
+  if (kind == FREE) freePair(from, lane, size);
+  else if (kind == BOUNDED) boundedPair(from, lane, size);
+  else {
+    exactSums(from, lane, size, maxCode);
+    exactSums(from + GROUP, lane + 16, size, maxCode);
+  }
 }
 
-/** The extent of group `lane` / 16, and its first candidate's codes. */
+/** The extent of group `lane` / 16, and its first candidate. */
 function begin(from: usize, lane: usize, size: usize, maxCode: v128): void {
   let min = v128.load(from);
   let max = min;
@@ -236,84 +220,55 @@ function begin(from: usize, lane: usize, size: usize, maxCode: v128): void {
   v128.store(scales + lane, scale);
   v128.store(inverses + lane, inverse);
   v128.store(starts + lane, min);
-  candidate(kindOf(lane, inverse, maxCode), from, lane, size, inverse, maxCode, sums);
+  v128.store(trialInverses + lane, inverse);
+  v128.store(trialScales + lane, scale);
+  v128.store(newMins + lane, min);
 }
 
+/** Scale and min that the codes of a candidate for group `lane` / 16 ask for: a min above zero counts as zero. */
 // @ts-ignore: decorator
 @inline
-function determinantOf(lane: usize, at: usize): v128 {
-  const l = v128.load(at);
-  return f32x4.sub(f32x4.mul(v128.load(weightSums + lane), v128.load(at, 32)), f32x4.mul(l, l));
-}
-
-/** The min that a candidate's codes ask for: above zero it counts as zero. */
-// @ts-ignore: decorator
-@inline
-function minOf(lane: usize, at: usize, determinant: v128): v128 {
-  const ofValues = f32x4.mul(v128.load(at, 32), v128.load(weightedSums + lane));
-  return f32x4.div(f32x4.sub(ofValues, f32x4.mul(v128.load(at), v128.load(at, 64))), determinant);
-}
-
-// @ts-ignore: decorator
-@inline
-function scaleOf(lane: usize, at: usize, determinant: v128, isPositive: v128): v128 {
-  const xl = v128.load(at, 64);
-  const ofValues = f32x4.mul(v128.load(weightSums + lane), xl);
-  const numerator = f32x4.sub(ofValues, f32x4.mul(v128.load(weightedSums + lane), v128.load(at)));
-  return f32x4.div(
+function solve(lane: usize): void {
+  const zero = v128.load(constants, 48);
+  const l = v128.load(sums + lane, CODES_SUM);
+  const ll = v128.load(sums + lane, SQUARES_SUM);
+  const xl = v128.load(sums + lane, VALUES_SUM);
+  const sumW = v128.load(weightSums + lane);
+  const sumX = v128.load(weightedSums + lane);
+  const determinant = f32x4.sub(f32x4.mul(sumW, ll), f32x4.mul(l, l));
+  const newMin = f32x4.div(f32x4.sub(f32x4.mul(ll, sumX), f32x4.mul(l, xl)), determinant);
+  const isPositive = f32x4.gt(newMin, zero);
+  const numerator = f32x4.sub(f32x4.mul(sumW, xl), f32x4.mul(sumX, l));
+  const scale = f32x4.div(
     v128.bitselect(xl, numerator, isPositive),
-    v128.bitselect(v128.load(at, 32), determinant, isPositive),
+    v128.bitselect(ll, determinant, isPositive),
   );
+  v128.store(determinants + lane, determinant);
+  v128.store(newMins + lane, v128.andnot(newMin, isPositive));
+  v128.store(trialScales + lane, scale);
 }
 
-/** Takes a candidate where its error is the smallest so far. */
+/** Takes the candidate of group `lane` / 16 where its error is the smallest so far. */
 // @ts-ignore: decorator
 @inline
-function keepBetter(lane: usize, determinant: v128, error: v128, scale: v128, min: v128, inverse: v128): void {
+function keepBetter(lane: usize): void {
+  const error = v128.load(errors + lane);
   const best = v128.load(bestErrors + lane);
-  const better = v128.and(f32x4.gt(determinant, f32x4.splat(0)), f32x4.lt(error, best));
+  const determinant = v128.load(determinants + lane);
+  const better = v128.and(f32x4.gt(determinant, v128.load(constants, 48)), f32x4.lt(error, best));
   const start = v128.load(trialMins + lane);
-  v128.store(bestErrors + lane, v128.bitselect(error, best, better));
-  v128.store(scales + lane, v128.bitselect(scale, v128.load(scales + lane), better));
-  v128.store(inverses + lane, v128.bitselect(inverse, v128.load(inverses + lane), better));
-  v128.store(starts + lane, v128.bitselect(start, v128.load(starts + lane), better));
+  keep(bestErrors + lane, error, better);
+  keep(scales + lane, v128.load(trialScales + lane), better);
+  keep(inverses + lane, v128.load(trialInverses + lane), better);
+  keep(starts + lane, start, better);
   // A better candidate's min counts at once, but a flat sub-block's stands.
-  v128.store(trialMins + lane, v128.bitselect(min, start, v128.andnot(better, v128.load(flats + lane))));
+  keep(trialMins + lane, v128.load(newMins + lane), v128.andnot(better, v128.load(flats + lane)));
 }
 
 // @ts-ignore: decorator
 @inline
-function inverseOf(lane: usize, numerator: v128): v128 {
-  return f32x4.div(numerator, f32x4.sub(v128.load(highs + lane), v128.load(trialMins + lane)));
-}
-
-/** One candidate for two groups. */
-// @ts-ignore: decorator
-@inline
-function tryStep(from: usize, lane: usize, size: usize, numerator: v128, maxCode: v128, absolute: bool): void {
-  const inverse0 = inverseOf(lane, numerator);
-  const inverse1 = inverseOf(lane + 16, numerator);
-  const kind0 = kindOf(lane, inverse0, maxCode);
-  const kind1 = kindOf(lane + 16, inverse1, maxCode);
-  if (kind0 + kind1 == 2 * FREE) {
-    freePair(from, size, v128.load(trialMins + lane), v128.load(trialMins + lane, 16), inverse0, inverse1);
-  } else {
-    candidate(kind0, from, lane, size, inverse0, maxCode, sums);
-    candidate(kind1, from + GROUP, lane + 16, size, inverse1, maxCode, sums + 16);
-  }
-  const determinant0 = determinantOf(lane, sums);
-  const determinant1 = determinantOf(lane + 16, sums + 16);
-  let min0 = minOf(lane, sums, determinant0);
-  let min1 = minOf(lane + 16, sums + 16, determinant1);
-  const isPositive0 = f32x4.gt(min0, f32x4.splat(0));
-  const isPositive1 = f32x4.gt(min1, f32x4.splat(0));
-  min0 = v128.andnot(min0, isPositive0);
-  min1 = v128.andnot(min1, isPositive1);
-  const scale0 = scaleOf(lane, sums, determinant0, isPositive0);
-  const scale1 = scaleOf(lane + 16, sums + 16, determinant1, isPositive1);
-  measure(from, size, scale0, scale1, min0, min1, absolute);
-  keepBetter(lane, determinant0, v128.load(errors), scale0, min0, inverse0);
-  keepBetter(lane + 16, determinant1, v128.load(errors, 16), scale1, min1, inverse1);
+function keep(at: usize, value: v128, chosen: v128): void {
+  v128.store(at, v128.bitselect(value, v128.load(at), chosen));
 }
 
 /**
@@ -335,6 +290,8 @@ function search(
   const size: usize = count << 4;
   const lanes: usize = groups << 4;
   const maxCodes = splat(maxCode);
+  v128.store(pair, f32x4.splat(0), 64);
+  v128.store(pair, maxCodes, 80);
   let allFlat = i32x4.splat(-1);
   for (let lane: usize = 0, from = values; lane < lanes; lane += 16, from += GROUP) {
     begin(from, lane, size, maxCodes);
@@ -343,17 +300,26 @@ function search(
   // Rows of zeros are not rare.
   if (i32x4.all_true(allFlat)) stepCount = -1;
   for (let lane: usize = 0, from = values; lane < lanes; lane += 32, from += 2 * GROUP) {
-    const scale0 = v128.load(scales + lane);
-    const scale1 = v128.load(scales + lane, 16);
-    measure(from, size, scale0, scale1, v128.load(starts + lane), v128.load(starts + lane, 16), absolute);
-    v128.store(bestErrors + lane, v128.load(errors));
-    v128.store(bestErrors + lane, v128.load(errors, 16), 16);
+    addUp(from, lane, size, maxCodes);
+    measure(from, lane, size, absolute);
+    v128.store(bestErrors + lane, v128.load(errors + lane));
+    v128.store(bestErrors + lane, v128.load(errors + lane, 16), 16);
   }
+  // All pairs together, part by part: what one waits for comes while another works.
   for (let step = 0; step <= stepCount; step++) {
     const numerator = f32x4.splat(firstStep + stepSize * <f32>step + maxCode);
-    for (let lane: usize = 0, from = values; lane < lanes; lane += 32, from += 2 * GROUP) {
-      tryStep(from, lane, size, numerator, maxCodes, absolute);
+    for (let lane: usize = 0; lane < lanes; lane += 16) {
+      const extent = f32x4.sub(v128.load(highs + lane), v128.load(trialMins + lane));
+      v128.store(trialInverses + lane, f32x4.div(numerator, extent));
     }
+    for (let lane: usize = 0, from = values; lane < lanes; lane += 32, from += 2 * GROUP) {
+      addUp(from, lane, size, maxCodes);
+    }
+    for (let lane: usize = 0; lane < lanes; lane += 16) solve(lane);
+    for (let lane: usize = 0, from = values; lane < lanes; lane += 32, from += 2 * GROUP) {
+      measure(from, lane, size, absolute);
+    }
+    for (let lane: usize = 0; lane < lanes; lane += 16) keepBetter(lane);
   }
   for (let lane: usize = 0; lane < lanes; lane += 16) {
     const flat = v128.load(flats + lane);
