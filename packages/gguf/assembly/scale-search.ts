@@ -17,6 +17,7 @@ const constants = memory.data<u32>([
   0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // infinity
   0x3f800000, 0x3f800000, 0x3f800000, 0x3f800000, // 1
   0, 0, 0, 0,
+  0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff,
 ]);
 
 /** State of the groups: 16 lanes each. */
@@ -26,11 +27,6 @@ const trialMins: usize = memory.data(64);
 const weightedSums: usize = memory.data(64);
 const bestErrors: usize = memory.data(64);
 const flats: usize = memory.data(64);
-
-/** Which numbers a candidate leads to: any, ordinary ones, or such that no code passes the limits. */
-const EXACT = 0;
-const BOUNDED = 1;
-const FREE = 2;
 
 /** Of the present candidates: sums of weight × code, × code² and × code × value, 16 bytes for each of four groups. */
 const CODES_SUM: usize = 0;
@@ -50,15 +46,15 @@ const pair: usize = memory.data(96);
 
 // @ts-ignore: decorator
 @inline
-function codeOf(x: v128, min: usize, kind: i32): v128 {
+function codeOf(x: v128, min: usize, isFree: bool): v128 {
   const nearest = f32x4.nearest(f32x4.mul(v128.load(min, 32), f32x4.sub(x, v128.load(min))));
-  return kind == FREE ? nearest : f32x4.pmin(f32x4.pmax(nearest, v128.load(pair, 64)), v128.load(pair, 80));
+  return isFree ? nearest : f32x4.pmin(f32x4.pmax(nearest, v128.load(pair, 64)), v128.load(pair, 80));
 }
 
 /** Codes and sums of two groups' candidates. All numbers are below 2^22. */
 // @ts-ignore: decorator
 @inline
-function addUpPair(from: usize, lane: usize, size: usize, kind: i32): void {
+function addUpPair(from: usize, lane: usize, size: usize, isFree: bool): void {
   v128.store(pair, v128.load(trialMins + lane));
   v128.store(pair, v128.load(trialMins + lane, 16), 16);
   v128.store(pair, v128.load(trialInverses + lane), 32);
@@ -72,8 +68,8 @@ function addUpPair(from: usize, lane: usize, size: usize, kind: i32): void {
   for (const end = from + size; from < end; from += 16) {
     const x0 = v128.load(from);
     const x1 = v128.load(from, GROUP);
-    const c0 = codeOf(x0, pair, kind);
-    const c1 = codeOf(x1, pair + 16, kind);
+    const c0 = codeOf(x0, pair, isFree);
+    const c1 = codeOf(x1, pair + 16, isFree);
     v128.store(from, c0, CODES);
     v128.store(from, c1, GROUP + CODES);
     const w0 = f32x4.mul(v128.load(from, WEIGHTS), c0);
@@ -94,12 +90,13 @@ function addUpPair(from: usize, lane: usize, size: usize, kind: i32): void {
   v128.store(to, xl1, VALUES_SUM + 16);
 }
 
+/** The usual case: no code passes the limits. */
 function freePair(from: usize, lane: usize, size: usize): void {
-  addUpPair(from, lane, size, FREE);
+  addUpPair(from, lane, size, true);
 }
 
 function boundedPair(from: usize, lane: usize, size: usize): void {
-  addUpPair(from, lane, size, BOUNDED);
+  addUpPair(from, lane, size, false);
 }
 
 /** The same for one group, `lane` / 16, and numbers of any kind. */
@@ -157,40 +154,55 @@ function weightedError(value: v128, weight: v128, code: v128, scale: v128, min: 
   return f32x4.mul(weight, absolute ? f32x4.abs(difference) : f32x4.mul(difference, difference));
 }
 
-/**
- * The kind of a candidate for group `lane` / 16. The extremes tell, and the sum of weight × value shows that no NaN hides
- * between them.
- */
+/** What the lowest value of group `lane` / 16 is to its candidate before rounding, or the highest. */
 // @ts-ignore: decorator
 @inline
-function kindOf(lane: usize, maxCode: v128): i32 {
-  const min = v128.load(trialMins + lane);
-  const inverse = v128.load(trialInverses + lane);
+function scaled(values: usize, lane: usize): v128 {
+  const above = f32x4.sub(v128.load(values + lane), v128.load(trialMins + lane));
+  return f32x4.mul(above, v128.load(trialInverses + lane));
+}
+
+/** Whether a group's numbers are below 2^22. The sum of weight × value shows that no NaN hides between the extremes. */
+// @ts-ignore: decorator
+@inline
+function isOrdinary(lane: usize, low: v128, high: v128): v128 {
+  const magnitude = v128.load(constants, 64);
   const limit = v128.load(constants);
-  const low = f32x4.mul(f32x4.sub(v128.load(lows + lane), min), inverse);
-  const high = f32x4.mul(f32x4.sub(v128.load(highs + lane), min), inverse);
-  const flat = v128.load(flats + lane);
-  const ordinary = v128.and(f32x4.lt(f32x4.abs(low), limit), f32x4.lt(f32x4.abs(high), limit));
-  const finite = f32x4.lt(f32x4.abs(v128.load(weightedSums + lane)), v128.load(constants, 16));
-  if (!i32x4.all_true(v128.and(v128.or(ordinary, flat), finite))) return EXACT;
+  const extremes = v128.and(
+    f32x4.lt(v128.and(low, magnitude), limit),
+    f32x4.lt(v128.and(high, magnitude), limit),
+  );
+  const sum = v128.and(v128.load(weightedSums + lane), magnitude);
+  return v128.and(v128.or(extremes, v128.load(flats + lane)), f32x4.lt(sum, v128.load(constants, 16)));
+}
+
+/** Whether a group's codes are within the limits by themselves. */
+// @ts-ignore: decorator
+@inline
+function isWithin(lane: usize, low: v128, high: v128, maxCode: v128): v128 {
   const within = v128.and(
     f32x4.ge(f32x4.nearest(low), v128.load(constants, 48)),
     f32x4.le(f32x4.nearest(high), maxCode),
   );
-  return i32x4.all_true(v128.or(within, flat)) ? FREE : BOUNDED;
+  return v128.or(within, v128.load(flats + lane));
 }
 
 /** Codes of the candidates of two groups, and their sums. */
 // @ts-ignore: decorator
 @inline
 function addUp(from: usize, lane: usize, size: usize, maxCode: v128): void {
-  const kind = min(kindOf(lane, maxCode), kindOf(lane + 16, maxCode));
-  if (kind == FREE) freePair(from, lane, size);
-  else if (kind == BOUNDED) boundedPair(from, lane, size);
-  else {
+  const low0 = scaled(lows, lane);
+  const low1 = scaled(lows, lane + 16);
+  const high0 = scaled(highs, lane);
+  const high1 = scaled(highs, lane + 16);
+  if (!i32x4.all_true(v128.and(isOrdinary(lane, low0, high0), isOrdinary(lane + 16, low1, high1)))) {
     exactSums(from, lane, size, maxCode);
     exactSums(from + GROUP, lane + 16, size, maxCode);
-  }
+  } else if (
+    i32x4.all_true(v128.and(isWithin(lane, low0, high0, maxCode), isWithin(lane + 16, low1, high1, maxCode)))
+  ) {
+    freePair(from, lane, size);
+  } else boundedPair(from, lane, size);
 }
 
 /** The extent of group `lane` / 16, and its first candidate. */
