@@ -10,7 +10,25 @@ export const flats: usize = memory.data(64);
 const constants = memory.data<u32>([
   0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // infinity
   0x26901d7d, 0x26901d7d, 0x26901d7d, 0x26901d7d, // 1e-15
+  0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff,
 ]);
+
+/** The first of the values with the largest magnitude in each lane, and that magnitude. */
+const extremes: usize = memory.data(32);
+
+function firstExtremes(from: usize, size: usize): void {
+  let max = f32x4.splat(0);
+  let absMax = max;
+  for (const end = from + size; from < end; from += 16) {
+    const x = v128.load(from);
+    const magnitude = f32x4.abs(x);
+    const larger = f32x4.gt(magnitude, absMax);
+    max = v128.bitselect(x, max, larger);
+    absMax = v128.bitselect(magnitude, absMax, larger);
+  }
+  v128.store(extremes, max);
+  v128.store(extremes, absMax, 16);
+}
 
 /**
  * Candidates are tried four at a time, each in 16 bytes: their inverses; and for each the sum of weight × value × code
@@ -123,29 +141,32 @@ export function searchScale(groups: usize, count: usize, limit: f32): void {
   const size: usize = count << 4;
   const zero = f32x4.splat(0);
   const roundsToHighest = splat(limit - <f32>0.5);
-  const infinity = v128.load(constants);
+  const magnitude = v128.load(constants, 32);
   setNumerators(limit);
   v128.store(limits, f32x4.splat(-limit));
   v128.store(limits, f32x4.splat(limit - 1), 16);
   for (let group: usize = 0; group < groups; group++) {
     const from = values + GROUP * group;
-    let max = zero;
-    let absMax = zero;
     let most = zero;
     let least = zero;
-    let finite = i32x4.splat(-1);
+    let largest = zero;
     for (let at: usize = from; at < from + size; at += 16) {
       const x = v128.load(at);
       v128.store(at, f32x4.mul(v128.load(at, WEIGHTS), x), CODES);
-      const magnitude = f32x4.abs(x);
-      const larger = f32x4.gt(magnitude, absMax);
-      finite = v128.and(finite, f32x4.lt(magnitude, infinity));
-      max = v128.bitselect(x, max, larger);
-      absMax = v128.bitselect(magnitude, absMax, larger);
       most = f32x4.pmax(most, x);
       least = f32x4.pmin(least, x);
+      // as integers, floats without a sign are in order, NaNs above all
+      largest = i32x4.max_s(largest, v128.and(x, magnitude));
     }
-    const isRegular = i32x4.all_true(finite);
+    const isRegular = i32x4.all_true(i32x4.lt_s(largest, v128.load(constants)));
+    const below = f32x4.neg(least);
+    let max = v128.bitselect(most, least, f32x4.gt(most, below));
+    const isTie = v128.andnot(f32x4.eq(most, below), f32x4.eq(most, zero));
+    if (!isRegular || v128.any_true(isTie)) {
+      firstExtremes(from, size);
+      max = v128.load(extremes);
+      largest = v128.load(extremes, 16);
+    }
     // The extreme's code is negative; what is farthest on the other side has the largest positive one.
     const farthest = v128.bitselect(least, most, f32x4.gt(max, zero));
     let scale = zero;
@@ -158,8 +179,8 @@ export function searchScale(groups: usize, count: usize, limit: f32): void {
         v128.store(candidates + 16 * i, inverse);
       }
       // What the largest inverse leaves within the limits, the others do too.
-      const largest = quad == 0 ? v128.load(candidates) : inverse;
-      const isWithin = i32x4.all_true(f32x4.lt(f32x4.mul(largest, farthest), roundsToHighest));
+      const steepest = quad == 0 ? v128.load(candidates) : inverse;
+      const isWithin = i32x4.all_true(f32x4.lt(f32x4.mul(steepest, farthest), roundsToHighest));
       if (!isRegular) for (let i: usize = 0; i < 64; i += 16) exactSums(from, size, limit, i);
       else if (!isWithin) boundedSums(from, size);
       // Up to step 2 (four would do) the extreme itself still rounds to −limit.
@@ -182,7 +203,7 @@ export function searchScale(groups: usize, count: usize, limit: f32): void {
         bestInverse = v128.bitselect(inverse, bestInverse, better);
       }
     }
-    const flat = f32x4.lt(absMax, v128.load(constants, 16));
+    const flat = f32x4.lt(largest, v128.load(constants, 16));
     v128.store(flats + 16 * group, flat);
     v128.store(scales + 16 * group, v128.andnot(scale, flat));
     v128.store(inverses + 16 * group, v128.andnot(bestInverse, flat));
@@ -238,16 +259,9 @@ export function searchScaleByCode(groups: usize, count: usize, limit: i32): void
   const zero = f32x4.splat(0);
   for (let group: usize = 0; group < groups; group++) {
     const from = values + GROUP * group;
-    let max = zero;
-    let absMax = zero;
-    for (let at = from; at < from + size; at += 16) {
-      const x = v128.load(at);
-      const magnitude = f32x4.abs(x);
-      const larger = f32x4.gt(magnitude, absMax);
-      max = v128.bitselect(x, max, larger);
-      absMax = v128.bitselect(magnitude, absMax, larger);
-    }
-    const inverse = f32x4.div(f32x4.splat(-(<f32>limit)), max);
+    firstExtremes(from, size);
+    const absMax = v128.load(extremes, 16);
+    const inverse = f32x4.div(f32x4.splat(-(<f32>limit)), v128.load(extremes));
     let sumX = zero;
     let sumL = zero;
     for (let at = from; at < from + size; at += 16) {
