@@ -31,10 +31,11 @@ export {
   readWords,
   type ScaleEncoding,
   scaleEncoding,
-  transposed,
   writeFloat,
   writeWords,
 } from "./codec/linear.ts";
+export type { PackedNibbles } from "./codec/packed-nibbles.ts";
+export { transposed } from "./codec/transposed.ts";
 export {
   CodecError,
   ConversionError,
@@ -62,9 +63,13 @@ export {
 export {
   type GridFacts,
   type GridParameters,
+  type GroupedParameters,
   gridFacts,
+  groupedFacts,
+  groupedRanges,
   isBfloat,
   isHalf,
+  parametersByRow,
   withMeasuredOffsets,
 } from "./grid-facts.ts";
 export {

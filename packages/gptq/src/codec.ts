@@ -5,16 +5,18 @@ import {
   FormatError,
   findPart,
   fittedGrid,
-  type GridParameters,
   type GridRequirement,
-  gridFacts,
+  type GroupedParameters,
   gridWeight,
+  groupedFacts,
+  groupedRanges,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
   type LinearPart,
   type PartBytes,
   packFields,
+  parametersByRow,
   partBytes,
   readFloats,
   readWords,
@@ -22,7 +24,7 @@ import {
   type ScaleEncoding,
   scaleEncoding,
   streamFields,
-  transposed,
+  type UnpackCodes,
   unpackFields,
   writeFloat,
   writeWords,
@@ -156,17 +158,29 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
   parameterSuffixes: ({ hasGroupIndex }) => ["qzeros", "scales", ...(hasGroupIndex ? ["g_idx"] : [])],
 
   measure(layout, bytes, place) {
-    return gridFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
+    return groupedFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
   },
 
   open(layout, bytes, place) {
     const { packDtype } = layout;
     const parameters = readParameters(layout, bytes, place);
-    gridFacts(parameters, 2 ** layout.bits - 1, place);
+    const { minZero, maxZero } = groupedRanges(parameters, place);
     const words = readWords(partOf(layout, "qweight", bytes, place), WORD_BITS[packDtype]);
     const table = fieldsOf(layout);
-    return gridWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+    const unpack: UnpackCodes = (rowStart, rowEnd, codes, columnStart, columnEnd) => {
       unpackFields(table, words, columnStreams(layout, rowStart, rowEnd, columnStart, columnEnd), codes);
+    };
+    const isNibbles =
+      layout.bits === 4 && layout.packing === "stream" && layout.scale === "F16" && maxZero <= 15;
+    if (!isNibbles || !(words instanceof Uint32Array)) {
+      return gridWeight(parametersByRow(parameters), 32, unpack);
+    }
+    return gridWeight(parametersByRow(parameters), 32, unpack, {
+      along: "columns",
+      words,
+      groupOfColumn: parameters.groupOfColumn,
+      scales: readWords(partOf(layout, "scales", bytes, place), 16),
+      zeros: minZero === maxZero ? minZero : Uint8Array.from(parameters.groupZeros),
     });
   },
 
@@ -258,7 +272,7 @@ function columnStreams(
   };
 }
 
-function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): GridParameters {
+function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): GroupedParameters {
   const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
   const words = readWords(partOf(layout, "qzeros", bytes, place), WORD_BITS[packDtype]);
   const table = fieldsOf(layout);
@@ -272,8 +286,8 @@ function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace
     columns,
     groupCount,
     groupOfColumn,
-    scales: transposed(readFloats(partOf(layout, "scales", bytes, place), scale), groupCount, rows),
-    zeros: unpackZeros(table, storage, words, groupCount, rows),
+    groupScales: readFloats(partOf(layout, "scales", bytes, place), scale),
+    groupZeros: unpackZeros(table, storage, words, groupCount, rows),
     rounding: "none",
   };
 }
