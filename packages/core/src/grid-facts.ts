@@ -58,7 +58,7 @@ export interface GroupedParameters extends Omit<GridParameters, "scales" | "zero
 
 /** The grid's own order, made of scales or zero points when they are first asked for. */
 export function parametersByRow(parameters: GroupedParameters): GridParameters {
-  const { rows, columns, groupCount, groupOfColumn, groupScales, groupZeros, rounding } = parameters;
+  const { rows, columns, groupCount, groupOfColumn, rounding } = parameters;
   let scales: Float32Array | undefined;
   let zeros: Int16Array | undefined;
   return {
@@ -67,11 +67,11 @@ export function parametersByRow(parameters: GroupedParameters): GridParameters {
     groupCount,
     groupOfColumn,
     get scales() {
-      scales ??= transposed(groupScales, groupCount, rows);
+      scales ??= transposed(parameters.groupScales, groupCount, rows);
       return scales;
     },
     get zeros() {
-      zeros ??= transposed(groupZeros, groupCount, rows);
+      zeros ??= transposed(parameters.groupZeros, groupCount, rows);
       return zeros;
     },
     rounding,

@@ -147,6 +147,13 @@ export {
 } from "./numeric/affine.ts";
 export { bfloatToFloat, floatBitsToBfloat, floatToBfloat } from "./numeric/bfloat.ts";
 export { type FakeQuantizeOptions, fakeQuantize } from "./numeric/fake-quantize.ts";
-export { floatBitsToHalf, floatToHalf, halfTable, halfToFloat, halfToFloatBits } from "./numeric/half.ts";
+export {
+  floatBitsToHalf,
+  floatToHalf,
+  halfTable,
+  halfToFloat,
+  halfToFloatBits,
+  halvesAreFinite,
+} from "./numeric/half.ts";
 export { nearestInt, roundHalfAway, roundHalfEven } from "./numeric/round.ts";
 export { elementCount, rowCount, rowLength, type TensorInfo } from "./tensor.ts";

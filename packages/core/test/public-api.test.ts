@@ -61,6 +61,7 @@ test("exports of @requant/core", () => {
       "halfTable",
       "halfToFloat",
       "halfToFloatBits",
+      "halvesAreFinite",
       "installKernels",
       "isBfloat",
       "isCodecError",

@@ -51,10 +51,9 @@ export function unpackZeros(
   groups: number,
   count: number,
 ): Int16Array {
-  const added = storage === "stored" ? 0 : 1;
   const zeros = new Int16Array(groups * count);
-  const only = onlyField(table, words);
-  if (only !== undefined && only + added < 2 ** table.bitWidth) return zeros.fill(only + added);
+  const only = onlyZero(table, storage, words);
+  if (only !== undefined) return zeros.fill(only);
   const wordCount = fieldWordCount(table, count);
   let stored = words.subarray(0, groups * wordCount);
   if (storage === "minus-one-word") {
@@ -64,12 +63,18 @@ export function unpackZeros(
   }
   const fields = new Uint8Array(groups * count);
   unpackFields(table, stored, rowStreams(groups, count, wordCount), fields);
-  // of whole words the ones are in the fields already
-  const ones = storage === "minus-one-word" ? 0 : added;
+  const ones = storage === "minus-one" || storage === "minus-one-wrapped" ? 1 : 0;
   // fields are below 2^8, so that nothing is cut off where nothing wraps
   const mask = storage === "minus-one-wrapped" ? 2 ** table.bitWidth - 1 : 0xffff;
   for (let i = 0; i < zeros.length; i++) zeros[i] = (fields[i]! + ones) & mask;
   return zeros;
+}
+
+/** The zero point of all groups of all out features, where there is but one and no reader takes it for another. */
+export function onlyZero(table: FieldTable, storage: ZeroStorage, words: Words): number | undefined {
+  const field = onlyField(table, words);
+  if (field === undefined || storage === "stored") return field;
+  return field + 1 < 2 ** table.bitWidth ? field + 1 : undefined;
 }
 
 /** What all fields of all words are, where they are the same and fill words to the last bit. */
@@ -79,7 +84,9 @@ function onlyField({ bitWidth, wordBitWidth }: FieldTable, words: Words): number
   const field = first & (2 ** bitWidth - 1);
   let all = 0;
   for (let shift = 0; shift < wordBitWidth; shift += bitWidth) all += field * 2 ** shift;
-  return all === first && words.every((word) => word === first) ? field : undefined;
+  if (all !== first) return undefined;
+  for (let i = 1; i < words.length; i++) if (words[i] !== first) return undefined;
+  return field;
 }
 
 /** The reverse, for whole runs of 32 fields or the end of a row. @throws UsageError for a zero point that has no field */

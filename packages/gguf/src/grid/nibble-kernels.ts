@@ -45,28 +45,36 @@ export function nibblesToBlocks(
   const kernel = kernelOf(`nibble${along === "columns" ? "Columns" : "Rows"}To${type.name}`);
   const words = kernelAddress(nibbles.words);
   const outAddress = kernelAddress(out);
-  if (kernel === undefined || words === undefined || outAddress === undefined) return nothing;
+  if (kernel === undefined || words === undefined) return nothing;
   if (columns === 0 || columns % SPAN !== 0 || columns / SPAN > LIST_LENGTH) return nothing;
   const { start: startMultiple, count: countMultiple, most } = ROWS[along];
   const start = Math.ceil(rowStart / startMultiple) * startMultiple;
   const end = start + countMultiple * Math.floor((rowEnd - start) / countMultiple);
   if (start >= end) return nothing;
   const groupCount = nibbles.scales.length / rows;
-  const fitting = Math.floor((TILE_BYTE_LENGTH - SPARE) / (3 * groupCount));
-  const step = Math.min(most, fitting - (fitting % countMultiple));
+  const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
+  const fitting = Math.min(
+    most,
+    Math.floor((TILE_BYTE_LENGTH - SPARE) / (3 * groupCount)),
+    outAddress === undefined ? Math.floor(TILE_BYTE_LENGTH / rowByteLength) : most,
+  );
+  const step = fitting - (fitting % countMultiple);
   const spans = spanGroups(groupOfColumn);
   if (spans === undefined || step === 0) return nothing;
-  const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
   const isByColumns = along === "columns";
   const wordStep = isByColumns ? 4 * rows : rows / 2;
   for (let row = start; row < end; row += step) {
     const count = Math.min(step, end - row);
     const from = words + (isByColumns ? 4 * row : row / 2);
-    const to = outAddress + (row - rowStart) * rowByteLength;
+    const to = (row - rowStart) * rowByteLength;
+    const outAt = outAddress === undefined ? tileOffset(1) : outAddress + to;
     const scales = placeScales(nibbles, rows, row, count, groupCount);
     const zeros = type.name === "Q4_0" ? NO_ZEROS : placeZeros(nibbles, rows, row, count, groupCount);
     const parameters = [placeList(spans), scales.address, scales.step, zeros.address, zeros.step] as const;
-    kernel(from, wordStep, count, columns / SPAN, ...parameters, to, rowByteLength);
+    kernel(from, wordStep, count, columns / SPAN, ...parameters, outAt, rowByteLength);
+    if (outAddress === undefined) {
+      out.set(new Uint8Array(kernelMemory().buffer, outAt, count * rowByteLength), to);
+    }
   }
   return { start, end };
 }
