@@ -10,13 +10,10 @@ const root = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "requant-oldest-node-"));
 const oldestNode = resolve(import.meta.dirname, "oldest-node/node_modules/node/bin/node");
 const wanted: string = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).engines.node;
-const packages = readdirSync(join(root, "packages"))
-  .filter((name) => existsSync(suiteOf(name)))
+const suites = readdirSync(join(root, "packages"))
+  .flatMap((name) => ["kernels", "nibble-kernels"].map((suite) => `${name}/test/${suite}.test.ts`))
+  .filter((path) => existsSync(join(root, "packages", path)))
   .sort();
-
-function suiteOf(name: string): string {
-  return join(root, "packages", name, "test/kernels.test.ts");
-}
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -38,12 +35,19 @@ describe.skipIf(!existsSync(oldestNode))("kernels in the oldest Node (skipped: i
   });
 
   it("finds the suites of several packages", () =>
-    expect(packages).toEqual(expect.arrayContaining(["convert", "core", "gguf"])));
+    expect(suites).toEqual(
+      expect.arrayContaining([
+        "convert/test/kernels.test.ts",
+        "core/test/kernels.test.ts",
+        "gguf/test/kernels.test.ts",
+        "gguf/test/nibble-kernels.test.ts",
+      ]),
+    ));
 
-  it.each(packages)("those of @requant/%s pass", async (name) => {
-    const file = join(folder, `${name}.mjs`);
+  it.each(suites)("@requant/%s passes", async (path) => {
+    const file = join(folder, `${path.replaceAll("/", "-")}.mjs`);
     await build({
-      entryPoints: [suiteOf(name)],
+      entryPoints: [join(root, "packages", path)],
       outfile: file,
       bundle: true,
       format: "esm",

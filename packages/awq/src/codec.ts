@@ -89,12 +89,15 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
     const parameters = packing.readParameters(layout, part);
     factsOf(layout, parameters, place);
     const qweight = part("qweight");
+    const grid = gridParameters(layout, parameters);
+    const nibbles = packing.readNibbles?.(layout, part);
     const weight = gridWeight(
-      gridParameters(layout, parameters),
+      grid,
       packing.columnMultiple === "all" ? layout.columns : packing.columnMultiple,
       (rowStart, rowEnd, codes, columnStart, columnEnd) => {
         packing.unpackCodes(layout, qweight, rowStart, rowEnd, codes, columnStart, columnEnd);
       },
+      nibbles === undefined ? undefined : { ...nibbles, groupOfColumn: grid.groupOfColumn },
     );
     const { offsets } = parameters;
     if (offsets === undefined) return weight;

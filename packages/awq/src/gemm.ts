@@ -8,7 +8,7 @@ import {
   writeWords,
 } from "@requant/core";
 import { settleGroupSize } from "./groups.ts";
-import { packGemm, unpackGemm } from "./order.ts";
+import { packGemm, SHIFTS, unpackGemm } from "./order.ts";
 import { type AwqLayout, type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./packing.ts";
 
 /** AWQ GEMM, the common one: K columns of W, N rows, G groups
@@ -49,6 +49,17 @@ export const gemmPacking: AwqPacking = {
       scales: transposed(readFloats(part("scales"), scale), groupCount, rows),
       zeros: Int16Array.from(zeros),
     };
+  },
+  readNibbles({ rows, groupCount, scale }, part) {
+    if (scale !== "F16") return undefined;
+    const zeros = new Uint8Array(groupCount * rows);
+    const words = readWords(part("qzeros"), 32);
+    for (let word = 0, to = 0; word < words.length; word++, to += 8) {
+      const bits = words[word]!;
+      for (let i = 0; i < 8; i++) zeros[to + i] = (bits >>> SHIFTS[i]!) & 15;
+    }
+    const scales = readWords(part("scales"), 16);
+    return { along: "rows", words: readWords(part("qweight"), 32), scales, zeros };
   },
   writeParameters({ rows, groupCount, scale }, { scales, zeros }, rowStart, rowEnd, part) {
     writeScalesByGroup(rows, groupCount, scale, scales, rowStart, rowEnd, part("scales"));

@@ -9,7 +9,7 @@ import { packGemmInKernel, unpackGemmInKernel } from "./kernels.ts";
  *
  * Source: AutoAWQ, utils/packing_utils.py (AWQ_ORDER).
  */
-const SHIFTS: readonly number[] = [0, 16, 4, 20, 8, 24, 12, 28];
+export const SHIFTS: readonly number[] = [0, 16, 4, 20, 8, 24, 12, 28];
 
 /** `words[k × width + c]` to codes of features `[start, end)`: `fields[(feature − start) × step + k]`. */
 export function unpackGemm(

@@ -3,6 +3,7 @@ import {
   FormatError,
   type LinearLayout,
   type LinearPart,
+  type PackedNibbles,
   type ScaleEncoding,
   scaleEncoding,
 } from "@requant/core";
@@ -51,6 +52,8 @@ export interface AwqPacking {
   parts(layout: AwqLayout): LinearPart[];
   /** All rows. */
   readParameters(layout: AwqLayout, part: PartOf): AwqParameters;
+  /** The codes where a kernel can take them as they are; without groups of columns, which all versions have alike. */
+  readNibbles?(layout: AwqLayout, part: PartOf): Omit<PackedNibbles, "groupOfColumn"> | undefined;
   writeParameters(
     layout: AwqLayout,
     parameters: AwqParameters,

@@ -123,6 +123,11 @@ export interface Model {
     rowEnd: number,
     out: () => Uint8Array,
   ): Promise<void>;
+  /**
+   * Takes the memory in which linear weights among these are read, where kernels work, before anything else needs it; what
+   * it returns gives it back when nothing is read any more. Not needed: weights are read elsewhere then.
+   */
+  reserve(names: Iterable<string>): () => void;
   /** Measures a linear weight from its small parts; once. @throws FormatError when they make no sense */
   examine(name: string): Promise<Examination>;
   /** A file of the model, for hashing; the caller closes it. */
@@ -145,6 +150,7 @@ export type ModelParts = Omit<
   | "readGrid"
   | "readBlocks"
   | "examine"
+  | "reserve"
   | "storedTensors"
   | "claims"
 > & {
@@ -224,10 +230,12 @@ export function modelOf(parts: ModelParts): Model {
       else await readStoredInto(found, start, target);
     },
     examine: weights.examine,
+    reserve: (names) => weights.reserve(names),
     async readGrid(name, rowStart, rowEnd) {
       const found = tensor(name);
       if (found.linear !== undefined) {
-        return weights.use(name, (weight) => ({ grid: weight.toGrid(rowStart, rowEnd) }));
+        const ends = rowEnd === found.shape[0];
+        return weights.use(name, (weight) => ({ grid: weight.toGrid(rowStart, rowEnd) }), ends);
       }
       const type = gridTypes.find((candidate) => candidate.name === found.encoding);
       if (type === undefined) {
@@ -241,12 +249,14 @@ export function modelOf(parts: ModelParts): Model {
       return blocksToGrid(type, bytes, rowEnd - rowStart, columns);
     },
     async readBlocks(name, type, rowStart, rowEnd, out) {
-      await weights.use(name, (weight) => weightToBlocks(type, weight, rowStart, rowEnd, out()));
+      const ends = rowEnd === tensor(name).shape[0];
+      await weights.use(name, (weight) => weightToBlocks(type, weight, rowStart, rowEnd, out()), ends);
     },
     async readRows(name, rowStart, rowEnd, out) {
       const found = tensor(name);
       if (found.linear !== undefined) {
-        await weights.use(name, (weight) => weight.dequantize(rowStart, rowEnd, out));
+        const ends = rowEnd === found.shape[0];
+        await weights.use(name, (weight) => weight.dequantize(rowStart, rowEnd, out), ends);
         return;
       }
       const length = found.shape.at(-1) ?? 1;

@@ -1,4 +1,5 @@
 import { UsageError } from "@requant/core";
+import { plannedSources } from "@requant/models";
 import type { BandMaker, ColumnImportance } from "./bands.ts";
 import { checksum } from "./checksum.ts";
 import { type ErrorSums, errorMeter } from "./error-meter.ts";
@@ -42,11 +43,13 @@ export class PieceMaker {
   private readonly makers = new Map<number, BandMaker>();
   private readonly model: Model;
   private readonly options: PieceMakerOptions;
+  private readonly giveBackWeights: () => void;
 
   constructor(model: Model, options: PieceMakerOptions) {
     this.model = model;
     this.options = options;
     this.areas = Array.from({ length: options.places }, () => new WorkArea(options.sizes));
+    this.giveBackWeights = model.reserve(new Set([...options.tensors.values()].flatMap(plannedSources)));
   }
 
   async make(job: Job, deliver: Deliver, signal?: AbortSignal): Promise<PieceResult[]> {
@@ -127,6 +130,7 @@ export class PieceMaker {
   /** Gives the memory back. All jobs must be done. */
   close(): void {
     for (const area of this.areas) area.release();
+    this.giveBackWeights();
   }
 
   private makerOf(index: number, tensor: PlanTensor): BandMaker {

@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kernelMemory } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { layoutSafetensors } from "@requant/safetensors";
 import { afterAll, describe, expect, it } from "vitest";
@@ -69,7 +70,12 @@ function makeDirectory(): string {
   return path;
 }
 
-/** Runs one output file and tells the most memory that array buffers took meanwhile. */
+/** Array buffers, and the memory of the kernels, which only grows: what an earlier run made of it counts as well. */
+function bytesInUse(): number {
+  return process.memoryUsage().arrayBuffers + kernelMemory().buffer.byteLength;
+}
+
+/** Runs one output file and tells the most memory that it took meanwhile. */
 async function peakOf(
   plan: Plan,
   model: Model,
@@ -79,7 +85,7 @@ async function peakOf(
   const before = process.memoryUsage().arrayBuffers;
   let peak = 0;
   const timer = setInterval(() => {
-    peak = Math.max(peak, process.memoryUsage().arrayBuffers - before);
+    peak = Math.max(peak, bytesInUse() - before);
   }, 5);
   const started = performance.now();
   const output = directoryStore(join(folder, "out"), { overwrite: true });
@@ -90,7 +96,7 @@ async function peakOf(
     check: false,
     onProgress: ({ done }) => {
       bytes = done;
-      peak = Math.max(peak, process.memoryUsage().arrayBuffers - before);
+      peak = Math.max(peak, bytesInUse() - before);
     },
   });
   clearInterval(timer);
@@ -113,8 +119,9 @@ describe("memory on a 2 GB-shaped directory", () => {
       console.log(
         `${target}: planned in ${planned.toFixed(1)} s, ${(bytes / MIB).toFixed(0)} MiB written in ${seconds.toFixed(1)} s, peak ${(peak / MIB).toFixed(0)} MiB; the largest weight's parts are ${(largest / MIB).toFixed(0)} MiB`,
       );
-      // the source's parts, the output's where it is packed too, buffers that the collector has not seen yet
-      expect(peak).toBeLessThan(4 * largest + 64 * MIB);
+      // the source's parts of two weights, the output's where it is packed too, what kernels have of their own, bands, and
+      // buffers that the collector has not seen yet
+      expect(peak).toBeLessThan(4 * largest + 96 * MIB);
       await model.close();
     },
     120_000,

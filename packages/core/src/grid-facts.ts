@@ -1,3 +1,4 @@
+import { transposed } from "./codec/transposed.ts";
 import type { ErrorPlace } from "./errors.ts";
 import { FormatError } from "./errors.ts";
 import { type Grid, groupSizeOf } from "./grid.ts";
@@ -47,6 +48,36 @@ export interface GridFacts {
 /** A grid but for its codes: what `gridFacts` needs. */
 export type GridParameters = Omit<Grid, "codes">;
 
+/** The same in the order in which most formats store it. */
+export interface GroupedParameters extends Omit<GridParameters, "scales" | "zeros"> {
+  /** `groupScales[group × rows + row]`. */
+  readonly groupScales: Float32Array;
+  /** `groupZeros[group × rows + row]`. */
+  readonly groupZeros: Int16Array;
+}
+
+/** The grid's own order, made of scales or zero points when they are first asked for. */
+export function parametersByRow(parameters: GroupedParameters): GridParameters {
+  const { rows, columns, groupCount, groupOfColumn, rounding } = parameters;
+  let scales: Float32Array | undefined;
+  let zeros: Int16Array | undefined;
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn,
+    get scales() {
+      scales ??= transposed(parameters.groupScales, groupCount, rows);
+      return scales;
+    },
+    get zeros() {
+      zeros ??= transposed(parameters.groupZeros, groupCount, rows);
+      return zeros;
+    },
+    rounding,
+  };
+}
+
 const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
 
 /**
@@ -54,16 +85,66 @@ const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
  * @throws FormatError when a scale is not finite
  */
 export function gridFacts(grid: GridParameters, maxCode: number, place: ErrorPlace = {}): GridFacts {
-  const { rows, columns, groupCount, groupOfColumn, scales, zeros, rounding } = grid;
-  const parameters = parameterFactsInKernel(scales, zeros) ?? parameterFacts(grid, place);
+  const { groupCount, scales, zeros } = grid;
+  return factsOf(
+    grid,
+    { scales, zeros, groupStep: 1, rowStep: groupCount, isByGroup: false },
+    maxCode,
+    place,
+  );
+}
+
+/** As `gridFacts`. */
+export function groupedFacts(
+  parameters: GroupedParameters,
+  maxCode: number,
+  place: ErrorPlace = {},
+): GridFacts {
+  return factsOf(parameters, arraysOf(parameters), maxCode, place);
+}
+
+/** Those of the facts that concern all scales and zero points alike. @throws FormatError when a scale is not finite */
+export function groupedRanges(parameters: GroupedParameters, place: ErrorPlace = {}): ParameterFacts {
+  return rangesOf(arraysOf(parameters), place);
+}
+
+/** Scales and zero points in any order. */
+interface ParameterArrays {
+  readonly scales: Float32Array;
+  readonly zeros: Int16Array;
+  readonly groupStep: number;
+  readonly rowStep: number;
+  readonly isByGroup: boolean;
+}
+
+function arraysOf({ rows, groupScales, groupZeros }: GroupedParameters): ParameterArrays {
+  return { scales: groupScales, zeros: groupZeros, groupStep: rows, rowStep: 1, isByGroup: true };
+}
+
+function rangesOf(arrays: ParameterArrays, place: ErrorPlace): ParameterFacts {
+  return parameterFactsInKernel(arrays.scales, arrays.zeros) ?? parameterFacts(arrays, place);
+}
+
+function factsOf(
+  grid: Omit<GridParameters, "scales" | "zeros">,
+  arrays: ParameterArrays,
+  maxCode: number,
+  place: ErrorPlace,
+): GridFacts {
+  const { rows, columns, groupCount, groupOfColumn, rounding } = grid;
+  const parameters = rangesOf(arrays, place);
+  const seams = groupSeams(groupOfColumn);
   return {
     rows,
     columns,
     groupCount,
     groupSize: groupSizeOf(groupOfColumn),
     scattered: isScattered(groupOfColumn),
-    scaleBlockSize: sharedBlockSize(grid, scales),
-    zeroBlockSize: sharedBlockSize(grid, zeros),
+    scaleBlockSize: sharedBlockSize(rows, columns, seams, arrays, arrays.scales),
+    zeroBlockSize:
+      parameters.minZero === parameters.maxZero
+        ? sharedBlockSize(rows, columns, [], arrays, arrays.zeros)
+        : sharedBlockSize(rows, columns, seams, arrays, arrays.zeros),
     maxCode,
     minOffset: -parameters.maxZero,
     maxOffset: maxCode - parameters.minZero,
@@ -76,7 +157,7 @@ export function gridFacts(grid: GridParameters, maxCode: number, place: ErrorPla
 
 /** @throws FormatError when a scale is not finite */
 function parameterFacts(
-  { groupCount, scales, zeros }: Pick<GridParameters, "groupCount" | "scales" | "zeros">,
+  { scales, zeros, groupStep, rowStep, isByGroup }: ParameterArrays,
   place: ErrorPlace,
 ): ParameterFacts {
   let minZero = zeros[0] ?? 0;
@@ -89,8 +170,11 @@ function parameterFacts(
     const scale = scales[i]!;
     const zero = zeros[i]!;
     if (!Number.isFinite(scale)) {
+      const [row, group] = isByGroup
+        ? [i % groupStep, Math.floor(i / groupStep)]
+        : [Math.floor(i / rowStep), i % rowStep];
       throw new FormatError(
-        `The scale of row ${Math.floor(i / groupCount)}, group ${i % groupCount} is ${scale}, not a finite number.`,
+        `The scale of row ${row}, group ${group} is ${scale}, not a finite number.`,
         place,
       );
     }
@@ -147,18 +231,41 @@ function isScattered(groupOfColumn: Int32Array): boolean {
   return false;
 }
 
+/** A column whose group is not that of the column before. */
+interface Seam {
+  readonly column: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+function groupSeams(groupOfColumn: Int32Array): Seam[] {
+  const seams: Seam[] = [];
+  for (let column = 1; column < groupOfColumn.length; column++) {
+    const left = groupOfColumn[column - 1]!;
+    const right = groupOfColumn[column]!;
+    if (left !== right) seams.push({ column, left, right });
+  }
+  return seams;
+}
+
 /** The largest aligned block in which neighbouring groups, where a block holds several, have equal values in every row. */
-function sharedBlockSize(grid: GridParameters, values: Float32Array | Int16Array): number {
-  const { rows, columns, groupCount, groupOfColumn } = grid;
+function sharedBlockSize(
+  rows: number,
+  columns: number,
+  seams: readonly Seam[],
+  { groupStep, rowStep }: ParameterArrays,
+  values: Float32Array | Int16Array,
+): number {
   /** Equal in all rows? asked once per pair of neighbouring groups */
-  const known = new Map<number, boolean>();
-  const equal = (left: number, right: number): boolean => {
-    const key = left * groupCount + right;
+  const known = new Map<string, boolean>();
+  const equal = ({ left, right }: Seam): boolean => {
+    const key = `${left} ${right}`;
     let answer = known.get(key);
     if (answer === undefined) {
       answer = true;
-      for (let row = 0, at = 0; row < rows; row++, at += groupCount) {
-        if (values[at + left] !== values[at + right]) {
+      const ahead = (right - left) * groupStep;
+      for (let row = 0, at = left * groupStep; row < rows; row++, at += rowStep) {
+        if (values[at] !== values[at + ahead]) {
           answer = false;
           break;
         }
@@ -168,15 +275,8 @@ function sharedBlockSize(grid: GridParameters, values: Float32Array | Int16Array
     return answer;
   };
   return (
-    BLOCK_SIZES.find((size) => {
-      if (columns % size !== 0) return false;
-      for (let column = 1; column < columns; column++) {
-        if (column % size === 0) continue;
-        const left = groupOfColumn[column - 1]!;
-        const right = groupOfColumn[column]!;
-        if (left !== right && !equal(left, right)) return false;
-      }
-      return true;
-    }) ?? 1
+    BLOCK_SIZES.find(
+      (size) => columns % size === 0 && seams.every((seam) => seam.column % size === 0 || equal(seam)),
+    ) ?? 1
   );
 }

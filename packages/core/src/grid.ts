@@ -30,7 +30,10 @@ export interface Grid {
 /** The group of each column where `groupSize` consecutive columns share one; the last may be short. −1: all share one. */
 export function sequentialGroups(columns: number, groupSize: number): Int32Array {
   const size = groupSize === -1 ? columns : groupSize;
-  return Int32Array.from({ length: columns }, (_, column) => Math.floor(column / size));
+  const groups = new Int32Array(columns);
+  for (let start = 0, group = 0; start < columns && size > 0; start += size, group++)
+    groups.fill(group, start, start + size);
+  return groups;
 }
 
 /**

@@ -31,10 +31,11 @@ export {
   readWords,
   type ScaleEncoding,
   scaleEncoding,
-  transposed,
   writeFloat,
   writeWords,
 } from "./codec/linear.ts";
+export type { PackedNibbles } from "./codec/packed-nibbles.ts";
+export { transposed } from "./codec/transposed.ts";
 export {
   CodecError,
   ConversionError,
@@ -62,9 +63,13 @@ export {
 export {
   type GridFacts,
   type GridParameters,
+  type GroupedParameters,
   gridFacts,
+  groupedFacts,
+  groupedRanges,
   isBfloat,
   isHalf,
+  parametersByRow,
   withMeasuredOffsets,
 } from "./grid-facts.ts";
 export {
@@ -142,6 +147,13 @@ export {
 } from "./numeric/affine.ts";
 export { bfloatToFloat, floatBitsToBfloat, floatToBfloat } from "./numeric/bfloat.ts";
 export { type FakeQuantizeOptions, fakeQuantize } from "./numeric/fake-quantize.ts";
-export { floatBitsToHalf, floatToHalf, halfTable, halfToFloat, halfToFloatBits } from "./numeric/half.ts";
+export {
+  floatBitsToHalf,
+  floatToHalf,
+  halfTable,
+  halfToFloat,
+  halfToFloatBits,
+  halvesAreFinite,
+} from "./numeric/half.ts";
 export { nearestInt, roundHalfAway, roundHalfEven } from "./numeric/round.ts";
 export { elementCount, rowCount, rowLength, type TensorInfo } from "./tensor.ts";

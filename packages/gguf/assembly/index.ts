@@ -13,6 +13,13 @@ export { dequantizeIQ4_NL, quantizeIQ4_NL, quantizeWeightedIQ4_NL } from "./iq4_
 export { dequantizeIQ4_XS, quantizeIQ4_XS, quantizeWeightedIQ4_XS } from "./iq4_xs";
 export { dequantizeMXFP4, quantizeMXFP4 } from "./mxfp4";
 export { dequantizeNVFP4, quantizeNVFP4 } from "./nvfp4";
+export {
+  nibbleColumnsToQ4_0,
+  nibbleColumnsToQ5_0,
+  nibbleRowsToQ4_0,
+  nibbleRowsToQ5_0,
+  reflectZeros,
+} from "./packed-nibbles";
 export { dequantizeQ4_0, quantizeQ4_0, quantizeWeightedQ4_0 } from "./q4_0";
 export { dequantizeQ4_1, quantizeQ4_1, quantizeWeightedQ4_1 } from "./q4_1";
 export { dequantizeQ5_0, quantizeQ5_0, quantizeWeightedQ5_0 } from "./q5_0";

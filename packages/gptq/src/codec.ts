@@ -5,24 +5,29 @@ import {
   FormatError,
   findPart,
   fittedGrid,
-  type GridParameters,
   type GridRequirement,
-  gridFacts,
+  type GroupedParameters,
   gridWeight,
+  groupedFacts,
+  groupedRanges,
+  halvesAreFinite,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
   type LinearPart,
+  type PackedNibbles,
   type PartBytes,
   packFields,
+  parametersByRow,
   partBytes,
   readFloats,
   readWords,
   roundingAllowed,
   type ScaleEncoding,
   scaleEncoding,
+  sequentialGroups,
   streamFields,
-  transposed,
+  type UnpackCodes,
   unpackFields,
   writeFloat,
   writeWords,
@@ -30,7 +35,7 @@ import {
 import type { GptqCheckpointFormat, GptqPackDtype } from "./config.ts";
 import { readGroupIndex, settleGroupSize } from "./groups.ts";
 import { planarFields } from "./planar.ts";
-import { packZeros, unpackZeros, type ZeroStorage, zeroRange, zeroStorageOf } from "./zeros.ts";
+import { onlyZero, packZeros, unpackZeros, type ZeroStorage, zeroRange, zeroStorageOf } from "./zeros.ts";
 
 /** GPTQ: K in features (columns of W), N out features (rows), b bits, G groups, words of p bits
  *   qweight  I32 (I16, I8)     [K × b / p, N]  codes of one out feature down a column, as one stream of bits or in planes
@@ -156,18 +161,26 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
   parameterSuffixes: ({ hasGroupIndex }) => ["qzeros", "scales", ...(hasGroupIndex ? ["g_idx"] : [])],
 
   measure(layout, bytes, place) {
-    return gridFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
+    return groupedFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
   },
 
   open(layout, bytes, place) {
     const { packDtype } = layout;
     const parameters = readParameters(layout, bytes, place);
-    gridFacts(parameters, 2 ** layout.bits - 1, place);
+    const halves = layout.scale === "F16" ? readWords(partOf(layout, "scales", bytes, place), 16) : undefined;
+    const zeros = zerosOf(parameters, halves, place);
     const words = readWords(partOf(layout, "qweight", bytes, place), WORD_BITS[packDtype]);
     const table = fieldsOf(layout);
-    return gridWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+    const unpack: UnpackCodes = (rowStart, rowEnd, codes, columnStart, columnEnd) => {
       unpackFields(table, words, columnStreams(layout, rowStart, rowEnd, columnStart, columnEnd), codes);
-    });
+    };
+    const isPackedSo = layout.bits === 4 && layout.packing === "stream" && words instanceof Uint32Array;
+    if (!isPackedSo || halves === undefined || zeros === undefined) {
+      return gridWeight(parametersByRow(parameters), 32, unpack);
+    }
+    const { groupOfColumn } = parameters;
+    const nibbles: PackedNibbles = { along: "columns", words, groupOfColumn, scales: halves, zeros };
+    return gridWeight(parametersByRow(parameters), 32, unpack, nibbles);
   },
 
   requirement(layout) {
@@ -258,24 +271,56 @@ function columnStreams(
   };
 }
 
-function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): GridParameters {
+interface Parameters extends GroupedParameters {
+  /** The zero point that all groups have; undefined where they differ. */
+  readonly onlyZero: number | undefined;
+}
+
+/** Scales and zero points are read when they are first asked for: most weights go on as they are packed. */
+function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): Parameters {
   const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
   const words = readWords(partOf(layout, "qzeros", bytes, place), WORD_BITS[packDtype]);
   const table = fieldsOf(layout);
   const groupOfColumn = hasGroupIndex
     ? readGroupIndex(readWords(partOf(layout, "g_idx", bytes, place), 32), groupCount, place)
-    : Int32Array.from({ length: columns }, (_, column) =>
-        groupSize === -1 ? 0 : Math.min(groupCount - 1, Math.floor(column / groupSize)),
-      );
+    : sequentialGroups(columns, groupSize).map((group) => Math.min(group, groupCount - 1));
+  const scales = partOf(layout, "scales", bytes, place);
+  let groupScales: Float32Array | undefined;
+  let groupZeros: Int16Array | undefined;
   return {
     rows,
     columns,
     groupCount,
     groupOfColumn,
-    scales: transposed(readFloats(partOf(layout, "scales", bytes, place), scale), groupCount, rows),
-    zeros: unpackZeros(table, storage, words, groupCount, rows),
+    get groupScales() {
+      groupScales ??= readFloats(scales, scale);
+      return groupScales;
+    },
+    get groupZeros() {
+      groupZeros ??= unpackZeros(table, storage, words, groupCount, rows);
+      return groupZeros;
+    },
+    onlyZero: onlyZero(table, storage, words),
     rounding: "none",
   };
+}
+
+/**
+ * Zero points as `PackedNibbles` has them; undefined where one is no code of 4 bits. `halves`: the scales, if they are f16.
+ * @throws FormatError when a scale is not finite
+ */
+function zerosOf(
+  parameters: Parameters,
+  halves: Uint16Array | undefined,
+  place?: ErrorPlace,
+): PackedNibbles["zeros"] | undefined {
+  const { onlyZero } = parameters;
+  if (halves !== undefined && onlyZero !== undefined && halvesAreFinite(halves)) {
+    return onlyZero <= 15 ? onlyZero : undefined;
+  }
+  const { minZero, maxZero } = groupedRanges(parameters, place);
+  if (maxZero > 15) return undefined;
+  return minZero === maxZero ? minZero : Uint8Array.from(parameters.groupZeros);
 }
 
 function partOf(layout: GptqLayout, suffix: string, bytes: PartBytes, place?: ErrorPlace): Uint8Array {

@@ -40,12 +40,9 @@ export function zeroRange(storage: ZeroStorage, bits: number): { min: number; ma
   return { min: storage === "minus-one" ? 1 : 0, max: 2 ** bits - 1 };
 }
 
-/** Out features whose zero points are written together: a line of the cache. */
-const FEATURES = 64;
-
 /**
  * The words of `qzeros`, `groups` rows of the packed fields of `count` out features, to zero points
- * `zeros[feature × groups + group]`.
+ * `zeros[group × count + feature]`.
  */
 export function unpackZeros(
   table: FieldTable,
@@ -54,6 +51,9 @@ export function unpackZeros(
   groups: number,
   count: number,
 ): Int16Array {
+  const zeros = new Int16Array(groups * count);
+  const only = onlyZero(table, storage, words);
+  if (only !== undefined) return zeros.fill(only);
   const wordCount = fieldWordCount(table, count);
   let stored = words.subarray(0, groups * wordCount);
   if (storage === "minus-one-word") {
@@ -63,20 +63,30 @@ export function unpackZeros(
   }
   const fields = new Uint8Array(groups * count);
   unpackFields(table, stored, rowStreams(groups, count, wordCount), fields);
-  const added = storage === "minus-one" || storage === "minus-one-wrapped" ? 1 : 0;
+  const ones = storage === "minus-one" || storage === "minus-one-wrapped" ? 1 : 0;
   // fields are below 2^8, so that nothing is cut off where nothing wraps
   const mask = storage === "minus-one-wrapped" ? 2 ** table.bitWidth - 1 : 0xffff;
-  const zeros = new Int16Array(groups * count);
-  for (let first = 0; first < count; first += FEATURES) {
-    const end = Math.min(first + FEATURES, count);
-    for (let group = 0; group < groups; group++) {
-      const from = group * count;
-      for (let feature = first; feature < end; feature++) {
-        zeros[feature * groups + group] = (fields[from + feature]! + added) & mask;
-      }
-    }
-  }
+  for (let i = 0; i < zeros.length; i++) zeros[i] = (fields[i]! + ones) & mask;
   return zeros;
+}
+
+/** The zero point of all groups of all out features, where there is but one and no reader takes it for another. */
+export function onlyZero(table: FieldTable, storage: ZeroStorage, words: Words): number | undefined {
+  const field = onlyField(table, words);
+  if (field === undefined || storage === "stored") return field;
+  return field + 1 < 2 ** table.bitWidth ? field + 1 : undefined;
+}
+
+/** What all fields of all words are, where they are the same and fill words to the last bit. */
+function onlyField({ bitWidth, wordBitWidth }: FieldTable, words: Words): number | undefined {
+  const first = words[0];
+  if (first === undefined || wordBitWidth % bitWidth !== 0) return undefined;
+  const field = first & (2 ** bitWidth - 1);
+  let all = 0;
+  for (let shift = 0; shift < wordBitWidth; shift += bitWidth) all += field * 2 ** shift;
+  if (all !== first) return undefined;
+  for (let i = 1; i < words.length; i++) if (words[i] !== first) return undefined;
+  return field;
 }
 
 /** The reverse, for whole runs of 32 fields or the end of a row. @throws UsageError for a zero point that has no field */
@@ -142,11 +152,16 @@ export interface ZeroFindings {
 
 /** Looks at all fields of `qzeros`: `rows` rows of `count` fields each. */
 export function findZeros(table: FieldTable, words: Words, rows: number, count: number): ZeroFindings {
+  const mask = 2 ** table.bitWidth - 1;
+  const middle = 2 ** (table.bitWidth - 1);
+  const only = rows * count > 0 ? onlyField(table, words) : undefined;
+  if (only !== undefined) {
+    const convention = only === middle - 1 ? "v1" : only === middle ? "v2" : undefined;
+    return { convention, allOnes: only === mask ? rows * count : 0, count: rows * count };
+  }
   const fields = new Uint8Array(rows * count);
   const wordCount = fieldWordCount(table, count);
   unpackFields(table, words, rowStreams(rows, count, wordCount), fields);
-  const mask = 2 ** table.bitWidth - 1;
-  const middle = 2 ** (table.bitWidth - 1);
   let allOnes = 0;
   let v1 = rows * count > 0;
   let v2 = v1;

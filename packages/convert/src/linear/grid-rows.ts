@@ -44,6 +44,7 @@ export interface BlockRows {
 export function blockRows(model: Model, task: GridTask, type: GgufGridType): BlockRows {
   const runsOf = sourceRuns(model, task);
   const rowByteLength = blockRowsByteLength(type, 1, task.shape.at(-1) ?? 1);
+  let unordered = new Uint8Array(0);
   return {
     async write(start, end, out) {
       for (const { start: row, tensor, rows } of runsOf(start, end)) {
@@ -54,7 +55,9 @@ export function blockRows(model: Model, task: GridTask, type: GgufGridType): Blo
         } else if (inOrder) {
           await model.readBlocks(tensor, type, first, last + 1, target);
         } else {
-          const blocks = new Uint8Array((last + 1 - first) * rowByteLength);
+          const byteLength = (last + 1 - first) * rowByteLength;
+          if (unordered.length < byteLength) unordered = new Uint8Array(byteLength);
+          const blocks = unordered.subarray(0, byteLength);
           await model.readBlocks(tensor, type, first, last + 1, () => blocks);
           const bytes = target();
           rows.forEach((source, i) => {

@@ -60,8 +60,8 @@ export interface OpenableWeight {
   readonly parameterSuffixes: readonly string[];
   /** @throws FormatError when the parts make no sense */
   examine(bytes: PartBytes): Examination;
-  /** @throws FormatError as `examine` */
-  open(bytes: PartBytes): LinearWeight;
+  /** `known`: what `examine` found, if it was asked. @throws FormatError as `examine` */
+  open(bytes: PartBytes, known?: Examination): LinearWeight;
 }
 
 /** What a configuration says about a whole model or one module, for people. Undefined: it says nothing. */
@@ -126,14 +126,24 @@ export function openableWeight<Layout extends LinearLayout, Claims>(
     readonly findings: LinearFindings;
   },
 ): OpenableWeight {
+  /** Layouts that were found, for a weight that is opened after it was examined. */
+  const layouts = new WeakMap<Examination, Layout>();
   return {
     label,
     rows: layout.rows,
     columns: layout.columns,
     parameterSuffixes: codec.parameterSuffixes(layout),
-    examine: examineWith,
-    open(bytes) {
-      const { layout: found, findings } = examineWith(bytes);
+    examine(bytes) {
+      const found = examineWith(bytes);
+      layouts.set(found, found.layout);
+      return found;
+    },
+    open(bytes, known) {
+      const examined = known === undefined ? undefined : layouts.get(known);
+      const { layout: found, findings } =
+        known !== undefined && examined !== undefined
+          ? { layout: examined, findings: known.findings }
+          : examineWith(bytes);
       if (findings.contradiction !== undefined) {
         throw new FormatError(findings.contradiction, {
           ...place,

@@ -7,6 +7,9 @@ import { type BlockRows, blockRows } from "../linear/grid-rows.ts";
 import type { Model } from "../model.ts";
 import { weightSource } from "../weight-source.ts";
 
+/** Packed words hold up to 32 rows, and kernels take them whole: bands that end within them cost a second way. */
+const ROWS_PER_WORD = 32;
+
 /** With a measure both sides are decoded and compared. */
 export function regridded(model: Model, task: WeightTask, decodes: boolean): BandMaker {
   const rows = rowsOf(task.shape);
@@ -17,6 +20,10 @@ export function regridded(model: Model, task: WeightTask, decodes: boolean): Ban
   let floats: WeightReader | undefined;
   return {
     ...units,
+    mostUnits(bandByteLength) {
+      const most = units.mostUnits(bandByteLength);
+      return most > ROWS_PER_WORD ? most - (most % ROWS_PER_WORD) : most;
+    },
     whole: isReadWhole(model, task),
     sizes: (count) => ({
       stored: 0,

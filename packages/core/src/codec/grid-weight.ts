@@ -3,6 +3,7 @@ import { checkRows, dequantizeGrid, type Grid } from "../grid.ts";
 import type { GridParameters } from "../grid-facts.ts";
 import { dequantizeInTiles } from "../kernels/grid.ts";
 import type { GridPart, LinearWeight } from "./linear.ts";
+import type { PackedNibbles } from "./packed-nibbles.ts";
 
 /** Writes codes of a rectangle of a weight: `codes[(row − rowStart) × (columnEnd − columnStart) + column − columnStart]`. */
 export type UnpackCodes = (
@@ -15,14 +16,15 @@ export type UnpackCodes = (
 
 /**
  * An opened weight whose small parts are already in memory as a grid's, and whose codes are unpacked on demand.
- * `columnMultiple`: `unpackCodes` is asked for columns from multiples of this to multiples of this.
+ * `columnMultiple`: `unpackCodes` is asked for columns from multiples of this to multiples of this. `nibbles`: the same numbers.
  */
 export function gridWeight(
   parameters: GridParameters,
   columnMultiple: number,
   unpackCodes: UnpackCodes,
+  nibbles?: PackedNibbles,
 ): LinearWeight {
-  const { rows, columns, groupCount, groupOfColumn, scales, zeros } = parameters;
+  const { rows, columns, groupCount, groupOfColumn } = parameters;
 
   function toGrid(rowStart: number, rowEnd: number, part?: GridPart): Grid {
     checkRows(rowStart, rowEnd, rows);
@@ -34,8 +36,11 @@ export function gridWeight(
     checkLength(rowEnd - rowStart, columnEnd - columnStart, codes.length);
     unpackCodes(rowStart, rowEnd, codes, columnStart, columnEnd);
     const groups = [rowStart * groupCount, rowEnd * groupCount] as const;
+    // they may be made only now
+    const { scales, zeros, rounding } = parameters;
     return {
-      ...parameters,
+      rounding,
+      groupCount,
       rows: rowEnd - rowStart,
       columns: columnEnd - columnStart,
       groupOfColumn: isWhole ? groupOfColumn : groupOfColumn.subarray(columnStart, columnEnd),
@@ -63,6 +68,7 @@ export function gridWeight(
     rows,
     columns,
     columnMultiple,
+    nibbles,
     toGrid,
     dequantize(rowStart, rowEnd, out) {
       checkRows(rowStart, rowEnd, rows);

@@ -7,6 +7,7 @@ import { floatBitsToHalf } from "../numeric/half.ts";
 import { BF16 } from "./bf16.ts";
 import { F16 } from "./f16.ts";
 import { hostIsLittleEndian } from "./host.ts";
+import type { PackedNibbles } from "./packed-nibbles.ts";
 
 /** One stored tensor of a linear weight. */
 export interface LinearPart {
@@ -80,6 +81,8 @@ export interface LinearWeight {
   toGrid(rowStart: number, rowEnd: number, part?: GridPart): Grid;
   /** A part's columns begin and end at multiples of this. */
   readonly columnMultiple: number;
+  /** The same numbers as they are stored, where they are stored so. Whoever puts another `toGrid` in front leaves it out. */
+  readonly nibbles?: PackedNibbles | undefined;
 }
 
 /**
@@ -212,20 +215,4 @@ export function writeFloat(
   const bits = bitScratch[0]!;
   words[index] =
     encoding === "F32" ? bits : encoding === "F16" ? floatBitsToHalf(bits) : floatBitsToBfloat(bits);
-}
-
-/**
- * `[outer, inner]` to `[inner, outer]`: most formats store scales as `[groups, rows]`, a grid has them by row.
- */
-export function transposed<T extends Float32Array | Int16Array>(values: T, outer: number, inner: number): T {
-  const out = values.slice();
-  // a line of the cache at a time on both sides
-  const step = 16;
-  for (let first = 0; first < inner; first += step) {
-    const end = Math.min(first + step, inner);
-    for (let i = 0; i < outer; i++) {
-      for (let j = first; j < end; j++) out[j * outer + i] = values[i * inner + j]!;
-    }
-  }
-  return out as T;
 }

@@ -52,6 +52,12 @@ export function floatToHalf(value: number): number {
   return floatBitsToHalf(bitScratch[0]!);
 }
 
+/** False where one of the f16 codes is infinite or no number. */
+export function halvesAreFinite(halves: Uint16Array): boolean {
+  for (let i = 0; i < halves.length; i++) if ((halves[i]! & 0x7c00) === 0x7c00) return false;
+  return true;
+}
+
 let table: Uint32Array | undefined;
 
 /** f32 bits of all 65536 f16 codes (256 KiB, made on first use): one load per weight in codecs. */

@@ -20,6 +20,7 @@ import {
 } from "@requant/core";
 import type { GgufGridType } from "./grid-type.ts";
 import { gridToBlocksInKernel, weightToBlocksInKernel } from "./kernels.ts";
+import { nibblesToBlocks } from "./nibble-kernels.ts";
 import { gridQ2_0, gridQ4_0, gridQ4_1, gridQ5_0, gridQ5_1, gridQ8_0 } from "./plain-types.ts";
 import { gridQ2_K, gridQ3_K, gridQ4_K, gridQ5_K, gridQ6_K } from "./super-block-types.ts";
 
@@ -102,7 +103,18 @@ export function weightToBlocks(
   checkRows(rowStart, rowEnd, weight.rows);
   if (weight.columns % type.blockSize === 0) {
     checkBlockLengths(type, out.byteLength, (rowEnd - rowStart) * weight.columns);
-    if (weightToBlocksInKernel(type, weight, rowStart, rowEnd, out)) return;
+    const made = nibblesToBlocks(type, weight, rowStart, rowEnd, out);
+    const rowByteLength = blockRowsByteLength(type, 1, weight.columns);
+    for (const [start, end] of [
+      [rowStart, made.start],
+      [made.end, rowEnd],
+    ] as const) {
+      const part = out.subarray((start - rowStart) * rowByteLength, (end - rowStart) * rowByteLength);
+      if (start < end && !weightToBlocksInKernel(type, weight, start, end, part)) {
+        gridToBlocks(type, weight.toGrid(start, end), part);
+      }
+    }
+    return;
   }
   gridToBlocks(type, weight.toGrid(rowStart, rowEnd), out);
 }

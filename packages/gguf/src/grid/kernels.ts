@@ -18,10 +18,10 @@ import { kernelOf } from "../kernels.ts";
 import type { GgufGridType } from "./grid-type.ts";
 
 /** Columns that the kernels want of one group each. */
-const SPAN = 32;
+export const SPAN = 32;
 
 /** For each 32 columns their group; undefined where a group ends between. */
-function spanGroups(groupOfColumn: Int32Array): Int32Array | undefined {
+export function spanGroups(groupOfColumn: Int32Array): Int32Array | undefined {
   const spans = new Int32Array(groupOfColumn.length / SPAN);
   for (let span = 0, column = 0; span < spans.length; span++) {
     const group = groupOfColumn[column]!;

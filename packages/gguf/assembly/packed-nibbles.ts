@@ -1,0 +1,275 @@
+/**
+ * Q4_0 and Q5_0 blocks from 4-bit codes as GPTQ and AWQ pack them, no byte for each code in between: twins of what
+ * grid-blocks.ts makes of the same weight, for f16 scales and zero points from 0 to 15. Q4_0: all of them 8.
+ *
+ * `groups`: for each 32 columns the group that they are of, i32. Scales are f16 and zero points bytes, one row of them for
+ * each group, `scaleStep` and `zeroStep` bytes apart. Zero points must have gone through `reflectZeros`.
+ *
+ * What takes the time is the memory: rows of words and rows of blocks lie pages apart. Few rows of words at a time and long
+ * runs of each are read ahead by the processor, so it is the caller who bounds the rows, to what the second-level cache and
+ * the page tables hold of the output.
+ */
+
+// prettier-ignore
+const constants = memory.data<u64>([0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f]);
+
+const Q4_0 = 0;
+const Q5_0 = 1;
+
+/** 255 − 16 × zero point in place of each of `count` zero points: what `storeBlock` adds. Up to 15 bytes more are changed. */
+export function reflectZeros(zeros: usize, count: i32): void {
+  for (const end = zeros + <usize>count; zeros < end; zeros += 16) {
+    v128.store(zeros, v128.not(i16x8.shl(v128.load(zeros), 4)));
+  }
+}
+
+/**
+ * A block of d and codes. Upper nibbles of `first`: the codes of the columns 0 to 15; of `second`: of 16 to 31. What is below
+ * them does not count: the average of two bytes is half of their sum with a bit to spare, so that bit 7 says whether the
+ * code reaches the zero point, and bits 3 to 6 hold the difference of the two.
+ */
+// @ts-ignore: decorator
+@inline
+function storeBlock(first: v128, second: v128, low: v128, reflectedZero: usize, d: u32, out: usize, packing: i32): void {
+  if (packing == Q4_0) {
+    store<u16>(out, <u16>d);
+    v128.store(out, v128.or(v128.and(i16x8.shr_u(first, 4), low), v128.andnot(second, low)), 2);
+    return;
+  }
+  const zero = v128.load8_splat(reflectedZero);
+  const a = i8x16.avgr_u(first, zero);
+  const b = i8x16.avgr_u(second, zero);
+  // two bytes of the codes' are written before them
+  store<u64>(out, <u64>(d | (<u32>i8x16.bitmask(a) << 16)) | (<u64>i8x16.bitmask(b) << 32));
+  v128.store(out, v128.or(v128.and(i16x8.shr_u(a, 3), low), v128.andnot(i8x16.add(b, b), low)), 6);
+}
+
+/** Four rows of a block of 32 columns. A word holds eight columns of a row, lowest first; the next row's follows it. */
+// @ts-ignore: decorator
+@inline
+function fourRows(words: usize, wordStep: usize, low: v128, zeros: usize, scales: usize, out: usize, outStep: usize, packing: i32): void {
+  const w0 = v128.load(words);
+  const w1 = v128.load(words + wordStep);
+  const w2 = v128.load(words + 2 * wordStep);
+  const w3 = v128.load(words + 3 * wordStep);
+  // columns j and j + 16 in a byte
+  const evenA = v128.or(v128.and(w0, low), i16x8.shl(v128.and(w2, low), 4));
+  const oddA = v128.or(v128.and(i16x8.shr_u(w0, 4), low), v128.andnot(w2, low));
+  const evenB = v128.or(v128.and(w1, low), i16x8.shl(v128.and(w3, low), 4));
+  const oddB = v128.or(v128.and(i16x8.shr_u(w1, 4), low), v128.andnot(w3, low));
+  const a01 = v128.shuffle<u8>(evenA, oddA, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const a23 = v128.shuffle<u8>(evenA, oddA, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  const b01 = v128.shuffle<u8>(evenB, oddB, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const b23 = v128.shuffle<u8>(evenB, oddB, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  storeBytes(v128.shuffle<u64>(a01, b01, 0, 2), low, zeros, load<u16>(scales), out, packing);
+  storeBytes(v128.shuffle<u64>(a01, b01, 1, 3), low, zeros + 1, load<u16>(scales, 2), out + outStep, packing);
+  storeBytes(v128.shuffle<u64>(a23, b23, 0, 2), low, zeros + 2, load<u16>(scales, 4), out + 2 * outStep, packing);
+  storeBytes(v128.shuffle<u64>(a23, b23, 1, 3), low, zeros + 3, load<u16>(scales, 6), out + 3 * outStep, packing);
+}
+
+/** As `storeBlock`, of codes that are in pairs as Q4_0 has them. */
+// @ts-ignore: decorator
+@inline
+function storeBytes(pairs: v128, low: v128, reflectedZero: usize, d: u32, out: usize, packing: i32): void {
+  if (packing == Q4_0) {
+    store<u16>(out, <u16>d);
+    v128.store(out, pairs, 2);
+  } else storeBlock(i16x8.shl(pairs, 4), pairs, low, reflectedZero, d, out, packing);
+}
+
+/** Two blocks of columns at a time: as many rows of words as a cache set has ways. `rows` is a multiple of four. */
+// @ts-ignore: decorator
+@inline
+function columnsToBlocks(
+  words: usize,
+  wordStep: usize,
+  rows: i32,
+  blocks: i32,
+  groups: usize,
+  scales: usize,
+  scaleStep: usize,
+  zeros: usize,
+  zeroStep: usize,
+  out: usize,
+  outStep: usize,
+  packing: i32,
+  byteLength: usize,
+): void {
+  const low = v128.load(constants);
+  const run = 4 * <usize>rows;
+  for (; blocks > 1; blocks -= 2, groups += 8, words += 8 * wordStep, out += 2 * byteLength) {
+    let d = scales + scaleStep * <usize>load<u32>(groups);
+    let dNext = scales + scaleStep * <usize>load<u32>(groups, 4);
+    let zero = zeros + zeroStep * <usize>load<u32>(groups);
+    let zeroNext = zeros + zeroStep * <usize>load<u32>(groups, 4);
+    let to = out;
+    for (let from = words, end = words + run; from < end; from += 16, to += 4 * outStep) {
+      fourRows(from, wordStep, low, zero, d, to, outStep, packing);
+      fourRows(from + 4 * wordStep, wordStep, low, zeroNext, dNext, to + byteLength, outStep, packing);
+      d += 8;
+      dNext += 8;
+      zero += 4;
+      zeroNext += 4;
+    }
+  }
+  if (blocks == 0) return;
+  let d = scales + scaleStep * <usize>load<u32>(groups);
+  let zero = zeros + zeroStep * <usize>load<u32>(groups);
+  for (const end = words + run; words < end; words += 16, d += 8, zero += 4, out += 4 * outStep) {
+    fourRows(words, wordStep, low, zero, d, out, outStep, packing);
+  }
+}
+
+/** A word of eight columns, `wordStep` bytes to that of the next eight. */
+// prettier-ignore
+export function nibbleColumnsToQ4_0(
+  words: usize, wordStep: usize, rows: i32, blocks: i32, groups: usize, scales: usize, scaleStep: usize, zeros: usize,
+  zeroStep: usize, out: usize, outStep: usize,
+): void {
+  columnsToBlocks(words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep, Q4_0, 18);
+}
+
+// prettier-ignore
+export function nibbleColumnsToQ5_0(
+  words: usize, wordStep: usize, rows: i32, blocks: i32, groups: usize, scales: usize, scaleStep: usize, zeros: usize,
+  zeroStep: usize, out: usize, outStep: usize,
+): void {
+  columnsToBlocks(words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep, Q5_0, 22);
+}
+
+/** Bytes of 32 columns by fours of the rows' bytes: 128 bytes for each word, sixteen words. */
+const tile = memory.data(2048, 16);
+
+/** Four columns of 16 bytes of words: the four bytes of each place in a word stand together, words `step` bytes apart. */
+// @ts-ignore: decorator
+@inline
+function gather(words: usize, wordStep: usize, to: usize): void {
+  const a = v128.load(words);
+  const b = v128.load(words + wordStep);
+  const c = v128.load(words + 2 * wordStep);
+  const d = v128.load(words + 3 * wordStep);
+  const abLow = v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const abHigh = v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  const cdLow = v128.shuffle<u8>(c, d, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const cdHigh = v128.shuffle<u8>(c, d, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  v128.store(to, v128.shuffle<u16>(abLow, cdLow, 0, 8, 1, 9, 2, 10, 3, 11));
+  v128.store(to, v128.shuffle<u16>(abLow, cdLow, 4, 12, 5, 13, 6, 14, 7, 15), 128);
+  v128.store(to, v128.shuffle<u16>(abHigh, cdHigh, 0, 8, 1, 9, 2, 10, 3, 11), 256);
+  v128.store(to, v128.shuffle<u16>(abHigh, cdHigh, 4, 12, 5, 13, 6, 14, 7, 15), 384);
+}
+
+/** What `touch` read, so that no compiler leaves it out. */
+let touched: u64 = 0;
+
+/** Brings a line of each of 32 columns into cache: in one go, the waiting for them overlaps. */
+function touch(words: usize, wordStep: usize): void {
+  let all = touched;
+  for (let column = 0; column < 32; column += 4, words += 4 * wordStep) {
+    all |= load<u64>(words) | load<u64>(words + wordStep) | load<u64>(words + 2 * wordStep) | load<u64>(words + 3 * wordStep);
+  }
+  touched = all;
+}
+
+/** One word of 32 columns, as `gather` left it: a block of each of eight rows. */
+// @ts-ignore: decorator
+@inline
+function eightRows(at: usize, low: v128, zeros: usize, scales: usize, out: usize, outStep: usize, packing: i32): void {
+  let a = v128.load(at);
+  let b = v128.load(at, 16);
+  let c = v128.load(at, 32);
+  let d = v128.load(at, 48);
+  const ab01 = v128.shuffle<u32>(a, b, 0, 4, 1, 5);
+  const cd01 = v128.shuffle<u32>(c, d, 0, 4, 1, 5);
+  const ab23 = v128.shuffle<u32>(a, b, 2, 6, 3, 7);
+  const cd23 = v128.shuffle<u32>(c, d, 2, 6, 3, 7);
+  a = v128.load(at, 64);
+  b = v128.load(at, 80);
+  c = v128.load(at, 96);
+  d = v128.load(at, 112);
+  const ef01 = v128.shuffle<u32>(a, b, 0, 4, 1, 5);
+  const gh01 = v128.shuffle<u32>(c, d, 0, 4, 1, 5);
+  const ef23 = v128.shuffle<u32>(a, b, 2, 6, 3, 7);
+  const gh23 = v128.shuffle<u32>(c, d, 2, 6, 3, 7);
+  // the order of AWQ: rows 0, 4, 1, 5 are the lower nibbles of the four bytes, rows 2, 6, 3, 7 the upper ones
+  const first0 = v128.shuffle<u64>(ab01, cd01, 0, 2);
+  const second0 = v128.shuffle<u64>(ef01, gh01, 0, 2);
+  const first2 = v128.shuffle<u64>(ab23, cd23, 0, 2);
+  const second2 = v128.shuffle<u64>(ef23, gh23, 0, 2);
+  storeBlock(i16x8.shl(first0, 4), i16x8.shl(second0, 4), low, zeros, load<u16>(scales), out, packing);
+  out += outStep;
+  storeBlock(i16x8.shl(first2, 4), i16x8.shl(second2, 4), low, zeros + 1, load<u16>(scales, 2), out, packing);
+  out += outStep;
+  storeBlock(first0, second0, low, zeros + 2, load<u16>(scales, 4), out, packing);
+  out += outStep;
+  storeBlock(first2, second2, low, zeros + 3, load<u16>(scales, 6), out, packing);
+  out += outStep;
+  const first1 = v128.shuffle<u64>(ab01, cd01, 1, 3);
+  const second1 = v128.shuffle<u64>(ef01, gh01, 1, 3);
+  const first3 = v128.shuffle<u64>(ab23, cd23, 1, 3);
+  const second3 = v128.shuffle<u64>(ef23, gh23, 1, 3);
+  storeBlock(i16x8.shl(first1, 4), i16x8.shl(second1, 4), low, zeros + 4, load<u16>(scales, 8), out, packing);
+  out += outStep;
+  storeBlock(i16x8.shl(first3, 4), i16x8.shl(second3, 4), low, zeros + 5, load<u16>(scales, 10), out, packing);
+  out += outStep;
+  storeBlock(first1, second1, low, zeros + 6, load<u16>(scales, 12), out, packing);
+  out += outStep;
+  storeBlock(first3, second3, low, zeros + 7, load<u16>(scales, 14), out, packing);
+}
+
+/** A line of the cache, 128 rows, of 32 columns at a time, the last rows 32 at a time. `rows` is a multiple of 32. */
+// @ts-ignore: decorator
+@inline
+function rowsToBlocks(
+  words: usize,
+  wordStep: usize,
+  rows: i32,
+  blocks: i32,
+  groups: usize,
+  scales: usize,
+  scaleStep: usize,
+  zeros: usize,
+  zeroStep: usize,
+  out: usize,
+  outStep: usize,
+  packing: i32,
+  byteLength: usize,
+): void {
+  const low = v128.load(constants);
+  for (; blocks > 0; blocks--, groups += 4, words += 32 * wordStep, out += byteLength) {
+    let d = scales + scaleStep * <usize>load<u32>(groups);
+    let zero = zeros + zeroStep * <usize>load<u32>(groups);
+    let from = words;
+    let to = out;
+    for (let left = rows; left > 0; ) {
+      const count = left < 128 ? 32 : 128;
+      const byteCount = <usize>(count >> 1);
+      touch(from, wordStep);
+      let column = from;
+      for (let at = tile; at < tile + 128; at += 16, column += 4 * wordStep) {
+        for (let byte: usize = 0; byte < byteCount; byte += 16) gather(column + byte, wordStep, at + 32 * byte);
+      }
+      for (let at = tile, end = tile + 32 * byteCount; at < end; at += 128, d += 16, zero += 8, to += 8 * outStep) {
+        eightRows(at, low, zero, d, to, outStep, packing);
+      }
+      from += byteCount;
+      left -= count;
+    }
+  }
+}
+
+/** A word of eight rows in the order of AWQ, `wordStep` bytes to that of the next column. */
+// prettier-ignore
+export function nibbleRowsToQ4_0(
+  words: usize, wordStep: usize, rows: i32, blocks: i32, groups: usize, scales: usize, scaleStep: usize, zeros: usize,
+  zeroStep: usize, out: usize, outStep: usize,
+): void {
+  rowsToBlocks(words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep, Q4_0, 18);
+}
+
+// prettier-ignore
+export function nibbleRowsToQ5_0(
+  words: usize, wordStep: usize, rows: i32, blocks: i32, groups: usize, scales: usize, scaleStep: usize, zeros: usize,
+  zeroStep: usize, out: usize, outStep: usize,
+): void {
+  rowsToBlocks(words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep, Q5_0, 22);
+}

@@ -1,0 +1,131 @@
+/** From 4-bit codes as they are stored to Q4_0 and Q5_0, without a byte for each code: what the tiles of kernels.ts give. */
+import {
+  kernelAddress,
+  kernelMemory,
+  LIST_LENGTH,
+  type LinearWeight,
+  type PackedNibbles,
+  placeList,
+  TILE_BYTE_LENGTH,
+  tileOffset,
+} from "@requant/core";
+import { kernelOf } from "../kernels.ts";
+import type { GgufGridType } from "./grid-type.ts";
+import { SPAN, spanGroups } from "./kernels.ts";
+
+/** How rows must lie for the kernels, and how many are best taken at a time: their pages and lines stay at hand. */
+const ROWS = {
+  columns: { start: 1, count: 4, most: 1024 },
+  rows: { start: 8, count: 32, most: 1024 },
+} as const;
+
+/** Bytes behind the zero points that `reflectZeros` may change. */
+const SPARE = 16;
+
+/** Rows that were made. */
+export interface RowRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Makes blocks of rows of `[rowStart, rowEnd)`; `out` is for all of these. Which rows were made: none at all, or all but a
+ * few at the start and the end that are less than a kernel takes.
+ */
+export function nibblesToBlocks(
+  type: GgufGridType,
+  { rows, columns, nibbles }: LinearWeight,
+  rowStart: number,
+  rowEnd: number,
+  out: Uint8Array,
+): RowRange {
+  const nothing = { start: rowStart, end: rowStart };
+  if (nibbles === undefined || !holds(type, nibbles)) return nothing;
+  const { along, groupOfColumn } = nibbles;
+  const kernel = kernelOf(`nibble${along === "columns" ? "Columns" : "Rows"}To${type.name}`);
+  const words = kernelAddress(nibbles.words);
+  const outAddress = kernelAddress(out);
+  if (kernel === undefined || words === undefined) return nothing;
+  if (columns === 0 || columns % SPAN !== 0 || columns / SPAN > LIST_LENGTH) return nothing;
+  const { start: startMultiple, count: countMultiple, most } = ROWS[along];
+  const start = Math.ceil(rowStart / startMultiple) * startMultiple;
+  const end = start + countMultiple * Math.floor((rowEnd - start) / countMultiple);
+  if (start >= end) return nothing;
+  const groupCount = nibbles.scales.length / rows;
+  const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
+  const fitting = Math.min(
+    most,
+    Math.floor((TILE_BYTE_LENGTH - SPARE) / (3 * groupCount)),
+    outAddress === undefined ? Math.floor(TILE_BYTE_LENGTH / rowByteLength) : most,
+  );
+  const step = fitting - (fitting % countMultiple);
+  const spans = spanGroups(groupOfColumn);
+  if (spans === undefined || step === 0) return nothing;
+  const isByColumns = along === "columns";
+  const wordStep = isByColumns ? 4 * rows : rows / 2;
+  for (let row = start; row < end; row += step) {
+    const count = Math.min(step, end - row);
+    const from = words + (isByColumns ? 4 * row : row / 2);
+    const to = (row - rowStart) * rowByteLength;
+    const outAt = outAddress === undefined ? tileOffset(1) : outAddress + to;
+    const scales = placeScales(nibbles, rows, row, count, groupCount);
+    const zeros = type.name === "Q4_0" ? NO_ZEROS : placeZeros(nibbles, rows, row, count, groupCount);
+    const parameters = [placeList(spans), scales.address, scales.step, zeros.address, zeros.step] as const;
+    kernel(from, wordStep, count, columns / SPAN, ...parameters, outAt, rowByteLength);
+    if (outAddress === undefined) {
+      out.set(new Uint8Array(kernelMemory().buffer, outAt, count * rowByteLength), to);
+    }
+  }
+  return { start, end };
+}
+
+/** Q4_0 has no zero point but 8. */
+function holds({ name }: GgufGridType, { zeros }: PackedNibbles): boolean {
+  return name === "Q5_0" || (name === "Q4_0" && zeros === 8);
+}
+
+/** One parameter of each row of each group; `step` bytes from group to group. */
+interface Placed {
+  readonly address: number;
+  readonly step: number;
+}
+
+const NO_ZEROS: Placed = { address: 0, step: 0 };
+
+function placeScales(
+  { scales }: PackedNibbles,
+  rows: number,
+  row: number,
+  count: number,
+  groupCount: number,
+): Placed {
+  const inside = kernelAddress(scales);
+  if (inside !== undefined) return { address: inside + 2 * row, step: 2 * rows };
+  const address = tileOffset(2);
+  const placed = new Uint16Array(kernelMemory().buffer, address, groupCount * count);
+  for (let group = 0, from = row; group < groupCount; group++, from += rows) {
+    placed.set(scales.subarray(from, from + count), group * count);
+  }
+  return { address, step: 2 * count };
+}
+
+function placeZeros(
+  { zeros }: PackedNibbles,
+  rows: number,
+  row: number,
+  count: number,
+  groupCount: number,
+): Placed {
+  const address = tileOffset(2) + 2 * groupCount * count;
+  if (typeof zeros === "number") {
+    const placed = new Uint8Array(kernelMemory().buffer, address, count).fill(zeros);
+    kernelOf("reflectZeros")?.(address, placed.length);
+    return { address, step: 0 };
+  }
+  const placed = new Uint8Array(kernelMemory().buffer, address, groupCount * count);
+  for (let group = 0, from = row; group < groupCount; group++, from += rows) {
+    placed.set(zeros.subarray(from, from + count), group * count);
+  }
+  kernelOf("reflectZeros")?.(address, placed.length);
+  return { address, step: count };
+}
