@@ -11,6 +11,9 @@ import { settleGroupSize } from "./groups.ts";
 import { packGemm, SHIFTS, unpackGemm } from "./order.ts";
 import { type AwqLayout, type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./packing.ts";
 
+/** A word of `qzeros` of a symmetric weight. */
+const ALL_EIGHT = 0x88888888;
+
 /** AWQ GEMM, the common one: K columns of W, N rows, G groups
  *   qweight  I32  [K, N / 8]  eight rows of one column per word, in the order of order.ts
  *   qzeros   I32  [G, N / 8]  in the same order
@@ -52,14 +55,19 @@ export const gemmPacking: AwqPacking = {
   },
   readNibbles({ rows, groupCount, scale }, part) {
     if (scale !== "F16") return undefined;
-    const zeros = new Uint8Array(groupCount * rows);
     const words = readWords(part("qzeros"), 32);
+    const shared = {
+      along: "rows",
+      words: readWords(part("qweight"), 32),
+      scales: readWords(part("scales"), 16),
+    } as const;
+    if (words.every((bits) => bits === ALL_EIGHT)) return { ...shared, zeros: 8 };
+    const zeros = new Uint8Array(groupCount * rows);
     for (let word = 0, to = 0; word < words.length; word++, to += 8) {
       const bits = words[word]!;
       for (let i = 0; i < 8; i++) zeros[to + i] = (bits >>> SHIFTS[i]!) & 15;
     }
-    const scales = readWords(part("scales"), 16);
-    return { along: "rows", words: readWords(part("qweight"), 32), scales, zeros };
+    return { ...shared, zeros };
   },
   writeParameters({ rows, groupCount, scale }, { scales, zeros }, rowStart, rowEnd, part) {
     writeScalesByGroup(rows, groupCount, scale, scales, rowStart, rowEnd, part("scales"));

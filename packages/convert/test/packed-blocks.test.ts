@@ -125,10 +125,12 @@ describe.skipIf(!kernelsAreInstalled())(`packed weights to blocks (REQUANT_SEED=
   });
 
   it.each([
-    ["groups of 32", { groupSize: 32 }, true],
-    ["one group", { groupSize: -1 }, true],
-    ["BF16 scales", { scale: "BF16" }, false],
-  ] as const)("AWQ, %s", (name, changes, isPacked) => {
+    ["groups of 32", { groupSize: 32 }, undefined, true],
+    ["one group", { groupSize: -1 }, undefined, true],
+    ["symmetric", { groupSize: 32 }, 0x88, true],
+    ["one zero point, not 8", { groupSize: 32 }, 0x77, true],
+    ["BF16 scales", { scale: "BF16" }, undefined, false],
+  ] as const)("AWQ, %s", (name, changes, zeroByte, isPacked) => {
     const random = randomNumbers(seed ^ Math.imul(name.length + 5, 0x9e3779b9));
     for (const [rows, columns] of [
       [32, 32],
@@ -146,6 +148,7 @@ describe.skipIf(!kernelsAreInstalled())(`packed weights to blocks (REQUANT_SEED=
         groupSize,
       } as const;
       const bytes = randomParts(awqCodec.parts(layout), groupCount, random);
+      if (zeroByte !== undefined) bytes["qzeros"]?.fill(zeroByte);
       expectSameBlocks(awqCodec, layout, bytes, isPacked);
     }
   });
