@@ -45,3 +45,9 @@ export async function outputOf(
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}:\n${complaint}`);
   return output;
 }
+
+/** What one program leaves behind, in the system's memory or on its way to the disk, is paid by the next: each is first in turn. */
+export function inTurns<T>(contenders: readonly T[], round: number): T[] {
+  const first = round % contenders.length;
+  return [...contenders.slice(first), ...contenders.slice(0, first)];
+}

@@ -1,7 +1,7 @@
 /** A whole conversion without floats: a GPTQ directory to GGUF, next to a plain copy of its files. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { childPath, nodeUsage, type Usage } from "./child-process.ts";
+import { childPath, inTurns, nodeUsage, type Usage } from "./child-process.ts";
 import { makePacked } from "./make-packed.ts";
 import { type Measurement, spread } from "./results.ts";
 import { command } from "./start-up.ts";
@@ -37,7 +37,10 @@ export async function measurePacked(folder: string, options: PackedOptions): Pro
     { name: "requant", run: () => nodeUsage(command, ["convert", input, output("requant"), ...to, ...jobs]) },
   ].map((contender) => ({ ...contender, usages: [] as Usage[] }));
   for (let round = 0; round < options.rounds; round++) {
-    for (const { run, usages } of contenders) usages.push(await run());
+    for (const { name, run, usages } of inTurns(contenders, round)) {
+      await rm(output(name), { recursive: true, force: true });
+      usages.push(await run());
+    }
   }
   await rm(input, { recursive: true });
   for (const { name } of contenders) await rm(output(name), { recursive: true });

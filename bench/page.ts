@@ -189,7 +189,7 @@ function convertPart(results: Results): string {
   );
   return `## Whole conversions
 
-A made-up llama of ${(bytes / 1e9).toFixed(2)} GB in F16 to the types below: \`requant convert\` and \`llama_model_quantize\`, each in a process of its own, the start of Node included in both. By default requant measures the error of every weight and reads its output again; with \`--no-verify\` it only measures. llama.cpp does neither. Processor time is that of all threads. llama.cpp maps the input into memory, and what it has touched of it counts as resident.
+A made-up llama of ${(bytes / 1e9).toFixed(2)} GB in F16 to the types below: \`requant convert\` and \`llama_model_quantize\`, each in a process of its own, the start of Node included in both. By default requant measures the error of every weight and reads its output again; with \`--no-verify\` it only measures. llama.cpp does neither. Each is first in turn and finds no old output, because a program also pays for what the one before it left in memory and on its way to the disk. Processor time is that of all threads. llama.cpp maps the input into memory, and what it has touched of it counts as resident.
 
 ${table(
   [
