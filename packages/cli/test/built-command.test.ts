@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { isBuiltin } from "node:module";
+import module, { isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -102,6 +102,31 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
       ),
     );
     expect(started.filter((name) => !existsSync(new URL(name, built)))).toEqual([]);
+  });
+
+  it("starts whatever the home is, and keeps compiled code in the user's cache alone", () => {
+    const home = mkdtempSync(join(tmpdir(), "requant-home-"));
+    const start = (env: Record<string, string>): string =>
+      execFileSync(process.execPath, [command, "--version"], {
+        env,
+        cwd: home,
+        timeout: 20_000,
+        encoding: "utf8",
+      });
+    try {
+      for (const place of [join(home, "missing"), "/proc", "/dev/null", ""]) {
+        expect(start({ HOME: place })).toMatch(/^\d/);
+      }
+      expect(start({ HOME: home, NODE_DISABLE_COMPILE_CACHE: "1" })).toMatch(/^\d/);
+      expect(start({ HOME: join(home, "missing"), XDG_CACHE_HOME: "relative" })).toMatch(/^\d/);
+      expect(readdirSync(home)).toEqual([]);
+      expect(start({ HOME: home })).toMatch(/^\d/);
+      const keeps = "enableCompileCache" in module;
+      expect(readdirSync(home)).toEqual(keeps ? [".cache"] : []);
+      if (keeps) expect(readdirSync(join(home, ".cache"))).toEqual(["requant"]);
+    } finally {
+      rmSync(home, { recursive: true });
+    }
   });
 
   it("loads no converter to say its version", () => {
