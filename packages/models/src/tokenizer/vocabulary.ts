@@ -174,7 +174,8 @@ export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
     const id = byText.get(text);
     if (id !== undefined && !added.has(id)) added.set(id, { id, text, special: true });
   }
-  const highest = Math.max(...byId.keys());
+  let highest = Number.NEGATIVE_INFINITY;
+  for (const id of byId.keys()) highest = Math.max(highest, id);
   const size = config.count("vocab_size") ?? highest + 1;
   if (highest >= size || size > byId.size + 1_000_000) {
     throw new FormatError(
