@@ -41,12 +41,7 @@ export default {
       severity: "error",
       from: {
         path: "^packages/[^/]+/src",
-        pathNot: [
-          "^packages/core/src/node\\.ts$",
-          "^packages/core/src/node/",
-          "^packages/convert/src/workers/",
-          "^packages/cli/src/",
-        ],
+        pathNot: ["^packages/core/src/io/node/", "^packages/convert/src/run/workers/", "^packages/cli/src/"],
       },
       to: { dependencyTypes: ["core"] },
     },

@@ -2,7 +2,12 @@
  * Every ggml type: native ggml, plain TypeScript and the SIMD twin, one thread, in cache.
  * Alone, for a quick look at some types: node --conditions=@requant/source bench/kernels.ts Q4_K IQ4_XS
  */
-import { allocateKernelBuffer, installKernels, kernelsAreInstalled, uninstallKernels } from "@requant/core";
+import {
+  allocateKernelBuffer,
+  installKernels,
+  kernelsAreInstalled,
+  uninstallKernels,
+} from "@requant/core/kernels";
 import { type GgmlType, ggmlTypes } from "@requant/gguf";
 import { hasKernel } from "../packages/gguf/src/kernels.ts";
 import { type Contender, type InterleaveOptions, interleave } from "./interleave.ts";

@@ -2,18 +2,16 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { awqCodec } from "@requant/awq";
+import { F16 } from "@requant/core";
 import {
-  allocateKernelBuffer,
   allocateParts,
-  F16,
-  installKernels,
   type LinearCodec,
   type LinearLayout,
   type LinearWeight,
   type PartBytes,
   partByteLength,
-  uninstallKernels,
-} from "@requant/core";
+} from "@requant/core/format";
+import { allocateKernelBuffer, installKernels, uninstallKernels } from "@requant/core/kernels";
 import { blockRowsByteLength, gridTypeByName, weightToBlocks } from "@requant/gguf";
 import { gptqCodec } from "@requant/gptq";
 import koffi from "koffi";

@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { factFindings } from "../packages/convert/src/doctor/facts.ts";
-import { countingSource, limitsWith, type MetadataValue, memorySource } from "../packages/core/src/index.ts";
+import { factFindings } from "../packages/convert/src/examine/doctor/facts.ts";
+import { limitsWith, type MetadataValue, memorySource } from "../packages/core/src/index.ts";
+import { countingSource } from "../packages/core/src/testing/index.ts";
 import { layoutGguf, parseGguf, readGguf } from "../packages/gguf/src/index.ts";
 import { hfToGguf, readHfFiles } from "../packages/models/src/index.ts";
 import { layoutSafetensors, parseHeader, parseShardIndex } from "../packages/safetensors/src/index.ts";

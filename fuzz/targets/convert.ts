@@ -10,7 +10,8 @@ import {
   planConversion,
   verifyModels,
 } from "../../packages/convert/src/index.ts";
-import { checkStorePath, memoryStore, namePattern } from "../../packages/core/src/index.ts";
+import { namePattern } from "../../packages/core/src/format/index.ts";
+import { checkStorePath, memoryStore } from "../../packages/core/src/index.ts";
 import type { FuzzTarget } from "../engine/target.ts";
 import { fileBytes, jsonBytes, textBytes } from "./bytes.ts";
 

@@ -5,7 +5,7 @@ import {
   compressedTensorsCodec,
   parseCompressedTensorsConfig,
 } from "../../packages/compressed-tensors/src/index.ts";
-import type { LinearCodec, LinearLayout, LinearPart } from "../../packages/core/src/index.ts";
+import type { LinearCodec, LinearLayout, LinearPart } from "../../packages/core/src/format/index.ts";
 import { exl2Codec, parseExl2Config } from "../../packages/exl2/src/index.ts";
 import {
   gptqCodec,

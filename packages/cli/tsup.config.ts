@@ -6,7 +6,7 @@ import { licenceNotices } from "../../scripts/licence-notices.ts";
 import { library } from "../../tsup.shared.ts";
 
 /** The thread that a conversion with several jobs starts: looked for beside the file that starts it. */
-const worker = resolve("../convert/src/workers/node-worker.ts");
+const worker = resolve("../convert/src/run/workers/node-worker.ts");
 
 /**
  * The command is built with everything it needs inside: half of its start was resolving and loading the hundred

@@ -1,3 +1,11 @@
 import { library } from "../../tsup.shared.ts";
 
-export default library({ index: "src/index.ts", node: "src/node.ts" });
+export default library({
+  index: "src/index.ts",
+  bits: "src/bits/index.ts",
+  format: "src/format/index.ts",
+  kernels: "src/kernels/index.ts",
+  node: "src/io/node/index.ts",
+  testing: "src/testing/index.ts",
+  view: "src/view/index.ts",
+});

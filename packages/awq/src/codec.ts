@@ -1,21 +1,22 @@
+import { type ErrorPlace, FormatError } from "@requant/core";
 import {
-  dequantizeGrid,
-  type ErrorPlace,
-  FormatError,
   findPart,
-  fittedGrid,
-  type GridFacts,
-  type GridParameters,
-  gridFacts,
   gridWeight,
   type LinearCodec,
   type LinearEncoder,
   type LinearPart,
   type PartBytes,
   partBytes,
+} from "@requant/core/format";
+import {
+  dequantizeGrid,
+  fittedGrid,
+  type GridFacts,
+  type GridParameters,
+  gridFacts,
   roundingAllowed,
   sequentialGroups,
-} from "@requant/core";
+} from "@requant/core/view";
 import type { AwqVersion } from "./config.ts";
 import { gemmPacking } from "./gemm.ts";
 import { gemvPacking } from "./gemv.ts";

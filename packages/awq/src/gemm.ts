@@ -1,12 +1,6 @@
-import {
-  FormatError,
-  findPart,
-  readFloats,
-  readWords,
-  transposed,
-  writeFloat,
-  writeWords,
-} from "@requant/core";
+import { FormatError } from "@requant/core";
+import { findPart, readFloats, readWords, writeFloat, writeWords } from "@requant/core/format";
+import { transposed } from "@requant/core/view";
 import { settleGroupSize } from "./groups.ts";
 import { packGemm, SHIFTS, unpackGemm } from "./order.ts";
 import { type AwqLayout, type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./packing.ts";

@@ -1,4 +1,5 @@
-import { FormatError, findPart, readFloats, readWords, writeWords } from "@requant/core";
+import { FormatError } from "@requant/core";
+import { findPart, readFloats, readWords, writeWords } from "@requant/core/format";
 import type { AwqVersion } from "./config.ts";
 import { writeScalesByGroup } from "./gemm.ts";
 import { gemvZeroWords, settleGemvGroupSize } from "./groups.ts";

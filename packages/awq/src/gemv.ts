@@ -1,14 +1,6 @@
-import {
-  FormatError,
-  findPart,
-  packFields,
-  readFloats,
-  readWords,
-  streamFields,
-  unpackFields,
-  writeFloat,
-  writeWords,
-} from "@requant/core";
+import { FormatError } from "@requant/core";
+import { packFields, streamFields, unpackFields } from "@requant/core/bits";
+import { findPart, readFloats, readWords, writeFloat, writeWords } from "@requant/core/format";
 import { gemvZeroWords, settleGemvGroupSize } from "./groups.ts";
 import { type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./packing.ts";
 

@@ -5,7 +5,7 @@ import {
   kernelModule,
   rectangle,
   SCRATCH_BYTE_LENGTH,
-} from "@requant/core";
+} from "@requant/core/kernels";
 import { wasm } from "./generated/kernels.ts";
 
 const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);

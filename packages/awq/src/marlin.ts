@@ -1,15 +1,5 @@
-import {
-  findPart,
-  MARLIN_COLUMNS,
-  MARLIN_ROWS,
-  marlinScaleRow,
-  packMarlin,
-  readFloats,
-  readWords,
-  unpackMarlin,
-  writeFloat,
-  writeWords,
-} from "@requant/core";
+import { MARLIN_COLUMNS, MARLIN_ROWS, marlinScaleRow, packMarlin, unpackMarlin } from "@requant/core/bits";
+import { findPart, readFloats, readWords, writeFloat, writeWords } from "@requant/core/format";
 import { settleGroupSize } from "./groups.ts";
 import { type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./packing.ts";
 

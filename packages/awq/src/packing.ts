@@ -1,12 +1,11 @@
+import { type ErrorPlace, FormatError } from "@requant/core";
 import {
-  type ErrorPlace,
-  FormatError,
   type LinearLayout,
   type LinearPart,
   type PackedNibbles,
   type ScaleEncoding,
   scaleEncoding,
-} from "@requant/core";
+} from "@requant/core/format";
 import type { AwqVersion } from "./config.ts";
 
 /**

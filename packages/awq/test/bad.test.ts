@@ -1,5 +1,6 @@
 import { type AwqClaims, awqCodec } from "@requant/awq";
-import { allocateParts, CodecError, type LinearPart } from "@requant/core";
+import { CodecError } from "@requant/core";
+import { allocateParts, type LinearPart } from "@requant/core/format";
 import { describe, expect, test } from "vitest";
 
 const claims: AwqClaims = { version: "gemm", groupSize: 32 };

@@ -1,5 +1,7 @@
 import { type AwqVersion, awqCodec } from "@requant/awq";
-import { allocateParts, dequantizeGrid, F16 } from "@requant/core";
+import { F16 } from "@requant/core";
+import { allocateParts } from "@requant/core/format";
+import { dequantizeGrid } from "@requant/core/view";
 import { describe, expect, test } from "vitest";
 import { goldenLinear, linearCases, sha256, vectorFolder } from "../../../fixtures/linear-cases.ts";
 

@@ -1,5 +1,6 @@
 import { type AwqLayout, type AwqVersion, awqCodec, quantizeAwq } from "@requant/awq";
-import { allocateParts, gridMisfit } from "@requant/core";
+import { allocateParts } from "@requant/core/format";
+import { gridMisfit } from "@requant/core/view";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 

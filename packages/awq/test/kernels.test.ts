@@ -1,5 +1,5 @@
 /** The kernels of AWQ, and core's behind it, against the TypeScript, bit for bit. */
-import { installKernels, kernelsAreInstalled } from "@requant/core";
+import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
 import { afterAll, describe, expect, it } from "vitest";
 import { guarded, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
 import { expectSameReads, expectSameWrites, randomParts } from "../../../fixtures/linear-kernels.ts";

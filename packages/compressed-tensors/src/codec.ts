@@ -1,31 +1,29 @@
+import { type ErrorPlace, FormatError } from "@requant/core";
+import { type FieldStreams, packFields, streamFields, unpackFields } from "@requant/core/bits";
 import {
-  type ErrorPlace,
-  type FieldStreams,
-  FormatError,
   findPart,
-  fittedGrid,
-  type GridParameters,
-  type GridRequirement,
-  gridFacts,
   gridWeight,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
   type LinearPart,
   type PartBytes,
-  packFields,
   partBytes,
   readFloats,
   readWords,
-  roundingAllowed,
   type ScaleEncoding,
   scaleEncoding,
-  sequentialGroups,
-  streamFields,
-  unpackFields,
   writeFloat,
   writeWords,
-} from "@requant/core";
+} from "@requant/core/format";
+import {
+  fittedGrid,
+  type GridParameters,
+  type GridRequirement,
+  gridFacts,
+  roundingAllowed,
+  sequentialGroups,
+} from "@requant/core/view";
 
 /** compressed-tensors, format pack-quantized: K columns of W, N rows, b bits, G groups
  *   weight_packed      I32              [N, ⌈K b / 32⌉]  a row's codes as one bit stream: signed code + 2^(b − 1)

@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
+import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
+import { misfitOf } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** How the weights of one group of modules are quantized. */

@@ -1,4 +1,4 @@
-import { type Grid, quantizeGrid } from "@requant/core";
+import { type Grid, quantizeGrid } from "@requant/core/view";
 import type { CompressedTensorsLayout } from "./codec.ts";
 
 /**

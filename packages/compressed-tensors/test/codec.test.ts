@@ -1,5 +1,6 @@
 import { compressedTensorsCodec } from "@requant/compressed-tensors";
-import { allocateParts, F16 } from "@requant/core";
+import { F16 } from "@requant/core";
+import { allocateParts } from "@requant/core/format";
 import { describe, expect, test } from "vitest";
 import { goldenLinear, linearCases, sha256, vectorFolder } from "../../../fixtures/linear-cases.ts";
 

@@ -1,5 +1,5 @@
 /** The kernels behind compressed-tensors against the TypeScript, bit for bit. */
-import { installKernels, kernelsAreInstalled } from "@requant/core";
+import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
 import { afterAll, describe, it } from "vitest";
 import { randomNumbers, seed } from "../../../fixtures/guarded-memory.ts";
 import { expectSameReads, expectSameWrites, randomParts } from "../../../fixtures/linear-kernels.ts";

@@ -1,5 +1,7 @@
 import { type CompressedTensorsLayout, compressedTensorsCodec } from "@requant/compressed-tensors";
-import { allocateParts, CodecError, gridMisfit, type LinearPart, quantizeGrid } from "@requant/core";
+import { CodecError } from "@requant/core";
+import { allocateParts, type LinearPart } from "@requant/core/format";
+import { gridMisfit, quantizeGrid } from "@requant/core/view";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

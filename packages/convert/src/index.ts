@@ -1,14 +1,36 @@
 /** Opens models of any format, plans conversions, carries them out, and compares the results. */
-export { type Comparer, type Comparison, comparer } from "./comparison.ts";
-export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
-export { type DoctorOptions, type DoctorReport, examineModel } from "./doctor/doctor.ts";
+
+export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./compare/diagnoses.ts";
+export {
+  type FileHash,
+  type HashOptions,
+  type HashReport,
+  hashModel,
+  type TensorHash,
+  type ValueHash,
+} from "./compare/hash.ts";
+export {
+  type VerifiedTensor,
+  type VerifyOptions,
+  type VerifyReport,
+  verifyModels,
+} from "./compare/verify.ts";
+export {
+  editMetadata,
+  type MetadataChange,
+  type MetadataLine,
+  metadataLines,
+  parseMetadataAssignment,
+} from "./edit/metadata.ts";
+export { planMerge, planSplit, type SplitModelOptions } from "./edit/split.ts";
+export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export {
   type Finding,
   type FindingCode,
   type FindingPlace,
   findingKinds,
   type Severity,
-} from "./doctor/finding.ts";
+} from "./examine/doctor/finding.ts";
 export {
   type DumpOptions,
   npyHeader,
@@ -18,50 +40,26 @@ export {
   tensorStatistics,
   tensorValues,
   writeNpy,
-} from "./dump.ts";
-export { bitsPerWeight, codecOf } from "./encodings.ts";
-export { type FakeQuantizeOptions, planFakeQuantize } from "./fake-quantize.ts";
-export {
-  type Fidelity,
-  fidelities,
-  fidelityOf,
-  isLossless,
-  type RowMapping,
-} from "./fidelity.ts";
-export { type Found, findModel } from "./find.ts";
-export type { Format, PlannedOutput, SourceFormat, SourceNeeds, TargetFormat } from "./format.ts";
-export { formats } from "./formats.ts";
-export {
-  type FileHash,
-  type HashOptions,
-  type HashReport,
-  hashModel,
-  type TensorHash,
-  type ValueHash,
-} from "./hash.ts";
+} from "./examine/dump.ts";
 export {
   type EncodingShare,
   type Fact,
   type Inspection,
   inspectModel,
-} from "./inspect.ts";
+} from "./examine/inspect.ts";
+export { planWarnings } from "./examine/plan-warnings.ts";
+export { modelWarnings, verifyWarnings } from "./examine/warnings.ts";
+export { formats } from "./formats.ts";
+export { bitsPerWeight, codecOf } from "./model/encodings.ts";
+export { type Found, findModel } from "./model/find.ts";
 export type {
   Examination,
   LinearClaims,
   LinearFindings,
   StoredLinear,
   StoredPart,
-} from "./linear/linear-weight.ts";
-export { makePlan, planConversion, readPlanSource } from "./make-plan.ts";
-export type { MeasuredFact } from "./measured-fact.ts";
-export {
-  editMetadata,
-  type MetadataChange,
-  type MetadataLine,
-  metadataLines,
-  parseMetadataAssignment,
-} from "./metadata-edit.ts";
-export { type JsonMetadata, metadataFromJson, metadataToJson } from "./metadata-json.ts";
+} from "./model/linear-weight.ts";
+export type { MeasuredFact } from "./model/measured-fact.ts";
 export {
   type GgufFacts,
   type HfFacts,
@@ -72,9 +70,19 @@ export {
   type ModelWarning,
   modelOf,
   type OpenModelOptions,
-} from "./model.ts";
-export { openModel } from "./open.ts";
-export { type OutputStore, refuseOverlap } from "./output-store.ts";
+} from "./model/model.ts";
+export { openModel } from "./model/open.ts";
+export { type FakeQuantizeOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
+export {
+  type Fidelity,
+  fidelities,
+  fidelityOf,
+  isLossless,
+  type RowMapping,
+} from "./plan/fidelity.ts";
+export type { Format, PlannedOutput, SourceFormat, SourceNeeds, TargetFormat } from "./plan/format.ts";
+export { makePlan, planConversion, readPlanSource } from "./plan/make-plan.ts";
+export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/metadata-json.ts";
 export {
   type LeftOut,
   type Plan,
@@ -87,15 +95,13 @@ export {
   parsePlan,
   planJobs,
   type Target,
-} from "./plan.ts";
-export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan-options.ts";
-export { type PlanReport, planReport, type ReportTensor } from "./plan-report.ts";
-export { planWarnings } from "./plan-warnings.ts";
-export { type ConversionReport, defaultBandByteLength, runPlan } from "./run.ts";
-export type { RunNotice, RunOptions, RunProgress } from "./run-options.ts";
-export { planMerge, planSplit, type SplitModelOptions } from "./split.ts";
-export { listTargets, parseTarget } from "./target.ts";
-export { type VerifiedTensor, type VerifyOptions, type VerifyReport, verifyModels } from "./verify.ts";
-export { modelWarnings, verifyWarnings } from "./warnings.ts";
-export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./workers/protocol.ts";
-export { type WebWorkersOptions, webWorkers } from "./workers/web.ts";
+} from "./plan/plan.ts";
+export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
+export { type PlanReport, planReport, type ReportTensor } from "./plan/report.ts";
+export { listTargets, parseTarget } from "./plan/target.ts";
+export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
+export { type OutputStore, refuseOverlap } from "./run/output-store.ts";
+export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
+export type { RunNotice, RunOptions, RunProgress } from "./run/run-options.ts";
+export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";
+export { type WebWorkersOptions, webWorkers } from "./run/workers/web.ts";

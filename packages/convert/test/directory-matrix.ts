@@ -1,7 +1,7 @@
 /** The table of whole models in docs/conversions.md: each cell plans, runs and verifies a conversion. */
 import { type MemoryStore, memoryStore } from "@requant/core";
 import { type Model, openModel, parseTarget, planConversion, runPlan, verifyModels } from "../src/index.ts";
-import { exl2Directory, floatDirectory, packedDirectory } from "./packed-models.ts";
+import { exl2Directory, floatDirectory, packedDirectory } from "./run/packed-models.ts";
 
 async function gguf(target: string): Promise<MemoryStore> {
   const out = memoryStore({ name: target.replace(":", "-") });

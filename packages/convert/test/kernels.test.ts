@@ -8,11 +8,11 @@ import {
   kernelAddress,
   kernelsAreInstalled,
   uninstallKernels,
-} from "@requant/core";
+} from "@requant/core/kernels";
 import { afterEach, describe, expect, it } from "vitest";
 import { floatsOf, seed } from "../../../fixtures/guarded-memory.ts";
-import { checksum, checksumHere } from "../src/checksum.ts";
-import { comparedHere, errorMeter } from "../src/error-meter.ts";
+import { checksum, checksumHere } from "../src/run/checksum.ts";
+import { comparedHere, errorMeter } from "../src/run/error-meter.ts";
 
 /** xorshift32: the numbers only have to differ from run to run. */
 function randomWords(count: number, start: number): Uint32Array<ArrayBuffer> {

@@ -7,7 +7,7 @@ const root = new URL("..", import.meta.url).pathname;
 const manifest = z
   .object({
     // a worker is nothing but its effect
-    sideEffects: z.tuple([z.literal("./src/workers/*-worker.ts"), z.literal("./dist/*-worker.*")]),
+    sideEffects: z.tuple([z.literal("./src/run/workers/*-worker.ts"), z.literal("./dist/*-worker.*")]),
     dependencies: z.record(z.string(), z.string()),
     exports: z.record(z.string(), z.unknown()),
     files: z.array(z.string()),
@@ -28,7 +28,7 @@ it("depends on the packages of this workspace, zod and a hash, and ships its ent
 it("runs in a browser: node:* only in the workers", () => {
   const offenders = sources.filter(
     ({ path, text }) =>
-      !path.startsWith("workers/") && /from "node:|\b(Buffer|process|require|__dirname)\b[.(]/.test(text),
+      !path.startsWith("run/workers/") && /from "node:|\b(Buffer|process|require|__dirname)\b[.(]/.test(text),
   );
   expect(offenders.map(({ path }) => path)).toEqual([]);
 });

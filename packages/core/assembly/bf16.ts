@@ -18,7 +18,7 @@ function narrow(values: v128): v128 {
   return v128.bitselect(v128.or(upper, v128.load(constants, 64)), rounded, isNan);
 }
 
-/** Twin of src/codec/bf16.ts. Each function does `count` weights. */
+/** Twin of src/numeric/bf16.ts. Each function does `count` weights. */
 export function dequantizeBF16(bytes: usize, count: i32, out: usize): void {
   const end = out + ((<usize>count) << 2);
   const vectorEnd = out + ((<usize>(count & ~15)) << 2);

@@ -1,6 +1,6 @@
 import { narrowToHalves, widenHalves } from "./half";
 
-/** Twin of src/codec/f16.ts. Each function does `count` weights. */
+/** Twin of src/numeric/f16.ts. Each function does `count` weights. */
 export function dequantizeF16(bytes: usize, count: i32, out: usize): void {
   widenHalves(bytes, count, out);
 }

@@ -1,4 +1,4 @@
-/** Twin of src/grid.ts and of the look at every code that src/grid-fit.ts takes. */
+/** Twin of src/view/grid.ts and of the look at every code that src/view/fit.ts takes. */
 import { narrowToHalves, widenHalves } from "./half";
 
 /**

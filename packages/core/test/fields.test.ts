@@ -1,12 +1,12 @@
+import { isCodecError } from "@requant/core";
 import {
   fieldWordCount,
-  isCodecError,
   packFields,
   packWords,
   streamFields,
   unpackFields,
   unpackWords,
-} from "@requant/core";
+} from "@requant/core/bits";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

@@ -10,11 +10,11 @@ import {
 } from "../../../fixtures/guarded-memory.ts";
 import type { FieldStreams } from "../src/bits/field-table.ts";
 import { packFields, streamFields, unpackFields } from "../src/bits/fields.ts";
-import { dequantizeGrid, type Grid, sequentialGroups } from "../src/grid.ts";
-import { gridFacts } from "../src/grid-facts.ts";
-import { fitGrid } from "../src/grid-fit.ts";
 import { installKernels, kernelsAreInstalled } from "../src/kernels/switch.ts";
 import { floatToHalf, halfToFloat } from "../src/numeric/half.ts";
+import { gridFacts } from "../src/view/facts.ts";
+import { fitGrid } from "../src/view/fit.ts";
+import { dequantizeGrid, type Grid, sequentialGroups } from "../src/view/grid.ts";
 
 afterAll(installKernels);
 

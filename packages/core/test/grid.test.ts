@@ -1,3 +1,4 @@
+import { halfToFloat } from "@requant/core";
 import {
   dequantizeGrid,
   fitGrid,
@@ -6,14 +7,13 @@ import {
   gridFacts,
   gridMisfit,
   groupSizeOf,
-  halfToFloat,
   quantizeGrid,
   roundingAllowed,
   selectRows,
   sequentialGroups,
   stackGrids,
   withMeasuredOffsets,
-} from "@requant/core";
+} from "@requant/core/view";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

@@ -1,14 +1,14 @@
 /** The kernels of F16 and BF16 against the TypeScript codecs, bit for bit, and what surrounds kernels. */
 import { afterEach, describe, expect, it } from "vitest";
-import { BF16 } from "../src/codec/bf16.ts";
-import type { BlockCodec } from "../src/codec/block.ts";
-import { F16 } from "../src/codec/f16.ts";
+import type { BlockCodec } from "../src/format/block-codec.ts";
 import { blockTwin } from "../src/kernels/block-twin.ts";
 import { allocateKernelBuffer } from "../src/kernels/buffer.ts";
 import { withKernels } from "../src/kernels/float.ts";
 import { kernelMemory } from "../src/kernels/memory.ts";
 import { kernelModule } from "../src/kernels/module.ts";
 import { installKernels, kernelsAreInstalled, uninstallKernels } from "../src/kernels/switch.ts";
+import { BF16 } from "../src/numeric/bf16.ts";
+import { F16 } from "../src/numeric/f16.ts";
 
 afterEach(installKernels);
 

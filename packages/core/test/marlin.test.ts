@@ -1,4 +1,4 @@
-import { marlinScaleRow, packMarlin, unpackMarlin } from "@requant/core";
+import { marlinScaleRow, packMarlin, unpackMarlin } from "@requant/core/bits";
 import { expect, test } from "vitest";
 
 /**

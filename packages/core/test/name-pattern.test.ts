@@ -1,5 +1,6 @@
 /** Patterns from files. The oracle for what matches is the engine's own RegExp, on names short enough for it. */
-import { isCodecError, namePattern, patternBudget } from "@requant/core";
+import { isCodecError } from "@requant/core";
+import { namePattern, patternBudget } from "@requant/core/format";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

@@ -2,7 +2,7 @@ import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Pace, transfersOf } from "../src/node/transfers.ts";
+import { Pace, transfersOf } from "../src/io/node/transfers.ts";
 
 describe("where a transfer is waited for", () => {
   it("is here as long as the bytes come from memory, whatever their number", () => {

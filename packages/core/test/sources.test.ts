@@ -3,7 +3,6 @@ import {
   blobSource,
   cachedSource,
   coalescedSource,
-  countingSource,
   IoError,
   memorySink,
   memorySource,
@@ -12,6 +11,7 @@ import {
   sliceSource,
   UsageError,
 } from "@requant/core";
+import { countingSource } from "@requant/core/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { slowSink } from "./slow-sink.ts";

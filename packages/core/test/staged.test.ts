@@ -17,8 +17,8 @@ import { join } from "node:path";
 import { directoryStore, openStagedFile } from "@requant/core/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { StagedFile } from "../src/index.ts";
-import { acquireLock } from "../src/node/lock.ts";
-import { hasEnded, ownerTag, tagIsStale, thisProcess } from "../src/node/owner.ts";
+import { acquireLock } from "../src/io/node/lock.ts";
+import { hasEnded, ownerTag, tagIsStale, thisProcess } from "../src/io/node/owner.ts";
 
 let folder = "";
 const at = (name: string): string => join(folder, name);
@@ -178,7 +178,7 @@ describe("locks", () => {
   /** A process that takes the lock and then waits. */
   async function lockHolder(): Promise<ChildProcess> {
     const script = `
-      const { directoryStore } = await import(${JSON.stringify(new URL("../src/node.ts", import.meta.url).href)});
+      const { directoryStore } = await import(${JSON.stringify(new URL("../src/io/node/index.ts", import.meta.url).href)});
       await directoryStore(${JSON.stringify(folder)}).stage("a", { byteLength: 1000 });
       console.log("locked");
       setInterval(() => {}, 1000);`;

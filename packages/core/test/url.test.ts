@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { countingSource, IoError, UsageError, urlSource, urlStore } from "@requant/core";
+import { IoError, UsageError, urlSource, urlStore } from "@requant/core";
+import { countingSource } from "@requant/core/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 const file = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31) % 253);

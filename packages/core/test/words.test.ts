@@ -1,4 +1,5 @@
-import { packWords, UsageError, unpackWords, type WordLayout, wordCount } from "@requant/core";
+import { UsageError } from "@requant/core";
+import { packWords, unpackWords, type WordLayout, wordCount } from "@requant/core/bits";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

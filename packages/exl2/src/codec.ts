@@ -1,21 +1,16 @@
+import { type ErrorPlace, FormatError, halfToFloat } from "@requant/core";
+import { type FieldTable, streamFields, unpackFields } from "@requant/core/bits";
 import {
-  type ErrorPlace,
-  type FieldTable,
-  FormatError,
   findPart,
-  type GridParameters,
-  gridFacts,
   gridWeight,
-  halfToFloat,
   type LinearCodec,
   type LinearLayout,
   type LinearPart,
   type PartBytes,
   partBytes,
   readWords,
-  streamFields,
-  unpackFields,
-} from "@requant/core";
+} from "@requant/core/format";
+import { type GridParameters, gridFacts } from "@requant/core/view";
 import { type Exl2Group, readGroups } from "./groups.ts";
 import { invertPermutation, readPermutation } from "./permutation.ts";
 import { groupScales } from "./scales.ts";

@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
+import { type ErrorPlace, FormatError } from "@requant/core";
+import { misfitOf } from "@requant/core/format";
 import * as z from "zod/mini";
 
 export interface Exl2Calibration {

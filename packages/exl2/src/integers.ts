@@ -1,16 +1,6 @@
-import {
-  allocateParts,
-  type ErrorPlace,
-  floatToHalf,
-  halfToFloat,
-  type LinearPart,
-  type PartBytes,
-  packFields,
-  readWords,
-  UsageError,
-  unpackFields,
-  writeWords,
-} from "@requant/core";
+import { type ErrorPlace, floatToHalf, halfToFloat, UsageError } from "@requant/core";
+import { packFields, unpackFields } from "@requant/core/bits";
+import { allocateParts, type LinearPart, type PartBytes, readWords, writeWords } from "@requant/core/format";
 import { type Exl2Layout, exl2Codec, exl2Groups, fieldsOf } from "./codec.ts";
 import { layOutGroups } from "./groups.ts";
 import { readPermutation } from "./permutation.ts";

@@ -1,4 +1,5 @@
-import { CodecError, type LinearPart } from "@requant/core";
+import { CodecError } from "@requant/core";
+import type { LinearPart } from "@requant/core/format";
 import { exl2Codec } from "@requant/exl2";
 import { describe, expect, test } from "vitest";
 import { linearCases, vectorFolder } from "../../../fixtures/linear-cases.ts";

@@ -1,5 +1,5 @@
 /** The kernels behind EXL2 against the TypeScript, bit for bit. */
-import { installKernels, kernelsAreInstalled } from "@requant/core";
+import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
 import { afterAll, describe, it } from "vitest";
 import { expectSame, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
 import { expectSameReads } from "../../../fixtures/linear-kernels.ts";

@@ -3,7 +3,7 @@
  *   node --conditions=@requant/source packages/gguf/bench/kernels.bench.ts [type …] [--quantize|--dequantize] [--typescript]
  * Figures are GB/s of f32 (median, best); the last column is kernel / native, of medians and of best runs.
  */
-import { allocateKernelBuffer, installKernels, uninstallKernels } from "@requant/core";
+import { allocateKernelBuffer, installKernels, uninstallKernels } from "@requant/core/kernels";
 import { findNativeGgml } from "../../../bench/native.ts";
 import { ggmlTypes } from "../src/types/index.ts";
 

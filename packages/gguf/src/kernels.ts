@@ -1,12 +1,12 @@
 /** The SIMD twins of `types/`, compiled from `assembly/` by scripts/build-kernels.mjs. */
+import type { BlockCodec } from "@requant/core";
 import {
-  type BlockCodec,
   blockTwin,
   type Kernel,
   type KernelModule,
   type KernelTable,
   kernelModule,
-} from "@requant/core";
+} from "@requant/core/kernels";
 import { wasm } from "./generated/kernels.ts";
 import { decodedGrid, EIGHT_OF_THREE, FOUR_OF_EIGHT, type GridShape } from "./types/iq/codebook.ts";
 import { IQ2_VALUES, IQ3_S_VALUES, IQ3_XXS_VALUES } from "./types/iq/decode.ts";

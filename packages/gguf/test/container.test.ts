@@ -1,12 +1,12 @@
 import {
   type ByteSource,
-  countingSource,
   type Metadata,
   type MetadataArray,
   type MetadataValue,
   memorySink,
   memorySource,
 } from "@requant/core";
+import { countingSource } from "@requant/core/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {

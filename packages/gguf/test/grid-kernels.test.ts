@@ -1,14 +1,8 @@
 /** The kernels from grids to blocks against the TypeScript, bit for bit, and what they must leave to it. */
-import {
-  floatToHalf,
-  type Grid,
-  gridWeight,
-  halfToFloat,
-  installKernels,
-  isCodecError,
-  kernelsAreInstalled,
-  sequentialGroups,
-} from "@requant/core";
+import { floatToHalf, halfToFloat, isCodecError } from "@requant/core";
+import { gridWeight } from "@requant/core/format";
+import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
+import { type Grid, sequentialGroups } from "@requant/core/view";
 import { afterAll, describe, expect, it } from "vitest";
 import { expectSame, guarded, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
 import { blockRowsByteLength, gridToBlocks, gridTypes, weightToBlocks } from "../src/grid/index.ts";

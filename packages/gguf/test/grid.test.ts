@@ -1,15 +1,13 @@
+import { floatToHalf, halfToFloat, isCodecError } from "@requant/core";
 import {
   dequantizeGrid,
   fitGrid,
-  floatToHalf,
   type Grid,
   gridFacts,
-  halfToFloat,
-  isCodecError,
   selectRows,
   sequentialGroups,
   withMeasuredOffsets,
-} from "@requant/core";
+} from "@requant/core/view";
 import {
   blockRowsByteLength,
   blocksToGrid,

@@ -3,7 +3,8 @@
  * branch, whole calls and single blocks, arrays inside and outside the kernels' memory, and canaries around each output.
  * REQUANT_SEED=<number> replays a run.
  */
-import { type BlockCodec, installKernels, kernelsAreInstalled } from "@requant/core";
+import type { BlockCodec } from "@requant/core";
+import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
 import { afterAll, describe, expect, it } from "vitest";
 import {
   expectSame,

@@ -2,16 +2,10 @@
  * The kernels from 4-bit codes as they are stored to blocks, against the TypeScript from unpacked codes, bit for bit. What is
  * packed here is packed by the test itself, field by field as PackedNibbles says.
  */
-import {
-  gridWeight,
-  halfToFloat,
-  installKernels,
-  kernelAddress,
-  kernelsAreInstalled,
-  type LinearWeight,
-  type PackedNibbles,
-  sequentialGroups,
-} from "@requant/core";
+import { halfToFloat } from "@requant/core";
+import { gridWeight, type LinearWeight, type PackedNibbles } from "@requant/core/format";
+import { installKernels, kernelAddress, kernelsAreInstalled } from "@requant/core/kernels";
+import { sequentialGroups } from "@requant/core/view";
 import { afterAll, describe, expect, it } from "vitest";
 import {
   expectSame,

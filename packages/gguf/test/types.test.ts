@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { installKernels, isCodecError, kernelsAreInstalled, uninstallKernels } from "@requant/core";
+import { isCodecError } from "@requant/core";
+import { installKernels, kernelsAreInstalled, uninstallKernels } from "@requant/core/kernels";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { hasKernel } from "../src/kernels.ts";

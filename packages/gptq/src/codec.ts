@@ -1,37 +1,39 @@
+import { type ErrorPlace, FormatError, halvesAreFinite } from "@requant/core";
 import {
-  type ErrorPlace,
   type FieldStreams,
   type FieldTable,
-  FormatError,
+  packFields,
+  streamFields,
+  unpackFields,
+} from "@requant/core/bits";
+import {
   findPart,
-  fittedGrid,
-  type GridRequirement,
-  type GroupedParameters,
   gridWeight,
-  groupedFacts,
-  groupedRanges,
-  halvesAreFinite,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
   type LinearPart,
   type PackedNibbles,
   type PartBytes,
-  packFields,
-  parametersByRow,
   partBytes,
   readFloats,
   readWords,
-  roundingAllowed,
   type ScaleEncoding,
   scaleEncoding,
-  sequentialGroups,
-  streamFields,
   type UnpackCodes,
-  unpackFields,
   writeFloat,
   writeWords,
-} from "@requant/core";
+} from "@requant/core/format";
+import {
+  fittedGrid,
+  type GridRequirement,
+  type GroupedParameters,
+  groupedFacts,
+  groupedRanges,
+  parametersByRow,
+  roundingAllowed,
+  sequentialGroups,
+} from "@requant/core/view";
 import type { GptqCheckpointFormat, GptqPackDtype } from "./config.ts";
 import { readGroupIndex, settleGroupSize } from "./groups.ts";
 import { planarFields } from "./planar.ts";

@@ -1,11 +1,5 @@
-import {
-  type ErrorPlace,
-  FormatError,
-  misfitOf,
-  namePattern,
-  patternBudget,
-  UnsupportedError,
-} from "@requant/core";
+import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
+import { misfitOf, namePattern, patternBudget } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /**

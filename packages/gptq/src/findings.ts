@@ -1,12 +1,6 @@
-import {
-  type ErrorPlace,
-  findPart,
-  type GridFacts,
-  groupSizeOf,
-  type PartBytes,
-  partBytes,
-  readWords,
-} from "@requant/core";
+import type { ErrorPlace } from "@requant/core";
+import { findPart, type PartBytes, partBytes, readWords } from "@requant/core/format";
+import { type GridFacts, groupSizeOf } from "@requant/core/view";
 import { fieldsOf, type GptqLayout, gptqCodec, wordBitsOf } from "./codec.ts";
 import type { GptqConfig } from "./config.ts";
 import { readGroupIndex } from "./groups.ts";

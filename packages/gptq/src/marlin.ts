@@ -1,32 +1,35 @@
+import { type ErrorPlace, FormatError } from "@requant/core";
 import {
-  type ErrorPlace,
-  FormatError,
-  findPart,
-  fittedGrid,
-  type GridParameters,
-  type GridRequirement,
-  gridFacts,
-  gridWeight,
-  type LinearCodec,
-  type LinearEncoder,
-  type LinearLayout,
   MARLIN_COLUMNS,
   MARLIN_ROWS,
   marlinScaleRow,
   marlinShapeMisfit,
-  type PartBytes,
   packMarlin,
+  unpackMarlin,
+} from "@requant/core/bits";
+import {
+  findPart,
+  gridWeight,
+  type LinearCodec,
+  type LinearEncoder,
+  type LinearLayout,
+  type PartBytes,
   partBytes,
   readFloats,
   readWords,
-  roundingAllowed,
   type ScaleEncoding,
   scaleEncoding,
-  sequentialGroups,
-  unpackMarlin,
   writeFloat,
   writeWords,
-} from "@requant/core";
+} from "@requant/core/format";
+import {
+  fittedGrid,
+  type GridParameters,
+  type GridRequirement,
+  gridFacts,
+  roundingAllowed,
+  sequentialGroups,
+} from "@requant/core/view";
 import { settleGroupSize } from "./groups.ts";
 
 /** Marlin checkpoints of AutoGPTQ: 4 bits, symmetric, no act-order; K columns of W, N rows, G groups

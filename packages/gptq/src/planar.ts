@@ -1,4 +1,5 @@
-import { type FieldPiece, type FieldTable, streamFields, UsageError } from "@requant/core";
+import { UsageError } from "@requant/core";
+import { type FieldPiece, type FieldTable, streamFields } from "@requant/core/bits";
 
 /**
  * Bit planes of `checkpoint_format: "gptq_p"`, low bits first. 32 codes of b bits take b words; a plane of width w takes

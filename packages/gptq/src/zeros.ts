@@ -9,14 +9,8 @@
  *
  * Where no field is all ones, all agree. Sources: AutoGPTQ, qlinear_cuda; GPTQModel, utils/model.py; exllamav2, q_matrix.cu.
  */
-import {
-  type FieldTable,
-  fieldWordCount,
-  packFields,
-  UsageError,
-  unpackFields,
-  type Words,
-} from "@requant/core";
+import { UsageError } from "@requant/core";
+import { type FieldTable, fieldWordCount, packFields, unpackFields, type Words } from "@requant/core/bits";
 
 /**
  * How a stored field becomes a zero point: "stored" as it is (v2); "minus-one": field + 1, up to 2^b; "minus-one-word":

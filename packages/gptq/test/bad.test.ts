@@ -1,4 +1,5 @@
-import { allocateParts, CodecError, type LinearPart } from "@requant/core";
+import { CodecError } from "@requant/core";
+import { allocateParts, type LinearPart } from "@requant/core/format";
 import { type GptqLayout, gptqCodec, gptqMarlinCodec } from "@requant/gptq";
 import { describe, expect, test } from "vitest";
 

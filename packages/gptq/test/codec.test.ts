@@ -1,4 +1,5 @@
-import { allocateParts, F16, type LinearPart, type PartBytes } from "@requant/core";
+import { F16 } from "@requant/core";
+import { allocateParts, type LinearPart, type PartBytes } from "@requant/core/format";
 import { type GptqCheckpointFormat, type GptqLayout, gptqCodec } from "@requant/gptq";
 import { describe, expect, test } from "vitest";
 import {

@@ -1,4 +1,5 @@
-import { allocateParts, gridMisfit, quantizeGrid } from "@requant/core";
+import { allocateParts } from "@requant/core/format";
+import { gridMisfit, quantizeGrid } from "@requant/core/view";
 import { type GptqLayout, gptqCodec } from "@requant/gptq";
 import fc from "fast-check";
 import { expect, test } from "vitest";

@@ -1,4 +1,5 @@
-import { allocateParts, F16 } from "@requant/core";
+import { F16 } from "@requant/core";
+import { allocateParts } from "@requant/core/format";
 import { gptqMarlinCodec } from "@requant/gptq";
 import { expect, test } from "vitest";
 import { linearCases, sha256, vectorFolder } from "../../../fixtures/linear-cases.ts";

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BF16, dequantizeGrid, F16 } from "@requant/core";
+import { BF16, F16 } from "@requant/core";
+import { dequantizeGrid } from "@requant/core/view";
 import { type GptqLayout, quantizeGptq } from "@requant/gptq";
 import { describe, expect, test } from "vitest";
 import { goldenLinear, readTensors, type StoredTensor } from "../../../fixtures/linear-cases.ts";

@@ -1,4 +1,4 @@
-import { type PartBytes, readWords } from "@requant/core";
+import { type PartBytes, readWords } from "@requant/core/format";
 import { examineGptq, type GptqLayout, gptqCodec, parseGptqConfig, type ZeroStorage } from "@requant/gptq";
 import { describe, expect, test } from "vitest";
 import { linearCases, vectorFolder } from "../../../fixtures/linear-cases.ts";

@@ -1,4 +1,5 @@
-import { countingSource, memorySink, memorySource, memoryStore } from "@requant/core";
+import { memorySink, memorySource, memoryStore } from "@requant/core";
+import { countingSource } from "@requant/core/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {

@@ -1,5 +1,5 @@
-import type { BlockCodec } from "../codec/block.ts";
-import { checkBlockLengths, checkRowLengths } from "../codec/check.ts";
+import type { BlockCodec } from "../format/block-codec.ts";
+import { checkBlockLengths, checkRowLengths } from "../format/check-lengths.ts";
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset } from "./memory.ts";
 import type { Kernel, KernelModule } from "./module.ts";
 

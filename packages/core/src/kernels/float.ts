@@ -1,5 +1,5 @@
 /** The SIMD twins of `codec/f16.ts` and `codec/bf16.ts`. */
-import type { BlockCodec } from "../codec/block.ts";
+import type { BlockCodec } from "../format/block-codec.ts";
 import { blockTwin } from "./block-twin.ts";
 import { coreKernels } from "./core-kernels.ts";
 

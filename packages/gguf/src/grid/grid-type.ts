@@ -1,4 +1,4 @@
-import type { GridRequirement, Misfit } from "@requant/core";
+import type { GridRequirement, Misfit } from "@requant/core/view";
 
 /**
  * A ggml type whose blocks can say what a grid says: `scale × (code − zero)`. `packBlock` writes the very integers;

@@ -2,22 +2,19 @@
  * Between the grid and ggml blocks, without touching a weight: which types can hold a grid, blocks from a grid, and a grid
  * from blocks. `gguf:auto` is the first line of `exactTypes`.
  */
+import { type ErrorPlace, UnsupportedError, UsageError } from "@requant/core";
+import { checkBlockLengths, type LinearWeight } from "@requant/core/format";
 import {
-  checkBlockLengths,
   checkRows,
-  type ErrorPlace,
   fittedGrid,
   type Grid,
   type GridFacts,
   type GridFit,
   gridMisfit,
-  type LinearWeight,
   type Misfit,
   roundingAllowed,
   sequentialGroups,
-  UnsupportedError,
-  UsageError,
-} from "@requant/core";
+} from "@requant/core/view";
 import type { GgufGridType } from "./grid-type.ts";
 import { gridToBlocksInKernel, weightToBlocksInKernel } from "./kernels.ts";
 import { nibblesToBlocks } from "./nibble-kernels.ts";

@@ -1,11 +1,10 @@
 /** The SIMD twins of `gridToBlocks`: codes to blocks, tile by tile. */
+import type { LinearWeight } from "@requant/core/format";
 import {
-  type Grid,
   type Kernel,
   kernelAddress,
   kernelMemory,
   LIST_LENGTH,
-  type LinearWeight,
   type PlacedParameters,
   placeList,
   placeParameters,
@@ -13,7 +12,8 @@ import {
   tileCodes,
   tileOffset,
   tileShape,
-} from "@requant/core";
+} from "@requant/core/kernels";
+import type { Grid } from "@requant/core/view";
 import { kernelOf } from "../kernels.ts";
 import type { GgufGridType } from "./grid-type.ts";
 

@@ -1,14 +1,13 @@
 /** From 4-bit codes as they are stored to Q4_0 and Q5_0, without a byte for each code: what the tiles of kernels.ts give. */
+import type { LinearWeight, PackedNibbles } from "@requant/core/format";
 import {
   kernelAddress,
   kernelMemory,
   LIST_LENGTH,
-  type LinearWeight,
-  type PackedNibbles,
   placeList,
   TILE_BYTE_LENGTH,
   tileOffset,
-} from "@requant/core";
+} from "@requant/core/kernels";
 import { kernelOf } from "../kernels.ts";
 import type { GgufGridType } from "./grid-type.ts";
 import { SPAN, spanGroups } from "./kernels.ts";

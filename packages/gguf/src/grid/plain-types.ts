@@ -1,5 +1,5 @@
 /** Blocks of one scale: Q2_0, Q4_0, Q5_0, Q8_0, and Q4_1, Q5_1 with an offset. Byte pictures: types/q4_0.ts and so on. */
-import type { GridRequirement, Misfit } from "@requant/core";
+import type { GridRequirement, Misfit } from "@requant/core/view";
 import { tensorTypeByName } from "../constants.ts";
 import { packFiveBitCodes } from "../types/five-bit-codes.ts";
 import { readHalf, writeHalf } from "../types/half-field.ts";

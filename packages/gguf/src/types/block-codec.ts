@@ -1,4 +1,5 @@
-import { type BlockCodec, checkBlockLengths, checkRowLengths } from "@requant/core";
+import type { BlockCodec } from "@requant/core";
+import { checkBlockLengths, checkRowLengths } from "@requant/core/format";
 import { tensorTypes } from "../constants.ts";
 import { withKernels } from "../kernels.ts";
 

@@ -1,0 +1,146 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { elementCount, rowLength as rowLengthOf } from "@requant/core";
+import { openWeight, type WeightPlan } from "@requant/models";
+import { floatBytes } from "../examine/dump.ts";
+import type { Model } from "../model/model.ts";
+import { weightSource } from "../model/weight-source.ts";
+import { canonicalPlans } from "./naming.ts";
+
+export interface HashOptions {
+  /** Also each tensor's stored bytes. */
+  readonly tensors?: boolean | undefined;
+  /** Also the dequantized f32 values: equal weights hash equal whatever the format. */
+  readonly values?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface FileHash {
+  readonly name: string;
+  readonly byteLength: number;
+  readonly sha256: string;
+}
+
+export interface TensorHash {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly encoding: string;
+  /** Of the stored bytes, as a little-endian file has them. */
+  readonly sha256: string;
+}
+
+export interface ValueHash {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Of the values as little-endian f32, row-major. */
+  readonly sha256: string;
+}
+
+export interface HashReport {
+  readonly files: readonly FileHash[];
+  readonly tensors?: readonly TensorHash[] | undefined;
+  readonly values?:
+    | {
+        /** Whose names and row order the values have: Hugging Face's, or the file's own where no map is known. */
+        readonly naming: "hf" | "gguf";
+        /** Of all tensors together, sorted by name: the model's weights in one hash. */
+        readonly sha256: string;
+        readonly tensors: readonly ValueHash[];
+      }
+    | undefined;
+}
+
+const PIECE_BYTE_LENGTH = 4 * 1024 * 1024;
+
+/** sha256 of a model's files and, where asked, of its tensors. */
+export async function hashModel(model: Model, options: HashOptions = {}): Promise<HashReport> {
+  const tensorBytes = model.tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const passes = (options.tensors === true ? 1 : 0) + (options.values === true ? 1 : 0);
+  const total = model.files.reduce((sum, { byteLength }) => sum + byteLength, 0) + passes * tensorBytes;
+  let done = 0;
+  const advance = (byteLength: number): void => {
+    options.signal?.throwIfAborted();
+    done += byteLength;
+    options.onProgress?.(done, total);
+  };
+  const files: FileHash[] = [];
+  for (const { name, byteLength } of model.files) {
+    const source = await model.openFile(name);
+    try {
+      files.push({
+        name,
+        byteLength,
+        sha256: await hashPieces(byteLength, (start, end) => source.read(start, end), advance),
+      });
+    } finally {
+      await source.close();
+    }
+  }
+  return {
+    files,
+    ...(options.tensors === true ? { tensors: await hashTensors(model, advance) } : {}),
+    ...(options.values === true ? { values: await hashValues(model, advance) } : {}),
+  };
+}
+
+async function hashPieces(
+  byteLength: number,
+  read: (start: number, end: number) => Promise<Uint8Array>,
+  advance: (byteLength: number) => void,
+): Promise<string> {
+  const hash = sha256.create();
+  for (let start = 0; start < byteLength; start += PIECE_BYTE_LENGTH) {
+    const bytes = await read(start, Math.min(start + PIECE_BYTE_LENGTH, byteLength));
+    hash.update(bytes);
+    advance(bytes.byteLength);
+  }
+  return bytesToHex(hash.digest());
+}
+
+async function hashTensors(model: Model, advance: (byteLength: number) => void): Promise<TensorHash[]> {
+  const hashes: TensorHash[] = [];
+  for (const { name, shape, encoding, byteLength } of model.storedTensors) {
+    const digest = await hashPieces(byteLength, (start, end) => model.readBytes(name, start, end), advance);
+    hashes.push({ name, shape, encoding, sha256: digest });
+  }
+  return hashes;
+}
+
+async function hashValues(
+  model: Model,
+  advance: (byteLength: number) => void,
+): Promise<NonNullable<HashReport["values"]>> {
+  const { naming, plans } = await canonicalPlans(model);
+  const sorted = [...plans].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const all = sha256.create();
+  const tensors: ValueHash[] = [];
+  for (const plan of sorted) {
+    const digest = await hashWeight(model, plan);
+    all.update(utf8ToBytes(`${plan.name}\t${plan.shape.join(",")}\t${digest}\n`));
+    tensors.push({ name: plan.name, shape: plan.shape, sha256: digest });
+    advance(
+      plan.inputs.reduce(
+        (sum, input) => sum + ("tensor" in input ? model.tensor(input.tensor).byteLength : 0),
+        0,
+      ),
+    );
+  }
+  return { naming, sha256: bytesToHex(all.digest()), tensors };
+}
+
+async function hashWeight(model: Model, plan: WeightPlan): Promise<string> {
+  const length = rowLengthOf(plan.shape);
+  const count = length === 0 ? 0 : elementCount(plan.shape) / length;
+  const step = Math.max(1, Math.floor(PIECE_BYTE_LENGTH / (4 * length)));
+  const reader = openWeight(plan, weightSource(model));
+  const buffer = new Float32Array(Math.min(step, count) * length);
+  const hash = sha256.create();
+  for (let row = 0; row < count; row += step) {
+    const last = Math.min(row + step, count);
+    const values = buffer.subarray(0, (last - row) * length);
+    await reader.readRows(row, last, values);
+    hash.update(floatBytes(values));
+  }
+  return bytesToHex(hash.digest());
+}

@@ -1,0 +1,34 @@
+/** Weights of any model under Hugging Face's names and in its row order, where the architecture is known. */
+import { CodecError } from "@requant/core";
+import { ggufToHf, hfToGguf, type WeightPlan } from "@requant/models";
+import type { Model } from "../model/model.ts";
+
+export interface CanonicalPlans {
+  /** "gguf" only for GGUF files whose architecture has no map: the names are then the file's own. */
+  readonly naming: "hf" | "gguf";
+  readonly plans: readonly WeightPlan[];
+}
+
+/** Every tensor as it is stored. */
+export function ownPlans(model: Pick<Model, "tensors">): WeightPlan[] {
+  return model.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] }));
+}
+
+/** Plans that give each weight of the model its Hugging Face name, shape and row order. */
+export async function canonicalPlans(model: Model): Promise<CanonicalPlans> {
+  if (model.gguf === undefined) return { naming: model.naming, plans: ownPlans(model) };
+  try {
+    const { tensors } = ggufToHf({ metadata: model.gguf.metadata, tensors: model.tensors }, { dtype: "F32" });
+    return { naming: "hf", plans: tensors };
+  } catch (error) {
+    if (error instanceof CodecError) return { naming: "gguf", plans: ownPlans(model) };
+    throw error;
+  }
+}
+
+/** Plans that give each weight of a Hugging Face model its GGUF name, shape and row order. */
+export async function ggufPlans(model: Model): Promise<readonly WeightPlan[]> {
+  const files = await model.hf?.sideFiles();
+  if (files === undefined) return ownPlans(model);
+  return hfToGguf(files, { fileType: "F32" }).tensors;
+}

@@ -1,0 +1,281 @@
+import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import { type Grid, roundToHalf, stackGrids } from "@requant/core/view";
+import {
+  isRowSelection,
+  openWeight,
+  plannedSources,
+  type WeightPlan,
+  type WeightReader,
+} from "@requant/models";
+import type { Model } from "../model/model.ts";
+import { weightSource } from "../model/weight-source.ts";
+import { comparer } from "../run/comparison.ts";
+import { gridRows } from "../run/grid-rows.ts";
+import { sourceEncodings } from "../run/weights.ts";
+import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
+import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
+
+export interface VerifyOptions {
+  /** Largest relative RMSE (RMSE over the first model's RMS) of a tensor that still counts as the same. Default 0: equal. */
+  readonly tolerance?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** What is tried on tensors that differ. */
+  readonly diagnoses?: readonly Diagnosis[] | undefined;
+  readonly onProgress?: ((tensor: string, done: number, total: number) => void) | undefined;
+}
+
+export interface VerifiedTensor {
+  /** Where the models' names differ, the GGUF's. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Encoding in the first and in the second model. */
+  readonly from: string;
+  readonly to: string;
+  readonly equal: boolean;
+  /** Equal, or within the tolerance. */
+  readonly ok: boolean;
+  readonly maxAbsError: number;
+  readonly rmse: number;
+  readonly relativeRmse: number;
+  /** dB; Infinity when equal. */
+  readonly sqnr: number;
+  /** Index in row-major order. */
+  readonly firstDifference?: number | undefined;
+  readonly differences: number;
+  /** Set where both formats compute in f16 (EXL2 and GPTQ, say) and one rounds its values itself: so is the other's side. */
+  readonly comparedIn?: "f16" | undefined;
+  /** No value of the first model is NaN or infinite. */
+  readonly finite: boolean;
+  /** What is wrong, where it can be told. */
+  readonly diagnosis?: string | undefined;
+}
+
+export interface VerifyReport {
+  readonly a: { readonly name: string; readonly format: string; readonly variant: string };
+  readonly b: { readonly name: string; readonly format: string; readonly variant: string };
+  readonly equal: boolean;
+  /** Every tensor is in both, with one shape, equal or within the tolerance. */
+  readonly ok: boolean;
+  readonly tolerance: number;
+  readonly tensors: readonly VerifiedTensor[];
+  readonly onlyInA: readonly string[];
+  readonly onlyInB: readonly string[];
+  readonly shapesDiffer: readonly {
+    readonly name: string;
+    readonly a: readonly number[];
+    readonly b: readonly number[];
+    readonly diagnosis?: string | undefined;
+  }[];
+}
+
+/** f32 bytes of one band of one model. */
+const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
+
+/**
+ * Compares two models weight by weight in f32, whatever their formats and names. Streams: two bands at a time.
+ * Tensors are matched by name; a GGUF and a Hugging Face model through the architecture's map, with its row orders.
+ */
+export async function verifyModels(a: Model, b: Model, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const tolerance = options.tolerance ?? 0;
+  if (!(tolerance >= 0)) throw new UsageError(`the tolerance must be a number ≥ 0, found ${tolerance}`);
+  const [plansA, plansB] = await matchingPlans(a, b);
+  const inB = new Map(plansB.map((plan) => [plan.name, plan]));
+  const inA = new Set(plansA.map(({ name }) => name));
+  const tensors: VerifiedTensor[] = [];
+  const shapesDiffer: VerifyReport["shapesDiffer"][number][] = [];
+  const pairs = plansA.flatMap((planA) => {
+    const planB = inB.get(planA.name);
+    return planB === undefined ? [] : [{ planA, planB }];
+  });
+  const total = pairs.reduce((sum, { planA }) => sum + elementCount(planA.shape), 0);
+  let done = 0;
+  for (const { planA, planB } of pairs) {
+    if (!sameShape(planA.shape, planB.shape)) {
+      shapesDiffer.push({
+        name: planA.name,
+        a: planA.shape,
+        b: planB.shape,
+        ...(sameShape([...planA.shape].reverse(), planB.shape)
+          ? { diagnosis: "transposed: the second model's shape is the first one's, turned" }
+          : {}),
+      });
+    } else {
+      const own = await verifyTensor(a, planA, b, planB, tolerance, options);
+      tensors.push(own);
+    }
+    done += elementCount(planA.shape);
+    options.onProgress?.(planA.name, done, total);
+  }
+  const onlyInA = plansA.filter(({ name }) => !inB.has(name)).map(({ name }) => name);
+  const onlyInB = plansB.filter(({ name }) => !inA.has(name)).map(({ name }) => name);
+  const complete = onlyInA.length === 0 && onlyInB.length === 0 && shapesDiffer.length === 0;
+  return {
+    a: { name: a.name, format: a.format, variant: a.variant },
+    b: { name: b.name, format: b.format, variant: b.variant },
+    equal: complete && tensors.every(({ equal }) => equal),
+    ok: complete && tensors.every(({ ok }) => ok),
+    tolerance,
+    tensors,
+    onlyInA,
+    onlyInB,
+    shapesDiffer,
+  };
+}
+
+/** Both models' weights under the same names. */
+async function matchingPlans(a: Model, b: Model): Promise<[readonly WeightPlan[], readonly WeightPlan[]]> {
+  if (a.naming === b.naming) return [ownPlans(a), ownPlans(b)];
+  try {
+    return [
+      a.naming === "gguf" ? ownPlans(a) : await ggufPlans(a),
+      b.naming === "gguf" ? ownPlans(b) : await ggufPlans(b),
+    ];
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    // the other way around: a vocabulary that no GGUF can hold does not matter to the weights
+    const [planA, planB] = [await canonicalPlans(a), await canonicalPlans(b)];
+    if (planA.naming !== planB.naming) throw error;
+    return [planA.plans, planB.plans];
+  }
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  const trim = (shape: readonly number[]): string =>
+    shape.filter((size, index) => size !== 1 || index === shape.length - 1).join();
+  return trim(a) === trim(b);
+}
+
+async function verifyTensor(
+  a: Model,
+  planA: WeightPlan,
+  b: Model,
+  planB: WeightPlan,
+  tolerance: number,
+  options: VerifyOptions,
+): Promise<VerifiedTensor> {
+  const length = rowLengthOf(planA.shape);
+  const count = length === 0 ? 0 : elementCount(planA.shape) / length;
+  const step = Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * length)));
+  const [readerA, readerB] = [openWeight(planA, weightSource(a)), openWeight(planB, weightSource(b))];
+  const [bufferA, bufferB] = [
+    new Float32Array(Math.min(step, count) * length),
+    new Float32Array(Math.min(step, count) * length),
+  ];
+  const comparison = comparer();
+  const halves = await comparesInHalf(a, planA, b, planB);
+  for (let row = 0; row < count; row += step) {
+    options.signal?.throwIfAborted();
+    const last = Math.min(row + step, count);
+    const [bandA, bandB] = [
+      bufferA.subarray(0, (last - row) * length),
+      bufferB.subarray(0, (last - row) * length),
+    ];
+    await readerA.readRows(row, last, bandA);
+    await readerB.readRows(row, last, bandB);
+    if (halves) for (const band of [bandA, bandB]) roundToHalf(band);
+    comparison.add(bandA, bandB);
+  }
+  const { equal, maxAbsError, rmse, relativeRmse, sqnr, firstDifference, differences, finite } =
+    comparison.result();
+  const ok = equal || relativeRmse <= tolerance;
+  const diagnosis = ok
+    ? undefined
+    : await diagnose(
+        {
+          ...suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
+          grids: { a: gridReader(a, planA), b: gridReader(b, planB) },
+        },
+        options.diagnoses ?? diagnoses,
+      );
+  return {
+    name: planA.name,
+    shape: planA.shape,
+    from: encodingsText(sourceEncodings(a, planA)),
+    to: encodingsText(sourceEncodings(b, planB)),
+    equal,
+    ok,
+    maxAbsError,
+    rmse,
+    relativeRmse,
+    sqnr,
+    ...(firstDifference === undefined ? {} : { firstDifference }),
+    differences,
+    ...(halves ? { comparedIn: "f16" } : {}),
+    finite,
+    ...(diagnosis === undefined ? {} : { diagnosis }),
+  };
+}
+
+/** One side's values are rounded to f16 by its own rule, and the other side's readers round theirs. */
+async function comparesInHalf(a: Model, planA: WeightPlan, b: Model, planB: WeightPlan): Promise<boolean> {
+  const kinds = [await roundingOf(a, planA), await roundingOf(b, planB)];
+  return kinds.includes("stored") && kinds.includes("reader");
+}
+
+async function roundingOf(model: Model, plan: WeightPlan): Promise<"stored" | "reader" | undefined> {
+  const [name, ...others] = plannedSources(plan);
+  if (name === undefined || others.length > 0 || model.tensor(name).linear === undefined) return undefined;
+  const { facts, layout } = await model.examine(name);
+  if (facts.rounding === "f16") return "stored";
+  return "scale" in layout && layout.scale === "F16" ? "reader" : undefined;
+}
+
+/** As in plans: what no file stores is computed. */
+function encodingsText(encodings: readonly string[]): string {
+  return encodings.length === 0 ? "computed" : encodings.join("+");
+}
+
+function suspect(
+  plan: WeightPlan,
+  a: WeightReader,
+  b: WeightReader,
+  relativeRmse: number,
+  heads: readonly number[],
+): Omit<Suspect, "grids"> {
+  const length = rowLengthOf(plan.shape);
+  const count = elementCount(plan.shape) / length;
+  const rows =
+    (reader: WeightReader) =>
+    async (start: number, end: number): Promise<Float32Array> => {
+      const values = new Float32Array((end - start) * length);
+      await reader.readRows(start, end, values);
+      return values;
+    };
+  return {
+    name: plan.name,
+    rowCount: count,
+    rowLength: length,
+    relativeRmse,
+    headCounts: heads,
+    a: rows(a),
+    b: rows(b),
+  };
+}
+
+/** Rows as integers, where the weight is one packed tensor of the model. */
+function gridReader(
+  model: Model,
+  plan: WeightPlan,
+): ((start: number, end: number) => Promise<Grid>) | undefined {
+  const [name, ...others] = plannedSources(plan);
+  if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
+  if (model.tensor(name).linear === undefined) return undefined;
+  const rows = gridRows(model, plan);
+  return async (start, end) => stackGrids((await rows.read(start, end)).map(({ grid }) => grid));
+}
+
+/** Numbers of attention heads that either model's facts name. */
+function headCounts(...models: readonly Model[]): number[] {
+  const counts = new Set<number>();
+  for (const { gguf, hf, architecture } of models) {
+    for (const key of ["head_count", "head_count_kv"]) {
+      const value = gguf?.metadata.get(`${architecture}.attention.${key}`);
+      if (value !== undefined && typeof value.value === "number") counts.add(value.value);
+    }
+    for (const key of ["num_attention_heads", "num_key_value_heads"]) {
+      const value = hf?.config?.[key];
+      if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) counts.add(value);
+    }
+  }
+  return [...counts];
+}

@@ -1,0 +1,161 @@
+/** Everything wrong with a model, in one pass: files, headers, config against tensors, tokenizer, template, weights. */
+import { isCodecError, type Metadata } from "@requant/core";
+import { type HfFiles, hfToGguf } from "@requant/models";
+import type { Model, ModelLocation } from "../../model/model.ts";
+import { openModel } from "../../model/open.ts";
+import { inspectModel } from "../inspect.ts";
+import { factFindings, nameFindings } from "./facts.ts";
+import { type Finding, finding } from "./finding.ts";
+import { folderFindings } from "./folder.ts";
+import { findingOfError, findingOfWarning } from "./from-error.ts";
+import { tokenizerJsonFindings } from "./tokenizer-json.ts";
+import { weightFindings } from "./weights.ts";
+
+export interface DoctorOptions {
+  /** False looks at headers and side files only. Default true: every weight is read. */
+  readonly weights?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface DoctorReport {
+  readonly model: string;
+  /** Errors first, then warnings, then notes. */
+  readonly findings: readonly Finding[];
+  /** No errors and no warnings. */
+  readonly ok: boolean;
+  readonly examined: { readonly files: number; readonly tensors: number; readonly weights: boolean };
+}
+
+const ranks = { error: 0, warning: 1, note: 2 } as const;
+
+/** @throws IoError when there is nothing at the place at all */
+export async function examineModel(
+  location: ModelLocation,
+  options: DoctorOptions = {},
+): Promise<DoctorReport> {
+  const { store, file } = location;
+  const findings: Finding[] = [];
+  // a file that was named is opened with what belongs to it; its neighbours are other models
+  const names = file === undefined ? await store.list() : undefined;
+  if (names !== undefined) findings.push(...(await folderFindings(store, names)));
+  let tensors = 0;
+  let files = names?.length ?? 1;
+  try {
+    const model = await openModel(location, { signal: options.signal });
+    try {
+      tensors = model.tensors.length;
+      files = names?.length ?? model.files.length;
+      findings.push(...(await modelFindings(model, file === undefined)));
+      if (options.weights !== false) findings.push(...(await weightFindings(model, options)));
+    } finally {
+      await model.close();
+    }
+  } catch (error) {
+    if (isCodecError(error)) {
+      const isNowhere = error.code === "IO" && error.reason === undefined && names === undefined;
+      if (isNowhere || error.code === "USAGE") throw error;
+    }
+    const last = findingOfError(error);
+    // opening stops at what the look at the files has found
+    if (!findings.some(({ code, file: where }) => code === last.code && where === last.file))
+      findings.push(last);
+  }
+  const list = findings.sort((a, b) => ranks[a.severity] - ranks[b.severity]);
+  return {
+    model: file === undefined ? store.name : `${store.name.replace(/\/$/, "")}/${file}`,
+    findings: list,
+    ok: list.every(({ severity }) => severity === "note"),
+    examined: { files, tensors, weights: options.weights !== false && tensors > 0 },
+  };
+}
+
+/** What an open model says of itself that cannot all be true. */
+async function modelFindings(model: Model, isFolder = true): Promise<Finding[]> {
+  const inspection = await inspectModel(model);
+  const [only] = model.files;
+  const file = model.files.length === 1 ? only?.name : undefined;
+  return [
+    ...inspection.warnings.map((warning) => findingOfWarning(warning, file)),
+    ...nameFindings(model.tensors),
+    ...(model.gguf === undefined
+      ? await directoryFindings(model, isFolder)
+      : ggufFindings(model, model.gguf.metadata)),
+    ...inspection.measured
+      .filter(
+        ({ agrees, claimed, label }) =>
+          !agrees &&
+          // an average is aimed at, not claimed
+          label !== "bits per packed weight" &&
+          // a file type names what it is a mix around, which need not be what most weights have
+          !model.tensors.some(({ encoding }) => encoding === claimed),
+      )
+      .map(({ label, measured, claimed }) =>
+        finding("config-disagrees", `The config says ${label} ${claimed}, the tensors say ${measured}.`, {
+          key: label,
+        }),
+      ),
+  ];
+}
+
+function ggufFindings(model: Model, metadata: Metadata): Finding[] {
+  const hasTokens =
+    metadata.has("tokenizer.ggml.tokens") || metadata.get("tokenizer.ggml.model")?.value === "none";
+  return [
+    ...factFindings(metadata, model.tensors),
+    ...(hasTokens ? [] : [finding("no-tokenizer", "The file has no vocabulary.")]),
+  ];
+}
+
+async function directoryFindings(model: Model, isFolder: boolean): Promise<Finding[]> {
+  // one file of safetensors may hold anything; a folder of them is a model
+  if (model.hf?.config === undefined)
+    return isFolder ? [finding("no-config", "There is no config.json.")] : [];
+  let files: HfFiles;
+  try {
+    files = await model.hf.sideFiles();
+  } catch (error) {
+    return [findingOfError(error, undefined, "config-invalid")];
+  }
+  return [...remoteCodeFindings(files), ...tokenizerJsonFindings(files), ...plannedFindings(files)];
+}
+
+/** The directory planned as GGUF, which holds config, tensors and tokenizer against each other. */
+function plannedFindings(files: HfFiles): Finding[] {
+  const hasTokenizer = files.tokenizerJson !== undefined || files.tokenizerModel !== undefined;
+  const missing = hasTokenizer
+    ? []
+    : [finding("no-tokenizer", "There is no tokenizer.json or tokenizer.model.")];
+  const plan = (tokenizer: boolean): Finding[] => {
+    const { metadata, tensors } = hfToGguf(files, { fileType: "F16", tokenizer, misfits: "report" });
+    return factFindings(metadata, tensors);
+  };
+  try {
+    return [...missing, ...plan(hasTokenizer)];
+  } catch (error) {
+    const first = findingOfError(error, undefined, codeOfPlan(error));
+    if (!hasTokenizer || first.code === "unknown-architecture") return [...missing, first];
+    // a broken tokenizer must not hide what is wrong with the weights
+    try {
+      return [first, ...plan(false)];
+    } catch {
+      return [first];
+    }
+  }
+}
+
+function codeOfPlan(error: unknown): "tokenizer-invalid" | "config-invalid" | undefined {
+  if (!isCodecError(error) || error.code === "CONVERSION" || error.code === "UNSUPPORTED") return undefined;
+  return /token/.test(error.path ?? "") ? "tokenizer-invalid" : "config-invalid";
+}
+
+function remoteCodeFindings({ config }: HfFiles): Finding[] {
+  const map = config["auto_map"];
+  return map === undefined || map === null
+    ? []
+    : [
+        finding("remote-code", "config.json names Python code to be loaded with the model (auto_map).", {
+          file: "config.json",
+        }),
+      ];
+}

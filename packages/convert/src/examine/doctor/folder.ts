@@ -1,0 +1,110 @@
+/** The files of a folder one by one: what opening the model would stop at, and what it never looks at. */
+import { type ByteSource, isCodecError, type Limits, limitsWith, type ReadStore } from "@requant/core";
+import { readGguf } from "@requant/gguf";
+import { parseShardIndex, readHeader } from "@requant/safetensors";
+import { findModel, looksLikePickle, textOf } from "../../model/find.ts";
+import { type Finding, finding } from "./finding.ts";
+import { findingOfError } from "./from-error.ts";
+
+const PICKLE = /\.(bin|pt|pth|ckpt|pkl)$/i;
+const UNFINISHED = /\.(incomplete|part|partial|crdownload|aria2|download|tmp)$/i;
+const SIDE_FILE = /\.(json|jinja|model|txt)$/i;
+const INDEX = /\.safetensors\.index\.json$/i;
+
+export async function folderFindings(
+  store: ReadStore,
+  names: readonly string[],
+  limits: Limits = limitsWith(),
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const hasSafe = names.some((name) => /\.(safetensors|gguf)$/i.test(name));
+  for (const name of names) {
+    if (UNFINISHED.test(name))
+      findings.push(
+        finding("unfinished-download", "The file is part of a download that did not end.", { file: name }),
+      );
+    else if (PICKLE.test(name) && hasSafe)
+      findings.push(finding("pickle-beside", "A Python pickle lies beside the weights.", { file: name }));
+    else findings.push(...(await fileFindings(store, name, limits)));
+  }
+  findings.push(...(await indexFindings(store, names, limits)));
+  return findings;
+}
+
+/** One file of a kind that models are made of; others are nobody's business. */
+async function fileFindings(store: ReadStore, name: string, limits: Limits): Promise<Finding[]> {
+  const isWeights = /\.(safetensors|gguf)$/i.test(name);
+  if (!isWeights && !SIDE_FILE.test(name)) return [];
+  try {
+    if (!isWeights) return await sideFileFindings(store, name);
+    // knows pointers, pages and pickles by their first bytes
+    const { head } = await findModel({ store, file: name });
+    if (head.length === 0) return [finding("never-written", "The file is empty.", { file: name })];
+    await withSource(store, name, async (source) => {
+      if (/\.gguf$/i.test(name)) await readGguf(source, { limits });
+      else await readHeader(source, limits);
+    });
+    return [];
+  } catch (error) {
+    return [findingOfError(error, name)];
+  }
+}
+
+async function sideFileFindings(store: ReadStore, name: string): Promise<Finding[]> {
+  const head = await withSource(store, name, (source) => source.read(0, Math.min(64, source.byteLength)));
+  const text = textOf(head ?? new Uint8Array(0));
+  if (text.startsWith("version https://git-lfs"))
+    return [finding("lfs-pointer", "The file is a Git LFS pointer, not the file itself.", { file: name })];
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text))
+    return [finding("web-page", "The file is a web page.", { file: name })];
+  if (looksLikePickle(text))
+    return [
+      finding("pickle", "The file is a Python pickle, which can run code when it is read.", { file: name }),
+    ];
+  return [];
+}
+
+async function withSource<T>(
+  store: ReadStore,
+  name: string,
+  work: (source: ByteSource) => Promise<T>,
+): Promise<T | undefined> {
+  const source = await store.open(name);
+  if (source === undefined) return undefined;
+  try {
+    return await work(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** All shards that the index names and that are not there (opening stops at the first), and those it does not name. */
+async function indexFindings(store: ReadStore, names: readonly string[], limits: Limits): Promise<Finding[]> {
+  const indexes = names.filter((name) => INDEX.test(name));
+  const [index] = indexes;
+  if (index === undefined || indexes.length > 1) return [];
+  try {
+    const bytes = await withSource(store, index, async (source) =>
+      source.byteLength > limits.sideFileByteLength ? undefined : source.read(0, source.byteLength),
+    );
+    if (bytes === undefined) return [];
+    const shards = new Set(parseShardIndex(bytes, limits, index).weightMap.values());
+    return [
+      ...[...shards]
+        .filter((shard) => !names.includes(shard))
+        .map((shard) =>
+          finding("missing-shard", `The index ${index} names the file, but it is not there.`, {
+            file: shard,
+          }),
+        ),
+      ...names
+        .filter((name) => /\.safetensors$/i.test(name) && !shards.has(name))
+        .map((name) =>
+          finding("unlisted-shard", `The index ${index} does not name the file.`, { file: name }),
+        ),
+    ];
+  } catch (error) {
+    if (!isCodecError(error)) throw error;
+    return [findingOfError(error, index)];
+  }
+}

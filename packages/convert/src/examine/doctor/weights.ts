@@ -1,0 +1,110 @@
+/** Reads every weight and looks at its values: the only check that takes time in proportion to the model. */
+import { elementCount, isCodecError, rowLength } from "@requant/core";
+import { readWords } from "@requant/core/format";
+import type { Model, ModelTensor } from "../../model/model.ts";
+import { type Finding, finding } from "./finding.ts";
+import { findingOfError } from "./from-error.ts";
+
+/** f32 bytes of one band of rows. */
+const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
+
+export interface WeightOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export async function weightFindings(model: Model, options: WeightOptions = {}): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const total = model.tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  let done = 0;
+  // statistics of a constant column are no numbers, and no weights
+  const isStatistics = model.gguf?.metadata.get("general.type")?.value === "imatrix" ? /\.stats$/ : undefined;
+  for (const tensor of model.tensors) {
+    if (isStatistics?.test(tensor.name)) continue;
+    options.signal?.throwIfAborted();
+    try {
+      findings.push(...(await tensorFindings(model, tensor, options.signal)));
+    } catch (error) {
+      if (!isCodecError(error)) throw error;
+      findings.push({
+        ...findingOfError(error, tensor.file, error.code === "IO" ? "unreadable" : "bad-weights"),
+        tensor: tensor.name,
+      });
+    }
+    done += elementCount(tensor.shape);
+    options.onProgress?.(done, total);
+  }
+  return findings;
+}
+
+/** Exponent bits of the float types, twice in a word of 32 bits where the type has 16: all set is NaN or infinite. */
+const exponents: Readonly<Record<string, readonly number[]>> = {
+  F16: [0x7c00, 0x7c000000],
+  BF16: [0x7f80, 0x7f800000],
+  F32: [0x7f800000],
+};
+
+/** Plain floats are looked at as they are stored: "odd" sends the tensor the long way, which counts and places. */
+async function glance(model: Model, tensor: ModelTensor): Promise<"fine" | "zero" | "odd"> {
+  const masks = exponents[tensor.encoding];
+  if (masks === undefined || tensor.byteLength % 4 !== 0) return "odd";
+  const [low = 0, high = low] = masks;
+  const signs = masks.length === 1 ? 0x7fffffff : 0x7fff7fff;
+  let seen = 0;
+  for (let start = 0; start < tensor.byteLength; start += BAND_BYTE_LENGTH) {
+    const end = Math.min(start + BAND_BYTE_LENGTH, tensor.byteLength);
+    const bytes = await model.readBytes(tensor.name, start, end);
+    const words = readWords(bytes, 32);
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i] ?? 0;
+      seen |= word;
+      if ((word & low) === low || (word & high) === high) return "odd";
+    }
+  }
+  return (seen & signs) === 0 ? "zero" : "fine";
+}
+
+async function tensorFindings(
+  model: Model,
+  tensor: ModelTensor,
+  signal: AbortSignal | undefined,
+): Promise<Finding[]> {
+  const { name, shape, file, encoding } = tensor;
+  const place = { file, tensor: name };
+  const isMatrix = shape.filter((size) => size > 1).length >= 2;
+  const zero = finding("zero-weights", "All values of the matrix are zero.", place);
+  const look = await glance(model, tensor);
+  if (look !== "odd") return look === "zero" && isMatrix ? [zero] : [];
+  const length = rowLength(shape);
+  const rows = length === 0 ? 0 : elementCount(shape) / length;
+  const step = Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * length)));
+  const buffer = new Float32Array(Math.min(step, rows) * length);
+  let nans = 0;
+  let infinities = 0;
+  let first: number | undefined;
+  let allZero = true;
+  for (let row = 0; row < rows; row += step) {
+    signal?.throwIfAborted();
+    const end = Math.min(row + step, rows);
+    const band = buffer.subarray(0, (end - row) * length);
+    await model.readRows(name, row, end, band);
+    for (let i = 0; i < band.length; i++) {
+      const value = band[i] ?? 0;
+      if (value === 0) continue;
+      allZero = false;
+      // NaN and the infinities are what minus themselves is not 0
+      if (value - value === 0) continue;
+      first ??= row * length + i;
+      if (Number.isNaN(value)) nans += 1;
+      else infinities += 1;
+    }
+  }
+  const where = `of ${elementCount(shape)} (${encoding}), the first at ${first}`;
+  return [
+    ...(nans > 0 ? [finding("nan-weights", `${nans} values ${where}, are no numbers.`, place)] : []),
+    ...(infinities > 0
+      ? [finding("infinite-weights", `${infinities} values ${where}, are infinite.`, place)]
+      : []),
+    ...(allZero && isMatrix ? [zero] : []),
+  ];
+}

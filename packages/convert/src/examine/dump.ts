@@ -1,0 +1,187 @@
+import { type ByteSink, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import type { Model, ModelTensor } from "../model/model.ts";
+
+export interface RowRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface DumpOptions {
+  /** Rows of the tensor seen as `rowCount × rowLength`; all by default. */
+  readonly rows?: RowRange | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface StatisticsOptions extends DumpOptions {
+  /** Bars of the histogram. Default 32. */
+  readonly bins?: number | undefined;
+}
+
+export interface TensorStatistics {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly encoding: string;
+  readonly rows: RowRange;
+  readonly count: number;
+  /** Over the finite values, like all figures below; NaN when there are none. */
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly standardDeviation: number;
+  readonly rms: number;
+  readonly zeros: number;
+  readonly nans: number;
+  readonly infinities: number;
+  /** Equal steps from `start` to `end`; the last one includes its end. */
+  readonly histogram: { readonly start: number; readonly end: number; readonly counts: readonly number[] };
+}
+
+/** f32 bytes of one piece. */
+const PIECE_BYTE_LENGTH = 4 * 1024 * 1024;
+
+function rowRange(tensor: ModelTensor, rows: RowRange | undefined): RowRange {
+  const length = rowLengthOf(tensor.shape);
+  const count = length === 0 ? 0 : elementCount(tensor.shape) / length;
+  const { start, end } = rows ?? { start: 0, end: count };
+  if (
+    !(Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end && end <= count)
+  ) {
+    throw new UsageError(`rows ${start}:${end} are not inside the ${count} rows of the tensor`, {
+      tensor: tensor.name,
+      hint: `Give rows between 0 and ${count}.`,
+    });
+  }
+  return { start, end };
+}
+
+/** The dequantized values of some rows, in pieces of whole rows. A piece is valid until the next one is asked for. */
+export async function* tensorValues(
+  model: Model,
+  name: string,
+  options: DumpOptions = {},
+): AsyncGenerator<Float32Array> {
+  const tensor = model.tensor(name);
+  const { start, end } = rowRange(tensor, options.rows);
+  const length = rowLengthOf(tensor.shape);
+  const step = Math.max(1, Math.floor(PIECE_BYTE_LENGTH / (4 * length)));
+  const buffer = new Float32Array(Math.min(step, end - start) * length);
+  for (let row = start; row < end; row += step) {
+    options.signal?.throwIfAborted();
+    const last = Math.min(row + step, end);
+    const piece = buffer.subarray(0, (last - row) * length);
+    await model.readRows(name, row, last, piece);
+    yield piece;
+  }
+}
+
+/** Figures and a histogram of some rows. Reads them twice: the histogram needs the range. */
+export async function tensorStatistics(
+  model: Model,
+  name: string,
+  options: StatisticsOptions = {},
+): Promise<TensorStatistics> {
+  const tensor = model.tensor(name);
+  const bins = options.bins ?? 32;
+  if (!(Number.isSafeInteger(bins) && bins > 0)) throw new UsageError(`a histogram cannot have ${bins} bars`);
+  let [count, zeros, nans, infinities, sum, squares] = [0, 0, 0, 0, 0, 0];
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for await (const values of tensorValues(model, name, options)) {
+    count += values.length;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      if (Number.isNaN(value)) nans++;
+      else if (!Number.isFinite(value)) infinities++;
+      else {
+        if (value === 0) zeros++;
+        sum += value;
+        squares += value * value;
+        if (value < min) min = value;
+        if (value > max) max = value;
+      }
+    }
+  }
+  const finite = count - nans - infinities;
+  const mean = sum / finite;
+  const counts = new Array<number>(bins).fill(0);
+  const width = (max - min) / bins;
+  if (finite > 0) {
+    for await (const values of tensorValues(model, name, options)) {
+      for (let i = 0; i < values.length; i++) {
+        const value = values[i]!;
+        if (!Number.isFinite(value)) continue;
+        const bin = width > 0 ? Math.min(bins - 1, Math.floor((value - min) / width)) : 0;
+        counts[bin]! += 1;
+      }
+    }
+  }
+  return {
+    name,
+    shape: tensor.shape,
+    encoding: tensor.encoding,
+    rows: rowRange(tensor, options.rows),
+    count,
+    min: finite > 0 ? min : Number.NaN,
+    max: finite > 0 ? max : Number.NaN,
+    mean,
+    standardDeviation: Math.sqrt(Math.max(0, squares / finite - mean * mean)),
+    rms: Math.sqrt(squares / finite),
+    zeros,
+    nans,
+    infinities,
+    histogram: { start: min, end: max, counts },
+  };
+}
+
+/**
+ * The header of a version 1.0 `.npy` file of little-endian f32 in C order: magic, version, u16 length, a Python dict
+ * padded with blanks so that the data starts at a multiple of 64 (NumPy, numpy/lib/format.py).
+ */
+export function npyHeader(shape: readonly number[]): Uint8Array {
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
+  const dictionary = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const unpadded = 10 + dictionary.length + 1;
+  const total = Math.ceil(unpadded / 64) * 64;
+  const text = `${dictionary}${" ".repeat(total - unpadded)}\n`;
+  const header = new Uint8Array(total);
+  header.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
+  new DataView(header.buffer).setUint16(8, text.length, true);
+  header.set(new TextEncoder().encode(text), 10);
+  return header;
+}
+
+/** f32 values as little-endian bytes: a view where the machine is little-endian already. */
+export function floatBytes(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  if (LITTLE_ENDIAN) return bytes;
+  const swapped = bytes.slice();
+  const view = new DataView(swapped.buffer);
+  values.forEach((value, index) => {
+    view.setFloat32(index * 4, value, true);
+  });
+  return swapped;
+}
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/**
+ * Writes a tensor, or some of its rows, as a `.npy` file and closes the sink. All rows keep the tensor's shape; a range
+ * becomes `[rows, rowLength]`. On failure the sink is aborted.
+ */
+export async function writeNpy(
+  sink: ByteSink,
+  model: Model,
+  name: string,
+  options: DumpOptions = {},
+): Promise<void> {
+  try {
+    const tensor = model.tensor(name);
+    const { start, end } = rowRange(tensor, options.rows);
+    const shape = options.rows === undefined ? tensor.shape : [end - start, rowLengthOf(tensor.shape)];
+    await sink.write(npyHeader(shape));
+    for await (const values of tensorValues(model, name, options)) await sink.write(floatBytes(values));
+    await sink.close();
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}

@@ -1,5 +1,0 @@
-/** The SIMD twins of this package, compiled from `assembly/` by scripts/build-kernels.mjs. */
-import { type KernelModule, kernelModule } from "@requant/core";
-import { wasm } from "./generated/kernels.ts";
-
-export const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);

@@ -1,0 +1,103 @@
+import { type AwqConfig, awqCodec, awqQuantizesModule, parseAwqConfig } from "@requant/awq";
+import type { ErrorPlace } from "@requant/core";
+import type { LinearPart } from "@requant/core/format";
+import {
+  groupSizeByCount,
+  groupWord,
+  type LinearReader,
+  type LinearSource,
+  openableWeight,
+  suffixesOf,
+} from "./linear-weight.ts";
+
+const SILENT: AwqConfig = {
+  bits: 4,
+  groupSize: 128,
+  zeroPoint: true,
+  version: "gemm",
+  modulesToNotConvert: [],
+};
+
+/** AWQ of AutoAWQ, llm-awq and GPTQModel. */
+export const awqSource: LinearSource = {
+  name: "awq",
+  suffixes: awqCodec.suffixes,
+  recognises(parts, claimed) {
+    const has = suffixesOf(parts);
+    if (has.has("g_idx")) return false;
+    if (has.has("scaled_zeros")) return true;
+    if (!has.has("qweight")) return claimed === "awq" && has.has("qzeros");
+    const [qweight, qzeros, scales] = ["qweight", "qzeros", "scales"].map((suffix) =>
+      parts.find((part) => part.suffix === suffix),
+    );
+    if (qweight === undefined || scales === undefined) return claimed === "awq";
+    // Marlin stores no zero points, and tiles of 16 columns
+    if (qzeros === undefined) return claimed === "awq" || qweight.shape[1] === 2 * (scales.shape[1] ?? 0);
+    // GPTQ stores zero points in the integers that its codes have
+    if (qzeros.encoding !== qweight.encoding) return true;
+    const gptq = hasShapesOfGptq(qweight, scales);
+    return claimed === "awq" ? hasShapesOfAwq(qweight, qzeros, scales) || !gptq : !gptq;
+  },
+  reader: awqReader,
+};
+
+/** A column of qweight per out feature, as scales have them. */
+function hasShapesOfGptq(qweight: LinearPart, scales: LinearPart): boolean {
+  return qweight.shape[1] === scales.shape[1];
+}
+
+function hasShapesOfAwq(qweight: LinearPart, qzeros: LinearPart, scales: LinearPart): boolean {
+  const gemm = scales.shape[1] === 8 * (qweight.shape[1] ?? 0);
+  const gemv = scales.shape[0] === qweight.shape[0] && scales.shape[1] === 8 * (qzeros.shape[1] ?? 0);
+  return gemm || gemv;
+}
+
+function awqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearReader {
+  const config = json === undefined ? undefined : parseAwqConfig(json, place);
+  const claims = config ?? SILENT;
+  return {
+    claims:
+      config === undefined
+        ? {}
+        : {
+            bits: config.bits,
+            groupSize: config.groupSize,
+            symmetric: !config.zeroPoint,
+            variant: config.version,
+          },
+    claimsModule: (module) => config === undefined || awqQuantizesModule(config, module),
+    openable(_module, parts, at) {
+      const layout = awqCodec.readLayout(parts, claims, at);
+      const { version, columns, groupCount } = layout;
+      const size = groupSizeByCount(columns, groupCount, layout.groupSize);
+      const label = `AWQ-${version}-${groupWord(size, columns)}`;
+      return openableWeight(awqCodec, layout, label, at, (bytes) => {
+        const facts = awqCodec.measure(layout, bytes, at);
+        const warnings: string[] = [];
+        if (config !== undefined && config.version !== version) {
+          warnings.push(
+            `The configuration says version "${config.version}"; the tensors are packed as ${version}.`,
+          );
+        }
+        const claimedSize = config?.groupSize === -1 ? columns : config?.groupSize;
+        if (claimedSize !== undefined && Math.min(claimedSize, columns) !== size) {
+          warnings.push(
+            `The configuration says groups of ${config?.groupSize}; the tensors have groups of ${size}.`,
+          );
+        }
+        return {
+          layout,
+          facts,
+          findings: {
+            bits: "4",
+            groupSize: size,
+            symmetric: facts.symmetric,
+            actOrder: undefined,
+            variant: version,
+            warnings,
+          },
+        };
+      });
+    },
+  };
+}

@@ -1,0 +1,149 @@
+import {
+  type CompressedTensorsConfig,
+  type CompressedTensorsGroup,
+  compressedTensorsCodec,
+  parseCompressedTensorsConfig,
+} from "@requant/compressed-tensors";
+import { type ErrorPlace, isCodecError } from "@requant/core";
+import { namePattern, type PatternBudget, patternBudget, readWords } from "@requant/core/format";
+import {
+  groupSizeByCount,
+  groupWord,
+  type LinearReader,
+  type LinearSource,
+  type ModuleHints,
+  openableWeight,
+  type StoredPart,
+  suffixesOf,
+} from "./linear-weight.ts";
+
+/** compressed-tensors, format pack-quantized. */
+export const compressedTensorsSource: LinearSource = {
+  name: "compressed-tensors",
+  suffixes: compressedTensorsCodec.suffixes,
+  recognises(parts) {
+    const has = suffixesOf(parts);
+    return has.has("weight_packed") || has.has("weight_shape");
+  },
+  reader: compressedTensorsReader,
+};
+
+function compressedTensorsReader(json: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader {
+  const config = json === undefined ? undefined : parseCompressedTensorsConfig(json, place);
+  const [first] = config?.groups ?? [];
+  return {
+    claims:
+      first === undefined
+        ? {}
+        : {
+            bits: first.bits,
+            groupSize: first.groupSize,
+            symmetric: first.symmetric,
+            actOrder: first.actorder === "group",
+          },
+    claimsModule: (module) => config === undefined || !matchesAny(config.ignore, module),
+    async openable(module, parts, at) {
+      const claims = config === undefined ? undefined : groupOf(config, module);
+      const bits = bitsByShape(parts) ?? claims?.bits ?? (await bitsByStoredShape(parts, hints)) ?? 4;
+      const layout = compressedTensorsCodec.readLayout(
+        parts,
+        { bits, groupSize: claims?.groupSize ?? -1 },
+        at,
+      );
+      const { columns, groupCount } = layout;
+      const size = groupSizeByCount(columns, groupCount, claims?.groupSize ?? -1);
+      const label = `CT-${bits}bit-${groupWord(size, columns)}`;
+      return openableWeight(compressedTensorsCodec, layout, label, at, (bytes) => {
+        const facts = compressedTensorsCodec.measure(layout, bytes, at);
+        const warnings: string[] = [];
+        if (claims !== undefined && claims.bits !== bits) {
+          warnings.push(`The configuration says ${claims.bits} bits; the tensors hold ${bits}.`);
+        }
+        if (claims !== undefined && claims.symmetric !== layout.symmetric) {
+          const is = (symmetric: boolean): string => (symmetric ? "symmetric" : "asymmetric");
+          warnings.push(
+            `The configuration says ${is(claims.symmetric)}; by the tensors the weights are ${is(layout.symmetric)}.`,
+          );
+        }
+        const claimedSize = claims?.groupSize === -1 ? columns : claims?.groupSize;
+        if (claimedSize !== undefined && !facts.scattered && Math.min(claimedSize, columns) !== size) {
+          warnings.push(
+            `The configuration says groups of ${claims?.groupSize}; the tensors have groups of ${size}.`,
+          );
+        }
+        return {
+          layout,
+          facts,
+          findings: {
+            bits: String(bits),
+            groupSize: facts.groupSize ?? size,
+            symmetric: facts.symmetric,
+            actOrder: facts.groupSize === undefined ? "real" : layout.grouping === "any" ? "trivial" : "none",
+            variant: "pack-quantized",
+            warnings,
+          },
+        };
+      });
+    },
+  };
+}
+
+/** Codes' width where the shapes alone tell it: zero points fill whole words, or every column is named. */
+function bitsByShape(parts: readonly StoredPart[]): number | undefined {
+  const shape = (suffix: string): readonly number[] | undefined =>
+    parts.find((part) => part.suffix === suffix)?.shape;
+  const [rows, rowWords] = shape("weight_packed") ?? [];
+  const columns = shape("weight_g_idx")?.[0];
+  const zeroWords = shape("weight_zero_point")?.[0];
+  if (rows === undefined || rowWords === undefined) return undefined;
+  const exact = [
+    columns === undefined || columns % 32 !== 0 ? undefined : (32 * rowWords) / columns,
+    zeroWords === undefined || rows % 32 !== 0 ? undefined : (32 * zeroWords) / rows,
+  ].find((bits) => bits !== undefined);
+  return exact !== undefined && Number.isInteger(exact) && exact >= 2 && exact <= 8 ? exact : undefined;
+}
+
+/** The same from weight_shape, whose bytes must be read. */
+async function bitsByStoredShape(
+  parts: readonly StoredPart[],
+  { read }: ModuleHints,
+): Promise<number | undefined> {
+  const stored = parts.find(({ suffix }) => suffix === "weight_shape");
+  const rowWords = parts.find(({ suffix }) => suffix === "weight_packed")?.shape[1];
+  if (stored?.byteLength !== 16 || rowWords === undefined) return undefined;
+  const columns = readWords(await read(stored), 32)[2] ?? 0;
+  return [2, 3, 4, 5, 6, 7, 8].find((bits) => Math.ceil((columns * bits) / 32) === rowWords);
+}
+
+/** The group that names a module, or its class, or the only one there is. */
+function groupOf(config: CompressedTensorsConfig, module: string): CompressedTensorsGroup | undefined {
+  return (
+    config.groups.find(({ targets }) => matchesAny(targets, module)) ??
+    config.groups.find(({ targets }) => targets.includes("Linear")) ??
+    config.groups[0]
+  );
+}
+
+const matchers = new WeakMap<readonly string[], readonly ((module: string) => boolean)[]>();
+
+/** Names, or "re:" and a regular expression that matches from the start. */
+function matchesAny(patterns: readonly string[], module: string): boolean {
+  let known = matchers.get(patterns);
+  if (known === undefined) {
+    const budget = patternBudget();
+    known = patterns.map((pattern) => matcherOf(pattern, budget));
+    matchers.set(patterns, known);
+  }
+  return known.some((matches) => matches(module));
+}
+
+/** Patterns come from the file: those that are none, or cannot be matched in bounded time, match nothing. */
+function matcherOf(pattern: string, budget: PatternBudget): (module: string) => boolean {
+  if (!pattern.startsWith("re:")) return (module) => pattern === module || module.endsWith(`.${pattern}`);
+  try {
+    return namePattern(pattern.slice(3), budget);
+  } catch (error) {
+    if (isCodecError(error)) return () => false;
+    throw error;
+  }
+}

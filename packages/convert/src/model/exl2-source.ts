@@ -1,0 +1,99 @@
+import type { ErrorPlace } from "@requant/core";
+import type { PartBytes } from "@requant/core/format";
+import { type Exl2Layout, exl2Codec, exl2Groups, parseExl2Config } from "@requant/exl2";
+import {
+  type LinearReader,
+  type LinearSource,
+  type ModuleHints,
+  openableWeight,
+  suffixesOf,
+} from "./linear-weight.ts";
+
+export const exl2Source: LinearSource = {
+  name: "exl2",
+  suffixes: exl2Codec.suffixes,
+  recognises(parts) {
+    const has = suffixesOf(parts);
+    return ["q_weight", "q_groups", "q_scale", "q_scale_max"].some((suffix) => has.has(suffix));
+  },
+  reader: exl2Reader,
+};
+
+function exl2Reader(json: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader {
+  const config = json === undefined ? undefined : parseExl2Config(json, place);
+  return {
+    claims: config === undefined ? {} : { bits: config.bits, headBits: config.headBits },
+    claimsModule: () => true,
+    openable(module, parts, at) {
+      const stored = parts.find(({ suffix }) => suffix === "q_weight")?.shape[1];
+      const layout = exl2Codec.readLayout(parts, { rows: outFeatures(module, stored, hints) }, at);
+      return openableWeight(exl2Codec, layout, "EXL2", at, (bytes) => {
+        const facts = exl2Codec.measure(layout, bytes, at);
+        const { widths, groupSize } = groupsOf(layout, bytes, at);
+        return {
+          layout,
+          facts,
+          findings: {
+            bits: widths.join("+"),
+            groupSize,
+            symmetric: true,
+            actOrder: facts.scattered ? "real" : facts.groupCount > 1 ? "none" : "trivial",
+            variant: layout.permutation,
+            warnings: [],
+          },
+        };
+      });
+    },
+  };
+}
+
+function groupsOf(
+  layout: Exl2Layout,
+  bytes: PartBytes,
+  place: ErrorPlace,
+): { widths: readonly number[]; groupSize: number | "mixed" } {
+  const groups = exl2Groups(layout, bytes, place);
+  const sizes = groups.map(({ start, end }) => end - start);
+  const first = sizes[0] ?? layout.columns;
+  // the last group of all may be short
+  const same = sizes.every((size, index) => size === first || (index === sizes.length - 1 && size < first));
+  return { widths: [...new Set(groups.map(({ bits }) => bits))], groupSize: same ? first : "mixed" };
+}
+
+/**
+ * Stored rows are padded to a multiple of 32; what the weight really has, its bias tells, or the model's own sizes.
+ * Undefined: all of them.
+ */
+function outFeatures(module: string, stored: number | undefined, hints: ModuleHints): number | undefined {
+  const bias = hints.shapeOf(`${module}.bias`)?.[0];
+  if (bias !== undefined) return bias;
+  if (stored === undefined) return undefined;
+  return rowsByConfig(module, hints).find((rows) => rows <= stored && stored - rows < 32);
+}
+
+/** Rows that a module of this name has, as a config.json of the Llama kind tells them. */
+function rowsByConfig(module: string, { config, shapeOf }: ModuleHints): number[] {
+  const size = (key: string): number | undefined => {
+    const value = config?.[key];
+    return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+  };
+  const hidden = size("hidden_size");
+  const heads = size("num_attention_heads");
+  const headSize = size("head_dim") ?? (hidden && heads ? hidden / heads : undefined);
+  const times = (count: number | undefined): number | undefined =>
+    count === undefined || headSize === undefined ? undefined : count * headSize;
+  const embedding = shapeOf("model.embed_tokens.weight")?.[0] ?? size("vocab_size");
+  const name = module.split(".").at(-1) ?? "";
+  const byName: Readonly<Record<string, number | undefined>> = {
+    lm_head: embedding,
+    q_proj: times(heads),
+    k_proj: times(size("num_key_value_heads") ?? heads),
+    v_proj: times(size("num_key_value_heads") ?? heads),
+    o_proj: hidden,
+    gate_proj: size("intermediate_size"),
+    up_proj: size("intermediate_size"),
+    down_proj: hidden,
+  };
+  const found = byName[name];
+  return found === undefined ? [] : [found];
+}

@@ -1,0 +1,58 @@
+import type { MetadataValue } from "@requant/core";
+import { openGgufFile } from "@requant/gguf";
+import type { SourceFormat } from "../plan/format.ts";
+import { type Found, openNamed, textOf } from "./find.ts";
+import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
+
+/** GGUF files, single or split. */
+export const ggufSource: SourceFormat = {
+  recognises: ({ head }) => textOf(head).startsWith("GGUF"),
+  open: openGgufModel,
+};
+
+async function openGgufModel(found: Found, options: OpenModelOptions): Promise<Model> {
+  const { store, file = "" } = found;
+  const gguf = await openGgufFile(store, file, options);
+  const folder = store.name.replace(/\/$/, "");
+  const files = gguf.parts.map(({ name, byteLength }) => ({
+    name: name.split(/[/\\]/).at(-1) ?? name,
+    byteLength,
+  }));
+  const byName = new Map(gguf.tensors.map((tensor) => [tensor.name, tensor]));
+  const [first] = gguf.parts;
+  const byteOrder = first?.littleEndian === false ? "big-endian" : "little-endian";
+  const parts = gguf.parts.length > 1 ? `, ${gguf.parts.length} parts` : "";
+  return modelOf({
+    name: `${folder}/${file}`,
+    folder,
+    format: "gguf",
+    variant: `GGUF version ${first?.version ?? 3}, ${byteOrder}${parts}`,
+    naming: "gguf",
+    architecture: stringOf(gguf.metadata.get("general.architecture")),
+    files,
+    tensors: gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
+    warnings: gguf.parts.flatMap(({ warnings }) => warnings),
+    gguf: {
+      version: first?.version ?? 3,
+      littleEndian: first?.littleEndian ?? true,
+      alignment: first?.alignment ?? 32,
+      metadata: gguf.metadata,
+      partTensorCounts: gguf.parts.map(({ tensors }) => tensors.length),
+    },
+    hf: undefined,
+    async read({ name }, start, end) {
+      const tensor = byName.get(name);
+      return tensor === undefined ? new Uint8Array(0) : gguf.read(tensor, start, end);
+    },
+    async readInto({ name }, start, target) {
+      const tensor = byName.get(name);
+      if (tensor !== undefined) await gguf.readInto(tensor, start, target);
+    },
+    openFile: (name) => openNamed(store, name),
+    close: () => gguf.close(),
+  });
+}
+
+function stringOf(value: MetadataValue | undefined): string | undefined {
+  return value?.type === "string" ? value.value : undefined;
+}

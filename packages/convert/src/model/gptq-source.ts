@@ -1,0 +1,136 @@
+import type { ErrorPlace } from "@requant/core";
+import type { PartBytes } from "@requant/core/format";
+import {
+  examineGptq,
+  type GptqConfig,
+  type GptqLayout,
+  type GptqMarlinLayout,
+  gptqCodec,
+  gptqMarlinCodec,
+  gptqModuleConfig,
+  parseGptqConfig,
+} from "@requant/gptq";
+import {
+  groupSizeByCount,
+  groupWord,
+  type LinearReader,
+  type LinearSource,
+  type OpenableWeight,
+  openableWeight,
+  type StoredPart,
+  suffixesOf,
+} from "./linear-weight.ts";
+
+/** What is assumed where no configuration says anything: the tensors correct it. */
+const SILENT: GptqConfig = {
+  bits: 4,
+  groupSize: -1,
+  sym: true,
+  descAct: false,
+  staticGroups: false,
+  checkpointFormat: "gptq",
+  packDtype: "int32",
+  lmHead: false,
+  dynamic: [],
+  quantizer: [],
+};
+
+/** GPTQ of AutoGPTQ and GPTQModel, and its Marlin checkpoints. */
+export const gptqSource: LinearSource = {
+  name: "gptq",
+  suffixes: [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes],
+  // asked after AWQ, whose qweight has other shapes
+  recognises(parts) {
+    const has = suffixesOf(parts);
+    return has.has("qweight") || has.has("qzeros") || (has.has("B") && has.has("s"));
+  },
+  reader: gptqReader,
+};
+
+function gptqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearReader {
+  const config = json === undefined ? undefined : parseGptqConfig(json, place);
+  return {
+    claims:
+      config === undefined
+        ? {}
+        : {
+            bits: config.bits,
+            groupSize: config.groupSize,
+            symmetric: config.sym,
+            // static groups leave the columns in order
+            actOrder: config.descAct && !config.staticGroups,
+            variant: variantOf(config.checkpointFormat),
+          },
+    claimsModule: (module) => config === undefined || gptqModuleConfig(config, module) !== undefined,
+    openable(module, parts, at) {
+      // a module that the rules leave in floats and that is quantized all the same: its tensors win
+      const claims =
+        (config === undefined ? undefined : gptqModuleConfig(config, module)) ?? config ?? SILENT;
+      return suffixesOf(parts).has("B")
+        ? openMarlin(claims, parts, at)
+        : openGptq(claims, config !== undefined, parts, at);
+    },
+  };
+}
+
+function variantOf(checkpointFormat: GptqConfig["checkpointFormat"]): string {
+  return { gptq: "v1", gptq_v2: "v2", gptq_p: "planar", marlin: "marlin" }[checkpointFormat];
+}
+
+function openGptq(
+  claims: GptqConfig,
+  claimed: boolean,
+  parts: readonly StoredPart[],
+  place: ErrorPlace,
+): OpenableWeight {
+  const layout = gptqCodec.readLayout(parts, claims, place);
+  const { bits, columns, groupCount } = layout;
+  // without a configuration there is nothing to disagree with
+  const own: GptqConfig = claimed
+    ? claims
+    : { ...claims, bits, groupSize: groupSizeByCount(columns, groupCount, -1), actGroupAware: true };
+  const size = groupSizeByCount(columns, groupCount, claims.groupSize);
+  const label = `GPTQ-${bits}bit-${groupWord(size, columns)}`;
+  return openableWeight(gptqCodec, layout, label, place, (bytes: PartBytes) => {
+    const found = examineGptq(layout, bytes, own, place);
+    return {
+      layout: found.layout,
+      facts: found.facts,
+      findings: {
+        bits: String(bits),
+        groupSize: found.groupSize ?? size,
+        symmetric: found.symmetric,
+        actOrder: found.actOrder,
+        variant: storedVariant(found.layout),
+        warnings: found.warnings,
+        ...(claimed && claims.bits !== bits
+          ? { contradiction: `The configuration says ${claims.bits} bits; the tensors hold ${bits}.` }
+          : {}),
+      },
+    };
+  });
+}
+
+function storedVariant({ packing, zeros }: GptqLayout): string {
+  if (packing === "planar") return "planar";
+  return zeros === "stored" ? "v2" : "v1";
+}
+
+function openMarlin(claims: GptqConfig, parts: readonly StoredPart[], place: ErrorPlace): OpenableWeight {
+  const layout: GptqMarlinLayout = gptqMarlinCodec.readLayout(parts, claims, place);
+  const { columns, groupCount } = layout;
+  const size = groupSizeByCount(columns, groupCount, claims.groupSize);
+  const label = `GPTQ-4bit-${groupWord(size, columns)}-marlin`;
+  return openableWeight(gptqMarlinCodec, layout, label, place, (bytes) => ({
+    layout,
+    facts: gptqMarlinCodec.measure(layout, bytes, place),
+    findings: {
+      bits: "4",
+      groupSize: size,
+      symmetric: true,
+      actOrder: "none",
+      variant: "marlin",
+      warnings: [],
+    },
+  }));
+}

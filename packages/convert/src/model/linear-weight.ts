@@ -1,0 +1,160 @@
+/** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
+import { type ErrorPlace, FormatError } from "@requant/core";
+import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "@requant/core/format";
+import type { GridFacts } from "@requant/core/view";
+
+/** One stored tensor of a linear weight. */
+export interface StoredPart extends LinearPart {
+  /** In the file: "model.layers.0.self_attn.q_proj.qweight". */
+  readonly name: string;
+  readonly byteLength: number;
+}
+
+/** What a model's tensor says about the parts behind it. Plain. */
+export interface StoredLinear {
+  /** A name of the list of formats: "gptq". */
+  readonly format: string;
+  /** The module's name: the tensor's without ".weight". */
+  readonly module: string;
+  readonly parts: readonly StoredPart[];
+}
+
+/** What the small parts of a weight show. */
+export interface LinearFindings {
+  readonly bits: string;
+  /** Columns that share a scale; "mixed" where groups differ. */
+  readonly groupSize: number | "mixed";
+  readonly symmetric: boolean;
+  /** "trivial": asked for, without effect on the file; undefined where the format has none. */
+  readonly actOrder: "none" | "trivial" | "real" | undefined;
+  /** How zero points or codes are stored: "v1", "gemm". */
+  readonly variant: string;
+  /** Disagreements and doubts, each a sentence. */
+  readonly warnings: readonly string[];
+  /** What configuration and tensors cannot both be right about: the weight is shown, but not read. */
+  readonly contradiction?: string | undefined;
+}
+
+/** A weight whose small parts were looked at. */
+export interface Examination {
+  readonly facts: GridFacts;
+  readonly findings: LinearFindings;
+  /** Plain JSON of the format's own layout, as the weight is really read. */
+  readonly layout: LinearLayout;
+}
+
+/** A weight that can be read once the bytes of its parts are there. */
+export interface OpenableWeight {
+  /** As users see it: "GPTQ-4bit-128g". */
+  readonly label: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** Parts that `examine` needs: all but the codes. */
+  readonly parameterSuffixes: readonly string[];
+  /** @throws FormatError when the parts make no sense */
+  examine(bytes: PartBytes): Examination;
+  /** `known`: what `examine` found, if it was asked. @throws FormatError as `examine` */
+  open(bytes: PartBytes, known?: Examination): LinearWeight;
+}
+
+/** What a configuration says about a whole model or one module, for people. Undefined: it says nothing. */
+export interface LinearClaims {
+  /** `quant_method`. */
+  readonly method?: string | undefined;
+  readonly bits?: number | undefined;
+  /** −1: all columns. */
+  readonly groupSize?: number | undefined;
+  readonly symmetric?: boolean | undefined;
+  readonly actOrder?: boolean | undefined;
+  readonly variant?: string | undefined;
+  readonly headBits?: number | undefined;
+}
+
+/** Reads the modules of one model by what its configuration claims. */
+export interface LinearReader {
+  readonly claims: LinearClaims;
+  /** False where the configuration leaves the module in floats. */
+  claimsModule(module: string): boolean;
+  /** @throws FormatError when parts are missing or contradict each other */
+  openable(
+    module: string,
+    parts: readonly StoredPart[],
+    place: ErrorPlace,
+  ): OpenableWeight | Promise<OpenableWeight>;
+}
+
+/** Shapes that tell what the parts themselves do not. */
+export interface ModuleHints {
+  /** config.json of the model. */
+  readonly config: Readonly<Record<string, unknown>> | undefined;
+  shapeOf(tensor: string): readonly number[] | undefined;
+  /** All bytes of a stored part, for the few facts that neither shapes nor a configuration tell. */
+  read(part: StoredPart): Promise<Uint8Array>;
+}
+
+/** A linear format as a source. */
+export interface LinearSource {
+  readonly name: string;
+  readonly suffixes: readonly string[];
+  /** True when the names and shapes of a module's tensors are this format's; `claimed` breaks ties. */
+  recognises(parts: readonly LinearPart[], claimed: string | undefined): boolean;
+  /** `config` is the claimed configuration where it is this format's own. */
+  reader(config: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader;
+}
+
+/** The suffixes that a module has. */
+export function suffixesOf(parts: readonly LinearPart[]): ReadonlySet<string> {
+  return new Set(parts.map(({ suffix }) => suffix));
+}
+
+/** An openable weight of one codec; `examineWith` is what the format adds to the codec's own measurements. */
+export function openableWeight<Layout extends LinearLayout, Claims>(
+  codec: LinearCodec<Layout, Claims>,
+  layout: Layout,
+  label: string,
+  place: ErrorPlace,
+  examineWith: (bytes: PartBytes) => {
+    readonly layout: Layout;
+    readonly facts: GridFacts;
+    readonly findings: LinearFindings;
+  },
+): OpenableWeight {
+  /** Layouts that were found, for a weight that is opened after it was examined. */
+  const layouts = new WeakMap<Examination, Layout>();
+  return {
+    label,
+    rows: layout.rows,
+    columns: layout.columns,
+    parameterSuffixes: codec.parameterSuffixes(layout),
+    examine(bytes) {
+      const found = examineWith(bytes);
+      layouts.set(found, found.layout);
+      return found;
+    },
+    open(bytes, known) {
+      const examined = known === undefined ? undefined : layouts.get(known);
+      const { layout: found, findings } =
+        known !== undefined && examined !== undefined
+          ? { layout: examined, findings: known.findings }
+          : examineWith(bytes);
+      if (findings.contradiction !== undefined) {
+        throw new FormatError(findings.contradiction, {
+          ...place,
+          hint: "Correct the quantization configuration, or take both from the original model.",
+        });
+      }
+      return codec.open(found, bytes, place);
+    },
+  };
+}
+
+/** Columns per group by the number of groups: the claim where it makes as many. */
+export function groupSizeByCount(columns: number, groupCount: number, claimed: number): number {
+  if (claimed > 0 && Math.ceil(columns / claimed) === groupCount) return claimed;
+  return groupCount <= 1 ? columns : Math.ceil(columns / groupCount);
+}
+
+/** "128g", or "colg" where all columns share a scale: the words of targets. */
+export function groupWord(groupSize: number, columns: number): string {
+  return groupSize === -1 || groupSize >= columns ? "colg" : `${groupSize}g`;
+}

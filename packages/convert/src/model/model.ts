@@ -1,0 +1,295 @@
+import {
+  type ByteSource,
+  elementCount,
+  FormatError,
+  type Limits,
+  type Metadata,
+  type ReadStore,
+  type TensorInfo,
+  UnsupportedError,
+  UsageError,
+} from "@requant/core";
+import type { GridFit } from "@requant/core/view";
+import { blocksToGrid, type GgufGridType, gridTypes, weightToBlocks } from "@requant/gguf";
+import type { HfFiles } from "@requant/models";
+import { codecOf } from "./encodings.ts";
+import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "./linear-weight.ts";
+import { type LinearReads, linearReads } from "./packed-reads.ts";
+import { pagedReads } from "./paged-reads.ts";
+
+/** Where a model is: a folder, or one file of it (any shard of a set). */
+export interface ModelLocation {
+  readonly store: ReadStore;
+  /** File inside the store; without it the folder itself is the model. */
+  readonly file?: string | undefined;
+}
+
+/** All that opening a model again takes. */
+export interface ModelOrigin extends ModelLocation {
+  readonly limits?: Limits | undefined;
+}
+
+export interface ModelFile {
+  readonly name: string;
+  readonly byteLength: number;
+}
+
+/** A weight as the model's own names call it. */
+export interface ModelTensor extends TensorInfo {
+  /** The file that holds it. */
+  readonly file: string;
+  /** Set where several stored tensors make the weight; its byte length is then the sum of theirs. */
+  readonly linear?: StoredLinear | undefined;
+}
+
+/** A fault that does not keep the model from being read. */
+export interface ModelWarning {
+  readonly code: string;
+  /** One sentence. */
+  readonly message: string;
+  readonly tensor?: string;
+}
+
+/** What only GGUF files have. */
+export interface GgufFacts {
+  readonly version: number;
+  readonly littleEndian: boolean;
+  readonly alignment: number;
+  /** Of the first part, without the split keys when there are several. */
+  readonly metadata: Metadata;
+  /** Tensors per file, in file order: what `keepSplit` keeps. */
+  readonly partTensorCounts: readonly number[];
+}
+
+/** What only Hugging Face-style directories and safetensors files have. */
+export interface HfFacts {
+  /** `__metadata__` of the first file. */
+  readonly fileMetadata: Readonly<Record<string, string>>;
+  /** Parsed `config.json`, where there is one. */
+  readonly config: Readonly<Record<string, unknown>> | undefined;
+  /** Everything that a conversion of names, metadata and tokenizer needs; the side files are read on the first call. */
+  sideFiles(): Promise<HfFiles>;
+  /** The same files as they are. */
+  sideFileBytes(): Promise<ReadonlyMap<string, Uint8Array>>;
+}
+
+/** An open model of any format. Tensors are found by the model's own names; every read is checked against the header. */
+export interface Model {
+  /** Path or URL, for messages. */
+  readonly name: string;
+  /** The folder of `files`, as its store names it. */
+  readonly folder: string;
+  /** A name in the list of formats: "gguf", "safetensors". */
+  readonly format: string;
+  /** One line for people: "GGUF v3, little-endian". */
+  readonly variant: string;
+  /** Whose names the tensors have. */
+  readonly naming: "gguf" | "hf";
+  /** "llama", "LlamaForCausalLM"; undefined when the files don't say. */
+  readonly architecture: string | undefined;
+  readonly files: readonly ModelFile[];
+  /** What it was opened from, where `openModel` did: workers open it again. */
+  readonly origin?: ModelOrigin | undefined;
+  readonly tensors: readonly ModelTensor[];
+  /** As the files hold them: the same list, but for linear weights, which stand here as their parts. */
+  readonly storedTensors: readonly ModelTensor[];
+  /** What the configuration claims about linear weights; empty where there are none. */
+  readonly claims: LinearClaims;
+  /** What other readers may trip over. */
+  readonly warnings: readonly ModelWarning[];
+  readonly gguf: GgufFacts | undefined;
+  readonly hf: HfFacts | undefined;
+  /** A tensor or a stored part. @throws FormatError when there is no such tensor. */
+  tensor(name: string): ModelTensor;
+  /** Stored bytes of a tensor or part, little-endian, offsets relative to its start. The result is not to be written to. */
+  readBytes(name: string, start: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the same bytes from `start` on, where the file allows it without a copy. */
+  readInto(name: string, start: number, target: Uint8Array): Promise<void>;
+  /** Rows `[rowStart, rowEnd)` as f32; `out` holds exactly those. A tensor is `rowCount × rowLength` of its shape. */
+  readRows(name: string, rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
+  /**
+   * Rows `[rowStart, rowEnd)` of a matrix as integers, or why there are none. Of a linear weight all parts are read and
+   * kept until another one is asked for.
+   */
+  readGrid(name: string, rowStart: number, rowEnd: number): Promise<GridFit>;
+  /**
+   * Rows `[rowStart, rowEnd)` of a linear weight as blocks of a type that can say the same. `out` gives the array for
+   * them once the weight is there.
+   */
+  readBlocks(
+    name: string,
+    type: GgufGridType,
+    rowStart: number,
+    rowEnd: number,
+    out: () => Uint8Array,
+  ): Promise<void>;
+  /**
+   * Takes the memory in which linear weights among these are read, where kernels work, before anything else needs it; what
+   * it returns gives it back when nothing is read any more. Not needed: weights are read elsewhere then.
+   */
+  reserve(names: Iterable<string>): () => void;
+  /** Measures a linear weight from its small parts; once. @throws FormatError when they make no sense */
+  examine(name: string): Promise<Examination>;
+  /** A file of the model, for hashing; the caller closes it. */
+  openFile(name: string): Promise<ByteSource>;
+  close(): Promise<void>;
+}
+
+export interface OpenModelOptions {
+  readonly limits?: Limits | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The parts that a format gives; `modelOf` adds the rest. */
+export type ModelParts = Omit<
+  Model,
+  | "tensor"
+  | "readRows"
+  | "readBytes"
+  | "readInto"
+  | "readGrid"
+  | "readBlocks"
+  | "examine"
+  | "reserve"
+  | "storedTensors"
+  | "claims"
+> & {
+  read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
+  readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
+  /** Where some weights are made of several stored tensors. */
+  readonly linear?: {
+    readonly storedTensors: readonly ModelTensor[];
+    readonly claims: LinearClaims;
+    readonly weights: ReadonlyMap<string, OpenableWeight>;
+  };
+};
+
+/** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
+export function modelOf(parts: ModelParts): Model {
+  const { read: readStored, readInto: readStoredInto, linear, ...facts } = parts;
+  const read = pagedReads(readStored);
+  const storedTensors = linear?.storedTensors ?? parts.tensors;
+  const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
+  const weights: LinearReads = linearReads(
+    linear?.weights ?? new Map(),
+    (name) => tensor(name).linear?.parts ?? [],
+    (part, target) => readWhole(tensor(part.name), target),
+  );
+  async function readWhole(stored: ModelTensor, target: Uint8Array): Promise<void> {
+    if (readStoredInto !== undefined) return readStoredInto(stored, 0, target);
+    target.set(await readStored(stored, 0, target.byteLength));
+  }
+  function tensor(name: string): ModelTensor {
+    const found = byName.get(name);
+    if (found === undefined) {
+      throw new FormatError(`there is no tensor "${name}"`, {
+        path: parts.name,
+        tensor: name,
+        hint: "List the tensors with inspect --tensors.",
+      });
+    }
+    return found;
+  }
+  /** The tensor, if bytes `[start, end)` of it exist. */
+  function tensorWith(name: string, start: number, end: number): ModelTensor {
+    const found = tensor(name);
+    if (found.linear !== undefined) {
+      throw new UsageError(`the weight is stored as ${found.linear.parts.length} tensors; read one of them`, {
+        tensor: name,
+      });
+    }
+    if (
+      !(
+        Number.isSafeInteger(start) &&
+        Number.isSafeInteger(end) &&
+        0 <= start &&
+        start <= end &&
+        end <= found.byteLength
+      )
+    ) {
+      throw new UsageError(
+        `bytes [${start}, ${end}) are not inside the ${found.byteLength} bytes of the tensor`,
+        { tensor: name },
+      );
+    }
+    return found;
+  }
+  async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
+    return read(tensorWith(name, start, end), start, end);
+  }
+  return {
+    ...facts,
+    storedTensors,
+    claims: linear?.claims ?? {},
+    tensor,
+    readBytes,
+    async readInto(name, start, target) {
+      const end = start + target.byteLength;
+      const found = tensorWith(name, start, end);
+      if (readStoredInto === undefined) target.set(await readStored(found, start, end));
+      else await readStoredInto(found, start, target);
+    },
+    examine: weights.examine,
+    reserve: (names) => weights.reserve(names),
+    async readGrid(name, rowStart, rowEnd) {
+      const found = tensor(name);
+      if (found.linear !== undefined) {
+        const ends = rowEnd === found.shape[0];
+        return weights.use(name, (weight) => ({ grid: weight.toGrid(rowStart, rowEnd) }), ends);
+      }
+      const type = gridTypes.find((candidate) => candidate.name === found.encoding);
+      if (type === undefined) {
+        return {
+          misfit: { reason: `${found.encoding} does not store integers times a scale` },
+        };
+      }
+      const columns = found.shape.at(-1) ?? 1;
+      const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
+      const bytes = await readBytes(name, rowStart * rowByteLength, rowEnd * rowByteLength);
+      return blocksToGrid(type, bytes, rowEnd - rowStart, columns);
+    },
+    async readBlocks(name, type, rowStart, rowEnd, out) {
+      const ends = rowEnd === tensor(name).shape[0];
+      await weights.use(name, (weight) => weightToBlocks(type, weight, rowStart, rowEnd, out()), ends);
+    },
+    async readRows(name, rowStart, rowEnd, out) {
+      const found = tensor(name);
+      if (found.linear !== undefined) {
+        const ends = rowEnd === found.shape[0];
+        await weights.use(name, (weight) => weight.dequantize(rowStart, rowEnd, out), ends);
+        return;
+      }
+      const length = found.shape.at(-1) ?? 1;
+      const total = elementCount(found.shape);
+      const start = rowStart * length;
+      const end = rowEnd * length;
+      if (
+        !(
+          Number.isSafeInteger(rowStart) &&
+          Number.isSafeInteger(rowEnd) &&
+          0 <= start &&
+          start <= end &&
+          end <= total
+        )
+      ) {
+        throw new UsageError(
+          `rows [${rowStart}, ${rowEnd}) are not inside the shape [${found.shape.join(", ")}]`,
+          { tensor: name },
+        );
+      }
+      const codec = codecOf(found.encoding, { tensor: name, path: parts.name });
+      if (start % codec.blockSize !== 0 || end % codec.blockSize !== 0) {
+        throw new UnsupportedError(
+          `rows of ${length} weights are not whole ${codec.name} blocks of ${codec.blockSize}`,
+          {
+            tensor: name,
+            path: parts.name,
+          },
+        );
+      }
+      const byteStart = (start / codec.blockSize) * codec.blockByteLength;
+      const byteEnd = (end / codec.blockSize) * codec.blockByteLength;
+      codec.dequantize(await read(found, byteStart, byteEnd), out);
+    },
+  };
+}

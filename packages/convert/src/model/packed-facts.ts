@@ -1,0 +1,141 @@
+/** What the packed weights of a model show, next to what its configuration claims. */
+import { elementCount } from "@requant/core";
+import type { LinearFindings } from "./linear-weight.ts";
+import type { MeasuredFact } from "./measured-fact.ts";
+import type { Model, ModelTensor } from "./model.ts";
+
+export interface PackedFacts {
+  readonly measured: readonly MeasuredFact[];
+  readonly warnings: readonly string[];
+}
+
+interface Found {
+  readonly tensor: ModelTensor;
+  readonly findings: LinearFindings;
+}
+
+/** Reads the small parts of every packed weight. */
+export async function packedFacts(model: Model): Promise<PackedFacts> {
+  const found: Found[] = [];
+  for (const tensor of model.tensors) {
+    if (tensor.linear === undefined) continue;
+    const { findings } = await model.examine(tensor.name);
+    found.push({ tensor, findings });
+  }
+  if (found.length === 0) return { measured: [], warnings: [] };
+  return { measured: factsOf(model, found), warnings: warningsOf(found) };
+}
+
+function factsOf(model: Model, found: readonly Found[]): MeasuredFact[] {
+  const { claims, format } = model;
+  const facts: MeasuredFact[] = [];
+  const add = (
+    label: string,
+    measured: MeasuredFact["measured"],
+    claimed: MeasuredFact["claimed"],
+    agrees = claimed === undefined || measured === claimed,
+  ): void => {
+    facts.push({ label, measured, claimed, agrees });
+  };
+  const of = (tell: (findings: LinearFindings) => string | number | boolean | undefined): string =>
+    counted(found.map(({ findings }) => tell(findings)));
+
+  add(
+    "quantization",
+    format,
+    claims.method,
+    claims.method === undefined || format === claims.method || claims.method === "marlin",
+  );
+  add("packed weights", found.length, undefined);
+  if (format === "exl2") {
+    const head = found.filter(({ tensor }) => /(?:^|\.)lm_head\.weight$/.test(tensor.name));
+    const decoder = found.filter((one) => !head.includes(one));
+    add("bits per packed weight", average(decoder), claims.bits, near(average(decoder), claims.bits));
+    // a head of 6 bits mixes some 8-bit columns in
+    const headWidth = Number(head[0]?.findings.bits.split("+").at(-1));
+    if (head.length > 0)
+      add(
+        "head",
+        `${average(head)} bits`,
+        claims.headBits === undefined ? undefined : `${claims.headBits} bits`,
+        claims.headBits === undefined || claims.headBits === headWidth,
+      );
+    add("widths", counted(found.map(({ findings }) => `${findings.bits} bits`)), undefined);
+  } else {
+    const bits = of((findings) => findings.bits);
+    add("bits", bits, claims.bits === undefined ? undefined : String(claims.bits));
+    add(
+      "zero points and packing",
+      of(({ variant }) => variant),
+      claims.variant,
+    );
+  }
+  const groups = of(({ groupSize }) => groupSize);
+  add("group size", groups, claimedGroups(claims.groupSize), agreesOnGroups(found, claims.groupSize));
+  add(
+    "symmetric",
+    of(({ symmetric }) => symmetric),
+    claims.symmetric === undefined ? undefined : String(claims.symmetric),
+  );
+  if (found.some(({ findings }) => findings.actOrder !== undefined)) {
+    const orders = found.map(({ findings }) => findings.actOrder);
+    const claimed = claims.actOrder;
+    add(
+      "act-order",
+      counted(orders),
+      claimed,
+      claimed === undefined ||
+        (claimed ? !orders.every((order) => order === "none") : !orders.includes("real")),
+    );
+  }
+  return facts;
+}
+
+/** "4", or "4 (20), 8 (1)" where they differ. */
+function counted(values: readonly (string | number | boolean | undefined)[]): string {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(String(value), (counts.get(String(value)) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  const [only] = sorted;
+  if (only !== undefined && sorted.length === 1) return only[0];
+  return sorted.map(([value, count]) => `${value} (${count})`).join(", ");
+}
+
+/** Bits per weight of some packed weights, everything stored counted. */
+function average(found: readonly Found[]): number {
+  const bits = found.reduce((sum, { tensor }) => sum + 8 * tensor.byteLength, 0);
+  const weights = found.reduce((sum, { tensor }) => sum + elementCount(tensor.shape), 0);
+  return weights === 0 ? 0 : Number((bits / weights).toFixed(3));
+}
+
+/** Averages miss what was asked for by the grain of the choices; more in small models, whose scales weigh more. */
+function near(measured: number, claimed: number | undefined): boolean {
+  return claimed === undefined || Math.abs(measured - claimed) <= 0.5;
+}
+
+function claimedGroups(groupSize: number | undefined): string | undefined {
+  if (groupSize === undefined) return undefined;
+  return groupSize === -1 ? "all columns" : String(groupSize);
+}
+
+/** A claimed size may be larger than a row, and act-order leaves no size to measure. */
+function agreesOnGroups(found: readonly Found[], claimed: number | undefined): boolean {
+  if (claimed === undefined) return true;
+  return found.every(({ tensor, findings }) => {
+    const columns = tensor.shape[1] ?? 0;
+    return findings.groupSize === (claimed === -1 ? columns : Math.min(claimed, columns));
+  });
+}
+
+/** One sentence for all weights that it is about. */
+function warningsOf(found: readonly Found[]): string[] {
+  const bySentence = new Map<string, string[]>();
+  for (const { tensor, findings } of found) {
+    for (const warning of findings.warnings) {
+      bySentence.set(warning, [...(bySentence.get(warning) ?? []), tensor.name]);
+    }
+  }
+  return [...bySentence].map(([warning, names]) =>
+    names.length === 1 ? `${names[0]}: ${warning}` : `${names.length} weights (${names[0]} …): ${warning}`,
+  );
+}

@@ -1,0 +1,192 @@
+import { FormatError } from "@requant/core";
+import type { LinearWeight } from "@requant/core/format";
+import { allocateKernelBuffer } from "@requant/core/kernels";
+import type { Examination, OpenableWeight, StoredPart } from "./linear-weight.ts";
+
+export interface LinearReads {
+  examine(name: string): Promise<Examination>;
+  /** What `work` makes of an opened weight, which is good until it returns. `ends`: nobody will ask for it soon. */
+  use<T>(name: string, work: (weight: LinearWeight) => T, ends?: boolean): Promise<T>;
+  /**
+   * Memory where kernels work for as many of these weights as are held, taken now, because memory that grows later takes
+   * views of it away. Without it, and where there is none, parts are read elsewhere and kernels get copies.
+   * @returns gives the memory back; nobody may be using a weight then
+   */
+  reserve(names: Iterable<string>): () => void;
+}
+
+interface Opened {
+  readonly name: string;
+  /** With the bytes that it reads. */
+  readonly weight: Promise<{ readonly weight: LinearWeight; readonly bytes: Record<string, Uint8Array> }>;
+  readonly memory: PartsMemory;
+  /** Calls of `use` that have not come to their end. */
+  users: number;
+  /** Whoever used it went through to the end. */
+  ended: boolean;
+}
+
+/** Memory for all parts of one weight. */
+interface PartsMemory {
+  readonly byteLength: number;
+  bytes(start: number, end: number): Uint8Array;
+  readonly reserved: boolean;
+}
+
+/** Weights whose parts are held: as many as a thread works on in turns, or it would read both anew for each band. */
+const HELD = 2;
+
+/** Parts begin at whole lines of the cache. */
+const ALIGNMENT = 64;
+
+/**
+ * Reads linear weights of a model. The parts of the last used ones are held, which bounds the memory of a conversion; those
+ * of others are read into the memory of the one that is let go. Examinations are small and kept.
+ */
+export function linearReads(
+  weights: ReadonlyMap<string, OpenableWeight>,
+  partsOf: (name: string) => readonly StoredPart[],
+  readInto: (part: StoredPart, target: Uint8Array) => Promise<void>,
+): LinearReads {
+  const examinations = new Map<string, Promise<Examination>>();
+  /** The last used first. */
+  let held: Opened[] = [];
+  /** Memory of weights that nobody uses any more. */
+  let free: PartsMemory[] = [];
+
+  function weightOf(name: string): OpenableWeight {
+    const found = weights.get(name);
+    if (found === undefined) {
+      throw new FormatError("there is no packed weight of this name", { tensor: name });
+    }
+    return found;
+  }
+
+  /** Free memory that is long enough, or new; what is not reserved may not be much too long. */
+  function takeMemory(byteLength: number): PartsMemory {
+    const fits = (memory: PartsMemory): boolean =>
+      memory.byteLength >= byteLength && (memory.reserved || memory.byteLength <= 4 * byteLength);
+    const taken = free.find((memory) => memory.reserved && fits(memory)) ?? free.find(fits);
+    free = free.filter((memory) => memory !== taken);
+    return taken ?? plainMemory(byteLength);
+  }
+
+  /** One that is not reserved is kept at most. */
+  function giveBack(memory: PartsMemory): void {
+    free = [memory, ...free.filter((other) => other !== memory && (other.reserved || memory.reserved))];
+  }
+
+  function examine(name: string): Promise<Examination> {
+    const known = examinations.get(name);
+    if (known !== undefined) return known;
+    const weight = weightOf(name);
+    const wanted = partsOf(name).filter(({ suffix }) => weight.parameterSuffixes.includes(suffix));
+    const found = readParts(wanted, plainMemory(lengthOf(wanted))).then((bytes) => weight.examine(bytes));
+    examinations.set(name, found);
+    // a read that failed is tried again next time
+    found.catch(() => examinations.delete(name));
+    return found;
+  }
+
+  async function readParts(
+    parts: readonly StoredPart[],
+    memory: PartsMemory,
+  ): Promise<Record<string, Uint8Array>> {
+    for (;;) {
+      const bytes: Record<string, Uint8Array> = {};
+      let start = 0;
+      try {
+        for (const { suffix, byteLength } of parts) {
+          bytes[suffix] = memory.bytes(start, start + byteLength);
+          start += alignedLength(byteLength);
+        }
+        for (const part of parts) await readInto(part, bytes[part.suffix] ?? new Uint8Array(0));
+        if (areThere(parts, bytes)) return bytes;
+      } catch (error) {
+        // the memory of the kernels has grown meanwhile: once more
+        if (areThere(parts, bytes)) throw error;
+      }
+    }
+  }
+
+  function open(name: string): Opened {
+    const known = held.find((opened) => opened.name === name);
+    if (known !== undefined) {
+      held = [known, ...held.filter((opened) => opened !== known)];
+      return known;
+    }
+    const weight = weightOf(name);
+    while (held.length >= HELD) letGo(held.find(({ ended }) => ended) ?? held[held.length - 1]);
+    const parts = partsOf(name);
+    const memory = takeMemory(lengthOf(parts));
+    const opened: Opened = {
+      name,
+      weight: readParts(parts, memory).then(async (bytes) => {
+        const known = await examinations.get(name);
+        return { bytes, weight: weight.open(bytes, known) };
+      }),
+      memory,
+      users: 0,
+      ended: false,
+    };
+    held.unshift(opened);
+    opened.weight.catch(() => letGo(opened));
+    return opened;
+  }
+
+  /** A weight that others still use keeps its memory until they are done. */
+  function letGo(opened: Opened | undefined): void {
+    held = held.filter((other) => other !== opened);
+    if (opened?.users === 0) giveBack(opened.memory);
+  }
+
+  async function use<T>(name: string, work: (weight: LinearWeight) => T, ends = false): Promise<T> {
+    for (;;) {
+      const opened = open(name);
+      opened.users++;
+      try {
+        const { weight, bytes } = await opened.weight;
+        if (areThere(partsOf(name), bytes)) return work(weight);
+        held = held.filter((other) => other !== opened);
+      } finally {
+        opened.users--;
+        opened.ended = ends;
+        if (opened.users === 0 && !held.includes(opened)) giveBack(opened.memory);
+      }
+    }
+  }
+
+  function reserve(names: Iterable<string>): () => void {
+    let byteLength = 0;
+    for (const name of names) byteLength = Math.max(byteLength, lengthOf(partsOf(name)));
+    const count = byteLength === 0 ? 0 : HELD;
+    const buffers = Array.from({ length: count }, () => allocateKernelBuffer(byteLength));
+    const reserved = buffers.map(({ bytes }): PartsMemory => ({ byteLength, bytes, reserved: true }));
+    free.push(...reserved);
+    return () => {
+      held = held.filter(({ memory }) => !reserved.includes(memory));
+      free = free.filter((memory) => !reserved.includes(memory));
+      for (const buffer of buffers) buffer.release();
+    };
+  }
+
+  return { examine, use, reserve };
+}
+
+function alignedLength(byteLength: number): number {
+  return Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT;
+}
+
+function lengthOf(parts: readonly StoredPart[]): number {
+  return parts.reduce((sum, { byteLength }) => sum + alignedLength(byteLength), 0);
+}
+
+function plainMemory(byteLength: number): PartsMemory {
+  const buffer = new ArrayBuffer(byteLength);
+  return { byteLength, bytes: (start, end) => new Uint8Array(buffer, start, end - start), reserved: false };
+}
+
+/** False where the memory of kernels has grown since: the views of it that there were are empty. */
+function areThere(parts: readonly StoredPart[], bytes: Readonly<Record<string, Uint8Array>>): boolean {
+  return parts.every(({ suffix, byteLength }) => bytes[suffix]?.byteLength === byteLength);
+}

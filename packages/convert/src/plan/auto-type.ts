@@ -1,0 +1,78 @@
+/** `gguf:auto`: for each weight the smallest GGUF type that holds its values exactly. */
+import type { MetadataValue } from "@requant/core";
+import { fileTypes, type GgufGridType, gridTypes } from "@requant/gguf";
+import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
+import { gridWay } from "./grid-way.ts";
+import type { PlanSourceTensor } from "./plan.ts";
+import type { TypedWeight } from "./way.ts";
+
+export interface AutoChoice {
+  readonly type: string;
+  /** Why no block type holds a packed weight. */
+  readonly reason?: string | undefined;
+}
+
+/**
+ * The type of one weight. `float` is what packed weights become that no block type holds: F32 keeps every value;
+ * "F16" rounds each one once.
+ */
+export function autoType(
+  weight: Pick<WeightPlan, "name" | "shape" | "inputs" | "forceF32">,
+  sources: ReadonlyMap<string, PlanSourceTensor>,
+  float: "exact" | "F16",
+): AutoChoice {
+  if (weight.inputs.some((input) => "blocks" in input)) return { type: "MXFP4" };
+  if (weight.forceF32 === true || weight.shape.length < 2) return { type: "F32" };
+  const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
+  if (stored.length === 0 || !isRowSelection(weight)) return { type: "F32" };
+  if (stored.some(({ linear }) => linear !== undefined)) return packedType(stored, float);
+  const encodings = [...new Set(stored.map(({ encoding }) => encoding))];
+  const [own] = encodings;
+  if (own === undefined || encodings.length > 1) return { type: "F32" };
+  if (isQuantizedEncoding(own) || own === "F16" || own === "BF16") return { type: own };
+  return { type: isFloatEncoding(own) ? narrowestOf(stored) : "F32" };
+}
+
+function packedType(stored: readonly PlanSourceTensor[], float: "exact" | "F16"): AutoChoice {
+  const facts = stored.flatMap(({ grid }) => grid ?? []);
+  const fallback = float === "F16" ? "F16" : narrowestOf(stored);
+  if (facts.length < stored.length) return { type: fallback, reason: "packed and float weights are joined" };
+  const exact = gridTypes.find(({ requirement }) => gridWay(facts, requirement).fidelity === "exact");
+  if (exact !== undefined) return { type: exact.name };
+  return { type: fallback, reason: whyNone(facts) };
+}
+
+/** What stands in the way of the type that would hold the most. */
+function whyNone(facts: Parameters<typeof gridWay>[0]): string {
+  const widest: GgufGridType | undefined = gridTypes.find(({ name }) => name === "Q8_0");
+  const way = widest === undefined ? undefined : gridWay(facts, widest.requirement);
+  return way !== undefined && way.fidelity !== "exact" ? way.misfit.reason : "no block type holds it";
+}
+
+/** The float type that holds all values, as they were looked at; F32 where they were not, or where they differ. */
+function narrowestOf(stored: readonly PlanSourceTensor[]): string {
+  const [first, ...rest] = [...new Set(stored.map(({ narrowest = "F32" }) => narrowest))];
+  return first !== undefined && rest.length === 0 ? first : "F32";
+}
+
+const MATRIX = /^(?:token_embd|output|blk\.\d+\.(?!.*(?:norm|gate_inp|ssm|time_mix))[a-z_]+)\.weight$/;
+
+/** Float matrices of a GGUF that llama.cpp reads in any type; everything else keeps the type it has. */
+export function mayNarrow(name: string, shape: readonly number[]): boolean {
+  return shape.length >= 2 && MATRIX.test(name);
+}
+
+/** `general.file_type` of a file of these weights: that of the type that holds most of the numbers in matrices. */
+export function mainFileType(weights: readonly TypedWeight[]): MetadataValue {
+  const counts = new Map<string, number>();
+  for (const { shape, type } of weights) {
+    if (shape.length < 2) continue;
+    const size = shape.reduce((product, length) => product * length, 1);
+    counts.set(type, (counts.get(type) ?? 0) + size);
+  }
+  const [main] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? ["F32"];
+  const found =
+    fileTypes.find(({ name }) => name === main) ?? fileTypes.find(({ baseType }) => baseType === main);
+  return { type: "u32", value: found?.number ?? 0 };
+}

@@ -1,0 +1,174 @@
+import { ConversionError, isCodecError, UsageError } from "@requant/core";
+import type { LinearLayout } from "@requant/core/format";
+import {
+  allocateExl2,
+  type Exl2Config,
+  type Exl2Layout,
+  type Exl2Recipe,
+  exl2Codec,
+  exl2HeadRecipes,
+  exl2Recipes,
+  packExl2,
+  parseExl2Config,
+  quantizeExl2,
+  recipeGroups,
+  serializeExl2Config,
+} from "@requant/exl2";
+import * as z from "zod/mini";
+import type {
+  Arrangement,
+  LinearTarget,
+  PlainLayout,
+  TargetSettings,
+  WeightEncoder,
+  WeightRequest,
+} from "./linear-target.ts";
+
+const layoutSchema: z.ZodMiniType<Exl2Layout> = z.object({
+  rows: z.int().check(z.positive()),
+  columns: z.int().check(z.positive()),
+  storedRows: z.int().check(z.positive()),
+  groupCount: z.int().check(z.positive()),
+  wordRows: z.int().check(z.positive()),
+  permutation: z.enum(["q_invperm", "q_perm"]),
+});
+
+const HEAD = /(?:^|\.)lm_head$/;
+
+/** EXL2 as exllamav2 0.3 writes it: round to nearest, widths by a rule on the weights alone. */
+export const exl2Target: LinearTarget = {
+  name: "exl2",
+  example: "exl2:4.25bpw-h6",
+  baseName: "output",
+  indexed: false,
+  head: "always",
+  allowed: () =>
+    ["2.5", "3.0", "3.5", "4.0", "4.25", "4.65", "5.0", "6.0", "8.0"].map((bits) => `${bits}bpw-h6`),
+  parse(tokens) {
+    const [first = "", head = "h6", ...rest] = tokens;
+    const bits = Number(/^(\d{1,2}(?:\.\d{1,3})?)bpw$/.exec(first)?.[1] ?? Number.NaN);
+    const headBits = Number(/^h(\d{1,2})$/.exec(head)?.[1] ?? Number.NaN);
+    if (rest.length > 0 || !(bits >= 2 && bits <= 8.5)) return undefined;
+    if (headBits !== 16 && exl2HeadRecipes[headBits] === undefined) return undefined;
+    return { bits, headBits };
+  },
+  arrange,
+  offers({ module, rows, columns, source }, settings, own) {
+    if (settings["copy"] === true && source?.format === "exl2") {
+      const layout = layoutSchema.parse(source.layout);
+      return [{ layout: { ...layout }, label: "EXL2", requirement: undefined }];
+    }
+    if (HEAD.test(module) && settings["headBits"] === 16)
+      return { reason: "the target leaves the head in 16 bits" };
+    if (columns % 32 !== 0) return { reason: `EXL2 packs columns in 32s; ${columns} are not` };
+    const recipe = recipeOf(own ?? {});
+    if (recipe === undefined) return { reason: "no mix of widths was chosen for it" };
+    return [
+      { layout: { ...layoutOf(rows, columns, recipe), ...own }, label: "EXL2", requirement: undefined },
+    ];
+  },
+  sameStorage: (source, _facts, layout) => sameLayout(source, layout),
+  encoder: encoderOf,
+  config({ settings, packed }) {
+    const head = packed.some(({ module }) => HEAD.test(module));
+    const config: Exl2Config = {
+      bits: Number(settings["bits"]),
+      headBits: head ? Number(settings["headBits"]) : 16,
+    };
+    return { config: serializeExl2Config(config), files: [], notes: [] };
+  },
+};
+
+/** Which mix of widths each weight gets, so that the decoder's linears take the asked bits on average. */
+function arrange(
+  requests: readonly WeightRequest[],
+  settings: TargetSettings,
+  sourceConfig: unknown,
+): Arrangement {
+  if (isSameAllocation(requests, settings, sourceConfig)) return { settings: { ...settings, copy: true } };
+  const byModule = new Map<string, PlainLayout>();
+  const decoder = requests.filter(({ module, columns }) => !HEAD.test(module) && columns % 32 === 0);
+  if (decoder.some(({ recipeErrors }) => recipeErrors === undefined)) {
+    throw new UsageError("an EXL2 plan needs a look at the weights: use planConversion");
+  }
+  const candidates = decoder.map(({ rows, columns, recipeErrors = [] }) => ({
+    rows,
+    columns,
+    errors: recipeErrors,
+  }));
+  try {
+    allocateExl2(candidates, Number(settings["bits"])).forEach((recipe, index) => {
+      byModule.set(decoder[index]?.module ?? "", { recipe });
+    });
+  } catch (cause) {
+    if (!isCodecError(cause)) throw cause;
+    throw new ConversionError(cause.message, { hint: "Ask for more bits per weight.", cause });
+  }
+  for (const { module } of requests) {
+    if (HEAD.test(module)) byModule.set(module, { headRecipe: Number(settings["headBits"]) });
+  }
+  return { settings, byModule };
+}
+
+/** True where the source is EXL2 and claims the very bits that are asked for. */
+function isSameAllocation(
+  requests: readonly WeightRequest[],
+  settings: TargetSettings,
+  sourceConfig: unknown,
+): boolean {
+  const decoder = requests.filter(({ module }) => !(HEAD.test(module) && settings["headBits"] === 16));
+  if (decoder.length === 0 || decoder.some(({ source }) => source?.format !== "exl2")) return false;
+  try {
+    const { bits, headBits = 16 } = parseExl2Config(sourceConfig);
+    return bits === settings["bits"] && headBits === settings["headBits"];
+  } catch (error) {
+    if (isCodecError(error)) return false;
+    throw error;
+  }
+}
+
+function recipeOf(layout: PlainLayout): Exl2Recipe | undefined {
+  const { recipe, headRecipe } = layout;
+  if (typeof headRecipe === "number") return exl2HeadRecipes[headRecipe];
+  return typeof recipe === "number" ? exl2Recipes[recipe] : undefined;
+}
+
+function layoutOf(rows: number, columns: number, recipe: Exl2Recipe): Exl2Layout {
+  const groups = recipeGroups(recipe, columns);
+  return {
+    rows,
+    columns,
+    storedRows: Math.ceil(rows / 32) * 32,
+    groupCount: groups.length,
+    wordRows: groups.reduce((sum, group) => sum + (group.bits * group.rows) / 32, 0),
+    permutation: "q_invperm",
+  };
+}
+
+function sameLayout(source: LinearLayout, layout: PlainLayout): boolean {
+  // a recipe means new codes, whatever the shapes
+  if (recipeOf(layout) !== undefined) return false;
+  const [a, b] = [layoutSchema.safeParse(source), layoutSchema.safeParse(layout)];
+  return a.success && b.success && JSON.stringify(a.data) === JSON.stringify(b.data);
+}
+
+function encoderOf(layout: PlainLayout): WeightEncoder {
+  const own = layoutSchema.parse(layout);
+  const recipe = recipeOf(layout);
+  const refuse = (): never => {
+    throw new UsageError("EXL2 chooses its codes from whole weights of floats");
+  };
+  return {
+    parts: exl2Codec.parts(own),
+    requirement: undefined,
+    rowMultiple: 32,
+    storesGridExactly: false,
+    quantize: refuse,
+    fromGrid: refuse,
+    packWhole(values) {
+      if (recipe === undefined) return refuse();
+      return packExl2(quantizeExl2(values, own.rows, own.columns, recipe)).bytes;
+    },
+    open: (bytes) => exl2Codec.open(own, bytes),
+  };
+}

@@ -1,0 +1,100 @@
+/** Plans Hugging Face-style directories and plain safetensors files of float weights. */
+import { ConversionError, UsageError } from "@requant/core";
+import { ggufToHf } from "@requant/models";
+import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
+import { planSafetensorsFiles } from "./files/safetensors-file.ts";
+import { planSideFile } from "./files/side-file.ts";
+import type { PlannedOutput } from "./format.ts";
+import { refusePacked } from "./packed-sources.ts";
+import type { PlanFile, PlanSource, Target } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
+import { refuseGgufOptions } from "./refuse-options.ts";
+import { floatSideFiles } from "./side-files.ts";
+import { byName, planTensor, type TypedWeight } from "./way.ts";
+
+/** Names of the dtypes in config.json. */
+const CONFIG_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
+type Dtype = keyof typeof CONFIG_DTYPES;
+
+function isDtype(type: string): type is Dtype {
+  return type in CONFIG_DTYPES;
+}
+
+export function planSafetensors(
+  source: PlanSource,
+  target: Target,
+  options: PlanOptions,
+  like: PlanSource | undefined,
+): PlannedOutput {
+  refuseGgufOptions(options, like);
+  const type = String(target.settings["type"]);
+  return source.gguf === undefined ? fromSafetensors(source, type, options) : fromGguf(source, type, options);
+}
+
+function fromGguf(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {
+  const { gguf } = source;
+  if (gguf === undefined)
+    throw new ConversionError("there is no GGUF metadata to make a config.json from", { path: source.name });
+  if (!isDtype(type)) {
+    throw new UsageError("a GGUF has no safetensors dtypes to keep", {
+      hint: "Choose safetensors:f32, f16 or bf16.",
+    });
+  }
+  const made = ggufToHf(
+    { metadata: gguf.metadata, tensors: source.tensors },
+    { dtype: type, ...(source.smallTensors === undefined ? {} : { smallTensors: source.smallTensors }) },
+  );
+  const sources = byName(source.tensors);
+  const tensors = made.tensors.map((plan) => planTensor({ ...plan, type }, sources));
+  return {
+    tensors,
+    files: [
+      ...planSafetensorsFiles(tensors, { format: "pt" }, { shardSize: options.shardSize }),
+      ...[...made.files].map(([name, content]) => planSideFile(name, content)),
+    ],
+    leftOut: made.leftOut,
+    notes: made.assumed,
+  };
+}
+
+function fromSafetensors(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {
+  const quantized = source.storedTensors.find(({ encoding }) => isQuantizedEncoding(encoding));
+  if (quantized !== undefined && type === "COPY") {
+    throw new UsageError(`the encoding ${quantized.encoding} is no safetensors dtype`, {
+      tensor: quantized.name,
+    });
+  }
+  if (type !== "COPY") refusePacked(source);
+  const own = type === "COPY" ? source.storedTensors : source.tensors;
+  const weights = own.map(
+    ({ name, shape, encoding }): TypedWeight => ({
+      name,
+      shape,
+      inputs: [{ tensor: name }],
+      // integers (position ids, masks) are no weights: they stay what they are
+      type: type !== "COPY" && (isFloatEncoding(encoding) || isQuantizedEncoding(encoding)) ? type : encoding,
+    }),
+  );
+  const sources = byName(own);
+  const tensors = weights.map((weight) => planTensor(weight, sources));
+  return {
+    tensors,
+    files: [
+      ...planSafetensorsFiles(tensors, source.fileMetadata ?? {}, {
+        shardSize: options.shardSize,
+        name: options.outputName,
+      }),
+      ...sideFiles(source, type),
+    ],
+    leftOut: [],
+    notes: [],
+  };
+}
+
+/** The directory's other files as they are; config.json with the new dtype, and without what it said about packed weights. */
+function sideFiles(source: PlanSource, type: string): PlanFile[] {
+  if (!isDtype(type)) {
+    return [...(source.sideFiles ?? [])].map(([name, bytes]) => planSideFile(name, bytes));
+  }
+  return floatSideFiles(source, CONFIG_DTYPES[type]).map(([name, content]) => planSideFile(name, content));
+}

@@ -1,0 +1,31 @@
+import { fileTypeAliases, fileTypeByName, fileTypes } from "@requant/gguf";
+import { ggufSource } from "../model/gguf-source.ts";
+import type { Format } from "./format.ts";
+import { planGguf } from "./gguf-file-plan.ts";
+
+/** The smallest exact type for each weight; with "-f16" packed weights that no block type holds are rounded to F16. */
+const AUTO: readonly string[] = ["AUTO", "AUTO-F16"];
+
+/** GGUF files, single or split. Targets are llama-quantize's file types. */
+export const ggufFormat: Format = {
+  name: "gguf",
+  source: ggufSource,
+  target: {
+    example: "gguf:q8_0",
+    allowed: () =>
+      [...fileTypes.map(({ name }) => name), ...Object.keys(fileTypeAliases), ...AUTO].map((name) =>
+        name.toLowerCase(),
+      ),
+    needs: ({ settings }) =>
+      settings["type"] === "AUTO" ? { offsets: true, narrowest: settings["float"] !== "F16" } : {},
+    parse(tokens) {
+      const [token, ...rest] = tokens;
+      if (token === "auto" && rest.length === 0) return { type: "AUTO" };
+      if (token === "auto" && rest.join() === "f16") return { type: "AUTO", float: "F16" };
+      if (token === undefined || rest.length > 0) return undefined;
+      // names of forks and of old versions are refused as such
+      return { type: fileTypeByName(token).name };
+    },
+    plan: planGguf,
+  },
+};

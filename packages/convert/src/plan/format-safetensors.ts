@@ -1,0 +1,22 @@
+import { safetensorsSource } from "../model/safetensors-source.ts";
+import { planSafetensors } from "./float-directory.ts";
+import type { Format } from "./format.ts";
+
+const TYPES: readonly string[] = ["f32", "f16", "bf16", "copy"];
+
+/** Float weights in safetensors: a Hugging Face-style directory, or a file alone. */
+export const safetensorsFormat: Format = {
+  name: "safetensors",
+  source: safetensorsSource,
+  target: {
+    example: "safetensors:bf16",
+    allowed: () => TYPES,
+    parse(tokens) {
+      const [token, ...rest] = tokens;
+      return token !== undefined && rest.length === 0 && TYPES.includes(token)
+        ? { type: token.toUpperCase() }
+        : undefined;
+    },
+    plan: planSafetensors,
+  },
+};

@@ -1,0 +1,325 @@
+import { type CodecError, isCodecError } from "@requant/core";
+import type { LinearLayout } from "@requant/core/format";
+import { type GridFacts, type Misfit, quantizeGrid } from "@requant/core/view";
+import {
+  checkLayout,
+  type GptqCheckpointFormat,
+  type GptqConfig,
+  type GptqLayout,
+  type GptqMarlinLayout,
+  type GptqRule,
+  gptqCodec,
+  gptqMarlinCodec,
+  parseGptqConfig,
+  quantizeGptq,
+  serializeGptqConfig,
+} from "@requant/gptq";
+import * as z from "zod/mini";
+import { groupWord } from "../model/linear-weight.ts";
+import type {
+  ConfigRequest,
+  LayoutOffer,
+  LinearTarget,
+  PackedModule,
+  PlainLayout,
+  TargetConfig,
+  TargetSettings,
+  WeightEncoder,
+  WeightRequest,
+} from "./linear-target.ts";
+import { describedGroupSize, gridWords, groupCountOf, keepsOwnGroups, scaleType } from "./target-words.ts";
+
+const VARIANTS: readonly string[] = ["v1", "v2", "planar", "marlin"];
+
+interface Settings {
+  readonly bits: number;
+  readonly groupSize: number;
+  readonly sym: boolean;
+  readonly variant: string;
+  readonly search: boolean;
+}
+
+function settingsOf(settings: TargetSettings): Settings {
+  return {
+    bits: Number(settings["bits"]),
+    groupSize: Number(settings["groupSize"]),
+    sym: settings["sym"] === true,
+    variant: String(settings["variant"]),
+    search: settings["search"] === true,
+  };
+}
+
+const gptqLayoutSchema: z.ZodMiniType<GptqLayout> = z.object({
+  rows: z.int().check(z.positive()),
+  columns: z.int().check(z.positive()),
+  bits: z.int().check(z.gte(2), z.lte(8)),
+  groupCount: z.int().check(z.positive()),
+  groupSize: z.int(),
+  sym: z.boolean(),
+  packing: z.enum(["stream", "planar"]),
+  packDtype: z.enum(["int32", "int16", "int8"]),
+  zeros: z.enum(["stored", "minus-one", "minus-one-word", "minus-one-wrapped"]),
+  scale: z.enum(["F16", "BF16", "F32"]),
+  grouping: z.enum(["any", "sequential"]),
+  hasGroupIndex: z.boolean(),
+});
+
+const marlinLayoutSchema: z.ZodMiniType<GptqMarlinLayout> = z.object({
+  rows: z.int().check(z.positive()),
+  columns: z.int().check(z.positive()),
+  groupCount: z.int().check(z.positive()),
+  groupSize: z.int(),
+  scale: z.enum(["F16", "BF16", "F32"]),
+});
+
+/** GPTQ as GPTQModel writes it, or a Marlin checkpoint. */
+export const gptqTarget: LinearTarget = {
+  name: "gptq",
+  example: "gptq:4bit-128g-sym",
+  baseName: "model",
+  indexed: true,
+  head: "kept",
+  allowed: () =>
+    [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
+      ["32g", "64g", "128g", "colg"].flatMap((group) =>
+        ["sym", "asym"].map((sym) => `${bits}bit-${group}-${sym}`),
+      ),
+    ),
+  parse(tokens) {
+    const words = gridWords(tokens);
+    if (words === undefined) return undefined;
+    const { bits = 4, groupSize = 128, sym = true } = words;
+    const variants = words.rest.filter((word) => VARIANTS.includes(word));
+    const search = words.rest.includes("mse");
+    if (variants.length > 1 || words.rest.length > variants.length + (search ? 1 : 0)) return undefined;
+    const [variant = bits === 5 || bits === 6 || bits === 7 ? "planar" : "auto"] = variants;
+    if (variant === "marlin" && !(bits === 4 && sym && !search)) return undefined;
+    if (variant === "planar" && ![3, 5, 6, 7].includes(bits)) return undefined;
+    if ((variant === "v1" || variant === "v2") && [5, 6, 7].includes(bits)) return undefined;
+    return { bits, groupSize, sym, variant, search };
+  },
+  arrange: (requests, settings) => ({ settings: settledVariant(settings, requests) }),
+  offers,
+  sameStorage,
+  encoder: encoderOf,
+  config: configOf,
+};
+
+/**
+ * v1 is what every reader takes, but it cannot say a zero point of 0; one file says the convention once. Where no word
+ * decides, v2 is written as soon as one weight needs it.
+ */
+function settledVariant(settings: TargetSettings, requests: readonly WeightRequest[]): TargetSettings {
+  if (settings["variant"] !== "auto") return settings;
+  const needed =
+    settings["sym"] !== true && requests.some(({ grids }) => grids.some(({ minZero }) => minZero === 0));
+  return { ...settings, variant: needed ? "v2" : "v1" };
+}
+
+function offers(request: WeightRequest, asked: TargetSettings): readonly LayoutOffer[] | Misfit {
+  const settings = settingsOf(asked);
+  return settings.variant === "marlin" ? marlinOffers(request, settings) : gptqOffers(request, settings);
+}
+
+function gptqOffers(
+  { rows, columns, grids }: WeightRequest,
+  settings: Settings,
+): readonly LayoutOffer[] | Misfit {
+  const { bits, groupSize, sym, variant, search } = settings;
+  const base: GptqLayout = {
+    rows,
+    columns,
+    bits,
+    groupSize,
+    groupCount: groupCountOf(columns, groupSize),
+    sym,
+    packing: variant === "planar" ? "planar" : "stream",
+    packDtype: "int32",
+    zeros: variant === "v1" ? "minus-one" : "stored",
+    scale: scaleType(grids),
+    grouping: "sequential",
+    hasGroupIndex: true,
+  };
+  const misfit = shapeMisfit(base);
+  if (misfit !== undefined) return misfit;
+  const offer = (layout: GptqLayout): LayoutOffer => ({
+    layout: { ...layout, ...(search ? { search } : {}) },
+    label: `GPTQ-${bits}bit-${groupWord(groupSize, columns)}`,
+    requirement: gptqCodec.requirement(layout),
+  });
+  const [grid, ...others] = grids;
+  return grid !== undefined && others.length === 0 && keepsOwnGroups(grid)
+    ? [offer(base), offer({ ...base, grouping: "any", groupCount: grid.groupCount })]
+    : [offer(base)];
+}
+
+function shapeMisfit(layout: GptqLayout): Misfit | undefined {
+  try {
+    checkLayout(layout);
+    return undefined;
+  } catch (error) {
+    if (isCodecError(error)) return misfitOf(error);
+    throw error;
+  }
+}
+
+function misfitOf(error: CodecError): Misfit {
+  return { reason: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+}
+
+function marlinOffers(
+  { rows, columns, grids }: WeightRequest,
+  { groupSize }: Settings,
+): readonly LayoutOffer[] | Misfit {
+  const layout: GptqMarlinLayout = {
+    rows,
+    columns,
+    groupSize: groupSize >= columns ? -1 : groupSize,
+    groupCount: groupCountOf(columns, groupSize),
+    scale: scaleType(grids),
+  };
+  const multiple = layout.groupCount === 1 ? 32 : 64;
+  if (rows % 64 !== 0 || columns % 16 !== 0 || (groupSize > 0 && columns % groupSize !== 0)) {
+    return {
+      reason: `a weight of [${rows}, ${columns}] is no whole number of Marlin tiles (rows in ${multiple}s, columns in 16s and in whole groups)`,
+    };
+  }
+  return [
+    {
+      layout: { ...layout },
+      label: `GPTQ-4bit-${groupWord(groupSize, columns)}-marlin`,
+      requirement: gptqMarlinCodec.requirement(layout),
+    },
+  ];
+}
+
+function encoderOf(layout: PlainLayout): WeightEncoder {
+  if (!("bits" in layout)) return marlinEncoder(marlinLayoutSchema.parse(layout));
+  const own = gptqLayoutSchema.parse(layout);
+  const search = layout["search"] === true;
+  return {
+    parts: gptqCodec.parts(own),
+    requirement: gptqCodec.requirement(own),
+    rowMultiple: gptqCodec.rowMultiple(own),
+    storesGridExactly: true,
+    quantize: (values, rows) => quantizeGptq(own, values, rows, { search }),
+    fromGrid: (grid, rowStart, bytes) => gptqCodec.fromGrid(own, grid, rowStart, bytes),
+    open: (bytes) => gptqCodec.open(own, bytes),
+  };
+}
+
+function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
+  const { groupSize, scale, columns } = layout;
+  return {
+    parts: gptqMarlinCodec.parts(layout),
+    requirement: gptqMarlinCodec.requirement(layout),
+    rowMultiple: gptqMarlinCodec.rowMultiple(layout),
+    storesGridExactly: true,
+    quantize: (values, rows) =>
+      quantizeGrid(values, rows, columns, { bits: 4, groupSize, symmetric: true, scale }),
+    fromGrid: (grid, rowStart, bytes) => gptqMarlinCodec.fromGrid(layout, grid, rowStart, bytes),
+    open: (bytes) => gptqMarlinCodec.open(layout, bytes),
+  };
+}
+
+function sameStorage(source: LinearLayout, facts: GridFacts, layout: PlainLayout): boolean {
+  const theirs = gptqLayoutSchema.safeParse(source);
+  const ours = gptqLayoutSchema.safeParse(layout);
+  if (!theirs.success || !ours.success) {
+    const [a, b] = [marlinLayoutSchema.safeParse(source), marlinLayoutSchema.safeParse(layout)];
+    return !theirs.success && !ours.success && a.success && b.success && sameMarlin(a.data, b.data);
+  }
+  const [a, b] = [theirs.data, ours.data];
+  const groups = facts.groupSize === undefined ? b.grouping === "any" : sameGroups(facts.groupSize, b);
+  return (
+    a.bits === b.bits &&
+    a.groupCount === b.groupCount &&
+    a.packing === b.packing &&
+    a.packDtype === b.packDtype &&
+    a.scale === b.scale &&
+    a.hasGroupIndex === b.hasGroupIndex &&
+    sameZeros(a, b, facts) &&
+    (!b.sym || facts.symmetric) &&
+    groups
+  );
+}
+
+function sameMarlin(a: GptqMarlinLayout, b: GptqMarlinLayout): boolean {
+  return a.rows === b.rows && a.columns === b.columns && a.groupCount === b.groupCount && a.scale === b.scale;
+}
+
+function sameGroups(groupSize: number, { groupSize: asked, columns }: GptqLayout): boolean {
+  return Math.min(groupSize, columns) === (asked === -1 ? columns : Math.min(asked, columns));
+}
+
+/** Where no zero point is 0 or 2^b, all ways to store it minus one give the same bytes. */
+function sameZeros(a: GptqLayout, b: GptqLayout, facts: GridFacts): boolean {
+  if (a.zeros === b.zeros) return true;
+  const minusOne = a.zeros !== "stored" && b.zeros !== "stored";
+  return minusOne && facts.minZero > 0 && facts.maxZero < 2 ** a.bits;
+}
+
+const FORMATS: Readonly<Record<string, GptqCheckpointFormat>> = {
+  v1: "gptq",
+  v2: "gptq_v2",
+  planar: "gptq_p",
+  marlin: "marlin",
+};
+
+function configOf(request: ConfigRequest): TargetConfig {
+  const { bits, groupSize: asked, sym, variant } = settingsOf(request.settings);
+  const groupSize = describedGroupSize(request.packed, asked);
+  const before = sourceConfigOf(request.sourceConfig);
+  const irregular = request.packed.filter(({ layout }) => layout["grouping"] === "any");
+  const config: GptqConfig = {
+    bits,
+    groupSize,
+    sym,
+    descAct: irregular.length > 0,
+    staticGroups: before?.staticGroups ?? false,
+    checkpointFormat: FORMATS[variant] ?? "gptq",
+    packDtype: "int32",
+    lmHead: request.packed.some(({ module }) => isHead(module)),
+    dynamic: request.left.filter((module) => !isHead(module)).map(leaveRule),
+    quantizer: ["requant"],
+    trueSequential: before?.trueSequential,
+    dampPercent: before?.dampPercent,
+    actGroupAware: before?.actGroupAware,
+  };
+  const json = serializeGptqConfig(config);
+  return {
+    config: json,
+    files: [["quantize_config.json", `${JSON.stringify(json, null, 2)}\n`]],
+    notes: groupNotes(irregular, groupSize),
+  };
+}
+
+/** Groups that the configuration's one number does not describe. */
+function groupNotes(irregular: readonly PackedModule[], groupSize: number): string[] {
+  const odd = irregular.filter(({ layout }) => {
+    const columns = Number(layout["columns"]);
+    return Number(layout["groupCount"]) !== groupCountOf(columns, groupSize);
+  });
+  if (odd.length === 0) return [];
+  return [
+    `${odd.length} weights keep the groups of the source, which g_idx tells and group_size (${groupSize}) does not: readers that go by g_idx (GPTQModel, transformers) compute the right values, exllama infers a group size and does not.`,
+  ];
+}
+
+function isHead(module: string): boolean {
+  return /(?:^|\.)lm_head$/.test(module);
+}
+
+function leaveRule(module: string): GptqRule {
+  return { pattern: `${module.replaceAll(".", "\\.")}$`, action: "leave", override: {} };
+}
+
+function sourceConfigOf(json: unknown): GptqConfig | undefined {
+  if (json === undefined) return undefined;
+  try {
+    return parseGptqConfig(json);
+  } catch (error) {
+    if (isCodecError(error)) return undefined;
+    throw error;
+  }
+}

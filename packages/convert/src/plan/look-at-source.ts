@@ -1,0 +1,88 @@
+/** The tensors of a source with what a plan must know about them. */
+import { recipeErrors, sampleRows } from "@requant/exl2";
+import { exactTypes, gridTypes } from "@requant/gguf";
+import type { Model, ModelTensor } from "../model/model.ts";
+import { mayNarrow } from "./auto-type.ts";
+import { isIntegerEncoding } from "./fidelity.ts";
+import type { SourceNeeds } from "./format.ts";
+import { isLinearWeight } from "./linear-modules.ts";
+import { blockFacts, measuredFacts, narrowestFloat } from "./look.ts";
+import type { PlanSourceTensor } from "./plan.ts";
+
+/** Small parts of linear weights always, values only where `needs` asks for what they tell. */
+export async function lookedAt(
+  model: Model,
+  needs: SourceNeeds,
+  signal: AbortSignal | undefined,
+): Promise<readonly PlanSourceTensor[]> {
+  const tensors: PlanSourceTensor[] = [];
+  const packed = new Set(model.tensors.flatMap(({ name, linear }) => (linear === undefined ? [] : [name])));
+  for (const tensor of model.tensors) {
+    signal?.throwIfAborted();
+    const seen =
+      tensor.linear === undefined
+        ? await plainTensor(model, tensor, needs, packed, signal)
+        : await linearTensor(model, tensor, needs, signal);
+    const recipeErrors = needs.recipeErrors === true ? await sampledErrors(model, tensor) : undefined;
+    tensors.push(recipeErrors === undefined ? seen : { ...seen, recipeErrors });
+  }
+  return tensors;
+}
+
+/** Of matrices that EXL2 could pack, from a few rows. */
+async function sampledErrors(model: Model, tensor: ModelTensor): Promise<readonly number[] | undefined> {
+  const { name, shape, encoding } = tensor;
+  const columns = shape.at(-1) ?? 0;
+  const linear = model.naming === "gguf" ? mayNarrow(name, shape) : isLinearWeight(tensor, model.hf?.config);
+  if (!linear || columns % 32 !== 0 || isIntegerEncoding(encoding)) return undefined;
+  const rows = shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  const picked = sampleRows(rows);
+  const sample = new Float32Array(picked.length * columns);
+  for (const [index, row] of picked.entries()) {
+    await model.readRows(name, row, row + 1, sample.subarray(index * columns, (index + 1) * columns));
+  }
+  return recipeErrors(sample, rows, columns);
+}
+
+async function linearTensor(
+  model: Model,
+  tensor: ModelTensor,
+  needs: SourceNeeds,
+  signal: AbortSignal | undefined,
+): Promise<PlanSourceTensor> {
+  const { facts, layout } = await model.examine(tensor.name);
+  const grid = needs.offsets === true ? await measuredFacts(model, tensor.name, facts, signal) : facts;
+  if (needs.narrowest !== true || exactTypes(grid).length > 0) return { ...tensor, grid, layout };
+  // values that are rounded to f16 are f16 values
+  const narrowest = grid.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal);
+  return { ...tensor, grid, layout, narrowest };
+}
+
+async function plainTensor(
+  model: Model,
+  tensor: ModelTensor,
+  needs: SourceNeeds,
+  packed: ReadonlySet<string>,
+  signal: AbortSignal | undefined,
+): Promise<PlanSourceTensor> {
+  const { name, shape, encoding } = tensor;
+  if (name.endsWith(".bias") && packed.has(name.replace(/\.bias$/, ".weight"))) {
+    return { ...tensor, zero: await isZero(model, tensor) };
+  }
+  const matrix = model.naming === "hf" ? shape.length >= 2 : mayNarrow(name, shape);
+  if (needs.narrowest === true && encoding === "F32" && matrix) {
+    return { ...tensor, narrowest: await narrowestFloat(model, name, signal) };
+  }
+  if (needs.blocks === true && gridTypes.some((type) => type.name === encoding)) {
+    const { grid, misfit } = await blockFacts(model, name, signal);
+    return grid === undefined ? { ...tensor, noGrid: misfit } : { ...tensor, grid };
+  }
+  return tensor;
+}
+
+/** AutoGPTQ writes biases of zeros for layers that have none. */
+async function isZero(model: Model, { name, shape }: ModelTensor): Promise<boolean> {
+  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  await model.readRows(name, 0, 1, values);
+  return values.every((value) => value === 0);
+}

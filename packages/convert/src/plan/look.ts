@@ -1,0 +1,126 @@
+/** What only the values of a weight tell: which codes occur, and which float type holds them all. */
+import { bfloatToFloat, elementCount, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
+import { type GridFacts, gridFacts, type Misfit, withMeasuredOffsets } from "@requant/core/view";
+import { gridTypeByName } from "@requant/gguf";
+import type { Model, ModelTensor } from "../model/model.ts";
+
+/** f32 bytes of one band. */
+const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
+
+interface Bands {
+  readonly rows: number;
+  readonly columns: number;
+  readonly step: number;
+}
+
+function bandsOf({ shape }: Pick<ModelTensor, "shape">): Bands {
+  const columns = shape.at(-1) ?? 1;
+  const rows = columns === 0 ? 0 : elementCount(shape) / columns;
+  return { rows, columns, step: Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * columns))) };
+}
+
+/** The facts of a linear weight with the offsets that really occur in its codes. */
+export async function measuredFacts(
+  model: Model,
+  name: string,
+  facts: GridFacts,
+  signal: AbortSignal | undefined,
+): Promise<GridFacts> {
+  const { rows, step } = bandsOf(model.tensor(name));
+  let minOffset = Number.POSITIVE_INFINITY;
+  let maxOffset = Number.NEGATIVE_INFINITY;
+  for (let row = 0; row < rows; row += step) {
+    signal?.throwIfAborted();
+    const { grid } = await model.readGrid(name, row, Math.min(row + step, rows));
+    if (grid === undefined) return facts;
+    const band = withMeasuredOffsets(facts, grid);
+    minOffset = Math.min(minOffset, band.minOffset);
+    maxOffset = Math.max(maxOffset, band.maxOffset);
+  }
+  return rows === 0 ? facts : { ...facts, minOffset, maxOffset };
+}
+
+export type BlockFacts =
+  | { readonly grid: GridFacts; readonly misfit?: undefined }
+  | { readonly grid?: undefined; readonly misfit: Misfit };
+
+/** Codes of a ggml type that are integers times a scale, by their largest. */
+const MAX_CODES: Readonly<Record<string, number>> = {
+  Q2_0: 3,
+  Q2_K: 3,
+  Q3_K: 7,
+  Q4_0: 15,
+  Q4_1: 15,
+  Q4_K: 15,
+  Q5_0: 31,
+  Q5_1: 31,
+  Q5_K: 31,
+  Q6_K: 63,
+  Q8_0: 255,
+};
+
+/**
+ * The facts of a tensor of ggml blocks, from all of them; or why its blocks are no grid, which most K-quants show in the
+ * first one.
+ */
+export async function blockFacts(
+  model: Model,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<BlockFacts> {
+  const tensor = model.tensor(name);
+  const { rows, step } = bandsOf(tensor);
+  const type = gridTypeByName(tensor.encoding, { tensor: name });
+  let facts: GridFacts | undefined;
+  // the first rows alone: nearly always enough to see that there is no grid
+  for (let row = 0, end = Math.min(1, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
+    signal?.throwIfAborted();
+    const { grid, misfit } = await model.readGrid(name, row, end);
+    if (grid === undefined) return { misfit };
+    const band = withMeasuredOffsets(gridFacts(grid, MAX_CODES[type.name] ?? 255, { tensor: name }), grid);
+    facts = facts === undefined ? band : mergedFacts(facts, band);
+  }
+  return facts === undefined ? { misfit: { reason: "the tensor has no rows" } } : { grid: facts };
+}
+
+/** Facts of two bands of rows of one weight together. */
+function mergedFacts(a: GridFacts, b: GridFacts): GridFacts {
+  return {
+    ...a,
+    rows: a.rows + b.rows,
+    scaleBlockSize: Math.min(a.scaleBlockSize, b.scaleBlockSize),
+    zeroBlockSize: Math.min(a.zeroBlockSize, b.zeroBlockSize),
+    minZero: Math.min(a.minZero, b.minZero),
+    maxZero: Math.max(a.maxZero, b.maxZero),
+    minOffset: Math.min(a.minOffset, b.minOffset),
+    maxOffset: Math.max(a.maxOffset, b.maxOffset),
+    symmetric: a.symmetric && b.symmetric,
+    hasNegativeScales: a.hasNegativeScales || b.hasNegativeScales,
+    scalesAreHalf: a.scalesAreHalf && b.scalesAreHalf,
+    scalesAreBfloat: a.scalesAreBfloat && b.scalesAreBfloat,
+    offsetsAreHalf: a.offsetsAreHalf && b.offsetsAreHalf,
+  };
+}
+
+const NARROW = [
+  ["BF16", (value: number): number => bfloatToFloat(floatToBfloat(value))],
+  ["F16", (value: number): number => halfToFloat(floatToHalf(value))],
+] as const;
+
+/** The 16-bit float type that holds every value of a tensor; F32 when neither does. Stops where both are ruled out. */
+export async function narrowestFloat(
+  model: Model,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<"BF16" | "F16" | "F32"> {
+  const { rows, columns, step } = bandsOf(model.tensor(name));
+  let fitting = [...NARROW];
+  for (let row = 0, end = Math.min(1, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
+    signal?.throwIfAborted();
+    const values = new Float32Array((end - row) * columns);
+    await model.readRows(name, row, end, values);
+    fitting = fitting.filter(([, rounded]) => values.every((value) => rounded(value) === value));
+    if (fitting.length === 0) return "F32";
+  }
+  return fitting[0]?.[0] ?? "F32";
+}

@@ -1,0 +1,180 @@
+/** From a model and a target to a plan. */
+import { ConversionError, elementCount, UsageError } from "@requant/core";
+import { configTensors } from "@requant/models";
+import { formats } from "../formats.ts";
+import type { Model } from "../model/model.ts";
+import { packedFacts } from "../model/packed-facts.ts";
+import { exactTargets } from "./exact-targets.ts";
+import { isLossless } from "./fidelity.ts";
+import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
+import { llamafied } from "./llamafied.ts";
+import { lookedAt } from "./look-at-source.ts";
+import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
+import { proveExact } from "./prove-exact.ts";
+
+/** Reads what a plan needs: headers, side files, the small parts of linear weights, and what `needs` asks of values. */
+export async function readPlanSource(
+  model: Model,
+  needs: SourceNeeds = {},
+  signal?: AbortSignal,
+): Promise<PlanSource> {
+  const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
+  const tensors = await lookedAt(model, needs, signal);
+  const facts = { name, format, variant, naming, architecture, files, tensors, storedTensors, gguf };
+  if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
+  const { fileMetadata } = hf;
+  // a safetensors file alone has no config.json, hence no facts beside its tensors
+  if (hf.config === undefined) return { ...facts, hf: undefined, fileMetadata };
+  return { ...facts, hf: await hf.sideFiles(), sideFiles: await hf.sideFileBytes(), fileMetadata };
+}
+
+async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const { name, shape } of model.tensors) {
+    if (!configTensors.includes(name)) continue;
+    const out = new Float32Array(elementCount(shape));
+    await model.readRows(
+      name,
+      0,
+      shape.slice(0, -1).reduce((product, size) => product * size, 1),
+      out,
+    );
+    values.set(name, out);
+  }
+  return values;
+}
+
+/**
+ * Reads the side files, makes the plan, and looks at the small tensors that it would call rounded (see `proveExact`).
+ * @throws ConversionError as `makePlan`; with `exact`, tensors of any size are looked at before they are refused
+ */
+export async function planConversion(
+  model: Model,
+  target: Target,
+  options: PlanOptions = {},
+  list: readonly Format[] = formats,
+): Promise<Plan> {
+  const like = options.like === undefined ? undefined : await readPlanSource(options.like);
+  const exact = options.exact === true;
+  const source = await readSourceFor(model, target, options, list);
+  const output = planOutput(targetOf(target, list), source, target, options, like);
+  const rough = assemblePlan(source, target, output);
+  const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
+  if (exact) refuseLoss(plan.tensors, target, source);
+  const doubts = [...model.warnings.map(({ message }) => message), ...(await packedFacts(model)).warnings];
+  return { ...plan, notes: [...doubts, ...plan.notes, ...reasonNotes(plan.tensors, source)] };
+}
+
+/** The facts of a source that a plan for this target needs. */
+export async function readSourceFor(
+  model: Model,
+  target: Target,
+  options: Pick<PlanOptions, "exact" | "signal">,
+  list: readonly Format[] = formats,
+): Promise<PlanSource> {
+  const needs = targetOf(target, list).needs?.(target, model);
+  const offsets = options.exact === true || needs?.offsets;
+  return readPlanSource(model, { ...needs, offsets }, options.signal);
+}
+
+/**
+ * From facts and a target to a plan. Pure: what only the values tell is not asked.
+ * @throws ConversionError when the conversion is not possible: facts are missing, `exact` cannot be met, quantized
+ *   weights would be quantized again without `allowRequantize`.
+ */
+export function makePlan(
+  source: PlanSource,
+  target: Target,
+  options: PlanOptions = {},
+  like?: PlanSource,
+  list: readonly Format[] = formats,
+): Plan {
+  const output = planOutput(targetOf(target, list), source, target, options, like);
+  if (options.exact === true) refuseLoss(output.tensors, target, source);
+  const plan = assemblePlan(source, target, output);
+  return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
+}
+
+function targetOf(target: Target, list: readonly Format[]): TargetFormat {
+  const format = list.find((candidate) => candidate.name === target.format)?.target;
+  if (format === undefined) throw new UsageError(`there is no target format "${target.format}"`);
+  return format;
+}
+
+function planOutput(
+  format: TargetFormat,
+  source: PlanSource,
+  target: Target,
+  options: PlanOptions,
+  like: PlanSource | undefined,
+): PlannedOutput {
+  if (options.llamafy !== true) return format.plan(source, target, options, like);
+  const llama = llamafied(source);
+  return llama.restate(format.plan(llama.source, target, options, like));
+}
+
+/** Puts a format's output together with what it was made from. */
+export function assemblePlan(source: PlanSource, target: Target, output: PlannedOutput): Plan {
+  const { name, variant, architecture, files, tensors } = source;
+  return {
+    version: 1,
+    source: {
+      name,
+      format: source.format,
+      variant,
+      ...(architecture === undefined ? {} : { architecture }),
+      tensorCount: tensors.length,
+      parameterCount: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+      files,
+    },
+    target,
+    ...output,
+    byteLength: output.files.reduce((sum, { byteLength }) => sum + byteLength, 0),
+  };
+}
+
+/** Tensors named in one message; the rest is a count. */
+const NAMED = 8;
+
+function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: PlanSource): void {
+  const lossy = tensors.filter(({ fidelity }) => !isLossless(fidelity));
+  if (lossy.length === 0) return;
+  const named = lossy
+    .slice(0, NAMED)
+    .map(
+      ({ name, from, to, fidelity, reason }) =>
+        `${name} (${from} → ${to}: ${fidelity}${reason === undefined ? "" : `, ${reason}`})`,
+    );
+  const rest = lossy.length > NAMED ? ` and ${lossy.length - NAMED} more` : "";
+  const nearest = exactTargets(source);
+  throw new ConversionError(
+    `${lossy.length} of ${tensors.length} tensors cannot become ${target.text} exactly: ${named.join("; ")}${rest}`,
+    {
+      tensor: lossy[0]?.name,
+      hint:
+        nearest.length === 0
+          ? "Choose a target that holds the source's values, or leave out --exact."
+          : `These targets keep every packed weight: ${nearest.join(", ")}.`,
+    },
+  );
+}
+
+/** One line for each reason why packed weights change, and what would keep them. */
+function reasonNotes(tensors: readonly PlanTensor[], source: PlanSource): string[] {
+  const byReason = new Map<string, PlanTensor[]>();
+  for (const tensor of tensors) {
+    if (tensor.reason === undefined || isLossless(tensor.fidelity)) continue;
+    // the numbers of the reason differ from weight to weight
+    const key = `${tensor.fidelity} ${tensor.reason.replace(/-?\d+/g, "#")}`;
+    byReason.set(key, [...(byReason.get(key) ?? []), tensor]);
+  }
+  const notes = [...byReason.values()].map(
+    (group) =>
+      `${group.length} ${group.length === 1 ? "weight is" : "weights are"} ${group[0]?.fidelity} (${group[0]?.name}): ${group[0]?.reason}.`,
+  );
+  const nearest = notes.length === 0 ? [] : exactTargets(source);
+  return nearest.length === 0
+    ? notes
+    : [...notes, `Every packed weight keeps its values as ${nearest.join(", ")}.`];
+}

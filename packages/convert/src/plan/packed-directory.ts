@@ -1,0 +1,317 @@
+/** Plans directories of packed linear weights: GPTQ, AWQ, EXL2, compressed-tensors. */
+import { ConversionError, rowCount } from "@requant/core";
+import { type LinearPart, partByteLength } from "@requant/core/format";
+import type { Misfit } from "@requant/core/view";
+import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
+import { planSafetensorsFiles } from "./files/safetensors-file.ts";
+import { planSideFile } from "./files/side-file.ts";
+import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
+import { gridWay } from "./grid-way.ts";
+import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
+import type {
+  LayoutOffer,
+  LinearTarget,
+  PackedModule,
+  PlainLayout,
+  TargetConfig,
+  TargetSettings,
+  WeightRequest,
+} from "./linear-target.ts";
+import { refuseHalfPacked, refusePacked } from "./packed-sources.ts";
+import type { LeftOut, PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
+import { refuseGgufOptions } from "./refuse-options.ts";
+import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
+import { byName, fromText, planTensor } from "./way.ts";
+
+/** A linear format as the list of formats has it. Its sources are opened as safetensors. */
+export function linearFormat(target: LinearTarget): Format {
+  return {
+    name: target.name,
+    target: {
+      example: target.example,
+      allowed: target.allowed,
+      parse: target.parse,
+      needs: ({ settings }, { gguf, format, claims }): SourceNeeds => ({
+        blocks: gguf !== undefined && target.name !== "exl2",
+        // what is copied needs no new allocation
+        recipeErrors:
+          target.name === "exl2" &&
+          !(
+            format === "exl2" &&
+            claims.bits === settings["bits"] &&
+            (claims.headBits ?? 16) === settings["headBits"]
+          ),
+      }),
+      plan: (source, asked, options, like) => planLinear(target, source, asked, options, like),
+    },
+  };
+}
+
+/** A model under Hugging Face's names, with the files that belong to it as a float model. */
+interface HfDraft {
+  readonly weights: readonly WeightPlan[];
+  readonly files: readonly SideFileContent[];
+  readonly config: Readonly<Record<string, unknown>> | undefined;
+  readonly fileMetadata: Readonly<Record<string, string>>;
+  readonly leftOut: readonly LeftOut[];
+  readonly notes: readonly string[];
+}
+
+function draftOf(source: PlanSource, format: string): HfDraft {
+  if (source.gguf !== undefined) {
+    const made = ggufToHf(
+      { metadata: source.gguf.metadata, tensors: source.tensors },
+      { dtype: "F16", ...(source.smallTensors === undefined ? {} : { smallTensors: source.smallTensors }) },
+    );
+    return {
+      weights: made.tensors,
+      files: [...made.files],
+      config: undefined,
+      fileMetadata: { format: "pt" },
+      leftOut: made.leftOut,
+      notes: made.assumed,
+    };
+  }
+  if (source.hf === undefined) {
+    throw new ConversionError("there is no config.json to say how the weights are packed", {
+      path: source.name,
+      hint: "Give the Hugging Face directory.",
+    });
+  }
+  refusePacked(source);
+  refuseHalfPacked(source, format);
+  return {
+    weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
+    files: floatSideFiles(source, undefined),
+    config: source.hf.config,
+    fileMetadata: source.fileMetadata ?? { format: "pt" },
+    leftOut: [],
+    notes: [],
+  };
+}
+
+function planLinear(
+  target: LinearTarget,
+  source: PlanSource,
+  asked: Target,
+  options: PlanOptions,
+  like: PlanSource | undefined,
+): PlannedOutput {
+  refuseGgufOptions(options, like);
+  const draft = draftOf(source, target.name);
+  const sources = byName(source.tensors);
+  const sourceConfig = source.hf?.config["quantization_config"];
+  const requests = requestsOf(target, draft, sources);
+  const { settings, byModule } = target.arrange?.([...requests.values()], asked.settings, sourceConfig) ?? {
+    settings: asked.settings,
+  };
+  const packed: PackedModule[] = [];
+  const left = new Map<string, string>();
+  const tensors = draft.weights.map((weight): PlanTensor => {
+    const request = requests.get(weight.name);
+    if (request !== undefined) {
+      const made = packedTensor(target, settings, weight, request, sources, byModule?.get(request.module));
+      if (made.misfit === undefined) {
+        packed.push({ module: request.module, layout: made.linear.layout });
+        return made;
+      }
+      left.set(request.module, made.misfit.reason);
+    }
+    return planTensor({ ...weight, type: floatType(weight, sources, options.exact === true) }, sources);
+  });
+  if (packed.length === 0) throw nothingPacked(target, left);
+  const made = target.config({ settings, packed, left: [...left.keys()], sourceConfig });
+  return {
+    tensors,
+    files: [
+      ...planSafetensorsFiles(tensors, draft.fileMetadata, {
+        name: target.baseName,
+        shardSize: options.shardSize,
+        indexed: target.indexed,
+      }),
+      ...sideFiles(draft, made),
+    ],
+    leftOut: draft.leftOut,
+    notes: [...draft.notes, ...made.notes, ...leftNotes(left)],
+  };
+}
+
+function nothingPacked(target: LinearTarget, left: ReadonlyMap<string, string>): ConversionError {
+  const [module, reason] = [...left][0] ?? [];
+  return new ConversionError(
+    module === undefined
+      ? `there are no linear layers that ${target.name} could pack`
+      : `none of ${left.size} linear layers can be packed as ${target.name}: ${withoutStop(reason ?? "")}`,
+    { tensor: module },
+  );
+}
+
+/** Reasons that were error messages are sentences. */
+function withoutStop(text: string): string {
+  return text.replace(/\.$/, "");
+}
+
+function leftNotes(left: ReadonlyMap<string, string>): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const [module, reason] of left) byReason.set(reason, [...(byReason.get(reason) ?? []), module]);
+  return [...byReason].map(
+    ([reason, modules]) =>
+      `${modules.length === 1 ? "1 linear layer stays" : `${modules.length} linear layers stay`} in floats, the first is ${modules[0]}: ${withoutStop(reason)}.`,
+  );
+}
+
+/** Weights that the format packs: packed ones of the source, and linear layers of the decoder. */
+function requestsOf(
+  target: LinearTarget,
+  draft: HfDraft,
+  sources: ReadonlyMap<string, PlanSourceTensor>,
+): ReadonlyMap<string, WeightRequest> {
+  const requests = new Map<string, WeightRequest>();
+  for (const weight of draft.weights) {
+    const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
+    const wasPacked = stored.some(({ linear }) => linear !== undefined);
+    const packs = isHeadWeight(weight)
+      ? target.head === "always" || (target.head === "kept" && wasPacked)
+      : wasPacked || isLinearWeight(weight, draft.config);
+    if (!packs) continue;
+    if (stored.some(({ encoding }) => isIntegerEncoding(encoding))) continue;
+    const [rows = 0, columns = 0] = weight.shape;
+    const grids = isRowSelection(weight) ? stored.flatMap(({ grid }) => grid ?? []) : [];
+    const [only] = stored;
+    const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
+    const errors = only?.recipeErrors;
+    // of a fused or stacked tensor each weight has its share
+    const share = only === undefined ? 1 : rows / Math.max(1, rowCount(only.shape));
+    requests.set(weight.name, {
+      module: moduleOf(weight.name),
+      rows,
+      columns,
+      grids: grids.length === stored.length ? grids : [],
+      ...(whole && only?.linear !== undefined && only.layout !== undefined
+        ? { source: { format: only.linear.format, layout: only.layout } }
+        : {}),
+      ...(errors === undefined ? {} : { recipeErrors: errors.map((error) => error * share) }),
+    });
+  }
+  return requests;
+}
+
+type Packed =
+  | (PlanTensor & { readonly linear: PlanLinear; readonly misfit?: undefined })
+  | { readonly misfit: Misfit };
+
+function packedTensor(
+  target: LinearTarget,
+  settings: TargetSettings,
+  weight: WeightPlan,
+  request: WeightRequest,
+  sources: ReadonlyMap<string, PlanSourceTensor>,
+  own: PlainLayout | undefined,
+): Packed {
+  const offers = target.offers(request, settings, own);
+  if (!isOffers(offers)) return { misfit: offers };
+  const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
+  const { offer, ...way } = bestWay(target, offers, request, stored);
+  const parts = target.encoder(offer.layout).parts;
+  return {
+    name: weight.name,
+    shape: weight.shape,
+    from: fromText([...new Set(stored.map(({ encoding }) => encoding))]),
+    to: offer.label,
+    byteLength: parts.reduce((sum, part) => sum + partByteLength(part), 0),
+    inputs: weight.inputs,
+    linear: {
+      format: target.name,
+      layout: offer.layout,
+      module: request.module,
+      parts: parts.map(({ suffix, encoding, shape }): LinearPart => ({ suffix, encoding, shape })),
+    },
+    ...way,
+  };
+}
+
+function isOffers(offers: readonly LayoutOffer[] | Misfit): offers is readonly LayoutOffer[] {
+  return Array.isArray(offers);
+}
+
+type BestWay = Pick<PlanTensor, "fidelity" | "way" | "reason" | "hint"> & { readonly offer: LayoutOffer };
+
+/** Copied where it can be, else exact, else with its codes, else with new ones in the layout that was asked for. */
+function bestWay(
+  target: LinearTarget,
+  offers: readonly LayoutOffer[],
+  { grids, source }: WeightRequest,
+  stored: readonly PlanSourceTensor[],
+): BestWay {
+  const [facts] = grids;
+  if (source?.format === target.name && facts !== undefined) {
+    const same = offers.find(({ layout }) => target.sameStorage(source.layout, facts, layout));
+    if (same !== undefined) return { offer: same, fidelity: "copy" };
+  }
+  const ways = offers.map((offer) => ({
+    offer,
+    way:
+      offer.requirement === undefined || grids.length === 0 ? undefined : gridWay(grids, offer.requirement),
+  }));
+  const exact = ways.find(({ way }) => way?.fidelity === "exact");
+  if (exact !== undefined) return { offer: exact.offer, fidelity: "exact", way: "grid" };
+  const rounded = ways.find(({ way }) => way?.fidelity === "rounded");
+  const chosen = rounded ?? ways[0];
+  if (chosen === undefined) throw new ConversionError(`${target.name} offers no layout`);
+  const misfit = chosen.way !== undefined && chosen.way.fidelity !== "exact" ? chosen.way.misfit : undefined;
+  const why = misfit ?? whyNoGrid(target, stored);
+  return {
+    offer: chosen.offer,
+    ...(rounded === undefined ? { fidelity: "requantized" } : { fidelity: "rounded", way: "grid" }),
+    ...(why === undefined ? {} : { reason: why.reason }),
+    ...(why?.hint === undefined ? {} : { hint: why.hint }),
+  };
+}
+
+/** Floats have no codes to keep, which needs no words. */
+function whyNoGrid(target: LinearTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
+  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
+  if (target.name === "exl2") {
+    return {
+      reason:
+        "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code",
+    };
+  }
+  const { noGrid, encoding } = stored.find((tensor) => tensor.grid === undefined) ?? {};
+  return (
+    noGrid ??
+    (encoding === undefined ? undefined : { reason: `${encoding} does not store integers times a scale` })
+  );
+}
+
+/** What a weight that is not packed is stored as: what it is; packed and block types as floats. */
+function floatType(
+  weight: WeightPlan,
+  sources: ReadonlyMap<string, PlanSourceTensor>,
+  exact: boolean,
+): string {
+  const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
+  const encodings = [...new Set(stored.map(({ encoding }) => encoding))];
+  const [own] = encodings;
+  if (own !== undefined && encodings.length === 1 && (isFloatEncoding(own) || isIntegerEncoding(own)))
+    return own;
+  const half = stored.every(({ grid }) => grid?.rounding === "f16");
+  return exact && !half ? "F32" : "F16";
+}
+
+function sideFiles(draft: HfDraft, made: TargetConfig): PlannedOutput["files"] {
+  const files = draft.files.map(([name, content]) => {
+    if (name !== "config.json") return planSideFile(name, content);
+    const text = typeof content === "string" ? content : new TextDecoder().decode(content);
+    return planSideFile(
+      name,
+      editedConfig(text, (config) => {
+        config["quantization_config"] = made.config;
+        if (made.dtype !== undefined) config["dtype" in config ? "dtype" : "torch_dtype"] = made.dtype;
+      }),
+    );
+  });
+  return [...files, ...made.files.map(([name, text]) => planSideFile(name, text))];
+}

@@ -1,0 +1,46 @@
+import type { MetadataValue } from "@requant/core";
+import type { ImatrixOrigin } from "@requant/gguf";
+import type { Model } from "../model/model.ts";
+
+/** What the caller may choose about a conversion. What a target cannot use is refused, never ignored. */
+export interface PlanOptions {
+  /** Refuse whatever is neither copy nor exact. */
+  readonly exact?: boolean | undefined;
+  /** Name of the GGUF file that is made, without or with ".gguf"; for directories it is not used. */
+  readonly outputName?: string | undefined;
+  /** Largest size of one file in bytes; the output is split where it would grow larger. */
+  readonly shardSize?: number | undefined;
+  /** Keep the split of a split source (GGUF to GGUF). */
+  readonly keepSplit?: boolean | undefined;
+  /** The asked type for every tensor, no mix. */
+  readonly pure?: boolean | undefined;
+  /** Types for tensors whose name a regular expression matches; the first match wins. */
+  readonly tensorTypes?: readonly TensorTypeRule[] | undefined;
+  readonly outputTensorType?: string | undefined;
+  readonly tokenEmbeddingType?: string | undefined;
+  readonly leaveOutputTensor?: boolean | undefined;
+  /** Quantize weights that are quantized already. */
+  readonly allowRequantize?: boolean | undefined;
+  /** Layers to leave out, by number. */
+  readonly pruneLayers?: readonly number[] | undefined;
+  readonly imatrix?: PlanImatrix | undefined;
+  /** Make a LlamaForCausalLM of a checkpoint of another class with the same arithmetic. */
+  readonly llamafy?: boolean | undefined;
+  /** A GGUF whose metadata and tokenizer are taken over. */
+  readonly like?: Model | undefined;
+  /** Metadata keys that are set last. */
+  readonly set?: ReadonlyMap<string, MetadataValue> | undefined;
+  /** Stops the reads of planning. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An importance matrix: per source tensor the weights of its columns (of each expert), and where they are from. */
+export interface PlanImatrix {
+  readonly weights: ReadonlyMap<string, ArrayLike<number>>;
+  readonly origin?: ImatrixOrigin | undefined;
+}
+
+export interface TensorTypeRule {
+  readonly pattern: string;
+  readonly type: string;
+}

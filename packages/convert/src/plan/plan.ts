@@ -1,0 +1,250 @@
+import { type TensorInfo, UsageError } from "@requant/core";
+import { type LinearLayout, type LinearPart, misfitOf } from "@requant/core/format";
+import type { GridFacts, Misfit } from "@requant/core/view";
+import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
+import * as z from "zod/mini";
+import type { StoredLinear } from "../model/linear-weight.ts";
+import type { GgufFacts, ModelFile } from "../model/model.ts";
+import { type Fidelity, fidelities } from "./fidelity.ts";
+import type { PlainLayout } from "./linear-target.ts";
+import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
+
+/** What a conversion makes: a format and its settings. Plain JSON. */
+export interface Target {
+  /** The word before the colon: "gguf". */
+  readonly format: string;
+  /** As the format's `parse` made them: `{ type: "Q4_K_M" }`. */
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** Canonical spelling: "gguf:q4_k_m". */
+  readonly text: string;
+}
+
+/** How one tensor of the output is made. */
+export interface PlanTensor {
+  /** In the output. */
+  readonly name: string;
+  /** Row-major, outermost first. */
+  readonly shape: readonly number[];
+  /** Encoding of the source; several are joined with "+". */
+  readonly from: string;
+  readonly to: string;
+  readonly fidelity: Fidelity;
+  /** In the output. */
+  readonly byteLength: number;
+  /** Where its rows come from. */
+  readonly inputs: readonly WeightInput[];
+  /** The entry of the importance matrix that it is quantized with; the run is given the matrix again. */
+  readonly importance?: string | undefined;
+  /** "grid": the packed integers are moved, no weight becomes a float on the way. */
+  readonly way?: "grid" | undefined;
+  /** Set for a weight that the output stores as several tensors. */
+  readonly linear?: PlanLinear | undefined;
+  /** Set where the values first go through another layout and back: what fake quantization makes. */
+  readonly through?: PlanThrough | undefined;
+  /** Why it is neither copied nor exact, for people. */
+  readonly reason?: string | undefined;
+  /** What would keep its values. */
+  readonly hint?: string | undefined;
+}
+
+/** A packed weight of the output. */
+export interface PlanLinear {
+  /** A name of the list of formats: "gptq". */
+  readonly format: string;
+  /** The format's own layout. */
+  readonly layout: PlainLayout;
+  /** Stored tensors, named in the file `<module>.<suffix>`. */
+  readonly module: string;
+  readonly parts: readonly LinearPart[];
+}
+
+/** The layout that values go through: a block type, or a packed weight. */
+export type PlanThrough =
+  | { readonly kind: "blocks"; readonly to: string; readonly importance?: string | undefined }
+  | { readonly kind: "packed"; readonly to: string; readonly weight: PlanLinear };
+
+/** One output file, an independent job: it needs the source and this plan, and nothing that another file's job makes. */
+export type PlanFile =
+  | {
+      readonly kind: "gguf";
+      readonly name: string;
+      readonly byteLength: number;
+      readonly alignment: number;
+      readonly metadata: JsonMetadata;
+      /** Indices into the plan's tensors, in file order. */
+      readonly tensors: readonly number[];
+    }
+  | {
+      readonly kind: "safetensors";
+      readonly name: string;
+      readonly byteLength: number;
+      readonly metadata: Readonly<Record<string, string>>;
+      readonly tensors: readonly number[];
+    }
+  | { readonly kind: "text"; readonly name: string; readonly byteLength: number; readonly text: string }
+  | { readonly kind: "bytes"; readonly name: string; readonly byteLength: number; readonly base64: string };
+
+/** A tensor of the source that the output does not have. */
+export interface LeftOut {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** Everything a conversion will do, as plain JSON. */
+export interface Plan {
+  readonly version: 1;
+  readonly source: {
+    readonly name: string;
+    readonly format: string;
+    readonly variant: string;
+    readonly architecture?: string | undefined;
+    readonly tensorCount: number;
+    readonly parameterCount: number;
+    /** Compared with the model before a run: a plan fits only the model it was made for. */
+    readonly files: readonly ModelFile[];
+  };
+  readonly target: Target;
+  readonly tensors: readonly PlanTensor[];
+  readonly files: readonly PlanFile[];
+  readonly leftOut: readonly LeftOut[];
+  /** What a reader should know: values that were assumed, facts that the target cannot hold. */
+  readonly notes: readonly string[];
+  /** Of all output files. */
+  readonly byteLength: number;
+}
+
+const countSchema = z.int().check(z.nonnegative());
+const modelFileSchema = z.object({ name: z.string(), byteLength: countSchema });
+
+const fileSchema: z.ZodMiniType<PlanFile> = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("gguf"),
+    name: z.string(),
+    byteLength: countSchema,
+    alignment: z.int().check(z.positive()),
+    metadata: jsonMetadataSchema,
+    tensors: z.array(countSchema),
+  }),
+  z.object({
+    kind: z.literal("safetensors"),
+    name: z.string(),
+    byteLength: countSchema,
+    metadata: z.record(z.string(), z.string()),
+    tensors: z.array(countSchema),
+  }),
+  z.object({ kind: z.literal("text"), name: z.string(), byteLength: countSchema, text: z.string() }),
+  z.object({ kind: z.literal("bytes"), name: z.string(), byteLength: countSchema, base64: z.string() }),
+]);
+
+const linearSchema: z.ZodMiniType<PlanLinear> = z.object({
+  format: z.string(),
+  layout: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  module: z.string(),
+  parts: z.array(
+    z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).check(z.maxLength(4)) }),
+  ),
+});
+
+const throughSchema: z.ZodMiniType<PlanThrough> = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("blocks"), to: z.string(), importance: z.optional(z.string()) }),
+  z.object({ kind: z.literal("packed"), to: z.string(), weight: linearSchema }),
+]);
+
+const planSchema: z.ZodMiniType<Plan> = z.object({
+  version: z.literal(1),
+  source: z.object({
+    name: z.string(),
+    format: z.string(),
+    variant: z.string(),
+    architecture: z.optional(z.string()),
+    tensorCount: countSchema,
+    parameterCount: countSchema,
+    files: z.array(modelFileSchema),
+  }),
+  target: z.object({
+    format: z.string(),
+    settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    text: z.string(),
+  }),
+  tensors: z.array(
+    z.object({
+      name: z.string(),
+      shape: z.array(countSchema).check(z.maxLength(8)),
+      from: z.string(),
+      to: z.string(),
+      fidelity: z.enum(fidelities as [Fidelity, ...Fidelity[]]),
+      byteLength: countSchema,
+      inputs: z.array(weightInputSchema).check(z.minLength(1)),
+      importance: z.optional(z.string()),
+      way: z.optional(z.literal("grid")),
+      linear: z.optional(linearSchema),
+      through: z.optional(throughSchema),
+      reason: z.optional(z.string()),
+      hint: z.optional(z.string()),
+    }),
+  ),
+  files: z.array(fileSchema),
+  leftOut: z.array(z.object({ name: z.string(), reason: z.string() })),
+  notes: z.array(z.string()),
+  byteLength: countSchema,
+});
+
+/** Checks a plan that was stored or sent. @throws UsageError naming the first fault. */
+export function parsePlan(json: unknown): Plan {
+  const result = planSchema.safeParse(json);
+  if (!result.success) {
+    const [first] = result.error.issues;
+    throw new UsageError(`this is not a conversion plan: ${misfitOf(first ? [first] : [], json)}`);
+  }
+  const plan = result.data;
+  for (const file of plan.files) {
+    if ("tensors" in file && file.tensors.some((index) => index >= plan.tensors.length)) {
+      throw new UsageError(`the plan's file ${file.name} names a tensor that the plan does not have`);
+    }
+  }
+  return plan;
+}
+
+/** A tensor of the source, with the facts of its grid where it has one. */
+export interface PlanSourceTensor extends TensorInfo {
+  /** Set where several stored tensors make the weight. */
+  readonly linear?: StoredLinear | undefined;
+  /** Of a linear weight: as the format's own layout says. */
+  readonly layout?: LinearLayout | undefined;
+  /** What decides whether another layout holds its integers. */
+  readonly grid?: GridFacts | undefined;
+  /** The float type that holds its values, where they were looked at. */
+  readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
+  /** Why blocks that were looked at are no grid. */
+  readonly noGrid?: Misfit | undefined;
+  /** Of the bias of a packed weight: every value is 0. */
+  readonly zero?: boolean | undefined;
+  /** What each EXL2 recipe would cost, where it was looked at. */
+  readonly recipeErrors?: readonly number[] | undefined;
+}
+
+/** The facts that planning needs: headers, side files and the small parts of linear weights. */
+export interface PlanSource {
+  readonly name: string;
+  readonly format: string;
+  readonly variant: string;
+  readonly naming: "gguf" | "hf";
+  readonly architecture: string | undefined;
+  readonly files: readonly ModelFile[];
+  readonly tensors: readonly PlanSourceTensor[];
+  /** As the files hold them: linear weights stand here as their parts. */
+  readonly storedTensors: readonly TensorInfo[];
+  readonly gguf: GgufFacts | undefined;
+  readonly hf: HfFiles | undefined;
+  /** Contents of a directory's other files, by name. */
+  readonly sideFiles?: ReadonlyMap<string, Uint8Array> | undefined;
+  /** `__metadata__` of safetensors. */
+  readonly fileMetadata?: Readonly<Record<string, string>> | undefined;
+  /** Values of the small tensors of a GGUF that a config is read from: rope factors. */
+  readonly smallTensors?: ReadonlyMap<string, Float32Array> | undefined;
+}
+
+/** The names of the jobs that a plan splits into: one per output file, runnable in any order and anywhere. */
+export function planJobs(plan: Plan): string[] {
+  return plan.files.map(({ name }) => name);
+}

@@ -1,0 +1,139 @@
+/**
+ * Headers and small parts cannot tell everything. The norms of a bf16 checkpoint stand in a GGUF as F32 and fit into bf16
+ * again; the codes of a group may use less than the range that its zero point allows. Where it is cheap to see, the
+ * values are looked at before a plan calls a weight rounded or requantized.
+ */
+import { ConversionError, elementCount } from "@requant/core";
+import { fitGrid, type GridRequirement } from "@requant/core/view";
+import { gridTypes } from "@requant/gguf";
+import { isRowSelection, openWeight, plannedSources, type WeightInput } from "@requant/models";
+import type { Model } from "../model/model.ts";
+import { weightSource } from "../model/weight-source.ts";
+import { errorMeter } from "../run/error-meter.ts";
+import { gridRows } from "../run/grid-rows.ts";
+import { tensorBytes } from "../run/weights.ts";
+import { linearTargetByName } from "./linear-targets.ts";
+import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
+
+/** Weights of a tensor that is looked at in any case: norms and biases. */
+const SMALL = 256 * 1024;
+const BAND_BYTE_LENGTH = 1024 * 1024;
+
+export interface ProveOptions {
+  /** Look at tensors of any size, not only at small ones: before `exact` refuses them. */
+  readonly all: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The plan with `exact` for every tensor whose values turn out to come back unchanged. */
+export async function proveExact(
+  plan: Plan,
+  model: Model,
+  source: PlanSource,
+  options: ProveOptions,
+): Promise<Plan> {
+  const grids = new Set(
+    source.tensors.flatMap(({ name, grid, encoding }) =>
+      grid?.storedOffsets === "integer" || gridTypes.some((type) => type.name === encoding) ? [name] : [],
+    ),
+  );
+  const tensors: PlanTensor[] = [];
+  for (const tensor of plan.tensors) {
+    if (isCandidate(tensor, options.all) && (await comesBack(tensor, model, options.signal))) {
+      tensors.push({ ...withoutReason(tensor), fidelity: "exact" });
+    } else if (isGridCandidate(tensor, grids) && (await fits(tensor, model, options.signal))) {
+      tensors.push({ ...withoutReason(tensor), fidelity: "exact", way: "grid" });
+    } else tensors.push(tensor);
+  }
+  return { ...plan, tensors };
+}
+
+function withoutReason(tensor: PlanTensor): PlanTensor {
+  const { reason: _reason, hint: _hint, ...rest } = tensor;
+  return rest;
+}
+
+function isCandidate({ fidelity, shape, inputs, linear, way }: PlanTensor, all: boolean): boolean {
+  // what moves on its integers was judged by their facts
+  if (linear !== undefined || way !== undefined) return false;
+  const rounds = fidelity === "rounded" || (all && fidelity === "float");
+  return rounds && (all || elementCount(shape) <= SMALL) && shiftOf(inputs) !== undefined;
+}
+
+/** What norms stored as x + 1 are moved by; 0 where nothing is, undefined for maps that no sum undoes. */
+function shiftOf(inputs: readonly WeightInput[]): number | undefined {
+  const shifts = inputs.map((input) => {
+    if ("join" in input && shiftOf(input.join) !== 0) return undefined;
+    if (!("map" in input) || input.map === undefined) return 0;
+    return { "add-one": 1, "subtract-one": -1, "negative-exp": undefined, "log-negative": undefined }[
+      input.map
+    ];
+  });
+  return shifts.every((shift) => shift === shifts[0]) ? shifts[0] : undefined;
+}
+
+/** Every sum x ± 1 is an f32 that leads back to x: true of norms but for the tiniest numbers. */
+async function sumsAreExact(tensor: PlanTensor, model: Model, shift: number): Promise<boolean> {
+  const source = weightSource(model);
+  const unmapped = tensor.inputs.map((input) => {
+    if (!("map" in input)) return input;
+    const { map: _map, ...rest } = input;
+    return rest;
+  });
+  const count = elementCount(tensor.shape);
+  const before = new Float32Array(count);
+  const after = new Float32Array(count);
+  const rows = count / Math.max(1, tensor.shape.at(-1) ?? 1);
+  await openWeight({ ...tensor, inputs: unmapped }, source).readRows(0, rows, before);
+  await openWeight(tensor, source).readRows(0, rows, after);
+  return before.every((value, i) => (after[i] ?? Number.NaN) - shift === value);
+}
+
+/** Encodes until the first value that differs; where values are moved, looks at the sums first. */
+async function comesBack(
+  tensor: PlanTensor,
+  model: Model,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const shift = shiftOf(tensor.inputs);
+  if (shift === undefined || (shift !== 0 && !(await sumsAreExact(tensor, model, shift)))) return false;
+  const meter = errorMeter();
+  for await (const _ of tensorBytes(model, tensor, { bandByteLength: BAND_BYTE_LENGTH, signal }, meter)) {
+    if (meter.sums().maxAbsError > 0) return false;
+  }
+  return true;
+}
+
+function isGridCandidate(tensor: PlanTensor, grids: ReadonlySet<string>): boolean {
+  if (tensor.fidelity !== "requantized" || tensor.importance !== undefined || !isRowSelection(tensor))
+    return false;
+  return requirementOf(tensor) !== undefined && plannedSources(tensor).every((name) => grids.has(name));
+}
+
+function requirementOf({ linear, to }: PlanTensor): GridRequirement | undefined {
+  if (linear !== undefined) return linearTargetByName(linear.format).encoder(linear.layout).requirement;
+  return gridTypes.find(({ name }) => name === to)?.requirement;
+}
+
+/** Looks at codes until the first group that the layout cannot hold, which is nearly always in the first rows. */
+async function fits(tensor: PlanTensor, model: Model, signal: AbortSignal | undefined): Promise<boolean> {
+  const requirement = requirementOf(tensor);
+  if (requirement === undefined) return false;
+  const columns = tensor.shape.at(-1) ?? 1;
+  const rows = elementCount(tensor.shape) / columns;
+  const step = Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * columns)));
+  const source = gridRows(model, tensor);
+  for (let row = 0, end = Math.min(8, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
+    signal?.throwIfAborted();
+    const bands = await source.read(row, end).catch(noGrid);
+    if (bands === undefined) return false;
+    for (const { grid } of bands) if (fitGrid(grid, requirement).grid === undefined) return false;
+  }
+  return true;
+}
+
+/** Blocks with minimums of their own, as most K-quants have. */
+function noGrid(error: unknown): undefined {
+  if (!(error instanceof ConversionError)) throw error;
+  return undefined;
+}

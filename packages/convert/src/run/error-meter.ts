@@ -1,0 +1,91 @@
+import { kernelAddress } from "@requant/core/kernels";
+import { kernels } from "../model/kernels.ts";
+
+/** What encoding did to values, in doubles. Sums of bands add up, in the order of the bands. */
+export interface ErrorSums {
+  /** Sum of the squared differences. */
+  readonly noise: number;
+  readonly maxAbsError: number;
+}
+
+export interface ErrorMeter {
+  /** The next values and what they became, as many of each. */
+  add(expected: Float32Array, found: Float32Array): void;
+  sums(): ErrorSums;
+}
+
+/** Values in the kernels' memory are compared there, others here, with the same result. */
+export function errorMeter(): ErrorMeter {
+  let noise = 0;
+  let maxAbsError = 0;
+  return {
+    add(expected, found) {
+      const counted = compared(expected, found);
+      const sums = isOrdinary(counted) ? counted : comparedInDoubles(expected, found);
+      noise += sums.noise;
+      maxAbsError = Math.max(maxAbsError, sums.maxAbsError);
+    },
+    sums: () => ({ noise, maxAbsError }),
+  };
+}
+
+function compared(expected: Float32Array, found: Float32Array): ErrorSums {
+  const [a, b] = [kernelAddress(expected), kernelAddress(found)];
+  const kernel = a === undefined || b === undefined ? undefined : kernels.kernel("addSquaredErrors");
+  if (a === undefined || b === undefined || kernel === undefined) return comparedHere(expected, found);
+  const noise = kernel(a, b, expected.length);
+  return { noise, maxAbsError: kernels.kernel("largestError")?.() ?? 0 };
+}
+
+/** Where f32 holds the squares and their sums, but for what is too small to count beside the largest. */
+function isOrdinary({ noise, maxAbsError }: ErrorSums): boolean {
+  if (noise === 0) return maxAbsError === 0;
+  return noise > 0 && maxAbsError > 2 ** -40 && maxAbsError < 2 ** 55;
+}
+
+/** Values of which each place of eight has its squares added in f32, before the sums go on in doubles. */
+const RUN = 128;
+
+/** Differences, their squares and short sums of those are rounded to f32: 16 squares, and that of two places of eight. */
+export function comparedHere(expected: Float32Array, found: Float32Array): ErrorSums {
+  const { length } = expected;
+  const end = length - (length % 8);
+  const squares = new Float32Array(8);
+  const sums = new Float64Array(4);
+  let most = 0;
+  for (let start = 0; start < end; start += RUN) {
+    squares.fill(0);
+    const runEnd = Math.min(start + RUN, end);
+    for (let i = start; i < runEnd; i++) {
+      const error = Math.fround(expected[i]! - found[i]!);
+      squares[i % 8]! += Math.fround(error * error);
+      most = Math.max(most, Math.abs(error));
+    }
+    for (let lane = 0; lane < 4; lane++) sums[lane]! += Math.fround(squares[lane]! + squares[lane + 4]!);
+  }
+  let rest = 0;
+  for (let i = end; i < length; i++) {
+    const error = Math.fround(expected[i]! - found[i]!);
+    rest += Math.fround(error * error);
+    most = Math.max(most, Math.abs(error));
+  }
+  return { noise: sums[0]! + sums[2]! + (sums[1]! + sums[3]!) + rest, maxAbsError: most };
+}
+
+/**
+ * For very small or very large differences, and where NaNs and infinities are among the values: the same on both sides is no
+ * error, on one side the largest there is.
+ */
+function comparedInDoubles(expected: Float32Array, found: Float32Array): ErrorSums {
+  let noise = 0;
+  let maxAbsError = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const [a, b] = [expected[i]!, found[i]!];
+    if (a === b || (Number.isNaN(a) && Number.isNaN(b))) continue;
+    const error = Math.abs(a - b);
+    const size = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+    noise += size * size;
+    maxAbsError = Math.max(maxAbsError, size);
+  }
+  return { noise, maxAbsError };
+}

@@ -1,0 +1,95 @@
+import { IoError, type ReadStore, UsageError, type WriteStore } from "@requant/core";
+import type { Model } from "../model/model.ts";
+import type { Plan } from "../plan/plan.ts";
+
+/** A folder that is written to and read back from. */
+export interface OutputStore extends ReadStore, WriteStore {}
+
+function withoutTrailingSlash(path: string): string {
+  return path.replace(/[/\\]+$/, "");
+}
+
+function joinPath(folder: string, file: string): string {
+  return `${withoutTrailingSlash(folder)}/${file}`;
+}
+
+/**
+ * Refuses an output that is a file of the source, or that lies in the source's folder when that folder is the model.
+ * Paths are compared as the stores name them, and by their true places where both stores know these: a link is no way
+ * around.
+ * @throws UsageError
+ */
+export async function refuseOverlap(
+  model: Model,
+  output: OutputStore,
+  files: readonly string[],
+): Promise<void> {
+  refuseClash({
+    source: model.name,
+    sourceFiles: model.files.map(({ name }) => joinPath(model.folder, name)),
+    output: output.name,
+    outputFiles: files.map((name) => joinPath(output.name, name)),
+  });
+  const { origin } = model;
+  const placeOf = origin?.store.realPath?.bind(origin.store);
+  const outputPlaceOf = output.realPath?.bind(output);
+  if (placeOf === undefined || outputPlaceOf === undefined) return;
+  refuseClash({
+    source: await placeOf(origin?.file),
+    sourceFiles: await Promise.all(model.files.map(({ name }) => placeOf(name))),
+    output: await outputPlaceOf(),
+    outputFiles: await Promise.all(files.map((name) => outputPlaceOf(name))),
+  });
+}
+
+interface Places {
+  readonly source: string;
+  readonly sourceFiles: readonly string[];
+  readonly output: string;
+  readonly outputFiles: readonly string[];
+}
+
+function refuseClash({ source, sourceFiles, output, outputFiles }: Places): void {
+  const [inner, outer] = [withoutTrailingSlash(output), withoutTrailingSlash(source)];
+  if (inner === outer || inner.startsWith(`${outer}/`) || inner.startsWith(`${outer}\\`)) {
+    throw new UsageError("the output lies inside the source", {
+      path: output,
+      hint: "Choose a folder outside the source model.",
+    });
+  }
+  const written = new Set(outputFiles);
+  const clash = sourceFiles.find((path) => written.has(path));
+  if (clash !== undefined) {
+    throw new UsageError("the output is a file of the source", {
+      path: clash,
+      hint: "Choose another name for the output.",
+    });
+  }
+}
+
+/** The names of output files that are there already. */
+export async function existingFiles(output: OutputStore, files: Plan["files"]): Promise<string[]> {
+  const existing: string[] = [];
+  for (const { name } of files) {
+    const found = await output.open(name);
+    if (found === undefined) continue;
+    await found.close();
+    existing.push(name);
+  }
+  return existing;
+}
+
+export function outputExists(output: OutputStore, name: string, found?: string): IoError {
+  return new IoError(`the output exists already${found === undefined ? "" : `, and ${found}`}`, {
+    path: joinPath(output.name, name),
+    hint: "Choose another name, or allow overwriting.",
+  });
+}
+
+export function lost(path: string, tensor?: string): IoError {
+  return new IoError("what was read back is not what was written", {
+    path,
+    tensor,
+    hint: "The disk or the network file system lost data: write to another one.",
+  });
+}

@@ -1,0 +1,158 @@
+/** All stored parts of one packed weight of the output. */
+import { ConversionError, UsageError } from "@requant/core";
+import { allocateParts, type LinearWeight } from "@requant/core/format";
+import { dequantizeGrid, type Grid, stackGrids } from "@requant/core/view";
+import { openWeight } from "@requant/models";
+import type { Model } from "../model/model.ts";
+import { type BandOptions, weightSource } from "../model/weight-source.ts";
+import type { WeightEncoder } from "../plan/linear-target.ts";
+import { linearTargetByName } from "../plan/linear-targets.ts";
+import type { PlanLinear, PlanTensor } from "../plan/plan.ts";
+import { type Comparison, comparer } from "./comparison.ts";
+import { gridRows } from "./grid-rows.ts";
+
+export interface PackedWeight {
+  /** By suffix. */
+  readonly bytes: Record<string, Uint8Array>;
+  /** For what is neither copied nor exact. */
+  readonly measured: Comparison | undefined;
+}
+
+/** A weight packed from floats and opened again. */
+export async function packedRoundTrip(
+  model: Model,
+  task: Pick<PlanTensor, "name" | "shape" | "inputs">,
+  weight: PlanLinear,
+  options: BandOptions,
+): Promise<LinearWeight> {
+  const { module, layout, format } = weight;
+  const encoder = linearTargetByName(format).encoder(layout);
+  const [rows = 0, columns = 0] = task.shape;
+  const floats = openWeight(task, weightSource(model));
+  if (encoder.packWhole !== undefined) {
+    const values = new Float32Array(rows * columns);
+    await floats.readRows(0, rows, values);
+    return encoder.open(encoder.packWhole(values));
+  }
+  const bytes = allocateParts(encoder.parts);
+  for (const { start, end } of bandsOf(rows, columns, encoder.rowMultiple, options.bandByteLength)) {
+    options.signal?.throwIfAborted();
+    const values = new Float32Array((end - start) * columns);
+    await floats.readRows(start, end, values);
+    encoder.fromGrid(quantized(encoder, values, end - start, module), start, bytes);
+  }
+  return encoder.open(bytes);
+}
+
+type Bands = Iterable<{ readonly start: number; readonly end: number }>;
+
+/** Bands that begin where the encoder can begin. */
+function* bandsOf(rows: number, columns: number, multiple: number, bandByteLength: number): Bands {
+  const most = Math.floor(bandByteLength / (4 * columns));
+  const step = Math.max(multiple, most - (most % multiple));
+  for (let start = 0; start < rows; start += step) yield { start, end: Math.min(start + step, rows) };
+}
+
+/**
+ * Packs one weight. Held at a time: its parts, and one band of rows; for EXL2, which looks at all rows before it chooses a
+ * scale, the whole weight as f32.
+ */
+export async function packedWeight(
+  model: Model,
+  task: PlanTensor,
+  options: BandOptions,
+): Promise<PackedWeight> {
+  const { linear, shape } = task;
+  if (linear === undefined)
+    throw new UsageError("the plan does not say how to pack the weight", { tensor: task.name });
+  if (task.fidelity === "copy") return { bytes: await copiedParts(model, task), measured: undefined };
+  const encoder = linearTargetByName(linear.format).encoder(linear.layout);
+  const [rows = 0, columns = 0] = shape;
+  const bands = [...bandsOf(rows, columns, encoder.rowMultiple, options.bandByteLength)];
+  if (encoder.packWhole !== undefined) return packedWhole(model, task, encoder, bands, options);
+  const bytes = allocateParts(encoder.parts);
+  const measure = task.fidelity === "exact" ? undefined : comparer();
+  const floats = openWeight(task, weightSource(model));
+  const grids = task.way === "grid" ? gridRows(model, task) : undefined;
+  // where decoding gives the grid back, comparing needs no second pass
+  const inPlace = measure !== undefined && grids === undefined && encoder.storesGridExactly;
+  for (const { start, end } of bands) {
+    options.signal?.throwIfAborted();
+    let grid: Grid;
+    if (grids === undefined) {
+      const values = new Float32Array((end - start) * columns);
+      await floats.readRows(start, end, values);
+      grid = quantized(encoder, values, end - start, task.name);
+      if (inPlace) {
+        const decoded = new Float32Array(values.length);
+        dequantizeGrid(grid, decoded);
+        measure.add(values, decoded);
+      }
+    } else grid = stackGrids((await grids.read(start, end)).map((band) => band.grid));
+    encoder.fromGrid(grid, start, bytes);
+  }
+  if (measure === undefined) return { bytes, measured: undefined };
+  if (inPlace) return { bytes, measured: measure.result() };
+  return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
+}
+
+/** The codec knows rows and groups; whose they are, only we do. */
+function quantized(encoder: WeightEncoder, values: Float32Array, rows: number, tensor: string): Grid {
+  try {
+    return encoder.quantize(values, rows);
+  } catch (error) {
+    if (!(error instanceof ConversionError) || error.tensor !== undefined) throw error;
+    throw new ConversionError(error.message, { tensor, hint: error.hint, cause: error });
+  }
+}
+
+async function copiedParts(model: Model, task: PlanTensor): Promise<Record<string, Uint8Array>> {
+  const [input] = task.inputs;
+  const source = input !== undefined && "tensor" in input ? model.tensor(input.tensor).linear : undefined;
+  const bytes: Record<string, Uint8Array> = {};
+  for (const { suffix } of task.linear?.parts ?? []) {
+    const part = source?.parts.find((candidate) => candidate.suffix === suffix);
+    if (part === undefined) {
+      throw new UsageError(`the source has no part ${suffix} to copy`, { tensor: task.name });
+    }
+    bytes[suffix] = await model.readBytes(part.name, 0, part.byteLength);
+  }
+  return bytes;
+}
+
+async function packedWhole(
+  model: Model,
+  task: PlanTensor,
+  encoder: WeightEncoder,
+  bands: Bands,
+  options: BandOptions,
+): Promise<PackedWeight> {
+  const [rows = 0, columns = 0] = task.shape;
+  const values = new Float32Array(rows * columns);
+  await openWeight(task, weightSource(model)).readRows(0, rows, values);
+  const bytes = { ...encoder.packWhole?.(values) };
+  return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
+}
+
+/** What was packed, decoded again, next to the source. */
+async function compared(
+  model: Model,
+  task: PlanTensor,
+  encoder: WeightEncoder,
+  bytes: Record<string, Uint8Array>,
+  bands: Bands,
+  options: BandOptions,
+): Promise<Comparison> {
+  const measure = comparer();
+  const weight = encoder.open(bytes);
+  const floats = openWeight(task, weightSource(model));
+  for (const { start, end } of bands) {
+    options.signal?.throwIfAborted();
+    const values = new Float32Array((end - start) * weight.columns);
+    const decoded = new Float32Array(values.length);
+    await floats.readRows(start, end, values);
+    weight.dequantize(start, end, decoded);
+    measure.add(values, decoded);
+  }
+  return measure.result();
+}

@@ -1,0 +1,162 @@
+import { UsageError } from "@requant/core";
+import { plannedSources } from "@requant/models";
+import type { Model } from "../model/model.ts";
+import type { PlanTensor } from "../plan/plan.ts";
+import type { BandMaker, ColumnImportance } from "./bands.ts";
+import { checksum } from "./checksum.ts";
+import { type ErrorSums, errorMeter } from "./error-meter.ts";
+import { packedWeight } from "./pack-weight.ts";
+import type { Job, Piece, PieceResult } from "./pieces.ts";
+import { bandMaker, importanceName, isMeasured } from "./weights.ts";
+import { WorkArea, type WorkSizes } from "./work-area.ts";
+
+/** Takes the bytes of a piece, which are valid until the promise resolves. */
+export type Deliver = (piece: Piece, bytes: Uint8Array) => Promise<void>;
+
+/** Fills `target` with what lies where a piece belongs. */
+export type ReadBack = (piece: Piece, target: Uint8Array) => Promise<void>;
+
+export interface PieceMakerOptions {
+  /** By their index in the plan. */
+  readonly tensors: ReadonlyMap<number, PlanTensor>;
+  /** Columns of the importance matrix by the entry that a tensor names. */
+  readonly importance: ReadonlyMap<string, ColumnImportance>;
+  readonly sizes: WorkSizes;
+  /** f32 bytes of one band, where a weight is read in bands only to be made whole. */
+  readonly bandByteLength: number;
+  /** Jobs at the same time: while one computes, another waits for its disk. */
+  readonly places: number;
+}
+
+/** Brings a piece where it belongs, and tells what is known of it. */
+type Bringer = (piece: Piece, bytes: Uint8Array, sums: ErrorSums) => Promise<PieceResult>;
+
+const noError: ErrorSums = { noise: 0, maxAbsError: 0 };
+
+/** Makers kept for tensors that several jobs are about. */
+const KEPT_MAKERS = 8;
+
+/** Makes pieces in this thread. */
+export class PieceMaker {
+  private readonly areas: WorkArea[];
+  private readonly waiting: ((area: WorkArea) => void)[] = [];
+  private readonly makers = new Map<number, BandMaker>();
+  private readonly model: Model;
+  private readonly options: PieceMakerOptions;
+  private readonly giveBackWeights: () => void;
+
+  constructor(model: Model, options: PieceMakerOptions) {
+    this.model = model;
+    this.options = options;
+    this.areas = Array.from({ length: options.places }, () => new WorkArea(options.sizes));
+    this.giveBackWeights = model.reserve(new Set([...options.tensors.values()].flatMap(plannedSources)));
+  }
+
+  async make(job: Job, deliver: Deliver, signal?: AbortSignal): Promise<PieceResult[]> {
+    const tensor = this.options.tensors.get(job.tensor);
+    if (tensor === undefined) throw new UsageError(`there is no tensor ${job.tensor} in the plan`);
+    const area = await this.takeArea();
+    try {
+      const bringer: Bringer = async (piece, bytes, sums) => {
+        signal?.throwIfAborted();
+        const sum = checksum(bytes);
+        await deliver(piece, bytes);
+        return { checksum: sum, ...sums };
+      };
+      return tensor.linear === undefined
+        ? await this.makeBands(job, tensor, area, bringer)
+        : await this.makeParts(job, tensor, area, bringer, signal);
+    } finally {
+      this.giveBack(area);
+    }
+  }
+
+  private async makeBands(
+    job: Job,
+    tensor: PlanTensor,
+    area: WorkArea,
+    bring: Bringer,
+  ): Promise<PieceResult[]> {
+    const maker = this.makerOf(job.tensor, tensor);
+    const results: PieceResult[] = [];
+    for (const piece of job.pieces) {
+      const meter = isMeasured(tensor) ? errorMeter() : undefined;
+      const bytes = await maker.make(piece.band, area, meter);
+      results.push(await bring(piece, bytes, meter?.sums() ?? noError));
+    }
+    return results;
+  }
+
+  /** A packed weight is made whole, then its parts are brought away. */
+  private async makeParts(
+    job: Job,
+    tensor: PlanTensor,
+    area: WorkArea,
+    bring: Bringer,
+    signal: AbortSignal | undefined,
+  ): Promise<PieceResult[]> {
+    const { bandByteLength } = this.options;
+    const { bytes: parts, measured } = await packedWeight(this.model, tensor, { bandByteLength, signal });
+    const sums: ErrorSums =
+      measured === undefined
+        ? noError
+        : { noise: measured.rmse ** 2 * measured.count, maxAbsError: measured.maxAbsError };
+    const results: PieceResult[] = [];
+    for (const piece of job.pieces) {
+      const { start, end } = piece.band;
+      area.bytes("out", 0, end - start).set(parts[piece.part ?? ""]?.subarray(start, end) ?? []);
+      // the error of the whole weight is told once: with its first byte
+      const isFirst = piece.part === tensor.linear?.parts[0]?.suffix && start === 0;
+      results.push(await bring(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError));
+    }
+    return results;
+  }
+
+  /** Checksums of what lies where the pieces belong. */
+  async read(pieces: readonly Piece[], readBack: ReadBack): Promise<string[]> {
+    const area = await this.takeArea();
+    try {
+      const sums: string[] = [];
+      for (const piece of pieces) {
+        await readBack(piece, area.bytes("out", 0, piece.byteLength));
+        sums.push(checksum(area.bytes("out", 0, piece.byteLength)));
+      }
+      return sums;
+    } finally {
+      this.giveBack(area);
+    }
+  }
+
+  /** Gives the memory back. All jobs must be done. */
+  close(): void {
+    for (const area of this.areas) area.release();
+    this.giveBackWeights();
+  }
+
+  private makerOf(index: number, tensor: PlanTensor): BandMaker {
+    const known = this.makers.get(index);
+    if (known !== undefined) return known;
+    const name = importanceName(tensor);
+    const entry = name === undefined ? undefined : this.options.importance.get(name);
+    const maker = bandMaker(this.model, tensor, entry);
+    // one that holds a whole tensor is for one job
+    if (maker.whole) return maker;
+    for (const old of this.makers.keys()) {
+      if (this.makers.size < KEPT_MAKERS) break;
+      this.makers.delete(old);
+    }
+    this.makers.set(index, maker);
+    return maker;
+  }
+
+  private takeArea(): Promise<WorkArea> {
+    const area = this.areas.pop();
+    return area === undefined ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve(area);
+  }
+
+  private giveBack(area: WorkArea): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.areas.push(area);
+    else next(area);
+  }
+}

@@ -1,0 +1,115 @@
+/** A run cut into pieces: what is made at one go, by whoever is free, and what the journal counts in. */
+import { elementCount } from "@requant/core";
+import type { Model } from "../model/model.ts";
+import type { FileLayout } from "../plan/files/layout.ts";
+import type { PlanTensor } from "../plan/plan.ts";
+import { type Band, type BandMaker, bandsOf } from "./bands.ts";
+import { bandMaker, isMeasured } from "./weights.ts";
+import { largestOf, noWork, type WorkSizes } from "./work-area.ts";
+
+/** A stretch of an output file that is one band of a tensor. The same for a plan and a band length, whoever makes it. */
+export interface Piece {
+  /** Place among the pieces of its file. */
+  readonly index: number;
+  /** Of the run. */
+  readonly file: number;
+  /** In the file. */
+  readonly byteOffset: number;
+  readonly byteLength: number;
+  /** Of a packed weight: which of its parts; the band is then of bytes. */
+  readonly part?: string | undefined;
+  /** It stands apart from the others of its job, behind pieces of later jobs. Small. */
+  readonly late?: true | undefined;
+  readonly band: Band;
+}
+
+/** Pieces of one weight that one worker makes, one after the other. Nearly always a single one. */
+export interface Job {
+  /** Index of the weight in the plan. */
+  readonly tensor: number;
+  /** In the order of the file. */
+  readonly pieces: readonly Piece[];
+}
+
+/** What is known of a piece that was made. */
+export interface PieceResult {
+  readonly checksum: string;
+  readonly noise: number;
+  readonly maxAbsError: number;
+}
+
+export interface Work {
+  /** In the order of the files and of what is in them. */
+  readonly jobs: readonly Job[];
+  /** Memory for the largest piece. */
+  readonly sizes: WorkSizes;
+  readonly weightCount: number;
+}
+
+export function cutIntoJobs(model: Model, layouts: readonly FileLayout[], bandByteLength: number): Work {
+  const jobs: Job[] = [];
+  let sizes = noWork;
+  let weightCount = 0;
+  for (const [file, { tensors }] of layouts.entries()) {
+    let index = 0;
+    /** Of weights whose pieces must be made together. */
+    const together = new Map<number, Piece[]>();
+    for (const placed of tensors) {
+      const { index: tensor, weight, byteOffset, suffix: part } = placed;
+      const maker = part === undefined ? bandMaker(model, weight) : partMaker(placed.byteLength);
+      const pieces: Piece[] = [];
+      let most = 0;
+      for (const band of bandsOf(maker, bandByteLength)) {
+        const units = band.end - band.start;
+        most = Math.max(most, units);
+        pieces.push({
+          index: index++,
+          file,
+          byteOffset: byteOffset + band.start * maker.unitByteLength,
+          byteLength: units * maker.unitByteLength,
+          ...(part === undefined ? {} : { part }),
+          band,
+        });
+      }
+      sizes = largestOf(sizes, maker.sizes(most));
+      weightCount += part === undefined ? elementCount(weight.shape) : placed.byteLength;
+      const own = together.get(tensor);
+      if (own !== undefined) {
+        const isApart = own.at(-1)?.index !== (pieces[0]?.index ?? 0) - 1;
+        own.push(...(isApart ? pieces.map((piece) => ({ ...piece, late: true as const })) : pieces));
+      }
+      if (own !== undefined) continue;
+      if (maker.whole && pieces.length > 0) {
+        together.set(tensor, pieces);
+        jobs.push({ tensor, pieces });
+      } else jobs.push(...pieces.map((piece) => ({ tensor, pieces: [piece] })));
+    }
+  }
+  return { jobs, sizes, weightCount };
+}
+
+/** One part of a packed weight, in bytes. All parts come of one making. */
+function partMaker(byteLength: number): Omit<BandMaker, "make"> {
+  return {
+    unitCount: byteLength,
+    unitByteLength: 1,
+    unitsPerMatrix: Math.max(1, byteLength),
+    mostUnits: (bandByteLength) => Math.max(1, bandByteLength),
+    whole: true,
+    sizes: (units) => ({ ...noWork, out: units }),
+  };
+}
+
+/** What a tensor's pieces say about its error; undefined where nothing was measured. */
+export function errorOf(
+  tensor: PlanTensor,
+  results: readonly PieceResult[],
+): { readonly rmse: number; readonly maxAbsError: number } | undefined {
+  if (!isMeasured(tensor)) return undefined;
+  const count = elementCount(tensor.shape);
+  const noise = results.reduce((sum, result) => sum + result.noise, 0);
+  return {
+    rmse: count === 0 ? 0 : Math.sqrt(noise / count),
+    maxAbsError: results.reduce((most, result) => Math.max(most, result.maxAbsError), 0),
+  };
+}

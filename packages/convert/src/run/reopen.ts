@@ -1,0 +1,31 @@
+/** Files that were written, read as anybody would read them. */
+import { type ByteSource, IoError, type TensorInfo } from "@requant/core";
+import { readGguf } from "@requant/gguf";
+import { readHeader } from "@requant/safetensors";
+import type { FileLayout } from "../plan/files/layout.ts";
+
+async function tensorsOf(
+  source: ByteSource,
+  kind: FileLayout["file"]["kind"],
+): Promise<readonly TensorInfo[]> {
+  if (kind === "gguf") return (await readGguf(source)).tensors;
+  if (kind === "safetensors") return (await readHeader(source)).tensors;
+  return [];
+}
+
+/** Parses the header and holds it against what was planned. @throws IoError when it does not say the same */
+export async function checkHeader(source: ByteSource, layout: FileLayout): Promise<void> {
+  const found = new Map((await tensorsOf(source, layout.file.kind)).map((info) => [info.name, info]));
+  for (const { name, byteOffset, byteLength, encoding } of layout.tensors) {
+    const info = found.get(name);
+    if (info?.byteOffset === byteOffset && info.byteLength === byteLength && info.encoding === encoding) {
+      continue;
+    }
+    throw new IoError(
+      info === undefined
+        ? "a tensor that was written is not there"
+        : "a tensor is not where, or not what, was written",
+      { path: source.name, tensor: name },
+    );
+  }
+}

@@ -1,0 +1,102 @@
+import { UsageError } from "@requant/core";
+import type { Model } from "../model/model.ts";
+import { layoutFile } from "../plan/files/layout.ts";
+import type { Plan, PlanFile } from "../plan/plan.ts";
+import { type PlanReport, planReport } from "../plan/report.ts";
+import { runOrdered } from "./ordered-run.ts";
+import { existingFiles, type OutputStore, outputExists, refuseOverlap } from "./output-store.ts";
+import type { RunOptions } from "./run-options.ts";
+import { RunState } from "./run-state.ts";
+import { runStaged } from "./staged-run.ts";
+
+/** What was done: the plan's report with the measured errors and the time. */
+export type ConversionReport = PlanReport & { readonly seconds: number };
+
+/**
+ * Memory of a run, whatever the model's size: each worker makes two bands at a time (one, without workers, for an output that
+ * only appends). A band is `bandByteLength` of f32 (one row, if that is more); held of it are its stored bytes and its new
+ * ones, and all its values only where rows change places. Pages of the reader add 4 MiB. Of packed weights the stored parts
+ * of two are held by each worker, twice those of the largest (`Model.reserve`). The exception is a weight that is transposed
+ * or reshaped on the way, which is held whole, one for each worker.
+ */
+export const defaultBandByteLength: number = 4 * 1024 * 1024;
+
+/**
+ * Carries a plan out, or some of its jobs. Files appear under their names only when all of them are written and checked.
+ * The bytes depend on the plan and the source alone.
+ * @throws UsageError for a plan of another model, or an output inside the source; IoError for an output that exists or that
+ *   another process writes
+ */
+export async function runPlan(
+  plan: Plan,
+  model: Model,
+  output: OutputStore,
+  options: RunOptions = {},
+): Promise<ConversionReport> {
+  const started = performance.now();
+  const files = chosenFiles(plan, options.files);
+  refuseOtherModel(plan, model);
+  await refuseOverlap(
+    model,
+    output,
+    files.map(({ name }) => name),
+  );
+  const { stage } = output;
+  if (stage === undefined) await refuseUnstaged(output, files, options);
+  const layouts = files.map((file) => layoutFile(plan, file));
+  const run = new RunState(plan, model, layouts, options.bandByteLength ?? defaultBandByteLength, options);
+  if (stage === undefined) await runOrdered(run, output);
+  else await runStaged(run, output, stage.bind(output));
+  const report = planReport(plan);
+  const errors = run.errors();
+  return {
+    ...report,
+    tensors: report.tensors.map((tensor, index) => {
+      const planned = plan.tensors[index];
+      const error = planned === undefined ? undefined : errors.get(planned);
+      return error === undefined ? tensor : { ...tensor, ...error };
+    }),
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+function chosenFiles(plan: Plan, names: readonly string[] | undefined): PlanFile[] {
+  if (names === undefined) return [...plan.files];
+  return names.map((name) => {
+    const file = plan.files.find((candidate) => candidate.name === name);
+    if (file === undefined) throw new UsageError(`the plan makes no file "${name}"`);
+    return file;
+  });
+}
+
+function refuseOtherModel(plan: Plan, model: Model): void {
+  const fits =
+    plan.source.files.length === model.files.length &&
+    plan.source.files.every(({ name, byteLength }, index) => {
+      const file = model.files[index];
+      return file !== undefined && file.name === name && file.byteLength === byteLength;
+    });
+  if (!fits) {
+    throw new UsageError("the plan was made for another model, or the model's files have changed since", {
+      path: model.name,
+      hint: "Plan again.",
+    });
+  }
+}
+
+/** What a store that only appends cannot do. */
+async function refuseUnstaged(
+  output: OutputStore,
+  files: readonly PlanFile[],
+  options: RunOptions,
+): Promise<void> {
+  if (options.resume === true) {
+    throw new UsageError("a run can only be resumed where files are written in place", {
+      path: output.name,
+      hint: "Write into a directory.",
+    });
+  }
+  if (options.overwrite === true) return;
+  const [taken] = await existingFiles(output, files);
+  if (taken !== undefined) throw outputExists(output, taken);
+}

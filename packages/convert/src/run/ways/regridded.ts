@@ -1,0 +1,52 @@
+/** Integers to blocks, without floats. */
+import { gridTypeByName } from "@requant/gguf";
+import { openWeight, type WeightReader } from "@requant/models";
+import { codecOf } from "../../model/encodings.ts";
+import type { Model } from "../../model/model.ts";
+import { weightSource } from "../../model/weight-source.ts";
+import { type BandMaker, isReadWhole, rowsOf, rowUnits, type WeightTask } from "../bands.ts";
+import { type BlockRows, blockRows } from "../grid-rows.ts";
+
+/** Packed words hold up to 32 rows, and kernels take them whole: bands that end within them cost a second way. */
+const ROWS_PER_WORD = 32;
+
+/** With a measure both sides are decoded and compared. */
+export function regridded(model: Model, task: WeightTask, decodes: boolean): BandMaker {
+  const rows = rowsOf(task.shape);
+  const units = rowUnits(task, rows);
+  const type = gridTypeByName(task.to, { tensor: task.name });
+  const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
+  let blocks: BlockRows | undefined;
+  let floats: WeightReader | undefined;
+  return {
+    ...units,
+    mostUnits(bandByteLength) {
+      const most = units.mostUnits(bandByteLength);
+      return most > ROWS_PER_WORD ? most - (most % ROWS_PER_WORD) : most;
+    },
+    whole: isReadWhole(model, task),
+    sizes: (count) => ({
+      stored: 0,
+      values: decodes ? count * rowFloats : 0,
+      decoded: decodes ? count * rowFloats : 0,
+      out: count * units.unitByteLength,
+    }),
+    async make({ start, end }, area, measure) {
+      blocks ??= blockRows(model, task, type);
+      await blocks.write(start, end, (from, to) =>
+        area.bytes("out", (from - start) * units.unitByteLength, (to - start) * units.unitByteLength),
+      );
+      if (measure !== undefined) {
+        const length = (end - start) * rows.length;
+        floats ??= openWeight(task, weightSource(model));
+        await floats.readRows(start, end, area.floats("values", length));
+        codecOf(task.to).dequantize(
+          area.bytes("out", 0, (end - start) * units.unitByteLength),
+          area.floats("decoded", length),
+        );
+        measure.add(area.floats("values", length), area.floats("decoded", length));
+      }
+      return area.bytes("out", 0, (end - start) * units.unitByteLength);
+    },
+  };
+}

@@ -1,0 +1,92 @@
+/** Through another layout and back, then encoded: fake quantization. */
+import { UsageError } from "@requant/core";
+import { openWeight, type WeightReader } from "@requant/models";
+import { encoderOf } from "../../model/encodings.ts";
+import type { Model } from "../../model/model.ts";
+import { weightSource } from "../../model/weight-source.ts";
+import type { PlanThrough } from "../../plan/plan.ts";
+import {
+  type BandMaker,
+  type ColumnImportance,
+  importanceAt,
+  isReadWhole,
+  type Rows,
+  rowsOf,
+  rowUnits,
+  type WeightTask,
+} from "../bands.ts";
+import { packedRoundTrip } from "../pack-weight.ts";
+
+/** f32 bytes of the bands in which a packed weight is made whole. */
+const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
+
+/** Values of a band as they come back. */
+type Through = (values: Float32Array, start: number, end: number) => Float32Array;
+
+/** Measured against the source. */
+export function roundTripped(
+  model: Model,
+  task: WeightTask,
+  importance: ColumnImportance | undefined,
+): BandMaker {
+  const { through } = task;
+  if (through === undefined) throw new UsageError("the weight goes through nothing", { tensor: task.name });
+  const rows = rowsOf(task.shape);
+  const units = rowUnits(task, rows);
+  const codec = encoderOf(task.to, { tensor: task.name });
+  const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
+  let reader: WeightReader | undefined;
+  let back: Promise<Through> | undefined;
+  return {
+    ...units,
+    whole: through.kind === "packed" || isReadWhole(model, task),
+    sizes: (count) => ({
+      stored: 0,
+      values: count * rowFloats,
+      decoded: count * rowFloats,
+      out: count * units.unitByteLength,
+    }),
+    async make({ start, end }, area, measure) {
+      const length = (end - start) * rows.length;
+      reader ??= openWeight(task, weightSource(model));
+      back ??= throughReader(model, task, through, rows, importance);
+      const seenAs = await back;
+      await reader.readRows(start, end, area.floats("values", length));
+      const values = area.floats("values", length);
+      const out = area.bytes("out", 0, (end - start) * units.unitByteLength);
+      codec.quantize(seenAs(values, start, end), rows.length, out);
+      if (measure !== undefined) {
+        const decoded = area.floats("decoded", length);
+        codec.dequantize(out, decoded);
+        measure.add(values, decoded);
+      }
+      return out;
+    },
+  };
+}
+
+/** A packed weight is made whole first. */
+async function throughReader(
+  model: Model,
+  task: WeightTask,
+  through: PlanThrough,
+  rows: Rows,
+  importance: ColumnImportance | undefined,
+): Promise<Through> {
+  if (through.kind === "packed") {
+    const weight = await packedRoundTrip(model, task, through.weight, { bandByteLength: BAND_BYTE_LENGTH });
+    return (values, start, end) => {
+      const seen = new Float32Array(values.length);
+      weight.dequantize(start, end, seen);
+      return seen;
+    };
+  }
+  const block = encoderOf(through.to, { tensor: task.name });
+  return (values, start) => {
+    const bytes = new Uint8Array((values.length / block.blockSize) * block.blockByteLength);
+    const seen = new Float32Array(values.length);
+    block.quantize(values, rows.length, bytes, importanceAt(importance, rows, start));
+    block.dequantize(bytes, seen);
+    return seen;
+  };
+}

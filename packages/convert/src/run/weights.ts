@@ -1,0 +1,64 @@
+/** The bytes of one output tensor: which way they are made. */
+import { plannedSources } from "@requant/models";
+import type { Model } from "../model/model.ts";
+import type { BandOptions } from "../model/weight-source.ts";
+import { type BandMaker, bandsOf, type ColumnImportance, plainInput, type WeightTask } from "./bands.ts";
+import type { ErrorMeter } from "./error-meter.ts";
+import { encoded } from "./ways/encoded.ts";
+import { moved, movedRows, repacked } from "./ways/moved.ts";
+import { regridded } from "./ways/regridded.ts";
+import { roundTripped } from "./ways/round-tripped.ts";
+import { WorkArea } from "./work-area.ts";
+
+/** Encodings of the stored tensors behind some inputs, each once, in order. */
+export function sourceEncodings(model: Model, task: Pick<WeightTask, "name" | "shape" | "inputs">): string[] {
+  return [...new Set(plannedSources(task).map((name) => model.tensor(name).encoding))];
+}
+
+/** How the bands of a tensor are made, by what its inputs are and what becomes of them. */
+export function bandMaker(model: Model, task: WeightTask, importance?: ColumnImportance): BandMaker {
+  if (isRepacked(task)) return repacked(model, task);
+  if (task.through !== undefined) return roundTripped(model, task, importance);
+  if (task.fidelity === "copy") {
+    const stored = plainInput(task);
+    return stored === undefined ? movedRows(model, task) : moved(model, stored);
+  }
+  if (task.way === "grid") return regridded(model, task, isMeasured(task));
+  return encoded(model, task, importance, isMeasured(task));
+}
+
+/** Hugging Face's MXFP4 becoming ggml's: the one type that its pairs of tensors are put together for as bytes. */
+function isRepacked({ inputs, to, through }: WeightTask): boolean {
+  return through === undefined && to === "MXFP4" && inputs.some((input) => "blocks" in input);
+}
+
+/** Whether encoding changes values, so that the error is worth measuring. */
+export function isMeasured({ fidelity, through }: WeightTask): boolean {
+  return through !== undefined || (fidelity !== "copy" && fidelity !== "exact");
+}
+
+/** The entry of the importance matrix that a weight is made with. */
+export function importanceName(
+  task: Pick<WeightTask, "through"> & { readonly importance?: string | undefined },
+): string | undefined {
+  return task.through?.kind === "blocks" ? task.through.importance : task.importance;
+}
+
+/** The bytes of a tensor in order, band by band, each valid until the next is asked for. */
+export async function* tensorBytes(
+  model: Model,
+  task: WeightTask,
+  options: BandOptions,
+  measure?: ErrorMeter,
+): AsyncGenerator<Uint8Array> {
+  const maker = bandMaker(model, task);
+  const area = new WorkArea(maker.sizes(Math.min(maker.mostUnits(options.bandByteLength), maker.unitCount)));
+  try {
+    for (const band of bandsOf(maker, options.bandByteLength)) {
+      options.signal?.throwIfAborted();
+      yield await maker.make(band, area, measure);
+    }
+  } finally {
+    area.release();
+  }
+}

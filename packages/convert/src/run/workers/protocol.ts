@@ -1,0 +1,125 @@
+/** What a run and its workers say to each other: plain data, so that it goes through any `postMessage`. */
+import {
+  type CodecError,
+  ConversionError,
+  type ErrorCode,
+  FormatError,
+  IoError,
+  isCodecError,
+  LimitError,
+  type Limits,
+  type StagedAddress,
+  type StoreAddress,
+  UnsupportedError,
+  UsageError,
+} from "@requant/core";
+import type { PlanTensor } from "../../plan/plan.ts";
+import type { ColumnImportance } from "../bands.ts";
+import type { Job, Piece, PieceResult } from "../pieces.ts";
+import type { WorkSizes } from "../work-area.ts";
+
+/** Everything that a worker needs before its first job. */
+export interface WorkerSetup {
+  readonly kind: "setup";
+  readonly source: StoreAddress;
+  readonly file: string | undefined;
+  readonly limits: Limits | undefined;
+  /** Of the source's files, as the run found them: a worker that finds others refuses. */
+  readonly versions: Readonly<Record<string, string | null>>;
+  /** By their index in the plan. */
+  readonly tensors: ReadonlyMap<number, PlanTensor>;
+  readonly importance: ReadonlyMap<string, ColumnImportance>;
+  readonly sizes: WorkSizes;
+  readonly bandByteLength: number;
+  readonly places: number;
+  /** The files to write into, by their number in the run. Without them the bytes are sent back. */
+  readonly outputs: readonly { readonly address: StagedAddress; readonly name: string }[] | undefined;
+}
+
+export type WorkerRequest =
+  | WorkerSetup
+  | { readonly kind: "make"; readonly id: number; readonly job: Job }
+  | { readonly kind: "read"; readonly id: number; readonly pieces: readonly Piece[] }
+  /** The bytes of the last piece of job `id` are where they belong: the next may come. */
+  | { readonly kind: "taken"; readonly id: number };
+
+export type WorkerReply =
+  | { readonly kind: "ready" }
+  | { readonly kind: "piece"; readonly id: number; readonly index: number; readonly bytes: Uint8Array }
+  | { readonly kind: "made"; readonly id: number; readonly results: readonly PieceResult[] }
+  | { readonly kind: "read"; readonly id: number; readonly checksums: readonly string[] }
+  /** Without an id: the worker cannot work at all. */
+  | { readonly kind: "failed"; readonly id: number | undefined; readonly error: PlainError };
+
+/** One worker, seen from the run. */
+export interface WorkerHandle {
+  post(message: WorkerRequest): void;
+  /** `onEnd`: it ended by itself, or crashed; `reason` is for people. */
+  listen(onReply: (reply: WorkerReply) => void, onEnd: (reason: string) => void): void;
+  /** Ends it at once; resolves when it writes nothing any more. */
+  terminate(): Promise<void>;
+}
+
+/** Where workers come from. */
+export interface Workers {
+  /** Most workers. */
+  readonly count: number;
+  /**
+   * The thread of the run is one of them, which saves the start of one. It answers nobody while it makes a piece: nothing
+   * for a page. Default false.
+   */
+  readonly hereToo?: boolean | undefined;
+  /** Weights that make the start of one more worker worth its time. Default 4 million. */
+  readonly weightsPerWorker?: number | undefined;
+  start(): WorkerHandle;
+}
+
+/** An error that has been through `postMessage`. */
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code: ErrorCode | undefined;
+  readonly hint: string | undefined;
+  readonly path: string | undefined;
+  readonly tensor: string | undefined;
+  readonly offset: number | undefined;
+}
+
+export function plainError(error: unknown): PlainError {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  if (!isCodecError(error)) {
+    return {
+      name,
+      message,
+      stack,
+      code: undefined,
+      hint: undefined,
+      path: undefined,
+      tensor: undefined,
+      offset: undefined,
+    };
+  }
+  const { code, hint, path, tensor, offset } = error;
+  return { name, message, stack, code, hint, path, tensor, offset };
+}
+
+const classes: Readonly<
+  Record<ErrorCode, new (message: string, place?: ConstructorParameters<typeof CodecError>[2]) => CodecError>
+> = {
+  FORMAT: FormatError,
+  LIMIT: LimitError,
+  UNSUPPORTED: UnsupportedError,
+  IO: IoError,
+  CONVERSION: ConversionError,
+  USAGE: UsageError,
+};
+
+/** The error again, as if it had been thrown here; its cause has the worker's stack. */
+export function revivedError(plain: PlainError): Error {
+  const { code, message, hint, path, tensor, offset } = plain;
+  const cause = new Error(`${plain.name} in a worker`);
+  if (plain.stack !== undefined) cause.stack = plain.stack;
+  if (code !== undefined) return new classes[code](message, { hint, path, tensor, offset, cause });
+  return new Error(message, { cause });
+}

@@ -1,0 +1,93 @@
+/** A worker's side, whatever kind of worker it is. */
+import {
+  IoError,
+  type ReadStore,
+  type StagedAddress,
+  type StagedBytes,
+  type StoreAddress,
+} from "@requant/core";
+import type { Model } from "../../model/model.ts";
+import { openModel } from "../../model/open.ts";
+import { refuseChangedSource } from "../../model/source-versions.ts";
+import { PieceMaker } from "../piece-maker.ts";
+import type { Piece } from "../pieces.ts";
+import { plainError, type WorkerReply, type WorkerRequest, type WorkerSetup } from "./protocol.ts";
+
+/** What differs between kinds of workers. */
+export interface WorkerHost {
+  post(reply: WorkerReply, transfer?: ArrayBuffer[]): void;
+  openStore(address: StoreAddress): ReadStore;
+  openStaged(address: StagedAddress, name: string): Promise<StagedBytes>;
+}
+
+/** Answers the run's messages, in any number at the same time. */
+export function serve(host: WorkerHost): (request: WorkerRequest) => void {
+  let station: Promise<Station> | undefined;
+  const taken = new Map<number, () => void>();
+
+  async function answer(request: WorkerRequest): Promise<void> {
+    if (request.kind === "taken") {
+      taken.get(request.id)?.();
+      return;
+    }
+    if (request.kind === "setup") {
+      station = openStation(host, request);
+      await station;
+      host.post({ kind: "ready" });
+      return;
+    }
+    const here = await station;
+    if (here === undefined) throw new IoError("a worker was given work before its tools");
+    const { id } = request;
+    if (request.kind === "read") {
+      const checksums = await here.maker.read(request.pieces, (piece, target) =>
+        outputOf(here, piece).readInto(target, piece.byteOffset),
+      );
+      host.post({ kind: "read", id, checksums });
+      return;
+    }
+    const results = await here.maker.make(request.job, async (piece, bytes) => {
+      if (here.outputs !== undefined) return outputOf(here, piece).write(bytes, piece.byteOffset);
+      // a copy, because the memory of kernels cannot be given away
+      const copy = bytes.slice();
+      const isTaken = new Promise<void>((resolve) => taken.set(id, resolve));
+      host.post({ kind: "piece", id, index: piece.index, bytes: copy }, [copy.buffer]);
+      await isTaken;
+      taken.delete(id);
+    });
+    host.post({ kind: "made", id, results });
+  }
+
+  return (request) => {
+    answer(request).catch((error: unknown) => {
+      const id = request.kind === "make" || request.kind === "read" ? request.id : undefined;
+      host.post({ kind: "failed", id, error: plainError(error) });
+    });
+  };
+}
+
+interface Station {
+  readonly model: Model;
+  readonly maker: PieceMaker;
+  readonly outputs: readonly StagedBytes[] | undefined;
+}
+
+async function openStation(host: WorkerHost, setup: WorkerSetup): Promise<Station> {
+  const { source, file, limits, versions, outputs, ...work } = setup;
+  const model = await openModel({ store: host.openStore(source), file }, { limits });
+  await refuseChangedSource(model, versions);
+  return {
+    model,
+    maker: new PieceMaker(model, work),
+    outputs:
+      outputs === undefined
+        ? undefined
+        : await Promise.all(outputs.map(({ address, name }) => host.openStaged(address, name))),
+  };
+}
+
+function outputOf({ outputs }: Station, piece: Piece): StagedBytes {
+  const output = outputs?.[piece.file];
+  if (output === undefined) throw new IoError(`a worker has no file number ${piece.file}`);
+  return output;
+}

@@ -1,0 +1,498 @@
+/** The doctor: each code from a model that has that fault and no other, and nothing from models that have none. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { F16, IoError, type MetadataValue, memoryStore, type ReadStore } from "@requant/core";
+import { directoryStore } from "@requant/core/node";
+import { layoutSafetensors } from "@requant/safetensors";
+import { describe, expect, it } from "vitest";
+import { doctorDocument } from "../../../../scripts/doctor-doc.ts";
+import { templateFindings } from "../../src/examine/doctor/template.ts";
+import {
+  type DoctorReport,
+  examineModel as examineOnly,
+  type FindingCode,
+  findingKinds,
+} from "../../src/index.ts";
+import { ggufBytes, pseudoWeights, tinyTensors } from "../tiny-gguf.ts";
+
+const fixtures = resolve(import.meta.dirname, "../../../../fixtures");
+const floatModel = join(fixtures, "abuse/model/float-valid");
+const golden = process.env["REQUANT_GOLDEN"];
+
+type Files = Record<string, Uint8Array | string>;
+
+function folderOf(files: Files): ReadStore {
+  const store = memoryStore({ name: "folder" });
+  for (const [name, content] of Object.entries(files))
+    store.files.set(name, typeof content === "string" ? new TextEncoder().encode(content) : content);
+  return store;
+}
+
+/** A small Llama as a Hugging Face directory, with some files changed; undefined takes one away. */
+function directory(changes: Record<string, Uint8Array | string | undefined> = {}): ReadStore {
+  const files: Files = {};
+  for (const name of readdirSync(floatModel))
+    files[name] = new Uint8Array(readFileSync(join(floatModel, name)));
+  for (const [name, content] of Object.entries(changes)) {
+    if (content === undefined) delete files[name];
+    else files[name] = content;
+  }
+  return folderOf(files);
+}
+
+function changed(name: string, change: (json: Record<string, never>) => object): string {
+  return JSON.stringify(change(JSON.parse(readFileSync(join(floatModel, name), "utf8"))));
+}
+
+/** Codes that any test of this page has seen. */
+const seen = new Set<FindingCode>();
+
+async function examineModel(...args: Parameters<typeof examineOnly>): Promise<DoctorReport> {
+  const report = await examineOnly(...args);
+  for (const { code } of report.findings) seen.add(code);
+  return report;
+}
+
+const codesOf = ({ findings }: DoctorReport): string[] => findings.map(({ code }) => code);
+
+function safetensors(shapes: Record<string, readonly number[]>): Uint8Array {
+  const layout = layoutSafetensors(
+    Object.entries(shapes).map(([name, shape]) => ({ name, shape, encoding: "F32" })),
+  );
+  const file = new Uint8Array(layout.byteLength);
+  file.set(layout.header);
+  file.fill(0x3c, layout.dataOffset);
+  return file;
+}
+
+const lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+
+describe("nothing is wrong with", () => {
+  it.each([
+    join(fixtures, "kjv/hf"),
+    floatModel,
+    join(fixtures, "abuse/gptq/gptq-valid"),
+    join(fixtures, "abuse/awq/awq-valid"),
+    join(fixtures, "abuse/exl2/exl2-valid"),
+  ])("%s", async (path) => {
+    const report = await examineModel({ store: directoryStore(path) });
+    expect(report.findings).toEqual([]);
+    expect(report.ok).toBe(true);
+    expect(report.examined).toMatchObject({ weights: true });
+    expect(report.examined.tensors).toBeGreaterThan(5);
+  });
+
+  const models =
+    golden === undefined
+      ? []
+      : ["arch/hf", "arch/gguf", "linear/models", "kjv/gptq", "kjv/awq", "kjv/gguf"].flatMap((folder) =>
+          readdirSync(join(golden, folder)).map((name) => join(golden, folder, name)),
+        );
+  it.skipIf(golden === undefined)("any golden model (skipped: REQUANT_GOLDEN is not set)", async () => {
+    const found: string[] = [];
+    let count = 0;
+    for (const path of models) {
+      // the job folder of a tool, parts of a model, texts; exllamav2's calibration rows lie beside their model
+      if (/\/(scales|exl2-mixed-h6|imatrix.*|manifest\.json)$/.test(path)) continue;
+      const isFolder = statSync(path).isDirectory();
+      const store = directoryStore(isFolder ? path : dirname(path));
+      const report = await examineModel(isFolder ? { store } : { store, file: basename(path) });
+      count += 1;
+      for (const { code, message, severity } of report.findings)
+        if (severity !== "note") found.push(`${basename(path)}: ${code}: ${message}`);
+    }
+    expect(found).toEqual([]);
+    expect(count).toBeGreaterThan(80);
+  });
+});
+
+describe("the files of a folder", () => {
+  it.each<[string, Record<string, Uint8Array | string | undefined>, string[], string]>([
+    [
+      "a tokenizer that is a pointer",
+      { "tokenizer.json": lfs },
+      ["lfs-pointer", "tokenizer-invalid"],
+      "tokenizer.json",
+    ],
+    ["weights that are a pointer", { "model.safetensors": lfs }, ["lfs-pointer"], "model.safetensors"],
+    [
+      "weights that are a web page",
+      { "model.safetensors": "<!DOCTYPE html><html>" },
+      ["web-page"],
+      "model.safetensors",
+    ],
+    ["weights of nothing", { "model.safetensors": "" }, ["never-written", "truncated"], "model.safetensors"],
+    [
+      "weights cut off",
+      {
+        "model.safetensors": new Uint8Array(
+          readFileSync(join(floatModel, "model.safetensors")).subarray(0, 9000),
+        ),
+      },
+      ["truncated"],
+      "model.safetensors",
+    ],
+    [
+      "a download that did not end",
+      { "model-2.safetensors.incomplete": "x" },
+      ["unfinished-download"],
+      "model-2.safetensors.incomplete",
+    ],
+    ["a pickle beside", { "pytorch_model.bin": "PK\u0003\u0004" }, ["pickle-beside"], "pytorch_model.bin"],
+    ["no config", { "config.json": undefined }, ["no-config"], ""],
+    ["a config that is no JSON", { "config.json": "architectures: [x]" }, ["config-invalid"], "config.json"],
+    ["no tokenizer", { "tokenizer.json": undefined }, ["no-tokenizer"], ""],
+    [
+      "code beside",
+      { "config.json": changed("config.json", (json) => ({ ...json, auto_map: { AutoModel: "x.Y" } })) },
+      ["remote-code"],
+      "config.json",
+    ],
+  ])("%s", async (_, changes, codes, file) => {
+    const report = await examineModel({ store: directory(changes) });
+    const found = codesOf(report).filter((code) => codes.includes(code));
+    expect(found.length, JSON.stringify(report.findings)).toBeGreaterThan(0);
+    expect(
+      codesOf(report).every((code) => [...codes, "config-invalid", "format", "no-tokenizer"].includes(code)),
+      JSON.stringify(report.findings),
+    ).toBe(true);
+    if (file !== "") expect(report.findings.some((finding) => finding.file === file)).toBe(true);
+    expect(report.ok).toBe(codes.every((code) => findingKinds[code as "format"].severity === "note"));
+  });
+
+  it("all shards that are missing, and the one too many", async () => {
+    const index = {
+      weight_map: { a: "m-1.safetensors", b: "m-2.safetensors", c: "m-3.safetensors" },
+    };
+    const report = await examineModel({
+      store: folderOf({
+        "model.safetensors.index.json": JSON.stringify(index),
+        "m-1.safetensors": safetensors({ a: [4] }),
+        "other.safetensors": safetensors({ z: [4] }),
+      }),
+    });
+    expect(report.findings.filter(({ code }) => code === "missing-shard").map(({ file }) => file)).toEqual([
+      "m-2.safetensors",
+      "m-3.safetensors",
+    ]);
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ code: "unlisted-shard", file: "other.safetensors" }),
+    );
+  });
+
+  it("an index that leads out of the folder", async () => {
+    const report = await examineModel({
+      store: folderOf({
+        "model.safetensors.index.json": JSON.stringify({ weight_map: { a: "../secret.safetensors" } }),
+      }),
+    });
+    expect(codesOf(report)).toContain("path-escape");
+  });
+
+  it("a folder without any model, and a place where nothing is", async () => {
+    expect(codesOf(await examineModel({ store: folderOf({ "README.md": "hello" }) }))).toEqual(["no-model"]);
+    await expect(examineModel({ store: folderOf({}), file: "m.gguf" })).rejects.toMatchObject({ code: "IO" });
+  });
+});
+
+describe("shapes of known attacks are named", () => {
+  const store = directoryStore(join(fixtures, "abuse/gguf"));
+  it.each([
+    ["cve-2024-21802", "too-many-dimensions", "CVE-2024-21802"],
+    ["cve-2024-21825", "impossible-count", "CVE-2024-21825"],
+    ["cve-2024-21836", "impossible-count", "CVE-2024-21836"],
+    ["cve-2024-23496", "impossible-count", "CVE-2024-23496"],
+    ["cve-2024-23605", "impossible-count", "CVE-2024-23605"],
+    ["cve-2024-25664", "impossible-count", "CVE-2024-25664"],
+    ["cve-2024-25665", "impossible-count", "CVE-2024-25664 to CVE-2024-25668"],
+    ["cve-2024-25666", "impossible-count", "CVE-2024-25664 to CVE-2024-25668"],
+    ["cve-2024-25667", "impossible-count", "CVE-2024-25664 to CVE-2024-25668"],
+    ["cve-2024-25668", "impossible-count", "CVE-2024-25664 to CVE-2024-25668"],
+    ["cve-2025-53630", "impossible-size", "CVE-2025-53630"],
+    ["cve-2026-27940", "impossible-size", "CVE-2026-27940"],
+    ["cve-2026-33298", "impossible-size", "CVE-2026-33298"],
+  ])("%s: %s", async (name, code, reference) => {
+    const { findings } = await examineModel({ store, file: `${name}.gguf` });
+    expect(findings).toEqual([
+      expect.objectContaining({ code, severity: "error", message: expect.stringContaining(reference) }),
+    ]);
+  });
+
+  it("cve-2026-7482: data that is not there is a file cut off", async () => {
+    const { findings } = await examineModel({ store, file: "cve-2026-7482.gguf" });
+    expect(findings.map(({ code }) => code)).toEqual(["truncated"]);
+  });
+
+  it.each([
+    ["template-exploit", "suspicious-template"],
+    ["template-loop", "heavy-template"],
+  ])("%s: %s", async (name, code) => {
+    const report = await examineModel({ store, file: `${name}.gguf` });
+    expect(codesOf(report)).toContain(code);
+    expect(report.ok).toBe(false);
+  });
+});
+
+describe("chat templates", () => {
+  const codes = (template: string): string[] => templateFindings(template, {}).map(({ code }) => code);
+
+  it.each([
+    "{{ ''.__class__.__mro__ }}",
+    "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
+    "{{ x | attr('\\x5f\\x5fclass\\x5f\\x5f') }}",
+    "{{ cycler.__init__.__globals__.os.popen('id') }}",
+    "{% include '/etc/passwd' %}",
+    "{%- import 'x' as y %}",
+  ])("reaching: %s", (template) => {
+    expect(codes(template)).toContain("suspicious-template");
+  });
+
+  it.each([
+    "{% for i in range(99999999) %}x{% endfor %}",
+    "{{ 'x' * 100000000 }}",
+    "{{ range(10**9) | list }}",
+  ])("endless: %s", (template) => {
+    expect(codes(template)).toContain("heavy-template");
+  });
+
+  it.each([
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>' }}{% endfor %}",
+    "Say __class__ and import os; popen('x') in the text around.",
+    "{%- if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}",
+    "{{ raise_exception('Conversation roles must alternate') }}{{ strftime_now('%d %b %Y') }}{{ tools | tojson(indent=4) }}",
+    "{# __class__ in a comment #}{% set ns = namespace(found=false) %}{% for i in range(messages|length) %}{% endfor %}",
+    "{{ never closed __class__",
+  ])("honest: %s", (template) => {
+    expect(codes(template)).toEqual([]);
+  });
+});
+
+describe("a GGUF's facts against each other", () => {
+  const base: [string, MetadataValue][] = [
+    ["general.architecture", { type: "string", value: "llama" }],
+    ["llama.block_count", { type: "u32", value: 1 }],
+    ["llama.embedding_length", { type: "u32", value: 64 }],
+  ];
+  const tokens = (list: readonly string[]): [string, MetadataValue] => [
+    "tokenizer.ggml.tokens",
+    { type: "array", elementType: "string", length: list.length, value: list },
+  ];
+  const words = Array.from({ length: 96 }, (_, i) => `w${i}`);
+  const scores = (length: number): [string, MetadataValue] => [
+    "tokenizer.ggml.scores",
+    { type: "array", elementType: "f32", length, value: new Float32Array(length) },
+  ];
+  const types = (value: readonly number[]): [string, MetadataValue] => [
+    "tokenizer.ggml.token_type",
+    { type: "array", elementType: "i32", length: value.length, value },
+  ];
+  /** The tiny model's layer has an up projection only: its partner is added. */
+  const whole = [
+    ...tinyTensors(),
+    { name: "blk.0.ffn_down.weight", shape: [64, 128], values: pseudoWeights(64 * 128, 5) },
+  ];
+
+  async function examine(
+    entries: readonly [string, MetadataValue][],
+    tensors = whole,
+  ): Promise<DoctorReport> {
+    const bytes = await ggufBytes(tensors, { metadata: new Map([...base, ...entries]) });
+    return examineModel({ store: folderOf({ "m.gguf": bytes }), file: "m.gguf" });
+  }
+
+  it("none, where all is well", async () => {
+    const report = await examine([tokens(words), scores(96), types(words.map(() => 1))]);
+    expect(report.findings).toEqual([]);
+  });
+
+  it.each<[string, readonly [string, MetadataValue][], string]>([
+    ["scores of another length", [tokens(words), scores(95)], "tokenizer-invalid"],
+    ["types of another length", [tokens(words), types([1, 2])], "tokenizer-invalid"],
+    [
+      "a type that does not exist",
+      [tokens(words), types(words.map((_, i) => (i === 3 ? 99 : 1)))],
+      "token-type",
+    ],
+    [
+      "a byte token that is no byte",
+      [tokens(words), types(words.map((_, i) => (i === 3 ? 6 : 1)))],
+      "byte-token",
+    ],
+    ["a token twice", [tokens(words.with(5, "w4"))], "duplicate-token"],
+    [
+      "an id beyond",
+      [tokens(words), ["tokenizer.ggml.bos_token_id", { type: "u32", value: 96 }]],
+      "token-id",
+    ],
+    [
+      "a merge of nothing",
+      [
+        tokens(words),
+        ["tokenizer.ggml.merges", { type: "array", elementType: "string", length: 1, value: ["w1 zz"] }],
+      ],
+      "unknown-merge",
+    ],
+    ["a vocabulary of another size", [tokens(words.slice(1))], "vocabulary-size"],
+    ["a layer too many", [tokens(words), ["llama.block_count", { type: "u32", value: 2 }]], "missing-layer"],
+    ["another width", [tokens(words), ["llama.embedding_length", { type: "u32", value: 32 }]], "wrong-shape"],
+  ])("%s: %#", async (_, entries, code) => {
+    const report = await examine(entries);
+    expect(codesOf(report), JSON.stringify(report.findings)).toContain(code);
+    expect(report.ok).toBe(false);
+  });
+
+  it("a weight without its partner", async () => {
+    const report = await examine([tokens(words)], tinyTensors());
+    expect(codesOf(report)).toEqual(["missing-tensor"]);
+  });
+});
+
+describe("values", () => {
+  it.each([
+    ["NaN", Number.NaN, "nan-weights"],
+    ["infinity", Number.POSITIVE_INFINITY, "infinite-weights"],
+  ])("%s is counted and placed", async (_, value, code) => {
+    const tensors = tinyTensors();
+    const [first] = tensors;
+    if (first === undefined) throw new Error("no tensors");
+    first.values[100] = value;
+    first.values[4000] = value;
+    const store = folderOf({ "m.gguf": await ggufBytes(tensors, { codec: F16 }) });
+    const { findings } = await examineModel({ store, file: "m.gguf" });
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        code,
+        tensor: first.name,
+        message: expect.stringMatching(/^2 values .* first at 100\b/),
+      }),
+    );
+    const quick = await examineModel({ store, file: "m.gguf" }, { weights: false });
+    expect(codesOf(quick)).not.toContain(code);
+  });
+
+  it("a matrix of zeros", async () => {
+    const tensors = tinyTensors();
+    tensors[0]?.values.fill(0);
+    const store = folderOf({ "m.gguf": await ggufBytes(tensors) });
+    expect(codesOf(await examineModel({ store, file: "m.gguf" }))).toContain("zero-weights");
+  });
+
+  it("a packed layer that makes no sense is one finding, and the others are still read", async () => {
+    const { findings, examined } = await examineModel({
+      store: directoryStore(join(fixtures, "abuse/gptq/gptq-gidx-range")),
+    });
+    expect(findings.filter(({ severity }) => severity === "error")).toEqual([
+      expect.objectContaining({
+        tensor: expect.stringMatching(/\./),
+        message: expect.stringMatching(/group/),
+      }),
+    ]);
+    expect(examined.tensors).toBeGreaterThan(0);
+  });
+});
+
+describe("what readers refuse or warn of has a code", () => {
+  it.each<[string, FindingCode]>([
+    ["gguf/magic-ggjt-v3.gguf", "old-format"],
+    ["gguf/arr-nested-deep.gguf", "limit"],
+    ["gguf/type-99.gguf", "unsupported"],
+    ["gguf/offset-overlap-full.gguf", "overlap"],
+    ["gguf/key-duplicate.gguf", "duplicate-name"],
+    ["gguf/name-traversal.gguf", "strange-name"],
+    ["gguf/value-not-utf8.gguf", "invalid-utf8"],
+    ["gguf/value-ansi.gguf", "control-character"],
+    ["gguf/name-64.gguf", "long-name"],
+    ["gguf/dims-ndims-0.gguf", "no-dimensions"],
+    ["gguf/valid-gap.gguf", "gap"],
+    ["gguf/valid-unordered.gguf", "order"],
+    ["gguf/trailing-bytes.gguf", "trailing-bytes"],
+    ["pickle/pickle-as-gguf/model.gguf", "pickle"],
+    ["st/index-subset", "unlisted-tensor"],
+    ["gptq/gptq-bits-mismatch", "packed-weights"],
+    ["gptq/gptq-bits-0", "quantization-config"],
+    ["gptq/gptq-bits-0", "bad-weights"],
+  ])("%s: %s", async (name, code) => {
+    const path = join(fixtures, "abuse", name);
+    const isFolder = statSync(path).isDirectory();
+    const report = await examineModel({
+      store: directoryStore(isFolder ? path : dirname(path)),
+      file: isFolder ? undefined : basename(path),
+    });
+    expect(codesOf(report)).toContain(code);
+    expect(report.ok).toBe(false);
+  });
+
+  it("shards without an index, and an index with another total", async () => {
+    const shards = {
+      "model-00001-of-00002.safetensors": safetensors({ a: [4] }),
+      "model-00002-of-00002.safetensors": safetensors({ b: [4] }),
+    };
+    const without = await examineModel({ store: folderOf(shards) });
+    expect(codesOf(without)).toContain("no-index");
+    const index = {
+      metadata: { total_size: 33 },
+      weight_map: { a: "model-00001-of-00002.safetensors", b: "model-00002-of-00002.safetensors" },
+    };
+    const withOne = await examineModel({
+      store: folderOf({ ...shards, "model.safetensors.index.json": JSON.stringify(index) }),
+    });
+    expect(codesOf(withOne)).toContain("total-size");
+    expect(codesOf(withOne)).not.toContain("no-index");
+  });
+
+  it("an architecture that nobody has heard of is only noted", async () => {
+    const config = changed("config.json", (json) => ({ ...json, architectures: ["XForY"], model_type: "x" }));
+    const report = await examineModel({ store: directory({ "config.json": config }) });
+    expect(report.findings.find(({ code }) => code === "unknown-architecture")).toMatchObject({
+      severity: "note",
+    });
+  });
+
+  it("a disk that fails in the middle of the weights", async () => {
+    const bytes = await ggufBytes();
+    const inner = folderOf({ "m.gguf": bytes });
+    const store: ReadStore = {
+      ...inner,
+      async open(name) {
+        const source = await inner.open(name);
+        if (source === undefined) return undefined;
+        // the header comes from the start, the weights do not
+        const refuse = (start: number): void => {
+          if (start > 0) throw new IoError("Cannot read the file: the disk reports an error.");
+        };
+        return {
+          ...source,
+          async read(start, end) {
+            refuse(start);
+            return source.read(start, end);
+          },
+          async readInto(target, start) {
+            refuse(start);
+            await source.readInto(target, start);
+          },
+        };
+      },
+    };
+    const { findings } = await examineModel({ store, file: "m.gguf" });
+    expect(findings).toContainEqual(
+      expect.objectContaining({ code: "unreadable", severity: "error", tensor: expect.any(String) }),
+    );
+  });
+});
+
+it("every code has a remedy in one sentence", () => {
+  for (const [code, { remedy }] of Object.entries(findingKinds)) {
+    expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
+    expect(remedy).toMatch(/\.$/);
+  }
+});
+
+it("docs/doctor.md has every code (pnpm doctor-table writes it)", () => {
+  expect(readFileSync(join(fixtures, "../docs/doctor.md"), "utf8")).toBe(doctorDocument());
+});
+
+it("every code comes from some model", () => {
+  // "odd" is for warnings that a later reader may have and this list has not: today there are none
+  const missing = Object.keys(findingKinds).filter((code) => !seen.has(code as FindingCode));
+  expect(missing).toEqual(["odd"]);
+});

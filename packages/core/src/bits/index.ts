@@ -1,0 +1,12 @@
+/** Codes in words: k-bit fields, and the tiles of Marlin. */
+export type { FieldPiece, FieldStreams, FieldTable, Words } from "./field-table.ts";
+export { fieldWordCount, packFields, streamFields, unpackFields } from "./fields.ts";
+export {
+  MARLIN_COLUMNS,
+  MARLIN_ROWS,
+  marlinScaleRow,
+  marlinShapeMisfit,
+  packMarlin,
+  unpackMarlin,
+} from "./marlin.ts";
+export { packWords, unpackWords, type WordLayout, wordCount } from "./words.ts";

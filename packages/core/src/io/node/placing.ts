@@ -1,0 +1,82 @@
+/** How a finished file gets its name, and the names that unfinished ones have. */
+import { constants } from "node:fs";
+import { type FileHandle, link, open, rename, stat, unlink } from "node:fs/promises";
+import { IoError } from "../../errors.ts";
+import { isMissing, systemCode } from "../system-error.ts";
+
+/** Ends temporary names, so that left-overs of a killed process are easy to see and are not listed as model files. */
+export const temporarySuffix = ".requant-part";
+export const journalSuffix = ".requant-journal";
+export const lockSuffix = ".requant-lock";
+
+/** Working files have names that can be guessed: in a folder of strangers a link there would lead the writing anywhere. */
+export const NO_FOLLOW: number = process.platform === "win32" ? 0 : constants.O_NOFOLLOW;
+
+/** @throws IoError for what would block a reader or writer, such as a pipe */
+export async function refuseSpecialFile(handle: FileHandle, path: string): Promise<void> {
+  if ((await handle.stat()).isFile()) return;
+  await handle.close();
+  throw new IoError("Something that is not a regular file has the name of a working file.", {
+    path,
+    hint: "Remove it, or write to a folder of your own.",
+  });
+}
+
+/** A file that takes another's place has its permissions, from before anything is in it. */
+export async function keepPermissions(handle: FileHandle, replaced: string): Promise<void> {
+  const before = await stat(replaced).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  // a file system that has none cannot be told any
+  if (before?.isFile()) await handle.chmod(before.mode & 0o777).catch(() => {});
+}
+
+export function isTemporaryName(name: string): boolean {
+  return /^\..*\.requant-(part|journal|lock)(\.[0-9a-f]+)?$/s.test(name);
+}
+
+/** Gives a finished file its name, for good. */
+export async function place(from: string, to: string, overwrite: boolean): Promise<void> {
+  if (overwrite) await rename(from, to);
+  else await renameWithoutReplacing(from, to);
+}
+
+/** `rename` replaces without asking. A hard link fails when the name is taken, in one step; not every file system has it. */
+async function renameWithoutReplacing(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") throw alreadyExists(to, error);
+    await refuseIfExists(to);
+    await rename(from, to);
+    return;
+  }
+  // the file has its name; a second, temporary one that cannot be removed does no harm
+  await unlink(from).catch(() => {});
+}
+
+export async function refuseIfExists(path: string): Promise<void> {
+  try {
+    await stat(path);
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  throw alreadyExists(path);
+}
+
+function alreadyExists(path: string, cause?: unknown): IoError {
+  return new IoError("The file already exists.", {
+    path,
+    cause,
+    hint: "Choose another name, or allow overwriting.",
+  });
+}
+
+/** A rename is only durable once its folder is. Windows has no such call, and some network folders refuse it. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY).catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}

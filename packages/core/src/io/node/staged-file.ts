@@ -1,0 +1,260 @@
+import { constants, writeSync } from "node:fs";
+import { type FileHandle, open, rename, stat, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { IoError, UsageError } from "../../errors.ts";
+import type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "../staging.ts";
+import { asIoError, isMissing } from "../system-error.ts";
+import { acquireLock } from "./lock.ts";
+import {
+  journalSuffix,
+  keepPermissions,
+  lockSuffix,
+  NO_FOLLOW,
+  place,
+  refuseSpecialFile,
+  syncFolder,
+  temporarySuffix,
+} from "./placing.ts";
+import { shortHash } from "./random-and-hash.ts";
+import { type Transfers, transfersOf } from "./transfers.ts";
+
+/** Longest name, in bytes, that still has room for the dot and the suffix under the usual limit of 255. */
+const LONGEST_NAME = 200;
+
+/** A larger journal is none of ours: a line is some 60 bytes, and stands for megabytes. */
+const LONGEST_JOURNAL = 256 * 1024 * 1024;
+
+/** Where the pieces of an unfinished `path` lie: found again by the next process from the path alone. */
+function stagingPaths(path: string): { temporary: string; journal: string; lock: string } {
+  const name = basename(path);
+  const short =
+    Buffer.byteLength(name) <= LONGEST_NAME ? name : `${name.slice(0, 48)}.${shortHash(name, 16)}`;
+  const at = (suffix: string): string => join(dirname(path), `.${short}${suffix}`);
+  return { temporary: at(temporarySuffix), journal: at(journalSuffix), lock: at(lockSuffix) };
+}
+
+/**
+ * A file under a temporary name that is the same each time, with a journal and a lock beside it.
+ * @throws IoError when another process is writing the same file
+ */
+export async function stageFile(
+  path: string,
+  options: StageOptions & { readonly overwrite?: boolean | undefined },
+): Promise<StagedFile> {
+  const { byteLength, resume = false, overwrite = false } = options;
+  const paths = stagingPaths(path);
+  const guarded = async <T>(action: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (cause) {
+      throw asIoError(cause, path, action);
+    }
+  };
+  const lock = await guarded("lock", () => acquireLock(paths.lock, path));
+  const opened = await guarded("create", async () => {
+    if (!resume) {
+      // never cut to length: a process that died while publishing may have left it as a second name of a finished file
+      await removeIfThere(paths.temporary);
+      await removeIfThere(paths.journal);
+    }
+    const journal = await openWorkingFile(paths.journal);
+    let file: FileHandle | undefined;
+    try {
+      const kept = await keptJournal(journal);
+      const published = kept.byteLength > 0 && (await hasItsName(paths.temporary, path));
+      file = published ? await open(path, constants.O_RDONLY) : await openWorkingFile(paths.temporary);
+      if (!published) {
+        if (overwrite) await keepPermissions(file, path);
+        // holes read as zeros, which is what lies between tensors
+        await file.truncate(byteLength);
+      }
+      return { journal, kept, published, file };
+    } catch (error) {
+      await file?.close();
+      await journal.close();
+      throw error;
+    }
+  }).catch(async (error: unknown) => {
+    await lock.release();
+    throw error;
+  });
+  const { journal, kept } = opened;
+  let file: FileHandle | undefined = opened.file;
+  let published = opened.published;
+  let publishedHere = false;
+  let journalByteLength = kept.byteLength;
+  let folderSynced = false;
+  let ended = false;
+
+  const transfers = transfersOf(opened.file);
+  const openFile = (): FileHandle => {
+    if (file === undefined) throw new UsageError("The file is not open any more.", { path });
+    return file;
+  };
+  const openTransfers = (): Transfers => {
+    openFile();
+    return transfers;
+  };
+  async function sync(): Promise<void> {
+    if (!published) await openFile().datasync();
+    await journal.datasync();
+    if (folderSynced) return;
+    folderSynced = true;
+    await syncFolder(dirname(path));
+  }
+  /** Closes everything; true the first time. */
+  async function end(): Promise<boolean> {
+    if (ended) return false;
+    ended = true;
+    await file?.close().catch(() => {});
+    file = undefined;
+    await journal.close().catch(() => {});
+    return true;
+  }
+
+  return {
+    name: path,
+    byteLength,
+    address: { kind: "file", path: published ? path : paths.temporary },
+    journal: kept,
+    get published() {
+      return published;
+    },
+    write: (bytes, start) => guarded("write", () => writeAll(openTransfers(), bytes, start)),
+    readInto: (target, start) => guarded("read", () => readAll(openTransfers(), path, target, start)),
+    cutJournal: (length) =>
+      guarded("write", async () => {
+        await journal.truncate(length);
+        journalByteLength = length;
+      }),
+    log: (bytes) =>
+      guarded("write", async () => {
+        const start = journalByteLength;
+        journalByteLength += bytes.byteLength;
+        // a short line for the system's memory: another thread would cost more than the writing
+        for (let done = 0; done < bytes.byteLength; ) {
+          const written = writeSync(journal.fd, bytes, done, bytes.byteLength - done, start + done);
+          if (written === 0) throw new Error("the system wrote nothing and gave no reason");
+          done += written;
+        }
+      }),
+    sync: () => guarded("write", sync),
+    publish: () =>
+      guarded("finish", async () => {
+        if (published) return;
+        await openFile().sync();
+        await journal.datasync();
+        await file?.close();
+        file = undefined;
+        if (!(await lock.stillHeld())) {
+          throw new IoError("Another process has taken over this file.", {
+            path,
+            hint: "Let only one process write it.",
+          });
+        }
+        await place(paths.temporary, path, overwrite);
+        published = true;
+        publishedHere = true;
+        await syncFolder(dirname(path));
+      }),
+    async finish() {
+      if (!(await end())) return;
+      await unlink(paths.journal).catch(() => {});
+      await lock.release();
+    },
+    async keep() {
+      if (!(await end())) return;
+      if (publishedHere) await rename(path, paths.temporary).catch(() => {});
+      await lock.release();
+    },
+    async discard() {
+      if (!(await end())) return;
+      if (publishedHere) await unlink(path).catch(() => {});
+      await unlink(paths.temporary).catch(() => {});
+      await unlink(paths.journal).catch(() => {});
+      await lock.release();
+    },
+  };
+}
+
+/** A regular file, made where there is none. */
+async function openWorkingFile(path: string): Promise<FileHandle> {
+  const handle = await open(path, constants.O_RDWR | constants.O_CREAT | NO_FOLLOW);
+  await refuseSpecialFile(handle, path);
+  return handle;
+}
+
+async function keptJournal(handle: FileHandle): Promise<Uint8Array> {
+  const { size } = await handle.stat();
+  return size <= LONGEST_JOURNAL ? handle.readFile() : new Uint8Array(0);
+}
+
+/** Whether the file has its final name: the temporary one is gone, or is the second name that a hard link leaves. */
+async function hasItsName(temporary: string, path: string): Promise<boolean> {
+  const [unfinished, finished] = await Promise.all([statIfThere(temporary), statIfThere(path)]);
+  if (finished === undefined) return false;
+  if (unfinished === undefined) return true;
+  if (unfinished.ino !== finished.ino || unfinished.dev !== finished.dev) return false;
+  await unlink(temporary);
+  return true;
+}
+
+/** Keeps other processes that would write `path` out. @throws IoError when another process is writing it */
+export async function lockFile(path: string): Promise<{ release(): Promise<void> }> {
+  return acquireLock(stagingPaths(path).lock, path).catch((cause: unknown) => {
+    throw asIoError(cause, path, "lock");
+  });
+}
+
+function statIfThere(path: string): Promise<{ ino: bigint; dev: bigint } | undefined> {
+  return stat(path, { bigint: true }).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
+}
+
+/** Opens the bytes of a staged file from its address: in a worker, beside the process's own handle. */
+export async function openStagedFile(
+  address: StagedAddress,
+  name: string,
+): Promise<StagedBytes & { close(): Promise<void> }> {
+  const { path } = address;
+  const handle = await open(path, constants.O_RDWR | NO_FOLLOW).catch((cause: unknown) => {
+    throw asIoError(cause, name, "open");
+  });
+  const transfers = transfersOf(handle);
+  const guarded = (action: string, work: Promise<void>): Promise<void> =>
+    work.catch((cause: unknown) => {
+      throw asIoError(cause, name, action);
+    });
+  return {
+    name,
+    write: (bytes, start) => guarded("write", writeAll(transfers, bytes, start)),
+    readInto: (target, start) => guarded("read", readAll(transfers, name, target, start)),
+    close: () => handle.close(),
+  };
+}
+
+async function writeAll(transfers: Transfers, bytes: Uint8Array, start: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    const bytesWritten = await transfers.write(bytes, done, bytes.byteLength - done, start + done);
+    if (bytesWritten === 0) throw new Error("the system wrote nothing and gave no reason");
+    done += bytesWritten;
+  }
+}
+
+async function readAll(transfers: Transfers, path: string, target: Uint8Array, start: number): Promise<void> {
+  for (let done = 0; done < target.byteLength; ) {
+    const bytesRead = await transfers.read(target, done, target.byteLength - done, start + done);
+    if (bytesRead === 0) {
+      throw new IoError(`The file ends at byte ${start + done}.`, { path, offset: start + done });
+    }
+    done += bytesRead;
+  }
+}

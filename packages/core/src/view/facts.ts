@@ -1,0 +1,282 @@
+import type { ErrorPlace } from "../errors.ts";
+import { FormatError } from "../errors.ts";
+import { type ParameterFacts, parameterFactsInKernel } from "../kernels/grid-facts.ts";
+import { floatToHalf, halfToFloat } from "../numeric/half.ts";
+import { transposed } from "../numeric/transposed.ts";
+import { type Grid, groupSizeOf } from "./grid.ts";
+
+/**
+ * What decides whether another layout can hold a grid exactly. All but the offsets is known from the small stored parts
+ * (scales, zero points, group index), a few percent of a weight, so a plan need not read the codes. Plain JSON.
+ */
+export interface GridFacts {
+  readonly rows: number;
+  readonly columns: number;
+  readonly groupCount: number;
+  /** Columns per group; undefined when groups are not consecutive and equal. */
+  readonly groupSize: number | undefined;
+  /** True when the columns of one group do not stand together: act-order. */
+  readonly scattered: boolean;
+  /** The largest of 256, 128, 64, 32, 16 and 1 such that aligned blocks of so many columns share one scale in every row. */
+  readonly scaleBlockSize: number;
+  /** The same for the zero point. */
+  readonly zeroBlockSize: number;
+  /** Codes are 0 to this. */
+  readonly maxCode: number;
+  readonly minZero: number;
+  readonly maxZero: number;
+  /** Smallest and largest code minus zero point that the zero points allow, or that occur where codes were read. */
+  readonly minOffset: number;
+  readonly maxOffset: number;
+  /** Every zero point is the middle of the code range. */
+  readonly symmetric: boolean;
+  readonly hasNegativeScales: boolean;
+  /** Every scale is an f16 value. */
+  readonly scalesAreHalf: boolean;
+  /** Every scale is a bf16 value. */
+  readonly scalesAreBfloat: boolean;
+  /** Every scale × zero point is an f16 value. */
+  readonly offsetsAreHalf: boolean;
+  readonly rounding: "none" | "f16";
+  /**
+   * "rounded": the file stores scale × zero point rounded, in place of the zero point (AWQ's gemv_fast, llm-awq), so that
+   * its own values differ from the grid's by that rounding.
+   */
+  readonly storedOffsets: "integer" | "rounded";
+}
+
+/** A grid but for its codes: what `gridFacts` needs. */
+export type GridParameters = Omit<Grid, "codes">;
+
+/** The same in the order in which most formats store it. */
+export interface GroupedParameters extends Omit<GridParameters, "scales" | "zeros"> {
+  /** `groupScales[group × rows + row]`. */
+  readonly groupScales: Float32Array;
+  /** `groupZeros[group × rows + row]`. */
+  readonly groupZeros: Int16Array;
+}
+
+/** The grid's own order, made of scales or zero points when they are first asked for. */
+export function parametersByRow(parameters: GroupedParameters): GridParameters {
+  const { rows, columns, groupCount, groupOfColumn, rounding } = parameters;
+  let scales: Float32Array | undefined;
+  let zeros: Int16Array | undefined;
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn,
+    get scales() {
+      scales ??= transposed(parameters.groupScales, groupCount, rows);
+      return scales;
+    },
+    get zeros() {
+      zeros ??= transposed(parameters.groupZeros, groupCount, rows);
+      return zeros;
+    },
+    rounding,
+  };
+}
+
+const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
+
+/**
+ * Facts of a grid from its small parts; `maxCode` is the largest code its layout can store.
+ * @throws FormatError when a scale is not finite
+ */
+export function gridFacts(grid: GridParameters, maxCode: number, place: ErrorPlace = {}): GridFacts {
+  const { groupCount, scales, zeros } = grid;
+  return factsOf(
+    grid,
+    { scales, zeros, groupStep: 1, rowStep: groupCount, isByGroup: false },
+    maxCode,
+    place,
+  );
+}
+
+/** As `gridFacts`. */
+export function groupedFacts(
+  parameters: GroupedParameters,
+  maxCode: number,
+  place: ErrorPlace = {},
+): GridFacts {
+  return factsOf(parameters, arraysOf(parameters), maxCode, place);
+}
+
+/** Those of the facts that concern all scales and zero points alike. @throws FormatError when a scale is not finite */
+export function groupedRanges(parameters: GroupedParameters, place: ErrorPlace = {}): ParameterFacts {
+  return rangesOf(arraysOf(parameters), place);
+}
+
+/** Scales and zero points in any order. */
+interface ParameterArrays {
+  readonly scales: Float32Array;
+  readonly zeros: Int16Array;
+  readonly groupStep: number;
+  readonly rowStep: number;
+  readonly isByGroup: boolean;
+}
+
+function arraysOf({ rows, groupScales, groupZeros }: GroupedParameters): ParameterArrays {
+  return { scales: groupScales, zeros: groupZeros, groupStep: rows, rowStep: 1, isByGroup: true };
+}
+
+function rangesOf(arrays: ParameterArrays, place: ErrorPlace): ParameterFacts {
+  return parameterFactsInKernel(arrays.scales, arrays.zeros) ?? parameterFacts(arrays, place);
+}
+
+function factsOf(
+  grid: Omit<GridParameters, "scales" | "zeros">,
+  arrays: ParameterArrays,
+  maxCode: number,
+  place: ErrorPlace,
+): GridFacts {
+  const { rows, columns, groupCount, groupOfColumn, rounding } = grid;
+  const parameters = rangesOf(arrays, place);
+  const seams = groupSeams(groupOfColumn);
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupSize: groupSizeOf(groupOfColumn),
+    scattered: isScattered(groupOfColumn),
+    scaleBlockSize: sharedBlockSize(rows, columns, seams, arrays, arrays.scales),
+    zeroBlockSize:
+      parameters.minZero === parameters.maxZero
+        ? sharedBlockSize(rows, columns, [], arrays, arrays.zeros)
+        : sharedBlockSize(rows, columns, seams, arrays, arrays.zeros),
+    maxCode,
+    minOffset: -parameters.maxZero,
+    maxOffset: maxCode - parameters.minZero,
+    symmetric: parameters.minZero === parameters.maxZero && parameters.minZero === (maxCode + 1) / 2,
+    ...parameters,
+    rounding,
+    storedOffsets: "integer",
+  };
+}
+
+/** @throws FormatError when a scale is not finite */
+function parameterFacts(
+  { scales, zeros, groupStep, rowStep, isByGroup }: ParameterArrays,
+  place: ErrorPlace,
+): ParameterFacts {
+  let minZero = zeros[0] ?? 0;
+  let maxZero = minZero;
+  let hasNegativeScales = false;
+  let scalesAreHalf = true;
+  let scalesAreBfloat = true;
+  let offsetsAreHalf = true;
+  for (let i = 0; i < scales.length; i++) {
+    const scale = scales[i]!;
+    const zero = zeros[i]!;
+    if (!Number.isFinite(scale)) {
+      const [row, group] = isByGroup
+        ? [i % groupStep, Math.floor(i / groupStep)]
+        : [Math.floor(i / rowStep), i % rowStep];
+      throw new FormatError(
+        `The scale of row ${row}, group ${group} is ${scale}, not a finite number.`,
+        place,
+      );
+    }
+    if (zero < minZero) minZero = zero;
+    if (zero > maxZero) maxZero = zero;
+    if (scale < 0) hasNegativeScales = true;
+    if (scalesAreHalf && !isHalf(scale)) scalesAreHalf = false;
+    if (scalesAreBfloat && !isBfloat(scale)) scalesAreBfloat = false;
+    if (offsetsAreHalf && !isHalf(scale * zero)) offsetsAreHalf = false;
+  }
+  return { minZero, maxZero, hasNegativeScales, scalesAreHalf, scalesAreBfloat, offsetsAreHalf };
+}
+
+/** The facts with the offsets that really occur in the codes: the only part that needs them. */
+export function withMeasuredOffsets(facts: GridFacts, grid: Grid): GridFacts {
+  const { rows, columns, groupCount, groupOfColumn, codes, zeros } = grid;
+  let minOffset = Infinity;
+  let maxOffset = -Infinity;
+  for (let row = 0, at = 0; row < rows; row++) {
+    const groups = row * groupCount;
+    for (let column = 0; column < columns; column++, at++) {
+      const offset = codes[at]! - zeros[groups + groupOfColumn[column]!]!;
+      if (offset < minOffset) minOffset = offset;
+      if (offset > maxOffset) maxOffset = offset;
+    }
+  }
+  return rows * columns === 0 ? facts : { ...facts, minOffset, maxOffset };
+}
+
+const floatScratch = new Float32Array(1);
+const bitScratch = new Uint32Array(floatScratch.buffer);
+
+/** True for what an f16 holds exactly. */
+export function isHalf(value: number): boolean {
+  floatScratch[0] = value;
+  if (floatScratch[0] !== value) return false;
+  const bits = bitScratch[0]!;
+  const exponent = (bits >>> 23) & 0xff;
+  // nearly all are normal in both: ten bits of fraction, 2^-14 to 2^15
+  if (exponent >= 113 && exponent <= 142) return (bits & 0x1fff) === 0;
+  return halfToFloat(floatToHalf(value)) === value;
+}
+
+/** True for what a bf16 holds exactly. */
+export function isBfloat(value: number): boolean {
+  floatScratch[0] = value;
+  return floatScratch[0] === value && (bitScratch[0]! & 0xffff) === 0;
+}
+
+function isScattered(groupOfColumn: Int32Array): boolean {
+  for (let column = 1; column < groupOfColumn.length; column++) {
+    if (groupOfColumn[column]! < groupOfColumn[column - 1]!) return true;
+  }
+  return false;
+}
+
+/** A column whose group is not that of the column before. */
+interface Seam {
+  readonly column: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+function groupSeams(groupOfColumn: Int32Array): Seam[] {
+  const seams: Seam[] = [];
+  for (let column = 1; column < groupOfColumn.length; column++) {
+    const left = groupOfColumn[column - 1]!;
+    const right = groupOfColumn[column]!;
+    if (left !== right) seams.push({ column, left, right });
+  }
+  return seams;
+}
+
+/** The largest aligned block in which neighbouring groups, where a block holds several, have equal values in every row. */
+function sharedBlockSize(
+  rows: number,
+  columns: number,
+  seams: readonly Seam[],
+  { groupStep, rowStep }: ParameterArrays,
+  values: Float32Array | Int16Array,
+): number {
+  /** Equal in all rows? asked once per pair of neighbouring groups */
+  const known = new Map<string, boolean>();
+  const equal = ({ left, right }: Seam): boolean => {
+    const key = `${left} ${right}`;
+    let answer = known.get(key);
+    if (answer === undefined) {
+      answer = true;
+      const ahead = (right - left) * groupStep;
+      for (let row = 0, at = left * groupStep; row < rows; row++, at += rowStep) {
+        if (values[at] !== values[at + ahead]) {
+          answer = false;
+          break;
+        }
+      }
+      known.set(key, answer);
+    }
+    return answer;
+  };
+  return (
+    BLOCK_SIZES.find(
+      (size) => columns % size === 0 && seams.every((seam) => seam.column % size === 0 || equal(seam)),
+    ) ?? 1
+  );
+}
