@@ -6,5 +6,6 @@ export {
   parseAwqConfig,
   serializeAwqConfig,
 } from "./config.ts";
+export { awqFormat } from "./format.ts";
 export type { AwqClaims, AwqLayout } from "./packing.ts";
 export { quantizeAwq } from "./quantize.ts";

@@ -7,6 +7,7 @@ test("exports of @requant/awq", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
       "awqCodec",
+      "awqFormat",
       "awqQuantizesModule",
       "awqVersionOf",
       "parseAwqConfig",

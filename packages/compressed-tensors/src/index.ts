@@ -9,4 +9,5 @@ export {
   parseCompressedTensorsConfig,
   serializeCompressedTensorsConfig,
 } from "./config.ts";
+export { compressedTensorsFormat } from "./format.ts";
 export { quantizeCompressedTensors } from "./quantize.ts";

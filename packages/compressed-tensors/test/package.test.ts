@@ -7,6 +7,7 @@ test("exports of @requant/compressed-tensors", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
       "compressedTensorsCodec",
+      "compressedTensorsFormat",
       "parseCompressedTensorsConfig",
       "quantizeCompressedTensors",
       "serializeCompressedTensorsConfig",

@@ -1,9 +1,16 @@
-/** The one list of formats. Special ones come before general ones: the first that recognises a model opens it. */
-import type { Format } from "./plan/format.ts";
-import { ggufFormat } from "./plan/format-gguf.ts";
-import { safetensorsFormat } from "./plan/format-safetensors.ts";
-import { linearTargets } from "./plan/linear-targets.ts";
-import { linearFormat } from "./plan/packed-directory.ts";
+/**
+ * The one list of weight formats: one line each. A format that is special comes before one that is general: the first that
+ * recognises the tensors of a module reads them.
+ */
+import { awqFormat } from "@requant/awq";
+import { compressedTensorsFormat } from "@requant/compressed-tensors";
+import type { WeightFormat } from "@requant/core/format";
+import { exl2Format } from "@requant/exl2";
+import { gptqFormat } from "@requant/gptq";
 
-/** The linear formats are opened by the container that holds them, safetensors, which looks at names and shapes. */
-export const formats: readonly Format[] = [ggufFormat, ...linearTargets.map(linearFormat), safetensorsFormat];
+export const weightFormats: readonly WeightFormat[] = [
+  exl2Format,
+  compressedTensorsFormat,
+  awqFormat,
+  gptqFormat,
+];

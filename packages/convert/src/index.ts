@@ -1,5 +1,12 @@
 /** Opens models of any format, plans conversions, carries them out, and compares the results. */
 
+export type {
+  Examination,
+  LinearClaims,
+  LinearFindings,
+  StoredLinear,
+  StoredPart,
+} from "@requant/core/format";
 export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./compare/diagnoses.ts";
 export {
   type FileHash,
@@ -49,16 +56,9 @@ export {
 } from "./examine/inspect.ts";
 export { planWarnings } from "./examine/plan-warnings.ts";
 export { modelWarnings, verifyWarnings } from "./examine/warnings.ts";
-export { formats } from "./formats.ts";
+export { weightFormats } from "./formats.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
-export type {
-  Examination,
-  LinearClaims,
-  LinearFindings,
-  StoredLinear,
-  StoredPart,
-} from "./model/linear-weight.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
 export {
   type GgufFacts,

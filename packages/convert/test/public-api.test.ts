@@ -17,7 +17,6 @@ test("exports of @requant/convert", () => {
       "fidelityOf",
       "findModel",
       "findingKinds",
-      "formats",
       "hashModel",
       "inspectModel",
       "isLossless",
@@ -48,6 +47,7 @@ test("exports of @requant/convert", () => {
       "verifyModels",
       "verifyWarnings",
       "webWorkers",
+      "weightFormats",
       "writeNpy",
     ]
   `);

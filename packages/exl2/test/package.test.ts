@@ -9,6 +9,7 @@ test("exports of @requant/exl2", () => {
       "EXL2_WIDTHS",
       "allocateExl2",
       "exl2Codec",
+      "exl2Format",
       "exl2Groups",
       "exl2HeadRecipes",
       "exl2Recipes",

@@ -10,6 +10,7 @@ export {
   serializeGptqConfig,
 } from "./config.ts";
 export { examineGptq, type GptqFindings } from "./findings.ts";
+export { gptqFormat } from "./format.ts";
 export { type GptqMarlinClaims, type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
 export { quantizeGptq } from "./quantize.ts";
 export type { ZeroStorage } from "./zeros.ts";

@@ -9,6 +9,7 @@ test("exports of @requant/gptq", () => {
       "checkLayout",
       "examineGptq",
       "gptqCodec",
+      "gptqFormat",
       "gptqMarlinCodec",
       "gptqModuleConfig",
       "parseGptqConfig",

@@ -1,14 +1,14 @@
 /** Finds the modules whose weights are stored as several tensors: by names and shapes, the configuration second. */
 import { type CodecError, type ErrorPlace, FormatError, isCodecError, UnsupportedError } from "@requant/core";
-import { linearSources } from "./linear-sources.ts";
 import type {
   LinearClaims,
   LinearReader,
-  LinearSource,
   ModuleHints,
   OpenableWeight,
   StoredPart,
-} from "./linear-weight.ts";
+  WeightFormat,
+} from "@requant/core/format";
+import { weightFormats } from "../formats.ts";
 import type { ModelTensor, ModelWarning } from "./model.ts";
 
 /** What a directory's configuration files say, before anyone has interpreted it. */
@@ -52,7 +52,7 @@ export async function detectLinear(
   const modules = modulesOf(stored);
   // float models need no look at files that say how weights are packed
   const config = modules.length === 0 ? undefined : await readConfig();
-  const readers = new Map<LinearSource, LinearReader>();
+  const readers = new Map<WeightFormat, LinearReader>();
   const warnings: ModelWarning[] = [];
   const weights = new Map<string, OpenableWeight>();
   const replaced = new Map<number, ModelTensor>();
@@ -60,7 +60,7 @@ export async function detectLinear(
   const counts = new Map<string, number>();
   const names = new Set(stored.map(({ name }) => name));
   for (const module of modules) {
-    const source = linearSources.find((candidate) => candidate.recognises(module.parts, config?.method));
+    const source = weightFormats.find((candidate) => candidate.recognises(module.parts, config?.method));
     if (source === undefined) continue;
     const parts = partsFor(source, module);
     const place: ErrorPlace = { path: `${path}/${module.file}`, tensor: module.name };
@@ -107,7 +107,7 @@ export async function detectLinear(
       message: `${config.path} says quant_method "${config.method}"; by names and shapes the tensors are ${format}, and are read so.`,
     });
   }
-  const main = linearSources.find(({ name }) => name === format);
+  const main = weightFormats.find(({ name }) => name === format);
   return {
     tensors: stored.flatMap((tensor, index) => {
       const whole = replaced.get(index);
@@ -145,7 +145,7 @@ function withoutReads(reader: LinearReader, error: CodecError): LinearReader {
 
 /** Tensors by what stands before their last dot. */
 function modulesOf(stored: readonly ModelTensor[]): Module[] {
-  const suffixes = new Set(linearSources.flatMap((source) => source.suffixes));
+  const suffixes = new Set(weightFormats.flatMap((source) => source.suffixes));
   const modules = new Map<string, Module>();
   stored.forEach(({ name, encoding, shape, byteOffset, byteLength, file }, index) => {
     const dot = name.lastIndexOf(".");
@@ -159,14 +159,14 @@ function modulesOf(stored: readonly ModelTensor[]): Module[] {
   return [...modules.values()];
 }
 
-function partsFor(source: LinearSource, { parts }: Module): StoredPart[] {
+function partsFor(source: WeightFormat, { parts }: Module): StoredPart[] {
   return parts.filter(({ suffix }) => source.suffixes.includes(suffix));
 }
 
 /** One reader per format; a configuration that is another format's, or broken, is reported and not used. */
 function readerFor(
-  source: LinearSource,
-  readers: Map<LinearSource, LinearReader>,
+  source: WeightFormat,
+  readers: Map<WeightFormat, LinearReader>,
   config: QuantizationConfig | undefined,
   hints: ModuleHints,
   warnings: ModelWarning[],

@@ -9,11 +9,11 @@ import {
   UnsupportedError,
   UsageError,
 } from "@requant/core";
+import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "@requant/core/format";
 import type { GridFit } from "@requant/core/view";
 import { blocksToGrid, type GgufGridType, gridTypes, weightToBlocks } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
-import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "./linear-weight.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
 

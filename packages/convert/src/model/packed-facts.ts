@@ -1,6 +1,6 @@
 /** What the packed weights of a model show, next to what its configuration claims. */
 import { elementCount } from "@requant/core";
-import type { LinearFindings } from "./linear-weight.ts";
+import type { LinearFindings } from "@requant/core/format";
 import type { MeasuredFact } from "./measured-fact.ts";
 import type { Model, ModelTensor } from "./model.ts";
 

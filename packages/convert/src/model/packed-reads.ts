@@ -1,7 +1,6 @@
 import { FormatError } from "@requant/core";
-import type { LinearWeight } from "@requant/core/format";
+import type { Examination, LinearWeight, OpenableWeight, StoredPart } from "@requant/core/format";
 import { allocateKernelBuffer } from "@requant/core/kernels";
-import type { Examination, OpenableWeight, StoredPart } from "./linear-weight.ts";
 
 export interface LinearReads {
   examine(name: string): Promise<Examination>;

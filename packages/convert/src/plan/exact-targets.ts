@@ -1,20 +1,16 @@
 /** Which targets would keep every packed weight of a source: what a plan offers where the asked one does not. */
+import {
+  searchSettings,
+  spellWords,
+  type TargetSettings,
+  type WeightRequest,
+  type WeightTarget,
+} from "@requant/core/format";
 import { exactTypes } from "@requant/gguf";
+import { weightFormats } from "../formats.ts";
 import { gridWay } from "./grid-way.ts";
 import { moduleOf } from "./linear-modules.ts";
-import type { TargetSettings, WeightRequest } from "./linear-target.ts";
-import { linearTargets } from "./linear-targets.ts";
 import type { PlanSource } from "./plan.ts";
-
-/** Smallest first within a format; one of each format is named. */
-const CANDIDATES: readonly (readonly [format: string, words: readonly string[]])[] = [
-  ...[2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
-    ["sym", "asym"].flatMap((sym) =>
-      ["gptq", "compressed-tensors"].map((format): [string, string[]] => [format, [`${bits}bit`, "#g", sym]]),
-    ),
-  ),
-  ["awq", ["gemm", "#g"]],
-];
 
 /** Spellings of targets; empty where the source has no packed weights. */
 export function exactTargets(source: PlanSource): string[] {
@@ -26,17 +22,18 @@ export function exactTargets(source: PlanSource): string[] {
   });
   if (requests.length === 0) return [];
   const inBlocks = requests.every(({ grids }) => grids.every((facts) => exactTypes(facts).length > 0));
-  const group = groupWordOf(requests);
-  const found = new Map<string, string>();
-  for (const [format, words] of CANDIDATES) {
-    if (found.has(format)) continue;
-    const spelled = words.map((word) => (word === "#g" ? group : word));
-    if (keepsAll(format, spelled, requests)) found.set(format, `${format}:${spelled.join("-")}`);
-  }
-  return [...(inBlocks ? ["gguf:auto"] : []), ...found.values(), "safetensors:f32"];
+  const groupSize = groupSizeOf(requests);
+  const found = weightFormats.flatMap(({ name, target }) => {
+    if (target === undefined || target.whyNewCodes !== undefined) return [];
+    const settings = searchSettings(target.words, groupSize).find((asked) =>
+      keepsAll(target, asked, requests),
+    );
+    return settings === undefined ? [] : [`${name}:${spellWords(target.words, settings)}`];
+  });
+  return [...(inBlocks ? ["gguf:auto"] : []), ...found, "safetensors:f32"];
 }
 
-function groupWordOf(requests: readonly WeightRequest[]): string {
+function groupSizeOf(requests: readonly WeightRequest[]): number {
   const sizes = new Set(
     requests.map(({ grids, columns }) => {
       const [facts] = grids;
@@ -47,13 +44,11 @@ function groupWordOf(requests: readonly WeightRequest[]): string {
   );
   sizes.delete(undefined);
   const [size] = [...sizes].sort((a, b) => (a ?? 0) - (b ?? 0));
-  return size === undefined ? "128g" : `${size}g`;
+  return size ?? 128;
 }
 
-function keepsAll(format: string, words: readonly string[], requests: readonly WeightRequest[]): boolean {
-  const target = linearTargets.find(({ name }) => name === format);
-  const asked: TargetSettings | undefined = target?.parse(words);
-  if (target === undefined || asked === undefined) return false;
+function keepsAll(target: WeightTarget, words: TargetSettings, requests: readonly WeightRequest[]): boolean {
+  const asked = target.settle?.(words) ?? words;
   const settings = target.arrange?.(requests, asked, undefined).settings ?? asked;
   return requests.every((request) => {
     const offers = target.offers(request, settings, undefined);

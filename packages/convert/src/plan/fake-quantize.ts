@@ -4,7 +4,6 @@
  */
 import { ConversionError, elementCount, rowLength, UsageError } from "@requant/core";
 import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
-import { formats } from "../formats.ts";
 import { encodedByteLength } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
 import { isIntegerEncoding, isLossless } from "./fidelity.ts";
@@ -15,6 +14,7 @@ import { assemblePlan, makePlan, readSourceFor } from "./make-plan.ts";
 import type { Plan, PlanSource, PlanTensor, PlanThrough, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { floatSideFiles, type SideFileContent } from "./side-files.ts";
+import { targetFormats } from "./target-formats.ts";
 import { byName, fromText } from "./way.ts";
 
 export interface FakeQuantizeOptions extends PlanOptions {
@@ -32,7 +32,7 @@ export async function planFakeQuantize(
   model: Model,
   target: Target,
   options: FakeQuantizeOptions = {},
-  list: readonly Format[] = formats,
+  list: readonly Format[] = targetFormats,
 ): Promise<Plan> {
   if (options.exact === true) {
     throw new UsageError("fake quantization changes weights on purpose", { hint: "Leave out --exact." });

@@ -12,19 +12,17 @@ export const ggufFormat: Format = {
   source: ggufSource,
   target: {
     example: "gguf:q8_0",
-    allowed: () =>
+    spellings: () =>
       [...fileTypes.map(({ name }) => name), ...Object.keys(fileTypeAliases), ...AUTO].map((name) =>
         name.toLowerCase(),
       ),
     needs: ({ settings }) =>
       settings["type"] === "AUTO" ? { offsets: true, narrowest: settings["float"] !== "F16" } : {},
-    parse(tokens) {
-      const [token, ...rest] = tokens;
-      if (token === "auto" && rest.length === 0) return { type: "AUTO" };
-      if (token === "auto" && rest.join() === "f16") return { type: "AUTO", float: "F16" };
-      if (token === undefined || rest.length > 0) return undefined;
+    parse(text) {
+      const auto = AUTO.find((word) => word.toLowerCase() === text);
+      if (auto !== undefined) return auto === "AUTO" ? { type: "AUTO" } : { type: "AUTO", float: "F16" };
       // names of forks and of old versions are refused as such
-      return { type: fileTypeByName(token).name };
+      return { type: fileTypeByName(text).name };
     },
     plan: planGguf,
   },

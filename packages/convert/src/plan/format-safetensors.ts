@@ -1,3 +1,4 @@
+import { UsageError } from "@requant/core";
 import { safetensorsSource } from "../model/safetensors-source.ts";
 import { planSafetensors } from "./float-directory.ts";
 import type { Format } from "./format.ts";
@@ -10,12 +11,10 @@ export const safetensorsFormat: Format = {
   source: safetensorsSource,
   target: {
     example: "safetensors:bf16",
-    allowed: () => TYPES,
-    parse(tokens) {
-      const [token, ...rest] = tokens;
-      return token !== undefined && rest.length === 0 && TYPES.includes(token)
-        ? { type: token.toUpperCase() }
-        : undefined;
+    spellings: () => TYPES,
+    parse(text) {
+      if (TYPES.includes(text)) return { type: text.toUpperCase() };
+      throw new UsageError(`"${text}" is no type of safetensors.`, { hint: `Allowed: ${TYPES.join(", ")}.` });
     },
     plan: planSafetensors,
   },

@@ -1,4 +1,5 @@
 /** What a format is: a value that says how it is recognised, opened and made. */
+import type { WeightSampling, WordSpec } from "@requant/core/format";
 import type { Found } from "../model/find.ts";
 import type { Model, OpenModelOptions } from "../model/model.ts";
 import type { LeftOut, PlanFile, PlanSource, PlanTensor, Target } from "./plan.ts";
@@ -27,18 +28,20 @@ export interface SourceNeeds {
   readonly narrowest?: boolean | undefined;
   /** The grids of ggml blocks. */
   readonly blocks?: boolean | undefined;
-  /** What each EXL2 recipe would cost in every matrix. */
-  readonly recipeErrors?: boolean | undefined;
+  /** What each choice of the target's layouts would cost in every matrix. */
+  readonly sampling?: WeightSampling | undefined;
 }
 
 /** Makes a format. */
 export interface TargetFormat {
   /** A whole target, for messages: "gguf:q8_0". */
   readonly example: string;
-  /** The type words that may stand after the colon, for messages and listings. */
-  allowed(): readonly string[];
-  /** Settings from the words after the colon (lowercase, split at "-"); undefined when they are not understood. */
-  parse(tokens: readonly string[]): Target["settings"] | undefined;
+  /** Typical spellings of what may stand after the colon, for messages and listings. */
+  spellings(): readonly string[];
+  /** Words that make up these spellings, where they are made of several. */
+  readonly words?: readonly WordSpec[];
+  /** Settings from what stands after the colon, lowercase. @throws UsageError naming the word that is not understood */
+  parse(text: string): Target["settings"];
   /** Undefined: headers are enough. */
   needs?(target: Target, source: Pick<Model, "gguf" | "format" | "claims">): SourceNeeds;
   /** Pure: no reads. */

@@ -41,7 +41,7 @@ function llamaTensor(
         : sources.reduce((sum, { byteLength }) => sum + byteLength, 0),
     ...(packed === undefined ? {} : { linear: packed.linear }),
     ...(whole && only?.grid !== undefined ? { grid: only.grid } : {}),
-    ...(whole && only?.recipeErrors !== undefined ? { recipeErrors: only.recipeErrors } : {}),
+    ...(whole && only?.costs !== undefined ? { costs: only.costs } : {}),
   };
 }
 

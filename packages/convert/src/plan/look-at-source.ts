@@ -1,5 +1,5 @@
 /** The tensors of a source with what a plan must know about them. */
-import { recipeErrors, sampleRows } from "@requant/exl2";
+import type { WeightSampling } from "@requant/core/format";
 import { exactTypes, gridTypes } from "@requant/gguf";
 import type { Model, ModelTensor } from "../model/model.ts";
 import { mayNarrow } from "./auto-type.ts";
@@ -23,25 +23,30 @@ export async function lookedAt(
       tensor.linear === undefined
         ? await plainTensor(model, tensor, needs, packed, signal)
         : await linearTensor(model, tensor, needs, signal);
-    const recipeErrors = needs.recipeErrors === true ? await sampledErrors(model, tensor) : undefined;
-    tensors.push(recipeErrors === undefined ? seen : { ...seen, recipeErrors });
+    const costs =
+      needs.sampling === undefined ? undefined : await sampledCosts(model, tensor, needs.sampling);
+    tensors.push(costs === undefined ? seen : { ...seen, costs });
   }
   return tensors;
 }
 
-/** Of matrices that EXL2 could pack, from a few rows. */
-async function sampledErrors(model: Model, tensor: ModelTensor): Promise<readonly number[] | undefined> {
+/** Of matrices that the target could pack, from a few rows. */
+async function sampledCosts(
+  model: Model,
+  tensor: ModelTensor,
+  sampling: WeightSampling,
+): Promise<readonly number[] | undefined> {
   const { name, shape, encoding } = tensor;
   const columns = shape.at(-1) ?? 0;
   const linear = model.naming === "gguf" ? mayNarrow(name, shape) : isLinearWeight(tensor, model.hf?.config);
-  if (!linear || columns % 32 !== 0 || isIntegerEncoding(encoding)) return undefined;
+  if (!linear || columns % sampling.columnMultiple !== 0 || isIntegerEncoding(encoding)) return undefined;
   const rows = shape.slice(0, -1).reduce((product, size) => product * size, 1);
-  const picked = sampleRows(rows);
+  const picked = sampling.rowsOf(rows);
   const sample = new Float32Array(picked.length * columns);
   for (const [index, row] of picked.entries()) {
     await model.readRows(name, row, row + 1, sample.subarray(index * columns, (index + 1) * columns));
   }
-  return recipeErrors(sample, rows, columns);
+  return sampling.costs(sample, rows, columns);
 }
 
 async function linearTensor(

@@ -1,7 +1,6 @@
 /** From a model and a target to a plan. */
 import { ConversionError, elementCount, UsageError } from "@requant/core";
 import { configTensors } from "@requant/models";
-import { formats } from "../formats.ts";
 import type { Model } from "../model/model.ts";
 import { packedFacts } from "../model/packed-facts.ts";
 import { exactTargets } from "./exact-targets.ts";
@@ -12,6 +11,7 @@ import { lookedAt } from "./look-at-source.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
+import { targetFormats } from "./target-formats.ts";
 
 /** Reads what a plan needs: headers, side files, the small parts of linear weights, and what `needs` asks of values. */
 export async function readPlanSource(
@@ -53,7 +53,7 @@ export async function planConversion(
   model: Model,
   target: Target,
   options: PlanOptions = {},
-  list: readonly Format[] = formats,
+  list: readonly Format[] = targetFormats,
 ): Promise<Plan> {
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
@@ -71,7 +71,7 @@ export async function readSourceFor(
   model: Model,
   target: Target,
   options: Pick<PlanOptions, "exact" | "signal">,
-  list: readonly Format[] = formats,
+  list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
   const needs = targetOf(target, list).needs?.(target, model);
   const offsets = options.exact === true || needs?.offsets;
@@ -88,7 +88,7 @@ export function makePlan(
   target: Target,
   options: PlanOptions = {},
   like?: PlanSource,
-  list: readonly Format[] = formats,
+  list: readonly Format[] = targetFormats,
 ): Plan {
   const output = planOutput(targetOf(target, list), source, target, options, like);
   if (options.exact === true) refuseLoss(output.tensors, target, source);

@@ -1,6 +1,18 @@
-/** Plans directories of packed linear weights: GPTQ, AWQ, EXL2, compressed-tensors. */
+/** Plans Hugging Face directories of packed weights. */
 import { ConversionError, rowCount } from "@requant/core";
-import { type LinearPart, partByteLength } from "@requant/core/format";
+import {
+  exampleSpellings,
+  type LayoutOffer,
+  type LinearPart,
+  type PackedModule,
+  type PlainLayout,
+  parseWords,
+  partByteLength,
+  type TargetConfig,
+  type TargetSettings,
+  type WeightRequest,
+  type WeightTarget,
+} from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
 import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
@@ -9,15 +21,6 @@ import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { gridWay } from "./grid-way.ts";
 import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
-import type {
-  LayoutOffer,
-  LinearTarget,
-  PackedModule,
-  PlainLayout,
-  TargetConfig,
-  TargetSettings,
-  WeightRequest,
-} from "./linear-target.ts";
 import { refuseHalfPacked, refusePacked } from "./packed-sources.ts";
 import type { LeftOut, PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -25,26 +28,33 @@ import { refuseGgufOptions } from "./refuse-options.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
 import { byName, fromText, planTensor } from "./way.ts";
 
-/** A linear format as the list of formats has it. Its sources are opened as safetensors. */
-export function linearFormat(target: LinearTarget): Format {
+/** A weight format that can be written. */
+export interface NamedTarget {
+  readonly name: string;
+  readonly target: WeightTarget;
+}
+
+/** A weight format as a target: a Hugging Face directory of packed weights. */
+export function packedDirectoryFormat(format: NamedTarget): Format {
+  const { target } = format;
+  const { words, sampling, whyNewCodes } = target;
   return {
-    name: target.name,
+    name: format.name,
     target: {
-      example: target.example,
-      allowed: target.allowed,
-      parse: target.parse,
-      needs: ({ settings }, { gguf, format, claims }): SourceNeeds => ({
-        blocks: gguf !== undefined && target.name !== "exl2",
-        // what is copied needs no new allocation
-        recipeErrors:
-          target.name === "exl2" &&
-          !(
-            format === "exl2" &&
-            claims.bits === settings["bits"] &&
-            (claims.headBits ?? 16) === settings["headBits"]
-          ),
+      example: `${format.name}:${target.example}`,
+      words,
+      spellings: () => exampleSpellings(words),
+      parse(text) {
+        const settings = parseWords(words, text);
+        return target.settle?.(settings) ?? settings;
+      },
+      needs: ({ settings }, source): SourceNeeds => ({
+        blocks: source.gguf !== undefined && whyNewCodes === undefined,
+        sampling: sampling?.isNeeded(settings, { format: source.format, ...source.claims })
+          ? sampling
+          : undefined,
       }),
-      plan: (source, asked, options, like) => planLinear(target, source, asked, options, like),
+      plan: (source, asked, options, like) => planPacked(format, source, asked, options, like),
     },
   };
 }
@@ -92,15 +102,16 @@ function draftOf(source: PlanSource, format: string): HfDraft {
   };
 }
 
-function planLinear(
-  target: LinearTarget,
+function planPacked(
+  format: NamedTarget,
   source: PlanSource,
   asked: Target,
   options: PlanOptions,
   like: PlanSource | undefined,
 ): PlannedOutput {
   refuseGgufOptions(options, like);
-  const draft = draftOf(source, target.name);
+  const { target } = format;
+  const draft = draftOf(source, format.name);
   const sources = byName(source.tensors);
   const sourceConfig = source.hf?.config["quantization_config"];
   const requests = requestsOf(target, draft, sources);
@@ -112,7 +123,7 @@ function planLinear(
   const tensors = draft.weights.map((weight): PlanTensor => {
     const request = requests.get(weight.name);
     if (request !== undefined) {
-      const made = packedTensor(target, settings, weight, request, sources, byModule?.get(request.module));
+      const made = packedTensor(format, settings, weight, request, sources, byModule?.get(request.module));
       if (made.misfit === undefined) {
         packed.push({ module: request.module, layout: made.linear.layout });
         return made;
@@ -121,7 +132,7 @@ function planLinear(
     }
     return planTensor({ ...weight, type: floatType(weight, sources, options.exact === true) }, sources);
   });
-  if (packed.length === 0) throw nothingPacked(target, left);
+  if (packed.length === 0) throw nothingPacked(format.name, left);
   const made = target.config({ settings, packed, left: [...left.keys()], sourceConfig });
   return {
     tensors,
@@ -138,12 +149,12 @@ function planLinear(
   };
 }
 
-function nothingPacked(target: LinearTarget, left: ReadonlyMap<string, string>): ConversionError {
+function nothingPacked(name: string, left: ReadonlyMap<string, string>): ConversionError {
   const [module, reason] = [...left][0] ?? [];
   return new ConversionError(
     module === undefined
-      ? `there are no linear layers that ${target.name} could pack`
-      : `none of ${left.size} linear layers can be packed as ${target.name}: ${withoutStop(reason ?? "")}`,
+      ? `there are no linear layers that ${name} could pack`
+      : `none of ${left.size} linear layers can be packed as ${name}: ${withoutStop(reason ?? "")}`,
     { tensor: module },
   );
 }
@@ -164,7 +175,7 @@ function leftNotes(left: ReadonlyMap<string, string>): string[] {
 
 /** Weights that the format packs: packed ones of the source, and linear layers of the decoder. */
 function requestsOf(
-  target: LinearTarget,
+  target: WeightTarget,
   draft: HfDraft,
   sources: ReadonlyMap<string, PlanSourceTensor>,
 ): ReadonlyMap<string, WeightRequest> {
@@ -181,7 +192,7 @@ function requestsOf(
     const grids = isRowSelection(weight) ? stored.flatMap(({ grid }) => grid ?? []) : [];
     const [only] = stored;
     const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
-    const errors = only?.recipeErrors;
+    const costs = only?.costs;
     // of a fused or stacked tensor each weight has its share
     const share = only === undefined ? 1 : rows / Math.max(1, rowCount(only.shape));
     requests.set(weight.name, {
@@ -192,7 +203,7 @@ function requestsOf(
       ...(whole && only?.linear !== undefined && only.layout !== undefined
         ? { source: { format: only.linear.format, layout: only.layout } }
         : {}),
-      ...(errors === undefined ? {} : { recipeErrors: errors.map((error) => error * share) }),
+      ...(costs === undefined ? {} : { costs: costs.map((cost) => cost * share) }),
     });
   }
   return requests;
@@ -203,17 +214,18 @@ type Packed =
   | { readonly misfit: Misfit };
 
 function packedTensor(
-  target: LinearTarget,
+  format: NamedTarget,
   settings: TargetSettings,
   weight: WeightPlan,
   request: WeightRequest,
   sources: ReadonlyMap<string, PlanSourceTensor>,
   own: PlainLayout | undefined,
 ): Packed {
+  const { target } = format;
   const offers = target.offers(request, settings, own);
   if (!isOffers(offers)) return { misfit: offers };
   const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
-  const { offer, ...way } = bestWay(target, offers, request, stored);
+  const { offer, ...way } = bestWay(format, offers, request, stored);
   const parts = target.encoder(offer.layout).parts;
   return {
     name: weight.name,
@@ -223,7 +235,7 @@ function packedTensor(
     byteLength: parts.reduce((sum, part) => sum + partByteLength(part), 0),
     inputs: weight.inputs,
     linear: {
-      format: target.name,
+      format: format.name,
       layout: offer.layout,
       module: request.module,
       parts: parts.map(({ suffix, encoding, shape }): LinearPart => ({ suffix, encoding, shape })),
@@ -240,13 +252,13 @@ type BestWay = Pick<PlanTensor, "fidelity" | "way" | "reason" | "hint"> & { read
 
 /** Copied where it can be, else exact, else with its codes, else with new ones in the layout that was asked for. */
 function bestWay(
-  target: LinearTarget,
+  { name, target }: NamedTarget,
   offers: readonly LayoutOffer[],
   { grids, source }: WeightRequest,
   stored: readonly PlanSourceTensor[],
 ): BestWay {
   const [facts] = grids;
-  if (source?.format === target.name && facts !== undefined) {
+  if (source?.format === name && facts !== undefined) {
     const same = offers.find(({ layout }) => target.sameStorage(source.layout, facts, layout));
     if (same !== undefined) return { offer: same, fidelity: "copy" };
   }
@@ -259,7 +271,7 @@ function bestWay(
   if (exact !== undefined) return { offer: exact.offer, fidelity: "exact", way: "grid" };
   const rounded = ways.find(({ way }) => way?.fidelity === "rounded");
   const chosen = rounded ?? ways[0];
-  if (chosen === undefined) throw new ConversionError(`${target.name} offers no layout`);
+  if (chosen === undefined) throw new ConversionError(`${name} offers no layout`);
   const misfit = chosen.way !== undefined && chosen.way.fidelity !== "exact" ? chosen.way.misfit : undefined;
   const why = misfit ?? whyNoGrid(target, stored);
   return {
@@ -271,14 +283,9 @@ function bestWay(
 }
 
 /** Floats have no codes to keep, which needs no words. */
-function whyNoGrid(target: LinearTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
+function whyNoGrid({ whyNewCodes }: WeightTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
   if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
-  if (target.name === "exl2") {
-    return {
-      reason:
-        "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code",
-    };
-  }
+  if (whyNewCodes !== undefined) return { reason: whyNewCodes };
   const { noGrid, encoding } = stored.find((tensor) => tensor.grid === undefined) ?? {};
   return (
     noGrid ??

@@ -1,12 +1,11 @@
 import { type TensorInfo, UsageError } from "@requant/core";
+import type { PlainLayout, StoredLinear } from "@requant/core/format";
 import { type LinearLayout, type LinearPart, misfitOf } from "@requant/core/format";
 import type { GridFacts, Misfit } from "@requant/core/view";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import * as z from "zod/mini";
-import type { StoredLinear } from "../model/linear-weight.ts";
 import type { GgufFacts, ModelFile } from "../model/model.ts";
 import { type Fidelity, fidelities } from "./fidelity.ts";
-import type { PlainLayout } from "./linear-target.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 
 /** What a conversion makes: a format and its settings. Plain JSON. */
@@ -219,8 +218,8 @@ export interface PlanSourceTensor extends TensorInfo {
   readonly noGrid?: Misfit | undefined;
   /** Of the bias of a packed weight: every value is 0. */
   readonly zero?: boolean | undefined;
-  /** What each EXL2 recipe would cost, where it was looked at. */
-  readonly recipeErrors?: readonly number[] | undefined;
+  /** What each choice of the target's layouts would cost, where it was measured. */
+  readonly costs?: readonly number[] | undefined;
 }
 
 /** The facts that planning needs: headers, side files and the small parts of linear weights. */

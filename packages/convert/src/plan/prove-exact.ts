@@ -12,8 +12,8 @@ import { weightSource } from "../model/weight-source.ts";
 import { errorMeter } from "../run/error-meter.ts";
 import { gridRows } from "../run/grid-rows.ts";
 import { tensorBytes } from "../run/weights.ts";
-import { linearTargetByName } from "./linear-targets.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
+import { weightTargetByName } from "./target-formats.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
 const SMALL = 256 * 1024;
@@ -111,7 +111,7 @@ function isGridCandidate(tensor: PlanTensor, grids: ReadonlySet<string>): boolea
 }
 
 function requirementOf({ linear, to }: PlanTensor): GridRequirement | undefined {
-  if (linear !== undefined) return linearTargetByName(linear.format).encoder(linear.layout).requirement;
+  if (linear !== undefined) return weightTargetByName(linear.format).encoder(linear.layout).requirement;
   return gridTypes.find(({ name }) => name === to)?.requirement;
 }
 

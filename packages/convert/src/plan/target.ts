@@ -1,13 +1,13 @@
 import { UsageError } from "@requant/core";
-import { formats } from "../formats.ts";
 import type { Format } from "./format.ts";
 import type { Target } from "./plan.ts";
+import { targetFormats } from "./target-formats.ts";
 
 /**
  * Parses `FORMAT[:TOKEN[-TOKEN…]]`, in any case: `gguf:q8_0`, `safetensors:BF16`.
  * @throws UsageError listing what is allowed.
  */
-export function parseTarget(text: string, list: readonly Format[] = formats): Target {
+export function parseTarget(text: string, list: readonly Format[] = targetFormats): Target {
   const colon = text.indexOf(":");
   const word = (colon === -1 ? text : text.slice(0, colon)).trim().toLowerCase();
   const tokens =
@@ -27,19 +27,18 @@ export function parseTarget(text: string, list: readonly Format[] = formats): Ta
       hint: `Write one of ${targets.map(({ name }) => `${name}:…`).join(", ")}, such as ${targets[0]?.target.example ?? "gguf:q8_0"}.`,
     });
   }
-  const settings = found.target.parse(tokens);
-  if (settings === undefined) {
-    const given = tokens.length === 0 ? `"${word}" alone` : `"${tokens.join("-")}"`;
-    throw new UsageError(`the target ${word} needs a type it knows, found ${given}`, {
-      hint: `Allowed: ${found.target.allowed().join(", ")}.`,
+  const words = tokens.join("-");
+  if (words === "") {
+    throw new UsageError(`The target ${word} does not say which type.`, {
+      hint: `Write ${found.target.example}, for example.`,
     });
   }
-  return { format: word, settings, text: `${word}:${tokens.join("-")}` };
+  return { format: word, settings: found.target.parse(words), text: `${word}:${words}` };
 }
 
 /** Every target there is, in canonical spelling: for help texts and tests. */
-export function listTargets(list: readonly Format[] = formats): string[] {
+export function listTargets(list: readonly Format[] = targetFormats): string[] {
   return list.flatMap((format) =>
-    format.target === undefined ? [] : format.target.allowed().map((token) => `${format.name}:${token}`),
+    format.target === undefined ? [] : format.target.spellings().map((token) => `${format.name}:${token}`),
   );
 }

@@ -1,13 +1,13 @@
 /** All stored parts of one packed weight of the output. */
 import { ConversionError, UsageError } from "@requant/core";
+import type { WeightEncoder } from "@requant/core/format";
 import { allocateParts, type LinearWeight } from "@requant/core/format";
 import { dequantizeGrid, type Grid, stackGrids } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
-import type { WeightEncoder } from "../plan/linear-target.ts";
-import { linearTargetByName } from "../plan/linear-targets.ts";
 import type { PlanLinear, PlanTensor } from "../plan/plan.ts";
+import { weightTargetByName } from "../plan/target-formats.ts";
 import { type Comparison, comparer } from "./comparison.ts";
 import { gridRows } from "./grid-rows.ts";
 
@@ -26,7 +26,7 @@ export async function packedRoundTrip(
   options: BandOptions,
 ): Promise<LinearWeight> {
   const { module, layout, format } = weight;
-  const encoder = linearTargetByName(format).encoder(layout);
+  const encoder = weightTargetByName(format).encoder(layout);
   const [rows = 0, columns = 0] = task.shape;
   const floats = openWeight(task, weightSource(model));
   if (encoder.packWhole !== undefined) {
@@ -66,7 +66,7 @@ export async function packedWeight(
   if (linear === undefined)
     throw new UsageError("the plan does not say how to pack the weight", { tensor: task.name });
   if (task.fidelity === "copy") return { bytes: await copiedParts(model, task), measured: undefined };
-  const encoder = linearTargetByName(linear.format).encoder(linear.layout);
+  const encoder = weightTargetByName(linear.format).encoder(linear.layout);
   const [rows = 0, columns = 0] = shape;
   const bands = [...bandsOf(rows, columns, encoder.rowMultiple, options.bandByteLength)];
   if (encoder.packWhole !== undefined) return packedWhole(model, task, encoder, bands, options);

@@ -1,8 +1,7 @@
 /** What is held of packed weights, where, and how often it is read. */
-import type { LinearWeight } from "@requant/core/format";
+import type { LinearWeight, OpenableWeight, StoredPart } from "@requant/core/format";
 import { allocateKernelBuffer, kernelAddress, kernelMemory } from "@requant/core/kernels";
 import { describe, expect, it } from "vitest";
-import type { OpenableWeight, StoredPart } from "../../src/model/linear-weight.ts";
 import { type LinearReads, linearReads } from "../../src/model/packed-reads.ts";
 
 const ROWS = 4;

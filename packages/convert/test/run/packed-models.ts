@@ -1,11 +1,11 @@
 /** Test support: small Llama directories whose linear weights hold random codes, scales and zero points. */
 import { BF16, F16, F32, floatToHalf, halfToFloat, type MemoryStore, memoryStore } from "@requant/core";
-import { allocateParts } from "@requant/core/format";
+import type { PlainLayout, TargetSettings } from "@requant/core/format";
+import { allocateParts, parseWords } from "@requant/core/format";
 import { type Grid, selectRows, sequentialGroups } from "@requant/core/view";
 import { packExl2 } from "@requant/exl2";
 import { writeSafetensors } from "@requant/safetensors";
-import type { PlainLayout, TargetSettings } from "../../src/plan/linear-target.ts";
-import { linearTargetByName } from "../../src/plan/linear-targets.ts";
+import { weightTargetByName } from "../../src/plan/target-formats.ts";
 
 /** A generator of its own, so that tables made from it stay the same: mulberry32. */
 export function randomSource(seed: number): () => number {
@@ -172,9 +172,9 @@ export async function packedDirectory(
   options: GridOptions,
   seed = 2,
 ): Promise<MemoryStore> {
-  const target = linearTargetByName(format);
-  const asked = target.parse(words);
-  if (asked === undefined) throw new Error(`${format} does not know ${words.join("-")}`);
+  const target = weightTargetByName(format);
+  const given = parseWords(target.words, words.join("-"));
+  const asked = target.settle?.(given) ?? given;
   const random = randomSource(seed);
   const made = linearModules.map(([module, rows, columns]) => {
     const grid = randomGrid(rows, columns, options, random);

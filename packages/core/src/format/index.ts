@@ -5,6 +5,17 @@ export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.
 export { gridWeight, type UnpackCodes } from "../view/grid-weight.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
 export {
+  bitsWord,
+  describedGroupSize,
+  groupCountOf,
+  groupSizeByCount,
+  groupSizeWord,
+  groupWord,
+  keepsOwnGroups,
+  scaleType,
+  symWord,
+} from "./group-words.ts";
+export {
   allocateParts,
   findPart,
   type GridPart,
@@ -24,3 +35,42 @@ export {
   writeWords,
 } from "./linear-codec.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
+export {
+  type Examination,
+  type LinearClaims,
+  type LinearFindings,
+  type LinearReader,
+  type ModuleHints,
+  type OpenableWeight,
+  openableWeight,
+  type StoredLinear,
+  type StoredPart,
+  suffixesOf,
+  type WeightFormat,
+  type WeightSource,
+} from "./weight-format.ts";
+export type {
+  Arrangement,
+  ConfigRequest,
+  LayoutOffer,
+  PackedModule,
+  PlainLayout,
+  SourceClaims,
+  TargetConfig,
+  WeightEncoder,
+  WeightRequest,
+  WeightSampling,
+  WeightTarget,
+} from "./weight-target.ts";
+export {
+  type ChoiceWords,
+  exampleSpellings,
+  type NumberWords,
+  parseWords,
+  readWord,
+  searchSettings,
+  spellWords,
+  type TargetSettings,
+  type WordSpec,
+  wordsOf,
+} from "./word-spec.ts";

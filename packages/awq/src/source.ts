@@ -1,14 +1,15 @@
-import { type AwqConfig, awqCodec, awqQuantizesModule, parseAwqConfig } from "@requant/awq";
 import type { ErrorPlace } from "@requant/core";
 import type { LinearPart } from "@requant/core/format";
 import {
   groupSizeByCount,
   groupWord,
   type LinearReader,
-  type LinearSource,
   openableWeight,
   suffixesOf,
-} from "./linear-weight.ts";
+  type WeightSource,
+} from "@requant/core/format";
+import { awqCodec } from "./codec.ts";
+import { type AwqConfig, awqQuantizesModule, parseAwqConfig } from "./config.ts";
 
 const SILENT: AwqConfig = {
   bits: 4,
@@ -19,7 +20,7 @@ const SILENT: AwqConfig = {
 };
 
 /** AWQ of AutoAWQ, llm-awq and GPTQModel. */
-export const awqSource: LinearSource = {
+export const awqSource: WeightSource = {
   name: "awq",
   suffixes: awqCodec.suffixes,
   recognises(parts, claimed) {

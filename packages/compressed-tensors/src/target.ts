@@ -1,21 +1,24 @@
+/** compressed-tensors as a target: format pack-quantized, as llm-compressor writes it. */
 import {
-  type CompressedTensorsGroup,
-  type CompressedTensorsLayout,
-  compressedTensorsCodec,
-  quantizeCompressedTensors,
-  serializeCompressedTensorsConfig,
-} from "@requant/compressed-tensors";
+  bitsWord,
+  type ConfigRequest,
+  describedGroupSize,
+  groupCountOf,
+  groupSizeWord,
+  groupWord,
+  keepsOwnGroups,
+  type LayoutOffer,
+  type PlainLayout,
+  scaleType,
+  symWord,
+  type TargetConfig,
+  type WeightEncoder,
+  type WeightTarget,
+} from "@requant/core/format";
 import * as z from "zod/mini";
-import { groupWord } from "../model/linear-weight.ts";
-import type {
-  ConfigRequest,
-  LayoutOffer,
-  LinearTarget,
-  PlainLayout,
-  TargetConfig,
-  WeightEncoder,
-} from "./linear-target.ts";
-import { describedGroupSize, gridWords, groupCountOf, keepsOwnGroups, scaleType } from "./target-words.ts";
+import { type CompressedTensorsLayout, compressedTensorsCodec } from "./codec.ts";
+import { type CompressedTensorsGroup, serializeCompressedTensorsConfig } from "./config.ts";
+import { quantizeCompressedTensors } from "./quantize.ts";
 
 const layoutSchema: z.ZodMiniType<CompressedTensorsLayout> = z.object({
   rows: z.int().check(z.positive()),
@@ -28,25 +31,13 @@ const layoutSchema: z.ZodMiniType<CompressedTensorsLayout> = z.object({
   grouping: z.enum(["any", "sequential"]),
 });
 
-/** compressed-tensors, format pack-quantized, as llm-compressor writes it. */
-export const compressedTensorsTarget: LinearTarget = {
-  name: "compressed-tensors",
-  example: "compressed-tensors:4bit-128g-sym",
+/** compressed-tensors as a target. */
+export const compressedTensorsTarget: WeightTarget = {
+  words: [bitsWord(2, 8), groupSizeWord, symWord],
+  example: "4bit-128g-sym",
   baseName: "model",
   indexed: true,
   head: "kept",
-  allowed: () =>
-    [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
-      ["32g", "64g", "128g", "colg"].flatMap((group) =>
-        ["sym", "asym"].map((sym) => `${bits}bit-${group}-${sym}`),
-      ),
-    ),
-  parse(tokens) {
-    const words = gridWords(tokens);
-    if (words === undefined || words.rest.length > 0) return undefined;
-    const { bits = 4, groupSize = 128, sym = true } = words;
-    return { bits, groupSize, sym };
-  },
   offers({ rows, columns, grids }, settings) {
     const bits = Number(settings["bits"]);
     const groupSize = Number(settings["groupSize"]);

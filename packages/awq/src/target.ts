@@ -1,9 +1,20 @@
-import { type AwqLayout, type AwqVersion, awqCodec, quantizeAwq, serializeAwqConfig } from "@requant/awq";
-import { isCodecError } from "@requant/core";
+/** AWQ as a target: as AutoAWQ and llm-awq write it, but in safetensors. */
+import { isCodecError, UsageError } from "@requant/core";
+import {
+  groupCountOf,
+  groupSizeWord,
+  groupWord,
+  type PlainLayout,
+  scaleType,
+  type WeightEncoder,
+  type WeightTarget,
+  type WordSpec,
+} from "@requant/core/format";
 import * as z from "zod/mini";
-import { groupWord } from "../model/linear-weight.ts";
-import type { LinearTarget, PlainLayout, WeightEncoder } from "./linear-target.ts";
-import { gridWords, groupCountOf, scaleType } from "./target-words.ts";
+import { awqCodec } from "./codec.ts";
+import { type AwqVersion, serializeAwqConfig } from "./config.ts";
+import type { AwqLayout } from "./packing.ts";
+import { quantizeAwq } from "./quantize.ts";
 
 const VERSIONS: readonly AwqVersion[] = ["gemm", "gemv", "gemv_fast", "marlin", "llm-awq"];
 
@@ -20,27 +31,40 @@ function versionOf(word: unknown): AwqVersion {
   return VERSIONS.find((version) => version === word) ?? "gemm";
 }
 
-/** AWQ as AutoAWQ and llm-awq write it, but in safetensors. */
-export const awqTarget: LinearTarget = {
-  name: "awq",
-  example: "awq:gemm-128g",
+const words: readonly WordSpec[] = [
+  {
+    key: "version",
+    about: "How the codes are laid out for the kernel that multiplies them.",
+    words: { kind: "choice", values: Object.fromEntries(VERSIONS.map((version) => [version, version])) },
+    default: "gemm",
+    examples: VERSIONS,
+  },
+  groupSizeWord,
+  // said by the version already; understood because model names say it
+  { key: "bits", about: "AWQ has 4 bits.", words: { kind: "number", suffix: "bit", least: 4, most: 4 } },
+  {
+    key: "sym",
+    about: "Marlin is symmetric; all others have zero points.",
+    words: { kind: "choice", values: { sym: true, asym: false } },
+  },
+];
+
+/** AWQ as a target. */
+export const awqTarget: WeightTarget = {
+  words,
+  example: "gemm-128g",
+  settle({ version = "gemm", groupSize = 128, sym }) {
+    const isMarlin = version === "marlin";
+    if (sym !== undefined && sym !== isMarlin) {
+      throw new UsageError(`AWQ ${version} is ${isMarlin ? "symmetric" : "asymmetric"}.`, {
+        hint: isMarlin ? "Leave out asym." : "Leave out sym, or write marlin.",
+      });
+    }
+    return { version, groupSize };
+  },
   baseName: "model",
   indexed: true,
   head: "never",
-  allowed: () =>
-    VERSIONS.flatMap((version) => ["32g", "64g", "128g", "colg"].map((group) => `${version}-${group}`)),
-  parse(tokens) {
-    // "llm-awq" holds the mark that separates words
-    const joined = tokens.join("-").replace("llm-awq", "llm_awq").split("-");
-    const words = gridWords(joined.filter((word) => word !== ""));
-    if (words === undefined || (words.bits ?? 4) !== 4 || words.rest.length > 1) return undefined;
-    const [word = "gemm"] = words.rest;
-    const version = VERSIONS.find((candidate) => candidate === word.replace("llm_awq", "llm-awq"));
-    // zero points are what tells the others from Marlin
-    if (version === undefined || (words.sym ?? version === "marlin") !== (version === "marlin"))
-      return undefined;
-    return { version, groupSize: words.groupSize ?? 128 };
-  },
   offers({ rows, columns, grids }, settings) {
     const asked = Number(settings["groupSize"]);
     // "colg" is one group of all columns; AutoAWQ's classes have no −1

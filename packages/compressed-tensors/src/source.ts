@@ -1,24 +1,27 @@
-import {
-  type CompressedTensorsConfig,
-  type CompressedTensorsGroup,
-  compressedTensorsCodec,
-  parseCompressedTensorsConfig,
-} from "@requant/compressed-tensors";
 import { type ErrorPlace, isCodecError } from "@requant/core";
-import { namePattern, type PatternBudget, patternBudget, readWords } from "@requant/core/format";
 import {
   groupSizeByCount,
   groupWord,
   type LinearReader,
-  type LinearSource,
   type ModuleHints,
+  namePattern,
   openableWeight,
+  type PatternBudget,
+  patternBudget,
+  readWords,
   type StoredPart,
   suffixesOf,
-} from "./linear-weight.ts";
+  type WeightSource,
+} from "@requant/core/format";
+import { compressedTensorsCodec } from "./codec.ts";
+import {
+  type CompressedTensorsConfig,
+  type CompressedTensorsGroup,
+  parseCompressedTensorsConfig,
+} from "./config.ts";
 
 /** compressed-tensors, format pack-quantized. */
-export const compressedTensorsSource: LinearSource = {
+export const compressedTensorsSource: WeightSource = {
   name: "compressed-tensors",
   suffixes: compressedTensorsCodec.suffixes,
   recognises(parts) {

@@ -1,7 +1,8 @@
 /** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
-import { type ErrorPlace, FormatError } from "@requant/core";
-import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "@requant/core/format";
-import type { GridFacts } from "@requant/core/view";
+import { type ErrorPlace, FormatError } from "../errors.ts";
+import type { GridFacts } from "../view/facts.ts";
+import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
+import type { WeightTarget } from "./weight-target.ts";
 
 /** One stored tensor of a linear weight. */
 export interface StoredPart extends LinearPart {
@@ -92,8 +93,14 @@ export interface ModuleHints {
   read(part: StoredPart): Promise<Uint8Array>;
 }
 
-/** A linear format as a source. */
-export interface LinearSource {
+/** A format of packed weights, as one value: what `@requant/convert` needs of its package. */
+export interface WeightFormat extends WeightSource {
+  /** Set where the format can be written. */
+  readonly target?: WeightTarget;
+}
+
+/** A format as a source. */
+export interface WeightSource {
   readonly name: string;
   readonly suffixes: readonly string[];
   /** True when the names and shapes of a module's tensors are this format's; `claimed` breaks ties. */
@@ -146,15 +153,4 @@ export function openableWeight<Layout extends LinearLayout, Claims>(
       return codec.open(found, bytes, place);
     },
   };
-}
-
-/** Columns per group by the number of groups: the claim where it makes as many. */
-export function groupSizeByCount(columns: number, groupCount: number, claimed: number): number {
-  if (claimed > 0 && Math.ceil(columns / claimed) === groupCount) return claimed;
-  return groupCount <= 1 ? columns : Math.ceil(columns / groupCount);
-}
-
-/** "128g", or "colg" where all columns share a scale: the words of targets. */
-export function groupWord(groupSize: number, columns: number): string {
-  return groupSize === -1 || groupSize >= columns ? "colg" : `${groupSize}g`;
 }

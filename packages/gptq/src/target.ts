@@ -1,35 +1,38 @@
-import { type CodecError, isCodecError } from "@requant/core";
-import type { LinearLayout } from "@requant/core/format";
-import { type GridFacts, type Misfit, quantizeGrid } from "@requant/core/view";
+/** GPTQ as a target: as GPTQModel writes it, or a Marlin checkpoint. */
+import { type CodecError, isCodecError, UsageError } from "@requant/core";
 import {
-  checkLayout,
+  bitsWord,
+  type ConfigRequest,
+  describedGroupSize,
+  groupCountOf,
+  groupSizeWord,
+  groupWord,
+  keepsOwnGroups,
+  type LayoutOffer,
+  type LinearLayout,
+  type PackedModule,
+  type PlainLayout,
+  scaleType,
+  symWord,
+  type TargetConfig,
+  type TargetSettings,
+  type WeightEncoder,
+  type WeightRequest,
+  type WeightTarget,
+  type WordSpec,
+} from "@requant/core/format";
+import { type GridFacts, type Misfit, quantizeGrid } from "@requant/core/view";
+import * as z from "zod/mini";
+import { checkLayout, type GptqLayout, gptqCodec } from "./codec.ts";
+import {
   type GptqCheckpointFormat,
   type GptqConfig,
-  type GptqLayout,
-  type GptqMarlinLayout,
   type GptqRule,
-  gptqCodec,
-  gptqMarlinCodec,
   parseGptqConfig,
-  quantizeGptq,
   serializeGptqConfig,
-} from "@requant/gptq";
-import * as z from "zod/mini";
-import { groupWord } from "../model/linear-weight.ts";
-import type {
-  ConfigRequest,
-  LayoutOffer,
-  LinearTarget,
-  PackedModule,
-  PlainLayout,
-  TargetConfig,
-  TargetSettings,
-  WeightEncoder,
-  WeightRequest,
-} from "./linear-target.ts";
-import { describedGroupSize, gridWords, groupCountOf, keepsOwnGroups, scaleType } from "./target-words.ts";
-
-const VARIANTS: readonly string[] = ["v1", "v2", "planar", "marlin"];
+} from "./config.ts";
+import { type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
+import { quantizeGptq } from "./quantize.ts";
 
 interface Settings {
   readonly bits: number;
@@ -72,32 +75,56 @@ const marlinLayoutSchema: z.ZodMiniType<GptqMarlinLayout> = z.object({
   scale: z.enum(["F16", "BF16", "F32"]),
 });
 
-/** GPTQ as GPTQModel writes it, or a Marlin checkpoint. */
-export const gptqTarget: LinearTarget = {
-  name: "gptq",
-  example: "gptq:4bit-128g-sym",
+const words: readonly WordSpec[] = [
+  bitsWord(2, 8),
+  groupSizeWord,
+  symWord,
+  {
+    key: "variant",
+    about:
+      "How codes and zero points are stored; v1 where it can say them, else v2; 5, 6 and 7 bits are planar.",
+    words: { kind: "choice", values: { v1: "v1", v2: "v2", planar: "planar", marlin: "marlin" } },
+  },
+  {
+    key: "search",
+    about: "Search each group's scale for the least error.",
+    words: { kind: "choice", values: { mse: true } },
+  },
+];
+
+/** Widths that only GPTQModel's planar packing holds. */
+const PLANAR_ONLY: readonly number[] = [5, 6, 7];
+
+/** Words that contradict each other are refused, one rule a line. */
+function settle(asked: TargetSettings): TargetSettings {
+  const { bits, sym, search } = settingsOf(asked);
+  const planarOnly = PLANAR_ONLY.includes(bits);
+  const variant = asked["variant"] ?? (planarOnly ? "planar" : "auto");
+  const refuse = (message: string, hint: string): never => {
+    throw new UsageError(message, { hint });
+  };
+  if (variant === "marlin" && !(bits === 4 && sym && !search)) {
+    refuse(
+      "Marlin holds 4-bit symmetric codes without a search.",
+      "Write 4bit-sym-marlin, or leave out marlin.",
+    );
+  }
+  if (variant === "planar" && !(planarOnly || bits === 3)) {
+    refuse(`Planar packing is for 3, 5, 6 and 7 bits, not ${bits}.`, "Leave out planar.");
+  }
+  if ((variant === "v1" || variant === "v2") && planarOnly) {
+    refuse(`${bits} bits are stored planar, not as ${variant}.`, `Leave out ${variant}.`);
+  }
+  return { ...asked, variant, search };
+}
+
+export const gptqTarget: WeightTarget = {
+  words,
+  example: "4bit-128g-sym",
+  settle,
   baseName: "model",
   indexed: true,
   head: "kept",
-  allowed: () =>
-    [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
-      ["32g", "64g", "128g", "colg"].flatMap((group) =>
-        ["sym", "asym"].map((sym) => `${bits}bit-${group}-${sym}`),
-      ),
-    ),
-  parse(tokens) {
-    const words = gridWords(tokens);
-    if (words === undefined) return undefined;
-    const { bits = 4, groupSize = 128, sym = true } = words;
-    const variants = words.rest.filter((word) => VARIANTS.includes(word));
-    const search = words.rest.includes("mse");
-    if (variants.length > 1 || words.rest.length > variants.length + (search ? 1 : 0)) return undefined;
-    const [variant = bits === 5 || bits === 6 || bits === 7 ? "planar" : "auto"] = variants;
-    if (variant === "marlin" && !(bits === 4 && sym && !search)) return undefined;
-    if (variant === "planar" && ![3, 5, 6, 7].includes(bits)) return undefined;
-    if ((variant === "v1" || variant === "v2") && [5, 6, 7].includes(bits)) return undefined;
-    return { bits, groupSize, sym, variant, search };
-  },
   arrange: (requests, settings) => ({ settings: settledVariant(settings, requests) }),
   offers,
   sameStorage,

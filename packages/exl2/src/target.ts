@@ -1,28 +1,22 @@
+/** EXL2 as a target, as exllamav2 0.3 writes it: round to nearest, widths by a rule on the weights alone. */
 import { ConversionError, isCodecError, UsageError } from "@requant/core";
-import type { LinearLayout } from "@requant/core/format";
-import {
-  allocateExl2,
-  type Exl2Config,
-  type Exl2Layout,
-  type Exl2Recipe,
-  exl2Codec,
-  exl2HeadRecipes,
-  exl2Recipes,
-  packExl2,
-  parseExl2Config,
-  quantizeExl2,
-  recipeGroups,
-  serializeExl2Config,
-} from "@requant/exl2";
-import * as z from "zod/mini";
 import type {
   Arrangement,
-  LinearTarget,
+  LinearLayout,
   PlainLayout,
   TargetSettings,
   WeightEncoder,
   WeightRequest,
-} from "./linear-target.ts";
+  WeightTarget,
+  WordSpec,
+} from "@requant/core/format";
+import * as z from "zod/mini";
+import { allocateExl2, recipeErrors, sampleRows } from "./allocate.ts";
+import { type Exl2Layout, exl2Codec } from "./codec.ts";
+import { type Exl2Config, parseExl2Config, serializeExl2Config } from "./config.ts";
+import { packExl2 } from "./integers.ts";
+import { quantizeExl2 } from "./quantize.ts";
+import { type Exl2Recipe, exl2HeadRecipes, exl2Recipes, recipeGroups } from "./recipes.ts";
 
 const layoutSchema: z.ZodMiniType<Exl2Layout> = z.object({
   rows: z.int().check(z.positive()),
@@ -35,22 +29,44 @@ const layoutSchema: z.ZodMiniType<Exl2Layout> = z.object({
 
 const HEAD = /(?:^|\.)lm_head$/;
 
-/** EXL2 as exllamav2 0.3 writes it: round to nearest, widths by a rule on the weights alone. */
-export const exl2Target: LinearTarget = {
-  name: "exl2",
-  example: "exl2:4.25bpw-h6",
+const words: readonly WordSpec[] = [
+  {
+    key: "bits",
+    about: "Bits per weight, on average over the decoder's linear layers.",
+    words: { kind: "number", suffix: "bpw", least: 2, most: 8.5, decimals: 3 },
+    required: true,
+    examples: [2.5, 3, 3.5, 4, 4.25, 4.65, 5, 6, 8],
+  },
+  {
+    key: "headBits",
+    about: "Bits of lm_head; h16 leaves it in 16 bits.",
+    words: {
+      kind: "choice",
+      values: Object.fromEntries(
+        [...Object.keys(exl2HeadRecipes).map(Number), 16].map((bits) => [`h${bits}`, bits]),
+      ),
+    },
+    default: 6,
+    examples: [6],
+  },
+];
+
+/** EXL2 as a target. */
+export const exl2Target: WeightTarget = {
+  words,
+  example: "4.25bpw-h6",
   baseName: "output",
   indexed: false,
   head: "always",
-  allowed: () =>
-    ["2.5", "3.0", "3.5", "4.0", "4.25", "4.65", "5.0", "6.0", "8.0"].map((bits) => `${bits}bpw-h6`),
-  parse(tokens) {
-    const [first = "", head = "h6", ...rest] = tokens;
-    const bits = Number(/^(\d{1,2}(?:\.\d{1,3})?)bpw$/.exec(first)?.[1] ?? Number.NaN);
-    const headBits = Number(/^h(\d{1,2})$/.exec(head)?.[1] ?? Number.NaN);
-    if (rest.length > 0 || !(bits >= 2 && bits <= 8.5)) return undefined;
-    if (headBits !== 16 && exl2HeadRecipes[headBits] === undefined) return undefined;
-    return { bits, headBits };
+  whyNewCodes:
+    "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code",
+  sampling: {
+    columnMultiple: 32,
+    // what is copied needs no new allocation
+    isNeeded: ({ bits, headBits }, source) =>
+      !(source.format === "exl2" && source.bits === bits && (source.headBits ?? 16) === headBits),
+    rowsOf: sampleRows,
+    costs: recipeErrors,
   },
   arrange,
   offers({ module, rows, columns, source }, settings, own) {
@@ -88,13 +104,13 @@ function arrange(
   if (isSameAllocation(requests, settings, sourceConfig)) return { settings: { ...settings, copy: true } };
   const byModule = new Map<string, PlainLayout>();
   const decoder = requests.filter(({ module, columns }) => !HEAD.test(module) && columns % 32 === 0);
-  if (decoder.some(({ recipeErrors }) => recipeErrors === undefined)) {
+  if (decoder.some(({ costs }) => costs === undefined)) {
     throw new UsageError("an EXL2 plan needs a look at the weights: use planConversion");
   }
-  const candidates = decoder.map(({ rows, columns, recipeErrors = [] }) => ({
+  const candidates = decoder.map(({ rows, columns, costs = [] }) => ({
     rows,
     columns,
-    errors: recipeErrors,
+    errors: costs,
   }));
   try {
     allocateExl2(candidates, Number(settings["bits"])).forEach((recipe, index) => {

@@ -1,15 +1,16 @@
 import type { ErrorPlace } from "@requant/core";
 import type { PartBytes } from "@requant/core/format";
-import { type Exl2Layout, exl2Codec, exl2Groups, parseExl2Config } from "@requant/exl2";
 import {
   type LinearReader,
-  type LinearSource,
   type ModuleHints,
   openableWeight,
   suffixesOf,
-} from "./linear-weight.ts";
+  type WeightSource,
+} from "@requant/core/format";
+import { type Exl2Layout, exl2Codec, exl2Groups } from "./codec.ts";
+import { parseExl2Config } from "./config.ts";
 
-export const exl2Source: LinearSource = {
+export const exl2Source: WeightSource = {
   name: "exl2",
   suffixes: exl2Codec.suffixes,
   recognises(parts) {

@@ -1,8 +1,10 @@
-/** What a linear format must say to be a target: layouts for weights, encoders for layouts, a configuration for all. */
-import type { LinearLayout, LinearPart, LinearWeight, PartBytes } from "@requant/core/format";
-import type { Grid, GridFacts, GridRequirement, Misfit } from "@requant/core/view";
-/** As a target's `parse` made them. */
-export type TargetSettings = Readonly<Record<string, string | number | boolean>>;
+/** What a format must say to be a target: the words of its settings, layouts for weights, encoders, a configuration. */
+
+import type { GridFacts } from "../view/facts.ts";
+import type { GridRequirement, Misfit } from "../view/fit.ts";
+import type { Grid } from "../view/grid.ts";
+import type { LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
+import type { TargetSettings, WordSpec } from "./word-spec.ts";
 
 /** A layout as a plan holds it: JSON of numbers, words and flags. */
 export type PlainLayout = Readonly<Record<string, string | number | boolean>>;
@@ -13,12 +15,12 @@ export interface WeightRequest {
   readonly module: string;
   readonly rows: number;
   readonly columns: number;
-  /** Facts of the grids that its rows come from; empty where they are floats. */
+  /** Facts of the stored weights that its rows come from; empty where they are floats. */
   readonly grids: readonly GridFacts[];
   /** The source's own way of storing it, where it is one packed weight, row by row the same. */
   readonly source?: { readonly format: string; readonly layout: LinearLayout } | undefined;
-  /** Of its float rows: what each EXL2 recipe would cost, where that was looked at. */
-  readonly recipeErrors?: readonly number[] | undefined;
+  /** What each choice of the target's `sampling` would cost in this weight, where that was measured. */
+  readonly costs?: readonly number[] | undefined;
 }
 
 /** What a look at all weights decides: settings that one file can say only once, and what each weight gets. */
@@ -32,19 +34,20 @@ export interface LayoutOffer {
   readonly layout: PlainLayout;
   /** As users see it: "GPTQ-4bit-128g". */
   readonly label: string;
+  /** Undefined where every weight gets new codes. */
   readonly requirement: GridRequirement | undefined;
 }
 
 /** Packs one weight, whose layout is chosen. */
 export interface WeightEncoder {
   readonly parts: readonly LinearPart[];
-  /** What a grid must be to be stored exactly; undefined where every grid gets new codes. */
+  /** What a stored weight must be to be kept exactly; undefined where every weight gets new codes. */
   readonly requirement: GridRequirement | undefined;
   /** Bands of rows begin at multiples of this. */
   readonly rowMultiple: number;
-  /** True where the decoded weight is exactly the grid that was packed. */
+  /** True where the decoded weight is exactly what was packed. */
   readonly storesGridExactly: boolean;
-  /** Rows of floats as a grid, round to nearest. */
+  /** Rows of floats, rounded to the nearest code. */
   quantize(values: Float32Array, rows: number): Grid;
   fromGrid(grid: Grid, rowStart: number, bytes: PartBytes): void;
   /** Formats that look at a whole weight before they choose a code. */
@@ -68,6 +71,7 @@ export interface ConfigRequest {
   readonly sourceConfig: unknown;
 }
 
+/** The configuration of a packed directory. */
 export interface TargetConfig {
   /** `quantization_config` of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -78,13 +82,36 @@ export interface TargetConfig {
   readonly notes: readonly string[];
 }
 
-/** A linear format as a target. */
-export interface LinearTarget {
-  readonly name: string;
+/** What a source claims about its own packing, as far as a target asks. */
+export interface SourceClaims {
+  readonly format: string;
+  readonly bits?: number | undefined;
+  readonly headBits?: number | undefined;
+}
+
+/** Measurements on a few rows of each weight, for targets that choose a layout by what it costs. */
+export interface WeightSampling {
+  /** Columns come in multiples of this; weights of other shapes are not sampled. */
+  readonly columnMultiple: number;
+  /** False where the source already is what was asked for. */
+  isNeeded(settings: TargetSettings, source: SourceClaims): boolean;
+  /** Which rows of a weight to read. */
+  rowsOf(rows: number): readonly number[];
+  /** What each choice would cost, from those rows, for the whole weight. */
+  costs(sample: Float32Array, rows: number, columns: number): readonly number[];
+}
+
+/** A format as a target. */
+export interface WeightTarget {
+  /** The words after the colon. */
+  readonly words: readonly WordSpec[];
+  /** Words of an example: "4bit-128g-sym". */
   readonly example: string;
-  /** Whole spellings after the colon, for listings. */
-  allowed(): readonly string[];
-  parse(tokens: readonly string[]): TargetSettings | undefined;
+  /**
+   * Fills in settings that follow from others.
+   * @throws UsageError when words contradict each other, naming them
+   */
+  settle?(settings: TargetSettings): TargetSettings;
   /** File name of the weights without ending. */
   readonly baseName: string;
   /** Shards have an index.json. */
@@ -94,6 +121,9 @@ export interface LinearTarget {
    * expect floats.
    */
   readonly head: "always" | "kept" | "never";
+  /** Why no stored weight keeps its codes here; undefined where some do. */
+  readonly whyNewCodes?: string;
+  readonly sampling?: WeightSampling;
   /** @throws ConversionError when the weights cannot be stored as asked */
   arrange?(requests: readonly WeightRequest[], settings: TargetSettings, sourceConfig: unknown): Arrangement;
   /** Ways to store a weight, the asked one first; or why there is none. */

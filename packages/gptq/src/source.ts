@@ -1,25 +1,19 @@
 import type { ErrorPlace } from "@requant/core";
 import type { PartBytes } from "@requant/core/format";
 import {
-  examineGptq,
-  type GptqConfig,
-  type GptqLayout,
-  type GptqMarlinLayout,
-  gptqCodec,
-  gptqMarlinCodec,
-  gptqModuleConfig,
-  parseGptqConfig,
-} from "@requant/gptq";
-import {
   groupSizeByCount,
   groupWord,
   type LinearReader,
-  type LinearSource,
   type OpenableWeight,
   openableWeight,
   type StoredPart,
   suffixesOf,
-} from "./linear-weight.ts";
+  type WeightSource,
+} from "@requant/core/format";
+import { type GptqLayout, gptqCodec } from "./codec.ts";
+import { type GptqConfig, gptqModuleConfig, parseGptqConfig } from "./config.ts";
+import { examineGptq } from "./findings.ts";
+import { type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
 
 /** What is assumed where no configuration says anything: the tensors correct it. */
 const SILENT: GptqConfig = {
@@ -36,7 +30,7 @@ const SILENT: GptqConfig = {
 };
 
 /** GPTQ of AutoGPTQ and GPTQModel, and its Marlin checkpoints. */
-export const gptqSource: LinearSource = {
+export const gptqSource: WeightSource = {
   name: "gptq",
   suffixes: [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes],
   // asked after AWQ, whose qweight has other shapes

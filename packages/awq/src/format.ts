@@ -1,0 +1,6 @@
+import type { WeightFormat } from "@requant/core/format";
+import { awqSource } from "./source.ts";
+import { awqTarget } from "./target.ts";
+
+/** Everything that `@requant/convert` needs of this package. */
+export const awqFormat: WeightFormat = { ...awqSource, target: awqTarget };

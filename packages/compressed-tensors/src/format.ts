@@ -1,0 +1,9 @@
+import type { WeightFormat } from "@requant/core/format";
+import { compressedTensorsSource } from "./source.ts";
+import { compressedTensorsTarget } from "./target.ts";
+
+/** Everything that `@requant/convert` needs of this package. */
+export const compressedTensorsFormat: WeightFormat = {
+  ...compressedTensorsSource,
+  target: compressedTensorsTarget,
+};

@@ -1,0 +1,172 @@
+/**
+ * The words of a target, described once: `4bit-128g-sym`. The descriptions drive parsing, help, completion, the search for
+ * exact targets and the reading of model names.
+ */
+import { UsageError } from "../errors.ts";
+
+/** What the words of a target set, as plain JSON: `{ bits: 4, groupSize: 128, sym: true }`. */
+export type TargetSettings = Readonly<Record<string, string | number | boolean>>;
+
+type SettingValue = TargetSettings[string];
+
+/** Words that stand for one value each: `sym`, `asym`. */
+export interface ChoiceWords {
+  readonly kind: "choice";
+  readonly values: Readonly<Record<string, SettingValue>>;
+}
+
+/** Words that hold a number: `128g`, `4.25bpw`, `h6`. */
+export interface NumberWords {
+  readonly kind: "number";
+  readonly prefix?: string;
+  readonly suffix?: string;
+  readonly least: number;
+  readonly most: number;
+  /** Digits allowed after the point; 0 where absent. */
+  readonly decimals?: number;
+  /** Words for values that no number names: `colg` is −1. */
+  readonly named?: Readonly<Record<string, number>>;
+  /** Numbers in range that are not allowed. */
+  readonly refused?: readonly number[];
+}
+
+/** One setting of a target and the words that set it. */
+export interface WordSpec {
+  /** The setting: "groupSize". */
+  readonly key: string;
+  /** One sentence for help: "Columns that share a scale; colg: all of a row." */
+  readonly about: string;
+  readonly words: ChoiceWords | NumberWords;
+  /** The value where no word sets it; without one the setting is absent then. */
+  readonly default?: SettingValue;
+  /** True: a word must set it. */
+  readonly required?: boolean;
+  /** Typical values, for listings and completion. Without any, the word is left out of listings. */
+  readonly examples?: readonly SettingValue[];
+  /**
+   * How a search for a target that keeps a weight's values tries this setting: every example in order, or the group size
+   * that the source has. Without it, the default is taken.
+   */
+  readonly search?: "examples" | "source-groups";
+}
+
+/** Tokens of a word at most: `llm-awq` are two. */
+const MOST_TOKENS = 3;
+
+/**
+ * Settings from the words after a target's colon, lowercase.
+ * @throws UsageError naming the word that is unknown or given twice, with the words that are allowed
+ * @example
+ * parseWords(words, "4bit-128g"); // { bits: 4, groupSize: 128, sym: true }
+ */
+export function parseWords(specs: readonly WordSpec[], text: string): TargetSettings {
+  const settings: Record<string, SettingValue> = {};
+  const tokens = text.split("-").filter((token) => token !== "");
+  for (let at = 0; at < tokens.length; ) {
+    const found = longestWord(specs, tokens, at);
+    if (found === undefined) throw unknownWord(specs, tokens[at] ?? "");
+    if (found.key in settings) {
+      throw new UsageError(`The setting ${found.key} is given twice: ${text}.`, {
+        hint: `Keep one of its words (${wordsOf(found.spec)}).`,
+      });
+    }
+    settings[found.key] = found.value;
+    at += found.tokenCount;
+  }
+  for (const spec of specs) {
+    const { key, default: value, required } = spec;
+    if (key in settings) continue;
+    if (required === true)
+      throw new UsageError(`The target does not say ${key}.`, { hint: `Add ${wordsOf(spec)}.` });
+    if (value !== undefined) settings[key] = value;
+  }
+  return settings;
+}
+
+/** The setting that one word sets; undefined for a word that is none of them. */
+export function readWord(
+  specs: readonly WordSpec[],
+  word: string,
+): { readonly key: string; readonly value: SettingValue } | undefined {
+  for (const { key, words } of specs) {
+    const value = words.kind === "choice" ? choiceOf(words, word) : numberOf(words, word);
+    if (value !== undefined) return { key, value };
+  }
+  return undefined;
+}
+
+/** The canonical spelling of settings, in the order of the specs; values that no word can say are left out. */
+export function spellWords(specs: readonly WordSpec[], settings: TargetSettings): string {
+  return specs.flatMap(({ key, words }) => wordFor(words, settings[key]) ?? []).join("-");
+}
+
+/** Every combination of the examples, spelled: what listings show. */
+export function exampleSpellings(specs: readonly WordSpec[]): string[] {
+  return combinations(specs.filter(({ examples }) => examples !== undefined)).map((settings) =>
+    spellWords(specs, settings),
+  );
+}
+
+/** Settings to try, in order, for a target that keeps a source's values: see `WordSpec.search`. */
+export function searchSettings(specs: readonly WordSpec[], sourceGroupSize: number): TargetSettings[] {
+  const tried = specs.map((spec): WordSpec => {
+    if (spec.search === "source-groups") return { ...spec, examples: [sourceGroupSize] };
+    if (spec.search === "examples") return spec;
+    return { ...spec, examples: spec.default === undefined ? [] : [spec.default] };
+  });
+  return combinations(tried.filter(({ examples = [] }) => examples.length > 0));
+}
+
+/** The words that set one setting, for people: "2bit … 8bit", "sym or asym". */
+export function wordsOf({ words }: WordSpec): string {
+  if (words.kind === "choice") return Object.keys(words.values).join(" or ");
+  const { least, most, prefix = "", suffix = "", named = {} } = words;
+  return [`${prefix}${least}${suffix} … ${prefix}${most}${suffix}`, ...Object.keys(named)].join(" or ");
+}
+
+function longestWord(specs: readonly WordSpec[], tokens: readonly string[], at: number) {
+  for (let tokenCount = Math.min(MOST_TOKENS, tokens.length - at); tokenCount > 0; tokenCount--) {
+    const found = readWord(specs, tokens.slice(at, at + tokenCount).join("-"));
+    const spec = specs.find(({ key }) => key === found?.key);
+    if (found !== undefined && spec !== undefined) return { ...found, spec, tokenCount };
+  }
+  return undefined;
+}
+
+function choiceOf({ values }: ChoiceWords, word: string): SettingValue | undefined {
+  return Object.hasOwn(values, word) ? values[word] : undefined;
+}
+
+function numberOf(words: NumberWords, word: string): number | undefined {
+  const { prefix = "", suffix = "", least, most, decimals = 0, named = {}, refused = [] } = words;
+  if (Object.hasOwn(named, word)) return named[word];
+  if (!word.startsWith(prefix) || !word.endsWith(suffix)) return undefined;
+  const digits = word.slice(prefix.length, word.length - suffix.length);
+  if (digits.length > 9 || !/^\d+(?:\.\d+)?$/.test(digits)) return undefined;
+  const [, fraction = ""] = digits.split(".");
+  const value = Number(digits);
+  const allowed = value >= least && value <= most && fraction.length <= decimals && !refused.includes(value);
+  return allowed ? value : undefined;
+}
+
+function wordFor(words: WordSpec["words"], value: SettingValue | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const named = Object.entries(words.kind === "choice" ? words.values : (words.named ?? {}));
+  const [word] = named.find(([, candidate]) => candidate === value) ?? [];
+  if (word !== undefined || words.kind === "choice") return word;
+  return `${words.prefix ?? ""}${value}${words.suffix ?? ""}`;
+}
+
+function combinations(specs: readonly WordSpec[]): TargetSettings[] {
+  return specs.reduce<TargetSettings[]>(
+    (found, { key, examples = [] }) =>
+      found.flatMap((settings) => examples.map((value) => ({ ...settings, [key]: value }))),
+    [{}],
+  );
+}
+
+function unknownWord(specs: readonly WordSpec[], word: string): UsageError {
+  return new UsageError(`"${word.slice(0, 40)}" is not a word of this target.`, {
+    hint: `Its words are: ${specs.map((spec) => `${wordsOf(spec)} (${spec.key})`).join("; ")}.`,
+  });
+}

@@ -1,0 +1,6 @@
+import type { WeightFormat } from "@requant/core/format";
+import { gptqSource } from "./source.ts";
+import { gptqTarget } from "./target.ts";
+
+/** Everything that `@requant/convert` needs of this package. */
+export const gptqFormat: WeightFormat = { ...gptqSource, target: gptqTarget };
