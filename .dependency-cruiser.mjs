@@ -1,6 +1,9 @@
 /** The house's one-way streets (CONTRIBUTING, "Dependencies"). */
 const linear = "(gptq|awq|exl2|compressed-tensors)";
 
+/** Of packages/convert/src, from the bottom up. */
+const layers = ["model", "plan", "run", "compare", "examine", "edit"];
+
 export default {
   forbidden: [
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
@@ -36,6 +39,13 @@ export default {
       from: { path: "^packages/convert/src" },
       to: { path: "^packages/cli/" },
     },
+    ...layers.map((layer, index) => ({
+      name: `convert-${layer}-imports-downwards`,
+      comment: "layers of convert import only from those below: model, plan, run, compare, examine, edit",
+      severity: "error",
+      from: { path: `^packages/convert/src/${layer}/` },
+      to: { path: `^packages/convert/src/(${[...layers.slice(index + 1), "index\\.ts"].join("|")})` },
+    })),
     {
       name: "node-only-at-the-edge",
       severity: "error",
@@ -48,7 +58,7 @@ export default {
     {
       name: "arithmetic-knows-no-io",
       severity: "error",
-      from: { path: "^packages/[^/]+/src/(types/|codec\\.ts$)" },
+      from: { path: "^packages/[^/]+/src/(types/|view/|numeric/|bits/|(codec|layout)\\.ts$)" },
       to: { path: "^packages/[^/]+/src/(io/|reader\\.ts|writer\\.ts)" },
     },
   ],

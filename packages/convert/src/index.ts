@@ -72,6 +72,7 @@ export {
   type OpenModelOptions,
 } from "./model/model.ts";
 export { openModel } from "./model/open.ts";
+export type { SourceFormat } from "./model/source-format.ts";
 export { type FakeQuantizeOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,
@@ -80,7 +81,7 @@ export {
   isLossless,
   type RowMapping,
 } from "./plan/fidelity.ts";
-export type { Format, PlannedOutput, SourceFormat, SourceNeeds, TargetFormat } from "./plan/format.ts";
+export type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./plan/format.ts";
 export { makePlan, planConversion, readPlanSource } from "./plan/make-plan.ts";
 export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/metadata-json.ts";
 export {

@@ -2,7 +2,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { elementCount, rowLength as rowLengthOf } from "@requant/core";
 import { openWeight, type WeightPlan } from "@requant/models";
-import { floatBytes } from "../examine/dump.ts";
+import { floatBytes } from "../model/float-bytes.ts";
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { canonicalPlans } from "./naming.ts";

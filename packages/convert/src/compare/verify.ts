@@ -7,10 +7,10 @@ import {
   type WeightPlan,
   type WeightReader,
 } from "@requant/models";
+import { gridRows } from "../model/grid-rows.ts";
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
-import { gridRows } from "../run/grid-rows.ts";
 import { sourceEncodings } from "../run/weights.ts";
 import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";

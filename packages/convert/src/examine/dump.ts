@@ -1,4 +1,5 @@
 import { type ByteSink, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import { floatBytes } from "../model/float-bytes.ts";
 import type { Model, ModelTensor } from "../model/model.ts";
 
 export interface RowRange {
@@ -148,20 +149,6 @@ export function npyHeader(shape: readonly number[]): Uint8Array {
   header.set(new TextEncoder().encode(text), 10);
   return header;
 }
-
-/** f32 values as little-endian bytes: a view where the machine is little-endian already. */
-export function floatBytes(values: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  if (LITTLE_ENDIAN) return bytes;
-  const swapped = bytes.slice();
-  const view = new DataView(swapped.buffer);
-  values.forEach((value, index) => {
-    view.setFloat32(index * 4, value, true);
-  });
-  return swapped;
-}
-
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /**
  * Writes a tensor, or some of its rows, as a `.npy` file and closes the sink. All rows keep the tensor's shape; a range

@@ -1,8 +1,8 @@
 import type { MetadataValue } from "@requant/core";
 import { openGgufFile } from "@requant/gguf";
-import type { SourceFormat } from "../plan/format.ts";
 import { type Found, openNamed, textOf } from "./find.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
+import type { SourceFormat } from "./source-format.ts";
 
 /** GGUF files, single or split. */
 export const ggufSource: SourceFormat = {

@@ -1,7 +1,7 @@
 import { FormatError } from "@requant/core";
-import type { Format } from "../plan/format.ts";
 import { findModel } from "./find.ts";
 import type { Model, ModelLocation, OpenModelOptions } from "./model.ts";
+import type { SourceFormat } from "./source-format.ts";
 import { sources } from "./sources.ts";
 
 /**
@@ -11,11 +11,11 @@ import { sources } from "./sources.ts";
 export async function openModel(
   location: ModelLocation,
   options: OpenModelOptions = {},
-  list: readonly Pick<Format, "source">[] = sources.map((source) => ({ source })),
+  list: readonly SourceFormat[] = sources,
 ): Promise<Model> {
   const found = await findModel(location);
-  for (const { source } of list) {
-    if (source !== undefined && (await source.recognises(found))) {
+  for (const source of list) {
+    if (await source.recognises(found)) {
       const model = await source.open(found, options);
       // a worker knows only our own formats, and opens as it does by default
       return sources.includes(source) ? { ...model, origin: { ...location, limits: options.limits } } : model;

@@ -2,10 +2,10 @@ import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from
 import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
-import type { SourceFormat } from "../plan/format.ts";
 import { detectLinear, type QuantizationConfig } from "./detect.ts";
 import { type Found, openNamed, textOf } from "./find.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
+import type { SourceFormat } from "./source-format.ts";
 
 /** Weights in safetensors, float or packed: a Hugging Face-style directory, or a file alone. */
 export const safetensorsSource: SourceFormat = {

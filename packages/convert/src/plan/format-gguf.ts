@@ -1,5 +1,4 @@
 import { fileTypeAliases, fileTypeByName, fileTypes } from "@requant/gguf";
-import { ggufSource } from "../model/gguf-source.ts";
 import type { Format } from "./format.ts";
 import { planGguf } from "./gguf-file-plan.ts";
 
@@ -9,7 +8,6 @@ const AUTO: readonly string[] = ["AUTO", "AUTO-F16"];
 /** GGUF files, single or split. Targets are llama-quantize's file types. */
 export const ggufFormat: Format = {
   name: "gguf",
-  source: ggufSource,
   target: {
     example: "gguf:q8_0",
     spellings: () =>

@@ -1,5 +1,4 @@
 import { UsageError } from "@requant/core";
-import { safetensorsSource } from "../model/safetensors-source.ts";
 import { planSafetensors } from "./float-directory.ts";
 import type { Format } from "./format.ts";
 
@@ -8,7 +7,6 @@ const TYPES: readonly string[] = ["f32", "f16", "bf16", "copy"];
 /** Float weights in safetensors: a Hugging Face-style directory, or a file alone. */
 export const safetensorsFormat: Format = {
   name: "safetensors",
-  source: safetensorsSource,
   target: {
     example: "safetensors:bf16",
     spellings: () => TYPES,

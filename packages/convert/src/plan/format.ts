@@ -1,16 +1,8 @@
-/** What a format is: a value that says how it is recognised, opened and made. */
+/** What a target is: a value that says how its words are read and how a plan for it is made. */
 import type { WeightSampling, WordSpec } from "@requant/core/format";
-import type { Found } from "../model/find.ts";
-import type { Model, OpenModelOptions } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
 import type { LeftOut, PlanFile, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-
-/** Reads a format. */
-export interface SourceFormat {
-  /** True when what was found is this format. Asked in the order of the list, the special before the general. */
-  recognises(found: Found): boolean | Promise<boolean>;
-  open(found: Found, options: OpenModelOptions): Promise<Model>;
-}
 
 export interface PlannedOutput {
   /** In the order of the files and of the tensors in them. */
@@ -49,8 +41,7 @@ export interface TargetFormat {
 }
 
 export interface Format {
-  /** The word before the colon of a target, and `Model.format`. */
+  /** The word before the colon of a target. */
   readonly name: string;
-  readonly source?: SourceFormat | undefined;
   readonly target?: TargetFormat | undefined;
 }

@@ -7,17 +7,17 @@ import { ConversionError, elementCount } from "@requant/core";
 import { fitGrid, type GridRequirement } from "@requant/core/view";
 import { gridTypes } from "@requant/gguf";
 import { isRowSelection, openWeight, plannedSources, type WeightInput } from "@requant/models";
+import { encoderOf } from "../model/encodings.ts";
+import { gridRows } from "../model/grid-rows.ts";
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
-import { errorMeter } from "../run/error-meter.ts";
-import { gridRows } from "../run/grid-rows.ts";
-import { tensorBytes } from "../run/weights.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
 import { weightTargetByName } from "./target-formats.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
 const SMALL = 256 * 1024;
 const BAND_BYTE_LENGTH = 1024 * 1024;
+const FIRST_ROWS = 8;
 
 export interface ProveOptions {
   /** Look at tensors of any size, not only at small ones: before `exact` refuses them. */
@@ -97,11 +97,34 @@ async function comesBack(
 ): Promise<boolean> {
   const shift = shiftOf(tensor.inputs);
   if (shift === undefined || (shift !== 0 && !(await sumsAreExact(tensor, model, shift)))) return false;
-  const meter = errorMeter();
-  for await (const _ of tensorBytes(model, tensor, { bandByteLength: BAND_BYTE_LENGTH, signal }, meter)) {
-    if (meter.sums().maxAbsError > 0) return false;
+  const codec = encoderOf(tensor.to, { tensor: tensor.name });
+  const reader = openWeight(tensor, weightSource(model));
+  const columns = tensor.shape.at(-1) ?? 1;
+  for (const { start, end } of rowBands(tensor)) {
+    signal?.throwIfAborted();
+    const values = new Float32Array((end - start) * columns);
+    await reader.readRows(start, end, values);
+    const bytes = new Uint8Array((values.length / codec.blockSize) * codec.blockByteLength);
+    const back = new Float32Array(values.length);
+    codec.quantize(values, columns, bytes);
+    codec.dequantize(bytes, back);
+    if (values.some((value, index) => value !== back[index])) return false;
   }
   return true;
+}
+
+/** Bands of rows, the first a short one: what does not fit mostly shows there. */
+function* rowBands({ shape }: PlanTensor): Generator<{ readonly start: number; readonly end: number }> {
+  const columns = shape.at(-1) ?? 1;
+  const rows = columns === 0 ? 0 : elementCount(shape) / columns;
+  const step = Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * columns)));
+  for (
+    let start = 0, end = Math.min(FIRST_ROWS, rows);
+    start < rows;
+    start = end, end = Math.min(start + step, rows)
+  ) {
+    yield { start, end };
+  }
 }
 
 function isGridCandidate(tensor: PlanTensor, grids: ReadonlySet<string>): boolean {
@@ -119,13 +142,10 @@ function requirementOf({ linear, to }: PlanTensor): GridRequirement | undefined 
 async function fits(tensor: PlanTensor, model: Model, signal: AbortSignal | undefined): Promise<boolean> {
   const requirement = requirementOf(tensor);
   if (requirement === undefined) return false;
-  const columns = tensor.shape.at(-1) ?? 1;
-  const rows = elementCount(tensor.shape) / columns;
-  const step = Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * columns)));
   const source = gridRows(model, tensor);
-  for (let row = 0, end = Math.min(8, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
+  for (const { start, end } of rowBands(tensor)) {
     signal?.throwIfAborted();
-    const bands = await source.read(row, end).catch(noGrid);
+    const bands = await source.read(start, end).catch(noGrid);
     if (bands === undefined) return false;
     for (const { grid } of bands) if (fitGrid(grid, requirement).grid === undefined) return false;
   }

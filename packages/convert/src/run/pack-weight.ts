@@ -4,12 +4,12 @@ import type { WeightEncoder } from "@requant/core/format";
 import { allocateParts, type LinearWeight } from "@requant/core/format";
 import { dequantizeGrid, type Grid, stackGrids } from "@requant/core/view";
 import { openWeight } from "@requant/models";
+import { gridRows } from "../model/grid-rows.ts";
 import type { Model } from "../model/model.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import type { PlanLinear, PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
 import { type Comparison, comparer } from "./comparison.ts";
-import { gridRows } from "./grid-rows.ts";
 
 export interface PackedWeight {
   /** By suffix. */

@@ -2,10 +2,10 @@
 import { gridTypeByName } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { codecOf } from "../../model/encodings.ts";
+import { type BlockRows, blockRows } from "../../model/grid-rows.ts";
 import type { Model } from "../../model/model.ts";
 import { weightSource } from "../../model/weight-source.ts";
 import { type BandMaker, isReadWhole, rowsOf, rowUnits, type WeightTask } from "../bands.ts";
-import { type BlockRows, blockRows } from "../grid-rows.ts";
 
 /** Packed words hold up to 32 rows, and kernels take them whole: bands that end within them cost a second way. */
 const ROWS_PER_WORD = 32;

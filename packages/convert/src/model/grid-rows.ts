@@ -3,7 +3,7 @@ import { ConversionError } from "@requant/core";
 import { type Grid, selectRows } from "@requant/core/view";
 import { blockRowsByteLength, type GgufGridType, gridToBlocks } from "@requant/gguf";
 import { rowOrigins, type WeightInput } from "@requant/models";
-import type { Model } from "../model/model.ts";
+import type { Model } from "./model.ts";
 
 export interface GridTask {
   readonly name: string;
