@@ -1,5 +1,4 @@
-import type { Metadata, MetadataValue } from "@requant/core";
-import type { TensorShape } from "@requant/gguf";
+import type { Metadata, MetadataValue, TensorShape } from "@requant/core";
 
 /** The sizes that make a llama. */
 export interface LlamaShape {

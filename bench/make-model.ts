@@ -2,9 +2,11 @@
  * Writes a made-up llama in F16, streaming: weights are normal with 0.02, as real ones nearly are.
  *   node bench/make-model.ts <out.gguf> [--layers 20] [--width 1536] [--vocabulary 32000] [--no-data]
  */
+
+import type { TensorShape } from "@requant/core";
 import { F16 } from "@requant/core";
 import { fileSink } from "@requant/core/node";
-import { type GgufTensorData, type TensorShape, writeGguf } from "@requant/gguf";
+import { type GgufTensorData, writeGguf } from "@requant/gguf";
 import { type LlamaShape, llamaShape } from "./llama-shape.ts";
 import { randomNumbers } from "./random.ts";
 import { vocabulary } from "./vocabulary.ts";

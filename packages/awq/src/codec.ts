@@ -61,6 +61,7 @@ export function awqVersionOf(
   );
 }
 
+/** AWQ weights in every layout: AutoAWQ's gemm, gemv, gemv_fast and Marlin, and llm-awq's. */
 export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayout> = {
   name: "AWQ",
   suffixes: ["qweight", "qzeros", "scales", "scaled_zeros"],

@@ -5,8 +5,8 @@ import {
   groupWord,
   type LinearReader,
   openableWeight,
+  type PackedSource,
   suffixesOf,
-  type WeightSource,
 } from "@requant/core/format";
 import { awqCodec } from "./codec.ts";
 import { type AwqConfig, awqQuantizesModule, parseAwqConfig } from "./config.ts";
@@ -20,7 +20,7 @@ const SILENT: AwqConfig = {
 };
 
 /** AWQ of AutoAWQ, llm-awq and GPTQModel. */
-export const awqSource: WeightSource = {
+export const awqSource: PackedSource = {
   name: "awq",
   suffixes: awqCodec.suffixes,
   recognises(parts, claimed) {

@@ -51,6 +51,7 @@ export interface CompressedTensorsClaims {
   readonly groupSize: number;
 }
 
+/** Weights in compressed-tensors' pack-quantized layout. */
 export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, CompressedTensorsClaims> &
   LinearEncoder<CompressedTensorsLayout> = {
   name: "compressed-tensors",

@@ -6,12 +6,12 @@ import {
   type ModuleHints,
   namePattern,
   openableWeight,
+  type PackedSource,
   type PatternBudget,
   patternBudget,
   readWords,
   type StoredPart,
   suffixesOf,
-  type WeightSource,
 } from "@requant/core/format";
 import { compressedTensorsCodec } from "./codec.ts";
 import {
@@ -21,7 +21,7 @@ import {
 } from "./config.ts";
 
 /** compressed-tensors, format pack-quantized. */
-export const compressedTensorsSource: WeightSource = {
+export const compressedTensorsSource: PackedSource = {
   name: "compressed-tensors",
   suffixes: compressedTensorsCodec.suffixes,
   recognises(parts) {

@@ -8,6 +8,7 @@ import type { WeightFormat } from "@requant/core/format";
 import { exl2Format } from "@requant/exl2";
 import { gptqFormat } from "@requant/gptq";
 
+/** All weight formats, the special before the general. */
 export const weightFormats: readonly WeightFormat[] = [
   exl2Format,
   compressedTensorsFormat,

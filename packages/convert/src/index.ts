@@ -7,6 +7,7 @@ export type {
   StoredLinear,
   StoredPart,
 } from "@requant/core/format";
+export type { LeftOut } from "@requant/models";
 export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./compare/diagnoses.ts";
 export {
   type FileHash,
@@ -29,7 +30,7 @@ export {
   metadataLines,
   parseMetadataAssignment,
 } from "./edit/metadata.ts";
-export { planMerge, planSplit, type SplitModelOptions } from "./edit/split.ts";
+export { planMerge, planModelSplit, type SplitModelOptions } from "./edit/split.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export {
   type Finding,
@@ -73,7 +74,7 @@ export {
 } from "./model/model.ts";
 export { openModel } from "./model/open.ts";
 export type { SourceFormat } from "./model/source-format.ts";
-export { type FakeQuantizeOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
+export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,
   fidelities,
@@ -85,7 +86,6 @@ export type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./plan/fo
 export { makePlan, planConversion, readPlanSource } from "./plan/make-plan.ts";
 export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/metadata-json.ts";
 export {
-  type LeftOut,
   type Plan,
   type PlanFile,
   type PlanLinear,

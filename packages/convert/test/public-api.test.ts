@@ -37,7 +37,7 @@ test("exports of @requant/convert", () => {
       "planJobs",
       "planMerge",
       "planReport",
-      "planSplit",
+      "planModelSplit",
       "planWarnings",
       "readPlanSource",
       "refuseOverlap",

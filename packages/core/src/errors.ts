@@ -21,6 +21,7 @@ export interface ErrorPlace {
   readonly cause?: unknown;
 }
 
+/** The base of all refusals. Catch it, and read `code`, `hint` and the place. */
 export class CodecError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;

@@ -15,7 +15,7 @@ export { blobSource, blobStore } from "./io/blob.ts";
 export { ByteReader, type ByteReaderOptions } from "./io/byte-reader.ts";
 export { ByteWriter } from "./io/byte-writer.ts";
 export { type CacheOptions, cachedSource } from "./io/cached.ts";
-export { readChunks } from "./io/chunks.ts";
+export { type Chunks, readChunks } from "./io/chunks.ts";
 export { type CoalesceOptions, coalescedSource } from "./io/coalesced.ts";
 export { memorySink, memorySource } from "./io/memory.ts";
 export { type MemoryStore, memoryStore } from "./io/memory-store.ts";
@@ -63,4 +63,4 @@ export {
   halvesAreFinite,
 } from "./numeric/half.ts";
 export { nearestInt, roundHalfAway, roundHalfEven } from "./numeric/round.ts";
-export { elementCount, rowCount, rowLength, type TensorInfo } from "./tensor.ts";
+export { elementCount, rowCount, rowLength, type TensorInfo, type TensorShape } from "./tensor.ts";

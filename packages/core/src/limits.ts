@@ -23,6 +23,7 @@ export interface Limits {
   readonly sideFileByteLength: number;
 }
 
+/** Limits that every published model keeps. */
 export const defaultLimits: Limits = {
   // the largest vocabularies (256k tokens with merges) need about 16 MB
   headerByteLength: 256 * 1024 * 1024,

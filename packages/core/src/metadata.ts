@@ -3,9 +3,12 @@
  * (`@requant/models`) both speak this, so that neither needs the other.
  */
 export type NumberType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64";
+/** Metadata types whose values are bigints. */
 export type BigintType = "u64" | "i64";
+/** The types of metadata values that are no arrays. */
 export type ScalarType = NumberType | BigintType | "bool" | "string";
 
+/** A metadata value that is no array. */
 export type MetadataScalar =
   | { readonly type: NumberType; readonly value: number }
   | { readonly type: BigintType; readonly value: bigint }
@@ -45,6 +48,7 @@ export type MetadataArray =
       readonly value: readonly MetadataArray[];
     };
 
+/** A metadata value with its type. */
 export type MetadataValue = MetadataScalar | MetadataArray;
 
 /** Insertion order is file order. */

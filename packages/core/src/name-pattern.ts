@@ -30,6 +30,7 @@ export interface PatternBudget {
   steps: number;
 }
 
+/** A fresh budget of steps for patterns that come from one file. */
 export function patternBudget(): PatternBudget {
   return { steps: MOST_STEPS };
 }

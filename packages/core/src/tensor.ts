@@ -1,9 +1,14 @@
-/** One stored tensor, as a header tells it. Shapes are row-major, outermost first, in every format. */
-export interface TensorInfo {
+/** What a writer is told about a tensor. */
+export interface TensorShape {
   readonly name: string;
+  /** Row-major, outermost first, in every format. */
   readonly shape: readonly number[];
   /** Type as users of the format see it: "Q4_K", "F16", "BF16", "I32". */
   readonly encoding: string;
+}
+
+/** One stored tensor, as a header tells it. */
+export interface TensorInfo extends TensorShape {
   /** Offset of the first byte in its file. */
   readonly byteOffset: number;
   readonly byteLength: number;

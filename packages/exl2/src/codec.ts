@@ -38,6 +38,7 @@ export interface Exl2Claims {
   readonly rows?: number | undefined;
 }
 
+/** EXL2 weights. */
 export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
   name: "EXL2",
   suffixes: ["q_invperm", "q_perm", "q_scale", "q_scale_max", "q_groups", "q_weight"],

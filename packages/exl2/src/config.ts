@@ -2,6 +2,7 @@ import { type ErrorPlace, FormatError } from "@requant/core";
 import { misfitOf } from "@requant/core/format";
 import * as z from "zod/mini";
 
+/** The calibration data that a configuration names. */
 export interface Exl2Calibration {
   readonly rows: number;
   readonly length: number;

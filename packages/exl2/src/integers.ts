@@ -21,7 +21,10 @@ export interface Exl2Integers {
   readonly maxScales: Float32Array;
 }
 
-/** @throws FormatError for parts that contradict each other */
+/**
+ * The integers of stored parts.
+ * @throws FormatError for parts that contradict each other
+ */
 export function unpackExl2(layout: Exl2Layout, bytes: PartBytes, place?: ErrorPlace): Exl2Integers {
   const { rows, columns, storedRows, groupCount } = layout;
   // checks every part, its length included

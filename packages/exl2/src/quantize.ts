@@ -6,6 +6,7 @@ import { groupScales, half } from "./scales.ts";
 /** Steps of the search for a group's scale, as shares of the one without clipping. */
 const SEARCH: readonly number[] = Array.from({ length: 97 }, (_, i) => 0.7 + (0.5 * i) / 96);
 
+/** What `quantizeExl2` may know beside the weights. */
 export interface QuantizeExl2Options {
   /**
    * How much each column of W matters: the diagonal of the Hessian where activations were measured. Without it, a column's

@@ -39,6 +39,7 @@ export const exl2Recipes: readonly Exl2Recipe[] = [
   mix(128, [8, 1]),
 ];
 
+/** Mixes of widths for lm_head, by their bits. */
 export const exl2HeadRecipes: Readonly<Record<number, Exl2Recipe>> = {
   2: mix(32, [4, 0.3], [2, 0.7]),
   3: mix(32, [4, 0.15], [3, 0.85]),

@@ -4,13 +4,13 @@ import {
   type LinearReader,
   type ModuleHints,
   openableWeight,
+  type PackedSource,
   suffixesOf,
-  type WeightSource,
 } from "@requant/core/format";
 import { type Exl2Layout, exl2Codec, exl2Groups } from "./codec.ts";
 import { parseExl2Config } from "./config.ts";
 
-export const exl2Source: WeightSource = {
+export const exl2Source: PackedSource = {
   name: "exl2",
   suffixes: exl2Codec.suffixes,
   recognises(parts) {

@@ -15,6 +15,7 @@ export const ggufVersions: readonly number[] = [2, 3];
 /** Used where there is no `general.alignment` key. */
 export const DEFAULT_ALIGNMENT = 32;
 
+/** The metadata key of the alignment. */
 export const ALIGNMENT_KEY = "general.alignment";
 
 /** The keys of a part of a split model. */
@@ -48,6 +49,7 @@ export const valueTypes = [
   "f64",
 ] as const;
 
+/** A type of metadata values, as GGUF numbers them. */
 export type ValueType = (typeof valueTypes)[number];
 
 /** Bytes of a value, or undefined where they vary. */

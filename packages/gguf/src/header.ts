@@ -1,3 +1,4 @@
+import type { TensorShape } from "@requant/core";
 import {
   ByteWriter,
   FormatError,
@@ -12,14 +13,7 @@ import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, GGUF_VERSION, ggufVersion
 import { HeaderCursor, type Parser, parseNow } from "./cursor.ts";
 import { explainMagic } from "./foreign.ts";
 import { parseMetadata, writeMetadata } from "./metadata.ts";
-import {
-  aligned,
-  layOutTensors,
-  parseTensorTable,
-  placeTensors,
-  type TensorShape,
-  writeTensorTable,
-} from "./tensor-table.ts";
+import { aligned, layOutTensors, parseTensorTable, placeTensors, writeTensorTable } from "./tensor-table.ts";
 import type { GgufWarning } from "./warning.ts";
 
 /** Everything that a GGUF file says before its tensor data. */
@@ -143,6 +137,7 @@ export interface GgufPlan {
   readonly alignment?: number | undefined;
 }
 
+/** A file that is laid out: its header and where each tensor goes. */
 export interface GgufLayout extends Omit<GgufFile, "warnings"> {
   /** The file up to `dataOffset`. */
   readonly header: Uint8Array;

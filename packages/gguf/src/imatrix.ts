@@ -17,6 +17,7 @@ import { type Imatrix, type ImatrixForm, meanSquares } from "./imatrix/imatrix.t
 
 export type { Imatrix, ImatrixEntry, ImatrixForm } from "./imatrix/imatrix.ts";
 
+/** Limits for hostile files. */
 export interface ReadImatrixOptions {
   readonly limits?: Limits | undefined;
 }
@@ -65,6 +66,7 @@ export function imatrixWeights(imatrix: Imatrix, filter: ImatrixFilter = {}): Ma
   return weights;
 }
 
+/** The form that is written. */
 export interface WriteImatrixOptions {
   /** Default: the form that was read. */
   readonly form?: ImatrixForm;

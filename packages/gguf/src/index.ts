@@ -54,8 +54,7 @@ export {
   splitMetadata,
   splitName,
 } from "./split-plan.ts";
-export type { TensorShape } from "./tensor-table.ts";
 export { decodeText, encodeText, hasEscapedBytes } from "./text.ts";
 export * from "./types/index.ts";
 export type { GgufWarning, GgufWarningCode } from "./warning.ts";
-export { type Chunks, type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";
+export { type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";

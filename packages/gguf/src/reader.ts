@@ -11,6 +11,7 @@ const FIRST_READ_BYTE_LENGTH = 256 * 1024;
 /** As far as a guess is followed whatever was read before: the largest vocabularies with their merges. */
 const MOST_GUESSED_BYTE_LENGTH = 16 * 1024 * 1024;
 
+/** Limits for hostile files, and a signal to stop. */
 export interface ReadGgufOptions {
   /** Those not given have their defaults. */
   readonly limits?: Partial<Limits> | undefined;

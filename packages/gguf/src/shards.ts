@@ -19,11 +19,13 @@ import { isSplitKey, parseSplitName, splitName } from "./split-plan.ts";
 /** Parts opened at the same time: hides a network's latency without a burst of connections. */
 const CONCURRENT_OPENS = 8;
 
+/** One file of a GGUF model. */
 export interface GgufPart extends GgufFile {
   /** Path or URL, as its source calls it. */
   readonly name: string;
 }
 
+/** A tensor and the part that holds it. */
 export interface GgufTensorInfo extends TensorInfo {
   /** Index into `parts` of the file that holds it. */
   readonly part: number;

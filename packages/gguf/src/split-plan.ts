@@ -1,6 +1,7 @@
+import type { TensorShape } from "@requant/core";
 import { type Metadata, type MetadataValue, UsageError } from "@requant/core";
 import { DEFAULT_ALIGNMENT, SPLIT_KEYS } from "./constants.ts";
-import { aligned, layOutTensors, type TensorShape } from "./tensor-table.ts";
+import { aligned, layOutTensors } from "./tensor-table.ts";
 
 /** `NAME-00002-of-00003.gguf` for index 1 of 3. */
 export function splitName(prefix: string, index: number, count: number): string {
@@ -8,6 +9,7 @@ export function splitName(prefix: string, index: number, count: number): string 
   return `${prefix}-${five(index + 1)}-of-${five(count)}.gguf`;
 }
 
+/** What the name of a part says. */
 export interface SplitName {
   readonly prefix: string;
   /** From 0. */
@@ -27,6 +29,7 @@ export function parseSplitName(fileName: string): SplitName | undefined {
   return splitName(prefix, index, count) === fileName ? { prefix, index, count } : undefined;
 }
 
+/** How tensors are shared out among parts. */
 export interface SplitOptions {
   /** At most so many tensors in a part. */
   readonly maxTensorCount?: number | undefined;

@@ -1,3 +1,4 @@
+import type { TensorShape } from "@requant/core";
 import { type ByteWriter, FormatError, type TensorInfo, UsageError } from "@requant/core";
 import {
   GGML_NAME_BYTE_LENGTH,
@@ -202,15 +203,6 @@ export function placeTensors(
     byteOffset: dataOffset + byteOffset,
     byteLength,
   }));
-}
-
-/** What a writer is told about a tensor. */
-export interface TensorShape {
-  readonly name: string;
-  /** Row-major. */
-  readonly shape: readonly number[];
-  /** Name of a ggml type. */
-  readonly encoding: string;
 }
 
 /** Tensors one after the other, each at a multiple of `alignment` from the start of the data. */

@@ -8,6 +8,7 @@ export type GgufWarningCode =
   | "order"
   | "trailing-bytes";
 
+/** Something odd that does not keep a file from being read. */
 export interface GgufWarning {
   readonly code: GgufWarningCode;
   /** One sentence. */

@@ -1,10 +1,8 @@
+import type { Chunks, TensorShape } from "@requant/core";
 import { type ByteSink, UsageError } from "@requant/core";
 import { tensorTypeByName } from "./constants.ts";
 import { swapBlocks, wholeBlocks } from "./endian.ts";
 import { type GgufLayout, type GgufPlan, layoutGguf } from "./header.ts";
-import type { TensorShape } from "./tensor-table.ts";
-
-export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** A tensor to write. `data`: its blocks in order, little-endian whatever the file is, in chunks of any length. */
 export interface GgufTensorData extends TensorShape {
@@ -12,6 +10,7 @@ export interface GgufTensorData extends TensorShape {
   readonly data: Chunks | (() => Chunks);
 }
 
+/** What `writeGguf` writes. */
 export interface WriteGgufOptions extends GgufPlan {
   readonly tensors: readonly GgufTensorData[];
   readonly signal?: AbortSignal | undefined;

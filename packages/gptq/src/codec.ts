@@ -74,6 +74,7 @@ export interface GptqClaims {
 const WORD_BITS: Readonly<Record<GptqPackDtype, 32 | 16 | 8>> = { int32: 32, int16: 16, int8: 8 };
 const WORD_ENCODINGS: Readonly<Record<GptqPackDtype, string>> = { int32: "I32", int16: "I16", int8: "I8" };
 
+/** GPTQ weights of AutoGPTQ and GPTQModel. */
 export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<GptqLayout> = {
   name: "GPTQ",
   suffixes: ["qweight", "qzeros", "scales", "g_idx"],
@@ -337,7 +338,10 @@ function matrixShape({ suffix, shape }: LinearPart, place: ErrorPlace): [number,
   return [outer, inner];
 }
 
-/** @throws FormatError when a layout cannot be packed in whole words */
+/**
+ * Checks that a layout can be stored.
+ * @throws FormatError when a layout cannot be packed in whole words
+ */
 export function checkLayout(layout: GptqLayout, place: ErrorPlace = {}): void {
   const { rows, columns, bits, packing, packDtype, groupCount } = layout;
   const wordBits = WORD_BITS[packDtype];

@@ -49,6 +49,7 @@ export interface GptqMarlinClaims {
   readonly groupSize: number;
 }
 
+/** GPTQ weights in AutoGPTQ's Marlin layout. */
 export const gptqMarlinCodec: LinearCodec<GptqMarlinLayout, GptqMarlinClaims> &
   LinearEncoder<GptqMarlinLayout> = {
   name: "GPTQ Marlin",

@@ -6,9 +6,9 @@ import {
   type LinearReader,
   type OpenableWeight,
   openableWeight,
+  type PackedSource,
   type StoredPart,
   suffixesOf,
-  type WeightSource,
 } from "@requant/core/format";
 import { type GptqLayout, gptqCodec } from "./codec.ts";
 import { type GptqConfig, gptqModuleConfig, parseGptqConfig } from "./config.ts";
@@ -30,7 +30,7 @@ const SILENT: GptqConfig = {
 };
 
 /** GPTQ of AutoGPTQ and GPTQModel, and its Marlin checkpoints. */
-export const gptqSource: WeightSource = {
+export const gptqSource: PackedSource = {
   name: "gptq",
   suffixes: [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes],
   // asked after AWQ, whose qweight has other shapes

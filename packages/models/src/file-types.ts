@@ -1,7 +1,8 @@
 /** `general.file_type`: what most of a file's matrices are stored as (llama.cpp, include/llama.h, `llama_ftype`). */
 import { UsageError } from "@requant/core";
 
-export const fileTypes: Readonly<Record<string, number>> = {
+/** Numbers of `general.file_type` by name. */
+export const fileTypeNumbers: Readonly<Record<string, number>> = {
   F32: 0,
   F16: 1,
   Q4_0: 2,
@@ -42,7 +43,7 @@ export const fileTypes: Readonly<Record<string, number>> = {
 export function fileTypeNumber(fileType: string | number): number {
   if (typeof fileType === "number") return fileType;
   const name = fileType.toUpperCase();
-  const number = Object.hasOwn(fileTypes, name) ? fileTypes[name] : undefined;
+  const number = Object.hasOwn(fileTypeNumbers, name) ? fileTypeNumbers[name] : undefined;
   if (number === undefined) throw new UsageError(`${fileType} is no GGUF file type`);
   return number;
 }

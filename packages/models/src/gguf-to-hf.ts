@@ -11,18 +11,21 @@ import { refuseImpossibleMetadata } from "./plausible.ts";
 import { type HfTokenizer, tokenizerFiles } from "./tokenizer/to-hf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
-export interface GgufFacts {
+/** What a GGUF says, as far as a Hugging Face directory is made from it. */
+export interface GgufContent {
   readonly metadata: Metadata;
   readonly tensors: readonly (NamedTensor & { readonly encoding?: string })[];
   /** Values of the tensors named by {@link configTensors}, where the file has them: rope scaling is read from them. */
   readonly smallTensors?: ReadonlyMap<string, ArrayLike<number>>;
 }
 
+/** How `ggufToHf` writes. */
 export interface GgufToHfOptions {
   /** What the checkpoint's weights are written as: torch_dtype of config.json. */
   readonly dtype: "F32" | "F16" | "BF16";
 }
 
+/** A Hugging Face directory that can be written: files, and where each tensor comes from. */
 export interface HfPlan {
   readonly architecture: string;
   /** Contents by name; JSON already as text. */
@@ -64,7 +67,7 @@ function writeRope(config: Map<string, JsonValue>): void {
 
 function draftConfig(
   architecture: Architecture,
-  gguf: GgufFacts,
+  gguf: GgufContent,
   tokenizer: HfTokenizer,
   assumed: string[],
 ): Map<string, JsonValue> {
@@ -149,7 +152,7 @@ function jsonText(value: JsonObject): string {
  * Plans the Hugging Face directory of a GGUF.
  * @throws ConversionError when its architecture or one of its tensors has no counterpart.
  */
-export function ggufToHf(gguf: GgufFacts, options: GgufToHfOptions): HfPlan {
+export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const names = new Set(gguf.tensors.map(({ name }) => name));
   const architecture = architectureOfGguf(gguf.metadata, names);
   refuseImpossibleMetadata(gguf.metadata, architecture.name, gguf.tensors);

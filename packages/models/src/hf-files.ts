@@ -13,6 +13,7 @@ export interface HfTensor {
   readonly file?: string;
 }
 
+/** What a Hugging Face directory says beside its weights. */
 export interface HfFiles {
   /** Last part of the directory's path, or the repository's name: general.name and its parts are read from it. */
   readonly directoryName: string;

@@ -6,14 +6,15 @@ import { fileTypeNumber } from "./file-types.ts";
 import { generalMetadata } from "./general/general-metadata.ts";
 import type { HfFiles } from "./hf-files.ts";
 import { string, u32 } from "./metadata-values.ts";
-import { ggufMisfits, type Misfit } from "./misfits.ts";
+import { ggufMisfits, type TensorMisfit } from "./misfits.ts";
 import { type LeftOut, planGgufTensors } from "./plan-tensors.ts";
 import { refuseImpossibleConfig } from "./plausible.ts";
 import { addTokenizerMetadata } from "./tokenizer/to-gguf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
+/** How `hfToGguf` writes. */
 export interface HfToGgufOptions {
-  /** Name (as in {@link fileTypes}) or number for general.file_type. */
+  /** Name (as in {@link fileTypeNumbers}) or number for general.file_type. */
   readonly fileType: string | number;
   /** general.name, instead of what the model card, the config or the directory say. */
   readonly name?: string;
@@ -23,7 +24,8 @@ export interface HfToGgufOptions {
   readonly misfits?: "refuse" | "report";
 }
 
-export interface GgufPlan {
+/** A GGUF that can be written: metadata, and where each tensor comes from. */
+export interface GgufModelPlan {
   readonly architecture: string;
   readonly metadata: Metadata;
   /** In file order. */
@@ -32,14 +34,14 @@ export interface GgufPlan {
   /** What was assumed where the source does not say. */
   readonly assumed: readonly string[];
   /** What of config and tensors does not go together; empty unless it was to be reported. */
-  readonly misfits: readonly Misfit[];
+  readonly misfits: readonly TensorMisfit[];
 }
 
 /**
  * Plans the GGUF of a checkpoint.
  * @throws FormatError when config and tensors do not go together; ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names `--like`.
  */
-export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufPlan {
+export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPlan {
   const architecture = architectureOfConfig(files.config);
   const config = resolveConfig(files.config, architecture);
   refuseImpossibleConfig(config.values, files.tensors);

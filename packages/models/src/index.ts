@@ -3,13 +3,19 @@ export { architectureOfConfig, architectureOfGguf, architectures } from "./archi
 export { staysF32 } from "./architectures/tensors.ts";
 export { composeInputs } from "./compose-plans.ts";
 export { Config, resolveConfig } from "./config.ts";
-export { fileTypes } from "./file-types.ts";
-export { configTensors, type GgufFacts, type GgufToHfOptions, ggufToHf, type HfPlan } from "./gguf-to-hf.ts";
+export { fileTypeNumbers } from "./file-types.ts";
+export {
+  configTensors,
+  type GgufContent,
+  type GgufToHfOptions,
+  ggufToHf,
+  type HfPlan,
+} from "./gguf-to-hf.ts";
 export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-files.ts";
-export { type GgufPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
+export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
-export { ggufMisfits, type Misfit } from "./misfits.ts";
+export { ggufMisfits, type TensorMisfit } from "./misfits.ts";
 export { repackMxfp4Row, unpackMxfp4Row } from "./mxfp4.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";

@@ -9,17 +9,19 @@ import { attention } from "./architectures/tensors.ts";
 import { resolveConfig } from "./config.ts";
 import { fileTypeNumber } from "./file-types.ts";
 import { classNames, type HfFiles } from "./hf-files.ts";
-import type { GgufPlan } from "./hf-to-gguf.ts";
+import type { GgufModelPlan } from "./hf-to-gguf.ts";
 import { stringOf, u32 } from "./metadata-values.ts";
 import { type NamedTensor, planGgufTensors, type TensorPlans } from "./plan-tensors.ts";
 import { refuseImpossibleConfig } from "./plausible.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
+/** A GGUF whose metadata and tensor names are taken over. */
 export interface ReferenceGguf {
   readonly metadata: Metadata;
   readonly tensors: readonly NamedTensor[];
 }
 
+/** How `likeReference` writes. */
 export interface LikeOptions {
   readonly fileType: string | number;
 }
@@ -41,12 +43,12 @@ export function likeMetadata(reference: Metadata, fileType: string | number): Me
 }
 
 /** Why a family does not fit; the nearer it came, the smaller. */
-interface Misfit {
+interface TensorMisfit {
   readonly distance: number;
   readonly message: string;
 }
 
-function misfitOf(plans: TensorPlans, reference: ReferenceGguf): Misfit | undefined {
+function misfitOf(plans: TensorPlans, reference: ReferenceGguf): TensorMisfit | undefined {
   const planned = new Map(plans.tensors.map(({ name, shape }) => [name, shape]));
   for (const { name, shape } of reference.tensors) {
     const own = planned.get(name);
@@ -93,14 +95,14 @@ function unmapped(name: string, reference: ReferenceGguf): Architecture {
  * Plans the GGUF of a checkpoint after a reference.
  * @throws ConversionError when a tensor has no counterpart or another shape.
  */
-export function likeReference(files: HfFiles, reference: ReferenceGguf, options: LikeOptions): GgufPlan {
+export function likeReference(files: HfFiles, reference: ReferenceGguf, options: LikeOptions): GgufModelPlan {
   const name = stringOf(reference.metadata.get("general.architecture"));
   if (name === undefined) throw new ConversionError("the reference has no general.architecture");
   const wanted = classNames(files.config);
   const byName = architecturesNamed(name);
   const byClass = byName.filter(({ classes }) => classes.some((one) => wanted.includes(one)));
   const candidates = byClass.length > 0 ? byClass : byName.length > 0 ? byName : [unmapped(name, reference)];
-  const misfits: Misfit[] = [];
+  const misfits: TensorMisfit[] = [];
   for (const architecture of candidates) {
     try {
       const config = resolveConfig(files.config, architecture);

@@ -5,7 +5,8 @@
 import type { Metadata } from "@requant/core";
 import { numberOf, stringOf } from "./metadata-values.ts";
 
-export interface Misfit {
+/** A tensor that contradicts the metadata. */
+export interface TensorMisfit {
   readonly kind: "shape" | "missing-layer" | "missing-tensor" | "vocabulary";
   readonly tensor: string;
   /** One sentence. */
@@ -29,7 +30,7 @@ const scalesStream = /^(?:output_norm|blk\.\d+\.(?:attn_norm|ffn_norm))\.weight$
 const companions: readonly (readonly string[])[] = [["ffn_up.weight", "ffn_down.weight"]];
 
 /** What does not fit, worst first; empty when all is well. */
-export function ggufMisfits(metadata: Metadata, tensors: readonly NamedShape[]): Misfit[] {
+export function ggufMisfits(metadata: Metadata, tensors: readonly NamedShape[]): TensorMisfit[] {
   const architecture = stringOf(metadata.get("general.architecture"));
   // adapters, projectors and vocabularies alone have the keys of a model, not its tensors
   const isModel = (stringOf(metadata.get("general.type")) ?? "model") === "model";
@@ -42,9 +43,9 @@ export function ggufMisfits(metadata: Metadata, tensors: readonly NamedShape[]):
   ];
 }
 
-function shapeMisfits(embedding: number | undefined, tensors: readonly NamedShape[]): Misfit[] {
+function shapeMisfits(embedding: number | undefined, tensors: readonly NamedShape[]): TensorMisfit[] {
   if (embedding === undefined) return [];
-  return tensors.flatMap(({ name, shape }): Misfit[] => {
+  return tensors.flatMap(({ name, shape }): TensorMisfit[] => {
     const side =
       readsStream.test(name) || scalesStream.test(name)
         ? "columns"
@@ -65,7 +66,7 @@ function shapeMisfits(embedding: number | undefined, tensors: readonly NamedShap
   });
 }
 
-function layerMisfits(count: number | undefined, tensors: readonly NamedShape[]): Misfit[] {
+function layerMisfits(count: number | undefined, tensors: readonly NamedShape[]): TensorMisfit[] {
   const layers = new Map<number, Set<string>>();
   for (const { name } of tensors) {
     const [, layer, rest] = LAYER.exec(name) ?? [];
@@ -73,7 +74,7 @@ function layerMisfits(count: number | undefined, tensors: readonly NamedShape[])
     const names = layers.get(Number(layer)) ?? new Set<string>();
     layers.set(Number(layer), names.add(rest));
   }
-  const misfits: Misfit[] = [];
+  const misfits: TensorMisfit[] = [];
   // at most one each: a config that promises a million layers is one fault
   for (let layer = 0; count !== undefined && layer < count; layer++) {
     if (layers.has(layer)) continue;
@@ -104,7 +105,7 @@ function vocabularyMisfits(
   metadata: Metadata,
   stated: number | undefined,
   tensors: readonly NamedShape[],
-): Misfit[] {
+): TensorMisfit[] {
   const tokens = metadata.get("tokenizer.ggml.tokens");
   const embedding = tensors.find(({ name }) => name === "token_embd.weight");
   const rows = embedding?.shape.at(-2);

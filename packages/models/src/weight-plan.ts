@@ -52,8 +52,10 @@ export interface ZerosInput {
   readonly zeros: number;
 }
 
+/** Where rows of a weight come from. */
 export type WeightInput = StoredInput | JoinedInput | Mxfp4Input | ValuesInput | ZerosInput;
 
+/** How a weight is put together from stored tensors. */
 export interface WeightPlan {
   /** Name in the output. */
   readonly name: string;
@@ -67,6 +69,7 @@ export interface WeightPlan {
 const countSchema = z.int().check(z.nonnegative());
 const rangeSchema = z.tuple([countSchema, countSchema]);
 
+/** Checks row orders of a stored plan. */
 export const rowOrderSchema: z.ZodMiniType<RowOrder> = z.union([
   z.strictObject({
     kind: z.enum(["rope-to-pairs", "rope-to-halves"]),
@@ -89,6 +92,7 @@ const steps = {
   map: z.optional(z.enum(["add-one", "subtract-one", "negative-exp", "log-negative"])),
 };
 
+/** Checks inputs of a stored plan. */
 export const weightInputSchema: z.ZodMiniType<WeightInput> = z.lazy(() =>
   z.union([
     z.strictObject({ tensor: z.string(), ...steps }),
@@ -104,6 +108,7 @@ export const weightInputSchema: z.ZodMiniType<WeightInput> = z.lazy(() =>
   ]),
 ) as z.ZodMiniType<WeightInput>;
 
+/** Checks weights of a stored plan. */
 export const weightPlanSchema: z.ZodMiniType<WeightPlan> = z.strictObject({
   name: z.string(),
   shape: z.array(countSchema).check(z.maxLength(8)),

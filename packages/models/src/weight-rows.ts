@@ -11,6 +11,7 @@ export interface WeightSource {
   readRows(tensor: string, start: number, end: number, out: Float32Array): Promise<void>;
 }
 
+/** Rows of a weight that a plan puts together. */
 export interface WeightReader {
   /** Rows `start` to `end` of the planned tensor into `out`. Ascending calls read each stored row once. */
   readRows(start: number, end: number, out: Float32Array): Promise<void>;

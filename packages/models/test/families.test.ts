@@ -8,7 +8,7 @@ import { corpus } from "../../../fixtures/corpus.ts";
 import {
   architectureOfConfig,
   architectures,
-  type GgufPlan,
+  type GgufModelPlan,
   ggufToHf,
   type HfFiles,
   type HfPlan,
@@ -28,12 +28,12 @@ function orderless(entries: readonly ManifestKey[]): readonly ManifestKey[] {
   );
 }
 
-function listed(plan: GgufPlan): readonly ManifestKey[] {
+function listed(plan: GgufModelPlan): readonly ManifestKey[] {
   return orderless([...plan.metadata].map(([key, value]) => asListed(key, value)));
 }
 
 /** Rope factors as a reader of the GGUF would hand them over. */
-function smallTensors(plan: GgufPlan): ReadonlyMap<string, readonly number[]> {
+function smallTensors(plan: GgufModelPlan): ReadonlyMap<string, readonly number[]> {
   return new Map(
     plan.tensors.flatMap(({ name, inputs: [input] }) =>
       input !== undefined && "values" in input ? [[name, input.values] as const] : [],
@@ -41,7 +41,7 @@ function smallTensors(plan: GgufPlan): ReadonlyMap<string, readonly number[]> {
   );
 }
 
-function backTo(plan: GgufPlan): HfPlan {
+function backTo(plan: GgufModelPlan): HfPlan {
   return ggufToHf({ ...plan, smallTensors: smallTensors(plan) }, { dtype: "BF16" });
 }
 
@@ -144,7 +144,7 @@ describe.each(vectorNames)("%s", (name) => {
 
   test("HF → GGUF: every tensor's name, shape, type, and their order", () => {
     const plan = hfToGguf(files, { fileType: vector.fileType });
-    const typeOf = ({ inputs, forceF32 }: GgufPlan["tensors"][number]): string =>
+    const typeOf = ({ inputs, forceF32 }: GgufModelPlan["tensors"][number]): string =>
       inputs.some((input) => "blocks" in input) ? "MXFP4" : forceF32 ? "F32" : vector.fileType;
     expect(plan.tensors.map((tensor) => [tensor.name, tensor.shape, typeOf(tensor)])).toEqual(vector.gguf);
     expect(plan.leftOut).toEqual([]);
@@ -160,7 +160,7 @@ describe.each(vectorNames)("%s", (name) => {
     expect(configDifferences(files, back)).toEqual([]);
     expect(idDifferences(files, back)).toEqual([]);
     // general.* is read from the directory's name and README
-    const own = (plan: GgufPlan) => listed(plan).filter(({ key }) => !key.startsWith("general."));
+    const own = (plan: GgufModelPlan) => listed(plan).filter(({ key }) => !key.startsWith("general."));
     const again = hfToGguf(filesOf(back), { fileType: vector.fileType });
     expect(own(again)).toEqual(own(gguf));
   });

@@ -11,7 +11,7 @@ test("exports of @requant/models", () => {
       "architectures",
       "composeInputs",
       "configTensors",
-      "fileTypes",
+      "fileTypeNumbers",
       "ggufMisfits",
       "ggufToHf",
       "hfSideFiles",

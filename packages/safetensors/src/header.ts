@@ -20,6 +20,7 @@ const HEADER_DEPTH = 3;
 /** Strings about the file, in the place of a tensor. */
 export const METADATA_KEY = "__metadata__";
 
+/** What the header of a safetensors file says. */
 export interface SafetensorsHeader {
   /** In the order of their data, with offsets from the start of the file. */
   readonly tensors: readonly TensorInfo[];

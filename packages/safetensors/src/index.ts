@@ -5,7 +5,6 @@ export {
   layoutSafetensors,
   officialOrder,
   type SafetensorsLayout,
-  type TensorShape,
 } from "./layout.ts";
 export {
   type OpenSafetensorsOptions,
@@ -18,7 +17,6 @@ export { parseShardIndex, type ShardIndex, serializeShardIndex } from "./shard-i
 export { planShards, type ShardPlan, shardName } from "./shard-plan.ts";
 export type { SafetensorsWarning, SafetensorsWarningCode } from "./warning.ts";
 export {
-  type Chunks,
   type SafetensorsTensorData,
   type WriteSafetensorsOptions,
   writeSafetensors,

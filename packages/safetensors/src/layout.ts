@@ -1,3 +1,4 @@
+import type { TensorShape } from "@requant/core";
 import { ByteWriter, UsageError } from "@requant/core";
 import { dtypes, tensorByteLength } from "./dtypes.ts";
 import { METADATA_KEY, type SafetensorsHeader } from "./header.ts";
@@ -6,14 +7,7 @@ import { compareText } from "./json.ts";
 /** The limit of the official readers: a longer header could not be read again. */
 const MAX_WRITTEN_HEADER_BYTE_LENGTH = 100_000_000;
 
-/** A tensor to lay out. */
-export interface TensorShape {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** A dtype of the format: "BF16". */
-  readonly encoding: string;
-}
-
+/** A file that is laid out: its header and where each tensor goes. */
 export interface SafetensorsLayout extends Omit<SafetensorsHeader, "warnings"> {
   /** The file up to `dataOffset`. */
   readonly header: Uint8Array;
@@ -28,6 +22,7 @@ export function officialOrder<T extends Pick<TensorShape, "name" | "encoding">>(
   );
 }
 
+/** How `layoutSafetensors` lays out. */
 export interface LayoutOptions {
   /**
    * "official", the default: dtypes of the widest alignment first, then by name. "given": as the caller lists them, who

@@ -22,12 +22,14 @@ const INDEX_SUFFIX = ".safetensors.index.json";
 const EXL2_PREFIX = "output";
 const SHARD = /^(.*)-(\d{5,})-of-(\d{5,})\.safetensors$/s;
 
+/** One file of a safetensors model. */
 export interface SafetensorsFile extends SafetensorsHeader {
   /** Inside the store. */
   readonly name: string;
   readonly byteLength: number;
 }
 
+/** A tensor and the file that holds it. */
 export interface SafetensorsTensorInfo extends TensorInfo {
   /** Name of the file that holds it. */
   readonly file: string;
@@ -51,6 +53,7 @@ export interface Safetensors {
   close(): Promise<void>;
 }
 
+/** Which file is opened, and limits for hostile ones. */
 export interface OpenSafetensorsOptions {
   /**
    * A file of the folder: a safetensors file, any shard of a set that has an index, or the index. Default: what

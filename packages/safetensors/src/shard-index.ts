@@ -19,8 +19,8 @@ const indexSchema = z.looseObject({
 });
 
 /**
- * @throws FormatError, also for file names that are no plain names: shards lie beside their index.
- * @throws LimitError for too many shards or tensors
+ * A shard index from its JSON.
+ * @throws FormatError, also for file names that are no plain names: shards lie beside their index. @throws LimitError for too many shards or tensors
  */
 export function parseShardIndex(bytes: Uint8Array, limits: Limits, path: string): ShardIndex {
   const json = parseStrictJson(bytes, "The index", path, INDEX_DEPTH);

@@ -1,7 +1,6 @@
+import type { Chunks, TensorShape } from "@requant/core";
 import { type ByteSink, UsageError } from "@requant/core";
-import { type LayoutOptions, layoutSafetensors, type SafetensorsLayout, type TensorShape } from "./layout.ts";
-
-export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+import { type LayoutOptions, layoutSafetensors, type SafetensorsLayout } from "./layout.ts";
 
 /** A tensor to write. */
 export interface SafetensorsTensorData extends TensorShape {
@@ -11,6 +10,7 @@ export interface SafetensorsTensorData extends TensorShape {
   readonly byteLength?: number;
 }
 
+/** What `writeSafetensors` writes. */
 export interface WriteSafetensorsOptions extends LayoutOptions {
   /** `__metadata__`. Frameworks look for `{ format: "pt" }`. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;

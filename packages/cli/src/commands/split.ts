@@ -1,4 +1,4 @@
-import { type Model, type Plan, planMerge, planSplit } from "@requant/convert";
+import { type Model, type Plan, planMerge, planModelSplit } from "@requant/convert";
 import { parseByteSize, parseCount } from "../byte-size.ts";
 import type { Context, Handler } from "../context.ts";
 import { execute, outputPlace } from "../execute.ts";
@@ -6,7 +6,7 @@ import { withModel } from "../open.ts";
 
 export const split: Handler = ([argument = "", output = ""], given, context) =>
   rearrange(argument, output, given, context, (model, outputName) =>
-    planSplit(model, {
+    planModelSplit(model, {
       outputName,
       maxTensors: given["maxTensors"] === undefined ? undefined : parseCount(String(given["maxTensors"])),
       maxByteLength: given["maxSize"] === undefined ? undefined : parseByteSize(String(given["maxSize"])),

@@ -7,6 +7,7 @@ import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { canonicalPlans } from "./naming.ts";
 
+/** What `hashModel` hashes beside the files. */
 export interface HashOptions {
   /** Also each tensor's stored bytes. */
   readonly tensors?: boolean | undefined;
@@ -16,12 +17,14 @@ export interface HashOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** One file of a model and its hash. */
 export interface FileHash {
   readonly name: string;
   readonly byteLength: number;
   readonly sha256: string;
 }
 
+/** One stored tensor and its hash. */
 export interface TensorHash {
   readonly name: string;
   readonly shape: readonly number[];
@@ -30,6 +33,7 @@ export interface TensorHash {
   readonly sha256: string;
 }
 
+/** The values of one tensor and their hash. */
 export interface ValueHash {
   readonly name: string;
   readonly shape: readonly number[];
@@ -37,6 +41,7 @@ export interface ValueHash {
   readonly sha256: string;
 }
 
+/** The hashes of a model. */
 export interface HashReport {
   readonly files: readonly FileHash[];
   readonly tensors?: readonly TensorHash[] | undefined;

@@ -15,6 +15,7 @@ import { sourceEncodings } from "../run/weights.ts";
 import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
 
+/** How `verifyModels` compares. */
 export interface VerifyOptions {
   /** Largest relative RMSE (RMSE over the first model's RMS) of a tensor that still counts as the same. Default 0: equal. */
   readonly tolerance?: number | undefined;
@@ -24,6 +25,7 @@ export interface VerifyOptions {
   readonly onProgress?: ((tensor: string, done: number, total: number) => void) | undefined;
 }
 
+/** What the comparison of one tensor found. */
 export interface VerifiedTensor {
   /** Where the models' names differ, the GGUF's. */
   readonly name: string;
@@ -50,6 +52,7 @@ export interface VerifiedTensor {
   readonly diagnosis?: string | undefined;
 }
 
+/** The comparison of two models, tensor by tensor. */
 export interface VerifyReport {
   readonly a: { readonly name: string; readonly format: string; readonly variant: string };
   readonly b: { readonly name: string; readonly format: string; readonly variant: string };

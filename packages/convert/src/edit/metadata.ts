@@ -12,6 +12,7 @@ import {
 } from "@requant/core";
 import { layoutGguf, readGguf } from "@requant/gguf";
 
+/** Metadata keys to set and to remove. */
 export interface MetadataChange {
   /** Keys that are there keep their place; new ones come last. */
   readonly set?: ReadonlyMap<string, MetadataValue> | undefined;
@@ -176,6 +177,7 @@ export async function editMetadata(
   }
 }
 
+/** One metadata key as a listing shows it. */
 export interface MetadataLine {
   readonly key: string;
   /** "u32", "string", "array[string]". */

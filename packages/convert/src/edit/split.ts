@@ -7,6 +7,7 @@ import { assemblePlan, readPlanSource } from "../plan/make-plan.ts";
 import type { Plan, PlanFile, PlanSource, PlanTensor } from "../plan/plan.ts";
 import { byName, planTensor } from "../plan/way.ts";
 
+/** How a model is cut into files. */
 export interface SplitModelOptions {
   /** Name of the output without number: "model" for GGUF parts `model-00001-of-00003.gguf`. */
   readonly outputName?: string | undefined;
@@ -17,7 +18,7 @@ export interface SplitModelOptions {
 }
 
 /** Cuts a model into files, or into other ones; every tensor and key stays what it is. Run the plan as any other. */
-export async function planSplit(model: Model, options: SplitModelOptions): Promise<Plan> {
+export async function planModelSplit(model: Model, options: SplitModelOptions): Promise<Plan> {
   if (options.maxTensors === undefined && options.maxByteLength === undefined) {
     throw new UsageError("a split needs a limit", {
       hint: "Say how many tensors or bytes one file may hold.",

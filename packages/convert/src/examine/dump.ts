@@ -2,22 +2,26 @@ import { type ByteSink, elementCount, rowLength as rowLengthOf, UsageError } fro
 import { floatBytes } from "../model/float-bytes.ts";
 import type { Model, ModelTensor } from "../model/model.ts";
 
+/** Rows `[start, end)`. */
 export interface RowRange {
   readonly start: number;
   readonly end: number;
 }
 
+/** Which rows of a tensor are read. */
 export interface DumpOptions {
   /** Rows of the tensor seen as `rowCount × rowLength`; all by default. */
   readonly rows?: RowRange | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Which rows are counted, and how finely. */
 export interface StatisticsOptions extends DumpOptions {
   /** Bars of the histogram. Default 32. */
   readonly bins?: number | undefined;
 }
 
+/** Statistics and a histogram of a tensor's dequantized values. */
 export interface TensorStatistics {
   readonly name: string;
   readonly shape: readonly number[];

@@ -4,6 +4,7 @@ import type { MeasuredFact } from "../model/measured-fact.ts";
 import type { Model, ModelFile, ModelTensor, ModelWarning } from "../model/model.ts";
 import { packedFacts } from "../model/packed-facts.ts";
 
+/** What one encoding takes of a model. */
 export interface EncodingShare {
   readonly encoding: string;
   readonly tensorCount: number;
@@ -12,11 +13,13 @@ export interface EncodingShare {
   readonly bitsPerWeight: number;
 }
 
+/** A labelled value for people. */
 export interface Fact {
   readonly label: string;
   readonly value: string | number | boolean;
 }
 
+/** What is in a model, from its headers and small parts. */
 export interface Inspection {
   readonly name: string;
   readonly format: string;

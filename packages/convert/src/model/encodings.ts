@@ -14,7 +14,10 @@ const codecs: ReadonlyMap<string, BlockCodec> = new Map(
   ].map((codec) => [codec.name, codec]),
 );
 
-/** @throws UnsupportedError when the encoding's bytes can be moved but not read as numbers. */
+/**
+ * The codec that reads an encoding.
+ * @throws UnsupportedError when the encoding's bytes can be moved but not read as numbers.
+ */
 export function codecOf(encoding: string, place?: ErrorPlace): BlockCodec {
   const codec = codecs.get(encoding);
   if (codec === undefined) {

@@ -29,6 +29,7 @@ export interface ModelOrigin extends ModelLocation {
   readonly limits?: Limits | undefined;
 }
 
+/** One file of a model. */
 export interface ModelFile {
   readonly name: string;
   readonly byteLength: number;
@@ -135,6 +136,7 @@ export interface Model {
   close(): Promise<void>;
 }
 
+/** Limits for hostile files, and a signal to stop. */
 export interface OpenModelOptions {
   readonly limits?: Limits | undefined;
   readonly signal?: AbortSignal | undefined;

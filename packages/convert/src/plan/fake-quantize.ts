@@ -17,7 +17,8 @@ import { floatSideFiles, type SideFileContent } from "./side-files.ts";
 import { targetFormats } from "./target-formats.ts";
 import { byName, fromText } from "./way.ts";
 
-export interface FakeQuantizeOptions extends PlanOptions {
+/** How `planFakeQuantize` plans. */
+export interface FakeQuantizePlanOptions extends PlanOptions {
   /** What the values are stored in afterwards. F32, the default, holds all of them. */
   readonly dtype?: "F32" | "F16" | "BF16" | undefined;
 }
@@ -31,7 +32,7 @@ const DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 export async function planFakeQuantize(
   model: Model,
   target: Target,
-  options: FakeQuantizeOptions = {},
+  options: FakeQuantizePlanOptions = {},
   list: readonly Format[] = targetFormats,
 ): Promise<Plan> {
   if (options.exact === true) {

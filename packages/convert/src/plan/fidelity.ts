@@ -10,6 +10,7 @@ import { ConversionError } from "@requant/core";
  */
 export type Fidelity = "copy" | "exact" | "rounded" | "requantized" | "float";
 
+/** All fidelities, the most faithful first. */
 export const fidelities: readonly Fidelity[] = ["copy", "exact", "rounded", "requantized", "float"];
 
 /** True when no value changes: what `--exact` allows. */

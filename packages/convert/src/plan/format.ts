@@ -1,9 +1,11 @@
 /** What a target is: a value that says how its words are read and how a plan for it is made. */
 import type { WeightSampling, WordSpec } from "@requant/core/format";
+import type { LeftOut } from "@requant/models";
 import type { Model } from "../model/model.ts";
-import type { LeftOut, PlanFile, PlanSource, PlanTensor, Target } from "./plan.ts";
+import type { PlanFile, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 
+/** What a target format makes of a source: tensors and the files that hold them. */
 export interface PlannedOutput {
   /** In the order of the files and of the tensors in them. */
   readonly tensors: readonly PlanTensor[];
@@ -40,6 +42,7 @@ export interface TargetFormat {
   plan(source: PlanSource, target: Target, options: PlanOptions, like: PlanSource | undefined): PlannedOutput;
 }
 
+/** A target format under its name. */
 export interface Format {
   /** The word before the colon of a target. */
   readonly name: string;

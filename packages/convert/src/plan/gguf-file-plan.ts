@@ -8,8 +8,9 @@ import {
   UsageError,
 } from "@requant/core";
 import { changeMetadata, chooseTypes, recipeFacts } from "@requant/gguf";
+import type { LeftOut } from "@requant/models";
 import {
-  type GgufPlan,
+  type GgufModelPlan,
   type HfFiles,
   hfToGguf,
   likeMetadata,
@@ -21,7 +22,7 @@ import { autoType, mainFileType } from "./auto-type.ts";
 import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
 import type { PlannedOutput } from "./format.ts";
 import { refusePacked } from "./packed-sources.ts";
-import type { LeftOut, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
+import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor, type TypedWeight } from "./way.ts";
 
@@ -129,7 +130,7 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
   }
   refusePacked(source);
   const fileType = type ?? ownType(hf);
-  const convert = (files: HfFiles): GgufPlan =>
+  const convert = (files: HfFiles): GgufModelPlan =>
     like?.gguf === undefined
       ? hfToGguf(files, { fileType })
       : likeReference(files, { metadata: like.gguf.metadata, tensors: like.tensors }, { fileType });
@@ -146,8 +147,8 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
 function withoutZeroBiases(
   hf: HfFiles,
   source: PlanSource,
-  convert: (files: HfFiles) => GgufPlan,
-): { plan: GgufPlan; dropped: readonly LeftOut[] } {
+  convert: (files: HfFiles) => GgufModelPlan,
+): { plan: GgufModelPlan; dropped: readonly LeftOut[] } {
   const zeros = new Set(source.tensors.flatMap(({ name, zero }) => (zero === true ? [name] : [])));
   try {
     return { plan: convert(hf), dropped: [] };

@@ -105,6 +105,7 @@ function valueToJson(value: MetadataValue): JsonMetadataValue {
   }
 }
 
+/** Metadata as JSON that a plan can hold. */
 export function metadataToJson(metadata: Metadata): JsonMetadata {
   return Array.from(metadata, ([key, value]): [string, JsonMetadataValue] => [key, valueToJson(value)]);
 }
@@ -144,6 +145,7 @@ function valueFromJson(value: JsonMetadataValue): MetadataValue {
   }
 }
 
+/** Metadata from the JSON of a plan. */
 export function metadataFromJson(json: JsonMetadata): Metadata {
   return new Map(json.map(([key, value]) => [key, valueFromJson(value)]));
 }

@@ -14,6 +14,7 @@ import {
   type WeightTarget,
 } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
+import type { LeftOut } from "@requant/models";
 import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
@@ -22,7 +23,7 @@ import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { gridWay } from "./grid-way.ts";
 import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import { refuseHalfPacked, refusePacked } from "./packed-sources.ts";
-import type { LeftOut, PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
+import type { PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { refuseGgufOptions } from "./refuse-options.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";

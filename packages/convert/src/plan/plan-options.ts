@@ -40,6 +40,7 @@ export interface PlanImatrix {
   readonly origin?: ImatrixOrigin | undefined;
 }
 
+/** Tensors whose names match get this type. */
 export interface TensorTypeRule {
   readonly pattern: string;
   readonly type: string;

@@ -2,6 +2,7 @@ import { type TensorInfo, UsageError } from "@requant/core";
 import type { PlainLayout, StoredLinear } from "@requant/core/format";
 import { type LinearLayout, type LinearPart, misfitOf } from "@requant/core/format";
 import type { GridFacts, Misfit } from "@requant/core/view";
+import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import * as z from "zod/mini";
 import type { GgufFacts, ModelFile } from "../model/model.ts";
@@ -82,12 +83,6 @@ export type PlanFile =
     }
   | { readonly kind: "text"; readonly name: string; readonly byteLength: number; readonly text: string }
   | { readonly kind: "bytes"; readonly name: string; readonly byteLength: number; readonly base64: string };
-
-/** A tensor of the source that the output does not have. */
-export interface LeftOut {
-  readonly name: string;
-  readonly reason: string;
-}
 
 /** Everything a conversion will do, as plain JSON. */
 export interface Plan {

@@ -1,6 +1,7 @@
+import type { LeftOut } from "@requant/models";
 import type { ModelFile } from "../model/model.ts";
 import { countFidelities, type Fidelity } from "./fidelity.ts";
-import type { LeftOut, Plan, Target } from "./plan.ts";
+import type { Plan, Target } from "./plan.ts";
 
 /** What `plan` and `convert` print as JSON. */
 export interface PlanReport {
@@ -14,6 +15,7 @@ export interface PlanReport {
   readonly seconds?: number | undefined;
 }
 
+/** One tensor of a report. */
 export interface ReportTensor {
   readonly name: string;
   readonly shape: readonly number[];

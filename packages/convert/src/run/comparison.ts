@@ -17,12 +17,14 @@ export interface Comparison {
   readonly finite: boolean;
 }
 
+/** Compares two streams of values. */
 export interface Comparer {
   /** The next values of both streams, as many of each. */
   add(expected: Float32Array, found: Float32Array): void;
   result(): Comparison;
 }
 
+/** A comparison that starts empty. */
 export function comparer(): Comparer {
   let count = 0;
   let differences = 0;

@@ -1,5 +1,6 @@
 import type { Workers } from "./workers/protocol.ts";
 
+/** How far a run is. */
 export interface RunProgress {
   readonly phase: "write" | "check";
   readonly file: string;
@@ -9,6 +10,7 @@ export interface RunProgress {
   readonly total: number;
 }
 
+/** How a plan is carried out. */
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** The jobs to do, by name of output file; all by default. */

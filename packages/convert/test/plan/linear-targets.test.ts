@@ -15,7 +15,7 @@ import {
   planConversion,
   planFakeQuantize,
   planMerge,
-  planSplit,
+  planModelSplit,
   runPlan,
   verifyModels,
 } from "../../src/index.ts";
@@ -207,7 +207,7 @@ describe("shards", () => {
     const source = await convert(await floatDirectory("BF16"), "awq:gemm-128g");
     const model = await openModel({ store: source });
     const cut = memoryStore({ name: "cut" });
-    await runPlan(await planSplit(model, { maxByteLength: 150_000 }), model, cut);
+    await runPlan(await planModelSplit(model, { maxByteLength: 150_000 }), model, cut);
     const parts = await openModel({ store: cut });
     expect(parts.files.length).toBeGreaterThan(2);
     const joined = memoryStore({ name: "joined" });

@@ -14,7 +14,7 @@ import {
   parseTarget,
   planConversion,
   planMerge,
-  planSplit,
+  planModelSplit,
   runPlan,
   verifyModels,
 } from "../../src/index.ts";
@@ -127,7 +127,11 @@ suite(`the tiny llama of the golden set${skipped}`, () => {
   it("split as llama-gguf-split does, then quantized with the split kept", async () => {
     await withModel(join(models, "tiny-llama-F16.gguf"), async (model) => {
       const parts = memoryStore({ name: "parts" });
-      await runPlan(await planSplit(model, { outputName: "tiny-llama-F16", maxTensors: 8 }), model, parts);
+      await runPlan(
+        await planModelSplit(model, { outputName: "tiny-llama-F16", maxTensors: 8 }),
+        model,
+        parts,
+      );
       for (const [name, bytes] of parts.files)
         expect(sha256(bytes), name).toBe(tiny[`split/${name}`]?.sha256);
       const merged = memoryStore({ name: "merged" });

@@ -26,7 +26,7 @@ import {
   type Plan,
   parseTarget,
   planConversion,
-  planSplit,
+  planModelSplit,
   type RunOptions,
   runPlan,
 } from "../../src/index.ts";
@@ -173,7 +173,7 @@ describe("an interrupted run", () => {
   });
 
   it("goes on file by file in a split model", async () => {
-    const plan = await planSplit(model, { outputName: "x", maxTensors: 1 });
+    const plan = await planModelSplit(model, { outputName: "x", maxTensors: 1 });
     await run(plan, {}, directoryStore(join(folder, "whole")));
     for (const share of [0.2, 0.6, 0.95]) await interruptedAgain(plan, share);
     expect((await readdir(out())).every((name) => name.startsWith("."))).toBe(true);
@@ -522,6 +522,6 @@ it("ends the journals only when all files have their names", async () => {
       await file.finish();
     },
   }));
-  await run(await planSplit(model, { outputName: "x", maxTensors: 2 }), {}, store);
+  await run(await planModelSplit(model, { outputName: "x", maxTensors: 2 }), {}, store);
   expect(order).toEqual(["publish", "publish", "finish", "finish"]);
 });

@@ -10,8 +10,8 @@ import {
   planConversion,
   planJobs,
   planMerge,
+  planModelSplit,
   planReport,
-  planSplit,
   runPlan,
   verifyModels,
 } from "../../src/index.ts";
@@ -179,7 +179,7 @@ describe("run", () => {
 
   it("leaves nothing of several files when the last one fails", async () => {
     const model = await tinyModel();
-    const plan = await planSplit(model, { outputName: "parts", maxTensors: 2 });
+    const plan = await planModelSplit(model, { outputName: "parts", maxTensors: 2 });
     expect(plan.files).toHaveLength(2);
     const output = faultyStore({ failAfter: 9000 });
     await expect(runPlan(plan, model, output)).rejects.toThrow("disk full");
@@ -256,7 +256,7 @@ describe("run", () => {
   it("does some jobs here and the others elsewhere, with the same bytes", async () => {
     const model = await tinyModel();
     const plan = parsePlan(
-      JSON.parse(JSON.stringify(await planSplit(model, { outputName: "parts", maxTensors: 1 }))),
+      JSON.parse(JSON.stringify(await planModelSplit(model, { outputName: "parts", maxTensors: 1 }))),
     );
     const whole = memoryStore({ name: "whole" });
     await runPlan(plan, model, whole);
@@ -285,7 +285,7 @@ describe("split and merge", () => {
   it("come back to the same tensors and metadata", async () => {
     const model = await tinyModel();
     const parts = memoryStore({ name: "parts" });
-    await runPlan(await planSplit(model, { outputName: "p", maxByteLength: 12_000 }), model, parts);
+    await runPlan(await planModelSplit(model, { outputName: "p", maxByteLength: 12_000 }), model, parts);
     expect([...parts.files.keys()]).toEqual([
       "p-00001-of-00003.gguf",
       "p-00002-of-00003.gguf",
@@ -300,7 +300,7 @@ describe("split and merge", () => {
   });
 
   it("need a limit", async () => {
-    await expect(planSplit(await tinyModel(), {})).rejects.toMatchObject({ code: "USAGE" });
+    await expect(planModelSplit(await tinyModel(), {})).rejects.toMatchObject({ code: "USAGE" });
   });
 });
 

@@ -1,7 +1,7 @@
 import type { ByteSink, ByteSource, MetadataValue, ReadStore } from "@requant/core";
 import { layoutGguf } from "@requant/gguf";
 import { describe, expect, it } from "vitest";
-import { openModel, parseTarget, planConversion, planSplit, runPlan } from "../../src/index.ts";
+import { openModel, parseTarget, planConversion, planModelSplit, runPlan } from "../../src/index.ts";
 import type { OutputStore } from "../../src/run/output-store.ts";
 
 const MIB = 1024 * 1024;
@@ -149,7 +149,7 @@ describe("a run streams", () => {
       })),
     );
     const model = await openModel({ store, file: "model.gguf" });
-    const plan = await planSplit(model, { outputName: "parts", maxTensors: 1 });
+    const plan = await planModelSplit(model, { outputName: "parts", maxTensors: 1 });
     expect(plan.files.map(({ name }) => name)).toEqual(
       [1, 2, 3, 4].map((part) => `parts-0000${part}-of-00004.gguf`),
     );

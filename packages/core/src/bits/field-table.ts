@@ -16,6 +16,7 @@ export interface FieldTable {
   readonly pieces: readonly FieldPiece[];
 }
 
+/** Where a run of words keeps a piece of a field. */
 export interface FieldPiece {
   /** 0 to 31: which of the 32 fields. */
   readonly field: number;

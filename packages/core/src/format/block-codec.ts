@@ -29,4 +29,5 @@ export interface BlockCodec {
   quantize?(values: Float32Array, rowLength: number, out: Uint8Array, importance?: Float32Array): void;
 }
 
+/** A field of several bytes inside a block, which big-endian files store in reverse. */
 export type BlockField = readonly [byteOffset: number, byteWidth: 2 | 4 | 8, count: number];

@@ -43,11 +43,11 @@ export {
   type ModuleHints,
   type OpenableWeight,
   openableWeight,
+  type PackedSource,
   type StoredLinear,
   type StoredPart,
   suffixesOf,
   type WeightFormat,
-  type WeightSource,
 } from "./weight-format.ts";
 export type {
   Arrangement,

@@ -186,7 +186,10 @@ function viewWords(bytes: Uint8Array, bitWidth: 32 | 16): Uint32Array | Uint16Ar
 /** Float encodings that scales are stored in. */
 export type ScaleEncoding = "F16" | "BF16" | "F32";
 
-/** @throws FormatError for anything else */
+/**
+ * The float encoding of a part.
+ * @throws FormatError for anything else
+ */
 export function scaleEncoding(part: LinearPart, place: ErrorPlace = {}): ScaleEncoding {
   const { encoding, suffix } = part;
   if (encoding === "F16" || encoding === "BF16" || encoding === "F32") return encoding;

@@ -94,13 +94,13 @@ export interface ModuleHints {
 }
 
 /** A format of packed weights, as one value: what `@requant/convert` needs of its package. */
-export interface WeightFormat extends WeightSource {
+export interface WeightFormat extends PackedSource {
   /** Set where the format can be written. */
   readonly target?: WeightTarget;
 }
 
 /** A format as a source. */
-export interface WeightSource {
+export interface PackedSource {
   readonly name: string;
   readonly suffixes: readonly string[];
   /** True when the names and shapes of a module's tensors are this format's; `claimed` breaks ties. */

@@ -1,5 +1,6 @@
 import { FormatError } from "../errors.ts";
 
+/** How bytes are read and what errors call them. */
 export interface ByteReaderOptions {
   /** Default true. */
   readonly littleEndian?: boolean;

@@ -2,6 +2,7 @@ import { UsageError } from "../errors.ts";
 import { checkRange, copyPages } from "./range.ts";
 import type { ByteSource } from "./source.ts";
 
+/** Sizes of `cachedSource`. */
 export interface CacheOptions {
   /** Bytes are fetched and kept in pages of this size. Default 64 KiB: a small header costs one request. */
   readonly pageByteLength?: number;

@@ -5,6 +5,9 @@ import type { ByteSource } from "./source.ts";
 /** Few enough reads to be fast on disks and HTTP, small enough to hold several. */
 const defaultChunkByteLength = 4 * 1024 * 1024;
 
+/** Bytes in order, however they are made. */
+export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 /**
  * Bytes `[start, end)` in order, a chunk at a time, each read when the consumer asks: the data of a writer that
  * copies. One buffer serves all chunks, so a chunk is valid until the next one is asked for.

@@ -1,6 +1,7 @@
 import { checkRange } from "./range.ts";
 import type { ByteSource } from "./source.ts";
 
+/** Sizes of `coalescedSource`. */
 export interface CoalesceOptions {
   /** Reads whose gap is at most this become one. Default 64 KiB: over HTTP, less than the cost of another request. */
   readonly gapByteLength?: number;

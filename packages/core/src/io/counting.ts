@@ -1,5 +1,6 @@
 import type { ByteSource } from "./source.ts";
 
+/** A source that counts its reads. */
 export interface CountingSource extends ByteSource {
   /** Calls of `read` and `readInto` so far, failed ones included. */
   readonly reads: number;

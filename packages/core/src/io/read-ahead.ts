@@ -2,6 +2,7 @@ import { UsageError } from "../errors.ts";
 import { checkRange, copyPages } from "./range.ts";
 import type { ByteSource } from "./source.ts";
 
+/** Sizes of `readAheadSource`. */
 export interface ReadAheadOptions {
   /** Bytes of one piece that is fetched ahead. Default 1 MiB: a request over a network takes about as long to start. */
   readonly pieceByteLength?: number;

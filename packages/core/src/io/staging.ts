@@ -42,6 +42,7 @@ export interface StagedFile extends StagedBytes {
   discard(): Promise<void>;
 }
 
+/** How a file is staged under a working name. */
 export interface StageOptions {
   readonly byteLength: number;
   /** Go on with what an earlier run left. Otherwise that is thrown away. */

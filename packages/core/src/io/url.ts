@@ -6,6 +6,7 @@ import type { ByteSource } from "./source.ts";
 import type { ReadStore, StoreAddress } from "./store.ts";
 import { checkStorePath } from "./store-path.ts";
 
+/** How `urlSource` asks a server. */
 export interface UrlOptions extends HttpOptions {
   /** Repetitions of one read after a network fault, a cut-off body, 408, 429 or 5xx. Default 3. */
   readonly retries?: number;

@@ -32,6 +32,7 @@ const ROWS = 256;
 /** About so many columns: tiles of whole rows would have all their rows in the same few lines of a cache. */
 const COLUMNS = 1024;
 
+/** Rows and columns of a tile. */
 export interface TileShape {
   readonly rows: number;
   readonly columns: number;

@@ -54,6 +54,7 @@ export interface AffineParameters {
   readonly greatest: number;
 }
 
+/** How a range of floats becomes codes. */
 export interface AffineOptions {
   /** Bits per code, 1 to 16; symmetric needs 2. Default 8. */
   readonly bitWidth?: number;
@@ -105,6 +106,7 @@ export function rangeOf(values: Float32Array): { min: number; max: number } {
   return values.length === 0 ? { min: 0, max: 0 } : { min, max };
 }
 
+/** Arrays that hold codes. */
 export type CodeArray = Int8Array | Uint8Array | Int16Array | Uint16Array;
 
 /**

@@ -7,6 +7,7 @@ import {
   rangeOf,
 } from "./affine.ts";
 
+/** How `fakeQuantize` rounds. */
 export interface FakeQuantizeOptions extends AffineOptions {
   /**
    * Values per channel, for a scale per channel: the length of a row where output features are rows.

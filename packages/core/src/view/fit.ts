@@ -155,6 +155,7 @@ function commonZero(
   return zero <= Math.min(codes.maxZero, codes.maxCode - maxOffset) ? zero : undefined;
 }
 
+/** What fits, or why it does not. */
 export type GridFit =
   | { readonly grid: Grid; readonly misfit?: undefined }
   | { readonly grid?: undefined; readonly misfit: Misfit };

@@ -154,7 +154,10 @@ export function stackGrids(grids: readonly Grid[]): Grid {
   return { ...first, rows, codes, scales, zeros };
 }
 
-/** @throws UsageError unless `[start, end)` is a range of rows of a weight of `rows` rows */
+/**
+ * Checks a range of rows.
+ * @throws UsageError unless `[start, end)` is a range of rows of a weight of `rows` rows
+ */
 export function checkRows(start: number, end: number, rows: number): void {
   if (Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start <= end && end <= rows) return;
   throw new UsageError(`Rows ${start} to ${end} are not rows of a weight that has ${rows}.`);

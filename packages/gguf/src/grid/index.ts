@@ -38,7 +38,10 @@ export const gridTypes: readonly GgufGridType[] = [
   gridQ8_0,
 ];
 
-/** @throws UnsupportedError for a type that is no grid (codebooks, floats) */
+/**
+ * The type of this name, where its blocks are integers times a scale.
+ * @throws UnsupportedError for a type that is no grid (codebooks, floats)
+ */
 export function gridTypeByName(name: string, place: ErrorPlace = {}): GgufGridType {
   const type = gridTypes.find((candidate) => candidate.name === name);
   if (type !== undefined) return type;

@@ -1,5 +1,6 @@
 import { F32, FormatError } from "@requant/core";
 
+/** What an importance matrix knows of one weight. */
 export interface ImatrixEntry {
   /** Sums of squared inputs, matrix after matrix; in the .dat form scaled by calls instead of tokens. */
   readonly sums: Float32Array;
@@ -11,8 +12,10 @@ export interface ImatrixEntry {
   readonly stats?: Float32Array;
 }
 
+/** The two file forms of importance matrices. */
 export type ImatrixForm = "gguf" | "dat";
 
+/** An importance matrix. */
 export interface Imatrix {
   readonly form: ImatrixForm;
   /** By the name of the weight. */

@@ -48,6 +48,7 @@ export function metadataChanges(request: {
   return { remove: ["split.no", "split.count", "split.tensors.count"], set };
 }
 
+/** Metadata with changes made: what is set anew goes last, as in llama-quantize. */
 export function changeMetadata(metadata: Metadata, changes: MetadataChanges): Map<string, MetadataValue> {
   const changed = new Map(metadata);
   for (const key of changes.remove) changed.delete(key);

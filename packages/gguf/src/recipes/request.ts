@@ -2,6 +2,7 @@ import type { RecipeFacts } from "./facts.ts";
 import type { FileType } from "./file-types.ts";
 import type { ImatrixOrigin, MetadataChanges } from "./metadata.ts";
 
+/** A tensor that a recipe chooses a type for. */
 export interface RecipeTensor {
   readonly name: string;
   readonly shape: readonly number[];
@@ -36,6 +37,7 @@ export interface RecipeOptions {
   readonly dryRun?: boolean | undefined;
 }
 
+/** What a recipe is asked. */
 export interface TypeRequest {
   /** Name of a file type: "Q4_K_M". */
   readonly target: string;
@@ -50,6 +52,7 @@ export interface TypeRequest {
   readonly options?: RecipeOptions | undefined;
 }
 
+/** The type that a recipe chose for one tensor, and why. */
 export interface TypeChoice {
   /** Name in the source. */
   readonly source: string;
@@ -64,6 +67,7 @@ export interface TypeChoice {
   readonly importance: string | undefined;
 }
 
+/** Everything that a recipe chose. */
 export interface TypeChoices {
   readonly fileType: FileType;
   /** In output order. */

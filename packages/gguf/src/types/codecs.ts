@@ -72,6 +72,7 @@ export {
 };
 
 // a list, not a namespace: what is not used must fall out of bundles
+/** All codecs of ggml types. */
 export const codecs: readonly BlockCodec[] = [
   BF16,
   F16,

@@ -12,6 +12,7 @@ export * from "./codecs.ts";
 /** What quantizing does with an importance matrix: nothing, other bytes, or refuse to work without one. */
 export type ImportanceUse = "ignored" | "used" | "required";
 
+/** A ggml type with its codec, where it has one. */
 export interface GgmlType extends TensorType {
   readonly codec?: BlockCodec;
   readonly importance: ImportanceUse;
@@ -22,6 +23,7 @@ function withCodec(type: TensorType): GgmlType {
   return { ...type, ...(codec === undefined ? {} : { codec }), importance: codec?.importance ?? "ignored" };
 }
 
+/** All ggml types. */
 export const ggmlTypes: readonly GgmlType[] = /* @__PURE__ */ tensorTypes.map(withCodec);
 
 /**

@@ -91,6 +91,7 @@ export interface LeftOutRule {
   readonly when?: (config: Config, match: RegExpExecArray) => boolean;
 }
 
+/** A model family: its names, tensors and settings in both directions. */
 export interface Architecture extends ConfigClass {
   /** `general.architecture`. */
   readonly name: string;

@@ -14,6 +14,7 @@ import type { WeightPlan } from "../weight-plan.ts";
 import type { LlamaEquivalent } from "./equivalent.ts";
 import { llamaEquivalents, notLlamas } from "./equivalents.ts";
 
+/** A Llama made from another family. */
 export interface LlamafyPlan {
   /** The Llama that comes out, as a directory that other conversions may start from. */
   readonly files: HfFiles;

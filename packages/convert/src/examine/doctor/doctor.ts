@@ -11,6 +11,7 @@ import { findingOfError, findingOfWarning } from "./from-error.ts";
 import { tokenizerJsonFindings } from "./tokenizer-json.ts";
 import { weightFindings } from "./weights.ts";
 
+/** What `examineModel` looks at. */
 export interface DoctorOptions {
   /** False looks at headers and side files only. Default true: every weight is read. */
   readonly weights?: boolean | undefined;
@@ -18,6 +19,7 @@ export interface DoctorOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** Everything that `examineModel` found. */
 export interface DoctorReport {
   readonly model: string;
   /** Errors first, then warnings, then notes. */
@@ -29,7 +31,10 @@ export interface DoctorReport {
 
 const ranks = { error: 0, warning: 1, note: 2 } as const;
 
-/** @throws IoError when there is nothing at the place at all */
+/**
+ * Finds everything that is wrong with a model in one pass.
+ * @throws IoError when there is nothing at the place at all
+ */
 export async function examineModel(
   location: ModelLocation,
   options: DoctorOptions = {},

@@ -1,11 +1,11 @@
 /** A model as GGUF sees it, whatever it is stored as: metadata, tensors, tokenizer and template held against each other. */
 import type { Metadata } from "@requant/core";
-import { ggufMisfits, type Misfit } from "@requant/models";
+import { ggufMisfits, type TensorMisfit } from "@requant/models";
 import { type Finding, type FindingCode, finding } from "./finding.ts";
 import { templateFindings } from "./template.ts";
 import { tokenizerShapeFindings, vocabularyFindings } from "./vocabulary.ts";
 
-const codeOf: Readonly<Record<Misfit["kind"], FindingCode>> = {
+const codeOf: Readonly<Record<TensorMisfit["kind"], FindingCode>> = {
   shape: "wrong-shape",
   "missing-layer": "missing-layer",
   "missing-tensor": "missing-tensor",

@@ -75,6 +75,7 @@ export type FindingCode =
   | "zero-weights"
   | "bad-weights";
 
+/** Severity and remedy of each code. */
 export const findingKinds: Readonly<Record<FindingCode, FindingKind>> = {
   // the files
   "lfs-pointer": { severity: "error", remedy: "Fetch the real file: git lfs pull." },
@@ -200,6 +201,7 @@ export const findingKinds: Readonly<Record<FindingCode, FindingKind>> = {
   },
 };
 
+/** Where a finding is. */
 export interface FindingPlace {
   readonly file?: string | undefined;
   readonly tensor?: string | undefined;
@@ -208,6 +210,7 @@ export interface FindingPlace {
   readonly offset?: number | undefined;
 }
 
+/** Something to tell the user about a model. */
 export interface Finding extends FindingPlace {
   readonly code: FindingCode;
   readonly severity: Severity;

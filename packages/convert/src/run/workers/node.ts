@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { WorkerHandle, WorkerReply, Workers } from "./protocol.ts";
 
+/** How many threads share the work. */
 export interface NodeWorkersOptions {
   /** Most threads that work, the one of the run among them. Default: as many as the machine has cores. */
   readonly jobs?: number | undefined;

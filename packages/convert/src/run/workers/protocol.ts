@@ -36,6 +36,7 @@ export interface WorkerSetup {
   readonly outputs: readonly { readonly address: StagedAddress; readonly name: string }[] | undefined;
 }
 
+/** What the thread of the run sends to a worker. */
 export type WorkerRequest =
   | WorkerSetup
   | { readonly kind: "make"; readonly id: number; readonly job: Job }
@@ -43,6 +44,7 @@ export type WorkerRequest =
   /** The bytes of the last piece of job `id` are where they belong: the next may come. */
   | { readonly kind: "taken"; readonly id: number };
 
+/** What a worker sends to the thread of the run. */
 export type WorkerReply =
   | { readonly kind: "ready" }
   | { readonly kind: "piece"; readonly id: number; readonly index: number; readonly bytes: Uint8Array }

@@ -1,6 +1,7 @@
 /** Web Workers, for `runPlan` in a page. */
 import type { WorkerHandle, WorkerReply, Workers } from "./protocol.ts";
 
+/** How many web workers share the work. */
 export interface WebWorkersOptions {
   /** Most workers. Default: as many as the browser says it has cores. */
   readonly jobs?: number | undefined;

@@ -110,6 +110,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
   };
 }
 
+/** How `fileSink` treats a file that exists. */
 export interface FileSinkOptions {
   /** Replace an existing file. Default false: refused. */
   readonly overwrite?: boolean;
