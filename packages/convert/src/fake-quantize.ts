@@ -3,11 +3,12 @@
  * quantized model computes with, for any framework that runs the float one.
  */
 import { ConversionError, elementCount, rowLength, UsageError } from "@requant/core";
-import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { encodedByteLength } from "./encodings.ts";
 import { isIntegerEncoding, isLossless } from "./fidelity.ts";
 import type { Format } from "./format.ts";
 import { formats } from "./formats.ts";
+import { ggufAsHf } from "./gguf-as-hf.ts";
 import { assemblePlan, makePlan, readSourceFor } from "./make-plan.ts";
 import type { Model } from "./model.ts";
 import { planSafetensorsFiles } from "./output/safetensors-file.ts";
@@ -103,7 +104,7 @@ function floatDraft(source: PlanSource, dtype: keyof typeof DTYPES): FloatDraft 
       notes: [],
     };
   }
-  const made = ggufToHf({ metadata: source.gguf.metadata, tensors: source.tensors }, { dtype });
+  const made = ggufAsHf(source, dtype);
   return { weights: made.tensors, files: [...made.files], notes: made.assumed };
 }
 

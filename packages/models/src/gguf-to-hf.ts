@@ -14,8 +14,11 @@ import type { WeightPlan } from "./weight-plan.ts";
 export interface GgufFacts {
   readonly metadata: Metadata;
   readonly tensors: readonly (NamedTensor & { readonly encoding?: string })[];
-  /** Values of the tensors named by {@link configTensors}, where the file has them: rope scaling is read from them. */
-  readonly smallTensors?: ReadonlyMap<string, ArrayLike<number>>;
+  /**
+   * Values of the tensors named by {@link configTensors}: rope scaling is read from them. Required, so that a caller
+   * cannot forget them; undefined where they cannot be read, and then `assumed` names what is missing.
+   */
+  readonly smallTensors: ReadonlyMap<string, ArrayLike<number>> | undefined;
 }
 
 export interface GgufToHfOptions {

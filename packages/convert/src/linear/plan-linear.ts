@@ -1,8 +1,9 @@
 /** Plans directories of packed linear weights: GPTQ, AWQ, EXL2, compressed-tensors. */
 import { ConversionError, type LinearPart, type Misfit, partByteLength, rowCount } from "@requant/core";
-import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { isFloatEncoding, isIntegerEncoding } from "../fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "../format.ts";
+import { ggufAsHf } from "../gguf-as-hf.ts";
 import { gridWay } from "../grid-way.ts";
 import { planSafetensorsFiles } from "../output/safetensors-file.ts";
 import { planSideFile } from "../output/side-file.ts";
@@ -59,10 +60,7 @@ interface HfDraft {
 
 function draftOf(source: PlanSource, format: string): HfDraft {
   if (source.gguf !== undefined) {
-    const made = ggufToHf(
-      { metadata: source.gguf.metadata, tensors: source.tensors },
-      { dtype: "F16", ...(source.smallTensors === undefined ? {} : { smallTensors: source.smallTensors }) },
-    );
+    const made = ggufAsHf(source, "F16");
     return {
       weights: made.tensors,
       files: [...made.files],
