@@ -8,6 +8,7 @@ import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
 import { numberOf, shortestFloat, stringOf } from "./metadata-values.ts";
 import { type LeftOut, type NamedTensor, planHfTensors } from "./plan-tensors.ts";
 import { refuseImpossibleMetadata } from "./plausible.ts";
+import { ropeTensors, unheldRopeTensors } from "./rope-factors.ts";
 import { type HfTokenizer, tokenizerFiles } from "./tokenizer/to-hf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
@@ -38,11 +39,7 @@ export interface HfPlan {
 }
 
 /** Small F32 tensors that config.json is read from. */
-export const configTensors: readonly string[] = [
-  "rope_freqs.weight",
-  "rope_factors_long.weight",
-  "rope_factors_short.weight",
-];
+export const configTensors: readonly string[] = ropeTensors;
 
 const torchTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
@@ -58,11 +55,14 @@ export function ropeSettings(rope: JsonObject): readonly (readonly [string, Json
   ];
 }
 
-function writeRope(config: Map<string, JsonValue>): void {
+function writeRope(config: Map<string, JsonValue>, typeKey: "type" | "rope_type"): void {
   const rope = config.get("rope_parameters");
   if (!isJsonObject(rope) || Object.values(rope).some(isJsonObject)) return;
   config.delete("rope_parameters");
-  for (const [key, value] of ropeSettings(rope)) config.set(key, value);
+  for (const [key, value] of ropeSettings(rope)) {
+    const { rope_type: type, ...rest } = isJsonObject(value) ? value : {};
+    config.set(key, type === undefined ? value : { ...rest, [typeKey]: type });
+  }
 }
 
 function draftConfig(
@@ -83,7 +83,6 @@ function draftConfig(
     parameter: (key) => metadata.get(nameOf(key)),
     ggufNames: new Set(shapes.keys()),
     shapeOf: (name) => shapes.get(name),
-    smallTensors: gguf.smallTensors ?? new Map<string, ArrayLike<number>>(),
     assume(key, value, reason) {
       given.add(key);
       assumed.push(`config.json ${key} = ${JSON.stringify(value)}: ${reason}`);
@@ -99,6 +98,11 @@ function draftConfig(
   for (const role of ["bos", "eos", "pad"]) values.set(`${role}_token_id`, tokenizer.ids.get(role) ?? null);
   for (const [role, id] of tokenizer.ids)
     if (!["bos", "eos", "pad"].includes(role)) values.set(`${role}_token_id`, id);
+  for (const extra of architecture.extraTensors ?? []) {
+    if (!draft.ggufNames.has(extra.name)) continue;
+    const soFar = resolveConfig(Object.fromEntries(values), architecture);
+    extra.restore(gguf.smallTensors?.get(extra.name), draft, soFar);
+  }
   architecture.finishConfig?.(draft);
   const ropeDefault = field(architecture.defaults, "rope_parameters");
   const rope = values.get("rope_parameters");
@@ -160,7 +164,7 @@ export function ggufToHf(gguf: GgufFacts, options: GgufToHfOptions): HfPlan {
   const contextLength = numberOf(gguf.metadata.get(`${architecture.name}.context_length`));
   const tokenizer = tokenizerFiles(gguf.metadata, architecture.tokenizer, contextLength);
   const values = draftConfig(architecture, gguf, tokenizer, assumed);
-  writeRope(values);
+  writeRope(values, architecture.ropeTypeKey ?? "rope_type");
   const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
   const config: JsonObject = {
     architectures: [architecture.classes[0] ?? ""],
@@ -168,7 +172,9 @@ export function ggufToHf(gguf: GgufFacts, options: GgufToHfOptions): HfPlan {
     ...Object.fromEntries(sorted),
     torch_dtype: torchTypes[options.dtype],
   };
-  const { tensors, leftOut } = planHfTensors(architecture, resolveConfig(config, architecture), gguf.tensors);
+  const resolved = resolveConfig(config, architecture);
+  const { tensors, leftOut } = planHfTensors(architecture, resolved, gguf.tensors);
+  const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
   if (tensors.length === 0) throw new FormatError("the GGUF holds no tensors");
   const files = new Map<string, string | Uint8Array>([
     ["config.json", jsonText(config)],
@@ -182,7 +188,10 @@ export function ggufToHf(gguf: GgufFacts, options: GgufToHfOptions): HfPlan {
     architecture: architecture.name,
     files,
     tensors,
-    leftOut: [...leftOut, ...missing],
-    assumed: [...assumed, ...tokenizer.assumed],
+    leftOut: [
+      ...leftOut.map(({ name, reason }) => ({ name, reason: unheld.get(name) ?? reason })),
+      ...missing,
+    ],
+    assumed: [...assumed, ...[...unheld].map(([name, why]) => `${name}: ${why}`), ...tokenizer.assumed],
   };
 }
