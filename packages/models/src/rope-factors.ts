@@ -7,7 +7,7 @@ import type { Config } from "./config.ts";
 import { arrayField, type JsonObject, numberField, textField } from "./json.ts";
 import { shortestFloat } from "./metadata-values.ts";
 import { setRope } from "./rope.ts";
-import { type Llama3Scaling, llama3Factors, solveLlama3 } from "./rope-llama3.ts";
+import { LAST_BITS, type Llama3Scaling, llama3Factors, solveLlama3 } from "./rope-llama3.ts";
 
 /** The names that llama.cpp knows rope factors by: small F32 tensors that config.json is read from. */
 export const ropeTensors: readonly string[] = [
@@ -109,12 +109,23 @@ export function unwrittenRope(
   return `config.json rope scaling "${type}": llama.cpp's converter writes no such scaling for this family, so the GGUF computes without it`;
 }
 
-function sameFloats(one: ArrayLike<number>, other: ArrayLike<number>): boolean {
-  if (one.length !== other.length) return false;
-  for (let index = 0; index < one.length; index++) {
-    if (!Object.is(one[index], other[index])) return false;
+/** How values that config.json gives differ from those of the GGUF; undefined where they do not. */
+function differenceOf(made: ArrayLike<number>, values: ArrayLike<number>): string | undefined {
+  if (made.length !== values.length)
+    return `config.json gives ${made.length} factors, the GGUF has ${values.length}`;
+  let differing = 0;
+  let onlyLastBits = true;
+  for (let index = 0; index < values.length; index++) {
+    const [one, other] = [made[index] ?? Number.NaN, values[index] ?? Number.NaN];
+    if (Object.is(one, other)) continue;
+    differing++;
+    if (!(Math.abs(one - other) <= LAST_BITS * Math.abs(other))) onlyLastBits = false;
   }
-  return true;
+  if (differing === 0) return undefined;
+  const count = `${differing} of ${values.length} factors`;
+  return onlyLastBits
+    ? `config.json gives the same rope scaling; computed from it, ${count} differ in their last bits`
+    : `no rope setting of config.json gives these factors; with the nearest, ${count} differ`;
 }
 
 /**
@@ -132,14 +143,13 @@ export function unheldRopeTensors(
     if (values === undefined) continue;
     const rule = extraTensors.find((extra) => extra.name === name);
     const made = rule?.values(config);
-    if (made !== undefined && sameFloats(made, values)) continue;
     const reason =
       rule === undefined
         ? "this family's config.json has no setting for rope factors"
         : made === undefined
           ? "no rope setting of config.json gives these factors, so it has none"
-          : "no rope setting of config.json gives these very factors; the nearest is taken";
-    reasons.set(name, reason);
+          : differenceOf(made, values);
+    if (reason !== undefined) reasons.set(name, reason);
   }
   return reasons;
 }

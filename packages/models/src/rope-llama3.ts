@@ -50,8 +50,11 @@ export function llama3Factors(theta: number, dimensionCount: number, scaling: Ll
 const publishedLimits: readonly Limits[] = [
   { low: 1, high: 4, context: 8192 },
   { low: 1, high: 1, context: 8192 },
-  ...[4096, 2048, 16384, 32768].map((context) => ({ low: 1, high: 4, context })),
+  ...[4096, 2048, 16384, 32768, 65536, 131072].map((context) => ({ low: 1, high: 4, context })),
 ];
+
+/** Tried where the values leave the high limit open. */
+const usualHighLimits: readonly number[] = [4, 2, 8, 1.5];
 
 /** The value in its shortest spellings first, then in full. */
 function spellings(value: number): number[] {
@@ -88,8 +91,9 @@ function* measuredLimits(pairs: readonly Pair[], largest: number): Generator<Lim
     return;
   }
   if (first === last) {
-    for (const context of spellings(first.wavelength * (1 + 3 * smooth(first)))) {
-      yield { low: 1, high: 4, context };
+    for (const high of usualHighLimits) {
+      const context = first.wavelength * (1 + (high - 1) * smooth(first));
+      for (const spelling of spellings(context)) yield { low: 1, high, context: spelling };
     }
     return;
   }
@@ -103,7 +107,7 @@ function* measuredLimits(pairs: readonly Pair[], largest: number): Generator<Lim
 /** Factors that the values allow under some limits: the largest value, or the one that the last pair between them tells. */
 function factorsFor(pairs: readonly Pair[], largest: number, limits: Limits): readonly number[] {
   const last = pairs.at(-1);
-  if (largest === 1 || last === undefined) return [8];
+  if (largest === 1 || last === undefined) return [8, 1];
   if (last.wavelength > limits.context / limits.low) return [shortestFloat(largest)];
   const smooth = smoothness(last.wavelength, limits);
   return spellings((1 - smooth) / (1 / last.value - smooth)).filter((factor) => factor >= 1);
@@ -116,7 +120,7 @@ export interface SolvedScaling {
 }
 
 /**
- * Finds the settings whose factors are these values, bit by bit; else the nearest, with a doubt.
+ * Finds the settings whose factors are these values, but for their last bits; else the nearest, with a doubt.
  * @returns undefined where the values cannot be Llama 3's: one is below 1 or not a number.
  */
 export function solveLlama3(values: ArrayLike<number>, theta: number): SolvedScaling | undefined {
@@ -129,30 +133,57 @@ export function solveLlama3(values: ArrayLike<number>, theta: number): SolvedSca
     if (!(value >= 1 && Number.isFinite(value))) return undefined;
     if (value > largest) largest = value;
   }
-  const gives = (scaling: Llama3Scaling): boolean =>
-    pairs.every(({ wavelength, value }) => factorAt(wavelength, scaling) === value);
-  const search = (all: Iterable<Limits>): Llama3Scaling | undefined => {
-    for (const limits of all) {
-      for (const factor of factorsFor(pairs, largest, limits)) {
-        const scaling = { factor, ...limits };
-        if (gives(scaling)) return scaling;
-      }
-    }
-    return undefined;
-  };
-  const published = search(publishedLimits);
-  if (published !== undefined) {
-    const doubt = largest === 1 ? "rope_freqs.weight is 1 everywhere, so any factor gives it" : undefined;
-    return { scaling: published, doubt };
+  const published = bestOf(pairs, largest, publishedLimits);
+  if (published !== undefined && published.difference <= LAST_BITS) {
+    const doubt = "rope_freqs.weight is 1 everywhere, which does not tell the factor";
+    return { scaling: published.scaling, doubt: largest === 1 ? doubt : undefined };
   }
-  const measured = search(measuredLimits(pairs, largest));
-  if (measured !== undefined) {
+  const measured = bestOf(pairs, largest, measuredLimits(pairs, largest));
+  if (measured !== undefined && measured.difference <= LAST_BITS) {
     const doubt =
-      "rope_freqs.weight gives the factor and the ratio of limits and context; these settings give its very values";
-    return { scaling: measured, doubt };
+      "rope_freqs.weight gives the factor and the ratio of limits and context; these settings give its values";
+    return { scaling: measured.scaling, doubt };
   }
-  return {
-    scaling: { factor: shortestFloat(largest), low: 1, high: 4, context: 8192 },
-    doubt: "no settings give the values of rope_freqs.weight; the factor is its largest value",
-  };
+  const found = [published, measured].filter((one) => one !== undefined);
+  const [nearest] = found.sort((one, other) => one.difference - other.difference);
+  if (nearest === undefined) return undefined;
+  const off = `${Number((100 * nearest.difference).toPrecision(2))} %`;
+  const doubt = `no settings give the values of rope_freqs.weight; these are off by up to ${off}`;
+  return { scaling: nearest.scaling, doubt };
+}
+
+/**
+ * Power functions in f32 need not round right: numpy's and torch's differ from ours by a unit in the last place here and
+ * there, which the formula may double. No two settings that a model would use are this near.
+ */
+export const LAST_BITS: number = 2 ** -20;
+
+interface Candidate {
+  readonly scaling: Llama3Scaling;
+  readonly difference: number;
+}
+
+/** The first settings that give the values bit by bit, else the nearest. */
+function bestOf(pairs: readonly Pair[], largest: number, limits: Iterable<Limits>): Candidate | undefined {
+  let best: Candidate | undefined;
+  for (const some of limits) {
+    for (const factor of factorsFor(pairs, largest, some)) {
+      const scaling = { factor, ...some };
+      const difference = largestDifference(pairs, scaling);
+      if (difference === 0) return { scaling, difference };
+      if (difference < (best?.difference ?? Number.POSITIVE_INFINITY)) best = { scaling, difference };
+    }
+  }
+  return best;
+}
+
+/** Relative to the value; 0 only where all bits are the same. */
+function largestDifference(pairs: readonly Pair[], scaling: Llama3Scaling): number {
+  let largest = 0;
+  for (const { wavelength, value } of pairs) {
+    const difference = Math.abs(factorAt(wavelength, scaling) - value) / value;
+    if (Number.isNaN(difference)) return Number.POSITIVE_INFINITY;
+    if (difference > largest) largest = difference;
+  }
+  return largest;
 }
