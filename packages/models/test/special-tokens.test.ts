@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import type { HfFiles } from "../src/index.ts";
 import type { JsonObject } from "../src/json.ts";
 import { readSpecialTokens, specialTokenMetadata } from "../src/tokenizer/special-tokens.ts";
+import { templateNotes } from "../src/tokenizer/template-notes.ts";
 
 const idOf: Readonly<Record<string, number>> = { "<s>": 265, "</s>": 266, "<pad>": 267, "<|eot|>": 268 };
 
@@ -223,18 +224,22 @@ const variants: readonly Variant[] = [
 
 const roleOf: Readonly<Record<string, string>> = { unknown: "unk", seperator: "sep", padding: "pad" };
 
-/** The keys as the table spells them. */
-function found(config: JsonObject, { processor, config: tokenizerConfig }: Variant): string {
+function filesOf(config: JsonObject, { processor, config: tokenizerConfig }: Variant): HfFiles {
   const tokens = Object.entries(idOf).map(([content, id]) => ({ id, content, special: true }));
-  const files: HfFiles = {
+  return {
     directoryName: "m",
     config,
     tokenizerJson: { added_tokens: tokens, post_processor: processor },
     tokenizerConfig: { tokenizer_class: "PreTrainedTokenizerFast", ...tokenizerConfig },
     tensors: [],
   };
-  const metadata: Metadata = new Map(specialTokenMetadata(readSpecialTokens(files, 269)));
-  return [...metadata]
+}
+
+const metadataOf = (files: HfFiles): Metadata => new Map(specialTokenMetadata(readSpecialTokens(files, 269)));
+
+/** The keys as the table spells them. */
+function found(config: JsonObject, variant: Variant): string {
+  return [...metadataOf(filesOf(config, variant))]
     .map(([key, { value }]) => {
       const flag = /^tokenizer\.ggml\.(add_[a-z]+)_token$/.exec(key)?.[1];
       if (flag !== undefined) return `${flag}=${value}`;
@@ -254,3 +259,29 @@ describe.each(variants)("$name", (variant) => {
     expect(found({ bos_token_id: 265, eos_token_id: 266 }, variant)).toBe(variant.withIds);
   });
 });
+
+/**
+ * What the library tokenizers 0.23.3 adds to "hello", where llama.cpp adds something else by the keys above. A file without
+ * a post-processor is not among them: there the class of the tokenizer decides.
+ */
+const otherwise: Readonly<Record<string, string>> = {
+  "seq tp-bos, config bos=</s>": "puts <s> before a text, llama.cpp puts </s>",
+  "tp-bos, config names other bos": "puts <s> before a text, llama.cpp puts <pad>",
+  "name not in vocab": "puts <s> before a text, llama.cpp puts nothing",
+  "roberta pp silent": "puts <s> before a text, llama.cpp puts nothing",
+};
+
+test.each(variants)(
+  "$name: tokens that llama.cpp adds otherwise than tokenizer.json are named",
+  (variant) => {
+    const files = filesOf({}, variant);
+    const texts = Array.from(
+      { length: 269 },
+      (_, id) => Object.entries(idOf).find(([, own]) => own === id)?.[0] ?? "",
+    );
+    const notes = templateNotes(files.tokenizerJson, metadataOf(files), texts);
+    const note = otherwise[variant.name];
+    if (note === undefined) expect(notes).toEqual([]);
+    else expect(notes.join(" ")).toContain(note);
+  },
+);
