@@ -246,6 +246,6 @@ export const ggufModel: FuzzTarget = {
   },
   run(input) {
     const { metadata, tensors } = parseGguf(input, { fileByteLength: 2 ** 40 });
-    ggufToHf({ metadata, tensors }, { dtype: "F16" });
+    ggufToHf({ metadata, tensors, smallTensors: undefined }, { dtype: "F16" });
   },
 };

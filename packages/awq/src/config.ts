@@ -1,5 +1,4 @@
-import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
-import { misfitOf } from "@requant/core/format";
+import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
 import * as z from "zod/mini";
 
 /** The four packings of AutoAWQ, and llm-awq's (packed as gemv_fast, with another tensor name). */

@@ -1,5 +1,4 @@
-import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
-import { misfitOf } from "@requant/core/format";
+import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
 import * as z from "zod/mini";
 
 /** How the weights of one group of modules are quantized. */

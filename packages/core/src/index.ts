@@ -37,6 +37,7 @@ export type {
   NumberType,
   ScalarType,
 } from "./metadata.ts";
+export { misfitOf, type SchemaIssue } from "./misfit.ts";
 export {
   type AffineOptions,
   type AffineParameters,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import * as z from "zod/mini";
-import { misfitOf } from "../src/format/index.ts";
+import { misfitOf } from "../src/index.ts";
 
 const schema = z.object({
   bits: z.int(),

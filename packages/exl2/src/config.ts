@@ -1,5 +1,4 @@
-import { type ErrorPlace, FormatError } from "@requant/core";
-import { misfitOf } from "@requant/core/format";
+import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
 import * as z from "zod/mini";
 
 /** The calibration data that a configuration names. */

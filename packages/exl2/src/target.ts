@@ -1,4 +1,5 @@
 /** EXL2 as a target, as exllamav2 0.3 writes it: round to nearest, widths by a rule on the weights alone. */
+
 import { ConversionError, isCodecError, UsageError } from "@requant/core";
 import type {
   Arrangement,

@@ -1,5 +1,5 @@
-import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
-import { misfitOf, namePattern, patternBudget } from "@requant/core/format";
+import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
+import { namePattern, patternBudget } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /**

@@ -1,5 +1,6 @@
 /** GPTQ as a target: as GPTQModel writes it, or a Marlin checkpoint. */
 import { type CodecError, isCodecError, UsageError } from "@requant/core";
+import type { LinearLayout } from "@requant/core/format";
 import {
   bitsWord,
   type ConfigRequest,
@@ -9,7 +10,6 @@ import {
   groupWord,
   keepsOwnGroups,
   type LayoutOffer,
-  type LinearLayout,
   type PackedModule,
   type PlainLayout,
   scaleType,

@@ -85,10 +85,11 @@ export class Config {
 
   /** Length of one attention head. */
   get headLength(): number {
-    return (
-      this.count("head_dim") ??
-      Math.floor(this.need("hidden_size", "n_embd") / this.need("num_attention_heads", "n_head"))
-    );
+    const own = this.count("head_dim");
+    if (own !== undefined) return own;
+    const heads = this.need("num_attention_heads", "n_head");
+    if (heads === 0) throw new FormatError("The model has 0 attention heads.", { path: "config.json" });
+    return Math.floor(this.need("hidden_size", "n_embd") / heads);
   }
 }
 

@@ -8,6 +8,7 @@ import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
 import { numberOf, shortestFloat, stringOf } from "./metadata-values.ts";
 import { type LeftOut, type NamedTensor, planHfTensors } from "./plan-tensors.ts";
 import { refuseImpossibleMetadata } from "./plausible.ts";
+import { ropeTensors, unheldRopeTensors } from "./rope-factors.ts";
 import { type HfTokenizer, tokenizerFiles } from "./tokenizer/to-hf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
@@ -15,8 +16,11 @@ import type { WeightPlan } from "./weight-plan.ts";
 export interface GgufContent {
   readonly metadata: Metadata;
   readonly tensors: readonly (NamedTensor & { readonly encoding?: string })[];
-  /** Values of the tensors named by {@link configTensors}, where the file has them: rope scaling is read from them. */
-  readonly smallTensors?: ReadonlyMap<string, ArrayLike<number>>;
+  /**
+   * Values of the tensors named by {@link configTensors}: rope scaling is read from them. Required, so that a caller
+   * cannot forget them; undefined where they cannot be read, and then `assumed` names what is missing.
+   */
+  readonly smallTensors: ReadonlyMap<string, ArrayLike<number>> | undefined;
 }
 
 /** How `ggufToHf` writes. */
@@ -38,11 +42,7 @@ export interface HfPlan {
 }
 
 /** Small F32 tensors that config.json is read from. */
-export const configTensors: readonly string[] = [
-  "rope_freqs.weight",
-  "rope_factors_long.weight",
-  "rope_factors_short.weight",
-];
+export const configTensors: readonly string[] = ropeTensors;
 
 const torchTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
@@ -58,11 +58,14 @@ export function ropeSettings(rope: JsonObject): readonly (readonly [string, Json
   ];
 }
 
-function writeRope(config: Map<string, JsonValue>): void {
+function writeRope(config: Map<string, JsonValue>, typeKey: "type" | "rope_type"): void {
   const rope = config.get("rope_parameters");
   if (!isJsonObject(rope) || Object.values(rope).some(isJsonObject)) return;
   config.delete("rope_parameters");
-  for (const [key, value] of ropeSettings(rope)) config.set(key, value);
+  for (const [key, value] of ropeSettings(rope)) {
+    const { rope_type: type, ...rest } = isJsonObject(value) ? value : {};
+    config.set(key, type === undefined ? value : { ...rest, [typeKey]: type });
+  }
 }
 
 function draftConfig(
@@ -83,7 +86,6 @@ function draftConfig(
     parameter: (key) => metadata.get(nameOf(key)),
     ggufNames: new Set(shapes.keys()),
     shapeOf: (name) => shapes.get(name),
-    smallTensors: gguf.smallTensors ?? new Map<string, ArrayLike<number>>(),
     assume(key, value, reason) {
       given.add(key);
       assumed.push(`config.json ${key} = ${JSON.stringify(value)}: ${reason}`);
@@ -99,6 +101,11 @@ function draftConfig(
   for (const role of ["bos", "eos", "pad"]) values.set(`${role}_token_id`, tokenizer.ids.get(role) ?? null);
   for (const [role, id] of tokenizer.ids)
     if (!["bos", "eos", "pad"].includes(role)) values.set(`${role}_token_id`, id);
+  for (const extra of architecture.extraTensors ?? []) {
+    if (!draft.ggufNames.has(extra.name)) continue;
+    const soFar = resolveConfig(Object.fromEntries(values), architecture);
+    extra.restore(gguf.smallTensors?.get(extra.name), draft, soFar);
+  }
   architecture.finishConfig?.(draft);
   const ropeDefault = field(architecture.defaults, "rope_parameters");
   const rope = values.get("rope_parameters");
@@ -160,7 +167,7 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const contextLength = numberOf(gguf.metadata.get(`${architecture.name}.context_length`));
   const tokenizer = tokenizerFiles(gguf.metadata, architecture.tokenizer, contextLength);
   const values = draftConfig(architecture, gguf, tokenizer, assumed);
-  writeRope(values);
+  writeRope(values, architecture.ropeTypeKey ?? "rope_type");
   const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
   const config: JsonObject = {
     architectures: [architecture.classes[0] ?? ""],
@@ -168,7 +175,9 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
     ...Object.fromEntries(sorted),
     torch_dtype: torchTypes[options.dtype],
   };
-  const { tensors, leftOut } = planHfTensors(architecture, resolveConfig(config, architecture), gguf.tensors);
+  const resolved = resolveConfig(config, architecture);
+  const { tensors, leftOut } = planHfTensors(architecture, resolved, gguf.tensors);
+  const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
   if (tensors.length === 0) throw new FormatError("the GGUF holds no tensors");
   const files = new Map<string, string | Uint8Array>([
     ["config.json", jsonText(config)],
@@ -182,7 +191,10 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
     architecture: architecture.name,
     files,
     tensors,
-    leftOut: [...leftOut, ...missing],
-    assumed: [...assumed, ...tokenizer.assumed],
+    leftOut: [
+      ...leftOut.map(({ name, reason }) => ({ name, reason: unheld.get(name) ?? reason })),
+      ...missing,
+    ],
+    assumed: [...assumed, ...[...unheld].map(([name, why]) => `${name}: ${why}`), ...tokenizer.assumed],
   };
 }

@@ -1,6 +1,5 @@
 /** What a Hugging Face directory says beside its weights: the side files, parsed and checked for their outermost shape. */
-import { FormatError } from "@requant/core";
-import { misfitOf } from "@requant/core/format";
+import { FormatError, misfitOf } from "@requant/core";
 import * as z from "zod/mini";
 import { arrayField, decodeText, type JsonObject, objectField, parseJsonObject, textField } from "./json.ts";
 

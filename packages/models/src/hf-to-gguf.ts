@@ -5,10 +5,11 @@ import { resolveConfig } from "./config.ts";
 import { fileTypeNumber } from "./file-types.ts";
 import { generalMetadata } from "./general/general-metadata.ts";
 import type { HfFiles } from "./hf-files.ts";
-import { string, u32 } from "./metadata-values.ts";
+import { string, stringOf, u32 } from "./metadata-values.ts";
 import { ggufMisfits, type TensorMisfit } from "./misfits.ts";
 import { type LeftOut, planGgufTensors } from "./plan-tensors.ts";
 import { refuseImpossibleConfig } from "./plausible.ts";
+import { unwrittenRope } from "./rope-factors.ts";
 import { addTokenizerMetadata } from "./tokenizer/to-gguf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
@@ -70,6 +71,11 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
     options.tokenizer === false
       ? []
       : addTokenizerMetadata(metadata, files, config, architecture.name, architecture.tokenizer);
+  const unwritten = unwrittenRope(
+    config,
+    stringOf(metadata.get(`${architecture.name}.rope.scaling.type`)),
+    tensors.map(({ name }) => name),
+  );
   const misfits = ggufMisfits(metadata, tensors);
   const [misfit] = misfits;
   if (misfit !== undefined && options.misfits !== "report") {
@@ -78,5 +84,12 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
       hint: "The config belongs to another model, or the checkpoint is not complete.",
     });
   }
-  return { architecture: architecture.name, metadata, tensors, leftOut, assumed, misfits };
+  return {
+    architecture: architecture.name,
+    metadata,
+    tensors,
+    leftOut,
+    assumed: unwritten === undefined ? assumed : [unwritten, ...assumed],
+    misfits,
+  };
 }

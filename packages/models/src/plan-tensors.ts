@@ -9,6 +9,7 @@ import type {
 } from "./architectures/architecture.ts";
 import { staysF32 } from "./architectures/tensors.ts";
 import type { Config } from "./config.ts";
+import { ropeTensors } from "./rope-factors.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
 export interface NamedTensor {
@@ -309,12 +310,8 @@ export function planHfTensors(
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Group>();
   const named = (name: string): string => architecture.names?.fromRules(name, config) ?? name;
-  const computed = new Set([
-    "rope_freqs.weight",
-    ...(architecture.extraTensors ?? []).map(({ name }) => name),
-  ]);
   for (const { name } of gguf) {
-    if (computed.has(name) || name.startsWith("rope_factors_")) {
+    if (ropeTensors.includes(name)) {
       leftOut.push({ name, reason: "rope factors: config.json says them as rope_scaling" });
       continue;
     }

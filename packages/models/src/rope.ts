@@ -1,11 +1,10 @@
 /**
- * Rotary positions: `rope_parameters` ↔ `rope.*` keys, and the factors of Llama 3 and longrope that GGUF stores as tensors
- * (llama.cpp, conversion/base.py and conversion/llama.py; transformers, modeling_rope_utils.py).
+ * Rotary positions: `rope_parameters` ↔ `rope.*` keys (llama.cpp, conversion/base.py; transformers,
+ * modeling_rope_utils.py). Factors that GGUF stores as tensors are in `rope-factors.ts`.
  */
 import type { MetadataValue } from "@requant/core";
-import { ConversionError } from "@requant/core";
-import type { ConfigDraft, ExtraTensor, ParameterRule } from "./architectures/architecture.ts";
-import type { Config, RopeParameters } from "./config.ts";
+import type { ConfigDraft, ParameterRule } from "./architectures/architecture.ts";
+import type { RopeParameters } from "./config.ts";
 import {
   field,
   flagField,
@@ -107,7 +106,15 @@ export const ropeRules: {
         const factor = numberField(rope, "factor");
         return (type === "linear" || type === "yarn") && factor !== undefined ? f32(factor) : undefined;
       },
-      setNumber("factor"),
+      (value, draft) => {
+        const factor = numberOf(value);
+        if (factor === undefined) return;
+        // llama.cpp takes a factor without a type for a linear one
+        if (factor !== 1 && draft.parameter("~.rope.scaling.type") === undefined) {
+          setRope(draft, "rope_type", "linear");
+        }
+        setRope(draft, "factor", shortestFloat(factor));
+      },
     ),
     scaling(
       "original_context_length",
@@ -174,115 +181,3 @@ export const ropeRules: {
     },
   },
 };
-
-export interface Llama3Scaling {
-  readonly factor: number;
-  readonly lowFrequencyFactor: number;
-  readonly highFrequencyFactor: number;
-  readonly originalContextLength: number;
-}
-
-/**
- * Per pair of dimensions, how much Llama 3's scaling divides its frequency. Every operation is rounded to f32, as torch does it:
- * in f64 the factors in between miss their last bit.
- */
-export function llama3Factors(theta: number, dimensionCount: number, scaling: Llama3Scaling): number[] {
-  const f = Math.fround;
-  const {
-    factor,
-    lowFrequencyFactor: low,
-    highFrequencyFactor: high,
-    originalContextLength: context,
-  } = scaling;
-  const lowWavelength = context / low;
-  const highWavelength = context / high;
-  const factors: number[] = [];
-  for (let index = 0; index < dimensionCount; index += 2) {
-    const frequency = f(1 / f(f(theta) ** f(index / dimensionCount)));
-    const wavelength = f(f(2 * Math.PI) / frequency);
-    if (wavelength < highWavelength) factors.push(1);
-    else if (wavelength > lowWavelength) factors.push(f(factor));
-    else {
-      const smooth = f(f(f(context / wavelength) - low) / (high - low));
-      factors.push(f(1 / f(f(f(1 - smooth) / factor) + smooth)));
-    }
-  }
-  return factors;
-}
-
-function llama3ScalingOf(config: Config): Llama3Scaling | undefined {
-  const rope = config.rope();
-  if (typeOf(rope) !== "llama3") return undefined;
-  return {
-    factor: numberField(rope, "factor") ?? 8,
-    lowFrequencyFactor: numberField(rope, "low_freq_factor") ?? 1,
-    highFrequencyFactor: numberField(rope, "high_freq_factor") ?? 4,
-    // llama.cpp's converter takes 8192 whatever the rope settings say; every model so far says 8192
-    originalContextLength:
-      config.number("original_max_position_embeddings") ??
-      numberField(rope, "original_max_position_embeddings") ??
-      8192,
-  };
-}
-
-/** rope_freqs.weight of models with Llama 3 scaling. */
-export const llama3RopeFactors: ExtraTensor = {
-  name: "rope_freqs.weight",
-  values(config) {
-    const scaling = llama3ScalingOf(config);
-    if (scaling === undefined) return undefined;
-    return llama3Factors(numberField(config.rope(), "rope_theta") ?? 10000, config.headLength, scaling);
-  },
-};
-
-/** What published models use (Llama 3.1, 3.2, EXAONE 4; context 8192 in all). */
-const knownScalings: readonly Llama3Scaling[] = [8, 32, 16, 4, 2].flatMap((factor) =>
-  [8192, 4096, 2048, 16384, 32768].map((originalContextLength) => ({
-    factor,
-    lowFrequencyFactor: 1,
-    highFrequencyFactor: 4,
-    originalContextLength,
-  })),
-);
-
-/**
- * Brings Llama 3 scaling back from rope_freqs.weight: the factor is the largest value; limits and context follow where the
- * published ones give these very factors, else they are assumed.
- */
-export function restoreLlama3Scaling(draft: ConfigDraft, theta: number, dimensionCount: number): void {
-  if (!draft.ggufNames.has("rope_freqs.weight")) return;
-  const values = draft.smallTensors.get("rope_freqs.weight");
-  const same = (scaling: Llama3Scaling): boolean => {
-    const factors = llama3Factors(theta, dimensionCount, scaling);
-    return (
-      values !== undefined &&
-      factors.length === values.length &&
-      factors.every((factor, i) => factor === values[i])
-    );
-  };
-  const exact = values === undefined ? undefined : knownScalings.find(same);
-  const largest = values === undefined ? 8 : Math.max(...Array.from(values));
-  const scaling: Llama3Scaling = exact ?? {
-    factor: largest,
-    lowFrequencyFactor: 1,
-    highFrequencyFactor: 4,
-    originalContextLength: 8192,
-  };
-  if (!(scaling.factor >= 1))
-    throw new ConversionError(`rope_freqs.weight holds no rope factors (largest is ${largest})`);
-  const rope: JsonObject = {
-    rope_type: "llama3",
-    factor: scaling.factor,
-    low_freq_factor: scaling.lowFrequencyFactor,
-    high_freq_factor: scaling.highFrequencyFactor,
-    original_max_position_embeddings: scaling.originalContextLength,
-  };
-  for (const [key, value] of Object.entries(rope)) setRope(draft, key, value);
-  if (exact === undefined) {
-    const reason =
-      values === undefined
-        ? "rope_freqs.weight was not read"
-        : "rope_freqs.weight gives the factor but not its limits";
-    draft.assume("rope_scaling", rope, reason);
-  }
-}

@@ -54,7 +54,7 @@ test("every tensor's bytes: BF16 rows moved without decoding, norms as F32", asy
 });
 
 test("its tokenizer.json comes back with the same ids on the held-out text", () => {
-  const back = ggufToHf(plan, { dtype: "BF16" });
+  const back = ggufToHf({ ...plan, smallTensors: undefined }, { dtype: "BF16" });
   const ours = new Tokenizer(JSON.parse(String(back.files.get("tokenizer.json"))), {});
   const theirs = new Tokenizer(files.tokenizerJson ?? {}, {});
   const lines = readFileSync(new URL("../../../fixtures/kjv/heldout.txt", import.meta.url), "utf8").split(

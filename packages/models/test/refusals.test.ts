@@ -155,7 +155,7 @@ describe("a config that its tensors rule out costs nothing", () => {
   test("a GGUF with a billion layers does not go back", () => {
     const { metadata, tensors } = hfToGguf(llama, { fileType: "F16" });
     const many = new Map([...metadata, ["llama.block_count", { type: "u32", value: 1e9 } as const]]);
-    expect(() => ggufToHf({ metadata: many, tensors }, { dtype: "F16" })).toThrow(
+    expect(() => ggufToHf({ metadata: many, tensors, smallTensors: undefined }, { dtype: "F16" })).toThrow(
       expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(/llama\.block_count/) }),
     );
   });
@@ -274,20 +274,22 @@ describe("GGUF files", () => {
 
   test("an unknown architecture", () => {
     const metadata = new Map(gguf.metadata).set("general.architecture", { type: "string", value: "mamba" });
-    expect(() => ggufToHf({ ...gguf, metadata }, { dtype: "F16" })).toThrow(
+    expect(() => ggufToHf({ ...gguf, metadata, smallTensors: undefined }, { dtype: "F16" })).toThrow(
       expect.objectContaining({ code: "CONVERSION", message: expect.stringContaining("mamba") }),
     );
-    expect(() => ggufToHf({ ...gguf, metadata: new Map() }, { dtype: "F16" })).toThrow(
-      /general\.architecture/,
-    );
+    expect(() =>
+      ggufToHf({ ...gguf, metadata: new Map(), smallTensors: undefined }, { dtype: "F16" }),
+    ).toThrow(/general\.architecture/);
   });
 
   test("a tensor without place, and one missing", () => {
     const tensors = [...gguf.tensors, { name: "blk.0.odd.weight", shape: [1] }];
-    expect(() => ggufToHf({ ...gguf, tensors }, { dtype: "F16" })).toThrow(/blk\.0\.odd\.weight/);
+    expect(() => ggufToHf({ ...gguf, tensors, smallTensors: undefined }, { dtype: "F16" })).toThrow(
+      /blk\.0\.odd\.weight/,
+    );
     const moe = hfToGguf(vectorFiles(readVector("mixtral")), { fileType: "F32" });
     const cut = moe.tensors.filter(({ name }) => name !== "blk.0.ffn_up_exps.weight");
-    expect(() => ggufToHf({ ...moe, tensors: cut }, { dtype: "F16" })).toThrow(
+    expect(() => ggufToHf({ ...moe, tensors: cut, smallTensors: undefined }, { dtype: "F16" })).toThrow(
       expect.objectContaining({ tensor: "blk.0.ffn_up_exps.weight" }),
     );
   });
@@ -296,7 +298,7 @@ describe("GGUF files", () => {
     ["no pre-tokenizer", ["tokenizer.ggml.pre"], /pre is missing/],
     ["no tokenizer", ["tokenizer.ggml.model"], /holds no tokenizer/],
   ])("%s: converted without tokenizer files, saying so", (_, keys, reason) => {
-    const back = ggufToHf({ ...gguf, metadata: without(...keys) }, { dtype: "F16" });
+    const back = ggufToHf({ ...gguf, metadata: without(...keys), smallTensors: undefined }, { dtype: "F16" });
     expect(back.leftOut).toContainEqual({ name: "tokenizer", reason: expect.stringMatching(reason) });
     expect([...back.files.keys()]).toEqual(["config.json", "generation_config.json"]);
   });
@@ -308,13 +310,13 @@ describe("GGUF files", () => {
       length: 1,
       value: [1],
     });
-    expect(() => ggufToHf({ ...gguf, metadata }, { dtype: "F16" })).toThrow(
+    expect(() => ggufToHf({ ...gguf, metadata, smallTensors: undefined }, { dtype: "F16" })).toThrow(
       expect.objectContaining({ code: "FORMAT" }),
     );
   });
 
   test("rope scaling that was not read is assumed, and says so", () => {
-    const back = ggufToHf(gguf, { dtype: "F16" });
+    const back = ggufToHf({ ...gguf, smallTensors: undefined }, { dtype: "F16" });
     expect(back.assumed.join("\n")).toMatch(/rope_scaling.*rope_freqs\.weight was not read/);
   });
 });

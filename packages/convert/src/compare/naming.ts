@@ -1,6 +1,6 @@
 /** Weights of any model under Hugging Face's names and in its row order, where the architecture is known. */
 import { CodecError } from "@requant/core";
-import { ggufToHf, hfToGguf, type WeightPlan } from "@requant/models";
+import { type GgufContent, ggufToHf, hfToGguf, type WeightPlan } from "@requant/models";
 import type { Model } from "../model/model.ts";
 
 export interface CanonicalPlans {
@@ -18,7 +18,10 @@ export function ownPlans(model: Pick<Model, "tensors">): WeightPlan[] {
 export async function canonicalPlans(model: Model): Promise<CanonicalPlans> {
   if (model.gguf === undefined) return { naming: model.naming, plans: ownPlans(model) };
   try {
-    const { tensors } = ggufToHf({ metadata: model.gguf.metadata, tensors: model.tensors }, { dtype: "F32" });
+    const { metadata } = model.gguf;
+    // rope factors change config.json alone, never a name or a row
+    const facts: GgufContent = { metadata, tensors: model.tensors, smallTensors: undefined };
+    const { tensors } = ggufToHf(facts, { dtype: "F32" });
     return { naming: "hf", plans: tensors };
   } catch (error) {
     if (error instanceof CodecError) return { naming: "gguf", plans: ownPlans(model) };

@@ -1,4 +1,5 @@
 /** Finds the modules whose weights are stored as several tensors: by names and shapes, the configuration second. */
+
 import { type CodecError, type ErrorPlace, FormatError, isCodecError, UnsupportedError } from "@requant/core";
 import type {
   LinearClaims,

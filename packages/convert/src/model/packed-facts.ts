@@ -1,4 +1,5 @@
 /** What the packed weights of a model show, next to what its configuration claims. */
+
 import { elementCount } from "@requant/core";
 import type { LinearFindings } from "@requant/core/format";
 import type { MeasuredFact } from "./measured-fact.ts";

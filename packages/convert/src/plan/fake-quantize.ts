@@ -3,13 +3,14 @@
  * quantized model computes with, for any framework that runs the float one.
  */
 import { ConversionError, elementCount, rowLength, UsageError } from "@requant/core";
-import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { encodedByteLength } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
 import { isIntegerEncoding, isLossless } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { Format } from "./format.ts";
+import { ggufAsHf } from "./gguf-as-hf.ts";
 import { assemblePlan, makePlan, readSourceFor } from "./make-plan.ts";
 import type { Plan, PlanSource, PlanTensor, PlanThrough, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -104,7 +105,7 @@ function floatDraft(source: PlanSource, dtype: keyof typeof DTYPES): FloatDraft 
       notes: [],
     };
   }
-  const made = ggufToHf({ metadata: source.gguf.metadata, tensors: source.tensors }, { dtype });
+  const made = ggufAsHf(source, dtype);
   return { weights: made.tensors, files: [...made.files], notes: made.assumed };
 }
 

@@ -1,10 +1,10 @@
 /** Plans Hugging Face-style directories and plain safetensors files of float weights. */
-import { ConversionError, UsageError } from "@requant/core";
-import { ggufToHf } from "@requant/models";
+import { UsageError } from "@requant/core";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { PlannedOutput } from "./format.ts";
+import { ggufAsHf } from "./gguf-as-hf.ts";
 import { refusePacked } from "./packed-sources.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -32,18 +32,12 @@ export function planSafetensors(
 }
 
 function fromGguf(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {
-  const { gguf } = source;
-  if (gguf === undefined)
-    throw new ConversionError("there is no GGUF metadata to make a config.json from", { path: source.name });
   if (!isDtype(type)) {
     throw new UsageError("a GGUF has no safetensors dtypes to keep", {
       hint: "Choose safetensors:f32, f16 or bf16.",
     });
   }
-  const made = ggufToHf(
-    { metadata: gguf.metadata, tensors: source.tensors },
-    { dtype: type, ...(source.smallTensors === undefined ? {} : { smallTensors: source.smallTensors }) },
-  );
+  const made = ggufAsHf(source, type);
   const sources = byName(source.tensors);
   const tensors = made.tensors.map((plan) => planTensor({ ...plan, type }, sources));
   return {

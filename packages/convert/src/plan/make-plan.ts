@@ -29,10 +29,13 @@ export async function readPlanSource(
   return { ...facts, hf: await hf.sideFiles(), sideFiles: await hf.sideFileBytes(), fileMetadata };
 }
 
+/** A factor for each pair of dimensions of a head. A longer tensor holds something else: the plan names it as not read. */
+const MAX_ROPE_FACTORS = 65536;
+
 async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
   for (const { name, shape } of model.tensors) {
-    if (!configTensors.includes(name)) continue;
+    if (!configTensors.includes(name) || elementCount(shape) > MAX_ROPE_FACTORS) continue;
     const out = new Float32Array(elementCount(shape));
     await model.readRows(
       name,

@@ -15,11 +15,12 @@ import {
 } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
-import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
+import { ggufAsHf } from "./gguf-as-hf.ts";
 import { gridWay } from "./grid-way.ts";
 import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import { refuseHalfPacked, refusePacked } from "./packed-sources.ts";
@@ -72,10 +73,7 @@ interface HfDraft {
 
 function draftOf(source: PlanSource, format: string): HfDraft {
   if (source.gguf !== undefined) {
-    const made = ggufToHf(
-      { metadata: source.gguf.metadata, tensors: source.tensors },
-      { dtype: "F16", ...(source.smallTensors === undefined ? {} : { smallTensors: source.smallTensors }) },
-    );
+    const made = ggufAsHf(source, "F16");
     return {
       weights: made.tensors,
       files: [...made.files],

@@ -1,6 +1,5 @@
-import { type TensorInfo, UsageError } from "@requant/core";
-import type { PlainLayout, StoredLinear } from "@requant/core/format";
-import { type LinearLayout, type LinearPart, misfitOf } from "@requant/core/format";
+import { misfitOf, type TensorInfo, UsageError } from "@requant/core";
+import type { LinearLayout, LinearPart, PlainLayout, StoredLinear } from "@requant/core/format";
 import type { GridFacts, Misfit } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";

@@ -1,4 +1,5 @@
 /** Everything that can be a target: the two containers, and the weight formats that can be written. */
+
 import { UsageError } from "@requant/core";
 import type { WeightTarget } from "@requant/core/format";
 import { weightFormats } from "../formats.ts";

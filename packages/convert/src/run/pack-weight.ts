@@ -1,4 +1,5 @@
 /** All stored parts of one packed weight of the output. */
+
 import { ConversionError, UsageError } from "@requant/core";
 import type { WeightEncoder } from "@requant/core/format";
 import { allocateParts, type LinearWeight } from "@requant/core/format";

@@ -1,4 +1,5 @@
 /** Test support: small Llama directories whose linear weights hold random codes, scales and zero points. */
+
 import { BF16, F16, F32, floatToHalf, halfToFloat, type MemoryStore, memoryStore } from "@requant/core";
 import type { PlainLayout, TargetSettings } from "@requant/core/format";
 import { allocateParts, parseWords } from "@requant/core/format";

@@ -1,6 +1,5 @@
 /** What a format package is made of: the codec contracts, stored parts, checks. */
 
-export { misfitOf, type SchemaIssue } from "../misfit.ts";
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
 export { gridWeight, type UnpackCodes } from "../view/grid-weight.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";

@@ -38,8 +38,6 @@ export interface ConfigDraft {
   readonly ggufNames: ReadonlySet<string>;
   /** Shape of a GGUF tensor; undefined when there is none. */
   shapeOf(name: string): readonly number[] | undefined;
-  /** Values of the small tensors that a config is read from (rope factors), where the caller gave them. */
-  readonly smallTensors: ReadonlyMap<string, ArrayLike<number>>;
   assume(key: string, value: JsonValue, reason: string): void;
 }
 
@@ -78,10 +76,16 @@ export interface TensorRule {
   toHf(parts: readonly string[], context: TensorContext): readonly (readonly PlannedTensor[])[];
 }
 
-/** A GGUF tensor that no checkpoint stores. */
+/** A GGUF tensor that no checkpoint stores: it is made from config.json, and config.json is found again from it. */
 export interface ExtraTensor {
   readonly name: string;
   values(config: Config): readonly number[] | undefined;
+  /**
+   * Writes into the draft what the values say; called where the GGUF has the tensor.
+   * @param values undefined where they were not read: what is taken instead is named as assumed.
+   * @param config the draft so far, with the class's defaults.
+   */
+  restore(values: ArrayLike<number> | undefined, draft: ConfigDraft, config: Config): void;
 }
 
 /** Parts of a checkpoint that a text-only GGUF does not hold. */
@@ -119,6 +123,8 @@ export interface Architecture extends ConfigClass {
   readonly finishConfig?: (draft: ConfigDraft) => void;
   /** Among several families of one GGUF name: whether this file is one of ours. Missing: always. */
   readonly recognises?: (metadata: Metadata, tensorNames: ReadonlySet<string>) => boolean;
+  /** Where config.json calls the type of rope scaling `type`, which the family's first code demands; else `rope_type`. */
+  readonly ropeTypeKey?: "type";
   /** False for a class that is only read: its GGUF goes back as another (a Mistral without window is a Llama). */
   readonly writesBack?: boolean;
   /** What a GGUF of this family cannot hold, for the report: config key → why. */

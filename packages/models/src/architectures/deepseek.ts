@@ -96,6 +96,7 @@ export const deepseek3: Architecture = {
   name: "deepseek2",
   classes: ["DeepseekV3ForCausalLM", "KimiVLForConditionalGeneration", "YoutuForCausalLM"],
   modelType: "deepseek_v3",
+  ropeTypeKey: "type",
   defaults: {
     attention_bias: false,
     bos_token_id: 0,

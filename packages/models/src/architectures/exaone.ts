@@ -1,7 +1,7 @@
 /** EXAONE 4: norms after attention and feed-forward, windows in a pattern (llama.cpp, conversion/exaone.py). */
 import type { ConfigValues } from "../config.ts";
 import { boolArray, numberOf, u32 } from "../metadata-values.ts";
-import { llama3RopeFactors, restoreLlama3Scaling } from "../rope.ts";
+import { llama3RopeFactors } from "../rope-factors.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import {
@@ -82,8 +82,6 @@ export const exaone4: Architecture = {
   ],
   tokenizer: byteBpe,
   finishConfig(draft) {
-    const theta = numberOf(draft.parameter("~.rope.freq_base")) ?? 10000;
-    restoreLlama3Scaling(draft, theta, numberOf(draft.parameter("~.attention.key_length")) ?? 128);
     if (draft.parameter("~.attention.sliding_window") === undefined) {
       const layers = numberOf(draft.parameter("~.block_count")) ?? 0;
       draft.values.set("sliding_window", null);

@@ -18,6 +18,16 @@ import { attention, decoderEnds, gatedFeedForward, headNorms, same } from "./ten
 
 const layer = "model.layers.{layer}";
 
+function turnedPairs(headLength: number, partialFactor: number): number {
+  return Math.trunc((headLength * partialFactor) / 2);
+}
+
+/** The part of the pairs that turns. A quotient that is rounded down in between gets half a pair more. */
+function partialFactorOf(turned: number, pairs: number): number {
+  const factor = turned / pairs;
+  return turnedPairs(2 * pairs, factor) === turned ? factor : (turned + 0.5) / pairs;
+}
+
 /** Dimensions beyond the rotated part get a factor so large that they do not turn. */
 const proportionalFactors: ExtraTensor = {
   name: "rope_freqs.weight",
@@ -25,10 +35,19 @@ const proportionalFactors: ExtraTensor = {
     const rope = config.rope();
     if (textField(rope, "rope_type") !== "proportional") return undefined;
     const pairs = Math.floor(config.need("global_head_dim") / 2);
-    const turned = Math.trunc(
-      (config.need("global_head_dim") * (numberField(rope, "partial_rotary_factor") ?? 1)) / 2,
-    );
+    const partial = numberField(rope, "partial_rotary_factor") ?? 1;
+    const turned = turnedPairs(config.need("global_head_dim"), partial);
     return Array.from({ length: pairs }, (_, index) => (index < turned ? 1 : Math.fround(1e30)));
+  },
+  restore(values, draft) {
+    setRope(draft, "rope_type", "proportional", "full_attention");
+    let turned = 0;
+    for (let pair = 0; pair < (values?.length ?? 0); pair++) if (values?.[pair] === 1) turned++;
+    const partial = values === undefined ? 0.25 : partialFactorOf(turned, values.length);
+    setRope(draft, "partial_rotary_factor", partial, "full_attention");
+    if (values === undefined) {
+      draft.assume("partial_rotary_factor", partial, "rope_freqs.weight was not read");
+    }
   },
 };
 
@@ -58,14 +77,7 @@ function finish(draft: ConfigDraft): void {
   const perLayerEmbedding = draft.shapeOf("per_layer_token_embd.weight");
   if (perLayerEmbedding !== undefined) values.set("vocab_size_per_layer_input", perLayerEmbedding[0] ?? null);
   setRope(draft, "rope_type", "default", "sliding_attention");
-  const factors = draft.smallTensors.get("rope_freqs.weight");
-  if (draft.ggufNames.has("rope_freqs.weight")) {
-    setRope(draft, "rope_type", "proportional", "full_attention");
-    const turned = factors === undefined ? undefined : Array.from(factors).filter((one) => one === 1).length;
-    const factor = turned === undefined || factors === undefined ? 0.25 : turned / factors.length;
-    setRope(draft, "partial_rotary_factor", factor, "full_attention");
-    if (turned === undefined) draft.assume("partial_rotary_factor", factor, "rope_freqs.weight was not read");
-  } else setRope(draft, "rope_type", "default", "full_attention");
+  if (!draft.ggufNames.has("rope_freqs.weight")) setRope(draft, "rope_type", "default", "full_attention");
 }
 
 export const gemma4: Architecture = {

@@ -1,6 +1,5 @@
 /** Llama 1, 2, 3, 3.1 and what shares its class: Mistral, Mixtral (llama.cpp, conversion/llama.py). */
-import { numberOf } from "../metadata-values.ts";
-import { llama3RopeFactors, restoreLlama3Scaling } from "../rope.ts";
+import { llama3RopeFactors } from "../rope-factors.ts";
 import { llamaTokenizer } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
 import {
@@ -26,11 +25,6 @@ const llamaTensors: readonly TensorRule[] = [
 ];
 
 function finishLlama(draft: ConfigDraft): void {
-  const heads = numberOf(draft.parameter("~.attention.head_count")) ?? 1;
-  const dimensions = numberOf(draft.parameter("~.rope.dimension_count"));
-  const hidden = numberOf(draft.parameter("~.embedding_length")) ?? 0;
-  const theta = numberOf(draft.parameter("~.rope.freq_base")) ?? 10000;
-  restoreLlama3Scaling(draft, theta, dimensions ?? Math.floor(hidden / heads));
   draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
   draft.values.set("mlp_bias", draft.ggufNames.has("blk.0.ffn_gate.bias"));
 }

@@ -1,10 +1,11 @@
 /** Phi-2, Phi-3 and Phi-4 (llama.cpp, conversion/phi.py). */
 import type { Config } from "../config.ts";
-import { arrayField, type JsonValue, numberField, textField } from "../json.ts";
+import { numberField, textField } from "../json.ts";
 import { bool, f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
+import { isLongRope, longRopeFactors } from "../rope-factors.ts";
 import { byteBpe, byteKinds } from "../tokenizer/extras.ts";
-import type { Architecture, ConfigDraft, ExtraTensor } from "./architecture.ts";
+import type { Architecture, ConfigDraft } from "./architecture.ts";
 import { count, derived, deriveKeyValueHeads, generic } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same } from "./tensors.ts";
 
@@ -31,35 +32,43 @@ function restorePartialFactor(draft: ConfigDraft): void {
   setRope(draft, "partial_rotary_factor", factor);
 }
 
-const isLongRope = (config: Config): boolean => {
-  const type = (textField(config.rope(), "rope_type") ?? "").toLowerCase();
-  return type === "longrope" || type === "su";
-};
-
 /** How much attention is scaled when the context is stretched: by the square root of a ratio of logarithms. */
-function attentionFactor(config: Config): number | undefined {
-  const type = (textField(config.rope(), "rope_type") ?? "").toLowerCase();
-  const original = config.need("original_max_position_embeddings");
-  const scale = config.need("max_position_embeddings") / original;
-  if (isLongRope(config)) return scale > 1 ? Math.sqrt(1 + Math.log(scale) / Math.log(original)) : 1;
-  if (type === "yarn") return scale > 1 ? 0.1 * Math.log(scale) + 1 : 1;
-  return undefined;
+function longRopeAttention(context: number, original: number): number {
+  return context > original ? Math.sqrt(1 + Math.log(context / original) / Math.log(original)) : 1;
 }
 
-function longRopeFactors(name: string, key: string): ExtraTensor {
-  return {
-    name,
-    values(config) {
-      const factors = isLongRope(config) ? arrayField(config.rope(), key) : undefined;
-      return factors?.map((factor) => (typeof factor === "number" ? Math.fround(factor) : 1));
-    },
-  };
+function attentionFactor(config: Config): number | undefined {
+  const original = config.need("original_max_position_embeddings");
+  const context = config.need("max_position_embeddings");
+  if (isLongRope(config)) return longRopeAttention(context, original);
+  if (textField(config.rope(), "rope_type") !== "yarn") return undefined;
+  return context > original ? 0.1 * Math.log(context / original) + 1 : 1;
+}
+
+/** The factor is written out only where it is not the one that the contexts give: the class computes that itself. */
+function restoreAttentionFactor(draft: ConfigDraft): void {
+  const factor = numberOf(draft.parameter("~.rope.scaling.attn_factor"));
+  const context = numberOf(draft.parameter("~.context_length"));
+  const original = numberOf(draft.parameter("~.rope.scaling.original_context_length"));
+  if (factor === undefined || context === undefined || original === undefined) return;
+  if (!draft.ggufNames.has("rope_factors_long.weight")) {
+    if (factor === 1) return;
+    draft.assume(
+      "rope_scaling",
+      null,
+      `the GGUF has rope.scaling.attn_factor ${shortestFloat(factor)}, but neither rope factors nor a type of scaling`,
+    );
+    return;
+  }
+  if (Math.fround(longRopeAttention(context, original)) === factor) return;
+  setRope(draft, "attention_factor", shortestFloat(factor));
 }
 
 export const phi3: Architecture = {
   name: "phi3",
   classes: ["Phi3ForCausalLM", "Phi4ForCausalLMV"],
   modelType: "phi3",
+  ropeTypeKey: "type",
   defaults: {
     bos_token_id: 1,
     eos_token_id: 32000,
@@ -121,23 +130,7 @@ export const phi3: Architecture = {
   tokenizer: { kinds: ["sentencepiece", ...byteKinds], strictSpecials: true, json: "llama" },
   finishConfig(draft) {
     restorePartialFactor(draft);
-    if (!draft.ggufNames.has("rope_factors_long.weight")) return;
-    setRope(draft, "rope_type", "longrope");
-    for (const key of ["long", "short"]) {
-      const values = draft.smallTensors.get(`rope_factors_${key}.weight`);
-      if (values !== undefined)
-        setRope(
-          draft,
-          `${key}_factor`,
-          Array.from(values, (value): JsonValue => shortestFloat(value)),
-        );
-      else
-        draft.assume(
-          "rope_scaling",
-          null,
-          `rope_factors_${key}.weight was not read, so its factors are missing`,
-        );
-    }
+    restoreAttentionFactor(draft);
   },
 };
 

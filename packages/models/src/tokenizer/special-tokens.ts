@@ -42,87 +42,123 @@ export function tokenText(value: JsonValue | undefined): string | undefined {
   return typeof value === "string" ? value : isJsonObject(value) ? textField(value, "content") : undefined;
 }
 
+/** What is known of each role while the files are read. */
 interface Roles {
-  /** Text of each role; TemplateProcessing may change it. */
-  readonly texts: Map<string, string>;
+  /** `<role>_token` of tokenizer_config.json, as it stands there; the post-processor may change it. */
+  readonly tokens: Map<string, JsonValue>;
   readonly added: Map<string, boolean>;
   readonly order: string[];
+  /** Whether tokenizer_config.json says anything: without it, tokens found elsewhere serve comparisons only. */
+  readonly hasConfig: boolean;
 }
 
-const specialId = (piece: JsonValue | undefined): string | undefined =>
-  isJsonObject(piece) ? textField(objectField(piece, "SpecialToken"), "id") : undefined;
+const specialId = (piece: JsonValue | undefined): string | undefined => {
+  const id = isJsonObject(piece) ? textField(objectField(piece, "SpecialToken"), "id") : undefined;
+  return id === "" ? undefined : id;
+};
 const sequenceId = (piece: JsonValue | undefined): string | undefined =>
   isJsonObject(piece) ? textField(objectField(piece, "Sequence"), "id") : undefined;
 
-/** Reads `single` and `pair` of a TemplateProcessing for what stands around and between the sequences. */
-function readTemplate(processor: JsonObject, roles: Roles, hasConfig: boolean): void {
-  const { texts, added } = roles;
-  const is = (text: string, ...names: readonly string[]): boolean =>
-    names.some((role) => texts.get(role) === text);
-  const single = arrayField(processor, "single") ?? [];
-  let first: string | undefined;
-  let last: string | undefined;
-  if (single.length > 1) {
-    first = specialId(single[0]);
-    if (first !== undefined) {
-      if (!hasConfig) texts.set("bos", first);
-      added.set("bos", is(first, "bos", "cls"));
+/** As Python's truth: an empty text or object names no token. */
+function isNamed({ tokens }: Roles, role: string): boolean {
+  const token = tokens.get(role);
+  return isJsonObject(token) ? Object.keys(token).length > 0 : Boolean(token);
+}
+
+/** gguf-py compares what the files hold: a token given as an object is never the same as a text. */
+function isToken({ tokens }: Roles, text: string | undefined, ...names: readonly string[]): boolean {
+  return text !== undefined && names.some((role) => tokens.get(role) === text);
+}
+
+/** What stands before and after a single sequence. */
+function readSingle(
+  single: readonly JsonValue[],
+  roles: Roles,
+): { readonly first: string | undefined; readonly last: string | undefined } {
+  if (single.length < 2) return { first: undefined, last: undefined };
+  const { tokens, added, order, hasConfig } = roles;
+  const first = specialId(single[0]);
+  const last = specialId(single.at(-1));
+  if (first !== undefined) {
+    if (!hasConfig) tokens.set("bos", first);
+    else if (!isToken(roles, first, "bos", "cls")) {
+      // the template names what tokenizer_config.json leaves out
+      for (const role of ["bos", "cls"]) if (!isNamed(roles, role)) tokens.set(role, first);
     }
-    last = specialId(single.at(-1));
-    if (last !== undefined) {
-      const old = texts.get("eos");
-      if (hasConfig && old !== last && old !== undefined) {
-        // what ended a turn before keeps a role of its own
-        const free = ["eot", "eom"].find((role) => !roles.order.includes(role));
-        if (free !== undefined) {
-          roles.order.push(free);
-          texts.set(free, old);
-        }
-      }
-      texts.set("eos", last);
-      added.set("eos", true);
-    }
+    added.set("bos", isToken(roles, first, "bos", "cls"));
   }
+  if (last !== undefined) {
+    if (hasConfig && !isToken(roles, last, "eos")) {
+      // what ended a turn before keeps a role of its own
+      const free = ["eot", "eom"].find((role) => !order.includes(role));
+      if (free !== undefined) {
+        order.push(free);
+        tokens.set(free, tokens.get("eos") ?? null);
+      }
+    }
+    tokens.set("eos", last);
+    added.set("eos", true);
+  }
+  return { first, last };
+}
+
+/** Reads `single` and `pair` of a TemplateProcessing for what stands around and between the sequences. */
+function readTemplate(processor: JsonObject, roles: Roles): void {
+  const { tokens, added, hasConfig } = roles;
+  const { first, last } = readSingle(arrayField(processor, "single") ?? [], roles);
   const pair = arrayField(processor, "pair") ?? [];
   const start = first !== undefined && specialId(pair[0]) === first ? 1 : 0;
   const end = last !== undefined && specialId(pair.at(-1)) === last ? pair.length - 1 : pair.length;
   const inner = pair.slice(start, end);
   if (sequenceId(inner[0]) !== "A" || sequenceId(inner.at(-1)) !== "B" || inner.length < 3) return;
   const between = inner.slice(1, -1);
-  const one = specialId(between[0]);
-  const two = between.length === 2 ? specialId(between[1]) : undefined;
+  const second = between.length === 2 ? specialId(between[1]) : undefined;
   const separates =
-    (one !== undefined && is(one, "sep", "eos") && last === undefined) ||
-    (two !== undefined && is(two, "sep", "eos"));
+    (last === undefined && isToken(roles, specialId(between[0]), "sep", "eos")) ||
+    isToken(roles, second, "sep", "eos");
   added.set("sep", separates);
-  const eos = texts.get("eos");
-  if (separates && !texts.has("sep") && eos !== undefined) texts.set("sep", eos);
+  if (separates && hasConfig && !isNamed(roles, "sep")) tokens.set("sep", tokens.get("eos") ?? null);
 }
 
-function readPostProcessor(tokenizer: JsonObject | undefined, roles: Roles, hasConfig: boolean): void {
-  const outer = objectField(tokenizer, "post_processor");
-  if (outer === undefined) return;
-  const { added, texts } = roles;
-  for (const processor of arrayField(outer, "processors") ?? [outer]) {
-    if (!isJsonObject(processor)) continue;
-    switch (textField(processor, "type")) {
-      case "RobertaProcessing": {
-        for (const role of ["bos", "eos", "sep"]) added.set(role, true);
-        for (const role of ["cls", "sep"]) {
-          const text = arrayField(processor, role)?.[0];
-          if (!texts.has(role) && typeof text === "string") texts.set(role, text);
-        }
-        break;
-      }
-      case "TemplateProcessing":
-        readTemplate(processor, roles, hasConfig);
-        break;
-      case "ByteLevel":
-        for (const role of ["bos", "eos"]) added.set(role, false);
-        break;
-    }
+/** BERT's pair of tokens as RoBERTa writes it: both are always added. */
+function readRoberta(processor: JsonObject, roles: Roles): void {
+  const { tokens, added, hasConfig } = roles;
+  for (const role of ["bos", "eos", "sep"]) added.set(role, true);
+  if (!hasConfig) return;
+  for (const [role, stand] of standIns) {
+    if (isNamed(roles, stand)) continue;
+    const given = arrayField(processor, stand);
+    tokens.set(stand, (given === undefined ? tokens.get(role) : given[0]) ?? null);
   }
 }
+
+/** Nothing is added, unless another processor has said otherwise. */
+function readByteLevel(_: JsonObject, { added }: Roles): void {
+  for (const role of ["bos", "eos"]) if (!added.has(role)) added.set(role, false);
+}
+
+/** By type. BertProcessing is not among them: gguf-py passes it over. */
+const processorReaders: Readonly<Record<string, (processor: JsonObject, roles: Roles) => void>> = {
+  ByteLevel: readByteLevel,
+  RobertaProcessing: readRoberta,
+  TemplateProcessing: readTemplate,
+};
+
+function readPostProcessor(tokenizer: JsonObject, roles: Roles): void {
+  const outer = objectField(tokenizer, "post_processor");
+  if (outer === undefined) return;
+  for (const processor of arrayField(outer, "processors") ?? [outer]) {
+    if (!isJsonObject(processor)) continue;
+    const type = textField(processor, "type") ?? "";
+    if (Object.hasOwn(processorReaders, type)) processorReaders[type]?.(processor, roles);
+  }
+}
+
+/** Roles, and those that stand in for them where a tokenizer has only BERT's names. */
+const standIns = [
+  ["bos", "cls"],
+  ["eos", "sep"],
+] as const;
 
 /**
  * Finds the special tokens of a checkpoint, in the order in which they are written.
@@ -133,11 +169,12 @@ export function readSpecialTokens(
   vocabularySize: number | undefined,
   wanted: readonly string[] = tokenRoles,
 ): SpecialTokens {
-  const { tokenizerJson, tokenizerConfig } = files;
-  const roles: Roles = { texts: new Map(), added: new Map(), order: [...wanted] };
+  const { tokenizerJson, tokenizerConfig = {} } = files;
+  const hasConfig = Object.keys(tokenizerConfig).length > 0;
+  const roles: Roles = { tokens: new Map(), added: new Map(), order: [...wanted], hasConfig };
   for (const role of [...tokenRoles, "eot", "eom"]) {
-    const text = tokenText(field(tokenizerConfig, `${role}_token`));
-    if (text !== undefined) roles.texts.set(role, text);
+    const token = field(tokenizerConfig, `${role}_token`);
+    if (token !== undefined) roles.tokens.set(role, token);
   }
   const ids = new Map<string, number>();
   const setId = (role: string, id: JsonValue | undefined): void => {
@@ -146,22 +183,19 @@ export function readSpecialTokens(
     if (!ids.has(role) && (vocabularySize === undefined || id < vocabularySize)) ids.set(role, id);
   };
   if (tokenizerJson !== undefined) {
-    for (const [role, stand] of [
-      ["bos", "cls"],
-      ["eos", "sep"],
-    ] as const) {
-      const text = roles.texts.get(stand);
-      if (!roles.texts.get(role) && text !== undefined && tokenizerConfig !== undefined)
-        roles.texts.set(role, text);
+    for (const [role, stand] of standIns) {
+      const token = roles.tokens.get(stand);
+      if (!isNamed(roles, role) && isNamed(roles, stand) && token !== undefined)
+        roles.tokens.set(role, token);
     }
-    readPostProcessor(tokenizerJson, roles, tokenizerConfig !== undefined);
+    readPostProcessor(tokenizerJson, roles);
   }
-  if (tokenizerConfig !== undefined) {
+  if (hasConfig) {
     const addedTokens = (arrayField(tokenizerJson, "added_tokens") ?? []).filter(isJsonObject);
     for (const role of roles.order) {
       const add = flagField(tokenizerConfig, `add_${role}_token`);
       if (add !== undefined && !roles.added.has(role)) roles.added.set(role, add);
-      const text = roles.texts.get(role);
+      const text = tokenText(roles.tokens.get(role));
       const token =
         text === undefined ? undefined : addedTokens.find((one) => field(one, "content") === text);
       if (token !== undefined) setId(role, field(token, "id"));

@@ -16,6 +16,7 @@ import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizer
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 import { chatTemplateMetadata, readSpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
+import { templateNotes } from "./template-notes.ts";
 import { writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
 import { tokenizerJsonOfVocab } from "./vocab-merges.ts";
 import {
@@ -230,5 +231,6 @@ export function addTokenizerMetadata(
   put(chatTemplateMetadata(files));
   if (hasNormalizer) put(normalizerMetadata(files));
   for (const extra of rules.after ?? []) put(extra(context));
-  return written.assumed ?? [];
+  const notes = templateNotes(files.tokenizerJson, metadata, vocabulary.tokens);
+  return [...(written.assumed ?? []), ...notes];
 }
