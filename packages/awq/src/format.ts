@@ -1,6 +1,11 @@
 import type { WeightFormat } from "@requant/core/format";
+import { awqOrder } from "./diagnosis.ts";
 import { awqSource } from "./source.ts";
 import { awqTarget } from "./target.ts";
 
 /** Everything that `@requant/convert` needs of this package. */
-export const awqFormat: WeightFormat = { ...awqSource, target: awqTarget };
+export const awqFormat: WeightFormat = {
+  ...awqSource,
+  target: awqTarget,
+  diagnoses: [awqOrder],
+};

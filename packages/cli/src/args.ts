@@ -1,3 +1,4 @@
+import { targetExamples } from "@requant/convert";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Context, Handler } from "./context.ts";
 import { type CommonOptions, colorsFor, type Streams } from "./streams.ts";
@@ -7,7 +8,7 @@ import { VERSION } from "./version.ts";
 export function buildProgram(streams: Streams, signal: AbortSignal, done: (status: number) => void): Command {
   const program = new Command("requant");
   program
-    .description("Inspect, convert and verify quantized model files: GGUF, GPTQ, AWQ, EXL2, safetensors.")
+    .description("Inspect, convert and verify quantized model files of any format.")
     .version(VERSION)
     .exitOverride()
     .configureOutput({
@@ -155,10 +156,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
 /** The options that decide what a conversion makes. */
 function conversion(command: Command): Command {
   return command
-    .requiredOption(
-      "--to <target>",
-      "gguf:q4_k_m, gguf:auto, gptq:4bit-128g-sym, awq:gemm-128g, exl2:4.25bpw-h6, safetensors:f16 …",
-    )
+    .requiredOption("--to <target>", `gguf:q4_k_m, gguf:auto, ${targetExamples().slice(1).join(", ")} …`)
     .option("--exact", "refuse any tensor that would not keep its values")
     .option("--shard-size <size>", "split the output, for example 5G")
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")

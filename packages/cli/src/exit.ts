@@ -1,4 +1,5 @@
 import { type CodecError, type ErrorCode, isCodecError } from "@requant/core";
+import { spellOptions } from "./render/options.ts";
 
 /** Exit statuses: a contract with scripts (see `requant --help`). */
 export const exitStatus = {
@@ -37,5 +38,15 @@ export function errorDocument(error: unknown): { error: Record<string, unknown> 
     return { error: { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) } };
   }
   const { code, message, hint, path, tensor, offset, reason }: CodecError = error;
-  return { error: { code, message, hint, path, tensor, offset, reason } };
+  return {
+    error: {
+      code,
+      message: spellOptions(message),
+      hint: hint === undefined ? undefined : spellOptions(hint),
+      path,
+      tensor,
+      offset,
+      reason,
+    },
+  };
 }

@@ -8,7 +8,7 @@ export type {
   StoredPart,
 } from "@requant/core/format";
 export type { LeftOut } from "@requant/models";
-export { type Diagnosis, diagnose, diagnoses, type Suspect } from "./compare/diagnoses.ts";
+export { diagnose, diagnoses } from "./compare/diagnoses.ts";
 export {
   type FileHash,
   type HashOptions,
@@ -99,7 +99,7 @@ export {
 } from "./plan/plan.ts";
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportTensor } from "./plan/report.ts";
-export { listTargets, parseTarget } from "./plan/target.ts";
+export { listTargets, parseTarget, targetExamples } from "./plan/target.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap } from "./run/output-store.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";

@@ -36,6 +36,7 @@ function exl2Reader(json: unknown, hints: ModuleHints, place: ErrorPlace): Linea
           facts,
           findings: {
             bits: widths.join("+"),
+            bitsVary: true,
             groupSize,
             symmetric: true,
             actOrder: facts.scattered ? "real" : facts.groupCount > 1 ? "none" : "trivial",

@@ -58,7 +58,7 @@ export class Config {
     if (value === undefined) {
       throw new ConversionError(`config.json gives no ${keys.join(" or ")}`, {
         path: "config.json",
-        hint: "Use --like reference.gguf to take the metadata from a GGUF of the same model.",
+        hint: "Give a GGUF of the same model as `like`: its metadata is taken.",
       });
     }
     return value;

@@ -259,7 +259,7 @@ export function planGgufTensors(
   });
   const { renamed, leftOut } = runRules(architecture, config, hf, {
     name: `the GGUF architecture ${architecture.name}`,
-    hint: "Use --like reference.gguf with a GGUF of the same model.",
+    hint: "Give a GGUF of the same model as `like`.",
   });
   const tensors: WeightPlan[] = [...extra];
   const leading: WeightPlan[] = [];
@@ -286,7 +286,7 @@ export function planRenamed(
 ): TensorPlans {
   const { renamed, leftOut } = runRules({ tensors: rules }, config, hf, {
     name: `a ${className}`,
-    hint: "Convert it without --llamafy.",
+    hint: "Convert it without `llamafy`.",
   });
   const plans = renamed.map(({ name, plan: { shape, inputs } }): WeightPlan => ({ name, shape, inputs }));
   return { tensors: plans, leftOut };

@@ -53,7 +53,7 @@ describe("conversion errors name --like", () => {
       expect.objectContaining({
         code: "CONVERSION",
         message: expect.stringMatching(message),
-        hint: expect.stringContaining("--like"),
+        hint: expect.stringContaining("`like`"),
       }),
     );
   });

@@ -2,6 +2,7 @@ import { type DoctorReport, examineModel, type Finding } from "@requant/convert"
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { locate } from "../locate.ts";
+import { spellOptions } from "../render/options.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { printable } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
@@ -36,5 +37,5 @@ function render({ severity, code, message, remedy, file, tensor, key }: Finding)
   const place = [file, tensor === undefined ? undefined : `tensor ${tensor}`, key].filter(
     (part) => part !== undefined && !message.includes(part),
   );
-  return `${severity}  ${code}  ${printable(message)}${place.length > 0 ? `  (${printable(place.join(", "))})` : ""}\n  ${printable(remedy)}`;
+  return `${severity}  ${code}  ${printable(spellOptions(message))}${place.length > 0 ? `  (${printable(place.join(", "))})` : ""}\n  ${printable(spellOptions(remedy))}`;
 }

@@ -1,4 +1,5 @@
 import type { PlanReport } from "@requant/convert";
+import { spellOptions } from "./options.ts";
 import { byteQuantity, countQuantity, duration, measure } from "./quantity.ts";
 import { facts, table } from "./table.ts";
 import { printable, shorten } from "./text.ts";
@@ -41,10 +42,11 @@ export function renderReport(report: PlanReport, options: { tensors: boolean }):
   parts.push(fidelityTable(report));
   if (report.leftOut.length > 0) {
     parts.push(
-      `left out:\n${report.leftOut.map(({ name, reason }) => `  ${printable(name)}: ${printable(reason)}`).join("\n")}`,
+      `left out:\n${report.leftOut.map(({ name, reason }) => `  ${printable(name)}: ${printable(spellOptions(reason))}`).join("\n")}`,
     );
   }
-  if (report.notes.length > 0) parts.push(report.notes.map((note) => `note: ${printable(note)}`).join("\n"));
+  if (report.notes.length > 0)
+    parts.push(report.notes.map((note) => `note: ${printable(spellOptions(note))}`).join("\n"));
   return parts.join("\n\n");
 }
 

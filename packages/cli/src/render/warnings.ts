@@ -1,5 +1,6 @@
 import type { ModelWarning } from "@requant/convert";
 import type { CommonOptions, Streams } from "../streams.ts";
+import { spellOptions } from "./options.ts";
 import { printable } from "./text.ts";
 
 /** Shown one by one; of more there is only the number. */
@@ -14,7 +15,7 @@ export function showWarnings(
   if (options.json || options.quiet) return;
   for (const { message, tensor } of warnings.slice(0, MOST_SHOWN)) {
     const place = tensor === undefined || message.includes(tensor) ? "" : ` (tensor ${printable(tensor)})`;
-    streams.err.write(`warning: ${printable(message)}${place}\n`);
+    streams.err.write(`warning: ${printable(spellOptions(message))}${place}\n`);
   }
   const more = warnings.length - MOST_SHOWN;
   if (more > 0) streams.err.write(`warning: and ${more} more; see requant doctor\n`);

@@ -1,4 +1,5 @@
 import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import type { Diagnosis, Suspect } from "@requant/core/format";
 import { type Grid, roundToHalf, stackGrids } from "@requant/core/view";
 import {
   isRowSelection,
@@ -12,7 +13,7 @@ import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
 import { sourceEncodings } from "../run/weights.ts";
-import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
+import { diagnose, diagnoses } from "./diagnoses.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
 
 /** How `verifyModels` compares. */
@@ -44,7 +45,7 @@ export interface VerifiedTensor {
   /** Index in row-major order. */
   readonly firstDifference?: number | undefined;
   readonly differences: number;
-  /** Set where both formats compute in f16 (EXL2 and GPTQ, say) and one rounds its values itself: so is the other's side. */
+  /** Set where both formats compute in f16 and one rounds its values itself: so is the other's side. */
   readonly comparedIn?: "f16" | undefined;
   /** No value of the first model is NaN or infinite. */
   readonly finite: boolean;

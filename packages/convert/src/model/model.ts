@@ -187,7 +187,7 @@ export function modelOf(parts: ModelParts): Model {
       throw new FormatError(`there is no tensor "${name}"`, {
         path: parts.name,
         tensor: name,
-        hint: "List the tensors with inspect --tensors.",
+        hint: "The list of `tensors` names them all.",
       });
     }
     return found;

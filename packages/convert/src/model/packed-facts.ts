@@ -48,7 +48,7 @@ function factsOf(model: Model, found: readonly Found[]): MeasuredFact[] {
     claims.method === undefined || format === claims.method || claims.method === "marlin",
   );
   add("packed weights", found.length, undefined);
-  if (format === "exl2") {
+  if (found.some(({ findings }) => findings.bitsVary === true)) {
     const head = found.filter(({ tensor }) => /(?:^|\.)lm_head\.weight$/.test(tensor.name));
     const decoder = found.filter((one) => !head.includes(one));
     add("bits per packed weight", average(decoder), claims.bits, near(average(decoder), claims.bits));

@@ -37,7 +37,7 @@ export async function planFakeQuantize(
   list: readonly Format[] = targetFormats,
 ): Promise<Plan> {
   if (options.exact === true) {
-    throw new UsageError("fake quantization changes weights on purpose", { hint: "Leave out --exact." });
+    throw new UsageError("fake quantization changes weights on purpose", { hint: "Leave out `exact`." });
   }
   const source = await readSourceFor(model, target, options, list);
   const real = makePlan(source, target, options, undefined, list);

@@ -71,7 +71,7 @@ export function isFloatEncoding(encoding: string): boolean {
   return kindOf(encoding) === "float";
 }
 
-/** True for encodings whose weights share scales: all ggml block types but the plain numbers, GPTQ, AWQ, EXL2. */
+/** True for encodings whose weights share scales: all ggml block types but the plain numbers, and all packed weights. */
 export function isQuantizedEncoding(encoding: string): boolean {
   return kindOf(encoding) === "quantized";
 }

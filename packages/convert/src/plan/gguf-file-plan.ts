@@ -78,7 +78,7 @@ function asksForRecipe(options: PlanOptions): boolean {
 
 function draftOf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
   if (like !== undefined && like.gguf === undefined) {
-    throw new UsageError("the reference of --like is not a GGUF file", { path: like.name });
+    throw new UsageError("the reference of `like` is not a GGUF file", { path: like.name });
   }
   return source.gguf === undefined
     ? draftFromHf(source, type, like)
@@ -143,7 +143,7 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
   };
 }
 
-/** AutoGPTQ gives every layer a bias, of zeros where the model has none: where the GGUF has no place for it, it may go. */
+/** Some quantizers give every layer a bias, of zeros where the model has none: where the GGUF has no place for it, it may go. */
 function withoutZeroBiases(
   hf: HfFiles,
   source: PlanSource,
@@ -155,7 +155,7 @@ function withoutZeroBiases(
   } catch (error) {
     if (!(error instanceof ConversionError) || !zeros.has(error.tensor ?? "")) throw error;
     const plan = convert({ ...hf, tensors: hf.tensors.filter(({ name }) => !zeros.has(name)) });
-    const reason = "a bias of zeros, as AutoGPTQ writes it for layers that have none";
+    const reason = "a bias of zeros, as some quantizers write it for layers that have none";
     return { plan, dropped: [...zeros].map((name) => ({ name, reason })) };
   }
 }
@@ -176,7 +176,7 @@ function withAutoTypes(
 ): GgufDraft {
   if (asksForRecipe(options) || options.imatrix !== undefined) {
     throw new UsageError("gguf:auto chooses every type itself", {
-      hint: "Leave out --pure, --tensor, --output-tensor, --token-embedding, --imatrix and the like.",
+      hint: "Leave out `pure`, `tensorTypes`, `outputTensorType`, `tokenEmbeddingType`, `imatrix` and the like.",
     });
   }
   const float = target.settings["float"] === "F16" ? "F16" : "exact";

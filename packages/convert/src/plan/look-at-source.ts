@@ -85,7 +85,7 @@ async function plainTensor(
   return tensor;
 }
 
-/** AutoGPTQ writes biases of zeros for layers that have none. */
+/** Some quantizers write biases of zeros for layers that have none. */
 async function isZero(model: Model, { name, shape }: ModelTensor): Promise<boolean> {
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
   await model.readRows(name, 0, 1, values);

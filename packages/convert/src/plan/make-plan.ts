@@ -157,7 +157,7 @@ function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: Plan
       tensor: lossy[0]?.name,
       hint:
         nearest.length === 0
-          ? "Choose a target that holds the source's values, or leave out --exact."
+          ? "Choose a target that holds the source's values, or leave out `exact`."
           : `These targets keep every packed weight: ${nearest.join(", ")}.`,
     },
   );

@@ -48,7 +48,7 @@ export interface PlanTensor {
 
 /** A packed weight of the output. */
 export interface PlanLinear {
-  /** A name of the list of formats: "gptq". */
+  /** A name of the list of formats. */
   readonly format: string;
   /** The format's own layout. */
   readonly layout: PlainLayout;

@@ -5,15 +5,15 @@ import type { PlanOptions } from "./plan-options.ts";
 /** What only GGUF files have is refused for other targets, never ignored. @throws UsageError */
 export function refuseGgufOptions(options: PlanOptions, like: PlanSource | undefined): void {
   const given = [
-    ["--pure", options.pure === true],
-    ["--tensor", (options.tensorTypes?.length ?? 0) > 0],
-    ["--output-tensor", options.outputTensorType !== undefined],
-    ["--token-embedding", options.tokenEmbeddingType !== undefined],
-    ["--leave-output", options.leaveOutputTensor === true],
-    ["--imatrix", options.imatrix !== undefined],
-    ["--keep-split", options.keepSplit === true],
-    ["--set", (options.set?.size ?? 0) > 0],
-    ["--like", like !== undefined],
+    ["`pure`", options.pure === true],
+    ["`tensorTypes`", (options.tensorTypes?.length ?? 0) > 0],
+    ["`outputTensorType`", options.outputTensorType !== undefined],
+    ["`tokenEmbeddingType`", options.tokenEmbeddingType !== undefined],
+    ["`leaveOutputTensor`", options.leaveOutputTensor === true],
+    ["`imatrix`", options.imatrix !== undefined],
+    ["`keepSplit`", options.keepSplit === true],
+    ["`set`", (options.set?.size ?? 0) > 0],
+    ["`like`", like !== undefined],
     ["prune layers", (options.pruneLayers?.length ?? 0) > 0],
   ].flatMap(([name, asked]) => (asked === true ? [String(name)] : []));
   if (given.length === 0) return;

@@ -55,7 +55,7 @@ function* bandsOf(rows: number, columns: number, multiple: number, bandByteLengt
 }
 
 /**
- * Packs one weight. Held at a time: its parts, and one band of rows; for EXL2, which looks at all rows before it chooses a
+ * Packs one weight. Held at a time: its parts, and one band of rows; for a format that looks at all rows before it chooses a
  * scale, the whole weight as f32.
  */
 export async function packedWeight(

@@ -122,7 +122,7 @@ describe("to GGUF", () => {
     await expect(planConversion(unknown, parseTarget("gguf:q8_0"))).rejects.toMatchObject({
       code: "CONVERSION",
       message: expect.stringContaining("NewForCausalLM"),
-      hint: expect.stringContaining("--like reference.gguf"),
+      hint: expect.stringContaining("`like`"),
     });
   });
 
@@ -195,7 +195,7 @@ describe("packed", () => {
     const packed = await openModel({ store: await convertTo("packed", plain, "gptq:4bit-128g-sym") });
     await expect(planConversion(packed, parseTarget("gguf:auto"))).rejects.toMatchObject({
       code: "CONVERSION",
-      hint: expect.stringContaining("--like reference.gguf"),
+      hint: expect.stringContaining("`like`"),
     });
     const plan = await planConversion(packed, parseTarget("gguf:auto"), { like, exact: true });
     const ways = plan.tensors.filter(({ from }) => from.startsWith("GPTQ"));

@@ -238,7 +238,7 @@ describe("--like", () => {
     }
     const bare = await openModel({ store });
     await expect(planConversion(bare, parseTarget("gguf:q8_0"))).rejects.toMatchObject({
-      hint: expect.stringContaining("--like"),
+      hint: expect.stringContaining("`like`"),
     });
     const like = await openModel({ store: bf16, file: "kjv.gguf" });
     const output = memoryStore({ name: "like" });
@@ -282,7 +282,7 @@ describe("checkpoints that cannot be converted", () => {
     store.files.set("config.json", config({ architectures: ["NobodyForCausalLM"], model_type: "nobody" }));
     const model = await openModel({ store });
     await expect(planConversion(model, parseTarget("gguf:f16"))).rejects.toMatchObject({
-      hint: expect.stringContaining("--like"),
+      hint: expect.stringContaining("`like`"),
     });
   });
 

@@ -4,6 +4,13 @@ export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.
 export { gridWeight, type UnpackCodes } from "../view/grid-weight.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
 export {
+  type Diagnosis,
+  diagnosisLimits,
+  relativeRmse,
+  type Suspect,
+  sampleSuspect,
+} from "./diagnosis.ts";
+export {
   bitsWord,
   describedGroupSize,
   groupCountOf,

@@ -1,6 +1,7 @@
 /** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
 import { type ErrorPlace, FormatError } from "../errors.ts";
 import type { GridFacts } from "../view/facts.ts";
+import type { Diagnosis } from "./diagnosis.ts";
 import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
 import type { WeightTarget } from "./weight-target.ts";
 
@@ -23,6 +24,8 @@ export interface StoredLinear {
 /** What the small parts of a weight show. */
 export interface LinearFindings {
   readonly bits: string;
+  /** True where columns have different widths: the average over a model is what its configuration claims. */
+  readonly bitsVary?: boolean;
   /** Columns that share a scale; "mixed" where groups differ. */
   readonly groupSize: number | "mixed";
   readonly symmetric: boolean;
@@ -97,6 +100,8 @@ export interface ModuleHints {
 export interface WeightFormat extends PackedSource {
   /** Set where the format can be written. */
   readonly target?: WeightTarget;
+  /** Faults that this format's weights are known for. */
+  readonly diagnoses?: readonly Diagnosis[];
 }
 
 /** A format as a source. */

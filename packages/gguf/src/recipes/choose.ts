@@ -117,10 +117,10 @@ class Chooser {
     if (keptBecause !== undefined) return { type: tensor.encoding, reason: keptBecause, kept: true };
     const part = partOf(name);
     if (this.#tokenEmbedding !== undefined && part === "token_embd") {
-      return fits(tensor, { type: this.#tokenEmbedding, reason: "--token-embedding" });
+      return fits(tensor, { type: this.#tokenEmbedding, reason: "`tokenEmbedding`" });
     }
     if (this.#outputTensor !== undefined && part === "output") {
-      return fits(tensor, { type: this.#outputTensor, reason: "--output-tensor" });
+      return fits(tensor, { type: this.#outputTensor, reason: "`outputTensor`" });
     }
     const base = this.#fileType.baseType;
     const baseReason = `base type of ${this.#fileType.name}`;
@@ -137,7 +137,7 @@ class Chooser {
     if (this.#fileType.name === "COPY") return "copied";
     if (dimensionCount(tensor.shape) < 2) return "kept: one-dimensional";
     if (!name.endsWith("weight")) return "kept: no weight matrix";
-    if (this.#options.leaveOutput && name === "output.weight") return "kept: --leave-output";
+    if (this.#options.leaveOutput && name === "output.weight") return "kept: `leaveOutput`";
     const pattern = keptTensors.find((candidate) => nameFits(candidate, name));
     return pattern === undefined ? undefined : `kept: ${pattern.because}`;
   }
@@ -145,7 +145,7 @@ class Chooser {
   #byRules(tensor: RecipeTensor, name: string, ownPart: Part): Picked | undefined {
     const part = ownPart === "token_embd" && this.#tied ? "output" : ownPart;
     if (part === "output" && this.#outputTensor !== undefined) {
-      return { type: this.#outputTensor, reason: "--output-tensor: the embedding is the output too" };
+      return { type: this.#outputTensor, reason: "`outputTensor`: the embedding is the output too" };
     }
     const position = this.#position(name, part);
     const file = this.#fileType.name;
@@ -215,7 +215,7 @@ class Chooser {
     if (missing && !this.#hasImatrix) {
       throw new ConversionError(
         `${this.#fileType.name} needs an importance matrix: ${tensor.name} becomes ${type}.`,
-        { tensor: tensor.name, hint: "Give one with --imatrix, or choose a larger target." },
+        { tensor: tensor.name, hint: "Give one as `imatrix`, or choose a larger target." },
       );
     }
     if (type === tensor.encoding) return;
@@ -240,7 +240,7 @@ class Chooser {
     if (this.#options.allowRequantize !== true) {
       throw new ConversionError(
         `${tensor.name} is ${tensor.encoding} already; making it ${type} loses twice.`,
-        { tensor: tensor.name, hint: "Start from a float model, or give --allow-requantize." },
+        { tensor: tensor.name, hint: "Start from a float model, or give `allowRequantize`." },
       );
     }
   }
@@ -271,7 +271,7 @@ function inRange(range: LayerRange, tensor: RecipeTensor, { index, count }: Posi
   if (index === undefined) {
     throw new ConversionError(
       `${tensor.name} is in none of the ${count} layers, and its type depends on the layer.`,
-      { tensor: tensor.name, hint: "Name its type with --tensor." },
+      { tensor: tensor.name, hint: "Name its type in `tensorTypes`." },
     );
   }
   return layerRanges[range](index, count);

@@ -19,19 +19,19 @@ export interface TensorOverride {
 export interface RecipeOptions {
   /** The base type for every tensor: no rules. */
   readonly pure?: boolean | undefined;
-  /** --tensor-type */
+  /** llama-quantize's tensor-type. */
   readonly tensorTypes?: readonly TensorOverride[] | undefined;
-  /** --output-tensor-type */
+  /** llama-quantize's output-tensor-type. */
   readonly outputTensor?: string | undefined;
-  /** --token-embedding-type */
+  /** llama-quantize's token-embedding-type. */
   readonly tokenEmbedding?: string | undefined;
-  /** --leave-output-tensor */
+  /** llama-quantize's leave-output-tensor. */
   readonly leaveOutput?: boolean | undefined;
   /** Quantized tensors may be quantized again. */
   readonly allowRequantize?: boolean | undefined;
   /** Layers to leave out, by number. */
   readonly pruneLayers?: readonly number[] | undefined;
-  /** Tensors stay in the order given: what --keep-split needs. */
+  /** Tensors stay in the order given: what llama-quantize's keep-split needs. */
   readonly keepOrder?: boolean | undefined;
   /** Choose only: nothing is refused for a missing importance matrix or for quantizing again. */
   readonly dryRun?: boolean | undefined;

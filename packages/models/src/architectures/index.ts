@@ -76,8 +76,7 @@ export const architectures: readonly Architecture[] = [
   xlmRoberta,
 ];
 
-const likeHint =
-  "Use --like reference.gguf to take names, metadata and tokenizer from a GGUF of the same model.";
+const likeHint = "Give a GGUF of the same model as `like`: its names, metadata and tokenizer are taken.";
 
 /**
  * The family of a config.json.

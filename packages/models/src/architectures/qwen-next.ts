@@ -1,6 +1,7 @@
 /**
  * Qwen3-Next and Qwen3.5: gated delta net layers, every fourth with full attention, and a block for multi-token prediction
- * that GGUF keeps as one more layer (llama.cpp, conversion/qwen.py).
+ * that GGUF keeps as one more layer (llama.cpp, conversion/qwen.py). Long because the delta net layers regroup their rows in
+ * ways that no other family has, in both directions.
  */
 import type { Config } from "../config.ts";
 import { numberField } from "../json.ts";

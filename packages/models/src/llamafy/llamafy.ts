@@ -30,7 +30,7 @@ export interface LlamafyPlan {
 function refuse(name: string, reason: string): never {
   throw new ConversionError(`${name} is not a Llama under other names: ${reason}`, {
     path: "config.json",
-    hint: "Convert it without --llamafy.",
+    hint: "Convert it without `llamafy`.",
   });
 }
 

@@ -32,7 +32,7 @@ import { writeWordPiece } from "./wordpiece.ts";
 import { writeTekken, writeTiktoken } from "./write-ranked.ts";
 import type { Written } from "./written.ts";
 
-const likeHint = "Use --like reference.gguf to take the tokenizer from a GGUF of the same model.";
+const likeHint = "Give a GGUF of the same model as `like`: its tokenizer is taken.";
 
 function modelType(files: HfFiles): string | undefined {
   return textField(objectField(files.tokenizerJson, "model"), "type");

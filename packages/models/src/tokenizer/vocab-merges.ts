@@ -38,7 +38,7 @@ export function tokenizerJsonOfVocab(files: HfFiles): JsonObject {
       `vocab.json and merges.txt need a tokenizer_class that says how texts are cut, found ${found}`,
       {
         path: "tokenizer_config.json",
-        hint: "Save the tokenizer as tokenizer.json, or use --like reference.gguf with a GGUF of the same model.",
+        hint: "Save the tokenizer as tokenizer.json, or give a GGUF of the same model as `like`.",
       },
     );
   }

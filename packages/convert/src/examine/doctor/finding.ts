@@ -147,7 +147,8 @@ export const findingKinds: Readonly<Record<FindingCode, FindingKind>> = {
   },
   "unknown-architecture": {
     severity: "note",
-    remedy: "The weights can be read; converting between GGUF and Hugging Face needs --like reference.gguf.",
+    remedy:
+      "The weights can be read; converting between GGUF and Hugging Face needs `like`, a GGUF of the same model.",
   },
   "wrong-shape": { severity: "error", remedy: "Take config and weights from the same model." },
   "missing-layer": { severity: "error", remedy: "Download the missing files of the model." },

@@ -1,0 +1,33 @@
+/** Libraries name their options in backticks; people who type commands know them by flags. */
+
+/** Flags by the names of the options they set, in `@requant/convert` and in the packages below it. */
+const FLAGS: Readonly<Record<string, string>> = {
+  allowNonFinite: "--allow-non-finite",
+  allowRequantize: "--allow-requantize",
+  exact: "--exact",
+  imatrix: "--imatrix FILE",
+  keepSplit: "--keep-split",
+  leaveOutput: "--leave-output",
+  leaveOutputTensor: "--leave-output",
+  like: "--like FILE",
+  llamafy: "--llamafy",
+  outputTensor: "--output-tensor",
+  outputTensorType: "--output-tensor",
+  overwrite: "--overwrite",
+  pruneLayers: "--prune-layers",
+  pure: "--pure",
+  resume: "--resume",
+  set: "--set",
+  shardSize: "--shard-size",
+  tensors: "requant inspect --tensors",
+  tensorTypes: "--tensor",
+  tokenEmbedding: "--token-embedding",
+  tokenEmbeddingType: "--token-embedding",
+};
+
+/** The text with each option in backticks written as its flag; other words in backticks stay. */
+export function spellOptions(text: string): string {
+  return text.replace(/`([A-Za-z]{1,40})`/g, (quoted, name: string) =>
+    Object.hasOwn(FLAGS, name) ? (FLAGS[name] ?? quoted) : quoted,
+  );
+}

@@ -1,0 +1,53 @@
+/** Known faults that make two models differ: what they look like, and what a format needs to describe its own. */
+import type { Grid } from "../view/grid.ts";
+
+/** A tensor that differs between two models, and access to both sides' rows (small numbers of them at a time). */
+export interface Suspect {
+  readonly name: string;
+  readonly rowCount: number;
+  readonly rowLength: number;
+  readonly relativeRmse: number;
+  /** Numbers of attention heads that the models' facts name. */
+  readonly headCounts: readonly number[];
+  a(start: number, end: number): Promise<Float32Array>;
+  b(start: number, end: number): Promise<Float32Array>;
+  /** The same rows as integers, on the sides that store them so. */
+  readonly grids: {
+    readonly a?: ((start: number, end: number) => Promise<Grid>) | undefined;
+    readonly b?: ((start: number, end: number) => Promise<Grid>) | undefined;
+  };
+}
+
+/** One known fault: `find` returns what to tell the user, or undefined. */
+export interface Diagnosis {
+  readonly name: string;
+  find(suspect: Suspect): Promise<string | undefined>;
+}
+
+/** What counts as an explanation, and how much of a weight is looked at. */
+export const diagnosisLimits = {
+  /** An explanation must take away three quarters of the error: rounding of a quantized side may stay. */
+  explained: 0.25,
+  /** Columns per group that are tried. */
+  groupSizes: [128, 64, 32] as readonly number[],
+  /** Rows that are looked at, at most; one attention head always fits. */
+  sampleRows: 256,
+} as const;
+
+/** RMSE over the first array's RMS. */
+export function relativeRmse(expected: Float32Array, found: Float32Array): number {
+  let [noise, signal] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    noise += (expected[i]! - found[i]!) ** 2;
+    signal += expected[i]! ** 2;
+  }
+  return Math.sqrt(noise / signal);
+}
+
+/** The first rows of both sides. */
+export async function sampleSuspect(
+  suspect: Suspect,
+): Promise<{ rows: number; a: Float32Array; b: Float32Array }> {
+  const rows = Math.min(suspect.rowCount, diagnosisLimits.sampleRows);
+  return { rows, a: await suspect.a(0, rows), b: await suspect.b(0, rows) };
+}
