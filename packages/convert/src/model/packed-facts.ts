@@ -2,6 +2,7 @@
 
 import { elementCount } from "@requant/core";
 import type { LinearFindings } from "@requant/core/format";
+import { addToGroup } from "./add-to-group.ts";
 import type { MeasuredFact } from "./measured-fact.ts";
 import type { Model, ModelTensor } from "./model.ts";
 
@@ -133,7 +134,7 @@ function warningsOf(found: readonly Found[]): string[] {
   const bySentence = new Map<string, string[]>();
   for (const { tensor, findings } of found) {
     for (const warning of findings.warnings) {
-      bySentence.set(warning, [...(bySentence.get(warning) ?? []), tensor.name]);
+      addToGroup(bySentence, warning, tensor.name);
     }
   }
   return [...bySentence].map(([warning, names]) =>

@@ -1,4 +1,5 @@
 /** Plans GGUF files: names and metadata from `@requant/models`, types from llama-quantize's recipes. */
+
 import {
   ConversionError,
   FormatError,
@@ -17,6 +18,7 @@ import {
   likeReference,
   type WeightPlan,
 } from "@requant/models";
+import { addToGroup } from "../model/add-to-group.ts";
 import type { GgufFacts } from "../model/model.ts";
 import { autoType, mainFileType } from "./auto-type.ts";
 import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
@@ -183,8 +185,7 @@ function withAutoTypes(
   const reasons = new Map<string, string[]>();
   const weights = draft.weights.map((weight) => {
     const { type, reason } = autoType(weight, sources, float);
-    if (reason !== undefined)
-      reasons.set(reason, [...(reasons.get(reason) ?? []), `${weight.name} (${type})`]);
+    if (reason !== undefined) addToGroup(reasons, reason, `${weight.name} (${type})`);
     return { ...weight, type };
   });
   const notes = [...reasons].map(

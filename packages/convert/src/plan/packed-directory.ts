@@ -1,4 +1,5 @@
 /** Plans Hugging Face directories of packed weights. */
+
 import { ConversionError, rowCount } from "@requant/core";
 import {
   exampleSpellings,
@@ -16,6 +17,7 @@ import {
 import type { Misfit } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { addToGroup } from "../model/add-to-group.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
@@ -165,7 +167,7 @@ function withoutStop(text: string): string {
 
 function leftNotes(left: ReadonlyMap<string, string>): string[] {
   const byReason = new Map<string, string[]>();
-  for (const [module, reason] of left) byReason.set(reason, [...(byReason.get(reason) ?? []), module]);
+  for (const [module, reason] of left) addToGroup(byReason, reason, module);
   return [...byReason].map(
     ([reason, modules]) =>
       `${modules.length === 1 ? "1 linear layer stays" : `${modules.length} linear layers stay`} in floats, the first is ${modules[0]}: ${withoutStop(reason)}.`,
