@@ -1,5 +1,6 @@
 import { type ByteSink, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
 import type { Model, ModelTensor } from "./model.ts";
+import { refuseUnclaimedTensor } from "./packed-sources.ts";
 
 export interface RowRange {
   readonly start: number;
@@ -61,6 +62,7 @@ export async function* tensorValues(
   options: DumpOptions = {},
 ): AsyncGenerator<Float32Array> {
   const tensor = model.tensor(name);
+  refuseUnclaimedTensor(model, name);
   const { start, end } = rowRange(tensor, options.rows);
   const length = rowLengthOf(tensor.shape);
   const step = Math.max(1, Math.floor(PIECE_BYTE_LENGTH / (4 * length)));
@@ -175,6 +177,7 @@ export async function writeNpy(
 ): Promise<void> {
   try {
     const tensor = model.tensor(name);
+    refuseUnclaimedTensor(model, name);
     const { start, end } = rowRange(tensor, options.rows);
     const shape = options.rows === undefined ? tensor.shape : [end - start, rowLengthOf(tensor.shape)];
     await sink.write(npyHeader(shape));

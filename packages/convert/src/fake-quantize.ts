@@ -12,6 +12,7 @@ import { assemblePlan, makePlan, readSourceFor } from "./make-plan.ts";
 import type { Model } from "./model.ts";
 import { planSafetensorsFiles } from "./output/safetensors-file.ts";
 import { planSideFile } from "./output/side-file.ts";
+import { refuseFamilyCodes } from "./packed-sources.ts";
 import type { Plan, PlanSource, PlanTensor, PlanThrough, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { floatSideFiles, type SideFileContent } from "./side-files.ts";
@@ -38,6 +39,7 @@ export async function planFakeQuantize(
     throw new UsageError("fake quantization changes weights on purpose", { hint: "Leave out --exact." });
   }
   const source = await readSourceFor(model, target, options, list);
+  refuseFamilyCodes(source, "no float type holds their bytes");
   const real = makePlan(source, target, options, undefined, list);
   const { dtype = "F32" } = options;
   const { weights, files, notes } = floatDraft(source, dtype);

@@ -17,6 +17,7 @@ export const safetensorsFormat: Format = {
         ? { type: token.toUpperCase() }
         : undefined;
     },
+    keepsStored: ({ settings }) => settings["type"] === "COPY",
     plan: planSafetensors,
   },
 };

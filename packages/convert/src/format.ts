@@ -39,6 +39,8 @@ export interface TargetFormat {
   allowed(): readonly string[];
   /** Settings from the words after the colon (lowercase, split at "-"); undefined when they are not understood. */
   parse(tokens: readonly string[]): Target["settings"] | undefined;
+  /** True where stored tensors and configuration are moved as they are, whatever they mean. */
+  keepsStored?(target: Target): boolean;
   /** Undefined: headers are enough. */
   needs?(target: Target, source: Pick<Model, "gguf" | "format" | "claims">): SourceNeeds;
   /** Pure: no reads. */

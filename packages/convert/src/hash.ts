@@ -5,6 +5,7 @@ import { openWeight, type WeightPlan } from "@requant/models";
 import { floatBytes } from "./dump.ts";
 import type { Model } from "./model.ts";
 import { canonicalPlans } from "./naming.ts";
+import { refuseFamilyCodes, refuseUnclaimed } from "./packed-sources.ts";
 import { weightSource } from "./weight-source.ts";
 
 export interface HashOptions {
@@ -55,6 +56,10 @@ const PIECE_BYTE_LENGTH = 4 * 1024 * 1024;
 
 /** sha256 of a model's files and, where asked, of its tensors. */
 export async function hashModel(model: Model, options: HashOptions = {}): Promise<HashReport> {
+  if (options.values === true) {
+    refuseUnclaimed(model);
+    refuseFamilyCodes(model, "the values of a checkpoint of this class are not read one by one");
+  }
   const tensorBytes = model.tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const passes = (options.tensors === true ? 1 : 0) + (options.values === true ? 1 : 0);
   const total = model.files.reduce((sum, { byteLength }) => sum + byteLength, 0) + passes * tensorBytes;

@@ -16,6 +16,8 @@ import { codecOf } from "./encodings.ts";
 import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "./linear/linear-weight.ts";
 import { type LinearReads, linearReads } from "./linear/open-weights.ts";
 import { pagedReads } from "./paged-reads.ts";
+import type { SourceQuantization } from "./quantization-config.ts";
+import type { Unclaimed } from "./unclaimed.ts";
 
 /** Where a model is: a folder, or one file of it (any shard of a set). */
 export interface ModelLocation {
@@ -97,6 +99,12 @@ export interface Model {
   readonly claims: LinearClaims;
   /** What other readers may trip over. */
   readonly warnings: readonly ModelWarning[];
+  /** Parts that no reader understands, with the reason: no command may take them for weights. Mostly empty. */
+  readonly unclaimed: readonly Unclaimed[];
+  /** Tensors whose bytes are packed weights that only the family's own way to GGUF reads (MXFP4 experts). */
+  readonly familyCodes: ReadonlySet<string>;
+  /** What the configuration files say about packed weights, as they are. */
+  readonly quantization: SourceQuantization | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFacts | undefined;
   /** A tensor or a stored part. @throws FormatError when there is no such tensor. */
@@ -153,16 +161,20 @@ export type ModelParts = Omit<
   | "reserve"
   | "storedTensors"
   | "claims"
-> & {
-  read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
-  readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
-  /** Where some weights are made of several stored tensors. */
-  readonly linear?: {
-    readonly storedTensors: readonly ModelTensor[];
-    readonly claims: LinearClaims;
-    readonly weights: ReadonlyMap<string, OpenableWeight>;
+  | "unclaimed"
+  | "familyCodes"
+  | "quantization"
+> &
+  Partial<Pick<Model, "unclaimed" | "familyCodes" | "quantization">> & {
+    read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
+    readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
+    /** Where some weights are made of several stored tensors. */
+    readonly linear?: {
+      readonly storedTensors: readonly ModelTensor[];
+      readonly claims: LinearClaims;
+      readonly weights: ReadonlyMap<string, OpenableWeight>;
+    };
   };
-};
 
 /** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
 export function modelOf(parts: ModelParts): Model {
@@ -218,6 +230,9 @@ export function modelOf(parts: ModelParts): Model {
     return read(tensorWith(name, start, end), start, end);
   }
   return {
+    unclaimed: [],
+    familyCodes: new Set(),
+    quantization: undefined,
     ...facts,
     storedTensors,
     claims: linear?.claims ?? {},

@@ -20,7 +20,6 @@ import { autoType, mainFileType } from "./auto-type.ts";
 import type { PlannedOutput } from "./format.ts";
 import type { GgufFacts } from "./model.ts";
 import { ggufFileName, planGgufFiles } from "./output/gguf-file.ts";
-import { refusePacked } from "./packed-sources.ts";
 import type { LeftOut, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor, type TypedWeight } from "./typed-weight.ts";
@@ -127,7 +126,6 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
       hint: "Give the Hugging Face directory, with its config.json and tokenizer.",
     });
   }
-  refusePacked(source);
   const fileType = type ?? ownType(hf);
   const convert = (files: HfFiles): GgufPlan =>
     like?.gguf === undefined

@@ -5,7 +5,7 @@ import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import type { PlannedOutput } from "./format.ts";
 import { planSafetensorsFiles } from "./output/safetensors-file.ts";
 import { planSideFile } from "./output/side-file.ts";
-import { refusePacked } from "./packed-sources.ts";
+import { refuseFamilyCodes } from "./packed-sources.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { refuseGgufOptions } from "./refuse-options.ts";
@@ -64,7 +64,7 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
       tensor: quantized.name,
     });
   }
-  if (type !== "COPY") refusePacked(source);
+  if (type !== "COPY") refuseFamilyCodes(source, "no float type holds their bytes");
   const own = type === "COPY" ? source.storedTensors : source.tensors;
   const weights = own.map(
     ({ name, shape, encoding }): TypedWeight => ({

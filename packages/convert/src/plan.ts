@@ -14,6 +14,8 @@ import type { PlainLayout } from "./linear/linear-target.ts";
 import type { StoredLinear } from "./linear/linear-weight.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 import type { GgufFacts, ModelFile } from "./model.ts";
+import type { SourceQuantization } from "./quantization-config.ts";
+import type { Unclaimed } from "./unclaimed.ts";
 
 /** What a conversion makes: a format and its settings. Plain JSON. */
 export interface Target {
@@ -240,6 +242,10 @@ export interface PlanSource {
   readonly tensors: readonly PlanSourceTensor[];
   /** As the files hold them: linear weights stand here as their parts. */
   readonly storedTensors: readonly TensorInfo[];
+  /** As `Model` has them. */
+  readonly unclaimed: readonly Unclaimed[];
+  readonly familyCodes: ReadonlySet<string>;
+  readonly quantization: SourceQuantization | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFiles | undefined;
   /** Contents of a directory's other files, by name. */

@@ -19,6 +19,7 @@ import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.t
 import { gridRows } from "./linear/grid-rows.ts";
 import type { Model } from "./model.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
+import { refuseUnclaimed } from "./packed-sources.ts";
 import { weightSource } from "./weight-source.ts";
 import { sourceEncodings } from "./weights.ts";
 
@@ -85,6 +86,8 @@ const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
 export async function verifyModels(a: Model, b: Model, options: VerifyOptions = {}): Promise<VerifyReport> {
   const tolerance = options.tolerance ?? 0;
   if (!(tolerance >= 0)) throw new UsageError(`the tolerance must be a number ≥ 0, found ${tolerance}`);
+  refuseUnclaimed(a);
+  refuseUnclaimed(b);
   const [plansA, plansB] = await matchingPlans(a, b);
   const inB = new Map(plansB.map((plan) => [plan.name, plan]));
   const inA = new Set(plansA.map(({ name }) => name));
@@ -131,7 +134,9 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
 
 /** Both models' weights under the same names. */
 async function matchingPlans(a: Model, b: Model): Promise<[readonly WeightPlan[], readonly WeightPlan[]]> {
-  if (a.naming === b.naming) return [ownPlans(a), ownPlans(b)];
+  // bytes of packed experts are numbers only under GGUF's names
+  const packedExperts = [a, b].some(({ familyCodes }) => familyCodes.size > 0);
+  if (a.naming === b.naming && !packedExperts) return [ownPlans(a), ownPlans(b)];
   try {
     return [
       a.naming === "gguf" ? ownPlans(a) : await ggufPlans(a),

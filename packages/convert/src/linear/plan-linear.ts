@@ -6,7 +6,7 @@ import type { Format, PlannedOutput, SourceNeeds } from "../format.ts";
 import { gridWay } from "../grid-way.ts";
 import { planSafetensorsFiles } from "../output/safetensors-file.ts";
 import { planSideFile } from "../output/side-file.ts";
-import { refuseHalfPacked, refusePacked } from "../packed-sources.ts";
+import { refuseFamilyCodes } from "../packed-sources.ts";
 import type { LeftOut, PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "../plan.ts";
 import type { PlanOptions } from "../plan-options.ts";
 import { refuseGgufOptions } from "../refuse-options.ts";
@@ -78,11 +78,11 @@ function draftOf(source: PlanSource, format: string): HfDraft {
       hint: "Give the Hugging Face directory.",
     });
   }
-  refusePacked(source);
-  refuseHalfPacked(source, format);
+  // a config.json has one quantization_config
+  refuseFamilyCodes(source, `a model is not read as that and ${format}`);
   return {
     weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
-    files: floatSideFiles(source, undefined),
+    files: floatSideFiles(source, undefined, true),
     config: source.hf.config,
     fileMetadata: source.fileMetadata ?? { format: "pt" },
     leftOut: [],
@@ -100,7 +100,7 @@ function planLinear(
   refuseGgufOptions(options, like);
   const draft = draftOf(source, target.name);
   const sources = byName(source.tensors);
-  const sourceConfig = source.hf?.config["quantization_config"];
+  const sourceConfig = source.quantization?.json;
   const requests = requestsOf(target, draft, sources);
   const { settings, byModule } = target.arrange?.([...requests.values()], asked.settings, sourceConfig) ?? {
     settings: asked.settings,
