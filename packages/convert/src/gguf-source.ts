@@ -3,7 +3,7 @@ import { openGgufFile } from "@requant/gguf";
 import { type Found, openNamed, textOf } from "./find.ts";
 import type { SourceFormat } from "./format.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
-import { type Claims, claimWarnings, unclaimedOf } from "./packed-sources.ts";
+import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
 import { unclaimedGgufTensors } from "./unclaimed.ts";
 
 /** GGUF files, single or split. */
@@ -42,6 +42,7 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     files,
     tensors: gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
     warnings: [...gguf.parts.flatMap(({ warnings }) => warnings), ...claimWarnings(claims, unclaimed)],
+    notes: claimNotes(claims),
     unclaimed,
     gguf: {
       version: first?.version ?? 3,

@@ -36,6 +36,8 @@ export interface Inspection {
   readonly measured: readonly MeasuredFact[];
   /** What is doubtful or disagrees, each a sentence. */
   readonly warnings: readonly ModelWarning[];
+  /** What is no fault, and good to know. */
+  readonly notes: readonly ModelWarning[];
   readonly tensors: readonly ModelTensor[];
 }
 
@@ -60,6 +62,7 @@ export async function inspectModel(model: Model): Promise<Inspection> {
     facts: factsOf(model),
     measured: [...packed.measured, ...measuredFacts(model)],
     warnings: [...model.warnings, ...packed.warnings.map((message) => ({ code: "packed-weights", message }))],
+    notes: model.notes,
     tensors,
   };
 }

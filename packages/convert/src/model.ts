@@ -99,6 +99,8 @@ export interface Model {
   readonly claims: LinearClaims;
   /** What other readers may trip over. */
   readonly warnings: readonly ModelWarning[];
+  /** What is no fault, and good to know. */
+  readonly notes: readonly ModelWarning[];
   /** Parts that no reader understands, with the reason: no command may take them for weights. Mostly empty. */
   readonly unclaimed: readonly Unclaimed[];
   /** Tensors whose bytes are packed weights that only the family's own way to GGUF reads (MXFP4 experts). */
@@ -161,11 +163,12 @@ export type ModelParts = Omit<
   | "reserve"
   | "storedTensors"
   | "claims"
+  | "notes"
   | "unclaimed"
   | "familyCodes"
   | "quantization"
 > &
-  Partial<Pick<Model, "unclaimed" | "familyCodes" | "quantization">> & {
+  Partial<Pick<Model, "notes" | "unclaimed" | "familyCodes" | "quantization">> & {
     read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
     readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
     /** Where some weights are made of several stored tensors. */
@@ -230,6 +233,7 @@ export function modelOf(parts: ModelParts): Model {
     return read(tensorWith(name, start, end), start, end);
   }
   return {
+    notes: [],
     unclaimed: [],
     familyCodes: new Set(),
     quantization: undefined,

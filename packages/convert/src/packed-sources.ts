@@ -33,9 +33,17 @@ export function unclaimedOf({ tensors, all, refused, quantization }: Claims): Un
   const named = new Set(refused.flatMap((one) => one.tensors));
   const packed = tensors.packed.filter(({ name }) => !named.has(name));
   const found = [...refused];
-  if (packed.length > 0) found.push({ ...packedReason(packed, quantization), hint: COPY_HINT });
-  if (quantization === undefined) return found;
   const linear = all.filter((tensor) => tensor.linear !== undefined);
+  if (packed.length > 0) {
+    const places = new Set(packed.map(({ name }) => name.slice(0, name.lastIndexOf("."))));
+    const doubtful = linear.filter((tensor) => places.has(tensor.linear?.module ?? tensor.name));
+    found.push({
+      reason: packedReason(packed, quantization),
+      hint: COPY_HINT,
+      tensors: [...packed, ...doubtful].map(({ name }) => name),
+    });
+  }
+  if (quantization === undefined) return found;
   // norms are left alone by every method
   const values = linear.length > 0 ? linear : all.filter(({ shape }) => shape.length >= 2);
   const change = found.length > 0 ? undefined : changeOf(quantization);
@@ -47,10 +55,7 @@ export function unclaimedOf({ tensors, all, refused, quantization }: Claims): Un
   return found;
 }
 
-function packedReason(
-  packed: readonly TensorInfo[],
-  quantization: SourceQuantization | undefined,
-): Pick<Unclaimed, "reason" | "tensors"> {
+function packedReason(packed: readonly TensorInfo[], quantization: SourceQuantization | undefined): string {
   const [first] = packed;
   const what =
     packed.length === 1
@@ -63,7 +68,7 @@ function packedReason(
       : method === undefined
         ? "the weights are packed by an unknown method"
         : `the weights are packed by ${method}, which is not read`;
-  return { reason: `${reason}: ${what}`, tensors: packed.map(({ name }) => name) };
+  return `${reason}: ${what}`;
 }
 
 function described(tensor: TensorInfo | undefined): string {
@@ -83,17 +88,25 @@ function transformReason(transform: string): string {
   return `the configuration has a transform that is applied while the model runs (${transform}), so the stored weights are not those that the model computes with`;
 }
 
-/** The same as warnings, and what is understood only in part. */
-export function claimWarnings(claims: Claims, unclaimed: readonly Unclaimed[]): ModelWarning[] {
-  const { tensors, quantization } = claims;
-  const [unknown] = tensors.unknown;
-  const [cast] = tensors.cast;
+/** The same as warnings; and a configuration that nothing needed. */
+export function claimWarnings({ quantization }: Claims, unclaimed: readonly Unclaimed[]): ModelWarning[] {
   return [
     ...unclaimed.map(({ reason, tensors: [tensor], path }) => ({
       code: "not-read",
       message: sentence(path === undefined ? reason : `${path}: ${reason}`),
       ...(tensor === undefined ? {} : { tensor }),
     })),
+    ...(quantization === undefined || quantization.used || unclaimed.length > 0
+      ? []
+      : [{ code: "quantization-config", message: floatsMessage(quantization) }]),
+  ];
+}
+
+/** What is no fault, and good to know. */
+export function claimNotes({ tensors }: Claims): ModelWarning[] {
+  const [unknown] = tensors.unknown;
+  const [cast] = tensors.cast;
+  return [
     ...(unknown === undefined
       ? []
       : [
@@ -112,9 +125,6 @@ export function claimWarnings(claims: Claims, unclaimed: readonly Unclaimed[]): 
             tensor: cast.name,
           },
         ]),
-    ...(quantization === undefined || quantization.used || unclaimed.length > 0
-      ? []
-      : [{ code: "quantization-config", message: floatsMessage(quantization) }]),
   ];
 }
 

@@ -13,7 +13,7 @@ import {
   modelOf,
   type OpenModelOptions,
 } from "./model.ts";
-import { type Claims, claimWarnings, unclaimedOf } from "./packed-sources.ts";
+import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
 import {
   disagreements,
   QUANTIZATION_FILES,
@@ -99,6 +99,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
       ...detected.warnings,
       ...claimWarnings(understood, unclaimed),
     ],
+    notes: claimNotes(understood),
     unclaimed,
     familyCodes,
     quantization: understood.quantization,

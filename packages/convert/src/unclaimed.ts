@@ -51,8 +51,11 @@ export function unclaimedTensors(
   hasConfig: boolean,
 ): UnclaimedTensors {
   const doubtful = rest.filter(
-    ({ name, encoding }) =>
-      !isPlainFloat(encoding) && encoding !== "BOOL" && integerBuffer(name) === undefined,
+    ({ name, encoding, shape }) =>
+      !isPlainFloat(encoding) &&
+      encoding !== "BOOL" &&
+      integerBuffer(name) === undefined &&
+      elementCount(shape) > 0,
   );
   const matrices = doubtful.filter(({ shape }) => shape.length >= 2);
   const owners = ownersOf(matrices);
@@ -107,14 +110,16 @@ function belongsTo({ name }: TensorInfo, { names, modules }: Owners): boolean {
   return !(name.endsWith("_bias") && names.has(name.slice(0, -"_bias".length)));
 }
 
-/** Integers of GGUF that the file's family has no name for: ggml computes with none of them. */
 const GGUF_INTEGERS: ReadonlySet<string> = new Set(["I8", "I16", "I32", "I64"]);
 
-/** The same for GGUF, whose packed types say themselves how they are read. */
+/**
+ * The same for GGUF, whose packed types say themselves how they are read: integers there are buffers. Only matrices of
+ * more than 4096 integers that no name explains are taken for packed weights.
+ */
 export function unclaimedGgufTensors(tensors: readonly TensorInfo[]): UnclaimedTensors {
   const integers = tensors.filter(
     ({ name, encoding }) => GGUF_INTEGERS.has(encoding) && integerBuffer(name) === undefined,
   );
-  const matrices = integers.filter(({ shape }) => shape.length >= 2);
-  return { packed: matrices, unknown: unknownOf(integers, matrices), cast: [] };
+  const packed = integers.filter(({ shape }) => shape.length >= 2 && elementCount(shape) > MOST_INTEGERS);
+  return { packed, unknown: unknownOf(integers, packed), cast: [] };
 }

@@ -78,7 +78,7 @@ async function modelFindings(model: Model, isFolder = true): Promise<Finding[]> 
   const [only] = model.files;
   const file = model.files.length === 1 ? only?.name : undefined;
   return [
-    ...inspection.warnings.map((warning) => findingOfWarning(warning, file)),
+    ...[...inspection.warnings, ...inspection.notes].map((warning) => findingOfWarning(warning, file)),
     ...nameFindings(model.tensors),
     ...(model.gguf === undefined
       ? await directoryFindings(model, isFolder)
