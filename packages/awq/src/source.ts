@@ -23,6 +23,32 @@ const SILENT: AwqConfig = {
 export const awqSource: PackedSource = {
   name: "awq",
   suffixes: awqCodec.suffixes,
+  // of AutoAWQ, llm-awq, GPTQModel and transformers (`AwqConfig`)
+  configKeys: [
+    "backend",
+    "bits",
+    "checkpoint_format",
+    "damp_percent",
+    "desc_act",
+    "do_fuse",
+    "exllama_config",
+    "format",
+    "fuse_max_seq_len",
+    "group_size",
+    "lm_head",
+    "meta",
+    "method",
+    "modules_to_fuse",
+    "modules_to_not_convert",
+    "pack_dtype",
+    "q_group_size",
+    "quant_method",
+    "sym",
+    "true_sequential",
+    "version",
+    "w_bit",
+    "zero_point",
+  ],
   recognises(parts, claimed) {
     const has = suffixesOf(parts);
     if (has.has("g_idx")) return false;

@@ -24,9 +24,24 @@ import {
 export const compressedTensorsSource: PackedSource = {
   name: "compressed-tensors",
   suffixes: compressedTensorsCodec.suffixes,
+  // of compressed-tensors (`QuantizationConfig`)
+  configKeys: [
+    "config_groups",
+    "format",
+    "global_compression_ratio",
+    "ignore",
+    "kv_cache_scheme",
+    "quant_method",
+    "quantization_status",
+    "run_compressed",
+    "sparsity_config",
+    "transform_config",
+    "version",
+  ],
   recognises(parts) {
-    const has = suffixesOf(parts);
-    return has.has("weight_packed") || has.has("weight_shape");
+    const codes = parts.find(({ suffix }) => suffix === "weight_packed");
+    // bytes are the four-bit floats of NVFP4 and MXFP4
+    return codes === undefined ? suffixesOf(parts).has("weight_shape") : codes.encoding !== "U8";
   },
   reader: compressedTensorsReader,
 };

@@ -68,10 +68,10 @@ export {
   type ModelFile,
   type ModelLocation,
   type ModelTensor,
-  type ModelWarning,
   modelOf,
   type OpenModelOptions,
 } from "./model/model.ts";
+export type { ModelWarning } from "./model/model-warning.ts";
 export { openModel } from "./model/open.ts";
 export type { SourceFormat } from "./model/source-format.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";

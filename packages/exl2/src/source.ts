@@ -13,6 +13,8 @@ import { parseExl2Config } from "./config.ts";
 export const exl2Source: PackedSource = {
   name: "exl2",
   suffixes: exl2Codec.suffixes,
+  // of exllamav2
+  configKeys: ["bits", "calibration", "head_bits", "quant_method", "version"],
   recognises(parts) {
     const has = suffixesOf(parts);
     return ["q_weight", "q_groups", "q_scale", "q_scale_max"].some((suffix) => has.has(suffix));

@@ -33,6 +33,47 @@ const SILENT: GptqConfig = {
 export const gptqSource: PackedSource = {
   name: "gptq",
   suffixes: [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes],
+  // of AutoGPTQ, GPTQModel and transformers (`GPTQConfig`)
+  configKeys: [
+    "act_group_aware",
+    "backend",
+    "batch_size",
+    "bits",
+    "block_name_to_quantize",
+    "cache_block_outputs",
+    "checkpoint_format",
+    "damp_auto_increment",
+    "damp_percent",
+    "dataset",
+    "desc_act",
+    "disable_exllama",
+    "dynamic",
+    "exllama_config",
+    "format",
+    "group_size",
+    "hyb_act",
+    "is_marlin_format",
+    "lm_head",
+    "max_input_length",
+    "meta",
+    "method",
+    "model_file_base_name",
+    "model_name_or_path",
+    "model_seqlen",
+    "module_name_preceding_first_block",
+    "modules_in_block_to_quantize",
+    "mse",
+    "offload_to_disk",
+    "pack_dtype",
+    "pad_token_id",
+    "quant_method",
+    "static_groups",
+    "sym",
+    "tokenizer",
+    "true_sequential",
+    "use_cuda_fp16",
+    "use_exllama",
+  ],
   // asked after AWQ, whose qweight has other shapes
   recognises(parts) {
     const has = suffixesOf(parts);
@@ -48,9 +89,10 @@ function gptqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearRe
       config === undefined
         ? {}
         : {
-            bits: config.bits,
-            groupSize: config.groupSize,
-            symmetric: config.sym,
+            // where rules change it, the value for the rest is claimed of no whole model
+            bits: isChanged(config, "bits") ? undefined : config.bits,
+            groupSize: isChanged(config, "groupSize") ? undefined : config.groupSize,
+            symmetric: isChanged(config, "sym") ? undefined : config.sym,
             // static groups leave the columns in order
             actOrder: config.descAct && !config.staticGroups,
             variant: variantOf(config.checkpointFormat),
@@ -65,6 +107,10 @@ function gptqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearRe
         : openGptq(claims, config !== undefined, parts, at);
     },
   };
+}
+
+function isChanged({ dynamic }: GptqConfig, key: "bits" | "groupSize" | "sym"): boolean {
+  return dynamic.some(({ override }) => override[key] !== undefined);
 }
 
 function variantOf(checkpointFormat: GptqConfig["checkpointFormat"]): string {

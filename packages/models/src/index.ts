@@ -13,6 +13,7 @@ export {
 } from "./gguf-to-hf.ts";
 export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-files.ts";
 export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
+export { integerBuffer, packedByFamily } from "./integer-tensors.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
 export { ggufMisfits, type TensorMisfit } from "./misfits.ts";

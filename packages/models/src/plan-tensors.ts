@@ -116,6 +116,18 @@ function leftOutReason(name: string, rules: readonly LeftOutRule[], config: Conf
   return undefined;
 }
 
+/** The tensors that the family's rules take as packed codes and their scales. */
+export function codeTensors(architecture: Architecture, names: Iterable<string>): ReadonlySet<string> {
+  const rules = architecture.tensors.filter(({ codes }) => codes === true);
+  const matchers = matchersOf(rules, "hf");
+  const found = new Set<string>();
+  if (rules.length === 0) return found;
+  for (const name of names) {
+    if (spellings(name).some((spelling) => matchOf(spelling, matchers) !== undefined)) found.add(name);
+  }
+  return found;
+}
+
 interface Group {
   readonly rule: TensorRule;
   readonly patterns: readonly string[];

@@ -73,6 +73,7 @@ function renderInspection(
       ]),
     ),
   ];
+  if (model.notes.length > 0) parts.push(model.notes.map(({ message }) => printable(message)).join("\n"));
   if (model.measured.length > 0) {
     parts.push(
       table(

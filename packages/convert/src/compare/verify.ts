@@ -10,6 +10,7 @@ import {
 } from "@requant/models";
 import { gridRows } from "../model/grid-rows.ts";
 import type { Model } from "../model/model.ts";
+import { refuseUnclaimed } from "../model/packed-sources.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
 import { sourceEncodings } from "../run/weights.ts";
@@ -82,6 +83,8 @@ const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
 export async function verifyModels(a: Model, b: Model, options: VerifyOptions = {}): Promise<VerifyReport> {
   const tolerance = options.tolerance ?? 0;
   if (!(tolerance >= 0)) throw new UsageError(`the tolerance must be a number ≥ 0, found ${tolerance}`);
+  refuseUnclaimed(a);
+  refuseUnclaimed(b);
   const [plansA, plansB] = await matchingPlans(a, b);
   const inB = new Map(plansB.map((plan) => [plan.name, plan]));
   const inA = new Set(plansA.map(({ name }) => name));
@@ -128,7 +131,9 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
 
 /** Both models' weights under the same names. */
 async function matchingPlans(a: Model, b: Model): Promise<[readonly WeightPlan[], readonly WeightPlan[]]> {
-  if (a.naming === b.naming) return [ownPlans(a), ownPlans(b)];
+  // bytes of packed experts are numbers only under GGUF's names
+  const packedExperts = [a, b].some(({ familyCodes }) => familyCodes.size > 0);
+  if (a.naming === b.naming && !packedExperts) return [ownPlans(a), ownPlans(b)];
   try {
     return [
       a.naming === "gguf" ? ownPlans(a) : await ggufPlans(a),

@@ -1,6 +1,7 @@
 import { type ByteSink, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
 import { floatBytes } from "../model/float-bytes.ts";
 import type { Model, ModelTensor } from "../model/model.ts";
+import { refuseUnclaimedTensor } from "../model/packed-sources.ts";
 
 /** Rows `[start, end)`. */
 export interface RowRange {
@@ -66,6 +67,7 @@ export async function* tensorValues(
   options: DumpOptions = {},
 ): AsyncGenerator<Float32Array> {
   const tensor = model.tensor(name);
+  refuseUnclaimedTensor(model, name);
   const { start, end } = rowRange(tensor, options.rows);
   const length = rowLengthOf(tensor.shape);
   const step = Math.max(1, Math.floor(PIECE_BYTE_LENGTH / (4 * length)));
@@ -166,6 +168,7 @@ export async function writeNpy(
 ): Promise<void> {
   try {
     const tensor = model.tensor(name);
+    refuseUnclaimedTensor(model, name);
     const { start, end } = rowRange(tensor, options.rows);
     const shape = options.rows === undefined ? tensor.shape : [end - start, rowLengthOf(tensor.shape)];
     await sink.write(npyHeader(shape));

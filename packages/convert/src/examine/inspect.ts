@@ -1,7 +1,8 @@
 import { elementCount, type MetadataValue } from "@requant/core";
 import { fileTypeByNumber } from "@requant/gguf";
 import type { MeasuredFact } from "../model/measured-fact.ts";
-import type { Model, ModelFile, ModelTensor, ModelWarning } from "../model/model.ts";
+import type { Model, ModelFile, ModelTensor } from "../model/model.ts";
+import type { ModelWarning } from "../model/model-warning.ts";
 import { packedFacts } from "../model/packed-facts.ts";
 
 /** What one encoding takes of a model. */
@@ -39,6 +40,8 @@ export interface Inspection {
   readonly measured: readonly MeasuredFact[];
   /** What is doubtful or disagrees, each a sentence. */
   readonly warnings: readonly ModelWarning[];
+  /** What is no fault, and good to know. */
+  readonly notes: readonly ModelWarning[];
   readonly tensors: readonly ModelTensor[];
 }
 
@@ -63,6 +66,7 @@ export async function inspectModel(model: Model): Promise<Inspection> {
     facts: factsOf(model),
     measured: [...packed.measured, ...measuredFacts(model)],
     warnings: [...model.warnings, ...packed.warnings.map((message) => ({ code: "packed-weights", message }))],
+    notes: model.notes,
     tensors,
   };
 }

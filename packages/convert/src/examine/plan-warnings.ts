@@ -1,4 +1,4 @@
-import type { ModelWarning } from "../model/model.ts";
+import type { ModelWarning } from "../model/model-warning.ts";
 import { metadataFromJson } from "../plan/metadata-json.ts";
 import type { Plan } from "../plan/plan.ts";
 import { factFindings } from "./doctor/facts.ts";

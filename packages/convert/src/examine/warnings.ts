@@ -1,7 +1,8 @@
 /** What a command says beside its result: the model can be read, and something about it is not as it should be. */
 
 import type { VerifyReport } from "../compare/verify.ts";
-import type { Model, ModelWarning } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
+import type { ModelWarning } from "../model/model-warning.ts";
 import { factFindings, headerFindings, nameFindings } from "./doctor/facts.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { tokenizerJsonFindings } from "./doctor/tokenizer-json.ts";

@@ -10,16 +10,11 @@ import type {
   WeightFormat,
 } from "@requant/core/format";
 import { weightFormats } from "../formats.ts";
-import type { ModelTensor, ModelWarning } from "./model.ts";
-
-/** What a directory's configuration files say, before anyone has interpreted it. */
-export interface QuantizationConfig {
-  /** `quant_method`, or what the file's own name says. */
-  readonly method: string | undefined;
-  readonly json: unknown;
-  /** Where it stands, for messages. */
-  readonly path: string;
-}
+import { claimedFormat, dialectKeys, settingsFor } from "./dialects.ts";
+import type { ModelTensor } from "./model.ts";
+import type { ModelWarning } from "./model-warning.ts";
+import type { QuantizationConfig } from "./quantization-config.ts";
+import { COPY_HINT, type Unclaimed } from "./unclaimed.ts";
 
 export interface DetectedLinear {
   /** One tensor per linear weight in place of its parts; all others as they are. */
@@ -29,6 +24,8 @@ export interface DetectedLinear {
   readonly format: string | undefined;
   readonly claims: LinearClaims;
   readonly warnings: readonly ModelWarning[];
+  /** Modules that a format recognised and cannot read. Their parts stay tensors of their own. */
+  readonly refused: readonly Unclaimed[];
 }
 
 interface Module {
@@ -46,14 +43,14 @@ interface Module {
  */
 export async function detectLinear(
   stored: readonly ModelTensor[],
-  readConfig: () => Promise<QuantizationConfig | undefined>,
+  config: QuantizationConfig | undefined,
   hints: ModuleHints,
   path: string,
 ): Promise<DetectedLinear> {
   const modules = modulesOf(stored);
-  // float models need no look at files that say how weights are packed
-  const config = modules.length === 0 ? undefined : await readConfig();
-  const readers = new Map<WeightFormat, LinearReader>();
+  const claimed = claimedFormat(config);
+  const readers = new Map<WeightFormat, LinearReader | UnsupportedError>();
+  const refused = new Map<string, Unclaimed & { readonly tensors: string[] }>();
   const warnings: ModelWarning[] = [];
   const weights = new Map<string, OpenableWeight>();
   const replaced = new Map<number, ModelTensor>();
@@ -61,11 +58,10 @@ export async function detectLinear(
   const counts = new Map<string, number>();
   const names = new Set(stored.map(({ name }) => name));
   for (const module of modules) {
-    const source = weightFormats.find((candidate) => candidate.recognises(module.parts, config?.method));
+    const source = weightFormats.find((candidate) => candidate.recognises(module.parts, claimed));
     if (source === undefined) continue;
     const parts = partsFor(source, module);
     const place: ErrorPlace = { path: `${path}/${module.file}`, tensor: module.name };
-    const reader = readerFor(source, readers, config, hints, warnings);
     const name = `${module.name}.weight`;
     if (names.has(name)) {
       throw new FormatError(
@@ -80,7 +76,16 @@ export async function detectLinear(
         place,
       );
     }
-    const weight = await reader.openable(module.name, parts, place);
+    const reader = readerFor(source, readers, config, hints, warnings);
+    if (reader instanceof UnsupportedError) {
+      refuse(refused, reader, module);
+      continue;
+    }
+    const weight = await openable(reader, module, parts, place);
+    if (weight instanceof UnsupportedError) {
+      refuse(refused, weight, module);
+      continue;
+    }
     if (!reader.claimsModule(module.name)) {
       warnings.push({
         code: "config-disagrees",
@@ -102,13 +107,21 @@ export async function detectLinear(
     });
   }
   const [format] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
-  if (config?.method !== undefined && format !== undefined && !sameMethod(config.method, format)) {
+  if (config?.method !== undefined && format !== undefined && claimed !== format) {
     warnings.push({
       code: "config-disagrees",
       message: `${config.path} says quant_method "${config.method}"; by names and shapes the tensors are ${format}, and are read so.`,
     });
   }
   const main = weightFormats.find(({ name }) => name === format);
+  const reader = main === undefined ? undefined : readers.get(main);
+  const unread = main === undefined || config === undefined ? [] : keysWithoutReader(main, config);
+  if (unread.length > 0) {
+    warnings.push({
+      code: "quantization-config",
+      message: `${config?.path}: these keys of the quantization configuration are not known and not used: ${unread.join(", ")}.`,
+    });
+  }
   return {
     tensors: stored.flatMap((tensor, index) => {
       const whole = replaced.get(index);
@@ -117,15 +130,50 @@ export async function detectLinear(
     weights,
     format,
     claims: {
-      ...(main === undefined ? undefined : readers.get(main)?.claims),
-      ...(config?.method === undefined ? {} : { method: config.method }),
+      ...(reader instanceof UnsupportedError ? undefined : reader?.claims),
+      ...(config?.method === undefined ? {} : { method: config.method, format: claimed }),
     },
     warnings,
+    refused: [...refused.values()],
   };
 }
 
-function sameMethod(method: string, format: string): boolean {
-  return method === format || (format === "gptq" && method === "marlin") || method === "sparseml";
+/** The weight, or why this variant of the format is not read: the rest of the model can still be looked at. */
+async function openable(
+  reader: LinearReader,
+  module: Module,
+  parts: readonly StoredPart[],
+  place: ErrorPlace,
+): Promise<OpenableWeight | UnsupportedError> {
+  try {
+    return await reader.openable(module.name, parts, place);
+  } catch (error) {
+    if (error instanceof UnsupportedError) return error;
+    throw error;
+  }
+}
+
+/** One reason for all modules that it is about. */
+function refuse(
+  refused: Map<string, Unclaimed & { readonly tensors: string[] }>,
+  { message, hint, path }: CodecError,
+  { parts }: Module,
+): void {
+  const reason = message.replace(/\.$/, "");
+  const one = refused.get(reason) ?? { reason, hint: hint ?? COPY_HINT, path, tensors: [] };
+  refused.set(reason, one);
+  for (const { name } of parts) one.tensors.push(name);
+}
+
+/** Long lists of keys and long keys are cut. */
+const MOST_KEYS = 8;
+const LONGEST_KEY = 60;
+
+function keysWithoutReader({ configKeys }: WeightFormat, { json, method }: QuantizationConfig): string[] {
+  const known = new Set([...configKeys, ...dialectKeys(method)]);
+  const unread = Object.keys(json).filter((key) => !known.has(key) && json[key] !== null);
+  const named = unread.slice(0, MOST_KEYS).map((key) => key.slice(0, LONGEST_KEY));
+  return unread.length > MOST_KEYS ? [...named, `and ${unread.length - MOST_KEYS} more`] : named;
 }
 
 /** Facts can be measured without a configuration; what the weights mean is another matter when there is one, and it is broken. */
@@ -164,28 +212,30 @@ function partsFor(source: WeightFormat, { parts }: Module): StoredPart[] {
   return parts.filter(({ suffix }) => source.suffixes.includes(suffix));
 }
 
-/** One reader per format; a configuration that is another format's, or broken, is reported and not used. */
+/** One reader per format, or why its configuration is not supported; a broken configuration is reported and not used. */
 function readerFor(
   source: WeightFormat,
-  readers: Map<WeightFormat, LinearReader>,
+  readers: Map<WeightFormat, LinearReader | UnsupportedError>,
   config: QuantizationConfig | undefined,
   hints: ModuleHints,
   warnings: ModelWarning[],
-): LinearReader {
+): LinearReader | UnsupportedError {
   const known = readers.get(source);
   if (known !== undefined) return known;
-  const own = config?.method === undefined || sameMethod(config.method, source.name);
   const place: ErrorPlace = config === undefined ? {} : { path: config.path };
-  let reader: LinearReader;
+  let reader: LinearReader | UnsupportedError;
   try {
-    reader = source.reader(own ? config?.json : undefined, hints, place);
+    reader = source.reader(settingsFor(source.name, config, place), hints, place);
   } catch (error) {
-    if (!isCodecError(error) || error instanceof UnsupportedError) throw error;
-    warnings.push({
-      code: "quantization-config",
-      message: `${error.message} The tensors are shown without it, but not read.`,
-    });
-    reader = withoutReads(source.reader(undefined, hints, place), error);
+    if (!isCodecError(error)) throw error;
+    if (error instanceof UnsupportedError) reader = error;
+    else {
+      warnings.push({
+        code: "quantization-config",
+        message: `${error.message} The tensors are shown without it, but not read.`,
+      });
+      reader = withoutReads(source.reader(undefined, hints, place), error);
+    }
   }
   readers.set(source, reader);
   return reader;

@@ -2,7 +2,9 @@ import type { MetadataValue } from "@requant/core";
 import { openGgufFile } from "@requant/gguf";
 import { type Found, openNamed, textOf } from "./find.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
+import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
 import type { SourceFormat } from "./source-format.ts";
+import { unclaimedGgufTensors } from "./unclaimed.ts";
 
 /** GGUF files, single or split. */
 export const ggufSource: SourceFormat = {
@@ -22,6 +24,14 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
   const [first] = gguf.parts;
   const byteOrder = first?.littleEndian === false ? "big-endian" : "little-endian";
   const parts = gguf.parts.length > 1 ? `, ${gguf.parts.length} parts` : "";
+  const { tensors } = gguf;
+  const claims: Claims = {
+    tensors: unclaimedGgufTensors(tensors),
+    all: tensors,
+    refused: [],
+    quantization: undefined,
+  };
+  const unclaimed = unclaimedOf(claims);
   return modelOf({
     name: `${folder}/${file}`,
     folder,
@@ -31,7 +41,9 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     architecture: stringOf(gguf.metadata.get("general.architecture")),
     files,
     tensors: gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
-    warnings: gguf.parts.flatMap(({ warnings }) => warnings),
+    warnings: [...gguf.parts.flatMap(({ warnings }) => warnings), ...claimWarnings(claims, unclaimed)],
+    notes: claimNotes(claims),
+    unclaimed,
     gguf: {
       version: first?.version ?? 3,
       littleEndian: first?.littleEndian ?? true,

@@ -14,8 +14,11 @@ import type { GridFit } from "@requant/core/view";
 import { blocksToGrid, type GgufGridType, gridTypes, weightToBlocks } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
+import type { ModelWarning } from "./model-warning.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
+import type { SourceQuantization } from "./quantization-config.ts";
+import type { Unclaimed } from "./unclaimed.ts";
 
 /** Where a model is: a folder, or one file of it (any shard of a set). */
 export interface ModelLocation {
@@ -41,14 +44,6 @@ export interface ModelTensor extends TensorInfo {
   readonly file: string;
   /** Set where several stored tensors make the weight; its byte length is then the sum of theirs. */
   readonly linear?: StoredLinear | undefined;
-}
-
-/** A fault that does not keep the model from being read. */
-export interface ModelWarning {
-  readonly code: string;
-  /** One sentence. */
-  readonly message: string;
-  readonly tensor?: string;
 }
 
 /** What only GGUF files have. */
@@ -98,6 +93,14 @@ export interface Model {
   readonly claims: LinearClaims;
   /** What other readers may trip over. */
   readonly warnings: readonly ModelWarning[];
+  /** What is no fault, and good to know. */
+  readonly notes: readonly ModelWarning[];
+  /** Parts that no reader understands, with the reason: no command may take them for weights. Mostly empty. */
+  readonly unclaimed: readonly Unclaimed[];
+  /** Tensors whose bytes are packed weights that only the family's own way to GGUF reads (MXFP4 experts). */
+  readonly familyCodes: ReadonlySet<string>;
+  /** What the configuration files say about packed weights, as they are. */
+  readonly quantization: SourceQuantization | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFacts | undefined;
   /** A tensor or a stored part. @throws FormatError when there is no such tensor. */
@@ -155,16 +158,21 @@ export type ModelParts = Omit<
   | "reserve"
   | "storedTensors"
   | "claims"
-> & {
-  read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
-  readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
-  /** Where some weights are made of several stored tensors. */
-  readonly linear?: {
-    readonly storedTensors: readonly ModelTensor[];
-    readonly claims: LinearClaims;
-    readonly weights: ReadonlyMap<string, OpenableWeight>;
+  | "notes"
+  | "unclaimed"
+  | "familyCodes"
+  | "quantization"
+> &
+  Partial<Pick<Model, "notes" | "unclaimed" | "familyCodes" | "quantization">> & {
+    read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
+    readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
+    /** Where some weights are made of several stored tensors. */
+    readonly linear?: {
+      readonly storedTensors: readonly ModelTensor[];
+      readonly claims: LinearClaims;
+      readonly weights: ReadonlyMap<string, OpenableWeight>;
+    };
   };
-};
 
 /** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
 export function modelOf(parts: ModelParts): Model {
@@ -223,6 +231,10 @@ export function modelOf(parts: ModelParts): Model {
     return bytes;
   }
   return {
+    notes: [],
+    unclaimed: [],
+    familyCodes: new Set(),
+    quantization: undefined,
     ...facts,
     storedTensors,
     claims: linear?.claims ?? {},

@@ -42,12 +42,7 @@ function factsOf(model: Model, found: readonly Found[]): MeasuredFact[] {
   const of = (tell: (findings: LinearFindings) => string | number | boolean | undefined): string =>
     counted(found.map(({ findings }) => tell(findings)));
 
-  add(
-    "quantization",
-    format,
-    claims.method,
-    claims.method === undefined || format === claims.method || claims.method === "marlin",
-  );
+  add("quantization", format, claims.method, claims.method === undefined || format === claims.format);
   add("packed weights", found.length, undefined);
   if (found.some(({ findings }) => findings.bitsVary === true)) {
     const head = found.filter(({ tensor }) => /(?:^|\.)lm_head\.weight$/.test(tensor.name));

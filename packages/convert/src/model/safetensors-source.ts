@@ -1,11 +1,22 @@
 import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
-import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
+import { type HfFiles, hfSideFiles, packedByFamily, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
-import { detectLinear, type QuantizationConfig } from "./detect.ts";
+import type { DetectedLinear } from "./detect.ts";
+import { detectLinear } from "./detect.ts";
 import { type Found, openNamed, textOf } from "./find.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
+import type { ModelWarning } from "./model-warning.ts";
+import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
+import {
+  disagreements,
+  QUANTIZATION_FILES,
+  type QuantizationConfig,
+  quantizationInConfig,
+  quantizationInFile,
+} from "./quantization-config.ts";
 import type { SourceFormat } from "./source-format.ts";
+import { isPlainFloat, unclaimedTensors } from "./unclaimed.ts";
 
 /** Weights in safetensors, float or packed: a Hugging Face-style directory, or a file alone. */
 export const safetensorsSource: SourceFormat = {
@@ -42,9 +53,16 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const storedTensors: ModelTensor[] = [...set.tensors];
   const byName = new Map(set.tensors.map((tensor) => [tensor.name, tensor]));
   const shards = set.files.length > 1 ? `, ${set.files.length} shards` : "";
+  const { quantization, warnings: disagreeing } = await findQuantization(
+    found,
+    config,
+    limits,
+    // float models need no look at files that say how weights are packed
+    storedTensors.every(({ encoding }) => isPlainFloat(encoding)),
+  );
   const detected = await detectLinear(
     storedTensors,
-    () => readQuantizationConfig(found, config, limits),
+    quantization,
     {
       config,
       shapeOf: (tensor) => byName.get(tensor)?.shape,
@@ -56,6 +74,9 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
     folder,
   );
   const { tensors, format = "safetensors", weights, claims } = detected;
+  const familyCodes = config === undefined ? new Set<string>() : familyCodesOf(config, tensors);
+  const understood = claimsOf(detected, familyCodes, quantization);
+  const unclaimed = unclaimedOf(understood);
   const packed = detected.format === undefined ? "" : `, ${weights.size} weights packed as ${format}`;
   return modelOf({
     name: file === undefined ? folder : `${folder}/${file}`,
@@ -67,7 +88,16 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
       Array.isArray(architectures) && typeof architectures[0] === "string" ? architectures[0] : undefined,
     files: set.files.map(({ name, byteLength }) => ({ name, byteLength })),
     tensors,
-    warnings: [...set.warnings, ...detected.warnings],
+    warnings: [
+      ...set.warnings,
+      ...disagreeing,
+      ...detected.warnings,
+      ...claimWarnings(understood, unclaimed),
+    ],
+    notes: claimNotes(understood),
+    unclaimed,
+    familyCodes,
+    quantization: understood.quantization,
     linear: { storedTensors, claims, weights },
     gguf: undefined,
     hf: hfFacts(found, limits, tensors, config, set.metadata),
@@ -103,45 +133,69 @@ async function readSideFile(store: ReadStore, name: string, limits: Limits): Pro
   }
 }
 
-async function readConfig(
-  found: Found,
-  limits: Limits,
-): Promise<Readonly<Record<string, unknown>> | undefined> {
+async function readConfig(found: Found, limits: Limits): Promise<HfFiles["config"] | undefined> {
   if (found.names?.includes("config.json") === false) return undefined;
   const bytes = await readSideFile(found.store, "config.json", limits);
   return bytes === undefined ? undefined : readHfFiles("", new Map([["config.json", bytes]]), []).config;
 }
 
-/** Where the tools put what they claim about packed weights, in the order in which readers look. */
-const QUANTIZATION_FILES: readonly (readonly [file: string, method: string | undefined])[] = [
-  ["quantize_config.json", undefined],
-  ["quant_config.json", "awq"],
-];
-
 const jsonObject = z.record(z.string(), z.unknown());
 
-async function readQuantizationConfig(
+/**
+ * What the configuration files say about packed weights: config.json first. The other files are looked at where the
+ * folder can be listed, or where config.json says nothing.
+ */
+async function findQuantization(
   found: Found,
   config: Readonly<Record<string, unknown>> | undefined,
   limits: Limits,
-): Promise<QuantizationConfig | undefined> {
-  const path = `${found.store.name.replace(/\/$/, "")}/`;
-  const own = jsonObject.safeParse(config?.["quantization_config"] ?? config?.["compression_config"]);
-  if (own.success) return { method: methodOf(own.data), json: own.data, path: `${path}config.json` };
-  for (const [name, method] of QUANTIZATION_FILES) {
-    if (found.names?.includes(name) === false) continue;
+  isFloat: boolean,
+): Promise<{ readonly quantization?: QuantizationConfig; readonly warnings: readonly ModelWarning[] }> {
+  const folder = `${found.store.name.replace(/\/$/, "")}/`;
+  const own = quantizationInConfig(config, `${folder}config.json`);
+  const all = own === undefined ? [] : [own];
+  const { names } = found;
+  for (const [name, method] of isFloat || (own !== undefined && names === undefined)
+    ? []
+    : QUANTIZATION_FILES) {
+    if (names?.includes(name) === false) continue;
     const bytes = await readSideFile(found.store, name, limits);
     if (bytes === undefined) continue;
-    const json = parseJson(bytes, `${path}${name}`);
-    // old files of AutoGPTQ say no method
-    return { method: methodOf(json) ?? method ?? "gptq", json, path: `${path}${name}` };
+    const path = `${folder}${name}`;
+    all.push(quantizationInFile(parseJson(bytes, path), path, method));
   }
-  return undefined;
+  const [quantization, ...others] = all;
+  if (quantization === undefined) return { warnings: [] };
+  return { quantization, warnings: disagreements(quantization, others) };
 }
 
-function methodOf(json: Readonly<Record<string, unknown>>): string | undefined {
-  const method = json["quant_method"] ?? json["method"];
-  return typeof method === "string" ? method : undefined;
+/** Tensors that the model's family reads as packed codes. */
+function familyCodesOf(config: HfFiles["config"], tensors: readonly ModelTensor[]): ReadonlySet<string> {
+  const doubtful = tensors.filter(({ encoding, linear }) => linear === undefined && !isPlainFloat(encoding));
+  if (doubtful.length === 0) return new Set();
+  return packedByFamily(
+    config,
+    doubtful.map(({ name }) => name),
+  );
+}
+
+/** Everything that neither a linear format nor the family took. */
+function claimsOf(
+  { tensors, weights, refused }: DetectedLinear,
+  familyCodes: ReadonlySet<string>,
+  quantization: QuantizationConfig | undefined,
+): Claims {
+  const rest = tensors.filter(({ name, linear }) => linear === undefined && !familyCodes.has(name));
+  const modules = new Set([...weights.keys()].map((name) => name.replace(/\.weight$/, "")));
+  return {
+    tensors: unclaimedTensors(rest, modules, quantization !== undefined),
+    all: tensors,
+    refused,
+    quantization:
+      quantization === undefined
+        ? undefined
+        : { ...quantization, used: weights.size > 0 || familyCodes.size > 0 },
+  };
 }
 
 function parseJson(bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> {

@@ -2,10 +2,12 @@
  * Fake quantization: a float model whose weights went through a target and back, under the source's names. What a
  * quantized model computes with, for any framework that runs the float one.
  */
+
 import { ConversionError, elementCount, rowLength, UsageError } from "@requant/core";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { encodedByteLength } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
+import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { isIntegerEncoding, isLossless } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
@@ -40,6 +42,7 @@ export async function planFakeQuantize(
     throw new UsageError("fake quantization changes weights on purpose", { hint: "Leave out `exact`." });
   }
   const source = await readSourceFor(model, target, options, list);
+  refuseFamilyCodes(source, "no float type holds their bytes");
   const real = makePlan(source, target, options, undefined, list);
   const { dtype = "F32" } = options;
   const { weights, files, notes } = floatDraft(source, dtype);

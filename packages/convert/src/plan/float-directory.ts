@@ -1,11 +1,12 @@
 /** Plans Hugging Face-style directories and plain safetensors files of float weights. */
+
 import { UsageError } from "@requant/core";
+import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { PlannedOutput } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
-import { refusePacked } from "./packed-sources.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { refuseGgufOptions } from "./refuse-options.ts";
@@ -58,7 +59,7 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
       tensor: quantized.name,
     });
   }
-  if (type !== "COPY") refusePacked(source);
+  if (type !== "COPY") refuseFamilyCodes(source, "no float type holds their bytes");
   const own = type === "COPY" ? source.storedTensors : source.tensors;
   const weights = own.map(
     ({ name, shape, encoding }): TypedWeight => ({

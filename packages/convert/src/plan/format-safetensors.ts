@@ -14,6 +14,7 @@ export const safetensorsFormat: Format = {
       if (TYPES.includes(text)) return { type: text.toUpperCase() };
       throw new UsageError(`"${text}" is no type of safetensors.`, { hint: `Allowed: ${TYPES.join(", ")}.` });
     },
+    keepsStored: ({ settings }) => settings["type"] === "COPY",
     plan: planSafetensors,
   },
 };

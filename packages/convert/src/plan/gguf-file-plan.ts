@@ -23,7 +23,6 @@ import type { GgufFacts } from "../model/model.ts";
 import { autoType, mainFileType } from "./auto-type.ts";
 import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
 import type { PlannedOutput } from "./format.ts";
-import { refusePacked } from "./packed-sources.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor, type TypedWeight } from "./way.ts";
@@ -130,7 +129,6 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
       hint: "Give the Hugging Face directory, with its config.json and tokenizer.",
     });
   }
-  refusePacked(source);
   const fileType = type ?? ownType(hf);
   const convert = (files: HfFiles): GgufModelPlan =>
     like?.gguf === undefined

@@ -5,6 +5,7 @@ import { configTensors } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import type { Model } from "../model/model.ts";
 import { packedFacts } from "../model/packed-facts.ts";
+import { type ClaimedSource, refuseUnclaimed } from "../model/packed-sources.ts";
 import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
@@ -23,7 +24,20 @@ export async function readPlanSource(
 ): Promise<PlanSource> {
   const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
   const tensors = await lookedAt(model, needs, signal);
-  const facts = { name, format, variant, naming, architecture, files, tensors, storedTensors, gguf };
+  const { unclaimed, familyCodes, quantization } = model;
+  const claims = { unclaimed, familyCodes, quantization };
+  const facts = {
+    name,
+    format,
+    variant,
+    naming,
+    architecture,
+    files,
+    tensors,
+    storedTensors,
+    ...claims,
+    gguf,
+  };
   if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
   const { fileMetadata } = hf;
   // a safetensors file alone has no config.json, hence no facts beside its tensors
@@ -78,6 +92,7 @@ export async function readSourceFor(
   options: Pick<PlanOptions, "exact" | "signal">,
   list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
+  refuseUnread(targetOf(target, list), target, model);
   const needs = targetOf(target, list).needs?.(target, model);
   const offsets = options.exact === true || needs?.offsets;
   return readPlanSource(model, { ...needs, offsets }, options.signal);
@@ -107,6 +122,11 @@ function targetOf(target: Target, list: readonly Format[]): TargetFormat {
   return format;
 }
 
+/** Only a target that moves stored tensors as they are takes what nobody understands. */
+function refuseUnread(format: TargetFormat, target: Target, source: ClaimedSource): void {
+  if (format.keepsStored?.(target) !== true) refuseUnclaimed(source);
+}
+
 function planOutput(
   format: TargetFormat,
   source: PlanSource,
@@ -114,6 +134,7 @@ function planOutput(
   options: PlanOptions,
   like: PlanSource | undefined,
 ): PlannedOutput {
+  refuseUnread(format, target, source);
   if (options.llamafy !== true) return format.plan(source, target, options, like);
   const llama = llamafied(source);
   return llama.restate(format.plan(llama.source, target, options, like));

@@ -18,6 +18,7 @@ import type { Misfit } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
+import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
@@ -25,7 +26,6 @@ import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { gridWay } from "./grid-way.ts";
 import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
-import { refuseHalfPacked, refusePacked } from "./packed-sources.ts";
 import type { PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { refuseGgufOptions } from "./refuse-options.ts";
@@ -54,7 +54,7 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
       },
       needs: ({ settings }, source): SourceNeeds => ({
         blocks: source.gguf !== undefined && whyNewCodes === undefined,
-        sampling: sampling?.isNeeded(settings, { format: source.format, ...source.claims })
+        sampling: sampling?.isNeeded(settings, { ...source.claims, format: source.format })
           ? sampling
           : undefined,
       }),
@@ -91,11 +91,11 @@ function draftOf(source: PlanSource, format: string): HfDraft {
       hint: "Give the Hugging Face directory.",
     });
   }
-  refusePacked(source);
-  refuseHalfPacked(source, format);
+  // a config.json has one quantization_config
+  refuseFamilyCodes(source, `a model is not read as that and ${format}`);
   return {
     weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
-    files: floatSideFiles(source, undefined),
+    files: floatSideFiles(source, undefined, true),
     config: source.hf.config,
     fileMetadata: source.fileMetadata ?? { format: "pt" },
     leftOut: [],
@@ -114,7 +114,7 @@ function planPacked(
   const { target } = format;
   const draft = draftOf(source, format.name);
   const sources = byName(source.tensors);
-  const sourceConfig = source.hf?.config["quantization_config"];
+  const sourceConfig = source.quantization?.json;
   const requests = requestsOf(target, draft, sources);
   const { settings, byModule } = target.arrange?.([...requests.values()], asked.settings, sourceConfig) ?? {
     settings: asked.settings,

@@ -5,6 +5,8 @@ import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import * as z from "zod/mini";
 import type { GgufFacts, ModelFile } from "../model/model.ts";
+import type { SourceQuantization } from "../model/quantization-config.ts";
+import type { Unclaimed } from "../model/unclaimed.ts";
 import { type Fidelity, fidelities } from "./fidelity.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 
@@ -227,6 +229,10 @@ export interface PlanSource {
   readonly tensors: readonly PlanSourceTensor[];
   /** As the files hold them: linear weights stand here as their parts. */
   readonly storedTensors: readonly TensorInfo[];
+  /** As `Model` has them. */
+  readonly unclaimed: readonly Unclaimed[];
+  readonly familyCodes: ReadonlySet<string>;
+  readonly quantization: SourceQuantization | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFiles | undefined;
   /** Contents of a directory's other files, by name. */

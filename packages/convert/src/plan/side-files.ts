@@ -1,10 +1,11 @@
 /** A directory's other files, with a config.json that says what the weights have become. */
+
+import { QUANTIZATION_FILES, QUANTIZATION_KEYS } from "../model/quantization-config.ts";
 import type { PlanSource } from "./plan.ts";
 
 /** Files that say how weights are packed, besides config.json. */
-const QUANTIZATION_FILES: readonly string[] = [
-  "quantize_config.json",
-  "quant_config.json",
+const PACKING_FILES: readonly string[] = [
+  ...QUANTIZATION_FILES.map(([name]) => name),
   "quant_log.csv",
   "job_new.json",
   "measurement.json",
@@ -13,24 +14,38 @@ const QUANTIZATION_FILES: readonly string[] = [
 export type SideFileContent = readonly [name: string, content: string | Uint8Array];
 
 /**
- * The files of a float model: nothing says that its weights are packed. `dtype`, where given, replaces the value that
- * config.json has under the key it uses; the rest of the file stays as its author wrote it.
+ * The files of a float model. What a reader has used of the source's quantization configuration is left out, since it is
+ * true of packed weights only; what nothing has used stays. `dtype`, where given, replaces the value that config.json has
+ * under the key it uses; the rest of the file stays as its author wrote it.
+ * @param repacked true where the output gets a configuration of its own: any other one would contradict it
  */
-export function floatSideFiles(source: PlanSource, dtype: string | undefined): SideFileContent[] {
+export function floatSideFiles(
+  source: PlanSource,
+  dtype: string | undefined,
+  repacked = false,
+): SideFileContent[] {
+  const unpacked = repacked || source.quantization?.used === true;
   return [...(source.sideFiles ?? [])].flatMap(([name, bytes]): SideFileContent[] => {
-    if (QUANTIZATION_FILES.includes(name)) return [];
+    if (unpacked && PACKING_FILES.includes(name)) return [];
     if (name !== "config.json") return [[name, bytes]];
-    return [[name, floatConfig(new TextDecoder().decode(bytes), dtype)]];
+    const text = typedConfig(new TextDecoder().decode(bytes), dtype);
+    return [[name, unpacked ? withoutQuantization(text) : text]];
   });
 }
 
-function floatConfig(text: string, dtype: string | undefined): string {
-  const typed =
-    dtype === undefined ? text : text.replace(/("(?:torch_dtype|dtype)"\s*:\s*)"[^"]*"/g, `$1"${dtype}"`);
-  if (!/"(?:quantization_config|compression_config)"\s*:/.test(typed)) return typed;
-  return editedConfig(typed, (config) => {
-    delete config["quantization_config"];
-    delete config["compression_config"];
+function typedConfig(text: string, dtype: string | undefined): string {
+  if (dtype === undefined) return text;
+  return text.replace(/("(?:torch_dtype|dtype)"\s*:\s*)"[^"]*"/g, `$1"${dtype}"`);
+}
+
+function withoutQuantization(text: string): string {
+  if (!/"(?:quantization_config|compression_config)"\s*:/.test(text)) return text;
+  return editedConfig(text, (config) => {
+    const nested = Object.entries(config).flatMap(([key, value]) => (key.endsWith("_config") ? [value] : []));
+    for (const owner of [config, ...nested]) {
+      if (typeof owner !== "object" || owner === null) continue;
+      for (const key of QUANTIZATION_KEYS) Reflect.deleteProperty(owner, key);
+    }
   });
 }
 

@@ -1,14 +1,11 @@
 /** The bytes of one output tensor: which way they are made. */
 import { plannedSources } from "@requant/models";
 import type { Model } from "../model/model.ts";
-import type { BandOptions } from "../model/weight-source.ts";
-import { type BandMaker, bandsOf, type ColumnImportance, plainInput, type WeightTask } from "./bands.ts";
-import type { ErrorMeter } from "./error-meter.ts";
+import { type BandMaker, type ColumnImportance, plainInput, type WeightTask } from "./bands.ts";
 import { encoded } from "./ways/encoded.ts";
 import { moved, movedRows, repacked } from "./ways/moved.ts";
 import { regridded } from "./ways/regridded.ts";
 import { roundTripped } from "./ways/round-tripped.ts";
-import { WorkArea } from "./work-area.ts";
 
 /** Encodings of the stored tensors behind some inputs, each once, in order. */
 export function sourceEncodings(model: Model, task: Pick<WeightTask, "name" | "shape" | "inputs">): string[] {
@@ -42,23 +39,4 @@ export function importanceName(
   task: Pick<WeightTask, "through"> & { readonly importance?: string | undefined },
 ): string | undefined {
   return task.through?.kind === "blocks" ? task.through.importance : task.importance;
-}
-
-/** The bytes of a tensor in order, band by band, each valid until the next is asked for. */
-export async function* tensorBytes(
-  model: Model,
-  task: WeightTask,
-  options: BandOptions,
-  measure?: ErrorMeter,
-): AsyncGenerator<Uint8Array> {
-  const maker = bandMaker(model, task);
-  const area = new WorkArea(maker.sizes(Math.min(maker.mostUnits(options.bandByteLength), maker.unitCount)));
-  try {
-    for (const band of bandsOf(maker, options.bandByteLength)) {
-      options.signal?.throwIfAborted();
-      yield await maker.make(band, area, measure);
-    }
-  } finally {
-    area.release();
-  }
 }

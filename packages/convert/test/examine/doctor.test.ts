@@ -422,6 +422,19 @@ describe("what readers refuse or warn of has a code", () => {
     expect(report.ok).toBe(false);
   });
 
+  it.each<[FindingCode, string, readonly number[]]>([
+    ["not-read", "U32", [4, 4]],
+    ["unknown-integers", "U32", [4]],
+    ["unscaled-float8", "F8_E4M3", [4, 4]],
+  ])("%s: %s of shape %j", async (code, encoding, shape) => {
+    const { header, dataOffset, byteLength } = layoutSafetensors([{ name: "a.weight", shape, encoding }]);
+    const file = new Uint8Array(byteLength);
+    file.set(header);
+    file.fill(0x3c, dataOffset);
+    const report = await examineModel({ store: folderOf({ "model.safetensors": file }) });
+    expect(codesOf(report)).toContain(code);
+  });
+
   it("shards without an index, and an index with another total", async () => {
     const shards = {
       "model-00001-of-00002.safetensors": safetensors({ a: [4] }),

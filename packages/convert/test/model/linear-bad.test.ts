@@ -317,6 +317,10 @@ describe("a configuration that disagrees: the tensors win, and it is said", () =
     const store = await changed(await gptq(), (_tensors, json) => {
       quantization(json)["checkpoint_format"] = "gptq_v9";
     });
-    await expect(openModel({ store })).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    const refused = { code: "UNSUPPORTED", message: expect.stringMatching(/"gptq_v9" is not supported/) };
+    expect((await said(store)).warnings.join()).toMatch(/"gptq_v9" is not supported/);
+    await expect(planConversion(await openModel({ store }), parseTarget("gguf:auto"))).rejects.toMatchObject(
+      refused,
+    );
   });
 });

@@ -65,6 +65,8 @@ export interface OpenableWeight {
 export interface LinearClaims {
   /** `quant_method`. */
   readonly method?: string | undefined;
+  /** The format that the method stands for: "gptq" for "auto-round". */
+  readonly format?: string | undefined;
   readonly bits?: number | undefined;
   /** −1: all columns. */
   readonly groupSize?: number | undefined;
@@ -108,6 +110,8 @@ export interface WeightFormat extends PackedSource {
 export interface PackedSource {
   readonly name: string;
   readonly suffixes: readonly string[];
+  /** Keys of its configuration that are read, or known to change no value. */
+  readonly configKeys: readonly string[];
   /** True when the names and shapes of a module's tensors are this format's; `claimed` breaks ties. */
   recognises(parts: readonly LinearPart[], claimed: string | undefined): boolean;
   /** `config` is the claimed configuration where it is this format's own. */

@@ -66,6 +66,8 @@ export interface TensorRule {
   readonly plain?: true;
   /** True for a layout that is read but never written back: another rule has the same GGUF names. */
   readonly oneWay?: true;
+  /** True when the Hugging Face tensors are bytes of packed weights and of their scales, not numbers. */
+  readonly codes?: true;
   /** True for tensors that llama.cpp's converter writes before all others. */
   readonly leading?: true;
   /** How many experts (or heads) each layer's `{expert}` of a Hugging Face pattern runs over; 1 where it has none. */

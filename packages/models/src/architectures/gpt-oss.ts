@@ -20,6 +20,7 @@ function mxfp4(part: string, gguf: readonly string[]): TensorRule {
     hf: [`${experts}.${part}_blocks`, `${experts}.${part}_scales`],
     gguf,
     oneWay: true,
+    codes: true,
     leading: true,
     toGguf: ([blocks, scales], context) => {
       const [count, rows, columns] = codesShape(blocks?.[0] ?? "", context);

@@ -78,15 +78,17 @@ export async function examineModel(
 /** What an open model says of itself that cannot all be true. */
 async function modelFindings(model: Model, isFolder = true): Promise<Finding[]> {
   const inspection = await inspectModel(model);
+  // shapes of tensors that nobody understands contradict nothing
+  const measured = model.unclaimed.length > 0 ? [] : inspection.measured;
   const [only] = model.files;
   const file = model.files.length === 1 ? only?.name : undefined;
   return [
-    ...inspection.warnings.map((warning) => findingOfWarning(warning, file)),
+    ...[...inspection.warnings, ...inspection.notes].map((warning) => findingOfWarning(warning, file)),
     ...nameFindings(model.tensors),
     ...(model.gguf === undefined
       ? await directoryFindings(model, isFolder)
       : ggufFindings(model, model.gguf.metadata)),
-    ...inspection.measured
+    ...measured
       .filter(
         ({ agrees, claimed, label }) =>
           !agrees &&
@@ -122,7 +124,11 @@ async function directoryFindings(model: Model, isFolder: boolean): Promise<Findi
   } catch (error) {
     return [findingOfError(error, undefined, "config-invalid")];
   }
-  return [...remoteCodeFindings(files), ...tokenizerJsonFindings(files), ...plannedFindings(files)];
+  return [
+    ...remoteCodeFindings(files),
+    ...tokenizerJsonFindings(files),
+    ...(model.unclaimed.length > 0 ? [] : plannedFindings(files)),
+  ];
 }
 
 /** The directory planned as GGUF, which holds config, tensors and tokenizer against each other. */

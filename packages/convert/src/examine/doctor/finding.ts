@@ -70,6 +70,9 @@ export type FindingCode =
   | "remote-code"
   | "quantization-config"
   | "packed-weights"
+  | "not-read"
+  | "unknown-integers"
+  | "unscaled-float8"
   | "nan-weights"
   | "infinite-weights"
   | "zero-weights"
@@ -184,6 +187,19 @@ export const findingKinds: Readonly<Record<FindingCode, FindingKind>> = {
     remedy: "The tensors decide; take the configuration from the original model.",
   },
   "packed-weights": { severity: "warning", remedy: "Compare with the original model: requant verify." },
+  "not-read": {
+    severity: "error",
+    remedy:
+      "Copy it as it is (safetensors:copy), or start from the float model, if its publisher offers one.",
+  },
+  "unknown-integers": {
+    severity: "note",
+    remedy: "They are copied as they are. If they are weights, this is not the whole model.",
+  },
+  "unscaled-float8": {
+    severity: "note",
+    remedy: "If the original model has scales, they are missing: take all of its files.",
+  },
   "nan-weights": {
     severity: "error",
     remedy: "Take the weights from the original model: these are damaged.",

@@ -1,5 +1,5 @@
 import { type CodecError, isCodecError } from "@requant/core";
-import type { ModelWarning } from "../../model/model.ts";
+import type { ModelWarning } from "../../model/model-warning.ts";
 import { type Finding, type FindingCode, finding, isFindingCode } from "./finding.ts";
 
 const byErrorCode: Readonly<Record<CodecError["code"], FindingCode>> = {

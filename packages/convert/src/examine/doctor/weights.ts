@@ -1,7 +1,9 @@
 /** Reads every weight and looks at its values: the only check that takes time in proportion to the model. */
+
 import { elementCount, isCodecError, rowLength } from "@requant/core";
 import { readWords } from "@requant/core/format";
 import type { Model, ModelTensor } from "../../model/model.ts";
+import { unreadNames } from "../../model/packed-sources.ts";
 import { type Finding, finding } from "./finding.ts";
 import { findingOfError } from "./from-error.ts";
 
@@ -19,7 +21,9 @@ export async function weightFindings(model: Model, options: WeightOptions = {}):
   let done = 0;
   // statistics of a constant column are no numbers, and no weights
   const isStatistics = model.gguf?.metadata.get("general.type")?.value === "imatrix" ? /\.stats$/ : undefined;
+  const unread = unreadNames(model);
   for (const tensor of model.tensors) {
+    if (unread.has(tensor.name)) continue;
     if (isStatistics?.test(tensor.name)) continue;
     options.signal?.throwIfAborted();
     try {

@@ -1,0 +1,198 @@
+/** What a source holds that no reader understands, put into words, and refused by every command that needs values. */
+import { type TensorInfo, UnsupportedError } from "@requant/core";
+import type { StoredLinear } from "@requant/core/format";
+import type { ModelWarning } from "./model-warning.ts";
+import {
+  leavesFloats,
+  methodName,
+  type QuantizationConfig,
+  runtimeTransform,
+  type SourceQuantization,
+} from "./quantization-config.ts";
+import { COPY_HINT, type Unclaimed, type UnclaimedTensors } from "./unclaimed.ts";
+
+/** What a source must tell to be asked: a model, or the facts of one. */
+export interface ClaimedSource {
+  readonly name: string;
+  readonly unclaimed: readonly Unclaimed[];
+  readonly familyCodes: ReadonlySet<string>;
+}
+
+/** What opening a source found out about its tensors and its configuration. */
+export interface Claims {
+  readonly tensors: UnclaimedTensors;
+  /** All that the model has, linear weights in place of their parts. */
+  readonly all: readonly (TensorInfo & { readonly linear?: StoredLinear | undefined })[];
+  /** Of linear formats: settings that their reader refuses. */
+  readonly refused: readonly Unclaimed[];
+  readonly quantization: SourceQuantization | undefined;
+}
+
+/** Reasons why parts of a source are not read; empty where all is understood. */
+export function unclaimedOf({ tensors, all, refused, quantization }: Claims): Unclaimed[] {
+  const named = new Set(refused.flatMap((one) => one.tensors));
+  const packed = tensors.packed.filter(({ name }) => !named.has(name));
+  const found = [...refused];
+  const linear = all.filter((tensor) => tensor.linear !== undefined);
+  if (packed.length > 0) {
+    const places = new Set(packed.map(({ name }) => name.slice(0, name.lastIndexOf("."))));
+    const doubtful = linear.filter((tensor) => places.has(tensor.linear?.module ?? tensor.name));
+    found.push({
+      reason: packedReason(packed, quantization),
+      hint: COPY_HINT,
+      tensors: [...packed, ...doubtful].map(({ name }) => name),
+    });
+  }
+  if (quantization === undefined) return found;
+  // norms are left alone by every method
+  const values = linear.length > 0 ? linear : all.filter(({ shape }) => shape.length >= 2);
+  const change = found.length > 0 ? undefined : changeOf(quantization);
+  const transform = runtimeTransform(quantization);
+  for (const reason of [change, transform === undefined ? undefined : transformReason(transform)]) {
+    if (reason === undefined) continue;
+    found.push({ reason, hint: COPY_HINT, path: quantization.path, tensors: values.map(({ name }) => name) });
+  }
+  return found;
+}
+
+function packedReason(packed: readonly TensorInfo[], quantization: SourceQuantization | undefined): string {
+  const [first] = packed;
+  const what =
+    packed.length === 1
+      ? `${first?.name} (${described(first)})`
+      : `${packed.length} tensors, the first is ${first?.name} (${described(first)})`;
+  const method = quantization?.used === true ? undefined : methodName(quantization);
+  const reason =
+    quantization?.used === true
+      ? "a part of the weights is packed in a way that is not read"
+      : method === undefined
+        ? "the weights are packed by an unknown method"
+        : `the weights are packed by ${method}, which is not read`;
+  return `${reason}: ${what}`;
+}
+
+function described(tensor: TensorInfo | undefined): string {
+  return `${tensor?.encoding} [${tensor?.shape.join(", ")}]`;
+}
+
+/** A configuration over plain floats that nobody knows may stand for other values than those that are stored. */
+function changeOf(quantization: SourceQuantization): string | undefined {
+  if (quantization.used || leavesFloats(quantization)) return undefined;
+  const method = methodName(quantization);
+  return method === undefined
+    ? "the quantization configuration names no method, so it is not known what the stored weights stand for"
+    : `the weights are quantized by ${method}, which is not read`;
+}
+
+function transformReason(transform: string): string {
+  return `the configuration has a transform that is applied while the model runs (${transform}), so the stored weights are not those that the model computes with`;
+}
+
+/** The same as warnings; and a configuration that nothing needed. */
+export function claimWarnings({ quantization }: Claims, unclaimed: readonly Unclaimed[]): ModelWarning[] {
+  return [
+    ...unclaimed.map(({ reason, tensors: [tensor], path }) => ({
+      code: "not-read",
+      message: sentence(path === undefined ? reason : `${path}: ${reason}`),
+      ...(tensor === undefined ? {} : { tensor }),
+    })),
+    ...(quantization === undefined || quantization.used || unclaimed.length > 0
+      ? []
+      : [{ code: "quantization-config", message: floatsMessage(quantization) }]),
+  ];
+}
+
+/** What is no fault, and good to know. */
+export function claimNotes({ tensors }: Claims): ModelWarning[] {
+  const [unknown] = tensors.unknown;
+  const [cast] = tensors.cast;
+  return [
+    ...(unknown === undefined
+      ? []
+      : [
+          {
+            code: "unknown-integers",
+            message: `Nothing is known about ${counted(tensors.unknown.length, "tensor")} of integers, the first is ${unknown.name} (${described(unknown)}); they are left as they are.`,
+            tensor: unknown.name,
+          },
+        ]),
+    ...(cast === undefined
+      ? []
+      : [
+          {
+            code: "unscaled-float8",
+            message: `${counted(tensors.cast.length, "matrix", "matrices")} of 8-bit floats have no scales, the first is ${cast.name}; the values are read as they are stored.`,
+            tensor: cast.name,
+          },
+        ]),
+  ];
+}
+
+function counted(count: number, one: string, several = `${one}s`): string {
+  return `${count} ${count === 1 ? one : several}`;
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+}
+
+function floatsMessage(config: QuantizationConfig): string {
+  const method = methodName(config) ?? "an unknown method";
+  const loads = config.json["load_in_4bit"] === true || config.json["load_in_8bit"] === true;
+  return loads
+    ? `${config.path} asks for quantization by ${method} when the model is loaded; the stored weights are plain floats, and are read as they are.`
+    : `${config.path} says that the weights are packed by ${method}; all of them are plain floats, and are read as they are.`;
+}
+
+/**
+ * Refuses a source of which a part is not understood: its integers are no weights, and a scale in another type would be
+ * another model.
+ * @throws UnsupportedError naming the method, the first tensor and their number
+ */
+export function refuseUnclaimed({ name, unclaimed }: Pick<ClaimedSource, "name" | "unclaimed">): void {
+  const [first] = unclaimed;
+  if (first === undefined) return;
+  throw new UnsupportedError(first.reason, {
+    path: first.path ?? name,
+    tensor: first.tensors[0],
+    hint: first.hint,
+  });
+}
+
+/** The same for one tensor: what it has to do with nothing unread can be looked at. @throws UnsupportedError */
+export function refuseUnclaimedTensor(source: ClaimedSource, tensor: string): void {
+  const found = source.unclaimed.find(({ tensors }) => tensors.includes(tensor));
+  if (found !== undefined) {
+    throw new UnsupportedError(found.reason, { path: found.path ?? source.name, tensor, hint: found.hint });
+  }
+  if (source.familyCodes.has(tensor)) throw familyCodesError(source, tensor, "its bytes are no numbers");
+}
+
+/** Tensors that no command may show as numbers. */
+export function unreadNames({ unclaimed, familyCodes }: ClaimedSource): ReadonlySet<string> {
+  const names = new Set(familyCodes);
+  for (const { tensors } of unclaimed) for (const name of tensors) names.add(name);
+  return names;
+}
+
+/**
+ * Refuses a checkpoint whose experts are packed in a way that only the way to GGUF reads.
+ * @param why what cannot be done with them, as the end of a sentence
+ * @throws UnsupportedError
+ */
+export function refuseFamilyCodes(source: Pick<ClaimedSource, "name" | "familyCodes">, why: string): void {
+  const [first] = source.familyCodes;
+  if (first !== undefined) throw familyCodesError(source, first, why);
+}
+
+function familyCodesError(
+  source: Pick<ClaimedSource, "name">,
+  tensor: string,
+  why: string,
+): UnsupportedError {
+  return new UnsupportedError(`the experts are packed as MXFP4, and ${why}`, {
+    path: source.name,
+    tensor,
+    hint: "Convert it to gguf:auto, and that to safetensors:bf16: there the experts are floats.",
+  });
+}

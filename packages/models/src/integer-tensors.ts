@@ -1,0 +1,39 @@
+/** Integers in a checkpoint or GGUF that are no packed weights, or that a family reads itself. */
+import { CodecError } from "@requant/core";
+import { architectureOfConfig } from "./architectures/index.ts";
+import type { JsonObject } from "./json.ts";
+import { codeTensors } from "./plan-tensors.ts";
+
+interface BufferRule {
+  readonly pattern: RegExp;
+  readonly what: string;
+}
+
+/**
+ * Buffers that transformers' classes store beside their weights, and that llama.cpp's converter skips or copies
+ * (transformers, `register_buffer` in modeling files; llama.cpp, conversion/base.py and conversion/*.py).
+ */
+const buffers: readonly BufferRule[] = [
+  { pattern: /(?:^|\.)(?:position_ids|token_type_ids)$/, what: "position or segment numbers" },
+  { pattern: /(?:^|\.)(?:attn|attention|self_attn|self)\.(?:bias|masked_bias|causal_mask)$/, what: "a mask" },
+  { pattern: /(?:^|\.)relative_position_index$/, what: "relative positions" },
+  { pattern: /(?:^|\.)num_batches_tracked$/, what: "a counter of training steps" },
+  { pattern: /(?:^|\.)(?:d2t|t2d)$/, what: "a map between the token ids of a draft model and its target" },
+  { pattern: /(?:^|[._])tid2eid(?:\.weight)?$/, what: "a map from token ids to experts" },
+];
+
+/** What a tensor of integers is, by its name; undefined where the name says nothing. */
+export function integerBuffer(name: string): string | undefined {
+  return buffers.find(({ pattern }) => pattern.test(name))?.what;
+}
+
+/** The tensors whose integers are packed weights that the family of this config reads itself (MXFP4 experts of gpt-oss). */
+export function packedByFamily(config: JsonObject, names: Iterable<string>): ReadonlySet<string> {
+  try {
+    return codeTensors(architectureOfConfig(config), names);
+  } catch (error) {
+    // a class without a family
+    if (error instanceof CodecError) return new Set();
+    throw error;
+  }
+}
