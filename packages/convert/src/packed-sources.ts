@@ -1,7 +1,7 @@
 /** What a source holds that no reader understands, put into words, and refused by every command that needs values. */
 import { type TensorInfo, UnsupportedError } from "@requant/core";
 import type { StoredLinear } from "./linear/linear-weight.ts";
-import type { ModelWarning } from "./model.ts";
+import type { ModelWarning } from "./model-warning.ts";
 import {
   leavesFloats,
   methodName,
@@ -9,16 +9,12 @@ import {
   runtimeTransform,
   type SourceQuantization,
 } from "./quantization-config.ts";
-import { COPY_HINT, type Unclaimed, type UnclaimedTensors } from "./unclaimed.ts";
+import { COPY_HINT, type SourceClaims, type Unclaimed, type UnclaimedTensors } from "./unclaimed.ts";
 
 /** What a source must tell to be asked: a model, or the facts of one. */
-export interface ClaimedSource {
-  readonly name: string;
-  readonly unclaimed: readonly Unclaimed[];
-  readonly familyCodes: ReadonlySet<string>;
-}
+export type ClaimedSource = Pick<SourceClaims, "unclaimed" | "familyCodes"> & { readonly name: string };
 
-/** What opening a source found out about its tensors and its configuration. */
+/** What is known about the tensors of a source once its formats and its family have taken theirs. */
 export interface Claims {
   readonly tensors: UnclaimedTensors;
   /** All that the model has, linear weights in place of their parts. */

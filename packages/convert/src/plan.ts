@@ -14,8 +14,7 @@ import type { PlainLayout } from "./linear/linear-target.ts";
 import type { StoredLinear } from "./linear/linear-weight.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 import type { GgufFacts, ModelFile } from "./model.ts";
-import type { SourceQuantization } from "./quantization-config.ts";
-import type { Unclaimed } from "./unclaimed.ts";
+import type { SourceClaims } from "./unclaimed.ts";
 
 /** What a conversion makes: a format and its settings. Plain JSON. */
 export interface Target {
@@ -232,7 +231,7 @@ export interface PlanSourceTensor extends TensorInfo {
 }
 
 /** The facts that planning needs: headers, side files and the small parts of linear weights. */
-export interface PlanSource {
+export interface PlanSource extends Omit<SourceClaims, "notes"> {
   readonly name: string;
   readonly format: string;
   readonly variant: string;
@@ -242,10 +241,6 @@ export interface PlanSource {
   readonly tensors: readonly PlanSourceTensor[];
   /** As the files hold them: linear weights stand here as their parts. */
   readonly storedTensors: readonly TensorInfo[];
-  /** As `Model` has them. */
-  readonly unclaimed: readonly Unclaimed[];
-  readonly familyCodes: ReadonlySet<string>;
-  readonly quantization: SourceQuantization | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFiles | undefined;
   /** Contents of a directory's other files, by name. */

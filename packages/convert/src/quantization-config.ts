@@ -1,5 +1,5 @@
 /** What a directory's configuration files say about packed weights: where it stands, by which method, and what it changes. */
-import type { ModelWarning } from "./model.ts";
+import type { ModelWarning } from "./model-warning.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
