@@ -174,15 +174,26 @@ function matchersOf(rules: readonly GptqRule[]): readonly ((name: string) => boo
   const known = matchers.get(rules);
   if (known !== undefined) return known;
   const budget = patternBudget();
-  const made = rules.map(({ pattern }) => namePattern(pattern, budget));
+  const made = rules.map(({ pattern }) => wholeName(pattern) ?? namePattern(pattern, budget));
   matchers.set(rules, made);
   return made;
 }
 
+/** Letters, digits and escaped dots up to the end of the name. */
+const WHOLE_NAME = /^(?:[\w-]|\\\.)+\$$/;
+
+/** Files list thousands of experts by their whole names: comparing those takes no matching. */
+function wholeName(pattern: string): ((name: string) => boolean) | undefined {
+  if (!WHOLE_NAME.test(pattern)) return undefined;
+  const wanted = pattern.slice(0, -1).replaceAll("\\.", ".");
+  return (name) => name === wanted;
+}
+
 /** What the configuration claims for one module; undefined where it claims that the module is not quantized. */
 export function gptqModuleConfig(config: GptqConfig, moduleName: string): GptqConfig | undefined {
+  const matching = matchersOf(config.dynamic);
   for (const [index, { action, override }] of config.dynamic.entries()) {
-    if (matchersOf(config.dynamic)[index]?.(moduleName) !== true) continue;
+    if (matching[index]?.(moduleName) !== true) continue;
     if (action === "leave") return undefined;
     return {
       ...config,

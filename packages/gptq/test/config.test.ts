@@ -135,6 +135,17 @@ describe("rules of `dynamic`", () => {
     },
   );
 
+  test("thousands of whole names are compared, not matched: they use none of the steps that patterns share", () => {
+    const names = Array.from({ length: 8000 }, (_, index) => `model.layers.0.mlp.experts.${index}.up-proj_1`);
+    const rules = parseGptqConfig({
+      bits: 4,
+      dynamic: Object.fromEntries(names.map((name) => [`-:${name.replaceAll(".", "\\.")}$`, {}])),
+    });
+    expect(names.filter((name) => gptqModuleConfig(rules, name) !== undefined)).toEqual([]);
+    for (const other of ["model.layers.0.mlp.experts.1", "model_layers.0.mlp.experts.1.up-proj_1"])
+      expect(gptqModuleConfig(rules, other)).toBe(rules);
+  });
+
   test("keeps alternatives and classes that do not repeat", () => {
     const keys = ["model\\.layers\\.(0|1|2)\\.mlp", "-:.*[(+]x", "+:.*\\(y"];
     const { dynamic } = parseGptqConfig({

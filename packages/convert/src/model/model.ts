@@ -17,8 +17,9 @@ import { codecOf } from "./encodings.ts";
 import type { ModelWarning } from "./model-warning.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
-import type { SourceQuantization } from "./quantization-config.ts";
-import type { Unclaimed } from "./unclaimed.ts";
+import { nothingUnclaimed, type SourceClaims } from "./unclaimed.ts";
+
+export type { ModelWarning } from "./model-warning.ts";
 
 /** Where a model is: a folder, or one file of it (any shard of a set). */
 export interface ModelLocation {
@@ -70,7 +71,7 @@ export interface HfFacts {
 }
 
 /** An open model of any format. Tensors are found by the model's own names; every read is checked against the header. */
-export interface Model {
+export interface Model extends SourceClaims {
   /** Path or URL, for messages. */
   readonly name: string;
   /** The folder of `files`, as its store names it. */
@@ -93,14 +94,6 @@ export interface Model {
   readonly claims: LinearClaims;
   /** What other readers may trip over. */
   readonly warnings: readonly ModelWarning[];
-  /** What is no fault, and good to know. */
-  readonly notes: readonly ModelWarning[];
-  /** Parts that no reader understands, with the reason: no command may take them for weights. Mostly empty. */
-  readonly unclaimed: readonly Unclaimed[];
-  /** Tensors whose bytes are packed weights that only the family's own way to GGUF reads (MXFP4 experts). */
-  readonly familyCodes: ReadonlySet<string>;
-  /** What the configuration files say about packed weights, as they are. */
-  readonly quantization: SourceQuantization | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFacts | undefined;
   /** A tensor or a stored part. @throws FormatError when there is no such tensor. */
@@ -158,12 +151,9 @@ export type ModelParts = Omit<
   | "reserve"
   | "storedTensors"
   | "claims"
-  | "notes"
-  | "unclaimed"
-  | "familyCodes"
-  | "quantization"
+  | keyof SourceClaims
 > &
-  Partial<Pick<Model, "notes" | "unclaimed" | "familyCodes" | "quantization">> & {
+  Partial<SourceClaims> & {
     read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
     readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
     /** Where some weights are made of several stored tensors. */
@@ -231,10 +221,7 @@ export function modelOf(parts: ModelParts): Model {
     return bytes;
   }
   return {
-    notes: [],
-    unclaimed: [],
-    familyCodes: new Set(),
-    quantization: undefined,
+    ...nothingUnclaimed,
     ...facts,
     storedTensors,
     claims: linear?.claims ?? {},

@@ -9,16 +9,12 @@ import {
   runtimeTransform,
   type SourceQuantization,
 } from "./quantization-config.ts";
-import { COPY_HINT, type Unclaimed, type UnclaimedTensors } from "./unclaimed.ts";
+import { COPY_HINT, type SourceClaims, type Unclaimed, type UnclaimedTensors } from "./unclaimed.ts";
 
 /** What a source must tell to be asked: a model, or the facts of one. */
-export interface ClaimedSource {
-  readonly name: string;
-  readonly unclaimed: readonly Unclaimed[];
-  readonly familyCodes: ReadonlySet<string>;
-}
+export type ClaimedSource = Pick<SourceClaims, "unclaimed" | "familyCodes"> & { readonly name: string };
 
-/** What opening a source found out about its tensors and its configuration. */
+/** What is known about the tensors of a source once its formats and its family have taken theirs. */
 export interface Claims {
   readonly tensors: UnclaimedTensors;
   /** All that the model has, linear weights in place of their parts. */

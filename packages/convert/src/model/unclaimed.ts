@@ -1,6 +1,8 @@
 /** Everything that a source stores is either understood or named. Here is decided which of its tensors no reader understands. */
 import { elementCount, type TensorInfo } from "@requant/core";
 import { integerBuffer } from "@requant/models";
+import type { ModelWarning } from "./model-warning.ts";
+import type { SourceQuantization } from "./quantization-config.ts";
 
 /** What is stored and not read, and why. Plain. */
 export interface Unclaimed {
@@ -12,6 +14,25 @@ export interface Unclaimed {
   /** Names of the tensors and weights that it is about: they are not shown as numbers. */
   readonly tensors: readonly string[];
 }
+
+/** What opening a source found out about its tensors and its configuration. */
+export interface SourceClaims {
+  /** What is no fault, and good to know. */
+  readonly notes: readonly ModelWarning[];
+  /** Parts that no reader understands, with the reason: no command may take them for weights. Mostly empty. */
+  readonly unclaimed: readonly Unclaimed[];
+  /** Tensors whose bytes are packed weights that only the family's own way to GGUF reads (MXFP4 experts). */
+  readonly familyCodes: ReadonlySet<string>;
+  /** What the configuration files say about packed weights, as they are. */
+  readonly quantization: SourceQuantization | undefined;
+}
+
+export const nothingUnclaimed: SourceClaims = {
+  notes: [],
+  unclaimed: [],
+  familyCodes: new Set(),
+  quantization: undefined,
+};
 
 export const COPY_HINT =
   "safetensors:copy keeps tensors and configuration as they are. For other targets start from the float model, if its publisher offers one.";

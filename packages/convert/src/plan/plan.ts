@@ -6,7 +6,7 @@ import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/mode
 import * as z from "zod/mini";
 import type { GgufFacts, ModelFile } from "../model/model.ts";
 import type { SourceQuantization } from "../model/quantization-config.ts";
-import type { Unclaimed } from "../model/unclaimed.ts";
+import type { SourceClaims, Unclaimed } from "../model/unclaimed.ts";
 import { type Fidelity, fidelities } from "./fidelity.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 
@@ -219,7 +219,7 @@ export interface PlanSourceTensor extends TensorInfo {
 }
 
 /** The facts that planning needs: headers, side files and the small parts of linear weights. */
-export interface PlanSource {
+export interface PlanSource extends Omit<SourceClaims, "notes"> {
   readonly name: string;
   readonly format: string;
   readonly variant: string;
@@ -229,10 +229,6 @@ export interface PlanSource {
   readonly tensors: readonly PlanSourceTensor[];
   /** As the files hold them: linear weights stand here as their parts. */
   readonly storedTensors: readonly TensorInfo[];
-  /** As `Model` has them. */
-  readonly unclaimed: readonly Unclaimed[];
-  readonly familyCodes: ReadonlySet<string>;
-  readonly quantization: SourceQuantization | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFiles | undefined;
   /** Contents of a directory's other files, by name. */

@@ -57,11 +57,11 @@ export {
 } from "./weight-format.ts";
 export type {
   Arrangement,
+  ClaimedPacking,
   ConfigRequest,
   LayoutOffer,
   PackedModule,
   PlainLayout,
-  SourceClaims,
   TargetConfig,
   WeightEncoder,
   WeightRequest,

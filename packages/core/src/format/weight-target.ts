@@ -83,7 +83,7 @@ export interface TargetConfig {
 }
 
 /** What a source claims about its own packing, as far as a target asks. */
-export interface SourceClaims {
+export interface ClaimedPacking {
   readonly format: string;
   readonly bits?: number | undefined;
   readonly headBits?: number | undefined;
@@ -94,7 +94,7 @@ export interface WeightSampling {
   /** Columns come in multiples of this; weights of other shapes are not sampled. */
   readonly columnMultiple: number;
   /** False where the source already is what was asked for. */
-  isNeeded(settings: TargetSettings, source: SourceClaims): boolean;
+  isNeeded(settings: TargetSettings, source: ClaimedPacking): boolean;
   /** Which rows of a weight to read. */
   rowsOf(rows: number): readonly number[];
   /** What each choice would cost, from those rows, for the whole weight. */
