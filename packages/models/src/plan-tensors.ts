@@ -208,9 +208,10 @@ function runRules(
       continue;
     }
     const known = renaming.names?.toRules(name, config) ?? name;
-    const match = spellings(known)
-      .map((spelling) => matchOf(spelling, matchers))
-      .find((found) => found !== undefined);
+    let match: Match | undefined;
+    for (const spelling of spellings(known)) {
+      match ??= matchOf(spelling, matchers);
+    }
     if (match === undefined) {
       throw new ConversionError(`tensor ${name} has no place in ${place.name}`, {
         tensor: name,

@@ -195,13 +195,12 @@ export function addTokenizerMetadata(
   }
   const written = write(kind, files, config, architecture, rules);
   const { model, pre, vocabulary, special, hasNormalizer } = written;
-  const idOf = new Map(vocabulary.tokens.map((text, id) => [text, id]));
-  const context: TokenizerContext = {
-    files,
-    config,
-    metadata: metadata as Metadata,
-    tokenId: (text) => idOf.get(text),
+  // few families ask, and the last of equal texts is the answer
+  const tokenId = (text: string): number | undefined => {
+    const id = vocabulary.tokens.lastIndexOf(text);
+    return id < 0 ? undefined : id;
   };
+  const context: TokenizerContext = { files, config, metadata: metadata as Metadata, tokenId };
   const put = (values: Iterable<readonly [string, MetadataValue]>): void => {
     for (const [key, value] of values) metadata.set(key, value);
   };
@@ -223,7 +222,7 @@ export function addTokenizerMetadata(
   for (const extra of rules.between ?? []) put(extra(context));
   put(written.between?.last ?? []);
   for (const [role, text] of rules.rolesByText ?? []) {
-    const id = idOf.get(text);
+    const id = tokenId(text);
     if (id !== undefined && !special.ids.has(role)) special.ids.set(role, id);
   }
   put(specialTokenMetadata(special));

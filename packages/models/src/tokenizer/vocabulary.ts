@@ -9,6 +9,7 @@ import {
   isJsonArray,
   isJsonObject,
   type JsonObject,
+  type JsonValue,
   objectField,
   textField,
 } from "../json.ts";
@@ -68,22 +69,28 @@ export function jsonTokens(files: HfFiles): readonly AddedToken[] {
 }
 
 /** Merges as pairs; the older spelling is one string with a space between. */
-function mergePairsOf(model: JsonObject | undefined): readonly (readonly [string, string])[] {
-  return (arrayField(model, "merges") ?? []).map((merge) => {
-    const space = typeof merge === "string" ? merge.indexOf(" ", 1) : -1;
-    if (typeof merge === "string" && space > 0) return [merge.slice(0, space), merge.slice(space + 1)];
-    const [left, right] = isJsonArray(merge) ? merge : [];
-    if (typeof left === "string" && typeof right === "string") return [left, right];
-    throw new FormatError("tokenizer.json has a merge that is no pair of strings", {
-      path: "tokenizer.json",
-    });
+function mergePair(merge: JsonValue): readonly [string, string] {
+  const space = typeof merge === "string" ? merge.indexOf(" ", 1) : -1;
+  if (typeof merge === "string" && space > 0) return [merge.slice(0, space), merge.slice(space + 1)];
+  const [left, right] = isJsonArray(merge) ? merge : [];
+  if (typeof left === "string" && typeof right === "string") return [left, right];
+  throw new FormatError("tokenizer.json has a merge that is no pair of strings", {
+    path: "tokenizer.json",
   });
 }
 
+function mergePairsOf(model: JsonObject | undefined): readonly (readonly [string, string])[] {
+  return (arrayField(model, "merges") ?? []).map(mergePair);
+}
+
 export function mergeStrings(model: JsonObject | undefined): readonly string[] {
-  return mergePairsOf(model).map(
-    ([left, right]) => `${left.replaceAll(" ", "Ġ")} ${right.replaceAll(" ", "Ġ")}`,
-  );
+  return (arrayField(model, "merges") ?? []).map((merge) => {
+    // nearly all are written as they are to be already: one space, and text on both sides
+    const space = typeof merge === "string" ? merge.indexOf(" ") : -1;
+    if (typeof merge === "string" && space > 0 && merge.lastIndexOf(" ") === space) return merge;
+    const [left, right] = mergePair(merge);
+    return `${left.replaceAll(" ", "Ġ")} ${right.replaceAll(" ", "Ġ")}`;
+  });
 }
 
 export function sentencePieceVocabulary(
@@ -141,55 +148,55 @@ export function namedSpecials(files: HfFiles): ReadonlySet<string> {
   return texts;
 }
 
+function tokenId(text: string, id: JsonValue | undefined): number {
+  if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
+  throw new FormatError(
+    `tokenizer.json gives the token ${JSON.stringify(text)} the id ${JSON.stringify(id)}`,
+    { path: "tokenizer.json" },
+  );
+}
+
+function vocabularyOf(files: HfFiles): JsonObject | undefined {
+  return objectField(objectField(files.tokenizerJson, "model"), "vocab");
+}
+
 function vocabularyEntries(files: HfFiles): readonly (readonly [string, number])[] {
-  const vocabulary = objectField(objectField(files.tokenizerJson, "model"), "vocab");
-  return Object.entries(vocabulary ?? {}).flatMap(([text, id]) => {
-    if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0) {
-      throw new FormatError(
-        `tokenizer.json gives the token ${JSON.stringify(text)} the id ${JSON.stringify(id)}`,
-        {
-          path: "tokenizer.json",
-        },
-      );
-    }
-    return [[text, id] as const];
-  });
+  const vocabulary = vocabularyOf(files);
+  return Object.keys(vocabulary ?? {}).map((text) => [text, tokenId(text, vocabulary?.[text])] as const);
 }
 
 /** Tokens of a byte-level BPE in their byte spelling; ids that nothing uses become padding. */
 export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
-  const byId = new Map<number, string>();
-  const byText = new Map<string, number>();
-  for (const [text, id] of vocabularyEntries(files)) {
-    byId.set(id, text);
-    byText.set(text, id);
-  }
+  const vocabulary = vocabularyOf(files);
+  const texts = Object.keys(vocabulary ?? {});
   const added = new Map<number, AddedToken>();
+  let highest = Number.NEGATIVE_INFINITY;
+  for (const text of texts) highest = Math.max(highest, tokenId(text, vocabulary?.[text]));
   for (const token of [...jsonTokens(files), ...decoderTokens(files)]) {
     const known = added.get(token.id);
     added.set(token.id, { ...token, special: token.special || known?.special === true });
-    byId.set(token.id, token.text);
+    highest = Math.max(highest, token.id);
   }
+  const most = texts.length + added.size;
   for (const text of namedSpecials(files)) {
-    const id = byText.get(text);
-    if (id !== undefined && !added.has(id)) added.set(id, { id, text, special: true });
+    const id = field(vocabulary, text);
+    if (typeof id === "number" && !added.has(id)) added.set(id, { id, text, special: true });
   }
-  let highest = Number.NEGATIVE_INFINITY;
-  for (const id of byId.keys()) highest = Math.max(highest, id);
   const size = config.count("vocab_size") ?? highest + 1;
-  if (highest >= size || size > byId.size + 1_000_000) {
+  if (highest >= size || size > most + 1_000_000) {
     throw new FormatError(
-      `config.json says ${size} tokens, tokenizer.json has ${byId.size} with ids up to ${highest}`,
-      {
-        path: "config.json",
-      },
+      `config.json says ${size} tokens, tokenizer.json has at most ${most} with ids up to ${highest}`,
+      { path: "config.json" },
     );
   }
+  // an array, because a map of so many is ten times as large
+  const byId = new Array<string | undefined>(Math.max(0, size));
+  for (const text of texts) byId[tokenId(text, vocabulary?.[text])] = text;
   const tokens: string[] = [];
   const types: number[] = [];
   for (let id = 0; id < size; id++) {
-    const text = byId.get(id);
     const token = added.get(id);
+    const text = token?.text ?? byId[id];
     if (text === undefined) {
       tokens.push(`[PAD${id}]`);
       types.push(tokenTypes.unused);
