@@ -37,7 +37,8 @@ export function encodeTexts(texts: readonly string[], littleEndian: boolean): Ui
   const view = new DataView(bytes.buffer);
   const lengthAt = littleEndian ? 0 : 4;
   let at = 0;
-  for (const text of texts) {
+  for (let index = 0; index < texts.length; index++) {
+    const text = texts[index] ?? "";
     const start = at + 8;
     let end = start;
     for (let i = 0; i < text.length; i++) {
