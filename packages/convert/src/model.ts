@@ -167,18 +167,18 @@ export type ModelParts = Omit<
 /** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
 export function modelOf(parts: ModelParts): Model {
   const { read: readStored, readInto: readStoredInto, linear, ...facts } = parts;
-  const read = pagedReads(readStored);
   const storedTensors = linear?.storedTensors ?? parts.tensors;
   const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
   const weights: LinearReads = linearReads(
     linear?.weights ?? new Map(),
     (name) => tensor(name).linear?.parts ?? [],
-    (part, target) => readWhole(tensor(part.name), target),
+    (part, target) => readInto(tensor(part.name), 0, target),
   );
-  async function readWhole(stored: ModelTensor, target: Uint8Array): Promise<void> {
-    if (readStoredInto !== undefined) return readStoredInto(stored, 0, target);
-    target.set(await readStored(stored, 0, target.byteLength));
+  async function readInto(stored: ModelTensor, start: number, target: Uint8Array): Promise<void> {
+    if (readStoredInto !== undefined) return readStoredInto(stored, start, target);
+    target.set(await readStored(stored, start, start + target.byteLength));
   }
+  const reads = pagedReads(readInto);
   function tensor(name: string): ModelTensor {
     const found = byName.get(name);
     if (found === undefined) {
@@ -215,7 +215,10 @@ export function modelOf(parts: ModelParts): Model {
     return found;
   }
   async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
-    return read(tensorWith(name, start, end), start, end);
+    const found = tensorWith(name, start, end);
+    const bytes = new Uint8Array(end - start);
+    await reads.into(found, start, bytes);
+    return bytes;
   }
   return {
     ...facts,
@@ -225,9 +228,7 @@ export function modelOf(parts: ModelParts): Model {
     readBytes,
     async readInto(name, start, target) {
       const end = start + target.byteLength;
-      const found = tensorWith(name, start, end);
-      if (readStoredInto === undefined) target.set(await readStored(found, start, end));
-      else await readStoredInto(found, start, target);
+      await reads.into(tensorWith(name, start, end), start, target);
     },
     examine: weights.examine,
     reserve: (names) => weights.reserve(names),
@@ -245,8 +246,11 @@ export function modelOf(parts: ModelParts): Model {
       }
       const columns = found.shape.at(-1) ?? 1;
       const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
-      const bytes = await readBytes(name, rowStart * rowByteLength, rowEnd * rowByteLength);
-      return blocksToGrid(type, bytes, rowEnd - rowStart, columns);
+      const byteStart = rowStart * rowByteLength;
+      const byteEnd = rowEnd * rowByteLength;
+      return reads.use(tensorWith(name, byteStart, byteEnd), byteStart, byteEnd, (bytes) =>
+        blocksToGrid(type, bytes, rowEnd - rowStart, columns),
+      );
     },
     async readBlocks(name, type, rowStart, rowEnd, out) {
       const ends = rowEnd === tensor(name).shape[0];
@@ -289,7 +293,7 @@ export function modelOf(parts: ModelParts): Model {
       }
       const byteStart = (start / codec.blockSize) * codec.blockByteLength;
       const byteEnd = (end / codec.blockSize) * codec.blockByteLength;
-      codec.dequantize(await read(found, byteStart, byteEnd), out);
+      await reads.use(found, byteStart, byteEnd, (bytes) => codec.dequantize(bytes, out));
     },
   };
 }

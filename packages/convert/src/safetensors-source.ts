@@ -172,12 +172,20 @@ function hfFacts(
     files ??= readSideFiles(found, limits);
     return files;
   };
+  // a parsed vocabulary is large: shared while a caller has it, never kept for later
+  let parsed: WeakRef<HfFiles> | undefined;
   return {
     fileMetadata,
     config,
     sideFileBytes,
-    sideFiles: async (): Promise<HfFiles> =>
-      readHfFiles(directoryName(found.store.name), await sideFileBytes(), tensors),
+    async sideFiles(): Promise<HfFiles> {
+      const bytes = await sideFileBytes();
+      const known = parsed?.deref();
+      if (known !== undefined) return known;
+      const made = readHfFiles(directoryName(found.store.name), bytes, tensors);
+      parsed = new WeakRef(made);
+      return made;
+    },
   };
 }
 

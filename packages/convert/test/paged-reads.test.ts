@@ -1,28 +1,53 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { pagedReads } from "../src/paged-reads.ts";
+import { type PagedReadsOptions, pagedReads } from "../src/paged-reads.ts";
 
 const bytes = Uint8Array.from({ length: 1000 }, (_, index) => index % 251);
 const tensor = { byteLength: bytes.length };
 
-function counted(options: { pageByteLength: number; pageCount: number }) {
+function counted(options: PagedReadsOptions) {
   const reads: [number, number][] = [];
-  const read = pagedReads(async (_tensor: typeof tensor, start, end) => {
-    reads.push([start, end]);
-    return bytes.subarray(start, end);
+  const memories = new Set<ArrayBufferLike>();
+  const paged = pagedReads(async (_tensor: typeof tensor, start, target) => {
+    reads.push([start, start + target.byteLength]);
+    memories.add(target.buffer);
+    await Promise.resolve();
+    target.set(bytes.subarray(start, start + target.byteLength));
   }, options);
-  return { reads, read: (start: number, end: number) => read(tensor, start, end) };
+  const read = (start: number, end: number): Promise<Uint8Array> =>
+    paged.use(tensor, start, end, (found) => found.slice());
+  const into = async (start: number, end: number): Promise<Uint8Array> => {
+    const target = new Uint8Array(end - start);
+    await paged.into(tensor, start, target);
+    return target;
+  };
+  return { reads, memories, read, into };
 }
+
+const ranges = fc.array(
+  fc.tuple(fc.nat(1000), fc.nat(1000)).map(([a, b]): [number, number] => [Math.min(a, b), Math.max(a, b)]),
+  { maxLength: 20 },
+);
 
 describe("pagedReads", () => {
   it("gives the same bytes as direct reads, whatever the order", async () => {
-    const range = fc
-      .tuple(fc.nat(1000), fc.nat(1000))
-      .map(([a, b]): [number, number] => [Math.min(a, b), Math.max(a, b)]);
     await fc.assert(
-      fc.asyncProperty(fc.array(range, { maxLength: 20 }), async (ranges) => {
-        const { read } = counted({ pageByteLength: 64, pageCount: 3 });
-        for (const [start, end] of ranges) expect(await read(start, end)).toEqual(bytes.subarray(start, end));
+      fc.asyncProperty(ranges, async (wanted) => {
+        const { read, into } = counted({ pageByteLength: 64, pageCount: 3 });
+        for (const [start, end] of wanted) {
+          expect(await read(start, end)).toEqual(bytes.subarray(start, end));
+          expect(await into(start, end)).toEqual(bytes.subarray(start, end));
+        }
+      }),
+    );
+  });
+
+  it("gives the same bytes when all reads are under way at the same time", async () => {
+    await fc.assert(
+      fc.asyncProperty(ranges, async (wanted) => {
+        const { read } = counted({ pageByteLength: 64, pageCount: 2 });
+        const found = await Promise.all(wanted.map(([start, end]) => read(start, end)));
+        expect(found).toEqual(wanted.map(([start, end]) => bytes.subarray(start, end)));
       }),
     );
   });
@@ -39,17 +64,28 @@ describe("pagedReads", () => {
     ]);
   });
 
+  it("reads into the same memory again and again", async () => {
+    const { reads, memories, read } = counted({ pageByteLength: 100, pageCount: 2 });
+    for (let round = 0; round < 10; round++) {
+      for (let start = 0; start < 1000; start += 25) await read(start, start + 25);
+      await read(0, 900);
+    }
+    expect(reads.length).toBe(10 * 11);
+    // two pages and the one that takes the place of another, and one long read
+    expect(memories.size).toBeLessThanOrEqual(4);
+  });
+
   it("reads a page again after a failure", async () => {
     let calls = 0;
-    const read = pagedReads(
-      async (_tensor: typeof tensor, start, end) => {
+    const paged = pagedReads(
+      async (_tensor: typeof tensor, start, target) => {
         calls += 1;
         if (calls === 1) throw new Error("network");
-        return bytes.subarray(start, end);
+        target.set(bytes.subarray(start, start + target.byteLength));
       },
       { pageByteLength: 100 },
     );
-    await expect(read(tensor, 0, 10)).rejects.toThrow("network");
-    expect(await read(tensor, 0, 10)).toEqual(bytes.subarray(0, 10));
+    await expect(paged.use(tensor, 0, 10, (found) => found.slice())).rejects.toThrow("network");
+    expect(await paged.use(tensor, 0, 10, (found) => found.slice())).toEqual(bytes.subarray(0, 10));
   });
 });

@@ -49,10 +49,12 @@ async function glance(model: Model, tensor: ModelTensor): Promise<"fine" | "zero
   if (masks === undefined || tensor.byteLength % 4 !== 0) return "odd";
   const [low = 0, high = low] = masks;
   const signs = masks.length === 1 ? 0x7fffffff : 0x7fff7fff;
+  const buffer = new Uint8Array(Math.min(tensor.byteLength, BAND_BYTE_LENGTH));
   let seen = 0;
   for (let start = 0; start < tensor.byteLength; start += BAND_BYTE_LENGTH) {
     const end = Math.min(start + BAND_BYTE_LENGTH, tensor.byteLength);
-    const bytes = await model.readBytes(tensor.name, start, end);
+    const bytes = buffer.subarray(0, end - start);
+    await model.readInto(tensor.name, start, bytes);
     const words = readWords(bytes, 32);
     for (let i = 0; i < words.length; i++) {
       const word = words[i] ?? 0;

@@ -40,12 +40,11 @@ export function movedRows(model: Model, task: WeightTask): BandMaker {
           if (next.tensor !== first.tensor || next.row !== first.row + count) break;
           count++;
         }
-        const bytes = await model.readBytes(
+        await model.readInto(
           first.tensor,
           first.row * unitByteLength,
-          (first.row + count) * unitByteLength,
+          area.bytes("out", (row - start) * unitByteLength, (row - start + count) * unitByteLength),
         );
-        area.bytes("out", (row - start) * unitByteLength, (row - start + count) * unitByteLength).set(bytes);
         row += count;
       }
       return area.bytes("out", 0, (end - start) * unitByteLength);
