@@ -1,6 +1,7 @@
 /** From a model and a target to a plan. */
 import { ConversionError, elementCount, UsageError } from "@requant/core";
 import { configTensors } from "@requant/models";
+import { addToGroup } from "./add-to-group.ts";
 import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
@@ -167,7 +168,7 @@ function reasonNotes(tensors: readonly PlanTensor[], source: PlanSource): string
     if (tensor.reason === undefined || isLossless(tensor.fidelity)) continue;
     // the numbers of the reason differ from weight to weight
     const key = `${tensor.fidelity} ${tensor.reason.replace(/-?\d+/g, "#")}`;
-    byReason.set(key, [...(byReason.get(key) ?? []), tensor]);
+    addToGroup(byReason, key, tensor);
   }
   const notes = [...byReason.values()].map(
     (group) =>

@@ -16,6 +16,7 @@ import {
   likeReference,
   type WeightPlan,
 } from "@requant/models";
+import { addToGroup } from "./add-to-group.ts";
 import { autoType, mainFileType } from "./auto-type.ts";
 import type { PlannedOutput } from "./format.ts";
 import type { GgufFacts } from "./model.ts";
@@ -182,8 +183,7 @@ function withAutoTypes(
   const reasons = new Map<string, string[]>();
   const weights = draft.weights.map((weight) => {
     const { type, reason } = autoType(weight, sources, float);
-    if (reason !== undefined)
-      reasons.set(reason, [...(reasons.get(reason) ?? []), `${weight.name} (${type})`]);
+    if (reason !== undefined) addToGroup(reasons, reason, `${weight.name} (${type})`);
     return { ...weight, type };
   });
   const notes = [...reasons].map(

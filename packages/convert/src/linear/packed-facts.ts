@@ -1,5 +1,6 @@
 /** What the packed weights of a model show, next to what its configuration claims. */
 import { elementCount } from "@requant/core";
+import { addToGroup } from "../add-to-group.ts";
 import type { MeasuredFact } from "../measured-fact.ts";
 import type { Model, ModelTensor } from "../model.ts";
 import type { LinearFindings } from "./linear-weight.ts";
@@ -132,7 +133,7 @@ function warningsOf(found: readonly Found[]): string[] {
   const bySentence = new Map<string, string[]>();
   for (const { tensor, findings } of found) {
     for (const warning of findings.warnings) {
-      bySentence.set(warning, [...(bySentence.get(warning) ?? []), tensor.name]);
+      addToGroup(bySentence, warning, tensor.name);
     }
   }
   return [...bySentence].map(([warning, names]) =>

@@ -1,6 +1,7 @@
 /** Plans directories of packed linear weights: GPTQ, AWQ, EXL2, compressed-tensors. */
 import { ConversionError, type LinearPart, type Misfit, partByteLength, rowCount } from "@requant/core";
 import { ggufToHf, isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { addToGroup } from "../add-to-group.ts";
 import { isFloatEncoding, isIntegerEncoding } from "../fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "../format.ts";
 import { gridWay } from "../grid-way.ts";
@@ -153,7 +154,7 @@ function withoutStop(text: string): string {
 
 function leftNotes(left: ReadonlyMap<string, string>): string[] {
   const byReason = new Map<string, string[]>();
-  for (const [module, reason] of left) byReason.set(reason, [...(byReason.get(reason) ?? []), module]);
+  for (const [module, reason] of left) addToGroup(byReason, reason, module);
   return [...byReason].map(
     ([reason, modules]) =>
       `${modules.length === 1 ? "1 linear layer stays" : `${modules.length} linear layers stay`} in floats, the first is ${modules[0]}: ${withoutStop(reason)}.`,
