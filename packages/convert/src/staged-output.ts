@@ -136,10 +136,7 @@ export class StagedOutput {
     for (const [index, layout] of this.layouts.entries()) {
       const file = this.files[index];
       if (file === undefined) continue;
-      const { header } = layout;
-      const found = new Uint8Array(header.byteLength);
-      await file.readInto(found, 0);
-      if (!sameBytes(header, found)) throw lost(file.name);
+      if (!(await beginsWith(file, layout.header))) throw lost(file.name);
       await checkHeader(sourceOf(file), layout);
     }
   }
@@ -177,6 +174,20 @@ export class StagedOutput {
     if (file === undefined) throw new IoError("the file is not open", { path: this.head.run });
     return file;
   }
+}
+
+/** The header of a large vocabulary has 8 MB: it is read a stretch at a time, into the same memory. */
+const COMPARED_BYTE_LENGTH = 256 * 1024;
+
+async function beginsWith(file: StagedFile, header: Uint8Array): Promise<boolean> {
+  const memory = new Uint8Array(Math.min(header.byteLength, COMPARED_BYTE_LENGTH));
+  for (let start = 0; start < header.byteLength; start += memory.byteLength) {
+    const expected = header.subarray(start, start + memory.byteLength);
+    const found = memory.subarray(0, expected.byteLength);
+    await file.readInto(found, start);
+    if (!sameBytes(expected, found)) return false;
+  }
+  return true;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

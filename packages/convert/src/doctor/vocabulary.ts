@@ -106,16 +106,19 @@ function isNumbers(array: MetadataArray): array is MetadataArray & { readonly va
 }
 
 /** Of a vocabulary that is asked about more than once: as the source has it, and as the plan made from it. */
-const knownTokens = /* @__PURE__ */ new WeakMap<readonly string[], ReadonlySet<string>>();
+const knownTokens = /* @__PURE__ */ new WeakMap<readonly string[], WeakRef<ReadonlySet<string>>>();
 const knownUnknownMerges = /* @__PURE__ */ new WeakMap<
   readonly string[],
   { readonly tokens: readonly string[]; readonly unknown: readonly string[] }
 >();
 
 function distinctTokens(tokens: readonly string[]): ReadonlySet<string> {
-  const known = knownTokens.get(tokens) ?? new Set(tokens);
-  knownTokens.set(tokens, known);
-  return known;
+  const known = knownTokens.get(tokens)?.deref();
+  if (known !== undefined) return known;
+  const made = new Set(tokens);
+  // a set of 150,000 texts has 7 MB: it is not to live as long as the plan
+  knownTokens.set(tokens, new WeakRef(made));
+  return made;
 }
 
 function duplicateFindings(tokens: readonly string[]): Finding[] {
