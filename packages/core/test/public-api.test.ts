@@ -8,8 +8,9 @@ import * as view from "@requant/core/view";
 import { expect, test } from "vitest";
 
 /** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
-test.each(
-  Object.entries({ core, bits, format, kernels, node, testing, view }),
-)("exports of %s", (_name, exported) => {
-  expect(Object.keys(exported).sort()).toMatchSnapshot();
-});
+test.each(Object.entries({ core, bits, format, kernels, node, testing, view }))(
+  "exports of %s",
+  (_name, exported) => {
+    expect(Object.keys(exported).sort()).toMatchSnapshot();
+  },
+);
