@@ -1,12 +1,13 @@
 import type { MetadataValue } from "@requant/core";
+import { byteText } from "@requant/core";
 import { openGgufFile } from "@requant/gguf";
-import { type Found, openNamed, textOf } from "./find.ts";
+import { type Found, openNamed } from "./find.ts";
 import type { SourceFormat } from "./format.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
 
 /** GGUF files, single or split. */
 export const ggufSource: SourceFormat = {
-  recognises: ({ head }) => textOf(head).startsWith("GGUF"),
+  recognises: ({ head }) => byteText(head).startsWith("GGUF"),
   open: openGgufModel,
 };
 

@@ -48,6 +48,7 @@ export {
   UnsupportedError,
   UsageError,
 } from "./errors.ts";
+export { largest, smallest } from "./extremes.ts";
 export {
   checkRows,
   dequantizeGrid,
@@ -85,6 +86,7 @@ export {
 export { type QuantizeGridOptions, quantizeGrid } from "./grid-quantize.ts";
 export { blobSource, blobStore } from "./io/blob.ts";
 export { ByteReader, type ByteReaderOptions } from "./io/byte-reader.ts";
+export { byteText } from "./io/byte-text.ts";
 export { ByteWriter } from "./io/byte-writer.ts";
 export { type CacheOptions, cachedSource } from "./io/cached.ts";
 export { readChunks } from "./io/chunks.ts";

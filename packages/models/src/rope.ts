@@ -3,7 +3,7 @@
  * (llama.cpp, conversion/base.py and conversion/llama.py; transformers, modeling_rope_utils.py).
  */
 import type { MetadataValue } from "@requant/core";
-import { ConversionError } from "@requant/core";
+import { ConversionError, largest } from "@requant/core";
 import type { ConfigDraft, ExtraTensor, ParameterRule } from "./architectures/architecture.ts";
 import type { Config, RopeParameters } from "./config.ts";
 import {
@@ -261,15 +261,15 @@ export function restoreLlama3Scaling(draft: ConfigDraft, theta: number, dimensio
     );
   };
   const exact = values === undefined ? undefined : knownScalings.find(same);
-  const largest = values === undefined ? 8 : Math.max(...Array.from(values));
+  const greatest = largest(Array.from(values ?? [])) ?? 8;
   const scaling: Llama3Scaling = exact ?? {
-    factor: largest,
+    factor: greatest,
     lowFrequencyFactor: 1,
     highFrequencyFactor: 4,
     originalContextLength: 8192,
   };
   if (!(scaling.factor >= 1))
-    throw new ConversionError(`rope_freqs.weight holds no rope factors (largest is ${largest})`);
+    throw new ConversionError(`rope_freqs.weight holds no rope factors (the largest is ${greatest})`);
   const rope: JsonObject = {
     rope_type: "llama3",
     factor: scaling.factor,

@@ -12,7 +12,10 @@ export function tokenizerJsonFindings({ tokenizerJson, tensors }: HfFiles): Find
   const ids = new Map<string, number>();
   const vocabulary = Object.hasOwn(model, "vocab") ? model["vocab"] : undefined;
   if (isObject(vocabulary)) {
-    for (const [text, id] of Object.entries(vocabulary)) if (typeof id === "number") ids.set(text, id);
+    for (const text of Object.keys(vocabulary)) {
+      const id = vocabulary[text];
+      if (typeof id === "number") ids.set(text, id);
+    }
   }
   const added: unknown = tokenizerJson["added_tokens"];
   if (Array.isArray(added)) {
@@ -33,6 +36,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function collisions(ids: ReadonlyMap<string, number>): Finding[] {
+  if (new Set(ids.values()).size === ids.size) return [];
   const owners = new Map<number, string>();
   const twice: string[] = [];
   for (const [text, id] of ids) {
@@ -48,13 +52,10 @@ function collisions(ids: ReadonlyMap<string, number>): Finding[] {
 function unknownMerges(merges: unknown, ids: ReadonlyMap<string, number>): Finding[] {
   if (!Array.isArray(merges)) return [];
   const unknown = merges.filter((merge: unknown) => {
-    const parts: readonly unknown[] = Array.isArray(merge)
-      ? merge
-      : typeof merge === "string"
-        ? merge.split(" ")
-        : [];
-    const [left, right] = parts;
-    if (parts.length !== 2 || typeof left !== "string" || typeof right !== "string") return true;
+    const parts: unknown = typeof merge === "string" ? partsOf(merge) : merge;
+    if (!Array.isArray(parts) || parts.length !== 2) return true;
+    const [left, right]: readonly unknown[] = parts;
+    if (typeof left !== "string" || typeof right !== "string") return true;
     return !(ids.has(left) && ids.has(right) && ids.has(left + right));
   });
   return unknown.length === 0
@@ -68,15 +69,23 @@ function unknownMerges(merges: unknown, ids: ReadonlyMap<string, number>): Findi
       ];
 }
 
+/** The two parts that one space separates; nothing of a text with none or several. */
+function partsOf(merge: string): readonly string[] {
+  const space = merge.indexOf(" ");
+  if (space < 0 || merge.indexOf(" ", space + 1) >= 0) return [];
+  return [merge.slice(0, space), merge.slice(space + 1)];
+}
+
 function tooMany(ids: ReadonlyMap<string, number>, rows: number | undefined): Finding[] {
   if (rows === undefined) return [];
-  const beyond = [...ids].filter(([, id]) => id >= rows);
+  const beyond: string[] = [];
+  for (const [text, id] of ids) if (id >= rows) beyond.push(`${JSON.stringify(text)} is ${id}`);
   return beyond.length === 0
     ? []
     : [
         finding(
           "token-id",
-          `${beyond.length} tokens have ids beyond the embedding's ${rows} rows: ${few(beyond.map(([text, id]) => `${JSON.stringify(text)} is ${id}`))}.`,
+          `${beyond.length} tokens have ids beyond the embedding's ${rows} rows: ${few(beyond)}.`,
           { file },
         ),
       ];
