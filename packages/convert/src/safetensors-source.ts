@@ -1,8 +1,8 @@
-import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
+import { byteText, FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
 import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
-import { type Found, openNamed, textOf } from "./find.ts";
+import { type Found, openNamed } from "./find.ts";
 import type { SourceFormat } from "./format.ts";
 import { detectLinear, type QuantizationConfig } from "./linear/detect.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
@@ -19,7 +19,7 @@ function isSafetensorsName(name: string): boolean {
 
 /** A u64 that is a sane header length, then JSON. */
 function looksLikeHeader(head: Uint8Array): boolean {
-  return head.length > 8 && head[6] === 0 && head[7] === 0 && textOf(head.subarray(8, 9)) === "{";
+  return head.length > 8 && head[6] === 0 && head[7] === 0 && byteText(head.subarray(8, 9)) === "{";
 }
 
 async function openSafetensorsModel(found: Found, options: OpenModelOptions): Promise<Model> {
@@ -168,6 +168,7 @@ function hfFacts(
   fileMetadata: HfFacts["fileMetadata"],
 ): HfFacts {
   let files: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
+  let parsed: Promise<HfFiles> | undefined;
   const sideFileBytes = (): Promise<ReadonlyMap<string, Uint8Array>> => {
     files ??= readSideFiles(found, limits);
     return files;
@@ -176,8 +177,16 @@ function hfFacts(
     fileMetadata,
     config,
     sideFileBytes,
-    sideFiles: async (): Promise<HfFiles> =>
-      readHfFiles(directoryName(found.store.name), await sideFileBytes(), tensors),
+    sideFiles(): Promise<HfFiles> {
+      parsed ??= sideFileBytes().then((contents) =>
+        readHfFiles(directoryName(found.store.name), contents, tensors),
+      );
+      return parsed;
+    },
+    forgetSideFiles(): void {
+      files = undefined;
+      parsed = undefined;
+    },
   };
 }
 
