@@ -48,7 +48,7 @@ export async function measureHeader(folder: string, rounds: number): Promise<Mea
     for (const { reader, first, later } of runs) {
       const [cold, ...warm]: Run[] = JSON.parse(await outputOf(reader.command, reader.args));
       if (cold !== undefined) first.push(cold);
-      later.push(...warm);
+      for (const run of warm) later.push(run);
     }
   }
   return runs.flatMap(({ reader, first, later }) => [

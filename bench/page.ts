@@ -38,7 +38,7 @@ function megabytes(bytes: number): string {
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) =>
-    Math.max(title.length, 3, ...rows.map((row) => (row[column] ?? "").length)),
+    rows.reduce((width, row) => Math.max(width, (row[column] ?? "").length), Math.max(title.length, 3)),
   );
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(" | ")} |`;

@@ -48,8 +48,10 @@ const loadAtStart = loadavg()[0] ?? 0;
 const measurements: Measurement[] = [];
 
 function add(found: readonly Measurement[]): void {
-  measurements.push(...found);
-  for (const measurement of found) console.log(lineOf(measurement));
+  for (const measurement of found) {
+    measurements.push(measurement);
+    console.log(lineOf(measurement));
+  }
 }
 
 const folder = await mkdtemp(join(values.folder, "requant-bench-"));

@@ -59,7 +59,7 @@ export function fuzzingDocument(lines: readonly FuzzingLine[]): string {
     "| --- | ---: | ---: | ---: | ---: |",
     ...[...targets].map(
       ([name, some]) =>
-        `| ${[name, number(sum(some, ({ executions }) => executions)), number(sum(some, ({ seconds }) => seconds)), number(Math.max(...some.map(({ covered }) => covered))), finds(some)].join(" | ")} |`,
+        `| ${[name, number(sum(some, ({ executions }) => executions)), number(sum(some, ({ seconds }) => seconds)), number(some.reduce((most, { covered }) => Math.max(most, covered), 0)), finds(some)].join(" | ")} |`,
     ),
     "",
   ].join("\n");

@@ -27,6 +27,7 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   wordpiece: "tokenizer.json (WordPiece)",
   unigram: "tokenizer.json (unigram)",
   "xlm-sentencepiece": "sentencepiece.bpe.model",
+  "gemma-json": "tokenizer.json (BPE with byte fallback)",
   gemma4: "tokenizer.json (BPE with byte fallback)",
 };
 

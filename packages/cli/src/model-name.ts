@@ -248,14 +248,13 @@ function meaningOf(text: string, found: Found): string | undefined {
 /** Split at hyphens and blanks, and at dots and underscores that no word of ours has inside. */
 function wordsOf(stem: string): string[] {
   const compound = /\d{5}-of-\d{5}|UD-I?Q\d_[A-Za-z0-9_]+|act-order/i;
-  const words: string[] = [];
+  let words: string[] = [];
   let rest = stem;
   for (let match = compound.exec(rest); match !== null; match = compound.exec(rest)) {
-    words.push(...rest.slice(0, match.index).split(/[-\s]+/), match[0]);
+    words = [...words, ...rest.slice(0, match.index).split(/[-\s]+/), match[0]];
     rest = rest.slice(match.index + match[0].length);
   }
-  words.push(...rest.split(/[-\s]+/));
-  return words.flatMap(splitWord).filter((text) => text !== "");
+  return [...words, ...rest.split(/[-\s]+/)].flatMap(splitWord).filter((text) => text !== "");
 }
 
 /** "model.Q4_K_M" and "4bit_128g" are two words; "actorder_True", "Q4_K_M" and "v0.1" are one. */

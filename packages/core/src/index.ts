@@ -10,9 +10,11 @@ export {
   UnsupportedError,
   UsageError,
 } from "./errors.ts";
+export { largest, smallest } from "./extremes.ts";
 export type { BlockCodec, BlockField } from "./format/block-codec.ts";
 export { blobSource, blobStore } from "./io/blob.ts";
 export { ByteReader, type ByteReaderOptions } from "./io/byte-reader.ts";
+export { byteText } from "./io/byte-text.ts";
 export { ByteWriter } from "./io/byte-writer.ts";
 export { type CacheOptions, cachedSource } from "./io/cached.ts";
 export { type Chunks, readChunks } from "./io/chunks.ts";

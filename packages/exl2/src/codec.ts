@@ -81,7 +81,7 @@ export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
 
   measure(layout, bytes, place) {
     const { groups, parameters } = readParameters(layout, bytes, place);
-    const widest = 2 ** Math.max(...groups.map(({ bits }) => bits));
+    const widest = 2 ** groups.reduce((most, { bits }) => Math.max(most, bits), 0);
     const facts = gridFacts(parameters, widest - 1, place);
     // each group is symmetric in its own width
     return { ...facts, symmetric: true, minOffset: -widest / 2, maxOffset: widest / 2 - 1 };

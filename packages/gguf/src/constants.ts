@@ -1,7 +1,7 @@
 /**
  * The numbers of the format. Long because it is mostly tables.
  */
-import { type BlockField, type ErrorPlace, UnsupportedError } from "@requant/core";
+import { type BlockField, type ErrorPlace, largest, UnsupportedError } from "@requant/core";
 
 /** "GGUF", as a little-endian file and a big-endian file both begin. */
 export const GGUF_MAGIC: readonly number[] = [0x47, 0x47, 0x55, 0x46];
@@ -285,5 +285,5 @@ export function tensorTypeByName(name: string, place: ErrorPlace = {}): TensorTy
 }
 
 function greatestId(): number {
-  return Math.max(...byId.keys());
+  return largest(byId.keys()) ?? 0;
 }

@@ -1,4 +1,4 @@
-import { type CodecError, FormatError, UnsupportedError } from "@requant/core";
+import { byteText, type CodecError, FormatError, UnsupportedError } from "@requant/core";
 import { GGUF_MAGIC } from "./constants.ts";
 
 /** Formats that carry weights for llama.cpp and came before GGUF; their magic is a little-endian u32. */
@@ -11,7 +11,7 @@ const oldFormats: Readonly<Record<string, string>> = {
 
 /** The error for a file that does not begin with GGUF: names what it is, where that can be seen. */
 export function explainMagic(start: Uint8Array, path: string | undefined): CodecError {
-  const text = String.fromCharCode(...start.subarray(0, 64));
+  const text = byteText(start.subarray(0, 64));
   const place = { path, offset: 0 };
   const old = oldFormats[text.slice(0, 4)];
   if (old !== undefined) {

@@ -6,6 +6,7 @@
 import {
   type ByteSink,
   type ByteSource,
+  byteText,
   defaultLimits,
   FormatError,
   type Limits,
@@ -28,7 +29,7 @@ export interface ReadImatrixOptions {
  */
 export async function readImatrix(source: ByteSource, options: ReadImatrixOptions = {}): Promise<Imatrix> {
   const start = await source.read(0, Math.min(4, source.byteLength));
-  const isGguf = start.length === 4 && String.fromCharCode(...start) === "GGUF";
+  const isGguf = start.length === 4 && byteText(start) === "GGUF";
   const imatrix = isGguf
     ? await readGgufForm(source, options)
     : await readDatForm(source, options.limits ?? defaultLimits);

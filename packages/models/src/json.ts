@@ -10,18 +10,23 @@ export interface JsonObject {
 // tokenizer.json nests six deep, configs of multimodal models about five
 const maxDepth = 64;
 
-function depthOf(text: string): number {
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** How deep brackets nest outside strings. All marks of JSON are single bytes of UTF-8, and no other character contains them. */
+function depthOf(json: Uint8Array): number {
   let depth = 0;
   let deepest = 0;
-  let inString = false;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (inString) {
-      if (code === 0x5c) index++;
-      else if (code === 0x22) inString = false;
-    } else if (code === 0x22) inString = true;
-    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth);
-    else if (code === 0x5d || code === 0x7d) depth--;
+  for (let index = 0; index < json.length; index++) {
+    const code = json[index];
+    if (code === QUOTE) {
+      for (index++; index < json.length && json[index] !== QUOTE; index++) {
+        if (json[index] === BACKSLASH) index++;
+      }
+    } else if (code === 0x5b || code === 0x7b) {
+      depth++;
+      if (depth > deepest) deepest = depth;
+    } else if (code === 0x5d || code === 0x7d) depth--;
   }
   return deepest;
 }
@@ -51,7 +56,7 @@ export function parseJsonObject(content: Uint8Array | string, path: string): Jso
       reason: "lfs-pointer",
     });
   }
-  const depth = depthOf(text);
+  const depth = depthOf(typeof content === "string" ? new TextEncoder().encode(content) : content);
   if (depth > maxDepth)
     throw new FormatError(`${path} nests ${depth} deep; at most ${maxDepth} is allowed`, { path });
   let value: unknown;

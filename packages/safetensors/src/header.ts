@@ -1,5 +1,6 @@
 import {
   type ByteSource,
+  byteText,
   FormatError,
   LimitError,
   type Limits,
@@ -100,7 +101,7 @@ function headerEnd(start: Uint8Array, fileByteLength: number, limits: Limits, pa
 
 /** The error for a header length that the file cannot hold: names what the file is, where that can be seen. */
 function explainStart(start: Uint8Array, length: bigint, fileByteLength: number, path: string): FormatError {
-  const text = String.fromCharCode(...start.subarray(0, 64));
+  const text = byteText(start.subarray(0, 64));
   const fault = (message: string, hint: string, reason?: string): FormatError =>
     new FormatError(message, { path, offset: 0, hint, reason });
   if (text.startsWith("GGUF")) return fault("The file is GGUF, not safetensors.", "Open it as GGUF.");

@@ -1,4 +1,4 @@
-import { UsageError } from "@requant/core";
+import { smallest, UsageError } from "@requant/core";
 import { parseByteSize } from "../byte-size.ts";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
@@ -44,7 +44,7 @@ export const choose: Handler = async (_arguments, given, { streams, options }) =
 function render(choices: readonly Choice[], parameters: number, memory: number | undefined): string {
   if (choices.length === 0) {
     return `Nothing fits: the smallest of ${candidates.length} formats takes ${byteQuantity(
-      Math.min(...candidates.map((candidate) => estimatedBytes(candidate, parameters))),
+      smallest(candidates.map((candidate) => estimatedBytes(candidate, parameters))) ?? 0,
     )} for ${countQuantity(parameters)} parameters.`;
   }
   const figure = (candidate: Candidate, wanted: (one: Figure) => boolean): string => {

@@ -1,4 +1,5 @@
 import type { PlanReport } from "@requant/convert";
+import { largest } from "@requant/core";
 import { spellOptions } from "./options.ts";
 import { byteQuantity, countQuantity, duration, measure } from "./quantity.ts";
 import { facts, table } from "./table.ts";
@@ -91,15 +92,15 @@ function fidelityTable(report: PlanReport): string {
   }
   const rows = [...groups.values()].map((group) => {
     const [first] = group;
-    const rmses = group.flatMap(({ rmse }) => (rmse === undefined ? [] : [rmse]));
-    const worst = group.flatMap(({ maxAbsError }) => (maxAbsError === undefined ? [] : [maxAbsError]));
+    const rmse = largest(group.flatMap((tensor) => tensor.rmse ?? []));
+    const worst = largest(group.flatMap((tensor) => tensor.maxAbsError ?? []));
     return [
       first?.fidelity ?? "",
       String(group.length),
       `${first?.from} → ${first?.to}`,
       byteQuantity(group.reduce((sum, { byteLength }) => sum + byteLength, 0)),
-      rmses.length === 0 ? "" : measure(Math.max(...rmses)),
-      worst.length === 0 ? "" : measure(Math.max(...worst)),
+      rmse === undefined ? "" : measure(rmse),
+      worst === undefined ? "" : measure(worst),
       WHAT[first?.fidelity ?? ""] ?? "",
     ];
   });

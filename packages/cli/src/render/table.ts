@@ -9,7 +9,7 @@ export interface Column {
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => columns.map((_, i) => printable(row[i] ?? "")));
   const widths = columns.map((column, i) =>
-    Math.max(column.title.length, ...cells.map((row) => (row[i] ?? "").length)),
+    cells.reduce((width, row) => Math.max(width, (row[i] ?? "").length), column.title.length),
   );
   const line = (row: readonly string[]): string =>
     columns
@@ -25,6 +25,6 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 
 /** `label: value` lines with the values in one column. */
 export function facts(pairs: readonly (readonly [label: string, value: string])[]): string {
-  const width = Math.max(0, ...pairs.map(([label]) => label.length));
+  const width = pairs.reduce((most, [label]) => Math.max(most, label.length), 0);
   return pairs.map(([label, value]) => `${label.padEnd(width)}  ${printable(value)}`.trimEnd()).join("\n");
 }

@@ -1,5 +1,6 @@
 import {
   type ByteSource,
+  byteText,
   FormatError,
   IoError,
   type ReadStore,
@@ -21,11 +22,6 @@ export interface Found {
 
 /** Enough for every magic number, the start of an HTML page and that of a Git LFS pointer. */
 const HEAD_BYTE_LENGTH = 64;
-
-/** One character per byte. (A TextDecoder's "latin1" is windows-1252.) */
-export function textOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
-}
 
 /** A kind of file that is no model, or none that we read, and what to do about it. */
 interface Impostor {
@@ -102,7 +98,7 @@ async function foundFile(
   const path = `${store.name.replace(/\/$/, "")}/${file}`;
   const source = await openNamed(store, file);
   const head = await headOf(source);
-  const impostor = impostors.find(({ matches }) => matches(textOf(head), file));
+  const impostor = impostors.find(({ matches }) => matches(byteText(head), file));
   if (impostor !== undefined) throw impostor.error(path);
   return { store, file, head, names };
 }

@@ -1,6 +1,7 @@
 import type { MetadataValue } from "@requant/core";
+import { byteText } from "@requant/core";
 import { openGgufFile } from "@requant/gguf";
-import { type Found, openNamed, textOf } from "./find.ts";
+import { type Found, openNamed } from "./find.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
 import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
 import type { SourceFormat } from "./source-format.ts";
@@ -8,7 +9,7 @@ import { unclaimedGgufTensors } from "./unclaimed.ts";
 
 /** GGUF files, single or split. */
 export const ggufSource: SourceFormat = {
-  recognises: ({ head }) => textOf(head).startsWith("GGUF"),
+  recognises: ({ head }) => byteText(head).startsWith("GGUF"),
   open: openGgufModel,
 };
 

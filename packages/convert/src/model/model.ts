@@ -64,10 +64,12 @@ export interface HfFacts {
   readonly fileMetadata: Readonly<Record<string, string>>;
   /** Parsed `config.json`, where there is one. */
   readonly config: Readonly<Record<string, unknown>> | undefined;
-  /** Everything that a conversion of names, metadata and tokenizer needs; the side files are read on the first call. */
+  /** Everything that a conversion of names, metadata and tokenizer needs; the side files are read and parsed on the first call. */
   sideFiles(): Promise<HfFiles>;
   /** The same files as they are. */
   sideFileBytes(): Promise<ReadonlyMap<string, Uint8Array>>;
+  /** Frees the memory of both, which a large tokenizer makes 200 MB; they are read again when they are asked for again. */
+  forgetSideFiles(): void;
 }
 
 /** An open model of any format. Tensors are found by the model's own names; every read is checked against the header. */

@@ -161,7 +161,7 @@ export function linearReads(
     const count = byteLength === 0 ? 0 : HELD;
     const buffers = Array.from({ length: count }, () => allocateKernelBuffer(byteLength));
     const reserved = buffers.map(({ bytes }): PartsMemory => ({ byteLength, bytes, reserved: true }));
-    free.push(...reserved);
+    free = [...free, ...reserved];
     return () => {
       held = held.filter(({ memory }) => !reserved.includes(memory));
       free = free.filter((memory) => !reserved.includes(memory));

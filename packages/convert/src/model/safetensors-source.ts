@@ -1,10 +1,10 @@
-import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
+import { byteText, FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
 import { type HfFiles, hfSideFiles, packedByFamily, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
 import type { DetectedLinear } from "./detect.ts";
 import { detectLinear } from "./detect.ts";
-import { type Found, openNamed, textOf } from "./find.ts";
+import { type Found, openNamed } from "./find.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
 import type { ModelWarning } from "./model-warning.ts";
 import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
@@ -30,7 +30,7 @@ function isSafetensorsName(name: string): boolean {
 
 /** A u64 that is a sane header length, then JSON. */
 function looksLikeHeader(head: Uint8Array): boolean {
-  return head.length > 8 && head[6] === 0 && head[7] === 0 && textOf(head.subarray(8, 9)) === "{";
+  return head.length > 8 && head[6] === 0 && head[7] === 0 && byteText(head.subarray(8, 9)) === "{";
 }
 
 async function openSafetensorsModel(found: Found, options: OpenModelOptions): Promise<Model> {
@@ -239,6 +239,10 @@ function hfFacts(
       const made = readHfFiles(directoryName(found.store.name), bytes, tensors);
       parsed = new WeakRef(made);
       return made;
+    },
+    forgetSideFiles(): void {
+      files = undefined;
+      parsed = undefined;
     },
   };
 }

@@ -5,8 +5,7 @@ import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import * as z from "zod/mini";
 import type { GgufFacts, ModelFile } from "../model/model.ts";
-import type { SourceQuantization } from "../model/quantization-config.ts";
-import type { SourceClaims, Unclaimed } from "../model/unclaimed.ts";
+import type { SourceClaims } from "../model/unclaimed.ts";
 import { type Fidelity, fidelities } from "./fidelity.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
 

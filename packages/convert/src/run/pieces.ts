@@ -76,13 +76,13 @@ export function cutIntoJobs(model: Model, layouts: readonly FileLayout[], bandBy
       const own = together.get(tensor);
       if (own !== undefined) {
         const isApart = own.at(-1)?.index !== (pieces[0]?.index ?? 0) - 1;
-        own.push(...(isApart ? pieces.map((piece) => ({ ...piece, late: true as const })) : pieces));
+        for (const piece of pieces) own.push(isApart ? { ...piece, late: true } : piece);
       }
       if (own !== undefined) continue;
       if (maker.whole && pieces.length > 0) {
         together.set(tensor, pieces);
         jobs.push({ tensor, pieces });
-      } else jobs.push(...pieces.map((piece) => ({ tensor, pieces: [piece] })));
+      } else for (const piece of pieces) jobs.push({ tensor, pieces: [piece] });
     }
   }
   return { jobs, sizes, weightCount };

@@ -147,7 +147,10 @@ export class RunState {
     const results = new Map<number, PieceResult[]>();
     for (const { tensor, pieces } of this.work.jobs) {
       const own = results.get(tensor) ?? [];
-      own.push(...pieces.flatMap((piece) => this.resultOf(piece) ?? []));
+      for (const piece of pieces) {
+        const result = this.resultOf(piece);
+        if (result !== undefined) own.push(result);
+      }
       results.set(tensor, own);
     }
     const errors = new Map<PlanTensor, { rmse: number; maxAbsError: number }>();

@@ -36,6 +36,8 @@ export async function runPlan(
   const started = performance.now();
   const files = chosenFiles(plan, options.files);
   refuseOtherModel(plan, model);
+  // the plan holds what it needs of them
+  model.hf?.forgetSideFiles();
   await refuseOverlap(
     model,
     output,

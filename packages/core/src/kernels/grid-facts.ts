@@ -1,4 +1,5 @@
 /** The SIMD twin of what `grid-facts.ts` finds out about scales and zero points. */
+import { largest, smallest } from "../extremes.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset } from "./memory.ts";
 
@@ -43,8 +44,8 @@ export function parameterFactsInKernel(scales: Float32Array, zeros: Int16Array):
   // a message names the scale; a product with a scale that is no f16 may be inexact in f32
   if ((found & (NOT_FINITE | NOT_HALF)) !== 0) return undefined;
   return {
-    minZero: Math.min(...range.subarray(0, 8)),
-    maxZero: Math.max(...range.subarray(8)),
+    minZero: smallest(range.subarray(0, 8)) ?? 0,
+    maxZero: largest(range.subarray(8)) ?? 0,
     hasNegativeScales: (found & NEGATIVE) !== 0,
     scalesAreHalf: true,
     scalesAreBfloat: (found & NOT_BFLOAT) === 0,

@@ -16,6 +16,7 @@ import {
   FormatError,
   LimitError,
   type Limits,
+  largest,
 } from "@requant/core";
 import {
   finite,
@@ -128,7 +129,7 @@ export async function writeDatForm(
   await sink.write(head.toBytes());
   for (const [name, entry] of stored) {
     const calls =
-      imatrix.form === "dat" ? (entry.counts[0] ?? 0) : Math.ceil(Math.max(...entry.counts) / chunkSize);
+      imatrix.form === "dat" ? (entry.counts[0] ?? 0) : Math.ceil((largest(entry.counts) ?? 0) / chunkSize);
     const writer = new ByteWriter({ capacity: 64 + entry.sums.byteLength });
     text(writer, name);
     writer.i32(calls);

@@ -9,7 +9,7 @@ import { derived, generic, real, textParameters } from "./parameters.ts";
 import { attention, decoderEnds, gatedFeedForward, shiftedNorm } from "./tensors.ts";
 
 const gemmaTokenizer: TokenizerRules = {
-  kinds: ["sentencepiece"],
+  kinds: ["sentencepiece", "gemma-json"],
   after: [spacePrefix(false)],
   json: "gemma",
 };

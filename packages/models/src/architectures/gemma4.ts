@@ -1,4 +1,5 @@
 /** Gemma 4: per-layer embeddings, shared key-value layers, two head lengths (llama.cpp, conversion/gemma.py). */
+import { smallest } from "@requant/core";
 import type { Config } from "../config.ts";
 import { numberField, textField } from "../json.ts";
 import { bool, boolsOf, f32, numberArray, numberOf, numbersOf, u32 } from "../metadata-values.ts";
@@ -64,7 +65,8 @@ function finish(draft: ConfigDraft): void {
   values.set("head_dim", number("~.attention.key_length_swa") ?? 256);
   const lengths = numbersOf(draft.parameter("~.feed_forward_length"));
   values.set("use_double_wide_mlp", lengths !== undefined);
-  if (lengths !== undefined) values.set("intermediate_size", Math.min(...lengths));
+  const shortest = smallest(lengths ?? []);
+  if (shortest !== undefined) values.set("intermediate_size", shortest);
   const heads = numbersOf(draft.parameter("~.attention.head_count_kv"));
   const sliding = boolsOf(draft.parameter("~.attention.sliding_window_pattern")) ?? [];
   if (heads !== undefined) {

@@ -1,4 +1,5 @@
 /** LFM 2: short convolutions between attention layers (llama.cpp, conversion/lfm2.py). */
+import { largest } from "@requant/core";
 import type { ConfigValues } from "../config.ts";
 import { numberArray, numbersOf, u32 } from "../metadata-values.ts";
 import { sentencePieceOrBpe } from "../tokenizer/extras.ts";
@@ -59,7 +60,7 @@ export const lfm2: Architecture = {
       (value, draft) => {
         const heads = numbersOf(value);
         if (heads === undefined) return;
-        draft.values.set("num_key_value_heads", Math.max(...heads));
+        draft.values.set("num_key_value_heads", largest(heads) ?? 0);
         draft.values.set(
           "layer_types",
           heads.map((own) => (own === 0 ? "conv" : "full_attention")),

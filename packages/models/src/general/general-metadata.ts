@@ -104,6 +104,9 @@ export function generalMetadata(files: HfFiles, options: GeneralOptions): [strin
     value === undefined ? undefined : titleOf(value);
 
   const values = sampling(files);
+  const add = (found: readonly [string, MetadataValue][]): void => {
+    for (const entry of found) values.push(entry);
+  };
   const put = (key: string, value: string | undefined): void => {
     if (value !== undefined) values.push([`general.${key}`, string(value)]);
   };
@@ -127,10 +130,9 @@ export function generalMetadata(files: HfFiles, options: GeneralOptions): [strin
   put("source.repo_url", cardText(card, "repo_url", "model_repo_url"));
   const firstOf = (...keys: readonly string[]): string | undefined => keys.find((key) => card.has(key));
   const base = firstOf("base_model", "base_models", "base_model_sources");
-  if (base !== undefined) values.push(...origins("general.base_model", cardList(card, base), counts.total));
+  if (base !== undefined) add(origins("general.base_model", cardList(card, base), counts.total));
   const datasets = firstOf("datasets", "dataset", "dataset_sources");
-  if (datasets !== undefined)
-    values.push(...origins("general.dataset", cardList(card, datasets), counts.total));
+  if (datasets !== undefined) add(origins("general.dataset", cardList(card, datasets), counts.total));
   const tags = cardList(card, "tags", "pipeline_tag");
   if (tags.length > 0) values.push(["general.tags", stringArray(tags)]);
   const languages = cardList(card, "languages", "language");

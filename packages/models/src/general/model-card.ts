@@ -3,6 +3,7 @@
  * scalars at the top level). Nested structures such as model-index are passed over.
  */
 
+import { smallest } from "@requant/core";
 export type CardValue = string | readonly string[];
 
 function unquoted(text: string): string {
@@ -28,7 +29,7 @@ function inlineList(text: string): string[] {
 
 function blockScalar(lines: readonly string[], folded: boolean): string {
   const filledLines = lines.filter((line) => line.trim() !== "");
-  const indent = Math.min(...filledLines.map((line) => line.length - line.trimStart().length));
+  const indent = smallest(filledLines.map((line) => line.length - line.trimStart().length)) ?? 0;
   const text = lines
     .map((line) => line.slice(indent))
     .join("\n")

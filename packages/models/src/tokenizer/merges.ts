@@ -12,25 +12,35 @@ export interface ScoredPiece {
  * other by the ids of their parts, so that merging by rank picks the pieces that merging by score picks.
  */
 export function mergesFromScores(pieces: readonly ScoredPiece[]): readonly (readonly [string, string])[] {
-  const byText = new Map(pieces.map((piece) => [piece.text, piece]));
-  const merges: { readonly left: ScoredPiece; readonly right: ScoredPiece; readonly whole: ScoredPiece }[] =
-    [];
-  for (const whole of pieces) {
-    // cut between code points only
-    for (let cut = 1; cut < whole.text.length; cut++) {
-      const code = whole.text.charCodeAt(cut);
-      if (code >= 0xdc00 && code <= 0xdfff) continue;
-      const left = byText.get(whole.text.slice(0, cut));
-      const right = byText.get(whole.text.slice(cut));
-      if (left !== undefined && right !== undefined) merges.push({ left, right, whole });
-    }
-  }
-  merges.sort(
-    (a, b) =>
-      Number(b.whole.score > a.whole.score) - Number(b.whole.score < a.whole.score) ||
-      a.whole.id - b.whole.id ||
-      a.left.id - b.left.id ||
-      a.right.id - b.right.id,
+  const byText = new Map<string, ScoredPiece>();
+  for (const piece of pieces) byText.set(piece.text, piece);
+  const best = [...pieces].sort(
+    (a, b) => Number(b.score > a.score) - Number(b.score < a.score) || a.id - b.id,
   );
-  return merges.map(({ left, right }) => [left.text, right.text]);
+  const merges: (readonly [string, string])[] = [];
+  for (const { text } of best) {
+    const pairs = pairsMaking(text, byText);
+    if (pairs.length > 1) pairs.sort((a, b) => a.left.id - b.left.id || a.right.id - b.right.id);
+    for (const { left, right } of pairs) merges.push([left.text, right.text]);
+  }
+  return merges;
+}
+
+interface Pair {
+  readonly left: ScoredPiece;
+  readonly right: ScoredPiece;
+}
+
+function pairsMaking(text: string, byText: ReadonlyMap<string, ScoredPiece>): Pair[] {
+  const pairs: Pair[] = [];
+  for (let cut = 1; cut < text.length; cut++) {
+    // cut between code points only
+    const code = text.charCodeAt(cut);
+    if (code >= 0xdc00 && code <= 0xdfff) continue;
+    const left = byText.get(text.slice(0, cut));
+    if (left === undefined) continue;
+    const right = byText.get(text.slice(cut));
+    if (right !== undefined) pairs.push({ left, right });
+  }
+  return pairs;
 }

@@ -6,7 +6,7 @@ import type { HfFiles } from "../hf-files.ts";
 /**
  * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt. `tiktoken`: Qwen 1's
  * qwen.tiktoken. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`: XLM-RoBERTa's sentencepiece.bpe.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that kind (BPE with byte fallback). `byte-bpe`: tokenizer.json
- * with a byte-level BPE. `gemma4`: sentencepiece-like tokenizer.json that keeps its merges.
+ * with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without tokenizer.model, whose tokens tokenizer.json lists all. `gemma4`: sentencepiece-like tokenizer.json that keeps its merges.
  */
 export type TokenizerKind =
   | "tekken"
@@ -18,6 +18,7 @@ export type TokenizerKind =
   | "wordpiece"
   | "unigram"
   | "xlm-sentencepiece"
+  | "gemma-json"
   | "gemma4";
 
 export interface TokenizerContext {

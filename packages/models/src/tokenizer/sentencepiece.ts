@@ -85,6 +85,12 @@ function pieceText(bytes: Uint8Array, path: string): string {
   }
 }
 
+const LFS_START = /* @__PURE__ */ new TextEncoder().encode("version ");
+
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  return bytes.length > start.length && start.every((byte, index) => bytes[index] === byte);
+}
+
 /** @throws FormatError when the bytes are no SentencePiece model. */
 export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"): SentencePieceModel {
   const pieces: Piece[] = [];
@@ -93,7 +99,7 @@ export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"):
   let removeExtraWhitespaces = true;
   let charsmap: Uint8Array = noBytes;
   let unknownId = 0;
-  if (bytes.length > 8 && decoderStart(bytes) === "version ") {
+  if (startsWith(bytes, LFS_START)) {
     throw new FormatError(`${path} is a Git LFS pointer, not the file itself`, {
       path,
       hint: "Fetch the real file: git lfs pull.",
@@ -129,20 +135,32 @@ export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"):
   return { pieces, modelType, addDummyPrefix, removeExtraWhitespaces, charsmap, unknownId };
 }
 
-function decoderStart(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes.subarray(0, 8));
-}
+/** A varint of at most 32 bits has five bytes. */
+const VARINT_BYTES = 5;
 
 class ProtoWriter {
-  readonly #bytes: number[] = [];
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
+  readonly #encoder = new TextEncoder();
+
+  /** Makes room for that many more bytes. */
+  #reserve(count: number): void {
+    if (this.#length + count <= this.#bytes.length) return;
+    const larger = new Uint8Array(2 * (this.#length + count));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
+  }
 
   varint(value: number): void {
+    this.#reserve(2 * VARINT_BYTES);
     let rest = value;
     while (rest >= 128) {
-      this.#bytes.push((rest % 128) | 128);
+      this.#bytes[this.#length++] = (rest % 128) | 128;
       rest = Math.floor(rest / 128);
     }
-    this.#bytes.push(rest);
+    this.#bytes[this.#length++] = rest;
   }
 
   number(field: number, value: number): void {
@@ -152,21 +170,41 @@ class ProtoWriter {
 
   float(field: number, value: number): void {
     this.varint(field * 8 + 5);
-    this.#bytes.push(...new Uint8Array(new Float32Array([value]).buffer));
+    this.#reserve(4);
+    this.#view.setFloat32(this.#length, value, true);
+    this.#length += 4;
   }
 
   bytes(field: number, value: Uint8Array): void {
     this.varint(field * 8 + 2);
     this.varint(value.length);
-    for (const byte of value) this.#bytes.push(byte);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
   }
 
   text(field: number, value: string): void {
-    this.bytes(field, new TextEncoder().encode(value));
+    this.varint(field * 8 + 2);
+    // the length stands before the text and is known after it
+    this.#reserve(VARINT_BYTES + 3 * value.length);
+    const start = this.#length + VARINT_BYTES;
+    const { written } = this.#encoder.encodeInto(value, this.#bytes.subarray(start));
+    this.varint(written);
+    this.#bytes.copyWithin(this.#length, start, start + written);
+    this.#length += written;
+  }
+
+  /** What was written, until something else is. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
   }
 
   finish(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
+    return this.#bytes.slice(0, this.#length);
   }
 }
 
@@ -184,12 +222,13 @@ export function serializeSentencePiece(
   addDummyPrefix: boolean,
 ): Uint8Array {
   const model = new ProtoWriter();
+  const piece = new ProtoWriter();
   for (const { text, score, type } of pieces) {
-    const piece = new ProtoWriter();
+    piece.clear();
     piece.text(1, text);
     piece.float(2, score);
     if (type !== pieceTypes.normal) piece.number(3, type);
-    model.bytes(1, piece.finish());
+    model.bytes(1, piece.written());
   }
   const trainer = new ProtoWriter();
   trainer.number(3, 2);
@@ -215,12 +254,12 @@ export function serializeSentencePiece(
     const text = value === undefined ? undefined : pieces[value]?.text;
     if (text !== undefined) trainer.text(field, text);
   }
-  model.bytes(2, trainer.finish());
+  model.bytes(2, trainer.written());
   const normalizer = new ProtoWriter();
   normalizer.text(1, "identity");
   normalizer.number(3, addDummyPrefix ? 1 : 0);
   normalizer.number(4, 0);
   normalizer.number(5, 1);
-  model.bytes(3, normalizer.finish());
+  model.bytes(3, normalizer.written());
   return model.finish();
 }

@@ -24,9 +24,10 @@ import {
   decoderTokens,
   jsonTokens,
   mergeStrings,
+  piecesOfJson,
+  piecesVocabulary,
   scoresFromMerges,
   sentencePieceJsonVocabulary,
-  sentencePieceVocabulary,
 } from "./vocabulary.ts";
 import { writeWordPiece } from "./wordpiece.ts";
 import { writeTekken, writeTiktoken } from "./write-ranked.ts";
@@ -52,6 +53,7 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   sentencepiece: (files) => files.tokenizerModel !== undefined,
   "sentencepiece-json": isSentencePieceJson,
   "byte-bpe": (files) => modelType(files) === "BPE",
+  "gemma-json": isSentencePieceJson,
   gemma4: isSentencePieceJson,
   tekken: (files) => files.tekken !== undefined && files.tokenizerJson === undefined,
   "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
@@ -105,6 +107,8 @@ function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
 const unigramNote =
   "tokenizer.model is a unigram model: llama.cpp merges its pieces by score, which gives some texts other ids";
 
+const scoresNote = "tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model";
+
 function write(
   kind: TokenizerKind,
   files: HfFiles,
@@ -115,9 +119,12 @@ function write(
   switch (kind) {
     case "sentencepiece": {
       const model = files.tokenizerModel ?? new Uint8Array(0);
-      const vocabulary = sentencePieceVocabulary(files, model, config, rules.strictSpecials === true);
+      const { pieces, modelType } = parseSentencePiece(model);
+      const strict = rules.strictSpecials === true;
+      const added = strict ? [...decoderTokens(files), ...jsonTokens(files)] : decoderTokens(files);
+      const vocabulary = piecesVocabulary(files, { pieces, path: "tokenizer.model", added }, config, strict);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-      const isUnigram = parseSentencePiece(model).modelType === 1;
+      const isUnigram = modelType === 1;
       return {
         model: "llama",
         pre: "default",
@@ -131,7 +138,15 @@ function write(
       const base = sentencePieceJsonVocabulary(files);
       const vocabulary = { ...base, scores: scoresFromMerges(base.tokens, base.types, files) };
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-      const assumed = ["tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model"];
+      const assumed = [scoresNote];
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, assumed };
+    }
+    case "gemma-json": {
+      const added = [...decoderTokens(files), ...jsonTokens(files)];
+      const source = { pieces: piecesOfJson(files), path: "tokenizer.json", added };
+      const vocabulary = piecesVocabulary(files, source, config, false);
+      const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
+      const assumed = [scoresNote];
       return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, assumed };
     }
     case "gemma4": {
@@ -173,6 +188,14 @@ function write(
   }
 }
 
+function idsByText(tokens: readonly string[]): ReadonlyMap<string, number> {
+  const ids = new Map<string, number>();
+  tokens.forEach((text, id) => {
+    ids.set(text, id);
+  });
+  return ids;
+}
+
 /**
  * The `tokenizer.*` keys of a checkpoint, set into `metadata` in order. Returns what was assumed.
  * @throws ConversionError when there is no tokenizer that the family's class could read.
@@ -196,12 +219,18 @@ export function addTokenizerMetadata(
   }
   const written = write(kind, files, config, architecture, rules);
   const { model, pre, vocabulary, special, hasNormalizer } = written;
-  // few families ask, and the last of equal texts is the answer
-  const tokenId = (text: string): number | undefined => {
-    const id = vocabulary.tokens.lastIndexOf(text);
-    return id < 0 ? undefined : id;
+  // most families ask for no token by its text
+  let ids: ReadonlyMap<string, number> | undefined;
+  const idOf = (text: string): number | undefined => {
+    ids ??= idsByText(vocabulary.tokens);
+    return ids.get(text);
   };
-  const context: TokenizerContext = { files, config, metadata: metadata as Metadata, tokenId };
+  const context: TokenizerContext = {
+    files,
+    config,
+    metadata: metadata as Metadata,
+    tokenId: idOf,
+  };
   const put = (values: Iterable<readonly [string, MetadataValue]>): void => {
     for (const [key, value] of values) metadata.set(key, value);
   };
@@ -223,7 +252,7 @@ export function addTokenizerMetadata(
   for (const extra of rules.between ?? []) put(extra(context));
   put(written.between?.last ?? []);
   for (const [role, text] of rules.rolesByText ?? []) {
-    const id = tokenId(text);
+    const id = idOf(text);
     if (id !== undefined && !special.ids.has(role)) special.ids.set(role, id);
   }
   put(specialTokenMetadata(special));

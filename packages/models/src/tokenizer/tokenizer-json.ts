@@ -42,7 +42,8 @@ export function addedTokens({ tokens, metadata }: GgufTokenizer): readonly JsonO
   const hidden = new Set(unmergeable(tokens, metadata));
   return tokens
     .filter(
-      (token) => [control, userDefined, unknown].some((type) => type === token.type) || hidden.has(token),
+      (token) =>
+        token.type === control || token.type === userDefined || token.type === unknown || hidden.has(token),
     )
     .map((token) => ({
       id: token.id,
@@ -103,14 +104,17 @@ export function postProcessor({ tokens, ids, added }: GgufTokenizer, byteLevel: 
  * Tokens of the model's own vocabulary. The library numbers added tokens on from there, so the vocabulary reaches at least to
  * the last token after which ids run on without a gap.
  */
-function vocabularyOf(tokens: readonly Token[]): ReadonlyMap<string, number> {
+function vocabularyOf(tokens: readonly Token[]): JsonObject {
   const { normal, byte, unused } = tokenTypes;
   const isOwn = ({ type }: Token): boolean => type === normal || type === byte;
   let end = tokens.findLastIndex(isOwn) + 1;
   const lastAdded = tokens.findLastIndex(({ type }) => type !== unused);
   const gap = tokens.findLastIndex(({ type }, id) => type === unused && id >= end && id < lastAdded);
   if (gap >= 0) end = gap + 1;
-  return new Map(tokens.slice(0, end).map(({ text, id }) => [text, id]));
+  // no prototype: a token may have the text "__proto__"
+  const vocabulary: Record<string, number> = Object.create(null);
+  for (let id = 0; id < end; id++) vocabulary[tokens[id]?.text ?? ""] = id;
+  return vocabulary;
 }
 
 function jsonFile(
@@ -137,7 +141,7 @@ function jsonFile(
 }
 
 function modelJson(
-  vocabulary: ReadonlyMap<string, number>,
+  vocabulary: JsonObject,
   merges: readonly (readonly [string, string])[],
   options: { unknown: string | null; byteFallback: boolean; ignoreMerges: boolean },
 ): JsonObject {
@@ -150,7 +154,7 @@ function modelJson(
     fuse_unk: options.byteFallback,
     byte_fallback: options.byteFallback,
     ignore_merges: options.ignoreMerges,
-    vocab: Object.fromEntries(vocabulary),
+    vocab: vocabulary,
     merges,
   };
 }
@@ -205,7 +209,7 @@ export function sentencePieceJson(gguf: GgufTokenizer): JsonObject | string {
   const { tokens, metadata, rules } = gguf;
   const given = mergePairs(metadata);
   const normal = tokens.filter(({ type }) => type === tokenTypes.normal);
-  const scored = new Set(normal.map(({ score }) => score)).size > 1;
+  const scored = normal.some(({ score }) => !Object.is(score, normal[0]?.score));
   if (given.length === 0 && normal.length > 1 && !scored) {
     return "all tokens have the same score, so the merges are lost; copy tokenizer.json from the original model";
   }

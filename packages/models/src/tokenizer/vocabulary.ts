@@ -1,5 +1,5 @@
 /** Tokens, types, scores and merges out of a checkpoint's tokenizer files (llama.cpp, conversion/base.py; gguf-py, vocab.py). */
-import { FormatError } from "@requant/core";
+import { FormatError, largest } from "@requant/core";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import {
@@ -13,7 +13,7 @@ import {
   objectField,
   textField,
 } from "../json.ts";
-import { parseSentencePiece, pieceTypes } from "./sentencepiece.ts";
+import { type Piece, pieceTypes } from "./sentencepiece.ts";
 import { tokenRoles, tokenText } from "./special-tokens.ts";
 
 /** `tokenizer.ggml.token_type`. */
@@ -68,41 +68,55 @@ export function jsonTokens(files: HfFiles): readonly AddedToken[] {
   });
 }
 
-/** Merges as pairs; the older spelling is one string with a space between. */
+/** The two parts of a merge; the older spelling is one string with a space between. */
 function mergePair(merge: JsonValue): readonly [string, string] {
-  const space = typeof merge === "string" ? merge.indexOf(" ", 1) : -1;
-  if (typeof merge === "string" && space > 0) return [merge.slice(0, space), merge.slice(space + 1)];
-  const [left, right] = isJsonArray(merge) ? merge : [];
-  if (typeof left === "string" && typeof right === "string") return [left, right];
-  throw new FormatError("tokenizer.json has a merge that is no pair of strings", {
-    path: "tokenizer.json",
-  });
+  if (typeof merge === "string") {
+    const space = merge.indexOf(" ", 1);
+    if (space > 0) return [merge.slice(0, space), merge.slice(space + 1)];
+  } else if (isJsonArray(merge)) {
+    const [left, right] = merge;
+    if (typeof left === "string" && typeof right === "string") return [left, right];
+  }
+  throw new FormatError("tokenizer.json has a merge that is no pair of strings", { path: "tokenizer.json" });
 }
 
-function mergePairsOf(model: JsonObject | undefined): readonly (readonly [string, string])[] {
-  return (arrayField(model, "merges") ?? []).map(mergePair);
+function mergesOf(model: JsonObject | undefined): readonly JsonValue[] {
+  return arrayField(model, "merges") ?? [];
 }
 
+/** Merges as GGUF spells them: a space between the two parts, and a space inside a part as Ġ. */
 export function mergeStrings(model: JsonObject | undefined): readonly string[] {
-  return (arrayField(model, "merges") ?? []).map((merge) => {
-    // nearly all are written as they are to be already: one space, and text on both sides
-    const space = typeof merge === "string" ? merge.indexOf(" ") : -1;
-    if (typeof merge === "string" && space > 0 && merge.lastIndexOf(" ") === space) return merge;
+  return mergesOf(model).map((merge) => {
+    // the older spelling is GGUF's own, unless a part has a space
+    if (typeof merge === "string" && hasOneInnerSpace(merge)) return merge;
     const [left, right] = mergePair(merge);
     return `${left.replaceAll(" ", "Ġ")} ${right.replaceAll(" ", "Ġ")}`;
   });
 }
 
-export function sentencePieceVocabulary(
+function hasOneInnerSpace(text: string): boolean {
+  const space = text.indexOf(" ");
+  return space > 0 && text.indexOf(" ", space + 1) < 0;
+}
+
+interface PiecesSource {
+  readonly pieces: readonly Piece[];
+  /** The file they are from. */
+  readonly path: string;
+  /** Tokens that were added to the pieces: they replace a piece of their id. */
+  readonly added: readonly AddedToken[];
+}
+
+/** The tokens of SentencePiece pieces. `strict`: Phi-3's own reading, which guesses nothing from a token's looks. */
+export function piecesVocabulary(
   files: HfFiles,
-  model: Uint8Array,
+  { pieces, path, added }: PiecesSource,
   config: Config,
   strict: boolean,
 ): Vocabulary {
-  const { pieces } = parseSentencePiece(model);
   const size = config.count("vocab_size_per_layer_input", "vocab_size") || pieces.length;
   if (size > pieces.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, tokenizer.model has ${pieces.length}`, {
+    throw new FormatError(`config.json says ${size} tokens, ${path} has ${pieces.length}`, {
       path: "config.json",
     });
   }
@@ -122,7 +136,6 @@ export function sentencePieceVocabulary(
   for (const [text, id] of Object.entries(files.addedTokens ?? {})) {
     if (typeof id === "number") put(id, text, -1000, tokenTypes.userDefined);
   }
-  const added = strict ? [...decoderTokens(files), ...jsonTokens(files)] : decoderTokens(files);
   for (const { id, text, special } of added) {
     if (special || (!strict && looksSpecial(text))) put(id, text, -1000, tokenTypes.control);
     else put(id, strict ? text : text.replaceAll("▁", " "), -1000, tokenTypes.userDefined);
@@ -148,70 +161,76 @@ export function namedSpecials(files: HfFiles): ReadonlySet<string> {
   return texts;
 }
 
-function tokenId(text: string, id: JsonValue | undefined): number {
-  if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
-  throw new FormatError(
-    `tokenizer.json gives the token ${JSON.stringify(text)} the id ${JSON.stringify(id)}`,
-    { path: "tokenizer.json" },
-  );
+interface VocabularyEntries {
+  readonly texts: readonly string[];
+  /** One for each text. */
+  readonly ids: readonly number[];
 }
 
-function vocabularyOf(files: HfFiles): JsonObject | undefined {
-  return objectField(objectField(files.tokenizerJson, "model"), "vocab");
-}
-
-function vocabularyEntries(files: HfFiles): readonly (readonly [string, number])[] {
-  const vocabulary = vocabularyOf(files);
-  return Object.keys(vocabulary ?? {}).map((text) => [text, tokenId(text, vocabulary?.[text])] as const);
+/** The model's own tokens in file order. Two arrays, not pairs: a vocabulary may have 250,000 tokens. */
+function vocabularyEntries(files: HfFiles): VocabularyEntries {
+  const vocabulary = objectField(objectField(files.tokenizerJson, "model"), "vocab") ?? {};
+  const texts = Object.keys(vocabulary);
+  const ids = texts.map((text) => {
+    const id = vocabulary[text];
+    if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
+    throw new FormatError(
+      `tokenizer.json gives the token ${JSON.stringify(text)} the id ${JSON.stringify(id)}`,
+      { path: "tokenizer.json" },
+    );
+  });
+  return { texts, ids };
 }
 
 /** Tokens of a byte-level BPE in their byte spelling; ids that nothing uses become padding. */
 export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
-  const vocabulary = vocabularyOf(files);
-  const texts = Object.keys(vocabulary ?? {});
+  const model = objectField(files.tokenizerJson, "model");
+  const { texts, ids } = vocabularyEntries(files);
   const added = new Map<number, AddedToken>();
-  let highest = Number.NEGATIVE_INFINITY;
-  for (const text of texts) highest = Math.max(highest, tokenId(text, vocabulary?.[text]));
-  for (const token of [...jsonTokens(files), ...decoderTokens(files)]) {
-    const known = added.get(token.id);
-    added.set(token.id, { ...token, special: token.special || known?.special === true });
-    highest = Math.max(highest, token.id);
+  for (const list of [jsonTokens(files), decoderTokens(files)]) {
+    for (const token of list) {
+      const known = added.get(token.id);
+      added.set(token.id, { ...token, special: token.special || known?.special === true });
+    }
   }
-  const most = texts.length + added.size;
+  const highest = largest([largest(ids) ?? -1, largest(added.keys()) ?? -1]) ?? -1;
+  const size = config.count("vocab_size") ?? highest + 1;
+  const listed = texts.length + added.size;
+  if (highest >= size || size > listed + 1_000_000) {
+    throw new FormatError(
+      `config.json says ${size} tokens, tokenizer.json has ${listed} with ids up to ${highest}`,
+      { path: "config.json" },
+    );
+  }
+  const byId = new Array<string | undefined>(size).fill(undefined);
+  ids.forEach((id, index) => {
+    byId[id] = texts[index];
+  });
+  for (const [id, { text }] of added) byId[id] = text;
+  const vocabulary = objectField(model, "vocab");
   for (const text of namedSpecials(files)) {
     const id = field(vocabulary, text);
     if (typeof id === "number" && !added.has(id)) added.set(id, { id, text, special: true });
   }
-  const size = config.count("vocab_size") ?? highest + 1;
-  if (highest >= size || size > most + 1_000_000) {
-    throw new FormatError(
-      `config.json says ${size} tokens, tokenizer.json has at most ${most} with ids up to ${highest}`,
-      { path: "config.json" },
-    );
-  }
-  // an array, because a map of so many is ten times as large
-  const byId = new Array<string | undefined>(Math.max(0, size));
-  for (const text of texts) byId[tokenId(text, vocabulary?.[text])] = text;
-  const tokens: string[] = [];
   const types: number[] = [];
-  for (let id = 0; id < size; id++) {
+  const tokens = byId.map((text, id) => {
     const token = added.get(id);
-    const text = token?.text ?? byId[id];
     if (text === undefined) {
-      tokens.push(`[PAD${id}]`);
       types.push(tokenTypes.unused);
-    } else if (token === undefined) {
-      tokens.push(text);
-      types.push(tokenTypes.normal);
-    } else if (token.special || looksSpecial(token.text)) {
-      tokens.push(token.text);
-      types.push(tokenTypes.control);
-    } else {
-      tokens.push(token.text.replaceAll("▁", " "));
-      types.push(tokenTypes.userDefined);
+      return `[PAD${id}]`;
     }
-  }
-  return { tokens, types, merges: mergeStrings(objectField(files.tokenizerJson, "model")) };
+    if (token === undefined) {
+      types.push(tokenTypes.normal);
+      return text;
+    }
+    if (token.special || looksSpecial(token.text)) {
+      types.push(tokenTypes.control);
+      return token.text;
+    }
+    types.push(tokenTypes.userDefined);
+    return token.text.replaceAll("▁", " ");
+  });
+  return { tokens, types, merges: mergeStrings(model) };
 }
 
 /**
@@ -223,10 +242,12 @@ export function scoresFromMerges(
   types: readonly number[],
   files: HfFiles,
 ): number[] {
+  const merges = mergesOf(objectField(files.tokenizerJson, "model"));
   const ranks = new Map<string, number>();
-  const merges = mergePairsOf(objectField(files.tokenizerJson, "model"));
-  merges.forEach(([left, right], rank) => {
-    if (!ranks.has(left + right)) ranks.set(left + right, rank);
+  merges.forEach((merge, rank) => {
+    const [left, right] = mergePair(merge);
+    const made = left + right;
+    if (!ranks.has(made)) ranks.set(made, rank);
   });
   return tokens.map((text, id) => {
     if (types[id] === tokenTypes.byte) return 0;
@@ -235,20 +256,29 @@ export function scoresFromMerges(
   });
 }
 
+/** The model's own tokens in the order of their ids. */
+function textsInOrder(files: HfFiles): string[] {
+  const { texts, ids } = vocabularyEntries(files);
+  if (ids.every((id, index) => id === index)) return [...texts];
+  const order = Array.from(texts, (_, index) => index).sort((a, b) => (ids[a] ?? 0) - (ids[b] ?? 0));
+  return order.map((index) => texts[index] ?? "");
+}
+
+const BYTE_TOKEN = /^<0x[0-9A-Fa-f]{2}>$/;
+
 /** A tokenizer.json that is SentencePiece's BPE: base vocabulary in order, then what was added. */
 export function sentencePieceJsonVocabulary(files: HfFiles, visible: readonly string[] = []): Vocabulary {
-  const base = [...vocabularyEntries(files)].sort(([, a], [, b]) => a - b);
+  const tokens = textsInOrder(files);
+  const baseCount = tokens.length;
   const specials = namedSpecials(files);
-  const tokens: string[] = [];
-  const types: number[] = [];
-  for (const [text] of base) {
-    tokens.push(text);
-    if (/^<0x[0-9A-Fa-f]{2}>$/.test(text)) types.push(tokenTypes.byte);
-    else types.push(specials.has(text) ? tokenTypes.control : tokenTypes.normal);
-  }
-  const known = new Set(base.map(([text]) => text));
+  const types: number[] = tokens.map((text) => {
+    if (BYTE_TOKEN.test(text)) return tokenTypes.byte;
+    return specials.has(text) ? tokenTypes.control : tokenTypes.normal;
+  });
+  const vocabulary = objectField(objectField(files.tokenizerJson, "model"), "vocab");
+  const known = new Set<string>();
   const added = [...jsonTokens(files), ...decoderTokens(files)]
-    .filter(({ text, id }) => id >= base.length && !known.has(text))
+    .filter(({ text, id }) => id >= baseCount && field(vocabulary, text) === undefined)
     .sort((a, b) => a.id - b.id);
   for (const { text } of added) {
     if (known.has(text)) continue;
@@ -258,4 +288,20 @@ export function sentencePieceJsonVocabulary(files: HfFiles, visible: readonly st
   }
   const shown = types.map((type, id) => (visible.includes(tokens[id] ?? "") ? tokenTypes.userDefined : type));
   return { tokens, types: shown, scores: tokens.map(() => -1000) };
+}
+
+/**
+ * The pieces of a SentencePiece model, from the tokenizer.json that was made of it: what a tokenizer.model says, but for the scores,
+ * which come from the order of the merges, and for the types of added tokens, which {@link piecesVocabulary} puts right.
+ */
+export function piecesOfJson(files: HfFiles): readonly Piece[] {
+  const model = objectField(files.tokenizerJson, "model");
+  const texts = textsInOrder(files);
+  const unknown = textField(model, "unk_token");
+  const types = texts.map((text) => {
+    if (BYTE_TOKEN.test(text)) return tokenTypes.byte;
+    return text === unknown ? tokenTypes.unknown : tokenTypes.normal;
+  });
+  const scores = scoresFromMerges(texts, types, files);
+  return texts.map((text, id) => ({ text, score: scores[id] ?? 0, type: types[id] ?? tokenTypes.normal }));
 }

@@ -41,9 +41,12 @@ export async function examineModel(
 ): Promise<DoctorReport> {
   const { store, file } = location;
   const findings: Finding[] = [];
+  const add = (found: readonly Finding[]): void => {
+    for (const one of found) findings.push(one);
+  };
   // a file that was named is opened with what belongs to it; its neighbours are other models
   const names = file === undefined ? await store.list() : undefined;
-  if (names !== undefined) findings.push(...(await folderFindings(store, names)));
+  if (names !== undefined) add(await folderFindings(store, names));
   let tensors = 0;
   let files = names?.length ?? 1;
   try {
@@ -51,8 +54,8 @@ export async function examineModel(
     try {
       tensors = model.tensors.length;
       files = names?.length ?? model.files.length;
-      findings.push(...(await modelFindings(model, file === undefined)));
-      if (options.weights !== false) findings.push(...(await weightFindings(model, options)));
+      add(await modelFindings(model, file === undefined));
+      if (options.weights !== false) add(await weightFindings(model, options));
     } finally {
       await model.close();
     }

@@ -1,8 +1,15 @@
 /** The files of a folder one by one: what opening the model would stop at, and what it never looks at. */
-import { type ByteSource, isCodecError, type Limits, limitsWith, type ReadStore } from "@requant/core";
+import {
+  type ByteSource,
+  byteText,
+  isCodecError,
+  type Limits,
+  limitsWith,
+  type ReadStore,
+} from "@requant/core";
 import { readGguf } from "@requant/gguf";
 import { parseShardIndex, readHeader } from "@requant/safetensors";
-import { findModel, looksLikePickle, textOf } from "../../model/find.ts";
+import { findModel, looksLikePickle } from "../../model/find.ts";
 import { type Finding, finding } from "./finding.ts";
 import { findingOfError } from "./from-error.ts";
 
@@ -25,10 +32,9 @@ export async function folderFindings(
       );
     else if (PICKLE.test(name) && hasSafe)
       findings.push(finding("pickle-beside", "A Python pickle lies beside the weights.", { file: name }));
-    else findings.push(...(await fileFindings(store, name, limits)));
+    else for (const found of await fileFindings(store, name, limits)) findings.push(found);
   }
-  findings.push(...(await indexFindings(store, names, limits)));
-  return findings;
+  return [...findings, ...(await indexFindings(store, names, limits))];
 }
 
 /** One file of a kind that models are made of; others are nobody's business. */
@@ -52,7 +58,7 @@ async function fileFindings(store: ReadStore, name: string, limits: Limits): Pro
 
 async function sideFileFindings(store: ReadStore, name: string): Promise<Finding[]> {
   const head = await withSource(store, name, (source) => source.read(0, Math.min(64, source.byteLength)));
-  const text = textOf(head ?? new Uint8Array(0));
+  const text = byteText(head ?? new Uint8Array(0));
   if (text.startsWith("version https://git-lfs"))
     return [finding("lfs-pointer", "The file is a Git LFS pointer, not the file itself.", { file: name })];
   if (/^\s*<(!doctype|html|\?xml)/i.test(text))

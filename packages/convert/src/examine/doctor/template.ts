@@ -42,10 +42,11 @@ export function templateFindings(template: string, place: FindingPlace): Finding
 
 /** The largest number that is written in it. */
 function boundOf(text: string): number {
-  return Math.max(
-    0,
-    ...[...text.replaceAll("_", "").matchAll(/\d+(?:e\d+)?/gi)].map(([digits]) => Number(digits)),
-  );
+  let bound = 0;
+  for (const [digits] of text.replaceAll("_", "").matchAll(/\d+(?:e\d+)?/gi)) {
+    bound = Math.max(bound, Number(digits));
+  }
+  return bound;
 }
 
 /** `{{ … }}` and `{% … %}`: text outside is only printed. One pass, whatever the text. */

@@ -87,6 +87,13 @@ function unknownMerges(merges: unknown, ids: ReadonlyMap<string, number>): Findi
       ];
 }
 
+/** The two parts that one space separates; nothing of a text with none or several. */
+function _partsOf(merge: string): readonly string[] {
+  const space = merge.indexOf(" ");
+  if (space < 0 || merge.indexOf(" ", space + 1) >= 0) return [];
+  return [merge.slice(0, space), merge.slice(space + 1)];
+}
+
 function tooMany(ids: ReadonlyMap<string, number>, rows: number | undefined): Finding[] {
   if (rows === undefined) return [];
   const beyond: string[] = [];

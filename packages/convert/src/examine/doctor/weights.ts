@@ -27,7 +27,7 @@ export async function weightFindings(model: Model, options: WeightOptions = {}):
     if (isStatistics?.test(tensor.name)) continue;
     options.signal?.throwIfAborted();
     try {
-      findings.push(...(await tensorFindings(model, tensor, options.signal)));
+      for (const found of await tensorFindings(model, tensor, options.signal)) findings.push(found);
     } catch (error) {
       if (!isCodecError(error)) throw error;
       findings.push({
