@@ -1,4 +1,5 @@
 import { type CodecError, type ErrorCode, isCodecError } from "@requant/core";
+import { withFlags } from "./flags.ts";
 
 /** Exit statuses: a contract with scripts (see `requant --help`). */
 export const exitStatus = {
@@ -36,6 +37,8 @@ export function errorDocument(error: unknown): { error: Record<string, unknown> 
   if (!isCodecError(error)) {
     return { error: { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) } };
   }
-  const { code, message, hint, path, tensor, offset, reason }: CodecError = error;
-  return { error: { code, message, hint, path, tensor, offset, reason } };
+  const { code, message, hint, path, tensor, offset, index, reason }: CodecError = error;
+  return {
+    error: { code, message, hint: hint && withFlags(hint), path, tensor, offset, index, reason },
+  };
 }

@@ -89,13 +89,19 @@ export {
   type Target,
 } from "./plan.ts";
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan-options.ts";
-export { type PlanReport, planReport, type ReportTensor } from "./plan-report.ts";
+export {
+  type PlanReport,
+  planReport,
+  type ReportNonFinite,
+  type ReportNumber,
+  type ReportTensor,
+} from "./plan-report.ts";
 export { planWarnings } from "./plan-warnings.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run.ts";
 export type { RunNotice, RunOptions, RunProgress } from "./run-options.ts";
 export { planMerge, planSplit, type SplitModelOptions } from "./split.ts";
 export { listTargets, parseTarget } from "./target.ts";
 export { type VerifiedTensor, type VerifyOptions, type VerifyReport, verifyModels } from "./verify.ts";
-export { modelWarnings, verifyWarnings } from "./warnings.ts";
+export { modelWarnings, runWarnings, verifyWarnings } from "./warnings.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./workers/protocol.ts";
 export { type WebWorkersOptions, webWorkers } from "./workers/web.ts";

@@ -1,6 +1,7 @@
 /** The bytes of one output tensor: which way they are made. */
 import { plannedSources } from "@requant/models";
 import { type BandMaker, bandsOf, type ColumnImportance, plainInput, type WeightTask } from "./bands.ts";
+import { blockOf } from "./encodings.ts";
 import type { ErrorMeter } from "./error-meter.ts";
 import type { Model } from "./model.ts";
 import { encoded } from "./ways/encoded.ts";
@@ -35,6 +36,11 @@ function isRepacked({ inputs, to, through }: WeightTask): boolean {
 /** Whether encoding changes values, so that the error is worth measuring. */
 export function isMeasured({ fidelity, through }: WeightTask): boolean {
   return through !== undefined || (fidelity !== "copy" && fidelity !== "exact");
+}
+
+/** Weights that share scales in what a tensor becomes, or goes through. */
+export function blockSizeOf({ name, to, through }: WeightTask): number {
+  return blockOf(through?.kind === "blocks" ? through.to : to, { tensor: name }).blockSize;
 }
 
 /** The entry of the importance matrix that a weight is made with. */
