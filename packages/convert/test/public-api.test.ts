@@ -43,6 +43,7 @@ test("exports of @requant/convert", () => {
       "readPlanSource",
       "refuseOverlap",
       "runPlan",
+      "runWarnings",
       "tensorStatistics",
       "tensorValues",
       "verifyModels",
