@@ -62,7 +62,8 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--overwrite", "replace an existing output")
     .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
     .option("--resume", "go on where an interrupted conversion of the same output ended")
-    .option("--no-verify", "do not re-read and compare what was written");
+    .option("--no-verify", "do not re-read and compare what was written")
+    .option(...allowNonFinite);
 
   conversion(
     command(
@@ -82,7 +83,8 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--dtype <type>", "what the values are stored in: f32, f16 or bf16", "f32")
     .option("--plan", "print the plan, write nothing")
     .option("--overwrite", "replace an existing output")
-    .option("--no-verify", "do not re-read and compare what was written");
+    .option("--no-verify", "do not re-read and compare what was written")
+    .option(...allowNonFinite);
 
   command(
     "name <model-name>",
@@ -152,6 +154,11 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
 
   return program;
 }
+
+const allowNonFinite = [
+  "--allow-non-finite",
+  "go on where a weight is NaN or infinite, or becomes so; the report lists such weights",
+] as const;
 
 /** The options that decide what a conversion makes. */
 function conversion(command: Command): Command {

@@ -9,6 +9,7 @@ import {
   planWarnings,
   type RunOptions,
   runPlan,
+  runWarnings,
 } from "@requant/convert";
 import { nodeWorkers } from "@requant/convert/node";
 import { directoryStore } from "@requant/core/node";
@@ -51,7 +52,8 @@ async function conversionWarnings(plan: Plan, model: Model): Promise<ModelWarnin
 }
 
 /** What the command line says about a run. */
-export interface ExecuteOptions extends Pick<RunOptions, "overwrite" | "check" | "imatrix" | "resume"> {
+export interface ExecuteOptions
+  extends Pick<RunOptions, "overwrite" | "check" | "imatrix" | "resume" | "allowNonFinite"> {
   readonly jobs?: number | undefined;
 }
 
@@ -86,7 +88,9 @@ export async function execute(
       },
     );
     bar.end();
-    if (options.json) writeJson(streams, { ...report, warnings });
+    const found = runWarnings(report);
+    showWarnings(found, streams, options);
+    if (options.json) writeJson(streams, { ...report, warnings: [...warnings, ...found] });
     else if (options.quiet !== true) streams.out.write(`${renderReport(report, { tensors: false })}\n`);
     return exitStatus.done;
   } catch (error) {

@@ -37,7 +37,7 @@ export function errorDocument(error: unknown): { error: Record<string, unknown> 
   if (!isCodecError(error)) {
     return { error: { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) } };
   }
-  const { code, message, hint, path, tensor, offset, reason }: CodecError = error;
+  const { code, message, hint, path, tensor, offset, index, reason }: CodecError = error;
   return {
     error: {
       code,
@@ -46,6 +46,7 @@ export function errorDocument(error: unknown): { error: Record<string, unknown> 
       path,
       tensor,
       offset,
+      index,
       reason,
     },
   };

@@ -56,7 +56,7 @@ export {
   inspectModel,
 } from "./examine/inspect.ts";
 export { planWarnings } from "./examine/plan-warnings.ts";
-export { modelWarnings, verifyWarnings } from "./examine/warnings.ts";
+export { modelWarnings, runWarnings, verifyWarnings } from "./examine/warnings.ts";
 export { weightFormats } from "./formats.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
@@ -98,7 +98,7 @@ export {
   type Target,
 } from "./plan/plan.ts";
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
-export { type PlanReport, planReport, type ReportTensor } from "./plan/report.ts";
+export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { listTargets, parseTarget, targetExamples } from "./plan/target.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap } from "./run/output-store.ts";

@@ -1,7 +1,8 @@
 /**
- * The kernels of the error meter and of the checksum against their TypeScript twins, and that they write to nothing: both
+ * The kernels of the error meter, of the checksum and of the look for NaN against their TypeScript twins, and that they write to nothing: they
  * only read, and answer with numbers. REQUANT_SEED=<number> replays a run.
  */
+
 import {
   allocateKernelBuffer,
   installKernels,
@@ -13,6 +14,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { floatsOf, seed } from "../../../fixtures/guarded-memory.ts";
 import { checksum, checksumHere } from "../src/run/checksum.ts";
 import { comparedHere, errorMeter } from "../src/run/error-meter.ts";
+import { firstNonFinite, firstNonFiniteHere } from "../src/run/first-non-finite.ts";
 
 /** xorshift32: the numbers only have to differ from run to run. */
 function randomWords(count: number, start: number): Uint32Array<ArrayBuffer> {
@@ -73,6 +75,29 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
       return meter.sums();
     });
     expect(found).toEqual(wanted);
+  });
+
+  it.each(lengths)("find the first of %i values that is not finite, and write nothing", (count) => {
+    // all finite: subnormal numbers, both zeros and the largest ones among them
+    const finite = randomWords(count, seed ^ count).map((word, i) =>
+      i % 5 === 0 ? word & 0x80000000 : (word & 0x7f800000) === 0x7f800000 ? word ^ 0x00800000 : word,
+    );
+    const found = (words: Uint32Array<ArrayBuffer>): number => {
+      const bytes = new Uint8Array(words.buffer);
+      return untouched([bytes], 4, ([view = bytes]) => firstNonFinite(floatsOf(view)));
+    };
+    expect(found(finite)).toBe(count);
+    expect(firstNonFiniteHere(new Float32Array(finite.buffer))).toBe(count);
+    // the infinities, a quiet and a signalling NaN
+    for (const odd of [0x7f800000, 0xff800000, 0x7fc00000, 0xff800001]) {
+      for (let at = 0; at < count; at += 1 + (at >> 3)) {
+        const words = finite.slice();
+        words[at] = odd;
+        words[count - 1] = odd;
+        expect(found(words)).toBe(at);
+        expect(firstNonFiniteHere(new Float32Array(words.buffer))).toBe(at);
+      }
+    }
   });
 
   it.each(lengths)("sum %i bytes at any address, and write nothing", (count) => {

@@ -42,6 +42,7 @@ test("exports of @requant/convert", () => {
       "readPlanSource",
       "refuseOverlap",
       "runPlan",
+      "runWarnings",
       "targetExamples",
       "tensorStatistics",
       "tensorValues",

@@ -16,6 +16,8 @@ export interface ErrorPlace {
   readonly tensor?: string | undefined;
   /** Byte offset in the file. */
   readonly offset?: number | undefined;
+  /** Flat index of the weight in its tensor, row by row. */
+  readonly index?: number | undefined;
   /** The kind of fault in one stable word, finer than the code: "truncated", "lfs-pointer". Most faults have none. */
   readonly reason?: string | undefined;
   readonly cause?: unknown;
@@ -28,6 +30,7 @@ export class CodecError extends Error {
   readonly path: string | undefined;
   readonly tensor: string | undefined;
   readonly offset: number | undefined;
+  readonly index: number | undefined;
   readonly reason: string | undefined;
 
   constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
@@ -38,6 +41,7 @@ export class CodecError extends Error {
     this.path = place.path;
     this.tensor = place.tensor;
     this.offset = place.offset;
+    this.index = place.index;
     this.reason = place.reason;
   }
 }

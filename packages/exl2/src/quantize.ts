@@ -19,7 +19,7 @@ export interface QuantizeExl2Options {
  * Round to nearest with exllamav2's scales: in each group a row's step is max|w| / (2^bits − 1) × 2; the largest of all
  * rows is stored, the others as a square S²/256 of it; 97 multiples of the stored one are tried for the least Σ |error|^3.5.
  * Columns stay in order where one width serves all of them.
- * @throws ConversionError for weights that are not finite, or sizes that cannot be grouped in whole words
+ * @throws ConversionError for weights that are not finite (its `index` is the weight's), or sizes that cannot be grouped in whole words
  */
 export function quantizeExl2(
   values: Float32Array,
@@ -36,6 +36,7 @@ export function quantizeExl2(
       hint: "Leave this weight in a float type.",
     });
   }
+  refuseNonFinite(values, columns);
   const groups = recipeGroups(recipe, columns);
   const order = recipe.widths.length > 1 ? columnOrder(values, rows, columns, options.importance) : undefined;
   const invperm = new Int32Array(columns);
@@ -90,6 +91,30 @@ function columnOrder(
   );
 }
 
+/** In the order of rows, not of groups, so that the first one is named. */
+function refuseNonFinite(values: Float32Array, columns: number): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isFinite(value)) continue;
+    throw new ConversionError(
+      `Row ${Math.floor(i / columns)} has a weight that is ${value}; only finite weights can be quantized.`,
+      { hint: "Keep this tensor in a float type.", index: i },
+    );
+  }
+}
+
+/** The largest weight in some columns. */
+function largestIndex(values: Float32Array, rows: number, columns: number, source: Int32Array): number {
+  let largest = source[0] ?? 0;
+  for (let row = 0; row < rows; row++) {
+    for (const column of source) {
+      const i = row * columns + column;
+      if (Math.abs(values[i]!) > Math.abs(values[largest]!)) largest = i;
+    }
+  }
+  return largest;
+}
+
 /** Each row's step without clipping: max|w| over half the codes. */
 function rowSteps(
   values: Float32Array,
@@ -102,16 +127,7 @@ function rowSteps(
   for (let row = 0; row < rows; row++) {
     let max = 0;
     for (const column of source) {
-      const value = values[row * columns + column]!;
-      if (!Number.isFinite(value)) {
-        throw new ConversionError(
-          `Row ${row} has a weight that is ${value}; only finite weights can be quantized.`,
-          {
-            hint: "Keep this tensor in a float type.",
-          },
-        );
-      }
-      max = Math.max(max, Math.abs(value));
+      max = Math.max(max, Math.abs(values[row * columns + column]!));
     }
     steps[row] = max / ((2 ** bits - 1) / 2);
   }
@@ -133,6 +149,7 @@ function bestMaxScale(
     if (Number.isFinite(value)) return value;
     throw new ConversionError(`Steps of ${largest} are too large for an f16 scale.`, {
       hint: "Keep this tensor in a float type.",
+      index: largestIndex(values, rows, columns, source),
     });
   };
   let best = stored(1);

@@ -10,6 +10,7 @@ const convertArguments = conversionArguments.extend({
   overwrite: z.boolean().optional(),
   jobs: z.number().optional(),
   resume: z.boolean().optional(),
+  allowNonFinite: z.boolean().optional(),
   /** False under `--no-verify`. */
   verify: z.boolean(),
 });
@@ -28,6 +29,7 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
         jobs: choices.jobs,
         resume: choices.resume,
         check: choices.verify,
+        allowNonFinite: choices.allowNonFinite,
         imatrix: rest.imatrix?.weights,
       });
     };

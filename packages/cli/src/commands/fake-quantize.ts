@@ -10,6 +10,7 @@ import { conversionArguments, planOptions } from "../plan-arguments.ts";
 const fakeArguments = conversionArguments.extend({
   plan: z.boolean().optional(),
   overwrite: z.boolean().optional(),
+  allowNonFinite: z.boolean().optional(),
   dtype: z.string(),
   verify: z.boolean(),
 });
@@ -30,6 +31,7 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
     return execute(plan, model, resolve(output), context, {
       overwrite: choices.overwrite,
       check: choices.verify,
+      allowNonFinite: choices.allowNonFinite,
       imatrix: rest.imatrix?.weights,
     });
   });

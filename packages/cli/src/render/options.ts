@@ -4,6 +4,7 @@
 const FLAGS: Readonly<Record<string, string>> = {
   allowNonFinite: "--allow-non-finite",
   allowRequantize: "--allow-requantize",
+  dtype: "--dtype",
   exact: "--exact",
   imatrix: "--imatrix FILE",
   keepSplit: "--keep-split",

@@ -3,6 +3,7 @@
 import type { VerifyReport } from "../compare/verify.ts";
 import type { Model } from "../model/model.ts";
 import type { ModelWarning } from "../model/model-warning.ts";
+import type { PlanReport } from "../plan/report.ts";
 import { factFindings, headerFindings, nameFindings } from "./doctor/facts.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { tokenizerJsonFindings } from "./doctor/tokenizer-json.ts";
@@ -34,4 +35,23 @@ export function verifyWarnings({ tensors }: VerifyReport): ModelWarning[] {
   return tensors.flatMap(({ name, finite }) =>
     finite ? [] : [{ code: "nan-weights", message: "Some values are NaN or infinite.", tensor: name }],
   );
+}
+
+/** Of what a run has stored. */
+export function runWarnings({ tensors }: PlanReport): ModelWarning[] {
+  const warnings: ModelWarning[] = [];
+  for (const { name, nonFinite } of tensors) {
+    if (nonFinite === undefined) continue;
+    const { inSource, byStoring, firstIndex, firstPlace, firstValue, firstStored } = nonFinite;
+    const counts = [
+      ...(inSource > 0 ? [`${inSource} not finite in the source`] : []),
+      ...(byStoring > 0 ? [`${byStoring} no longer finite once stored`] : []),
+    ].join(", ");
+    warnings.push({
+      code: byStoring > 0 ? "became-non-finite" : firstValue === "NaN" ? "nan-weights" : "infinite-weights",
+      message: `Weights of ${name} are NaN or infinite: ${counts}. The first is weight ${firstIndex} [${firstPlace.join(", ")}]: ${firstValue}, stored as ${firstStored}.`,
+      tensor: name,
+    });
+  }
+  return warnings;
 }

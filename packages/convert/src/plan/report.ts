@@ -1,6 +1,7 @@
 import type { LeftOut } from "@requant/models";
 import type { ModelFile } from "../model/model.ts";
 import { countFidelities, type Fidelity } from "./fidelity.ts";
+import { type NonFinite, placeOf } from "./non-finite.ts";
 import type { Plan, Target } from "./plan.ts";
 
 /** What `plan` and `convert` print as JSON. */
@@ -26,9 +27,48 @@ export interface ReportTensor {
   /** Measured while encoding, for what is neither copy nor exact. */
   readonly rmse?: number | undefined;
   readonly maxAbsError?: number | undefined;
+  /** Weights that are NaN or infinite in the source or in the output. Where an error is infinite, it is left out. */
+  readonly nonFinite?: ReportNonFinite | undefined;
   /** Why it is neither copied nor exact, and what would be. */
   readonly reason?: string | undefined;
   readonly hint?: string | undefined;
+}
+
+/** A float as JSON has it: NaN and the infinities are words. */
+export type ReportNumber = number | "NaN" | "Infinity" | "-Infinity";
+
+export interface ReportNonFinite {
+  /** Weights that were not finite before they were stored. */
+  readonly inSource: number;
+  /** Weights that were finite until they were stored. */
+  readonly byStoring: number;
+  /** Flat index of the first of all of them, row by row. */
+  readonly firstIndex: number;
+  /** The same place by the shape: [row, column]. */
+  readonly firstPlace: readonly number[];
+  readonly firstValue: ReportNumber;
+  /** What it is once it is stored. */
+  readonly firstStored: ReportNumber;
+}
+
+export function reportNonFinite(found: NonFinite, shape: readonly number[]): ReportNonFinite | undefined {
+  const { given, made } = found;
+  const first = made === undefined || (given !== undefined && given.index < made.index) ? given : made;
+  if (first === undefined) return undefined;
+  return {
+    inSource: given?.count ?? 0,
+    byStoring: made?.count ?? 0,
+    firstIndex: first.index,
+    firstPlace: placeOf(shape, first.index),
+    firstValue: reportNumber(first.value),
+    firstStored: reportNumber(first.stored),
+  };
+}
+
+function reportNumber(value: number): ReportNumber {
+  if (Number.isNaN(value)) return "NaN";
+  if (Number.isFinite(value)) return value;
+  return value > 0 ? "Infinity" : "-Infinity";
 }
 
 /** A plan without the parts only `run` needs. */

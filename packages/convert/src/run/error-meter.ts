@@ -1,5 +1,7 @@
 import { kernelAddress } from "@requant/core/kernels";
 import { kernels } from "../model/kernels.ts";
+import { findNonFinite, joinedNonFinite, movedNonFinite, type NonFinite } from "../plan/non-finite.ts";
+import { firstNonFinite } from "./first-non-finite.ts";
 
 /** What encoding did to values, in doubles. Sums of bands add up, in the order of the bands. */
 export interface ErrorSums {
@@ -8,24 +10,52 @@ export interface ErrorSums {
   readonly maxAbsError: number;
 }
 
+/** The error, and the weights that are not finite. */
+export interface Measured extends ErrorSums {
+  readonly nonFinite?: NonFinite | undefined;
+}
+
 export interface ErrorMeter {
   /** The next values and what they became, as many of each. */
   add(expected: Float32Array, found: Float32Array): void;
-  sums(): ErrorSums;
+  /** Values from the flat index `start` on that keep their value: only whether they are finite matters. */
+  look(values: Float32Array, start: number): void;
+  sums(): Measured;
 }
 
-/** Values in the kernels' memory are compared there, others here, with the same result. */
-export function errorMeter(): ErrorMeter {
+/**
+ * Values in the kernels' memory are compared there, others here, with the same result. `blockSize`: weights of the output
+ * that share scales.
+ */
+export function errorMeter(blockSize = 1): ErrorMeter {
   let noise = 0;
   let maxAbsError = 0;
+  let position = 0;
+  let nonFinite: NonFinite | undefined;
+
+  function note(values: Float32Array, stored: Float32Array, start: number): void {
+    const found = findNonFinite(values, stored, blockSize);
+    if (found !== undefined) nonFinite = joinedNonFinite(nonFinite, movedNonFinite(found, start));
+  }
+
   return {
     add(expected, found) {
       const counted = compared(expected, found);
-      const sums = isOrdinary(counted) ? counted : comparedInDoubles(expected, found);
+      const ordinary = isOrdinary(counted);
+      const sums = ordinary ? counted : comparedInDoubles(expected, found);
       noise += sums.noise;
       maxAbsError = Math.max(maxAbsError, sums.maxAbsError);
+      // one NaN or infinity, on either side, makes the sum of squares NaN or infinite
+      if (!ordinary) note(expected, found, position);
+      position += expected.length;
     },
-    sums: () => ({ noise, maxAbsError }),
+    look(values, start) {
+      const first = firstNonFinite(values);
+      if (first === values.length) return;
+      const rest = values.subarray(first);
+      note(rest, rest, start + first);
+    },
+    sums: () => ({ noise, maxAbsError, ...(nonFinite === undefined ? {} : { nonFinite }) }),
   };
 }
 

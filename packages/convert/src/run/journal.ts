@@ -5,6 +5,7 @@
  * claimed piece is read and its checksum compared before it is believed.
  */
 import { UsageError } from "@requant/core";
+import type { NonFiniteWeights } from "../plan/non-finite.ts";
 import { checksum } from "./checksum.ts";
 import type { PieceResult } from "./pieces.ts";
 
@@ -38,8 +39,34 @@ export function headLine(head: JournalHead): Uint8Array {
   return sealed(`${MAGIC} ${JSON.stringify(head)}`);
 }
 
-export function pieceLine(index: number, { checksum: sum, noise, maxAbsError }: PieceResult): Uint8Array {
-  return sealed(`${index} ${sum} ${noise} ${maxAbsError}`);
+export function pieceLine(index: number, result: PieceResult): Uint8Array {
+  const { checksum: sum, noise, maxAbsError, nonFinite } = result;
+  const weights = nonFinite === undefined ? "" : ` ${wordOf(nonFinite.given)} ${wordOf(nonFinite.made)}`;
+  return sealed(`${index} ${sum} ${noise} ${maxAbsError}${weights}`);
+}
+
+/** Weights that are not finite, as one word: JSON has no NaN. */
+function wordOf(weights: NonFiniteWeights | undefined): string {
+  if (weights === undefined) return "-";
+  const { count, index, value, stored, largest, largestIndex } = weights;
+  return [count, index, value, stored, largest, largestIndex].join(",");
+}
+
+function weightsOf(word: string | undefined): NonFiniteWeights | undefined {
+  if (word === undefined || word === "-") return undefined;
+  const [count = 0, index = 0, value = 0, stored = 0, largest = 0, largestIndex = 0] = word
+    .split(",")
+    .map(Number);
+  return { count, index, value, stored, largest, largestIndex };
+}
+
+function nonFiniteOf(
+  givenWord: string | undefined,
+  madeWord: string | undefined,
+): Pick<PieceResult, "nonFinite"> {
+  const given = weightsOf(givenWord);
+  const made = weightsOf(madeWord);
+  return given === undefined && made === undefined ? {} : { nonFinite: { given, made } };
 }
 
 /** Everything up to the first line that is torn. */
@@ -54,12 +81,13 @@ export function parseJournal(bytes: Uint8Array): Journal {
       head = parseHead(text);
       if (head === undefined) break;
     } else {
-      const [index, sum, noise, maxAbsError] = text.split(" ");
+      const [index, sum, noise, maxAbsError, given, made] = text.split(" ");
       if (sum === undefined || maxAbsError === undefined) break;
       pieces.set(Number(index), {
         checksum: sum,
         noise: Number(noise),
         maxAbsError: Number(maxAbsError),
+        ...nonFiniteOf(given, made),
       });
     }
     byteLength += line.byteLength;

@@ -1,6 +1,5 @@
 /** All stored parts of one packed weight of the output. */
-
-import { ConversionError, UsageError } from "@requant/core";
+import { ConversionError, rowLength, UsageError } from "@requant/core";
 import type { WeightEncoder } from "@requant/core/format";
 import { allocateParts, type LinearWeight } from "@requant/core/format";
 import { dequantizeGrid, type Grid, stackGrids } from "@requant/core/view";
@@ -8,9 +7,11 @@ import { openWeight } from "@requant/models";
 import { gridRows } from "../model/grid-rows.ts";
 import type { Model } from "../model/model.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
+import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanLinear, PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
 import { type Comparison, comparer } from "./comparison.ts";
+import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 
 export interface PackedWeight {
   /** By suffix. */
@@ -22,25 +23,27 @@ export interface PackedWeight {
 /** A weight packed from floats and opened again. */
 export async function packedRoundTrip(
   model: Model,
-  task: Pick<PlanTensor, "name" | "shape" | "inputs">,
+  task: RefusedTask,
   weight: PlanLinear,
   options: BandOptions,
 ): Promise<LinearWeight> {
-  const { module, layout, format } = weight;
+  const { layout, format } = weight;
   const encoder = weightTargetByName(format).encoder(layout);
   const [rows = 0, columns = 0] = task.shape;
   const floats = openWeight(task, weightSource(model));
   if (encoder.packWhole !== undefined) {
     const values = new Float32Array(rows * columns);
     await floats.readRows(0, rows, values);
-    return encoder.open(encoder.packWhole(values));
+    const { packWhole } = encoder;
+    return encoder.open(naming(model, task, values, 0, () => packWhole(values)));
   }
   const bytes = allocateParts(encoder.parts);
   for (const { start, end } of bandsOf(rows, columns, encoder.rowMultiple, options.bandByteLength)) {
     options.signal?.throwIfAborted();
     const values = new Float32Array((end - start) * columns);
     await floats.readRows(start, end, values);
-    encoder.fromGrid(quantized(encoder, values, end - start, module), start, bytes);
+    const grid = naming(model, task, values, start, () => encoder.quantize(values, end - start));
+    encoder.fromGrid(grid, start, bytes);
   }
   return encoder.open(bytes);
 }
@@ -83,11 +86,12 @@ export async function packedWeight(
     if (grids === undefined) {
       const values = new Float32Array((end - start) * columns);
       await floats.readRows(start, end, values);
-      grid = quantized(encoder, values, end - start, task.name);
+      grid = naming(model, task, values, start, () => encoder.quantize(values, end - start));
       if (inPlace) {
         const decoded = new Float32Array(values.length);
         dequantizeGrid(grid, decoded);
         measure.add(values, decoded);
+        refuseNonFinite(model, task, values, decoded, start);
       }
     } else grid = stackGrids((await grids.read(start, end)).map((band) => band.grid));
     encoder.fromGrid(grid, start, bytes);
@@ -97,14 +101,40 @@ export async function packedWeight(
   return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
 }
 
-/** The codec knows rows and groups; whose they are, only we do. */
-function quantized(encoder: WeightEncoder, values: Float32Array, rows: number, tensor: string): Grid {
+/** Names the weight that a codec refuses in rows from `start` on: the codec knows neither the tensor nor its source. */
+function naming<T>(model: Model, task: RefusedTask, values: Float32Array, start: number, pack: () => T): T {
   try {
-    return encoder.quantize(values, rows);
+    return pack();
   } catch (error) {
     if (!(error instanceof ConversionError) || error.tensor !== undefined) throw error;
-    throw new ConversionError(error.message, { tensor, hint: error.hint, cause: error });
+    const { message, hint, index } = error;
+    refuseNonFinite(model, task, values, values, start);
+    if (index === undefined) throw new ConversionError(message, { tensor: task.name, hint, cause: error });
+    const at = start * rowLength(task.shape) + index;
+    const value = values[index] ?? Number.NaN;
+    const made = {
+      count: 1,
+      index: at,
+      value,
+      stored: value < 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY,
+      largest: value,
+      largestIndex: at,
+    };
+    throw nonFiniteRefusal(model, task, { made });
   }
+}
+
+/** @throws ConversionError where a weight is not finite, or not once it is packed; `start` is the first row */
+function refuseNonFinite(
+  model: Model,
+  task: RefusedTask,
+  values: Float32Array,
+  decoded: Float32Array,
+  start: number,
+): void {
+  const found = findNonFinite(values, decoded);
+  if (found === undefined) return;
+  throw nonFiniteRefusal(model, task, movedNonFinite(found, start * rowLength(task.shape)));
 }
 
 async function copiedParts(model: Model, task: PlanTensor): Promise<Record<string, Uint8Array>> {
@@ -131,7 +161,7 @@ async function packedWhole(
   const [rows = 0, columns = 0] = task.shape;
   const values = new Float32Array(rows * columns);
   await openWeight(task, weightSource(model)).readRows(0, rows, values);
-  const bytes = { ...encoder.packWhole?.(values) };
+  const bytes = { ...naming(model, task, values, 0, () => encoder.packWhole?.(values)) };
   return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
 }
 
@@ -154,6 +184,7 @@ async function compared(
     await floats.readRows(start, end, values);
     weight.dequantize(start, end, decoded);
     measure.add(values, decoded);
+    refuseNonFinite(model, task, values, decoded, start);
   }
   return measure.result();
 }

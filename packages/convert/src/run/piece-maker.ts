@@ -1,13 +1,15 @@
-import { UsageError } from "@requant/core";
+import { rowLength, UsageError } from "@requant/core";
 import { plannedSources } from "@requant/models";
 import type { Model } from "../model/model.ts";
+import { movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import type { BandMaker, ColumnImportance } from "./bands.ts";
 import { checksum } from "./checksum.ts";
+import type { Measured } from "./error-meter.ts";
 import { type ErrorSums, errorMeter } from "./error-meter.ts";
 import { packedWeight } from "./pack-weight.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
-import { bandMaker, importanceName, isMeasured } from "./weights.ts";
+import { bandMaker, blockSizeOf, importanceName, isMeasured } from "./weights.ts";
 import { WorkArea, type WorkSizes } from "./work-area.ts";
 
 /** Takes the bytes of a piece, which are valid until the promise resolves. */
@@ -29,9 +31,9 @@ export interface PieceMakerOptions {
 }
 
 /** Brings a piece where it belongs, and tells what is known of it. */
-type Bringer = (piece: Piece, bytes: Uint8Array, sums: ErrorSums) => Promise<PieceResult>;
+type Bringer = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<PieceResult>;
 
-const noError: ErrorSums = { noise: 0, maxAbsError: 0 };
+const noError: Measured = { noise: 0, maxAbsError: 0 };
 
 /** Makers kept for tensors that several jobs are about. */
 const KEPT_MAKERS = 8;
@@ -80,9 +82,16 @@ export class PieceMaker {
     const maker = this.makerOf(job.tensor, tensor);
     const results: PieceResult[] = [];
     for (const piece of job.pieces) {
-      const meter = isMeasured(tensor) ? errorMeter() : undefined;
+      const meter = errorMeter(blockSizeOf(tensor));
       const bytes = await maker.make(piece.band, area, meter);
-      results.push(await bring(piece, bytes, meter?.sums() ?? noError));
+      const { nonFinite, ...sums } = meter.sums();
+      const first = piece.band.start * rowLength(tensor.shape);
+      results.push(
+        await bring(piece, bytes, {
+          ...sums,
+          ...(nonFinite === undefined ? {} : { nonFinite: movedNonFinite(nonFinite, first) }),
+        }),
+      );
     }
     return results;
   }
@@ -97,7 +106,7 @@ export class PieceMaker {
   ): Promise<PieceResult[]> {
     const { bandByteLength } = this.options;
     const { bytes: parts, measured } = await packedWeight(this.model, tensor, { bandByteLength, signal });
-    const sums: ErrorSums =
+    const sums: Measured =
       measured === undefined
         ? noError
         : { noise: measured.rmse ** 2 * measured.count, maxAbsError: measured.maxAbsError };

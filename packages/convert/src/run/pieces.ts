@@ -1,9 +1,12 @@
 /** A run cut into pieces: what is made at one go, by whoever is free, and what the journal counts in. */
+
 import { elementCount } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
+import { joinedNonFinite, type NonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { type Band, type BandMaker, bandsOf } from "./bands.ts";
+import type { Measured } from "./error-meter.ts";
 import { bandMaker, isMeasured } from "./weights.ts";
 import { largestOf, noWork, type WorkSizes } from "./work-area.ts";
 
@@ -32,10 +35,8 @@ export interface Job {
 }
 
 /** What is known of a piece that was made. */
-export interface PieceResult {
+export interface PieceResult extends Measured {
   readonly checksum: string;
-  readonly noise: number;
-  readonly maxAbsError: number;
 }
 
 export interface Work {
@@ -100,16 +101,27 @@ function partMaker(byteLength: number): Omit<BandMaker, "make"> {
   };
 }
 
-/** What a tensor's pieces say about its error; undefined where nothing was measured. */
-export function errorOf(
-  tensor: PlanTensor,
-  results: readonly PieceResult[],
-): { readonly rmse: number; readonly maxAbsError: number } | undefined {
-  if (!isMeasured(tensor)) return undefined;
+/** What a tensor's pieces say about it once it is stored. */
+export interface TensorResult {
+  /** Where values change; not where an error is infinite, which `nonFinite` then says. */
+  readonly rmse?: number;
+  readonly maxAbsError?: number;
+  readonly nonFinite?: NonFinite;
+}
+
+/** Undefined where there is nothing to say. */
+export function resultOf(tensor: PlanTensor, results: readonly PieceResult[]): TensorResult | undefined {
+  let noise = 0;
+  let maxAbsError = 0;
+  let nonFinite: NonFinite | undefined;
+  for (const result of results) {
+    noise += result.noise;
+    maxAbsError = Math.max(maxAbsError, result.maxAbsError);
+    nonFinite = joinedNonFinite(nonFinite, result.nonFinite);
+  }
   const count = elementCount(tensor.shape);
-  const noise = results.reduce((sum, result) => sum + result.noise, 0);
-  return {
-    rmse: count === 0 ? 0 : Math.sqrt(noise / count),
-    maxAbsError: results.reduce((most, result) => Math.max(most, result.maxAbsError), 0),
-  };
+  const rmse = count === 0 ? 0 : Math.sqrt(noise / count);
+  const isTold = isMeasured(tensor) && maxAbsError < Number.POSITIVE_INFINITY;
+  if (!isTold && nonFinite === undefined) return undefined;
+  return { ...(isTold ? { rmse, maxAbsError } : {}), ...(nonFinite === undefined ? {} : { nonFinite }) };
 }

@@ -1,13 +1,16 @@
 /** What a run knows while it is under way, however its output is written. */
-import { UsageError } from "@requant/core";
+import { isCodecError, UsageError } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import { sourceVersions, touchSource } from "../model/source-versions.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
 import type { ColumnImportance } from "./bands.ts";
+import { FirstFault } from "./first-fault.ts";
 import { type Deliver, PieceMaker, type ReadBack } from "./piece-maker.ts";
-import { cutIntoJobs, errorOf, type Job, type Piece, type PieceResult, type Work } from "./pieces.ts";
+import type { TensorResult } from "./pieces.ts";
+import { cutIntoJobs, type Job, type Piece, type PieceResult, resultOf, type Work } from "./pieces.ts";
 import { type Crew, inParallel, joinedCrew, localCrew } from "./pool.ts";
+import { isRefused, nonFiniteRefusal } from "./refuse-non-finite.ts";
 import type { RunOptions, RunProgress } from "./run-options.ts";
 import { importanceName } from "./weights.ts";
 import type { WorkerSetup } from "./workers/protocol.ts";
@@ -77,7 +80,13 @@ export class RunState {
     return this.results[piece.file]?.[piece.index];
   }
 
-  setResult(piece: Piece, result: PieceResult): void {
+  /** @throws ConversionError for weights that are not finite, unless the run allows them */
+  setResult(tensor: number, piece: Piece, result: PieceResult): void {
+    const { nonFinite } = result;
+    const task = this.tensors.get(tensor);
+    if (nonFinite !== undefined && task !== undefined && this.options.allowNonFinite !== true) {
+      if (isRefused(this.model, task, nonFinite)) throw nonFiniteRefusal(this.model, task, nonFinite);
+    }
     const own = this.results[piece.file];
     if (own !== undefined) own[piece.index] = result;
   }
@@ -112,7 +121,10 @@ export class RunState {
     }
   }
 
-  /** Has all jobs done, and remembers what is known of their pieces. `onPiece` is waited for. */
+  /**
+   * Has all jobs done, and remembers what is known of their pieces. `onPiece` is waited for. A conversion that turns out to
+   * be impossible lets the jobs before it end, so that with any number of workers the first fault is the one that is told.
+   */
   async make(
     crew: Crew,
     jobs: Iterable<Job>,
@@ -121,44 +133,58 @@ export class RunState {
       onFailure?(error: unknown): void;
     } = {},
   ): Promise<void> {
-    await inParallel(
-      jobs,
-      crew.capacity,
-      async (job) => {
-        this.options.signal?.throwIfAborted();
-        const results = await crew.make(job);
-        for (const [index, piece] of job.pieces.entries()) {
-          const result = results[index];
-          if (result === undefined) continue;
-          this.setResult(piece, result);
-          await hooks.onPiece?.(piece, result);
-          this.report("write", job.tensor, piece);
-        }
-      },
-      (error) => {
-        hooks.onFailure?.(error);
-        crew.stop(error);
-      },
-    );
+    const stop = (error: unknown): void => {
+      hooks.onFailure?.(error);
+      crew.stop(error);
+    };
+    const first = new FirstFault(isImpossible, stop);
+    try {
+      await inParallel(
+        numbered(jobs),
+        crew.capacity,
+        ([order, job]) => first.run(order, () => this.makeJob(crew, job, hooks.onPiece)),
+        (error) => {
+          if (!isImpossible(error)) stop(error);
+        },
+      );
+    } catch (error) {
+      throw first.insteadOf(error);
+    }
   }
 
-  /** The measured error of a tensor, once all its pieces were made. */
-  errors(): ReadonlyMap<PlanTensor, { readonly rmse: number; readonly maxAbsError: number }> {
-    const results = new Map<number, PieceResult[]>();
-    for (const { tensor, pieces } of this.work.jobs) {
-      const own = results.get(tensor) ?? [];
-      for (const piece of pieces) {
+  private async makeJob(
+    crew: Crew,
+    job: Job,
+    onPiece: ((piece: Piece, result: PieceResult) => Promise<void>) | undefined,
+  ): Promise<void> {
+    this.options.signal?.throwIfAborted();
+    const results = await crew.make(job);
+    for (const [index, piece] of job.pieces.entries()) {
+      const result = results[index];
+      if (result === undefined) continue;
+      this.setResult(job.tensor, piece, result);
+      await onPiece?.(piece, result);
+      this.report("write", job.tensor, piece);
+    }
+  }
+
+  /** What was found out about tensors while they were made. */
+  tensorResults(): ReadonlyMap<PlanTensor, TensorResult> {
+    const pieces = new Map<number, PieceResult[]>();
+    for (const job of this.work.jobs) {
+      const own = pieces.get(job.tensor) ?? [];
+      for (const piece of job.pieces) {
         const result = this.resultOf(piece);
         if (result !== undefined) own.push(result);
       }
-      results.set(tensor, own);
+      pieces.set(job.tensor, own);
     }
-    const errors = new Map<PlanTensor, { rmse: number; maxAbsError: number }>();
+    const results = new Map<PlanTensor, TensorResult>();
     for (const [index, tensor] of this.tensors) {
-      const error = errorOf(tensor, results.get(index) ?? []);
-      if (error !== undefined) errors.set(tensor, error);
+      const result = resultOf(tensor, pieces.get(index) ?? []);
+      if (result !== undefined) results.set(tensor, result);
     }
-    return errors;
+    return results;
   }
 
   private async hire(destination: Destination): Promise<Crew> {
@@ -204,6 +230,16 @@ export class RunState {
     const { count = 1, weightsPerWorker = DEFAULT_WEIGHTS_PER_WORKER } = this.options.workers ?? {};
     return Math.min(count, this.work.jobs.length, Math.floor(this.work.weightCount / weightsPerWorker));
   }
+}
+
+function* numbered<T>(items: Iterable<T>): Generator<readonly [number, T]> {
+  let order = 0;
+  for (const item of items) yield [order++, item];
+}
+
+/** Whatever the machine does, and however often it is tried. */
+function isImpossible(error: unknown): boolean {
+  return isCodecError(error) && error.code === "CONVERSION";
 }
 
 /** The columns that the tensors need. @throws UsageError when the run was not given the plan's matrix */

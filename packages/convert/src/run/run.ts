@@ -2,7 +2,7 @@ import { UsageError } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import { layoutFile } from "../plan/files/layout.ts";
 import type { Plan, PlanFile } from "../plan/plan.ts";
-import { type PlanReport, planReport } from "../plan/report.ts";
+import { type PlanReport, planReport, reportNonFinite } from "../plan/report.ts";
 import { runOrdered } from "./ordered-run.ts";
 import { existingFiles, type OutputStore, outputExists, refuseOverlap } from "./output-store.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -25,7 +25,7 @@ export const defaultBandByteLength: number = 4 * 1024 * 1024;
  * Carries a plan out, or some of its jobs. Files appear under their names only when all of them are written and checked.
  * The bytes depend on the plan and the source alone.
  * @throws UsageError for a plan of another model, or an output inside the source; IoError for an output that exists or that
- *   another process writes
+ *   another process writes; ConversionError for weights that are not finite, which `allowNonFinite` lets pass
  */
 export async function runPlan(
   plan: Plan,
@@ -50,13 +50,19 @@ export async function runPlan(
   if (stage === undefined) await runOrdered(run, output);
   else await runStaged(run, output, stage.bind(output));
   const report = planReport(plan);
-  const errors = run.errors();
+  const results = run.tensorResults();
   return {
     ...report,
     tensors: report.tensors.map((tensor, index) => {
       const planned = plan.tensors[index];
-      const error = planned === undefined ? undefined : errors.get(planned);
-      return error === undefined ? tensor : { ...tensor, ...error };
+      const result = planned === undefined ? undefined : results.get(planned);
+      if (result === undefined) return tensor;
+      const { nonFinite, ...errors } = result;
+      return {
+        ...tensor,
+        ...errors,
+        ...(nonFinite === undefined ? {} : { nonFinite: reportNonFinite(nonFinite, tensor.shape) }),
+      };
     }),
     seconds: (performance.now() - started) / 1000,
   };

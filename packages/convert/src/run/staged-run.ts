@@ -103,7 +103,7 @@ async function withoutFinished(run: RunState, output: StagedOutput, crew: Crew):
       const sums = await crew.read(chunk.map(({ piece }) => piece));
       for (const [index, { tensor, piece, result }] of chunk.entries()) {
         if (sums[index] !== result.checksum) continue;
-        run.setResult(piece, result);
+        run.setResult(tensor, piece, result);
         run.report("write", tensor, piece);
       }
     },

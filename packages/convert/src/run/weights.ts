@@ -1,5 +1,7 @@
 /** The bytes of one output tensor: which way they are made. */
+
 import { plannedSources } from "@requant/models";
+import { blockOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
 import { type BandMaker, type ColumnImportance, plainInput, type WeightTask } from "./bands.ts";
 import { encoded } from "./ways/encoded.ts";
@@ -32,6 +34,11 @@ function isRepacked({ inputs, to, through }: WeightTask): boolean {
 /** Whether encoding changes values, so that the error is worth measuring. */
 export function isMeasured({ fidelity, through }: WeightTask): boolean {
   return through !== undefined || (fidelity !== "copy" && fidelity !== "exact");
+}
+
+/** Weights that share scales in what a tensor becomes, or goes through. */
+export function blockSizeOf({ name, to, through }: WeightTask): number {
+  return blockOf(through?.kind === "blocks" ? through.to : to, { tensor: name }).blockSize;
 }
 
 /** The entry of the importance matrix that a weight is made with. */

@@ -177,6 +177,8 @@ describe("workers that fail", () => {
         path: "p",
         tensor: "t",
         offset: 7,
+        index: 3,
+        reason: "r",
       };
       onReply({ kind: "failed", id: request.id, error });
     });
@@ -190,6 +192,8 @@ describe("workers that fail", () => {
       path: "p",
       tensor: "t",
       offset: 7,
+      index: 3,
+      reason: "r",
     });
     expect(error).toMatchObject({ cause: { stack: "there" } });
   });

@@ -29,7 +29,7 @@ const SEARCH_STEPS = 80;
  * code. Symmetric: scale = 2 max|w| / (2^bits − 1). Asymmetric: scale = (max − min) / (2^bits − 1), zero point
  * round(−min / scale). The error is at most half a step, plus what rounding the scale adds. Calibrated solvers make grids
  * too; encoders do not care who made one. Source of the rule: GPTQ (IST-DASLab/gptq, quant.py).
- * @throws ConversionError for weights that are not finite, or too large for the scale's type
+ * @throws ConversionError for weights that are not finite, or too large for the scale's type; its `index` is the weight's
  */
 export function quantizeGrid(
   values: Float32Array,
@@ -73,7 +73,7 @@ export function quantizeGrid(
       if (!Number.isFinite(best.scale)) {
         throw new ConversionError(
           `Row ${row} has weights up to ${Math.max(-range.min, range.max)}, too large for a scale in ${options.scale}.`,
-          { hint: "Keep this tensor in a float type." },
+          { hint: "Keep this tensor in a float type.", index: largestIndex(values, start, end) },
         );
       }
       scales[at] = best.scale;
@@ -113,6 +113,7 @@ function rangeOf(values: Float32Array, start: number, end: number, symmetric: bo
         `Row ${row} has a weight that is ${value}; only finite weights can be quantized.`,
         {
           hint: "Keep this tensor in a float type.",
+          index: i,
         },
       );
     }
@@ -123,6 +124,13 @@ function rangeOf(values: Float32Array, start: number, end: number, symmetric: bo
   if (!symmetric) return { min, max };
   const magnitude = Math.max(-min, max);
   return { min: -magnitude, max: magnitude };
+}
+
+/** The value that decides the range of a group. */
+function largestIndex(values: Float32Array, start: number, end: number): number {
+  let largest = start;
+  for (let i = start; i < end; i++) if (Math.abs(values[i]!) > Math.abs(values[largest]!)) largest = i;
+  return largest;
 }
 
 function stepOf({ min, max }: Range, share: number, maxCode: number, options: QuantizeGridOptions): Step {

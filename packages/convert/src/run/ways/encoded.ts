@@ -21,7 +21,7 @@ import type { WorkArea } from "../work-area.ts";
 /** f32 bytes that are worked on at a time inside a band: they, their codes and the decoded ones fit a core's cache. */
 const CACHED_BYTE_LENGTH = 128 * 1024;
 
-/** Through f32: read, map, encode; with a measure the result is decoded again and compared. */
+/** Through f32: read, map, encode; where it `decodes`, a measure gets the result decoded again. */
 export function encoded(
   model: Model,
   task: WeightTask,
@@ -49,6 +49,10 @@ export function encoded(
     const out = area.bytes("out", (start - bandStart) * unitByteLength, (end - bandStart) * unitByteLength);
     codec.quantize(values, rows.length, out, importanceAt(importance, rows, start));
     if (measure === undefined) return;
+    if (!decodes) {
+      measure.look(values, (start - bandStart) * rows.length);
+      return;
+    }
     const back = area.floats("decoded", values.length);
     codec.dequantize(out, back);
     measure.add(values, back);

@@ -10,7 +10,7 @@ import { type BandMaker, isReadWhole, rowsOf, rowUnits, type WeightTask } from "
 /** Packed words hold up to 32 rows, and kernels take them whole: bands that end within them cost a second way. */
 const ROWS_PER_WORD = 32;
 
-/** With a measure both sides are decoded and compared. */
+/** Where it `decodes`, a measure gets both sides decoded. Scales that are not finite were refused with the facts of the grid. */
 export function regridded(model: Model, task: WeightTask, decodes: boolean): BandMaker {
   const rows = rowsOf(task.shape);
   const units = rowUnits(task, rows);
@@ -36,7 +36,7 @@ export function regridded(model: Model, task: WeightTask, decodes: boolean): Ban
       await blocks.write(start, end, (from, to) =>
         area.bytes("out", (from - start) * units.unitByteLength, (to - start) * units.unitByteLength),
       );
-      if (measure !== undefined) {
+      if (decodes && measure !== undefined) {
         const length = (end - start) * rows.length;
         floats ??= openWeight(task, weightSource(model));
         await floats.readRows(start, end, area.floats("values", length));

@@ -86,6 +86,8 @@ export interface PlainError {
   readonly path: string | undefined;
   readonly tensor: string | undefined;
   readonly offset: number | undefined;
+  readonly index: number | undefined;
+  readonly reason: string | undefined;
 }
 
 export function plainError(error: unknown): PlainError {
@@ -100,10 +102,12 @@ export function plainError(error: unknown): PlainError {
       path: undefined,
       tensor: undefined,
       offset: undefined,
+      index: undefined,
+      reason: undefined,
     };
   }
-  const { code, hint, path, tensor, offset } = error;
-  return { name, message, stack, code, hint, path, tensor, offset };
+  const { code, hint, path, tensor, offset, index, reason } = error;
+  return { name, message, stack, code, hint, path, tensor, offset, index, reason };
 }
 
 const classes: Readonly<
@@ -119,9 +123,11 @@ const classes: Readonly<
 
 /** The error again, as if it had been thrown here; its cause has the worker's stack. */
 export function revivedError(plain: PlainError): Error {
-  const { code, message, hint, path, tensor, offset } = plain;
+  const { code, message, hint, path, tensor, offset, index, reason } = plain;
   const cause = new Error(`${plain.name} in a worker`);
   if (plain.stack !== undefined) cause.stack = plain.stack;
-  if (code !== undefined) return new classes[code](message, { hint, path, tensor, offset, cause });
+  if (code !== undefined) {
+    return new classes[code](message, { hint, path, tensor, offset, index, reason, cause });
+  }
   return new Error(message, { cause });
 }

@@ -1,0 +1,137 @@
+/** What a run says about weights that are NaN or infinite, and which of them it refuses. */
+import { bfloatToFloat, ConversionError, type ErrorPlace, floatToBfloat, rowLength } from "@requant/core";
+import { isRowSelection, plannedSources, rowOrigins, type WeightInput } from "@requant/models";
+import { blockOf } from "../model/encodings.ts";
+import type { Model } from "../model/model.ts";
+import { isQuantizedEncoding } from "../plan/fidelity.ts";
+import { type NonFinite, type NonFiniteWeights, placeOf } from "../plan/non-finite.ts";
+import type { PlanTensor } from "../plan/plan.ts";
+import { plainInput } from "./bands.ts";
+
+/** The parts of a plan's tensor that a refusal speaks of. */
+export type RefusedTask = Pick<
+  PlanTensor,
+  "name" | "shape" | "to" | "fidelity" | "inputs" | "linear" | "through"
+>;
+
+/**
+ * Quantized blocks need finite weights. A float type can hold NaN and infinity, so what the source has may stay; what was
+ * finite may not become infinite.
+ */
+export function isRefused(model: Model, task: RefusedTask, { given, made }: NonFinite): boolean {
+  if (made !== undefined) return true;
+  return given !== undefined && (isQuantized(task) || mayHaveBeenFinite(model, task));
+}
+
+function isQuantized({ to, linear, through }: RefusedTask): boolean {
+  return linear !== undefined || isQuantizedEncoding(through?.to ?? to);
+}
+
+/** The values were computed, or read from a wider type than F32, before they were looked at. */
+function mayHaveBeenFinite(model: Model, task: RefusedTask): boolean {
+  if (task.inputs.some(isMapped)) return true;
+  return plannedSources(task).some((name) => model.tensor(name).encoding === "F64");
+}
+
+function isMapped(input: WeightInput): boolean {
+  if ("map" in input && input.map !== undefined) return true;
+  return "join" in input && input.join.some(isMapped);
+}
+
+/** The refusal of one tensor. Weights of the source are named first: in a block, they are the cause of the others. */
+export function nonFiniteRefusal(
+  model: Model,
+  task: RefusedTask,
+  { given, made }: NonFinite,
+): ConversionError {
+  const weights = given ?? made;
+  const index = weights?.index ?? 0;
+  return new ConversionError(weights === undefined ? "A weight is not finite." : refusalText(task, weights), {
+    tensor: task.name,
+    index,
+    reason: "non-finite",
+    hint: wayOut(task, given, made),
+    ...sourcePlace(model, task, index),
+  });
+}
+
+function refusalText(task: RefusedTask, weights: NonFiniteWeights): string {
+  const { index, value, stored, largest, largestIndex } = weights;
+  const sources = plannedSources(task);
+  const others = sources.length > 1 ? ` and ${sources.length - 1} more` : "";
+  const from = sources.length === 0 ? "" : `, made from ${sources[0]}${others},`;
+  const target = targetName(task);
+  const start = `Weight ${index} [${placeOf(task.shape, index).join(", ")}] of ${task.name}${from} is ${value}`;
+  if (value - value !== 0) {
+    return isQuantized(task)
+      ? `${start}: ${target} can only store finite weights.`
+      : `${start} before it is stored as ${target}.`;
+  }
+  const because =
+    largestIndex === index
+      ? "it is too large for the type"
+      : `its block also has ${largest}, weight ${largestIndex} [${placeOf(task.shape, largestIndex).join(", ")}], which is too large for the type`;
+  return `${start} and would become ${stored} in ${target}: ${because}.`;
+}
+
+function targetName({ to, through }: RefusedTask): string {
+  return through?.to ?? to;
+}
+
+const ALLOW = "or allow such weights with `allowNonFinite`";
+
+/** Only what works for this tensor: packed targets have neither types for single tensors nor codes for NaN. */
+function wayOut(
+  task: RefusedTask,
+  given: NonFiniteWeights | undefined,
+  made: NonFiniteWeights | undefined,
+): string {
+  const { name, linear, through, to } = task;
+  const types = made === undefined || fitsBfloat(made.largest) ? ["BF16", "F32"] : ["F32"];
+  const targets = types.map((type) => `safetensors:${type.toLowerCase()}, gguf:${type.toLowerCase()}`);
+  const floats = targets.join(", ").replace(/, (?=[^,]*$)/, " or ");
+  if (linear !== undefined || through?.kind === "packed") {
+    return `${given !== undefined ? "Correct the weight in the source, or choose" : "Choose"} a float target: ${floats}.`;
+  }
+  const type = types.join(" or ");
+  const dtype = through === undefined || types.includes(to) ? "" : `, choose ${type} with \`dtype\``;
+  if (isQuantized(task)) {
+    return `Give this tensor the type ${type} with \`tensorTypes\` '${patternOf(name)}=${types[0]?.toLowerCase()}'${dtype}, ${ALLOW}.`;
+  }
+  return `Choose a float target with a wider range (${floats})${dtype}, ${ALLOW}.`;
+}
+
+/** The largest BF16 is smaller than the largest F32. */
+function fitsBfloat(value: number): boolean {
+  return Number.isFinite(bfloatToFloat(floatToBfloat(value)));
+}
+
+function patternOf(name: string): string {
+  return `^${name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`;
+}
+
+/** The file of the source that holds a weight, and the offset of its block; nothing where a weight has no one place. */
+function sourcePlace(model: Model, task: RefusedTask, index: number): Pick<ErrorPlace, "path" | "offset"> {
+  const origin = originOf(model, task, index);
+  if (origin === undefined) return {};
+  const tensor = model.tensor(origin.tensor);
+  if (tensor.linear !== undefined) return { path: tensor.file };
+  const { blockSize, blockByteLength } = blockOf(tensor.encoding, { tensor: tensor.name });
+  return {
+    path: tensor.file,
+    offset: tensor.byteOffset + Math.floor(origin.index / blockSize) * blockByteLength,
+  };
+}
+
+function originOf(
+  model: Model,
+  task: RefusedTask,
+  index: number,
+): { readonly tensor: string; readonly index: number } | undefined {
+  const plain = plainInput(task);
+  if (plain !== undefined) return { tensor: plain.tensor, index };
+  if (!isRowSelection(task) || plannedSources(task).length === 0) return undefined;
+  const columns = rowLength(task.shape);
+  const { tensor, row } = rowOrigins(task, (name) => model.tensor(name).shape)(Math.floor(index / columns));
+  return { tensor, index: row * columns + (index % columns) };
+}
