@@ -99,7 +99,8 @@ export type { ByteSource } from "./io/source.ts";
 export type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "./io/staging.ts";
 export type { PlainUrlOptions, ReadStore, StoreAddress, WriteStore } from "./io/store.ts";
 export { checkStorePath } from "./io/store-path.ts";
-export { type UrlOptions, urlSource, urlStore } from "./io/url.ts";
+export { shownUrl, type UrlOptions, urlSource, urlStore } from "./io/url.ts";
+export { jsonFaultPlace } from "./json-fault.ts";
 export { type BlockTwinOptions, blockTwin } from "./kernels/block-twin.ts";
 export { allocateKernelBuffer, type KernelBuffer } from "./kernels/buffer.ts";
 export {
@@ -157,3 +158,4 @@ export {
 } from "./numeric/half.ts";
 export { nearestInt, roundHalfAway, roundHalfEven } from "./numeric/round.ts";
 export { elementCount, rowCount, rowLength, type TensorInfo } from "./tensor.ts";
+export { bounded, boundedMessage, printable, quoted, withoutTrailing } from "./text.ts";
