@@ -1,4 +1,4 @@
-import { IoError, type ReadStore, UsageError, type WriteStore } from "@requant/core";
+import { IoError, type ReadStore, UsageError, type WriteStore, withoutTrailing } from "@requant/core";
 import type { Model } from "./model.ts";
 import type { Plan } from "./plan.ts";
 
@@ -6,7 +6,7 @@ import type { Plan } from "./plan.ts";
 export interface OutputStore extends ReadStore, WriteStore {}
 
 function withoutTrailingSlash(path: string): string {
-  return path.replace(/[/\\]+$/, "");
+  return withoutTrailing(path, "/\\");
 }
 
 function joinPath(folder: string, file: string): string {

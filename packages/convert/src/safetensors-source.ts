@@ -1,4 +1,12 @@
-import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
+import {
+  FormatError,
+  jsonFaultPlace,
+  LimitError,
+  type Limits,
+  limitsWith,
+  type ReadStore,
+  withoutTrailing,
+} from "@requant/core";
 import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
@@ -145,11 +153,17 @@ function methodOf(json: Readonly<Record<string, unknown>>): string | undefined {
 }
 
 function parseJson(bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> {
+  const text = new TextDecoder().decode(bytes);
+  let value: unknown;
   try {
-    return jsonObject.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  } catch (cause) {
-    throw new FormatError("this is not a JSON object", { path, cause });
+    value = JSON.parse(text);
+  } catch {
+    // the engine's message would quote the file
+    throw new FormatError(`this is not JSON: the first fault is at ${jsonFaultPlace(text)}`, { path });
   }
+  const object = jsonObject.safeParse(value);
+  if (!object.success) throw new FormatError("this is not a JSON object", { path });
+  return object.data;
 }
 
 /** Files that belong to a model beside its weights. */
@@ -199,12 +213,5 @@ async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<
 /** The folder's own name; of a hub address `…/owner/repo/resolve/main/` the repository's. */
 function directoryName(store: string): string {
   const hub = /\/([^/]+)\/resolve\/[^/]+\/?$/.exec(store)?.[1];
-  return (
-    hub ??
-    store
-      .replace(/[/\\]+$/, "")
-      .split(/[/\\]/)
-      .at(-1) ??
-    store
-  );
+  return hub ?? withoutTrailing(store, "/\\").split(/[/\\]/).at(-1) ?? store;
 }
