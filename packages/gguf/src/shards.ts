@@ -6,6 +6,7 @@ import {
   type Limits,
   limitsWith,
   type Metadata,
+  quoted,
   type ReadStore,
   type TensorInfo,
   UsageError,
@@ -74,7 +75,7 @@ export async function openGgufFile(
   const open = async (name: string, hint?: string): Promise<OpenPart> => {
     const source = await store.open(name);
     if (source === undefined) {
-      throw new IoError(`The file ${JSON.stringify(name)} is missing.`, {
+      throw new IoError(`The file ${quoted(name)} is missing.`, {
         path: `${store.name}/${name}`,
         hint,
         reason: "missing-shard",
@@ -172,7 +173,7 @@ function orderParts(opened: readonly OpenPart[]): OpenPart[] {
     }
     const other = ordered[no];
     if (other !== undefined) {
-      throw new FormatError(`${SPLIT_KEYS.no} is ${no}, as in ${JSON.stringify(other.source.name)}.`, {
+      throw new FormatError(`${SPLIT_KEYS.no} is ${no}, as in ${quoted(other.source.name)}.`, {
         path,
       });
     }

@@ -4,6 +4,7 @@ import {
   LimitError,
   type Limits,
   limitsWith,
+  quoted,
   type TensorInfo,
 } from "@requant/core";
 import * as z from "zod/mini";
@@ -199,7 +200,7 @@ function parseFileMetadata(value: unknown, path: string): Readonly<Record<string
   const metadata: Record<string, string> = Object.create(null);
   for (const [key, text] of Object.entries<unknown>({ ...value })) {
     if (typeof text !== "string") {
-      throw new FormatError(`${METADATA_KEY} may hold strings only; ${JSON.stringify(key)} is none.`, {
+      throw new FormatError(`${METADATA_KEY} may hold strings only; ${quoted(key)} is none.`, {
         path,
       });
     }

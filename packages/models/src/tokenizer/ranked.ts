@@ -2,7 +2,7 @@
  * Vocabularies that list byte strings by rank and no merges: Qwen 1's qwen.tiktoken (openai/tiktoken, load.py) and Mistral's tekken.json
  * (mistral-common, tekken.py). A merge makes two tokens a third when its rank is the lowest of all that could be made.
  */
-import { FormatError } from "@requant/core";
+import { FormatError, quoted } from "@requant/core";
 import { arrayField, isJsonObject, type JsonObject, numberField, objectField, textField } from "../json.ts";
 import { spellBytes } from "./byte-spelling.ts";
 
@@ -16,7 +16,7 @@ function bytesOf(base64: string, path: string): string {
   try {
     return atob(base64);
   } catch (cause) {
-    throw new FormatError(`${path} has a token that is not base64: ${JSON.stringify(base64)}`, {
+    throw new FormatError(`${path} has a token that is not base64: ${quoted(base64)}`, {
       path,
       cause,
     });
@@ -39,8 +39,7 @@ export function parseTiktoken(text: string): RankedTokens {
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue;
     const [token = "", rank = ""] = line.trim().split(/\s+/);
-    if (!/^\d{1,9}$/.test(rank))
-      throw new FormatError(`${path} has the line ${JSON.stringify(line)}`, { path });
+    if (!/^\d{1,9}$/.test(rank)) throw new FormatError(`${path} has the line ${quoted(line)}`, { path });
     byRank.set(Number(rank), bytesOf(token, path));
   }
   return inOrder(byRank, path);
