@@ -1,4 +1,4 @@
-import { type CodecError, type ErrorCode, isCodecError } from "@requant/core";
+import { boundedMessage, type CodecError, type ErrorCode, isCodecError } from "@requant/core";
 
 /** Exit statuses: a contract with scripts (see `requant --help`). */
 export const exitStatus = {
@@ -34,7 +34,12 @@ export function isAbort(error: unknown): boolean {
 export function errorDocument(error: unknown): { error: Record<string, unknown> } {
   if (isAbort(error)) return { error: { code: "INTERRUPTED", message: "interrupted" } };
   if (!isCodecError(error)) {
-    return { error: { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) } };
+    return {
+      error: {
+        code: "INTERNAL",
+        message: boundedMessage(error instanceof Error ? error.message : String(error)),
+      },
+    };
   }
   const { code, message, hint, path, tensor, offset, reason }: CodecError = error;
   return { error: { code, message, hint, path, tensor, offset, reason } };
