@@ -5,14 +5,23 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { table } from "../packages/cli/src/render/table.ts";
 import { factFindings } from "../packages/convert/src/examine/doctor/facts.ts";
-import { limitsWith, type MetadataValue, memorySource } from "../packages/core/src/index.ts";
+import { isLinearWeight } from "../packages/convert/src/plan/linear-modules.ts";
+import { FormatError, limitsWith, type MetadataValue, memorySource } from "../packages/core/src/index.ts";
 import { countingSource } from "../packages/core/src/testing/index.ts";
+import { withoutTrailing } from "../packages/core/src/text.ts";
 import { layoutGguf, parseGguf, readGguf } from "../packages/gguf/src/index.ts";
+import { readModelCard } from "../packages/models/src/general/model-card.ts";
 import { hfToGguf, readHfFiles } from "../packages/models/src/index.ts";
+import { parseJsonObject } from "../packages/models/src/json.ts";
 import { layoutSafetensors, parseHeader, parseShardIndex } from "../packages/safetensors/src/index.ts";
+import { parseStrictJson } from "../packages/safetensors/src/json.ts";
 
 const floatModel = resolve(import.meta.dirname, "../fixtures/abuse/model/float-valid");
+
+const LONG = [240_000, 480_000, 960_000, 1_920_000] as const;
+const card = (frontMatter: string) => (): unknown => readModelCard(`---\n${frontMatter}\n---\n`);
 
 const MOST_EXPONENT = 1.2;
 const RUNS = 3;
@@ -188,7 +197,78 @@ const growths: readonly [what: string, sizes: readonly number[], prepare: (size:
     ],
   ];
 
-describe("time grows as the header does", () => {
+const template = (text: string) => (): unknown =>
+  factFindings(new Map([["tokenizer.chat_template", { type: "string", value: text } as const]]), []);
+const refusal = (work: () => unknown) => (): unknown => {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+};
+
+/** Texts on which a pattern that goes back, or that is tried again from each place, takes the square of their length. */
+const hostileTexts: typeof growths = [
+  ["a README's value with blanks inside", LONG, (size) => card(`license: a${" ".repeat(size)}x`)],
+  ["a README's value of hashes", LONG, (size) => card(`license: a${"#".repeat(size)}`)],
+  ["a README's key and nothing but blanks", LONG, (size) => card(`license:${" ".repeat(size)}\u2028x`)],
+  ["a README's list item of blanks", LONG, (size) => card(`tags:\n  -${" ".repeat(size)}\u2028`)],
+  ["a README's list of open quotes", LONG, (size) => card(`tags: [${'"a,'.repeat(size / 30)}]`)],
+  ["a template of range(", LONG, (size) => template(`{{ ${"range(".repeat(size / 6)} }}`)],
+  ["a template of range and blanks", LONG, (size) => template(`{{ ${"range   ".repeat(size / 8)} }}`)],
+  ["a template of os. and blanks", LONG, (size) => template(`{{ ${"os . a ".repeat(size / 7)} }}`)],
+  ["a template of bars", LONG, (size) => template(`{{ ${"|   attr   ".repeat(size / 11)} }}`)],
+  ["a template of underscores", LONG, (size) => template(`{{ ${"_a".repeat(size / 2)} }}`)],
+  [
+    "JSON of escaped quotes without an end",
+    LONG,
+    (size) => refusal(() => parseJsonObject(`{"a": NaN, "${'\\"'.repeat(size / 2)}`, "config.json")),
+  ],
+  [
+    "JSON of brackets without an end",
+    LONG,
+    (size) => refusal(() => parseStrictJson(new Uint8Array(size).fill(0x5b), "It", "x", size)),
+  ],
+  [
+    "a path of slashes",
+    LONG,
+    (size) => () => withoutTrailing(`${"/".repeat(size)}x${"/".repeat(size)}`, "/"),
+  ],
+  [
+    "a name of embeddings",
+    LONG,
+    (size) => () =>
+      isLinearWeight({ name: `layers.0.${"embed".repeat(size / 5)}-.weight`, shape: [1, 1] }, {}),
+  ],
+  [
+    "a name of projectors",
+    LONG,
+    (size) => () =>
+      isLinearWeight({ name: `layers.0.${"projector".repeat(size / 9)}-.weight`, shape: [1, 1] }, {}),
+  ],
+  [
+    "an error about a long name",
+    LONG,
+    (size) => () => new FormatError(`The key ${"k".repeat(size)} is bad.`),
+  ],
+  ["an error about many words", LONG, (size) => () => new FormatError("a ".repeat(size))],
+  [
+    "a table with one long key",
+    [2000, 4000, 8000, 16_000],
+    (size) => {
+      const rows = Array.from({ length: size }, (_, i) => [
+        i === 0 ? "k".repeat(500_000) : `key ${i}`,
+        "u32",
+      ]);
+      return () => table([{ title: "key" }, { title: "type" }], rows);
+    },
+  ],
+];
+
+describe.each([
+  ["header", growths],
+  ["text", hostileTexts],
+] as const)("time grows as the %s does", (_, growths) => {
   it.each(growths)("%s", (what, sizes, prepare) => {
     const jobs = sizes.map((size) => [size, prepare(size)] as const);
     for (const [, work] of jobs) work();

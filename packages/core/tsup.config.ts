@@ -7,5 +7,6 @@ export default library({
   kernels: "src/kernels/index.ts",
   node: "src/io/node/index.ts",
   testing: "src/testing/index.ts",
+  text: "src/text.ts",
   view: "src/view/index.ts",
 });

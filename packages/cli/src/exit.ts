@@ -1,4 +1,5 @@
 import { type CodecError, type ErrorCode, isCodecError } from "@requant/core";
+import { boundedMessage } from "@requant/core/text";
 import { spellOptions } from "./render/options.ts";
 
 /** Exit statuses: a contract with scripts (see `requant --help`). */
@@ -35,7 +36,12 @@ export function isAbort(error: unknown): boolean {
 export function errorDocument(error: unknown): { error: Record<string, unknown> } {
   if (isAbort(error)) return { error: { code: "INTERRUPTED", message: "interrupted" } };
   if (!isCodecError(error)) {
-    return { error: { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) } };
+    return {
+      error: {
+        code: "INTERNAL",
+        message: boundedMessage(error instanceof Error ? error.message : String(error)),
+      },
+    };
   }
   const { code, message, hint, path, tensor, offset, index, reason }: CodecError = error;
   return {

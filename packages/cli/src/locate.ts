@@ -4,11 +4,13 @@ import {
   IoError,
   type ReadStore,
   readAheadSource,
+  shownUrl,
   type UrlOptions,
   UsageError,
   urlStore,
 } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
+import { withoutTrailing } from "@requant/core/text";
 import { s3Store } from "./s3.ts";
 import { secretFrom } from "./secret.ts";
 
@@ -36,7 +38,8 @@ export async function locate(
   });
   if (info.isDirectory()) return { store: directoryStore(path), file: undefined, directory: path };
   const directory = dirname(path);
-  return { store: directoryStore(directory), file: basename(path), directory };
+  const file = basename(path);
+  return { store: directoryStore(directory, { named: [file] }), file, directory };
 }
 
 type RemoteLocation = Pick<Location, "store" | "file">;
@@ -63,7 +66,8 @@ function readAheadStore(store: ReadStore): ReadStore {
 }
 
 function locateUrl(argument: string, options: UrlOptions): RemoteLocation {
-  if (!URL.canParse(argument)) throw new UsageError(`${argument}: not a URL`, { hint: "Check the address." });
+  if (!URL.canParse(argument))
+    throw new UsageError(`${shownUrl(argument)}: not a URL`, { hint: "Check the address." });
   const url = new URL(argument);
   const file = url.pathname.split("/").at(-1) ?? "";
   if (!/\.(gguf|safetensors|json)$/i.test(file)) {
@@ -94,7 +98,7 @@ function locateHub(argument: string, environment: NodeJS.ProcessEnv, options: Ur
   }
   const [, , revision = "main", file] = match;
   const repository = names.map(encodeURIComponent).join("/");
-  const endpoint = (environment["HF_ENDPOINT"] ?? "https://huggingface.co").replace(/\/+$/, "");
+  const endpoint = withoutTrailing(environment["HF_ENDPOINT"] ?? "https://huggingface.co", "/");
   const token = secretFrom(environment, "HF_TOKEN");
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const base = `${endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/`;

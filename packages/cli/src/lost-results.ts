@@ -1,5 +1,6 @@
+import { boundedMessage } from "@requant/core/text";
 import { exitStatus } from "./exit.ts";
-import { printable, printableJson } from "./render/text.ts";
+import { printableJson } from "./render/text.ts";
 
 /** Standard output could not take the results, such as a file on a full disk: a status of 0 would be a lie. */
 export function lostResults(error: Error, json: boolean): { status: number; text: string } {
@@ -9,6 +10,6 @@ export function lostResults(error: Error, json: boolean): { status: number; text
     status: exitStatus.io,
     text: json
       ? `${printableJson(JSON.stringify({ error: { code: "IO", message, hint } }))}\n`
-      : `requant: ${printable(message)}\n  ${hint}\n`,
+      : `requant: ${boundedMessage(message)}\n  ${hint}\n`,
   };
 }

@@ -1,7 +1,8 @@
+import { bounded, boundedMessage } from "@requant/core/text";
 import { CommanderError } from "commander";
 import { buildProgram } from "./args.ts";
 import { errorDocument, exitStatus, isAbort, statusOfError } from "./exit.ts";
-import { printable, printableJson, printableLines } from "./render/text.ts";
+import { printableJson, printableLines } from "./render/text.ts";
 import type { Streams } from "./streams.ts";
 
 /**
@@ -41,6 +42,9 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
   }
 }
 
+/** Longest path or tensor name that is printed with a message; the error document has all of it. */
+const LONGEST_PLACE = 500;
+
 function report(streams: Streams, json: boolean, error: Record<string, unknown>): void {
   if (json) {
     streams.err.write(`${printableJson(JSON.stringify({ error }))}\n`);
@@ -52,9 +56,9 @@ function report(streams: Streams, json: boolean, error: Record<string, unknown>)
     error["offset"] !== undefined && `offset ${error["offset"]}`,
   ]
     .filter((part) => typeof part === "string" && part !== "" && !String(error["message"]).includes(part))
-    .map((part) => printable(String(part)));
+    .map((part) => bounded(String(part), LONGEST_PLACE));
   streams.err.write(
-    `requant: ${printable(String(error["message"]))}${place.length > 0 ? ` (${place.join(", ")})` : ""}\n`,
+    `requant: ${boundedMessage(String(error["message"]))}${place.length > 0 ? ` (${place.join(", ")})` : ""}\n`,
   );
-  if (typeof error["hint"] === "string") streams.err.write(`  ${printable(error["hint"])}\n`);
+  if (typeof error["hint"] === "string") streams.err.write(`  ${boundedMessage(error["hint"])}\n`);
 }

@@ -1,4 +1,5 @@
 /** What the words in a model's name say. Conventions of the people who publish models: nothing checks that they are true. */
+import { withoutTrailing } from "@requant/core/text";
 import { fileTypeByName } from "@requant/gguf";
 
 export interface NamePart {
@@ -208,7 +209,7 @@ function fileTypeNamed(name: string): { name: string; description: string } | un
 
 /** Takes a name, a repository or a file name apart. */
 export function explainName(name: string): ExplainedName {
-  const path = name.trim().replace(/[/\\]+$/, "");
+  const path = withoutTrailing(name.trim(), "/\\");
   const slash = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   const owner = slash > 0 ? path.slice(0, slash) : undefined;
   const file = path.slice(slash + 1);
@@ -266,7 +267,7 @@ function splitWord(text: string): string[] {
       return [...splitWord(text.slice(0, at)), text.slice(at + 1)];
     }
   }
-  const typed = /^(.+)[._](I?Q\d_[A-Z0-9_]+)$/i.exec(text);
+  const typed = /^(.+)[._](I?Q\d_[A-Z0-9_]{1,16})$/i.exec(text);
   return typed?.[1] === undefined || typed[2] === undefined ? [text] : [...splitWord(typed[1]), typed[2]];
 }
 

@@ -1,4 +1,5 @@
-import { IoError, type ReadStore, type UrlOptions, UsageError, urlStore } from "@requant/core";
+import { IoError, type ReadStore, shownUrl, type UrlOptions, UsageError, urlStore } from "@requant/core";
+import { withoutTrailing } from "@requant/core/text";
 import { AwsClient } from "aws4fetch";
 import { secretFrom } from "./secret.ts";
 
@@ -25,7 +26,9 @@ function s3Place(argument: string, environment: NodeJS.ProcessEnv): S3Place {
   const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/s.exec(argument) ?? [];
   const parts = key.split("/");
   if (!BUCKET.test(bucket) || parts.some((part) => part === "." || part === "..")) {
-    throw new UsageError(`${argument}: not an S3 address`, { hint: "Write s3://bucket/folder/file.gguf." });
+    throw new UsageError(`${shownUrl(argument)}: not an S3 address`, {
+      hint: "Write s3://bucket/folder/file.gguf.",
+    });
   }
   const last = parts.at(-1) ?? "";
   const isFile = /\.(gguf|safetensors|json)$/i.test(last);
@@ -42,7 +45,7 @@ function s3Place(argument: string, environment: NodeJS.ProcessEnv): S3Place {
 
 /** A bucket with dots in its name has no certificate of its own; other servers than Amazon's mostly want the path. */
 function bucketUrl(bucket: string, region: string, endpoint: string | undefined): string {
-  if (endpoint !== undefined && endpoint !== "") return `${endpoint.replace(/\/+$/, "")}/${bucket}`;
+  if (endpoint !== undefined && endpoint !== "") return `${withoutTrailing(endpoint, "/")}/${bucket}`;
   const host = `s3.${region}.amazonaws.com`;
   return bucket.includes(".") ? `https://${host}/${bucket}` : `https://${bucket}.${host}`;
 }

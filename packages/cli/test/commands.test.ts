@@ -11,8 +11,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { printable } from "@requant/core/text";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { printable, printableJson } from "../src/render/text.ts";
+import { printableJson } from "../src/render/text.ts";
 import { requant } from "./run.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../fixtures/kjv");

@@ -2,6 +2,7 @@
  * Every refusal of Requant is a `CodecError`: what is wrong, where, found against allowed, and the way out.
  * The class tells whose fault it is; the words for people are made at the edge from these fields.
  */
+import { boundedMessage } from "./text.ts";
 
 /** Whose fault it is: the file, a limit, a thing we do not support, the environment, or a conversion that cannot be. */
 export type ErrorCode = "FORMAT" | "LIMIT" | "UNSUPPORTED" | "IO" | "CONVERSION" | "USAGE";
@@ -23,7 +24,11 @@ export interface ErrorPlace {
   readonly cause?: unknown;
 }
 
-/** The base of all refusals. Catch it, and read `code`, `hint` and the place. */
+/**
+ * The base of all refusals: catch it, and read `code`, `hint` and the place. Message and hint are safe to print whatever
+ * names and values of files are in them: control, bidirectional and invisible characters are escaped, a word has at most 200
+ * characters and the whole at most 2000. The other fields are data, as found.
+ */
 export class CodecError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
@@ -34,10 +39,10 @@ export class CodecError extends Error {
   readonly reason: string | undefined;
 
   constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
-    super(message, place.cause === undefined ? undefined : { cause: place.cause });
+    super(boundedMessage(message), place.cause === undefined ? undefined : { cause: place.cause });
     this.name = new.target.name;
     this.code = code;
-    this.hint = place.hint;
+    this.hint = place.hint === undefined ? undefined : boundedMessage(place.hint);
     this.path = place.path;
     this.tensor = place.tensor;
     this.offset = place.offset;

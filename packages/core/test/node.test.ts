@@ -277,18 +277,19 @@ describe("directoryStore", () => {
   test.skipIf(process.platform === "win32")(
     "reads through links, as in the Hugging Face cache, but does not write through them",
     async () => {
-      await mkdir(at("blobs"));
-      await mkdir(at("snapshot"));
-      await writeFile(at("blobs/abc"), "weights");
-      await symlink("../blobs/abc", at("snapshot/model.safetensors"));
-      await symlink("../blobs", at("snapshot/linked"));
-      const store = directoryStore(at("snapshot"));
+      const snapshot = "models--org--name/snapshots/main";
+      await mkdir(at("models--org--name/blobs"), { recursive: true });
+      await mkdir(at(snapshot), { recursive: true });
+      await writeFile(at("models--org--name/blobs/abc"), "weights");
+      await symlink("../../blobs/abc", at(`${snapshot}/model.safetensors`));
+      await symlink("../../blobs", at(`${snapshot}/linked`));
+      const store = directoryStore(at(snapshot));
       expect(await store.list()).toContain("model.safetensors");
       const source = await store.open("model.safetensors");
       expect(source?.byteLength).toBe(7);
       await source?.close();
       await expect(store.create("linked/new")).rejects.toMatchObject({ code: "FORMAT" });
-      expect(await readdir(at("blobs"))).toEqual(["abc"]);
+      expect(await readdir(at("models--org--name/blobs"))).toEqual(["abc"]);
     },
   );
 

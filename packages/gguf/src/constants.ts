@@ -1,7 +1,9 @@
 /**
  * The numbers of the format. Long because it is mostly tables.
  */
+
 import { type BlockField, type ErrorPlace, largest, UnsupportedError } from "@requant/core";
+import { quoted } from "@requant/core/text";
 
 /** "GGUF", as a little-endian file and a big-endian file both begin. */
 export const GGUF_MAGIC: readonly number[] = [0x47, 0x47, 0x55, 0x46];
@@ -278,7 +280,7 @@ export function tensorTypeByName(name: string, place: ErrorPlace = {}): TensorTy
       throw new UnsupportedError(`Tensor type ${name} ${what} and is not supported.`, place);
     }
   }
-  throw new UnsupportedError(`${JSON.stringify(name)} is not a ggml tensor type.`, {
+  throw new UnsupportedError(`${quoted(name)} is not a ggml tensor type.`, {
     ...place,
     hint: `Known types: ${tensorTypes.map((entry) => entry.name).join(", ")}.`,
   });

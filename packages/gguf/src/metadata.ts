@@ -9,6 +9,7 @@ import {
   type NumberType,
   UsageError,
 } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { type ValueType, valueByteLengths, valueTypes } from "./constants.ts";
 import type { HeaderCursor, Parser } from "./cursor.ts";
 import { fixedArray, storedNumbers, storedStrings, stringArray } from "./lazy-array.ts";
@@ -34,13 +35,13 @@ export function* parseMetadata(
     const at = cursor.offset;
     const key = yield* parseName(cursor, "a key");
     if (metadata.has(key)) {
-      throw new FormatError(`The key ${JSON.stringify(key)} occurs twice.`, {
+      throw new FormatError(`The key ${quoted(key)} occurs twice.`, {
         path: cursor.path,
         offset: at,
         reason: "duplicate-name",
       });
     }
-    const type = yield* parseValueType(cursor, `the value type of ${JSON.stringify(key)}`);
+    const type = yield* parseValueType(cursor, `the value type of ${quoted(key)}`);
     const value = yield* parseValue(cursor, type, JSON.stringify(key));
     // as many merges as tokens (Qwen) or twice that (Llama 3), with a little to spare
     if (key === "tokenizer.ggml.model" && value.value === "gpt2") cursor.mergesPerToken = 2.3;
@@ -52,7 +53,7 @@ export function* parseMetadata(
 
 function warnOfText(key: string, text: string, warnings: GgufWarning[]): void {
   const warn = (code: GgufWarning["code"], what: string): void => {
-    warnings.push({ code, message: `The value of ${JSON.stringify(key)} ${what}.`, key });
+    warnings.push({ code, message: `The value of ${quoted(key)} ${what}.`, key });
   };
   if (hasEscapedBytes(text)) warn("invalid-utf8", "is not valid UTF-8");
   // templates have line ends and tabs
@@ -67,7 +68,7 @@ export function* parseName(cursor: HeaderCursor, what: string): Parser<string> {
   const name = cursor.reader.utf8(byteLength, what);
   if (name === "") throw cursor.fault(sentence(`${what} is empty.`), undefined, at);
   if (name.includes("\0"))
-    throw cursor.fault(sentence(`${what} holds a NUL character: ${JSON.stringify(name)}.`), undefined, at);
+    throw cursor.fault(sentence(`${what} holds a NUL character: ${quoted(name)}.`), undefined, at);
   return name;
 }
 
@@ -175,7 +176,7 @@ function* walkStrings(cursor: HeaderCursor, count: number, what: string): Parser
 /** Key-value pairs in the map's order. @throws UsageError for a value that its type cannot hold. */
 export function writeMetadata(writer: ByteWriter, metadata: Metadata): void {
   for (const [key, value] of metadata) {
-    if (key === "" || key.includes("\0")) throw new UsageError(`${JSON.stringify(key)} cannot be a key.`);
+    if (key === "" || key.includes("\0")) throw new UsageError(`${quoted(key)} cannot be a key.`);
     writeText(writer, key);
     writer.u32(valueTypes.indexOf(value.type));
     writeValue(writer, value);

@@ -10,6 +10,7 @@ import {
   type TensorInfo,
   UsageError,
 } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { SPLIT_KEYS, tensorTypeByName } from "./constants.ts";
 import { swapBlocks } from "./endian.ts";
 import type { GgufFile } from "./header.ts";
@@ -76,7 +77,7 @@ export async function openGgufFile(
   const open = async (name: string, hint?: string): Promise<OpenPart> => {
     const source = await store.open(name);
     if (source === undefined) {
-      throw new IoError(`The file ${JSON.stringify(name)} is missing.`, {
+      throw new IoError(`The file ${quoted(name)} is missing.`, {
         path: `${store.name}/${name}`,
         hint,
         reason: "missing-shard",
@@ -174,7 +175,7 @@ function orderParts(opened: readonly OpenPart[]): OpenPart[] {
     }
     const other = ordered[no];
     if (other !== undefined) {
-      throw new FormatError(`${SPLIT_KEYS.no} is ${no}, as in ${JSON.stringify(other.source.name)}.`, {
+      throw new FormatError(`${SPLIT_KEYS.no} is ${no}, as in ${quoted(other.source.name)}.`, {
         path,
       });
     }

@@ -1,5 +1,6 @@
 import type { TensorShape } from "@requant/core";
 import { type ByteWriter, FormatError, type TensorInfo, UsageError } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import {
   GGML_NAME_BYTE_LENGTH,
   TENSOR_DIMENSION_COUNT,
@@ -38,7 +39,7 @@ export function* parseTensorTable(
     const at = cursor.offset;
     const entry = yield* parseEntry(cursor);
     if (names.has(entry.name)) {
-      throw new FormatError(`The tensor name ${JSON.stringify(entry.name)} occurs twice.`, {
+      throw new FormatError(`The tensor name ${quoted(entry.name)} occurs twice.`, {
         path: cursor.path,
         offset: at,
         tensor: entry.name,
@@ -167,7 +168,7 @@ export function placeTensors(
   for (const entry of byOffset) {
     if (entry.byteOffset < end && entry.byteLength > 0) {
       throw new FormatError(
-        `The tensor starts at ${entry.byteOffset}, inside ${JSON.stringify(previous?.name)}, which ends at ${end}.`,
+        `The tensor starts at ${entry.byteOffset}, inside ${quoted(previous?.name)}, which ends at ${end}.`,
         { path, tensor: entry.name, reason: "overlap" },
       );
     }
@@ -214,10 +215,10 @@ export function layOutTensors(tensors: readonly TensorShape[], alignment: number
     const nameByteLength = encodeText(name).byteLength;
     if (nameByteLength === 0 || nameByteLength > TENSOR_NAME_BYTE_LENGTH || name.includes("\0")) {
       throw fault(
-        `${JSON.stringify(name)} cannot be a tensor name: 1 to ${TENSOR_NAME_BYTE_LENGTH} bytes without NUL are allowed.`,
+        `${quoted(name)} cannot be a tensor name: 1 to ${TENSOR_NAME_BYTE_LENGTH} bytes without NUL are allowed.`,
       );
     }
-    if (names.has(name)) throw fault(`The tensor name ${JSON.stringify(name)} is given twice.`);
+    if (names.has(name)) throw fault(`The tensor name ${quoted(name)} is given twice.`);
     names.add(name);
     if (
       shape.length > TENSOR_DIMENSION_COUNT ||

@@ -4,6 +4,7 @@
  * config.json leaves out count as if they stood there (transformers 5.12.1; conversion/base.py).
  */
 import { ConversionError, FormatError } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 
 export type ConfigValues = Map<string, JsonValue>;
@@ -31,12 +32,9 @@ export class Config {
     const value = this.find(...keys);
     if (value === undefined || value === null) return undefined;
     if (typeof value !== "number") {
-      throw new FormatError(
-        `config.json: ${keys.join(" or ")} must be a number, found ${JSON.stringify(value)}`,
-        {
-          path: "config.json",
-        },
-      );
+      throw new FormatError(`config.json: ${keys.join(" or ")} must be a number, found ${quoted(value)}`, {
+        path: "config.json",
+      });
     }
     return value;
   }
@@ -141,7 +139,7 @@ function standardRope(
   for (const key of ropeNumbers) {
     const value = rope.get(key);
     if (value === undefined || value === null || typeof value === "number") continue;
-    throw new FormatError(`config.json: ${key} must be a number, found ${JSON.stringify(value)}`, {
+    throw new FormatError(`config.json: ${key} must be a number, found ${quoted(value)}`, {
       path: "config.json",
     });
   }

@@ -1,5 +1,6 @@
 /** A GGUF as a Hugging Face directory: side files and a plan for every tensor. What GGUF cannot hold is filled in and named. */
 import { FormatError, type Metadata, type MetadataValue } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import type { Architecture, ConfigDraft } from "./architectures/architecture.ts";
 import { architectureOfGguf } from "./architectures/index.ts";
 import { resolveConfig } from "./config.ts";
@@ -88,7 +89,7 @@ function draftConfig(
     shapeOf: (name) => shapes.get(name),
     assume(key, value, reason) {
       given.add(key);
-      assumed.push(`config.json ${key} = ${JSON.stringify(value)}: ${reason}`);
+      assumed.push(`config.json ${key} = ${quoted(value)}: ${reason}`);
     },
   };
   for (const rule of [...(architecture.earlyParameters ?? []), ...architecture.parameters]) {
@@ -115,7 +116,7 @@ function draftConfig(
     values.set(key, value);
     const why = architecture.notInGguf?.[key] ?? "not held by GGUF, the class's default taken";
     const named = value !== null || architecture.notInGguf?.[key] !== undefined;
-    if (!given.has(key) && named) assumed.push(`config.json ${key} = ${JSON.stringify(value)}: ${why}`);
+    if (!given.has(key) && named) assumed.push(`config.json ${key} = ${quoted(value)}: ${why}`);
   }
   if (architecture.hasRope !== false && isJsonObject(ropeDefault) && !saysTheta(values)) {
     values.set("rope_parameters", { ...ropeDefault, ...(isJsonObject(rope) ? rope : {}) });

@@ -1,5 +1,5 @@
 /** JSON of strangers: parsed without prototypes to pollute, bounded in depth, read by typed accessors. */
-import { FormatError } from "@requant/core";
+import { FormatError, jsonFaultPlace } from "@requant/core";
 import * as z from "zod/mini";
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
@@ -43,6 +43,14 @@ export function decodeText(bytes: Uint8Array | string, path: string): string {
 
 const objectSchema = z.looseObject({});
 
+/** Python writes NaN and Infinity bare; no key that we read is ever one. The places of everything else stay as they are. */
+function withoutPythonNumbers(text: string): string {
+  // a string without an end is taken to the end of the text: trying again behind each of its quotes would take for ever
+  return text.replace(/"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\b(?:NaN|Infinity)\b/gs, (match) =>
+    match.startsWith('"') ? match : "null".padEnd(match.length),
+  );
+}
+
 /**
  * A JSON object from a file. `__proto__` in it is a plain key: objects are only ever read through {@link field}.
  * @throws FormatError for anything that is not one JSON object, with the path.
@@ -62,21 +70,15 @@ export function parseJsonObject(content: Uint8Array | string, path: string): Jso
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (cause) {
-    // Python writes NaN and Infinity bare; no key that we read is ever one
-    const patched = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (match) =>
-      match.startsWith('"') ? match : "null",
-    );
+  } catch {
+    const patched = withoutPythonNumbers(text);
     try {
       value = JSON.parse(patched);
     } catch {
-      throw new FormatError(
-        `${path} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-        {
-          path,
-          cause,
-        },
-      );
+      // the engine's message would quote the file
+      throw new FormatError(`${path} is not JSON: the first fault is at ${jsonFaultPlace(patched)}`, {
+        path,
+      });
     }
   }
   const checked = objectSchema.safeParse(value);

@@ -1,4 +1,5 @@
 import { type ErrorPlace, UnsupportedError } from "@requant/core";
+import { quoted } from "@requant/core/text";
 
 /** Bits per element of every dtype of the format. Sub-byte elements are packed: a tensor must still be whole bytes. */
 export const dtypeBits: Readonly<Record<string, number>> = {
@@ -41,7 +42,7 @@ export function tensorByteLength(
 ): number {
   const bits = Object.hasOwn(dtypeBits, dtype) ? dtypeBits[dtype] : undefined;
   if (bits === undefined) {
-    throw new UnsupportedError(`${JSON.stringify(dtype)} is not a dtype of safetensors.`, {
+    throw new UnsupportedError(`${quoted(dtype)} is not a dtype of safetensors.`, {
       ...place,
       hint: `Known: ${dtypes.join(", ")}.`,
     });

@@ -7,6 +7,7 @@ import {
   limitsWith,
   type TensorInfo,
 } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import * as z from "zod/mini";
 import { tensorByteLength } from "./dtypes.ts";
 import { parseStrictJson } from "./json.ts";
@@ -201,7 +202,7 @@ function parseFileMetadata(value: unknown, path: string): Readonly<Record<string
   const metadata: Record<string, string> = Object.create(null);
   for (const [key, text] of Object.entries<unknown>({ ...value })) {
     if (typeof text !== "string") {
-      throw new FormatError(`${METADATA_KEY} may hold strings only; ${JSON.stringify(key)} is none.`, {
+      throw new FormatError(`${METADATA_KEY} may hold strings only; ${quoted(key)} is none.`, {
         path,
       });
     }

@@ -1,4 +1,4 @@
-import { FormatError, LimitError } from "@requant/core";
+import { FormatError, jsonFaultPlace, LimitError } from "@requant/core";
 
 /**
  * JSON from strangers: refused before it is built when it nests deeper than `maxDepth` or says a key twice, which
@@ -16,8 +16,12 @@ export function parseStrictJson(bytes: Uint8Array, what: string, path: string, m
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (cause) {
-    throw new FormatError(`${what} is not valid JSON.`, { path, cause, hint: "The file is damaged." });
+  } catch {
+    // the engine's message would quote the file
+    throw new FormatError(`${what} is not valid JSON: the first fault is at ${jsonFaultPlace(text)}.`, {
+      path,
+      hint: "The file is damaged.",
+    });
   }
   if (keyCounts !== countKeys(value))
     throw new FormatError(`${what} says a key twice.`, { path, reason: "duplicate-name" });

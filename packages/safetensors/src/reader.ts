@@ -9,6 +9,7 @@ import {
   type TensorInfo,
   UsageError,
 } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { readHeader, type SafetensorsHeader } from "./header.ts";
 import { parseShardIndex, type ShardIndex } from "./shard-index.ts";
 import type { SafetensorsWarning } from "./warning.ts";
@@ -191,7 +192,7 @@ async function filesOfIndex(store: ReadStore, name: string, limits: Limits): Pro
 }
 
 function missing(store: ReadStore, name: string): IoError {
-  return new IoError(`The file ${JSON.stringify(name)} is missing.`, {
+  return new IoError(`The file ${quoted(name)} is missing.`, {
     path: `${store.name}/${name}`,
     hint: "All files of a model must be in one folder.",
     reason: "missing-shard",
@@ -210,7 +211,7 @@ function joinFiles(
   for (const { name, file } of all) {
     const owner = owners.get(name);
     if (owner !== undefined) {
-      throw new FormatError(`The tensor is in ${JSON.stringify(owner)} and in ${JSON.stringify(file)}.`, {
+      throw new FormatError(`The tensor is in ${quoted(owner)} and in ${quoted(file)}.`, {
         path,
         tensor: name,
         hint: "Name one file if the folder holds several models.",
@@ -222,7 +223,7 @@ function joinFiles(
     const owner = owners.get(tensor);
     if (owner !== file) {
       throw new FormatError(
-        `The index says that the tensor is in ${JSON.stringify(file)}; it is ${owner === undefined ? "in no file" : `in ${JSON.stringify(owner)}`}.`,
+        `The index says that the tensor is in ${quoted(file)}; it is ${owner === undefined ? "in no file" : `in ${quoted(owner)}`}.`,
         { path, tensor },
       );
     }

@@ -1,4 +1,5 @@
 import { FormatError, LimitError, type Limits } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import * as z from "zod/mini";
 import { compareText, parseStrictJson } from "./json.ts";
 
@@ -57,7 +58,7 @@ export function parseShardIndex(bytes: Uint8Array, limits: Limits, path: string)
 function checkShardName(file: string, path: string, tensor: string): void {
   if (/^[^\p{Cc}/\\:]+\.safetensors$/u.test(file)) return;
   throw new FormatError(
-    `The index names the file ${JSON.stringify(file)}, which is not a safetensors file in its own folder.`,
+    `The index names the file ${quoted(file)}, which is not a safetensors file in its own folder.`,
     {
       path,
       tensor,

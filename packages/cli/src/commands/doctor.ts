@@ -1,10 +1,10 @@
 import { type DoctorReport, examineModel, type Finding } from "@requant/convert";
+import { bounded, boundedMessage } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { locate } from "../locate.ts";
 import { spellOptions } from "../render/options.ts";
 import { ProgressBar } from "../render/progress.ts";
-import { printable } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
 
 export const doctor: Handler = async ([argument = ""], given, { streams, signal, options }) => {
@@ -29,13 +29,13 @@ function renderDiagnosis({ model, findings, examined }: DoctorReport): string {
   const seen = `${examined.files} file${examined.files === 1 ? "" : "s"}, ${examined.tensors} tensors${examined.weights ? "" : ", weights not read"}`;
   return [
     ...findings.map(render),
-    `${printable(model)}: ${count("error")} errors, ${count("warning")} warnings (${seen})`,
+    `${bounded(model, 500)}: ${count("error")} errors, ${count("warning")} warnings (${seen})`,
   ].join("\n");
 }
 
 function render({ severity, code, message, remedy, file, tensor, key }: Finding): string {
-  const place = [file, tensor === undefined ? undefined : `tensor ${tensor}`, key].filter(
-    (part) => part !== undefined && !message.includes(part),
+  const place = [file, tensor === undefined ? undefined : `tensor ${tensor}`, key].flatMap((part) =>
+    part === undefined || message.includes(part) ? [] : [bounded(part)],
   );
-  return `${severity}  ${code}  ${printable(spellOptions(message))}${place.length > 0 ? `  (${printable(place.join(", "))})` : ""}\n  ${printable(spellOptions(remedy))}`;
+  return `${severity}  ${code}  ${boundedMessage(spellOptions(message))}${place.length > 0 ? `  (${place.join(", ")})` : ""}\n  ${boundedMessage(spellOptions(remedy))}`;
 }

@@ -1,9 +1,9 @@
 import { hashModel } from "@requant/convert";
+import { printable } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { ProgressBar } from "../render/progress.ts";
-import { printable } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
 
 export const hash: Handler = async ([argument = ""], given, { streams, signal, options }) =>

@@ -1,10 +1,10 @@
 import { type Inspection, inspectModel, type Model, metadataLines, modelWarnings } from "@requant/convert";
+import { bounded, printable } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { byteQuantity, countQuantity } from "../render/quantity.ts";
 import { facts, table } from "../render/table.ts";
-import { printable, shorten } from "../render/text.ts";
 import { distinctWarnings, showWarnings } from "../render/warnings.ts";
 import { writeJson } from "../streams.ts";
 
@@ -91,7 +91,7 @@ function renderInspection(
     parts.push(
       table(
         [{ title: "key" }, { title: "type" }, { title: "value" }],
-        metadataOf(source).map(({ key, type, value }) => [key, type, shorten(String(value), 100)]),
+        metadataOf(source).map(({ key, type, value }) => [key, type, bounded(String(value), 100)]),
       ),
     );
   }
@@ -106,7 +106,7 @@ function renderInspection(
           { title: "file" },
         ],
         model.tensors.map(({ name, shape, encoding, byteLength, file }) => [
-          printable(name),
+          name,
           shape.join("×"),
           encoding,
           String(byteLength),

@@ -1,11 +1,12 @@
 import { editMetadata, metadataLines, parseMetadataAssignment } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { fileSink, fileSource, lockFile } from "@requant/core/node";
+import { bounded } from "@requant/core/text";
 import { readGguf } from "@requant/gguf";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { table } from "../render/table.ts";
-import { printableLines, shorten } from "../render/text.ts";
+import { printableLines } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
 
 type Action = (file: string, entries: readonly string[], context: Context) => Promise<number>;
@@ -15,7 +16,7 @@ const actions: Readonly<Record<string, Action>> = {
     const lines = await read(file);
     if (context.options.json) writeJson(context.streams, lines);
     else {
-      const rows = lines.map(({ key, type, value }) => [key, type, shorten(value, 100)]);
+      const rows = lines.map(({ key, type, value }) => [key, type, bounded(value, 100)]);
       context.streams.out.write(
         `${table([{ title: "key" }, { title: "type" }, { title: "value" }], rows)}\n`,
       );

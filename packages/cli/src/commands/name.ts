@@ -1,9 +1,9 @@
+import { bounded } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { type ExplainedName, explainName } from "../model-name.ts";
 import { countQuantity } from "../render/quantity.ts";
 import { facts, table } from "../render/table.ts";
-import { printable } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
 
 export const name: Handler = async ([argument = ""], _given, { streams, options }) => {
@@ -14,7 +14,7 @@ export const name: Handler = async ([argument = ""], _given, { streams, options 
 };
 
 function render(argument: string, { owner, parts, unknown, parameters, target }: ExplainedName): string {
-  if (parts.length === 0) return `${printable(argument)}: no word of it says how the model is stored`;
+  if (parts.length === 0) return `${bounded(argument)}: no word of it says how the model is stored`;
   const summary = facts([
     ...(owner === undefined ? [] : ([["published by", owner]] as const)),
     ...(unknown.length === 0 ? [] : ([["model", unknown.join(" ")]] as const)),

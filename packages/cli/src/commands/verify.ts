@@ -1,11 +1,12 @@
 import { modelWarnings, type VerifyReport, verifyModels, verifyWarnings } from "@requant/convert";
+import { bounded, boundedMessage } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { measure } from "../render/quantity.ts";
 import { table } from "../render/table.ts";
-import { printable, shorten } from "../render/text.ts";
+import { fitted } from "../render/text.ts";
 import { distinctWarnings, showWarnings } from "../render/warnings.ts";
 import { writeJson } from "../streams.ts";
 
@@ -49,7 +50,7 @@ function renderVerification(report: VerifyReport): string {
           { title: "first at", align: "right" },
         ],
         differing.map((tensor) => [
-          shorten(tensor.name, 44),
+          fitted(tensor.name, 44),
           `${tensor.from} ~ ${tensor.to}`,
           measure(tensor.maxAbsError),
           measure(tensor.rmse),
@@ -60,19 +61,20 @@ function renderVerification(report: VerifyReport): string {
       ),
     );
     for (const { name, diagnosis } of differing) {
-      if (diagnosis !== undefined) lines.push(`${printable(name)}: ${printable(diagnosis)}`);
+      if (diagnosis !== undefined) lines.push(`${bounded(name)}: ${boundedMessage(diagnosis)}`);
     }
   }
   for (const { name, a, b, diagnosis } of report.shapesDiffer) {
     lines.push(
-      `${printable(name)}: shapes differ, ${a.join("×")} and ${b.join("×")}${diagnosis === undefined ? "" : ` (${diagnosis})`}`,
+      `${bounded(name)}: shapes differ, ${a.join("×")} and ${b.join("×")}${diagnosis === undefined ? "" : ` (${diagnosis})`}`,
     );
   }
   for (const [where, names] of [
     [report.a.name, report.onlyInA],
     [report.b.name, report.onlyInB],
   ] as const) {
-    if (names.length > 0) lines.push(`only in ${printable(where)}: ${names.map(printable).join(", ")}`);
+    if (names.length > 0)
+      lines.push(`only in ${bounded(where, 500)}: ${names.map((name) => bounded(name)).join(", ")}`);
   }
   lines.push(`${equalCount} of ${report.tensors.length} tensors equal${verdict(report)}`);
   return lines.join("\n");

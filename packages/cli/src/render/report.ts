@@ -1,9 +1,10 @@
 import type { PlanReport } from "@requant/convert";
 import { largest } from "@requant/core";
+import { bounded, boundedMessage } from "@requant/core/text";
 import { spellOptions } from "./options.ts";
 import { byteQuantity, countQuantity, duration, measure } from "./quantity.ts";
 import { facts, table } from "./table.ts";
-import { printable, shorten } from "./text.ts";
+import { fitted } from "./text.ts";
 
 const WHAT: Readonly<Record<string, string>> = {
   copy: "the bytes themselves",
@@ -43,11 +44,11 @@ export function renderReport(report: PlanReport, options: { tensors: boolean }):
   parts.push(fidelityTable(report));
   if (report.leftOut.length > 0) {
     parts.push(
-      `left out:\n${report.leftOut.map(({ name, reason }) => `  ${printable(name)}: ${printable(spellOptions(reason))}`).join("\n")}`,
+      `left out:\n${report.leftOut.map(({ name, reason }) => `  ${bounded(name)}: ${boundedMessage(spellOptions(reason))}`).join("\n")}`,
     );
   }
   if (report.notes.length > 0)
-    parts.push(report.notes.map((note) => `note: ${printable(spellOptions(note))}`).join("\n"));
+    parts.push(report.notes.map((note) => `note: ${boundedMessage(spellOptions(note))}`).join("\n"));
   return parts.join("\n\n");
 }
 
@@ -69,7 +70,7 @@ function tensorTable(report: PlanReport): string {
         : []),
     ],
     report.tensors.map((tensor) => [
-      shorten(tensor.name, NAME_WIDTH),
+      fitted(tensor.name, NAME_WIDTH),
       tensor.shape.join("×"),
       tensor.from,
       tensor.to,

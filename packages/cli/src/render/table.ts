@@ -1,23 +1,31 @@
-import { printable } from "./text.ts";
+import { bounded } from "@requant/core/text";
+import { displayWidth, fitted, padded } from "./text.ts";
 
 export interface Column {
   readonly title: string;
   readonly align?: "left" | "right";
 }
 
-/** Columns padded to their widest cell, two spaces apart; cells are made printable. */
+/** No cell is wider: one long name must not pad every other row to its length. */
+const WIDEST_CELL = 120;
+const LONGEST_FACT = 500;
+
+/**
+ * Columns padded to their widest cell, two spaces apart. Cells are made printable, and a text that is too wide loses its
+ * middle: `--json` has all of it.
+ */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => columns.map((_, i) => printable(row[i] ?? "")));
-  const widths = columns.map((column, i) =>
-    cells.reduce((width, row) => Math.max(width, (row[i] ?? "").length), column.title.length),
+  const widths = columns.map(({ title }) => displayWidth(title));
+  const cells = rows.map((row) =>
+    columns.map((_, i) => {
+      const cell = fitted(row[i] ?? "", WIDEST_CELL);
+      widths[i] = Math.max(widths[i] ?? 0, displayWidth(cell));
+      return cell;
+    }),
   );
   const line = (row: readonly string[]): string =>
     columns
-      .map((column, i) => {
-        const width = widths[i] ?? 0;
-        const cell = row[i] ?? "";
-        return column.align === "right" ? cell.padStart(width) : cell.padEnd(width);
-      })
+      .map(({ align }, i) => padded(row[i] ?? "", widths[i] ?? 0, align))
       .join("  ")
       .trimEnd();
   return [line(columns.map((column) => column.title)), ...cells.map(line)].join("\n");
@@ -25,6 +33,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 
 /** `label: value` lines with the values in one column. */
 export function facts(pairs: readonly (readonly [label: string, value: string])[]): string {
-  const width = pairs.reduce((most, [label]) => Math.max(most, label.length), 0);
-  return pairs.map(([label, value]) => `${label.padEnd(width)}  ${printable(value)}`.trimEnd()).join("\n");
+  const width = pairs.reduce((most, [label]) => Math.max(most, displayWidth(label)), 0);
+  return pairs
+    .map(([label, value]) => `${padded(label, width)}  ${bounded(value, LONGEST_FACT)}`.trimEnd())
+    .join("\n");
 }

@@ -1,4 +1,13 @@
-import { byteText, FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
+import {
+  byteText,
+  FormatError,
+  jsonFaultPlace,
+  LimitError,
+  type Limits,
+  limitsWith,
+  type ReadStore,
+} from "@requant/core";
+import { withoutTrailing } from "@requant/core/text";
 import { type HfFiles, hfSideFiles, packedByFamily, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
@@ -199,11 +208,17 @@ function claimsOf(
 }
 
 function parseJson(bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> {
+  const text = new TextDecoder().decode(bytes);
+  let value: unknown;
   try {
-    return jsonObject.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  } catch (cause) {
-    throw new FormatError("this is not a JSON object", { path, cause });
+    value = JSON.parse(text);
+  } catch {
+    // the engine's message would quote the file
+    throw new FormatError(`this is not JSON: the first fault is at ${jsonFaultPlace(text)}`, { path });
   }
+  const object = jsonObject.safeParse(value);
+  if (!object.success) throw new FormatError("this is not a JSON object", { path });
+  return object.data;
 }
 
 /** Files that belong to a model beside its weights. */
@@ -265,12 +280,5 @@ async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<
 /** The folder's own name; of a hub address `…/owner/repo/resolve/main/` the repository's. */
 function directoryName(store: string): string {
   const hub = /\/([^/]+)\/resolve\/[^/]+\/?$/.exec(store)?.[1];
-  return (
-    hub ??
-    store
-      .replace(/[/\\]+$/, "")
-      .split(/[/\\]/)
-      .at(-1) ??
-    store
-  );
+  return hub ?? withoutTrailing(store, "/\\").split(/[/\\]/).at(-1) ?? store;
 }

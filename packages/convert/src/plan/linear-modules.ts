@@ -2,12 +2,12 @@
 
 /** Inside a numbered layer of the language model. */
 const LAYER = /(?:^|\.)(?:layers|h|blocks?)\.\d+\./;
-/** Encoders of other senses, which the tools leave alone. */
-const OTHER_SENSES =
-  /(?:^|\.)(?:vision\w*|visual|audio\w*|image\w*|multi_modal\w*|mm_projector|\w*projector)\./;
-/** Matrices that are no linear layers, and routers, whose few outputs decide which expert runs. */
-const NOT_LINEAR =
-  /(?:norm|embed\w*|rotary\w*|conv\w*|router(?:\.\w+)?|(?:mlp|block_sparse_moe|feed_forward|moe)\.gate|shared_expert_gate|gate_inp|ssm\w*|A_log|dt_proj|x_proj)\.weight$/;
+/** Modules of encoders of other senses, which the tools leave alone with all that is in them. */
+const OTHER_SENSE = /^(?:(?:vision|audio|image|multi_modal)\w*|visual|\w*projector)$/;
+/** Modules whose matrix is no linear layer. */
+const NOT_LINEAR = /(?:norm|router|shared_expert_gate|gate_inp|A_log|dt_proj|x_proj)$|embed|rotary|conv|ssm/;
+/** Modules whose `gate` is a router: its few outputs decide which expert runs. */
+const HAS_ROUTER = /(?:mlp|block_sparse_moe|feed_forward|moe)$/;
 
 /** Families whose layers keep their matrices transposed (Conv1D): no packed format has a place for that. */
 const TRANSPOSED: readonly unknown[] = ["gpt2", "openai-gpt", "imagegpt"];
@@ -25,9 +25,20 @@ export function isLinearWeight(
     shape.length === 2 &&
     name.endsWith(".weight") &&
     LAYER.test(name) &&
-    !OTHER_SENSES.test(name) &&
-    !NOT_LINEAR.test(name) &&
+    isDecoderLinear(moduleOf(name).split(".")) &&
     !TRANSPOSED.includes(config?.["model_type"])
+  );
+}
+
+/** Of a module, given as the names on the way to it. */
+function isDecoderLinear(modules: readonly string[]): boolean {
+  const own = modules.at(-1) ?? "";
+  const parent = modules.at(-2) ?? "";
+  return (
+    !modules.some((module) => OTHER_SENSE.test(module)) &&
+    !NOT_LINEAR.test(own) &&
+    !parent.endsWith("router") &&
+    !(own === "gate" && HAS_ROUTER.test(parent))
   );
 }
 

@@ -4,7 +4,9 @@
  * is a claim, not a proof: after a power failure the journal may have reached the disk and the bytes not, so every
  * claimed piece is read and its checksum compared before it is believed.
  */
+
 import { UsageError } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import type { NonFiniteWeights } from "../plan/non-finite.ts";
 import { checksum } from "./checksum.ts";
 import type { PieceResult } from "./pieces.ts";
@@ -138,11 +140,8 @@ export function refuseOtherRun(found: JournalHead, own: JournalHead, path: strin
   }
   const changed = Object.keys(own.source).find((name) => found.source[name] !== own.source[name]);
   if (changed === undefined) return;
-  throw new UsageError(
-    `the source has changed since the conversion was interrupted: ${JSON.stringify(changed)}`,
-    {
-      path,
-      hint: "Start over without resuming.",
-    },
-  );
+  throw new UsageError(`the source has changed since the conversion was interrupted: ${quoted(changed)}`, {
+    path,
+    hint: "Start over without resuming.",
+  });
 }

@@ -1,4 +1,5 @@
 import { IoError, type ReadStore, UsageError, type WriteStore } from "@requant/core";
+import { withoutTrailing } from "@requant/core/text";
 import type { Model } from "../model/model.ts";
 import type { Plan } from "../plan/plan.ts";
 
@@ -6,7 +7,7 @@ import type { Plan } from "../plan/plan.ts";
 export interface OutputStore extends ReadStore, WriteStore {}
 
 function withoutTrailingSlash(path: string): string {
-  return path.replace(/[/\\]+$/, "");
+  return withoutTrailing(path, "/\\");
 }
 
 function joinPath(folder: string, file: string): string {

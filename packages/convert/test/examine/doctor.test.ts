@@ -1,5 +1,15 @@
 /** The doctor: each code from a model that has that fault and no other, and nothing from models that have none. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { F16, IoError, type MetadataValue, memoryStore, type ReadStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
@@ -187,6 +197,22 @@ describe("the files of a folder", () => {
       }),
     });
     expect(codesOf(report)).toContain("path-escape");
+  });
+
+  it.skipIf(process.platform === "win32")("a side file that is a link out of the folder", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "requant-doctor-"));
+    try {
+      cpSync(floatModel, join(folder, "model"), { recursive: true });
+      writeFileSync(join(folder, "secret"), "the secret");
+      symlinkSync("../secret", join(folder, "model/chat_template.jinja"));
+      const { findings, ok } = await examineModel({ store: directoryStore(join(folder, "model")) });
+      expect(findings).toEqual([
+        expect.objectContaining({ code: "link-outside", severity: "error", file: "chat_template.jinja" }),
+      ]);
+      expect(ok).toBe(false);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("a folder without any model, and a place where nothing is", async () => {

@@ -1,4 +1,5 @@
 import { CodecError, IoError, UsageError } from "../errors.ts";
+import { quoted, withoutTrailing } from "../text.ts";
 import { retryAfter } from "./retry.ts";
 
 export interface HttpOptions {
@@ -36,7 +37,7 @@ const transientStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503,
 export function checkHeaders(headers: Readonly<Record<string, string>> = {}): void {
   for (const [name, value] of Object.entries(headers)) {
     if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) continue;
-    throw new UsageError(`The header ${JSON.stringify(name)} has characters that cannot be sent.`, {
+    throw new UsageError(`The header ${quoted(name)} has characters that cannot be sent.`, {
       hint: "Check the token: it must be one line of plain characters.",
     });
   }
@@ -166,5 +167,5 @@ export class HttpRequest {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { message } = error.cause instanceof Error && error.cause.message !== "" ? error.cause : error;
-  return message.replace(/\.+$/, "");
+  return withoutTrailing(message, ".");
 }

@@ -1,4 +1,5 @@
 import { CodecError, IoError } from "../errors.ts";
+import { quoted } from "../text.ts";
 import { type HttpOptions, HttpRequest, TransientFault } from "./http-request.ts";
 import { pause, retryDelay } from "./retry.ts";
 
@@ -138,13 +139,10 @@ export class RangeClient {
     const match = /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(header.trim());
     const [first, last, total] = (match?.slice(1) ?? []).map(Number);
     if (first === undefined || last === undefined || total === undefined) {
-      throw this.#fault(
-        start,
-        `The Content-Range header ${JSON.stringify(header)} does not tell range and length.`,
-      );
+      throw this.#fault(start, `The Content-Range header ${quoted(header)} does not tell range and length.`);
     }
     if (!Number.isSafeInteger(total) || last >= total || first > last) {
-      throw this.#fault(start, `The Content-Range header ${JSON.stringify(header)} is impossible.`);
+      throw this.#fault(start, `The Content-Range header ${quoted(header)} is impossible.`);
     }
     return { first, last, total };
   }

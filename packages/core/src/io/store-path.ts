@@ -1,4 +1,5 @@
 import { FormatError } from "../errors.ts";
+import { quoted } from "../text.ts";
 
 /**
  * Refuses a path that could leave its store, or that means different files on different systems. Shard names come
@@ -7,7 +8,7 @@ import { FormatError } from "../errors.ts";
 export function checkStorePath(path: string, storeName: string): void {
   const fault = storePathFault(path);
   if (fault === undefined) return;
-  throw new FormatError(`The file name ${JSON.stringify(path)} ${fault}.`, {
+  throw new FormatError(`The file name ${quoted(path)} ${fault}.`, {
     path: storeName,
     hint: "File names must be relative, with '/' between folders, and stay inside the model's folder.",
   });

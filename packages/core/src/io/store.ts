@@ -5,7 +5,7 @@ import type { StagedFile, StageOptions } from "./staging.ts";
 
 /** A store as plain data, from which a worker opens the same one. */
 export type StoreAddress =
-  | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "directory"; readonly path: string; readonly named?: readonly string[] }
   | { readonly kind: "url"; readonly url: string; readonly options: PlainUrlOptions }
   | { readonly kind: "blobs"; readonly name: string; readonly files: ReadonlyMap<string, Blob> };
 

@@ -1,4 +1,5 @@
 import { IoError, UsageError } from "../errors.ts";
+import { quoted } from "../text.ts";
 import { checkHeaders, type HttpOptions } from "./http-request.ts";
 import { checkRange } from "./range.ts";
 import { RangeClient } from "./range-client.ts";
@@ -92,8 +93,9 @@ function parsedUrl(url: string): URL {
   let parsed: URL;
   try {
     parsed = new URL(url);
-  } catch (cause) {
-    throw new UsageError(`${JSON.stringify(url)} is not a URL.`, { cause });
+  } catch {
+    // no cause: it would carry the URL as it was given, with its secrets
+    throw new UsageError(`${quoted(shownUrl(url))} is not a URL.`);
   }
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
     throw new UsageError(`Only http and https URLs can be read, not ${parsed.protocol}`, {
@@ -109,9 +111,19 @@ function parsedUrl(url: string): URL {
   return parsed;
 }
 
-/** A URL for people: without its query, which may hold a signature or token. */
-function shownUrl(url: string): string {
-  if (!URL.canParse(url)) return url;
+/** A URL for people: without name and password, and without its query, which may hold a signature or token. */
+export function shownUrl(url: string): string {
+  if (!URL.canParse(url)) return shownText(url);
   const { protocol, host, pathname, search } = new URL(url);
   return `${protocol}//${host}${pathname}${search === "" ? "" : "?…"}`;
+}
+
+/** The same for a text that is no URL, though its author meant one. */
+function shownText(text: string): string {
+  const query = text.search(/[?#]/);
+  const place = query < 0 ? text : text.slice(0, query);
+  const host = place.indexOf("//") < 0 ? 0 : place.indexOf("//") + 2;
+  const secret = place.lastIndexOf("@");
+  const shown = secret < host ? place : place.slice(0, host) + place.slice(secret + 1);
+  return query < 0 ? shown : `${shown}?…`;
 }

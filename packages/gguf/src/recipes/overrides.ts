@@ -1,4 +1,5 @@
 import { UsageError } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { tensorTypeByName } from "../constants.ts";
 import type { TensorOverride } from "./request.ts";
 
@@ -8,7 +9,7 @@ export function parseTensorOverride(text: string): TensorOverride {
   const pattern = text.slice(0, at);
   const type = text.slice(at + 1).trim();
   if (at < 1 || type === "") {
-    throw new UsageError(`${JSON.stringify(text)} is not of the form REGEX=TYPE.`, {
+    throw new UsageError(`${quoted(text)} is not of the form REGEX=TYPE.`, {
       hint: "Write for example 'ffn_down=Q6_K'.",
     });
   }

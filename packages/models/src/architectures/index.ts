@@ -1,5 +1,6 @@
 /** The table of families. A new one is one file and one line here. */
 import { ConversionError, FormatError, type Metadata } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
@@ -100,7 +101,7 @@ export function architectureOfConfig(config: JsonObject): Architecture {
       hint: "Take config.json from the original model.",
     });
   }
-  const known = names.length > 0 ? names.join(", ") : `model_type ${JSON.stringify(type ?? null)}`;
+  const known = names.length > 0 ? names.join(", ") : `model_type ${quoted(type ?? null)}`;
   throw new ConversionError(`no GGUF architecture is known for ${known}`, {
     path: "config.json",
     hint: likeHint,

@@ -17,7 +17,34 @@ function unquoted(text: string): string {
   }
   if (value.startsWith("'") && value.endsWith("'") && value.length > 1)
     return value.slice(1, -1).replaceAll("''", "'");
-  return value.replace(/\s+#.*$/, "");
+  return withoutComment(value);
+}
+
+/** A comment begins at a "#" behind a blank. */
+function withoutComment(value: string): string {
+  for (let at = value.indexOf("#", 1); at > 0; at = value.indexOf("#", at + 1))
+    if (isBlank(value.charAt(at - 1))) return value.slice(0, at).trimEnd();
+  return value;
+}
+
+function isBlank(text: string): boolean {
+  return text.trim() === "";
+}
+
+/** `key: value`; undefined for a line that is no such pair. */
+function pairOf(line: string): { key: string; value: string } | undefined {
+  const colon = line.indexOf(":");
+  const key = line.slice(0, Math.max(0, colon));
+  const rest = line.slice(colon + 1);
+  return /^[A-Za-z0-9_-]+$/.test(key) && isBlank(rest.slice(0, 1)) ? { key, value: rest.trim() } : undefined;
+}
+
+/** The text of a list item, `- text`; undefined for a line that is none. */
+function itemOf(line: string): string | undefined {
+  const text = line.trimStart();
+  return text.startsWith("-") && text.length > 1 && isBlank(text.charAt(1))
+    ? text.slice(2).trimStart()
+    : undefined;
 }
 
 function inlineList(text: string): string[] {
@@ -45,27 +72,27 @@ export function readModelCard(readme: string): ReadonlyMap<string, CardValue> {
   const end = lines.indexOf("---", 1);
   const body = lines.slice(1, end < 0 ? undefined : end).map((line) => line.replaceAll("\t", "  "));
   for (let index = 0; index < body.length; ) {
-    const match = /^([A-Za-z0-9_-]+):(?:\s+(.*))?$/.exec(body[index] ?? "");
+    const pair = pairOf(body[index] ?? "");
     index++;
-    if (match?.[1] === undefined) continue;
+    if (pair === undefined) continue;
+    const { key, value } = pair;
     const block: string[] = [];
     while (index < body.length && /^(?:\s|- |-$|$)/.test(body[index] ?? "")) block.push(body[index++] ?? "");
-    const value = (match[2] ?? "").trim();
-    if (/^[|>][+-]?\d?$/.test(value)) card.set(match[1], blockScalar(block, value.startsWith(">")));
-    else if (value.startsWith("[") && value.endsWith("]")) card.set(match[1], inlineList(value));
+    if (/^[|>][+-]?\d?$/.test(value)) card.set(key, blockScalar(block, value.startsWith(">")));
+    else if (value.startsWith("[") && value.endsWith("]")) card.set(key, inlineList(value));
     else if (value !== "" && !value.startsWith("{")) {
       const text = unquoted(value);
-      if (text !== "" && text !== "null" && text !== "~") card.set(match[1], text);
+      if (text !== "" && text !== "null" && text !== "~") card.set(key, text);
     } else {
       const entries = block.filter((line) => line.trim() !== "" && !line.trim().startsWith("#"));
-      const items = entries.map((line) => /^\s*-\s+(.*)$/.exec(line)?.[1]);
+      const items = entries.map(itemOf);
       // anything but a flat list of scalars is a structure that GGUF has no place for
       const isFlat = items.every(
         (item) => item !== undefined && (/^["'[]/.test(item) || !/^[\w-]+:(?:\s|$)/.test(item)),
       );
       if (entries.length > 0 && isFlat) {
         card.set(
-          match[1],
+          key,
           items.map((item) => unquoted(item ?? "")),
         );
       }

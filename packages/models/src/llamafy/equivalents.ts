@@ -2,6 +2,7 @@
  * Families that are Llamas under other names, one row each. Layouts: the modeling files published with the checkpoints
  * (Qwen/Qwen-7B, internlm/internlm2-7b, baichuan-inc/Baichuan-7B, 01-ai/Yi-6B) and transformers' own classes.
  */
+import { quoted } from "@requant/core/text";
 import { ernie45 } from "../architectures/ernie.ts";
 import { llama, mistral } from "../architectures/llama.ts";
 import { deriveHeadLength, deriveKeyValueHeads } from "../architectures/parameters.ts";
@@ -29,7 +30,7 @@ function windowObstacle(config: Config): string | undefined {
 
 function partialRotaryObstacle(config: Config): string | undefined {
   const factor = field(config.rope(), "partial_rotary_factor") ?? config.get("rotary_pct") ?? 1;
-  return factor === 1 ? undefined : `only ${JSON.stringify(factor)} of each head is rotated`;
+  return factor === 1 ? undefined : `only ${quoted(factor)} of each head is rotated`;
 }
 
 /** Rows `[kv heads, q … q k v, length]` of InternLM 2's wqkv: `count` of the middle axis from `first`. */
@@ -211,7 +212,7 @@ export const llamaEquivalents: readonly LlamaEquivalent[] = [
     ],
     obstacle(config) {
       const type = field(config.rope(), "rope_type");
-      if (type !== undefined && type !== "default") return `its rope scaling is ${JSON.stringify(type)}`;
+      if (type !== undefined && type !== "default") return `its rope scaling is ${quoted(type)}`;
       return partialRotaryObstacle(config) ?? windowObstacle(config);
     },
   },

@@ -278,12 +278,15 @@ export function preTokenizerOfName(name: string, architecture: string): PreToken
   );
 }
 
+/** The class that begins as DeepSeek LLM's list of cased letters does, in short. */
+function withCasedLetters(regex: string): string {
+  const start = regex.indexOf("[A-Za-zµÀ-Ö");
+  const end = start < 0 ? -1 : regex.indexOf("]", start);
+  return end < 0 ? regex : regex.slice(0, start) + casedLetters + regex.slice(end + 1);
+}
+
 function canonicalRegex(regex: string): string {
-  return regex
-    .replace(/\[A-Za-zµÀ-Ö[^\]]*\]/, casedLetters)
-    .replaceAll("\r", "\\r")
-    .replaceAll("\n", "\\n")
-    .replaceAll("\t", "\\t");
+  return withCasedLetters(regex).replaceAll("\r", "\\r").replaceAll("\n", "\\n").replaceAll("\t", "\\t");
 }
 
 /** One step of tokenizer.json; undefined when it is of no known kind. */

@@ -3,6 +3,7 @@
  * (mistral-common, tekken.py). A merge makes two tokens a third when its rank is the lowest of all that could be made.
  */
 import { FormatError } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { arrayField, isJsonObject, type JsonObject, numberField, objectField, textField } from "../json.ts";
 import { spellBytes } from "./byte-spelling.ts";
 
@@ -16,7 +17,7 @@ function bytesOf(base64: string, path: string): string {
   try {
     return atob(base64);
   } catch (cause) {
-    throw new FormatError(`${path} has a token that is not base64: ${JSON.stringify(base64)}`, {
+    throw new FormatError(`${path} has a token that is not base64: ${quoted(base64)}`, {
       path,
       cause,
     });
@@ -39,8 +40,7 @@ export function parseTiktoken(text: string): RankedTokens {
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue;
     const [token = "", rank = ""] = line.trim().split(/\s+/);
-    if (!/^\d{1,9}$/.test(rank))
-      throw new FormatError(`${path} has the line ${JSON.stringify(line)}`, { path });
+    if (!/^\d{1,9}$/.test(rank)) throw new FormatError(`${path} has the line ${quoted(line)}`, { path });
     byRank.set(Number(rank), bytesOf(token, path));
   }
   return inOrder(byRank, path);

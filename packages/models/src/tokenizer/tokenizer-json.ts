@@ -1,5 +1,6 @@
 /** tokenizer.json out of a GGUF's tokens: SentencePiece's BPE and byte-level BPE. */
 import { FormatError, type Metadata } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { boolOf, stringOf, stringsOf } from "../metadata-values.ts";
 import { mergesFromScores } from "./merges.ts";
@@ -162,7 +163,7 @@ function modelJson(
 function mergePairs(metadata: Metadata): readonly (readonly [string, string])[] {
   return (stringsOf(metadata.get("tokenizer.ggml.merges")) ?? []).map((merge) => {
     const space = merge.indexOf(" ", 1);
-    if (space < 0) throw new FormatError(`tokenizer.ggml.merges has the entry ${JSON.stringify(merge)}`);
+    if (space < 0) throw new FormatError(`tokenizer.ggml.merges has the entry ${quoted(merge)}`);
     return [merge.slice(0, space), merge.slice(space + 1)];
   });
 }

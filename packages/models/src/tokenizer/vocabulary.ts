@@ -1,5 +1,7 @@
 /** Tokens, types, scores and merges out of a checkpoint's tokenizer files (llama.cpp, conversion/base.py; gguf-py, vocab.py). */
+
 import { FormatError, largest } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import {
@@ -48,12 +50,9 @@ export function decoderTokens(files: HfFiles): readonly AddedToken[] {
     const id = Number(key);
     const text = isJsonObject(value) ? textField(value, "content") : undefined;
     if (!Number.isSafeInteger(id) || id < 0 || text === undefined || !isJsonObject(value)) {
-      throw new FormatError(
-        `tokenizer_config.json: added_tokens_decoder has the entry ${JSON.stringify(key)}`,
-        {
-          path: "tokenizer_config.json",
-        },
-      );
+      throw new FormatError(`tokenizer_config.json: added_tokens_decoder has the entry ${quoted(key)}`, {
+        path: "tokenizer_config.json",
+      });
     }
     return [{ id, text, special: flagField(value, "special") === true }];
   });
@@ -174,10 +173,9 @@ function vocabularyEntries(files: HfFiles): VocabularyEntries {
   const ids = texts.map((text) => {
     const id = vocabulary[text];
     if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
-    throw new FormatError(
-      `tokenizer.json gives the token ${JSON.stringify(text)} the id ${JSON.stringify(id)}`,
-      { path: "tokenizer.json" },
-    );
+    throw new FormatError(`tokenizer.json gives the token ${quoted(text)} the id ${quoted(id)}`, {
+      path: "tokenizer.json",
+    });
   });
   return { texts, ids };
 }

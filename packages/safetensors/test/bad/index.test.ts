@@ -37,7 +37,7 @@ describe("an index", () => {
   });
 
   it.each<[string, unknown, string]>([
-    ["that is not JSON", "nonsense", "FORMAT: The index is not valid JSON."],
+    ["that is not JSON", "nonsense", "FORMAT: The index is not valid JSON: the first fault is at line 1, column 1."],
     ["without weight_map", {}, "FORMAT: The index has no weight_map object."],
     ["with an empty weight_map", { weight_map: {} }, "FORMAT: The index lists no tensors."],
     ["with a list for weight_map", { weight_map: [] }, "FORMAT: The index"],

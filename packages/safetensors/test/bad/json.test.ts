@@ -4,8 +4,8 @@ import { file, one, refusal } from "./build.ts";
 
 describe("header text", () => {
   it.each([
-    ["not JSON", "{nonsense}", "FORMAT: The header is not valid JSON."],
-    ["cut off", '{"a":{"dtype":"F32"', "FORMAT: The header is not valid JSON."],
+    ["not JSON", "{nonsense}", "FORMAT: The header is not valid JSON: the first fault is at line 1, column 2."],
+    ["cut off", '{"a":{"dtype":"F32"', "FORMAT: The header is not valid JSON: the first fault is at line 1, column 20."],
     ["an array", "[]", 'FORMAT: The header does not begin with "{".'],
     ["a leading space", ` ${one({})}`, 'FORMAT: The header does not begin with "{".'],
     ["a byte-order mark", `\ufeff${one({})}`, 'FORMAT: The header does not begin with "{".'],

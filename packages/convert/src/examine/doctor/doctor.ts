@@ -69,7 +69,9 @@ export async function examineModel(
     if (!findings.some(({ code, file: where }) => code === last.code && where === last.file))
       findings.push(last);
   }
-  const list = findings.sort((a, b) => ranks[a.severity] - ranks[b.severity]);
+  // a file that cannot be opened says so each time that it is needed
+  const distinct = new Map(findings.map((found) => [JSON.stringify(found), found]));
+  const list = [...distinct.values()].sort((a, b) => ranks[a.severity] - ranks[b.severity]);
   return {
     model: file === undefined ? store.name : `${store.name.replace(/\/$/, "")}/${file}`,
     findings: list,

@@ -1,4 +1,5 @@
 /** What can be wrong with a model: every code with what it means and the way out. */
+import { boundedMessage } from "@requant/core/text";
 
 /** An error keeps the model from being read or from computing what it should; a warning may; a note is for the reader. */
 export type Severity = "error" | "warning" | "note";
@@ -39,6 +40,7 @@ export type FindingCode =
   | "overlap"
   | "duplicate-name"
   | "path-escape"
+  | "link-outside"
   | "strange-name"
   | "invalid-utf8"
   | "control-character"
@@ -125,6 +127,10 @@ export const findingKinds: Readonly<Record<FindingCode, FindingKind>> = {
   overlap: { severity: "error", remedy: distrust },
   "duplicate-name": { severity: "error", remedy: distrust },
   "path-escape": { severity: "error", remedy: distrust },
+  "link-outside": {
+    severity: "error",
+    remedy: "If you trust the link, put a copy of the file in its place.",
+  },
   "strange-name": {
     severity: "warning",
     remedy:
@@ -244,7 +250,13 @@ export function finding(
 ): Finding {
   const kind = findingKinds[code];
   const known = Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined));
-  return { code, severity: kind.severity, message, remedy: remedy ?? kind.remedy, ...known };
+  return {
+    code,
+    severity: kind.severity,
+    message: boundedMessage(message),
+    remedy: remedy ?? kind.remedy,
+    ...known,
+  };
 }
 
 /** True for a word that is a code: the reasons of errors and the codes of warnings mostly are. */

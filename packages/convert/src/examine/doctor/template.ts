@@ -2,13 +2,15 @@
  * Chat templates are programs in Jinja, which other software runs. Requant never does: a template is text. This looks for
  * what an honest one has no use for: Python's internals (CVE-2024-34359), other files, loops without a bound.
  */
+import { bounded } from "@requant/core/text";
 import { type Finding, type FindingPlace, finding } from "./finding.ts";
 
 const reaches: readonly (readonly [RegExp, string])[] = [
   [/__[a-z]\w*__/i, "uses Python's internal attributes"],
   [/\\(?:x5f|u005f|137)/i, "writes underscores as escapes, which hides internal attributes"],
   [/\|\s*attr\s*\(/i, "reaches attributes through the attr filter"],
-  [/\b(?:popen|subprocess|importlib|builtins)\b|\bos\s*\.\s*\w+\s*\(/i, "calls the operating system"],
+  [/\b(?:popen|subprocess|importlib|builtins)\b/i, "calls the operating system"],
+  [/\bos\s*\.\s*\w+\s*\(/i, "calls the operating system"],
   [/\b(?:eval|exec|compile)\s*\(/i, "runs text as a program"],
   [/\b(?:mro|func_globals|gi_frame|f_globals|tb_frame)\b/i, "walks Python's objects"],
 ];
@@ -27,9 +29,8 @@ export function templateFindings(template: string, place: FindingPlace): Finding
   for (const tag of tagsOf(template)) {
     for (const [pattern, what] of reaches) if (pattern.test(tag)) add("suspicious-template", what);
     if (loads.test(tag)) add("suspicious-template", "loads other files");
-    for (const [, number] of tag.matchAll(/\brange\s*\(([^)]*)\)/g)) {
-      if (number !== undefined && boundOf(number) >= MANY_TURNS)
-        add("heavy-template", `counts to ${number.trim()}`);
+    for (const range of rangesOf(tag)) {
+      if (boundOf(range) >= MANY_TURNS) add("heavy-template", `counts to ${bounded(range.trim(), 40)}`);
     }
     if (/^\{%[-+]?\s*for\b/.test(tag) && /\brange\s*\(/.test(tag)) {
       loopDepth += 1;
@@ -38,6 +39,19 @@ export function templateFindings(template: string, place: FindingPlace): Finding
     if (/\*\*\s*\d|\*\s*\d{7}/.test(tag)) add("heavy-template", "computes with very large numbers");
   }
   return [...found.values()];
+}
+
+/** What stands between the brackets of each `range(…)`. Each character is looked at once. */
+function* rangesOf(tag: string): Generator<string> {
+  const opening = /\brange\s*\(/g;
+  while (opening.exec(tag) !== null) {
+    const start = opening.lastIndex;
+    const end = tag.indexOf(")", start);
+    // no later one is closed either
+    if (end < 0) return;
+    yield tag.slice(start, end);
+    opening.lastIndex = end + 1;
+  }
 }
 
 /** The largest number that is written in it. */

@@ -1,4 +1,5 @@
 /** tokenizer.json of a Hugging Face directory: ids that collide, merges of nothing, more tokens than the embedding has rows. */
+import { quoted } from "@requant/core/text";
 import type { HfFiles } from "@requant/models";
 import { few } from "./few.ts";
 import { type Finding, finding } from "./finding.ts";
@@ -54,7 +55,7 @@ function collisions(ids: ReadonlyMap<string, number>): Finding[] {
   for (const [text, id] of ids) {
     const owner = owners.get(id);
     if (owner === undefined) owners.set(id, text);
-    else twice.push(`${JSON.stringify(owner)} and ${JSON.stringify(text)} are ${id}`);
+    else twice.push(`${quoted(owner)} and ${quoted(text)} are ${id}`);
   }
   return twice.length === 0
     ? []
@@ -81,7 +82,7 @@ function unknownMerges(merges: unknown, ids: ReadonlyMap<string, number>): Findi
     : [
         finding(
           "unknown-merge",
-          `${unknown.length} merges name tokens that do not exist: ${few(unknown.map((merge) => JSON.stringify(merge) ?? ""))}.`,
+          `${unknown.length} merges name tokens that do not exist: ${few(unknown.map((merge) => quoted(merge)))}.`,
           { file },
         ),
       ];
@@ -98,7 +99,7 @@ function tooMany(ids: ReadonlyMap<string, number>, rows: number | undefined): Fi
   if (rows === undefined) return [];
   const beyond: string[] = [];
   ids.forEach((id, text) => {
-    if (id >= rows) beyond.push(`${JSON.stringify(text)} is ${id}`);
+    if (id >= rows) beyond.push(`${quoted(text)} is ${id}`);
   });
   return beyond.length === 0
     ? []

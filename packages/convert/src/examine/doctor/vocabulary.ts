@@ -1,5 +1,7 @@
 /** A GGUF's tokenizer: arrays that must go together, and values that must mean something. */
+
 import type { Metadata, MetadataArray, MetadataValue } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { few } from "./few.ts";
 import { type Finding, finding } from "./finding.ts";
 
@@ -146,7 +148,7 @@ function mergeFindings(metadata: Metadata, tokens: readonly string[]): Finding[]
     : [
         finding(
           "unknown-merge",
-          `${unknown.length} merges name tokens that do not exist: ${few(unknown.map((merge) => JSON.stringify(merge)))}.`,
+          `${unknown.length} merges name tokens that do not exist: ${few(unknown.map((merge) => quoted(merge)))}.`,
           {
             key: MERGES,
           },

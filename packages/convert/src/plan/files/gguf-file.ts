@@ -1,4 +1,5 @@
 import type { Metadata } from "@requant/core";
+import { withoutTrailing } from "@requant/core/text";
 import { layoutGguf, parseSplitName, planSplit, SPLIT_KEYS, splitMetadata, splitName } from "@requant/gguf";
 import { metadataToJson } from "../metadata-json.ts";
 import type { PlanFile, PlanSource, PlanTensor } from "../plan.ts";
@@ -18,11 +19,7 @@ export interface GgufFilesOptions {
 
 /** "kjv/hf" and Q8_0 make "hf-Q8_0.gguf". */
 export function ggufFileName(source: Pick<PlanSource, "name">, type: string): string {
-  const last =
-    source.name
-      .replace(/[/\\]+$/, "")
-      .split(/[/\\]/)
-      .at(-1) ?? "model";
+  const last = withoutTrailing(source.name, "/\\").split(/[/\\]/).at(-1) ?? "model";
   const part = parseSplitName(last);
   const stem = part?.prefix ?? last.replace(/\.(gguf|safetensors)$/i, "");
   return `${stem}-${type}.gguf`;

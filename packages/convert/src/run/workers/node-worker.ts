@@ -6,7 +6,7 @@ import type { WorkerRequest } from "./protocol.ts";
 import { serve } from "./serve.ts";
 
 function openStore(address: StoreAddress): ReadStore {
-  if (address.kind === "directory") return directoryStore(address.path);
+  if (address.kind === "directory") return directoryStore(address.path, { named: address.named ?? [] });
   if (address.kind === "url") return urlStore(address.url, address.options);
   throw new UsageError(`a worker thread cannot open ${address.kind}`);
 }

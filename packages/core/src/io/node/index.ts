@@ -1,6 +1,7 @@
 /**
  * Files and directories for Node: `@requant/core/node`. With `node/`, the only library files that import `node:*`.
  */
+
 import { type BigIntStats, constants, fstatSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, realpath, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
@@ -11,6 +12,7 @@ import type { ByteSource } from "../source.ts";
 import type { ReadStore, WriteStore } from "../store.ts";
 import { checkStorePath } from "../store-path.ts";
 import { asIoError, isMissing } from "../system-error.ts";
+import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { ownerTag, tagIsStale } from "./owner.ts";
 import {
   isTemporaryName,
@@ -29,7 +31,12 @@ export { lockFile, openStagedFile } from "./staged-file.ts";
  * A regular file. Reads are positional, so they may run at the same time.
  * @throws IoError when the file cannot be opened, or (from reads) when it changes while it is being read
  */
-export async function fileSource(path: string): Promise<ByteSource> {
+export function fileSource(path: string): Promise<ByteSource> {
+  return openFile(path, async () => {});
+}
+
+/** `accept` sees the opened file before anything of it is read, and throws to refuse it. */
+async function openFile(path: string, accept: (handle: FileHandle) => Promise<void>): Promise<ByteSource> {
   let handle: FileHandle;
   let before: BigIntStats;
   try {
@@ -42,6 +49,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
   try {
     before = await handle.stat({ bigint: true });
     refuseUnlessFile(before, path);
+    await accept(handle);
   } catch (cause) {
     await handle.close();
     throw asIoError(cause, path, "open");
@@ -222,8 +230,17 @@ async function removeStale(folder: string, stem: string): Promise<void> {
   }
 }
 
-/** A directory as a store. It need not exist before the first `create`, and goes again when all was aborted. */
-export function directoryStore(path: string, options: FileSinkOptions = {}): ReadStore & WriteStore {
+export interface DirectoryStoreOptions extends FileSinkOptions {
+  /** Files that the caller itself has named, not the folder: links under these names are followed wherever they lead. */
+  readonly named?: readonly string[];
+}
+
+/**
+ * A directory as a store. It need not exist before the first `create`, and goes again when all was aborted. Links in it that
+ * lead out of it are refused by name; those of the Hugging Face hub's cache and of weights on another disk are followed.
+ */
+export function directoryStore(path: string, options: DirectoryStoreOptions = {}): ReadStore & WriteStore {
+  const { named = [] } = options;
   /** Folders made by this store, which an abort removes again where they are empty. */
   const made = new Set<string>();
   async function makeFolder(folder: string): Promise<void> {
@@ -260,13 +277,15 @@ export function directoryStore(path: string, options: FileSinkOptions = {}): Rea
 
   return {
     name: path,
-    address: { kind: "directory", path },
+    address: { kind: "directory", path, named },
     realPath: (name) => realPathOf(name === undefined ? path : join(path, name)),
     async open(name) {
       checkStorePath(name, path);
       const full = join(path, name);
       try {
-        return await fileSource(full);
+        return await openFile(full, async (handle) => {
+          if (!named.includes(name)) await refuseLinkOut(handle, path, name);
+        });
       } catch (error) {
         if (isMissing(error instanceof IoError ? error.cause : error)) return undefined;
         throw error;
@@ -276,6 +295,7 @@ export function directoryStore(path: string, options: FileSinkOptions = {}): Rea
       if (folder !== undefined) checkStorePath(folder, path);
       const full = folder === undefined ? path : join(path, folder);
       try {
+        if (folder !== undefined) await refuseLinkedFolderOut(path, folder);
         const entries = await readdir(full, { withFileTypes: true });
         // links count as files: the Hugging Face cache is made of them
         const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());

@@ -1,0 +1,178 @@
+/** What files say, on a terminal and in error documents: bounded, escaped, and never from outside the model's folder. */
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { MetadataValue } from "@requant/core";
+import { layoutGguf } from "@requant/gguf";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { table } from "../src/render/table.ts";
+import { displayWidth, fitted } from "../src/render/text.ts";
+import { requant } from "./run.ts";
+
+const model = resolve(import.meta.dirname, "../../../fixtures/abuse/model/float-valid");
+const folder = mkdtempSync(join(tmpdir(), "requant-text-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Longest line that any text output may have: three cells of a table and the blanks between. */
+const LONGEST_LINE = 3 * 120 + 4;
+const longest = (text: string): number =>
+  text.split("\n").reduce((most, line) => Math.max(most, line.length), 0);
+
+describe("tables", () => {
+  it("keep every column at most 120 wide, whatever is in the cells", () => {
+    const text = fc.array(
+      fc.oneof(
+        fc.string({ unit: "binary" }),
+        fc.constantFrom("漢字", "😀", "é\u0301", "\u001b[2J", "a".repeat(500)),
+      ),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(
+          text.map((parts) => parts.join("")),
+          { minLength: 1, maxLength: 6 },
+        ),
+        (cells) => {
+          const lines = table(
+            [{ title: "a" }, { title: "b" }],
+            cells.map((cell) => [cell, "|"]),
+          ).split("\n");
+          expect(lines).toHaveLength(cells.length + 1);
+          const columns = lines.slice(1).map((line) => displayWidth(line.slice(0, line.lastIndexOf("|"))));
+          expect(new Set(columns).size).toBe(1);
+          expect(columns[0]).toBeLessThanOrEqual(122);
+        },
+      ),
+    );
+  });
+
+  it.each([
+    ["abc", 3],
+    ["漢字", 4],
+    ["e\u0301", 1],
+    ["😀", 2],
+    ["ﾊﾝ", 2],
+  ])("%s takes %d columns", (text, columns) => {
+    expect(displayWidth(text)).toBe(columns);
+  });
+
+  it.each([
+    ["漢字漢字漢字", 7, "漢…漢字"],
+    ["abcdefghij", 5, "ab…ij"],
+    ["short", 5, "short"],
+  ])("%s in %d columns is %s", (text, columns, shown) => {
+    expect(fitted(text, columns)).toBe(shown);
+    expect(displayWidth(shown)).toBeLessThanOrEqual(columns);
+  });
+});
+
+describe("a GGUF with one key of 500 kB among 3000", () => {
+  const path = join(folder, "keys.gguf");
+  const long = "k".repeat(500_000);
+  beforeAll(() => {
+    const metadata = new Map<string, MetadataValue>([[long, { type: "u32", value: 1 }]]);
+    for (let i = 0; i < 3000; i++) metadata.set(`key.${i}`, { type: "u32", value: i });
+    const { header } = layoutGguf({ metadata, tensors: [] });
+    writeFileSync(path, header);
+  });
+
+  it("lists them in lines that fit", async () => {
+    const { status, out } = await requant("metadata", "list", path);
+    expect({ status, lines: out.split("\n").length }).toEqual({ status: 0, lines: 3003 });
+    expect(longest(out)).toBeLessThanOrEqual(LONGEST_LINE);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("links out of the model's folder", () => {
+  const SECRET = "root:x:0:0:the secret";
+  const linked = (name: string): string => {
+    const place = mkdtempSync(join(folder, "model-"));
+    writeFileSync(join(place, "secret"), SECRET);
+    cpSync(model, join(place, "model"), { recursive: true });
+    rmSync(join(place, "model", name), { force: true });
+    symlinkSync("../secret", join(place, "model", name));
+    return join(place, "model");
+  };
+
+  it.each([
+    "chat_template.jinja",
+    "LICENSE",
+    "README.md",
+    "generation_config.json",
+    "config.json",
+    "tokenizer.json",
+  ])("%s: convert stops, names it, quotes nothing and writes nothing", async (name) => {
+    const place = linked(name);
+    const output = join(place, "../out");
+    for (const target of ["gguf:f16", "safetensors:f16"]) {
+      const { status, err } = await requant("convert", place, output, "--to", target, "--json");
+      expect({ status, ...JSON.parse(err).error }).toMatchObject({
+        status: 3,
+        code: "FORMAT",
+        reason: "link-outside",
+        path: join(place, name),
+      });
+      expect(err).not.toContain("root:x");
+      expect(existsSync(output)).toBe(false);
+    }
+  });
+
+  it.each([["inspect"], ["hash"], ["verify"]])("config.json: %s stops as well", async (command) => {
+    const place = linked("config.json");
+    const { status, err } = await requant(command, place, ...(command === "verify" ? [model] : []));
+    expect(status).toBe(3);
+    expect(err).toContain("leads out of the model's folder");
+  });
+
+  it("a link that the command line names is followed", async () => {
+    const link = join(folder, "link.safetensors");
+    symlinkSync(join(model, "model.safetensors"), link);
+    expect(await requant("inspect", link)).toMatchObject({ status: 0 });
+    mkdirSync(join(folder, "elsewhere"));
+    symlinkSync(model, join(folder, "elsewhere/model"));
+    expect(await requant("inspect", join(folder, "elsewhere/model"))).toMatchObject({ status: 0 });
+  });
+
+  it("a file that is no JSON is not quoted: its first fault has a place", async () => {
+    const place = join(folder, "no-json");
+    cpSync(model, place, { recursive: true });
+    for (const name of ["config.json", "tokenizer.json", "generation_config.json"]) {
+      const before = readFileSync(join(model, existsSync(join(model, name)) ? name : "config.json"));
+      writeFileSync(join(place, name), SECRET);
+      const { status, err } = await requant(
+        "convert",
+        place,
+        join(folder, "x.gguf"),
+        "--to",
+        "gguf:f16",
+        "--debug",
+      );
+      expect({ name, status }).toEqual({ name, status: 3 });
+      expect(err).toContain("line 1, column 1");
+      expect(err).not.toContain("root:x");
+      writeFileSync(join(place, name), before);
+    }
+  });
+});
+
+describe("secrets of addresses", () => {
+  it.each(["https://user:hunter2@ho st/m.gguf?X-Amz-Signature=hunter2", "https://[x/m.gguf?token=hunter2"])(
+    "%s is refused without them",
+    async (address) => {
+      const { status, err } = await requant("inspect", address, "--debug");
+      expect(status).toBe(2);
+      expect(err).not.toContain("hunter2");
+    },
+  );
+});
