@@ -21,7 +21,7 @@ import {
   quantizationInConfig,
   quantizationInFile,
 } from "./quantization-config.ts";
-import { isPlainFloat, unclaimedTensors } from "./unclaimed.ts";
+import { COPY_HINT, isPlainFloat, unclaimedTensors } from "./unclaimed.ts";
 
 /** Weights in safetensors, float or packed: a Hugging Face-style directory, or a file alone. */
 export const safetensorsSource: SourceFormat = {
@@ -196,6 +196,7 @@ function claimsOf(
     tensors: unclaimedTensors(rest, modules, quantization !== undefined),
     all: tensors,
     refused,
+    hint: COPY_HINT,
     quantization:
       quantization === undefined
         ? undefined
