@@ -1,5 +1,5 @@
 import { FormatError, LimitError, type Limits, limitsWith, type ReadStore } from "@requant/core";
-import { type HfFiles, hfSideFiles, packedByFamily, readHfFiles } from "@requant/models";
+import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
 import { type Found, openNamed, textOf } from "./find.ts";
@@ -79,7 +79,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
     folder,
   );
   const { tensors, format = "safetensors", weights, claims } = detected;
-  const familyCodes = config === undefined ? new Set<string>() : familyCodesOf(config, tensors);
+  const familyCodes = await familyCodesOf(config, tensors);
   const understood = claimsOf(detected, familyCodes, quantization);
   const unclaimed = unclaimedOf(understood);
   const packed = detected.format === undefined ? "" : `, ${weights.size} weights packed as ${format}`;
@@ -175,9 +175,14 @@ async function findQuantization(
 }
 
 /** Tensors that the model's family reads as packed codes. */
-function familyCodesOf(config: HfFiles["config"], tensors: readonly ModelTensor[]): ReadonlySet<string> {
+async function familyCodesOf(
+  config: HfFiles["config"] | undefined,
+  tensors: readonly ModelTensor[],
+): Promise<ReadonlySet<string>> {
   const doubtful = tensors.filter(({ encoding, linear }) => linear === undefined && !isPlainFloat(encoding));
-  if (doubtful.length === 0) return new Set();
+  if (config === undefined || doubtful.length === 0) return new Set();
+  // the table of families is large, and float models need none of it here
+  const { packedByFamily } = await import("./family-codes.ts");
   return packedByFamily(
     config,
     doubtful.map(({ name }) => name),
