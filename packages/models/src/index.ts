@@ -13,11 +13,12 @@ export {
 } from "./gguf-to-hf.ts";
 export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-files.ts";
 export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
-export { integerBuffer, packedByFamily } from "./integer-tensors.ts";
+export { integerBuffer } from "./integer-buffers.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
 export { ggufMisfits, type TensorMisfit } from "./misfits.ts";
 export { repackMxfp4Row, unpackMxfp4Row } from "./mxfp4.ts";
+export { packedByFamily } from "./packed-by-family.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {

@@ -5,7 +5,7 @@ import { type Found, openNamed } from "./find.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
 import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
 import type { SourceFormat } from "./source-format.ts";
-import { unclaimedGgufTensors } from "./unclaimed.ts";
+import { GGUF_COPY_HINT, unclaimedGgufTensors } from "./unclaimed.ts";
 
 /** GGUF files, single or split. */
 export const ggufSource: SourceFormat = {
@@ -31,6 +31,7 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     all: tensors,
     refused: [],
     quantization: undefined,
+    hint: GGUF_COPY_HINT,
   };
   const unclaimed = unclaimedOf(claims);
   return modelOf({

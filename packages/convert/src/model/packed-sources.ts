@@ -9,7 +9,7 @@ import {
   runtimeTransform,
   type SourceQuantization,
 } from "./quantization-config.ts";
-import { COPY_HINT, type SourceClaims, type Unclaimed, type UnclaimedTensors } from "./unclaimed.ts";
+import type { SourceClaims, Unclaimed, UnclaimedTensors } from "./unclaimed.ts";
 
 /** What a source must tell to be asked: a model, or the facts of one. */
 export type ClaimedSource = Pick<SourceClaims, "unclaimed" | "familyCodes"> & { readonly name: string };
@@ -22,10 +22,12 @@ export interface Claims {
   /** Of linear formats: settings that their reader refuses. */
   readonly refused: readonly Unclaimed[];
   readonly quantization: SourceQuantization | undefined;
+  /** The way out that such a source has. */
+  readonly hint: string;
 }
 
 /** Reasons why parts of a source are not read; empty where all is understood. */
-export function unclaimedOf({ tensors, all, refused, quantization }: Claims): Unclaimed[] {
+export function unclaimedOf({ tensors, all, refused, quantization, hint }: Claims): Unclaimed[] {
   const named = new Set(refused.flatMap((one) => one.tensors));
   const packed = tensors.packed.filter(({ name }) => !named.has(name));
   const found = [...refused];
@@ -35,7 +37,7 @@ export function unclaimedOf({ tensors, all, refused, quantization }: Claims): Un
     const doubtful = linear.filter((tensor) => places.has(tensor.linear?.module ?? tensor.name));
     found.push({
       reason: packedReason(packed, quantization),
-      hint: COPY_HINT,
+      hint,
       tensors: [...packed, ...doubtful].map(({ name }) => name),
     });
   }
@@ -46,7 +48,7 @@ export function unclaimedOf({ tensors, all, refused, quantization }: Claims): Un
   const transform = runtimeTransform(quantization);
   for (const reason of [change, transform === undefined ? undefined : transformReason(transform)]) {
     if (reason === undefined) continue;
-    found.push({ reason, hint: COPY_HINT, path: quantization.path, tensors: values.map(({ name }) => name) });
+    found.push({ reason, hint, path: quantization.path, tensors: values.map(({ name }) => name) });
   }
   return found;
 }

@@ -45,12 +45,17 @@ export function quantizationInConfig(config: Json | undefined, path: string): Qu
   for (const [place, owner] of [[path, config ?? {}] as const, ...nested]) {
     for (const key of QUANTIZATION_KEYS) {
       const json = objectOf(owner[key]);
-      if (json !== undefined) return { method: methodOf(json), json, path: place };
+      if (json !== undefined) return { method: methodOf(json) ?? mlxMethod(config), json, path: place };
     }
   }
-  // MLX writes the same object under both keys, and some versions under this one alone
   const mlx = objectOf(config?.["quantization"]);
-  return mlx === undefined ? undefined : { method: methodOf(mlx), json: mlx, path };
+  return mlx === undefined ? undefined : { method: methodOf(mlx) ?? mlxMethod(config), json: mlx, path };
+}
+
+/** MLX names no method: it writes the same settings under `quantization`, some versions under that key alone (mlx-lm, utils.py). */
+function mlxMethod(config: Json | undefined): string | undefined {
+  const settings = objectOf(config?.["quantization"]);
+  return settings !== undefined && "bits" in settings && "group_size" in settings ? "mlx" : undefined;
 }
 
 /** Of a file besides config.json. ModelOpt keeps its settings one level down. */
@@ -65,7 +70,6 @@ const SIGNS: readonly (readonly [method: string, isSign: (json: Json) => boolean
   ["compressed-tensors", (json) => "config_groups" in json && !("quant_algo" in json)],
   ["modelopt", (json) => "quant_algo" in json],
   ["auto-round", (json) => "packing_format" in json || "autoround_version" in json],
-  ["mlx", (json) => "mode" in json && "group_size" in json && "bits" in json],
 ];
 
 function methodOf(json: Json): string | undefined {

@@ -8,7 +8,7 @@ import {
   type ReadStore,
 } from "@requant/core";
 import { withoutTrailing } from "@requant/core/text";
-import { type HfFiles, hfSideFiles, packedByFamily, readHfFiles } from "@requant/models";
+import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
 import type { DetectedLinear } from "./detect.ts";
@@ -25,7 +25,7 @@ import {
   quantizationInFile,
 } from "./quantization-config.ts";
 import type { SourceFormat } from "./source-format.ts";
-import { isPlainFloat, unclaimedTensors } from "./unclaimed.ts";
+import { COPY_HINT, isPlainFloat, unclaimedTensors } from "./unclaimed.ts";
 
 /** Weights in safetensors, float or packed: a Hugging Face-style directory, or a file alone. */
 export const safetensorsSource: SourceFormat = {
@@ -83,7 +83,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
     folder,
   );
   const { tensors, format = "safetensors", weights, claims } = detected;
-  const familyCodes = config === undefined ? new Set<string>() : familyCodesOf(config, tensors);
+  const familyCodes = await familyCodesOf(config, tensors);
   const understood = claimsOf(detected, familyCodes, quantization);
   const unclaimed = unclaimedOf(understood);
   const packed = detected.format === undefined ? "" : `, ${weights.size} weights packed as ${format}`;
@@ -179,9 +179,14 @@ async function findQuantization(
 }
 
 /** Tensors that the model's family reads as packed codes. */
-function familyCodesOf(config: HfFiles["config"], tensors: readonly ModelTensor[]): ReadonlySet<string> {
+async function familyCodesOf(
+  config: HfFiles["config"] | undefined,
+  tensors: readonly ModelTensor[],
+): Promise<ReadonlySet<string>> {
   const doubtful = tensors.filter(({ encoding, linear }) => linear === undefined && !isPlainFloat(encoding));
-  if (doubtful.length === 0) return new Set();
+  if (config === undefined || doubtful.length === 0) return new Set();
+  // the table of families is large, and float models need none of it here
+  const { packedByFamily } = await import("./family-codes.ts");
   return packedByFamily(
     config,
     doubtful.map(({ name }) => name),
@@ -200,6 +205,7 @@ function claimsOf(
     tensors: unclaimedTensors(rest, modules, quantization !== undefined),
     all: tensors,
     refused,
+    hint: COPY_HINT,
     quantization:
       quantization === undefined
         ? undefined

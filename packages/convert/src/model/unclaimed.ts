@@ -37,6 +37,8 @@ export const nothingUnclaimed: SourceClaims = {
 export const COPY_HINT =
   "safetensors:copy keeps tensors and configuration as they are. For other targets start from the float model, if its publisher offers one.";
 
+export const GGUF_COPY_HINT = "Copy the file as it is, or convert the original model again.";
+
 export interface UnclaimedTensors {
   /** Packed weights first, then what belongs to them; in file order. */
   readonly packed: readonly TensorInfo[];

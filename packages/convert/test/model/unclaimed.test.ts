@@ -79,7 +79,7 @@ const foreign: Readonly<Record<string, Foreign>> = {
     },
     first: ".weight",
     method: /by mlx/,
-    config: { quantization: { group_size: 64, bits: 4, mode: "affine" } },
+    config: { quantization: { group_size: 64, bits: 4 } },
     plain: [".bias"],
   },
   "bitsandbytes int8": {

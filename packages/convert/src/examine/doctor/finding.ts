@@ -195,8 +195,7 @@ export const findingKinds: Readonly<Record<FindingCode, FindingKind>> = {
   "packed-weights": { severity: "warning", remedy: "Compare with the original model: requant verify." },
   "not-read": {
     severity: "error",
-    remedy:
-      "Copy it as it is (safetensors:copy), or start from the float model, if its publisher offers one.",
+    remedy: "Copy the files as they are, or start from the float model, if its publisher offers one.",
   },
   "unknown-integers": {
     severity: "note",

@@ -1,8 +1,4 @@
-/** Integers in a checkpoint or GGUF that are no packed weights, or that a family reads itself. */
-import { CodecError } from "@requant/core";
-import { architectureOfConfig } from "./architectures/index.ts";
-import type { JsonObject } from "./json.ts";
-import { codeTensors } from "./plan-tensors.ts";
+/** Integers in a checkpoint or GGUF that are no packed weights. */
 
 interface BufferRule {
   readonly pattern: RegExp;
@@ -25,15 +21,4 @@ const buffers: readonly BufferRule[] = [
 /** What a tensor of integers is, by its name; undefined where the name says nothing. */
 export function integerBuffer(name: string): string | undefined {
   return buffers.find(({ pattern }) => pattern.test(name))?.what;
-}
-
-/** The tensors whose integers are packed weights that the family of this config reads itself (MXFP4 experts of gpt-oss). */
-export function packedByFamily(config: JsonObject, names: Iterable<string>): ReadonlySet<string> {
-  try {
-    return codeTensors(architectureOfConfig(config), names);
-  } catch (error) {
-    // a class without a family
-    if (error instanceof CodecError) return new Set();
-    throw error;
-  }
 }
