@@ -108,6 +108,19 @@ const unigramNote =
 
 const scoresNote = "tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model";
 
+/**
+ * tokenizer.ggml.add_space_prefix, where tokenizer.json puts no space before a text: llama.cpp does so unless the key says no. Its
+ * converter looks at tokenizer_config.json only, which a Gemma tokenizer in a Llama does not have the setting in.
+ */
+function noSpacePrefix({ tokenizerJson, tokenizerConfig }: HfFiles): [string, MetadataValue][] {
+  if (flagField(tokenizerConfig, "add_prefix_space") !== undefined) return [];
+  const normalizer = field(tokenizerJson, "normalizer");
+  const preTokenizer = field(tokenizerJson, "pre_tokenizer");
+  const prepends = typeWithin(normalizer, "normalizers", ["Prepend"]) !== undefined;
+  const metaspace = typeWithin(preTokenizer, "pretokenizers", ["Metaspace"]) !== undefined;
+  return prepends || metaspace ? [] : [["tokenizer.ggml.add_space_prefix", bool(false)]];
+}
+
 function write(
   kind: TokenizerKind,
   files: HfFiles,
@@ -138,7 +151,8 @@ function write(
       const vocabulary = { ...base, scores: scoresFromMerges(base.tokens, base.types, files) };
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
       const assumed = [scoresNote];
-      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, assumed };
+      const between = { first: [], last: noSpacePrefix(files) };
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, between, assumed };
     }
     case "gemma-json": {
       const added = [...decoderTokens(files), ...jsonTokens(files)];
