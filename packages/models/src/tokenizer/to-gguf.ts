@@ -15,6 +15,7 @@ import { bool, numberArray, string, stringArray } from "../metadata-values.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
+import { piecesOfJson, sentencePieceJsonVocabulary } from "./sentencepiece-json.ts";
 import { chatTemplateMetadata, readSpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
 import { writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
 import { tokenizerJsonOfVocab } from "./vocab-merges.ts";
@@ -23,10 +24,8 @@ import {
   decoderTokens,
   jsonTokens,
   mergeStrings,
-  piecesOfJson,
   piecesVocabulary,
   scoresFromMerges,
-  sentencePieceJsonVocabulary,
 } from "./vocabulary.ts";
 import { writeWordPiece } from "./wordpiece.ts";
 import { writeTekken, writeTiktoken } from "./write-ranked.ts";
