@@ -48,7 +48,8 @@ export async function showPlan(plan: Plan, model: Model, { streams, options }: C
 }
 
 async function conversionWarnings(plan: Plan, model: Model): Promise<ModelWarning[]> {
-  return distinctWarnings([...(await modelWarnings(model, { vocabulary: true })), ...planWarnings(plan)]);
+  const ofModel = await modelWarnings(model, { vocabulary: true, madeFromIt: plan });
+  return distinctWarnings([...ofModel, ...planWarnings(plan)]);
 }
 
 /** What the command line says about a run. */

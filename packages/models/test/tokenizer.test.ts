@@ -95,6 +95,26 @@ test("merges may be strings, and a space inside a part becomes Ġ", () => {
   ).toMatchObject({ value: ["aĠb c"] });
 });
 
+test("merges of a GGUF become strings, or pairs where a string would be read otherwise", () => {
+  const plan = hfToGguf(llama31, { fileType: "F32" });
+  const mergesOf = (value: readonly string[]): unknown => {
+    const merges = { type: "array", elementType: "string", length: value.length, value } as const;
+    const metadata = new Map(plan.metadata).set("tokenizer.ggml.merges", merges);
+    const { files } = ggufToHf(
+      { metadata, tensors: plan.tensors, smallTensors: undefined },
+      { dtype: "F16" },
+    );
+    return JSON.parse(String(files.get("tokenizer.json"))).model.merges;
+  };
+  expect(mergesOf(["a b", "ab c"])).toEqual(["a b", "ab c"]);
+  expect(mergesOf(["a b", "  c"])).toEqual([
+    ["a", "b"],
+    [" ", "c"],
+  ]);
+  // the library passes over such a line, as if it were the first one of a merges.txt
+  expect(mergesOf(["#version x"])).toEqual([["#version", "x"]]);
+});
+
 test("a SentencePiece-like tokenizer.json without tokenizer.model: merging by score is merging by rank", () => {
   const llama2 = vectorFiles(readVector("llama2"));
   const plan = hfToGguf({ ...llama2, tokenizerModel: undefined }, { fileType: "F32" });

@@ -3,10 +3,12 @@
 import type { VerifyReport } from "../compare/verify.ts";
 import type { Model } from "../model/model.ts";
 import type { ModelWarning } from "../model/model-warning.ts";
+import type { Plan } from "../plan/plan.ts";
 import type { PlanReport } from "../plan/report.ts";
 import { factFindings, headerFindings, nameFindings } from "./doctor/facts.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { tokenizerJsonFindings } from "./doctor/tokenizer-json.ts";
+import { MERGES } from "./doctor/vocabulary.ts";
 
 export function asWarnings(findings: readonly Finding[]): ModelWarning[] {
   return findings.flatMap(({ code, severity, message, tensor }) =>
@@ -14,10 +16,13 @@ export function asWarnings(findings: readonly Finding[]): ModelWarning[] {
   );
 }
 
-/** Of an open model. `vocabulary`: decode the tokenizer and read the templates as well, which headers alone do not need. */
+/**
+ * Of an open model. `vocabulary`: decode the tokenizer and read the templates as well, which headers alone do not need. `madeFromIt`: a
+ * plan whose own warnings are asked for too; merges that it takes over from a tokenizer.json are then checked there only.
+ */
 export async function modelWarnings(
   model: Model,
-  options: { vocabulary?: boolean } = {},
+  options: { vocabulary?: boolean; madeFromIt?: Plan } = {},
 ): Promise<ModelWarning[]> {
   const { gguf, hf, tensors, warnings } = model;
   const check = options.vocabulary === true ? factFindings : headerFindings;
@@ -26,8 +31,16 @@ export async function modelWarnings(
     ...warnings,
     ...asWarnings(nameFindings(tensors)),
     ...(gguf === undefined ? [] : asWarnings(check(gguf.metadata, tensors))),
-    ...(readsTokenizer ? asWarnings(tokenizerJsonFindings(await hf.sideFiles())) : []),
+    ...(readsTokenizer
+      ? asWarnings(tokenizerJsonFindings(await hf.sideFiles(), { merges: !plansMerges(options.madeFromIt) }))
+      : []),
   ];
+}
+
+function plansMerges(plan: Plan | undefined): boolean {
+  return (
+    plan?.files.some((file) => file.kind === "gguf" && file.metadata.some(([key]) => key === MERGES)) === true
+  );
 }
 
 /** Of values that a comparison has seen. */

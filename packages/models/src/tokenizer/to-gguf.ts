@@ -15,6 +15,7 @@ import { bool, numberArray, string, stringArray } from "../metadata-values.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
+import { piecesOfJson, sentencePieceJsonVocabulary } from "./sentencepiece-json.ts";
 import { chatTemplateMetadata, readSpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
 import { templateNotes } from "./template-notes.ts";
 import { writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
@@ -24,10 +25,8 @@ import {
   decoderTokens,
   jsonTokens,
   mergeStrings,
-  piecesOfJson,
   piecesVocabulary,
   scoresFromMerges,
-  sentencePieceJsonVocabulary,
 } from "./vocabulary.ts";
 import { writeWordPiece } from "./wordpiece.ts";
 import { writeTekken, writeTiktoken } from "./write-ranked.ts";
@@ -109,6 +108,19 @@ const unigramNote =
 
 const scoresNote = "tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model";
 
+/**
+ * tokenizer.ggml.add_space_prefix, where tokenizer.json puts no space before a text: llama.cpp does so unless the key says no. Its
+ * converter looks at tokenizer_config.json only, which a Gemma tokenizer in a Llama does not have the setting in.
+ */
+function noSpacePrefix({ tokenizerJson, tokenizerConfig }: HfFiles): [string, MetadataValue][] {
+  if (flagField(tokenizerConfig, "add_prefix_space") !== undefined) return [];
+  const normalizer = field(tokenizerJson, "normalizer");
+  const preTokenizer = field(tokenizerJson, "pre_tokenizer");
+  const prepends = typeWithin(normalizer, "normalizers", ["Prepend"]) !== undefined;
+  const metaspace = typeWithin(preTokenizer, "pretokenizers", ["Metaspace"]) !== undefined;
+  return prepends || metaspace ? [] : [["tokenizer.ggml.add_space_prefix", bool(false)]];
+}
+
 function write(
   kind: TokenizerKind,
   files: HfFiles,
@@ -139,7 +151,8 @@ function write(
       const vocabulary = { ...base, scores: scoresFromMerges(base.tokens, base.types, files) };
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
       const assumed = [scoresNote];
-      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, assumed };
+      const between = { first: [], last: noSpacePrefix(files) };
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, between, assumed };
     }
     case "gemma-json": {
       const added = [...decoderTokens(files), ...jsonTokens(files)];

@@ -141,9 +141,28 @@ function jsonFile(
   };
 }
 
+/** Pairs, or the older spelling: one string with a space between the parts. Every reader knows that one, and it takes half the bytes. */
+type Merges = readonly (readonly [string, string])[] | readonly string[];
+
+/** False where the older spelling says something else: a part has a space, or readers take the merge for a comment. */
+function isPlainMerge(merge: string): boolean {
+  const space = merge.indexOf(" ");
+  return space > 0 && merge.indexOf(" ", space + 1) < 0 && !merge.startsWith("#version");
+}
+
+function storedMerges(metadata: Metadata): Merges {
+  const merges = stringsOf(metadata.get("tokenizer.ggml.merges")) ?? [];
+  return merges.every(isPlainMerge) ? merges : mergePairs(metadata);
+}
+
+function madeMerges(pairs: readonly (readonly [string, string])[]): Merges {
+  const merges = pairs.map(([left, right]) => `${left} ${right}`);
+  return merges.every(isPlainMerge) ? merges : pairs;
+}
+
 function modelJson(
   vocabulary: JsonObject,
-  merges: readonly (readonly [string, string])[],
+  merges: Merges,
   options: { unknown: string | null; byteFallback: boolean; ignoreMerges: boolean },
 ): JsonObject {
   return {
@@ -187,7 +206,7 @@ export function byteBpeJson(gguf: GgufTokenizer): JsonObject | string {
     normalizer: nfc ? { type: "NFC" } : null,
     preTokenizer: preTokenizerJson(structure.steps),
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: modelJson(vocabularyOf(tokens), mergePairs(metadata), {
+    model: modelJson(vocabularyOf(tokens), storedMerges(metadata), {
       unknown: null,
       byteFallback: false,
       ignoreMerges: traits?.ignoreMerges === true,
@@ -208,7 +227,7 @@ function unknownText({ tokens, ids }: GgufTokenizer): string | null {
 /** tokenizer.json of SentencePiece's BPE, or why there is none. */
 export function sentencePieceJson(gguf: GgufTokenizer): JsonObject | string {
   const { tokens, metadata, rules } = gguf;
-  const given = mergePairs(metadata);
+  const given = storedMerges(metadata);
   const normal = tokens.filter(({ type }) => type === tokenTypes.normal);
   const scored = normal.some(({ score }) => !Object.is(score, normal[0]?.score));
   if (given.length === 0 && normal.length > 1 && !scored) {
@@ -217,7 +236,7 @@ export function sentencePieceJson(gguf: GgufTokenizer): JsonObject | string {
   const userDefined = tokens
     .filter(({ type }) => type === tokenTypes.userDefined)
     .map((token) => ({ ...token, score: Number.POSITIVE_INFINITY }));
-  const merges = given.length > 0 ? given : mergesFromScores([...normal, ...userDefined]);
+  const merges = given.length > 0 ? given : madeMerges(mergesFromScores([...normal, ...userDefined]));
   const prefix = boolOf(metadata.get("tokenizer.ggml.add_space_prefix")) ?? true;
   const gemma = rules.json === "gemma";
   const decoders: JsonObject[] = [replace("▁", " "), { type: "ByteFallback" }, { type: "Fuse" }];

@@ -7,7 +7,11 @@ import { type Finding, finding } from "./finding.ts";
 const file = "tokenizer.json";
 const EMBEDDING = /(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$/;
 
-export function tokenizerJsonFindings({ tokenizerJson, tensors }: HfFiles): Finding[] {
+/** `merges`: look at them too; of a large vocabulary that takes most of the time. */
+export function tokenizerJsonFindings(
+  { tokenizerJson, tensors }: HfFiles,
+  { merges = true }: { readonly merges?: boolean } = {},
+): Finding[] {
   const model = tokenizerJson?.["model"];
   if (tokenizerJson === undefined || !isObject(model)) return [];
   const ids = new Map<string, number>();
@@ -28,7 +32,7 @@ export function tokenizerJsonFindings({ tokenizerJson, tensors }: HfFiles): Find
   }
   return [
     ...collisions(ids),
-    ...unknownMerges(model["merges"], ids),
+    ...(merges ? unknownMerges(model["merges"], ids) : []),
     ...tooMany(ids, tensors.find(({ name }) => EMBEDDING.test(name))?.shape[0]),
   ];
 }

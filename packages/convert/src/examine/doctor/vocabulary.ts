@@ -8,7 +8,7 @@ import { type Finding, finding } from "./finding.ts";
 const TOKENS = "tokenizer.ggml.tokens";
 const SCORES = "tokenizer.ggml.scores";
 const TYPES = "tokenizer.ggml.token_type";
-const MERGES = "tokenizer.ggml.merges";
+export const MERGES = "tokenizer.ggml.merges";
 
 /** Lengths and types of the arrays: from the header, nothing is decoded. */
 export function tokenizerShapeFindings(metadata: Metadata): Finding[] {
