@@ -14,17 +14,6 @@ export {
   valueTypes,
 } from "./constants.ts";
 export { swapBlocks } from "./endian.ts";
-export {
-  blockRowsByteLength,
-  blocksToGrid,
-  exactTypes,
-  type GgufGridType,
-  gridToBlocks,
-  gridTypeByName,
-  gridTypes,
-  typeMisfit,
-  weightToBlocks,
-} from "./grid/index.ts";
 export { type GgufFile, type GgufLayout, type GgufPlan, layoutGguf, parseGguf } from "./header.ts";
 export {
   type Imatrix,
@@ -57,5 +46,16 @@ export {
 export type { TensorShape } from "./tensor-table.ts";
 export { decodeText, encodeText, hasEscapedBytes } from "./text.ts";
 export * from "./types/index.ts";
+export {
+  blockRowsByteLength,
+  blocksToView,
+  exactTypes,
+  type GgufViewType,
+  typeMisfit,
+  viewToBlocks,
+  viewTypeByName,
+  viewTypes,
+  weightToBlocks,
+} from "./view/index.ts";
 export type { GgufWarning, GgufWarningCode } from "./warning.ts";
 export { type Chunks, type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";

@@ -1,4 +1,4 @@
-import { dequantizeGrid, type Grid, groupSizeOf, sequentialGroups } from "@requant/core/view";
+import { dequantizeView, groupSizeOf, type IntegerView, sequentialGroups } from "@requant/core/view";
 import { sourceRowOf } from "@requant/models";
 
 /** A tensor that differs between two models, and access to both sides' rows (small numbers of them at a time). */
@@ -12,9 +12,9 @@ export interface Suspect {
   a(start: number, end: number): Promise<Float32Array>;
   b(start: number, end: number): Promise<Float32Array>;
   /** The same rows as integers, on the sides that store them so. */
-  readonly grids: {
-    readonly a?: ((start: number, end: number) => Promise<Grid>) | undefined;
-    readonly b?: ((start: number, end: number) => Promise<Grid>) | undefined;
+  readonly views: {
+    readonly a?: ((start: number, end: number) => Promise<IntegerView>) | undefined;
+    readonly b?: ((start: number, end: number) => Promise<IntegerView>) | undefined;
   };
 }
 
@@ -200,7 +200,7 @@ function fitted(
 function misreading(
   name: string,
   text: (wrong: "first" | "second") => string,
-  misread: (grid: Grid) => readonly Grid[],
+  misread: (view: IntegerView) => readonly IntegerView[],
 ): Diagnosis {
   return {
     name,
@@ -208,11 +208,11 @@ function misreading(
       const { rows, a, b } = await sample(suspect);
       const before = relativeRmse(a, b);
       for (const side of ["a", "b"] as const) {
-        const grid = await suspect.grids[side]?.(0, rows);
-        if (grid === undefined) continue;
+        const view = await suspect.views[side]?.(0, rows);
+        if (view === undefined) continue;
         const values = new Float32Array(a.length);
-        for (const wrong of misread(grid)) {
-          dequantizeGrid(wrong, values);
+        for (const wrong of misread(view)) {
+          dequantizeView(wrong, values);
           const [expected, found] = side === "a" ? [values, b] : [a, values];
           // the side whose integers explain the other is the one that is read rightly
           if (relativeRmse(expected, found) < before * EXPLAINED_BY_INTEGERS)
@@ -228,10 +228,10 @@ const actOrderIgnored: Diagnosis = misreading(
   "act-order",
   (wrong) =>
     `act-order ignored: the ${wrong} model takes the groups of columns one after another, where g_idx spreads them`,
-  (grid) => {
-    if (groupSizeOf(grid.groupOfColumn) !== undefined) return [];
-    const size = Math.ceil(grid.columns / grid.groupCount);
-    return [{ ...grid, groupOfColumn: sequentialGroups(grid.columns, size) }];
+  (view) => {
+    if (groupSizeOf(view.groupOfColumn) !== undefined) return [];
+    const size = Math.ceil(view.columns / view.groupCount);
+    return [{ ...view, groupOfColumn: sequentialGroups(view.columns, size) }];
   },
 );
 
@@ -239,7 +239,7 @@ const zeroOffByOne: Diagnosis = misreading(
   "zero-point",
   (wrong) =>
     `zero point: in the ${wrong} model all zero points are off by one (GPTQ v1 read as v2, or the reverse)`,
-  (grid) => [1, -1].map((step) => ({ ...grid, zeros: grid.zeros.map((zero) => zero + step) })),
+  (view) => [1, -1].map((step) => ({ ...view, zeros: view.zeros.map((zero) => zero + step) })),
 );
 
 /** Tried in this order: what is seen in integers first, as it is sure. Formats with more ways to be wrong add theirs. */

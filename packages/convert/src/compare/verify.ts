@@ -1,5 +1,5 @@
 import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
-import { type Grid, roundToHalf, stackGrids } from "@requant/core/view";
+import { type IntegerView, roundToHalf, stackViews } from "@requant/core/view";
 import {
   isRowSelection,
   openWeight,
@@ -10,7 +10,7 @@ import {
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
-import { gridRows } from "../run/grid-rows.ts";
+import { viewRows } from "../run/view-rows.ts";
 import { sourceEncodings } from "../run/weights.ts";
 import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
@@ -183,7 +183,7 @@ async function verifyTensor(
     : await diagnose(
         {
           ...suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
-          grids: { a: gridReader(a, planA), b: gridReader(b, planB) },
+          views: { a: viewReader(a, planA), b: viewReader(b, planB) },
         },
         options.diagnoses ?? diagnoses,
       );
@@ -231,7 +231,7 @@ function suspect(
   b: WeightReader,
   relativeRmse: number,
   heads: readonly number[],
-): Omit<Suspect, "grids"> {
+): Omit<Suspect, "views"> {
   const length = rowLengthOf(plan.shape);
   const count = elementCount(plan.shape) / length;
   const rows =
@@ -253,15 +253,15 @@ function suspect(
 }
 
 /** Rows as integers, where the weight is one packed tensor of the model. */
-function gridReader(
+function viewReader(
   model: Model,
   plan: WeightPlan,
-): ((start: number, end: number) => Promise<Grid>) | undefined {
+): ((start: number, end: number) => Promise<IntegerView>) | undefined {
   const [name, ...others] = plannedSources(plan);
   if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
   if (model.tensor(name).linear === undefined) return undefined;
-  const rows = gridRows(model, plan);
-  return async (start, end) => stackGrids((await rows.read(start, end)).map(({ grid }) => grid));
+  const rows = viewRows(model, plan);
+  return async (start, end) => stackViews((await rows.read(start, end)).map(({ view }) => view));
 }
 
 /** Numbers of attention heads that either model's facts name. */

@@ -1,7 +1,7 @@
 /** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
 import { type ErrorPlace, FormatError } from "@requant/core";
 import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "@requant/core/format";
-import type { GridFacts } from "@requant/core/view";
+import type { ViewFacts } from "@requant/core/view";
 
 /** One stored tensor of a linear weight. */
 export interface StoredPart extends LinearPart {
@@ -37,7 +37,7 @@ export interface LinearFindings {
 
 /** A weight whose small parts were looked at. */
 export interface Examination {
-  readonly facts: GridFacts;
+  readonly facts: ViewFacts;
   readonly findings: LinearFindings;
   /** Plain JSON of the format's own layout, as the weight is really read. */
   readonly layout: LinearLayout;
@@ -115,7 +115,7 @@ export function openableWeight<Layout extends LinearLayout, Claims>(
   place: ErrorPlace,
   examineWith: (bytes: PartBytes) => {
     readonly layout: Layout;
-    readonly facts: GridFacts;
+    readonly facts: ViewFacts;
     readonly findings: LinearFindings;
   },
 ): OpenableWeight {

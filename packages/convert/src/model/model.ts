@@ -9,8 +9,8 @@ import {
   UnsupportedError,
   UsageError,
 } from "@requant/core";
-import type { GridFit } from "@requant/core/view";
-import { blocksToGrid, type GgufGridType, gridTypes, weightToBlocks } from "@requant/gguf";
+import type { ViewFit } from "@requant/core/view";
+import { blocksToView, type GgufViewType, viewTypes, weightToBlocks } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
 import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "./linear-weight.ts";
@@ -111,14 +111,14 @@ export interface Model {
    * Rows `[rowStart, rowEnd)` of a matrix as integers, or why there are none. Of a linear weight all parts are read and
    * kept until another one is asked for.
    */
-  readGrid(name: string, rowStart: number, rowEnd: number): Promise<GridFit>;
+  readView(name: string, rowStart: number, rowEnd: number): Promise<ViewFit>;
   /**
    * Rows `[rowStart, rowEnd)` of a linear weight as blocks of a type that can say the same. `out` gives the array for
    * them once the weight is there.
    */
   readBlocks(
     name: string,
-    type: GgufGridType,
+    type: GgufViewType,
     rowStart: number,
     rowEnd: number,
     out: () => Uint8Array,
@@ -147,7 +147,7 @@ export type ModelParts = Omit<
   | "readRows"
   | "readBytes"
   | "readInto"
-  | "readGrid"
+  | "readView"
   | "readBlocks"
   | "examine"
   | "reserve"
@@ -231,13 +231,13 @@ export function modelOf(parts: ModelParts): Model {
     },
     examine: weights.examine,
     reserve: (names) => weights.reserve(names),
-    async readGrid(name, rowStart, rowEnd) {
+    async readView(name, rowStart, rowEnd) {
       const found = tensor(name);
       if (found.linear !== undefined) {
         const ends = rowEnd === found.shape[0];
-        return weights.use(name, (weight) => ({ grid: weight.toGrid(rowStart, rowEnd) }), ends);
+        return weights.use(name, (weight) => ({ view: weight.toView(rowStart, rowEnd) }), ends);
       }
-      const type = gridTypes.find((candidate) => candidate.name === found.encoding);
+      const type = viewTypes.find((candidate) => candidate.name === found.encoding);
       if (type === undefined) {
         return {
           misfit: { reason: `${found.encoding} does not store integers times a scale` },
@@ -246,7 +246,7 @@ export function modelOf(parts: ModelParts): Model {
       const columns = found.shape.at(-1) ?? 1;
       const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
       const bytes = await readBytes(name, rowStart * rowByteLength, rowEnd * rowByteLength);
-      return blocksToGrid(type, bytes, rowEnd - rowStart, columns);
+      return blocksToView(type, bytes, rowEnd - rowStart, columns);
     },
     async readBlocks(name, type, rowStart, rowEnd, out) {
       const ends = rowEnd === tensor(name).shape[0];

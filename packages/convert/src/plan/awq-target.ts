@@ -3,7 +3,7 @@ import { isCodecError } from "@requant/core";
 import * as z from "zod/mini";
 import { groupWord } from "../model/linear-weight.ts";
 import type { LinearTarget, PlainLayout, WeightEncoder } from "./linear-target.ts";
-import { gridWords, groupCountOf, scaleType } from "./target-words.ts";
+import { groupCountOf, integerWords, scaleType } from "./target-words.ts";
 
 const VERSIONS: readonly AwqVersion[] = ["gemm", "gemv", "gemv_fast", "marlin", "llm-awq"];
 
@@ -32,7 +32,7 @@ export const awqTarget: LinearTarget = {
   parse(tokens) {
     // "llm-awq" holds the mark that separates words
     const joined = tokens.join("-").replace("llm-awq", "llm_awq").split("-");
-    const words = gridWords(joined.filter((word) => word !== ""));
+    const words = integerWords(joined.filter((word) => word !== ""));
     if (words === undefined || (words.bits ?? 4) !== 4 || words.rest.length > 1) return undefined;
     const [word = "gemm"] = words.rest;
     const version = VERSIONS.find((candidate) => candidate === word.replace("llm_awq", "llm-awq"));
@@ -41,7 +41,7 @@ export const awqTarget: LinearTarget = {
       return undefined;
     return { version, groupSize: words.groupSize ?? 128 };
   },
-  offers({ rows, columns, grids }, settings) {
+  offers({ rows, columns, views }, settings) {
     const asked = Number(settings["groupSize"]);
     // "colg" is one group of all columns; AutoAWQ's classes have no −1
     const groupSize = asked === -1 || asked >= columns ? columns : asked;
@@ -52,7 +52,7 @@ export const awqTarget: LinearTarget = {
       columns,
       groupSize,
       groupCount: groupCountOf(columns, groupSize),
-      scale: scaleType(grids),
+      scale: scaleType(views),
     };
     try {
       awqCodec.parts(layout);
@@ -105,9 +105,9 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: awqCodec.parts(own),
     requirement: awqCodec.requirement(own),
     rowMultiple: awqCodec.rowMultiple(own),
-    storesGridExactly: own.version !== "gemv_fast" && own.version !== "llm-awq",
+    storesViewExactly: own.version !== "gemv_fast" && own.version !== "llm-awq",
     quantize: (values, rows) => quantizeAwq(own, values, rows),
-    fromGrid: (grid, rowStart, bytes) => awqCodec.fromGrid(own, grid, rowStart, bytes),
+    fromView: (view, rowStart, bytes) => awqCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => awqCodec.open(own, bytes),
   };
 }

@@ -15,7 +15,7 @@ import type {
   TargetConfig,
   WeightEncoder,
 } from "./linear-target.ts";
-import { describedGroupSize, gridWords, groupCountOf, keepsOwnGroups, scaleType } from "./target-words.ts";
+import { describedGroupSize, groupCountOf, integerWords, keepsOwnGroups, scaleType } from "./target-words.ts";
 
 const layoutSchema: z.ZodMiniType<CompressedTensorsLayout> = z.object({
   rows: z.int().check(z.positive()),
@@ -42,12 +42,12 @@ export const compressedTensorsTarget: LinearTarget = {
       ),
     ),
   parse(tokens) {
-    const words = gridWords(tokens);
+    const words = integerWords(tokens);
     if (words === undefined || words.rest.length > 0) return undefined;
     const { bits = 4, groupSize = 128, sym = true } = words;
     return { bits, groupSize, sym };
   },
-  offers({ rows, columns, grids }, settings) {
+  offers({ rows, columns, views }, settings) {
     const bits = Number(settings["bits"]);
     const groupSize = Number(settings["groupSize"]);
     const base: CompressedTensorsLayout = {
@@ -57,7 +57,7 @@ export const compressedTensorsTarget: LinearTarget = {
       groupSize,
       groupCount: groupCountOf(columns, groupSize),
       symmetric: settings["sym"] === true,
-      scale: scaleType(grids),
+      scale: scaleType(views),
       grouping: "sequential",
     };
     if (groupSize > 0 && columns > groupSize && columns % groupSize !== 0) {
@@ -68,9 +68,9 @@ export const compressedTensorsTarget: LinearTarget = {
       label: `CT-${bits}bit-${groupWord(groupSize, columns)}`,
       requirement: compressedTensorsCodec.requirement(layout),
     });
-    const [grid, ...others] = grids;
-    return grid !== undefined && others.length === 0 && keepsOwnGroups(grid)
-      ? [offer(base), offer({ ...base, grouping: "any", groupCount: grid.groupCount })]
+    const [view, ...others] = views;
+    return view !== undefined && others.length === 0 && keepsOwnGroups(view)
+      ? [offer(base), offer({ ...base, grouping: "any", groupCount: view.groupCount })]
       : [offer(base)];
   },
   sameStorage(source, facts, layout) {
@@ -96,9 +96,9 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: compressedTensorsCodec.parts(own),
     requirement: compressedTensorsCodec.requirement(own),
     rowMultiple: compressedTensorsCodec.rowMultiple(own),
-    storesGridExactly: true,
+    storesViewExactly: true,
     quantize: (values, rows) => quantizeCompressedTensors(own, values, rows),
-    fromGrid: (grid, rowStart, bytes) => compressedTensorsCodec.fromGrid(own, grid, rowStart, bytes),
+    fromView: (view, rowStart, bytes) => compressedTensorsCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => compressedTensorsCodec.open(own, bytes),
   };
 }

@@ -1,10 +1,10 @@
 /** Which targets would keep every packed weight of a source: what a plan offers where the asked one does not. */
 import { exactTypes } from "@requant/gguf";
-import { gridWay } from "./grid-way.ts";
 import { moduleOf } from "./linear-modules.ts";
 import type { TargetSettings, WeightRequest } from "./linear-target.ts";
 import { linearTargets } from "./linear-targets.ts";
 import type { PlanSource } from "./plan.ts";
+import { viewWay } from "./view-way.ts";
 
 /** Smallest first within a format; one of each format is named. */
 const CANDIDATES: readonly (readonly [format: string, words: readonly string[]])[] = [
@@ -18,14 +18,14 @@ const CANDIDATES: readonly (readonly [format: string, words: readonly string[]])
 
 /** Spellings of targets; empty where the source has no packed weights. */
 export function exactTargets(source: PlanSource): string[] {
-  const requests = source.tensors.flatMap(({ name, shape, grid, linear }): WeightRequest[] => {
+  const requests = source.tensors.flatMap(({ name, shape, view, linear }): WeightRequest[] => {
     const [rows = 0, columns = 0] = shape;
-    return linear === undefined || grid === undefined
+    return linear === undefined || view === undefined
       ? []
-      : [{ module: moduleOf(name), rows, columns, grids: [grid] }];
+      : [{ module: moduleOf(name), rows, columns, views: [view] }];
   });
   if (requests.length === 0) return [];
-  const inBlocks = requests.every(({ grids }) => grids.every((facts) => exactTypes(facts).length > 0));
+  const inBlocks = requests.every(({ views }) => views.every((facts) => exactTypes(facts).length > 0));
   const group = groupWordOf(requests);
   const found = new Map<string, string>();
   for (const [format, words] of CANDIDATES) {
@@ -38,8 +38,8 @@ export function exactTargets(source: PlanSource): string[] {
 
 function groupWordOf(requests: readonly WeightRequest[]): string {
   const sizes = new Set(
-    requests.map(({ grids, columns }) => {
-      const [facts] = grids;
+    requests.map(({ views, columns }) => {
+      const [facts] = views;
       // act-order leaves only their number
       const size = facts?.groupSize ?? columns / (facts?.groupCount ?? 1);
       return size >= columns || !Number.isInteger(size) ? undefined : size;
@@ -61,7 +61,7 @@ function keepsAll(format: string, words: readonly string[], requests: readonly W
       "length" in offers &&
       offers.some(
         ({ requirement }) =>
-          requirement !== undefined && gridWay(request.grids, requirement).fidelity === "exact",
+          requirement !== undefined && viewWay(request.views, requirement).fidelity === "exact",
       )
     );
   });

@@ -25,7 +25,7 @@ export interface SourceNeeds {
   readonly offsets?: boolean | undefined;
   /** Which 16-bit float type holds the values of F32 matrices, and of linear weights that no block type holds. */
   readonly narrowest?: boolean | undefined;
-  /** The grids of ggml blocks. */
+  /** The views of ggml blocks. */
   readonly blocks?: boolean | undefined;
   /** What each EXL2 recipe would cost in every matrix. */
   readonly recipeErrors?: boolean | undefined;

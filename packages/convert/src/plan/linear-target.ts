@@ -1,6 +1,6 @@
 /** What a linear format must say to be a target: layouts for weights, encoders for layouts, a configuration for all. */
 import type { LinearLayout, LinearPart, LinearWeight, PartBytes } from "@requant/core/format";
-import type { Grid, GridFacts, GridRequirement, Misfit } from "@requant/core/view";
+import type { IntegerView, Misfit, ViewFacts, ViewRequirement } from "@requant/core/view";
 /** As a target's `parse` made them. */
 export type TargetSettings = Readonly<Record<string, string | number | boolean>>;
 
@@ -13,8 +13,8 @@ export interface WeightRequest {
   readonly module: string;
   readonly rows: number;
   readonly columns: number;
-  /** Facts of the grids that its rows come from; empty where they are floats. */
-  readonly grids: readonly GridFacts[];
+  /** Facts of the views that its rows come from; empty where they are floats. */
+  readonly views: readonly ViewFacts[];
   /** The source's own way of storing it, where it is one packed weight, row by row the same. */
   readonly source?: { readonly format: string; readonly layout: LinearLayout } | undefined;
   /** Of its float rows: what each EXL2 recipe would cost, where that was looked at. */
@@ -32,21 +32,21 @@ export interface LayoutOffer {
   readonly layout: PlainLayout;
   /** As users see it: "GPTQ-4bit-128g". */
   readonly label: string;
-  readonly requirement: GridRequirement | undefined;
+  readonly requirement: ViewRequirement | undefined;
 }
 
 /** Packs one weight, whose layout is chosen. */
 export interface WeightEncoder {
   readonly parts: readonly LinearPart[];
-  /** What a grid must be to be stored exactly; undefined where every grid gets new codes. */
-  readonly requirement: GridRequirement | undefined;
+  /** What a view must be to be stored exactly; undefined where every view gets new codes. */
+  readonly requirement: ViewRequirement | undefined;
   /** Bands of rows begin at multiples of this. */
   readonly rowMultiple: number;
-  /** True where the decoded weight is exactly the grid that was packed. */
-  readonly storesGridExactly: boolean;
-  /** Rows of floats as a grid, round to nearest. */
-  quantize(values: Float32Array, rows: number): Grid;
-  fromGrid(grid: Grid, rowStart: number, bytes: PartBytes): void;
+  /** True where the decoded weight is exactly the view that was packed. */
+  readonly storesViewExactly: boolean;
+  /** Rows of floats as a view, round to nearest. */
+  quantize(values: Float32Array, rows: number): IntegerView;
+  fromView(view: IntegerView, rowStart: number, bytes: PartBytes): void;
   /** Formats that look at a whole weight before they choose a code. */
   readonly packWhole?: (values: Float32Array) => Readonly<Record<string, Uint8Array>>;
   open(bytes: PartBytes): LinearWeight;
@@ -103,7 +103,7 @@ export interface LinearTarget {
     own: PlainLayout | undefined,
   ): readonly LayoutOffer[] | Misfit;
   /** True when the stored parts of a source of this format can be copied as they are. */
-  sameStorage(source: LinearLayout, facts: GridFacts, layout: PlainLayout): boolean;
+  sameStorage(source: LinearLayout, facts: ViewFacts, layout: PlainLayout): boolean;
   encoder(layout: PlainLayout): WeightEncoder;
   config(request: ConfigRequest): TargetConfig;
 }

@@ -7,7 +7,6 @@ import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
-import { gridWay } from "./grid-way.ts";
 import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import type {
   LayoutOffer,
@@ -23,6 +22,7 @@ import type { LeftOut, PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Tar
 import type { PlanOptions } from "./plan-options.ts";
 import { refuseGgufOptions } from "./refuse-options.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
+import { viewWay } from "./view-way.ts";
 import { byName, fromText, planTensor } from "./way.ts";
 
 /** A linear format as the list of formats has it. Its sources are opened as safetensors. */
@@ -178,7 +178,7 @@ function requestsOf(
     if (!packs) continue;
     if (stored.some(({ encoding }) => isIntegerEncoding(encoding))) continue;
     const [rows = 0, columns = 0] = weight.shape;
-    const grids = isRowSelection(weight) ? stored.flatMap(({ grid }) => grid ?? []) : [];
+    const views = isRowSelection(weight) ? stored.flatMap(({ view }) => view ?? []) : [];
     const [only] = stored;
     const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
     const errors = only?.recipeErrors;
@@ -188,7 +188,7 @@ function requestsOf(
       module: moduleOf(weight.name),
       rows,
       columns,
-      grids: grids.length === stored.length ? grids : [],
+      views: views.length === stored.length ? views : [],
       ...(whole && only?.linear !== undefined && only.layout !== undefined
         ? { source: { format: only.linear.format, layout: only.layout } }
         : {}),
@@ -242,10 +242,10 @@ type BestWay = Pick<PlanTensor, "fidelity" | "way" | "reason" | "hint"> & { read
 function bestWay(
   target: LinearTarget,
   offers: readonly LayoutOffer[],
-  { grids, source }: WeightRequest,
+  { views, source }: WeightRequest,
   stored: readonly PlanSourceTensor[],
 ): BestWay {
-  const [facts] = grids;
+  const [facts] = views;
   if (source?.format === target.name && facts !== undefined) {
     const same = offers.find(({ layout }) => target.sameStorage(source.layout, facts, layout));
     if (same !== undefined) return { offer: same, fidelity: "copy" };
@@ -253,25 +253,25 @@ function bestWay(
   const ways = offers.map((offer) => ({
     offer,
     way:
-      offer.requirement === undefined || grids.length === 0 ? undefined : gridWay(grids, offer.requirement),
+      offer.requirement === undefined || views.length === 0 ? undefined : viewWay(views, offer.requirement),
   }));
   const exact = ways.find(({ way }) => way?.fidelity === "exact");
-  if (exact !== undefined) return { offer: exact.offer, fidelity: "exact", way: "grid" };
+  if (exact !== undefined) return { offer: exact.offer, fidelity: "exact", way: "view" };
   const rounded = ways.find(({ way }) => way?.fidelity === "rounded");
   const chosen = rounded ?? ways[0];
   if (chosen === undefined) throw new ConversionError(`${target.name} offers no layout`);
   const misfit = chosen.way !== undefined && chosen.way.fidelity !== "exact" ? chosen.way.misfit : undefined;
-  const why = misfit ?? whyNoGrid(target, stored);
+  const why = misfit ?? whyNoView(target, stored);
   return {
     offer: chosen.offer,
-    ...(rounded === undefined ? { fidelity: "requantized" } : { fidelity: "rounded", way: "grid" }),
+    ...(rounded === undefined ? { fidelity: "requantized" } : { fidelity: "rounded", way: "view" }),
     ...(why === undefined ? {} : { reason: why.reason }),
     ...(why?.hint === undefined ? {} : { hint: why.hint }),
   };
 }
 
 /** Floats have no codes to keep, which needs no words. */
-function whyNoGrid(target: LinearTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
+function whyNoView(target: LinearTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
   if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
   if (target.name === "exl2") {
     return {
@@ -279,9 +279,9 @@ function whyNoGrid(target: LinearTarget, stored: readonly PlanSourceTensor[]): M
         "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code",
     };
   }
-  const { noGrid, encoding } = stored.find((tensor) => tensor.grid === undefined) ?? {};
+  const { noView, encoding } = stored.find((tensor) => tensor.view === undefined) ?? {};
   return (
-    noGrid ??
+    noView ??
     (encoding === undefined ? undefined : { reason: `${encoding} does not store integers times a scale` })
   );
 }
@@ -297,7 +297,7 @@ function floatType(
   const [own] = encodings;
   if (own !== undefined && encodings.length === 1 && (isFloatEncoding(own) || isIntegerEncoding(own)))
     return own;
-  const half = stored.every(({ grid }) => grid?.rounding === "f16");
+  const half = stored.every(({ view }) => view?.rounding === "f16");
   return exact && !half ? "F32" : "F16";
 }
 

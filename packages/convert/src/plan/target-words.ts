@@ -1,8 +1,8 @@
 /** The words after the colon that linear targets share: "4bit", "128g", "sym". */
 
-import type { GridFacts } from "@requant/core/view";
+import type { ViewFacts } from "@requant/core/view";
 
-export interface GridWords {
+export interface IntegerWords {
   readonly bits?: number;
   /** −1: one group per row. */
   readonly groupSize?: number;
@@ -12,7 +12,7 @@ export interface GridWords {
 }
 
 /** Undefined when a word is given twice. */
-export function gridWords(tokens: readonly string[]): GridWords | undefined {
+export function integerWords(tokens: readonly string[]): IntegerWords | undefined {
   const found: { bits?: number; groupSize?: number; sym?: boolean; rest: string[] } = { rest: [] };
   for (const token of tokens) {
     const bits = /^([2-8])bit$/.exec(token)?.[1];
@@ -32,19 +32,19 @@ export function gridWords(tokens: readonly string[]): GridWords | undefined {
 }
 
 /**
- * True for grids whose groups the words of a target cannot say: act-order, groups of different sizes, and EXL2's, which no
+ * True for views whose groups the words of a target cannot say: act-order, groups of different sizes, and EXL2's, which no
  * configuration tells. A format with g_idx keeps them.
  */
-export function keepsOwnGroups({ groupSize, rounding }: Pick<GridFacts, "groupSize" | "rounding">): boolean {
+export function keepsOwnGroups({ groupSize, rounding }: Pick<ViewFacts, "groupSize" | "rounding">): boolean {
   return groupSize === undefined || rounding === "f16";
 }
 
 /** The scale type that holds every scale of a source, the one of most readers first. */
 export function scaleType(
-  grids: readonly { readonly scalesAreHalf: boolean; readonly scalesAreBfloat: boolean }[],
+  views: readonly { readonly scalesAreHalf: boolean; readonly scalesAreBfloat: boolean }[],
 ): "F16" | "BF16" | "F32" {
-  if (grids.every(({ scalesAreHalf }) => scalesAreHalf)) return "F16";
-  return grids.every(({ scalesAreBfloat }) => scalesAreBfloat) ? "BF16" : "F32";
+  if (views.every(({ scalesAreHalf }) => scalesAreHalf)) return "F16";
+  return views.every(({ scalesAreBfloat }) => scalesAreBfloat) ? "BF16" : "F32";
 }
 
 /** Groups of a row. */

@@ -1,7 +1,7 @@
 /** All stored parts of one packed weight of the output. */
 import { ConversionError, UsageError } from "@requant/core";
 import { allocateParts, type LinearWeight } from "@requant/core/format";
-import { dequantizeGrid, type Grid, stackGrids } from "@requant/core/view";
+import { dequantizeView, type IntegerView, stackViews } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
@@ -9,7 +9,7 @@ import type { WeightEncoder } from "../plan/linear-target.ts";
 import { linearTargetByName } from "../plan/linear-targets.ts";
 import type { PlanLinear, PlanTensor } from "../plan/plan.ts";
 import { type Comparison, comparer } from "./comparison.ts";
-import { gridRows } from "./grid-rows.ts";
+import { viewRows } from "./view-rows.ts";
 
 export interface PackedWeight {
   /** By suffix. */
@@ -39,7 +39,7 @@ export async function packedRoundTrip(
     options.signal?.throwIfAborted();
     const values = new Float32Array((end - start) * columns);
     await floats.readRows(start, end, values);
-    encoder.fromGrid(quantized(encoder, values, end - start, module), start, bytes);
+    encoder.fromView(quantized(encoder, values, end - start, module), start, bytes);
   }
   return encoder.open(bytes);
 }
@@ -73,23 +73,23 @@ export async function packedWeight(
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const floats = openWeight(task, weightSource(model));
-  const grids = task.way === "grid" ? gridRows(model, task) : undefined;
-  // where decoding gives the grid back, comparing needs no second pass
-  const inPlace = measure !== undefined && grids === undefined && encoder.storesGridExactly;
+  const views = task.way === "view" ? viewRows(model, task) : undefined;
+  // where decoding gives the view back, comparing needs no second pass
+  const inPlace = measure !== undefined && views === undefined && encoder.storesViewExactly;
   for (const { start, end } of bands) {
     options.signal?.throwIfAborted();
-    let grid: Grid;
-    if (grids === undefined) {
+    let view: IntegerView;
+    if (views === undefined) {
       const values = new Float32Array((end - start) * columns);
       await floats.readRows(start, end, values);
-      grid = quantized(encoder, values, end - start, task.name);
+      view = quantized(encoder, values, end - start, task.name);
       if (inPlace) {
         const decoded = new Float32Array(values.length);
-        dequantizeGrid(grid, decoded);
+        dequantizeView(view, decoded);
         measure.add(values, decoded);
       }
-    } else grid = stackGrids((await grids.read(start, end)).map((band) => band.grid));
-    encoder.fromGrid(grid, start, bytes);
+    } else view = stackViews((await views.read(start, end)).map((band) => band.view));
+    encoder.fromView(view, start, bytes);
   }
   if (measure === undefined) return { bytes, measured: undefined };
   if (inPlace) return { bytes, measured: measure.result() };
@@ -97,7 +97,7 @@ export async function packedWeight(
 }
 
 /** The codec knows rows and groups; whose they are, only we do. */
-function quantized(encoder: WeightEncoder, values: Float32Array, rows: number, tensor: string): Grid {
+function quantized(encoder: WeightEncoder, values: Float32Array, rows: number, tensor: string): IntegerView {
   try {
     return encoder.quantize(values, rows);
   } catch (error) {

@@ -6,8 +6,8 @@ import { type BandMaker, bandsOf, type ColumnImportance, plainInput, type Weight
 import type { ErrorMeter } from "./error-meter.ts";
 import { encoded } from "./ways/encoded.ts";
 import { moved, movedRows, repacked } from "./ways/moved.ts";
-import { regridded } from "./ways/regridded.ts";
 import { roundTripped } from "./ways/round-tripped.ts";
+import { throughView } from "./ways/through-view.ts";
 import { WorkArea } from "./work-area.ts";
 
 /** Encodings of the stored tensors behind some inputs, each once, in order. */
@@ -23,7 +23,7 @@ export function bandMaker(model: Model, task: WeightTask, importance?: ColumnImp
     const stored = plainInput(task);
     return stored === undefined ? movedRows(model, task) : moved(model, stored);
   }
-  if (task.way === "grid") return regridded(model, task, isMeasured(task));
+  if (task.way === "view") return throughView(model, task, isMeasured(task));
   return encoded(model, task, importance, isMeasured(task));
 }
 

@@ -8,23 +8,23 @@ import { compressedTensorsCodec } from "@requant/compressed-tensors";
 import { F16 } from "@requant/core";
 import { allocateParts, type LinearCodec, type LinearEncoder, type LinearLayout } from "@requant/core/format";
 import {
-  dequantizeGrid,
-  fitGrid,
-  type Grid,
-  type GridFacts,
-  gridFacts,
-  gridMisfit,
-  quantizeGrid,
+  dequantizeView,
+  fitView,
+  type IntegerView,
+  quantizeView,
   roundingAllowed,
+  type ViewFacts,
+  viewFacts,
+  viewMisfit,
 } from "@requant/core/view";
 import { exl2Codec, packExl2, quantizeExl2 } from "@requant/exl2";
 import {
   blockRowsByteLength,
-  blocksToGrid,
+  blocksToView,
   exactTypes,
   ggmlTypeByName,
-  gridToBlocks,
-  gridTypeByName,
+  viewToBlocks,
+  viewTypeByName,
 } from "@requant/gguf";
 import { gptqCodec, gptqMarlinCodec } from "@requant/gptq";
 import { expect, test } from "vitest";
@@ -49,39 +49,39 @@ const weights: Float32Array = (() => {
 })();
 
 interface Source {
-  readonly grid: Grid;
-  readonly facts: GridFacts;
+  readonly view: IntegerView;
+  readonly facts: ViewFacts;
   /** What the source's own decoder says. */
   readonly values: Float32Array;
 }
 
-function sourceOf(grid: Grid, maxCode: number, changes: Partial<GridFacts> = {}): Source {
+function sourceOf(view: IntegerView, maxCode: number, changes: Partial<ViewFacts> = {}): Source {
   const values = new Float32Array(rows * columns);
-  dequantizeGrid(grid, values);
-  return { grid, facts: { ...gridFacts(grid, maxCode), ...changes }, values };
+  dequantizeView(view, values);
+  return { view, facts: { ...viewFacts(view, maxCode), ...changes }, values };
 }
 
 function affine(bits: number, groupSize: number, symmetric: boolean): Source {
   return sourceOf(
-    quantizeGrid(weights, rows, columns, { bits, groupSize, symmetric, scale: "F16" }),
+    quantizeView(weights, rows, columns, { bits, groupSize, symmetric, scale: "F16" }),
     2 ** bits - 1,
   );
 }
 
 /** Two bits with all four zero points, which chance alone would not give. */
 function everyZeroPoint(): Source {
-  const { grid } = affine(2, 128, false);
-  return sourceOf({ ...grid, zeros: grid.zeros.map((_, i) => i % 4) }, 3);
+  const { view } = affine(2, 128, false);
+  return sourceOf({ ...view, zeros: view.zeros.map((_, i) => i % 4) }, 3);
 }
 
 function actOrder(source: Source): Source {
-  const groupOfColumn = source.grid.groupOfColumn.map((_, column) => (column * 7) % source.grid.groupCount);
-  return sourceOf({ ...source.grid, groupOfColumn }, source.facts.maxCode);
+  const groupOfColumn = source.view.groupOfColumn.map((_, column) => (column * 7) % source.view.groupCount);
+  return sourceOf({ ...source.view, groupOfColumn }, source.facts.maxCode);
 }
 
 /** Stored by AWQ's gemv_fast, which rounds scale × zero point. */
 function gemvFast(): Source {
-  const { grid } = affine(4, 128, false);
+  const { view } = affine(4, 128, false);
   const layout = {
     version: "gemv_fast",
     rows,
@@ -91,7 +91,7 @@ function gemvFast(): Source {
     scale: "F16",
   } as const;
   const bytes = allocateParts(awqCodec.parts(layout));
-  awqCodec.fromGrid(layout, grid, 0, bytes);
+  awqCodec.fromView(layout, view, 0, bytes);
   return opened(awqCodec, layout, bytes);
 }
 
@@ -108,29 +108,29 @@ function opened<Layout extends LinearLayout>(
   const weight = codec.open(layout, bytes);
   const values = new Float32Array(rows * columns);
   weight.dequantize(0, rows, values);
-  return { grid: weight.toGrid(0, rows), facts: codec.measure(layout, bytes), values };
+  return { view: weight.toView(0, rows), facts: codec.measure(layout, bytes), values };
 }
 
-/** Blocks that ggml's quantizer makes; undefined grid where their minimums are no multiples of the scale. */
-function ggml(name: string): Source | { readonly values: Float32Array; readonly grid?: undefined } {
+/** Blocks that ggml's quantizer makes; undefined view where their minimums are no multiples of the scale. */
+function ggml(name: string): Source | { readonly values: Float32Array; readonly view?: undefined } {
   const { codec, blockSize, blockByteLength } = ggmlTypeByName(name);
   const blocks = new Uint8Array(((rows * columns) / blockSize) * blockByteLength);
   codec?.quantize?.(weights, columns, blocks);
   const values = new Float32Array(rows * columns);
   codec?.dequantize(blocks, values);
-  const { grid } = blocksToGrid(gridTypeByName(name), blocks, rows, columns);
-  return grid === undefined
+  const { view } = blocksToView(viewTypeByName(name), blocks, rows, columns);
+  return view === undefined
     ? { values }
     : {
         ...sourceOf(
-          grid,
-          grid.codes.reduce((a, b) => Math.max(a, b), 0),
+          view,
+          view.codes.reduce((a, b) => Math.max(a, b), 0),
         ),
         values,
       };
 }
 
-const sources: Record<string, () => Source | { readonly values: Float32Array; readonly grid?: undefined }> = {
+const sources: Record<string, () => Source | { readonly values: Float32Array; readonly view?: undefined }> = {
   "GPTQ 2-bit, 128": everyZeroPoint,
   "GPTQ 3-bit, 128": () => affine(3, 128, true),
   "GPTQ 4-bit sym, 128": () => affine(4, 128, true),
@@ -159,17 +159,17 @@ const sources: Record<string, () => Source | { readonly values: Float32Array; re
 
 /** A way to a target: what it demands, and values after having been there. */
 interface Target {
-  requirement(source: Source): Parameters<typeof gridMisfit>[1];
+  requirement(source: Source): Parameters<typeof viewMisfit>[1];
   through(source: Source): Float32Array;
 }
 
 function block(name: string): Target {
-  const type = gridTypeByName(name);
+  const type = viewTypeByName(name);
   return {
     requirement: () => type.requirement,
-    through({ grid }) {
+    through({ view }) {
       const blocks = new Uint8Array(blockRowsByteLength(type, rows, columns));
-      gridToBlocks(type, grid, blocks);
+      viewToBlocks(type, view, blocks);
       const values = new Float32Array(rows * columns);
       ggmlTypeByName(name).codec?.dequantize(blocks, values);
       return values;
@@ -186,7 +186,7 @@ function linear<Layout extends LinearLayout>(
     through(source) {
       const layout = layoutFor(source);
       const bytes = allocateParts(codec.parts(layout));
-      codec.fromGrid(layout, source.grid, 0, bytes);
+      codec.fromView(layout, source.view, 0, bytes);
       const values = new Float32Array(rows * columns);
       codec.open(layout, bytes).dequantize(0, rows, values);
       return values;
@@ -260,23 +260,23 @@ function toHalf(values: Float32Array): Float32Array {
 function cell(source: Source, target: Target): string {
   const requirement = target.requirement(source);
   // a plan knows facts; an encoder sees the codes, and may find room that the facts do not promise
-  const promised = gridMisfit(source.facts, requirement) === undefined;
-  const strict = fitGrid(source.grid, requirement).misfit === undefined;
+  const promised = viewMisfit(source.facts, requirement) === undefined;
+  const strict = fitView(source.view, requirement).misfit === undefined;
   if (promised) expect(strict).toBe(true);
   if (promised && source.facts.storedOffsets === "integer") {
     const values = target.through(source);
-    if (source.grid.rounding === "none") {
+    if (source.view.rounding === "none") {
       expect(bits(values)).toEqual(bits(source.values));
       return "exact";
     }
     expect(bits(toHalf(values))).toEqual(bits(source.values));
     return "exact in f16";
   }
-  if (gridMisfit(source.facts, roundingAllowed(requirement)) === undefined) {
+  if (viewMisfit(source.facts, roundingAllowed(requirement)) === undefined) {
     const values = target.through(source);
     let largest = 0;
     let scale = 0;
-    for (const value of source.grid.scales) scale = Math.max(scale, Math.abs(value));
+    for (const value of source.view.scales) scale = Math.max(scale, Math.abs(value));
     values.forEach((value, i) => {
       largest = Math.max(largest, Math.abs(value - source.values[i]!));
     });
@@ -289,7 +289,7 @@ function cell(source: Source, target: Target): string {
 
 function row(name: string): string {
   const source = sources[name]!();
-  if (source.grid === undefined) {
+  if (source.view === undefined) {
     return `| ${name} | – | ${Object.keys(targets)
       .map(() => "–")
       .join(" | ")} | rounded |`;
@@ -297,8 +297,8 @@ function row(name: string): string {
   const auto = source.facts.storedOffsets === "integer" ? (exactTypes(source.facts)[0]?.name ?? "–") : "–";
   const cells = Object.values(targets).map((target) => cell(source, target));
   // EXL2's values are f16 values; the other products need more bits than an f16 has
-  if (source.grid.rounding === "f16") expect(bits(toHalf(source.values))).toEqual(bits(source.values));
-  const half = source.grid.rounding === "f16" ? "exact" : "rounded";
+  if (source.view.rounding === "f16") expect(bits(toHalf(source.values))).toEqual(bits(source.values));
+  const half = source.view.rounding === "f16" ? "exact" : "rounded";
   return `| ${name} | ${auto} | ${cells.join(" | ")} | ${half} |`;
 }
 

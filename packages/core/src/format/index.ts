@@ -2,12 +2,11 @@
 
 export { misfitOf, type SchemaIssue } from "../misfit.ts";
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
-export { gridWeight, type UnpackCodes } from "../view/grid-weight.ts";
+export { type UnpackCodes, viewWeight } from "../view/view-weight.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
 export {
   allocateParts,
   findPart,
-  type GridPart,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
@@ -20,6 +19,7 @@ export {
   readWords,
   type ScaleEncoding,
   scaleEncoding,
+  type ViewPart,
   writeFloat,
   writeWords,
 } from "./linear-codec.ts";

@@ -1,10 +1,10 @@
 import { UsageError } from "../errors.ts";
 import { orOfBytes } from "../kernels/grid.ts";
-import { type GridFacts, isBfloat, isHalf } from "./facts.ts";
-import { type Grid, sequentialGroups } from "./grid.ts";
+import { isBfloat, isHalf, type ViewFacts } from "./facts.ts";
+import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 
 /** What a layout can hold, as data, so that a plan and an encoder ask the same question. */
-export interface GridRequirement {
+export interface ViewRequirement {
   /** For messages: "Q4_0", "GPTQ with 4 bits and groups of 128". */
   readonly name: string;
   /** Consecutive columns that share a zero point; −1: all; "any": each column names its group (g_idx). */
@@ -17,7 +17,7 @@ export interface GridRequirement {
   readonly scale: "F16" | "BF16" | "F32";
   /** The layout stores scale × zero point as f16 (Q4_1). */
   readonly offsetIsHalf?: boolean;
-  /** The layout's own arithmetic rounds values to f16, so a grid that does keeps its values there. */
+  /** The layout's own arithmetic rounds values to f16, so a view that does keeps its values there. */
   readonly roundsToHalf: boolean;
 }
 
@@ -26,22 +26,22 @@ export type CodeRange =
   | { readonly kind: "signed"; readonly min: number; readonly max: number }
   | { readonly kind: "affine"; readonly maxCode: number; readonly minZero: number; readonly maxZero: number };
 
-/** Why a grid does not fit, in words for people, and what would. */
+/** Why a view does not fit, in words for people, and what would. */
 export interface Misfit {
   readonly reason: string;
   readonly hint?: string;
 }
 
 /**
- * The same layout where its scales and offsets may be rounded to what it stores: the codes stay. A grid that fits this
+ * The same layout where its scales and offsets may be rounded to what it stores: the codes stay. A view that fits this
  * and not the requirement itself is converted with fidelity "rounded".
  */
-export function roundingAllowed(requirement: GridRequirement): GridRequirement {
+export function roundingAllowed(requirement: ViewRequirement): ViewRequirement {
   return { ...requirement, scale: "F32", offsetIsHalf: false, roundsToHalf: true };
 }
 
-/** Why a layout cannot hold every grid with these facts; undefined when it can. Never says yes wrongly. */
-export function gridMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | undefined {
+/** Why a layout cannot hold every view with these facts; undefined when it can. Never says yes wrongly. */
+export function viewMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   return (
     shapeMisfit(facts, requirement) ??
     groupMisfit(facts, requirement) ??
@@ -50,7 +50,7 @@ export function gridMisfit(facts: GridFacts, requirement: GridRequirement): Misf
   );
 }
 
-function shapeMisfit({ columns }: GridFacts, requirement: GridRequirement): Misfit | undefined {
+function shapeMisfit({ columns }: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   const { blockSize, scaleBlockSize, shortLastBlock, name } = requirement;
   if (blockSize === "any" || blockSize === -1 || shortLastBlock) return undefined;
   const size = scaleBlockSize ?? blockSize;
@@ -60,7 +60,7 @@ function shapeMisfit({ columns }: GridFacts, requirement: GridRequirement): Misf
   };
 }
 
-function groupMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | undefined {
+function groupMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   const { blockSize, scaleBlockSize, name } = requirement;
   if (blockSize === "any") return undefined;
   const scaleSize = scaleBlockSize ?? blockSize;
@@ -82,19 +82,19 @@ function groupMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | u
 }
 
 /** True when aligned runs of `size` columns share their value; `shared` is the measured block size. */
-function shares({ groupSize, columns }: GridFacts, shared: number, size: number): boolean {
+function shares({ groupSize, columns }: ViewFacts, shared: number, size: number): boolean {
   if (groupSize !== undefined && groupSize >= columns) return true;
   if (size === -1) return false;
   return shared % size === 0 || (groupSize !== undefined && groupSize % size === 0);
 }
 
-function zerosFit(facts: GridFacts, { blockSize, codes }: GridRequirement): boolean {
+function zerosFit(facts: ViewFacts, { blockSize, codes }: ViewRequirement): boolean {
   if (blockSize === "any" || codes.kind === "signed") return true;
   return shares(facts, facts.zeroBlockSize, blockSize) || commonZero(facts, codes) !== undefined;
 }
 
 /** True when every group can keep its zero point. */
-function ownZerosFit(facts: GridFacts, { blockSize, codes }: GridRequirement): boolean {
+function ownZerosFit(facts: ViewFacts, { blockSize, codes }: ViewRequirement): boolean {
   if (codes.kind === "signed") return true;
   const { maxCode, minZero, maxZero, zeroBlockSize } = facts;
   return (
@@ -105,7 +105,7 @@ function ownZerosFit(facts: GridFacts, { blockSize, codes }: GridRequirement): b
   );
 }
 
-function scaleMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | undefined {
+function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   const { scale, name, offsetIsHalf, roundsToHalf } = requirement;
   if (scale === "F16" && !facts.scalesAreHalf) {
     return { reason: `some scales are not f16 values, and ${name} stores f16 scales` };
@@ -129,7 +129,7 @@ function scaleMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | u
   return undefined;
 }
 
-function codeMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | undefined {
+function codeMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   const { codes, name } = requirement;
   const { minOffset, maxOffset, maxCode, minZero, maxZero } = facts;
   if (codes.kind === "signed") {
@@ -155,18 +155,18 @@ function commonZero(
   return zero <= Math.min(codes.maxZero, codes.maxCode - maxOffset) ? zero : undefined;
 }
 
-export type GridFit =
-  | { readonly grid: Grid; readonly misfit?: undefined }
-  | { readonly grid?: undefined; readonly misfit: Misfit };
+export type ViewFit =
+  | { readonly view: IntegerView; readonly misfit?: undefined }
+  | { readonly view?: undefined; readonly misfit: Misfit };
 
 /**
  * The same values in a layout's own terms: its groups, its zero points, codes in its range. Looks at every code, so it
- * may fit a grid whose facts alone promise nothing. Groups are split freely, and merged where their scales are equal.
+ * may fit a view whose facts alone promise nothing. Groups are split freely, and merged where their scales are equal.
  */
-export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
-  const { rows, columns } = grid;
+export function fitView(view: IntegerView, requirement: ViewRequirement): ViewFit {
+  const { rows, columns } = view;
   const { blockSize, scaleBlockSize, shortLastBlock, codes: range, name } = requirement;
-  if (grid.rounding === "f16" && !requirement.roundsToHalf) {
+  if (view.rounding === "f16" && !requirement.roundsToHalf) {
     return {
       misfit: {
         reason: `each weight is rounded to f16 after its multiplication, which ${name} does not do`,
@@ -182,9 +182,9 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
       },
     };
   }
-  if (isFitted(grid, requirement)) return { grid };
-  const groupOfColumn = blockSize === "any" ? grid.groupOfColumn : sequentialGroups(columns, blockSize);
-  const groupCount = blockSize === "any" ? grid.groupCount : (groupOfColumn[columns - 1] ?? -1) + 1;
+  if (isFitted(view, requirement)) return { view };
+  const groupOfColumn = blockSize === "any" ? view.groupOfColumn : sequentialGroups(columns, blockSize);
+  const groupCount = blockSize === "any" ? view.groupCount : (groupOfColumn[columns - 1] ?? -1) + 1;
   const scales = new Float32Array(rows * groupCount);
   const zeros = new Int16Array(rows * groupCount);
   const codes = new Uint8Array(rows * columns);
@@ -193,22 +193,22 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
   const seen = new Uint8Array(groupCount);
   for (let row = 0; row < rows; row++) {
     const from = row * columns;
-    const source = row * grid.groupCount;
+    const source = row * view.groupCount;
     const target = row * groupCount;
     seen.fill(0);
     for (let column = 0; column < columns; column++) {
       const group = groupOfColumn[column]!;
-      const sourceGroup = source + grid.groupOfColumn[column]!;
-      const scale = grid.scales[sourceGroup]!;
-      const offset = grid.codes[from + column]! - grid.zeros[sourceGroup]!;
+      const sourceGroup = source + view.groupOfColumn[column]!;
+      const scale = view.scales[sourceGroup]!;
+      const offset = view.codes[from + column]! - view.zeros[sourceGroup]!;
       if (seen[group] === 0) {
         seen[group] = 1;
         scales[target + group] = scale;
-        zeros[target + group] = grid.zeros[sourceGroup]!;
+        zeros[target + group] = view.zeros[sourceGroup]!;
         minOffsets[group] = offset;
         maxOffsets[group] = offset;
       } else {
-        if (scales[target + group] !== scale) return { misfit: mixedScales(grid, requirement, row, column) };
+        if (scales[target + group] !== scale) return { misfit: mixedScales(view, requirement, row, column) };
         if (offset < minOffsets[group]!) minOffsets[group] = offset;
         if (offset > maxOffsets[group]!) maxOffsets[group] = offset;
       }
@@ -244,26 +244,26 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
       const perScale = scaleBlockSize / blockSize;
       for (let group = 0; group < groupCount; group++) {
         if (scales[target + group] !== scales[target + group - (group % perScale)]) {
-          return { misfit: mixedScales(grid, requirement, row, group * blockSize) };
+          return { misfit: mixedScales(view, requirement, row, group * blockSize) };
         }
       }
     }
     for (let column = 0; column < columns; column++) {
-      const sourceGroup = source + grid.groupOfColumn[column]!;
+      const sourceGroup = source + view.groupOfColumn[column]!;
       codes[from + column] =
-        grid.codes[from + column]! - grid.zeros[sourceGroup]! + zeros[target + groupOfColumn[column]!]!;
+        view.codes[from + column]! - view.zeros[sourceGroup]! + zeros[target + groupOfColumn[column]!]!;
     }
   }
   return {
-    grid: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: grid.rounding },
+    view: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: view.rounding },
   };
 }
 
-/** True for a grid that is already in the layout's terms: nothing would change. */
-function isFitted(grid: Grid, requirement: GridRequirement): boolean {
+/** True for a view that is already in the layout's terms: nothing would change. */
+function isFitted(view: IntegerView, requirement: ViewRequirement): boolean {
   const { blockSize, scaleBlockSize, codes: range, offsetIsHalf } = requirement;
   if (scaleBlockSize !== undefined || offsetIsHalf) return false;
-  const { columns, groupOfColumn, codes, scales, zeros } = grid;
+  const { columns, groupOfColumn, codes, scales, zeros } = view;
   const size = blockSize === -1 ? columns : blockSize;
   if (size !== "any" && !isSequential(groupOfColumn, size)) return false;
   const [min, max] = range.kind === "signed" ? [-range.min, -range.min] : [range.minZero, range.maxZero];
@@ -299,7 +299,7 @@ function zeroFor(range: CodeRange, own: number, minOffset: number, maxOffset: nu
 
 function scaleValueMisfit(
   scale: number,
-  { scale: encoding, name }: GridRequirement,
+  { scale: encoding, name }: ViewRequirement,
   row: number,
 ): Misfit | undefined {
   if (Number.isFinite(scale)) {
@@ -312,14 +312,14 @@ function scaleValueMisfit(
 }
 
 function mixedScales(
-  grid: Grid,
-  { blockSize, scaleBlockSize, name }: GridRequirement,
+  view: IntegerView,
+  { blockSize, scaleBlockSize, name }: ViewRequirement,
   row: number,
   column: number,
 ): Misfit {
   const size = scaleBlockSize ?? blockSize;
-  const block = size === -1 || size === "any" ? grid.columns : size;
-  const scattered = grid.groupOfColumn.some((group, i) => i > 0 && group < grid.groupOfColumn[i - 1]!);
+  const block = size === -1 || size === "any" ? view.columns : size;
+  const scattered = view.groupOfColumn.some((group, i) => i > 0 && group < view.groupOfColumn[i - 1]!);
   return scattered
     ? {
         reason: `act-order mixes groups inside each block of ${block} columns`,
@@ -331,9 +331,9 @@ function mixedScales(
       };
 }
 
-/** The fitted grid, for encoders that were promised a fit. @throws UsageError with the reason when there is none */
-export function fittedGrid(grid: Grid, requirement: GridRequirement): Grid {
-  const fit = fitGrid(grid, requirement);
-  if (fit.grid !== undefined) return fit.grid;
-  throw new UsageError(`This grid does not fit ${requirement.name}: ${fit.misfit.reason}.`);
+/** The fitted view, for encoders that were promised a fit. @throws UsageError with the reason when there is none */
+export function fittedView(view: IntegerView, requirement: ViewRequirement): IntegerView {
+  const fit = fitView(view, requirement);
+  if (fit.view !== undefined) return fit.view;
+  throw new UsageError(`This view does not fit ${requirement.name}: ${fit.misfit.reason}.`);
 }

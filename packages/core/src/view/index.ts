@@ -1,37 +1,37 @@
 /** The view of a stored weight that all formats share: codes, scales, zero points. */
 export { transposed } from "../numeric/transposed.ts";
 export {
-  type GridFacts,
-  type GridParameters,
   type GroupedParameters,
-  gridFacts,
   groupedFacts,
   groupedRanges,
   isBfloat,
   isHalf,
   parametersByRow,
+  type ViewFacts,
+  type ViewParameters,
+  viewFacts,
   withMeasuredOffsets,
 } from "./facts.ts";
 export {
   type CodeRange,
-  fitGrid,
-  fittedGrid,
-  type GridFit,
-  type GridRequirement,
-  gridMisfit,
+  fittedView,
+  fitView,
   type Misfit,
   roundingAllowed,
+  type ViewFit,
+  type ViewRequirement,
+  viewMisfit,
 } from "./fit.ts";
 export {
   checkRows,
-  dequantizeGrid,
-  type Grid,
+  dequantizeView,
   type GroupRun,
   groupRuns,
   groupSizeOf,
+  type IntegerView,
   roundToHalf,
   selectRows,
   sequentialGroups,
-  stackGrids,
-} from "./grid.ts";
-export { type QuantizeGridOptions, quantizeGrid } from "./quantize.ts";
+  stackViews,
+} from "./integer-view.ts";
+export { type QuantizeViewOptions, quantizeView } from "./quantize.ts";

@@ -1,13 +1,13 @@
 /**
- * K-quants as grids: 256 weights with one scale. Every sub-block's own scale is set to 1 and its own minimum to the zero
+ * K-quants as views: 256 weights with one scale. Every sub-block's own scale is set to 1 and its own minimum to the zero
  * point, with d = dmin = scale: d × 1 × code − dmin × zero. Byte pictures: types/q4_k.ts and so on.
  */
 import { tensorTypeByName } from "../constants.ts";
 import { unpackMin, unpackScale } from "../types/affine-super-block.ts";
 import { readHalf, writeHalf } from "../types/half-field.ts";
 import { packTwoBitPlanes } from "../types/two-bit-planes.ts";
-import type { GgufGridType } from "./grid-type.ts";
 import { affineGroup, type CodePacking } from "./plain-types.ts";
+import type { GgufViewType } from "./view-type.ts";
 
 const SIZE = 256;
 
@@ -54,7 +54,7 @@ function unpackTwoBitPlanes(bytes: Uint8Array, at: number, codes: Uint8Array, to
 }
 
 /** Q4_K and Q5_K: d, dmin, eight six-bit scales and minimums, codes. */
-function affineType(name: string, maxCode: number, codesAt: number, packing: CodePacking): GgufGridType {
+function affineType(name: string, maxCode: number, codesAt: number, packing: CodePacking): GgufViewType {
   const { blockSize, blockByteLength } = tensorTypeByName(name);
   return {
     name,
@@ -96,9 +96,9 @@ function affineType(name: string, maxCode: number, codesAt: number, packing: Cod
   };
 }
 
-export const gridQ4_K: GgufGridType = /* @__PURE__ */ affineType("Q4_K", 15, 16, nibblePairs);
+export const viewQ4_K: GgufViewType = /* @__PURE__ */ affineType("Q4_K", 15, 16, nibblePairs);
 
-export const gridQ5_K: GgufGridType = /* @__PURE__ */ affineType("Q5_K", 31, 16, {
+export const viewQ5_K: GgufViewType = /* @__PURE__ */ affineType("Q5_K", 31, 16, {
   pack(codes, from, out, at) {
     packBitPlane(codes, from, 4, out, at);
     nibblePairs.pack(codes, from, out, at + 32);
@@ -110,7 +110,7 @@ export const gridQ5_K: GgufGridType = /* @__PURE__ */ affineType("Q5_K", 31, 16,
 });
 
 const q2_k = /* @__PURE__ */ tensorTypeByName("Q2_K");
-export const gridQ2_K: GgufGridType = {
+export const viewQ2_K: GgufViewType = {
   name: "Q2_K",
   blockSize: SIZE,
   blockByteLength: q2_k.blockByteLength,
@@ -153,7 +153,7 @@ function signedType(
     packUnitScales(out: Uint8Array, at: number): void;
     subScale(bytes: Uint8Array, at: number, j: number): number;
   },
-): GgufGridType {
+): GgufViewType {
   const { blockSize, blockByteLength } = tensorTypeByName(name);
   return {
     name,
@@ -185,7 +185,7 @@ function signedType(
   };
 }
 
-export const gridQ3_K: GgufGridType = /* @__PURE__ */ signedType("Q3_K", -4, 3, 108, {
+export const viewQ3_K: GgufViewType = /* @__PURE__ */ signedType("Q3_K", -4, 3, 108, {
   pack(codes, from, out, at) {
     packBitPlane(codes, from, 2, out, at);
     packTwoBitPlanes(codes.subarray(from, from + SIZE), out, at + 32);
@@ -206,7 +206,7 @@ export const gridQ3_K: GgufGridType = /* @__PURE__ */ signedType("Q3_K", -4, 3, 
   },
 });
 
-export const gridQ6_K: GgufGridType = /* @__PURE__ */ signedType("Q6_K", -32, 31, 208, {
+export const viewQ6_K: GgufViewType = /* @__PURE__ */ signedType("Q6_K", -32, 31, 208, {
   pack(codes, from, out, at) {
     for (let h = 0; h < 2; h++) {
       for (let l = 0; l < 64; l++) {

@@ -1,20 +1,20 @@
 /** Integers to blocks, without floats. */
-import { gridTypeByName } from "@requant/gguf";
+import { viewTypeByName } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { codecOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
 import { weightSource } from "../../model/weight-source.ts";
 import { type BandMaker, isReadWhole, rowsOf, rowUnits, type WeightTask } from "../bands.ts";
-import { type BlockRows, blockRows } from "../grid-rows.ts";
+import { type BlockRows, blockRows } from "../view-rows.ts";
 
 /** Packed words hold up to 32 rows, and kernels take them whole: bands that end within them cost a second way. */
 const ROWS_PER_WORD = 32;
 
 /** With a measure both sides are decoded and compared. */
-export function regridded(model: Model, task: WeightTask, decodes: boolean): BandMaker {
+export function throughView(model: Model, task: WeightTask, decodes: boolean): BandMaker {
   const rows = rowsOf(task.shape);
   const units = rowUnits(task, rows);
-  const type = gridTypeByName(task.to, { tensor: task.name });
+  const type = viewTypeByName(task.to, { tensor: task.name });
   const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
   let blocks: BlockRows | undefined;
   let floats: WeightReader | undefined;

@@ -1,22 +1,22 @@
-import type { GridRequirement, Misfit } from "@requant/core/view";
+import type { Misfit, ViewRequirement } from "@requant/core/view";
 
 /**
- * A ggml type whose blocks can say what a grid says: `scale × (code − zero)`. `packBlock` writes the very integers;
+ * A ggml type whose blocks can say what a view says: `scale × (code − zero)`. `packBlock` writes the very integers;
  * ggml's decoder then computes d × (code − offset), or d × code − d × zero, in f32, all of it exact, so the values are the
- * grid's own, bit for bit (but that the K-quants, Q4_1 and Q5_1 give +0 where a negative scale gives −0).
+ * view's own, bit for bit (but that the K-quants, Q4_1 and Q5_1 give +0 where a negative scale gives −0).
  */
-export interface GgufGridType {
+export interface GgufViewType {
   /** Name in the table of types: "Q4_0". */
   readonly name: string;
   /** Weights per block, and bytes: rows of `tensorTypes`. */
   readonly blockSize: number;
   readonly blockByteLength: number;
-  /** What a grid must be for its blocks to hold it. */
-  readonly requirement: GridRequirement;
-  /** Columns per group of the grid that blocks are read into. */
+  /** What a view must be for its blocks to hold it. */
+  readonly requirement: ViewRequirement;
+  /** Columns per group of the view that blocks are read into. */
   readonly groupSize: number;
   /**
-   * One block from a fitted grid: `codes[from, from + blockSize)`, one scale, and the zero points of its sub-blocks from
+   * One block from a fitted view: `codes[from, from + blockSize)`, one scale, and the zero points of its sub-blocks from
    * `zeros[zeroFrom]` on (of one where the type has no more).
    */
   packBlock(
@@ -30,7 +30,7 @@ export interface GgufGridType {
   ): void;
   /**
    * One block to codes from `codes[to]` on, and to scales and zero points of its groups from index `group` on.
-   * @returns why there is no such grid, for the types that store offsets which need not be multiples of the scale
+   * @returns why there is no such view, for the types that store offsets which need not be multiples of the scale
    */
   unpackBlock(
     bytes: Uint8Array,

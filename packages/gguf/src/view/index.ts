@@ -1,80 +1,80 @@
 /**
- * Between the grid and ggml blocks, without touching a weight: which types can hold a grid, blocks from a grid, and a grid
+ * Between the view and ggml blocks, without touching a weight: which types can hold a view, blocks from a view, and a view
  * from blocks. `gguf:auto` is the first line of `exactTypes`.
  */
 import { type ErrorPlace, UnsupportedError, UsageError } from "@requant/core";
 import { checkBlockLengths, type LinearWeight } from "@requant/core/format";
 import {
   checkRows,
-  fittedGrid,
-  type Grid,
-  type GridFacts,
-  type GridFit,
-  gridMisfit,
+  fittedView,
+  type IntegerView,
   type Misfit,
   roundingAllowed,
   sequentialGroups,
+  type ViewFacts,
+  type ViewFit,
+  viewMisfit,
 } from "@requant/core/view";
-import type { GgufGridType } from "./grid-type.ts";
-import { gridToBlocksInKernel, weightToBlocksInKernel } from "./kernels.ts";
+import { viewToBlocksInKernel, weightToBlocksInKernel } from "./kernels.ts";
 import { nibblesToBlocks } from "./nibble-kernels.ts";
-import { gridQ2_0, gridQ4_0, gridQ4_1, gridQ5_0, gridQ5_1, gridQ8_0 } from "./plain-types.ts";
-import { gridQ2_K, gridQ3_K, gridQ4_K, gridQ5_K, gridQ6_K } from "./super-block-types.ts";
+import { viewQ2_0, viewQ4_0, viewQ4_1, viewQ5_0, viewQ5_1, viewQ8_0 } from "./plain-types.ts";
+import { viewQ2_K, viewQ3_K, viewQ4_K, viewQ5_K, viewQ6_K } from "./super-block-types.ts";
+import type { GgufViewType } from "./view-type.ts";
 
-export type { GgufGridType } from "./grid-type.ts";
+export type { GgufViewType } from "./view-type.ts";
 
-/** Every type that can be a grid, smallest first; of two of a size, the one that every reader has had for longer. */
-export const gridTypes: readonly GgufGridType[] = [
-  gridQ2_0,
-  gridQ2_K,
-  gridQ3_K,
-  gridQ4_0,
-  gridQ4_K,
-  gridQ4_1,
-  gridQ5_0,
-  gridQ5_K,
-  gridQ5_1,
-  gridQ6_K,
-  gridQ8_0,
+/** Every type that can be a view, smallest first; of two of a size, the one that every reader has had for longer. */
+export const viewTypes: readonly GgufViewType[] = [
+  viewQ2_0,
+  viewQ2_K,
+  viewQ3_K,
+  viewQ4_0,
+  viewQ4_K,
+  viewQ4_1,
+  viewQ5_0,
+  viewQ5_K,
+  viewQ5_1,
+  viewQ6_K,
+  viewQ8_0,
 ];
 
-/** @throws UnsupportedError for a type that is no grid (codebooks, floats) */
-export function gridTypeByName(name: string, place: ErrorPlace = {}): GgufGridType {
-  const type = gridTypes.find((candidate) => candidate.name === name);
+/** @throws UnsupportedError for a type that is no view (codebooks, floats) */
+export function viewTypeByName(name: string, place: ErrorPlace = {}): GgufViewType {
+  const type = viewTypes.find((candidate) => candidate.name === name);
   if (type !== undefined) return type;
   throw new UnsupportedError(
-    `${name} does not store integers times a scale; ${gridTypes.map((candidate) => candidate.name).join(", ")} do.`,
+    `${name} does not store integers times a scale; ${viewTypes.map((candidate) => candidate.name).join(", ")} do.`,
     place,
   );
 }
 
-/** The types that hold every grid with these facts exactly, smallest first. */
-export function exactTypes(facts: GridFacts): GgufGridType[] {
-  return gridTypes.filter((type) => gridMisfit(facts, type.requirement) === undefined);
+/** The types that hold every view with these facts exactly, smallest first. */
+export function exactTypes(facts: ViewFacts): GgufViewType[] {
+  return viewTypes.filter((type) => viewMisfit(facts, type.requirement) === undefined);
 }
 
-/** Why a type cannot hold a grid with these facts exactly; undefined when it can. */
-export function typeMisfit(facts: GridFacts, type: GgufGridType): Misfit | undefined {
-  return gridMisfit(facts, type.requirement);
+/** Why a type cannot hold a view with these facts exactly; undefined when it can. */
+export function typeMisfit(facts: ViewFacts, type: GgufViewType): Misfit | undefined {
+  return viewMisfit(facts, type.requirement);
 }
 
-/** Bytes of a grid's rows as blocks of a type. */
-export function blockRowsByteLength(type: GgufGridType, rows: number, columns: number): number {
+/** Bytes of a view's rows as blocks of a type. */
+export function blockRowsByteLength(type: GgufViewType, rows: number, columns: number): number {
   return rows * (columns / type.blockSize) * type.blockByteLength;
 }
 
 /**
- * A grid's rows as blocks of a type: the same codes, and the same values, unless an offset or scale must be rounded (ask
+ * A view's rows as blocks of a type: the same codes, and the same values, unless an offset or scale must be rounded (ask
  * `typeMisfit`). `out` holds exactly the rows.
  * @throws UsageError when codes or groups do not fit the type, or `out` has another length
  */
-export function gridToBlocks(type: GgufGridType, grid: Grid, out: Uint8Array): void {
+export function viewToBlocks(type: GgufViewType, view: IntegerView, out: Uint8Array): void {
   const { blockSize, blockByteLength, requirement } = type;
-  if (grid.columns % blockSize === 0) {
-    checkBlockLengths(type, out.byteLength, grid.rows * grid.columns);
-    if (gridToBlocksInKernel(type, grid, out)) return;
+  if (view.columns % blockSize === 0) {
+    checkBlockLengths(type, out.byteLength, view.rows * view.columns);
+    if (viewToBlocksInKernel(type, view, out)) return;
   }
-  const fitted = fittedGrid(grid, roundingAllowed(requirement));
+  const fitted = fittedView(view, roundingAllowed(requirement));
   const { rows, columns, codes, scales, zeros, groupCount } = fitted;
   checkBlockLengths(type, out.byteLength, rows * columns);
   const perBlock = groupCount / (columns / blockSize);
@@ -86,12 +86,12 @@ export function gridToBlocks(type: GgufGridType, grid: Grid, out: Uint8Array): v
 }
 
 /**
- * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `gridToBlocks` makes of its grid, in pieces that
+ * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `viewToBlocks` makes of its view, in pieces that
  * stay in cache. `out` holds exactly the rows.
- * @throws UsageError as `gridToBlocks`
+ * @throws UsageError as `viewToBlocks`
  */
 export function weightToBlocks(
-  type: GgufGridType,
+  type: GgufViewType,
   weight: LinearWeight,
   rowStart: number,
   rowEnd: number,
@@ -108,20 +108,20 @@ export function weightToBlocks(
     ] as const) {
       const part = out.subarray((start - rowStart) * rowByteLength, (end - rowStart) * rowByteLength);
       if (start < end && !weightToBlocksInKernel(type, weight, start, end, part)) {
-        gridToBlocks(type, weight.toGrid(start, end), part);
+        viewToBlocks(type, weight.toView(start, end), part);
       }
     }
     return;
   }
-  gridToBlocks(type, weight.toGrid(rowStart, rowEnd), out);
+  viewToBlocks(type, weight.toView(rowStart, rowEnd), out);
 }
 
 /**
- * Whole rows of blocks as a grid, where there is one: always for types without a minimum of their own, for the others
+ * Whole rows of blocks as a view, where there is one: always for types without a minimum of their own, for the others
  * where each minimum is a whole multiple of its scale.
  * @throws UsageError when the bytes are not whole rows
  */
-export function blocksToGrid(type: GgufGridType, bytes: Uint8Array, rows: number, columns: number): GridFit {
+export function blocksToView(type: GgufViewType, bytes: Uint8Array, rows: number, columns: number): ViewFit {
   const { blockSize, blockByteLength, groupSize } = type;
   if (columns % blockSize !== 0) {
     throw new UsageError(`Rows of ${columns} weights are not whole blocks of ${blockSize}.`);
@@ -145,5 +145,5 @@ export function blocksToGrid(type: GgufGridType, bytes: Uint8Array, rows: number
     if (misfit !== undefined) return { misfit };
   }
   const groupOfColumn = sequentialGroups(columns, groupSize);
-  return { grid: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: "none" } };
+  return { view: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: "none" } };
 }

@@ -1,9 +1,9 @@
 /** Blocks of one scale: Q2_0, Q4_0, Q5_0, Q8_0, and Q4_1, Q5_1 with an offset. Byte pictures: types/q4_0.ts and so on. */
-import type { GridRequirement, Misfit } from "@requant/core/view";
+import type { Misfit, ViewRequirement } from "@requant/core/view";
 import { tensorTypeByName } from "../constants.ts";
 import { packFiveBitCodes } from "../types/five-bit-codes.ts";
 import { readHalf, writeHalf } from "../types/half-field.ts";
-import type { GgufGridType } from "./grid-type.ts";
+import type { GgufViewType } from "./view-type.ts";
 
 /** Packs and unpacks the codes of one block, whose bytes begin at `at`. */
 export interface CodePacking {
@@ -57,7 +57,7 @@ const twoBits: CodePacking = {
 };
 
 /** d, then codes around a fixed zero: value = d × (code + min). */
-function signedType(name: string, min: number, max: number, packing: CodePacking): GgufGridType {
+function signedType(name: string, min: number, max: number, packing: CodePacking): GgufViewType {
   const { blockSize, blockByteLength } = tensorTypeByName(name);
   return {
     name,
@@ -78,8 +78,8 @@ function signedType(name: string, min: number, max: number, packing: CodePacking
   };
 }
 
-/** d, m, then codes from 0 on: value = d × code + m, a grid where m is −d × zero. */
-function offsetType(name: string, maxCode: number, packing: CodePacking): GgufGridType {
+/** d, m, then codes from 0 on: value = d × code + m, a view where m is −d × zero. */
+function offsetType(name: string, maxCode: number, packing: CodePacking): GgufViewType {
   const { blockSize, blockByteLength } = tensorTypeByName(name);
   return {
     name,
@@ -133,13 +133,13 @@ export function affineGroup(
   };
 }
 
-function plainRequirement(name: string, blockSize: number, codes: GridRequirement["codes"]): GridRequirement {
+function plainRequirement(name: string, blockSize: number, codes: ViewRequirement["codes"]): ViewRequirement {
   return { name, blockSize, shortLastBlock: false, codes, scale: "F16", roundsToHalf: false };
 }
 
-export const gridQ2_0: GgufGridType = /* @__PURE__ */ signedType("Q2_0", -1, 2, twoBits);
-export const gridQ4_0: GgufGridType = /* @__PURE__ */ signedType("Q4_0", -8, 7, nibbles);
-export const gridQ5_0: GgufGridType = /* @__PURE__ */ signedType("Q5_0", -16, 15, fiveBits);
-export const gridQ8_0: GgufGridType = /* @__PURE__ */ signedType("Q8_0", -128, 127, signedBytes);
-export const gridQ4_1: GgufGridType = /* @__PURE__ */ offsetType("Q4_1", 15, nibbles);
-export const gridQ5_1: GgufGridType = /* @__PURE__ */ offsetType("Q5_1", 31, fiveBits);
+export const viewQ2_0: GgufViewType = /* @__PURE__ */ signedType("Q2_0", -1, 2, twoBits);
+export const viewQ4_0: GgufViewType = /* @__PURE__ */ signedType("Q4_0", -8, 7, nibbles);
+export const viewQ5_0: GgufViewType = /* @__PURE__ */ signedType("Q5_0", -16, 15, fiveBits);
+export const viewQ8_0: GgufViewType = /* @__PURE__ */ signedType("Q8_0", -128, 127, signedBytes);
+export const viewQ4_1: GgufViewType = /* @__PURE__ */ offsetType("Q4_1", 15, nibbles);
+export const viewQ5_1: GgufViewType = /* @__PURE__ */ offsetType("Q5_1", 31, fiveBits);

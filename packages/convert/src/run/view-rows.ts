@@ -1,35 +1,35 @@
 /** Rows of a planned weight as integers, whatever order they come in: no weight is turned into a float. */
 import { ConversionError } from "@requant/core";
-import { type Grid, selectRows } from "@requant/core/view";
-import { blockRowsByteLength, type GgufGridType, gridToBlocks } from "@requant/gguf";
+import { type IntegerView, selectRows } from "@requant/core/view";
+import { blockRowsByteLength, type GgufViewType, viewToBlocks } from "@requant/gguf";
 import { rowOrigins, type WeightInput } from "@requant/models";
 import type { Model } from "../model/model.ts";
 
-export interface GridTask {
+export interface ViewTask {
   readonly name: string;
   readonly shape: readonly number[];
   readonly inputs: readonly WeightInput[];
 }
 
-export interface GridBand {
-  /** First output row of `grid`. */
+export interface ViewBand {
+  /** First output row of `view`. */
   readonly start: number;
-  readonly grid: Grid;
+  readonly view: IntegerView;
 }
 
-export interface GridRows {
-  /** Output rows `[start, end)`, in order, as one grid per source tensor that they come from. */
-  read(start: number, end: number): Promise<GridBand[]>;
+export interface ViewRows {
+  /** Output rows `[start, end)`, in order, as one view per source tensor that they come from. */
+  read(start: number, end: number): Promise<ViewBand[]>;
 }
 
 /** Only for weights whose every row is one stored row. */
-export function gridRows(model: Model, task: GridTask): GridRows {
+export function viewRows(model: Model, task: ViewTask): ViewRows {
   const runsOf = sourceRuns(model, task);
   return {
     async read(start, end) {
-      const bands: GridBand[] = [];
+      const bands: ViewBand[] = [];
       for (const { start: row, tensor, rows } of runsOf(start, end)) {
-        bands.push({ start: row, grid: await readOrdered(model, tensor, rows, task.name) });
+        bands.push({ start: row, view: await readOrdered(model, tensor, rows, task.name) });
       }
       return bands;
     },
@@ -41,8 +41,8 @@ export interface BlockRows {
   write(start: number, end: number, out: (from: number, to: number) => Uint8Array): Promise<void>;
 }
 
-/** As `gridRows`. */
-export function blockRows(model: Model, task: GridTask, type: GgufGridType): BlockRows {
+/** As `viewRows`. */
+export function blockRows(model: Model, task: ViewTask, type: GgufViewType): BlockRows {
   const runsOf = sourceRuns(model, task);
   const rowByteLength = blockRowsByteLength(type, 1, task.shape.at(-1) ?? 1);
   let unordered = new Uint8Array(0);
@@ -52,7 +52,7 @@ export function blockRows(model: Model, task: GridTask, type: GgufGridType): Blo
         const target = (): Uint8Array => out(row, row + rows.length);
         const { first, last, inOrder } = spanOf(rows);
         if (model.tensor(tensor).linear === undefined || !(inOrder || isDense(rows.length, first, last))) {
-          gridToBlocks(type, await readOrdered(model, tensor, rows, task.name), target());
+          viewToBlocks(type, await readOrdered(model, tensor, rows, task.name), target());
         } else if (inOrder) {
           await model.readBlocks(tensor, type, first, last + 1, target);
         } else {
@@ -78,7 +78,7 @@ interface SourceRun {
   readonly rows: readonly number[];
 }
 
-function sourceRuns(model: Model, task: GridTask): (start: number, end: number) => SourceRun[] {
+function sourceRuns(model: Model, task: ViewTask): (start: number, end: number) => SourceRun[] {
   const originOf = rowOrigins(task, (tensor) => model.tensor(tensor).shape);
   return (start, end) => {
     const runs: SourceRun[] = [];
@@ -120,11 +120,11 @@ async function readOrdered(
   tensor: string,
   rows: readonly number[],
   name: string,
-): Promise<Grid> {
+): Promise<IntegerView> {
   const { first, last, inOrder } = spanOf(rows);
   if (inOrder || isDense(rows.length, first, last)) {
-    const grid = await readGrid(model, tensor, first, last + 1, name);
-    return inOrder ? grid : selectRows(grid, rows.length, (i) => (rows[i] ?? first) - first);
+    const view = await readView(model, tensor, first, last + 1, name);
+    return inOrder ? view : selectRows(view, rows.length, (i) => (rows[i] ?? first) - first);
   }
   // far apart: halves, each of which may lie closer together
   const middle = rows.length >> 1;
@@ -135,7 +135,7 @@ async function readOrdered(
 
 const SPARE_ROWS = 256;
 
-function joinBands(left: Grid, right: Grid): Grid {
+function joinBands(left: IntegerView, right: IntegerView): IntegerView {
   const codes = new Uint8Array(left.codes.length + right.codes.length);
   codes.set(left.codes);
   codes.set(right.codes, left.codes.length);
@@ -148,15 +148,15 @@ function joinBands(left: Grid, right: Grid): Grid {
   return { ...left, rows: left.rows + right.rows, codes, scales, zeros };
 }
 
-async function readGrid(
+async function readView(
   model: Model,
   tensor: string,
   start: number,
   end: number,
   name: string,
-): Promise<Grid> {
-  const { grid, misfit } = await model.readGrid(tensor, start, end);
-  if (grid !== undefined) return grid;
+): Promise<IntegerView> {
+  const { view, misfit } = await model.readView(tensor, start, end);
+  if (view !== undefined) return view;
   throw new ConversionError(
     `rows ${start} to ${end} of ${tensor} are no integers times a scale: ${misfit.reason}`,
     {
