@@ -3,6 +3,7 @@ import {
   dequantizeView,
   fitView,
   type IntegerView,
+  integerView,
   selectRows,
   sequentialGroups,
   viewFacts,
@@ -109,7 +110,7 @@ describe("every view type", () => {
         expect(bits(values)).toEqual(bits(viewValues(view)));
 
         // and back: the same values as a view, and from there the same blocks
-        const back = blocksToView(type, blocks, view.rows, view.columns);
+        const back = integerView(blocksToView(type, blocks, view.rows, view.columns));
         if (back.view === undefined) throw new Error(back.misfit.reason);
         expect(bits(viewValues(back.view))).toEqual(bits(viewValues(view)));
         const again = new Uint8Array(blocks.length);
@@ -265,7 +266,9 @@ describe("why not, in words", () => {
     const bytes = new Uint8Array(20);
     new DataView(bytes.buffer).setUint16(0, floatToHalf(0.5), true);
     new DataView(bytes.buffer).setUint16(2, floatToHalf(-0.75), true);
-    expect(blocksToView(viewTypeByName("Q4_1"), bytes, 1, 32).misfit?.reason).toMatch(/no whole multiples/);
+    expect(integerView(blocksToView(viewTypeByName("Q4_1"), bytes, 1, 32)).misfit?.reason).toMatch(
+      /no whole multiple/,
+    );
   });
 
   test("types that are no view are refused by name", () => {

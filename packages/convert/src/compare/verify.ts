@@ -1,5 +1,5 @@
 import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
-import { type IntegerView, roundToHalf, stackViews } from "@requant/core/view";
+import { type IntegerView, roundToHalf } from "@requant/core/view";
 import {
   isRowSelection,
   openWeight,
@@ -10,7 +10,7 @@ import {
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
-import { viewRows } from "../run/view-rows.ts";
+import { integerRows } from "../run/view-rows.ts";
 import { sourceEncodings } from "../run/weights.ts";
 import { type Diagnosis, diagnose, diagnoses, type Suspect } from "./diagnoses.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
@@ -260,8 +260,8 @@ function viewReader(
   const [name, ...others] = plannedSources(plan);
   if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
   if (model.tensor(name).linear === undefined) return undefined;
-  const rows = viewRows(model, plan);
-  return async (start, end) => stackViews((await rows.read(start, end)).map(({ view }) => view));
+  const rows = integerRows(model, plan);
+  return (start, end) => rows.read(start, end);
 }
 
 /** Numbers of attention heads that either model's facts name. */

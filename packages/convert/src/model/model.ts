@@ -9,8 +9,8 @@ import {
   UnsupportedError,
   UsageError,
 } from "@requant/core";
-import type { ViewFit } from "@requant/core/view";
-import { blocksToView, type GgufViewType, viewTypes, weightToBlocks } from "@requant/gguf";
+import type { Reformed, StoredView } from "@requant/core/view";
+import { blocksToView, type GgufViewType, viewSourceByName, weightToBlocks } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
 import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "./linear-weight.ts";
@@ -108,10 +108,10 @@ export interface Model {
   /** Rows `[rowStart, rowEnd)` as f32; `out` holds exactly those. A tensor is `rowCount × rowLength` of its shape. */
   readRows(name: string, rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
   /**
-   * Rows `[rowStart, rowEnd)` of a matrix as integers, or why there are none. Of a linear weight all parts are read and
+   * Rows `[rowStart, rowEnd)` of a matrix as a view, or why there is none. Of a linear weight all parts are read and
    * kept until another one is asked for.
    */
-  readView(name: string, rowStart: number, rowEnd: number): Promise<ViewFit>;
+  readView(name: string, rowStart: number, rowEnd: number): Promise<Reformed<StoredView>>;
   /**
    * Rows `[rowStart, rowEnd)` of a linear weight as blocks of a type that can say the same. `out` gives the array for
    * them once the weight is there.
@@ -237,16 +237,16 @@ export function modelOf(parts: ModelParts): Model {
         const ends = rowEnd === found.shape[0];
         return weights.use(name, (weight) => ({ view: weight.toView(rowStart, rowEnd) }), ends);
       }
-      const type = viewTypes.find((candidate) => candidate.name === found.encoding);
+      const type = viewSourceByName(found.encoding);
       if (type === undefined) {
         return {
-          misfit: { reason: `${found.encoding} does not store integers times a scale` },
+          misfit: { reason: `${found.encoding} does not store the levels of a table times a scale` },
         };
       }
       const columns = found.shape.at(-1) ?? 1;
       const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
       const bytes = await readBytes(name, rowStart * rowByteLength, rowEnd * rowByteLength);
-      return blocksToView(type, bytes, rowEnd - rowStart, columns);
+      return { view: blocksToView(type, bytes, rowEnd - rowStart, columns) };
     },
     async readBlocks(name, type, rowStart, rowEnd, out) {
       const ends = rowEnd === tensor(name).shape[0];

@@ -1,6 +1,6 @@
 /** The tensors of a source with what a plan must know about them. */
 import { recipeErrors, sampleRows } from "@requant/exl2";
-import { exactTypes, viewTypes } from "@requant/gguf";
+import { exactTypes, viewSourceByName } from "@requant/gguf";
 import type { Model, ModelTensor } from "../model/model.ts";
 import { mayNarrow } from "./auto-type.ts";
 import { isIntegerEncoding } from "./fidelity.ts";
@@ -73,7 +73,7 @@ async function plainTensor(
   if (needs.narrowest === true && encoding === "F32" && matrix) {
     return { ...tensor, narrowest: await narrowestFloat(model, name, signal) };
   }
-  if (needs.blocks === true && viewTypes.some((type) => type.name === encoding)) {
+  if (needs.blocks === true && viewSourceByName(encoding) !== undefined) {
     const { view, misfit } = await blockFacts(model, name, signal);
     return view === undefined ? { ...tensor, noView: misfit } : { ...tensor, view };
   }

@@ -5,7 +5,7 @@
  */
 import { ConversionError, elementCount } from "@requant/core";
 import { fitView, type ViewRequirement } from "@requant/core/view";
-import { viewTypes } from "@requant/gguf";
+import { viewSourceByName, viewTypes } from "@requant/gguf";
 import { isRowSelection, openWeight, plannedSources, type WeightInput } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
@@ -34,7 +34,7 @@ export async function proveExact(
 ): Promise<Plan> {
   const views = new Set(
     source.tensors.flatMap(({ name, view, encoding }) =>
-      view?.storedOffsets === "integer" || viewTypes.some((type) => type.name === encoding) ? [name] : [],
+      view?.storedOffsets === "integer" || viewSourceByName(encoding) !== undefined ? [name] : [],
     ),
   );
   const tensors: PlanTensor[] = [];

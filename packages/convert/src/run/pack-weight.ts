@@ -1,7 +1,7 @@
 /** All stored parts of one packed weight of the output. */
 import { ConversionError, UsageError } from "@requant/core";
 import { allocateParts, type LinearWeight } from "@requant/core/format";
-import { dequantizeView, type IntegerView, stackViews } from "@requant/core/view";
+import { dequantizeView, type IntegerView } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
@@ -9,7 +9,7 @@ import type { WeightEncoder } from "../plan/linear-target.ts";
 import { linearTargetByName } from "../plan/linear-targets.ts";
 import type { PlanLinear, PlanTensor } from "../plan/plan.ts";
 import { type Comparison, comparer } from "./comparison.ts";
-import { viewRows } from "./view-rows.ts";
+import { integerRows } from "./view-rows.ts";
 
 export interface PackedWeight {
   /** By suffix. */
@@ -73,7 +73,7 @@ export async function packedWeight(
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const floats = openWeight(task, weightSource(model));
-  const views = task.way === "view" ? viewRows(model, task) : undefined;
+  const views = task.way === "view" ? integerRows(model, task) : undefined;
   // where decoding gives the view back, comparing needs no second pass
   const inPlace = measure !== undefined && views === undefined && encoder.storesViewExactly;
   for (const { start, end } of bands) {
@@ -88,7 +88,7 @@ export async function packedWeight(
         dequantizeView(view, decoded);
         measure.add(values, decoded);
       }
-    } else view = stackViews((await views.read(start, end)).map((band) => band.view));
+    } else view = await views.read(start, end);
     encoder.fromView(view, start, bytes);
   }
   if (measure === undefined) return { bytes, measured: undefined };

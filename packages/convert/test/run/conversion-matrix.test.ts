@@ -11,6 +11,7 @@ import {
   dequantizeView,
   fitView,
   type IntegerView,
+  integerView,
   quantizeView,
   roundingAllowed,
   type ViewFacts,
@@ -118,7 +119,7 @@ function ggml(name: string): Source | { readonly values: Float32Array; readonly 
   codec?.quantize?.(weights, columns, blocks);
   const values = new Float32Array(rows * columns);
   codec?.dequantize(blocks, values);
-  const { view } = blocksToView(viewTypeByName(name), blocks, rows, columns);
+  const { view } = integerView(blocksToView(viewTypeByName(name), blocks, rows, columns));
   return view === undefined
     ? { values }
     : {

@@ -14,7 +14,14 @@ import {
   type LinearLayout,
   type PartBytes,
 } from "@requant/core/format";
-import { type IntegerView, selectRows, type ViewFacts, viewFacts, viewMisfit } from "@requant/core/view";
+import {
+  type IntegerView,
+  integerView,
+  selectRows,
+  type ViewFacts,
+  viewFacts,
+  viewMisfit,
+} from "@requant/core/view";
 import { exl2Codec } from "@requant/exl2";
 import {
   blockRowsByteLength,
@@ -292,7 +299,7 @@ describe("GGUF → GPTQ and AWQ, and back", () => {
   ])("%s → GPTQ %j", (name, changes) => {
     const [rows, columns] = [64, 256];
     const blocks = ggmlBlocks(name, rows, columns);
-    const read = blocksToView(viewTypeByName(name), blocks, rows, columns);
+    const read = integerView(blocksToView(viewTypeByName(name), blocks, rows, columns));
     if (read.view === undefined) throw new Error(read.misfit.reason);
     const facts = viewFacts(read.view, 255);
     expect(facts.hasNegativeScales).toBe(name !== "Q8_0");
@@ -307,7 +314,7 @@ describe("GGUF → GPTQ and AWQ, and back", () => {
   test("Q4_0 → AWQ gemm → Q4_0", () => {
     const [rows, columns] = [64, 256];
     const blocks = ggmlBlocks("Q4_0", rows, columns);
-    const read = blocksToView(viewTypeByName("Q4_0"), blocks, rows, columns);
+    const read = integerView(blocksToView(viewTypeByName("Q4_0"), blocks, rows, columns));
     if (read.view === undefined) throw new Error(read.misfit.reason);
     const layout: AwqLayout = { version: "gemm", rows, columns, groupSize: 32, groupCount: 8, scale: "F16" };
     const there = through(awqCodec, layout, read.view);
@@ -320,7 +327,7 @@ describe("GGUF → GPTQ and AWQ, and back", () => {
       const layout = source.layout as GptqLayout;
       for (const type of exactTypes(source.facts)) {
         const { blocks } = viaBlocks(type.name, source.view);
-        const read = blocksToView(type, blocks, layout.rows, layout.columns);
+        const read = integerView(blocksToView(type, blocks, layout.rows, layout.columns));
         if (read.view === undefined) throw new Error(read.misfit.reason);
         // groups of 32 or 16 are merged again, zero points moved back where the layout fixes them
         const groupSize = layout.groupCount === 1 ? -1 : layout.groupSize;

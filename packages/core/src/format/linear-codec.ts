@@ -5,8 +5,9 @@ import { floatBitsToBfloat } from "../numeric/bfloat.ts";
 import { F16 } from "../numeric/f16.ts";
 import { floatBitsToHalf } from "../numeric/half.ts";
 import type { ViewFacts } from "../view/facts.ts";
-import type { ViewRequirement } from "../view/fit.ts";
 import type { IntegerView } from "../view/integer-view.ts";
+import type { StoredView } from "../view/level-view.ts";
+import type { ViewRequirement } from "../view/requirement.ts";
 import type { PackedNibbles } from "./packed-nibbles.ts";
 
 /** One stored tensor of a linear weight. */
@@ -68,7 +69,7 @@ export interface LinearEncoder<Layout extends LinearLayout> {
    * the layout cannot hold are rounded: ask `viewMisfit` with the requirement whether any would be.
    * @throws UsageError when the codes or groups do not fit; ask `viewMisfit` with `roundingAllowed(requirement)` before
    */
-  fromView(layout: Layout, view: IntegerView, rowStart: number, bytes: PartBytes): void;
+  fromView(layout: Layout, view: StoredView, rowStart: number, bytes: PartBytes): void;
 }
 
 /** A stored weight, opened: checked once, then read in bands of rows. */

@@ -1,5 +1,5 @@
 /** Level views with their numbers multiplied out, one per row and group; and from there to integers, where that is exact. */
-import { sequentialGroups, type IntegerView } from "./integer-view.ts";
+import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 import {
   checkLevelView,
   commonGroups,
@@ -31,7 +31,7 @@ export interface BiasedView extends Omit<GroupedView, "levels" | "zeros"> {
   readonly biases: Float32Array;
 }
 
-/** The other form, or why there is none. */
+/** The other form of a view, or why there is none. */
 export type Reformed<View> =
   | { readonly view: View; readonly misfit?: undefined }
   | { readonly view?: undefined; readonly misfit: Misfit };
@@ -41,7 +41,7 @@ export function groupedView(view: LevelView): Reformed<GroupedView> {
   checkLevelView(view);
   const { rows, columns, codes, levels, factors, offset, rounding } = view;
   const { groupOfColumn, groupCount } = commonGroups(view);
-  const firstColumns = firstOf(groupOfColumn, groupCount);
+  const firstColumns = firstColumnsOf(groupOfColumn, groupCount);
   const scales = new Float32Array(rows * groupCount);
   const zeros = offset.kind === "zeros" ? new Int16Array(rows * groupCount) : undefined;
   const biases = offset.kind === "bias" ? new Float32Array(rows * groupCount) : undefined;
@@ -56,17 +56,25 @@ export function groupedView(view: LevelView): Reformed<GroupedView> {
           return { misfit: { reason: `the factors of row ${row} multiply to a number that no f32 holds` } };
         }
       }
+      if (!Number.isFinite(product)) {
+        return { misfit: { reason: `a scale of row ${row} is ${product}, not a finite number` } };
+      }
       scales[at] = product;
       if (offset.kind === "none") continue;
       const own = offset.values[spanIndex(offset.span, row, column, columns)]!;
+      if (!Number.isFinite(own)) {
+        return { misfit: { reason: `an offset of row ${row} is ${own}, not a finite number` } };
+      }
       if (zeros !== undefined) zeros[at] = own;
       else if (biases !== undefined) biases[at] = own;
     }
   }
-  return { view: { rows, columns, groupCount, groupOfColumn, codes, levels, scales, zeros, biases, rounding } };
+  return {
+    view: { rows, columns, groupCount, groupOfColumn, codes, levels, scales, zeros, biases, rounding },
+  };
 }
 
-function firstOf(groupOfColumn: Int32Array, groupCount: number): Int32Array {
+function firstColumnsOf(groupOfColumn: Int32Array, groupCount: number): Int32Array {
   const first = new Int32Array(groupCount);
   for (let column = groupOfColumn.length - 1; column >= 0; column--) first[groupOfColumn[column]!] = column;
   return first;
@@ -81,25 +89,24 @@ export function integerView(view: StoredView): Reformed<IntegerView> {
 
 /** As `integerView`. */
 export function integersOf(view: GroupedView): Reformed<IntegerView> {
-  const { levels, biases } = view;
+  const { rows, columns, groupCount, groupOfColumn, codes, levels, scales, biases, rounding } = view;
   if (levels !== "integer") return tableAsIntegers(view, levels);
   if (biases !== undefined) return biasesAsZeros(view, biases);
-  const { rows, columns, groupCount, groupOfColumn, codes, scales, rounding } = view;
   const zeros = view.zeros ?? new Int16Array(scales.length);
   return { view: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding } };
 }
 
-/** More halvings than a table of so few steps can need. */
-const MOST_HALVINGS = 16;
+/** 2^16 steps per unit are more than codes of 8 bits can tell apart in any table. */
+const MOST_STEPS = 2 ** 16;
 
 /** Levels that are multiples of a power of two, at most 255 of them apart, are codes around a zero point. */
 function tableAsIntegers(view: GroupedView, levels: Float32Array): Reformed<IntegerView> {
   const { rows, columns, groupCount, groupOfColumn, rounding } = view;
   if (view.biases !== undefined) {
-    return { misfit: { reason: "a table of levels stands beside a bias, so no integer zero point says the same" } };
+    return { misfit: { reason: "its levels are a table and stand beside an offset of their own" } };
   }
   let steps = 1;
-  while (!levels.every((level) => Number.isInteger(level * steps)) && steps < 2 ** MOST_HALVINGS) steps *= 2;
+  while (steps < MOST_STEPS && !levels.every((level) => Number.isInteger(level * steps))) steps *= 2;
   let min = 0;
   let max = 0;
   for (const level of levels) {
@@ -109,7 +116,7 @@ function tableAsIntegers(view: GroupedView, levels: Float32Array): Reformed<Inte
   if (!levels.every((level) => Number.isInteger(level * steps)) || max - min > 255) {
     return {
       misfit: {
-        reason: "its levels are not whole multiples of one step, or too far apart for codes of 8 bits",
+        reason: "its levels are not whole multiples of one step, or lie too far apart for codes of 8 bits",
         hint: "A float type holds these values; quantizing them anew changes them.",
       },
     };
@@ -118,7 +125,7 @@ function tableAsIntegers(view: GroupedView, levels: Float32Array): Reformed<Inte
   for (let i = 0; i < scales.length; i++) {
     const exact = view.scales[i]! / steps;
     scales[i] = exact;
-    if (!Object.is(scales[i], exact)) {
+    if (scales[i] !== exact) {
       return { misfit: { reason: `the step of row ${Math.floor(i / groupCount)} is too small for an f32` } };
     }
   }
@@ -135,18 +142,19 @@ export const MAX_ZERO = 4096;
 /** Biases that are whole multiples of their scale are zero points. */
 function biasesAsZeros(view: GroupedView, biases: Float32Array): Reformed<IntegerView> {
   const { rows, columns, groupCount, groupOfColumn, codes, scales, rounding } = view;
-  // with it no product of a code is rounded before the bias is added
-  const allOnes = 2 ** bitLength(largest(codes)) - 1;
+  // where the product with all bits set is exact, so are those with smaller codes: nothing is rounded before the sum
+  const allOnes = 2 ** (32 - Math.clz32(largest(codes))) - 1;
   const zeros = new Int16Array(biases.length);
   for (let i = 0; i < biases.length; i++) {
     const scale = scales[i]!;
-    const zero = biases[i] === 0 ? 0 : -biases[i]! / scale;
-    const isWhole = Number.isInteger(zero) && Math.abs(zero) <= MAX_ZERO && -scale * zero === biases[i];
+    const bias = biases[i]!;
+    const zero = bias === 0 ? 0 : -bias / scale;
+    const isWhole = Number.isInteger(zero) && Math.abs(zero) <= MAX_ZERO && -scale * zero === bias;
     if (!isWhole || Math.fround(scale * allOnes) !== scale * allOnes) {
       return {
         misfit: {
           reason: `row ${Math.floor(i / groupCount)} has an offset that is no whole multiple of its scale, so no integer zero point says the same`,
-          hint: "A layout with an offset of its own keeps these values where it holds the numbers; a float type always does.",
+          hint: "A float type holds these values; quantizing them anew changes them.",
         },
       };
     }
@@ -161,11 +169,7 @@ function largest(codes: Uint8Array): number {
   return most;
 }
 
-function bitLength(value: number): number {
-  return 32 - Math.clz32(value);
-}
-
-/** A biased view in groups of `size` columns, codes up to `maxCode`: the same numbers, where neighbours share them. */
+/** A view with biases in groups of `size` columns and codes up to `maxCode`, where neighbours share their numbers. */
 export function regroupBiased(view: GroupedView, size: number, maxCode: number): Reformed<BiasedView> {
   const { rows, columns, codes, biases, rounding } = view;
   if (biases === undefined || view.levels !== "integer") {
@@ -178,14 +182,12 @@ export function regroupBiased(view: GroupedView, size: number, maxCode: number):
   const scales = new Float32Array(rows * groupCount);
   const own = new Float32Array(rows * groupCount);
   for (let row = 0; row < rows; row++) {
-    for (let column = 0, last = -1; column < columns; column++) {
-      const group = groupOfColumn[column]!;
+    for (let column = 0; column < columns; column++) {
       const from = row * view.groupCount + view.groupOfColumn[column]!;
-      const to = row * groupCount + group;
-      if (group !== last) {
+      const to = row * groupCount + groupOfColumn[column]!;
+      if (column % size === 0) {
         scales[to] = view.scales[from]!;
         own[to] = biases[from]!;
-        last = group;
       } else if (scales[to] !== view.scales[from] || own[to] !== biases[from]) {
         return {
           misfit: {

@@ -13,15 +13,13 @@ export {
   withMeasuredOffsets,
 } from "./facts.ts";
 export {
-  type CodeRange,
   fittedView,
   fitView,
-  type Misfit,
-  roundingAllowed,
+  type IntegerFit,
+  isBiased,
   type ViewFit,
-  type ViewRequirement,
-  viewMisfit,
 } from "./fit.ts";
+export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
 export {
   checkRows,
   dequantizeView,
@@ -34,4 +32,23 @@ export {
   sequentialGroups,
   stackViews,
 } from "./integer-view.ts";
+export {
+  checkLevelView,
+  dequantizeLevels,
+  type Factor,
+  isLevelView,
+  type LevelView,
+  levelViewOf,
+  type Offset,
+  type Span,
+  type StoredView,
+  selectLevelRows,
+} from "./level-view.ts";
 export { type QuantizeViewOptions, quantizeView } from "./quantize.ts";
+export {
+  type CodeRange,
+  type Misfit,
+  roundingAllowed,
+  type ViewRequirement,
+  viewMisfit,
+} from "./requirement.ts";

@@ -87,13 +87,13 @@ export function checkLevelView(view: LevelView): void {
   factors.forEach((factor, i) => {
     checkSpan(`factor ${i}`, factor.values.length, factor.span, view);
   });
-  if (offset.kind !== "none") checkSpan(`the ${offset.kind}`, offset.values.length, offset.span, view);
+  if (offset.kind !== "none") checkSpan(`offset (${offset.kind})`, offset.values.length, offset.span, view);
 }
 
 function checkSpan(name: string, found: number, span: Span, { rows, columns }: LevelView): void {
   if (span.kind === "columns") {
     const { groupCount, groupOfColumn } = span;
-    checkLength(`groups of ${name}`, groupOfColumn.length, columns);
+    checkLength(`list of groups of ${name}`, groupOfColumn.length, columns);
     const unknown = groupOfColumn.find((group) => group < 0 || group >= groupCount);
     if (unknown !== undefined) {
       throw new UsageError(`A column is in group ${unknown} of ${name}, which has ${groupCount} groups.`);
@@ -114,7 +114,7 @@ function checkLength(name: string, found: number, expected: number): void {
 }
 
 /** How many numbers a span has for a weight of this shape. */
-export function spanLength(span: Span, rows: number, columns: number): number {
+function spanLength(span: Span, rows: number, columns: number): number {
   switch (span.kind) {
     case "columns":
       return rows * span.groupCount;
@@ -146,38 +146,26 @@ export function spanIndex(span: Span, row: number, column: number, columns: numb
 
 const fround = Math.fround;
 
-/** f32 values of rows `[rowStart, rowEnd)` to `out`, which holds exactly those. @throws UsageError */
-export function dequantizeLevels(
-  view: LevelView,
-  out: Float32Array,
-  rowStart = 0,
-  rowEnd: number = view.rows,
-): void {
+/** f32 values of all rows to `out`, which holds exactly those. @throws UsageError for a view that is not valid */
+export function dequantizeLevels(view: LevelView, out: Float32Array): void {
   checkLevelView(view);
-  const { columns, codes, levels, factors, offset, rounding } = view;
-  checkRows(rowStart, rowEnd, view.rows);
-  if (out.length !== (rowEnd - rowStart) * columns) {
-    throw new UsageError(
-      `${rowEnd - rowStart} rows of ${columns} values do not fit an array of ${out.length}.`,
-    );
-  }
-  const { groupOfColumn } = commonGroups(view);
-  const runs = groupRuns(groupOfColumn);
-  for (let row = rowStart, to = -rowStart * columns; row < rowEnd; row++) {
-    const at = row * columns;
+  const { rows, columns, codes, levels, factors, offset, rounding } = view;
+  checkLength("array of values", out.length, rows * columns);
+  const runs = groupRuns(commonGroups(view).groupOfColumn);
+  for (let row = 0, at = 0; row < rows; row++, at += columns) {
     for (const { start, end } of runs) {
-      const scale = factors.reduce(
-        (product, { values, span }) => fround(product * values[spanIndex(span, row, start, columns)]!),
-        1,
-      );
+      let scale = 1;
+      for (const { values, span } of factors) {
+        scale = fround(scale * values[spanIndex(span, row, start, columns)]!);
+      }
       const own = offset.kind === "none" ? 0 : offset.values[spanIndex(offset.span, row, start, columns)]!;
       const zero = offset.kind === "zeros" ? own : 0;
-      // −0 changes no number that it is added to
+      // −0 changes no number that it is added to, not even −0
       const bias = offset.kind === "bias" ? own : -0;
       for (let column = start; column < end; column++) {
         const code = codes[at + column]!;
         const level = levels === "integer" ? code - zero : levels[code]!;
-        out[to + at + column] = fround(scale * level) + bias;
+        out[at + column] = fround(scale * level) + bias;
       }
     }
   }
@@ -191,7 +179,7 @@ export function commonGroups({ rows, columns, factors, offset }: Omit<LevelView,
 } {
   const spans = factors.map(({ span }) => span);
   if (offset.kind !== "none") spans.push(offset.span);
-  let groupOfColumn: Int32Array = new Int32Array(columns);
+  let groupOfColumn = new Int32Array(columns);
   let groupCount = columns === 0 ? 0 : 1;
   for (const span of spans) {
     const known = new Map<number, number>();
@@ -208,7 +196,7 @@ export function commonGroups({ rows, columns, factors, offset }: Omit<LevelView,
   return { groupOfColumn, groupCount };
 }
 
-/** Equal for columns that share their numbers in every row. */
+/** Equal for columns that share their number in every row. */
 function spanGroup(span: Span, rows: number, column: number, columns: number): number {
   switch (span.kind) {
     case "columns":
@@ -222,4 +210,51 @@ function spanGroup(span: Span, rows: number, column: number, columns: number): n
     case "tensor":
       return 0;
   }
+}
+
+/**
+ * A new view whose row i is row `sourceRow(i)` of this one. Only for factors and offsets that each row has to itself.
+ * @throws UsageError for a row that is not there, and for numbers that several rows share
+ */
+export function selectLevelRows(
+  view: LevelView,
+  rows: number,
+  sourceRow: (row: number) => number,
+): LevelView {
+  const sources = Array.from({ length: rows }, (_, row) => sourceRow(row));
+  for (const source of sources) checkRows(source, source + 1, view.rows);
+  const { columns, offset } = view;
+  const codes = new Uint8Array(rows * columns);
+  sources.forEach((source, row) => {
+    codes.set(view.codes.subarray(source * columns, (source + 1) * columns), row * columns);
+  });
+  const floats = (values: Float32Array, span: Span): Float32Array => {
+    if (span.kind === "tensor") return values;
+    const count = ownGroupCount(span);
+    const out = new Float32Array(rows * count);
+    sources.forEach((source, row) => {
+      out.set(values.subarray(source * count, (source + 1) * count), row * count);
+    });
+    return out;
+  };
+  const selected = (): Offset => {
+    if (offset.kind === "bias") return { ...offset, values: floats(offset.values, offset.span) };
+    // a zero point is an f32 number too
+    if (offset.kind === "zeros") {
+      return { ...offset, values: Int16Array.from(floats(Float32Array.from(offset.values), offset.span)) };
+    }
+    return offset;
+  };
+  return {
+    ...view,
+    rows,
+    codes,
+    factors: view.factors.map(({ values, span }) => ({ values: floats(values, span), span })),
+    offset: selected(),
+  };
+}
+
+function ownGroupCount(span: Span): number {
+  if (span.kind === "columns") return span.groupCount;
+  throw new UsageError("Rows that share a scale with other rows cannot be put in another order one by one.");
 }

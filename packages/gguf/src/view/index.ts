@@ -5,25 +5,31 @@
 import { type ErrorPlace, UnsupportedError, UsageError } from "@requant/core";
 import { checkBlockLengths, type LinearWeight } from "@requant/core/format";
 import {
+  type BiasedView,
   checkRows,
-  fittedView,
+  fitView,
   type IntegerView,
+  isBiased,
+  isLevelView,
   type Misfit,
   roundingAllowed,
+  type Span,
+  type StoredView,
   sequentialGroups,
   type ViewFacts,
-  type ViewFit,
+  type ViewRequirement,
   viewMisfit,
 } from "@requant/core/view";
 import { viewToBlocksInKernel, weightToBlocksInKernel } from "./kernels.ts";
 import { nibblesToBlocks } from "./nibble-kernels.ts";
 import { viewQ2_0, viewQ4_0, viewQ4_1, viewQ5_0, viewQ5_1, viewQ8_0 } from "./plain-types.ts";
 import { viewQ2_K, viewQ3_K, viewQ4_K, viewQ5_K, viewQ6_K } from "./super-block-types.ts";
-import type { GgufViewType } from "./view-type.ts";
+import { viewIQ4_NL, viewIQ4_XS, viewMXFP4, viewNVFP4, viewTQ2_0 } from "./table-types.ts";
+import type { GgufViewSource, GgufViewType } from "./view-type.ts";
 
-export type { GgufViewType } from "./view-type.ts";
+export type { GgufViewSource, GgufViewType } from "./view-type.ts";
 
-/** Every type that can be a view, smallest first; of two of a size, the one that every reader has had for longer. */
+/** Every type that can be written from a view, smallest first; of two of a size, the one that every reader has had for longer. */
 export const viewTypes: readonly GgufViewType[] = [
   viewQ2_0,
   viewQ2_K,
@@ -37,6 +43,16 @@ export const viewTypes: readonly GgufViewType[] = [
   viewQ6_K,
   viewQ8_0,
 ];
+
+const readOnlyTypes: readonly GgufViewSource[] = [viewIQ4_NL, viewIQ4_XS, viewMXFP4, viewNVFP4, viewTQ2_0];
+
+/** Every type whose blocks have a view. */
+export const viewSources: readonly GgufViewSource[] = /* @__PURE__ */ readOnlyTypes.concat(viewTypes);
+
+/** The type, where its blocks have a view. */
+export function viewSourceByName(name: string): GgufViewSource | undefined {
+  return viewSources.find((candidate) => candidate.name === name);
+}
 
 /** @throws UnsupportedError for a type that is no view (codebooks, floats) */
 export function viewTypeByName(name: string, place: ErrorPlace = {}): GgufViewType {
@@ -68,21 +84,32 @@ export function blockRowsByteLength(type: GgufViewType, rows: number, columns: n
  * `typeMisfit`). `out` holds exactly the rows.
  * @throws UsageError when codes or groups do not fit the type, or `out` has another length
  */
-export function viewToBlocks(type: GgufViewType, view: IntegerView, out: Uint8Array): void {
+export function viewToBlocks(type: GgufViewType, view: StoredView, out: Uint8Array): void {
   const { blockSize, blockByteLength, requirement } = type;
-  if (view.columns % blockSize === 0) {
+  if (!isLevelView(view) && view.columns % blockSize === 0) {
     checkBlockLengths(type, out.byteLength, view.rows * view.columns);
     if (viewToBlocksInKernel(type, view, out)) return;
   }
-  const fitted = fittedView(view, roundingAllowed(requirement));
-  const { rows, columns, codes, scales, zeros, groupCount } = fitted;
+  const fitted = fittedTo(view, requirement);
+  const { rows, columns, codes, scales, groupCount } = fitted;
   checkBlockLengths(type, out.byteLength, rows * columns);
   const perBlock = groupCount / (columns / blockSize);
   const blocks = (rows * columns) / blockSize;
   for (let block = 0; block < blocks; block++) {
-    const group = block * perBlock;
-    type.packBlock(codes, block * blockSize, scales[group]!, zeros, group, out, block * blockByteLength);
+    const [from, group, at] = [block * blockSize, block * perBlock, block * blockByteLength];
+    const scale = scales[group]!;
+    if (isBiased(fitted)) type.packBiasedBlock?.(codes, from, scale, fitted.biases[group]!, out, at);
+    else type.packBlock(codes, from, scale, fitted.zeros, group, out, at);
   }
+}
+
+/** Exactly where that is possible, else with rounded scales and offsets. @throws UsageError where codes do not fit */
+function fittedTo(view: StoredView, requirement: ViewRequirement): IntegerView | BiasedView {
+  const exact = isLevelView(view) ? fitView(view, requirement).view : undefined;
+  if (exact !== undefined) return exact;
+  const fit = fitView(view, roundingAllowed(requirement));
+  if (fit.view !== undefined) return fit.view;
+  throw new UsageError(`This view does not fit ${requirement.name}: ${fit.misfit.reason}.`);
 }
 
 /**
@@ -117,33 +144,51 @@ export function weightToBlocks(
 }
 
 /**
- * Whole rows of blocks as a view, where there is one: always for types without a minimum of their own, for the others
- * where each minimum is a whole multiple of its scale.
+ * Whole rows of blocks as a view: compact where the type stores integers around a fixed zero point and one scale for each
+ * group, else in its own terms. `integerView` tells whether those are integers as well.
  * @throws UsageError when the bytes are not whole rows
  */
-export function blocksToView(type: GgufViewType, bytes: Uint8Array, rows: number, columns: number): ViewFit {
-  const { blockSize, blockByteLength, groupSize } = type;
+export function blocksToView(
+  type: GgufViewSource,
+  bytes: Uint8Array,
+  rows: number,
+  columns: number,
+): StoredView {
+  const { blockSize, blockByteLength, view } = type;
+  const { levels, factorSizes, biasSize } = view;
   if (columns % blockSize !== 0) {
     throw new UsageError(`Rows of ${columns} weights are not whole blocks of ${blockSize}.`);
   }
-  const blocks = checkBlockLengths(type, bytes.byteLength, rows * columns);
-  const groupCount = columns / groupSize;
-  const codes = new Uint8Array(rows * columns);
-  const scales = new Float32Array(rows * groupCount);
-  const zeros = new Int16Array(rows * groupCount);
-  const perBlock = blockSize / groupSize;
+  const count = rows * columns;
+  const blocks = checkBlockLengths(type, bytes.byteLength, count);
+  const codes = new Uint8Array(count);
+  const factors = factorSizes.map((size) => new Float32Array(count / size));
+  const biases = new Float32Array(biasSize === undefined ? 0 : count / biasSize);
   for (let block = 0; block < blocks; block++) {
-    const misfit = type.unpackBlock(
-      bytes,
-      block * blockByteLength,
-      codes,
-      block * blockSize,
-      scales,
-      zeros,
-      block * perBlock,
-    );
-    if (misfit !== undefined) return { misfit };
+    view.unpackBlock(bytes, block * blockByteLength, { codes, factors, biases }, block);
   }
-  const groupOfColumn = sequentialGroups(columns, groupSize);
-  return { view: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: "none" } };
+  const [scales, ...others] = factors;
+  const [groupSize] = factorSizes;
+  const isInteger = "zero" in levels;
+  if (isInteger && scales !== undefined && groupSize !== undefined && others.length === 0 && !biasSize) {
+    const groupOfColumn = sequentialGroups(columns, groupSize);
+    const zeros = new Int16Array(scales.length).fill(levels.zero);
+    const groupCount = columns / groupSize;
+    return { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: "none" };
+  }
+  const spanOf = (size: number): Span => ({
+    kind: "columns",
+    groupCount: columns / size,
+    groupOfColumn: sequentialGroups(columns, size),
+  });
+  return {
+    rows,
+    columns,
+    codes,
+    levels: isInteger ? "integer" : levels,
+    factors: factors.map((values, i) => ({ values, span: spanOf(factorSizes[i] ?? blockSize) })),
+    offset:
+      biasSize === undefined ? { kind: "none" } : { kind: "bias", values: biases, span: spanOf(biasSize) },
+    rounding: "none",
+  };
 }

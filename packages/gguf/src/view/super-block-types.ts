@@ -1,12 +1,13 @@
 /**
- * K-quants as views: 256 weights with one scale. Every sub-block's own scale is set to 1 and its own minimum to the zero
+ * K-quants as views: read with the scale of the scales and that of each sub-block as two factors and the minimums as a
+ * bias (Q3_K and Q6_K: one factor, their product). Written from views with one scale per 256 weights: every sub-block's own scale is set to 1 and its own minimum to the zero
  * point, with d = dmin = scale: d × 1 × code − dmin × zero. Byte pictures: types/q4_k.ts and so on.
  */
 import { tensorTypeByName } from "../constants.ts";
 import { unpackMin, unpackScale } from "../types/affine-super-block.ts";
 import { readHalf, writeHalf } from "../types/half-field.ts";
 import { packTwoBitPlanes } from "../types/two-bit-planes.ts";
-import { affineGroup, type CodePacking } from "./plain-types.ts";
+import type { CodePacking } from "./plain-types.ts";
 import type { GgufViewType } from "./view-type.ts";
 
 const SIZE = 256;
@@ -69,7 +70,6 @@ function affineType(name: string, maxCode: number, codesAt: number, packing: Cod
       scale: "F16",
       roundsToHalf: false,
     },
-    groupSize: 32,
     packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
       writeHalf(out, at, scale);
       writeHalf(out, at + 2, scale);
@@ -82,16 +82,20 @@ function affineType(name: string, maxCode: number, codesAt: number, packing: Cod
       }
       packing.pack(codes, from, out, at + codesAt);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-      packing.unpack(bytes, at + codesAt, codes, to);
-      const d = readHalf(bytes, at);
-      const dmin = readHalf(bytes, at + 2);
-      for (let j = 0; j < 8; j++) {
-        const scale = d * unpackScale(bytes, at + 4, j);
-        const misfit = affineGroup(name, scale, dmin * unpackMin(bytes, at + 4, j), scales, zeros, group + j);
-        if (misfit !== undefined) return misfit;
-      }
-      return undefined;
+    view: {
+      levels: { zero: 0 },
+      maxCode,
+      factorSizes: [SIZE, 32],
+      biasSize: 32,
+      unpackBlock(bytes, at, { codes, factors, biases }, block) {
+        packing.unpack(bytes, at + codesAt, codes, block * SIZE);
+        factors[0]![block] = readHalf(bytes, at);
+        const dmin = readHalf(bytes, at + 2);
+        for (let j = 0; j < 8; j++) {
+          factors[1]![8 * block + j] = unpackScale(bytes, at + 4, j);
+          biases[8 * block + j] = -dmin * unpackMin(bytes, at + 4, j);
+        }
+      },
     },
   };
 }
@@ -123,23 +127,27 @@ export const viewQ2_K: GgufViewType = {
     scale: "F16",
     roundsToHalf: false,
   },
-  groupSize: 16,
   packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
     for (let j = 0; j < 16; j++) out[at + j] = 1 | (zeros[zeroFrom + j]! << 4);
     packTwoBitPlanes(codes.subarray(from, from + SIZE), out, at + 16);
     writeHalf(out, at + 80, scale);
     writeHalf(out, at + 82, scale);
   },
-  unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-    unpackTwoBitPlanes(bytes, at + 16, codes, to);
-    const d = readHalf(bytes, at + 80);
-    const dmin = readHalf(bytes, at + 82);
-    for (let j = 0; j < 16; j++) {
-      const byte = bytes[at + j]!;
-      const misfit = affineGroup("Q2_K", d * (byte & 15), dmin * (byte >> 4), scales, zeros, group + j);
-      if (misfit !== undefined) return misfit;
-    }
-    return undefined;
+  view: {
+    levels: { zero: 0 },
+    maxCode: 3,
+    factorSizes: [SIZE, 16],
+    biasSize: 16,
+    unpackBlock(bytes, at, { codes, factors, biases }, block) {
+      unpackTwoBitPlanes(bytes, at + 16, codes, block * SIZE);
+      factors[0]![block] = readHalf(bytes, at + 80);
+      const dmin = readHalf(bytes, at + 82);
+      for (let j = 0; j < 16; j++) {
+        const byte = bytes[at + j]!;
+        factors[1]![16 * block + j] = byte & 15;
+        biases[16 * block + j] = -dmin * (byte >> 4);
+      }
+    },
   },
 };
 
@@ -167,20 +175,20 @@ function signedType(
       scale: "F16",
       roundsToHalf: false,
     },
-    groupSize: 16,
     packBlock(codes, from, scale, _zeros, _zeroFrom, out, at) {
       packing.pack(codes, from, out, at);
       packing.packUnitScales(out, at);
       writeHalf(out, at + scaleAt, scale);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-      packing.unpack(bytes, at, codes, to);
-      const d = readHalf(bytes, at + scaleAt);
-      for (let j = 0; j < 16; j++) {
-        scales[group + j] = d * packing.subScale(bytes, at, j);
-        zeros[group + j] = -min;
-      }
-      return undefined;
+    view: {
+      levels: { zero: -min },
+      maxCode: max - min,
+      factorSizes: [16],
+      unpackBlock(bytes, at, { codes, factors }, block) {
+        packing.unpack(bytes, at, codes, block * SIZE);
+        const d = readHalf(bytes, at + scaleAt);
+        for (let j = 0; j < 16; j++) factors[0]![16 * block + j] = d * packing.subScale(bytes, at, j);
+      },
     },
   };
 }
