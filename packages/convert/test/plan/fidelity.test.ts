@@ -73,7 +73,7 @@ describe("fidelity table", () => {
 describe("block types whose values a 16-bit float always holds", () => {
   const folder = new URL("../../../gguf/test/vectors/types/", import.meta.url);
 
-  test.each([
+  it.each([
     ["MXFP4", "mxfp4", BF16],
     ["NVFP4", "nvfp4", F16],
     ["NVFP4", "nvfp4", BF16],
@@ -94,7 +94,7 @@ describe("block types whose values a 16-bit float always holds", () => {
     expect(back.every((value, i) => Object.is(value, values[i]))).toBe(true);
   });
 
-  test("but MXFP4 in F16 depends on its exponents, and Q4_0 on its scales", () => {
+  it("but MXFP4 in F16 depends on its exponents, and Q4_0 on its scales", () => {
     expect(fidelityOf("MXFP4", "F16")).toBe("float");
     expect(fidelityOf("Q4_0", "F16")).toBe("float");
   });
