@@ -32,12 +32,12 @@ export function fitView(view: StoredView, requirement: ViewRequirement): ViewFit
   const integers = integersOf(grouped.view);
   const fit = integers.view === undefined ? integers : fitIntegers(integers.view, requirement);
   const { bias, blockSize, codes } = requirement;
-  if (fit.view !== undefined || bias === undefined || blockSize === "any" || codes.kind !== "affine")
-    return fit;
+  const cannotKeepBias = bias === undefined || blockSize === "any" || codes.kind !== "affine";
+  if (fit.view !== undefined || cannotKeepBias || grouped.view.biases === undefined) return fit;
   const misfit = roundingMisfit(view, requirement) ?? shapeMisfit(view.columns, requirement);
   if (misfit !== undefined) return { misfit };
   const biased = regroupBiased(grouped.view, blockSize === -1 ? view.columns : blockSize, codes.maxCode);
-  return biased.view === undefined ? fit : (biasedMisfit(biased.view, requirement) ?? biased);
+  return biased.view === undefined ? biased : (biasedMisfit(biased.view, requirement) ?? biased);
 }
 
 function biasedMisfit(
