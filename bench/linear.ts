@@ -12,7 +12,7 @@ import {
   partByteLength,
 } from "@requant/core/format";
 import { allocateKernelBuffer, installKernels, uninstallKernels } from "@requant/core/kernels";
-import { blockRowsByteLength, gridTypeByName, weightToBlocks } from "@requant/gguf";
+import { blockRowsByteLength, viewTypeByName, weightToBlocks } from "@requant/gguf";
 import { gptqCodec } from "@requant/gptq";
 import koffi from "koffi";
 import { childPath } from "./child-process.ts";
@@ -172,7 +172,7 @@ function bytesOf(floats: Float32Array): Uint8Array {
 function toBlocks(name: "gptq" | "awq", typeName: string, options: InterleaveOptions): Measurement[] {
   // beyond cache
   const [rows, columns] = [8192, 8192];
-  const type = gridTypeByName(typeName);
+  const type = viewTypeByName(typeName);
   const blocks = allocateKernelBuffer(blockRowsByteLength(type, rows, columns));
   const { bytes, weight, plainWeight, release } =
     name === "gptq" ? gptqWeight(rows, columns) : awqWeight(rows, columns);

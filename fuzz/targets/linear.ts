@@ -52,8 +52,8 @@ function codecTarget<Layout extends LinearLayout, Claims>(
       const band = new Float32Array((shown - half) * columns);
       weight.dequantize(half, shown, band);
       assert.deepEqual(new Uint32Array(band.buffer), new Uint32Array(whole.slice(half * columns).buffer));
-      const grid = weight.toGrid(0, shown);
-      assert.equal(grid.codes.length, shown * columns);
+      const view = weight.toView(0, shown);
+      assert.equal(view.codes.length, shown * columns);
     },
   };
 }

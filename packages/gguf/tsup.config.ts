@@ -6,7 +6,7 @@ export default library(
     parts: {
       header: "src/reader.ts",
       types: "src/types/index.ts",
-      grid: "src/grid/index.ts",
+      view: "src/view/index.ts",
       recipes: "src/recipes/index.ts",
     },
   },

@@ -1,21 +1,21 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 import {
   findPart,
-  gridWeight,
   type LinearCodec,
   type LinearEncoder,
   type LinearPart,
   type PartBytes,
   partBytes,
+  viewWeight,
 } from "@requant/core/format";
 import {
-  dequantizeGrid,
-  fittedGrid,
-  type GridFacts,
-  type GridParameters,
-  gridFacts,
+  dequantizeView,
+  fittedView,
   roundingAllowed,
   sequentialGroups,
+  type ViewFacts,
+  type ViewParameters,
+  viewFacts,
 } from "@requant/core/view";
 import type { AwqVersion } from "./config.ts";
 import { gemmPacking } from "./gemm.ts";
@@ -91,15 +91,15 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
     const parameters = packing.readParameters(layout, part);
     factsOf(layout, parameters, place);
     const qweight = part("qweight");
-    const grid = gridParameters(layout, parameters);
+    const view = viewParameters(layout, parameters);
     const nibbles = packing.readNibbles?.(layout, part);
-    const weight = gridWeight(
-      grid,
+    const weight = viewWeight(
+      view,
       packing.columnMultiple === "all" ? layout.columns : packing.columnMultiple,
       (rowStart, rowEnd, codes, columnStart, columnEnd) => {
         packing.unpackCodes(layout, qweight, rowStart, rowEnd, codes, columnStart, columnEnd);
       },
-      nibbles === undefined ? undefined : { ...nibbles, groupOfColumn: grid.groupOfColumn },
+      nibbles === undefined ? undefined : { ...nibbles, groupOfColumn: view.groupOfColumn },
     );
     const { offsets } = parameters;
     if (offsets === undefined) return weight;
@@ -108,11 +108,11 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
       dequantize(rowStart, rowEnd, out) {
         // code × scale first (exact), then the stored offset: the sum is exact in f32 as well
         const { columns, groupCount } = layout;
-        const grid = weight.toGrid(rowStart, rowEnd);
-        dequantizeGrid({ ...grid, zeros: new Int16Array(grid.zeros.length) }, out);
+        const view = weight.toView(rowStart, rowEnd);
+        dequantizeView({ ...view, zeros: new Int16Array(view.zeros.length) }, out);
         for (let row = rowStart, at = 0; row < rowEnd; row++) {
           for (let column = 0; column < columns; column++, at++) {
-            out[at] = out[at]! + offsets[row * groupCount + grid.groupOfColumn[column]!]!;
+            out[at] = out[at]! + offsets[row * groupCount + view.groupOfColumn[column]!]!;
           }
         }
       },
@@ -136,9 +136,9 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
 
   rowMultiple: ({ version }) => packings[version].rowMultiple,
 
-  fromGrid(layout, grid, rowStart, bytes) {
+  fromView(layout, view, rowStart, bytes) {
     const packing = packings[layout.version];
-    const fitted = fittedGrid(grid, roundingAllowed(awqCodec.requirement(layout)));
+    const fitted = fittedView(view, roundingAllowed(awqCodec.requirement(layout)));
     const part = partReader(layout, bytes);
     const rowEnd = rowStart + fitted.rows;
     packing.packCodes(layout, fitted.codes, rowStart, rowEnd, part("qweight"));
@@ -146,7 +146,7 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
   },
 };
 
-function gridParameters(layout: AwqLayout, { scales, zeros }: AwqParameters): GridParameters {
+function viewParameters(layout: AwqLayout, { scales, zeros }: AwqParameters): ViewParameters {
   const { rows, columns, groupCount, groupSize } = layout;
   return {
     rows,
@@ -159,8 +159,8 @@ function gridParameters(layout: AwqLayout, { scales, zeros }: AwqParameters): Gr
   };
 }
 
-function factsOf(layout: AwqLayout, parameters: AwqParameters, place?: ErrorPlace): GridFacts {
-  const facts = gridFacts(gridParameters(layout, parameters), 15, place);
+function factsOf(layout: AwqLayout, parameters: AwqParameters, place?: ErrorPlace): ViewFacts {
+  const facts = viewFacts(viewParameters(layout, parameters), 15, place);
   const { offsets, scales, zeros } = parameters;
   if (offsets === undefined) return facts;
   const bad = offsets.findIndex((offset) => !Number.isFinite(offset));

@@ -65,7 +65,7 @@ export const awqTarget: WeightTarget = {
   baseName: "model",
   indexed: true,
   head: "never",
-  offers({ rows, columns, grids }, settings) {
+  offers({ rows, columns, views }, settings) {
     const asked = Number(settings["groupSize"]);
     // "colg" is one group of all columns; AutoAWQ's classes have no −1
     const groupSize = asked === -1 || asked >= columns ? columns : asked;
@@ -76,7 +76,7 @@ export const awqTarget: WeightTarget = {
       columns,
       groupSize,
       groupCount: groupCountOf(columns, groupSize),
-      scale: scaleType(grids),
+      scale: scaleType(views),
     };
     try {
       awqCodec.parts(layout);
@@ -129,9 +129,9 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: awqCodec.parts(own),
     requirement: awqCodec.requirement(own),
     rowMultiple: awqCodec.rowMultiple(own),
-    storesGridExactly: own.version !== "gemv_fast" && own.version !== "llm-awq",
+    storesViewExactly: own.version !== "gemv_fast" && own.version !== "llm-awq",
     quantize: (values, rows) => quantizeAwq(own, values, rows),
-    fromGrid: (grid, rowStart, bytes) => awqCodec.fromGrid(own, grid, rowStart, bytes),
+    fromView: (view, rowStart, bytes) => awqCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => awqCodec.open(own, bytes),
   };
 }

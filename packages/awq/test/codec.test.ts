@@ -1,7 +1,7 @@
 import { type AwqVersion, awqCodec } from "@requant/awq";
 import { F16 } from "@requant/core";
 import { allocateParts } from "@requant/core/format";
-import { dequantizeGrid } from "@requant/core/view";
+import { dequantizeView } from "@requant/core/view";
 import { describe, expect, test } from "vitest";
 import { goldenLinear, linearCases, sha256, vectorFolder } from "../../../fixtures/linear-cases.ts";
 
@@ -26,13 +26,13 @@ function suite(folder: string): void {
     F16.quantize?.(values, columns, halves);
     expect(sha256(halves)).toBe(facts["ref_f16_sha256"]);
 
-    const grid = weight.toGrid(0, rows);
+    const view = weight.toView(0, rows);
     const exact = new Float32Array(rows * columns);
-    dequantizeGrid(grid, exact);
+    dequantizeView(view, exact);
     if (facts["ref_f32_exact_sha256"] !== undefined)
       expect(sha256(exact)).toBe(facts["ref_f32_exact_sha256"]);
     const codes = tensors.get("ref.q_uint8");
-    if (codes !== undefined) expect(grid.codes).toEqual(codes.bytes);
+    if (codes !== undefined) expect(view.codes).toEqual(codes.bytes);
 
     const measured = awqCodec.measure(layout, bytes);
     expect(measured.symmetric).toBe(version === "marlin");
@@ -46,7 +46,7 @@ function suite(folder: string): void {
     const written = allocateParts(awqCodec.parts(layout));
     const step = awqCodec.rowMultiple(layout);
     for (let row = 0; row < rows; row += step) {
-      awqCodec.fromGrid(layout, weight.toGrid(row, row + step), row, written);
+      awqCodec.fromView(layout, weight.toView(row, row + step), row, written);
     }
     expect(written).toEqual(bytes);
   });

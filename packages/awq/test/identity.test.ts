@@ -1,11 +1,11 @@
 import { type AwqLayout, type AwqVersion, awqCodec, quantizeAwq } from "@requant/awq";
 import { allocateParts } from "@requant/core/format";
-import { gridMisfit } from "@requant/core/view";
+import { viewMisfit } from "@requant/core/view";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
 test.each<AwqVersion>(["gemm", "gemv", "gemv_fast", "llm-awq", "marlin"])(
-  "%s: floats → grid → parts → grid is the identity from the grid on",
+  "%s: floats → view → parts → view is the identity from the view on",
   (version) => {
     fc.assert(
       fc.property(
@@ -19,19 +19,19 @@ test.each<AwqVersion>(["gemm", "gemv", "gemv_fast", "llm-awq", "marlin"])(
           const values = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * seed) / 8);
           const groupCount = groupSize === -1 ? 1 : columns / groupSize;
           const layout: AwqLayout = { version, rows, columns, groupSize, groupCount, scale: "F16" };
-          const grid = quantizeAwq(layout, values, rows);
+          const view = quantizeAwq(layout, values, rows);
           const bytes = allocateParts(awqCodec.parts(layout));
-          awqCodec.fromGrid(layout, grid, 0, bytes);
+          awqCodec.fromView(layout, view, 0, bytes);
           const weight = awqCodec.open(layout, bytes);
-          expect(weight.toGrid(0, rows)).toEqual(grid);
+          expect(weight.toView(0, rows)).toEqual(view);
           // half a step, and what rounding the scale or the stored offset adds
           const out = new Float32Array(rows * columns);
           weight.dequantize(0, rows, out);
           out.forEach((value, i) => {
-            const group = Math.floor(i / columns) * groupCount + grid.groupOfColumn[i % columns]!;
-            expect(Math.abs(value - values[i]!)).toBeLessThanOrEqual(grid.scales[group]! * 0.52);
+            const group = Math.floor(i / columns) * groupCount + view.groupOfColumn[i % columns]!;
+            expect(Math.abs(value - values[i]!)).toBeLessThanOrEqual(view.scales[group]! * 0.52);
           });
-          const misfit = gridMisfit(awqCodec.measure(layout, bytes), awqCodec.requirement(layout));
+          const misfit = viewMisfit(awqCodec.measure(layout, bytes), awqCodec.requirement(layout));
           const storesOffsets = version === "gemv_fast" || version === "llm-awq";
           if (!storesOffsets) expect(misfit).toBeUndefined();
         },

@@ -37,7 +37,7 @@ describe.skipIf(!kernelsAreInstalled())(`AWQ kernels (REQUANT_SEED=${seed})`, ()
     expectSameReads(awqCodec, layout, bytes);
     // zero points of those are made of random offsets, which no other weight has
     if (version === "gemv_fast" || version === "llm-awq") return;
-    expectSameWrites(awqCodec, layout, awqCodec.open(layout, bytes).toGrid(0, rows));
+    expectSameWrites(awqCodec, layout, awqCodec.open(layout, bytes).toView(0, rows));
   });
 
   it("a code above 15 is refused, wherever it is", () => {

@@ -2,7 +2,6 @@ import { type ErrorPlace, FormatError } from "@requant/core";
 import { type FieldStreams, packFields, streamFields, unpackFields } from "@requant/core/bits";
 import {
   findPart,
-  gridWeight,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
@@ -13,16 +12,17 @@ import {
   readWords,
   type ScaleEncoding,
   scaleEncoding,
+  viewWeight,
   writeFloat,
   writeWords,
 } from "@requant/core/format";
 import {
-  fittedGrid,
-  type GridParameters,
-  type GridRequirement,
-  gridFacts,
+  fittedView,
   roundingAllowed,
   sequentialGroups,
+  type ViewParameters,
+  type ViewRequirement,
+  viewFacts,
 } from "@requant/core/view";
 
 /** compressed-tensors, format pack-quantized: K columns of W, N rows, b bits, G groups
@@ -120,16 +120,16 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
   ],
 
   measure(layout, bytes, place) {
-    return gridFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
+    return viewFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
   },
 
   open(layout, bytes, place) {
     const { columns, bits } = layout;
     const parameters = readParameters(layout, bytes, place);
-    gridFacts(parameters, 2 ** bits - 1, place);
+    viewFacts(parameters, 2 ** bits - 1, place);
     const words = readWords(partOf(layout, "weight_packed", bytes, place), 32);
     const table = streamFields(bits);
-    return gridWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+    return viewWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
       unpackFields(table, words, rowStreams(columns, bits, rowStart, rowEnd, columnStart, columnEnd), codes);
     });
   },
@@ -138,9 +138,9 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
 
   rowMultiple: () => 32,
 
-  fromGrid(layout, grid, rowStart, bytes) {
+  fromView(layout, view, rowStart, bytes) {
     const { rows, columns, bits, groupCount, scale, symmetric, grouping } = layout;
-    const fitted = fittedGrid(grid, roundingAllowed(requirementOf(layout)));
+    const fitted = fittedView(view, roundingAllowed(requirementOf(layout)));
     const rowEnd = rowStart + fitted.rows;
     const table = streamFields(bits);
     packFields(
@@ -172,14 +172,14 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
   },
 };
 
-/** What a grid must be for the layout to hold it exactly. */
+/** What a view must be for the layout to hold it exactly. */
 function requirementOf({
   bits,
   groupSize,
   symmetric,
   scale,
   grouping,
-}: CompressedTensorsLayout): GridRequirement {
+}: CompressedTensorsLayout): ViewRequirement {
   const groups = groupSize === -1 ? "one group per row" : `groups of ${groupSize}`;
   const maxCode = 2 ** bits - 1;
   return {
@@ -198,7 +198,7 @@ function readParameters(
   layout: CompressedTensorsLayout,
   bytes: PartBytes,
   place: ErrorPlace = {},
-): GridParameters {
+): ViewParameters {
   const { rows, columns, bits, groupCount, groupSize, symmetric, scale, grouping } = layout;
   if (bytes["weight_shape"] !== undefined) {
     const shape = readWords(partOf(layout, "weight_shape", bytes, place), 32);

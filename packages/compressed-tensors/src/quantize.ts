@@ -1,15 +1,15 @@
-import { type Grid, quantizeGrid } from "@requant/core/view";
+import { type IntegerView, quantizeView } from "@requant/core/view";
 import type { CompressedTensorsLayout } from "./codec.ts";
 
 /**
- * Rows of floats as a grid that `compressedTensorsCodec.fromGrid` can write into this layout: round to nearest.
+ * Rows of floats as a view that `compressedTensorsCodec.fromView` can write into this layout: round to nearest.
  * @throws ConversionError for weights that are not finite, or too large for the scales
  */
 export function quantizeCompressedTensors(
   layout: CompressedTensorsLayout,
   values: Float32Array,
   rows: number,
-): Grid {
+): IntegerView {
   const { bits, groupSize, symmetric, scale, columns } = layout;
-  return quantizeGrid(values, rows, columns, { bits, groupSize, symmetric, scale });
+  return quantizeView(values, rows, columns, { bits, groupSize, symmetric, scale });
 }

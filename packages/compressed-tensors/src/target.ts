@@ -38,7 +38,7 @@ export const compressedTensorsTarget: WeightTarget = {
   baseName: "model",
   indexed: true,
   head: "kept",
-  offers({ rows, columns, grids }, settings) {
+  offers({ rows, columns, views }, settings) {
     const bits = Number(settings["bits"]);
     const groupSize = Number(settings["groupSize"]);
     const base: CompressedTensorsLayout = {
@@ -48,7 +48,7 @@ export const compressedTensorsTarget: WeightTarget = {
       groupSize,
       groupCount: groupCountOf(columns, groupSize),
       symmetric: settings["sym"] === true,
-      scale: scaleType(grids),
+      scale: scaleType(views),
       grouping: "sequential",
     };
     if (groupSize > 0 && columns > groupSize && columns % groupSize !== 0) {
@@ -59,9 +59,9 @@ export const compressedTensorsTarget: WeightTarget = {
       label: `CT-${bits}bit-${groupWord(groupSize, columns)}`,
       requirement: compressedTensorsCodec.requirement(layout),
     });
-    const [grid, ...others] = grids;
-    return grid !== undefined && others.length === 0 && keepsOwnGroups(grid)
-      ? [offer(base), offer({ ...base, grouping: "any", groupCount: grid.groupCount })]
+    const [view, ...others] = views;
+    return view !== undefined && others.length === 0 && keepsOwnGroups(view)
+      ? [offer(base), offer({ ...base, grouping: "any", groupCount: view.groupCount })]
       : [offer(base)];
   },
   sameStorage(source, facts, layout) {
@@ -87,9 +87,9 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: compressedTensorsCodec.parts(own),
     requirement: compressedTensorsCodec.requirement(own),
     rowMultiple: compressedTensorsCodec.rowMultiple(own),
-    storesGridExactly: true,
+    storesViewExactly: true,
     quantize: (values, rows) => quantizeCompressedTensors(own, values, rows),
-    fromGrid: (grid, rowStart, bytes) => compressedTensorsCodec.fromGrid(own, grid, rowStart, bytes),
+    fromView: (view, rowStart, bytes) => compressedTensorsCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => compressedTensorsCodec.open(own, bytes),
   };
 }

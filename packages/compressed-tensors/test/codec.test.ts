@@ -33,7 +33,7 @@ function suite(folder: string): void {
 
     const written = allocateParts(codec.parts(layout));
     for (let row = 0; row < rows; row += 32)
-      codec.fromGrid(layout, weight.toGrid(row, row + 32), row, written);
+      codec.fromView(layout, weight.toView(row, row + 32), row, written);
     expect(written).toEqual(bytes);
   });
 }

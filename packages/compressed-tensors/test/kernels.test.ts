@@ -45,7 +45,7 @@ describe.skipIf(!kernelsAreInstalled())(`compressed-tensors kernels (REQUANT_SEE
     const bytes = randomParts(compressedTensorsCodec.parts(layout), layout.groupCount, random);
     new BigInt64Array(bytes["weight_shape"]!.buffer).set([BigInt(rows), BigInt(columns)]);
     expectSameReads(compressedTensorsCodec, layout, bytes);
-    const grid = compressedTensorsCodec.open(layout, bytes).toGrid(0, rows);
-    expectSameWrites(compressedTensorsCodec, layout, grid);
+    const view = compressedTensorsCodec.open(layout, bytes).toView(0, rows);
+    expectSameWrites(compressedTensorsCodec, layout, view);
   });
 });

@@ -1,7 +1,7 @@
 import { type CompressedTensorsLayout, compressedTensorsCodec } from "@requant/compressed-tensors";
 import { CodecError } from "@requant/core";
 import { allocateParts, type LinearPart } from "@requant/core/format";
-import { gridMisfit, quantizeGrid } from "@requant/core/view";
+import { quantizeView, viewMisfit } from "@requant/core/view";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -97,7 +97,7 @@ describe("contents", () => {
   });
 });
 
-test("fromGrid∘toGrid is the identity for every width, shape and scale type", () => {
+test("fromView∘toView is the identity for every width, shape and scale type", () => {
   fc.assert(
     fc.property(
       fc.record({
@@ -111,21 +111,21 @@ test("fromGrid∘toGrid is the identity for every width, shape and scale type", 
       }),
       ({ bits, rows, columns, groupSize, symmetric, scale, seed }) => {
         const values = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * seed) * seed);
-        const grid = quantizeGrid(values, rows, columns, { bits, groupSize, symmetric, scale });
+        const view = quantizeView(values, rows, columns, { bits, groupSize, symmetric, scale });
         const layout: CompressedTensorsLayout = {
           rows,
           columns,
           bits,
-          groupCount: grid.groupCount,
+          groupCount: view.groupCount,
           groupSize,
           symmetric,
           scale,
           grouping: "sequential",
         };
         const bytes = allocateParts(codec.parts(layout));
-        codec.fromGrid(layout, grid, 0, bytes);
-        expect(codec.open(layout, bytes).toGrid(0, rows)).toEqual(grid);
-        expect(gridMisfit(codec.measure(layout, bytes), codec.requirement(layout))).toBeUndefined();
+        codec.fromView(layout, view, 0, bytes);
+        expect(codec.open(layout, bytes).toView(0, rows)).toEqual(view);
+        expect(viewMisfit(codec.measure(layout, bytes), codec.requirement(layout))).toBeUndefined();
       },
     ),
     { numRuns: 150 },

@@ -10,7 +10,7 @@ async function gguf(target: string): Promise<MemoryStore> {
   return out;
 }
 
-const grid = (bits: number, groupSize: number, sym: boolean, actOrder = false) => ({
+const view = (bits: number, groupSize: number, sym: boolean, actOrder = false) => ({
   bits,
   groupSize,
   sym,
@@ -20,15 +20,15 @@ const grid = (bits: number, groupSize: number, sym: boolean, actOrder = false) =
 
 const sources: Readonly<Record<string, () => Promise<MemoryStore>>> = {
   "float, BF16": () => floatDirectory("BF16"),
-  "GPTQ 4-bit sym, 128": () => packedDirectory("gptq", ["4bit", "128g", "sym", "v1"], grid(4, 128, true)),
-  "GPTQ 4-bit asym, 128": () => packedDirectory("gptq", ["4bit", "128g", "asym", "v1"], grid(4, 128, false)),
+  "GPTQ 4-bit sym, 128": () => packedDirectory("gptq", ["4bit", "128g", "sym", "v1"], view(4, 128, true)),
+  "GPTQ 4-bit asym, 128": () => packedDirectory("gptq", ["4bit", "128g", "asym", "v1"], view(4, 128, false)),
   "GPTQ 4-bit sym, 128, act-order": () =>
-    packedDirectory("gptq", ["4bit", "128g", "sym", "v1"], grid(4, 128, true, true)),
-  "GPTQ 8-bit sym, 128": () => packedDirectory("gptq", ["8bit", "128g", "sym", "v1"], grid(8, 128, true)),
-  "AWQ gemm, 128": () => packedDirectory("awq", ["gemm", "128g"], grid(4, 128, false)),
-  "AWQ llm-awq, 128": () => packedDirectory("awq", ["llm", "awq", "128g"], grid(4, 128, false)),
+    packedDirectory("gptq", ["4bit", "128g", "sym", "v1"], view(4, 128, true, true)),
+  "GPTQ 8-bit sym, 128": () => packedDirectory("gptq", ["8bit", "128g", "sym", "v1"], view(8, 128, true)),
+  "AWQ gemm, 128": () => packedDirectory("awq", ["gemm", "128g"], view(4, 128, false)),
+  "AWQ llm-awq, 128": () => packedDirectory("awq", ["llm", "awq", "128g"], view(4, 128, false)),
   "compressed-tensors 4-bit sym, 128": () =>
-    packedDirectory("compressed-tensors", ["4bit", "128g", "sym"], grid(4, 128, true)),
+    packedDirectory("compressed-tensors", ["4bit", "128g", "sym"], view(4, 128, true)),
   "EXL2 4-bit + 3-bit": () => exl2Directory([4, 3], true),
   "GGUF Q4_0": () => gguf("gguf:q4_0"),
   "GGUF Q4_K": () => gguf("gguf:q4_k_s"),

@@ -1,4 +1,4 @@
-/** The kernels of fields and grids against the TypeScript, bit for bit. */
+/** The kernels of fields and views against the TypeScript, bit for bit. */
 import { afterAll, describe, expect, it } from "vitest";
 import {
   expectSame,
@@ -12,9 +12,9 @@ import type { FieldStreams } from "../src/bits/field-table.ts";
 import { packFields, streamFields, unpackFields } from "../src/bits/fields.ts";
 import { installKernels, kernelsAreInstalled } from "../src/kernels/switch.ts";
 import { floatToHalf, halfToFloat } from "../src/numeric/half.ts";
-import { gridFacts } from "../src/view/facts.ts";
-import { fitGrid } from "../src/view/fit.ts";
-import { dequantizeGrid, type Grid, sequentialGroups } from "../src/view/grid.ts";
+import { viewFacts } from "../src/view/facts.ts";
+import { fitView } from "../src/view/fit.ts";
+import { dequantizeView, type IntegerView, sequentialGroups } from "../src/view/integer-view.ts";
 
 afterAll(installKernels);
 
@@ -176,13 +176,13 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of fields (REQUANT_SEED=${seed}
   });
 });
 
-function gridOf(
+function viewOf(
   rows: number,
   groupOfColumn: Int32Array,
   groupCount: number,
-  rounding: Grid["rounding"],
+  rounding: IntegerView["rounding"],
   random: () => number,
-): Grid {
+): IntegerView {
   const columns = groupOfColumn.length;
   return {
     rows,
@@ -199,7 +199,7 @@ function gridOf(
   };
 }
 
-describe.skipIf(!kernelsAreInstalled())(`kernels of grids (REQUANT_SEED=${seed})`, () => {
+describe.skipIf(!kernelsAreInstalled())(`kernels of views (REQUANT_SEED=${seed})`, () => {
   const random = randomNumbers(seed);
   const scattered = (columns: number, groups: number): Int32Array =>
     Int32Array.from({ length: columns }, () => random() * groups);
@@ -214,19 +214,19 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of grids (REQUANT_SEED=${seed})
   ];
   it.each(shapes)("f32 of %s", (_, rows, groupOfColumn, groupCount) => {
     for (const rounding of ["none", "f16"] as const) {
-      const grid = gridOf(rows, groupOfColumn, groupCount, rounding, random);
-      const { columns, codes } = grid;
+      const view = viewOf(rows, groupOfColumn, groupCount, rounding, random);
+      const { columns, codes } = view;
       for (const [start, end] of [
         [0, rows],
         [Math.floor(rows / 2), rows],
       ] as const) {
         const expected = new Float32Array((end - start) * columns);
-        withSwitch(false, () => dequantizeGrid(grid, expected, start, end));
+        withSwitch(false, () => dequantizeView(view, expected, start, end));
         for (const inside of [true, false]) {
           const out = guarded(inside, expected.byteLength);
           const given = guarded(inside, codes.length);
           given.bytes.set(codes);
-          dequantizeGrid({ ...grid, codes: given.bytes }, floatsOf(out.bytes), start, end);
+          dequantizeView({ ...view, codes: given.bytes }, floatsOf(out.bytes), start, end);
           expectSame(
             out.bytes,
             new Uint8Array(expected.buffer),
@@ -262,7 +262,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of grids (REQUANT_SEED=${seed})
     for (const scale of scales) {
       for (const zero of zeros) {
         for (const count of [1, 8, 24, 16_384 + 8, 1003]) {
-          const grid: Grid = {
+          const view: IntegerView = {
             rows: count,
             columns: 32,
             groupCount: 1,
@@ -272,22 +272,22 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of grids (REQUANT_SEED=${seed})
             zeros: Int16Array.from({ length: count }, zero),
             rounding: "none",
           };
-          const expected = withSwitch(false, () => gridFacts(grid, 15));
-          expect(gridFacts(grid, 15)).toEqual(expected);
+          const expected = withSwitch(false, () => viewFacts(view, 15));
+          expect(viewFacts(view, 15)).toEqual(expected);
         }
       }
     }
   });
 
   it("a scale that is no number is named", () => {
-    const grid = gridOf(16, sequentialGroups(64, 32), 2, "none", random);
-    grid.scales[13] = Number.NaN;
-    expect(() => gridFacts(grid, 15)).toThrow("The scale of row 6, group 1 is NaN");
+    const view = viewOf(16, sequentialGroups(64, 32), 2, "none", random);
+    view.scales[13] = Number.NaN;
+    expect(() => viewFacts(view, 15)).toThrow("The scale of row 6, group 1 is NaN");
   });
 
-  it("a grid with one code too many does not count as fitted", () => {
-    const grid = {
-      ...gridOf(16, sequentialGroups(64, 32), 2, "none", random),
+  it("a view with one code too many does not count as fitted", () => {
+    const view = {
+      ...viewOf(16, sequentialGroups(64, 32), 2, "none", random),
       zeros: new Int16Array(32).fill(8),
     };
     const requirement = {
@@ -298,9 +298,9 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of grids (REQUANT_SEED=${seed})
       scale: "F32",
       roundsToHalf: false,
     } as const;
-    const small = { ...grid, codes: grid.codes.map((code) => code & 15) };
-    expect(fitGrid(small, requirement).grid).toBe(small);
+    const small = { ...view, codes: view.codes.map((code) => code & 15) };
+    expect(fitView(small, requirement).view).toBe(small);
     small.codes[777] = 200;
-    expect(fitGrid(small, requirement).misfit?.reason).toMatch(/in one group, which/);
+    expect(fitView(small, requirement).misfit?.reason).toMatch(/in one group, which/);
   });
 });

@@ -19,7 +19,7 @@ describe("@requant/core as a package", () => {
     }
   });
 
-  test("publishes the main entry and /node, as ESM and CJS, without sources", () => {
+  test("publishes the main entry and its subpaths, as ESM and CJS, without sources", () => {
     expect(manifest).toMatchObject({
       type: "module",
       sideEffects: false,
@@ -34,22 +34,31 @@ describe("@requant/core as a package", () => {
     });
     const { publishConfig } = manifest as { publishConfig: { exports: object } };
     expect(JSON.stringify(publishConfig)).not.toContain("src/");
-    expect(Object.keys(publishConfig.exports)).toEqual([".", "./node", "./package.json"]);
+    expect(Object.keys(publishConfig.exports)).toEqual([
+      ".",
+      "./bits",
+      "./format",
+      "./kernels",
+      "./node",
+      "./testing",
+      "./text",
+      "./view",
+      "./package.json",
+    ]);
   });
 
-  test("runs in a browser but for node.ts and its folder", () => {
+  test("runs in a browser but for io/node", () => {
     const offenders = sources.filter(
       ({ path, text }) =>
-        path !== "node.ts" &&
-        !path.startsWith("node/") &&
-        /from "node:|\b(Buffer|process|require|__dirname)\b[.(]/.test(text),
+        !path.startsWith("io/node/") && /from "node:|\b(Buffer|process|require|__dirname)\b[.(]/.test(text),
     );
     expect(offenders.map(({ path }) => path)).toEqual([]);
   });
 
   test("arithmetic does no I/O", () => {
     const offenders = sources.filter(
-      ({ path, text }) => /^(bits|codec|numeric)\//.test(path) && /\basync\b|from "\.\.\/io\//.test(text),
+      ({ path, text }) =>
+        /^(bits|numeric|view)\//.test(path) && /\basync\b|from "\.\.\/io\//.test(text),
     );
     expect(offenders.map(({ path }) => path)).toEqual([]);
   });

@@ -2,15 +2,15 @@ import { type ErrorPlace, FormatError, halfToFloat } from "@requant/core";
 import { type FieldTable, streamFields, unpackFields } from "@requant/core/bits";
 import {
   findPart,
-  gridWeight,
   type LinearCodec,
   type LinearLayout,
   type LinearPart,
   type PartBytes,
   partBytes,
   readWords,
+  viewWeight,
 } from "@requant/core/format";
-import { type GridParameters, gridFacts } from "@requant/core/view";
+import { type ViewParameters, viewFacts } from "@requant/core/view";
 import { type Exl2Group, readGroups } from "./groups.ts";
 import { invertPermutation, readPermutation } from "./permutation.ts";
 import { groupScales } from "./scales.ts";
@@ -82,19 +82,19 @@ export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
   measure(layout, bytes, place) {
     const { groups, parameters } = readParameters(layout, bytes, place);
     const widest = 2 ** groups.reduce((most, { bits }) => Math.max(most, bits), 0);
-    const facts = gridFacts(parameters, widest - 1, place);
+    const facts = viewFacts(parameters, widest - 1, place);
     // each group is symmetric in its own width
     return { ...facts, symmetric: true, minOffset: -widest / 2, maxOffset: widest / 2 - 1 };
   },
 
   open(layout, bytes, place) {
     const { groups, permutation, parameters } = readParameters(layout, bytes, place);
-    gridFacts(parameters, 255, place);
+    viewFacts(parameters, 255, place);
     const { columns, storedRows } = layout;
     const words = readWords(partOf(layout, "q_weight", bytes, place), 32);
     const tables = groups.map(({ bits }) => fieldsOf(bits));
     let stored = new Uint8Array(0);
-    return gridWeight(parameters, columns, (rowStart, rowEnd, codes) => {
+    return viewWeight(parameters, columns, (rowStart, rowEnd, codes) => {
       const length = (rowEnd - rowStart) * columns;
       if (stored.length < length) stored = new Uint8Array(length);
       groups.forEach(({ wordStart, start, end }, group) => {
@@ -131,7 +131,7 @@ export function exl2Groups(layout: Exl2Layout, bytes: PartBytes, place?: ErrorPl
 interface Parameters {
   readonly groups: readonly Exl2Group[];
   readonly permutation: Int32Array;
-  readonly parameters: GridParameters;
+  readonly parameters: ViewParameters;
 }
 
 function readParameters(layout: Exl2Layout, bytes: PartBytes, place?: ErrorPlace): Parameters {

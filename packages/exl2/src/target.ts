@@ -179,9 +179,9 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: exl2Codec.parts(own),
     requirement: undefined,
     rowMultiple: 32,
-    storesGridExactly: false,
+    storesViewExactly: false,
     quantize: refuse,
-    fromGrid: refuse,
+    fromView: refuse,
     packWhole(values) {
       if (recipe === undefined) return refuse();
       return packExl2(quantizeExl2(values, own.rows, own.columns, recipe)).bytes;

@@ -76,14 +76,14 @@ describe("round to nearest", () => {
     for (const recipe of exl2Recipes) {
       const integers = quantizeExl2(values, rows, columns, recipe);
       const { layout, bytes } = packExl2(integers);
-      const grid = exl2Codec.open(layout, bytes).toGrid(0, rows);
+      const view = exl2Codec.open(layout, bytes).toView(0, rows);
       const out = dequantized(integers);
       for (let row = 0; row < rows; row++) {
         for (let column = 0; column < columns; column++) {
           const at = row * columns + column;
-          const group = row * grid.groupCount + grid.groupOfColumn[column]!;
-          const [step, zero] = [grid.scales[group]!, grid.zeros[group]!];
-          if (grid.codes[at] === 0 || grid.codes[at] === 2 * zero - 1) continue;
+          const group = row * view.groupCount + view.groupOfColumn[column]!;
+          const [step, zero] = [view.scales[group]!, view.zeros[group]!];
+          if (view.codes[at] === 0 || view.codes[at] === 2 * zero - 1) continue;
           // f16 rounding of the value adds 2^-11 of it
           expect(Math.abs(out[at]! - values[at]!)).toBeLessThanOrEqual(
             step / 2 + Math.abs(out[at]!) * 2 ** -11,

@@ -126,7 +126,7 @@ export const tensorTypes: readonly TensorType[] = [
     [0, 4, 1],
     [260, 2, 16],
   ]),
-  // of each 8 bytes from offset 2 on, 4 are grid indices of one byte and 4 are one number of signs and scale
+  // of each 8 bytes from offset 2 on, 4 are view indices of one byte and 4 are one number of signs and scale
   type(16, "IQ2_XXS", 256, 66, [
     [0, 2, 1],
     [6, 4, 1],

@@ -14,17 +14,6 @@ export {
   valueTypes,
 } from "./constants.ts";
 export { swapBlocks } from "./endian.ts";
-export {
-  blockRowsByteLength,
-  blocksToGrid,
-  exactTypes,
-  type GgufGridType,
-  gridToBlocks,
-  gridTypeByName,
-  gridTypes,
-  typeMisfit,
-  weightToBlocks,
-} from "./grid/index.ts";
 export { type GgufFile, type GgufLayout, type GgufPlan, layoutGguf, parseGguf } from "./header.ts";
 export {
   type Imatrix,
@@ -56,5 +45,19 @@ export {
 } from "./split-plan.ts";
 export { decodeText, encodeText, hasEscapedBytes } from "./text.ts";
 export * from "./types/index.ts";
+export {
+  blockRowsByteLength,
+  blocksToView,
+  exactTypes,
+  type GgufViewSource,
+  type GgufViewType,
+  typeMisfit,
+  viewSourceByName,
+  viewSources,
+  viewToBlocks,
+  viewTypeByName,
+  viewTypes,
+  weightToBlocks,
+} from "./view/index.ts";
 export type { GgufWarning, GgufWarningCode } from "./warning.ts";
 export { type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";

@@ -1,12 +1,12 @@
-/** The kernels from grids to blocks against the TypeScript, bit for bit, and what they must leave to it. */
+/** The kernels from views to blocks against the TypeScript, bit for bit, and what they must leave to it. */
 import { floatToHalf, halfToFloat, isCodecError } from "@requant/core";
-import { gridWeight } from "@requant/core/format";
+import { viewWeight } from "@requant/core/format";
 import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
-import { type Grid, sequentialGroups } from "@requant/core/view";
+import { type IntegerView, sequentialGroups } from "@requant/core/view";
 import { afterAll, describe, expect, it } from "vitest";
 import { expectSame, guarded, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
-import { blockRowsByteLength, gridToBlocks, gridTypes, weightToBlocks } from "../src/grid/index.ts";
 import { hasKernel } from "../src/kernels.ts";
+import { blockRowsByteLength, viewToBlocks, viewTypes, weightToBlocks } from "../src/view/index.ts";
 
 interface Kind {
   readonly name: string;
@@ -21,7 +21,7 @@ interface Kind {
 const half = (value: number): number => halfToFloat(floatToHalf(value));
 const natural = (random: () => number): number => half(0.02 * (random() - 0.3));
 
-/** Grids that fit some types as they are, others after moving the codes, others not at all. */
+/** Views that fit some types as they are, others after moving the codes, others not at all. */
 const kinds: readonly Kind[] = [
   { name: "symmetric 4 bits", groupSize: 128, maxCode: 15, zero: () => 8 },
   { name: "small groups", groupSize: 32, maxCode: 15, zero: () => 8 },
@@ -77,7 +77,10 @@ const kinds: readonly Kind[] = [
 
 const [rows, columns] = [37, 512];
 
-function gridOf({ groupSize, maxCode, zero, scale = natural, stray }: Kind, random: () => number): Grid {
+function viewOf(
+  { groupSize, maxCode, zero, scale = natural, stray }: Kind,
+  random: () => number,
+): IntegerView {
   const groupOfColumn = sequentialGroups(columns, groupSize);
   const groupCount = groupOfColumn.at(-1)! + 1;
   const code = (): number =>
@@ -111,8 +114,8 @@ function expectSameOutcome(actual: Uint8Array | string, expected: Uint8Array | s
 
 afterAll(installKernels);
 
-describe.skipIf(!kernelsAreInstalled())(`grid kernels (REQUANT_SEED=${seed})`, () => {
-  const types = gridTypes.filter(({ name }) => hasKernel(`gridTo${name}`));
+describe.skipIf(!kernelsAreInstalled())(`view kernels (REQUANT_SEED=${seed})`, () => {
+  const types = viewTypes.filter(({ name }) => hasKernel(`gridTo${name}`));
 
   it("exist for the types that packed weights become", () => {
     expect(types.map(({ name }) => name)).toEqual(
@@ -125,32 +128,32 @@ describe.skipIf(!kernelsAreInstalled())(`grid kernels (REQUANT_SEED=${seed})`, (
     const byteLength = blockRowsByteLength(type, rows, columns);
     let held = 0;
     for (const kind of kinds) {
-      const grid = gridOf(kind, random);
+      const view = viewOf(kind, random);
       const expected = withSwitch(false, () =>
         outcome(() => {
           const out = new Uint8Array(byteLength);
-          gridToBlocks(type, grid, out);
+          viewToBlocks(type, view, out);
           return out;
         }),
       );
       if (typeof expected !== "string") held++;
       for (const inside of [true, false]) {
         const out = guarded(inside, byteLength);
-        const codes = guarded(inside, grid.codes.length);
-        codes.bytes.set(grid.codes);
+        const codes = guarded(inside, view.codes.length);
+        codes.bytes.set(view.codes);
         const where = `${kind.name}, ${inside ? "inside" : "outside"}`;
-        const placed = { ...grid, codes: codes.bytes };
+        const placed = { ...view, codes: codes.bytes };
         const actual = outcome(() => {
-          gridToBlocks(type, placed, out.bytes);
+          viewToBlocks(type, placed, out.bytes);
           return out.bytes;
         });
         expectSameOutcome(actual, expected, where);
         out.check();
         codes.check();
         out.bytes.fill(0);
-        const weight = gridWeight(grid, 32, (rowStart, rowEnd, into, columnStart, columnEnd) => {
+        const weight = viewWeight(view, 32, (rowStart, rowEnd, into, columnStart, columnEnd) => {
           for (let row = rowStart, at = 0; row < rowEnd; row++, at += columnEnd - columnStart) {
-            into.set(grid.codes.subarray(row * columns + columnStart, row * columns + columnEnd), at);
+            into.set(view.codes.subarray(row * columns + columnStart, row * columns + columnEnd), at);
           }
         });
         const tiled = outcome(() => {
@@ -168,6 +171,6 @@ describe.skipIf(!kernelsAreInstalled())(`grid kernels (REQUANT_SEED=${seed})`, (
         codes.release();
       }
     }
-    expect(held, "kinds of grids that the type holds").toBeGreaterThan(2);
+    expect(held, "kinds of views that the type holds").toBeGreaterThan(2);
   });
 });

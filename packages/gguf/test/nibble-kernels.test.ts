@@ -3,7 +3,7 @@
  * packed here is packed by the test itself, field by field as PackedNibbles says.
  */
 import { halfToFloat } from "@requant/core";
-import { gridWeight, type LinearWeight, type PackedNibbles } from "@requant/core/format";
+import { type LinearWeight, type PackedNibbles, viewWeight } from "@requant/core/format";
 import { installKernels, kernelAddress, kernelsAreInstalled } from "@requant/core/kernels";
 import { sequentialGroups } from "@requant/core/view";
 import { afterAll, describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ import {
   seed,
   withSwitch,
 } from "../../../fixtures/guarded-memory.ts";
-import { blockRowsByteLength, gridTypeByName, weightToBlocks } from "../src/grid/index.ts";
+import { blockRowsByteLength, viewTypeByName, weightToBlocks } from "../src/view/index.ts";
 
 interface Case {
   readonly along: PackedNibbles["along"];
@@ -53,7 +53,7 @@ interface Sample {
   readonly weight: LinearWeight;
   readonly codes: Uint8Array;
   readonly guards: readonly Guarded[];
-  /** Calls of `toGrid` that unpacked something. */
+  /** Calls of `toView` that unpacked something. */
   unpacked(): number;
 }
 
@@ -92,7 +92,7 @@ function sampleOf(
       at((i % groupCount) * rows + Math.floor(i / groupCount)),
     );
   let unpacked = 0;
-  const weight = gridWeight(
+  const weight = viewWeight(
     {
       rows,
       columns,
@@ -136,7 +136,7 @@ describe.skipIf(!kernelsAreInstalled())(`nibble kernels (REQUANT_SEED=${seed})`,
     ),
   )("%s", (_, item, index) => {
     const random = randomNumbers(seed ^ Math.imul(index + 1, 0x9e3779b9));
-    const type = gridTypeByName(item.type);
+    const type = viewTypeByName(item.type);
     const { rows, columns } = item;
     const rowByteLength = blockRowsByteLength(type, 1, columns);
     for (const place of [
@@ -176,7 +176,7 @@ describe.skipIf(!kernelsAreInstalled())(`nibble kernels (REQUANT_SEED=${seed})`,
   ] as const)("leave %s to the other way", (_, changes) => {
     const random = randomNumbers(seed ^ 77);
     const item: Case = { along: "columns", rows: 64, columns: 192, groupSize: 64, zero: 8, ...changes };
-    const type = gridTypeByName(item.type);
+    const type = viewTypeByName(item.type);
     const out = guarded(true, blockRowsByteLength(type, 64, 192));
     const { weight, unpacked, guards } = sampleOf(item, random, { words: true, scales: true });
     const outcome = (bytes: Uint8Array): string => {
@@ -197,7 +197,7 @@ describe.skipIf(!kernelsAreInstalled())(`nibble kernels (REQUANT_SEED=${seed})`,
   it("rest with the switch", () => {
     const random = randomNumbers(seed);
     const item: Case = { along: "rows", type: "Q5_0", rows: 64, columns: 64, groupSize: 32 };
-    const type = gridTypeByName("Q5_0");
+    const type = viewTypeByName("Q5_0");
     const out = guarded(true, blockRowsByteLength(type, 64, 64));
     const { weight, unpacked, guards } = sampleOf(item, random, { words: true, scales: true });
     weightToBlocks(type, weight, 0, 64, out.bytes);

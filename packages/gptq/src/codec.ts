@@ -8,7 +8,6 @@ import {
 } from "@requant/core/bits";
 import {
   findPart,
-  gridWeight,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
@@ -21,18 +20,19 @@ import {
   type ScaleEncoding,
   scaleEncoding,
   type UnpackCodes,
+  viewWeight,
   writeFloat,
   writeWords,
 } from "@requant/core/format";
 import {
-  fittedGrid,
-  type GridRequirement,
+  fittedView,
   type GroupedParameters,
   groupedFacts,
   groupedRanges,
   parametersByRow,
   roundingAllowed,
   sequentialGroups,
+  type ViewRequirement,
 } from "@requant/core/view";
 import type { GptqCheckpointFormat, GptqPackDtype } from "./config.ts";
 import { readGroupIndex, settleGroupSize } from "./groups.ts";
@@ -179,11 +179,11 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     };
     const isPackedSo = layout.bits === 4 && layout.packing === "stream" && words instanceof Uint32Array;
     if (!isPackedSo || halves === undefined || zeros === undefined) {
-      return gridWeight(parametersByRow(parameters), 32, unpack);
+      return viewWeight(parametersByRow(parameters), 32, unpack);
     }
     const { groupOfColumn } = parameters;
     const nibbles: PackedNibbles = { along: "columns", words, groupOfColumn, scales: halves, zeros };
-    return gridWeight(parametersByRow(parameters), 32, unpack, nibbles);
+    return viewWeight(parametersByRow(parameters), 32, unpack, nibbles);
   },
 
   requirement(layout) {
@@ -192,8 +192,8 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
 
   rowMultiple: () => 32,
 
-  fromGrid(layout, grid, rowStart, bytes) {
-    const fitted = fittedGrid(grid, roundingAllowed(gptqRequirement(layout)));
+  fromView(layout, view, rowStart, bytes) {
+    const fitted = fittedView(view, roundingAllowed(gptqRequirement(layout)));
     const { rows, columns, groupCount, packDtype, scale, bits, zeros: storage } = layout;
     const wordBits = WORD_BITS[packDtype];
     const table = fieldsOf(layout);
@@ -223,8 +223,8 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
   },
 };
 
-/** What a grid must be for the layout to hold it exactly. */
-function gptqRequirement(layout: GptqLayout): GridRequirement {
+/** What a view must be for the layout to hold it exactly. */
+function gptqRequirement(layout: GptqLayout): ViewRequirement {
   const { bits, groupSize, sym, grouping, zeros, scale, packing } = layout;
   const range = zeroRange(zeros, bits);
   const groups = groupSize === -1 ? "one group per row" : `groups of ${groupSize}`;

@@ -1,6 +1,6 @@
 import type { ErrorPlace } from "@requant/core";
 import { findPart, type PartBytes, partBytes, readWords } from "@requant/core/format";
-import { type GridFacts, groupSizeOf } from "@requant/core/view";
+import { groupSizeOf, type ViewFacts } from "@requant/core/view";
 import { fieldsOf, type GptqLayout, gptqCodec, wordBitsOf } from "./codec.ts";
 import type { GptqConfig } from "./config.ts";
 import { readGroupIndex } from "./groups.ts";
@@ -24,7 +24,7 @@ export interface GptqFindings {
   readonly ambiguousZeros: number;
   /** Disagreements and doubts, each a sentence. */
   readonly warnings: readonly string[];
-  readonly facts: GridFacts;
+  readonly facts: ViewFacts;
 }
 
 /**

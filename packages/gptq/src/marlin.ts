@@ -9,7 +9,6 @@ import {
 } from "@requant/core/bits";
 import {
   findPart,
-  gridWeight,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
@@ -19,16 +18,17 @@ import {
   readWords,
   type ScaleEncoding,
   scaleEncoding,
+  viewWeight,
   writeFloat,
   writeWords,
 } from "@requant/core/format";
 import {
-  fittedGrid,
-  type GridParameters,
-  type GridRequirement,
-  gridFacts,
+  fittedView,
   roundingAllowed,
   sequentialGroups,
+  type ViewParameters,
+  type ViewRequirement,
+  viewFacts,
 } from "@requant/core/view";
 import { settleGroupSize } from "./groups.ts";
 
@@ -89,15 +89,15 @@ export const gptqMarlinCodec: LinearCodec<GptqMarlinLayout, GptqMarlinClaims> &
   parameterSuffixes: () => ["s"],
 
   measure(layout, bytes, place) {
-    return gridFacts(readParameters(layout, bytes, place), 15, place);
+    return viewFacts(readParameters(layout, bytes, place), 15, place);
   },
 
   open(layout, bytes, place) {
     const { rows, columns } = layout;
     const parameters = readParameters(layout, bytes, place);
-    gridFacts(parameters, 15, place);
+    viewFacts(parameters, 15, place);
     const words = readWords(partOf(layout, "B", bytes, place), 32);
-    return gridWeight(parameters, columns, (rowStart, rowEnd, codes) => {
+    return viewWeight(parameters, columns, (rowStart, rowEnd, codes) => {
       unpackMarlin(words, rows, columns, rowStart, rowEnd, codes);
     });
   },
@@ -106,9 +106,9 @@ export const gptqMarlinCodec: LinearCodec<GptqMarlinLayout, GptqMarlinClaims> &
 
   rowMultiple: () => MARLIN_ROWS,
 
-  fromGrid(layout, grid, rowStart, bytes) {
+  fromView(layout, view, rowStart, bytes) {
     const { rows, columns, groupCount, scale } = layout;
-    const fitted = fittedGrid(grid, roundingAllowed(requirementOf(layout)));
+    const fitted = fittedView(view, roundingAllowed(requirementOf(layout)));
     const rowEnd = rowStart + fitted.rows;
     packMarlin(fitted.codes, rows, columns, rowStart, rowEnd, writeWords(partOf(layout, "B", bytes), 32));
     const scaleBytes = partOf(layout, "s", bytes);
@@ -122,7 +122,7 @@ export const gptqMarlinCodec: LinearCodec<GptqMarlinLayout, GptqMarlinClaims> &
   },
 };
 
-function requirementOf({ groupSize, scale }: GptqMarlinLayout): GridRequirement {
+function requirementOf({ groupSize, scale }: GptqMarlinLayout): ViewRequirement {
   return {
     name: `GPTQ Marlin with ${groupSize === -1 ? "one group per row" : `groups of ${groupSize}`}`,
     blockSize: groupSize,
@@ -133,7 +133,7 @@ function requirementOf({ groupSize, scale }: GptqMarlinLayout): GridRequirement 
   };
 }
 
-function readParameters(layout: GptqMarlinLayout, bytes: PartBytes, place?: ErrorPlace): GridParameters {
+function readParameters(layout: GptqMarlinLayout, bytes: PartBytes, place?: ErrorPlace): ViewParameters {
   const { rows, columns, groupCount, groupSize, scale } = layout;
   const stored = readFloats(partOf(layout, "s", bytes, place), scale);
   const scales = new Float32Array(rows * groupCount);

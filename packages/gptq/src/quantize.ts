@@ -1,4 +1,4 @@
-import { type Grid, quantizeGrid } from "@requant/core/view";
+import { type IntegerView, quantizeView } from "@requant/core/view";
 import type { GptqLayout } from "./codec.ts";
 import { zeroRange } from "./zeros.ts";
 
@@ -6,9 +6,9 @@ import { zeroRange } from "./zeros.ts";
 const MSE_EXPONENT = 2.4;
 
 /**
- * Rows of floats as a grid that `gptqCodec.fromGrid` can write into this layout: round to nearest, with the ranges and zero
- * points of GPTQ's own quantizer. `search`: also try clipped ranges, as `mse` does there. A calibrated solver gives a grid
- * of the same shape, and is written by the same `fromGrid`.
+ * Rows of floats as a view that `gptqCodec.fromView` can write into this layout: round to nearest, with the ranges and zero
+ * points of GPTQ's own quantizer. `search`: also try clipped ranges, as `mse` does there. A calibrated solver gives a view
+ * of the same shape, and is written by the same `fromView`.
  * @throws ConversionError for weights that are not finite, or too large for the scales
  */
 export function quantizeGptq(
@@ -16,9 +16,9 @@ export function quantizeGptq(
   values: Float32Array,
   rows: number,
   options: { readonly search?: boolean } = {},
-): Grid {
+): IntegerView {
   const { bits, groupSize, sym, scale, columns, zeros } = layout;
-  return quantizeGrid(values, rows, columns, {
+  return quantizeView(values, rows, columns, {
     bits,
     groupSize,
     symmetric: sym,

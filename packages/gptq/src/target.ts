@@ -21,7 +21,7 @@ import {
   type WeightTarget,
   type WordSpec,
 } from "@requant/core/format";
-import { type GridFacts, type Misfit, quantizeGrid } from "@requant/core/view";
+import { type Misfit, quantizeView, type ViewFacts } from "@requant/core/view";
 import * as z from "zod/mini";
 import { checkLayout, type GptqLayout, gptqCodec } from "./codec.ts";
 import {
@@ -139,7 +139,7 @@ export const gptqTarget: WeightTarget = {
 function settledVariant(settings: TargetSettings, requests: readonly WeightRequest[]): TargetSettings {
   if (settings["variant"] !== "auto") return settings;
   const needed =
-    settings["sym"] !== true && requests.some(({ grids }) => grids.some(({ minZero }) => minZero === 0));
+    settings["sym"] !== true && requests.some(({ views }) => views.some(({ minZero }) => minZero === 0));
   return { ...settings, variant: needed ? "v2" : "v1" };
 }
 
@@ -149,7 +149,7 @@ function offers(request: WeightRequest, asked: TargetSettings): readonly LayoutO
 }
 
 function gptqOffers(
-  { rows, columns, grids }: WeightRequest,
+  { rows, columns, views }: WeightRequest,
   settings: Settings,
 ): readonly LayoutOffer[] | Misfit {
   const { bits, groupSize, sym, variant, search } = settings;
@@ -163,7 +163,7 @@ function gptqOffers(
     packing: variant === "planar" ? "planar" : "stream",
     packDtype: "int32",
     zeros: variant === "v1" ? "minus-one" : "stored",
-    scale: scaleType(grids),
+    scale: scaleType(views),
     grouping: "sequential",
     hasGroupIndex: true,
   };
@@ -174,9 +174,9 @@ function gptqOffers(
     label: `GPTQ-${bits}bit-${groupWord(groupSize, columns)}`,
     requirement: gptqCodec.requirement(layout),
   });
-  const [grid, ...others] = grids;
-  return grid !== undefined && others.length === 0 && keepsOwnGroups(grid)
-    ? [offer(base), offer({ ...base, grouping: "any", groupCount: grid.groupCount })]
+  const [view, ...others] = views;
+  return view !== undefined && others.length === 0 && keepsOwnGroups(view)
+    ? [offer(base), offer({ ...base, grouping: "any", groupCount: view.groupCount })]
     : [offer(base)];
 }
 
@@ -195,7 +195,7 @@ function misfitOf(error: CodecError): Misfit {
 }
 
 function marlinOffers(
-  { rows, columns, grids }: WeightRequest,
+  { rows, columns, views }: WeightRequest,
   { groupSize }: Settings,
 ): readonly LayoutOffer[] | Misfit {
   const layout: GptqMarlinLayout = {
@@ -203,7 +203,7 @@ function marlinOffers(
     columns,
     groupSize: groupSize >= columns ? -1 : groupSize,
     groupCount: groupCountOf(columns, groupSize),
-    scale: scaleType(grids),
+    scale: scaleType(views),
   };
   const multiple = layout.groupCount === 1 ? 32 : 64;
   if (rows % 64 !== 0 || columns % 16 !== 0 || (groupSize > 0 && columns % groupSize !== 0)) {
@@ -228,9 +228,9 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: gptqCodec.parts(own),
     requirement: gptqCodec.requirement(own),
     rowMultiple: gptqCodec.rowMultiple(own),
-    storesGridExactly: true,
+    storesViewExactly: true,
     quantize: (values, rows) => quantizeGptq(own, values, rows, { search }),
-    fromGrid: (grid, rowStart, bytes) => gptqCodec.fromGrid(own, grid, rowStart, bytes),
+    fromView: (view, rowStart, bytes) => gptqCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => gptqCodec.open(own, bytes),
   };
 }
@@ -241,15 +241,15 @@ function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
     parts: gptqMarlinCodec.parts(layout),
     requirement: gptqMarlinCodec.requirement(layout),
     rowMultiple: gptqMarlinCodec.rowMultiple(layout),
-    storesGridExactly: true,
+    storesViewExactly: true,
     quantize: (values, rows) =>
-      quantizeGrid(values, rows, columns, { bits: 4, groupSize, symmetric: true, scale }),
-    fromGrid: (grid, rowStart, bytes) => gptqMarlinCodec.fromGrid(layout, grid, rowStart, bytes),
+      quantizeView(values, rows, columns, { bits: 4, groupSize, symmetric: true, scale }),
+    fromView: (view, rowStart, bytes) => gptqMarlinCodec.fromView(layout, view, rowStart, bytes),
     open: (bytes) => gptqMarlinCodec.open(layout, bytes),
   };
 }
 
-function sameStorage(source: LinearLayout, facts: GridFacts, layout: PlainLayout): boolean {
+function sameStorage(source: LinearLayout, facts: ViewFacts, layout: PlainLayout): boolean {
   const theirs = gptqLayoutSchema.safeParse(source);
   const ours = gptqLayoutSchema.safeParse(layout);
   if (!theirs.success || !ours.success) {
@@ -280,7 +280,7 @@ function sameGroups(groupSize: number, { groupSize: asked, columns }: GptqLayout
 }
 
 /** Where no zero point is 0 or 2^b, all ways to store it minus one give the same bytes. */
-function sameZeros(a: GptqLayout, b: GptqLayout, facts: GridFacts): boolean {
+function sameZeros(a: GptqLayout, b: GptqLayout, facts: ViewFacts): boolean {
   if (a.zeros === b.zeros) return true;
   const minusOne = a.zeros !== "stored" && b.zeros !== "stored";
   return minusOne && facts.minZero > 0 && facts.maxZero < 2 ** a.bits;

@@ -108,7 +108,7 @@ describe("contents", () => {
         return [suffix, shifted.subarray(1)];
       }),
     );
-    const [a, b] = [bytes, moved].map((parts) => gptqCodec.open(layout, parts).toGrid(0, 32));
+    const [a, b] = [bytes, moved].map((parts) => gptqCodec.open(layout, parts).toView(0, 32));
     expect(a).toEqual(b);
   });
 
@@ -116,7 +116,7 @@ describe("contents", () => {
     const weight = gptqCodec.open(layout, fresh());
     expect(refusal(() => weight.dequantize(0, 33, new Float32Array(33 * 64))).code).toBe("USAGE");
     expect(refusal(() => weight.dequantize(0, 2, new Float32Array(64))).code).toBe("USAGE");
-    expect(refusal(() => weight.toGrid(3, 2)).code).toBe("USAGE");
+    expect(refusal(() => weight.toView(3, 2)).code).toBe("USAGE");
   });
 });
 

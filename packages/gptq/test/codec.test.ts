@@ -102,7 +102,7 @@ function suite(folder: string): void {
     const written = allocateParts(gptqCodec.parts(layout));
     const step = gptqCodec.rowMultiple(layout);
     for (let row = 0; row < layout.rows; row += step) {
-      gptqCodec.fromGrid(layout, weight.toGrid(row, Math.min(layout.rows, row + step)), row, written);
+      gptqCodec.fromView(layout, weight.toView(row, Math.min(layout.rows, row + step)), row, written);
     }
     expect(Object.keys(written)).toEqual(gptqCodec.suffixes);
     for (const suffix of gptqCodec.suffixes) expect(written[suffix], suffix).toEqual(bytes[suffix]);

@@ -1,5 +1,5 @@
 import { allocateParts } from "@requant/core/format";
-import { gridMisfit, quantizeGrid } from "@requant/core/view";
+import { quantizeView, viewMisfit } from "@requant/core/view";
 import { type GptqLayout, gptqCodec } from "@requant/gptq";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -25,7 +25,7 @@ const widths = fc.oneof(
   }),
 );
 
-test("fromGrid∘toGrid is the identity for every width, packing, zero storage and shape, in bands", () => {
+test("fromView∘toView is the identity for every width, packing, zero storage and shape, in bands", () => {
   fc.assert(
     fc.property(
       fc.record({
@@ -41,21 +41,21 @@ test("fromGrid∘toGrid is the identity for every width, packing, zero storage a
       ({ width, rowBlocks, columnBlocks, groupSize, sym, scale, scattered, seed }) => {
         const [rows, columns] = [32 * rowBlocks, 32 * columnBlocks];
         const values = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * seed) * seed);
-        const plain = quantizeGrid(values, rows, columns, {
+        const plain = quantizeView(values, rows, columns, {
           bits: width.bits,
           groupSize,
           symmetric: sym,
           scale,
         });
         const shift = (column: number): number => plain.groupOfColumn[(column * 13 + 5) % columns]!;
-        const grid = scattered
+        const view = scattered
           ? { ...plain, groupOfColumn: plain.groupOfColumn.map((_, column) => shift(column)) }
           : plain;
         const layout: GptqLayout = {
           ...width,
           rows,
           columns,
-          groupCount: grid.groupCount,
+          groupCount: view.groupCount,
           groupSize,
           sym,
           scale,
@@ -65,16 +65,16 @@ test("fromGrid∘toGrid is the identity for every width, packing, zero storage a
         const bytes = allocateParts(gptqCodec.parts(layout));
         for (let row = 0; row < rows; row += 32) {
           const band = {
-            ...grid,
+            ...view,
             rows: 32,
-            codes: grid.codes.subarray(row * columns, (row + 32) * columns),
-            scales: grid.scales.subarray(row * grid.groupCount, (row + 32) * grid.groupCount),
-            zeros: grid.zeros.subarray(row * grid.groupCount, (row + 32) * grid.groupCount),
+            codes: view.codes.subarray(row * columns, (row + 32) * columns),
+            scales: view.scales.subarray(row * view.groupCount, (row + 32) * view.groupCount),
+            zeros: view.zeros.subarray(row * view.groupCount, (row + 32) * view.groupCount),
           };
-          gptqCodec.fromGrid(layout, band, row, bytes);
+          gptqCodec.fromView(layout, band, row, bytes);
         }
-        expect(gptqCodec.open(layout, bytes).toGrid(0, rows)).toEqual(grid);
-        expect(gridMisfit(gptqCodec.measure(layout, bytes), gptqCodec.requirement(layout))).toBeUndefined();
+        expect(gptqCodec.open(layout, bytes).toView(0, rows)).toEqual(view);
+        expect(viewMisfit(gptqCodec.measure(layout, bytes), gptqCodec.requirement(layout))).toBeUndefined();
       },
     ),
     { numRuns: 200 },

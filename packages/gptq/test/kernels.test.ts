@@ -52,7 +52,7 @@ describe.skipIf(!kernelsAreInstalled())(`GPTQ kernels (REQUANT_SEED=${seed})`, (
       expectSameReads(gptqCodec, layout, bytes);
       // v1 cannot store all that it can hold
       if (layout.zeros !== "minus-one") {
-        expectSameWrites(gptqCodec, layout, gptqCodec.open(layout, bytes).toGrid(0, rows));
+        expectSameWrites(gptqCodec, layout, gptqCodec.open(layout, bytes).toView(0, rows));
       }
     }
   });

@@ -26,7 +26,7 @@ test.each(cases.map((entry) => ({ name: entry.file, entry })))("$name", ({ entry
 
   const written = allocateParts(gptqMarlinCodec.parts(layout));
   for (let row = 0; row < layout.rows; row += 64) {
-    gptqMarlinCodec.fromGrid(layout, weight.toGrid(row, row + 64), row, written);
+    gptqMarlinCodec.fromView(layout, weight.toView(row, row + 64), row, written);
   }
   expect(written).toEqual(bytes);
 });

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BF16, F16 } from "@requant/core";
-import { dequantizeGrid } from "@requant/core/view";
+import { dequantizeView } from "@requant/core/view";
 import { type GptqLayout, quantizeGptq } from "@requant/gptq";
 import { describe, expect, test } from "vitest";
 import { goldenLinear, readTensors, type StoredTensor } from "../../../fixtures/linear-cases.ts";
@@ -49,9 +49,9 @@ describe("the error on real weights is that of GPTQModel's own Quantizer", () =>
     if (tensor === undefined) throw new Error(`${name} is missing`);
     const [rows = 0, columns = 0] = tensor.shape;
     const values = floats(tensor, BF16);
-    const grid = quantizeGptq(layoutOf(rows, columns, bits, groupSize, sym), values, rows);
+    const view = quantizeGptq(layoutOf(rows, columns, bits, groupSize, sym), values, rows);
     const out = new Float32Array(values.length);
-    dequantizeGrid(grid, out);
+    dequantizeView(view, out);
     let error = 0;
     let energy = 0;
     for (let i = 0; i < out.length; i++) {
@@ -79,14 +79,14 @@ describe.skipIf(golden === undefined)("scales and zero points (skipped: REQUANT_
     const weights = inputs?.get("W_f16");
     if (weights === undefined) throw new Error("the inputs are missing");
     const layout = { ...layoutOf(128, 256, bits, groupSize, sym), scale: "F32" as const };
-    const grid = quantizeGptq(layout, floats(weights, F16), 128, { search });
+    const view = quantizeGptq(layout, floats(weights, F16), 128, { search });
     const tensors = readTensors(join(folder, `${name}.safetensors`));
     const scales = new Float32Array(tensors.get("scale_f32")!.bytes.buffer);
     const zeros = tensors.get("zero_uint8")!.bytes;
-    expect(scales.length).toBe(grid.scales.length);
+    expect(scales.length).toBe(view.scales.length);
     let equal = 0;
     for (let i = 0; i < scales.length; i++) {
-      if (Math.abs(grid.scales[i]! / scales[i]! - 1) < 1e-5 && grid.zeros[i] === zeros[i]) equal++;
+      if (Math.abs(view.scales[i]! / scales[i]! - 1) < 1e-5 && view.zeros[i] === zeros[i]) equal++;
     }
     // a tie between two steps of the search may fall the other way in f32 sums
     expect(equal / scales.length).toBeGreaterThanOrEqual(search ? 0.97 : 1);

@@ -30,7 +30,7 @@ function open(entry: (typeof cases)[number], stored: string, zeros: ZeroStorage)
 }
 
 const zerosOf = (layout: GptqLayout, bytes: PartBytes): Int16Array =>
-  gptqCodec.open(layout, bytes).toGrid(0, layout.rows).zeros;
+  gptqCodec.open(layout, bytes).toView(0, layout.rows).zeros;
 
 describe.each(cases.map((entry) => ({ name: entry.file, entry })))("$name", ({ entry }) => {
   const bits = Number(entry.facts["bits"]);

@@ -5,7 +5,7 @@ import {
   type Suspect,
   sampleSuspect,
 } from "@requant/core/format";
-import { dequantizeGrid, type Grid, groupSizeOf, sequentialGroups } from "@requant/core/view";
+import { dequantizeView, groupSizeOf, type IntegerView, sequentialGroups } from "@requant/core/view";
 import { sourceRowOf } from "@requant/models";
 import { weightFormats } from "../formats.ts";
 
@@ -116,7 +116,7 @@ const shifted: Diagnosis = {
 function misreading(
   name: string,
   text: (wrong: "first" | "second") => string,
-  misread: (grid: Grid) => readonly Grid[],
+  misread: (view: IntegerView) => readonly IntegerView[],
 ): Diagnosis {
   return {
     name,
@@ -124,11 +124,11 @@ function misreading(
       const { rows, a, b } = await sampleSuspect(suspect);
       const before = relativeRmse(a, b);
       for (const side of ["a", "b"] as const) {
-        const grid = await suspect.grids[side]?.(0, rows);
-        if (grid === undefined) continue;
+        const view = await suspect.views[side]?.(0, rows);
+        if (view === undefined) continue;
         const values = new Float32Array(a.length);
-        for (const wrong of misread(grid)) {
-          dequantizeGrid(wrong, values);
+        for (const wrong of misread(view)) {
+          dequantizeView(wrong, values);
           const [expected, found] = side === "a" ? [values, b] : [a, values];
           // the side whose integers explain the other is the one that is read rightly
           if (relativeRmse(expected, found) < before * EXPLAINED_BY_INTEGERS)
@@ -144,10 +144,10 @@ const actOrderIgnored: Diagnosis = misreading(
   "act-order",
   (wrong) =>
     `act-order ignored: the ${wrong} model takes the groups of columns one after another, where g_idx spreads them`,
-  (grid) => {
-    if (groupSizeOf(grid.groupOfColumn) !== undefined) return [];
-    const size = Math.ceil(grid.columns / grid.groupCount);
-    return [{ ...grid, groupOfColumn: sequentialGroups(grid.columns, size) }];
+  (view) => {
+    if (groupSizeOf(view.groupOfColumn) !== undefined) return [];
+    const size = Math.ceil(view.columns / view.groupCount);
+    return [{ ...view, groupOfColumn: sequentialGroups(view.columns, size) }];
   },
 );
 
@@ -155,7 +155,7 @@ const zeroOffByOne: Diagnosis = misreading(
   "zero-point",
   (wrong) =>
     `zero point: in the ${wrong} model all zero points are off by one (stored minus one and read as they are, or the reverse)`,
-  (grid) => [1, -1].map((step) => ({ ...grid, zeros: grid.zeros.map((zero) => zero + step) })),
+  (view) => [1, -1].map((step) => ({ ...view, zeros: view.zeros.map((zero) => zero + step) })),
 );
 
 /** Tried in this order: what is seen in integers first, as it is sure. Formats add their own. */

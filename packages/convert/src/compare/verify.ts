@@ -1,6 +1,6 @@
 import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
 import type { Diagnosis, Suspect } from "@requant/core/format";
-import { type Grid, roundToHalf, stackGrids } from "@requant/core/view";
+import { type IntegerView, roundToHalf } from "@requant/core/view";
 import {
   isRowSelection,
   openWeight,
@@ -8,9 +8,9 @@ import {
   type WeightPlan,
   type WeightReader,
 } from "@requant/models";
-import { gridRows } from "../model/grid-rows.ts";
 import type { Model } from "../model/model.ts";
 import { refuseUnclaimed } from "../model/packed-sources.ts";
+import { integerRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
 import { sourceEncodings } from "../run/weights.ts";
@@ -192,7 +192,7 @@ async function verifyTensor(
     : await diagnose(
         {
           ...suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
-          grids: { a: gridReader(a, planA), b: gridReader(b, planB) },
+          views: { a: viewReader(a, planA), b: viewReader(b, planB) },
         },
         options.diagnoses ?? diagnoses,
       );
@@ -240,7 +240,7 @@ function suspect(
   b: WeightReader,
   relativeRmse: number,
   heads: readonly number[],
-): Omit<Suspect, "grids"> {
+): Omit<Suspect, "views"> {
   const length = rowLengthOf(plan.shape);
   const count = elementCount(plan.shape) / length;
   const rows =
@@ -262,15 +262,15 @@ function suspect(
 }
 
 /** Rows as integers, where the weight is one packed tensor of the model. */
-function gridReader(
+function viewReader(
   model: Model,
   plan: WeightPlan,
-): ((start: number, end: number) => Promise<Grid>) | undefined {
+): ((start: number, end: number) => Promise<IntegerView>) | undefined {
   const [name, ...others] = plannedSources(plan);
   if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
   if (model.tensor(name).linear === undefined) return undefined;
-  const rows = gridRows(model, plan);
-  return async (start, end) => stackGrids((await rows.read(start, end)).map(({ grid }) => grid));
+  const rows = integerRows(model, plan);
+  return (start, end) => rows.read(start, end);
 }
 
 /** Numbers of attention heads that either model's facts name. */

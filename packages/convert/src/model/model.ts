@@ -10,8 +10,8 @@ import {
   UsageError,
 } from "@requant/core";
 import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "@requant/core/format";
-import type { GridFit } from "@requant/core/view";
-import { blocksToGrid, type GgufGridType, gridTypes, weightToBlocks } from "@requant/gguf";
+import type { Reformed, StoredView } from "@requant/core/view";
+import { blocksToView, type GgufViewType, viewSourceByName, weightToBlocks } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
 import type { ModelWarning } from "./model-warning.ts";
@@ -107,17 +107,17 @@ export interface Model extends SourceClaims {
   /** Rows `[rowStart, rowEnd)` as f32; `out` holds exactly those. A tensor is `rowCount × rowLength` of its shape. */
   readRows(name: string, rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
   /**
-   * Rows `[rowStart, rowEnd)` of a matrix as integers, or why there are none. Of a linear weight all parts are read and
+   * Rows `[rowStart, rowEnd)` of a matrix as a view, or why there is none. Of a linear weight all parts are read and
    * kept until another one is asked for.
    */
-  readGrid(name: string, rowStart: number, rowEnd: number): Promise<GridFit>;
+  readView(name: string, rowStart: number, rowEnd: number): Promise<Reformed<StoredView>>;
   /**
    * Rows `[rowStart, rowEnd)` of a linear weight as blocks of a type that can say the same. `out` gives the array for
    * them once the weight is there.
    */
   readBlocks(
     name: string,
-    type: GgufGridType,
+    type: GgufViewType,
     rowStart: number,
     rowEnd: number,
     out: () => Uint8Array,
@@ -147,7 +147,7 @@ export type ModelParts = Omit<
   | "readRows"
   | "readBytes"
   | "readInto"
-  | "readGrid"
+  | "readView"
   | "readBlocks"
   | "examine"
   | "reserve"
@@ -235,25 +235,25 @@ export function modelOf(parts: ModelParts): Model {
     },
     examine: weights.examine,
     reserve: (names) => weights.reserve(names),
-    async readGrid(name, rowStart, rowEnd) {
+    async readView(name, rowStart, rowEnd) {
       const found = tensor(name);
       if (found.linear !== undefined) {
         const ends = rowEnd === found.shape[0];
-        return weights.use(name, (weight) => ({ grid: weight.toGrid(rowStart, rowEnd) }), ends);
+        return weights.use(name, (weight) => ({ view: weight.toView(rowStart, rowEnd) }), ends);
       }
-      const type = gridTypes.find((candidate) => candidate.name === found.encoding);
+      const type = viewSourceByName(found.encoding);
       if (type === undefined) {
         return {
-          misfit: { reason: `${found.encoding} does not store integers times a scale` },
+          misfit: { reason: `${found.encoding} does not store the levels of a table times a scale` },
         };
       }
       const columns = found.shape.at(-1) ?? 1;
       const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
       const byteStart = rowStart * rowByteLength;
       const byteEnd = rowEnd * rowByteLength;
-      return reads.use(tensorWith(name, byteStart, byteEnd), byteStart, byteEnd, (bytes) =>
-        blocksToGrid(type, bytes, rowEnd - rowStart, columns),
-      );
+      return reads.use(tensorWith(name, byteStart, byteEnd), byteStart, byteEnd, (bytes) => ({
+        view: blocksToView(type, bytes, rowEnd - rowStart, columns),
+      }));
     },
     async readBlocks(name, type, rowStart, rowEnd, out) {
       const ends = rowEnd === tensor(name).shape[0];

@@ -1,10 +1,10 @@
 /** `gguf:auto`: for each weight the smallest GGUF type that holds its values exactly. */
 import type { MetadataValue } from "@requant/core";
-import { fileTypes, type GgufGridType, gridTypes } from "@requant/gguf";
+import { fileTypes, type GgufViewType, viewTypes } from "@requant/gguf";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
-import { gridWay } from "./grid-way.ts";
 import type { PlanSourceTensor } from "./plan.ts";
+import { viewWay } from "./view-way.ts";
 import type { TypedWeight } from "./way.ts";
 
 export interface AutoChoice {
@@ -35,18 +35,18 @@ export function autoType(
 }
 
 function packedType(stored: readonly PlanSourceTensor[], float: "exact" | "F16"): AutoChoice {
-  const facts = stored.flatMap(({ grid }) => grid ?? []);
+  const facts = stored.flatMap(({ view }) => view ?? []);
   const fallback = float === "F16" ? "F16" : narrowestOf(stored);
   if (facts.length < stored.length) return { type: fallback, reason: "packed and float weights are joined" };
-  const exact = gridTypes.find(({ requirement }) => gridWay(facts, requirement).fidelity === "exact");
+  const exact = viewTypes.find(({ requirement }) => viewWay(facts, requirement).fidelity === "exact");
   if (exact !== undefined) return { type: exact.name };
   return { type: fallback, reason: whyNone(facts) };
 }
 
 /** What stands in the way of the type that would hold the most. */
-function whyNone(facts: Parameters<typeof gridWay>[0]): string {
-  const widest: GgufGridType | undefined = gridTypes.find(({ name }) => name === "Q8_0");
-  const way = widest === undefined ? undefined : gridWay(facts, widest.requirement);
+function whyNone(facts: Parameters<typeof viewWay>[0]): string {
+  const widest: GgufViewType | undefined = viewTypes.find(({ name }) => name === "Q8_0");
+  const way = widest === undefined ? undefined : viewWay(facts, widest.requirement);
   return way !== undefined && way.fidelity !== "exact" ? way.misfit.reason : "no block type holds it";
 }
 
@@ -56,11 +56,13 @@ function narrowestOf(stored: readonly PlanSourceTensor[]): string {
   return first !== undefined && rest.length === 0 ? first : "F32";
 }
 
-const MATRIX = /^(?:token_embd|output|blk\.\d+\.(?!.*(?:norm|gate_inp|ssm|time_mix))[a-z_]+)\.weight$/;
+const MATRIX = /^(?:token_embd|output|blk\.\d+\.[a-z_]+)\.weight$/;
+/** Matrices of a layer that llama.cpp expects in the type they have. */
+const KEPT = /norm|gate_inp|ssm|time_mix/;
 
 /** Float matrices of a GGUF that llama.cpp reads in any type; everything else keeps the type it has. */
 export function mayNarrow(name: string, shape: readonly number[]): boolean {
-  return shape.length >= 2 && MATRIX.test(name);
+  return shape.length >= 2 && MATRIX.test(name) && !(name.startsWith("blk.") && KEPT.test(name));
 }
 
 /** `general.file_type` of a file of these weights: that of the type that holds most of the numbers in matrices. */

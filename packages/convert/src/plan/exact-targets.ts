@@ -8,20 +8,20 @@ import {
 } from "@requant/core/format";
 import { exactTypes } from "@requant/gguf";
 import { weightFormats } from "../formats.ts";
-import { gridWay } from "./grid-way.ts";
 import { moduleOf } from "./linear-modules.ts";
 import type { PlanSource } from "./plan.ts";
+import { viewWay } from "./view-way.ts";
 
 /** Spellings of targets; empty where the source has no packed weights. */
 export function exactTargets(source: PlanSource): string[] {
-  const requests = source.tensors.flatMap(({ name, shape, grid, linear }): WeightRequest[] => {
+  const requests = source.tensors.flatMap(({ name, shape, view, linear }): WeightRequest[] => {
     const [rows = 0, columns = 0] = shape;
-    return linear === undefined || grid === undefined
+    return linear === undefined || view === undefined
       ? []
-      : [{ module: moduleOf(name), rows, columns, grids: [grid] }];
+      : [{ module: moduleOf(name), rows, columns, views: [view] }];
   });
   if (requests.length === 0) return [];
-  const inBlocks = requests.every(({ grids }) => grids.every((facts) => exactTypes(facts).length > 0));
+  const inBlocks = requests.every(({ views }) => views.every((facts) => exactTypes(facts).length > 0));
   const groupSize = groupSizeOf(requests);
   const found = weightFormats.flatMap(({ name, target }) => {
     if (target === undefined || target.whyNewCodes !== undefined) return [];
@@ -35,8 +35,8 @@ export function exactTargets(source: PlanSource): string[] {
 
 function groupSizeOf(requests: readonly WeightRequest[]): number {
   const sizes = new Set(
-    requests.map(({ grids, columns }) => {
-      const [facts] = grids;
+    requests.map(({ views, columns }) => {
+      const [facts] = views;
       // act-order leaves only their number
       const size = facts?.groupSize ?? columns / (facts?.groupCount ?? 1);
       return size >= columns || !Number.isInteger(size) ? undefined : size;
@@ -56,7 +56,7 @@ function keepsAll(target: WeightTarget, words: TargetSettings, requests: readonl
       "length" in offers &&
       offers.some(
         ({ requirement }) =>
-          requirement !== undefined && gridWay(request.grids, requirement).fidelity === "exact",
+          requirement !== undefined && viewWay(request.views, requirement).fidelity === "exact",
       )
     );
   });

@@ -51,6 +51,17 @@ const INTEGERS: Readonly<Record<string, NumberRange>> = {
   U64: { significandBits: 64, leastExponent: 0, greatestExponent: 63 },
 };
 
+/** Block types whose every value needs fewer bits than an f32 has, whatever the blocks say. */
+const QUANTIZED: Readonly<Record<string, NumberRange>> = {
+  // E2M1 has two significant bits; times a power of two from 2^-128 on; what is too large is infinite in every float type
+  MXFP4: { significandBits: 2, leastExponent: -128, greatestExponent: 127 },
+  // times an E4M3 scale, whose smallest step is 2^-9, and 448 at most
+  NVFP4: { significandBits: 6, leastExponent: -10, greatestExponent: 11 },
+  // an f16 number, its negative or 0
+  Q1_0: { significandBits: 11, leastExponent: -24, greatestExponent: 15 },
+  TQ1_0: { significandBits: 11, leastExponent: -24, greatestExponent: 15 },
+};
+
 function holds(to: NumberRange, from: NumberRange): boolean {
   return (
     to.significandBits >= from.significandBits &&
@@ -123,7 +134,7 @@ export function fidelityOf(
   }
   if (target === "quantized") return "requantized";
   if (mapping.mapped) return source === "quantized" ? "float" : "rounded";
-  const fromRange = FLOATS[from] ?? INTEGERS[from] ?? FLOATS["F32"];
+  const fromRange = FLOATS[from] ?? INTEGERS[from] ?? QUANTIZED[from] ?? FLOATS["F32"];
   const toRange = FLOATS[to];
   if (fromRange !== undefined && toRange !== undefined && holds(toRange, fromRange)) return "exact";
   return fallback;

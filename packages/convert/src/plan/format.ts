@@ -20,7 +20,7 @@ export interface SourceNeeds {
   readonly offsets?: boolean | undefined;
   /** Which 16-bit float type holds the values of F32 matrices, and of linear weights that no block type holds. */
   readonly narrowest?: boolean | undefined;
-  /** The grids of ggml blocks. */
+  /** The views of ggml blocks. */
   readonly blocks?: boolean | undefined;
   /** What each choice of the target's layouts would cost in every matrix. */
   readonly sampling?: WeightSampling | undefined;

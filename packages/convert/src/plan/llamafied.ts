@@ -40,7 +40,7 @@ function llamaTensor(
         ? encodedByteLength(encoding, elementCount(shape), name)
         : sources.reduce((sum, { byteLength }) => sum + byteLength, 0),
     ...(packed === undefined ? {} : { linear: packed.linear }),
-    ...(whole && only?.grid !== undefined ? { grid: only.grid } : {}),
+    ...(whole && only?.view !== undefined ? { view: only.view } : {}),
     ...(whole && only?.costs !== undefined ? { costs: only.costs } : {}),
   };
 }

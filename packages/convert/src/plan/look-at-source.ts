@@ -1,6 +1,7 @@
 /** The tensors of a source with what a plan must know about them. */
+
 import type { WeightSampling } from "@requant/core/format";
-import { exactTypes, gridTypes } from "@requant/gguf";
+import { exactTypes, viewSourceByName } from "@requant/gguf";
 import type { Model, ModelTensor } from "../model/model.ts";
 import { mayNarrow } from "./auto-type.ts";
 import { isIntegerEncoding } from "./fidelity.ts";
@@ -56,11 +57,11 @@ async function linearTensor(
   signal: AbortSignal | undefined,
 ): Promise<PlanSourceTensor> {
   const { facts, layout } = await model.examine(tensor.name);
-  const grid = needs.offsets === true ? await measuredFacts(model, tensor.name, facts, signal) : facts;
-  if (needs.narrowest !== true || exactTypes(grid).length > 0) return { ...tensor, grid, layout };
+  const view = needs.offsets === true ? await measuredFacts(model, tensor.name, facts, signal) : facts;
+  if (needs.narrowest !== true || exactTypes(view).length > 0) return { ...tensor, view, layout };
   // values that are rounded to f16 are f16 values
-  const narrowest = grid.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal);
-  return { ...tensor, grid, layout, narrowest };
+  const narrowest = view.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal);
+  return { ...tensor, view, layout, narrowest };
 }
 
 async function plainTensor(
@@ -78,9 +79,9 @@ async function plainTensor(
   if (needs.narrowest === true && encoding === "F32" && matrix) {
     return { ...tensor, narrowest: await narrowestFloat(model, name, signal) };
   }
-  if (needs.blocks === true && gridTypes.some((type) => type.name === encoding)) {
-    const { grid, misfit } = await blockFacts(model, name, signal);
-    return grid === undefined ? { ...tensor, noGrid: misfit } : { ...tensor, grid };
+  if (needs.blocks === true && viewSourceByName(encoding) !== undefined) {
+    const { view, misfit } = await blockFacts(model, name, signal);
+    return view === undefined ? { ...tensor, noView: misfit } : { ...tensor, view };
   }
   return tensor;
 }

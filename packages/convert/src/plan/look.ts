@@ -1,7 +1,7 @@
 /** What only the values of a weight tell: which codes occur, and which float type holds them all. */
 import { bfloatToFloat, elementCount, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
-import { type GridFacts, gridFacts, type Misfit, withMeasuredOffsets } from "@requant/core/view";
-import { gridTypeByName } from "@requant/gguf";
+import { integerView, type Misfit, type ViewFacts, viewFacts, withMeasuredOffsets } from "@requant/core/view";
+import { viewSourceByName } from "@requant/gguf";
 import type { Model, ModelTensor } from "../model/model.ts";
 
 /** f32 bytes of one band. */
@@ -23,17 +23,18 @@ function bandsOf({ shape }: Pick<ModelTensor, "shape">): Bands {
 export async function measuredFacts(
   model: Model,
   name: string,
-  facts: GridFacts,
+  facts: ViewFacts,
   signal: AbortSignal | undefined,
-): Promise<GridFacts> {
+): Promise<ViewFacts> {
   const { rows, step } = bandsOf(model.tensor(name));
   let minOffset = Number.POSITIVE_INFINITY;
   let maxOffset = Number.NEGATIVE_INFINITY;
   for (let row = 0; row < rows; row += step) {
     signal?.throwIfAborted();
-    const { grid } = await model.readGrid(name, row, Math.min(row + step, rows));
-    if (grid === undefined) return facts;
-    const band = withMeasuredOffsets(facts, grid);
+    const { view: stored } = await model.readView(name, row, Math.min(row + step, rows));
+    const { view } = stored === undefined ? {} : integerView(stored);
+    if (view === undefined) return facts;
+    const band = withMeasuredOffsets(facts, view);
     minOffset = Math.min(minOffset, band.minOffset);
     maxOffset = Math.max(maxOffset, band.maxOffset);
   }
@@ -41,26 +42,11 @@ export async function measuredFacts(
 }
 
 export type BlockFacts =
-  | { readonly grid: GridFacts; readonly misfit?: undefined }
-  | { readonly grid?: undefined; readonly misfit: Misfit };
-
-/** Codes of a ggml type that are integers times a scale, by their largest. */
-const MAX_CODES: Readonly<Record<string, number>> = {
-  Q2_0: 3,
-  Q2_K: 3,
-  Q3_K: 7,
-  Q4_0: 15,
-  Q4_1: 15,
-  Q4_K: 15,
-  Q5_0: 31,
-  Q5_1: 31,
-  Q5_K: 31,
-  Q6_K: 63,
-  Q8_0: 255,
-};
+  | { readonly view: ViewFacts; readonly misfit?: undefined }
+  | { readonly view?: undefined; readonly misfit: Misfit };
 
 /**
- * The facts of a tensor of ggml blocks, from all of them; or why its blocks are no grid, which most K-quants show in the
+ * The facts of a tensor of ggml blocks, from all of them; or why its blocks are no integers, which most K-quants show in the
  * first one.
  */
 export async function blockFacts(
@@ -70,21 +56,22 @@ export async function blockFacts(
 ): Promise<BlockFacts> {
   const tensor = model.tensor(name);
   const { rows, step } = bandsOf(tensor);
-  const type = gridTypeByName(tensor.encoding, { tensor: name });
-  let facts: GridFacts | undefined;
-  // the first rows alone: nearly always enough to see that there is no grid
+  const maxCode = viewSourceByName(tensor.encoding)?.view.maxCode ?? 255;
+  let facts: ViewFacts | undefined;
+  // the first rows alone: nearly always enough to see that there are none
   for (let row = 0, end = Math.min(1, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
     signal?.throwIfAborted();
-    const { grid, misfit } = await model.readGrid(name, row, end);
-    if (grid === undefined) return { misfit };
-    const band = withMeasuredOffsets(gridFacts(grid, MAX_CODES[type.name] ?? 255, { tensor: name }), grid);
+    const stored = await model.readView(name, row, end);
+    const { view, misfit } = stored.view === undefined ? stored : integerView(stored.view);
+    if (view === undefined) return { misfit };
+    const band = withMeasuredOffsets(viewFacts(view, maxCode, { tensor: name }), view);
     facts = facts === undefined ? band : mergedFacts(facts, band);
   }
-  return facts === undefined ? { misfit: { reason: "the tensor has no rows" } } : { grid: facts };
+  return facts === undefined ? { misfit: { reason: "the tensor has no rows" } } : { view: facts };
 }
 
 /** Facts of two bands of rows of one weight together. */
-function mergedFacts(a: GridFacts, b: GridFacts): GridFacts {
+function mergedFacts(a: ViewFacts, b: ViewFacts): ViewFacts {
   return {
     ...a,
     rows: a.rows + b.rows,

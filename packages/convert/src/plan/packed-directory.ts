@@ -24,12 +24,12 @@ import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
-import { gridWay } from "./grid-way.ts";
 import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import type { PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { refuseGgufOptions } from "./refuse-options.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
+import { viewWay } from "./view-way.ts";
 import { byName, fromText, planTensor } from "./way.ts";
 
 /** A weight format that can be written. */
@@ -190,7 +190,7 @@ function requestsOf(
     if (!packs) continue;
     if (stored.some(({ encoding }) => isIntegerEncoding(encoding))) continue;
     const [rows = 0, columns = 0] = weight.shape;
-    const grids = isRowSelection(weight) ? stored.flatMap(({ grid }) => grid ?? []) : [];
+    const views = isRowSelection(weight) ? stored.flatMap(({ view }) => view ?? []) : [];
     const [only] = stored;
     const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
     const costs = only?.costs;
@@ -200,7 +200,7 @@ function requestsOf(
       module: moduleOf(weight.name),
       rows,
       columns,
-      grids: grids.length === stored.length ? grids : [],
+      views: views.length === stored.length ? views : [],
       ...(whole && only?.linear !== undefined && only.layout !== undefined
         ? { source: { format: only.linear.format, layout: only.layout } }
         : {}),
@@ -255,10 +255,10 @@ type BestWay = Pick<PlanTensor, "fidelity" | "way" | "reason" | "hint"> & { read
 function bestWay(
   { name, target }: NamedTarget,
   offers: readonly LayoutOffer[],
-  { grids, source }: WeightRequest,
+  { views, source }: WeightRequest,
   stored: readonly PlanSourceTensor[],
 ): BestWay {
-  const [facts] = grids;
+  const [facts] = views;
   if (source?.format === name && facts !== undefined) {
     const same = offers.find(({ layout }) => target.sameStorage(source.layout, facts, layout));
     if (same !== undefined) return { offer: same, fidelity: "copy" };
@@ -266,30 +266,30 @@ function bestWay(
   const ways = offers.map((offer) => ({
     offer,
     way:
-      offer.requirement === undefined || grids.length === 0 ? undefined : gridWay(grids, offer.requirement),
+      offer.requirement === undefined || views.length === 0 ? undefined : viewWay(views, offer.requirement),
   }));
   const exact = ways.find(({ way }) => way?.fidelity === "exact");
-  if (exact !== undefined) return { offer: exact.offer, fidelity: "exact", way: "grid" };
+  if (exact !== undefined) return { offer: exact.offer, fidelity: "exact", way: "view" };
   const rounded = ways.find(({ way }) => way?.fidelity === "rounded");
   const chosen = rounded ?? ways[0];
   if (chosen === undefined) throw new ConversionError(`${name} offers no layout`);
   const misfit = chosen.way !== undefined && chosen.way.fidelity !== "exact" ? chosen.way.misfit : undefined;
-  const why = misfit ?? whyNoGrid(target, stored);
+  const why = misfit ?? whyNoView(target, stored);
   return {
     offer: chosen.offer,
-    ...(rounded === undefined ? { fidelity: "requantized" } : { fidelity: "rounded", way: "grid" }),
+    ...(rounded === undefined ? { fidelity: "requantized" } : { fidelity: "rounded", way: "view" }),
     ...(why === undefined ? {} : { reason: why.reason }),
     ...(why?.hint === undefined ? {} : { hint: why.hint }),
   };
 }
 
 /** Floats have no codes to keep, which needs no words. */
-function whyNoGrid({ whyNewCodes }: WeightTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
+function whyNoView({ whyNewCodes }: WeightTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
   if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
   if (whyNewCodes !== undefined) return { reason: whyNewCodes };
-  const { noGrid, encoding } = stored.find((tensor) => tensor.grid === undefined) ?? {};
+  const { noView, encoding } = stored.find((tensor) => tensor.view === undefined) ?? {};
   return (
-    noGrid ??
+    noView ??
     (encoding === undefined ? undefined : { reason: `${encoding} does not store integers times a scale` })
   );
 }
@@ -305,7 +305,7 @@ function floatType(
   const [own] = encodings;
   if (own !== undefined && encodings.length === 1 && (isFloatEncoding(own) || isIntegerEncoding(own)))
     return own;
-  const half = stored.every(({ grid }) => grid?.rounding === "f16");
+  const half = stored.every(({ view }) => view?.rounding === "f16");
   return exact && !half ? "F32" : "F16";
 }
 

@@ -1,6 +1,6 @@
 import { misfitOf, type TensorInfo, UsageError } from "@requant/core";
 import type { LinearLayout, LinearPart, PlainLayout, StoredLinear } from "@requant/core/format";
-import type { GridFacts, Misfit } from "@requant/core/view";
+import type { Misfit, ViewFacts } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import * as z from "zod/mini";
@@ -35,8 +35,8 @@ export interface PlanTensor {
   readonly inputs: readonly WeightInput[];
   /** The entry of the importance matrix that it is quantized with; the run is given the matrix again. */
   readonly importance?: string | undefined;
-  /** "grid": the packed integers are moved, no weight becomes a float on the way. */
-  readonly way?: "grid" | undefined;
+  /** "view": the packed integers are moved, no weight becomes a float on the way. */
+  readonly way?: "view" | undefined;
   /** Set for a weight that the output stores as several tensors. */
   readonly linear?: PlanLinear | undefined;
   /** Set where the values first go through another layout and back: what fake quantization makes. */
@@ -170,7 +170,7 @@ const planSchema: z.ZodMiniType<Plan> = z.object({
       byteLength: countSchema,
       inputs: z.array(weightInputSchema).check(z.minLength(1)),
       importance: z.optional(z.string()),
-      way: z.optional(z.literal("grid")),
+      way: z.optional(z.literal("view")),
       linear: z.optional(linearSchema),
       through: z.optional(throughSchema),
       reason: z.optional(z.string()),
@@ -199,18 +199,18 @@ export function parsePlan(json: unknown): Plan {
   return plan;
 }
 
-/** A tensor of the source, with the facts of its grid where it has one. */
+/** A tensor of the source, with the facts of its view where it has one. */
 export interface PlanSourceTensor extends TensorInfo {
   /** Set where several stored tensors make the weight. */
   readonly linear?: StoredLinear | undefined;
   /** Of a linear weight: as the format's own layout says. */
   readonly layout?: LinearLayout | undefined;
   /** What decides whether another layout holds its integers. */
-  readonly grid?: GridFacts | undefined;
+  readonly view?: ViewFacts | undefined;
   /** The float type that holds its values, where they were looked at. */
   readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
-  /** Why blocks that were looked at are no grid. */
-  readonly noGrid?: Misfit | undefined;
+  /** Why blocks that were looked at are no view. */
+  readonly noView?: Misfit | undefined;
   /** Of the bias of a packed weight: every value is 0. */
   readonly zero?: boolean | undefined;
   /** What each choice of the target's layouts would cost, where it was measured. */

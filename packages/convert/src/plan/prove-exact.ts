@@ -4,12 +4,12 @@
  * values are looked at before a plan calls a weight rounded or requantized.
  */
 import { ConversionError, elementCount } from "@requant/core";
-import { fitGrid, type GridRequirement } from "@requant/core/view";
-import { gridTypes } from "@requant/gguf";
+import { fitView, type ViewRequirement } from "@requant/core/view";
+import { viewSourceByName, viewTypes } from "@requant/gguf";
 import { isRowSelection, openWeight, plannedSources, type WeightInput } from "@requant/models";
 import { encoderOf } from "../model/encodings.ts";
-import { gridRows } from "../model/grid-rows.ts";
 import type { Model } from "../model/model.ts";
+import { viewRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
 import { weightTargetByName } from "./target-formats.ts";
@@ -32,17 +32,17 @@ export async function proveExact(
   source: PlanSource,
   options: ProveOptions,
 ): Promise<Plan> {
-  const grids = new Set(
-    source.tensors.flatMap(({ name, grid, encoding }) =>
-      grid?.storedOffsets === "integer" || gridTypes.some((type) => type.name === encoding) ? [name] : [],
+  const views = new Set(
+    source.tensors.flatMap(({ name, view, encoding }) =>
+      view?.storedOffsets === "integer" || viewSourceByName(encoding) !== undefined ? [name] : [],
     ),
   );
   const tensors: PlanTensor[] = [];
   for (const tensor of plan.tensors) {
     if (isCandidate(tensor, options.all) && (await comesBack(tensor, model, options.signal))) {
       tensors.push({ ...withoutReason(tensor), fidelity: "exact" });
-    } else if (isGridCandidate(tensor, grids) && (await fits(tensor, model, options.signal))) {
-      tensors.push({ ...withoutReason(tensor), fidelity: "exact", way: "grid" });
+    } else if (isViewCandidate(tensor, views) && (await fits(tensor, model, options.signal))) {
+      tensors.push({ ...withoutReason(tensor), fidelity: "exact", way: "view" });
     } else tensors.push(tensor);
   }
   return { ...plan, tensors };
@@ -127,33 +127,33 @@ function* rowBands({ shape }: PlanTensor): Generator<{ readonly start: number; r
   }
 }
 
-function isGridCandidate(tensor: PlanTensor, grids: ReadonlySet<string>): boolean {
+function isViewCandidate(tensor: PlanTensor, views: ReadonlySet<string>): boolean {
   if (tensor.fidelity !== "requantized" || tensor.importance !== undefined || !isRowSelection(tensor))
     return false;
-  return requirementOf(tensor) !== undefined && plannedSources(tensor).every((name) => grids.has(name));
+  return requirementOf(tensor) !== undefined && plannedSources(tensor).every((name) => views.has(name));
 }
 
-function requirementOf({ linear, to }: PlanTensor): GridRequirement | undefined {
+function requirementOf({ linear, to }: PlanTensor): ViewRequirement | undefined {
   if (linear !== undefined) return weightTargetByName(linear.format).encoder(linear.layout).requirement;
-  return gridTypes.find(({ name }) => name === to)?.requirement;
+  return viewTypes.find(({ name }) => name === to)?.requirement;
 }
 
 /** Looks at codes until the first group that the layout cannot hold, which is nearly always in the first rows. */
 async function fits(tensor: PlanTensor, model: Model, signal: AbortSignal | undefined): Promise<boolean> {
   const requirement = requirementOf(tensor);
   if (requirement === undefined) return false;
-  const source = gridRows(model, tensor);
+  const source = viewRows(model, tensor);
   for (const { start, end } of rowBands(tensor)) {
     signal?.throwIfAborted();
-    const bands = await source.read(start, end).catch(noGrid);
+    const bands = await source.read(start, end).catch(noView);
     if (bands === undefined) return false;
-    for (const { grid } of bands) if (fitGrid(grid, requirement).grid === undefined) return false;
+    for (const { view } of bands) if (fitView(view, requirement).view === undefined) return false;
   }
   return true;
 }
 
 /** Blocks with minimums of their own, as most K-quants have. */
-function noGrid(error: unknown): undefined {
+function noView(error: unknown): undefined {
   if (!(error instanceof ConversionError)) throw error;
   return undefined;
 }

@@ -37,6 +37,7 @@ export interface ReportTensor {
 /** A float as JSON has it: NaN and the infinities are words. */
 export type ReportNumber = number | "NaN" | "Infinity" | "-Infinity";
 
+/** Weights of a tensor that are not finite, as a report tells them. */
 export interface ReportNonFinite {
   /** Weights that were not finite before they were stored. */
   readonly inSource: number;

@@ -1,10 +1,10 @@
 import { elementCount, rowLength } from "@requant/core";
-import { gridTypes } from "@requant/gguf";
+import { viewTypes } from "@requant/gguf";
 import { isRowSelection, plannedSources, type WeightInput } from "@requant/models";
 import { codecOf, encodedByteLength, encoderOf } from "../model/encodings.ts";
 import { type Fidelity, fidelityOf, isQuantizedEncoding, plainRows } from "./fidelity.ts";
-import { gridWay } from "./grid-way.ts";
 import type { PlanSourceTensor, PlanTensor } from "./plan.ts";
+import { viewWay } from "./view-way.ts";
 
 /** An output weight whose type is chosen. */
 export interface TypedWeight {
@@ -47,25 +47,25 @@ type Way = Pick<PlanTensor, "fidelity" | "way" | "reason" | "hint">;
 /** From linear weights: on their integers where the type holds them, else through f32. */
 function linearFidelity(weight: TypedWeight, stored: readonly PlanSourceTensor[]): Way {
   const { type } = weight;
-  const requirement = gridTypes.find(({ name }) => name === type)?.requirement;
+  const requirement = viewTypes.find(({ name }) => name === type)?.requirement;
   if (requirement === undefined) {
     const fidelity = floatFidelity(weight, stored);
-    return { fidelity, ...whyNoGrid(fidelity, type) };
+    return { fidelity, ...whyNoView(fidelity, type) };
   }
-  const facts = stored.flatMap(({ grid }) => grid ?? []);
+  const facts = stored.flatMap(({ view }) => view ?? []);
   if (facts.length < stored.length || !isRowSelection(weight)) {
     return { fidelity: "requantized", reason: "its rows are put together from floats" };
   }
-  const found = gridWay(facts, requirement);
-  if (found.fidelity === "exact") return { fidelity: "exact", way: "grid" };
+  const found = viewWay(facts, requirement);
+  if (found.fidelity === "exact") return { fidelity: "exact", way: "view" };
   const { reason, hint } = found.misfit;
   const why = { reason, ...(hint === undefined ? {} : { hint }) };
   return found.fidelity === "rounded"
-    ? { fidelity: "rounded", way: "grid", ...why }
+    ? { fidelity: "rounded", way: "view", ...why }
     : { fidelity: "requantized", ...why };
 }
 
-function whyNoGrid(fidelity: Fidelity, type: string): Pick<Way, "reason" | "hint"> {
+function whyNoView(fidelity: Fidelity, type: string): Pick<Way, "reason" | "hint"> {
   if (fidelity === "requantized") {
     return { reason: `${type} has steps of its own, so every weight gets a new code` };
   }
@@ -80,8 +80,8 @@ function whyNoGrid(fidelity: Fidelity, type: string): Pick<Way, "reason" | "hint
 function floatFidelity(weight: TypedWeight, stored: readonly PlanSourceTensor[]): Fidelity {
   if (isQuantizedEncoding(weight.type)) return "requantized";
   const mapped = weight.inputs.some(isMapped);
-  const ways = stored.map(({ grid, encoding }): Fidelity => {
-    const rounded = grid?.rounding === "f16" ? "F16" : encoding;
+  const ways = stored.map(({ view, encoding }): Fidelity => {
+    const rounded = view?.rounding === "f16" ? "F16" : encoding;
     return fidelityOf(rounded, weight.type, { wholeRows: false, mapped }, weight.name);
   });
   return worst(ways);

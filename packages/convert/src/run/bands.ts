@@ -15,7 +15,7 @@ export interface WeightTask {
   readonly to: string;
   readonly fidelity: Fidelity;
   readonly inputs: readonly WeightInput[];
-  readonly way?: "grid" | undefined;
+  readonly way?: "view" | undefined;
   readonly through?: PlanThrough | undefined;
 }
 

@@ -1,11 +1,12 @@
 /** All stored parts of one packed weight of the output. */
+
 import { ConversionError, rowLength, UsageError } from "@requant/core";
 import type { WeightEncoder } from "@requant/core/format";
 import { allocateParts, type LinearWeight } from "@requant/core/format";
-import { dequantizeGrid, type Grid, stackGrids } from "@requant/core/view";
+import { dequantizeView, type IntegerView } from "@requant/core/view";
 import { openWeight } from "@requant/models";
-import { gridRows } from "../model/grid-rows.ts";
 import type { Model } from "../model/model.ts";
+import { integerRows } from "../model/view-rows.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanLinear, PlanTensor } from "../plan/plan.ts";
@@ -42,8 +43,8 @@ export async function packedRoundTrip(
     options.signal?.throwIfAborted();
     const values = new Float32Array((end - start) * columns);
     await floats.readRows(start, end, values);
-    const grid = naming(model, task, values, start, () => encoder.quantize(values, end - start));
-    encoder.fromGrid(grid, start, bytes);
+    const view = naming(model, task, values, start, () => encoder.quantize(values, end - start));
+    encoder.fromView(view, start, bytes);
   }
   return encoder.open(bytes);
 }
@@ -77,24 +78,24 @@ export async function packedWeight(
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const floats = openWeight(task, weightSource(model));
-  const grids = task.way === "grid" ? gridRows(model, task) : undefined;
-  // where decoding gives the grid back, comparing needs no second pass
-  const inPlace = measure !== undefined && grids === undefined && encoder.storesGridExactly;
+  const views = task.way === "view" ? integerRows(model, task) : undefined;
+  // where decoding gives the view back, comparing needs no second pass
+  const inPlace = measure !== undefined && views === undefined && encoder.storesViewExactly;
   for (const { start, end } of bands) {
     options.signal?.throwIfAborted();
-    let grid: Grid;
-    if (grids === undefined) {
+    let view: IntegerView;
+    if (views === undefined) {
       const values = new Float32Array((end - start) * columns);
       await floats.readRows(start, end, values);
-      grid = naming(model, task, values, start, () => encoder.quantize(values, end - start));
+      view = naming(model, task, values, start, () => encoder.quantize(values, end - start));
       if (inPlace) {
         const decoded = new Float32Array(values.length);
-        dequantizeGrid(grid, decoded);
+        dequantizeView(view, decoded);
         measure.add(values, decoded);
         refuseNonFinite(model, task, values, decoded, start);
       }
-    } else grid = stackGrids((await grids.read(start, end)).map((band) => band.grid));
-    encoder.fromGrid(grid, start, bytes);
+    } else view = await views.read(start, end);
+    encoder.fromView(view, start, bytes);
   }
   if (measure === undefined) return { bytes, measured: undefined };
   if (inPlace) return { bytes, measured: measure.result() };

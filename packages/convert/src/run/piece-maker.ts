@@ -6,10 +6,10 @@ import type { PlanTensor } from "../plan/plan.ts";
 import type { BandMaker, ColumnImportance } from "./bands.ts";
 import { checksum } from "./checksum.ts";
 import type { Measured } from "./error-meter.ts";
-import { type ErrorSums, errorMeter } from "./error-meter.ts";
+import { errorMeter } from "./error-meter.ts";
 import { packedWeight } from "./pack-weight.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
-import { bandMaker, blockSizeOf, importanceName, isMeasured } from "./weights.ts";
+import { bandMaker, blockSizeOf, importanceName } from "./weights.ts";
 import { WorkArea, type WorkSizes } from "./work-area.ts";
 
 /** Takes the bytes of a piece, which are valid until the promise resolves. */

@@ -88,8 +88,11 @@ function wayOut(
 ): string {
   const { name, linear, through, to } = task;
   const types = made === undefined || fitsBfloat(made.largest) ? ["BF16", "F32"] : ["F32"];
-  const targets = types.map((type) => `safetensors:${type.toLowerCase()}, gguf:${type.toLowerCase()}`);
-  const floats = targets.join(", ").replace(/, (?=[^,]*$)/, " or ");
+  const targets = types.flatMap((type) => [
+    `safetensors:${type.toLowerCase()}`,
+    `gguf:${type.toLowerCase()}`,
+  ]);
+  const floats = `${targets.slice(0, -1).join(", ")} or ${targets.at(-1)}`;
   if (linear !== undefined || through?.kind === "packed") {
     return `${given !== undefined ? "Correct the weight in the source, or choose" : "Choose"} a float target: ${floats}.`;
   }

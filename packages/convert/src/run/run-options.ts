@@ -28,7 +28,7 @@ export interface RunOptions {
   readonly check?: boolean | undefined;
   /**
    * Go on where a weight is NaN or infinite, or becomes so when it is stored, and tell of it in the report. Packed targets
-   * (GPTQ, AWQ, EXL2, compressed-tensors) have no codes for such weights and refuse them in any case. Default false.
+   * of other formats have no codes for such weights and refuse them in any case. Default false.
    */
   readonly allowNonFinite?: boolean | undefined;
   /** f32 bytes of one band of rows. Default 4 MiB. */

@@ -6,8 +6,8 @@ import type { Model } from "../model/model.ts";
 import { type BandMaker, type ColumnImportance, plainInput, type WeightTask } from "./bands.ts";
 import { encoded } from "./ways/encoded.ts";
 import { moved, movedRows, repacked } from "./ways/moved.ts";
-import { regridded } from "./ways/regridded.ts";
 import { roundTripped } from "./ways/round-tripped.ts";
+import { throughView } from "./ways/through-view.ts";
 
 /** Encodings of the stored tensors behind some inputs, each once, in order. */
 export function sourceEncodings(model: Model, task: Pick<WeightTask, "name" | "shape" | "inputs">): string[] {
@@ -22,7 +22,7 @@ export function bandMaker(model: Model, task: WeightTask, importance?: ColumnImp
     const stored = plainInput(task);
     return stored === undefined ? movedRows(model, task) : moved(model, stored);
   }
-  if (task.way === "grid") return regridded(model, task, isMeasured(task));
+  if (task.way === "view") return throughView(model, task, isMeasured(task));
   return encoded(model, task, importance, isMeasured(task));
 }
 

@@ -31,7 +31,7 @@ function readsOf(
           columns: 1,
           columnMultiple: 1,
           dequantize: (start, end, out) => out.set(codes.subarray(start, end)),
-          toGrid() {
+          toView() {
             throw new Error("not asked for");
           },
         };

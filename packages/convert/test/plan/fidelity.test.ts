@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { BF16, F16 } from "@requant/core";
+import { ggmlTypeByName } from "@requant/gguf";
 import { describe, expect, it } from "vitest";
 import {
   countFidelities,
@@ -64,5 +67,35 @@ describe("fidelity table", () => {
       requantized: 0,
       float: 1,
     });
+  });
+});
+
+describe("block types whose values a 16-bit float always holds", () => {
+  const folder = new URL("../../../gguf/test/vectors/types/", import.meta.url);
+
+  it.each([
+    ["MXFP4", "mxfp4", BF16],
+    ["NVFP4", "nvfp4", F16],
+    ["NVFP4", "nvfp4", BF16],
+    ["Q1_0", "q1_0", F16],
+    ["TQ1_0", "tq1_0", F16],
+  ])("%s, vectors %s", (name, file, float) => {
+    expect(fidelityOf(name, float.name)).toBe("exact");
+    const { codec, blockSize, blockByteLength } = ggmlTypeByName(name);
+    // random bytes for which ggml gives the values that the codec's own tests check
+    const bytes = new Uint8Array(readFileSync(new URL(`${file}.rand.bin`, folder)));
+    const values = new Float32Array((bytes.length / blockByteLength) * blockSize);
+    codec?.dequantize(bytes, values);
+    const halves = new Uint8Array(2 * values.length);
+    float.quantize?.(values, values.length, halves);
+    const back = new Float32Array(values.length);
+    float.dequantize(halves, back);
+    // Object.is: −0 and NaN count
+    expect(back.every((value, i) => Object.is(value, values[i]))).toBe(true);
+  });
+
+  it("but MXFP4 in F16 depends on its exponents, and Q4_0 on its scales", () => {
+    expect(fidelityOf("MXFP4", "F16")).toBe("float");
+    expect(fidelityOf("Q4_0", "F16")).toBe("float");
   });
 });

@@ -188,7 +188,7 @@ describe.each(cases)("$family as $target", ({ family, target }) => {
     const { plan, model } = await converted(packed, "gguf:auto", { llamafy: true, exact: true });
     const fromPacked = plan.tensors.filter(({ from }) => /GPTQ|AWQ/.test(from));
     expect(fromPacked.map(({ fidelity, way }) => `${fidelity} ${way}`)).toEqual(
-      Array.from({ length: 7 }, () => "exact grid"),
+      Array.from({ length: 7 }, () => "exact view"),
     );
     const report = await verifyModels(model, (await converted(expected, "gguf:auto")).model);
     expect(report).toMatchObject({ onlyInB: [], shapesDiffer: [] });

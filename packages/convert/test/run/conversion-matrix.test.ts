@@ -5,26 +5,29 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { awqCodec } from "@requant/awq";
 import { compressedTensorsCodec } from "@requant/compressed-tensors";
-import { F16 } from "@requant/core";
+import { BF16, type BlockCodec, F16 } from "@requant/core";
 import { allocateParts, type LinearCodec, type LinearEncoder, type LinearLayout } from "@requant/core/format";
 import {
-  dequantizeGrid,
-  fitGrid,
-  type Grid,
-  type GridFacts,
-  gridFacts,
-  gridMisfit,
-  quantizeGrid,
+  dequantizeView,
+  fitView,
+  type IntegerView,
+  quantizeView,
   roundingAllowed,
+  type StoredView,
+  type ViewFacts,
+  viewFacts,
+  viewMisfit,
 } from "@requant/core/view";
 import { exl2Codec, packExl2, quantizeExl2 } from "@requant/exl2";
 import {
   blockRowsByteLength,
-  blocksToGrid,
+  blocksToView,
   exactTypes,
   ggmlTypeByName,
-  gridToBlocks,
-  gridTypeByName,
+  viewSourceByName,
+  viewToBlocks,
+  viewTypeByName,
+  viewTypes,
 } from "@requant/gguf";
 import { gptqCodec, gptqMarlinCodec } from "@requant/gptq";
 import { expect, test } from "vitest";
@@ -48,40 +51,47 @@ const weights: Float32Array = (() => {
   );
 })();
 
-interface Source {
-  readonly grid: Grid;
-  readonly facts: GridFacts;
-  /** What the source's own decoder says. */
+/** A stored layer: its view, how its columns are grouped, and what its own decoder says. */
+interface Stored {
+  readonly view: StoredView;
+  readonly grouping: { readonly groupSize: number | undefined; readonly groupCount: number };
   readonly values: Float32Array;
 }
 
-function sourceOf(grid: Grid, maxCode: number, changes: Partial<GridFacts> = {}): Source {
+/** One that a plan judges by the facts of its small parts. */
+interface Source extends Stored {
+  readonly view: IntegerView;
+  readonly facts: ViewFacts;
+}
+
+function sourceOf(view: IntegerView, maxCode: number, changes: Partial<ViewFacts> = {}): Source {
   const values = new Float32Array(rows * columns);
-  dequantizeGrid(grid, values);
-  return { grid, facts: { ...gridFacts(grid, maxCode), ...changes }, values };
+  dequantizeView(view, values);
+  const facts = { ...viewFacts(view, maxCode), ...changes };
+  return { view, facts, grouping: facts, values };
 }
 
 function affine(bits: number, groupSize: number, symmetric: boolean): Source {
   return sourceOf(
-    quantizeGrid(weights, rows, columns, { bits, groupSize, symmetric, scale: "F16" }),
+    quantizeView(weights, rows, columns, { bits, groupSize, symmetric, scale: "F16" }),
     2 ** bits - 1,
   );
 }
 
 /** Two bits with all four zero points, which chance alone would not give. */
 function everyZeroPoint(): Source {
-  const { grid } = affine(2, 128, false);
-  return sourceOf({ ...grid, zeros: grid.zeros.map((_, i) => i % 4) }, 3);
+  const { view } = affine(2, 128, false);
+  return sourceOf({ ...view, zeros: view.zeros.map((_, i) => i % 4) }, 3);
 }
 
 function actOrder(source: Source): Source {
-  const groupOfColumn = source.grid.groupOfColumn.map((_, column) => (column * 7) % source.grid.groupCount);
-  return sourceOf({ ...source.grid, groupOfColumn }, source.facts.maxCode);
+  const groupOfColumn = source.view.groupOfColumn.map((_, column) => (column * 7) % source.view.groupCount);
+  return sourceOf({ ...source.view, groupOfColumn }, source.facts.maxCode);
 }
 
 /** Stored by AWQ's gemv_fast, which rounds scale × zero point. */
 function gemvFast(): Source {
-  const { grid } = affine(4, 128, false);
+  const { view } = affine(4, 128, false);
   const layout = {
     version: "gemv_fast",
     rows,
@@ -91,7 +101,7 @@ function gemvFast(): Source {
     scale: "F16",
   } as const;
   const bytes = allocateParts(awqCodec.parts(layout));
-  awqCodec.fromGrid(layout, grid, 0, bytes);
+  awqCodec.fromView(layout, view, 0, bytes);
   return opened(awqCodec, layout, bytes);
 }
 
@@ -108,29 +118,26 @@ function opened<Layout extends LinearLayout>(
   const weight = codec.open(layout, bytes);
   const values = new Float32Array(rows * columns);
   weight.dequantize(0, rows, values);
-  return { grid: weight.toGrid(0, rows), facts: codec.measure(layout, bytes), values };
+  const facts = codec.measure(layout, bytes);
+  return { view: weight.toView(0, rows), facts, grouping: facts, values };
 }
 
-/** Blocks that ggml's quantizer makes; undefined grid where their minimums are no multiples of the scale. */
-function ggml(name: string): Source | { readonly values: Float32Array; readonly grid?: undefined } {
+/** Blocks that ggml's quantizer makes. */
+function ggml(name: string): Stored {
   const { codec, blockSize, blockByteLength } = ggmlTypeByName(name);
   const blocks = new Uint8Array(((rows * columns) / blockSize) * blockByteLength);
   codec?.quantize?.(weights, columns, blocks);
   const values = new Float32Array(rows * columns);
   codec?.dequantize(blocks, values);
-  const { grid } = blocksToGrid(gridTypeByName(name), blocks, rows, columns);
-  return grid === undefined
-    ? { values }
-    : {
-        ...sourceOf(
-          grid,
-          grid.codes.reduce((a, b) => Math.max(a, b), 0),
-        ),
-        values,
-      };
+  const type = viewSourceByName(name);
+  if (type === undefined) throw new Error(`${name} has no view`);
+  const { factorSizes, biasSize = columns } = type.view;
+  const groupSize = factorSizes.reduce((a, size) => Math.min(a, size), biasSize);
+  const grouping = { groupSize, groupCount: columns / groupSize };
+  return { view: blocksToView(type, blocks, rows, columns), grouping, values };
 }
 
-const sources: Record<string, () => Source | { readonly values: Float32Array; readonly grid?: undefined }> = {
+const sources: Record<string, () => Source | Stored> = {
   "GPTQ 2-bit, 128": everyZeroPoint,
   "GPTQ 3-bit, 128": () => affine(3, 128, true),
   "GPTQ 4-bit sym, 128": () => affine(4, 128, true),
@@ -155,21 +162,26 @@ const sources: Record<string, () => Source | { readonly values: Float32Array; re
   "GGUF Q5_0": () => ggml("Q5_0"),
   "GGUF Q8_0": () => ggml("Q8_0"),
   "GGUF Q4_K": () => ggml("Q4_K"),
+  "GGUF IQ4_NL": () => ggml("IQ4_NL"),
+  "GGUF IQ4_XS": () => ggml("IQ4_XS"),
+  "GGUF MXFP4": () => ggml("MXFP4"),
+  "GGUF NVFP4": () => ggml("NVFP4"),
+  "GGUF TQ2_0": () => ggml("TQ2_0"),
 };
 
 /** A way to a target: what it demands, and values after having been there. */
 interface Target {
-  requirement(source: Source): Parameters<typeof gridMisfit>[1];
-  through(source: Source): Float32Array;
+  requirement(source: Stored): Parameters<typeof viewMisfit>[1];
+  through(source: Stored): Float32Array;
 }
 
 function block(name: string): Target {
-  const type = gridTypeByName(name);
+  const type = viewTypeByName(name);
   return {
     requirement: () => type.requirement,
-    through({ grid }) {
+    through({ view }) {
       const blocks = new Uint8Array(blockRowsByteLength(type, rows, columns));
-      gridToBlocks(type, grid, blocks);
+      viewToBlocks(type, view, blocks);
       const values = new Float32Array(rows * columns);
       ggmlTypeByName(name).codec?.dequantize(blocks, values);
       return values;
@@ -179,14 +191,14 @@ function block(name: string): Target {
 
 function linear<Layout extends LinearLayout>(
   codec: LinearCodec<Layout, never> & LinearEncoder<Layout>,
-  layoutFor: (source: Source) => Layout,
+  layoutFor: (source: Stored) => Layout,
 ): Target {
   return {
     requirement: (source) => codec.requirement(layoutFor(source)),
     through(source) {
       const layout = layoutFor(source);
       const bytes = allocateParts(codec.parts(layout));
-      codec.fromGrid(layout, source.grid, 0, bytes);
+      codec.fromView(layout, source.view, 0, bytes);
       const values = new Float32Array(rows * columns);
       codec.open(layout, bytes).dequantize(0, rows, values);
       return values;
@@ -195,12 +207,14 @@ function linear<Layout extends LinearLayout>(
 }
 
 /** Groups as the source has them, or one per column where they are scattered or uneven. */
-function grouping({ facts }: Source): { groupSize: number; groupCount: number } {
-  const groupSize = facts.groupSize === undefined || facts.groupSize >= columns ? -1 : facts.groupSize;
-  return {
-    groupSize,
-    groupCount: facts.groupSize === undefined ? facts.groupCount : groupSize === -1 ? 1 : columns / groupSize,
-  };
+function groupsOf({ grouping: { groupSize: own, groupCount } }: Stored): {
+  groupSize: number;
+  groupCount: number;
+  grouping: "any" | "sequential";
+} {
+  const groupSize = own === undefined || own >= columns ? -1 : own;
+  if (own === undefined) return { groupSize, groupCount, grouping: "any" };
+  return { groupSize, groupCount: groupSize === -1 ? 1 : columns / groupSize, grouping: "sequential" };
 }
 
 const gptq = (bits: number, sym: boolean): Target =>
@@ -208,13 +222,12 @@ const gptq = (bits: number, sym: boolean): Target =>
     rows,
     columns,
     bits,
-    ...grouping(source),
+    ...groupsOf(source),
     sym,
     packing: bits === 5 || bits === 6 || bits === 7 ? "planar" : "stream",
     packDtype: "int32",
     zeros: "stored",
     scale: "F16",
-    grouping: source.facts.groupSize === undefined ? "any" : "sequential",
     hasGroupIndex: true,
   }));
 
@@ -223,60 +236,62 @@ const targets: Record<string, Target> = {
   Q4_1: block("Q4_1"),
   Q4_K: block("Q4_K"),
   Q5_0: block("Q5_0"),
+  Q5_1: block("Q5_1"),
   Q5_K: block("Q5_K"),
   Q6_K: block("Q6_K"),
   Q8_0: block("Q8_0"),
   "GPTQ 4-bit": gptq(4, false),
   "GPTQ 8-bit sym": gptq(8, true),
-  "AWQ gemm": linear(awqCodec, (source) => ({
-    version: "gemm",
-    rows,
-    columns,
-    ...grouping(source),
-    scale: "F16",
-  })),
-  "GPTQ Marlin": linear(gptqMarlinCodec, (source) => ({ rows, columns, ...grouping(source), scale: "F16" })),
+  "AWQ gemm": linear(awqCodec, (source) => {
+    const { groupSize, groupCount } = groupsOf(source);
+    return { version: "gemm", rows, columns, groupSize, groupCount, scale: "F16" };
+  }),
+  "GPTQ Marlin": linear(gptqMarlinCodec, (source) => {
+    const { groupSize, groupCount } = groupsOf(source);
+    return { rows, columns, groupSize, groupCount, scale: "F16" };
+  }),
   "compressed-tensors 8-bit": linear(compressedTensorsCodec, (source) => ({
     rows,
     columns,
     bits: 8,
-    ...grouping(source),
+    ...groupsOf(source),
     symmetric: false,
     scale: "F16",
-    grouping: source.facts.groupSize === undefined ? "any" : "sequential",
   })),
 };
 
 const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.map((value) => value + 0).buffer);
 
-function toHalf(values: Float32Array): Float32Array {
+function rounded(values: Float32Array, float: BlockCodec): Float32Array {
   const bytes = new Uint8Array(2 * values.length);
-  F16.quantize?.(values, columns, bytes);
+  float.quantize?.(values, columns, bytes);
   const out = new Float32Array(values.length);
-  F16.dequantize(bytes, out);
+  float.dequantize(bytes, out);
   return out;
 }
+
+const toHalf = (values: Float32Array): Float32Array => rounded(values, F16);
 
 function cell(source: Source, target: Target): string {
   const requirement = target.requirement(source);
   // a plan knows facts; an encoder sees the codes, and may find room that the facts do not promise
-  const promised = gridMisfit(source.facts, requirement) === undefined;
-  const strict = fitGrid(source.grid, requirement).misfit === undefined;
+  const promised = viewMisfit(source.facts, requirement) === undefined;
+  const strict = fitView(source.view, requirement).misfit === undefined;
   if (promised) expect(strict).toBe(true);
   if (promised && source.facts.storedOffsets === "integer") {
     const values = target.through(source);
-    if (source.grid.rounding === "none") {
+    if (source.view.rounding === "none") {
       expect(bits(values)).toEqual(bits(source.values));
       return "exact";
     }
     expect(bits(toHalf(values))).toEqual(bits(source.values));
     return "exact in f16";
   }
-  if (gridMisfit(source.facts, roundingAllowed(requirement)) === undefined) {
+  if (viewMisfit(source.facts, roundingAllowed(requirement)) === undefined) {
     const values = target.through(source);
     let largest = 0;
     let scale = 0;
-    for (const value of source.grid.scales) scale = Math.max(scale, Math.abs(value));
+    for (const value of source.view.scales) scale = Math.max(scale, Math.abs(value));
     values.forEach((value, i) => {
       largest = Math.max(largest, Math.abs(value - source.values[i]!));
     });
@@ -287,31 +302,50 @@ function cell(source: Source, target: Target): string {
   return "–";
 }
 
+/** Blocks have no small parts: a plan looks at their codes. */
+function blockCell(source: Stored, target: Target): string {
+  if (fitView(source.view, target.requirement(source)).view === undefined) return "–";
+  expect(bits(target.through(source))).toEqual(bits(source.values));
+  return "exact";
+}
+
+const floats = [BF16, F16];
+
+/** Whether a float type holds every value; bit for bit. */
+function floatCell({ values, view }: Stored, float: BlockCodec): string {
+  const exact = Buffer.compare(Buffer.from(rounded(values, float).buffer), Buffer.from(values.buffer)) === 0;
+  // EXL2's values are f16 values
+  if (view.rounding === "f16" && float === F16) expect(exact).toBe(true);
+  return exact ? "exact" : "rounded";
+}
+
+function smallestExact(source: Source | Stored): string {
+  const found =
+    "facts" in source
+      ? source.facts.storedOffsets === "integer" && exactTypes(source.facts)[0]
+      : viewTypes.find(({ requirement }) => fitView(source.view, requirement).view !== undefined);
+  return found ? found.name : "–";
+}
+
 function row(name: string): string {
   const source = sources[name]!();
-  if (source.grid === undefined) {
-    return `| ${name} | – | ${Object.keys(targets)
-      .map(() => "–")
-      .join(" | ")} | rounded |`;
-  }
-  const auto = source.facts.storedOffsets === "integer" ? (exactTypes(source.facts)[0]?.name ?? "–") : "–";
-  const cells = Object.values(targets).map((target) => cell(source, target));
-  // EXL2's values are f16 values; the other products need more bits than an f16 has
-  if (source.grid.rounding === "f16") expect(bits(toHalf(source.values))).toEqual(bits(source.values));
-  const half = source.grid.rounding === "f16" ? "exact" : "rounded";
-  return `| ${name} | ${auto} | ${cells.join(" | ")} | ${half} |`;
+  const cells = Object.values(targets).map((target) =>
+    "facts" in source ? cell(source, target) : blockCell(source, target),
+  );
+  const half = floats.map((float) => floatCell(source, float));
+  return `| ${name} | ${smallestExact(source)} | ${[...cells, ...half].join(" | ")} |`;
 }
 
 test("docs/conversions.md says what the codecs do, and whole conversions", async () => {
   const names = Object.keys(targets);
   const table = [
-    `| from \\ to | smallest exact GGUF type | ${names.join(" | ")} | F16 |`,
-    `|${"---|".repeat(names.length + 3)}`,
+    `| from \\ to | smallest exact GGUF type | ${names.join(" | ")} | BF16 | F16 |`,
+    `|${"---|".repeat(names.length + 4)}`,
     ...Object.keys(sources).map(row),
   ].join("\n");
   const text = `# What converts without changing a weight
 
-Most quantized layouts store \`scale × (code − zero point)\`. Where the target can hold the same integers and the same scales, Requant moves them and no weight changes. This table is computed by \`packages/convert/test/conversion-matrix.test.ts\`: each cell converts a layer of ${rows} × ${columns} weights, decodes it with the target's own decoder, and compares f32 bits.
+Quantized layouts store \`level × scale + offset\`: integers around a zero point, or the levels of a table, and perhaps an offset of their own (docs/adr/0002-the-level-view.md). Where the target can hold the same numbers, Requant moves them and no weight changes. This table is computed by \`packages/convert/test/conversion-matrix.test.ts\`: each cell converts a layer of ${rows} × ${columns} weights, decodes it with the target's own decoder, and compares f32 bits.
 
 - **exact**: other bytes, the same values.
 - **exact in f16**: EXL2 rounds each weight to f16 after its multiplication. GPTQ's runtimes do the same, so they compute the same f16 weights; the f32 product before rounding differs.
@@ -321,6 +355,8 @@ Most quantized layouts store \`scale × (code − zero point)\`. Where the targe
 F32 holds every source exactly. Scales are f16 everywhere here; a file with bf16 or f32 scales is exact where its scales happen to be f16 values, else rounded.
 
 ${table}
+
+GGUF sources are what ggml makes of those weights. MXFP4 and IQ4_NL are integers in finer steps (−12 to 12, −127 to 113) and fit where those and their scales do. The minimums of Q4_1 and Q5_1 stay as they are in each other where the codes fit; in other layouts, and those of Q2_K, Q4_K and Q5_K, where they are whole multiples of the scale, which ggml's own quantizer hardly ever gives.
 
 Numbers behind a name are columns per group; "column" is one group per row. Groups that are multiples of 32 columns fit 32-column blocks, multiples of 256 (or one group per row of a multiple of 256) fit K-quants, whose sub-block scales are set to 1 and minimums to the zero point.
 

@@ -216,9 +216,9 @@ function turned({ shape, encoding, bytes }: StoredTensor, count: number): Stored
 
 /** By target: what `gguf:auto` makes of its codes. Zero points of their own need a fifth bit, EXL2's values are f16 numbers. */
 const targets: Readonly<Record<string, string>> = {
-  "gptq:4bit-128g-sym": "Q4_0 exact grid",
-  "gptq:4bit-128g-asym": "Q5_0 exact grid",
-  "awq:gemm-128g": "Q5_0 exact grid",
+  "gptq:4bit-128g-sym": "Q4_0 exact view",
+  "gptq:4bit-128g-asym": "Q5_0 exact view",
+  "awq:gemm-128g": "Q5_0 exact view",
   "exl2:4.5bpw-h6": "F16 exact floats",
 };
 
@@ -265,7 +265,7 @@ describe.each(Object.entries(sources))("%s, packed", (name, { config, weights })
     const packed = await convert(source, "gptq:4bit-128g-sym");
     const options: PlanOptions = { pure: true, allowRequantize: true };
     const wider = await planConversion(packed.model, parseTarget("gguf:q8_0"), options);
-    expect(waysOf(wider)).toEqual(["Q8_0 exact grid"]);
+    expect(waysOf(wider)).toEqual(["Q8_0 exact view"]);
     await expect(
       planConversion(packed.model, parseTarget("gguf:q2_k"), { ...options, exact: true }),
     ).rejects.toMatchObject({ code: "CONVERSION" });
@@ -311,7 +311,7 @@ describe(`every family, packed: ${archScope}`, () => {
           tensor.name,
           moves ? type : "F32",
           "exact",
-          moves ? "grid" : undefined,
+          moves ? "view" : undefined,
         ]);
       }
       await expectEqualWeights(made);

@@ -2,7 +2,7 @@
 import { awqCodec } from "@requant/awq";
 import type { LinearCodec, LinearLayout, PartBytes } from "@requant/core/format";
 import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
-import { blockRowsByteLength, gridTypeByName, weightToBlocks } from "@requant/gguf";
+import { blockRowsByteLength, viewTypeByName, weightToBlocks } from "@requant/gguf";
 import { type GptqLayout, gptqCodec } from "@requant/gptq";
 import { afterAll, describe, expect, it } from "vitest";
 import { expectSame, guarded, randomNumbers, seed, withSwitch } from "../../../../fixtures/guarded-memory.ts";
@@ -19,7 +19,7 @@ function expectSameBlocks<Layout extends LinearLayout, Claims>(
 ): void {
   const { rows, columns } = layout;
   for (const inside of [true, false]) {
-    const type = [gridTypeByName("Q4_0"), gridTypeByName("Q5_0")];
+    const type = [viewTypeByName("Q4_0"), viewTypeByName("Q5_0")];
     const out = guarded(inside, blockRowsByteLength(type[1]!, rows, columns));
     const guards = Object.entries(bytes).map(([suffix, part]) => ({
       suffix,

@@ -3,7 +3,7 @@
 import { BF16, F16, F32, floatToHalf, halfToFloat, type MemoryStore, memoryStore } from "@requant/core";
 import type { PlainLayout, TargetSettings } from "@requant/core/format";
 import { allocateParts, parseWords } from "@requant/core/format";
-import { type Grid, selectRows, sequentialGroups } from "@requant/core/view";
+import { type IntegerView, selectRows, sequentialGroups } from "@requant/core/view";
 import { packExl2 } from "@requant/exl2";
 import { writeSafetensors } from "@requant/safetensors";
 import { weightTargetByName } from "../../src/plan/target-formats.ts";
@@ -58,7 +58,7 @@ const otherTensors: readonly (readonly [name: string, shape: readonly number[]])
   ["model.layers.0.post_attention_layernorm.weight", [HIDDEN]],
 ];
 
-export interface GridOptions {
+export interface ViewOptions {
   readonly bits: number;
   /** −1: one group per row. */
   readonly groupSize: number;
@@ -70,7 +70,12 @@ export interface GridOptions {
 }
 
 /** Every code and every zero point occurs; scales are f16 values of a natural size. */
-export function randomGrid(rows: number, columns: number, options: GridOptions, random: () => number): Grid {
+export function randomView(
+  rows: number,
+  columns: number,
+  options: ViewOptions,
+  random: () => number,
+): IntegerView {
   const { bits, groupSize, sym, actOrder = false, minZero = 0, negativeScales = false } = options;
   const size = groupSize === -1 ? columns : groupSize;
   const groupCount = Math.ceil(columns / size);
@@ -170,7 +175,7 @@ export function floatDirectory(encoding: "F32" | "F16" | "BF16", seed = 1): Prom
 export async function packedDirectory(
   format: string,
   words: readonly string[],
-  options: GridOptions,
+  options: ViewOptions,
   seed = 2,
 ): Promise<MemoryStore> {
   const target = weightTargetByName(format);
@@ -178,22 +183,22 @@ export async function packedDirectory(
   const asked = target.settle?.(given) ?? given;
   const random = randomSource(seed);
   const made = linearModules.map(([module, rows, columns]) => {
-    const grid = randomGrid(rows, columns, options, random);
-    return { module, rows, columns, grid };
+    const view = randomView(rows, columns, options, random);
+    return { module, rows, columns, view };
   });
   const settings: TargetSettings =
     asked["variant"] === "auto" ? { ...asked, variant: options.minZero === 0 ? "v2" : "v1" } : asked;
   const packed: { module: string; layout: PlainLayout }[] = [];
   const tensors: Stored[] = [];
-  for (const { module, rows, columns, grid } of made) {
+  for (const { module, rows, columns, view } of made) {
     const facts = {
       groupSize: options.actOrder ? undefined : 1,
-      groupCount: grid.groupCount,
+      groupCount: view.groupCount,
       scalesAreHalf: true,
     };
     const offers = target.offers(
       // only what decides about the layout
-      { module, rows, columns, grids: options.actOrder ? [facts as never] : [] },
+      { module, rows, columns, views: options.actOrder ? [facts as never] : [] },
       settings,
       undefined,
     );
@@ -204,8 +209,8 @@ export async function packedDirectory(
     const bytes = allocateParts(encoder.parts);
     for (let row = 0; row < rows; row += encoder.rowMultiple) {
       const count = Math.min(encoder.rowMultiple, rows - row);
-      encoder.fromGrid(
-        selectRows(grid, count, (i) => row + i),
+      encoder.fromView(
+        selectRows(view, count, (i) => row + i),
         row,
         bytes,
       );

@@ -1,5 +1,5 @@
 /** Known faults that make two models differ: what they look like, and what a format needs to describe its own. */
-import type { Grid } from "../view/grid.ts";
+import type { IntegerView } from "../view/integer-view.ts";
 
 /** A tensor that differs between two models, and access to both sides' rows (small numbers of them at a time). */
 export interface Suspect {
@@ -12,9 +12,9 @@ export interface Suspect {
   a(start: number, end: number): Promise<Float32Array>;
   b(start: number, end: number): Promise<Float32Array>;
   /** The same rows as integers, on the sides that store them so. */
-  readonly grids: {
-    readonly a?: ((start: number, end: number) => Promise<Grid>) | undefined;
-    readonly b?: ((start: number, end: number) => Promise<Grid>) | undefined;
+  readonly views: {
+    readonly a?: ((start: number, end: number) => Promise<IntegerView>) | undefined;
+    readonly b?: ((start: number, end: number) => Promise<IntegerView>) | undefined;
   };
 }
 

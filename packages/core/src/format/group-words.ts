@@ -1,5 +1,5 @@
 /** Words and rules that targets with groups of columns share: "4bit", "128g", "sym". */
-import type { GridFacts } from "../view/facts.ts";
+import type { ViewFacts } from "../view/facts.ts";
 import type { WordSpec } from "./word-spec.ts";
 
 /** `4bit`. */
@@ -44,13 +44,13 @@ export function groupWord(groupSize: number, columns: number): string {
  * True for weights whose groups the words of a target cannot say: act-order, groups of different sizes, and EXL2's, which
  * no configuration tells. A format with g_idx keeps them.
  */
-export function keepsOwnGroups({ groupSize, rounding }: Pick<GridFacts, "groupSize" | "rounding">): boolean {
+export function keepsOwnGroups({ groupSize, rounding }: Pick<ViewFacts, "groupSize" | "rounding">): boolean {
   return groupSize === undefined || rounding === "f16";
 }
 
 /** The scale type that holds every scale of a source, the one of most readers first. */
 export function scaleType(
-  grids: readonly Pick<GridFacts, "scalesAreHalf" | "scalesAreBfloat">[],
+  grids: readonly Pick<ViewFacts, "scalesAreHalf" | "scalesAreBfloat">[],
 ): "F16" | "BF16" | "F32" {
   if (grids.every(({ scalesAreHalf }) => scalesAreHalf)) return "F16";
   return grids.every(({ scalesAreBfloat }) => scalesAreBfloat) ? "BF16" : "F32";

@@ -1,7 +1,7 @@
 /** What a format package is made of: the codec contracts, stored parts, checks. */
 
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
-export { gridWeight, type UnpackCodes } from "../view/grid-weight.ts";
+export { type UnpackCodes, viewWeight } from "../view/view-weight.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
 export {
   type Diagnosis,
@@ -24,7 +24,6 @@ export {
 export {
   allocateParts,
   findPart,
-  type GridPart,
   type LinearCodec,
   type LinearEncoder,
   type LinearLayout,
@@ -37,6 +36,7 @@ export {
   readWords,
   type ScaleEncoding,
   scaleEncoding,
+  type ViewPart,
   writeFloat,
   writeWords,
 } from "./linear-codec.ts";

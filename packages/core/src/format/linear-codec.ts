@@ -4,9 +4,10 @@ import { BF16 } from "../numeric/bf16.ts";
 import { floatBitsToBfloat } from "../numeric/bfloat.ts";
 import { F16 } from "../numeric/f16.ts";
 import { floatBitsToHalf } from "../numeric/half.ts";
-import type { GridFacts } from "../view/facts.ts";
-import type { GridRequirement } from "../view/fit.ts";
-import type { Grid } from "../view/grid.ts";
+import type { ViewFacts } from "../view/facts.ts";
+import type { IntegerView } from "../view/integer-view.ts";
+import type { StoredView } from "../view/level-view.ts";
+import type { ViewRequirement } from "../view/requirement.ts";
 import type { PackedNibbles } from "./packed-nibbles.ts";
 
 /** One stored tensor of a linear weight. */
@@ -52,23 +53,23 @@ export interface LinearCodec<Layout extends LinearLayout, Claims> {
    * Facts of a stored weight from its small parts.
    * @throws FormatError when one of them makes no sense (group index out of range, scale that is no number)
    */
-  measure(layout: Layout, bytes: PartBytes, place?: ErrorPlace): GridFacts;
+  measure(layout: Layout, bytes: PartBytes, place?: ErrorPlace): ViewFacts;
   /** @throws FormatError as `measure` does, and when a part is missing or has another length than its shape says */
   open(layout: Layout, bytes: PartBytes, place?: ErrorPlace): LinearWeight;
 }
 
-/** A codec that can also be written from a grid. */
+/** A codec that can also be written from a view. */
 export interface LinearEncoder<Layout extends LinearLayout> {
-  /** What a grid must be for the layout to hold it exactly. */
-  requirement(layout: Layout): GridRequirement;
-  /** `fromGrid` takes bands of rows that begin at multiples of this. */
+  /** What a view must be for the layout to hold it exactly. */
+  requirement(layout: Layout): ViewRequirement;
+  /** `fromView` takes bands of rows that begin at multiples of this. */
   rowMultiple(layout: Layout): number;
   /**
    * Writes a band of rows, `rowStart` on, into the parts (see `allocateParts`). Codes are kept; scales and offsets that
-   * the layout cannot hold are rounded: ask `gridMisfit` with the requirement whether any would be.
-   * @throws UsageError when the codes or groups do not fit; ask `gridMisfit` with `roundingAllowed(requirement)` before
+   * the layout cannot hold are rounded: ask `viewMisfit` with the requirement whether any would be.
+   * @throws UsageError when the codes or groups do not fit; ask `viewMisfit` with `roundingAllowed(requirement)` before
    */
-  fromGrid(layout: Layout, grid: Grid, rowStart: number, bytes: PartBytes): void;
+  fromView(layout: Layout, view: StoredView, rowStart: number, bytes: PartBytes): void;
 }
 
 /** A stored weight, opened: checked once, then read in bands of rows. */
@@ -78,18 +79,18 @@ export interface LinearWeight {
   /** f32 values of rows `[rowStart, rowEnd)`, exactly what the stored numbers mean. */
   dequantize(rowStart: number, rowEnd: number, out: Float32Array): void;
   /** The integers of rows `[rowStart, rowEnd)`; with `part`, of some of the columns, into memory that is there already. */
-  toGrid(rowStart: number, rowEnd: number, part?: GridPart): Grid;
+  toView(rowStart: number, rowEnd: number, part?: ViewPart): IntegerView;
   /** A part's columns begin and end at multiples of this. */
   readonly columnMultiple: number;
-  /** The same numbers as they are stored, where they are stored so. Whoever puts another `toGrid` in front leaves it out. */
+  /** The same numbers as they are stored, where they are stored so. Whoever puts another `toView` in front leaves it out. */
   readonly nibbles?: PackedNibbles | undefined;
 }
 
 /**
- * A piece of a weight, for who works through it piece by piece: nothing is allocated. The grid's codes are in `codes`, an
+ * A piece of a weight, for who works through it piece by piece: nothing is allocated. The view's codes are in `codes`, an
  * array of exactly so many; its scales and zero points are the weight's own, of all groups, and are not to be written to.
  */
-export interface GridPart {
+export interface ViewPart {
   readonly codes: Uint8Array;
   /** Columns `[columnStart, columnEnd)`; all by default. */
   readonly columnStart?: number;

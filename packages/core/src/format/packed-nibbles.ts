@@ -1,6 +1,6 @@
 /**
  * 4-bit codes as GPTQ and AWQ pack them, for kernels that pack them another way and need no byte for each code in between.
- * value[row, column] = scale × (code − zero), as in `Grid`.
+ * value[row, column] = scale × (code − zero), as in `IntegerView`.
  */
 export interface PackedNibbles {
   /**
@@ -9,7 +9,7 @@ export interface PackedNibbles {
    */
   readonly along: "columns" | "rows";
   readonly words: Uint32Array;
-  /** For each column its group, as in `Grid`. */
+  /** For each column its group, as in `IntegerView`. */
   readonly groupOfColumn: Int32Array;
   /** f16 scales, `[groups, rows]`. All are finite. */
   readonly scales: Uint16Array;

@@ -1,6 +1,6 @@
 /** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
 import { type ErrorPlace, FormatError } from "../errors.ts";
-import type { GridFacts } from "../view/facts.ts";
+import type { ViewFacts } from "../view/facts.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
 import type { WeightTarget } from "./weight-target.ts";
@@ -41,7 +41,7 @@ export interface LinearFindings {
 
 /** A weight whose small parts were looked at. */
 export interface Examination {
-  readonly facts: GridFacts;
+  readonly facts: ViewFacts;
   readonly findings: LinearFindings;
   /** Plain JSON of the format's own layout, as the weight is really read. */
   readonly layout: LinearLayout;
@@ -131,7 +131,7 @@ export function openableWeight<Layout extends LinearLayout, Claims>(
   place: ErrorPlace,
   examineWith: (bytes: PartBytes) => {
     readonly layout: Layout;
-    readonly facts: GridFacts;
+    readonly facts: ViewFacts;
     readonly findings: LinearFindings;
   },
 ): OpenableWeight {

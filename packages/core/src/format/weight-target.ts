@@ -1,8 +1,8 @@
 /** What a format must say to be a target: the words of its settings, layouts for weights, encoders, a configuration. */
 
-import type { GridFacts } from "../view/facts.ts";
-import type { GridRequirement, Misfit } from "../view/fit.ts";
-import type { Grid } from "../view/grid.ts";
+import type { ViewFacts } from "../view/facts.ts";
+import type { IntegerView } from "../view/integer-view.ts";
+import type { Misfit, ViewRequirement } from "../view/requirement.ts";
 import type { LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
 import type { TargetSettings, WordSpec } from "./word-spec.ts";
 
@@ -15,8 +15,8 @@ export interface WeightRequest {
   readonly module: string;
   readonly rows: number;
   readonly columns: number;
-  /** Facts of the stored weights that its rows come from; empty where they are floats. */
-  readonly grids: readonly GridFacts[];
+  /** Facts of the views that its rows come from; empty where they are floats. */
+  readonly views: readonly ViewFacts[];
   /** The source's own way of storing it, where it is one packed weight, row by row the same. */
   readonly source?: { readonly format: string; readonly layout: LinearLayout } | undefined;
   /** What each choice of the target's `sampling` would cost in this weight, where that was measured. */
@@ -34,22 +34,21 @@ export interface LayoutOffer {
   readonly layout: PlainLayout;
   /** As users see it: "GPTQ-4bit-128g". */
   readonly label: string;
-  /** Undefined where every weight gets new codes. */
-  readonly requirement: GridRequirement | undefined;
+  readonly requirement: ViewRequirement | undefined;
 }
 
 /** Packs one weight, whose layout is chosen. */
 export interface WeightEncoder {
   readonly parts: readonly LinearPart[];
-  /** What a stored weight must be to be kept exactly; undefined where every weight gets new codes. */
-  readonly requirement: GridRequirement | undefined;
+  /** What a view must be to be stored exactly; undefined where every view gets new codes. */
+  readonly requirement: ViewRequirement | undefined;
   /** Bands of rows begin at multiples of this. */
   readonly rowMultiple: number;
-  /** True where the decoded weight is exactly what was packed. */
-  readonly storesGridExactly: boolean;
-  /** Rows of floats, rounded to the nearest code. */
-  quantize(values: Float32Array, rows: number): Grid;
-  fromGrid(grid: Grid, rowStart: number, bytes: PartBytes): void;
+  /** True where the decoded weight is exactly the view that was packed. */
+  readonly storesViewExactly: boolean;
+  /** Rows of floats as a view, round to nearest. */
+  quantize(values: Float32Array, rows: number): IntegerView;
+  fromView(view: IntegerView, rowStart: number, bytes: PartBytes): void;
   /** Formats that look at a whole weight before they choose a code. */
   readonly packWhole?: (values: Float32Array) => Readonly<Record<string, Uint8Array>>;
   open(bytes: PartBytes): LinearWeight;
@@ -133,7 +132,7 @@ export interface WeightTarget {
     own: PlainLayout | undefined,
   ): readonly LayoutOffer[] | Misfit;
   /** True when the stored parts of a source of this format can be copied as they are. */
-  sameStorage(source: LinearLayout, facts: GridFacts, layout: PlainLayout): boolean;
+  sameStorage(source: LinearLayout, facts: ViewFacts, layout: PlainLayout): boolean;
   encoder(layout: PlainLayout): WeightEncoder;
   config(request: ConfigRequest): TargetConfig;
 }

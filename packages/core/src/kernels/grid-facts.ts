@@ -3,7 +3,7 @@ import { largest, smallest } from "../extremes.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset } from "./memory.ts";
 
-/** What scales and zero points show, whatever columns they belong to: some of `GridFacts`. */
+/** What scales and zero points show, whatever columns they belong to: some of `ViewFacts`. */
 export interface ParameterFacts {
   readonly minZero: number;
   readonly maxZero: number;

@@ -110,7 +110,7 @@ export function dequantizeInTiles(
   const kernels = gridKernels();
   if (kernels === undefined || rowStart === rowEnd) return kernels !== undefined;
   const { columns } = weight;
-  const { groupCount } = weight.toGrid(0, 0, {
+  const { groupCount } = weight.toView(0, 0, {
     codes: new Uint8Array(0),
     columnStart: 0,
     columnEnd: columns,
@@ -130,7 +130,7 @@ export function dequantizeInTiles(
     for (let column = 0, tile = 0; column < columns; column += shape.columns, tile++) {
       const columnEnd = Math.min(column + shape.columns, columns);
       const width = columnEnd - column;
-      const grid = weight.toGrid(row, end, {
+      const grid = weight.toView(row, end, {
         codes: tileCodes((end - row) * width),
         columnStart: column,
         columnEnd,

@@ -20,7 +20,7 @@ export interface GridArrays {
 export interface TiledWeight {
   readonly columns: number;
   readonly columnMultiple: number;
-  toGrid(
+  toView(
     rowStart: number,
     rowEnd: number,
     part: { readonly codes: Uint8Array; readonly columnStart: number; readonly columnEnd: number },

@@ -1,5 +1,5 @@
 /**
- * `[outer, inner]` to `[inner, outer]`: most formats store scales as `[groups, rows]`, a grid has them by row.
+ * `[outer, inner]` to `[inner, outer]`: most formats store scales as `[groups, rows]`, a view has them by row.
  */
 export function transposed<T extends Float32Array | Int16Array>(values: T, outer: number, inner: number): T {
   const out = values.slice();

@@ -3,13 +3,13 @@ import { FormatError } from "../errors.ts";
 import { type ParameterFacts, parameterFactsInKernel } from "../kernels/grid-facts.ts";
 import { floatToHalf, halfToFloat } from "../numeric/half.ts";
 import { transposed } from "../numeric/transposed.ts";
-import { type Grid, groupSizeOf } from "./grid.ts";
+import { groupSizeOf, type IntegerView } from "./integer-view.ts";
 
 /**
- * What decides whether another layout can hold a grid exactly. All but the offsets is known from the small stored parts
+ * What decides whether another layout can hold a view exactly. All but the offsets is known from the small stored parts
  * (scales, zero points, group index), a few percent of a weight, so a plan need not read the codes. Plain JSON.
  */
-export interface GridFacts {
+export interface ViewFacts {
   readonly rows: number;
   readonly columns: number;
   readonly groupCount: number;
@@ -40,24 +40,24 @@ export interface GridFacts {
   readonly rounding: "none" | "f16";
   /**
    * "rounded": the file stores scale × zero point rounded, in place of the zero point (AWQ's gemv_fast, llm-awq), so that
-   * its own values differ from the grid's by that rounding.
+   * its own values differ from the view's by that rounding.
    */
   readonly storedOffsets: "integer" | "rounded";
 }
 
-/** A grid but for its codes: what `gridFacts` needs. */
-export type GridParameters = Omit<Grid, "codes">;
+/** A view but for its codes: what `viewFacts` needs. */
+export type ViewParameters = Omit<IntegerView, "codes">;
 
 /** The same in the order in which most formats store it. */
-export interface GroupedParameters extends Omit<GridParameters, "scales" | "zeros"> {
+export interface GroupedParameters extends Omit<ViewParameters, "scales" | "zeros"> {
   /** `groupScales[group × rows + row]`. */
   readonly groupScales: Float32Array;
   /** `groupZeros[group × rows + row]`. */
   readonly groupZeros: Int16Array;
 }
 
-/** The grid's own order, made of scales or zero points when they are first asked for. */
-export function parametersByRow(parameters: GroupedParameters): GridParameters {
+/** The view's own order, made of scales or zero points when they are first asked for. */
+export function parametersByRow(parameters: GroupedParameters): ViewParameters {
   const { rows, columns, groupCount, groupOfColumn, rounding } = parameters;
   let scales: Float32Array | undefined;
   let zeros: Int16Array | undefined;
@@ -81,25 +81,25 @@ export function parametersByRow(parameters: GroupedParameters): GridParameters {
 const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
 
 /**
- * Facts of a grid from its small parts; `maxCode` is the largest code its layout can store.
+ * Facts of a view from its small parts; `maxCode` is the largest code its layout can store.
  * @throws FormatError when a scale is not finite
  */
-export function gridFacts(grid: GridParameters, maxCode: number, place: ErrorPlace = {}): GridFacts {
-  const { groupCount, scales, zeros } = grid;
+export function viewFacts(view: ViewParameters, maxCode: number, place: ErrorPlace = {}): ViewFacts {
+  const { groupCount, scales, zeros } = view;
   return factsOf(
-    grid,
+    view,
     { scales, zeros, groupStep: 1, rowStep: groupCount, isByGroup: false },
     maxCode,
     place,
   );
 }
 
-/** As `gridFacts`. */
+/** As `viewFacts`. */
 export function groupedFacts(
   parameters: GroupedParameters,
   maxCode: number,
   place: ErrorPlace = {},
-): GridFacts {
+): ViewFacts {
   return factsOf(parameters, arraysOf(parameters), maxCode, place);
 }
 
@@ -126,12 +126,12 @@ function rangesOf(arrays: ParameterArrays, place: ErrorPlace): ParameterFacts {
 }
 
 function factsOf(
-  grid: Omit<GridParameters, "scales" | "zeros">,
+  view: Omit<ViewParameters, "scales" | "zeros">,
   arrays: ParameterArrays,
   maxCode: number,
   place: ErrorPlace,
-): GridFacts {
-  const { rows, columns, groupCount, groupOfColumn, rounding } = grid;
+): ViewFacts {
+  const { rows, columns, groupCount, groupOfColumn, rounding } = view;
   const parameters = rangesOf(arrays, place);
   const seams = groupSeams(groupOfColumn);
   return {
@@ -189,8 +189,8 @@ function parameterFacts(
 }
 
 /** The facts with the offsets that really occur in the codes: the only part that needs them. */
-export function withMeasuredOffsets(facts: GridFacts, grid: Grid): GridFacts {
-  const { rows, columns, groupCount, groupOfColumn, codes, zeros } = grid;
+export function withMeasuredOffsets(facts: ViewFacts, view: IntegerView): ViewFacts {
+  const { rows, columns, groupCount, groupOfColumn, codes, zeros } = view;
   let minOffset = Infinity;
   let maxOffset = -Infinity;
   for (let row = 0, at = 0; row < rows; row++) {

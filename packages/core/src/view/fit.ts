@@ -1,191 +1,97 @@
 import { UsageError } from "../errors.ts";
 import { orOfBytes } from "../kernels/grid.ts";
-import { type GridFacts, isBfloat, isHalf } from "./facts.ts";
-import { type Grid, sequentialGroups } from "./grid.ts";
+import { isBfloat, isHalf } from "./facts.ts";
+import { type BiasedView, groupedView, integersOf, regroupBiased } from "./grouped-view.ts";
+import { type IntegerView, sequentialGroups } from "./integer-view.ts";
+import { isLevelView, type StoredView } from "./level-view.ts";
+import { type CodeRange, commonZero, type Misfit, type ViewRequirement } from "./requirement.ts";
 
-/** What a layout can hold, as data, so that a plan and an encoder ask the same question. */
-export interface GridRequirement {
-  /** For messages: "Q4_0", "GPTQ with 4 bits and groups of 128". */
-  readonly name: string;
-  /** Consecutive columns that share a zero point; −1: all; "any": each column names its group (g_idx). */
-  readonly blockSize: number | "any";
-  /** Consecutive columns that share a scale where that differs: a K-quant's super-block. */
-  readonly scaleBlockSize?: number;
-  /** True: the last block of a row may be short. */
-  readonly shortLastBlock: boolean;
-  readonly codes: CodeRange;
-  readonly scale: "F16" | "BF16" | "F32";
-  /** The layout stores scale × zero point as f16 (Q4_1). */
-  readonly offsetIsHalf?: boolean;
-  /** The layout's own arithmetic rounds values to f16, so a grid that does keeps its values there. */
-  readonly roundsToHalf: boolean;
-}
+/** Integers that fit, or why none do. */
+export type IntegerFit =
+  | { readonly view: IntegerView; readonly misfit?: undefined }
+  | { readonly view?: undefined; readonly misfit: Misfit };
 
-/** Codes around a fixed zero, `min` to `max`; or 0 to `maxCode` with a zero point of its own for each block. */
-export type CodeRange =
-  | { readonly kind: "signed"; readonly min: number; readonly max: number }
-  | { readonly kind: "affine"; readonly maxCode: number; readonly minZero: number; readonly maxZero: number };
+/** A view with biases only where the requirement has a bias. */
+export type ViewFit =
+  | { readonly view: IntegerView | BiasedView; readonly misfit?: undefined }
+  | { readonly view?: undefined; readonly misfit: Misfit };
 
-/** Why a grid does not fit, in words for people, and what would. */
-export interface Misfit {
-  readonly reason: string;
-  readonly hint?: string;
+/** Whether a view has a bias for each group in place of a zero point. */
+export function isBiased(view: IntegerView | BiasedView): view is BiasedView {
+  return "biases" in view;
 }
 
 /**
- * The same layout where its scales and offsets may be rounded to what it stores: the codes stay. A grid that fits this
- * and not the requirement itself is converted with fidelity "rounded".
+ * The same values in a layout's own terms: as integers where that is exact and fits, else with the biases that the view
+ * has, where the layout stores biases.
  */
-export function roundingAllowed(requirement: GridRequirement): GridRequirement {
-  return { ...requirement, scale: "F32", offsetIsHalf: false, roundsToHalf: true };
+export function fitView(view: IntegerView, requirement: ViewRequirement): IntegerFit;
+export function fitView(view: StoredView, requirement: ViewRequirement): ViewFit;
+export function fitView(view: StoredView, requirement: ViewRequirement): ViewFit {
+  if (!isLevelView(view)) return fitIntegers(view, requirement);
+  const grouped = groupedView(view);
+  if (grouped.view === undefined) return grouped;
+  const integers = integersOf(grouped.view);
+  const fit = integers.view === undefined ? integers : fitIntegers(integers.view, requirement);
+  const { bias, blockSize, codes } = requirement;
+  const cannotKeepBias = bias === undefined || blockSize === "any" || codes.kind !== "affine";
+  if (fit.view !== undefined || cannotKeepBias || grouped.view.biases === undefined) return fit;
+  const misfit = roundingMisfit(view, requirement) ?? shapeMisfit(view.columns, requirement);
+  if (misfit !== undefined) return { misfit };
+  const biased = regroupBiased(grouped.view, blockSize === -1 ? view.columns : blockSize, codes.maxCode);
+  return biased.view === undefined ? biased : (biasedMisfit(biased.view, requirement) ?? biased);
 }
 
-/** Why a layout cannot hold every grid with these facts; undefined when it can. Never says yes wrongly. */
-export function gridMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | undefined {
-  return (
-    shapeMisfit(facts, requirement) ??
-    groupMisfit(facts, requirement) ??
-    scaleMisfit(facts, requirement) ??
-    codeMisfit(facts, requirement)
-  );
-}
-
-function shapeMisfit({ columns }: GridFacts, requirement: GridRequirement): Misfit | undefined {
-  const { blockSize, scaleBlockSize, shortLastBlock, name } = requirement;
-  if (blockSize === "any" || blockSize === -1 || shortLastBlock) return undefined;
-  const size = scaleBlockSize ?? blockSize;
-  if (columns % size === 0) return undefined;
-  return {
-    reason: `rows of ${columns} columns are not whole blocks of ${size} columns, which ${name} is made of`,
-  };
-}
-
-function groupMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | undefined {
-  const { blockSize, scaleBlockSize, name } = requirement;
-  if (blockSize === "any") return undefined;
-  const scaleSize = scaleBlockSize ?? blockSize;
-  if (shares(facts, facts.scaleBlockSize, scaleSize) && zerosFit(facts, requirement)) return undefined;
-  const size = scaleSize === -1 ? facts.columns : scaleSize;
-  if (facts.scattered) {
-    return {
-      reason: `act-order mixes groups inside each block of ${size} columns`,
-      hint: "A target that stores a group per column (GPTQ or compressed-tensors with act-order) keeps the values, and so does a float type.",
-    };
-  }
-  return {
-    reason:
-      facts.groupSize === undefined
-        ? `groups of different sizes share a block of ${size} columns, which has one scale in ${name}`
-        : `groups of ${facts.groupSize} columns are smaller than the ${size} columns that share a scale in ${name}`,
-    hint: "A layout with smaller blocks or groups keeps the values.",
-  };
-}
-
-/** True when aligned runs of `size` columns share their value; `shared` is the measured block size. */
-function shares({ groupSize, columns }: GridFacts, shared: number, size: number): boolean {
-  if (groupSize !== undefined && groupSize >= columns) return true;
-  if (size === -1) return false;
-  return shared % size === 0 || (groupSize !== undefined && groupSize % size === 0);
-}
-
-function zerosFit(facts: GridFacts, { blockSize, codes }: GridRequirement): boolean {
-  if (blockSize === "any" || codes.kind === "signed") return true;
-  return shares(facts, facts.zeroBlockSize, blockSize) || commonZero(facts, codes) !== undefined;
-}
-
-/** True when every group can keep its zero point. */
-function ownZerosFit(facts: GridFacts, { blockSize, codes }: GridRequirement): boolean {
-  if (codes.kind === "signed") return true;
-  const { maxCode, minZero, maxZero, zeroBlockSize } = facts;
-  return (
-    maxCode <= codes.maxCode &&
-    minZero >= codes.minZero &&
-    maxZero <= codes.maxZero &&
-    (blockSize === "any" || shares(facts, zeroBlockSize, blockSize))
-  );
-}
-
-function scaleMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | undefined {
-  const { scale, name, offsetIsHalf, roundsToHalf } = requirement;
-  if (scale === "F16" && !facts.scalesAreHalf) {
-    return { reason: `some scales are not f16 values, and ${name} stores f16 scales` };
-  }
-  if (scale === "BF16" && !facts.scalesAreBfloat) {
-    return { reason: `some scales are not bf16 values, and ${name} is to store bf16 scales` };
-  }
-  // the facts speak of the zero points as they are, so these must be the ones that get stored
-  if (offsetIsHalf && !(facts.offsetsAreHalf && ownZerosFit(facts, requirement))) {
-    return {
-      reason: `${name} stores scale × zero point as one f16 number, which must round some of them`,
-      hint: "Q5_0 and, for groups of 256, Q4_K hold every zero point exactly.",
-    };
-  }
-  if (facts.rounding === "f16" && !roundsToHalf) {
-    return {
-      reason: `each weight is rounded to f16 after its multiplication, which ${name} does not do`,
-      hint: "F16 holds these values exactly.",
-    };
+function biasedMisfit(
+  { scales, biases, groupCount }: BiasedView,
+  requirement: ViewRequirement,
+): { readonly misfit: Misfit } | undefined {
+  for (let i = 0; i < scales.length; i++) {
+    const row = Math.floor(i / groupCount);
+    const misfit = scaleValueMisfit(scales[i]!, requirement, row);
+    if (misfit !== undefined) return { misfit };
+    if (requirement.bias === "F16" && !isHalf(biases[i]!)) {
+      return {
+        misfit: {
+          reason: `the offset ${biases[i]} of row ${row} is no f16 value, and ${requirement.name} stores those`,
+        },
+      };
+    }
   }
   return undefined;
 }
 
-function codeMisfit(facts: GridFacts, requirement: GridRequirement): Misfit | undefined {
-  const { codes, name } = requirement;
-  const { minOffset, maxOffset, maxCode, minZero, maxZero } = facts;
-  if (codes.kind === "signed") {
-    if (minOffset >= codes.min && maxOffset <= codes.max) return undefined;
-    return {
-      reason: `codes minus zero points reach ${minOffset}…${maxOffset}, and ${name} holds ${codes.min}…${codes.max}`,
-    };
-  }
-  if (ownZerosFit(facts, requirement) || commonZero(facts, codes) !== undefined) return undefined;
-  return maxCode > codes.maxCode
-    ? { reason: `codes reach ${maxCode}, and ${name} holds 0…${codes.maxCode}` }
-    : {
-        reason: `zero points reach ${minZero}…${maxZero}, and ${name} holds ${codes.minZero}…${codes.maxZero}`,
-      };
+function roundingMisfit(view: StoredView, { roundsToHalf, name }: ViewRequirement): Misfit | undefined {
+  if (view.rounding === "none" || roundsToHalf) return undefined;
+  return {
+    reason: `each weight is rounded to f16 after its multiplication, which ${name} does not do`,
+    hint: "F16 holds these values exactly.",
+  };
 }
 
-/** A zero point with which all offsets of a range become codes; undefined when there is none. */
-function commonZero(
-  { minOffset, maxOffset }: { readonly minOffset: number; readonly maxOffset: number },
-  codes: CodeRange & { readonly kind: "affine" },
-): number | undefined {
-  const zero = Math.max(-minOffset, codes.minZero);
-  return zero <= Math.min(codes.maxZero, codes.maxCode - maxOffset) ? zero : undefined;
+function shapeMisfit(
+  columns: number,
+  { blockSize, scaleBlockSize, shortLastBlock, name }: ViewRequirement,
+): Misfit | undefined {
+  const whole = scaleBlockSize ?? (blockSize === "any" || blockSize === -1 ? 1 : blockSize);
+  if (shortLastBlock || columns % whole === 0) return undefined;
+  return {
+    reason: `rows of ${columns} columns are not whole blocks of ${whole} columns, which ${name} is made of`,
+  };
 }
-
-/** What fits, or why it does not. */
-export type GridFit =
-  | { readonly grid: Grid; readonly misfit?: undefined }
-  | { readonly grid?: undefined; readonly misfit: Misfit };
 
 /**
- * The same values in a layout's own terms: its groups, its zero points, codes in its range. Looks at every code, so it
- * may fit a grid whose facts alone promise nothing. Groups are split freely, and merged where their scales are equal.
+ * Integers in a layout's own terms: its groups, its zero points, codes in its range. Looks at every code, so it
+ * may fit a view whose facts alone promise nothing. Groups are split freely, and merged where their scales are equal.
  */
-export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
-  const { rows, columns } = grid;
-  const { blockSize, scaleBlockSize, shortLastBlock, codes: range, name } = requirement;
-  if (grid.rounding === "f16" && !requirement.roundsToHalf) {
-    return {
-      misfit: {
-        reason: `each weight is rounded to f16 after its multiplication, which ${name} does not do`,
-        hint: "F16 holds these values exactly.",
-      },
-    };
-  }
-  const whole = scaleBlockSize ?? (blockSize === "any" || blockSize === -1 ? 1 : blockSize);
-  if (!shortLastBlock && columns % whole !== 0) {
-    return {
-      misfit: {
-        reason: `rows of ${columns} columns are not whole blocks of ${whole} columns, which ${name} is made of`,
-      },
-    };
-  }
-  if (isFitted(grid, requirement)) return { grid };
-  const groupOfColumn = blockSize === "any" ? grid.groupOfColumn : sequentialGroups(columns, blockSize);
-  const groupCount = blockSize === "any" ? grid.groupCount : (groupOfColumn[columns - 1] ?? -1) + 1;
+function fitIntegers(view: IntegerView, requirement: ViewRequirement): IntegerFit {
+  const { rows, columns } = view;
+  const { blockSize, scaleBlockSize, codes: range, name } = requirement;
+  const misfit = roundingMisfit(view, requirement) ?? shapeMisfit(columns, requirement);
+  if (misfit !== undefined) return { misfit };
+  if (isFitted(view, requirement)) return { view };
+  const groupOfColumn = blockSize === "any" ? view.groupOfColumn : sequentialGroups(columns, blockSize);
+  const groupCount = blockSize === "any" ? view.groupCount : (groupOfColumn[columns - 1] ?? -1) + 1;
   const scales = new Float32Array(rows * groupCount);
   const zeros = new Int16Array(rows * groupCount);
   const codes = new Uint8Array(rows * columns);
@@ -194,22 +100,22 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
   const seen = new Uint8Array(groupCount);
   for (let row = 0; row < rows; row++) {
     const from = row * columns;
-    const source = row * grid.groupCount;
+    const source = row * view.groupCount;
     const target = row * groupCount;
     seen.fill(0);
     for (let column = 0; column < columns; column++) {
       const group = groupOfColumn[column]!;
-      const sourceGroup = source + grid.groupOfColumn[column]!;
-      const scale = grid.scales[sourceGroup]!;
-      const offset = grid.codes[from + column]! - grid.zeros[sourceGroup]!;
+      const sourceGroup = source + view.groupOfColumn[column]!;
+      const scale = view.scales[sourceGroup]!;
+      const offset = view.codes[from + column]! - view.zeros[sourceGroup]!;
       if (seen[group] === 0) {
         seen[group] = 1;
         scales[target + group] = scale;
-        zeros[target + group] = grid.zeros[sourceGroup]!;
+        zeros[target + group] = view.zeros[sourceGroup]!;
         minOffsets[group] = offset;
         maxOffsets[group] = offset;
       } else {
-        if (scales[target + group] !== scale) return { misfit: mixedScales(grid, requirement, row, column) };
+        if (scales[target + group] !== scale) return { misfit: mixedScales(view, requirement, row, column) };
         if (offset < minOffsets[group]!) minOffsets[group] = offset;
         if (offset > maxOffsets[group]!) maxOffsets[group] = offset;
       }
@@ -231,7 +137,7 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
           },
         };
       }
-      if (requirement.offsetIsHalf && !isHalf(scale * zero)) {
+      if (requirement.bias === "F16" && !isHalf(scale * zero)) {
         return {
           misfit: {
             reason: `${name} stores scale × zero point as one f16 number, which must round it in row ${row}`,
@@ -245,26 +151,26 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
       const perScale = scaleBlockSize / blockSize;
       for (let group = 0; group < groupCount; group++) {
         if (scales[target + group] !== scales[target + group - (group % perScale)]) {
-          return { misfit: mixedScales(grid, requirement, row, group * blockSize) };
+          return { misfit: mixedScales(view, requirement, row, group * blockSize) };
         }
       }
     }
     for (let column = 0; column < columns; column++) {
-      const sourceGroup = source + grid.groupOfColumn[column]!;
+      const sourceGroup = source + view.groupOfColumn[column]!;
       codes[from + column] =
-        grid.codes[from + column]! - grid.zeros[sourceGroup]! + zeros[target + groupOfColumn[column]!]!;
+        view.codes[from + column]! - view.zeros[sourceGroup]! + zeros[target + groupOfColumn[column]!]!;
     }
   }
   return {
-    grid: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: grid.rounding },
+    view: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: view.rounding },
   };
 }
 
-/** True for a grid that is already in the layout's terms: nothing would change. */
-function isFitted(grid: Grid, requirement: GridRequirement): boolean {
-  const { blockSize, scaleBlockSize, codes: range, offsetIsHalf } = requirement;
-  if (scaleBlockSize !== undefined || offsetIsHalf) return false;
-  const { columns, groupOfColumn, codes, scales, zeros } = grid;
+/** True for a view that is already in the layout's terms: nothing would change. */
+function isFitted(view: IntegerView, requirement: ViewRequirement): boolean {
+  const { blockSize, scaleBlockSize, codes: range, bias } = requirement;
+  if (scaleBlockSize !== undefined || bias === "F16") return false;
+  const { columns, groupOfColumn, codes, scales, zeros } = view;
   const size = blockSize === -1 ? columns : blockSize;
   if (size !== "any" && !isSequential(groupOfColumn, size)) return false;
   const [min, max] = range.kind === "signed" ? [-range.min, -range.min] : [range.minZero, range.maxZero];
@@ -300,7 +206,7 @@ function zeroFor(range: CodeRange, own: number, minOffset: number, maxOffset: nu
 
 function scaleValueMisfit(
   scale: number,
-  { scale: encoding, name }: GridRequirement,
+  { scale: encoding, name }: ViewRequirement,
   row: number,
 ): Misfit | undefined {
   if (Number.isFinite(scale)) {
@@ -313,14 +219,14 @@ function scaleValueMisfit(
 }
 
 function mixedScales(
-  grid: Grid,
-  { blockSize, scaleBlockSize, name }: GridRequirement,
+  view: IntegerView,
+  { blockSize, scaleBlockSize, name }: ViewRequirement,
   row: number,
   column: number,
 ): Misfit {
   const size = scaleBlockSize ?? blockSize;
-  const block = size === -1 || size === "any" ? grid.columns : size;
-  const scattered = grid.groupOfColumn.some((group, i) => i > 0 && group < grid.groupOfColumn[i - 1]!);
+  const block = size === -1 || size === "any" ? view.columns : size;
+  const scattered = view.groupOfColumn.some((group, i) => i > 0 && group < view.groupOfColumn[i - 1]!);
   return scattered
     ? {
         reason: `act-order mixes groups inside each block of ${block} columns`,
@@ -332,9 +238,10 @@ function mixedScales(
       };
 }
 
-/** The fitted grid, for encoders that were promised a fit. @throws UsageError with the reason when there is none */
-export function fittedGrid(grid: Grid, requirement: GridRequirement): Grid {
-  const fit = fitGrid(grid, requirement);
-  if (fit.grid !== undefined) return fit.grid;
-  throw new UsageError(`This grid does not fit ${requirement.name}: ${fit.misfit.reason}.`);
+/** The fitted integers, for encoders that were promised a fit. @throws UsageError with the reason when there is none */
+export function fittedView(view: StoredView, requirement: ViewRequirement): IntegerView {
+  const fit = fitView(view, requirement);
+  if (fit.view !== undefined && !isBiased(fit.view)) return fit.view;
+  const reason = fit.misfit?.reason ?? "its offsets are no whole multiples of their scales";
+  throw new UsageError(`This view does not fit ${requirement.name}: ${reason}.`);
 }

@@ -2,10 +2,10 @@ import { ConversionError, UsageError } from "../errors.ts";
 import { bfloatToFloat, floatToBfloat } from "../numeric/bfloat.ts";
 import { floatToHalf, halfToFloat } from "../numeric/half.ts";
 import { roundHalfEven } from "../numeric/round.ts";
-import { type Grid, sequentialGroups } from "./grid.ts";
+import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 
-/** How floats become a grid. */
-export interface QuantizeGridOptions {
+/** How floats become a view. */
+export interface QuantizeViewOptions {
   readonly bits: number;
   /** Columns per group, the last may be short; −1: one group per row. */
   readonly groupSize: number;
@@ -27,16 +27,16 @@ const SEARCH_STEPS = 80;
 /**
  * Round to nearest: each group's range, zero included, is divided into 2^bits − 1 steps, and each weight takes the nearest
  * code. Symmetric: scale = 2 max|w| / (2^bits − 1). Asymmetric: scale = (max − min) / (2^bits − 1), zero point
- * round(−min / scale). The error is at most half a step, plus what rounding the scale adds. Calibrated solvers make grids
+ * round(−min / scale). The error is at most half a step, plus what rounding the scale adds. Calibrated solvers make views
  * too; encoders do not care who made one. Source of the rule: GPTQ (IST-DASLab/gptq, quant.py).
  * @throws ConversionError for weights that are not finite, or too large for the scale's type; its `index` is the weight's
  */
-export function quantizeGrid(
+export function quantizeView(
   values: Float32Array,
   rows: number,
   columns: number,
-  options: QuantizeGridOptions,
-): Grid {
+  options: QuantizeViewOptions,
+): IntegerView {
   const { bits, groupSize, symmetric } = options;
   if (values.length !== rows * columns) {
     throw new UsageError(`${values.length} values are not ${rows} rows of ${columns}.`);
@@ -133,7 +133,7 @@ function largestIndex(values: Float32Array, start: number, end: number): number 
   return largest;
 }
 
-function stepOf({ min, max }: Range, share: number, maxCode: number, options: QuantizeGridOptions): Step {
+function stepOf({ min, max }: Range, share: number, maxCode: number, options: QuantizeViewOptions): Step {
   const scale = rounded(((max - min) * share) / maxCode, options.scale);
   if (options.symmetric) return { scale, zero: (maxCode + 1) / 2 };
   const minZero = options.minZero ?? 0;
@@ -167,7 +167,7 @@ function errorOf(
   return sum;
 }
 
-function rounded(value: number, encoding: QuantizeGridOptions["scale"]): number {
+function rounded(value: number, encoding: QuantizeViewOptions["scale"]): number {
   if (encoding === "F16") return halfToFloat(floatToHalf(value));
   if (encoding === "BF16") return bfloatToFloat(floatToBfloat(value));
   return Math.fround(value);

@@ -15,7 +15,7 @@ const floatBits: Uint32Array = /* @__PURE__ */ new Uint32Array(float.buffer);
 export const MXFP4: BlockCodec = /* @__PURE__ */ blockCodec("MXFP4", {
   dequantizeBlocks(bytes, blockCount, out) {
     for (let block = 0, at = 0, to = 0; block < blockCount; block++, at += 17, to += 32) {
-      const d = halfScale(bytes[at]!);
+      const d = halfScaleOfE8m0(bytes[at]!);
       for (let j = 0; j < 16; j++) {
         const q = bytes[at + 1 + j]!;
         out[to + j] = E2M1_DOUBLED[q & 15]! * d;
@@ -32,7 +32,7 @@ export const MXFP4: BlockCodec = /* @__PURE__ */ blockCodec("MXFP4", {
       }
       // ggml takes the floor of an f32 logarithm: just below a power of two it rounds up, so the exponent bits won't do.
       const e = absMax > 0 ? (Math.floor(fround(Math.log2(absMax))) - 2 + 127) & 255 : 0;
-      const d = halfScale(e);
+      const d = halfScaleOfE8m0(e);
       out[at] = e;
       for (let j = 0; j < 16; j++) {
         out[at + 1 + j] = nearestE2m1(values[from + j]!, d) | (nearestE2m1(values[from + 16 + j]!, d) << 4);
@@ -42,7 +42,7 @@ export const MXFP4: BlockCodec = /* @__PURE__ */ blockCodec("MXFP4", {
 });
 
 /** 2^(e − 128): half the scale, since the code table is doubled. The two lowest are subnormal f32. */
-function halfScale(e: number): number {
+export function halfScaleOfE8m0(e: number): number {
   floatBits[0] = e < 2 ? 0x200000 << e : (e - 1) << 23;
   return float[0]!;
 }

@@ -16,7 +16,7 @@ export const NVFP4: BlockCodec = /* @__PURE__ */ blockCodec("NVFP4", {
   dequantizeBlocks(bytes, blockCount, out) {
     for (let block = 0, at = 0, to = 0; block < blockCount; block++, at += 36, to += 64) {
       for (let s = 0; s < 4; s++) {
-        const d = halfScale(bytes[at + s]!);
+        const d = halfScaleOfE4m3(bytes[at + s]!);
         const qs = at + 4 + 8 * s;
         const subBlock = to + 16 * s;
         for (let l = 0; l < 8; l++) {
@@ -38,7 +38,7 @@ export const NVFP4: BlockCodec = /* @__PURE__ */ blockCodec("NVFP4", {
         }
         // 6 is the largest E2M1 value.
         const scale = encodeScale(fround(absMax / 6));
-        const d = halfScale(scale);
+        const d = halfScaleOfE4m3(scale);
         out[at + s] = scale;
         for (let l = 0; l < 8; l++) {
           out[at + 4 + 8 * s + l] =
@@ -50,7 +50,7 @@ export const NVFP4: BlockCodec = /* @__PURE__ */ blockCodec("NVFP4", {
 });
 
 /** Half the scale, since the code table is doubled. Bit 7 is ignored, except that only a plain 0x7F means 0. */
-function halfScale(code: number): number {
+export function halfScaleOfE4m3(code: number): number {
   if (code === 0x7f) return 0;
   const exponent = (code >> 3) & 15;
   const mantissa = code & 7;

@@ -230,6 +230,7 @@ async function removeStale(folder: string, stem: string): Promise<void> {
   }
 }
 
+/** How a directory is opened as a store. */
 export interface DirectoryStoreOptions extends FileSinkOptions {
   /** Files that the caller itself has named, not the folder: links under these names are followed wherever they lead. */
   readonly named?: readonly string[];

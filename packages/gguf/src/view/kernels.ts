@@ -1,4 +1,4 @@
-/** The SIMD twins of `gridToBlocks`: codes to blocks, tile by tile. */
+/** The SIMD twins of `viewToBlocks`: codes to blocks, tile by tile. */
 import type { LinearWeight } from "@requant/core/format";
 import {
   type Kernel,
@@ -13,9 +13,9 @@ import {
   tileOffset,
   tileShape,
 } from "@requant/core/kernels";
-import type { Grid } from "@requant/core/view";
+import type { IntegerView } from "@requant/core/view";
 import { kernelOf } from "../kernels.ts";
-import type { GgufGridType } from "./grid-type.ts";
+import type { GgufViewType } from "./view-type.ts";
 
 /** Columns that the kernels want of one group each. */
 export const SPAN = 32;
@@ -33,7 +33,7 @@ export function spanGroups(groupOfColumn: Int32Array): Int32Array | undefined {
   return spans;
 }
 
-function kernelFor(type: GgufGridType, columns: number): Kernel | undefined {
+function kernelFor(type: GgufViewType, columns: number): Kernel | undefined {
   if (columns === 0 || columns % type.blockSize !== 0 || columns / SPAN > LIST_LENGTH) return undefined;
   return kernelOf(`gridTo${type.name}`);
 }
@@ -46,11 +46,11 @@ function placed(scales: Float32Array, zeros: Int16Array): PlacedParameters | und
 }
 
 /**
- * All rows of a grid as blocks. False where no kernel can, or where something might not fit: what is in `out` then does
+ * All rows of a view as blocks. False where no kernel can, or where something might not fit: what is in `out` then does
  * not count.
  */
-export function gridToBlocksInKernel(type: GgufGridType, grid: Grid, out: Uint8Array): boolean {
-  const { rows, columns, groupCount, codes, scales, zeros, groupOfColumn } = grid;
+export function viewToBlocksInKernel(type: GgufViewType, view: IntegerView, out: Uint8Array): boolean {
+  const { rows, columns, groupCount, codes, scales, zeros, groupOfColumn } = view;
   const kernel = kernelFor(type, columns);
   if (kernel === undefined) return false;
   const spans = spanGroups(groupOfColumn);
@@ -79,9 +79,9 @@ export function gridToBlocksInKernel(type: GgufGridType, grid: Grid, out: Uint8A
   return true;
 }
 
-/** Rows `[rowStart, rowEnd)` of a weight as blocks, without a grid of all their columns; false as above. */
+/** Rows `[rowStart, rowEnd)` of a weight as blocks, without a view of all their columns; false as above. */
 export function weightToBlocksInKernel(
-  type: GgufGridType,
+  type: GgufViewType,
   weight: LinearWeight,
   rowStart: number,
   rowEnd: number,
@@ -92,7 +92,7 @@ export function weightToBlocksInKernel(
   const kernel = kernelFor(type, columns);
   if (kernel === undefined) return false;
   if (rowStart === rowEnd) return true;
-  const { groupCount } = weight.toGrid(rowStart, rowStart, { codes: new Uint8Array(0) });
+  const { groupCount } = weight.toView(rowStart, rowStart, { codes: new Uint8Array(0) });
   const shape = tileShape(weight, groupCount, blockSize);
   const rowByteLength = (columns / blockSize) * blockByteLength;
   const outAddress = kernelAddress(out);
@@ -111,7 +111,7 @@ export function weightToBlocksInKernel(
       const columnEnd = Math.min(column + shape.columns, columns);
       const width = columnEnd - column;
       const part = { codes: tileCodes(count * width), columnStart: column, columnEnd };
-      const { scales, zeros, groupOfColumn } = weight.toGrid(row, end, part);
+      const { scales, zeros, groupOfColumn } = weight.toView(row, end, part);
       const spans = spanGroups(groupOfColumn);
       if (spans === undefined) return false;
       at ??= placed(scales, zeros);

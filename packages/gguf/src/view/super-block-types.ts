@@ -1,13 +1,14 @@
 /**
- * K-quants as grids: 256 weights with one scale. Every sub-block's own scale is set to 1 and its own minimum to the zero
+ * K-quants as views: read with the scale of the scales and that of each sub-block as two factors and the minimums as a
+ * bias (Q3_K and Q6_K: one factor, their product). Written from views with one scale per 256 weights: every sub-block's own scale is set to 1 and its own minimum to the zero
  * point, with d = dmin = scale: d × 1 × code − dmin × zero. Byte pictures: types/q4_k.ts and so on.
  */
 import { tensorTypeByName } from "../constants.ts";
 import { unpackMin, unpackScale } from "../types/affine-super-block.ts";
 import { readHalf, writeHalf } from "../types/half-field.ts";
 import { packTwoBitPlanes } from "../types/two-bit-planes.ts";
-import type { GgufGridType } from "./grid-type.ts";
-import { affineGroup, type CodePacking } from "./plain-types.ts";
+import type { CodePacking } from "./plain-types.ts";
+import type { GgufViewType } from "./view-type.ts";
 
 const SIZE = 256;
 
@@ -54,7 +55,7 @@ function unpackTwoBitPlanes(bytes: Uint8Array, at: number, codes: Uint8Array, to
 }
 
 /** Q4_K and Q5_K: d, dmin, eight six-bit scales and minimums, codes. */
-function affineType(name: string, maxCode: number, codesAt: number, packing: CodePacking): GgufGridType {
+function affineType(name: string, maxCode: number, codesAt: number, packing: CodePacking): GgufViewType {
   const { blockSize, blockByteLength } = tensorTypeByName(name);
   return {
     name,
@@ -69,7 +70,6 @@ function affineType(name: string, maxCode: number, codesAt: number, packing: Cod
       scale: "F16",
       roundsToHalf: false,
     },
-    groupSize: 32,
     packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
       writeHalf(out, at, scale);
       writeHalf(out, at + 2, scale);
@@ -82,23 +82,27 @@ function affineType(name: string, maxCode: number, codesAt: number, packing: Cod
       }
       packing.pack(codes, from, out, at + codesAt);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-      packing.unpack(bytes, at + codesAt, codes, to);
-      const d = readHalf(bytes, at);
-      const dmin = readHalf(bytes, at + 2);
-      for (let j = 0; j < 8; j++) {
-        const scale = d * unpackScale(bytes, at + 4, j);
-        const misfit = affineGroup(name, scale, dmin * unpackMin(bytes, at + 4, j), scales, zeros, group + j);
-        if (misfit !== undefined) return misfit;
-      }
-      return undefined;
+    view: {
+      levels: { zero: 0 },
+      maxCode,
+      factorSizes: [SIZE, 32],
+      biasSize: 32,
+      unpackBlock(bytes, at, { codes, factors, biases }, block) {
+        packing.unpack(bytes, at + codesAt, codes, block * SIZE);
+        factors[0]![block] = readHalf(bytes, at);
+        const dmin = readHalf(bytes, at + 2);
+        for (let j = 0; j < 8; j++) {
+          factors[1]![8 * block + j] = unpackScale(bytes, at + 4, j);
+          biases[8 * block + j] = -dmin * unpackMin(bytes, at + 4, j);
+        }
+      },
     },
   };
 }
 
-export const gridQ4_K: GgufGridType = /* @__PURE__ */ affineType("Q4_K", 15, 16, nibblePairs);
+export const viewQ4_K: GgufViewType = /* @__PURE__ */ affineType("Q4_K", 15, 16, nibblePairs);
 
-export const gridQ5_K: GgufGridType = /* @__PURE__ */ affineType("Q5_K", 31, 16, {
+export const viewQ5_K: GgufViewType = /* @__PURE__ */ affineType("Q5_K", 31, 16, {
   pack(codes, from, out, at) {
     packBitPlane(codes, from, 4, out, at);
     nibblePairs.pack(codes, from, out, at + 32);
@@ -110,7 +114,7 @@ export const gridQ5_K: GgufGridType = /* @__PURE__ */ affineType("Q5_K", 31, 16,
 });
 
 const q2_k = /* @__PURE__ */ tensorTypeByName("Q2_K");
-export const gridQ2_K: GgufGridType = {
+export const viewQ2_K: GgufViewType = {
   name: "Q2_K",
   blockSize: SIZE,
   blockByteLength: q2_k.blockByteLength,
@@ -123,23 +127,27 @@ export const gridQ2_K: GgufGridType = {
     scale: "F16",
     roundsToHalf: false,
   },
-  groupSize: 16,
   packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
     for (let j = 0; j < 16; j++) out[at + j] = 1 | (zeros[zeroFrom + j]! << 4);
     packTwoBitPlanes(codes.subarray(from, from + SIZE), out, at + 16);
     writeHalf(out, at + 80, scale);
     writeHalf(out, at + 82, scale);
   },
-  unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-    unpackTwoBitPlanes(bytes, at + 16, codes, to);
-    const d = readHalf(bytes, at + 80);
-    const dmin = readHalf(bytes, at + 82);
-    for (let j = 0; j < 16; j++) {
-      const byte = bytes[at + j]!;
-      const misfit = affineGroup("Q2_K", d * (byte & 15), dmin * (byte >> 4), scales, zeros, group + j);
-      if (misfit !== undefined) return misfit;
-    }
-    return undefined;
+  view: {
+    levels: { zero: 0 },
+    maxCode: 3,
+    factorSizes: [SIZE, 16],
+    biasSize: 16,
+    unpackBlock(bytes, at, { codes, factors, biases }, block) {
+      unpackTwoBitPlanes(bytes, at + 16, codes, block * SIZE);
+      factors[0]![block] = readHalf(bytes, at + 80);
+      const dmin = readHalf(bytes, at + 82);
+      for (let j = 0; j < 16; j++) {
+        const byte = bytes[at + j]!;
+        factors[1]![16 * block + j] = byte & 15;
+        biases[16 * block + j] = -dmin * (byte >> 4);
+      }
+    },
   },
 };
 
@@ -153,7 +161,7 @@ function signedType(
     packUnitScales(out: Uint8Array, at: number): void;
     subScale(bytes: Uint8Array, at: number, j: number): number;
   },
-): GgufGridType {
+): GgufViewType {
   const { blockSize, blockByteLength } = tensorTypeByName(name);
   return {
     name,
@@ -167,25 +175,25 @@ function signedType(
       scale: "F16",
       roundsToHalf: false,
     },
-    groupSize: 16,
     packBlock(codes, from, scale, _zeros, _zeroFrom, out, at) {
       packing.pack(codes, from, out, at);
       packing.packUnitScales(out, at);
       writeHalf(out, at + scaleAt, scale);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-      packing.unpack(bytes, at, codes, to);
-      const d = readHalf(bytes, at + scaleAt);
-      for (let j = 0; j < 16; j++) {
-        scales[group + j] = d * packing.subScale(bytes, at, j);
-        zeros[group + j] = -min;
-      }
-      return undefined;
+    view: {
+      levels: { zero: -min },
+      maxCode: max - min,
+      factorSizes: [16],
+      unpackBlock(bytes, at, { codes, factors }, block) {
+        packing.unpack(bytes, at, codes, block * SIZE);
+        const d = readHalf(bytes, at + scaleAt);
+        for (let j = 0; j < 16; j++) factors[0]![16 * block + j] = d * packing.subScale(bytes, at, j);
+      },
     },
   };
 }
 
-export const gridQ3_K: GgufGridType = /* @__PURE__ */ signedType("Q3_K", -4, 3, 108, {
+export const viewQ3_K: GgufViewType = /* @__PURE__ */ signedType("Q3_K", -4, 3, 108, {
   pack(codes, from, out, at) {
     packBitPlane(codes, from, 2, out, at);
     packTwoBitPlanes(codes.subarray(from, from + SIZE), out, at + 32);
@@ -206,7 +214,7 @@ export const gridQ3_K: GgufGridType = /* @__PURE__ */ signedType("Q3_K", -4, 3, 
   },
 });
 
-export const gridQ6_K: GgufGridType = /* @__PURE__ */ signedType("Q6_K", -32, 31, 208, {
+export const viewQ6_K: GgufViewType = /* @__PURE__ */ signedType("Q6_K", -32, 31, 208, {
   pack(codes, from, out, at) {
     for (let h = 0; h < 2; h++) {
       for (let l = 0; l < 64; l++) {

@@ -1,9 +1,9 @@
 /** Blocks of one scale: Q2_0, Q4_0, Q5_0, Q8_0, and Q4_1, Q5_1 with an offset. Byte pictures: types/q4_0.ts and so on. */
-import type { GridRequirement, Misfit } from "@requant/core/view";
+import { MAX_ZERO, type ViewRequirement } from "@requant/core/view";
 import { tensorTypeByName } from "../constants.ts";
 import { packFiveBitCodes } from "../types/five-bit-codes.ts";
 import { readHalf, writeHalf } from "../types/half-field.ts";
-import type { GgufGridType } from "./grid-type.ts";
+import type { GgufViewType } from "./view-type.ts";
 
 /** Packs and unpacks the codes of one block, whose bytes begin at `at`. */
 export interface CodePacking {
@@ -57,29 +57,31 @@ const twoBits: CodePacking = {
 };
 
 /** d, then codes around a fixed zero: value = d × (code + min). */
-function signedType(name: string, min: number, max: number, packing: CodePacking): GgufGridType {
+function signedType(name: string, min: number, max: number, packing: CodePacking): GgufViewType {
   const { blockSize, blockByteLength } = tensorTypeByName(name);
   return {
     name,
     blockSize,
     blockByteLength,
     requirement: plainRequirement(name, blockSize, { kind: "signed", min, max }),
-    groupSize: blockSize,
     packBlock(codes, from, scale, _zeros, _zeroFrom, out, at) {
       writeHalf(out, at, scale);
       packing.pack(codes, from, out, at + 2);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-      scales[group] = readHalf(bytes, at);
-      zeros[group] = -min;
-      packing.unpack(bytes, at + 2, codes, to);
-      return undefined;
+    view: {
+      levels: { zero: -min },
+      maxCode: max - min,
+      factorSizes: [blockSize],
+      unpackBlock(bytes, at, { codes, factors }, block) {
+        factors[0]![block] = readHalf(bytes, at);
+        packing.unpack(bytes, at + 2, codes, block * blockSize);
+      },
     },
   };
 }
 
-/** d, m, then codes from 0 on: value = d × code + m, a grid where m is −d × zero. */
-function offsetType(name: string, maxCode: number, packing: CodePacking): GgufGridType {
+/** d, m, then codes from 0 on: value = d × code + m. Where m is −d × zero, integers around a zero point. */
+function offsetType(name: string, maxCode: number, packing: CodePacking): GgufViewType {
   const { blockSize, blockByteLength } = tensorTypeByName(name);
   return {
     name,
@@ -92,9 +94,8 @@ function offsetType(name: string, maxCode: number, packing: CodePacking): GgufGr
         minZero: -MAX_ZERO,
         maxZero: MAX_ZERO,
       }),
-      offsetIsHalf: true,
+      bias: "F16",
     },
-    groupSize: blockSize,
     packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
       const zero = zeros[zeroFrom]!;
       writeHalf(out, at, scale);
@@ -102,44 +103,32 @@ function offsetType(name: string, maxCode: number, packing: CodePacking): GgufGr
       writeHalf(out, at + 2, zero === 0 ? 0 : -scale * zero);
       packing.pack(codes, from, out, at + 4);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-      packing.unpack(bytes, at + 4, codes, to);
-      return affineGroup(name, readHalf(bytes, at), -readHalf(bytes, at + 2), scales, zeros, group);
+    packBiasedBlock(codes, from, scale, bias, out, at) {
+      writeHalf(out, at, scale);
+      writeHalf(out, at + 2, bias);
+      packing.pack(codes, from, out, at + 4);
+    },
+    view: {
+      levels: { zero: 0 },
+      maxCode,
+      factorSizes: [blockSize],
+      biasSize: blockSize,
+      unpackBlock(bytes, at, { codes, factors, biases }, block) {
+        factors[0]![block] = readHalf(bytes, at);
+        biases[block] = readHalf(bytes, at + 2);
+        packing.unpack(bytes, at + 4, codes, block * blockSize);
+      },
     },
   };
 }
 
-/** Larger zero points would be no better than none: every weight of the block would be nearly the same. */
-export const MAX_ZERO = 4096;
-
-/** Scale and zero point of a group whose values are scale × code − offset. */
-export function affineGroup(
-  name: string,
-  scale: number,
-  offset: number,
-  scales: Float32Array,
-  zeros: Int16Array,
-  group: number,
-): Misfit | undefined {
-  const zero = offset === 0 ? 0 : offset / scale;
-  if (Number.isInteger(zero) && Math.abs(zero) <= MAX_ZERO) {
-    scales[group] = scale;
-    zeros[group] = zero;
-    return undefined;
-  }
-  return {
-    reason: `blocks of ${name} have minimums that are no whole multiples of their scale, so no integer zero point says the same`,
-    hint: "A float type holds these values; quantizing them anew changes them.",
-  };
-}
-
-function plainRequirement(name: string, blockSize: number, codes: GridRequirement["codes"]): GridRequirement {
+function plainRequirement(name: string, blockSize: number, codes: ViewRequirement["codes"]): ViewRequirement {
   return { name, blockSize, shortLastBlock: false, codes, scale: "F16", roundsToHalf: false };
 }
 
-export const gridQ2_0: GgufGridType = /* @__PURE__ */ signedType("Q2_0", -1, 2, twoBits);
-export const gridQ4_0: GgufGridType = /* @__PURE__ */ signedType("Q4_0", -8, 7, nibbles);
-export const gridQ5_0: GgufGridType = /* @__PURE__ */ signedType("Q5_0", -16, 15, fiveBits);
-export const gridQ8_0: GgufGridType = /* @__PURE__ */ signedType("Q8_0", -128, 127, signedBytes);
-export const gridQ4_1: GgufGridType = /* @__PURE__ */ offsetType("Q4_1", 15, nibbles);
-export const gridQ5_1: GgufGridType = /* @__PURE__ */ offsetType("Q5_1", 31, fiveBits);
+export const viewQ2_0: GgufViewType = /* @__PURE__ */ signedType("Q2_0", -1, 2, twoBits);
+export const viewQ4_0: GgufViewType = /* @__PURE__ */ signedType("Q4_0", -8, 7, nibbles);
+export const viewQ5_0: GgufViewType = /* @__PURE__ */ signedType("Q5_0", -16, 15, fiveBits);
+export const viewQ8_0: GgufViewType = /* @__PURE__ */ signedType("Q8_0", -128, 127, signedBytes);
+export const viewQ4_1: GgufViewType = /* @__PURE__ */ offsetType("Q4_1", 15, nibbles);
+export const viewQ5_1: GgufViewType = /* @__PURE__ */ offsetType("Q5_1", 31, fiveBits);

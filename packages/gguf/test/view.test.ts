@@ -1,29 +1,30 @@
 import { floatToHalf, halfToFloat, isCodecError } from "@requant/core";
 import {
-  dequantizeGrid,
-  fitGrid,
-  type Grid,
-  gridFacts,
+  dequantizeView,
+  fitView,
+  type IntegerView,
+  integerView,
   selectRows,
   sequentialGroups,
+  viewFacts,
   withMeasuredOffsets,
 } from "@requant/core/view";
 import {
   blockRowsByteLength,
-  blocksToGrid,
+  blocksToView,
   exactTypes,
-  type GgufGridType,
+  type GgufViewType,
   ggmlTypeByName,
-  gridToBlocks,
-  gridTypeByName,
-  gridTypes,
   typeMisfit,
+  viewToBlocks,
+  viewTypeByName,
+  viewTypes,
 } from "@requant/gguf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 /** ggml's own decoder of the type, which its vectors prove, is the judge of every value here. */
-function decode(type: GgufGridType, blocks: Uint8Array, count: number): Float32Array {
+function decode(type: GgufViewType, blocks: Uint8Array, count: number): Float32Array {
   const values = new Float32Array(count);
   const { codec } = ggmlTypeByName(type.name);
   if (codec === undefined) throw new Error(`${type.name} has no codec`);
@@ -31,9 +32,9 @@ function decode(type: GgufGridType, blocks: Uint8Array, count: number): Float32A
   return values;
 }
 
-function gridValues(grid: Grid): Float32Array {
-  const values = new Float32Array(grid.rows * grid.columns);
-  dequantizeGrid(grid, values);
+function viewValues(view: IntegerView): Float32Array {
+  const values = new Float32Array(view.rows * view.columns);
+  dequantizeView(view, values);
   return values;
 }
 
@@ -51,8 +52,8 @@ interface Shape {
   readonly seed: number;
 }
 
-/** A grid as GPTQ and AWQ make them: f16 scales over the whole range, codes of all values. */
-function makeGrid({ bitWidth, groupSize, columns, zero, negative, seed }: Shape): Grid {
+/** A view as GPTQ and AWQ make them: f16 scales over the whole range, codes of all values. */
+function makeView({ bitWidth, groupSize, columns, zero, negative, seed }: Shape): IntegerView {
   let state = seed >>> 0;
   const next = (below: number): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -87,33 +88,33 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
   seed: fc.integer(),
 });
 
-describe("every grid type", () => {
-  test.each(gridTypes.map((type) => ({ name: type.name, type })))("$name", ({ type }) => {
+describe("every view type", () => {
+  test.each(viewTypes.map((type) => ({ name: type.name, type })))("$name", ({ type }) => {
     let fits = 0;
     fc.assert(
       fc.property(shapes, (shape) => {
-        const grid = makeGrid(shape);
-        const facts = gridFacts(grid, 2 ** shape.bitWidth - 1);
+        const view = makeView(shape);
+        const facts = viewFacts(view, 2 ** shape.bitWidth - 1);
         const promised = typeMisfit(facts, type) === undefined;
         // what the facts promise, the codes keep; facts that know the codes promise no less
-        if (promised) expect(typeMisfit(withMeasuredOffsets(facts, grid), type)).toBeUndefined();
-        const fit = fitGrid(grid, type.requirement);
+        if (promised) expect(typeMisfit(withMeasuredOffsets(facts, view), type)).toBeUndefined();
+        const fit = fitView(view, type.requirement);
         if (promised) expect(fit.misfit).toBeUndefined();
-        if (fit.grid === undefined) return;
+        if (fit.view === undefined) return;
         fits++;
-        expect(bits(gridValues(fit.grid))).toEqual(bits(gridValues(grid)));
+        expect(bits(viewValues(fit.view))).toEqual(bits(viewValues(view)));
 
-        const blocks = new Uint8Array(blockRowsByteLength(type, grid.rows, grid.columns));
-        gridToBlocks(type, grid, blocks);
-        const values = decode(type, blocks, grid.rows * grid.columns);
-        expect(bits(values)).toEqual(bits(gridValues(grid)));
+        const blocks = new Uint8Array(blockRowsByteLength(type, view.rows, view.columns));
+        viewToBlocks(type, view, blocks);
+        const values = decode(type, blocks, view.rows * view.columns);
+        expect(bits(values)).toEqual(bits(viewValues(view)));
 
-        // and back: the same values as a grid, and from there the same blocks
-        const back = blocksToGrid(type, blocks, grid.rows, grid.columns);
-        if (back.grid === undefined) throw new Error(back.misfit.reason);
-        expect(bits(gridValues(back.grid))).toEqual(bits(gridValues(grid)));
+        // and back: the same values as a view, and from there the same blocks
+        const back = integerView(blocksToView(type, blocks, view.rows, view.columns));
+        if (back.view === undefined) throw new Error(back.misfit.reason);
+        expect(bits(viewValues(back.view))).toEqual(bits(viewValues(view)));
         const again = new Uint8Array(blocks.length);
-        gridToBlocks(type, back.grid, again);
+        viewToBlocks(type, back.view, again);
         expect(again).toEqual(blocks);
       }),
       { numRuns: 300 },
@@ -131,9 +132,9 @@ describe("the exact conversions, by name", () => {
     negative: false,
     seed: 7,
   };
-  const factsOf = (changes: Partial<Shape>): ReturnType<typeof gridFacts> => {
+  const factsOf = (changes: Partial<Shape>): ReturnType<typeof viewFacts> => {
     const all = { ...shape, ...changes };
-    return gridFacts(makeGrid(all), 2 ** all.bitWidth - 1);
+    return viewFacts(makeView(all), 2 ** all.bitWidth - 1);
   };
 
   test.each<[string, Partial<Shape>, string]>([
@@ -160,41 +161,41 @@ describe("the exact conversions, by name", () => {
     expect(exactTypes(factsOf(changes))[0]?.name).toBe(smallest);
   });
 
-  test("8-bit asymmetric fits none, but a grid whose codes stay near its zero points does", () => {
-    const grid = makeGrid({ ...shape, bitWidth: 8, zero: "any" });
-    const facts = gridFacts(grid, 255);
+  test("8-bit asymmetric fits none, but a view whose codes stay near its zero points does", () => {
+    const view = makeView({ ...shape, bitWidth: 8, zero: "any" });
+    const facts = viewFacts(view, 255);
     expect(exactTypes(facts)).toEqual([]);
-    const near = { ...grid, codes: grid.codes.map((_, i) => grid.zeros[Math.floor(i / 128)]! | (i & 15)) };
+    const near = { ...view, codes: view.codes.map((_, i) => view.zeros[Math.floor(i / 128)]! | (i & 15)) };
     expect(exactTypes(withMeasuredOffsets(facts, near)).map(({ name }) => name)).toEqual(["Q5_0", "Q8_0"]);
   });
 
   test("all 16 zero points of AWQ go into Q5_0", () => {
-    const grid = makeGrid({ ...shape, groupSize: 32, zero: "any" });
-    const zeros = grid.zeros.map((_, i) => i % 16);
-    const every = { ...grid, zeros };
-    const blocks = new Uint8Array(blockRowsByteLength(gridTypeByName("Q5_0"), 3, 512));
-    gridToBlocks(gridTypeByName("Q5_0"), every, blocks);
-    expect(bits(decode(gridTypeByName("Q5_0"), blocks, 3 * 512))).toEqual(bits(gridValues(every)));
+    const view = makeView({ ...shape, groupSize: 32, zero: "any" });
+    const zeros = view.zeros.map((_, i) => i % 16);
+    const every = { ...view, zeros };
+    const blocks = new Uint8Array(blockRowsByteLength(viewTypeByName("Q5_0"), 3, 512));
+    viewToBlocks(viewTypeByName("Q5_0"), every, blocks);
+    expect(bits(decode(viewTypeByName("Q5_0"), blocks, 3 * 512))).toEqual(bits(viewValues(every)));
   });
 
   test("Q4_1 holds exactly those zero points whose product with the scale is an f16 value", () => {
-    const zeros = makeGrid({ ...shape, zero: "any" });
-    expect(typeMisfit(gridFacts(zeros, 15), gridTypeByName("Q4_1"))?.reason).toMatch(/one f16 number/);
+    const zeros = makeView({ ...shape, zero: "any" });
+    expect(typeMisfit(viewFacts(zeros, 15), viewTypeByName("Q4_1"))?.reason).toMatch(/one f16 number/);
     // small f16 significands leave room
     const scales = zeros.scales.map((_, i) => halfToFloat(floatToHalf((1 + (i % 8)) / 64)));
     const coarse = { ...zeros, scales };
-    expect(typeMisfit(gridFacts(coarse, 15), gridTypeByName("Q4_1"))).toBeUndefined();
+    expect(typeMisfit(viewFacts(coarse, 15), viewTypeByName("Q4_1"))).toBeUndefined();
   });
 
   test("rotary row permutations of packed rows", () => {
-    const grid = makeGrid(shape);
+    const view = makeView(shape);
     const order = [2, 0, 1];
-    const permuted = selectRows(grid, 3, (row) => order[row]!);
-    const type = gridTypeByName("Q4_0");
+    const permuted = selectRows(view, 3, (row) => order[row]!);
+    const type = viewTypeByName("Q4_0");
     const rowBytes = blockRowsByteLength(type, 1, 512);
     const [plain, moved] = [new Uint8Array(3 * rowBytes), new Uint8Array(3 * rowBytes)];
-    gridToBlocks(type, grid, plain);
-    gridToBlocks(type, permuted, moved);
+    viewToBlocks(type, view, plain);
+    viewToBlocks(type, permuted, moved);
     for (let row = 0; row < 3; row++) {
       const source = order[row]! * rowBytes;
       expect(moved.slice(row * rowBytes, (row + 1) * rowBytes)).toEqual(
@@ -205,11 +206,11 @@ describe("the exact conversions, by name", () => {
 });
 
 describe("why not, in words", () => {
-  const base = makeGrid({ bitWidth: 4, groupSize: 128, columns: 512, zero: "any", negative: false, seed: 3 });
-  const reason = (grid: Grid, type: string, maxCode = 15): string | undefined =>
-    typeMisfit(gridFacts(grid, maxCode), gridTypeByName(type))?.reason;
+  const base = makeView({ bitWidth: 4, groupSize: 128, columns: 512, zero: "any", negative: false, seed: 3 });
+  const reason = (view: IntegerView, type: string, maxCode = 15): string | undefined =>
+    typeMisfit(viewFacts(view, maxCode), viewTypeByName(type))?.reason;
 
-  test.each<[string, Grid, string, string]>([
+  test.each<[string, IntegerView, string, string]>([
     [
       "act-order",
       { ...base, groupOfColumn: base.groupOfColumn.map((_, column) => column % 4) },
@@ -225,7 +226,7 @@ describe("why not, in words", () => {
     ["range", base, "Q4_0", "codes minus zero points reach -15…15, and Q4_0 holds -8…7"],
     [
       "columns",
-      makeGrid({ bitWidth: 4, groupSize: -1, columns: 48, zero: "middle", negative: false, seed: 1 }),
+      makeView({ bitWidth: 4, groupSize: -1, columns: 48, zero: "middle", negative: false, seed: 1 }),
       "Q4_0",
       "rows of 48 columns are not whole blocks of 32 columns, which Q4_0 is made of",
     ],
@@ -247,31 +248,33 @@ describe("why not, in words", () => {
       "Q4_1",
       "Q4_1 stores scale × zero point as one f16 number, which must round some of them",
     ],
-  ])("%s", (_, grid, type, words) => {
-    expect(reason(grid, type)).toBe(words);
+  ])("%s", (_, view, type, words) => {
+    expect(reason(view, type)).toBe(words);
   });
 
   test("act-order whose groups are all the same is no obstacle", () => {
-    const grid = {
+    const view = {
       ...base,
       groupOfColumn: base.groupOfColumn.map((_, column) => column % 4),
       scales: base.scales.map((_, i) => base.scales[i - (i % 4)]!),
       zeros: base.zeros.map((_, i) => base.zeros[i - (i % 4)]!),
     };
-    expect(reason(grid, "Q4_K")).toBeUndefined();
+    expect(reason(view, "Q4_K")).toBeUndefined();
   });
 
-  test("ggml files whose minimums are no multiples of their scale are no grid", () => {
+  test("ggml files whose minimums are no multiples of their scale are no view", () => {
     const bytes = new Uint8Array(20);
     new DataView(bytes.buffer).setUint16(0, floatToHalf(0.5), true);
     new DataView(bytes.buffer).setUint16(2, floatToHalf(-0.75), true);
-    expect(blocksToGrid(gridTypeByName("Q4_1"), bytes, 1, 32).misfit?.reason).toMatch(/no whole multiples/);
+    expect(integerView(blocksToView(viewTypeByName("Q4_1"), bytes, 1, 32)).misfit?.reason).toMatch(
+      /no whole multiple/,
+    );
   });
 
-  test("types that are no grid are refused by name", () => {
+  test("types that are no view are refused by name", () => {
     let caught: unknown;
     try {
-      gridTypeByName("IQ4_NL");
+      viewTypeByName("IQ4_NL");
     } catch (error) {
       caught = error;
     }

@@ -14,15 +14,22 @@ import {
   type LinearLayout,
   type PartBytes,
 } from "@requant/core/format";
-import { type Grid, type GridFacts, gridFacts, gridMisfit, selectRows } from "@requant/core/view";
+import {
+  type IntegerView,
+  integerView,
+  selectRows,
+  type ViewFacts,
+  viewFacts,
+  viewMisfit,
+} from "@requant/core/view";
 import { exl2Codec } from "@requant/exl2";
 import {
   blockRowsByteLength,
-  blocksToGrid,
+  blocksToView,
   exactTypes,
   ggmlTypeByName,
-  gridToBlocks,
-  gridTypeByName,
+  viewToBlocks,
+  viewTypeByName,
 } from "@requant/gguf";
 import { type GptqLayout, type GptqMarlinLayout, gptqCodec, gptqMarlinCodec } from "@requant/gptq";
 import { describe, expect, test } from "vitest";
@@ -33,8 +40,8 @@ type Encoder<Layout extends LinearLayout> = LinearCodec<Layout, never> & LinearE
 /** A stored layer, opened: what it is worth in f32, its integers, and its facts. */
 interface Source {
   readonly name: string;
-  readonly grid: Grid;
-  readonly facts: GridFacts;
+  readonly view: IntegerView;
+  readonly facts: ViewFacts;
   readonly values: Float32Array;
   readonly layout: LinearLayout;
   readonly bytes: PartBytes;
@@ -51,7 +58,7 @@ function open<Layout extends LinearLayout>(
   weight.dequantize(0, layout.rows, values);
   return {
     name,
-    grid: weight.toGrid(0, layout.rows),
+    view: weight.toView(0, layout.rows),
     facts: codec.measure(layout, bytes),
     values,
     layout,
@@ -59,14 +66,18 @@ function open<Layout extends LinearLayout>(
   };
 }
 
-function write<Layout extends LinearLayout>(codec: Encoder<Layout>, layout: Layout, grid: Grid): PartBytes {
+function write<Layout extends LinearLayout>(
+  codec: Encoder<Layout>,
+  layout: Layout,
+  view: IntegerView,
+): PartBytes {
   const bytes = allocateParts(codec.parts(layout));
   const step = Math.ceil(96 / codec.rowMultiple(layout)) * codec.rowMultiple(layout);
   for (let row = 0; row < layout.rows; row += step) {
     const end = Math.min(layout.rows, row + step);
-    codec.fromGrid(
+    codec.fromView(
       layout,
-      selectRows(grid, end - row, (i) => row + i),
+      selectRows(view, end - row, (i) => row + i),
       row,
       bytes,
     );
@@ -75,15 +86,19 @@ function write<Layout extends LinearLayout>(codec: Encoder<Layout>, layout: Layo
 }
 
 /** Writes, reads back, and returns what was read. */
-function through<Layout extends LinearLayout>(codec: Encoder<Layout>, layout: Layout, grid: Grid): Source {
-  return open(codec.name, codec, layout, write(codec, layout, grid));
+function through<Layout extends LinearLayout>(
+  codec: Encoder<Layout>,
+  layout: Layout,
+  view: IntegerView,
+): Source {
+  return open(codec.name, codec, layout, write(codec, layout, view));
 }
 
-function viaBlocks(name: string, grid: Grid): { blocks: Uint8Array; values: Float32Array } {
-  const type = gridTypeByName(name);
-  const blocks = new Uint8Array(blockRowsByteLength(type, grid.rows, grid.columns));
-  gridToBlocks(type, grid, blocks);
-  const values = new Float32Array(grid.rows * grid.columns);
+function viaBlocks(name: string, view: IntegerView): { blocks: Uint8Array; values: Float32Array } {
+  const type = viewTypeByName(name);
+  const blocks = new Uint8Array(blockRowsByteLength(type, view.rows, view.columns));
+  viewToBlocks(type, view, blocks);
+  const values = new Float32Array(view.rows * view.columns);
   ggmlTypeByName(name).codec?.dequantize(blocks, values);
   return { blocks, values };
 }
@@ -166,13 +181,13 @@ function gptqLayout(source: LinearLayout, changes: Partial<GptqLayout>): GptqLay
 }
 
 const sources = [...gptqSources(), ...awqSources()].map((source) => ({ name: source.name, source }));
-const gridSources = sources.filter(({ source }) => source.facts.storedOffsets === "integer");
+const viewSources = sources.filter(({ source }) => source.facts.storedOffsets === "integer");
 
 describe("to GGUF: every type that promises a layer holds it", () => {
-  test.each(gridSources)("$name", ({ source }) => {
-    const { facts, grid, values } = source;
+  test.each(viewSources)("$name", ({ source }) => {
+    const { facts, view, values } = source;
     for (const { name } of exactTypes(facts)) {
-      expect(bits(viaBlocks(name, grid).values), name).toEqual(bits(values));
+      expect(bits(viaBlocks(name, view).values), name).toEqual(bits(values));
     }
     // act-order over real groups is what no block type can hold
     const scattered = facts.scattered && facts.scaleBlockSize === 1;
@@ -183,7 +198,7 @@ describe("to GGUF: every type that promises a layer holds it", () => {
 
   test("each kind of layer was among them", () => {
     const types = new Set(
-      gridSources.flatMap(({ source }) => exactTypes(source.facts).map(({ name }) => name)),
+      viewSources.flatMap(({ source }) => exactTypes(source.facts).map(({ name }) => name)),
     );
     expect([...types]).toEqual(expect.arrayContaining(["Q4_0", "Q4_K", "Q5_0", "Q5_K", "Q8_0"]));
   });
@@ -195,23 +210,23 @@ describe("AWQ → GPTQ → AWQ, and between AWQ's own versions", () => {
   test.each(gemm)("$name", ({ source }) => {
     const layout = source.layout as AwqLayout;
     const gptq = gptqLayout(layout, { groupSize: layout.groupSize });
-    expect(gridMisfit(source.facts, gptqCodec.requirement(gptq))).toBeUndefined();
-    const there = through(gptqCodec, gptq, source.grid);
+    expect(viewMisfit(source.facts, gptqCodec.requirement(gptq))).toBeUndefined();
+    const there = through(gptqCodec, gptq, source.view);
     expect(bits(there.values)).toEqual(bits(source.values));
-    expect(there.grid.codes).toEqual(source.grid.codes);
-    expect(write(awqCodec, layout, there.grid)).toEqual(source.bytes);
-    const gemv = through(awqCodec, { ...layout, version: "gemv" as const }, source.grid);
+    expect(there.view.codes).toEqual(source.view.codes);
+    expect(write(awqCodec, layout, there.view)).toEqual(source.bytes);
+    const gemv = through(awqCodec, { ...layout, version: "gemv" as const }, source.view);
     expect(bits(gemv.values)).toEqual(bits(source.values));
-    expect(write(awqCodec, layout, gemv.grid)).toEqual(source.bytes);
+    expect(write(awqCodec, layout, gemv.view)).toEqual(source.bytes);
   });
 
   const interleaved = sources.filter(({ source }) => source.facts.storedOffsets === "rounded");
   test.each(interleaved)("$name → gemm → back: the codes stay", ({ source }) => {
     const layout = source.layout as AwqLayout;
     const gemmLayout: AwqLayout = { ...layout, version: "gemm" };
-    const there = through(awqCodec, gemmLayout, source.grid);
-    expect(there.grid).toEqual(source.grid);
-    expect(write(awqCodec, layout, there.grid)).toEqual(source.bytes);
+    const there = through(awqCodec, gemmLayout, source.view);
+    expect(there.view).toEqual(source.view);
+    expect(write(awqCodec, layout, there.view)).toEqual(source.bytes);
     // the rounding of scale × zero point is all that differs
     there.values.forEach((value, i) => {
       expect(Math.abs(value - source.values[i]!)).toBeLessThan(2 ** -10);
@@ -235,11 +250,11 @@ describe("GPTQ → compressed-tensors → GPTQ, and → Marlin → GPTQ", () => 
       scale: "F16",
       grouping: layout.grouping,
     };
-    expect(gridMisfit(source.facts, compressedTensorsCodec.requirement(target))).toBeUndefined();
-    const there = through(compressedTensorsCodec, target, source.grid);
+    expect(viewMisfit(source.facts, compressedTensorsCodec.requirement(target))).toBeUndefined();
+    const there = through(compressedTensorsCodec, target, source.view);
     expect(bits(there.values)).toEqual(bits(source.values));
-    expect(there.grid).toEqual(source.grid);
-    expect(write(gptqCodec, layout, there.grid)).toEqual(source.bytes);
+    expect(there.view).toEqual(source.view);
+    expect(write(gptqCodec, layout, there.view)).toEqual(source.bytes);
   });
 
   test.each(gptq)("$name to Marlin, where it is 4-bit, symmetric and in order", ({ source }) => {
@@ -250,14 +265,14 @@ describe("GPTQ → compressed-tensors → GPTQ, and → Marlin → GPTQ", () => 
     const fits =
       rows % 64 === 0 &&
       source.facts.groupSize !== undefined &&
-      gridMisfit(source.facts, gptqMarlinCodec.requirement(target)) === undefined;
+      viewMisfit(source.facts, gptqMarlinCodec.requirement(target)) === undefined;
     const { bits: bitWidth, sym } = source.layout as GptqLayout;
     if (bitWidth === 4 && sym && source.facts.groupSize !== undefined) expect(fits).toBe(true);
     if (!fits || groupSize === 0) return;
-    const there = through(gptqMarlinCodec, target, source.grid);
+    const there = through(gptqMarlinCodec, target, source.view);
     expect(bits(there.values)).toEqual(bits(source.values));
     if (bitWidth === 4 && sym)
-      expect(write(gptqCodec, source.layout as GptqLayout, there.grid)).toEqual(source.bytes);
+      expect(write(gptqCodec, source.layout as GptqLayout, there.view)).toEqual(source.bytes);
   });
 });
 
@@ -284,26 +299,26 @@ describe("GGUF → GPTQ and AWQ, and back", () => {
   ])("%s → GPTQ %j", (name, changes) => {
     const [rows, columns] = [64, 256];
     const blocks = ggmlBlocks(name, rows, columns);
-    const read = blocksToGrid(gridTypeByName(name), blocks, rows, columns);
-    if (read.grid === undefined) throw new Error(read.misfit.reason);
-    const facts = gridFacts(read.grid, 255);
+    const read = integerView(blocksToView(viewTypeByName(name), blocks, rows, columns));
+    if (read.view === undefined) throw new Error(read.misfit.reason);
+    const facts = viewFacts(read.view, 255);
     expect(facts.hasNegativeScales).toBe(name !== "Q8_0");
     const layout = gptqLayout({ rows, columns }, { groupSize: 32, ...changes });
-    const there = through(gptqCodec, layout, read.grid);
+    const there = through(gptqCodec, layout, read.view);
     const values = new Float32Array(rows * columns);
     ggmlTypeByName(name).codec?.dequantize(blocks, values);
     expect(bits(there.values)).toEqual(bits(values));
-    expect(viaBlocks(name, there.grid).blocks).toEqual(blocks);
+    expect(viaBlocks(name, there.view).blocks).toEqual(blocks);
   });
 
   test("Q4_0 → AWQ gemm → Q4_0", () => {
     const [rows, columns] = [64, 256];
     const blocks = ggmlBlocks("Q4_0", rows, columns);
-    const read = blocksToGrid(gridTypeByName("Q4_0"), blocks, rows, columns);
-    if (read.grid === undefined) throw new Error(read.misfit.reason);
+    const read = integerView(blocksToView(viewTypeByName("Q4_0"), blocks, rows, columns));
+    if (read.view === undefined) throw new Error(read.misfit.reason);
     const layout: AwqLayout = { version: "gemm", rows, columns, groupSize: 32, groupCount: 8, scale: "F16" };
-    const there = through(awqCodec, layout, read.grid);
-    expect(viaBlocks("Q4_0", there.grid).blocks).toEqual(blocks);
+    const there = through(awqCodec, layout, read.view);
+    expect(viaBlocks("Q4_0", there.view).blocks).toEqual(blocks);
   });
 
   test.each(gptqSources().map((source) => ({ name: source.name, source })))(
@@ -311,12 +326,12 @@ describe("GGUF → GPTQ and AWQ, and back", () => {
     ({ source }) => {
       const layout = source.layout as GptqLayout;
       for (const type of exactTypes(source.facts)) {
-        const { blocks } = viaBlocks(type.name, source.grid);
-        const read = blocksToGrid(type, blocks, layout.rows, layout.columns);
-        if (read.grid === undefined) throw new Error(read.misfit.reason);
+        const { blocks } = viaBlocks(type.name, source.view);
+        const read = integerView(blocksToView(type, blocks, layout.rows, layout.columns));
+        if (read.view === undefined) throw new Error(read.misfit.reason);
         // groups of 32 or 16 are merged again, zero points moved back where the layout fixes them
         const groupSize = layout.groupCount === 1 ? -1 : layout.groupSize;
-        const back = through(gptqCodec, { ...layout, groupSize, grouping: "sequential" }, read.grid);
+        const back = through(gptqCodec, { ...layout, groupSize, grouping: "sequential" }, read.view);
         expect(bits(back.values), type.name).toEqual(bits(source.values));
         if (layout.sym) expect(back.bytes, type.name).toEqual(source.bytes);
       }
@@ -326,24 +341,24 @@ describe("GGUF → GPTQ and AWQ, and back", () => {
 
 describe("EXL2 → GPTQ, exact in f16", () => {
   test.each(exl2Sources().map((source) => ({ name: source.name, source })))("$name", ({ source }) => {
-    const { grid, facts } = source;
+    const { view, facts } = source;
     const layout = gptqLayout(source.layout, {
       bits: 8,
       sym: true,
       grouping: "any",
-      groupCount: grid.groupCount,
+      groupCount: view.groupCount,
       groupSize: 128,
     });
-    expect(gridMisfit(facts, gptqCodec.requirement(layout))).toBeUndefined();
-    const there = through(gptqCodec, layout, grid);
+    expect(viewMisfit(facts, gptqCodec.requirement(layout))).toBeUndefined();
+    const there = through(gptqCodec, layout, view);
     expect(halves(there.values)).toEqual(halves(source.values));
     expect(exactTypes(facts)).toEqual([]);
     // one width for all: GPTQ of that width holds it too
-    const widths = new Set(grid.zeros);
-    const width = Math.log2(grid.zeros[0]!) + 1;
+    const widths = new Set(view.zeros);
+    const width = Math.log2(view.zeros[0]!) + 1;
     if (widths.size !== 1 || source.layout.columns % 32 !== 0 || source.layout.rows % 32 !== 0) return;
     const planar = width === 5 || width === 6;
     const narrow = { ...layout, bits: width, packing: planar ? ("planar" as const) : ("stream" as const) };
-    expect(halves(through(gptqCodec, narrow, grid).values)).toEqual(halves(source.values));
+    expect(halves(through(gptqCodec, narrow, view).values)).toEqual(halves(source.values));
   });
 });

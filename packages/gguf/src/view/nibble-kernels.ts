@@ -9,8 +9,8 @@ import {
   tileOffset,
 } from "@requant/core/kernels";
 import { kernelOf } from "../kernels.ts";
-import type { GgufGridType } from "./grid-type.ts";
 import { SPAN, spanGroups } from "./kernels.ts";
+import type { GgufViewType } from "./view-type.ts";
 
 /** How rows must lie for the kernels, and how many are best taken at a time: their pages and lines stay at hand. */
 const ROWS = {
@@ -32,7 +32,7 @@ export interface RowRange {
  * few at the start and the end that are less than a kernel takes.
  */
 export function nibblesToBlocks(
-  type: GgufGridType,
+  type: GgufViewType,
   { rows, columns, nibbles }: LinearWeight,
   rowStart: number,
   rowEnd: number,
@@ -79,7 +79,7 @@ export function nibblesToBlocks(
 }
 
 /** Q4_0 has no zero point but 8. */
-function holds({ name }: GgufGridType, { zeros }: PackedNibbles): boolean {
+function holds({ name }: GgufViewType, { zeros }: PackedNibbles): boolean {
   return name === "Q5_0" || (name === "Q4_0" && zeros === 8);
 }
 

@@ -1,9 +1,9 @@
 import { UsageError } from "../errors.ts";
-import type { GridPart, LinearWeight } from "../format/linear-codec.ts";
+import type { LinearWeight, ViewPart } from "../format/linear-codec.ts";
 import type { PackedNibbles } from "../format/packed-nibbles.ts";
 import { dequantizeInTiles } from "../kernels/grid.ts";
-import type { GridParameters } from "./facts.ts";
-import { checkRows, dequantizeGrid, type Grid } from "./grid.ts";
+import type { ViewParameters } from "./facts.ts";
+import { checkRows, dequantizeView, type IntegerView } from "./integer-view.ts";
 
 /** Writes codes of a rectangle of a weight: `codes[(row − rowStart) × (columnEnd − columnStart) + column − columnStart]`. */
 export type UnpackCodes = (
@@ -15,18 +15,18 @@ export type UnpackCodes = (
 ) => void;
 
 /**
- * An opened weight whose small parts are already in memory as a grid's, and whose codes are unpacked on demand.
+ * An opened weight whose small parts are already in memory as a view's, and whose codes are unpacked on demand.
  * `columnMultiple`: `unpackCodes` is asked for columns from multiples of this to multiples of this. `nibbles`: the same numbers.
  */
-export function gridWeight(
-  parameters: GridParameters,
+export function viewWeight(
+  parameters: ViewParameters,
   columnMultiple: number,
   unpackCodes: UnpackCodes,
   nibbles?: PackedNibbles,
 ): LinearWeight {
   const { rows, columns, groupCount, groupOfColumn } = parameters;
 
-  function toGrid(rowStart: number, rowEnd: number, part?: GridPart): Grid {
+  function toView(rowStart: number, rowEnd: number, part?: ViewPart): IntegerView {
     checkRows(rowStart, rowEnd, rows);
     const { columnStart = 0, columnEnd = columns } = part ?? {};
     const isWhole = columnStart === 0 && columnEnd === columns;
@@ -69,13 +69,13 @@ export function gridWeight(
     columns,
     columnMultiple,
     nibbles,
-    toGrid,
+    toView,
     dequantize(rowStart, rowEnd, out) {
       checkRows(rowStart, rowEnd, rows);
       checkLength(rowEnd - rowStart, columns, out.length);
       if (dequantizeInTiles(weight, rowStart, rowEnd, out)) return;
       if (scratch.length < out.length) scratch = new Uint8Array(out.length);
-      dequantizeGrid(toGrid(rowStart, rowEnd, { codes: scratch.subarray(0, out.length) }), out);
+      dequantizeView(toView(rowStart, rowEnd, { codes: scratch.subarray(0, out.length) }), out);
     },
   };
   return weight;

@@ -1,20 +1,20 @@
 /** Integers to blocks, without floats. */
-import { gridTypeByName } from "@requant/gguf";
+import { viewTypeByName } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { codecOf } from "../../model/encodings.ts";
-import { type BlockRows, blockRows } from "../../model/grid-rows.ts";
 import type { Model } from "../../model/model.ts";
+import { type BlockRows, blockRows } from "../../model/view-rows.ts";
 import { weightSource } from "../../model/weight-source.ts";
 import { type BandMaker, isReadWhole, rowsOf, rowUnits, type WeightTask } from "../bands.ts";
 
 /** Packed words hold up to 32 rows, and kernels take them whole: bands that end within them cost a second way. */
 const ROWS_PER_WORD = 32;
 
-/** Where it `decodes`, a measure gets both sides decoded. Scales that are not finite were refused with the facts of the grid. */
-export function regridded(model: Model, task: WeightTask, decodes: boolean): BandMaker {
+/** Where it `decodes`, a measure gets both sides decoded. Scales that are not finite were refused with the facts of the view. */
+export function throughView(model: Model, task: WeightTask, decodes: boolean): BandMaker {
   const rows = rowsOf(task.shape);
   const units = rowUnits(task, rows);
-  const type = gridTypeByName(task.to, { tensor: task.name });
+  const type = viewTypeByName(task.to, { tensor: task.name });
   const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
   let blocks: BlockRows | undefined;
   let floats: WeightReader | undefined;

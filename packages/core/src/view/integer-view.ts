@@ -7,11 +7,11 @@ import { floatBitsToHalf, halfToFloatBits } from "../numeric/half.ts";
  *
  *   value[row, column] = scale[row, group] × (code[row, column] − zero[row, group]),   group = groupOfColumn[column]
  *
- * Most layouts say exactly this in different bits, so going from one to another through the grid changes no weight.
+ * Most layouts say exactly this in different bits, so going from one to another through the view changes no weight.
  * The product of an f16 scale and an integer of up to 13 bits is exact in f32. Columns are in the model's own order;
- * act-order shows only in `groupOfColumn`. A band of rows of a grid is a grid.
+ * act-order shows only in `groupOfColumn`. A band of rows of a view is a view.
  */
-export interface Grid {
+export interface IntegerView {
   readonly rows: number;
   readonly columns: number;
   readonly groupCount: number;
@@ -52,21 +52,21 @@ export function groupSizeOf(groupOfColumn: Int32Array): number | undefined {
 }
 
 /** f32 values of rows `[rowStart, rowEnd)` to `out`, which holds exactly those. @throws UsageError */
-export function dequantizeGrid(
-  grid: Grid,
+export function dequantizeView(
+  view: IntegerView,
   out: Float32Array,
   rowStart = 0,
-  rowEnd: number = grid.rows,
+  rowEnd: number = view.rows,
 ): void {
-  const { columns, groupCount, codes, scales, zeros, rounding } = grid;
-  checkRows(rowStart, rowEnd, grid.rows);
+  const { columns, groupCount, codes, scales, zeros, rounding } = view;
+  checkRows(rowStart, rowEnd, view.rows);
   if (out.length !== (rowEnd - rowStart) * columns) {
     throw new UsageError(
       `${rowEnd - rowStart} rows of ${columns} values do not fit an array of ${out.length}.`,
     );
   }
-  if (dequantizeInKernel(grid, out, rowStart, rowEnd - rowStart)) return;
-  const runs = groupRuns(grid.groupOfColumn);
+  if (dequantizeInKernel(view, out, rowStart, rowEnd - rowStart)) return;
+  const runs = groupRuns(view.groupOfColumn);
   for (let row = rowStart, to = 0; row < rowEnd; row++, to += columns) {
     const from = row * columns;
     const groups = row * groupCount;
@@ -106,50 +106,50 @@ export function groupRuns(groupOfColumn: Int32Array): GroupRun[] {
 }
 
 /**
- * A new grid whose row i is row `sourceRow(i)` of this one: the row permutation of rotary embeddings, a selection of
+ * A new view whose row i is row `sourceRow(i)` of this one: the row permutation of rotary embeddings, a selection of
  * rows, or one expert of a stack, without touching a code. @throws UsageError for a row that is not there
  */
-export function selectRows(grid: Grid, rows: number, sourceRow: (row: number) => number): Grid {
-  const { columns, groupCount } = grid;
+export function selectRows(view: IntegerView, rows: number, sourceRow: (row: number) => number): IntegerView {
+  const { columns, groupCount } = view;
   const codes = new Uint8Array(rows * columns);
   const scales = new Float32Array(rows * groupCount);
   const zeros = new Int16Array(rows * groupCount);
   for (let row = 0; row < rows; row++) {
     const source = sourceRow(row);
-    checkRows(source, source + 1, grid.rows);
-    codes.set(grid.codes.subarray(source * columns, (source + 1) * columns), row * columns);
-    scales.set(grid.scales.subarray(source * groupCount, (source + 1) * groupCount), row * groupCount);
-    zeros.set(grid.zeros.subarray(source * groupCount, (source + 1) * groupCount), row * groupCount);
+    checkRows(source, source + 1, view.rows);
+    codes.set(view.codes.subarray(source * columns, (source + 1) * columns), row * columns);
+    scales.set(view.scales.subarray(source * groupCount, (source + 1) * groupCount), row * groupCount);
+    zeros.set(view.zeros.subarray(source * groupCount, (source + 1) * groupCount), row * groupCount);
   }
-  return { ...grid, rows, codes, scales, zeros };
+  return { ...view, rows, codes, scales, zeros };
 }
 
 /**
- * The rows of all grids, one after another: fused q, k and v, or gate and up. They must group their columns alike.
+ * The rows of all views, one after another: fused q, k and v, or gate and up. They must group their columns alike.
  * @throws UsageError
  */
-export function stackGrids(grids: readonly Grid[]): Grid {
-  const first = grids[0];
-  if (first === undefined) throw new UsageError("There are no grids to stack.");
-  const rows = grids.reduce((sum, grid) => sum + grid.rows, 0);
+export function stackViews(views: readonly IntegerView[]): IntegerView {
+  const first = views[0];
+  if (first === undefined) throw new UsageError("There are no views to stack.");
+  const rows = views.reduce((sum, view) => sum + view.rows, 0);
   const { columns, groupCount } = first;
   const codes = new Uint8Array(rows * columns);
   const scales = new Float32Array(rows * groupCount);
   const zeros = new Int16Array(rows * groupCount);
   let row = 0;
-  for (const grid of grids) {
+  for (const view of views) {
     if (
-      grid.columns !== columns ||
-      grid.groupCount !== groupCount ||
-      grid.rounding !== first.rounding ||
-      grid.groupOfColumn.some((group, column) => group !== first.groupOfColumn[column])
+      view.columns !== columns ||
+      view.groupCount !== groupCount ||
+      view.rounding !== first.rounding ||
+      view.groupOfColumn.some((group, column) => group !== first.groupOfColumn[column])
     ) {
-      throw new UsageError("Grids that group their columns differently cannot be stacked.");
+      throw new UsageError("Views that group their columns differently cannot be stacked.");
     }
-    codes.set(grid.codes, row * columns);
-    scales.set(grid.scales, row * groupCount);
-    zeros.set(grid.zeros, row * groupCount);
-    row += grid.rows;
+    codes.set(view.codes, row * columns);
+    scales.set(view.scales, row * groupCount);
+    zeros.set(view.zeros, row * groupCount);
+    row += view.rows;
   }
   return { ...first, rows, codes, scales, zeros };
 }

@@ -1,37 +1,71 @@
-/** Rows of a planned weight as integers, whatever order they come in: no weight is turned into a float. */
+/** Rows of a planned weight as views, whatever order they come in: no weight is turned into a float. */
 import { ConversionError } from "@requant/core";
-import { type Grid, selectRows } from "@requant/core/view";
-import { blockRowsByteLength, type GgufGridType, gridToBlocks } from "@requant/gguf";
+import {
+  type IntegerView,
+  integerView,
+  isLevelView,
+  type StoredView,
+  selectLevelRows,
+  selectRows,
+  stackViews,
+} from "@requant/core/view";
+import { blockRowsByteLength, type GgufViewType, viewToBlocks } from "@requant/gguf";
 import { rowOrigins, type WeightInput } from "@requant/models";
 import type { Model } from "./model.ts";
 
-export interface GridTask {
+export interface ViewTask {
   readonly name: string;
   readonly shape: readonly number[];
   readonly inputs: readonly WeightInput[];
 }
 
-export interface GridBand {
-  /** First output row of `grid`. */
+export interface ViewBand {
+  /** First output row of `view`. */
   readonly start: number;
-  readonly grid: Grid;
+  readonly view: StoredView;
 }
 
-export interface GridRows {
-  /** Output rows `[start, end)`, in order, as one grid per source tensor that they come from. */
-  read(start: number, end: number): Promise<GridBand[]>;
+export interface ViewRows {
+  /** Output rows `[start, end)`, in order, as one view per run of rows that lie together. */
+  read(start: number, end: number): Promise<ViewBand[]>;
 }
 
 /** Only for weights whose every row is one stored row. */
-export function gridRows(model: Model, task: GridTask): GridRows {
+export function viewRows(model: Model, task: ViewTask): ViewRows {
   const runsOf = sourceRuns(model, task);
   return {
     async read(start, end) {
-      const bands: GridBand[] = [];
+      const bands: ViewBand[] = [];
       for (const { start: row, tensor, rows } of runsOf(start, end)) {
-        bands.push({ start: row, grid: await readOrdered(model, tensor, rows, task.name) });
+        for (const band of await readOrdered(model, tensor, rows, row)) bands.push(band);
       }
       return bands;
+    },
+  };
+}
+
+/** The same rows as integers; only where every band has them. @throws ConversionError that says why one has none */
+export function integerRows(
+  model: Model,
+  task: ViewTask,
+): { read(start: number, end: number): Promise<IntegerView> } {
+  const rows = viewRows(model, task);
+  return {
+    async read(start, end) {
+      const bands = await rows.read(start, end);
+      return stackViews(
+        bands.map(({ view: stored }) => {
+          const { view, misfit } = integerView(stored);
+          if (view !== undefined) return view;
+          throw new ConversionError(
+            `rows ${start} to ${end} are no integers times a scale: ${misfit.reason}`,
+            {
+              tensor: task.name,
+              hint: misfit.hint,
+            },
+          );
+        }),
+      );
     },
   };
 }
@@ -41,8 +75,8 @@ export interface BlockRows {
   write(start: number, end: number, out: (from: number, to: number) => Uint8Array): Promise<void>;
 }
 
-/** As `gridRows`. */
-export function blockRows(model: Model, task: GridTask, type: GgufGridType): BlockRows {
+/** As `viewRows`. */
+export function blockRows(model: Model, task: ViewTask, type: GgufViewType): BlockRows {
   const runsOf = sourceRuns(model, task);
   const rowByteLength = blockRowsByteLength(type, 1, task.shape.at(-1) ?? 1);
   let unordered = new Uint8Array(0);
@@ -52,7 +86,9 @@ export function blockRows(model: Model, task: GridTask, type: GgufGridType): Blo
         const target = (): Uint8Array => out(row, row + rows.length);
         const { first, last, inOrder } = spanOf(rows);
         if (model.tensor(tensor).linear === undefined || !(inOrder || isDense(rows.length, first, last))) {
-          gridToBlocks(type, await readOrdered(model, tensor, rows, task.name), target());
+          for (const { start: from, view } of await readOrdered(model, tensor, rows, row)) {
+            viewToBlocks(type, view, out(from, from + view.rows));
+          }
         } else if (inOrder) {
           await model.readBlocks(tensor, type, first, last + 1, target);
         } else {
@@ -78,7 +114,7 @@ interface SourceRun {
   readonly rows: readonly number[];
 }
 
-function sourceRuns(model: Model, task: GridTask): (start: number, end: number) => SourceRun[] {
+function sourceRuns(model: Model, task: ViewTask): (start: number, end: number) => SourceRun[] {
   const originOf = rowOrigins(task, (tensor) => model.tensor(tensor).shape);
   return (start, end) => {
     const runs: SourceRun[] = [];
@@ -119,49 +155,26 @@ async function readOrdered(
   model: Model,
   tensor: string,
   rows: readonly number[],
-  name: string,
-): Promise<Grid> {
+  start: number,
+): Promise<ViewBand[]> {
   const { first, last, inOrder } = spanOf(rows);
   if (inOrder || isDense(rows.length, first, last)) {
-    const grid = await readGrid(model, tensor, first, last + 1, name);
-    return inOrder ? grid : selectRows(grid, rows.length, (i) => (rows[i] ?? first) - first);
+    const { view, misfit } = await model.readView(tensor, first, last + 1);
+    if (view === undefined) throw new ConversionError(`the weight has no view: ${misfit.reason}`, { tensor });
+    return [{ start, view: inOrder ? view : selected(view, rows, first) }];
   }
   // far apart: halves, each of which may lie closer together
   const middle = rows.length >> 1;
-  const left = await readOrdered(model, tensor, rows.slice(0, middle), name);
-  const right = await readOrdered(model, tensor, rows.slice(middle), name);
-  return joinBands(left, right);
+  const left = await readOrdered(model, tensor, rows.slice(0, middle), start);
+  const right = await readOrdered(model, tensor, rows.slice(middle), start + middle);
+  return left.concat(right);
+}
+
+function selected(view: StoredView, rows: readonly number[], first: number): StoredView {
+  const sourceRow = (i: number): number => (rows[i] ?? first) - first;
+  return isLevelView(view)
+    ? selectLevelRows(view, rows.length, sourceRow)
+    : selectRows(view, rows.length, sourceRow);
 }
 
 const SPARE_ROWS = 256;
-
-function joinBands(left: Grid, right: Grid): Grid {
-  const codes = new Uint8Array(left.codes.length + right.codes.length);
-  codes.set(left.codes);
-  codes.set(right.codes, left.codes.length);
-  const scales = new Float32Array(left.scales.length + right.scales.length);
-  scales.set(left.scales);
-  scales.set(right.scales, left.scales.length);
-  const zeros = new Int16Array(left.zeros.length + right.zeros.length);
-  zeros.set(left.zeros);
-  zeros.set(right.zeros, left.zeros.length);
-  return { ...left, rows: left.rows + right.rows, codes, scales, zeros };
-}
-
-async function readGrid(
-  model: Model,
-  tensor: string,
-  start: number,
-  end: number,
-  name: string,
-): Promise<Grid> {
-  const { grid, misfit } = await model.readGrid(tensor, start, end);
-  if (grid !== undefined) return grid;
-  throw new ConversionError(
-    `rows ${start} to ${end} of ${tensor} are no integers times a scale: ${misfit.reason}`,
-    {
-      tensor: name,
-      hint: misfit.hint,
-    },
-  );
-}

@@ -1,0 +1,156 @@
+import type { ViewFacts } from "./facts.ts";
+
+/** What a layout can hold, as data, so that a plan and an encoder ask the same question. */
+export interface ViewRequirement {
+  /** For messages: "Q4_0", "GPTQ with 4 bits and groups of 128". */
+  readonly name: string;
+  /** Consecutive columns that share a zero point; −1: all; "any": each column names its group (g_idx). */
+  readonly blockSize: number | "any";
+  /** Consecutive columns that share a scale where that differs: a K-quant's super-block. */
+  readonly scaleBlockSize?: number;
+  /** True: the last block of a row may be short. */
+  readonly shortLastBlock: boolean;
+  readonly codes: CodeRange;
+  readonly scale: "F16" | "BF16" | "F32";
+  /**
+   * Set where the layout stores a bias in place of a zero point (Q4_1): integers fit where scale × zero point is such a
+   * number, and so do biases that are no whole multiples of their scale. "F32": any.
+   */
+  readonly bias?: "F16" | "F32";
+  /** The layout's own arithmetic rounds values to f16, so a view that does keeps its values there. */
+  readonly roundsToHalf: boolean;
+}
+
+/** Codes around a fixed zero, `min` to `max`; or 0 to `maxCode` with a zero point of its own for each block. */
+export type CodeRange =
+  | { readonly kind: "signed"; readonly min: number; readonly max: number }
+  | { readonly kind: "affine"; readonly maxCode: number; readonly minZero: number; readonly maxZero: number };
+
+/** Why a view does not fit, in words for people, and what would. */
+export interface Misfit {
+  readonly reason: string;
+  readonly hint?: string;
+}
+
+/**
+ * The same layout where its scales and offsets may be rounded to what it stores: the codes stay. A view that fits this
+ * and not the requirement itself is converted with fidelity "rounded".
+ */
+export function roundingAllowed(requirement: ViewRequirement): ViewRequirement {
+  return { ...requirement, scale: "F32", roundsToHalf: true, ...(requirement.bias && { bias: "F32" }) };
+}
+
+/** Why a layout cannot hold every view with these facts; undefined when it can. Never says yes wrongly. */
+export function viewMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
+  return (
+    shapeMisfit(facts, requirement) ??
+    groupMisfit(facts, requirement) ??
+    scaleMisfit(facts, requirement) ??
+    codeMisfit(facts, requirement)
+  );
+}
+
+function shapeMisfit({ columns }: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
+  const { blockSize, scaleBlockSize, shortLastBlock, name } = requirement;
+  if (blockSize === "any" || blockSize === -1 || shortLastBlock) return undefined;
+  const size = scaleBlockSize ?? blockSize;
+  if (columns % size === 0) return undefined;
+  return {
+    reason: `rows of ${columns} columns are not whole blocks of ${size} columns, which ${name} is made of`,
+  };
+}
+
+function groupMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
+  const { blockSize, scaleBlockSize, name } = requirement;
+  if (blockSize === "any") return undefined;
+  const scaleSize = scaleBlockSize ?? blockSize;
+  if (shares(facts, facts.scaleBlockSize, scaleSize) && zerosFit(facts, requirement)) return undefined;
+  const size = scaleSize === -1 ? facts.columns : scaleSize;
+  if (facts.scattered) {
+    return {
+      reason: `act-order mixes groups inside each block of ${size} columns`,
+      hint: "A target that stores a group per column (GPTQ or compressed-tensors with act-order) keeps the values, and so does a float type.",
+    };
+  }
+  return {
+    reason:
+      facts.groupSize === undefined
+        ? `groups of different sizes share a block of ${size} columns, which has one scale in ${name}`
+        : `groups of ${facts.groupSize} columns are smaller than the ${size} columns that share a scale in ${name}`,
+    hint: "A layout with smaller blocks or groups keeps the values.",
+  };
+}
+
+/** True when aligned runs of `size` columns share their value; `shared` is the measured block size. */
+function shares({ groupSize, columns }: ViewFacts, shared: number, size: number): boolean {
+  if (groupSize !== undefined && groupSize >= columns) return true;
+  if (size === -1) return false;
+  return shared % size === 0 || (groupSize !== undefined && groupSize % size === 0);
+}
+
+function zerosFit(facts: ViewFacts, { blockSize, codes }: ViewRequirement): boolean {
+  if (blockSize === "any" || codes.kind === "signed") return true;
+  return shares(facts, facts.zeroBlockSize, blockSize) || commonZero(facts, codes) !== undefined;
+}
+
+/** True when every group can keep its zero point. */
+function ownZerosFit(facts: ViewFacts, { blockSize, codes }: ViewRequirement): boolean {
+  if (codes.kind === "signed") return true;
+  const { maxCode, minZero, maxZero, zeroBlockSize } = facts;
+  return (
+    maxCode <= codes.maxCode &&
+    minZero >= codes.minZero &&
+    maxZero <= codes.maxZero &&
+    (blockSize === "any" || shares(facts, zeroBlockSize, blockSize))
+  );
+}
+
+function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
+  const { scale, name, bias, roundsToHalf } = requirement;
+  if (scale === "F16" && !facts.scalesAreHalf) {
+    return { reason: `some scales are not f16 values, and ${name} stores f16 scales` };
+  }
+  if (scale === "BF16" && !facts.scalesAreBfloat) {
+    return { reason: `some scales are not bf16 values, and ${name} is to store bf16 scales` };
+  }
+  // the facts speak of the zero points as they are, so these must be the ones that get stored
+  if (bias === "F16" && !(facts.offsetsAreHalf && ownZerosFit(facts, requirement))) {
+    return {
+      reason: `${name} stores scale × zero point as one f16 number, which must round some of them`,
+      hint: "Q5_0 and, for groups of 256, Q4_K hold every zero point exactly.",
+    };
+  }
+  if (facts.rounding === "f16" && !roundsToHalf) {
+    return {
+      reason: `each weight is rounded to f16 after its multiplication, which ${name} does not do`,
+      hint: "F16 holds these values exactly.",
+    };
+  }
+  return undefined;
+}
+
+function codeMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
+  const { codes, name } = requirement;
+  const { minOffset, maxOffset, maxCode, minZero, maxZero } = facts;
+  if (codes.kind === "signed") {
+    if (minOffset >= codes.min && maxOffset <= codes.max) return undefined;
+    return {
+      reason: `codes minus zero points reach ${minOffset}…${maxOffset}, and ${name} holds ${codes.min}…${codes.max}`,
+    };
+  }
+  if (ownZerosFit(facts, requirement) || commonZero(facts, codes) !== undefined) return undefined;
+  return maxCode > codes.maxCode
+    ? { reason: `codes reach ${maxCode}, and ${name} holds 0…${codes.maxCode}` }
+    : {
+        reason: `zero points reach ${minZero}…${maxZero}, and ${name} holds ${codes.minZero}…${codes.maxZero}`,
+      };
+}
+
+/** A zero point with which all offsets of a range become codes; undefined when there is none. */
+export function commonZero(
+  { minOffset, maxOffset }: { readonly minOffset: number; readonly maxOffset: number },
+  codes: CodeRange & { readonly kind: "affine" },
+): number | undefined {
+  const zero = Math.max(-minOffset, codes.minZero);
+  return zero <= Math.min(codes.maxZero, codes.maxCode - maxOffset) ? zero : undefined;
+}

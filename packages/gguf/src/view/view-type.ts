@@ -1,0 +1,66 @@
+import type { ViewRequirement } from "@requant/core/view";
+
+/** The numbers of unpacked blocks, block after block. */
+export interface Unpacked {
+  readonly codes: Uint8Array;
+  /** One array per entry of `factorSizes`. */
+  readonly factors: readonly Float32Array[];
+  /** Where the type stores a bias. */
+  readonly biases: Float32Array;
+}
+
+/** How the blocks of a ggml type are read as a view: level[code] × factors + bias, as ggml's own decoder computes it. */
+export interface BlockView {
+  /** Integer codes around a fixed zero point, or a table. */
+  readonly levels: { readonly zero: number } | Float32Array;
+  /** The largest code of the same view as integers. */
+  readonly maxCode: number;
+  /** Neighbours that share a number of each factor; products of all factors are exact in f32. */
+  readonly factorSizes: readonly number[];
+  /** Neighbours that share a bias. */
+  readonly biasSize?: number;
+  /** One block, the `block`-th, whose bytes begin at `at`. */
+  unpackBlock(bytes: Uint8Array, at: number, out: Unpacked, block: number): void;
+}
+
+/** A ggml type whose blocks have a view. */
+export interface GgufViewSource {
+  /** Name in the table of types: "Q4_0". */
+  readonly name: string;
+  /** Weights per block, and bytes: rows of `tensorTypes`. */
+  readonly blockSize: number;
+  readonly blockByteLength: number;
+  readonly view: BlockView;
+}
+
+/**
+ * A ggml type whose blocks can be written from a view. `packBlock` writes the very integers; ggml's decoder then computes
+ * d × (code − offset), or d × code − d × zero, in f32, all of it exact, so the values are the view's own, bit for bit (but
+ * that the K-quants, Q4_1 and Q5_1 give +0 where a negative scale gives −0).
+ */
+export interface GgufViewType extends GgufViewSource {
+  /** What a view must be for its blocks to hold it. */
+  readonly requirement: ViewRequirement;
+  /**
+   * One block from a fitted view: `codes[from, from + blockSize)`, one scale, and the zero points of its sub-blocks from
+   * `zeros[zeroFrom]` on (of one where the type has no more).
+   */
+  packBlock(
+    codes: Uint8Array,
+    from: number,
+    scale: number,
+    zeros: Int16Array,
+    zeroFrom: number,
+    out: Uint8Array,
+    at: number,
+  ): void;
+  /** The same with a bias in place of a zero point, where the requirement has one. */
+  packBiasedBlock?(
+    codes: Uint8Array,
+    from: number,
+    scale: number,
+    bias: number,
+    out: Uint8Array,
+    at: number,
+  ): void;
+}
