@@ -57,8 +57,7 @@ describe("@requant/core as a package", () => {
 
   test("arithmetic does no I/O", () => {
     const offenders = sources.filter(
-      ({ path, text }) =>
-        /^(bits|numeric|view)\//.test(path) && /\basync\b|from "\.\.\/io\//.test(text),
+      ({ path, text }) => /^(bits|numeric|view)\//.test(path) && /\basync\b|from "\.\.\/io\//.test(text),
     );
     expect(offenders.map(({ path }) => path)).toEqual([]);
   });

@@ -67,10 +67,13 @@ describe("a file of the official writer", () => {
 });
 
 describe.skipIf(!golden)("golden safetensors files (skipped: REQUANT_GOLDEN is not set)", () => {
+  /** Written by MLX itself, which orders and pads otherwise. */
+  const isOfMlx = (name: string): boolean => /(?:^|\/)mlx[^/]*\//.test(name);
+
   it("writes every file of the official writer again byte for byte", async () => {
     const folder = golden ?? "";
     const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
-      (name) => name.endsWith(".safetensors") && !name.startsWith("abuse"),
+      (name) => name.endsWith(".safetensors") && !name.startsWith("abuse") && !isOfMlx(name),
     );
     expect(names.length).toBeGreaterThan(50);
     const differing: string[] = [];

@@ -19,8 +19,11 @@ export type RefusedTask = Pick<
  * finite may not become infinite.
  */
 export function isRefused(model: Model, task: RefusedTask, { given, made }: NonFinite): boolean {
-  if (made !== undefined) return true;
-  return given !== undefined && (isQuantized(task) || mayHaveBeenFinite(model, task));
+  return made !== undefined || (given !== undefined && needsFinite(model, task));
+}
+
+function needsFinite(model: Model, task: RefusedTask): boolean {
+  return isQuantized(task) || mayHaveBeenFinite(model, task);
 }
 
 function isQuantized({ to, linear, through }: RefusedTask): boolean {
@@ -38,19 +41,19 @@ function isMapped(input: WeightInput): boolean {
   return "join" in input && input.join.some(isMapped);
 }
 
-/** The refusal of one tensor. Weights of the source are named first: in a block, they are the cause of the others. */
+/** The refusal of one tensor. Weights of the source are named first where they are refused: they spoil others of their block. */
 export function nonFiniteRefusal(
   model: Model,
   task: RefusedTask,
   { given, made }: NonFinite,
 ): ConversionError {
-  const weights = given ?? made;
+  const weights = needsFinite(model, task) ? (given ?? made) : (made ?? given);
   const index = weights?.index ?? 0;
   return new ConversionError(weights === undefined ? "A weight is not finite." : refusalText(task, weights), {
     tensor: task.name,
     index,
     reason: "non-finite",
-    hint: wayOut(task, given, made),
+    hint: wayOut(task, weights === given ? undefined : made?.largest),
     ...sourcePlace(model, task, index),
   });
 }
@@ -65,7 +68,7 @@ function refusalText(task: RefusedTask, weights: NonFiniteWeights): string {
   if (value - value !== 0) {
     return isQuantized(task)
       ? `${start}: ${target} can only store finite weights.`
-      : `${start} before it is stored as ${target}.`;
+      : `${start} once it is read or computed for ${target}.`;
   }
   const because =
     largestIndex === index
@@ -80,28 +83,24 @@ function targetName({ to, through }: RefusedTask): string {
 
 const ALLOW = "or allow such weights with `allowNonFinite`";
 
-/** Only what works for this tensor: packed targets have neither types for single tensors nor codes for NaN. */
-function wayOut(
-  task: RefusedTask,
-  given: NonFiniteWeights | undefined,
-  made: NonFiniteWeights | undefined,
-): string {
+/**
+ * Only what works for this tensor: packed targets have neither types for single tensors nor codes for NaN. `tooLarge`: the
+ * finite weight that the type cannot hold.
+ */
+function wayOut(task: RefusedTask, tooLarge: number | undefined): string {
   const { name, linear, through, to } = task;
-  const types = made === undefined || fitsBfloat(made.largest) ? ["BF16", "F32"] : ["F32"];
-  const targets = types.flatMap((type) => [
-    `safetensors:${type.toLowerCase()}`,
-    `gguf:${type.toLowerCase()}`,
-  ]);
-  const floats = `${targets.slice(0, -1).join(", ")} or ${targets.at(-1)}`;
+  const types = tooLarge === undefined || fitsBfloat(tooLarge) ? ["bf16", "f32"] : ["f32"];
+  const floats = types.map((type) => `safetensors:${type} or gguf:${type}`).join(", ");
+  const correct = tooLarge === undefined ? "Correct the weight in the source" : undefined;
   if (linear !== undefined || through?.kind === "packed") {
-    return `${given !== undefined ? "Correct the weight in the source, or choose" : "Choose"} a float target: ${floats}.`;
+    return `${correct === undefined ? "Choose" : `${correct}, or choose`} a float target: ${floats}.`;
   }
-  const type = types.join(" or ");
-  const dtype = through === undefined || types.includes(to) ? "" : `, choose ${type} with \`dtype\``;
+  const type = types.map((type) => type.toUpperCase()).join(" or ");
+  const dtype = through === undefined || to !== "F16" ? "" : `, choose ${type} with \`dtype\``;
   if (isQuantized(task)) {
-    return `Give this tensor the type ${type} with \`tensorTypes\` '${patternOf(name)}=${types[0]?.toLowerCase()}'${dtype}, ${ALLOW}.`;
+    return `Give this tensor the type ${type} with \`tensorTypes\` '${patternOf(name)}=${types[0]}'${dtype}, ${ALLOW}.`;
   }
-  return `Choose a float target with a wider range (${floats})${dtype}, ${ALLOW}.`;
+  return `${correct ?? `Choose a float target with a wider range (${floats})`}${dtype}, ${ALLOW}.`;
 }
 
 /** The largest BF16 is smaller than the largest F32. */

@@ -2,10 +2,11 @@
  * Weights that are not finite, in runs of every kind: the same refusal whoever makes the pieces, nothing left of the output, and
  * nothing forgotten when a run goes on after an interruption. Oracle: the values planted in the source, and where.
  */
+
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { F32, IoError } from "@requant/core";
+import { F32, IoError, memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
@@ -20,6 +21,7 @@ import { FirstFault } from "../../src/run/first-fault.ts";
 import { headLine, parseJournal, pieceLine } from "../../src/run/journal.ts";
 import { nodeWorkers } from "../../src/run/workers/node.ts";
 import { ggufBytes, pseudoWeights } from "../tiny-gguf.ts";
+import { floatDirectory } from "./packed-models.ts";
 
 const UP = "blk.0.ffn_up.weight";
 const ROWS = 256;
@@ -161,6 +163,30 @@ describe("a weight that is not finite", () => {
       ...pieces.map((piece, index) => pieceLine(index, piece)),
     ];
     expect([...parseJournal(Buffer.concat(lines)).pieces.values()]).toEqual(pieces);
+  });
+});
+
+describe("an output that only appends", () => {
+  it("ends with the refusal when a packed weight is never delivered, with any number of threads", async () => {
+    const directory = await floatDirectory("F32");
+    const { byteOffset, file } = (await openModel({ store: directory })).tensor(
+      "model.layers.0.self_attn.q_proj.weight",
+    );
+    directory.files.get(file)?.set(new Uint8Array(Float32Array.of(Number.NaN).buffer), byteOffset + 4 * 300);
+    for (const [name, bytes] of directory.files) await writeFile(join(folder, name), bytes);
+    for (const jobs of [1, 2, 3]) {
+      const model = await openModel({ store: directoryStore(folder) });
+      const plan = await planConversion(model, parseTarget("gptq:4bit-128g-sym"));
+      const output = memoryStore({ name: "out" });
+      await expect(runPlan(plan, model, output, { workers: threads(jobs) })).rejects.toMatchObject({
+        code: "CONVERSION",
+        reason: "non-finite",
+        tensor: "model.layers.0.self_attn.q_proj.weight",
+        index: 300,
+      });
+      expect([...output.files.keys()]).toEqual([]);
+      await model.close();
+    }
   });
 });
 
