@@ -1,4 +1,3 @@
-import { targetExamples } from "@requant/convert";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Context, Handler } from "./context.ts";
 import { type CommonOptions, colorsFor, type Streams } from "./streams.ts";
@@ -163,7 +162,10 @@ const allowNonFinite = [
 /** The options that decide what a conversion makes. */
 function conversion(command: Command): Command {
   return command
-    .requiredOption("--to <target>", `gguf:q4_k_m, gguf:auto, ${targetExamples().slice(1).join(", ")} …`)
+    .requiredOption(
+      "--to <target>",
+      "a format and its words: gguf:q4_k_m, gguf:auto, safetensors:f16 …; a wrong word is answered with the right ones",
+    )
     .option("--exact", "refuse any tensor that would not keep its values")
     .option("--shard-size <size>", "split the output, for example 5G")
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")

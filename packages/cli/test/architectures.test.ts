@@ -79,7 +79,7 @@ describe("a class that no table has", () => {
       error: {
         code: "CONVERSION",
         message: expect.stringContaining("NewForCausalLM"),
-        hint: expect.stringContaining("--like reference.gguf"),
+        hint: expect.stringContaining("--like FILE"),
       },
     });
     const made = join(folder, "new.gguf");

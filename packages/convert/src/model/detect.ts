@@ -9,7 +9,6 @@ import type {
   StoredPart,
   WeightFormat,
 } from "@requant/core/format";
-import { weightFormats } from "../formats.ts";
 import { claimedFormat, dialectKeys, settingsFor } from "./dialects.ts";
 import type { ModelTensor } from "./model.ts";
 import type { ModelWarning } from "./model-warning.ts";
@@ -47,7 +46,9 @@ export async function detectLinear(
   hints: ModuleHints,
   path: string,
 ): Promise<DetectedLinear> {
-  const modules = modulesOf(stored);
+  // loaded here, so that looking at a GGUF file loads no other format
+  const { weightFormats } = await import("../formats.ts");
+  const modules = modulesOf(stored, weightFormats);
   const claimed = claimedFormat(config);
   const readers = new Map<WeightFormat, LinearReader | UnsupportedError>();
   const refused = new Map<string, Unclaimed & { readonly tensors: string[] }>();
@@ -193,8 +194,8 @@ function withoutReads(reader: LinearReader, error: CodecError): LinearReader {
 }
 
 /** Tensors by what stands before their last dot. */
-function modulesOf(stored: readonly ModelTensor[]): Module[] {
-  const suffixes = new Set(weightFormats.flatMap((source) => source.suffixes));
+function modulesOf(stored: readonly ModelTensor[], formats: readonly WeightFormat[]): Module[] {
+  const suffixes = new Set(formats.flatMap((source) => source.suffixes));
   const modules = new Map<string, Module>();
   stored.forEach(({ name, encoding, shape, byteOffset, byteLength, file }, index) => {
     const dot = name.lastIndexOf(".");
