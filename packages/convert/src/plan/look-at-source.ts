@@ -1,4 +1,5 @@
 /** The tensors of a source with what a plan must know about them. */
+import { ConversionError } from "@requant/core";
 
 import type { WeightSampling } from "@requant/core/format";
 import { exactTypes, viewSourceByName } from "@requant/gguf";
@@ -47,7 +48,35 @@ async function sampledCosts(
   for (const [index, row] of picked.entries()) {
     await model.readRows(name, row, row + 1, sample.subarray(index * columns, (index + 1) * columns));
   }
-  return sampling.costs(sample, rows, columns);
+  refuseNonFiniteSample(name, sample, picked, columns);
+  try {
+    return sampling.costs(sample, rows, columns);
+  } catch (error) {
+    if (!(error instanceof ConversionError) || error.tensor !== undefined) throw error;
+    throw new ConversionError(error.message, { tensor: name, hint: error.hint, cause: error });
+  }
+}
+
+/** What is measured must be numbers; the row is that of the weight, not of the sample. */
+function refuseNonFiniteSample(
+  name: string,
+  sample: Float32Array,
+  rows: readonly number[],
+  columns: number,
+): void {
+  const at = sample.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const [row, column] = [rows[Math.floor(at / columns)] ?? 0, at % columns];
+  const index = row * columns + column;
+  throw new ConversionError(
+    `Weight ${index} [${row}, ${column}] of ${name} is ${sample[at]}; packed targets hold finite weights only.`,
+    {
+      tensor: name,
+      index,
+      reason: "non-finite",
+      hint: "Correct the weight in the source, or choose a float target: safetensors:bf16 or gguf:bf16.",
+    },
+  );
 }
 
 async function linearTensor(

@@ -14,7 +14,7 @@ export function refuseGgufOptions(options: PlanOptions, like: PlanSource | undef
     ["`keepSplit`", options.keepSplit === true],
     ["`set`", (options.set?.size ?? 0) > 0],
     ["`like`", like !== undefined],
-    ["prune layers", (options.pruneLayers?.length ?? 0) > 0],
+    ["`pruneLayers`", (options.pruneLayers?.length ?? 0) > 0],
   ].flatMap(([name, asked]) => (asked === true ? [String(name)] : []));
   if (given.length === 0) return;
   throw new UsageError(`${given.join(", ")}: only GGUF targets have these`, {

@@ -70,7 +70,7 @@ function alreadyExists(path: string, cause?: unknown): IoError {
   return new IoError("The file already exists.", {
     path,
     cause,
-    hint: "Choose another name, or allow overwriting.",
+    hint: "Choose another name, or allow `overwrite`.",
   });
 }
 
