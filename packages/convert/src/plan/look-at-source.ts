@@ -74,7 +74,7 @@ function refuseNonFiniteSample(
       tensor: name,
       index,
       reason: "non-finite",
-      hint: "Correct the weight in the source, or choose a float target: safetensors:bf16 or gguf:bf16.",
+      hint: "Correct the weight in the source, or choose a float target: safetensors:bf16, gguf:bf16, safetensors:f32 or gguf:f32.",
     },
   );
 }

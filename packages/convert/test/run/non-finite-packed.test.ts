@@ -43,6 +43,17 @@ describe("packed targets", () => {
     return model;
   }
 
+  it("names a weight that planning sees in the rows it samples", async () => {
+    const model = await directoryWith(5, Number.NaN);
+    await expect(planConversion(model, parseTarget("exl2:4.5bpw-h6"))).rejects.toMatchObject({
+      code: "CONVERSION",
+      reason: "non-finite",
+      tensor: PROJ,
+      index: 5,
+      message: expect.stringMatching(/^Weight 5 \[0, 5\] of .* is NaN/),
+    });
+  });
+
   describe.each(targets)("%s", (target) => {
     it.each([Number.NaN, Number.NEGATIVE_INFINITY, 3.4e38])("refuses %s", async (value) => {
       const model = await directoryWith(AT, value);
