@@ -99,7 +99,7 @@ export {
 } from "./plan/plan.ts";
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
-export { listTargets, parseTarget, targetExamples } from "./plan/target.ts";
+export { listTargets, parseTarget } from "./plan/target.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap } from "./run/output-store.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";

@@ -43,7 +43,6 @@ test("exports of @requant/convert", () => {
       "refuseOverlap",
       "runPlan",
       "runWarnings",
-      "targetExamples",
       "tensorStatistics",
       "tensorValues",
       "verifyModels",

@@ -36,11 +36,6 @@ export function parseTarget(text: string, list: readonly Format[] = targetFormat
   return { format: word, settings: found.target.parse(words), text: `${word}:${words}` };
 }
 
-/** One whole example of each target format: "gguf:q8_0". */
-export function targetExamples(list: readonly Format[] = targetFormats): string[] {
-  return list.flatMap(({ target }) => (target === undefined ? [] : [target.example]));
-}
-
 /** Every target there is, in canonical spelling: for help texts and tests. */
 export function listTargets(list: readonly Format[] = targetFormats): string[] {
   return list.flatMap((format) =>
