@@ -1,5 +1,4 @@
 import { UsageError } from "../errors.ts";
-import { orOfBytes } from "../kernels/grid.ts";
 import { type GridFacts, isBfloat, isHalf } from "./facts.ts";
 import { type Grid, sequentialGroups } from "./grid.ts";
 
@@ -160,11 +159,24 @@ export type GridFit =
   | { readonly grid: Grid; readonly misfit?: undefined }
   | { readonly grid?: undefined; readonly misfit: Misfit };
 
+/** Whether no code is larger than `maxCode`. */
+export type NoCodeAbove = (codes: Uint8Array, maxCode: number) => boolean;
+
+/** Looks at every code. */
+export function noCodeIsAbove(codes: Uint8Array, maxCode: number): boolean {
+  for (let i = 0; i < codes.length; i++) if (codes[i]! > maxCode) return false;
+  return true;
+}
+
 /**
  * The same values in a layout's own terms: its groups, its zero points, codes in its range. Looks at every code, so it
  * may fit a grid whose facts alone promise nothing. Groups are split freely, and merged where their scales are equal.
  */
-export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
+export function fitGrid(
+  grid: Grid,
+  requirement: GridRequirement,
+  noCodeAbove: NoCodeAbove = noCodeIsAbove,
+): GridFit {
   const { rows, columns } = grid;
   const { blockSize, scaleBlockSize, shortLastBlock, codes: range, name } = requirement;
   if (grid.rounding === "f16" && !requirement.roundsToHalf) {
@@ -183,7 +195,7 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
       },
     };
   }
-  if (isFitted(grid, requirement)) return { grid };
+  if (isFitted(grid, requirement, noCodeAbove)) return { grid };
   const groupOfColumn = blockSize === "any" ? grid.groupOfColumn : sequentialGroups(columns, blockSize);
   const groupCount = blockSize === "any" ? grid.groupCount : (groupOfColumn[columns - 1] ?? -1) + 1;
   const scales = new Float32Array(rows * groupCount);
@@ -261,7 +273,7 @@ export function fitGrid(grid: Grid, requirement: GridRequirement): GridFit {
 }
 
 /** True for a grid that is already in the layout's terms: nothing would change. */
-function isFitted(grid: Grid, requirement: GridRequirement): boolean {
+function isFitted(grid: Grid, requirement: GridRequirement, noCodeAbove: NoCodeAbove): boolean {
   const { blockSize, scaleBlockSize, codes: range, offsetIsHalf } = requirement;
   if (scaleBlockSize !== undefined || offsetIsHalf) return false;
   const { columns, groupOfColumn, codes, scales, zeros } = grid;
@@ -273,11 +285,7 @@ function isFitted(grid: Grid, requirement: GridRequirement): boolean {
     if (zeros[i]! < min || zeros[i]! > max) return false;
     if (scaleValueMisfit(scales[i]!, requirement, 0) !== undefined) return false;
   }
-  const all = orOfBytes(codes);
-  // no code is larger than all bits together
-  if (all !== undefined && all <= maxCode) return true;
-  for (let i = 0; i < codes.length; i++) if (codes[i]! > maxCode) return false;
-  return true;
+  return noCodeAbove(codes, maxCode);
 }
 
 function isSequential(groupOfColumn: Int32Array, size: number): boolean {
@@ -333,8 +341,8 @@ function mixedScales(
 }
 
 /** The fitted grid, for encoders that were promised a fit. @throws UsageError with the reason when there is none */
-export function fittedGrid(grid: Grid, requirement: GridRequirement): Grid {
-  const fit = fitGrid(grid, requirement);
+export function fittedGrid(grid: Grid, requirement: GridRequirement, noCodeAbove?: NoCodeAbove): Grid {
+  const fit = fitGrid(grid, requirement, noCodeAbove);
   if (fit.grid !== undefined) return fit.grid;
   throw new UsageError(`This grid does not fit ${requirement.name}: ${fit.misfit.reason}.`);
 }

@@ -1,12 +1,12 @@
 /** The view of a stored weight that all formats share: codes, scales, zero points. */
+export { gridFacts, groupedFacts, groupedRanges } from "../kernels/facts-twin.ts";
+export { fitGrid, fittedGrid } from "../kernels/fit-twin.ts";
+export { dequantizeGrid } from "../kernels/grid-twin.ts";
 export { transposed } from "../numeric/transposed.ts";
 export {
   type GridFacts,
   type GridParameters,
   type GroupedParameters,
-  gridFacts,
-  groupedFacts,
-  groupedRanges,
   isBfloat,
   isHalf,
   parametersByRow,
@@ -14,8 +14,6 @@ export {
 } from "./facts.ts";
 export {
   type CodeRange,
-  fitGrid,
-  fittedGrid,
   type GridFit,
   type GridRequirement,
   gridMisfit,
@@ -24,7 +22,6 @@ export {
 } from "./fit.ts";
 export {
   checkRows,
-  dequantizeGrid,
   type Grid,
   type GroupRun,
   groupRuns,

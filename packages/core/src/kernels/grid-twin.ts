@@ -1,0 +1,144 @@
+/** The SIMD twin of `dequantizeGrid` in `view/grid.ts`. */
+import * as reference from "../view/grid.ts";
+import { coreKernels } from "./core-kernels.ts";
+import { descriptor } from "./descriptor.ts";
+import { kernelAddress, kernelMemory, SCRATCH_BYTE_LENGTH, TILE_BYTE_LENGTH, tileOffset } from "./memory.ts";
+import type { Kernel } from "./module.ts";
+import {
+  type GridArrays,
+  LIST_LENGTH,
+  type PlacedParameters,
+  placeList,
+  placeParameters,
+  tileCodes,
+} from "./tiles.ts";
+
+/** Numbers of one run of columns in a list: group, first column, end. */
+const RUN_LENGTH = 3;
+/** Numbers of runs that the kernel takes at a time. */
+const MOST_RUNS = LIST_LENGTH - (LIST_LENGTH % RUN_LENGTH);
+
+/** In the order of `GridRuns` in assembly/grid.ts. */
+const placeGridRuns = /* @__PURE__ */ descriptor([
+  "codes",
+  "codeStep",
+  "rows",
+  "runs",
+  "runCount",
+  "scales",
+  "zeros",
+  "groupCount",
+  "out",
+  "outStep",
+]);
+
+export interface GridKernels {
+  readonly dequantize: Kernel;
+  readonly round: Kernel;
+}
+
+/** Undefined where one of them is missing: they work together. */
+export function gridKernels(): GridKernels | undefined {
+  const dequantize = coreKernels.kernel("dequantizeGrid");
+  const round = coreKernels.kernel("roundToHalf");
+  return dequantize && round && { dequantize, round };
+}
+
+/** Runs of columns of one group: group, first column, end of each. */
+export function runList(groupOfColumn: Int32Array): Int32Array {
+  const list: number[] = [];
+  for (let start = 0, column = 1; column <= groupOfColumn.length; column++) {
+    if (column < groupOfColumn.length && groupOfColumn[column] === groupOfColumn[start]) continue;
+    list.push(groupOfColumn[start]!, start, column);
+    start = column;
+  }
+  return Int32Array.from(list);
+}
+
+/** Rows of a grid where the kernels find them, and where their values go. */
+export interface PlacedRows {
+  readonly grid: Pick<GridArrays, "rows" | "columns" | "groupCount" | "rounding">;
+  readonly runs: Int32Array;
+  readonly codes: number;
+  readonly parameters: PlacedParameters;
+  readonly out: number;
+  /** Bytes from row to row. */
+  readonly outStep: number;
+}
+
+export function dequantizePlaced(
+  { dequantize, round }: GridKernels,
+  { grid, runs, codes, parameters, out, outStep }: PlacedRows,
+): void {
+  const { rows, columns, groupCount, rounding } = grid;
+  const { scales, zeros } = parameters;
+  for (let start = 0; start < runs.length; start += MOST_RUNS) {
+    const some = runs.subarray(start, start + MOST_RUNS);
+    const runCount = some.length / RUN_LENGTH;
+    const list = placeList(some);
+    const placed = {
+      codes,
+      codeStep: columns,
+      rows,
+      runs: list,
+      runCount,
+      scales,
+      zeros,
+      groupCount,
+      out,
+      outStep,
+    };
+    dequantize(placeGridRuns(placed));
+  }
+  if (rounding === "none") return;
+  for (let row = 0; row < rows; row++) round(out + row * outStep, columns);
+}
+
+/** f32 values of rows `[rowStart, rowEnd)` to `out`, which holds exactly those. @throws UsageError */
+export function dequantizeGrid(
+  grid: reference.Grid,
+  out: Float32Array,
+  rowStart = 0,
+  rowEnd: number = grid.rows,
+): void {
+  reference.checkRows(rowStart, rowEnd, grid.rows);
+  reference.checkValueCount(rowEnd - rowStart, grid.columns, out.length);
+  if (dequantizeInKernel(grid, out, rowStart, rowEnd - rowStart)) return;
+  reference.dequantizeGrid(grid, out, rowStart, rowEnd);
+}
+
+/** `rows` rows of a grid from `rowStart` on; false where there is no kernel for it. */
+function dequantizeInKernel(grid: GridArrays, out: Float32Array, rowStart: number, rows: number): boolean {
+  const kernels = gridKernels();
+  const { columns, groupCount, codes, scales, zeros } = grid;
+  const most = Math.floor(TILE_BYTE_LENGTH / Math.max(4 * columns, 8 * groupCount));
+  if (kernels === undefined || most === 0 || columns === 0) return false;
+  const { buffer } = kernelMemory();
+  const codesAddress = kernelAddress(codes);
+  const outAddress = kernelAddress(out);
+  const runs = runList(grid.groupOfColumn);
+  // what is copied stays in the first-level cache
+  const step = Math.min(most, Math.max(1, Math.floor(SCRATCH_BYTE_LENGTH / (4 * columns))));
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    const from = (rowStart + row) * columns;
+    const end = from + count * columns;
+    const groups = [(rowStart + row) * groupCount, (rowStart + row + count) * groupCount] as const;
+    const parameters = placeParameters(scales.subarray(...groups), zeros.subarray(...groups));
+    if (codesAddress === undefined) tileCodes(end - from).set(codes.subarray(from, end));
+    const codesAt = codesAddress === undefined ? tileOffset(0) : codesAddress + from;
+    const outAt = outAddress === undefined ? tileOffset(1) : outAddress + 4 * row * columns;
+    dequantizePlaced(kernels, {
+      grid: { ...grid, rows: count },
+      runs,
+      codes: codesAt,
+      parameters,
+      out: outAt,
+      outStep: 4 * columns,
+    });
+    if (outAddress === undefined) {
+      out.set(new Float32Array(buffer, outAt, count * columns), row * columns);
+    }
+  }
+  return true;
+}
