@@ -19,11 +19,9 @@ export {
   blocksToGrid,
   exactTypes,
   type GgufGridType,
-  gridToBlocks,
   gridTypeByName,
   gridTypes,
   typeMisfit,
-  weightToBlocks,
 } from "./grid/index.ts";
 export { type GgufFile, type GgufLayout, type GgufPlan, layoutGguf, parseGguf } from "./header.ts";
 export {
@@ -37,6 +35,7 @@ export {
   type WriteImatrixOptions,
   writeImatrix,
 } from "./imatrix.ts";
+export { gridToBlocks, weightToBlocks } from "./kernels/blocks-twin.ts";
 export { type ReadGgufOptions, readGguf } from "./reader.ts";
 export * from "./recipes/index.ts";
 export {

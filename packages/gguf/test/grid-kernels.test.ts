@@ -5,8 +5,10 @@ import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
 import { type Grid, sequentialGroups } from "@requant/core/view";
 import { afterAll, describe, expect, it } from "vitest";
 import { expectSame, guarded, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
-import { blockRowsByteLength, gridToBlocks, gridTypes, weightToBlocks } from "../src/grid/index.ts";
-import { hasKernel } from "../src/kernels.ts";
+import * as reference from "../src/grid/index.ts";
+import { blockRowsByteLength, gridTypes } from "../src/grid/index.ts";
+import { gridToBlocks, weightToBlocks } from "../src/kernels/blocks-twin.ts";
+import { hasKernel } from "../src/kernels/module.ts";
 
 interface Kind {
   readonly name: string;
@@ -126,12 +128,17 @@ describe.skipIf(!kernelsAreInstalled())(`grid kernels (REQUANT_SEED=${seed})`, (
     let held = 0;
     for (const kind of kinds) {
       const grid = gridOf(kind, random);
-      const expected = withSwitch(false, () =>
+      const toBlocks = (make: typeof gridToBlocks): Uint8Array | string =>
         outcome(() => {
           const out = new Uint8Array(byteLength);
-          gridToBlocks(type, grid, out);
+          make(type, grid, out);
           return out;
-        }),
+        });
+      const expected = toBlocks(reference.gridToBlocks);
+      expectSameOutcome(
+        withSwitch(false, () => toBlocks(gridToBlocks)),
+        expected,
+        `${kind.name}, switched off`,
       );
       if (typeof expected !== "string") held++;
       for (const inside of [true, false]) {

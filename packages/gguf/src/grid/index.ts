@@ -16,8 +16,6 @@ import {
   sequentialGroups,
 } from "@requant/core/view";
 import type { GgufGridType } from "./grid-type.ts";
-import { gridToBlocksInKernel, weightToBlocksInKernel } from "./kernels.ts";
-import { nibblesToBlocks } from "./nibble-kernels.ts";
 import { gridQ2_0, gridQ4_0, gridQ4_1, gridQ5_0, gridQ5_1, gridQ8_0 } from "./plain-types.ts";
 import { gridQ2_K, gridQ3_K, gridQ4_K, gridQ5_K, gridQ6_K } from "./super-block-types.ts";
 
@@ -73,10 +71,6 @@ export function blockRowsByteLength(type: GgufGridType, rows: number, columns: n
  */
 export function gridToBlocks(type: GgufGridType, grid: Grid, out: Uint8Array): void {
   const { blockSize, blockByteLength, requirement } = type;
-  if (grid.columns % blockSize === 0) {
-    checkBlockLengths(type, out.byteLength, grid.rows * grid.columns);
-    if (gridToBlocksInKernel(type, grid, out)) return;
-  }
   const fitted = fittedGrid(grid, roundingAllowed(requirement));
   const { rows, columns, codes, scales, zeros, groupCount } = fitted;
   checkBlockLengths(type, out.byteLength, rows * columns);
@@ -89,8 +83,8 @@ export function gridToBlocks(type: GgufGridType, grid: Grid, out: Uint8Array): v
 }
 
 /**
- * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `gridToBlocks` makes of its grid, in pieces that
- * stay in cache. `out` holds exactly the rows.
+ * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `gridToBlocks` makes of its grid. `out` holds
+ * exactly the rows.
  * @throws UsageError as `gridToBlocks`
  */
 export function weightToBlocks(
@@ -101,21 +95,6 @@ export function weightToBlocks(
   out: Uint8Array,
 ): void {
   checkRows(rowStart, rowEnd, weight.rows);
-  if (weight.columns % type.blockSize === 0) {
-    checkBlockLengths(type, out.byteLength, (rowEnd - rowStart) * weight.columns);
-    const made = nibblesToBlocks(type, weight, rowStart, rowEnd, out);
-    const rowByteLength = blockRowsByteLength(type, 1, weight.columns);
-    for (const [start, end] of [
-      [rowStart, made.start],
-      [made.end, rowEnd],
-    ] as const) {
-      const part = out.subarray((start - rowStart) * rowByteLength, (end - rowStart) * rowByteLength);
-      if (start < end && !weightToBlocksInKernel(type, weight, start, end, part)) {
-        gridToBlocks(type, weight.toGrid(start, end), part);
-      }
-    }
-    return;
-  }
   gridToBlocks(type, weight.toGrid(rowStart, rowEnd), out);
 }
 

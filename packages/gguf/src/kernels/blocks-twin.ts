@@ -1,6 +1,7 @@
-/** The SIMD twins of `gridToBlocks`: codes to blocks, tile by tile. */
-import type { LinearWeight } from "@requant/core/format";
+/** The SIMD twins of `gridToBlocks` and `weightToBlocks` in `grid/index.ts`: codes to blocks, tile by tile. */
+import { checkBlockLengths, type LinearWeight } from "@requant/core/format";
 import {
+  descriptor,
   type Kernel,
   kernelAddress,
   kernelMemory,
@@ -13,24 +14,70 @@ import {
   tileOffset,
   tileShape,
 } from "@requant/core/kernels";
-import type { Grid } from "@requant/core/view";
-import { kernelOf } from "../kernels.ts";
-import type { GgufGridType } from "./grid-type.ts";
+import { checkRows, type Grid } from "@requant/core/view";
+import type { GgufGridType } from "../grid/grid-type.ts";
+import * as reference from "../grid/index.ts";
+import { kernelOf } from "./module.ts";
+import { nibblesToBlocks } from "./nibbles.ts";
+import { SPAN, spanGroups } from "./spans.ts";
 
-/** Columns that the kernels want of one group each. */
-export const SPAN = 32;
+/** In the order of `CodeTile` in assembly/grid-blocks.ts. */
+const placeCodeTile = /* @__PURE__ */ descriptor([
+  "codes",
+  "codeStep",
+  "rows",
+  "blocks",
+  "groups",
+  "groupCount",
+  "scales",
+  "zeros",
+  "halves",
+  "out",
+  "outStep",
+]);
 
-/** For each 32 columns their group; undefined where a group ends between. */
-export function spanGroups(groupOfColumn: Int32Array): Int32Array | undefined {
-  const spans = new Int32Array(groupOfColumn.length / SPAN);
-  for (let span = 0, column = 0; span < spans.length; span++) {
-    const group = groupOfColumn[column]!;
-    spans[span] = group;
-    for (const end = column + SPAN; column < end; column++) {
-      if (groupOfColumn[column] !== group) return undefined;
+/**
+ * A grid's rows as blocks of a type: the same codes, and the same values, unless an offset or scale must be rounded (ask
+ * `typeMisfit`). `out` holds exactly the rows.
+ * @throws UsageError when codes or groups do not fit the type, or `out` has another length
+ */
+export function gridToBlocks(type: GgufGridType, grid: Grid, out: Uint8Array): void {
+  if (grid.columns % type.blockSize === 0) {
+    checkBlockLengths(type, out.byteLength, grid.rows * grid.columns);
+    if (gridToBlocksInKernel(type, grid, out)) return;
+  }
+  reference.gridToBlocks(type, grid, out);
+}
+
+/**
+ * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `gridToBlocks` makes of its grid, in pieces that
+ * stay in cache. `out` holds exactly the rows.
+ * @throws UsageError as `gridToBlocks`
+ */
+export function weightToBlocks(
+  type: GgufGridType,
+  weight: LinearWeight,
+  rowStart: number,
+  rowEnd: number,
+  out: Uint8Array,
+): void {
+  checkRows(rowStart, rowEnd, weight.rows);
+  if (weight.columns % type.blockSize !== 0) {
+    reference.weightToBlocks(type, weight, rowStart, rowEnd, out);
+    return;
+  }
+  checkBlockLengths(type, out.byteLength, (rowEnd - rowStart) * weight.columns);
+  const made = nibblesToBlocks(type, weight, rowStart, rowEnd, out);
+  const rowByteLength = reference.blockRowsByteLength(type, 1, weight.columns);
+  for (const [start, end] of [
+    [rowStart, made.start],
+    [made.end, rowEnd],
+  ] as const) {
+    const part = out.subarray((start - rowStart) * rowByteLength, (end - rowStart) * rowByteLength);
+    if (start < end && !weightToBlocksInKernel(type, weight, start, end, part)) {
+      gridToBlocks(type, weight.toGrid(start, end), part);
     }
   }
-  return spans;
 }
 
 function kernelFor(type: GgufGridType, columns: number): Kernel | undefined {
@@ -49,7 +96,7 @@ function placed(scales: Float32Array, zeros: Int16Array): PlacedParameters | und
  * All rows of a grid as blocks. False where no kernel can, or where something might not fit: what is in `out` then does
  * not count.
  */
-export function gridToBlocksInKernel(type: GgufGridType, grid: Grid, out: Uint8Array): boolean {
+function gridToBlocksInKernel(type: GgufGridType, grid: Grid, out: Uint8Array): boolean {
   const { rows, columns, groupCount, codes, scales, zeros, groupOfColumn } = grid;
   const kernel = kernelFor(type, columns);
   if (kernel === undefined) return false;
@@ -71,16 +118,25 @@ export function gridToBlocksInKernel(type: GgufGridType, grid: Grid, out: Uint8A
     const codesAt = codesAddress === undefined ? tileOffset(0) : codesAddress + from;
     const to = row * rowByteLength;
     const outAt = outAddress === undefined ? tileOffset(1) : outAddress + to;
-    const list = placeList(spans);
-    const args = [list, groupCount, at.scales, at.zeros, at.halves, outAt, rowByteLength] as const;
-    if (kernel(codesAt, columns, count, columns / SPAN, ...args) !== 0) return false;
+    const tile = {
+      ...at,
+      codes: codesAt,
+      codeStep: columns,
+      rows: count,
+      blocks: columns / SPAN,
+      groups: placeList(spans),
+      groupCount,
+      out: outAt,
+      outStep: rowByteLength,
+    };
+    if (kernel(placeCodeTile(tile)) !== 0) return false;
     if (outAddress === undefined) out.set(new Uint8Array(buffer, outAt, count * rowByteLength), to);
   }
   return true;
 }
 
 /** Rows `[rowStart, rowEnd)` of a weight as blocks, without a grid of all their columns; false as above. */
-export function weightToBlocksInKernel(
+function weightToBlocksInKernel(
   type: GgufGridType,
   weight: LinearWeight,
   rowStart: number,
@@ -117,16 +173,18 @@ export function weightToBlocksInKernel(
       at ??= placed(scales, zeros);
       if (at === undefined) return false;
       const blocksAt = rowsAt + (column / blockSize) * blockByteLength;
-      const args = [
-        placeList(spans),
+      const tile = {
+        ...at,
+        codes: tileOffset(0),
+        codeStep: width,
+        rows: count,
+        blocks: width / SPAN,
+        groups: placeList(spans),
         groupCount,
-        at.scales,
-        at.zeros,
-        at.halves,
-        blocksAt,
-        rowByteLength,
-      ] as const;
-      if (kernel(tileOffset(0), width, count, width / SPAN, ...args) !== 0) return false;
+        out: blocksAt,
+        outStep: rowByteLength,
+      };
+      if (kernel(placeCodeTile(tile)) !== 0) return false;
     }
     if (outAddress === undefined) out.set(new Uint8Array(buffer, rowsAt, count * rowByteLength), to);
   }
