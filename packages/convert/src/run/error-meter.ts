@@ -1,6 +1,3 @@
-import { kernelAddress } from "@requant/core/kernels";
-import { kernels } from "../model/kernels.ts";
-
 /** What encoding did to values, in doubles. Sums of bands add up, in the order of the bands. */
 export interface ErrorSums {
   /** Sum of the squared differences. */
@@ -14,27 +11,22 @@ export interface ErrorMeter {
   sums(): ErrorSums;
 }
 
-/** Values in the kernels' memory are compared there, others here, with the same result. */
-export function errorMeter(): ErrorMeter {
+/** Adds up the differences of values, as many of each. */
+export type CompareValues = (expected: Float32Array, found: Float32Array) => ErrorSums;
+
+/** `compare`: what `compareValues` does, perhaps faster. */
+export function errorMeter(compare: CompareValues = compareValues): ErrorMeter {
   let noise = 0;
   let maxAbsError = 0;
   return {
     add(expected, found) {
-      const counted = compared(expected, found);
-      const sums = isOrdinary(counted) ? counted : comparedInDoubles(expected, found);
+      const counted = compare(expected, found);
+      const sums = isOrdinary(counted) ? counted : compareInDoubles(expected, found);
       noise += sums.noise;
       maxAbsError = Math.max(maxAbsError, sums.maxAbsError);
     },
     sums: () => ({ noise, maxAbsError }),
   };
-}
-
-function compared(expected: Float32Array, found: Float32Array): ErrorSums {
-  const [a, b] = [kernelAddress(expected), kernelAddress(found)];
-  const kernel = a === undefined || b === undefined ? undefined : kernels.kernel("addSquaredErrors");
-  if (a === undefined || b === undefined || kernel === undefined) return comparedHere(expected, found);
-  const noise = kernel(a, b, expected.length);
-  return { noise, maxAbsError: kernels.kernel("largestError")?.() ?? 0 };
 }
 
 /** Where f32 holds the squares and their sums, but for what is too small to count beside the largest. */
@@ -47,7 +39,7 @@ function isOrdinary({ noise, maxAbsError }: ErrorSums): boolean {
 const RUN = 128;
 
 /** Differences, their squares and short sums of those are rounded to f32: 16 squares, and that of two places of eight. */
-export function comparedHere(expected: Float32Array, found: Float32Array): ErrorSums {
+export function compareValues(expected: Float32Array, found: Float32Array): ErrorSums {
   const { length } = expected;
   const end = length - (length % 8);
   const squares = new Float32Array(8);
@@ -76,7 +68,7 @@ export function comparedHere(expected: Float32Array, found: Float32Array): Error
  * For very small or very large differences, and where NaNs and infinities are among the values: the same on both sides is no
  * error, on one side the largest there is.
  */
-function comparedInDoubles(expected: Float32Array, found: Float32Array): ErrorSums {
+function compareInDoubles(expected: Float32Array, found: Float32Array): ErrorSums {
   let noise = 0;
   let maxAbsError = 0;
   for (let i = 0; i < expected.length; i++) {

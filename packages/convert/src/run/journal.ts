@@ -5,7 +5,7 @@
  * claimed piece is read and its checksum compared before it is believed.
  */
 import { UsageError } from "@requant/core";
-import { checksum } from "./checksum.ts";
+import { checksum } from "./checksum-twin.ts";
 import type { PieceResult } from "./pieces.ts";
 
 /** What a run is: only one that is the same may go on. */
