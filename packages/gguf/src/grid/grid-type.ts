@@ -1,4 +1,7 @@
-import type { GridRequirement, Misfit } from "@requant/core/view";
+import type { Grid, GridRequirement, Misfit } from "@requant/core/view";
+
+/** The numbers of a grid that blocks are made of. */
+export type GroupedCodes = Pick<Grid, "codes" | "scales" | "zeros">;
 
 /**
  * A ggml type whose blocks can say what a grid says: `scale × (code − zero)`. `packBlock` writes the very integers;
@@ -15,19 +18,8 @@ export interface GgufGridType {
   readonly requirement: GridRequirement;
   /** Columns per group of the grid that blocks are read into. */
   readonly groupSize: number;
-  /**
-   * One block from a fitted grid: `codes[from, from + blockSize)`, one scale, and the zero points of its sub-blocks from
-   * `zeros[zeroFrom]` on (of one where the type has no more).
-   */
-  packBlock(
-    codes: Uint8Array,
-    from: number,
-    scale: number,
-    zeros: Int16Array,
-    zeroFrom: number,
-    out: Uint8Array,
-    at: number,
-  ): void;
+  /** One block from `codes[from, from + blockSize)` of a fitted grid, and the scale and zero points from `group` on. */
+  packBlock(grid: GroupedCodes, from: number, group: number, out: Uint8Array, at: number): void;
   /**
    * One block to codes from `codes[to]` on, and to scales and zero points of its groups from index `group` on.
    * @returns why there is no such grid, for the types that store offsets which need not be multiples of the scale
@@ -35,10 +27,8 @@ export interface GgufGridType {
   unpackBlock(
     bytes: Uint8Array,
     at: number,
-    codes: Uint8Array,
+    grid: GroupedCodes,
     to: number,
-    scales: Float32Array,
-    zeros: Int16Array,
     group: number,
   ): Misfit | undefined;
 }

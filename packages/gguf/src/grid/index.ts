@@ -72,13 +72,12 @@ export function blockRowsByteLength(type: GgufGridType, rows: number, columns: n
 export function gridToBlocks(type: GgufGridType, grid: Grid, out: Uint8Array): void {
   const { blockSize, blockByteLength, requirement } = type;
   const fitted = fittedGrid(grid, roundingAllowed(requirement));
-  const { rows, columns, codes, scales, zeros, groupCount } = fitted;
+  const { rows, columns, groupCount } = fitted;
   checkBlockLengths(type, out.byteLength, rows * columns);
   const perBlock = groupCount / (columns / blockSize);
   const blocks = (rows * columns) / blockSize;
   for (let block = 0; block < blocks; block++) {
-    const group = block * perBlock;
-    type.packBlock(codes, block * blockSize, scales[group]!, zeros, group, out, block * blockByteLength);
+    type.packBlock(fitted, block * blockSize, block * perBlock, out, block * blockByteLength);
   }
 }
 
@@ -110,22 +109,26 @@ export function blocksToGrid(type: GgufGridType, bytes: Uint8Array, rows: number
   }
   const blocks = checkBlockLengths(type, bytes.byteLength, rows * columns);
   const groupCount = columns / groupSize;
-  const codes = new Uint8Array(rows * columns);
-  const scales = new Float32Array(rows * groupCount);
-  const zeros = new Int16Array(rows * groupCount);
+  const grid: Grid = {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn: sequentialGroups(columns, groupSize),
+    codes: new Uint8Array(rows * columns),
+    scales: new Float32Array(rows * groupCount),
+    zeros: new Int16Array(rows * groupCount),
+    rounding: "none",
+  };
   const perBlock = blockSize / groupSize;
   for (let block = 0; block < blocks; block++) {
     const misfit = type.unpackBlock(
       bytes,
       block * blockByteLength,
-      codes,
+      grid,
       block * blockSize,
-      scales,
-      zeros,
       block * perBlock,
     );
     if (misfit !== undefined) return { misfit };
   }
-  const groupOfColumn = sequentialGroups(columns, groupSize);
-  return { grid: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: "none" } };
+  return { grid };
 }

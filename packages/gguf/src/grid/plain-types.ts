@@ -3,7 +3,7 @@ import type { GridRequirement, Misfit } from "@requant/core/view";
 import { tensorTypeByName } from "../constants.ts";
 import { packFiveBitCodes } from "../types/five-bit-codes.ts";
 import { readHalf, writeHalf } from "../types/half-field.ts";
-import type { GgufGridType } from "./grid-type.ts";
+import type { GgufGridType, GroupedCodes } from "./grid-type.ts";
 
 /** Packs and unpacks the codes of one block, whose bytes begin at `at`. */
 export interface CodePacking {
@@ -65,11 +65,12 @@ function signedType(name: string, min: number, max: number, packing: CodePacking
     blockByteLength,
     requirement: plainRequirement(name, blockSize, { kind: "signed", min, max }),
     groupSize: blockSize,
-    packBlock(codes, from, scale, _zeros, _zeroFrom, out, at) {
+    packBlock({ codes, scales }, from, group, out, at) {
+      const scale = scales[group]!;
       writeHalf(out, at, scale);
       packing.pack(codes, from, out, at + 2);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
+    unpackBlock(bytes, at, { codes, scales, zeros }, to, group) {
       scales[group] = readHalf(bytes, at);
       zeros[group] = -min;
       packing.unpack(bytes, at + 2, codes, to);
@@ -95,16 +96,17 @@ function offsetType(name: string, maxCode: number, packing: CodePacking): GgufGr
       offsetIsHalf: true,
     },
     groupSize: blockSize,
-    packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
-      const zero = zeros[zeroFrom]!;
+    packBlock({ codes, scales, zeros }, from, group, out, at) {
+      const scale = scales[group]!;
+      const zero = zeros[group]!;
       writeHalf(out, at, scale);
       // no −0: the decoder adds it to 0
       writeHalf(out, at + 2, zero === 0 ? 0 : -scale * zero);
       packing.pack(codes, from, out, at + 4);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-      packing.unpack(bytes, at + 4, codes, to);
-      return affineGroup(name, readHalf(bytes, at), -readHalf(bytes, at + 2), scales, zeros, group);
+    unpackBlock(bytes, at, grid, to, group) {
+      packing.unpack(bytes, at + 4, grid.codes, to);
+      return affineGroup(name, readHalf(bytes, at), -readHalf(bytes, at + 2), grid, group);
     },
   };
 }
@@ -117,8 +119,7 @@ export function affineGroup(
   name: string,
   scale: number,
   offset: number,
-  scales: Float32Array,
-  zeros: Int16Array,
+  { scales, zeros }: GroupedCodes,
   group: number,
 ): Misfit | undefined {
   const zero = offset === 0 ? 0 : offset / scale;

@@ -70,25 +70,26 @@ function affineType(name: string, maxCode: number, codesAt: number, packing: Cod
       roundsToHalf: false,
     },
     groupSize: 32,
-    packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
+    packBlock({ codes, scales, zeros }, from, group, out, at) {
+      const scale = scales[group]!;
       writeHalf(out, at, scale);
       writeHalf(out, at + 2, scale);
       for (let j = 0; j < 4; j++) {
-        const low = zeros[zeroFrom + j]!;
-        const high = zeros[zeroFrom + j + 4]!;
+        const low = zeros[group + j]!;
+        const high = zeros[group + j + 4]!;
         out[at + 4 + j] = 1;
         out[at + 8 + j] = low | ((high >> 4) << 6);
         out[at + 12 + j] = 1 | ((high & 15) << 4);
       }
       packing.pack(codes, from, out, at + codesAt);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-      packing.unpack(bytes, at + codesAt, codes, to);
+    unpackBlock(bytes, at, grid, to, group) {
+      packing.unpack(bytes, at + codesAt, grid.codes, to);
       const d = readHalf(bytes, at);
       const dmin = readHalf(bytes, at + 2);
       for (let j = 0; j < 8; j++) {
         const scale = d * unpackScale(bytes, at + 4, j);
-        const misfit = affineGroup(name, scale, dmin * unpackMin(bytes, at + 4, j), scales, zeros, group + j);
+        const misfit = affineGroup(name, scale, dmin * unpackMin(bytes, at + 4, j), grid, group + j);
         if (misfit !== undefined) return misfit;
       }
       return undefined;
@@ -124,19 +125,20 @@ export const gridQ2_K: GgufGridType = {
     roundsToHalf: false,
   },
   groupSize: 16,
-  packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
-    for (let j = 0; j < 16; j++) out[at + j] = 1 | (zeros[zeroFrom + j]! << 4);
+  packBlock({ codes, scales, zeros }, from, group, out, at) {
+    const scale = scales[group]!;
+    for (let j = 0; j < 16; j++) out[at + j] = 1 | (zeros[group + j]! << 4);
     packTwoBitPlanes(codes.subarray(from, from + SIZE), out, at + 16);
     writeHalf(out, at + 80, scale);
     writeHalf(out, at + 82, scale);
   },
-  unpackBlock(bytes, at, codes, to, scales, zeros, group) {
-    unpackTwoBitPlanes(bytes, at + 16, codes, to);
+  unpackBlock(bytes, at, grid, to, group) {
+    unpackTwoBitPlanes(bytes, at + 16, grid.codes, to);
     const d = readHalf(bytes, at + 80);
     const dmin = readHalf(bytes, at + 82);
     for (let j = 0; j < 16; j++) {
       const byte = bytes[at + j]!;
-      const misfit = affineGroup("Q2_K", d * (byte & 15), dmin * (byte >> 4), scales, zeros, group + j);
+      const misfit = affineGroup("Q2_K", d * (byte & 15), dmin * (byte >> 4), grid, group + j);
       if (misfit !== undefined) return misfit;
     }
     return undefined;
@@ -168,12 +170,13 @@ function signedType(
       roundsToHalf: false,
     },
     groupSize: 16,
-    packBlock(codes, from, scale, _zeros, _zeroFrom, out, at) {
+    packBlock({ codes, scales }, from, group, out, at) {
+      const scale = scales[group]!;
       packing.pack(codes, from, out, at);
       packing.packUnitScales(out, at);
       writeHalf(out, at + scaleAt, scale);
     },
-    unpackBlock(bytes, at, codes, to, scales, zeros, group) {
+    unpackBlock(bytes, at, { codes, scales, zeros }, to, group) {
       packing.unpack(bytes, at, codes, to);
       const d = readHalf(bytes, at + scaleAt);
       for (let j = 0; j < 16; j++) {
