@@ -12,8 +12,26 @@ import * as reference from "../order.ts";
 
 const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);
 
-/** In the order of `GemmTile` in assembly/order.ts. */
-const placeGemmTile = /* @__PURE__ */ descriptor(["words", "wordStep", "lines", "width", "fields", "step"]);
+/** The fields of the class `GemmTile` in assembly/order.ts. */
+interface GemmTile {
+  readonly words: number;
+  readonly wordStep: number;
+  readonly lines: number;
+  readonly width: number;
+  readonly fields: number;
+  readonly step: number;
+}
+
+const placeGemmTile = /* @__PURE__ */ descriptor(
+  ({ words, wordStep, lines, width, fields, step }: GemmTile) => [
+    words,
+    wordStep,
+    lines,
+    width,
+    fields,
+    step,
+  ],
+);
 
 const NOTHING: reference.GemmPart = { lines: 0, features: 0 };
 

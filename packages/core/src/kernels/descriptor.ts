@@ -1,23 +1,23 @@
 import { DESCRIPTOR_ADDRESS, DESCRIPTOR_BYTE_LENGTH, kernelMemory } from "./memory.ts";
 
-/** Writes what a kernel must know to where it reads that. @returns the address, which is all that the kernel is called with */
-export type PlaceDescriptor<Name extends string> = (numbers: Readonly<Record<Name, number>>) => number;
-
-const MOST_NUMBERS = DESCRIPTOR_BYTE_LENGTH / 4;
-
 let words = /* @__PURE__ */ new Uint32Array(0);
 
 /**
- * For a kernel that needs more than five numbers: it finds them in memory, 32 bits each. `names` are the fields of a class in
- * the kernel's AssemblyScript file, in the same order (a test compares the two). There is one place for all descriptors,
- * so a descriptor lasts until the next one is placed.
+ * For a kernel that needs more than five numbers: it finds them in memory, 32 bits each, and is called with their address.
+ * `inOrder` lists them in the order of the fields of a class in the kernel's AssemblyScript file (a test compares the two).
+ * There is one place for all descriptors, so a descriptor lasts until the next one is placed.
+ * @returns what writes the numbers and gives their address
  */
-export function descriptor<const Name extends string>(names: readonly Name[]): PlaceDescriptor<Name> {
+export function descriptor<Numbers>(
+  inOrder: (numbers: Numbers) => readonly number[],
+): (numbers: Numbers) => number {
   return (numbers) => {
-    const { buffer } = kernelMemory();
-    // memory that has grown has another buffer
-    if (words.buffer !== buffer) words = new Uint32Array(buffer, DESCRIPTOR_ADDRESS, MOST_NUMBERS);
-    for (let i = 0; i < names.length; i++) words[i] = numbers[names[i]!];
+    // memory that has grown takes its old views away
+    if (words.length === 0) {
+      words = new Uint32Array(kernelMemory().buffer, DESCRIPTOR_ADDRESS, DESCRIPTOR_BYTE_LENGTH / 4);
+    }
+    const list = inOrder(numbers);
+    for (let i = 0; i < list.length; i++) words[i] = list[i]!;
     return DESCRIPTOR_ADDRESS;
   };
 }

@@ -12,16 +12,28 @@ const RUN = 32;
 /** Side by side, words are turned four streams at a time. */
 const LANES = 4;
 
-/** In the order of `FieldRuns` in assembly/fields.ts. */
-const placeFieldRuns = /* @__PURE__ */ descriptor([
-  "words",
-  "wordStep",
-  "runs",
-  "streams",
-  "fields",
-  "fieldStep",
-  "bits",
-]);
+/** The fields of the class `FieldRuns` in assembly/fields.ts. */
+interface FieldRuns {
+  readonly words: number;
+  readonly wordStep: number;
+  readonly runs: number;
+  readonly streams: number;
+  readonly fields: number;
+  readonly fieldStep: number;
+  readonly bits: number;
+}
+
+const placeFieldRuns = /* @__PURE__ */ descriptor(
+  ({ words, wordStep, runs, streams, fields, fieldStep, bits }: FieldRuns) => [
+    words,
+    wordStep,
+    runs,
+    streams,
+    fields,
+    fieldStep,
+    bits,
+  ],
+);
 
 /** Words to fields. A piece of a last, incomplete run that has no word is left 0. */
 export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {

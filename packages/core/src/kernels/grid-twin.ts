@@ -18,19 +18,34 @@ const RUN_LENGTH = 3;
 /** Numbers of runs that the kernel takes at a time. */
 const MOST_RUNS = LIST_LENGTH - (LIST_LENGTH % RUN_LENGTH);
 
-/** In the order of `GridRuns` in assembly/grid.ts. */
-const placeGridRuns = /* @__PURE__ */ descriptor([
-  "codes",
-  "codeStep",
-  "rows",
-  "runs",
-  "runCount",
-  "scales",
-  "zeros",
-  "groupCount",
-  "out",
-  "outStep",
-]);
+/** The fields of the class `GridRuns` in assembly/grid.ts. */
+interface GridRuns {
+  readonly codes: number;
+  readonly codeStep: number;
+  readonly rows: number;
+  readonly runs: number;
+  readonly runCount: number;
+  readonly scales: number;
+  readonly zeros: number;
+  readonly groupCount: number;
+  readonly out: number;
+  readonly outStep: number;
+}
+
+const placeGridRuns = /* @__PURE__ */ descriptor(
+  ({ codes, codeStep, rows, runs, runCount, scales, zeros, groupCount, out, outStep }: GridRuns) => [
+    codes,
+    codeStep,
+    rows,
+    runs,
+    runCount,
+    scales,
+    zeros,
+    groupCount,
+    out,
+    outStep,
+  ],
+);
 
 export interface GridKernels {
   readonly dequantize: Kernel;

@@ -21,20 +21,36 @@ import { kernelOf } from "./module.ts";
 import { nibblesToBlocks } from "./nibbles.ts";
 import { SPAN, spanGroups } from "./spans.ts";
 
-/** In the order of `CodeTile` in assembly/grid-blocks.ts. */
-const placeCodeTile = /* @__PURE__ */ descriptor([
-  "codes",
-  "codeStep",
-  "rows",
-  "blocks",
-  "groups",
-  "groupCount",
-  "scales",
-  "zeros",
-  "halves",
-  "out",
-  "outStep",
-]);
+/** The fields of the class `CodeTile` in assembly/grid-blocks.ts. */
+interface CodeTile {
+  readonly codes: number;
+  readonly codeStep: number;
+  readonly rows: number;
+  readonly blocks: number;
+  readonly groups: number;
+  readonly groupCount: number;
+  readonly scales: number;
+  readonly zeros: number;
+  readonly halves: number;
+  readonly out: number;
+  readonly outStep: number;
+}
+
+const placeCodeTile = /* @__PURE__ */ descriptor(
+  ({ codes, codeStep, rows, blocks, groups, groupCount, scales, zeros, halves, out, outStep }: CodeTile) => [
+    codes,
+    codeStep,
+    rows,
+    blocks,
+    groups,
+    groupCount,
+    scales,
+    zeros,
+    halves,
+    out,
+    outStep,
+  ],
+);
 
 /**
  * A grid's rows as blocks of a type: the same codes, and the same values, unless an offset or scale must be rounded (ask

@@ -13,20 +13,36 @@ import type { GgufGridType } from "../grid/grid-type.ts";
 import { kernelOf } from "./module.ts";
 import { SPAN, spanGroups } from "./spans.ts";
 
-/** In the order of `NibbleTile` in assembly/packed-nibbles.ts. */
-const placeNibbleTile = /* @__PURE__ */ descriptor([
-  "words",
-  "wordStep",
-  "rows",
-  "blocks",
-  "groups",
-  "scales",
-  "scaleStep",
-  "zeros",
-  "zeroStep",
-  "out",
-  "outStep",
-]);
+/** The fields of the class `NibbleTile` in assembly/packed-nibbles.ts. */
+interface NibbleTile {
+  readonly words: number;
+  readonly wordStep: number;
+  readonly rows: number;
+  readonly blocks: number;
+  readonly groups: number;
+  readonly scales: number;
+  readonly scaleStep: number;
+  readonly zeros: number;
+  readonly zeroStep: number;
+  readonly out: number;
+  readonly outStep: number;
+}
+
+const placeNibbleTile = /* @__PURE__ */ descriptor(
+  ({
+    words,
+    wordStep,
+    rows,
+    blocks,
+    groups,
+    scales,
+    scaleStep,
+    zeros,
+    zeroStep,
+    out,
+    outStep,
+  }: NibbleTile) => [words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep],
+);
 
 /** How rows must lie for the kernels, and how many are best taken at a time: their pages and lines stay at hand. */
 const ROWS = {
