@@ -117,9 +117,9 @@ describe.skipIf(!kernelsAreInstalled())(`grid kernels (REQUANT_SEED=${seed})`, (
   const types = gridTypes.filter(({ name }) => hasKernel(`gridTo${name}`));
 
   it("exist for the types that packed weights become", () => {
-    expect(types.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(["Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q8_0"]),
-    );
+    const names = types.map(({ name }) => name);
+    const missing = ["Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q8_0"].filter((name) => !names.includes(name));
+    expect(missing).toEqual([]);
   });
 
   it.each(types.map((type) => [type.name, type] as const))("%s", (name, type) => {
