@@ -1,6 +1,14 @@
 /** The house's one-way streets (CONTRIBUTING, "Dependencies"). */
 const linear = "(gptq|awq|exl2|compressed-tensors)";
 
+/** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
+const reference = [
+  "^packages/core/src/(view|numeric|bits)/",
+  "^packages/gguf/src/(types|grid|view)/",
+  "^packages/awq/src/order\\.ts$",
+  "^packages/convert/src/run/(checksum|error-meter)\\.ts$",
+];
+
 /** Of packages/convert/src, from the bottom up. */
 const layers = ["model", "plan", "run", "compare", "examine", "edit"];
 
@@ -60,6 +68,36 @@ export default {
       severity: "error",
       from: { path: "^packages/[^/]+/src/(types/|view/|numeric/|bits/|(codec|layout)\\.ts$)" },
       to: { path: "^packages/[^/]+/src/(io/|reader\\.ts|writer\\.ts)" },
+    },
+    {
+      name: "reference-knows-no-kernels",
+      comment: "a twin in kernels/ wraps the reference, and an index.ts exports the twin",
+      severity: "error",
+      from: { path: reference, pathNot: "/index\\.ts$" },
+      to: {
+        path: [
+          "^packages/[^/]+/src/(kernels|generated)/",
+          "-twin\\.ts$",
+          "^packages/convert/src/model/kernels\\.ts$",
+        ],
+      },
+    },
+    {
+      name: "only-twins-call-kernels",
+      comment: "outside kernels/, a package's kernels are used by way of their twins",
+      severity: "error",
+      from: {
+        path: "^packages/[^/]+/src/",
+        pathNot: ["^packages/[^/]+/src/kernels/", "-twin\\.ts$", "^packages/convert/src/model/kernels\\.ts$"],
+      },
+      to: {
+        path: [
+          "^packages/(core|gguf|awq|convert)/src/generated/",
+          "^packages/(gguf|awq)/src/kernels/(?!.*-twin\\.ts$)",
+          "^packages/core/src/kernels/(?!.*-twin\\.ts$|index\\.ts$)",
+          "^packages/convert/src/model/kernels\\.ts$",
+        ],
+      },
     },
   ],
   options: {

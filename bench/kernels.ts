@@ -9,7 +9,7 @@ import {
   uninstallKernels,
 } from "@requant/core/kernels";
 import { type GgmlType, ggmlTypes } from "@requant/gguf";
-import { hasKernel } from "../packages/gguf/src/kernels.ts";
+import { hasKernel } from "../packages/gguf/src/kernels/module.ts";
 import { type Contender, type InterleaveOptions, interleave } from "./interleave.ts";
 import { limitContenders } from "./limits.ts";
 import type { NativeGgml } from "./native.ts";

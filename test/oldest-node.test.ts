@@ -11,7 +11,9 @@ const folder = mkdtempSync(join(tmpdir(), "requant-oldest-node-"));
 const oldestNode = resolve(import.meta.dirname, "oldest-node/node_modules/node/bin/node");
 const wanted: string = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).engines.node;
 const suites = readdirSync(join(root, "packages"))
-  .flatMap((name) => ["kernels", "nibble-kernels"].map((suite) => `${name}/test/${suite}.test.ts`))
+  .flatMap((name) =>
+    ["kernels", "grid-kernels", "nibble-kernels"].map((suite) => `${name}/test/${suite}.test.ts`),
+  )
   .filter((path) => existsSync(join(root, "packages", path)))
   .sort();
 
@@ -39,6 +41,7 @@ describe.skipIf(!existsSync(oldestNode))("kernels in the oldest Node (skipped: i
       expect.arrayContaining([
         "convert/test/kernels.test.ts",
         "core/test/kernels.test.ts",
+        "gguf/test/grid-kernels.test.ts",
         "gguf/test/kernels.test.ts",
         "gguf/test/nibble-kernels.test.ts",
       ]),

@@ -61,9 +61,15 @@ function matchers(actual: unknown, message?: string) {
     toBe: (expected: unknown) => check(Object.is(actual, expected), "is not", expected),
     toEqual: (expected: unknown) => assert.deepStrictEqual(actual, expected, message),
     toBeTypeOf: (expected: string) => check(typeof actual === expected, "is no", expected),
-    toThrow(expected: RegExp) {
+    toBeGreaterThan: (expected: number) =>
+      check(typeof actual === "number" && actual > expected, "is not above", expected),
+    toMatch: (expected: RegExp) =>
+      check(typeof actual === "string" && expected.test(actual), "is not", expected),
+    toThrow(expected: RegExp | string) {
       if (typeof actual !== "function") assert.fail("only a function can throw");
-      assert.throws(() => Reflect.apply(actual, undefined, []), expected);
+      const isExpected = (error: Error): boolean =>
+        typeof expected === "string" ? error.message.includes(expected) : expected.test(String(error));
+      assert.throws(() => Reflect.apply(actual, undefined, []), isExpected);
     },
   };
 }

@@ -3,6 +3,27 @@
  * words of four lines and four columns of words in one turn, then bytes of sixteen lines in another.
  */
 
+import { prefetchRows } from "../../core/assembly/prefetch-rows";
+
+/**
+ * Lines of words and the fields of their features. The fields of this class are those of `placeGemmTile` in
+ * src/kernels/order-twin.ts, in the same order.
+ */
+@unmanaged
+class GemmTile {
+  words: usize;
+  /** Bytes from line to line. */
+  wordStep: usize;
+  /** A multiple of 16. */
+  lines: i32;
+  /** Words of each line, a multiple of four. */
+  width: i32;
+  /** Those of 8 × `width` features. */
+  fields: usize;
+  /** Bytes from feature to feature. */
+  step: usize;
+}
+
 /** Lines and words that are worked on at a time; a line of the cache for each feature. */
 const LINES: i32 = 64;
 const WORDS: i32 = 32;
@@ -13,19 +34,6 @@ const tile = memory.data(8192, 16);
 
 // prettier-ignore
 const constants = memory.data<u64>([0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f]);
-
-/** What `touch` read, so that no compiler leaves it out. */
-let touched: u64 = 0;
-
-/** Lines lie pages apart in a large weight: bringing them into cache in one go overlaps the waiting. */
-function touch(words: usize, wordStep: usize, lines: i32, byteLength: usize): void {
-  let all = touched;
-  for (; lines > 0; lines--, words += wordStep) {
-    const end = words + byteLength;
-    for (let line = words; line < end; line += 64) all |= load<u64>(line);
-  }
-  touched = all;
-}
 
 // @ts-ignore: decorator
 @inline
@@ -58,23 +66,19 @@ function storeTwo(bytes: v128, mask: v128, low: usize, high: usize): void {
   v128.store(high, v128.and(i16x8.shr_u(bytes, 4), mask));
 }
 
-/**
- * `lines`, a multiple of 16, and `width` words of each, a multiple of four, `wordStep` bytes from line to line, to fields of
- * 8 × `width` features, `step` bytes from feature to feature.
- */
-export function unpackGemm(
-  words: usize,
-  wordStep: usize,
-  lines: i32,
-  width: i32,
-  fields: usize,
-  step: usize,
-): void {
+/** Words to fields. */
+export function unpackGemm(gemm: GemmTile): void {
+  const words = gemm.words;
+  const wordStep = gemm.wordStep;
+  const lines = gemm.lines;
+  const width = gemm.width;
+  const fields = gemm.fields;
+  const step = gemm.step;
   const mask = v128.load(constants);
   for (let line = 0; line < lines; line += LINES) {
     const lineCount = min(LINES, lines - line);
     const from = words + <usize>line * wordStep;
-    touch(from, wordStep, lineCount, 4 * <usize>width);
+    prefetchRows(from, wordStep, lineCount, 4 * <usize>width);
     for (let word = 0; word < width; word += WORDS) {
       const wordCount = min(WORDS, width - word);
       for (let i = 0; i < lineCount; i += 4) {
@@ -105,14 +109,13 @@ export function unpackGemm(
 }
 
 /** The reverse. @returns all bits that occur in any field, together */
-export function packGemm(
-  words: usize,
-  wordStep: usize,
-  lines: i32,
-  width: i32,
-  fields: usize,
-  step: usize,
-): i32 {
+export function packGemm(gemm: GemmTile): i32 {
+  const words = gemm.words;
+  const wordStep = gemm.wordStep;
+  const lines = gemm.lines;
+  const width = gemm.width;
+  const fields = gemm.fields;
+  const step = gemm.step;
   let all = i8x16.splat(0);
   for (let line = 0; line < lines; line += LINES) {
     const lineCount = min(LINES, lines - line);

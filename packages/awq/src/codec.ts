@@ -97,7 +97,7 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
       view,
       packing.columnMultiple === "all" ? layout.columns : packing.columnMultiple,
       (rowStart, rowEnd, codes, columnStart, columnEnd) => {
-        packing.unpackCodes(layout, qweight, rowStart, rowEnd, codes, columnStart, columnEnd);
+        packing.unpackCodes(layout, qweight, { rowStart, rowEnd, columnStart, columnEnd }, codes);
       },
       nibbles === undefined ? undefined : { ...nibbles, groupOfColumn: view.groupOfColumn },
     );

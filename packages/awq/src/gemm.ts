@@ -2,7 +2,8 @@ import { FormatError } from "@requant/core";
 import { findPart, readFloats, readWords, writeFloat, writeWords } from "@requant/core/format";
 import { transposed } from "@requant/core/view";
 import { settleGroupSize } from "./groups.ts";
-import { packGemm, SHIFTS, unpackGemm } from "./order.ts";
+import { packGemm, unpackGemm } from "./kernels/order-twin.ts";
+import { SHIFTS } from "./order.ts";
 import { type AwqLayout, type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./packing.ts";
 
 /** A word of `qzeros` of a symmetric weight. */
@@ -41,7 +42,9 @@ export const gemmPacking: AwqPacking = {
   },
   readParameters({ rows, groupCount, scale }, part) {
     const zeros = new Uint8Array(rows * groupCount);
-    unpackGemm(readWords(part("qzeros"), 32), groupCount, rows / 8, 0, rows, zeros, groupCount);
+    const words = readWords(part("qzeros"), 32);
+    const gemm = { words, lines: groupCount, width: rows / 8, start: 0, end: rows };
+    unpackGemm(gemm, zeros, groupCount);
     return {
       scales: transposed(readFloats(part("scales"), scale), groupCount, rows),
       zeros: Int16Array.from(zeros),
@@ -63,27 +66,28 @@ export const gemmPacking: AwqPacking = {
     }
     return { ...shared, zeros };
   },
-  writeParameters({ rows, groupCount, scale }, { scales, zeros }, rowStart, rowEnd, part) {
-    writeScalesByGroup(rows, groupCount, scale, scales, rowStart, rowEnd, part("scales"));
+  writeParameters(layout, { scales, zeros }, rowStart, rowEnd, part) {
+    const { rows, groupCount } = layout;
+    writeScalesByGroup(layout, scales, rowStart, rowEnd, part("scales"));
     const words = writeWords(part("qzeros"), 32);
-    packGemm(Uint8Array.from(zeros), groupCount, groupCount, rows / 8, rowStart, rowEnd, words);
+    const gemm = { words, lines: groupCount, width: rows / 8, start: rowStart, end: rowEnd };
+    packGemm(gemm, Uint8Array.from(zeros), groupCount);
   },
-  unpackCodes({ rows }, qweight, rowStart, rowEnd, codes, columnStart, columnEnd) {
+  unpackCodes({ rows }, qweight, { rowStart, rowEnd, columnStart, columnEnd }, codes) {
     const width = rows / 8;
     const words = readWords(qweight, 32).subarray(columnStart * width, columnEnd * width);
     const columns = columnEnd - columnStart;
-    unpackGemm(words, columns, width, rowStart, rowEnd, codes, columns);
+    unpackGemm({ words, lines: columns, width, start: rowStart, end: rowEnd }, codes, columns);
   },
   packCodes({ rows, columns }, codes, rowStart, rowEnd, qweight) {
-    packGemm(codes, columns, columns, rows / 8, rowStart, rowEnd, writeWords(qweight, 32));
+    const words = writeWords(qweight, 32);
+    packGemm({ words, lines: columns, width: rows / 8, start: rowStart, end: rowEnd }, codes, columns);
   },
 };
 
 /** Scales of a band of rows into `[groups, rows]`. */
 export function writeScalesByGroup(
-  rows: number,
-  groupCount: number,
-  scale: AwqLayout["scale"],
+  { rows, groupCount, scale }: AwqLayout,
   scales: Float32Array,
   rowStart: number,
   rowEnd: number,

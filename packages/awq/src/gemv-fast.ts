@@ -61,12 +61,12 @@ function interleavedPacking(version: AwqVersion, zeroSuffix: string): AwqPacking
       }
       return { scales, zeros, offsets };
     },
-    writeParameters({ rows, groupCount, scale }, { scales, zeros }, rowStart, rowEnd, part) {
+    writeParameters(layout, { scales, zeros }, rowStart, rowEnd, part) {
       const offsets = Float32Array.from(scales, (value, i) => -(value * zeros[i]!));
-      writeScalesByGroup(rows, groupCount, scale, scales, rowStart, rowEnd, part("scales"));
-      writeScalesByGroup(rows, groupCount, scale, offsets, rowStart, rowEnd, part(zeroSuffix));
+      writeScalesByGroup(layout, scales, rowStart, rowEnd, part("scales"));
+      writeScalesByGroup(layout, offsets, rowStart, rowEnd, part(zeroSuffix));
     },
-    unpackCodes({ columns }, qweight, rowStart, rowEnd, codes) {
+    unpackCodes({ columns }, qweight, { rowStart, rowEnd }, codes) {
       unpackInterleaved(readWords(qweight, 16), columns, rowStart, rowEnd, codes);
     },
     packCodes({ columns }, codes, rowStart, rowEnd, qweight) {

@@ -71,7 +71,7 @@ export const gemvPacking: AwqPacking = {
       writeWords(part("qzeros"), 32),
     );
   },
-  unpackCodes({ columns }, qweight, rowStart, rowEnd, codes, columnStart, columnEnd) {
+  unpackCodes({ columns }, qweight, { rowStart, rowEnd, columnStart, columnEnd }, codes) {
     const streams = rowStreams(rowStart, rowEnd, columnEnd - columnStart, columns / 8);
     const wordStart = streams.wordStart + columnStart / 8;
     unpackFields(nibbles, readWords(qweight, 32), { ...streams, wordStart }, codes);

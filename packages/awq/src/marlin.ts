@@ -50,7 +50,7 @@ export const marlinPacking: AwqPacking = {
       }
     }
   },
-  unpackCodes({ rows, columns }, qweight, rowStart, rowEnd, codes) {
+  unpackCodes({ rows, columns }, qweight, { rowStart, rowEnd }, codes) {
     unpackMarlin(readWords(qweight, 32), rows, columns, rowStart, rowEnd, codes);
   },
   packCodes({ rows, columns }, codes, rowStart, rowEnd, qweight) {

@@ -1,5 +1,4 @@
 import { UsageError } from "@requant/core";
-import { packGemmInKernel, unpackGemmInKernel } from "./kernels.ts";
 
 /**
  * AWQ's GEMM packing: a word holds eight neighbouring out features of one column of W, in an order that suits the kernel:
@@ -11,17 +10,26 @@ import { packGemmInKernel, unpackGemmInKernel } from "./kernels.ts";
  */
 export const SHIFTS: readonly number[] = [0, 16, 4, 20, 8, 24, 12, 28];
 
+/** Words in this order: `lines` of `width` words each, of which those of features `[start, end)` are meant. */
+export interface GemmWords {
+  readonly words: Uint32Array;
+  readonly lines: number;
+  readonly width: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Lines and features, from the first on, that need no more work. */
+export interface GemmPart {
+  readonly lines: number;
+  readonly features: number;
+}
+
+const NOTHING: GemmPart = { lines: 0, features: 0 };
+
 /** `words[k × width + c]` to codes of features `[start, end)`: `fields[(feature − start) × step + k]`. */
-export function unpackGemm(
-  words: Uint32Array,
-  lines: number,
-  width: number,
-  start: number,
-  end: number,
-  fields: Uint8Array,
-  step: number,
-): void {
-  const done = unpackGemmInKernel({ words, lines, width, start, end }, fields, step);
+export function unpackGemm(gemm: GemmWords, fields: Uint8Array, step: number, done = NOTHING): void {
+  const { words, lines, width, start, end } = gemm;
   for (let feature = start; feature < end; feature++) {
     const shift = SHIFTS[feature & 7]!;
     const to = (feature - start) * step;
@@ -33,16 +41,8 @@ export function unpackGemm(
 }
 
 /** The reverse; `start` and `end` are multiples of 8. @throws UsageError for a code above 15 */
-export function packGemm(
-  fields: Uint8Array,
-  step: number,
-  lines: number,
-  width: number,
-  start: number,
-  end: number,
-  words: Uint32Array,
-): void {
-  const done = packGemmInKernel({ words, lines, width, start, end }, fields, step);
+export function packGemm(gemm: GemmWords, fields: Uint8Array, step: number, done = NOTHING): void {
+  const { words, lines, width, start, end } = gemm;
   for (let feature = start; feature < end; feature += 8) {
     const first = feature - start < done.features ? done.lines : 0;
     for (let line = first, word = first * width + (feature >> 3); line < lines; line++, word += width) {

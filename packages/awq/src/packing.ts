@@ -34,6 +34,14 @@ export interface AwqParameters {
   readonly offsets?: Float32Array;
 }
 
+/** Rows and columns whose codes are read. */
+export interface CodeRectangle {
+  readonly rowStart: number;
+  readonly rowEnd: number;
+  readonly columnStart: number;
+  readonly columnEnd: number;
+}
+
 export type PartOf = (suffix: string) => Uint8Array;
 
 /** What a version adds: its parts, and where each number is in them. */
@@ -60,15 +68,7 @@ export interface AwqPacking {
     rowEnd: number,
     part: PartOf,
   ): void;
-  unpackCodes(
-    layout: AwqLayout,
-    qweight: Uint8Array,
-    rowStart: number,
-    rowEnd: number,
-    codes: Uint8Array,
-    columnStart: number,
-    columnEnd: number,
-  ): void;
+  unpackCodes(layout: AwqLayout, qweight: Uint8Array, part: CodeRectangle, codes: Uint8Array): void;
   packCodes(
     layout: AwqLayout,
     codes: Uint8Array,

@@ -4,7 +4,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { guarded, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
 import { expectSameReads, expectSameWrites, randomParts } from "../../../fixtures/linear-kernels.ts";
 import { awqCodec } from "../src/codec.ts";
-import { packGemm, unpackGemm } from "../src/order.ts";
+import { packGemm, unpackGemm } from "../src/kernels/order-twin.ts";
+import * as reference from "../src/order.ts";
 import type { AwqLayout } from "../src/packing.ts";
 
 /** Rows and columns that fill words and tiles, fall short of them, and cross them. */
@@ -46,7 +47,8 @@ describe.skipIf(!kernelsAreInstalled())(`AWQ kernels (REQUANT_SEED=${seed})`, ()
     for (const inside of [true, false]) {
       const fields = guarded(inside, codes.length);
       fields.bytes.set(codes);
-      expect(() => packGemm(fields.bytes, 64, 64, 4, 0, 32, new Uint32Array(64 * 4))).toThrow("Code 16");
+      const gemm = { words: new Uint32Array(64 * 4), lines: 64, width: 4, start: 0, end: 32 };
+      expect(() => packGemm(gemm, fields.bytes, 64)).toThrow("Code 16");
       fields.release();
     }
   });
@@ -59,12 +61,15 @@ describe.skipIf(!kernelsAreInstalled())(`AWQ kernels (REQUANT_SEED=${seed})`, ()
       [8, 61],
       [0, 64],
     ] as const) {
-      const run = (): Uint8Array => {
+      const gemm = { words, lines: 48, width: 8, start, end };
+      const unpackedBy = (unpack: typeof unpackGemm): Uint8Array => {
         const fields = new Uint8Array((end - start) * 50);
-        unpackGemm(words, 48, 8, start, end, fields, 50);
+        unpack(gemm, fields, 50);
         return fields;
       };
-      expect(run()).toEqual(withSwitch(false, run));
+      const expected = unpackedBy(reference.unpackGemm);
+      expect(unpackedBy(unpackGemm)).toEqual(expected);
+      expect(withSwitch(false, () => unpackedBy(unpackGemm))).toEqual(expected);
     }
   });
 });

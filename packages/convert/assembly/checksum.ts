@@ -16,7 +16,7 @@ function merge(hash: u64, lane: u64): u64 {
   return (hash ^ round(0, lane)) * PRIME1 + PRIME4;
 }
 
-/** Twin of src/checksum.ts. Returns the low half; `checksumHigh` has the other. */
+/** Twin of src/run/checksum.ts. Returns the low half; `checksumHigh` has the other. */
 export function checksum(bytes: usize, byteLength: i32): u32 {
   let at = bytes;
   const end = bytes + <usize>byteLength;

@@ -7,7 +7,7 @@ const magnitudes = memory.data<u32>([0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7ffff
 const RUN: usize = 512;
 
 /**
- * Twin of src/error-meter.ts: the squares of the differences of `count` values, differences and squares rounded to f32.
+ * Twin of src/run/error-meter.ts: the squares of the differences of `count` values, differences and squares rounded to f32.
  * `largestError` has the largest difference without its sign.
  */
 export function addSquaredErrors(expected: usize, found: usize, count: i32): f64 {

@@ -12,9 +12,11 @@ import {
 } from "@requant/core/kernels";
 import { afterEach, describe, expect, it } from "vitest";
 import { floatsOf, seed } from "../../../fixtures/guarded-memory.ts";
-import { checksum, checksumHere } from "../src/run/checksum.ts";
-import { comparedHere, errorMeter } from "../src/run/error-meter.ts";
-import { firstNonFinite, firstNonFiniteHere } from "../src/run/first-non-finite.ts";
+import * as reference from "../src/run/checksum.ts";
+import { checksum } from "../src/run/checksum-twin.ts";
+import { compareValues } from "../src/run/error-meter.ts";
+import { errorMeter, firstNonFinite } from "../src/run/error-meter-twin.ts";
+import { firstNonFinite as firstNonFiniteHere } from "../src/run/first-non-finite.ts";
 
 /** xorshift32: the numbers only have to differ from run to run. */
 function randomWords(count: number, start: number): Uint32Array<ArrayBuffer> {
@@ -68,7 +70,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
         .buffer,
     );
     const [a, b] = [bytes.slice(0, 4 * count), bytes.slice(4 * count)];
-    const wanted = comparedHere(floatsOf(a), floatsOf(b));
+    const wanted = compareValues(floatsOf(a), floatsOf(b));
     const found = untouched([a, b], 4, ([x = a, y = b]) => {
       const meter = errorMeter();
       meter.add(floatsOf(x), floatsOf(y));
@@ -102,7 +104,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels (REQUANT_SEED=${seed})`, () => 
 
   it.each(lengths)("sum %i bytes at any address, and write nothing", (count) => {
     const bytes = new Uint8Array(randomWords(Math.ceil(count / 4), seed ^ count).buffer).slice(0, count);
-    const wanted = checksumHere(bytes);
+    const wanted = reference.checksum(bytes);
     for (const shift of [0, 1, 2, 3, 5]) {
       expect(untouched([bytes], shift, ([view = bytes]) => checksum(view))).toBe(wanted);
     }

@@ -4,6 +4,26 @@
  * stands at the top of its lane, and shifted down.
  */
 
+import { prefetchRows } from "./prefetch-rows";
+
+/**
+ * Streams of words and their fields. The fields of this class are those of `placeFieldRuns` in src/kernels/fields-twin.ts, in
+ * the same order.
+ */
+@unmanaged
+class FieldRuns {
+  words: usize;
+  /** Bytes from row to row of words: from stream to stream, or from word to word of all of them. */
+  wordStep: usize;
+  /** Runs of each stream. */
+  runs: i32;
+  streams: i32;
+  fields: usize;
+  /** Bytes from stream to stream. */
+  fieldStep: usize;
+  bits: i32;
+}
+
 /** For each eight fields of a run, which bytes go to which lane; the factors that raise them. Of the width at work. */
 const spreads = memory.data(64, 16);
 const factors = memory.data(16, 16);
@@ -97,33 +117,16 @@ function storeNibbles(bytes: v128, mask: v128, fields: usize): void {
 }
 
 /** Streams whose words follow each other, `wordStep` bytes from one stream to the next; the same for fields. */
-export function unpackRows(
-  words: usize,
-  wordStep: usize,
-  runs: i32,
-  streams: i32,
-  fields: usize,
-  fieldStep: usize,
-  bits: i32,
-): void {
+export function unpackRows(at: FieldRuns): void {
+  let words = at.words;
+  let streams = at.streams;
+  let fields = at.fields;
+  const wordStep = at.wordStep;
+  const runs = at.runs;
+  const fieldStep = at.fieldStep;
+  const bits = at.bits;
   prepare(bits);
   for (; streams > 0; streams--, words += wordStep, fields += fieldStep) unpackRuns(words, runs, fields, bits);
-}
-
-/** What `touch` read, so that no compiler leaves it out. */
-let touched: u64 = 0;
-
-/**
- * Brings rows of words into cache. They lie pages apart, where processors do not look ahead, and loads alone overlap more
- * of the waiting than loads with the work between them.
- */
-function touch(words: usize, wordStep: usize, count: i32, byteLength: usize): void {
-  let all = touched;
-  for (; count > 0; count--, words += wordStep) {
-    const end = words + byteLength;
-    for (let line = words; line < end; line += 64) all |= load<u64>(line);
-  }
-  touched = all;
 }
 
 /** Runs of side-by-side streams that are brought into cache before they are unpacked. */
@@ -133,16 +136,15 @@ const TOUCHED_RUNS: i32 = 16;
  * Streams that stand side by side: a row of words holds one of each, `wordStep` bytes from row to row. `streams` is a
  * multiple of four.
  */
-export function unpackColumns(
-  words: usize,
-  wordStep: usize,
-  runs: i32,
-  streams: i32,
-  fields: usize,
-  fieldStep: usize,
-  bits: i32,
-): void {
-  if (bits == 4) return unpackNibbleColumns(words, wordStep, runs, streams, fields, fieldStep);
+export function unpackColumns(at: FieldRuns): void {
+  const words = at.words;
+  const wordStep = at.wordStep;
+  const runs = at.runs;
+  const streams = at.streams;
+  const fields = at.fields;
+  const fieldStep = at.fieldStep;
+  const bits = at.bits;
+  if (bits == 4) return unpackNibbleColumns(at);
   prepare(bits);
   for (let stream = 0; stream < streams; stream += TILE_STREAMS) {
     const count = min(TILE_STREAMS, streams - stream);
@@ -162,19 +164,18 @@ export function unpackColumns(
  * Nothing between loads and stores, 64 fields of four streams at a time: a line of the cache each. Along the rows of words,
  * because these lie pages apart in a large weight.
  */
-function unpackNibbleColumns(
-  words: usize,
-  wordStep: usize,
-  runs: i32,
-  streams: i32,
-  fields: usize,
-  fieldStep: usize,
-): void {
+function unpackNibbleColumns(at: FieldRuns): void {
+  let words = at.words;
+  let fields = at.fields;
+  const wordStep = at.wordStep;
+  const runs = at.runs;
+  const streams = at.streams;
+  const fieldStep = at.fieldStep;
   const mask = v128.load(constants);
   let run = 0;
   for (; run + 2 <= runs; run += 2, words += 8 * wordStep, fields += 64) {
     if (run % TOUCHED_RUNS == 0) {
-      touch(words, wordStep, 4 * min(TOUCHED_RUNS, runs - run), 4 * <usize>streams);
+      prefetchRows(words, wordStep, 4 * min(TOUCHED_RUNS, runs - run), 4 * <usize>streams);
     }
     let line = fields;
     const end = words + 4 * <usize>streams;
@@ -293,15 +294,14 @@ function packRuns(fields: usize, runs: i32, words: usize, bits: i32): void {
 }
 
 /** The reverse of `unpackRows`. @returns all bits that occur in any field, together */
-export function packRows(
-  words: usize,
-  wordStep: usize,
-  runs: i32,
-  streams: i32,
-  fields: usize,
-  fieldStep: usize,
-  bits: i32,
-): i32 {
+export function packRows(at: FieldRuns): i32 {
+  let words = at.words;
+  let streams = at.streams;
+  let fields = at.fields;
+  const wordStep = at.wordStep;
+  const runs = at.runs;
+  const fieldStep = at.fieldStep;
+  const bits = at.bits;
   seen = i8x16.splat(0);
   for (; streams > 0; streams--, words += wordStep, fields += fieldStep) {
     for (let run = 0; run < runs; run += TILE_RUNS) {
@@ -314,15 +314,14 @@ export function packRows(
 }
 
 /** The reverse of `unpackColumns`. @returns all bits that occur in any field, together */
-export function packColumns(
-  words: usize,
-  wordStep: usize,
-  runs: i32,
-  streams: i32,
-  fields: usize,
-  fieldStep: usize,
-  bits: i32,
-): i32 {
+export function packColumns(at: FieldRuns): i32 {
+  const words = at.words;
+  const wordStep = at.wordStep;
+  const runs = at.runs;
+  const streams = at.streams;
+  const fields = at.fields;
+  const fieldStep = at.fieldStep;
+  const bits = at.bits;
   seen = i8x16.splat(0);
   for (let stream = 0; stream < streams; stream += TILE_STREAMS) {
     const count = min(TILE_STREAMS, streams - stream);

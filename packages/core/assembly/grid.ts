@@ -2,23 +2,40 @@
 import { narrowToHalves, widenHalves } from "./half";
 
 /**
- * Rows of codes to f32. `runs`: group, first column, end of each run of columns of one group, i32 each. Steps from row to
- * row in bytes; scales are f32 and zeros i16, `groupCount` per row.
+ * Rows of codes and where their values go. The fields of this class are those of `placeGridRuns` in src/kernels/grid-twin.ts,
+ * in the same order.
  */
-export function dequantizeGrid(
-  codes: usize,
-  codeStep: usize,
-  rows: i32,
-  runs: usize,
-  runCount: i32,
-  scales: usize,
-  zeros: usize,
-  groupCount: i32,
-  out: usize,
-  outStep: usize,
-): void {
-  const runsEnd = runs + 12 * <usize>runCount;
-  for (; rows > 0; rows--) {
+@unmanaged
+class GridRuns {
+  codes: usize;
+  /** Bytes from row to row. */
+  codeStep: usize;
+  rows: i32;
+  /** Group, first column, end of each run of columns of one group: i32 each. */
+  runs: usize;
+  runCount: i32;
+  /** f32, `groupCount` per row. */
+  scales: usize;
+  /** i16, `groupCount` per row. */
+  zeros: usize;
+  groupCount: i32;
+  out: usize;
+  /** Bytes from row to row. */
+  outStep: usize;
+}
+
+/** Rows of codes to f32. */
+export function dequantizeGrid(at: GridRuns): void {
+  let codes = at.codes;
+  let scales = at.scales;
+  let zeros = at.zeros;
+  let out = at.out;
+  const codeStep = at.codeStep;
+  const runs = at.runs;
+  const groupCount = at.groupCount;
+  const outStep = at.outStep;
+  const runsEnd = runs + 12 * <usize>at.runCount;
+  for (let rows = at.rows; rows > 0; rows--) {
     for (let run = runs; run < runsEnd; run += 12) {
       const group = <usize>load<i32>(run);
       let column = load<i32>(run, 4);
@@ -95,7 +112,7 @@ export function orOfBytes(bytes: usize, count: i32): i32 {
 
 /**
  * Looks at `count` scales and zero points, a multiple of eight. `range`: eight smallest and eight largest zero points, i16,
- * which are brought up to date. @returns what src/kernels/grid-facts.ts says about the bits
+ * which are brought up to date. @returns what src/kernels/facts-twin.ts says about the bits
  */
 export function parameterFacts(scales: usize, zeros: usize, count: i32, range: usize): i32 {
   const infinite = i32x4.splat(0x7f800000);

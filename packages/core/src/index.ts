@@ -30,6 +30,7 @@ export type { PlainUrlOptions, ReadStore, StoreAddress, WriteStore } from "./io/
 export { checkStorePath } from "./io/store-path.ts";
 export { shownUrl, type UrlOptions, urlSource, urlStore } from "./io/url.ts";
 export { jsonFaultPlace } from "./json-fault.ts";
+export { BF16, F16 } from "./kernels/float-twin.ts";
 export { defaultLimits, type Limits, limitsWith } from "./limits.ts";
 export type {
   BigintType,
@@ -53,9 +54,7 @@ export {
   quantizeAffine,
   rangeOf,
 } from "./numeric/affine.ts";
-export { BF16 } from "./numeric/bf16.ts";
 export { bfloatToFloat, floatBitsToBfloat, floatToBfloat } from "./numeric/bfloat.ts";
-export { F16 } from "./numeric/f16.ts";
 export { F32 } from "./numeric/f32.ts";
 export { type FakeQuantizeOptions, fakeQuantize } from "./numeric/fake-quantize.ts";
 export {

@@ -9,12 +9,19 @@ import {
   withSwitch,
 } from "../../../fixtures/guarded-memory.ts";
 import type { FieldStreams } from "../src/bits/field-table.ts";
-import { packFields, streamFields, unpackFields } from "../src/bits/fields.ts";
+import * as reference from "../src/bits/fields.ts";
+import { viewFacts } from "../src/kernels/facts-twin.ts";
+import { packFields, unpackFields } from "../src/kernels/fields-twin.ts";
+import { fitView } from "../src/kernels/fit-twin.ts";
+import { dequantizeView } from "../src/kernels/grid-twin.ts";
 import { installKernels, kernelsAreInstalled } from "../src/kernels/switch.ts";
+import { viewWeight } from "../src/kernels/weight-twin.ts";
 import { floatToHalf, halfToFloat } from "../src/numeric/half.ts";
-import { viewFacts } from "../src/view/facts.ts";
-import { fitView } from "../src/view/fit.ts";
-import { dequantizeView, type IntegerView, sequentialGroups } from "../src/view/integer-view.ts";
+import * as referenceFacts from "../src/view/facts.ts";
+import * as referenceFit from "../src/view/fit.ts";
+import * as referenceGrid from "../src/view/integer-view.ts";
+import { type IntegerView, sequentialGroups } from "../src/view/integer-view.ts";
+import * as referenceWeight from "../src/view/view-weight.ts";
 
 afterAll(installKernels);
 
@@ -135,7 +142,7 @@ const arrangements: readonly (readonly [name: string, at: (bits: number) => Fiel
 
 describe.skipIf(!kernelsAreInstalled())(`kernels of fields (REQUANT_SEED=${seed})`, () => {
   describe.each([1, 2, 3, 4, 5, 6, 7, 8])("%i bits", (bits) => {
-    const table = streamFields(bits);
+    const table = reference.streamFields(bits);
     const random = randomNumbers(seed + bits);
     const words = Uint32Array.from({ length: wordCount }, () => random() * 2 ** 32);
     const fields = Uint8Array.from({ length: fieldCount }, () => random() * 2 ** bits);
@@ -144,10 +151,8 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of fields (REQUANT_SEED=${seed}
       const at = make(bits);
       const expectedFields = new Uint8Array(fieldCount).fill(0xee);
       const expectedWords = new Uint32Array(wordCount).fill(0xeeeeeeee);
-      withSwitch(false, () => {
-        unpackFields(table, words, at, expectedFields);
-        packFields(table, fields, at, expectedWords);
-      });
+      reference.unpackFields(table, words, at, expectedFields);
+      reference.packFields(table, fields, at, expectedWords);
       for (const wordsInside of [true, false]) {
         for (const fieldsInside of [true, false]) {
           const w = guarded(wordsInside, 4 * wordCount);
@@ -221,7 +226,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of views (REQUANT_SEED=${seed})
         [Math.floor(rows / 2), rows],
       ] as const) {
         const expected = new Float32Array((end - start) * columns);
-        withSwitch(false, () => dequantizeView(view, expected, start, end));
+        referenceGrid.dequantizeView(view, expected, start, end);
         for (const inside of [true, false]) {
           const out = guarded(inside, expected.byteLength);
           const given = guarded(inside, codes.length);
@@ -272,8 +277,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of views (REQUANT_SEED=${seed})
             zeros: Int16Array.from({ length: count }, zero),
             rounding: "none",
           };
-          const expected = withSwitch(false, () => viewFacts(view, 15));
-          expect(viewFacts(view, 15)).toEqual(expected);
+          expect(viewFacts(view, 15)).toEqual(referenceFacts.viewFacts(view, 15));
         }
       }
     }
@@ -301,6 +305,45 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of views (REQUANT_SEED=${seed})
     const small = { ...view, codes: view.codes.map((code) => code & 15) };
     expect(fitView(small, requirement).view).toBe(small);
     small.codes[777] = 200;
-    expect(fitView(small, requirement).misfit?.reason).toMatch(/in one group, which/);
+    const { misfit } = fitView(small, requirement);
+    expect(misfit?.reason).toMatch(/in one group, which/);
+    expect(misfit).toEqual(referenceFit.fitView(small, requirement).misfit);
+  });
+
+  it.each([
+    ["groups of 128", 37, 1536, 128],
+    ["a short last group", 9, 300, 128],
+    ["more columns than a tile has", 5, 5000, 64],
+  ])("f32 of an opened weight, %s", (_, rows, columns, groupSize) => {
+    const view = viewOf(
+      rows,
+      sequentialGroups(columns, groupSize),
+      Math.ceil(columns / groupSize),
+      "f16",
+      random,
+    );
+    const unpackCodes: referenceWeight.UnpackCodes = (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+      for (let row = rowStart, at = 0; row < rowEnd; row++, at += columnEnd - columnStart) {
+        codes.set(view.codes.subarray(row * columns + columnStart, row * columns + columnEnd), at);
+      }
+    };
+    const expected = new Float32Array((rows - 1) * columns);
+    referenceWeight.viewWeight(view, 4, unpackCodes).dequantize(1, rows, expected);
+    for (const inside of [true, false]) {
+      const out = guarded(inside, expected.byteLength);
+      viewWeight(view, 4, unpackCodes).dequantize(1, rows, floatsOf(out.bytes));
+      expectSame(out.bytes, new Uint8Array(expected.buffer), inside ? "inside" : "outside");
+      out.check();
+      out.release();
+    }
+  });
+
+  it("switched off, the twins give what the reference gives", () => {
+    const view = viewOf(3, sequentialGroups(64, 32), 2, "none", random);
+    const expected = new Float32Array(3 * 64);
+    const found = new Float32Array(3 * 64);
+    referenceGrid.dequantizeView(view, expected);
+    withSwitch(false, () => dequantizeView(view, found));
+    expect(found).toEqual(expected);
   });
 });

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { BlockCodec } from "../src/format/block-codec.ts";
 import { blockTwin } from "../src/kernels/block-twin.ts";
 import { allocateKernelBuffer } from "../src/kernels/buffer.ts";
-import { withKernels } from "../src/kernels/float.ts";
+import * as twins from "../src/kernels/float-twin.ts";
 import { kernelMemory } from "../src/kernels/memory.ts";
 import { kernelModule } from "../src/kernels/module.ts";
 import { installKernels, kernelsAreInstalled, uninstallKernels } from "../src/kernels/switch.ts";
@@ -30,7 +30,7 @@ function manyFloats(): Float32Array {
   for (let pattern = 0; pattern < 2 ** 32; pattern += 65521) bits.push(pattern);
   for (let half = 0; half < 0x7c02; half += 7) {
     const values = new Float32Array(1);
-    withoutKernels(() => F16.dequantize(Uint8Array.of(half & 255, half >> 8), values));
+    F16.dequantize(Uint8Array.of(half & 255, half >> 8), values);
     const here = bitsOf(values)[0] ?? 0;
     for (const around of [-4097, -4096, -4095, -1, 0, 1, 4095, 4096, 4097]) {
       bits.push((here + around) >>> 0, ((here + around) | 0x80000000) >>> 0);
@@ -40,15 +40,13 @@ function manyFloats(): Float32Array {
 }
 
 describe.skipIf(!kernelsAreInstalled()).each([
-  ["F16", F16],
-  ["BF16", BF16],
-] as readonly (readonly [string, BlockCodec])[])("kernels of %s", (_, codec) => {
-  const twin = withKernels(codec);
-
+  ["F16", F16, twins.F16],
+  ["BF16", BF16, twins.BF16],
+] as readonly (readonly [string, BlockCodec, BlockCodec])[])("kernels of %s", (_, codec, twin) => {
   it("widen every code to the same bits", () => {
     const bytes = new Uint8Array(Uint16Array.from({ length: 65536 }, (_, code) => code).buffer);
     const expected = new Float32Array(65536);
-    withoutKernels(() => codec.dequantize(bytes, expected));
+    codec.dequantize(bytes, expected);
     const actual = new Float32Array(65536);
     twin.dequantize(bytes, actual);
     const wanted = bitsOf(expected);
@@ -58,7 +56,7 @@ describe.skipIf(!kernelsAreInstalled()).each([
   it("narrow f32 of all kinds to the same codes", () => {
     const values = manyFloats();
     const expected = new Uint8Array(2 * values.length);
-    withoutKernels(() => codec.quantize?.(values, values.length, expected));
+    codec.quantize?.(values, values.length, expected);
     const actual = new Uint8Array(2 * values.length);
     twin.quantize?.(values, values.length, actual);
     expect(actual.findIndex((byte, i) => byte !== expected[i])).toBe(-1);
@@ -67,7 +65,7 @@ describe.skipIf(!kernelsAreInstalled()).each([
   it.each([0, 1, 7, 15, 16, 17, 40, 255])("touch nothing but %i weights, wherever these are", (count) => {
     const values = Float32Array.from({ length: count }, (_, i) => (i - 3) / 7);
     const expected = new Uint8Array(2 * count);
-    withoutKernels(() => codec.quantize?.(values, Math.max(1, count), expected));
+    codec.quantize?.(values, Math.max(1, count), expected);
     const buffer = allocateKernelBuffer(4096);
     for (const room of [new Uint8Array(4096), buffer.bytes()]) {
       room.fill(0xc5);
@@ -96,7 +94,7 @@ describe("a codec whose kernels cannot run", () => {
   });
 
   it("works in TypeScript: switched off", () => {
-    const twin = withKernels(F16);
+    const twin = twins.F16;
     withoutKernels(() => {
       expect(kernelsAreInstalled()).toBe(false);
       const out = new Uint8Array(2);
@@ -106,7 +104,7 @@ describe("a codec whose kernels cannot run", () => {
   });
 
   it("checks lengths all the same", () => {
-    const twin = withKernels(F16);
+    const twin = twins.F16;
     for (const on of [true, false]) {
       if (!on) uninstallKernels();
       expect(() => twin.dequantize(new Uint8Array(3), new Float32Array(2))).toThrow(/F16/);

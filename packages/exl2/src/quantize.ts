@@ -55,7 +55,15 @@ export function quantizeExl2(
       nibbles[group * rows + row] = Math.max(1, Math.min(16, s)) - 1;
     }
     const ofGroup = nibbles.subarray(group * rows, (group + 1) * rows);
-    const maxScale = bestMaxScale(values, rows, columns, source, bits, ofGroup, largest);
+    // q_scale_max holds 256 times the scale of S = 16, but for the share: S² = 256 cancels the division
+    if (!Number.isFinite(half(largest))) {
+      throw new ConversionError(`Steps of ${largest} are too large for an f16 scale.`, {
+        hint: "Keep this tensor in a float type.",
+        index: largestIndex(values, rows, columns, source),
+      });
+    }
+    const gathered = gather(values, rows, columns, source);
+    const maxScale = bestMaxScale(gathered, rows, bits, ofGroup, largest);
     maxScales[group] = maxScale;
     const scales = groupScales(maxScale);
     for (let row = 0; row < rows; row++) {
@@ -134,34 +142,24 @@ function rowSteps(
   return steps;
 }
 
+/** `gathered`: the group's columns side by side, row by row. */
 function bestMaxScale(
-  values: Float32Array,
+  gathered: Float32Array,
   rows: number,
-  columns: number,
-  source: Int32Array,
   bits: number,
   nibbles: Uint8Array,
   largest: number,
 ): number {
-  const stored = (share: number): number => {
-    // q_scale_max holds 256 times the scale of S = 16, but for the share: S² = 256 cancels the division
-    const value = half(largest * share);
-    if (Number.isFinite(value)) return value;
-    throw new ConversionError(`Steps of ${largest} are too large for an f16 scale.`, {
-      hint: "Keep this tensor in a float type.",
-      index: largestIndex(values, rows, columns, source),
-    });
-  };
-  let best = stored(1);
+  let best = half(largest);
   let least = Infinity;
-  const gathered = gather(values, rows, columns, source);
+  const width = gathered.length / rows;
   for (const share of SEARCH) {
     const candidate = half(largest * share);
     if (!Number.isFinite(candidate)) continue;
     const scales = groupScales(candidate);
     let error = 0;
-    for (let row = 0, at = 0; row < rows && error < least; row++, at += source.length) {
-      error += rowError(gathered, at, at + source.length, scales[nibbles[row]!]!, bits);
+    for (let row = 0, at = 0; row < rows && error < least; row++, at += width) {
+      error += rowError(gathered, at, at + width, scales[nibbles[row]!]!, bits);
     }
     if (error < least) {
       least = error;

@@ -1,33 +1,43 @@
 /**
  * Twins of src/grid/plain-types.ts and super-block-types.ts: a tile of codes to blocks.
  *
- * `groups`: for each 32 columns the group that they are of, i32. Steps from row to row in bytes; scales are f32, halves the
- * same as f16, zeros i16, `groupCount` per row. Each function returns 0, or not 0 when something might not fit: src/grid/pack.ts then asks the
- * TypeScript, and what was written does not count.
+ * Each function returns 0, or not 0 when something might not fit: src/kernels/blocks-twin.ts then asks the TypeScript, and
+ * what was written does not count.
  */
+import { prefetchRows } from "../../core/assembly/prefetch-rows";
 import { narrowToHalves } from "./half";
+
+/**
+ * Rows of codes and where their blocks go. The fields of this class are those of `placeCodeTile` in
+ * src/kernels/blocks-twin.ts, in the same order.
+ */
+@unmanaged
+class CodeTile {
+  codes: usize;
+  /** Bytes from row to row. */
+  codeStep: usize;
+  rows: i32;
+  /** Blocks of 32 columns in a row. */
+  blocks: i32;
+  /** For each 32 columns the group that they are of, i32. */
+  groups: usize;
+  groupCount: i32;
+  /** f32, `groupCount` per row. */
+  scales: usize;
+  /** i16, `groupCount` per row. */
+  zeros: usize;
+  /** The scales as f16, `groupCount` per row. */
+  halves: usize;
+  out: usize;
+  /** Bytes from row to row. */
+  outStep: usize;
+}
 
 // prettier-ignore
 const constants = memory.data<u64>([
   0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f,
   0x8080808080808080, 0x8080808080808080,
 ]);
-
-/** What `touch` read, so that no compiler leaves it out. */
-let touched: u32 = 0;
-
-/**
- * Brings rows of the output into cache. They lie apart where a tile is part of them, and loads in one go overlap more of the
- * waiting than stores with the work between them.
- */
-function touch(out: usize, outStep: usize, rows: i32, byteLength: usize): void {
-  let all = touched;
-  for (; rows > 0; rows--, out += outStep) {
-    const end = out + byteLength;
-    for (let line = out; line < end; line += 64) all |= <u32>load<u8>(line);
-  }
-  touched = all;
-}
 
 // @ts-ignore: decorator
 @inline
@@ -91,24 +101,19 @@ export function halvesOf(values: usize, count: i32, out: usize): i32 {
  */
 // @ts-ignore: decorator
 @inline
-function signedBlocks(
-  codes: usize,
-  codeStep: usize,
-  rows: i32,
-  blocks: i32,
-  groups: usize,
-  groupCount: i32,
-  scales: usize,
-  zeros: usize,
-  halves: usize,
-  out: usize,
-  outStep: usize,
-  middle: i32,
-  packing: i32,
-  byteLength: usize,
-): i32 {
+function signedBlocks(tile: CodeTile, middle: i32, packing: i32, byteLength: usize): i32 {
+  let codes = tile.codes;
+  let zeros = tile.zeros;
+  let halves = tile.halves;
+  let out = tile.out;
+  let rows = tile.rows;
+  const codeStep = tile.codeStep;
+  const blocks = tile.blocks;
+  const groups = tile.groups;
+  const groupCount = tile.groupCount;
+  const outStep = tile.outStep;
   const groupsEnd = groups + 4 * <usize>blocks;
-  touch(out, outStep, rows, <usize>blocks * byteLength);
+  prefetchRows(out, outStep, rows, <usize>blocks * byteLength);
   let still = i8x16.splat(0);
   let before = i8x16.splat(0);
   let after = i8x16.splat(0);
@@ -161,50 +166,35 @@ function signedBlocks(
   return refused | (orOf(before) & 128) | (orOf(v128.or(still, after)) & ~(2 * middle - 1));
 }
 
-// prettier-ignore
-export function gridToQ4_0(
-  codes: usize, codeStep: usize, rows: i32, blocks: i32, groups: usize, groupCount: i32, scales: usize, zeros: usize,
-  halves: usize, out: usize, outStep: usize,
-): i32 {
-  return signedBlocks(codes, codeStep, rows, blocks, groups, groupCount, scales, zeros, halves, out, outStep, 8, 0, 18);
+export function gridToQ4_0(tile: CodeTile): i32 {
+  return signedBlocks(tile, 8, 0, 18);
 }
 
-// prettier-ignore
-export function gridToQ5_0(
-  codes: usize, codeStep: usize, rows: i32, blocks: i32, groups: usize, groupCount: i32, scales: usize, zeros: usize,
-  halves: usize, out: usize, outStep: usize,
-): i32 {
-  return signedBlocks(codes, codeStep, rows, blocks, groups, groupCount, scales, zeros, halves, out, outStep, 16, 1, 22);
+export function gridToQ5_0(tile: CodeTile): i32 {
+  return signedBlocks(tile, 16, 1, 22);
 }
 
-// prettier-ignore
-export function gridToQ8_0(
-  codes: usize, codeStep: usize, rows: i32, blocks: i32, groups: usize, groupCount: i32, scales: usize, zeros: usize,
-  halves: usize, out: usize, outStep: usize,
-): i32 {
-  return signedBlocks(codes, codeStep, rows, blocks, groups, groupCount, scales, zeros, halves, out, outStep, 128, 2, 34);
+export function gridToQ8_0(tile: CodeTile): i32 {
+  return signedBlocks(tile, 128, 2, 34);
 }
 
 /** Blocks of d, m = −d × zero point, and codes from 0 on. */
 // @ts-ignore: decorator
 @inline
-function offsetBlocks(
-  codes: usize,
-  codeStep: usize,
-  rows: i32,
-  blocks: i32,
-  groups: usize,
-  groupCount: i32,
-  scales: usize,
-  zeros: usize,
-  halves: usize,
-  out: usize,
-  outStep: usize,
-  maxCode: i32,
-  byteLength: usize,
-): i32 {
+function offsetBlocks(tile: CodeTile, maxCode: i32, byteLength: usize): i32 {
+  let codes = tile.codes;
+  let zeros = tile.zeros;
+  let halves = tile.halves;
+  let out = tile.out;
+  let rows = tile.rows;
+  const codeStep = tile.codeStep;
+  const blocks = tile.blocks;
+  const groups = tile.groups;
+  const groupCount = tile.groupCount;
+  const outStep = tile.outStep;
+  let scales = tile.scales;
   const groupsEnd = groups + 4 * <usize>blocks;
-  touch(out, outStep, rows, <usize>blocks * byteLength);
+  prefetchRows(out, outStep, rows, <usize>blocks * byteLength);
   let all = i8x16.splat(0);
   let refused: i32 = 0;
   for (; rows > 0; rows--) {
@@ -237,32 +227,31 @@ function offsetBlocks(
   return refused | (orOf(all) & ~maxCode);
 }
 
-// prettier-ignore
-export function gridToQ4_1(
-  codes: usize, codeStep: usize, rows: i32, blocks: i32, groups: usize, groupCount: i32, scales: usize, zeros: usize,
-  halves: usize, out: usize, outStep: usize,
-): i32 {
-  return offsetBlocks(codes, codeStep, rows, blocks, groups, groupCount, scales, zeros, halves, out, outStep, 15, 20);
+export function gridToQ4_1(tile: CodeTile): i32 {
+  return offsetBlocks(tile, 15, 20);
 }
 
-// prettier-ignore
-export function gridToQ5_1(
-  codes: usize, codeStep: usize, rows: i32, blocks: i32, groups: usize, groupCount: i32, scales: usize, zeros: usize,
-  halves: usize, out: usize, outStep: usize,
-): i32 {
-  return offsetBlocks(codes, codeStep, rows, blocks, groups, groupCount, scales, zeros, halves, out, outStep, 31, 24);
+export function gridToQ5_1(tile: CodeTile): i32 {
+  return offsetBlocks(tile, 31, 24);
 }
 
 /** Zero points of the eight sub-blocks at work. */
 const minimums = memory.data(8, 16);
 
-// prettier-ignore
-export function gridToQ4_K(
-  codes: usize, codeStep: usize, rows: i32, blocks: i32, groups: usize, groupCount: i32, scales: usize, zeros: usize,
-  halves: usize, out: usize, outStep: usize,
-): i32 {
+export function gridToQ4_K(tile: CodeTile): i32 {
+  let codes = tile.codes;
+  let zeros = tile.zeros;
+  let halves = tile.halves;
+  let out = tile.out;
+  let rows = tile.rows;
+  const codeStep = tile.codeStep;
+  const blocks = tile.blocks;
+  const groups = tile.groups;
+  const groupCount = tile.groupCount;
+  const outStep = tile.outStep;
+  let scales = tile.scales;
   const groupsEnd = groups + 4 * <usize>blocks;
-  touch(out, outStep, rows, <usize>(blocks / 8) * 144);
+  prefetchRows(out, outStep, rows, <usize>(blocks / 8) * 144);
   let refused: i32 = 0;
   let all = i8x16.splat(0);
   for (; rows > 0; rows--) {

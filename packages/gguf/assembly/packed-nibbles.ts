@@ -2,13 +2,39 @@
  * Q4_0 and Q5_0 blocks from 4-bit codes as GPTQ and AWQ pack them, no byte for each code in between: twins of what
  * grid-blocks.ts makes of the same weight, for f16 scales and zero points from 0 to 15. Q4_0: all of them 8.
  *
- * `groups`: for each 32 columns the group that they are of, i32. Scales are f16 and zero points bytes, one row of them for
- * each group, `scaleStep` and `zeroStep` bytes apart. Zero points must have gone through `reflectZeros`.
- *
  * What takes the time is the memory: rows of words and rows of blocks lie pages apart. Few rows of words at a time and long
  * runs of each are read ahead by the processor, so it is the caller who bounds the rows, to what the second-level cache and
  * the page tables hold of the output.
  */
+
+import { prefetchRows } from "../../core/assembly/prefetch-rows";
+
+/**
+ * Words of codes and where the blocks of their rows go. The fields of this class are those of `placeNibbleTile` in
+ * src/kernels/nibbles.ts, in the same order.
+ */
+@unmanaged
+class NibbleTile {
+  words: usize;
+  /** Bytes from row to row of words. */
+  wordStep: usize;
+  rows: i32;
+  /** Blocks of 32 columns in a row. */
+  blocks: i32;
+  /** For each 32 columns the group that they are of, i32. */
+  groups: usize;
+  /** f16, one row of them for each group. */
+  scales: usize;
+  /** Bytes from group to group. */
+  scaleStep: usize;
+  /** Bytes that have gone through `reflectZeros`, one row of them for each group. */
+  zeros: usize;
+  /** Bytes from group to group. */
+  zeroStep: usize;
+  out: usize;
+  /** Bytes from row to row. */
+  outStep: usize;
+}
 
 // prettier-ignore
 const constants = memory.data<u64>([0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f]);
@@ -80,21 +106,18 @@ function storeBytes(pairs: v128, low: v128, reflectedZero: usize, d: u32, out: u
 /** Two blocks of columns at a time: as many rows of words as a cache set has ways. `rows` is a multiple of four. */
 // @ts-ignore: decorator
 @inline
-function columnsToBlocks(
-  words: usize,
-  wordStep: usize,
-  rows: i32,
-  blocks: i32,
-  groups: usize,
-  scales: usize,
-  scaleStep: usize,
-  zeros: usize,
-  zeroStep: usize,
-  out: usize,
-  outStep: usize,
-  packing: i32,
-  byteLength: usize,
-): void {
+function columnsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): void {
+  let words = nibbles.words;
+  let blocks = nibbles.blocks;
+  let groups = nibbles.groups;
+  let out = nibbles.out;
+  const wordStep = nibbles.wordStep;
+  const rows = nibbles.rows;
+  const scales = nibbles.scales;
+  const scaleStep = nibbles.scaleStep;
+  const zeros = nibbles.zeros;
+  const zeroStep = nibbles.zeroStep;
+  const outStep = nibbles.outStep;
   const low = v128.load(constants);
   const run = 4 * <usize>rows;
   for (; blocks > 1; blocks -= 2, groups += 8, words += 8 * wordStep, out += 2 * byteLength) {
@@ -121,20 +144,12 @@ function columnsToBlocks(
 }
 
 /** A word of eight columns, `wordStep` bytes to that of the next eight. */
-// prettier-ignore
-export function nibbleColumnsToQ4_0(
-  words: usize, wordStep: usize, rows: i32, blocks: i32, groups: usize, scales: usize, scaleStep: usize, zeros: usize,
-  zeroStep: usize, out: usize, outStep: usize,
-): void {
-  columnsToBlocks(words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep, Q4_0, 18);
+export function nibbleColumnsToQ4_0(nibbles: NibbleTile): void {
+  columnsToBlocks(nibbles, Q4_0, 18);
 }
 
-// prettier-ignore
-export function nibbleColumnsToQ5_0(
-  words: usize, wordStep: usize, rows: i32, blocks: i32, groups: usize, scales: usize, scaleStep: usize, zeros: usize,
-  zeroStep: usize, out: usize, outStep: usize,
-): void {
-  columnsToBlocks(words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep, Q5_0, 22);
+export function nibbleColumnsToQ5_0(nibbles: NibbleTile): void {
+  columnsToBlocks(nibbles, Q5_0, 22);
 }
 
 /** Bytes of 32 columns by fours of the rows' bytes: 128 bytes for each word, sixteen words. */
@@ -156,18 +171,6 @@ function gather(words: usize, wordStep: usize, to: usize): void {
   v128.store(to, v128.shuffle<u16>(abLow, cdLow, 4, 12, 5, 13, 6, 14, 7, 15), 128);
   v128.store(to, v128.shuffle<u16>(abHigh, cdHigh, 0, 8, 1, 9, 2, 10, 3, 11), 256);
   v128.store(to, v128.shuffle<u16>(abHigh, cdHigh, 4, 12, 5, 13, 6, 14, 7, 15), 384);
-}
-
-/** What `touch` read, so that no compiler leaves it out. */
-let touched: u64 = 0;
-
-/** Brings a line of each of 32 columns into cache: in one go, the waiting for them overlaps. */
-function touch(words: usize, wordStep: usize): void {
-  let all = touched;
-  for (let column = 0; column < 32; column += 4, words += 4 * wordStep) {
-    all |= load<u64>(words) | load<u64>(words + wordStep) | load<u64>(words + 2 * wordStep) | load<u64>(words + 3 * wordStep);
-  }
-  touched = all;
 }
 
 /** One word of 32 columns, as `gather` left it: a block of each of eight rows. */
@@ -219,21 +222,18 @@ function eightRows(at: usize, low: v128, zeros: usize, scales: usize, out: usize
 /** A line of the cache, 128 rows, of 32 columns at a time, the last rows 32 at a time. `rows` is a multiple of 32. */
 // @ts-ignore: decorator
 @inline
-function rowsToBlocks(
-  words: usize,
-  wordStep: usize,
-  rows: i32,
-  blocks: i32,
-  groups: usize,
-  scales: usize,
-  scaleStep: usize,
-  zeros: usize,
-  zeroStep: usize,
-  out: usize,
-  outStep: usize,
-  packing: i32,
-  byteLength: usize,
-): void {
+function rowsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): void {
+  let words = nibbles.words;
+  let blocks = nibbles.blocks;
+  let groups = nibbles.groups;
+  let out = nibbles.out;
+  const wordStep = nibbles.wordStep;
+  const rows = nibbles.rows;
+  const scales = nibbles.scales;
+  const scaleStep = nibbles.scaleStep;
+  const zeros = nibbles.zeros;
+  const zeroStep = nibbles.zeroStep;
+  const outStep = nibbles.outStep;
   const low = v128.load(constants);
   for (; blocks > 0; blocks--, groups += 4, words += 32 * wordStep, out += byteLength) {
     let d = scales + scaleStep * <usize>load<u32>(groups);
@@ -243,7 +243,8 @@ function rowsToBlocks(
     for (let left = rows; left > 0; ) {
       const count = left < 128 ? 32 : 128;
       const byteCount = <usize>(count >> 1);
-      touch(from, wordStep);
+      // a line of each of the 32 columns
+      prefetchRows(from, wordStep, 32, 1);
       let column = from;
       for (let at = tile; at < tile + 128; at += 16, column += 4 * wordStep) {
         for (let byte: usize = 0; byte < byteCount; byte += 16) gather(column + byte, wordStep, at + 32 * byte);
@@ -258,18 +259,10 @@ function rowsToBlocks(
 }
 
 /** A word of eight rows in the order of AWQ, `wordStep` bytes to that of the next column. */
-// prettier-ignore
-export function nibbleRowsToQ4_0(
-  words: usize, wordStep: usize, rows: i32, blocks: i32, groups: usize, scales: usize, scaleStep: usize, zeros: usize,
-  zeroStep: usize, out: usize, outStep: usize,
-): void {
-  rowsToBlocks(words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep, Q4_0, 18);
+export function nibbleRowsToQ4_0(nibbles: NibbleTile): void {
+  rowsToBlocks(nibbles, Q4_0, 18);
 }
 
-// prettier-ignore
-export function nibbleRowsToQ5_0(
-  words: usize, wordStep: usize, rows: i32, blocks: i32, groups: usize, scales: usize, scaleStep: usize, zeros: usize,
-  zeroStep: usize, out: usize, outStep: usize,
-): void {
-  rowsToBlocks(words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep, Q5_0, 22);
+export function nibbleRowsToQ5_0(nibbles: NibbleTile): void {
+  rowsToBlocks(nibbles, Q5_0, 22);
 }

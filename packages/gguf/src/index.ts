@@ -26,6 +26,7 @@ export {
   type WriteImatrixOptions,
   writeImatrix,
 } from "./imatrix.ts";
+export { viewToBlocks, weightToBlocks } from "./kernels/blocks-twin.ts";
 export { type ReadGgufOptions, readGguf } from "./reader.ts";
 export * from "./recipes/index.ts";
 export {
@@ -54,10 +55,8 @@ export {
   typeMisfit,
   viewSourceByName,
   viewSources,
-  viewToBlocks,
   viewTypeByName,
   viewTypes,
-  weightToBlocks,
 } from "./view/index.ts";
 export type { GgufWarning, GgufWarningCode } from "./warning.ts";
 export { type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";

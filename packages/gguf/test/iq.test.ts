@@ -176,12 +176,12 @@ describe("the nearest group", () => {
           const wanted = Float32Array.from(x);
           const weights = Float32Array.from(w);
           if (shape.dimensions === 8) {
-            expect(nearestOfEight(codebook, offset, d, values, wanted, 0, weights, 0)).toBe(
-              firstNearestOfEight(codebook, offset, d, values, wanted, 0, weights, 0),
+            expect(nearestOfEight(codebook, offset, d, values, { values: wanted, weights }, 0)).toBe(
+              firstNearestOfEight(codebook, offset, d, values, { values: wanted, weights }, 0),
             );
           } else {
-            expect(nearestOfFour(codebook, offset, d, wanted, weights, 0)).toBe(
-              firstNearestOfFour(codebook, offset, d, wanted, weights, 0),
+            expect(nearestOfFour(codebook, offset, d, { values: wanted, weights }, 0)).toBe(
+              firstNearestOfFour(codebook, offset, d, { values: wanted, weights }, 0),
             );
           }
         },

@@ -15,7 +15,9 @@ import {
   seed,
   withSwitch,
 } from "../../../fixtures/guarded-memory.ts";
-import { blockRowsByteLength, viewTypeByName, weightToBlocks } from "../src/view/index.ts";
+import { weightToBlocks } from "../src/kernels/blocks-twin.ts";
+import * as reference from "../src/view/index.ts";
+import { blockRowsByteLength, viewTypeByName } from "../src/view/index.ts";
 
 interface Case {
   readonly along: PackedNibbles["along"];
@@ -154,7 +156,7 @@ describe.skipIf(!kernelsAreInstalled())(`nibble kernels (REQUANT_SEED=${seed})`,
         const what = `${JSON.stringify(place)}, rows ${start} to ${end}`;
         const band = out.bytes.subarray(0, (end - start) * rowByteLength);
         const expected = new Uint8Array(band.length);
-        withSwitch(false, () => weightToBlocks(type, weight, start, end, expected));
+        reference.weightToBlocks(type, weight, start, end, expected);
         const before = unpacked();
         weightToBlocks(type, weight, start, end, band);
         expectSame(band, expected, what);
@@ -179,15 +181,15 @@ describe.skipIf(!kernelsAreInstalled())(`nibble kernels (REQUANT_SEED=${seed})`,
     const type = viewTypeByName(item.type);
     const out = guarded(true, blockRowsByteLength(type, 64, 192));
     const { weight, unpacked, guards } = sampleOf(item, random, { words: true, scales: true });
-    const outcome = (bytes: Uint8Array): string => {
+    const outcome = (bytes: Uint8Array, make = weightToBlocks): string => {
       try {
-        weightToBlocks(type, weight, 0, 64, bytes);
+        make(type, weight, 0, 64, bytes);
         return bytes.join(" ");
       } catch (error) {
         return String(error);
       }
     };
-    const expected = withSwitch(false, () => outcome(new Uint8Array(out.bytes.length)));
+    const expected = outcome(new Uint8Array(out.bytes.length), reference.weightToBlocks);
     const before = unpacked();
     expect(outcome(out.bytes)).toBe(expected);
     expect(unpacked() - before >= 64).toBe(true);

@@ -9,7 +9,7 @@ import { isCodecError } from "@requant/core";
 import { installKernels, kernelsAreInstalled, uninstallKernels } from "@requant/core/kernels";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { hasKernel } from "../src/kernels.ts";
+import { hasKernel } from "../src/kernels/module.ts";
 import { type GgmlType, ggmlTypeById, ggmlTypeByName, ggmlTypes } from "../src/types/index.ts";
 import { rowKinds, testImportance, testMatrix } from "./matrix.ts";
 

@@ -3,29 +3,6 @@
  * attackers; `hash.ts` has sha256 for those, at a fraction of the speed.
  * Layout and constants: xxHash specification, "XXH64 algorithm description".
  */
-import { allocateKernelBuffer, kernelAddress } from "@requant/core/kernels";
-import { kernels } from "../model/kernels.ts";
-
-/** 16 hex digits. Bytes in the kernels' memory are summed there, others here, with the same result. */
-export function checksum(bytes: Uint8Array): string {
-  const address = kernelAddress(bytes);
-  const kernel = address === undefined ? undefined : kernels.kernel("checksum");
-  if (address === undefined || kernel === undefined) return checksumHere(bytes);
-  const low = kernel(address, bytes.byteLength);
-  return hex(kernels.kernel("checksumHigh")?.() ?? 0, low);
-}
-
-/** The same by way of the kernels' memory, which pays for many bytes that are elsewhere. */
-export function checksumOfCopy(bytes: Uint8Array): string {
-  const buffer = allocateKernelBuffer(Math.ceil(bytes.byteLength / 4) * 4);
-  try {
-    const copy = buffer.bytes(0, bytes.byteLength);
-    copy.set(bytes);
-    return checksum(copy);
-  } finally {
-    buffer.release();
-  }
-}
 
 /** A number of 64 bits in two halves: JavaScript has no fast one in one piece. */
 class Word {
@@ -92,7 +69,8 @@ const PRIME5 = /* @__PURE__ */ new Word(0x27d4eb2f, 0x165667c5);
 
 const STRIPE = 32;
 
-export function checksumHere(bytes: Uint8Array): string {
+/** 16 hex digits. */
+export function checksum(bytes: Uint8Array): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const input = new Word(0, 0);
   const round = (lane: Word, at: number): void => {
@@ -143,9 +121,10 @@ export function checksumHere(bytes: Uint8Array): string {
     hash.xor(high, low).rotate(11).multiply(PRIME1);
   }
   hash.xorShifted(33).multiply(PRIME2).xorShifted(29).multiply(PRIME3).xorShifted(32);
-  return hex(hash.high, hash.low);
+  return hexOf(hash.high, hash.low);
 }
 
-function hex(high: number, low: number): string {
+/** 16 digits from two halves. */
+export function hexOf(high: number, low: number): string {
   return (high >>> 0).toString(16).padStart(8, "0") + (low >>> 0).toString(16).padStart(8, "0");
 }

@@ -1,5 +1,3 @@
-import { kernelAddress } from "@requant/core/kernels";
-import { kernels } from "../model/kernels.ts";
 import { findNonFinite, joinedNonFinite, movedNonFinite, type NonFinite } from "../plan/non-finite.ts";
 import { firstNonFinite } from "./first-non-finite.ts";
 
@@ -23,11 +21,20 @@ export interface ErrorMeter {
   sums(): Measured;
 }
 
-/**
- * Values in the kernels' memory are compared there, others here, with the same result. `blockSize`: weights of the output
- * that share scales.
- */
-export function errorMeter(blockSize = 1): ErrorMeter {
+/** Adds up the differences of values, as many of each. */
+export type CompareValues = (expected: Float32Array, found: Float32Array) => ErrorSums;
+
+/** What a meter does to every value. The SIMD twin passes kernels that do the same. */
+export interface ErrorArithmetic {
+  readonly compareValues: CompareValues;
+  /** Index of the first value that is NaN or infinite; the number of values where all are finite. */
+  readonly firstNonFinite: (values: Float32Array) => number;
+}
+
+const arithmetic: ErrorArithmetic = { compareValues, firstNonFinite };
+
+/** `blockSize`: weights of the output that share scales. */
+export function errorMeter(blockSize = 1, { compareValues, firstNonFinite } = arithmetic): ErrorMeter {
   let noise = 0;
   let maxAbsError = 0;
   let position = 0;
@@ -40,9 +47,9 @@ export function errorMeter(blockSize = 1): ErrorMeter {
 
   return {
     add(expected, found) {
-      const counted = compared(expected, found);
+      const counted = compareValues(expected, found);
       const ordinary = isOrdinary(counted);
-      const sums = ordinary ? counted : comparedInDoubles(expected, found);
+      const sums = ordinary ? counted : compareInDoubles(expected, found);
       noise += sums.noise;
       maxAbsError = Math.max(maxAbsError, sums.maxAbsError);
       // one NaN or infinity, on either side, makes the sum of squares NaN or infinite
@@ -59,14 +66,6 @@ export function errorMeter(blockSize = 1): ErrorMeter {
   };
 }
 
-function compared(expected: Float32Array, found: Float32Array): ErrorSums {
-  const [a, b] = [kernelAddress(expected), kernelAddress(found)];
-  const kernel = a === undefined || b === undefined ? undefined : kernels.kernel("addSquaredErrors");
-  if (a === undefined || b === undefined || kernel === undefined) return comparedHere(expected, found);
-  const noise = kernel(a, b, expected.length);
-  return { noise, maxAbsError: kernels.kernel("largestError")?.() ?? 0 };
-}
-
 /** Where f32 holds the squares and their sums, but for what is too small to count beside the largest. */
 function isOrdinary({ noise, maxAbsError }: ErrorSums): boolean {
   if (noise === 0) return maxAbsError === 0;
@@ -77,7 +76,7 @@ function isOrdinary({ noise, maxAbsError }: ErrorSums): boolean {
 const RUN = 128;
 
 /** Differences, their squares and short sums of those are rounded to f32: 16 squares, and that of two places of eight. */
-export function comparedHere(expected: Float32Array, found: Float32Array): ErrorSums {
+export function compareValues(expected: Float32Array, found: Float32Array): ErrorSums {
   const { length } = expected;
   const end = length - (length % 8);
   const squares = new Float32Array(8);
@@ -106,7 +105,7 @@ export function comparedHere(expected: Float32Array, found: Float32Array): Error
  * For very small or very large differences, and where NaNs and infinities are among the values: the same on both sides is no
  * error, on one side the largest there is.
  */
-function comparedInDoubles(expected: Float32Array, found: Float32Array): ErrorSums {
+function compareInDoubles(expected: Float32Array, found: Float32Array): ErrorSums {
   let noise = 0;
   let maxAbsError = 0;
   for (let i = 0; i < expected.length; i++) {

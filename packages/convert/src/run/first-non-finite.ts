@@ -1,15 +1,5 @@
-import { kernelAddress } from "@requant/core/kernels";
-import { kernels } from "../model/kernels.ts";
-
 /** Index of the first value that is NaN or infinite; the number of values where all are finite. */
 export function firstNonFinite(values: Float32Array): number {
-  const address = kernelAddress(values);
-  const kernel = address === undefined ? undefined : kernels.kernel("firstNonFinite");
-  if (address === undefined || kernel === undefined) return firstNonFiniteHere(values);
-  return kernel(address, values.length);
-}
-
-export function firstNonFiniteHere(values: Float32Array): number {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     // a finite number minus itself is 0, NaN and the infinities minus themselves are NaN

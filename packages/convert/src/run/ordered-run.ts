@@ -1,6 +1,6 @@
 /** A run whose output only appends: memory, a network, a page. */
 import { type ByteSource, IoError } from "@requant/core";
-import { checksum } from "./checksum.ts";
+import { checksum } from "./checksum-twin.ts";
 import { OrderedOutput } from "./ordered-output.ts";
 import { lost, type OutputStore } from "./output-store.ts";
 import type { Job } from "./pieces.ts";

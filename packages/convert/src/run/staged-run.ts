@@ -3,7 +3,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { isCodecError, UsageError } from "@requant/core";
 import { sourceVersions } from "../model/source-versions.ts";
-import { checksumOfCopy } from "./checksum.ts";
+import { checksumOfCopy } from "./checksum-twin.ts";
 import { compareWithExisting } from "./compare-existing.ts";
 import type { JournalHead } from "./journal.ts";
 import { existingFiles, lost, type OutputStore, outputExists } from "./output-store.ts";

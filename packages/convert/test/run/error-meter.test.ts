@@ -2,7 +2,8 @@ import { allocateKernelBuffer, kernelAddress } from "@requant/core/kernels";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { comparer } from "../../src/run/comparison.ts";
-import { type ErrorSums, errorMeter } from "../../src/run/error-meter.ts";
+import type { ErrorSums } from "../../src/run/error-meter.ts";
+import { errorMeter } from "../../src/run/error-meter-twin.ts";
 
 const anyFloat = fc.float({ noDefaultInfinity: true, noNaN: true, min: -1000, max: 1000 });
 const pairs = fc.array(fc.tuple(anyFloat, anyFloat), { maxLength: 100 });

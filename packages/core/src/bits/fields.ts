@@ -1,5 +1,4 @@
 import { UsageError } from "../errors.ts";
-import { packInKernel, unpackInKernel } from "../kernels/fields.ts";
 import type { FieldPiece, FieldStreams, FieldTable, Words } from "./field-table.ts";
 
 /** Fields per run of a `FieldTable`. */
@@ -33,12 +32,7 @@ export function fieldWordCount(table: FieldTable, count: number): number {
 
 /** Words to fields. A piece of a last, incomplete run that has no word is left 0. */
 export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
-  checkRange(table, words.length, at, fields.length);
-  const left = isStream(table) ? unpackInKernel(table, words, at, fields) : undefined;
-  for (const part of left ?? [at]) unpackPart(table, words, part, fields);
-}
-
-function unpackPart(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
+  checkFieldRange(table, words.length, at, fields.length);
   const { wordsPerRun, bitWidth, wordBitWidth } = table;
   const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   const whole = isPlainStream(table);
@@ -77,12 +71,7 @@ function unpackPart(table: FieldTable, words: Words, at: FieldStreams, fields: U
  * @throws UsageError when a field does not fit its bits (nothing is cut off in silence)
  */
 export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
-  checkRange(table, words.length, at, fields.length);
-  const left = isStream(table) ? packInKernel(table, fields, at, words) : undefined;
-  for (const part of left ?? [at]) packPart(table, fields, part, words);
-}
-
-function packPart(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
+  checkFieldRange(table, words.length, at, fields.length);
   const { wordsPerRun, bitWidth, wordBitWidth } = table;
   const { streams, fields: count, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   const { field, word, shift, masks, left } = columnsOf(table);
@@ -146,21 +135,6 @@ function columnsOf(table: FieldTable): PieceColumns {
   return columns;
 }
 
-const streams: WeakMap<FieldTable, boolean> = /* @__PURE__ */ new WeakMap();
-
-/** Fields one after another, straddling words where they must: what the kernels know. */
-function isStream(table: FieldTable): boolean {
-  let answer = streams.get(table);
-  if (answer === undefined) {
-    const { bitWidth, wordBitWidth, pieces } = table;
-    answer = pieces.every(
-      ({ field, word, shift, left }) => wordBitWidth * word + shift === bitWidth * field + left,
-    );
-    streams.set(table, answer);
-  }
-  return answer;
-}
-
 /** Fields one after another, none straddling words. */
 function isPlainStream({ pieces, bitWidth, wordBitWidth }: FieldTable): boolean {
   return (
@@ -169,7 +143,13 @@ function isPlainStream({ pieces, bitWidth, wordBitWidth }: FieldTable): boolean 
   );
 }
 
-function checkRange(table: FieldTable, wordCount: number, at: FieldStreams, fieldCount: number): void {
+/** @throws UsageError unless the streams lie within so many words and so many fields */
+export function checkFieldRange(
+  table: FieldTable,
+  wordCount: number,
+  at: FieldStreams,
+  fieldCount: number,
+): void {
   const { streams, fields, wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   if (streams === 0 || fields === 0) return;
   const lastWord = wordStart + (streams - 1) * streamStep + (fieldWordCount(table, fields) - 1) * wordStep;

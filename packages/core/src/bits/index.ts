@@ -1,6 +1,8 @@
 /** Codes in words: k-bit fields, and the tiles of Marlin. */
+
+export { packFields, unpackFields } from "../kernels/fields-twin.ts";
 export type { FieldPiece, FieldStreams, FieldTable, Words } from "./field-table.ts";
-export { fieldWordCount, packFields, streamFields, unpackFields } from "./fields.ts";
+export { fieldWordCount, streamFields } from "./fields.ts";
 export {
   MARLIN_COLUMNS,
   MARLIN_ROWS,

@@ -1,7 +1,8 @@
 /** What a format package is made of: the codec contracts, stored parts, checks. */
 
+export { viewWeight } from "../kernels/weight-twin.ts";
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
-export { type UnpackCodes, viewWeight } from "../view/view-weight.ts";
+export type { UnpackCodes } from "../view/view-weight.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
 export {
   type Diagnosis,

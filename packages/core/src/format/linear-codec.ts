@@ -1,8 +1,7 @@
 import { hostIsLittleEndian } from "../bits/host.ts";
 import { type ErrorPlace, FormatError, UnsupportedError, UsageError } from "../errors.ts";
-import { BF16 } from "../numeric/bf16.ts";
+import { BF16, F16 } from "../kernels/float-twin.ts";
 import { floatBitsToBfloat } from "../numeric/bfloat.ts";
-import { F16 } from "../numeric/f16.ts";
 import { floatBitsToHalf } from "../numeric/half.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { IntegerView } from "../view/integer-view.ts";

@@ -12,6 +12,13 @@ export interface BlockTwinOptions {
   readonly rowVariance?: string;
 }
 
+interface QuantizeWork {
+  readonly kernel: Kernel;
+  readonly values: Float32Array;
+  readonly out: Uint8Array;
+  readonly importance: Float32Array | undefined;
+}
+
 /**
  * The codec with its SIMD twin in front: the exports `dequantize<name>(bytes, blocks, out)`,
  * `quantize<name>(values, blocks, out)` and `quantizeWeighted<name>(values, blocks, out, importance, variance)` of
@@ -49,8 +56,9 @@ export function blockTwin(
       const kernel = kernels.kernel(importance === undefined ? quantizeName : quantizeWeightedName);
       if (kernel === undefined) return quantize(values, rowLength, out, givenImportance);
       const blocks = checkRowLengths(codec, values.length, rowLength, out.length, givenImportance);
-      if (importance === undefined) quantizeBlocks(kernel, values, 0, blocks, out, undefined, 0);
-      else quantizeRows(kernel, values, rowLength, blocks, out, importance);
+      const work = { kernel, values, out, importance };
+      if (importance === undefined) quantizeBlocks(work, 0, blocks, 0);
+      else quantizeRows(work, rowLength, blocks);
     },
   };
 
@@ -76,18 +84,11 @@ export function blockTwin(
     }
   }
 
-  function quantizeRows(
-    kernel: Kernel,
-    values: Float32Array,
-    rowLength: number,
-    blocks: number,
-    out: Uint8Array,
-    importance: Float32Array,
-  ): void {
+  function quantizeRows(work: QuantizeWork, rowLength: number, blocks: number): void {
     const rowBlocks = rowLength / blockSize;
     for (let block = 0; block < blocks; block += rowBlocks) {
-      const variance = rowVariance(values, block * blockSize, rowLength);
-      quantizeBlocks(kernel, values, block, rowBlocks, out, importance, variance);
+      const variance = rowVariance(work.values, block * blockSize, rowLength);
+      quantizeBlocks(work, block, rowBlocks, variance);
     }
   }
 
@@ -124,12 +125,9 @@ export function blockTwin(
 
   /** `count` blocks from block `first` on, all of one row if there is an importance matrix. */
   function quantizeBlocks(
-    kernel: Kernel,
-    values: Float32Array,
+    { kernel, values, out, importance }: QuantizeWork,
     first: number,
     count: number,
-    out: Uint8Array,
-    importance: Float32Array | undefined,
     variance: number,
   ): void {
     const { buffer } = kernelMemory();

@@ -4,6 +4,12 @@
  * whose), then come scratch for arrays that live elsewhere, tiles and tables, then the buffers that callers allocate.
  */
 
+/** Where a kernel's descriptor lies: below the first module's range. */
+export const DESCRIPTOR_ADDRESS = 64;
+
+/** Bytes of the longest descriptor. */
+export const DESCRIPTOR_BYTE_LENGTH = 448;
+
 /** Where the modules' constants end. */
 const STATIC_BYTE_LENGTH = 512 * 1024;
 

@@ -1,16 +1,16 @@
 import { bitsOf, halfwordsOf } from "../bits/host.ts";
 import type { BlockCodec } from "../format/block-codec.ts";
 import { checkBlockLengths, checkRowLengths } from "../format/check-lengths.ts";
-import { withKernels } from "../kernels/float.ts";
 import { floatBitsToBfloat } from "./bfloat.ts";
 
-const typescript: BlockCodec = {
+/** bfloat16, little-endian: the upper half of an f32. */
+export const BF16: BlockCodec = {
   name: "BF16",
   blockSize: 1,
   blockByteLength: 2,
   fields: [[0, 2, 1]],
   dequantize(bytes: Uint8Array, out: Float32Array): void {
-    const count = checkBlockLengths(typescript, bytes.byteLength, out.length);
+    const count = checkBlockLengths(BF16, bytes.byteLength, out.length);
     const bits = bitsOf(out);
     const halves = halfwordsOf(bytes);
     if (halves !== undefined) {
@@ -20,7 +20,7 @@ const typescript: BlockCodec = {
     }
   },
   quantize(values: Float32Array, rowLength: number, out: Uint8Array): void {
-    const count = checkRowLengths(typescript, values.length, rowLength, out.byteLength);
+    const count = checkRowLengths(BF16, values.length, rowLength, out.byteLength);
     const bits = bitsOf(values);
     const halves = halfwordsOf(out);
     if (halves !== undefined) {
@@ -34,6 +34,3 @@ const typescript: BlockCodec = {
     }
   },
 };
-
-/** bfloat16, little-endian: the upper half of an f32. */
-export const BF16: BlockCodec = /* @__PURE__ */ withKernels(typescript);

@@ -1,16 +1,16 @@
 import { bitsOf, halfwordsOf } from "../bits/host.ts";
 import type { BlockCodec } from "../format/block-codec.ts";
 import { checkBlockLengths, checkRowLengths } from "../format/check-lengths.ts";
-import { withKernels } from "../kernels/float.ts";
 import { floatBitsToHalf, halfTable } from "./half.ts";
 
-const typescript: BlockCodec = {
+/** IEEE binary16, little-endian. */
+export const F16: BlockCodec = {
   name: "F16",
   blockSize: 1,
   blockByteLength: 2,
   fields: [[0, 2, 1]],
   dequantize(bytes: Uint8Array, out: Float32Array): void {
-    const count = checkBlockLengths(typescript, bytes.byteLength, out.length);
+    const count = checkBlockLengths(F16, bytes.byteLength, out.length);
     const table = halfTable();
     const bits = bitsOf(out);
     const halves = halfwordsOf(bytes);
@@ -21,7 +21,7 @@ const typescript: BlockCodec = {
     }
   },
   quantize(values: Float32Array, rowLength: number, out: Uint8Array): void {
-    const count = checkRowLengths(typescript, values.length, rowLength, out.byteLength);
+    const count = checkRowLengths(F16, values.length, rowLength, out.byteLength);
     const bits = bitsOf(values);
     const halves = halfwordsOf(out);
     if (halves !== undefined) {
@@ -35,6 +35,3 @@ const typescript: BlockCodec = {
     }
   },
 };
-
-/** IEEE binary16, little-endian. */
-export const F16: BlockCodec = /* @__PURE__ */ withKernels(typescript);

@@ -1,6 +1,5 @@
 import type { ErrorPlace } from "../errors.ts";
 import { FormatError } from "../errors.ts";
-import { type ParameterFacts, parameterFactsInKernel } from "../kernels/grid-facts.ts";
 import { floatToHalf, halfToFloat } from "../numeric/half.ts";
 import { transposed } from "../numeric/transposed.ts";
 import { groupSizeOf, type IntegerView } from "./integer-view.ts";
@@ -84,14 +83,15 @@ const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
  * Facts of a view from its small parts; `maxCode` is the largest code its layout can store.
  * @throws FormatError when a scale is not finite
  */
-export function viewFacts(view: ViewParameters, maxCode: number, place: ErrorPlace = {}): ViewFacts {
+export function viewFacts(
+  view: ViewParameters,
+  maxCode: number,
+  place: ErrorPlace = {},
+  find: FindParameterFacts = parameterFacts,
+): ViewFacts {
   const { groupCount, scales, zeros } = view;
-  return factsOf(
-    view,
-    { scales, zeros, groupStep: 1, rowStep: groupCount, isByGroup: false },
-    maxCode,
-    place,
-  );
+  const arrays = { scales, zeros, groupStep: 1, rowStep: groupCount, isByGroup: false };
+  return factsOf(view, arrays, maxCode, find(arrays, place));
 }
 
 /** As `viewFacts`. */
@@ -99,17 +99,23 @@ export function groupedFacts(
   parameters: GroupedParameters,
   maxCode: number,
   place: ErrorPlace = {},
+  find: FindParameterFacts = parameterFacts,
 ): ViewFacts {
-  return factsOf(parameters, arraysOf(parameters), maxCode, place);
+  const arrays = arraysOf(parameters);
+  return factsOf(parameters, arrays, maxCode, find(arrays, place));
 }
 
 /** Those of the facts that concern all scales and zero points alike. @throws FormatError when a scale is not finite */
-export function groupedRanges(parameters: GroupedParameters, place: ErrorPlace = {}): ParameterFacts {
-  return rangesOf(arraysOf(parameters), place);
+export function groupedRanges(
+  parameters: GroupedParameters,
+  place: ErrorPlace = {},
+  find: FindParameterFacts = parameterFacts,
+): ParameterFacts {
+  return find(arraysOf(parameters), place);
 }
 
 /** Scales and zero points in any order. */
-interface ParameterArrays {
+export interface ParameterArrays {
   readonly scales: Float32Array;
   readonly zeros: Int16Array;
   readonly groupStep: number;
@@ -121,18 +127,26 @@ function arraysOf({ rows, groupScales, groupZeros }: GroupedParameters): Paramet
   return { scales: groupScales, zeros: groupZeros, groupStep: rows, rowStep: 1, isByGroup: true };
 }
 
-function rangesOf(arrays: ParameterArrays, place: ErrorPlace): ParameterFacts {
-  return parameterFactsInKernel(arrays.scales, arrays.zeros) ?? parameterFacts(arrays, place);
+/** What scales and zero points show, whatever columns they belong to: some of `ViewFacts`. */
+export interface ParameterFacts {
+  readonly minZero: number;
+  readonly maxZero: number;
+  readonly hasNegativeScales: boolean;
+  readonly scalesAreHalf: boolean;
+  readonly scalesAreBfloat: boolean;
+  readonly offsetsAreHalf: boolean;
 }
+
+/** Finds these facts. @throws FormatError when a scale is not finite */
+export type FindParameterFacts = (arrays: ParameterArrays, place: ErrorPlace) => ParameterFacts;
 
 function factsOf(
   view: Omit<ViewParameters, "scales" | "zeros">,
   arrays: ParameterArrays,
   maxCode: number,
-  place: ErrorPlace,
+  parameters: ParameterFacts,
 ): ViewFacts {
   const { rows, columns, groupCount, groupOfColumn, rounding } = view;
-  const parameters = rangesOf(arrays, place);
   const seams = groupSeams(groupOfColumn);
   return {
     rows,
@@ -156,7 +170,7 @@ function factsOf(
 }
 
 /** @throws FormatError when a scale is not finite */
-function parameterFacts(
+export function parameterFacts(
   { scales, zeros, groupStep, rowStep, isByGroup }: ParameterArrays,
   place: ErrorPlace,
 ): ParameterFacts {

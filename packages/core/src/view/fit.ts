@@ -1,5 +1,4 @@
 import { UsageError } from "../errors.ts";
-import { orOfBytes } from "../kernels/grid.ts";
 import { isBfloat, isHalf } from "./facts.ts";
 import { type BiasedView, groupedView, integersOf, regroupBiased } from "./grouped-view.ts";
 import { type IntegerView, sequentialGroups } from "./integer-view.ts";
@@ -21,18 +20,35 @@ export function isBiased(view: IntegerView | BiasedView): view is BiasedView {
   return "biases" in view;
 }
 
+/** Whether no code is larger than `maxCode`. */
+export type NoCodeAbove = (codes: Uint8Array, maxCode: number) => boolean;
+
+/** Looks at every code. */
+export function noCodeIsAbove(codes: Uint8Array, maxCode: number): boolean {
+  for (let i = 0; i < codes.length; i++) if (codes[i]! > maxCode) return false;
+  return true;
+}
+
 /**
  * The same values in a layout's own terms: as integers where that is exact and fits, else with the biases that the view
  * has, where the layout stores biases.
  */
-export function fitView(view: IntegerView, requirement: ViewRequirement): IntegerFit;
-export function fitView(view: StoredView, requirement: ViewRequirement): ViewFit;
-export function fitView(view: StoredView, requirement: ViewRequirement): ViewFit {
-  if (!isLevelView(view)) return fitIntegers(view, requirement);
+export function fitView(
+  view: IntegerView,
+  requirement: ViewRequirement,
+  noCodeAbove?: NoCodeAbove,
+): IntegerFit;
+export function fitView(view: StoredView, requirement: ViewRequirement, noCodeAbove?: NoCodeAbove): ViewFit;
+export function fitView(
+  view: StoredView,
+  requirement: ViewRequirement,
+  noCodeAbove: NoCodeAbove = noCodeIsAbove,
+): ViewFit {
+  if (!isLevelView(view)) return fitIntegers(view, requirement, noCodeAbove);
   const grouped = groupedView(view);
   if (grouped.view === undefined) return grouped;
   const integers = integersOf(grouped.view);
-  const fit = integers.view === undefined ? integers : fitIntegers(integers.view, requirement);
+  const fit = integers.view === undefined ? integers : fitIntegers(integers.view, requirement, noCodeAbove);
   const { bias, blockSize, codes } = requirement;
   const cannotKeepBias = bias === undefined || blockSize === "any" || codes.kind !== "affine";
   if (fit.view !== undefined || cannotKeepBias || grouped.view.biases === undefined) return fit;
@@ -84,12 +100,12 @@ function shapeMisfit(
  * Integers in a layout's own terms: its groups, its zero points, codes in its range. Looks at every code, so it
  * may fit a view whose facts alone promise nothing. Groups are split freely, and merged where their scales are equal.
  */
-function fitIntegers(view: IntegerView, requirement: ViewRequirement): IntegerFit {
+function fitIntegers(view: IntegerView, requirement: ViewRequirement, noCodeAbove: NoCodeAbove): IntegerFit {
   const { rows, columns } = view;
   const { blockSize, scaleBlockSize, codes: range, name } = requirement;
   const misfit = roundingMisfit(view, requirement) ?? shapeMisfit(columns, requirement);
   if (misfit !== undefined) return { misfit };
-  if (isFitted(view, requirement)) return { view };
+  if (isFitted(view, requirement, noCodeAbove)) return { view };
   const groupOfColumn = blockSize === "any" ? view.groupOfColumn : sequentialGroups(columns, blockSize);
   const groupCount = blockSize === "any" ? view.groupCount : (groupOfColumn[columns - 1] ?? -1) + 1;
   const scales = new Float32Array(rows * groupCount);
@@ -167,7 +183,7 @@ function fitIntegers(view: IntegerView, requirement: ViewRequirement): IntegerFi
 }
 
 /** True for a view that is already in the layout's terms: nothing would change. */
-function isFitted(view: IntegerView, requirement: ViewRequirement): boolean {
+function isFitted(view: IntegerView, requirement: ViewRequirement, noCodeAbove: NoCodeAbove): boolean {
   const { blockSize, scaleBlockSize, codes: range, bias } = requirement;
   if (scaleBlockSize !== undefined || bias === "F16") return false;
   const { columns, groupOfColumn, codes, scales, zeros } = view;
@@ -179,11 +195,7 @@ function isFitted(view: IntegerView, requirement: ViewRequirement): boolean {
     if (zeros[i]! < min || zeros[i]! > max) return false;
     if (scaleValueMisfit(scales[i]!, requirement, 0) !== undefined) return false;
   }
-  const all = orOfBytes(codes);
-  // no code is larger than all bits together
-  if (all !== undefined && all <= maxCode) return true;
-  for (let i = 0; i < codes.length; i++) if (codes[i]! > maxCode) return false;
-  return true;
+  return noCodeAbove(codes, maxCode);
 }
 
 function isSequential(groupOfColumn: Int32Array, size: number): boolean {
@@ -239,8 +251,12 @@ function mixedScales(
 }
 
 /** The fitted integers, for encoders that were promised a fit. @throws UsageError with the reason when there is none */
-export function fittedView(view: StoredView, requirement: ViewRequirement): IntegerView {
-  const fit = fitView(view, requirement);
+export function fittedView(
+  view: StoredView,
+  requirement: ViewRequirement,
+  noCodeAbove?: NoCodeAbove,
+): IntegerView {
+  const fit = fitView(view, requirement, noCodeAbove);
   if (fit.view !== undefined && !isBiased(fit.view)) return fit.view;
   const reason = fit.misfit?.reason ?? "its offsets are no whole multiples of their scales";
   throw new UsageError(`This view does not fit ${requirement.name}: ${reason}.`);

@@ -1,20 +1,18 @@
 /** The view of a stored weight that all formats share: codes, scales, zero points. */
+export { groupedFacts, groupedRanges, viewFacts } from "../kernels/facts-twin.ts";
+export { fittedView, fitView } from "../kernels/fit-twin.ts";
+export { dequantizeView } from "../kernels/grid-twin.ts";
 export { transposed } from "../numeric/transposed.ts";
 export {
   type GroupedParameters,
-  groupedFacts,
-  groupedRanges,
   isBfloat,
   isHalf,
   parametersByRow,
   type ViewFacts,
   type ViewParameters,
-  viewFacts,
   withMeasuredOffsets,
 } from "./facts.ts";
 export {
-  fittedView,
-  fitView,
   type IntegerFit,
   isBiased,
   type ViewFit,
@@ -22,7 +20,6 @@ export {
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
 export {
   checkRows,
-  dequantizeView,
   type GroupRun,
   groupRuns,
   groupSizeOf,

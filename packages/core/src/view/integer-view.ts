@@ -1,5 +1,4 @@
 import { UsageError } from "../errors.ts";
-import { dequantizeInKernel } from "../kernels/grid.ts";
 import { floatBitsToHalf, halfToFloatBits } from "../numeric/half.ts";
 
 /**
@@ -60,12 +59,7 @@ export function dequantizeView(
 ): void {
   const { columns, groupCount, codes, scales, zeros, rounding } = view;
   checkRows(rowStart, rowEnd, view.rows);
-  if (out.length !== (rowEnd - rowStart) * columns) {
-    throw new UsageError(
-      `${rowEnd - rowStart} rows of ${columns} values do not fit an array of ${out.length}.`,
-    );
-  }
-  if (dequantizeInKernel(view, out, rowStart, rowEnd - rowStart)) return;
+  checkValueCount(rowEnd - rowStart, columns, out.length);
   const runs = groupRuns(view.groupOfColumn);
   for (let row = rowStart, to = 0; row < rowEnd; row++, to += columns) {
     const from = row * columns;
@@ -161,4 +155,10 @@ export function stackViews(views: readonly IntegerView[]): IntegerView {
 export function checkRows(start: number, end: number, rows: number): void {
   if (Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start <= end && end <= rows) return;
   throw new UsageError(`Rows ${start} to ${end} are not rows of a weight that has ${rows}.`);
+}
+
+/** @throws UsageError unless an array of `found` values holds exactly `rows` rows of `columns` values */
+export function checkValueCount(rows: number, columns: number, found: number): void {
+  if (found === rows * columns) return;
+  throw new UsageError(`${rows} rows of ${columns} values do not fit an array of ${found}.`);
 }

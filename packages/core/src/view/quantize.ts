@@ -60,10 +60,11 @@ export function quantizeView(
       const range = rangeOf(values, start, end, symmetric, row);
       let best = stepOf(range, 1, maxCode, options);
       if (options.searchExponent !== undefined) {
-        let least = errorOf(values, start, end, best, maxCode, options.searchExponent);
+        const ofGroup = values.subarray(start, end);
+        let least = errorOf(ofGroup, best, maxCode, options.searchExponent);
         for (let i = 1; i < SEARCH_STEPS; i++) {
           const step = stepOf(range, 1 - i / 100, maxCode, options);
-          const error = errorOf(values, start, end, step, maxCode, options.searchExponent, least);
+          const error = errorOf(ofGroup, step, maxCode, options.searchExponent, least);
           if (error < least) {
             least = error;
             best = step;
@@ -151,8 +152,6 @@ function codeOf(value: number, { scale, zero }: Step, maxCode: number): number {
 
 function errorOf(
   values: Float32Array,
-  start: number,
-  end: number,
   step: Step,
   maxCode: number,
   exponent: number,
@@ -160,7 +159,7 @@ function errorOf(
 ): number {
   let sum = 0;
   // past the limit the exact sum does not matter
-  for (let i = start; i < end && sum < limit; i++) {
+  for (let i = 0; i < values.length && sum < limit; i++) {
     const value = values[i]!;
     sum += Math.abs(step.scale * (codeOf(value, step, maxCode) - step.zero) - value) ** exponent;
   }

@@ -1,9 +1,8 @@
 import { UsageError } from "../errors.ts";
 import type { LinearWeight, ViewPart } from "../format/linear-codec.ts";
 import type { PackedNibbles } from "../format/packed-nibbles.ts";
-import { dequantizeInTiles } from "../kernels/grid.ts";
 import type { ViewParameters } from "./facts.ts";
-import { checkRows, dequantizeView, type IntegerView } from "./integer-view.ts";
+import { checkRows, checkValueCount, dequantizeView, type IntegerView } from "./integer-view.ts";
 
 /** Writes codes of a rectangle of a weight: `codes[(row − rowStart) × (columnEnd − columnStart) + column − columnStart]`. */
 export type UnpackCodes = (
@@ -33,7 +32,7 @@ export function viewWeight(
     if (!isWhole) checkColumns(columnStart, columnEnd);
     const length = (rowEnd - rowStart) * (columnEnd - columnStart);
     const codes = part?.codes ?? new Uint8Array(length);
-    checkLength(rowEnd - rowStart, columnEnd - columnStart, codes.length);
+    checkValueCount(rowEnd - rowStart, columnEnd - columnStart, codes.length);
     unpackCodes(rowStart, rowEnd, codes, columnStart, columnEnd);
     const groups = [rowStart * groupCount, rowEnd * groupCount] as const;
     // they may be made only now
@@ -58,13 +57,8 @@ export function viewWeight(
     );
   }
 
-  function checkLength(rowCount: number, columnCount: number, found: number): void {
-    if (found === rowCount * columnCount) return;
-    throw new UsageError(`${rowCount} rows of ${columnCount} values do not fit an array of ${found}.`);
-  }
-
   let scratch = new Uint8Array(0);
-  const weight: LinearWeight = {
+  return {
     rows,
     columns,
     columnMultiple,
@@ -72,11 +66,9 @@ export function viewWeight(
     toView,
     dequantize(rowStart, rowEnd, out) {
       checkRows(rowStart, rowEnd, rows);
-      checkLength(rowEnd - rowStart, columns, out.length);
-      if (dequantizeInTiles(weight, rowStart, rowEnd, out)) return;
+      checkValueCount(rowEnd - rowStart, columns, out.length);
       if (scratch.length < out.length) scratch = new Uint8Array(out.length);
       dequantizeView(toView(rowStart, rowEnd, { codes: scratch.subarray(0, out.length) }), out);
     },
   };
-  return weight;
 }

@@ -11,17 +11,20 @@
 import { readHalf, writeHalf } from "./half-field.ts";
 import { nearestInt } from "./rounding.ts";
 import {
-  IMPORTANCE_FIRST_STEP,
-  IMPORTANCE_STEP_COUNT,
-  IMPORTANCE_STEP_SIZE,
+  importanceSearch,
   importanceWeights,
   meanSquare,
+  plainSearch,
+  type ScaleAndMinSearch,
   searchPositiveScale,
   searchScaleAndMin,
+  subBlocksOf,
 } from "./scale-search.ts";
 
 const fround = Math.fround;
-const TENTH: number = fround(0.1);
+/** The 256 codes of the block that was quantized last. */
+export const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(256);
+const subBlocks: readonly Uint8Array[] = /* @__PURE__ */ subBlocksOf(codes, 32);
 const weights: Float32Array = /* @__PURE__ */ new Float32Array(32);
 const scales: Float32Array = /* @__PURE__ */ new Float32Array(8);
 const mins: Float32Array = /* @__PURE__ */ new Float32Array(8);
@@ -39,24 +42,36 @@ export function unpackMin(bytes: Uint8Array, at: number, j: number): number {
   return j < 4 ? bytes[at + j + 4]! & 63 : (bytes[at + j + 4]! >> 4) | ((bytes[at + j]! >> 6) << 4);
 }
 
+/** What differs between the types: the candidates that are tried without and with an importance matrix. */
+export interface AffineSearches {
+  readonly maxCode: number;
+  readonly plain: ScaleAndMinSearch;
+  readonly byImportance: ScaleAndMinSearch;
+}
+
+/** Codes in [0, maxCode]; `firstStep` and `stepCount` are of the candidates without an importance matrix. */
+export function affineSearches(maxCode: number, firstStep: number, stepCount: number): AffineSearches {
+  return {
+    maxCode,
+    plain: plainSearch(maxCode, firstStep, stepCount, false),
+    byImportance: importanceSearch(maxCode),
+  };
+}
+
 /**
- * Writes d, dmin and the packed scales of the block at `out[at]`, and its 256 codes in [0, maxCode] to `codes`.
- * `firstStep` and `stepCount` are the candidates tried without an importance matrix.
+ * Writes d, dmin and the packed scales of the block at `out[at]`, and its 256 codes to `codes`. `importance`: one weight for
+ * each value of the block.
  */
 export function quantizeAffineSuperBlock(
+  { maxCode, plain, byImportance }: AffineSearches,
   values: Float32Array,
   from: number,
-  maxCode: number,
-  firstStep: number,
-  stepCount: number,
   importance: Float32Array | undefined,
-  column: number,
   out: Uint8Array,
   at: number,
-  codes: Uint8Array,
 ): void {
-  if (importance === undefined) chooseScales(values, from, maxCode, firstStep, stepCount, out, at, codes);
-  else chooseScalesByImportance(values, from, maxCode, importance, column, out, at, codes);
+  if (importance === undefined) chooseScales(plain, values, from, out, at);
+  else chooseScalesByImportance(byImportance, values, from, importance, out, at);
   for (let j = 0; j < 4; j++) {
     const scale = scaleCodes[j + 4]!;
     const min = minCodes[j + 4]!;
@@ -79,14 +94,11 @@ export function quantizeAffineSuperBlock(
 }
 
 function chooseScales(
+  search: ScaleAndMinSearch,
   values: Float32Array,
   from: number,
-  maxCode: number,
-  firstStep: number,
-  stepCount: number,
   out: Uint8Array,
   at: number,
-  codes: Uint8Array,
 ): void {
   let maxScale = 0;
   let maxMin = 0;
@@ -94,23 +106,9 @@ function chooseScales(
     const start = from + 32 * j;
     const rms = fround(Math.sqrt(meanSquare(values, start, start + 32, 1)));
     for (let l = 0; l < 32; l++) weights[l] = rms + Math.abs(values[start + l]!);
-    const scale = searchScaleAndMin(
-      values,
-      start,
-      32,
-      maxCode,
-      weights,
-      0,
-      firstStep,
-      TENTH,
-      stepCount,
-      false,
-      codes,
-      32 * j,
-      mins,
-      j,
-    );
+    const { scale, min } = searchScaleAndMin(search, values, start, weights, subBlocks[j]!);
     scales[j] = scale;
+    mins[j] = min;
     if (scale > maxScale) maxScale = scale;
     if (mins[j]! > maxMin) maxMin = mins[j]!;
   }
@@ -126,38 +124,23 @@ function chooseScales(
 }
 
 function chooseScalesByImportance(
+  search: ScaleAndMinSearch,
   values: Float32Array,
   from: number,
-  maxCode: number,
   importance: Float32Array,
-  column: number,
   out: Uint8Array,
   at: number,
-  codes: Uint8Array,
 ): void {
   const variance = meanSquare(values, from, from + 256, 2);
   for (let j = 0; j < 8; j++) {
     const start = from + 32 * j;
-    importanceWeights(values, start, 32, variance, importance, column + 32 * j, weights);
+    importanceWeights(values, start, variance, importance.subarray(32 * j, 32 * j + 32), weights);
     let sum = 0;
     for (let l = 0; l < 32; l++) sum = fround(sum + weights[l]!);
     weightSums[j] = sum;
-    scales[j] = searchScaleAndMin(
-      values,
-      start,
-      32,
-      maxCode,
-      weights,
-      0,
-      IMPORTANCE_FIRST_STEP,
-      IMPORTANCE_STEP_SIZE,
-      IMPORTANCE_STEP_COUNT,
-      false,
-      codes,
-      32 * j,
-      mins,
-      j,
-    );
+    const found = searchScaleAndMin(search, values, start, weights, subBlocks[j]!);
+    scales[j] = found.scale;
+    mins[j] = found.min;
   }
   writeHalf(out, at, searchPositiveScale(scales, 8, 63, weightSums, scaleCodes));
   writeHalf(out, at + 2, searchPositiveScale(mins, 8, 63, weightSums, minCodes));

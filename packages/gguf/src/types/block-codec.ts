@@ -1,7 +1,6 @@
 import type { BlockCodec } from "@requant/core";
 import { checkBlockLengths, checkRowLengths } from "@requant/core/format";
 import { tensorTypes } from "../constants.ts";
-import { withKernels } from "../kernels.ts";
 
 /** What a type file has to say beyond its row in `tensorTypes`: only arithmetic. Lengths are checked in `blockCodec`. */
 export interface BlockArithmetic {
@@ -24,8 +23,7 @@ export interface BlockArithmetic {
 }
 
 /**
- * The codec of the ggml type `name`: block size, byte length and fields from `tensorTypes`, arithmetic from the caller,
- * and the SIMD twin in front where there is one.
+ * The codec of the ggml type `name`: block size, byte length and fields from `tensorTypes`, arithmetic from the caller.
  * Both directions of the codec throw `UsageError` when the lengths do not fit together.
  */
 export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCodec {
@@ -43,8 +41,8 @@ export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCode
       dequantizeBlocks(bytes, checkBlockLengths(row, bytes.length, out.length), out);
     },
   };
-  if (quantizeRow === undefined) return withKernels(codec);
-  return withKernels({
+  if (quantizeRow === undefined) return codec;
+  return {
     ...codec,
     quantize(values, rowLength, out, weights) {
       checkRowLengths(row, values.length, rowLength, out.length, weights);
@@ -57,5 +55,5 @@ export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCode
         quantizeRow(values, start, start + rowLength, out, outOffset, weights);
       }
     },
-  });
+  };
 }

@@ -5,9 +5,9 @@
  */
 import type { BlockCodec, ErrorPlace } from "@requant/core";
 import { type TensorType, tensorTypeById, tensorTypeByName, tensorTypes } from "../constants.ts";
-import { codecs } from "./codecs.ts";
+import { codecs } from "../kernels/codecs-twin.ts";
 
-export * from "./codecs.ts";
+export * from "../kernels/codecs-twin.ts";
 
 /** What quantizing does with an importance matrix: nothing, other bytes, or refuse to work without one. */
 export type ImportanceUse = "ignored" | "used" | "required";

@@ -90,7 +90,14 @@ export const IQ1_M: BlockCodec = /* @__PURE__ */ blockCodec("IQ1_M", {
       for (let sub = 0; sub < 16; sub++) {
         const first = from + 16 * sub;
         if (importance === undefined) squareWeights(values, first, 16, weights);
-        else importanceWeights(values, first, 16, variance, importance, first - start, weights);
+        else
+          importanceWeights(
+            values,
+            first,
+            variance,
+            importance.subarray(first - start, first - start + 16),
+            weights,
+          );
         allWeights.set(weights, 16 * sub);
         scales[sub] = 0;
         shifts[sub] = 0;
@@ -111,11 +118,11 @@ export const IQ1_M: BlockCodec = /* @__PURE__ */ blockCodec("IQ1_M", {
           scale = -scale;
           shift = 3 - shift;
         }
+        const wanted = { values: values.subarray(first, first + 16), weights };
         let moved = false;
         for (let group = 0; group < 2; group++) {
-          const at8 = 8 * group;
           const shifted = shiftedBy(shift, group);
-          let code = placeEight(book, levels, at8, scale, shifted, values, first + at8, weights, at8);
+          let code = placeEight(book, levels, scale, shifted, wanted, 8 * group);
           if (code < 0) {
             moved = true;
             code = -1 - code;

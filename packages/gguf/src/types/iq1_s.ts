@@ -83,7 +83,13 @@ export const IQ1_S: BlockCodec = /* @__PURE__ */ blockCodec("IQ1_S", {
         let max = 0;
         for (let i = 0; i < 32; i++) max = Math.max(max, Math.abs(values[first + i]!));
         if (max < EPSILON) continue;
-        importanceWeights(values, first, 32, variance, importance, first - start, weights);
+        importanceWeights(
+          values,
+          first,
+          variance,
+          importance.subarray(first - start, first - start + 32),
+          weights,
+        );
         sortPositions(values, first, 32, order);
         let scale = bestSplit(values, first);
         if (shift === 0) continue;
@@ -93,11 +99,11 @@ export const IQ1_S: BlockCodec = /* @__PURE__ */ blockCodec("IQ1_S", {
           shift = -shift;
         }
         const shifted = shift === 1 ? SHIFTED_UP : SHIFTED_DOWN;
+        const wanted = { values: values.subarray(first, first + 32), weights };
         let moved = false;
         let high = 0;
         for (let group = 0; group < 4; group++) {
-          const at8 = 8 * group;
-          let code = placeEight(book, levels, at8, scale, shifted, values, first + at8, weights, at8);
+          let code = placeEight(book, levels, scale, shifted, wanted, 8 * group);
           if (code < 0) {
             moved = true;
             code = -1 - code;

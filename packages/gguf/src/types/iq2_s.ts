@@ -64,7 +64,13 @@ export const IQ2_S: BlockCodec = /* @__PURE__ */ blockCodec("IQ2_S", {
       for (let sub = 0; sub < 16; sub++) {
         const first = from + 16 * sub;
         if (importance !== undefined) {
-          importanceWeights(values, first, 16, variance, importance, first - start, weights);
+          importanceWeights(
+            values,
+            first,
+            variance,
+            importance.subarray(first - start, first - start + 16),
+            weights,
+          );
         } else {
           for (let i = 0; i < 16; i++) {
             const value = values[first + i]!;

@@ -57,7 +57,13 @@ export const IQ2_XS: BlockCodec = /* @__PURE__ */ blockCodec("IQ2_XS", {
       let maxScale = 0;
       for (let sub = 0; sub < 16; sub++) {
         const first = from + 16 * sub;
-        importanceWeights(values, first, 16, variance, importance, first - start, weights);
+        importanceWeights(
+          values,
+          first,
+          variance,
+          importance.subarray(first - start, first - start + 16),
+          weights,
+        );
         takeRoots(16);
         splitEvenSigns(values, first, 16, weights, magnitudes, signs);
         const max = maxMagnitude(16);

@@ -65,7 +65,13 @@ export const IQ2_XXS: BlockCodec = /* @__PURE__ */ blockCodec("IQ2_XXS", {
       for (let sub = 0; sub < 8; sub++) {
         const first = from + 32 * sub;
         scales[sub] = 0;
-        importanceWeights(values, first, 32, variance, importance, first - start, weights);
+        importanceWeights(
+          values,
+          first,
+          variance,
+          importance.subarray(first - start, first - start + 32),
+          weights,
+        );
         takeRoots(32);
         splitEvenSigns(values, first, 32, weights, magnitudes, signs);
         if (maxMagnitude(32) < GROUP_EPSILON) continue;

@@ -56,8 +56,8 @@ export const IQ3_S: BlockCodec = /* @__PURE__ */ blockCodec("IQ3_S", {
         const high = bytes[at + 66 + (eight >> 2)]! >> (2 * (eight & 3));
         const q = at + 2 + 2 * eight;
         const signByte = bytes[at + 74 + eight]!;
-        writeFour(out, to, scale, grid, 4 * (bytes[q]! | ((high & 1) << 8)), signByte, 0);
-        writeFour(out, to + 4, scale, grid, 4 * (bytes[q + 1]! | ((high & 2) << 7)), signByte, 4);
+        writeFour(out, to, scale, grid, 4 * (bytes[q]! | ((high & 1) << 8)), 8 * signByte);
+        writeFour(out, to + 4, scale, grid, 4 * (bytes[q + 1]! | ((high & 2) << 7)), 8 * signByte + 4);
       }
     }
   },
@@ -73,7 +73,14 @@ export const IQ3_S: BlockCodec = /* @__PURE__ */ blockCodec("IQ3_S", {
       for (let sub = 0; sub < 8; sub++) {
         const first = from + 32 * sub;
         if (importance === undefined) squareWeights(values, first, 32, weights);
-        else importanceWeights(values, first, 32, variance, importance, first - start, weights);
+        else
+          importanceWeights(
+            values,
+            first,
+            variance,
+            importance.subarray(first - start, first - start + 32),
+            weights,
+          );
         takeRoots(32);
         splitSigns(values, first, 32, magnitudes, signs);
         const max = maxMagnitude(32);

@@ -55,8 +55,8 @@ export const IQ3_XXS: BlockCodec = /* @__PURE__ */ blockCodec("IQ3_XXS", {
         const scale = d * (0.5 + (signCodes >>> 28)) * 0.5;
         for (let eight = 0; eight < 4; eight++, q += 2, to += 8) {
           const signByte = EVEN_SIGN_BYTES[(signCodes >> (7 * eight)) & 127]!;
-          writeFour(out, to, scale, grid, 4 * bytes[q]!, signByte, 0);
-          writeFour(out, to + 4, scale, grid, 4 * bytes[q + 1]!, signByte, 4);
+          writeFour(out, to, scale, grid, 4 * bytes[q]!, 8 * signByte);
+          writeFour(out, to + 4, scale, grid, 4 * bytes[q + 1]!, 8 * signByte + 4);
         }
       }
     }
@@ -70,7 +70,14 @@ export const IQ3_XXS: BlockCodec = /* @__PURE__ */ blockCodec("IQ3_XXS", {
       for (let sub = 0; sub < 8; sub++) {
         const first = from + 32 * sub;
         if (importance === undefined) squareWeights(values, first, 32, weights);
-        else importanceWeights(values, first, 32, variance, importance, first - start, weights);
+        else
+          importanceWeights(
+            values,
+            first,
+            variance,
+            importance.subarray(first - start, first - start + 32),
+            weights,
+          );
         takeRoots(32);
         splitEvenSigns(values, first, 32, weights, magnitudes, signs);
         const max = maxMagnitude(32);

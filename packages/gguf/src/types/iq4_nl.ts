@@ -31,7 +31,13 @@ export const IQ4_NL: BlockCodec = /* @__PURE__ */ blockCodec("IQ4_NL", {
       if (importance === undefined) squareWeights(values, from, 32, weights);
       else {
         const variance = meanSquare(values, from, from + 32, 2);
-        importanceWeights(values, from, 32, variance, importance, from - start, weights);
+        importanceWeights(
+          values,
+          from,
+          variance,
+          importance.subarray(from - start, from - start + 32),
+          weights,
+        );
       }
       const scale = nonlinearScale(values, from, weights);
       writeHalf(out, at, scale);

@@ -44,7 +44,14 @@ export const IQ4_XS: BlockCodec = /* @__PURE__ */ blockCodec("IQ4_XS", {
       for (let sub = 0; sub < 8; sub++) {
         const first = from + 32 * sub;
         if (importance === undefined) squareWeights(values, first, 32, weights);
-        else importanceWeights(values, first, 32, variance, importance, first - start, weights);
+        else
+          importanceWeights(
+            values,
+            first,
+            variance,
+            importance.subarray(first - start, first - start + 32),
+            weights,
+          );
         const scale = nonlinearScale(values, first, weights);
         scales[sub] = scale;
         if (Math.abs(scale) > absMaxScale) {

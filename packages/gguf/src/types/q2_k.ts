@@ -3,19 +3,22 @@ import { blockCodec } from "./block-codec.ts";
 import { readHalf, writeHalf } from "./half-field.ts";
 import { nearestInt } from "./rounding.ts";
 import {
-  IMPORTANCE_FIRST_STEP,
-  IMPORTANCE_STEP_COUNT,
-  IMPORTANCE_STEP_SIZE,
+  importanceSearch,
   importanceWeights,
   meanSquare,
+  plainSearch,
+  type ScaleAndMinSearch,
   searchPositiveScale,
   searchScaleAndMin,
+  subBlocksOf,
 } from "./scale-search.ts";
 import { packTwoBitPlanes } from "./two-bit-planes.ts";
 
 const fround = Math.fround;
-const TENTH: number = fround(0.1);
+const search: ScaleAndMinSearch = /* @__PURE__ */ plainSearch(3, -0.5, 15, true);
+const searchByImportance: ScaleAndMinSearch = /* @__PURE__ */ importanceSearch(3);
 const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(256);
+const subBlocks: readonly Uint8Array[] = /* @__PURE__ */ subBlocksOf(codes, 16);
 const weights: Float32Array = /* @__PURE__ */ new Float32Array(16);
 const scales: Float32Array = /* @__PURE__ */ new Float32Array(16);
 const mins: Float32Array = /* @__PURE__ */ new Float32Array(16);
@@ -76,23 +79,9 @@ function chooseScales(values: Float32Array, from: number, out: Uint8Array, at: n
   for (let j = 0; j < 16; j++) {
     const start = from + 16 * j;
     for (let l = 0; l < 16; l++) weights[l] = Math.abs(values[start + l]!);
-    const scale = searchScaleAndMin(
-      values,
-      start,
-      16,
-      3,
-      weights,
-      0,
-      -0.5,
-      TENTH,
-      15,
-      true,
-      codes,
-      16 * j,
-      mins,
-      j,
-    );
+    const { scale, min } = searchScaleAndMin(search, values, start, weights, subBlocks[j]!);
     scales[j] = scale;
+    mins[j] = min;
     if (scale > maxScale) maxScale = scale;
     if (mins[j]! > maxMin) maxMin = mins[j]!;
   }
@@ -118,26 +107,19 @@ function chooseScalesByImportance(
   const variance = meanSquare(values, from, from + 256, 1);
   for (let j = 0; j < 16; j++) {
     const start = from + 16 * j;
-    importanceWeights(values, start, 16, variance, importance, column + 16 * j, weights);
+    importanceWeights(
+      values,
+      start,
+      variance,
+      importance.subarray(column + 16 * j, column + 16 * j + 16),
+      weights,
+    );
     let sum = 0;
     for (let l = 0; l < 16; l++) sum = fround(sum + weights[l]!);
     weightSums[j] = sum;
-    scales[j] = searchScaleAndMin(
-      values,
-      start,
-      16,
-      3,
-      weights,
-      0,
-      IMPORTANCE_FIRST_STEP,
-      IMPORTANCE_STEP_SIZE,
-      IMPORTANCE_STEP_COUNT,
-      false,
-      codes,
-      16 * j,
-      mins,
-      j,
-    );
+    const found = searchScaleAndMin(searchByImportance, values, start, weights, subBlocks[j]!);
+    scales[j] = found.scale;
+    mins[j] = found.min;
   }
   writeHalf(out, at + 80, searchPositiveScale(scales, 16, 15, weightSums, scaleCodes));
   writeHalf(out, at + 82, searchPositiveScale(mins, 16, 15, weightSums, minCodes));

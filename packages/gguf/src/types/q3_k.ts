@@ -2,11 +2,18 @@ import type { BlockCodec } from "@requant/core";
 import { blockCodec } from "./block-codec.ts";
 import { readHalf, writeHalf } from "./half-field.ts";
 import { nearestInt } from "./rounding.ts";
-import { importanceWeights, meanSquare, searchScale, searchScaleByCode } from "./scale-search.ts";
+import {
+  importanceWeights,
+  meanSquare,
+  searchScale,
+  searchScaleByCode,
+  subBlocksOf,
+} from "./scale-search.ts";
 import { packTwoBitPlanes } from "./two-bit-planes.ts";
 
 const fround = Math.fround;
 const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(256);
+const subBlocks: readonly Uint8Array[] = /* @__PURE__ */ subBlocksOf(codes, 16);
 const weights: Float32Array = /* @__PURE__ */ new Float32Array(16);
 const scales: Float32Array = /* @__PURE__ */ new Float32Array(16);
 const weightSums: Float32Array = /* @__PURE__ */ new Float32Array(16);
@@ -90,7 +97,7 @@ function chooseScales(values: Float32Array, from: number): number {
   let maxScale = 0;
   let absMax = 0;
   for (let j = 0; j < 16; j++) {
-    const scale = searchScaleByCode(values, from + 16 * j, 16, 4, codes, 16 * j);
+    const scale = searchScaleByCode(values, from + 16 * j, 4, subBlocks[j]!);
     scales[j] = scale;
     const magnitude = Math.abs(scale);
     if (magnitude > absMax) {
@@ -120,11 +127,17 @@ function chooseScalesByImportance(
   const variance = meanSquare(values, from, from + 256, 2);
   for (let j = 0; j < 16; j++) {
     const start = from + 16 * j;
-    importanceWeights(values, start, 16, variance, importance, column + 16 * j, weights);
+    importanceWeights(
+      values,
+      start,
+      variance,
+      importance.subarray(column + 16 * j, column + 16 * j + 16),
+      weights,
+    );
     let sum = 0;
     for (let l = 0; l < 16; l++) sum = fround(sum + weights[l]!);
     weightSums[j] = sum;
-    scales[j] = searchScale(values, start, 16, 4, weights, 0, codes, 16 * j);
+    scales[j] = searchScale(values, start, 4, weights, subBlocks[j]!);
   }
-  return searchScale(scales, 0, 16, 32, weightSums, 0, scaleCodes, 0);
+  return searchScale(scales, 0, 32, weightSums, scaleCodes);
 }

@@ -32,8 +32,14 @@ export const Q4_0: BlockCodec = /* @__PURE__ */ blockCodec("Q4_0", {
       if (importance === undefined) {
         d = roundToExtreme(values, from, 8, codes);
       } else {
-        importanceWeights(values, from, 32, variance, importance, from - start, weights);
-        d = searchScale(values, from, 32, 8, weights, 0, codes, 0);
+        importanceWeights(
+          values,
+          from,
+          variance,
+          importance.subarray(from - start, from - start + 32),
+          weights,
+        );
+        d = searchScale(values, from, 8, weights, codes);
       }
       writeHalf(out, at, d);
       for (let j = 0; j < 16; j++) out[at + 2 + j] = codes[j]! | (codes[j + 16]! << 4);

@@ -1,9 +1,16 @@
 import type { BlockCodec } from "@requant/core";
-import { quantizeAffineSuperBlock, unpackMin, unpackScale } from "./affine-super-block.ts";
+import {
+  type AffineSearches,
+  affineSearches,
+  codes,
+  quantizeAffineSuperBlock,
+  unpackMin,
+  unpackScale,
+} from "./affine-super-block.ts";
 import { blockCodec } from "./block-codec.ts";
 import { readHalf } from "./half-field.ts";
 
-const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(256);
+const searches: AffineSearches = /* @__PURE__ */ affineSearches(15, -1, 20);
 
 /** block_q4_K: 256 weights in 144 bytes, sub-blocks of 32
  *    0  d       f16      scale of the scales
@@ -36,7 +43,8 @@ export const Q4_K: BlockCodec = /* @__PURE__ */ blockCodec("Q4_K", {
   },
   quantizeRow(values, start, end, out, outOffset, importance) {
     for (let from = start, at = outOffset; from < end; from += 256, at += 144) {
-      quantizeAffineSuperBlock(values, from, 15, -1, 20, importance, from - start, out, at, codes);
+      const weights = importance?.subarray(from - start, from - start + 256);
+      quantizeAffineSuperBlock(searches, values, from, weights, out, at);
       for (let g = 0; g < 4; g++) {
         const qs = at + 16 + 32 * g;
         for (let l = 64 * g; l < 64 * g + 32; l++) out[qs + (l & 31)] = codes[l]! | (codes[l + 32]! << 4);

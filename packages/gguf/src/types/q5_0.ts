@@ -35,8 +35,14 @@ export const Q5_0: BlockCodec = /* @__PURE__ */ blockCodec("Q5_0", {
       if (importance === undefined) {
         d = roundToExtreme(values, from, 16, codes);
       } else {
-        importanceWeights(values, from, 32, variance, importance, from - start, weights);
-        d = searchScale(values, from, 32, 16, weights, 0, codes, 0);
+        importanceWeights(
+          values,
+          from,
+          variance,
+          importance.subarray(from - start, from - start + 32),
+          weights,
+        );
+        d = searchScale(values, from, 16, weights, codes);
       }
       writeHalf(out, at, d);
       packFiveBitCodes(codes, out, at + 2);

@@ -4,16 +4,16 @@ import { roundToRange } from "./direct-rounding.ts";
 import { packFiveBitCodes } from "./five-bit-codes.ts";
 import { readHalf, writeHalf } from "./half-field.ts";
 import {
-  IMPORTANCE_FIRST_STEP,
-  IMPORTANCE_STEP_COUNT,
-  IMPORTANCE_STEP_SIZE,
+  importanceSearch,
   importanceWeights,
   meanSquare,
+  type ScaleAndMinSearch,
   searchScaleAndMin,
 } from "./scale-search.ts";
 
 const weights: Float32Array = /* @__PURE__ */ new Float32Array(32);
 const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(32);
+const search: ScaleAndMinSearch = /* @__PURE__ */ importanceSearch(31);
 const mins: Float32Array = /* @__PURE__ */ new Float32Array(1);
 
 /** block_q5_1: 32 weights in 24 bytes
@@ -45,23 +45,16 @@ export const Q5_1: BlockCodec = /* @__PURE__ */ blockCodec("Q5_1", {
       if (importance === undefined) {
         d = roundToRange(values, from, 31, codes, mins);
       } else {
-        importanceWeights(values, from, 32, variance, importance, from - start, weights);
-        d = searchScaleAndMin(
+        importanceWeights(
           values,
           from,
-          32,
-          31,
+          variance,
+          importance.subarray(from - start, from - start + 32),
           weights,
-          0,
-          IMPORTANCE_FIRST_STEP,
-          IMPORTANCE_STEP_SIZE,
-          IMPORTANCE_STEP_COUNT,
-          false,
-          codes,
-          0,
-          mins,
-          0,
         );
+        const found = searchScaleAndMin(search, values, from, weights, codes);
+        d = found.scale;
+        mins[0] = found.min;
       }
       writeHalf(out, at, d);
       writeHalf(out, at + 2, -mins[0]!);

@@ -1,9 +1,16 @@
 import type { BlockCodec } from "@requant/core";
-import { quantizeAffineSuperBlock, unpackMin, unpackScale } from "./affine-super-block.ts";
+import {
+  type AffineSearches,
+  affineSearches,
+  codes,
+  quantizeAffineSuperBlock,
+  unpackMin,
+  unpackScale,
+} from "./affine-super-block.ts";
 import { blockCodec } from "./block-codec.ts";
 import { readHalf } from "./half-field.ts";
 
-const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(256);
+const searches: AffineSearches = /* @__PURE__ */ affineSearches(31, -0.5, 15);
 
 /** block_q5_K: 256 weights in 176 bytes, sub-blocks of 32
  *    0  d       f16      scale of the scales
@@ -39,7 +46,8 @@ export const Q5_K: BlockCodec = /* @__PURE__ */ blockCodec("Q5_K", {
   },
   quantizeRow(values, start, end, out, outOffset, importance) {
     for (let from = start, at = outOffset; from < end; from += 256, at += 176) {
-      quantizeAffineSuperBlock(values, from, 31, -0.5, 15, importance, from - start, out, at, codes);
+      const weights = importance?.subarray(from - start, from - start + 256);
+      quantizeAffineSuperBlock(searches, values, from, weights, out, at);
       for (let l = 0; l < 32; l++) {
         let high = 0;
         for (let g = 0; g < 4; g++) {

@@ -2,10 +2,11 @@ import type { BlockCodec } from "@requant/core";
 import { blockCodec } from "./block-codec.ts";
 import { readHalf, writeHalf } from "./half-field.ts";
 import { nearestInt } from "./rounding.ts";
-import { GROUP_EPSILON, searchScale } from "./scale-search.ts";
+import { GROUP_EPSILON, searchScale, subBlocksOf } from "./scale-search.ts";
 
 const fround = Math.fround;
 const codes: Uint8Array = /* @__PURE__ */ new Uint8Array(256);
+const subBlocks: readonly Uint8Array[] = /* @__PURE__ */ subBlocksOf(codes, 16);
 const scales: Float32Array = /* @__PURE__ */ new Float32Array(16);
 
 /** block_q6_K: 256 weights in 210 bytes, sub-blocks of 16
@@ -53,7 +54,8 @@ function quantizeBlock(
   let maxScale = 0;
   let absMax = 0;
   for (let j = 0; j < 16; j++) {
-    const scale = searchScale(values, from + 16 * j, 16, 32, importance, column + 16 * j, codes, 16 * j);
+    const weights = importance?.subarray(column + 16 * j, column + 16 * j + 16);
+    const scale = searchScale(values, from + 16 * j, 32, weights, subBlocks[j]!);
     scales[j] = scale;
     const magnitude = Math.abs(scale);
     if (magnitude > absMax) {

@@ -13,10 +13,12 @@ export const GROUP_EPSILON: number = fround(1e-15);
 
 const TENTH: number = fround(0.1);
 
-/** The candidate scales that ggml tries when there is an importance matrix. */
-export const IMPORTANCE_FIRST_STEP: number = fround(-0.9);
-export const IMPORTANCE_STEP_SIZE: number = fround(0.05);
-export const IMPORTANCE_STEP_COUNT = 36;
+/** The codes of sub-blocks of `length` weights each, as views: made once, since the searches are called once for each. */
+export function subBlocksOf(codes: Uint8Array, length: number): readonly Uint8Array[] {
+  return Array.from({ length: codes.length / length }, (_, j) =>
+    codes.subarray(length * j, length * j + length),
+  );
+}
 
 /** The longest sub-block that any caller has. */
 const MAX_GROUP = 64;
@@ -32,18 +34,17 @@ function clampSigned(code: number, limit: number): number {
 /**
  * Symmetric codes in [−limit, limit), stored plus `limit` (0 throughout for an all-zero group).
  * The extreme value takes −limit first; 18 nearby scales are tried.
+ * There is a value, from `start` on, and a weight for each of `codes`.
  * `weights` may be undefined: then each weight is the square of its value.
  */
 export function searchScale(
   values: Float32Array,
   start: number,
-  count: number,
   limit: number,
   weights: Float32Array | undefined,
-  weightStart: number,
   codes: Uint8Array,
-  codeStart: number,
 ): number {
+  const count = codes.length;
   let max = 0;
   let absMax = 0;
   for (let i = 0; i < count; i++) {
@@ -55,7 +56,7 @@ export function searchScale(
     }
   }
   if (absMax < GROUP_EPSILON) {
-    codes.fill(0, codeStart, codeStart + count);
+    codes.fill(0);
     return 0;
   }
   let inverse = fround(-limit / max);
@@ -63,11 +64,11 @@ export function searchScale(
   let sumL2 = 0;
   for (let i = 0; i < count; i++) {
     const value = values[start + i]!;
-    const weight = weights === undefined ? fround(value * value) : weights[weightStart + i]!;
+    const weight = weights === undefined ? fround(value * value) : weights[i]!;
     const weightedValue = fround(weight * value);
     weighted[i] = weightedValue;
     const code = clampSigned(nearestInt(fround(inverse * value)), limit);
-    codes[codeStart + i] = code + limit;
+    codes[i] = code + limit;
     sumLx = fround(sumLx + fround(weightedValue * code));
     sumL2 = fround(sumL2 + fround(fround(weight * code) * code));
   }
@@ -80,14 +81,14 @@ export function searchScale(
     sumL2 = 0;
     for (let i = 0; i < count; i++) {
       const value = values[start + i]!;
-      const weight = weights === undefined ? fround(value * value) : weights[weightStart + i]!;
+      const weight = weights === undefined ? fround(value * value) : weights[i]!;
       const code = clampSigned(nearestInt(fround(inverse * value)), limit);
       sumLx = fround(sumLx + fround(weighted[i]! * code));
       sumL2 = fround(sumL2 + fround(fround(weight * code) * code));
     }
     if (sumL2 > 0 && fround(sumLx * sumLx) > fround(best * sumL2)) {
       for (let i = 0; i < count; i++) {
-        codes[codeStart + i] = limit + clampSigned(nearestInt(fround(inverse * values[start + i]!)), limit);
+        codes[i] = limit + clampSigned(nearestInt(fround(inverse * values[start + i]!)), limit);
       }
       scale = fround(sumLx / sumL2);
       best = fround(scale * sumLx);
@@ -100,16 +101,15 @@ const signedCodes: Int32Array = /* @__PURE__ */ new Int32Array(MAX_GROUP);
 
 /**
  * Symmetric codes in [−limit, limit), stored plus `limit` (0 throughout for an all-zero group), found by moving one
- * code at a time, at most five rounds. Each weight is the square of its value.
+ * code at a time, at most five rounds. There is a value, from `start` on, for each of `codes`; its weight is its square.
  */
 export function searchScaleByCode(
   values: Float32Array,
   start: number,
-  count: number,
   limit: number,
   codes: Uint8Array,
-  codeStart: number,
 ): number {
+  const count = codes.length;
   let max = 0;
   let absMax = 0;
   for (let i = 0; i < count; i++) {
@@ -121,7 +121,7 @@ export function searchScaleByCode(
     }
   }
   if (absMax < GROUP_EPSILON) {
-    codes.fill(0, codeStart, codeStart + count);
+    codes.fill(0);
     return 0;
   }
   const inverse = fround(-limit / max);
@@ -161,48 +161,70 @@ export function searchScaleByCode(
     }
     if (!changed) break;
   }
-  for (let i = 0; i < count; i++) codes[codeStart + i] = signedCodes[i]! + limit;
+  for (let i = 0; i < count; i++) codes[i] = signedCodes[i]! + limit;
   return sumL2 > 0 ? fround(sumLx / sumL2) : 0;
 }
 
-/**
- * Codes in [0, maxCode] for value ≈ scale × code − min, min ≥ 0, over `stepCount` + 1 candidate scales
- * (maxCode + firstStep + stepSize × step) / (max − min), where a better candidate's min counts at once. Returns the scale; the min goes to `mins[minIndex]`.
- * `absolute` measures |error| instead of its square.
- */
-export function searchScaleAndMin(
-  values: Float32Array,
-  start: number,
-  count: number,
+/** What `searchScaleAndMin` tries. */
+export interface ScaleAndMinSearch {
+  readonly maxCode: number;
+  /** The candidate scales are (maxCode + firstStep + stepSize × step) / (max − min), for steps 0 to `stepCount`. */
+  readonly firstStep: number;
+  readonly stepSize: number;
+  readonly stepCount: number;
+  /** Measures |error| instead of its square. */
+  readonly absolute: boolean;
+}
+
+/** value ≈ scale × code − min */
+export interface ScaleAndMin {
+  readonly scale: number;
+  readonly min: number;
+}
+
+/** The candidate scales that ggml tries when there is an importance matrix. */
+export function importanceSearch(maxCode: number): ScaleAndMinSearch {
+  return { maxCode, firstStep: fround(-0.9), stepSize: fround(0.05), stepCount: 36, absolute: false };
+}
+
+/** The candidate scales that ggml tries for a K-quant when there is none. */
+export function plainSearch(
   maxCode: number,
-  weights: Float32Array,
-  weightStart: number,
   firstStep: number,
-  stepSize: number,
   stepCount: number,
   absolute: boolean,
+): ScaleAndMinSearch {
+  return { maxCode, firstStep, stepSize: TENTH, stepCount, absolute };
+}
+
+/**
+ * Codes in [0, maxCode] for value ≈ scale × code − min, min ≥ 0, over some candidate scales, where a better candidate's
+ * min counts at once. There is a value, from `start` on, and a weight for each of `codes`.
+ */
+export function searchScaleAndMin(
+  { maxCode, firstStep, stepSize, stepCount, absolute }: ScaleAndMinSearch,
+  values: Float32Array,
+  start: number,
+  weights: Float32Array,
   codes: Uint8Array,
-  codeStart: number,
-  mins: Float32Array,
-  minIndex: number,
-): number {
+): ScaleAndMin {
+  const count = codes.length;
   let min = values[start]!;
   let max = min;
-  let sumW = weights[weightStart]!;
+  let sumW = weights[0]!;
   let sumX = fround(sumW * min);
   for (let i = 1; i < count; i++) {
     const value = values[start + i]!;
     if (value < min) min = value;
     if (value > max) max = value;
-    const weight = weights[weightStart + i]!;
+    const weight = weights[i]!;
     sumW = fround(sumW + weight);
     sumX = fround(sumX + fround(weight * value));
   }
   if (min > 0) min = 0;
   if (max <= min) {
-    codes.fill(0, codeStart, codeStart + count);
-    mins[minIndex] = -min;
-    return 0;
+    codes.fill(0);
+    return { scale: 0, min: -min };
   }
   let inverse = fround(maxCode / fround(max - min));
   let scale = fround(1 / inverse);
@@ -212,10 +234,10 @@ export function searchScaleAndMin(
     let code = nearestInt(fround(inverse * fround(value - min)));
     if (code < 0) code = 0;
     else if (code > maxCode) code = maxCode;
-    codes[codeStart + i] = code;
+    codes[i] = code;
     const difference = fround(fround(fround(scale * code) + min) - value);
     const error = absolute ? Math.abs(difference) : fround(difference * difference);
-    bestError = fround(bestError + fround(weights[weightStart + i]! * error));
+    bestError = fround(bestError + fround(weights[i]! * error));
   }
   for (let step = 0; step <= stepCount; step++) {
     inverse = fround(fround(fround(firstStep + fround(stepSize * step)) + maxCode) / fround(max - min));
@@ -228,7 +250,7 @@ export function searchScaleAndMin(
       if (code < 0) code = 0;
       else if (code > maxCode) code = maxCode;
       trialCodes[i] = code;
-      const weightedCode = fround(weights[weightStart + i]! * code);
+      const weightedCode = fround(weights[i]! * code);
       sumL = fround(sumL + weightedCode);
       sumL2 = fround(sumL2 + fround(weightedCode * code));
       sumXl = fround(sumXl + fround(weightedCode * value));
@@ -245,17 +267,16 @@ export function searchScaleAndMin(
     for (let i = 0; i < count; i++) {
       const difference = fround(fround(fround(trialScale * trialCodes[i]!) + trialMin) - values[start + i]!);
       const error = absolute ? Math.abs(difference) : fround(difference * difference);
-      trialError = fround(trialError + fround(weights[weightStart + i]! * error));
+      trialError = fround(trialError + fround(weights[i]! * error));
     }
     if (trialError < bestError) {
-      for (let i = 0; i < count; i++) codes[codeStart + i] = trialCodes[i]!;
+      for (let i = 0; i < count; i++) codes[i] = trialCodes[i]!;
       bestError = trialError;
       scale = trialScale;
       min = trialMin;
     }
   }
-  mins[minIndex] = -min;
-  return scale;
+  return { scale, min: -min };
 }
 
 /**
@@ -346,18 +367,16 @@ export function meanSquare(values: Float32Array, start: number, end: number, fac
   return fround(fround(factor * sum) / (end - start));
 }
 
-/** Weights for a search: importance × √(variance + value²). */
+/** Weights for a search: importance × √(variance + value²), of as many values from `start` on as `importance` has. */
 export function importanceWeights(
   values: Float32Array,
   start: number,
-  count: number,
   variance: number,
   importance: Float32Array,
-  column: number,
   weights: Float32Array,
 ): void {
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < importance.length; i++) {
     const value = values[start + i]!;
-    weights[i] = importance[column + i]! * fround(Math.sqrt(fround(variance + fround(value * value))));
+    weights[i] = importance[i]! * fround(Math.sqrt(fround(variance + fround(value * value))));
   }
 }

@@ -20,8 +20,6 @@ import {
   type ViewRequirement,
   viewMisfit,
 } from "@requant/core/view";
-import { viewToBlocksInKernel, weightToBlocksInKernel } from "./kernels.ts";
-import { nibblesToBlocks } from "./nibble-kernels.ts";
 import { viewQ2_0, viewQ4_0, viewQ4_1, viewQ5_0, viewQ5_1, viewQ8_0 } from "./plain-types.ts";
 import { viewQ2_K, viewQ3_K, viewQ4_K, viewQ5_K, viewQ6_K } from "./super-block-types.ts";
 import { viewIQ4_NL, viewIQ4_XS, viewMXFP4, viewNVFP4, viewTQ2_0 } from "./table-types.ts";
@@ -89,20 +87,15 @@ export function blockRowsByteLength(type: GgufViewType, rows: number, columns: n
  */
 export function viewToBlocks(type: GgufViewType, view: StoredView, out: Uint8Array): void {
   const { blockSize, blockByteLength, requirement } = type;
-  if (!isLevelView(view) && view.columns % blockSize === 0) {
-    checkBlockLengths(type, out.byteLength, view.rows * view.columns);
-    if (viewToBlocksInKernel(type, view, out)) return;
-  }
   const fitted = fittedTo(view, requirement);
-  const { rows, columns, codes, scales, groupCount } = fitted;
+  const { rows, columns, groupCount } = fitted;
   checkBlockLengths(type, out.byteLength, rows * columns);
   const perBlock = groupCount / (columns / blockSize);
   const blocks = (rows * columns) / blockSize;
   for (let block = 0; block < blocks; block++) {
     const [from, group, at] = [block * blockSize, block * perBlock, block * blockByteLength];
-    const scale = scales[group]!;
-    if (isBiased(fitted)) type.packBiasedBlock?.(codes, from, scale, fitted.biases[group]!, out, at);
-    else type.packBlock(codes, from, scale, fitted.zeros, group, out, at);
+    if (isBiased(fitted)) type.packBiasedBlock?.(fitted, from, group, out, at);
+    else type.packBlock(fitted, from, group, out, at);
   }
 }
 
@@ -116,8 +109,8 @@ function fittedTo(view: StoredView, requirement: ViewRequirement): IntegerView |
 }
 
 /**
- * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `viewToBlocks` makes of its view, in pieces that
- * stay in cache. `out` holds exactly the rows.
+ * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `viewToBlocks` makes of its view. `out` holds
+ * exactly the rows.
  * @throws UsageError as `viewToBlocks`
  */
 export function weightToBlocks(
@@ -128,21 +121,6 @@ export function weightToBlocks(
   out: Uint8Array,
 ): void {
   checkRows(rowStart, rowEnd, weight.rows);
-  if (weight.columns % type.blockSize === 0) {
-    checkBlockLengths(type, out.byteLength, (rowEnd - rowStart) * weight.columns);
-    const made = nibblesToBlocks(type, weight, rowStart, rowEnd, out);
-    const rowByteLength = blockRowsByteLength(type, 1, weight.columns);
-    for (const [start, end] of [
-      [rowStart, made.start],
-      [made.end, rowEnd],
-    ] as const) {
-      const part = out.subarray((start - rowStart) * rowByteLength, (end - rowStart) * rowByteLength);
-      if (start < end && !weightToBlocksInKernel(type, weight, start, end, part)) {
-        viewToBlocks(type, weight.toView(start, end), part);
-      }
-    }
-    return;
-  }
   viewToBlocks(type, weight.toView(rowStart, rowEnd), out);
 }
 

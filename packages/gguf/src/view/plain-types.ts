@@ -64,8 +64,8 @@ function signedType(name: string, min: number, max: number, packing: CodePacking
     blockSize,
     blockByteLength,
     requirement: plainRequirement(name, blockSize, { kind: "signed", min, max }),
-    packBlock(codes, from, scale, _zeros, _zeroFrom, out, at) {
-      writeHalf(out, at, scale);
+    packBlock({ codes, scales }, from, group, out, at) {
+      writeHalf(out, at, scales[group]!);
       packing.pack(codes, from, out, at + 2);
     },
     view: {
@@ -96,16 +96,16 @@ function offsetType(name: string, maxCode: number, packing: CodePacking): GgufVi
       }),
       bias: "F16",
     },
-    packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
-      const zero = zeros[zeroFrom]!;
+    packBlock({ codes, scales, zeros }, from, group, out, at) {
+      const [scale, zero] = [scales[group]!, zeros[group]!];
       writeHalf(out, at, scale);
       // no −0: the decoder adds it to 0
       writeHalf(out, at + 2, zero === 0 ? 0 : -scale * zero);
       packing.pack(codes, from, out, at + 4);
     },
-    packBiasedBlock(codes, from, scale, bias, out, at) {
-      writeHalf(out, at, scale);
-      writeHalf(out, at + 2, bias);
+    packBiasedBlock({ codes, scales, biases }, from, group, out, at) {
+      writeHalf(out, at, scales[group]!);
+      writeHalf(out, at + 2, biases[group]!);
       packing.pack(codes, from, out, at + 4);
     },
     view: {

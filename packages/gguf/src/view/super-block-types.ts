@@ -70,12 +70,13 @@ function affineType(name: string, maxCode: number, codesAt: number, packing: Cod
       scale: "F16",
       roundsToHalf: false,
     },
-    packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
+    packBlock({ codes, scales, zeros }, from, group, out, at) {
+      const scale = scales[group]!;
       writeHalf(out, at, scale);
       writeHalf(out, at + 2, scale);
       for (let j = 0; j < 4; j++) {
-        const low = zeros[zeroFrom + j]!;
-        const high = zeros[zeroFrom + j + 4]!;
+        const low = zeros[group + j]!;
+        const high = zeros[group + j + 4]!;
         out[at + 4 + j] = 1;
         out[at + 8 + j] = low | ((high >> 4) << 6);
         out[at + 12 + j] = 1 | ((high & 15) << 4);
@@ -127,8 +128,9 @@ export const viewQ2_K: GgufViewType = {
     scale: "F16",
     roundsToHalf: false,
   },
-  packBlock(codes, from, scale, zeros, zeroFrom, out, at) {
-    for (let j = 0; j < 16; j++) out[at + j] = 1 | (zeros[zeroFrom + j]! << 4);
+  packBlock({ codes, scales, zeros }, from, group, out, at) {
+    const scale = scales[group]!;
+    for (let j = 0; j < 16; j++) out[at + j] = 1 | (zeros[group + j]! << 4);
     packTwoBitPlanes(codes.subarray(from, from + SIZE), out, at + 16);
     writeHalf(out, at + 80, scale);
     writeHalf(out, at + 82, scale);
@@ -175,7 +177,8 @@ function signedType(
       scale: "F16",
       roundsToHalf: false,
     },
-    packBlock(codes, from, scale, _zeros, _zeroFrom, out, at) {
+    packBlock({ codes, scales }, from, group, out, at) {
+      const scale = scales[group]!;
       packing.pack(codes, from, out, at);
       packing.packUnitScales(out, at);
       writeHalf(out, at + scaleAt, scale);

@@ -1,4 +1,10 @@
-import type { ViewRequirement } from "@requant/core/view";
+import type { BiasedView, IntegerView, ViewRequirement } from "@requant/core/view";
+
+/** The numbers of a view that blocks are made of. */
+export type GroupedCodes = Pick<IntegerView, "codes" | "scales" | "zeros">;
+
+/** The same with a bias in place of a zero point. */
+export type BiasedCodes = Pick<BiasedView, "codes" | "scales" | "biases">;
 
 /** The numbers of unpacked blocks, block after block. */
 export interface Unpacked {
@@ -42,25 +48,10 @@ export interface GgufViewType extends GgufViewSource {
   /** What a view must be for its blocks to hold it. */
   readonly requirement: ViewRequirement;
   /**
-   * One block from a fitted view: `codes[from, from + blockSize)`, one scale, and the zero points of its sub-blocks from
-   * `zeros[zeroFrom]` on (of one where the type has no more).
+   * One block from a fitted view: `codes[from, from + blockSize)`, the scale of `group`, and the zero points of its
+   * sub-blocks from `group` on (of one where the type has no more).
    */
-  packBlock(
-    codes: Uint8Array,
-    from: number,
-    scale: number,
-    zeros: Int16Array,
-    zeroFrom: number,
-    out: Uint8Array,
-    at: number,
-  ): void;
+  packBlock(view: GroupedCodes, from: number, group: number, out: Uint8Array, at: number): void;
   /** The same with a bias in place of a zero point, where the requirement has one. */
-  packBiasedBlock?(
-    codes: Uint8Array,
-    from: number,
-    scale: number,
-    bias: number,
-    out: Uint8Array,
-    at: number,
-  ): void;
+  packBiasedBlock?(view: BiasedCodes, from: number, group: number, out: Uint8Array, at: number): void;
 }

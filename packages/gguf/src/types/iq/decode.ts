@@ -18,16 +18,14 @@ export function writeEight(
   for (let i = 0; i < 8; i++) out[to + i] = scale * (grid[gridStart + i]! * SIGNS[signStart + i]!);
 }
 
-/** Four weights of an eight whose signs are the low or (from bit 4 on) the high half of a byte. */
+/** Four weights, the grid's values from `gridStart` on, with the signs in `SIGNS` from `signStart` on. */
 export function writeFour(
   out: Float32Array,
   to: number,
   scale: number,
   grid: Int8Array,
   gridStart: number,
-  signs: number,
-  firstBit: 0 | 4,
+  signStart: number,
 ): void {
-  const signStart = 8 * signs + firstBit;
   for (let i = 0; i < 4; i++) out[to + i] = scale * (grid[gridStart + i]! * SIGNS[signStart + i]!);
 }

@@ -6,7 +6,7 @@
  */
 import { nearestInt } from "../rounding.ts";
 import type { Codebook } from "./codebook.ts";
-import { nearestOfEight, nearestOfFour } from "./nearest.ts";
+import { nearestOfEight, nearestOfFour, type Wanted } from "./nearest.ts";
 
 const fround = Math.fround;
 
@@ -31,6 +31,8 @@ export interface GridFit {
 export const magnitudes: Float32Array = /* @__PURE__ */ new Float32Array(32);
 export const weights: Float32Array = /* @__PURE__ */ new Float32Array(32);
 export const roots: Float32Array = /* @__PURE__ */ new Float32Array(32);
+
+const wanted: Wanted = { values: magnitudes, weights: roots };
 
 /** The output of `fitScale`: the word of each group, all on the grid. */
 export const words: Uint16Array = /* @__PURE__ */ new Uint16Array(8);
@@ -129,8 +131,8 @@ function roundGroup({ dimensions, bitWidth, levelCount }: Codebook, group: numbe
 
 function nearest(codebook: Codebook, offset: number, group: number, scale: number): number {
   return codebook.dimensions === 8
-    ? nearestOfEight(codebook, offset, scale, THREE_VALUES, magnitudes, 8 * group, roots, 8 * group)
-    : nearestOfFour(codebook, offset, scale, magnitudes, roots, 4 * group);
+    ? nearestOfEight(codebook, offset, scale, THREE_VALUES, wanted, 8 * group)
+    : nearestOfFour(codebook, offset, scale, wanted, 4 * group);
 }
 
 function tabulateProducts(length: number, bitWidth: number, levelCount: number): void {

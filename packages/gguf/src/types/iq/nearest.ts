@@ -24,28 +24,33 @@ const SMALLEST = 2 ** -140;
 /** Weighted squared error of two weights of an eight at two levels each: index 16 × pair + 4 bits of the word. */
 const pairErrors: Float64Array = /* @__PURE__ */ new Float64Array(64);
 
+/** Values that groups should have, and how much each matters. */
+export interface Wanted {
+  readonly values: Float32Array;
+  readonly weights: Float32Array;
+}
+
 /** The word of the nearest group of 8 in the list at `offset`; `values` are those of the three levels. */
 export function nearestOfEight(
   codebook: Codebook,
   offset: number,
   scale: number,
   values: Float32Array,
-  wanted: Float32Array,
-  wantedStart: number,
-  weights: Float32Array,
-  weightStart: number,
+  wanted: Wanted,
+  start: number,
 ): number {
   const { neighbours } = codebook;
+  const { weights } = wanted;
   const value0 = scale * values[0]!;
   const value1 = scale * values[1]!;
   const value2 = scale * values[2]!;
   let weightSum = 0;
   let squareSum = 0;
   for (let i = 0; i < 8; i += 2) {
-    const x = wanted[wantedStart + i]!;
-    const weight = weights[weightStart + i]!;
-    const nextX = wanted[wantedStart + i + 1]!;
-    const nextWeight = weights[weightStart + i + 1]!;
+    const x = wanted.values[start + i]!;
+    const weight = weights[start + i]!;
+    const nextX = wanted.values[start + i + 1]!;
+    const nextWeight = weights[start + i + 1]!;
     weightSum += weight + nextWeight;
     squareSum += weight * x * x + nextWeight * nextX * nextX;
     const error0 = weight * (value0 - x) * (value0 - x);
@@ -85,7 +90,7 @@ export function nearestOfEight(
   }
   const largest = Math.max(value2 * value2, value0 * value0);
   if (second - best > ROUNDING * (squareSum + largest * weightSum) + SMALLEST) return bestWord;
-  return firstNearestOfEight(codebook, offset, scale, values, wanted, wantedStart, weights, weightStart);
+  return firstNearestOfEight(codebook, offset, scale, values, wanted, start);
 }
 
 const scaledValues: Float64Array = /* @__PURE__ */ new Float64Array(8);
@@ -95,16 +100,16 @@ export function nearestOfFour(
   codebook: Codebook,
   offset: number,
   scale: number,
-  wanted: Float32Array,
-  weights: Float32Array,
+  wanted: Wanted,
   start: number,
 ): number {
   const { neighbours } = codebook;
+  const { values, weights } = wanted;
   for (let level = 0; level < 8; level++) scaledValues[level] = scale * (2 * level + 1);
-  const x0 = wanted[start]!;
-  const x1 = wanted[start + 1]!;
-  const x2 = wanted[start + 2]!;
-  const x3 = wanted[start + 3]!;
+  const x0 = values[start]!;
+  const x1 = values[start + 1]!;
+  const x2 = values[start + 2]!;
+  const x3 = values[start + 3]!;
   const weight0 = weights[start]!;
   const weight1 = weights[start + 1]!;
   const weight2 = weights[start + 2]!;
@@ -134,7 +139,7 @@ export function nearestOfFour(
   const squareSum = weight0 * x0 * x0 + weight1 * x1 * x1 + (weight2 * x2 * x2 + weight3 * x3 * x3);
   const weightSum = weight0 + weight1 + (weight2 + weight3);
   if (second - best > ROUNDING * (squareSum + 225 * scale * scale * weightSum) + SMALLEST) return bestWord;
-  return firstNearestOfFour(codebook, offset, scale, wanted, weights, start);
+  return firstNearestOfFour(codebook, offset, scale, wanted, start);
 }
 
 /** Weighted squared error of weight i at level l: index 4i + l. */
@@ -146,15 +151,14 @@ export function firstNearestOfEight(
   offset: number,
   scale: number,
   values: Float32Array,
-  wanted: Float32Array,
-  wantedStart: number,
-  weights: Float32Array,
-  weightStart: number,
+  wanted: Wanted,
+  start: number,
 ): number {
   const { neighbours } = codebook;
+  const { weights } = wanted;
   for (let i = 0; i < 8; i++) {
-    const x = wanted[wantedStart + i]!;
-    const weight = weights[weightStart + i]!;
+    const x = wanted.values[start + i]!;
+    const weight = weights[start + i]!;
     for (let level = 0; level < 3; level++) {
       const difference = fround(fround(scale * values[level]!) - x);
       errors[4 * i + level] = fround(weight * difference) * difference;
@@ -180,11 +184,11 @@ export function firstNearestOfFour(
   codebook: Codebook,
   offset: number,
   scale: number,
-  wanted: Float32Array,
-  weights: Float32Array,
+  wanted: Wanted,
   start: number,
 ): number {
   const { neighbours } = codebook;
+  const { values, weights } = wanted;
   const end = offset + 1 + neighbours[offset]!;
   let best = FLOAT_MAX;
   let bestWord = neighbours[offset + 1]!;
@@ -193,7 +197,7 @@ export function firstNearestOfFour(
     let sum = 0;
     for (let i = 0; i < 4; i++) {
       const value = 2 * ((word >> (3 * i)) & 7) + 1;
-      const difference = fround(fround(scale * value) - wanted[start + i]!);
+      const difference = fround(fround(scale * value) - values[start + i]!);
       sum = fround(sum + fround(fround(weights[start + i]! * difference) * difference));
     }
     if (sum < best) {

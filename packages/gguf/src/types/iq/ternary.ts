@@ -6,7 +6,7 @@
 import { nearestInt } from "../rounding.ts";
 import { buildCodebook, type Codebook, decodedGrid, EIGHT_OF_THREE, lazy } from "./codebook.ts";
 import { IQ1_GRID } from "./grids.ts";
-import { nearestOfEight } from "./nearest.ts";
+import { nearestOfEight, type Wanted } from "./nearest.ts";
 
 const fround = Math.fround;
 
@@ -63,24 +63,21 @@ export function assignLevels(
   }
 }
 
-/** Puts eight levels on the grid. Returns the code; −1 − code where that moved the levels, which are then changed. */
+/** Puts the eight levels from `start` on, which `wanted` should have, on the grid. Returns the code; −1 − code where that moved the levels, which are then changed. */
 export function placeEight(
   codebook: Codebook,
   levels: Uint8Array,
-  levelStart: number,
   scale: number,
   shifted: Float32Array,
-  values: Float32Array,
+  wanted: Wanted,
   start: number,
-  weights: Float32Array,
-  weightStart: number,
 ): number {
   let word = 0;
-  for (let i = 0; i < 8; i++) word |= levels[levelStart + i]! << (2 * i);
+  for (let i = 0; i < 8; i++) word |= levels[start + i]! << (2 * i);
   const code = codebook.codes[word]!;
   if (code >= 0) return code;
-  word = nearestOfEight(codebook, -1 - code, scale, shifted, values, start, weights, weightStart);
-  for (let i = 0; i < 8; i++) levels[levelStart + i] = (word >> (2 * i)) & 3;
+  word = nearestOfEight(codebook, -1 - code, scale, shifted, wanted, start);
+  for (let i = 0; i < 8; i++) levels[start + i] = (word >> (2 * i)) & 3;
   return -1 - codebook.codes[word]!;
 }
 

@@ -1,16 +1,41 @@
-/** The SIMD twin of what `grid-facts.ts` finds out about scales and zero points. */
+/** The SIMD twins of `viewFacts`, `groupedFacts` and `groupedRanges` in `view/facts.ts`. */
+import type { ErrorPlace } from "../errors.ts";
 import { largest, smallest } from "../extremes.ts";
+import * as reference from "../view/facts.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset } from "./memory.ts";
 
-/** What scales and zero points show, whatever columns they belong to: some of `ViewFacts`. */
-export interface ParameterFacts {
-  readonly minZero: number;
-  readonly maxZero: number;
-  readonly hasNegativeScales: boolean;
-  readonly scalesAreHalf: boolean;
-  readonly scalesAreBfloat: boolean;
-  readonly offsetsAreHalf: boolean;
+/**
+ * Facts of a view from its small parts; `maxCode` is the largest code its layout can store.
+ * @throws FormatError when a scale is not finite
+ */
+export function viewFacts(
+  view: reference.ViewParameters,
+  maxCode: number,
+  place: ErrorPlace = {},
+): reference.ViewFacts {
+  return reference.viewFacts(view, maxCode, place, parameterFacts);
+}
+
+/** As `viewFacts`. */
+export function groupedFacts(
+  parameters: reference.GroupedParameters,
+  maxCode: number,
+  place: ErrorPlace = {},
+): reference.ViewFacts {
+  return reference.groupedFacts(parameters, maxCode, place, parameterFacts);
+}
+
+/** Those of the facts that concern all scales and zero points alike. @throws FormatError when a scale is not finite */
+export function groupedRanges(
+  parameters: reference.GroupedParameters,
+  place: ErrorPlace = {},
+): reference.ParameterFacts {
+  return reference.groupedRanges(parameters, place, parameterFacts);
+}
+
+function parameterFacts(arrays: reference.ParameterArrays, place: ErrorPlace): reference.ParameterFacts {
+  return factsInKernel(arrays.scales, arrays.zeros) ?? reference.parameterFacts(arrays, place);
 }
 
 /** What the kernel says, bit by bit. */
@@ -24,7 +49,7 @@ const OFFSET_NOT_HALF = 16;
 const STEP = SCRATCH_BYTE_LENGTH / 4;
 
 /** Undefined where there is no kernel, or where the numbers need a closer look. */
-export function parameterFactsInKernel(scales: Float32Array, zeros: Int16Array): ParameterFacts | undefined {
+function factsInKernel(scales: Float32Array, zeros: Int16Array): reference.ParameterFacts | undefined {
   const kernel = coreKernels.kernel("parameterFacts");
   const length = scales.length - (scales.length % 8);
   // the rest would be looked at one by one

@@ -1,6 +1,7 @@
-/** From 4-bit codes as they are stored to Q4_0 and Q5_0, without a byte for each code: what the tiles of kernels.ts give. */
+/** From 4-bit codes as they are stored to Q4_0 and Q5_0, without a byte for each code: what the tiles of blocks-twin.ts give. */
 import type { LinearWeight, PackedNibbles } from "@requant/core/format";
 import {
+  descriptor,
   kernelAddress,
   kernelMemory,
   LIST_LENGTH,
@@ -8,9 +9,40 @@ import {
   TILE_BYTE_LENGTH,
   tileOffset,
 } from "@requant/core/kernels";
-import { kernelOf } from "../kernels.ts";
-import { SPAN, spanGroups } from "./kernels.ts";
-import type { GgufViewType } from "./view-type.ts";
+import type { GgufViewType } from "../view/view-type.ts";
+import { kernelOf } from "./module.ts";
+import { SPAN, spanGroups } from "./spans.ts";
+
+/** The fields of the class `NibbleTile` in assembly/packed-nibbles.ts. */
+interface NibbleTile {
+  readonly words: number;
+  readonly wordStep: number;
+  readonly rows: number;
+  readonly blocks: number;
+  readonly groups: number;
+  readonly scales: number;
+  readonly scaleStep: number;
+  readonly zeros: number;
+  readonly zeroStep: number;
+  readonly out: number;
+  readonly outStep: number;
+}
+
+const placeNibbleTile = /* @__PURE__ */ descriptor(
+  ({
+    words,
+    wordStep,
+    rows,
+    blocks,
+    groups,
+    scales,
+    scaleStep,
+    zeros,
+    zeroStep,
+    out,
+    outStep,
+  }: NibbleTile) => [words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep],
+);
 
 /** How rows must lie for the kernels, and how many are best taken at a time: their pages and lines stay at hand. */
 const ROWS = {
@@ -69,8 +101,20 @@ export function nibblesToBlocks(
     const outAt = outAddress === undefined ? tileOffset(1) : outAddress + to;
     const scales = placeScales(nibbles, rows, row, count, groupCount);
     const zeros = type.name === "Q4_0" ? NO_ZEROS : placeZeros(nibbles, rows, row, count, groupCount);
-    const parameters = [placeList(spans), scales.address, scales.step, zeros.address, zeros.step] as const;
-    kernel(from, wordStep, count, columns / SPAN, ...parameters, outAt, rowByteLength);
+    const tile = {
+      words: from,
+      wordStep,
+      rows: count,
+      blocks: columns / SPAN,
+      groups: placeList(spans),
+      scales: scales.address,
+      scaleStep: scales.step,
+      zeros: zeros.address,
+      zeroStep: zeros.step,
+      out: outAt,
+      outStep: rowByteLength,
+    };
+    kernel(placeNibbleTile(tile));
     if (outAddress === undefined) {
       out.set(new Uint8Array(kernelMemory().buffer, outAt, count * rowByteLength), to);
     }

@@ -7,9 +7,9 @@ import {
   type KernelTable,
   kernelModule,
 } from "@requant/core/kernels";
-import { wasm } from "./generated/kernels.ts";
-import { decodedGrid, EIGHT_OF_THREE, FOUR_OF_EIGHT, type GridShape } from "./types/iq/codebook.ts";
-import { IQ2_VALUES, IQ3_S_VALUES, IQ3_XXS_VALUES } from "./types/iq/decode.ts";
+import { wasm } from "../generated/kernels.ts";
+import { decodedGrid, EIGHT_OF_THREE, FOUR_OF_EIGHT, type GridShape } from "../types/iq/codebook.ts";
+import { IQ2_VALUES, IQ3_S_VALUES, IQ3_XXS_VALUES } from "../types/iq/decode.ts";
 import {
   IQ1_GRID,
   IQ2_S_GRID,
@@ -17,8 +17,8 @@ import {
   IQ2_XXS_GRID,
   IQ3_S_GRID,
   IQ3_XXS_GRID,
-} from "./types/iq/grids.ts";
-import { kernelCodebook } from "./types/iq/kernel-codebook.ts";
+} from "../types/iq/grids.ts";
+import { kernelCodebook } from "../types/iq/kernel-codebook.ts";
 
 function grid(name: string, gaps: string, shape: GridShape, values: readonly number[]): KernelTable {
   return { export: { says: `table${name}` }, make: () => decodedGrid(gaps, shape, values) };

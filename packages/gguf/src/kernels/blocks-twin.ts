@@ -1,6 +1,7 @@
-/** The SIMD twins of `viewToBlocks`: codes to blocks, tile by tile. */
-import type { LinearWeight } from "@requant/core/format";
+/** The SIMD twins of `viewToBlocks` and `weightToBlocks` in `view/index.ts`: codes to blocks, tile by tile. */
+import { checkBlockLengths, type LinearWeight } from "@requant/core/format";
 import {
+  descriptor,
   type Kernel,
   kernelAddress,
   kernelMemory,
@@ -13,24 +14,86 @@ import {
   tileOffset,
   tileShape,
 } from "@requant/core/kernels";
-import type { IntegerView } from "@requant/core/view";
-import { kernelOf } from "../kernels.ts";
-import type { GgufViewType } from "./view-type.ts";
+import { checkRows, type IntegerView, isLevelView, type StoredView } from "@requant/core/view";
+import * as reference from "../view/index.ts";
+import type { GgufViewType } from "../view/view-type.ts";
+import { kernelOf } from "./module.ts";
+import { nibblesToBlocks } from "./nibbles.ts";
+import { SPAN, spanGroups } from "./spans.ts";
 
-/** Columns that the kernels want of one group each. */
-export const SPAN = 32;
+/** The fields of the class `CodeTile` in assembly/grid-blocks.ts. */
+interface CodeTile {
+  readonly codes: number;
+  readonly codeStep: number;
+  readonly rows: number;
+  readonly blocks: number;
+  readonly groups: number;
+  readonly groupCount: number;
+  readonly scales: number;
+  readonly zeros: number;
+  readonly halves: number;
+  readonly out: number;
+  readonly outStep: number;
+}
 
-/** For each 32 columns their group; undefined where a group ends between. */
-export function spanGroups(groupOfColumn: Int32Array): Int32Array | undefined {
-  const spans = new Int32Array(groupOfColumn.length / SPAN);
-  for (let span = 0, column = 0; span < spans.length; span++) {
-    const group = groupOfColumn[column]!;
-    spans[span] = group;
-    for (const end = column + SPAN; column < end; column++) {
-      if (groupOfColumn[column] !== group) return undefined;
+const placeCodeTile = /* @__PURE__ */ descriptor(
+  ({ codes, codeStep, rows, blocks, groups, groupCount, scales, zeros, halves, out, outStep }: CodeTile) => [
+    codes,
+    codeStep,
+    rows,
+    blocks,
+    groups,
+    groupCount,
+    scales,
+    zeros,
+    halves,
+    out,
+    outStep,
+  ],
+);
+
+/**
+ * A view's rows as blocks of a type: the same codes, and the same values, unless an offset or scale must be rounded (ask
+ * `typeMisfit`). `out` holds exactly the rows.
+ * @throws UsageError when codes or groups do not fit the type, or `out` has another length
+ */
+export function viewToBlocks(type: GgufViewType, view: StoredView, out: Uint8Array): void {
+  if (!isLevelView(view) && view.columns % type.blockSize === 0) {
+    checkBlockLengths(type, out.byteLength, view.rows * view.columns);
+    if (viewToBlocksInKernel(type, view, out)) return;
+  }
+  reference.viewToBlocks(type, view, out);
+}
+
+/**
+ * Rows `[rowStart, rowEnd)` of a stored weight as blocks of a type: what `viewToBlocks` makes of its view, in pieces that
+ * stay in cache. `out` holds exactly the rows.
+ * @throws UsageError as `viewToBlocks`
+ */
+export function weightToBlocks(
+  type: GgufViewType,
+  weight: LinearWeight,
+  rowStart: number,
+  rowEnd: number,
+  out: Uint8Array,
+): void {
+  checkRows(rowStart, rowEnd, weight.rows);
+  if (weight.columns % type.blockSize !== 0) {
+    reference.weightToBlocks(type, weight, rowStart, rowEnd, out);
+    return;
+  }
+  checkBlockLengths(type, out.byteLength, (rowEnd - rowStart) * weight.columns);
+  const made = nibblesToBlocks(type, weight, rowStart, rowEnd, out);
+  const rowByteLength = reference.blockRowsByteLength(type, 1, weight.columns);
+  for (const [start, end] of [
+    [rowStart, made.start],
+    [made.end, rowEnd],
+  ] as const) {
+    const part = out.subarray((start - rowStart) * rowByteLength, (end - rowStart) * rowByteLength);
+    if (start < end && !weightToBlocksInKernel(type, weight, start, end, part)) {
+      viewToBlocks(type, weight.toView(start, end), part);
     }
   }
-  return spans;
 }
 
 function kernelFor(type: GgufViewType, columns: number): Kernel | undefined {
@@ -49,7 +112,7 @@ function placed(scales: Float32Array, zeros: Int16Array): PlacedParameters | und
  * All rows of a view as blocks. False where no kernel can, or where something might not fit: what is in `out` then does
  * not count.
  */
-export function viewToBlocksInKernel(type: GgufViewType, view: IntegerView, out: Uint8Array): boolean {
+function viewToBlocksInKernel(type: GgufViewType, view: IntegerView, out: Uint8Array): boolean {
   const { rows, columns, groupCount, codes, scales, zeros, groupOfColumn } = view;
   const kernel = kernelFor(type, columns);
   if (kernel === undefined) return false;
@@ -71,16 +134,25 @@ export function viewToBlocksInKernel(type: GgufViewType, view: IntegerView, out:
     const codesAt = codesAddress === undefined ? tileOffset(0) : codesAddress + from;
     const to = row * rowByteLength;
     const outAt = outAddress === undefined ? tileOffset(1) : outAddress + to;
-    const list = placeList(spans);
-    const args = [list, groupCount, at.scales, at.zeros, at.halves, outAt, rowByteLength] as const;
-    if (kernel(codesAt, columns, count, columns / SPAN, ...args) !== 0) return false;
+    const tile = {
+      ...at,
+      codes: codesAt,
+      codeStep: columns,
+      rows: count,
+      blocks: columns / SPAN,
+      groups: placeList(spans),
+      groupCount,
+      out: outAt,
+      outStep: rowByteLength,
+    };
+    if (kernel(placeCodeTile(tile)) !== 0) return false;
     if (outAddress === undefined) out.set(new Uint8Array(buffer, outAt, count * rowByteLength), to);
   }
   return true;
 }
 
 /** Rows `[rowStart, rowEnd)` of a weight as blocks, without a view of all their columns; false as above. */
-export function weightToBlocksInKernel(
+function weightToBlocksInKernel(
   type: GgufViewType,
   weight: LinearWeight,
   rowStart: number,
@@ -117,16 +189,18 @@ export function weightToBlocksInKernel(
       at ??= placed(scales, zeros);
       if (at === undefined) return false;
       const blocksAt = rowsAt + (column / blockSize) * blockByteLength;
-      const args = [
-        placeList(spans),
+      const tile = {
+        ...at,
+        codes: tileOffset(0),
+        codeStep: width,
+        rows: count,
+        blocks: width / SPAN,
+        groups: placeList(spans),
         groupCount,
-        at.scales,
-        at.zeros,
-        at.halves,
-        blocksAt,
-        rowByteLength,
-      ] as const;
-      if (kernel(tileOffset(0), width, count, width / SPAN, ...args) !== 0) return false;
+        out: blocksAt,
+        outStep: rowByteLength,
+      };
+      if (kernel(placeCodeTile(tile)) !== 0) return false;
     }
     if (outAddress === undefined) out.set(new Uint8Array(buffer, rowsAt, count * rowByteLength), to);
   }

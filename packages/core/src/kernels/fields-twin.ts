@@ -1,6 +1,8 @@
 /** The SIMD twin of `bits/fields.ts`: whole runs of 32 fields in 32-bit words, along a row of words or down columns. */
 import type { FieldStreams, FieldTable, Words } from "../bits/field-table.ts";
+import * as reference from "../bits/fields.ts";
 import { coreKernels } from "./core-kernels.ts";
+import { descriptor } from "./descriptor.ts";
 import { kernelAddress, SCRATCH_BYTE_LENGTH } from "./memory.ts";
 import type { Kernel } from "./module.ts";
 import { rectangle } from "./rectangle.ts";
@@ -10,8 +12,63 @@ const RUN = 32;
 /** Side by side, words are turned four streams at a time. */
 const LANES = 4;
 
+/** The fields of the class `FieldRuns` in assembly/fields.ts. */
+interface FieldRuns {
+  readonly words: number;
+  readonly wordStep: number;
+  readonly runs: number;
+  readonly streams: number;
+  readonly fields: number;
+  readonly fieldStep: number;
+  readonly bits: number;
+}
+
+const placeFieldRuns = /* @__PURE__ */ descriptor(
+  ({ words, wordStep, runs, streams, fields, fieldStep, bits }: FieldRuns) => [
+    words,
+    wordStep,
+    runs,
+    streams,
+    fields,
+    fieldStep,
+    bits,
+  ],
+);
+
+/** Words to fields. A piece of a last, incomplete run that has no word is left 0. */
+export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
+  reference.checkFieldRange(table, words.length, at, fields.length);
+  const left = unpackInKernel(table, words, at, fields);
+  for (const part of left ?? [at]) reference.unpackFields(table, words, part, fields);
+}
+
+/**
+ * Fields to words: every word of the streams is written, spare bits as 0.
+ * @throws UsageError when a field does not fit its bits (nothing is cut off in silence)
+ */
+export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStreams, words: Words): void {
+  reference.checkFieldRange(table, words.length, at, fields.length);
+  const left = packInKernel(table, fields, at, words);
+  for (const part of left ?? [at]) reference.packFields(table, fields, part, words);
+}
+
+const streams: WeakMap<FieldTable, boolean> = /* @__PURE__ */ new WeakMap();
+
+/** Fields one after another, straddling words where they must: what the kernels know. */
+function isStream(table: FieldTable): boolean {
+  let answer = streams.get(table);
+  if (answer === undefined) {
+    const { bitWidth, wordBitWidth, pieces } = table;
+    answer = pieces.every(
+      ({ field, word, shift, left }) => wordBitWidth * word + shift === bitWidth * field + left,
+    );
+    streams.set(table, answer);
+  }
+  return answer;
+}
+
 /** @returns the streams and fields that are still to be unpacked; undefined when all are, because no kernel can */
-export function unpackInKernel(
+function unpackInKernel(
   table: FieldTable,
   words: Words,
   at: FieldStreams,
@@ -24,7 +81,7 @@ export function unpackInKernel(
 }
 
 /** @returns as `unpackInKernel`; undefined, too, when a field does not fit: the loop that checks each says which */
-export function packInKernel(
+function packInKernel(
   table: FieldTable,
   fields: Uint8Array,
   at: FieldStreams,
@@ -54,7 +111,8 @@ function workOf(
   verb: "pack" | "unpack",
 ): Work | undefined {
   const { bitWidth: bits, wordBitWidth } = table;
-  if (!(words instanceof Uint32Array) || wordBitWidth !== 32 || bits < 2) return undefined;
+  if (!(words instanceof Uint32Array) || wordBitWidth !== 32 || bits < 2 || !isStream(table))
+    return undefined;
   const runs = Math.floor(at.fields / RUN);
   const columns = at.wordStep !== 1;
   if (columns && at.streamStep !== 1) return undefined;
@@ -121,7 +179,16 @@ function inTiles(work: Work, at: FieldStreams, fields: Uint8Array, packs: boolea
       const w = rectangle(words, wordLines, 0);
       const f = rectangle(fields, fieldLines, 1);
       (packs ? f : w).load();
-      seen |= kernel(w.address, w.step, runs, streams, f.address, f.step, bits);
+      const at = {
+        words: w.address,
+        wordStep: w.step,
+        runs,
+        streams,
+        fields: f.address,
+        fieldStep: f.step,
+        bits,
+      };
+      seen |= kernel(placeFieldRuns(at));
       (packs ? w : f).save();
     }
   }

@@ -1,48 +1,60 @@
 /** The SIMD twin of `order.ts`, compiled from `assembly/` by scripts/build-kernels.mjs. */
 import {
+  descriptor,
   type KernelModule,
   kernelAddress,
   kernelModule,
   rectangle,
   SCRATCH_BYTE_LENGTH,
 } from "@requant/core/kernels";
-import { wasm } from "./generated/kernels.ts";
+import { wasm } from "../generated/kernels.ts";
+import * as reference from "../order.ts";
 
 const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);
 
-/** Words of `order.ts`: `lines` of `width` words each, of which those of features `[start, end)` are meant. */
-export interface GemmWords {
-  readonly words: Uint32Array;
+/** The fields of the class `GemmTile` in assembly/order.ts. */
+interface GemmTile {
+  readonly words: number;
+  readonly wordStep: number;
   readonly lines: number;
   readonly width: number;
-  readonly start: number;
-  readonly end: number;
+  readonly fields: number;
+  readonly step: number;
 }
 
-/** Lines and features, from the first on, that a kernel did. */
-export interface GemmPart {
-  readonly lines: number;
-  readonly features: number;
+const placeGemmTile = /* @__PURE__ */ descriptor(
+  ({ words, wordStep, lines, width, fields, step }: GemmTile) => [
+    words,
+    wordStep,
+    lines,
+    width,
+    fields,
+    step,
+  ],
+);
+
+const NOTHING: reference.GemmPart = { lines: 0, features: 0 };
+
+/** `words[k × width + c]` to codes of features `[start, end)`: `fields[(feature − start) × step + k]`. */
+export function unpackGemm(gemm: reference.GemmWords, fields: Uint8Array, step: number): void {
+  reference.unpackGemm(gemm, fields, step, inTiles("unpackGemm", gemm, fields, step));
 }
 
-const NOTHING: GemmPart = { lines: 0, features: 0 };
-
-/** Four words at a time, of sixteen lines. Each features' fields follow each other, `step` from one to the next. */
-export function unpackGemmInKernel(gemm: GemmWords, fields: Uint8Array, step: number): GemmPart {
-  return inTiles("unpackGemm", gemm, fields, step);
+/** The reverse; `start` and `end` are multiples of 8. @throws UsageError for a code above 15 */
+export function packGemm(gemm: reference.GemmWords, fields: Uint8Array, step: number): void {
+  reference.packGemm(gemm, fields, step, inTiles("packGemm", gemm, fields, step));
 }
 
-/** The reverse; nothing is done when a field is above 15: the loop that checks each says which. */
-export function packGemmInKernel(gemm: GemmWords, fields: Uint8Array, step: number): GemmPart {
-  return inTiles("packGemm", gemm, fields, step);
-}
-
+/**
+ * Four words at a time, of sixteen lines. Each feature's fields follow each other, `step` from one to the next. Nothing is
+ * done when a field to pack is above 15: the loop that checks each says which.
+ */
 function inTiles(
   name: "unpackGemm" | "packGemm",
-  { words, lines, width, start, end }: GemmWords,
+  { words, lines, width, start, end }: reference.GemmWords,
   fields: Uint8Array,
   step: number,
-): GemmPart {
+): reference.GemmPart {
   const lineCount = lines - (lines % 16);
   const wordCount = Math.floor((end - start) / 8);
   const wordsHere = wordCount - (wordCount % 4);
@@ -64,7 +76,8 @@ function inTiles(
       const firstField = 8 * word * step + line;
       const f = rectangle(fields, { start: firstField, step, lines: 8 * wordsOf, length: linesOf }, 1);
       (packs ? f : w).load();
-      seen |= kernel(w.address, w.step, linesOf, wordsOf, f.address, f.step);
+      const tile = { words: w.address, wordStep: w.step, lines: linesOf, width: wordsOf };
+      seen |= kernel(placeGemmTile({ ...tile, fields: f.address, step: f.step }));
       (packs ? w : f).save();
     }
   }

@@ -1,0 +1,15 @@
+/** Columns that the kernels want of one group each. */
+export const SPAN = 32;
+
+/** For each 32 columns their group; undefined where a group ends between. */
+export function spanGroups(groupOfColumn: Int32Array): Int32Array | undefined {
+  const spans = new Int32Array(groupOfColumn.length / SPAN);
+  for (let span = 0, column = 0; span < spans.length; span++) {
+    const group = groupOfColumn[column]!;
+    spans[span] = group;
+    for (const end = column + SPAN; column < end; column++) {
+      if (groupOfColumn[column] !== group) return undefined;
+    }
+  }
+  return spans;
+}
