@@ -34,7 +34,10 @@ export interface ErrorArithmetic {
 const arithmetic: ErrorArithmetic = { compareValues, firstNonFinite };
 
 /** `blockSize`: weights of the output that share scales. */
-export function errorMeter(blockSize = 1, { compareValues, firstNonFinite } = arithmetic): ErrorMeter {
+export function errorMeter(
+  blockSize = 1,
+  { compareValues, firstNonFinite }: ErrorArithmetic = arithmetic,
+): ErrorMeter {
   let noise = 0;
   let maxAbsError = 0;
   let position = 0;
