@@ -2,6 +2,14 @@
 
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
 export { type UnpackCodes, viewWeight } from "../view/view-weight.ts";
+export {
+  type AutoRoundConfig,
+  type AutoRoundOverride,
+  type AutoRoundPacking,
+  autoRoundMethod,
+  autoRoundPacking,
+  readAutoRound,
+} from "./auto-round.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
 export {
   type Diagnosis,
@@ -10,6 +18,8 @@ export {
   type Suspect,
   sampleSuspect,
 } from "./diagnosis.ts";
+export { type FoundWeight, findBySuffixes } from "./find-weights.ts";
+export { foreignMethods } from "./foreign-methods.ts";
 export {
   bitsWord,
   describedGroupSize,
@@ -41,6 +51,7 @@ export {
   writeWords,
 } from "./linear-codec.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
+export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";
 export {
   type Examination,
   type LinearClaims,
