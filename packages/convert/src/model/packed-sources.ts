@@ -130,8 +130,7 @@ function sentence(text: string): string {
 
 function floatsMessage(config: QuantizationConfig): string {
   const method = methodName(config) ?? "an unknown method";
-  const loads = config.json["load_in_4bit"] === true || config.json["load_in_8bit"] === true;
-  return loads
+  return config.isForLoading
     ? `${config.path} asks for quantization by ${method} when the model is loaded; the stored weights are plain floats, and are read as they are.`
     : `${config.path} says that the weights are packed by ${method}; all of them are plain floats, and are read as they are.`;
 }

@@ -13,6 +13,8 @@ export interface QuantizationConfig {
   readonly path: string;
   /** True where plain floats are the weights themselves whatever this configuration says. */
   readonly leavesFloats: boolean;
+  /** True where it asks for quantization when the model is loaded. */
+  readonly isForLoading: boolean;
   /** The transform that a runtime applies while it computes, so that the stored weights alone are not the model's. */
   readonly runtimeTransform: string | undefined;
 }
@@ -22,9 +24,12 @@ export interface SourceQuantization extends QuantizationConfig {
   readonly used: boolean;
 }
 
-/** All methods that are known: those of the formats, and those that no format reads. */
+/**
+ * All methods that are known: those of the formats, and those that no format reads. The list of formats has the special
+ * before the general; the files and keys of the general ones are the common ones, and come first here.
+ */
 export function quantMethods(formats: readonly WeightFormat[]): QuantMethod[] {
-  return [...formats.flatMap(({ methods }) => methods), ...foreignMethods];
+  return [...formats.toReversed().flatMap(({ methods }) => methods), ...foreignMethods];
 }
 
 /** A file besides config.json, and the method of its configuration where no key names it. */
@@ -118,6 +123,7 @@ function configOf(
     json,
     path,
     leavesFloats: methods.some(({ names, leavesFloats }) => leavesFloats === true && names.includes(name)),
+    isForLoading: methods.some((one) => one.quantizesAtLoading?.(json) === true),
     runtimeTransform:
       OTHER_TRANSFORMS.find((key) => objectOf(json[key]) !== undefined) ??
       transforms.find((transform) => transform !== undefined),

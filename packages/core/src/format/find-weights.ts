@@ -2,20 +2,7 @@
 import { largest } from "../extremes.ts";
 import type { TensorInfo } from "../tensor.ts";
 import type { LinearPart } from "./linear-codec.ts";
-import type { StoredPart } from "./weight-format.ts";
-
-/** Tensors of one module that bear the names of a format's parts. */
-export interface FoundWeight {
-  /** The module's name: that of the weight without ".weight". */
-  readonly module: string;
-  /** In the order of the tensors. `suffix` is the role that the format gives to a part. */
-  readonly parts: readonly StoredPart[];
-  /**
-   * False where the parts are not enough for a weight, or have the names of another format: the model is refused if they
-   * stand beside a weight that does not own them.
-   */
-  readonly isWeight: boolean;
-}
+import type { FoundWeight, StoredPart } from "./weight-format.ts";
 
 /**
  * Finds the modules of a format whose parts are named by a suffix of the module: "….q_proj" + ".qweight". A suffix may have

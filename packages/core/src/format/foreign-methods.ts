@@ -6,9 +6,14 @@ type Json = Readonly<Record<string, unknown>>;
 /** bitsandbytes quantizes when a model is loaded, or stores what it quantized then. */
 const bitsandbytes: QuantMethod = {
   names: ["bitsandbytes"],
-  isSign: (settings) => settings["load_in_4bit"] === true || settings["load_in_8bit"] === true,
+  isSign: isLoadedInFewBits,
+  quantizesAtLoading: isLoadedInFewBits,
   leavesFloats: true,
 };
+
+function isLoadedInFewBits(settings: Json): boolean {
+  return settings["load_in_4bit"] === true || settings["load_in_8bit"] === true;
+}
 
 /** NVIDIA's ModelOpt. Its own file keeps the settings one level down. */
 const modelopt: QuantMethod = {

@@ -18,7 +18,7 @@ export {
   type Suspect,
   sampleSuspect,
 } from "./diagnosis.ts";
-export { type FoundWeight, findBySuffixes } from "./find-weights.ts";
+export { findBySuffixes } from "./find-weights.ts";
 export { foreignMethods } from "./foreign-methods.ts";
 export {
   bitsWord,
@@ -54,6 +54,7 @@ export type { PackedNibbles } from "./packed-nibbles.ts";
 export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";
 export {
   type Examination,
+  type FoundWeight,
   type LinearClaims,
   type LinearFindings,
   type LinearReader,

@@ -35,6 +35,8 @@ export interface QuantMethod {
    * when it is loaded. Other methods may compute with other values than those that are stored.
    */
   readonly leavesFloats?: boolean;
+  /** True where the weights are to be quantized when the model is loaded. Asked of every configuration. */
+  quantizesAtLoading?(settings: Json): boolean;
   /**
    * The transform that a runtime applies while it computes, so that the stored weights alone are not the model's. Asked of
    * every configuration, whatever its method: tools write each other's keys.

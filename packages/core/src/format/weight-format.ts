@@ -3,7 +3,6 @@ import { type ErrorPlace, FormatError } from "../errors.ts";
 import type { TensorInfo } from "../tensor.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { Diagnosis } from "./diagnosis.ts";
-import type { FoundWeight } from "./find-weights.ts";
 import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
 import type { ClaimedConfig, FormatMethod } from "./quant-method.ts";
 import type { WeightTarget } from "./weight-target.ts";
@@ -99,6 +98,19 @@ export interface ModuleHints {
   shapeOf(tensor: string): readonly number[] | undefined;
   /** All bytes of a stored part, for the few facts that neither shapes nor a configuration tell. */
   read(part: StoredPart): Promise<Uint8Array>;
+}
+
+/** Tensors of one module that bear the names of a format's parts. */
+export interface FoundWeight {
+  /** The module's name: that of the weight without ".weight". */
+  readonly module: string;
+  /** In the order of the tensors. `suffix` is the role that the format gives to a part. */
+  readonly parts: readonly StoredPart[];
+  /**
+   * False where the parts are not enough for a weight, or have the names of another format: the model is refused if they
+   * stand beside a weight that does not own them.
+   */
+  readonly isWeight: boolean;
 }
 
 /**
