@@ -21,7 +21,7 @@ import {
   type CompressedTensorsGroup,
   parseCompressedTensorsConfig,
 } from "./config.ts";
-import { compressedTensorsMethod } from "./method.ts";
+import { compressedTensorsMethod } from "./methods.ts";
 
 /** compressed-tensors, format pack-quantized. */
 export const compressedTensorsSource: PackedSource = {

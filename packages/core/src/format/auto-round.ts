@@ -17,7 +17,7 @@ const DEFAULT_PACKING = "auto_round:auto_gptq";
 const PATTERN = /[*+?^$()[\]{}|\\]/;
 
 /** AutoRound as a method: what is the same for every format that it packs its weights in. */
-export const autoRoundMethod = {
+export const autoRoundMethod: FormatMethod = {
   names: ["auto-round", "intel/auto-round"],
   isSign: (settings) => "packing_format" in settings || "autoround_version" in settings,
   files: [{ name: "quantization_config.json" }],
@@ -59,7 +59,7 @@ export const autoRoundMethod = {
     "static_kv_dtype",
     "static_kv_granularity",
   ],
-} as const satisfies FormatMethod;
+};
 
 /** AutoRound's packings that are read: its own, and those of two other tools. */
 export type AutoRoundPacking = "auto_round" | "auto_gptq" | "auto_awq";

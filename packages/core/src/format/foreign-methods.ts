@@ -31,15 +31,12 @@ const modelopt: QuantMethod = {
 const mlx: QuantMethod = {
   names: ["mlx"],
   sections: ["quantization"],
-  isSign(_settings, model) {
-    const settings = model["quantization"];
-    return isObject(settings) && "bits" in settings && "group_size" in settings;
-  },
+  isSign: (settings, model) => areSettingsOfMlx(settings) && areSettingsOfMlx(model["quantization"]),
   leavesFloats: true,
 };
 
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function areSettingsOfMlx(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "bits" in value && "group_size" in value;
 }
 
 /** Methods of which no more is known than that they never store a packed weight as plain floats. */
