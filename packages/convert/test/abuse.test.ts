@@ -12,14 +12,14 @@ import {
   inspectModel,
   type Model,
   metadataLines,
-  modelWarnings,
+  modelFindings,
   openModel,
+  outputFindings,
   parseTarget,
   planConversion,
-  planWarnings,
   runPlan,
+  verifyFindings,
   verifyModels,
-  verifyWarnings,
 } from "../src/index.ts";
 
 const set = abuseSet();
@@ -62,13 +62,13 @@ const steps: Readonly<Record<Stage, (path: string, abuse: AbuseCase) => Promise<
     withModel(path, async (model) => {
       await inspectModel(model);
       if (model.gguf !== undefined) metadataLines(model.gguf.metadata);
-      return (await modelWarnings(model)).length;
+      return (await modelFindings(model)).length;
     }),
   verify: (path) =>
     withModel(path, async (model) => {
       const report = await verifyModels(model, model);
-      const warnings = await modelWarnings(model, { vocabulary: true });
-      return warnings.length + verifyWarnings(report).length;
+      const warnings = await modelFindings(model, { vocabulary: true });
+      return warnings.length + verifyFindings(report).length;
     }),
   convert: (path, { category, args }) =>
     withModel(path, async (model) => {
@@ -78,8 +78,8 @@ const steps: Readonly<Record<Stage, (path: string, abuse: AbuseCase) => Promise<
       const output = memoryStore();
       await runPlan(plan, model, output, { imatrix: imatrix?.weights });
       expect(output.files.size).toBe(plan.files.length);
-      const warnings = await modelWarnings(model, { vocabulary: true });
-      return warnings.length + planWarnings(plan).length;
+      const warnings = await modelFindings(model, { vocabulary: true });
+      return warnings.length + outputFindings(plan).length;
     }),
 };
 
@@ -126,7 +126,7 @@ describe("hostile files", () => {
     const store = directoryStore(isFolder ? path : dirname(path));
     const report = await examineModel(isFolder ? { store } : { store, file: basename(path) });
     expect(report.ok).toBe(false);
-    for (const { code, message, remedy } of report.findings) {
+    for (const { code, message, hint } of report.findings) {
       expect(code).toMatch(/^[a-z0-9-]+$/);
       expect(message).toMatch(/\S/);
       expect(remedy).toMatch(/\.$/);

@@ -14,6 +14,7 @@ export {
   valueTypes,
 } from "./constants.ts";
 export { swapBlocks } from "./endian.ts";
+export type { GgufFindingCode } from "./finding-codes.ts";
 export { type GgufFile, type GgufLayout, type GgufPlan, layoutGguf, parseGguf } from "./header.ts";
 export {
   type Imatrix,
@@ -59,5 +60,4 @@ export {
   viewTypes,
   weightToBlocks,
 } from "./view/index.ts";
-export type { GgufWarning, GgufWarningCode } from "./warning.ts";
 export { type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";

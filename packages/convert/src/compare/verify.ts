@@ -1,4 +1,4 @@
-import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import { CodecError, elementCount, type Finding, rowLength as rowLengthOf, UsageError } from "@requant/core";
 import type { Diagnosis, Suspect } from "@requant/core/format";
 import { type IntegerView, roundToHalf } from "@requant/core/view";
 import {
@@ -8,6 +8,7 @@ import {
   type WeightPlan,
   type WeightReader,
 } from "@requant/models";
+import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { refuseUnclaimed } from "../model/packed-sources.ts";
 import { integerRows } from "../model/view-rows.ts";
@@ -51,7 +52,7 @@ export interface VerifiedTensor {
   /** No value of the first model is NaN or infinite. */
   readonly finite: boolean;
   /** What is wrong, where it can be told. */
-  readonly diagnosis?: string | undefined;
+  readonly diagnosis?: Finding | undefined;
 }
 
 /** The comparison of two models, tensor by tensor. */
@@ -69,7 +70,7 @@ export interface VerifyReport {
     readonly name: string;
     readonly a: readonly number[];
     readonly b: readonly number[];
-    readonly diagnosis?: string | undefined;
+    readonly diagnosis?: Finding | undefined;
   }[];
 }
 
@@ -103,7 +104,13 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
         a: planA.shape,
         b: planB.shape,
         ...(sameShape([...planA.shape].reverse(), planB.shape)
-          ? { diagnosis: "transposed: the second model's shape is the first one's, turned" }
+          ? {
+              diagnosis: finding(
+                "transposed",
+                "Transposed: the second model's shape is the first one's, turned.",
+                { tensor: planA.name },
+              ),
+            }
           : {}),
       });
     } else {

@@ -1,6 +1,13 @@
 /** Finds the modules whose weights are stored as several tensors: by names and shapes, the configuration second. */
 
-import { type CodecError, type ErrorPlace, FormatError, isCodecError, UnsupportedError } from "@requant/core";
+import {
+  type CodecError,
+  type ErrorPlace,
+  type Finding,
+  FormatError,
+  isCodecError,
+  UnsupportedError,
+} from "@requant/core";
 import type {
   LinearClaims,
   LinearReader,
@@ -11,7 +18,6 @@ import type {
 } from "@requant/core/format";
 import { claimedFormat, dialectKeys, settingsFor } from "./dialects.ts";
 import type { ModelTensor } from "./model.ts";
-import type { ModelWarning } from "./model-warning.ts";
 import type { QuantizationConfig } from "./quantization-config.ts";
 import { COPY_HINT, type Unclaimed } from "./unclaimed.ts";
 
@@ -22,7 +28,7 @@ export interface DetectedLinear {
   /** The format of most weights, and what the configuration claims for it; undefined without any such weight. */
   readonly format: string | undefined;
   readonly claims: LinearClaims;
-  readonly warnings: readonly ModelWarning[];
+  readonly findings: readonly Finding[];
   /** Modules that a format recognised and cannot read. Their parts stay tensors of their own. */
   readonly refused: readonly Unclaimed[];
 }
@@ -52,7 +58,7 @@ export async function detectLinear(
   const claimed = claimedFormat(config);
   const readers = new Map<WeightFormat, LinearReader | UnsupportedError>();
   const refused = new Map<string, Unclaimed & { readonly tensors: string[] }>();
-  const warnings: ModelWarning[] = [];
+  const findings: Finding[] = [];
   const weights = new Map<string, OpenableWeight>();
   const replaced = new Map<number, ModelTensor>();
   const consumed = new Set<string>();
@@ -77,7 +83,7 @@ export async function detectLinear(
         place,
       );
     }
-    const reader = readerFor(source, readers, config, hints, warnings);
+    const reader = readerFor(source, readers, config, hints, findings);
     if (reader instanceof UnsupportedError) {
       refuse(refused, reader, module);
       continue;
@@ -88,8 +94,9 @@ export async function detectLinear(
       continue;
     }
     if (!reader.claimsModule(module.name)) {
-      warnings.push({
+      findings.push({
         code: "config-disagrees",
+        severity: "warning",
         message: `The configuration leaves ${module.name} in floats, but its tensors are packed; the tensors are read.`,
         tensor: name,
       });
@@ -109,8 +116,9 @@ export async function detectLinear(
   }
   const [format] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
   if (config?.method !== undefined && format !== undefined && claimed !== format) {
-    warnings.push({
+    findings.push({
       code: "config-disagrees",
+      severity: "warning",
       message: `${config.path} says quant_method "${config.method}"; by names and shapes the tensors are ${format}, and are read so.`,
     });
   }
@@ -118,8 +126,9 @@ export async function detectLinear(
   const reader = main === undefined ? undefined : readers.get(main);
   const unread = main === undefined || config === undefined ? [] : keysWithoutReader(main, config);
   if (unread.length > 0) {
-    warnings.push({
+    findings.push({
       code: "quantization-config",
+      severity: "warning",
       message: `${config?.path}: these keys of the quantization configuration are not known and not used: ${unread.join(", ")}.`,
     });
   }
@@ -134,7 +143,7 @@ export async function detectLinear(
       ...(reader instanceof UnsupportedError ? undefined : reader?.claims),
       ...(config?.method === undefined ? {} : { method: config.method, format: claimed }),
     },
-    warnings,
+    findings,
     refused: [...refused.values()],
   };
 }
@@ -219,7 +228,7 @@ function readerFor(
   readers: Map<WeightFormat, LinearReader | UnsupportedError>,
   config: QuantizationConfig | undefined,
   hints: ModuleHints,
-  warnings: ModelWarning[],
+  findings: Finding[],
 ): LinearReader | UnsupportedError {
   const known = readers.get(source);
   if (known !== undefined) return known;
@@ -231,8 +240,9 @@ function readerFor(
     if (!isCodecError(error)) throw error;
     if (error instanceof UnsupportedError) reader = error;
     else {
-      warnings.push({
+      findings.push({
         code: "quantization-config",
+        severity: "warning",
         message: `${error.message} The tensors are shown without it, but not read.`,
       });
       reader = withoutReads(source.reader(undefined, hints, place), error);

@@ -1,5 +1,6 @@
 /** What a directory's configuration files say about packed weights: where it stands, by which method, and what it changes. */
-import type { ModelWarning } from "./model-warning.ts";
+
+import type { Finding } from "@requant/core";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -93,11 +94,8 @@ const DECIDING: readonly (readonly string[])[] = [
 ];
 
 /** A sentence for each configuration that contradicts the one that is used. */
-export function disagreements(
-  used: QuantizationConfig,
-  others: readonly QuantizationConfig[],
-): ModelWarning[] {
-  return others.flatMap((other): ModelWarning[] => {
+export function disagreements(used: QuantizationConfig, others: readonly QuantizationConfig[]): Finding[] {
+  return others.flatMap((other): Finding[] => {
     const differing = DECIDING.filter((spellings) => {
       const [a, b] = [settingOf(used.json, spellings), settingOf(other.json, spellings)];
       return a !== undefined && b !== undefined && a !== b;
@@ -106,6 +104,7 @@ export function disagreements(
     return [
       {
         code: "config-disagrees",
+        severity: "warning",
         message: `${used.path} and ${other.path} disagree about ${differing.join(", ")}; ${used.path} is used.`,
       },
     ];

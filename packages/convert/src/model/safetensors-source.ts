@@ -1,5 +1,6 @@
 import {
   byteText,
+  type Finding,
   FormatError,
   jsonFaultPlace,
   LimitError,
@@ -15,8 +16,7 @@ import type { DetectedLinear } from "./detect.ts";
 import { detectLinear } from "./detect.ts";
 import { type Found, openNamed } from "./find.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
-import type { ModelWarning } from "./model-warning.ts";
-import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
+import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
 import {
   disagreements,
   QUANTIZATION_FILES,
@@ -62,7 +62,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const storedTensors: ModelTensor[] = [...set.tensors];
   const byName = new Map(set.tensors.map((tensor) => [tensor.name, tensor]));
   const shards = set.files.length > 1 ? `, ${set.files.length} shards` : "";
-  const { quantization, warnings: disagreeing } = await findQuantization(
+  const { quantization, findings: disagreeing } = await findQuantization(
     found,
     config,
     limits,
@@ -97,13 +97,12 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
       Array.isArray(architectures) && typeof architectures[0] === "string" ? architectures[0] : undefined,
     files: set.files.map(({ name, byteLength }) => ({ name, byteLength })),
     tensors,
-    warnings: [
-      ...set.warnings,
+    findings: [
+      ...set.findings,
       ...disagreeing,
-      ...detected.warnings,
-      ...claimWarnings(understood, unclaimed),
+      ...detected.findings,
+      ...claimFindings(understood, unclaimed),
     ],
-    notes: claimNotes(understood),
     unclaimed,
     familyCodes,
     quantization: understood.quantization,
@@ -159,7 +158,7 @@ async function findQuantization(
   config: Readonly<Record<string, unknown>> | undefined,
   limits: Limits,
   isFloat: boolean,
-): Promise<{ readonly quantization?: QuantizationConfig; readonly warnings: readonly ModelWarning[] }> {
+): Promise<{ readonly quantization?: QuantizationConfig; readonly findings: readonly Finding[] }> {
   const folder = `${found.store.name.replace(/\/$/, "")}/`;
   const own = quantizationInConfig(config, `${folder}config.json`);
   const all = own === undefined ? [] : [own];
@@ -174,8 +173,8 @@ async function findQuantization(
     all.push(quantizationInFile(parseJson(bytes, path), path, method));
   }
   const [quantization, ...others] = all;
-  if (quantization === undefined) return { warnings: [] };
-  return { quantization, warnings: disagreements(quantization, others) };
+  if (quantization === undefined) return { findings: [] };
+  return { quantization, findings: disagreements(quantization, others) };
 }
 
 /** Tensors that the model's family reads as packed codes. */

@@ -18,6 +18,7 @@ import {
   planConversion,
   runPlan,
   tensorStatistics,
+  warningsOf,
 } from "../../src/index.ts";
 import { floatBytes } from "../../src/model/float-bytes.ts";
 import { hfDirectory, type StoredTensor, type Weights } from "../hf-directory.ts";
@@ -117,8 +118,8 @@ async function valuesOf(from: MemoryStore, module = MODULE): Promise<number[]> {
 }
 
 async function warningsOf(from: MemoryStore): Promise<string[]> {
-  const { warnings } = await inspectModel(await openModel({ store: from }));
-  return warnings.map(({ message }) => message);
+  const { findings } = await inspectModel(await openModel({ store: from }));
+  return warningsOf(findings).map(({ message }) => message);
 }
 
 const autoRound = (rest: object): { quantization_config: object } => ({

@@ -40,12 +40,13 @@ export {
   writeFloat,
   writeWords,
 } from "./linear-codec.ts";
+export { packedFinding } from "./packed-finding.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
 export {
   type Examination,
   type LinearClaims,
-  type LinearFindings,
   type LinearReader,
+  type MeasuredSettings,
   type ModuleHints,
   type OpenableWeight,
   openableWeight,

@@ -1,0 +1,113 @@
+/** What plans, runs and comparisons tell: the model itself need not be at fault. */
+import type { FindingKind } from "./kind.ts";
+
+const packedTarget = "Nothing needs to be done; the plan names what each weight becomes.";
+
+export const planKinds = {
+  assumed: {
+    severity: "note",
+    meaning: "The source does not give a value that the target needs, and one was taken.",
+    hint: "Compare the value with the original model, and correct it in the output where it differs.",
+  },
+  "not-stored": {
+    severity: "note",
+    meaning: "The target has no place for something that the source gives.",
+    hint: "Use a target that holds it, or add it to the output by hand.",
+  },
+  "tokenizer-differs": {
+    severity: "note",
+    meaning: "llama.cpp and the original tokenizer treat some texts differently.",
+    hint: "Compare the token ids of a few texts before you rely on them.",
+  },
+  "no-template": {
+    severity: "note",
+    meaning: "The source has no chat template, so the output has none.",
+    hint: "Set `tokenizer.chat_template` in the output, if the model is one for chats.",
+  },
+  llamafied: {
+    severity: "note",
+    meaning: "The Llama that is written differs from the original class in something.",
+    hint: "Keep the original class where this matters.",
+  },
+  "own-groups": {
+    severity: "note",
+    meaning: "Some weights keep groups that the configuration's one group size does not describe.",
+    hint: "Use a reader that goes by g_idx.",
+  },
+  "not-exact": {
+    severity: "note",
+    meaning: "Packed weights change in the conversion; the message says why.",
+    hint: "Choose a target that keeps the values, or give `exact` to refuse the conversion.",
+  },
+  "exact-targets": {
+    severity: "note",
+    meaning: "Other targets would keep every packed weight as it is.",
+    hint: "Choose one of them if the values must not change.",
+  },
+  "left-in-floats": {
+    severity: "note",
+    meaning: "The target does not quantize some matrices, which stay floats.",
+    hint: packedTarget,
+  },
+  "no-block-type": {
+    severity: "note",
+    meaning: "No block type of GGUF holds a weight exactly, so that it is written as floats.",
+    hint: packedTarget,
+  },
+  "other-type": {
+    severity: "note",
+    meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
+    hint: packedTarget,
+  },
+} as const satisfies Readonly<Record<string, FindingKind>>;
+
+export const runKinds = {
+  "became-non-finite": {
+    severity: "error",
+    meaning: "Weights that were finite are no longer finite once they are stored.",
+    hint: "Choose a type with a larger range, such as BF16 or F32.",
+  },
+  kept: {
+    severity: "note",
+    meaning: "A run was interrupted, and what it had finished is kept.",
+    hint: "Run again with `resume` to go on.",
+  },
+  compared: {
+    severity: "note",
+    meaning: "There was nothing left to resume: the output was complete, and was compared.",
+    hint: "Nothing needs to be done.",
+  },
+} as const satisfies Readonly<Record<string, FindingKind>>;
+
+export const comparisonKinds = {
+  "act-order": {
+    severity: "warning",
+    meaning: "One model takes the groups of columns one after another, where g_idx spreads them.",
+    hint: "Convert that model again with a tool that reads g_idx.",
+  },
+  "awq-order": {
+    severity: "warning",
+    meaning: "One side packed or unpacked AWQ's words without undoing their order.",
+    hint: "Convert again with a tool that knows AWQ's order.",
+  },
+  "rows-permuted": {
+    severity: "warning",
+    meaning: "The rows of one model's heads stand in the order of the other naming.",
+    hint: "Convert again with a tool that permutes the rows of this architecture.",
+  },
+  transposed: {
+    severity: "warning",
+    meaning: "The rows of one model are the columns of the other.",
+    hint: "Convert again with a tool that transposes the weight.",
+  },
+  scaled: {
+    severity: "warning",
+    meaning: "The values of one model are those of the other times one number.",
+    hint: "Look for a scale that was applied twice, or not at all.",
+  },
+  "zero-point": {
+    severity: "warning",
+    meaning: "The zero points of one model are off by one.",
+    hint: "Look at the checkpoint format: zero points are stored minus one, or as they are.",
+  },
+} as const satisfies Readonly<Record<string, FindingKind>>;
