@@ -1,17 +1,23 @@
 /** docs/findings.md: every code of a finding, from the tables that findings are made with. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { diagnoses } from "../packages/convert/src/compare/diagnoses.ts";
 import { contentKinds } from "../packages/convert/src/model/findings/content-kinds.ts";
 import { fileKinds } from "../packages/convert/src/model/findings/file-kinds.ts";
 import type { FindingKind } from "../packages/convert/src/model/findings/kind.ts";
-import { comparisonKinds, planKinds, runKinds } from "../packages/convert/src/model/findings/work-kinds.ts";
+import { planKinds, runKinds } from "../packages/convert/src/model/findings/work-kinds.ts";
 
 const sections: readonly (readonly [title: string, kinds: Readonly<Record<string, FindingKind>>])[] = [
   ["The files of a model", fileKinds],
   ["What the files say", contentKinds],
   ["Plans", planKinds],
   ["Runs", runKinds],
-  ["Comparisons", comparisonKinds],
+  [
+    "Comparisons",
+    Object.fromEntries(
+      diagnoses.map(({ code, meaning, hint }) => [code, { severity: "warning", meaning, hint } as const]),
+    ),
+  ],
 ];
 
 const shape = '{"code", "severity", "message", "path"?, "tensor"?, "key"?, "offset"?, "index"?, "hint"?}';

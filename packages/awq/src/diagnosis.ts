@@ -9,6 +9,8 @@ const AWQ_ORDER: readonly number[] = [0, 2, 4, 6, 1, 3, 5, 7];
  */
 export const awqOrder: Diagnosis = {
   code: "awq-order",
+  meaning: "One side packed or unpacked AWQ's words without undoing their order.",
+  hint: "Convert again with a tool that knows AWQ's order.",
   async find(suspect) {
     if (suspect.rowCount % 8 !== 0) return undefined;
     const { a, b, rows } = await sampleSuspect(suspect);

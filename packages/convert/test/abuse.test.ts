@@ -129,7 +129,7 @@ describe("hostile files", () => {
     for (const { code, message, hint } of report.findings) {
       expect(code).toMatch(/^[a-z0-9-]+$/);
       expect(message).toMatch(/\S/);
-      expect(remedy).toMatch(/\.$/);
+      expect(hint).toMatch(/\.$/);
     }
   });
 });

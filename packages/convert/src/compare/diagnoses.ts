@@ -18,6 +18,8 @@ import { completeFinding } from "../model/findings/finding.ts";
 const EXPLAINED_BY_INTEGERS = 0.4;
 const rowsPermuted: Diagnosis = {
   code: "rows-permuted",
+  meaning: "The rows of one model's heads stand in the order of the other model's naming.",
+  hint: "Convert again with a tool that permutes the rows of this architecture.",
   async find(suspect) {
     for (const headCount of suspect.headCounts) {
       const rows = suspect.rowCount / headCount;
@@ -45,8 +47,10 @@ const rowsPermuted: Diagnosis = {
 };
 
 /** Stored column by column under the shape of the right matrix; where rows and columns are as many, simply turned. */
-const transposed: Diagnosis = {
+export const transposed: Diagnosis = {
   code: "transposed",
+  meaning: "The rows of one model are the columns of the other.",
+  hint: "Convert again with a tool that transposes the weight.",
   async find(suspect) {
     const { rowCount, rowLength } = suspect;
     const columns = Math.min(8, rowLength);
@@ -75,6 +79,8 @@ const transposed: Diagnosis = {
 
 const scaled: Diagnosis = {
   code: "scaled",
+  meaning: "The values of one model are those of the other times one number.",
+  hint: "Look for a scale that was applied twice, or not at all.",
   async find(suspect) {
     const { a, b } = await sampleSuspect(suspect);
     let [products, squares] = [0, 0];
@@ -91,8 +97,14 @@ const scaled: Diagnosis = {
   },
 };
 
-const shifted: Diagnosis = {
+const zeroPoint = {
   code: "zero-point",
+  meaning: "The zero points of one model are off by one.",
+  hint: "Look at the checkpoint format: zero points are stored minus one, or as they are.",
+};
+
+const shifted: Diagnosis = {
+  ...zeroPoint,
   async find(suspect) {
     const { a, b } = await sampleSuspect(suspect);
     const before = relativeRmse(a, b);
@@ -116,12 +128,12 @@ const shifted: Diagnosis = {
 
 /** A fault that shows in integers: what one side would be worth if it were read wrongly, next to the other side. */
 function misreading(
-  code: string,
+  fault: Omit<Diagnosis, "find">,
   text: (wrong: "first" | "second") => string,
   misread: (view: IntegerView) => readonly IntegerView[],
 ): Diagnosis {
   return {
-    code,
+    ...fault,
     async find(suspect) {
       const { rows, a, b } = await sampleSuspect(suspect);
       const before = relativeRmse(a, b);
@@ -143,7 +155,11 @@ function misreading(
 }
 
 const actOrderIgnored: Diagnosis = misreading(
-  "act-order",
+  {
+    code: "act-order",
+    meaning: "One model takes the groups of columns one after another, where g_idx spreads them.",
+    hint: "Convert that model again with a tool that reads g_idx.",
+  },
   (wrong) =>
     `Act-order ignored: the ${wrong} model takes the groups of columns one after another, where g_idx spreads them.`,
   (view) => {
@@ -154,7 +170,7 @@ const actOrderIgnored: Diagnosis = misreading(
 );
 
 const zeroOffByOne: Diagnosis = misreading(
-  "zero-point",
+  zeroPoint,
   (wrong) =>
     `Zero point: in the ${wrong} model all zero points are off by one (stored minus one and read as they are, or the reverse).`,
   (view) => [1, -1].map((step) => ({ ...view, zeros: view.zeros.map((zero) => zero + step) })),
@@ -176,10 +192,14 @@ export async function diagnose(
   suspect: Suspect,
   list: readonly Diagnosis[] = diagnoses,
 ): Promise<Finding | undefined> {
-  for (const { code, find } of list) {
-    const message = await find(suspect);
-    if (message !== undefined)
-      return completeFinding({ code, severity: "warning", message, tensor: suspect.name });
+  for (const diagnosis of list) {
+    const message = await diagnosis.find(suspect);
+    if (message !== undefined) return diagnosed(diagnosis, message, suspect.name);
   }
   return undefined;
+}
+
+/** A known fault of one tensor as a finding. */
+export function diagnosed({ code, hint }: Diagnosis, message: string, tensor: string): Finding {
+  return completeFinding({ code, severity: "warning", message, tensor, hint });
 }

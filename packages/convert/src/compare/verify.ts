@@ -8,14 +8,13 @@ import {
   type WeightPlan,
   type WeightReader,
 } from "@requant/models";
-import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { refuseUnclaimed } from "../model/packed-sources.ts";
 import { integerRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
 import { sourceEncodings } from "../run/weights.ts";
-import { diagnose, diagnoses } from "./diagnoses.ts";
+import { diagnose, diagnosed, diagnoses, transposed } from "./diagnoses.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
 
 /** How `verifyModels` compares. */
@@ -105,10 +104,10 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
         b: planB.shape,
         ...(sameShape([...planA.shape].reverse(), planB.shape)
           ? {
-              diagnosis: finding(
-                "transposed",
+              diagnosis: diagnosed(
+                transposed,
                 "Transposed: the second model's shape is the first one's, turned.",
-                { tensor: planA.name },
+                planA.name,
               ),
             }
           : {}),

@@ -18,7 +18,6 @@ import {
   planConversion,
   runPlan,
   tensorStatistics,
-  warningsOf,
 } from "../../src/index.ts";
 import { floatBytes } from "../../src/model/float-bytes.ts";
 import { hfDirectory, type StoredTensor, type Weights } from "../hf-directory.ts";
@@ -119,7 +118,7 @@ async function valuesOf(from: MemoryStore, module = MODULE): Promise<number[]> {
 
 async function warningsOf(from: MemoryStore): Promise<string[]> {
   const { findings } = await inspectModel(await openModel({ store: from }));
-  return warningsOf(findings).map(({ message }) => message);
+  return findings.map(({ message }) => message);
 }
 
 const autoRound = (rest: object): { quantization_config: object } => ({

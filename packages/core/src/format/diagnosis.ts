@@ -22,6 +22,10 @@ export interface Suspect {
 export interface Diagnosis {
   /** Of the finding that is made when this is the fault. */
   readonly code: string;
+  /** What the fault is in general, one sentence. */
+  readonly meaning: string;
+  /** What to do about it, one sentence. */
+  readonly hint: string;
   /** What to tell the user, one sentence; undefined where the fault does not explain the difference. */
   find(suspect: Suspect): Promise<string | undefined>;
 }

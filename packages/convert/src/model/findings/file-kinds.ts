@@ -150,7 +150,7 @@ export const fileKinds = {
   "long-name": {
     severity: "warning",
     meaning: "A tensor name has more bytes than llama.cpp reads.",
-    hint: "llama.cpp does not load the file: convert the original model.",
+    hint: "Convert the original model again: llama.cpp does not load the file.",
   },
   "no-dimensions": {
     severity: "warning",

@@ -4,14 +4,16 @@ import { boundedMessage } from "@requant/core/text";
 import { contentKinds } from "./content-kinds.ts";
 import { fileKinds } from "./file-kinds.ts";
 import type { FindingKind } from "./kind.ts";
-import { comparisonKinds, planKinds, runKinds } from "./work-kinds.ts";
+import { planKinds, runKinds } from "./work-kinds.ts";
 
-const kinds = { ...fileKinds, ...contentKinds, ...planKinds, ...runKinds, ...comparisonKinds };
+const kinds = { ...fileKinds, ...contentKinds, ...planKinds, ...runKinds };
 
 /** A contract with scripts: codes are added, never changed. */
 export type FindingCode = keyof typeof kinds;
 
-/** Severity, meaning and hint of each code; `docs/findings.md` is written from it. */
+/**
+ * Severity, meaning and hint of each code; `docs/findings.md` is written from it. Those of comparisons are in `diagnoses`.
+ */
 export const findingKinds: Readonly<Record<FindingCode, FindingKind>> = kinds;
 
 /** A finding of a known code, with the severity and, unless it has a better one, the hint of its kind. */

@@ -1,4 +1,4 @@
-/** What plans, runs and comparisons tell: the model itself need not be at fault. */
+/** What plans and runs tell: the model itself need not be at fault. */
 import type { FindingKind } from "./kind.ts";
 
 const packedTarget = "Nothing needs to be done; the plan names what each weight becomes.";
@@ -76,38 +76,5 @@ export const runKinds = {
     severity: "note",
     meaning: "There was nothing left to resume: the output was complete, and was compared.",
     hint: "Nothing needs to be done.",
-  },
-} as const satisfies Readonly<Record<string, FindingKind>>;
-
-export const comparisonKinds = {
-  "act-order": {
-    severity: "warning",
-    meaning: "One model takes the groups of columns one after another, where g_idx spreads them.",
-    hint: "Convert that model again with a tool that reads g_idx.",
-  },
-  "awq-order": {
-    severity: "warning",
-    meaning: "One side packed or unpacked AWQ's words without undoing their order.",
-    hint: "Convert again with a tool that knows AWQ's order.",
-  },
-  "rows-permuted": {
-    severity: "warning",
-    meaning: "The rows of one model's heads stand in the order of the other naming.",
-    hint: "Convert again with a tool that permutes the rows of this architecture.",
-  },
-  transposed: {
-    severity: "warning",
-    meaning: "The rows of one model are the columns of the other.",
-    hint: "Convert again with a tool that transposes the weight.",
-  },
-  scaled: {
-    severity: "warning",
-    meaning: "The values of one model are those of the other times one number.",
-    hint: "Look for a scale that was applied twice, or not at all.",
-  },
-  "zero-point": {
-    severity: "warning",
-    meaning: "The zero points of one model are off by one.",
-    hint: "Look at the checkpoint format: zero points are stored minus one, or as they are.",
   },
 } as const satisfies Readonly<Record<string, FindingKind>>;
