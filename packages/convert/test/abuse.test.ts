@@ -20,6 +20,7 @@ import {
   runPlan,
   verifyFindings,
   verifyModels,
+  warningsOf,
 } from "../src/index.ts";
 
 const set = abuseSet();
@@ -62,12 +63,12 @@ const steps: Readonly<Record<Stage, (path: string, abuse: AbuseCase) => Promise<
     withModel(path, async (model) => {
       await inspectModel(model);
       if (model.gguf !== undefined) metadataLines(model.gguf.metadata);
-      return (await modelFindings(model)).length;
+      return warningsOf(await modelFindings(model)).length;
     }),
   verify: (path) =>
     withModel(path, async (model) => {
       const report = await verifyModels(model, model);
-      const warnings = await modelFindings(model, { vocabulary: true });
+      const warnings = warningsOf(await modelFindings(model, { vocabulary: true }));
       return warnings.length + verifyFindings(report).length;
     }),
   convert: (path, { category, args }) =>
@@ -78,7 +79,7 @@ const steps: Readonly<Record<Stage, (path: string, abuse: AbuseCase) => Promise<
       const output = memoryStore();
       await runPlan(plan, model, output, { imatrix: imatrix?.weights });
       expect(output.files.size).toBe(plan.files.length);
-      const warnings = await modelFindings(model, { vocabulary: true });
+      const warnings = warningsOf(await modelFindings(model, { vocabulary: true }));
       return warnings.length + outputFindings(plan).length;
     }),
 };

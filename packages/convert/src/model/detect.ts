@@ -129,7 +129,8 @@ export async function detectLinear(
     findings.push({
       code: "quantization-config",
       severity: "warning",
-      message: `${config?.path}: these keys of the quantization configuration are not known and not used: ${unread.join(", ")}.`,
+      message: `These keys of the quantization configuration are not known and not used: ${unread.join(", ")}.`,
+      path: config?.path,
     });
   }
   return {

@@ -91,7 +91,7 @@ export function claimFindings(claims: Claims, unclaimed: readonly Unclaimed[]): 
   const { quantization } = claims;
   return [
     ...unclaimed.map(({ reason, tensors: [tensor], path }) =>
-      finding("not-read", sentence(path === undefined ? reason : `${path}: ${reason}`), { tensor }),
+      finding("not-read", sentence(reason), { path, tensor }),
     ),
     ...(quantization === undefined || quantization.used || unclaimed.length > 0
       ? []

@@ -7,7 +7,7 @@ import { openModel } from "../../model/open.ts";
 import { inspectModel } from "../inspect.ts";
 import { factFindings, nameFindings } from "./facts.ts";
 import { folderFindings } from "./folder.ts";
-import { findingOfError } from "./from-error.ts";
+import { findingOfError, nameOf } from "./from-error.ts";
 import { tokenizerJsonFindings } from "./tokenizer-json.ts";
 import { weightFindings } from "./weights.ts";
 
@@ -87,7 +87,7 @@ async function openModelFindings(model: Model, isFolder = true): Promise<Finding
   const [only] = model.files;
   const file = model.files.length === 1 ? only?.name : undefined;
   return [
-    ...inspection.findings.map((found) => completeFinding(found, file)),
+    ...inspection.findings.map((found) => completeFinding({ ...found, path: nameOf(found.path) ?? file })),
     ...nameFindings(model.tensors),
     ...(model.gguf === undefined
       ? await directoryFindings(model, isFolder)
@@ -169,7 +169,7 @@ function remoteCodeFindings({ config }: HfFiles): Finding[] {
   return map === undefined || map === null
     ? []
     : [
-        finding("remote-code", "config.json names Python code to be loaded with the model (auto_map).", {
+        finding("remote-code", "The config.json names Python code to be loaded with the model (auto_map).", {
           path: "config.json",
         }),
       ];

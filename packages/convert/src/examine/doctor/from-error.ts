@@ -43,6 +43,7 @@ function byFile(code: CodecError["code"], file: string | undefined): FindingCode
   return /^tokenizer/.test(file) ? "tokenizer-invalid" : undefined;
 }
 
-function nameOf(path: string | undefined): string | undefined {
+/** The last part of a path: the name of a file in its folder. */
+export function nameOf(path: string | undefined): string | undefined {
   return path?.split(/[/\\]/).at(-1);
 }

@@ -3,7 +3,36 @@ import type { FindingKind } from "./kind.ts";
 
 const convertAgain = "Convert the original model again, with a current converter.";
 
-export const contentKinds = {
+export type ContentFindingCode =
+  | "no-config"
+  | "config-invalid"
+  | "config-disagrees"
+  | "unknown-architecture"
+  | "wrong-shape"
+  | "missing-layer"
+  | "missing-tensor"
+  | "vocabulary-size"
+  | "no-tokenizer"
+  | "tokenizer-invalid"
+  | "token-type"
+  | "byte-token"
+  | "duplicate-token"
+  | "token-id"
+  | "unknown-merge"
+  | "suspicious-template"
+  | "heavy-template"
+  | "remote-code"
+  | "quantization-config"
+  | "packed-weights"
+  | "not-read"
+  | "unknown-integers"
+  | "unscaled-float8"
+  | "nan-weights"
+  | "infinite-weights"
+  | "zero-weights"
+  | "bad-weights";
+
+export const contentKinds: Readonly<Record<ContentFindingCode, FindingKind>> = {
   "no-config": {
     severity: "warning",
     meaning: "There is no config.json.",
@@ -91,7 +120,7 @@ export const contentKinds = {
   },
   "remote-code": {
     severity: "note",
-    meaning: "config.json names Python code to be loaded with the model.",
+    meaning: "The config.json names Python code to be loaded with the model.",
     hint: "Requant runs none of it. Read it before you load the model elsewhere with trust_remote_code.",
   },
   "quantization-config": {
@@ -140,4 +169,4 @@ export const contentKinds = {
     meaning: "A packed weight makes no sense, or its parts cannot be read.",
     hint: "Quantize the original model again, or download the files again.",
   },
-} as const satisfies Readonly<Record<string, FindingKind>>;
+};

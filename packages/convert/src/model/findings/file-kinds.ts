@@ -6,7 +6,42 @@ const distrust =
   "Do not open the file with other programs: it has the shape of an attack. Take the model from its original publisher.";
 const convertAgain = "Convert the original model again, with a current converter.";
 
-export const fileKinds = {
+export type FileFindingCode =
+  | "lfs-pointer"
+  | "web-page"
+  | "never-written"
+  | "truncated"
+  | "unlisted-tensor"
+  | "total-size"
+  | "no-index"
+  | "unfinished-download"
+  | "old-format"
+  | "pickle"
+  | "pickle-beside"
+  | "missing-shard"
+  | "unlisted-shard"
+  | "no-model"
+  | "format"
+  | "limit"
+  | "unsupported"
+  | "unreadable"
+  | "impossible-count"
+  | "impossible-size"
+  | "too-many-dimensions"
+  | "overlap"
+  | "duplicate-name"
+  | "path-escape"
+  | "link-outside"
+  | "strange-name"
+  | "invalid-utf8"
+  | "control-character"
+  | "long-name"
+  | "no-dimensions"
+  | "gap"
+  | "order"
+  | "trailing-bytes";
+
+export const fileKinds: Readonly<Record<FileFindingCode, FindingKind>> = {
   "lfs-pointer": {
     severity: "error",
     meaning: "The file is a Git LFS pointer, not the file itself.",
@@ -172,4 +207,4 @@ export const fileKinds = {
     meaning: "Bytes follow the last tensor.",
     hint: "Rewrite the file, or ask its publisher what they are.",
   },
-} as const satisfies Readonly<Record<string, FindingKind>>;
+};

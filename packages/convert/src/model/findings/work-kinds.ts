@@ -3,7 +3,20 @@ import type { FindingKind } from "./kind.ts";
 
 const packedTarget = "Nothing needs to be done; the plan names what each weight becomes.";
 
-export const planKinds = {
+export type PlanFindingCode =
+  | "assumed"
+  | "not-stored"
+  | "tokenizer-differs"
+  | "no-template"
+  | "llamafied"
+  | "own-groups"
+  | "not-exact"
+  | "exact-targets"
+  | "left-in-floats"
+  | "no-block-type"
+  | "other-type";
+
+export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   assumed: {
     severity: "note",
     meaning: "The source does not give a value that the target needs, and one was taken.",
@@ -16,7 +29,7 @@ export const planKinds = {
   },
   "tokenizer-differs": {
     severity: "note",
-    meaning: "llama.cpp and the original tokenizer treat some texts differently.",
+    meaning: "The original tokenizer and llama.cpp treat some texts differently.",
     hint: "Compare the token ids of a few texts before you rely on them.",
   },
   "no-template": {
@@ -59,9 +72,11 @@ export const planKinds = {
     meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
     hint: packedTarget,
   },
-} as const satisfies Readonly<Record<string, FindingKind>>;
+};
 
-export const runKinds = {
+export type RunFindingCode = "became-non-finite" | "kept" | "compared";
+
+export const runKinds: Readonly<Record<RunFindingCode, FindingKind>> = {
   "became-non-finite": {
     severity: "error",
     meaning: "Weights that were finite are no longer finite once they are stored.",
@@ -77,4 +92,4 @@ export const runKinds = {
     meaning: "There was nothing left to resume: the output was complete, and was compared.",
     hint: "Nothing needs to be done.",
   },
-} as const satisfies Readonly<Record<string, FindingKind>>;
+};
