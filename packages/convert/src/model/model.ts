@@ -1,6 +1,7 @@
 import {
   type ByteSource,
   elementCount,
+  type Finding,
   FormatError,
   type Limits,
   type Metadata,
@@ -14,12 +15,10 @@ import type { Reformed, StoredView } from "@requant/core/view";
 import { blocksToView, type GgufViewType, viewSourceByName, weightToBlocks } from "@requant/gguf";
 import type { HfFiles } from "@requant/models";
 import { codecOf } from "./encodings.ts";
-import type { ModelWarning } from "./model-warning.ts";
+import { completeFinding } from "./findings/finding.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
 import { nothingUnclaimed, type SourceClaims } from "./unclaimed.ts";
-
-export type { ModelWarning } from "./model-warning.ts";
 
 /** Where a model is: a folder, or one file of it (any shard of a set). */
 export interface ModelLocation {
@@ -94,8 +93,8 @@ export interface Model extends SourceClaims {
   readonly storedTensors: readonly ModelTensor[];
   /** What the configuration claims about linear weights; empty where there are none. */
   readonly claims: LinearClaims;
-  /** What other readers may trip over. */
-  readonly warnings: readonly ModelWarning[];
+  /** What is doubtful or disagrees, what other readers may trip over, and what is good to know. */
+  readonly findings: readonly Finding[];
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFacts | undefined;
   /** A tensor or a stored part. @throws FormatError when there is no such tensor. */
@@ -168,7 +167,7 @@ export type ModelParts = Omit<
 
 /** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
 export function modelOf(parts: ModelParts): Model {
-  const { read: readStored, readInto: readStoredInto, linear, ...facts } = parts;
+  const { read: readStored, readInto: readStoredInto, linear, findings, ...facts } = parts;
   const storedTensors = linear?.storedTensors ?? parts.tensors;
   const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
   // a packed weight may have the name of one of its parts
@@ -231,6 +230,7 @@ export function modelOf(parts: ModelParts): Model {
   return {
     ...nothingUnclaimed,
     ...facts,
+    findings: findings.map((found) => completeFinding(found)),
     storedTensors,
     claims: linear?.claims ?? {},
     tensor,

@@ -1,7 +1,9 @@
 /** A run whose output is files on a disk: by several workers, in any order, and resumable. */
+
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { isCodecError, UsageError } from "@requant/core";
+import { finding } from "../model/findings/finding.ts";
 import { sourceVersions } from "../model/source-versions.ts";
 import { checksumOfCopy } from "./checksum-twin.ts";
 import { compareWithExisting } from "./compare-existing.ts";
@@ -24,7 +26,7 @@ export async function runStaged(
   store: OutputStore,
   stage: NonNullable<OutputStore["stage"]>,
 ): Promise<void> {
-  const { resume = false, overwrite = false, keep = true, check = true, onNotice } = run.options;
+  const { resume = false, overwrite = false, keep = true, check = true, onFinding } = run.options;
   const planned = run.layouts.map(({ file }) => file);
   const existing = overwrite ? [] : await existingFiles(store, planned);
   const [taken] = existing;
@@ -37,10 +39,7 @@ export async function runStaged(
       // the run before was at its very end, or this is somebody else's file: the bytes tell
       await output.end(false);
       await compareWithExisting(run, store);
-      onNotice?.({
-        code: "compared",
-        message: "the output was complete already; it was made again and compared",
-      });
+      onFinding?.(finding("compared", "The output was complete already; it was made again and compared."));
       return;
     }
     await run.withCrew(destinationOf(output), async (crew) => {
@@ -53,7 +52,7 @@ export async function runStaged(
     await output.publish();
   } catch (error) {
     const kept = await output.end(keep && isInterruption(error));
-    if (kept) onNotice?.({ code: "kept", message: "what was finished is kept beside the output" });
+    if (kept) onFinding?.(finding("kept", "What was finished is kept beside the output."));
     throw error;
   }
 }
@@ -78,7 +77,7 @@ async function headOf(run: RunState): Promise<JournalHead> {
   // a vocabulary as text would be most of this; the headers made from it stand for it
   const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
   const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
-  const facts = { ...run.plan, source, files, headers, notes: [], band: run.bandByteLength };
+  const facts = { ...run.plan, source, files, headers, findings: [], band: run.bandByteLength };
   const hash = sha256.create();
   hash.update(utf8ToBytes(JSON.stringify(facts)));
   for (const [name, columns] of run.importance) {
