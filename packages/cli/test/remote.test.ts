@@ -70,8 +70,10 @@ describe("a model behind a URL", () => {
   const { header, byteLength } = bigModel();
 
   it("is inspected with under 1 % of its bytes", async () => {
+    const ranges: { start: number; end: number }[] = [];
     const { url, sent } = await serve((_request, response, start, until) => {
       const end = Math.min(until, byteLength);
+      ranges.push({ start, end });
       response
         .writeHead(206, {
           etag: '"one"',
@@ -91,6 +93,9 @@ describe("a model behind a URL", () => {
     expect(byteLength).toBeGreaterThan(100e6);
     expect(sent.bytes).toBeGreaterThan(header.length);
     expect(sent.bytes).toBeLessThan(byteLength / 100);
+    // the file is opened once, so no byte is fetched twice
+    const sorted = ranges.toSorted((a, b) => a.start - b.start);
+    expect(sorted.filter(({ start }, i) => start < (sorted[i - 1]?.end ?? 0))).toEqual([]);
   });
 
   it.each<[string, (response: ServerResponse, start: number, end: number, request: number) => void]>([

@@ -11,6 +11,7 @@ import type { ModelLocation } from "./model.ts";
 
 /** What stands at a location, seen from the outside: names and the first bytes of one file. */
 export interface Found {
+  /** The first opening of `file` gives the source that its first bytes were read from. */
   readonly store: ReadStore;
   /** The file that was named, or the only model file of the folder; undefined for a Hugging Face-style folder. */
   readonly file: string | undefined;
@@ -18,6 +19,8 @@ export interface Found {
   readonly head: Uint8Array;
   /** Files of the folder, or undefined where it cannot be listed. */
   readonly names: readonly string[] | undefined;
+  /** Closes the source of `file`, unless somebody opened it. */
+  close(): Promise<void>;
 }
 
 /** Enough for every magic number, the start of an HTML page and that of a Git LFS pointer. */
@@ -79,14 +82,14 @@ export function looksLikePickle(head: string): boolean {
   return head.startsWith("PK\u0003\u0004") || (bare && head[8] !== "{");
 }
 
-/** Looks at a location without parsing it. @throws IoError, FormatError, UnsupportedError or UsageError saying what is there instead of a model. */
+/** Looks at a location without parsing it; the caller closes what was found. @throws IoError, FormatError, UnsupportedError or UsageError saying what is there instead of a model. */
 export async function findModel(location: ModelLocation): Promise<Found> {
   const { store, file } = location;
   const names = await store.list();
   if (file !== undefined) return foundFile(store, names, file);
   const choice = names === undefined ? undefined : chooseFile(store, names);
   return choice === undefined
-    ? { store, file: undefined, head: new Uint8Array(0), names }
+    ? { store, file: undefined, head: new Uint8Array(0), names, close: async () => undefined }
     : foundFile(store, names, choice);
 }
 
@@ -96,11 +99,33 @@ async function foundFile(
   file: string,
 ): Promise<Found> {
   const path = `${store.name.replace(/\/$/, "")}/${file}`;
-  const source = await openNamed(store, file);
-  const head = await headOf(source);
-  const impostor = impostors.find(({ matches }) => matches(byteText(head), file));
-  if (impostor !== undefined) throw impostor.error(path);
-  return { store, file, head, names };
+  let source: ByteSource | undefined = await openNamed(store, file);
+  const take = (): ByteSource | undefined => {
+    const taken = source;
+    source = undefined;
+    return taken;
+  };
+  const close = async (): Promise<void> => take()?.close();
+  try {
+    const head = (await source.read(0, Math.min(HEAD_BYTE_LENGTH, source.byteLength))).slice();
+    const impostor = impostors.find(({ matches }) => matches(byteText(head), file));
+    if (impostor !== undefined) throw impostor.error(path);
+    return { store: withOpened(store, file, take), file, head, names, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The store, but an opening of `file` takes the source that is open already, while it is there. */
+function withOpened(store: ReadStore, file: string, take: () => ByteSource | undefined): ReadStore {
+  return {
+    name: store.name,
+    address: store.address,
+    open: async (path) => (path === file ? take() : undefined) ?? store.open(path),
+    list: (folder) => store.list(folder),
+    ...(store.realPath === undefined ? {} : { realPath: store.realPath.bind(store) }),
+  };
 }
 
 /** @throws IoError when there is no such file. */
@@ -111,14 +136,6 @@ export async function openNamed(store: ReadStore, file: string): Promise<ByteSou
     path: `${store.name.replace(/\/$/, "")}/${file}`,
     hint: "Check the path.",
   });
-}
-
-async function headOf(source: ByteSource): Promise<Uint8Array> {
-  try {
-    return (await source.read(0, Math.min(HEAD_BYTE_LENGTH, source.byteLength))).slice();
-  } finally {
-    await source.close();
-  }
 }
 
 const PART = /-(\d{5})-of-\d{5}\.gguf$/i;

@@ -14,12 +14,18 @@ export async function openModel(
   list: readonly SourceFormat[] = sources,
 ): Promise<Model> {
   const found = await findModel(location);
-  for (const source of list) {
-    if (await source.recognises(found)) {
-      const model = await source.open(found, options);
-      // a worker knows only our own formats, and opens as it does by default
-      return sources.includes(source) ? { ...model, origin: { ...location, limits: options.limits } } : model;
+  try {
+    for (const source of list) {
+      if (await source.recognises(found)) {
+        const model = await source.open(found, options);
+        // a worker knows only our own formats, and opens as it does by default
+        return sources.includes(source)
+          ? { ...model, origin: { ...location, limits: options.limits } }
+          : model;
+      }
     }
+  } finally {
+    await found.close();
   }
   throw new FormatError("this is no model file that Requant knows", {
     path: found.file === undefined ? found.store.name : `${found.store.name}/${found.file}`,

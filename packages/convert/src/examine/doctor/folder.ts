@@ -45,12 +45,16 @@ async function fileFindings(store: ReadStore, name: string, limits: Limits): Pro
   try {
     if (!isWeights) return await sideFileFindings(store, name);
     // knows pointers, pages and pickles by their first bytes
-    const { head } = await findModel({ store, file: name });
-    if (head.length === 0) return [finding("never-written", "The file is empty.", { path: name })];
-    await withSource(store, name, async (source) => {
-      if (/\.gguf$/i.test(name)) await readGguf(source, { limits });
-      else await readHeader(source, limits);
-    });
+    const found = await findModel({ store, file: name });
+    try {
+      if (found.head.length === 0) return [finding("never-written", "The file is empty.", { path: name })];
+      await withSource(found.store, name, async (source) => {
+        if (/\.gguf$/i.test(name)) await readGguf(source, { limits });
+        else await readHeader(source, limits);
+      });
+    } finally {
+      await found.close();
+    }
     return [];
   } catch (error) {
     return [findingOfError(error, name)];
