@@ -88,11 +88,9 @@ export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/meta
 export {
   type Plan,
   type PlanFile,
-  type PlanLinear,
   type PlanSource,
   type PlanSourceTensor,
   type PlanTensor,
-  type PlanThrough,
   parsePlan,
   planJobs,
   type Target,
@@ -100,6 +98,7 @@ export {
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { listTargets, parseTarget } from "./plan/target.ts";
+export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap } from "./run/output-store.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";

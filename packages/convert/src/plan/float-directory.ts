@@ -9,9 +9,9 @@ import type { PlannedOutput } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
+import { byName, planTensor, type TypedWeight } from "./plan-tensor.ts";
 import { refuseGgufOptions } from "./refuse-options.ts";
 import { floatSideFiles } from "./side-files.ts";
-import { byName, planTensor, type TypedWeight } from "./way.ts";
 
 /** Names of the dtypes in config.json. */
 const CONFIG_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;

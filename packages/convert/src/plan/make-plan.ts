@@ -144,7 +144,7 @@ function planOutput(
 export function assemblePlan(source: PlanSource, target: Target, output: PlannedOutput): Plan {
   const { name, variant, architecture, files, tensors } = source;
   return {
-    version: 1,
+    version: 2,
     source: {
       name,
       format: source.format,

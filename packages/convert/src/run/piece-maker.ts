@@ -3,13 +3,15 @@ import { plannedSources } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
-import type { BandMaker, ColumnImportance } from "./bands.ts";
+import { importanceName } from "../plan/way.ts";
+import type { ColumnImportance, MakeBand } from "./bands.ts";
 import { checksum } from "./checksum-twin.ts";
 import type { Measured } from "./error-meter.ts";
 import { errorMeter } from "./error-meter-twin.ts";
+import { blockSizeOf } from "./measured.ts";
 import { packedWeight } from "./pack-weight.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
-import { bandMaker, blockSizeOf, importanceName } from "./weights.ts";
+import { bandMaker } from "./weights.ts";
 import { WorkArea, type WorkSizes } from "./work-area.ts";
 
 /** Takes the bytes of a piece, which are valid until the promise resolves. */
@@ -42,7 +44,7 @@ const KEPT_MAKERS = 8;
 export class PieceMaker {
   private readonly areas: WorkArea[];
   private readonly waiting: ((area: WorkArea) => void)[] = [];
-  private readonly makers = new Map<number, BandMaker>();
+  private readonly makers = new Map<number, MakeBand>();
   private readonly model: Model;
   private readonly options: PieceMakerOptions;
   private readonly giveBackWeights: () => void;
@@ -79,11 +81,11 @@ export class PieceMaker {
     area: WorkArea,
     bring: Bringer,
   ): Promise<PieceResult[]> {
-    const maker = this.makerOf(job.tensor, tensor);
+    const make = this.makerOf(job.tensor, tensor);
     const results: PieceResult[] = [];
     for (const piece of job.pieces) {
       const meter = errorMeter(blockSizeOf(tensor));
-      const bytes = await maker.make(piece.band, area, meter);
+      const bytes = await make(piece.band, area, meter);
       const { nonFinite, ...sums } = meter.sums();
       const first = piece.band.start * rowLength(tensor.shape);
       results.push(
@@ -142,14 +144,14 @@ export class PieceMaker {
     this.giveBackWeights();
   }
 
-  private makerOf(index: number, tensor: PlanTensor): BandMaker {
+  private makerOf(index: number, tensor: PlanTensor): MakeBand {
     const known = this.makers.get(index);
     if (known !== undefined) return known;
     const name = importanceName(tensor);
     const entry = name === undefined ? undefined : this.options.importance.get(name);
     const maker = bandMaker(this.model, tensor, entry);
     // one that holds a whole tensor is for one job
-    if (maker.whole) return maker;
+    if (tensor.whole) return maker;
     for (const old of this.makers.keys()) {
       if (this.makers.size < KEPT_MAKERS) break;
       this.makers.delete(old);

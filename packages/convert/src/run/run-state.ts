@@ -4,6 +4,7 @@ import type { Model } from "../model/model.ts";
 import { sourceVersions, touchSource } from "../model/source-versions.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
+import { importanceName } from "../plan/way.ts";
 import type { ColumnImportance } from "./bands.ts";
 import { FirstFault } from "./first-fault.ts";
 import { type Deliver, PieceMaker, type ReadBack } from "./piece-maker.ts";
@@ -12,7 +13,6 @@ import { cutIntoJobs, type Job, type Piece, type PieceResult, resultOf, type Wor
 import { type Crew, inParallel, joinedCrew, localCrew } from "./pool.ts";
 import { isRefused, nonFiniteRefusal } from "./refuse-non-finite.ts";
 import type { RunOptions, RunProgress } from "./run-options.ts";
-import { importanceName } from "./weights.ts";
 import type { WorkerSetup } from "./workers/protocol.ts";
 import { workerCrew } from "./workers/worker-pool.ts";
 
@@ -62,7 +62,7 @@ export class RunState {
     const placed = layouts.flatMap(({ tensors }) => tensors);
     for (const { index, weight } of placed) this.tensors.set(index, weight);
     this.importance = importanceOf([...this.tensors.values()], options.imatrix);
-    this.work = cutIntoJobs(model, layouts, bandByteLength);
+    this.work = cutIntoJobs(layouts, bandByteLength);
     this.total = placed.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.results = layouts.map(() => []);
   }

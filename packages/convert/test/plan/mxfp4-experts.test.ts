@@ -95,7 +95,7 @@ describe("the experts of gpt-oss", () => {
       ],
     });
     const experts = plan.tensors.filter(({ name }) => isExpert(name));
-    expect(experts.map(({ fidelity, way }) => [fidelity, way])).toEqual(
+    expect(experts.map(({ fidelity, way }) => [fidelity, way.kind])).toEqual(
       Array.from({ length: 6 }, () => ["exact", "view"]),
     );
     const store = memoryStore({ name: "exact" });

@@ -199,7 +199,7 @@ describe("packed", () => {
     });
     const plan = await planConversion(packed, parseTarget("gguf:auto"), { like, exact: true });
     const ways = plan.tensors.filter(({ from }) => from.startsWith("GPTQ"));
-    expect(new Set(ways.map(({ to, way }) => `${to} ${way}`))).toEqual(new Set(["Q4_0 view"]));
+    expect(new Set(ways.map(({ to, way }) => `${to} ${way.kind}`))).toEqual(new Set(["Q4_0 view"]));
     const known = await openModel({ store: directoryStore(kjv) });
     const packedKnown = await openModel({ store: await convertTo("packed", known, "gptq:4bit-128g-sym") });
     await known.close();
