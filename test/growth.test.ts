@@ -7,6 +7,8 @@ import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { table } from "../packages/cli/src/render/table.ts";
 import { factFindings } from "../packages/convert/src/examine/doctor/facts.ts";
+import { weightFormats } from "../packages/convert/src/formats.ts";
+import { foundModules } from "../packages/convert/src/model/found-modules.ts";
 import { isLinearWeight } from "../packages/convert/src/plan/linear-modules.ts";
 import { FormatError, limitsWith, type MetadataValue, memorySource } from "../packages/core/src/index.ts";
 import { countingSource } from "../packages/core/src/testing/index.ts";
@@ -134,6 +136,22 @@ const growths: readonly [what: string, sizes: readonly number[], prepare: (size:
         }));
         const { header, byteLength } = layoutSafetensors(tensors);
         return () => parseHeader(header, { fileByteLength: byteLength });
+      },
+    ],
+    [
+      "packed modules among tensors",
+      [8000, 16_000, 32_000, 64_000],
+      (size) => {
+        const suffixes = ["qweight", "qzeros", "scales", "bias"];
+        const tensors = Array.from({ length: size }, (_, i) => ({
+          name: `model.layers.${i >> 2}.proj.${suffixes[i % 4]}`,
+          shape: [2, 2],
+          encoding: "I32",
+          byteOffset: 0,
+          byteLength: 16,
+          file: "m",
+        }));
+        return () => foundModules(tensors, weightFormats, undefined);
       },
     ],
     [

@@ -37,18 +37,13 @@ function stringsIn(path: string): string[] {
 
 describe("formats", () => {
   /** Names of weight formats, as words of any case; "gptqFormat" and "AWQ" count. */
-  const NAMES = /gptq|awq|exl2|compressed.?tensors/i;
+  const NAMES = /gptq|awq|exl2|compressed.?tensors|sparseml|auto.?round/i;
   /** Explains model names and quotes published figures, which are full of format names. */
   const explains = /cli\/src\/(model-name|figures)\.ts$/;
 
-  /** Still to be moved into the formats' packages: which configurations speak of which format, and where they stand. */
-  const toBeMoved = ["auto-round", "dialects", "quantization-config"].map(
-    (name) => `packages/convert/src/model/${name}.ts`,
-  );
-
-  it("are named in convert only by the one list, and by what is still to be moved", () => {
+  it("are named in convert only by the one list", () => {
     const naming = sourcesOf("convert").filter((path) => NAMES.test(textOf(path)));
-    expect(naming).toEqual(["packages/convert/src/formats.ts", ...toBeMoved]);
+    expect(naming).toEqual(["packages/convert/src/formats.ts"]);
   });
 
   it("are named in cli only where model names are explained", () => {

@@ -1,6 +1,7 @@
 import type { ErrorPlace } from "@requant/core";
-import type { LinearPart } from "@requant/core/format";
+import type { ClaimedConfig, LinearPart } from "@requant/core/format";
 import {
+  findBySuffixes,
   groupSizeByCount,
   groupWord,
   type LinearReader,
@@ -10,6 +11,7 @@ import {
 } from "@requant/core/format";
 import { awqCodec } from "./codec.ts";
 import { type AwqConfig, awqQuantizesModule, parseAwqConfig } from "./config.ts";
+import { awqMethods } from "./methods.ts";
 
 const SILENT: AwqConfig = {
   bits: 4,
@@ -19,10 +21,13 @@ const SILENT: AwqConfig = {
   modulesToNotConvert: [],
 };
 
+/** AWQ's parts, and the one that only other formats have. */
+const SUFFIXES: readonly string[] = [...awqCodec.suffixes, "g_idx"];
+
 /** AWQ of AutoAWQ, llm-awq and GPTQModel. */
 export const awqSource: PackedSource = {
   name: "awq",
-  suffixes: awqCodec.suffixes,
+  methods: awqMethods,
   // of AutoAWQ, llm-awq, GPTQModel and transformers (`AwqConfig`)
   configKeys: [
     "backend",
@@ -49,24 +54,29 @@ export const awqSource: PackedSource = {
     "w_bit",
     "zero_point",
   ],
-  recognises(parts, claimed) {
-    const has = suffixesOf(parts);
-    if (has.has("g_idx")) return false;
-    if (has.has("scaled_zeros")) return true;
-    if (!has.has("qweight")) return claimed === "awq" && has.has("qzeros");
-    const [qweight, qzeros, scales] = ["qweight", "qzeros", "scales"].map((suffix) =>
-      parts.find((part) => part.suffix === suffix),
-    );
-    if (qweight === undefined || scales === undefined) return claimed === "awq";
-    // Marlin stores no zero points, and tiles of 16 columns
-    if (qzeros === undefined) return claimed === "awq" || qweight.shape[1] === 2 * (scales.shape[1] ?? 0);
-    // GPTQ stores zero points in the integers that its codes have
-    if (qzeros.encoding !== qweight.encoding) return true;
-    const gptq = hasShapesOfGptq(qweight, scales);
-    return claimed === "awq" ? hasShapesOfAwq(qweight, qzeros, scales) || !gptq : !gptq;
+  find(tensors, claimed) {
+    return findBySuffixes(tensors, SUFFIXES, (parts) => isAwq(parts, claimed));
   },
   reader: awqReader,
 };
+
+function isAwq(parts: readonly LinearPart[], claimed: ClaimedConfig | undefined): boolean {
+  const isClaimed = claimed?.format === "awq";
+  const has = suffixesOf(parts);
+  if (has.has("g_idx")) return false;
+  if (has.has("scaled_zeros")) return true;
+  if (!has.has("qweight")) return isClaimed && has.has("qzeros");
+  const [qweight, qzeros, scales] = ["qweight", "qzeros", "scales"].map((suffix) =>
+    parts.find((part) => part.suffix === suffix),
+  );
+  if (qweight === undefined || scales === undefined) return isClaimed;
+  // Marlin stores no zero points, and tiles of 16 columns
+  if (qzeros === undefined) return isClaimed || qweight.shape[1] === 2 * (scales.shape[1] ?? 0);
+  // GPTQ stores zero points in the integers that its codes have
+  if (qzeros.encoding !== qweight.encoding) return true;
+  const gptq = hasShapesOfGptq(qweight, scales);
+  return isClaimed ? hasShapesOfAwq(qweight, qzeros, scales) || !gptq : !gptq;
+}
 
 /** A column of qweight per out feature, as scales have them. */
 function hasShapesOfGptq(qweight: LinearPart, scales: LinearPart): boolean {

@@ -1,7 +1,9 @@
 import { type ErrorPlace, isCodecError } from "@requant/core";
 import {
+  findBySuffixes,
   groupSizeByCount,
   groupWord,
+  type LinearPart,
   type LinearReader,
   type ModuleHints,
   namePattern,
@@ -19,11 +21,13 @@ import {
   type CompressedTensorsGroup,
   parseCompressedTensorsConfig,
 } from "./config.ts";
+import { compressedTensorsMethod } from "./methods.ts";
 
 /** compressed-tensors, format pack-quantized. */
 export const compressedTensorsSource: PackedSource = {
   name: "compressed-tensors",
-  suffixes: compressedTensorsCodec.suffixes,
+  methods: [compressedTensorsMethod],
+  selfDescribing: true,
   // of compressed-tensors (`QuantizationConfig`)
   configKeys: [
     "config_groups",
@@ -38,13 +42,15 @@ export const compressedTensorsSource: PackedSource = {
     "transform_config",
     "version",
   ],
-  recognises(parts) {
-    const codes = parts.find(({ suffix }) => suffix === "weight_packed");
-    // bytes are the four-bit floats of NVFP4 and MXFP4
-    return codes === undefined ? suffixesOf(parts).has("weight_shape") : codes.encoding !== "U8";
-  },
+  find: (tensors) => findBySuffixes(tensors, compressedTensorsCodec.suffixes, isPackQuantized),
   reader: compressedTensorsReader,
 };
+
+function isPackQuantized(parts: readonly LinearPart[]): boolean {
+  const codes = parts.find(({ suffix }) => suffix === "weight_packed");
+  // bytes are the four-bit floats of NVFP4 and MXFP4
+  return codes === undefined ? suffixesOf(parts).has("weight_shape") : codes.encoding !== "U8";
+}
 
 function compressedTensorsReader(json: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseCompressedTensorsConfig(json, place);

@@ -1,6 +1,7 @@
 import type { ErrorPlace } from "@requant/core";
-import type { PartBytes } from "@requant/core/format";
+import type { LinearPart, PartBytes } from "@requant/core/format";
 import {
+  findBySuffixes,
   type LinearReader,
   type ModuleHints,
   openableWeight,
@@ -10,17 +11,21 @@ import {
 import { type Exl2Layout, exl2Codec, exl2Groups } from "./codec.ts";
 import { parseExl2Config } from "./config.ts";
 
+/** EXL2 of exllamav2. */
 export const exl2Source: PackedSource = {
   name: "exl2",
-  suffixes: exl2Codec.suffixes,
+  methods: [{ names: ["exl2"], toolFiles: ["job_new.json", "measurement.json"], leavesFloats: true }],
+  selfDescribing: true,
   // of exllamav2
   configKeys: ["bits", "calibration", "head_bits", "quant_method", "version"],
-  recognises(parts) {
-    const has = suffixesOf(parts);
-    return ["q_weight", "q_groups", "q_scale", "q_scale_max"].some((suffix) => has.has(suffix));
-  },
+  find: (tensors) => findBySuffixes(tensors, exl2Codec.suffixes, isExl2),
   reader: exl2Reader,
 };
+
+function isExl2(parts: readonly LinearPart[]): boolean {
+  const has = suffixesOf(parts);
+  return ["q_weight", "q_groups", "q_scale", "q_scale_max"].some((suffix) => has.has(suffix));
+}
 
 function exl2Reader(json: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseExl2Config(json, place);

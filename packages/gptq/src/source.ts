@@ -1,6 +1,7 @@
 import type { ErrorPlace } from "@requant/core";
-import type { PartBytes } from "@requant/core/format";
+import type { LinearPart, PartBytes } from "@requant/core/format";
 import {
+  findBySuffixes,
   groupSizeByCount,
   groupWord,
   type LinearReader,
@@ -14,6 +15,9 @@ import { type GptqLayout, gptqCodec } from "./codec.ts";
 import { type GptqConfig, gptqModuleConfig, parseGptqConfig } from "./config.ts";
 import { examineGptq } from "./findings.ts";
 import { type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
+import { gptqMethods } from "./methods.ts";
+
+const SUFFIXES: readonly string[] = [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes];
 
 /** What is assumed where no configuration says anything: the tensors correct it. */
 const SILENT: GptqConfig = {
@@ -32,7 +36,7 @@ const SILENT: GptqConfig = {
 /** GPTQ of AutoGPTQ and GPTQModel, and its Marlin checkpoints. */
 export const gptqSource: PackedSource = {
   name: "gptq",
-  suffixes: [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes],
+  methods: gptqMethods,
   // of AutoGPTQ, GPTQModel and transformers (`GPTQConfig`)
   configKeys: [
     "act_group_aware",
@@ -74,13 +78,15 @@ export const gptqSource: PackedSource = {
     "use_cuda_fp16",
     "use_exllama",
   ],
-  // asked after AWQ, whose qweight has other shapes
-  recognises(parts) {
-    const has = suffixesOf(parts);
-    return has.has("qweight") || has.has("qzeros") || (has.has("B") && has.has("s"));
-  },
+  find: (tensors) => findBySuffixes(tensors, SUFFIXES, isGptq),
   reader: gptqReader,
 };
+
+/** In the list of formats GPTQ comes after AWQ, whose qweight has other shapes. */
+function isGptq(parts: readonly LinearPart[]): boolean {
+  const has = suffixesOf(parts);
+  return has.has("qweight") || has.has("qzeros") || (has.has("B") && has.has("s"));
+}
 
 function gptqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseGptqConfig(json, place);

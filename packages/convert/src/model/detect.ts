@@ -1,15 +1,17 @@
-/** Finds the modules whose weights are stored as several tensors: by names and shapes, the configuration second. */
+/** Opens the weights that are stored as several tensors: found by names and shapes, the configuration second. */
 
-import { type CodecError, type ErrorPlace, FormatError, isCodecError, UnsupportedError } from "@requant/core";
+import { type CodecError, type ErrorPlace, UnsupportedError } from "@requant/core";
 import type {
+  ClaimedConfig,
   LinearClaims,
   LinearReader,
   ModuleHints,
   OpenableWeight,
-  StoredPart,
   WeightFormat,
 } from "@requant/core/format";
-import { claimedFormat, dialectKeys, settingsFor } from "./dialects.ts";
+import { claimedConfig, keysOfMethod } from "./claimed-config.ts";
+import { formatReaders } from "./format-readers.ts";
+import { claimParts, type FoundModule, foundModules, type Owners } from "./found-modules.ts";
 import type { ModelTensor } from "./model.ts";
 import type { ModelWarning } from "./model-warning.ts";
 import type { QuantizationConfig } from "./quantization-config.ts";
@@ -27,13 +29,13 @@ export interface DetectedLinear {
   readonly refused: readonly Unclaimed[];
 }
 
-interface Module {
-  readonly name: string;
-  readonly parts: StoredPart[];
-  readonly file: string;
-  /** Of its first tensor in the list. */
-  readonly index: number;
-  byteOffset: number;
+/** What is known of a model besides its tensors and its configuration. */
+export interface DetectionContext {
+  /** The list of formats: the special before the general. */
+  readonly formats: readonly WeightFormat[];
+  readonly hints: ModuleHints;
+  /** The folder, for messages. */
+  readonly path: string;
 }
 
 /**
@@ -43,46 +45,29 @@ interface Module {
 export async function detectLinear(
   stored: readonly ModelTensor[],
   config: QuantizationConfig | undefined,
-  hints: ModuleHints,
-  path: string,
+  { formats, hints, path }: DetectionContext,
 ): Promise<DetectedLinear> {
-  // loaded here, so that looking at a GGUF file loads no other format
-  const { weightFormats } = await import("../formats.ts");
-  const modules = modulesOf(stored, weightFormats);
-  const claimed = claimedFormat(config);
-  const readers = new Map<WeightFormat, LinearReader | UnsupportedError>();
+  const claimed = claimedConfig(config, formats);
   const refused = new Map<string, Unclaimed & { readonly tensors: string[] }>();
   const warnings: ModelWarning[] = [];
+  const readerOf = formatReaders(config, formats, hints, warnings);
   const weights = new Map<string, OpenableWeight>();
   const replaced = new Map<number, ModelTensor>();
   const consumed = new Set<string>();
-  const counts = new Map<string, number>();
+  const owners: Owners = new Map();
+  const counts = new Map<WeightFormat, number>();
   const names = new Set(stored.map(({ name }) => name));
-  for (const module of modules) {
-    const source = weightFormats.find((candidate) => candidate.recognises(module.parts, claimed));
-    if (source === undefined) continue;
-    const parts = partsFor(source, module);
-    const place: ErrorPlace = { path: `${path}/${module.file}`, tensor: module.name };
+  for (const module of foundModules(stored, formats, claimed)) {
+    const { format, parts, first } = module;
+    const place: ErrorPlace = { path: `${path}/${first.file}`, tensor: module.name };
     const name = `${module.name}.weight`;
-    if (names.has(name)) {
-      throw new FormatError(
-        `the module has both a float weight and packed parts (${parts.map(({ suffix }) => suffix).join(", ")})`,
-        place,
-      );
-    }
-    const foreign = module.parts.filter((part) => !parts.includes(part));
-    if (foreign.length > 0) {
-      throw new FormatError(
-        `the module has parts of several formats: ${module.parts.map(({ suffix }) => suffix).join(", ")}`,
-        place,
-      );
-    }
-    const reader = readerFor(source, readers, config, hints, warnings);
+    claimParts(module, names, owners, place);
+    const reader = readerOf(format);
     if (reader instanceof UnsupportedError) {
       refuse(refused, reader, module);
       continue;
     }
-    const weight = await openable(reader, module, parts, place);
+    const weight = await openable(reader, module, place);
     if (weight instanceof UnsupportedError) {
       refuse(refused, weight, module);
       continue;
@@ -95,59 +80,76 @@ export async function detectLinear(
       });
     }
     weights.set(name, weight);
-    counts.set(source.name, (counts.get(source.name) ?? 0) + 1);
+    counts.set(format, (counts.get(format) ?? 0) + 1);
     for (const part of parts) consumed.add(part.name);
     replaced.set(module.index, {
       name,
       shape: [weight.rows, weight.columns],
       encoding: weight.label,
-      byteOffset: module.byteOffset,
+      byteOffset: first.byteOffset,
       byteLength: parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
-      file: module.file,
-      linear: { format: source.name, module: module.name, parts },
+      file: first.file,
+      linear: { format: format.name, module: module.name, parts },
     });
   }
-  const [format] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
-  if (config?.method !== undefined && format !== undefined && claimed !== format) {
-    warnings.push({
-      code: "config-disagrees",
-      message: `${config.path} says quant_method "${config.method}"; by names and shapes the tensors are ${format}, and are read so.`,
-    });
-  }
-  const main = weightFormats.find(({ name }) => name === format);
-  const reader = main === undefined ? undefined : readers.get(main);
-  const unread = main === undefined || config === undefined ? [] : keysWithoutReader(main, config);
-  if (unread.length > 0) {
-    warnings.push({
-      code: "quantization-config",
-      message: `${config?.path}: these keys of the quantization configuration are not known and not used: ${unread.join(", ")}.`,
-    });
-  }
+  const [main] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
+  const reader = main === undefined ? undefined : readerOf(main);
   return {
     tensors: stored.flatMap((tensor, index) => {
       const whole = replaced.get(index);
       return whole !== undefined ? [whole] : consumed.has(tensor.name) ? [] : [tensor];
     }),
     weights,
-    format,
+    format: main?.name,
     claims: {
       ...(reader instanceof UnsupportedError ? undefined : reader?.claims),
-      ...(config?.method === undefined ? {} : { method: config.method, format: claimed }),
+      ...(config?.method === undefined ? {} : { method: config.method, format: claimed?.format }),
     },
-    warnings,
+    warnings:
+      main === undefined || config === undefined
+        ? warnings
+        : [...warnings, ...configWarnings(config, claimed, main, formats)],
     refused: [...refused.values()],
   };
+}
+
+/** Where the configuration speaks of another format than most weights have, and keys of it that nothing reads. */
+function configWarnings(
+  config: QuantizationConfig,
+  claimed: ClaimedConfig | undefined,
+  format: WeightFormat,
+  formats: readonly WeightFormat[],
+): ModelWarning[] {
+  const { path, method } = config;
+  const unknown = unknownKeys(config, [...format.configKeys, ...keysOfMethod(method, formats)]);
+  return [
+    ...(method === undefined || claimed?.format === format.name
+      ? []
+      : [
+          {
+            code: "config-disagrees",
+            message: `${path} says quant_method "${method}"; by names and shapes the tensors are ${format.name}, and are read so.`,
+          },
+        ]),
+    ...(unknown.length === 0
+      ? []
+      : [
+          {
+            code: "quantization-config",
+            message: `${path}: these keys of the quantization configuration are not known and not used: ${unknown.join(", ")}.`,
+          },
+        ]),
+  ];
 }
 
 /** The weight, or why this variant of the format is not read: the rest of the model can still be looked at. */
 async function openable(
   reader: LinearReader,
-  module: Module,
-  parts: readonly StoredPart[],
+  { name, parts }: FoundModule,
   place: ErrorPlace,
 ): Promise<OpenableWeight | UnsupportedError> {
   try {
-    return await reader.openable(module.name, parts, place);
+    return await reader.openable(name, parts, place);
   } catch (error) {
     if (error instanceof UnsupportedError) return error;
     throw error;
@@ -158,7 +160,7 @@ async function openable(
 function refuse(
   refused: Map<string, Unclaimed & { readonly tensors: string[] }>,
   { message, hint, path }: CodecError,
-  { parts }: Module,
+  { parts }: FoundModule,
 ): void {
   const reason = message.replace(/\.$/, "");
   const one = refused.get(reason) ?? { reason, hint: hint ?? COPY_HINT, path, tensors: [] };
@@ -170,74 +172,9 @@ function refuse(
 const MOST_KEYS = 8;
 const LONGEST_KEY = 60;
 
-function keysWithoutReader({ configKeys }: WeightFormat, { json, method }: QuantizationConfig): string[] {
-  const known = new Set([...configKeys, ...dialectKeys(method)]);
+function unknownKeys({ json }: QuantizationConfig, knownKeys: readonly string[]): string[] {
+  const known = new Set(knownKeys);
   const unread = Object.keys(json).filter((key) => !known.has(key) && json[key] !== null);
   const named = unread.slice(0, MOST_KEYS).map((key) => key.slice(0, LONGEST_KEY));
   return unread.length > MOST_KEYS ? [...named, `and ${unread.length - MOST_KEYS} more`] : named;
-}
-
-/** Facts can be measured without a configuration; what the weights mean is another matter when there is one, and it is broken. */
-function withoutReads(reader: LinearReader, error: CodecError): LinearReader {
-  return {
-    ...reader,
-    async openable(module, parts, place) {
-      const weight = await reader.openable(module, parts, place);
-      return {
-        ...weight,
-        open() {
-          throw error;
-        },
-      };
-    },
-  };
-}
-
-/** Tensors by what stands before their last dot. */
-function modulesOf(stored: readonly ModelTensor[], formats: readonly WeightFormat[]): Module[] {
-  const suffixes = new Set(formats.flatMap((source) => source.suffixes));
-  const modules = new Map<string, Module>();
-  stored.forEach(({ name, encoding, shape, byteOffset, byteLength, file }, index) => {
-    const dot = name.lastIndexOf(".");
-    const suffix = name.slice(dot + 1);
-    if (dot <= 0 || !suffixes.has(suffix)) return;
-    const key = name.slice(0, dot);
-    const module = modules.get(key) ?? { name: key, parts: [], file, index, byteOffset };
-    modules.set(key, module);
-    module.parts.push({ suffix, name, encoding, shape, byteLength });
-  });
-  return [...modules.values()];
-}
-
-function partsFor(source: WeightFormat, { parts }: Module): StoredPart[] {
-  return parts.filter(({ suffix }) => source.suffixes.includes(suffix));
-}
-
-/** One reader per format, or why its configuration is not supported; a broken configuration is reported and not used. */
-function readerFor(
-  source: WeightFormat,
-  readers: Map<WeightFormat, LinearReader | UnsupportedError>,
-  config: QuantizationConfig | undefined,
-  hints: ModuleHints,
-  warnings: ModelWarning[],
-): LinearReader | UnsupportedError {
-  const known = readers.get(source);
-  if (known !== undefined) return known;
-  const place: ErrorPlace = config === undefined ? {} : { path: config.path };
-  let reader: LinearReader | UnsupportedError;
-  try {
-    reader = source.reader(settingsFor(source.name, config, place), hints, place);
-  } catch (error) {
-    if (!isCodecError(error)) throw error;
-    if (error instanceof UnsupportedError) reader = error;
-    else {
-      warnings.push({
-        code: "quantization-config",
-        message: `${error.message} The tensors are shown without it, but not read.`,
-      });
-      reader = withoutReads(source.reader(undefined, hints, place), error);
-    }
-  }
-  readers.set(source, reader);
-  return reader;
 }

@@ -171,10 +171,13 @@ export function modelOf(parts: ModelParts): Model {
   const { read: readStored, readInto: readStoredInto, linear, ...facts } = parts;
   const storedTensors = linear?.storedTensors ?? parts.tensors;
   const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
+  // a packed weight may have the name of one of its parts
+  const storedByName =
+    linear === undefined ? byName : new Map(storedTensors.map((tensor) => [tensor.name, tensor]));
   const weights: LinearReads = linearReads(
     linear?.weights ?? new Map(),
     (name) => tensor(name).linear?.parts ?? [],
-    (part, target) => readInto(tensor(part.name), 0, target),
+    (part, target) => readInto(storedTensor(part.name), 0, target),
   );
   async function readInto(stored: ModelTensor, start: number, target: Uint8Array): Promise<void> {
     if (readStoredInto !== undefined) return readStoredInto(stored, start, target);
@@ -192,9 +195,12 @@ export function modelOf(parts: ModelParts): Model {
     }
     return found;
   }
-  /** The tensor, if bytes `[start, end)` of it exist. */
+  function storedTensor(name: string): ModelTensor {
+    return storedByName.get(name) ?? tensor(name);
+  }
+  /** The stored tensor, if bytes `[start, end)` of it exist. */
   function tensorWith(name: string, start: number, end: number): ModelTensor {
-    const found = tensor(name);
+    const found = storedTensor(name);
     if (found.linear !== undefined) {
       throw new UsageError(`the weight is stored as ${found.linear.parts.length} tensors; read one of them`, {
         tensor: name,

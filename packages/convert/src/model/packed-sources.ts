@@ -2,13 +2,7 @@
 import { type TensorInfo, UnsupportedError } from "@requant/core";
 import type { StoredLinear } from "@requant/core/format";
 import type { ModelWarning } from "./model-warning.ts";
-import {
-  leavesFloats,
-  methodName,
-  type QuantizationConfig,
-  runtimeTransform,
-  type SourceQuantization,
-} from "./quantization-config.ts";
+import { methodName, type QuantizationConfig, type SourceQuantization } from "./quantization-config.ts";
 import type { SourceClaims, Unclaimed, UnclaimedTensors } from "./unclaimed.ts";
 
 /** What a source must tell to be asked: a model, or the facts of one. */
@@ -45,7 +39,7 @@ export function unclaimedOf({ tensors, all, refused, quantization, hint }: Claim
   // norms are left alone by every method
   const values = linear.length > 0 ? linear : all.filter(({ shape }) => shape.length >= 2);
   const change = found.length > 0 ? undefined : changeOf(quantization);
-  const transform = runtimeTransform(quantization);
+  const transform = quantization.runtimeTransform;
   for (const reason of [change, transform === undefined ? undefined : transformReason(transform)]) {
     if (reason === undefined) continue;
     found.push({ reason, hint, path: quantization.path, tensors: values.map(({ name }) => name) });
@@ -75,7 +69,7 @@ function described(tensor: TensorInfo | undefined): string {
 
 /** A configuration over plain floats that nobody knows may stand for other values than those that are stored. */
 function changeOf(quantization: SourceQuantization): string | undefined {
-  if (quantization.used || leavesFloats(quantization)) return undefined;
+  if (quantization.used || quantization.leavesFloats) return undefined;
   const method = methodName(quantization);
   return method === undefined
     ? "the quantization configuration names no method, so it is not known what the stored weights stand for"
@@ -136,8 +130,7 @@ function sentence(text: string): string {
 
 function floatsMessage(config: QuantizationConfig): string {
   const method = methodName(config) ?? "an unknown method";
-  const loads = config.json["load_in_4bit"] === true || config.json["load_in_8bit"] === true;
-  return loads
+  return config.isForLoading
     ? `${config.path} asks for quantization by ${method} when the model is loaded; the stored weights are plain floats, and are read as they are.`
     : `${config.path} says that the weights are packed by ${method}; all of them are plain floats, and are read as they are.`;
 }

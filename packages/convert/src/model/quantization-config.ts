@@ -1,4 +1,5 @@
 /** What a directory's configuration files say about packed weights: where it stands, by which method, and what it changes. */
+import { type ConfigFile, foreignMethods, type QuantMethod, type WeightFormat } from "@requant/core/format";
 import type { ModelWarning } from "./model-warning.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -10,6 +11,12 @@ export interface QuantizationConfig {
   readonly json: Json;
   /** Where it stands, for messages. */
   readonly path: string;
+  /** True where plain floats are the weights themselves whatever this configuration says. */
+  readonly leavesFloats: boolean;
+  /** True where it asks for quantization when the model is loaded. */
+  readonly isForLoading: boolean;
+  /** The transform that a runtime applies while it computes, so that the stored weights alone are not the model's. */
+  readonly runtimeTransform: string | undefined;
 }
 
 /** The configuration of a source, and whether a reader has used it: only then may an output leave it out. */
@@ -17,91 +24,135 @@ export interface SourceQuantization extends QuantizationConfig {
   readonly used: boolean;
 }
 
-/** Files besides config.json that hold one, in the order in which they are looked for, and the method of those that name none. */
-export const QUANTIZATION_FILES: readonly (readonly [file: string, method: string | undefined])[] = [
-  // old files of AutoGPTQ and AutoAWQ say no method
-  ["quantize_config.json", "gptq"],
-  ["quant_config.json", "awq"],
-  // AutoRound
-  ["quantization_config.json", undefined],
-  // NVIDIA's ModelOpt
-  ["hf_quant_config.json", "modelopt"],
-];
+/**
+ * All methods that are known: those of the formats, and those that no format reads. The list of formats has the special
+ * before the general; the files and keys of the general ones are the common ones, and come first here.
+ */
+export function quantMethods(formats: readonly WeightFormat[]): QuantMethod[] {
+  return [...formats.toReversed().flatMap(({ methods }) => methods), ...foreignMethods];
+}
 
-/** The keys under which config.json, or an object inside it, holds one. */
-export const QUANTIZATION_KEYS: readonly string[] = ["quantization_config", "compression_config"];
+/** A file besides config.json, and the method of its configuration where no key names it. */
+export interface QuantizationFile extends ConfigFile {
+  readonly method: string | undefined;
+}
+
+/** Files besides config.json that hold one, in the order in which they are looked for. */
+export function quantizationFiles(methods: readonly QuantMethod[]): QuantizationFile[] {
+  const files = new Map<string, QuantizationFile>();
+  for (const { names, files: own = [] } of methods) {
+    for (const file of own) {
+      if (files.has(file.name)) continue;
+      files.set(file.name, { ...file, method: file.tellsMethod === true ? names[0] : undefined });
+    }
+  }
+  return [...files.values()];
+}
+
+const MAIN_KEY = "quantization_config";
 
 function objectOf(value: unknown): Json | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   return Object.keys(value).length === 0 ? undefined : (value as Json);
 }
 
-/** Of config.json: at its top, or in the config of the text model that a multimodal one wraps. */
-export function quantizationInConfig(config: Json | undefined, path: string): QuantizationConfig | undefined {
-  const nested = Object.entries(config ?? {}).flatMap(([key, value]): [string, Json][] => {
-    const object = key.endsWith("_config") ? objectOf(value) : undefined;
-    return object === undefined || QUANTIZATION_KEYS.includes(key) ? [] : [[`${path} (${key})`, object]];
+/** An object of config.json that holds a quantization configuration. */
+export interface QuantizationPlace {
+  /** config.json itself, or an object inside it. */
+  readonly owner: Json;
+  /** The key in the owner. */
+  readonly key: string;
+  /** Of config.json: the key of an owner inside it. */
+  readonly outerKey: string | undefined;
+  readonly json: Json;
+  readonly method: string | undefined;
+}
+
+/** All of config.json: at its top, and in the configs of the models that a multimodal one wraps. The first is used. */
+export function quantizationPlaces(config: Json, methods: readonly QuantMethod[]): QuantizationPlace[] {
+  const keys = [...new Set([MAIN_KEY, ...methods.flatMap(({ sections }) => sections ?? [])])];
+  const inner = Object.entries(config).flatMap(([key, value]): [string, Json][] => {
+    const object = key.endsWith("_config") && !keys.includes(key) ? objectOf(value) : undefined;
+    return object === undefined ? [] : [[key, object]];
   });
-  for (const [place, owner] of [[path, config ?? {}] as const, ...nested]) {
-    for (const key of QUANTIZATION_KEYS) {
+  return [[undefined, config] as const, ...inner].flatMap(([outerKey, owner]) =>
+    keys.flatMap((key): QuantizationPlace[] => {
       const json = objectOf(owner[key]);
-      if (json !== undefined) return { method: methodOf(json) ?? mlxMethod(config), json, path: place };
-    }
-  }
-  const mlx = objectOf(config?.["quantization"]);
-  return mlx === undefined ? undefined : { method: methodOf(mlx) ?? mlxMethod(config), json: mlx, path };
+      if (json === undefined) return [];
+      const method = methodOf(json, config, methods);
+      // other settings of an inner model may have such a name
+      if (outerKey !== undefined && key !== MAIN_KEY && method === undefined) return [];
+      return [{ owner, key, outerKey, json, method }];
+    }),
+  );
 }
 
-/** MLX names no method: it writes the same settings under `quantization`, some versions under that key alone (mlx-lm, utils.py). */
-function mlxMethod(config: Json | undefined): string | undefined {
-  const settings = objectOf(config?.["quantization"]);
-  return settings !== undefined && "bits" in settings && "group_size" in settings ? "mlx" : undefined;
+/** Of config.json. */
+export function quantizationInConfig(
+  config: Json,
+  path: string,
+  methods: readonly QuantMethod[],
+): QuantizationConfig | undefined {
+  const [first] = quantizationPlaces(config, methods);
+  if (first === undefined) return undefined;
+  const { json, outerKey, method } = first;
+  return configOf(json, outerKey === undefined ? path : `${path} (${outerKey})`, method, methods);
 }
 
-/** Of a file besides config.json. ModelOpt keeps its settings one level down. */
-export function quantizationInFile(json: Json, path: string, method: string | undefined): QuantizationConfig {
-  const own = objectOf(json["quantization"]) ?? json;
-  return { method: methodOf(own) ?? method, json: own, path };
+/** Of a file besides config.json. */
+export function quantizationInFile(
+  json: Json,
+  { section, method }: QuantizationFile,
+  path: string,
+  methods: readonly QuantMethod[],
+): QuantizationConfig {
+  const own = section === undefined ? json : (objectOf(json[section]) ?? json);
+  return configOf(own, path, methodOf(own, {}, methods) ?? method, methods);
 }
 
-/** What tells the method where no key names it. */
-const SIGNS: readonly (readonly [method: string, isSign: (json: Json) => boolean])[] = [
-  ["bitsandbytes", (json) => json["load_in_4bit"] === true || json["load_in_8bit"] === true],
-  ["compressed-tensors", (json) => "config_groups" in json && !("quant_algo" in json)],
-  ["modelopt", (json) => "quant_algo" in json],
-  ["auto-round", (json) => "packing_format" in json || "autoround_version" in json],
-];
+function configOf(
+  json: Json,
+  path: string,
+  method: string | undefined,
+  methods: readonly QuantMethod[],
+): QuantizationConfig {
+  const name = method?.toLowerCase() ?? "";
+  const transforms = methods.map((one) => one.runtimeTransform?.(json));
+  return {
+    method,
+    json,
+    path,
+    leavesFloats: methods.some(({ names, leavesFloats }) => leavesFloats === true && names.includes(name)),
+    isForLoading: methods.some((one) => one.quantizesAtLoading?.(json) === true),
+    runtimeTransform:
+      OTHER_TRANSFORMS.find((key) => objectOf(json[key]) !== undefined) ??
+      transforms.find((transform) => transform !== undefined),
+  };
+}
 
-function methodOf(json: Json): string | undefined {
+/** Keys for rotations of weights and activations; no rule of theirs tells what is folded into the weights. */
+const OTHER_TRANSFORMS: readonly string[] = ["rotation_config", "hadamard_config"];
+
+function methodOf(json: Json, model: Json, methods: readonly QuantMethod[]): string | undefined {
   const method = json["quant_method"] ?? json["method"];
   if (typeof method === "string") return method;
-  return SIGNS.find(([, isSign]) => isSign(json))?.[0];
+  return methods.find((one) => one.isSign?.(json, model) === true)?.names[0];
 }
-
-/** Keys that decide values, with their older spellings. */
-const DECIDING: readonly (readonly string[])[] = [
-  ["quant_method", "method"],
-  ["bits", "w_bit"],
-  ["group_size", "q_group_size"],
-  ["sym"],
-  ["zero_point"],
-  ["desc_act"],
-  ["checkpoint_format", "format"],
-  ["packing_format"],
-  ["pack_dtype"],
-  ["quant_algo"],
-];
 
 /** A sentence for each configuration that contradicts the one that is used. */
 export function disagreements(
   used: QuantizationConfig,
   others: readonly QuantizationConfig[],
+  methods: readonly QuantMethod[],
 ): ModelWarning[] {
+  const deciding = decidingKeys(methods);
   return others.flatMap((other): ModelWarning[] => {
-    const differing = DECIDING.filter((spellings) => {
-      const [a, b] = [settingOf(used.json, spellings), settingOf(other.json, spellings)];
-      return a !== undefined && b !== undefined && a !== b;
-    }).map(([key]) => key);
+    const differing = deciding
+      .filter((spellings) => {
+        const [a, b] = [settingOf(used.json, spellings), settingOf(other.json, spellings)];
+        return a !== undefined && b !== undefined && a !== b;
+      })
+      .map(([key]) => key);
     if (differing.length === 0) return [];
     return [
       {
@@ -112,81 +163,30 @@ export function disagreements(
   });
 }
 
+/** Keys that decide values, each with its older spellings. */
+function decidingKeys(methods: readonly QuantMethod[]): string[][] {
+  const spellings = new Map<string, Set<string>>([["quant_method", new Set(["quant_method", "method"])]]);
+  for (const [key = "", ...older] of methods.flatMap(({ decidingKeys: keys }) => keys ?? [])) {
+    const known = spellings.get(key) ?? new Set([key]);
+    spellings.set(key, known);
+    for (const one of older) known.add(one);
+  }
+  return [...spellings.values()].map((keys) => [...keys]);
+}
+
 function settingOf(json: Json, spellings: readonly string[]): string | undefined {
   const value = spellings.map((key) => json[key]).find((one) => one !== undefined && one !== null);
   return value === undefined || typeof value === "object" ? undefined : String(value).toLowerCase();
 }
 
-/** Keys that say more about how a method stores weights: "NVFP4" of ModelOpt, "int-quantized" of compressed-tensors. */
+/** Keys that say more about how a method stores weights: "NVFP4", "int-quantized". */
 const DETAILS: readonly string[] = ["quant_algo", "packing_format", "format"];
 const LONGEST_NAME = 60;
 
-/** The method as a message names it: "compressed-tensors (int-quantized)". Undefined where the configuration names none. */
+/** The method as a message names it: "modelopt (NVFP4)". Undefined where the configuration names none. */
 export function methodName(config: QuantizationConfig | undefined): string | undefined {
   if (config?.method === undefined) return undefined;
   const detail = DETAILS.map((key) => config.json[key]).find((value) => typeof value === "string");
   const name = detail === undefined ? config.method : `${config.method} (${String(detail)})`;
   return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name;
-}
-
-/**
- * Methods that never store a packed weight as plain floats. Where all weights are plain floats, nothing is packed: the
- * model was dequantized, or is to be quantized when it is loaded. Methods that are not here (BitNet, say) may compute with
- * other values than those that are stored.
- */
-const FLOATS_ARE_FLOATS: ReadonlySet<string> = new Set([
-  "gptq",
-  "marlin",
-  "awq",
-  "exl2",
-  "exl3",
-  "compressed-tensors",
-  "sparseml",
-  "auto-round",
-  "intel/auto-round",
-  "bitsandbytes",
-  "fp8",
-  "fbgemm_fp8",
-  "mxfp4",
-  "modelopt",
-  "mlx",
-  "hqq",
-  "quanto",
-  "eetq",
-  "torchao",
-  "aqlm",
-  "vptq",
-  "spqr",
-  "higgs",
-]);
-
-/** True where plain floats are the weights themselves whatever this configuration says. */
-export function leavesFloats({ method }: QuantizationConfig): boolean {
-  return method !== undefined && FLOATS_ARE_FLOATS.has(method.toLowerCase());
-}
-
-/** Keys for rotations of weights and activations; other tools' keys have no rule that tells what is folded in. */
-const OTHER_TRANSFORMS: readonly string[] = ["rotation_config", "hadamard_config"];
-
-/**
- * The transform that a runtime applies while it computes, so that the stored weights alone are not the model's: of
- * compressed-tensors every one that is not folded into a weight (compressed-tensors, transform/transform_args.py,
- * `TransformLocation`: weight_input and weight_output are).
- */
-export function runtimeTransform({ json }: QuantizationConfig): string | undefined {
-  const other = OTHER_TRANSFORMS.find((key) => objectOf(json[key]) !== undefined);
-  if (other !== undefined) return other;
-  const transforms = objectOf(json["transform_config"]);
-  if (transforms === undefined) return undefined;
-  const groups = Object.entries(objectOf(transforms["config_groups"]) ?? {});
-  const locations = groups.flatMap(([name, group]) => {
-    const apply = objectOf(group)?.["apply"];
-    return Array.isArray(apply)
-      ? apply.map((one) => [name, String(objectOf(one)?.["location"])] as const)
-      : [[name, "unknown"] as const];
-  });
-  if (locations.length === 0)
-    return groups.length === 0 && "config_groups" in transforms ? undefined : "transform_config";
-  const online = locations.find(([, location]) => !location.startsWith("weight_"));
-  return online === undefined ? undefined : `transform_config "${online[0]}" at "${online[1]}"`;
 }

@@ -7,6 +7,7 @@ import {
   limitsWith,
   type ReadStore,
 } from "@requant/core";
+import type { ModuleHints, QuantMethod } from "@requant/core/format";
 import { withoutTrailing } from "@requant/core/text";
 import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
@@ -19,10 +20,11 @@ import type { ModelWarning } from "./model-warning.ts";
 import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
 import {
   disagreements,
-  QUANTIZATION_FILES,
   type QuantizationConfig,
+  quantizationFiles,
   quantizationInConfig,
   quantizationInFile,
+  quantMethods,
 } from "./quantization-config.ts";
 import type { SourceFormat } from "./source-format.ts";
 import { COPY_HINT, isPlainFloat, unclaimedTensors } from "./unclaimed.ts";
@@ -62,26 +64,23 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const storedTensors: ModelTensor[] = [...set.tensors];
   const byName = new Map(set.tensors.map((tensor) => [tensor.name, tensor]));
   const shards = set.files.length > 1 ? `, ${set.files.length} shards` : "";
-  const { quantization, warnings: disagreeing } = await findQuantization(
-    found,
-    config,
+  // loaded here, so that looking at a GGUF file loads no other format
+  const { weightFormats: formats } = await import("../formats.ts");
+  const { quantization, warnings: disagreeing } = await findQuantization(found, config, {
     limits,
+    methods: quantMethods(formats),
     // float models need no look at files that say how weights are packed
-    storedTensors.every(({ encoding }) => isPlainFloat(encoding)),
-  );
-  const detected = await detectLinear(
-    storedTensors,
-    quantization,
-    {
-      config,
-      shapeOf: (tensor) => byName.get(tensor)?.shape,
-      async read({ name, byteLength }) {
-        const tensor = byName.get(name);
-        return tensor === undefined ? new Uint8Array(0) : set.read(tensor, 0, byteLength);
-      },
+    isFloat: storedTensors.every(({ encoding }) => isPlainFloat(encoding)),
+  });
+  const hints: ModuleHints = {
+    config,
+    shapeOf: (tensor) => byName.get(tensor)?.shape,
+    async read({ name, byteLength }) {
+      const tensor = byName.get(name);
+      return tensor === undefined ? new Uint8Array(0) : set.read(tensor, 0, byteLength);
     },
-    folder,
-  );
+  };
+  const detected = await detectLinear(storedTensors, quantization, { formats, hints, path: folder });
   const { tensors, format = "safetensors", weights, claims } = detected;
   const familyCodes = await familyCodesOf(config, tensors);
   const understood = claimsOf(detected, familyCodes, quantization);
@@ -150,6 +149,13 @@ async function readConfig(found: Found, limits: Limits): Promise<HfFiles["config
 
 const jsonObject = z.record(z.string(), z.unknown());
 
+interface QuantizationSearch {
+  readonly limits: Limits;
+  readonly methods: readonly QuantMethod[];
+  /** True where all tensors are plain floats. */
+  readonly isFloat: boolean;
+}
+
 /**
  * What the configuration files say about packed weights: config.json first. The other files are looked at where the
  * folder can be listed, or where config.json says nothing.
@@ -157,25 +163,24 @@ const jsonObject = z.record(z.string(), z.unknown());
 async function findQuantization(
   found: Found,
   config: Readonly<Record<string, unknown>> | undefined,
-  limits: Limits,
-  isFloat: boolean,
+  { limits, methods, isFloat }: QuantizationSearch,
 ): Promise<{ readonly quantization?: QuantizationConfig; readonly warnings: readonly ModelWarning[] }> {
   const folder = `${found.store.name.replace(/\/$/, "")}/`;
-  const own = quantizationInConfig(config, `${folder}config.json`);
+  const own = config && quantizationInConfig(config, `${folder}config.json`, methods);
   const all = own === undefined ? [] : [own];
   const { names } = found;
-  for (const [name, method] of isFloat || (own !== undefined && names === undefined)
+  for (const file of isFloat || (own !== undefined && names === undefined)
     ? []
-    : QUANTIZATION_FILES) {
-    if (names?.includes(name) === false) continue;
-    const bytes = await readSideFile(found.store, name, limits);
+    : quantizationFiles(methods)) {
+    if (names?.includes(file.name) === false) continue;
+    const bytes = await readSideFile(found.store, file.name, limits);
     if (bytes === undefined) continue;
-    const path = `${folder}${name}`;
-    all.push(quantizationInFile(parseJson(bytes, path), path, method));
+    const path = `${folder}${file.name}`;
+    all.push(quantizationInFile(parseJson(bytes, path), file, path, methods));
   }
   const [quantization, ...others] = all;
   if (quantization === undefined) return { warnings: [] };
-  return { quantization, warnings: disagreements(quantization, others) };
+  return { quantization, warnings: disagreements(quantization, others, methods) };
 }
 
 /** Tensors that the model's family reads as packed codes. */

@@ -1,14 +1,15 @@
 /** A directory's other files, with a config.json that says what the weights have become. */
 
-import { QUANTIZATION_FILES, QUANTIZATION_KEYS } from "../model/quantization-config.ts";
+import { weightFormats } from "../formats.ts";
+import { quantizationFiles, quantizationPlaces, quantMethods } from "../model/quantization-config.ts";
 import type { PlanSource } from "./plan.ts";
+
+const METHODS = quantMethods(weightFormats);
 
 /** Files that say how weights are packed, besides config.json. */
 const PACKING_FILES: readonly string[] = [
-  ...QUANTIZATION_FILES.map(([name]) => name),
-  "quant_log.csv",
-  "job_new.json",
-  "measurement.json",
+  ...quantizationFiles(METHODS).map(({ name }) => name),
+  ...METHODS.flatMap(({ toolFiles }) => toolFiles ?? []),
 ];
 
 export type SideFileContent = readonly [name: string, content: string | Uint8Array];
@@ -39,13 +40,9 @@ function typedConfig(text: string, dtype: string | undefined): string {
 }
 
 function withoutQuantization(text: string): string {
-  if (!/"(?:quantization_config|compression_config)"\s*:/.test(text)) return text;
+  if (quantizationPlaces(JSON.parse(text), METHODS).length === 0) return text;
   return editedConfig(text, (config) => {
-    const nested = Object.entries(config).flatMap(([key, value]) => (key.endsWith("_config") ? [value] : []));
-    for (const owner of [config, ...nested]) {
-      if (typeof owner !== "object" || owner === null) continue;
-      for (const key of QUANTIZATION_KEYS) Reflect.deleteProperty(owner, key);
-    }
+    for (const { owner, key } of quantizationPlaces(config, METHODS)) Reflect.deleteProperty(owner, key);
   });
 }
 

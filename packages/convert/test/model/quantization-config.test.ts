@@ -251,6 +251,21 @@ describe("the place of a configuration", () => {
     expect(await warningsOf(same)).toEqual([]);
   });
 
+  it("of several files the general format's is used", async () => {
+    const from = await store(
+      packed(gptqParts),
+      {},
+      { "quant_config.json": { w_bit: 4, q_group_size: 32 }, "quantize_config.json": v2 },
+    );
+    expect(await valuesOf(from)).toEqual(weights());
+  });
+
+  it("other settings of an inner model are none", async () => {
+    const from = await store(floats, { audio_config: { quantization: { levels: 8 } } });
+    expect(await warningsOf(from)).toEqual([]);
+    expect((await openModel({ store: from })).unclaimed).toEqual([]);
+  });
+
   it("a key that nothing reads is named", async () => {
     const from = await store(packed(gptqParts), {
       quantization_config: { ...v2, adapter: { rank: 8 }, tokenizer: null, damp_percent: 0.1 },
@@ -278,6 +293,18 @@ describe("what becomes of a configuration", () => {
     );
     expect(configOf(output)["text_config"]).toEqual({ hidden_size: 32 });
     expect([...output.files.keys()]).not.toContain("quantization_config.json");
+  });
+
+  it("every place of one in config.json is left out, and nothing else", async () => {
+    const config = {
+      quantization_config: v2,
+      quantization: { bits: 4, group_size: 32 },
+      audio_config: { quantization: { levels: 8 } },
+    };
+    const output = configOf(await written(await store(packed(gptqParts), config), "safetensors:f32"));
+    expect(Object.keys(output)).not.toContain("quantization_config");
+    expect(Object.keys(output)).not.toContain("quantization");
+    expect(output["audio_config"]).toEqual(config.audio_config);
   });
 
   it.each<[string, object, RegExp]>([

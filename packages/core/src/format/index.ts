@@ -3,6 +3,14 @@
 export { viewWeight } from "../kernels/weight-twin.ts";
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
 export type { UnpackCodes } from "../view/view-weight.ts";
+export {
+  type AutoRoundConfig,
+  type AutoRoundOverride,
+  type AutoRoundPacking,
+  autoRoundMethod,
+  autoRoundPacking,
+  readAutoRound,
+} from "./auto-round.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
 export {
   type Diagnosis,
@@ -11,6 +19,8 @@ export {
   type Suspect,
   sampleSuspect,
 } from "./diagnosis.ts";
+export { findBySuffixes } from "./find-weights.ts";
+export { foreignMethods } from "./foreign-methods.ts";
 export {
   bitsWord,
   describedGroupSize,
@@ -42,8 +52,10 @@ export {
   writeWords,
 } from "./linear-codec.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
+export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";
 export {
   type Examination,
+  type FoundWeight,
   type LinearClaims,
   type LinearFindings,
   type LinearReader,

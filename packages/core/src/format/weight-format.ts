@@ -1,8 +1,10 @@
 /** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
 import { type ErrorPlace, FormatError } from "../errors.ts";
+import type { TensorInfo } from "../tensor.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
+import type { ClaimedConfig, FormatMethod } from "./quant-method.ts";
 import type { WeightTarget } from "./weight-target.ts";
 
 /** One stored tensor of a linear weight. */
@@ -98,7 +100,24 @@ export interface ModuleHints {
   read(part: StoredPart): Promise<Uint8Array>;
 }
 
-/** A format of packed weights, as one value: what `@requant/convert` needs of its package. */
+/** Tensors of one module that bear the names of a format's parts. */
+export interface FoundWeight {
+  /** The module's name: that of the weight without ".weight". */
+  readonly module: string;
+  /** In the order of the tensors. `suffix` is the role that the format gives to a part. */
+  readonly parts: readonly StoredPart[];
+  /**
+   * False where the parts are not enough for a weight, or have the names of another format: the model is refused if they
+   * stand beside a weight that does not own them.
+   */
+  readonly isWeight: boolean;
+}
+
+/**
+ * A format of packed weights, as one value: everything that `@requant/convert` needs of its package. It declares the
+ * methods whose configurations it understands (`methods`), finds its weights among the names of all tensors (`find`), opens
+ * them (`reader`), and can be written where it has a `target`.
+ */
 export interface WeightFormat extends PackedSource {
   /** Set where the format can be written. */
   readonly target?: WeightTarget;
@@ -109,12 +128,22 @@ export interface WeightFormat extends PackedSource {
 /** A format as a source. */
 export interface PackedSource {
   readonly name: string;
-  readonly suffixes: readonly string[];
+  /** Methods whose configurations tell how this format's weights are stored, its own first. */
+  readonly methods: readonly FormatMethod[];
   /** Keys of its configuration that are read, or known to change no value. */
   readonly configKeys: readonly string[];
-  /** True when the names and shapes of a module's tensors are this format's; `claimed` breaks ties. */
-  recognises(parts: readonly LinearPart[], claimed: string | undefined): boolean;
-  /** `config` is the claimed configuration where it is this format's own. */
+  /**
+   * True where the tensors tell everything that `reader` needs: a configuration of another known method is not used. For
+   * other formats such a configuration is refused.
+   */
+  readonly selfDescribing?: boolean;
+  /**
+   * Finds the weights of this format among all tensors of a model, by names, encodings and shapes; `claimed` breaks ties.
+   * Formats are asked in the order of their list: the first that finds a weight in a module reads it. Takes a number of
+   * steps that grows with the number of tensors.
+   */
+  find(tensors: readonly TensorInfo[], claimed: ClaimedConfig | undefined): readonly FoundWeight[];
+  /** `config` is the claimed configuration, as `methods` map it. */
   reader(config: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader;
 }
 

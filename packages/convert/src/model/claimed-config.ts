@@ -1,0 +1,51 @@
+/** Which format a configuration speaks of, and its settings as the reader of a format takes them. */
+import { type ErrorPlace, UnsupportedError } from "@requant/core";
+import type { ClaimedConfig, FormatMethod, WeightFormat } from "@requant/core/format";
+import { methodName, type QuantizationConfig } from "./quantization-config.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The configuration, and the format that it speaks of: the first whose methods say so. */
+export function claimedConfig(
+  config: QuantizationConfig | undefined,
+  formats: readonly WeightFormat[],
+): ClaimedConfig | undefined {
+  if (config === undefined) return undefined;
+  const { method, json } = config;
+  const format = formats.find((one) =>
+    methodsOf(one, method).some(({ describes }) => describes?.(json) ?? true),
+  );
+  return { method, format: format?.name, settings: json };
+}
+
+function methodsOf({ methods }: WeightFormat, method: string | undefined): readonly FormatMethod[] {
+  return method === undefined ? [] : methods.filter(({ names }) => names.includes(method));
+}
+
+/** Keys that a method has besides those of the format. */
+export function keysOfMethod(method: string | undefined, formats: readonly WeightFormat[]): string[] {
+  return formats.flatMap((format) => methodsOf(format, method)).flatMap(({ keys }) => keys ?? []);
+}
+
+/**
+ * The configuration as the format's own reader takes it; undefined where there is none, or where the tensors tell more.
+ * @throws UnsupportedError where its method does not say how this format's weights are stored: it is never ignored
+ */
+export function settingsFor(
+  format: WeightFormat,
+  formats: readonly WeightFormat[],
+  config: QuantizationConfig | undefined,
+  place: ErrorPlace,
+): Json | undefined {
+  if (config === undefined) return undefined;
+  const { method, json } = config;
+  if (method === undefined) return json;
+  const [own] = methodsOf(format, method);
+  if (own !== undefined) return own.settings?.(json, place) ?? json;
+  const isKnown = formats.some((one) => methodsOf(one, method).length > 0);
+  if (isKnown && format.selfDescribing === true) return undefined;
+  throw new UnsupportedError(
+    `the tensors have the names and shapes of ${format.name}, and the configuration says ${methodName(config)}, which does not tell how they are read`,
+    { ...place, hint: "Take the quantization configuration from the original model." },
+  );
+}
