@@ -74,6 +74,7 @@ export {
 export type { ModelWarning } from "./model/model-warning.ts";
 export { openModel } from "./model/open.ts";
 export type { SourceFormat } from "./model/source-format.ts";
+export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,
@@ -100,7 +101,7 @@ export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } 
 export { listTargets, parseTarget } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
-export { type OutputStore, refuseOverlap } from "./run/output-store.ts";
+export { type OutputStore, refuseOverlap } from "./run/outputs/store.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
 export type { RunNotice, RunOptions, RunProgress } from "./run/run-options.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";

@@ -10,7 +10,6 @@ import { ggufAsHf } from "./gguf-as-hf.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor, type TypedWeight } from "./plan-tensor.ts";
-import { refuseGgufOptions } from "./refuse-options.ts";
 import { floatSideFiles } from "./side-files.ts";
 
 /** Names of the dtypes in config.json. */
@@ -21,13 +20,7 @@ function isDtype(type: string): type is Dtype {
   return type in CONFIG_DTYPES;
 }
 
-export function planSafetensors(
-  source: PlanSource,
-  target: Target,
-  options: PlanOptions,
-  like: PlanSource | undefined,
-): PlannedOutput {
-  refuseGgufOptions(options, like);
+export function planSafetensors(source: PlanSource, target: Target, options: PlanOptions): PlannedOutput {
   const type = String(target.settings["type"]);
   return source.gguf === undefined ? fromSafetensors(source, type, options) : fromGguf(source, type, options);
 }

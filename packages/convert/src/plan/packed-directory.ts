@@ -29,7 +29,6 @@ import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
-import { refuseGgufOptions } from "./refuse-options.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
 import type { PlanLinear } from "./way.ts";
 
@@ -59,7 +58,7 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
           ? sampling
           : undefined,
       }),
-      plan: (source, asked, options, like) => planPacked(format, source, asked, options, like),
+      plan: (source, asked, options) => planPacked(format, source, asked, options),
     },
   };
 }
@@ -109,9 +108,7 @@ function planPacked(
   source: PlanSource,
   asked: Target,
   options: PlanOptions,
-  like: PlanSource | undefined,
 ): PlannedOutput {
-  refuseGgufOptions(options, like);
   const { target } = format;
   const draft = draftOf(source, format.name);
   const sources = byName(source.tensors);

@@ -29,11 +29,11 @@ export interface PieceMakerOptions {
   /** f32 bytes of one band, where a weight is read in bands only to be made whole. */
   readonly bandByteLength: number;
   /** Jobs at the same time: while one computes, another waits for its disk. */
-  readonly places: number;
+  readonly slots: number;
 }
 
-/** Brings a piece where it belongs, and tells what is known of it. */
-type Bringer = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<PieceResult>;
+/** Delivers a piece, and returns what is known of it. */
+type DeliverPiece = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<PieceResult>;
 
 const noError: Measured = { noise: 0, maxAbsError: 0 };
 
@@ -52,7 +52,7 @@ export class PieceMaker {
   constructor(model: Model, options: PieceMakerOptions) {
     this.model = model;
     this.options = options;
-    this.areas = Array.from({ length: options.places }, () => new WorkArea(options.sizes));
+    this.areas = Array.from({ length: options.slots }, () => new WorkArea(options.sizes));
     this.giveBackWeights = model.reserve(new Set([...options.tensors.values()].flatMap(plannedSources)));
   }
 
@@ -61,15 +61,15 @@ export class PieceMaker {
     if (tensor === undefined) throw new UsageError(`there is no tensor ${job.tensor} in the plan`);
     const area = await this.takeArea();
     try {
-      const bringer: Bringer = async (piece, bytes, sums) => {
+      const deliverPiece: DeliverPiece = async (piece, bytes, sums) => {
         signal?.throwIfAborted();
         const sum = checksum(bytes);
         await deliver(piece, bytes);
         return { checksum: sum, ...sums };
       };
       return tensor.linear === undefined
-        ? await this.makeBands(job, tensor, area, bringer)
-        : await this.makeParts(job, tensor, area, bringer, signal);
+        ? await this.makeBands(job, tensor, area, deliverPiece)
+        : await this.makeParts(job, tensor, area, deliverPiece, signal);
     } finally {
       this.giveBack(area);
     }
@@ -79,7 +79,7 @@ export class PieceMaker {
     job: Job,
     tensor: PlanTensor,
     area: WorkArea,
-    bring: Bringer,
+    deliver: DeliverPiece,
   ): Promise<PieceResult[]> {
     const make = this.makerOf(job.tensor, tensor);
     const results: PieceResult[] = [];
@@ -89,7 +89,7 @@ export class PieceMaker {
       const { nonFinite, ...sums } = meter.sums();
       const first = piece.band.start * rowLength(tensor.shape);
       results.push(
-        await bring(piece, bytes, {
+        await deliver(piece, bytes, {
           ...sums,
           ...(nonFinite === undefined ? {} : { nonFinite: movedNonFinite(nonFinite, first) }),
         }),
@@ -103,7 +103,7 @@ export class PieceMaker {
     job: Job,
     tensor: PlanTensor,
     area: WorkArea,
-    bring: Bringer,
+    deliver: DeliverPiece,
     signal: AbortSignal | undefined,
   ): Promise<PieceResult[]> {
     const { bandByteLength } = this.options;
@@ -118,7 +118,7 @@ export class PieceMaker {
       area.bytes("out", 0, end - start).set(parts[piece.part ?? ""]?.subarray(start, end) ?? []);
       // the error of the whole weight is told once: with its first byte
       const isFirst = piece.part === tensor.linear?.parts[0]?.suffix && start === 0;
-      results.push(await bring(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError));
+      results.push(await deliver(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError));
     }
     return results;
   }

@@ -2,7 +2,7 @@
 import { type ByteSource, IoError, type TensorInfo } from "@requant/core";
 import { readGguf } from "@requant/gguf";
 import { readHeader } from "@requant/safetensors";
-import type { FileLayout } from "../plan/files/layout.ts";
+import type { FileLayout } from "../../plan/files/layout.ts";
 
 async function tensorsOf(
   source: ByteSource,

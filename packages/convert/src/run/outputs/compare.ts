@@ -1,35 +1,55 @@
+/** Files that are there already: everything is made again and compared with them. */
 import type { ByteSource } from "@requant/core";
-import { type OutputStore, outputExists } from "./output-store.ts";
-import type { RunState } from "./run-state.ts";
+import type { Piece } from "../pieces.ts";
+import type { RunState } from "../run-state.ts";
+import type { RunOutput } from "./output.ts";
+import { type OutputStore, outputExists } from "./store.ts";
 
 /**
- * Makes everything again and compares it with the files that have the output's names: a run that was interrupted after its
- * last step is told from somebody else's files by nothing but the bytes.
- * @throws IoError when one is not what this run makes
+ * A run that was interrupted after its last step is told from somebody else's files by nothing but the bytes.
+ * `deliver` throws IoError where a file is not what this run makes.
  */
-export async function compareWithExisting(run: RunState, store: OutputStore): Promise<void> {
-  const sources: ByteSource[] = [];
-  try {
+export class CompareOutput implements RunOutput {
+  readonly slots = 1;
+  private readonly run: RunState;
+  private readonly store: OutputStore;
+  private readonly sources: ByteSource[] = [];
+
+  constructor(run: RunState, store: OutputStore) {
+    this.run = run;
+    this.store = store;
+  }
+
+  /** Compares lengths and headers. */
+  async begin(): Promise<void> {
+    const { run, store } = this;
     for (const { file, header } of run.layouts) {
       const source = await store.open(file.name);
       if (source === undefined) throw outputExists(store, file.name, "changes while it is looked at");
-      sources.push(source);
+      this.sources.push(source);
       const differs =
         source.byteLength !== file.byteLength || !isSame(await source.read(0, header.byteLength), header);
       if (differs) throw differing(store, file.name);
     }
-    const destination = {
-      async deliver({ file, byteOffset }: { file: number; byteOffset: number }, bytes: Uint8Array) {
-        const found = await sources[file]?.read(byteOffset, byteOffset + bytes.byteLength);
-        if (found === undefined || !isSame(found, bytes)) {
-          throw differing(store, run.layouts[file]?.file.name ?? "");
-        }
-      },
-      places: 1,
-    };
-    await run.withCrew(destination, (crew) => run.make(crew, run.work.jobs));
-  } finally {
-    for (const source of sources) await source.close();
+  }
+
+  readonly deliver = async ({ file, byteOffset }: Piece, bytes: Uint8Array): Promise<void> => {
+    const found = await this.sources[file]?.read(byteOffset, byteOffset + bytes.byteLength);
+    if (found === undefined || !isSame(found, bytes)) {
+      throw differing(this.store, this.run.layouts[file]?.file.name ?? "");
+    }
+  };
+
+  async publish(): Promise<void> {
+    await this.end();
+    this.run.options.onNotice?.({
+      code: "compared",
+      message: "the output was complete already; it was made again and compared",
+    });
+  }
+
+  async end(): Promise<void> {
+    for (const source of this.sources.splice(0)) await source.close();
   }
 }
 

@@ -1,6 +1,15 @@
-/** Files on a disk: written in any order, journaled, and continued after an interruption. */
-import { type ByteSource, IoError, type StagedFile } from "@requant/core";
-import type { FileLayout } from "../plan/files/layout.ts";
+/** Files on a disk: written in any order by several workers, journaled, and continued after an interruption. */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { type ByteSource, IoError, isCodecError, type StagedFile, UsageError } from "@requant/core";
+import { sourceVersions } from "../../model/source-versions.ts";
+import type { FileLayout } from "../../plan/files/layout.ts";
+import { checksumOfCopy } from "../checksum-twin.ts";
+import type { Job, Piece, PieceResult } from "../pieces.ts";
+import { inParallel, type Pool } from "../pool.ts";
+import type { RunState } from "../run-state.ts";
+import type { WorkerSetup } from "../workers/protocol.ts";
+import { checkHeader } from "./check-header.ts";
 import {
   headLine,
   type Journal,
@@ -9,22 +18,24 @@ import {
   pieceLine,
   refuseOtherRun,
 } from "./journal.ts";
-import { lost, type OutputStore } from "./output-store.ts";
-import type { Piece, PieceResult } from "./pieces.ts";
-import { checkHeader } from "./reopen.ts";
+import type { RunOutput } from "./output.ts";
+import { lost, type OutputStore } from "./store.ts";
+
+/** Pieces that are read again at one go. */
+const PIECES_PER_READ = 16;
 
 /** Bytes, or milliseconds, after which what was written is made durable: what a power failure can cost. */
 const CHECKPOINT_BYTE_LENGTH = 256 * 1024 * 1024;
 const CHECKPOINT_INTERVAL = 15_000;
 
-export interface StagedOutputOptions {
-  readonly resume: boolean;
-  /** What the journal says about this run. */
-  readonly head: JournalHead;
-}
-
-export class StagedOutput {
-  readonly files: readonly StagedFile[];
+/**
+ * Files appear under their names only when all of them are written and checked. When the run is interrupted, what is
+ * finished stays beside them under temporary names; on any other failure nothing is left.
+ */
+export class StagedOutput implements RunOutput {
+  readonly slots = 2;
+  private readonly run: RunState;
+  private readonly staged: readonly StagedFile[];
   private readonly layouts: readonly FileLayout[];
   private readonly journals: readonly Journal[];
   private readonly head: JournalHead;
@@ -37,26 +48,25 @@ export class StagedOutput {
   private begun = false;
 
   private constructor(
-    files: readonly StagedFile[],
-    layouts: readonly FileLayout[],
+    run: RunState,
+    staged: readonly StagedFile[],
     journals: readonly Journal[],
     head: JournalHead,
   ) {
-    this.files = files;
-    this.layouts = layouts;
+    this.run = run;
+    this.staged = staged;
+    this.layouts = run.layouts;
     this.journals = journals;
     this.head = head;
   }
 
   /** Opens and locks all files. @throws IoError when another process writes one; UsageError when another run is to be resumed */
-  static async open(
-    stage: NonNullable<OutputStore["stage"]>,
-    layouts: readonly FileLayout[],
-    { resume, head }: StagedOutputOptions,
-  ): Promise<StagedOutput> {
+  static async open(run: RunState, stage: NonNullable<OutputStore["stage"]>): Promise<StagedOutput> {
+    const { resume = false } = run.options;
+    const head = await headOf(run);
     const files: StagedFile[] = [];
     try {
-      for (const { file } of layouts) {
+      for (const { file } of run.layouts) {
         files.push(await stage(file.name, { byteLength: file.byteLength, resume }));
       }
       const journals = files.map(({ journal, name }) => {
@@ -64,32 +74,36 @@ export class StagedOutput {
         if (parsed.head !== undefined) refuseOtherRun(parsed.head, head, name);
         return parsed;
       });
-      return new StagedOutput(files, layouts, journals, head);
+      return new StagedOutput(run, files, journals, head);
     } catch (error) {
       for (const file of files) await (file.journal.byteLength === 0 ? file.discard() : file.keep());
       throw error;
     }
   }
 
+  get files(): WorkerSetup["outputs"] {
+    return this.staged.map(({ address, name }) => ({ address, name }));
+  }
+
   /** Whether a file got its name before its run died. */
   isPublished(name: string): boolean {
-    return this.files[this.layouts.findIndex(({ file }) => file.name === name)]?.published === true;
+    return this.staged[this.layouts.findIndex(({ file }) => file.name === name)]?.published === true;
   }
 
   /** True when no earlier run left anything. */
   isEmpty(): boolean {
-    return this.files.every(({ journal, published }) => journal.byteLength === 0 && !published);
+    return this.staged.every(({ journal, published }) => journal.byteLength === 0 && !published);
   }
 
   /** What the journal of a file claims of its pieces. */
-  claims(file: number): ReadonlyMap<number, PieceResult> {
+  private claims(file: number): ReadonlyMap<number, PieceResult> {
     return this.journals[file]?.pieces ?? new Map();
   }
 
   /** Writes headers and what the journals were missing. */
   async begin(): Promise<void> {
     this.begun = true;
-    for (const [index, file] of this.files.entries()) {
+    for (const [index, file] of this.staged.entries()) {
       const journal = this.journals[index];
       const layout = this.layouts[index];
       if (file.published || journal === undefined || layout === undefined) continue;
@@ -99,13 +113,11 @@ export class StagedOutput {
     }
   }
 
-  write(piece: Piece, bytes: Uint8Array): Promise<void> {
-    return this.fileOf(piece).write(bytes, piece.byteOffset);
-  }
+  readonly deliver = (piece: Piece, bytes: Uint8Array): Promise<void> =>
+    this.fileOf(piece).write(bytes, piece.byteOffset);
 
-  readInto(piece: Piece, target: Uint8Array): Promise<void> {
-    return this.fileOf(piece).readInto(target, piece.byteOffset);
-  }
+  readonly readBack = (piece: Piece, target: Uint8Array): Promise<void> =>
+    this.fileOf(piece).readInto(target, piece.byteOffset);
 
   /** Notes a piece that was written. */
   async note(piece: Piece, result: PieceResult): Promise<void> {
@@ -131,10 +143,54 @@ export class StagedOutput {
     );
   }
 
-  /** Reads the headers as anybody would, and compares them with what was planned. */
-  async checkHeaders(): Promise<void> {
+  /** The jobs without the pieces that the journals claim and that are really there. */
+  async jobsLeft(pool: Pool): Promise<readonly Job[]> {
+    const { run } = this;
+    if (run.options.resume !== true) return run.work.jobs;
+    const claimed = run.work.jobs.flatMap(({ tensor, pieces }) =>
+      pieces.flatMap((piece) => {
+        const result = this.claims(piece.file).get(piece.index);
+        return result === undefined ? [] : [{ tensor, piece, result }];
+      }),
+    );
+    await readAgain(pool, claimed, ({ tensor, piece, result }, sum) => {
+      if (sum !== result.checksum) return;
+      run.setResult(tensor, piece, result);
+      run.report("write", tensor, piece);
+    });
+    const isMissing = (piece: Piece): boolean => run.resultOf(piece) === undefined;
+    const left = run.work.jobs
+      .map((job) => ({ ...job, pieces: job.pieces.filter(isMissing) }))
+      .filter(({ pieces }) => pieces.length > 0);
+    const damaged = left.flatMap(({ pieces }) => pieces).find(({ file }) => this.staged[file]?.published);
+    if (damaged !== undefined) {
+      throw new UsageError("the file has its name already, but is not what the journal beside it says", {
+        path: this.staged[damaged.file]?.name,
+        hint: "Start over without resuming.",
+      });
+    }
+    return left;
+  }
+
+  /** Reads everything again. @throws IoError when it is not what was written */
+  async check(pool: Pool): Promise<void> {
+    const { run } = this;
+    run.startPhase();
+    await this.checkHeaders();
+    const all = run.work.jobs.flatMap(({ tensor, pieces }) => pieces.map((piece) => ({ tensor, piece })));
+    await readAgain(pool, all, ({ tensor, piece }, sum) => {
+      run.options.signal?.throwIfAborted();
+      if (sum !== run.resultOf(piece)?.checksum) {
+        throw lost(this.staged[piece.file]?.name ?? "", run.plan.tensors[tensor]?.name);
+      }
+      run.report("check", tensor, piece);
+    });
+  }
+
+  /** Reads the headers as any reader does, and compares them with the plan. */
+  private async checkHeaders(): Promise<void> {
     for (const [index, layout] of this.layouts.entries()) {
-      const file = this.files[index];
+      const file = this.staged[index];
       if (file === undefined) continue;
       if (!(await beginsWith(file, layout.header))) throw lost(file.name);
       await checkHeader(sourceOf(file), layout);
@@ -145,16 +201,23 @@ export class StagedOutput {
   async publish(): Promise<void> {
     await this.syncing;
     if (this.syncFailure !== undefined) throw this.syncFailure.error;
-    for (const file of this.files) await file.publish();
-    for (const file of this.files) await file.finish();
+    for (const file of this.staged) await file.publish();
+    for (const file of this.staged) await file.finish();
   }
 
-  /** Ends after a failure. True when something was kept for another run. */
-  async end(keep: boolean): Promise<boolean> {
+  /** After an interruption, what is finished is kept for another run. */
+  async end(error: unknown): Promise<void> {
+    const { keep = true, onNotice } = this.run.options;
+    const kept = await this.close(keep && isInterruption(error));
+    if (kept) onNotice?.({ code: "kept", message: "what was finished is kept beside the output" });
+  }
+
+  /** Closes all files. True when something was kept for another run. */
+  async close(keep: boolean): Promise<boolean> {
     await this.syncing;
     const kept = keep || !this.begun;
     let any = false;
-    for (const file of this.files) {
+    for (const file of this.staged) {
       if (kept && (this.begun || file.journal.byteLength > 0)) {
         await file.keep();
         any = true;
@@ -170,7 +233,7 @@ export class StagedOutput {
   }
 
   private fileOf(piece: Piece): StagedFile {
-    const file = this.files[piece.file];
+    const file = this.staged[piece.file];
     if (file === undefined) throw new IoError("the file is not open", { path: this.head.run });
     return file;
   }
@@ -209,4 +272,48 @@ function sourceOf(file: StagedFile): ByteSource {
     readInto: (target, start) => file.readInto(target, start),
     async close() {},
   };
+}
+
+/** What another run can go on from: neither the plan nor the source is at fault. */
+function isInterruption(error: unknown): boolean {
+  return isCodecError(error) ? error.code === "IO" : error instanceof Error && error.name === "AbortError";
+}
+
+/** What decides the bytes: the plan but for names of places, the cut into pieces, the matrix, and the source. */
+async function headOf(run: RunState): Promise<JournalHead> {
+  const { name: _, ...source } = run.plan.source;
+  // a vocabulary as text would be most of this; the headers made from it stand for it
+  const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
+  const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
+  const facts = { ...run.plan, source, files, headers, notes: [], band: run.bandByteLength };
+  const hash = sha256.create();
+  hash.update(utf8ToBytes(JSON.stringify(facts)));
+  for (const [name, columns] of run.importance) {
+    hash.update(utf8ToBytes(name));
+    hash.update(new Uint8Array(columns.buffer, columns.byteOffset, columns.byteLength));
+  }
+  return { run: bytesToHex(hash.digest()), source: await sourceVersions(run.model) };
+}
+
+/** Reads pieces again, several at a time, and hands each one's checksum to `use`. */
+async function readAgain<T extends { readonly piece: Piece }>(
+  pool: Pool,
+  items: readonly T[],
+  use: (item: T, checksum: string | undefined) => void,
+): Promise<void> {
+  await inParallel(
+    chunksOf(items),
+    pool.capacity,
+    async (chunk) => {
+      const sums = await pool.read(chunk.map(({ piece }) => piece));
+      for (const [index, item] of chunk.entries()) use(item, sums[index]);
+    },
+    (error) => pool.stop(error),
+  );
+}
+
+function* chunksOf<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += PIECES_PER_READ) {
+    yield items.slice(start, start + PIECES_PER_READ);
+  }
 }
