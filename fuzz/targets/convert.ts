@@ -72,7 +72,7 @@ export const planJson: FuzzTarget = {
         { kind: "text", name: "config.json", byteLength: 2, text: "{}" },
       ],
       leftOut: [],
-      notes: [],
+      findings: [],
       byteLength: 101,
     }),
   ],

@@ -8,7 +8,9 @@ const AWQ_ORDER: readonly number[] = [0, 2, 4, 6, 1, 3, 5, 7];
  * natural order, so each group may differ by a factor.
  */
 export const awqOrder: Diagnosis = {
-  name: "awq-order",
+  code: "awq-order",
+  meaning: "One side packed or unpacked AWQ's words without undoing their order.",
+  hint: "Convert again with a tool that knows AWQ's order.",
   async find(suspect) {
     if (suspect.rowCount % 8 !== 0) return undefined;
     const { a, b, rows } = await sampleSuspect(suspect);
@@ -25,7 +27,7 @@ export const awqOrder: Diagnosis = {
           }
         }
         if (relativeRmse(b, explained) < before * diagnosisLimits.explained) {
-          return "AWQ order: in each eight rows the codes stand in the order 0 2 4 6 1 3 5 7 of AWQ's words; one side was packed or unpacked without undoing it";
+          return "AWQ order: in each eight rows the codes stand in the order 0 2 4 6 1 3 5 7 of AWQ's words; one side was packed or unpacked without undoing it.";
         }
       }
     }

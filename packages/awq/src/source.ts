@@ -1,4 +1,4 @@
-import type { ErrorPlace } from "@requant/core";
+import type { ErrorPlace, Finding } from "@requant/core";
 import type { ClaimedConfig, LinearPart } from "@requant/core/format";
 import {
   findBySuffixes,
@@ -7,6 +7,7 @@ import {
   type LinearReader,
   openableWeight,
   type PackedSource,
+  packedFinding,
   suffixesOf,
 } from "@requant/core/format";
 import { awqCodec } from "./codec.ts";
@@ -110,29 +111,33 @@ function awqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearRea
       const label = `AWQ-${version}-${groupWord(size, columns)}`;
       return openableWeight(awqCodec, layout, label, at, (bytes) => {
         const facts = awqCodec.measure(layout, bytes, at);
-        const warnings: string[] = [];
+        const findings: Finding[] = [];
         if (config !== undefined && config.version !== version) {
-          warnings.push(
-            `The configuration says version "${config.version}"; the tensors are packed as ${version}.`,
+          findings.push(
+            packedFinding(
+              `The configuration says version "${config.version}"; the tensors are packed as ${version}.`,
+            ),
           );
         }
         const claimedSize = config?.groupSize === -1 ? columns : config?.groupSize;
         if (claimedSize !== undefined && Math.min(claimedSize, columns) !== size) {
-          warnings.push(
-            `The configuration says groups of ${config?.groupSize}; the tensors have groups of ${size}.`,
+          findings.push(
+            packedFinding(
+              `The configuration says groups of ${config?.groupSize}; the tensors have groups of ${size}.`,
+            ),
           );
         }
         return {
           layout,
           facts,
-          findings: {
+          settings: {
             bits: "4",
             groupSize: size,
             symmetric: facts.symmetric,
             actOrder: undefined,
             variant: version,
-            warnings,
           },
+          findings,
         };
       });
     },

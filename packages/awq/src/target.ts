@@ -118,7 +118,7 @@ export const awqTarget: WeightTarget = {
       files: [],
       // the kernels compute in half precision, and AutoAWQ says so
       dtype: packed.every(({ layout }) => layout["scale"] === "F16") ? "float16" : undefined,
-      notes: [],
+      findings: [],
     };
   },
 };

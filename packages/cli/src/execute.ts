@@ -2,22 +2,25 @@ import { mkdir, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import {
   type Model,
-  type ModelWarning,
-  modelWarnings,
+  modelFindings,
+  notesOf,
+  outputFindings,
   type Plan,
+  type PlanReport,
   planReport,
-  planWarnings,
   type RunOptions,
+  runFindings,
   runPlan,
-  runWarnings,
+  warningsOf,
 } from "@requant/convert";
 import { nodeWorkers } from "@requant/convert/node";
+import type { Finding } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import type { Context } from "./context.ts";
 import { exitStatus } from "./exit.ts";
+import { distinctFindings, findingText, showWarnings } from "./render/findings.ts";
 import { ProgressBar } from "./render/progress.ts";
 import { renderReport } from "./render/report.ts";
-import { distinctWarnings, showWarnings } from "./render/warnings.ts";
 import { writeJson } from "./streams.ts";
 
 export interface OutputPlace {
@@ -42,14 +45,19 @@ export async function showPlan(plan: Plan, model: Model, { streams, options }: C
   const report = planReport(plan);
   const warnings = await conversionWarnings(plan, model);
   showWarnings(warnings, streams, options);
-  if (options.json) writeJson(streams, { ...report, warnings });
+  if (options.json) writeJson(streams, reportJson(report, warnings));
   else streams.out.write(`${renderReport(report, { tensors: true })}\n`);
   return exitStatus.done;
 }
 
-async function conversionWarnings(plan: Plan, model: Model): Promise<ModelWarning[]> {
-  const ofModel = await modelWarnings(model, { vocabulary: true, madeFromIt: plan });
-  return distinctWarnings([...ofModel, ...planWarnings(plan)]);
+async function conversionWarnings(plan: Plan, model: Model): Promise<Finding[]> {
+  const ofModel = await modelFindings(model, { vocabulary: true, madeFromIt: plan });
+  return warningsOf(distinctFindings([...ofModel, ...outputFindings(plan), ...plan.findings]));
+}
+
+/** The report as people and scripts know it: findings as `notes` and `warnings`. */
+function reportJson({ findings, ...report }: PlanReport, warnings: readonly Finding[]): object {
+  return { ...report, notes: notesOf(findings), warnings };
 }
 
 /** What the command line says about a run. */
@@ -80,18 +88,18 @@ export async function execute(
         signal,
         workers: nodeWorkers({ jobs }),
         onProgress: ({ done, total }) => bar.update(done, total),
-        onNotice({ code, message }) {
+        onFinding({ code, message, hint }) {
           bar.end();
           if (options.quiet === true || options.json === true) return;
-          const hint = code === "kept" ? "; run again with --resume to go on" : "";
-          streams.err.write(`requant: ${message}${hint}\n`);
+          const wayOut = code === "kept" && hint !== undefined ? ` ${findingText(hint)}` : "";
+          streams.err.write(`requant: ${findingText(message)}${wayOut}\n`);
         },
       },
     );
     bar.end();
-    const found = runWarnings(report);
+    const found = warningsOf(runFindings(report));
     showWarnings(found, streams, options);
-    if (options.json) writeJson(streams, { ...report, warnings: [...warnings, ...found] });
+    if (options.json) writeJson(streams, reportJson(report, [...warnings, ...found]));
     else if (options.quiet !== true) streams.out.write(`${renderReport(report, { tensors: false })}\n`);
     return exitStatus.done;
   } catch (error) {

@@ -104,6 +104,6 @@ it("what a GGUF does not say is noted on the way back", async () => {
   expect(await requant("convert", source, gguf, "--to", "gguf:bf16")).toMatchObject({ status: 0 });
   const { status, out } = await requant("plan", gguf, "--to", "safetensors:bf16");
   expect(status).toBe(0);
-  expect(out).toMatch(/^note: config\.json rope_theta: the GGUF has no rope\.freq_base/m);
-  expect(out).toMatch(/^note: config\.json hidden_act = "gelu_pytorch_tanh": not held by GGUF/m);
+  expect(out).toMatch(/^note: Assumed config\.json rope_theta: the GGUF has no rope\.freq_base/m);
+  expect(out).toMatch(/^note: Assumed config\.json hidden_act = "gelu_pytorch_tanh": not held by GGUF/m);
 });

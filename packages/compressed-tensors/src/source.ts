@@ -1,4 +1,4 @@
-import { type ErrorPlace, isCodecError } from "@requant/core";
+import { type ErrorPlace, type Finding, isCodecError } from "@requant/core";
 import {
   findBySuffixes,
   groupSizeByCount,
@@ -10,6 +10,7 @@ import {
   openableWeight,
   type PackedSource,
   type PatternBudget,
+  packedFinding,
   patternBudget,
   readWords,
   type StoredPart,
@@ -79,33 +80,39 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
       const label = `CT-${bits}bit-${groupWord(size, columns)}`;
       return openableWeight(compressedTensorsCodec, layout, label, at, (bytes) => {
         const facts = compressedTensorsCodec.measure(layout, bytes, at);
-        const warnings: string[] = [];
+        const findings: Finding[] = [];
         if (claims !== undefined && claims.bits !== bits) {
-          warnings.push(`The configuration says ${claims.bits} bits; the tensors hold ${bits}.`);
+          findings.push(
+            packedFinding(`The configuration says ${claims.bits} bits; the tensors hold ${bits}.`),
+          );
         }
         if (claims !== undefined && claims.symmetric !== layout.symmetric) {
           const is = (symmetric: boolean): string => (symmetric ? "symmetric" : "asymmetric");
-          warnings.push(
-            `The configuration says ${is(claims.symmetric)}; by the tensors the weights are ${is(layout.symmetric)}.`,
+          findings.push(
+            packedFinding(
+              `The configuration says ${is(claims.symmetric)}; by the tensors the weights are ${is(layout.symmetric)}.`,
+            ),
           );
         }
         const claimedSize = claims?.groupSize === -1 ? columns : claims?.groupSize;
         if (claimedSize !== undefined && !facts.scattered && Math.min(claimedSize, columns) !== size) {
-          warnings.push(
-            `The configuration says groups of ${claims?.groupSize}; the tensors have groups of ${size}.`,
+          findings.push(
+            packedFinding(
+              `The configuration says groups of ${claims?.groupSize}; the tensors have groups of ${size}.`,
+            ),
           );
         }
         return {
           layout,
           facts,
-          findings: {
+          settings: {
             bits: String(bits),
             groupSize: facts.groupSize ?? size,
             symmetric: facts.symmetric,
             actOrder: facts.groupSize === undefined ? "real" : layout.grouping === "any" ? "trivial" : "none",
             variant: "pack-quantized",
-            warnings,
           },
+          findings,
         };
       });
     },

@@ -125,6 +125,6 @@ function configOf({ settings, packed, left }: ConfigRequest): TargetConfig {
   return {
     config: serializeCompressedTensorsConfig({ groups, ignore: [...head, ...left] }),
     files: [],
-    notes: [],
+    findings: [],
   };
 }

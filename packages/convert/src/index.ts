@@ -3,7 +3,7 @@
 export type {
   Examination,
   LinearClaims,
-  LinearFindings,
+  MeasuredSettings,
   StoredLinear,
   StoredPart,
 } from "@requant/core/format";
@@ -33,13 +33,6 @@ export {
 export { planMerge, planModelSplit, type SplitModelOptions } from "./edit/split.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export {
-  type Finding,
-  type FindingCode,
-  type FindingPlace,
-  findingKinds,
-  type Severity,
-} from "./examine/doctor/finding.ts";
-export {
   type DumpOptions,
   npyHeader,
   type RowRange,
@@ -49,17 +42,19 @@ export {
   tensorValues,
   writeNpy,
 } from "./examine/dump.ts";
+export { modelFindings, runFindings, verifyFindings } from "./examine/findings.ts";
 export {
   type EncodingShare,
   type Fact,
   type Inspection,
   inspectModel,
 } from "./examine/inspect.ts";
-export { planWarnings } from "./examine/plan-warnings.ts";
-export { modelWarnings, runWarnings, verifyWarnings } from "./examine/warnings.ts";
+export { outputFindings } from "./examine/output-findings.ts";
 export { weightFormats } from "./formats.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
+export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";
+export type { FindingKind } from "./model/findings/kind.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
 export {
   type GgufFacts,
@@ -71,7 +66,6 @@ export {
   modelOf,
   type OpenModelOptions,
 } from "./model/model.ts";
-export type { ModelWarning } from "./model/model-warning.ts";
 export { openModel } from "./model/open.ts";
 export type { SourceFormat } from "./model/source-format.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
@@ -103,6 +97,6 @@ export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap } from "./run/outputs/store.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
-export type { RunNotice, RunOptions, RunProgress } from "./run/run-options.ts";
+export type { RunOptions, RunProgress } from "./run/run-options.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";
 export { type WebWorkersOptions, webWorkers } from "./run/workers/web.ts";

@@ -12,14 +12,15 @@ import {
   inspectModel,
   type Model,
   metadataLines,
-  modelWarnings,
+  modelFindings,
   openModel,
+  outputFindings,
   parseTarget,
   planConversion,
-  planWarnings,
   runPlan,
+  verifyFindings,
   verifyModels,
-  verifyWarnings,
+  warningsOf,
 } from "../src/index.ts";
 
 const set = abuseSet();
@@ -62,13 +63,13 @@ const steps: Readonly<Record<Stage, (path: string, abuse: AbuseCase) => Promise<
     withModel(path, async (model) => {
       await inspectModel(model);
       if (model.gguf !== undefined) metadataLines(model.gguf.metadata);
-      return (await modelWarnings(model)).length;
+      return warningsOf(await modelFindings(model)).length;
     }),
   verify: (path) =>
     withModel(path, async (model) => {
       const report = await verifyModels(model, model);
-      const warnings = await modelWarnings(model, { vocabulary: true });
-      return warnings.length + verifyWarnings(report).length;
+      const warnings = warningsOf(await modelFindings(model, { vocabulary: true }));
+      return warnings.length + verifyFindings(report).length;
     }),
   convert: (path, { category, args }) =>
     withModel(path, async (model) => {
@@ -78,8 +79,8 @@ const steps: Readonly<Record<Stage, (path: string, abuse: AbuseCase) => Promise<
       const output = memoryStore();
       await runPlan(plan, model, output, { imatrix: imatrix?.weights });
       expect(output.files.size).toBe(plan.files.length);
-      const warnings = await modelWarnings(model, { vocabulary: true });
-      return warnings.length + planWarnings(plan).length;
+      const warnings = warningsOf(await modelFindings(model, { vocabulary: true }));
+      return warnings.length + outputFindings(plan).length;
     }),
 };
 
@@ -126,10 +127,10 @@ describe("hostile files", () => {
     const store = directoryStore(isFolder ? path : dirname(path));
     const report = await examineModel(isFolder ? { store } : { store, file: basename(path) });
     expect(report.ok).toBe(false);
-    for (const { code, message, remedy } of report.findings) {
+    for (const { code, message, hint } of report.findings) {
       expect(code).toMatch(/^[a-z0-9-]+$/);
       expect(message).toMatch(/\S/);
-      expect(remedy).toMatch(/\.$/);
+      expect(hint).toMatch(/\.$/);
     }
   });
 });

@@ -11,6 +11,7 @@ export {
   UsageError,
 } from "./errors.ts";
 export { largest, smallest } from "./extremes.ts";
+export type { Finding, FindingPlace, Severity } from "./finding.ts";
 export type { BlockCodec, BlockField } from "./format/block-codec.ts";
 export { blobSource, blobStore } from "./io/blob.ts";
 export { ByteReader, type ByteReaderOptions } from "./io/byte-reader.ts";

@@ -41,15 +41,15 @@ function exl2Reader(json: unknown, hints: ModuleHints, place: ErrorPlace): Linea
         return {
           layout,
           facts,
-          findings: {
+          settings: {
             bits: widths.join("+"),
             bitsVary: true,
             groupSize,
             symmetric: true,
             actOrder: facts.scattered ? "real" : facts.groupCount > 1 ? "none" : "trivial",
             variant: layout.permutation,
-            warnings: [],
           },
+          findings: [],
         };
       });
     },

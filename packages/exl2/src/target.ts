@@ -92,7 +92,7 @@ export const exl2Target: WeightTarget = {
       bits: Number(settings["bits"]),
       headBits: head ? Number(settings["headBits"]) : 16,
     };
-    return { config: serializeExl2Config(config), files: [], notes: [] };
+    return { config: serializeExl2Config(config), files: [], findings: [] };
   },
 };
 

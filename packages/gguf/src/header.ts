@@ -1,6 +1,7 @@
 import type { TensorShape } from "@requant/core";
 import {
   ByteWriter,
+  type Finding,
   FormatError,
   type Limits,
   limitsWith,
@@ -11,10 +12,10 @@ import {
 } from "@requant/core";
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, GGUF_VERSION, ggufVersions } from "./constants.ts";
 import { HeaderCursor, type Parser, parseNow } from "./cursor.ts";
+import type { GgufFindingCode } from "./finding-codes.ts";
 import { explainMagic } from "./foreign.ts";
 import { parseMetadata, writeMetadata } from "./metadata.ts";
 import { aligned, layOutTensors, parseTensorTable, placeTensors, writeTensorTable } from "./tensor-table.ts";
-import type { GgufWarning } from "./warning.ts";
 
 /** Everything that a GGUF file says before its tensor data. */
 export interface GgufFile {
@@ -32,7 +33,7 @@ export interface GgufFile {
   /** Of the whole file. */
   readonly byteLength: number;
   /** What other readers may trip over. */
-  readonly warnings: readonly GgufWarning[];
+  readonly findings: readonly Finding<GgufFindingCode>[];
 }
 
 /**
@@ -54,7 +55,7 @@ export function parseGguf(
 
 /** Source of the layout: ggml, docs/gguf.md; limits of the C reader: ggml, src/gguf.cpp. */
 export function* parseHeader(cursor: HeaderCursor): Parser<GgufFile> {
-  const warnings: GgufWarning[] = [];
+  const findings: Finding<GgufFindingCode>[] = [];
   yield* checkMagic(cursor);
   const version = yield* parseVersion(cursor);
   yield* cursor.need(16, "the numbers of tensors and key-value pairs");
@@ -62,14 +63,14 @@ export function* parseHeader(cursor: HeaderCursor): Parser<GgufFile> {
   const metadataCount = cursor.reader.u64("the number of key-value pairs");
   cursor.checkCount(tensorCount, 1, "The number of tensors");
   cursor.checkLimit(tensorCount, "tensorCount", "The number of tensors");
-  const metadata = yield* parseMetadata(cursor, metadataCount, warnings);
+  const metadata = yield* parseMetadata(cursor, metadataCount, findings);
   const alignment = alignmentOf(metadata, (message) => new FormatError(message, { path: cursor.path }));
-  const entries = yield* parseTensorTable(cursor, tensorCount, warnings);
+  const entries = yield* parseTensorTable(cursor, tensorCount, findings);
   const dataOffset = aligned(cursor.offset, alignment);
   if (entries.length > 0 && dataOffset > cursor.fileByteLength) {
     throw cursor.cutOff(dataOffset - cursor.offset, "the padding before the data");
   }
-  const tensors = placeTensors(entries, dataOffset, alignment, cursor.fileByteLength, cursor.path, warnings);
+  const tensors = placeTensors(entries, dataOffset, alignment, cursor.fileByteLength, cursor.path, findings);
   return {
     version,
     littleEndian: cursor.reader.littleEndian,
@@ -78,7 +79,7 @@ export function* parseHeader(cursor: HeaderCursor): Parser<GgufFile> {
     tensors,
     dataOffset,
     byteLength: cursor.fileByteLength,
-    warnings,
+    findings,
   };
 }
 
@@ -138,7 +139,7 @@ export interface GgufPlan {
 }
 
 /** A file that is laid out: its header and where each tensor goes. */
-export interface GgufLayout extends Omit<GgufFile, "warnings"> {
+export interface GgufLayout extends Omit<GgufFile, "findings"> {
   /** The file up to `dataOffset`. */
   readonly header: Uint8Array;
 }

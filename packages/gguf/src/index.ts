@@ -14,6 +14,7 @@ export {
   valueTypes,
 } from "./constants.ts";
 export { swapBlocks } from "./endian.ts";
+export type { GgufFindingCode } from "./finding-codes.ts";
 export { type GgufFile, type GgufLayout, type GgufPlan, layoutGguf, parseGguf } from "./header.ts";
 export {
   type Imatrix,
@@ -58,5 +59,4 @@ export {
   viewTypeByName,
   viewTypes,
 } from "./view/index.ts";
-export type { GgufWarning, GgufWarningCode } from "./warning.ts";
 export { type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";

@@ -1,6 +1,7 @@
 import {
   type ByteReader,
   type ByteWriter,
+  type Finding,
   FormatError,
   type Metadata,
   type MetadataArray,
@@ -12,9 +13,9 @@ import {
 import { quoted } from "@requant/core/text";
 import { type ValueType, valueByteLengths, valueTypes } from "./constants.ts";
 import type { HeaderCursor, Parser } from "./cursor.ts";
+import type { GgufFindingCode } from "./finding-codes.ts";
 import { fixedArray, storedNumbers, storedStrings, stringArray } from "./lazy-array.ts";
 import { decodeText, encodeText, encodeTexts, hasEscapedBytes } from "./text.ts";
-import type { GgufWarning } from "./warning.ts";
 
 /** A key of one byte with its length, a type and a value of one byte: less than that is no entry. */
 const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 1;
@@ -26,7 +27,7 @@ const TOKENS_KEY = "tokenizer.ggml.tokens";
 export function* parseMetadata(
   cursor: HeaderCursor,
   count: number,
-  warnings: GgufWarning[],
+  findings: Finding<GgufFindingCode>[],
 ): Parser<Map<string, MetadataValue>> {
   cursor.checkCount(count, LEAST_ENTRY_BYTE_LENGTH, "The number of key-value pairs");
   cursor.checkLimit(count, "metadataCount", "The number of key-value pairs");
@@ -45,15 +46,15 @@ export function* parseMetadata(
     const value = yield* parseValue(cursor, type, JSON.stringify(key));
     // as many merges as tokens (Qwen) or twice that (Llama 3), with a little to spare
     if (key === "tokenizer.ggml.model" && value.value === "gpt2") cursor.mergesPerToken = 2.3;
-    if (value.type === "string") warnOfText(key, value.value, warnings);
+    if (value.type === "string") warnOfText(key, value.value, findings);
     metadata.set(key, value);
   }
   return metadata;
 }
 
-function warnOfText(key: string, text: string, warnings: GgufWarning[]): void {
-  const warn = (code: GgufWarning["code"], what: string): void => {
-    warnings.push({ code, message: `The value of ${quoted(key)} ${what}.`, key });
+function warnOfText(key: string, text: string, findings: Finding<GgufFindingCode>[]): void {
+  const warn = (code: GgufFindingCode, what: string): void => {
+    findings.push({ code, severity: "warning", message: `The value of ${quoted(key)} ${what}.`, key });
   };
   if (hasEscapedBytes(text)) warn("invalid-utf8", "is not valid UTF-8");
   // templates have line ends and tabs

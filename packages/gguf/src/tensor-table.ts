@@ -1,5 +1,5 @@
 import type { TensorShape } from "@requant/core";
-import { type ByteWriter, FormatError, type TensorInfo, UsageError } from "@requant/core";
+import { type ByteWriter, type Finding, FormatError, type TensorInfo, UsageError } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import {
   GGML_NAME_BYTE_LENGTH,
@@ -10,9 +10,9 @@ import {
   tensorTypeByName,
 } from "./constants.ts";
 import type { HeaderCursor, Parser } from "./cursor.ts";
+import type { GgufFindingCode } from "./finding-codes.ts";
 import { parseName, writeText } from "./metadata.ts";
 import { encodeText } from "./text.ts";
-import type { GgufWarning } from "./warning.ts";
 
 /** A name of one byte with its length, no dimensions, a type and an offset. */
 const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 4 + 8;
@@ -30,7 +30,7 @@ export interface TensorEntry {
 export function* parseTensorTable(
   cursor: HeaderCursor,
   count: number,
-  warnings: GgufWarning[],
+  findings: Finding<GgufFindingCode>[],
 ): Parser<TensorEntry[]> {
   cursor.checkCount(count, LEAST_ENTRY_BYTE_LENGTH, "The number of tensors");
   const entries: TensorEntry[] = [];
@@ -47,7 +47,7 @@ export function* parseTensorTable(
       });
     }
     names.add(entry.name);
-    warnOfEntry(entry, warnings);
+    warnOfEntry(entry, findings);
     entries.push(entry);
   }
   return entries;
@@ -88,10 +88,10 @@ function* parseEntry(cursor: HeaderCursor): Parser<TensorEntry> {
   return { name, shape, type, byteOffset, byteLength };
 }
 
-function warnOfEntry(entry: TensorEntry, warnings: GgufWarning[]): void {
+function warnOfEntry(entry: TensorEntry, findings: Finding<GgufFindingCode>[]): void {
   const { name } = entry;
-  const warn = (code: GgufWarning["code"], message: string): void => {
-    warnings.push({ code, message, tensor: name });
+  const warn = (code: GgufFindingCode, message: string): void => {
+    findings.push({ code, severity: "warning", message, tensor: name });
   };
   if (encodeText(name).byteLength > GGML_NAME_BYTE_LENGTH)
     warn(
@@ -140,7 +140,7 @@ export function placeTensors(
   alignment: number,
   fileByteLength: number,
   path: string | undefined,
-  warnings: GgufWarning[],
+  findings: Finding<GgufFindingCode>[],
 ): TensorInfo[] {
   const dataByteLength = Math.max(fileByteLength - dataOffset, 0);
   for (const entry of entries) {
@@ -174,8 +174,9 @@ export function placeTensors(
     }
     const next = aligned(end, alignment);
     if (entry.byteOffset > next) {
-      warnings.push({
+      findings.push({
         code: "gap",
+        severity: "warning",
         message: `${entry.byteOffset - next} bytes before the tensor belong to none: llama.cpp refuses that.`,
         tensor: entry.name,
       });
@@ -187,15 +188,20 @@ export function placeTensors(
   }
   const misplaced = entries.find((entry, i) => i > 0 && entry.byteOffset < (entries[i - 1]?.byteOffset ?? 0));
   if (misplaced !== undefined) {
-    warnings.push({
+    findings.push({
       code: "order",
+      severity: "warning",
       message: "The data lies in another order than the table: llama.cpp refuses that.",
       tensor: misplaced.name,
     });
   }
   const stray = dataByteLength - aligned(end, alignment);
   if (stray > 0) {
-    warnings.push({ code: "trailing-bytes", message: `${stray} stray bytes follow the last tensor.` });
+    findings.push({
+      code: "trailing-bytes",
+      severity: "warning",
+      message: `${stray} stray bytes follow the last tensor.`,
+    });
   }
   return entries.map(({ name, shape, type, byteOffset, byteLength }) => ({
     name,

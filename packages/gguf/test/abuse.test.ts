@@ -40,7 +40,7 @@ async function outcome(path: string): Promise<{ outcome: string; code?: string; 
     const set = await openGgufFile(directoryStore(dirname(path)), basename(path));
     for (const part of set.parts) for (const value of part.metadata.values()) void value.value;
     await set.close();
-    const warned = set.parts.some((part) => part.warnings.length > 0);
+    const warned = set.parts.some((part) => part.findings.length > 0);
     return { outcome: warned ? "accept-with-warning" : "accept" };
   } catch (error) {
     if (!isCodecError(error)) throw error;

@@ -73,7 +73,7 @@ describe.skipIf(!golden)("golden GGUF files (skipped: REQUANT_GOLDEN is not set)
     for (const name of delivered()) {
       const bytes = readFileSync(join(models, name));
       const gguf = parseGguf(bytes, { path: name });
-      expect(gguf.warnings, name).toEqual([]);
+      expect(gguf.findings, name).toEqual([]);
       const found = gguf.tensors.map((tensor) => [
         tensor.name,
         tensor.encoding,

@@ -9,7 +9,7 @@ export {
   parseGptqConfig,
   serializeGptqConfig,
 } from "./config.ts";
-export { examineGptq, type GptqFindings } from "./findings.ts";
+export { examineGptq, type GptqExamination } from "./examine.ts";
 export { gptqFormat } from "./format.ts";
 export { type GptqMarlinClaims, type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
 export { quantizeGptq } from "./quantize.ts";

@@ -13,7 +13,7 @@ import {
 } from "@requant/core/format";
 import { type GptqLayout, gptqCodec } from "./codec.ts";
 import { type GptqConfig, gptqModuleConfig, parseGptqConfig } from "./config.ts";
-import { examineGptq } from "./findings.ts";
+import { examineGptq } from "./examine.ts";
 import { type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
 import { gptqMethods } from "./methods.ts";
 
@@ -142,17 +142,17 @@ function openGptq(
     return {
       layout: found.layout,
       facts: found.facts,
-      findings: {
+      settings: {
         bits: String(bits),
         groupSize: found.groupSize ?? size,
         symmetric: found.symmetric,
         actOrder: found.actOrder,
         variant: storedVariant(found.layout),
-        warnings: found.warnings,
         ...(claimed && claims.bits !== bits
           ? { contradiction: `The configuration says ${claims.bits} bits; the tensors hold ${bits}.` }
           : {}),
       },
+      findings: found.findings,
     };
   });
 }
@@ -170,13 +170,13 @@ function openMarlin(claims: GptqConfig, parts: readonly StoredPart[], place: Err
   return openableWeight(gptqMarlinCodec, layout, label, place, (bytes) => ({
     layout,
     facts: gptqMarlinCodec.measure(layout, bytes, place),
-    findings: {
+    settings: {
       bits: "4",
       groupSize: size,
       symmetric: true,
       actOrder: "none",
       variant: "marlin",
-      warnings: [],
     },
+    findings: [],
   }));
 }

@@ -1,5 +1,5 @@
 /** GPTQ as a target: as GPTQModel writes it, or a Marlin checkpoint. */
-import { type CodecError, isCodecError, UsageError } from "@requant/core";
+import { type CodecError, type Finding, isCodecError, UsageError } from "@requant/core";
 import type { LinearLayout } from "@requant/core/format";
 import {
   bitsWord,
@@ -317,19 +317,23 @@ function configOf(request: ConfigRequest): TargetConfig {
   return {
     config: json,
     files: [["quantize_config.json", `${JSON.stringify(json, null, 2)}\n`]],
-    notes: groupNotes(irregular, groupSize),
+    findings: groupFindings(irregular, groupSize),
   };
 }
 
 /** Groups that the configuration's one number does not describe. */
-function groupNotes(irregular: readonly PackedModule[], groupSize: number): string[] {
+function groupFindings(irregular: readonly PackedModule[], groupSize: number): Finding[] {
   const odd = irregular.filter(({ layout }) => {
     const columns = Number(layout["columns"]);
     return Number(layout["groupCount"]) !== groupCountOf(columns, groupSize);
   });
   if (odd.length === 0) return [];
   return [
-    `${odd.length} weights keep the groups of the source, which g_idx tells and group_size (${groupSize}) does not: readers that go by g_idx (GPTQModel, transformers) compute the right values, exllama infers a group size and does not.`,
+    {
+      code: "own-groups",
+      severity: "note",
+      message: `${odd.length} weights keep the groups of the source, which g_idx tells and group_size (${groupSize}) does not: readers that go by g_idx (GPTQModel, transformers) compute the right values, exllama infers a group size and does not.`,
+    },
   ];
 }
 

@@ -136,7 +136,7 @@ function oneStream(count: number): Parameters<typeof unpackFields>[2] {
 }
 
 /** What the stored fields themselves tell about the convention. */
-export interface ZeroFindings {
+export interface ZeroFacts {
   /** "v1" or "v2" when every field is the symmetric zero point of one of them, else undefined: both are possible. */
   readonly convention: "v1" | "v2" | undefined;
   /** Fields of all ones: where v1 readers disagree. */
@@ -145,7 +145,7 @@ export interface ZeroFindings {
 }
 
 /** Looks at all fields of `qzeros`: `rows` rows of `count` fields each. */
-export function findZeros(table: FieldTable, words: Words, rows: number, count: number): ZeroFindings {
+export function findZeros(table: FieldTable, words: Words, rows: number, count: number): ZeroFacts {
   const mask = 2 ** table.bitWidth - 1;
   const middle = 2 ** (table.bitWidth - 1);
   const only = rows * count > 0 ? onlyField(table, words) : undefined;

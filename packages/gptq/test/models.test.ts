@@ -18,8 +18,8 @@ describe.skipIf(models.length === 0)("whole models (skipped: REQUANT_GOLDEN is n
       F16.quantize?.(values, layout.columns, halves);
       expect(sha256(halves), module).toBe(expected);
 
-      const { warnings, actOrder, symmetric } = examineGptq(layout, bytes, config);
-      expect(warnings).toEqual([]);
+      const { findings, actOrder, symmetric } = examineGptq(layout, bytes, config);
+      expect(findings).toEqual([]);
       expect(symmetric).toBe(config.sym);
       expect(actOrder).toBe(config.descAct ? "real" : "none");
     }

@@ -1,5 +1,12 @@
 import { type PartBytes, readWords } from "@requant/core/format";
-import { examineGptq, type GptqLayout, gptqCodec, parseGptqConfig, type ZeroStorage } from "@requant/gptq";
+import {
+  examineGptq,
+  type GptqExamination,
+  type GptqLayout,
+  gptqCodec,
+  parseGptqConfig,
+  type ZeroStorage,
+} from "@requant/gptq";
 import { describe, expect, test } from "vitest";
 import { linearCases, vectorFolder } from "../../../fixtures/linear-cases.ts";
 
@@ -32,6 +39,9 @@ function open(entry: (typeof cases)[number], stored: string, zeros: ZeroStorage)
 const zerosOf = (layout: GptqLayout, bytes: PartBytes): Int16Array =>
   gptqCodec.open(layout, bytes).toView(0, layout.rows).zeros;
 
+const messagesOf = ({ findings }: Pick<GptqExamination, "findings">): string[] =>
+  findings.map(({ message }) => message);
+
 describe.each(cases.map((entry) => ({ name: entry.file, entry })))("$name", ({ entry }) => {
   const bits = Number(entry.facts["bits"]);
   const truth = zerosOf(...open(entry, "qzeros_v2", "stored"));
@@ -60,13 +70,13 @@ describe.each(cases.map((entry) => ({ name: entry.file, entry })))("$name", ({ e
     const config = parseGptqConfig({ bits, group_size: 64, sym: false, checkpoint_format: "gptq" });
     const unknown = examineGptq(...open(entry, "qzeros_v1_fieldwise", "minus-one"), config);
     expect(unknown.ambiguousZeros).toBe(counts["zero==0"]);
-    expect(unknown.warnings.join()).toMatch(`they are read as ${2 ** bits}, as AutoGPTQ and exllamav2`);
+    expect(messagesOf(unknown).join()).toMatch(`they are read as ${2 ** bits}, as AutoGPTQ and exllamav2`);
     const stored = examineGptq(...open(entry, "qzeros_v2", "stored"), {
       ...config,
       checkpointFormat: "gptq_v2",
     });
     expect(stored.ambiguousZeros).toBe(0);
-    expect(stored.warnings).toEqual([]);
+    expect(stored.findings).toEqual([]);
   });
 });
 
@@ -82,22 +92,22 @@ describe("the convention of symmetric files shows in the tensors", () => {
     ["qzeros_v2", "stored", "v2", 0x88888888, []],
     ["qzeros_v2", "minus-one", "v2", 0x88888888, [/all zero points are those of symmetric v2/]],
     ["qzeros_v1", "stored", "v1", 0x77777777, [/all zero points are those of symmetric v1/]],
-  ] as const)("%s read as %s is %s", (stored, claimed, convention, word, warnings) => {
+  ] as const)("%s read as %s is %s", (stored, claimed, convention, word, patterns) => {
     const [layout, bytes] = open(entry, stored, claimed);
     expect(readWords(bytes["qzeros"] ?? new Uint8Array(0), 32)[0]).toBe(word);
     const found = examineGptq(layout, bytes, config);
     expect(found).toMatchObject({ zeroConvention: convention, symmetric: true, actOrder: "real" });
     expect(found.facts.minZero).toBe(8);
-    expect(found.warnings.length).toBe(warnings.length);
-    warnings.forEach((pattern, i) => {
-      expect(found.warnings[i]).toMatch(pattern);
+    expect(found.findings.length).toBe(patterns.length);
+    patterns.forEach((pattern, i) => {
+      expect(messagesOf(found)[i]).toMatch(pattern);
     });
   });
 
   test("claims that the tensors contradict are reported", () => {
     const [layout, bytes] = open(entry, "qzeros_v1", "minus-one");
-    const { warnings } = examineGptq(layout, bytes, { ...config, bits: 8, descAct: false });
-    expect(warnings).toEqual([
+    const found = examineGptq(layout, bytes, { ...config, bits: 8, descAct: false });
+    expect(messagesOf(found)).toEqual([
       "The configuration says 8 bits; the tensors hold 4.",
       "The configuration says no act-order, but g_idx spreads columns over groups.",
     ]);

@@ -1,5 +1,5 @@
 /** A GGUF as a Hugging Face directory: side files and a plan for every tensor. What GGUF cannot hold is filled in and named. */
-import { FormatError, type Metadata, type MetadataValue } from "@requant/core";
+import { type Finding, FormatError, type Metadata, type MetadataValue } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import type { Architecture, ConfigDraft } from "./architectures/architecture.ts";
 import { architectureOfGguf } from "./architectures/index.ts";
@@ -7,6 +7,7 @@ import { resolveConfig } from "./config.ts";
 import { samplingKeys } from "./general/general-metadata.ts";
 import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { numberOf, shortestFloat, stringOf } from "./metadata-values.ts";
+import { note } from "./note.ts";
 import { type LeftOut, type NamedTensor, planHfTensors } from "./plan-tensors.ts";
 import { refuseImpossibleMetadata } from "./plausible.ts";
 import { ropeTensors, unheldRopeTensors } from "./rope-factors.ts";
@@ -19,7 +20,7 @@ export interface GgufContent {
   readonly tensors: readonly (NamedTensor & { readonly encoding?: string })[];
   /**
    * Values of the tensors named by {@link configTensors}: rope scaling is read from them. Required, so that a caller
-   * cannot forget them; undefined where they cannot be read, and then `assumed` names what is missing.
+   * cannot forget them; undefined where they cannot be read, and then `findings` names what is missing.
    */
   readonly smallTensors: ReadonlyMap<string, ArrayLike<number>> | undefined;
 }
@@ -39,7 +40,7 @@ export interface HfPlan {
   readonly tensors: readonly WeightPlan[];
   readonly leftOut: readonly LeftOut[];
   /** Facts that the GGUF does not hold, with the value taken. */
-  readonly assumed: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 /** Small F32 tensors that config.json is read from. */
@@ -73,7 +74,7 @@ function draftConfig(
   architecture: Architecture,
   gguf: GgufContent,
   tokenizer: HfTokenizer,
-  assumed: string[],
+  findings: Finding[],
 ): Map<string, JsonValue> {
   const { metadata } = gguf;
   const values = new Map<string, JsonValue>();
@@ -89,7 +90,7 @@ function draftConfig(
     shapeOf: (name) => shapes.get(name),
     assume(key, value, reason) {
       given.add(key);
-      assumed.push(`config.json ${key} = ${quoted(value)}: ${reason}`);
+      findings.push(assumed(key, `${key} = ${quoted(value)}: ${reason}`));
     },
   };
   for (const rule of [...(architecture.earlyParameters ?? []), ...architecture.parameters]) {
@@ -116,13 +117,21 @@ function draftConfig(
     values.set(key, value);
     const why = architecture.notInGguf?.[key] ?? "not held by GGUF, the class's default taken";
     const named = value !== null || architecture.notInGguf?.[key] !== undefined;
-    if (!given.has(key) && named) assumed.push(`config.json ${key} = ${quoted(value)}: ${why}`);
+    if (!given.has(key) && named) {
+      findings.push(assumed(key, `${key} = ${quoted(value)}: ${why}`));
+    }
   }
   if (architecture.hasRope !== false && isJsonObject(ropeDefault) && !saysTheta(values)) {
     values.set("rope_parameters", { ...ropeDefault, ...(isJsonObject(rope) ? rope : {}) });
-    assumed.push(`config.json rope_theta: the GGUF has no rope.freq_base, the class's default taken`);
+    findings.push(
+      assumed("rope_theta", "rope_theta: the GGUF has no rope.freq_base, the class's default taken"),
+    );
   }
   return values;
+}
+
+function assumed(key: string, what: string): Finding {
+  return note("assumed", `Assumed config.json ${what}.`, { path: "config.json", key });
 }
 
 /** In one of the places where config.json may have it: alone, among the rope parameters, or there by layer type. */
@@ -164,10 +173,10 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const names = new Set(gguf.tensors.map(({ name }) => name));
   const architecture = architectureOfGguf(gguf.metadata, names);
   refuseImpossibleMetadata(gguf.metadata, architecture.name, gguf.tensors);
-  const assumed: string[] = [];
+  const findings: Finding[] = [];
   const contextLength = numberOf(gguf.metadata.get(`${architecture.name}.context_length`));
   const tokenizer = tokenizerFiles(gguf.metadata, architecture.tokenizer, contextLength);
-  const values = draftConfig(architecture, gguf, tokenizer, assumed);
+  const values = draftConfig(architecture, gguf, tokenizer, findings);
   writeRope(values, architecture.ropeTypeKey ?? "rope_type");
   const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
   const config: JsonObject = {
@@ -196,6 +205,12 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
       ...leftOut.map(({ name, reason }) => ({ name, reason: unheld.get(name) ?? reason })),
       ...missing,
     ],
-    assumed: [...assumed, ...[...unheld].map(([name, why]) => `${name}: ${why}`), ...tokenizer.assumed],
+    findings: [
+      ...findings,
+      ...[...unheld].map(([tensor, why]) =>
+        note("not-stored", `The config.json does not give back ${tensor}: ${why}.`, { tensor }),
+      ),
+      ...tokenizer.findings,
+    ],
   };
 }

@@ -1,12 +1,12 @@
 /** A Hugging Face model as GGUF: metadata and a plan for every tensor, as llama.cpp's converter writes them. */
-import { FormatError, type Metadata, type MetadataValue } from "@requant/core";
+import { type Finding, FormatError, type Metadata, type MetadataValue } from "@requant/core";
 import { architectureOfConfig } from "./architectures/index.ts";
 import { resolveConfig } from "./config.ts";
 import { fileTypeNumber } from "./file-types.ts";
 import { generalMetadata } from "./general/general-metadata.ts";
+import { ggufFindings } from "./gguf-findings.ts";
 import type { HfFiles } from "./hf-files.ts";
 import { string, stringOf, u32 } from "./metadata-values.ts";
-import { ggufMisfits, type TensorMisfit } from "./misfits.ts";
 import { type LeftOut, planGgufTensors } from "./plan-tensors.ts";
 import { refuseImpossibleConfig } from "./plausible.ts";
 import { unwrittenRope } from "./rope-factors.ts";
@@ -22,7 +22,7 @@ export interface HfToGgufOptions {
   /** False leaves the `tokenizer.*` keys out. */
   readonly tokenizer?: boolean;
   /** "report" plans a model whose config and tensors do not go together, instead of refusing it. */
-  readonly misfits?: "refuse" | "report";
+  readonly contradictions?: "refuse" | "report";
 }
 
 /** A GGUF that can be written: metadata, and where each tensor comes from. */
@@ -32,10 +32,8 @@ export interface GgufModelPlan {
   /** In file order. */
   readonly tensors: readonly WeightPlan[];
   readonly leftOut: readonly LeftOut[];
-  /** What was assumed where the source does not say. */
-  readonly assumed: readonly string[];
-  /** What of config and tensors does not go together; empty unless it was to be reported. */
-  readonly misfits: readonly TensorMisfit[];
+  /** What was assumed where the source does not say; contradictions of config and tensors where they are reported. */
+  readonly findings: readonly Finding[];
 }
 
 /**
@@ -76,11 +74,11 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
     stringOf(metadata.get(`${architecture.name}.rope.scaling.type`)),
     tensors.map(({ name }) => name),
   );
-  const misfits = ggufMisfits(metadata, tensors);
-  const [misfit] = misfits;
-  if (misfit !== undefined && options.misfits !== "report") {
-    throw new FormatError(misfit.message, {
-      tensor: misfit.tensor,
+  const contradictions = ggufFindings(metadata, tensors);
+  const [first] = contradictions;
+  if (first !== undefined && options.contradictions !== "report") {
+    throw new FormatError(first.message, {
+      tensor: first.tensor,
       hint: "The config belongs to another model, or the checkpoint is not complete.",
     });
   }
@@ -89,7 +87,6 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
     metadata,
     tensors,
     leftOut,
-    assumed: unwritten === undefined ? assumed : [unwritten, ...assumed],
-    misfits,
+    findings: [...(unwritten === undefined ? [] : [unwritten]), ...assumed, ...contradictions],
   };
 }

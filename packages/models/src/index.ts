@@ -4,6 +4,7 @@ export { staysF32 } from "./architectures/tensors.ts";
 export { composeInputs } from "./compose-plans.ts";
 export { Config, resolveConfig } from "./config.ts";
 export { fileTypeNumbers } from "./file-types.ts";
+export { ggufFindings } from "./gguf-findings.ts";
 export {
   configTensors,
   type GgufContent,
@@ -16,7 +17,6 @@ export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf
 export { integerBuffer } from "./integer-buffers.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
-export { ggufMisfits, type TensorMisfit } from "./misfits.ts";
 export { repackMxfp4Row, unpackMxfp4Row } from "./mxfp4.ts";
 export { packedByFamily } from "./packed-by-family.ts";
 export type { LeftOut } from "./plan-tensors.ts";

@@ -11,6 +11,7 @@ import { fileTypeNumber } from "./file-types.ts";
 import { classNames, type HfFiles } from "./hf-files.ts";
 import type { GgufModelPlan } from "./hf-to-gguf.ts";
 import { stringOf, u32 } from "./metadata-values.ts";
+import { note } from "./note.ts";
 import { type NamedTensor, planGgufTensors, type TensorPlans } from "./plan-tensors.ts";
 import { refuseImpossibleConfig } from "./plausible.ts";
 import type { WeightPlan } from "./weight-plan.ts";
@@ -43,12 +44,12 @@ export function likeMetadata(reference: Metadata, fileType: string | number): Me
 }
 
 /** Why a family does not fit; the nearer it came, the smaller. */
-interface TensorMisfit {
+interface Mismatch {
   readonly distance: number;
   readonly message: string;
 }
 
-function misfitOf(plans: TensorPlans, reference: ReferenceGguf): TensorMisfit | undefined {
+function mismatchOf(plans: TensorPlans, reference: ReferenceGguf): Mismatch | undefined {
   const planned = new Map(plans.tensors.map(({ name, shape }) => [name, shape]));
   for (const { name, shape } of reference.tensors) {
     const own = planned.get(name);
@@ -102,33 +103,37 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
   const byName = architecturesNamed(name);
   const byClass = byName.filter(({ classes }) => classes.some((one) => wanted.includes(one)));
   const candidates = byClass.length > 0 ? byClass : byName.length > 0 ? byName : [unmapped(name, reference)];
-  const misfits: TensorMisfit[] = [];
+  const mismatches: Mismatch[] = [];
   for (const architecture of candidates) {
     try {
       const config = resolveConfig(files.config, architecture);
       refuseImpossibleConfig(config.values, files.tensors);
       const plans = planGgufTensors(architecture, config, files.tensors);
-      const misfit = misfitOf(plans, reference);
-      if (misfit === undefined) {
+      const mismatch = mismatchOf(plans, reference);
+      if (mismatch === undefined) {
         return {
           architecture: name,
           metadata: likeMetadata(reference.metadata, options.fileType),
           tensors: inReferenceOrder(plans.tensors, reference),
           leftOut: plans.leftOut,
-          misfits: [],
-          assumed:
+          findings:
             byName.length > 0
               ? []
-              : [`${name}: no table knows it, so q and k rows are taken to stand in the same order`],
+              : [
+                  note(
+                    "assumed",
+                    `No table knows the architecture ${name}: q and k rows are taken to stand in the same order.`,
+                  ),
+                ],
         };
       }
-      misfits.push(misfit);
+      mismatches.push(mismatch);
     } catch (error) {
       if (!(error instanceof ConversionError)) throw error;
-      misfits.push({ distance: 2, message: error.message });
+      mismatches.push({ distance: 2, message: error.message });
     }
   }
-  const [nearest] = misfits.sort((a, b) => a.distance - b.distance);
+  const [nearest] = mismatches.sort((a, b) => a.distance - b.distance);
   throw new ConversionError(`the checkpoint does not fit the reference: ${nearest?.message}`, {
     hint: "The reference must be a GGUF of the very same model.",
   });

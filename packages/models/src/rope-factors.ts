@@ -2,10 +2,13 @@
  * Rope factors: tensors that llama.cpp's converter makes from config.json, and the settings that are found again from
  * their values (llama.cpp, conversion/llama.py, conversion/phi.py; transformers, modeling_rope_utils.py).
  */
+
+import type { Finding } from "@requant/core";
 import type { ConfigDraft, ExtraTensor } from "./architectures/architecture.ts";
 import type { Config } from "./config.ts";
 import { arrayField, type JsonObject, numberField, textField } from "./json.ts";
 import { shortestFloat } from "./metadata-values.ts";
+import { note } from "./note.ts";
 import { setRope } from "./rope.ts";
 import { LAST_BITS, type Llama3Scaling, llama3Factors, solveLlama3 } from "./rope-llama3.ts";
 
@@ -99,14 +102,18 @@ export function unwrittenRope(
   config: Config,
   writtenType: string | undefined,
   tensorNames: Iterable<string>,
-): string | undefined {
+): Finding | undefined {
   const type = ropeType(config);
   if (plainTypes.includes(type)) return undefined;
   const written = keyedTypes.includes(type)
     ? writtenType === type
     : [...tensorNames].some((name) => ropeTensors.includes(name));
   if (written) return undefined;
-  return `config.json rope scaling "${type}": llama.cpp's converter writes no such scaling for this family, so the GGUF computes without it`;
+  return note(
+    "not-stored",
+    `The config.json asks for rope scaling "${type}": llama.cpp's converter writes no such scaling for this family, so the GGUF computes without it.`,
+    { path: "config.json" },
+  );
 }
 
 /** How values that config.json gives differ from those of the GGUF; undefined where they do not. */

@@ -86,7 +86,7 @@ function configDifferences(files: HfFiles, plan: HfPlan): readonly string[] {
   const family = architectureOfConfig(config);
   const ours = resolveConfig(config, family).values;
   const theirs = resolveConfig(files.config, architectureOfConfig(files.config)).values;
-  const assumed = plan.assumed.map((line) => /^config\.json (\S+)/.exec(line)?.[1]);
+  const assumed = plan.findings.flatMap(({ code, key }) => (code === "assumed" ? (key ?? []) : []));
   return [...theirs.keys()]
     .filter(
       (key) =>

@@ -1,7 +1,9 @@
 /** Gemma 1 to 3 without tokenizer.model. Oracle: what llama.cpp's converter writes from the same directory with tokenizer.model. */
+
 import { expect, test } from "vitest";
 import { hfToGguf } from "../src/index.ts";
 import { asListed } from "./golden.ts";
+import { messagesOf } from "./messages.ts";
 import { readVector, vectorContents, vectorFiles, vectorNames } from "./vector.ts";
 
 const gemmas = vectorNames.filter((name) => /^gemma[23]?$/.test(name));
@@ -17,5 +19,5 @@ test.each(gemmas)("%s: every key but the scores is what tokenizer.model gives", 
   const isCompared = ({ key }: { readonly key: string }): boolean => key !== "tokenizer.ggml.scores";
   const ours = [...plan.metadata].map(([key, value]) => asListed(key, value)).filter(isCompared);
   expect(ours).toEqual(vector.metadata.filter(isCompared));
-  expect(plan.assumed.join()).toMatch(/scores: from the order of the merges/);
+  expect(messagesOf(plan)).toMatch(/scores: from the order of the merges/);
 });

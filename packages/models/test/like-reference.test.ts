@@ -1,6 +1,8 @@
 /** `--like`: metadata, tokenizer and names from a reference GGUF of the same model, shapes held against it. */
+
 import { describe, expect, test } from "vitest";
 import { type HfFiles, hfToGguf, likeReference, type ReferenceGguf } from "../src/index.ts";
+import { messagesOf } from "./messages.ts";
 import { readVector, vectorFiles } from "./vector.ts";
 
 const qwen = vectorFiles(readVector("qwen2"));
@@ -19,7 +21,7 @@ test("a known architecture: everything but the file type is the reference's", ()
     [...metadata].filter(([key]) => key !== "general.file_type");
   expect(others(plan.metadata)).toEqual(others(reference.metadata));
   expect(plan.tensors).toEqual(hfToGguf(qwen, { fileType: "BF16" }).tensors);
-  expect(plan.assumed).toEqual([]);
+  expect(plan.findings).toEqual([]);
 });
 
 test("an architecture that no table has: names alone, and what is assumed is said", () => {
@@ -30,7 +32,7 @@ test("an architecture that no table has: names alone, and what is assumed is sai
   const plan = likeReference(unknown, { metadata, tensors: reference.tensors }, { fileType: "F16" });
   expect(plan.architecture).toBe("newarch");
   expect(plan.tensors.map(({ name }) => name)).toEqual(reference.tensors.map(({ name }) => name));
-  expect(plan.assumed.join()).toMatch(/same order/);
+  expect(messagesOf(plan)).toMatch(/same order/);
 });
 
 test("keys about how the reference was quantized or split stay behind", () => {

@@ -12,7 +12,7 @@ test("exports of @requant/models", () => {
       "composeInputs",
       "configTensors",
       "fileTypeNumbers",
-      "ggufMisfits",
+      "ggufFindings",
       "ggufToHf",
       "hfSideFiles",
       "hfToGguf",

@@ -2,9 +2,11 @@
  * Rope factors and the settings that give them. Oracle: llama.cpp's formula (conversion/llama.py,
  * `generate_extra_tensors`) run by numpy 2.4.6 in float32, whose bits are written down here.
  */
+
 import { describe, expect, test } from "vitest";
 import { type GgufContent, type GgufModelPlan, ggufToHf, type HfPlan, hfToGguf } from "../src/index.ts";
 import { llama3Factors, solveLlama3 } from "../src/rope-llama3.ts";
+import { messagesOf } from "./messages.ts";
 import { readVector, vectorFiles } from "./vector.ts";
 
 function floatOf(bits: number): number {
@@ -143,7 +145,7 @@ describe("a rope tensor that no config.json gives", () => {
       smallTensors: new Map([["rope_freqs.weight", values]]),
     });
     expect(config["rope_scaling"]).toMatchObject({ rope_type: "llama3", factor: 8 });
-    const notes = plan.assumed.join("\n");
+    const notes = messagesOf(plan);
     expect(notes).toMatch(
       /config\.json rope_scaling = .*: no settings give the values of rope_freqs\.weight/,
     );
@@ -160,7 +162,7 @@ describe("a rope tensor that no config.json gives", () => {
       smallTensors: new Map([["rope_freqs.weight", values]]),
     });
     expect(config["rope_scaling"]).toBeNull();
-    expect(plan.assumed.join("\n")).toMatch(
+    expect(messagesOf(plan)).toMatch(
       /rope_freqs\.weight: no rope setting .* gives these factors, so it has none/,
     );
   });
@@ -170,7 +172,7 @@ describe("a rope tensor that no config.json gives", () => {
     const tensors = [...gguf.tensors, { name: "rope_freqs.weight", shape: [8], inputs: [] }];
     const smallTensors = new Map([["rope_freqs.weight", [1, 1, 1, 1, 8, 8, 8, 8]]]);
     const { plan } = back({ ...gguf, tensors, smallTensors });
-    expect(plan.assumed.join("\n")).toMatch(/rope_freqs\.weight: this family's config\.json has no setting/);
+    expect(messagesOf(plan)).toMatch(/rope_freqs\.weight: this family's config\.json has no setting/);
   });
 
   test("tensors that were not read are named, whatever the family", () => {
@@ -181,7 +183,7 @@ describe("a rope tensor that no config.json gives", () => {
       ["phi3", "rope_factors_short.weight"],
     ] as const) {
       const { plan } = back({ ...ggufOf(name), smallTensors: undefined });
-      expect(plan.assumed.join("\n")).toMatch(new RegExp(`${tensor} was not read`));
+      expect(messagesOf(plan)).toMatch(new RegExp(`${tensor} was not read`));
     }
   });
 });

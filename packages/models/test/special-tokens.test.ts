@@ -3,12 +3,14 @@
  * gguf-py (vocab.py, as of llama-cpp-python 0.3.36, which knows tokens that only a template names), run on these very
  * files. Its cls has no key in a GGUF.
  */
+
 import type { Metadata } from "@requant/core";
 import { describe, expect, test } from "vitest";
 import type { HfFiles } from "../src/index.ts";
 import type { JsonObject } from "../src/json.ts";
 import { readSpecialTokens, specialTokenMetadata } from "../src/tokenizer/special-tokens.ts";
 import { templateNotes } from "../src/tokenizer/template-notes.ts";
+import { messagesOf } from "./messages.ts";
 
 const idOf: Readonly<Record<string, number>> = { "<s>": 265, "</s>": 266, "<pad>": 267, "<|eot|>": 268 };
 
@@ -279,9 +281,9 @@ test.each(variants)(
       { length: 269 },
       (_, id) => Object.entries(idOf).find(([, own]) => own === id)?.[0] ?? "",
     );
-    const notes = templateNotes(files.tokenizerJson, metadataOf(files), texts);
+    const findings = templateNotes(files.tokenizerJson, metadataOf(files), texts);
     const note = otherwise[variant.name];
-    if (note === undefined) expect(notes).toEqual([]);
-    else expect(notes.join(" ")).toContain(note);
+    if (note === undefined) expect(findings).toEqual([]);
+    else expect(messagesOf({ findings })).toContain(note);
   },
 );

@@ -2,6 +2,7 @@
  * Tokenizers in other files than tokenizer.json and tokenizer.model. Oracles: the `tokenizer.*` keys that the classes of llama.cpp's
  * converter write from the same directory (version 0.5.0), and ids by the tokenizer's own library. See vectors/README.md.
  */
+
 import { Tokenizer } from "@huggingface/tokenizers";
 import { describe, expect, test } from "vitest";
 import { architectureOfConfig, type HfFiles, readHfFiles, resolveConfig } from "../src/index.ts";
@@ -9,20 +10,21 @@ import type { JsonObject } from "../src/json.ts";
 import { addTokenizerMetadata } from "../src/tokenizer/to-gguf.ts";
 import { tokenizerFiles } from "../src/tokenizer/to-hf.ts";
 import { asListed, type ManifestKey } from "./golden.ts";
+import { messagesOf } from "./messages.ts";
 import { deliberate, filesOf, readTokenizerVector, tokenizerVectorNames } from "./tokenizer-vector.ts";
 
 function tokenizerOf(files: HfFiles) {
   const family = architectureOfConfig(files.config);
   const metadata = new Map();
   metadata.set("general.architecture", { type: "string", value: family.name });
-  const assumed = addTokenizerMetadata(
+  const findings = addTokenizerMetadata(
     metadata,
     files,
     resolveConfig(files.config, family),
     family.name,
     family.tokenizer,
   );
-  return { family, metadata, assumed };
+  return { family, metadata, findings };
 }
 
 describe.each(tokenizerVectorNames)("%s", (name) => {
@@ -122,8 +124,8 @@ describe("refuses, naming the file", () => {
 test("a unigram tokenizer.model in a Llama is written as the converter does, with a word of warning", () => {
   const unigram = filesOf(readTokenizerVector("xlmr")).sentencePieceBpe;
   const llama = filesOf(readTokenizerVector("codellama"));
-  expect(tokenizerOf({ ...llama, tokenizerModel: unigram }).assumed.join()).toMatch(
+  expect(messagesOf(tokenizerOf({ ...llama, tokenizerModel: unigram }))).toMatch(
     /merges its pieces by score/,
   );
-  expect(tokenizerOf(llama).assumed).toEqual([]);
+  expect(tokenizerOf(llama).findings).toEqual([]);
 });

@@ -1,4 +1,5 @@
 /** Spellings of tokenizers beyond those of the golden models. */
+
 import { Tokenizer } from "@huggingface/tokenizers";
 import { describe, expect, test } from "vitest";
 import { ggufToHf, type HfFiles, hfToGguf } from "../src/index.ts";
@@ -10,6 +11,7 @@ import {
   preTokenizers,
   preTokenizerTraits,
 } from "../src/tokenizer/pre-tokenizers.ts";
+import { messagesOf } from "./messages.ts";
 import { readVector, vectorFiles } from "./vector.ts";
 
 const llama31 = vectorFiles(readVector("llama31"));
@@ -118,7 +120,7 @@ test("merges of a GGUF become strings, or pairs where a string would be read oth
 test("a SentencePiece-like tokenizer.json without tokenizer.model: merging by score is merging by rank", () => {
   const llama2 = vectorFiles(readVector("llama2"));
   const plan = hfToGguf({ ...llama2, tokenizerModel: undefined }, { fileType: "F32" });
-  expect(plan.assumed.join()).toMatch(/scores/);
+  expect(messagesOf(plan)).toMatch(/scores/);
   expect(plan.metadata.get("tokenizer.ggml.model")?.value).toBe("llama");
   const whole = hfToGguf(llama2, { fileType: "F32" });
   for (const key of ["tokens", "token_type"]) {

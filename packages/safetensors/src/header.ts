@@ -1,6 +1,7 @@
 import {
   type ByteSource,
   byteText,
+  type Finding,
   FormatError,
   LimitError,
   type Limits,
@@ -10,8 +11,8 @@ import {
 import { quoted } from "@requant/core/text";
 import * as z from "zod/mini";
 import { tensorByteLength } from "./dtypes.ts";
+import type { SafetensorsFindingCode } from "./finding-codes.ts";
 import { parseStrictJson } from "./json.ts";
-import type { SafetensorsWarning } from "./warning.ts";
 
 /** Most headers fit in the first read; one more gets the rest. */
 const FIRST_READ_BYTE_LENGTH = 64 * 1024;
@@ -31,7 +32,7 @@ export interface SafetensorsHeader {
   /** Where the data starts. */
   readonly dataOffset: number;
   /** What other readers may trip over. */
-  readonly warnings: readonly SafetensorsWarning[];
+  readonly findings: readonly Finding<SafetensorsFindingCode>[];
 }
 
 /**
@@ -185,10 +186,11 @@ function parseJson(
     })),
     metadata,
     dataOffset,
-    warnings: entries
+    findings: entries
       .filter(({ name }) => /\p{Cc}/u.test(name))
       .map(({ name }) => ({
         code: "control-character",
+        severity: "warning",
         message: "The tensor name holds control characters.",
         tensor: name,
       })),

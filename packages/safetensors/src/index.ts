@@ -1,4 +1,5 @@
 export { dtypeBits, dtypes } from "./dtypes.ts";
+export type { SafetensorsFindingCode } from "./finding-codes.ts";
 export { parseHeader, readHeader, type SafetensorsHeader } from "./header.ts";
 export {
   type LayoutOptions,
@@ -15,7 +16,6 @@ export {
 } from "./reader.ts";
 export { parseShardIndex, type ShardIndex, serializeShardIndex } from "./shard-index.ts";
 export { planShards, type ShardPlan, shardName } from "./shard-plan.ts";
-export type { SafetensorsWarning, SafetensorsWarningCode } from "./warning.ts";
 export {
   type SafetensorsTensorData,
   type WriteSafetensorsOptions,

@@ -8,7 +8,7 @@ import { compareText } from "./json.ts";
 const MAX_WRITTEN_HEADER_BYTE_LENGTH = 100_000_000;
 
 /** A file that is laid out: its header and where each tensor goes. */
-export interface SafetensorsLayout extends Omit<SafetensorsHeader, "warnings"> {
+export interface SafetensorsLayout extends Omit<SafetensorsHeader, "findings"> {
   /** The file up to `dataOffset`. */
   readonly header: Uint8Array;
   /** Of the whole file. */

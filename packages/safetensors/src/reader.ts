@@ -1,5 +1,6 @@
 import {
   type ByteSource,
+  type Finding,
   FormatError,
   IoError,
   LimitError,
@@ -10,9 +11,9 @@ import {
   UsageError,
 } from "@requant/core";
 import { quoted } from "@requant/core/text";
+import type { SafetensorsFindingCode } from "./finding-codes.ts";
 import { readHeader, type SafetensorsHeader } from "./header.ts";
 import { parseShardIndex, type ShardIndex } from "./shard-index.ts";
-import type { SafetensorsWarning } from "./warning.ts";
 
 /** Files opened at the same time: hides a network's latency without a burst of connections. */
 const CONCURRENT_OPENS = 8;
@@ -43,7 +44,7 @@ export interface Safetensors {
   readonly tensors: readonly SafetensorsTensorInfo[];
   /** `__metadata__` of the first file. */
   readonly metadata: Readonly<Record<string, string>>;
-  readonly warnings: readonly SafetensorsWarning[];
+  readonly findings: readonly Finding<SafetensorsFindingCode>[];
   /**
    * Bytes `[start, end)` of a tensor. Not to be written to.
    * @throws UsageError when the range is not inside the tensor; IoError
@@ -205,7 +206,7 @@ function joinFiles(
   complete: boolean,
   path: string,
 ): Safetensors {
-  const warnings: SafetensorsWarning[] = opened.flatMap(({ file }) => file.warnings);
+  const findings: Finding<SafetensorsFindingCode>[] = opened.flatMap(({ file }) => file.findings);
   const all = opened.flatMap(({ file }) => file.tensors.map((tensor) => ({ ...tensor, file: file.name })));
   const owners = new Map<string, string>();
   for (const { name, file } of all) {
@@ -230,15 +231,17 @@ function joinFiles(
   }
   const tensors = index === undefined ? all : all.filter(({ name }) => index.weightMap.has(name));
   if (index === undefined && !complete && opened.length > 1) {
-    warnings.push({
+    findings.push({
       code: "no-index",
+      severity: "warning",
       message: `${opened.length} files are read together without an index.`,
     });
   }
   for (const { name } of index === undefined ? [] : all) {
     if (!index?.weightMap.has(name)) {
-      warnings.push({
+      findings.push({
         code: "unlisted-tensor",
+        severity: "warning",
         message: "The tensor is not in the index and is left out.",
         tensor: name,
       });
@@ -246,8 +249,9 @@ function joinFiles(
   }
   const total = tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0);
   if (index?.totalSize !== undefined && index.totalSize !== total) {
-    warnings.push({
+    findings.push({
       code: "total-size",
+      severity: "warning",
       message: `The index says that the tensors have ${index.totalSize} bytes; they have ${total}.`,
     });
   }
@@ -263,7 +267,7 @@ function joinFiles(
     files: opened.map(({ file }) => file),
     tensors,
     metadata: opened[0]?.file.metadata ?? {},
-    warnings,
+    findings,
     async read(tensor, start, end) {
       return sourceOf(tensor, start, end).read(tensor.byteOffset + start, tensor.byteOffset + end);
     },

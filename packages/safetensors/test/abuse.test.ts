@@ -39,7 +39,7 @@ async function outcome(path: string): Promise<{ outcome: string; code?: string; 
       ? await openSafetensors(directoryStore(path))
       : await openSafetensors(directoryStore(dirname(path)), { file: basename(path) });
     await set.close();
-    return { outcome: set.warnings.length > 0 ? "accept-with-warning" : "accept" };
+    return { outcome: set.findings.length > 0 ? "accept-with-warning" : "accept" };
   } catch (error) {
     if (!isCodecError(error)) throw error;
     return { outcome: "refuse", code: error.code, message: error.message };

@@ -199,7 +199,7 @@ describe("exllamav2's files, which have no index", () => {
     for (const options of [{}, { file: "output-00002-of-00002.safetensors" }]) {
       const set = await openSafetensors(shards, options);
       expect(set.tensors.map(({ name }) => name)).toEqual(["t0", "t1"]);
-      expect(set.warnings).toEqual([]);
+      expect(set.findings).toEqual([]);
     }
   });
 

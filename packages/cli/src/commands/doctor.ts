@@ -1,9 +1,10 @@
-import { type DoctorReport, examineModel, type Finding } from "@requant/convert";
-import { bounded, boundedMessage } from "@requant/core/text";
+import { type DoctorReport, examineModel } from "@requant/convert";
+import type { Finding } from "@requant/core";
+import { bounded } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { locate } from "../locate.ts";
-import { spellOptions } from "../render/options.ts";
+import { findingPlace, findingText } from "../render/findings.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { writeJson } from "../streams.ts";
 
@@ -18,12 +19,12 @@ export const doctor: Handler = async ([argument = ""], given, { streams, signal,
       onProgress: (done, total) => bar.update(done, total),
     },
   ).finally(() => bar.end());
-  if (options.json) writeJson(streams, report);
-  else streams.out.write(`${renderDiagnosis(report)}\n`);
+  if (options.json) writeJson(streams, reportJson(report));
+  else streams.out.write(`${renderFindings(report)}\n`);
   return report.ok ? exitStatus.done : exitStatus.different;
 };
 
-function renderDiagnosis({ model, findings, examined }: DoctorReport): string {
+function renderFindings({ model, findings, examined }: DoctorReport): string {
   const count = (severity: Finding["severity"]): number =>
     findings.filter((found) => found.severity === severity).length;
   const seen = `${examined.files} file${examined.files === 1 ? "" : "s"}, ${examined.tensors} tensors${examined.weights ? "" : ", weights not read"}`;
@@ -33,9 +34,20 @@ function renderDiagnosis({ model, findings, examined }: DoctorReport): string {
   ].join("\n");
 }
 
-function render({ severity, code, message, remedy, file, tensor, key }: Finding): string {
-  const place = [file, tensor === undefined ? undefined : `tensor ${tensor}`, key].flatMap((part) =>
-    part === undefined || message.includes(part) ? [] : [bounded(part)],
-  );
-  return `${severity}  ${code}  ${boundedMessage(spellOptions(message))}${place.length > 0 ? `  (${place.join(", ")})` : ""}\n  ${boundedMessage(spellOptions(remedy))}`;
+function render(finding: Finding): string {
+  const { severity, code, message, hint = "" } = finding;
+  const place = findingPlace(finding);
+  return `${severity}  ${code}  ${findingText(message)}${place === "" ? "" : `  ${place}`}\n  ${findingText(hint)}`;
+}
+
+/** Findings with `remedy` and `file` beside `hint` and `path`: scripts know these keys of the report. */
+function reportJson({ findings, ...report }: DoctorReport): object {
+  return {
+    ...report,
+    findings: findings.map((finding) => ({
+      ...finding,
+      remedy: finding.hint,
+      ...(finding.path === undefined ? {} : { file: finding.path }),
+    })),
+  };
 }

@@ -1,24 +1,35 @@
-import { type Inspection, inspectModel, type Model, metadataLines, modelWarnings } from "@requant/convert";
-import { bounded, printable } from "@requant/core/text";
+import {
+  type Inspection,
+  inspectModel,
+  type Model,
+  metadataLines,
+  modelFindings,
+  notesOf,
+  warningsOf,
+} from "@requant/convert";
+import { bounded } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
+import { distinctFindings, findingText, showWarnings } from "../render/findings.ts";
 import { byteQuantity, countQuantity } from "../render/quantity.ts";
 import { facts, table } from "../render/table.ts";
-import { distinctWarnings, showWarnings } from "../render/warnings.ts";
 import { writeJson } from "../streams.ts";
 
 export const inspect: Handler = async ([argument = ""], given, { streams, signal, options }) =>
   withModel(argument, signal, async (model) => {
     const inspection = await inspectModel(model);
-    const warnings = distinctWarnings([...inspection.warnings, ...(await modelWarnings(model))]);
+    const findings = distinctFindings([...inspection.findings, ...(await modelFindings(model))]);
+    const warnings = warningsOf(findings);
+    const notes = notesOf(findings);
     showWarnings(warnings, streams, options);
     const shown = { tensors: given["tensors"] === true, metadata: given["metadata"] === true };
     if (options.json) {
-      const { tensors, ...rest } = inspection;
+      const { tensors, findings: _, ...rest } = inspection;
       writeJson(streams, {
         ...rest,
         warnings,
+        notes,
         ...(shown.tensors ? { tensors } : {}),
         ...(shown.metadata ? { metadata: metadataOf(model) } : {}),
       });
@@ -73,7 +84,8 @@ function renderInspection(
       ]),
     ),
   ];
-  if (model.notes.length > 0) parts.push(model.notes.map(({ message }) => printable(message)).join("\n"));
+  const notes = notesOf(model.findings);
+  if (notes.length > 0) parts.push(notes.map(({ message }) => findingText(message)).join("\n"));
   if (model.measured.length > 0) {
     parts.push(
       table(

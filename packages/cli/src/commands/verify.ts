@@ -1,13 +1,13 @@
-import { modelWarnings, type VerifyReport, verifyModels, verifyWarnings } from "@requant/convert";
-import { bounded, boundedMessage } from "@requant/core/text";
+import { modelFindings, type VerifyReport, verifyFindings, verifyModels, warningsOf } from "@requant/convert";
+import { bounded } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
+import { distinctFindings, findingText, showWarnings } from "../render/findings.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { measure } from "../render/quantity.ts";
 import { table } from "../render/table.ts";
 import { fitted } from "../render/text.ts";
-import { distinctWarnings, showWarnings } from "../render/warnings.ts";
 import { writeJson } from "../streams.ts";
 
 export const verify: Handler = async ([first = "", second = ""], given, { streams, signal, options }) => {
@@ -20,11 +20,12 @@ export const verify: Handler = async ([first = "", second = ""], given, { stream
         signal,
         onProgress: (_tensor, done, total) => bar.update(done, total),
       }).finally(() => bar.end());
-      const warnings = distinctWarnings([
-        ...(await modelWarnings(a, { vocabulary: true })),
-        ...(await modelWarnings(b, { vocabulary: true })),
-        ...verifyWarnings(report),
+      const findings = distinctFindings([
+        ...(await modelFindings(a, { vocabulary: true })),
+        ...(await modelFindings(b, { vocabulary: true })),
+        ...verifyFindings(report),
       ]);
+      const warnings = warningsOf(findings);
       showWarnings(warnings, streams, options);
       if (options.json) writeJson(streams, { ...report, warnings });
       else streams.out.write(`${renderVerification(report)}\n`);
@@ -61,12 +62,12 @@ function renderVerification(report: VerifyReport): string {
       ),
     );
     for (const { name, diagnosis } of differing) {
-      if (diagnosis !== undefined) lines.push(`${bounded(name)}: ${boundedMessage(diagnosis)}`);
+      if (diagnosis !== undefined) lines.push(`${bounded(name)}: ${findingText(diagnosis.message)}`);
     }
   }
   for (const { name, a, b, diagnosis } of report.shapesDiffer) {
     lines.push(
-      `${bounded(name)}: shapes differ, ${a.join("×")} and ${b.join("×")}${diagnosis === undefined ? "" : ` (${diagnosis})`}`,
+      `${bounded(name)}: shapes differ, ${a.join("×")} and ${b.join("×")}${diagnosis === undefined ? "" : ` (${findingText(diagnosis.message)})`}`,
     );
   }
   for (const [where, names] of [

@@ -1,6 +1,7 @@
-import type { PlanReport } from "@requant/convert";
+import { notesOf, type PlanReport } from "@requant/convert";
 import { largest } from "@requant/core";
 import { bounded, boundedMessage } from "@requant/core/text";
+import { findingLine } from "./findings.ts";
 import { spellOptions } from "./options.ts";
 import { byteQuantity, countQuantity, duration, measure } from "./quantity.ts";
 import { facts, table } from "./table.ts";
@@ -47,8 +48,8 @@ export function renderReport(report: PlanReport, options: { tensors: boolean }):
       `left out:\n${report.leftOut.map(({ name, reason }) => `  ${bounded(name)}: ${boundedMessage(spellOptions(reason))}`).join("\n")}`,
     );
   }
-  if (report.notes.length > 0)
-    parts.push(report.notes.map((note) => `note: ${boundedMessage(spellOptions(note))}`).join("\n"));
+  const notes = notesOf(report.findings);
+  if (notes.length > 0) parts.push(notes.map((note) => findingLine("note", note)).join("\n"));
   return parts.join("\n\n");
 }
 

@@ -1,3 +1,4 @@
+import type { Finding } from "@requant/core";
 import {
   type Diagnosis,
   diagnosisLimits,
@@ -8,6 +9,7 @@ import {
 import { dequantizeView, groupSizeOf, type IntegerView, sequentialGroups } from "@requant/core/view";
 import { sourceRowOf } from "@requant/models";
 import { weightFormats } from "../formats.ts";
+import { completeFinding } from "../model/findings/finding.ts";
 
 /**
  * With the integers at hand the fault is known but for its size. One step against the rounding of a float original, which
@@ -15,7 +17,9 @@ import { weightFormats } from "../formats.ts";
  */
 const EXPLAINED_BY_INTEGERS = 0.4;
 const rowsPermuted: Diagnosis = {
-  name: "rows-permuted",
+  code: "rows-permuted",
+  meaning: "The rows of one model's heads stand in the order of the other model's naming.",
+  hint: "Convert again with a tool that permutes the rows of this architecture.",
   async find(suspect) {
     for (const headCount of suspect.headCounts) {
       const rows = suspect.rowCount / headCount;
@@ -34,7 +38,7 @@ const rowsPermuted: Diagnosis = {
             kind === "rope-to-pairs"
               ? "interleaved pairs (GGUF's order)"
               : "two halves (Hugging Face's order)";
-          return `rows permuted: the second model has the rotary dimensions of each of ${headCount} heads as ${order}, the first has not`;
+          return `Rows permuted: the second model has the rotary dimensions of each of ${headCount} heads as ${order}, the first has not.`;
         }
       }
     }
@@ -43,8 +47,10 @@ const rowsPermuted: Diagnosis = {
 };
 
 /** Stored column by column under the shape of the right matrix; where rows and columns are as many, simply turned. */
-const transposed: Diagnosis = {
-  name: "transposed",
+export const transposed: Diagnosis = {
+  code: "transposed",
+  meaning: "The rows of one model are the columns of the other.",
+  hint: "Convert again with a tool that transposes the weight.",
   async find(suspect) {
     const { rowCount, rowLength } = suspect;
     const columns = Math.min(8, rowLength);
@@ -66,13 +72,15 @@ const transposed: Diagnosis = {
     return a !== undefined &&
       b !== undefined &&
       relativeRmse(gathered.subarray(0, length), b) < relativeRmse(a, b) * diagnosisLimits.explained
-      ? "transposed: the second model's rows are the first one's columns"
+      ? "Transposed: the second model's rows are the first one's columns."
       : undefined;
   },
 };
 
 const scaled: Diagnosis = {
-  name: "scaled",
+  code: "scaled",
+  meaning: "The values of one model are those of the other times one number.",
+  hint: "Look for a scale that was applied twice, or not at all.",
   async find(suspect) {
     const { a, b } = await sampleSuspect(suspect);
     let [products, squares] = [0, 0];
@@ -84,13 +92,19 @@ const scaled: Diagnosis = {
     if (!Number.isFinite(factor) || Math.abs(factor) < 1e-12) return undefined;
     const explained = a.map((value) => value * factor);
     return relativeRmse(explained, b) < relativeRmse(a, b) * diagnosisLimits.explained
-      ? `scaled: the second model's values are the first one's times ${Number(factor.toPrecision(6))}`
+      ? `Scaled: the second model's values are the first one's times ${Number(factor.toPrecision(6))}.`
       : undefined;
   },
 };
 
+const zeroPoint = {
+  code: "zero-point",
+  meaning: "The zero points of one model are off by one.",
+  hint: "Look at the checkpoint format: zero points are stored minus one, or as they are.",
+};
+
 const shifted: Diagnosis = {
-  name: "zero-point",
+  ...zeroPoint,
   async find(suspect) {
     const { a, b } = await sampleSuspect(suspect);
     const before = relativeRmse(a, b);
@@ -105,7 +119,7 @@ const shifted: Diagnosis = {
         for (let i = start; i < start + size; i++) explained[i] = a[i]! + shift;
       }
       if (relativeRmse(explained, b) < before * diagnosisLimits.explained) {
-        return `zero point: in each group of ${size} columns all values differ by one step, as with a zero point that is off by one (stored minus one and read as it is, or the reverse)`;
+        return `Zero point: in each group of ${size} columns all values differ by one step, as with a zero point that is off by one (stored minus one and read as it is, or the reverse).`;
       }
     }
     return undefined;
@@ -114,12 +128,12 @@ const shifted: Diagnosis = {
 
 /** A fault that shows in integers: what one side would be worth if it were read wrongly, next to the other side. */
 function misreading(
-  name: string,
+  fault: Omit<Diagnosis, "find">,
   text: (wrong: "first" | "second") => string,
   misread: (view: IntegerView) => readonly IntegerView[],
 ): Diagnosis {
   return {
-    name,
+    ...fault,
     async find(suspect) {
       const { rows, a, b } = await sampleSuspect(suspect);
       const before = relativeRmse(a, b);
@@ -141,9 +155,13 @@ function misreading(
 }
 
 const actOrderIgnored: Diagnosis = misreading(
-  "act-order",
+  {
+    code: "act-order",
+    meaning: "One model takes the groups of columns one after another, where g_idx spreads them.",
+    hint: "Convert that model again with a tool that reads g_idx.",
+  },
   (wrong) =>
-    `act-order ignored: the ${wrong} model takes the groups of columns one after another, where g_idx spreads them`,
+    `Act-order ignored: the ${wrong} model takes the groups of columns one after another, where g_idx spreads them.`,
   (view) => {
     if (groupSizeOf(view.groupOfColumn) !== undefined) return [];
     const size = Math.ceil(view.columns / view.groupCount);
@@ -152,9 +170,9 @@ const actOrderIgnored: Diagnosis = misreading(
 );
 
 const zeroOffByOne: Diagnosis = misreading(
-  "zero-point",
+  zeroPoint,
   (wrong) =>
-    `zero point: in the ${wrong} model all zero points are off by one (stored minus one and read as they are, or the reverse)`,
+    `Zero point: in the ${wrong} model all zero points are off by one (stored minus one and read as they are, or the reverse).`,
   (view) => [1, -1].map((step) => ({ ...view, zeros: view.zeros.map((zero) => zero + step) })),
 );
 
@@ -173,10 +191,15 @@ export const diagnoses: readonly Diagnosis[] = [
 export async function diagnose(
   suspect: Suspect,
   list: readonly Diagnosis[] = diagnoses,
-): Promise<string | undefined> {
+): Promise<Finding | undefined> {
   for (const diagnosis of list) {
-    const found = await diagnosis.find(suspect);
-    if (found !== undefined) return found;
+    const message = await diagnosis.find(suspect);
+    if (message !== undefined) return diagnosed(diagnosis, message, suspect.name);
   }
   return undefined;
+}
+
+/** A known fault of one tensor as a finding. */
+export function diagnosed({ code, hint }: Diagnosis, message: string, tensor: string): Finding {
+  return completeFinding({ code, severity: "warning", message, tensor, hint });
 }

@@ -1,4 +1,4 @@
-import { CodecError, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import { CodecError, elementCount, type Finding, rowLength as rowLengthOf, UsageError } from "@requant/core";
 import type { Diagnosis, Suspect } from "@requant/core/format";
 import { type IntegerView, roundToHalf } from "@requant/core/view";
 import {
@@ -14,7 +14,7 @@ import { integerRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
 import { sourceEncodings } from "../run/weights.ts";
-import { diagnose, diagnoses } from "./diagnoses.ts";
+import { diagnose, diagnosed, diagnoses, transposed } from "./diagnoses.ts";
 import { canonicalPlans, ggufPlans, ownPlans } from "./naming.ts";
 
 /** How `verifyModels` compares. */
@@ -51,7 +51,7 @@ export interface VerifiedTensor {
   /** No value of the first model is NaN or infinite. */
   readonly finite: boolean;
   /** What is wrong, where it can be told. */
-  readonly diagnosis?: string | undefined;
+  readonly diagnosis?: Finding | undefined;
 }
 
 /** The comparison of two models, tensor by tensor. */
@@ -69,7 +69,7 @@ export interface VerifyReport {
     readonly name: string;
     readonly a: readonly number[];
     readonly b: readonly number[];
-    readonly diagnosis?: string | undefined;
+    readonly diagnosis?: Finding | undefined;
   }[];
 }
 
@@ -103,7 +103,13 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
         a: planA.shape,
         b: planB.shape,
         ...(sameShape([...planA.shape].reverse(), planB.shape)
-          ? { diagnosis: "transposed: the second model's shape is the first one's, turned" }
+          ? {
+              diagnosis: diagnosed(
+                transposed,
+                "Transposed: the second model's shape is the first one's, turned.",
+                planA.name,
+              ),
+            }
           : {}),
       });
     } else {

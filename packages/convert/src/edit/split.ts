@@ -47,7 +47,7 @@ async function planCopy(model: Model, options: SplitModelOptions): Promise<Plan>
       : ggufFiles(source, tensors, options);
   const word = source.gguf === undefined ? "safetensors" : "gguf";
   const target = { format: word, settings: { type: "COPY" }, text: `${word}:copy` };
-  return assemblePlan(source, target, { tensors, files, leftOut: [], notes: [] });
+  return assemblePlan(source, target, { tensors, files, leftOut: [], findings: [] });
 }
 
 function ggufFiles(

@@ -1,8 +1,7 @@
-import { elementCount, type MetadataValue } from "@requant/core";
+import { elementCount, type Finding, type MetadataValue } from "@requant/core";
 import { fileTypeByNumber } from "@requant/gguf";
 import type { MeasuredFact } from "../model/measured-fact.ts";
 import type { Model, ModelFile, ModelTensor } from "../model/model.ts";
-import type { ModelWarning } from "../model/model-warning.ts";
 import { packedFacts } from "../model/packed-facts.ts";
 
 /** What one encoding takes of a model. */
@@ -38,10 +37,8 @@ export interface Inspection {
   readonly files: readonly ModelFile[];
   readonly facts: readonly Fact[];
   readonly measured: readonly MeasuredFact[];
-  /** What is doubtful or disagrees, each a sentence. */
-  readonly warnings: readonly ModelWarning[];
-  /** What is no fault, and good to know. */
-  readonly notes: readonly ModelWarning[];
+  /** What is doubtful or disagrees, and what is good to know. */
+  readonly findings: readonly Finding[];
   readonly tensors: readonly ModelTensor[];
 }
 
@@ -65,8 +62,7 @@ export async function inspectModel(model: Model): Promise<Inspection> {
     files,
     facts: factsOf(model),
     measured: [...packed.measured, ...measuredFacts(model)],
-    warnings: [...model.warnings, ...packed.warnings.map((message) => ({ code: "packed-weights", message }))],
-    notes: model.notes,
+    findings: [...model.findings, ...packed.findings],
     tensors,
   };
 }

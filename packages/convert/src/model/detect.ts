@@ -1,6 +1,6 @@
 /** Opens the weights that are stored as several tensors: found by names and shapes, the configuration second. */
 
-import { type CodecError, type ErrorPlace, UnsupportedError } from "@requant/core";
+import { type CodecError, type ErrorPlace, type Finding, UnsupportedError } from "@requant/core";
 import type {
   ClaimedConfig,
   LinearClaims,
@@ -13,7 +13,6 @@ import { claimedConfig, keysOfMethod } from "./claimed-config.ts";
 import { formatReaders } from "./format-readers.ts";
 import { claimParts, type FoundModule, foundModules, type Owners } from "./found-modules.ts";
 import type { ModelTensor } from "./model.ts";
-import type { ModelWarning } from "./model-warning.ts";
 import type { QuantizationConfig } from "./quantization-config.ts";
 import { COPY_HINT, type Unclaimed } from "./unclaimed.ts";
 
@@ -24,7 +23,7 @@ export interface DetectedLinear {
   /** The format of most weights, and what the configuration claims for it; undefined without any such weight. */
   readonly format: string | undefined;
   readonly claims: LinearClaims;
-  readonly warnings: readonly ModelWarning[];
+  readonly findings: readonly Finding[];
   /** Modules that a format recognised and cannot read. Their parts stay tensors of their own. */
   readonly refused: readonly Unclaimed[];
 }
@@ -49,8 +48,8 @@ export async function detectLinear(
 ): Promise<DetectedLinear> {
   const claimed = claimedConfig(config, formats);
   const refused = new Map<string, Unclaimed & { readonly tensors: string[] }>();
-  const warnings: ModelWarning[] = [];
-  const readerOf = formatReaders(config, formats, hints, warnings);
+  const findings: Finding[] = [];
+  const readerOf = formatReaders(config, formats, hints, findings);
   const weights = new Map<string, OpenableWeight>();
   const replaced = new Map<number, ModelTensor>();
   const consumed = new Set<string>();
@@ -73,8 +72,9 @@ export async function detectLinear(
       continue;
     }
     if (!reader.claimsModule(module.name)) {
-      warnings.push({
+      findings.push({
         code: "config-disagrees",
+        severity: "warning",
         message: `The configuration leaves ${module.name} in floats, but its tensors are packed; the tensors are read.`,
         tensor: name,
       });
@@ -105,21 +105,21 @@ export async function detectLinear(
       ...(reader instanceof UnsupportedError ? undefined : reader?.claims),
       ...(config?.method === undefined ? {} : { method: config.method, format: claimed?.format }),
     },
-    warnings:
+    findings:
       main === undefined || config === undefined
-        ? warnings
-        : [...warnings, ...configWarnings(config, claimed, main, formats)],
+        ? findings
+        : [...findings, ...configFindings(config, claimed, main, formats)],
     refused: [...refused.values()],
   };
 }
 
 /** Where the configuration speaks of another format than most weights have, and keys of it that nothing reads. */
-function configWarnings(
+function configFindings(
   config: QuantizationConfig,
   claimed: ClaimedConfig | undefined,
   format: WeightFormat,
   formats: readonly WeightFormat[],
-): ModelWarning[] {
+): Finding[] {
   const { path, method } = config;
   const unknown = unknownKeys(config, [...format.configKeys, ...keysOfMethod(method, formats)]);
   return [
@@ -128,6 +128,7 @@ function configWarnings(
       : [
           {
             code: "config-disagrees",
+            severity: "warning" as const,
             message: `${path} says quant_method "${method}"; by names and shapes the tensors are ${format.name}, and are read so.`,
           },
         ]),
@@ -136,7 +137,9 @@ function configWarnings(
       : [
           {
             code: "quantization-config",
-            message: `${path}: these keys of the quantization configuration are not known and not used: ${unknown.join(", ")}.`,
+            severity: "warning" as const,
+            message: `These keys of the quantization configuration are not known and not used: ${unknown.join(", ")}.`,
+            path,
           },
         ]),
   ];

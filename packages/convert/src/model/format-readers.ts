@@ -1,19 +1,24 @@
 /** One reader for each format of a model, by what the configuration claims. */
-import { type CodecError, type ErrorPlace, isCodecError, UnsupportedError } from "@requant/core";
+import {
+  type CodecError,
+  type ErrorPlace,
+  type Finding,
+  isCodecError,
+  UnsupportedError,
+} from "@requant/core";
 import type { LinearReader, ModuleHints, WeightFormat } from "@requant/core/format";
 import { settingsFor } from "./claimed-config.ts";
-import type { ModelWarning } from "./model-warning.ts";
 import type { QuantizationConfig } from "./quantization-config.ts";
 
 /** The reader of a format, or why its configuration is not supported. */
 export type FormatReaders = (format: WeightFormat) => LinearReader | UnsupportedError;
 
-/** A broken configuration is added to `warnings`, once, and not used. */
+/** A broken configuration is added to `findings`, once, and not used. */
 export function formatReaders(
   config: QuantizationConfig | undefined,
   formats: readonly WeightFormat[],
   hints: ModuleHints,
-  warnings: ModelWarning[],
+  findings: Finding[],
 ): FormatReaders {
   const place: ErrorPlace = config === undefined ? {} : { path: config.path };
   const made = new Map<WeightFormat, LinearReader | UnsupportedError>();
@@ -23,8 +28,9 @@ export function formatReaders(
     } catch (error) {
       if (!isCodecError(error)) throw error;
       if (error instanceof UnsupportedError) return error;
-      warnings.push({
+      findings.push({
         code: "quantization-config",
+        severity: "warning",
         message: `${error.message} The tensors are shown without it, but not read.`,
       });
       return withoutReads(format.reader(undefined, hints, place), error);

@@ -3,7 +3,7 @@ import { byteText } from "@requant/core";
 import { openGgufFile } from "@requant/gguf";
 import { type Found, openNamed } from "./find.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
-import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
+import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
 import type { SourceFormat } from "./source-format.ts";
 import { GGUF_COPY_HINT, unclaimedGgufTensors } from "./unclaimed.ts";
 
@@ -43,8 +43,7 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     architecture: stringOf(gguf.metadata.get("general.architecture")),
     files,
     tensors: gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
-    warnings: [...gguf.parts.flatMap(({ warnings }) => warnings), ...claimWarnings(claims, unclaimed)],
-    notes: claimNotes(claims),
+    findings: [...gguf.parts.flatMap(({ findings }) => findings), ...claimFindings(claims, unclaimed)],
     unclaimed,
     gguf: {
       version: first?.version ?? 3,

@@ -1,21 +1,22 @@
 import {
   type ByteSource,
+  type Finding,
   FormatError,
   type Limits,
   type Metadata,
   type ReadStore,
-  type TensorInfo,
   UsageError,
 } from "@requant/core";
-import type { LinearClaims, OpenableWeight, StoredLinear } from "@requant/core/format";
+import type { LinearClaims, OpenableWeight } from "@requant/core/format";
 import type { HfFiles } from "@requant/models";
-import type { ModelWarning } from "./model-warning.ts";
+import { completeFinding } from "./findings/finding.ts";
+import type { ModelTensor } from "./model-tensor.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
 import { blockWeightOf, packedWeightOf, type StoredWeight } from "./stored-weight.ts";
 import { nothingUnclaimed, type SourceClaims } from "./unclaimed.ts";
 
-export type { ModelWarning } from "./model-warning.ts";
+export type { ModelTensor } from "./model-tensor.ts";
 
 /** Where a model is: a folder, or one file of it (any shard of a set). */
 export interface ModelLocation {
@@ -33,14 +34,6 @@ export interface ModelOrigin extends ModelLocation {
 export interface ModelFile {
   readonly name: string;
   readonly byteLength: number;
-}
-
-/** A weight as the model's own names call it. */
-export interface ModelTensor extends TensorInfo {
-  /** The file that holds it. */
-  readonly file: string;
-  /** Set where several stored tensors make the weight; its byte length is then the sum of theirs. */
-  readonly linear?: StoredLinear | undefined;
 }
 
 /** What only GGUF files have. */
@@ -90,8 +83,8 @@ export interface Model extends SourceClaims {
   readonly storedTensors: readonly ModelTensor[];
   /** What the configuration claims about linear weights; empty where there are none. */
   readonly claims: LinearClaims;
-  /** What other readers may trip over. */
-  readonly warnings: readonly ModelWarning[];
+  /** What is doubtful or disagrees, what other readers may trip over, and what is good to know. */
+  readonly findings: readonly Finding[];
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFacts | undefined;
   /** A tensor or a stored part. @throws FormatError when there is no such tensor. */
@@ -136,7 +129,7 @@ export type ModelParts = Omit<
 
 /** A model over stored tensors of block types (GGUF, float safetensors), and linear weights made of several. */
 export function modelOf(parts: ModelParts): Model {
-  const { read: readStored, readInto: readStoredInto, linear, ...facts } = parts;
+  const { read: readStored, readInto: readStoredInto, linear, findings, ...facts } = parts;
   const storedTensors = linear?.storedTensors ?? parts.tensors;
   const byName = new Map([...storedTensors, ...parts.tensors].map((tensor) => [tensor.name, tensor]));
   // a packed weight may have the name of one of its parts
@@ -200,6 +193,7 @@ export function modelOf(parts: ModelParts): Model {
   return {
     ...nothingUnclaimed,
     ...facts,
+    findings: findings.map((found) => completeFinding(found)),
     storedTensors,
     claims: linear?.claims ?? {},
     tensor,

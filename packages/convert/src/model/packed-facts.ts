@@ -1,19 +1,20 @@
 /** What the packed weights of a model show, next to what its configuration claims. */
 
-import { elementCount } from "@requant/core";
-import type { LinearFindings } from "@requant/core/format";
-import { addToGroup } from "./add-to-group.ts";
+import { elementCount, type Finding } from "@requant/core";
+import type { MeasuredSettings } from "@requant/core/format";
+import { completeFinding } from "./findings/finding.ts";
 import type { MeasuredFact } from "./measured-fact.ts";
 import type { Model, ModelTensor } from "./model.ts";
 
 export interface PackedFacts {
   readonly measured: readonly MeasuredFact[];
-  readonly warnings: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 interface Found {
   readonly tensor: ModelTensor;
-  readonly findings: LinearFindings;
+  readonly settings: MeasuredSettings;
+  readonly findings: readonly Finding[];
 }
 
 /** Reads the small parts of every packed weight. */
@@ -22,11 +23,11 @@ export async function packedFacts(model: Model): Promise<PackedFacts> {
   for (const tensor of model.tensors) {
     const { packed } = model.weight(tensor.name);
     if (packed === undefined) continue;
-    const { findings } = await packed.examine();
-    found.push({ tensor, findings });
+    const { settings, findings } = await packed.examine();
+    found.push({ tensor, settings, findings });
   }
-  if (found.length === 0) return { measured: [], warnings: [] };
-  return { measured: factsOf(model, found), warnings: warningsOf(found) };
+  if (found.length === 0) return { measured: [], findings: [] };
+  return { measured: factsOf(model, found), findings: together(found) };
 }
 
 function factsOf(model: Model, found: readonly Found[]): MeasuredFact[] {
@@ -40,17 +41,17 @@ function factsOf(model: Model, found: readonly Found[]): MeasuredFact[] {
   ): void => {
     facts.push({ label, measured, claimed, agrees });
   };
-  const of = (tell: (findings: LinearFindings) => string | number | boolean | undefined): string =>
-    counted(found.map(({ findings }) => tell(findings)));
+  const of = (tell: (settings: MeasuredSettings) => string | number | boolean | undefined): string =>
+    counted(found.map(({ settings }) => tell(settings)));
 
   add("quantization", format, claims.method, claims.method === undefined || format === claims.format);
   add("packed weights", found.length, undefined);
-  if (found.some(({ findings }) => findings.bitsVary === true)) {
+  if (found.some(({ settings }) => settings.bitsVary === true)) {
     const head = found.filter(({ tensor }) => /(?:^|\.)lm_head\.weight$/.test(tensor.name));
     const decoder = found.filter((one) => !head.includes(one));
     add("bits per packed weight", average(decoder), claims.bits, near(average(decoder), claims.bits));
     // a head of 6 bits mixes some 8-bit columns in
-    const headWidth = Number(head[0]?.findings.bits.split("+").at(-1));
+    const headWidth = Number(head[0]?.settings.bits.split("+").at(-1));
     if (head.length > 0)
       add(
         "head",
@@ -58,9 +59,9 @@ function factsOf(model: Model, found: readonly Found[]): MeasuredFact[] {
         claims.headBits === undefined ? undefined : `${claims.headBits} bits`,
         claims.headBits === undefined || claims.headBits === headWidth,
       );
-    add("widths", counted(found.map(({ findings }) => `${findings.bits} bits`)), undefined);
+    add("widths", counted(found.map(({ settings }) => `${settings.bits} bits`)), undefined);
   } else {
-    const bits = of((findings) => findings.bits);
+    const bits = of((settings) => settings.bits);
     add("bits", bits, claims.bits === undefined ? undefined : String(claims.bits));
     add(
       "zero points and packing",
@@ -75,8 +76,8 @@ function factsOf(model: Model, found: readonly Found[]): MeasuredFact[] {
     of(({ symmetric }) => symmetric),
     claims.symmetric === undefined ? undefined : String(claims.symmetric),
   );
-  if (found.some(({ findings }) => findings.actOrder !== undefined)) {
-    const orders = found.map(({ findings }) => findings.actOrder);
+  if (found.some(({ settings }) => settings.actOrder !== undefined)) {
+    const orders = found.map(({ settings }) => settings.actOrder);
     const claimed = claims.actOrder;
     add(
       "act-order",
@@ -119,21 +120,32 @@ function claimedGroups(groupSize: number | undefined): string | undefined {
 /** A claimed size may be larger than a row, and act-order leaves no size to measure. */
 function agreesOnGroups(found: readonly Found[], claimed: number | undefined): boolean {
   if (claimed === undefined) return true;
-  return found.every(({ tensor, findings }) => {
+  return found.every(({ tensor, settings }) => {
     const columns = tensor.shape[1] ?? 0;
-    return findings.groupSize === (claimed === -1 ? columns : Math.min(claimed, columns));
+    return settings.groupSize === (claimed === -1 ? columns : Math.min(claimed, columns));
   });
 }
 
-/** One sentence for all weights that it is about. */
-function warningsOf(found: readonly Found[]): string[] {
-  const bySentence = new Map<string, string[]>();
+/** One finding for all weights that say the same. */
+function together(found: readonly Found[]): Finding[] {
+  const same = new Map<string, { readonly finding: Finding; readonly names: string[] }>();
   for (const { tensor, findings } of found) {
-    for (const warning of findings.warnings) {
-      addToGroup(bySentence, warning, tensor.name);
+    for (const finding of findings) {
+      const key = JSON.stringify(finding);
+      const group = same.get(key) ?? { finding, names: [] };
+      same.set(key, group);
+      group.names.push(tensor.name);
     }
   }
-  return [...bySentence].map(([warning, names]) =>
-    names.length === 1 ? `${names[0]}: ${warning}` : `${names.length} weights (${names[0]} …): ${warning}`,
-  );
+  return [...same.values()].map(({ finding, names }) => {
+    const [first = ""] = names;
+    return completeFinding({
+      ...finding,
+      message:
+        names.length === 1
+          ? finding.message
+          : `${finding.message} The same holds for ${names.length - 1} other ${names.length === 2 ? "weight" : "weights"}.`,
+      tensor: first,
+    });
+  });
 }

@@ -1,7 +1,7 @@
 /** What a source holds that no reader understands, put into words, and refused by every command that needs values. */
-import { type TensorInfo, UnsupportedError } from "@requant/core";
+import { type Finding, type TensorInfo, UnsupportedError } from "@requant/core";
 import type { StoredLinear } from "@requant/core/format";
-import type { ModelWarning } from "./model-warning.ts";
+import { finding } from "./findings/finding.ts";
 import { methodName, type QuantizationConfig, type SourceQuantization } from "./quantization-config.ts";
 import type { SourceClaims, Unclaimed, UnclaimedTensors } from "./unclaimed.ts";
 
@@ -80,42 +80,41 @@ function transformReason(transform: string): string {
   return `the configuration has a transform that is applied while the model runs (${transform}), so the stored weights are not those that the model computes with`;
 }
 
-/** The same as warnings; and a configuration that nothing needed. */
-export function claimWarnings({ quantization }: Claims, unclaimed: readonly Unclaimed[]): ModelWarning[] {
+/** The same as findings, a configuration that nothing needed, and what is no fault and good to know. */
+export function claimFindings(claims: Claims, unclaimed: readonly Unclaimed[]): Finding[] {
+  const { quantization } = claims;
   return [
-    ...unclaimed.map(({ reason, tensors: [tensor], path }) => ({
-      code: "not-read",
-      message: sentence(path === undefined ? reason : `${path}: ${reason}`),
-      ...(tensor === undefined ? {} : { tensor }),
-    })),
+    ...unclaimed.map(({ reason, tensors: [tensor], path }) =>
+      finding("not-read", sentence(reason), { path, tensor }),
+    ),
     ...(quantization === undefined || quantization.used || unclaimed.length > 0
       ? []
-      : [{ code: "quantization-config", message: floatsMessage(quantization) }]),
+      : [finding("quantization-config", floatsMessage(quantization))]),
+    ...claimNotes(claims),
   ];
 }
 
-/** What is no fault, and good to know. */
-export function claimNotes({ tensors }: Claims): ModelWarning[] {
+function claimNotes({ tensors }: Claims): Finding[] {
   const [unknown] = tensors.unknown;
   const [cast] = tensors.cast;
   return [
     ...(unknown === undefined
       ? []
       : [
-          {
-            code: "unknown-integers",
-            message: `Nothing is known about ${counted(tensors.unknown.length, "tensor")} of integers, the first is ${unknown.name} (${described(unknown)}); they are left as they are.`,
-            tensor: unknown.name,
-          },
+          finding(
+            "unknown-integers",
+            `Nothing is known about ${counted(tensors.unknown.length, "tensor")} of integers, the first is ${unknown.name} (${described(unknown)}); they are left as they are.`,
+            { tensor: unknown.name },
+          ),
         ]),
     ...(cast === undefined
       ? []
       : [
-          {
-            code: "unscaled-float8",
-            message: `${counted(tensors.cast.length, "matrix", "matrices")} of 8-bit floats have no scales, the first is ${cast.name}; the values are read as they are stored.`,
-            tensor: cast.name,
-          },
+          finding(
+            "unscaled-float8",
+            `${counted(tensors.cast.length, "matrix", "matrices")} of 8-bit floats have no scales, the first is ${cast.name}; the values are read as they are stored.`,
+            { tensor: cast.name },
+          ),
         ]),
   ];
 }

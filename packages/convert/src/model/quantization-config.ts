@@ -1,6 +1,6 @@
 /** What a directory's configuration files say about packed weights: where it stands, by which method, and what it changes. */
+import type { Finding } from "@requant/core";
 import { type ConfigFile, foreignMethods, type QuantMethod, type WeightFormat } from "@requant/core/format";
-import type { ModelWarning } from "./model-warning.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -144,9 +144,9 @@ export function disagreements(
   used: QuantizationConfig,
   others: readonly QuantizationConfig[],
   methods: readonly QuantMethod[],
-): ModelWarning[] {
+): Finding[] {
   const deciding = decidingKeys(methods);
-  return others.flatMap((other): ModelWarning[] => {
+  return others.flatMap((other): Finding[] => {
     const differing = deciding
       .filter((spellings) => {
         const [a, b] = [settingOf(used.json, spellings), settingOf(other.json, spellings)];
@@ -157,6 +157,7 @@ export function disagreements(
     return [
       {
         code: "config-disagrees",
+        severity: "warning",
         message: `${used.path} and ${other.path} disagree about ${differing.join(", ")}; ${used.path} is used.`,
       },
     ];

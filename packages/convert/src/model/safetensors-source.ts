@@ -1,5 +1,6 @@
 import {
   byteText,
+  type Finding,
   FormatError,
   jsonFaultPlace,
   LimitError,
@@ -16,8 +17,7 @@ import type { DetectedLinear } from "./detect.ts";
 import { detectLinear } from "./detect.ts";
 import { type Found, openNamed } from "./find.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
-import type { ModelWarning } from "./model-warning.ts";
-import { type Claims, claimNotes, claimWarnings, unclaimedOf } from "./packed-sources.ts";
+import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
 import {
   disagreements,
   type QuantizationConfig,
@@ -66,7 +66,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const shards = set.files.length > 1 ? `, ${set.files.length} shards` : "";
   // loaded here, so that looking at a GGUF file loads no other format
   const { weightFormats: formats } = await import("../formats.ts");
-  const { quantization, warnings: disagreeing } = await findQuantization(found, config, {
+  const { quantization, findings: disagreeing } = await findQuantization(found, config, {
     limits,
     methods: quantMethods(formats),
     // float models need no look at files that say how weights are packed
@@ -96,13 +96,12 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
       Array.isArray(architectures) && typeof architectures[0] === "string" ? architectures[0] : undefined,
     files: set.files.map(({ name, byteLength }) => ({ name, byteLength })),
     tensors,
-    warnings: [
-      ...set.warnings,
+    findings: [
+      ...set.findings,
       ...disagreeing,
-      ...detected.warnings,
-      ...claimWarnings(understood, unclaimed),
+      ...detected.findings,
+      ...claimFindings(understood, unclaimed),
     ],
-    notes: claimNotes(understood),
     unclaimed,
     familyCodes,
     quantization: understood.quantization,
@@ -164,7 +163,7 @@ async function findQuantization(
   found: Found,
   config: Readonly<Record<string, unknown>> | undefined,
   { limits, methods, isFloat }: QuantizationSearch,
-): Promise<{ readonly quantization?: QuantizationConfig; readonly warnings: readonly ModelWarning[] }> {
+): Promise<{ readonly quantization?: QuantizationConfig; readonly findings: readonly Finding[] }> {
   const folder = `${found.store.name.replace(/\/$/, "")}/`;
   const own = config && quantizationInConfig(config, `${folder}config.json`, methods);
   const all = own === undefined ? [] : [own];
@@ -179,8 +178,8 @@ async function findQuantization(
     all.push(quantizationInFile(parseJson(bytes, path), file, path, methods));
   }
   const [quantization, ...others] = all;
-  if (quantization === undefined) return { warnings: [] };
-  return { quantization, warnings: disagreements(quantization, others, methods) };
+  if (quantization === undefined) return { findings: [] };
+  return { quantization, findings: disagreements(quantization, others, methods) };
 }
 
 /** Tensors that the model's family reads as packed codes. */

@@ -4,7 +4,7 @@ import type { Examination, LinearWeight } from "@requant/core/format";
 import type { Reformed, StoredView } from "@requant/core/view";
 import { blocksToView, viewSourceByName } from "@requant/gguf";
 import { codecOf } from "./encodings.ts";
-import type { ModelTensor } from "./model.ts";
+import type { ModelTensor } from "./model-tensor.ts";
 import type { LinearReads } from "./packed-reads.ts";
 import type { PagedReads } from "./paged-reads.ts";
 

@@ -1,7 +1,6 @@
 /** Everything that a source stores is either understood or named. Here is decided which of its tensors no reader understands. */
 import { elementCount, type TensorInfo } from "@requant/core";
 import { integerBuffer } from "@requant/models";
-import type { ModelWarning } from "./model-warning.ts";
 import type { SourceQuantization } from "./quantization-config.ts";
 
 /** What is stored and not read, and why. Plain. */
@@ -17,8 +16,6 @@ export interface Unclaimed {
 
 /** What opening a source found out about its tensors and its configuration. */
 export interface SourceClaims {
-  /** What is no fault, and good to know. */
-  readonly notes: readonly ModelWarning[];
   /** Parts that no reader understands, with the reason: no command may take them for weights. Mostly empty. */
   readonly unclaimed: readonly Unclaimed[];
   /** Tensors whose bytes are packed weights that only the family's own way to GGUF reads (MXFP4 experts). */
@@ -28,7 +25,6 @@ export interface SourceClaims {
 }
 
 export const nothingUnclaimed: SourceClaims = {
-  notes: [],
   unclaimed: [],
   familyCodes: new Set(),
   quantization: undefined,

@@ -3,8 +3,9 @@
  * quantized model computes with, for any framework that runs the float one.
  */
 
-import { ConversionError, elementCount, rowLength, UsageError } from "@requant/core";
+import { ConversionError, elementCount, type Finding, rowLength, UsageError } from "@requant/core";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { isIntegerEncoding, isLossless } from "./fidelity.ts";
@@ -45,7 +46,7 @@ export async function planFakeQuantize(
   refuseFamilyCodes(source, "no float type holds their bytes");
   const real = makePlan(source, target, options, undefined, list);
   const { dtype = "F32" } = options;
-  const { weights, files, notes } = floatDraft(source, dtype);
+  const { weights, files, findings } = floatDraft(source, dtype);
   const targets = targetsBySource(real.tensors);
   const sources = byName(source.tensors);
   const left: string[] = [];
@@ -76,12 +77,16 @@ export async function planFakeQuantize(
         ...files.map(([name, content]) => planSideFile(name, content)),
       ],
       leftOut: [],
-      notes: [
-        ...notes,
+      findings: [
+        ...findings,
         ...(left.length === 0
           ? []
           : [
-              `${left.length} matrices keep their values, the first is ${left[0]}: the target does not quantize them, or not row by row.`,
+              finding(
+                "left-in-floats",
+                `${left.length} matrices keep their values, the first is ${left[0]}: the target does not quantize them, or not row by row.`,
+                { tensor: left[0] },
+              ),
             ]),
       ],
     },
@@ -91,7 +96,7 @@ export async function planFakeQuantize(
 interface FloatDraft {
   readonly weights: readonly WeightPlan[];
   readonly files: readonly SideFileContent[];
-  readonly notes: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 function floatDraft(source: PlanSource, dtype: keyof typeof DTYPES): FloatDraft {
@@ -99,11 +104,11 @@ function floatDraft(source: PlanSource, dtype: keyof typeof DTYPES): FloatDraft 
     return {
       weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
       files: floatSideFiles(source, DTYPES[dtype]),
-      notes: [],
+      findings: [],
     };
   }
   const made = ggufAsHf(source, dtype);
-  return { weights: made.tensors, files: [...made.files], notes: made.assumed };
+  return { weights: made.tensors, files: [...made.files], findings: made.findings };
 }
 
 /** What the target makes of the rows of a stored tensor. */

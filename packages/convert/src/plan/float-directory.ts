@@ -41,7 +41,7 @@ function fromGguf(source: PlanSource, type: string, options: PlanOptions): Plann
       ...[...made.files].map(([name, content]) => planSideFile(name, content)),
     ],
     leftOut: made.leftOut,
-    notes: made.assumed,
+    findings: made.findings,
   };
 }
 
@@ -75,7 +75,7 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
       ...sideFiles(source, type),
     ],
     leftOut: [],
-    notes: [],
+    findings: [],
   };
 }
 

@@ -1,4 +1,5 @@
 /** What a target is: a value that says how its words are read and how a plan for it is made. */
+import type { Finding } from "@requant/core";
 import type { WeightSampling, WordSpec } from "@requant/core/format";
 import type { LeftOut } from "@requant/models";
 import type { Model } from "../model/model.ts";
@@ -11,7 +12,7 @@ export interface PlannedOutput {
   readonly tensors: readonly PlanTensor[];
   readonly files: readonly PlanFile[];
   readonly leftOut: readonly LeftOut[];
-  readonly notes: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 /** What a plan must know about values, beyond headers and the small parts of linear weights. */

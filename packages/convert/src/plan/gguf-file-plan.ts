@@ -2,6 +2,7 @@
 
 import {
   ConversionError,
+  type Finding,
   FormatError,
   type Metadata,
   type MetadataValue,
@@ -19,6 +20,7 @@ import {
   type WeightPlan,
 } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
+import { finding } from "../model/findings/finding.ts";
 import type { GgufFacts } from "../model/model.ts";
 import { autoType, mainFileType } from "./auto-type.ts";
 import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
@@ -32,7 +34,7 @@ interface GgufDraft {
   readonly metadata: Metadata;
   readonly weights: readonly DraftWeight[];
   readonly leftOut: readonly LeftOut[];
-  readonly notes: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32">;
@@ -50,7 +52,7 @@ export function planGguf(
   const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
   const draft = draftOf(source, byConverter ? type : undefined, like);
   const sources = byName(source.tensors);
-  const { metadata, weights, notes } =
+  const { metadata, weights, findings } =
     type === "AUTO"
       ? withAutoTypes(draft, sources, target, options)
       : byConverter
@@ -63,7 +65,7 @@ export function planGguf(
     shardSize: options.shardSize,
     partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
   });
-  return { tensors, files, leftOut: draft.leftOut, notes };
+  return { tensors, files, leftOut: draft.leftOut, findings };
 }
 
 function asksForRecipe(options: PlanOptions): boolean {
@@ -104,7 +106,7 @@ function draftFromGguf(
       type: encoding,
     })),
     leftOut: [],
-    notes: [],
+    findings: [],
   };
 }
 
@@ -139,7 +141,7 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
     metadata: converted.metadata,
     weights: converted.tensors.map((plan) => ({ ...plan, type: converterType(plan, fileType) })),
     leftOut: [...converted.leftOut, ...dropped],
-    notes: converted.assumed,
+    findings: converted.findings,
   };
 }
 
@@ -186,17 +188,19 @@ function withAutoTypes(
     if (reason !== undefined) addToGroup(reasons, reason, `${weight.name} (${type})`);
     return { ...weight, type };
   });
-  const notes = [...reasons].map(
-    ([reason, names]) =>
+  const findings = [...reasons].map(([reason, names]) =>
+    finding(
+      "no-block-type",
       `${names.length === 1 ? "1 weight fits" : `${names.length} weights fit`} no block type, the first is ${names[0]}: ${reason}.${
         names[0]?.endsWith("(F32)") === true ? " gguf:auto-f16 rounds them to half the size." : ""
       }`,
+    ),
   );
   return {
     ...draft,
     metadata: new Map([...draft.metadata, ["general.file_type", mainFileType(weights)]]),
     weights,
-    notes: [...draft.notes, ...notes],
+    findings: [...draft.findings, ...findings],
   };
 }
 
@@ -243,12 +247,16 @@ function withRecipe(draft: GgufDraft, type: string, options: PlanOptions): GgufD
         .filter(({ name }) => !kept.has(name))
         .map(({ name }) => ({ name, reason: "its layer is pruned" })),
     ],
-    notes: [
-      ...draft.notes,
+    findings: [
+      ...draft.findings,
       ...(fallbacks.length === 0
         ? []
         : [
-            `${fallbacks.length === 1 ? "1 tensor falls" : `${fallbacks.length} tensors fall`} back to another type: ${fallbacks[0]?.reason ?? ""}`,
+            finding(
+              "other-type",
+              `${fallbacks.length === 1 ? "1 tensor falls" : `${fallbacks.length} tensors fall`} back to another type: ${fallbacks[0]?.reason ?? ""}.`,
+              { tensor: fallbacks[0]?.name },
+            ),
           ]),
     ],
   };

@@ -92,7 +92,7 @@ export function llamafied(source: PlanSource): LlamafiedSource {
           })),
           ...output.leftOut,
         ],
-        notes: [...plan.notes, ...output.notes],
+        findings: [...plan.findings, ...output.findings],
       };
     },
   };

@@ -1,8 +1,9 @@
 /** From a model and a target to a plan. */
 
-import { ConversionError, elementCount, UsageError } from "@requant/core";
+import { ConversionError, elementCount, type Finding, UsageError } from "@requant/core";
 import { configTensors } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
+import { completeFinding, finding, warningsOf } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { packedFacts } from "../model/packed-facts.ts";
 import { type ClaimedSource, refuseUnclaimed } from "../model/packed-sources.ts";
@@ -81,8 +82,8 @@ export async function planConversion(
   const rough = assemblePlan(source, target, output);
   const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
-  const doubts = [...model.warnings.map(({ message }) => message), ...(await packedFacts(model)).warnings];
-  return { ...plan, notes: [...doubts, ...plan.notes, ...reasonNotes(plan.tensors, source)] };
+  const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
+  return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source);
 }
 
 /** The facts of a source that a plan for this target needs. */
@@ -114,10 +115,15 @@ export function makePlan(
   const output = planOutput(source, target, { options, like, list });
   if (options.exact === true) refuseLoss(output.tensors, target, source);
   const plan = assemblePlan(source, target, output);
-  return { ...plan, notes: [...plan.notes, ...reasonNotes(plan.tensors, source)] };
+  return withFindings(plan, source);
 }
 
-function formatOf(target: Target, list: readonly Format[]): Required<Format> {
+interface NamedTargetFormat {
+  readonly name: string;
+  readonly target: TargetFormat;
+}
+
+function formatOf(target: Target, list: readonly Format[]): NamedTargetFormat {
   const found = list.find((candidate) => candidate.name === target.format);
   if (found?.target === undefined) throw new UsageError(`there is no target format "${target.format}"`);
   return { name: found.name, target: found.target };
@@ -195,8 +201,14 @@ function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: Plan
   );
 }
 
-/** One line for each reason why packed weights change, and what would keep them. */
-function reasonNotes(tensors: readonly PlanTensor[], source: PlanSource): string[] {
+/** All findings complete, with those about the tensors as they are planned now. */
+function withFindings(plan: Plan, source: PlanSource): Plan {
+  const findings = plan.findings.map((found) => completeFinding(found));
+  return { ...plan, findings: [...findings, ...changeFindings(plan.tensors, source)] };
+}
+
+/** One for each reason why packed weights change, and what would keep them. */
+function changeFindings(tensors: readonly PlanTensor[], source: PlanSource): Finding[] {
   const byReason = new Map<string, PlanTensor[]>();
   for (const tensor of tensors) {
     if (tensor.reason === undefined || isLossless(tensor.fidelity)) continue;
@@ -204,12 +216,19 @@ function reasonNotes(tensors: readonly PlanTensor[], source: PlanSource): string
     const key = `${tensor.fidelity} ${tensor.reason.replace(/-?\d+/g, "#")}`;
     addToGroup(byReason, key, tensor);
   }
-  const notes = [...byReason.values()].map(
-    (group) =>
+  const changes = [...byReason.values()].map((group) =>
+    finding(
+      "not-exact",
       `${group.length} ${group.length === 1 ? "weight is" : "weights are"} ${group[0]?.fidelity} (${group[0]?.name}): ${group[0]?.reason}.`,
+      { tensor: group[0]?.name },
+      group[0]?.hint,
+    ),
   );
-  const nearest = notes.length === 0 ? [] : exactTargets(source);
+  const nearest = changes.length === 0 ? [] : exactTargets(source);
   return nearest.length === 0
-    ? notes
-    : [...notes, `Every packed weight keeps its values as ${nearest.join(", ")}.`];
+    ? changes
+    : [
+        ...changes,
+        finding("exact-targets", `Every packed weight keeps its values as ${nearest.join(", ")}.`),
+      ];
 }

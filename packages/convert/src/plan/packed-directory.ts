@@ -1,6 +1,6 @@
 /** Plans Hugging Face directories of packed weights. */
 
-import { ConversionError, rowCount } from "@requant/core";
+import { ConversionError, type Finding, rowCount } from "@requant/core";
 import {
   exampleSpellings,
   type LayoutOffer,
@@ -18,6 +18,7 @@ import type { Misfit } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { isRowSelection, type WeightPlan } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
+import { finding } from "../model/findings/finding.ts";
 import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { chooseWay, mostFaithful } from "./choose-way.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
@@ -70,7 +71,7 @@ interface HfDraft {
   readonly config: Readonly<Record<string, unknown>> | undefined;
   readonly fileMetadata: Readonly<Record<string, string>>;
   readonly leftOut: readonly LeftOut[];
-  readonly notes: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 function draftOf(source: PlanSource, format: string): HfDraft {
@@ -82,7 +83,7 @@ function draftOf(source: PlanSource, format: string): HfDraft {
       config: undefined,
       fileMetadata: { format: "pt" },
       leftOut: made.leftOut,
-      notes: made.assumed,
+      findings: made.findings,
     };
   }
   if (source.hf === undefined) {
@@ -99,7 +100,7 @@ function draftOf(source: PlanSource, format: string): HfDraft {
     config: source.hf.config,
     fileMetadata: source.fileMetadata ?? { format: "pt" },
     leftOut: [],
-    notes: [],
+    findings: [],
   };
 }
 
@@ -151,7 +152,7 @@ function planPacked(
       ...sideFiles(draft, made),
     ],
     leftOut: draft.leftOut,
-    notes: [...draft.notes, ...made.notes, ...leftNotes(left)],
+    findings: [...draft.findings, ...made.findings, ...leftFindings(left)],
   };
 }
 
@@ -170,12 +171,14 @@ function withoutStop(text: string): string {
   return text.replace(/\.$/, "");
 }
 
-function leftNotes(left: ReadonlyMap<string, string>): string[] {
+function leftFindings(left: ReadonlyMap<string, string>): Finding[] {
   const byReason = new Map<string, string[]>();
   for (const [module, reason] of left) addToGroup(byReason, reason, module);
-  return [...byReason].map(
-    ([reason, modules]) =>
+  return [...byReason].map(([reason, modules]) =>
+    finding(
+      "left-in-floats",
       `${modules.length === 1 ? "1 linear layer stays" : `${modules.length} linear layers stay`} in floats, the first is ${modules[0]}: ${withoutStop(reason)}.`,
+    ),
   );
 }
 

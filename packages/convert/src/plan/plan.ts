@@ -1,4 +1,4 @@
-import { misfitOf, type TensorInfo, UsageError } from "@requant/core";
+import { type Finding, misfitOf, type TensorInfo, UsageError } from "@requant/core";
 import type { LinearLayout, StoredLinear } from "@requant/core/format";
 import type { Misfit, ViewFacts } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
@@ -84,8 +84,8 @@ export interface Plan {
   readonly tensors: readonly PlanTensor[];
   readonly files: readonly PlanFile[];
   readonly leftOut: readonly LeftOut[];
-  /** What a reader should know: values that were assumed, facts that the target cannot hold. */
-  readonly notes: readonly string[];
+  /** What a reader should know: doubts about the source, values that were assumed, facts that the target cannot hold. */
+  readonly findings: readonly Finding[];
   /** Of all output files. */
   readonly byteLength: number;
 }
@@ -112,6 +112,18 @@ const fileSchema: z.ZodMiniType<PlanFile> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("text"), name: z.string(), byteLength: countSchema, text: z.string() }),
   z.object({ kind: z.literal("bytes"), name: z.string(), byteLength: countSchema, base64: z.string() }),
 ]);
+
+const findingSchema: z.ZodMiniType<Finding> = z.object({
+  code: z.string(),
+  severity: z.enum(["error", "warning", "note"]),
+  message: z.string(),
+  path: z.optional(z.string()),
+  tensor: z.optional(z.string()),
+  key: z.optional(z.string()),
+  offset: z.optional(z.number()),
+  index: z.optional(z.number()),
+  hint: z.optional(z.string()),
+});
 
 const planSchema: z.ZodMiniType<Plan> = z.object({
   version: z.literal(2),
@@ -147,7 +159,7 @@ const planSchema: z.ZodMiniType<Plan> = z.object({
   ),
   files: z.array(fileSchema),
   leftOut: z.array(z.object({ name: z.string(), reason: z.string() })),
-  notes: z.array(z.string()),
+  findings: z.array(findingSchema),
   byteLength: countSchema,
 });
 
@@ -186,7 +198,7 @@ export interface PlanSourceTensor extends TensorInfo {
 }
 
 /** The facts that planning needs: headers, side files and the small parts of linear weights. */
-export interface PlanSource extends Omit<SourceClaims, "notes"> {
+export interface PlanSource extends SourceClaims {
   readonly name: string;
   readonly format: string;
   readonly variant: string;

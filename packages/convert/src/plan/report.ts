@@ -1,3 +1,4 @@
+import type { Finding } from "@requant/core";
 import type { LeftOut } from "@requant/models";
 import type { ModelFile } from "../model/model.ts";
 import { countFidelities, type Fidelity } from "./fidelity.ts";
@@ -10,7 +11,7 @@ export interface PlanReport {
   readonly target: Target & { readonly files: readonly ModelFile[] };
   readonly tensors: readonly ReportTensor[];
   readonly leftOut: readonly LeftOut[];
-  readonly notes: readonly string[];
+  readonly findings: readonly Finding[];
   readonly byteLength: number;
   readonly fidelity: Readonly<Record<Fidelity, number>>;
   readonly seconds?: number | undefined;
@@ -88,7 +89,7 @@ export function planReport(plan: Plan): PlanReport {
       ...(hint === undefined ? {} : { hint }),
     })),
     leftOut: plan.leftOut,
-    notes: plan.notes,
+    findings: plan.findings,
     byteLength: plan.byteLength,
     fidelity: countFidelities(plan.tensors),
   };

@@ -27,7 +27,10 @@ export function localPool(
     capacity,
     make: (job) => maker.make(job, deliver, abort.signal),
     async read(pieces) {
-      if (readBack === undefined) throw new UsageError("what only appends cannot be read by pieces");
+      if (readBack === undefined)
+        throw new UsageError(
+          "An append-only output cannot be read back, so it cannot be verified piece by piece.",
+        );
       return maker.read(pieces, readBack);
     },
     stop: (reason) => abort.abort(reason),

@@ -1,3 +1,4 @@
+import type { Finding } from "@requant/core";
 import type { Workers } from "./workers/protocol.ts";
 
 /** How far a run is. */
@@ -41,16 +42,9 @@ export interface RunOptions {
    */
   readonly workers?: Workers | undefined;
   readonly onProgress?: ((progress: RunProgress) => void) | undefined;
-  readonly onNotice?: ((notice: RunNotice) => void) | undefined;
-}
-
-/** Something that a person may want to know. */
-export interface RunNotice {
   /**
-   * kept: an interrupted run left something for one that resumes.
-   * compared: there was nothing left to resume but whole files; they are what this run makes.
+   * What a person may want to know while it runs. "kept": an interrupted run left something for one that resumes.
+   * "compared": there was nothing left to resume but whole files; they are what this run makes.
    */
-  readonly code: "kept" | "compared";
-  /** One sentence. */
-  readonly message: string;
+  readonly onFinding?: ((finding: Finding) => void) | undefined;
 }

@@ -60,7 +60,7 @@ async function differing(a: MemoryStore, b: MemoryStore, tolerance = 0): Promise
 function expectAll(found: readonly VerifiedTensor[], text: RegExp): void {
   expect(found).toHaveLength(linearModules.length);
   for (const { name, diagnosis } of found)
-    expect([name, diagnosis]).toEqual([name, expect.stringMatching(text)]);
+    expect([name, diagnosis?.message]).toEqual([name, expect.stringMatching(text)]);
 }
 
 describe("zero point off by one: z where z − 1 belongs", () => {
@@ -80,12 +80,12 @@ describe("zero point off by one: z where z − 1 belongs", () => {
       minZero: 2,
     });
     // fields of 14 at most, so that adding one carries nowhere
-    expectAll(await differing(source, await edited(source, off)), /^zero point: .* off by one/);
+    expectAll(await differing(source, await edited(source, off)), /^Zero point: .* off by one/);
   });
 
   it("GPTQ against the original in floats", async () => {
     const { original, store } = await quantized("gptq:4bit-64g-asym-v1");
-    expectAll(await differing(original, await edited(store, off), 0.2), /^zero point/);
+    expectAll(await differing(original, await edited(store, off), 0.2), /^Zero point/);
   });
 });
 
@@ -130,8 +130,8 @@ describe("act-order ignored", () => {
         for (let i = 0; i < index.length; i++) index[i] = Math.floor(i / 64);
       }
     });
-    expectAll(await differing(source, broken), /^act-order ignored: the second model/);
-    expectAll(await differing(broken, source), /^act-order ignored: the first model/);
+    expectAll(await differing(source, broken), /^Act-order ignored: the second model/);
+    expectAll(await differing(broken, source), /^Act-order ignored: the first model/);
   });
 });
 
@@ -160,7 +160,7 @@ describe("rows and columns", () => {
     const report = await verifyModels(model, wrong, { tolerance: 0.2 });
     const found = report.tensors.filter(({ ok }) => !ok);
     expect(found.map(({ name }) => name)).toEqual(["blk.0.attn_k.weight", "blk.0.attn_q.weight"]);
-    for (const { diagnosis } of found) expect(diagnosis).toMatch(/^rows permuted/);
+    for (const { diagnosis } of found) expect(diagnosis?.message).toMatch(/^Rows permuted/);
   });
 
   it("matrices that were not turned, square or not", async () => {
@@ -177,7 +177,7 @@ describe("rows and columns", () => {
         tensors.set(tensor.name, { ...tensor, bytes: new Uint8Array(flipped.buffer) });
       }
     });
-    expectAll(await differing(original, turned), /^transposed/);
+    expectAll(await differing(original, turned), /^Transposed/);
   });
 
   it("a turned shape is named as such", async () => {
@@ -193,7 +193,9 @@ describe("rows and columns", () => {
       await openModel({ store: original }),
       await openModel({ store: turned }),
     );
-    expect(report.shapesDiffer).toMatchObject([{ diagnosis: expect.stringMatching(/^transposed/) }]);
+    expect(report.shapesDiffer).toMatchObject([
+      { diagnosis: { code: "transposed", message: expect.stringMatching(/^Transposed/) } },
+    ]);
   });
 });
 

@@ -28,7 +28,7 @@ async function diagnosisOf(changed: Float32Array, codec = F32): Promise<string |
     tolerance: 0.05,
   });
   expect(report.ok).toBe(false);
-  return report.tensors[0]?.diagnosis;
+  return report.tensors[0]?.diagnosis?.message;
 }
 
 describe("verifyModels", () => {
@@ -86,14 +86,14 @@ describe("diagnoses on deliberately broken weights", () => {
   };
 
   it("q/k rows permuted, either way", async () => {
-    expect(await diagnosisOf(moved("rope-to-pairs"))).toMatch(/^rows permuted: the second model .* pairs/);
+    expect(await diagnosisOf(moved("rope-to-pairs"))).toMatch(/^Rows permuted: the second model .* pairs/);
     expect(await diagnosisOf(moved("rope-to-halves"))).toMatch(
-      /^rows permuted: the second model .* two halves/,
+      /^Rows permuted: the second model .* two halves/,
     );
   });
 
   it("also after quantization", async () => {
-    expect(await diagnosisOf(moved("rope-to-pairs"), Q8_0)).toMatch(/^rows permuted/);
+    expect(await diagnosisOf(moved("rope-to-pairs"), Q8_0)).toMatch(/^Rows permuted/);
   });
 
   it("transposed", async () => {
@@ -101,17 +101,17 @@ describe("diagnoses on deliberately broken weights", () => {
       values,
       (_, index) => values[(index % columns) * columns + Math.floor(index / columns)]!,
     );
-    expect(await diagnosisOf(transposed)).toMatch(/^transposed/);
+    expect(await diagnosisOf(transposed)).toMatch(/^Transposed/);
   });
 
   it("scaled", async () => {
-    expect(await diagnosisOf(values.map((value) => value * 8))).toMatch(/^scaled: .* times 8$/);
+    expect(await diagnosisOf(values.map((value) => value * 8))).toMatch(/^Scaled: .* times 8\.$/);
   });
 
   it("a zero point off by one", async () => {
     // one step per group of 32, as if q - z - 1 had been q - z
     const shifted = values.map((value, index) => value + 0.01 * (1 + (Math.floor(index / 32) % 3)));
-    expect(await diagnosisOf(shifted)).toMatch(/^zero point: in each group of 32 /);
+    expect(await diagnosisOf(shifted)).toMatch(/^Zero point: in each group of 32 /);
   });
 
   it("nothing known", async () => {

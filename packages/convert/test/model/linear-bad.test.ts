@@ -2,7 +2,7 @@
 import { type MemoryStore, memoryStore } from "@requant/core";
 import { openSafetensors, writeSafetensors } from "@requant/safetensors";
 import { describe, expect, test } from "vitest";
-import { inspectModel, openModel, parseTarget, planConversion } from "../../src/index.ts";
+import { inspectModel, openModel, parseTarget, planConversion, warningsOf } from "../../src/index.ts";
 import { exl2Directory, packedDirectory } from "../run/packed-models.ts";
 
 const MODULE = "model.layers.0.self_attn.q_proj";
@@ -236,8 +236,8 @@ describe("AWQ and compressed-tensors", () => {
 describe("a configuration that disagrees: the tensors win, and it is said", () => {
   const said = async (store: MemoryStore): Promise<{ warnings: readonly string[]; format: string }> => {
     const model = await openModel({ store });
-    const { warnings } = await inspectModel(model);
-    return { warnings: warnings.map(({ message }) => message), format: model.format };
+    const { findings } = await inspectModel(model);
+    return { warnings: warningsOf(findings).map(({ message }) => message), format: model.format };
   };
   const quantization = (json: Record<string, unknown>): Record<string, unknown> =>
     json["quantization_config"] as Record<string, unknown>;
@@ -298,7 +298,7 @@ describe("a configuration that disagrees: the tensors win, and it is said", () =
       const store = await changed(source, (_tensors, json) => delete json["quantization_config"]);
       const [silent, told] = [await openModel({ store }), await openModel({ store: source })];
       expect(silent.format).toBe(format);
-      expect((await inspectModel(silent)).warnings).toEqual([]);
+      expect(warningsOf((await inspectModel(silent)).findings)).toEqual([]);
       const values = [new Float32Array(512), new Float32Array(512)] as const;
       await silent.weight("model.layers.0.mlp.down_proj.weight").readRows(7, 8, values[0]);
       await told.weight("model.layers.0.mlp.down_proj.weight").readRows(7, 8, values[1]);

@@ -72,7 +72,7 @@ async function model() {
     architecture: undefined,
     files: [],
     tensors,
-    warnings: [],
+    findings: [],
     linear: { storedTensors: stored, weights, claims },
     gguf: undefined,
     hf: undefined,

@@ -117,8 +117,8 @@ async function valuesOf(from: MemoryStore, module = MODULE): Promise<number[]> {
 }
 
 async function warningsOf(from: MemoryStore): Promise<string[]> {
-  const { warnings } = await inspectModel(await openModel({ store: from }));
-  return warnings.map(({ message }) => message);
+  const { findings } = await inspectModel(await openModel({ store: from }));
+  return findings.map(({ message }) => message);
 }
 
 const autoRound = (rest: object): { quantization_config: object } => ({

@@ -13,6 +13,7 @@ import {
   hashModel,
   inspectModel,
   type Model,
+  notesOf,
   openModel,
   parseTarget,
   planConversion,
@@ -330,11 +331,11 @@ describe.each(names)("%s", (name) => {
 
   it("is said by inspect and doctor, with a way out that exists", async () => {
     const store = await open(name);
-    const { warnings } = await inspectModel(await openModel({ store }));
+    const inspection = await inspectModel(await openModel({ store }));
     const words = foreign[name]?.method ?? unknown;
-    expect(warnings.filter(({ code }) => code === "not-read").map(({ message }) => message)).toEqual([
-      expect.stringMatching(words),
-    ]);
+    expect(
+      inspection.findings.filter(({ code }) => code === "not-read").map(({ message }) => message),
+    ).toEqual([expect.stringMatching(words)]);
     const { findings, ok } = await examineModel({ store });
     expect(ok).toBe(false);
     expect(findings.map(({ code }) => code)).toContain("not-read");
@@ -375,7 +376,7 @@ describe("what is understood", () => {
     const out = new Float32Array(4);
     await model.weight(`${LAYER}.weight`).readRows(0, 2, out);
     expect([...out]).toEqual([1, 2, -1, 2 ** -9]);
-    expect((await inspectModel(model)).notes).toMatchObject([{ code: "unscaled-float8" }]);
+    expect(notesOf((await inspectModel(model)).findings)).toMatchObject([{ code: "unscaled-float8" }]);
     const plan = await planConversion(model, parseTarget("safetensors:f32"));
     expect(plan.tensors.map(({ to }) => to)).toEqual(["F32", "F32"]);
   });
@@ -391,7 +392,7 @@ describe("what is understood", () => {
     });
     const model = await openModel({ store });
     expect(model.unclaimed).toEqual([]);
-    expect(await inspectModel(model)).toMatchObject({ warnings: [], notes: [] });
+    expect(await inspectModel(model)).toMatchObject({ findings: [] });
     const plan = await planConversion(model, parseTarget("safetensors:f32"));
     expect(plan.tensors.map(({ fidelity }) => fidelity)).toEqual(plan.tensors.map(() => "copy"));
   });
@@ -399,7 +400,7 @@ describe("what is understood", () => {
   it("a few integers that nothing knows are named, and copied", async () => {
     const store = await directory({ ".counter": stored("I64", 3) });
     const model = await openModel({ store });
-    expect((await inspectModel(model)).notes).toMatchObject([
+    expect(notesOf((await inspectModel(model)).findings)).toMatchObject([
       { code: "unknown-integers", tensor: `${LAYER}.counter` },
     ]);
     expect((await examineModel({ store })).findings).toContainEqual(
@@ -470,8 +471,8 @@ describe.skipIf(golden === undefined)(
           });
       }
       expect((await tensorStatistics(model, NORM)).count).toBe(128);
-      const { warnings } = await inspectModel(model);
-      expect(warnings.some(({ code }) => code === "not-read")).toBe(!readHere.includes(name));
+      const { findings } = await inspectModel(model);
+      expect(findings.some(({ code }) => code === "not-read")).toBe(!readHere.includes(name));
       await model.close();
     });
   },

@@ -2,6 +2,7 @@
  * `--llamafy`: the bundled Llama is put into the layouts of other families, then made a Llama again. Oracle: its own bytes, and
  * llama.cpp's GGUF of it; for the golden models, llama.cpp's GGUF of the original class.
  */
+
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,6 +23,7 @@ import {
   runPlan,
 } from "../../src/index.ts";
 import { hfDirectory, readWeights, type StoredTensor as Stored, type Weights } from "../hf-directory.ts";
+import { messagesOf } from "../messages.ts";
 
 const kjv = fileURLToPath(new URL("../../../../fixtures/kjv/", import.meta.url));
 const golden = process.env["REQUANT_GOLDEN"];
@@ -365,8 +367,8 @@ describe("Qwen 1: c_attn with biases", () => {
   it("the weights are the Llama's, the bias is split, the output projection's is zero", async () => {
     const model = await directory(weights(), config);
     const plan = await planConversion(model, parseTarget("safetensors:bf16"), { llamafy: true });
-    expect(plan.notes.join("\n")).toMatch(/3 o_proj biases of zeros/);
-    expect(plan.notes.join("\n")).toMatch(/beyond 512 tokens/);
+    expect(messagesOf(plan)).toMatch(/3 o_proj biases of zeros/);
+    expect(messagesOf(plan)).toMatch(/Beyond 512 tokens/);
     expect(
       plan.tensors.filter(({ shape }) => shape.length > 1).every(({ fidelity }) => fidelity === "copy"),
     ).toBe(true);

@@ -2,6 +2,7 @@
  * Rope settings there and back: Hugging Face → GGUF → Hugging Face, from `openModel` to the plan's config.json. Oracle: the
  * source's own config.json. Scaling of case 33 (rope_freqs.weight back to a factor) is tried in copies of a bundled model.
  */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type MemoryStore, memoryStore } from "@requant/core";
@@ -17,6 +18,7 @@ import {
   planFakeQuantize,
   runPlan,
 } from "../../src/index.ts";
+import { messagesOf } from "../messages.ts";
 
 type Json = Record<string, unknown>;
 
@@ -144,7 +146,7 @@ describe(`rope settings come back: ${archScope}`, () => {
     }
     expect(ropeFacts(configOf(plan))).toEqual(expected);
     const named = namedInPlan[name];
-    if (named !== undefined) expect(plan.notes.join("\n")).toContain(`config.json ${named}`);
+    if (named !== undefined) expect(messagesOf(plan)).toContain(`config.json ${named}`);
   });
 });
 
@@ -195,7 +197,7 @@ describe.each(scalings)("%s through every target of a Hugging Face directory", (
   it.each(targets)("%s", async (target) => {
     const plan = await planConversion(gguf, parseTarget(target));
     expect(ropeFacts(configOf(plan))).toEqual(ropeFacts(source));
-    expect(plan.notes.filter((note) => note.includes("rope"))).toEqual([]);
+    expect(plan.findings.filter(({ message }) => message.includes("rope"))).toEqual([]);
   });
 
   it("a fake-quantized float model", async () => {
@@ -208,14 +210,14 @@ describe("what cannot be told is named", () => {
   it("HF → GGUF: dynamic scaling, for which llama.cpp's converter has no key", async () => {
     const config = { ...readConfig(exaone.path), rope_scaling: { rope_type: "dynamic", factor: 2 } };
     const model = await openModel({ store: copyOf(exaone.path, config) });
-    const { notes } = await planConversion(model, parseTarget("gguf:f32"));
-    expect(notes.join("\n")).toMatch(/rope scaling "dynamic": .* no such scaling/);
+    const plan = await planConversion(model, parseTarget("gguf:f32"));
+    expect(messagesOf(plan)).toMatch(/rope scaling "dynamic": .* no such scaling/);
   });
 
   it("HF → GGUF: Llama 3 scaling in a family whose converter writes no rope_freqs.weight", async () => {
     const config = { ...readConfig(gptOss.path), rope_scaling: llama3(8, 1, 4, 8192) };
     const model = await openModel({ store: copyOf(gptOss.path, config) });
-    const { notes } = await planConversion(model, parseTarget("gguf:f32"));
-    expect(notes.join("\n")).toMatch(/rope scaling "llama3": .* no such scaling/);
+    const plan = await planConversion(model, parseTarget("gguf:f32"));
+    expect(messagesOf(plan)).toMatch(/rope scaling "llama3": .* no such scaling/);
   });
 });

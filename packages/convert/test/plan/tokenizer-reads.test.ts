@@ -5,11 +5,11 @@ import { fileURLToPath } from "node:url";
 import { type MemoryStore, memoryStore, type ReadStore } from "@requant/core";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import {
-  modelWarnings,
+  modelFindings,
   openModel,
+  outputFindings,
   parseTarget,
   planConversion,
-  planWarnings,
   runPlan,
 } from "../../src/index.ts";
 import { hfDirectory, readWeights } from "../hf-directory.ts";
@@ -46,8 +46,8 @@ test("a plan and its warnings read and parse tokenizer.json once", async () => {
   const model = await openModel({ store });
   const plan = await planConversion(model, parseTarget("gguf:f16"));
   const warnings = [
-    ...(await modelWarnings(model, { vocabulary: true, madeFromIt: plan })),
-    ...planWarnings(plan),
+    ...(await modelFindings(model, { vocabulary: true, madeFromIt: plan })),
+    ...outputFindings(plan),
   ];
   await model.close();
   expect(warnings).toEqual([]);

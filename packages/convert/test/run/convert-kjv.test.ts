@@ -184,7 +184,7 @@ describe("verify and hash across formats", () => {
     expect(wrong.map(({ name }) => name).toSorted()).toEqual(
       [0, 1, 2].flatMap((layer) => [`blk.${layer}.attn_k.weight`, `blk.${layer}.attn_q.weight`]),
     );
-    for (const { diagnosis } of wrong) expect(diagnosis).toMatch(/^rows permuted/);
+    for (const { diagnosis } of wrong) expect(diagnosis?.message).toMatch(/^Rows permuted/);
   });
 });
 

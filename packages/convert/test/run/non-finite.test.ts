@@ -14,8 +14,8 @@ import {
   type Plan,
   parseTarget,
   planConversion,
+  runFindings,
   runPlan,
-  runWarnings,
 } from "../../src/index.ts";
 import { floatDirectory } from "./packed-models.ts";
 import { converted, ggufWith, INDEX, nonFiniteCount, refused, UP } from "./planted.ts";
@@ -194,7 +194,7 @@ describe("float types", () => {
       firstStored: "-Infinity",
     });
     expect(JSON.stringify(report)).not.toContain("null");
-    expect(runWarnings(report)).toMatchObject([{ code: "infinite-weights", tensor: UP }]);
+    expect(runFindings(report)).toMatchObject([{ code: "infinite-weights", tensor: UP }]);
     expect(await nonFiniteCount(store)).toBe(2);
   });
 
@@ -282,13 +282,13 @@ describe("the way out that a refusal names", () => {
     // an infinite error is left out, and never null
     expect(JSON.stringify(report)).not.toContain("null");
     expect(store.files.has("o.gguf")).toBe(true);
-    expect(runWarnings(report)).toMatchObject([{ code: "nan-weights", tensor: UP }]);
+    expect(runFindings(report)).toMatchObject([{ code: "nan-weights", tensor: UP }]);
     const big = await converted(await ggufWith({ [INDEX]: 98304 }), "gguf:f16", {}, { allowNonFinite: true });
     expect(big.report.tensors[0]?.nonFinite).toMatchObject({
       inSource: 0,
       byStoring: 1,
       firstStored: "Infinity",
     });
-    expect(runWarnings(big.report)).toMatchObject([{ code: "became-non-finite", tensor: UP }]);
+    expect(runFindings(big.report)).toMatchObject([{ code: "became-non-finite", tensor: UP }]);
   });
 });

@@ -166,7 +166,7 @@ describe("an interrupted run", () => {
       run(await planned(), {
         signal: controller.signal,
         onProgress: () => controller.abort(),
-        onNotice: ({ code }) => notices.push(code),
+        onFinding: ({ code }) => notices.push(code),
       }),
     ).rejects.toThrow();
     expect(notices).toEqual(["kept"]);
@@ -282,7 +282,7 @@ describe("what a power failure leaves", () => {
     await run(plan);
     const wanted = await readFile(join(out(), "x.gguf"));
     const notices: string[] = [];
-    await run(plan, { resume: true, onNotice: ({ code }) => notices.push(code) });
+    await run(plan, { resume: true, onFinding: ({ code }) => notices.push(code) });
     expect(notices).toEqual(["compared"]);
     expect(await readFile(join(out(), "x.gguf"))).toEqual(wanted);
     expect(await readdir(out())).toEqual(["x.gguf"]);

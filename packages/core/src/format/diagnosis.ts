@@ -18,9 +18,15 @@ export interface Suspect {
   };
 }
 
-/** One known fault: `find` returns what to tell the user, or undefined. */
+/** One known fault of a list. */
 export interface Diagnosis {
-  readonly name: string;
+  /** Of the finding that is made when this is the fault. */
+  readonly code: string;
+  /** What the fault is in general, one sentence. */
+  readonly meaning: string;
+  /** What to do about it, one sentence. */
+  readonly hint: string;
+  /** What to tell the user, one sentence; undefined where the fault does not explain the difference. */
   find(suspect: Suspect): Promise<string | undefined>;
 }
 

@@ -51,14 +51,15 @@ export {
   writeFloat,
   writeWords,
 } from "./linear-codec.ts";
+export { packedFinding } from "./packed-finding.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
 export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";
 export {
   type Examination,
   type FoundWeight,
   type LinearClaims,
-  type LinearFindings,
   type LinearReader,
+  type MeasuredSettings,
   type ModuleHints,
   type OpenableWeight,
   openableWeight,

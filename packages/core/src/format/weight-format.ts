@@ -1,5 +1,6 @@
 /** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
 import { type ErrorPlace, FormatError } from "../errors.ts";
+import type { Finding } from "../finding.ts";
 import type { TensorInfo } from "../tensor.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { Diagnosis } from "./diagnosis.ts";
@@ -23,8 +24,8 @@ export interface StoredLinear {
   readonly parts: readonly StoredPart[];
 }
 
-/** What the small parts of a weight show. */
-export interface LinearFindings {
+/** The quantization settings of one weight, measured from its small parts. */
+export interface MeasuredSettings {
   readonly bits: string;
   /** True where columns have different widths: the average over a model is what its configuration claims. */
   readonly bitsVary?: boolean;
@@ -35,8 +36,6 @@ export interface LinearFindings {
   readonly actOrder: "none" | "trivial" | "real" | undefined;
   /** How zero points or codes are stored: "v1", "gemm". */
   readonly variant: string;
-  /** Disagreements and doubts, each a sentence. */
-  readonly warnings: readonly string[];
   /** What configuration and tensors cannot both be right about: the weight is shown, but not read. */
   readonly contradiction?: string | undefined;
 }
@@ -44,7 +43,9 @@ export interface LinearFindings {
 /** A weight whose small parts were looked at. */
 export interface Examination {
   readonly facts: ViewFacts;
-  readonly findings: LinearFindings;
+  readonly settings: MeasuredSettings;
+  /** Disagreements and doubts. */
+  readonly findings: readonly Finding[];
   /** Plain JSON of the format's own layout, as the weight is really read. */
   readonly layout: LinearLayout;
 }
@@ -161,7 +162,8 @@ export function openableWeight<Layout extends LinearLayout, Claims>(
   examineWith: (bytes: PartBytes) => {
     readonly layout: Layout;
     readonly facts: ViewFacts;
-    readonly findings: LinearFindings;
+    readonly settings: MeasuredSettings;
+    readonly findings: readonly Finding[];
   },
 ): OpenableWeight {
   /** Layouts that were found, for a weight that is opened after it was examined. */
@@ -178,12 +180,12 @@ export function openableWeight<Layout extends LinearLayout, Claims>(
     },
     open(bytes, known) {
       const examined = known === undefined ? undefined : layouts.get(known);
-      const { layout: found, findings } =
+      const { layout: found, settings } =
         known !== undefined && examined !== undefined
-          ? { layout: examined, findings: known.findings }
+          ? { layout: examined, settings: known.settings }
           : examineWith(bytes);
-      if (findings.contradiction !== undefined) {
-        throw new FormatError(findings.contradiction, {
+      if (settings.contradiction !== undefined) {
+        throw new FormatError(settings.contradiction, {
           ...place,
           hint: "Correct the quantization configuration, or take both from the original model.",
         });

@@ -1,5 +1,6 @@
 /** What a format must say to be a target: the words of its settings, layouts for weights, encoders, a configuration. */
 
+import type { Finding } from "../finding.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { IntegerView } from "../view/integer-view.ts";
 import type { Misfit, ViewRequirement } from "../view/requirement.ts";
@@ -78,7 +79,8 @@ export interface TargetConfig {
   readonly files: readonly (readonly [name: string, text: string])[];
   /** `torch_dtype` where the format's readers want another one than the model has. */
   readonly dtype?: string | undefined;
-  readonly notes: readonly string[];
+  /** What a reader of the written model should know. */
+  readonly findings: readonly Finding[];
 }
 
 /** What a source claims about its own packing, as far as a target asks. */

@@ -102,7 +102,7 @@ export function refusal(
   try {
     const gguf = parseGguf(bytes, { path: "bad.gguf", ...options });
     for (const value of gguf.metadata.values()) void value.value;
-    return `accepted ${gguf.warnings.map(({ code }) => code).join(" ")}`.trim();
+    return `accepted ${gguf.findings.map(({ code }) => code).join(" ")}`.trim();
   } catch (error) {
     if (isCodecError(error)) return `${error.code}: ${error.message}`;
     throw error;

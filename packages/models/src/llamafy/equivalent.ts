@@ -2,6 +2,7 @@
  * What makes a family a Llama under other names. A row of the table says how its tensors become those of a LlamaForCausalLM
  * (names, splits, row orders), which settings config.json then needs, and what stands in the way.
  */
+import type { Finding } from "@requant/core";
 import type { TensorRule } from "../architectures/architecture.ts";
 import type { Config, ConfigClass } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
@@ -19,5 +20,5 @@ export interface LlamaEquivalent {
   /** Settings of the new config.json that the family spells otherwise. */
   settings?(config: Config, files: HfFiles): Readonly<Record<string, JsonValue>>;
   /** What a user should know. */
-  notes?(config: Config, files: HfFiles): readonly string[];
+  findings?(config: Config, files: HfFiles): readonly Finding[];
 }

@@ -2,6 +2,7 @@
  * Families that are Llamas under other names, one row each. Layouts: the modeling files published with the checkpoints
  * (Qwen/Qwen-7B, internlm/internlm2-7b, baichuan-inc/Baichuan-7B, 01-ai/Yi-6B) and transformers' own classes.
  */
+
 import { quoted } from "@requant/core/text";
 import { ernie45 } from "../architectures/ernie.ts";
 import { llama, mistral } from "../architectures/llama.ts";
@@ -11,6 +12,7 @@ import { qwen2 } from "../architectures/qwen.ts";
 import { keyHeads, queryHeads, same, splitEvenly, viewed } from "../architectures/tensors.ts";
 import type { Config, ConfigClass } from "../config.ts";
 import { field } from "../json.ts";
+import { note } from "../note.ts";
 import type { RowOrder } from "../row-order.ts";
 import type { LlamaEquivalent } from "./equivalent.ts";
 import { attention, ends, feedForward, fusedAttention, norms, own, pairsToHalves, renamed } from "./rules.ts";
@@ -121,10 +123,13 @@ export const llamaEquivalents: readonly LlamaEquivalent[] = [
       rms_norm_eps: config.number("layer_norm_epsilon") ?? 1e-6,
       rope_theta: config.number("rotary_emb_base") ?? 10000,
     }),
-    notes: (config) =>
+    findings: (config) =>
       config.flag("use_dynamic_ntk") === true || config.flag("use_logn_attn") === true
         ? [
-            `beyond ${config.need("seq_length", "max_position_embeddings")} tokens Qwen's own code scales rope and attention (use_dynamic_ntk, use_logn_attn); a Llama does not`,
+            note(
+              "llamafied",
+              `Beyond ${config.need("seq_length", "max_position_embeddings")} tokens Qwen's own code scales rope and attention (use_dynamic_ntk, use_logn_attn); a Llama does not.`,
+            ),
           ]
         : [],
   },

@@ -1,5 +1,6 @@
 /** A llama-equivalent checkpoint as a LlamaForCausalLM: every tensor planned, config.json and tokenizer_config.json rewritten. */
-import { ConversionError, type MetadataValue } from "@requant/core";
+
+import { ConversionError, type Finding, type MetadataValue } from "@requant/core";
 import { architectureOfConfig, architectures } from "../architectures/index.ts";
 import type { Config } from "../config.ts";
 import { resolveConfig } from "../config.ts";
@@ -7,6 +8,7 @@ import { ropeSettings } from "../gguf-to-hf.ts";
 import { classNames, type HfFiles, type HfTensor } from "../hf-files.ts";
 import { field, type JsonObject, type JsonValue } from "../json.ts";
 import { string } from "../metadata-values.ts";
+import { note } from "../note.ts";
 import { type LeftOut, planRenamed } from "../plan-tensors.ts";
 import { addTokenizerMetadata } from "../tokenizer/to-gguf.ts";
 import { tokenizerFiles } from "../tokenizer/to-hf.ts";
@@ -24,7 +26,7 @@ export interface LlamafyPlan {
   readonly rewritten: ReadonlyMap<string, string>;
   readonly leftOut: readonly LeftOut[];
   /** What a user should know. */
-  readonly notes: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 function refuse(name: string, reason: string): never {
@@ -221,11 +223,16 @@ export function llamafy(files: HfFiles): LlamafyPlan {
       ...(tokenizerJson === undefined ? [] : [["tokenizer.json", jsonText(tokenizerJson)] as const]),
     ]),
     leftOut,
-    notes: [
+    findings: [
       ...(added.length > 0
-        ? [`${added.length} o_proj biases of zeros: Llama has them with attention_bias`]
+        ? [
+            note(
+              "llamafied",
+              `Added ${added.length} o_proj biases of zeros: Llama has them with attention_bias.`,
+            ),
+          ]
         : []),
-      ...(equivalent.notes?.(config, files) ?? []),
+      ...(equivalent.findings?.(config, files) ?? []),
     ],
   };
 }

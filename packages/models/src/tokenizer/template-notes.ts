@@ -1,7 +1,9 @@
 /** Where a tokenizer.json and llama.cpp put different special tokens around a text, although the GGUF is the converter's. */
-import type { Metadata } from "@requant/core";
+
+import type { Finding, Metadata } from "@requant/core";
 import { arrayField, isJsonObject, type JsonObject, objectField, textField } from "../json.ts";
 import { boolOf, numberOf } from "../metadata-values.ts";
+import { note } from "../note.ts";
 
 interface Around {
   readonly before: readonly string[];
@@ -43,7 +45,7 @@ export function templateNotes(
   tokenizerJson: JsonObject | undefined,
   metadata: Metadata,
   tokens: readonly string[],
-): string[] {
+): Finding[] {
   const outer = objectField(tokenizerJson, "post_processor");
   if (outer === undefined) return [];
   const around = (arrayField(outer, "processors") ?? [outer]).filter(isJsonObject).flatMap((processor) => {
@@ -59,7 +61,11 @@ export function templateNotes(
     const theirs = around.flatMap((one) => one[side]);
     if (spelled(theirs) === spelled(ours)) return [];
     return [
-      `tokenizer.json puts ${spelled(theirs)} ${side} a text, llama.cpp puts ${spelled(ours)}: its converter reads the files so`,
+      note(
+        "tokenizer-differs",
+        `The tokenizer.json puts ${spelled(theirs)} ${side} a text, llama.cpp puts ${spelled(ours)}: its converter reads the files so.`,
+        { path: "tokenizer.json" },
+      ),
     ];
   });
 }

@@ -1,5 +1,6 @@
 /** A checkpoint's tokenizer as `tokenizer.*` keys (llama.cpp, conversion/base.py; gguf-py, vocab.py). */
-import { ConversionError, type Metadata, type MetadataValue } from "@requant/core";
+
+import { ConversionError, type Finding, type Metadata, type MetadataValue } from "@requant/core";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import {
@@ -12,6 +13,7 @@ import {
   textField,
 } from "../json.ts";
 import { bool, numberArray, string, stringArray } from "../metadata-values.ts";
+import { note } from "../note.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
@@ -103,10 +105,17 @@ function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
 }
 
 /** llama.cpp's converter writes such a model all the same; so do we. */
-const unigramNote =
-  "tokenizer.model is a unigram model: llama.cpp merges its pieces by score, which gives some texts other ids";
+const unigramNote = /* @__PURE__ */ note(
+  "tokenizer-differs",
+  "The tokenizer.model is a unigram model: llama.cpp merges its pieces by score, which gives some texts other ids.",
+  { path: "tokenizer.model" },
+);
 
-const scoresNote = "tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model";
+const scoresNote = /* @__PURE__ */ note(
+  "assumed",
+  "Assumed tokenizer.ggml.scores: from the order of the merges, as there is no tokenizer.model.",
+  { key: "tokenizer.ggml.scores" },
+);
 
 /**
  * tokenizer.ggml.add_space_prefix, where tokenizer.json puts no space before a text: llama.cpp does so unless the key says no. Its
@@ -143,24 +152,24 @@ function write(
         vocabulary,
         special,
         hasNormalizer: false,
-        ...(isUnigram ? { assumed: [unigramNote] } : {}),
+        ...(isUnigram ? { findings: [unigramNote] } : {}),
       };
     }
     case "sentencepiece-json": {
       const base = sentencePieceJsonVocabulary(files);
       const vocabulary = { ...base, scores: scoresFromMerges(base.tokens, base.types, files) };
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-      const assumed = [scoresNote];
+      const findings = [scoresNote];
       const between = { first: [], last: noSpacePrefix(files) };
-      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, between, assumed };
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, between, findings };
     }
     case "gemma-json": {
       const added = [...decoderTokens(files), ...jsonTokens(files)];
       const source = { pieces: piecesOfJson(files), path: "tokenizer.json", added };
       const vocabulary = piecesVocabulary(files, source, config, false);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-      const assumed = [scoresNote];
-      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, assumed };
+      const findings = [scoresNote];
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, findings };
     }
     case "gemma4": {
       const base = sentencePieceJsonVocabulary(files, rules.visibleTokens);
@@ -219,7 +228,7 @@ export function addTokenizerMetadata(
   config: Config,
   architecture: string,
   rules: TokenizerRules,
-): readonly string[] {
+): readonly Finding[] {
   const kind = rules.kinds.find((candidate) => isThere[candidate](files));
   if (kind === undefined) {
     const type = textField(objectField(files.tokenizerJson, "model"), "type");
@@ -249,7 +258,9 @@ export function addTokenizerMetadata(
   };
   if (written.keys !== undefined) {
     put(written.keys);
-    return files.chatTemplate === undefined ? ["tokenizer.chat_template: tekken.json holds none"] : [];
+    return files.chatTemplate === undefined
+      ? [note("no-template", "There is no tokenizer.chat_template, as tekken.json holds none.")]
+      : [];
   }
   for (const extra of rules.before ?? []) put(extra(context));
   metadata.set("tokenizer.ggml.model", string(model));
@@ -272,6 +283,5 @@ export function addTokenizerMetadata(
   put(chatTemplateMetadata(files));
   if (hasNormalizer) put(normalizerMetadata(files));
   for (const extra of rules.after ?? []) put(extra(context));
-  const notes = templateNotes(files.tokenizerJson, metadata, vocabulary.tokens);
-  return [...(written.assumed ?? []), ...notes];
+  return [...(written.findings ?? []), ...templateNotes(files.tokenizerJson, metadata, vocabulary.tokens)];
 }

@@ -1,7 +1,9 @@
 /** `tokenizer.*` keys as Hugging Face files: tokenizer.json, tokenizer_config.json, special_tokens_map.json and tokenizer.model. */
-import { FormatError, type Metadata } from "@requant/core";
+
+import { type Finding, FormatError, type Metadata } from "@requant/core";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { boolOf, numberOf, numbersOf, stringOf, stringsOf } from "../metadata-values.ts";
+import { note } from "../note.ts";
 import type { TokenizerRules } from "./rules.ts";
 import { type Piece, pieceTypes, serializeSentencePiece } from "./sentencepiece.ts";
 import { roleKeys, tokenRoles } from "./special-tokens.ts";
@@ -21,7 +23,7 @@ export interface HfTokenizer {
   /** Ids by role, for config.json and generation_config.json. */
   readonly ids: ReadonlyMap<string, number>;
   readonly tokenCount: number;
-  readonly assumed: readonly string[];
+  readonly findings: readonly Finding[];
   /** Why there are no tokenizer files; undefined when there are. */
   readonly leftOut?: string;
 }
@@ -174,12 +176,12 @@ export function tokenizerFiles(
   const tokens = readTokens(metadata, isSentencePiece);
   const { ids, added } = readRoles(metadata, tokens, rules);
   const files = new Map<string, JsonObject | Uint8Array>();
-  const assumed: string[] = [];
+  const findings: Finding[] = [];
   const none = (reason: string): HfTokenizer => ({
     files,
     ids,
     tokenCount: tokens.length,
-    assumed,
+    findings,
     leftOut: reason,
   });
   if (tokens.length === 0 || model === undefined) return none("the GGUF holds no tokenizer");
@@ -193,7 +195,13 @@ export function tokenizerFiles(
   files.set("tokenizer.json", json);
   if (model === "llama") {
     files.set("tokenizer.model", sentencePieceModel(gguf));
-    assumed.push("tokenizer.model: identity normalization, scores of added tokens 0 (a GGUF keeps neither)");
+    findings.push(
+      note(
+        "assumed",
+        "Assumed for tokenizer.model: identity normalization, and scores of 0 for added tokens, as a GGUF keeps neither.",
+        { path: "tokenizer.model" },
+      ),
+    );
   }
   const config = configFile(gguf, isSentencePiece, contextLength);
   files.set("tokenizer_config.json", config);
@@ -202,8 +210,12 @@ export function tokenizerFiles(
     tokens[ids.get(role) ?? 0]?.text ?? "",
   ]);
   files.set("special_tokens_map.json", Object.fromEntries(map));
-  assumed.push(
-    "added tokens: lstrip, rstrip, single_word and normalized are false (a GGUF keeps none of them)",
+  findings.push(
+    note(
+      "assumed",
+      "Assumed for added tokens: lstrip, rstrip, single_word and normalized are false, as a GGUF keeps none of them.",
+      { path: "tokenizer.json" },
+    ),
   );
-  return { files, ids, tokenCount: tokens.length, assumed };
+  return { files, ids, tokenCount: tokens.length, findings };
 }

@@ -1,4 +1,5 @@
 /** Unigram vocabularies: `t5` in GGUF (llama.cpp, conversion/bert.py `_xlmroberta_set_vocab`; its reader is llama-vocab.cpp's UGM). */
+
 import { FormatError, type MetadataValue } from "@requant/core";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
@@ -15,6 +16,7 @@ import {
   textField,
 } from "../json.ts";
 import { bool, boolOf, numberArray, numbersOf } from "../metadata-values.ts";
+import { note } from "../note.ts";
 import { typeWithin } from "./pre-tokenizers.ts";
 import { parseSentencePiece, pieceTypes } from "./sentencepiece.ts";
 import { readSpecialTokens } from "./special-tokens.ts";
@@ -130,8 +132,11 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
     between: spaceKeys(textRules(files.tokenizerJson, cleansUp)),
     ...(byteFallback
       ? {
-          assumed: [
-            "llama.cpp gives characters outside this unigram vocabulary the unknown token, not their bytes",
+          findings: [
+            note(
+              "tokenizer-differs",
+              "In llama.cpp, characters outside this unigram vocabulary become the unknown token, not their bytes.",
+            ),
           ],
         }
       : {}),

@@ -1,4 +1,4 @@
-import type { MetadataValue } from "@requant/core";
+import type { Finding, MetadataValue } from "@requant/core";
 import type { SpecialTokens } from "./special-tokens.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
@@ -19,5 +19,5 @@ export interface Written {
   /** Between the tokens and the special ids, before and after what the class adds there. */
   readonly between?: { readonly first: Keys; readonly last: Keys };
   /** What a reader should know. */
-  readonly assumed?: readonly string[];
+  readonly findings?: readonly Finding[];
 }

@@ -18,7 +18,7 @@ function folder(index: unknown, files: Readonly<Record<string, Uint8Array>>): Me
 async function refusal(store: MemoryStore): Promise<string> {
   try {
     const set = await openSafetensors(store);
-    return `accepted ${set.tensors.map(({ name }) => name).join(" ")}; ${set.warnings.map(({ code }) => code).join(" ")}`;
+    return `accepted ${set.tensors.map(({ name }) => name).join(" ")}; ${set.findings.map(({ code }) => code).join(" ")}`;
   } catch (error) {
     if (isCodecError(error)) return `${error.code}: ${error.message}`;
     throw error;

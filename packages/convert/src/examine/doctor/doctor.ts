@@ -1,13 +1,13 @@
 /** Everything wrong with a model, in one pass: files, headers, config against tensors, tokenizer, template, weights. */
-import { isCodecError, type Metadata } from "@requant/core";
+import { type Finding, isCodecError, type Metadata } from "@requant/core";
 import { type HfFiles, hfToGguf } from "@requant/models";
+import { completeFinding, finding } from "../../model/findings/finding.ts";
 import type { Model, ModelLocation } from "../../model/model.ts";
 import { openModel } from "../../model/open.ts";
 import { inspectModel } from "../inspect.ts";
 import { factFindings, nameFindings } from "./facts.ts";
-import { type Finding, finding } from "./finding.ts";
 import { folderFindings } from "./folder.ts";
-import { findingOfError, findingOfWarning } from "./from-error.ts";
+import { findingOfError, nameOf } from "./from-error.ts";
 import { tokenizerJsonFindings } from "./tokenizer-json.ts";
 import { weightFindings } from "./weights.ts";
 
@@ -54,7 +54,7 @@ export async function examineModel(
     try {
       tensors = model.tensors.length;
       files = names?.length ?? model.files.length;
-      add(await modelFindings(model, file === undefined));
+      add(await openModelFindings(model, file === undefined));
       if (options.weights !== false) add(await weightFindings(model, options));
     } finally {
       await model.close();
@@ -66,8 +66,7 @@ export async function examineModel(
     }
     const last = findingOfError(error);
     // opening stops at what the look at the files has found
-    if (!findings.some(({ code, file: where }) => code === last.code && where === last.file))
-      findings.push(last);
+    if (!findings.some(({ code, path }) => code === last.code && path === last.path)) findings.push(last);
   }
   // a file that cannot be opened says so each time that it is needed
   const distinct = new Map(findings.map((found) => [JSON.stringify(found), found]));
@@ -81,18 +80,18 @@ export async function examineModel(
 }
 
 /** What an open model says of itself that cannot all be true. */
-async function modelFindings(model: Model, isFolder = true): Promise<Finding[]> {
+async function openModelFindings(model: Model, isFolder = true): Promise<Finding[]> {
   const inspection = await inspectModel(model);
   // shapes of tensors that nobody understands contradict nothing
   const measured = model.unclaimed.length > 0 ? [] : inspection.measured;
   const [only] = model.files;
   const file = model.files.length === 1 ? only?.name : undefined;
   return [
-    ...[...inspection.warnings, ...inspection.notes].map((warning) => findingOfWarning(warning, file)),
+    ...inspection.findings.map((found) => completeFinding({ ...found, path: nameOf(found.path) ?? file })),
     ...nameFindings(model.tensors),
     ...(model.gguf === undefined
       ? await directoryFindings(model, isFolder)
-      : ggufFindings(model, model.gguf.metadata)),
+      : ggufFileFindings(model, model.gguf.metadata)),
     ...measured
       .filter(
         ({ agrees, claimed, label }) =>
@@ -110,7 +109,7 @@ async function modelFindings(model: Model, isFolder = true): Promise<Finding[]> 
   ];
 }
 
-function ggufFindings(model: Model, metadata: Metadata): Finding[] {
+function ggufFileFindings(model: Model, metadata: Metadata): Finding[] {
   const hasTokens =
     metadata.has("tokenizer.ggml.tokens") || metadata.get("tokenizer.ggml.model")?.value === "none";
   return [
@@ -143,7 +142,7 @@ function plannedFindings(files: HfFiles): Finding[] {
     ? []
     : [finding("no-tokenizer", "There is no tokenizer.json or tokenizer.model.")];
   const plan = (tokenizer: boolean): Finding[] => {
-    const { metadata, tensors } = hfToGguf(files, { fileType: "F16", tokenizer, misfits: "report" });
+    const { metadata, tensors } = hfToGguf(files, { fileType: "F16", tokenizer, contradictions: "report" });
     return factFindings(metadata, tensors);
   };
   try {
@@ -170,8 +169,8 @@ function remoteCodeFindings({ config }: HfFiles): Finding[] {
   return map === undefined || map === null
     ? []
     : [
-        finding("remote-code", "config.json names Python code to be loaded with the model (auto_map).", {
-          file: "config.json",
+        finding("remote-code", "The config.json names Python code to be loaded with the model (auto_map).", {
+          path: "config.json",
         }),
       ];
 }

@@ -1,16 +1,9 @@
 /** A model as GGUF sees it, whatever it is stored as: metadata, tensors, tokenizer and template held against each other. */
-import type { Metadata } from "@requant/core";
-import { ggufMisfits, type TensorMisfit } from "@requant/models";
-import { type Finding, type FindingCode, finding } from "./finding.ts";
+import type { Finding, Metadata } from "@requant/core";
+import { ggufFindings } from "@requant/models";
+import { completeFinding, finding } from "../../model/findings/finding.ts";
 import { templateFindings } from "./template.ts";
 import { tokenizerShapeFindings, vocabularyFindings } from "./vocabulary.ts";
-
-const codeOf: Readonly<Record<TensorMisfit["kind"], FindingCode>> = {
-  shape: "wrong-shape",
-  "missing-layer": "missing-layer",
-  "missing-tensor": "missing-tensor",
-  vocabulary: "vocabulary-size",
-};
 
 interface NamedShape {
   readonly name: string;
@@ -20,9 +13,7 @@ interface NamedShape {
 /** What the header alone tells, in little time. */
 export function headerFindings(metadata: Metadata, tensors: readonly NamedShape[]): Finding[] {
   return [
-    ...ggufMisfits(metadata, tensors).map(({ kind, tensor, message }) =>
-      finding(codeOf[kind], message, { tensor }),
-    ),
+    ...ggufFindings(metadata, tensors).map((found) => completeFinding(found)),
     ...tokenizerShapeFindings(metadata),
   ];
 }

@@ -2,6 +2,7 @@
 import {
   type ByteSource,
   byteText,
+  type Finding,
   isCodecError,
   type Limits,
   limitsWith,
@@ -10,7 +11,7 @@ import {
 import { readGguf } from "@requant/gguf";
 import { parseShardIndex, readHeader } from "@requant/safetensors";
 import { findModel, looksLikePickle } from "../../model/find.ts";
-import { type Finding, finding } from "./finding.ts";
+import { finding } from "../../model/findings/finding.ts";
 import { findingOfError } from "./from-error.ts";
 
 const PICKLE = /\.(bin|pt|pth|ckpt|pkl)$/i;
@@ -28,10 +29,10 @@ export async function folderFindings(
   for (const name of names) {
     if (UNFINISHED.test(name))
       findings.push(
-        finding("unfinished-download", "The file is part of a download that did not end.", { file: name }),
+        finding("unfinished-download", "The file is part of a download that did not end.", { path: name }),
       );
     else if (PICKLE.test(name) && hasSafe)
-      findings.push(finding("pickle-beside", "A Python pickle lies beside the weights.", { file: name }));
+      findings.push(finding("pickle-beside", "A Python pickle lies beside the weights.", { path: name }));
     else for (const found of await fileFindings(store, name, limits)) findings.push(found);
   }
   return [...findings, ...(await indexFindings(store, names, limits))];
@@ -45,7 +46,7 @@ async function fileFindings(store: ReadStore, name: string, limits: Limits): Pro
     if (!isWeights) return await sideFileFindings(store, name);
     // knows pointers, pages and pickles by their first bytes
     const { head } = await findModel({ store, file: name });
-    if (head.length === 0) return [finding("never-written", "The file is empty.", { file: name })];
+    if (head.length === 0) return [finding("never-written", "The file is empty.", { path: name })];
     await withSource(store, name, async (source) => {
       if (/\.gguf$/i.test(name)) await readGguf(source, { limits });
       else await readHeader(source, limits);
@@ -60,12 +61,12 @@ async function sideFileFindings(store: ReadStore, name: string): Promise<Finding
   const head = await withSource(store, name, (source) => source.read(0, Math.min(64, source.byteLength)));
   const text = byteText(head ?? new Uint8Array(0));
   if (text.startsWith("version https://git-lfs"))
-    return [finding("lfs-pointer", "The file is a Git LFS pointer, not the file itself.", { file: name })];
+    return [finding("lfs-pointer", "The file is a Git LFS pointer, not the file itself.", { path: name })];
   if (/^\s*<(!doctype|html|\?xml)/i.test(text))
-    return [finding("web-page", "The file is a web page.", { file: name })];
+    return [finding("web-page", "The file is a web page.", { path: name })];
   if (looksLikePickle(text))
     return [
-      finding("pickle", "The file is a Python pickle, which can run code when it is read.", { file: name }),
+      finding("pickle", "The file is a Python pickle, which can run code when it is read.", { path: name }),
     ];
   return [];
 }
@@ -100,13 +101,13 @@ async function indexFindings(store: ReadStore, names: readonly string[], limits:
         .filter((shard) => !names.includes(shard))
         .map((shard) =>
           finding("missing-shard", `The index ${index} names the file, but it is not there.`, {
-            file: shard,
+            path: shard,
           }),
         ),
       ...names
         .filter((name) => /\.safetensors$/i.test(name) && !shards.has(name))
         .map((name) =>
-          finding("unlisted-shard", `The index ${index} does not name the file.`, { file: name }),
+          finding("unlisted-shard", `The index ${index} does not name the file.`, { path: name }),
         ),
     ];
   } catch (error) {

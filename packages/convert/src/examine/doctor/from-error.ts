@@ -1,6 +1,5 @@
-import { type CodecError, isCodecError } from "@requant/core";
-import type { ModelWarning } from "../../model/model-warning.ts";
-import { type Finding, type FindingCode, finding, isFindingCode } from "./finding.ts";
+import { type CodecError, type Finding, isCodecError } from "@requant/core";
+import { type FindingCode, finding, isFindingCode } from "../../model/findings/finding.ts";
 
 const byErrorCode: Readonly<Record<CodecError["code"], FindingCode>> = {
   FORMAT: "format",
@@ -25,9 +24,9 @@ const advisories: Readonly<Record<string, string>> = {
  */
 export function findingOfError(error: unknown, file?: string, general?: FindingCode): Finding {
   if (!isCodecError(error)) throw error;
-  const { code, message, hint, path, tensor, offset, reason } = error;
-  const place = { file: file ?? nameOf(path), tensor, offset };
-  const own = isFindingCode(reason) ? reason : (general ?? byFile(code, place.file) ?? byErrorCode[code]);
+  const { code, message, hint, path, tensor, offset, index, reason } = error;
+  const place = { path: file ?? nameOf(path), tensor, offset, index };
+  const own = isFindingCode(reason) ? reason : (general ?? byFile(code, place.path) ?? byErrorCode[code]);
   const known = reason === undefined ? undefined : advisories[reason];
   return finding(
     own,
@@ -44,10 +43,7 @@ function byFile(code: CodecError["code"], file: string | undefined): FindingCode
   return /^tokenizer/.test(file) ? "tokenizer-invalid" : undefined;
 }
 
-export function findingOfWarning({ code, message, tensor }: ModelWarning, file: string | undefined): Finding {
-  return finding(isFindingCode(code) ? code : "odd", message, { file, tensor });
-}
-
-function nameOf(path: string | undefined): string | undefined {
+/** The last part of a path: the name of a file in its folder. */
+export function nameOf(path: string | undefined): string | undefined {
   return path?.split(/[/\\]/).at(-1);
 }

@@ -2,8 +2,9 @@
  * Chat templates are programs in Jinja, which other software runs. Requant never does: a template is text. This looks for
  * what an honest one has no use for: Python's internals (CVE-2024-34359), other files, loops without a bound.
  */
+import type { Finding, FindingPlace } from "@requant/core";
 import { bounded } from "@requant/core/text";
-import { type Finding, type FindingPlace, finding } from "./finding.ts";
+import { finding } from "../../model/findings/finding.ts";
 
 const reaches: readonly (readonly [RegExp, string])[] = [
   [/__[a-z]\w*__/i, "uses Python's internal attributes"],

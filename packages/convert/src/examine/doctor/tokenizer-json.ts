@@ -1,8 +1,9 @@
 /** tokenizer.json of a Hugging Face directory: ids that collide, merges of nothing, more tokens than the embedding has rows. */
+import type { Finding } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import type { HfFiles } from "@requant/models";
+import { finding } from "../../model/findings/finding.ts";
 import { few } from "./few.ts";
-import { type Finding, finding } from "./finding.ts";
 
 const file = "tokenizer.json";
 const EMBEDDING = /(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$/;
@@ -63,7 +64,11 @@ function collisions(ids: ReadonlyMap<string, number>): Finding[] {
   }
   return twice.length === 0
     ? []
-    : [finding("duplicate-token", `${twice.length} tokens have the id of another: ${few(twice)}.`, { file })];
+    : [
+        finding("duplicate-token", `${twice.length} tokens have the id of another: ${few(twice)}.`, {
+          path: file,
+        }),
+      ];
 }
 
 function unknownMerges(merges: unknown, ids: ReadonlyMap<string, number>): Finding[] {
@@ -87,7 +92,7 @@ function unknownMerges(merges: unknown, ids: ReadonlyMap<string, number>): Findi
         finding(
           "unknown-merge",
           `${unknown.length} merges name tokens that do not exist: ${few(unknown.map((merge) => quoted(merge)))}.`,
-          { file },
+          { path: file },
         ),
       ];
 }
@@ -111,7 +116,7 @@ function tooMany(ids: ReadonlyMap<string, number>, rows: number | undefined): Fi
         finding(
           "token-id",
           `${beyond.length} tokens have ids beyond the embedding's ${rows} rows: ${few(beyond)}.`,
-          { file },
+          { path: file },
         ),
       ];
 }

@@ -1,9 +1,9 @@
 /** A GGUF's tokenizer: arrays that must go together, and values that must mean something. */
 
-import type { Metadata, MetadataArray, MetadataValue } from "@requant/core";
+import type { Finding, Metadata, MetadataArray, MetadataValue } from "@requant/core";
 import { quoted } from "@requant/core/text";
+import { finding } from "../../model/findings/finding.ts";
 import { few } from "./few.ts";
-import { type Finding, finding } from "./finding.ts";
 
 const TOKENS = "tokenizer.ggml.tokens";
 const SCORES = "tokenizer.ggml.scores";

@@ -1,10 +1,10 @@
 /** Reads every weight and looks at its values: the only check that takes time in proportion to the model. */
 
-import { elementCount, isCodecError, rowLength } from "@requant/core";
+import { elementCount, type Finding, isCodecError, rowLength } from "@requant/core";
 import { readWords } from "@requant/core/format";
+import { finding } from "../../model/findings/finding.ts";
 import type { Model, ModelTensor } from "../../model/model.ts";
 import { unreadNames } from "../../model/packed-sources.ts";
-import { type Finding, finding } from "./finding.ts";
 import { findingOfError } from "./from-error.ts";
 
 /** f32 bytes of one band of rows. */
@@ -76,7 +76,7 @@ async function tensorFindings(
   signal: AbortSignal | undefined,
 ): Promise<Finding[]> {
   const { name, shape, file, encoding } = tensor;
-  const place = { file, tensor: name };
+  const place = { path: file, tensor: name };
   const isMatrix = shape.filter((size) => size > 1).length >= 2;
   const zero = finding("zero-weights", "All values of the matrix are zero.", place);
   const look = await glance(model, tensor);

@@ -1,5 +1,6 @@
 /** Files that are there already: everything is made again and compared with them. */
 import type { ByteSource } from "@requant/core";
+import { finding } from "../../model/findings/finding.ts";
 import type { Piece } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
 import type { RunOutput } from "./output.ts";
@@ -42,10 +43,8 @@ export class CompareOutput implements RunOutput {
 
   async publish(): Promise<void> {
     await this.end();
-    this.run.options.onNotice?.({
-      code: "compared",
-      message: "the output was complete already; it was made again and compared",
-    });
+    const message = "The output was complete already; it was made again and compared.";
+    this.run.options.onFinding?.(finding("compared", message));
   }
 
   async end(): Promise<void> {

@@ -2,6 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { type ByteSource, IoError, isCodecError, type StagedFile, UsageError } from "@requant/core";
+import { finding } from "../../model/findings/finding.ts";
 import { sourceVersions } from "../../model/source-versions.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import { checksumOfCopy } from "../checksum-twin.ts";
@@ -207,9 +208,9 @@ export class StagedOutput implements RunOutput {
 
   /** After an interruption, what is finished is kept for another run. */
   async end(error: unknown): Promise<void> {
-    const { keep = true, onNotice } = this.run.options;
+    const { keep = true, onFinding } = this.run.options;
     const kept = await this.close(keep && isInterruption(error));
-    if (kept) onNotice?.({ code: "kept", message: "what was finished is kept beside the output" });
+    if (kept) onFinding?.(finding("kept", "What was finished is kept beside the output."));
   }
 
   /** Closes all files. True when something was kept for another run. */
@@ -285,7 +286,7 @@ async function headOf(run: RunState): Promise<JournalHead> {
   // a vocabulary as text would be most of this; the headers made from it stand for it
   const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
   const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
-  const facts = { ...run.plan, source, files, headers, notes: [], band: run.bandByteLength };
+  const facts = { ...run.plan, source, files, headers, findings: [], band: run.bandByteLength };
   const hash = sha256.create();
   hash.update(utf8ToBytes(JSON.stringify(facts)));
   for (const [name, columns] of run.importance) {

@@ -2,16 +2,8 @@
  * A model under GGUF's names whose metadata and tensors do not go together: what llama.cpp would refuse to load, or
  * load and compute nonsense with. Only rules that hold for every family (the golden models are their proof).
  */
-import type { Metadata } from "@requant/core";
+import type { Finding, Metadata } from "@requant/core";
 import { numberOf, stringOf } from "./metadata-values.ts";
-
-/** A tensor that contradicts the metadata. */
-export interface TensorMisfit {
-  readonly kind: "shape" | "missing-layer" | "missing-tensor" | "vocabulary";
-  readonly tensor: string;
-  /** One sentence. */
-  readonly message: string;
-}
 
 interface NamedShape {
   readonly name: string;
@@ -29,23 +21,23 @@ const scalesStream = /^(?:output_norm|blk\.\d+\.(?:attn_norm|ffn_norm))\.weight$
 /** A layer that has one of these has them all, whatever the family; latent attention has no attn_k. */
 const companions: readonly (readonly string[])[] = [["ffn_up.weight", "ffn_down.weight"]];
 
-/** What does not fit, worst first; empty when all is well. */
-export function ggufMisfits(metadata: Metadata, tensors: readonly NamedShape[]): TensorMisfit[] {
+/** The tensors that contradict the metadata, worst first; empty when all is well. */
+export function ggufFindings(metadata: Metadata, tensors: readonly NamedShape[]): Finding[] {
   const architecture = stringOf(metadata.get("general.architecture"));
   // adapters, projectors and vocabularies alone have the keys of a model, not its tensors
   const isModel = (stringOf(metadata.get("general.type")) ?? "model") === "model";
   if (architecture === undefined || !isModel || !tensors.some(({ name }) => LAYER.test(name))) return [];
   const number = (key: string): number | undefined => numberOf(metadata.get(`${architecture}.${key}`));
   return [
-    ...shapeMisfits(number("embedding_length"), tensors),
-    ...layerMisfits(number("block_count"), tensors),
-    ...vocabularyMisfits(metadata, number("vocab_size"), tensors),
+    ...shapeFindings(number("embedding_length"), tensors),
+    ...layerFindings(number("block_count"), tensors),
+    ...vocabularyFindings(metadata, number("vocab_size"), tensors),
   ];
 }
 
-function shapeMisfits(embedding: number | undefined, tensors: readonly NamedShape[]): TensorMisfit[] {
+function shapeFindings(embedding: number | undefined, tensors: readonly NamedShape[]): Finding[] {
   if (embedding === undefined) return [];
-  return tensors.flatMap(({ name, shape }): TensorMisfit[] => {
+  return tensors.flatMap(({ name, shape }): Finding[] => {
     const side =
       readsStream.test(name) || scalesStream.test(name)
         ? "columns"
@@ -58,7 +50,8 @@ function shapeMisfits(embedding: number | undefined, tensors: readonly NamedShap
     if (found === embedding) return [];
     return [
       {
-        kind: "shape",
+        code: "wrong-shape",
+        severity: "error",
         tensor: name,
         message: `The weight is [${shape.join(", ")}]; its ${side} must be the embedding length, ${embedding}.`,
       },
@@ -66,7 +59,7 @@ function shapeMisfits(embedding: number | undefined, tensors: readonly NamedShap
   });
 }
 
-function layerMisfits(count: number | undefined, tensors: readonly NamedShape[]): TensorMisfit[] {
+function layerFindings(count: number | undefined, tensors: readonly NamedShape[]): Finding[] {
   const layers = new Map<number, Set<string>>();
   for (const { name } of tensors) {
     const [, layer, rest] = LAYER.exec(name) ?? [];
@@ -74,12 +67,13 @@ function layerMisfits(count: number | undefined, tensors: readonly NamedShape[])
     const names = layers.get(Number(layer)) ?? new Set<string>();
     layers.set(Number(layer), names.add(rest));
   }
-  const misfits: TensorMisfit[] = [];
+  const findings: Finding[] = [];
   // at most one each: a config that promises a million layers is one fault
   for (let layer = 0; count !== undefined && layer < count; layer++) {
     if (layers.has(layer)) continue;
-    misfits.push({
-      kind: "missing-layer",
+    findings.push({
+      code: "missing-layer",
+      severity: "error",
       tensor: `blk.${layer}`,
       message: `${count} layers are stated, but layer ${layer} has no tensors.`,
     });
@@ -90,22 +84,23 @@ function layerMisfits(count: number | undefined, tensors: readonly NamedShape[])
       const there = group.filter((name) => names.has(name));
       if (there.length === 0 || there.length === group.length) continue;
       for (const name of group.filter((candidate) => !names.has(candidate))) {
-        misfits.push({
-          kind: "missing-tensor",
+        findings.push({
+          code: "missing-tensor",
+          severity: "error",
           tensor: `blk.${layer}.${name}`,
           message: `Layer ${layer} has ${there.join(" and ")}, but no ${name}.`,
         });
       }
     }
   }
-  return misfits;
+  return findings;
 }
 
-function vocabularyMisfits(
+function vocabularyFindings(
   metadata: Metadata,
   stated: number | undefined,
   tensors: readonly NamedShape[],
-): TensorMisfit[] {
+): Finding[] {
   const tokens = metadata.get("tokenizer.ggml.tokens");
   const embedding = tensors.find(({ name }) => name === "token_embd.weight");
   const rows = embedding?.shape.at(-2);
@@ -117,5 +112,10 @@ function vocabularyMisfits(
       ? []
       : [`The vocabulary is said to have ${stated} tokens, the embedding has ${rows} rows.`]),
   ];
-  return faults.map((message) => ({ kind: "vocabulary", tensor: embedding.name, message }));
+  return faults.map((message) => ({
+    code: "vocabulary-size",
+    severity: "warning",
+    tensor: embedding.name,
+    message,
+  }));
 }

@@ -1,38 +1,31 @@
 /** What a command says beside its result: the model can be read, and something about it is not as it should be. */
-
+import type { Finding } from "@requant/core";
 import type { VerifyReport } from "../compare/verify.ts";
+import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
-import type { ModelWarning } from "../model/model-warning.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { PlanReport } from "../plan/report.ts";
 import { factFindings, headerFindings, nameFindings } from "./doctor/facts.ts";
-import type { Finding } from "./doctor/finding.ts";
 import { tokenizerJsonFindings } from "./doctor/tokenizer-json.ts";
 import { MERGES } from "./doctor/vocabulary.ts";
 
-export function asWarnings(findings: readonly Finding[]): ModelWarning[] {
-  return findings.flatMap(({ code, severity, message, tensor }) =>
-    severity === "note" ? [] : [{ code, message, ...(tensor === undefined ? {} : { tensor }) }],
-  );
-}
-
 /**
  * Of an open model. `vocabulary`: decode the tokenizer and read the templates as well, which headers alone do not need. `madeFromIt`: a
- * plan whose own warnings are asked for too; merges that it takes over from a tokenizer.json are then checked there only.
+ * plan whose own findings are asked for too; merges that it takes over from a tokenizer.json are then checked there only.
  */
-export async function modelWarnings(
+export async function modelFindings(
   model: Model,
   options: { vocabulary?: boolean; madeFromIt?: Plan } = {},
-): Promise<ModelWarning[]> {
-  const { gguf, hf, tensors, warnings } = model;
+): Promise<Finding[]> {
+  const { gguf, hf, tensors, findings } = model;
   const check = options.vocabulary === true ? factFindings : headerFindings;
   const readsTokenizer = options.vocabulary === true && hf?.config !== undefined;
   return [
-    ...warnings,
-    ...asWarnings(nameFindings(tensors)),
-    ...(gguf === undefined ? [] : asWarnings(check(gguf.metadata, tensors))),
+    ...findings,
+    ...nameFindings(tensors),
+    ...(gguf === undefined ? [] : check(gguf.metadata, tensors)),
     ...(readsTokenizer
-      ? asWarnings(tokenizerJsonFindings(await hf.sideFiles(), { merges: !plansMerges(options.madeFromIt) }))
+      ? tokenizerJsonFindings(await hf.sideFiles(), { merges: !plansMerges(options.madeFromIt) })
       : []),
   ];
 }
@@ -44,15 +37,15 @@ function plansMerges(plan: Plan | undefined): boolean {
 }
 
 /** Of values that a comparison has seen. */
-export function verifyWarnings({ tensors }: VerifyReport): ModelWarning[] {
+export function verifyFindings({ tensors }: VerifyReport): Finding[] {
   return tensors.flatMap(({ name, finite }) =>
-    finite ? [] : [{ code: "nan-weights", message: "Some values are NaN or infinite.", tensor: name }],
+    finite ? [] : [finding("nan-weights", "Some values are NaN or infinite.", { tensor: name })],
   );
 }
 
 /** Of what a run has stored. */
-export function runWarnings({ tensors }: PlanReport): ModelWarning[] {
-  const warnings: ModelWarning[] = [];
+export function runFindings({ tensors }: PlanReport): Finding[] {
+  const findings: Finding[] = [];
   for (const { name, nonFinite } of tensors) {
     if (nonFinite === undefined) continue;
     const { inSource, byStoring, firstIndex, firstPlace, firstValue, firstStored } = nonFinite;
@@ -60,11 +53,13 @@ export function runWarnings({ tensors }: PlanReport): ModelWarning[] {
       ...(inSource > 0 ? [`${inSource} not finite in the source`] : []),
       ...(byStoring > 0 ? [`${byStoring} no longer finite once stored`] : []),
     ].join(", ");
-    warnings.push({
-      code: byStoring > 0 ? "became-non-finite" : firstValue === "NaN" ? "nan-weights" : "infinite-weights",
-      message: `Weights of ${name} are NaN or infinite: ${counts}. The first is weight ${firstIndex} [${firstPlace.join(", ")}]: ${firstValue}, stored as ${firstStored}.`,
-      tensor: name,
-    });
+    findings.push(
+      finding(
+        byStoring > 0 ? "became-non-finite" : firstValue === "NaN" ? "nan-weights" : "infinite-weights",
+        `Weights of ${name} are NaN or infinite: ${counts}. The first is weight ${firstIndex} [${firstPlace.join(", ")}]: ${firstValue}, stored as ${firstStored}.`,
+        { tensor: name, index: firstIndex },
+      ),
+    );
   }
-  return warnings;
+  return findings;
 }

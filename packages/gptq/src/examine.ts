@@ -1,5 +1,5 @@
-import type { ErrorPlace } from "@requant/core";
-import { findPart, type PartBytes, partBytes, readWords } from "@requant/core/format";
+import type { ErrorPlace, Finding } from "@requant/core";
+import { findPart, type PartBytes, packedFinding, partBytes, readWords } from "@requant/core/format";
 import { groupSizeOf, type ViewFacts } from "@requant/core/view";
 import { fieldsOf, type GptqLayout, gptqCodec, wordBitsOf } from "./codec.ts";
 import type { GptqConfig } from "./config.ts";
@@ -7,7 +7,7 @@ import { readGroupIndex } from "./groups.ts";
 import { findZeros, type ZeroStorage } from "./zeros.ts";
 
 /** What the stored tensors show, next to what the configuration claims. */
-export interface GptqFindings {
+export interface GptqExamination {
   /** The layout to read with: corrected where the tensors contradict the configuration beyond doubt. */
   readonly layout: GptqLayout;
   /**
@@ -22,8 +22,8 @@ export interface GptqFindings {
   readonly symmetric: boolean;
   /** Zero-point fields of all ones under v1: readers disagree about them. */
   readonly ambiguousZeros: number;
-  /** Disagreements and doubts, each a sentence. */
-  readonly warnings: readonly string[];
+  /** Disagreements and doubts. */
+  readonly findings: readonly Finding[];
   readonly facts: ViewFacts;
 }
 
@@ -37,8 +37,8 @@ export function examineGptq(
   bytes: PartBytes,
   config: GptqConfig,
   place: ErrorPlace = {},
-): GptqFindings {
-  const warnings: string[] = [];
+): GptqExamination {
+  const findings: Finding[] = [];
   const { columns, groupCount, rows, bits } = layout;
   const part = (suffix: string): Uint8Array =>
     partBytes(bytes, findPart(gptqCodec.parts(layout), suffix, place), place);
@@ -49,8 +49,10 @@ export function examineGptq(
   if (config.sym && zeros.convention !== undefined && zeros.convention !== claimed) {
     const storage: ZeroStorage = zeros.convention === "v2" ? "stored" : "minus-one";
     settled = { ...layout, zeros: storage };
-    warnings.push(
-      `The configuration says checkpoint_format "${config.checkpointFormat}", but all zero points are those of symmetric ${zeros.convention} files; they are read as ${zeros.convention}.`,
+    findings.push(
+      packedFinding(
+        `The configuration says checkpoint_format "${config.checkpointFormat}", but all zero points are those of symmetric ${zeros.convention} files; they are read as ${zeros.convention}.`,
+      ),
     );
   }
   const ambiguous = settled.zeros === "stored" ? 0 : zeros.allOnes;
@@ -61,15 +63,19 @@ export function examineGptq(
       "minus-one-word": "0 with a carry into the next field, as GPTQModel, which wrote them, reads them",
       "minus-one-wrapped": "0, as GPTQModel, which wrote them, reads them",
     };
-    warnings.push(
-      `${ambiguous} of ${zeros.count} zero points are stored as all ones, which readers of v1 files understand differently; they are read as ${read[settled.zeros]}.`,
+    findings.push(
+      packedFinding(
+        `${ambiguous} of ${zeros.count} zero points are stored as all ones, which readers of v1 files understand differently; they are read as ${read[settled.zeros]}.`,
+      ),
     );
   }
 
   const facts = gptqCodec.measure(settled, bytes, place);
   if (config.sym && !facts.symmetric) {
-    warnings.push(
-      `The configuration says symmetric, but zero points reach ${facts.minZero}…${facts.maxZero}.`,
+    findings.push(
+      packedFinding(
+        `The configuration says symmetric, but zero points reach ${facts.minZero}…${facts.maxZero}.`,
+      ),
     );
   }
   const groups = layout.hasGroupIndex
@@ -79,15 +85,19 @@ export function examineGptq(
   const actOrder = groups === undefined || groupSizeOf(groups) !== undefined ? "none" : "real";
   const trivial = actOrder === "none" && config.descAct && groups?.every((group) => group === 0) === true;
   if (config.bits !== bits)
-    warnings.push(`The configuration says ${config.bits} bits; the tensors hold ${bits}.`);
+    findings.push(packedFinding(`The configuration says ${config.bits} bits; the tensors hold ${bits}.`));
   const claimedSize = config.groupSize === -1 ? columns : config.groupSize;
   if (actOrder === "none" && groupSize !== undefined && Math.min(claimedSize, columns) !== groupSize) {
-    warnings.push(
-      `The configuration says groups of ${config.groupSize}; the tensors have groups of ${groupSize}.`,
+    findings.push(
+      packedFinding(
+        `The configuration says groups of ${config.groupSize}; the tensors have groups of ${groupSize}.`,
+      ),
     );
   }
   if (actOrder === "real" && !config.descAct && config.actGroupAware !== true) {
-    warnings.push("The configuration says no act-order, but g_idx spreads columns over groups.");
+    findings.push(
+      packedFinding("The configuration says no act-order, but g_idx spreads columns over groups."),
+    );
   }
   return {
     layout: settled,
@@ -96,7 +106,7 @@ export function examineGptq(
     zeroConvention: zeros.convention ?? "either",
     symmetric: facts.symmetric,
     ambiguousZeros: ambiguous,
-    warnings,
+    findings,
     facts,
   };
 }

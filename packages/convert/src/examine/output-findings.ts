@@ -1,11 +1,10 @@
-import type { ModelWarning } from "../model/model-warning.ts";
+import type { Finding } from "@requant/core";
 import { metadataFromJson } from "../plan/metadata-json.ts";
 import type { Plan } from "../plan/plan.ts";
 import { factFindings } from "./doctor/facts.ts";
-import { asWarnings } from "./warnings.ts";
 
 /** Of what a plan would make: the metadata of the first GGUF file against all tensors. */
-export function planWarnings(plan: Plan): ModelWarning[] {
+export function outputFindings(plan: Plan): Finding[] {
   const file = plan.files.find(({ kind }) => kind === "gguf");
-  return file?.kind === "gguf" ? asWarnings(factFindings(metadataFromJson(file.metadata), plan.tensors)) : [];
+  return file?.kind === "gguf" ? factFindings(metadataFromJson(file.metadata), plan.tensors) : [];
 }

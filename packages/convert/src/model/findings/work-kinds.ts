@@ -1,0 +1,95 @@
+/** What plans and runs tell: the model itself need not be at fault. */
+import type { FindingKind } from "./kind.ts";
+
+const packedTarget = "Nothing needs to be done; the plan names what each weight becomes.";
+
+export type PlanFindingCode =
+  | "assumed"
+  | "not-stored"
+  | "tokenizer-differs"
+  | "no-template"
+  | "llamafied"
+  | "own-groups"
+  | "not-exact"
+  | "exact-targets"
+  | "left-in-floats"
+  | "no-block-type"
+  | "other-type";
+
+export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
+  assumed: {
+    severity: "note",
+    meaning: "The source does not give a value that the target needs, and one was taken.",
+    hint: "Compare the value with the original model, and correct it in the output where it differs.",
+  },
+  "not-stored": {
+    severity: "note",
+    meaning: "The target has no place for something that the source gives.",
+    hint: "Use a target that holds it, or add it to the output by hand.",
+  },
+  "tokenizer-differs": {
+    severity: "note",
+    meaning: "The original tokenizer and llama.cpp treat some texts differently.",
+    hint: "Compare the token ids of a few texts before you rely on them.",
+  },
+  "no-template": {
+    severity: "note",
+    meaning: "The source has no chat template, so the output has none.",
+    hint: "Set `tokenizer.chat_template` in the output, if the model is one for chats.",
+  },
+  llamafied: {
+    severity: "note",
+    meaning: "The Llama that is written differs from the original class in something.",
+    hint: "Keep the original class where this matters.",
+  },
+  "own-groups": {
+    severity: "note",
+    meaning: "Some weights keep groups that the configuration's one group size does not describe.",
+    hint: "Use a reader that goes by g_idx.",
+  },
+  "not-exact": {
+    severity: "note",
+    meaning: "Packed weights change in the conversion; the message says why.",
+    hint: "Choose a target that keeps the values, or give `exact` to refuse the conversion.",
+  },
+  "exact-targets": {
+    severity: "note",
+    meaning: "Other targets would keep every packed weight as it is.",
+    hint: "Choose one of them if the values must not change.",
+  },
+  "left-in-floats": {
+    severity: "note",
+    meaning: "The target does not quantize some matrices, which stay floats.",
+    hint: packedTarget,
+  },
+  "no-block-type": {
+    severity: "note",
+    meaning: "No block type of GGUF holds a weight exactly, so that it is written as floats.",
+    hint: packedTarget,
+  },
+  "other-type": {
+    severity: "note",
+    meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
+    hint: packedTarget,
+  },
+};
+
+export type RunFindingCode = "became-non-finite" | "kept" | "compared";
+
+export const runKinds: Readonly<Record<RunFindingCode, FindingKind>> = {
+  "became-non-finite": {
+    severity: "error",
+    meaning: "Weights that were finite are no longer finite once they are stored.",
+    hint: "Choose a type with a larger range, such as BF16 or F32.",
+  },
+  kept: {
+    severity: "note",
+    meaning: "A run was interrupted, and what it had finished is kept.",
+    hint: "Run again with `resume` to go on.",
+  },
+  compared: {
+    severity: "note",
+    meaning: "There was nothing left to resume: the output was complete, and was compared.",
+    hint: "Nothing needs to be done.",
+  },
+};

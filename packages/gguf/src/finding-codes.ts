@@ -1,0 +1,9 @@
+/** What a file does that readers may trip over, although it can be read. */
+export type GgufFindingCode =
+  | "invalid-utf8"
+  | "long-name"
+  | "control-character"
+  | "no-dimensions"
+  | "gap"
+  | "order"
+  | "trailing-bytes";
