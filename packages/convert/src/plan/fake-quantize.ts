@@ -44,8 +44,8 @@ export async function planFakeQuantize(
   }
   const source = await readSourceFor(model, target, options, list);
   refuseFamilyCodes(source, "no float type holds their bytes");
-  const real = makePlan(source, target, options, undefined, list);
-  const { dtype = "F32" } = options;
+  const { dtype = "F32", ...planOptions } = options;
+  const real = makePlan(source, target, planOptions, undefined, list);
   const { weights, files, findings } = floatDraft(source, dtype);
   const targets = targetsBySource(real.tensors);
   const sources = byName(source.tensors);

@@ -69,7 +69,7 @@ async function expectEqualWeights({ packed, direct, floats }: BothWays): Promise
 /** What becomes of the packed weights: `[GGUF type, fidelity, way]`, each once. */
 function waysOf({ tensors }: Plan): readonly string[] {
   const packed = tensors.filter(({ from }) => /GPTQ|AWQ|EXL2/.test(from));
-  return [...new Set(packed.map(({ to, fidelity, way }) => `${to} ${fidelity} ${way ?? "floats"}`))].sort();
+  return [...new Set(packed.map(({ to, fidelity, way }) => `${to} ${fidelity} ${way.kind}`))].sort();
 }
 
 interface Difference {
