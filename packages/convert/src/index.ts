@@ -68,6 +68,7 @@ export {
 } from "./model/model.ts";
 export { openModel } from "./model/open.ts";
 export type { SourceFormat } from "./model/source-format.ts";
+export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,
@@ -82,11 +83,9 @@ export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/meta
 export {
   type Plan,
   type PlanFile,
-  type PlanLinear,
   type PlanSource,
   type PlanSourceTensor,
   type PlanTensor,
-  type PlanThrough,
   parsePlan,
   planJobs,
   type Target,
@@ -94,8 +93,9 @@ export {
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { listTargets, parseTarget } from "./plan/target.ts";
+export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
-export { type OutputStore, refuseOverlap } from "./run/output-store.ts";
+export { type OutputStore, refuseOverlap } from "./run/outputs/store.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
 export type { RunOptions, RunProgress } from "./run/run-options.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";

@@ -229,8 +229,10 @@ async function comparesInHalf(a: Model, planA: WeightPlan, b: Model, planB: Weig
 
 async function roundingOf(model: Model, plan: WeightPlan): Promise<"stored" | "reader" | undefined> {
   const [name, ...others] = plannedSources(plan);
-  if (name === undefined || others.length > 0 || model.tensor(name).linear === undefined) return undefined;
-  const { facts, layout } = await model.examine(name);
+  if (name === undefined || others.length > 0) return undefined;
+  const { packed } = model.weight(name);
+  if (packed === undefined) return undefined;
+  const { facts, layout } = await packed.examine();
   if (facts.rounding === "f16") return "stored";
   return "scale" in layout && layout.scale === "F16" ? "reader" : undefined;
 }

@@ -5,7 +5,7 @@ import { planSafetensorsFiles } from "../plan/files/safetensors-file.ts";
 import { planSideFile } from "../plan/files/side-file.ts";
 import { assemblePlan, readPlanSource } from "../plan/make-plan.ts";
 import type { Plan, PlanFile, PlanSource, PlanTensor } from "../plan/plan.ts";
-import { byName, planTensor } from "../plan/way.ts";
+import { byName, planTensor } from "../plan/plan-tensor.ts";
 
 /** How a model is cut into files. */
 export interface SplitModelOptions {

@@ -76,7 +76,7 @@ export async function* tensorValues(
     options.signal?.throwIfAborted();
     const last = Math.min(row + step, end);
     const piece = buffer.subarray(0, (last - row) * length);
-    await model.readRows(name, row, last, piece);
+    await model.weight(name).readRows(row, last, piece);
     yield piece;
   }
 }

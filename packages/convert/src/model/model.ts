@@ -1,24 +1,22 @@
 import {
   type ByteSource,
-  elementCount,
   type Finding,
   FormatError,
   type Limits,
   type Metadata,
   type ReadStore,
-  type TensorInfo,
-  UnsupportedError,
   UsageError,
 } from "@requant/core";
-import type { Examination, LinearClaims, OpenableWeight, StoredLinear } from "@requant/core/format";
-import type { Reformed, StoredView } from "@requant/core/view";
-import { blocksToView, type GgufViewType, viewSourceByName, weightToBlocks } from "@requant/gguf";
+import type { LinearClaims, OpenableWeight } from "@requant/core/format";
 import type { HfFiles } from "@requant/models";
-import { codecOf } from "./encodings.ts";
 import { completeFinding } from "./findings/finding.ts";
+import type { ModelTensor } from "./model-tensor.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
+import { blockWeightOf, packedWeightOf, type StoredWeight } from "./stored-weight.ts";
 import { nothingUnclaimed, type SourceClaims } from "./unclaimed.ts";
+
+export type { ModelTensor } from "./model-tensor.ts";
 
 /** Where a model is: a folder, or one file of it (any shard of a set). */
 export interface ModelLocation {
@@ -36,14 +34,6 @@ export interface ModelOrigin extends ModelLocation {
 export interface ModelFile {
   readonly name: string;
   readonly byteLength: number;
-}
-
-/** A weight as the model's own names call it. */
-export interface ModelTensor extends TensorInfo {
-  /** The file that holds it. */
-  readonly file: string;
-  /** Set where several stored tensors make the weight; its byte length is then the sum of theirs. */
-  readonly linear?: StoredLinear | undefined;
 }
 
 /** What only GGUF files have. */
@@ -103,31 +93,13 @@ export interface Model extends SourceClaims {
   readBytes(name: string, start: number, end: number): Promise<Uint8Array>;
   /** Fills `target` with the same bytes from `start` on, where the file allows it without a copy. */
   readInto(name: string, start: number, target: Uint8Array): Promise<void>;
-  /** Rows `[rowStart, rowEnd)` as f32; `out` holds exactly those. A tensor is `rowCount × rowLength` of its shape. */
-  readRows(name: string, rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
-  /**
-   * Rows `[rowStart, rowEnd)` of a matrix as a view, or why there is none. Of a linear weight all parts are read and
-   * kept until another one is asked for.
-   */
-  readView(name: string, rowStart: number, rowEnd: number): Promise<Reformed<StoredView>>;
-  /**
-   * Rows `[rowStart, rowEnd)` of a linear weight as blocks of a type that can say the same. `out` gives the array for
-   * them once the weight is there.
-   */
-  readBlocks(
-    name: string,
-    type: GgufViewType,
-    rowStart: number,
-    rowEnd: number,
-    out: () => Uint8Array,
-  ): Promise<void>;
+  /** A weight, to be read by rows. @throws FormatError when there is no such tensor. */
+  weight(name: string): StoredWeight;
   /**
    * Takes the memory in which linear weights among these are read, where kernels work, before anything else needs it; what
    * it returns gives it back when nothing is read any more. Not needed: weights are read elsewhere then.
    */
   reserve(names: Iterable<string>): () => void;
-  /** Measures a linear weight from its small parts; once. @throws FormatError when they make no sense */
-  examine(name: string): Promise<Examination>;
   /** A file of the model, for hashing; the caller closes it. */
   openFile(name: string): Promise<ByteSource>;
   close(): Promise<void>;
@@ -142,17 +114,7 @@ export interface OpenModelOptions {
 /** The parts that a format gives; `modelOf` adds the rest. */
 export type ModelParts = Omit<
   Model,
-  | "tensor"
-  | "readRows"
-  | "readBytes"
-  | "readInto"
-  | "readView"
-  | "readBlocks"
-  | "examine"
-  | "reserve"
-  | "storedTensors"
-  | "claims"
-  | keyof SourceClaims
+  "tensor" | "weight" | "readBytes" | "readInto" | "reserve" | "storedTensors" | "claims" | keyof SourceClaims
 > &
   Partial<SourceClaims> & {
     read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
@@ -173,7 +135,8 @@ export function modelOf(parts: ModelParts): Model {
   // a packed weight may have the name of one of its parts
   const storedByName =
     linear === undefined ? byName : new Map(storedTensors.map((tensor) => [tensor.name, tensor]));
-  const weights: LinearReads = linearReads(
+  const weights = new Map<string, StoredWeight>();
+  const packed: LinearReads = linearReads(
     linear?.weights ?? new Map(),
     (name) => tensor(name).linear?.parts ?? [],
     (part, target) => readInto(storedTensor(part.name), 0, target),
@@ -239,70 +202,15 @@ export function modelOf(parts: ModelParts): Model {
       const end = start + target.byteLength;
       await reads.into(tensorWith(name, start, end), start, target);
     },
-    examine: weights.examine,
-    reserve: (names) => weights.reserve(names),
-    async readView(name, rowStart, rowEnd) {
+    reserve: (names) => packed.reserve(names),
+    weight(name) {
+      const known = weights.get(name);
+      if (known !== undefined) return known;
       const found = tensor(name);
-      if (found.linear !== undefined) {
-        const ends = rowEnd === found.shape[0];
-        return weights.use(name, (weight) => ({ view: weight.toView(rowStart, rowEnd) }), ends);
-      }
-      const type = viewSourceByName(found.encoding);
-      if (type === undefined) {
-        return {
-          misfit: { reason: `${found.encoding} does not store the levels of a table times a scale` },
-        };
-      }
-      const columns = found.shape.at(-1) ?? 1;
-      const rowByteLength = (columns / type.blockSize) * type.blockByteLength;
-      const byteStart = rowStart * rowByteLength;
-      const byteEnd = rowEnd * rowByteLength;
-      return reads.use(tensorWith(name, byteStart, byteEnd), byteStart, byteEnd, (bytes) => ({
-        view: blocksToView(type, bytes, rowEnd - rowStart, columns),
-      }));
-    },
-    async readBlocks(name, type, rowStart, rowEnd, out) {
-      const ends = rowEnd === tensor(name).shape[0];
-      await weights.use(name, (weight) => weightToBlocks(type, weight, rowStart, rowEnd, out()), ends);
-    },
-    async readRows(name, rowStart, rowEnd, out) {
-      const found = tensor(name);
-      if (found.linear !== undefined) {
-        const ends = rowEnd === found.shape[0];
-        await weights.use(name, (weight) => weight.dequantize(rowStart, rowEnd, out), ends);
-        return;
-      }
-      const length = found.shape.at(-1) ?? 1;
-      const total = elementCount(found.shape);
-      const start = rowStart * length;
-      const end = rowEnd * length;
-      if (
-        !(
-          Number.isSafeInteger(rowStart) &&
-          Number.isSafeInteger(rowEnd) &&
-          0 <= start &&
-          start <= end &&
-          end <= total
-        )
-      ) {
-        throw new UsageError(
-          `rows [${rowStart}, ${rowEnd}) are not inside the shape [${found.shape.join(", ")}]`,
-          { tensor: name },
-        );
-      }
-      const codec = codecOf(found.encoding, { tensor: name, path: parts.name });
-      if (start % codec.blockSize !== 0 || end % codec.blockSize !== 0) {
-        throw new UnsupportedError(
-          `rows of ${length} weights are not whole ${codec.name} blocks of ${codec.blockSize}`,
-          {
-            tensor: name,
-            path: parts.name,
-          },
-        );
-      }
-      const byteStart = (start / codec.blockSize) * codec.blockByteLength;
-      const byteEnd = (end / codec.blockSize) * codec.blockByteLength;
-      await reads.use(found, byteStart, byteEnd, (bytes) => codec.dequantize(bytes, out));
+      const weight =
+        found.linear === undefined ? blockWeightOf(found, reads, parts.name) : packedWeightOf(found, packed);
+      weights.set(name, weight);
+      return weight;
     },
   };
 }

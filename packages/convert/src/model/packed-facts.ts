@@ -21,8 +21,9 @@ interface Found {
 export async function packedFacts(model: Model): Promise<PackedFacts> {
   const found: Found[] = [];
   for (const tensor of model.tensors) {
-    if (tensor.linear === undefined) continue;
-    const { settings, findings } = await model.examine(tensor.name);
+    const { packed } = model.weight(tensor.name);
+    if (packed === undefined) continue;
+    const { settings, findings } = await packed.examine();
     found.push({ tensor, settings, findings });
   }
   if (found.length === 0) return { measured: [], findings: [] };

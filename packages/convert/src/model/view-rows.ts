@@ -9,7 +9,7 @@ import {
   selectRows,
   stackViews,
 } from "@requant/core/view";
-import { blockRowsByteLength, type GgufViewType, viewToBlocks } from "@requant/gguf";
+import { blockRowsByteLength, type GgufViewType, viewToBlocks, weightToBlocks } from "@requant/gguf";
 import { rowOrigins, type WeightInput } from "@requant/models";
 import type { Model } from "./model.ts";
 
@@ -85,17 +85,18 @@ export function blockRows(model: Model, task: ViewTask, type: GgufViewType): Blo
       for (const { start: row, tensor, rows } of runsOf(start, end)) {
         const target = (): Uint8Array => out(row, row + rows.length);
         const { first, last, inOrder } = spanOf(rows);
-        if (model.tensor(tensor).linear === undefined || !(inOrder || isDense(rows.length, first, last))) {
+        const { packed } = model.weight(tensor);
+        if (packed === undefined || !(inOrder || isDense(rows.length, first, last))) {
           for (const { start: from, view } of await readOrdered(model, tensor, rows, row)) {
             viewToBlocks(type, view, out(from, from + view.rows));
           }
         } else if (inOrder) {
-          await model.readBlocks(tensor, type, first, last + 1, target);
+          await packed.use(last + 1, (weight) => weightToBlocks(type, weight, first, last + 1, target()));
         } else {
           const byteLength = (last + 1 - first) * rowByteLength;
           if (unordered.length < byteLength) unordered = new Uint8Array(byteLength);
           const blocks = unordered.subarray(0, byteLength);
-          await model.readBlocks(tensor, type, first, last + 1, () => blocks);
+          await packed.use(last + 1, (weight) => weightToBlocks(type, weight, first, last + 1, blocks));
           const bytes = target();
           rows.forEach((source, i) => {
             const from = (source - first) * rowByteLength;
@@ -159,7 +160,7 @@ async function readOrdered(
 ): Promise<ViewBand[]> {
   const { first, last, inOrder } = spanOf(rows);
   if (inOrder || isDense(rows.length, first, last)) {
-    const { view, misfit } = await model.readView(tensor, first, last + 1);
+    const { view, misfit } = await model.weight(tensor).readView(first, last + 1);
     if (view === undefined) throw new ConversionError(`the weight has no view: ${misfit.reason}`, { tensor });
     return [{ start, view: inOrder ? view : selected(view, rows, first) }];
   }

@@ -12,6 +12,6 @@ export interface BandOptions {
 export function weightSource(model: Model): WeightSource {
   return {
     shapeOf: (tensor) => model.tensor(tensor).shape,
-    readRows: (tensor, start, end, out) => model.readRows(tensor, start, end, out),
+    readRows: (tensor, start, end, out) => model.weight(tensor).readRows(start, end, out),
   };
 }

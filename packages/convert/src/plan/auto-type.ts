@@ -2,10 +2,10 @@
 import type { MetadataValue } from "@requant/core";
 import { fileTypes, type GgufViewType, viewTypes } from "@requant/gguf";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { viewFit } from "./choose-way.ts";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import type { PlanSourceTensor } from "./plan.ts";
-import { viewWay } from "./view-way.ts";
-import type { TypedWeight } from "./way.ts";
+import type { TypedWeight } from "./plan-tensor.ts";
 
 export interface AutoChoice {
   readonly type: string;
@@ -38,16 +38,16 @@ function packedType(stored: readonly PlanSourceTensor[], float: "exact" | "F16")
   const facts = stored.flatMap(({ view }) => view ?? []);
   const fallback = float === "F16" ? "F16" : narrowestOf(stored);
   if (facts.length < stored.length) return { type: fallback, reason: "packed and float weights are joined" };
-  const exact = viewTypes.find(({ requirement }) => viewWay(facts, requirement).fidelity === "exact");
+  const exact = viewTypes.find(({ requirement }) => viewFit(facts, requirement).fidelity === "exact");
   if (exact !== undefined) return { type: exact.name };
   return { type: fallback, reason: whyNone(facts) };
 }
 
 /** What stands in the way of the type that would hold the most. */
-function whyNone(facts: Parameters<typeof viewWay>[0]): string {
+function whyNone(facts: Parameters<typeof viewFit>[0]): string {
   const widest: GgufViewType | undefined = viewTypes.find(({ name }) => name === "Q8_0");
-  const way = widest === undefined ? undefined : viewWay(facts, widest.requirement);
-  return way !== undefined && way.fidelity !== "exact" ? way.misfit.reason : "no block type holds it";
+  const fit = widest === undefined ? undefined : viewFit(facts, widest.requirement);
+  return fit !== undefined && fit.fidelity !== "exact" ? fit.misfit.reason : "no block type holds it";
 }
 
 /** The float type that holds all values, as they were looked at; F32 where they were not, or where they differ. */

@@ -8,9 +8,9 @@ import {
 } from "@requant/core/format";
 import { exactTypes } from "@requant/gguf";
 import { weightFormats } from "../formats.ts";
+import { viewFit } from "./choose-way.ts";
 import { moduleOf } from "./linear-modules.ts";
 import type { PlanSource } from "./plan.ts";
-import { viewWay } from "./view-way.ts";
 
 /** Spellings of targets; empty where the source has no packed weights. */
 export function exactTargets(source: PlanSource): string[] {
@@ -56,7 +56,7 @@ function keepsAll(target: WeightTarget, words: TargetSettings, requests: readonl
       "length" in offers &&
       offers.some(
         ({ requirement }) =>
-          requirement !== undefined && viewWay(request.views, requirement).fidelity === "exact",
+          requirement !== undefined && viewFit(request.views, requirement).fidelity === "exact",
       )
     );
   });

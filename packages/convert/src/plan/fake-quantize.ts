@@ -5,7 +5,6 @@
 
 import { ConversionError, elementCount, type Finding, rowLength, UsageError } from "@requant/core";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
-import { encodedByteLength } from "../model/encodings.ts";
 import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { refuseFamilyCodes } from "../model/packed-sources.ts";
@@ -15,11 +14,12 @@ import { planSideFile } from "./files/side-file.ts";
 import type { Format } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { assemblePlan, makePlan, readSourceFor } from "./make-plan.ts";
-import type { Plan, PlanSource, PlanTensor, PlanThrough, Target } from "./plan.ts";
+import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
+import { byName, planTensorAs, storedFor } from "./plan-tensor.ts";
 import { floatSideFiles, type SideFileContent } from "./side-files.ts";
 import { targetFormats } from "./target-formats.ts";
-import { byName, fromText } from "./way.ts";
+import { importanceName, type PlanThrough } from "./way.ts";
 
 /** How `planFakeQuantize` plans. */
 export interface FakeQuantizePlanOptions extends PlanOptions {
@@ -44,28 +44,22 @@ export async function planFakeQuantize(
   }
   const source = await readSourceFor(model, target, options, list);
   refuseFamilyCodes(source, "no float type holds their bytes");
-  const real = makePlan(source, target, options, undefined, list);
-  const { dtype = "F32" } = options;
+  const { dtype = "F32", ...planOptions } = options;
+  const real = makePlan(source, target, planOptions, undefined, list);
   const { weights, files, findings } = floatDraft(source, dtype);
-  const ways = waysBySource(real.tensors);
+  const targets = targetsBySource(real.tensors);
   const sources = byName(source.tensors);
   const left: string[] = [];
   const tensors = weights.map((weight): PlanTensor => {
-    const way = wayOf(weight, ways);
-    if (way === undefined && isMatrix(weight)) left.push(weight.name);
-    const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
-    const integers = stored.find(({ encoding }) => isIntegerEncoding(encoding))?.encoding;
-    const to = integers ?? dtype;
-    return {
-      name: weight.name,
-      shape: weight.shape,
-      from: fromText([...new Set(stored.map(({ encoding }) => encoding))]),
-      to,
-      fidelity: integers === undefined ? fidelityThrough(way, dtype) : "copy",
-      byteLength: encodedByteLength(to, elementCount(weight.shape), weight.name),
-      inputs: weight.inputs,
-      ...(way === undefined || integers !== undefined ? {} : { through: way.through }),
-    };
+    const integers = storedFor(weight, sources).find(({ encoding }) => isIntegerEncoding(encoding));
+    const encoding = integers?.encoding ?? dtype;
+    const seen = seenAs(weight, targets);
+    if (seen === undefined && isMatrix(weight)) left.push(weight.name);
+    const layout: Parameters<typeof planTensorAs>[1] =
+      seen === undefined || integers !== undefined
+        ? { kind: "tensor", encoding }
+        : { kind: "through", encoding, through: seen.through, lossless: seen.lossless };
+    return planTensorAs(weight, layout, sources);
   });
   return assemblePlan(
     source,
@@ -117,41 +111,43 @@ function floatDraft(source: PlanSource, dtype: keyof typeof DTYPES): FloatDraft 
   return { weights: made.tensors, files: [...made.files], findings: made.findings };
 }
 
-interface Way {
+/** What the target makes of the rows of a stored tensor. */
+interface SeenRows {
   readonly through: PlanThrough;
   readonly lossless: boolean;
   readonly rowLength: number;
 }
 
-/** What the target would make of each tensor of the source, where it takes its rows whole. */
-function waysBySource(tensors: readonly PlanTensor[]): ReadonlyMap<string, Way> {
-  const ways = new Map<string, Way>();
+/** By stored tensor, where the target takes its rows whole. */
+function targetsBySource(tensors: readonly PlanTensor[]): ReadonlyMap<string, SeenRows> {
+  const found = new Map<string, SeenRows>();
   for (const tensor of tensors) {
     if (!isRowSelection(tensor)) continue;
-    const { to, linear, importance, shape, fidelity } = tensor;
+    const { to, linear, shape, fidelity } = tensor;
+    const importance = importanceName(tensor);
     const through: PlanThrough =
       linear === undefined
         ? { kind: "blocks", to, ...(importance === undefined ? {} : { importance }) }
         : { kind: "packed", to, weight: linear };
     for (const name of plannedSources(tensor)) {
-      ways.set(name, { through, lossless: isLossless(fidelity), rowLength: rowLength(shape) });
+      found.set(name, { through, lossless: isLossless(fidelity), rowLength: rowLength(shape) });
     }
   }
-  return ways;
+  return found;
 }
 
-function wayOf(weight: WeightPlan, ways: ReadonlyMap<string, Way>): Way | undefined {
+function seenAs(weight: WeightPlan, targets: ReadonlyMap<string, SeenRows>): SeenRows | undefined {
   const [source, ...others] = plannedSources(weight);
   if (source === undefined || others.length > 0 || !isRowSelection(weight)) return undefined;
-  const way = ways.get(source);
-  if (way === undefined || way.rowLength !== rowLength(weight.shape)) return undefined;
-  const { through } = way;
+  const seen = targets.get(source);
+  if (seen === undefined || seen.rowLength !== rowLength(weight.shape)) return undefined;
+  const { through } = seen;
   if (through.kind === "packed" && elementCount(weight.shape) !== layoutSize(through.weight.layout)) {
     throw new ConversionError(`a part of ${source} alone cannot go through ${through.to}`, {
       tensor: weight.name,
     });
   }
-  return way;
+  return seen;
 }
 
 function layoutSize(layout: Readonly<Record<string, unknown>>): number {
@@ -160,10 +156,4 @@ function layoutSize(layout: Readonly<Record<string, unknown>>): number {
 
 function isMatrix({ name, shape }: WeightPlan): boolean {
   return shape.length >= 2 && name.endsWith(".weight");
-}
-
-/** F32 holds what a target holds; a narrower type rounds it once more. */
-function fidelityThrough(way: Way | undefined, dtype: string): PlanTensor["fidelity"] {
-  if (way !== undefined && !way.lossless) return "requantized";
-  return dtype === "F32" ? "exact" : "rounded";
 }

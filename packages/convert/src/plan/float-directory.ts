@@ -9,9 +9,8 @@ import type { PlannedOutput } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { refuseGgufOptions } from "./refuse-options.ts";
+import { byName, planTensor, type TypedWeight } from "./plan-tensor.ts";
 import { floatSideFiles } from "./side-files.ts";
-import { byName, planTensor, type TypedWeight } from "./way.ts";
 
 /** Names of the dtypes in config.json. */
 const CONFIG_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
@@ -21,13 +20,7 @@ function isDtype(type: string): type is Dtype {
   return type in CONFIG_DTYPES;
 }
 
-export function planSafetensors(
-  source: PlanSource,
-  target: Target,
-  options: PlanOptions,
-  like: PlanSource | undefined,
-): PlannedOutput {
-  refuseGgufOptions(options, like);
+export function planSafetensors(source: PlanSource, target: Target, options: PlanOptions): PlannedOutput {
   const type = String(target.settings["type"]);
   return source.gguf === undefined ? fromSafetensors(source, type, options) : fromGguf(source, type, options);
 }

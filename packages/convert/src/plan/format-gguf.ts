@@ -14,6 +14,18 @@ export const ggufFormat: Format = {
       [...fileTypes.map(({ name }) => name), ...Object.keys(fileTypeAliases), ...AUTO].map((name) =>
         name.toLowerCase(),
       ),
+    options: [
+      "imatrix",
+      "keepSplit",
+      "leaveOutputTensor",
+      "like",
+      "outputTensorType",
+      "pruneLayers",
+      "pure",
+      "set",
+      "tensorTypes",
+      "tokenEmbeddingType",
+    ],
     needs: ({ settings }) =>
       settings["type"] === "AUTO" ? { offsets: true, narrowest: settings["float"] !== "F16" } : {},
     parse(text) {

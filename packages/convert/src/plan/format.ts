@@ -37,6 +37,8 @@ export interface TargetFormat {
   readonly words?: readonly WordSpec[];
   /** Settings from what stands after the colon, lowercase. @throws UsageError naming the word that is not understood */
   parse(text: string): Target["settings"];
+  /** Options that it takes beside those that every target takes. Others are refused. */
+  readonly options?: readonly (keyof PlanOptions)[];
   /** True where stored tensors and configuration are moved as they are, whatever they mean. */
   keepsStored?(target: Target): boolean;
   /** Undefined: headers are enough. */

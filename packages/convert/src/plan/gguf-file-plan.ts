@@ -27,7 +27,7 @@ import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
 import type { PlannedOutput } from "./format.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { byName, planTensor, type TypedWeight } from "./way.ts";
+import { byName, planTensor, type TypedWeight } from "./plan-tensor.ts";
 
 /** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
 interface GgufDraft {

@@ -7,7 +7,8 @@ import { composeInputs, isRowSelection, llamafy, plannedSources, type WeightPlan
 import { encodedByteLength } from "../model/encodings.ts";
 import type { PlannedOutput } from "./format.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor } from "./plan.ts";
-import { byName } from "./way.ts";
+import { byName, planned, planTensor, storedFor } from "./plan-tensor.ts";
+import { importanceName } from "./way.ts";
 
 export interface LlamafiedSource {
   /** The Llama, with its tensors as if they were stored. */
@@ -76,16 +77,12 @@ export function llamafied(source: PlanSource): LlamafiedSource {
         ...output,
         tensors: output.tensors.map((tensor): PlanTensor => {
           const inputs = composeInputs(tensor.inputs, plans);
-          const encodings = new Set(
-            plannedSources({ ...tensor, inputs }).flatMap((name) => stored.get(name)?.encoding ?? []),
-          );
-          return {
-            ...tensor,
-            inputs,
-            from: encodings.size === 0 ? "computed" : [...encodings].join("+"),
+          const { name, shape, to: type } = tensor;
+          if (tensor.linear === undefined) {
             // a split bias or a bias of zeros is no whole row of the source
-            fidelity: tensor.fidelity === "copy" && !isRowSelection({ inputs }) ? "exact" : tensor.fidelity,
-          };
+            return planTensor({ name, shape, inputs, type, importance: importanceName(tensor) }, stored);
+          }
+          return planned({ name, shape, inputs }, storedFor({ name, shape, inputs }, stored), tensor, tensor);
         }),
         leftOut: [
           ...plan.leftOut,

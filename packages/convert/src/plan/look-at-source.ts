@@ -4,6 +4,7 @@ import { ConversionError } from "@requant/core";
 import type { WeightSampling } from "@requant/core/format";
 import { exactTypes, viewSourceByName } from "@requant/gguf";
 import type { Model, ModelTensor } from "../model/model.ts";
+import type { PackedReads } from "../model/stored-weight.ts";
 import { mayNarrow } from "./auto-type.ts";
 import { isIntegerEncoding } from "./fidelity.ts";
 import type { SourceNeeds } from "./format.ts";
@@ -21,10 +22,11 @@ export async function lookedAt(
   const packed = new Set(model.tensors.flatMap(({ name, linear }) => (linear === undefined ? [] : [name])));
   for (const tensor of model.tensors) {
     signal?.throwIfAborted();
+    const reads = model.weight(tensor.name).packed;
     const seen =
-      tensor.linear === undefined
+      reads === undefined
         ? await plainTensor(model, tensor, needs, packed, signal)
-        : await linearTensor(model, tensor, needs, signal);
+        : await linearTensor(model, tensor, reads, needs, signal);
     const costs =
       needs.sampling === undefined ? undefined : await sampledCosts(model, tensor, needs.sampling);
     tensors.push(costs === undefined ? seen : { ...seen, costs });
@@ -46,7 +48,7 @@ async function sampledCosts(
   const picked = sampling.rowsOf(rows);
   const sample = new Float32Array(picked.length * columns);
   for (const [index, row] of picked.entries()) {
-    await model.readRows(name, row, row + 1, sample.subarray(index * columns, (index + 1) * columns));
+    await model.weight(name).readRows(row, row + 1, sample.subarray(index * columns, (index + 1) * columns));
   }
   refuseNonFiniteSample(name, sample, picked, columns);
   try {
@@ -82,10 +84,11 @@ function refuseNonFiniteSample(
 async function linearTensor(
   model: Model,
   tensor: ModelTensor,
+  packed: PackedReads,
   needs: SourceNeeds,
   signal: AbortSignal | undefined,
 ): Promise<PlanSourceTensor> {
-  const { facts, layout } = await model.examine(tensor.name);
+  const { facts, layout } = await packed.examine();
   const view = needs.offsets === true ? await measuredFacts(model, tensor.name, facts, signal) : facts;
   if (needs.narrowest !== true || exactTypes(view).length > 0) return { ...tensor, view, layout };
   // values that are rounded to f16 are f16 values
@@ -118,6 +121,6 @@ async function plainTensor(
 /** Some quantizers write biases of zeros for layers that have none. */
 async function isZero(model: Model, { name, shape }: ModelTensor): Promise<boolean> {
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  await model.readRows(name, 0, 1, values);
+  await model.weight(name).readRows(0, 1, values);
   return values.every((value) => value === 0);
 }

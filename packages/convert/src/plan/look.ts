@@ -31,7 +31,7 @@ export async function measuredFacts(
   let maxOffset = Number.NEGATIVE_INFINITY;
   for (let row = 0; row < rows; row += step) {
     signal?.throwIfAborted();
-    const { view: stored } = await model.readView(name, row, Math.min(row + step, rows));
+    const { view: stored } = await model.weight(name).readView(row, Math.min(row + step, rows));
     const { view } = stored === undefined ? {} : integerView(stored);
     if (view === undefined) return facts;
     const band = withMeasuredOffsets(facts, view);
@@ -61,7 +61,7 @@ export async function blockFacts(
   // the first rows alone: nearly always enough to see that there are none
   for (let row = 0, end = Math.min(1, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
     signal?.throwIfAborted();
-    const stored = await model.readView(name, row, end);
+    const stored = await model.weight(name).readView(row, end);
     const { view, misfit } = stored.view === undefined ? stored : integerView(stored.view);
     if (view === undefined) return { misfit };
     const band = withMeasuredOffsets(viewFacts(view, maxCode, { tensor: name }), view);
@@ -105,7 +105,7 @@ export async function narrowestFloat(
   for (let row = 0, end = Math.min(1, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
     signal?.throwIfAborted();
     const values = new Float32Array((end - row) * columns);
-    await model.readRows(name, row, end, values);
+    await model.weight(name).readRows(row, end, values);
     fitting = fitting.filter(([, rounded]) => values.every((value) => rounded(value) === value));
     if (fitting.length === 0) return "F32";
   }

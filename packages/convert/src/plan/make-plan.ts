@@ -15,6 +15,7 @@ import { lookedAt } from "./look-at-source.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
+import { givenOptions, refuseOptions } from "./refuse-options.ts";
 import { targetFormats } from "./target-formats.ts";
 
 /** Reads what a plan needs: headers, side files, the small parts of linear weights, and what `needs` asks of values. */
@@ -54,8 +55,7 @@ async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float3
   for (const { name, shape } of model.tensors) {
     if (!configTensors.includes(name) || elementCount(shape) > MAX_ROPE_FACTORS) continue;
     const out = new Float32Array(elementCount(shape));
-    await model.readRows(
-      name,
+    await model.weight(name).readRows(
       0,
       shape.slice(0, -1).reduce((product, size) => product * size, 1),
       out,
@@ -78,7 +78,7 @@ export async function planConversion(
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
   const source = await readSourceFor(model, target, options, list);
-  const output = planOutput(targetOf(target, list), source, target, options, like);
+  const output = planOutput(source, target, { options, like, list });
   const rough = assemblePlan(source, target, output);
   const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
@@ -93,8 +93,9 @@ export async function readSourceFor(
   options: Pick<PlanOptions, "exact" | "signal">,
   list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
-  refuseUnread(targetOf(target, list), target, model);
-  const needs = targetOf(target, list).needs?.(target, model);
+  const format = formatOf(target, list).target;
+  refuseUnread(format, target, model);
+  const needs = format.needs?.(target, model);
   const offsets = options.exact === true || needs?.offsets;
   return readPlanSource(model, { ...needs, offsets }, options.signal);
 }
@@ -111,16 +112,21 @@ export function makePlan(
   like?: PlanSource,
   list: readonly Format[] = targetFormats,
 ): Plan {
-  const output = planOutput(targetOf(target, list), source, target, options, like);
+  const output = planOutput(source, target, { options, like, list });
   if (options.exact === true) refuseLoss(output.tensors, target, source);
   const plan = assemblePlan(source, target, output);
   return withFindings(plan, source);
 }
 
-function targetOf(target: Target, list: readonly Format[]): TargetFormat {
-  const format = list.find((candidate) => candidate.name === target.format)?.target;
-  if (format === undefined) throw new UsageError(`there is no target format "${target.format}"`);
-  return format;
+interface NamedTargetFormat {
+  readonly name: string;
+  readonly target: TargetFormat;
+}
+
+function formatOf(target: Target, list: readonly Format[]): NamedTargetFormat {
+  const found = list.find((candidate) => candidate.name === target.format);
+  if (found?.target === undefined) throw new UsageError(`there is no target format "${target.format}"`);
+  return { name: found.name, target: found.target };
 }
 
 /** Only a target that moves stored tensors as they are takes what nobody understands. */
@@ -128,13 +134,21 @@ function refuseUnread(format: TargetFormat, target: Target, source: ClaimedSourc
   if (format.keepsStored?.(target) !== true) refuseUnclaimed(source);
 }
 
+interface OutputRequest {
+  readonly options: PlanOptions;
+  readonly like: PlanSource | undefined;
+  readonly list: readonly Format[];
+}
+
 function planOutput(
-  format: TargetFormat,
   source: PlanSource,
   target: Target,
-  options: PlanOptions,
-  like: PlanSource | undefined,
+  { options, like, list }: OutputRequest,
 ): PlannedOutput {
+  const { name, target: format } = formatOf(target, list);
+  const given = new Set(givenOptions(options)).add("like");
+  if (like === undefined) given.delete("like");
+  refuseOptions([...given], { name, target: format }, list);
   refuseUnread(format, target, source);
   if (options.llamafy !== true) return format.plan(source, target, options, like);
   const llama = llamafied(source);
@@ -145,7 +159,7 @@ function planOutput(
 export function assemblePlan(source: PlanSource, target: Target, output: PlannedOutput): Plan {
   const { name, variant, architecture, files, tensors } = source;
   return {
-    version: 1,
+    version: 2,
     source: {
       name,
       format: source.format,

@@ -16,22 +16,22 @@ import {
 } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
-import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import { isRowSelection, type WeightPlan } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
 import { refuseFamilyCodes } from "../model/packed-sources.ts";
+import { chooseWay, mostFaithful } from "./choose-way.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
-import type { PlanLinear, PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
+import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { refuseGgufOptions } from "./refuse-options.ts";
+import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
-import { viewWay } from "./view-way.ts";
-import { byName, fromText, planTensor } from "./way.ts";
+import type { PlanLinear } from "./way.ts";
 
 /** A weight format that can be written. */
 export interface NamedTarget {
@@ -59,7 +59,7 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
           ? sampling
           : undefined,
       }),
-      plan: (source, asked, options, like) => planPacked(format, source, asked, options, like),
+      plan: (source, asked, options) => planPacked(format, source, asked, options),
     },
   };
 }
@@ -109,9 +109,7 @@ function planPacked(
   source: PlanSource,
   asked: Target,
   options: PlanOptions,
-  like: PlanSource | undefined,
 ): PlannedOutput {
-  refuseGgufOptions(options, like);
   const { target } = format;
   const draft = draftOf(source, format.name);
   const sources = byName(source.tensors);
@@ -125,7 +123,14 @@ function planPacked(
   const tensors = draft.weights.map((weight): PlanTensor => {
     const request = requests.get(weight.name);
     if (request !== undefined) {
-      const made = packedTensor(format, settings, weight, request, sources, byModule?.get(request.module));
+      const made = packedTensor(
+        format,
+        settings,
+        weight,
+        request,
+        storedFor(weight, sources),
+        byModule?.get(request.module),
+      );
       if (made.misfit === undefined) {
         packed.push({ module: request.module, layout: made.linear.layout });
         return made;
@@ -181,11 +186,11 @@ function leftFindings(left: ReadonlyMap<string, string>): Finding[] {
 function requestsOf(
   target: WeightTarget,
   draft: HfDraft,
-  sources: ReadonlyMap<string, PlanSourceTensor>,
+  sources: SourceTensors,
 ): ReadonlyMap<string, WeightRequest> {
   const requests = new Map<string, WeightRequest>();
   for (const weight of draft.weights) {
-    const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
+    const stored = storedFor(weight, sources);
     const wasPacked = stored.some(({ linear }) => linear !== undefined);
     const packs = isHeadWeight(weight)
       ? target.head === "always" || (target.head === "kept" && wasPacked)
@@ -217,93 +222,55 @@ type Packed =
   | (PlanTensor & { readonly linear: PlanLinear; readonly misfit?: undefined })
   | { readonly misfit: Misfit };
 
+/** In the layout that keeps the most; of those that keep as much, in the one that was asked for. */
 function packedTensor(
-  format: NamedTarget,
+  { name, target }: NamedTarget,
   settings: TargetSettings,
   weight: WeightPlan,
   request: WeightRequest,
-  sources: ReadonlyMap<string, PlanSourceTensor>,
+  stored: readonly PlanSourceTensor[],
   own: PlainLayout | undefined,
 ): Packed {
-  const { target } = format;
   const offers = target.offers(request, settings, own);
   if (!isOffers(offers)) return { misfit: offers };
-  const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
-  const { offer, ...way } = bestWay(format, offers, request, stored);
-  const parts = target.encoder(offer.layout).parts;
-  return {
-    name: weight.name,
-    shape: weight.shape,
-    from: fromText([...new Set(stored.map(({ encoding }) => encoding))]),
-    to: offer.label,
-    byteLength: parts.reduce((sum, part) => sum + partByteLength(part), 0),
-    inputs: weight.inputs,
-    linear: {
-      format: format.name,
-      layout: offer.layout,
-      module: request.module,
-      parts: parts.map(({ suffix, encoding, shape }): LinearPart => ({ suffix, encoding, shape })),
-    },
-    ...way,
+  const [facts] = request.views;
+  const { source } = request;
+  const choices = offers.map(({ label, layout, requirement }) => ({
+    label,
+    layout,
+    ...chooseWay({
+      ...weight,
+      stored,
+      layout: {
+        kind: "packed",
+        requirement,
+        isStored:
+          source?.format === name && facts !== undefined && target.sameStorage(source.layout, facts, layout),
+        whyNewCodes: target.whyNewCodes,
+      },
+    }),
+  }));
+  const best = mostFaithful(choices);
+  if (best === undefined) throw new ConversionError(`${name} offers no layout`);
+  const { label, layout, ...chosen } = best;
+  const parts = target.encoder(layout).parts;
+  const linear = {
+    format: name,
+    layout,
+    module: request.module,
+    parts: parts.map(({ suffix, encoding, shape }): LinearPart => ({ suffix, encoding, shape })),
   };
+  const byteLength = parts.reduce((sum, part) => sum + partByteLength(part), 0);
+  return { ...planned(weight, stored, chosen, { to: label, byteLength, linear }), linear };
 }
 
 function isOffers(offers: readonly LayoutOffer[] | Misfit): offers is readonly LayoutOffer[] {
   return Array.isArray(offers);
 }
 
-type BestWay = Pick<PlanTensor, "fidelity" | "way" | "reason" | "hint"> & { readonly offer: LayoutOffer };
-
-/** Copied where it can be, else exact, else with its codes, else with new ones in the layout that was asked for. */
-function bestWay(
-  { name, target }: NamedTarget,
-  offers: readonly LayoutOffer[],
-  { views, source }: WeightRequest,
-  stored: readonly PlanSourceTensor[],
-): BestWay {
-  const [facts] = views;
-  if (source?.format === name && facts !== undefined) {
-    const same = offers.find(({ layout }) => target.sameStorage(source.layout, facts, layout));
-    if (same !== undefined) return { offer: same, fidelity: "copy" };
-  }
-  const ways = offers.map((offer) => ({
-    offer,
-    way:
-      offer.requirement === undefined || views.length === 0 ? undefined : viewWay(views, offer.requirement),
-  }));
-  const exact = ways.find(({ way }) => way?.fidelity === "exact");
-  if (exact !== undefined) return { offer: exact.offer, fidelity: "exact", way: "view" };
-  const rounded = ways.find(({ way }) => way?.fidelity === "rounded");
-  const chosen = rounded ?? ways[0];
-  if (chosen === undefined) throw new ConversionError(`${name} offers no layout`);
-  const misfit = chosen.way !== undefined && chosen.way.fidelity !== "exact" ? chosen.way.misfit : undefined;
-  const why = misfit ?? whyNoView(target, stored);
-  return {
-    offer: chosen.offer,
-    ...(rounded === undefined ? { fidelity: "requantized" } : { fidelity: "rounded", way: "view" }),
-    ...(why === undefined ? {} : { reason: why.reason }),
-    ...(why?.hint === undefined ? {} : { hint: why.hint }),
-  };
-}
-
-/** Floats have no codes to keep, which needs no words. */
-function whyNoView({ whyNewCodes }: WeightTarget, stored: readonly PlanSourceTensor[]): Misfit | undefined {
-  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
-  if (whyNewCodes !== undefined) return { reason: whyNewCodes };
-  const { noView, encoding } = stored.find((tensor) => tensor.view === undefined) ?? {};
-  return (
-    noView ??
-    (encoding === undefined ? undefined : { reason: `${encoding} does not store integers times a scale` })
-  );
-}
-
 /** What a weight that is not packed is stored as: what it is; packed and block types as floats. */
-function floatType(
-  weight: WeightPlan,
-  sources: ReadonlyMap<string, PlanSourceTensor>,
-  exact: boolean,
-): string {
-  const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
+function floatType(weight: WeightPlan, sources: SourceTensors, exact: boolean): string {
+  const stored = storedFor(weight, sources);
   const encodings = [...new Set(stored.map(({ encoding }) => encoding))];
   const [own] = encodings;
   if (own !== undefined && encodings.length === 1 && (isFloatEncoding(own) || isIntegerEncoding(own)))

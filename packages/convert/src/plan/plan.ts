@@ -1,5 +1,5 @@
 import { type Finding, misfitOf, type TensorInfo, UsageError } from "@requant/core";
-import type { LinearLayout, LinearPart, PlainLayout, StoredLinear } from "@requant/core/format";
+import type { LinearLayout, StoredLinear } from "@requant/core/format";
 import type { Misfit, ViewFacts } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
@@ -8,6 +8,7 @@ import type { GgufFacts, ModelFile } from "../model/model.ts";
 import type { SourceClaims } from "../model/unclaimed.ts";
 import { type Fidelity, fidelities } from "./fidelity.ts";
 import { type JsonMetadata, jsonMetadataSchema } from "./metadata-json.ts";
+import { linearSchema, type PlanLinear, type Way, waySchema } from "./way.ts";
 
 /** What a conversion makes: a format and its settings. Plain JSON. */
 export interface Target {
@@ -33,35 +34,17 @@ export interface PlanTensor {
   readonly byteLength: number;
   /** Where its rows come from. */
   readonly inputs: readonly WeightInput[];
-  /** The entry of the importance matrix that it is quantized with; the run is given the matrix again. */
-  readonly importance?: string | undefined;
-  /** "view": the packed integers are moved, no weight becomes a float on the way. */
-  readonly way?: "view" | undefined;
+  /** How its values get there. */
+  readonly way: Way;
+  /** Reading some of its rows costs the reading of all: one worker makes it, in one go. */
+  readonly whole?: true | undefined;
   /** Set for a weight that the output stores as several tensors. */
   readonly linear?: PlanLinear | undefined;
-  /** Set where the values first go through another layout and back: what fake quantization makes. */
-  readonly through?: PlanThrough | undefined;
   /** Why it is neither copied nor exact, for people. */
   readonly reason?: string | undefined;
   /** What would keep its values. */
   readonly hint?: string | undefined;
 }
-
-/** A packed weight of the output. */
-export interface PlanLinear {
-  /** A name of the list of formats. */
-  readonly format: string;
-  /** The format's own layout. */
-  readonly layout: PlainLayout;
-  /** Stored tensors, named in the file `<module>.<suffix>`. */
-  readonly module: string;
-  readonly parts: readonly LinearPart[];
-}
-
-/** The layout that values go through: a block type, or a packed weight. */
-export type PlanThrough =
-  | { readonly kind: "blocks"; readonly to: string; readonly importance?: string | undefined }
-  | { readonly kind: "packed"; readonly to: string; readonly weight: PlanLinear };
 
 /** One output file, an independent job: it needs the source and this plan, and nothing that another file's job makes. */
 export type PlanFile =
@@ -86,7 +69,7 @@ export type PlanFile =
 
 /** Everything a conversion will do, as plain JSON. */
 export interface Plan {
-  readonly version: 1;
+  readonly version: 2;
   readonly source: {
     readonly name: string;
     readonly format: string;
@@ -142,22 +125,8 @@ const findingSchema: z.ZodMiniType<Finding> = z.object({
   hint: z.optional(z.string()),
 });
 
-const linearSchema: z.ZodMiniType<PlanLinear> = z.object({
-  format: z.string(),
-  layout: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-  module: z.string(),
-  parts: z.array(
-    z.object({ suffix: z.string(), encoding: z.string(), shape: z.array(countSchema).check(z.maxLength(4)) }),
-  ),
-});
-
-const throughSchema: z.ZodMiniType<PlanThrough> = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("blocks"), to: z.string(), importance: z.optional(z.string()) }),
-  z.object({ kind: z.literal("packed"), to: z.string(), weight: linearSchema }),
-]);
-
 const planSchema: z.ZodMiniType<Plan> = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   source: z.object({
     name: z.string(),
     format: z.string(),
@@ -181,10 +150,9 @@ const planSchema: z.ZodMiniType<Plan> = z.object({
       fidelity: z.enum(fidelities as [Fidelity, ...Fidelity[]]),
       byteLength: countSchema,
       inputs: z.array(weightInputSchema).check(z.minLength(1)),
-      importance: z.optional(z.string()),
-      way: z.optional(z.literal("view")),
+      way: waySchema,
+      whole: z.optional(z.literal(true)),
       linear: z.optional(linearSchema),
-      through: z.optional(throughSchema),
       reason: z.optional(z.string()),
       hint: z.optional(z.string()),
     }),

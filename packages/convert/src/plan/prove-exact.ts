@@ -12,7 +12,9 @@ import type { Model } from "../model/model.ts";
 import { viewRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
+import { byName, replanned } from "./plan-tensor.ts";
 import { weightTargetByName } from "./target-formats.ts";
+import { importanceName } from "./way.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
 const SMALL = 256 * 1024;
@@ -37,25 +39,21 @@ export async function proveExact(
       view?.storedOffsets === "integer" || viewSourceByName(encoding) !== undefined ? [name] : [],
     ),
   );
+  const sources = byName(source.tensors);
   const tensors: PlanTensor[] = [];
   for (const tensor of plan.tensors) {
     if (isCandidate(tensor, options.all) && (await comesBack(tensor, model, options.signal))) {
-      tensors.push({ ...withoutReason(tensor), fidelity: "exact" });
+      tensors.push(replanned(tensor, sources, "come back"));
     } else if (isViewCandidate(tensor, views) && (await fits(tensor, model, options.signal))) {
-      tensors.push({ ...withoutReason(tensor), fidelity: "exact", way: "view" });
+      tensors.push(replanned(tensor, sources, "fit"));
     } else tensors.push(tensor);
   }
   return { ...plan, tensors };
 }
 
-function withoutReason(tensor: PlanTensor): PlanTensor {
-  const { reason: _reason, hint: _hint, ...rest } = tensor;
-  return rest;
-}
-
 function isCandidate({ fidelity, shape, inputs, linear, way }: PlanTensor, all: boolean): boolean {
   // what moves on its integers was judged by their facts
-  if (linear !== undefined || way !== undefined) return false;
+  if (linear !== undefined || way.kind !== "floats") return false;
   const rounds = fidelity === "rounded" || (all && fidelity === "float");
   return rounds && (all || elementCount(shape) <= SMALL) && shiftOf(inputs) !== undefined;
 }
@@ -128,7 +126,7 @@ function* rowBands({ shape }: PlanTensor): Generator<{ readonly start: number; r
 }
 
 function isViewCandidate(tensor: PlanTensor, views: ReadonlySet<string>): boolean {
-  if (tensor.fidelity !== "requantized" || tensor.importance !== undefined || !isRowSelection(tensor))
+  if (tensor.fidelity !== "requantized" || importanceName(tensor) !== undefined || !isRowSelection(tensor))
     return false;
   return requirementOf(tensor) !== undefined && plannedSources(tensor).every((name) => views.has(name));
 }

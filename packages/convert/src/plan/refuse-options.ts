@@ -1,23 +1,48 @@
+/** Options that a target cannot use are refused by name, never ignored. */
 import { UsageError } from "@requant/core";
-import type { PlanSource } from "./plan.ts";
+import type { Format } from "./format.ts";
 import type { PlanOptions } from "./plan-options.ts";
 
-/** What only GGUF files have is refused for other targets, never ignored. @throws UsageError */
-export function refuseGgufOptions(options: PlanOptions, like: PlanSource | undefined): void {
-  const given = [
-    ["`pure`", options.pure === true],
-    ["`tensorTypes`", (options.tensorTypes?.length ?? 0) > 0],
-    ["`outputTensorType`", options.outputTensorType !== undefined],
-    ["`tokenEmbeddingType`", options.tokenEmbeddingType !== undefined],
-    ["`leaveOutputTensor`", options.leaveOutputTensor === true],
-    ["`imatrix`", options.imatrix !== undefined],
-    ["`keepSplit`", options.keepSplit === true],
-    ["`set`", (options.set?.size ?? 0) > 0],
-    ["`like`", like !== undefined],
-    ["`pruneLayers`", (options.pruneLayers?.length ?? 0) > 0],
-  ].flatMap(([name, asked]) => (asked === true ? [String(name)] : []));
-  if (given.length === 0) return;
-  throw new UsageError(`${given.join(", ")}: only GGUF targets have these`, {
-    hint: "Leave them out, or choose a gguf: target.",
+/** Options that every target takes. To allow what is not needed asks for nothing. */
+const COMMON: readonly (keyof PlanOptions)[] = [
+  "allowRequantize",
+  "exact",
+  "llamafy",
+  "outputName",
+  "shardSize",
+  "signal",
+];
+
+/** @throws UsageError naming the options that the target does not take, and the formats that take all of them */
+export function refuseOptions(
+  given: readonly (keyof PlanOptions)[],
+  target: Format,
+  list: readonly Format[],
+): void {
+  const foreign = given.filter((option) => !takes(target, option));
+  if (foreign.length === 0) return;
+  const others = list.filter((format) => given.every((option) => takes(format, option)));
+  const texts = foreign.map((option) => `\`${option}\``).join(", ");
+  const these = foreign.length === 1 ? "it" : "them";
+  throw new UsageError(`The target ${target.name} does not take ${texts}.`, {
+    hint:
+      others.length === 0
+        ? `Leave ${these} out.`
+        : `Leave ${these} out, or choose a ${others.map(({ name }) => `${name}:`).join(" or ")} target.`,
   });
+}
+
+/** The options that ask for something: what is false or empty does not. */
+export function givenOptions(options: PlanOptions): (keyof PlanOptions)[] {
+  const names = Object.keys(options) as (keyof PlanOptions)[];
+  return names.filter((option) => {
+    const value = options[option];
+    if (value === undefined || value === false) return false;
+    if (value instanceof Map) return value.size > 0;
+    return !Array.isArray(value) || value.length > 0;
+  });
+}
+
+function takes({ target }: Format, option: keyof PlanOptions): boolean {
+  return target !== undefined && (COMMON.includes(option) || target.options?.includes(option) === true);
 }

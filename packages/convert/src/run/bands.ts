@@ -1,23 +1,10 @@
 /** What the ways of making a tensor have in common: it is made in bands, each on its own. */
 import { elementCount, rowLength as rowLengthOf } from "@requant/core";
-import { isHeldWhole, plannedSources, type StoredInput, type WeightInput } from "@requant/models";
 import { blockOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
-import type { Fidelity } from "../plan/fidelity.ts";
-import type { PlanThrough } from "../plan/plan.ts";
+import type { PlanTensor } from "../plan/plan.ts";
 import type { ErrorMeter } from "./error-meter.ts";
-import type { WorkArea, WorkSizes } from "./work-area.ts";
-
-/** The parts of a plan's tensor that say how its bytes are made. */
-export interface WeightTask {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly to: string;
-  readonly fidelity: Fidelity;
-  readonly inputs: readonly WeightInput[];
-  readonly way?: "view" | undefined;
-  readonly through?: PlanThrough | undefined;
-}
+import { noWork, type WorkArea, type WorkSizes } from "./work-area.ts";
 
 /** Importance of the columns, one row length of them for each of the outermost matrices, or one for all. */
 export type ColumnImportance = Float32Array;
@@ -28,26 +15,35 @@ export interface Band {
   readonly end: number;
 }
 
-/** Makes the bands of one tensor, in any order. */
-export interface BandMaker {
+/** How a tensor is cut into bands. The plan alone decides it, so any machine cuts it the same way. */
+export interface BandLayout {
   readonly unitCount: number;
   readonly unitByteLength: number;
   /** Units after which a band must end: the matrices of a stack, which have an importance each. */
   readonly unitsPerMatrix: number;
   /** Most units in a band of so many bytes of f32, at least one. */
   mostUnits(bandByteLength: number): number;
-  /** Reading one band costs as much as reading all: they are made in one place, one after the other. */
-  readonly whole: boolean;
   /** What a band of so many units needs. */
   sizes(units: number): WorkSizes;
-  /** The bytes of a band, in `area`: valid until the next one is made there. */
-  make(band: Band, area: WorkArea, measure: ErrorMeter | undefined): Promise<Uint8Array>;
+}
+
+/**
+ * Makes the bytes of one band, in `area`: valid until the next one is made there. A meter gets the values before and after,
+ * where they change; else those that must be finite.
+ */
+export type MakeBand = (band: Band, area: WorkArea, meter: ErrorMeter | undefined) => Promise<Uint8Array>;
+
+/** One way of making a tensor. */
+export interface WayRunner {
+  layout(task: PlanTensor): BandLayout;
+  /** Makes the bands of one tensor, in any order. */
+  maker(model: Model, task: PlanTensor, importance: ColumnImportance | undefined): MakeBand;
 }
 
 /** The bands of a tensor, the same for everyone who asks: they do not depend on who makes them. */
-export function* bandsOf(maker: Omit<BandMaker, "make">, bandByteLength: number): Generator<Band> {
-  const { unitCount, unitsPerMatrix } = maker;
-  const most = maker.mostUnits(bandByteLength);
+export function* bandsOf(layout: BandLayout, bandByteLength: number): Generator<Band> {
+  const { unitCount, unitsPerMatrix } = layout;
+  const most = layout.mostUnits(bandByteLength);
   for (let start = 0; start < unitCount; ) {
     const matrixEnd = (Math.floor(start / unitsPerMatrix) + 1) * unitsPerMatrix;
     const end = Math.min(start + most, matrixEnd, unitCount);
@@ -69,11 +65,8 @@ export function rowsOf(shape: readonly number[]): Rows {
   return { count, length, perMatrix: shape.length >= 3 ? (shape.at(-2) ?? count) : count };
 }
 
-/** What makers of whole rows have in common. */
-export function rowUnits(
-  task: WeightTask,
-  rows: Rows,
-): Pick<BandMaker, "unitCount" | "unitByteLength" | "unitsPerMatrix" | "mostUnits"> {
+/** Bands of whole rows. */
+export function rowUnits(task: PlanTensor, rows: Rows): Omit<BandLayout, "sizes"> {
   const block = blockOf(task.to, { tensor: task.name });
   return {
     unitCount: rows.count,
@@ -84,20 +77,15 @@ export function rowUnits(
   };
 }
 
-/** The only input, if it is a stored tensor with nothing done to it but, perhaps, another shape. */
-export function plainInput({ inputs }: WeightTask): StoredInput | undefined {
-  const [input] = inputs;
-  return inputs.length === 1 && input !== undefined && "tensor" in input && Object.keys(input).length === 1
-    ? input
-    : undefined;
-}
-
-/** Whether reading a part of the tensor costs the reading of all of it. */
-export function isReadWhole(model: Model, task: WeightTask): boolean {
-  return (
-    isHeldWhole(task, (tensor) => model.tensor(tensor).shape) ||
-    plannedSources(task).some((name) => model.tensor(name).linear !== undefined)
-  );
+/** Bands of bytes, which need no memory but for themselves. */
+export function byteUnits(byteLength: number): BandLayout {
+  return {
+    unitCount: byteLength,
+    unitByteLength: 1,
+    unitsPerMatrix: Math.max(1, byteLength),
+    mostUnits: (bandByteLength) => Math.max(1, bandByteLength),
+    sizes: (units) => ({ ...noWork, out: units }),
+  };
 }
 
 /** The columns' importance for the rows from `row` on. */

@@ -9,8 +9,9 @@ import type { Model } from "../model/model.ts";
 import { integerRows } from "../model/view-rows.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
-import type { PlanLinear, PlanTensor } from "../plan/plan.ts";
+import type { PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
+import type { PlanLinear } from "../plan/way.ts";
 import { type Comparison, comparer } from "./comparison.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 
@@ -70,7 +71,7 @@ export async function packedWeight(
   const { linear, shape } = task;
   if (linear === undefined)
     throw new UsageError("the plan does not say how to pack the weight", { tensor: task.name });
-  if (task.fidelity === "copy") return { bytes: await copiedParts(model, task), measured: undefined };
+  if (task.way.kind === "parts") return { bytes: await copiedParts(model, task), measured: undefined };
   const encoder = weightTargetByName(linear.format).encoder(linear.layout);
   const [rows = 0, columns = 0] = shape;
   const bands = [...bandsOf(rows, columns, encoder.rowMultiple, options.bandByteLength)];
@@ -78,7 +79,7 @@ export async function packedWeight(
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const floats = openWeight(task, weightSource(model));
-  const views = task.way === "view" ? integerRows(model, task) : undefined;
+  const views = task.way.kind === "view" ? integerRows(model, task) : undefined;
   // where decoding gives the view back, comparing needs no second pass
   const inPlace = measure !== undefined && views === undefined && encoder.storesViewExactly;
   for (const { start, end } of bands) {

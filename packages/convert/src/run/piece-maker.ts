@@ -3,13 +3,15 @@ import { plannedSources } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
-import type { BandMaker, ColumnImportance } from "./bands.ts";
+import { importanceName } from "../plan/way.ts";
+import type { ColumnImportance, MakeBand } from "./bands.ts";
 import { checksum } from "./checksum-twin.ts";
 import type { Measured } from "./error-meter.ts";
 import { errorMeter } from "./error-meter-twin.ts";
+import { blockSizeOf } from "./measured.ts";
 import { packedWeight } from "./pack-weight.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
-import { bandMaker, blockSizeOf, importanceName } from "./weights.ts";
+import { bandMaker } from "./weights.ts";
 import { WorkArea, type WorkSizes } from "./work-area.ts";
 
 /** Takes the bytes of a piece, which are valid until the promise resolves. */
@@ -27,11 +29,11 @@ export interface PieceMakerOptions {
   /** f32 bytes of one band, where a weight is read in bands only to be made whole. */
   readonly bandByteLength: number;
   /** Jobs at the same time: while one computes, another waits for its disk. */
-  readonly places: number;
+  readonly slots: number;
 }
 
-/** Brings a piece where it belongs, and tells what is known of it. */
-type Bringer = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<PieceResult>;
+/** Delivers a piece, and returns what is known of it. */
+type DeliverPiece = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<PieceResult>;
 
 const noError: Measured = { noise: 0, maxAbsError: 0 };
 
@@ -42,7 +44,7 @@ const KEPT_MAKERS = 8;
 export class PieceMaker {
   private readonly areas: WorkArea[];
   private readonly waiting: ((area: WorkArea) => void)[] = [];
-  private readonly makers = new Map<number, BandMaker>();
+  private readonly makers = new Map<number, MakeBand>();
   private readonly model: Model;
   private readonly options: PieceMakerOptions;
   private readonly giveBackWeights: () => void;
@@ -50,7 +52,7 @@ export class PieceMaker {
   constructor(model: Model, options: PieceMakerOptions) {
     this.model = model;
     this.options = options;
-    this.areas = Array.from({ length: options.places }, () => new WorkArea(options.sizes));
+    this.areas = Array.from({ length: options.slots }, () => new WorkArea(options.sizes));
     this.giveBackWeights = model.reserve(new Set([...options.tensors.values()].flatMap(plannedSources)));
   }
 
@@ -59,15 +61,15 @@ export class PieceMaker {
     if (tensor === undefined) throw new UsageError(`there is no tensor ${job.tensor} in the plan`);
     const area = await this.takeArea();
     try {
-      const bringer: Bringer = async (piece, bytes, sums) => {
+      const deliverPiece: DeliverPiece = async (piece, bytes, sums) => {
         signal?.throwIfAborted();
         const sum = checksum(bytes);
         await deliver(piece, bytes);
         return { checksum: sum, ...sums };
       };
       return tensor.linear === undefined
-        ? await this.makeBands(job, tensor, area, bringer)
-        : await this.makeParts(job, tensor, area, bringer, signal);
+        ? await this.makeBands(job, tensor, area, deliverPiece)
+        : await this.makeParts(job, tensor, area, deliverPiece, signal);
     } finally {
       this.giveBack(area);
     }
@@ -77,17 +79,17 @@ export class PieceMaker {
     job: Job,
     tensor: PlanTensor,
     area: WorkArea,
-    bring: Bringer,
+    deliver: DeliverPiece,
   ): Promise<PieceResult[]> {
-    const maker = this.makerOf(job.tensor, tensor);
+    const make = this.makerOf(job.tensor, tensor);
     const results: PieceResult[] = [];
     for (const piece of job.pieces) {
       const meter = errorMeter(blockSizeOf(tensor));
-      const bytes = await maker.make(piece.band, area, meter);
+      const bytes = await make(piece.band, area, meter);
       const { nonFinite, ...sums } = meter.sums();
       const first = piece.band.start * rowLength(tensor.shape);
       results.push(
-        await bring(piece, bytes, {
+        await deliver(piece, bytes, {
           ...sums,
           ...(nonFinite === undefined ? {} : { nonFinite: movedNonFinite(nonFinite, first) }),
         }),
@@ -101,7 +103,7 @@ export class PieceMaker {
     job: Job,
     tensor: PlanTensor,
     area: WorkArea,
-    bring: Bringer,
+    deliver: DeliverPiece,
     signal: AbortSignal | undefined,
   ): Promise<PieceResult[]> {
     const { bandByteLength } = this.options;
@@ -116,7 +118,7 @@ export class PieceMaker {
       area.bytes("out", 0, end - start).set(parts[piece.part ?? ""]?.subarray(start, end) ?? []);
       // the error of the whole weight is told once: with its first byte
       const isFirst = piece.part === tensor.linear?.parts[0]?.suffix && start === 0;
-      results.push(await bring(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError));
+      results.push(await deliver(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError));
     }
     return results;
   }
@@ -142,14 +144,14 @@ export class PieceMaker {
     this.giveBackWeights();
   }
 
-  private makerOf(index: number, tensor: PlanTensor): BandMaker {
+  private makerOf(index: number, tensor: PlanTensor): MakeBand {
     const known = this.makers.get(index);
     if (known !== undefined) return known;
     const name = importanceName(tensor);
     const entry = name === undefined ? undefined : this.options.importance.get(name);
     const maker = bandMaker(this.model, tensor, entry);
     // one that holds a whole tensor is for one job
-    if (maker.whole) return maker;
+    if (tensor.whole) return maker;
     for (const old of this.makers.keys()) {
       if (this.makers.size < KEPT_MAKERS) break;
       this.makers.delete(old);

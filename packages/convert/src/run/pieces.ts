@@ -1,13 +1,13 @@
 /** A run cut into pieces: what is made at one go, by whoever is free, and what the journal counts in. */
 
 import { elementCount } from "@requant/core";
-import type { Model } from "../model/model.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import { joinedNonFinite, type NonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
-import { type Band, type BandMaker, bandsOf } from "./bands.ts";
+import { type Band, bandsOf, byteUnits } from "./bands.ts";
 import type { Measured } from "./error-meter.ts";
-import { bandMaker, isMeasured } from "./weights.ts";
+import { isMeasured } from "./measured.ts";
+import { bandLayout } from "./weights.ts";
 import { largestOf, noWork, type WorkSizes } from "./work-area.ts";
 
 /** A stretch of an output file that is one band of a tensor. The same for a plan and a band length, whoever makes it. */
@@ -47,7 +47,8 @@ export interface Work {
   readonly weightCount: number;
 }
 
-export function cutIntoJobs(model: Model, layouts: readonly FileLayout[], bandByteLength: number): Work {
+/** Cuts the files of a plan. Pure: no model is read. */
+export function cutIntoJobs(layouts: readonly FileLayout[], bandByteLength: number): Work {
   const jobs: Job[] = [];
   let sizes = noWork;
   let weightCount = 0;
@@ -57,22 +58,22 @@ export function cutIntoJobs(model: Model, layouts: readonly FileLayout[], bandBy
     const together = new Map<number, Piece[]>();
     for (const placed of tensors) {
       const { index: tensor, weight, byteOffset, suffix: part } = placed;
-      const maker = part === undefined ? bandMaker(model, weight) : partMaker(placed.byteLength);
+      const cut = part === undefined ? bandLayout(weight) : byteUnits(placed.byteLength);
       const pieces: Piece[] = [];
       let most = 0;
-      for (const band of bandsOf(maker, bandByteLength)) {
+      for (const band of bandsOf(cut, bandByteLength)) {
         const units = band.end - band.start;
         most = Math.max(most, units);
         pieces.push({
           index: index++,
           file,
-          byteOffset: byteOffset + band.start * maker.unitByteLength,
-          byteLength: units * maker.unitByteLength,
+          byteOffset: byteOffset + band.start * cut.unitByteLength,
+          byteLength: units * cut.unitByteLength,
           ...(part === undefined ? {} : { part }),
           band,
         });
       }
-      sizes = largestOf(sizes, maker.sizes(most));
+      sizes = largestOf(sizes, cut.sizes(most));
       weightCount += part === undefined ? elementCount(weight.shape) : placed.byteLength;
       const own = together.get(tensor);
       if (own !== undefined) {
@@ -80,25 +81,14 @@ export function cutIntoJobs(model: Model, layouts: readonly FileLayout[], bandBy
         for (const piece of pieces) own.push(isApart ? { ...piece, late: true } : piece);
       }
       if (own !== undefined) continue;
-      if (maker.whole && pieces.length > 0) {
+      // all parts of a packed weight are made at once
+      if ((part !== undefined || weight.whole === true) && pieces.length > 0) {
         together.set(tensor, pieces);
         jobs.push({ tensor, pieces });
       } else for (const piece of pieces) jobs.push({ tensor, pieces: [piece] });
     }
   }
   return { jobs, sizes, weightCount };
-}
-
-/** One part of a packed weight, in bytes. All parts come of one making. */
-function partMaker(byteLength: number): Omit<BandMaker, "make"> {
-  return {
-    unitCount: byteLength,
-    unitByteLength: 1,
-    unitsPerMatrix: Math.max(1, byteLength),
-    mostUnits: (bandByteLength) => Math.max(1, bandByteLength),
-    whole: true,
-    sizes: (units) => ({ ...noWork, out: units }),
-  };
 }
 
 /** What a tensor's pieces say about it once it is stored. */

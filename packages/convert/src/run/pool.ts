@@ -3,7 +3,7 @@ import { UsageError } from "@requant/core";
 import type { Deliver, PieceMaker, ReadBack } from "./piece-maker.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
 
-export interface Crew {
+export interface Pool {
   /** Jobs that may be under way at the same time. More only wait. */
   readonly capacity: number;
   /** Makes the pieces of a job and brings them where they belong. */
@@ -16,18 +16,21 @@ export interface Crew {
 }
 
 /** This thread alone: no worker has to start, which is faster for small models. */
-export function localCrew(
+export function localPool(
   maker: PieceMaker,
   capacity: number,
   deliver: Deliver,
   readBack: ReadBack | undefined,
-): Crew {
+): Pool {
   const abort = new AbortController();
   return {
     capacity,
     make: (job) => maker.make(job, deliver, abort.signal),
     async read(pieces) {
-      if (readBack === undefined) throw new UsageError("what only appends cannot be read by pieces");
+      if (readBack === undefined)
+        throw new UsageError(
+          "An append-only output cannot be read back, so it cannot be verified piece by piece.",
+        );
       return maker.read(pieces, readBack);
     },
     stop: (reason) => abort.abort(reason),
@@ -35,30 +38,30 @@ export function localCrew(
   };
 }
 
-/** Two crews as one: work goes to the one that has less to do for its size, to the first where they are even. */
-export function joinedCrew(first: Crew, second: Crew): Crew {
-  const members = [first, second].map((crew) => ({ crew, load: 0 }));
+/** Two pools as one: work goes to the one that has less to do for its size, to the first where they are even. */
+export function joinedPool(first: Pool, second: Pool): Pool {
+  const members = [first, second].map((pool) => ({ pool, load: 0 }));
   const capacity = first.capacity + second.capacity;
-  async function give<T>(work: (crew: Crew) => Promise<T>): Promise<T> {
+  async function give<T>(work: (pool: Pool) => Promise<T>): Promise<T> {
     const member = members.reduce((least, other) =>
-      other.load * least.crew.capacity < least.load * other.crew.capacity ? other : least,
+      other.load * least.pool.capacity < least.load * other.pool.capacity ? other : least,
     );
     member.load += 1;
     try {
-      return await work(member.crew);
+      return await work(member.pool);
     } finally {
       member.load -= 1;
     }
   }
   return {
     capacity,
-    make: (job) => give((crew) => crew.make(job)),
-    read: (pieces) => give((crew) => crew.read(pieces)),
+    make: (job) => give((pool) => pool.make(job)),
+    read: (pieces) => give((pool) => pool.read(pieces)),
     stop(reason) {
-      for (const { crew } of members) crew.stop(reason);
+      for (const { pool } of members) pool.stop(reason);
     },
     async close() {
-      await Promise.all(members.map(({ crew }) => crew.close()));
+      await Promise.all(members.map(({ pool }) => pool.close()));
     },
   };
 }

@@ -3,15 +3,16 @@ import { bfloatToFloat, ConversionError, type ErrorPlace, floatToBfloat, rowLeng
 import { isRowSelection, plannedSources, rowOrigins, type WeightInput } from "@requant/models";
 import { blockOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
+import { plainInput } from "../plan/choose-way.ts";
 import { isQuantizedEncoding } from "../plan/fidelity.ts";
 import { type NonFinite, type NonFiniteWeights, placeOf } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
-import { plainInput } from "./bands.ts";
+import { throughOf } from "../plan/way.ts";
 
 /** The parts of a plan's tensor that a refusal speaks of. */
 export type RefusedTask = Pick<
   PlanTensor,
-  "name" | "shape" | "to" | "fidelity" | "inputs" | "linear" | "through"
+  "name" | "shape" | "to" | "fidelity" | "inputs" | "linear" | "way"
 >;
 
 /**
@@ -26,8 +27,8 @@ function needsFinite(model: Model, task: RefusedTask): boolean {
   return isQuantized(task) || mayHaveBeenFinite(model, task);
 }
 
-function isQuantized({ to, linear, through }: RefusedTask): boolean {
-  return linear !== undefined || isQuantizedEncoding(through?.to ?? to);
+function isQuantized(task: RefusedTask): boolean {
+  return task.linear !== undefined || isQuantizedEncoding(targetName(task));
 }
 
 /** The values were computed, or read from a wider type than F32, before they were looked at. */
@@ -77,8 +78,8 @@ function refusalText(task: RefusedTask, weights: NonFiniteWeights): string {
   return `${start} and would become ${stored} in ${target}: ${because}.`;
 }
 
-function targetName({ to, through }: RefusedTask): string {
-  return through?.to ?? to;
+function targetName(task: RefusedTask): string {
+  return throughOf(task)?.to ?? task.to;
 }
 
 const ALLOW = "or allow such weights with `allowNonFinite`";
@@ -88,7 +89,8 @@ const ALLOW = "or allow such weights with `allowNonFinite`";
  * finite weight that the type cannot hold.
  */
 function wayOut(task: RefusedTask, tooLarge: number | undefined): string {
-  const { name, linear, through, to } = task;
+  const { name, linear, to } = task;
+  const through = throughOf(task);
   const types = tooLarge === undefined || fitsBfloat(tooLarge) ? ["bf16", "f32"] : ["f32"];
   const floats = types.map((type) => `safetensors:${type} or gguf:${type}`).join(", ");
   const correct = tooLarge === undefined ? "Correct the weight in the source" : undefined;

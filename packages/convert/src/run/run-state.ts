@@ -4,34 +4,24 @@ import type { Model } from "../model/model.ts";
 import { sourceVersions, touchSource } from "../model/source-versions.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
+import { importanceName } from "../plan/way.ts";
 import type { ColumnImportance } from "./bands.ts";
 import { FirstFault } from "./first-fault.ts";
-import { type Deliver, PieceMaker, type ReadBack } from "./piece-maker.ts";
+import type { RunOutput } from "./outputs/output.ts";
+import { PieceMaker } from "./piece-maker.ts";
 import type { TensorResult } from "./pieces.ts";
 import { cutIntoJobs, type Job, type Piece, type PieceResult, resultOf, type Work } from "./pieces.ts";
-import { type Crew, inParallel, joinedCrew, localCrew } from "./pool.ts";
+import { inParallel, joinedPool, localPool, type Pool } from "./pool.ts";
 import { isRefused, nonFiniteRefusal } from "./refuse-non-finite.ts";
 import type { RunOptions, RunProgress } from "./run-options.ts";
-import { importanceName } from "./weights.ts";
 import type { WorkerSetup } from "./workers/protocol.ts";
-import { workerCrew } from "./workers/worker-pool.ts";
+import { workerPool } from "./workers/worker-pool.ts";
 
 /** Weights that take about as long as a worker takes to start. */
 const DEFAULT_WEIGHTS_PER_WORKER = 4_000_000;
 
 /** Jobs at the same time per worker: one computes while the other's bytes are on their way. */
-const PLACES = 2;
-
-/** Where pieces go. */
-export interface Destination {
-  readonly deliver: Deliver;
-  /** Where what was written can be read again by pieces. */
-  readonly readBack?: ReadBack | undefined;
-  /** Files that workers can open and write themselves. */
-  readonly outputs?: WorkerSetup["outputs"];
-  /** Jobs at the same time when there are no workers. */
-  readonly places: number;
-}
+const SLOTS = 2;
 
 export class RunState {
   readonly plan: Plan;
@@ -62,7 +52,7 @@ export class RunState {
     const placed = layouts.flatMap(({ tensors }) => tensors);
     for (const { index, weight } of placed) this.tensors.set(index, weight);
     this.importance = importanceOf([...this.tensors.values()], options.imatrix);
-    this.work = cutIntoJobs(model, layouts, bandByteLength);
+    this.work = cutIntoJobs(layouts, bandByteLength);
     this.total = placed.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.results = layouts.map(() => []);
   }
@@ -106,18 +96,18 @@ export class RunState {
     });
   }
 
-  /** Hires a crew for `use`, and lets it go whatever happens; an abort or a failure stops it at once. */
-  async withCrew<T>(destination: Destination, use: (crew: Crew) => Promise<T>): Promise<T> {
+  /** Starts a pool for `use` and closes it afterwards, whatever happens. An abort or a failure stops it at once. */
+  async withPool<T>(output: RunOutput, use: (pool: Pool) => Promise<T>): Promise<T> {
     const { signal } = this.options;
     signal?.throwIfAborted();
-    const crew = await this.hire(destination);
-    const onAbort = (): void => crew.stop(signal?.reason);
+    const pool = await this.startPool(output);
+    const onAbort = (): void => pool.stop(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      return await use(crew);
+      return await use(pool);
     } finally {
       signal?.removeEventListener("abort", onAbort);
-      await crew.close();
+      await pool.close();
     }
   }
 
@@ -126,7 +116,7 @@ export class RunState {
    * be impossible lets the jobs before it end, so that with any number of workers the first fault is the one that is told.
    */
   async make(
-    crew: Crew,
+    pool: Pool,
     jobs: Iterable<Job>,
     hooks: {
       onPiece?(piece: Piece, result: PieceResult): Promise<void>;
@@ -135,14 +125,14 @@ export class RunState {
   ): Promise<void> {
     const stop = (error: unknown): void => {
       hooks.onFailure?.(error);
-      crew.stop(error);
+      pool.stop(error);
     };
     const first = new FirstFault(isImpossible, stop);
     try {
       await inParallel(
         numbered(jobs),
-        crew.capacity,
-        ([order, job]) => first.run(order, () => this.makeJob(crew, job, hooks.onPiece)),
+        pool.capacity,
+        ([order, job]) => first.run(order, () => this.makeJob(pool, job, hooks.onPiece)),
         (error) => {
           if (!isImpossible(error)) stop(error);
         },
@@ -153,12 +143,12 @@ export class RunState {
   }
 
   private async makeJob(
-    crew: Crew,
+    pool: Pool,
     job: Job,
     onPiece: ((piece: Piece, result: PieceResult) => Promise<void>) | undefined,
   ): Promise<void> {
     this.options.signal?.throwIfAborted();
-    const results = await crew.make(job);
+    const results = await pool.make(job);
     for (const [index, piece] of job.pieces.entries()) {
       const result = results[index];
       if (result === undefined) continue;
@@ -187,18 +177,18 @@ export class RunState {
     return results;
   }
 
-  private async hire(destination: Destination): Promise<Crew> {
+  private async startPool(output: RunOutput): Promise<Pool> {
     const { model, work, options, tensors, importance } = this;
-    const { deliver, readBack, outputs, places } = destination;
-    const here = (): Crew => {
+    const { deliver, readBack, files, slots } = output;
+    const here = (): Pool => {
       const maker = new PieceMaker(model, {
         tensors,
         importance,
         sizes: work.sizes,
         bandByteLength: this.bandByteLength,
-        places,
+        slots,
       });
-      return localCrew(maker, places, deliver, readBack);
+      return localPool(maker, slots, deliver, readBack);
     };
     const count = this.workerCount();
     const origin = model.origin;
@@ -215,12 +205,12 @@ export class RunState {
         importance,
         sizes: work.sizes,
         bandByteLength: this.bandByteLength,
-        places: PLACES,
-        outputs,
+        slots: SLOTS,
+        outputs: files,
       };
       return options.workers.hereToo === true
-        ? joinedCrew(workerCrew(options.workers, count - 1, setup, deliver), here())
-        : workerCrew(options.workers, count, setup, deliver);
+        ? joinedPool(workerPool(options.workers, count - 1, setup, deliver), here())
+        : workerPool(options.workers, count, setup, deliver);
     }
     return here();
   }

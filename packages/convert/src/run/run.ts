@@ -3,11 +3,14 @@ import type { Model } from "../model/model.ts";
 import { layoutFile } from "../plan/files/layout.ts";
 import type { Plan, PlanFile } from "../plan/plan.ts";
 import { type PlanReport, planReport, reportNonFinite } from "../plan/report.ts";
-import { runOrdered } from "./ordered-run.ts";
-import { existingFiles, type OutputStore, outputExists, refuseOverlap } from "./output-store.ts";
+import { runInto } from "./engine.ts";
+import { AppendOutput } from "./outputs/append.ts";
+import { CompareOutput } from "./outputs/compare.ts";
+import type { RunOutput } from "./outputs/output.ts";
+import { StagedOutput } from "./outputs/staged.ts";
+import { existingFiles, type OutputStore, outputExists, refuseOverlap } from "./outputs/store.ts";
 import type { RunOptions } from "./run-options.ts";
 import { RunState } from "./run-state.ts";
-import { runStaged } from "./staged-run.ts";
 
 /** What was done: the plan's report with the measured errors and the time. */
 export type ConversionReport = PlanReport & { readonly seconds: number };
@@ -47,8 +50,7 @@ export async function runPlan(
   if (stage === undefined) await refuseUnstaged(output, files, options);
   const layouts = files.map((file) => layoutFile(plan, file));
   const run = new RunState(plan, model, layouts, options.bandByteLength ?? defaultBandByteLength, options);
-  if (stage === undefined) await runOrdered(run, output);
-  else await runStaged(run, output, stage.bind(output));
+  await runInto(run, await outputFor(run, output));
   const report = planReport(plan);
   const results = run.tensorResults();
   return {
@@ -66,6 +68,28 @@ export async function runPlan(
     }),
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Where the pieces go: into files on a disk, to files that only grow, or beside files that are there already. */
+async function outputFor(run: RunState, store: OutputStore): Promise<RunOutput> {
+  if (store.stage === undefined) return new AppendOutput(run, store);
+  const { resume = false, overwrite = false } = run.options;
+  const planned = run.layouts.map(({ file }) => file);
+  const existing = overwrite ? [] : await existingFiles(store, planned);
+  const [taken] = existing;
+  if (taken !== undefined && !resume) throw outputExists(store, taken);
+  const output = await StagedOutput.open(run, store.stage.bind(store));
+  const foreign = existing.find((name) => !output.isPublished(name));
+  if (foreign === undefined) return output;
+  const isComplete = existing.length === planned.length && output.isEmpty();
+  if (!isComplete) {
+    const error = outputExists(store, foreign);
+    await output.end(error);
+    throw error;
+  }
+  await output.close(false);
+  // the run before was at its very end, or these are somebody else's files
+  return new CompareOutput(run, store);
 }
 
 function chosenFiles(plan: Plan, names: readonly string[] | undefined): PlanFile[] {

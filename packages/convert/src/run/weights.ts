@@ -1,49 +1,43 @@
-/** The bytes of one output tensor: which way they are made. */
-
+/** The bytes of one output tensor, by the way that its plan says. */
+import { UsageError } from "@requant/core";
 import { plannedSources } from "@requant/models";
-import { blockOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
-import { type BandMaker, type ColumnImportance, plainInput, type WeightTask } from "./bands.ts";
-import { encoded } from "./ways/encoded.ts";
-import { moved, movedRows, repacked } from "./ways/moved.ts";
+import type { PlanTensor } from "../plan/plan.ts";
+import type { Way } from "../plan/way.ts";
+import type { BandLayout, ColumnImportance, MakeBand, WayRunner } from "./bands.ts";
+import { throughFloats } from "./ways/floats.ts";
+import { movedBytes } from "./ways/moved-bytes.ts";
+import { movedRows } from "./ways/moved-rows.ts";
+import { pairedBlocks } from "./ways/paired-blocks.ts";
 import { roundTripped } from "./ways/round-tripped.ts";
 import { throughView } from "./ways/through-view.ts";
 
+/** Of tensors that the output stores as they are; `packedWeight` makes those that it stores in parts. */
+const runners: Readonly<Record<Exclude<Way["kind"], "parts">, WayRunner>> = {
+  bytes: movedBytes,
+  rows: movedRows,
+  pairs: pairedBlocks,
+  view: throughView,
+  floats: throughFloats,
+  through: roundTripped,
+};
+
+function runnerOf({ way, name }: PlanTensor): WayRunner {
+  if (way.kind !== "parts") return runners[way.kind];
+  throw new UsageError("the plan copies the parts of a weight that is not packed", { tensor: name });
+}
+
+/** How a tensor is cut into bands: from its plan alone. */
+export function bandLayout(task: PlanTensor): BandLayout {
+  return runnerOf(task).layout(task);
+}
+
+/** Makes the bands of a tensor. */
+export function bandMaker(model: Model, task: PlanTensor, importance?: ColumnImportance): MakeBand {
+  return runnerOf(task).maker(model, task, importance);
+}
+
 /** Encodings of the stored tensors behind some inputs, each once, in order. */
-export function sourceEncodings(model: Model, task: Pick<WeightTask, "name" | "shape" | "inputs">): string[] {
+export function sourceEncodings(model: Model, task: Pick<PlanTensor, "name" | "shape" | "inputs">): string[] {
   return [...new Set(plannedSources(task).map((name) => model.tensor(name).encoding))];
-}
-
-/** How the bands of a tensor are made, by what its inputs are and what becomes of them. */
-export function bandMaker(model: Model, task: WeightTask, importance?: ColumnImportance): BandMaker {
-  if (isRepacked(task)) return repacked(model, task);
-  if (task.through !== undefined) return roundTripped(model, task, importance);
-  if (task.fidelity === "copy") {
-    const stored = plainInput(task);
-    return stored === undefined ? movedRows(model, task) : moved(model, stored);
-  }
-  if (task.way === "view") return throughView(model, task, isMeasured(task));
-  return encoded(model, task, importance, isMeasured(task));
-}
-
-/** Hugging Face's MXFP4 becoming ggml's: the one type that its pairs of tensors are put together for as bytes. */
-function isRepacked({ inputs, to, through }: WeightTask): boolean {
-  return through === undefined && to === "MXFP4" && inputs.some((input) => "blocks" in input);
-}
-
-/** Whether encoding changes values, so that the error is worth measuring. */
-export function isMeasured({ fidelity, through }: WeightTask): boolean {
-  return through !== undefined || (fidelity !== "copy" && fidelity !== "exact");
-}
-
-/** Weights that share scales in what a tensor becomes, or goes through. */
-export function blockSizeOf({ name, to, through }: WeightTask): number {
-  return blockOf(through?.kind === "blocks" ? through.to : to, { tensor: name }).blockSize;
-}
-
-/** The entry of the importance matrix that a weight is made with. */
-export function importanceName(
-  task: Pick<WeightTask, "through"> & { readonly importance?: string | undefined },
-): string | undefined {
-  return task.through?.kind === "blocks" ? task.through.importance : task.importance;
 }

@@ -123,7 +123,7 @@ describe("dump", () => {
     await writeNpy(sink, model, "blk.0.ffn_up.weight", { rows: { start: 3, end: 5 } });
     expect(written).toHaveLength(128 + 2 * 64 * 4);
     const expected = new Float32Array(2 * 64);
-    await model.readRows("blk.0.ffn_up.weight", 3, 5, expected);
+    await model.weight("blk.0.ffn_up.weight").readRows(3, 5, expected);
     expect(new Float32Array(written.slice(128).buffer)).toEqual(expected);
   });
 

@@ -258,7 +258,9 @@ describe("a configuration that disagrees: the tensors win, and it is said", () =
     const { warnings } = await said(store);
     expect(warnings.join()).toMatch(/says 8 bits; the tensors hold 4/);
     const model = await openModel({ store });
-    await expect(model.readRows(`${MODULE}.weight`, 0, 1, new Float32Array(256))).rejects.toMatchObject({
+    await expect(
+      model.weight(`${MODULE}.weight`).readRows(0, 1, new Float32Array(256)),
+    ).rejects.toMatchObject({
       code: "FORMAT",
       message: expect.stringMatching(/says 8 bits; the tensors hold 4/),
     });
@@ -280,8 +282,8 @@ describe("a configuration that disagrees: the tensors win, and it is said", () =
     // and the values are those of the right reading
     const [wrong, right] = [await openModel({ store }), await openModel({ store: await gptq() })];
     const values = [new Float32Array(256), new Float32Array(256)] as const;
-    await wrong.readRows(`${MODULE}.weight`, 0, 1, values[0]);
-    await right.readRows(`${MODULE}.weight`, 0, 1, values[1]);
+    await wrong.weight(`${MODULE}.weight`).readRows(0, 1, values[0]);
+    await right.weight(`${MODULE}.weight`).readRows(0, 1, values[1]);
     expect(values[0]).toEqual(values[1]);
   });
 
@@ -298,8 +300,8 @@ describe("a configuration that disagrees: the tensors win, and it is said", () =
       expect(silent.format).toBe(format);
       expect(warningsOf((await inspectModel(silent)).findings)).toEqual([]);
       const values = [new Float32Array(512), new Float32Array(512)] as const;
-      await silent.readRows("model.layers.0.mlp.down_proj.weight", 7, 8, values[0]);
-      await told.readRows("model.layers.0.mlp.down_proj.weight", 7, 8, values[1]);
+      await silent.weight("model.layers.0.mlp.down_proj.weight").readRows(7, 8, values[0]);
+      await told.weight("model.layers.0.mlp.down_proj.weight").readRows(7, 8, values[1]);
       expect(values[0]).toEqual(values[1]);
     }
   });

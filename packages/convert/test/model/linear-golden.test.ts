@@ -52,7 +52,7 @@ async function halfHash(model: Model, name: string): Promise<string> {
   const { shape } = model.tensor(name);
   const [rows = 0, columns = 0] = shape;
   const values = new Float32Array(rows * columns);
-  await model.readRows(name, 0, rows, values);
+  await model.weight(name).readRows(0, rows, values);
   const bytes = new Uint8Array(2 * values.length);
   F16.quantize?.(values, columns, bytes);
   return createHash("sha256").update(bytes).digest("hex");

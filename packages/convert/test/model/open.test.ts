@@ -75,10 +75,14 @@ describe("a model's reads", () => {
     ] as const) {
       await expect(model.readBytes("token_embd.weight", start, end)).rejects.toMatchObject({ code: "USAGE" });
     }
-    await expect(model.readRows("token_embd.weight", 95, 97, new Float32Array(128))).rejects.toMatchObject({
+    await expect(
+      model.weight("token_embd.weight").readRows(95, 97, new Float32Array(128)),
+    ).rejects.toMatchObject({
       code: "USAGE",
     });
-    await expect(model.readRows("token_embd.weight", 0, 1, new Float32Array(63))).rejects.toMatchObject({
+    await expect(
+      model.weight("token_embd.weight").readRows(0, 1, new Float32Array(63)),
+    ).rejects.toMatchObject({
       code: "USAGE",
     });
   });

@@ -96,7 +96,7 @@ describe("a packed weight with the name of one of its parts", () => {
   it("is read as numbers as a whole, and as bytes by its parts", async () => {
     const opened = await model();
     const out = new Float32Array(6);
-    await opened.readRows(NAME, 0, 2, out);
+    await opened.weight(NAME).readRows(0, 2, out);
     expect([...out]).toEqual([2, 4, 6, 8, 10, 12]);
     expect(await opened.readBytes(NAME, 1, 4)).toEqual(CODES.slice(1, 4));
   });

@@ -112,7 +112,7 @@ function store(
 async function valuesOf(from: MemoryStore, module = MODULE): Promise<number[]> {
   const model = await openModel({ store: from });
   const out = new Float32Array(ROWS * COLUMNS);
-  await model.readRows(`${module}.weight`, 0, ROWS, out);
+  await model.weight(`${module}.weight`).readRows(0, ROWS, out);
   return [...out];
 }
 
@@ -399,7 +399,7 @@ describe.skipIf(golden === undefined)(
         const columns = shape.at(-1) ?? 1;
         const rows = shape.length === 1 ? 1 : (shape[0] ?? 0);
         const values = new Float32Array(rows * columns);
-        await model.readRows(name, 0, rows, values);
+        await model.weight(name).readRows(0, rows, values);
         // the tool rounds packed weights once to f16
         if (linear !== undefined) roundToHalf(values);
         expect([name, createHash("sha256").update(floatBytes(values)).digest("hex")]).toEqual([

@@ -374,7 +374,7 @@ describe("what is understood", () => {
     const store = await directory({ ".weight": { encoding: "F8_E4M3", shape: [2, 2], bytes } });
     const model = await openModel({ store });
     const out = new Float32Array(4);
-    await model.readRows(`${LAYER}.weight`, 0, 2, out);
+    await model.weight(`${LAYER}.weight`).readRows(0, 2, out);
     expect([...out]).toEqual([1, 2, -1, 2 ** -9]);
     expect(notesOf((await inspectModel(model)).findings)).toMatchObject([{ code: "unscaled-float8" }]);
     const plan = await planConversion(model, parseTarget("safetensors:f32"));

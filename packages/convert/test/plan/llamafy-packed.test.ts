@@ -187,7 +187,7 @@ describe.each(cases)("$family as $target", ({ family, target }) => {
   it("goes straight to GGUF on its integers", async () => {
     const { plan, model } = await converted(packed, "gguf:auto", { llamafy: true, exact: true });
     const fromPacked = plan.tensors.filter(({ from }) => /GPTQ|AWQ/.test(from));
-    expect(fromPacked.map(({ fidelity, way }) => `${fidelity} ${way}`)).toEqual(
+    expect(fromPacked.map(({ fidelity, way }) => `${fidelity} ${way.kind}`)).toEqual(
       Array.from({ length: 7 }, () => "exact view"),
     );
     const report = await verifyModels(model, (await converted(expected, "gguf:auto")).model);

@@ -109,7 +109,7 @@ describe("safetensors to safetensors", () => {
     for (const { name, shape } of unknown.tensors) {
       const count = shape.reduce((product, size) => product * size, 1);
       const values = new Float32Array(count);
-      await unknown.readRows(name, 0, count / (shape.at(-1) ?? 1), values);
+      await unknown.weight(name).readRows(0, count / (shape.at(-1) ?? 1), values);
       const expected = new Uint8Array(count * 2);
       F16.quantize?.(values, count, expected);
       expect(Buffer.compare(await made.readBytes(name, 0, count * 2), expected), name).toBe(0);
@@ -199,7 +199,7 @@ describe("packed", () => {
     });
     const plan = await planConversion(packed, parseTarget("gguf:auto"), { like, exact: true });
     const ways = plan.tensors.filter(({ from }) => from.startsWith("GPTQ"));
-    expect(new Set(ways.map(({ to, way }) => `${to} ${way}`))).toEqual(new Set(["Q4_0 view"]));
+    expect(new Set(ways.map(({ to, way }) => `${to} ${way.kind}`))).toEqual(new Set(["Q4_0 view"]));
     const known = await openModel({ store: directoryStore(kjv) });
     const packedKnown = await openModel({ store: await convertTo("packed", known, "gptq:4bit-128g-sym") });
     await known.close();

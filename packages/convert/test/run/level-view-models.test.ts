@@ -83,7 +83,7 @@ describe("with exact", () => {
     const source = modelOf(from);
     const plan = await planConversion(source, parseTarget(target), { exact: true });
     const packed = plan.tensors.filter(({ linear }) => linear !== undefined);
-    expect(packed.map(({ fidelity, way }) => [fidelity, way])).toEqual(
+    expect(packed.map(({ fidelity, way }) => [fidelity, way.kind])).toEqual(
       Array.from({ length: 7 }, () => ["exact", "view"]),
     );
     const store = memoryStore({ name: "out" });

@@ -126,8 +126,8 @@ describe("there and back, identical codes", () => {
   test("AWQ → Q5_0 is exact for all 16 zero points", async () => {
     const source = await packedDirectory("awq", ["gemm", "64g"], { bits: 4, groupSize: 64, sym: false });
     const model = await openModel({ store: source });
-    const { facts } = await model.examine("model.layers.0.mlp.up_proj.weight");
-    expect(facts).toMatchObject({ minZero: 0, maxZero: 15 });
+    const examined = await model.weight("model.layers.0.mlp.up_proj.weight").packed?.examine();
+    expect(examined?.facts).toMatchObject({ minZero: 0, maxZero: 15 });
     const gguf = await converted(source, "gguf:auto");
     const made = await openModel({ store: gguf.store, file: gguf.file });
     expect(made.tensor("blk.0.ffn_up.weight").encoding).toBe("Q5_0");

@@ -18,7 +18,7 @@ import {
   runPlan,
 } from "../../src/index.ts";
 import { FirstFault } from "../../src/run/first-fault.ts";
-import { headLine, parseJournal, pieceLine } from "../../src/run/journal.ts";
+import { headLine, parseJournal, pieceLine } from "../../src/run/outputs/journal.ts";
 import { nodeWorkers } from "../../src/run/workers/node.ts";
 import { ggufBytes, pseudoWeights } from "../tiny-gguf.ts";
 import { floatDirectory } from "./packed-models.ts";

@@ -69,7 +69,7 @@ async function expectEqualWeights({ packed, direct, floats }: BothWays): Promise
 /** What becomes of the packed weights: `[GGUF type, fidelity, way]`, each once. */
 function waysOf({ tensors }: Plan): readonly string[] {
   const packed = tensors.filter(({ from }) => /GPTQ|AWQ|EXL2/.test(from));
-  return [...new Set(packed.map(({ to, fidelity, way }) => `${to} ${fidelity} ${way ?? "floats"}`))].sort();
+  return [...new Set(packed.map(({ to, fidelity, way }) => `${to} ${fidelity} ${way.kind}`))].sort();
 }
 
 interface Difference {
@@ -307,11 +307,11 @@ describe(`every family, packed: ${archScope}`, () => {
         // whole rows in whole blocks stay integers; the rest becomes F32, which holds every value
         const moves = isRowSelection(tensor) && (tensor.shape.at(-1) ?? 0) % 32 === 0;
         const type = target.endsWith("-sym") ? "Q4_0" : "Q5_0";
-        expect([tensor.name, tensor.to, tensor.fidelity, tensor.way]).toEqual([
+        expect([tensor.name, tensor.to, tensor.fidelity, tensor.way.kind]).toEqual([
           tensor.name,
           moves ? type : "F32",
           "exact",
-          moves ? "view" : undefined,
+          moves ? "view" : "floats",
         ]);
       }
       await expectEqualWeights(made);

@@ -30,7 +30,7 @@ import {
   type RunOptions,
   runPlan,
 } from "../../src/index.ts";
-import { headLine, parseJournal, pieceLine } from "../../src/run/journal.ts";
+import { headLine, parseJournal, pieceLine } from "../../src/run/outputs/journal.ts";
 import { ggufBytes } from "../tiny-gguf.ts";
 
 const BAND = 1024;

@@ -2,7 +2,7 @@ import type { ByteSink, ByteSource, MetadataValue, ReadStore } from "@requant/co
 import { layoutGguf } from "@requant/gguf";
 import { describe, expect, it } from "vitest";
 import { openModel, parseTarget, planConversion, planModelSplit, runPlan } from "../../src/index.ts";
-import type { OutputStore } from "../../src/run/output-store.ts";
+import type { OutputStore } from "../../src/run/outputs/store.ts";
 
 const MIB = 1024 * 1024;
 const metadata = new Map<string, MetadataValue>([

@@ -93,7 +93,7 @@ async function tensorFindings(
     signal?.throwIfAborted();
     const end = Math.min(row + step, rows);
     const band = buffer.subarray(0, (end - row) * length);
-    await model.readRows(name, row, end, band);
+    await model.weight(name).readRows(row, end, band);
     for (let i = 0; i < band.length; i++) {
       const value = band[i] ?? 0;
       if (value === 0) continue;

@@ -4,16 +4,15 @@ import { openWeight, type WeightReader } from "@requant/models";
 import { encoderOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
 import { weightSource } from "../../model/weight-source.ts";
-import type { PlanThrough } from "../../plan/plan.ts";
+import type { PlanTensor } from "../../plan/plan.ts";
+import { type PlanThrough, throughOf } from "../../plan/way.ts";
 import {
-  type BandMaker,
   type ColumnImportance,
   importanceAt,
-  isReadWhole,
   type Rows,
   rowsOf,
   rowUnits,
-  type WeightTask,
+  type WayRunner,
 } from "../bands.ts";
 import { packedRoundTrip } from "../pack-weight.ts";
 
@@ -24,51 +23,52 @@ const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
 type Through = (values: Float32Array, start: number, end: number) => Float32Array;
 
 /** Measured against the source. */
-export function roundTripped(
-  model: Model,
-  task: WeightTask,
-  importance: ColumnImportance | undefined,
-): BandMaker {
-  const { through } = task;
-  if (through === undefined) throw new UsageError("the weight goes through nothing", { tensor: task.name });
-  const rows = rowsOf(task.shape);
-  const units = rowUnits(task, rows);
-  const codec = encoderOf(task.to, { tensor: task.name });
-  const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
-  let reader: WeightReader | undefined;
-  let back: Promise<Through> | undefined;
-  return {
-    ...units,
-    whole: through.kind === "packed" || isReadWhole(model, task),
-    sizes: (count) => ({
-      stored: 0,
-      values: count * rowFloats,
-      decoded: count * rowFloats,
-      out: count * units.unitByteLength,
-    }),
-    async make({ start, end }, area, measure) {
+export const roundTripped: WayRunner = {
+  layout(task) {
+    const rows = rowsOf(task.shape);
+    const units = rowUnits(task, rows);
+    const rowFloats = rows.length * Float32Array.BYTES_PER_ELEMENT;
+    return {
+      ...units,
+      sizes: (count) => ({
+        stored: 0,
+        values: count * rowFloats,
+        decoded: count * rowFloats,
+        out: count * units.unitByteLength,
+      }),
+    };
+  },
+  maker(model, task, importance) {
+    const through = throughOf(task);
+    if (through === undefined) throw new UsageError("the weight goes through nothing", { tensor: task.name });
+    const rows = rowsOf(task.shape);
+    const { unitByteLength } = rowUnits(task, rows);
+    const codec = encoderOf(task.to, { tensor: task.name });
+    let reader: WeightReader | undefined;
+    let back: Promise<Through> | undefined;
+    return async ({ start, end }, area, meter) => {
       const length = (end - start) * rows.length;
       reader ??= openWeight(task, weightSource(model));
       back ??= throughReader(model, task, through, rows, importance);
       const seenAs = await back;
       await reader.readRows(start, end, area.floats("values", length));
       const values = area.floats("values", length);
-      const out = area.bytes("out", 0, (end - start) * units.unitByteLength);
+      const out = area.bytes("out", 0, (end - start) * unitByteLength);
       codec.quantize(seenAs(values, start, end), rows.length, out);
-      if (measure !== undefined) {
+      if (meter !== undefined) {
         const decoded = area.floats("decoded", length);
         codec.dequantize(out, decoded);
-        measure.add(values, decoded);
+        meter.add(values, decoded);
       }
       return out;
-    },
-  };
-}
+    };
+  },
+};
 
 /** A packed weight is made whole first. */
 async function throughReader(
   model: Model,
-  task: WeightTask,
+  task: PlanTensor,
   through: PlanThrough,
   rows: Rows,
   importance: ColumnImportance | undefined,

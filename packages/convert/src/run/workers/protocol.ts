@@ -31,7 +31,7 @@ export interface WorkerSetup {
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   readonly sizes: WorkSizes;
   readonly bandByteLength: number;
-  readonly places: number;
+  readonly slots: number;
   /** The files to write into, by their number in the run. Without them the bytes are sent back. */
   readonly outputs: readonly { readonly address: StagedAddress; readonly name: string }[] | undefined;
 }

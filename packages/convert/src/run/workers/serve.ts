@@ -22,7 +22,7 @@ export interface WorkerHost {
 
 /** Answers the run's messages, in any number at the same time. */
 export function serve(host: WorkerHost): (request: WorkerRequest) => void {
-  let station: Promise<Station> | undefined;
+  let context: Promise<WorkerContext> | undefined;
   const taken = new Map<number, () => void>();
 
   async function answer(request: WorkerRequest): Promise<void> {
@@ -31,12 +31,12 @@ export function serve(host: WorkerHost): (request: WorkerRequest) => void {
       return;
     }
     if (request.kind === "setup") {
-      station = openStation(host, request);
-      await station;
+      context = openContext(host, request);
+      await context;
       host.post({ kind: "ready" });
       return;
     }
-    const here = await station;
+    const here = await context;
     if (here === undefined) throw new IoError("a worker was given work before its tools");
     const { id } = request;
     if (request.kind === "read") {
@@ -66,13 +66,13 @@ export function serve(host: WorkerHost): (request: WorkerRequest) => void {
   };
 }
 
-interface Station {
+interface WorkerContext {
   readonly model: Model;
   readonly maker: PieceMaker;
   readonly outputs: readonly StagedBytes[] | undefined;
 }
 
-async function openStation(host: WorkerHost, setup: WorkerSetup): Promise<Station> {
+async function openContext(host: WorkerHost, setup: WorkerSetup): Promise<WorkerContext> {
   const { source, file, limits, versions, outputs, ...work } = setup;
   const model = await openModel({ store: host.openStore(source), file }, { limits });
   await refuseChangedSource(model, versions);
@@ -86,7 +86,7 @@ async function openStation(host: WorkerHost, setup: WorkerSetup): Promise<Statio
   };
 }
 
-function outputOf({ outputs }: Station, piece: Piece): StagedBytes {
+function outputOf({ outputs }: WorkerContext, piece: Piece): StagedBytes {
   const output = outputs?.[piece.file];
   if (output === undefined) throw new IoError(`a worker has no file number ${piece.file}`);
   return output;

@@ -2,7 +2,7 @@
 import { IoError } from "@requant/core";
 import type { Deliver } from "../piece-maker.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
-import type { Crew } from "../pool.ts";
+import type { Pool } from "../pool.ts";
 import {
   revivedError,
   type WorkerHandle,
@@ -28,7 +28,7 @@ interface Member {
  * Starts `count` workers. `deliver` is called for each piece when the workers have no files to write into; a worker goes on
  * only when it returns.
  */
-export function workerCrew(workers: Workers, count: number, setup: WorkerSetup, deliver: Deliver): Crew {
+export function workerPool(workers: Workers, count: number, setup: WorkerSetup, deliver: Deliver): Pool {
   const tasks = new Map<number, Task>();
   let lastId = 0;
   let failure: { readonly error: unknown } | undefined;
@@ -98,7 +98,7 @@ export function workerCrew(workers: Workers, count: number, setup: WorkerSetup, 
   }
 
   return {
-    capacity: count * setup.places,
+    capacity: count * setup.slots,
     make: (job) => send<readonly PieceResult[]>(job, (id) => ({ kind: "make", id, job })),
     read: (pieces: readonly Piece[]) =>
       send<readonly string[]>(undefined, (id) => ({ kind: "read", id, pieces })),

@@ -7,9 +7,9 @@
 
 import { UsageError } from "@requant/core";
 import { quoted } from "@requant/core/text";
-import type { NonFiniteWeights } from "../plan/non-finite.ts";
-import { checksum } from "./checksum-twin.ts";
-import type { PieceResult } from "./pieces.ts";
+import type { NonFiniteWeights } from "../../plan/non-finite.ts";
+import { checksum } from "../checksum-twin.ts";
+import type { PieceResult } from "../pieces.ts";
 
 /** What a run is: only one that is the same may go on. */
 export interface JournalHead {

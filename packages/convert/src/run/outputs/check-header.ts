@@ -2,7 +2,7 @@
 import { type ByteSource, IoError, type TensorInfo } from "@requant/core";
 import { readGguf } from "@requant/gguf";
 import { readHeader } from "@requant/safetensors";
-import type { FileLayout } from "../plan/files/layout.ts";
+import type { FileLayout } from "../../plan/files/layout.ts";
 
 async function tensorsOf(
   source: ByteSource,
@@ -23,8 +23,8 @@ export async function checkHeader(source: ByteSource, layout: FileLayout): Promi
     }
     throw new IoError(
       info === undefined
-        ? "a tensor that was written is not there"
-        : "a tensor is not where, or not what, was written",
+        ? "A tensor that was written is missing when the file is read back."
+        : `The tensor was written at offset ${byteOffset} as ${byteLength} bytes of ${encoding}, but read back at offset ${info.byteOffset} as ${info.byteLength} bytes of ${info.encoding}.`,
       { path: source.name, tensor: name },
     );
   }

@@ -1,7 +1,7 @@
 import { IoError, type ReadStore, UsageError, type WriteStore } from "@requant/core";
 import { withoutTrailing } from "@requant/core/text";
-import type { Model } from "../model/model.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Model } from "../../model/model.ts";
+import type { Plan } from "../../plan/plan.ts";
 
 /** A folder that is written to and read back from. */
 export interface OutputStore extends ReadStore, WriteStore {}

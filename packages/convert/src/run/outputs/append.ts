@@ -1,30 +1,37 @@
-import { type ByteSink, IoError } from "@requant/core";
-import type { FileLayout } from "../plan/files/layout.ts";
-import type { OutputStore } from "./output-store.ts";
-import type { Piece } from "./pieces.ts";
+/** Files for stores that only append: memory, a network, a page. */
+import { type ByteSink, type ByteSource, IoError } from "@requant/core";
+import type { FileLayout } from "../../plan/files/layout.ts";
+import { checksum } from "../checksum-twin.ts";
+import type { Job, Piece } from "../pieces.ts";
+import type { RunState } from "../run-state.ts";
+import { noWork, WorkArea } from "../work-area.ts";
+import { checkHeader } from "./check-header.ts";
+import type { RunOutput } from "./output.ts";
+import { lost, type OutputStore } from "./store.ts";
 
 /** Zeros written at a time. */
 const GAP_BYTE_LENGTH = 64 * 1024;
 
-/**
- * Files for stores that only append. Pieces may come in any order: each waits for its turn, which is also what keeps
- * whoever makes them from running ahead.
- */
-export class OrderedOutput {
+/** Pieces may come in any order: each waits for its turn, which also keeps workers from running ahead. */
+export class AppendOutput implements RunOutput {
+  /** One: reading ahead of a slow sink would only fill the memory. */
+  readonly slots = 1;
   private readonly sinks: ByteSink[] = [];
   private readonly turns = new Map<string, { open(): void; fail(error: unknown): void }>();
   private readonly late = new Map<string, { readonly piece: Piece; readonly bytes: Uint8Array }>();
   private failure: { readonly error: unknown } | undefined;
   private next = { file: 0, index: 0 };
+  private readonly run: RunState;
   private readonly store: OutputStore;
   private readonly layouts: readonly FileLayout[];
   /** Pieces in each file. */
   private readonly counts: readonly number[];
 
-  constructor(store: OutputStore, layouts: readonly FileLayout[], counts: readonly number[]) {
+  constructor(run: RunState, store: OutputStore) {
+    this.run = run;
     this.store = store;
-    this.layouts = layouts;
-    this.counts = counts;
+    this.layouts = run.layouts;
+    this.counts = run.pieceCounts;
   }
 
   /** Writes the first file's header, and whole files up to the first that has pieces. */
@@ -34,7 +41,7 @@ export class OrderedOutput {
     await this.passEmptyFiles();
   }
 
-  async put(piece: Piece, bytes: Uint8Array): Promise<void> {
+  readonly deliver = async (piece: Piece, bytes: Uint8Array): Promise<void> => {
     if (piece.late === true && keyOf(piece) !== keyOf(this.next)) {
       // waiting for its turn would keep the jobs in between from beginning
       this.late.set(keyOf(piece), { piece, bytes: bytes.slice() });
@@ -51,7 +58,7 @@ export class OrderedOutput {
       throw error;
     }
     this.turns.get(keyOf(this.next))?.open();
-  }
+  };
 
   private takeLate(): { readonly piece: Piece; readonly bytes: Uint8Array } | undefined {
     const key = keyOf(this.next);
@@ -69,14 +76,13 @@ export class OrderedOutput {
     await this.passEmptyFiles();
   }
 
-  /** Lets nobody wait any longer. */
   fail(error: unknown): void {
     this.failure ??= { error };
     for (const turn of this.turns.values()) turn.fail(error);
   }
 
-  /** Gives all files their names. On failure none keeps it. */
-  async finish(): Promise<void> {
+  /** On failure no file keeps its name. */
+  async publish(): Promise<void> {
     const closed: string[] = [];
     try {
       for (const [index, sink] of this.sinks.entries()) {
@@ -89,8 +95,25 @@ export class OrderedOutput {
     }
   }
 
-  async abort(): Promise<void> {
+  async end(): Promise<void> {
     for (const sink of this.sinks) await sink.abort();
+  }
+
+  /** Files that are not what was written are removed. */
+  async checkPublished(): Promise<void> {
+    const { run, store } = this;
+    run.startPhase();
+    const area = new WorkArea({ ...noWork, out: run.work.sizes.out });
+    try {
+      for (const file of run.layouts.keys()) await checkFile(run, store, file, area);
+    } catch (error) {
+      if (error instanceof IoError) {
+        for (const { file } of run.layouts) await store.remove?.(file.name);
+      }
+      throw error;
+    } finally {
+      area.release();
+    }
   }
 
   private turnOf(piece: Piece): Promise<void> {
@@ -141,5 +164,41 @@ async function fillTo(sink: ByteSink, byteOffset: number): Promise<void> {
   }
   while (sink.byteLength < byteOffset) {
     await sink.write(new Uint8Array(Math.min(GAP_BYTE_LENGTH, byteOffset - sink.byteLength)));
+  }
+}
+
+async function checkFile(run: RunState, store: OutputStore, file: number, area: WorkArea): Promise<void> {
+  const layout = run.layouts[file];
+  if (layout === undefined) return;
+  const path = `${store.name}/${layout.file.name}`;
+  const source = await store.open(layout.file.name);
+  if (source === undefined) throw new IoError("the file that was written is not there", { path });
+  try {
+    const { byteLength } = layout.file;
+    if (source.byteLength !== byteLength) {
+      throw new IoError(`${byteLength} bytes were written, ${source.byteLength} are there`, { path });
+    }
+    await checkHeader(source, layout);
+    for (const job of run.work.jobs) {
+      if (job.pieces[0]?.file === file) await checkJob(run, source, job, path, area);
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+async function checkJob(
+  run: RunState,
+  source: ByteSource,
+  job: Job,
+  path: string,
+  area: WorkArea,
+): Promise<void> {
+  for (const piece of job.pieces) {
+    run.options.signal?.throwIfAborted();
+    await source.readInto(area.bytes("out", 0, piece.byteLength), piece.byteOffset);
+    const sum = checksum(area.bytes("out", 0, piece.byteLength));
+    if (sum !== run.resultOf(piece)?.checksum) throw lost(path, run.plan.tensors[job.tensor]?.name);
+    run.report("check", job.tensor, piece);
   }
 }

@@ -1,0 +1,10 @@
+import type { TensorInfo } from "@requant/core";
+import type { StoredLinear } from "@requant/core/format";
+
+/** A weight as the model's own names call it. */
+export interface ModelTensor extends TensorInfo {
+  /** The file that holds it. */
+  readonly file: string;
+  /** Set where several stored tensors make the weight; its byte length is then the sum of theirs. */
+  readonly linear?: StoredLinear | undefined;
+}

@@ -1,0 +1,286 @@
+/** Chooses the way of each weight, and says what that way does to its values. Nothing decides it again later. */
+import { elementCount, rowLength } from "@requant/core";
+import {
+  type Misfit,
+  roundingAllowed,
+  type ViewFacts,
+  type ViewRequirement,
+  viewMisfit,
+} from "@requant/core/view";
+import { viewTypes } from "@requant/gguf";
+import { isHeldWhole, isRowSelection, type StoredInput, type WeightInput } from "@requant/models";
+import { codecOf, encoderOf } from "../model/encodings.ts";
+import { type Fidelity, fidelityOf, isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
+import type { PlanSourceTensor } from "./plan.ts";
+import type { PlanThrough, Way } from "./way.ts";
+
+/** What a weight is to become. */
+export type OutputLayout =
+  | {
+      readonly kind: "tensor";
+      readonly encoding: string;
+      /** The entry of the importance matrix. */
+      readonly importance?: string | undefined;
+    }
+  | {
+      readonly kind: "packed";
+      /** What a view must be for the layout to hold it; undefined where the layout has no view. */
+      readonly requirement: ViewRequirement | undefined;
+      /** Whether the source stores the weight in this layout already. */
+      readonly isStored: boolean;
+      /** Why the layout gives every weight a new code, where that is so. */
+      readonly whyNewCodes?: string | undefined;
+    }
+  /** Floats whose values go through another layout first, which changes them or not. */
+  | {
+      readonly kind: "through";
+      readonly encoding: string;
+      readonly through: PlanThrough;
+      readonly lossless: boolean;
+    };
+
+/** What a look at the values showed where headers could not tell: they come back, or their codes fit the layout. */
+export type SeenValues = "come back" | "fit";
+
+/** One weight, and what it is to become. */
+export interface WayQuestion {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly inputs: readonly WeightInput[];
+  /** The stored tensors behind the inputs. */
+  readonly stored: readonly PlanSourceTensor[];
+  readonly layout: OutputLayout;
+  readonly seen?: SeenValues | undefined;
+}
+
+/** The way, and what it does to the values. */
+export interface ChosenWay {
+  readonly way: Way;
+  readonly fidelity: Fidelity;
+  /** Why the weight is neither copied nor exact. */
+  readonly reason?: string | undefined;
+  /** What would keep its values. */
+  readonly hint?: string | undefined;
+}
+
+/** The most faithful way there is for a weight. @throws ConversionError where no codec reads or writes it */
+export function chooseWay(question: WayQuestion): ChosenWay {
+  const { layout, seen } = question;
+  if (seen === "fit") return { way: { kind: "view" }, fidelity: "exact" };
+  if (layout.kind === "packed") return packedWay(question, layout);
+  if (layout.kind === "through") return throughWay(layout);
+  const chosen = tensorWay(question, layout.encoding, layout.importance);
+  if (chosen.fidelity !== "copy") refuseWithoutCodec(question, layout.encoding);
+  return seen === "come back" ? { way: chosen.way, fidelity: "exact" } : chosen;
+}
+
+/** True where reading some rows costs the reading of all of them: one worker then makes the whole weight. */
+export function isReadWhole({ inputs, shape, name, stored }: Omit<WayQuestion, "layout">, way: Way): boolean {
+  if (way.kind === "bytes" || way.kind === "rows" || way.kind === "pairs") return false;
+  if (way.kind === "through" && way.layout.kind === "packed") return true;
+  const shapes = new Map(stored.map((tensor) => [tensor.name, tensor.shape]));
+  return (
+    stored.some(({ linear }) => linear !== undefined) ||
+    isHeldWhole({ name, shape, inputs }, (tensor) => shapes.get(tensor) ?? [])
+  );
+}
+
+/** The only input, if it is a stored tensor with nothing done to it but, perhaps, another shape. */
+export function plainInput({ inputs }: Pick<WayQuestion, "inputs">): StoredInput | undefined {
+  const [input] = inputs;
+  return inputs.length === 1 && input !== undefined && "tensor" in input && Object.keys(input).length === 1
+    ? input
+    : undefined;
+}
+
+/** What a layout does to weights of these views. Undefined: it cannot hold their codes. */
+export type ViewFit =
+  | { readonly fidelity: "exact" }
+  | { readonly fidelity: "rounded"; readonly misfit: Misfit }
+  | { readonly fidelity: undefined; readonly misfit: Misfit };
+
+/** Whether a layout holds weights whose rows come from views with these facts. */
+export function viewFit(facts: readonly ViewFacts[], requirement: ViewRequirement): ViewFit {
+  let rounded: Misfit | undefined;
+  for (const one of facts) {
+    const misfit = storedMisfit(one) ?? viewMisfit(one, requirement);
+    if (misfit === undefined) continue;
+    if (viewMisfit(one, roundingAllowed(requirement)) !== undefined) return { fidelity: undefined, misfit };
+    rounded ??= misfit;
+  }
+  return rounded === undefined ? { fidelity: "exact" } : { fidelity: "rounded", misfit: rounded };
+}
+
+/** A view that says a little less than the file: its values are not quite scale × (code − zero). */
+function storedMisfit(facts: ViewFacts): Misfit | undefined {
+  if (facts.storedOffsets === "integer") return undefined;
+  return {
+    reason: "the file stores scale × zero point rounded to f16; the codes and zero points behind it are kept",
+    hint: "F32 holds the stored values exactly.",
+  };
+}
+
+function tensorWay(question: WayQuestion, encoding: string, importance: string | undefined): ChosenWay {
+  const { inputs, stored } = question;
+  const floats = (): Way => ({
+    kind: "floats",
+    direct: isDirect(question),
+    ...(importance === undefined ? {} : { importance }),
+  });
+  if (stored.some(({ linear }) => linear !== undefined)) return fromPacked(question, encoding, floats);
+  // two tensors of bytes that stand for blocks of ggml's MXFP4
+  if (inputs.some((input) => "blocks" in input)) {
+    if (encoding === "MXFP4") return { way: { kind: "pairs" }, fidelity: "exact" };
+    const rows = { wholeRows: false, mapped: false };
+    return { way: floats(), fidelity: fidelityOf("MXFP4", encoding, rows, question.name) };
+  }
+  // numbers that no file stores: what is written is all there is
+  if (stored.length === 0) return { way: floats(), fidelity: "exact" };
+  const fidelity = floatFidelity(question, encoding);
+  if (fidelity !== "copy") return { way: floats(), fidelity };
+  return { way: { kind: plainInput(question) === undefined ? "rows" : "bytes" }, fidelity };
+}
+
+function floatFidelity(question: WayQuestion, encoding: string): Fidelity {
+  const { stored, inputs, name } = question;
+  const encodings = [...new Set(stored.map((tensor) => tensor.encoding))];
+  const wholeRows = isWholeTensor(question) || isWholeRows(question, encodings);
+  const mapped = inputs.some(isMapped);
+  return worst(encodings.map((from) => fidelityOf(from, encoding, { wholeRows, mapped }, name)));
+}
+
+/** From packed weights: by their codes where the type holds them, else through f32. */
+function fromPacked(question: WayQuestion, encoding: string, floats: () => Way): ChosenWay {
+  const { stored } = question;
+  const requirement = viewTypes.find(({ name }) => name === encoding)?.requirement;
+  if (requirement === undefined) {
+    const fidelity = packedFloatFidelity(question, encoding);
+    return { way: floats(), fidelity, ...whyNotExact(fidelity, encoding) };
+  }
+  const facts = stored.flatMap(({ view }) => view ?? []);
+  if (facts.length < stored.length || !isRowSelection(question)) {
+    return { way: floats(), fidelity: "requantized", reason: "its rows are put together from floats" };
+  }
+  const fit = viewFit(facts, requirement);
+  if (fit.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  const why = whyOf(fit.misfit);
+  return fit.fidelity === "rounded"
+    ? { way: { kind: "view" }, fidelity: "rounded", ...why }
+    : { way: floats(), fidelity: "requantized", ...why };
+}
+
+function whyOf(misfit: Misfit | undefined): Pick<ChosenWay, "reason" | "hint"> {
+  if (misfit === undefined) return {};
+  const { reason, hint } = misfit;
+  return { reason, ...(hint === undefined ? {} : { hint }) };
+}
+
+function whyNotExact(fidelity: Fidelity, encoding: string): Pick<ChosenWay, "reason" | "hint"> {
+  if (fidelity === "requantized") {
+    return { reason: `${encoding} has steps of its own, so every weight gets a new code` };
+  }
+  if (fidelity !== "float") return {};
+  return {
+    reason: `scale × (code − zero) can have more significant bits than ${encoding} keeps: each value is rounded once, as inference kernels of that type do`,
+    hint: "F32 holds every value.",
+  };
+}
+
+/** An f32 holds scale × (code − zero) exactly; an f16 only what was rounded to it before. */
+function packedFloatFidelity({ stored, inputs, name }: WayQuestion, encoding: string): Fidelity {
+  if (isQuantizedEncoding(encoding)) return "requantized";
+  const mapped = inputs.some(isMapped);
+  return worst(
+    stored.map(({ view, encoding: own }): Fidelity => {
+      const from = view?.rounding === "f16" ? "F16" : own;
+      return fidelityOf(from, encoding, { wholeRows: false, mapped }, name);
+    }),
+  );
+}
+
+function packedWay(question: WayQuestion, layout: OutputLayout & { readonly kind: "packed" }): ChosenWay {
+  if (layout.isStored) return { way: { kind: "parts" }, fidelity: "copy" };
+  const { stored } = question;
+  const views = isRowSelection(question) ? stored.flatMap(({ view }) => view ?? []) : [];
+  const fit =
+    layout.requirement === undefined || views.length === 0 || views.length < stored.length
+      ? undefined
+      : viewFit(views, layout.requirement);
+  if (fit?.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  const why = whyOf(fit?.misfit ?? whyNoView(layout.whyNewCodes, stored));
+  return fit?.fidelity === "rounded"
+    ? { way: { kind: "view" }, fidelity: "rounded", ...why }
+    : { way: { kind: "floats", direct: false }, fidelity: "requantized", ...why };
+}
+
+/** Floats have no codes to keep, which needs no words. */
+function whyNoView(whyNewCodes: string | undefined, stored: readonly PlanSourceTensor[]): Misfit | undefined {
+  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
+  if (whyNewCodes !== undefined) return { reason: whyNewCodes };
+  const { noView, encoding } = stored.find((tensor) => tensor.view === undefined) ?? {};
+  return (
+    noView ??
+    (encoding === undefined ? undefined : { reason: `${encoding} does not store integers times a scale` })
+  );
+}
+
+/** F32 holds what a target holds; a narrower type rounds it once more. */
+function throughWay(layout: OutputLayout & { readonly kind: "through" }): ChosenWay {
+  const way: Way = { kind: "through", layout: layout.through };
+  if (!layout.lossless) return { way, fidelity: "requantized" };
+  return { way, fidelity: layout.encoding === "F32" ? "exact" : "rounded" };
+}
+
+/** Of several sources the least faithful counts. */
+function worst(ways: readonly Fidelity[]): Fidelity {
+  return FROM_BEST.filter((fidelity) => ways.includes(fidelity)).at(-1) ?? "exact";
+}
+
+/** A float that was quantized says less than new codes, whose error is measured. */
+const FROM_BEST: readonly Fidelity[] = ["copy", "exact", "rounded", "float", "requantized"];
+
+/** The most faithful of several, the first of those that are equally so. */
+export function mostFaithful<T extends { readonly fidelity: Fidelity }>(
+  choices: readonly T[],
+): T | undefined {
+  return FROM_BEST.flatMap((fidelity) => choices.filter((choice) => choice.fidelity === fidelity))[0];
+}
+
+/** Refused now, not in the middle of a run. */
+function refuseWithoutCodec({ name, stored }: WayQuestion, encoding: string): void {
+  for (const tensor of stored) {
+    if (tensor.linear === undefined) codecOf(tensor.encoding, { tensor: name });
+  }
+  encoderOf(encoding, { tensor: name });
+}
+
+/** Each stored row is whole blocks of one tensor, and becomes one row of the output. */
+function isDirect(question: WayQuestion): boolean {
+  const [only] = question.stored;
+  if (plainInput(question) === undefined || only === undefined || only.linear !== undefined) return false;
+  const length = rowLength(question.shape);
+  if (rowLength(only.shape) !== length) return false;
+  return length % codecOf(only.encoding, { tensor: only.name }).blockSize === 0;
+}
+
+function isMapped(input: WeightInput): boolean {
+  if ("map" in input && input.map !== undefined) return true;
+  return "join" in input && input.join.some(isMapped);
+}
+
+/** One stored tensor with nothing done to it but, perhaps, another shape. */
+function isWholeTensor(question: WayQuestion): boolean {
+  const [only] = question.stored;
+  return (
+    plainInput(question) !== undefined && elementCount(only?.shape ?? []) === elementCount(question.shape)
+  );
+}
+
+/** Rows of stored tensors of one encoding and of the output's row length, in any order. */
+function isWholeRows(question: WayQuestion, encodings: readonly string[]): boolean {
+  return (
+    encodings.length === 1 &&
+    isRowSelection(question) &&
+    question.stored.every(({ shape }) => rowLength(shape) === rowLength(question.shape))
+  );
+}

@@ -1,0 +1,61 @@
+/** Files that are there already: everything is made again and compared with them. */
+import type { ByteSource } from "@requant/core";
+import { finding } from "../../model/findings/finding.ts";
+import type { Piece } from "../pieces.ts";
+import type { RunState } from "../run-state.ts";
+import type { RunOutput } from "./output.ts";
+import { type OutputStore, outputExists } from "./store.ts";
+
+/**
+ * A run that was interrupted after its last step is told from somebody else's files by nothing but the bytes.
+ * `deliver` throws IoError where a file is not what this run makes.
+ */
+export class CompareOutput implements RunOutput {
+  readonly slots = 1;
+  private readonly run: RunState;
+  private readonly store: OutputStore;
+  private readonly sources: ByteSource[] = [];
+
+  constructor(run: RunState, store: OutputStore) {
+    this.run = run;
+    this.store = store;
+  }
+
+  /** Compares lengths and headers. */
+  async begin(): Promise<void> {
+    const { run, store } = this;
+    for (const { file, header } of run.layouts) {
+      const source = await store.open(file.name);
+      if (source === undefined) throw outputExists(store, file.name, "changes while it is looked at");
+      this.sources.push(source);
+      const differs =
+        source.byteLength !== file.byteLength || !isSame(await source.read(0, header.byteLength), header);
+      if (differs) throw differing(store, file.name);
+    }
+  }
+
+  readonly deliver = async ({ file, byteOffset }: Piece, bytes: Uint8Array): Promise<void> => {
+    const found = await this.sources[file]?.read(byteOffset, byteOffset + bytes.byteLength);
+    if (found === undefined || !isSame(found, bytes)) {
+      throw differing(this.store, this.run.layouts[file]?.file.name ?? "");
+    }
+  };
+
+  async publish(): Promise<void> {
+    await this.end();
+    const message = "The output was complete already; it was made again and compared.";
+    this.run.options.onFinding?.(finding("compared", message));
+  }
+
+  async end(): Promise<void> {
+    for (const source of this.sources.splice(0)) await source.close();
+  }
+}
+
+function differing(store: OutputStore, name: string): Error {
+  return outputExists(store, name, "it is not what this conversion makes");
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
+}

@@ -1,0 +1,32 @@
+/** Where the pieces of a run go. `runInto` drives every output through the same steps. */
+import type { Deliver, ReadBack } from "../piece-maker.ts";
+import type { Job, Piece, PieceResult } from "../pieces.ts";
+import type { Pool } from "../pool.ts";
+import type { WorkerSetup } from "../workers/protocol.ts";
+
+/** The steps of an output, in this order. An output that has nothing to do in a step leaves it out. */
+export interface RunOutput {
+  /** Jobs at the same time when there are no workers. */
+  readonly slots: number;
+  readonly deliver: Deliver;
+  /** Where what was written can be read again by pieces. */
+  readonly readBack?: ReadBack | undefined;
+  /** Files that workers can open and write themselves. */
+  readonly files?: WorkerSetup["outputs"];
+  /** The jobs that an earlier run did not finish; all by default. */
+  jobsLeft?(pool: Pool): Promise<readonly Job[]>;
+  /** Before the first piece: headers are written. */
+  begin(): Promise<void>;
+  /** A piece was delivered. */
+  note?(piece: Piece, result: PieceResult): Promise<void>;
+  /** A piece failed: whoever waits to deliver another one must not wait any longer. */
+  fail?(error: unknown): void;
+  /** Reads again what was written, before it is published. Only where the run checks. */
+  check?(pool: Pool): Promise<void>;
+  /** Gives all files their names. */
+  publish(): Promise<void>;
+  /** Reads again what was published. Only where the run checks. */
+  checkPublished?(): Promise<void>;
+  /** After a failure in any step but the last: nothing half-written may keep its name. */
+  end(error: unknown): Promise<void>;
+}

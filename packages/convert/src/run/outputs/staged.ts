@@ -1,0 +1,320 @@
+/** Files on a disk: written in any order by several workers, journaled, and continued after an interruption. */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { type ByteSource, IoError, isCodecError, type StagedFile, UsageError } from "@requant/core";
+import { finding } from "../../model/findings/finding.ts";
+import { sourceVersions } from "../../model/source-versions.ts";
+import type { FileLayout } from "../../plan/files/layout.ts";
+import { checksumOfCopy } from "../checksum-twin.ts";
+import type { Job, Piece, PieceResult } from "../pieces.ts";
+import { inParallel, type Pool } from "../pool.ts";
+import type { RunState } from "../run-state.ts";
+import type { WorkerSetup } from "../workers/protocol.ts";
+import { checkHeader } from "./check-header.ts";
+import {
+  headLine,
+  type Journal,
+  type JournalHead,
+  parseJournal,
+  pieceLine,
+  refuseOtherRun,
+} from "./journal.ts";
+import type { RunOutput } from "./output.ts";
+import { lost, type OutputStore } from "./store.ts";
+
+/** Pieces that are read again at one go. */
+const PIECES_PER_READ = 16;
+
+/** Bytes, or milliseconds, after which what was written is made durable: what a power failure can cost. */
+const CHECKPOINT_BYTE_LENGTH = 256 * 1024 * 1024;
+const CHECKPOINT_INTERVAL = 15_000;
+
+/**
+ * Files appear under their names only when all of them are written and checked. When the run is interrupted, what is
+ * finished stays beside them under temporary names; on any other failure nothing is left.
+ */
+export class StagedOutput implements RunOutput {
+  readonly slots = 2;
+  private readonly run: RunState;
+  private readonly staged: readonly StagedFile[];
+  private readonly layouts: readonly FileLayout[];
+  private readonly journals: readonly Journal[];
+  private readonly head: JournalHead;
+  private readonly unsyncedFiles = new Set<StagedFile>();
+  private unsynced = 0;
+  private syncedAt = performance.now();
+  private syncing: Promise<void> | undefined;
+  private syncFailure: { readonly error: unknown } | undefined;
+  /** False until this run has a right to change what it found. */
+  private begun = false;
+
+  private constructor(
+    run: RunState,
+    staged: readonly StagedFile[],
+    journals: readonly Journal[],
+    head: JournalHead,
+  ) {
+    this.run = run;
+    this.staged = staged;
+    this.layouts = run.layouts;
+    this.journals = journals;
+    this.head = head;
+  }
+
+  /** Opens and locks all files. @throws IoError when another process writes one; UsageError when another run is to be resumed */
+  static async open(run: RunState, stage: NonNullable<OutputStore["stage"]>): Promise<StagedOutput> {
+    const { resume = false } = run.options;
+    const head = await headOf(run);
+    const files: StagedFile[] = [];
+    try {
+      for (const { file } of run.layouts) {
+        files.push(await stage(file.name, { byteLength: file.byteLength, resume }));
+      }
+      const journals = files.map(({ journal, name }) => {
+        const parsed = parseJournal(journal);
+        if (parsed.head !== undefined) refuseOtherRun(parsed.head, head, name);
+        return parsed;
+      });
+      return new StagedOutput(run, files, journals, head);
+    } catch (error) {
+      for (const file of files) await (file.journal.byteLength === 0 ? file.discard() : file.keep());
+      throw error;
+    }
+  }
+
+  get files(): WorkerSetup["outputs"] {
+    return this.staged.map(({ address, name }) => ({ address, name }));
+  }
+
+  /** Whether a file got its name before its run died. */
+  isPublished(name: string): boolean {
+    return this.staged[this.layouts.findIndex(({ file }) => file.name === name)]?.published === true;
+  }
+
+  /** True when no earlier run left anything. */
+  isEmpty(): boolean {
+    return this.staged.every(({ journal, published }) => journal.byteLength === 0 && !published);
+  }
+
+  /** What the journal of a file claims of its pieces. */
+  private claims(file: number): ReadonlyMap<number, PieceResult> {
+    return this.journals[file]?.pieces ?? new Map();
+  }
+
+  /** Writes headers and what the journals were missing. */
+  async begin(): Promise<void> {
+    this.begun = true;
+    for (const [index, file] of this.staged.entries()) {
+      const journal = this.journals[index];
+      const layout = this.layouts[index];
+      if (file.published || journal === undefined || layout === undefined) continue;
+      await file.cutJournal(journal.head === undefined ? 0 : journal.byteLength);
+      if (journal.head === undefined) await file.log(headLine(this.head));
+      await file.write(layout.header, 0);
+    }
+  }
+
+  readonly deliver = (piece: Piece, bytes: Uint8Array): Promise<void> =>
+    this.fileOf(piece).write(bytes, piece.byteOffset);
+
+  readonly readBack = (piece: Piece, target: Uint8Array): Promise<void> =>
+    this.fileOf(piece).readInto(target, piece.byteOffset);
+
+  /** Notes a piece that was written. */
+  async note(piece: Piece, result: PieceResult): Promise<void> {
+    const file = this.fileOf(piece);
+    await file.log(pieceLine(piece.index, result));
+    this.unsyncedFiles.add(file);
+    if (this.syncFailure !== undefined) throw this.syncFailure.error;
+    this.unsynced += piece.byteLength;
+    const due =
+      this.unsynced >= CHECKPOINT_BYTE_LENGTH || performance.now() - this.syncedAt >= CHECKPOINT_INTERVAL;
+    if (!due || this.syncing !== undefined) return;
+    this.unsynced = 0;
+    // beside the work: nobody waits for the disk but the last
+    this.syncing = this.sync().then(
+      () => {
+        this.syncing = undefined;
+        this.syncedAt = performance.now();
+      },
+      (error: unknown) => {
+        this.syncing = undefined;
+        this.syncFailure = { error };
+      },
+    );
+  }
+
+  /** The jobs without the pieces that the journals claim and that are really there. */
+  async jobsLeft(pool: Pool): Promise<readonly Job[]> {
+    const { run } = this;
+    if (run.options.resume !== true) return run.work.jobs;
+    const claimed = run.work.jobs.flatMap(({ tensor, pieces }) =>
+      pieces.flatMap((piece) => {
+        const result = this.claims(piece.file).get(piece.index);
+        return result === undefined ? [] : [{ tensor, piece, result }];
+      }),
+    );
+    await readAgain(pool, claimed, ({ tensor, piece, result }, sum) => {
+      if (sum !== result.checksum) return;
+      run.setResult(tensor, piece, result);
+      run.report("write", tensor, piece);
+    });
+    const isMissing = (piece: Piece): boolean => run.resultOf(piece) === undefined;
+    const left = run.work.jobs
+      .map((job) => ({ ...job, pieces: job.pieces.filter(isMissing) }))
+      .filter(({ pieces }) => pieces.length > 0);
+    const damaged = left.flatMap(({ pieces }) => pieces).find(({ file }) => this.staged[file]?.published);
+    if (damaged !== undefined) {
+      throw new UsageError("the file has its name already, but is not what the journal beside it says", {
+        path: this.staged[damaged.file]?.name,
+        hint: "Start over without resuming.",
+      });
+    }
+    return left;
+  }
+
+  /** Reads everything again. @throws IoError when it is not what was written */
+  async check(pool: Pool): Promise<void> {
+    const { run } = this;
+    run.startPhase();
+    await this.checkHeaders();
+    const all = run.work.jobs.flatMap(({ tensor, pieces }) => pieces.map((piece) => ({ tensor, piece })));
+    await readAgain(pool, all, ({ tensor, piece }, sum) => {
+      run.options.signal?.throwIfAborted();
+      if (sum !== run.resultOf(piece)?.checksum) {
+        throw lost(this.staged[piece.file]?.name ?? "", run.plan.tensors[tensor]?.name);
+      }
+      run.report("check", tensor, piece);
+    });
+  }
+
+  /** Reads the headers as any reader does, and compares them with the plan. */
+  private async checkHeaders(): Promise<void> {
+    for (const [index, layout] of this.layouts.entries()) {
+      const file = this.staged[index];
+      if (file === undefined) continue;
+      if (!(await beginsWith(file, layout.header))) throw lost(file.name);
+      await checkHeader(sourceOf(file), layout);
+    }
+  }
+
+  /** Gives all files their names, together as far as a disk can do that. */
+  async publish(): Promise<void> {
+    await this.syncing;
+    if (this.syncFailure !== undefined) throw this.syncFailure.error;
+    for (const file of this.staged) await file.publish();
+    for (const file of this.staged) await file.finish();
+  }
+
+  /** After an interruption, what is finished is kept for another run. */
+  async end(error: unknown): Promise<void> {
+    const { keep = true, onFinding } = this.run.options;
+    const kept = await this.close(keep && isInterruption(error));
+    if (kept) onFinding?.(finding("kept", "What was finished is kept beside the output."));
+  }
+
+  /** Closes all files. True when something was kept for another run. */
+  async close(keep: boolean): Promise<boolean> {
+    await this.syncing;
+    const kept = keep || !this.begun;
+    let any = false;
+    for (const file of this.staged) {
+      if (kept && (this.begun || file.journal.byteLength > 0)) {
+        await file.keep();
+        any = true;
+      } else await file.discard();
+    }
+    return any;
+  }
+
+  private async sync(): Promise<void> {
+    const files = [...this.unsyncedFiles];
+    this.unsyncedFiles.clear();
+    for (const file of files) await file.sync();
+  }
+
+  private fileOf(piece: Piece): StagedFile {
+    const file = this.staged[piece.file];
+    if (file === undefined) throw new IoError("the file is not open", { path: this.head.run });
+    return file;
+  }
+}
+
+/** The header of a large vocabulary has 8 MB: it is read a stretch at a time, into the same memory. */
+const COMPARED_BYTE_LENGTH = 256 * 1024;
+
+async function beginsWith(file: StagedFile, header: Uint8Array): Promise<boolean> {
+  const memory = new Uint8Array(Math.min(header.byteLength, COMPARED_BYTE_LENGTH));
+  for (let start = 0; start < header.byteLength; start += memory.byteLength) {
+    const expected = header.subarray(start, start + memory.byteLength);
+    const found = memory.subarray(0, expected.byteLength);
+    await file.readInto(found, start);
+    if (!sameBytes(expected, found)) return false;
+  }
+  return true;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.byteLength; i++) {
+    if (a[i] !== b[i]) return false;
+  }
+  return a.byteLength === b.byteLength;
+}
+
+function sourceOf(file: StagedFile): ByteSource {
+  return {
+    name: file.name,
+    byteLength: file.byteLength,
+    async read(start, end) {
+      const target = new Uint8Array(end - start);
+      await file.readInto(target, start);
+      return target;
+    },
+    readInto: (target, start) => file.readInto(target, start),
+    async close() {},
+  };
+}
+
+/** What another run can go on from: neither the plan nor the source is at fault. */
+function isInterruption(error: unknown): boolean {
+  return isCodecError(error) ? error.code === "IO" : error instanceof Error && error.name === "AbortError";
+}
+
+/** What decides the bytes: the plan but for names of places, the cut into pieces, the matrix, and the source. */
+async function headOf(run: RunState): Promise<JournalHead> {
+  const { name: _, ...source } = run.plan.source;
+  // a vocabulary as text would be most of this; the headers made from it stand for it
+  const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
+  const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
+  const facts = { ...run.plan, source, files, headers, findings: [], band: run.bandByteLength };
+  const hash = sha256.create();
+  hash.update(utf8ToBytes(JSON.stringify(facts)));
+  for (const [name, columns] of run.importance) {
+    hash.update(utf8ToBytes(name));
+    hash.update(new Uint8Array(columns.buffer, columns.byteOffset, columns.byteLength));
+  }
+  return { run: bytesToHex(hash.digest()), source: await sourceVersions(run.model) };
+}
+
+/** Reads pieces again, several at a time, and hands each one's checksum to `use`. */
+async function readAgain<T extends { readonly piece: Piece }>(
+  pool: Pool,
+  items: readonly T[],
+  use: (item: T, checksum: string | undefined) => void,
+): Promise<void> {
+  await inParallel(
+    chunksOf(items),
+    pool.capacity,
+    async (chunk) => {
+      const sums = await pool.read(chunk.map(({ piece }) => piece));
+      for (const [index, item] of chunk.entries()) use(item, sums[index]);
+    },
+    (error) => pool.stop(error),
+  );
+}
+
+function* chunksOf<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += PIECES_PER_READ) {
+    yield items.slice(start, start + PIECES_PER_READ);
+  }
+}
