@@ -37,7 +37,12 @@ async function planned(model: Model, type: string): Promise<Plan> {
   const byteLength = ((4 * 512) / blockSize) * blockByteLength;
   return {
     ...plan,
-    tensors: plan.tensors.map((tensor) => ({ ...tensor, to: type, byteLength, importance: UP })),
+    tensors: plan.tensors.map((tensor) => ({
+      ...tensor,
+      to: type,
+      byteLength,
+      way: { kind: "floats" as const, direct: true, importance: UP },
+    })),
     files: plan.files.map((file) => ({
       ...file,
       byteLength: file.byteLength - padded(plan.tensors[0]?.byteLength ?? 0) + padded(byteLength),
@@ -204,6 +209,7 @@ describe("float types", () => {
     const tensors = plan.tensors.map((tensor) => ({
       ...tensor,
       fidelity: "rounded" as const,
+      way: { kind: "floats" as const, direct: false },
       // −exp(200) is beyond F32
       inputs: [{ tensor: UP, map: "negative-exp" as const }],
     }));
