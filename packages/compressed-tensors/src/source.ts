@@ -77,11 +77,8 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
         if (claims !== undefined && claims.bits !== bits) {
           warnings.push(`The configuration says ${claims.bits} bits; the tensors hold ${bits}.`);
         }
-        if (claims !== undefined && claims.symmetric !== layout.symmetric) {
-          const is = (symmetric: boolean): string => (symmetric ? "symmetric" : "asymmetric");
-          warnings.push(
-            `The configuration says ${is(claims.symmetric)}; by the tensors the weights are ${is(layout.symmetric)}.`,
-          );
+        if (claims?.symmetric === true && !layout.symmetric) {
+          warnings.push("The configuration says symmetric; by the tensors the weights are asymmetric.");
         }
         const claimedSize = claims?.groupSize === -1 ? columns : claims?.groupSize;
         if (claimedSize !== undefined && !facts.scattered && Math.min(claimedSize, columns) !== size) {
@@ -99,6 +96,13 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
             actOrder: facts.groupSize === undefined ? "real" : layout.grouping === "any" ? "trivial" : "none",
             variant: "pack-quantized",
             warnings,
+            // without them, every weight would be read as another one
+            ...(claims?.symmetric === false && layout.symmetric
+              ? {
+                  contradiction:
+                    "The configuration says asymmetric, and the part weight_zero_point is missing.",
+                }
+              : {}),
           },
         };
       });
