@@ -49,7 +49,10 @@ export async function detectLinear(
   // loaded here, so that looking at a GGUF file loads no other format
   const { weightFormats } = await import("../formats.ts");
   const modules = modulesOf(stored, weightFormats);
-  const claimed = claimedFormat(config);
+  const claimed = claimedFormat(
+    config,
+    weightFormats.map(({ name }) => name),
+  );
   const readers = new Map<WeightFormat, LinearReader | UnsupportedError>();
   const refused = new Map<string, Unclaimed & { readonly tensors: string[] }>();
   const warnings: ModelWarning[] = [];

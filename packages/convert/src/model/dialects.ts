@@ -49,8 +49,12 @@ const DIALECTS: readonly Dialect[] = [
 /** Formats whose tensors tell everything that their reader needs. */
 const SELF_DESCRIBING: ReadonlySet<string> = new Set(["exl2", "compressed-tensors"]);
 
-function dialectOf(method: string | undefined): Dialect | undefined {
-  return DIALECTS.find(({ methods }) => method !== undefined && methods.includes(method));
+/** A method that no dialect names speaks of the format that has its name, if there is one. */
+function dialectOf(method: string | undefined, formats: readonly string[] = []): Dialect | undefined {
+  if (method === undefined) return undefined;
+  const known = DIALECTS.find(({ methods }) => methods.includes(method));
+  if (known !== undefined || !formats.includes(method)) return known;
+  return { methods: [method], format: () => method, settings: { [method]: same } };
 }
 
 /** Keys that a method has beside those of the format. */
@@ -58,9 +62,12 @@ export function dialectKeys(method: string | undefined): readonly string[] {
   return dialectOf(method)?.keys ?? [];
 }
 
-/** The format that a configuration speaks of; undefined where its method is not known. */
-export function claimedFormat(config: QuantizationConfig | undefined): string | undefined {
-  return config === undefined ? undefined : dialectOf(config.method)?.format(config.json);
+/** The format that a configuration speaks of; undefined where its method is not known. `formats`: the names of all. */
+export function claimedFormat(
+  config: QuantizationConfig | undefined,
+  formats: readonly string[],
+): string | undefined {
+  return config === undefined ? undefined : dialectOf(config.method, formats)?.format(config.json);
 }
 
 /**
@@ -74,7 +81,7 @@ export function settingsFor(
 ): Json | undefined {
   if (config === undefined) return undefined;
   if (config.method === undefined) return config.json;
-  const dialect = dialectOf(config.method);
+  const dialect = dialectOf(config.method, [format]);
   const map = dialect?.settings[format];
   if (map !== undefined) return map(config.json, place);
   if (dialect !== undefined && SELF_DESCRIBING.has(format)) return undefined;
