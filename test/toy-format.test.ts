@@ -102,7 +102,7 @@ describe("a format is one package and one line", () => {
   it("is copied where it is the same, and plans say what each way costs", () => {
     expect(json("toy to toy")["fidelity"]).toMatchObject({ copy: 30 });
     expect(json("toy to Q8_0")["fidelity"]).toMatchObject({ copy: 2, exact: 28 });
-    // f16 holds a scale of 11 bits times a level of 6 bits only once it is rounded
+    // a scale of 11 bits times a level of 6 bits is no f16 number: these weights are rounded
     expect(json("toy to F16")["fidelity"]).toMatchObject({ exact: 7, float: 21 });
     expect(result("plan of toy").out).toMatch(/TOY4 +Q4_K +requantized/);
     expect(json("plan to toy")["target"]).toMatchObject({ format: "toy4", settings: { scales: "f16" } });

@@ -58,12 +58,10 @@ export function formatCases(
  * import type { WeightFormat } from "@requant/core/format";
  * import { describeFormat, type FormatVector, type TestRunner } from "@requant/core/testing";
  *
- * // from your package, from its vectors, and from vitest
- * declare const ownFormat: WeightFormat;
- * declare const vectors: readonly FormatVector[];
- * declare const runner: TestRunner;
- *
- * describeFormat(ownFormat, vectors, runner);
+ * // `runner` is { describe, it } of vitest, say
+ * function testFormat(ownFormat: WeightFormat, vectors: FormatVector[], runner: TestRunner): void {
+ *   describeFormat(ownFormat, vectors, runner);
+ * }
  */
 export function describeFormat(
   format: WeightFormat,
