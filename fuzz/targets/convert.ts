@@ -9,6 +9,7 @@ import {
   parseTarget,
   planConversion,
   verifyModels,
+  weightFormats,
 } from "../../packages/convert/src/index.ts";
 import { namePattern } from "../../packages/core/src/format/index.ts";
 import { checkStorePath, memoryStore } from "../../packages/core/src/index.ts";
@@ -106,24 +107,21 @@ export const metadataAssignment: FuzzTarget = {
   run: (input) => parseMetadataAssignment(decoder.decode(input)),
 };
 
+/** The examples of all weight formats that can be written. */
+const examples = (): string[] =>
+  weightFormats.flatMap(({ name, target }) => (target === undefined ? [] : [`${name}:${target.example}`]));
+
 export const targetText: FuzzTarget = {
   name: "target-text",
   allowed: words,
   dictionary: [
     "gguf:",
     "q4_k_m",
-    "gptq:",
-    "4bit",
-    "128g",
-    "sym",
-    "awq:",
-    "exl2:",
-    "bpw",
-    "-h6",
     "safetensors:",
+    ...weightFormats.map(({ name }) => `${name}:`),
+    ...new Set(examples().flatMap((example) => example.slice(example.indexOf(":") + 1).split("-"))),
   ],
-  seeds: () =>
-    ["gguf:q4_k_m", "safetensors:bf16", "GGUF:Q8_0", "gptq:4bit-128g-sym", "exl2:4.25bpw-h6"].map(textBytes),
+  seeds: () => ["gguf:q4_k_m", "safetensors:bf16", "GGUF:Q8_0", ...examples()].map(textBytes),
   run: (input) => parseTarget(decoder.decode(input)),
 };
 

@@ -1,112 +1,149 @@
-/** The formats that store one weight as several tensors: configuration, layout and arithmetic. */
+/** The formats that store one weight as several tensors, all that are in the list: configuration, layout and arithmetic. */
 import assert from "node:assert/strict";
-import { awqCodec, parseAwqConfig } from "../../packages/awq/src/index.ts";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { weightFormats } from "../../packages/convert/src/formats.ts";
 import {
-  compressedTensorsCodec,
-  parseCompressedTensorsConfig,
-} from "../../packages/compressed-tensors/src/index.ts";
-import type { LinearCodec, LinearLayout, LinearPart } from "../../packages/core/src/format/index.ts";
-import { exl2Codec, parseExl2Config } from "../../packages/exl2/src/index.ts";
-import {
-  gptqCodec,
-  gptqMarlinCodec,
-  gptqModuleConfig,
-  parseGptqConfig,
-} from "../../packages/gptq/src/index.ts";
-import { parseHeader } from "../../packages/safetensors/src/index.ts";
+  allocateParts,
+  type LinearLayout,
+  parseWords,
+  type StoredPart,
+  type WeightFormat,
+  type WeightTarget,
+} from "../../packages/core/src/format/index.ts";
+import { isCodecError } from "../../packages/core/src/index.ts";
+import { layoutSafetensors, parseHeader } from "../../packages/safetensors/src/index.ts";
 import type { FuzzTarget } from "../engine/target.ts";
-import { fileBytes, folderBytes, jsonBytes } from "./bytes.ts";
+import { folderBytes, jsonBytes } from "./bytes.ts";
+
+const MODULE = "model.layers.0.mlp.up_proj";
+const place = { tensor: MODULE };
 
 /** A safetensors file with one packed layer: its layout, facts, and values of all rows, twice in different bands. */
-function codecTarget<Layout extends LinearLayout, Claims>(
-  name: string,
-  codec: LinearCodec<Layout, Claims>,
-  claims: Claims,
-  seeds: () => readonly Uint8Array[],
-): FuzzTarget {
+function codecTarget(format: WeightFormat): FuzzTarget {
+  const { name } = format;
+  const seeds = (): Uint8Array[] => [...vectorsOf(name), ...packedSeeds(format)];
   return {
     name: `codec-${name}`,
     shape: "safetensors",
-    dictionary: [...codec.suffixes, "dtype", "shape", "data_offsets", "I32", "I16", "F16", "BF16"],
+    dictionary: [...partNames(seeds()), "dtype", "shape", "data_offsets", "I32", "I16", "F16", "BF16"],
     maxByteLength: 32_768,
     seeds,
-    run(input) {
+    async run(input) {
       const { tensors } = parseHeader(input);
-      const parts: LinearPart[] = [];
+      const weight = format.find(tensors, undefined).find(({ isWeight }) => isWeight);
+      if (weight === undefined) return;
+      const offsets = new Map(tensors.map((tensor) => [tensor.name, tensor.byteOffset]));
       const bytes: Record<string, Uint8Array> = {};
-      for (const tensor of tensors) {
-        const suffix = tensor.name.split(".").at(-1) ?? "";
-        if (!codec.suffixes.includes(suffix) || suffix in bytes) continue;
-        parts.push({ suffix, encoding: tensor.encoding, shape: tensor.shape });
-        bytes[suffix] = input.slice(tensor.byteOffset, tensor.byteOffset + tensor.byteLength);
+      for (const { name: part, suffix, byteLength } of weight.parts) {
+        const start = offsets.get(part) ?? 0;
+        bytes[suffix] = input.slice(start, start + byteLength);
       }
-      const layout = codec.readLayout(parts, claims, { tensor: name });
-      const { rows, columns } = layout;
-      codec.measure(layout, bytes, { tensor: name });
-      const weight = codec.open(layout, bytes, { tensor: name });
-      assert(weight.rows === rows && weight.columns === columns);
-      const shown = Math.min(rows, 64);
-      const whole = new Float32Array(shown * columns);
-      weight.dequantize(0, shown, whole);
-      const half = Math.floor(shown / 2);
-      const band = new Float32Array((shown - half) * columns);
-      weight.dequantize(half, shown, band);
-      assert.deepEqual(new Uint32Array(band.buffer), new Uint32Array(whole.slice(half * columns).buffer));
-      const view = weight.toView(0, shown);
-      assert.equal(view.codes.length, shown * columns);
+      // without a configuration, so that the tensors must tell everything
+      const hints = {
+        config: undefined,
+        shapeOf: () => undefined,
+        read: async ({ suffix }: StoredPart) => bytes[suffix] ?? new Uint8Array(0),
+      };
+      const found = await format.reader(undefined, hints, place).openable(weight.module, weight.parts, place);
+      checkWeight(found.examine(bytes).layout, found.open(bytes));
     },
   };
 }
 
-const vectors = (name: string, pattern: RegExp): Uint8Array[] =>
-  folderBytes(`packages/${name}/test/vectors`, pattern, 6, 32_768);
+/** What the tensors of the seeds are called within their modules. */
+function partNames(seeds: readonly Uint8Array[]): string[] {
+  const names = seeds.flatMap((seed) =>
+    parseHeader(seed).tensors.map(({ name }) => name.split(".").at(-1) ?? ""),
+  );
+  return [...new Set(names)];
+}
 
-export const linearCodecs: readonly FuzzTarget[] = [
-  codecTarget("gptq", gptqCodec, { groupSize: 64, sym: false, checkpointFormat: "gptq", quantizer: [] }, () =>
-    vectors("gptq", /^(b|pack|planar).*\.safetensors$/),
-  ),
-  codecTarget("gptq-marlin", gptqMarlinCodec, { groupSize: 128 }, () =>
-    vectors("gptq", /^marlin.*\.safetensors$/),
-  ),
-  codecTarget("awq", awqCodec, { version: "gemm", groupSize: 64 }, () => vectors("awq", /\.safetensors$/)),
-  codecTarget("exl2", exl2Codec, {}, () => vectors("exl2", /\.safetensors$/)),
-  codecTarget("compressed-tensors", compressedTensorsCodec, { bits: 4, groupSize: 32 }, () =>
-    vectors("compressed-tensors", /b4.*\.safetensors$/),
-  ),
-  codecTarget("compressed-tensors-8bit", compressedTensorsCodec, { bits: 8, groupSize: 128 }, () =>
-    vectors("compressed-tensors", /b8.*\.safetensors$/),
-  ),
-];
+function checkWeight(
+  { rows, columns }: LinearLayout,
+  weight: ReturnType<ReturnType<WeightTarget["encoder"]>["open"]>,
+): void {
+  assert(weight.rows === rows && weight.columns === columns);
+  const shown = Math.min(rows, 64);
+  const whole = new Float32Array(shown * columns);
+  weight.dequantize(0, shown, whole);
+  const half = Math.floor(shown / 2);
+  const band = new Float32Array((shown - half) * columns);
+  weight.dequantize(half, shown, band);
+  assert.deepEqual(new Uint32Array(band.buffer), new Uint32Array(whole.slice(half * columns).buffer));
+  const view = weight.toView(0, shown);
+  assert.equal(view.codes.length, shown * columns);
+}
 
-function configTarget(
-  name: string,
-  parse: (json: unknown) => unknown,
-  seeds: () => readonly Uint8Array[],
-): FuzzTarget {
+function vectorsOf(name: string): Uint8Array[] {
+  const folder = `packages/${name}/test/vectors`;
+  return exists(folder) ? folderBytes(folder, /\.safetensors$/, 8, 32_768) : [];
+}
+
+function exists(folder: string): boolean {
+  return existsSync(resolve(import.meta.dirname, "../..", folder));
+}
+
+/** A small weight that the format packs itself, and the configuration that it writes for it. */
+function packedExample({ target }: WeightFormat) {
+  if (target === undefined) return undefined;
+  const [rows, columns] = [64, 64];
+  const words = parseWords(target.words, target.example);
+  try {
+    const settings = target.settle?.(words) ?? words;
+    const request = { module: MODULE, rows, columns, views: [] };
+    const arranged = target.arrange?.([request], settings, undefined) ?? { settings };
+    const offers = target.offers(request, arranged.settings, undefined);
+    const [offer] = "reason" in offers ? [] : offers;
+    if (offer === undefined) return undefined;
+    const encoder = target.encoder(offer.layout);
+    const bytes = allocateParts(encoder.parts);
+    const values = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i));
+    encoder.fromView(encoder.quantize(values, rows), 0, bytes);
+    const packed = [{ module: MODULE, layout: offer.layout }];
+    const { config } = target.config({
+      settings: arranged.settings,
+      packed,
+      left: ["lm_head"],
+      sourceConfig: undefined,
+    });
+    return { parts: encoder.parts, bytes, config };
+  } catch (error) {
+    // a target that looks at whole models first: its vectors must do
+    if (isCodecError(error)) return undefined;
+    throw error;
+  }
+}
+
+function packedSeeds(format: WeightFormat): Uint8Array[] {
+  const made = packedExample(format);
+  if (made === undefined) return [];
+  const { header, byteLength } = layoutSafetensors(
+    made.parts.map(({ suffix, encoding, shape }) => ({ name: `${MODULE}.${suffix}`, encoding, shape })),
+  );
+  const file = new Uint8Array(byteLength);
+  file.set(header);
+  for (const tensor of parseHeader(header, { fileByteLength: byteLength }).tensors) {
+    file.set(made.bytes[tensor.name.split(".").at(-1) ?? ""] ?? [], tensor.byteOffset);
+  }
+  return [file];
+}
+
+/** What a reader makes of a configuration before it has seen a tensor. */
+function configTarget(format: WeightFormat): FuzzTarget {
+  const { name, configKeys } = format;
   return {
     name: `config-${name}`,
     shape: "json",
-    dictionary: [
-      "bits",
-      "group_size",
-      "desc_act",
-      "sym",
-      "dynamic",
-      "checkpoint_format",
-      "version",
-      "gemm",
-      "modules_to_not_convert",
-      "quant_method",
-      "config_groups",
-      "weights",
-      "num_bits",
-      "strategy",
-      "+:.*",
-      "-:(a+)+$",
-      "calibration",
-      "bits_head",
-    ],
-    seeds,
+    dictionary: [...configKeys, name, "weights", "num_bits", "+:.*", "-:(a+)+$"],
+    seeds() {
+      const folder = `packages/${name}/test/vectors/configs`;
+      const made = packedExample(format);
+      return [
+        ...(exists(folder) ? folderBytes(folder, /\.json$/, 12, 4096) : []),
+        ...(made === undefined ? [] : [jsonBytes(made.config)]),
+      ];
+    },
     run(input) {
       let json: unknown;
       try {
@@ -114,33 +151,11 @@ function configTarget(
       } catch {
         return;
       }
-      parse(json);
+      const hints = { config: undefined, shapeOf: () => undefined, read: async () => new Uint8Array(0) };
+      format.reader(json, hints, place).claimsModule("model.layers.0.self_attn.q_proj");
     },
   };
 }
 
-const configs = (name: string): Uint8Array[] =>
-  folderBytes(`packages/${name}/test/vectors/configs`, /\.json$/, 12, 4096);
-
-export const linearConfigs: readonly FuzzTarget[] = [
-  configTarget(
-    "gptq",
-    (json) => gptqModuleConfig(parseGptqConfig(json), "model.layers.0.self_attn.q_proj"),
-    () => [...configs("gptq"), fileBytes("fixtures/abuse/gptq/gptq-valid/quantize_config.json")],
-  ),
-  configTarget("awq", parseAwqConfig, () => configs("awq")),
-  configTarget("exl2", parseExl2Config, () => configs("exl2")),
-  configTarget("compressed-tensors", parseCompressedTensorsConfig, () => [
-    jsonBytes({
-      quant_method: "compressed-tensors",
-      format: "pack-quantized",
-      ignore: ["lm_head"],
-      config_groups: {
-        group_0: {
-          targets: ["Linear"],
-          weights: { num_bits: 4, type: "int", symmetric: true, strategy: "group", group_size: 128 },
-        },
-      },
-    }),
-  ]),
-];
+export const linearCodecs: readonly FuzzTarget[] = weightFormats.map(codecTarget);
+export const linearConfigs: readonly FuzzTarget[] = weightFormats.map(configTarget);

@@ -129,7 +129,7 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
         ? { kind: "signed", min: -8, max: 7 }
         : { kind: "affine", maxCode: 15, minZero: 0, maxZero: 15 },
       scale,
-      offsetIsHalf: version === "gemv_fast" || version === "llm-awq",
+      ...(storesOffsets(version) ? { bias: "F16" as const } : {}),
       roundsToHalf: scale === "F16",
     };
   },
@@ -138,13 +138,20 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
 
   fromView(layout, view, rowStart, bytes) {
     const packing = packings[layout.version];
-    const fitted = fittedView(view, roundingAllowed(awqCodec.requirement(layout)));
+    // biases that are no whole multiples of their scale have no zero point here
+    const { bias: _, ...requirement } = roundingAllowed(awqCodec.requirement(layout));
+    const fitted = fittedView(view, requirement);
     const part = partReader(layout, bytes);
     const rowEnd = rowStart + fitted.rows;
     packing.packCodes(layout, fitted.codes, rowStart, rowEnd, part("qweight"));
     packing.writeParameters(layout, fitted, rowStart, rowEnd, part);
   },
 };
+
+/** Versions that store scale × zero point, rounded to f16, in place of the zero point. */
+export function storesOffsets(version: AwqVersion): boolean {
+  return version === "gemv_fast" || version === "llm-awq";
+}
 
 function viewParameters(layout: AwqLayout, { scales, zeros }: AwqParameters): ViewParameters {
   const { rows, columns, groupCount, groupSize } = layout;

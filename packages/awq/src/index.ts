@@ -1,3 +1,18 @@
+/**
+ * AWQ weights: the codec, the configuration, and the format as `@requant/convert` takes it.
+ * @example
+ * import type { LinearPart, PartBytes } from "@requant/core/format";
+ * import { awqCodec, parseAwqConfig } from "@requant/awq";
+ *
+ * // encoding, shape and bytes of qweight, qzeros and scales
+ * function valuesOf(parts: LinearPart[], bytes: PartBytes, config: unknown): Float32Array {
+ *   const layout = awqCodec.readLayout(parts, parseAwqConfig(config));
+ *   const values = new Float32Array(layout.rows * layout.columns); // W[out, in]
+ *   awqCodec.open(layout, bytes).dequantize(0, layout.rows, values);
+ *   return values;
+ * }
+ */
+
 export { awqCodec, awqVersionOf } from "./codec.ts";
 export {
   type AwqConfig,

@@ -5,13 +5,14 @@ import {
   groupSizeWord,
   groupWord,
   type PlainLayout,
+  parseLayout,
   scaleType,
   type WeightEncoder,
   type WeightTarget,
   type WordSpec,
 } from "@requant/core/format";
 import * as z from "zod/mini";
-import { awqCodec } from "./codec.ts";
+import { awqCodec, storesOffsets } from "./codec.ts";
 import { type AwqVersion, serializeAwqConfig } from "./config.ts";
 import type { AwqLayout } from "./packing.ts";
 import { quantizeAwq } from "./quantize.ts";
@@ -76,7 +77,7 @@ export const awqTarget: WeightTarget = {
       columns,
       groupSize,
       groupCount: groupCountOf(columns, groupSize),
-      scale: scaleType(views),
+      scale: storesOffsets(version) ? "F16" : scaleType(views),
     };
     try {
       awqCodec.parts(layout);
@@ -124,12 +125,12 @@ export const awqTarget: WeightTarget = {
 };
 
 function encoderOf(layout: PlainLayout): WeightEncoder {
-  const own = layoutSchema.parse(layout);
+  const own = parseLayout(layoutSchema, layout, "AWQ");
   return {
     parts: awqCodec.parts(own),
     requirement: awqCodec.requirement(own),
     rowMultiple: awqCodec.rowMultiple(own),
-    storesViewExactly: own.version !== "gemv_fast" && own.version !== "llm-awq",
+    storesViewExactly: !storesOffsets(own.version),
     quantize: (values, rows) => quantizeAwq(own, values, rows),
     fromView: (view, rowStart, bytes) => awqCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => awqCodec.open(own, bytes),

@@ -87,13 +87,11 @@ describe("contents", () => {
     ["gemv", gemv],
     ["gemv_fast", fast],
     ["marlin", marlin],
-  ])("%s: a scale that is no number, a short part", (_, found) => {
+  ])("%s: a scale that is no number", (_, found) => {
     const layout = awqCodec.readLayout(found, claims);
     const bytes = allocateParts(awqCodec.parts(layout));
     new Uint16Array(bytes["scales"]!.buffer)[1] = 0x7c01;
     expect(refusal(() => awqCodec.open(layout, bytes, place)).message).toMatch(/is NaN, not a finite number/);
-    const short = { ...allocateParts(awqCodec.parts(layout)), qweight: new Uint8Array(4) };
-    expect(refusal(() => awqCodec.open(layout, short, place)).message).toMatch(/qweight has 4 bytes/);
   });
 
   test("an offset that is no number", () => {

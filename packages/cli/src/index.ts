@@ -1,2 +1,11 @@
+/**
+ * The command line as a function: what `requant` does with its arguments.
+ * @example
+ * import { main } from "@requant/cli";
+ *
+ * const status = await main(["inspect", "model.gguf", "--json"], { out: process.stdout, err: process.stderr });
+ * if (status !== 0) console.error("model.gguf cannot be read");
+ */
+
 export { main } from "./main.ts";
 export type { Streams } from "./streams.ts";

@@ -1,3 +1,18 @@
+/**
+ * Weights of compressed-tensors: the codec, the configuration, and the format as `@requant/convert` takes it.
+ * @example
+ * import type { LinearPart, PartBytes } from "@requant/core/format";
+ * import { compressedTensorsCodec } from "@requant/compressed-tensors";
+ *
+ * // encoding, shape and bytes of weight_packed, weight_scale and weight_shape
+ * function valuesOf(parts: LinearPart[], bytes: PartBytes): Float32Array {
+ *   const layout = compressedTensorsCodec.readLayout(parts, { bits: 4, groupSize: 128 });
+ *   const values = new Float32Array(layout.rows * layout.columns); // W[out, in]
+ *   compressedTensorsCodec.open(layout, bytes).dequantize(0, layout.rows, values);
+ *   return values;
+ * }
+ */
+
 export {
   type CompressedTensorsClaims,
   type CompressedTensorsLayout,

@@ -86,12 +86,9 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
             packedFinding(`The configuration says ${claims.bits} bits; the tensors hold ${bits}.`),
           );
         }
-        if (claims !== undefined && claims.symmetric !== layout.symmetric) {
-          const is = (symmetric: boolean): string => (symmetric ? "symmetric" : "asymmetric");
+        if (claims?.symmetric === true && !layout.symmetric) {
           findings.push(
-            packedFinding(
-              `The configuration says ${is(claims.symmetric)}; by the tensors the weights are ${is(layout.symmetric)}.`,
-            ),
+            packedFinding("The configuration says symmetric; by the tensors the weights are asymmetric."),
           );
         }
         const claimedSize = claims?.groupSize === -1 ? columns : claims?.groupSize;
@@ -111,6 +108,13 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
             symmetric: facts.symmetric,
             actOrder: facts.groupSize === undefined ? "real" : layout.grouping === "any" ? "trivial" : "none",
             variant: "pack-quantized",
+            // without them, every weight would be read as another one
+            ...(claims?.symmetric === false && layout.symmetric
+              ? {
+                  contradiction:
+                    "The configuration says asymmetric, and the part weight_zero_point is missing.",
+                }
+              : {}),
           },
           findings,
         };

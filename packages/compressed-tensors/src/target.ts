@@ -9,6 +9,7 @@ import {
   keepsOwnGroups,
   type LayoutOffer,
   type PlainLayout,
+  parseLayout,
   scaleType,
   symWord,
   type TargetConfig,
@@ -82,7 +83,7 @@ export const compressedTensorsTarget: WeightTarget = {
 };
 
 function encoderOf(layout: PlainLayout): WeightEncoder {
-  const own = layoutSchema.parse(layout);
+  const own = parseLayout(layoutSchema, layout, "compressed-tensors");
   return {
     parts: compressedTensorsCodec.parts(own),
     requirement: compressedTensorsCodec.requirement(own),

@@ -1,4 +1,15 @@
-/** Opens models of any format, plans conversions, carries them out, and compares the results. */
+/**
+ * Opens models of any format, plans conversions, carries them out, and compares the results.
+ * @example
+ * import { openModel, parseTarget, planConversion, runPlan } from "@requant/convert";
+ * import { directoryStore } from "@requant/core/node";
+ *
+ * const model = await openModel({ store: directoryStore("models/kjv") });
+ * const plan = await planConversion(model, parseTarget("gguf:q8_0"), { outputName: "kjv-q8_0" });
+ * const report = await runPlan(plan, model, directoryStore("out"));
+ * for (const { name, fidelity } of report.tensors) console.log(name, fidelity);
+ * await model.close();
+ */
 
 export type {
   Examination,

@@ -1,3 +1,13 @@
+/**
+ * The shared ground: byte sources and sinks, limits, errors, numeric formats.
+ * @example
+ * import { F16, urlSource } from "@requant/core";
+ *
+ * const source = await urlSource("https://example.org/model.bin"); // one range request, not a download
+ * const values = new Float32Array(1024);
+ * F16.dequantize(await source.read(0, 2048), values);
+ */
+
 export {
   CodecError,
   ConversionError,

@@ -1,3 +1,18 @@
+/**
+ * EXL2 weights: the codec, the configuration, and the format as `@requant/convert` takes it.
+ * @example
+ * import type { LinearPart, PartBytes } from "@requant/core/format";
+ * import { exl2Codec } from "@requant/exl2";
+ *
+ * // encoding, shape and bytes of q_weight, q_scale, q_scale_max, q_groups and q_invperm
+ * function valuesOf(parts: LinearPart[], bytes: PartBytes): Float32Array {
+ *   const layout = exl2Codec.readLayout(parts, {});
+ *   const values = new Float32Array(layout.rows * layout.columns); // W[out, in]
+ *   exl2Codec.open(layout, bytes).dequantize(0, layout.rows, values);
+ *   return values;
+ * }
+ */
+
 export { allocateExl2, type Exl2Candidate, recipeErrors, sampleRows } from "./allocate.ts";
 export { type Exl2Claims, type Exl2Layout, exl2Codec, exl2Groups } from "./codec.ts";
 export { type Exl2Calibration, type Exl2Config, parseExl2Config, serializeExl2Config } from "./config.ts";

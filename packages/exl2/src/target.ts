@@ -1,15 +1,16 @@
 /** EXL2 as a target, as exllamav2 0.3 writes it: round to nearest, widths by a rule on the weights alone. */
 
 import { ConversionError, isCodecError, UsageError } from "@requant/core";
-import type {
-  Arrangement,
-  LinearLayout,
-  PlainLayout,
-  TargetSettings,
-  WeightEncoder,
-  WeightRequest,
-  WeightTarget,
-  WordSpec,
+import {
+  type Arrangement,
+  type LinearLayout,
+  type PlainLayout,
+  parseLayout,
+  type TargetSettings,
+  type WeightEncoder,
+  type WeightRequest,
+  type WeightTarget,
+  type WordSpec,
 } from "@requant/core/format";
 import * as z from "zod/mini";
 import { allocateExl2, recipeErrors, sampleRows } from "./allocate.ts";
@@ -170,7 +171,7 @@ function sameLayout(source: LinearLayout, layout: PlainLayout): boolean {
 }
 
 function encoderOf(layout: PlainLayout): WeightEncoder {
-  const own = layoutSchema.parse(layout);
+  const own = parseLayout(layoutSchema, layout, "EXL2");
   const recipe = recipeOf(layout);
   const refuse = (): never => {
     throw new UsageError("EXL2 chooses its codes from whole weights of floats");

@@ -1,4 +1,12 @@
-import { exl2Codec, exl2HeadRecipes, packExl2, recipeBits, recipeGroups, unpackExl2 } from "@requant/exl2";
+import {
+  exl2Codec,
+  exl2Groups,
+  exl2HeadRecipes,
+  packExl2,
+  recipeBits,
+  recipeGroups,
+  unpackExl2,
+} from "@requant/exl2";
 import { describe, expect, test } from "vitest";
 import { goldenLinear, linearCases, vectorFolder } from "../../../fixtures/linear-cases.ts";
 
@@ -11,6 +19,9 @@ function suite(folder: string): void {
     const bytes = Object.fromEntries(stored.map(([suffix, tensor]) => [suffix, tensor.bytes]));
     const [rows, columns] = [Number(facts["out_features"]), Number(facts["in_features"])];
     const layout = exl2Codec.readLayout(parts, { rows });
+
+    const groupsOfFile = exl2Groups(layout, bytes);
+    expect(groupsOfFile.flatMap(({ bits, wordStart }) => [bits, wordStart])).toEqual(facts["q_groups"]);
 
     // unpack → pack gives the stored bytes back, padding included
     const packed = packExl2(unpackExl2(layout, bytes));

@@ -1,3 +1,18 @@
+/**
+ * GGUF files and ggml types: headers, metadata, splits, codecs, and the choices of llama-quantize.
+ * @example
+ * import { elementCount } from "@requant/core";
+ * import { directoryStore } from "@requant/core/node";
+ * import { ggmlTypeByName, openGgufFile } from "@requant/gguf";
+ *
+ * const model = await openGgufFile(directoryStore("."), "model.gguf"); // or any part of a split
+ * for (const tensor of model.tensors) {
+ *   const values = new Float32Array(elementCount(tensor.shape));
+ *   const bytes = await model.read(tensor, 0, tensor.byteLength);
+ *   ggmlTypeByName(tensor.encoding)?.codec?.dequantize(bytes, values);
+ * }
+ */
+
 export {
   ALIGNMENT_KEY,
   DEFAULT_ALIGNMENT,

@@ -148,13 +148,23 @@ function openGptq(
         symmetric: found.symmetric,
         actOrder: found.actOrder,
         variant: storedVariant(found.layout),
-        ...(claimed && claims.bits !== bits
-          ? { contradiction: `The configuration says ${claims.bits} bits; the tensors hold ${bits}.` }
-          : {}),
+        contradiction: claimed ? contradictionOf(claims, layout) : undefined,
       },
       findings: found.findings,
     };
   });
+}
+
+/** What would make every weight another one. */
+function contradictionOf(
+  { bits, descAct, staticGroups }: GptqConfig,
+  layout: GptqLayout,
+): string | undefined {
+  if (bits !== layout.bits) return `The configuration says ${bits} bits; the tensors hold ${layout.bits}.`;
+  const isSorted = descAct && !staticGroups && layout.groupCount > 1;
+  return isSorted && !layout.hasGroupIndex
+    ? "The configuration says act-order, and the part g_idx, which tells the group of each column, is missing."
+    : undefined;
 }
 
 function storedVariant({ packing, zeros }: GptqLayout): string {

@@ -12,6 +12,7 @@ import {
   type LayoutOffer,
   type PackedModule,
   type PlainLayout,
+  parseLayout,
   scaleType,
   symWord,
   type TargetConfig,
@@ -205,12 +206,8 @@ function marlinOffers(
     groupCount: groupCountOf(columns, groupSize),
     scale: scaleType(views),
   };
-  const multiple = layout.groupCount === 1 ? 32 : 64;
-  if (rows % 64 !== 0 || columns % 16 !== 0 || (groupSize > 0 && columns % groupSize !== 0)) {
-    return {
-      reason: `a weight of [${rows}, ${columns}] is no whole number of Marlin tiles (rows in ${multiple}s, columns in 16s and in whole groups)`,
-    };
-  }
+  const misfit = tileMisfit({ ...layout, groupSize });
+  if (misfit !== undefined) return misfit;
   return [
     {
       layout: { ...layout },
@@ -220,9 +217,20 @@ function marlinOffers(
   ];
 }
 
+function tileMisfit({ rows, columns, groupSize, groupCount }: GptqMarlinLayout): Misfit | undefined {
+  if (rows % 64 === 0 && columns % 16 === 0 && (groupSize <= 0 || columns % groupSize === 0)) {
+    return undefined;
+  }
+  const multiple = groupCount === 1 ? 32 : 64;
+  return {
+    reason: `a weight of [${rows}, ${columns}] is no whole number of Marlin tiles (rows in ${multiple}s, columns in 16s and in whole groups)`,
+  };
+}
+
 function encoderOf(layout: PlainLayout): WeightEncoder {
-  if (!("bits" in layout)) return marlinEncoder(marlinLayoutSchema.parse(layout));
-  const own = gptqLayoutSchema.parse(layout);
+  if (!("bits" in layout)) return marlinEncoder(parseLayout(marlinLayoutSchema, layout, "GPTQ's Marlin"));
+  const own = parseLayout(gptqLayoutSchema, layout, "GPTQ");
+  checkLayout(own);
   const search = layout["search"] === true;
   return {
     parts: gptqCodec.parts(own),
@@ -236,6 +244,9 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
 }
 
 function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
+  const misfit = tileMisfit(layout);
+  if (misfit !== undefined)
+    throw new UsageError(`The plan has a layout that is none of GPTQ: ${misfit.reason}.`);
   const { groupSize, scale, columns } = layout;
   return {
     parts: gptqMarlinCodec.parts(layout),

@@ -89,35 +89,6 @@ describe("contents", () => {
     const error = refusal(() => gptqCodec.open(layout, bytes, place));
     expect(error.message).toMatch(/row 1, group 1 is (NaN|-?Infinity), not a finite number/);
   });
-
-  test("missing and short parts", () => {
-    const { scales, ...rest } = fresh();
-    expect(refusal(() => gptqCodec.open(layout, rest)).message).toMatch(/scales is missing/);
-    const short = { ...rest, scales: scales!.subarray(2) };
-    expect(refusal(() => gptqCodec.open(layout, short)).message).toMatch(/126 bytes, 128 were expected/);
-  });
-
-  test("unaligned bytes read the same", () => {
-    const bytes = fresh();
-    for (const part of Object.values(bytes)) for (let i = 0; i < part.length; i++) part[i] = (i * 7) & 0x3f;
-    new Int32Array(bytes["g_idx"]!.buffer).fill(1);
-    const moved = Object.fromEntries(
-      Object.entries(bytes).map(([suffix, part]) => {
-        const shifted = new Uint8Array(part.length + 1);
-        shifted.set(part, 1);
-        return [suffix, shifted.subarray(1)];
-      }),
-    );
-    const [a, b] = [bytes, moved].map((parts) => gptqCodec.open(layout, parts).toView(0, 32));
-    expect(a).toEqual(b);
-  });
-
-  test("rows that are not there", () => {
-    const weight = gptqCodec.open(layout, fresh());
-    expect(refusal(() => weight.dequantize(0, 33, new Float32Array(33 * 64))).code).toBe("USAGE");
-    expect(refusal(() => weight.dequantize(0, 2, new Float32Array(64))).code).toBe("USAGE");
-    expect(refusal(() => weight.toView(3, 2)).code).toBe("USAGE");
-  });
 });
 
 test("Marlin parts", () => {

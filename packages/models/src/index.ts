@@ -1,3 +1,18 @@
+/**
+ * Model families: which tensor, setting and token has which name on the other side.
+ * @example
+ * import { type HfTensor, hfToGguf, readHfFiles } from "@requant/models";
+ *
+ * function planOf(config: Uint8Array, tokenizer: Uint8Array, tensors: HfTensor[]): string[] {
+ *   const sideFiles = new Map([
+ *     ["config.json", config],
+ *     ["tokenizer.json", tokenizer],
+ *   ]);
+ *   const files = readHfFiles("Llama-3.1-8B", sideFiles, tensors);
+ *   return hfToGguf(files, { fileType: "Q8_0" }).tensors.map(({ name }) => name); // token_embd.weight …
+ * }
+ */
+
 export type { Architecture } from "./architectures/architecture.ts";
 export { architectureOfConfig, architectureOfGguf, architectures } from "./architectures/index.ts";
 export { staysF32 } from "./architectures/tensors.ts";

@@ -69,18 +69,20 @@ export {
   suffixesOf,
   type WeightFormat,
 } from "./weight-format.ts";
-export type {
-  Arrangement,
-  ClaimedPacking,
-  ConfigRequest,
-  LayoutOffer,
-  PackedModule,
-  PlainLayout,
-  TargetConfig,
-  WeightEncoder,
-  WeightRequest,
-  WeightSampling,
-  WeightTarget,
+export {
+  type Arrangement,
+  type ClaimedPacking,
+  type ConfigRequest,
+  type LayoutOffer,
+  type LayoutSchema,
+  type PackedModule,
+  type PlainLayout,
+  parseLayout,
+  type TargetConfig,
+  type WeightEncoder,
+  type WeightRequest,
+  type WeightSampling,
+  type WeightTarget,
 } from "./weight-target.ts";
 export {
   type ChoiceWords,

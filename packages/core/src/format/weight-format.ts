@@ -4,7 +4,14 @@ import type { Finding } from "../finding.ts";
 import type { TensorInfo } from "../tensor.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { Diagnosis } from "./diagnosis.ts";
-import type { LinearCodec, LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
+import {
+  type LinearCodec,
+  type LinearLayout,
+  type LinearPart,
+  type LinearWeight,
+  type PartBytes,
+  partBytes,
+} from "./linear-codec.ts";
 import type { ClaimedConfig, FormatMethod } from "./quant-method.ts";
 import type { WeightTarget } from "./weight-target.ts";
 
@@ -168,17 +175,23 @@ export function openableWeight<Layout extends LinearLayout, Claims>(
 ): OpenableWeight {
   /** Layouts that were found, for a weight that is opened after it was examined. */
   const layouts = new WeakMap<Examination, Layout>();
+  /** Before anything is allocated for a shape: all bytes that are given must be as many as it says. */
+  const checkLengths = (bytes: PartBytes): void => {
+    for (const part of codec.parts(layout)) if (part.suffix in bytes) partBytes(bytes, part, place);
+  };
   return {
     label,
     rows: layout.rows,
     columns: layout.columns,
     parameterSuffixes: codec.parameterSuffixes(layout),
     examine(bytes) {
+      checkLengths(bytes);
       const found = examineWith(bytes);
       layouts.set(found, found.layout);
       return found;
     },
     open(bytes, known) {
+      checkLengths(bytes);
       const examined = known === undefined ? undefined : layouts.get(known);
       const { layout: found, settings } =
         known !== undefined && examined !== undefined

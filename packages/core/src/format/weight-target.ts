@@ -1,5 +1,6 @@
 /** What a format must say to be a target: the words of its settings, layouts for weights, encoders, a configuration. */
 
+import { UsageError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { IntegerView } from "../view/integer-view.ts";
@@ -9,6 +10,38 @@ import type { TargetSettings, WordSpec } from "./word-spec.ts";
 
 /** A layout as a plan holds it: JSON of numbers, words and flags. */
 export type PlainLayout = Readonly<Record<string, string | number | boolean>>;
+
+/** What `parseLayout` needs of a zod schema. */
+export interface LayoutSchema<Layout> {
+  safeParse(
+    layout: unknown,
+  ):
+    | { readonly success: true; readonly data: Layout }
+    | { readonly success: false; readonly error: { readonly issues: readonly LayoutIssue[] } };
+}
+
+/** A field of a layout that is wrong. */
+interface LayoutIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/**
+ * A layout of a plan as its format's own type.
+ * @throws UsageError that names the wrong fields: a plan that somebody has changed
+ */
+export function parseLayout<Layout>(
+  schema: LayoutSchema<Layout>,
+  layout: PlainLayout,
+  format: string,
+): Layout {
+  const parsed = schema.safeParse(layout);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => `${path.map(String).join(".")}: ${message}`);
+  throw new UsageError(`The plan has a layout that is none of ${format} (${faults.join("; ")}).`, {
+    hint: "Make the plan again.",
+  });
+}
 
 /** A weight that is to be packed. */
 export interface WeightRequest {

@@ -57,7 +57,9 @@ const MOST_TOKENS = 3;
  * Settings from the words after a target's colon, lowercase.
  * @throws UsageError naming the word that is unknown or given twice, with the words that are allowed
  * @example
- * parseWords(words, "4bit-128g"); // { bits: 4, groupSize: 128, sym: true }
+ * import { bitsWord, groupSizeWord, parseWords, symWord } from "@requant/core/format";
+ *
+ * parseWords([bitsWord(2, 8), groupSizeWord, symWord], "4bit-128g"); // { bits: 4, groupSize: 128, sym: true }
  */
 export function parseWords(specs: readonly WordSpec[], text: string): TargetSettings {
   const settings: Record<string, SettingValue> = {};

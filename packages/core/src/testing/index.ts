@@ -1,2 +1,5 @@
-/** What tests of a package need. */
+/** What tests of a package need. It knows no test runner. */
 export { type CountingSource, countingSource } from "../io/counting.ts";
+export type { ConformanceCase, ConformanceOptions } from "./conformance-case.ts";
+export { describeFormat, formatCases, type TestRunner } from "./describe-format.ts";
+export type { ExpectedWeight, FormatVector } from "./format-vector.ts";

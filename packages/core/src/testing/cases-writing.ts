@@ -1,0 +1,161 @@
+import { allocateParts, type LinearWeight, type PartBytes } from "../format/linear-codec.ts";
+import type { WeightEncoder, WeightTarget } from "../format/weight-target.ts";
+import { spellWords } from "../format/word-spec.ts";
+import type { IntegerView } from "../view/integer-view.ts";
+import { viewMisfit } from "../view/requirement.ts";
+import { attempt, check, checkBits, checkBytes } from "./check.ts";
+import type { ConformanceCase, Subject } from "./conformance-case.ts";
+import { DEFAULT_MODULE, type FormatVector, findWeight } from "./format-vector.ts";
+import { allPackedFloats, layoutsOf, settingsToTry } from "./packed.ts";
+import { plainLayoutOf } from "./plain-layout.ts";
+import { viewsToTry } from "./views-to-try.ts";
+import { halvesOf, rowsOf, valuesOfView } from "./weight-values.ts";
+
+/** What was read, written again. */
+export function packingCases({ format, vectors }: Subject): ConformanceCase[] {
+  const { target } = format;
+  if (target === undefined) return [];
+  return vectors.map((vector) => ({
+    name: `packing what was unpacked gives the same bytes: ${vector.name}`,
+    async run() {
+      const found = await findWeight(format, vector);
+      const encoder = target.encoder(plainLayoutOf(found.examine(vector.bytes).layout));
+      checkSameParts(encoder, vector);
+      const weight = found.open(vector.bytes);
+      const { value, refusal } = await attempt(() => packed(encoder, weight), ["USAGE"], "packing the view");
+      if (refusal === undefined) checkParts(value, vector.bytes);
+      // a format that chooses its codes from floats must say so where a plan looks for it
+      else
+        check(target.whyNewCodes !== undefined, `The view is refused without a reason: ${refusal.message}`);
+    },
+  }));
+}
+
+function checkSameParts({ parts }: WeightEncoder, vector: FormatVector): void {
+  const text = (list: FormatVector["parts"]): string =>
+    list
+      .map(({ suffix, encoding, shape }) => `${suffix} ${encoding} [${shape.join(", ")}]`)
+      .sort()
+      .join("; ");
+  check(
+    text(parts) === text(vector.parts),
+    `The layout that was read has the parts ${text(parts)}; the vector has ${text(vector.parts)}.`,
+  );
+}
+
+/** A weight packed from its view, in the shortest bands that the encoder takes. */
+function packed(
+  encoder: WeightEncoder,
+  weight: Pick<LinearWeight, "rows" | "toView">,
+): Record<string, Uint8Array> {
+  const bytes = allocateParts(encoder.parts);
+  for (let row = 0; row < weight.rows; row += encoder.rowMultiple) {
+    encoder.fromView(weight.toView(row, Math.min(weight.rows, row + encoder.rowMultiple)), row, bytes);
+  }
+  return bytes;
+}
+
+function checkParts(found: PartBytes, expected: PartBytes): void {
+  for (const [suffix, part] of Object.entries(expected)) {
+    checkBytes(found[suffix] ?? new Uint8Array(0), part, `The part ${suffix}`);
+  }
+}
+
+/** What a target promises to plans. */
+export function promiseCases({ format }: Subject): ConformanceCase[] {
+  const { target } = format;
+  if (target === undefined) return [];
+  return [
+    { name: "offers that promise every value keep every value", run: async () => keepsPromises(target) },
+    {
+      name: "a packed weight has the values of the view it was packed from",
+      run: async () => storesViews(target),
+    },
+    { name: "the configuration that is written is read back", run: () => readsItself({ format }, target) },
+  ];
+}
+
+/** Every offer for every view, where the plan would say "exact". */
+function keepsPromises(target: WeightTarget): void {
+  let kept = 0;
+  for (const settings of settingsToTry(target)) {
+    for (const { name, view, facts } of viewsToTry()) {
+      const { rows, columns } = view;
+      const request = { module: DEFAULT_MODULE, rows, columns, views: [facts] };
+      for (const offer of layoutsOf(target, request, settings)) {
+        if (offer.requirement === undefined || viewMisfit(facts, offer.requirement) !== undefined) continue;
+        const where = `${spellWords(target.words, settings)}, ${name}`;
+        checkKept(target.encoder(offer.layout), view, where);
+        kept++;
+      }
+    }
+  }
+  check(
+    kept > 0 || target.whyNewCodes !== undefined,
+    "The target keeps the values of no view, and does not say why.",
+  );
+}
+
+function checkKept(encoder: WeightEncoder, view: IntegerView, where: string): void {
+  const bytes = packed(encoder, {
+    rows: view.rows,
+    toView: (start, end) => bandOf(view, start, end),
+  });
+  const found = rowsOf(encoder.open(bytes));
+  const expected = valuesOfView(view);
+  // the layout's readers round to f16, so the plan may go by that
+  checkBits(
+    withoutMinusZero(view.rounding === "f16" ? halvesOf(found) : found),
+    withoutMinusZero(expected),
+    where,
+  );
+}
+
+/** A layout that adds an offset makes 0 of what is −0 where it is multiplied: the same weight. */
+function withoutMinusZero(values: Float32Array): Float32Array {
+  return values.map((value) => value + 0);
+}
+
+function bandOf(view: IntegerView, start: number, end: number): IntegerView {
+  const { columns, groupCount, codes, scales, zeros } = view;
+  return {
+    ...view,
+    rows: end - start,
+    codes: codes.slice(start * columns, end * columns),
+    scales: scales.slice(start * groupCount, end * groupCount),
+    zeros: zeros.slice(start * groupCount, end * groupCount),
+  };
+}
+
+/** `storesViewExactly`: errors are measured on the view, without reading what was packed. */
+function storesViews(target: WeightTarget): void {
+  for (const { encoder, bytes, view, label } of allPackedFloats(target)) {
+    const found = rowsOf(encoder.open(bytes));
+    check(
+      found.every((value) => Number.isFinite(value)),
+      `${label}: a value is not finite.`,
+    );
+    if (view !== undefined && encoder.storesViewExactly) checkBits(found, valuesOfView(view), label);
+  }
+}
+
+/** A packed weight, read back by the configuration that is written beside it. */
+async function readsItself(subject: Pick<Subject, "format">, target: WeightTarget): Promise<void> {
+  const { format } = subject;
+  const all = allPackedFloats(target);
+  for (const { encoder, offer, settled, bytes, label } of all) {
+    const { config } = target.config({
+      settings: settled,
+      packed: [{ module: DEFAULT_MODULE, layout: offer.layout }],
+      left: [],
+      sourceConfig: undefined,
+    });
+    const plain: unknown = JSON.parse(JSON.stringify(config));
+    const stored = { parts: encoder.parts, bytes, config: plain };
+    const weight = (await findWeight(format, stored)).open(bytes);
+    checkBits(rowsOf(weight), rowsOf(encoder.open(bytes)), label);
+    const unknown = Object.keys(config).filter((key) => !format.configKeys.includes(key));
+    check(unknown.length === 0, `${label}: configKeys lacks ${unknown.join(", ")}, which is written.`);
+  }
+  check(all.length > 0, "No settings of the target pack any weight of floats.");
+}

@@ -1,0 +1,76 @@
+/** Views that differ in everything that decides whether a layout can hold them. */
+import { type ViewFacts, viewFacts } from "../view/facts.ts";
+import type { IntegerView } from "../view/integer-view.ts";
+import { quantizeView } from "../view/quantize.ts";
+import { SHAPE } from "./packed.ts";
+import { noise } from "./weight-values.ts";
+
+/** A view and its facts. */
+export interface NamedView {
+  readonly name: string;
+  readonly view: IntegerView;
+  readonly facts: ViewFacts;
+}
+
+interface Recipe {
+  readonly bits: number;
+  readonly groupSize: number;
+  readonly symmetric: boolean;
+  readonly scale: "F16" | "BF16" | "F32";
+  /** True: every change is made to it. */
+  readonly isChanged?: boolean;
+}
+
+const RECIPES: readonly Recipe[] = [
+  { bits: 2, groupSize: 32, symmetric: false, scale: "F16", isChanged: true },
+  { bits: 3, groupSize: 64, symmetric: true, scale: "F16" },
+  { bits: 4, groupSize: 32, symmetric: true, scale: "F16" },
+  { bits: 4, groupSize: 128, symmetric: true, scale: "F16", isChanged: true },
+  { bits: 4, groupSize: 128, symmetric: false, scale: "F16", isChanged: true },
+  { bits: 4, groupSize: 64, symmetric: false, scale: "BF16" },
+  { bits: 4, groupSize: -1, symmetric: true, scale: "F32" },
+  { bits: 8, groupSize: 128, symmetric: true, scale: "F16" },
+  { bits: 8, groupSize: -1, symmetric: false, scale: "F32" },
+];
+
+/** What is done to a view after it was made. */
+const CHANGES: readonly (readonly [
+  name: string,
+  change: (view: IntegerView, maxCode: number) => IntegerView,
+])[] = [
+  ["as it is", (view) => view],
+  [
+    "negative scales",
+    (view) => ({ ...view, scales: view.scales.map((scale, i) => (i % 3 === 0 ? -scale : scale)) }),
+  ],
+  [
+    "zero points at both ends",
+    (view, maxCode) => ({ ...view, zeros: view.zeros.map((_, i) => (i % 2) * maxCode) }),
+  ],
+  ["act-order", (view) => ({ ...view, groupOfColumn: scattered(view) })],
+  ["rounded to f16", (view) => ({ ...view, rounding: "f16" })],
+];
+
+let made: readonly NamedView[] | undefined;
+
+/** All of them, made once. */
+export function viewsToTry(): readonly NamedView[] {
+  made ??= RECIPES.flatMap((recipe) => {
+    const { rows, columns } = SHAPE;
+    const { bits, groupSize, symmetric, scale } = recipe;
+    const view = quantizeView(noise(rows * columns, bits + groupSize), rows, columns, recipe);
+    const maxCode = 2 ** bits - 1;
+    const name = `${bits} bits in groups of ${groupSize}, ${symmetric ? "symmetric" : "asymmetric"}, ${scale}`;
+    const changes = recipe.isChanged === true ? CHANGES : CHANGES.slice(0, 1);
+    return changes.map(([what, change]) => {
+      const changed = change(view, maxCode);
+      return { name: `${name}, ${what}`, view: changed, facts: viewFacts(changed, maxCode) };
+    });
+  });
+  return made;
+}
+
+/** Each group has as many columns as before, and they stand apart. */
+function scattered({ groupOfColumn, columns }: IntegerView): Int32Array {
+  return groupOfColumn.map((_, column) => groupOfColumn[(column * 13 + 5) % columns]!);
+}
