@@ -1,10 +1,10 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import { elementCount, rowLength as rowLengthOf } from "@requant/core";
 import { openWeight, type WeightPlan } from "@requant/models";
 import { floatBytes } from "../model/float-bytes.ts";
 import type { Model } from "../model/model.ts";
 import { refuseFamilyCodes, refuseUnclaimed } from "../model/packed-sources.ts";
+import { BAND_BYTE_LENGTH, bandMemory, rowBands } from "../model/row-bands.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { canonicalPlans } from "./naming.ts";
 
@@ -57,8 +57,6 @@ export interface HashReport {
     | undefined;
 }
 
-const PIECE_BYTE_LENGTH = 4 * 1024 * 1024;
-
 /** sha256 of a model's files and, where asked, of its tensors. */
 export async function hashModel(model: Model, options: HashOptions = {}): Promise<HashReport> {
   if (options.values === true) {
@@ -100,8 +98,8 @@ async function hashPieces(
   advance: (byteLength: number) => void,
 ): Promise<string> {
   const hash = sha256.create();
-  for (let start = 0; start < byteLength; start += PIECE_BYTE_LENGTH) {
-    const bytes = await read(start, Math.min(start + PIECE_BYTE_LENGTH, byteLength));
+  for (let start = 0; start < byteLength; start += BAND_BYTE_LENGTH) {
+    const bytes = await read(start, Math.min(start + BAND_BYTE_LENGTH, byteLength));
     hash.update(bytes);
     advance(bytes.byteLength);
   }
@@ -140,16 +138,12 @@ async function hashValues(
 }
 
 async function hashWeight(model: Model, plan: WeightPlan): Promise<string> {
-  const length = rowLengthOf(plan.shape);
-  const count = length === 0 ? 0 : elementCount(plan.shape) / length;
-  const step = Math.max(1, Math.floor(PIECE_BYTE_LENGTH / (4 * length)));
   const reader = openWeight(plan, weightSource(model));
-  const buffer = new Float32Array(Math.min(step, count) * length);
+  const memory = bandMemory(plan.shape);
   const hash = sha256.create();
-  for (let row = 0; row < count; row += step) {
-    const last = Math.min(row + step, count);
-    const values = buffer.subarray(0, (last - row) * length);
-    await reader.readRows(row, last, values);
+  for (const rows of rowBands(plan.shape)) {
+    const values = memory(rows);
+    await reader.readRows(rows.start, rows.end, values);
     hash.update(floatBytes(values));
   }
   return bytesToHex(hash.digest());

@@ -10,6 +10,7 @@ import {
 } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { refuseUnclaimed } from "../model/packed-sources.ts";
+import { bandMemory, rowBands } from "../model/row-bands.ts";
 import { integerRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { comparer } from "../run/comparison.ts";
@@ -72,9 +73,6 @@ export interface VerifyReport {
     readonly diagnosis?: Finding | undefined;
   }[];
 }
-
-/** f32 bytes of one band of one model. */
-const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
 
 /**
  * Compares two models weight by weight in f32, whatever their formats and names. Streams: two bands at a time.
@@ -168,25 +166,15 @@ async function verifyTensor(
   tolerance: number,
   options: VerifyOptions,
 ): Promise<VerifiedTensor> {
-  const length = rowLengthOf(planA.shape);
-  const count = length === 0 ? 0 : elementCount(planA.shape) / length;
-  const step = Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * length)));
   const [readerA, readerB] = [openWeight(planA, weightSource(a)), openWeight(planB, weightSource(b))];
-  const [bufferA, bufferB] = [
-    new Float32Array(Math.min(step, count) * length),
-    new Float32Array(Math.min(step, count) * length),
-  ];
+  const [memoryA, memoryB] = [bandMemory(planA.shape), bandMemory(planA.shape)];
   const comparison = comparer();
   const halves = await comparesInHalf(a, planA, b, planB);
-  for (let row = 0; row < count; row += step) {
+  for (const rows of rowBands(planA.shape)) {
     options.signal?.throwIfAborted();
-    const last = Math.min(row + step, count);
-    const [bandA, bandB] = [
-      bufferA.subarray(0, (last - row) * length),
-      bufferB.subarray(0, (last - row) * length),
-    ];
-    await readerA.readRows(row, last, bandA);
-    await readerB.readRows(row, last, bandB);
+    const [bandA, bandB] = [memoryA(rows), memoryB(rows)];
+    await readerA.readRows(rows.start, rows.end, bandA);
+    await readerB.readRows(rows.start, rows.end, bandB);
     if (halves) for (const band of [bandA, bandB]) roundToHalf(band);
     comparison.add(bandA, bandB);
   }

@@ -2,6 +2,7 @@ import { type ByteSink, elementCount, rowLength as rowLengthOf, UsageError } fro
 import { floatBytes } from "../model/float-bytes.ts";
 import type { Model, ModelTensor } from "../model/model.ts";
 import { refuseUnclaimedTensor } from "../model/packed-sources.ts";
+import { bandMemory, rowBands } from "../model/row-bands.ts";
 
 /** Rows `[start, end)`. */
 export interface RowRange {
@@ -42,9 +43,6 @@ export interface TensorStatistics {
   readonly histogram: { readonly start: number; readonly end: number; readonly counts: readonly number[] };
 }
 
-/** f32 bytes of one piece. */
-const PIECE_BYTE_LENGTH = 4 * 1024 * 1024;
-
 function rowRange(tensor: ModelTensor, rows: RowRange | undefined): RowRange {
   const length = rowLengthOf(tensor.shape);
   const count = length === 0 ? 0 : elementCount(tensor.shape) / length;
@@ -68,15 +66,12 @@ export async function* tensorValues(
 ): AsyncGenerator<Float32Array> {
   const tensor = model.tensor(name);
   refuseUnclaimedTensor(model, name);
-  const { start, end } = rowRange(tensor, options.rows);
-  const length = rowLengthOf(tensor.shape);
-  const step = Math.max(1, Math.floor(PIECE_BYTE_LENGTH / (4 * length)));
-  const buffer = new Float32Array(Math.min(step, end - start) * length);
-  for (let row = start; row < end; row += step) {
+  const bands = { rows: rowRange(tensor, options.rows) };
+  const memory = bandMemory(tensor.shape, bands);
+  for (const { start, end } of rowBands(tensor.shape, bands)) {
     options.signal?.throwIfAborted();
-    const last = Math.min(row + step, end);
-    const piece = buffer.subarray(0, (last - row) * length);
-    await model.weight(name).readRows(row, last, piece);
+    const piece = memory({ start, end });
+    await model.weight(name).readRows(start, end, piece);
     yield piece;
   }
 }

@@ -1,23 +1,9 @@
 /** What only the values of a weight tell: which codes occur, and which float type holds them all. */
-import { bfloatToFloat, elementCount, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
+import { bfloatToFloat, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
 import { integerView, type Misfit, type ViewFacts, viewFacts, withMeasuredOffsets } from "@requant/core/view";
 import { viewSourceByName } from "@requant/gguf";
-import type { Model, ModelTensor } from "../model/model.ts";
-
-/** f32 bytes of one band. */
-const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
-
-interface Bands {
-  readonly rows: number;
-  readonly columns: number;
-  readonly step: number;
-}
-
-function bandsOf({ shape }: Pick<ModelTensor, "shape">): Bands {
-  const columns = shape.at(-1) ?? 1;
-  const rows = columns === 0 ? 0 : elementCount(shape) / columns;
-  return { rows, columns, step: Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * columns))) };
-}
+import type { Model } from "../model/model.ts";
+import { bandMemory, rowBands } from "../model/row-bands.ts";
 
 /** The facts of a linear weight with the offsets that really occur in its codes. */
 export async function measuredFacts(
@@ -26,19 +12,19 @@ export async function measuredFacts(
   facts: ViewFacts,
   signal: AbortSignal | undefined,
 ): Promise<ViewFacts> {
-  const { rows, step } = bandsOf(model.tensor(name));
+  const { shape } = model.tensor(name);
   let minOffset = Number.POSITIVE_INFINITY;
   let maxOffset = Number.NEGATIVE_INFINITY;
-  for (let row = 0; row < rows; row += step) {
+  for (const { start, end } of rowBands(shape)) {
     signal?.throwIfAborted();
-    const { view: stored } = await model.weight(name).readView(row, Math.min(row + step, rows));
+    const { view: stored } = await model.weight(name).readView(start, end);
     const { view } = stored === undefined ? {} : integerView(stored);
     if (view === undefined) return facts;
     const band = withMeasuredOffsets(facts, view);
     minOffset = Math.min(minOffset, band.minOffset);
     maxOffset = Math.max(maxOffset, band.maxOffset);
   }
-  return rows === 0 ? facts : { ...facts, minOffset, maxOffset };
+  return minOffset > maxOffset ? facts : { ...facts, minOffset, maxOffset };
 }
 
 export type BlockFacts =
@@ -55,13 +41,12 @@ export async function blockFacts(
   signal: AbortSignal | undefined,
 ): Promise<BlockFacts> {
   const tensor = model.tensor(name);
-  const { rows, step } = bandsOf(tensor);
   const maxCode = viewSourceByName(tensor.encoding)?.view.maxCode ?? 255;
   let facts: ViewFacts | undefined;
   // the first rows alone: nearly always enough to see that there are none
-  for (let row = 0, end = Math.min(1, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
+  for (const { start, end } of rowBands(tensor.shape, { firstRows: 1 })) {
     signal?.throwIfAborted();
-    const stored = await model.weight(name).readView(row, end);
+    const stored = await model.weight(name).readView(start, end);
     const { view, misfit } = stored.view === undefined ? stored : integerView(stored.view);
     if (view === undefined) return { misfit };
     const band = withMeasuredOffsets(viewFacts(view, maxCode, { tensor: name }), view);
@@ -100,12 +85,14 @@ export async function narrowestFloat(
   name: string,
   signal: AbortSignal | undefined,
 ): Promise<"BF16" | "F16" | "F32"> {
-  const { rows, columns, step } = bandsOf(model.tensor(name));
+  const { shape } = model.tensor(name);
+  const options = { firstRows: 1 };
+  const memory = bandMemory(shape, options);
   let fitting = [...NARROW];
-  for (let row = 0, end = Math.min(1, rows); row < rows; row = end, end = Math.min(row + step, rows)) {
+  for (const rows of rowBands(shape, options)) {
     signal?.throwIfAborted();
-    const values = new Float32Array((end - row) * columns);
-    await model.weight(name).readRows(row, end, values);
+    const values = memory(rows);
+    await model.weight(name).readRows(rows.start, rows.end, values);
     fitting = fitting.filter(([, rounded]) => values.every((value) => rounded(value) === value));
     if (fitting.length === 0) return "F32";
   }

@@ -9,6 +9,7 @@ import { viewSourceByName, viewTypes } from "@requant/gguf";
 import { isRowSelection, openWeight, plannedSources, type WeightInput } from "@requant/models";
 import { encoderOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
+import { rowBands } from "../model/row-bands.ts";
 import { viewRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
@@ -18,8 +19,8 @@ import { importanceName } from "./way.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
 const SMALL = 256 * 1024;
-const BAND_BYTE_LENGTH = 1024 * 1024;
-const FIRST_ROWS = 8;
+/** The first band is a short one: what does not fit mostly shows there. */
+const BANDS = { byteLength: 1024 * 1024, firstRows: 8 } as const;
 
 export interface ProveOptions {
   /** Look at tensors of any size, not only at small ones: before `exact` refuses them. */
@@ -98,7 +99,7 @@ async function comesBack(
   const codec = encoderOf(tensor.to, { tensor: tensor.name });
   const reader = openWeight(tensor, weightSource(model));
   const columns = tensor.shape.at(-1) ?? 1;
-  for (const { start, end } of rowBands(tensor)) {
+  for (const { start, end } of rowBands(tensor.shape, BANDS)) {
     signal?.throwIfAborted();
     const values = new Float32Array((end - start) * columns);
     await reader.readRows(start, end, values);
@@ -109,20 +110,6 @@ async function comesBack(
     if (values.some((value, index) => value !== back[index])) return false;
   }
   return true;
-}
-
-/** Bands of rows, the first a short one: what does not fit mostly shows there. */
-function* rowBands({ shape }: PlanTensor): Generator<{ readonly start: number; readonly end: number }> {
-  const columns = shape.at(-1) ?? 1;
-  const rows = columns === 0 ? 0 : elementCount(shape) / columns;
-  const step = Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * columns)));
-  for (
-    let start = 0, end = Math.min(FIRST_ROWS, rows);
-    start < rows;
-    start = end, end = Math.min(start + step, rows)
-  ) {
-    yield { start, end };
-  }
 }
 
 function isViewCandidate(tensor: PlanTensor, views: ReadonlySet<string>): boolean {
@@ -141,7 +128,7 @@ async function fits(tensor: PlanTensor, model: Model, signal: AbortSignal | unde
   const requirement = requirementOf(tensor);
   if (requirement === undefined) return false;
   const source = viewRows(model, tensor);
-  for (const { start, end } of rowBands(tensor)) {
+  for (const { start, end } of rowBands(tensor.shape, BANDS)) {
     signal?.throwIfAborted();
     const bands = await source.read(start, end).catch(noView);
     if (bands === undefined) return false;

@@ -6,6 +6,7 @@ import { allocateParts, type LinearWeight } from "@requant/core/format";
 import { dequantizeView, type IntegerView } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
+import { type RowBand, rowBands } from "../model/row-bands.ts";
 import { integerRows } from "../model/view-rows.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
@@ -40,7 +41,7 @@ export async function packedRoundTrip(
     return encoder.open(naming(model, task, values, 0, () => packWhole(values)));
   }
   const bytes = allocateParts(encoder.parts);
-  for (const { start, end } of bandsOf(rows, columns, encoder.rowMultiple, options.bandByteLength)) {
+  for (const { start, end } of bandsOf(task.shape, encoder.rowMultiple, options.bandByteLength)) {
     options.signal?.throwIfAborted();
     const values = new Float32Array((end - start) * columns);
     await floats.readRows(start, end, values);
@@ -50,13 +51,11 @@ export async function packedRoundTrip(
   return encoder.open(bytes);
 }
 
-type Bands = Iterable<{ readonly start: number; readonly end: number }>;
+type Bands = Iterable<RowBand>;
 
 /** Bands that begin where the encoder can begin. */
-function* bandsOf(rows: number, columns: number, multiple: number, bandByteLength: number): Bands {
-  const most = Math.floor(bandByteLength / (4 * columns));
-  const step = Math.max(multiple, most - (most % multiple));
-  for (let start = 0; start < rows; start += step) yield { start, end: Math.min(start + step, rows) };
+function bandsOf(shape: readonly number[], multiple: number, byteLength: number): Bands {
+  return rowBands(shape, { byteLength, multiple });
 }
 
 /**
@@ -73,8 +72,8 @@ export async function packedWeight(
     throw new UsageError("the plan does not say how to pack the weight", { tensor: task.name });
   if (task.way.kind === "parts") return { bytes: await copiedParts(model, task), measured: undefined };
   const encoder = weightTargetByName(linear.format).encoder(linear.layout);
-  const [rows = 0, columns = 0] = shape;
-  const bands = [...bandsOf(rows, columns, encoder.rowMultiple, options.bandByteLength)];
+  const columns = rowLength(shape);
+  const bands = [...bandsOf(task.shape, encoder.rowMultiple, options.bandByteLength)];
   if (encoder.packWhole !== undefined) return packedWhole(model, task, encoder, bands, options);
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();

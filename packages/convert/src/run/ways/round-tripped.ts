@@ -3,6 +3,7 @@ import { UsageError } from "@requant/core";
 import { openWeight, type WeightReader } from "@requant/models";
 import { encoderOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
+import { BAND_BYTE_LENGTH } from "../../model/row-bands.ts";
 import { weightSource } from "../../model/weight-source.ts";
 import type { PlanTensor } from "../../plan/plan.ts";
 import { type PlanThrough, throughOf } from "../../plan/way.ts";
@@ -15,9 +16,6 @@ import {
   type WayRunner,
 } from "../bands.ts";
 import { packedRoundTrip } from "../pack-weight.ts";
-
-/** f32 bytes of the bands in which a packed weight is made whole. */
-const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
 
 /** Values of a band as they come back. */
 type Through = (values: Float32Array, start: number, end: number) => Float32Array;
