@@ -10,14 +10,8 @@ import {
   stackViews,
 } from "@requant/core/view";
 import { blockRowsByteLength, type GgufViewType, viewToBlocks, weightToBlocks } from "@requant/gguf";
-import { rowOrigins, type WeightInput } from "@requant/models";
 import type { Model } from "./model.ts";
-
-export interface ViewTask {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly inputs: readonly WeightInput[];
-}
+import { type RowTask, tensorRuns } from "./row-runs.ts";
 
 export interface ViewBand {
   /** First output row of `view`. */
@@ -31,8 +25,8 @@ export interface ViewRows {
 }
 
 /** Only for weights whose every row is one stored row. */
-export function viewRows(model: Model, task: ViewTask): ViewRows {
-  const runsOf = sourceRuns(model, task);
+export function viewRows(model: Model, task: RowTask): ViewRows {
+  const runsOf = tensorRuns(model, task);
   return {
     async read(start, end) {
       const bands: ViewBand[] = [];
@@ -47,7 +41,7 @@ export function viewRows(model: Model, task: ViewTask): ViewRows {
 /** The same rows as integers; only where every band has them. @throws ConversionError that says why one has none */
 export function integerRows(
   model: Model,
-  task: ViewTask,
+  task: RowTask,
 ): { read(start: number, end: number): Promise<IntegerView> } {
   const rows = viewRows(model, task);
   return {
@@ -76,8 +70,8 @@ export interface BlockRows {
 }
 
 /** As `viewRows`. */
-export function blockRows(model: Model, task: ViewTask, type: GgufViewType): BlockRows {
-  const runsOf = sourceRuns(model, task);
+export function blockRows(model: Model, task: RowTask, type: GgufViewType): BlockRows {
+  const runsOf = tensorRuns(model, task);
   const rowByteLength = blockRowsByteLength(type, 1, task.shape.at(-1) ?? 1);
   let unordered = new Uint8Array(0);
   return {
@@ -105,32 +99,6 @@ export function blockRows(model: Model, task: ViewTask, type: GgufViewType): Blo
         }
       }
     },
-  };
-}
-
-/** Output rows from `start` on, and the rows of one stored tensor that they are. */
-interface SourceRun {
-  readonly start: number;
-  readonly tensor: string;
-  readonly rows: readonly number[];
-}
-
-function sourceRuns(model: Model, task: ViewTask): (start: number, end: number) => SourceRun[] {
-  const originOf = rowOrigins(task, (tensor) => model.tensor(tensor).shape);
-  return (start, end) => {
-    const runs: SourceRun[] = [];
-    for (let row = start; row < end; ) {
-      const { tensor } = originOf(row);
-      const rows: number[] = [];
-      while (row + rows.length < end) {
-        const origin = originOf(row + rows.length);
-        if (origin.tensor !== tensor) break;
-        rows.push(origin.row);
-      }
-      runs.push({ start: row, tensor, rows });
-      row += rows.length;
-    }
-    return runs;
   };
 }
 

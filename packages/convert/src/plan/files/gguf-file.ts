@@ -3,6 +3,7 @@ import { withoutTrailing } from "@requant/core/text";
 import { layoutGguf, parseSplitName, planSplit, SPLIT_KEYS, splitMetadata, splitName } from "@requant/gguf";
 import { metadataToJson } from "../metadata-json.ts";
 import type { PlanFile, PlanSource, PlanTensor } from "../plan.ts";
+import { rememberLayout } from "./header-layout.ts";
 
 export type GgufPlanFile = Extract<PlanFile, { readonly kind: "gguf" }>;
 
@@ -45,15 +46,16 @@ export function planGgufFiles(
       parts.length === 1
         ? metadata
         : inOrder(splitMetadata(metadata, part, parts.length, tensors.length), order);
-    const { byteLength, alignment } = layoutGguf({ metadata: own, tensors: members });
-    return {
+    const layout = layoutGguf({ metadata: own, tensors: members });
+    const file: GgufPlanFile = {
       kind: "gguf",
       name: parts.length === 1 ? `${stem}.gguf` : splitName(stem, part, parts.length),
-      byteLength,
-      alignment,
+      byteLength: layout.byteLength,
+      alignment: layout.alignment,
       metadata: metadataToJson(own),
       tensors: members.map(({ index }) => index),
     };
+    return rememberLayout(file, members, layout);
   });
 }
 

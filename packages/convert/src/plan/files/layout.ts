@@ -1,9 +1,7 @@
 /** Where every byte of an output file goes, before any tensor is made. */
 import { UsageError } from "@requant/core";
-import { layoutGguf } from "@requant/gguf";
-import { layoutSafetensors } from "@requant/safetensors";
-import { metadataFromJson } from "../metadata-json.ts";
 import type { Plan, PlanFile, PlanTensor } from "../plan.ts";
+import { headerLayout } from "./header-layout.ts";
 import { sideFileBytes } from "./side-file.ts";
 import { type FileTensor, fileTensors, safetensorsOrder } from "./tensors.ts";
 
@@ -22,16 +20,6 @@ export interface FileLayout {
   readonly tensors: readonly PlacedTensor[];
 }
 
-interface Placed {
-  readonly header: Uint8Array;
-  readonly byteLength: number;
-  readonly tensors: readonly {
-    readonly name: string;
-    readonly byteOffset: number;
-    readonly byteLength: number;
-  }[];
-}
-
 /** @throws UsageError when the plan's lengths are not the ones that its shapes make */
 export function layoutFile(plan: Plan, file: PlanFile): FileLayout {
   if (!("tensors" in file)) return { file, header: sideFileBytes(file), tensors: [] };
@@ -41,7 +29,7 @@ export function layoutFile(plan: Plan, file: PlanFile): FileLayout {
     if (weight !== undefined) indices.set(weight, index);
   }
   const stored = fileTensors([...indices.keys()]);
-  const layout = place(file, stored);
+  const layout = headerLayout(file, file.kind === "gguf" ? stored : safetensorsOrder(stored));
   if (layout.byteLength !== file.byteLength) {
     throw new UsageError(`the plan says ${file.byteLength} bytes, its tensors make ${layout.byteLength}`, {
       path: file.name,
@@ -63,18 +51,4 @@ export function layoutFile(plan: Plan, file: PlanFile): FileLayout {
       return { ...tensor, index: indices.get(tensor.weight) ?? 0, byteOffset };
     }),
   };
-}
-
-function place(
-  file: Extract<PlanFile, { readonly tensors: unknown }>,
-  stored: readonly FileTensor[],
-): Placed {
-  if (file.kind === "gguf") {
-    return layoutGguf({
-      metadata: metadataFromJson(file.metadata),
-      alignment: file.alignment,
-      tensors: stored,
-    });
-  }
-  return layoutSafetensors(safetensorsOrder(stored), file.metadata, { order: "given" });
 }

@@ -1,5 +1,6 @@
 import { layoutSafetensors, planShards } from "@requant/safetensors";
 import type { PlanFile, PlanTensor } from "../plan.ts";
+import { rememberLayout } from "./header-layout.ts";
 import { planSideFile } from "./side-file.ts";
 import { fileTensors, safetensorsOrder } from "./tensors.ts";
 
@@ -29,15 +30,16 @@ export function planSafetensorsFiles(
   const places = new Map(tensors.map((tensor, place) => [tensor, place]));
   const planned = files.map(({ name, tensors: members }): SafetensorsPlanFile => {
     const ordered = safetensorsOrder(fileTensors(members));
-    const { byteLength } = layoutSafetensors(ordered, metadata, { order: "given" });
-    return {
+    const layout = layoutSafetensors(ordered, metadata, { order: "given" });
+    const file: SafetensorsPlanFile = {
       kind: "safetensors",
       name,
-      byteLength,
+      byteLength: layout.byteLength,
       metadata,
       // in which the writer pulls
       tensors: [...new Set(ordered.map(({ weight }) => places.get(weight) ?? 0))],
     };
+    return rememberLayout(file, ordered, layout);
   });
   return index === undefined || options.indexed === false
     ? planned

@@ -1,5 +1,5 @@
 /** Whole stored rows, in another order or of several tensors. */
-import { rowOrigins } from "@requant/models";
+import { orderedRuns } from "../../model/row-runs.ts";
 import { rowsOf, rowUnits, type WayRunner } from "../bands.ts";
 import { noWork } from "../work-area.ts";
 
@@ -11,22 +11,11 @@ export const movedRows: WayRunner = {
   },
   maker(model, task) {
     const { unitByteLength } = rowUnits(task, rowsOf(task.shape));
-    const originOf = rowOrigins(task, (tensor) => model.tensor(tensor).shape);
+    const runsOf = orderedRuns(model, task);
     return async ({ start, end }, area) => {
-      for (let row = start; row < end; ) {
-        const first = originOf(row);
-        let count = 1;
-        while (row + count < end) {
-          const next = originOf(row + count);
-          if (next.tensor !== first.tensor || next.row !== first.row + count) break;
-          count++;
-        }
-        await model.readInto(
-          first.tensor,
-          first.row * unitByteLength,
-          area.bytes("out", (row - start) * unitByteLength, (row - start + count) * unitByteLength),
-        );
-        row += count;
+      for (const { start: first, tensor, row, count } of runsOf(start, end)) {
+        const [from, to] = [(first - start) * unitByteLength, (first - start + count) * unitByteLength];
+        await model.readInto(tensor, row * unitByteLength, area.bytes("out", from, to));
       }
       return area.bytes("out", 0, (end - start) * unitByteLength);
     };
