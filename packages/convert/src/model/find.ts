@@ -19,7 +19,7 @@ export interface Found {
   readonly head: Uint8Array;
   /** Files of the folder, or undefined where it cannot be listed. */
   readonly names: readonly string[] | undefined;
-  /** Closes the source of `file`, unless somebody opened it. */
+  /** Closes the source of `file`, unless it was opened through `store`. */
   close(): Promise<void>;
 }
 

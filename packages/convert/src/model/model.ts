@@ -96,8 +96,8 @@ export interface Model extends SourceClaims {
   /** A weight, to be read by rows. @throws FormatError when there is no such tensor. */
   weight(name: string): StoredWeight;
   /**
-   * Takes the memory in which linear weights among these are read, where kernels work, before anything else needs it; what
-   * it returns gives it back when nothing is read any more. Not needed: weights are read elsewhere then.
+   * Reserves kernel memory for the packed weights among these, so that their parts are read straight into it. Optional: without
+   * it, parts are read into other memory and copied. The function that is returned releases the memory.
    */
   reserve(names: Iterable<string>): () => void;
   /** A file of the model, for hashing; the caller closes it. */

@@ -4,12 +4,12 @@ import { allocateKernelBuffer } from "@requant/core/kernels";
 
 export interface LinearReads {
   examine(name: string): Promise<Examination>;
-  /** What `work` makes of an opened weight, which is good until it returns. `ends`: nobody will ask for it soon. */
+  /** Calls `work` with an opened weight, which is valid until `work` returns. `ends`: the weight is not needed again soon. */
   use<T>(name: string, work: (weight: LinearWeight) => T, ends?: boolean): Promise<T>;
   /**
    * Memory where kernels work for as many of these weights as are held, taken now, because memory that grows later takes
    * views of it away. Without it, and where there is none, parts are read elsewhere and kernels get copies.
-   * @returns gives the memory back; nobody may be using a weight then
+   * @returns a function that releases the memory; no weight may be in use when it is called
    */
   reserve(names: Iterable<string>): () => void;
 }
@@ -19,9 +19,9 @@ interface Opened {
   /** With the bytes that it reads. */
   readonly weight: Promise<{ readonly weight: LinearWeight; readonly bytes: Record<string, Uint8Array> }>;
   readonly memory: PartsMemory;
-  /** Calls of `use` that have not come to their end. */
+  /** Calls of `use` that have not returned. */
   users: number;
-  /** Whoever used it went through to the end. */
+  /** The last call of `use` read the weight to its last row. */
   ended: boolean;
 }
 
@@ -32,15 +32,15 @@ interface PartsMemory {
   readonly reserved: boolean;
 }
 
-/** Weights whose parts are held: as many as a thread works on in turns, or it would read both anew for each band. */
+/** Number of weights whose parts are kept in memory: a thread works on two weights in turns. */
 const HELD = 2;
 
 /** Parts begin at whole lines of the cache. */
 const ALIGNMENT = 64;
 
 /**
- * Reads linear weights of a model. The parts of the last used ones are held, which bounds the memory of a conversion; those
- * of others are read into the memory of the one that is let go. Examinations are small and kept.
+ * Reads linear weights of a model. The parts of the last used ones are held, which bounds the memory of a conversion; an
+ * evicted weight's memory is used for the next one. Examinations are small and are all kept.
  */
 export function linearReads(
   weights: ReadonlyMap<string, OpenableWeight>,
@@ -50,7 +50,7 @@ export function linearReads(
   const examinations = new Map<string, Promise<Examination>>();
   /** The last used first. */
   let held: Opened[] = [];
-  /** Memory of weights that nobody uses any more. */
+  /** Memory of evicted weights. */
   let free: PartsMemory[] = [];
 
   function weightOf(name: string): OpenableWeight {
@@ -82,7 +82,7 @@ export function linearReads(
     const wanted = partsOf(name).filter(({ suffix }) => weight.parameterSuffixes.includes(suffix));
     const found = readParts(wanted, plainMemory(lengthOf(wanted))).then((bytes) => weight.examine(bytes));
     examinations.set(name, found);
-    // a read that failed is tried again next time
+    // after a failure the next call reads again
     found.catch(() => examinations.delete(name));
     return found;
   }
@@ -102,7 +102,7 @@ export function linearReads(
         for (const part of parts) await readInto(part, bytes[part.suffix] ?? new Uint8Array(0));
         if (areThere(parts, bytes)) return bytes;
       } catch (error) {
-        // the memory of the kernels has grown meanwhile: once more
+        // the kernels' memory grew during the read, which detached the views of it: read again
         if (areThere(parts, bytes)) throw error;
       }
     }
@@ -115,7 +115,7 @@ export function linearReads(
       return known;
     }
     const weight = weightOf(name);
-    while (held.length >= HELD) letGo(held.find(({ ended }) => ended) ?? held[held.length - 1]);
+    while (held.length >= HELD) evict(held.find(({ ended }) => ended) ?? held[held.length - 1]);
     const parts = partsOf(name);
     const memory = takeMemory(lengthOf(parts));
     const opened: Opened = {
@@ -129,12 +129,12 @@ export function linearReads(
       ended: false,
     };
     held.unshift(opened);
-    opened.weight.catch(() => letGo(opened));
+    opened.weight.catch(() => evict(opened));
     return opened;
   }
 
-  /** A weight that others still use keeps its memory until they are done. */
-  function letGo(opened: Opened | undefined): void {
+  /** The memory of a weight in use is released when its last use ends. */
+  function evict(opened: Opened | undefined): void {
     held = held.filter((other) => other !== opened);
     if (opened?.users === 0) giveBack(opened.memory);
   }

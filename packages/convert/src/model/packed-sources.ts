@@ -67,7 +67,8 @@ function described(tensor: TensorInfo | undefined): string {
   return `${tensor?.encoding} [${tensor?.shape.join(", ")}]`;
 }
 
-/** A configuration over plain floats that nobody knows may stand for other values than those that are stored. */
+/** A quantization configuration of an unknown method over plain floats: the model may compute with other values than those
+ * that are stored. */
 function changeOf(quantization: SourceQuantization): string | undefined {
   if (quantization.used || quantization.leavesFloats) return undefined;
   const method = methodName(quantization);

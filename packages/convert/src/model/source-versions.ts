@@ -1,4 +1,4 @@
-/** Whether everybody reads the same state of the source: this run, its workers, and a run that goes on later. */
+/** Checks that the run, its workers and a resumed run all read the same version of the source files. */
 import { IoError } from "@requant/core";
 import type { Model } from "./model.ts";
 

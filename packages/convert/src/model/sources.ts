@@ -1,6 +1,6 @@
 /**
- * What opens models, in the order of the list of formats: apart from it, so that looking at a model does not load how
- * each format is made.
+ * The containers that models are opened from. The list is separate from the list of targets, so that inspecting a model does
+ * not load the code that writes formats.
  */
 
 import { ggufSource } from "./gguf-source.ts";

@@ -129,7 +129,7 @@ function formatOf(target: Target, list: readonly Format[]): NamedTargetFormat {
   return { name: found.name, target: found.target };
 }
 
-/** Only a target that moves stored tensors as they are takes what nobody understands. */
+/** Tensors that no reader understands are refused, unless the target copies all stored tensors. */
 function refuseUnread(format: TargetFormat, target: Target, source: ClaimedSource): void {
   if (format.keepsStored?.(target) !== true) refuseUnclaimed(source);
 }

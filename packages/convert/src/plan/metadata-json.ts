@@ -77,7 +77,7 @@ function arrayToJson(array: MetadataArray): JsonMetadataArray {
     case "bool":
       return { type: "array", elementType: "bool", value: [...array.value] };
     case "string":
-      // not copied: a vocabulary is large, and nobody changes it
+      // not copied: a vocabulary is large, and it is never changed
       return { type: "array", elementType: "string", value: array.value };
     case "array":
       return { type: "array", elementType: "array", value: array.value.map(arrayToJson) };

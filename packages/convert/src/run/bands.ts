@@ -1,4 +1,4 @@
-/** What the ways of making a tensor have in common: it is made in bands, each on its own. */
+/** A tensor is made in bands of rows. Each band is made independently of the others. */
 import { elementCount, rowLength as rowLengthOf } from "@requant/core";
 import { blockOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
@@ -6,7 +6,7 @@ import type { PlanTensor } from "../plan/plan.ts";
 import type { ErrorMeter } from "./error-meter.ts";
 import { noWork, type WorkArea, type WorkSizes } from "./work-area.ts";
 
-/** Importance of the columns, one row length of them for each of the outermost matrices, or one for all. */
+/** Importance of each column: one list for every matrix of a stack, or one list for all of them. */
 export type ColumnImportance = Float32Array;
 
 /** Units `[start, end)` of a tensor: rows, or single bytes where stored bytes are moved as they lie. */
@@ -21,15 +21,15 @@ export interface BandLayout {
   readonly unitByteLength: number;
   /** Units after which a band must end: the matrices of a stack, which have an importance each. */
   readonly unitsPerMatrix: number;
-  /** Most units in a band of so many bytes of f32, at least one. */
+  /** Largest number of units whose f32 values fit in `bandByteLength`; at least one. */
   mostUnits(bandByteLength: number): number;
-  /** What a band of so many units needs. */
+  /** Memory that a band of `units` units needs. */
   sizes(units: number): WorkSizes;
 }
 
 /**
- * Makes the bytes of one band, in `area`: valid until the next one is made there. A meter gets the values before and after,
- * where they change; else those that must be finite.
+ * Makes the bytes of one band, in `area`: valid until the next one is made there. The meter gets the values before and after
+ * encoding where encoding changes them, else only the values that must be finite.
  */
 export type MakeBand = (band: Band, area: WorkArea, meter: ErrorMeter | undefined) => Promise<Uint8Array>;
 
@@ -40,7 +40,7 @@ export interface WayRunner {
   maker(model: Model, task: PlanTensor, importance: ColumnImportance | undefined): MakeBand;
 }
 
-/** The bands of a tensor, the same for everyone who asks: they do not depend on who makes them. */
+/** The bands of a tensor, in order. They depend on the plan and the band length only, not on the machine or the worker. */
 export function* bandsOf(layout: BandLayout, bandByteLength: number): Generator<Band> {
   const { unitCount, unitsPerMatrix } = layout;
   const most = layout.mostUnits(bandByteLength);
@@ -77,7 +77,7 @@ export function rowUnits(task: PlanTensor, rows: Rows): Omit<BandLayout, "sizes"
   };
 }
 
-/** Bands of bytes, which need no memory but for themselves. */
+/** Bands of bytes. A band needs memory for its own bytes only. */
 export function byteUnits(byteLength: number): BandLayout {
   return {
     unitCount: byteLength,

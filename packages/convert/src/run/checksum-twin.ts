@@ -12,7 +12,7 @@ export function checksum(bytes: Uint8Array): string {
   return reference.hexOf(kernels.kernel("checksumHigh")?.() ?? 0, low);
 }
 
-/** The same by way of the kernels' memory, which pays for many bytes that are elsewhere. */
+/** The same, but the bytes are first copied into the kernels' memory. Faster where there are many. */
 export function checksumOfCopy(bytes: Uint8Array): string {
   const buffer = allocateKernelBuffer(Math.ceil(bytes.byteLength / 4) * 4);
   try {

@@ -1,10 +1,10 @@
 /**
- * XXH64 with seed 0: the check that what was read back is what was written. It guards against disks and bugs, not against
- * attackers; `hash.ts` has sha256 for those, at a fraction of the speed.
+ * XXH64 with seed 0. Compares the bytes that were read back with those that were written. It detects faulty disks and
+ * bugs, not attacks; `hash.ts` has sha256 for those, at a fraction of the speed.
  * Layout and constants: xxHash specification, "XXH64 algorithm description".
  */
 
-/** A number of 64 bits in two halves: JavaScript has no fast one in one piece. */
+/** A 64-bit number in two halves, because BigInt is slow. */
 class Word {
   high: number;
   low: number;

@@ -14,14 +14,14 @@ export interface Measured extends ErrorSums {
 }
 
 export interface ErrorMeter {
-  /** The next values and what they became, as many of each. */
+  /** The next values, and the same number of values after encoding. */
   add(expected: Float32Array, found: Float32Array): void;
   /** Values from the flat index `start` on that keep their value: only whether they are finite matters. */
   look(values: Float32Array, start: number): void;
   sums(): Measured;
 }
 
-/** Adds up the differences of values, as many of each. */
+/** Adds up the differences of two arrays of equal length. */
 export type CompareValues = (expected: Float32Array, found: Float32Array) => ErrorSums;
 
 /** What a meter does to every value. The SIMD twin passes kernels that do the same. */

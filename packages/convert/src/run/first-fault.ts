@@ -1,4 +1,4 @@
-/** Which of several faults is told, where jobs run at the same time: the one of the first job, however fast the others are. */
+/** Where jobs run at the same time and several fail, the failure of the first job in order is reported. */
 export class FirstFault {
   private readonly running = new Set<number>();
   private readonly counts: (error: unknown) => boolean;
@@ -22,7 +22,7 @@ export class FirstFault {
       await work();
     } catch (error) {
       const isEarlier = this.fault === undefined || order < this.fault.order;
-      // what fails because it was stopped is no fault of its own
+      // a job that fails because it was stopped has no fault of its own
       if (this.counts(error) && isEarlier && !this.stopped) this.fault = { order, error };
       throw error;
     } finally {
@@ -31,7 +31,7 @@ export class FirstFault {
     }
   }
 
-  /** The fault to tell instead of `error`. */
+  /** The failure to report instead of `error`. */
   insteadOf(error: unknown): unknown {
     return this.fault !== undefined && this.counts(error) ? this.fault.error : error;
   }

@@ -1,4 +1,4 @@
-/** What is measured of a tensor while it is made. */
+/** Facts about how a tensor is measured while it is made. */
 import { blockOf } from "../model/encodings.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { throughOf } from "../plan/way.ts";
@@ -8,7 +8,7 @@ export function isMeasured({ fidelity, way }: Pick<PlanTensor, "fidelity" | "way
   return way.kind === "through" || (fidelity !== "copy" && fidelity !== "exact");
 }
 
-/** Weights that share scales in what a tensor becomes, or goes through. */
+/** Number of weights that share a scale in the output type, or in the type that the values go through. */
 export function blockSizeOf(task: PlanTensor): number {
   const through = throughOf(task);
   return blockOf(through?.kind === "blocks" ? through.to : task.to, { tensor: task.name }).blockSize;

@@ -19,7 +19,7 @@ import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 export interface PackedWeight {
   /** By suffix. */
   readonly bytes: Record<string, Uint8Array>;
-  /** For what is neither copied nor exact. */
+  /** Set for weights that are neither copied nor exact. */
   readonly measured: Comparison | undefined;
 }
 
@@ -59,8 +59,8 @@ function bandsOf(shape: readonly number[], multiple: number, byteLength: number)
 }
 
 /**
- * Packs one weight. Held at a time: its parts, and one band of rows; for a format that looks at all rows before it chooses a
- * scale, the whole weight as f32.
+ * Packs one weight. Memory: the parts of the weight and one band of rows; for a format that reads all rows before it
+ * chooses a scale, the whole weight as f32.
  */
 export async function packedWeight(
   model: Model,
@@ -166,7 +166,7 @@ async function packedWhole(
   return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
 }
 
-/** What was packed, decoded again, next to the source. */
+/** Compares the packed weight, decoded again, with the source. */
 async function compared(
   model: Model,
   task: PlanTensor,

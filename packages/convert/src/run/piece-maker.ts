@@ -17,7 +17,7 @@ import { WorkArea, type WorkSizes } from "./work-area.ts";
 /** Takes the bytes of a piece, which are valid until the promise resolves. */
 export type Deliver = (piece: Piece, bytes: Uint8Array) => Promise<void>;
 
-/** Fills `target` with what lies where a piece belongs. */
+/** Fills `target` with the bytes that the output has at the place of a piece. */
 export type ReadBack = (piece: Piece, target: Uint8Array) => Promise<void>;
 
 export interface PieceMakerOptions {
@@ -32,7 +32,7 @@ export interface PieceMakerOptions {
   readonly slots: number;
 }
 
-/** Delivers a piece, and returns what is known of it. */
+/** Delivers a piece and returns its checksum and measured errors. */
 type DeliverPiece = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<PieceResult>;
 
 const noError: Measured = { noise: 0, maxAbsError: 0 };
@@ -98,7 +98,7 @@ export class PieceMaker {
     return results;
   }
 
-  /** A packed weight is made whole, then its parts are brought away. */
+  /** A packed weight is made as a whole, then its parts are delivered one by one. */
   private async makeParts(
     job: Job,
     tensor: PlanTensor,
@@ -116,14 +116,14 @@ export class PieceMaker {
     for (const piece of job.pieces) {
       const { start, end } = piece.band;
       area.bytes("out", 0, end - start).set(parts[piece.part ?? ""]?.subarray(start, end) ?? []);
-      // the error of the whole weight is told once: with its first byte
+      // the error of the whole weight is reported once, with its first part
       const isFirst = piece.part === tensor.linear?.parts[0]?.suffix && start === 0;
       results.push(await deliver(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError));
     }
     return results;
   }
 
-  /** Checksums of what lies where the pieces belong. */
+  /** Checksums of the bytes that the output has at the places of the pieces. */
   async read(pieces: readonly Piece[], readBack: ReadBack): Promise<string[]> {
     const area = await this.takeArea();
     try {

@@ -1,4 +1,4 @@
-/** A run cut into pieces: what is made at one go, by whoever is free, and what the journal counts in. */
+/** A run is cut into jobs and pieces. A worker makes one job at a time; the journal lists pieces. */
 
 import { elementCount } from "@requant/core";
 import type { FileLayout } from "../plan/files/layout.ts";
@@ -10,18 +10,18 @@ import { isMeasured } from "./measured.ts";
 import { bandLayout } from "./weights.ts";
 import { largestOf, noWork, type WorkSizes } from "./work-area.ts";
 
-/** A stretch of an output file that is one band of a tensor. The same for a plan and a band length, whoever makes it. */
+/** A range of an output file that holds one band of a tensor. The plan and the band length alone decide it. */
 export interface Piece {
   /** Place among the pieces of its file. */
   readonly index: number;
-  /** Of the run. */
+  /** Index of the file in the run. */
   readonly file: number;
-  /** In the file. */
+  /** Position in the file. */
   readonly byteOffset: number;
   readonly byteLength: number;
   /** Of a packed weight: which of its parts; the band is then of bytes. */
   readonly part?: string | undefined;
-  /** It stands apart from the others of its job, behind pieces of later jobs. Small. */
+  /** The piece lies behind pieces of later jobs. Such pieces are small. */
   readonly late?: true | undefined;
   readonly band: Band;
 }
@@ -34,7 +34,7 @@ export interface Job {
   readonly pieces: readonly Piece[];
 }
 
-/** What is known of a piece that was made. */
+/** The checksum and the measured errors of a piece. */
 export interface PieceResult extends Measured {
   readonly checksum: string;
 }
@@ -54,7 +54,7 @@ export function cutIntoJobs(layouts: readonly FileLayout[], bandByteLength: numb
   let weightCount = 0;
   for (const [file, { tensors }] of layouts.entries()) {
     let index = 0;
-    /** Of weights whose pieces must be made together. */
+    /** Pieces of weights that must be made in one job, by the index of the weight. */
     const together = new Map<number, Piece[]>();
     for (const placed of tensors) {
       const { index: tensor, weight, byteOffset, suffix: part } = placed;
@@ -91,9 +91,9 @@ export function cutIntoJobs(layouts: readonly FileLayout[], bandByteLength: numb
   return { jobs, sizes, weightCount };
 }
 
-/** What a tensor's pieces say about it once it is stored. */
+/** What the pieces of a tensor together say about its error. */
 export interface TensorResult {
-  /** Where values change; not where an error is infinite, which `nonFinite` then says. */
+  /** Set where values change and every error is finite; `nonFinite` tells of the others. */
   readonly rmse?: number;
   readonly maxAbsError?: number;
   readonly nonFinite?: NonFinite;

@@ -1,16 +1,16 @@
-/** Who makes the pieces of a run: this thread, or workers. */
+/** Makes the pieces of a run: in this thread, in workers, or in both. */
 import { UsageError } from "@requant/core";
 import type { Deliver, PieceMaker, ReadBack } from "./piece-maker.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
 
 export interface Pool {
-  /** Jobs that may be under way at the same time. More only wait. */
+  /** Number of jobs that can run at the same time. Further jobs wait. */
   readonly capacity: number;
-  /** Makes the pieces of a job and brings them where they belong. */
+  /** Makes the pieces of a job and delivers them to the output. */
   make(job: Job): Promise<readonly PieceResult[]>;
-  /** Checksums of what lies where the pieces belong. */
+  /** Checksums of the bytes that the output has at the places of the pieces. */
   read(pieces: readonly Piece[]): Promise<readonly string[]>;
-  /** Gives up what is under way: it fails with `reason`. */
+  /** Stops all running jobs: they fail with `reason`. */
   stop(reason: unknown): void;
   close(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export function localPool(
   };
 }
 
-/** Two pools as one: work goes to the one that has less to do for its size, to the first where they are even. */
+/** Two pools as one. Each job goes to the pool with fewer running jobs for its capacity, to the first where both have as many. */
 export function joinedPool(first: Pool, second: Pool): Pool {
   const members = [first, second].map((pool) => ({ pool, load: 0 }));
   const capacity = first.capacity + second.capacity;
@@ -67,8 +67,8 @@ export function joinedPool(first: Pool, second: Pool): Pool {
 }
 
 /**
- * Hands items out in order, as many at a time as `capacity`. After the first failure nothing more is handed out; what is
- * under way is waited for. `onFailure` is told at once, to hurry that.
+ * Starts `work` for the items in order, at most `capacity` at a time. After the first failure no further item is started,
+ * and the running ones are awaited. `onFailure` is called at once, so that they can be stopped.
  */
 export async function inParallel<T>(
   items: Iterable<T>,

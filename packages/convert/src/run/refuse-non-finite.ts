@@ -1,4 +1,4 @@
-/** What a run says about weights that are NaN or infinite, and which of them it refuses. */
+/** Which weights that are NaN or infinite a run refuses, and the text of the refusal. */
 import { bfloatToFloat, ConversionError, type ErrorPlace, floatToBfloat, rowLength } from "@requant/core";
 import { isRowSelection, plannedSources, rowOrigins, type WeightInput } from "@requant/models";
 import { blockOf } from "../model/encodings.ts";
@@ -85,8 +85,8 @@ function targetName(task: RefusedTask): string {
 const ALLOW = "or allow such weights with `allowNonFinite`";
 
 /**
- * Only what works for this tensor: packed targets have neither types for single tensors nor codes for NaN. `tooLarge`: the
- * finite weight that the type cannot hold.
+ * Hints that are true for this tensor: packed targets have neither types for single tensors nor codes for NaN. `tooLarge` is
+ * the finite weight that the type cannot hold.
  */
 function wayOut(task: RefusedTask, tooLarge: number | undefined): string {
   const { name, linear, to } = task;
@@ -114,7 +114,7 @@ function patternOf(name: string): string {
   return `^${name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`;
 }
 
-/** The file of the source that holds a weight, and the offset of its block; nothing where a weight has no one place. */
+/** The source file that holds a weight and the offset of its block; empty where a weight is made of several stored weights. */
 function sourcePlace(model: Model, task: RefusedTask, index: number): Pick<ErrorPlace, "path" | "offset"> {
   const origin = originOf(model, task, index);
   if (origin === undefined) return {};

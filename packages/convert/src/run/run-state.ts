@@ -1,4 +1,4 @@
-/** What a run knows while it is under way, however its output is written. */
+/** The state of a run while it runs, whatever its output is. */
 import { isCodecError, UsageError } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import { sourceVersions, touchSource } from "../model/source-versions.ts";
@@ -20,7 +20,7 @@ import { workerPool } from "./workers/worker-pool.ts";
 /** Weights that take about as long as a worker takes to start. */
 const DEFAULT_WEIGHTS_PER_WORKER = 4_000_000;
 
-/** Jobs at the same time per worker: one computes while the other's bytes are on their way. */
+/** Jobs at the same time per worker: one computes while the other reads or writes. */
 const SLOTS = 2;
 
 export class RunState {
@@ -112,8 +112,8 @@ export class RunState {
   }
 
   /**
-   * Has all jobs done, and remembers what is known of their pieces. `onPiece` is waited for. A conversion that turns out to
-   * be impossible lets the jobs before it end, so that with any number of workers the first fault is the one that is told.
+   * Runs all jobs and keeps the results of their pieces. `onPiece` is awaited. When a job fails because the conversion is
+   * impossible, the jobs before it are completed, so that the same fault is reported with any number of workers.
    */
   async make(
     pool: Pool,
@@ -158,7 +158,7 @@ export class RunState {
     }
   }
 
-  /** What was found out about tensors while they were made. */
+  /** The measured errors of tensors, where there are any. */
   tensorResults(): ReadonlyMap<PlanTensor, TensorResult> {
     const pieces = new Map<number, PieceResult[]>();
     for (const job of this.work.jobs) {
@@ -227,7 +227,7 @@ function* numbered<T>(items: Iterable<T>): Generator<readonly [number, T]> {
   for (const item of items) yield [order++, item];
 }
 
-/** Whatever the machine does, and however often it is tried. */
+/** True for failures that every further attempt would meet again, on any machine. */
 function isImpossible(error: unknown): boolean {
   return isCodecError(error) && error.code === "CONVERSION";
 }

@@ -25,7 +25,7 @@ export type ConversionReport = PlanReport & { readonly seconds: number };
 export const defaultBandByteLength: number = 4 * 1024 * 1024;
 
 /**
- * Carries a plan out, or some of its jobs. Files appear under their names only when all of them are written and checked.
+ * Runs a plan, or some of its jobs. Files appear under their names only when all of them are written and checked.
  * The bytes depend on the plan and the source alone.
  * @throws UsageError for a plan of another model, or an output inside the source; IoError for an output that exists or that
  *   another process writes; ConversionError for weights that are not finite, which `allowNonFinite` lets pass
@@ -39,7 +39,7 @@ export async function runPlan(
   const started = performance.now();
   const files = chosenFiles(plan, options.files);
   refuseOtherModel(plan, model);
-  // the plan holds what it needs of them
+  // the plan has its own copies of the side files
   model.hf?.forgetSideFiles();
   await refuseOverlap(
     model,
@@ -88,7 +88,7 @@ async function outputFor(run: RunState, store: OutputStore): Promise<RunOutput> 
     throw error;
   }
   await output.close(false);
-  // the run before was at its very end, or these are somebody else's files
+  // either the interrupted run had written all files, or the files come from elsewhere: the bytes decide
   return new CompareOutput(run, store);
 }
 
@@ -116,7 +116,7 @@ function refuseOtherModel(plan: Plan, model: Model): void {
   }
 }
 
-/** What a store that only appends cannot do. */
+/** Refuses options that need files which are written in place. */
 async function refuseUnstaged(
   output: OutputStore,
   files: readonly PlanFile[],

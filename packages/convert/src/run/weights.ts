@@ -12,7 +12,7 @@ import { pairedBlocks } from "./ways/paired-blocks.ts";
 import { roundTripped } from "./ways/round-tripped.ts";
 import { throughView } from "./ways/through-view.ts";
 
-/** Of tensors that the output stores as they are; `packedWeight` makes those that it stores in parts. */
+/** For tensors that the output stores as one tensor; `packedWeight` makes the weights that are stored in parts. */
 const runners: Readonly<Record<Exclude<Way["kind"], "parts">, WayRunner>> = {
   bytes: movedBytes,
   rows: movedRows,

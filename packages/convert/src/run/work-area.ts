@@ -1,6 +1,6 @@
 import { allocateKernelBuffer, type KernelBuffer } from "@requant/core/kernels";
 
-/** Bytes that making bands takes, by use. */
+/** Memory that is needed to make one band, in bytes, by purpose. */
 export interface WorkSizes {
   /** Stored bytes as they are read. */
   readonly stored: number;

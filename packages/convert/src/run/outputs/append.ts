@@ -14,7 +14,7 @@ const GAP_BYTE_LENGTH = 64 * 1024;
 
 /** Pieces may come in any order: each waits for its turn, which also keeps workers from running ahead. */
 export class AppendOutput implements RunOutput {
-  /** One: reading ahead of a slow sink would only fill the memory. */
+  /** One job, because reading ahead of a slow sink would only fill the memory. */
   readonly slots = 1;
   private readonly sinks: ByteSink[] = [];
   private readonly turns = new Map<string, { open(): void; fail(error: unknown): void }>();
@@ -43,7 +43,7 @@ export class AppendOutput implements RunOutput {
 
   readonly deliver = async (piece: Piece, bytes: Uint8Array): Promise<void> => {
     if (piece.late === true && keyOf(piece) !== keyOf(this.next)) {
-      // waiting for its turn would keep the jobs in between from beginning
+      // if it waited for its turn, the jobs in between could not start
       this.late.set(keyOf(piece), { piece, bytes: bytes.slice() });
       return;
     }
@@ -139,7 +139,7 @@ export class AppendOutput implements RunOutput {
     await sink.write(layout.header);
   }
 
-  /** Ends files of which nothing is missing any more, and begins the next. */
+  /** Completes files whose pieces are all written, and begins the next file. */
   private async passEmptyFiles(): Promise<void> {
     while (this.next.file < this.layouts.length && this.next.index === this.counts[this.next.file]) {
       const sink = this.sinks[this.next.file];

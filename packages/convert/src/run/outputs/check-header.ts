@@ -1,4 +1,4 @@
-/** Files that were written, read as anybody would read them. */
+/** Checks written files with the same readers that open any other model. */
 import { type ByteSource, IoError, type TensorInfo } from "@requant/core";
 import { readGguf } from "@requant/gguf";
 import { readHeader } from "@requant/safetensors";
@@ -13,7 +13,7 @@ async function tensorsOf(
   return [];
 }
 
-/** Parses the header and holds it against what was planned. @throws IoError when it does not say the same */
+/** Parses the header and compares it with the plan. @throws IoError where they differ */
 export async function checkHeader(source: ByteSource, layout: FileLayout): Promise<void> {
   const found = new Map((await tensorsOf(source, layout.file.kind)).map((info) => [info.name, info]));
   for (const { name, byteOffset, byteLength, encoding } of layout.tensors) {

@@ -1,4 +1,4 @@
-/** Files that are there already: everything is made again and compared with them. */
+/** Output files that exist already: every piece is made again and compared with them. */
 import type { ByteSource } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { Piece } from "../pieces.ts";
@@ -7,8 +7,8 @@ import type { RunOutput } from "./output.ts";
 import { type OutputStore, outputExists } from "./store.ts";
 
 /**
- * A run that was interrupted after its last step is told from somebody else's files by nothing but the bytes.
- * `deliver` throws IoError where a file is not what this run makes.
+ * Only the bytes show whether files were written by an interrupted run of the same plan or come from elsewhere.
+ * `deliver` throws IoError where a file differs from what this run makes.
  */
 export class CompareOutput implements RunOutput {
   readonly slots = 1;

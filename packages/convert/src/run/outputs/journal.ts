@@ -1,7 +1,7 @@
 /**
  * What a run has finished, as text beside the unfinished file: a line that says what the run is, then a line for each
- * finished piece, in the order in which they were. Every line ends in its own checksum, so that a torn one is seen. A line
- * is a claim, not a proof: after a power failure the journal may have reached the disk and the bytes not, so every
+ * finished piece, in the order in which they were. Every line ends in its own checksum, so that an incomplete line is detected. A
+ * line is a claim, not a proof: after a power failure the journal may have reached the disk and the bytes not, so every
  * claimed piece is read and its checksum compared before it is believed.
  */
 
@@ -11,7 +11,7 @@ import type { NonFiniteWeights } from "../../plan/non-finite.ts";
 import { checksum } from "../checksum-twin.ts";
 import type { PieceResult } from "../pieces.ts";
 
-/** What a run is: only one that is the same may go on. */
+/** Identifies a run. Only the same run may continue it. */
 export interface JournalHead {
   /** Hash of the plan and of everything else that decides the bytes. */
   readonly run: string;
@@ -71,7 +71,7 @@ function nonFiniteOf(
   return given === undefined && made === undefined ? {} : { nonFinite: { given, made } };
 }
 
-/** Everything up to the first line that is torn. */
+/** Reads all lines up to the first incomplete one. */
 export function parseJournal(bytes: Uint8Array): Journal {
   const pieces = new Map<number, PieceResult>();
   let head: JournalHead | undefined;
@@ -99,7 +99,7 @@ export function parseJournal(bytes: Uint8Array): Journal {
 
 const NEWLINE = 10;
 
-/** Lines with their line ends; what has none is torn. */
+/** Lines with their line ends. A line without one is incomplete. */
 function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let start = 0; ; ) {
     const end = bytes.indexOf(NEWLINE, start);
@@ -109,7 +109,7 @@ function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
   }
 }
 
-/** The line without its seal, if that is right. */
+/** The line without its checksum, if the checksum is right. */
 function contentOf(line: Uint8Array): string | undefined {
   const text = new TextDecoder().decode(line.subarray(0, -1));
   const end = text.lastIndexOf(" ");

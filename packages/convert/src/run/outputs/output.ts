@@ -19,7 +19,7 @@ export interface RunOutput {
   begin(): Promise<void>;
   /** A piece was delivered. */
   note?(piece: Piece, result: PieceResult): Promise<void>;
-  /** A piece failed: whoever waits to deliver another one must not wait any longer. */
+  /** A piece failed: calls of `deliver` that wait for their turn must fail, too. */
   fail?(error: unknown): void;
   /** Reads again what was written, before it is published. Only where the run checks. */
   check?(pool: Pool): Promise<void>;
@@ -27,6 +27,6 @@ export interface RunOutput {
   publish(): Promise<void>;
   /** Reads again what was published. Only where the run checks. */
   checkPublished?(): Promise<void>;
-  /** After a failure in any step but the last: nothing half-written may keep its name. */
+  /** After a failure in any step but the last. No unfinished file may keep its final name. */
   end(error: unknown): Promise<void>;
 }

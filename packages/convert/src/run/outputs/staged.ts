@@ -25,13 +25,13 @@ import { lost, type OutputStore } from "./store.ts";
 /** Pieces that are read again at one go. */
 const PIECES_PER_READ = 16;
 
-/** Bytes, or milliseconds, after which what was written is made durable: what a power failure can cost. */
+/** After so many bytes or milliseconds the files are flushed to the disk. A power failure can lose this much work. */
 const CHECKPOINT_BYTE_LENGTH = 256 * 1024 * 1024;
 const CHECKPOINT_INTERVAL = 15_000;
 
 /**
- * Files appear under their names only when all of them are written and checked. When the run is interrupted, what is
- * finished stays beside them under temporary names; on any other failure nothing is left.
+ * Files appear under their names only when all of them are written and checked. When the run is interrupted, finished pieces
+ * stay beside them under temporary names; after any other failure the temporary files are removed.
  */
 export class StagedOutput implements RunOutput {
   readonly slots = 2;
@@ -45,7 +45,7 @@ export class StagedOutput implements RunOutput {
   private syncedAt = performance.now();
   private syncing: Promise<void> | undefined;
   private syncFailure: { readonly error: unknown } | undefined;
-  /** False until this run has a right to change what it found. */
+  /** False until this run may change files that an earlier run left. */
   private begun = false;
 
   private constructor(
@@ -86,22 +86,22 @@ export class StagedOutput implements RunOutput {
     return this.staged.map(({ address, name }) => ({ address, name }));
   }
 
-  /** Whether a file got its name before its run died. */
+  /** Whether the earlier run had already given the file its final name. */
   isPublished(name: string): boolean {
     return this.staged[this.layouts.findIndex(({ file }) => file.name === name)]?.published === true;
   }
 
-  /** True when no earlier run left anything. */
+  /** True when no earlier run left unfinished files. */
   isEmpty(): boolean {
     return this.staged.every(({ journal, published }) => journal.byteLength === 0 && !published);
   }
 
-  /** What the journal of a file claims of its pieces. */
+  /** Pieces that the journal of a file says are finished. */
   private claims(file: number): ReadonlyMap<number, PieceResult> {
     return this.journals[file]?.pieces ?? new Map();
   }
 
-  /** Writes headers and what the journals were missing. */
+  /** Writes the headers, and the first line of new journals. */
   async begin(): Promise<void> {
     this.begun = true;
     for (const [index, file] of this.staged.entries()) {
@@ -131,7 +131,7 @@ export class StagedOutput implements RunOutput {
       this.unsynced >= CHECKPOINT_BYTE_LENGTH || performance.now() - this.syncedAt >= CHECKPOINT_INTERVAL;
     if (!due || this.syncing !== undefined) return;
     this.unsynced = 0;
-    // beside the work: nobody waits for the disk but the last
+    // in the background: only `publish` waits for the disk
     this.syncing = this.sync().then(
       () => {
         this.syncing = undefined;
@@ -144,7 +144,7 @@ export class StagedOutput implements RunOutput {
     );
   }
 
-  /** The jobs without the pieces that the journals claim and that are really there. */
+  /** The jobs without the pieces that the journals list and whose bytes have the right checksum. */
   async jobsLeft(pool: Pool): Promise<readonly Job[]> {
     const { run } = this;
     if (run.options.resume !== true) return run.work.jobs;
@@ -198,7 +198,7 @@ export class StagedOutput implements RunOutput {
     }
   }
 
-  /** Gives all files their names, together as far as a disk can do that. */
+  /** Gives all files their final names, one directly after the other. */
   async publish(): Promise<void> {
     await this.syncing;
     if (this.syncFailure !== undefined) throw this.syncFailure.error;
@@ -206,14 +206,14 @@ export class StagedOutput implements RunOutput {
     for (const file of this.staged) await file.finish();
   }
 
-  /** After an interruption, what is finished is kept for another run. */
+  /** After an interruption, finished pieces are kept for a later run. */
   async end(error: unknown): Promise<void> {
     const { keep = true, onFinding } = this.run.options;
     const kept = await this.close(keep && isInterruption(error));
     if (kept) onFinding?.(finding("kept", "What was finished is kept beside the output."));
   }
 
-  /** Closes all files. True when something was kept for another run. */
+  /** Closes all files. Returns true when finished pieces were kept for a later run. */
   async close(keep: boolean): Promise<boolean> {
     await this.syncing;
     const kept = keep || !this.begun;
@@ -240,7 +240,7 @@ export class StagedOutput implements RunOutput {
   }
 }
 
-/** The header of a large vocabulary has 8 MB: it is read a stretch at a time, into the same memory. */
+/** A header with a large vocabulary has 8 MB, so it is compared in parts of this size. */
 const COMPARED_BYTE_LENGTH = 256 * 1024;
 
 async function beginsWith(file: StagedFile, header: Uint8Array): Promise<boolean> {
@@ -275,15 +275,15 @@ function sourceOf(file: StagedFile): ByteSource {
   };
 }
 
-/** What another run can go on from: neither the plan nor the source is at fault. */
+/** True for failures after which a later run can continue: neither the plan nor the source caused them. */
 function isInterruption(error: unknown): boolean {
   return isCodecError(error) ? error.code === "IO" : error instanceof Error && error.name === "AbortError";
 }
 
-/** What decides the bytes: the plan but for names of places, the cut into pieces, the matrix, and the source. */
+/** Identifies the run by everything that decides its bytes: the plan without paths, the band length, the importance matrix and the source. */
 async function headOf(run: RunState): Promise<JournalHead> {
   const { name: _, ...source } = run.plan.source;
-  // a vocabulary as text would be most of this; the headers made from it stand for it
+  // the metadata holds the whole vocabulary; the checksum of the header covers it
   const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
   const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
   const facts = { ...run.plan, source, files, headers, findings: [], band: run.bandByteLength };

@@ -16,8 +16,8 @@ function joinPath(folder: string, file: string): string {
 
 /**
  * Refuses an output that is a file of the source, or that lies in the source's folder when that folder is the model.
- * Paths are compared as the stores name them, and by their true places where both stores know these: a link is no way
- * around.
+ * Paths are compared as the stores name them, and by their real paths where both stores know these, so that a
+ * link cannot hide an overlap.
  * @throws UsageError
  */
 export async function refuseOverlap(

@@ -7,7 +7,7 @@ import { weightSource } from "../../model/weight-source.ts";
 import { rowsOf, rowUnits, type WayRunner } from "../bands.ts";
 import { isMeasured } from "../measured.ts";
 
-/** Packed words hold up to 32 rows, and kernels take them whole: bands that end within them cost a second way. */
+/** Packed words hold up to 32 rows, and kernels read whole words: a band that ends inside a word needs a second pass. */
 const ROWS_PER_WORD = 32;
 
 /**

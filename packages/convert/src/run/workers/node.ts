@@ -22,10 +22,10 @@ export function nodeWorkers(options: NodeWorkersOptions = {}): Workers {
   };
 }
 
-/** Beside this module: as it is built, or, in a checkout's own tests, as it is written. */
+/** The script lies beside this module: built in a package, as TypeScript source in a checkout. */
 function start(): WorkerHandle {
   const isSource = import.meta.url.endsWith(".ts");
-  // where the process keeps compiled code, its threads do too
+  // worker threads use the same folder for compiled code as the process
   const { getCompileCacheDir } = module as { getCompileCacheDir?(): string | undefined };
   const cache = getCompileCacheDir?.();
   const worker = new Worker(new URL(isSource ? "./node-worker.ts" : "./node-worker.js", import.meta.url), {

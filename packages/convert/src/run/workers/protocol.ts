@@ -1,4 +1,4 @@
-/** What a run and its workers say to each other: plain data, so that it goes through any `postMessage`. */
+/** Messages between a run and its workers. All are plain data, which every `postMessage` can send. */
 import {
   type CodecError,
   ConversionError,
@@ -24,7 +24,7 @@ export interface WorkerSetup {
   readonly source: StoreAddress;
   readonly file: string | undefined;
   readonly limits: Limits | undefined;
-  /** Of the source's files, as the run found them: a worker that finds others refuses. */
+  /** Versions of the source's files. A worker that finds other versions refuses to work. */
   readonly versions: Readonly<Record<string, string | null>>;
   /** By their index in the plan. */
   readonly tensors: ReadonlyMap<number, PlanTensor>;
@@ -41,7 +41,7 @@ export type WorkerRequest =
   | WorkerSetup
   | { readonly kind: "make"; readonly id: number; readonly job: Job }
   | { readonly kind: "read"; readonly id: number; readonly pieces: readonly Piece[] }
-  /** The bytes of the last piece of job `id` are where they belong: the next may come. */
+  /** The bytes of the last piece of job `id` are delivered: the worker may send the next piece. */
   | { readonly kind: "taken"; readonly id: number };
 
 /** What a worker sends to the thread of the run. */
@@ -58,7 +58,7 @@ export interface WorkerHandle {
   post(message: WorkerRequest): void;
   /** `onEnd`: it ended by itself, or crashed; `reason` is for people. */
   listen(onReply: (reply: WorkerReply) => void, onEnd: (reason: string) => void): void;
-  /** Ends it at once; resolves when it writes nothing any more. */
+  /** Ends the worker at once; resolves when it can no longer write. */
   terminate(): Promise<void>;
 }
 
@@ -67,8 +67,8 @@ export interface Workers {
   /** Most workers. */
   readonly count: number;
   /**
-   * The thread of the run is one of them, which saves the start of one. It answers nobody while it makes a piece: nothing
-   * for a page. Default false.
+   * The thread of the run makes pieces as well, which saves the start of one worker. While it makes a piece it handles no
+   * events, so a page should not use this. Default false.
    */
   readonly hereToo?: boolean | undefined;
   /** Weights that make the start of one more worker worth its time. Default 4 million. */

@@ -25,8 +25,8 @@ interface Member {
 }
 
 /**
- * Starts `count` workers. `deliver` is called for each piece when the workers have no files to write into; a worker goes on
- * only when it returns.
+ * Starts `count` workers. `deliver` is called for each piece when the workers have no files to write into; a worker continues
+ * only when the call returns.
  */
 export function workerPool(workers: Workers, count: number, setup: WorkerSetup, deliver: Deliver): Pool {
   const tasks = new Map<number, Task>();
@@ -40,7 +40,7 @@ export function workerPool(workers: Workers, count: number, setup: WorkerSetup, 
     failure = { error };
     for (const task of tasks.values()) task.reject(error);
     tasks.clear();
-    // not waited for here: `close` does
+    // `close` waits for this
     for (const { handle } of members) void handle.terminate();
   }
 
