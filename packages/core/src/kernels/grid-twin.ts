@@ -54,7 +54,7 @@ export interface GridKernels {
 
 /** Undefined where one of them is missing: they work together. */
 export function gridKernels(): GridKernels | undefined {
-  const dequantize = coreKernels.kernel("dequantizeView");
+  const dequantize = coreKernels.kernel("dequantizeGrid");
   const round = coreKernels.kernel("roundToHalf");
   return dequantize && round && { dequantize, round };
 }
