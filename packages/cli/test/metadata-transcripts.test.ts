@@ -1,0 +1,408 @@
+/** `metadata get|set|unset|list` as people type it: what stands on stdout and stderr, and the exit status. */
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gguf } from "@huggingface/gguf";
+import type { MetadataValue } from "@requant/core";
+import { layoutGguf } from "@requant/gguf";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { tinyGguf, tinyMetadata } from "../../../fixtures/tiny-gguf.ts";
+import { displayWidth } from "../src/render/text.ts";
+import { requant } from "./run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "requant-transcripts-"));
+const file = join(folder, "m.gguf");
+const original = join(folder, "original");
+writeFileSync(original, tinyGguf());
+
+beforeEach(() => copyFileSync(original, file));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The transcript of one command line: stdout, lines of stderr marked, and the status where it is not 0. */
+async function transcript(action: string, ...args: string[]): Promise<string> {
+  const { status, out, err } = await requant("metadata", action, file, ...args);
+  const marked = err === "" ? "" : err.replace(/^/gm, "! ").replace(/! $/, "");
+  return `${out}${marked}${status === 0 ? "" : `status ${status}\n`}`.replaceAll(folder, "FOLDER");
+}
+const isUntouched = (): boolean => readFileSync(file).equals(readFileSync(original));
+
+describe("metadata set", () => {
+  it.each<[args: string[], transcript: string]>([
+    [
+      ["general.name=Tina", "llama.context_length=128"],
+      `~ general.name: string "Tiny" → "Tina"
+~ llama.context_length: u32 64 → 128
+! changed: general.name, llama.context_length
+`,
+    ],
+    [
+      ["llama.rope.freq_base=1e6", "my.flag=bool:true", 'general.tags=["chat", "漢字"]'],
+      `+ llama.rope.freq_base: f32 1000000
++ my.flag: bool true
+~ general.tags: array[string] of 1 ["chat"] → array[string] of 2 ["chat", "漢字"]
+! changed: llama.rope.freq_base, my.flag, general.tags
+`,
+    ],
+    [
+      ["--eos", "<|im_start|>", "--pad", "<unk>", "--fim-pre", "<s>"],
+      `~ tokenizer.ggml.eos_token_id: u32 2 → 5
++ tokenizer.ggml.padding_token_id: u32 0
++ tokenizer.ggml.fim_pre_token_id: u32 1
+! changed: tokenizer.ggml.eos_token_id, tokenizer.ggml.padding_token_id, tokenizer.ggml.fim_pre_token_id
+`,
+    ],
+    [
+      ["my.ids=u64[]:[9007199254740993]"],
+      `+ my.ids: array[u64] of 1 [9007199254740993]
+! changed: my.ids
+`,
+    ],
+  ])("%j", async (args, expected) => {
+    expect(await transcript("set", ...args)).toBe(expected);
+    expect(isUntouched()).toBe(false);
+    // what is set again is there already
+    expect(await transcript("set", ...args)).toContain("! nothing to change: the file is as it was\n");
+  });
+
+  it.each<[args: string[], transcript: string]>([
+    [
+      ["my.key=1"],
+      `! requant: my.key is a new key, and nothing is known about its type.
+!   Write KEY=TYPE:VALUE, for example my.key=u32:1. TYPE is one of u8 i8 u16 i16 u32 i32 f32 f64 u64 i64 bool string, or for a JSON array one of them with [] behind it.
+status 2
+`,
+    ],
+    [
+      ["--eos", "<|im_end>"],
+      `! requant: None of the 8 tokens has the text "<|im_end>".
+!   Near are "<|im_end|>".
+status 2
+`,
+    ],
+    [
+      ["llama.context_length=str:64"],
+      `! requant: llama.context_length would be string; llama.cpp expects u32.
+!   Write llama.context_length=u32:VALUE. Give --force to write it all the same.
+status 2
+`,
+    ],
+    [
+      ["general.name=a", "general.name=b"],
+      `! requant: general.name is set twice.
+!   Give one value.
+status 2
+`,
+    ],
+    [
+      ["tokenizer.ggml.eos_token_id=1", "--eos", "<s>"],
+      `! requant: tokenizer.ggml.eos_token_id is set twice.
+!   Give one value.
+status 2
+`,
+    ],
+    [
+      [],
+      `! requant: metadata set needs KEY=VALUE, KEY=TYPE:VALUE or a special token.
+!   For example general.name=My-Model, or --eos '<|im_end|>'.
+status 2
+`,
+    ],
+    [
+      ["general.name=@no-such-file"],
+      `! requant: general.name: the file of the value cannot be read. (no-such-file)
+!   Check the path. A value that begins with @ itself is written with @@.
+status 4
+`,
+    ],
+    [
+      ["my.list=string[]:[{}]"],
+      `! requant: my.list: element 0 is the object {}.
+!   An array of type string[] holds strings.
+status 2
+`,
+    ],
+  ])("refuses %j and leaves the file as it is", async (args, expected) => {
+    expect(await transcript("set", ...args)).toBe(expected);
+    expect(isUntouched()).toBe(true);
+    expect(readdirSync(folder).sort()).toEqual(["m.gguf", "original"]);
+  });
+
+  it("--force writes what readers would refuse, with a warning", async () => {
+    expect(await transcript("set", "llama.context_length=str:64", "--force")).toBe(
+      `~ llama.context_length: u32 64 → string "64"
+! warning: llama.context_length would be string; llama.cpp expects u32.
+! changed: llama.context_length
+`,
+    );
+    expect(await transcript("get", "llama.context_length", "--json")).toBe(
+      '[{"key":"llama.context_length","type":"string","value":"64"}]\n',
+    );
+  });
+
+  it("--dry-run prints the change, or the refusal, and writes nothing", async () => {
+    expect(await transcript("set", "general.name=Tina", "--dry-run")).toBe(
+      `~ general.name: string "Tiny" → "Tina"
+! a dry run, nothing is written; would change: general.name
+`,
+    );
+    expect(await transcript("set", "tokenizer.ggml.eos_token_id=8", "--dry-run")).toBe(
+      `~ tokenizer.ggml.eos_token_id: u32 2 → 8
+! requant: tokenizer.ggml.eos_token_id is 8; the vocabulary has 8 tokens.
+!   Set the id to one of the vocabulary: requant metadata set. Give --force to write it all the same.
+status 2
+`,
+    );
+    expect(isUntouched()).toBe(true);
+  });
+
+  it("takes values from files, whole", async () => {
+    const template = "{% for m in messages %}\n{{ m }}\n{% endfor %}\n";
+    writeFileSync(join(folder, "t.jinja"), template);
+    writeFileSync(join(folder, "tags.json"), '["a",\n "b"]\n');
+    writeFileSync(join(folder, "n"), "128\n");
+    const at = (name: string): string => `@${join(folder, name)}`;
+    const { status } = await requant(
+      "metadata",
+      "set",
+      file,
+      `tokenizer.chat_template=${at("t.jinja")}`,
+      `my.tags=string[]:${at("tags.json")}`,
+      `llama.context_length=${at("n")}`,
+      "general.name=@@home",
+    );
+    expect(status).toBe(0);
+    const keys = ["tokenizer.chat_template", "my.tags", "llama.context_length", "general.name"];
+    const { out } = await requant("metadata", "get", file, "--json", ...keys);
+    expect(JSON.parse(out).map(({ value }: { value: unknown }) => value)).toEqual([
+      template,
+      ["a", "b"],
+      128,
+      "@home",
+    ]);
+    writeFileSync(join(folder, "latin1"), Buffer.from([0x61, 0xe9]));
+    expect(await transcript("set", `general.name=${at("latin1")}`)).toContain(
+      "is not UTF-8 text. (FOLDER/latin1)",
+    );
+    for (const name of ["t.jinja", "tags.json", "n", "latin1"]) rmSync(join(folder, name));
+  });
+
+  it("--json has the change with types and values", async () => {
+    const { status, out, err } = await requant(
+      "metadata",
+      "set",
+      file,
+      "general.name=u32:7",
+      "my.key=f32[]:[0.5]",
+      "llama.context_length=64",
+      "--force",
+      "--json",
+    );
+    expect({ status, err }).toEqual({ status: 0, err: "" });
+    expect(JSON.parse(out)).toMatchObject({
+      file,
+      changed: ["general.name", "my.key"],
+      dryRun: false,
+      written: true,
+      changes: [
+        {
+          key: "general.name",
+          change: "set",
+          before: { type: "string", value: "Tiny" },
+          after: { type: "u32", value: 7 },
+        },
+        {
+          key: "my.key",
+          change: "added",
+          before: null,
+          after: { type: "array[f32]", length: 1, value: [0.5] },
+        },
+        { key: "llama.context_length", change: "none", after: { type: "u32", value: 64 } },
+      ],
+      findings: [{ code: "config-invalid", severity: "error", key: "general.name" }],
+    });
+  });
+
+  it("bounds what it prints, and says where long values differ", async () => {
+    const long = "x".repeat(100_000);
+    await requant("metadata", "set", file, `general.description=${long}`);
+    const { out } = await requant("metadata", "set", file, `general.description=${long}y`);
+    expect(out).toMatch(
+      /^~ general\.description: string of 100000 characters "x+…x+" → string of 100001 characters "x+…x+y" \(first difference at character 100000\)\n$/,
+    );
+    expect(displayWidth(out)).toBeLessThan(300);
+    const key = "漢".repeat(100_000);
+    const wide = await requant("metadata", "set", file, `${key}=str:${"字".repeat(50)}`);
+    expect(wide.status).toBe(0);
+    for (const line of `${wide.out}${wide.err}`.split("\n")) expect(displayWidth(line)).toBeLessThan(450);
+  });
+
+  it("is read by another reader as it was meant", async () => {
+    const { status } = await requant(
+      "metadata",
+      "set",
+      file,
+      "my.u64=u64[]:[9007199254740993, 18446744073709551615]",
+      "my.i64=i64:-9007199254740993",
+      'my.f32=f32[]:[0.5, "NaN", "-Infinity"]',
+      'my.strings=string[]:["a", "漢"]',
+      "my.bools=bool[]:[true, false]",
+      "my.i8=i8[]:[-128, 127]",
+    );
+    expect(status).toBe(0);
+    const { metadata } = await gguf(file, { allowLocalFile: true });
+    expect(metadata).toMatchObject({
+      "my.u64": [9007199254740993n, 18446744073709551615n],
+      "my.i64": -9007199254740993n,
+      "my.f32": [0.5, Number.NaN, Number.NEGATIVE_INFINITY],
+      "my.strings": ["a", "漢"],
+      "my.bools": [true, false],
+      "my.i8": [-128, 127],
+      "general.name": "Tiny",
+    });
+  });
+});
+
+describe("metadata unset", () => {
+  it("removes several keys", async () => {
+    expect(await transcript("unset", "general.name", "general.tags", "general.name")).toBe(
+      `- general.name: string "Tiny"
+- general.tags: array[string] of 1 ["chat"]
+! changed: general.name, general.tags
+`,
+    );
+  });
+
+  it.each<[args: string[], transcript: string]>([
+    [
+      ["general.nam"],
+      `! requant: The file has no key general.nam to unset.
+!   Near are general.name, general.tags.
+status 2
+`,
+    ],
+    [
+      ["a", "general.name", "b"],
+      `! requant: The file has none of these keys to unset: a, b.
+!   List the keys that the file has.
+status 2
+`,
+    ],
+    [
+      ["general.architecture"],
+      `! requant: The file would have no general.architecture, and llama.cpp refuses a model without it.
+!   Set general.architecture as well, or leave it as it is. Give --force to write it all the same.
+status 2
+`,
+    ],
+    [
+      [],
+      `! requant: metadata unset needs at least one key.
+status 2
+`,
+    ],
+    [
+      ["general.name", "--eos", "<s>"],
+      `! requant: metadata unset does not take --eos.
+!   It goes with metadata set.
+status 2
+`,
+    ],
+  ])("refuses %j and leaves the file as it is", async (args, expected) => {
+    expect(await transcript("unset", ...args)).toBe(expected);
+    expect(isUntouched()).toBe(true);
+  });
+
+  it("--force removes also what readers need", async () => {
+    const { status, err } = await requant("metadata", "unset", file, "general.architecture", "--force");
+    expect({ status, err }).toEqual({
+      status: 0,
+      err: "warning: The file would have no general.architecture, and llama.cpp refuses a model without it.\nchanged: general.architecture\n",
+    });
+  });
+});
+
+describe("metadata list and get", () => {
+  const odd = new Map<string, MetadataValue>([
+    ...tinyMetadata,
+    ["my.u64", { type: "u64", value: 9007199254740993n }],
+    ["my.i64", { type: "i64", value: -5n }],
+    ["my.bool", { type: "bool", value: true }],
+    ["my.nan", { type: "f32", value: Number.NaN }],
+    [
+      "my.long",
+      { type: "array", elementType: "i32", length: 300, value: Array.from({ length: 300 }, (_, i) => -i) },
+    ],
+  ]);
+  const json = async (...argv: string[]): Promise<Record<string, unknown>> => {
+    const parsed: unknown = JSON.parse((await requant(...argv, "--json")).out);
+    const entries = Array.isArray(parsed) ? parsed : (parsed as { metadata: unknown[] }).metadata;
+    return Object.fromEntries(entries.map(({ key, value }) => [key, value]));
+  };
+  beforeEach(() => writeFileSync(file, tinyGguf(odd)));
+
+  it.each([
+    ["metadata", "list", file],
+    ["inspect", file, "--metadata"],
+  ])("%s %s --json has numbers, booleans and arrays", async (...argv) => {
+    expect(await json(...argv)).toMatchObject({
+      "general.name": "Tiny",
+      "llama.block_count": 1,
+      "tokenizer.ggml.token_type": [2, 3, 3, 1, 1, 3, 1, 1],
+      "my.u64": "9007199254740993",
+      "my.i64": -5,
+      "my.bool": true,
+      "my.nan": "NaN",
+      "my.long": { length: 300, first: [-0, -1, -2, -3, -4, -5, -6, -7].map((value) => value + 0) },
+    });
+  });
+
+  it("get has arrays in full", async () => {
+    const { "my.long": long } = await json("metadata", "get", file, "my.long");
+    expect(long).toEqual(Array.from({ length: 300 }, (_, i) => 0 - i));
+  });
+
+  it("a key that is not there is named, those that are there are shown", async () => {
+    expect(await transcript("get", "my.bool", "my.none")).toBe(
+      "true\n! requant: not in the file: my.none\nstatus 1\n",
+    );
+  });
+
+  it.each<[action: string, args: string[], message: string]>([
+    ["list", ["general.name"], "metadata list takes no keys, found general.name."],
+    ["list", ["--dry-run"], "metadata list does not take --dry-run."],
+    ["get", ["x", "--force"], "metadata get does not take --force."],
+    ["show", [], "metadata show: there is no such action."],
+  ])("%s %j is refused", async (action, args, message) => {
+    expect(await requant("metadata", action, file, ...args)).toMatchObject({
+      status: 2,
+      err: expect.stringContaining(message),
+    });
+  });
+
+  it("one long key or value widens no line beyond three columns of a table", async () => {
+    const metadata = new Map<string, MetadataValue>([
+      ["漢".repeat(200_000), { type: "string", value: "字".repeat(500_000) }],
+    ]);
+    for (let i = 0; i < 3000; i++) metadata.set(`k${i}`, { type: "u32", value: i });
+    writeFileSync(file, layoutGguf({ metadata, tensors: [] }).header);
+    for (const argv of [
+      ["metadata", "list", file],
+      ["inspect", file, "--metadata"],
+    ]) {
+      const { status, out } = await requant(...argv);
+      expect(status).toBe(0);
+      const widths = out.split("\n").map(displayWidth);
+      expect(widths.length).toBeGreaterThan(3000);
+      expect(widths.filter((width) => width > 3 * 120 + 4)).toEqual([]);
+    }
+  });
+});
+
+describe("metadata --help", () => {
+  it("says how values are written and what JSON has", async () => {
+    const { status, out } = await requant("metadata", "--help");
+    expect(status).toBe(0);
+    for (const words of ["--eos <token>", "--dry-run", "--force", "@FILE", "2^53", '{"length", "first"}'])
+      expect(out).toContain(words);
+  });
+});
