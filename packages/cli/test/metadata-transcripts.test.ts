@@ -81,7 +81,7 @@ status 2
     ],
     [
       ["llama.context_length=str:64"],
-      `! requant: llama.context_length would be string; llama.cpp expects u32.
+      `! requant: llama.context_length is string; llama.cpp reads only u32.
 !   Write llama.context_length=u32:VALUE. Give --force to write it all the same.
 status 2
 `,
@@ -130,7 +130,7 @@ status 2
   it("--force writes what readers would refuse, with a warning", async () => {
     expect(await transcript("set", "llama.context_length=str:64", "--force")).toBe(
       `~ llama.context_length: u32 64 → string "64"
-! warning: llama.context_length would be string; llama.cpp expects u32.
+! warning: llama.context_length is string; llama.cpp reads only u32.
 ! changed: llama.context_length
 `,
     );
@@ -218,7 +218,7 @@ status 2
         },
         { key: "llama.context_length", change: "none", after: { type: "u32", value: 64 } },
       ],
-      findings: [{ code: "config-invalid", severity: "error", key: "general.name" }],
+      findings: [{ severity: "error", key: "general.name" }],
     });
   });
 
@@ -289,7 +289,7 @@ status 2
     ],
     [
       ["general.architecture"],
-      `! requant: The file would have no general.architecture, and llama.cpp refuses a model without it.
+      `! requant: The file has no general.architecture, which llama.cpp needs.
 !   Set general.architecture as well, or leave it as it is. Give --force to write it all the same.
 status 2
 `,
@@ -316,7 +316,7 @@ status 2
     const { status, err } = await requant("metadata", "unset", file, "general.architecture", "--force");
     expect({ status, err }).toEqual({
       status: 0,
-      err: "warning: The file would have no general.architecture, and llama.cpp refuses a model without it.\nchanged: general.architecture\n",
+      err: "warning: The file has no general.architecture, which llama.cpp needs.\nchanged: general.architecture\n",
     });
   });
 });

@@ -51,8 +51,8 @@ export function planMetadataEdit(file: GgufFile, change: MetadataChange): Metada
   const layout = layoutGguf({ metadata, tensors, version, littleEndian });
   // what is written must be read again, by the same rules
   const { findings: own } = parseGguf(layout.header, { fileByteLength: layout.byteLength });
-  const known = new Set([...file.findings, ...factFindings(before, tensors)].map(identity));
-  const found = [...own, ...factFindings(metadata, tensors)].map((one) => completeFinding(one));
+  const known = new Set([...file.findings, ...doctorFindings(before, tensors)].map(identity));
+  const found = [...own, ...doctorFindings(metadata, tensors)].map((one) => completeFinding(one));
   const keys = new Set([...(change.unset ?? []), ...(change.set?.keys() ?? [])]);
   const fresh = found.filter((one) => !known.has(identity(one)));
   const told = new Set(fresh.filter(isRefusal).map(({ key }) => key));
@@ -67,6 +67,11 @@ export function planMetadataEdit(file: GgufFile, change: MetadataChange): Metada
     findings: [...added.filter(isRefusal), ...added.filter((one) => !isRefusal(one)), ...kept],
     refusals: added.filter(isRefusal),
   };
+}
+
+/** Everything that the doctor has to say of a header. */
+function doctorFindings(metadata: Metadata, tensors: GgufFile["tensors"]): Finding[] {
+  return factFindings(metadata, tensors);
 }
 
 /** Two findings are the same if they say the same of the same place. */
@@ -85,7 +90,7 @@ function lostFindings(before: Metadata, after: Metadata): Finding[] {
   return lostKeys(before, after).map((key) =>
     finding(
       "config-invalid",
-      `The file would have no ${bounded(key)}, and llama.cpp refuses a model without it.`,
+      `The file has no ${bounded(key)}, which llama.cpp needs.`,
       { key },
       `Set ${bounded(key)} as well, or leave it as it is.`,
     ),
@@ -102,7 +107,7 @@ function typeFindings(before: Metadata, after: Metadata): Finding[] {
     return [
       finding(
         "config-invalid",
-        `${bounded(key)} would be ${typeWordOf(value)}; llama.cpp expects ${expected.join(" or ")}.`,
+        `${bounded(key)} is ${typeWordOf(value)}; llama.cpp reads only ${expected.join(" or ")}.`,
         { key },
         `Write ${bounded(key)}=${usual}:VALUE.`,
       ),

@@ -27,14 +27,14 @@ describe("a change after which llama.cpp would refuse a sound file", () => {
     [["unset", "llama.attention.layer_norm_rms_epsilon"], /no llama\.attention\.layer_norm_rms_epsilon/],
     [["unset", "tokenizer.ggml.tokens"], /no tokenizer\.ggml\.tokens/],
     [["unset", "tokenizer.ggml.merges"], /no tokenizer\.ggml\.merges/],
-    [["llama.context_length=str:64"], /llama\.context_length would be string; llama\.cpp expects u32/],
-    [["llama.context_length=u64:64"], /llama\.context_length would be u64; llama\.cpp expects u32/],
+    [["llama.context_length=str:64"], /llama\.context_length is string; llama\.cpp reads only u32/],
+    [["llama.context_length=u64:64"], /llama\.context_length is u64; llama\.cpp reads only u32/],
     [["general.architecture=qwen2"], /no qwen2\.block_count/],
     [["tokenizer.ggml.eos_token_id=8"], /eos_token_id is 8; the vocabulary has 8 tokens/],
     [["llama.block_count=2"], /2 layers are stated, but layer 1 has no tensors/],
     [["llama.embedding_length=64"], /must be the embedding length, 64/],
     [['tokenizer.ggml.tokens=["a"]'], /entries for 1 tokens/],
-    [["general.name=u32:1"], /general\.name would be u32; llama\.cpp expects string/],
+    [["general.name=u32:1"], /general\.name is u32; llama\.cpp reads only string/],
   ])("%j is refused", (texts, message) => {
     const refused = edit(...texts).refusals.map((finding) => finding.message);
     expect(refused).toContainEqual(expect.stringMatching(message));
