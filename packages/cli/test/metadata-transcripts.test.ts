@@ -82,7 +82,7 @@ status 2
     [
       ["llama.context_length=str:64"],
       `! requant: llama.context_length is string; llama.cpp reads only u32.
-!   Write llama.context_length=u32:VALUE. Give --force to write it all the same.
+!   Nothing is written. Change what is set or unset, or give --force to write it all the same.
 status 2
 `,
     ],
@@ -148,7 +148,7 @@ status 2
     expect(await transcript("set", "tokenizer.ggml.eos_token_id=8", "--dry-run")).toBe(
       `~ tokenizer.ggml.eos_token_id: u32 2 → 8
 ! requant: tokenizer.ggml.eos_token_id is 8; the vocabulary has 8 tokens.
-!   Set the id to one of the vocabulary: requant metadata set. Give --force to write it all the same.
+!   Nothing is written. Change what is set or unset, or give --force to write it all the same.
 status 2
 `,
     );
@@ -290,7 +290,7 @@ status 2
     [
       ["general.architecture"],
       `! requant: The file has no general.architecture, which llama.cpp needs.
-!   Set general.architecture as well, or leave it as it is. Give --force to write it all the same.
+!   Nothing is written. Change what is set or unset, or give --force to write it all the same.
 status 2
 `,
     ],
