@@ -33,7 +33,7 @@ describe("a change after which llama.cpp would refuse a sound file", () => {
     [["tokenizer.ggml.eos_token_id=8"], /eos_token_id is 8; the vocabulary has 8 tokens/],
     [["llama.block_count=2"], /2 layers are stated, but layer 1 has no tensors/],
     [["llama.embedding_length=64"], /must be the embedding length, 64/],
-    [['tokenizer.ggml.tokens=["a"]'], /entries for 1 tokens/],
+    [['tokenizer.ggml.tokens=["a"]'], /vocabulary has 1 tokens/],
     [["general.name=u32:1"], /general\.name is u32; llama\.cpp reads only string/],
   ])("%j is refused", (texts, message) => {
     const refused = edit(...texts).refusals.map((finding) => finding.message);
