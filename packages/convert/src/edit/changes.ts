@@ -46,11 +46,9 @@ export interface MetadataEdit {
  */
 export function planMetadataEdit(file: GgufFile, change: MetadataChange): MetadataEdit {
   const before = file.metadata;
-  const metadata = withChanges(before, change);
-  const { tensors, version, littleEndian } = file;
-  const layout = layoutGguf({ metadata, tensors, version, littleEndian });
-  // what is written must be read again, by the same rules
-  const { findings: own } = parseGguf(layout.header, { fileByteLength: layout.byteLength });
+  const { tensors } = file;
+  const { layout, findings: own } = layoutOfEdit(file, change);
+  const { metadata } = layout;
   const known = new Set([...file.findings, ...doctorFindings(before, tensors)].map(identity));
   const found = [...own, ...doctorFindings(metadata, tensors)].map((one) => completeFinding(one));
   const keys = new Set([...(change.unset ?? []), ...(change.set?.keys() ?? [])]);
@@ -67,6 +65,18 @@ export function planMetadataEdit(file: GgufFile, change: MetadataChange): Metada
     findings: [...added.filter(isRefusal), ...added.filter((one) => !isRefusal(one)), ...kept],
     refusals: added.filter(isRefusal),
   };
+}
+
+/** The changed header alone, which is known to be readable, and what the container's rules say of it. */
+export function layoutOfEdit(
+  { metadata, tensors, version, littleEndian }: GgufFile,
+  change: MetadataChange,
+): { readonly layout: GgufLayout; readonly findings: readonly Finding[] } {
+  const changed = withChanges(metadata, change);
+  const layout = layoutGguf({ metadata: changed, tensors, version, littleEndian });
+  // what is written must be read again, by the same rules
+  const { findings } = parseGguf(layout.header, { fileByteLength: layout.byteLength });
+  return { layout, findings };
 }
 
 /** Everything that the doctor has to say of a header. */

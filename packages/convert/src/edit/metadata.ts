@@ -1,7 +1,7 @@
 /** Writes a GGUF file with other metadata. */
 import { type ByteSink, type ByteSource, UsageError } from "@requant/core";
 import { readGguf } from "@requant/gguf";
-import { type MetadataChange, type MetadataEdit, planMetadataEdit } from "./changes.ts";
+import { layoutOfEdit, type MetadataChange, type MetadataEdit, planMetadataEdit } from "./changes.ts";
 
 /** How metadata is written. */
 export interface EditMetadataOptions {
@@ -50,9 +50,8 @@ export async function editMetadata(
 ): Promise<void> {
   try {
     const file = await readGguf(source, options);
-    const edit = planMetadataEdit(file, changes);
-    if (options.force !== true) refuseUnsoundEdit(edit);
-    const { layout } = edit;
+    if (options.force !== true) refuseUnsoundEdit(planMetadataEdit(file, changes));
+    const { layout } = layoutOfEdit(file, changes);
     await sink.write(layout.header);
     const piece = new Uint8Array(PIECE_BYTE_LENGTH);
     for (const [index, { byteOffset, byteLength }] of file.tensors.entries()) {
