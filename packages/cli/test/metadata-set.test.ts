@@ -242,3 +242,24 @@ status 2
     });
   });
 });
+
+describe("convert --set", () => {
+  it("takes the same spelling", async () => {
+    const out = join(folder, "out.gguf");
+    writeFileSync(join(folder, "about"), "line\n");
+    const convert = (...sets: string[]): ReturnType<typeof requant> =>
+      requant("convert", file, out, "--to", "gguf:f16", ...sets.flatMap((set) => ["--set", set]));
+    expect(
+      await convert("general.url=https://a/b", `general.description=@${join(folder, "about")}`),
+    ).toMatchObject({
+      status: 0,
+    });
+    const { metadata } = await gguf(out, { allowLocalFile: true });
+    expect(metadata).toMatchObject({ "general.url": "https://a/b", "general.description": "line\n" });
+    expect(await convert("my.key=1")).toMatchObject({
+      status: 2,
+      err: expect.stringContaining("my.key is a new key, and nothing is known about its type."),
+    });
+    for (const name of ["out.gguf", "about"]) rmSync(join(folder, name));
+  });
+});
