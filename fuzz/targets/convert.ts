@@ -97,13 +97,26 @@ export const metadataAssignment: FuzzTarget = {
     "=i8:",
     "=f32:",
     "=bool:true",
-    "=arr[",
+    "=u64[]:[",
+    "=array[string]:",
+    '["a"]',
+    "general.tags=",
     "NaN",
     "-1",
     "1e400",
     "18446744073709551616",
   ],
-  seeds: () => ["general.name=str:My", "a.b=u32:5", "c=bool:true", "d=f32:1e-5", "e=i64:-9"].map(textBytes),
+  seeds: () =>
+    [
+      "general.name=str:My",
+      "general.url=https://a",
+      "a.b=u32:5",
+      "c=bool:true",
+      "d=f32:1e-5",
+      "e=i64:-9",
+      'general.tags=["a"]',
+      "f=u64[]:[9007199254740993]",
+    ].map(textBytes),
   run: (input) => parseMetadataAssignment(decoder.decode(input)),
 };
 

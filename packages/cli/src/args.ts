@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Context, Handler } from "./context.ts";
+import { metadataOptions } from "./metadata-options.ts";
 import { type CommonOptions, colorsFor, type Streams } from "./streams.ts";
 import { VERSION } from "./version.ts";
 
@@ -119,11 +120,13 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--rows <a:b>", "rows a up to, not including, b")
     .option("--out <file.npy>", "write them as a NumPy array");
 
-  command(
-    "metadata <action> <file> [entries...]",
-    "get, set, unset or list GGUF metadata",
-    async () => (await import("./commands/metadata.ts")).metadata,
-  ).addHelpText("after", "\nset takes KEY=TYPE:VALUE, for example general.name=str:My-Model");
+  metadataOptions(
+    command(
+      "metadata <action> <file> [entries...]",
+      "get, set, unset or list GGUF metadata",
+      async () => (await import("./commands/metadata.ts")).metadata,
+    ),
+  );
 
   command(
     "hash <model>",
@@ -191,7 +194,12 @@ function conversion(command: Command): Command {
     .option("--allow-requantize", "quantize tensors that are quantized already")
     .option("--llamafy", "rename, split and pad a checkpoint that amounts to a Llama into a LlamaForCausalLM")
     .option("--like <reference.gguf>", "take metadata and tokenizer from a GGUF of the same model")
-    .option("--set <key=type:value>", "set a metadata key of the output; repeatable", collect, []);
+    .option(
+      "--set <key=value>",
+      "set a metadata key of the output, also key=type:value and key=@file; repeatable",
+      collect,
+      [],
+    );
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

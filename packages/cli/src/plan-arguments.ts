@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { type PlanOptions, parseMetadataAssignment } from "@requant/convert";
+import type { PlanOptions } from "@requant/convert";
 import { IoError, memorySource, UsageError } from "@requant/core";
 import { imatrixWeights, readImatrix } from "@requant/gguf";
 import * as z from "zod";
+import { readAssignments } from "./assignments.ts";
 import { parseByteSize, parseCount } from "./byte-size.ts";
 
 /** The options of `convert` and `plan`, as commander parsed them. */
@@ -42,7 +43,7 @@ export async function planOptions(given: ConversionArguments): Promise<Omit<Plan
     pruneLayers: given.pruneLayers === undefined ? undefined : parseLayers(given.pruneLayers),
     shardSize: given.shardSize === undefined ? undefined : parseByteSize(given.shardSize),
     tensorTypes: (given.tensor ?? []).map(parseTensorType),
-    set: new Map((given.set ?? []).map((text) => parseMetadataAssignment(text))),
+    set: await readAssignments(given.set ?? []),
     ...(given.imatrix === undefined ? {} : await imatrixFrom(given.imatrix, given)),
   };
 }

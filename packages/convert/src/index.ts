@@ -35,13 +35,29 @@ export {
   verifyModels,
 } from "./compare/verify.ts";
 export {
-  editMetadata,
-  type MetadataChange,
-  type MetadataLine,
-  metadataLines,
+  assignedValue,
+  type MetadataAssignment,
   parseMetadataAssignment,
-} from "./edit/metadata.ts";
+  splitMetadataAssignment,
+} from "./edit/assignment.ts";
+export {
+  type MetadataChange,
+  type MetadataDifference,
+  type MetadataEdit,
+  planMetadataEdit,
+} from "./edit/changes.ts";
+export {
+  type MetadataEntry,
+  type MetadataJson,
+  type MetadataLine,
+  metadataEntries,
+  metadataLines,
+  metadataText,
+} from "./edit/entries.ts";
+export { type EditMetadataOptions, editMetadata, refuseUnsoundEdit } from "./edit/metadata.ts";
+export { specialTokenId } from "./edit/special-tokens.ts";
 export { planMerge, planModelSplit, type SplitModelOptions } from "./edit/split.ts";
+export type { MetadataType } from "./edit/value-types.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export {
   type DumpOptions,

@@ -2,6 +2,7 @@ import {
   type Inspection,
   inspectModel,
   type Model,
+  metadataEntries,
   metadataLines,
   modelFindings,
   notesOf,
@@ -31,7 +32,7 @@ export const inspect: Handler = async ([argument = ""], given, { streams, signal
         warnings,
         notes,
         ...(shown.tensors ? { tensors } : {}),
-        ...(shown.metadata ? { metadata: metadataOf(model) } : {}),
+        ...(shown.metadata ? { metadata: metadataJson(model) } : {}),
       });
     } else {
       streams.out.write(`${renderInspection(inspection, shown, model)}\n`);
@@ -40,11 +41,21 @@ export const inspect: Handler = async ([argument = ""], given, { streams, signal
   });
 
 /** GGUF keys, or what a Hugging Face directory says of itself in config.json. */
-function metadataOf(model: Model): { key: string; type: string; value: string }[] {
-  if (model.gguf !== undefined) return metadataLines(model.gguf.metadata);
+function metadataJson(model: Model): { key: string; type: string; value: unknown }[] {
+  if (model.gguf !== undefined) return metadataEntries(model.gguf.metadata);
   return Object.entries(model.hf?.config ?? {}).map(([key, value]) => ({
     key,
     type: Array.isArray(value) ? "array" : value === null ? "null" : typeof value,
+    value,
+  }));
+}
+
+/** The same for people: each value on a line. */
+function metadataText(model: Model): { key: string; type: string; value: string }[] {
+  if (model.gguf !== undefined) return metadataLines(model.gguf.metadata);
+  return metadataJson(model).map(({ key, type, value }) => ({
+    key,
+    type,
     value: typeof value === "string" ? value : JSON.stringify(value),
   }));
 }
@@ -103,7 +114,7 @@ function renderInspection(
     parts.push(
       table(
         [{ title: "key" }, { title: "type" }, { title: "value" }],
-        metadataOf(source).map(({ key, type, value }) => [key, type, bounded(String(value), 100)]),
+        metadataText(source).map(({ key, type, value }) => [key, type, bounded(value, 100)]),
       ),
     );
   }

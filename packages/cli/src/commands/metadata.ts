@@ -1,105 +1,137 @@
-import { editMetadata, metadataLines, parseMetadataAssignment } from "@requant/convert";
-import { UsageError } from "@requant/core";
-import { fileSink, fileSource, lockFile } from "@requant/core/node";
+import { metadataEntries, metadataLines, specialTokenId } from "@requant/convert";
+import { type Metadata, type MetadataValue, UsageError } from "@requant/core";
+import { fileSource } from "@requant/core/node";
 import { bounded } from "@requant/core/text";
 import { readGguf } from "@requant/gguf";
+import { readAssignments, setTwice } from "../assignments.ts";
 import type { Context, Handler } from "../context.ts";
+import { changeMetadata, type EditOptions } from "../edit-metadata.ts";
 import { exitStatus } from "../exit.ts";
+import { optionName, specialTokens } from "../metadata-options.ts";
 import { table } from "../render/table.ts";
 import { printableLines } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
 
-type Action = (file: string, entries: readonly string[], context: Context) => Promise<number>;
+/** What an action works with. */
+interface Request {
+  readonly file: string;
+  readonly entries: readonly string[];
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly context: Context;
+}
+
+interface Action {
+  readonly run: (request: Request) => Promise<number>;
+  /** Options that it takes besides those of all commands. */
+  readonly options: readonly string[];
+}
+
+const editOptions = ["dryRun", "force"];
+const tokenOptions = specialTokens.map(([option]) => optionName(option));
 
 const actions: Readonly<Record<string, Action>> = {
-  list: async (file, _entries, context) => {
-    const lines = await read(file);
-    if (context.options.json) writeJson(context.streams, lines);
-    else {
-      const rows = lines.map(({ key, type, value }) => [key, type, bounded(value, 100)]);
-      context.streams.out.write(
-        `${table([{ title: "key" }, { title: "type" }, { title: "value" }], rows)}\n`,
-      );
-    }
-    return exitStatus.done;
-  },
-  get: async (file, keys, context) => {
-    if (keys.length === 0) throw new UsageError("metadata get needs at least one key");
-    const all = new Map((await read(file, Number.POSITIVE_INFINITY)).map((line) => [line.key, line]));
-    const missing = keys.filter((key) => !all.has(key));
-    if (context.options.json)
-      writeJson(
-        context.streams,
-        keys.flatMap((key) => all.get(key) ?? []),
-      );
-    else {
-      for (const key of keys) {
-        const line = all.get(key);
-        if (line !== undefined) context.streams.out.write(`${printableLines(line.value)}\n`);
-      }
-    }
-    if (missing.length > 0) context.streams.err.write(`requant: not in the file: ${missing.join(", ")}\n`);
-    return missing.length > 0 ? exitStatus.different : exitStatus.done;
-  },
-  set: (file, entries, context) => {
-    if (entries.length === 0) throw new UsageError("metadata set needs KEY=TYPE:VALUE");
-    return edit(file, { set: new Map(entries.map((entry) => parseMetadataAssignment(entry))) }, context);
-  },
-  unset: (file, keys, context) => {
-    if (keys.length === 0) throw new UsageError("metadata unset needs at least one key");
-    return edit(file, { unset: [...keys] }, context);
-  },
+  list: { run: list, options: [] },
+  get: { run: get, options: [] },
+  set: { run: set, options: [...editOptions, ...tokenOptions] },
+  unset: { run: unset, options: editOptions },
 };
 
-export const metadata: Handler = async ([action = "", file = "", ...entries], _given, context) => {
-  const run = Object.hasOwn(actions, action) ? actions[action] : undefined;
-  if (run === undefined) {
-    throw new UsageError(`metadata ${action}: no such action`, {
+/** Options that only some actions take, by the names that commander gives them, as they are typed. */
+const flags: readonly (readonly [name: string, flag: string])[] = [
+  ["dryRun", "--dry-run"],
+  ["force", "--force"],
+  ...specialTokens.map(([option]) => [optionName(option), `--${option}`] as const),
+];
+
+export const metadata: Handler = async ([word = "", file = "", ...entries], given, context) => {
+  const action = Object.hasOwn(actions, word) ? actions[word] : undefined;
+  if (action === undefined) {
+    throw new UsageError(`metadata ${word}: there is no such action.`, {
       hint: `Use one of ${Object.keys(actions).join(", ")}.`,
     });
   }
-  return run(file, entries, context);
+  for (const [name, flag] of flags) {
+    if (given[name] === undefined || action.options.includes(name)) continue;
+    const others = Object.keys(actions).filter((other) => actions[other]?.options.includes(name));
+    throw new UsageError(`metadata ${word} does not take ${flag}.`, {
+      hint: `It goes with metadata ${others.join(" and ")}.`,
+    });
+  }
+  return action.run({ file, entries, given, context });
 };
 
-async function read(file: string, maxArrayItems = 8): Promise<ReturnType<typeof metadataLines>> {
+async function list({ file, entries, context: { streams, options } }: Request): Promise<number> {
+  const [first] = entries;
+  if (first !== undefined) {
+    throw new UsageError(`metadata list takes no keys, found ${bounded(first)}.`, {
+      hint: "Use metadata get for single keys.",
+    });
+  }
+  const metadata = await readMetadata(file);
+  if (options.json) writeJson(streams, metadataEntries(metadata));
+  else {
+    const rows = metadataLines(metadata).map(({ key, type, value }) => [key, type, bounded(value, 100)]);
+    streams.out.write(`${table([{ title: "key" }, { title: "type" }, { title: "value" }], rows)}\n`);
+  }
+  return exitStatus.done;
+}
+
+async function get({ file, entries: keys, context: { streams, options } }: Request): Promise<number> {
+  if (keys.length === 0) throw new UsageError("metadata get needs at least one key.");
+  const all = await readMetadata(file);
+  const found = keys.flatMap((key): [string, MetadataValue][] => {
+    const value = all.get(key);
+    return value === undefined ? [] : [[key, value]];
+  });
+  const asked = new Map(found);
+  const whole = Number.POSITIVE_INFINITY;
+  if (options.json) writeJson(streams, metadataEntries(asked, { longestArray: whole }));
+  else {
+    for (const { value } of metadataLines(asked, whole)) streams.out.write(`${printableLines(value)}\n`);
+  }
+  const missing = keys.filter((key) => !all.has(key));
+  if (missing.length === 0) return exitStatus.done;
+  streams.err.write(`requant: not in the file: ${missing.map((key) => bounded(key)).join(", ")}\n`);
+  return exitStatus.different;
+}
+
+async function readMetadata(file: string): Promise<Metadata> {
   const source = await fileSource(file);
   try {
-    return metadataLines((await readGguf(source)).metadata, maxArrayItems);
+    return (await readGguf(source)).metadata;
   } finally {
     await source.close();
   }
 }
 
-/**
- * Writes the changed file beside the old one and renames it: the name never holds a torn file. Locked from before it is
- * read, so that of two changes at once none is lost.
- */
-async function edit(
-  file: string,
-  changes: Parameters<typeof editMetadata>[2],
-  context: Context,
-): Promise<number> {
-  const lock = await lockFile(file);
-  try {
-    await editLocked(file, changes, context);
-    const changed = [...(changes.set?.keys() ?? []), ...(changes.unset ?? [])];
-    if (context.options.json) writeJson(context.streams, { file, changed });
-    else if (context.options.quiet !== true) context.streams.err.write(`changed: ${changed.join(", ")}\n`);
-    return exitStatus.done;
-  } finally {
-    await lock.release();
+function set({ file, entries, given, context }: Request): Promise<number> {
+  const tokens = specialTokens.flatMap(([option, key]): [string, string][] => {
+    const text = given[optionName(option)];
+    return typeof text === "string" ? [[key, text]] : [];
+  });
+  if (entries.length === 0 && tokens.length === 0) {
+    throw new UsageError("metadata set needs KEY=VALUE, KEY=TYPE:VALUE or a special token.", {
+      hint: "For example general.name=My-Model, or --eos '<|im_end|>'.",
+    });
   }
+  const changeOf = async (metadata: Metadata): Promise<{ set: Map<string, MetadataValue> }> => {
+    const values = await readAssignments(entries, metadata);
+    // ids are of the vocabulary as it will be
+    const changed = new Map([...metadata, ...values]);
+    for (const [key, text] of tokens) {
+      if (values.has(key)) throw setTwice(key);
+      values.set(key, specialTokenId(changed, key, text));
+    }
+    return { set: values };
+  };
+  return changeMetadata(file, changeOf, editOptionsOf(given), context);
 }
 
-async function editLocked(
-  file: string,
-  changes: Parameters<typeof editMetadata>[2],
-  { signal }: Context,
-): Promise<void> {
-  const source = await fileSource(file);
-  try {
-    await editMetadata(source, await fileSink(file, { overwrite: true }), changes, { signal });
-  } finally {
-    await source.close();
-  }
+function unset({ file, entries: keys, given, context }: Request): Promise<number> {
+  if (keys.length === 0) throw new UsageError("metadata unset needs at least one key.");
+  return changeMetadata(file, () => ({ unset: keys }), editOptionsOf(given), context);
+}
+
+function editOptionsOf(given: Readonly<Record<string, unknown>>): EditOptions {
+  return { dryRun: given["dryRun"] === true, force: given["force"] === true };
 }

@@ -6,6 +6,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   allowRequantize: "--allow-requantize",
   dtype: "--dtype",
   exact: "--exact",
+  force: "--force",
   imatrix: "--imatrix FILE",
   keepSplit: "--keep-split",
   leaveOutput: "--leave-output",

@@ -1,7 +1,9 @@
 import type { MetadataValue } from "@requant/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { metadataLines, parseMetadataAssignment, withChanges } from "../../src/edit/metadata.ts";
+import { parseMetadataAssignment } from "../../src/edit/assignment.ts";
+import { withChanges } from "../../src/edit/changes.ts";
+import { metadataLines } from "../../src/edit/entries.ts";
 import { jsonMetadataSchema, metadataFromJson, metadataToJson } from "../../src/plan/metadata-json.ts";
 
 describe("parseMetadataAssignment", () => {

@@ -185,10 +185,9 @@ describe("editMetadata", () => {
         written = result;
       }, "new.gguf");
       const name = "A much longer name than before, so that the data moves".repeat(3);
-      await editMetadata(memorySource(bytes, "old.gguf"), sink, {
-        set: new Map([["general.name", { type: "string", value: name }]]),
-        unset: ["llama.context_length"],
-      });
+      const set = new Map([["general.name", { type: "string", value: name }] as const]);
+      const change = { set, unset: ["llama.context_length"] };
+      await editMetadata(memorySource(bytes, "old.gguf"), sink, change, { force: true });
       const [before, after] = [await readGguf(memorySource(bytes)), await readGguf(memorySource(written))];
       expect(after.littleEndian).toBe(littleEndian);
       expect(after.metadata.get("general.name")).toEqual({ type: "string", value: name });

@@ -22,14 +22,18 @@ export async function refuseSpecialFile(handle: FileHandle, path: string): Promi
   });
 }
 
-/** A file that takes another's place has its permissions, from before anything is in it. */
+/** A file that takes another's place has its permissions and, where the system allows it, its owner, from before anything is in it. */
 export async function keepPermissions(handle: FileHandle, replaced: string): Promise<void> {
   const before = await stat(replaced).catch((error: unknown) => {
     if (isMissing(error)) return undefined;
     throw error;
   });
+  if (!before?.isFile()) return;
+  const { uid, gid } = await handle.stat();
+  // only root may give a file away
+  if (uid !== before.uid || gid !== before.gid) await handle.chown(before.uid, before.gid).catch(() => {});
   // a file system that has none cannot be told any
-  if (before?.isFile()) await handle.chmod(before.mode & 0o777).catch(() => {});
+  await handle.chmod(before.mode & 0o777).catch(() => {});
 }
 
 export function isTemporaryName(name: string): boolean {
