@@ -32,6 +32,7 @@ export {
 } from "./edit/metadata.ts";
 export { planMerge, planModelSplit, type SplitModelOptions } from "./edit/split.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
+export { type Runtime, runtimes } from "./examine/doctor/runtimes.ts";
 export {
   type DumpOptions,
   npyHeader,
