@@ -1,5 +1,5 @@
 /** Tensors and keys that many families share (llama-model.cpp, create_tensor_qkv and src/models). */
-import { perLayer } from "./common-keys.ts";
+import { aboveZero, perLayer } from "./common-keys.ts";
 import { type KeyNeed, may, mayKey, need, needKey, type TensorNeed, unless, where } from "./rules.ts";
 import type { SizeName } from "./sizes.ts";
 
@@ -34,7 +34,7 @@ export const slidingPattern: KeyNeed = mayKey("~.attention.sliding_window_patter
 
 export const slidingKeys: readonly KeyNeed[] = [
   mayKey("~.attention.sliding_window", "u32"),
-  mayKey("~.rope.freq_base_swa", "f32"),
+  mayKey("~.rope.freq_base_swa", "f32", aboveZero),
   slidingPattern,
 ];
 

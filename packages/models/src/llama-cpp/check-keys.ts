@@ -1,7 +1,7 @@
 /** Metadata keys against the table of needs: missing, of another type, or with a value that llama.cpp stops at. */
 import type { Finding, Metadata, MetadataValue } from "@requant/core";
 import { numberOf } from "../metadata-values.ts";
-import type { KeyNeed } from "./rules.ts";
+import type { JointNeed, KeyNeed } from "./rules.ts";
 import type { Sizes } from "./sizes.ts";
 
 /** The rules with the architecture's name, each key once: a family's rule replaces the common one. */
@@ -24,6 +24,7 @@ export function keyFindings(
 ): Finding[] {
   return rules.flatMap((rule) => {
     const value = metadata.get(rule.key);
+    if (sizes !== undefined && rule.when?.(sizes) === false) return [];
     if (value === undefined) return rule.required ? [missingKey(rule.key)] : [];
     const type = wrongType(rule, value) ?? wrongLength(rule, value, sizes);
     if (type !== undefined) return [keyFinding("key-type", rule.key, type)];
@@ -73,11 +74,15 @@ function valueFindings({ key, must }: KeyNeed, value: MetadataValue, sizes: Size
   return [keyFinding("key-value", key, `${key} is ${plain}; llama.cpp needs ${must.be}.`)];
 }
 
+interface JointOptions {
+  readonly wholeRope: boolean;
+  /** Where they must be equal. */
+  readonly lengths: readonly [key: number, value: number] | undefined;
+  readonly joint?: readonly JointNeed[] | undefined;
+}
+
 /** What several keys say together. */
-export function jointFindings(
-  sizes: Sizes,
-  { wholeRope, lengths }: { wholeRope: boolean; lengths: readonly [key: number, value: number] | undefined },
-): Finding[] {
+export function jointFindings(sizes: Sizes, { wholeRope, lengths, joint = [] }: JointOptions): Finding[] {
   const name = (key: string): string => `${sizes.architecture}.${key}`;
   const findings: Finding[] = [];
   const add = (key: string, message: string): void => {
@@ -94,6 +99,11 @@ export function jointFindings(
     add("expert_used_count", `${name("expert_used_count")} is ${used} of ${experts} experts.`);
   else if (experts > 0 && used === 0)
     add("expert_used_count", `${name("expert_count")} is ${experts}, but no expert is used.`);
+  for (const { key, value, because } of joint) {
+    const [expected, stated] = [value(sizes), sizes.number(key)];
+    if (expected !== undefined && stated !== expected)
+      add(key, `${name(key)} is ${stated ?? "missing"}; llama.cpp needs ${expected}, ${because}.`);
+  }
   for (const message of groupFaults(sizes, experts)) add("expert_group_count", message);
   if (lengths === undefined) return findings;
   const [keyLength, valueLength] = lengths;

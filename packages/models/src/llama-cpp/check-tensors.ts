@@ -6,6 +6,8 @@ import { type Sizes, sizeOf } from "./sizes.ts";
 export interface NamedShape {
   readonly name: string;
   readonly shape: readonly number[];
+  /** "Q4_K"; where it is not given, it is not looked at. */
+  readonly encoding?: string;
 }
 
 /** A tensor that llama.cpp looks for, and the shape that the metadata give it; undefined where a key is missing. */
@@ -42,8 +44,13 @@ function expectedTensors(family: FamilyNeeds, sizes: Sizes): readonly Expected[]
   add(family.ends, "", 0);
   for (let layer = 0; layer < Math.min(sizes.trunk, MOST_LAYERS); layer++)
     add(family.layer, `blk.${layer}.`, layer);
+  const layers = Math.min(sizes.number("block_count") ?? 0, MOST_LAYERS);
+  for (let layer = sizes.trunk; layer < layers; layer++) add(family.predicting ?? [], `blk.${layer}.`, layer);
   return expected;
 }
+
+/** Added to or multiplied with activations, which llama.cpp's processor code does with F32 alone. */
+const ELEMENTWISE = /(?:norm(?:_[12])?\.weight|\.bias|^rope_\w+\.weight|attn_sinks\.weight)$/;
 
 /** Scales of a weight, for formats that keep them apart (NVFP4): looked for beside every weight. */
 const SCALE = /\.(?:scale|input_scale)$/;
@@ -98,6 +105,18 @@ export function tensorFindings(
         message: `The tensor is [${found.join(", ")}]; by the metadata llama.cpp expects [${(first.shape ?? []).join(", ")}]${andMore(more)}.`,
       };
     }),
+    ...grouped(
+      tensors.filter(
+        ({ name, encoding }) => encoding !== undefined && encoding !== "F32" && ELEMENTWISE.test(name),
+      ),
+    ).map(
+      ([first, more]): Finding => ({
+        code: "tensor-type",
+        severity: "error",
+        tensor: first.name,
+        message: `The tensor is ${first.encoding}; llama.cpp needs F32 for norms and biases, and ends on another type${andMore(more)}.`,
+      }),
+    ),
     ...grouped(extra).map(
       ([first, more]): Finding => ({
         code: "unexpected-tensor",

@@ -13,6 +13,10 @@ const atLeastOne = {
   must: { be: "at least 1", holds: (value: number | string) => Number(value) >= 1 },
 } as const;
 
+export const aboveZero = {
+  must: { be: "more than 0", holds: (value: number | string) => Number(value) > 0 },
+} as const;
+
 /** Before the architecture is known. */
 export const generalKeys: readonly KeyNeed[] = [
   needKey("general.architecture", "string"),
@@ -59,9 +63,7 @@ export const commonKeys: readonly KeyNeed[] = [
   mayKey("~.attention.value_length_swa", "u32"),
   mayKey("~.rope.dimension_count", "u32"),
   mayKey("~.rope.dimension_count_swa", "u32"),
-  mayKey("~.rope.freq_base", "f32", {
-    must: { be: "more than 0", holds: (value) => Number(value) > 0 },
-  }),
+  mayKey("~.rope.freq_base", "f32", aboveZero),
   mayKey("~.rope.scaling.type", "string", {
     must: {
       be: `one of ${[...knownRopeScalings].join(", ")}`,

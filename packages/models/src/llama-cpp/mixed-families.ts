@@ -24,19 +24,21 @@ import {
   squareOutput,
   tiedEnds,
 } from "./building-blocks.ts";
-import { perLayer } from "./common-keys.ts";
+import { aboveZero, perLayer } from "./common-keys.ts";
 import {
   type Condition,
   type FamilyNeeds,
+  type JointNeed,
   type KeyNeed,
   may,
   mayKey,
   need,
   needKey,
   type TensorNeed,
+  unless,
   where,
 } from "./rules.ts";
-import { isLatent, type Sizes } from "./sizes.ts";
+import { isLatent, rotated, type Sizes } from "./sizes.ts";
 
 const not =
   (condition: Condition): Condition =>
@@ -46,6 +48,7 @@ const not =
 const expertForwardKey = { list: { of: ["u32", "i32"] } } as const;
 const dense = [rmsEpsilon, ...attentionKeys, ...forwardKeys];
 
+const hasLeading = (sizes: Sizes): boolean => (sizes.number("leading_dense_block_count") ?? 0) > 0;
 /** Layers before the first with experts. */
 const isLeading: Condition = (sizes, layer) => layer < (sizes.number("leading_dense_block_count") ?? 0);
 
@@ -86,9 +89,10 @@ const deepseek2: FamilyNeeds = {
     rmsEpsilon,
     ...attentionKeys,
     ...expertKeys,
+    ...forwardKeys.map((rule) => ({ ...rule, when: hasLeading })),
     mayKey("~.vocab_size", "u32"),
     mayKey("~.leading_dense_block_count", "u32"),
-    needKey("~.attention.q_lora_rank", "u32"),
+    needKey("~.attention.q_lora_rank", "u32", { when: (sizes) => !isLite(sizes, 0) }),
     needKey("~.attention.kv_lora_rank", "u32"),
     mayKey("~.attention.key_length_mla", "u32"),
     mayKey("~.attention.value_length_mla", "u32"),
@@ -128,6 +132,21 @@ const deepseek2: FamilyNeeds = {
     ]),
   ],
   unequalHeads: true,
+  joint: [
+    {
+      key: "attention.head_count_kv",
+      value: (sizes) => (isLatent(sizes) ? 1 : undefined),
+      because: "the one compressed key",
+    },
+    {
+      key: "attention.key_length",
+      value: (sizes) => {
+        const [rank, turned] = [sizes.number("attention.kv_lora_rank"), rotated(sizes)];
+        return isLatent(sizes) && rank !== undefined && turned !== undefined ? rank + turned : undefined;
+      },
+      because: "the rank of the keys and their turned values",
+    },
+  ],
 };
 
 const hasSharedExperts: Condition = (sizes, layer) =>
@@ -139,6 +158,7 @@ const glm4moe: FamilyNeeds = {
     ...attentionKeys,
     ...expertKeys,
     needKey("~.expert_feed_forward_length", "u32", expertForwardKey),
+    ...forwardKeys.map((rule) => ({ ...rule, when: hasLeading })),
     ropeSections,
     needKey("~.expert_shared_count", "u32"),
     mayKey("~.leading_dense_block_count", "u32"),
@@ -205,7 +225,30 @@ const linearKeys: readonly KeyNeed[] = [
   needKey("~.ssm.time_step_rank", "u32"),
   needKey("~.ssm.group_count", "u32"),
   mayKey("~.attention.recurrent_layers", "u32", perLayer),
-  mayKey("~.full_attention_interval", "u32"),
+  mayKey("~.full_attention_interval", "u32", {
+    when: (sizes) => sizes.number("attention.recurrent_layers") === undefined,
+  }),
+  mayKey("~.rope.dimension_count", "u32", {
+    must: { be: "at least 1", holds: (value) => Number(value) >= 1 },
+  }),
+];
+
+const linearJoint: readonly JointNeed[] = [
+  {
+    key: "ssm.inner_size",
+    value(sizes) {
+      const [state, steps] = [sizes.number("ssm.state_size"), sizes.number("ssm.time_step_rank")];
+      return state === undefined || steps === undefined ? undefined : state * steps;
+    },
+    because: "a state for each time step",
+  },
+];
+
+/** The start of a block that predicts a further token. */
+const predicting: readonly TensorNeed[] = [
+  need("nextn.eh_proj.weight", "embd", "2 embd"),
+  need("nextn.enorm.weight", "embd"),
+  need("nextn.hnorm.weight", "embd"),
 ];
 
 const gatedAttention: readonly TensorNeed[] = where(not(isRecurrent), [
@@ -215,14 +258,18 @@ const gatedAttention: readonly TensorNeed[] = where(not(isRecurrent), [
 ]);
 
 const linearAttention: readonly TensorNeed[] = where(isRecurrent, [
-  may("attn_qkv.weight", "linear qkv", "embd"),
-  may("attn_gate.weight", "linear v", "embd"),
   need("ssm_conv1d.weight", "linear qkv", "convolution"),
   need("ssm_dt.bias", "time steps"),
   need("ssm_a", "time steps"),
   need("ssm_norm.weight", "state"),
   need("ssm_out.weight", "embd", "linear v"),
 ]);
+
+/** Older files have one tensor for both. */
+const linearInputs = [
+  need("attn_qkv.weight", "linear qkv", "embd"),
+  need("attn_gate.weight", "linear v", "embd"),
+];
 
 const bothNorms = [attnNorm, need("post_attention_norm.weight", "embd")];
 
@@ -243,6 +290,7 @@ const moeKeys = [
 ];
 const neededSections: KeyNeed = { ...ropeSections, required: true };
 const alphaAndBeta = where(isRecurrent, [
+  ...linearInputs,
   need("ssm_beta.weight", "time steps", "embd"),
   need("ssm_alpha.weight", "time steps", "embd"),
 ]);
@@ -260,7 +308,7 @@ const gemma4: FamilyNeeds = {
     ...dense,
     { ...slidingPattern, type: undefined, required: true },
     mayKey("~.attention.shared_kv_layers", "u32"),
-    mayKey("~.rope.freq_base_swa", "f32"),
+    mayKey("~.rope.freq_base_swa", "f32", aboveZero),
     mayKey("~.expert_feed_forward_length", "u32", expertForwardKey),
     needKey("~.attention.sliding_window", "u32"),
     needKey("~.embedding_length_per_layer_input", "u32"),
@@ -381,11 +429,15 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
     keys: [...dense, ...linearKeys, neededSections],
     ends: tiedEnds,
     layer: [...bothNorms, ...gatedAttention, ...linearAttention, ...alphaAndBeta, ...gated],
+    joint: linearJoint,
+    predicting,
   },
   qwen35moe: {
     keys: [...moeKeys, neededSections],
     ends: tiedEnds,
     layer: [...bothNorms, ...gatedAttention, ...linearAttention, ...alphaAndBeta, ...expertsWithShared],
+    joint: linearJoint,
+    predicting,
   },
   qwen3next: {
     keys: moeKeys,
@@ -396,9 +448,12 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
       ...linearAttention,
       ...where(isRecurrent, [
         may("ssm_in.weight", "linear qkvz", "embd"),
+        ...unless("ssm_in.weight", linearInputs),
         need("ssm_ba.weight", "2 time steps", "embd"),
       ]),
       ...expertsWithShared,
     ],
+    joint: linearJoint,
+    predicting,
   },
 };

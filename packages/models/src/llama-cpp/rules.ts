@@ -48,13 +48,15 @@ export interface KeyNeed {
   /** The one type of a single value that llama.cpp takes; undefined where it must be a list. */
   readonly type: KeyType | undefined;
   readonly required: boolean;
+  /** False for a model of which the key is not read. */
+  readonly when?: (sizes: Sizes) => boolean;
   /** A list instead: the types of its elements, and how long it must be (one for each layer where nothing is said). */
   readonly list?: { readonly of: readonly string[]; readonly length?: number | "any" };
   /** What the value must be, in words, and whether it is. */
   readonly must?: { readonly be: string; readonly holds: (value: number | string, sizes: Sizes) => boolean };
 }
 
-type KeyExtras = Partial<Pick<KeyNeed, "list" | "must">>;
+type KeyExtras = Partial<Pick<KeyNeed, "list" | "must" | "when">>;
 
 export function needKey(key: string, type: KeyType | undefined, extras: KeyExtras = {}): KeyNeed {
   return { key, type, required: true, ...extras };
@@ -64,6 +66,16 @@ export function mayKey(key: string, type: KeyType | undefined, extras: KeyExtras
   return { key, type, required: false, ...extras };
 }
 
+/** A key whose value follows from others. */
+export interface JointNeed {
+  /** Without the architecture's name. */
+  readonly key: string;
+  /** The value that the others ask for; undefined where they ask for none. */
+  value(sizes: Sizes): number | undefined;
+  /** "the rank of the keys and the turned values". */
+  readonly because: string;
+}
+
 /** What llama.cpp needs of the models of one architecture, beyond what it needs of all. */
 export interface FamilyNeeds {
   readonly keys: readonly KeyNeed[];
@@ -71,6 +83,10 @@ export interface FamilyNeeds {
   readonly ends: readonly TensorNeed[];
   /** In every layer. */
   readonly layer: readonly TensorNeed[];
+  /** In every layer that predicts a further token, where such layers are not passed over. */
+  readonly predicting?: readonly TensorNeed[];
+  /** What several keys must say together. */
+  readonly joint?: readonly JointNeed[];
   /** True where whole heads are turned: the graph is not built for any other length. */
   readonly wholeRope?: true;
   /** True where `attention.key_length` and `attention.value_length` may differ. */

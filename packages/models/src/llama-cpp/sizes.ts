@@ -32,7 +32,9 @@ export function sizesOf(
   const at = (key: string, layer: number): number | undefined => {
     if (faulty.has(`${architecture}.${key}`)) return Number.NaN;
     const found = value(key);
-    return found?.type === "array" ? numbersOf(found)?.[layer] : numberOf(found);
+    if (found?.type !== "array") return numberOf(found);
+    const flags = boolsOf(found);
+    return flags === undefined ? numbersOf(found)?.[layer] : Number(flags[layer] ?? false);
   };
   const number = (key: string): number | undefined => at(key, 0);
   const layers = number("block_count");
@@ -98,7 +100,7 @@ export function isLatent(sizes: Sizes): boolean {
     (sizes.number("attention.value_length_mla") ?? 0) > 0
   );
 }
-const latentKey = (sizes: Sizes): number | undefined =>
+export const latentKey = (sizes: Sizes): number | undefined =>
   isLatent(sizes) ? sizes.number("attention.key_length_mla") : keyLength(sizes);
 const latentValue = (sizes: Sizes): number | undefined =>
   isLatent(sizes) ? sizes.number("attention.value_length_mla") : valueLength(sizes);

@@ -35,6 +35,7 @@ export type ContentFindingCode =
   | "key-type"
   | "key-value"
   | "unexpected-tensor"
+  | "tensor-type"
   | "unknown-to-runtime"
   | "runtime-limits"
   | "not-a-model";
@@ -194,6 +195,11 @@ export const contentKinds: Readonly<Record<ContentFindingCode, FindingKind>> = {
   "unexpected-tensor": {
     severity: "error",
     meaning: "The file has a tensor that llama.cpp does not look for, which it refuses.",
+    hint: convertAgain,
+  },
+  "tensor-type": {
+    severity: "error",
+    meaning: "A tensor is stored in a type that llama.cpp cannot compute with in its place.",
     hint: convertAgain,
   },
   "unknown-to-runtime": {
