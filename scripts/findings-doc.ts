@@ -38,7 +38,7 @@ export function findingsDocument(): string {
     "",
     "Warnings are the findings that are not notes: `inspect`, `convert`, `plan` and `verify` print them on stderr, and with `--json` have them as `warnings`; notes are in the report, with `--json` as `notes`. `verify` has a finding as the `diagnosis` of a tensor, where it knows one.",
     "",
-    '`requant doctor <model>` looks at everything in one pass and prints all findings about a model. `--quick` reads no weights; `--json` is for scripts: `{"model", "ok", "findings": [...], "examined": {"files", "tensors", "weights"}}`, where each finding also has its hint as `remedy` and its path as `file`. Exit status: 0 when there are notes at most, 1 for any error or warning, 4 when there is nothing to look at.',
+    '`requant doctor <model>` looks at everything in one pass and prints all findings about a model. `--quick` reads no weights; `--for` names the program that is to run the model (`llama.cpp`, `vllm`, `transformers`, `exllamav2`; without it, those that its format is made for), and what that program refuses is an error ([doctor.md](doctor.md) shows it for llama.cpp); `--json` is for scripts: `{"model", "ok", "runtimes", "findings": [...], "examined": {"files", "tensors", "weights"}}`, where each finding also has its hint as `remedy` and its path as `file`. Exit status: 0 when there are notes at most, 1 for any error or warning, 4 when there is nothing to look at.',
     "",
     "A hint below is the general one: a finding that knows a better one gives that. Written by `pnpm findings-table`.",
     "",

@@ -28,6 +28,7 @@ const SUFFIXES: readonly string[] = [...awqCodec.suffixes, "g_idx"];
 /** AWQ of AutoAWQ, llm-awq and GPTQModel. */
 export const awqSource: PackedSource = {
   name: "awq",
+  runtimes: ["vllm", "transformers"],
   methods: awqMethods,
   // of AutoAWQ, llm-awq, GPTQModel and transformers (`AwqConfig`)
   configKeys: [

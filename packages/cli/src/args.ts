@@ -110,7 +110,12 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     "doctor <model>",
     "everything wrong with a model in one pass, each finding with a code and a remedy",
     async () => (await import("./commands/doctor.ts")).doctor,
-  ).option("--quick", "headers and side files only: no weights are read");
+  )
+    .option("--quick", "headers and side files only: no weights are read")
+    .option(
+      "--for <program>",
+      "what is to run it: llama.cpp, vllm, transformers or exllamav2 (default: what its format is made for)",
+    );
 
   command(
     "dump <model> <tensor>",

@@ -12,7 +12,7 @@ describe("doctor", () => {
   it("says that nothing is wrong, with status 0", async () => {
     const { status, out } = await requant("doctor", hf);
     expect(status).toBe(0);
-    expect(out).toMatch(/^\S.*: 0 errors, 0 warnings \(\d+ files, \d+ tensors\)\n$/);
+    expect(out).toMatch(/^\S.*: 0 errors, 0 warnings \(\d+ files, \d+ tensors; for vllm, transformers\)\n$/);
   });
 
   it("says everything that is wrong, with status 1, for people and for scripts", async () => {
@@ -46,6 +46,18 @@ describe("doctor", () => {
     const { status, out } = await requant("doctor", hf, "--quick", "--json");
     expect(status).toBe(0);
     expect(JSON.parse(out).examined).toMatchObject({ weights: false });
+  });
+
+  it("--for names the program that is to run the model", async () => {
+    const { status, out } = await requant("doctor", hf, "--for", "llama.cpp", "--json");
+    expect(status).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({
+      runtimes: ["llama.cpp"],
+      findings: [{ code: "unknown-to-runtime", severity: "error" }],
+    });
+    const wrong = await requant("doctor", hf, "--for", "ollama");
+    expect(wrong.status).toBe(2);
+    expect(wrong.err).toContain("llama.cpp, vllm, transformers, exllamav2");
   });
 
   it("a place where nothing is has status 4", async () => {

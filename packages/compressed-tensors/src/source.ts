@@ -27,6 +27,7 @@ import { compressedTensorsMethod } from "./methods.ts";
 /** compressed-tensors, format pack-quantized. */
 export const compressedTensorsSource: PackedSource = {
   name: "compressed-tensors",
+  runtimes: ["vllm", "transformers"],
   methods: [compressedTensorsMethod],
   selfDescribing: true,
   // of compressed-tensors (`QuantizationConfig`)

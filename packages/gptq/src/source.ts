@@ -36,6 +36,7 @@ const SILENT: GptqConfig = {
 /** GPTQ of AutoGPTQ and GPTQModel, and its Marlin checkpoints. */
 export const gptqSource: PackedSource = {
   name: "gptq",
+  runtimes: ["vllm", "transformers", "exllamav2"],
   methods: gptqMethods,
   // of AutoGPTQ, GPTQModel and transformers (`GPTQConfig`)
   configKeys: [

@@ -1,6 +1,6 @@
-import { type DoctorReport, examineModel } from "@requant/convert";
-import type { Finding } from "@requant/core";
-import { bounded } from "@requant/core/text";
+import { type DoctorReport, examineModel, type Runtime, runtimes } from "@requant/convert";
+import { type Finding, UsageError } from "@requant/core";
+import { bounded, quoted } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { locate } from "../locate.ts";
@@ -9,12 +9,14 @@ import { ProgressBar } from "../render/progress.ts";
 import { writeJson } from "../streams.ts";
 
 export const doctor: Handler = async ([argument = ""], given, { streams, signal, options }) => {
+  const runtime = runtimeOf(given["for"]);
   const { store, file } = await locate(argument, signal);
   const bar = new ProgressBar(streams.err, options.quiet === true);
   const report = await examineModel(
     { store, file },
     {
       weights: given["quick"] !== true,
+      runtime,
       signal,
       onProgress: (done, total) => bar.update(done, total),
     },
@@ -24,10 +26,20 @@ export const doctor: Handler = async ([argument = ""], given, { streams, signal,
   return report.ok ? exitStatus.done : exitStatus.different;
 };
 
-function renderFindings({ model, findings, examined }: DoctorReport): string {
+/** @throws UsageError for a program that nothing is known of */
+function runtimeOf(given: unknown): Runtime | undefined {
+  if (given === undefined) return undefined;
+  const found = runtimes.find((name) => name === String(given).toLowerCase());
+  if (found !== undefined) return found;
+  throw new UsageError(`Doctor knows no program named ${quoted(String(given))}.`, {
+    hint: `Give one of ${runtimes.join(", ")}.`,
+  });
+}
+
+function renderFindings({ model, findings, examined, runtimes: programs }: DoctorReport): string {
   const count = (severity: Finding["severity"]): number =>
     findings.filter((found) => found.severity === severity).length;
-  const seen = `${examined.files} file${examined.files === 1 ? "" : "s"}, ${examined.tensors} tensors${examined.weights ? "" : ", weights not read"}`;
+  const seen = `${examined.files} file${examined.files === 1 ? "" : "s"}, ${examined.tensors} tensors${examined.weights ? "" : ", weights not read"}${programs.length === 0 ? "" : `; for ${programs.join(", ")}`}`;
   return [
     ...findings.map(render),
     `${bounded(model, 500)}: ${count("error")} errors, ${count("warning")} warnings (${seen})`,

@@ -300,11 +300,17 @@ describe("a GGUF's facts against each other", () => {
     ["general.architecture", { type: "string", value: "llama" }],
     ["llama.block_count", { type: "u32", value: 1 }],
     ["llama.embedding_length", { type: "u32", value: 64 }],
+    ["llama.context_length", { type: "u32", value: 128 }],
+    ["llama.feed_forward_length", { type: "u32", value: 128 }],
+    ["llama.attention.head_count", { type: "u32", value: 4 }],
+    ["llama.attention.layer_norm_rms_epsilon", { type: "f32", value: 1e-5 }],
+    ["tokenizer.ggml.model", { type: "string", value: "llama" }],
   ];
   const tokens = (list: readonly string[]): [string, MetadataValue] => [
     "tokenizer.ggml.tokens",
     { type: "array", elementType: "string", length: list.length, value: list },
   ];
+  const text = (value: string): MetadataValue => ({ type: "string", value });
   const words = Array.from({ length: 96 }, (_, i) => `w${i}`);
   const scores = (length: number): [string, MetadataValue] => [
     "tokenizer.ggml.scores",
@@ -314,10 +320,25 @@ describe("a GGUF's facts against each other", () => {
     "tokenizer.ggml.token_type",
     { type: "array", elementType: "i32", length: value.length, value },
   ];
-  /** The tiny model's layer has an up projection only: its partner is added. */
+  /** A tensor that the tiny model does not have. */
+  const more = (name: string, ...shape: number[]) => ({
+    name,
+    shape,
+    values: pseudoWeights(
+      shape.reduce((product, size) => product * size, 1),
+      name.length,
+    ),
+  });
+  /** The tiny model, with all that llama.cpp needs. */
   const whole = [
     ...tinyTensors(),
-    { name: "blk.0.ffn_down.weight", shape: [64, 128], values: pseudoWeights(64 * 128, 5) },
+    more("output_norm.weight", 64),
+    more("blk.0.attn_k.weight", 64, 64),
+    more("blk.0.attn_v.weight", 64, 64),
+    more("blk.0.attn_output.weight", 64, 64),
+    more("blk.0.ffn_norm.weight", 64),
+    more("blk.0.ffn_gate.weight", 128, 64),
+    more("blk.0.ffn_down.weight", 64, 128),
   ];
 
   async function examine(
@@ -363,6 +384,9 @@ describe("a GGUF's facts against each other", () => {
     ["a vocabulary of another size", [tokens(words.slice(1))], "vocabulary-size"],
     ["a layer too many", [tokens(words), ["llama.block_count", { type: "u32", value: 2 }]], "missing-layer"],
     ["another width", [tokens(words), ["llama.embedding_length", { type: "u32", value: 32 }]], "wrong-shape"],
+    ["a length of another type", [tokens(words), ["llama.context_length", text("128")]], "key-type"],
+    ["no heads", [tokens(words), ["llama.attention.head_count", { type: "u32", value: 0 }]], "key-value"],
+    ["an unheard-of family", [tokens(words), ["general.architecture", text("llama9")]], "unknown-to-runtime"],
   ])("%s: %#", async (_, entries, code) => {
     const report = await examine(entries);
     expect(codesOf(report), JSON.stringify(report.findings)).toContain(code);
@@ -370,8 +394,22 @@ describe("a GGUF's facts against each other", () => {
   });
 
   it("a weight without its partner", async () => {
-    const report = await examine([tokens(words)], tinyTensors());
+    const without = whole.filter(({ name }) => name !== "blk.0.ffn_down.weight");
+    const report = await examine([tokens(words)], without);
     expect(codesOf(report)).toEqual(["missing-tensor"]);
+  });
+
+  it("a tensor too many", async () => {
+    const report = await examine([tokens(words)], [...whole, more("blk.0.attn_rot_embd", 8)]);
+    expect(codesOf(report)).toEqual(["unexpected-tensor"]);
+  });
+
+  it("is judged for the program that is to run it", async () => {
+    const bytes = await ggufBytes(whole, { metadata: new Map([...base, tokens(words)]) });
+    const location = { store: folderOf({ "m.gguf": bytes }), file: "m.gguf" };
+    expect((await examineModel(location)).runtimes).toEqual(["llama.cpp"]);
+    expect(codesOf(await examineModel(location, { runtime: "transformers" }))).toEqual(["runtime-limits"]);
+    expect(codesOf(await examineModel(location, { runtime: "exllamav2" }))).toEqual(["unknown-to-runtime"]);
   });
 });
 

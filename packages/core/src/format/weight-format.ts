@@ -145,6 +145,8 @@ export interface PackedSource {
    * other formats such a configuration is refused.
    */
   readonly selfDescribing?: boolean;
+  /** Programs that run models of this format, by the names that `doctor` has for them; undefined where nothing is known. */
+  readonly runtimes?: readonly string[];
   /**
    * Finds the weights of this format among all tensors of a model, by names, encodings and shapes; `claimed` breaks ties.
    * Formats are asked in the order of their list: the first that finds a weight in a module reads it. Takes a number of

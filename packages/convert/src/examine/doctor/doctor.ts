@@ -1,5 +1,5 @@
 /** Everything wrong with a model, in one pass: files, headers, config against tensors, tokenizer, template, weights. */
-import { type Finding, isCodecError, type Metadata } from "@requant/core";
+import { type Finding, isCodecError } from "@requant/core";
 import { type HfFiles, hfToGguf } from "@requant/models";
 import { completeFinding, finding } from "../../model/findings/finding.ts";
 import type { Model, ModelLocation } from "../../model/model.ts";
@@ -8,6 +8,8 @@ import { inspectModel } from "../inspect.ts";
 import { factFindings, nameFindings } from "./facts.ts";
 import { folderFindings } from "./folder.ts";
 import { findingOfError, nameOf } from "./from-error.ts";
+import { ggufFileFindings } from "./gguf-file.ts";
+import { judgedFor, kindFindings, mainRuntimes, type Runtime } from "./runtimes.ts";
 import { tokenizerJsonFindings } from "./tokenizer-json.ts";
 import { weightFindings } from "./weights.ts";
 
@@ -15,6 +17,8 @@ import { weightFindings } from "./weights.ts";
 export interface DoctorOptions {
   /** False looks at headers and side files only. Default true: every weight is read. */
   readonly weights?: boolean | undefined;
+  /** The program that is to run the model. Default: those that models of its format are made for. */
+  readonly runtime?: Runtime | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -24,6 +28,8 @@ export interface DoctorReport {
   readonly model: string;
   /** Errors first, then warnings, then notes. */
   readonly findings: readonly Finding[];
+  /** The programs whose needs were looked at; none where the model could not be opened. */
+  readonly runtimes: readonly Runtime[];
   /** No errors and no warnings. */
   readonly ok: boolean;
   readonly examined: { readonly files: number; readonly tensors: number; readonly weights: boolean };
@@ -49,12 +55,14 @@ export async function examineModel(
   if (names !== undefined) add(await folderFindings(store, names));
   let tensors = 0;
   let files = names?.length ?? 1;
+  let chosen: readonly Runtime[] = options.runtime === undefined ? [] : [options.runtime];
   try {
     const model = await openModel(location, { signal: options.signal });
     try {
       tensors = model.tensors.length;
       files = names?.length ?? model.files.length;
-      add(await openModelFindings(model, file === undefined));
+      if (chosen.length === 0) chosen = mainRuntimes(model);
+      add(await openModelFindings(model, file === undefined, chosen));
       if (options.weights !== false) add(await weightFindings(model, options));
     } finally {
       await model.close();
@@ -70,17 +78,23 @@ export async function examineModel(
   }
   // a file that cannot be opened says so each time that it is needed
   const distinct = new Map(findings.map((found) => [JSON.stringify(found), found]));
-  const list = [...distinct.values()].sort((a, b) => ranks[a.severity] - ranks[b.severity]);
+  const judged = chosen.reduce((all: readonly Finding[], one) => judgedFor(one, all), [...distinct.values()]);
+  const list = [...judged].sort((a, b) => ranks[a.severity] - ranks[b.severity]);
   return {
     model: file === undefined ? store.name : `${store.name.replace(/\/$/, "")}/${file}`,
     findings: list,
+    runtimes: chosen,
     ok: list.every(({ severity }) => severity === "note"),
     examined: { files, tensors, weights: options.weights !== false && tensors > 0 },
   };
 }
 
 /** What an open model says of itself that cannot all be true. */
-async function openModelFindings(model: Model, isFolder = true): Promise<Finding[]> {
+async function openModelFindings(
+  model: Model,
+  isFolder: boolean,
+  runtimes: readonly Runtime[],
+): Promise<Finding[]> {
   const inspection = await inspectModel(model);
   // shapes of tensors that nobody understands contradict nothing
   const measured = model.unclaimed.length > 0 ? [] : inspection.measured;
@@ -89,9 +103,10 @@ async function openModelFindings(model: Model, isFolder = true): Promise<Finding
   return [
     ...inspection.findings.map((found) => completeFinding({ ...found, path: nameOf(found.path) ?? file })),
     ...nameFindings(model.tensors),
+    ...runtimes.flatMap((runtime) => kindFindings(model, runtime)),
     ...(model.gguf === undefined
       ? await directoryFindings(model, isFolder)
-      : ggufFileFindings(model, model.gguf.metadata)),
+      : ggufFileFindings(model, model.gguf, runtimes[0] ?? "llama.cpp")),
     ...measured
       .filter(
         ({ agrees, claimed, label }) =>
@@ -106,15 +121,6 @@ async function openModelFindings(model: Model, isFolder = true): Promise<Finding
           key: label,
         }),
       ),
-  ];
-}
-
-function ggufFileFindings(model: Model, metadata: Metadata): Finding[] {
-  const hasTokens =
-    metadata.has("tokenizer.ggml.tokens") || metadata.get("tokenizer.ggml.model")?.value === "none";
-  return [
-    ...factFindings(metadata, model.tensors),
-    ...(hasTokens ? [] : [finding("no-tokenizer", "The file has no vocabulary.")]),
   ];
 }
 

@@ -15,15 +15,15 @@ export function tokenizerShapeFindings(metadata: Metadata): Finding[] {
   const tokens = metadata.get(TOKENS);
   if (tokens === undefined) return [];
   const findings: Finding[] = [];
-  const invalid = (key: string, message: string): void => {
-    findings.push(finding("tokenizer-invalid", message, { key }));
+  const invalid = (key: string, message: string, severity: Finding["severity"] = "error"): void => {
+    findings.push({ ...finding("tokenizer-invalid", message, { key }), severity });
   };
   if (tokens.type !== "array" || tokens.elementType !== "string") {
     invalid(TOKENS, `${TOKENS} is ${kindOf(tokens)}, not an array of strings.`);
     return findings;
   }
   for (const [key, elementTypes] of [
-    [SCORES, ["f32"]],
+    [SCORES, ["f32", "i32"]],
     [TYPES, ["i32", "u32"]],
   ] as const) {
     const array = metadata.get(key);
@@ -31,7 +31,12 @@ export function tokenizerShapeFindings(metadata: Metadata): Finding[] {
     if (array.type !== "array" || !elementTypes.some((type) => type === array.elementType))
       invalid(key, `${key} is ${kindOf(array)}, not an array of ${elementTypes[0]}.`);
     else if (array.length !== tokens.length)
-      invalid(key, `${key} has ${array.length} entries for ${tokens.length} tokens.`);
+      // entries without a token are never looked at
+      invalid(
+        key,
+        `${key} has ${array.length} entries for ${tokens.length} tokens.`,
+        array.length > tokens.length ? "warning" : "error",
+      );
   }
   const merges = metadata.get(MERGES);
   if (merges !== undefined && (merges.type !== "array" || merges.elementType !== "string"))
@@ -130,8 +135,10 @@ function duplicateFindings(tokens: readonly string[]): Finding[] {
   for (const [id, token] of tokens.entries()) {
     const before = first.get(token);
     if (before === undefined) first.set(token, id);
-    else twice.push(`${before} and ${id}`);
+    // a row that no text has: readers give each its own name
+    else if (token !== "") twice.push(`${before} and ${id}`);
   }
+  if (twice.length === 0) return [];
   return [
     finding("duplicate-token", `${twice.length} tokens have the text of another: ${few(twice)}.`, {
       key: TOKENS,

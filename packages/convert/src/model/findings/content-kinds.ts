@@ -30,7 +30,15 @@ export type ContentFindingCode =
   | "nan-weights"
   | "infinite-weights"
   | "zero-weights"
-  | "bad-weights";
+  | "bad-weights"
+  | "missing-key"
+  | "key-type"
+  | "key-value"
+  | "unexpected-tensor"
+  | "tensor-type"
+  | "unknown-to-runtime"
+  | "runtime-limits"
+  | "not-a-model";
 
 export const contentKinds: Readonly<Record<ContentFindingCode, FindingKind>> = {
   "no-config": {
@@ -65,8 +73,8 @@ export const contentKinds: Readonly<Record<ContentFindingCode, FindingKind>> = {
   },
   "missing-tensor": {
     severity: "error",
-    meaning: "A layer lacks a tensor that its other tensors need.",
-    hint: "Download the missing files of the model.",
+    meaning: "A tensor is missing that the model needs.",
+    hint: "Take the whole model from its publisher, or convert the original model again.",
   },
   "vocabulary-size": {
     severity: "warning",
@@ -168,5 +176,45 @@ export const contentKinds: Readonly<Record<ContentFindingCode, FindingKind>> = {
     severity: "error",
     meaning: "A packed weight makes no sense, or its parts cannot be read.",
     hint: "Quantize the original model again, or download the files again.",
+  },
+  "missing-key": {
+    severity: "error",
+    meaning: "A metadata key is missing that llama.cpp needs.",
+    hint: "Set the key to the original model's value: requant metadata set.",
+  },
+  "key-type": {
+    severity: "error",
+    meaning: "A metadata value has another type than llama.cpp reads.",
+    hint: "Set the key anew with the type that the message names: requant metadata set.",
+  },
+  "key-value": {
+    severity: "error",
+    meaning: "A metadata value is one that llama.cpp refuses or cannot compute with.",
+    hint: "Set the key to the original model's value: requant metadata set.",
+  },
+  "unexpected-tensor": {
+    severity: "error",
+    meaning: "The file has a tensor that llama.cpp does not look for, which it refuses.",
+    hint: convertAgain,
+  },
+  "tensor-type": {
+    severity: "error",
+    meaning: "A tensor is stored in a type that llama.cpp cannot compute with in its place.",
+    hint: convertAgain,
+  },
+  "unknown-to-runtime": {
+    severity: "error",
+    meaning: "The program that is to run the model does not know its format, architecture or version.",
+    hint: "Use a newer version of the program, or another program.",
+  },
+  "runtime-limits": {
+    severity: "note",
+    meaning: "The program that is to run the model reads such models with conditions.",
+    hint: "Try the model with the program.",
+  },
+  "not-a-model": {
+    severity: "error",
+    meaning: "The file is a part of a model or an aid to one, such as an adapter or an importance matrix.",
+    hint: "Use it together with its model.",
   },
 };

@@ -1,0 +1,132 @@
+/** The programs that run models, as far as the doctor knows what they refuse. */
+import type { Finding } from "@requant/core";
+import { weightFormats } from "../../formats.ts";
+import { type FindingCode, finding } from "../../model/findings/finding.ts";
+import type { Model } from "../../model/model.ts";
+
+/** A program that runs models. */
+export type Runtime = "llama.cpp" | "vllm" | "transformers" | "exllamav2";
+
+interface RuntimeFacts {
+  readonly name: Runtime;
+  /** As its own pages spell it. */
+  readonly label: string;
+  /** Whether it opens GGUF files: "limited" where it does so with conditions, which the note says. */
+  readonly gguf: "whole" | "limited" | "none";
+  /** Whether it opens Hugging Face-style directories. */
+  readonly directories: boolean;
+  readonly note?: string;
+  /** Findings that are warnings in general, and errors for this program: it does not load the model. */
+  readonly refuses: ReadonlySet<FindingCode>;
+}
+
+const table: readonly RuntimeFacts[] = [
+  {
+    name: "llama.cpp",
+    label: "llama.cpp",
+    gguf: "whole",
+    directories: false,
+    refuses: new Set(["gap", "order", "long-name", "duplicate-token"]),
+  },
+  {
+    name: "vllm",
+    label: "vLLM",
+    gguf: "limited",
+    directories: true,
+    note: "vLLM reads GGUF files of one part and of some architectures, and is best given the original model's tokenizer",
+    refuses: new Set(["no-config"]),
+  },
+  {
+    name: "transformers",
+    label: "transformers",
+    gguf: "limited",
+    directories: true,
+    note: "transformers reads GGUF files of some architectures, by its option gguf_file, and unpacks them to floats",
+    refuses: new Set(["no-config"]),
+  },
+  {
+    name: "exllamav2",
+    label: "ExLlamaV2",
+    gguf: "none",
+    directories: true,
+    refuses: new Set(["no-config", "no-tokenizer"]),
+  },
+];
+
+/** The names of all programs, for messages and help. */
+export const runtimes: readonly Runtime[] = table.map(({ name }) => name);
+
+function factsOf(runtime: Runtime): RuntimeFacts | undefined {
+  return table.find(({ name }) => name === runtime);
+}
+
+/** The programs that a model is made for: one for GGUF, those of its packing or of floats for a directory. */
+export function mainRuntimes(model: Model): readonly Runtime[] {
+  if (model.gguf !== undefined) return ["llama.cpp"];
+  const formats = packingsOf(model);
+  const declared = formats.flatMap((name) => weightFormats.find((one) => one.name === name)?.runtimes ?? []);
+  if (formats.length === 0) return ["vllm", "transformers"];
+  return runtimes.filter((name) => declared.includes(name));
+}
+
+function packingsOf(model: Model): readonly string[] {
+  return [...new Set(model.tensors.flatMap(({ linear }) => (linear === undefined ? [] : [linear.format])))];
+}
+
+/** Whether the program opens models of this kind at all. */
+export function kindFindings(model: Model, runtime: Runtime): Finding[] {
+  const facts = factsOf(runtime);
+  if (facts === undefined) return [];
+  const { label, gguf, directories, note } = facts;
+  if (model.gguf !== undefined) {
+    if (gguf === "none")
+      return [
+        unknown(
+          `${label} does not read GGUF files.`,
+          "Convert the original model to a format that it reads.",
+        ),
+      ];
+    return gguf === "whole" || note === undefined
+      ? []
+      : [
+          finding(
+            "runtime-limits",
+            `${note}.`,
+            {},
+            "Try the file with the program, or convert the model to safetensors.",
+          ),
+        ];
+  }
+  if (!directories)
+    return [
+      unknown(
+        `${label} reads GGUF files only, and this is none.`,
+        "Convert the model to GGUF: requant convert.",
+      ),
+    ];
+  return packingsOf(model).flatMap((name) => {
+    const format = weightFormats.find((one) => one.name === name);
+    return format?.runtimes === undefined || format.runtimes.includes(runtime)
+      ? []
+      : [
+          unknown(
+            `${label} does not read weights that are packed as ${name}.`,
+            `Convert the model to a format that ${label} reads.`,
+          ),
+        ];
+  });
+}
+
+function unknown(message: string, hint: string): Finding {
+  return finding("unknown-to-runtime", message, {}, hint);
+}
+
+/** The findings, with those that keep the program from loading the model as errors. */
+export function judgedFor(runtime: Runtime, findings: readonly Finding[]): Finding[] {
+  const refuses = factsOf(runtime)?.refuses;
+  return findings.map((found) =>
+    found.severity !== "error" && [...(refuses ?? [])].some((code) => code === found.code)
+      ? { ...found, severity: "error" }
+      : found,
+  );
+}

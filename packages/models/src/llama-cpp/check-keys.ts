@@ -1,0 +1,137 @@
+/** Metadata keys against the table of needs: missing, of another type, or with a value that llama.cpp stops at. */
+import type { Finding, Metadata, MetadataValue } from "@requant/core";
+import { numberOf } from "../metadata-values.ts";
+import type { JointNeed, KeyNeed } from "./rules.ts";
+import type { Sizes } from "./sizes.ts";
+
+/** The rules with the architecture's name, each key once: a family's rule replaces the common one. */
+export function rulesFor(
+  architecture: string,
+  ...lists: readonly (readonly KeyNeed[])[]
+): readonly KeyNeed[] {
+  const byKey = new Map<string, KeyNeed>();
+  for (const rule of lists.flat()) {
+    const key = rule.key.replace("~", architecture);
+    byKey.set(key, { ...rule, key });
+  }
+  return [...byKey.values()];
+}
+
+export function keyFindings(
+  metadata: Metadata,
+  rules: readonly KeyNeed[],
+  sizes: Sizes | undefined,
+): Finding[] {
+  return rules.flatMap((rule) => {
+    const value = metadata.get(rule.key);
+    if (sizes !== undefined && rule.when?.(sizes) === false) return [];
+    if (value === undefined) return rule.required ? [missingKey(rule.key)] : [];
+    const type = wrongType(rule, value) ?? wrongLength(rule, value, sizes);
+    if (type !== undefined) return [keyFinding("key-type", rule.key, type)];
+    return valueFindings(rule, value, sizes);
+  });
+}
+
+export function missingKey(key: string): Finding {
+  return keyFinding("missing-key", key, `The file has no ${key}, which llama.cpp needs.`);
+}
+
+function keyFinding(code: "missing-key" | "key-type" | "key-value", key: string, message: string): Finding {
+  return { code, severity: "error", key, message };
+}
+
+/** How a value's type is spelled. */
+export function typeName(value: MetadataValue): string {
+  return value.type === "array" ? `a list of ${value.elementType}` : value.type;
+}
+
+function wrongType({ key, type, list }: KeyNeed, value: MetadataValue): string | undefined {
+  const fits = value.type === "array" ? list?.of.includes(value.elementType) === true : value.type === type;
+  if (fits) return undefined;
+  const allowed = [
+    ...(type === undefined ? [] : [type]),
+    ...(list === undefined ? [] : [`a list of ${list.of.join(", ")}`]),
+  ];
+  return `${key} is ${typeName(value)}; llama.cpp reads only ${allowed.join(" or ")}.`;
+}
+
+function wrongLength(
+  { key, list }: KeyNeed,
+  value: MetadataValue,
+  sizes: Sizes | undefined,
+): string | undefined {
+  if (value.type !== "array" || list === undefined || list.length === "any") return undefined;
+  const expected = list.length ?? sizes?.number("block_count");
+  if (expected === undefined || value.length === expected) return undefined;
+  return `${key} has ${value.length} values; llama.cpp reads ${expected}.`;
+}
+
+function valueFindings({ key, must }: KeyNeed, value: MetadataValue, sizes: Sizes | undefined): Finding[] {
+  // a list has one value for each layer, some of which may be 0
+  if (must === undefined || value.type === "array") return [];
+  const plain = value.type === "string" ? value.value : numberOf(value);
+  if (plain === undefined || sizes === undefined || must.holds(plain, sizes)) return [];
+  return [keyFinding("key-value", key, `${key} is ${plain}; llama.cpp needs ${must.be}.`)];
+}
+
+interface JointOptions {
+  readonly wholeRope: boolean;
+  /** Where they must be equal. */
+  readonly lengths: readonly [key: number, value: number] | undefined;
+  readonly joint?: readonly JointNeed[] | undefined;
+}
+
+/** What several keys say together. */
+export function jointFindings(sizes: Sizes, { wholeRope, lengths, joint = [] }: JointOptions): Finding[] {
+  const name = (key: string): string => `${sizes.architecture}.${key}`;
+  const findings: Finding[] = [];
+  const add = (key: string, message: string): void => {
+    findings.push(keyFinding("key-value", name(key), message));
+  };
+  const [heads, keyHeads] = [sizes.number("attention.head_count"), sizes.number("attention.head_count_kv")];
+  if (heads !== undefined && keyHeads !== undefined && keyHeads > 0 && heads % keyHeads !== 0)
+    add(
+      "attention.head_count_kv",
+      `${name("attention.head_count")} is ${heads}, which is no multiple of ${name("attention.head_count_kv")}, ${keyHeads}.`,
+    );
+  const [experts, used] = [sizes.number("expert_count") ?? 0, sizes.number("expert_used_count") ?? 0];
+  if (used > experts)
+    add("expert_used_count", `${name("expert_used_count")} is ${used} of ${experts} experts.`);
+  else if (experts > 0 && used === 0)
+    add("expert_used_count", `${name("expert_count")} is ${experts}, but no expert is used.`);
+  for (const { key, value, because } of joint) {
+    const [expected, stated] = [value(sizes), sizes.number(key)];
+    if (expected !== undefined && stated !== expected)
+      add(key, `${name(key)} is ${stated ?? "missing"}; llama.cpp needs ${expected}, ${because}.`);
+  }
+  for (const message of groupFaults(sizes, experts)) add("expert_group_count", message);
+  if (lengths === undefined) return findings;
+  const [keyLength, valueLength] = lengths;
+  if (keyLength !== valueLength)
+    add(
+      "attention.value_length",
+      `Heads have ${keyLength} values in keys and ${valueLength} in values; llama.cpp needs as many in both.`,
+    );
+  const turned = sizes.number("rope.dimension_count");
+  if (turned === undefined) return findings;
+  if (wholeRope && turned !== keyLength)
+    add(
+      "rope.dimension_count",
+      `${name("rope.dimension_count")} is ${turned}; llama.cpp needs the length of a head, ${keyLength}.`,
+    );
+  return findings;
+}
+
+function groupFaults(sizes: Sizes, experts: number): string[] {
+  const groups = sizes.number("expert_group_count") ?? 0;
+  const used = sizes.number("expert_group_used_count") ?? 0;
+  const key = `${sizes.architecture}.expert_group_count`;
+  if (groups === 0) return [];
+  if (groups >= experts)
+    return [`${key} is ${groups}; llama.cpp needs fewer groups than the ${experts} experts.`];
+  if (groups === 1) return [];
+  if (experts % groups !== 0) return [`${key} is ${groups}, which does not divide the ${experts} experts.`];
+  return used > 0 && used < groups
+    ? []
+    : [`${used} of ${groups} groups of experts are used; llama.cpp needs 1 to ${groups - 1}.`];
+}

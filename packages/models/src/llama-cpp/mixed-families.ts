@@ -1,0 +1,459 @@
+/** What llama.cpp needs of the families whose layers differ: some with experts, some with windows or without attention. */
+
+import {
+  attentionKeys,
+  attnNorm,
+  embedding,
+  expertKeys,
+  expertStacks,
+  ffnNorm,
+  forwardKeys,
+  fusableStacks,
+  gated,
+  headNorms,
+  output,
+  outputNorm,
+  ownEnds,
+  projections,
+  rmsEpsilon,
+  ropeSections,
+  router,
+  sharedExpert,
+  slidingKeys,
+  slidingPattern,
+  squareOutput,
+  tiedEnds,
+} from "./building-blocks.ts";
+import { aboveZero, perLayer } from "./common-keys.ts";
+import {
+  type Condition,
+  type FamilyNeeds,
+  type JointNeed,
+  type KeyNeed,
+  may,
+  mayKey,
+  need,
+  needKey,
+  type TensorNeed,
+  unless,
+  where,
+} from "./rules.ts";
+import { isLatent, rotated, type Sizes } from "./sizes.ts";
+
+const not =
+  (condition: Condition): Condition =>
+  (sizes, layer) =>
+    !condition(sizes, layer);
+
+const expertForwardKey = { list: { of: ["u32", "i32"] } } as const;
+const dense = [rmsEpsilon, ...attentionKeys, ...forwardKeys];
+
+const hasLeading = (sizes: Sizes): boolean => (sizes.number("leading_dense_block_count") ?? 0) > 0;
+/** Layers before the first with experts. */
+const isLeading: Condition = (sizes, layer) => layer < (sizes.number("leading_dense_block_count") ?? 0);
+
+const gptOss: FamilyNeeds = {
+  keys: [
+    rmsEpsilon,
+    ...attentionKeys,
+    ...expertKeys,
+    needKey("~.expert_feed_forward_length", "u32", expertForwardKey),
+    needKey("~.attention.sliding_window", "u32"),
+    ...slidingKeys.slice(1),
+  ],
+  ends: ownEnds,
+  layer: [
+    attnNorm,
+    need("post_attention_norm.weight", "embd"),
+    ...projections("turned q", "turned k", "turned k"),
+    need("attn_output.weight", "embd", "turned q"),
+    need("attn_output.bias", "embd"),
+    need("attn_sinks.weight", "heads"),
+    router,
+    need("ffn_gate_inp.bias", "experts"),
+    ...expertStacks("expert ff"),
+    need("ffn_gate_exps.bias", "experts", "expert ff"),
+    need("ffn_down_exps.bias", "experts", "embd"),
+    need("ffn_up_exps.bias", "experts", "expert ff"),
+  ],
+};
+
+/** Models of 26 and 27 layers, and one of 48, have no low-rank queries (deepseek2.cpp, is_lite). */
+const isLite: Condition = (sizes) =>
+  [26, 27].includes(sizes.trunk) || (sizes.trunk === 48 && sizes.vocabulary === 128256);
+const hasQueryRank: Condition = (sizes, layer) =>
+  !isLite(sizes, layer) && (sizes.number("attention.q_lora_rank") ?? 0) > 0;
+
+const deepseek2: FamilyNeeds = {
+  keys: [
+    rmsEpsilon,
+    ...attentionKeys,
+    ...expertKeys,
+    ...forwardKeys.map((rule) => ({ ...rule, when: hasLeading })),
+    mayKey("~.vocab_size", "u32"),
+    mayKey("~.leading_dense_block_count", "u32"),
+    needKey("~.attention.q_lora_rank", "u32", { when: (sizes) => !isLite(sizes, 0) }),
+    needKey("~.attention.kv_lora_rank", "u32"),
+    mayKey("~.attention.key_length_mla", "u32"),
+    mayKey("~.attention.value_length_mla", "u32"),
+    needKey("~.expert_feed_forward_length", "u32", expertForwardKey),
+    needKey("~.expert_shared_count", "u32"),
+    mayKey("~.expert_weights_scale", "f32"),
+    mayKey("~.expert_weights_norm", "bool"),
+    mayKey("~.expert_gating_func", "u32"),
+    mayKey("~.rope.scaling.yarn_log_multiplier", "f32"),
+    mayKey("~.attention.temperature_scale", "f32"),
+    mayKey("~.attention.temperature_length", "u32"),
+  ],
+  ends: tiedEnds,
+  layer: [
+    attnNorm,
+    ...where(hasQueryRank, [
+      need("attn_q_a_norm.weight", "q rank"),
+      need("attn_q_a.weight", "q rank", "embd"),
+      need("attn_q_b.weight", "latent q", "q rank"),
+    ]),
+    ...where(not(hasQueryRank), [need("attn_q.weight", "latent q", "embd")]),
+    need("attn_kv_a_norm.weight", "kv rank"),
+    need("attn_kv_a_mqa.weight", "kv rank + turned", "embd"),
+    ...where(isLatent, [
+      need("attn_k_b.weight", "heads", "kv rank", "unturned"),
+      need("attn_v_b.weight", "heads", "latent v", "kv rank"),
+    ]),
+    ...where(not(isLatent), [need("attn_kv_b.weight", "latent kv", "kv rank")]),
+    need("attn_output.weight", "embd", "latent o"),
+    ffnNorm,
+    ...where(isLeading, gated),
+    ...where(not(isLeading), [
+      router,
+      may("exp_probs_b.bias", "experts"),
+      ...fusableStacks("expert ff", "2 expert ff"),
+      ...sharedExpert("shared experts"),
+    ]),
+  ],
+  unequalHeads: true,
+  joint: [
+    {
+      key: "attention.head_count_kv",
+      value: (sizes) => (isLatent(sizes) ? 1 : undefined),
+      because: "the one compressed key",
+    },
+    {
+      key: "attention.key_length",
+      value: (sizes) => {
+        const [rank, turned] = [sizes.number("attention.kv_lora_rank"), rotated(sizes)];
+        return isLatent(sizes) && rank !== undefined && turned !== undefined ? rank + turned : undefined;
+      },
+      because: "the rank of the keys and their turned values",
+    },
+  ],
+};
+
+const hasSharedExperts: Condition = (sizes, layer) =>
+  !isLeading(sizes, layer) && (sizes.number("expert_shared_count") ?? 0) > 0;
+
+const glm4moe: FamilyNeeds = {
+  keys: [
+    rmsEpsilon,
+    ...attentionKeys,
+    ...expertKeys,
+    needKey("~.expert_feed_forward_length", "u32", expertForwardKey),
+    ...forwardKeys.map((rule) => ({ ...rule, when: hasLeading })),
+    ropeSections,
+    needKey("~.expert_shared_count", "u32"),
+    mayKey("~.leading_dense_block_count", "u32"),
+    mayKey("~.expert_weights_scale", "f32"),
+    mayKey("~.expert_weights_norm", "bool"),
+    mayKey("~.expert_gating_func", "u32"),
+  ],
+  ends: tiedEnds,
+  layer: [
+    attnNorm,
+    ...projections(),
+    output,
+    may("attn_q_norm.weight", "head"),
+    may("attn_k_norm.weight", "head"),
+    need("post_attention_norm.weight", "embd"),
+    ...where(isLeading, gated),
+    ...where(not(isLeading), [
+      router,
+      need("exp_probs_b.bias", "experts"),
+      ...expertStacks("expert ff or share"),
+    ]),
+    ...where(hasSharedExperts, sharedExpert("shared experts")),
+  ],
+};
+
+/** Every n-th layer has experts; a step of 0 means none. */
+const isExpertLayer: Condition = (sizes, layer) => {
+  const step = sizes.number("interleave_moe_layer_step") ?? 0;
+  return step > 0 && (layer + 1) % step === 0;
+};
+
+const llama4: FamilyNeeds = {
+  keys: [
+    rmsEpsilon,
+    ...attentionKeys,
+    ...expertKeys,
+    needKey("~.expert_feed_forward_length", "u32", expertForwardKey),
+    needKey("~.interleave_moe_layer_step", "u32"),
+    ...slidingKeys,
+  ],
+  ends: [...tiedEnds, may("rope_freqs.weight", "half turned")],
+  layer: [
+    attnNorm,
+    ...projections(),
+    output,
+    ffnNorm,
+    ...where(isExpertLayer, [router, ...expertStacks("expert ff"), ...sharedExpert("expert ff")]),
+    ...where(not(isExpertLayer), gated),
+  ],
+  wholeRope: true,
+};
+
+/** Layers without attention: by a list, else all but every fourth. */
+const isRecurrent: Condition = (sizes, layer) => {
+  const stated = sizes.at("attention.recurrent_layers", layer);
+  if (stated !== undefined) return stated !== 0;
+  return (layer + 1) % (sizes.number("full_attention_interval") ?? 4) !== 0;
+};
+
+const linearKeys: readonly KeyNeed[] = [
+  needKey("~.ssm.conv_kernel", "u32"),
+  needKey("~.ssm.inner_size", "u32"),
+  needKey("~.ssm.state_size", "u32"),
+  needKey("~.ssm.time_step_rank", "u32"),
+  needKey("~.ssm.group_count", "u32"),
+  mayKey("~.attention.recurrent_layers", "u32", perLayer),
+  mayKey("~.full_attention_interval", "u32", {
+    when: (sizes) => sizes.number("attention.recurrent_layers") === undefined,
+  }),
+  mayKey("~.rope.dimension_count", "u32", {
+    must: { be: "at least 1", holds: (value) => Number(value) >= 1 },
+  }),
+];
+
+const linearJoint: readonly JointNeed[] = [
+  {
+    key: "ssm.inner_size",
+    value(sizes) {
+      const [state, steps] = [sizes.number("ssm.state_size"), sizes.number("ssm.time_step_rank")];
+      return state === undefined || steps === undefined ? undefined : state * steps;
+    },
+    because: "a state for each time step",
+  },
+];
+
+/** The start of a block that predicts a further token. */
+const predicting: readonly TensorNeed[] = [
+  need("nextn.eh_proj.weight", "embd", "2 embd"),
+  need("nextn.enorm.weight", "embd"),
+  need("nextn.hnorm.weight", "embd"),
+];
+
+const gatedAttention: readonly TensorNeed[] = where(not(isRecurrent), [
+  ...projections("2 q"),
+  output,
+  ...headNorms,
+]);
+
+const linearAttention: readonly TensorNeed[] = where(isRecurrent, [
+  need("ssm_conv1d.weight", "linear qkv", "convolution"),
+  need("ssm_dt.bias", "time steps"),
+  need("ssm_a", "time steps"),
+  need("ssm_norm.weight", "state"),
+  need("ssm_out.weight", "embd", "linear v"),
+]);
+
+/** Older files have one tensor for both. */
+const linearInputs = [
+  need("attn_qkv.weight", "linear qkv", "embd"),
+  need("attn_gate.weight", "linear v", "embd"),
+];
+
+const bothNorms = [attnNorm, need("post_attention_norm.weight", "embd")];
+
+const expertsWithShared: readonly TensorNeed[] = [
+  router,
+  ...fusableStacks("expert ff or share", "2 expert ff or share"),
+  need("ffn_gate_inp_shexp.weight", "embd"),
+  ...sharedExpert("shared ff or ff"),
+];
+
+const moeKeys = [
+  rmsEpsilon,
+  ...attentionKeys,
+  ...expertKeys,
+  ...linearKeys,
+  mayKey("~.expert_feed_forward_length", "u32", expertForwardKey),
+  mayKey("~.expert_shared_feed_forward_length", "u32"),
+];
+const neededSections: KeyNeed = { ...ropeSections, required: true };
+const alphaAndBeta = where(isRecurrent, [
+  ...linearInputs,
+  need("ssm_beta.weight", "time steps", "embd"),
+  need("ssm_alpha.weight", "time steps", "embd"),
+]);
+
+/** Attention of a layer with a window, of one without, of one that takes its keys from another. */
+const hasOwnKeys: Condition = (sizes, layer) =>
+  layer < sizes.trunk - (sizes.number("attention.shared_kv_layers") ?? 0);
+const hasPerLayer = (sizes: Sizes): boolean => (sizes.number("embedding_length_per_layer_input") ?? 0) > 0;
+const hasRouter: Condition = (sizes, layer) => sizes.hasTensor(`blk.${layer}.ffn_gate_inp.weight`);
+const hasFullAttention: Condition = (sizes) =>
+  Array.from({ length: sizes.trunk }, (_, layer) => layer).some((layer) => !sizes.isWindowed(layer));
+
+const gemma4: FamilyNeeds = {
+  keys: [
+    ...dense,
+    { ...slidingPattern, type: undefined, required: true },
+    mayKey("~.attention.shared_kv_layers", "u32"),
+    mayKey("~.rope.freq_base_swa", "f32", aboveZero),
+    mayKey("~.expert_feed_forward_length", "u32", expertForwardKey),
+    needKey("~.attention.sliding_window", "u32"),
+    needKey("~.embedding_length_per_layer_input", "u32"),
+    needKey("~.attention.key_length_swa", "u32"),
+    needKey("~.attention.value_length_swa", "u32"),
+    mayKey("~.final_logit_softcapping", "f32"),
+  ],
+  ends: [
+    ...tiedEnds,
+    ...where(hasPerLayer, [
+      need("per_layer_token_embd.weight", "vocab", "all per layer"),
+      need("per_layer_model_proj.weight", "all per layer", "embd"),
+      need("per_layer_proj_norm.weight", "per layer"),
+    ]),
+    ...where(hasFullAttention, [need("rope_freqs.weight", "half full head")]),
+  ],
+  layer: [
+    attnNorm,
+    need("attn_q.weight", "own q", "embd"),
+    ...where(hasOwnKeys, [need("attn_k.weight", "own k", "embd"), need("attn_k_norm.weight", "own head")]),
+    ...where(not(hasOwnKeys), [may("attn_k.weight", "own k", "embd"), may("attn_k_norm.weight", "own head")]),
+    may("attn_v.weight", "own v", "embd"),
+    need("attn_output.weight", "embd", "own q"),
+    need("attn_q_norm.weight", "own head"),
+    need("post_attention_norm.weight", "embd"),
+    may("layer_output_scale.weight", "one"),
+    ffnNorm,
+    need("ffn_gate.weight", "own ff", "embd"),
+    need("ffn_up.weight", "own ff", "embd"),
+    need("ffn_down.weight", "embd", "own ff"),
+    need("post_ffw_norm.weight", "embd"),
+    may("ffn_gate_inp.weight", "experts", "embd"),
+    ...where(hasRouter, [
+      need("ffn_gate_inp.scale", "embd"),
+      need("pre_ffw_norm_2.weight", "embd"),
+      need("post_ffw_norm_1.weight", "embd"),
+      need("post_ffw_norm_2.weight", "embd"),
+      ...fusableStacks("expert ff", "2 expert ff"),
+    ]),
+    ...where(hasPerLayer, [
+      need("inp_gate.weight", "per layer", "embd"),
+      need("proj.weight", "embd", "per layer"),
+      need("post_norm.weight", "embd"),
+    ]),
+  ],
+};
+
+/** A layer without key heads is a convolution. */
+const isConvolution: Condition = (sizes, layer) => sizes.at("attention.head_count_kv", layer) === 0;
+
+const lfm2: FamilyNeeds = {
+  keys: [
+    rmsEpsilon,
+    ...forwardKeys,
+    ...attentionKeys.filter(({ key }) => key !== "~.attention.head_count_kv"),
+    needKey("~.shortconv.l_cache", "u32"),
+    mayKey("~.attention.sliding_window", "u32"),
+  ],
+  ends: [
+    embedding,
+    need("token_embd_norm.weight", "embd"),
+    may("output.weight", "vocab", "embd"),
+    may("dense_2.weight", "embd", "embd"),
+    may("dense_2.bias", "embd"),
+  ],
+  layer: [
+    attnNorm,
+    ffnNorm,
+    ...gated,
+    ...where(not(isConvolution), [...headNorms, ...projections("embd", "own k", "own v"), squareOutput]),
+    ...where(isConvolution, [
+      need("shortconv.conv.weight", "embd", "short convolution"),
+      need("shortconv.in_proj.weight", "3 embd", "embd"),
+      need("shortconv.out_proj.weight", "embd", "embd"),
+    ]),
+  ],
+};
+
+export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
+  "gpt-oss": gptOss,
+  deepseek2,
+  glm4moe,
+  llama4,
+  gemma4,
+  lfm2,
+  glm4: {
+    keys: [...dense, ropeSections],
+    ends: tiedEnds,
+    layer: [
+      ...bothNorms,
+      ...projections(),
+      output,
+      ffnNorm,
+      need("ffn_down.weight", "embd", "ff"),
+      need("ffn_up.weight", "2 ff", "embd"),
+      need("post_ffw_norm.weight", "embd"),
+    ],
+  },
+  exaone4: {
+    keys: [...dense, mayKey("~.attention.sliding_window", "u32")],
+    ends: [
+      embedding,
+      outputNorm,
+      may("output.weight", "vocab", "embd"),
+      may("rope_freqs.weight", "half turned"),
+    ],
+    layer: [
+      ...projections("q", "v", "v"),
+      squareOutput,
+      need("post_attention_norm.weight", "embd"),
+      ...headNorms,
+      ...gated,
+      need("post_ffw_norm.weight", "embd"),
+    ],
+    wholeRope: true,
+  },
+  qwen35: {
+    keys: [...dense, ...linearKeys, neededSections],
+    ends: tiedEnds,
+    layer: [...bothNorms, ...gatedAttention, ...linearAttention, ...alphaAndBeta, ...gated],
+    joint: linearJoint,
+    predicting,
+  },
+  qwen35moe: {
+    keys: [...moeKeys, neededSections],
+    ends: tiedEnds,
+    layer: [...bothNorms, ...gatedAttention, ...linearAttention, ...alphaAndBeta, ...expertsWithShared],
+    joint: linearJoint,
+    predicting,
+  },
+  qwen3next: {
+    keys: moeKeys,
+    ends: tiedEnds,
+    layer: [
+      ...bothNorms,
+      ...gatedAttention,
+      ...linearAttention,
+      ...where(isRecurrent, [
+        may("ssm_in.weight", "linear qkvz", "embd"),
+        ...unless("ssm_in.weight", linearInputs),
+        need("ssm_ba.weight", "2 time steps", "embd"),
+      ]),
+      ...expertsWithShared,
+    ],
+    joint: linearJoint,
+    predicting,
+  },
+};
