@@ -92,7 +92,7 @@ export {
 } from "./plan/plan.ts";
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
-export { listTargets, parseTarget } from "./plan/target.ts";
+export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap } from "./run/outputs/store.ts";

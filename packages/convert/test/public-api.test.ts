@@ -9,6 +9,7 @@ test("exports of @requant/convert", () => {
       "codecOf",
       "comparer",
       "defaultBandByteLength",
+      "describeTargets",
       "diagnose",
       "diagnoses",
       "editMetadata",

@@ -89,6 +89,7 @@ export {
   parseWords,
   readWord,
   searchSettings,
+  shortSpellings,
   spellWords,
   type TargetSettings,
   type WordSpec,
