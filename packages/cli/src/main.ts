@@ -3,7 +3,8 @@ import { CommanderError } from "commander";
 import { buildProgram } from "./args.ts";
 import { errorDocument, exitStatus, isAbort, statusOfError } from "./exit.ts";
 import { printableJson, printableLines } from "./render/text.ts";
-import type { Streams } from "./streams.ts";
+import { colorsFor, type Streams } from "./streams.ts";
+import { usageError } from "./usage.ts";
 
 /**
  * Runs one command line and returns its exit status. Never throws and never ends the process, so that a test, or
@@ -17,20 +18,17 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
   const json = argv.includes("--json");
   const debug = argv.includes("--debug");
   let status: number = exitStatus.done;
+  const program = buildProgram(streams, abort.signal, (result) => {
+    status = result;
+  });
   try {
-    const program = buildProgram(streams, abort.signal, (result) => {
-      status = result;
-    });
     await program.parseAsync([...argv], { from: "user" });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitStatus.done;
-      report(streams, json, {
-        code: "USAGE",
-        message: error.message.replace(/^error: /, ""),
-        hint: "See requant --help.",
-      });
+      const named = program.commands.find((command) => command.name() === argv[0])?.name();
+      report(streams, json, errorDocument(usageError(error, named)).error);
       return exitStatus.usage;
     }
     report(streams, json, errorDocument(error).error);
@@ -57,8 +55,9 @@ function report(streams: Streams, json: boolean, error: Record<string, unknown>)
   ]
     .filter((part) => typeof part === "string" && part !== "" && !String(error["message"]).includes(part))
     .map((part) => bounded(String(part), LONGEST_PLACE));
+  const colors = colorsFor(streams.err);
   streams.err.write(
-    `requant: ${boundedMessage(String(error["message"]))}${place.length > 0 ? ` (${place.join(", ")})` : ""}\n`,
+    `${colors.red("requant:")} ${boundedMessage(String(error["message"]))}${place.length > 0 ? ` (${place.join(", ")})` : ""}\n`,
   );
   if (typeof error["hint"] === "string") streams.err.write(`  ${boundedMessage(error["hint"])}\n`);
 }

@@ -16,7 +16,7 @@ import { layoutGguf } from "@requant/gguf";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { table } from "../src/render/table.ts";
-import { displayWidth, fitted } from "../src/render/text.ts";
+import { displayWidth, fitted } from "../src/render/width.ts";
 import { requant } from "./run.ts";
 
 const model = resolve(import.meta.dirname, "../../../fixtures/abuse/model/float-valid");

@@ -7,7 +7,7 @@ import { distinctFindings, findingText, showWarnings } from "../render/findings.
 import { ProgressBar } from "../render/progress.ts";
 import { measure } from "../render/quantity.ts";
 import { table } from "../render/table.ts";
-import { fitted } from "../render/text.ts";
+import { fitted } from "../render/width.ts";
 import { writeJson } from "../streams.ts";
 
 export const verify: Handler = async ([first = "", second = ""], given, { streams, signal, options }) => {

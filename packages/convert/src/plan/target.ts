@@ -51,7 +51,9 @@ export interface TargetDescription {
   readonly example: string;
   /** Typical targets, few enough to be read. */
   readonly examples: readonly string[];
-  /** The words after the colon and what they set; empty where the examples are all there is. */
+  /** What may stand after the colon: all of it, or every combination of typical words. */
+  readonly spellings: readonly string[];
+  /** The words after the colon and what they set; empty where each spelling is one word. */
   readonly words: readonly { readonly words: string; readonly about: string; readonly preset?: string }[];
   /** What its weights are made from floats by, where this is less than the format's own tools do. */
   readonly rounding?: string | undefined;
@@ -63,6 +65,7 @@ export function describeTargets(list: readonly Format[] = targetFormats): Target
     name,
     example: target.example,
     examples: target.examples().map((words) => `${name}:${words}`),
+    spellings: target.spellings(),
     words: (target.words ?? []).map((spec) => {
       const preset = spellWords([spec], { [spec.key]: spec.default ?? "" });
       return { words: wordsOf(spec), about: spec.about, ...(preset === "" ? {} : { preset }) };

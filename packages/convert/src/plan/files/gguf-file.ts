@@ -31,6 +31,7 @@ export function planGgufFiles(
   metadata: Metadata,
   options: GgufFilesOptions,
 ): GgufPlanFile[] {
+  const [ending = ".gguf"] = /\.gguf$/i.exec(options.name) ?? [];
   const stem = options.name.replace(/\.gguf$/i, "");
   const numbered = tensors.map((tensor, index) => ({
     name: tensor.name,
@@ -48,7 +49,7 @@ export function planGgufFiles(
     const { byteLength, alignment } = layoutGguf({ metadata: own, tensors: members });
     return {
       kind: "gguf",
-      name: parts.length === 1 ? `${stem}.gguf` : splitName(stem, part, parts.length),
+      name: parts.length === 1 ? `${stem}${ending}` : splitName(stem, part, parts.length),
       byteLength,
       alignment,
       metadata: metadataToJson(own),
