@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import type { Context, Handler } from "./context.ts";
 import { collect, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
+import { paragraph } from "./render/table.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
 import { VERSION } from "./version.ts";
 
@@ -16,14 +17,19 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .description("Inspect, convert and verify quantized model files of any format.")
     .version(VERSION)
     .exitOverride()
-    .configureHelp({ styleTitle: colors.bold, styleCommandText: colors.cyan, styleOptionText: colors.cyan })
+    .configureHelp({
+      subcommandTerm: (each) => each.name(),
+      styleTitle: colors.bold,
+      styleCommandText: colors.cyan,
+      styleOptionText: colors.cyan,
+    })
     .configureOutput({
       writeOut: (text) => streams.out.write(text),
       writeErr: () => {},
       getOutHelpWidth: () => look.width,
       getOutHasColors: () => colors.isColorSupported,
     })
-    .addHelpText("after", `\n${afterHelp}`)
+    .addHelpText("after", `\n${paragraph(afterHelp, look)}`)
     // what is no command is named below, before its options are looked at
     .allowUnknownOption()
     .argument("[words...]")
@@ -181,6 +187,9 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
 /** What `help` tells beside the commands; see `help.ts`. */
 const afterHelp = "Topics of help: targets, models, output, sizes, status. For example: requant help targets";
 
+const roundingHelp =
+  "New codes are rounded to the nearest one, without calibration data: requant help targets says what each format's own tools do more.";
+
 /** Options without which a command cannot work. Commander would name a missing one before a misspelt one. */
 const needed = new WeakSet<Option>();
 
@@ -237,20 +246,10 @@ function conversion(command: Command): Command {
     .option("--exact", "refuse any tensor that would not keep its values")
     .option("--shard-size <size>", "split the output into files of this size, with a unit: 5G")
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
-    .option(
-      "--include-weights <text>",
-      "use the matrix only for names with this text; repeatable",
-      collect,
-      [],
-    )
-    .option(
-      "--exclude-weights <text>",
-      "do not use the matrix for names with this text; repeatable",
-      collect,
-      [],
-    )
+    .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
+    .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)
     .option("--pure", "one type for all quantized tensors")
-    .option("--tensor <regex=encoding>", "type of the tensors whose name matches; repeatable", collect, [])
+    .option("--tensor <regex=encoding>", "type of the tensors whose name matches; repeatable", collect)
     .option("--output-tensor <type>", "type of the output tensor")
     .option("--token-embedding <type>", "type of the token embedding")
     .option("--leave-output", "keep the output tensor as it is")
@@ -259,9 +258,6 @@ function conversion(command: Command): Command {
     .option("--allow-requantize", "quantize tensors that are quantized already")
     .option("--llamafy", "rename, split and pad a checkpoint that amounts to a Llama into a LlamaForCausalLM")
     .option("--like <reference.gguf>", "take metadata and tokenizer from a GGUF of the same model")
-    .option("--set <key=type:value>", "set a metadata key of the output; repeatable", collect, [])
-    .addHelpText(
-      "after",
-      "\nNew codes are rounded to the nearest one, without calibration data: requant help targets says what each format's own tools do more.",
-    );
+    .option("--set <key=type:value>", "set a metadata key of the output; repeatable", collect)
+    .addHelpText("after", `\n${paragraph(roundingHelp)}`);
 }

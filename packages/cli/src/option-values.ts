@@ -2,8 +2,8 @@
 import { InvalidArgumentError } from "commander";
 
 /** Values of an option that may be given several times. */
-export function collect(value: string, previous: readonly string[]): string[] {
-  return [...previous, value];
+export function collect(value: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), value];
 }
 
 /** A number of threads. */

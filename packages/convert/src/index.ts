@@ -49,6 +49,7 @@ export {
   type Inspection,
   inspectModel,
 } from "./examine/inspect.ts";
+export { matchingWeights, type NamedWeight } from "./examine/named-weights.ts";
 export { outputFindings } from "./examine/output-findings.ts";
 export { weightFormats } from "./formats.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";

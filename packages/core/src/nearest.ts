@@ -4,49 +4,59 @@
 const LONGEST_WORD = 64;
 
 /**
- * The words nearest to a misspelt one, at most `most`, the nearest first; none where nothing is near. A word is near when at
- * most a third of its characters (one at least) are missing, added, changed or exchanged with their neighbour.
+ * The words nearest to a misspelt one: all that are as near as the nearest, at most `most`; none where nothing is near. A word
+ * is near when at most a third of its characters (one at least) are missing, added, changed or exchanged with their neighbour.
  * @example
  * nearest("inspct", ["convert", "inspect"]); // ["inspect"]
  */
-export function nearest(word: string, words: Iterable<string>, most = 1): string[] {
+export function nearest(word: string, words: Iterable<string>, most = 3): string[] {
   const asked = word.slice(0, LONGEST_WORD).toLowerCase();
-  const found: { readonly candidate: string; readonly distance: number }[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  let found: string[] = [];
   for (const candidate of new Set(words)) {
     const distance = editDistance(asked, candidate.slice(0, LONGEST_WORD).toLowerCase());
     const allowed = Math.max(1, Math.floor(Math.max(asked.length, candidate.length) / 3));
-    if (distance <= allowed && distance < candidate.length) found.push({ candidate, distance });
+    if (distance > Math.min(allowed, candidate.length - 1, least)) continue;
+    if (distance < least) found = [];
+    least = distance;
+    found.push(candidate);
   }
-  return found
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, most)
-    .map(({ candidate }) => candidate);
+  return found.slice(0, most);
 }
 
 /** "Did you mean a or b?", with a blank before it; an empty text where nothing is near. */
-export function didYouMean(word: string, words: Iterable<string>, most = 1): string {
+export function didYouMean(word: string, words: Iterable<string>, most?: number): string {
   const found = nearest(word, words, most);
   return found.length === 0 ? "" : ` Did you mean ${found.join(" or ")}?`;
 }
 
+/** What it costs to change one character into another, in hundredths: digits are near to digits, as Q9_9 is to Q8_0. */
+function changeCost(a: string | undefined, b: string | undefined): number {
+  if (a === b) return 0;
+  const [first, second] = [DIGITS.indexOf(a ?? " "), DIGITS.indexOf(b ?? " ")];
+  return first < 0 || second < 0 ? WHOLE : 30 + 2 * Math.abs(first - second);
+}
+
+const DIGITS = "0123456789";
+const WHOLE = 100;
+
 /** Optimal string alignment: insertions, deletions, changes, and exchanges of neighbours. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, column) => column);
+  let last = Array.from({ length: b.length + 1 }, (_, column) => WHOLE * column);
   for (let row = 1; row <= a.length; row++) {
-    const current = [row];
+    const current = [WHOLE * row];
     for (let column = 1; column <= b.length; column++) {
-      const change = a[row - 1] === b[column - 1] ? 0 : 1;
       let least = Math.min(
-        (last[column] ?? 0) + 1,
-        (current[column - 1] ?? 0) + 1,
-        (last[column - 1] ?? 0) + change,
+        (last[column] ?? 0) + WHOLE,
+        (current[column - 1] ?? 0) + WHOLE,
+        (last[column - 1] ?? 0) + changeCost(a[row - 1], b[column - 1]),
       );
       const isExchange = a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      if (row > 1 && column > 1 && isExchange) least = Math.min(least, (beforeLast[column - 2] ?? 0) + 1);
+      if (row > 1 && column > 1 && isExchange) least = Math.min(least, (beforeLast[column - 2] ?? 0) + WHOLE);
       current.push(least);
     }
     [beforeLast, last] = [last, current];
   }
-  return last[b.length] ?? 0;
+  return (last[b.length] ?? 0) / WHOLE;
 }

@@ -10,10 +10,19 @@ describe("the nearest word", () => {
     ["verfiy", ["verify"]],
     ["plna", ["plan"]],
     ["xyz", []],
+    ["lpan", ["plan"]],
     ["", []],
     ["a".repeat(100_000), []],
   ])("%s is near %j", (word, found) => {
     expect(nearest(word, commands)).toEqual(found);
+  });
+
+  it.each([
+    ["q4_k_n", ["q4_k_m", "q4_k_s"]],
+    ["q9_9", ["q8_0"]],
+    ["iq4xs", ["iq4_xs"]],
+  ])("%s is near %j: digits are near to digits", (word, found) => {
+    expect(nearest(word, ["q4_0", "q4_k_m", "q4_k_s", "q5_1", "q8_0", "iq4_xs"])).toEqual(found);
   });
 
   it("is asked for as a question, or not at all", () => {

@@ -36,10 +36,9 @@ export function renderReport(report: PlanReport, { tensors, look, output }: Repo
         ],
         [
           "to",
-          `${target.text}  ${target.files
-            .map(({ name }) => name)
-            .slice(0, 4)
-            .join(", ")}${target.files.length > 4 ? ` and ${target.files.length - 4} more` : ""}`,
+          output === undefined
+            ? `${target.text}  ${named(target.files.map(({ name }) => name))}`
+            : target.text,
         ],
         ...(output === undefined ? [] : ([["output", output]] as const)),
         ["weights", `${countQuantity(source.parameterCount)} in ${counted(report.tensors.length, "tensor")}`],
@@ -53,7 +52,7 @@ export function renderReport(report: PlanReport, { tensors, look, output }: Repo
     ),
   ];
   if (tensors) parts.push(tensorTable(report, look));
-  parts.push(fidelityTable(report, look));
+  parts.push(`${fidelityTable(report, look)}\n${legend(report, look)}`);
   if (report.leftOut.length > 0) {
     parts.push(
       `left out:\n${report.leftOut.map(({ name, reason }) => `  ${bounded(name)}: ${boundedMessage(spellOptions(reason))}`).join("\n")}`,
@@ -61,7 +60,9 @@ export function renderReport(report: PlanReport, { tensors, look, output }: Repo
   }
   const notes = notesOf(report.findings);
   if (notes.length > 0)
-    parts.push(notes.map((note) => paragraph(findingLine("note", note), look, "  ")).join("\n"));
+    parts.push(
+      notes.map((note) => paragraph(findingLine(look.colors.cyan("note"), note), look, "  ")).join("\n"),
+    );
   return parts.join("\n\n");
 }
 
@@ -120,7 +121,6 @@ function fidelityTable(report: PlanReport, look: Look): string {
       rmse === undefined ? "" : measure(rmse),
       relative === undefined ? "" : percentage(relative),
       worst === undefined ? "" : measure(worst),
-      WHAT[first?.fidelity ?? ""] ?? "",
     ];
   });
   return table(
@@ -129,12 +129,26 @@ function fidelityTable(report: PlanReport, look: Look): string {
       { title: "tensors", align: "right" },
       { title: "encoding", wrap: true },
       { title: "bytes", align: "right" },
-      { title: "worst rmse", align: "right" },
+      { title: "rmse", align: "right" },
       { title: "relative", align: "right" },
       { title: "max error", align: "right" },
-      { title: "what it means", wrap: true },
     ],
     rows,
     look,
   );
+}
+
+/** What the fidelities of the table mean. Errors are those of the worst tensor; relative ones are of its root mean square. */
+function legend({ fidelity, tensors }: PlanReport, look: Look): string {
+  const present = Object.entries(fidelity).flatMap(([name, count]) =>
+    count === 0 ? [] : [`${name}: ${WHAT[name] ?? ""}`],
+  );
+  const measured = tensors.some(({ rmse }) => rmse !== undefined)
+    ? " Errors are those of the worst tensor; relative: the RMSE over the root mean square of the tensor."
+    : "";
+  return look.colors.dim(paragraph(`${present.join("; ")}.${measured}`, look));
+}
+
+function named(names: readonly string[]): string {
+  return `${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}`;
 }

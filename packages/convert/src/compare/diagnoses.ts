@@ -77,6 +77,9 @@ export const transposed: Diagnosis = {
   },
 };
 
+/** Of the second model's values a factor leaves at most this: what 2-bit codes lose, and no more. */
+const MOST_LEFT = 0.5;
+
 const scaled: Diagnosis = {
   code: "scaled",
   meaning: "The values of one model are those of the other times one number.",
@@ -91,6 +94,8 @@ const scaled: Diagnosis = {
     const factor = products / squares;
     if (!Number.isFinite(factor) || Math.abs(factor) < 1e-12) return undefined;
     const explained = a.map((value) => value * factor);
+    // of unrelated models the best factor is near zero, and what is left is all of the second one
+    if (relativeRmse(b, explained) > MOST_LEFT) return undefined;
     return relativeRmse(explained, b) < relativeRmse(a, b) * diagnosisLimits.explained
       ? `Scaled: the second model's values are the first one's times ${Number(factor.toPrecision(6))}.`
       : undefined;

@@ -1,7 +1,10 @@
 import { type ByteSink, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import { openWeight, plannedSources, type WeightPlan } from "@requant/models";
 import { floatBytes } from "../model/float-bytes.ts";
-import type { Model, ModelTensor } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
 import { refuseUnclaimedTensor } from "../model/packed-sources.ts";
+import { weightSource } from "../model/weight-source.ts";
+import { namedWeight } from "./named-weights.ts";
 
 /** Rows `[start, end)`. */
 export interface RowRange {
@@ -45,19 +48,30 @@ export interface TensorStatistics {
 /** f32 bytes of one piece. */
 const PIECE_BYTE_LENGTH = 4 * 1024 * 1024;
 
-function rowRange(tensor: ModelTensor, rows: RowRange | undefined): RowRange {
+function rowRange(tensor: WeightPlan, rows: RowRange | undefined): RowRange {
   const length = rowLengthOf(tensor.shape);
   const count = length === 0 ? 0 : elementCount(tensor.shape) / length;
   const { start, end } = rows ?? { start: 0, end: count };
   if (
     !(Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end && end <= count)
   ) {
-    throw new UsageError(`rows ${start}:${end} are not inside the ${count} rows of the tensor`, {
+    throw new UsageError(`Rows ${start}:${end} are not inside the ${count} rows of the tensor.`, {
       tensor: tensor.name,
       hint: `Give rows between 0 and ${count}.`,
     });
   }
   return { start, end };
+}
+
+async function readableWeight(model: Model, name: string): Promise<WeightPlan> {
+  const plan = await namedWeight(model, name);
+  for (const tensor of plannedSources(plan)) refuseUnclaimedTensor(model, tensor);
+  return plan;
+}
+
+function encodingOf(model: Model, plan: WeightPlan): string {
+  const encodings = new Set(plannedSources(plan).map((tensor) => model.tensor(tensor).encoding));
+  return encodings.size === 0 ? "computed" : [...encodings].join("+");
 }
 
 /** The dequantized values of some rows, in pieces of whole rows. A piece is valid until the next one is asked for. */
@@ -66,17 +80,17 @@ export async function* tensorValues(
   name: string,
   options: DumpOptions = {},
 ): AsyncGenerator<Float32Array> {
-  const tensor = model.tensor(name);
-  refuseUnclaimedTensor(model, name);
-  const { start, end } = rowRange(tensor, options.rows);
-  const length = rowLengthOf(tensor.shape);
+  const plan = await readableWeight(model, name);
+  const { start, end } = rowRange(plan, options.rows);
+  const length = rowLengthOf(plan.shape);
+  const reader = openWeight(plan, weightSource(model));
   const step = Math.max(1, Math.floor(PIECE_BYTE_LENGTH / (4 * length)));
   const buffer = new Float32Array(Math.min(step, end - start) * length);
   for (let row = start; row < end; row += step) {
     options.signal?.throwIfAborted();
     const last = Math.min(row + step, end);
     const piece = buffer.subarray(0, (last - row) * length);
-    await model.weight(name).readRows(row, last, piece);
+    await reader.readRows(row, last, piece);
     yield piece;
   }
 }
@@ -87,9 +101,10 @@ export async function tensorStatistics(
   name: string,
   options: StatisticsOptions = {},
 ): Promise<TensorStatistics> {
-  const tensor = model.tensor(name);
+  const plan = await readableWeight(model, name);
   const bins = options.bins ?? 32;
-  if (!(Number.isSafeInteger(bins) && bins > 0)) throw new UsageError(`a histogram cannot have ${bins} bars`);
+  if (!(Number.isSafeInteger(bins) && bins > 0))
+    throw new UsageError(`A histogram cannot have ${bins} bars.`);
   let [count, zeros, nans, infinities, sum, squares] = [0, 0, 0, 0, 0, 0];
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for await (const values of tensorValues(model, name, options)) {
@@ -123,9 +138,9 @@ export async function tensorStatistics(
   }
   return {
     name,
-    shape: tensor.shape,
-    encoding: tensor.encoding,
-    rows: rowRange(tensor, options.rows),
+    shape: plan.shape,
+    encoding: encodingOf(model, plan),
+    rows: rowRange(plan, options.rows),
     count,
     min: finite > 0 ? min : Number.NaN,
     max: finite > 0 ? max : Number.NaN,
@@ -167,10 +182,9 @@ export async function writeNpy(
   options: DumpOptions = {},
 ): Promise<void> {
   try {
-    const tensor = model.tensor(name);
-    refuseUnclaimedTensor(model, name);
-    const { start, end } = rowRange(tensor, options.rows);
-    const shape = options.rows === undefined ? tensor.shape : [end - start, rowLengthOf(tensor.shape)];
+    const plan = await readableWeight(model, name);
+    const { start, end } = rowRange(plan, options.rows);
+    const shape = options.rows === undefined ? plan.shape : [end - start, rowLengthOf(plan.shape)];
     await sink.write(npyHeader(shape));
     for await (const values of tensorValues(model, name, options)) await sink.write(floatBytes(values));
     await sink.close();

@@ -67,7 +67,7 @@ export function describeTargets(list: readonly Format[] = targetFormats): Target
     examples: target.examples().map((words) => `${name}:${words}`),
     spellings: target.spellings(),
     words: (target.words ?? []).map((spec) => {
-      const preset = spellWords([spec], { [spec.key]: spec.default ?? "" });
+      const preset = spec.default === undefined ? "" : spellWords([spec], { [spec.key]: spec.default });
       return { words: wordsOf(spec), about: spec.about, ...(preset === "" ? {} : { preset }) };
     }),
     ...(target.rounding === undefined ? {} : { rounding: target.rounding }),

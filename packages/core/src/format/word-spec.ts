@@ -142,7 +142,9 @@ export function searchSettings(specs: readonly WordSpec[], sourceGroupSize: numb
 export function wordsOf({ words }: WordSpec): string {
   if (words.kind === "choice") return Object.keys(words.values).join(" or ");
   const { least, most, prefix = "", suffix = "", named = {} } = words;
-  return [`${prefix}${least}${suffix} … ${prefix}${most}${suffix}`, ...Object.keys(named)].join(" or ");
+  const first = `${prefix}${least}${suffix}`;
+  const range = least === most ? first : `${first} … ${prefix}${most}${suffix}`;
+  return [range, ...Object.keys(named)].join(" or ");
 }
 
 function longestWord(specs: readonly WordSpec[], tokens: readonly string[], at: number) {
