@@ -35,7 +35,10 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .argument("[words...]")
     .usage("<command> [options]")
     .action((words: readonly string[]) => {
-      throw notACommand(words[0], program);
+      throw notACommand(
+        words.find((word) => !COMMON.includes(word)),
+        program,
+      );
     });
   program.helpInformation = withoutArguments(program);
 
@@ -186,6 +189,9 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
 
 /** What `help` tells beside the commands; see `help.ts`. */
 const afterHelp = "Topics of help: targets, models, output, sizes, status. For example: requant help targets";
+
+/** Options of every command, which say nothing alone. */
+const COMMON: readonly string[] = ["--json", "--quiet", "--debug"];
 
 const roundingHelp =
   "New codes are rounded to the nearest one, without calibration data: requant help targets says what each format's own tools do more.";

@@ -112,6 +112,6 @@ async function makeFolder(path: string): Promise<string | undefined> {
   try {
     return (await mkdir(path, { recursive: true })) === undefined ? undefined : path;
   } catch (cause) {
-    throw asIoError(cause, path, "make");
+    throw asIoError(cause, path, "make", "folder");
   }
 }

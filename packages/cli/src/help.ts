@@ -78,7 +78,7 @@ export async function help(
   if (topic === undefined) {
     const names = [...Object.keys(topics), ...program.commands.map((each) => each.name())];
     throw new UsageError(`There is no help on "${word}".${didYouMean(word ?? "", names)}`, {
-      hint: `The topics are ${Object.keys(topics).join(", ")}, and every command.`,
+      hint: `The topics are ${Object.keys(topics).join(", ")}, and every command. See requant --help.`,
     });
   }
   streams.out.write(`${await topic(look)}\n`);

@@ -1,7 +1,9 @@
+import { isCodecError } from "@requant/core";
 import { bounded, boundedMessage } from "@requant/core/text";
 import { CommanderError } from "commander";
 import { buildProgram } from "./args.ts";
-import { errorDocument, exitStatus, isAbort, statusOfError } from "./exit.ts";
+import { errorDocument, exitStatus, isAbort, namedFault, statusOfError } from "./exit.ts";
+import { spellOptions } from "./render/options.ts";
 import { printableJson, printableLines } from "./render/text.ts";
 import { colorsFor, type Streams } from "./streams.ts";
 import { usageError } from "./usage.ts";
@@ -24,20 +26,31 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
   try {
     await program.parseAsync([...argv], { from: "user" });
     return status;
-  } catch (error) {
+  } catch (thrown) {
+    const error = namedFault(thrown);
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitStatus.done;
       const named = program.commands.find((command) => command.name() === argv[0])?.name();
       report(streams, json, errorDocument(usageError(error, named)).error);
       return exitStatus.usage;
     }
-    report(streams, json, errorDocument(error).error);
+    report(streams, json, await documentOf(error));
     if (debug && error instanceof Error) streams.err.write(`${printableLines(error.stack ?? "")}\n`);
     return isAbort(error) || abort.signal.aborted ? exitStatus.interrupted : statusOfError(error);
   } finally {
     process.removeListener("SIGINT", interrupt);
     process.removeListener("SIGTERM", interrupt);
   }
+}
+
+/** The error as scripts get it, with a way out even where its message knows none. */
+async function documentOf(error: unknown): Promise<Record<string, unknown>> {
+  const document = errorDocument(error).error;
+  if (document["hint"] !== undefined || !isCodecError(error)) return document;
+  // loaded only now: most errors know their way out
+  const { remedyOf } = await import("@requant/convert");
+  const hint = remedyOf(error);
+  return hint === undefined ? document : { ...document, hint: spellOptions(hint) };
 }
 
 /** Longest path or tensor name that is printed with a message; the error document has all of it. */

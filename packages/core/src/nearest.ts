@@ -39,6 +39,8 @@ function changeCost(a: string | undefined, b: string | undefined): number {
 
 const DIGITS = "0123456789";
 const WHOLE = 100;
+/** Of neighbours, the most common slip of all. */
+const EXCHANGE = 60;
 
 /** Optimal string alignment: insertions, deletions, changes, and exchanges of neighbours. */
 function editDistance(a: string, b: string): number {
@@ -53,7 +55,8 @@ function editDistance(a: string, b: string): number {
         (last[column - 1] ?? 0) + changeCost(a[row - 1], b[column - 1]),
       );
       const isExchange = a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      if (row > 1 && column > 1 && isExchange) least = Math.min(least, (beforeLast[column - 2] ?? 0) + WHOLE);
+      if (row > 1 && column > 1 && isExchange)
+        least = Math.min(least, (beforeLast[column - 2] ?? 0) + EXCHANGE);
       current.push(least);
     }
     [beforeLast, last] = [last, current];

@@ -1,6 +1,6 @@
 import { describeTargets, parseTarget, weightFormats } from "@requant/convert";
 import { isCodecError } from "@requant/core";
-import { spellWords } from "@requant/core/format";
+import { parseWords, spellWords } from "@requant/core/format";
 import { bounded } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
@@ -25,7 +25,10 @@ const spellTarget: SpellTarget = (format, words) => {
   if (words.length === 0 && specs?.some(({ required }) => required === true) !== false) return undefined;
   try {
     const target = parseTarget(words.length === 0 ? described.example : `${format}:${words.join("-")}`);
-    const text = specs === undefined ? target.text : `${format}:${spellWords(specs, target.settings)}`;
+    const text =
+      specs === undefined
+        ? target.text
+        : `${format}:${spellWords(specs, parseWords(specs, target.text.slice(format.length + 1)))}`;
     return { target: text, rounding: described.rounding };
   } catch (error) {
     if (isCodecError(error)) return undefined;

@@ -89,7 +89,7 @@ function draftOf(source: PlanSource, format: string): HfDraft {
     };
   }
   if (source.hf === undefined) {
-    throw new ConversionError("there is no config.json to say how the weights are packed", {
+    throw new ConversionError("There is no config.json to say how the weights are packed.", {
       path: source.name,
       hint: "Give the Hugging Face directory.",
     });
@@ -167,9 +167,9 @@ function nothingPacked(name: string, left: ReadonlyMap<string, string>): Convers
   const [module, reason] = [...left][0] ?? [];
   return new ConversionError(
     module === undefined
-      ? `there are no linear layers that ${name} could pack`
-      : `none of ${left.size} linear layers can be packed as ${name}: ${withoutStop(reason ?? "")}`,
-    { tensor: module },
+      ? `There are no linear layers that ${name} could pack.`
+      : `None of ${left.size} linear layers can be packed as ${name}: ${withoutStop(reason ?? "")}.`,
+    { tensor: module, hint: `Choose a target other than ${name}, such as a GGUF type or floats.` },
   );
 }
 

@@ -47,7 +47,7 @@ export function listTargets(list: readonly Format[] = targetFormats): string[] {
 /** A target format as help texts describe it. */
 export interface TargetDescription {
   readonly name: string;
-  /** A whole target: "gptq:4bit-128g-sym". */
+  /** A whole target: "gguf:q8_0". */
   readonly example: string;
   /** Typical targets, few enough to be read. */
   readonly examples: readonly string[];

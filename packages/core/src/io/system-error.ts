@@ -33,6 +33,8 @@ const SYSTEM_ERRORS: Readonly<Record<string, readonly [what: string, hint?: stri
     "Write smaller shards, or write to another disk.",
   ],
   EROFS: ["the file system is read-only", "Write to another folder."],
+  ENOMEM: ["there is not enough memory", "Close other programs, or use fewer jobs."],
+  EAGAIN: ["the system cannot start another thread now", "Use fewer jobs."],
   EMFILE: ["too many open files", "Raise the limit (ulimit -n), or use fewer jobs."],
   EBUSY: ["another program is using it", "Close the other program, then try again."],
   ETXTBSY: ["it is a program that is running", "Choose another name."],
@@ -52,26 +54,21 @@ const SYSTEM_ERRORS: Readonly<Record<string, readonly [what: string, hint?: stri
   ENAMETOOLONG: ["the name is too long", "Choose a shorter name."],
 };
 
-/** What is done to folders; anything else is done to files. */
-const FOLDER_ACTIONS: readonly string[] = ["list", "make"];
-
 function textOf(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   return text.replace(/\.$/, "");
 }
 
 /** A system error as an `IoError` that says what to do; a `CodecError` stays as it is. */
-export function asIoError(cause: unknown, path: string, action: string): CodecError {
+export function asIoError(
+  cause: unknown,
+  path: string,
+  action: string,
+  noun: string = action === "list" ? "folder" : "file",
+): CodecError {
   if (cause instanceof CodecError) return cause;
   const code = systemCode(cause);
   const known = code === undefined ? undefined : SYSTEM_ERRORS[code];
   const what = known?.[0] ?? (code === undefined ? textOf(cause) : `the system reports ${code}`);
-  return new IoError(
-    `Cannot ${action} the ${FOLDER_ACTIONS.includes(action) ? "folder" : "file"}: ${what}.`,
-    {
-      path,
-      cause,
-      hint: known?.[1],
-    },
-  );
+  return new IoError(`Cannot ${action} the ${noun}: ${what}.`, { path, cause, hint: known?.[1] });
 }
