@@ -479,6 +479,69 @@ describe("dump", () => {
   });
 });
 
+describe("remedies", () => {
+  /** The float model with one more tensor, of four floats. */
+  const withTensor = (name: string): string => {
+    const place = at(`with-${name}`);
+    cpSync(hf, place, { recursive: true });
+    const bytes = readFileSync(join(hf, "model.safetensors"));
+    const end = 8 + Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.subarray(8, end).toString());
+    const size = bytes.byteLength - end;
+    header[name] = { dtype: "F32", shape: [4], data_offsets: [size, size + 16] };
+    writeFileSync(
+      join(place, "model.safetensors"),
+      safetensors(header, [bytes.subarray(end), Buffer.alloc(16)]),
+    );
+    return place;
+  };
+  const safetensors = (header: object, data: readonly Buffer[]): Buffer => {
+    const text = Buffer.from(JSON.stringify(header));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(text.byteLength));
+    return Buffer.concat([length, text, ...data]);
+  };
+  const hintOf = async (...argv: string[]): Promise<string> => {
+    const { err } = await requant(...argv, "--json");
+    return JSON.parse(err).error.hint;
+  };
+
+  it("repeat a download only where bytes are missing", async () => {
+    const file = at("layout.safetensors");
+    const tensor = { dtype: "F32", shape: [2] };
+    const layout = (first: number[], second: number[], bytes: number): void =>
+      writeFileSync(
+        file,
+        safetensors({ a: { ...tensor, data_offsets: first }, b: { ...tensor, data_offsets: second } }, [
+          Buffer.alloc(bytes),
+        ]),
+      );
+    layout([0, 8], [8, 16], 12);
+    expect(await hintOf("inspect", file)).toMatch(/[Dd]ownload it again/);
+    layout([0, 8], [12, 20], 20);
+    expect(await hintOf("inspect", file)).not.toMatch(/[Dd]ownload/);
+    layout([0, 8], [4, 12], 12);
+    expect(await hintOf("inspect", file)).not.toMatch(/[Dd]ownload/);
+    writeFileSync(at("no-model.gguf"), "this is no model at all");
+    expect(await hintOf("inspect", at("no-model.gguf"))).not.toMatch(/[Dd]ownload/);
+  });
+
+  it("offer a reference for weights, and not for scales", async () => {
+    expect(await hintOf("plan", withTensor("model.new.weight"), "--to", "q8_0")).toContain("--like FILE");
+    const hint = await hintOf("plan", withTensor("model.new.weight_scale_inv"), "--to", "q8_0");
+    expect(hint).toMatch(/^It is neither a weight nor a bias\./);
+    expect(hint).not.toContain("--like");
+  });
+
+  it("point MXFP4 at the type that keeps it", async () => {
+    const file = at("mxfp4.gguf");
+    await requant("convert", hf, file, "--to", "gguf:q4_0", "--tensor", "weight=mxfp4");
+    expect(await hintOf("plan", file, "--to", "q4_k_m")).toBe(
+      "Choose gguf:mxfp4_moe, which keeps it as it is; or start from a float model, if there is one, or give --allow-requantize.",
+    );
+  });
+});
+
 describe("names", () => {
   it.each([
     ["Llama-3-8B-GPTQ-9bit", undefined],
