@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { parseTarget } from "@requant/convert";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { main } from "../src/main.ts";
 import { VERSION } from "../src/version.ts";
@@ -19,6 +20,7 @@ import { builtCommand, isBuilt } from "./abuse/child.ts";
 import { requant } from "./run.ts";
 
 const hf = resolve(import.meta.dirname, "../../../fixtures/kjv/hf");
+const tiny = resolve(import.meta.dirname, "../../../fixtures/abuse/model/float-valid");
 const folder = mkdtempSync(join(tmpdir(), "requant-transcripts-"));
 const q8 = join(folder, "q8.gguf");
 const packed = join(folder, "packed");
@@ -126,9 +128,10 @@ describe("targets", () => {
     ["gemm-128g", "awq:gemm-128g"],
     ["4.0bpw-h6", "exl2:4.0bpw-h6"],
   ])("%s is %s", async (word, text) => {
-    const { status, out } = await requant("plan", hf, "--to", word, "--json");
-    expect(status).toBe(0);
-    expect(JSON.parse(out).target.text).toBe(text);
+    expect(parseTarget(word)).toEqual(parseTarget(text));
+    expect(parseTarget(word).text).toBe(text);
+    // the words are read before the model is looked for
+    expect((await requant("plan", at("nowhere"), "--to", word)).status).toBe(4);
   });
 
   it.each([
@@ -386,10 +389,10 @@ describe("convert", () => {
     }
   });
 
-  it.each(["gptq:4bit-128g-sym", "awq:gemm-128g", "exl2:4.0bpw-h6", "compressed-tensors:4bit-128g-sym"])(
+  it.each(["gptq:4bit-32g-sym", "awq:gemm-32g", "exl2:6bpw-h6", "compressed-tensors:4bit-32g-sym"])(
     "%s says once that codes are rounded to the nearest, in the plan and in the report",
     async (target) => {
-      const plan = JSON.parse((await requant("plan", hf, "--to", target, "--json")).out);
+      const plan = JSON.parse((await requant("plan", tiny, "--to", target, "--json")).out);
       const notes = plan.notes.filter(({ code }: { code: string }) => code === "rounded-to-nearest");
       expect(notes).toEqual([
         expect.objectContaining({
@@ -397,7 +400,7 @@ describe("convert", () => {
           message: expect.stringMatching(/^\d+ weights get new codes as .*without calibration data/),
         }),
       ]);
-      const text = unwrapped((await requant("plan", hf, "--to", target)).out);
+      const text = unwrapped((await requant("plan", tiny, "--to", target)).out);
       expect(text.match(/note: \d+ weights get new codes/g)).toHaveLength(1);
     },
   );
