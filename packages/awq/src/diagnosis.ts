@@ -26,7 +26,8 @@ export const awqOrder: Diagnosis = {
             fitted(a, from * length + group, b, row * length + group, size, explained);
           }
         }
-        if (relativeRmse(b, explained) < before * diagnosisLimits.explained) {
+        const left = relativeRmse(b, explained);
+        if (left < diagnosisLimits.mostLeft && left < before * diagnosisLimits.explained) {
           return "AWQ order: in each eight rows the codes stand in the order 0 2 4 6 1 3 5 7 of AWQ's words; one side was packed or unpacked without undoing it.";
         }
       }

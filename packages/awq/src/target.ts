@@ -54,6 +54,8 @@ const words: readonly WordSpec[] = [
 export const awqTarget: WeightTarget = {
   words,
   example: "gemm-128g",
+  rounding:
+    "Codes are rounded to the nearest one, without calibration data: the channel scales that AWQ searches by activations are not searched, so the model loses more than one that AWQ calibrated.",
   settle({ version = "gemm", groupSize = 128, sym }) {
     const isMarlin = version === "marlin";
     if (sym !== undefined && sym !== isMarlin) {

@@ -1,23 +1,47 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { UsageError } from "@requant/core";
+import { didYouMean } from "@requant/core/text";
+import { Command, Option } from "commander";
 import type { Context, Handler } from "./context.ts";
 import { metadataOptions } from "./metadata-options.ts";
-import { type CommonOptions, colorsFor, type Streams } from "./streams.ts";
+import { collect, positive, tolerance } from "./option-values.ts";
+import { lookOf } from "./render/look.ts";
+import { paragraph } from "./render/table.ts";
+import type { CommonOptions, Streams } from "./streams.ts";
 import { VERSION } from "./version.ts";
 
 /** The whole command line. Handlers load when called, so that `--help` and the small commands start fast. */
 export function buildProgram(streams: Streams, signal: AbortSignal, done: (status: number) => void): Command {
+  const look = lookOf(streams.out);
+  const { colors } = look;
   const program = new Command("requant");
   program
     .description("Inspect, convert and verify quantized model files of any format.")
     .version(VERSION)
     .exitOverride()
+    .configureHelp({
+      subcommandTerm: (each) => each.name(),
+      styleTitle: colors.bold,
+      styleCommandText: colors.cyan,
+      styleOptionText: colors.cyan,
+    })
     .configureOutput({
       writeOut: (text) => streams.out.write(text),
       writeErr: () => {},
+      getOutHelpWidth: () => look.width,
+      getOutHasColors: () => colors.isColorSupported,
     })
-    .action(() => {
-      throw new CommanderError(2, "requant.noCommand", "no command given");
+    .addHelpText("after", `\n${paragraph(afterHelp, look)}`)
+    // what is no command is named below, before its options are looked at
+    .allowUnknownOption()
+    .argument("[words...]")
+    .usage("<command> [options]")
+    .action((words: readonly string[]) => {
+      throw notACommand(
+        words.find((word) => !COMMON.includes(word)),
+        program,
+      );
     });
+  program.helpInformation = withoutArguments(program);
 
   const command = (usage: string, description: string, load: () => Promise<Handler>): Command => {
     const added = program
@@ -29,15 +53,11 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       .exitOverride();
     added.action(async () => {
       const options = added.opts<CommonOptions & Record<string, unknown>>();
-      const context: Context = {
-        streams,
-        signal,
-        colors: colorsFor(process.stdout),
-        options,
-      };
+      refuseMissing(added, options);
       const args = added.processedArgs
         .flat()
         .filter((argument): argument is string => typeof argument === "string");
+      const context: Context = { streams, signal, look, options };
       done(await (await load())(args, options, context));
     });
     return added;
@@ -54,7 +74,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
   conversion(
     command(
       "convert <model> <output>",
-      "convert to another format",
+      "convert to another format; the output - is standard output",
       async () => (await import("./commands/convert.ts")).convert,
     ),
   )
@@ -92,19 +112,21 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     async () => (await import("./commands/name.ts")).name,
   );
 
-  command(
-    "choose",
-    "sizes and published quality figures of the formats that fit",
-    async () => (await import("./commands/choose.ts")).choose,
-  )
-    .requiredOption("--parameters <count>", "of the model: 8B, 1.1B, 8x7B")
-    .option("--memory <size>", "most bytes that the weights may take, for example 8GiB");
+  needs(
+    command(
+      "choose",
+      "sizes and published quality figures of the formats that fit",
+      async () => (await import("./commands/choose.ts")).choose,
+    ),
+    "--parameters <count>",
+    "the number of parameters of the model: 8B, 1.1B, 8x7B",
+  ).option("--memory <size>", "most bytes that the weights may take, with a unit: 8GiB");
 
   command(
     "verify <a> <b>",
     "compare two models weight by weight in f32",
     async () => (await import("./commands/verify.ts")).verify,
-  ).option("--tolerance <relative>", "relative RMSE that counts as equal", number, 0);
+  ).option("--tolerance <relative>", "relative RMSE that counts as equal: 0.01 or 1%", tolerance, 0);
 
   command(
     "doctor <model>",
@@ -119,11 +141,12 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
 
   command(
     "dump <model> <tensor>",
-    "dequantized values of one tensor",
+    "dequantized values of one tensor, by its GGUF or Hugging Face name; a pattern with * lists names",
     async () => (await import("./commands/dump.ts")).dump,
   )
     .option("--rows <a:b>", "rows a up to, not including, b")
-    .option("--out <file.npy>", "write them as a NumPy array");
+    .option("--out <file.npy>", "write them as a NumPy array; the name ends in .npy")
+    .option("--overwrite", "replace an existing file");
 
   metadataOptions(
     command(
@@ -154,12 +177,72 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       .option("--no-verify", "do not re-read and compare what was written");
     if (name === "split") {
       added
-        .option("--max-size <size>", "most bytes in one file, for example 5G")
+        .option("--max-size <size>", "most bytes in one file, with a unit: 5G")
         .option("--max-tensors <n>", "most tensors in one file");
     }
   }
 
+  command("help [topic]", "a command, or one of the topics below", async () => async ([topic]) => {
+    const { help } = await import("./help.ts");
+    return help(topic, program, { streams, look });
+  });
+
+  command("version", "the version of this program", async () => async () => {
+    streams.out.write(`${VERSION}\n`);
+    return 0;
+  });
+
   return program;
+}
+
+/** What `help` tells beside the commands; see `help.ts`. */
+const afterHelp = "Topics of help: targets, models, output, sizes, status. For example: requant help targets";
+
+/** Options of every command, which say nothing alone. */
+const COMMON: readonly string[] = ["--json", "--quiet", "--debug"];
+
+const roundingHelp =
+  "New codes are rounded to the nearest one, without calibration data: requant help targets says what each format's own tools do more.";
+
+/** Options without which a command cannot work. Commander would name a missing one before a misspelt one. */
+const needed = new WeakSet<Option>();
+
+function needs(command: Command, flags: string, description: string): Command {
+  const option = new Option(flags, description);
+  needed.add(option);
+  return command.addOption(option);
+}
+
+/** Asked after unknown options are refused: a misspelt option is why another one is missing. */
+function refuseMissing(command: Command, given: Readonly<Record<string, unknown>>): void {
+  for (const option of command.options) {
+    if (!needed.has(option) || given[option.attributeName()] !== undefined) continue;
+    throw new UsageError(`The option ${option.flags} is missing.`, {
+      hint: `It is ${option.description}. See requant help ${command.name()}.`,
+    });
+  }
+}
+
+function notACommand(word: string | undefined, program: Command): UsageError {
+  const names = program.commands.map((command) => command.name());
+  const hint = `The commands are ${names.join(", ")}. See requant --help.`;
+  if (word === undefined) return new UsageError("There is no command to run.", { hint });
+  if (word.startsWith("-")) {
+    const flags = program.options.flatMap(({ long }) => long ?? []);
+    return new UsageError(
+      `There is no option ${word} before a command.${didYouMean(word, [...flags, "--help"])}`,
+      {
+        hint: "Write the command first: requant <command> [options]. See requant --help.",
+      },
+    );
+  }
+  return new UsageError(`There is no command "${word}".${didYouMean(word, names)}`, { hint });
+}
+
+/** The help of the program itself, whose words are commands and no arguments. */
+function withoutArguments(program: Command): Command["helpInformation"] {
+  const all = program.helpInformation.bind(program);
+  return (context) => all(context).replace(/\nArguments:\n(?: +.*\n)+/, "");
 }
 
 const allowNonFinite = [
@@ -169,28 +252,18 @@ const allowNonFinite = [
 
 /** The options that decide what a conversion makes. */
 function conversion(command: Command): Command {
-  return command
-    .requiredOption(
-      "--to <target>",
-      "a format and its words: gguf:q4_k_m, gguf:auto, safetensors:f16 …; a wrong word is answered with the right ones",
-    )
+  return needs(
+    command,
+    "--to <target>",
+    "a format and its words, such as gguf:q4_k_m, gguf:auto or safetensors:f16; requant help targets lists all",
+  )
     .option("--exact", "refuse any tensor that would not keep its values")
-    .option("--shard-size <size>", "split the output, for example 5G")
+    .option("--shard-size <size>", "split the output into files of this size, with a unit: 5G")
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
-    .option(
-      "--include-weights <text>",
-      "use the matrix only for names with this text; repeatable",
-      collect,
-      [],
-    )
-    .option(
-      "--exclude-weights <text>",
-      "do not use the matrix for names with this text; repeatable",
-      collect,
-      [],
-    )
+    .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
+    .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)
     .option("--pure", "one type for all quantized tensors")
-    .option("--tensor <regex=encoding>", "type of the tensors whose name matches; repeatable", collect, [])
+    .option("--tensor <regex=encoding>", "type of the tensors whose name matches; repeatable", collect)
     .option("--output-tensor <type>", "type of the output tensor")
     .option("--token-embedding <type>", "type of the token embedding")
     .option("--leave-output", "keep the output tensor as it is")
@@ -203,24 +276,6 @@ function conversion(command: Command): Command {
       "--set <key=value>",
       "set a metadata key of the output, also key=type:value and key=@file; repeatable",
       collect,
-      [],
-    );
-}
-
-function collect(value: string, previous: readonly string[]): string[] {
-  return [...previous, value];
-}
-
-function positive(value: string): number {
-  const parsed = Number(value);
-  if (!/^\d+$/.test(value) || parsed < 1 || parsed > 1024)
-    throw new InvalidArgumentError("It must be a whole number from 1 to 1024.");
-  return parsed;
-}
-
-function number(value: string): number {
-  const parsed = Number(value);
-  if (value.trim() === "" || !Number.isFinite(parsed) || parsed < 0)
-    throw new InvalidArgumentError("It must be a number, zero or more.");
-  return parsed;
+    )
+    .addHelpText("after", `\n${paragraph(roundingHelp)}`);
 }

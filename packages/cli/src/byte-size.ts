@@ -1,7 +1,8 @@
 import { UsageError } from "@requant/core";
+import { bounded } from "@requant/core/text";
 
 const UNITS: Readonly<Record<string, number>> = {
-  "": 1,
+  B: 1,
   K: 1e3,
   M: 1e6,
   G: 1e9,
@@ -12,13 +13,26 @@ const UNITS: Readonly<Record<string, number>> = {
   TI: 2 ** 40,
 };
 
-/** `5G`, `500MB`, `4GiB`: decimal units as the hub's tools use them, binary ones with an i. */
+/** What messages and help say about them. */
+export const sizeUnits =
+  "B (bytes), K, M, G, T or KB, MB, GB, TB (powers of 1000), or KiB, MiB, GiB, TiB (powers of 1024)";
+
+/** `5G`, `500MB`, `4GiB`: decimal units as the hub's tools use them, binary ones with an i. A number alone is no size. */
 export function parseByteSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?$/i.exec(text.trim());
-  const unit = UNITS[match?.[2]?.toUpperCase() ?? "?"];
-  const size = match === null || unit === undefined ? Number.NaN : Math.floor(Number(match[1]) * unit);
+  const [, digits = "", word = ""] = /^(\d+(?:\.\d+)?)\s*([A-Z]{0,3})$/i.exec(text.trim()) ?? [];
+  const shown = bounded(text, 40);
+  if (digits !== "" && word === "") {
+    throw new UsageError(`The size "${shown}" has no unit.`, {
+      hint: `Write ${digits}G or ${digits}GiB, for example; the units are ${sizeUnits}.`,
+    });
+  }
+  const name = word.toUpperCase();
+  const unit = UNITS[name] ?? UNITS[name.replace(/B$/, "")];
+  const size = digits === "" || unit === undefined ? Number.NaN : Math.floor(Number(digits) * unit);
   if (!Number.isSafeInteger(size) || size <= 0) {
-    throw new UsageError(`"${text}" is no size`, { hint: "Write a number with a unit: 5G, 500M, 4GiB." });
+    throw new UsageError(`"${shown}" is not a size.`, {
+      hint: `Write a number with a unit, such as 5G or 4GiB; the units are ${sizeUnits}.`,
+    });
   }
   return size;
 }
@@ -27,7 +41,7 @@ export function parseByteSize(text: string): number {
 export function parseCount(text: string): number {
   const count = Number(text);
   if (!/^\d+$/.test(text.trim()) || !Number.isSafeInteger(count)) {
-    throw new UsageError(`"${text}" is no whole number`, { hint: "Write digits only." });
+    throw new UsageError(`"${bounded(text, 40)}" is not a whole number.`, { hint: "Write digits only." });
   }
   return count;
 }

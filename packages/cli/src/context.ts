@@ -1,12 +1,13 @@
-import type { Colors, CommonOptions, Streams } from "./streams.ts";
+import type { Look } from "./render/look.ts";
+import type { CommonOptions, Streams } from "./streams.ts";
 
 /** What every command gets besides its own arguments. */
 export interface Context {
   readonly streams: Streams;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
-  /** For stdout. */
-  readonly colors: Colors;
+  /** How results on stdout look. */
+  readonly look: Look;
   readonly options: CommonOptions;
 }
 

@@ -1,5 +1,4 @@
-import { mkdir, rmdir, stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { mkdir, rmdir } from "node:fs/promises";
 import {
   type Model,
   modelFindings,
@@ -15,38 +14,27 @@ import {
 } from "@requant/convert";
 import { nodeWorkers } from "@requant/convert/node";
 import type { Finding } from "@requant/core";
-import { directoryStore } from "@requant/core/node";
+import { asIoError, directoryStore } from "@requant/core/node";
 import type { Context } from "./context.ts";
 import { exitStatus } from "./exit.ts";
+import { type OutputPlace, shownOutput, streamedOutput } from "./output.ts";
 import { distinctFindings, findingText, showWarnings } from "./render/findings.ts";
+import { lookOf } from "./render/look.ts";
 import { ProgressBar } from "./render/progress.ts";
 import { renderReport } from "./render/report.ts";
 import { writeJson } from "./streams.ts";
 
-export interface OutputPlace {
-  readonly directory: string;
-  /** Of the one file, or of the parts without their numbers; undefined where the output is a folder. */
-  readonly name: string | undefined;
-}
-
-/** A GGUF goes into a file, unless the output is a folder that exists; everything else is a folder of files. */
-export async function outputPlace(output: string, singleFile: boolean): Promise<OutputPlace> {
-  const path = resolve(output);
-  const isDirectory = await stat(path).then(
-    (info) => info.isDirectory(),
-    () => false,
-  );
-  if (!singleFile || isDirectory) return { directory: path, name: undefined };
-  return { directory: dirname(path), name: basename(path) };
-}
-
 /** Prints what would be done. */
-export async function showPlan(plan: Plan, model: Model, { streams, options }: Context): Promise<number> {
+export async function showPlan(
+  plan: Plan,
+  model: Model,
+  { streams, options, look }: Context,
+): Promise<number> {
   const report = planReport(plan);
   const warnings = await conversionWarnings(plan, model);
   showWarnings(warnings, streams, options);
   if (options.json) writeJson(streams, reportJson(report, warnings));
-  else streams.out.write(`${renderReport(report, { tensors: true })}\n`);
+  else streams.out.write(`${renderReport(report, { tensors: true, look })}\n`);
   return exitStatus.done;
 }
 
@@ -66,46 +54,64 @@ export interface ExecuteOptions
   readonly jobs?: number | undefined;
 }
 
-/** Runs a plan into a folder and prints the report. A folder that was made for it goes again when it fails. */
+/** Runs a plan and prints the report. A folder that was made for it goes again when it fails. */
 export async function execute(
   plan: Plan,
   model: Model,
-  directory: string,
-  { streams, signal, options }: Context,
+  place: OutputPlace,
+  context: Context,
   { jobs, ...run }: ExecuteOptions,
 ): Promise<number> {
+  const { streams, signal, options } = context;
+  const isStream = place.directory === undefined;
+  const store = isStream
+    ? streamedOutput(plan, context)
+    : directoryStore(place.directory, { overwrite: run.overwrite === true });
   const warnings = await conversionWarnings(plan, model);
   showWarnings(warnings, streams, options);
+  if (isStream && run.check !== false && options.quiet !== true)
+    streams.err.write("note: Standard output cannot be read back, so what is written is not compared.\n");
   const bar = new ProgressBar(streams.err, options.quiet === true);
-  const made = await mkdir(directory, { recursive: true });
+  const made = isStream ? undefined : await makeFolder(place.directory);
   try {
-    const report = await runPlan(
-      plan,
-      model,
-      directoryStore(directory, { overwrite: run.overwrite === true }),
-      {
-        ...run,
-        signal,
-        workers: nodeWorkers({ jobs }),
-        onProgress: ({ done, total }) => bar.update(done, total),
-        onFinding({ code, message, hint }) {
-          bar.end();
-          if (options.quiet === true || options.json === true) return;
-          const wayOut = code === "kept" && hint !== undefined ? ` ${findingText(hint)}` : "";
-          streams.err.write(`requant: ${findingText(message)}${wayOut}\n`);
-        },
+    const report = await runPlan(plan, model, store, {
+      ...run,
+      check: !isStream && run.check,
+      signal,
+      workers: nodeWorkers({ jobs }),
+      onProgress: ({ done, total }) => bar.update(done, total),
+      onFinding({ code, message, hint }) {
+        bar.end();
+        if (options.quiet === true || options.json === true) return;
+        const wayOut = code === "kept" && hint !== undefined ? ` ${findingText(hint)}` : "";
+        streams.err.write(`requant: ${findingText(message)}${wayOut}\n`);
       },
-    );
+    });
     bar.end();
     const found = warningsOf(runFindings(report));
     showWarnings(found, streams, options);
     if (options.json) writeJson(streams, reportJson(report, [...warnings, ...found]));
-    else if (options.quiet !== true) streams.out.write(`${renderReport(report, { tensors: false })}\n`);
+    else if (options.quiet !== true) {
+      const look = isStream ? lookOf(streams.err) : context.look;
+      const output = shownOutput(place, plan.files);
+      const text = `${renderReport(report, { tensors: false, look, output })}\n`;
+      if (isStream) streams.err.write(text);
+      else streams.out.write(text);
+    }
     return exitStatus.done;
   } catch (error) {
     bar.end();
     // only when empty: one that holds anything stays
-    if (made !== undefined) await rmdir(directory).catch(() => {});
+    if (made !== undefined) await rmdir(made).catch(() => {});
     throw error;
+  }
+}
+
+/** The folder, if it was made now. */
+async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    return (await mkdir(path, { recursive: true })) === undefined ? undefined : path;
+  } catch (cause) {
+    throw asIoError(cause, path, "make", "folder");
   }
 }

@@ -1,4 +1,5 @@
 import { type CodecError, type ErrorCode, isCodecError } from "@requant/core";
+import { asIoError } from "@requant/core/node";
 import { boundedMessage } from "@requant/core/text";
 import { spellOptions } from "./render/options.ts";
 
@@ -28,6 +29,26 @@ export function statusOfError(error: unknown): number {
   return isCodecError(error) ? statusOf[error.code] : 70;
 }
 
+/** What the system reports of a thread that it could not start: its code stands in the message alone. */
+const STARTED_WITHOUT = /\b(EMFILE|ENFILE|ENOMEM|EAGAIN)\b/;
+
+/** A fault of the system that no library has named, as the `IO` error that it is; other errors stay what they are. */
+export function namedFault(error: unknown): unknown {
+  if (!(error instanceof Error) || isCodecError(error) || !("code" in error)) return error;
+  const code = String(error.code);
+  const inMessage = code === "ERR_WORKER_INIT_FAILED" ? STARTED_WITHOUT.exec(error.message)?.[1] : undefined;
+  if (inMessage !== undefined) {
+    return asIoError(
+      Object.assign(new Error(error.message), { code: inMessage }),
+      "",
+      "start",
+      "worker threads",
+    );
+  }
+  const path = "path" in error && typeof error.path === "string" ? error.path : "";
+  return /^E(?!RR_)[A-Z0-9]+$/.test(code) ? asIoError(error, path, "use") : error;
+}
+
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
 }
@@ -40,6 +61,7 @@ export function errorDocument(error: unknown): { error: Record<string, unknown> 
       error: {
         code: "INTERNAL",
         message: boundedMessage(error instanceof Error ? error.message : String(error)),
+        hint: "This is a fault of requant: please report it, with what --debug prints.",
       },
     };
   }

@@ -1,9 +1,12 @@
+import { isCodecError } from "@requant/core";
 import { bounded, boundedMessage } from "@requant/core/text";
 import { CommanderError } from "commander";
 import { buildProgram } from "./args.ts";
-import { errorDocument, exitStatus, isAbort, statusOfError } from "./exit.ts";
+import { errorDocument, exitStatus, isAbort, namedFault, statusOfError } from "./exit.ts";
+import { spellOptions } from "./render/options.ts";
 import { printableJson, printableLines } from "./render/text.ts";
-import type { Streams } from "./streams.ts";
+import { colorsFor, type Streams } from "./streams.ts";
+import { usageError } from "./usage.ts";
 
 /**
  * Runs one command line and returns its exit status. Never throws and never ends the process, so that a test, or
@@ -17,29 +20,37 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
   const json = argv.includes("--json");
   const debug = argv.includes("--debug");
   let status: number = exitStatus.done;
+  const program = buildProgram(streams, abort.signal, (result) => {
+    status = result;
+  });
   try {
-    const program = buildProgram(streams, abort.signal, (result) => {
-      status = result;
-    });
     await program.parseAsync([...argv], { from: "user" });
     return status;
-  } catch (error) {
+  } catch (thrown) {
+    const error = namedFault(thrown);
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitStatus.done;
-      report(streams, json, {
-        code: "USAGE",
-        message: error.message.replace(/^error: /, ""),
-        hint: "See requant --help.",
-      });
+      const named = program.commands.find((command) => command.name() === argv[0])?.name();
+      report(streams, json, errorDocument(usageError(error, named)).error);
       return exitStatus.usage;
     }
-    report(streams, json, errorDocument(error).error);
+    report(streams, json, await documentOf(error));
     if (debug && error instanceof Error) streams.err.write(`${printableLines(error.stack ?? "")}\n`);
     return isAbort(error) || abort.signal.aborted ? exitStatus.interrupted : statusOfError(error);
   } finally {
     process.removeListener("SIGINT", interrupt);
     process.removeListener("SIGTERM", interrupt);
   }
+}
+
+/** The error as scripts get it, with a way out even where its message knows none. */
+async function documentOf(error: unknown): Promise<Record<string, unknown>> {
+  const document = errorDocument(error).error;
+  if (document["hint"] !== undefined || !isCodecError(error)) return document;
+  // loaded only now: most errors know their way out
+  const { remedyOf } = await import("@requant/convert");
+  const hint = remedyOf(error);
+  return hint === undefined ? document : { ...document, hint: spellOptions(hint) };
 }
 
 /** Longest path or tensor name that is printed with a message; the error document has all of it. */
@@ -57,8 +68,9 @@ function report(streams: Streams, json: boolean, error: Record<string, unknown>)
   ]
     .filter((part) => typeof part === "string" && part !== "" && !String(error["message"]).includes(part))
     .map((part) => bounded(String(part), LONGEST_PLACE));
+  const colors = colorsFor(streams.err);
   streams.err.write(
-    `requant: ${boundedMessage(String(error["message"]))}${place.length > 0 ? ` (${place.join(", ")})` : ""}\n`,
+    `${colors.red("requant:")} ${boundedMessage(String(error["message"]))}${place.length > 0 ? ` (${place.join(", ")})` : ""}\n`,
   );
   if (typeof error["hint"] === "string") streams.err.write(`  ${boundedMessage(error["hint"])}\n`);
 }

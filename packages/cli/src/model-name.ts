@@ -14,9 +14,17 @@ export interface ExplainedName {
   readonly unknown: readonly string[];
   readonly parameters?: number | undefined;
   readonly bitsPerWeight?: number | undefined;
-  /** The target of `convert` that makes such a model. */
+  /** The target of `convert` that makes such a model; undefined where there is none. */
   readonly target?: string | undefined;
+  /** What that target does to floats, where it is less than the format's own tools do. */
+  readonly rounding?: string | undefined;
 }
+
+/** The canonical spelling of a format and words of it, and what it does to floats; undefined where there is no such target. */
+export type SpellTarget = (
+  format: string,
+  words: readonly string[],
+) => Pick<ExplainedName, "target" | "rounding"> | undefined;
 
 /** "8B", "1.1b", "350M", "8x7B" (all experts counted). Undefined for anything else. */
 export function parseParameterCount(text: string): number | undefined {
@@ -36,6 +44,7 @@ interface Found {
   method?: string;
   type?: string;
   sym?: string;
+  variant?: string;
 }
 
 interface Rule {
@@ -111,6 +120,7 @@ const RULES: readonly Rule[] = [
     pattern: /^(?:w(\d)a(\d{1,2}))$/i,
     explain([, weights, activations], found) {
       found.bits ??= Number(weights);
+      if (activations === "16") found.method ??= "compressed-tensors";
       return `${weights}-bit weights, ${activations}-bit activations; in vLLM's words, mostly compressed-tensors`;
     },
   },
@@ -154,7 +164,13 @@ const RULES: readonly Rule[] = [
         : "asymmetric: a zero point per group";
     },
   },
-  word(/^(?:gemm|gemv|marlin)$/i, "how the codes are laid out for the kernel that multiplies them"),
+  {
+    pattern: /^(?:gemm|gemv|gemv_fast|marlin|llm-awq|planar)$/i,
+    explain([text], found) {
+      found.variant ??= text.toLowerCase();
+      return "how the codes are laid out for the kernel that multiplies them";
+    },
+  },
   word(/^(?:i1|imat|imatrix|imat-?q)$/i, "quantized with an importance matrix"),
   word(/^nf4$/i, "bitsandbytes' 4-bit code for normally distributed weights"),
   word(/^(?:fp16|half)$/i, "16-bit floats, not quantized"),
@@ -208,7 +224,7 @@ function fileTypeNamed(name: string): { name: string; description: string } | un
 }
 
 /** Takes a name, a repository or a file name apart. */
-export function explainName(name: string): ExplainedName {
+export function explainName(name: string, spell: SpellTarget): ExplainedName {
   const path = withoutTrailing(name.trim(), "/\\");
   const slash = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   const owner = slash > 0 ? path.slice(0, slash) : undefined;
@@ -226,14 +242,14 @@ export function explainName(name: string): ExplainedName {
     if (/^gguf$/i.test(extension)) found.method ??= "gguf";
     parts.push({ text: `.${extension}`, meaning: extensionMeaning(extension) });
   }
-  const target = targetOf(found);
+  const target = targetOf(found, spell);
   return {
     ...(owner === undefined ? {} : { owner }),
     parts,
     unknown,
     ...(found.parameters === undefined ? {} : { parameters: found.parameters }),
     ...(found.bitsPerWeight === undefined ? {} : { bitsPerWeight: found.bitsPerWeight }),
-    ...(target === undefined ? {} : { target }),
+    ...target,
   };
 }
 
@@ -282,15 +298,17 @@ function extensionMeaning(extension: string): string {
   }
 }
 
-function targetOf(found: Found): string | undefined {
-  const { method: name, type, bits, groupSize = "128g", sym = "sym", bitsPerWeight, head = "h6" } = found;
-  if (type !== undefined && (name === undefined || name === "gguf")) {
-    return fileTypeNamed(type) === undefined ? undefined : `gguf:${type.toLowerCase()}`;
-  }
-  if (name === "gptq") return `gptq:${bits ?? 4}bit-${groupSize}-${sym}`;
-  if (name === "awq") return `awq:gemm-${groupSize}`;
-  if (name === "exl2" || (name === undefined && bitsPerWeight !== undefined)) {
-    return bitsPerWeight === undefined ? undefined : `exl2:${bitsPerWeight}bpw-${head}`;
-  }
-  return undefined;
+/** The words of the name that its format's target has, too; undefined where one of them is none of its words. */
+function targetOf(found: Found, spell: SpellTarget): ReturnType<SpellTarget> {
+  const { method: name, type, bits, groupSize, sym, variant, bitsPerWeight, head } = found;
+  if (type !== undefined && (name === undefined || name === "gguf"))
+    return spell("gguf", [type.toLowerCase()]);
+  const format = name ?? (bitsPerWeight === undefined ? undefined : "exl2");
+  if (format === undefined) return undefined;
+  const average = bitsPerWeight === undefined ? undefined : `${bitsPerWeight}bpw`;
+  const words = [average, head, bits === undefined ? undefined : `${bits}bit`, groupSize, sym, variant];
+  return spell(
+    format,
+    words.filter((text) => text !== undefined),
+  );
 }

@@ -1,10 +1,23 @@
 import pc from "picocolors";
 import { printableJson } from "./render/text.ts";
 
+/** Results, as text or as the bytes of a model; `done` is called when they are on their way. */
+export interface OutStream {
+  write(data: string | Uint8Array, done?: (error?: Error | null) => void): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+/** Messages and progress. */
+export interface ErrStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+}
+
 /** Where a command writes: results to `out`, everything else to `err`. Tests pass their own. */
 export interface Streams {
-  readonly out: { write(text: string): unknown };
-  readonly err: { write(text: string): unknown; isTTY?: boolean | undefined };
+  readonly out: OutStream;
+  readonly err: ErrStream;
 }
 
 /** Options that every command takes. */

@@ -63,7 +63,10 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
       closeSync(full);
       expect(status).toBe(4);
       if (json.length > 0) expect(JSON.parse(stderr)).toMatchObject({ error: { code: "IO" } });
-      else expect(stderr).toMatch(/^requant: the results cannot be written: ENOSPC.*\n {2}Free.*\n$/);
+      else
+        expect(stderr).toMatch(
+          /^requant: Cannot write the results: no space left on the disk\.\n {2}Free.*\n$/,
+        );
     }
   });
 

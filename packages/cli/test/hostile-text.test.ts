@@ -16,8 +16,11 @@ import { layoutGguf } from "@requant/gguf";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { table } from "../src/render/table.ts";
-import { displayWidth, fitted } from "../src/render/text.ts";
+import { displayWidth, fitted } from "../src/render/width.ts";
+import { colorsFor } from "../src/streams.ts";
 import { requant } from "./run.ts";
+
+const plain = { colors: colorsFor({ isTTY: false }) };
 
 const model = resolve(import.meta.dirname, "../../../fixtures/abuse/model/float-valid");
 const folder = mkdtempSync(join(tmpdir(), "requant-text-"));
@@ -47,6 +50,7 @@ describe("tables", () => {
           const lines = table(
             [{ title: "a" }, { title: "b" }],
             cells.map((cell) => [cell, "|"]),
+            { ...plain, width: 1000 },
           ).split("\n");
           expect(lines).toHaveLength(cells.length + 1);
           const columns = lines.slice(1).map((line) => displayWidth(line.slice(0, line.lastIndexOf("|"))));
@@ -57,12 +61,54 @@ describe("tables", () => {
     );
   });
 
+  it("fit the terminal, whatever is in the cells, and lose no short one", () => {
+    const text = fc.array(
+      fc.oneof(fc.constantFrom("漢字", "😀", "e\u0301", "word", " ", "a".repeat(50)), fc.string()),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(
+            text.map((parts) => parts.join("")),
+            fc.constantFrom("1", "12.5 MB"),
+          ),
+          { minLength: 1, maxLength: 6 },
+        ),
+        fc.integer({ min: 40, max: 120 }),
+        (rows, width) => {
+          const lines = table([{ title: "name" }, { title: "size", align: "right" }], rows, {
+            ...plain,
+            width,
+          }).split("\n");
+          for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(width);
+          for (const [, size] of rows) expect(lines.some((line) => line.endsWith(size))).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it("divide prose at its blanks alone", () => {
+    const words = ["several", "words", "of", "different", "lengths", "that", "stay", "whole"];
+    const lines = table([{ title: "word" }, { title: "says", wrap: true }], [["漢字", words.join(" ")]], {
+      ...plain,
+      width: 40,
+    }).split("\n");
+    expect(lines).toEqual([
+      "word  says",
+      "漢字  several words of different lengths",
+      "      that stay whole",
+    ]);
+  });
+
   it.each([
     ["abc", 3],
     ["漢字", 4],
     ["e\u0301", 1],
     ["😀", 2],
     ["ﾊﾝ", 2],
+    ["👩‍👩‍👧", 2],
+    ["한국어", 6],
   ])("%s takes %d columns", (text, columns) => {
     expect(displayWidth(text)).toBe(columns);
   });
@@ -87,9 +133,9 @@ describe("a GGUF with one key of 500 kB among 3000", () => {
     writeFileSync(path, header);
   });
 
-  it("lists them in lines that fit", async () => {
+  it("lists them in lines that fit, the long one on a line of its own", async () => {
     const { status, out } = await requant("metadata", "list", path);
-    expect({ status, lines: out.split("\n").length }).toEqual({ status: 0, lines: 3003 });
+    expect({ status, lines: out.split("\n").length }).toEqual({ status: 0, lines: 3004 });
     expect(longest(out)).toBeLessThanOrEqual(LONGEST_LINE);
   });
 });

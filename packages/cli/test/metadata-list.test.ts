@@ -4,7 +4,7 @@ import type { MetadataValue } from "@requant/core";
 import { layoutGguf } from "@requant/gguf";
 import { beforeEach, describe, expect, it } from "vitest";
 import { tinyGguf, tinyMetadata } from "../../../fixtures/tiny-gguf.ts";
-import { displayWidth } from "../src/render/text.ts";
+import { displayWidth } from "../src/render/width.ts";
 import { file, isUntouched, transcript } from "./metadata-transcript.ts";
 import { requant } from "./run.ts";
 

@@ -3,7 +3,7 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gguf } from "@huggingface/gguf";
 import { describe, expect, it } from "vitest";
-import { displayWidth } from "../src/render/text.ts";
+import { displayWidth } from "../src/render/width.ts";
 import { file, folder, isUntouched, transcript } from "./metadata-transcript.ts";
 import { requant } from "./run.ts";
 

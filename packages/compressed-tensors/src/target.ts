@@ -36,6 +36,8 @@ const layoutSchema: z.ZodMiniType<CompressedTensorsLayout> = z.object({
 export const compressedTensorsTarget: WeightTarget = {
   words: [bitsWord(2, 8), groupSizeWord, symWord],
   example: "4bit-128g-sym",
+  rounding:
+    "Codes are rounded to the nearest one, without calibration data, as llm-compressor's QuantizationModifier does; its GPTQ and AWQ modifiers lose less.",
   baseName: "model",
   indexed: true,
   head: "kept",

@@ -1,6 +1,6 @@
 /** The kernels of @requant/convert. What each must do is written in the file of the same name under src/. */
 export { checksum, checksumHigh } from "./checksum";
-export { addSquaredErrors, largestError } from "./error-meter";
+export { addSquaredErrors, expectedSquares, largestError } from "./error-meter";
 export { firstNonFinite } from "./first-non-finite";
 
 /** The first address after this module's constants. */

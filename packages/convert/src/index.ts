@@ -77,7 +77,9 @@ export {
   type Inspection,
   inspectModel,
 } from "./examine/inspect.ts";
+export { matchingWeights, type NamedWeight } from "./examine/named-weights.ts";
 export { outputFindings } from "./examine/output-findings.ts";
+export { remedyOf } from "./examine/remedy.ts";
 export { weightFormats } from "./formats.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
@@ -120,7 +122,7 @@ export {
 } from "./plan/plan.ts";
 export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
-export { listTargets, parseTarget } from "./plan/target.ts";
+export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap } from "./run/outputs/store.ts";

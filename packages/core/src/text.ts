@@ -1,5 +1,7 @@
 /** Text of strangers on its way into messages: escaped, so that it steers no terminal, and bounded, so that it fills none. */
 
+export { didYouMean, nearest } from "./nearest.ts";
+
 /** Longest text from a file inside a message, in characters: the middle of a longer one is left out. */
 export const LONGEST_QUOTE = 200;
 /** Longest message or hint, in characters. */

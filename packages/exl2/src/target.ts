@@ -57,6 +57,8 @@ const words: readonly WordSpec[] = [
 export const exl2Target: WeightTarget = {
   words,
   example: "4.25bpw-h6",
+  rounding:
+    "Codes are rounded to the nearest one and widths are chosen by the weights alone, without calibration data: exllamav2 measures activations for both, so the model loses more than one that exllamav2 calibrated.",
   baseName: "output",
   indexed: false,
   head: "always",

@@ -409,7 +409,7 @@ describe("file types", () => {
   test("targets of forks are refused by name, others as unknown", () => {
     expect(() => fileTypeByName("iq4_k_r4")).toThrow(/IQ4_K_R4 is a file type of ik_llama.cpp/);
     expect(() => fileTypeByName("NVFP4")).toThrow(/llama-quantize does not offer it/);
-    expect(() => fileTypeByName("Q9_K")).toThrow(/Q9_K is not a GGUF target/);
+    expect(() => fileTypeByName("Q9_K")).toThrow(/"Q9_K" is not a GGUF target\. Did you mean q/);
   });
 
   test("rules name only targets that exist", () => {

@@ -192,6 +192,11 @@ export interface TensorPlans {
   readonly leftOut: readonly LeftOut[];
 }
 
+/** A reference GGUF can say where a weight or a bias belongs; of scales and zero points it knows nothing. */
+const WEIGHT_NAME = /\.(?:weight|bias)$/;
+const notAWeight =
+  "It is neither a weight nor a bias. Give the directory whose config.json says what it belongs to, or start from the model without quantization.";
+
 /** What renames tensors: a family, or the way from one checkpoint to another. */
 type Renaming = Pick<Architecture, "tensors" | "names" | "leftOut">;
 
@@ -228,7 +233,7 @@ function runRules(
     if (match === undefined) {
       throw new ConversionError(`tensor ${name} has no place in ${place.name}`, {
         tensor: name,
-        hint: place.hint,
+        hint: WEIGHT_NAME.test(name) ? place.hint : notAWeight,
       });
     }
     const { rule, part, layer, expert, suffix } = match;

@@ -1,11 +1,13 @@
 import { smallest, UsageError } from "@requant/core";
+import { bounded } from "@requant/core/text";
 import { parseByteSize } from "../byte-size.ts";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { type Candidate, candidates, estimatedBytes, type Figure, figureSources } from "../figures.ts";
 import { parseParameterCount } from "../model-name.ts";
+import type { Look } from "../render/look.ts";
 import { byteQuantity, countQuantity } from "../render/quantity.ts";
-import { table } from "../render/table.ts";
+import { paragraph, table } from "../render/table.ts";
 import { writeJson } from "../streams.ts";
 
 interface Choice extends Candidate {
@@ -13,11 +15,11 @@ interface Choice extends Candidate {
   readonly fits: boolean | undefined;
 }
 
-export const choose: Handler = async (_arguments, given, { streams, options }) => {
+export const choose: Handler = async (_arguments, given, { streams, options, look }) => {
   const parameters = parseParameterCount(String(given["parameters"]));
   if (parameters === undefined) {
-    throw new UsageError(`--parameters ${String(given["parameters"])}: found no number of parameters`, {
-      hint: "For example 8B, 1.1B, 8x7B or 350M.",
+    throw new UsageError(`"${bounded(String(given["parameters"]), 40)}" is not a number of parameters.`, {
+      hint: "Write --parameters 8B, for example, or 1.1B, 8x7B, 350M.",
     });
   }
   const memory = typeof given["memory"] === "string" ? parseByteSize(given["memory"]) : undefined;
@@ -36,12 +38,17 @@ export const choose: Handler = async (_arguments, given, { streams, options }) =
       sources: figureSources,
     });
   } else {
-    streams.out.write(`${render(choices, parameters, memory)}\n`);
+    streams.out.write(`${render(choices, parameters, memory, look)}\n`);
   }
   return choices.length > 0 ? exitStatus.done : exitStatus.different;
 };
 
-function render(choices: readonly Choice[], parameters: number, memory: number | undefined): string {
+function render(
+  choices: readonly Choice[],
+  parameters: number,
+  memory: number | undefined,
+  look: Look,
+): string {
   if (choices.length === 0) {
     return `Nothing fits: the smallest of ${candidates.length} formats takes ${byteQuantity(
       smallest(candidates.map((candidate) => estimatedBytes(candidate, parameters))) ?? 0,
@@ -53,7 +60,7 @@ function render(choices: readonly Choice[], parameters: number, memory: number |
   };
   const ofPaper = ({ figures }: Candidate): string => {
     const found = figures.filter(({ source }) => source === "arXiv-2404.14047");
-    return found.map(({ increase }) => `+${increase.toFixed(1)}`).join(" / ");
+    return found.map(({ increase }) => `+${increase.toFixed(1)}`).join("/");
   };
   const rows = choices.map((choice) => [
     choice.target,
@@ -66,22 +73,28 @@ function render(choices: readonly Choice[], parameters: number, memory: number |
     ofPaper(choice),
   ]);
   return [
-    `${countQuantity(parameters)} parameters${memory === undefined ? "" : `, at most ${byteQuantity(memory)}`}: weights alone; the context comes on top`,
+    paragraph(
+      `${countQuantity(parameters)} parameters${memory === undefined ? "" : `, at most ${byteQuantity(memory)}`}. Sizes are of the weights alone: the context takes memory on top. PPL: perplexity above the float model's; imat: the same with an importance matrix; KL: divergence from it.`,
+      look,
+    ),
     table(
       [
         { title: "target" },
         { title: "size", align: "right" },
-        { title: "bits/weight", align: "right" },
-        { title: "ΔPPL [1]", align: "right" },
-        { title: "imatrix [1]", align: "right" },
-        { title: "KL [1]", align: "right" },
-        { title: "ΔPPL [2]", align: "right" },
-        { title: "ΔPPL [3]", align: "right" },
+        { title: "bits", align: "right" },
+        { title: "PPL[1]", align: "right" },
+        { title: "imat[1]", align: "right" },
+        { title: "KL[1]", align: "right" },
+        { title: "PPL[2]", align: "right" },
+        { title: "PPL[3]", align: "right" },
       ],
       rows,
+      look,
     ),
     Object.values(figureSources)
-      .map(({ title, url, about }, index) => `[${index + 1}] ${about}. ${title}, ${url}`)
+      .map(({ title, url, about }, index) =>
+        paragraph(`[${index + 1}] ${about}. ${title}, ${url}`, look, "    "),
+      )
       .join("\n"),
   ].join("\n\n");
 }

@@ -1,8 +1,9 @@
 import { type Model, parseTarget, planConversion } from "@requant/convert";
 import * as z from "zod";
 import type { Handler } from "../context.ts";
-import { execute, outputPlace, showPlan } from "../execute.ts";
+import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
+import { outputPlace } from "../output.ts";
 import { conversionArguments, planOptions } from "../plan-arguments.ts";
 
 const convertArguments = conversionArguments.extend({
@@ -18,13 +19,13 @@ const convertArguments = conversionArguments.extend({
 export const convert: Handler = async ([argument = "", output = ""], given, context) => {
   const choices = convertArguments.parse(given);
   const target = parseTarget(choices.to);
+  const place = await outputPlace(output, target.format === "gguf");
   const rest = await planOptions(choices);
   return withModel(argument, context.signal, async (model) => {
     const run = async (like?: Model): Promise<number> => {
-      const { directory, name } = await outputPlace(output, target.format === "gguf");
-      const plan = await planConversion(model, target, { ...rest, like, outputName: name });
+      const plan = await planConversion(model, target, { ...rest, like, outputName: place.name });
       if (choices.plan === true) return showPlan(plan, model, context);
-      return execute(plan, model, directory, context, {
+      return execute(plan, model, place, context, {
         overwrite: choices.overwrite,
         jobs: choices.jobs,
         resume: choices.resume,

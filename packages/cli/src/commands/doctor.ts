@@ -4,11 +4,13 @@ import { bounded, quoted } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { locate } from "../locate.ts";
-import { findingPlace, findingText } from "../render/findings.ts";
+import { findingPlace, findingText, severityColor } from "../render/findings.ts";
+import type { Look } from "../render/look.ts";
 import { ProgressBar } from "../render/progress.ts";
+import { counted } from "../render/quantity.ts";
 import { writeJson } from "../streams.ts";
 
-export const doctor: Handler = async ([argument = ""], given, { streams, signal, options }) => {
+export const doctor: Handler = async ([argument = ""], given, { streams, signal, options, look }) => {
   const runtime = runtimeOf(given["for"]);
   const { store, file } = await locate(argument, signal);
   const bar = new ProgressBar(streams.err, options.quiet === true);
@@ -22,7 +24,7 @@ export const doctor: Handler = async ([argument = ""], given, { streams, signal,
     },
   ).finally(() => bar.end());
   if (options.json) writeJson(streams, reportJson(report));
-  else streams.out.write(`${renderFindings(report)}\n`);
+  else streams.out.write(`${renderFindings(report, look)}\n`);
   return report.ok ? exitStatus.done : exitStatus.different;
 };
 
@@ -36,20 +38,25 @@ function runtimeOf(given: unknown): Runtime | undefined {
   });
 }
 
-function renderFindings({ model, findings, examined, runtimes: programs }: DoctorReport): string {
+function renderFindings({ model, findings, examined, runtimes: programs }: DoctorReport, look: Look): string {
   const count = (severity: Finding["severity"]): number =>
     findings.filter((found) => found.severity === severity).length;
-  const seen = `${examined.files} file${examined.files === 1 ? "" : "s"}, ${examined.tensors} tensors${examined.weights ? "" : ", weights not read"}${programs.length === 0 ? "" : `; for ${programs.join(", ")}`}`;
+  const reach = examined.weights ? "" : ", weights not read";
+  const purpose = programs.length === 0 ? "" : `; for ${programs.join(", ")}`;
+  const seen = `${counted(examined.files, "file")}, ${counted(examined.tensors, "tensor")}${reach}${purpose}`;
+  const [errors, warnings] = [count("error"), count("warning")];
+  const color = errors > 0 ? look.colors.red : warnings > 0 ? look.colors.yellow : look.colors.green;
   return [
-    ...findings.map(render),
-    `${bounded(model, 500)}: ${count("error")} errors, ${count("warning")} warnings (${seen})`,
+    ...findings.map((found) => render(found, look)),
+    `${bounded(model, 500)}: ${color(`${counted(errors, "error")}, ${counted(warnings, "warning")}`)} (${seen})`,
   ].join("\n");
 }
 
-function render(finding: Finding): string {
+function render(finding: Finding, look: Look): string {
   const { severity, code, message, hint = "" } = finding;
   const place = findingPlace(finding);
-  return `${severity}  ${code}  ${findingText(message)}${place === "" ? "" : `  ${place}`}\n  ${findingText(hint)}`;
+  const label = severityColor(severity, look.colors)(severity);
+  return `${label}  ${code}  ${findingText(message)}${place === "" ? "" : `  ${place}`}\n  ${findingText(hint)}`;
 }
 
 /** Findings with `remedy` and `file` beside `hint` and `path`: scripts know these keys of the report. */

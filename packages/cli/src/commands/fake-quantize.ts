@@ -1,10 +1,11 @@
-import { resolve } from "node:path";
 import { parseTarget, planFakeQuantize } from "@requant/convert";
 import { UsageError } from "@requant/core";
+import { bounded } from "@requant/core/text";
 import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
+import { outputPlace } from "../output.ts";
 import { conversionArguments, planOptions } from "../plan-arguments.ts";
 
 const fakeArguments = conversionArguments.extend({
@@ -21,14 +22,17 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
   const choices = fakeArguments.parse(given);
   const dtype = Object.entries(DTYPES).find(([name]) => name === choices.dtype.toLowerCase())?.[1];
   if (dtype === undefined) {
-    throw new UsageError(`--dtype ${choices.dtype} is none of ${Object.keys(DTYPES).join(", ")}`);
+    throw new UsageError(`There is no type "${bounded(choices.dtype, 40)}" for --dtype.`, {
+      hint: `Choose one of ${Object.keys(DTYPES).join(", ")}.`,
+    });
   }
   const target = parseTarget(choices.to);
+  const place = await outputPlace(output, false);
   const rest = await planOptions(choices);
   return withModel(argument, context.signal, async (model) => {
     const plan = await planFakeQuantize(model, target, { ...rest, dtype });
     if (choices.plan === true) return showPlan(plan, model, context);
-    return execute(plan, model, resolve(output), context, {
+    return execute(plan, model, place, context, {
       overwrite: choices.overwrite,
       check: choices.verify,
       allowNonFinite: choices.allowNonFinite,

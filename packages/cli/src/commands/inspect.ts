@@ -13,11 +13,12 @@ import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { distinctFindings, findingText, showWarnings } from "../render/findings.ts";
-import { byteQuantity, countQuantity } from "../render/quantity.ts";
-import { facts, table } from "../render/table.ts";
+import type { Look } from "../render/look.ts";
+import { byteQuantity, counted, countQuantity } from "../render/quantity.ts";
+import { facts, paragraph, table } from "../render/table.ts";
 import { writeJson } from "../streams.ts";
 
-export const inspect: Handler = async ([argument = ""], given, { streams, signal, options }) =>
+export const inspect: Handler = async ([argument = ""], given, { streams, signal, options, look }) =>
   withModel(argument, signal, async (model) => {
     const inspection = await inspectModel(model);
     const findings = distinctFindings([...inspection.findings, ...(await modelFindings(model))]);
@@ -35,7 +36,7 @@ export const inspect: Handler = async ([argument = ""], given, { streams, signal
         ...(shown.metadata ? { metadata: metadataJson(model) } : {}),
       });
     } else {
-      streams.out.write(`${renderInspection(inspection, shown, model)}\n`);
+      streams.out.write(`${renderInspection(inspection, { ...shown, look }, model)}\n`);
     }
     return exitStatus.done;
   });
@@ -62,22 +63,23 @@ function metadataText(model: Model): { key: string; type: string; value: string 
 
 function renderInspection(
   model: Inspection,
-  shown: { tensors: boolean; metadata: boolean },
+  shown: { tensors: boolean; metadata: boolean; look: Look },
   source: Model,
 ): string {
+  const { look } = shown;
   const parts = [
-    facts([
-      ["model", model.name],
-      ["format", model.variant],
-      ...(model.architecture === undefined ? [] : ([["architecture", model.architecture]] as const)),
-      ["parameters", `${countQuantity(model.parameterCount)} in ${model.tensorCount} tensors`],
+    facts(
       [
-        "size",
-        `${byteQuantity(model.fileByteLength)} in ${model.files.length} file${model.files.length === 1 ? "" : "s"}`,
+        ["model", model.name],
+        ["format", model.variant],
+        ...(model.architecture === undefined ? [] : ([["architecture", model.architecture]] as const)),
+        ["parameters", `${countQuantity(model.parameterCount)} in ${counted(model.tensorCount, "tensor")}`],
+        ["size", `${byteQuantity(model.fileByteLength)} in ${counted(model.files.length, "file")}`],
+        ["bits per weight", model.bitsPerWeight.toFixed(3)],
+        ...model.facts.map(({ label, value }) => [label, String(value)] as const),
       ],
-      ["bits per weight", model.bitsPerWeight.toFixed(3)],
-      ...model.facts.map(({ label, value }) => [label, String(value)] as const),
-    ]),
+      look,
+    ),
     table(
       [
         { title: "encoding" },
@@ -93,28 +95,37 @@ function renderInspection(
         byteQuantity(row.byteLength),
         row.bitsPerWeight.toFixed(3),
       ]),
+      look,
     ),
   ];
   const notes = notesOf(model.findings);
-  if (notes.length > 0) parts.push(notes.map(({ message }) => findingText(message)).join("\n"));
+  if (notes.length > 0)
+    parts.push(notes.map(({ message }) => paragraph(findingText(message), look)).join("\n"));
   if (model.measured.length > 0) {
     parts.push(
       table(
-        [{ title: "fact" }, { title: "measured" }, { title: "claimed" }, { title: "" }],
+        [
+          { title: "fact" },
+          { title: "measured", wrap: true },
+          { title: "claimed", wrap: true },
+          { title: "" },
+        ],
         model.measured.map(({ label, measured, claimed, agrees }) => [
           label,
           String(measured),
           claimed === undefined ? "" : String(claimed),
           agrees ? "" : "disagree",
         ]),
+        look,
       ),
     );
   }
   if (shown.metadata) {
     parts.push(
       table(
-        [{ title: "key" }, { title: "type" }, { title: "value" }],
+        [{ title: "key" }, { title: "type" }, { title: "value", wrap: true }],
         metadataText(source).map(({ key, type, value }) => [key, type, bounded(value, 100)]),
+        look,
       ),
     );
   }
@@ -135,6 +146,7 @@ function renderInspection(
           String(byteLength),
           file,
         ]),
+        look,
       ),
     );
   }

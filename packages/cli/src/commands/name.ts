@@ -1,29 +1,61 @@
+import { describeTargets, parseTarget, weightFormats } from "@requant/convert";
+import { isCodecError } from "@requant/core";
+import { parseWords, spellWords } from "@requant/core/format";
 import { bounded } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
-import { type ExplainedName, explainName } from "../model-name.ts";
+import { type ExplainedName, explainName, type SpellTarget } from "../model-name.ts";
+import type { Look } from "../render/look.ts";
 import { countQuantity } from "../render/quantity.ts";
 import { facts, table } from "../render/table.ts";
 import { writeJson } from "../streams.ts";
 
-export const name: Handler = async ([argument = ""], _given, { streams, options }) => {
-  const explained = explainName(argument);
+export const name: Handler = async ([argument = ""], _given, { streams, options, look }) => {
+  const explained = explainName(argument, spellTarget);
   if (options.json) writeJson(streams, explained);
-  else streams.out.write(`${render(argument, explained)}\n`);
+  else streams.out.write(`${render(argument, explained, look)}\n`);
   return explained.parts.length > 0 ? exitStatus.done : exitStatus.different;
 };
 
-function render(argument: string, { owner, parts, unknown, parameters, target }: ExplainedName): string {
+const spellTarget: SpellTarget = (format, words) => {
+  const specs = weightFormats.find(({ name }) => name === format)?.target?.words;
+  const described = describeTargets().find(({ name }) => name === format);
+  if (described === undefined) return undefined;
+  // a name that says nothing but the format means what most people publish, unless its size is missing
+  if (words.length === 0 && specs?.some(({ required }) => required === true) !== false) return undefined;
+  try {
+    const target = parseTarget(words.length === 0 ? described.example : `${format}:${words.join("-")}`);
+    const text =
+      specs === undefined
+        ? target.text
+        : `${format}:${spellWords(specs, parseWords(specs, target.text.slice(format.length + 1)))}`;
+    return { target: text, rounding: described.rounding };
+  } catch (error) {
+    if (isCodecError(error)) return undefined;
+    throw error;
+  }
+};
+
+function render(
+  argument: string,
+  { owner, parts, unknown, parameters, target, rounding }: ExplainedName,
+  look: Look,
+): string {
   if (parts.length === 0) return `${bounded(argument)}: no word of it says how the model is stored`;
-  const summary = facts([
-    ...(owner === undefined ? [] : ([["published by", owner]] as const)),
-    ...(unknown.length === 0 ? [] : ([["model", unknown.join(" ")]] as const)),
-    ...(parameters === undefined ? [] : ([["parameters", countQuantity(parameters)]] as const)),
-    ...(target === undefined ? [] : ([["target", `--to ${target}`]] as const)),
-  ]);
+  const summary = facts(
+    [
+      ...(owner === undefined ? [] : ([["published by", owner]] as const)),
+      ...(unknown.length === 0 ? [] : ([["model", unknown.join(" ")]] as const)),
+      ...(parameters === undefined ? [] : ([["parameters", countQuantity(parameters)]] as const)),
+      ...(target === undefined ? [] : ([["target", `--to ${target}`]] as const)),
+      ...(rounding === undefined ? [] : ([["", rounding]] as const)),
+    ],
+    look,
+  );
   const words = table(
-    [{ title: "word" }, { title: "says" }],
+    [{ title: "word" }, { title: "says", wrap: true }],
     parts.map(({ text, meaning }) => [text, meaning]),
+    look,
   );
   return summary === "" ? words : `${words}\n\n${summary}`;
 }

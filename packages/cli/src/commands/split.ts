@@ -1,8 +1,9 @@
 import { type Model, type Plan, planMerge, planModelSplit } from "@requant/convert";
 import { parseByteSize, parseCount } from "../byte-size.ts";
 import type { Context, Handler } from "../context.ts";
-import { execute, outputPlace } from "../execute.ts";
+import { execute } from "../execute.ts";
 import { withModel } from "../open.ts";
+import { outputPlace } from "../output.ts";
 
 export const split: Handler = ([argument = "", output = ""], given, context) =>
   rearrange(argument, output, given, context, (model, outputName) =>
@@ -24,8 +25,8 @@ function rearrange(
   planFor: (model: Model, outputName: string | undefined) => Promise<Plan>,
 ): Promise<number> {
   return withModel(argument, context.signal, async (model) => {
-    const { directory, name } = await outputPlace(output, model.format === "gguf");
-    return execute(await planFor(model, name), model, directory, context, {
+    const place = await outputPlace(output, model.format === "gguf");
+    return execute(await planFor(model, place.name), model, place, context, {
       overwrite: given["overwrite"] === true,
       check: given["verify"] !== false,
     });

@@ -1,6 +1,6 @@
 import type { Finding } from "@requant/core";
 import { bounded, boundedMessage } from "@requant/core/text";
-import type { CommonOptions, Streams } from "../streams.ts";
+import { type Colors, type CommonOptions, colorsFor, type Streams } from "../streams.ts";
 import { spellOptions } from "./options.ts";
 
 /** Shown one by one; of more there is only the number. */
@@ -19,6 +19,11 @@ export function findingPlace({ message, path, tensor, key }: Finding): string {
   return parts.length === 0 ? "" : `(${parts.join(", ")})`;
 }
 
+/** The colour of each severity. */
+export function severityColor(severity: Finding["severity"], colors: Colors): (text: string) => string {
+  return { error: colors.red, warning: colors.yellow, note: colors.cyan }[severity];
+}
+
 /** One finding on one line: "warning: The weight … (tensor a.b)". */
 export function findingLine(label: string, finding: Finding): string {
   const place = findingPlace(finding);
@@ -28,11 +33,12 @@ export function findingLine(label: string, finding: Finding): string {
 /** `warning: …` lines on stderr; nothing under `--json`, where they are in the document, or `--quiet`. */
 export function showWarnings(warnings: readonly Finding[], streams: Streams, options: CommonOptions): void {
   if (options.json || options.quiet) return;
+  const label = colorsFor(streams.err).yellow("warning");
   for (const warning of warnings.slice(0, MOST_SHOWN)) {
-    streams.err.write(`${findingLine("warning", warning)}\n`);
+    streams.err.write(`${findingLine(label, warning)}\n`);
   }
   const more = warnings.length - MOST_SHOWN;
-  if (more > 0) streams.err.write(`warning: and ${more} more; see requant doctor\n`);
+  if (more > 0) streams.err.write(`${label}: ${more} more are not shown; requant doctor lists them.\n`);
 }
 
 /** The same finding of two models, or of two looks at one, once. */

@@ -1,7 +1,7 @@
 /** What a change of metadata does, one line for each key. */
 import { type MetadataDifference, metadataText } from "@requant/convert";
 import type { MetadataValue } from "@requant/core";
-import { fitted } from "./text.ts";
+import { fitted } from "./width.ts";
 
 /** Columns that a key and a value may take. */
 const WIDEST_KEY = 80;

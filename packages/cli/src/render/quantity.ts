@@ -29,6 +29,17 @@ export function measure(value: number): string {
   return size >= 1e-3 && size < 1e6 ? value.toPrecision(3) : value.toExponential(2);
 }
 
+/** Three significant digits of a hundredth: `0.571 %`. */
+export function percentage(share: number): string {
+  if (!Number.isFinite(share)) return share > 0 ? "∞" : "";
+  return share === 0 ? "0 %" : `${measure(share * 100)} %`;
+}
+
+/** A number with its noun, which is plural unless it is one: `1 error`, `2 errors`, `0 errors`. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}
+
 export function duration(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const minutes = Math.floor(seconds / 60);

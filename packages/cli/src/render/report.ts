@@ -2,10 +2,10 @@ import { notesOf, type PlanReport } from "@requant/convert";
 import { largest } from "@requant/core";
 import { bounded, boundedMessage } from "@requant/core/text";
 import { findingLine } from "./findings.ts";
+import type { Look } from "./look.ts";
 import { spellOptions } from "./options.ts";
-import { byteQuantity, countQuantity, duration, measure } from "./quantity.ts";
-import { facts, table } from "./table.ts";
-import { fitted } from "./text.ts";
+import { byteQuantity, counted, countQuantity, duration, measure, percentage } from "./quantity.ts";
+import { facts, paragraph, table } from "./table.ts";
 
 const WHAT: Readonly<Record<string, string>> = {
   copy: "the bytes themselves",
@@ -15,45 +15,58 @@ const WHAT: Readonly<Record<string, string>> = {
   float: "dequantized to floats",
 };
 
-const NAME_WIDTH = 44;
+/** How a report is shown. */
+export interface ReportOptions {
+  /** Each tensor, too. */
+  readonly tensors: boolean;
+  readonly look: Look;
+  /** Where the output is, once it is written. */
+  readonly output?: string | undefined;
+}
 
 /** What a conversion does, or did: the summary, and each tensor where asked. */
-export function renderReport(report: PlanReport, options: { tensors: boolean }): string {
+export function renderReport(report: PlanReport, { tensors, look, output }: ReportOptions): string {
   const { source, target } = report;
   const parts = [
-    facts([
+    facts(
       [
-        "from",
-        `${source.name}  (${source.variant}${source.architecture === undefined ? "" : `, ${source.architecture}`})`,
+        [
+          "from",
+          `${source.name}  (${source.variant}${source.architecture === undefined ? "" : `, ${source.architecture}`})`,
+        ],
+        [
+          "to",
+          output === undefined
+            ? `${target.text}  ${named(target.files.map(({ name }) => name))}`
+            : target.text,
+        ],
+        ...(output === undefined ? [] : ([["output", output]] as const)),
+        ["weights", `${countQuantity(source.parameterCount)} in ${counted(report.tensors.length, "tensor")}`],
+        [
+          "size",
+          `${byteQuantity(source.files.reduce((sum, file) => sum + file.byteLength, 0))} → ${byteQuantity(report.byteLength)}`,
+        ],
+        ...(report.seconds === undefined ? [] : ([["time", duration(report.seconds)]] as const)),
       ],
-      [
-        "to",
-        `${target.text}  ${target.files
-          .map(({ name }) => name)
-          .slice(0, 4)
-          .join(", ")}${target.files.length > 4 ? ` and ${target.files.length - 4} more` : ""}`,
-      ],
-      ["weights", `${countQuantity(source.parameterCount)} in ${report.tensors.length} tensors`],
-      [
-        "size",
-        `${byteQuantity(source.files.reduce((sum, file) => sum + file.byteLength, 0))} → ${byteQuantity(report.byteLength)}`,
-      ],
-      ...(report.seconds === undefined ? [] : ([["time", duration(report.seconds)]] as const)),
-    ]),
+      look,
+    ),
   ];
-  if (options.tensors) parts.push(tensorTable(report));
-  parts.push(fidelityTable(report));
+  if (tensors) parts.push(tensorTable(report, look));
+  parts.push(`${fidelityTable(report, look)}\n${legend(report, look)}`);
   if (report.leftOut.length > 0) {
     parts.push(
       `left out:\n${report.leftOut.map(({ name, reason }) => `  ${bounded(name)}: ${boundedMessage(spellOptions(reason))}`).join("\n")}`,
     );
   }
   const notes = notesOf(report.findings);
-  if (notes.length > 0) parts.push(notes.map((note) => findingLine("note", note)).join("\n"));
+  if (notes.length > 0)
+    parts.push(
+      notes.map((note) => paragraph(findingLine(look.colors.cyan("note"), note), look, "  ")).join("\n"),
+    );
   return parts.join("\n\n");
 }
 
-function tensorTable(report: PlanReport): string {
+function tensorTable(report: PlanReport, look: Look): string {
   const measured = report.tensors.some(({ rmse }) => rmse !== undefined);
   return table(
     [
@@ -66,25 +79,28 @@ function tensorTable(report: PlanReport): string {
       ...(measured
         ? ([
             { title: "rmse", align: "right" },
+            { title: "relative", align: "right" },
             { title: "max error", align: "right" },
           ] as const)
         : []),
     ],
     report.tensors.map((tensor) => [
-      fitted(tensor.name, NAME_WIDTH),
+      tensor.name,
       tensor.shape.join("×"),
       tensor.from,
       tensor.to,
       tensor.fidelity,
       byteQuantity(tensor.byteLength),
       tensor.rmse === undefined ? "" : measure(tensor.rmse),
+      tensor.relativeRmse === undefined ? "" : percentage(tensor.relativeRmse),
       tensor.maxAbsError === undefined ? "" : measure(tensor.maxAbsError),
     ]),
+    look,
   );
 }
 
 /** One line for each way that weights went: from → to, how many, and what it cost. */
-function fidelityTable(report: PlanReport): string {
+function fidelityTable(report: PlanReport, look: Look): string {
   const groups = new Map<string, PlanReport["tensors"][number][]>();
   for (const tensor of report.tensors) {
     const key = `${tensor.fidelity}\n${tensor.from}\n${tensor.to}`;
@@ -95,6 +111,7 @@ function fidelityTable(report: PlanReport): string {
   const rows = [...groups.values()].map((group) => {
     const [first] = group;
     const rmse = largest(group.flatMap((tensor) => tensor.rmse ?? []));
+    const relative = largest(group.flatMap((tensor) => tensor.relativeRmse ?? []));
     const worst = largest(group.flatMap((tensor) => tensor.maxAbsError ?? []));
     return [
       first?.fidelity ?? "",
@@ -102,20 +119,36 @@ function fidelityTable(report: PlanReport): string {
       `${first?.from} → ${first?.to}`,
       byteQuantity(group.reduce((sum, { byteLength }) => sum + byteLength, 0)),
       rmse === undefined ? "" : measure(rmse),
+      relative === undefined ? "" : percentage(relative),
       worst === undefined ? "" : measure(worst),
-      WHAT[first?.fidelity ?? ""] ?? "",
     ];
   });
   return table(
     [
       { title: "fidelity" },
       { title: "tensors", align: "right" },
-      { title: "encoding" },
+      { title: "encoding", wrap: true },
       { title: "bytes", align: "right" },
-      { title: "worst rmse", align: "right" },
+      { title: "rmse", align: "right" },
+      { title: "relative", align: "right" },
       { title: "max error", align: "right" },
-      { title: "what it means" },
     ],
     rows,
+    look,
   );
+}
+
+/** What the fidelities of the table mean. Errors are those of the worst tensor; relative ones are of its root mean square. */
+function legend({ fidelity, tensors }: PlanReport, look: Look): string {
+  const present = Object.entries(fidelity).flatMap(([name, count]) =>
+    count === 0 ? [] : [`${name}: ${WHAT[name] ?? ""}`],
+  );
+  const measured = tensors.some(({ rmse }) => rmse !== undefined)
+    ? " Errors are those of the worst tensor; relative: the RMSE over the root mean square of the tensor."
+    : "";
+  return look.colors.dim(paragraph(`${present.join("; ")}.${measured}`, look));
+}
+
+function named(names: readonly string[]): string {
+  return `${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}`;
 }

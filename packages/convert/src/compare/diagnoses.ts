@@ -91,6 +91,8 @@ const scaled: Diagnosis = {
     const factor = products / squares;
     if (!Number.isFinite(factor) || Math.abs(factor) < 1e-12) return undefined;
     const explained = a.map((value) => value * factor);
+    // of unrelated models the best factor is near zero, and what is left is all of the second one
+    if (relativeRmse(b, explained) > diagnosisLimits.mostLeft) return undefined;
     return relativeRmse(explained, b) < relativeRmse(a, b) * diagnosisLimits.explained
       ? `Scaled: the second model's values are the first one's times ${Number(factor.toPrecision(6))}.`
       : undefined;
@@ -118,6 +120,7 @@ const shifted: Diagnosis = {
         shift /= size;
         for (let i = start; i < start + size; i++) explained[i] = a[i]! + shift;
       }
+      if (relativeRmse(b, explained) > diagnosisLimits.mostLeft) continue;
       if (relativeRmse(explained, b) < before * diagnosisLimits.explained) {
         return `Zero point: in each group of ${size} columns all values differ by one step, as with a zero point that is off by one (stored minus one and read as it is, or the reverse).`;
       }

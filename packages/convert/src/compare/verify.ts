@@ -80,7 +80,10 @@ export interface VerifyReport {
  */
 export async function verifyModels(a: Model, b: Model, options: VerifyOptions = {}): Promise<VerifyReport> {
   const tolerance = options.tolerance ?? 0;
-  if (!(tolerance >= 0)) throw new UsageError(`the tolerance must be a number ≥ 0, found ${tolerance}`);
+  if (!(tolerance >= 0))
+    throw new UsageError(`The tolerance is ${tolerance}, which is no number from 0 on.`, {
+      hint: "Give a relative RMSE such as 0.01.",
+    });
   refuseUnclaimed(a);
   refuseUnclaimed(b);
   const [plansA, plansB] = await matchingPlans(a, b);

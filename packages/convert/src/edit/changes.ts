@@ -2,6 +2,7 @@
 import { type Finding, type Metadata, type MetadataValue, UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import { type GgufFile, type GgufLayout, layoutGguf, parseGguf } from "@requant/gguf";
+import { llamaCppFindings } from "@requant/models";
 import { factFindings } from "../examine/doctor/facts.ts";
 import { completeFinding, finding } from "../model/findings/finding.ts";
 import { expectedTypes, lostKeys } from "./known-keys.ts";
@@ -81,7 +82,7 @@ export function layoutOfEdit(
 
 /** Everything that the doctor has to say of a header. */
 function doctorFindings(metadata: Metadata, tensors: GgufFile["tensors"]): Finding[] {
-  return factFindings(metadata, tensors);
+  return [...llamaCppFindings(metadata, tensors), ...factFindings(metadata, tensors)];
 }
 
 /** Two findings are the same if they say the same of the same place. */

@@ -1,8 +1,11 @@
 import { type ByteSink, elementCount, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import { openWeight, plannedSources, type WeightPlan } from "@requant/models";
 import { floatBytes } from "../model/float-bytes.ts";
-import type { Model, ModelTensor } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
 import { refuseUnclaimedTensor } from "../model/packed-sources.ts";
 import { bandMemory, rowBands } from "../model/row-bands.ts";
+import { weightSource } from "../model/weight-source.ts";
+import { namedWeight } from "./named-weights.ts";
 
 /** Rows `[start, end)`. */
 export interface RowRange {
@@ -43,19 +46,30 @@ export interface TensorStatistics {
   readonly histogram: { readonly start: number; readonly end: number; readonly counts: readonly number[] };
 }
 
-function rowRange(tensor: ModelTensor, rows: RowRange | undefined): RowRange {
+function rowRange(tensor: WeightPlan, rows: RowRange | undefined): RowRange {
   const length = rowLengthOf(tensor.shape);
   const count = length === 0 ? 0 : elementCount(tensor.shape) / length;
   const { start, end } = rows ?? { start: 0, end: count };
   if (
     !(Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end && end <= count)
   ) {
-    throw new UsageError(`rows ${start}:${end} are not inside the ${count} rows of the tensor`, {
+    throw new UsageError(`Rows ${start}:${end} are not inside the ${count} rows of the tensor.`, {
       tensor: tensor.name,
       hint: `Give rows between 0 and ${count}.`,
     });
   }
   return { start, end };
+}
+
+async function readableWeight(model: Model, name: string): Promise<WeightPlan> {
+  const plan = await namedWeight(model, name);
+  for (const tensor of plannedSources(plan)) refuseUnclaimedTensor(model, tensor);
+  return plan;
+}
+
+function encodingOf(model: Model, plan: WeightPlan): string {
+  const encodings = new Set(plannedSources(plan).map((tensor) => model.tensor(tensor).encoding));
+  return encodings.size === 0 ? "computed" : [...encodings].join("+");
 }
 
 /** The dequantized values of some rows, in pieces of whole rows. A piece is valid until the next one is asked for. */
@@ -64,14 +78,14 @@ export async function* tensorValues(
   name: string,
   options: DumpOptions = {},
 ): AsyncGenerator<Float32Array> {
-  const tensor = model.tensor(name);
-  refuseUnclaimedTensor(model, name);
-  const bands = { rows: rowRange(tensor, options.rows) };
-  const memory = bandMemory(tensor.shape, bands);
-  for (const { start, end } of rowBands(tensor.shape, bands)) {
+  const plan = await readableWeight(model, name);
+  const bands = { rows: rowRange(plan, options.rows) };
+  const memory = bandMemory(plan.shape, bands);
+  const reader = openWeight(plan, weightSource(model));
+  for (const { start, end } of rowBands(plan.shape, bands)) {
     options.signal?.throwIfAborted();
     const piece = memory({ start, end });
-    await model.weight(name).readRows(start, end, piece);
+    await reader.readRows(start, end, piece);
     yield piece;
   }
 }
@@ -82,9 +96,10 @@ export async function tensorStatistics(
   name: string,
   options: StatisticsOptions = {},
 ): Promise<TensorStatistics> {
-  const tensor = model.tensor(name);
+  const plan = await readableWeight(model, name);
   const bins = options.bins ?? 32;
-  if (!(Number.isSafeInteger(bins) && bins > 0)) throw new UsageError(`a histogram cannot have ${bins} bars`);
+  if (!(Number.isSafeInteger(bins) && bins > 0))
+    throw new UsageError(`A histogram cannot have ${bins} bars.`);
   let [count, zeros, nans, infinities, sum, squares] = [0, 0, 0, 0, 0, 0];
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for await (const values of tensorValues(model, name, options)) {
@@ -118,9 +133,9 @@ export async function tensorStatistics(
   }
   return {
     name,
-    shape: tensor.shape,
-    encoding: tensor.encoding,
-    rows: rowRange(tensor, options.rows),
+    shape: plan.shape,
+    encoding: encodingOf(model, plan),
+    rows: rowRange(plan, options.rows),
     count,
     min: finite > 0 ? min : Number.NaN,
     max: finite > 0 ? max : Number.NaN,
@@ -162,10 +177,9 @@ export async function writeNpy(
   options: DumpOptions = {},
 ): Promise<void> {
   try {
-    const tensor = model.tensor(name);
-    refuseUnclaimedTensor(model, name);
-    const { start, end } = rowRange(tensor, options.rows);
-    const shape = options.rows === undefined ? tensor.shape : [end - start, rowLengthOf(tensor.shape)];
+    const plan = await readableWeight(model, name);
+    const { start, end } = rowRange(plan, options.rows);
+    const shape = options.rows === undefined ? plan.shape : [end - start, rowLengthOf(plan.shape)];
     await sink.write(npyHeader(shape));
     for await (const values of tensorValues(model, name, options)) await sink.write(floatBytes(values));
     await sink.close();

@@ -8,6 +8,7 @@ import {
   UsageError,
 } from "@requant/core";
 import type { LinearClaims, OpenableWeight } from "@requant/core/format";
+import { bounded, didYouMean } from "@requant/core/text";
 import type { HfFiles } from "@requant/models";
 import { completeFinding } from "./findings/finding.ts";
 import type { ModelTensor } from "./model-tensor.ts";
@@ -149,7 +150,7 @@ export function modelOf(parts: ModelParts): Model {
   function tensor(name: string): ModelTensor {
     const found = byName.get(name);
     if (found === undefined) {
-      throw new FormatError(`there is no tensor "${name}"`, {
+      throw new FormatError(`There is no tensor "${bounded(name)}".${didYouMean(name, byName.keys())}`, {
         path: parts.name,
         tensor: name,
         hint: "The list of `tensors` names them all.",

@@ -184,6 +184,6 @@ function familyCodesError(
   return new UnsupportedError(`the experts are packed as MXFP4, and ${why}`, {
     path: source.name,
     tensor,
-    hint: "Convert it to gguf:auto, and that to safetensors:bf16: there the experts are floats.",
+    hint: "Choose gguf:mxfp4_moe, which keeps the experts as they are; or convert to gguf:auto, and that to safetensors:bf16, where they are floats.",
   });
 }

@@ -14,6 +14,7 @@ export const ggufFormat: Format = {
       [...fileTypes.map(({ name }) => name), ...Object.keys(fileTypeAliases), ...AUTO].map((name) =>
         name.toLowerCase(),
       ),
+    examples: () => ["q4_k_m", "q5_k_m", "q6_k", "bf16", "auto"],
     options: [
       "imatrix",
       "keepSplit",

@@ -1,4 +1,5 @@
 import { UsageError } from "@requant/core";
+import { bounded, didYouMean } from "@requant/core/text";
 import { planSafetensors } from "./float-directory.ts";
 import type { Format } from "./format.ts";
 
@@ -10,9 +11,12 @@ export const safetensorsFormat: Format = {
   target: {
     example: "safetensors:bf16",
     spellings: () => TYPES,
+    examples: () => TYPES,
     parse(text) {
       if (TYPES.includes(text)) return { type: text.toUpperCase() };
-      throw new UsageError(`"${text}" is no type of safetensors.`, { hint: `Allowed: ${TYPES.join(", ")}.` });
+      throw new UsageError(`"${bounded(text, 40)}" is no type of safetensors.${didYouMean(text, TYPES)}`, {
+        hint: `Allowed: ${TYPES.join(", ")}.`,
+      });
     },
     keepsStored: ({ settings }) => settings["type"] === "COPY",
     plan: planSafetensors,

@@ -33,6 +33,10 @@ export interface TargetFormat {
   readonly example: string;
   /** Typical spellings of what may stand after the colon, for messages and listings. */
   spellings(): readonly string[];
+  /** A few spellings of what may stand after the colon, one for each size or kind. */
+  examples(): readonly string[];
+  /** How codes are chosen for floats, one sentence, where the format's own tools do more than round to the nearest code. */
+  readonly rounding?: string | undefined;
   /** Words that make up these spellings, where they are made of several. */
   readonly words?: readonly WordSpec[];
   /** Settings from what stands after the colon, lowercase. @throws UsageError naming the word that is not understood */

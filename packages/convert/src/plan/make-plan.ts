@@ -125,7 +125,10 @@ interface NamedTargetFormat {
 
 function formatOf(target: Target, list: readonly Format[]): NamedTargetFormat {
   const found = list.find((candidate) => candidate.name === target.format);
-  if (found?.target === undefined) throw new UsageError(`there is no target format "${target.format}"`);
+  if (found?.target === undefined)
+    throw new UsageError(`There is no target format "${target.format}".`, {
+      hint: `Choose one of ${list.map(({ name }) => name).join(", ")}.`,
+    });
   return { name: found.name, target: found.target };
 }
 
@@ -188,9 +191,10 @@ function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: Plan
         `${name} (${from} → ${to}: ${fidelity}${reason === undefined ? "" : `, ${reason}`})`,
     );
   const rest = lossy.length > NAMED ? ` and ${lossy.length - NAMED} more` : "";
-  const nearest = exactTargets(source);
+  // a target that was just refused is no way out, whatever keeps the packed weights
+  const nearest = exactTargets(source).filter((text) => text !== target.text);
   throw new ConversionError(
-    `${lossy.length} of ${tensors.length} tensors cannot become ${target.text} exactly: ${named.join("; ")}${rest}`,
+    `${lossy.length} of ${tensors.length} tensors cannot become ${target.text} exactly: ${named.join("; ")}${rest}.`,
     {
       tensor: lossy[0]?.name,
       hint:

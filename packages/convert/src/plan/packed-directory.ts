@@ -9,6 +9,7 @@ import {
   type PlainLayout,
   parseWords,
   partByteLength,
+  shortSpellings,
   type TargetConfig,
   type TargetSettings,
   type WeightRequest,
@@ -17,8 +18,6 @@ import {
 import type { Misfit } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { isRowSelection, type WeightPlan } from "@requant/models";
-import { addToGroup } from "../model/add-to-group.ts";
-import { finding } from "../model/findings/finding.ts";
 import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { chooseWay, mostFaithful } from "./choose-way.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
@@ -27,6 +26,7 @@ import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
+import { leftFindings, roundingFindings, withoutStop } from "./packed-findings.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
@@ -42,13 +42,15 @@ export interface NamedTarget {
 /** A weight format as a target: a Hugging Face directory of packed weights. */
 export function packedDirectoryFormat(format: NamedTarget): Format {
   const { target } = format;
-  const { words, sampling, whyNewCodes } = target;
+  const { words, rounding, sampling, whyNewCodes } = target;
   return {
     name: format.name,
     target: {
       example: `${format.name}:${target.example}`,
       words,
+      rounding,
       spellings: () => exampleSpellings(words),
+      examples: () => shortSpellings(words),
       parse(text) {
         const settings = parseWords(words, text);
         return target.settle?.(settings) ?? settings;
@@ -87,7 +89,7 @@ function draftOf(source: PlanSource, format: string): HfDraft {
     };
   }
   if (source.hf === undefined) {
-    throw new ConversionError("there is no config.json to say how the weights are packed", {
+    throw new ConversionError("There is no config.json to say how the weights are packed.", {
       path: source.name,
       hint: "Give the Hugging Face directory.",
     });
@@ -152,7 +154,12 @@ function planPacked(
       ...sideFiles(draft, made),
     ],
     leftOut: draft.leftOut,
-    findings: [...draft.findings, ...made.findings, ...leftFindings(left)],
+    findings: [
+      ...draft.findings,
+      ...made.findings,
+      ...roundingFindings(format.name, target.rounding, tensors),
+      ...leftFindings(left),
+    ],
   };
 }
 
@@ -160,25 +167,9 @@ function nothingPacked(name: string, left: ReadonlyMap<string, string>): Convers
   const [module, reason] = [...left][0] ?? [];
   return new ConversionError(
     module === undefined
-      ? `there are no linear layers that ${name} could pack`
-      : `none of ${left.size} linear layers can be packed as ${name}: ${withoutStop(reason ?? "")}`,
-    { tensor: module },
-  );
-}
-
-/** Reasons that were error messages are sentences. */
-function withoutStop(text: string): string {
-  return text.replace(/\.$/, "");
-}
-
-function leftFindings(left: ReadonlyMap<string, string>): Finding[] {
-  const byReason = new Map<string, string[]>();
-  for (const [module, reason] of left) addToGroup(byReason, reason, module);
-  return [...byReason].map(([reason, modules]) =>
-    finding(
-      "left-in-floats",
-      `${modules.length === 1 ? "1 linear layer stays" : `${modules.length} linear layers stay`} in floats, the first is ${modules[0]}: ${withoutStop(reason)}.`,
-    ),
+      ? `There are no linear layers that ${name} could pack.`
+      : `None of ${left.size} linear layers can be packed as ${name}: ${withoutStop(reason ?? "")}.`,
+    { tensor: module, hint: `Choose a target other than ${name}, such as a GGUF type or floats.` },
   );
 }
 

@@ -27,6 +27,8 @@ export interface ReportTensor {
   readonly byteLength: number;
   /** Measured while encoding, for what is neither copy nor exact. */
   readonly rmse?: number | undefined;
+  /** RMSE over the root mean square of the values before they were stored; left out where all of them are zero. */
+  readonly relativeRmse?: number | undefined;
   readonly maxAbsError?: number | undefined;
   /** Weights that are NaN or infinite in the source or in the output. Where an error is infinite, it is left out. */
   readonly nonFinite?: ReportNonFinite | undefined;

@@ -20,9 +20,10 @@ export function firstNonFinite(values: Float32Array): number {
 function compareValues(expected: Float32Array, found: Float32Array): reference.ErrorSums {
   const [a, b] = [kernelAddress(expected), kernelAddress(found)];
   const kernel = a === undefined || b === undefined ? undefined : kernels.kernel("addSquaredErrors");
-  if (a === undefined || b === undefined || kernel === undefined) {
+  const squaresOf = kernels.kernel("expectedSquares");
+  if (a === undefined || b === undefined || kernel === undefined || squaresOf === undefined) {
     return reference.compareValues(expected, found);
   }
   const noise = kernel(a, b, expected.length);
-  return { noise, maxAbsError: kernels.kernel("largestError")?.() ?? 0 };
+  return { noise, maxAbsError: kernels.kernel("largestError")?.() ?? 0, signal: squaresOf() };
 }

@@ -6,6 +6,8 @@ export interface ErrorSums {
   /** Sum of the squared differences. */
   readonly noise: number;
   readonly maxAbsError: number;
+  /** Sum of the squares of the values before they were encoded. */
+  readonly signal: number;
 }
 
 /** The error, and the weights that are not finite. */
@@ -40,6 +42,7 @@ export function errorMeter(
 ): ErrorMeter {
   let noise = 0;
   let maxAbsError = 0;
+  let signal = 0;
   let position = 0;
   let nonFinite: NonFinite | undefined;
 
@@ -54,6 +57,7 @@ export function errorMeter(
       const ordinary = isOrdinary(counted);
       const sums = ordinary ? counted : compareInDoubles(expected, found);
       noise += sums.noise;
+      signal += sums.signal;
       maxAbsError = Math.max(maxAbsError, sums.maxAbsError);
       // one NaN or infinity, on either side, makes the sum of squares NaN or infinite
       if (!ordinary) note(expected, found, position);
@@ -65,14 +69,15 @@ export function errorMeter(
       const rest = values.subarray(first);
       note(rest, rest, start + first);
     },
-    sums: () => ({ noise, maxAbsError, ...(nonFinite === undefined ? {} : { nonFinite }) }),
+    sums: () => ({ noise, maxAbsError, signal, ...(nonFinite === undefined ? {} : { nonFinite }) }),
   };
 }
 
 /** Where f32 holds the squares and their sums, but for what is too small to count beside the largest. */
-function isOrdinary({ noise, maxAbsError }: ErrorSums): boolean {
+function isOrdinary({ noise, maxAbsError, signal }: ErrorSums): boolean {
+  if (!Number.isFinite(signal)) return false;
   if (noise === 0) return maxAbsError === 0;
-  return noise > 0 && maxAbsError > 2 ** -40 && maxAbsError < 2 ** 55;
+  return noise > 0 && signal > 2 ** -80 && maxAbsError > 2 ** -40 && maxAbsError < 2 ** 55;
 }
 
 /** Values of which each place of eight has its squares added in f32, before the sums go on in doubles. */
@@ -84,24 +89,37 @@ export function compareValues(expected: Float32Array, found: Float32Array): Erro
   const end = length - (length % 8);
   const squares = new Float32Array(8);
   const sums = new Float64Array(4);
+  const signals = new Float32Array(8);
+  const signalSums = new Float64Array(4);
   let most = 0;
   for (let start = 0; start < end; start += RUN) {
     squares.fill(0);
+    signals.fill(0);
     const runEnd = Math.min(start + RUN, end);
     for (let i = start; i < runEnd; i++) {
       const error = Math.fround(expected[i]! - found[i]!);
       squares[i % 8]! += Math.fround(error * error);
+      signals[i % 8]! += Math.fround(expected[i]! * expected[i]!);
       most = Math.max(most, Math.abs(error));
     }
-    for (let lane = 0; lane < 4; lane++) sums[lane]! += Math.fround(squares[lane]! + squares[lane + 4]!);
+    for (let lane = 0; lane < 4; lane++) {
+      sums[lane]! += Math.fround(squares[lane]! + squares[lane + 4]!);
+      signalSums[lane]! += Math.fround(signals[lane]! + signals[lane + 4]!);
+    }
   }
   let rest = 0;
+  let signalRest = 0;
   for (let i = end; i < length; i++) {
     const error = Math.fround(expected[i]! - found[i]!);
     rest += Math.fround(error * error);
+    signalRest += Math.fround(expected[i]! * expected[i]!);
     most = Math.max(most, Math.abs(error));
   }
-  return { noise: sums[0]! + sums[2]! + (sums[1]! + sums[3]!) + rest, maxAbsError: most };
+  return {
+    noise: sums[0]! + sums[2]! + (sums[1]! + sums[3]!) + rest,
+    maxAbsError: most,
+    signal: signalSums[0]! + signalSums[2]! + (signalSums[1]! + signalSums[3]!) + signalRest,
+  };
 }
 
 /**
@@ -111,13 +129,15 @@ export function compareValues(expected: Float32Array, found: Float32Array): Erro
 function compareInDoubles(expected: Float32Array, found: Float32Array): ErrorSums {
   let noise = 0;
   let maxAbsError = 0;
+  let signal = 0;
   for (let i = 0; i < expected.length; i++) {
     const [a, b] = [expected[i]!, found[i]!];
+    if (Number.isFinite(a)) signal += a * a;
     if (a === b || (Number.isNaN(a) && Number.isNaN(b))) continue;
     const error = Math.abs(a - b);
     const size = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
     noise += size * size;
     maxAbsError = Math.max(maxAbsError, size);
   }
-  return { noise, maxAbsError };
+  return { noise, maxAbsError, signal };
 }

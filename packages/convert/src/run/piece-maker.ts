@@ -6,6 +6,7 @@ import type { PlanTensor } from "../plan/plan.ts";
 import { importanceName } from "../plan/way.ts";
 import type { ColumnImportance, MakeBand } from "./bands.ts";
 import { checksum } from "./checksum-twin.ts";
+import type { Comparison } from "./comparison.ts";
 import type { Measured } from "./error-meter.ts";
 import { errorMeter } from "./error-meter-twin.ts";
 import { blockSizeOf } from "./measured.ts";
@@ -35,7 +36,7 @@ export interface PieceMakerOptions {
 /** Delivers a piece and returns its checksum and measured errors. */
 type DeliverPiece = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<PieceResult>;
 
-const noError: Measured = { noise: 0, maxAbsError: 0 };
+const noError: Measured = { noise: 0, maxAbsError: 0, signal: 0 };
 
 /** Makers kept for tensors that several jobs are about. */
 const KEPT_MAKERS = 8;
@@ -108,10 +109,7 @@ export class PieceMaker {
   ): Promise<PieceResult[]> {
     const { bandByteLength } = this.options;
     const { bytes: parts, measured } = await packedWeight(this.model, tensor, { bandByteLength, signal });
-    const sums: Measured =
-      measured === undefined
-        ? noError
-        : { noise: measured.rmse ** 2 * measured.count, maxAbsError: measured.maxAbsError };
+    const sums = measured === undefined ? noError : sumsOf(measured);
     const results: PieceResult[] = [];
     for (const piece of job.pieces) {
       const { start, end } = piece.band;
@@ -170,4 +168,10 @@ export class PieceMaker {
     if (next === undefined) this.areas.push(area);
     else next(area);
   }
+}
+
+/** Sums that lead to the same figures. Without any difference the values before do not matter. */
+function sumsOf({ rmse, count, relativeRmse, maxAbsError }: Comparison): Measured {
+  const noise = rmse ** 2 * count;
+  return { noise, maxAbsError, signal: relativeRmse > 0 ? noise / relativeRmse ** 2 : 0 };
 }

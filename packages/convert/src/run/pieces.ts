@@ -95,6 +95,8 @@ export function cutIntoJobs(layouts: readonly FileLayout[], bandByteLength: numb
 export interface TensorResult {
   /** Set where values change and every error is finite; `nonFinite` tells of the others. */
   readonly rmse?: number;
+  /** Left out where all values were zero. */
+  readonly relativeRmse?: number;
   readonly maxAbsError?: number;
   readonly nonFinite?: NonFinite;
 }
@@ -102,10 +104,12 @@ export interface TensorResult {
 /** Undefined where there is nothing to say. */
 export function resultOf(tensor: PlanTensor, results: readonly PieceResult[]): TensorResult | undefined {
   let noise = 0;
+  let signal = 0;
   let maxAbsError = 0;
   let nonFinite: NonFinite | undefined;
   for (const result of results) {
     noise += result.noise;
+    signal += result.signal;
     maxAbsError = Math.max(maxAbsError, result.maxAbsError);
     nonFinite = joinedNonFinite(nonFinite, result.nonFinite);
   }
@@ -113,5 +117,10 @@ export function resultOf(tensor: PlanTensor, results: readonly PieceResult[]): T
   const rmse = count === 0 ? 0 : Math.sqrt(noise / count);
   const isTold = isMeasured(tensor) && maxAbsError < Number.POSITIVE_INFINITY;
   if (!isTold && nonFinite === undefined) return undefined;
-  return { ...(isTold ? { rmse, maxAbsError } : {}), ...(nonFinite === undefined ? {} : { nonFinite }) };
+  const relative =
+    noise === 0 ? { relativeRmse: 0 } : signal > 0 ? { relativeRmse: Math.sqrt(noise / signal) } : {};
+  return {
+    ...(isTold ? { rmse, ...relative, maxAbsError } : {}),
+    ...(nonFinite === undefined ? {} : { nonFinite }),
+  };
 }

@@ -108,6 +108,13 @@ describe("diagnoses on deliberately broken weights", () => {
     expect(await diagnosisOf(values.map((value) => value * 8))).toMatch(/^Scaled: .* times 8\.$/);
   });
 
+  it("nothing of unrelated weights, however large or small they are", async () => {
+    for (const scale of [1e-4, 1e-2, 100, 1e4])
+      expect(
+        await diagnosisOf(pseudoWeights(rows * columns, 99).map((value) => value * scale)),
+      ).toBeUndefined();
+  });
+
   it("a zero point off by one", async () => {
     // one step per group of 32, as if q - z - 1 had been q - z
     const shifted = values.map((value, index) => value + 0.01 * (1 + (Math.floor(index / 32) % 3)));

@@ -47,10 +47,12 @@ describe("the error of encoding", () => {
         const [a, b] = split(values);
         const exact = comparer();
         exact.add(a, b);
-        const { rmse, maxAbsError } = exact.result();
+        const { rmse, relativeRmse, maxAbsError } = exact.result();
         const sums = sumsOf(a, b);
         const found = a.length === 0 ? 0 : Math.sqrt(sums.noise / a.length);
         expect(Math.abs(found - rmse)).toBeLessThanOrEqual(1e-6 * rmse);
+        if (relativeRmse > 0 && relativeRmse < 1e30)
+          expect(Math.sqrt(sums.noise / sums.signal) / relativeRmse).toBeCloseTo(1, 5);
         expect(Math.abs(sums.maxAbsError - maxAbsError)).toBeLessThanOrEqual(1e-6 * maxAbsError);
       }),
     );
@@ -66,6 +68,8 @@ describe("the error of encoding", () => {
         const sums = there(a, b, sumsOf);
         expect(sums).toEqual(sumsOf(a, b));
         expect(Math.abs(sums.noise - noise)).toBeLessThanOrEqual(2e-6 * noise);
+        // all of the values are error here
+        expect(Math.abs(sums.signal - noise)).toBeLessThanOrEqual(2e-6 * noise);
         expect(sums.maxAbsError).toBe(Math.max(...a));
       }
     }
@@ -84,7 +88,7 @@ describe("the error of encoding", () => {
     });
     const looked = errorMeter();
     looked.look(Float32Array.of(0, -0, 1e-45, 3e38), 0);
-    expect(looked.sums()).toEqual({ noise: 0, maxAbsError: 0 });
+    expect(looked.sums()).toEqual({ noise: 0, maxAbsError: 0, signal: 0 });
     looked.look(Float32Array.of(0, inf, nan), 100);
     expect(looked.sums().nonFinite?.given).toMatchObject({ count: 2, index: 101, value: inf });
   });

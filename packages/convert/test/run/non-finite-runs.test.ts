@@ -155,6 +155,7 @@ describe("a weight that is not finite", () => {
     const pieces = [{}, { given }, { made: weights }, { given, made: weights }].map((nonFinite) => ({
       checksum: "0011223344556677",
       noise: 0.5,
+      signal: 2.5,
       maxAbsError: Number.POSITIVE_INFINITY,
       ...("given" in nonFinite || "made" in nonFinite ? { nonFinite } : {}),
     }));

@@ -483,18 +483,21 @@ describe("the journal", () => {
 
   it("comes back as it was written, numbers to the last bit", () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(), hash, numbers, numbers)), (lines) => {
+      fc.property(fc.array(fc.tuple(fc.nat(), hash, numbers, numbers, numbers)), (lines) => {
         const bytes = Buffer.concat([
           headLine(head),
-          ...lines.map(([index, checksum, noise, maxAbsError]) =>
-            pieceLine(index, { checksum, noise, maxAbsError }),
+          ...lines.map(([index, checksum, noise, maxAbsError, signal]) =>
+            pieceLine(index, { checksum, noise, maxAbsError, signal }),
           ),
         ]);
         const parsed = parseJournal(bytes);
         expect(parsed.head).toEqual(head);
         expect(parsed.byteLength).toBe(bytes.byteLength);
         const wanted = new Map(
-          lines.map(([index, checksum, noise, maxAbsError]) => [index, { checksum, noise, maxAbsError }]),
+          lines.map(([index, checksum, noise, maxAbsError, signal]) => [
+            index,
+            { checksum, noise, maxAbsError, signal },
+          ]),
         );
         expect(parsed.pieces).toEqual(wanted);
       }),

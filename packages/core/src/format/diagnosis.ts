@@ -34,6 +34,11 @@ export interface Diagnosis {
 export const diagnosisLimits = {
   /** An explanation must take away three quarters of the error: rounding of a quantized side may stay. */
   explained: 0.25,
+  /**
+   * Where values are fitted, this much of the other side may be left: what 2-bit codes lose. Between unrelated weights nearly
+   * all of it is left, however much less that is than their difference.
+   */
+  mostLeft: 0.5,
   /** Columns per group that are tried. */
   groupSizes: [128, 64, 32] as readonly number[],
   /** Rows that are looked at, at most; one attention head always fits. */

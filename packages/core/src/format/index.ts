@@ -91,6 +91,7 @@ export {
   parseWords,
   readWord,
   searchSettings,
+  shortSpellings,
   spellWords,
   type TargetSettings,
   type WordSpec,

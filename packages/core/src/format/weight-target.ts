@@ -155,6 +155,11 @@ export interface WeightTarget {
    * expect floats.
    */
   readonly head: "always" | "kept" | "never";
+  /**
+   * How codes are chosen for floats, one sentence, where the format's own tools do more: "Codes are rounded to the nearest
+   * one, without calibration data."
+   */
+  readonly rounding?: string;
   /** Why no stored weight keeps its codes here; undefined where some do. */
   readonly whyNewCodes?: string;
   readonly sampling?: WeightSampling;

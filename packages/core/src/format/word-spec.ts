@@ -3,6 +3,8 @@
  * exact targets and the reading of model names.
  */
 import { UsageError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
+import { bounded } from "../text.ts";
 
 /** What the words of a target set, as plain JSON: `{ bits: 4, groupSize: 128, sym: true }`. */
 export type TargetSettings = Readonly<Record<string, string | number | boolean>>;
@@ -63,7 +65,7 @@ const MOST_TOKENS = 3;
  */
 export function parseWords(specs: readonly WordSpec[], text: string): TargetSettings {
   const settings: Record<string, SettingValue> = {};
-  const tokens = text.split("-").filter((token) => token !== "");
+  const tokens = tokensOf(text);
   for (let at = 0; at < tokens.length; ) {
     const found = longestWord(specs, tokens, at);
     if (found === undefined) throw unknownWord(specs, tokens[at] ?? "");
@@ -83,6 +85,11 @@ export function parseWords(specs: readonly WordSpec[], text: string): TargetSett
     if (value !== undefined) settings[key] = value;
   }
   return settings;
+}
+
+/** A hyphen that follows another, or nothing, is a minus: `-1bpw` is one token. */
+function tokensOf(text: string): string[] {
+  return text.split(/(?<=[^-])-/).filter((token) => token !== "");
 }
 
 /** The setting that one word sets; undefined for a word that is none of them. */
@@ -109,6 +116,20 @@ export function exampleSpellings(specs: readonly WordSpec[]): string[] {
   );
 }
 
+/** The examples of the first setting that has any, spelled with every other setting at its default: what messages show. */
+export function shortSpellings(specs: readonly WordSpec[]): string[] {
+  const [varied] = specs.filter(({ examples }) => examples !== undefined);
+  if (varied === undefined) return [];
+  return combinations(
+    specs.flatMap((spec): WordSpec[] => {
+      if (spec === varied) return [spec];
+      return spec.examples === undefined || spec.default === undefined
+        ? []
+        : [{ ...spec, examples: [spec.default] }];
+    }),
+  ).map((settings) => spellWords(specs, settings));
+}
+
 /** Settings to try, in order, for a target that keeps a source's values: see `WordSpec.search`. */
 export function searchSettings(specs: readonly WordSpec[], sourceGroupSize: number): TargetSettings[] {
   const tried = specs.map((spec): WordSpec => {
@@ -123,7 +144,9 @@ export function searchSettings(specs: readonly WordSpec[], sourceGroupSize: numb
 export function wordsOf({ words }: WordSpec): string {
   if (words.kind === "choice") return Object.keys(words.values).join(" or ");
   const { least, most, prefix = "", suffix = "", named = {} } = words;
-  return [`${prefix}${least}${suffix} … ${prefix}${most}${suffix}`, ...Object.keys(named)].join(" or ");
+  const first = `${prefix}${least}${suffix}`;
+  const range = least === most ? first : `${first} … ${prefix}${most}${suffix}`;
+  return [range, ...Object.keys(named)].join(" or ");
 }
 
 function longestWord(specs: readonly WordSpec[], tokens: readonly string[], at: number) {
@@ -168,7 +191,39 @@ function combinations(specs: readonly WordSpec[]): TargetSettings[] {
 }
 
 function unknownWord(specs: readonly WordSpec[], word: string): UsageError {
-  return new UsageError(`"${word.slice(0, 40)}" is not a word of this target.`, {
+  const shown = bounded(word, 40);
+  const out = specs.find(({ words }) => words.kind === "number" && isNumberOf(words, word));
+  if (out?.words.kind === "number") {
+    const { decimals = 0 } = out.words;
+    const digits = decimals === 0 ? "" : `, with at most ${decimals} digits after the point`;
+    return new UsageError(`"${shown}" is out of range: ${out.key} is ${wordsOf(out)}${digits}.`, {
+      hint: `Choose one of them${examplesOf(out)}.`,
+    });
+  }
+  const units = specs.flatMap(({ words }) => {
+    if (words.kind === "choice") return [];
+    const whole = `${words.prefix ?? ""}${word}${words.suffix ?? ""}`;
+    return numberOf(words, whole) === undefined ? [] : [whole];
+  });
+  const known = specs.flatMap((spec) => [
+    ...(spec.words.kind === "choice" ? Object.keys(spec.words.values) : Object.keys(spec.words.named ?? {})),
+    ...(spec.examples ?? []).flatMap((value) => wordFor(spec.words, value) ?? []),
+  ]);
+  const meant = units.length > 0 ? ` Did you mean ${units.join(" or ")}?` : didYouMean(word, known);
+  return new UsageError(`"${shown}" is not a word of this target.${meant}`, {
     hint: `Its words are: ${specs.map((spec) => `${wordsOf(spec)} (${spec.key})`).join("; ")}.`,
   });
+}
+
+/** A number between the right prefix and suffix, whatever its size and sign. */
+function isNumberOf({ prefix = "", suffix = "" }: NumberWords, word: string): boolean {
+  if (!word.startsWith(prefix) && !word.startsWith(`-${prefix}`)) return false;
+  if (!word.endsWith(suffix) || prefix + suffix === "") return false;
+  const digits = word.slice(word.indexOf(prefix) + prefix.length, word.length - suffix.length);
+  return /^-?\d{1,30}(?:\.\d{1,30})?$/.test(digits);
+}
+
+function examplesOf({ words, examples = [] }: WordSpec): string {
+  const spelled = examples.flatMap((value) => wordFor(words, value) ?? []);
+  return spelled.length === 0 ? "" : `, such as ${spelled.slice(0, 3).join(", ")}`;
 }

@@ -21,7 +21,7 @@ export function memoryStore(
     if (overwrite || !files.has(path)) return;
     throw new IoError("The file already exists.", {
       path: `${name}/${path}`,
-      hint: "Choose another name, or allow `overwrite`.",
+      hint: "Choose another name, or give `overwrite` to replace it.",
     });
   };
   return {

@@ -1,6 +1,6 @@
 import { ConversionError, FormatError, rowLength, UnsupportedError } from "@requant/core";
 import { groupSize, is70B } from "./facts.ts";
-import { type FileType, fileTypeByName } from "./file-types.ts";
+import { type FileType, fileTypeByName, fileTypes } from "./file-types.ts";
 import { blockSize, dimensionCount, fits, type Picked, withFallback } from "./fit.ts";
 import { type ImatrixOrigin, metadataChanges } from "./metadata.ts";
 import { compareTensorNames, layerOf, pruneLayers } from "./order.ts";
@@ -240,7 +240,7 @@ class Chooser {
     if (this.#options.allowRequantize !== true) {
       throw new ConversionError(
         `${tensor.name} is ${tensor.encoding} already; making it ${type} loses twice.`,
-        { tensor: tensor.name, hint: "Start from a float model, or give `allowRequantize`." },
+        { tensor: tensor.name, hint: requantizeHint(tensor.encoding) },
       );
     }
   }
@@ -283,4 +283,11 @@ function explain(file: string, part: Part, when: Condition = {}): string {
     value === true ? key : `${key} ${String(value)}`,
   );
   return `${file}: ${[part, ...facts].join(", ")}`;
+}
+
+/** Of some types there is no float model: gpt-oss is published as MXFP4. The file type that is made of it keeps the tensor. */
+function requantizeHint(encoding: string): string {
+  const keeping = fileTypes.find(({ baseType }) => baseType === encoding);
+  if (keeping === undefined) return "Start from a float model, or give `allowRequantize`.";
+  return `Choose gguf:${keeping.name.toLowerCase()}, which keeps it as it is; or start from a float model, if there is one, or give \`allowRequantize\`.`;
 }

@@ -1,4 +1,5 @@
 import { type ErrorPlace, UnsupportedError, UsageError } from "@requant/core";
+import { didYouMean, quoted } from "@requant/core/text";
 
 /**
  * A target of llama-quantize: a whole file's mix of tensor types.
@@ -164,10 +165,11 @@ export function fileTypeByName(name: string, place: ErrorPlace = {}): FileType {
       { ...place, hint: "Choose one of llama-quantize's targets." },
     );
   }
-  throw new UsageError(`${name} is not a GGUF target.`, {
-    ...place,
-    hint: `Choose one of ${fileTypes.map((type) => type.name).join(" ")}.`,
-  });
+  const names = fileTypes.map((type) => type.name.toLowerCase());
+  throw new UsageError(
+    `${quoted(name)} is not a GGUF target.${didYouMean(name, [...names, ...Object.keys(fileTypeAliases)])}`,
+    { ...place, hint: `Choose one of ${names.join(" ")}.` },
+  );
 }
 
 /** What a stored `general.file_type` means; undefined for a number that nothing is known to write. */

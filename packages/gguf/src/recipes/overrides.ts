@@ -1,6 +1,6 @@
 import { UsageError } from "@requant/core";
-import { quoted } from "@requant/core/text";
-import { tensorTypeByName } from "../constants.ts";
+import { didYouMean, quoted } from "@requant/core/text";
+import { forkTypes, removedTypes, tensorTypeByName, tensorTypes } from "../constants.ts";
 import type { TensorOverride } from "./request.ts";
 
 /** "REGEX=TYPE". The last "=" divides, for an expression may hold others. @throws UsageError */
@@ -29,7 +29,15 @@ const notAssignable: readonly string[] = ["Q8_1", "Q8_K", "I8", "I16", "I32", "I
 
 /** Checks a type given by a user. */
 export function assignableType(name: string): string {
-  const type = tensorTypeByName(name.toUpperCase()).name;
+  const asked = name.toUpperCase();
+  const all = tensorTypes.map((entry) => entry.name);
+  if (![...all, ...removedTypes.values(), ...forkTypes.values()].includes(asked)) {
+    const types = all.filter((known) => !notAssignable.includes(known));
+    throw new UsageError(`${quoted(name)} is not a ggml tensor type.${didYouMean(asked, types)}`, {
+      hint: `Choose one of ${types.join(", ")}.`,
+    });
+  }
+  const type = tensorTypeByName(asked).name;
   if (notAssignable.includes(type)) {
     throw new UsageError(`${type} is no type for the weights of a model.`, {
       hint: "Choose a quantized type, F16, BF16 or F32.",

@@ -93,6 +93,7 @@ function unknownMerges(merges: unknown, ids: ReadonlyMap<string, number>): Findi
           "unknown-merge",
           `${unknown.length} merges name tokens that do not exist: ${few(unknown.map((merge) => quoted(merge)))}.`,
           { path: file },
+          "Take the tokenizer from the original model.",
         ),
       ];
 }
@@ -117,6 +118,7 @@ function tooMany(ids: ReadonlyMap<string, number>, rows: number | undefined): Fi
           "token-id",
           `${beyond.length} tokens have ids beyond the embedding's ${rows} rows: ${few(beyond)}.`,
           { path: file },
+          "Take the tokenizer from the original model.",
         ),
       ];
 }

@@ -175,7 +175,7 @@ export const contentKinds: Readonly<Record<ContentFindingCode, FindingKind>> = {
   "bad-weights": {
     severity: "error",
     meaning: "A packed weight makes no sense, or its parts cannot be read.",
-    hint: "Quantize the original model again, or download the files again.",
+    hint: "Quantize the original model again.",
   },
   "missing-key": {
     severity: "error",

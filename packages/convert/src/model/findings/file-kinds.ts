@@ -115,7 +115,7 @@ export const fileKinds: Readonly<Record<FileFindingCode, FindingKind>> = {
   format: {
     severity: "error",
     meaning: "The file is not what its format says.",
-    hint: download,
+    hint: "Take the file from the original model, or write it again with the tool that made it.",
   },
   limit: {
     severity: "error",

@@ -13,6 +13,7 @@ export type PlanFindingCode =
   | "not-exact"
   | "exact-targets"
   | "left-in-floats"
+  | "rounded-to-nearest"
   | "no-block-type"
   | "other-type";
 
@@ -61,6 +62,11 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "The target does not quantize some matrices, which stay floats.",
     hint: packedTarget,
+  },
+  "rounded-to-nearest": {
+    severity: "note",
+    meaning: "New codes are rounded to the nearest one, where the format's own tools calibrate on data.",
+    hint: "Compare the output with the source on your own texts; convert a calibrated checkpoint where the loss matters.",
   },
   "no-block-type": {
     severity: "note",

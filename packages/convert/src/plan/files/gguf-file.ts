@@ -32,6 +32,7 @@ export function planGgufFiles(
   metadata: Metadata,
   options: GgufFilesOptions,
 ): GgufPlanFile[] {
+  const [ending = ".gguf"] = /\.gguf$/i.exec(options.name) ?? [];
   const stem = options.name.replace(/\.gguf$/i, "");
   const numbered = tensors.map((tensor, index) => ({
     name: tensor.name,
@@ -49,7 +50,7 @@ export function planGgufFiles(
     const layout = layoutGguf({ metadata: own, tensors: members });
     const file: GgufPlanFile = {
       kind: "gguf",
-      name: parts.length === 1 ? `${stem}.gguf` : splitName(stem, part, parts.length),
+      name: parts.length === 1 ? `${stem}${ending}` : splitName(stem, part, parts.length),
       byteLength: layout.byteLength,
       alignment: layout.alignment,
       metadata: metadataToJson(own),

@@ -27,7 +27,7 @@ export interface Journal {
   readonly byteLength: number;
 }
 
-const MAGIC = "requant-journal-1";
+const MAGIC = "requant-journal-2";
 
 function sealed(text: string): Uint8Array {
   return new TextEncoder().encode(`${text} ${sealOf(text)}\n`);
@@ -42,9 +42,9 @@ export function headLine(head: JournalHead): Uint8Array {
 }
 
 export function pieceLine(index: number, result: PieceResult): Uint8Array {
-  const { checksum: sum, noise, maxAbsError, nonFinite } = result;
+  const { checksum: sum, noise, maxAbsError, signal, nonFinite } = result;
   const weights = nonFinite === undefined ? "" : ` ${wordOf(nonFinite.given)} ${wordOf(nonFinite.made)}`;
-  return sealed(`${index} ${sum} ${noise} ${maxAbsError}${weights}`);
+  return sealed(`${index} ${sum} ${noise} ${maxAbsError} ${signal}${weights}`);
 }
 
 /** Weights that are not finite, as one word: JSON has no NaN. */
@@ -83,12 +83,13 @@ export function parseJournal(bytes: Uint8Array): Journal {
       head = parseHead(text);
       if (head === undefined) break;
     } else {
-      const [index, sum, noise, maxAbsError, given, made] = text.split(" ");
-      if (sum === undefined || maxAbsError === undefined) break;
+      const [index, sum, noise, maxAbsError, signal, given, made] = text.split(" ");
+      if (sum === undefined || signal === undefined) break;
       pieces.set(Number(index), {
         checksum: sum,
         noise: Number(noise),
         maxAbsError: Number(maxAbsError),
+        signal: Number(signal),
         ...nonFiniteOf(given, made),
       });
     }

@@ -81,9 +81,9 @@ export async function existingFiles(output: OutputStore, files: Plan["files"]): 
 }
 
 export function outputExists(output: OutputStore, name: string, found?: string): IoError {
-  return new IoError(`the output exists already${found === undefined ? "" : `, and ${found}`}`, {
+  return new IoError(`The output exists already${found === undefined ? "" : `, and ${found}`}.`, {
     path: joinPath(output.name, name),
-    hint: "Choose another name, or allow `overwrite`.",
+    hint: "Choose another name, or give `overwrite` to replace it.",
   });
 }
 

@@ -25,6 +25,7 @@ import {
 import { stageFile } from "./staged-file.ts";
 import { transfersOf } from "./transfers.ts";
 
+export { asIoError } from "../system-error.ts";
 export { type ReplaceOptions, replaceablePath } from "./replaceable.ts";
 export { lockFile, openStagedFile } from "./staged-file.ts";
 

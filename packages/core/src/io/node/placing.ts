@@ -74,7 +74,7 @@ function alreadyExists(path: string, cause?: unknown): IoError {
   return new IoError("The file already exists.", {
     path,
     cause,
-    hint: "Choose another name, or allow `overwrite`.",
+    hint: "Choose another name, or give `overwrite` to replace it.",
   });
 }
 

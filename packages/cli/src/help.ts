@@ -1,0 +1,104 @@
+/** `requant help`: a command, or a topic that several commands share. */
+import { UsageError } from "@requant/core";
+import { didYouMean } from "@requant/core/text";
+import type { Command } from "commander";
+import { sizeUnits } from "./byte-size.ts";
+import type { Context } from "./context.ts";
+import { exitStatus } from "./exit.ts";
+import type { Look } from "./render/look.ts";
+import { facts, paragraph } from "./render/table.ts";
+
+type Topic = (look: Look) => string | Promise<string>;
+
+const topics: Readonly<Record<string, Topic>> = {
+  targets: targetsHelp,
+  models: (look) =>
+    facts(
+      [
+        ["file", "a .gguf or .safetensors file, or any shard of a set"],
+        ["directory", "a Hugging Face-style directory"],
+        ["https://…", "an address; only the parts that are needed are read, by HTTP ranges"],
+        [
+          "hf:owner/repo",
+          "a repository of the hub, with @revision and /file where asked (HF_ENDPOINT, HF_TOKEN)",
+        ],
+        [
+          "s3://bucket/key",
+          "an object store (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_S3)",
+        ],
+      ],
+      look,
+    ),
+  output: (look) =>
+    facts(
+      [
+        ["file", "for targets of one file; an existing directory gets a file named after the model"],
+        ["directory", "for all other targets; made where there is none; its name does not end like a file's"],
+        [
+          "-",
+          "standard output, as /dev/stdout is, where the output is one file; results and progress then go to standard error, and nothing is read back",
+        ],
+        ["--overwrite", "replace files that exist; without it they are refused"],
+      ],
+      look,
+    ),
+  sizes: (look) =>
+    paragraph(
+      `A size is a number with a unit: ${sizeUnits}. 5G and 5GB are 5,000,000,000 bytes, 5GiB is 5,368,709,120. A number without a unit is refused.`,
+      look,
+    ),
+  status: (look) =>
+    facts(
+      [
+        ["0", "done"],
+        ["1", "compared or examined, and a difference or a problem was found"],
+        ["2", "wrong usage"],
+        ["3", "the input was refused: FORMAT, LIMIT, UNSUPPORTED"],
+        ["4", "input or output failed: not found, network, disk full"],
+        ["5", "the conversion asked for is not possible"],
+        ["70", "a fault of requant itself: please report it"],
+        ["130", "interrupted"],
+      ],
+      look,
+    ),
+};
+
+/** Prints the help of a command or a topic. @throws UsageError for a word that is neither */
+export async function help(
+  word: string | undefined,
+  program: Command,
+  { streams, look }: Pick<Context, "streams" | "look">,
+): Promise<number> {
+  const command = word === undefined ? program : program.commands.find((each) => each.name() === word);
+  if (command !== undefined) {
+    command.outputHelp();
+    return exitStatus.done;
+  }
+  const topic = word !== undefined && Object.hasOwn(topics, word) ? topics[word] : undefined;
+  if (topic === undefined) {
+    const names = [...Object.keys(topics), ...program.commands.map((each) => each.name())];
+    throw new UsageError(`There is no help on "${word}".${didYouMean(word ?? "", names)}`, {
+      hint: `The topics are ${Object.keys(topics).join(", ")}, and every command. See requant --help.`,
+    });
+  }
+  streams.out.write(`${await topic(look)}\n`);
+  return exitStatus.done;
+}
+
+/** Every target format with its words, and what it does to floats. */
+async function targetsHelp(look: Look): Promise<string> {
+  const { describeTargets } = await import("@requant/convert");
+  const parts = describeTargets().map(({ name, examples, words, rounding, spellings }) => {
+    const lines = [look.colors.bold(name), `  ${paragraph(`Such as ${examples.join(", ")}.`, look, "  ")}`];
+    if (words.length === 0) lines.push(`  ${paragraph(`All: ${spellings.join(" ")}`, look, "  ")}`);
+    for (const { words: spelled, about, preset } of words) {
+      const taken = preset === undefined ? "" : ` Without one: ${preset}.`;
+      lines.push(`  ${paragraph(`${spelled}: ${about}${taken}`, look, "    ")}`);
+    }
+    if (rounding !== undefined) lines.push(`  ${paragraph(rounding, look, "  ")}`);
+    return lines.join("\n");
+  });
+  const intro =
+    "A target is FORMAT:WORD[-WORD…], in any case. Words alone are understood where only one format has them: q4_k_m. A format alone is refused.";
+  return [paragraph(intro, look), ...parts].join("\n\n");
+}

@@ -1,0 +1,122 @@
+/** Output arguments: a file, a folder, or standard output. */
+import { stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import type { OutputStore, Plan } from "@requant/convert";
+import { type ByteSink, IoError, UsageError } from "@requant/core";
+import { asIoError } from "@requant/core/node";
+import { bounded } from "@requant/core/text";
+import type { Context } from "./context.ts";
+import type { OutStream } from "./streams.ts";
+
+/** Where an output goes. */
+export interface OutputPlace {
+  /** As the user wrote it. */
+  readonly argument: string;
+  /** Undefined for standard output. */
+  readonly directory: string | undefined;
+  /** Of the one file, or of the parts without their numbers; undefined where the output is a folder. */
+  readonly name: string | undefined;
+}
+
+const STANDARD_OUTPUT: readonly string[] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+/** Endings of files that models are made of: a folder that is named so is a mistake. */
+const FILE_ENDING = /\.(?:gguf|safetensors|bin|pth?|npy|npz|json|zip|tar)$/i;
+
+/**
+ * A target of one file goes into a file, unless the output is a folder that exists; everything else is a folder of files.
+ * @throws UsageError for an empty name, and for a folder named like a file
+ */
+export async function outputPlace(argument: string, singleFile: boolean): Promise<OutputPlace> {
+  if (argument.trim() === "") {
+    throw new UsageError("The name of the output is empty.", {
+      hint: "Give the path of a file or a directory, or - for standard output.",
+    });
+  }
+  if (STANDARD_OUTPUT.includes(argument)) return { argument, directory: undefined, name: undefined };
+  const path = resolve(argument);
+  const kind = await stat(path).catch(() => undefined);
+  if (kind !== undefined && !kind.isDirectory() && !kind.isFile()) {
+    throw new IoError("The output is a device, a pipe or a socket.", {
+      path,
+      hint: "Give the path of a file or a directory, or - for standard output.",
+    });
+  }
+  if (kind?.isDirectory() === true) return { argument, directory: path, name: undefined };
+  if (singleFile) return { argument, directory: dirname(path), name: basename(path) };
+  const ending = FILE_ENDING.exec(basename(path))?.[0];
+  if (ending !== undefined) {
+    throw new UsageError(
+      `The output of this target is a directory, and "${bounded(basename(path))}" is the name of a file.`,
+      { hint: `Leave ${ending} out, or choose a target that is one file.` },
+    );
+  }
+  return { argument, directory: path, name: undefined };
+}
+
+/**
+ * Standard output as a store of one file that only grows.
+ * @throws UsageError where the plan makes several files, or a person would see the bytes
+ */
+export function streamedOutput(plan: Plan, { streams, options }: Context): OutputStore {
+  const [first, second] = plan.files;
+  if (second !== undefined) {
+    throw new UsageError(
+      `${plan.target.text} makes ${plan.files.length} files (${first?.name}, ${second.name} …), which standard output cannot hold.`,
+      { hint: "Give a directory as the output, or choose a target that is one file." },
+    );
+  }
+  if (options.json === true) {
+    throw new UsageError("The report and the model would both be written to standard output.", {
+      hint: "Leave out --json, or give the path of a file as the output.",
+    });
+  }
+  if (streams.out.isTTY === true) {
+    throw new UsageError("Standard output is a terminal, and a model is not text.", {
+      hint: "Send the output to a file or another program: requant convert … - > model.",
+    });
+  }
+  return {
+    name: "standard output",
+    open: async () => undefined,
+    list: async () => undefined,
+    create: async () => streamSink(streams.out),
+  };
+}
+
+function streamSink(stream: OutStream): ByteSink {
+  let byteLength = 0;
+  return {
+    name: "standard output",
+    get byteLength() {
+      return byteLength;
+    },
+    write: (bytes) =>
+      new Promise((resolved, rejected) => {
+        stream.write(bytes, (error) => {
+          if (error !== null && error !== undefined) {
+            rejected(asIoError(error, "standard output", "write"));
+            return;
+          }
+          byteLength += bytes.byteLength;
+          resolved();
+        });
+      }),
+    close: async () => {},
+    abort: async () => {},
+  };
+}
+
+/** The path of what was written, as the summary shows it: the user's own words, and the names of the files. */
+export function shownOutput({ argument, directory, name }: OutputPlace, files: Plan["files"]): string {
+  if (directory === undefined) return "standard output";
+  const names = files.map((file) => file.name);
+  const [only] = names;
+  if (name !== undefined && names.length === 1 && only === name) return argument;
+  const folder = name === undefined ? argument.replace(/(?<=.)[/\\]+$/, "") : dirname(argument);
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
+  return `${folder === "." ? "" : `${folder}/`}${names.length === 1 ? only : `{${names.slice(0, MOST_NAMED).join(", ")}${more}}`}`;
+}
+
+/** Files named in a summary. */
+const MOST_NAMED = 4;
