@@ -13,8 +13,10 @@ export type PlanFindingCode =
   | "not-exact"
   | "exact-targets"
   | "left-in-floats"
+  | "partly-packed"
   | "no-block-type"
-  | "other-type";
+  | "other-type"
+  | "not-used";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   assumed: {
@@ -59,8 +61,13 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   },
   "left-in-floats": {
     severity: "note",
-    meaning: "The target does not quantize some matrices, which stay floats.",
+    meaning: "Some matrices are not quantized: the target does not, or the source stores them as floats.",
     hint: packedTarget,
+  },
+  "partly-packed": {
+    severity: "warning",
+    meaning: "A block of layers that a reader of the target takes as one is packed only in part.",
+    hint: "Give `requantizeRest` to quantize the float layers too, or choose another target.",
   },
   "no-block-type": {
     severity: "note",
@@ -71,6 +78,11 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
     hint: packedTarget,
+  },
+  "not-used": {
+    severity: "warning",
+    meaning: "Something that was asked for, or a part of the importance matrix, has no effect on the output.",
+    hint: "Leave it out, or correct it.",
   },
 };
 
