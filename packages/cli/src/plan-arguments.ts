@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { type PlanOptions, parseMetadataAssignment } from "@requant/convert";
-import { IoError, memorySource, UsageError } from "@requant/core";
+import { IoError, type MetadataValue, memorySource, UsageError } from "@requant/core";
 import { imatrixWeights, readImatrix } from "@requant/gguf";
 import * as z from "zod";
 import { parseByteSize, parseCount } from "./byte-size.ts";
@@ -31,6 +31,7 @@ export type ConversionArguments = z.infer<typeof conversionArguments>;
 
 /** Everything but `like`, which is a model that the command must open and close itself. */
 export async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions, "like">> {
+  refuseFiltersAlone(given);
   return {
     exact: given.exact,
     pure: given.pure,
@@ -44,9 +45,32 @@ export async function planOptions(given: ConversionArguments): Promise<Omit<Plan
     pruneLayers: given.pruneLayers === undefined ? undefined : parseLayers(given.pruneLayers),
     shardSize: given.shardSize === undefined ? undefined : parseByteSize(given.shardSize),
     tensorTypes: (given.tensor ?? []).map(parseTensorType),
-    set: new Map((given.set ?? []).map((text) => parseMetadataAssignment(text))),
+    set: assignments(given.set ?? []),
     ...(given.imatrix === undefined ? {} : await imatrixFrom(given.imatrix, given)),
   };
+}
+
+function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: ConversionArguments): void {
+  if (imatrix !== undefined) return;
+  for (const [flag, texts] of [
+    ["--include-weights", includeWeights],
+    ["--exclude-weights", excludeWeights],
+  ] as const) {
+    if ((texts?.length ?? 0) === 0) continue;
+    throw new UsageError(`${flag} chooses entries of an importance matrix, and none is given.`, {
+      hint: "Give one with --imatrix FILE.",
+    });
+  }
+}
+
+function assignments(texts: readonly string[]): NonNullable<PlanOptions["set"]> {
+  const set = new Map<string, MetadataValue>();
+  for (const text of texts) {
+    const [key, value] = parseMetadataAssignment(text);
+    if (set.has(key)) throw new UsageError(`--set gives ${key} twice.`, { hint: "Leave one of them out." });
+    set.set(key, value);
+  }
+  return set;
 }
 
 async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pick<PlanOptions, "imatrix">> {

@@ -15,6 +15,7 @@ export const ggufFormat: Format = {
         name.toLowerCase(),
       ),
     options: [
+      "allowRequantize",
       "imatrix",
       "keepSplit",
       "leaveOutputTensor",
