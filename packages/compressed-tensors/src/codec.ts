@@ -24,14 +24,17 @@ import {
   type ViewRequirement,
   viewFacts,
 } from "@requant/core/view";
+import { lowWords, unpackLoose } from "./words.ts";
 
 /** compressed-tensors, format pack-quantized: K columns of W, N rows, b bits, G groups
  *   weight_packed      I32              [N, ⌈K b / 32⌉]  a row's codes as one bit stream: signed code + 2^(b − 1)
  *   weight_scale       F16 (BF16, F32)  [N, G]
- *   weight_shape       I64              [2]              N, K
- *   weight_zero_point  I32              [⌈N b / 32⌉, G]  asymmetric only: packed down a column, offset as the codes
- *   weight_g_idx       I32              [K]              act-order only: group of each column
+ *   weight_shape       I64 (I32)        [2]              N, K
+ *   weight_zero_point  I32              [⌈N b / 32⌉, G]  asymmetric only: packed down a column, offset as the codes;
+ *                      I8               [N, G]           before 0.9.4: signed
+ *   weight_g_idx       I32 (I64)        [K]              act-order only: group of each column
  * value = scale × (code − zero), zero 2^(b − 1) where none is stored.
+ * Up to 0.17.1 codes of 3, 5, 6 and 7 bits fill no words: each has ⌊32 / b⌋ of them, low bits first ("loose").
  * Source: compressed-tensors, compressors/quantized_compressors/pack_quantized.py.
  */
 export interface CompressedTensorsLayout extends LinearLayout {
@@ -43,12 +46,22 @@ export interface CompressedTensorsLayout extends LinearLayout {
   readonly scale: ScaleEncoding;
   /** "any": weight_g_idx is stored. */
   readonly grouping: "any" | "sequential";
+  /** Absent: one stream of bits. */
+  readonly packing?: "loose" | undefined;
+  /** Encoding of weight_zero_point, where there is one. Absent: I32, packed. */
+  readonly zeros?: "I8" | undefined;
+  /** Encoding of weight_shape. Absent: I64. */
+  readonly shape?: "I32" | undefined;
+  /** Encoding of weight_g_idx. Absent: I32. */
+  readonly groupIndex?: "I64" | undefined;
 }
 
 /** What the tensors leave open: `CompressedTensorsGroup` tells it. */
 export interface CompressedTensorsClaims {
   readonly bits: number;
   readonly groupSize: number;
+  /** As weight_shape says, where it was read. */
+  readonly columns?: number | undefined;
 }
 
 /** Weights in compressed-tensors' pack-quantized layout. */
@@ -67,23 +80,8 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     const [rows, rowWords] = matrixShape(packed, "I32", place);
     const [scaleRows, groupCount] = matrixShape(scale, undefined, place);
     // without g_idx the width of a row is known to the word; weight_shape, checked on opening, has the last word
-    const columns = groupIndex?.shape[0] ?? columnsOf(rowWords, bits, groupCount, claims.groupSize);
-    if (scaleRows !== rows || Math.ceil((columns * bits) / 32) !== rowWords) {
-      throw new FormatError(
-        `weight_packed is [${rows}, ${rowWords}] and weight_scale [${scaleRows}, ${groupCount}]; [${rows}, ${Math.ceil((columns * bits) / 32)}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
-        place,
-      );
-    }
-    if (zeros !== undefined) {
-      const [zeroWords, zeroGroups] = matrixShape(zeros, "I32", place);
-      if (zeroWords !== Math.ceil((rows * bits) / 32) || zeroGroups !== groupCount) {
-        throw new FormatError(
-          `weight_zero_point is [${zeroWords}, ${zeroGroups}]; [${Math.ceil((rows * bits) / 32)}, ${groupCount}] was expected.`,
-          place,
-        );
-      }
-    }
-    return {
+    const { columns, packing } = columnsOf(rowWords, groupCount, claims, groupIndex?.shape[0]);
+    const layout: CompressedTensorsLayout = {
       rows,
       columns,
       bits,
@@ -95,20 +93,47 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
       symmetric: zeros === undefined,
       scale: scaleEncoding(scale, place),
       grouping: groupIndex === undefined ? "sequential" : "any",
+      ...(packing === undefined ? {} : { packing }),
+      ...(zeros?.encoding === "I8" ? { zeros: "I8" as const } : {}),
+      ...(parts.find(({ suffix }) => suffix === "weight_shape")?.encoding === "I32"
+        ? { shape: "I32" as const }
+        : {}),
+      ...(groupIndex?.encoding === "I64" ? { groupIndex: "I64" as const } : {}),
     };
+    const width = wordCount(layout, columns);
+    if (scaleRows !== rows || width !== rowWords) {
+      throw new FormatError(
+        `weight_packed is [${rows}, ${rowWords}] and weight_scale [${scaleRows}, ${groupCount}]; [${rows}, ${width}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
+        place,
+      );
+    }
+    if (zeros !== undefined) {
+      const [zeroRows, zeroGroups] = matrixShape(zeros, layout.zeros ?? "I32", place);
+      const expected = layout.zeros === "I8" ? rows : wordCount(layout, rows);
+      if (zeroRows !== expected || zeroGroups !== groupCount) {
+        throw new FormatError(
+          `weight_zero_point is [${zeroRows}, ${zeroGroups}]; [${expected}, ${groupCount}] was expected.`,
+          place,
+        );
+      }
+    }
+    return layout;
   },
 
-  parts({ rows, columns, bits, groupCount, symmetric, scale, grouping }) {
+  parts(layout) {
+    const { rows, columns, groupCount, symmetric, scale, grouping } = layout;
     const all: LinearPart[] = [
-      { suffix: "weight_packed", encoding: "I32", shape: [rows, Math.ceil((columns * bits) / 32)] },
+      { suffix: "weight_packed", encoding: "I32", shape: [rows, wordCount(layout, columns)] },
       { suffix: "weight_scale", encoding: scale, shape: [rows, groupCount] },
-      { suffix: "weight_shape", encoding: "I64", shape: [2] },
+      { suffix: "weight_shape", encoding: layout.shape ?? "I64", shape: [2] },
     ];
     if (!symmetric) {
-      const shape = [Math.ceil((rows * bits) / 32), groupCount];
-      all.push({ suffix: "weight_zero_point", encoding: "I32", shape });
+      const shape = [layout.zeros === "I8" ? rows : wordCount(layout, rows), groupCount];
+      all.push({ suffix: "weight_zero_point", encoding: layout.zeros ?? "I32", shape });
     }
-    if (grouping === "any") all.push({ suffix: "weight_g_idx", encoding: "I32", shape: [columns] });
+    if (grouping === "any") {
+      all.push({ suffix: "weight_g_idx", encoding: layout.groupIndex ?? "I32", shape: [columns] });
+    }
     return all;
   },
 
@@ -128,6 +153,15 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     const parameters = readParameters(layout, bytes, place);
     viewFacts(parameters, 2 ** bits - 1, place);
     const words = readWords(partOf(layout, "weight_packed", bytes, place), 32);
+    if (layout.packing === "loose") {
+      const step = wordCount(layout, columns);
+      return viewWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+        for (let row = rowStart, at = 0; row < rowEnd; row++) {
+          const stream = { bits, wordStart: row * step, wordStep: 1 };
+          at = unpackLoose(words, stream, [columnStart ?? 0, columnEnd ?? columns], codes, at);
+        }
+      });
+    }
     const table = streamFields(bits);
     return viewWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
       unpackFields(table, words, rowStreams(columns, bits, rowStart, rowEnd, columnStart, columnEnd), codes);
@@ -199,25 +233,18 @@ function readParameters(
   bytes: PartBytes,
   place: ErrorPlace = {},
 ): ViewParameters {
-  const { rows, columns, bits, groupCount, groupSize, symmetric, scale, grouping } = layout;
+  const { rows, columns, groupCount, groupSize, scale, grouping } = layout;
   if (bytes["weight_shape"] !== undefined) {
-    const shape = readWords(partOf(layout, "weight_shape", bytes, place), 32);
-    if (shape[0] !== rows || shape[1] !== 0 || shape[2] !== columns || shape[3] !== 0) {
+    const words = readWords(partOf(layout, "weight_shape", bytes, place), 32);
+    const [storedRows, storedColumns] = layout.shape === "I32" ? words : lowWords(words);
+    if (storedRows !== rows || storedColumns !== columns) {
       throw new FormatError(
-        `weight_shape says [${shape[0]}, ${shape[2]}]; the other parts hold [${rows}, ${columns}].`,
+        `weight_shape says [${storedRows}, ${storedColumns}]; the other parts hold [${rows}, ${columns}].`,
         place,
       );
     }
   }
-  const zeros = new Int16Array(rows * groupCount).fill(2 ** (bits - 1));
-  if (!symmetric) {
-    const fields = new Uint8Array(rows * groupCount);
-    const words = readWords(partOf(layout, "weight_zero_point", bytes, place), 32);
-    unpackFields(streamFields(bits), words, zeroStreams(layout, 0, rows), fields);
-    for (let group = 0, from = 0; group < groupCount; group++) {
-      for (let row = 0; row < rows; row++, from++) zeros[row * groupCount + group] = fields[from]!;
-    }
-  }
+  const zeros = readZeros(layout, bytes, place);
   return {
     rows,
     columns,
@@ -232,13 +259,44 @@ function readParameters(
   };
 }
 
+/** Zero points as fields of codes: the middle one where none are stored. */
+function readZeros(layout: CompressedTensorsLayout, bytes: PartBytes, place: ErrorPlace): Int16Array {
+  const { rows, bits, groupCount, symmetric } = layout;
+  const middle = 2 ** (bits - 1);
+  const zeros = new Int16Array(rows * groupCount).fill(middle);
+  if (symmetric) return zeros;
+  const stored = partOf(layout, "weight_zero_point", bytes, place);
+  if (layout.zeros === "I8") {
+    for (let i = 0; i < zeros.length; i++) zeros[i] = middle + ((stored[i]! << 24) >> 24);
+    const bad = zeros.findIndex((zero) => zero < 0 || zero >= 2 * middle);
+    if (bad === -1) return zeros;
+    throw new FormatError(
+      `weight_zero_point has ${zeros[bad]! - middle} in row ${Math.floor(bad / groupCount)}; ${-middle} to ${middle - 1} exist with ${bits} bits.`,
+      place,
+    );
+  }
+  const words = readWords(stored, 32);
+  const fields = new Uint8Array(rows * groupCount);
+  if (layout.packing === "loose") {
+    for (let group = 0; group < groupCount; group++) {
+      const stream = { bits, wordStart: group, wordStep: groupCount };
+      unpackLoose(words, stream, [0, rows], fields, group * rows);
+    }
+  } else unpackFields(streamFields(bits), words, zeroStreams(layout, 0, rows), fields);
+  for (let group = 0, from = 0; group < groupCount; group++) {
+    for (let row = 0; row < rows; row++, from++) zeros[row * groupCount + group] = fields[from]!;
+  }
+  return zeros;
+}
+
 /** Uninitialised entries are −1 in files of layers that were not sorted: then columns are grouped as they come. */
 function readGroupIndex(
-  { columns, groupCount }: CompressedTensorsLayout,
+  { columns, groupCount, groupIndex }: CompressedTensorsLayout,
   bytes: Uint8Array,
   place: ErrorPlace,
 ): Int32Array {
-  const groups = Int32Array.from(readWords(bytes, 32), (word) => word | 0);
+  const words = readWords(bytes, 32);
+  const groups = Int32Array.from(groupIndex === "I64" ? lowWords(words) : words, (word) => word | 0);
   if (groups.every((group) => group === -1))
     return sequentialGroups(columns, Math.ceil(columns / groupCount));
   const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
@@ -249,12 +307,31 @@ function readGroupIndex(
   );
 }
 
-/** The one number of columns that the words of a row and the groups agree on. */
-function columnsOf(rowWords: number, bits: number, groupCount: number, groupSize: number): number {
+/**
+ * The number of columns: known, or the one that the words of a row and the groups agree on; and how they are packed.
+ */
+function columnsOf(
+  rowWords: number,
+  groupCount: number,
+  { bits, groupSize, columns }: CompressedTensorsClaims,
+  groupIndexLength: number | undefined,
+): { readonly columns: number; readonly packing: "loose" | undefined } {
+  const known = groupIndexLength ?? columns;
   const most = Math.floor((rowWords * 32) / bits);
-  const fewest = Math.floor(((rowWords - 1) * 32) / bits) + 1;
-  const grouped = groupSize > 0 ? groupSize * groupCount : most;
-  return grouped >= fewest && grouped <= most ? grouped : most;
+  const grouped = known ?? (groupSize > 0 ? groupSize * groupCount : most);
+  if (Math.ceil((grouped * bits) / 32) === rowWords) return { columns: grouped, packing: undefined };
+  if (32 % bits !== 0 && wordCount({ bits, packing: "loose" }, grouped) === rowWords) {
+    return { columns: grouped, packing: "loose" };
+  }
+  return { columns: known ?? most, packing: undefined };
+}
+
+/** Words that codes or zero points in a row take. */
+function wordCount(
+  { bits, packing }: Pick<CompressedTensorsLayout, "bits" | "packing">,
+  count: number,
+): number {
+  return packing === "loose" ? Math.ceil(count / Math.floor(32 / bits)) : Math.ceil((count * bits) / 32);
 }
 
 function groupSizeOf(columns: number, groupCount: number, claimed: number, place: ErrorPlace): number {

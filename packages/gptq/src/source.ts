@@ -78,6 +78,8 @@ export const gptqSource: PackedSource = {
     "use_cuda_fp16",
     "use_exllama",
   ],
+  // text-generation-inference's own quantizer wrote them in place of a configuration
+  settingTensors: { gptq_bits: "bits", gptq_groupsize: "group_size", gptq_sym: "sym" },
   find: (tensors) => findBySuffixes(tensors, SUFFIXES, isGptq),
   reader: gptqReader,
 };
@@ -129,7 +131,7 @@ function openGptq(
   parts: readonly StoredPart[],
   place: ErrorPlace,
 ): OpenableWeight {
-  const layout = gptqCodec.readLayout(parts, claims, place);
+  const layout = gptqCodec.readLayout(parts, claimed ? claims : { ...claims, bits: undefined }, place);
   const { bits, columns, groupCount } = layout;
   // without a configuration there is nothing to disagree with
   const own: GptqConfig = claimed
@@ -157,7 +159,8 @@ function openGptq(
   });
 }
 
-function storedVariant({ packing, zeros }: GptqLayout): string {
+function storedVariant({ packing, zeros, hasZeros }: GptqLayout): string {
+  if (hasZeros === false) return "no zero points";
   if (packing === "planar") return "planar";
   return zeros === "stored" ? "v2" : "v1";
 }

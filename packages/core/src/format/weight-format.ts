@@ -134,6 +134,11 @@ export interface PackedSource {
   /** Keys of its configuration that are read, or known to change no value. */
   readonly configKeys: readonly string[];
   /**
+   * Tensors of one integer that hold settings of the whole model, each with the key of the configuration that it stands
+   * for. They are no weights, and are the configuration where there is no other.
+   */
+  readonly settingTensors?: Readonly<Record<string, string>>;
+  /**
    * True where the tensors tell everything that `reader` needs: a configuration of another known method is not used. For
    * other formats such a configuration is refused.
    */
