@@ -4,13 +4,10 @@ import {
   findPart,
   type LinearCodec,
   type LinearEncoder,
-  type LinearLayout,
   type LinearPart,
   type PartBytes,
   partBytes,
-  readFloats,
   readWords,
-  type ScaleEncoding,
   scaleEncoding,
   viewWeight,
   writeFloat,
@@ -19,50 +16,21 @@ import {
 import {
   fittedView,
   roundingAllowed,
-  sequentialGroups,
   type ViewParameters,
   type ViewRequirement,
   viewFacts,
 } from "@requant/core/view";
-import { lowWords, unpackLoose } from "./words.ts";
+import {
+  type CompressedTensorsClaims,
+  type CompressedTensorsLayout,
+  columnsOf,
+  groupSizeOf,
+  wordCount,
+} from "./layout.ts";
+import { readParameters, zeroStreams } from "./parameters.ts";
+import { unpackLoose } from "./words.ts";
 
-/** compressed-tensors, format pack-quantized: K columns of W, N rows, b bits, G groups
- *   weight_packed      I32              [N, ⌈K b / 32⌉]  a row's codes as one bit stream: signed code + 2^(b − 1)
- *   weight_scale       F16 (BF16, F32)  [N, G]
- *   weight_shape       I64 (I32)        [2]              N, K
- *   weight_zero_point  I32              [⌈N b / 32⌉, G]  asymmetric only: packed down a column, offset as the codes;
- *                      I8               [N, G]           before 0.9.4: signed
- *   weight_g_idx       I32 (I64)        [K]              act-order only: group of each column
- * value = scale × (code − zero), zero 2^(b − 1) where none is stored.
- * Up to 0.17.1 codes of 3, 5, 6 and 7 bits fill no words: each has ⌊32 / b⌋ of them, low bits first ("loose").
- * Source: compressed-tensors, compressors/quantized_compressors/pack_quantized.py.
- */
-export interface CompressedTensorsLayout extends LinearLayout {
-  readonly bits: number;
-  readonly groupCount: number;
-  /** Columns per group, −1 for all. */
-  readonly groupSize: number;
-  readonly symmetric: boolean;
-  readonly scale: ScaleEncoding;
-  /** "any": weight_g_idx is stored. */
-  readonly grouping: "any" | "sequential";
-  /** Absent: one stream of bits. */
-  readonly packing?: "loose" | undefined;
-  /** Encoding of weight_zero_point, where there is one. Absent: I32, packed. */
-  readonly zeros?: "I8" | undefined;
-  /** Encoding of weight_shape. Absent: I64. */
-  readonly shape?: "I32" | undefined;
-  /** Encoding of weight_g_idx. Absent: I32. */
-  readonly groupIndex?: "I64" | undefined;
-}
-
-/** What the tensors leave open: `CompressedTensorsGroup` tells it. */
-export interface CompressedTensorsClaims {
-  readonly bits: number;
-  readonly groupSize: number;
-  /** As weight_shape says, where it was read. */
-  readonly columns?: number | undefined;
-}
+export type { CompressedTensorsClaims, CompressedTensorsLayout } from "./layout.ts";
 
 /** Weights in compressed-tensors' pack-quantized layout. */
 export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, CompressedTensorsClaims> &
@@ -145,12 +113,12 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
   ],
 
   measure(layout, bytes, place) {
-    return viewFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
+    return viewFacts(parametersOf(layout, bytes, place), 2 ** layout.bits - 1, place);
   },
 
   open(layout, bytes, place) {
     const { columns, bits } = layout;
-    const parameters = readParameters(layout, bytes, place);
+    const parameters = parametersOf(layout, bytes, place);
     viewFacts(parameters, 2 ** bits - 1, place);
     const words = readWords(partOf(layout, "weight_packed", bytes, place), 32);
     if (layout.packing === "loose") {
@@ -228,122 +196,6 @@ function requirementOf({
   };
 }
 
-function readParameters(
-  layout: CompressedTensorsLayout,
-  bytes: PartBytes,
-  place: ErrorPlace = {},
-): ViewParameters {
-  const { rows, columns, groupCount, groupSize, scale, grouping } = layout;
-  if (bytes["weight_shape"] !== undefined) {
-    const words = readWords(partOf(layout, "weight_shape", bytes, place), 32);
-    const [storedRows, storedColumns] = layout.shape === "I32" ? words : lowWords(words);
-    if (storedRows !== rows || storedColumns !== columns) {
-      throw new FormatError(
-        `weight_shape says [${storedRows}, ${storedColumns}]; the other parts hold [${rows}, ${columns}].`,
-        place,
-      );
-    }
-  }
-  const zeros = readZeros(layout, bytes, place);
-  return {
-    rows,
-    columns,
-    groupCount,
-    groupOfColumn:
-      grouping === "any"
-        ? readGroupIndex(layout, partOf(layout, "weight_g_idx", bytes, place), place)
-        : sequentialGroups(columns, groupSize),
-    scales: readFloats(partOf(layout, "weight_scale", bytes, place), scale),
-    zeros,
-    rounding: "none",
-  };
-}
-
-/** Zero points as fields of codes: the middle one where none are stored. */
-function readZeros(layout: CompressedTensorsLayout, bytes: PartBytes, place: ErrorPlace): Int16Array {
-  const { rows, bits, groupCount, symmetric } = layout;
-  const middle = 2 ** (bits - 1);
-  const zeros = new Int16Array(rows * groupCount).fill(middle);
-  if (symmetric) return zeros;
-  const stored = partOf(layout, "weight_zero_point", bytes, place);
-  if (layout.zeros === "I8") {
-    for (let i = 0; i < zeros.length; i++) zeros[i] = middle + ((stored[i]! << 24) >> 24);
-    const bad = zeros.findIndex((zero) => zero < 0 || zero >= 2 * middle);
-    if (bad === -1) return zeros;
-    throw new FormatError(
-      `weight_zero_point has ${zeros[bad]! - middle} in row ${Math.floor(bad / groupCount)}; ${-middle} to ${middle - 1} exist with ${bits} bits.`,
-      place,
-    );
-  }
-  const words = readWords(stored, 32);
-  const fields = new Uint8Array(rows * groupCount);
-  if (layout.packing === "loose") {
-    for (let group = 0; group < groupCount; group++) {
-      const stream = { bits, wordStart: group, wordStep: groupCount };
-      unpackLoose(words, stream, [0, rows], fields, group * rows);
-    }
-  } else unpackFields(streamFields(bits), words, zeroStreams(layout, 0, rows), fields);
-  for (let group = 0, from = 0; group < groupCount; group++) {
-    for (let row = 0; row < rows; row++, from++) zeros[row * groupCount + group] = fields[from]!;
-  }
-  return zeros;
-}
-
-/** Uninitialised entries are −1 in files of layers that were not sorted: then columns are grouped as they come. */
-function readGroupIndex(
-  { columns, groupCount, groupIndex }: CompressedTensorsLayout,
-  bytes: Uint8Array,
-  place: ErrorPlace,
-): Int32Array {
-  const words = readWords(bytes, 32);
-  const groups = Int32Array.from(groupIndex === "I64" ? lowWords(words) : words, (word) => word | 0);
-  if (groups.every((group) => group === -1))
-    return sequentialGroups(columns, Math.ceil(columns / groupCount));
-  const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
-  if (bad === -1) return groups;
-  throw new FormatError(
-    `weight_g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
-    place,
-  );
-}
-
-/**
- * The number of columns: known, or the one that the words of a row and the groups agree on; and how they are packed.
- */
-function columnsOf(
-  rowWords: number,
-  groupCount: number,
-  { bits, groupSize, columns }: CompressedTensorsClaims,
-  groupIndexLength: number | undefined,
-): { readonly columns: number; readonly packing: "loose" | undefined } {
-  const known = groupIndexLength ?? columns;
-  const most = Math.floor((rowWords * 32) / bits);
-  const grouped = known ?? (groupSize > 0 ? groupSize * groupCount : most);
-  if (Math.ceil((grouped * bits) / 32) === rowWords) return { columns: grouped, packing: undefined };
-  if (32 % bits !== 0 && wordCount({ bits, packing: "loose" }, grouped) === rowWords) {
-    return { columns: grouped, packing: "loose" };
-  }
-  return { columns: known ?? most, packing: undefined };
-}
-
-/** Words that codes or zero points in a row take. */
-function wordCount(
-  { bits, packing }: Pick<CompressedTensorsLayout, "bits" | "packing">,
-  count: number,
-): number {
-  return packing === "loose" ? Math.ceil(count / Math.floor(32 / bits)) : Math.ceil((count * bits) / 32);
-}
-
-function groupSizeOf(columns: number, groupCount: number, claimed: number, place: ErrorPlace): number {
-  if (groupCount === 1) return claimed >= columns ? claimed : -1;
-  if (claimed > 0 && Math.ceil(columns / claimed) === groupCount) return claimed;
-  if (columns % groupCount === 0) return columns / groupCount;
-  throw new FormatError(
-    `weight_scale has ${groupCount} groups, which do not divide ${columns} columns; the configuration says groups of ${claimed}.`,
-    place,
-  );
-}
-
 /** `columnStart` is a multiple of 32, where words begin anew. */
 function rowStreams(
   columns: number,
@@ -365,21 +217,13 @@ function rowStreams(
   };
 }
 
-/** One stream per group, down its column; `rowStart` is a multiple of 32, where words begin anew. */
-function zeroStreams(
-  { bits, groupCount }: CompressedTensorsLayout,
-  rowStart: number,
-  rows: number,
-): FieldStreams {
-  return {
-    streams: groupCount,
-    fields: rows,
-    wordStart: ((rowStart * bits) / 32) * groupCount,
-    wordStep: groupCount,
-    streamStep: 1,
-    fieldStart: 0,
-    fieldStep: rows,
-  };
+function parametersOf(
+  layout: CompressedTensorsLayout,
+  bytes: PartBytes,
+  place: ErrorPlace = {},
+): ViewParameters {
+  const part = (suffix: string): Uint8Array => partOf(layout, suffix, bytes, place);
+  return readParameters(layout, part, bytes["weight_shape"] !== undefined, place);
 }
 
 function partOf(

@@ -10,6 +10,7 @@ import {
   type PackedSource,
   type StoredPart,
   suffixesOf,
+  zeroGroupFindings,
 } from "@requant/core/format";
 import { type GptqLayout, gptqCodec } from "./codec.ts";
 import { type GptqConfig, gptqModuleConfig, parseGptqConfig } from "./config.ts";
@@ -93,6 +94,7 @@ function isGptq(parts: readonly LinearPart[]): boolean {
 function gptqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseGptqConfig(json, place);
   return {
+    findings: zeroGroupFindings(json, ["group_size"]),
     claims:
       config === undefined
         ? {}

@@ -101,6 +101,11 @@ export async function detectLinear(
   }
   const [main] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
   const reader = main === undefined ? undefined : readerOf(main);
+  for (const format of counts.keys()) {
+    const own = readerOf(format);
+    if (own instanceof UnsupportedError) continue;
+    for (const found of own.findings ?? []) findings.push({ ...found, path: config?.path });
+  }
   return {
     tensors: stored.flatMap((tensor, index) => {
       const whole = replaced.get(index);

@@ -163,6 +163,22 @@ describe("GPTQ", () => {
     expect(await isSame(source, odd)).toBe(true);
   });
 
+  test("numbers as text, and a group size of 0, which is said", async () => {
+    const source = await packedDirectory("gptq", ["4bit", "colg", "sym", "v1"], { ...sym, groupSize: -1 });
+    const odd = await changed(source, (model) => {
+      claim(model)["bits"] = "4";
+      claim(model)["group_size"] = 0;
+    });
+    expect(await isSame(source, odd)).toBe(true);
+    expect((await openModel({ store: odd })).findings).toMatchObject([
+      {
+        code: "quantization-config",
+        severity: "warning",
+        message: expect.stringContaining("says group_size 0"),
+      },
+    ]);
+  });
+
   test("settings in text-generation-inference's tensors", async () => {
     const source = await packedDirectory("gptq", ["4bit", "128g", "sym", "v1"], sym);
     const settings = (bits: number) => (model: Edited) => {

@@ -82,6 +82,8 @@ export interface LinearClaims {
 /** Reads the modules of one model by what its configuration claims. */
 export interface LinearReader {
   readonly claims: LinearClaims;
+  /** What is odd about the configuration, although it can be read. */
+  readonly findings?: readonly Finding[];
   /** False where the configuration leaves the module in floats. */
   claimsModule(module: string): boolean;
   /** @throws FormatError when parts are missing or contradict each other */
