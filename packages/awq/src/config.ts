@@ -16,12 +16,18 @@ export interface AwqConfig {
   readonly modulesToNotConvert: readonly string[];
 }
 
+/** A whole number; some tools write it as text. */
+const whole = z.pipe(
+  z.union([z.int(), z.string().check(z.regex(/^-?\d{1,6}$/))]),
+  z.transform((value) => Number(value)),
+);
+
 const configSchema = z.looseObject({
   quant_method: z.nullish(z.string()),
-  bits: z.nullish(z.int()),
-  w_bit: z.nullish(z.int()),
-  group_size: z.nullish(z.int()),
-  q_group_size: z.nullish(z.int()),
+  bits: z.nullish(whole),
+  w_bit: z.nullish(whole),
+  group_size: z.nullish(whole),
+  q_group_size: z.nullish(whole),
   zero_point: z.nullish(z.boolean()),
   sym: z.nullish(z.boolean()),
   version: z.nullish(z.string()),
@@ -57,7 +63,8 @@ export function parseAwqConfig(json: unknown, place: ErrorPlace = {}): AwqConfig
   if (bits !== 4) {
     throw new UnsupportedError(`AWQ with ${bits} bits is not supported: every AWQ file has 4.`, place);
   }
-  const groupSize = config.group_size ?? config.q_group_size ?? 128;
+  // some tools write 0 for one group of all columns
+  const groupSize = (config.group_size ?? config.q_group_size ?? 128) || -1;
   if (!(groupSize > 0 || groupSize === -1)) {
     throw new FormatError(
       `The AWQ configuration says a group size of ${groupSize}; it is a number of columns, or -1 for all.`,

@@ -9,6 +9,7 @@ import {
   type PackedSource,
   packedFinding,
   suffixesOf,
+  zeroGroupFindings,
 } from "@requant/core/format";
 import { awqCodec } from "./codec.ts";
 import { type AwqConfig, awqQuantizesModule, parseAwqConfig } from "./config.ts";
@@ -95,6 +96,7 @@ function awqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearRea
   const config = json === undefined ? undefined : parseAwqConfig(json, place);
   const claims = config ?? SILENT;
   return {
+    findings: zeroGroupFindings(json, ["group_size", "q_group_size"]),
     claims:
       config === undefined
         ? {}

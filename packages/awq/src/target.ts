@@ -1,5 +1,5 @@
 /** AWQ as a target: as AutoAWQ and llm-awq write it, but in safetensors. */
-import { isCodecError, UsageError } from "@requant/core";
+import { type Finding, isCodecError, UsageError } from "@requant/core";
 import {
   groupCountOf,
   groupSizeWord,
@@ -109,22 +109,38 @@ export const awqTarget: WeightTarget = {
   encoder: encoderOf,
   config({ settings, packed, left }) {
     const version = versionOf(settings["version"]);
+    // lm_head is always in floats
     const marked = left.filter((module) => !/(?:^|\.)lm_head$/.test(module));
+    const swallowed = marked.filter((part) => packed.some(({ module }) => module.includes(part)));
     return {
       config: serializeAwqConfig({
         bits: 4,
         groupSize: Number(settings["groupSize"]),
         zeroPoint: version !== "marlin",
         version,
-        modulesToNotConvert: marked,
+        modulesToNotConvert: marked.filter((module) => !swallowed.includes(module)),
       }),
       files: [],
       // the kernels compute in half precision, and AutoAWQ says so
       dtype: packed.every(({ layout }) => layout["scale"] === "F16") ? "float16" : undefined,
-      findings: [],
+      findings: swallowedFindings(swallowed),
     };
   },
 };
+
+/** An entry of `modules_to_not_convert` is a part of a name: one that fits a packed module too would unpack that. */
+function swallowedFindings(swallowed: readonly string[]): Finding[] {
+  const [first] = swallowed;
+  if (first === undefined) return [];
+  return [
+    {
+      code: "left-in-floats",
+      severity: "note",
+      message: `The configuration cannot name ${swallowed.length === 1 ? "1 module" : `${swallowed.length} modules`} that stay in floats, the first is ${first}: their names are parts of names of packed modules. Readers must know that they are no quantized layers.`,
+      tensor: `${first}.weight`,
+    },
+  ];
+}
 
 function encoderOf(layout: PlainLayout): WeightEncoder {
   const own = parseLayout(layoutSchema, layout, "AWQ");

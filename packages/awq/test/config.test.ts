@@ -85,9 +85,14 @@ test.each<[unknown, new (message: string) => Error]>([
   [{ quant_method: "awq" }, FormatError],
   [{ quant_method: "awq", bits: 3 }, UnsupportedError],
   [{ quant_method: "awq", bits: 4, version: "gemx" }, UnsupportedError],
-  [{ quant_method: "awq", bits: 4, group_size: 0 }, FormatError],
+  [{ quant_method: "awq", bits: 4, group_size: -2 }, FormatError],
   [{ quant_method: "awq", bits: 4, modules_to_not_convert: "lm_head" }, FormatError],
   [undefined, FormatError],
 ])("refuses %j", (json, type) => {
   expect(() => parseAwqConfig(json)).toThrow(type);
+});
+
+test("numbers as text, and one group of all columns as 0", () => {
+  expect(parseAwqConfig({ w_bit: "4", q_group_size: "64" })).toMatchObject({ bits: 4, groupSize: 64 });
+  expect(parseAwqConfig({ bits: 4, group_size: 0 })).toMatchObject({ bits: 4, groupSize: -1 });
 });

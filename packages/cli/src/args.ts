@@ -270,6 +270,7 @@ function conversion(command: Command): Command {
     .option("--keep-split", "as many files as the source has")
     .option("--prune-layers <list>", "leave these layers out, for example 20,21")
     .option("--allow-requantize", "quantize tensors that are quantized already")
+    .option("--requantize-rest", "also quantize the linear layers that a packed source keeps in floats")
     .option("--llamafy", "rename, split and pad a checkpoint that amounts to a Llama into a LlamaForCausalLM")
     .option("--like <reference.gguf>", "take metadata and tokenizer from a GGUF of the same model")
     .option(

@@ -88,7 +88,7 @@ export async function execute(
       },
     });
     bar.end();
-    const found = warningsOf(runFindings(report));
+    const found = warningsOf(runFindings(report, run));
     showWarnings(found, streams, options);
     if (options.json) writeJson(streams, reportJson(report, [...warnings, ...found]));
     else if (options.quiet !== true) {

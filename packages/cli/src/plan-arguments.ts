@@ -20,6 +20,7 @@ export const conversionArguments = z.object({
   keepSplit: z.boolean().optional(),
   pruneLayers: z.string().optional(),
   allowRequantize: z.boolean().optional(),
+  requantizeRest: z.boolean().optional(),
   llamafy: z.boolean().optional(),
   includeWeights: z.array(z.string()).optional(),
   excludeWeights: z.array(z.string()).optional(),
@@ -31,10 +32,12 @@ export type ConversionArguments = z.infer<typeof conversionArguments>;
 
 /** Everything but `like`, which is a model that the command must open and close itself. */
 export async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions, "like">> {
+  refuseFiltersAlone(given);
   return {
     exact: given.exact,
     pure: given.pure,
     allowRequantize: given.allowRequantize,
+    requantizeRest: given.requantizeRest,
     llamafy: given.llamafy,
     leaveOutputTensor: given.leaveOutput,
     keepSplit: given.keepSplit,
@@ -46,6 +49,19 @@ export async function planOptions(given: ConversionArguments): Promise<Omit<Plan
     set: await readAssignments(given.set ?? []),
     ...(given.imatrix === undefined ? {} : await imatrixFrom(given.imatrix, given)),
   };
+}
+
+function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: ConversionArguments): void {
+  if (imatrix !== undefined) return;
+  for (const [flag, texts] of [
+    ["--include-weights", includeWeights],
+    ["--exclude-weights", excludeWeights],
+  ] as const) {
+    if ((texts?.length ?? 0) === 0) continue;
+    throw new UsageError(`${flag} chooses entries of an importance matrix, and none is given.`, {
+      hint: "Give one with --imatrix FILE.",
+    });
+  }
 }
 
 async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pick<PlanOptions, "imatrix">> {

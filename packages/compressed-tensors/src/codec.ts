@@ -4,13 +4,10 @@ import {
   findPart,
   type LinearCodec,
   type LinearEncoder,
-  type LinearLayout,
   type LinearPart,
   type PartBytes,
   partBytes,
-  readFloats,
   readWords,
-  type ScaleEncoding,
   scaleEncoding,
   viewWeight,
   writeFloat,
@@ -19,37 +16,21 @@ import {
 import {
   fittedView,
   roundingAllowed,
-  sequentialGroups,
   type ViewParameters,
   type ViewRequirement,
   viewFacts,
 } from "@requant/core/view";
+import {
+  type CompressedTensorsClaims,
+  type CompressedTensorsLayout,
+  columnsOf,
+  groupSizeOf,
+  wordCount,
+} from "./layout.ts";
+import { readParameters, zeroStreams } from "./parameters.ts";
+import { unpackLoose } from "./words.ts";
 
-/** compressed-tensors, format pack-quantized: K columns of W, N rows, b bits, G groups
- *   weight_packed      I32              [N, ⌈K b / 32⌉]  a row's codes as one bit stream: signed code + 2^(b − 1)
- *   weight_scale       F16 (BF16, F32)  [N, G]
- *   weight_shape       I64              [2]              N, K
- *   weight_zero_point  I32              [⌈N b / 32⌉, G]  asymmetric only: packed down a column, offset as the codes
- *   weight_g_idx       I32              [K]              act-order only: group of each column
- * value = scale × (code − zero), zero 2^(b − 1) where none is stored.
- * Source: compressed-tensors, compressors/quantized_compressors/pack_quantized.py.
- */
-export interface CompressedTensorsLayout extends LinearLayout {
-  readonly bits: number;
-  readonly groupCount: number;
-  /** Columns per group, −1 for all. */
-  readonly groupSize: number;
-  readonly symmetric: boolean;
-  readonly scale: ScaleEncoding;
-  /** "any": weight_g_idx is stored. */
-  readonly grouping: "any" | "sequential";
-}
-
-/** What the tensors leave open: `CompressedTensorsGroup` tells it. */
-export interface CompressedTensorsClaims {
-  readonly bits: number;
-  readonly groupSize: number;
-}
+export type { CompressedTensorsClaims, CompressedTensorsLayout } from "./layout.ts";
 
 /** Weights in compressed-tensors' pack-quantized layout. */
 export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, CompressedTensorsClaims> &
@@ -67,23 +48,8 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     const [rows, rowWords] = matrixShape(packed, "I32", place);
     const [scaleRows, groupCount] = matrixShape(scale, undefined, place);
     // without g_idx the width of a row is known to the word; weight_shape, checked on opening, has the last word
-    const columns = groupIndex?.shape[0] ?? columnsOf(rowWords, bits, groupCount, claims.groupSize);
-    if (scaleRows !== rows || Math.ceil((columns * bits) / 32) !== rowWords) {
-      throw new FormatError(
-        `weight_packed is [${rows}, ${rowWords}] and weight_scale [${scaleRows}, ${groupCount}]; [${rows}, ${Math.ceil((columns * bits) / 32)}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
-        place,
-      );
-    }
-    if (zeros !== undefined) {
-      const [zeroWords, zeroGroups] = matrixShape(zeros, "I32", place);
-      if (zeroWords !== Math.ceil((rows * bits) / 32) || zeroGroups !== groupCount) {
-        throw new FormatError(
-          `weight_zero_point is [${zeroWords}, ${zeroGroups}]; [${Math.ceil((rows * bits) / 32)}, ${groupCount}] was expected.`,
-          place,
-        );
-      }
-    }
-    return {
+    const { columns, packing } = columnsOf(rowWords, groupCount, claims, groupIndex?.shape[0]);
+    const layout: CompressedTensorsLayout = {
       rows,
       columns,
       bits,
@@ -95,20 +61,47 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
       symmetric: zeros === undefined,
       scale: scaleEncoding(scale, place),
       grouping: groupIndex === undefined ? "sequential" : "any",
+      ...(packing === undefined ? {} : { packing }),
+      ...(zeros?.encoding === "I8" ? { zeros: "I8" as const } : {}),
+      ...(parts.find(({ suffix }) => suffix === "weight_shape")?.encoding === "I32"
+        ? { shape: "I32" as const }
+        : {}),
+      ...(groupIndex?.encoding === "I64" ? { groupIndex: "I64" as const } : {}),
     };
+    const width = wordCount(layout, columns);
+    if (scaleRows !== rows || width !== rowWords) {
+      throw new FormatError(
+        `weight_packed is [${rows}, ${rowWords}] and weight_scale [${scaleRows}, ${groupCount}]; [${rows}, ${width}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
+        place,
+      );
+    }
+    if (zeros !== undefined) {
+      const [zeroRows, zeroGroups] = matrixShape(zeros, layout.zeros ?? "I32", place);
+      const expected = layout.zeros === "I8" ? rows : wordCount(layout, rows);
+      if (zeroRows !== expected || zeroGroups !== groupCount) {
+        throw new FormatError(
+          `weight_zero_point is [${zeroRows}, ${zeroGroups}]; [${expected}, ${groupCount}] was expected.`,
+          place,
+        );
+      }
+    }
+    return layout;
   },
 
-  parts({ rows, columns, bits, groupCount, symmetric, scale, grouping }) {
+  parts(layout) {
+    const { rows, columns, groupCount, symmetric, scale, grouping } = layout;
     const all: LinearPart[] = [
-      { suffix: "weight_packed", encoding: "I32", shape: [rows, Math.ceil((columns * bits) / 32)] },
+      { suffix: "weight_packed", encoding: "I32", shape: [rows, wordCount(layout, columns)] },
       { suffix: "weight_scale", encoding: scale, shape: [rows, groupCount] },
-      { suffix: "weight_shape", encoding: "I64", shape: [2] },
+      { suffix: "weight_shape", encoding: layout.shape ?? "I64", shape: [2] },
     ];
     if (!symmetric) {
-      const shape = [Math.ceil((rows * bits) / 32), groupCount];
-      all.push({ suffix: "weight_zero_point", encoding: "I32", shape });
+      const shape = [layout.zeros === "I8" ? rows : wordCount(layout, rows), groupCount];
+      all.push({ suffix: "weight_zero_point", encoding: layout.zeros ?? "I32", shape });
     }
-    if (grouping === "any") all.push({ suffix: "weight_g_idx", encoding: "I32", shape: [columns] });
+    if (grouping === "any") {
+      all.push({ suffix: "weight_g_idx", encoding: layout.groupIndex ?? "I32", shape: [columns] });
+    }
     return all;
   },
 
@@ -120,14 +113,23 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
   ],
 
   measure(layout, bytes, place) {
-    return viewFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
+    return viewFacts(parametersOf(layout, bytes, place), 2 ** layout.bits - 1, place);
   },
 
   open(layout, bytes, place) {
     const { columns, bits } = layout;
-    const parameters = readParameters(layout, bytes, place);
+    const parameters = parametersOf(layout, bytes, place);
     viewFacts(parameters, 2 ** bits - 1, place);
     const words = readWords(partOf(layout, "weight_packed", bytes, place), 32);
+    if (layout.packing === "loose") {
+      const step = wordCount(layout, columns);
+      return viewWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+        for (let row = rowStart, at = 0; row < rowEnd; row++) {
+          const stream = { bits, wordStart: row * step, wordStep: 1 };
+          at = unpackLoose(words, stream, [columnStart ?? 0, columnEnd ?? columns], codes, at);
+        }
+      });
+    }
     const table = streamFields(bits);
     return viewWeight(parameters, 32, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
       unpackFields(table, words, rowStreams(columns, bits, rowStart, rowEnd, columnStart, columnEnd), codes);
@@ -194,79 +196,6 @@ function requirementOf({
   };
 }
 
-function readParameters(
-  layout: CompressedTensorsLayout,
-  bytes: PartBytes,
-  place: ErrorPlace = {},
-): ViewParameters {
-  const { rows, columns, bits, groupCount, groupSize, symmetric, scale, grouping } = layout;
-  if (bytes["weight_shape"] !== undefined) {
-    const shape = readWords(partOf(layout, "weight_shape", bytes, place), 32);
-    if (shape[0] !== rows || shape[1] !== 0 || shape[2] !== columns || shape[3] !== 0) {
-      throw new FormatError(
-        `weight_shape says [${shape[0]}, ${shape[2]}]; the other parts hold [${rows}, ${columns}].`,
-        place,
-      );
-    }
-  }
-  const zeros = new Int16Array(rows * groupCount).fill(2 ** (bits - 1));
-  if (!symmetric) {
-    const fields = new Uint8Array(rows * groupCount);
-    const words = readWords(partOf(layout, "weight_zero_point", bytes, place), 32);
-    unpackFields(streamFields(bits), words, zeroStreams(layout, 0, rows), fields);
-    for (let group = 0, from = 0; group < groupCount; group++) {
-      for (let row = 0; row < rows; row++, from++) zeros[row * groupCount + group] = fields[from]!;
-    }
-  }
-  return {
-    rows,
-    columns,
-    groupCount,
-    groupOfColumn:
-      grouping === "any"
-        ? readGroupIndex(layout, partOf(layout, "weight_g_idx", bytes, place), place)
-        : sequentialGroups(columns, groupSize),
-    scales: readFloats(partOf(layout, "weight_scale", bytes, place), scale),
-    zeros,
-    rounding: "none",
-  };
-}
-
-/** Uninitialised entries are −1 in files of layers that were not sorted: then columns are grouped as they come. */
-function readGroupIndex(
-  { columns, groupCount }: CompressedTensorsLayout,
-  bytes: Uint8Array,
-  place: ErrorPlace,
-): Int32Array {
-  const groups = Int32Array.from(readWords(bytes, 32), (word) => word | 0);
-  if (groups.every((group) => group === -1))
-    return sequentialGroups(columns, Math.ceil(columns / groupCount));
-  const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
-  if (bad === -1) return groups;
-  throw new FormatError(
-    `weight_g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
-    place,
-  );
-}
-
-/** The one number of columns that the words of a row and the groups agree on. */
-function columnsOf(rowWords: number, bits: number, groupCount: number, groupSize: number): number {
-  const most = Math.floor((rowWords * 32) / bits);
-  const fewest = Math.floor(((rowWords - 1) * 32) / bits) + 1;
-  const grouped = groupSize > 0 ? groupSize * groupCount : most;
-  return grouped >= fewest && grouped <= most ? grouped : most;
-}
-
-function groupSizeOf(columns: number, groupCount: number, claimed: number, place: ErrorPlace): number {
-  if (groupCount === 1) return claimed >= columns ? claimed : -1;
-  if (claimed > 0 && Math.ceil(columns / claimed) === groupCount) return claimed;
-  if (columns % groupCount === 0) return columns / groupCount;
-  throw new FormatError(
-    `weight_scale has ${groupCount} groups, which do not divide ${columns} columns; the configuration says groups of ${claimed}.`,
-    place,
-  );
-}
-
 /** `columnStart` is a multiple of 32, where words begin anew. */
 function rowStreams(
   columns: number,
@@ -288,21 +217,13 @@ function rowStreams(
   };
 }
 
-/** One stream per group, down its column; `rowStart` is a multiple of 32, where words begin anew. */
-function zeroStreams(
-  { bits, groupCount }: CompressedTensorsLayout,
-  rowStart: number,
-  rows: number,
-): FieldStreams {
-  return {
-    streams: groupCount,
-    fields: rows,
-    wordStart: ((rowStart * bits) / 32) * groupCount,
-    wordStep: groupCount,
-    streamStep: 1,
-    fieldStart: 0,
-    fieldStep: rows,
-  };
+function parametersOf(
+  layout: CompressedTensorsLayout,
+  bytes: PartBytes,
+  place: ErrorPlace = {},
+): ViewParameters {
+  const part = (suffix: string): Uint8Array => partOf(layout, suffix, bytes, place);
+  return readParameters(layout, part, bytes["weight_shape"] !== undefined, place);
 }
 
 function partOf(

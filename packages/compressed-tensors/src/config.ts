@@ -13,9 +13,17 @@ export interface CompressedTensorsGroup {
   readonly actorder: "group" | "weight" | undefined;
 }
 
+/** A group of modules that is quantized in a way that is not read, and why. */
+export interface UnreadGroup {
+  readonly targets: readonly string[];
+  readonly error: UnsupportedError;
+}
+
 /** What config.json's `quantization_config` claims. The tensors have the last word. */
 export interface CompressedTensorsConfig {
   readonly groups: readonly CompressedTensorsGroup[];
+  /** Groups whose weights are not read, where others are. */
+  readonly unread?: readonly UnreadGroup[] | undefined;
   /** Modules that are left in floats: names, or "re:" and a regular expression. */
   readonly ignore: readonly string[];
   readonly version?: string | undefined;
@@ -51,7 +59,7 @@ const oldWrapperSchema = z.looseObject({ compression_config: z.looseObject({}) }
 
 /**
  * Reads config.json of a compressed-tensors model, or the object under its `quantization_config`.
- * @throws FormatError when it is no such configuration; UnsupportedError for another format than pack-quantized
+ * @throws FormatError when it is no such configuration; UnsupportedError where no group is pack-quantized
  */
 export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = {}): CompressedTensorsConfig {
   const wrapper = wrapperSchema.safeParse(json);
@@ -75,10 +83,21 @@ export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = 
       place,
     );
   }
+  const groups: CompressedTensorsGroup[] = [];
+  const unread: UnreadGroup[] = [];
+  for (const [name, group] of Object.entries(config_groups)) {
+    try {
+      groups.push(parseGroup(name, group, group.format ?? format ?? "pack-quantized", place));
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      unread.push({ targets: group.targets, error });
+    }
+  }
+  const [first] = unread;
+  if (groups.length === 0 && first !== undefined) throw first.error;
   return {
-    groups: Object.entries(config_groups).map(([name, group]) =>
-      parseGroup(name, group, group.format ?? format ?? "pack-quantized", place),
-    ),
+    groups,
+    ...(unread.length === 0 ? {} : { unread }),
     ignore: ignore ?? [],
     ...(version ? { version } : {}),
   };

@@ -69,13 +69,15 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
           },
     claimsModule: (module) => config === undefined || !matchesAny(config.ignore, module),
     async openable(module, parts, at) {
+      const unread = config?.unread?.find(({ targets }) => matchesAny(targets, module));
+      if (unread !== undefined) throw unread.error;
       const claims = config === undefined ? undefined : groupOf(config, module);
-      const bits = bitsByShape(parts) ?? claims?.bits ?? (await bitsByStoredShape(parts, hints)) ?? 4;
-      const layout = compressedTensorsCodec.readLayout(
-        parts,
-        { bits, groupSize: claims?.groupSize ?? -1 },
-        at,
-      );
+      const known = bitsByShape(parts, claims?.bits);
+      // only widths that do not fill words leave the number of columns open
+      const stored = known !== undefined && 32 % known === 0 ? undefined : await storedColumns(parts, hints);
+      const bits = known ?? bitsByColumns(parts, stored) ?? 4;
+      const claimed = { bits, groupSize: claims?.groupSize ?? -1, columns: stored };
+      const layout = compressedTensorsCodec.readLayout(parts, claimed, at);
       const { columns, groupCount } = layout;
       const size = groupSizeByCount(columns, groupCount, claims?.groupSize ?? -1);
       const label = `CT-${bits}bit-${groupWord(size, columns)}`;
@@ -124,30 +126,37 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
   };
 }
 
-/** Codes' width where the shapes alone tell it: zero points fill whole words, or every column is named. */
-function bitsByShape(parts: readonly StoredPart[]): number | undefined {
-  const shape = (suffix: string): readonly number[] | undefined =>
-    parts.find((part) => part.suffix === suffix)?.shape;
-  const [rows, rowWords] = shape("weight_packed") ?? [];
-  const columns = shape("weight_g_idx")?.[0];
-  const zeroWords = shape("weight_zero_point")?.[0];
-  if (rows === undefined || rowWords === undefined) return undefined;
+/** Codes' width where the shapes alone tell it: zero points fill whole words, or every column is named; else as claimed. */
+function bitsByShape(parts: readonly StoredPart[], claimed: number | undefined): number | undefined {
+  const find = (suffix: string): StoredPart | undefined => parts.find((part) => part.suffix === suffix);
+  const [rows, rowWords] = find("weight_packed")?.shape ?? [];
+  const columns = find("weight_g_idx")?.shape[0];
+  const zeros = find("weight_zero_point");
+  const zeroWords = zeros?.encoding === "I32" ? zeros.shape[0] : undefined;
+  if (rows === undefined || rowWords === undefined) return claimed;
+  // as many of 7 bits go into loose words as of 8 bits into full ones
+  if (claimed === 7 && columns === 4 * rowWords) return claimed;
   const exact = [
     columns === undefined || columns % 32 !== 0 ? undefined : (32 * rowWords) / columns,
     zeroWords === undefined || rows % 32 !== 0 ? undefined : (32 * zeroWords) / rows,
   ].find((bits) => bits !== undefined);
-  return exact !== undefined && Number.isInteger(exact) && exact >= 2 && exact <= 8 ? exact : undefined;
+  return exact !== undefined && Number.isInteger(exact) && exact >= 2 && exact <= 8 ? exact : claimed;
 }
 
-/** The same from weight_shape, whose bytes must be read. */
-async function bitsByStoredShape(
+/** The number of columns that weight_shape says, whose bytes must be read. */
+async function storedColumns(
   parts: readonly StoredPart[],
   { read }: ModuleHints,
 ): Promise<number | undefined> {
   const stored = parts.find(({ suffix }) => suffix === "weight_shape");
+  const step = stored?.byteLength === 16 ? 2 : 1;
+  if (stored?.byteLength !== 8 * step) return undefined;
+  return readWords(await read(stored), 32)[step];
+}
+
+function bitsByColumns(parts: readonly StoredPart[], columns: number | undefined): number | undefined {
   const rowWords = parts.find(({ suffix }) => suffix === "weight_packed")?.shape[1];
-  if (stored?.byteLength !== 16 || rowWords === undefined) return undefined;
-  const columns = readWords(await read(stored), 32)[2] ?? 0;
+  if (columns === undefined) return undefined;
   return [2, 3, 4, 5, 6, 7, 8].find((bits) => Math.ceil((columns * bits) / 32) === rowWords);
 }
 

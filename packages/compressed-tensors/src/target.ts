@@ -21,6 +21,9 @@ import { type CompressedTensorsLayout, compressedTensorsCodec } from "./codec.ts
 import { type CompressedTensorsGroup, serializeCompressedTensorsConfig } from "./config.ts";
 import { quantizeCompressedTensors } from "./quantize.ts";
 
+/** What today's versions write. */
+type WrittenLayout = Omit<CompressedTensorsLayout, "packing" | "zeros" | "shape" | "groupIndex">;
+
 const layoutSchema: z.ZodMiniType<CompressedTensorsLayout> = z.object({
   rows: z.int().check(z.positive()),
   columns: z.int().check(z.positive()),
@@ -30,6 +33,10 @@ const layoutSchema: z.ZodMiniType<CompressedTensorsLayout> = z.object({
   symmetric: z.boolean(),
   scale: z.enum(["F16", "BF16", "F32"]),
   grouping: z.enum(["any", "sequential"]),
+  packing: z.optional(z.literal("loose")),
+  zeros: z.optional(z.literal("I8")),
+  shape: z.optional(z.literal("I32")),
+  groupIndex: z.optional(z.literal("I64")),
 });
 
 /** compressed-tensors as a target. */
@@ -44,7 +51,7 @@ export const compressedTensorsTarget: WeightTarget = {
   offers({ rows, columns, views }, settings) {
     const bits = Number(settings["bits"]);
     const groupSize = Number(settings["groupSize"]);
-    const base: CompressedTensorsLayout = {
+    const base: WrittenLayout = {
       rows,
       columns,
       bits,
@@ -57,7 +64,7 @@ export const compressedTensorsTarget: WeightTarget = {
     if (groupSize > 0 && columns > groupSize && columns % groupSize !== 0) {
       return { reason: `${columns} columns are not whole groups of ${groupSize}, which vLLM needs` };
     }
-    const offer = (layout: CompressedTensorsLayout): LayoutOffer => ({
+    const offer = (layout: WrittenLayout): LayoutOffer => ({
       layout: { ...layout },
       label: `CT-${bits}bit-${groupWord(groupSize, columns)}`,
       requirement: compressedTensorsCodec.requirement(layout),
@@ -77,6 +84,10 @@ export const compressedTensorsTarget: WeightTarget = {
       a.data.scale === b.data.scale &&
       a.data.grouping === b.data.grouping &&
       a.data.columns === b.data.columns &&
+      a.data.packing === b.data.packing &&
+      a.data.zeros === b.data.zeros &&
+      a.data.shape === b.data.shape &&
+      a.data.groupIndex === b.data.groupIndex &&
       (facts.groupSize !== undefined || b.data.grouping === "any")
     );
   },

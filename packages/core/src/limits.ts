@@ -36,8 +36,8 @@ export const defaultLimits: Limits = {
   metadataCount: 65_536,
   // a 60-layer mixture with 512 separate experts has about 93 000
   tensorCount: 1_048_576,
-  // GGML_MAX_DIMS is 4; safetensors files hold a few more
-  dimensionCount: 8,
+  // GGML_MAX_DIMS is 4; safetensors has no limit, and NumPy's and PyTorch's is 64
+  dimensionCount: 64,
   shardCount: 4096,
   sideFileByteLength: 256 * 1024 * 1024,
 };

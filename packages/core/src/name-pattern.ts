@@ -3,7 +3,8 @@
  * takes for ever for some patterns, and whoever writes the file writes both the patterns and the names.
  *
  * All ways through the expression are followed at once (K. Thompson, 1968). That leaves out what refers back to a group
- * and what looks behind; looking ahead is a match of its own.
+ * and what forbids to try again (atomic groups, possessive counts). Looking ahead is a match of its own, looking behind
+ * one from each character before.
  */
 import { type ErrorPlace, FormatError, LimitError, UnsupportedError } from "./errors.ts";
 
@@ -21,8 +22,9 @@ const MOST_STEPS = 5e8;
 type State =
   | { readonly kind: "take"; readonly takes: (character: string) => boolean; next: number }
   | { readonly kind: "split"; next: number; other: number }
-  | { readonly kind: "start" | "end"; next: number }
-  | { readonly kind: "ahead"; readonly inner: number; readonly wanted: boolean; next: number }
+  | { readonly kind: "start" | "end" | "stop"; next: number }
+  | { readonly kind: "boundary"; readonly wanted: boolean; next: number }
+  | { readonly kind: "ahead" | "behind"; readonly inner: number; readonly wanted: boolean; next: number }
   | { readonly kind: "done" };
 
 /** What several patterns may use together: they come from one file, and it should not buy time by having many. */
@@ -54,18 +56,21 @@ export function namePattern(
         place,
       );
     }
-    return matches(states, start, name, 0, budget, place);
+    return matches({ states, name, budget, place }, start, 0);
   };
 }
 
-function matches(
-  states: readonly State[],
-  start: number,
-  name: string,
-  from: number,
-  budget: PatternBudget,
-  place: ErrorPlace,
-): boolean {
+/** What is the same for all parts of one match. */
+interface Matching {
+  readonly states: readonly State[];
+  readonly name: string;
+  readonly budget: PatternBudget;
+  readonly place: ErrorPlace;
+}
+
+/** `stop`: where a look behind has to end. */
+function matches(matching: Matching, start: number, from: number, stop?: number): boolean {
+  const { states, name, budget, place } = matching;
   // the memory below is work too, where a name is looked ahead in at each of its characters
   budget.steps -= states.length;
   let current: number[] = [start];
@@ -100,15 +105,33 @@ function matches(
         case "end":
           if (position === name.length) current.push(state.next);
           break;
-        case "ahead":
-          if (matches(states, state.inner, name, position, budget, place) === state.wanted)
+        case "stop":
+          if (position === stop) current.push(state.next);
+          break;
+        case "boundary":
+          if ((isWord(name[position - 1]) !== isWord(name[position])) === state.wanted)
             current.push(state.next);
           break;
+        case "ahead":
+          if (matches(matching, state.inner, position) === state.wanted) current.push(state.next);
+          break;
+        case "behind": {
+          let found = false;
+          for (let first = position; first >= 0 && !found; first--) {
+            found = matches(matching, state.inner, first, position);
+          }
+          if (found === state.wanted) current.push(state.next);
+          break;
+        }
       }
     }
     if (next.length === 0 || position === name.length) return false;
     current = next;
   }
+}
+
+function isWord(character: string | undefined): boolean {
+  return character !== undefined && /\w/.test(character);
 }
 
 /** A piece of an expression; `build` makes its states so that they go on at `next`, and returns the first. */
@@ -121,6 +144,7 @@ class PatternParser {
   #at = 0;
   #depth = 0;
   #copies = 0;
+  #anyCase = false;
 
   constructor(pattern: string, place: ErrorPlace) {
     this.#pattern = pattern;
@@ -135,6 +159,7 @@ class PatternParser {
         this.#place,
       );
     }
+    this.#anyCase = this.#skip("(?i)");
     const whole = this.#alternatives();
     if (this.#at < length) this.#malformed("a bracket closes that was not opened");
     return { start: whole(0), states: this.#states };
@@ -191,7 +216,9 @@ class PatternParser {
     const counts = this.#counts();
     if (counts === undefined) return piece;
     // whether as much or as little as possible is taken makes no difference to whether it matches
-    if (!this.#skip("?") && /^([*+]|\{\d)/.test(this.#pattern.slice(this.#at)))
+    const isLazy = this.#skip("?");
+    if (!isLazy && this.#pattern[this.#at] === "+") this.#unsupported("has a possessive count");
+    if (!isLazy && /^([*+]|\{\d)/.test(this.#pattern.slice(this.#at)))
       this.#malformed("there is nothing to repeat");
     const [least, most] = counts;
     return (next) => {
@@ -252,10 +279,18 @@ class PatternParser {
       case "?":
         return this.#malformed("there is nothing to repeat");
       case "\\":
+        if (this.#skip("b")) return (next) => this.#add({ kind: "boundary", wanted: true, next });
+        if (this.#skip("B")) return (next) => this.#add({ kind: "boundary", wanted: false, next });
         return this.#take(this.#escape());
       default:
-        return this.#take((one) => one === character);
+        return this.#take(this.#folded((one) => one === character));
     }
+  }
+
+  /** The test in both cases, after "(?i)". */
+  #folded(test: (character: string) => boolean): (character: string) => boolean {
+    if (!this.#anyCase) return test;
+    return (one) => test(one) || test(one.toLowerCase()) || test(one.toUpperCase());
   }
 
   #take(takes: (character: string) => boolean): Piece {
@@ -263,6 +298,8 @@ class PatternParser {
   }
 
   #group(): Piece {
+    const behind = this.#skip("?<=") ? true : this.#skip("?<!") ? false : undefined;
+    if (behind !== undefined) return this.#lookBehind(behind);
     const ahead = this.#skip("?=") ? true : this.#skip("?!") ? false : undefined;
     if (ahead === undefined && !this.#skip("?:")) {
       const name = /^\?P?<[A-Za-z_]\w*>/.exec(this.#pattern.slice(this.#at));
@@ -273,6 +310,13 @@ class PatternParser {
     if (!this.#skip(")")) this.#malformed("a bracket is not closed");
     if (ahead === undefined) return inner;
     return (next) => this.#add({ kind: "ahead", inner: inner(0), wanted: ahead, next });
+  }
+
+  #lookBehind(wanted: boolean): Piece {
+    const inner = this.#alternatives();
+    if (!this.#skip(")")) this.#malformed("a bracket is not closed");
+    return (next) =>
+      this.#add({ kind: "behind", inner: inner(this.#add({ kind: "stop", next: 0 })), wanted, next });
   }
 
   #characterClass(): (character: string) => boolean {
@@ -293,7 +337,8 @@ class PatternParser {
       if (low === undefined || high === undefined || high < low) this.#malformed("a range makes no sense");
       tests.push((one) => low <= one && one <= high);
     }
-    return (one) => tests.some((test) => test(one)) !== negated;
+    const isListed = this.#folded((one) => tests.some((test) => test(one)));
+    return (one) => isListed(one) !== negated;
   }
 
   /** A character, where it is one, and the test for it. */

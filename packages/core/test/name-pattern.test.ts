@@ -19,6 +19,11 @@ describe("namePattern", () => {
     "a{2,}b?c{0,1}?",
     "x{,3}",
     "[^\\]\\d-]+-[-a][a-]",
+    // what PCRE has besides, as GPTQModel's rules use it
+    ".*(?<=mlp\\.)gate_proj$",
+    ".*(?<!self_attn\\.)(?:q|gate)_proj$",
+    ".*\\bmlp\\b",
+    "\\Bm",
   ])("%s is what RegExp takes it for", (pattern) => {
     for (const name of [
       "model.layers.18.mlp.gate_proj",
@@ -34,16 +39,40 @@ describe("namePattern", () => {
       expect(namePattern(pattern)(name), name).toBe(oracle(pattern, name));
   });
 
-  const atom = fc.constantFrom("a", "b", ".", "\\.", "\\w", "\\W", "[ab]", "[^a]", "[a-c.]", "^", "$");
+  test("(?i) at the start: any case", () => {
+    const insensitive = (pattern: string, name: string): boolean =>
+      new RegExp(`^(?:${pattern})`, "i").test(name);
+    for (const pattern of ["model\\.[a-c]+", "[^a-c]+x", "LM_HEAD"]) {
+      for (const name of ["Model.ABC", "model.abc", "DEX", "AX", "lm_head", ""]) {
+        expect(namePattern(`(?i)${pattern}`)(name), `${pattern} on ${name}`).toBe(insensitive(pattern, name));
+      }
+    }
+  });
+
+  const atom = fc.constantFrom(
+    "a",
+    "b",
+    ".",
+    "\\.",
+    "\\w",
+    "\\W",
+    "[ab]",
+    "[^a]",
+    "[a-c.]",
+    "^",
+    "$",
+    "\\b",
+    "\\B",
+  );
   const { expression } = fc.letrec<{ expression: string; piece: string }>((tie) => ({
     piece: fc.oneof(
       { maxDepth: 4, withCrossShrink: true },
       atom,
       fc
         .tuple(tie("piece"), fc.constantFrom("*", "+", "?", "{2}", "{1,3}", "{0,}", "*?", "+?"))
-        .map(([piece, count]) => (/^[\^$]$/.test(piece) ? piece : `(?:${piece})${count}`)),
+        .map(([piece, count]) => (/^(?:[\^$]|\\b|\\B)$/.test(piece) ? piece : `(?:${piece})${count}`)),
       fc
-        .tuple(fc.constantFrom("(", "(?:", "(?=", "(?!"), tie("expression"))
+        .tuple(fc.constantFrom("(", "(?:", "(?=", "(?!", "(?<=", "(?<!"), tie("expression"))
         .map(([open, inner]) => `${open}${inner})`),
     ),
     expression: fc
@@ -72,8 +101,8 @@ describe("namePattern", () => {
     ["a{3,2}", "FORMAT"],
     ["a\\", "FORMAT"],
     ["(a)\\1", "UNSUPPORTED"],
-    ["(?<=a)b", "UNSUPPORTED"],
-    ["\\bword", "UNSUPPORTED"],
+    ["a++", "UNSUPPORTED"],
+    ["(?>a)b", "UNSUPPORTED"],
     ["(".repeat(100) + ")".repeat(100), "UNSUPPORTED"],
     ["a".repeat(2000), "LIMIT"],
     ["((a{999}){999}){999}", "LIMIT"],

@@ -1,6 +1,6 @@
 /** EXL2 as a target, as exllamav2 0.3 writes it: round to nearest, widths by a rule on the weights alone. */
 
-import { ConversionError, isCodecError, UsageError } from "@requant/core";
+import { ConversionError, type Finding, isCodecError, UsageError } from "@requant/core";
 import {
   type Arrangement,
   type LinearLayout,
@@ -89,15 +89,45 @@ export const exl2Target: WeightTarget = {
   },
   sameStorage: (source, _facts, layout) => sameLayout(source, layout),
   encoder: encoderOf,
-  config({ settings, packed }) {
+  // readers go by the tensors: a module that has a plain weight is read as floats, and no key names it
+  config({ settings, packed, left }) {
     const head = packed.some(({ module }) => HEAD.test(module));
     const config: Exl2Config = {
       bits: Number(settings["bits"]),
       headBits: head ? Number(settings["headBits"]) : 16,
     };
-    return { config: serializeExl2Config(config), files: [], findings: [] };
+    return {
+      config: serializeExl2Config(config),
+      files: [],
+      findings: partlyPacked(
+        packed.map(({ module }) => module),
+        left,
+      ),
+    };
   },
 };
+
+/** Modules that exllamav2 reads as one (attn.py and mlp.py: "Partially quantized attention layer", "… MLP layer"). */
+const READ_AS_ONE = /(?:attn|attention|mlp|feed_forward|experts?\.\d+|block_sparse_moe)\.[^.]*$/;
+/** A router is read by itself. */
+const BY_ITSELF = /\.(?:\w*router|gate|shared_expert_gate)$/;
+
+function partlyPacked(packed: readonly string[], left: readonly string[]): Finding[] {
+  const blockOf = (module: string): string => module.slice(0, module.lastIndexOf("."));
+  const packedBlocks = new Set(packed.filter((module) => READ_AS_ONE.test(module)).map(blockOf));
+  const partly = left.filter((module) => packedBlocks.has(blockOf(module)) && !BY_ITSELF.test(module));
+  const blocks = new Set(partly.map(blockOf));
+  const [first] = partly;
+  if (first === undefined) return [];
+  return [
+    {
+      code: "partly-packed",
+      severity: "warning",
+      message: `${blocks.size === 1 ? "1 block has" : `${blocks.size} blocks have`} packed and float layers side by side, which exllamav2 refuses to load; the first is ${blockOf(first)}, where ${first} stays in floats.`,
+      tensor: `${first}.weight`,
+    },
+  ];
+}
 
 /** Which mix of widths each weight gets, so that the decoder's linears take the asked bits on average. */
 function arrange(

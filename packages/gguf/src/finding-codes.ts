@@ -1,4 +1,4 @@
-/** What a file does that readers may trip over, although it can be read. */
+/** What a file does that readers may trip over, although it can be read, and what a recipe has no use for. */
 export type GgufFindingCode =
   | "invalid-utf8"
   | "long-name"
@@ -6,4 +6,5 @@ export type GgufFindingCode =
   | "no-dimensions"
   | "gap"
   | "order"
-  | "trailing-bytes";
+  | "trailing-bytes"
+  | "not-used";

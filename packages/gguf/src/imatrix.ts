@@ -12,6 +12,7 @@ import {
   type Limits,
   UsageError,
 } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import { readDatForm, writeDatForm } from "./imatrix/dat-form.ts";
 import { readGgufForm, writeGgufForm } from "./imatrix/gguf-form.ts";
 import { type Imatrix, type ImatrixForm, meanSquares } from "./imatrix/imatrix.ts";
@@ -49,12 +50,19 @@ export interface ImatrixFilter {
 /**
  * The weights that quantizing uses, by name of the weight: mean squares, one per column, matrix after matrix.
  * An expert that saw no token gets ones.
+ * @throws UsageError for a text that is in no name
  */
 export function imatrixWeights(imatrix: Imatrix, filter: ImatrixFilter = {}): Map<string, Float32Array> {
   const include = filter.include ?? [];
   const exclude = filter.exclude ?? [];
   if (include.length > 0 && exclude.length > 0) {
     throw new UsageError("Weights can be included or excluded, not both.");
+  }
+  for (const text of [...include, ...exclude]) {
+    if ([...imatrix.entries.keys()].some((name) => name.includes(text))) continue;
+    throw new UsageError(`No entry of the importance matrix has ${quoted(text)} in its name.`, {
+      hint: `Its entries have names such as ${[...imatrix.entries.keys()].slice(0, 3).join(", ")}.`,
+    });
   }
   const contains = (name: string, texts: readonly string[]): boolean =>
     texts.some((text) => name.includes(text));

@@ -247,6 +247,18 @@ describe("the trained llama", () => {
     expect(type({ outputTensor: "Q8_0", tokenEmbedding: "Q5_0" })).toBe("Q5_0");
   });
 
+  test("rows that are whole blocks of no type become F16, and the choice says what was wanted", () => {
+    const odd = tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape.slice(0, -1), 48] }));
+    const { tensors: chosen } = chooseTypes({ target: "Q4_K_M", facts, tensors: odd });
+    const matrices = chosen.filter(({ name }) => !name.includes("norm"));
+    expect(new Set(matrices.map(({ type }) => type))).toEqual(new Set(["F16"]));
+    expect(new Set(matrices.map(({ wanted }) => wanted))).toEqual(new Set(["Q8_0", "Q4_K", "Q6_K"]));
+    // 96 is a multiple of 32: llama-quantize's own table
+    const even = tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape.slice(0, -1), 96] }));
+    const types = chooseTypes({ target: "Q4_K_M", facts, tensors: even }).tensors.map(({ type }) => type);
+    expect(new Set(types)).toEqual(new Set(["F32", "Q5_0", "Q8_0"]));
+  });
+
   test("pruned layers close the gap", () => {
     const chosen = chooseTypes({ target: "Q8_0", facts, tensors, options: { pruneLayers: [1] } });
     expect(chosen.tensors.length).toBe(21);

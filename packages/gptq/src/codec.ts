@@ -35,15 +35,17 @@ import {
   type ViewRequirement,
 } from "@requant/core/view";
 import type { GptqCheckpointFormat, GptqPackDtype } from "./config.ts";
-import { readGroupIndex, settleGroupSize } from "./groups.ts";
+import { lowWords, readGroupIndex, settleGroupSize } from "./groups.ts";
 import { planarFields } from "./planar.ts";
+import { bitsOfZeros, bitsWithoutZeros } from "./width.ts";
 import { onlyZero, packZeros, unpackZeros, type ZeroStorage, zeroRange, zeroStorageOf } from "./zeros.ts";
 
 /** GPTQ: K in features (columns of W), N out features (rows), b bits, G groups, words of p bits
  *   qweight  I32 (I16, I8)     [K × b / p, N]  codes of one out feature down a column, as one stream of bits or in planes
- *   qzeros   as qweight        [G, N × b / p]  zero points along a row, packed the same way; see zeros.ts for the −1
+ *   qzeros   as qweight        [G, N × b / p]  zero points along a row, packed the same way; see zeros.ts for the −1.
+ *                                              Absent or empty in some symmetric files: then all are 2^(b − 1)
  *   scales   F16 (BF16, F32)   [G, N]
- *   g_idx    I32               [K]             group of each column; columns themselves stay in order. Old files lack it
+ *   g_idx    I32 (I64)         [K]             group of each column; columns themselves stay in order. Old files lack it
  * value = scale × (code − zero)
  * Sources: AutoGPTQ, nn_modules/qlinear; GPTQModel, nn_modules/qlinear; exllamav2, linear.py.
  */
@@ -61,12 +63,18 @@ export interface GptqLayout extends LinearLayout {
   /** "any": g_idx decides, columns of a group may be anywhere. "sequential": consecutive columns. */
   readonly grouping: "any" | "sequential";
   readonly hasGroupIndex: boolean;
+  /** Absent: true. False where a symmetric weight is stored without zero points. */
+  readonly hasZeros?: boolean | undefined;
+  /** Absent: I32. */
+  readonly groupIndex?: "I64" | undefined;
 }
 
 /** What the configuration must tell: `GptqConfig` does. */
 export interface GptqClaims {
   readonly groupSize: number;
   readonly sym: boolean;
+  /** Needed only where no zero points are stored, whose width tells it. */
+  readonly bits?: number | undefined;
   readonly checkpointFormat: GptqCheckpointFormat;
   readonly quantizer: readonly string[];
 }
@@ -78,39 +86,37 @@ const WORD_ENCODINGS: Readonly<Record<GptqPackDtype, string>> = { int32: "I32", 
 export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<GptqLayout> = {
   name: "GPTQ",
   suffixes: ["qweight", "qzeros", "scales", "g_idx"],
-  requiredSuffixes: ["qweight", "qzeros", "scales"],
+  requiredSuffixes: ["qweight", "scales"],
 
   readLayout(parts, claims, place = {}) {
     const qweight = findPart(parts, "qweight", place);
-    const qzeros = findPart(parts, "qzeros", place);
+    const stored = parts.find(({ suffix }) => suffix === "qzeros");
+    const qzeros = stored?.shape.includes(0) === true ? undefined : stored;
     const scales = findPart(parts, "scales", place);
     const groupIndex = parts.find(({ suffix }) => suffix === "g_idx");
     const packDtype = (["int32", "int16", "int8"] as const).find(
       (dtype) => WORD_ENCODINGS[dtype] === qweight.encoding,
     );
-    if (packDtype === undefined || qzeros.encoding !== qweight.encoding) {
+    if (packDtype === undefined || (qzeros !== undefined && qzeros.encoding !== qweight.encoding)) {
       throw new FormatError(
-        `qweight is ${qweight.encoding} and qzeros ${qzeros.encoding}; both must be I32, I16 or I8.`,
+        `qweight is ${qweight.encoding}${qzeros === undefined ? "" : ` and qzeros ${qzeros.encoding}`}; both must be I32, I16 or I8.`,
         place,
       );
     }
     const wordBits = WORD_BITS[packDtype];
     const [wordRows, rows] = matrixShape(qweight, place);
-    const [groupCount, zeroWords] = matrixShape(qzeros, place);
     const [scaleGroups, scaleRows] = matrixShape(scales, place);
+    const groupCount = qzeros === undefined ? scaleGroups : matrixShape(qzeros, place)[0];
     if (scaleRows !== rows || scaleGroups !== groupCount) {
       throw new FormatError(
         `scales is [${scaleGroups}, ${scaleRows}]; [${groupCount}, ${rows}] was expected, the groups of qzeros and the columns of qweight.`,
         place,
       );
     }
-    const bits = (zeroWords * wordBits) / rows;
-    if (!(Number.isInteger(bits) && bits >= 2 && bits <= 8)) {
-      throw new FormatError(
-        `qzeros has ${zeroWords} words for ${rows} out features, which is ${bits} bits each; 2 to 8 exist.`,
-        place,
-      );
-    }
+    const bits =
+      qzeros === undefined
+        ? bitsWithoutZeros(claims, wordRows * wordBits, groupIndex, place)
+        : bitsOfZeros(matrixShape(qzeros, place)[1], wordBits, rows, place);
     const columns = (wordRows * wordBits) / bits;
     if (!Number.isInteger(columns)) {
       throw new FormatError(
@@ -120,7 +126,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     }
     if (
       groupIndex !== undefined &&
-      (groupIndex.encoding !== "I32" || groupIndex.shape.join() !== `${columns}`)
+      (!["I32", "I64"].includes(groupIndex.encoding) || groupIndex.shape.join() !== `${columns}`)
     ) {
       throw new FormatError(
         `g_idx is ${groupIndex.encoding} [${groupIndex.shape.join(", ")}]; I32 [${columns}] was expected for ${bits}-bit codes.`,
@@ -144,24 +150,32 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
       scale: scaleEncoding(scales, place),
       grouping: groupIndex === undefined ? "sequential" : "any",
       hasGroupIndex: groupIndex !== undefined,
+      ...(qzeros === undefined ? { hasZeros: false } : {}),
+      ...(groupIndex?.encoding === "I64" ? { groupIndex: "I64" as const } : {}),
     };
     checkLayout(layout, place);
     return layout;
   },
 
   parts(layout) {
-    const { rows, columns, bits, groupCount, packDtype, scale, hasGroupIndex } = layout;
+    const { rows, columns, bits, groupCount, packDtype, scale, hasGroupIndex, hasZeros, groupIndex } = layout;
     const wordBits = WORD_BITS[packDtype];
     const encoding = WORD_ENCODINGS[packDtype];
     return [
       { suffix: "qweight", encoding, shape: [(columns * bits) / wordBits, rows] },
-      { suffix: "qzeros", encoding, shape: [groupCount, (rows * bits) / wordBits] },
+      ...(hasZeros === false
+        ? []
+        : [{ suffix: "qzeros", encoding, shape: [groupCount, (rows * bits) / wordBits] }]),
       { suffix: "scales", encoding: scale, shape: [groupCount, rows] },
-      ...(hasGroupIndex ? [{ suffix: "g_idx", encoding: "I32", shape: [columns] }] : []),
+      ...(hasGroupIndex ? [{ suffix: "g_idx", encoding: groupIndex ?? "I32", shape: [columns] }] : []),
     ];
   },
 
-  parameterSuffixes: ({ hasGroupIndex }) => ["qzeros", "scales", ...(hasGroupIndex ? ["g_idx"] : [])],
+  parameterSuffixes: ({ hasGroupIndex, hasZeros }) => [
+    ...(hasZeros === false ? [] : ["qzeros"]),
+    "scales",
+    ...(hasGroupIndex ? ["g_idx"] : []),
+  ],
 
   measure(layout, bytes, place) {
     return groupedFacts(readParameters(layout, bytes, place), 2 ** layout.bits - 1, place);
@@ -282,10 +296,14 @@ interface Parameters extends GroupedParameters {
 /** Scales and zero points are read when they are first asked for: most weights go on as they are packed. */
 function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): Parameters {
   const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
-  const words = readWords(partOf(layout, "qzeros", bytes, place), WORD_BITS[packDtype]);
+  const words =
+    layout.hasZeros === false
+      ? undefined
+      : readWords(partOf(layout, "qzeros", bytes, place), WORD_BITS[packDtype]);
   const table = fieldsOf(layout);
+  const middle = 2 ** (layout.bits - 1);
   const groupOfColumn = hasGroupIndex
-    ? readGroupIndex(readWords(partOf(layout, "g_idx", bytes, place), 32), groupCount, place)
+    ? storedGroups(layout, bytes, place)
     : sequentialGroups(columns, groupSize).map((group) => Math.min(group, groupCount - 1));
   const scales = partOf(layout, "scales", bytes, place);
   let groupScales: Float32Array | undefined;
@@ -300,12 +318,21 @@ function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace
       return groupScales;
     },
     get groupZeros() {
-      groupZeros ??= unpackZeros(table, storage, words, groupCount, rows);
+      groupZeros ??=
+        words === undefined
+          ? new Int16Array(groupCount * rows).fill(middle)
+          : unpackZeros(table, storage, words, groupCount, rows);
       return groupZeros;
     },
-    onlyZero: onlyZero(table, storage, words),
+    onlyZero: words === undefined ? middle : onlyZero(table, storage, words),
     rounding: "none",
   };
+}
+
+/** What g_idx says. @throws FormatError for a group that is not there */
+export function storedGroups(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): Int32Array {
+  const words = readWords(partOf(layout, "g_idx", bytes, place), 32);
+  return readGroupIndex(layout.groupIndex === "I64" ? lowWords(words) : words, layout.groupCount, place);
 }
 
 /**

@@ -49,7 +49,11 @@ export interface GptqConfig {
 }
 
 const flag = z.nullish(z.boolean());
-const whole = z.int();
+/** A whole number; some tools write it as text. */
+const whole = z.pipe(
+  z.union([z.int(), z.string().check(z.regex(/^-?\d{1,6}$/))]),
+  z.transform((value) => Number(value)),
+);
 
 const overrideSchema = z.looseObject({
   bits: z.nullish(whole),
@@ -212,6 +216,8 @@ function checkBits(bits: number, place: ErrorPlace): number {
 }
 
 function checkGroupSize(groupSize: number, place: ErrorPlace): number {
+  // some tools write 0 for one group of all columns
+  if (groupSize === 0) return -1;
   if (groupSize > 0 || groupSize === -1) return groupSize;
   throw new FormatError(
     `The GPTQ configuration says a group size of ${groupSize}; it is a number of columns, or -1 for all.`,

@@ -1,9 +1,8 @@
 import type { ErrorPlace, Finding } from "@requant/core";
 import { findPart, type PartBytes, packedFinding, partBytes, readWords } from "@requant/core/format";
 import { groupSizeOf, type ViewFacts } from "@requant/core/view";
-import { fieldsOf, type GptqLayout, gptqCodec, wordBitsOf } from "./codec.ts";
+import { fieldsOf, type GptqLayout, gptqCodec, storedGroups, wordBitsOf } from "./codec.ts";
 import type { GptqConfig } from "./config.ts";
-import { readGroupIndex } from "./groups.ts";
 import { findZeros, type ZeroStorage } from "./zeros.ts";
 
 /** What the stored tensors show, next to what the configuration claims. */
@@ -43,7 +42,10 @@ export function examineGptq(
   const part = (suffix: string): Uint8Array =>
     partBytes(bytes, findPart(gptqCodec.parts(layout), suffix, place), place);
 
-  const zeros = findZeros(fieldsOf(layout), readWords(part("qzeros"), wordBitsOf(layout)), groupCount, rows);
+  const zeros =
+    layout.hasZeros === false
+      ? { convention: undefined, allOnes: 0, count: 0 }
+      : findZeros(fieldsOf(layout), readWords(part("qzeros"), wordBitsOf(layout)), groupCount, rows);
   let settled = layout;
   const claimed = layout.zeros === "stored" ? "v2" : "v1";
   if (config.sym && zeros.convention !== undefined && zeros.convention !== claimed) {
@@ -74,13 +76,11 @@ export function examineGptq(
   if (config.sym && !facts.symmetric) {
     findings.push(
       packedFinding(
-        `The configuration says symmetric, but zero points reach ${facts.minZero}…${facts.maxZero}.`,
+        `The configuration says symmetric, but zero points reach ${facts.minZero}…${facts.maxZero}, and are read so; vLLM takes no notice of them and reads all as ${2 ** (bits - 1)}.`,
       ),
     );
   }
-  const groups = layout.hasGroupIndex
-    ? readGroupIndex(readWords(part("g_idx"), 32), groupCount, place)
-    : undefined;
+  const groups = layout.hasGroupIndex ? storedGroups(layout, bytes, place) : undefined;
   const groupSize = facts.groupSize;
   const actOrder = groups === undefined || groupSizeOf(groups) !== undefined ? "none" : "real";
   const trivial = actOrder === "none" && config.descAct && groups?.every((group) => group === 0) === true;

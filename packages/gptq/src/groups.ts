@@ -31,3 +31,10 @@ export function readGroupIndex(words: Uint32Array, groupCount: number, place: Er
     place,
   );
 }
+
+/** Of 64-bit integers the lower halves; one that has more becomes a group that is not there. */
+export function lowWords(words: Uint32Array): Uint32Array {
+  return Uint32Array.from({ length: words.length / 2 }, (_, i) =>
+    words[2 * i + 1] === 0 ? words[2 * i]! : 0xffffffff,
+  );
+}

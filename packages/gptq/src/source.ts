@@ -10,6 +10,7 @@ import {
   type PackedSource,
   type StoredPart,
   suffixesOf,
+  zeroGroupFindings,
 } from "@requant/core/format";
 import { type GptqLayout, gptqCodec } from "./codec.ts";
 import { type GptqConfig, gptqModuleConfig, parseGptqConfig } from "./config.ts";
@@ -79,6 +80,8 @@ export const gptqSource: PackedSource = {
     "use_cuda_fp16",
     "use_exllama",
   ],
+  // text-generation-inference's own quantizer wrote them in place of a configuration
+  settingTensors: { gptq_bits: "bits", gptq_groupsize: "group_size", gptq_sym: "sym" },
   find: (tensors) => findBySuffixes(tensors, SUFFIXES, isGptq),
   reader: gptqReader,
 };
@@ -92,6 +95,7 @@ function isGptq(parts: readonly LinearPart[]): boolean {
 function gptqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseGptqConfig(json, place);
   return {
+    findings: zeroGroupFindings(json, ["group_size"]),
     claims:
       config === undefined
         ? {}
@@ -130,7 +134,7 @@ function openGptq(
   parts: readonly StoredPart[],
   place: ErrorPlace,
 ): OpenableWeight {
-  const layout = gptqCodec.readLayout(parts, claims, place);
+  const layout = gptqCodec.readLayout(parts, claimed ? claims : { ...claims, bits: undefined }, place);
   const { bits, columns, groupCount } = layout;
   // without a configuration there is nothing to disagree with
   const own: GptqConfig = claimed
@@ -168,7 +172,8 @@ function contradictionOf(
     : undefined;
 }
 
-function storedVariant({ packing, zeros }: GptqLayout): string {
+function storedVariant({ packing, zeros, hasZeros }: GptqLayout): string {
+  if (hasZeros === false) return "no zero points";
   if (packing === "planar") return "planar";
   return zeros === "stored" ? "v2" : "v1";
 }

@@ -53,6 +53,9 @@ function settingsOf(settings: TargetSettings): Settings {
   };
 }
 
+/** What is written has zero points, and g_idx as I32. */
+type WrittenLayout = Omit<GptqLayout, "hasZeros" | "groupIndex">;
+
 const gptqLayoutSchema: z.ZodMiniType<GptqLayout> = z.object({
   rows: z.int().check(z.positive()),
   columns: z.int().check(z.positive()),
@@ -66,6 +69,8 @@ const gptqLayoutSchema: z.ZodMiniType<GptqLayout> = z.object({
   scale: z.enum(["F16", "BF16", "F32"]),
   grouping: z.enum(["any", "sequential"]),
   hasGroupIndex: z.boolean(),
+  hasZeros: z.optional(z.boolean()),
+  groupIndex: z.optional(z.literal("I64")),
 });
 
 const marlinLayoutSchema: z.ZodMiniType<GptqMarlinLayout> = z.object({
@@ -156,7 +161,7 @@ function gptqOffers(
   settings: Settings,
 ): readonly LayoutOffer[] | Misfit {
   const { bits, groupSize, sym, variant, search } = settings;
-  const base: GptqLayout = {
+  const base: WrittenLayout = {
     rows,
     columns,
     bits,
@@ -172,7 +177,7 @@ function gptqOffers(
   };
   const misfit = shapeMisfit(base);
   if (misfit !== undefined) return misfit;
-  const offer = (layout: GptqLayout): LayoutOffer => ({
+  const offer = (layout: WrittenLayout): LayoutOffer => ({
     layout: { ...layout, ...(search ? { search } : {}) },
     label: `GPTQ-${bits}bit-${groupWord(groupSize, columns)}`,
     requirement: gptqCodec.requirement(layout),
@@ -278,6 +283,8 @@ function sameStorage(source: LinearLayout, facts: ViewFacts, layout: PlainLayout
     a.packDtype === b.packDtype &&
     a.scale === b.scale &&
     a.hasGroupIndex === b.hasGroupIndex &&
+    a.hasZeros === b.hasZeros &&
+    a.groupIndex === b.groupIndex &&
     sameZeros(a, b, facts) &&
     (!b.sym || facts.symmetric) &&
     groups

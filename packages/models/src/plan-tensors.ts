@@ -105,6 +105,11 @@ export const alwaysLeftOut: readonly LeftOutRule[] = [
   { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },
   { pattern: audio, reason: "part of the audio encoder: a text model's GGUF does not hold it" },
   { pattern: /\.rotary_emb\.inv_freq$/, reason: "rotary frequencies are computed from the metadata" },
+  {
+    // compressed-tensors, ModelOpt and vLLM's own names
+    pattern: /attn\.(?:[kv]_proj\.)?(?:[kqv]|kv|prob)_(?:scale|zero_point)$|\.[kv]_proj\.output_scale$/,
+    reason: "a scale of a quantized key-value cache: llama.cpp chooses the cache's type when it runs",
+  },
   { pattern: /\.attention\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" },
 ];
 

@@ -77,9 +77,9 @@ export const rowOrderSchema: z.ZodMiniType<RowOrder> = z.union([
   }),
   z.strictObject({
     kind: z.literal("view"),
-    view: z.array(z.int().check(z.positive())).check(z.minLength(1), z.maxLength(8)),
-    ranges: z.optional(z.array(z.nullable(rangeSchema)).check(z.maxLength(8))),
-    axes: z.optional(z.array(countSchema).check(z.maxLength(8))),
+    view: z.array(z.int().check(z.positive())).check(z.minLength(1), z.maxLength(64)),
+    ranges: z.optional(z.array(z.nullable(rangeSchema)).check(z.maxLength(64))),
+    axes: z.optional(z.array(countSchema).check(z.maxLength(64))),
   }),
 ]) as z.ZodMiniType<RowOrder>;
 
@@ -111,7 +111,7 @@ export const weightInputSchema: z.ZodMiniType<WeightInput> = z.lazy(() =>
 /** Checks weights of a stored plan. */
 export const weightPlanSchema: z.ZodMiniType<WeightPlan> = z.strictObject({
   name: z.string(),
-  shape: z.array(countSchema).check(z.maxLength(8)),
+  shape: z.array(countSchema).check(z.maxLength(64)),
   inputs: z.array(weightInputSchema).check(z.minLength(1)),
   forceF32: z.optional(z.literal(true)),
 }) as z.ZodMiniType<WeightPlan>;

@@ -18,6 +18,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   overwrite: "--overwrite",
   pruneLayers: "--prune-layers",
   pure: "--pure",
+  requantizeRest: "--requantize-rest",
   resume: "--resume",
   set: "--set",
   shardSize: "--shard-size",

@@ -5,6 +5,7 @@ import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { PlanReport } from "../plan/report.ts";
+import type { RunOptions } from "../run/run-options.ts";
 import { factFindings, headerFindings, nameFindings } from "./doctor/facts.ts";
 import { tokenizerJsonFindings } from "./doctor/tokenizer-json.ts";
 import { MERGES } from "./doctor/vocabulary.ts";
@@ -43,9 +44,17 @@ export function verifyFindings({ tensors }: VerifyReport): Finding[] {
   );
 }
 
-/** Of what a run has stored. */
-export function runFindings({ tensors }: PlanReport): Finding[] {
+/** Of what a run has stored, with the leave that it was given. */
+export function runFindings(
+  { tensors }: PlanReport,
+  { allowNonFinite }: Pick<RunOptions, "allowNonFinite"> = {},
+): Finding[] {
   const findings: Finding[] = [];
+  if (allowNonFinite === true && tensors.every(({ nonFinite }) => nonFinite === undefined)) {
+    findings.push(
+      finding("not-used", "`allowNonFinite` changed nothing: no weight was found to be NaN or infinite."),
+    );
+  }
   for (const { name, nonFinite } of tensors) {
     if (nonFinite === undefined) continue;
     const { inSource, byStoring, firstIndex, firstPlace, firstValue, firstStored } = nonFinite;

@@ -14,6 +14,7 @@ import { formatReaders } from "./format-readers.ts";
 import { claimParts, type FoundModule, foundModules, type Owners } from "./found-modules.ts";
 import type { ModelTensor } from "./model.ts";
 import type { QuantizationConfig } from "./quantization-config.ts";
+import { settingFindings, tensorSettings } from "./setting-tensors.ts";
 import { COPY_HINT, type Unclaimed } from "./unclaimed.ts";
 
 export interface DetectedLinear {
@@ -43,9 +44,11 @@ export interface DetectionContext {
  */
 export async function detectLinear(
   stored: readonly ModelTensor[],
-  config: QuantizationConfig | undefined,
+  written: QuantizationConfig | undefined,
   { formats, hints, path }: DetectionContext,
 ): Promise<DetectedLinear> {
+  const settings = await tensorSettings(stored, formats, hints, path);
+  const config = written ?? settings?.config;
   const claimed = claimedConfig(config, formats);
   const refused = new Map<string, Unclaimed & { readonly tensors: string[] }>();
   const findings: Finding[] = [];
@@ -92,8 +95,17 @@ export async function detectLinear(
       linear: { format: format.name, module: module.name, parts },
     });
   }
+  if (settings !== undefined && counts.has(settings.format)) {
+    for (const found of settingFindings(settings, written)) findings.push(found);
+    for (const { name } of settings.tensors) consumed.add(name);
+  }
   const [main] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
   const reader = main === undefined ? undefined : readerOf(main);
+  for (const format of counts.keys()) {
+    const own = readerOf(format);
+    if (own instanceof UnsupportedError) continue;
+    for (const found of own.findings ?? []) findings.push({ ...found, path: config?.path });
+  }
   return {
     tensors: stored.flatMap((tensor, index) => {
       const whole = replaced.get(index);

@@ -17,6 +17,7 @@ import { assemblePlan, makePlan, readSourceFor } from "./make-plan.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensorAs, storedFor } from "./plan-tensor.ts";
+import { givenOptions } from "./refuse-options.ts";
 import { floatSideFiles, type SideFileContent } from "./side-files.ts";
 import { targetFormats } from "./target-formats.ts";
 import { importanceName, type PlanThrough } from "./way.ts";
@@ -42,6 +43,7 @@ export async function planFakeQuantize(
   if (options.exact === true) {
     throw new UsageError("fake quantization changes weights on purpose", { hint: "Leave out `exact`." });
   }
+  refuseUnusedOptions(options);
   const source = await readSourceFor(model, target, options, list);
   refuseFamilyCodes(source, "no float type holds their bytes");
   const { dtype = "F32", ...planOptions } = options;
@@ -90,6 +92,19 @@ export async function planFakeQuantize(
             ]),
       ],
     },
+  );
+}
+
+/** Options about files that are not written: the float model is a directory. */
+const OF_TARGET_FILES = ["set", "like", "keepSplit"] as const satisfies readonly (keyof PlanOptions)[];
+
+function refuseUnusedOptions(options: PlanOptions): void {
+  const given = givenOptions(options);
+  const unused = OF_TARGET_FILES.filter((option) => given.includes(option));
+  if (unused.length === 0) return;
+  throw new UsageError(
+    `Fake quantization writes a float model in safetensors, which has no use for ${unused.map((option) => `\`${option}\``).join(", ")}.`,
+    { hint: `Leave ${unused.length === 1 ? "it" : "them"} out.` },
   );
 }
 

@@ -1,15 +1,7 @@
 /** Plans GGUF files: names and metadata from `@requant/models`, types from llama-quantize's recipes. */
 
-import {
-  ConversionError,
-  type Finding,
-  FormatError,
-  type Metadata,
-  type MetadataValue,
-  rowLength,
-  UsageError,
-} from "@requant/core";
-import { changeMetadata, chooseTypes, recipeFacts } from "@requant/gguf";
+import { ConversionError, FormatError, type MetadataValue, rowLength, UsageError } from "@requant/core";
+import { SPLIT_KEYS } from "@requant/gguf";
 import type { LeftOut } from "@requant/models";
 import {
   type GgufModelPlan,
@@ -19,25 +11,13 @@ import {
   likeReference,
   type WeightPlan,
 } from "@requant/models";
-import { addToGroup } from "../model/add-to-group.ts";
-import { finding } from "../model/findings/finding.ts";
 import type { GgufFacts } from "../model/model.ts";
-import { autoType, mainFileType } from "./auto-type.ts";
 import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
 import type { PlannedOutput } from "./format.ts";
-import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
+import { asksForRecipe, type GgufDraft, withAutoTypes, withNamedTypes, withRecipe } from "./gguf-types.ts";
+import type { PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { byName, planTensor, type TypedWeight } from "./plan-tensor.ts";
-
-/** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
-interface GgufDraft {
-  readonly metadata: Metadata;
-  readonly weights: readonly DraftWeight[];
-  readonly leftOut: readonly LeftOut[];
-  readonly findings: readonly Finding[];
-}
-
-type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32">;
+import { byName, planTensor } from "./plan-tensor.ts";
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
 const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
@@ -49,14 +29,15 @@ export function planGguf(
   like: PlanSource | undefined,
 ): PlannedOutput {
   const type = String(target.settings["type"]);
+  refuseSplitKeys(options);
   const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
   const draft = draftOf(source, byConverter ? type : undefined, like);
   const sources = byName(source.tensors);
-  const { metadata, weights, findings } =
+  const { metadata, weights, leftOut, findings } =
     type === "AUTO"
       ? withAutoTypes(draft, sources, target, options)
       : byConverter
-        ? draft
+        ? withNamedTypes(draft, unquantized(draft), options)
         : withRecipe(draft, type, options);
   const tensors = weights.map((weight) => planTensor(weight, sources));
   const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
@@ -65,18 +46,24 @@ export function planGguf(
     shardSize: options.shardSize,
     partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
   });
-  return { tensors, files, leftOut: draft.leftOut, findings };
+  return { tensors, files, leftOut, findings };
 }
 
-function asksForRecipe(options: PlanOptions): boolean {
-  return (
-    options.pure === true ||
-    options.leaveOutputTensor === true ||
-    options.outputTensorType !== undefined ||
-    options.tokenEmbeddingType !== undefined ||
-    (options.tensorTypes?.length ?? 0) > 0 ||
-    (options.pruneLayers?.length ?? 0) > 0
+/** How many files there are, and which is which, is not the user's to say. */
+function refuseSplitKeys({ set }: PlanOptions): void {
+  const key = Object.values(SPLIT_KEYS).find((name) => set?.has(name) === true);
+  if (key === undefined) return;
+  throw new UsageError(`The key ${key} cannot be set: it follows from the files that are written.`, {
+    hint: "Leave it out, and use `shardSize` or `keepSplit` to split the output.",
+  });
+}
+
+/** The source of a draft whose Q8_0 is the converter's own choice. */
+function unquantized(draft: GgufDraft): GgufDraft {
+  const weights = draft.weights.map((weight) =>
+    weight.type === "Q8_0" ? { ...weight, type: "F32" } : weight,
   );
+  return { ...draft, weights };
 }
 
 function draftOf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
@@ -167,99 +154,6 @@ function converterType(plan: WeightPlan, fileType: string): string {
   if (plan.inputs.some((input) => "blocks" in input)) return "MXFP4";
   if (plan.forceF32 === true) return "F32";
   return fileType === "Q8_0" && rowLength(plan.shape) % 32 !== 0 ? "F16" : fileType;
-}
-
-/** The smallest exact types on top of a draft. */
-function withAutoTypes(
-  draft: GgufDraft,
-  sources: ReadonlyMap<string, PlanSourceTensor>,
-  target: Target,
-  options: PlanOptions,
-): GgufDraft {
-  if (asksForRecipe(options) || options.imatrix !== undefined) {
-    throw new UsageError("gguf:auto chooses every type itself", {
-      hint: "Leave out `pure`, `tensorTypes`, `outputTensorType`, `tokenEmbeddingType`, `imatrix` and the like.",
-    });
-  }
-  const float = target.settings["float"] === "F16" ? "F16" : "exact";
-  const reasons = new Map<string, string[]>();
-  const weights = draft.weights.map((weight) => {
-    const { type, reason } = autoType(weight, sources, float);
-    if (reason !== undefined) addToGroup(reasons, reason, `${weight.name} (${type})`);
-    return { ...weight, type };
-  });
-  const findings = [...reasons].map(([reason, names]) =>
-    finding(
-      "no-block-type",
-      `${names.length === 1 ? "1 weight fits" : `${names.length} weights fit`} no block type, the first is ${names[0]}: ${reason}.${
-        names[0]?.endsWith("(F32)") === true ? " gguf:auto-f16 rounds them to half the size." : ""
-      }`,
-    ),
-  );
-  return {
-    ...draft,
-    metadata: new Map([...draft.metadata, ["general.file_type", mainFileType(weights)]]),
-    weights,
-    findings: [...draft.findings, ...findings],
-  };
-}
-
-/** llama-quantize's types, order and metadata on top of a draft. */
-function withRecipe(draft: GgufDraft, type: string, options: PlanOptions): GgufDraft {
-  const choices = chooseTypes({
-    target: type,
-    facts: recipeFacts(draft.metadata),
-    tensors: draft.weights.map(({ name, shape, type: encoding }) => ({ name, shape, encoding })),
-    imatrix: options.imatrix?.weights,
-    imatrixOrigin: options.imatrix?.origin,
-    options: {
-      pure: options.pure,
-      tensorTypes: options.tensorTypes,
-      outputTensor: options.outputTensorType,
-      tokenEmbedding: options.tokenEmbeddingType,
-      leaveOutput: options.leaveOutputTensor,
-      allowRequantize: options.allowRequantize,
-      pruneLayers: options.pruneLayers,
-      keepOrder: options.keepSplit,
-    },
-  });
-  const drafted = new Map(draft.weights.map((weight) => [weight.name, weight]));
-  const kept = new Set(choices.tensors.map(({ source: name }) => name));
-  const fallbacks = choices.tensors.filter(({ reason }) => reason.startsWith("rows of "));
-  return {
-    metadata: changeMetadata(draft.metadata, choices.metadata),
-    weights: choices.tensors.flatMap((choice): TypedWeight[] => {
-      const weight = drafted.get(choice.source);
-      if (weight === undefined) return [];
-      return [
-        {
-          name: choice.name,
-          shape: weight.shape,
-          inputs: weight.inputs,
-          type: choice.type,
-          ...(choice.importance === undefined ? {} : { importance: choice.importance }),
-        },
-      ];
-    }),
-    leftOut: [
-      ...draft.leftOut,
-      ...draft.weights
-        .filter(({ name }) => !kept.has(name))
-        .map(({ name }) => ({ name, reason: "its layer is pruned" })),
-    ],
-    findings: [
-      ...draft.findings,
-      ...(fallbacks.length === 0
-        ? []
-        : [
-            finding(
-              "other-type",
-              `${fallbacks.length === 1 ? "1 tensor falls" : `${fallbacks.length} tensors fall`} back to another type: ${fallbacks[0]?.reason ?? ""}.`,
-              { tensor: fallbacks[0]?.name },
-            ),
-          ]),
-    ],
-  };
 }
 
 function keptParts(source: PlanSource, tensors: readonly PlanTensor[]): readonly number[] | undefined {

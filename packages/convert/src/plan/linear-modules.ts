@@ -12,6 +12,9 @@ const HAS_ROUTER = /(?:mlp|block_sparse_moe|feed_forward|moe)$/;
 /** Families whose layers keep their matrices transposed (Conv1D): no packed format has a place for that. */
 const TRANSPOSED: readonly unknown[] = ["gpt2", "openai-gpt", "imagegpt"];
 
+/** Modules whose matrix multiplies nothing, so that no loader takes them for linear layers. */
+const NO_LINEAR_MODULE = /norm|embed|A_log|rotary|conv/;
+
 export interface NamedShape {
   readonly name: string;
   readonly shape: readonly number[];
@@ -49,4 +52,10 @@ export function isHeadWeight({ name, shape }: NamedShape): boolean {
 
 export function moduleOf(name: string): string {
   return name.replace(/\.weight$/, "");
+}
+
+/** Anything that a loader may take for a linear layer, routers, heads and encoders of other senses included. */
+export function isLinearModule({ name, shape }: NamedShape): boolean {
+  if (shape.length !== 2 || !name.endsWith(".weight")) return false;
+  return !NO_LINEAR_MODULE.test(moduleOf(name).split(".").at(-1) ?? "");
 }

@@ -153,9 +153,28 @@ function planOutput(
   if (like === undefined) given.delete("like");
   refuseOptions([...given], { name, target: format }, list);
   refuseUnread(format, target, source);
+  const output = plannedOutput(format, source, { target, options, like });
+  // to allow what never happens is no fault, but nobody should believe that it did something
+  return given.has("allowRequantize") && format.options?.includes("allowRequantize") !== true
+    ? { ...output, findings: [...output.findings, allowedForNothing(name)] }
+    : output;
+}
+
+function plannedOutput(
+  format: TargetFormat,
+  source: PlanSource,
+  { target, options, like }: Omit<OutputRequest, "list"> & { readonly target: Target },
+): PlannedOutput {
   if (options.llamafy !== true) return format.plan(source, target, options, like);
   const llama = llamafied(source);
   return llama.restate(format.plan(llama.source, target, options, like));
+}
+
+function allowedForNothing(name: string): Finding {
+  return finding(
+    "not-used",
+    `\`allowRequantize\` changes nothing: ${name} as a target needs no leave for that.`,
+  );
 }
 
 /** Puts a format's output together with what it was made from. */

@@ -1,6 +1,6 @@
 /** Plans Hugging Face directories of packed weights. */
 
-import { ConversionError, type Finding, rowCount } from "@requant/core";
+import { ConversionError, type Finding } from "@requant/core";
 import {
   exampleSpellings,
   type LayoutOffer,
@@ -16,8 +16,8 @@ import {
   type WeightTarget,
 } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
-import type { LeftOut } from "@requant/models";
-import { isRowSelection, type WeightPlan } from "@requant/models";
+import type { LeftOut, WeightPlan } from "@requant/models";
+import { finding } from "../model/findings/finding.ts";
 import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { chooseWay, mostFaithful } from "./choose-way.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
@@ -25,8 +25,9 @@ import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
-import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
+import { isLinearModule, moduleOf } from "./linear-modules.ts";
 import { leftFindings, roundingFindings, withoutStop } from "./packed-findings.ts";
+import { type PackedRest, packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
@@ -51,6 +52,7 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
       rounding,
       spellings: () => exampleSpellings(words),
       examples: () => shortSpellings(words),
+      options: ["requantizeRest"],
       parse(text) {
         const settings = parseWords(words, text);
         return target.settle?.(settings) ?? settings;
@@ -116,12 +118,13 @@ function planPacked(
   const draft = draftOf(source, format.name);
   const sources = byName(source.tensors);
   const sourceConfig = source.quantization?.json;
-  const requests = requestsOf(target, draft, sources);
+  const { requests, rest } = packedRequests(target, draft, sources, options);
   const { settings, byModule } = target.arrange?.([...requests.values()], asked.settings, sourceConfig) ?? {
     settings: asked.settings,
   };
   const packed: PackedModule[] = [];
   const left = new Map<string, string>();
+  const floats: string[] = [];
   const tensors = draft.weights.map((weight): PlanTensor => {
     const request = requests.get(weight.name);
     if (request !== undefined) {
@@ -139,10 +142,11 @@ function planPacked(
       }
       left.set(request.module, made.misfit.reason);
     }
+    if (isLinearModule(weight)) floats.push(moduleOf(weight.name));
     return planTensor({ ...weight, type: floatType(weight, sources, options.exact === true) }, sources);
   });
   if (packed.length === 0) throw nothingPacked(format.name, left);
-  const made = target.config({ settings, packed, left: [...left.keys()], sourceConfig });
+  const made = target.config({ settings, packed, left: floats, sourceConfig });
   return {
     tensors,
     files: [
@@ -159,6 +163,7 @@ function planPacked(
       ...made.findings,
       ...roundingFindings(format.name, target.rounding, tensors),
       ...leftFindings(left),
+      ...restFindings(rest),
     ],
   };
 }
@@ -173,40 +178,23 @@ function nothingPacked(name: string, left: ReadonlyMap<string, string>): Convers
   );
 }
 
-/** Weights that the format packs: packed ones of the source, and linear layers of the decoder. */
-function requestsOf(
-  target: WeightTarget,
-  draft: HfDraft,
-  sources: SourceTensors,
-): ReadonlyMap<string, WeightRequest> {
-  const requests = new Map<string, WeightRequest>();
-  for (const weight of draft.weights) {
-    const stored = storedFor(weight, sources);
-    const wasPacked = stored.some(({ linear }) => linear !== undefined);
-    const packs = isHeadWeight(weight)
-      ? target.head === "always" || (target.head === "kept" && wasPacked)
-      : wasPacked || isLinearWeight(weight, draft.config);
-    if (!packs) continue;
-    if (stored.some(({ encoding }) => isIntegerEncoding(encoding))) continue;
-    const [rows = 0, columns = 0] = weight.shape;
-    const views = isRowSelection(weight) ? stored.flatMap(({ view }) => view ?? []) : [];
-    const [only] = stored;
-    const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
-    const costs = only?.costs;
-    // of a fused or stacked tensor each weight has its share
-    const share = only === undefined ? 1 : rows / Math.max(1, rowCount(only.shape));
-    requests.set(weight.name, {
-      module: moduleOf(weight.name),
-      rows,
-      columns,
-      views: views.length === stored.length ? views : [],
-      ...(whole && only?.linear !== undefined && only.layout !== undefined
-        ? { source: { format: only.linear.format, layout: only.layout } }
-        : {}),
-      ...(costs === undefined ? {} : { costs: costs.map((cost) => cost * share) }),
-    });
+function restFindings({ kept, isUnused }: PackedRest): Finding[] {
+  const [first] = kept;
+  if (first !== undefined) {
+    const these = kept.length === 1 ? "1 linear layer stays" : `${kept.length} linear layers stay`;
+    const stores = `as the source stores ${kept.length === 1 ? "it" : "them"}; the first is ${first}`;
+    return [
+      finding(
+        "left-in-floats",
+        `${these} in floats, ${stores}.`,
+        { tensor: `${first}.weight` },
+        "Give `requantizeRest` to quantize such layers too.",
+      ),
+    ];
   }
-  return requests;
+  return isUnused
+    ? [finding("not-used", "`requantizeRest` changes nothing: no linear layer is left in floats.")]
+    : [];
 }
 
 type Packed =

@@ -21,6 +21,8 @@ export interface PlanOptions {
   readonly leaveOutputTensor?: boolean | undefined;
   /** Quantize weights that are quantized already. */
   readonly allowRequantize?: boolean | undefined;
+  /** Also quantize the linear layers that a quantized source stores in floats; packed targets only. */
+  readonly requantizeRest?: boolean | undefined;
   /** Layers to leave out, by number. */
   readonly pruneLayers?: readonly number[] | undefined;
   readonly imatrix?: PlanImatrix | undefined;

@@ -144,7 +144,7 @@ const planSchema: z.ZodMiniType<Plan> = z.object({
   tensors: z.array(
     z.object({
       name: z.string(),
-      shape: z.array(countSchema).check(z.maxLength(8)),
+      shape: z.array(countSchema).check(z.maxLength(64)),
       from: z.string(),
       to: z.string(),
       fidelity: z.enum(fidelities as [Fidelity, ...Fidelity[]]),

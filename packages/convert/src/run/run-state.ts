@@ -1,5 +1,6 @@
 /** The state of a run while it runs, whatever its output is. */
 import { isCodecError, UsageError } from "@requant/core";
+import { importanceOf as entryOf } from "@requant/gguf";
 import type { Model } from "../model/model.ts";
 import { sourceVersions, touchSource } from "../model/source-versions.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
@@ -241,7 +242,7 @@ function importanceOf(
   for (const tensor of tensors) {
     const name = importanceName(tensor);
     if (name === undefined || columns.has(name)) continue;
-    const entry = imatrix?.get(name);
+    const entry = imatrix === undefined ? undefined : entryOf(imatrix, name, tensor.shape);
     if (entry === undefined) {
       throw new UsageError("the plan quantizes with an importance matrix that the run was not given", {
         tensor: tensor.name,

@@ -74,7 +74,6 @@ function words(bytes: Uint8Array): DataView {
 describe("GPTQ", () => {
   test.each<[string, (tensors: Map<string, Part>) => void, RegExp]>([
     ["no scales", (tensors) => tensors.delete(`${MODULE}.scales`), /scales is missing/],
-    ["no qzeros", (tensors) => tensors.delete(`${MODULE}.qzeros`), /qzeros is missing/],
     ["no qweight", (tensors) => tensors.delete(`${MODULE}.qweight`), /qweight is missing/],
     [
       "g_idx out of range",

@@ -67,6 +67,8 @@ export interface ViewOptions {
   /** Smallest zero point. */
   readonly minZero?: number | undefined;
   readonly negativeScales?: boolean | undefined;
+  /** Modules that are packed, all where left out; the others are stored as BF16. */
+  readonly packs?: readonly string[] | undefined;
 }
 
 /** Every code and every zero point occurs; scales are f16 values of a natural size. */
@@ -182,7 +184,10 @@ export async function packedDirectory(
   const given = parseWords(target.words, words.join("-"));
   const asked = target.settle?.(given) ?? given;
   const random = randomSource(seed);
-  const made = linearModules.map(([module, rows, columns]) => {
+  const { packs } = options;
+  const floatModules = linearModules.filter(([module]) => packs?.includes(module) === false);
+  const packedModules = linearModules.filter(([module]) => packs?.includes(module) !== false);
+  const made = packedModules.map(([module, rows, columns]) => {
     const view = randomView(rows, columns, options, random);
     return { module, rows, columns, view };
   });
@@ -225,10 +230,17 @@ export async function packedDirectory(
       });
     }
   }
-  const { config: quantization } = target.config({ settings, packed, left: [], sourceConfig: undefined });
+  const left = floatModules.map(([module]) => module);
+  const { config: quantization } = target.config({ settings, packed, left, sourceConfig: undefined });
   return directory(
     `${format}-${words.join("-")}`,
-    [...tensors, ...otherTensors.map(([name, shape]) => floats(name, shape, "F16", random))],
+    [
+      ...tensors,
+      ...floatModules.map(([module, rows, columns]) =>
+        floats(`${module}.weight`, [rows, columns], "BF16", random),
+      ),
+      ...otherTensors.map(([name, shape]) => floats(name, shape, "F16", random)),
+    ],
     { ...config, quantization_config: quantization },
   );
 }

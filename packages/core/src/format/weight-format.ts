@@ -89,6 +89,8 @@ export interface LinearClaims {
 /** Reads the modules of one model by what its configuration claims. */
 export interface LinearReader {
   readonly claims: LinearClaims;
+  /** What is odd about the configuration, although it can be read. */
+  readonly findings?: readonly Finding[];
   /** False where the configuration leaves the module in floats. */
   claimsModule(module: string): boolean;
   /** @throws FormatError when parts are missing or contradict each other */
@@ -140,6 +142,11 @@ export interface PackedSource {
   readonly methods: readonly FormatMethod[];
   /** Keys of its configuration that are read, or known to change no value. */
   readonly configKeys: readonly string[];
+  /**
+   * Tensors of one integer that hold settings of the whole model, each with the key of the configuration that it stands
+   * for. They are no weights, and are the configuration where there is no other.
+   */
+  readonly settingTensors?: Readonly<Record<string, string>>;
   /**
    * True where the tensors tell everything that `reader` needs: a configuration of another known method is not used. For
    * other formats such a configuration is refused.

@@ -1,7 +1,9 @@
 import { ConversionError, FormatError, rowLength, UnsupportedError } from "@requant/core";
+import { importanceOf } from "../imatrix/fit.ts";
+import { accountFor, refuseLayers } from "./account.ts";
 import { groupSize, is70B } from "./facts.ts";
 import { type FileType, fileTypeByName, fileTypes } from "./file-types.ts";
-import { blockSize, dimensionCount, fits, type Picked, withFallback } from "./fit.ts";
+import { blockSize, dimensionCount, fits, type Picked, withFallback, withNamedFallback } from "./fit.ts";
 import { type ImatrixOrigin, metadataChanges } from "./metadata.ts";
 import { compareTensorNames, layerOf, pruneLayers } from "./order.ts";
 import { assignableType, compile, optionalType } from "./overrides.ts";
@@ -23,7 +25,7 @@ import {
 
 /**
  * The type that llama-quantize gives each tensor, in its order, and what it changes in the metadata.
- * @throws UsageError for an unknown target, type or pattern
+ * @throws UsageError for an unknown target, type or layer, and for a pattern that fits nothing
  * @throws UnsupportedError for a target or type of a fork
  * @throws ConversionError where llama-quantize refuses: no importance matrix, quantized source, a row length that no type fits
  */
@@ -33,15 +35,18 @@ export function chooseTypes(request: TypeRequest): TypeChoices {
   const ordered = options.keepOrder
     ? request.tensors
     : request.tensors.toSorted((a, b) => compareTensorNames(a.name, b.name));
+  refuseLayers(request);
   const { kept, layerCount } = pruneLayers(ordered, options.pruneLayers ?? []);
   const chooser = new Chooser(
     request,
     fileType,
     kept.map(({ name }) => name),
   );
+  const tensors = kept.map(({ item, name }) => chooser.choose(item, name));
   return {
     fileType,
-    tensors: kept.map(({ item, name }) => chooser.choose(item, name)),
+    tensors,
+    findings: accountFor(request, tensors),
     metadata: metadataChanges({
       target: fileType,
       architecture: request.facts.architecture,
@@ -108,6 +113,8 @@ class Chooser {
       from: tensor.encoding,
       type: picked.type,
       reason: picked.reason,
+      ...(picked.wanted === undefined ? {} : { wanted: picked.wanted }),
+      ...(picked.isOverridden === true ? { isOverridden: true } : {}),
       importance,
     };
   }
@@ -122,19 +129,21 @@ class Chooser {
     if (this.#outputTensor !== undefined && part === "output") {
       return fits(tensor, { type: this.#outputTensor, reason: "`outputTensor`" });
     }
+    // llama-quantize takes no notice of them where the base type is a float
+    const override = this.#overrides.find(({ expression }) => expression.test(name));
+    if (override !== undefined) {
+      const picked = { type: override.type, reason: `override ${override.pattern}` };
+      return { ...withNamedFallback(tensor, picked), isOverridden: true };
+    }
+    if (this.#fileType.name === "COPY") return { type: tensor.encoding, reason: "copied", kept: true };
     const base = this.#fileType.baseType;
     const baseReason = `base type of ${this.#fileType.name}`;
     if (blockSize(base) === 1) return { type: base, reason: baseReason };
-    const override = this.#overrides.find(({ expression }) => expression.test(name));
-    if (override !== undefined) {
-      return withFallback(tensor, { type: override.type, reason: `override ${override.pattern}` });
-    }
     if (this.#options.pure) return withFallback(tensor, { type: base, reason: baseReason });
     return withFallback(tensor, this.#byRules(tensor, name, part) ?? { type: base, reason: baseReason });
   }
 
   #keptBecause(tensor: RecipeTensor, name: string): string | undefined {
-    if (this.#fileType.name === "COPY") return "copied";
     if (dimensionCount(tensor.shape) < 2) return "kept: one-dimensional";
     if (!name.endsWith("weight")) return "kept: no weight matrix";
     if (this.#options.leaveOutput && name === "output.weight") return "kept: `leaveOutput`";
@@ -196,7 +205,8 @@ class Chooser {
 
   #importance(tensor: RecipeTensor, picked: Picked): string | undefined {
     if (picked.type === tensor.encoding) return undefined;
-    const weights = this.#request.imatrix?.get(tensor.name);
+    const { imatrix } = this.#request;
+    const weights = imatrix === undefined ? undefined : importanceOf(imatrix, tensor.name, tensor.shape);
     if (weights === undefined) return undefined;
     const wanted = rowLength(tensor.shape) * (tensor.shape.at(-3) ?? 1);
     if (weights.length === wanted) return tensor.name;

@@ -62,6 +62,11 @@ export function pruneLayers<T extends { readonly name: string }>(
   return { kept, layerCount: renumbered.size };
 }
 
+/** The numbers of all layers. */
+export function layersOf(tensors: readonly { readonly name: string }[]): ReadonlySet<number> {
+  return new Set(tensors.flatMap(({ name }) => layerIn(name)?.layer ?? []));
+}
+
 /** The layer number anywhere in a name: encoders have their own prefixes. */
 function layerIn(name: string): { layer: number; before: string; after: string } | undefined {
   const match = /blk\.(\d+)\./.exec(name);

@@ -1,3 +1,4 @@
+import type { Finding } from "@requant/core";
 import type { RecipeFacts } from "./facts.ts";
 import type { FileType } from "./file-types.ts";
 import type { ImatrixOrigin, MetadataChanges } from "./metadata.ts";
@@ -63,6 +64,10 @@ export interface TypeChoice {
   readonly type: string;
   /** Why this type, for people. */
   readonly reason: string;
+  /** The type that was chosen first, where the rows are no whole blocks of it. */
+  readonly wanted?: string | undefined;
+  /** True where one of `tensorTypes` decided. */
+  readonly isOverridden?: boolean | undefined;
   /** The entry of the importance matrix to quantize with. */
   readonly importance: string | undefined;
 }
@@ -73,4 +78,6 @@ export interface TypeChoices {
   /** In output order. */
   readonly tensors: readonly TypeChoice[];
   readonly metadata: MetadataChanges;
+  /** Parts of the request that have no effect, and what to know about the types. */
+  readonly findings: readonly Finding[];
 }

@@ -33,6 +33,7 @@ export const llama: Architecture = {
   name: "llama",
   classes: [
     "LlamaForCausalLM",
+    "LlamaModel",
     "LLaMAForCausalLM",
     "VLlama3ForCausalLM",
     "LlavaForConditionalGeneration",

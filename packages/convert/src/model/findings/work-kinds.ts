@@ -14,8 +14,10 @@ export type PlanFindingCode =
   | "exact-targets"
   | "left-in-floats"
   | "rounded-to-nearest"
+  | "partly-packed"
   | "no-block-type"
-  | "other-type";
+  | "other-type"
+  | "not-used";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   assumed: {
@@ -60,13 +62,18 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   },
   "left-in-floats": {
     severity: "note",
-    meaning: "The target does not quantize some matrices, which stay floats.",
+    meaning: "Some matrices are not quantized: the target does not, or the source stores them as floats.",
     hint: packedTarget,
   },
   "rounded-to-nearest": {
     severity: "note",
     meaning: "New codes are rounded to the nearest one, where the format's own tools calibrate on data.",
     hint: "Compare the output with the source on your own texts; convert a calibrated checkpoint where the loss matters.",
+  },
+  "partly-packed": {
+    severity: "warning",
+    meaning: "A block of layers that a reader of the target takes as one is packed only in part.",
+    hint: "Give `requantizeRest` to quantize the float layers too, or choose another target.",
   },
   "no-block-type": {
     severity: "note",
@@ -77,6 +84,11 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
     hint: packedTarget,
+  },
+  "not-used": {
+    severity: "warning",
+    meaning: "Something that was asked for, or a part of the importance matrix, has no effect on the output.",
+    hint: "Leave it out, or correct it.",
   },
 };
 

@@ -1,0 +1,29 @@
+/** What the command line says of words that fit nothing. Names of the model are those that llama.cpp gives its tensors. */
+import { describe, expect, it } from "vitest";
+import { requant } from "./run.ts";
+
+const MODEL = "fixtures/arch/gemma-tiny";
+
+describe("words that fit nothing", () => {
+  it.each([
+    [["--tensor", "attn_kk=q8_0"], "The pattern attn_kk of --tensor fits no tensor of the output."],
+    [["--prune-layers", "9"], "--prune-layers names a layer that the model does not have: 9."],
+    [["--set", "general.name=str:a", "--set", "general.name=str:b"], "general.name is set twice."],
+    [
+      ["--include-weights", "attn"],
+      "--include-weights chooses entries of an importance matrix, and none is given.",
+    ],
+    [["--requantize-rest"], "The target gguf does not take --requantize-rest."],
+  ])("%j: wrong usage", async (options, message) => {
+    const { status, err } = await requant("plan", MODEL, "--to", "gguf:f16", ...options);
+    expect(err.split("\n")[0]).toBe(`requant: ${message}`);
+    expect(status).toBe(2);
+  });
+
+  it("leave that changes nothing: a warning", async () => {
+    const { status, out } = await requant("plan", MODEL, "--to", "gguf:f16", "--allow-requantize", "--json");
+    expect(status).toBe(0);
+    const { warnings } = JSON.parse(out);
+    expect(warnings.filter(({ code }: { code: string }) => code === "not-used")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,196 @@
+/** Types of the tensors of a GGUF file: the smallest exact ones, llama-quantize's, and those that the user names. */
+import { type Finding, type Metadata, UsageError } from "@requant/core";
+import {
+  changeMetadata,
+  chooseTypes,
+  ggmlTypeByName,
+  recipeFacts,
+  type TypeChoice,
+  type TypeChoices,
+} from "@requant/gguf";
+import type { LeftOut, WeightPlan } from "@requant/models";
+import { addToGroup } from "../model/add-to-group.ts";
+import { finding } from "../model/findings/finding.ts";
+import { autoType, mainFileType } from "./auto-type.ts";
+import { isQuantizedEncoding } from "./fidelity.ts";
+import type { PlanSourceTensor, Target } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
+import type { TypedWeight } from "./plan-tensor.ts";
+
+/** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
+export interface GgufDraft {
+  readonly metadata: Metadata;
+  readonly weights: readonly DraftWeight[];
+  readonly leftOut: readonly LeftOut[];
+  readonly findings: readonly Finding[];
+}
+
+type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32">;
+
+/** True where llama-quantize's rules are asked for; types that are named hold for any target. */
+export function asksForRecipe(options: PlanOptions): boolean {
+  return (
+    options.pure === true ||
+    options.leaveOutputTensor === true ||
+    options.outputTensorType !== undefined ||
+    options.tokenEmbeddingType !== undefined ||
+    (options.pruneLayers?.length ?? 0) > 0
+  );
+}
+
+/** The smallest exact types on top of a draft. */
+export function withAutoTypes(
+  draft: GgufDraft,
+  sources: ReadonlyMap<string, PlanSourceTensor>,
+  target: Target,
+  options: PlanOptions,
+): GgufDraft {
+  if (asksForRecipe(options) || options.imatrix !== undefined) {
+    throw new UsageError("gguf:auto chooses every type itself", {
+      hint: "Leave out `pure`, `outputTensorType`, `tokenEmbeddingType`, `imatrix` and the like; `tensorTypes` can name other types.",
+    });
+  }
+  const float = target.settings["float"] === "F16" ? "F16" : "exact";
+  const reasons = new Map<string, string[]>();
+  const weights = draft.weights.map((weight) => {
+    const { type, reason } = autoType(weight, sources, float);
+    if (reason !== undefined) addToGroup(reasons, reason, `${weight.name} (${type})`);
+    return { ...weight, type };
+  });
+  const findings = [...reasons].map(([reason, names]) =>
+    finding(
+      "no-block-type",
+      `${names.length === 1 ? "1 weight fits" : `${names.length} weights fit`} no block type, the first is ${names[0]}: ${reason}.${
+        names[0]?.endsWith("(F32)") === true ? " gguf:auto-f16 rounds them to half the size." : ""
+      }`,
+    ),
+  );
+  const made = withNamedTypes(
+    { ...draft, weights, findings: [...draft.findings, ...findings] },
+    draft,
+    options,
+  );
+  const fileType = mainFileType(made.weights);
+  return { ...made, metadata: new Map([...draft.metadata, ["general.file_type", fileType]]) };
+}
+
+/**
+ * The types that `tensorTypes` names on top of those that were chosen, and no others.
+ * @param draft the encodings that the weights would have otherwise, which say what is quantized again
+ */
+export function withNamedTypes(chosen: GgufDraft, draft: GgufDraft, options: PlanOptions): GgufDraft {
+  if ((options.tensorTypes?.length ?? 0) === 0)
+    return { ...chosen, findings: unusedFindings(chosen, options) };
+  const { tensors, findings } = recipeOf(draft, "COPY", { ...options, keepSplit: true });
+  const named = new Map(
+    tensors.filter(({ isOverridden }) => isOverridden === true).map((one) => [one.source, one]),
+  );
+  return {
+    ...chosen,
+    weights: chosen.weights.map((weight): DraftWeight => {
+      const choice = named.get(weight.name);
+      return choice === undefined ? weight : { ...weight, ...typeOf(choice) };
+    }),
+    findings: [
+      ...chosen.findings,
+      ...fallbackFindings(tensors),
+      ...findings,
+      ...idleFindings(tensors, options),
+    ],
+  };
+}
+
+/** llama-quantize's types, order and metadata on top of a draft. */
+export function withRecipe(draft: GgufDraft, type: string, options: PlanOptions): GgufDraft {
+  const choices = recipeOf(draft, type, options);
+  const drafted = new Map(draft.weights.map((weight) => [weight.name, weight]));
+  const kept = new Set(choices.tensors.map(({ source: name }) => name));
+  return {
+    metadata: changeMetadata(draft.metadata, choices.metadata),
+    weights: choices.tensors.flatMap((choice): TypedWeight[] => {
+      const weight = drafted.get(choice.source);
+      if (weight === undefined) return [];
+      const { shape, inputs } = weight;
+      return [{ name: choice.name, shape, inputs, ...typeOf(choice) }];
+    }),
+    leftOut: [
+      ...draft.leftOut,
+      ...draft.weights
+        .filter(({ name }) => !kept.has(name))
+        .map(({ name }) => ({ name, reason: "its layer is pruned" })),
+    ],
+    findings: [
+      ...draft.findings,
+      ...fallbackFindings(choices.tensors),
+      ...choices.findings,
+      ...idleFindings(choices.tensors, options),
+    ],
+  };
+}
+
+function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeChoices {
+  return chooseTypes({
+    target: type,
+    facts: recipeFacts(draft.metadata),
+    tensors: draft.weights.map(({ name, shape, type: encoding }) => ({ name, shape, encoding })),
+    imatrix: options.imatrix?.weights,
+    imatrixOrigin: options.imatrix?.origin,
+    options: {
+      pure: options.pure,
+      tensorTypes: options.tensorTypes,
+      outputTensor: options.outputTensorType,
+      tokenEmbedding: options.tokenEmbeddingType,
+      leaveOutput: options.leaveOutputTensor,
+      allowRequantize: options.allowRequantize,
+      pruneLayers: options.pruneLayers,
+      keepOrder: options.keepSplit,
+    },
+  });
+}
+
+function typeOf({ type, importance }: TypeChoice): Pick<TypedWeight, "type" | "importance"> {
+  return { type, ...(importance === undefined ? {} : { importance }) };
+}
+
+/** One for each pair of types. */
+function fallbackFindings(choices: readonly TypeChoice[]): Finding[] {
+  const byTypes = new Map<string, TypeChoice[]>();
+  for (const choice of choices) {
+    if (choice.wanted !== undefined) addToGroup(byTypes, `${choice.wanted} ${choice.type}`, choice);
+  }
+  return [...byTypes.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { type, wanted, name, reason } = first;
+    const these = group.length === 1 ? `${name} becomes` : `${group.length} tensors become`;
+    const which = group.length === 1 ? "" : `; the first is ${name}`;
+    return [
+      finding("other-type", `${these} ${type} instead of ${wanted}${which}: ${reason}.`, { tensor: name }),
+    ];
+  });
+}
+
+/** What was given and changed nothing. */
+function idleFindings(choices: readonly TypeChoice[], options: PlanOptions): Finding[] {
+  const isRequantized = choices.some(({ from, type }) => from !== type && isQuantizedEncoding(from));
+  const usesMatrix = choices.some(
+    ({ importance, type }) => importance !== undefined && ggmlTypeByName(type).importance !== "ignored",
+  );
+  return [
+    ...(options.imatrix !== undefined && options.imatrix.weights.size > 0 && !usesMatrix
+      ? [
+          finding(
+            "not-used",
+            "`imatrix` changes nothing: no tensor gets a type that uses an importance matrix.",
+          ),
+        ]
+      : []),
+    ...(options.allowRequantize === true && !isRequantized
+      ? [finding("not-used", "`allowRequantize` changes nothing: no tensor is quantized a second time.")]
+      : []),
+  ];
+}
+
+function unusedFindings({ findings }: GgufDraft, options: PlanOptions): readonly Finding[] {
+  return [...findings, ...idleFindings([], options)];
+}

@@ -1,0 +1,95 @@
+/** Which weights of a model a packed target packs, and what is known of each. */
+import { rowCount } from "@requant/core";
+import type { WeightRequest, WeightTarget } from "@requant/core/format";
+import { isRowSelection, type WeightPlan } from "@requant/models";
+import { isIntegerEncoding, isQuantizedEncoding } from "./fidelity.ts";
+import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
+import type { PlanSourceTensor } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
+import { type SourceTensors, storedFor } from "./plan-tensor.ts";
+
+interface Draft {
+  readonly weights: readonly WeightPlan[];
+  readonly config: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface PackedRequests {
+  /** By name of the weight. */
+  readonly requests: ReadonlyMap<string, WeightRequest>;
+  readonly rest: PackedRest;
+}
+
+/** What a quantized source stores in floats although it is a linear layer. */
+export interface PackedRest {
+  /** Modules that stay in floats. */
+  readonly kept: readonly string[];
+  /** True where `requantizeRest` was given and there is no rest to quantize. */
+  readonly isUnused: boolean;
+}
+
+interface Candidate {
+  readonly weight: WeightPlan;
+  readonly stored: readonly PlanSourceTensor[];
+}
+
+/**
+ * Packed weights of the source, and linear layers of the decoder. A source that stores some of these quantized left the
+ * others in floats on purpose: they stay so, unless `requantizeRest` asks for them.
+ */
+export function packedRequests(
+  target: Pick<WeightTarget, "head">,
+  draft: Draft,
+  sources: SourceTensors,
+  { requantizeRest }: Pick<PlanOptions, "requantizeRest">,
+): PackedRequests {
+  const candidates = draft.weights.flatMap((weight): Candidate[] => {
+    const stored = storedFor(weight, sources);
+    if (stored.some(({ encoding }) => isIntegerEncoding(encoding))) return [];
+    return packs(target, weight, stored, draft) ? [{ weight, stored }] : [];
+  });
+  const rest = candidates.filter(({ stored }) => !isQuantized(stored));
+  const isMixed = rest.length > 0 && rest.length < candidates.length;
+  const requests = new Map<string, WeightRequest>();
+  const kept: string[] = [];
+  for (const { weight, stored } of candidates) {
+    if (isMixed && requantizeRest !== true && !isQuantized(stored)) kept.push(moduleOf(weight.name));
+    else requests.set(weight.name, requestOf(weight, stored));
+  }
+  return { requests, rest: { kept, isUnused: requantizeRest === true && !isMixed } };
+}
+
+function packs(
+  { head }: Pick<WeightTarget, "head">,
+  weight: WeightPlan,
+  stored: readonly PlanSourceTensor[],
+  { config }: Draft,
+): boolean {
+  const wasPacked = stored.some(({ linear }) => linear !== undefined);
+  return isHeadWeight(weight)
+    ? head === "always" || (head === "kept" && wasPacked)
+    : wasPacked || isLinearWeight(weight, config);
+}
+
+function isQuantized(stored: readonly PlanSourceTensor[]): boolean {
+  return stored.some(({ encoding, linear }) => linear !== undefined || isQuantizedEncoding(encoding));
+}
+
+function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): WeightRequest {
+  const [rows = 0, columns = 0] = weight.shape;
+  const views = isRowSelection(weight) ? stored.flatMap(({ view }) => view ?? []) : [];
+  const [only] = stored;
+  const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
+  const costs = only?.costs;
+  // of a fused or stacked tensor each weight has its share
+  const share = only === undefined ? 1 : rows / Math.max(1, rowCount(only.shape));
+  return {
+    module: moduleOf(weight.name),
+    rows,
+    columns,
+    views: views.length === stored.length ? views : [],
+    ...(whole && only?.linear !== undefined && only.layout !== undefined
+      ? { source: { format: only.linear.format, layout: only.layout } }
+      : {}),
+    ...(costs === undefined ? {} : { costs: costs.map((cost) => cost * share) }),
+  };
+}
