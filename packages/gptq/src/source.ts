@@ -78,6 +78,19 @@ export const gptqSource: PackedSource = {
     "use_cuda_fp16",
     "use_exllama",
   ],
+  // what a rule may change (GPTQModel, quantization/config.py, `dynamic_get`); the rest is how codes were searched for
+  innerKeys: {
+    "dynamic.*": [
+      "bits",
+      "group_size",
+      "sym",
+      "desc_act",
+      "mse",
+      "damp_percent",
+      "static_groups",
+      "true_sequential",
+    ],
+  },
   find: (tensors) => findBySuffixes(tensors, SUFFIXES, isGptq),
   reader: gptqReader,
 };

@@ -133,6 +133,8 @@ export interface PackedSource {
   readonly methods: readonly FormatMethod[];
   /** Keys of its configuration that are read, or known to change no value. */
   readonly configKeys: readonly string[];
+  /** The same for objects inside the configuration, by path; `*` stands for any key: `config_groups.*.weights`. */
+  readonly innerKeys?: Readonly<Record<string, readonly string[]>>;
   /**
    * True where the tensors tell everything that `reader` needs: a configuration of another known method is not used. For
    * other formats such a configuration is refused.
