@@ -1,7 +1,7 @@
 /** From a model and a target to a plan. */
 
 import { ConversionError, elementCount, type Finding, UsageError } from "@requant/core";
-import { configTensors } from "@requant/models";
+import { configTensors, refuseBrokenConfig, uncountedLayerFindings } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import { completeFinding, finding, warningsOf } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
@@ -150,6 +150,23 @@ function planOutput(
   if (like === undefined) given.delete("like");
   refuseOptions([...given], { name, target: format }, list);
   refuseUnread(format, target, source);
+  const config = configFindings(source, format, target);
+  const output = outputOf(source, target, { options, like, list });
+  return config.length === 0 ? output : { ...output, findings: [...config, ...output.findings] };
+}
+
+/**
+ * What is wrong with the config.json of a Hugging Face source. A target that makes nothing of the weights takes it as it is.
+ * @throws FormatError where no runtime can use it
+ */
+function configFindings({ hf }: PlanSource, format: TargetFormat, target: Target): Finding[] {
+  if (hf === undefined || format.keepsStored?.(target) === true) return [];
+  refuseBrokenConfig(hf);
+  return uncountedLayerFindings(hf);
+}
+
+function outputOf(source: PlanSource, target: Target, { options, like, list }: OutputRequest): PlannedOutput {
+  const { target: format } = formatOf(target, list);
   if (options.llamafy !== true) return format.plan(source, target, options, like);
   const llama = llamafied(source);
   return llama.restate(format.plan(llama.source, target, options, like));

@@ -16,7 +16,7 @@ import {
 } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
-import { isRowSelection, type WeightPlan } from "@requant/models";
+import { isRowSelection, refuseBrokenConfig, type WeightPlan } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
 import { refuseFamilyCodes } from "../model/packed-sources.ts";
@@ -94,6 +94,7 @@ function draftOf(source: PlanSource, format: string): HfDraft {
   }
   // a config.json has one quantization_config
   refuseFamilyCodes(source, `a model is not read as that and ${format}`);
+  refuseBrokenConfig(source.hf, { tensors: true });
   return {
     weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
     files: floatSideFiles(source, undefined, true),

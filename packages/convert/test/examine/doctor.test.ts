@@ -362,6 +362,7 @@ describe("a GGUF's facts against each other", () => {
     ],
     ["a vocabulary of another size", [tokens(words.slice(1))], "vocabulary-size"],
     ["a layer too many", [tokens(words), ["llama.block_count", { type: "u32", value: 2 }]], "missing-layer"],
+    ["a layer too few", [tokens(words), ["llama.block_count", { type: "u32", value: 0 }]], "extra-layer"],
     ["another width", [tokens(words), ["llama.embedding_length", { type: "u32", value: 32 }]], "wrong-shape"],
   ])("%s: %#", async (_, entries, code) => {
     const report = await examine(entries);
