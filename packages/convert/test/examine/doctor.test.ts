@@ -482,6 +482,18 @@ describe("what readers refuse or warn of has a code", () => {
     expect(codesOf(withOne)).not.toContain("no-index");
   });
 
+  it.each<[string, string, boolean]>([
+    ["that agrees", JSON.stringify({ weight_map: { a: "model.safetensors" } }), false],
+    ["of other tensors", JSON.stringify({ weight_map: { b: "model.safetensors" } }), true],
+    ["of other files", JSON.stringify({ weight_map: { a: "model-00001-of-00001.safetensors" } }), true],
+    ["that lists less", JSON.stringify({ weight_map: {} }), true],
+    ["that is no JSON", "<html>", true],
+  ])("a whole model with an index beside it %s", async (_, index, isNamed) => {
+    const files = { "model.safetensors": safetensors({ a: [4] }), "model.safetensors.index.json": index };
+    const report = await examineModel({ store: folderOf(files) });
+    expect(codesOf(report).includes("unused-index")).toBe(isNamed);
+  });
+
   it("an architecture that nobody has heard of is only noted", async () => {
     const config = changed("config.json", (json) => ({ ...json, architectures: ["XForY"], model_type: "x" }));
     const report = await examineModel({ store: directory({ "config.json": config }) });
