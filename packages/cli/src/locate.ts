@@ -22,7 +22,9 @@ export interface Location {
   readonly directory: string | undefined;
 }
 
-const HUB = /^hf:([^/@]+\/[^/@]+)(?:@([^/]+))?(?:\/(.+))?$/;
+const HUB = /^hf:([^/@?#]+\/[^/@?#]+)(?:@([^/?#]+))?(?:\/([^?#]+))?$/;
+/** What an address begins with. Drives of Windows have one letter. */
+const SCHEME = /^([a-z][a-z0-9+.-]{1,20}):\/\//i;
 
 /** A path, `https://…`, `hf:owner/repo[@revision][/file]` or `s3://bucket/key`. */
 export async function locate(
@@ -32,6 +34,13 @@ export async function locate(
 ): Promise<Location> {
   const remote = locateRemote(argument, environment, signal === undefined ? {} : { signal });
   if (remote !== undefined) return { ...remote, store: readAheadStore(remote.store), directory: undefined };
+  const [, scheme] = SCHEME.exec(argument) ?? [];
+  if (scheme !== undefined) {
+    // never as a path: the error about a file that is not there would repeat what stands in it
+    throw new UsageError(`${shownUrl(argument)}: addresses with ${scheme}:// are not read`, {
+      hint: "Give a path, or an address with https://, s3:// or hf:.",
+    });
+  }
   const path = resolve(argument);
   const info = await stat(path).catch((cause: unknown) => {
     throw new IoError(`${argument}: no such file or directory`, { path, cause, hint: "Check the path." });
@@ -92,7 +101,7 @@ function locateHub(argument: string, environment: NodeJS.ProcessEnv, options: Ur
   const match = HUB.exec(argument);
   const names = match?.[1]?.split("/") ?? [];
   if (match === null || names.some((name) => name === "." || name === "..")) {
-    throw new UsageError(`${argument}: not a hub address`, {
+    throw new UsageError(`${shownUrl(argument)}: not a hub address`, {
       hint: "Write hf:owner/repo, hf:owner/repo@revision or hf:owner/repo/file.",
     });
   }

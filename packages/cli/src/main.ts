@@ -8,6 +8,9 @@ import { printableJson, printableLines } from "./render/text.ts";
 import { colorsFor, type Streams } from "./streams.ts";
 import { usageError } from "./usage.ts";
 
+/** What asks a command to stop; SIGHUP comes from a terminal that is closed. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /**
  * Runs one command line and returns its exit status. Never throws and never ends the process, so that a test, or
  * another program, can call it.
@@ -15,8 +18,7 @@ import { usageError } from "./usage.ts";
 export async function main(argv: readonly string[], streams: Streams): Promise<number> {
   const abort = new AbortController();
   const interrupt = (): void => abort.abort();
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
+  for (const signal of SIGNALS) process.once(signal, interrupt);
   const json = argv.includes("--json");
   const debug = argv.includes("--debug");
   let status: number = exitStatus.done;
@@ -38,8 +40,7 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
     if (debug && error instanceof Error) streams.err.write(`${printableLines(error.stack ?? "")}\n`);
     return isAbort(error) || abort.signal.aborted ? exitStatus.interrupted : statusOfError(error);
   } finally {
-    process.removeListener("SIGINT", interrupt);
-    process.removeListener("SIGTERM", interrupt);
+    for (const signal of SIGNALS) process.removeListener(signal, interrupt);
   }
 }
 

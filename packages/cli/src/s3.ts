@@ -32,7 +32,8 @@ function s3Place(argument: string, environment: NodeJS.ProcessEnv): S3Place {
   }
   const last = parts.at(-1) ?? "";
   const isFile = /\.(gguf|safetensors|json)$/i.test(last);
-  const folder = (isFile ? parts.slice(0, -1) : parts).filter((part) => part !== "");
+  // a key is any text: an empty part is a part of it; only a slash at the end is none
+  const folder = isFile || last === "" ? parts.slice(0, -1) : parts;
   const path = folder.map((part) => `${encodeURIComponent(part)}/`).join("");
   const region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1";
   const endpoint = environment["AWS_ENDPOINT_URL_S3"] ?? environment["AWS_ENDPOINT_URL"];

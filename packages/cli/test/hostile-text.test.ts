@@ -213,12 +213,47 @@ describe.skipIf(process.platform === "win32")("links out of the model's folder",
 });
 
 describe("secrets of addresses", () => {
-  it.each(["https://user:hunter2@ho st/m.gguf?X-Amz-Signature=hunter2", "https://[x/m.gguf?token=hunter2"])(
-    "%s is refused without them",
-    async (address) => {
-      const { status, err } = await requant("inspect", address, "--debug");
-      expect(status).toBe(2);
-      expect(err).not.toContain("hunter2");
+  it.each([
+    "https://user:hunter2@ho st/m.gguf?X-Amz-Signature=hunter2",
+    "https://[x/m.gguf?token=hunter2",
+    "https://user:hunter2@host:99999/m.gguf",
+    "https://user:hunter2@127.0.0.1:1/m.gguf?X-Amz-Signature=hunter2",
+    "ftp://user:hunter2@host/m.gguf?token=hunter2",
+    "file:///models/m.gguf?token=hunter2",
+    "hf:owner/repo?token=hunter2",
+    "hf:owner/repo@main/m.gguf?token=hunter2",
+    "hf:user:hunter2@owner",
+    "s3://user:hunter2@bucket/m.gguf?X-Amz-Signature=hunter2",
+  ])("%s is refused without them, by every command and in JSON", async (address) => {
+    for (const argv of [
+      ["inspect", address, "--debug"],
+      ["doctor", address, "--json"],
+      ["verify", address, address],
+      ["hash", address],
+      ["dump", address, "a"],
+      ["plan", address, "--to", "gguf:f16", "--json"],
+    ]) {
+      const { status, out, err } = await requant(...argv);
+      expect(status, argv.join(" ")).toBe(2);
+      expect(`${out}${err}`).not.toContain("hunter2");
+    }
+  });
+
+  it.each(["HF_ENDPOINT", "AWS_ENDPOINT_URL_S3"])(
+    "%s with a password is refused without it",
+    async (name) => {
+      const before = process.env[name];
+      for (const value of ["http://user:hunter2@[x", "http://user:hunter2@127.0.0.1:1"]) {
+        process.env[name] = value;
+        for (const address of ["hf:owner/repo", "s3://bucket/m.gguf"]) {
+          if (address.startsWith("hf:") !== (name === "HF_ENDPOINT")) continue;
+          const { status, err } = await requant("inspect", address, "--debug");
+          expect(status).toBe(2);
+          expect(err).not.toContain("hunter2");
+        }
+      }
+      if (before === undefined) delete process.env[name];
+      else process.env[name] = before;
     },
   );
 });

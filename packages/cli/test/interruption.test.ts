@@ -57,14 +57,14 @@ describe.skipIf(!existsSync(bin))("the built program (skipped: it is not built)"
     await promisify(execFile)(process.execPath, [join(root, "scripts/make-model.mjs"), source, ...SHAPE]);
   });
 
-  it("Ctrl-C: 130, no file, and the rest on the next call", async () => {
+  it("Ctrl-C, or a terminal that is closed: 130, no file, and the rest on the next call", async () => {
     const [whole, output] = [join(folder, "whole.gguf"), join(folder, "c", "x.gguf")];
     expect(await ended(convert(whole, "--jobs", "1"))).toMatchObject({ status: 0 });
     for (const [index, jobs] of ["1", "2"].entries()) {
       const child = convert(output, "--jobs", jobs, ...(index === 0 ? [] : ["--resume"]));
       const end = ended(child);
       await underWay(output);
-      child.kill("SIGINT");
+      child.kill(index === 0 ? "SIGINT" : "SIGHUP");
       const { status, err } = await end;
       expect(err).toContain("--resume");
       expect(status).toBe(130);

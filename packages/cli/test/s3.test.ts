@@ -88,6 +88,14 @@ describe("s3://bucket/key", () => {
     ).toBe(true);
   });
 
+  it("empty parts of a key are parts of it", async () => {
+    await requant("inspect", "s3://models/a//b/model.gguf", "--json");
+    await requant("inspect", "s3://models//a/", "--json");
+    const paths = server.asked.map(({ path }) => path);
+    expect(paths[0]).toBe("/models/a//b/model.gguf");
+    expect(paths.at(-1)).toMatch(/^\/models\/\/a\/[^/]+$/);
+  });
+
   it("a file is inspected; nothing secret is printed", async () => {
     const { status, out, err } = await requant("inspect", `${address}/model.safetensors`, "--json");
     expect(status, err).toBe(0);

@@ -44,6 +44,24 @@ export const compressedTensorsSource: PackedSource = {
     "transform_config",
     "version",
   ],
+  // of `QuantizationScheme` and `QuantizationArgs` (compressed-tensors, quantization/quant_args.py)
+  innerKeys: {
+    "config_groups.*": ["targets", "weights", "input_activations", "output_activations", "format"],
+    "config_groups.*.weights": [
+      "actorder",
+      "block_structure",
+      "dynamic",
+      "group_size",
+      "num_bits",
+      "observer",
+      "observer_kwargs",
+      "scale_dtype",
+      "strategy",
+      "symmetric",
+      "type",
+      "zp_dtype",
+    ],
+  },
   find: (tensors) => findBySuffixes(tensors, compressedTensorsCodec.suffixes, isPackQuantized),
   reader: compressedTensorsReader,
 };

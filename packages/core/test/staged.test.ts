@@ -272,6 +272,23 @@ describe.skipIf(process.platform === "win32")("things that strangers put where w
     },
   );
 
+  test.each(["part", "journal"])(
+    "a second name of another file as .%s is not written through",
+    async (suffix) => {
+      await writeFile(at("victim"), "mine");
+      await link(at("victim"), at(`.a.requant-${suffix}`));
+      await expect(stage("a", true)).rejects.toMatchObject({
+        code: "IO",
+        message: expect.stringMatching(/has 2 names/),
+        hint: expect.stringContaining("`resume`"),
+      });
+      expect(await readFile(at("victim"), "utf8")).toBe("mine");
+      // a run that starts afresh removes the name, not the file
+      await (await stage("a")).discard();
+      expect(await readFile(at("victim"), "utf8")).toBe("mine");
+    },
+  );
+
   test.each(suffixes)("a pipe as .%s is not waited for", async (suffix) => {
     expect(spawnSync("mkfifo", [at(`.a.requant-${suffix}`)]).status).toBe(0);
     await expect(stage("a", true)).rejects.toMatchObject({
@@ -282,6 +299,24 @@ describe.skipIf(process.platform === "win32")("things that strangers put where w
 });
 
 describe("left-overs", () => {
+  test.skipIf(process.platform === "win32")("a size that the system refuses leaves no files", async () => {
+    const script = `
+      import { directoryStore } from "@requant/core/node";
+      const store = directoryStore(process.argv[1]);
+      await store.stage("a", { byteLength: 1e6 }).catch((error) => console.log(error.code, error.message));
+    `;
+    const run = spawnSync(
+      "sh",
+      ["-c", 'ulimit -f 4 && exec "$0" "$@"', process.execPath, "--input-type=module", "-e", script, folder],
+      {
+        cwd: join(import.meta.dirname, ".."),
+        encoding: "utf8",
+      },
+    );
+    expect(run.stdout, run.stderr).toMatch(/^IO .*does not allow files this large/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   test("of a killed writer are removed by the next of the same file, those of a living one are not", async () => {
     const mine = await ownerTag();
     const dead = `${(2 ** 22 + 1).toString(16).padStart(8, "0")}${mine.slice(8)}`;

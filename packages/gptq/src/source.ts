@@ -82,6 +82,19 @@ export const gptqSource: PackedSource = {
   ],
   // text-generation-inference's own quantizer wrote them in place of a configuration
   settingTensors: { gptq_bits: "bits", gptq_groupsize: "group_size", gptq_sym: "sym" },
+  // what a rule may change (GPTQModel, quantization/config.py, `dynamic_get`); the rest is how codes were searched for
+  innerKeys: {
+    "dynamic.*": [
+      "bits",
+      "group_size",
+      "sym",
+      "desc_act",
+      "mse",
+      "damp_percent",
+      "static_groups",
+      "true_sequential",
+    ],
+  },
   find: (tensors) => findBySuffixes(tensors, SUFFIXES, isGptq),
   reader: gptqReader,
 };

@@ -79,6 +79,16 @@ function layerFindings(count: number | undefined, tensors: readonly NamedShape[]
     });
     break;
   }
+  const beyond = [...layers].find(([layer]) => count !== undefined && layer >= count);
+  if (beyond !== undefined) {
+    const [layer, [rest = ""]] = beyond;
+    findings.push({
+      code: "extra-layer",
+      severity: "error",
+      tensor: `blk.${layer}.${rest}`,
+      message: `${count} layers are stated, but there are tensors of layer ${layer}.`,
+    });
+  }
   for (const [layer, names] of layers) {
     for (const group of companions) {
       const there = group.filter((name) => names.has(name));

@@ -2,6 +2,7 @@
 import { type Finding, FormatError, type Metadata, type MetadataValue } from "@requant/core";
 import { architectureOfConfig } from "./architectures/index.ts";
 import { resolveConfig } from "./config.ts";
+import { refuseOutOfRange } from "./config-ranges.ts";
 import { fileTypeNumber } from "./file-types.ts";
 import { generalMetadata } from "./general/general-metadata.ts";
 import { ggufFindings } from "./gguf-findings.ts";
@@ -42,6 +43,7 @@ export interface GgufModelPlan {
  */
 export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPlan {
   const architecture = architectureOfConfig(files.config);
+  refuseOutOfRange(files.config);
   const config = resolveConfig(files.config, architecture);
   refuseImpossibleConfig(config.values, files.tensors);
   const { tensors, leftOut } = planGgufTensors(architecture, config, files.tensors);

@@ -16,6 +16,11 @@
 export type { Architecture } from "./architectures/architecture.ts";
 export { architectureOfConfig, architectureOfGguf, architectures } from "./architectures/index.ts";
 export { staysF32 } from "./architectures/tensors.ts";
+export {
+  type BrokenConfigOptions,
+  refuseBrokenConfig,
+  uncountedLayerFindings,
+} from "./broken-config.ts";
 export { composeInputs } from "./compose-plans.ts";
 export { Config, resolveConfig } from "./config.ts";
 export { fileTypeNumbers } from "./file-types.ts";

@@ -1,2 +1,7 @@
 /** What a file or its index does that readers may trip over, although it can be read. */
-export type SafetensorsFindingCode = "control-character" | "unlisted-tensor" | "total-size" | "no-index";
+export type SafetensorsFindingCode =
+  | "control-character"
+  | "unlisted-tensor"
+  | "total-size"
+  | "no-index"
+  | "unused-index";

@@ -3,6 +3,7 @@ import {
   type Finding,
   FormatError,
   IoError,
+  isCodecError,
   LimitError,
   type Limits,
   limitsWith,
@@ -86,7 +87,7 @@ export async function openSafetensors(
     return { source, file: { name, byteLength: source.byteLength, ...(await readHeader(source, limits)) } };
   };
   try {
-    const { names, index, complete } = await findFiles(store, options.file, limits);
+    const { names, index, complete, beside } = await findFiles(store, options.file, limits);
     if (names.length > limits.shardCount) {
       throw new LimitError(`The model has ${names.length} files; the limit is ${limits.shardCount}.`, {
         path: store.name,
@@ -100,7 +101,8 @@ export async function openSafetensors(
         opened.push(result.value);
       }
     }
-    return joinFiles(opened, index, complete === true, store.name);
+    const model = joinFiles(opened, index, complete === true, store.name);
+    return beside === undefined ? model : { ...model, findings: [...model.findings, ...beside(model)] };
   } catch (error) {
     await Promise.allSettled(sources.map((source) => source.close()));
     throw error;
@@ -117,6 +119,8 @@ interface FoundFiles {
   readonly index?: ShardIndex;
   /** Set where file names alone say that these are all. */
   readonly complete?: true;
+  /** Looks at an index that is there and not read. */
+  readonly beside?: (model: Safetensors) => readonly Finding<SafetensorsFindingCode>[];
 }
 
 async function findFiles(store: ReadStore, file: string | undefined, limits: Limits): Promise<FoundFiles> {
@@ -133,7 +137,8 @@ async function findFiles(store: ReadStore, file: string | undefined, limits: Lim
     const single = await store.open(name);
     if (single === undefined) continue;
     await single.close();
-    return { names: [name] };
+    const beside = name === SINGLE_NAME ? await unusedIndex(store, limits) : undefined;
+    return { names: [name], ...(beside === undefined ? {} : { beside }) };
   }
   const standard = await tryIndex(store, `model${INDEX_SUFFIX}`, limits);
   if (standard !== undefined) return standard;
@@ -184,6 +189,32 @@ async function tryIndex(store: ReadStore, name: string, limits: Limits): Promise
   } finally {
     await source.close();
   }
+}
+
+/**
+ * A folder with a whole model and an index beside it: transformers reads the whole one, others the index. They may be two
+ * models. Where a folder cannot be listed, nothing is asked.
+ */
+async function unusedIndex(store: ReadStore, limits: Limits): Promise<FoundFiles["beside"]> {
+  const name = `model${INDEX_SUFFIX}`;
+  if ((await store.list())?.includes(name) !== true) return undefined;
+  const found = await tryIndex(store, name, limits).catch((error: unknown) => {
+    if (isCodecError(error)) return undefined;
+    throw error;
+  });
+  return ({ tensors }) => {
+    const agrees =
+      found?.index?.weightMap.size === tensors.length &&
+      tensors.every((tensor) => found.index?.weightMap.get(tensor.name) === tensor.file);
+    if (agrees) return [];
+    return [
+      {
+        code: "unused-index",
+        severity: "warning",
+        message: `The index ${name} does not describe ${SINGLE_NAME}, which is read without it.`,
+      },
+    ];
+  };
 }
 
 async function filesOfIndex(store: ReadStore, name: string, limits: Limits): Promise<FoundFiles> {

@@ -18,13 +18,9 @@ export function claimedConfig(
   return { method, format: format?.name, settings: json };
 }
 
-function methodsOf({ methods }: WeightFormat, method: string | undefined): readonly FormatMethod[] {
+/** What a format knows about a method: nothing, or one entry. */
+export function methodsOf({ methods }: WeightFormat, method: string | undefined): readonly FormatMethod[] {
   return method === undefined ? [] : methods.filter(({ names }) => names.includes(method));
-}
-
-/** Keys that a method has besides those of the format. */
-export function keysOfMethod(method: string | undefined, formats: readonly WeightFormat[]): string[] {
-  return formats.flatMap((format) => methodsOf(format, method)).flatMap(({ keys }) => keys ?? []);
 }
 
 /**

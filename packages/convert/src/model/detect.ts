@@ -9,7 +9,8 @@ import type {
   OpenableWeight,
   WeightFormat,
 } from "@requant/core/format";
-import { claimedConfig, keysOfMethod } from "./claimed-config.ts";
+import { claimedConfig } from "./claimed-config.ts";
+import { unknownKeyFindings } from "./config-keys.ts";
 import { formatReaders } from "./format-readers.ts";
 import { claimParts, type FoundModule, foundModules, type Owners } from "./found-modules.ts";
 import type { ModelTensor } from "./model.ts";
@@ -133,7 +134,6 @@ function configFindings(
   formats: readonly WeightFormat[],
 ): Finding[] {
   const { path, method } = config;
-  const unknown = unknownKeys(config, [...format.configKeys, ...keysOfMethod(method, formats)]);
   return [
     ...(method === undefined || claimed?.format === format.name
       ? []
@@ -144,16 +144,7 @@ function configFindings(
             message: `${path} says quant_method "${method}"; by names and shapes the tensors are ${format.name}, and are read so.`,
           },
         ]),
-    ...(unknown.length === 0
-      ? []
-      : [
-          {
-            code: "quantization-config",
-            severity: "warning" as const,
-            message: `These keys of the quantization configuration are not known and not used: ${unknown.join(", ")}.`,
-            path,
-          },
-        ]),
+    ...unknownKeyFindings(config, format, formats),
   ];
 }
 
@@ -181,15 +172,4 @@ function refuse(
   const one = refused.get(reason) ?? { reason, hint: hint ?? COPY_HINT, path, tensors: [] };
   refused.set(reason, one);
   for (const { name } of parts) one.tensors.push(name);
-}
-
-/** Long lists of keys and long keys are cut. */
-const MOST_KEYS = 8;
-const LONGEST_KEY = 60;
-
-function unknownKeys({ json }: QuantizationConfig, knownKeys: readonly string[]): string[] {
-  const known = new Set(knownKeys);
-  const unread = Object.keys(json).filter((key) => !known.has(key) && json[key] !== null);
-  const named = unread.slice(0, MOST_KEYS).map((key) => key.slice(0, LONGEST_KEY));
-  return unread.length > MOST_KEYS ? [...named, `and ${unread.length - MOST_KEYS} more`] : named;
 }

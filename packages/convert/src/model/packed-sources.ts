@@ -70,6 +70,9 @@ function described(tensor: TensorInfo | undefined): string {
 /** A quantization configuration of an unknown method over plain floats: the model may compute with other values than those
  * that are stored. */
 function changeOf(quantization: SourceQuantization): string | undefined {
+  if (quantization.malformed !== undefined) {
+    return `${quantization.malformed}, which is no object, so it is not known what the stored weights stand for`;
+  }
   if (quantization.used || quantization.leavesFloats) return undefined;
   const method = methodName(quantization);
   return method === undefined

@@ -1,6 +1,7 @@
 /** What a directory's configuration files say about packed weights: where it stands, by which method, and what it changes. */
 import type { Finding } from "@requant/core";
 import { type ConfigFile, foreignMethods, type QuantMethod, type WeightFormat } from "@requant/core/format";
+import { quoted } from "@requant/core/text";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -17,6 +18,8 @@ export interface QuantizationConfig {
   readonly isForLoading: boolean;
   /** The transform that a runtime applies while it computes, so that the stored weights alone are not the model's. */
   readonly runtimeTransform: string | undefined;
+  /** What stands in place of a configuration, where that is no object: nothing is known from it. */
+  readonly malformed?: string | undefined;
 }
 
 /** The configuration of a source, and whether a reader has used it: only then may an output leave it out. */
@@ -87,16 +90,43 @@ export function quantizationPlaces(config: Json, methods: readonly QuantMethod[]
   );
 }
 
-/** Of config.json. */
-export function quantizationInConfig(
+/** All that config.json holds: what is no object first, since it makes all others doubtful, then in the order of use. */
+export function quantizationsInConfig(
   config: Json,
   path: string,
   methods: readonly QuantMethod[],
-): QuantizationConfig | undefined {
-  const [first] = quantizationPlaces(config, methods);
-  if (first === undefined) return undefined;
-  const { json, outerKey, method } = first;
-  return configOf(json, outerKey === undefined ? path : `${path} (${outerKey})`, method, methods);
+): QuantizationConfig[] {
+  const place = (outerKey: string | undefined): string =>
+    outerKey === undefined ? path : `${path} (${outerKey})`;
+  return [
+    ...malformedPlaces(config).map(({ outerKey, malformed }) => ({
+      ...configOf({}, place(outerKey), undefined, methods),
+      malformed,
+    })),
+    ...quantizationPlaces(config, methods).map(({ json, outerKey, method }) =>
+      configOf(json, place(outerKey), method, methods),
+    ),
+  ];
+}
+
+/** Where `quantization_config` is there and no object: at the top of config.json, or in the config of an inner model. */
+function malformedPlaces(
+  config: Json,
+): { readonly outerKey: string | undefined; readonly malformed: string }[] {
+  const owners = [
+    [undefined, config] as const,
+    ...Object.entries(config)
+      .filter(([key]) => key.endsWith("_config") && key !== MAIN_KEY)
+      .map(([key, value]) => [key, objectOf(value)] as const),
+  ];
+  return owners.flatMap(([outerKey, owner]) => {
+    const value = owner?.[MAIN_KEY];
+    const isMalformed =
+      value !== undefined && value !== null && (typeof value !== "object" || Array.isArray(value));
+    return owner !== undefined && isMalformed
+      ? [{ outerKey, malformed: `the ${MAIN_KEY} is ${quoted(value)}` }]
+      : [];
+  });
 }
 
 /** Of a file besides config.json. */
@@ -149,7 +179,7 @@ export function disagreements(
   return others.flatMap((other): Finding[] => {
     const differing = deciding
       .filter((spellings) => {
-        const [a, b] = [settingOf(used.json, spellings), settingOf(other.json, spellings)];
+        const [a, b] = [settingOf(used, spellings), settingOf(other, spellings)];
         return a !== undefined && b !== undefined && a !== b;
       })
       .map(([key]) => key);
@@ -175,8 +205,10 @@ function decidingKeys(methods: readonly QuantMethod[]): string[][] {
   return [...spellings.values()].map((keys) => [...keys]);
 }
 
-function settingOf(json: Json, spellings: readonly string[]): string | undefined {
-  const value = spellings.map((key) => json[key]).find((one) => one !== undefined && one !== null);
+function settingOf({ json, method }: QuantizationConfig, spellings: readonly string[]): string | undefined {
+  const stated = spellings.map((key) => json[key]).find((one) => one !== undefined && one !== null);
+  // a file's own name may tell the method
+  const value = stated ?? (spellings.includes("quant_method") ? method : undefined);
   return value === undefined || typeof value === "object" ? undefined : String(value).toLowerCase();
 }
 

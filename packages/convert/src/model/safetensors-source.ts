@@ -13,8 +13,8 @@ import { withoutTrailing } from "@requant/core/text";
 import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
-import type { DetectedLinear } from "./detect.ts";
-import { detectLinear } from "./detect.ts";
+import { unusedConfigFindings } from "./config-keys.ts";
+import { type DetectedLinear, detectLinear } from "./detect.ts";
 import { type Found, openNamed } from "./find.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
 import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
@@ -22,8 +22,8 @@ import {
   disagreements,
   type QuantizationConfig,
   quantizationFiles,
-  quantizationInConfig,
   quantizationInFile,
+  quantizationsInConfig,
   quantMethods,
 } from "./quantization-config.ts";
 import type { SourceFormat } from "./source-format.ts";
@@ -66,10 +66,13 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const shards = set.files.length > 1 ? `, ${set.files.length} shards` : "";
   // loaded here, so that looking at a GGUF file loads no other format
   const { weightFormats: formats } = await import("../formats.ts");
-  const { quantization, findings: disagreeing } = await findQuantization(found, config, {
+  const {
+    quantization,
+    others,
+    findings: disagreeing,
+  } = await findQuantization(found, config, {
     limits,
     methods: quantMethods(formats),
-    // float models need no look at files that say how weights are packed
     isFloat: storedTensors.every(({ encoding }) => isPlainFloat(encoding)),
   });
   const hints: ModuleHints = {
@@ -80,7 +83,8 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
       return tensor === undefined ? new Uint8Array(0) : set.read(tensor, 0, byteLength);
     },
   };
-  const detected = await detectLinear(storedTensors, quantization, { formats, hints, path: folder });
+  const usable = quantization?.malformed === undefined ? quantization : undefined;
+  const detected = await detectLinear(storedTensors, usable, { formats, hints, path: folder });
   const { tensors, format = "safetensors", weights, claims } = detected;
   const familyCodes = await familyCodesOf(config, tensors);
   const understood = claimsOf(detected, familyCodes, quantization);
@@ -99,6 +103,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
     findings: [
       ...set.findings,
       ...disagreeing,
+      ...others.flatMap((other) => unusedConfigFindings(other, formats)),
       ...detected.findings,
       ...claimFindings(understood, unclaimed),
     ],
@@ -155,22 +160,27 @@ interface QuantizationSearch {
   readonly isFloat: boolean;
 }
 
+interface FoundQuantization {
+  readonly quantization?: QuantizationConfig;
+  /** Those that are not used, because another stands before them. */
+  readonly others: readonly QuantizationConfig[];
+  readonly findings: readonly Finding[];
+}
+
 /**
  * What the configuration files say about packed weights: config.json first. The other files are looked at where the
- * folder can be listed, or where config.json says nothing.
+ * folder can be listed, or where the weights are packed and config.json says nothing.
  */
 async function findQuantization(
   found: Found,
   config: Readonly<Record<string, unknown>> | undefined,
   { limits, methods, isFloat }: QuantizationSearch,
-): Promise<{ readonly quantization?: QuantizationConfig; readonly findings: readonly Finding[] }> {
+): Promise<FoundQuantization> {
   const folder = `${found.store.name.replace(/\/$/, "")}/`;
-  const own = config && quantizationInConfig(config, `${folder}config.json`, methods);
-  const all = own === undefined ? [] : [own];
+  const all = config === undefined ? [] : quantizationsInConfig(config, `${folder}config.json`, methods);
   const { names } = found;
-  for (const file of isFloat || (own !== undefined && names === undefined)
-    ? []
-    : quantizationFiles(methods)) {
+  const isAsked = names !== undefined || (!isFloat && all.length === 0);
+  for (const file of isAsked ? quantizationFiles(methods) : []) {
     if (names?.includes(file.name) === false) continue;
     const bytes = await readSideFile(found.store, file.name, limits);
     if (bytes === undefined) continue;
@@ -178,8 +188,8 @@ async function findQuantization(
     all.push(quantizationInFile(parseJson(bytes, path), file, path, methods));
   }
   const [quantization, ...others] = all;
-  if (quantization === undefined) return { findings: [] };
-  return { quantization, findings: disagreements(quantization, others, methods) };
+  if (quantization === undefined) return { others: [], findings: [] };
+  return { quantization, others, findings: disagreements(quantization, others, methods) };
 }
 
 /** Tensors that the model's family reads as packed codes. */
@@ -213,7 +223,10 @@ function claimsOf(
     quantization:
       quantization === undefined
         ? undefined
-        : { ...quantization, used: weights.size > 0 || familyCodes.size > 0 },
+        : {
+            ...quantization,
+            used: quantization.malformed === undefined && (weights.size > 0 || familyCodes.size > 0),
+          },
   };
 }
 

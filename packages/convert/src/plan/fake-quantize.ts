@@ -18,7 +18,7 @@ import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensorAs, storedFor } from "./plan-tensor.ts";
 import { givenOptions } from "./refuse-options.ts";
-import { floatSideFiles, type SideFileContent } from "./side-files.ts";
+import { floatSideFiles, type SideFileContent, staleConfigFindings } from "./side-files.ts";
 import { targetFormats } from "./target-formats.ts";
 import { importanceName, type PlanThrough } from "./way.ts";
 
@@ -119,7 +119,7 @@ function floatDraft(source: PlanSource, dtype: keyof typeof DTYPES): FloatDraft 
     return {
       weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
       files: floatSideFiles(source, DTYPES[dtype]),
-      findings: [],
+      findings: staleConfigFindings(source),
     };
   }
   const made = ggufAsHf(source, dtype);

@@ -10,7 +10,7 @@ import { ggufAsHf } from "./gguf-as-hf.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor, type TypedWeight } from "./plan-tensor.ts";
-import { floatSideFiles } from "./side-files.ts";
+import { floatSideFiles, staleConfigFindings } from "./side-files.ts";
 
 /** Names of the dtypes in config.json. */
 const CONFIG_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
@@ -75,7 +75,7 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
       ...sideFiles(source, type),
     ],
     leftOut: [],
-    findings: [],
+    findings: type === "COPY" ? [] : staleConfigFindings(source),
   };
 }
 

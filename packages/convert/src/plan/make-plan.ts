@@ -1,7 +1,7 @@
 /** From a model and a target to a plan. */
 
 import { ConversionError, elementCount, type Finding, UsageError } from "@requant/core";
-import { configTensors } from "@requant/models";
+import { configTensors, refuseBrokenConfig, uncountedLayerFindings } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import { completeFinding, finding, warningsOf } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
@@ -153,11 +153,24 @@ function planOutput(
   if (like === undefined) given.delete("like");
   refuseOptions([...given], { name, target: format }, list);
   refuseUnread(format, target, source);
+  const config = configFindings(source, format, target);
   const output = plannedOutput(format, source, { target, options, like });
-  // to allow what never happens is no fault, but nobody should believe that it did something
-  return given.has("allowRequantize") && format.options?.includes("allowRequantize") !== true
-    ? { ...output, findings: [...output.findings, allowedForNothing(name)] }
-    : output;
+  // to allow what never happens is no fault, but the user is told that it had no effect
+  const needless = given.has("allowRequantize") && format.options?.includes("allowRequantize") !== true;
+  return {
+    ...output,
+    findings: [...config, ...output.findings, ...(needless ? [allowedForNothing(name)] : [])],
+  };
+}
+
+/**
+ * What is wrong with the config.json of a Hugging Face source. A target that copies the stored tensors takes it as it is.
+ * @throws FormatError where no runtime can use it
+ */
+function configFindings({ hf }: PlanSource, format: TargetFormat, target: Target): Finding[] {
+  if (hf === undefined || format.keepsStored?.(target) === true) return [];
+  refuseBrokenConfig(hf);
+  return uncountedLayerFindings(hf);
 }
 
 function plannedOutput(

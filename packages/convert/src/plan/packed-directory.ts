@@ -16,7 +16,7 @@ import {
   type WeightTarget,
 } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
-import type { LeftOut, WeightPlan } from "@requant/models";
+import { type LeftOut, refuseBrokenConfig, type WeightPlan } from "@requant/models";
 import { finding } from "../model/findings/finding.ts";
 import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { chooseWay, mostFaithful } from "./choose-way.ts";
@@ -98,6 +98,7 @@ function draftOf(source: PlanSource, format: string): HfDraft {
   }
   // a config.json has one quantization_config
   refuseFamilyCodes(source, `a model is not read as that and ${format}`);
+  refuseBrokenConfig(source.hf, { tensors: true });
   return {
     weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
     files: floatSideFiles(source, undefined, true),

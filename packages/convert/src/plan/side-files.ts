@@ -1,7 +1,14 @@
 /** A directory's other files, with a config.json that says what the weights have become. */
 
+import type { Finding } from "@requant/core";
 import { weightFormats } from "../formats.ts";
-import { quantizationFiles, quantizationPlaces, quantMethods } from "../model/quantization-config.ts";
+import { finding } from "../model/findings/finding.ts";
+import {
+  methodName,
+  quantizationFiles,
+  quantizationPlaces,
+  quantMethods,
+} from "../model/quantization-config.ts";
 import type { PlanSource } from "./plan.ts";
 
 const METHODS = quantMethods(weightFormats);
@@ -15,8 +22,9 @@ const PACKING_FILES: readonly string[] = [
 export type SideFileContent = readonly [name: string, content: string | Uint8Array];
 
 /**
- * The files of a float model. What a reader has used of the source's quantization configuration is left out, since it is
- * true of packed weights only; what nothing has used stays. `dtype`, where given, replaces the value that config.json has
+ * The files of a float model, without the source's quantization configuration: it is true of packed weights only, and a
+ * runtime would look for those. One that a reader needed and did not understand never comes here: such a source is refused.
+ * `dtype`, where given, replaces the value that config.json has
  * under the key it uses; the rest of the file stays as its author wrote it.
  * @param repacked true where the output gets a configuration of its own: any other one would contradict it
  */
@@ -25,13 +33,27 @@ export function floatSideFiles(
   dtype: string | undefined,
   repacked = false,
 ): SideFileContent[] {
-  const unpacked = repacked || source.quantization?.used === true;
+  const unpacked = repacked || source.quantization !== undefined;
   return [...(source.sideFiles ?? [])].flatMap(([name, bytes]): SideFileContent[] => {
     if (unpacked && PACKING_FILES.includes(name)) return [];
     if (name !== "config.json") return [[name, bytes]];
     const text = typedConfig(new TextDecoder().decode(bytes), dtype);
     return [[name, unpacked ? withoutQuantization(text) : text]];
   });
+}
+
+/** Says which configuration a float model loses although no reader has used it: all weights were floats before. */
+export function staleConfigFindings({ quantization }: PlanSource): Finding[] {
+  if (quantization === undefined || quantization.used) return [];
+  const method = methodName(quantization) ?? "no method";
+  return [
+    finding(
+      "quantization-config",
+      `The quantization configuration of the source (${method}) is not written: all weights are plain floats, and runtimes would look for packed ones.`,
+      { path: quantization.path },
+      "Nothing needs to be done for the output; copy the configuration by hand if a runtime is to quantize while it loads.",
+    ),
+  ];
 }
 
 function typedConfig(text: string, dtype: string | undefined): string {

@@ -383,6 +383,7 @@ describe("a GGUF's facts against each other", () => {
     ],
     ["a vocabulary of another size", [tokens(words.slice(1))], "vocabulary-size"],
     ["a layer too many", [tokens(words), ["llama.block_count", { type: "u32", value: 2 }]], "missing-layer"],
+    ["a layer too few", [tokens(words), ["llama.block_count", { type: "u32", value: 0 }]], "extra-layer"],
     ["another width", [tokens(words), ["llama.embedding_length", { type: "u32", value: 32 }]], "wrong-shape"],
     ["a length of another type", [tokens(words), ["llama.context_length", text("128")]], "key-type"],
     ["no heads", [tokens(words), ["llama.attention.head_count", { type: "u32", value: 0 }]], "key-value"],
@@ -517,6 +518,18 @@ describe("what readers refuse or warn of has a code", () => {
     });
     expect(codesOf(withOne)).toContain("total-size");
     expect(codesOf(withOne)).not.toContain("no-index");
+  });
+
+  it.each<[string, string, boolean]>([
+    ["that agrees", JSON.stringify({ weight_map: { a: "model.safetensors" } }), false],
+    ["of other tensors", JSON.stringify({ weight_map: { b: "model.safetensors" } }), true],
+    ["of other files", JSON.stringify({ weight_map: { a: "model-00001-of-00001.safetensors" } }), true],
+    ["that lists less", JSON.stringify({ weight_map: {} }), true],
+    ["that is no JSON", "<html>", true],
+  ])("a whole model with an index beside it %s", async (_, index, isNamed) => {
+    const files = { "model.safetensors": safetensors({ a: [4] }), "model.safetensors.index.json": index };
+    const report = await examineModel({ store: folderOf(files) });
+    expect(codesOf(report).includes("unused-index")).toBe(isNamed);
   });
 
   it("an architecture that nobody has heard of is only noted", async () => {

@@ -274,6 +274,96 @@ describe("the place of a configuration", () => {
   });
 });
 
+describe("every place and key of a configuration is accounted for", () => {
+  const v1 = { ...v2, checkpoint_format: "gptq" };
+  const files = ["quantize_config.json", "quantization_config.json"];
+
+  it.each<[string, object, Readonly<Record<string, object>>, RegExp]>([
+    [
+      "text_config, which the top contradicts",
+      { quantization_config: v2, text_config: { quantization_config: v1 } },
+      {},
+      /config\.json and .*config\.json \(text_config\) disagree about checkpoint_format/,
+    ],
+    [
+      "compression_config, which the first contradicts",
+      { quantization_config: v2, compression_config: v1 },
+      {},
+      /disagree about checkpoint_format/,
+    ],
+    [
+      "hf_quant_config.json of another method",
+      { quantization_config: v2 },
+      { "hf_quant_config.json": { quantization: { quant_algo: "NVFP4" } } },
+      /disagree about quant_method/,
+    ],
+    ...files.map((name): [string, object, Readonly<Record<string, object>>, RegExp] => [
+      `a key of ${name} beside config.json`,
+      { quantization_config: v2 },
+      { [name]: { ...v2, online_rotation: true } },
+      /not known and not used: online_rotation\./,
+    ]),
+    [
+      "a key of text_config beside that of the top",
+      { quantization_config: v2, text_config: { quantization_config: { ...v2, shift: 1 } } },
+      {},
+      /not known and not used: shift\./,
+    ],
+    [
+      "a key of a rule",
+      { quantization_config: { ...v2, dynamic: { "+:none": { bits: 4, zero_shift: 1 } } } },
+      {},
+      /not known and not used: dynamic\.\+:none\.zero_shift\./,
+    ],
+    [
+      "a key of AutoRound's extra_config",
+      autoRound({ packing_format: "auto_round", extra_config: { lm_head: { bits: 16, rotate: true } } }),
+      {},
+      /not known and not used: extra_config\.lm_head\.rotate\./,
+    ],
+  ])("%s", async (_, config, others, said) => {
+    const from = await store(packed(gptqParts), config, others);
+    expect(await warningsOf(from)).toEqual([expect.stringMatching(said)]);
+    expect(await valuesOf(from)).toEqual(weights());
+  });
+
+  it("files over plain floats are named, and not written into a float model", async () => {
+    const from = await store(floats, {}, { "quantize_config.json": v2 });
+    expect(await warningsOf(from)).toEqual([expect.stringMatching(/packed by gptq; all of them are plain/)]);
+    expect([...(await written(from, "safetensors:bf16")).files.keys()]).not.toContain("quantize_config.json");
+  });
+
+  it.each<[string, Weights]>([
+    ["plain floats", floats],
+    ["packed weights", packed(gptqParts)],
+  ])("no object in its place is refused by every command, over %s", async (_, tensors) => {
+    for (const value of ["gptq", 4, true, [v2]]) {
+      for (const config of [
+        { quantization_config: value },
+        { text_config: { quantization_config: value } },
+      ]) {
+        const from = await store(tensors, config);
+        const model = await openModel({ store: from });
+        const refusal = { code: "UNSUPPORTED", message: expect.stringMatching(/the quantization_config is/) };
+        for (const target of ["safetensors:f32", "gguf:f16", "gptq:4bit-32g-sym"]) {
+          await expect(planConversion(model, parseTarget(target))).rejects.toMatchObject(refusal);
+        }
+        await expect(tensorStatistics(model, `${MODULE}.weight`)).rejects.toMatchObject(refusal);
+        const { findings, ok } = await examineModel({ store: from });
+        expect(ok).toBe(false);
+        expect(findings).toContainEqual(expect.objectContaining({ code: "not-read", severity: "error" }));
+      }
+    }
+  });
+
+  it("null and an empty object are none", async () => {
+    for (const quantization_config of [null, {}]) {
+      const from = await store(floats, { quantization_config });
+      expect(await warningsOf(from)).toEqual([]);
+    }
+  });
+});
+
 async function written(from: MemoryStore, target: string): Promise<MemoryStore> {
   const model = await openModel({ store: from });
   const output = memoryStore({ name: "output" });
@@ -318,11 +408,21 @@ describe("what becomes of a configuration", () => {
       { quant_method: "fp8" },
       /packed by fp8; all of them are plain floats/,
     ],
-  ])("one over plain floats, %s, stays and is named", async (_, quantization_config, said) => {
+  ])("one over plain floats, %s, is named and not written", async (_, quantization_config, said) => {
     const from = await store(floats, { quantization_config });
     expect(await warningsOf(from)).toEqual([expect.stringMatching(said)]);
-    expect(configOf(await written(from, "safetensors:bf16"))["quantization_config"]).toEqual(
-      quantization_config,
+    const output = configOf(await written(from, "safetensors:bf16"));
+    expect(Object.keys(output)).not.toContain("quantization_config");
+    expect(output["architectures"]).toEqual(["LlamaForCausalLM"]);
+    const copy = configOf(await written(from, "safetensors:copy"));
+    expect(copy["quantization_config"]).toEqual(quantization_config);
+    const model = await openModel({ store: from });
+    const { findings } = await planConversion(model, parseTarget("safetensors:f32"));
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        code: "quantization-config",
+        message: expect.stringContaining("is not written"),
+      }),
     );
     expect((await examineModel({ store: from })).findings).toContainEqual(
       expect.objectContaining({ code: "quantization-config", severity: "warning" }),

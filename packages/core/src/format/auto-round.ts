@@ -59,6 +59,23 @@ export const autoRoundMethod: FormatMethod = {
     "static_kv_dtype",
     "static_kv_granularity",
   ],
+  // of a scheme (auto-round, auto_round/schemes.py, `QuantizationScheme`); those of activations change no weight
+  innerKeys: {
+    "extra_config.*": [
+      "bits",
+      "group_size",
+      "sym",
+      "data_type",
+      "act_bits",
+      "act_data_type",
+      "act_dynamic",
+      "act_group_size",
+      "act_sym",
+      "fixed_by_user",
+      "in_blocks",
+      "scale_dtype",
+    ],
+  },
 };
 
 /** AutoRound's packings that are read: its own, and those of two other tools. */

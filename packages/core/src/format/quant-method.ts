@@ -55,6 +55,8 @@ export interface FormatMethod extends QuantMethod {
   settings?(settings: Json, place: ErrorPlace): Json;
   /** Keys that `settings` reads, or that change no value, besides those of the format. */
   readonly keys?: readonly string[];
+  /** The same for objects inside the configuration, by path; `*` stands for any key: `extra_config.*`. */
+  readonly innerKeys?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The configuration that a model's files claim. The tensors have the last word. */

@@ -142,6 +142,8 @@ export interface PackedSource {
   readonly methods: readonly FormatMethod[];
   /** Keys of its configuration that are read, or known to change no value. */
   readonly configKeys: readonly string[];
+  /** The same for objects inside the configuration, by path; `*` stands for any key: `config_groups.*.weights`. */
+  readonly innerKeys?: Readonly<Record<string, readonly string[]>>;
   /**
    * Tensors of one integer that hold settings of the whole model, each with the key of the configuration that it stands
    * for. They are no weights, and are the configuration where there is no other.

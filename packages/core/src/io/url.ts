@@ -115,6 +115,8 @@ function parsedUrl(url: string): URL {
 export function shownUrl(url: string): string {
   if (!URL.canParse(url)) return shownText(url);
   const { protocol, host, pathname, search } = new URL(url);
+  // of an address such as hf:owner the path may hold what was meant as a name and password
+  if (host === "") return shownText(url);
   return `${protocol}//${host}${pathname}${search === "" ? "" : "?…"}`;
 }
 

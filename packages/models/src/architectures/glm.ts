@@ -1,4 +1,5 @@
 /** GLM-4 (0414) and GLM-4.5 (llama.cpp, conversion/glm.py). */
+import type { Config } from "../config.ts";
 import { numberField } from "../json.ts";
 import { bool, boolOf, numberOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
@@ -86,6 +87,18 @@ export const glm4: Architecture = {
   finishConfig: restorePartial,
 };
 
+/** Layers that predict further tokens, as far as they are there: some copies of a checkpoint leave them out. */
+function predictedLayers(config: Config, names: ReadonlySet<string>): number {
+  const layers = config.need("num_hidden_layers");
+  const stated = config.count("num_nextn_predict_layers") ?? 0;
+  const stored = new Set<number>();
+  for (const name of names) {
+    const layer = Number(/(?:^|\.)layers\.(\d{1,6})\./.exec(name)?.[1] ?? -1);
+    if (layer >= layers && layer < layers + stated) stored.add(layer);
+  }
+  return stored.size;
+}
+
 export const glm4moe: Architecture = {
   ...glm4,
   name: "glm4moe",
@@ -121,7 +134,7 @@ export const glm4moe: Architecture = {
   parameters: [
     derived(
       "~.block_count",
-      (config) => u32(config.need("num_hidden_layers") + (config.count("num_nextn_predict_layers") ?? 0)),
+      (config, { hfNames }) => u32(config.need("num_hidden_layers") + predictedLayers(config, hfNames)),
       (value, draft) => {
         const predicted = numberOf(draft.parameter("~.nextn_predict_layers")) ?? 0;
         draft.values.set("num_hidden_layers", (numberOf(value) ?? 0) - predicted);
@@ -142,7 +155,14 @@ export const glm4moe: Architecture = {
           : bool(config.flag("norm_topk_prob") === true),
       (value, draft) => draft.values.set("norm_topk_prob", boolOf(value) ?? true),
     ),
-    count("~.nextn_predict_layers", ["num_nextn_predict_layers"]),
+    derived(
+      "~.nextn_predict_layers",
+      (config, { hfNames }) => {
+        const stated = config.count("num_nextn_predict_layers");
+        return stated === undefined ? undefined : u32(predictedLayers(config, hfNames));
+      },
+      (value, draft) => draft.values.set("num_nextn_predict_layers", numberOf(value) ?? 0),
+    ),
   ],
   tensors: [
     ...decoderEnds,

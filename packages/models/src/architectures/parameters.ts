@@ -63,7 +63,7 @@ export function real(key: string, names: readonly string[]): ParameterRule {
 /** A value worked out from the config; `toHf` only where it says something back. */
 export function derived(
   key: string,
-  toGguf: (config: Config) => MetadataValue | undefined,
+  toGguf: ParameterRule["toGguf"],
   toHf?: (value: MetadataValue, draft: ConfigDraft) => void,
 ): ParameterRule {
   return toHf ? { key, toGguf, toHf } : { key, toGguf };

@@ -1,5 +1,6 @@
 /** Special ids, whether they are added to a text, and chat templates (gguf-py, vocab.py `SpecialVocab`). */
-import { FormatError, type MetadataValue } from "@requant/core";
+import { type Finding, FormatError, type MetadataValue } from "@requant/core";
+import { quoted } from "@requant/core/text";
 import type { HfFiles } from "../hf-files.ts";
 import {
   arrayField,
@@ -13,6 +14,7 @@ import {
   textField,
 } from "../json.ts";
 import { bool, string, stringArray, u32 } from "../metadata-values.ts";
+import { note } from "../note.ts";
 
 /** Roles in the order in which they are looked for; their names in config files are `<role>_token` and `<role>_token_id`. */
 export const tokenRoles: readonly string[] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
@@ -250,20 +252,42 @@ export function chatTemplates(files: HfFiles): readonly NamedTemplate[] {
   return templatesOf(field(files.chatTemplateJson, "chat_template"));
 }
 
-/** `tokenizer.chat_template.<name>`, the list of names, then the default. */
+/** The name that a template has in a GGUF. */
+function keyName(name: string): string {
+  return name.replace(/[^A-Za-z0-9]/g, "_");
+}
+
+/** `tokenizer.chat_template.<name>`, the list of names, then the default. Of several with one name the first is kept. */
 export function chatTemplateMetadata(files: HfFiles): [string, MetadataValue][] {
   const values: [string, MetadataValue][] = [];
-  const names: string[] = [];
-  let standard: string | undefined;
+  const kept = new Map<string, string>();
   for (const { name, template } of chatTemplates(files)) {
-    const safe = name.replace(/[^A-Za-z0-9]/g, "_");
-    if (safe === "default") standard = template;
-    else if (safe !== "") {
-      if (!names.includes(safe)) names.push(safe);
-      values.push([`tokenizer.chat_template.${safe}`, string(template)]);
-    }
+    const safe = keyName(name);
+    if (safe !== "" && !kept.has(safe)) kept.set(safe, template);
   }
+  const standard = kept.get("default");
+  kept.delete("default");
+  const names = [...kept.keys()];
+  for (const [name, template] of kept) values.push([`tokenizer.chat_template.${name}`, string(template)]);
   if (names.length > 0) values.push(["tokenizer.chat_templates", stringArray(names)]);
   if (standard !== undefined) values.push(["tokenizer.chat_template", string(standard)]);
   return values;
+}
+
+/** Names the templates that a GGUF has no place for: those without a name, and those whose name becomes another's. */
+export function lostTemplateFindings(files: HfFiles): Finding[] {
+  const owners = new Map<string, string>();
+  return chatTemplates(files).flatMap(({ name }): Finding[] => {
+    const safe = keyName(name);
+    const owner = owners.get(safe);
+    if (safe !== "" && owner === undefined) {
+      owners.set(safe, name);
+      return [];
+    }
+    const why =
+      owner === undefined
+        ? "it has no name"
+        : `a GGUF calls it ${quoted(safe)}, as it calls the template ${quoted(owner)}`;
+    return [note("not-stored", `The chat template ${quoted(name)} is not written: ${why}.`)];
+  });
 }

@@ -18,7 +18,12 @@ import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizer
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 import { piecesOfJson, sentencePieceJsonVocabulary } from "./sentencepiece-json.ts";
-import { chatTemplateMetadata, readSpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
+import {
+  chatTemplateMetadata,
+  lostTemplateFindings,
+  readSpecialTokens,
+  specialTokenMetadata,
+} from "./special-tokens.ts";
 import { templateNotes } from "./template-notes.ts";
 import { writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
 import { tokenizerJsonOfVocab } from "./vocab-merges.ts";
@@ -283,5 +288,9 @@ export function addTokenizerMetadata(
   put(chatTemplateMetadata(files));
   if (hasNormalizer) put(normalizerMetadata(files));
   for (const extra of rules.after ?? []) put(extra(context));
-  return [...(written.findings ?? []), ...templateNotes(files.tokenizerJson, metadata, vocabulary.tokens)];
+  return [
+    ...(written.findings ?? []),
+    ...lostTemplateFindings(files),
+    ...templateNotes(files.tokenizerJson, metadata, vocabulary.tokens),
+  ];
 }

@@ -10,6 +10,7 @@ export type ContentFindingCode =
   | "unknown-architecture"
   | "wrong-shape"
   | "missing-layer"
+  | "extra-layer"
   | "missing-tensor"
   | "vocabulary-size"
   | "no-tokenizer"
@@ -70,6 +71,12 @@ export const contentKinds: Readonly<Record<ContentFindingCode, FindingKind>> = {
     severity: "error",
     meaning: "The configuration states more layers than there are tensors for.",
     hint: "Download the missing files of the model.",
+  },
+  "extra-layer": {
+    severity: "error",
+    meaning:
+      "There are tensors of a layer beyond those that the configuration states; llama.cpp does not load them.",
+    hint: "Take config and weights from the same model.",
   },
   "missing-tensor": {
     severity: "error",

@@ -14,6 +14,7 @@ export type FileFindingCode =
   | "unlisted-tensor"
   | "total-size"
   | "no-index"
+  | "unused-index"
   | "unfinished-download"
   | "old-format"
   | "pickle"
@@ -76,6 +77,11 @@ export const fileKinds: Readonly<Record<FileFindingCode, FindingKind>> = {
     severity: "warning",
     meaning: "Several safetensors files are read together without an index.",
     hint: "Take the index from the original model.",
+  },
+  "unused-index": {
+    severity: "warning",
+    meaning: "An index stands beside a whole model and describes other tensors or other files.",
+    hint: "Other programs may read the index instead: remove the one that does not belong to the model.",
   },
   "unfinished-download": {
     severity: "warning",

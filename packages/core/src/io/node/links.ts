@@ -4,7 +4,7 @@
  * the output. So what the folder names must stay in the folder.
  */
 import { type FileHandle, realpath, stat } from "node:fs/promises";
-import { basename, join, sep } from "node:path";
+import { join, sep } from "node:path";
 import { FormatError, IoError } from "../../errors.ts";
 
 const WEIGHTS = /\.(?:safetensors|gguf)$/i;
@@ -14,7 +14,7 @@ const WEIGHTS = /\.(?:safetensors|gguf)$/i;
  * - links to places inside the folder;
  * - the links that a snapshot of the Hugging Face hub's cache is made of, into `blobs` of the same model
  *   (huggingface_hub, docs "Understand caching");
- * - weights on another disk: a link under the name of a weight file to a file with such a name, or to a blob of the cache.
+ * - weights that are blobs of the hub's cache: a folder beside the cache may link to them (huggingface_hub, `local_dir`).
  * @throws FormatError for any other link out, IoError when the path came to mean another file meanwhile
  */
 export async function refuseLinkOut(handle: FileHandle, folder: string, name: string): Promise<void> {
@@ -25,7 +25,7 @@ export async function refuseLinkOut(handle: FileHandle, folder: string, name: st
   if (opened.ino !== judged.ino || opened.dev !== judged.dev)
     throw new IoError("The file was replaced while it was being opened.", { path, hint: "Start again." });
   const realFolder = await realpath(folder);
-  if (isInside(real, realFolder) || isBlobOf(real, realFolder) || isLinkedWeights(name, real)) return;
+  if (isInside(real, realFolder) || isBlobOf(real, realFolder) || isWeightBlob(name, real)) return;
   throw leadsOut("file", path);
 }
 
@@ -39,7 +39,7 @@ export async function refuseLinkedFolderOut(folder: string, name: string): Promi
 function leadsOut(what: "file" | "folder", path: string): FormatError {
   return new FormatError(`The ${what} is a link that leads out of the model's folder, so it is not read.`, {
     path,
-    hint: `If you trust the link, put a copy of the ${what} in its place.`,
+    hint: `If you trust the link, put a copy of the ${what} in its place, or give the folder that it leads to.`,
     reason: "link-outside",
   });
 }
@@ -57,8 +57,8 @@ function isBlobOf(path: string, folder: string): boolean {
   return at > 0 && isInside(path, [...parts.slice(0, at), "blobs"].join(sep));
 }
 
-function isLinkedWeights(name: string, path: string): boolean {
+function isWeightBlob(name: string, path: string): boolean {
   if (!WEIGHTS.test(name)) return false;
   const [model, blobs] = path.split(sep).slice(-3);
-  return WEIGHTS.test(basename(path)) || (blobs === "blobs" && isModelOfCache(model));
+  return blobs === "blobs" && isModelOfCache(model);
 }

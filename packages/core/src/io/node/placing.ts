@@ -22,6 +22,17 @@ export async function refuseSpecialFile(handle: FileHandle, path: string): Promi
   });
 }
 
+/** A working file that is also another file under another name would carry the writing there. @throws IoError */
+export async function refuseSecondName(handle: FileHandle, path: string): Promise<void> {
+  const { nlink } = await handle.stat();
+  if (nlink <= 1) return;
+  await handle.close();
+  throw new IoError(
+    `The working file has ${nlink} names (hard links), so writing to it would change another file.`,
+    { path, hint: "Remove it, or start again without `resume`." },
+  );
+}
+
 /** A file that takes another's place has its permissions and, where the system allows it, its owner, from before anything is in it. */
 export async function keepPermissions(handle: FileHandle, replaced: string): Promise<void> {
   const before = await stat(replaced).catch((error: unknown) => {

@@ -11,6 +11,7 @@ import {
   lockSuffix,
   NO_FOLLOW,
   place,
+  refuseSecondName,
   refuseSpecialFile,
   syncFolder,
   temporarySuffix,
@@ -59,8 +60,10 @@ export async function stageFile(
     }
     const journal = await openWorkingFile(paths.journal);
     let file: FileHandle | undefined;
+    let isNew = false;
     try {
       const kept = await keptJournal(journal);
+      isNew = kept.byteLength === 0;
       const published = kept.byteLength > 0 && (await hasItsName(paths.temporary, path));
       file = published ? await open(path, constants.O_RDONLY) : await openWorkingFile(paths.temporary);
       if (!published) {
@@ -72,6 +75,11 @@ export async function stageFile(
     } catch (error) {
       await file?.close();
       await journal.close();
+      // nothing is in them yet: a full disk or a size limit must not leave files that only look like a part
+      if (isNew) {
+        if (file !== undefined) await removeIfThere(paths.temporary);
+        await removeIfThere(paths.journal);
+      }
       throw error;
     }
   }).catch(async (error: unknown) => {
@@ -181,6 +189,7 @@ export async function stageFile(
 async function openWorkingFile(path: string): Promise<FileHandle> {
   const handle = await open(path, constants.O_RDWR | constants.O_CREAT | NO_FOLLOW);
   await refuseSpecialFile(handle, path);
+  await refuseSecondName(handle, path);
   return handle;
 }
 
