@@ -56,7 +56,7 @@ export function awqVersionOf(
   if (gemm) return "gemm";
   if (gemv) return "gemv";
   throw new FormatError(
-    `qweight [${shape("qweight").join(", ")}], qzeros [${shape("qzeros").join(", ")}] and scales [${shape("scales").join(", ")}] are no AWQ weight.`,
+    `The parts qweight [${shape("qweight").join(", ")}], qzeros [${shape("qzeros").join(", ")}] and scales [${shape("scales").join(", ")}] do not make an AWQ weight.`,
     place,
   );
 }

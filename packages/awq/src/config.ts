@@ -43,7 +43,10 @@ export function parseAwqConfig(json: unknown, place: ErrorPlace = {}): AwqConfig
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
   const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not an AWQ configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
+    throw new FormatError(
+      `This is not an AWQ configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
+      place,
+    );
   }
   const config = parsed.data;
   const method = config.quant_method ?? "awq";

@@ -27,7 +27,7 @@ function interleavedPacking(version: AwqVersion, zeroSuffix: string): AwqPacking
       const [, , zeroScale] = scaleShape(findPart(parts, zeroSuffix, place), [padded, rows], place);
       if (padded % 8 !== 0 || zeroScale !== scale) {
         throw new FormatError(
-          `scales is ${scale} with ${padded} rows and ${zeroSuffix} ${zeroScale}; one encoding and a multiple of 8 were expected.`,
+          `The part scales is ${scale} with ${padded} rows, and ${zeroSuffix} is ${zeroScale}; the same encoding and a multiple of 8 rows were expected.`,
           place,
         );
       }

@@ -87,7 +87,7 @@ export function matrixShape(
   const [outer, inner] = part.shape;
   if (part.shape.length !== 2 || !outer || !inner || (encoding !== undefined && part.encoding !== encoding)) {
     throw new FormatError(
-      `${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
+      `The part ${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
       place,
     );
   }
@@ -103,7 +103,7 @@ export function scaleShape(
   const shape = matrixShape(part, undefined, place);
   if (expected.some((size, i) => size !== undefined && size !== shape[i])) {
     throw new FormatError(
-      `${part.suffix} is [${shape.join(", ")}]; [${expected.map((size) => size ?? "groups").join(", ")}] was expected.`,
+      `The part ${part.suffix} is [${shape.join(", ")}]; [${expected.map((size) => size ?? "groups").join(", ")}] was expected.`,
       place,
     );
   }

@@ -52,7 +52,7 @@ describe("parts that contradict each other", () => {
   test.each<[string, LinearPart[], RegExp]>([
     ["no scales", gemm.slice(0, 2), /scales is missing/],
     ["nothing", [], /qweight is missing; there are none/],
-    ["shapes of no version", change(gemm, "scales", { shape: [2, 64] }), /are no AWQ weight/],
+    ["shapes of no version", change(gemm, "scales", { shape: [2, 64] }), /do not make an AWQ weight/],
     [
       "zero points of another width",
       change(gemm, "qzeros", { shape: [2, 8] }),
@@ -64,7 +64,7 @@ describe("parts that contradict each other", () => {
       parts(["qweight", "I32", [64, 16]], ["qzeros", "I32", [3, 16]], ["scales", "F16", [3, 128]]),
       /3 groups do not divide 64/,
     ],
-    ["a vector", change(gemm, "qweight", { shape: [1024] }), /are no AWQ weight/],
+    ["a vector", change(gemm, "qweight", { shape: [1024] }), /do not make an AWQ weight/],
     [
       "padding of no group size",
       change(change(gemv, "qzeros", { shape: [128, 3] }), "scales", { shape: [128, 24] }),

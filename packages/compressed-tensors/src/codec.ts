@@ -70,7 +70,7 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     const columns = groupIndex?.shape[0] ?? columnsOf(rowWords, bits, groupCount, claims.groupSize);
     if (scaleRows !== rows || Math.ceil((columns * bits) / 32) !== rowWords) {
       throw new FormatError(
-        `weight_packed is [${rows}, ${rowWords}] and weight_scale [${scaleRows}, ${groupCount}]; [${rows}, ${Math.ceil((columns * bits) / 32)}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
+        `The part weight_packed is [${rows}, ${rowWords}] and weight_scale is [${scaleRows}, ${groupCount}]; [${rows}, ${Math.ceil((columns * bits) / 32)}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
         place,
       );
     }
@@ -78,7 +78,7 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
       const [zeroWords, zeroGroups] = matrixShape(zeros, "I32", place);
       if (zeroWords !== Math.ceil((rows * bits) / 32) || zeroGroups !== groupCount) {
         throw new FormatError(
-          `weight_zero_point is [${zeroWords}, ${zeroGroups}]; [${Math.ceil((rows * bits) / 32)}, ${groupCount}] was expected.`,
+          `The part weight_zero_point is [${zeroWords}, ${zeroGroups}]; [${Math.ceil((rows * bits) / 32)}, ${groupCount}] was expected.`,
           place,
         );
       }
@@ -204,7 +204,7 @@ function readParameters(
     const shape = readWords(partOf(layout, "weight_shape", bytes, place), 32);
     if (shape[0] !== rows || shape[1] !== 0 || shape[2] !== columns || shape[3] !== 0) {
       throw new FormatError(
-        `weight_shape says [${shape[0]}, ${shape[2]}]; the other parts hold [${rows}, ${columns}].`,
+        `The part weight_shape says [${shape[0]}, ${shape[2]}]; the other parts hold [${rows}, ${columns}].`,
         place,
       );
     }
@@ -244,7 +244,7 @@ function readGroupIndex(
   const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
   if (bad === -1) return groups;
   throw new FormatError(
-    `weight_g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
+    `The part weight_g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
     place,
   );
 }
@@ -262,7 +262,7 @@ function groupSizeOf(columns: number, groupCount: number, claimed: number, place
   if (claimed > 0 && Math.ceil(columns / claimed) === groupCount) return claimed;
   if (columns % groupCount === 0) return columns / groupCount;
   throw new FormatError(
-    `weight_scale has ${groupCount} groups, which do not divide ${columns} columns; the configuration says groups of ${claimed}.`,
+    `The part weight_scale has ${groupCount} groups, which do not divide ${columns} columns; the configuration says groups of ${claimed}.`,
     place,
   );
 }
@@ -318,7 +318,7 @@ function matrixShape(part: LinearPart, encoding: string | undefined, place: Erro
   const [outer, inner] = part.shape;
   if (part.shape.length !== 2 || !outer || !inner || (encoding !== undefined && part.encoding !== encoding)) {
     throw new FormatError(
-      `${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
+      `The part ${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
       place,
     );
   }

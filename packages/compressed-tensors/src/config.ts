@@ -64,7 +64,7 @@ export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = 
   const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
     throw new FormatError(
-      `Not a compressed-tensors configuration: ${misfitOf(parsed.error.issues, claimed)}`,
+      `This is not a compressed-tensors configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
       place,
     );
   }

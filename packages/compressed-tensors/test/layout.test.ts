@@ -50,7 +50,7 @@ test("the layout is in the parts", () => {
 test.each<[string, LinearPart[], RegExp]>([
   ["no codes", good.slice(1), /weight_packed is missing/],
   ["float codes", changed("weight_packed", { encoding: "F32" }), /weight_packed is F32/],
-  ["scales of other rows", changed("weight_scale", { shape: [32, 4] }), /weight_scale \[32, 4\]/],
+  ["scales of other rows", changed("weight_scale", { shape: [32, 4] }), /weight_scale is \[32, 4\]/],
   ["zero points of other rows", changed("weight_zero_point", { shape: [4, 4] }), /\[8, 4\] was expected/],
   ["g_idx of other columns", changed("weight_g_idx", { shape: [256] }), /256 columns of 4 bits/],
   [

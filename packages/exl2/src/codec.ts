@@ -53,14 +53,14 @@ export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
     const [scaleGroups, scaleWords] = shapeOf(findPart(parts, "q_scale", place), ["I32"], 2, place);
     if (groupEntries !== 2 * groupCount || scaleGroups !== groupCount || 8 * scaleWords !== storedRows) {
       throw new FormatError(
-        `q_groups [${groupEntries}] and q_scale [${scaleGroups}, ${scaleWords}] do not belong to q_scale_max [${groupCount}] and q_weight [${wordRows}, ${storedRows}]; [${2 * groupCount}] and [${groupCount}, ${storedRows / 8}] were expected.`,
+        `The parts q_groups [${groupEntries}] and q_scale [${scaleGroups}, ${scaleWords}] do not belong to q_scale_max [${groupCount}] and q_weight [${wordRows}, ${storedRows}]; [${2 * groupCount}] and [${groupCount}, ${storedRows / 8}] were expected.`,
         place,
       );
     }
     const rows = claims.rows ?? storedRows;
     if (storedRows % 32 !== 0 || rows > storedRows || storedRows - rows >= 32) {
       throw new FormatError(
-        `q_weight stores ${storedRows} rows for ${rows} out features; ${Math.ceil(rows / 32) * 32} were expected.`,
+        `The part q_weight stores ${storedRows} rows for ${rows} out features; ${Math.ceil(rows / 32) * 32} were expected.`,
         place,
       );
     }
@@ -200,7 +200,7 @@ function shapeOf(
     return [shape[0] ?? 0, shape[1] ?? 1];
   }
   throw new FormatError(
-    `${suffix} is ${encoding} [${shape.join(", ")}]; ${encodings[0]} with ${dimensions === 1 ? "one dimension" : "two dimensions"} was expected.`,
+    `The part ${suffix} is ${encoding} [${shape.join(", ")}]; ${encodings[0]} with ${dimensions === 1 ? "one dimension" : "two dimensions"} was expected.`,
     place,
   );
 }

@@ -48,7 +48,10 @@ export function parseExl2Config(json: unknown, place: ErrorPlace = {}): Exl2Conf
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
   const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not an EXL2 configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
+    throw new FormatError(
+      `This is not an EXL2 configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
+      place,
+    );
   }
   const { version, bits, head_bits, calibration } = parsed.data;
   if (!(bits > 0 && bits <= 16)) {

@@ -32,19 +32,19 @@ export function readGroups(
     const wordStart = stored[2 * group + 1]!;
     const fail = (why: string): never => {
       throw new FormatError(
-        `q_groups: group ${group} (${bits} bits from word row ${wordStart}) ${why}.`,
+        `Group ${group} of q_groups (${bits} bits from word row ${wordStart}) ${why}.`,
         place,
       );
     };
     if (!EXL2_WIDTHS.includes(bits)) fail(`has a width that is none of ${EXL2_WIDTHS.join(", ")}`);
     const before = groups.at(-1);
     if (before !== undefined && bits > before.bits)
-      fail(`is wider than the one before, which has ${before.bits} bits`);
+      fail(`is wider than the group before, which has ${before.bits} bits`);
     const last = group === count - 1;
     const wordEnd = last ? wordRows : stored[2 * group + 3]!;
     const expected =
       before === undefined ? 0 : before.wordStart + ((before.end - before.start) * before.bits) / 32;
-    if (wordStart !== expected) fail(`does not begin where the one before ends, at word row ${expected}`);
+    if (wordStart !== expected) fail(`does not begin where the group before ends, at word row ${expected}`);
     const end = last ? columns : start + ((wordEnd - wordStart) * 32) / bits;
     if (!Number.isInteger(end) || end <= start || end > columns) {
       fail(`would hold stored rows ${start} to ${end} of ${columns}`);
@@ -57,7 +57,7 @@ export function readGroups(
     start = end;
   }
   if (start !== columns) {
-    throw new FormatError(`q_groups cover ${start} of ${columns} columns.`, place);
+    throw new FormatError(`The groups of q_groups cover ${start} of ${columns} columns.`, place);
   }
   return groups;
 }

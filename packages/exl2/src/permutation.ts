@@ -10,7 +10,7 @@ export function readPermutation(words: Uint32Array, place: ErrorPlace = {}): Int
     const row = permutation[column]!;
     if (row < 0 || row >= permutation.length || seen[row] === 1) {
       throw new FormatError(
-        `q_invperm is no permutation of ${permutation.length} columns: entry ${column} is ${row}${seen[row] === 1 ? ", for the second time" : ""}.`,
+        `The part q_invperm is not a permutation of ${permutation.length} columns: entry ${column} is ${row}${seen[row] === 1 ? ", for the second time" : ""}.`,
         place,
       );
     }

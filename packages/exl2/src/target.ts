@@ -107,7 +107,9 @@ function arrange(
   const byModule = new Map<string, PlainLayout>();
   const decoder = requests.filter(({ module, columns }) => !HEAD.test(module) && columns % 32 === 0);
   if (decoder.some(({ costs }) => costs === undefined)) {
-    throw new UsageError("an EXL2 plan needs a look at the weights: use planConversion");
+    throw new UsageError(
+      "An EXL2 plan needs measurements of the weights: make the plan with planConversion.",
+    );
   }
   const candidates = decoder.map(({ rows, columns, costs = [] }) => ({
     rows,
@@ -174,7 +176,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
   const own = parseLayout(layoutSchema, layout, "EXL2");
   const recipe = recipeOf(layout);
   const refuse = (): never => {
-    throw new UsageError("EXL2 chooses its codes from whole weights of floats");
+    throw new UsageError("EXL2 chooses its codes from whole weights of floats.");
   };
   return {
     parts: exl2Codec.parts(own),

@@ -90,7 +90,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     );
     if (packDtype === undefined || qzeros.encoding !== qweight.encoding) {
       throw new FormatError(
-        `qweight is ${qweight.encoding} and qzeros ${qzeros.encoding}; both must be I32, I16 or I8.`,
+        `The part qweight is ${qweight.encoding} and qzeros is ${qzeros.encoding}; both must be I32, I16 or I8.`,
         place,
       );
     }
@@ -100,21 +100,21 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     const [scaleGroups, scaleRows] = matrixShape(scales, place);
     if (scaleRows !== rows || scaleGroups !== groupCount) {
       throw new FormatError(
-        `scales is [${scaleGroups}, ${scaleRows}]; [${groupCount}, ${rows}] was expected, the groups of qzeros and the columns of qweight.`,
+        `The part scales is [${scaleGroups}, ${scaleRows}]; [${groupCount}, ${rows}] was expected, the groups of qzeros and the columns of qweight.`,
         place,
       );
     }
     const bits = (zeroWords * wordBits) / rows;
     if (!(Number.isInteger(bits) && bits >= 2 && bits <= 8)) {
       throw new FormatError(
-        `qzeros has ${zeroWords} words for ${rows} out features, which is ${bits} bits each; 2 to 8 exist.`,
+        `The part qzeros has ${zeroWords} words for ${rows} out features, which is ${bits} bits each; 2 to 8 exist.`,
         place,
       );
     }
     const columns = (wordRows * wordBits) / bits;
     if (!Number.isInteger(columns)) {
       throw new FormatError(
-        `qweight has ${wordRows} rows of words, which are no whole number of ${bits}-bit codes.`,
+        `The part qweight has ${wordRows} rows of words, which do not hold a whole number of ${bits}-bit codes.`,
         place,
       );
     }
@@ -123,7 +123,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
       (groupIndex.encoding !== "I32" || groupIndex.shape.join() !== `${columns}`)
     ) {
       throw new FormatError(
-        `g_idx is ${groupIndex.encoding} [${groupIndex.shape.join(", ")}]; I32 [${columns}] was expected for ${bits}-bit codes.`,
+        `The part g_idx is ${groupIndex.encoding} [${groupIndex.shape.join(", ")}]; I32 [${columns}] was expected for ${bits}-bit codes.`,
         place,
       );
     }
@@ -333,7 +333,10 @@ function partOf(layout: GptqLayout, suffix: string, bytes: PartBytes, place?: Er
 function matrixShape({ suffix, shape }: LinearPart, place: ErrorPlace): [number, number] {
   const [outer, inner] = shape;
   if (shape.length !== 2 || !outer || !inner) {
-    throw new FormatError(`${suffix} has shape [${shape.join(", ")}]; a matrix was expected.`, place);
+    throw new FormatError(
+      `The part ${suffix} has shape [${shape.join(", ")}]; a matrix was expected.`,
+      place,
+    );
   }
   return [outer, inner];
 }

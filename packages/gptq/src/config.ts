@@ -97,7 +97,10 @@ export function parseGptqConfig(json: unknown, place: ErrorPlace = {}): GptqConf
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
   const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not a GPTQ configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
+    throw new FormatError(
+      `This is not a GPTQ configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
+      place,
+    );
   }
   const config = parsed.data;
   const method = config.quant_method ?? config.method ?? "gptq";

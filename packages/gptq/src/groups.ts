@@ -27,7 +27,7 @@ export function readGroupIndex(words: Uint32Array, groupCount: number, place: Er
   const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
   if (bad === -1) return groups;
   throw new FormatError(
-    `g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
+    `The part g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
     place,
   );
 }

@@ -28,7 +28,7 @@ export function composeInputs(
     if ("tensor" in input) {
       const plan = plans.get(input.tensor);
       if (plan === undefined)
-        throw new ConversionError(`there is no plan for ${input.tensor}`, { tensor: input.tensor });
+        throw new ConversionError(`The tensor ${input.tensor} has no plan.`, { tensor: input.tensor });
       return composed(input, plan);
     }
     if ("join" in input) {

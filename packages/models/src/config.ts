@@ -32,9 +32,12 @@ export class Config {
     const value = this.find(...keys);
     if (value === undefined || value === null) return undefined;
     if (typeof value !== "number") {
-      throw new FormatError(`config.json: ${keys.join(" or ")} must be a number, found ${quoted(value)}`, {
-        path: "config.json",
-      });
+      throw new FormatError(
+        `The config.json gives ${quoted(value)} as ${keys.join(" or ")}, which must be a number.`,
+        {
+          path: "config.json",
+        },
+      );
     }
     return value;
   }
@@ -43,9 +46,12 @@ export class Config {
   count(...keys: readonly string[]): number | undefined {
     const value = this.number(...keys);
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) {
-      throw new FormatError(`config.json: ${keys.join(" or ")} must be a count, found ${value}`, {
-        path: "config.json",
-      });
+      throw new FormatError(
+        `The config.json gives ${value} as ${keys.join(" or ")}, which must be a whole number of at least 0.`,
+        {
+          path: "config.json",
+        },
+      );
     }
     return value;
   }
@@ -54,7 +60,7 @@ export class Config {
   need(...keys: readonly string[]): number {
     const value = this.count(...keys);
     if (value === undefined) {
-      throw new ConversionError(`config.json gives no ${keys.join(" or ")}`, {
+      throw new ConversionError(`The config.json gives no ${keys.join(" or ")}.`, {
         path: "config.json",
         hint: "Give a GGUF of the same model as `like`: its metadata is taken.",
       });
@@ -139,7 +145,7 @@ function standardRope(
   for (const key of ropeNumbers) {
     const value = rope.get(key);
     if (value === undefined || value === null || typeof value === "number") continue;
-    throw new FormatError(`config.json: ${key} must be a number, found ${quoted(value)}`, {
+    throw new FormatError(`The config.json gives ${quoted(value)} as ${key}, which must be a number.`, {
       path: "config.json",
     });
   }

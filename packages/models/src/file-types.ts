@@ -44,6 +44,6 @@ export function fileTypeNumber(fileType: string | number): number {
   if (typeof fileType === "number") return fileType;
   const name = fileType.toUpperCase();
   const number = Object.hasOwn(fileTypeNumbers, name) ? fileTypeNumbers[name] : undefined;
-  if (number === undefined) throw new UsageError(`${fileType} is no GGUF file type`);
+  if (number === undefined) throw new UsageError(`${fileType} is not a GGUF file type.`);
   return number;
 }

@@ -188,7 +188,7 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const resolved = resolveConfig(config, architecture);
   const { tensors, leftOut } = planHfTensors(architecture, resolved, gguf.tensors);
   const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
-  if (tensors.length === 0) throw new FormatError("the GGUF holds no tensors");
+  if (tensors.length === 0) throw new FormatError("The GGUF holds no tensors.");
   const files = new Map<string, string | Uint8Array>([
     ["config.json", jsonText(config)],
     ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],

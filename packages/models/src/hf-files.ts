@@ -85,7 +85,7 @@ function check(schema: z.ZodMiniType, value: JsonObject, path: string): void {
   const result = schema.safeParse(value);
   if (result.success) return;
   const [first] = result.error.issues;
-  throw new FormatError(`${path} is not as it must be: ${misfitOf(first ? [first] : [], value)}`, {
+  throw new FormatError(`${path} has a wrong value: ${misfitOf(first ? [first] : [], value)}.`, {
     path,
   });
 }
@@ -109,7 +109,7 @@ export function readHfFiles(
   };
   const config = json("config.json", configSchema);
   if (config === undefined) {
-    throw new FormatError("config.json is missing", {
+    throw new FormatError("The file config.json is missing.", {
       path: "config.json",
       hint: "Give the directory of a Hugging Face model.",
     });
@@ -120,7 +120,8 @@ export function readHfFiles(
   };
   const bytes = (name: string): Uint8Array | undefined => {
     const content = files.get(name);
-    if (typeof content === "string") throw new FormatError(`${name} must be bytes`, { path: name });
+    if (typeof content === "string")
+      throw new FormatError(`The contents of ${name} must be given as bytes, not as text.`, { path: name });
     return content;
   };
   const additional = new Map<string, string>();

@@ -37,7 +37,7 @@ export function decodeText(bytes: Uint8Array | string, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new FormatError(`${path} is not UTF-8 text`, { path, cause });
+    throw new FormatError(`${path} is not UTF-8 text.`, { path, cause });
   }
 }
 
@@ -58,7 +58,7 @@ function withoutPythonNumbers(text: string): string {
 export function parseJsonObject(content: Uint8Array | string, path: string): JsonObject {
   const text = decodeText(content, path);
   if (text.startsWith("version https://git-lfs")) {
-    throw new FormatError(`${path} is a Git LFS pointer, not the file itself`, {
+    throw new FormatError(`${path} is a Git LFS pointer, not the file itself.`, {
       path,
       hint: "Fetch the real file: git lfs pull.",
       reason: "lfs-pointer",
@@ -66,7 +66,7 @@ export function parseJsonObject(content: Uint8Array | string, path: string): Jso
   }
   const depth = depthOf(typeof content === "string" ? new TextEncoder().encode(content) : content);
   if (depth > maxDepth)
-    throw new FormatError(`${path} nests ${depth} deep; at most ${maxDepth} is allowed`, { path });
+    throw new FormatError(`${path} nests ${depth} levels deep; at most ${maxDepth} are allowed.`, { path });
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -76,14 +76,14 @@ export function parseJsonObject(content: Uint8Array | string, path: string): Jso
       value = JSON.parse(patched);
     } catch {
       // the engine's message would quote the file
-      throw new FormatError(`${path} is not JSON: the first fault is at ${jsonFaultPlace(patched)}`, {
+      throw new FormatError(`${path} is not JSON: the first fault is at ${jsonFaultPlace(patched)}.`, {
         path,
       });
     }
   }
   const checked = objectSchema.safeParse(value);
   if (!checked.success || Array.isArray(value)) {
-    throw new FormatError(`${path} must hold a JSON object`, { path });
+    throw new FormatError(`${path} must hold a JSON object.`, { path });
   }
   return value as JsonObject;
 }

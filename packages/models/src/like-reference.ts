@@ -53,15 +53,16 @@ function mismatchOf(plans: TensorPlans, reference: ReferenceGguf): Mismatch | un
   const planned = new Map(plans.tensors.map(({ name, shape }) => [name, shape]));
   for (const { name, shape } of reference.tensors) {
     const own = planned.get(name);
-    if (own === undefined) return { distance: 1, message: `the reference's ${name} has no source` };
+    if (own === undefined)
+      return { distance: 1, message: `The checkpoint has no tensor for ${name} of the reference.` };
     if (own.join() !== shape.join()) {
-      const message = `${name} is [${own.join(", ")}], the reference has [${shape.join(", ")}]`;
+      const message = `${name} is [${own.join(", ")}]; the reference has [${shape.join(", ")}].`;
       return { distance: 0, message };
     }
     planned.delete(name);
   }
   const [extra] = planned.keys();
-  return extra === undefined ? undefined : { distance: 1, message: `${extra} is not in the reference` };
+  return extra === undefined ? undefined : { distance: 1, message: `${extra} is not in the reference.` };
 }
 
 /** Each Hugging Face pattern with every GGUF name that some family gives it. */
@@ -80,7 +81,7 @@ function plainRules(reference: ReferenceGguf): readonly TensorRule[] {
 /** A family of names alone, for a reference whose architecture no table has. */
 function unmapped(name: string, reference: ReferenceGguf): Architecture {
   const base = architectures[0];
-  if (base === undefined) throw new ConversionError("there are no architectures");
+  if (base === undefined) throw new ConversionError("There are no architectures.");
   return {
     name,
     classes: [],
@@ -98,7 +99,7 @@ function unmapped(name: string, reference: ReferenceGguf): Architecture {
  */
 export function likeReference(files: HfFiles, reference: ReferenceGguf, options: LikeOptions): GgufModelPlan {
   const name = stringOf(reference.metadata.get("general.architecture"));
-  if (name === undefined) throw new ConversionError("the reference has no general.architecture");
+  if (name === undefined) throw new ConversionError("The reference has no general.architecture.");
   const wanted = classNames(files.config);
   const byName = architecturesNamed(name);
   const byClass = byName.filter(({ classes }) => classes.some((one) => wanted.includes(one)));
@@ -122,7 +123,7 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
               : [
                   note(
                     "assumed",
-                    `No table knows the architecture ${name}: q and k rows are taken to stand in the same order.`,
+                    `The architecture ${name} is unknown: q and k rows are assumed to be in the same order.`,
                   ),
                 ],
         };
@@ -134,7 +135,7 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
     }
   }
   const [nearest] = mismatches.sort((a, b) => a.distance - b.distance);
-  throw new ConversionError(`the checkpoint does not fit the reference: ${nearest?.message}`, {
+  throw new ConversionError(`The checkpoint does not fit the reference. ${nearest?.message}`, {
     hint: "The reference must be a GGUF of the very same model.",
   });
 }

@@ -4,14 +4,14 @@ import { FormatError } from "@requant/core";
 
 export function u32(value: number): MetadataValue {
   if (!Number.isSafeInteger(value) || value < 0 || value > 0xffffffff) {
-    throw new FormatError(`${value} does not fit a u32 metadata value`);
+    throw new FormatError(`${value} does not fit a u32 metadata value.`);
   }
   return { type: "u32", value };
 }
 
 export function i32(value: number): MetadataValue {
   if (!Number.isSafeInteger(value) || value < -0x80000000 || value > 0x7fffffff) {
-    throw new FormatError(`${value} does not fit an i32 metadata value`);
+    throw new FormatError(`${value} does not fit an i32 metadata value.`);
   }
   return { type: "i32", value };
 }

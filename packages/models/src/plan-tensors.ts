@@ -157,7 +157,7 @@ function refuseIncomplete(groups: ReadonlyMap<string, Group>): void {
         name === undefined ? [filled(patterns[part] ?? "", layer, expert, suffix)] : [],
       ),
     );
-    throw new ConversionError(`${missing.length} tensors are missing, the first is ${missing[0]}`, {
+    throw new ConversionError(`${missing.length} tensors are missing; the first is ${missing[0]}.`, {
       tensor: missing[0],
       hint: "Check that all shards are there.",
     });
@@ -175,7 +175,7 @@ function contextOf(
     suffix,
     shapeOf(name) {
       const shape = shapes.get(name);
-      if (shape === undefined) throw new ConversionError(`tensor ${name} is missing`, { tensor: name });
+      if (shape === undefined) throw new ConversionError(`The tensor ${name} is missing.`, { tensor: name });
       return shape;
     },
   };
@@ -226,7 +226,7 @@ function runRules(
       match ??= matchOf(spelling, matchers);
     }
     if (match === undefined) {
-      throw new ConversionError(`tensor ${name} has no place in ${place.name}`, {
+      throw new ConversionError(`The tensor ${name} has no place in ${place.name}.`, {
         tensor: name,
         hint: place.hint,
       });
@@ -239,9 +239,9 @@ function runRules(
     if (names === undefined || (expert ?? 0) >= names.length || names[expert ?? 0] !== undefined) {
       const why =
         names?.[expert ?? 0] === undefined
-          ? `there are only ${names?.length} of its kind`
-          : "it is there twice";
-      throw new ConversionError(`tensor ${name} does not fit: ${why}`, { tensor: name });
+          ? `the model has only ${names?.length} of its kind`
+          : "the model has it twice";
+      throw new ConversionError(`The tensor ${name} does not fit: ${why}.`, { tensor: name });
     }
     names[expert ?? 0] = name;
     group.pending--;
@@ -330,7 +330,7 @@ export function planHfTensors(
     }
     const match = matchOf(name, matchers);
     if (match === undefined) {
-      throw new ConversionError(`GGUF tensor ${name} has no place in a ${architecture.classes[0]}`, {
+      throw new ConversionError(`The GGUF tensor ${name} has no place in a ${architecture.classes[0]}.`, {
         tensor: name,
         hint: "The file may hold a variant of the architecture that is not mapped yet.",
       });
@@ -341,7 +341,7 @@ export function planHfTensors(
     groups.set(key, group);
     const names = group.names[part];
     if (names === undefined || names[0] !== undefined) {
-      throw new ConversionError(`GGUF tensor ${name} is there twice`, { tensor: name });
+      throw new ConversionError(`The GGUF has the tensor ${name} twice.`, { tensor: name });
     }
     names[0] = name;
     group.pending--;

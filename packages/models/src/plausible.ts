@@ -68,7 +68,9 @@ export function refuseImpossibleConfig(
   // a length of its own need not divide; one that a class has derived is the quotient, rounded down
   const length = values.get("head_dim") ?? values.get("qk_nope_head_dim") ?? Math.floor(width / heads);
   if (length === Math.floor(width / heads)) {
-    throw new FormatError(`hidden_size ${width} does not divide into ${heads} attention heads.`, { path });
+    throw new FormatError(`A hidden_size of ${width} does not divide into ${heads} attention heads.`, {
+      path,
+    });
   }
 }
 

@@ -33,7 +33,7 @@ function resolve(order: RowOrder, rowCount: number): View {
     const half = rowCount / order.headCount / 2;
     if (!Number.isInteger(half) || half < 1) {
       throw new ConversionError(
-        `${rowCount} rows cannot be reordered for ${order.headCount} heads: expected a multiple of ${order.headCount * 2}`,
+        `${rowCount} rows cannot be reordered for ${order.headCount} heads; a multiple of ${order.headCount * 2} was expected.`,
         { hint: "Check num_attention_heads and num_key_value_heads against the tensor's shape." },
       );
     }
@@ -46,7 +46,7 @@ function resolve(order: RowOrder, rowCount: number): View {
   const product = view.reduce((total, size) => total * size, 1);
   if (product !== rowCount || axes.length !== view.length || new Set(axes).size !== view.length) {
     throw new ConversionError(
-      `${rowCount} rows cannot be seen as [${view.join(", ")}] with axes [${axes.join(", ")}]`,
+      `${rowCount} rows cannot be seen as [${view.join(", ")}] with axes [${axes.join(", ")}].`,
     );
   }
   const starts: number[] = [];
@@ -54,13 +54,13 @@ function resolve(order: RowOrder, rowCount: number): View {
   view.forEach((size, axis) => {
     const [start, end] = order.ranges?.[axis] ?? [0, size];
     if (start >= end || end > size) {
-      throw new ConversionError(`range ${start}–${end} of an axis of ${size} rows does not exist`);
+      throw new ConversionError(`An axis of ${size} rows has no range ${start}–${end}.`);
     }
     starts.push(start);
     sizes.push(end - start);
   });
   if (axes.some((axis) => axis >= view.length)) {
-    throw new ConversionError(`axes [${axes.join(", ")}] do not fit a view of ${view.length} axes`);
+    throw new ConversionError(`The axes [${axes.join(", ")}] do not fit a view of ${view.length} axes.`);
   }
   return { view, starts, sizes, axes };
 }
@@ -109,7 +109,7 @@ export function invertRowOrder(order: RowOrder, rowCount: number): RowOrder {
   }
   const { view, sizes, axes } = resolve(order, rowCount);
   if (sizes.some((size, axis) => size !== view[axis])) {
-    throw new ConversionError("a row order that selects rows has no inverse");
+    throw new ConversionError("A row order that selects rows has no inverse.");
   }
   return {
     kind: "view",

@@ -45,7 +45,7 @@ function materialized(part: Part, transpose: boolean, newRowLength: number | und
   const total = part.rowCount * part.rowLength;
   const length = newRowLength ?? flippedLength;
   if (total % length !== 0)
-    throw new ConversionError(`${total} elements cannot be seen as rows of ${length}`);
+    throw new ConversionError(`${total} elements cannot be seen as rows of ${length}.`);
   let loaded: Promise<Float32Array> | undefined;
   const load = async (): Promise<Float32Array> => {
     const values = new Float32Array(total);
@@ -100,7 +100,7 @@ function columnsReordered(part: Part, order: NonNullable<StoredInput["columnOrde
 
 function selected(part: Part, [first, last]: readonly [number, number]): Part {
   if (first > last || last > part.rowCount) {
-    throw new ConversionError(`rows ${first}–${last} do not exist in ${part.rowCount} rows`);
+    throw new ConversionError(`Rows ${first}–${last} are not among ${part.rowCount} rows.`);
   }
   return {
     rowCount: last - first,
@@ -153,7 +153,7 @@ function mxfp4Part({ blocks, scales }: Mxfp4Input, source: WeightSource): Part {
   const codes = source.shapeOf(blocks);
   if (rowLength(codes) !== MXFP4_CODES || rowCount(codes) !== count * perRow) {
     throw new ConversionError(
-      `${blocks} does not hold a row of ${MXFP4_CODES} bytes for each of the ${count * perRow} scales`,
+      `${blocks} does not hold a row of ${MXFP4_CODES} bytes for each of the ${count * perRow} scales.`,
     );
   }
   return {
@@ -175,7 +175,7 @@ function joined(parts: readonly Part[]): Part {
   let total = 0;
   for (const part of parts) {
     if (part.rowLength !== length) {
-      throw new ConversionError(`rows of ${part.rowLength} cannot be joined to rows of ${length}`);
+      throw new ConversionError(`Rows of ${part.rowLength} weights cannot be joined to rows of ${length}.`);
     }
     starts.push(total);
     total += part.rowCount;
@@ -234,7 +234,7 @@ export function openWeight(plan: WeightPlan, source: WeightSource): WeightReader
     const total = elementCount(plan.shape);
     if (part.rowCount * part.rowLength !== total) {
       throw new ConversionError(
-        `inputs hold ${part.rowCount} × ${part.rowLength} elements, the shape [${plan.shape.join(", ")}] wants ${total}`,
+        `The inputs hold ${part.rowCount} × ${part.rowLength} elements; the shape [${plan.shape.join(", ")}] needs ${total}.`,
       );
     }
     const view =
@@ -289,7 +289,7 @@ function segmentsOf(
   let total = 0;
   for (const input of inputs) {
     if (!("tensor" in input || "join" in input))
-      throw new ConversionError(`${name} is not a selection of stored rows`);
+      throw new ConversionError(`${name} is not a selection of stored rows.`);
     const whole =
       "tensor" in input
         ? {
@@ -311,7 +311,7 @@ function segmentsOf(
       // rows are asked for in order, so the latest segment is nearly always the one
       const segment = latest !== undefined && isIn(latest) ? latest : segments.find(isIn);
       latest = segment;
-      if (!segment) throw new ConversionError(`${name} has no row ${row}`);
+      if (!segment) throw new ConversionError(`${name} has no row ${row}.`);
       return segment.origin(row);
     },
   };

@@ -60,7 +60,7 @@ describe("refuses", () => {
       "a tensor the checkpoint lacks",
       { ...unknown, tensors: unknown.tensors.filter(({ name }) => name !== "lm_head.weight") },
       reference,
-      /output\.weight has no source/,
+      /no tensor for output\.weight/,
     ],
     [
       "a tensor the reference lacks",

@@ -180,9 +180,9 @@ describe("row selections", () => {
 describe("plans that do not add up are refused, naming the tensor", () => {
   const source = numbered({ a: [4, 2], v: [6] });
   test.each<[string, number[], WeightInput[], RegExp]>([
-    ["too few rows", [5, 2], [{ tensor: "a" }], /wants 10/],
+    ["too few rows", [5, 2], [{ tensor: "a" }], /needs 10/],
     ["rows of unequal length", [5, 2], [{ tensor: "a" }, { tensor: "v" }], /cannot be joined/],
-    ["rows beyond the end", [2, 2], [{ tensor: "a", rows: [3, 5] }], /do not exist/],
+    ["rows beyond the end", [2, 2], [{ tensor: "a", rows: [3, 5] }], /are not among/],
     ["elements that do not divide", [8], [{ tensor: "a", rowLength: 3 }], /cannot be seen as rows of 3/],
     [
       "MXFP4 codes that are too few",

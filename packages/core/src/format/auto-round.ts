@@ -123,7 +123,7 @@ function unreadPacking(settings: Json, place: ErrorPlace): UnsupportedError {
   const { data_type } = settings;
   const type = data_type === undefined ? "" : ` and data_type ${JSON.stringify(data_type)}`;
   return new UnsupportedError(
-    `AutoRound's packing_format ${JSON.stringify(packingNameOf(settings))}${type} is not read over these tensors; integers in "auto_round", "auto_round:auto_gptq" and "auto_round:auto_awq" are`,
+    `AutoRound's packing_format ${JSON.stringify(packingNameOf(settings))}${type} is not supported for these tensors; integers in "auto_round", "auto_round:auto_gptq" and "auto_round:auto_awq" are.`,
     { ...place, hint: "Export the model again in one of these, or as GPTQ." },
   );
 }

@@ -98,7 +98,7 @@ function parsedUrl(url: string): URL {
     throw new UsageError(`${quoted(shownUrl(url))} is not a URL.`);
   }
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
-    throw new UsageError(`Only http and https URLs can be read, not ${parsed.protocol}`, {
+    throw new UsageError(`Only http and https URLs can be read, not "${parsed.protocol}".`, {
       path: shownUrl(url),
     });
   }

@@ -28,7 +28,7 @@ export interface BlockArithmetic {
  */
 export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCodec {
   const row = tensorTypes.find((type) => type.name === name);
-  if (row === undefined) throw new Error(`${name} has no row in tensorTypes`);
+  if (row === undefined) throw new Error(`${name} has no row in tensorTypes.`);
   const { blockSize, blockByteLength, fields } = row;
   const { importance, dequantizeBlocks, quantizeRow } = arithmetic;
   const codec: BlockCodec = {

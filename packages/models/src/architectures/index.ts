@@ -96,13 +96,13 @@ export function architectureOfConfig(config: JsonObject): Architecture {
     (names.length === 0 ? architectures.find(({ modelType }) => modelType === type) : undefined);
   if (found !== undefined) return found;
   if (names.length === 0 && (type === undefined || type === null)) {
-    throw new FormatError("config.json names no model: architectures and model_type are missing.", {
+    throw new FormatError("The config.json names no model: `architectures` and `model_type` are missing.", {
       path: "config.json",
       hint: "Take config.json from the original model.",
     });
   }
   const known = names.length > 0 ? names.join(", ") : `model_type ${quoted(type ?? null)}`;
-  throw new ConversionError(`no GGUF architecture is known for ${known}`, {
+  throw new ConversionError(`No GGUF architecture is known for ${known}.`, {
     path: "config.json",
     hint: likeHint,
   });
@@ -114,7 +114,7 @@ export function architectureOfConfig(config: JsonObject): Architecture {
  */
 export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<string>): Architecture {
   const name = stringOf(metadata.get("general.architecture"));
-  if (name === undefined) throw new FormatError("the GGUF has no general.architecture");
+  if (name === undefined) throw new FormatError("The GGUF has no general.architecture.");
   const found = architectures.find(
     (architecture) =>
       architecture.name === name &&
@@ -122,7 +122,7 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
       (architecture.recognises?.(metadata, tensorNames) ?? true),
   );
   if (found === undefined) {
-    throw new ConversionError(`no Hugging Face layout is known for the GGUF architecture ${name}`, {
+    throw new ConversionError(`No Hugging Face layout is known for the GGUF architecture ${name}.`, {
       hint: "The file can still be requantized as GGUF.",
     });
   }

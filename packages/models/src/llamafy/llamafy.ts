@@ -30,7 +30,7 @@ export interface LlamafyPlan {
 }
 
 function refuse(name: string, reason: string): never {
-  throw new ConversionError(`${name} is not a Llama under other names: ${reason}`, {
+  throw new ConversionError(`${name} is not a Llama under other names: ${reason}.`, {
     path: "config.json",
     hint: "Convert it without `llamafy`.",
   });
@@ -45,7 +45,7 @@ function equivalentOf(config: JsonObject): { name: string; equivalent: LlamaEqui
   const name = names[0] ?? "a model without a class";
   const reason = notLlamas.find(([pattern]) => pattern.test(name))?.[1];
   const family = architectures.find(({ classes }) => classes.includes(name));
-  const unknown = `nobody has compared the two; equal are ${knownClasses()}`;
+  const unknown = `the class is unknown; the classes known to be equal are ${knownClasses()}`;
   return refuse(name, reason ?? (family === undefined ? unknown : `it is a ${family.name}`));
 }
 
@@ -77,7 +77,7 @@ function refuseIncomplete(names: ReadonlySet<string>, layers: number): void {
   const missing = wanted.filter((name) => !names.has(name));
   if (missing.length === 0) return;
   throw new ConversionError(
-    `${missing.length} tensors of the Llama have no source, the first is ${missing[0]}`,
+    `${missing.length} tensors of the Llama have no source; the first is ${missing[0]}.`,
     {
       tensor: missing[0],
       hint: "Check that all shards are there.",

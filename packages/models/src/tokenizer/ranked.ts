@@ -17,7 +17,7 @@ function bytesOf(base64: string, path: string): string {
   try {
     return atob(base64);
   } catch (cause) {
-    throw new FormatError(`${path} has a token that is not base64: ${quoted(base64)}`, {
+    throw new FormatError(`${path} has a token that is not base64: ${quoted(base64)}.`, {
       path,
       cause,
     });
@@ -25,11 +25,12 @@ function bytesOf(base64: string, path: string): string {
 }
 
 function inOrder(byRank: ReadonlyMap<number, string>, path: string): RankedTokens {
-  if (byRank.size > maxTokens) throw new FormatError(`${path} has ${byRank.size} tokens`, { path });
+  if (byRank.size > maxTokens)
+    throw new FormatError(`${path} has ${byRank.size} tokens; at most ${maxTokens} are allowed.`, { path });
   const tokens = Array.from({ length: byRank.size }, (_, rank) => byRank.get(rank));
   const missing = tokens.indexOf(undefined);
-  if (missing >= 0) throw new FormatError(`${path} has no token of rank ${missing}`, { path });
-  if (new Set(tokens).size !== tokens.length) throw new FormatError(`${path} has a token twice`, { path });
+  if (missing >= 0) throw new FormatError(`${path} has no token of rank ${missing}.`, { path });
+  if (new Set(tokens).size !== tokens.length) throw new FormatError(`${path} has a token twice.`, { path });
   return tokens.map((token) => token ?? "");
 }
 
@@ -40,7 +41,11 @@ export function parseTiktoken(text: string): RankedTokens {
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue;
     const [token = "", rank = ""] = line.trim().split(/\s+/);
-    if (!/^\d{1,9}$/.test(rank)) throw new FormatError(`${path} has the line ${quoted(line)}`, { path });
+    if (!/^\d{1,9}$/.test(rank))
+      throw new FormatError(
+        `${path} has the line ${quoted(line)}; a token in base64 and its rank were expected.`,
+        { path },
+      );
     byRank.set(Number(rank), bytesOf(token, path));
   }
   return inOrder(byRank, path);
@@ -84,14 +89,17 @@ export function parseTekken(json: JsonObject): Tekken {
   const specialCount = numberField(config, "default_num_special_tokens") ?? -1;
   const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0 && value <= maxTokens;
   if (!isCount(size) || !isCount(specialCount) || size < specialCount) {
-    throw new FormatError(`${path} says ${size} tokens, ${specialCount} of them special`, { path });
+    throw new FormatError(`${path} says ${size} tokens, of which ${specialCount} are special.`, { path });
   }
   const listed = arrayField(json, "special_tokens");
   const names =
     listed?.map((token) => (isJsonObject(token) ? textField(token, "token_str") : undefined) ?? "") ??
     impliedSpecials;
   if (names.length > specialCount) {
-    throw new FormatError(`${path} lists ${names.length} special tokens for ${specialCount}`, { path });
+    throw new FormatError(
+      `${path} lists ${names.length} special tokens, but says that there are ${specialCount}.`,
+      { path },
+    );
   }
   const specials = Array.from({ length: specialCount }, (_, id) => names[id] ?? `<SPECIAL_${id}>`);
   const byRank = new Map<number, string>();
@@ -99,12 +107,14 @@ export function parseTekken(json: JsonObject): Tekken {
     const rank = isJsonObject(token) ? numberField(token, "rank") : undefined;
     const bytes = isJsonObject(token) ? textField(token, "token_bytes") : undefined;
     if (rank === undefined || bytes === undefined)
-      throw new FormatError(`${path} has a token without rank`, { path });
+      throw new FormatError(`${path} has a token without rank or bytes.`, { path });
     if (rank < size - specialCount) byRank.set(rank, bytesOf(bytes, path));
   }
   const tokens = inOrder(byRank, path);
   if (tokens.length !== size - specialCount)
-    throw new FormatError(`${path} has ${tokens.length} tokens of ${size - specialCount}`, { path });
+    throw new FormatError(`${path} has ${tokens.length} tokens; ${size - specialCount} were expected.`, {
+      path,
+    });
   return { tokens, specials };
 }
 
@@ -143,7 +153,7 @@ export function mergesByReplay(tokens: RankedTokens): readonly string[] {
     if (token.length < 2) return [];
     const [left, right, ...more] = lastMerge(token, rank, ranks);
     if (left === undefined || right === undefined || more.length > 0) {
-      throw new FormatError(`qwen.tiktoken: no two tokens make the one of rank ${rank}`, {
+      throw new FormatError(`In qwen.tiktoken, no two tokens make the token of rank ${rank}.`, {
         path: "qwen.tiktoken",
       });
     }
@@ -166,7 +176,7 @@ export function mergesOfAllPairs(tokens: RankedTokens): readonly string[] {
       if (left !== undefined && right !== undefined) pairs.push({ left, right });
     }
     if (pairs.length === 0) {
-      throw new FormatError(`tekken.json: no two tokens make the one of rank ${index + 256}`, {
+      throw new FormatError(`In tekken.json, no two tokens make the token of rank ${index + 256}.`, {
         path: "tekken.json",
       });
     }

@@ -42,25 +42,26 @@ function* fields(bytes: Uint8Array, path: string): Generator<Field> {
     let scale = 1;
     for (let count = 0; count < 10; count++) {
       const byte = bytes[offset++];
-      if (byte === undefined) throw new FormatError(`${path} ends inside a number`, { path, offset });
+      if (byte === undefined) throw new FormatError(`${path} ends inside a number.`, { path, offset });
       // ten-byte varints are negative int32 values sign-extended; only their low 32 bits mean something here
       if (count < 5) value += (byte & 0x7f) * scale;
       scale *= 128;
       if (byte < 0x80) return value;
     }
-    throw new FormatError(`${path} holds a number of more than ten bytes`, { path, offset });
+    throw new FormatError(`${path} holds a number of more than ten bytes.`, { path, offset });
   };
   while (offset < bytes.length) {
     const tag = varint();
     const number = Math.floor(tag / 8);
     const wire = tag % 8;
-    if (number === 0) throw new FormatError(`${path} has a field 0`, { path, offset });
+    if (number === 0)
+      throw new FormatError(`${path} has a field 0, which no protobuf has.`, { path, offset });
     if (wire === 0) yield { number, wire, number32: varint(), bytes: noBytes };
     else if (wire === 2 || wire === 1 || wire === 5) {
       const length = wire === 2 ? varint() : wire === 1 ? 8 : 4;
       if (length > bytes.length - offset) {
         throw new FormatError(
-          `${path}: field ${number} says ${length} bytes, ${bytes.length - offset} are left`,
+          `Field ${number} of ${path} says ${length} bytes; ${bytes.length - offset} are left.`,
           {
             path,
             offset,
@@ -71,7 +72,10 @@ function* fields(bytes: Uint8Array, path: string): Generator<Field> {
       yield { number, wire, number32, bytes: bytes.subarray(offset, offset + length) };
       offset += length;
     } else
-      throw new FormatError(`${path}: field ${number} has the unknown wire type ${wire}`, { path, offset });
+      throw new FormatError(`Field ${number} of ${path} has the unknown wire type ${wire}.`, {
+        path,
+        offset,
+      });
   }
 }
 
@@ -81,7 +85,7 @@ function pieceText(bytes: Uint8Array, path: string): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    throw new FormatError(`${path} has a piece that is not UTF-8`, { path, cause });
+    throw new FormatError(`${path} has a piece that is not UTF-8.`, { path, cause });
   }
 }
 
@@ -100,7 +104,7 @@ export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"):
   let charsmap: Uint8Array = noBytes;
   let unknownId = 0;
   if (startsWith(bytes, LFS_START)) {
-    throw new FormatError(`${path} is a Git LFS pointer, not the file itself`, {
+    throw new FormatError(`${path} is a Git LFS pointer, not the file itself.`, {
       path,
       hint: "Fetch the real file: git lfs pull.",
     });
@@ -131,7 +135,7 @@ export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"):
     }
   }
   if (pieces.length === 0)
-    throw new FormatError(`${path} holds no pieces: it is no SentencePiece model`, { path });
+    throw new FormatError(`${path} holds no pieces, so it is not a SentencePiece model.`, { path });
   return { pieces, modelType, addDummyPrefix, removeExtraWhitespaces, charsmap, unknownId };
 }
 

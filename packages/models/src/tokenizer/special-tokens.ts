@@ -179,7 +179,10 @@ export function readSpecialTokens(
   const ids = new Map<string, number>();
   const setId = (role: string, id: JsonValue | undefined): void => {
     if (typeof id !== "number" || !Number.isInteger(id)) return;
-    if (id < 0) throw new FormatError(`the ${role} token has the id ${id}`, { path: "config.json" });
+    if (id < 0)
+      throw new FormatError(`The ${role} token has the id ${id}; ids are not negative.`, {
+        path: "config.json",
+      });
     if (!ids.has(role) && (vocabularySize === undefined || id < vocabularySize)) ids.set(role, id);
   };
   if (tokenizerJson !== undefined) {

@@ -79,7 +79,7 @@ function preTokenizerOf(files: HfFiles, architecture: string, added: ReadonlyMap
       hasToken: (text) => texts.has(text),
     });
   if (name !== undefined) return name;
-  throw new ConversionError("tokenizer.json has a pre-tokenizer that no GGUF name is known for", {
+  throw new ConversionError("The tokenizer.json has a pre-tokenizer for which no GGUF name is known.", {
     path: "tokenizer.json",
     hint: likeHint,
   });
@@ -234,8 +234,8 @@ export function addTokenizerMetadata(
     const type = textField(objectField(files.tokenizerJson, "model"), "type");
     throw new ConversionError(
       type === undefined
-        ? "there is no tokenizer.json or tokenizer.model that can be mapped"
-        : `tokenizer.json is a ${type} model, which a ${architecture} GGUF is not written from`,
+        ? "There is no tokenizer.json or tokenizer.model that can be mapped."
+        : `The tokenizer.json is a ${type} model, from which no ${architecture} GGUF can be written.`,
       { path: "tokenizer.json", hint: likeHint },
     );
   }

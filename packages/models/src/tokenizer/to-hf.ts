@@ -37,7 +37,9 @@ function readTokens(metadata: Metadata, isSentencePiece: boolean): readonly Toke
     ["scores", scores],
   ] as const) {
     if (list !== undefined && list.length !== texts.length) {
-      throw new FormatError(`tokenizer.ggml.${name} has ${list.length} entries for ${texts.length} tokens`);
+      throw new FormatError(
+        `The key tokenizer.ggml.${name} has ${list.length} entries for ${texts.length} tokens.`,
+      );
     }
   }
   return texts.map((text, id) => {

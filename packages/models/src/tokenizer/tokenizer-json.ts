@@ -182,7 +182,10 @@ function modelJson(
 function mergePairs(metadata: Metadata): readonly (readonly [string, string])[] {
   return (stringsOf(metadata.get("tokenizer.ggml.merges")) ?? []).map((merge) => {
     const space = merge.indexOf(" ", 1);
-    if (space < 0) throw new FormatError(`tokenizer.ggml.merges has the entry ${quoted(merge)}`);
+    if (space < 0)
+      throw new FormatError(
+        `The key tokenizer.ggml.merges has the entry ${quoted(merge)}; two tokens with a space between were expected.`,
+      );
     return [merge.slice(0, space), merge.slice(space + 1)];
   });
 }

@@ -41,7 +41,7 @@ function bytesOfBase64(text: string): number[] {
   try {
     return Array.from(atob(text), (char) => char.charCodeAt(0));
   } catch (cause) {
-    throw new FormatError(`${path}: precompiled_charsmap is not base64`, { path, cause });
+    throw new FormatError(`The precompiled_charsmap of ${path} is not base64.`, { path, cause });
   }
 }
 
@@ -87,14 +87,14 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
   const pieces = (arrayField(model, "vocab") ?? []).map((piece) => {
     const [text, score] = isJsonArray(piece) ? piece : [];
     if (typeof text !== "string" || typeof score !== "number") {
-      throw new FormatError(`${path} has a piece that is no pair of text and score`, { path });
+      throw new FormatError(`${path} has a piece that is not a pair of text and score.`, { path });
     }
     return { text, score };
   });
-  if (pieces.length === 0) throw new FormatError(`${path} has no pieces`, { path });
+  if (pieces.length === 0) throw new FormatError(`${path} has no pieces.`, { path });
   const size = Math.max(config.count("vocab_size") ?? 0, pieces.length);
   if (size > pieces.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, ${path} has ${pieces.length}`, {
+    throw new FormatError(`The config.json says ${size} tokens; ${path} has ${pieces.length}.`, {
       path: "config.json",
     });
   }
@@ -147,10 +147,10 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
 export function writeXlmSentencePiece(files: HfFiles, config: Config): Written {
   const name = "sentencepiece.bpe.model";
   const model = parseSentencePiece(files.sentencePieceBpe ?? new Uint8Array(0), name);
-  if (model.modelType !== 1) throw new FormatError(`${name} is no unigram model`, { path: name });
+  if (model.modelType !== 1) throw new FormatError(`${name} is not a unigram model.`, { path: name });
   const size = Math.max(config.count("vocab_size") ?? 0, model.pieces.length);
   if (size > model.pieces.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, ${name} has ${model.pieces.length}`, {
+    throw new FormatError(`The config.json says ${size} tokens; ${name} has ${model.pieces.length}.`, {
       path: "config.json",
     });
   }

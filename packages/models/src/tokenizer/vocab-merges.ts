@@ -35,7 +35,7 @@ export function tokenizerJsonOfVocab(files: HfFiles): JsonObject {
   if (known === undefined) {
     const found = className === "" ? "nothing" : className;
     throw new ConversionError(
-      `vocab.json and merges.txt need a tokenizer_class that says how texts are cut, found ${found}`,
+      `The files vocab.json and merges.txt need a tokenizer_class that says how texts are cut; ${found} was found.`,
       {
         path: "tokenizer_config.json",
         hint: "Save the tokenizer as tokenizer.json, or give a GGUF of the same model as `like`.",

@@ -50,9 +50,12 @@ export function decoderTokens(files: HfFiles): readonly AddedToken[] {
     const id = Number(key);
     const text = isJsonObject(value) ? textField(value, "content") : undefined;
     if (!Number.isSafeInteger(id) || id < 0 || text === undefined || !isJsonObject(value)) {
-      throw new FormatError(`tokenizer_config.json: added_tokens_decoder has the entry ${quoted(key)}`, {
-        path: "tokenizer_config.json",
-      });
+      throw new FormatError(
+        `The added_tokens_decoder of tokenizer_config.json has the entry ${quoted(key)}; an id with a token was expected.`,
+        {
+          path: "tokenizer_config.json",
+        },
+      );
     }
     return [{ id, text, special: flagField(value, "special") === true }];
   });
@@ -76,7 +79,9 @@ function mergePair(merge: JsonValue): readonly [string, string] {
     const [left, right] = merge;
     if (typeof left === "string" && typeof right === "string") return [left, right];
   }
-  throw new FormatError("tokenizer.json has a merge that is no pair of strings", { path: "tokenizer.json" });
+  throw new FormatError("The tokenizer.json has a merge that is not a pair of strings.", {
+    path: "tokenizer.json",
+  });
 }
 
 function mergesOf(model: JsonObject | undefined): readonly JsonValue[] {
@@ -115,7 +120,7 @@ export function piecesVocabulary(
 ): Vocabulary {
   const size = config.count("vocab_size_per_layer_input", "vocab_size") || pieces.length;
   if (size > pieces.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, ${path} has ${pieces.length}`, {
+    throw new FormatError(`The config.json says ${size} tokens; ${path} has ${pieces.length}.`, {
       path: "config.json",
     });
   }
@@ -173,7 +178,7 @@ export function vocabularyEntries(files: HfFiles): VocabularyEntries {
   const ids = texts.map((text) => {
     const id = vocabulary[text];
     if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
-    throw new FormatError(`tokenizer.json gives the token ${quoted(text)} the id ${quoted(id)}`, {
+    throw new FormatError(`The tokenizer.json gives the token ${quoted(text)} the id ${quoted(id)}.`, {
       path: "tokenizer.json",
     });
   });
@@ -196,7 +201,7 @@ export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
   const listed = texts.length + added.size;
   if (highest >= size || size > listed + 1_000_000) {
     throw new FormatError(
-      `config.json says ${size} tokens, tokenizer.json has ${listed} with ids up to ${highest}`,
+      `The config.json says ${size} tokens; the tokenizer.json has ${listed} with ids up to ${highest}.`,
       { path: "config.json" },
     );
   }

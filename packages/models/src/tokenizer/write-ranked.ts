@@ -23,7 +23,7 @@ export function writeTiktoken(files: HfFiles, config: Config): Written {
   const named = [...ranked.map(spellBytes), ...qwenSpecials];
   const size = config.count("vocab_size") ?? named.length;
   if (size < named.length || size > named.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, qwen.tiktoken has ${named.length}`, {
+    throw new FormatError(`The config.json says ${size} tokens; qwen.tiktoken has ${named.length}.`, {
       path: "config.json",
     });
   }
@@ -54,7 +54,7 @@ export function writeTekken(files: HfFiles): Written {
   const merges = mergesOfAllPairs(ranked);
   const idOf = (text: string): number => {
     const id = specials.indexOf(text);
-    if (id < 0) throw new FormatError(`tekken.json has no ${text}`, { path: "tekken.json" });
+    if (id < 0) throw new FormatError(`The tekken.json has no token ${text}.`, { path: "tekken.json" });
     return id;
   };
   const eos = idOf("</s>");

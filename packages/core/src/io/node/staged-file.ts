@@ -120,7 +120,7 @@ export async function stageFile(
     get published() {
       return published;
     },
-    write: (bytes, start) => guarded("write", () => writeAll(openTransfers(), bytes, start)),
+    write: (bytes, start) => guarded("write", () => writeAll(openTransfers(), path, bytes, start)),
     readInto: (target, start) => guarded("read", () => readAll(openTransfers(), path, target, start)),
     cutJournal: (length) =>
       guarded("write", async () => {
@@ -134,7 +134,7 @@ export async function stageFile(
         // a short line for the system's memory: another thread would cost more than the writing
         for (let done = 0; done < bytes.byteLength; ) {
           const written = writeSync(journal.fd, bytes, done, bytes.byteLength - done, start + done);
-          if (written === 0) throw new Error("the system wrote nothing and gave no reason");
+          if (written === 0) throw wroteNothing(path);
           done += written;
         }
       }),
@@ -235,16 +235,16 @@ export async function openStagedFile(
     });
   return {
     name,
-    write: (bytes, start) => guarded("write", writeAll(transfers, bytes, start)),
+    write: (bytes, start) => guarded("write", writeAll(transfers, name, bytes, start)),
     readInto: (target, start) => guarded("read", readAll(transfers, name, target, start)),
     close: () => handle.close(),
   };
 }
 
-async function writeAll(transfers: Transfers, bytes: Uint8Array, start: number): Promise<void> {
+async function writeAll(transfers: Transfers, path: string, bytes: Uint8Array, start: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
     const bytesWritten = await transfers.write(bytes, done, bytes.byteLength - done, start + done);
-    if (bytesWritten === 0) throw new Error("the system wrote nothing and gave no reason");
+    if (bytesWritten === 0) throw wroteNothing(path);
     done += bytesWritten;
   }
 }
@@ -257,4 +257,8 @@ async function readAll(transfers: Transfers, path: string, target: Uint8Array, s
     }
     done += bytesRead;
   }
+}
+
+function wroteNothing(path: string): IoError {
+  return new IoError("The system wrote nothing and gave no reason.", { path });
 }
