@@ -45,7 +45,7 @@ export interface CompressedTensorsLayout extends LinearLayout {
   readonly grouping: "any" | "sequential";
 }
 
-/** What the tensors leave open: `CompressedTensorsGroup` tells it. */
+/** What the tensors do not show: a `CompressedTensorsGroup` states it. */
 export interface CompressedTensorsClaims {
   readonly bits: number;
   readonly groupSize: number;
@@ -66,7 +66,7 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     const groupIndex = parts.find(({ suffix }) => suffix === "weight_g_idx");
     const [rows, rowWords] = matrixShape(packed, "I32", place);
     const [scaleRows, groupCount] = matrixShape(scale, undefined, place);
-    // without g_idx the width of a row is known to the word; weight_shape, checked on opening, has the last word
+    // without g_idx, the width of a row is only known in whole words; weight_shape, which is checked on opening, decides
     const columns = groupIndex?.shape[0] ?? columnsOf(rowWords, bits, groupCount, claims.groupSize);
     if (scaleRows !== rows || Math.ceil((columns * bits) / 32) !== rowWords) {
       throw new FormatError(
@@ -232,7 +232,10 @@ function readParameters(
   };
 }
 
-/** Uninitialised entries are −1 in files of layers that were not sorted: then columns are grouped as they come. */
+/**
+ * In files of layers that were not sorted, all entries are −1, since they were never set: columns are then grouped in
+ * order.
+ */
 function readGroupIndex(
   { columns, groupCount }: CompressedTensorsLayout,
   bytes: Uint8Array,

@@ -13,7 +13,7 @@ export interface CompressedTensorsGroup {
   readonly actorder: "group" | "weight" | undefined;
 }
 
-/** What config.json's `quantization_config` claims. The tensors have the last word. */
+/** What config.json's `quantization_config` claims. Where the tensors disagree, the tensors decide. */
 export interface CompressedTensorsConfig {
   readonly groups: readonly CompressedTensorsGroup[];
   /** Modules that are left in floats: names, or "re:" and a regular expression. */
@@ -46,12 +46,12 @@ const configSchema = z.looseObject({
 });
 
 const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
-/** The name that config.json used for it at first. */
+/** The key that older config.json files use. */
 const oldWrapperSchema = z.looseObject({ compression_config: z.looseObject({}) });
 
 /**
  * Reads config.json of a compressed-tensors model, or the object under its `quantization_config`.
- * @throws FormatError when it is no such configuration; UnsupportedError for another format than pack-quantized
+ * @throws FormatError when it is not such a configuration; UnsupportedError for another format than pack-quantized
  */
 export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = {}): CompressedTensorsConfig {
   const wrapper = wrapperSchema.safeParse(json);

@@ -1,15 +1,15 @@
 /**
- * Regular expressions from files, matched in a time that grows with name × pattern and no faster. A backtracking matcher
- * takes for ever for some patterns, and whoever writes the file writes both the patterns and the names.
+ * Regular expressions from files, matched in a time that grows at most with name × pattern. A backtracking matcher takes
+ * exponential time for some patterns, and an attacker who writes the file chooses both the patterns and the names.
  *
- * All ways through the expression are followed at once (K. Thompson, 1968). That leaves out what refers back to a group
- * and what looks behind; looking ahead is a match of its own.
+ * All ways through the expression are followed at once (K. Thompson, 1968). Back-references and look-behind cannot be
+ * followed in this way and are refused; a look-ahead is a match of its own.
  */
 import { type ErrorPlace, FormatError, LimitError, UnsupportedError } from "./errors.ts";
 
 /** Rules that list the layers of a model by number are some hundred characters. */
 const LONGEST_PATTERN = 1024;
-/** Of the expression with its counts written out. */
+/** The most states of an expression, with its counts written out. */
 const MOST_STATES = 8192;
 const DEEPEST = 64;
 /** Names of modules are under a hundred characters. */
@@ -25,7 +25,7 @@ type State =
   | { readonly kind: "ahead"; readonly inner: number; readonly wanted: boolean; next: number }
   | { readonly kind: "done" };
 
-/** What several patterns may use together: they come from one file, and it should not buy time by having many. */
+/** The steps that all patterns of one file may use together, so that a file with many patterns gets no more time. */
 export interface PatternBudget {
   steps: number;
 }
@@ -38,7 +38,7 @@ export function patternBudget(): PatternBudget {
 /**
  * A test whether a name matches from its start (not necessarily to its end), as Python's `re.match` does.
  * @throws FormatError when `pattern` is no regular expression
- * @throws UnsupportedError for what cannot be matched in bounded time
+ * @throws UnsupportedError for constructs that cannot be matched in bounded time
  * @throws LimitError when it is too long; from the test, when a name is, or the budget is used up
  */
 export function namePattern(
@@ -66,7 +66,7 @@ function matches(
   budget: PatternBudget,
   place: ErrorPlace,
 ): boolean {
-  // the memory below is work too, where a name is looked ahead in at each of its characters
+  // the memory below costs time, too: a look-ahead may run at each character of a name
   budget.steps -= states.length;
   let current: number[] = [start];
   const seen = new Uint32Array(states.length);
@@ -210,7 +210,7 @@ class PatternParser {
     };
   }
 
-  /** A count repeats its piece in the states; one of nothing makes none, and counts within counts multiply. */
+  /** A count repeats the states of its piece; a count of an empty piece makes none, and nested counts multiply. */
   #copy(piece: Piece, next: number): number {
     this.#copies += 1;
     if (this.#copies > MOST_STATES) this.#tooLarge();

@@ -32,7 +32,7 @@ export interface Exl2Layout extends LinearLayout {
   readonly permutation: "q_invperm" | "q_perm";
 }
 
-/** What the tensors do not tell: rows that are not padding, where a bias or the model's own shape says so. */
+/** What the tensors do not show: the number of rows without padding, from a bias or from the model's sizes. */
 export interface Exl2Claims {
   /** Out features; undefined: all stored rows. */
   readonly rows?: number | undefined;
@@ -83,7 +83,7 @@ export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
     const { groups, parameters } = readParameters(layout, bytes, place);
     const widest = 2 ** groups.reduce((most, { bits }) => Math.max(most, bits), 0);
     const facts = viewFacts(parameters, widest - 1, place);
-    // each group is symmetric in its own width
+    // each group is symmetric within its own width
     return { ...facts, symmetric: true, minOffset: -widest / 2, maxOffset: widest / 2 - 1 };
   },
 

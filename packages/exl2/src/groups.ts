@@ -1,6 +1,6 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 
-/** Bit widths that an EXL2 group can have, in the only order in which groups of one weight may follow. */
+/** Bit widths that an EXL2 group can have. The groups of a weight must follow this order. */
 export const EXL2_WIDTHS: readonly number[] = [8, 6, 5, 4, 3, 2];
 
 /** One group of stored rows, which are columns of W in another order. */
@@ -14,9 +14,9 @@ export interface Exl2Group {
 }
 
 /**
- * q_groups, `(bits, first row of q_weight)` per group, as groups: each takes the rows up to the next, the last one what is
- * left of K. `wordRows` is the height of q_weight.
- * @throws FormatError when they do not add up to K columns and the words that are there
+ * q_groups, `(bits, first row of q_weight)` per group, as groups: each group has the rows up to the next group, the last
+ * one the rest of K. `wordRows` is the height of q_weight.
+ * @throws FormatError when the groups do not add up to K columns and to the words of q_weight
  */
 export function readGroups(
   stored: Uint16Array,

@@ -64,7 +64,7 @@ export const exl2Target: WeightTarget = {
     "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code",
   sampling: {
     columnMultiple: 32,
-    // what is copied needs no new allocation
+    // copied weights need no new allocation
     isNeeded: ({ bits, headBits }, source) =>
       !(source.format === "exl2" && source.bits === bits && (source.headBits ?? 16) === headBits),
     rowsOf: sampleRows,
@@ -97,7 +97,7 @@ export const exl2Target: WeightTarget = {
   },
 };
 
-/** Which mix of widths each weight gets, so that the decoder's linears take the asked bits on average. */
+/** Chooses the mix of widths of each weight, so that the decoder's linears have the requested bits on average. */
 function arrange(
   requests: readonly WeightRequest[],
   settings: TargetSettings,
@@ -130,7 +130,7 @@ function arrange(
   return { settings, byModule };
 }
 
-/** True where the source is EXL2 and claims the very bits that are asked for. */
+/** True where the source is EXL2 and claims exactly the requested bits. */
 function isSameAllocation(
   requests: readonly WeightRequest[],
   settings: TargetSettings,
@@ -166,7 +166,7 @@ function layoutOf(rows: number, columns: number, recipe: Exl2Recipe): Exl2Layout
 }
 
 function sameLayout(source: LinearLayout, layout: PlainLayout): boolean {
-  // a recipe means new codes, whatever the shapes
+  // a recipe always means new codes
   if (recipeOf(layout) !== undefined) return false;
   const [a, b] = [layoutSchema.safeParse(source), layoutSchema.safeParse(layout)];
   return a.success && b.success && JSON.stringify(a.data) === JSON.stringify(b.data);

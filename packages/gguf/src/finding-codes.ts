@@ -1,4 +1,4 @@
-/** What a file does that readers may trip over, although it can be read. */
+/** Properties of a readable file that other readers may not accept. */
 export type GgufFindingCode =
   | "invalid-utf8"
   | "long-name"

@@ -52,7 +52,7 @@ export interface GptqLayout extends LinearLayout {
   readonly groupCount: number;
   /** Columns per group, −1 for all; with act-order the size that the groups were meant to have. */
   readonly groupSize: number;
-  /** Claimed when read: every zero point is the middle code. Demanded when written. */
+  /** Every zero point is the middle code: a claim when a weight is read, a requirement when it is written. */
   readonly sym: boolean;
   readonly packing: "stream" | "planar";
   readonly packDtype: GptqPackDtype;
@@ -63,7 +63,7 @@ export interface GptqLayout extends LinearLayout {
   readonly hasGroupIndex: boolean;
 }
 
-/** What the configuration must tell: `GptqConfig` does. */
+/** What the configuration must state; a `GptqConfig` has these fields. */
 export interface GptqClaims {
   readonly groupSize: number;
   readonly sym: boolean;
@@ -236,7 +236,7 @@ function gptqRequirement(layout: GptqLayout): ViewRequirement {
       ? { kind: "signed", min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 }
       : { kind: "affine", maxCode: 2 ** bits - 1, minZero: range.min, maxZero: range.max },
     scale,
-    // every reader computes in the type of the scales, which is f16 nearly always
+    // every reader computes in the type of the scales, which is nearly always f16
     roundsToHalf: scale === "F16",
   };
 }
@@ -279,7 +279,7 @@ interface Parameters extends GroupedParameters {
   readonly onlyZero: number | undefined;
 }
 
-/** Scales and zero points are read when they are first asked for: most weights go on as they are packed. */
+/** Scales and zero points are read on first use: most weights are passed on in their packed form. */
 function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): Parameters {
   const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
   const words = readWords(partOf(layout, "qzeros", bytes, place), WORD_BITS[packDtype]);
@@ -309,7 +309,8 @@ function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace
 }
 
 /**
- * Zero points as `PackedNibbles` has them; undefined where one is no code of 4 bits. `halves`: the scales, if they are f16.
+ * Zero points as `PackedNibbles` has them; undefined where a zero point does not fit 4 bits. `halves`: the scales, if
+ * they are f16.
  * @throws FormatError when a scale is not finite
  */
 function zerosOf(

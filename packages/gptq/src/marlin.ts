@@ -44,7 +44,7 @@ export interface GptqMarlinLayout extends LinearLayout {
   readonly scale: ScaleEncoding;
 }
 
-/** What the configuration must tell: `GptqConfig` does. */
+/** What the configuration must state; a `GptqConfig` has these fields. */
 export interface GptqMarlinClaims {
   readonly groupSize: number;
 }

@@ -1,7 +1,7 @@
 /**
- * A model's config.json as its class sees it: nested text models laid over the root, the class's defaults filled in, rope
- * settings of all generations in one shape. llama.cpp's converter reads `AutoConfig.to_dict()`, so defaults that
- * config.json leaves out count as if they stood there (transformers 5.12.1; conversion/base.py).
+ * A model's config.json as its class reads it: keys of a nested text model replace those of the root, the class's
+ * defaults are filled in, and the rope settings of all versions have one shape. llama.cpp's converter reads
+ * `AutoConfig.to_dict()`, so defaults count as if config.json contained them (transformers 5.12.1; conversion/base.py).
  */
 import { ConversionError, FormatError } from "@requant/core";
 import { quoted } from "@requant/core/text";
@@ -21,7 +21,7 @@ export class Config {
     return this.values.get(key);
   }
 
-  /** Value of the first key that is there at all, even if it is null. */
+  /** Value of the first key that is present, even if it is null. */
   find(...keys: readonly string[]): JsonValue | undefined {
     const key = keys.find((candidate) => this.values.has(candidate));
     return key === undefined ? undefined : this.values.get(key);
@@ -114,7 +114,7 @@ function flattened(config: JsonObject): ConfigValues {
   return values;
 }
 
-/** A text in place of one would be passed over in silence, and the class's default taken. */
+/** Numbers of the rope settings. Without a check, a text in place of a number would be ignored in favour of the default. */
 const ropeNumbers = [
   "rope_theta",
   "partial_rotary_factor",
@@ -171,11 +171,11 @@ export function standardizeRope(values: ConfigValues, defaults: JsonObject): voi
   values.set("rope_parameters", standardRope(parameters, values, fallback));
 }
 
-/** What a config class does with what config.json says. */
+/** How a config class completes config.json. */
 export interface ConfigClass {
-  /** What the class fills in, minus what only training uses (transformers 5.12.1). */
+  /** The class's defaults, without the settings that only training uses (transformers 5.12.1). */
   readonly defaults: JsonObject;
-  /** Other spellings of config keys that the class takes for its own. */
+  /** Other spellings of config keys that the class accepts. */
   readonly aliases?: Readonly<Record<string, string>>;
   /** Values that the class derives when they are missing or null. */
   readonly derive?: readonly ((values: ConfigValues) => void)[];
@@ -183,7 +183,7 @@ export interface ConfigClass {
   readonly hasRope?: boolean;
 }
 
-/** The config as its class sees it. */
+/** The config as its class reads it. */
 export function resolveConfig(json: JsonObject, configClass: ConfigClass): Config {
   const own = flattened(json);
   const values: ConfigValues = new Map(Object.entries(configClass.defaults));

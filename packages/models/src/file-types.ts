@@ -1,4 +1,4 @@
-/** `general.file_type`: what most of a file's matrices are stored as (llama.cpp, include/llama.h, `llama_ftype`). */
+/** `general.file_type`: the type of most of a file's matrices (llama.cpp, include/llama.h, `llama_ftype`). */
 import { UsageError } from "@requant/core";
 
 /** Numbers of `general.file_type` by name. */

@@ -1,4 +1,4 @@
-/** JSON of strangers: parsed without prototypes to pollute, bounded in depth, read by typed accessors. */
+/** Untrusted JSON: parsed without prototype pollution, limited in depth, read by typed accessors. */
 import { FormatError, jsonFaultPlace } from "@requant/core";
 import * as z from "zod/mini";
 
@@ -43,9 +43,12 @@ export function decodeText(bytes: Uint8Array | string, path: string): string {
 
 const objectSchema = z.looseObject({});
 
-/** Python writes NaN and Infinity bare; no key that we read is ever one. The places of everything else stay as they are. */
+/**
+ * Python writes NaN and Infinity without quotes; no key that Requant reads has such a value. Replaces them by null of the
+ * same length, so that the places of faults stay right.
+ */
 function withoutPythonNumbers(text: string): string {
-  // a string without an end is taken to the end of the text: trying again behind each of its quotes would take for ever
+  // a string without an end matches up to the end of the text: retrying at each quote would take quadratic time
   return text.replace(/"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\b(?:NaN|Infinity)\b/gs, (match) =>
     match.startsWith('"') ? match : "null".padEnd(match.length),
   );
@@ -88,7 +91,7 @@ export function parseJsonObject(content: Uint8Array | string, path: string): Jso
   return value as JsonObject;
 }
 
-/** An own key of an object, never one of its prototype's. */
+/** An own key of an object, never a key of its prototype. */
 export function field(object: JsonObject | undefined, key: string): JsonValue | undefined {
   return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * `--like reference.gguf`: metadata and tokenizer come from a GGUF of the same model, tensors are found by name and held
- * against the reference's shapes. For architectures and tokenizers that no table knows.
+ * The option `like`: metadata and tokenizer come from a GGUF of the same model, tensors are found by name and checked
+ * against the reference's shapes. For architectures and tokenizers that are in no table.
  */
 import { ConversionError, type Metadata, type MetadataValue } from "@requant/core";
 import type { Architecture, TensorRule } from "./architectures/architecture.ts";
@@ -16,18 +16,18 @@ import { type NamedTensor, planGgufTensors, type TensorPlans } from "./plan-tens
 import { refuseImpossibleConfig } from "./plausible.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
-/** A GGUF whose metadata and tensor names are taken over. */
+/** A GGUF whose metadata and tensor names are reused. */
 export interface ReferenceGguf {
   readonly metadata: Metadata;
   readonly tensors: readonly NamedTensor[];
 }
 
-/** How `likeReference` writes. */
+/** Options of `likeReference`. */
 export interface LikeOptions {
   readonly fileType: string | number;
 }
 
-/** Keys about how the reference was stored or quantized, not about the model. */
+/** Keys that describe how the reference was stored or quantized, not the model. */
 const ownToReference =
   /^(?:split\.|quantize\.|general\.(?:file_type|quantization_version|quantized_by|alignment)$)/;
 
@@ -43,7 +43,7 @@ export function likeMetadata(reference: Metadata, fileType: string | number): Me
   return metadata;
 }
 
-/** Why a family does not fit; the nearer it came, the smaller. */
+/** Why a family does not fit; `distance` is smaller for a better match. */
 interface Mismatch {
   readonly distance: number;
   readonly message: string;
@@ -78,7 +78,7 @@ function plainRules(reference: ReferenceGguf): readonly TensorRule[] {
   return [...rules.values()];
 }
 
-/** A family of names alone, for a reference whose architecture no table has. */
+/** A family that only maps names, for a reference whose architecture is in no table. */
 function unmapped(name: string, reference: ReferenceGguf): Architecture {
   const base = architectures[0];
   if (base === undefined) throw new ConversionError("There are no architectures.");
@@ -94,7 +94,7 @@ function unmapped(name: string, reference: ReferenceGguf): Architecture {
 }
 
 /**
- * Plans the GGUF of a checkpoint after a reference.
+ * Plans the GGUF of a checkpoint with the metadata and tensor names of a reference.
  * @throws ConversionError when a tensor has no counterpart or another shape.
  */
 export function likeReference(files: HfFiles, reference: ReferenceGguf, options: LikeOptions): GgufModelPlan {

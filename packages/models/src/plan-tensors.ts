@@ -86,7 +86,10 @@ function matchOf(name: string, matchers: readonly Matcher[]): Match | undefined 
   return undefined;
 }
 
-/** A name as it is, without the wrapper of a multimodal model, and with the prefix that a bare base model leaves out. */
+/**
+ * Spellings to try for a name: the name itself, the name without the prefix of a multimodal model, and the name with the
+ * prefix that a bare base model lacks.
+ */
 function spellings(name: string): readonly string[] {
   const bare = name
     .replace("language_model.", "")
@@ -100,7 +103,7 @@ const multimodal =
 const audio =
   /(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
 
-/** Of every family. */
+/** Rules for every family. */
 export const alwaysLeftOut: readonly LeftOutRule[] = [
   { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },
   { pattern: audio, reason: "part of the audio encoder: a text model's GGUF does not hold it" },
@@ -116,7 +119,7 @@ function leftOutReason(name: string, rules: readonly LeftOutRule[], config: Conf
   return undefined;
 }
 
-/** The tensors that the family's rules take as packed codes and their scales. */
+/** The tensors that the family's rules read as packed codes and their scales. */
 export function codeTensors(architecture: Architecture, names: Iterable<string>): ReadonlySet<string> {
   const rules = architecture.tensors.filter(({ codes }) => codes === true);
   const matchers = matchersOf(rules, "hf");
@@ -192,7 +195,7 @@ export interface TensorPlans {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** What renames tensors: a family, or the way from one checkpoint to another. */
+/** Rules that rename tensors: those of a family, or those from one checkpoint to another. */
 type Renaming = Pick<Architecture, "tensors" | "names" | "leftOut">;
 
 interface Renamed {

@@ -1,6 +1,6 @@
 /**
- * Row rearrangements as pure functions: which source row stands at an output row. They never touch data, so they hold
- * for float rows and for packed rows alike.
+ * Row rearrangements as pure functions from an output row to its source row. They never touch data, so they apply to
+ * float rows and to packed rows.
  */
 import { ConversionError } from "@requant/core";
 
@@ -17,7 +17,7 @@ export type RowOrder =
       readonly view: readonly number[];
       /** Half-open range per axis; null or missing keeps the whole axis. */
       readonly ranges?: readonly (readonly [number, number] | null)[];
-      /** The source axis that stands at each output axis; missing keeps the order. */
+      /** The source axis of each output axis; missing keeps the order. */
       readonly axes?: readonly number[];
     };
 
@@ -65,7 +65,7 @@ function resolve(order: RowOrder, rowCount: number): View {
   return { view, starts, sizes, axes };
 }
 
-/** Rows that come out when `rowCount` rows go in. */
+/** The number of output rows for `rowCount` source rows. */
 export function orderedRowCount(order: RowOrder | undefined, rowCount: number): number {
   return order === undefined
     ? rowCount
@@ -98,7 +98,7 @@ export function sourceRowOf(order: RowOrder | undefined, rowCount: number): (out
 
 /**
  * The order that undoes `order` on `rowCount` rows.
- * @throws ConversionError when `order` leaves rows out: then nothing can bring them back.
+ * @throws ConversionError when `order` leaves rows out, which cannot be restored.
  */
 export function invertRowOrder(order: RowOrder, rowCount: number): RowOrder {
   if (order.kind !== "view") {

@@ -1,4 +1,4 @@
-/** Carries a weight plan out in f32, band by band: the one place that says what the steps of an input mean. */
+/** Executes a weight plan in f32, band by band. This file defines the meaning of an input's steps. */
 import { CodecError, ConversionError, elementCount, rowCount, rowLength } from "@requant/core";
 import { expF32 } from "./exp.ts";
 import { decodeMxfp4, MXFP4_BLOCK, MXFP4_CODES } from "./mxfp4.ts";
@@ -11,7 +11,7 @@ export interface WeightSource {
   readRows(tensor: string, start: number, end: number, out: Float32Array): Promise<void>;
 }
 
-/** Rows of a weight that a plan puts together. */
+/** Rows of a planned weight. */
 export interface WeightReader {
   /** Rows `start` to `end` of the planned tensor into `out`. Ascending calls read each stored row once. */
   readRows(start: number, end: number, out: Float32Array): Promise<void>;
@@ -39,7 +39,7 @@ function transposed(values: Float32Array, rows: number, columns: number): Float3
   return out;
 }
 
-/** Reads everything of a part once and keeps it; for the steps that cannot be done row by row. */
+/** Reads a whole part once and keeps it in memory, for steps that cannot be done row by row. */
 function materialized(part: Part, transpose: boolean, newRowLength: number | undefined): Part {
   const flippedLength = transpose ? part.rowCount : part.rowLength;
   const total = part.rowCount * part.rowLength;
@@ -145,7 +145,7 @@ function storedPart(tensor: string, source: WeightSource): Part {
   };
 }
 
-/** Hugging Face's pair of tensors as the numbers they stand for: code × 2^(scale − 127). */
+/** The values of Hugging Face's pair of tensors: code × 2^(scale − 127). */
 function mxfp4Part({ blocks, scales }: Mxfp4Input, source: WeightSource): Part {
   const perRow = rowLength(source.shapeOf(scales));
   const count = rowCount(source.shapeOf(scales));
@@ -253,8 +253,8 @@ export function openWeight(plan: WeightPlan, source: WeightSource): WeightReader
 }
 
 /**
- * True when the rows cannot be read band by band: something is transposed or seen in other rows, so that all of it is
- * held in memory, and every band costs the reading of the whole.
+ * True when the rows cannot be read band by band: the plan transposes or changes the row length, so that the whole weight
+ * is in memory, and every band costs reading the whole weight.
  */
 export function isHeldWhole(plan: WeightPlan, shapeOf: (tensor: string) => readonly number[]): boolean {
   const length = rowLength(plan.shape);
@@ -279,7 +279,7 @@ interface Segment {
   origin(row: number): RowOrigin;
 }
 
-/** Rows of some inputs one after the other, each by where it is stored. */
+/** The rows of all inputs one after the other, with the place where each is stored. */
 function segmentsOf(
   name: string,
   inputs: readonly WeightInput[],
@@ -317,7 +317,7 @@ function segmentsOf(
   };
 }
 
-/** The stored row that stands at each output row; only for plans that `isRowSelection`. */
+/** The stored row of each output row; only for plans that `isRowSelection` accepts. */
 export function rowOrigins(
   plan: Pick<WeightPlan, "name" | "inputs">,
   shapeOf: (tensor: string) => readonly number[],

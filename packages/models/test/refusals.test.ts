@@ -105,7 +105,11 @@ describe("format errors name the file", () => {
 
   test.each<[string, HfFiles, RegExp]>([
     ["a hidden size that is a text", withConfig({ hidden_size: "64" }), /hidden_size.*must be a number/],
-    ["a layer count that is a fraction", withConfig({ num_hidden_layers: 2.5 }), /num_hidden_layers.*whole number/],
+    [
+      "a layer count that is a fraction",
+      withConfig({ num_hidden_layers: 2.5 }),
+      /num_hidden_layers.*whole number/,
+    ],
     ["a vocabulary of billions", withConfig({ vocab_size: 4_000_000_000 }), /4000000000 tokens/],
     ["an id below zero", withConfig({ bos_token_id: -1 }), /bos token/],
   ])("%s", (_, files, message) => {

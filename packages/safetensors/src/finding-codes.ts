@@ -1,2 +1,2 @@
-/** What a file or its index does that readers may trip over, although it can be read. */
+/** Properties of a readable file or its index that other readers may not accept. */
 export type SafetensorsFindingCode = "control-character" | "unlisted-tensor" | "total-size" | "no-index";

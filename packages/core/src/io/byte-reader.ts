@@ -1,6 +1,6 @@
 import { FormatError } from "../errors.ts";
 
-/** How bytes are read and what errors call them. */
+/** How bytes are read, and how error messages name them. */
 export interface ByteReaderOptions {
   /** Default true. */
   readonly littleEndian?: boolean;
@@ -109,7 +109,7 @@ export class ByteReader {
     return this.#view.getBigInt64(this.#take(8, what), this.littleEndian);
   }
 
-  /** A NaN keeps being one, but JavaScript promises nothing for its payload: copy bytes where that matters. */
+  /** A NaN stays a NaN, but JavaScript may change its payload: copy the bytes where the payload matters. */
   f32(what?: string): number {
     return this.#view.getFloat32(this.#take(4, what), this.littleEndian);
   }

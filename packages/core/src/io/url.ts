@@ -118,7 +118,7 @@ export function shownUrl(url: string): string {
   return `${protocol}//${host}${pathname}${search === "" ? "" : "?…"}`;
 }
 
-/** The same for a text that is no URL, though its author meant one. */
+/** The same for a text that was meant as a URL but is not valid. */
 function shownText(text: string): string {
   const query = text.search(/[?#]/);
   const place = query < 0 ? text : text.slice(0, query);

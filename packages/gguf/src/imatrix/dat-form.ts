@@ -27,7 +27,9 @@ import {
   type NamedEntries,
 } from "./imatrix.ts";
 
-/** Reads a source piece by piece: a matrix of a large mixture fills a gigabyte, and is wanted only once in memory. */
+/**
+ * Reads a source piece by piece: a matrix of a large mixture of experts has a gigabyte and should be in memory only once.
+ */
 class Cursor {
   readonly #source: ByteSource;
   offset = 0;
@@ -120,7 +122,7 @@ export async function writeDatForm(
   entries: NamedEntries,
   chunkSize: number,
 ): Promise<void> {
-  // an entry without any data says nothing
+  // an entry without data is not stored
   const stored = entries.filter(
     ([, entry]) => imatrix.form === "dat" || entry.counts.some((count) => count > 0),
   );

@@ -2,7 +2,7 @@ import type { BlockCodec } from "@requant/core";
 import { checkBlockLengths, checkRowLengths } from "@requant/core/format";
 import { tensorTypes } from "../constants.ts";
 
-/** What a type file has to say beyond its row in `tensorTypes`: only arithmetic. Lengths are checked in `blockCodec`. */
+/** The arithmetic of a type, which its file adds to its row in `tensorTypes`. Lengths are checked in `blockCodec`. */
 export interface BlockArithmetic {
   /** See `BlockCodec`. */
   readonly importance?: "used" | "required";

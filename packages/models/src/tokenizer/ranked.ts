@@ -1,13 +1,14 @@
 /**
- * Vocabularies that list byte strings by rank and no merges: Qwen 1's qwen.tiktoken (openai/tiktoken, load.py) and Mistral's tekken.json
- * (mistral-common, tekken.py). A merge makes two tokens a third when its rank is the lowest of all that could be made.
+ * Vocabularies that list byte strings by rank and no merges: Qwen 1's qwen.tiktoken (openai/tiktoken, load.py) and
+ * Mistral's tekken.json (mistral-common, tekken.py). Two tokens merge into a third when the rank of the third is the
+ * lowest of all possible merges.
  */
 import { FormatError } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import { arrayField, isJsonObject, type JsonObject, numberField, objectField, textField } from "../json.ts";
 import { spellBytes } from "./byte-spelling.ts";
 
-/** Byte strings (one character per byte) by rank; the rank is the place. */
+/** Byte strings (one character per byte); the rank is the index. */
 export type RankedTokens = readonly string[];
 
 // the largest published one has 200,000
@@ -53,11 +54,11 @@ export function parseTiktoken(text: string): RankedTokens {
 
 export interface Tekken {
   readonly tokens: RankedTokens;
-  /** They stand before the others. */
+  /** Special tokens, which come before the others. */
   readonly specials: readonly string[];
 }
 
-/** Those of the versions that do not list theirs (mistral-common, tekken.py, `DEPRECATED_SPECIAL_TOKENS`). */
+/** The special tokens of versions whose files do not list them (mistral-common, tekken.py, `DEPRECATED_SPECIAL_TOKENS`). */
 const impliedSpecials: readonly string[] = [
   "<unk>",
   "<s>",
@@ -81,7 +82,7 @@ const impliedSpecials: readonly string[] = [
   "[TOOL_CONTENT]",
 ];
 
-/** tekken.json: the first `default_vocab_size` of its tokens, special ones and their fillers first. */
+/** tekken.json: the first `default_vocab_size` of its tokens, special tokens and their placeholders first. */
 export function parseTekken(json: JsonObject): Tekken {
   const path = "tekken.json";
   const config = objectField(json, "config");
@@ -144,10 +145,11 @@ function lastMerge(token: string, rank: number, ranks: ReadonlyMap<string, numbe
 }
 
 /**
- * One merge per token: what makes it under the ranks below its own (llama.cpp, conversion/qwen.py, `bpe`).
- * @throws FormatError for a token that no two others make.
- */
-export function mergesByReplay(tokens: RankedTokens): readonly string[] {
+ * One merge per token: the two tokens that make it when only lower ranks are merged (llama.cpp, conversion/qwen.py,
+ * `bpe`).
+ * @throws FormatError for a token that no two others make. */ export function mergesByReplay(
+  tokens: RankedTokens,
+): readonly string[] {
   const ranks = rankOf(tokens);
   return tokens.flatMap((token, rank) => {
     if (token.length < 2) return [];

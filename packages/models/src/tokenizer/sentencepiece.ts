@@ -1,6 +1,7 @@
 /**
- * SentencePiece's tokenizer.model: a protobuf of which a handful of fields matter (google/sentencepiece, sentencepiece_model.proto).
- * The reader walks the bytes once; every length is held against what is left.
+ * SentencePiece's tokenizer.model: a protobuf of which a handful of fields matter (google/sentencepiece,
+ * sentencepiece_model.proto). The reader goes through the bytes once, and checks every length against the rest of the
+ * bytes.
  */
 import { FormatError } from "@requant/core";
 
@@ -27,7 +28,7 @@ export interface SentencePieceModel {
 interface Field {
   readonly number: number;
   readonly wire: number;
-  /** Varints and fixed32 as a number; lengths as the bytes. */
+  /** The value of a varint or fixed32; fields with a length are in `bytes`. */
   readonly number32: number;
   readonly bytes: Uint8Array;
 }
@@ -95,7 +96,7 @@ function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
   return bytes.length > start.length && start.every((byte, index) => bytes[index] === byte);
 }
 
-/** @throws FormatError when the bytes are no SentencePiece model. */
+/** @throws FormatError when the bytes are not a SentencePiece model. */
 export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"): SentencePieceModel {
   const pieces: Piece[] = [];
   let modelType = 1;
@@ -198,7 +199,7 @@ class ProtoWriter {
     this.#length += written;
   }
 
-  /** What was written, until something else is. */
+  /** The bytes written so far; valid until the next write. */
   written(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }

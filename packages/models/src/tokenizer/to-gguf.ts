@@ -104,7 +104,7 @@ function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
   );
 }
 
-/** llama.cpp's converter writes such a model all the same; so do we. */
+/** llama.cpp's converter writes such a model nevertheless, and so does Requant. */
 const unigramNote = /* @__PURE__ */ note(
   "tokenizer-differs",
   "The tokenizer.model is a unigram model: llama.cpp merges its pieces by score, which gives some texts other ids.",
@@ -118,8 +118,8 @@ const scoresNote = /* @__PURE__ */ note(
 );
 
 /**
- * tokenizer.ggml.add_space_prefix, where tokenizer.json puts no space before a text: llama.cpp does so unless the key says no. Its
- * converter looks at tokenizer_config.json only, which a Gemma tokenizer in a Llama does not have the setting in.
+ * tokenizer.ggml.add_space_prefix, where tokenizer.json puts no space before a text: llama.cpp does so unless the key
+ * says no. Its converter only reads tokenizer_config.json, where a Gemma tokenizer in a Llama lacks the setting.
  */
 function noSpacePrefix({ tokenizerJson, tokenizerConfig }: HfFiles): [string, MetadataValue][] {
   if (flagField(tokenizerConfig, "add_prefix_space") !== undefined) return [];
@@ -186,7 +186,7 @@ function write(
     case "vocab-merges": {
       const assembled = { ...files, tokenizerJson: tokenizerJsonOfVocab(files) };
       const vocabulary = bytePairVocabulary(assembled, config);
-      // special tokens are looked for in tokenizer.json, which is not there
+      // special tokens would be read from tokenizer.json, which this checkpoint lacks
       const special = readSpecialTokens(files, undefined, rules.roles);
       const pre = preTokenizerOf(assembled, architecture, special.added);
       return { model: "gpt2", pre, vocabulary, special, hasNormalizer: false };
@@ -241,7 +241,7 @@ export function addTokenizerMetadata(
   }
   const written = write(kind, files, config, architecture, rules);
   const { model, pre, vocabulary, special, hasNormalizer } = written;
-  // most families ask for no token by its text
+  // most families look up no token by its text
   let ids: ReadonlyMap<string, number> | undefined;
   const idOf = (text: string): number | undefined => {
     ids ??= idsByText(vocabulary.tokens);

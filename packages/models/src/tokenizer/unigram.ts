@@ -26,7 +26,7 @@ import type { Written } from "./written.ts";
 
 const path = "tokenizer.json";
 
-/** The first step of one type in a normalizer or pre-tokenizer, looking into sequences. */
+/** The first step of one type in a normalizer or pre-tokenizer, also inside sequences. */
 function stepWithin(json: JsonValue | undefined, list: string, type: string): JsonObject | undefined {
   if (!isJsonObject(json)) return undefined;
   if (textField(json, "type") === type) return json;
@@ -45,7 +45,7 @@ function bytesOfBase64(text: string): number[] {
   }
 }
 
-/** What a tokenizer.json does to spaces and characters before it looks for pieces. */
+/** How a tokenizer.json changes spaces and characters before it looks for pieces. */
 function textRules(json: JsonObject | undefined, cleansUp: boolean) {
   const normalizer = field(json, "normalizer");
   const pre = field(json, "pre_tokenizer");
@@ -56,7 +56,7 @@ function textRules(json: JsonObject | undefined, cleansUp: boolean) {
     typeWithin(normalizer, "normalizers", ["Replace", "Strip"]) !== undefined;
   return {
     prefix: metaspace !== undefined && textField(metaspace, "prepend_scheme") !== "never",
-    // the converter takes tokenizer_config.json's word for it, which speaks of decoding
+    // the converter uses this setting of tokenizer_config.json, although it concerns decoding
     removesSpaces: cleansUp || collapses,
     charsmap: charsmap === undefined ? [] : bytesOfBase64(charsmap),
   };
@@ -109,7 +109,7 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
     return added.has(id) ? tokenTypes.userDefined : tokenTypes.normal;
   };
   const all = Array.from({ length: size }, (_, id) => pieces[id] ?? { text: `[PAD${id}]`, score: -10000 });
-  // what stands beyond the model's own vocabulary was added
+  // tokens beyond the model's own vocabulary were added
   for (const { id, text } of added.values())
     if (id < size && id >= pieces.length) all[id] = { text, score: 0 };
   const vocabulary: Vocabulary = {
@@ -120,7 +120,7 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
     ),
   };
   const special = readSpecialTokens(files, size);
-  // llama.cpp ends every text of such a vocabulary unless it is told not to
+  // llama.cpp adds an end token for such a vocabulary unless the key is false
   for (const role of ["bos", "eos"]) if (!special.added.has(role)) special.added.set(role, false);
   const cleansUp = flagField(files.tokenizerConfig, "clean_up_tokenization_spaces") === true;
   return {

@@ -1,4 +1,7 @@
-/** Tokens, types, scores and merges out of a checkpoint's tokenizer files (llama.cpp, conversion/base.py; gguf-py, vocab.py). */
+/**
+ * Tokens, types, scores and merges from a checkpoint's tokenizer files (llama.cpp, conversion/base.py; gguf-py,
+ * vocab.py).
+ */
 
 import { FormatError, largest } from "@requant/core";
 import { quoted } from "@requant/core/text";
@@ -28,7 +31,7 @@ export interface Vocabulary {
   readonly merges?: readonly string[];
 }
 
-/** Tokens that stand for something although nobody marked them special (llama.cpp's list, from Gemma, Command R, DeepSeek). */
+/** Tokens that count as special although no file marks them so (llama.cpp's list, from Gemma, Command R, DeepSeek). */
 function looksSpecial(text: string): boolean {
   return (
     ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].includes(text) ||
@@ -105,13 +108,13 @@ function hasOneInnerSpace(text: string): boolean {
 
 interface PiecesSource {
   readonly pieces: readonly Piece[];
-  /** The file they are from. */
+  /** The file that the pieces are from. */
   readonly path: string;
   /** Tokens that were added to the pieces: they replace a piece of their id. */
   readonly added: readonly AddedToken[];
 }
 
-/** The tokens of SentencePiece pieces. `strict`: Phi-3's own reading, which guesses nothing from a token's looks. */
+/** The tokens of SentencePiece pieces. `strict`: Phi-3's own way, in which the spelling of a token gives it no type. */
 export function piecesVocabulary(
   files: HfFiles,
   { pieces, path, added }: PiecesSource,
@@ -167,7 +170,7 @@ export function namedSpecials(files: HfFiles): ReadonlySet<string> {
 
 interface VocabularyEntries {
   readonly texts: readonly string[];
-  /** One for each text. */
+  /** One id for each text. */
   readonly ids: readonly number[];
 }
 
@@ -185,7 +188,7 @@ export function vocabularyEntries(files: HfFiles): VocabularyEntries {
   return { texts, ids };
 }
 
-/** Tokens of a byte-level BPE in their byte spelling; ids that nothing uses become padding. */
+/** Tokens of a byte-level BPE in their byte spelling; unused ids become padding. */
 export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
   const model = objectField(files.tokenizerJson, "model");
   const { texts, ids } = vocabularyEntries(files);
@@ -237,7 +240,8 @@ export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
 }
 
 /**
- * Scores that make merging by score do what merging by rank does: the sooner a piece is merged, the higher. llama.cpp's converter writes
+ * Scores with which merging by score equals merging by rank: an earlier merge has a higher score. llama.cpp's converter
+ * writes
  * -1000 for every token here, with which its tokenizer merges in no sensible order.
  */
 export function scoresFromMerges(

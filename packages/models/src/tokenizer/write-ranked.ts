@@ -9,7 +9,7 @@ import { readSpecialTokens, type SpecialTokens, specialTokenMetadata } from "./s
 import { tokenTypes } from "./vocabulary.ts";
 import type { Written } from "./written.ts";
 
-/** After the bytes: what ends a text, the two marks of a turn, 205 spare ones (QwenLM/Qwen, tokenization_qwen.py). */
+/** The special tokens: the end of a text, the two marks of a turn, 205 spare tokens (QwenLM/Qwen, tokenization_qwen.py). */
 const qwenSpecials: readonly string[] = [
   "<|endoftext|>",
   "<|im_start|>",
@@ -80,7 +80,7 @@ export function writeTekken(files: HfFiles): Written {
       ["tokenizer.ggml.merges", stringArray(merges)],
       ...specialTokenMetadata({ ids: special.ids, added: new Map() }),
       ["tokenizer.ggml.tokens", stringArray(tokens)],
-      // whole numbers: that is how the zeros stand there
+      // integers, as the converter writes these zeros
       ["tokenizer.ggml.scores", numberArray("i32", new Array<number>(tokens.length).fill(0))],
       ["tokenizer.ggml.token_type", numberArray("i32", types)],
       ...specialTokenMetadata({ ids: new Map(), added: special.added }),

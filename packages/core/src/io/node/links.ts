@@ -1,7 +1,7 @@
 /**
- * Symbolic links inside a model's folder. A checkpoint is somebody else's work, and a link in it (git, tar and zip all carry
- * links) can name any file of the reader's disk; what is read under the name of a README.md or a chat template ends up in
- * the output. So what the folder names must stay in the folder.
+ * Symbolic links inside a model's folder. A checkpoint comes from another person, and a link in it (git, tar and zip all
+ * carry links) can point to any file of the user's disk. The contents of a README.md or a chat template end up in the
+ * output, so a link must not lead out of the folder.
  */
 import { type FileHandle, realpath, stat } from "node:fs/promises";
 import { basename, join, sep } from "node:path";
@@ -15,12 +15,12 @@ const WEIGHTS = /\.(?:safetensors|gguf)$/i;
  * - the links that a snapshot of the Hugging Face hub's cache is made of, into `blobs` of the same model
  *   (huggingface_hub, docs "Understand caching");
  * - weights on another disk: a link under the name of a weight file to a file with such a name, or to a blob of the cache.
- * @throws FormatError for any other link out, IoError when the path came to mean another file meanwhile
+ * @throws FormatError for any other link that leads out, IoError when the path was replaced by another file meanwhile
  */
 export async function refuseLinkOut(handle: FileHandle, folder: string, name: string): Promise<void> {
   const path = join(folder, name);
   const real = await realpath(path);
-  // a path can be changed between two looks at it: what was opened must be what is judged
+  // a path can change between two calls: check that the opened file is the file whose path is judged
   const [opened, judged] = await Promise.all([handle.stat({ bigint: true }), stat(real, { bigint: true })]);
   if (opened.ino !== judged.ino || opened.dev !== judged.dev)
     throw new IoError("The file was replaced while it was being opened.", { path, hint: "Start again." });

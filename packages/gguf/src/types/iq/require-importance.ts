@@ -1,6 +1,6 @@
 import { UsageError } from "@requant/core";
 
-/** @throws UsageError where a type that cannot be quantized without an importance matrix is given none */
+/** @throws UsageError where a type that needs an importance matrix gets none */
 export function requireImportance(name: string, importance: Float32Array | undefined): Float32Array {
   if (importance !== undefined) return importance;
   throw new UsageError(`${name} cannot be quantized without an importance matrix.`, {
