@@ -1,4 +1,4 @@
-/** Every `@example` of the packages is a module that the compiler accepts, and every package's front door has one. */
+/** Every `@example` of the packages is a module that the compiler accepts, and every package's index.ts has an example. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
@@ -39,7 +39,7 @@ function faultsOf(examples: readonly Example[]): string[] {
   const files = new Map(
     examples.map(({ path, code }, index): [string, Example] => {
       const folder = path.split("/").slice(0, 2).join("/");
-      // an import makes a module of code that has none, in which await is allowed
+      // an import turns code without imports into a module, in which await is allowed
       return [join(root, folder, `example-${index}.ts`), { path, code: `${code}\nexport {};\n` }];
     }),
   );

@@ -1,4 +1,4 @@
-/** Every fuzz target: what was found once stays fixed, and a short run with a fixed seed finds nothing new. */
+/** Every fuzz target: earlier finds stay fixed, and a short run with a fixed seed finds nothing new. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { targets } from "../fuzz/targets/index.ts";
 import { FormatError, UsageError } from "../packages/core/src/index.ts";
 import { fuzzingDocument, fuzzingLines } from "../scripts/fuzzing-page.ts";
 
-/** A minute a target takes an hour: that is for a scheduled run. By default a second each keeps the targets honest. */
+/** A minute for each target takes an hour, which is for a scheduled run. The default is a second each. */
 const given = process.env["REQUANT_FUZZ_SECONDS"];
 const SECONDS = Number(given ?? 1);
 const EXECUTIONS = given === undefined ? 4000 : undefined;

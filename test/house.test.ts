@@ -1,4 +1,4 @@
-/** Rules of the house that no compiler checks: what may be named where, and how large things may grow. */
+/** Rules of this repository that no compiler checks: which names may occur where, and how large files may be. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";

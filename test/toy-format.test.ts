@@ -1,6 +1,6 @@
 /**
- * The promise of the list of formats: a format is one package and one line. The toy of fixtures/toy-format is added to a copy
- * of the sources, and every command and the fuzzer must find it there without another change.
+ * A new format is one package and one line: the toy format of fixtures/toy-format is added to a copy of the sources, and
+ * every command and the fuzzer must find it there without another change.
  */
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -22,7 +22,7 @@ const convert = (from: string, to: string, target: string, ...rest: string[]): s
   ...rest,
 ];
 
-/** The embedding and the head are no linear layers of the decoder: they stay what they are. */
+/** The embedding and the head are not linear layers of the decoder, so they keep their type. */
 const floatEnds = ["--output-tensor", "bf16", "--token-embedding", "bf16"];
 
 const commands: Readonly<Record<string, string[]>> = {
@@ -64,7 +64,7 @@ function result(name: string): Ran {
   return found;
 }
 
-/** What a command that ended well says as JSON. */
+/** The JSON output of a successful command. */
 function json(name: string): Record<string, unknown> {
   const { status, out, err } = result(name);
   expect(status, `${name}: ${err}`).toBe(0);

@@ -1,4 +1,4 @@
-/** The benchmarks' own parts. Nothing here looks at a time: that is for `pnpm bench`, never for CI. */
+/** Tests of the benchmark's parts. No test measures time: only `pnpm bench` does, never CI. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { interleave } from "../interleave.ts";
