@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 const folder = fileURLToPath(new URL("vectors/configs", import.meta.url));
 const load = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
 
-/** What the files say, read by eye. */
+/** The contents of the files, copied by hand. */
 const gemm: AwqConfig = {
   bits: 4,
   groupSize: 128,

@@ -1,4 +1,4 @@
-/** How a format finds its weights by the suffixes of its parts. Oracle: names that are written down here. */
+/** How a format finds its weights by the suffixes of its parts. Oracle: the names in this file. */
 import type { TensorInfo } from "@requant/core";
 import { findBySuffixes } from "@requant/core/format";
 import { describe, expect, it } from "vitest";

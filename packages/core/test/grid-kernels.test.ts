@@ -28,7 +28,7 @@ afterAll(installKernels);
 const wordCount = 40_000;
 const fieldCount = 120_000;
 
-/** Streams along rows and down columns, of lengths that fill runs and words, or not. */
+/** Streams along rows and down columns, of lengths that do and do not fill runs and words. */
 const arrangements: readonly (readonly [name: string, at: (bits: number) => FieldStreams])[] = [
   [
     "one row",

@@ -1,4 +1,4 @@
-/** The kernels of F16 and BF16 against the TypeScript codecs, bit for bit, and what surrounds kernels. */
+/** The kernels of F16 and BF16 against the TypeScript codecs, bit for bit, and the memory and switch of the kernels. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { BlockCodec } from "../src/format/block-codec.ts";
 import { blockTwin } from "../src/kernels/block-twin.ts";
@@ -117,7 +117,7 @@ describe("a kernel that leaves blocks", () => {
   const values = Float32Array.from({ length: 40 }, (_, i) => (i % 7 === 3 ? -i : i));
   const weights = Float32Array.from({ length: 40 }, (_, i) => 100 + i);
 
-  /** One weight per block, in two bytes: itself and who wrote it, the kernel (1) or the codec (2, and the importance). */
+  /** One weight per block, in two bytes: the weight and its author, the kernel (1) or the codec (2, and the importance). */
   const codec: BlockCodec = {
     ...F16,
     name: "TEST",
@@ -131,7 +131,7 @@ describe("a kernel that leaves blocks", () => {
     },
   };
 
-  /** Does not do negative weights. */
+  /** A kernel that does not do negative weights. */
   function kernel(from: number, blocks: number, to: number): number {
     const { buffer } = kernelMemory();
     for (let done = 0; done < blocks; done++) {

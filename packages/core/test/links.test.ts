@@ -13,7 +13,7 @@ async function file(...names: string[]): Promise<void> {
   await writeFile(at(...names), "text");
 }
 
-/** `name` in the folder "model", or at the path given, leads to `target` as it is written. */
+/** Makes a link `name` in the folder "model", or at the given path, to exactly `target`. */
 async function linked(target: string, name: string): Promise<void> {
   await mkdir(dirname(at(name)), { recursive: true });
   await symlink(target, at(name));

@@ -1,4 +1,7 @@
-/** Servers that drip, send elsewhere, or forget what they said: the right bytes, or an IoError, in bounded time. */
+/**
+ * Servers that send slowly, redirect, or contradict themselves: the client gets the right bytes or an IoError, in bounded
+ * time.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { readAheadSource, type UrlOptions, urlSource } from "@requant/core";
@@ -225,7 +228,7 @@ describe("reading ahead", () => {
     expect(Uint8Array.from(Buffer.concat(read))).toEqual(file);
     expect(most).toBeGreaterThan(1);
     expect(most).toBeLessThanOrEqual(4);
-    // every piece once; the first reads, before there was an order to see, went straight through
+    // every piece once; the first reads, before an order was recognised, were passed on unchanged
     const starts = asked.filter(([start, end]) => end - start !== 5000).map(([start]) => start);
     expect(new Set(starts).size).toBe(starts.length);
     expect(starts.length).toBe(Math.ceil(file.length / pieceByteLength));
@@ -242,7 +245,7 @@ describe("reading ahead", () => {
   test("a failed piece is asked for again, and told only to who wants it", async () => {
     const source = readAheadSource(await open(), { pieceByteLength, pieceCount: 4 });
     hub.answer = (_, response) => response.writeHead(404).end();
-    // beyond the first 64 KiB, which came with the opening, everything fails
+    // all reads beyond the first 64 KiB, which the opening fetched, fail
     for (let at = 0; at < 60_000; at += 10_000)
       expect(await source.read(at, at + 10_000)).toEqual(file.subarray(at, at + 10_000));
     await expect(source.read(60_000, 70_000)).rejects.toMatchObject({ code: "IO" });

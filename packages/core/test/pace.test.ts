@@ -41,7 +41,7 @@ describe("transfers", () => {
       turns += 1;
     }, 0);
     try {
-      // by way of here and there: more calls than the patience after a slow one
+      // synchronous and asynchronous: more calls than the patience after a slow one
       for (let i = 0; i < 50; i++) {
         expect(await transfers.write(bytes, 0, bytes.length, i * bytes.length)).toBe(bytes.length);
       }

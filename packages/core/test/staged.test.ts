@@ -37,7 +37,7 @@ function stage(name: string, resume = false, overwrite = false): Promise<StagedF
   return open(name, { byteLength: 1000, resume });
 }
 
-/** What a process that is killed leaves: as if it had never closed anything. */
+/** The files that a killed process leaves, with nothing closed. */
 async function abandoned(name: string, journal: string): Promise<void> {
   const file = await stage(name);
   await file.write(some(400), 0);
@@ -103,7 +103,7 @@ describe("a staged file", () => {
     const file = await stage("a");
     await file.log(text("all\n"));
     await file.publish();
-    // dies here: nobody calls finish
+    // the process ends here without calling finish
     await rm(lockOf("a"));
     const resumed = await stage("a", true);
     expect(resumed.published).toBe(true);
@@ -122,7 +122,7 @@ describe("a staged file", () => {
     const resumed = await stage("a", true);
     expect(resumed.published).toBe(true);
     await resumed.keep();
-    // and one that starts over does not touch the finished file through it
+    // and a run that starts over does not change the finished file through the link
     await link(at("a"), at(".a.requant-part"));
     const fresh = await stage("a", false, true);
     await fresh.write(new Uint8Array(1000), 0);
@@ -260,7 +260,7 @@ describe.skipIf(process.platform === "win32")("things that strangers put where w
         await writeFile(at("victim"), "mine");
         await symlink(`../${target}`, at(`out/.a.requant-${suffix}`));
         const staged = store.stage?.("a", { byteLength: 1000, resume });
-        // the old file of a run that starts afresh is removed, and a link with it
+        // a run that starts over removes the old file, and a link with it
         if (suffix !== "lock" && !resume) await (await staged)?.discard();
         else
           await expect(staged).rejects.toMatchObject({ code: "IO", message: expect.stringMatching(/link/) });

@@ -1,11 +1,11 @@
-/** Oracle: the promise of `CodecError` (lengths and characters), over texts made to break it; JSON.parse for JSON. */
+/** Oracle: the promise of `CodecError` (lengths and characters), for texts made to break it; for JSON, JSON.parse. */
 import { FormatError, jsonFaultPlace, shownUrl } from "@requant/core";
 import { bounded, printable, quoted, withoutTrailing } from "@requant/core/text";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { jsonFault } from "../src/json-fault.ts";
 
-/** What no terminal should get: controls, bidirectional and invisible marks, halves of characters. */
+/** Characters that no terminal should get: controls, bidirectional and invisible marks, lone surrogates. */
 const UNSAFE = /[\p{Cc}\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\p{Surrogate}/u;
 
 const hostile = fc

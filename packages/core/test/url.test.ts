@@ -38,7 +38,7 @@ afterAll(() => {
   server.close();
 });
 
-/** What a correct server does (RFC 9110, 14.4 and 15.3.7). */
+/** The answer of a correct server (RFC 9110, 14.4 and 15.3.7). */
 function honest(response: ServerResponse, start: number, end: number, etag = '"v1"', body = file): void {
   const stop = Math.min(end, body.byteLength);
   if (start >= body.byteLength) {
@@ -68,7 +68,7 @@ describe("an honest server", () => {
     expect(asked[0]?.headers["accept-encoding"]).toBe("identity");
     expect(await source.read(200_000, 200_010)).toEqual(file.subarray(200_000, 200_010));
     expect(asked[1]?.range).toBe("bytes=200000-200009");
-    // what the first answer brought is not asked for again
+    // the bytes of the first answer are not requested again
     const target = new Uint8Array(70_000);
     await source.readInto(target, 60_000);
     expect(target).toEqual(file.subarray(60_000, 130_000));

@@ -173,7 +173,10 @@ const measured = process.env["REQUANT_GOLDEN"] !== undefined && existsSync(kjv);
 describe.skipIf(!measured)("against exllamav2's quantizer (skipped: REQUANT_GOLDEN is not set)", () => {
   const model = fileURLToPath(new URL("../../../fixtures/kjv/hf/model.safetensors", import.meta.url));
 
-  /** Its own error without calibration: H = identity, no row order. Ours is on 2048 of its 16384 rows of activations. */
+  /**
+   * exllamav2's own error without calibration: H = identity, no row order. Requant's error is measured on 2048 of the
+   * 16384 rows of activations.
+   */
   test.each([
     ["exl2-2.7bpw-h6", "self_attn.q_proj", "qkv"],
     ["exl2-4.0bpw-h6", "self_attn.q_proj", "qkv"],

@@ -166,7 +166,7 @@ describe("a header", () => {
     const first = parsed?.value;
     expect(first).toEqual(["z", "b"]);
     expect(parsed?.value).toBe(first);
-    // and they stay what they are: what is written is what was decoded, and nobody can change it
+    // the decoded values stay unchanged: they are frozen, and writing gives the same bytes
     header.fill(0);
     if (parsed === undefined) throw new Error("no tokens");
     expect(

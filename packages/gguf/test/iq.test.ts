@@ -1,6 +1,6 @@
 /**
- * What the IQ types have beyond `types.test.ts`: their grids, the lists of neighbours, and the cases in which the
- * reference's bytes hang on a detail.
+ * The IQ types beyond `types.test.ts`: their grids, the lists of neighbours, and cases in which the reference's bytes
+ * depend on a detail.
  */
 import { createHash } from "node:crypto";
 import fc from "fast-check";

@@ -1,6 +1,6 @@
 /**
- * The kernels from 4-bit codes as they are stored to blocks, against the TypeScript from unpacked codes, bit for bit. What is
- * packed here is packed by the test itself, field by field as PackedNibbles says.
+ * The kernels from 4-bit codes as they are stored to blocks, against the TypeScript from unpacked codes, bit for bit. The
+ * test itself packs the codes, field by field, as PackedNibbles describes.
  */
 import { halfToFloat } from "@requant/core";
 import { type LinearWeight, type PackedNibbles, viewWeight } from "@requant/core/format";

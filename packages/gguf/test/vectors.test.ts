@@ -1,4 +1,7 @@
-/** Files of gguf-py, the writer behind llama.cpp's converters: read to what was put in, written again byte for byte. */
+/**
+ * Files of gguf-py, the writer behind llama.cpp's converters: read to the values that were written, and written again
+ * byte for byte.
+ */
 import { readFileSync } from "node:fs";
 import { memorySink, memorySource } from "@requant/core";
 import { describe, expect, it } from "vitest";

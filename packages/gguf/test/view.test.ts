@@ -23,7 +23,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-/** ggml's own decoder of the type, which its vectors prove, is the judge of every value here. */
+/** The oracle of every value is ggml's own decoder of the type, which the vectors prove. */
 function decode(type: GgufViewType, blocks: Uint8Array, count: number): Float32Array {
   const values = new Float32Array(count);
   const { codec } = ggmlTypeByName(type.name);
@@ -96,7 +96,7 @@ describe("every view type", () => {
         const view = makeView(shape);
         const facts = viewFacts(view, 2 ** shape.bitWidth - 1);
         const promised = typeMisfit(facts, type) === undefined;
-        // what the facts promise, the codes keep; facts that know the codes promise no less
+        // the codes keep every promise of the facts; facts that know the codes promise no less
         if (promised) expect(typeMisfit(withMeasuredOffsets(facts, view), type)).toBeUndefined();
         const fit = fitView(view, type.requirement);
         if (promised) expect(fit.misfit).toBeUndefined();

@@ -1,6 +1,6 @@
 /**
- * Bytes of every tensor of every family. Oracle: the sha256 of what llama.cpp 0.7.0's converter writes in F32
- * (arch/manifest.json), and for the way back the checkpoint itself.
+ * Bytes of every tensor of every family. Oracle: the sha256 of the tensors that llama.cpp 0.7.0's converter writes in F32
+ * (arch/manifest.json), and for the opposite direction the checkpoint itself.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Gemma 1 to 3 without tokenizer.model. Oracle: what llama.cpp's converter writes from the same directory with tokenizer.model. */
+/**
+ * Gemma 1 to 3 without tokenizer.model. Oracle: the output of llama.cpp's converter for the same directory with
+ * tokenizer.model.
+ */
 
 import { expect, test } from "vitest";
 import { hfToGguf } from "../src/index.ts";

@@ -1,4 +1,7 @@
-/** Oracle: what llama.cpp's converter makes of these names (its heuristics as documented, and the golden vectors' `general.*` keys). */
+/**
+ * Oracle: the values of llama.cpp's converter for these names (its heuristics as documented, and the golden vectors'
+ * `general.*` keys).
+ */
 import { describe, expect, test } from "vitest";
 import { readModelCard } from "../src/general/model-card.ts";
 import { nameParts, titleOf } from "../src/general/model-name.ts";

@@ -1,6 +1,6 @@
 /**
- * On the way back from GGUF, what the file does not say is named. Oracle: the keys that llama.cpp's converter does not write, family by
- * family (conversion/*.py, read with the golden data), and for the rest the metadata itself.
+ * From GGUF to Hugging Face, every fact that the file lacks is reported. Oracle: the keys that llama.cpp's converter does
+ * not write, family by family (conversion/*.py, read with the golden data), and for the rest the metadata itself.
  */
 import { describe, expect, test } from "vitest";
 import { ggufToHf, hfToGguf } from "../src/index.ts";

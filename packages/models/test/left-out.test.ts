@@ -1,6 +1,7 @@
 /**
- * Multimodal checkpoints and prediction heads: the text model inside is converted as if it stood alone, every other tensor is named
- * with a reason. Oracle: the plan of the bare text model, which the vectors prove. Names: the published checkpoints' indices.
+ * Multimodal checkpoints and prediction heads: the text model inside is converted like a text model alone, and every
+ * other tensor is reported with a reason. Oracle: the plan of the bare text model, which the vectors prove. Names: the
+ * published checkpoints' indices.
  */
 import { describe, expect, test } from "vitest";
 import { type HfFiles, hfToGguf } from "../src/index.ts";

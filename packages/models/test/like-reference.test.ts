@@ -1,4 +1,4 @@
-/** `--like`: metadata, tokenizer and names from a reference GGUF of the same model, shapes held against it. */
+/** `--like`: metadata, tokenizer and names from a reference GGUF of the same model, shapes compared with it. */
 
 import { describe, expect, test } from "vitest";
 import { type HfFiles, hfToGguf, likeReference, type ReferenceGguf } from "../src/index.ts";
@@ -7,7 +7,7 @@ import { readVector, vectorFiles } from "./vector.ts";
 
 const qwen = vectorFiles(readVector("qwen2"));
 const reference: ReferenceGguf = hfToGguf(qwen, { fileType: "BF16" });
-/** The same model with a class and a tokenizer that nobody knows. */
+/** The same model with an unknown class and an unknown tokenizer. */
 const unknown: HfFiles = {
   ...qwen,
   config: { ...qwen.config, architectures: ["NewForCausalLM"], model_type: "new" },

@@ -1,4 +1,4 @@
-/** What cannot be converted is refused with the right code, the place and the way out; hostile side files do no harm. */
+/** Models that cannot be converted are refused with the right code, place and hint; hostile side files do no harm. */
 
 import { isCodecError } from "@requant/core";
 import { describe, expect, test } from "vitest";

@@ -113,7 +113,7 @@ test("merges of a GGUF become strings, or pairs where a string would be read oth
     ["a", "b"],
     [" ", "c"],
   ]);
-  // the library passes over such a line, as if it were the first one of a merges.txt
+  // the library skips such a line as if it were the first line of a merges.txt
   expect(mergesOf(["#version x"])).toEqual([["#version", "x"]]);
 });
 

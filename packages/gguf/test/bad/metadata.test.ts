@@ -1,4 +1,4 @@
-/** Keys and values that are not what the format allows. */
+/** Keys and values that the format does not allow. */
 import { describe, expect, it } from "vitest";
 import { type Bytes, pairs, refusal, types } from "./build.ts";
 

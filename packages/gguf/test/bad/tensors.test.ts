@@ -1,5 +1,5 @@
 /**
- * Tensors that cannot be, or lie where they may not. Shapes of CVE-2024-21802, CVE-2025-53630, CVE-2026-27940,
+ * Impossible tensors, and tensors in wrong places. Shapes of CVE-2024-21802, CVE-2025-53630, CVE-2026-27940,
  * CVE-2026-33298 and CVE-2026-7482 among them.
  */
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-/** Folders whose index and files disagree, or whose index reaches for files that are not the model's. */
+/** Folders whose index and files disagree, or whose index names files outside the model. */
 import { isCodecError, type MemoryStore, memoryStore } from "@requant/core";
 import { describe, expect, it } from "vitest";
 import { openSafetensors } from "../../src/index.ts";
