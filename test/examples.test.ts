@@ -72,16 +72,16 @@ describe("examples", () => {
     .flatMap(sourcesOf)
     .flatMap((path) => examplesOf(path, readFileSync(join(root, path), "utf8")));
 
-  it("stand at the front door of every package", () => {
+  it("are in the index.ts of every package", () => {
     const doors = packages.map((folder) => `packages/${folder}/src/index.ts`);
     expect(doors.filter((door) => !examples.some(({ path }) => path === door))).toEqual([]);
   });
 
-  it("import what they show", () => {
+  it("import the names that they use", () => {
     expect(examples.filter(({ code }) => !code.includes("import ")).map(({ path }) => path)).toEqual([]);
   });
 
-  it("compile, and one that is wrong does not", () => {
+  it("compile, and a wrong example does not", () => {
     const wrong = examplesOf(
       "packages/core/src/wrong.ts",
       '/**\n * Says.\n * @example\n * import { noSuchName } from "@requant/core";\n * @throws never\n */',

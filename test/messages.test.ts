@@ -186,7 +186,7 @@ it("the packages that are still to be done exist", () => {
   expect([...TO_DO].filter((name) => !names.includes(name))).toEqual([]);
 });
 
-it("a message that is no sentence is found wherever it comes from", () => {
+it("a message that is not a sentence is found in every form", () => {
   const text = `
     throw new FormatError("the file is bad.");
     throw new CodecError("IO", "The file is bad");

@@ -55,7 +55,7 @@ describe("functions", () => {
     expect(sources.flatMap((source) => longFunctions(source, MOST_PARAMETERS))).toEqual([]);
   });
 
-  it("are found and counted, whatever they are", () => {
+  it("are found and counted in every form", () => {
     const text = `
       export async function one(a, b, c) {}
       const two = (a, b, c) => a;

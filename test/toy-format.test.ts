@@ -79,7 +79,7 @@ describe("a format is one package and one line", () => {
     });
   });
 
-  it("is a target: its words are in the messages that list them", () => {
+  it("is a target: the messages that list targets have its words", () => {
     expect(result("unknown format").err).toMatch(/toy4:…/);
     expect(result("unknown word").err).toMatch(/f16 or f32 \(scales\)/);
     expect([result("unknown format").status, result("unknown word").status]).toEqual([2, 2]);
@@ -95,11 +95,14 @@ describe("a format is one package and one line", () => {
     expect(result("inspect").out).not.toMatch(/not known/);
   });
 
-  it.each(["Q8_0", "floats", "copy", "back", "GPTQ", "fake"])("keeps every value on the way: %s", (name) => {
-    expect(json(`verify ${name}`)).toMatchObject({ equal: true });
-  });
+  it.each(["Q8_0", "floats", "copy", "back", "GPTQ", "fake"])(
+    "keeps every value in the conversion %s",
+    (name) => {
+      expect(json(`verify ${name}`)).toMatchObject({ equal: true });
+    },
+  );
 
-  it("is copied where it is the same, and plans say what each way costs", () => {
+  it("is copied where the layouts are equal, and plans state the cost of each way", () => {
     expect(json("toy to toy")["fidelity"]).toMatchObject({ copy: 30 });
     expect(json("toy to Q8_0")["fidelity"]).toMatchObject({ copy: 2, exact: 28 });
     // a scale of 11 bits times a level of 6 bits is no f16 number: these weights are rounded

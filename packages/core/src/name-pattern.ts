@@ -145,7 +145,7 @@ class PatternParser {
   }
 
   #malformed(why: string): never {
-    throw new FormatError(`The rule "${this.#shown()}" is no regular expression: ${why}.`, this.#place);
+    throw new FormatError(`The rule "${this.#shown()}" is not a regular expression: ${why}.`, this.#place);
   }
 
   #unsupported(what: string): never {

@@ -24,7 +24,7 @@ async function failing({ format, vectors }: Broken): Promise<string[]> {
 }
 
 describe("the conformance suite", () => {
-  it("passes a format that is right", async () => {
+  it("passes a correct format", async () => {
     expect(await failing(toy)).toEqual([]);
   });
 

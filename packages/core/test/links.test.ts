@@ -96,12 +96,12 @@ describe.skipIf(process.platform === "win32")("links of a model's folder", () =>
     }
   });
 
-  test("a link that leads nowhere is a file that is not there", async () => {
+  test("a dangling link counts as a missing file", async () => {
     await linked("../gone", "model/config.json");
     expect(await directoryStore(at("model")).open("config.json")).toBeUndefined();
   });
 
-  test("the hub's cache: blobs of the same model, and of no other", async () => {
+  test("the hub's cache: only blobs of the same model", async () => {
     await file("models--a--b/blobs/0123");
     await file("models--a--c/blobs/4567");
     await linked("../../blobs/0123", "models--a--b/snapshots/main/config.json");
@@ -137,7 +137,7 @@ describe.skipIf(process.platform === "win32")("links of a model's folder", () =>
     await expect(store.open("evil.safetensors")).rejects.toMatchObject({ reason: "link-outside" });
   });
 
-  test("what the caller names is followed, and nothing else", async () => {
+  test("only links that the caller names are followed", async () => {
     await file("disk/x");
     await linked("../disk/x", "model/model.gguf");
     await linked("../disk/x", "model/config.json");
@@ -148,7 +148,7 @@ describe.skipIf(process.platform === "win32")("links of a model's folder", () =>
     expect(store.address).toEqual({ kind: "directory", path: at("model"), named: ["model.gguf"] });
   });
 
-  test("a name that is given to another file while many open it never opens the file outside", async () => {
+  test("a link that is swapped while many calls open it never opens the file outside", async () => {
     await file("secret");
     await file("model/inside");
     const store = directoryStore(at("model"));

@@ -82,7 +82,7 @@ function* parseLength(cursor: HeaderCursor, what: string): Parser<number> {
   yield* cursor.need(8, what);
   const byteLength = cursor.reader.u64(what);
   if (byteLength > cursor.fileRemaining) throw cursor.cutOff(byteLength, what);
-  cursor.checkLimit(byteLength, "stringByteLength", what);
+  cursor.checkLimit(byteLength, "stringByteLength", sentence(what));
   return byteLength;
 }
 

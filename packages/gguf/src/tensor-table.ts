@@ -115,7 +115,7 @@ export function tensorByteLength(
   const rowLength = shape.at(-1) ?? 1;
   if (rowLength % type.blockSize !== 0) {
     throw fault(
-      `A row has ${rowLength} weights, which is no multiple of the ${type.blockSize} of a ${type.name} block.`,
+      `A row has ${rowLength} weights, which is not a multiple of the ${type.blockSize} of a ${type.name} block.`,
     );
   }
   const sizes = shape.map((size) => ` ${size} `).join("×");
@@ -147,7 +147,7 @@ export function placeTensors(
     const place = { path, tensor: entry.name };
     if (entry.byteOffset % alignment !== 0) {
       throw new FormatError(
-        `The tensor's offset ${entry.byteOffset} is no multiple of the alignment ${alignment}.`,
+        `The tensor's offset ${entry.byteOffset} is not a multiple of the alignment ${alignment}.`,
         place,
       );
     }
@@ -177,7 +177,7 @@ export function placeTensors(
       findings.push({
         code: "gap",
         severity: "warning",
-        message: `${entry.byteOffset - next} bytes before the tensor belong to none: llama.cpp refuses that.`,
+        message: `${entry.byteOffset - next} bytes before the tensor belong to no tensor; llama.cpp refuses such a file.`,
         tensor: entry.name,
       });
     }
@@ -191,7 +191,7 @@ export function placeTensors(
     findings.push({
       code: "order",
       severity: "warning",
-      message: "The data lies in another order than the table: llama.cpp refuses that.",
+      message: "The data is in another order than the table; llama.cpp refuses such a file.",
       tensor: misplaced.name,
     });
   }

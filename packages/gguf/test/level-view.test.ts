@@ -144,7 +144,7 @@ function converted(source: GgufViewSource, type: GgufViewType, bytes: Uint8Array
   return decoded(type.name, out, count);
 }
 
-describe("what fits a type comes out of its decoder with the same f32 values", () => {
+describe("a view that fits a type has the same f32 values in the type's decoder", () => {
   test.each(viewSources.map((source) => ({ name: source.name, source })))("$name", ({ source }) => {
     const fits = new Set<string>();
     fc.assert(

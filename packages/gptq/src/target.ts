@@ -246,7 +246,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
 function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
   const misfit = tileMisfit(layout);
   if (misfit !== undefined)
-    throw new UsageError(`The plan has a layout that is none of GPTQ: ${misfit.reason}.`);
+    throw new UsageError(`The plan has a layout that does not fit GPTQ: ${misfit.reason}.`);
   const { groupSize, scale, columns } = layout;
   return {
     parts: gptqMarlinCodec.parts(layout),
@@ -343,7 +343,7 @@ function groupFindings(irregular: readonly PackedModule[], groupSize: number): F
     {
       code: "own-groups",
       severity: "note",
-      message: `${odd.length} weights keep the groups of the source, which g_idx tells and group_size (${groupSize}) does not: readers that go by g_idx (GPTQModel, transformers) compute the right values, exllama infers a group size and does not.`,
+      message: `${odd.length} weights keep the groups of the source, which only g_idx describes, not group_size (${groupSize}): readers that use g_idx (GPTQModel, transformers) compute the right values, but exllama infers a group size and computes wrong values.`,
     },
   ];
 }

@@ -35,7 +35,7 @@ const isMapped = (plan: WeightPlan): boolean =>
   plan.inputs.some((input) => "map" in input && input.map !== undefined);
 
 describe.skipIf(golden === "")("arch (skipped: REQUANT_GOLDEN is not set)", () => {
-  test.each(Object.entries(models))("%s: bytes there and back", async (_, model) => {
+  test.each(Object.entries(models))("%s: bytes in both directions", async (_, model) => {
     const directory = join(golden, "arch", model.dir);
     const weights = readWeights(directory);
     const gguf = hfToGguf(readDirectory(directory, weights.tensors), { fileType: "F32" });

@@ -13,7 +13,7 @@ const gemmas = vectorNames.filter((name) => /^gemma[23]?$/.test(name));
 
 test("there are vectors to compare with", () => expect(gemmas).toContain("gemma3"));
 
-test.each(gemmas)("%s: every key but the scores is what tokenizer.model gives", (name) => {
+test.each(gemmas)("%s: every key except the scores equals the key from tokenizer.model", (name) => {
   const vector = readVector(name);
   const contents = vectorContents(vector);
   expect(contents.delete("tokenizer.model")).toBe(true);

@@ -38,7 +38,7 @@ test.each<[string, string[]]>([
 });
 
 describe.each(vectorNames)("%s", (name) => {
-  test("a GGUF without rope.freq_base gives a named rope_theta, one with it does not", () => {
+  test("a GGUF without rope.freq_base gives a reported rope_theta, a GGUF with it does not", () => {
     const { metadata, class: family } = readVector(name);
     const hasBase = metadata.some(({ key }) => key.endsWith(".rope.freq_base"));
     const named = assumedOf(name).some((key) => /^(?:rope_theta|rotary_emb_base)/.test(key));

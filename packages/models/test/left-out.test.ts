@@ -122,7 +122,7 @@ describe.each(Object.entries(wrappers))("%s", (_, { vector: name, config, rename
   const alone = hfToGguf(bare, { fileType: vector.fileType });
   const plan = hfToGguf(files, { fileType: vector.fileType });
 
-  test("the text model is the bare one", () => {
+  test("the text model equals the bare one", () => {
     expect(plan.architecture).toBe(alone.architecture);
     const tensors = (one: typeof plan) =>
       one.tensors.map(({ name: tensor, shape }) => `${tensor} ${shape}`).sort();
@@ -135,7 +135,7 @@ describe.each(Object.entries(wrappers))("%s", (_, { vector: name, config, rename
     expect(keys(plan)).toEqual(keys(alone));
   });
 
-  test("everything else is named, with its reason", () => {
+  test("every other tensor is reported with its reason", () => {
     const reasons = new Map(plan.leftOut.map((one) => [one.name, one.reason]));
     expect([...reasons.keys()].sort()).toEqual(extra.map(([tensor]) => tensor).sort());
     for (const [tensor, reason] of extra) expect(reasons.get(tensor)).toMatch(reason);

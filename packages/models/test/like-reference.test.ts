@@ -24,7 +24,7 @@ test("a known architecture: everything but the file type is the reference's", ()
   expect(plan.findings).toEqual([]);
 });
 
-test("an architecture that no table has: names alone, and what is assumed is said", () => {
+test("an unknown architecture: names alone, and assumptions are reported", () => {
   const metadata = new Map(reference.metadata).set("general.architecture", {
     type: "string",
     value: "newarch",
@@ -35,7 +35,7 @@ test("an architecture that no table has: names alone, and what is assumed is sai
   expect(messagesOf(plan)).toMatch(/same order/);
 });
 
-test("keys about how the reference was quantized or split stay behind", () => {
+test("keys about how the reference was quantized or split are not copied", () => {
   const metadata = new Map(reference.metadata)
     .set("split.count", { type: "u16", value: 3 })
     .set("quantize.imatrix.file", { type: "string", value: "x" });

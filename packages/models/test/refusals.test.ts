@@ -119,7 +119,7 @@ describe("format errors name the file", () => {
   });
 });
 
-describe("a config that its tensors rule out costs nothing", () => {
+describe("a config that the tensors contradict allocates nothing", () => {
   const reshaped = (name: string, shape: readonly number[]): HfFiles => ({
     ...llama,
     tensors: llama.tensors.map((tensor) => (tensor.name === name ? { ...tensor, shape } : tensor)),
@@ -158,7 +158,7 @@ describe("a config that its tensors rule out costs nothing", () => {
     );
   });
 
-  test("a GGUF with a billion layers does not go back", () => {
+  test("a GGUF with a billion layers is refused", () => {
     const { metadata, tensors } = hfToGguf(llama, { fileType: "F16" });
     const many = new Map([...metadata, ["llama.block_count", { type: "u32", value: 1e9 } as const]]);
     expect(() => ggufToHf({ metadata: many, tensors, smallTensors: undefined }, { dtype: "F16" })).toThrow(
@@ -230,7 +230,7 @@ describe("incomplete checkpoints", () => {
   });
 });
 
-describe("parts that a text model's GGUF does not hold are named", () => {
+describe("parts that a text model's GGUF does not hold are reported", () => {
   test("vision, audio and buffers", () => {
     const extra = [
       "vision_tower.blocks.0.weight",
@@ -288,7 +288,7 @@ describe("GGUF files", () => {
     ).toThrow(/general\.architecture/);
   });
 
-  test("a tensor without place, and one missing", () => {
+  test("an unknown tensor, and a missing tensor", () => {
     const tensors = [...gguf.tensors, { name: "blk.0.odd.weight", shape: [1] }];
     expect(() => ggufToHf({ ...gguf, tensors, smallTensors: undefined }, { dtype: "F16" })).toThrow(
       /blk\.0\.odd\.weight/,
@@ -303,7 +303,7 @@ describe("GGUF files", () => {
   test.each<[string, string[], RegExp]>([
     ["no pre-tokenizer", ["tokenizer.ggml.pre"], /pre is missing/],
     ["no tokenizer", ["tokenizer.ggml.model"], /holds no tokenizer/],
-  ])("%s: converted without tokenizer files, saying so", (_, keys, reason) => {
+  ])("%s: converted without tokenizer files, with a reason", (_, keys, reason) => {
     const back = ggufToHf({ ...gguf, metadata: without(...keys), smallTensors: undefined }, { dtype: "F16" });
     expect(back.leftOut).toContainEqual({ name: "tokenizer", reason: expect.stringMatching(reason) });
     expect([...back.files.keys()]).toEqual(["config.json", "generation_config.json"]);
@@ -321,7 +321,7 @@ describe("GGUF files", () => {
     );
   });
 
-  test("rope scaling that was not read is assumed, and says so", () => {
+  test("rope scaling that was not read is assumed and reported", () => {
     const back = ggufToHf({ ...gguf, smallTensors: undefined }, { dtype: "F16" });
     expect(messagesOf(back)).toMatch(/rope_scaling.*rope_freqs\.weight was not read/);
   });

@@ -121,7 +121,7 @@ describe("refuses, naming the file", () => {
   });
 });
 
-test("a unigram tokenizer.model in a Llama is written as the converter does, with a word of warning", () => {
+test("a unigram tokenizer.model in a Llama is written as by the converter, with a note", () => {
   const unigram = filesOf(readTokenizerVector("xlmr")).sentencePieceBpe;
   const llama = filesOf(readTokenizerVector("codellama"));
   expect(messagesOf(tokenizerOf({ ...llama, tokenizerModel: unigram }))).toMatch(

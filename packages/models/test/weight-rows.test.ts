@@ -138,7 +138,7 @@ describe("row selections", () => {
   };
   const shapeOf = (name: string): readonly number[] => (name === "a" ? [4, 2] : [2, 2]);
 
-  test("say where each row comes from", () => {
+  test("give the source of each row", () => {
     expect(isRowSelection(plan)).toBe(true);
     const originOf = rowOrigins(plan, shapeOf);
     expect([0, 1, 2, 3, 4, 5].map(originOf)).toEqual([
@@ -153,7 +153,7 @@ describe("row selections", () => {
     expect(() => originOf(6)).toThrow(/no row 6/);
   });
 
-  test("joined ones too, through both orders", () => {
+  test("also for joined inputs, through both orders", () => {
     const pairs: WeightPlan = {
       name: "t",
       shape: [4, 2],
@@ -170,7 +170,7 @@ describe("row selections", () => {
     expect(isRowSelection({ inputs: [{ join: [{ zeros: 2 }] }] })).toBe(false);
   });
 
-  test("transposes and maps are none", () => {
+  test("transposes and maps are not row selections", () => {
     expect(isRowSelection({ ...plan, inputs: [{ tensor: "a", transpose: true }] })).toBe(false);
     expect(isRowSelection({ ...plan, inputs: [{ tensor: "a", map: "add-one" }] })).toBe(false);
     expect(() => rowOrigins({ ...plan, inputs: [{ values: [1] }] }, shapeOf)).toThrow(/not a selection/);

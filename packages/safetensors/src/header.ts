@@ -161,7 +161,7 @@ function parseJson(
   const dataOffset = 8 + bytes.byteLength;
   const json = parseStrictJson(bytes, "The header", path, HEADER_DEPTH);
   if (!objectSchema.safeParse(json).success || typeof json !== "object" || json === null) {
-    throw new FormatError("The header is no JSON object.", { path });
+    throw new FormatError("The header is not a JSON object.", { path });
   }
   const entries: Entry[] = [];
   let metadata: Readonly<Record<string, string>> = Object.create(null);
@@ -204,7 +204,7 @@ function parseFileMetadata(value: unknown, path: string): Readonly<Record<string
   const metadata: Record<string, string> = Object.create(null);
   for (const [key, text] of Object.entries<unknown>({ ...value })) {
     if (typeof text !== "string") {
-      throw new FormatError(`${METADATA_KEY} may hold strings only; ${quoted(key)} is none.`, {
+      throw new FormatError(`${METADATA_KEY} may only hold strings; ${quoted(key)} is not a string.`, {
         path,
       });
     }

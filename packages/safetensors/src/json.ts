@@ -24,7 +24,7 @@ export function parseStrictJson(bytes: Uint8Array, what: string, path: string, m
     });
   }
   if (keyCounts !== countKeys(value))
-    throw new FormatError(`${what} says a key twice.`, { path, reason: "duplicate-name" });
+    throw new FormatError(`${what} has a key twice.`, { path, reason: "duplicate-name" });
   return value;
 }
 

@@ -19,7 +19,8 @@ export function planShards<T extends { readonly name: string; readonly byteLengt
   baseName: string = "model",
   storedNames: (tensor: T) => readonly string[] = ({ name }) => [name],
 ): ShardPlan<T> {
-  if (!(maxByteLength > 0)) throw new UsageError(`A shard of at most ${maxByteLength} bytes holds nothing.`);
+  if (!(maxByteLength > 0))
+    throw new UsageError(`A shard of at most ${maxByteLength} bytes cannot hold a tensor.`);
   const shards: T[][] = [];
   let current: T[] = [];
   let byteLength = 0;

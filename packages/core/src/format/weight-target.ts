@@ -38,7 +38,7 @@ export function parseLayout<Layout>(
   const parsed = schema.safeParse(layout);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(({ path, message }) => `${path.map(String).join(".")}: ${message}`);
-  throw new UsageError(`The plan has a layout that is none of ${format} (${faults.join("; ")}).`, {
+  throw new UsageError(`The plan has a layout that does not fit ${format} (${faults.join("; ")}).`, {
     hint: "Make the plan again.",
   });
 }

@@ -63,6 +63,8 @@ function views(
 
 function checkRange(start: number, end: number, length: number, what: string): void {
   if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= length)) {
-    throw new UsageError(`${what} ${start} to ${end} are not within a kernel buffer of ${length} ${what}.`);
+    throw new UsageError(
+      `The ${what} ${start} to ${end} are not within a kernel buffer of ${length} ${what}.`,
+    );
   }
 }

@@ -234,7 +234,7 @@ class Chooser {
     if (floats.includes(tensor.encoding)) return;
     if (blockSize(tensor.encoding) === 1) {
       throw new UnsupportedError(
-        `${tensor.name} is ${tensor.encoding}, which is no float type to quantize from.`,
+        `${tensor.name} is ${tensor.encoding}, which is not a float type to quantize from.`,
         {
           tensor: tensor.name,
         },
@@ -242,7 +242,7 @@ class Chooser {
     }
     if (this.#options.allowRequantize !== true) {
       throw new ConversionError(
-        `${tensor.name} is ${tensor.encoding} already; making it ${type} loses twice.`,
+        `${tensor.name} is ${tensor.encoding} already; quantizing it again as ${type} adds a second error.`,
         { tensor: tensor.name, hint: "Start from a float model, or give `allowRequantize`." },
       );
     }

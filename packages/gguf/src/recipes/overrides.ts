@@ -31,7 +31,7 @@ const notAssignable: readonly string[] = ["Q8_1", "Q8_K", "I8", "I16", "I32", "I
 export function assignableType(name: string): string {
   const type = tensorTypeByName(name.toUpperCase()).name;
   if (notAssignable.includes(type)) {
-    throw new UsageError(`${type} is no type for the weights of a model.`, {
+    throw new UsageError(`${type} is not a type for the weights of a model.`, {
       hint: "Choose a quantized type, F16, BF16 or F32.",
     });
   }

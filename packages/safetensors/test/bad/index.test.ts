@@ -49,7 +49,7 @@ describe("an index", () => {
     [
       "that says a tensor twice",
       `{"weight_map":{"a":"${A}","a":"${B}"}}`,
-      "FORMAT: The index says a key twice.",
+      "FORMAT: The index has a key twice.",
     ],
     [
       "that puts a tensor in a file that lacks it",
