@@ -1,4 +1,4 @@
-/** The house's one-way streets (CONTRIBUTING, "Dependencies"). */
+/** The allowed dependencies (CONTRIBUTING, "Dependencies"). */
 const linear = "(gptq|awq|exl2|compressed-tensors)";
 
 /** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
@@ -9,7 +9,7 @@ const reference = [
   "^packages/convert/src/run/(checksum|error-meter)\\.ts$",
 ];
 
-/** Of packages/convert/src, from the bottom up. */
+/** The layers of packages/convert/src, from the bottom up. */
 const layers = ["model", "plan", "run", "compare", "examine", "edit"];
 
 export default {

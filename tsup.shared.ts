@@ -2,8 +2,8 @@ import { defineConfig } from "tsup";
 
 export interface LibraryOptions {
   /**
-   * Modules that get files of their own next to the entries'. A bundler drops a whole file that nobody asks for, but
-   * keeps tables and scratch arrays inside one that somebody does.
+   * Modules that get files of their own next to the entries' files. A bundler removes a file that is never imported, but
+   * keeps all tables and scratch arrays of a file that is.
    */
   readonly parts?: Readonly<Record<string, string>>;
   /** `import.meta.url` in CommonJS. */

@@ -17,7 +17,7 @@ const patience = { testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
-    // vitest leaves one core free by default: half the machine, where there are two
+    // by default vitest leaves one core free, which is half of a machine with two cores
     maxWorkers: "100%",
     projects: [
       {

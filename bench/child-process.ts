@@ -12,7 +12,10 @@ export function childPath(name: string): string {
   return fileURLToPath(new URL(`children/${name}`, import.meta.url));
 }
 
-/** Runs a Node program to its end and says what it used. The start of Node is in it, on all sides alike. */
+/**
+ * Runs a Node program to its end and returns its use of time and memory. The start of Node is included, for all
+ * contenders alike.
+ */
 export async function nodeUsage(script: string, args: readonly string[]): Promise<Usage> {
   const preload = new URL("children/usage.mjs", import.meta.url).href;
   const start = performance.now();
@@ -46,7 +49,10 @@ export async function outputOf(
   return output;
 }
 
-/** What one program leaves behind, in the system's memory or on its way to the disk, is paid by the next: each is first in turn. */
+/**
+ * A program can slow the next one down, through the system's cache and pending writes to the disk, so each contender is
+ * first in turn.
+ */
 export function inTurns<T>(contenders: readonly T[], round: number): T[] {
   const first = round % contenders.length;
   return [...contenders.slice(first), ...contenders.slice(0, first)];

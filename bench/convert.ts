@@ -24,10 +24,10 @@ const feedForward = 5632;
 const keyValueWidth = 512;
 const vocabularySize = 32_000;
 
-/** Milliseconds for a round that is worth two more of its kind. */
+/** A shorter round, in milliseconds, is repeated two more times. */
 const QUICK = 10_000;
 
-/** As many layers as come nearest to the size. */
+/** The number of layers that comes nearest to the size. */
 function layersFor(gigabytes: number): number {
   const layer = 2 * width * width + 2 * width * keyValueWidth + 3 * width * feedForward;
   return Math.max(1, Math.round((gigabytes * 5e8 - 2 * vocabularySize * width) / layer));
@@ -74,7 +74,8 @@ export async function measureConvert(folder: string, options: ConvertOptions): P
                 ]),
             },
           ]),
-      // native neither measures errors nor reads its output again; both of these rows measure, and one reads
+      // native neither measures errors nor reads its output again; both rows here measure errors, and one reads the
+      // output
       ...[
         { name: "requant", output: "requant", options: [] },
         { name: "requant --no-verify", output: "requant-unread", options: ["--no-verify"] },
@@ -98,11 +99,11 @@ export async function measureConvert(folder: string, options: ConvertOptions): P
     let { rounds } = options;
     for (let round = 0; round < rounds; round++) {
       for (const { run, output: made, usages } of inTurns(contenders, round)) {
-        // all begin alike: one cuts an old output first, the other keeps it until the new one is complete
+        // without an old output, all contenders start alike: one truncates it first, the other keeps it until the end
         await rm(made, { force: true });
         usages.push(await run());
       }
-      // where little is computed, what the system does with half a gigabyte of memory is most of the noise
+      // in short rounds, the system's handling of half a gigabyte of memory is most of the noise
       if (round === 0 && performance.now() - start < QUICK) rounds *= 3;
     }
     for (const { name: contender, output: made, usages } of contenders) {

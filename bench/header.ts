@@ -9,7 +9,7 @@ import { type Measurement, spread } from "./results.ts";
 /** Nearly all of the file is its header: tokens and merges in Llama 3's proportion. */
 const WORDS = { tokens: 150_000, merges: 260_000 };
 
-/** In one process: the first opening, and those after it, when the engine has compiled what runs. */
+/** In one process: the first opening, and later ones, after the engine has compiled the code. */
 const OPENINGS = 6;
 
 interface Reader {

@@ -7,13 +7,13 @@ export interface Contender {
 }
 
 export interface InterleaveOptions {
-  /** Samples of each contender, if time allows. */
+  /** The most samples of each contender. */
   readonly rounds: number;
   /** A sample repeats until it takes this long. */
   readonly sampleSeconds: number;
   /** Each contender runs this long first: engines compile in the background, late on a busy machine. */
   readonly warmUpSeconds: number;
-  /** All samples of a task together take about this long at most; three of each are taken in any case. */
+  /** All samples of a task together take at most about this long; at least three samples of each contender are taken. */
   readonly taskSeconds: number;
 }
 
@@ -47,7 +47,7 @@ function repeatsFor(run: () => void, seconds: number): number {
   }
 }
 
-/** Measures contenders in turns, so that whatever else the machine does meets all of them alike. */
+/** Measures contenders in turns, so that other work on the machine affects all of them alike. */
 export function interleave(
   part: PartName,
   task: string,

@@ -39,7 +39,7 @@ function importanceOf(count: number): Float32Array {
   return Float32Array.from({ length: count }, () => 0.05 + 4 * random() ** 3);
 }
 
-/** F16 and BF16 are core's. */
+/** F16 and BF16 have their twins in core. */
 function hasTwin(work: string, { name }: GgmlType): boolean {
   return name === "F16" || name === "BF16" ? kernelsAreInstalled() : hasKernel(`${work}${name}`);
 }

@@ -1,4 +1,4 @@
-/** What the machine can do at best: bytes copied, and bytes only stored, in cache and far beyond. */
+/** The machine's limits: the speed of copying bytes and of storing bytes, in cache and far beyond. */
 import { type Contender, type InterleaveOptions, interleave } from "./interleave.ts";
 import type { Measurement } from "./results.ts";
 

@@ -20,7 +20,7 @@ function versionOf(name: string): string {
   return "unknown";
 }
 
-/** The Python that has gguf-py, and its version; undefined where none has. */
+/** A Python with gguf-py, and the version of gguf-py; undefined where there is none. */
 export function findGgufPy(): { python: string; version: string } | undefined {
   for (const python of ["python3", "python"]) {
     try {

@@ -1,5 +1,5 @@
 /**
- * Writes a made-up llama in F16, streaming: weights are normal with 0.02, as real ones nearly are.
+ * Writes a made-up llama in F16, streaming: weights are normal with a standard deviation of 0.02, similar to real ones.
  *   node bench/make-model.ts <out.gguf> [--layers 20] [--width 1536] [--vocabulary 32000] [--no-data]
  */
 
@@ -29,7 +29,7 @@ function* weights({ shape, encoding }: TensorShape, noise: Uint8Array, at: numbe
   }
 }
 
-/** Cut at other places for each tensor, so that a million and some numbers serve all of them. */
+/** Each tensor takes the numbers from another place on, so that about a million numbers are enough. */
 function normalNoise(length: number): Uint8Array {
   const random = randomNumbers(9);
   const values = Float32Array.from(
@@ -41,7 +41,7 @@ function normalNoise(length: number): Uint8Array {
   return bytes;
 }
 
-/** The file, all of it; its length. */
+/** Writes the whole file and returns its length. */
 export async function makeModel(
   path: string,
   shape: LlamaShape,

@@ -14,7 +14,7 @@ interface Part {
   readonly name: string;
   readonly encoding: string;
   readonly shape: readonly number[];
-  /** Bytes that are repeated, cut at a place of each tensor's own. */
+  /** Bytes that are repeated, from another place on for each tensor. */
   readonly pattern: Uint8Array;
 }
 
@@ -31,7 +31,7 @@ function* repeated({ encoding, shape, pattern }: Part, at: number): Generator<Ui
   }
 }
 
-/** The folder; bytes of its weights. */
+/** Makes the folder and returns the bytes of its weights. */
 export async function makePacked(folder: string, shape: LlamaShape): Promise<number> {
   const { layers, width, feedForward, heads, keyValueHeads, vocabularySize } = shape;
   const random = randomNumbers(7);

@@ -57,7 +57,7 @@ function byTask(results: Results, part: PartName): Map<string, Map<string, Measu
   return tasks;
 }
 
-/** How many times less `ours` took: medians, and best runs. Empty where one side was not measured. */
+/** How many times less time `ours` took: by medians, and by best runs. Empty where one side was not measured. */
 function ratio(ours: Spread | undefined, theirs: Spread | undefined): string {
   if (ours === undefined || theirs === undefined) return "";
   return `${digits(theirs.median / ours.median)} (${digits(theirs.least / ours.least)})`;
@@ -247,7 +247,7 @@ function machinePart({ machine, date, options }: Results): string {
     .join(" ");
 }
 
-/** The page: whatever was measured, with ratios only where both sides were. */
+/** The page: all measurements, with ratios where both sides were measured. */
 export function benchmarkPage(results: Results): string {
   const present = new Set(results.measurements.map(({ part }) => part));
   const parts = Object.entries(renderers).flatMap(([part, render]) =>

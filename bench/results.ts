@@ -1,6 +1,6 @@
-/** What a run writes: `results.json`, from which the page is made. */
+/** The results of a run: `results.json`, from which the page is made. */
 
-/** Of all samples of one contender. */
+/** The spread of all samples of one contender. */
 export interface Spread {
   readonly least: number;
   readonly median: number;
@@ -17,7 +17,7 @@ export interface Measurement {
   readonly cpuSeconds?: Spread;
   /** Largest resident set of the process. */
   readonly peakBytes?: Spread;
-  /** What one run worked through, for rates. */
+  /** The bytes that one run processed, for rates. */
   readonly bytes?: number;
   /** Whether the output was the same, bit for bit, as that of the task's first contender. */
   readonly same?: boolean;
@@ -42,9 +42,9 @@ export interface Machine {
   readonly platform: string;
   readonly node: string;
   readonly v8: string;
-  /** Of everything that was measured or measured against; only what this machine has. */
+  /** Versions of all programs in the comparison that this machine has. */
   readonly versions: Readonly<Record<string, string>>;
-  /** Processes that wanted a core, at the start and at the end: above `cores`, others were at work. */
+  /** The load average at the start and at the end; above `cores`, other programs were running. */
   readonly load: readonly number[];
 }
 

@@ -1,4 +1,4 @@
-/** From the start of the process to its end, for commands that do next to nothing. */
+/** From the start of the process to its end, for commands that do almost nothing. */
 import { spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";

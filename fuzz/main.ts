@@ -9,7 +9,7 @@ import { targets } from "./targets/index.ts";
 
 const corpusFolder = resolve(import.meta.dirname, "corpus");
 const regressionFolder = resolve(import.meta.dirname, "../test/regression");
-/** A corpus stays small enough to be read by people who look at a repository. */
+/** A corpus stays small enough to be reviewed in a repository. */
 const MOST_KEPT = 24;
 const LONGEST_KEPT = 4096;
 

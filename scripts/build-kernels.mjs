@@ -8,8 +8,8 @@ const root = resolve(import.meta.dirname, "..");
 
 /**
  * All modules share one memory (packages/core/src/kernels/memory.ts), so each has a range of its own for constants and
- * scratch. Below the first range is the place of descriptors. The last end is STATIC_BYTE_LENGTH there. What is too large for a range, such as the codebooks of the IQ types, is
- * placed behind them when it is first needed.
+ * scratch. Below the first range is the place of descriptors. The last end is STATIC_BYTE_LENGTH there. Tables that are
+ * too large for a range, such as the codebooks of the IQ types, are placed behind the ranges on first use.
  */
 const KIB = 1024;
 const ranges = {

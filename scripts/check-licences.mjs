@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "..");
-/** Licences that ask for no more than their own text. */
+/** Licences that only require their own text to be kept. */
 const permissive = new Set([
   "MIT",
   "ISC",

@@ -1,4 +1,4 @@
-// What a user would install: each package packed, then looked at by publint, are-the-types-wrong and our own rules.
+// Packs each package as a user would install it, and checks it with publint, are-the-types-wrong and Requant's own rules.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 
-/** Installing a package must run nothing, and publishing it must tell where it was built. */
+/** Installing a package must run no script, and publishing it must record where it was built. */
 function ownRules(manifest, folder, packed) {
   const faults = ["preinstall", "install", "postinstall", "prepare", "prepublish"]
     .filter((script) => manifest.scripts?.[script] !== undefined)
@@ -29,7 +29,7 @@ function filesOf(tarball) {
     .flatMap((line) => (line === "" || line.endsWith("/") ? [] : [line.replace(/^[^/]+\//, "")]));
 }
 
-/** Most bytes of a package's kernels, gzipped: what a page downloads for them. */
+/** The most bytes of a package's kernels, gzipped, which a page must download. */
 const WASM_LIMIT = 40_000;
 
 /** The kernels of a package, gzipped; undefined where it has none. */

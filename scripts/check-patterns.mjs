@@ -1,24 +1,24 @@
-// Regular expressions whose time can grow faster than their text. Most texts here are from files of strangers, so the
-// packages hold no such pattern, whatever it is used for: recheck computes the growth of each.
+// Finds regular expressions whose time can grow faster than their text. Most texts come from untrusted files, so the
+// packages may have no such pattern for any purpose; recheck computes the growth of each.
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
 
-// JavaScript alone; recheck would otherwise look for a native build of itself
+// the JavaScript build; recheck would otherwise look for its native build
 process.env["RECHECK_BACKEND"] = "pure";
 const { checkSync } = await import("recheck");
 
 const root = resolve(import.meta.dirname, "../packages");
 const PATIENCE_MS = 60_000;
 
-/** Patterns that are allowed all the same, as they are written, each with the reason. */
+/** Patterns that are allowed nevertheless, in their source spelling, each with the reason. */
 const allowed = new Map([
   // biome-ignore lint/suspicious/noTemplateCurlyInString: source text
   ["new RegExp(`^${body}${tail}$`)", "made from our own table of tensor names, whose wildcards are numbers"],
   ['new RegExp(pattern, "i")', "the user's own pattern, as llama-quantize takes it; no file has a say in it"],
 ]);
 
-/** Without a repetition that has no bound, time grows with the text at most. */
+/** Without an unbounded repetition, time grows at most linearly with the text. */
 const repeats = (source) => /[*+]|\{\d+,\}/.test(source);
 
 function* patternsOf(file) {
@@ -45,7 +45,7 @@ function* patternsOf(file) {
   }
 }
 
-/** What is wrong with a pattern; undefined when nothing is. */
+/** The fault of a pattern; undefined when there is none. */
 function faultOf({ text, literal }) {
   if (!literal) return "is made at run time, so its growth is not known";
   const end = text.lastIndexOf("/");

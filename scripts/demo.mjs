@@ -1,4 +1,4 @@
-// The main job on the bundled real model, through the very command that users run. Prints what it did.
+// Inspects, converts and verifies the bundled real model with the built command, and prints the results.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
@@ -11,7 +11,7 @@ const model = "fixtures/kjv/hf";
 rmSync(resolve(root, out), { recursive: true, force: true });
 mkdirSync(resolve(root, out));
 
-/** Runs one command in the open; an unexpected exit status ends the demo. */
+/** Prints and runs one command; an unexpected exit status ends the demo. */
 function requant(expected, ...args) {
   console.log(`\n$ requant ${args.join(" ")}`);
   const { status } = spawnSync(process.execPath, [bin, ...args], { cwd: root, stdio: "inherit" });

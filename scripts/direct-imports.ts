@@ -1,7 +1,7 @@
 /**
  * An esbuild plugin: what a source file imports from `@requant/…`, it imports from the file that declares it. esbuild
- * decides by file what goes into which chunk, and an index file imports all of its package: whatever used one name of
- * it would load everything.
+ * decides by file what goes into which chunk, and an index file imports all of its package: a chunk that used one name of
+ * a package would load the whole package.
  */
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -13,7 +13,7 @@ interface Origin {
   readonly name: string;
 }
 
-/** Where the names come from that a file exports: by name, and the files all of whose exports it passes on. */
+/** The exports of a file: by name, and the files that it re-exports completely. */
 interface Exports {
   readonly named: ReadonlyMap<string, Origin>;
   readonly all: readonly string[];

@@ -1,4 +1,4 @@
-/** docs/findings.md: every code of a finding, from the tables that findings are made with. */
+/** Writes docs/findings.md: every code of a finding, from the tables of findings. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { diagnoses } from "../packages/convert/src/compare/diagnoses.ts";

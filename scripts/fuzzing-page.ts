@@ -1,4 +1,4 @@
-/** docs/fuzzing.md: the long runs, from the lines that `pnpm fuzz --summary docs/fuzzing.jsonl` adds. */
+/** Writes docs/fuzzing.md: the long runs, from the lines that `pnpm fuzz --summary docs/fuzzing.jsonl` adds. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";

@@ -95,13 +95,13 @@ try {
   let resume = false;
   const done = [];
   while (killed < kills || resume) {
-    // the last round ends by itself
+    // the last round is not killed
     const killAfter = killed < kills ? random() * whole * 1.1 : undefined;
     const run = await convert(source, output, { resume, killAfter });
     if (resume) resumes += 1;
     if (run.killed) {
       killed += 1;
-      // killed after it gave the file its name: then it must be whole
+      // killed after the file got its final name: then the file must be complete
       if (existsSync(output) && (await sha256(output)) !== wanted)
         throw new Error("a torn file has the final name");
       resume = true;

@@ -1,8 +1,8 @@
-/** The licences of what a bundle holds: they ask to be passed on with every copy. */
+/** The licences of the code in a bundle, which must accompany every copy. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-/** `inputs`: the files of a bundle, of which those under node_modules are other people's. */
+/** `inputs`: the files of a bundle, of which the files under node_modules are third-party code. */
 export function licenceNotices(inputs: readonly string[]): string {
   const folders = new Set(inputs.filter((file) => file.includes("node_modules/")).map(packageFolder));
   return [...folders]
@@ -16,7 +16,10 @@ export function licenceNotices(inputs: readonly string[]): string {
     .join(`\n${"-".repeat(80)}\n\n`);
 }
 
-/** The nearest folder whose package.json has a version: some packages have others inside that only set the type. */
+/**
+ * The nearest folder whose package.json has a version: some packages contain inner package.json files that only set the
+ * type.
+ */
 function packageFolder(file: string): string {
   for (let folder = dirname(resolve(file)); ; folder = dirname(folder)) {
     const manifest = join(folder, "package.json");

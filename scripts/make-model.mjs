@@ -8,7 +8,7 @@ import { writeGguf } from "../packages/gguf/dist/index.js";
 const FEED_FORWARD_RATIO = 2.75;
 const HEAD_LENGTH = 64;
 
-/** Weights that repeat after a prime number of them, from a place that differs by tensor. */
+/** Weights repeat after a prime number of them, and each tensor starts at another place. */
 const POOL = 8_388_593;
 
 export async function makeModel(path, { layers = 8, embedding = 2048, vocabulary = 32000 } = {}) {

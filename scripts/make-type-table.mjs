@@ -10,7 +10,7 @@ import { fileTypes, ggmlTypes, imatrixWeights, openGguf, readImatrix } from "../
 
 const root = resolve(import.meta.dirname, "..");
 const hf = join(root, "fixtures/kjv/hf");
-/** From the root: llama-quantize records the path as it was given, so an absolute one would change the sizes. */
+/** Relative to the root: llama-quantize records the given path, so an absolute path would change the sizes. */
 const imatrixPath = "packages/gguf/test/vectors/recipes/kjv-imatrix.gguf";
 const heldout = readFileSync(join(root, "fixtures/kjv/heldout.txt"), "utf8");
 const reference = JSON.parse(readFileSync(join(root, "fixtures/kjv/reference.json"), "utf8"));
@@ -72,7 +72,7 @@ async function typeRows() {
   return rows.sort((a, b) => a[2] - b[2]);
 }
 
-/** One file by the program itself, and what it is. */
+/** One file, made by the built command, and its measurements. */
 async function targetRow(llama, target, imatrix, seen) {
   const path = join(folder, `${target}.gguf`);
   const args = ["convert", hf, path, "--to", `gguf:${target}`, "--json", "--quiet", "--overwrite"];

@@ -52,7 +52,7 @@ function family(architecture: Architecture): readonly string[] {
   ];
 }
 
-/** What changes between two lists of names: `a → b`. */
+/** The differences between two lists of names: `a → b`. */
 function moves(rules: readonly TensorRule[]): string {
   const short = (name: string): string =>
     name.replace(/^(model\.layers|transformer\.h)\.\{layer\}\./, "").replace(/\.(weight|\*)$/, "");

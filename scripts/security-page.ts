@@ -1,10 +1,10 @@
-/** The tables of docs/security.md: what each program did with every file of the hostile set. */
+/** The tables of docs/security.md: the outcome of each program for every file of the hostile set. */
 import type { AbuseCase } from "../fixtures/abuse-cases.ts";
 
-/** What Requant did with a file, at the stage that the case names. */
+/** Requant's outcome for a file, at the stage that the case names. */
 export interface OwnOutcome {
   readonly outcome: string;
-  /** Of the error document. */
+  /** The code of the error document. */
   readonly code: string | undefined;
 }
 
@@ -67,7 +67,7 @@ export function securityRow(abuse: AbuseCase, own: OwnOutcome | undefined, peers
   ].join(" | ")} |`;
 }
 
-/** Text of a case as it may stand in a table: the cases speak of markup, which must not become markup. */
+/** Text of a case, escaped for a table: the cases mention markup, which must not become markup. */
 function cell(text: string): string {
   return text
     .replaceAll("\\", "\\\\")
@@ -78,7 +78,7 @@ function cell(text: string): string {
 
 type Count = "right" | "tolerated" | "accepted" | "refused" | "died" | "none";
 
-/** A program that has no warnings accepts what asks for one. */
+/** A program without warnings passes a case that requires a warning when it accepts the file. */
 function judged({ expect, tolerated }: AbuseCase, outcome: string | undefined): Count {
   if (outcome === undefined) return "none";
   if (!["accept", "accept-with-warning", "refuse"].includes(outcome)) return "died";
@@ -119,7 +119,7 @@ export function rowOnPage(page: string, id: string): string | undefined {
   return page.split("\n").find((line) => line.startsWith(`| ${id} | `));
 }
 
-/** The first three columns after the name, and Requant's: what a part of the set can be held against. */
+/** The first three columns after the name, and Requant's: the cells that can be compared for a part of the set. */
 export function ownCells(row: string): string[] {
   return row
     .split(/(?<!\\)\|/)

@@ -1,4 +1,4 @@
-// Reads vitest's JSON report and prints the one line that CI wants. Fails when a test or a file failed, or none ran.
+// Reads vitest's JSON report and prints the one line that CI needs. Fails when a test or a file failed, or none ran.
 import { readFileSync } from "node:fs";
 
 const report = JSON.parse(readFileSync(process.argv[2], "utf8"));

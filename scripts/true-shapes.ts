@@ -1,6 +1,7 @@
 /**
- * Runs the built command on models of the sizes that people have: Llama 3.1 8B, Qwen 3 30B with its 18,867 tensors, and
- * Llama 3.1 70B, as sparse files. Prints what each run used; status 1 when one fails or uses more memory than its bound.
+ * Runs the built command on models of realistic sizes: Llama 3.1 8B, Qwen 3 30B with its 18,867 tensors, and Llama 3.1
+ * 70B, as sparse files. Prints the time and memory of each run; status 1 when a run fails or uses more memory than its
+ * bound.
  *   pnpm true-shapes [--only llama-8b] [--folder DIR] [--jobs 2]
  * A conversion is skipped, and the table says so, where the disk has no room for its output.
  */

@@ -1,4 +1,4 @@
-/** Every `@example` of the packages is a module that the compiler accepts, and every package's front door has one. */
+/** Every `@example` of the packages is a module that the compiler accepts, and every package's index.ts has an example. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
@@ -39,7 +39,7 @@ function faultsOf(examples: readonly Example[]): string[] {
   const files = new Map(
     examples.map(({ path, code }, index): [string, Example] => {
       const folder = path.split("/").slice(0, 2).join("/");
-      // an import makes a module of code that has none, in which await is allowed
+      // an import turns code without imports into a module, in which await is allowed
       return [join(root, folder, `example-${index}.ts`), { path, code: `${code}\nexport {};\n` }];
     }),
   );
@@ -72,16 +72,16 @@ describe("examples", () => {
     .flatMap(sourcesOf)
     .flatMap((path) => examplesOf(path, readFileSync(join(root, path), "utf8")));
 
-  it("stand at the front door of every package", () => {
+  it("are in the index.ts of every package", () => {
     const doors = packages.map((folder) => `packages/${folder}/src/index.ts`);
     expect(doors.filter((door) => !examples.some(({ path }) => path === door))).toEqual([]);
   });
 
-  it("import what they show", () => {
+  it("import the names that they use", () => {
     expect(examples.filter(({ code }) => !code.includes("import ")).map(({ path }) => path)).toEqual([]);
   });
 
-  it("compile, and one that is wrong does not", () => {
+  it("compile, and a wrong example does not", () => {
     const wrong = examplesOf(
       "packages/core/src/wrong.ts",
       '/**\n * Says.\n * @example\n * import { noSuchName } from "@requant/core";\n * @throws never\n */',

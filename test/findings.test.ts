@@ -37,7 +37,7 @@ test("docs/findings.md lists every code that the source uses", () => {
   expect(used.filter(({ code }) => !documented.has(code))).toEqual([]);
 });
 
-/** The words that a finding replaced: a warning is a finding that is no note. */
+/** The type names that `Finding` replaced: a warning is a finding whose severity is not "note". */
 test("no type has one of the old words in its name", () => {
   const old =
     /\b(?:ModelWarning|GgufWarning\w*|SafetensorsWarning\w*|RunNotice|TensorMisfit|LinearFindings|GptqFindings|ZeroFindings)\b/;

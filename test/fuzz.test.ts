@@ -1,4 +1,4 @@
-/** Every fuzz target: what was found once stays fixed, and a short run with a fixed seed finds nothing new. */
+/** Every fuzz target: earlier finds stay fixed, and a short run with a fixed seed finds nothing new. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { targets } from "../fuzz/targets/index.ts";
 import { FormatError, UsageError } from "../packages/core/src/index.ts";
 import { fuzzingDocument, fuzzingLines } from "../scripts/fuzzing-page.ts";
 
-/** A minute a target takes an hour: that is for a scheduled run. By default a second each keeps the targets honest. */
+/** A minute for each target takes an hour, which is for a scheduled run. The default is a second each. */
 const given = process.env["REQUANT_FUZZ_SECONDS"];
 const SECONDS = Number(given ?? 1);
 const EXECUTIONS = given === undefined ? 4000 : undefined;
@@ -28,7 +28,7 @@ describe.each(targets.map((target): [string, FuzzTarget] => [target.name, target
     expect((await tryInput(target, bytes))?.message).toBeUndefined();
   });
 
-  it("holds for every prefix of a valid input", async () => {
+  it("passes every prefix of a valid input", async () => {
     const finds: string[] = [];
     for (const seed of target.seeds().slice(0, 2)) {
       const step = Math.ceil(seed.length / PREFIXES);
@@ -41,7 +41,7 @@ describe.each(targets.map((target): [string, FuzzTarget] => [target.name, target
   });
 
   it(
-    "holds for its corpus and a short run",
+    "passes its corpus and a short run",
     async () => {
       const result = await fuzz(target, {
         seed: SEED,
@@ -65,11 +65,11 @@ describe("docs/fuzzing.md", () => {
   const docs = new URL("../docs/", import.meta.url);
   const lines = fuzzingLines(readFileSync(new URL("fuzzing.jsonl", docs), "utf8"));
 
-  it("says what fuzzing.jsonl says (pnpm fuzzing-page writes it)", () => {
+  it("equals fuzzing.jsonl (pnpm fuzzing-page writes it)", () => {
     expect(readFileSync(new URL("fuzzing.md", docs), "utf8")).toBe(fuzzingDocument(lines));
   });
 
-  it("has ten million executions, and no find that is not a file", () => {
+  it("has ten million executions, and a file for every find", () => {
     expect(lines.reduce((sum, { executions }) => sum + executions, 0)).toBeGreaterThan(10e6);
     for (const { target, finds } of lines)
       expect(stored(`regression/${target}`).length).toBeGreaterThanOrEqual(finds.length);
@@ -97,14 +97,14 @@ describe("the engine", () => {
     expect(finds).toEqual(["error: RangeError: planted"]);
   });
 
-  it("takes a refusal that blames the caller for a find", async () => {
+  it("counts a refusal that blames the caller as a find", async () => {
     const finds = await seen((input) => {
       if (input.length > 60) throw new UsageError("your fault");
     });
     expect(finds).toEqual(["error: UsageError: your fault"]);
   });
 
-  it("takes a second of work for a find, but not a second of waiting", async () => {
+  it("counts a second of work as a find, but not a second of waiting", async () => {
     const work = (): void => {
       const before = process.cpuUsage();
       while (process.cpuUsage(before).user + process.cpuUsage(before).system < 1.1e6);

@@ -27,7 +27,7 @@ const card = (frontMatter: string) => (): unknown => readModelCard(`---\n${front
 
 const MOST_EXPONENT = 1.2;
 const RUNS = 3;
-/** A measurement that a collection of garbage spoiled is made again. */
+/** A measurement that garbage collection disturbed is repeated. */
 const ATTEMPTS = 6;
 
 /** Milliseconds of processor time, the least of some runs. */
@@ -79,7 +79,7 @@ const decodeAll = (file: Uint8Array): void => {
 
 const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
-/** The work for one size, prepared. */
+/** Prepares the work for one size. */
 const growths: readonly [what: string, sizes: readonly number[], prepare: (size: number) => () => unknown][] =
   [
     [
@@ -225,7 +225,10 @@ const refusal = (work: () => unknown) => (): unknown => {
   }
 };
 
-/** Texts on which a pattern that goes back, or that is tried again from each place, takes the square of their length. */
+/**
+ * Texts on which a pattern that backtracks, or that is tried again from each place, takes time with the square of their
+ * length.
+ */
 const hostileTexts: typeof growths = [
   ["a README's value with blanks inside", LONG, (size) => card(`license: a${" ".repeat(size)}x`)],
   ["a README's value of hashes", LONG, (size) => card(`license: a${"#".repeat(size)}`)],
@@ -306,7 +309,7 @@ describe("reads grow with the logarithm of the header", () => {
     expect(source.reads).toBeLessThanOrEqual(
       1 + Math.ceil(Math.log2(Math.max(1, file.length / (256 * 1024)))) + 1,
     );
-    // never the same byte twice, and at most a quarter of it in vain beyond the first read
+    // no byte is read twice, and at most a quarter of the bytes beyond the first read is read in vain
     expect(source.bytes).toBeLessThanOrEqual(file.length);
   });
 });

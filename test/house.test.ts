@@ -1,4 +1,4 @@
-/** Rules of the house that no compiler checks: what may be named where, and how large things may grow. */
+/** Rules of this repository that no compiler checks: which names may occur where, and how large files may be. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
@@ -41,7 +41,7 @@ describe("formats", () => {
   /** Explains model names and quotes published figures, which are full of format names. */
   const explains = /cli\/src\/(model-name|figures)\.ts$/;
 
-  it("are named in convert only by the one list", () => {
+  it("are named in convert only in the list of formats", () => {
     const naming = sourcesOf("convert").filter((path) => NAMES.test(textOf(path)));
     expect(naming).toEqual(["packages/convert/src/formats.ts"]);
   });

@@ -1,4 +1,7 @@
-/** The lint rule against arrays spread into calls, with the repository's own configuration. Oracle: what Biome reports, line by line. */
+/**
+ * The lint rule against arrays spread into calls, with the repository's own configuration. Oracle: Biome's report, line
+ * by line.
+ */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +20,7 @@ const configSchema = z.looseObject({
   ),
 });
 
-/** The repository's configuration, with the rule found where it is. */
+/** The repository's configuration, with an absolute path to the rule. */
 function configuration(): object {
   const config = configSchema.parse(JSON.parse(readFileSync(join(root, "biome.json"), "utf8")));
   return {

@@ -1,4 +1,4 @@
-/** The kernel suites in the oldest Node that the packages promise to run in, which is too old for vitest itself. */
+/** The kernel suites in the oldest supported Node, which is too old for vitest itself. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,7 +22,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function run(file: string): { status: number | null; output: string; passed: number; failed: number } {
   const { status, stdout, stderr } = spawnSync(oldestNode, ["--test-reporter=tap", file], {
     encoding: "utf8",
-    // a test runner above this one tells its children to speak its own language
+    // an outer test runner would make this process use the runner's own output format
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_OPTIONS: undefined },
   });
   const count = (what: string): number =>

@@ -1,4 +1,4 @@
-/** What functions and kernels are called with, read from the sources by TypeScript's own parser. */
+/** The parameters of functions and kernels, read from the sources by TypeScript's own parser. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 
 const packages = resolve(import.meta.dirname, "../packages");
 
-/** One more than DESIGN's five, for arithmetic on parts of arrays. */
+/** Six parameters, for arithmetic on parts of arrays. */
 const MOST_PARAMETERS = 6;
 
 interface Source {
@@ -55,7 +55,7 @@ describe("functions", () => {
     expect(sources.flatMap((source) => longFunctions(source, MOST_PARAMETERS))).toEqual([]);
   });
 
-  it("are found and counted, whatever they are", () => {
+  it("are found and counted in every form", () => {
     const text = `
       export async function one(a, b, c) {}
       const two = (a, b, c) => a;
@@ -77,7 +77,7 @@ describe("functions", () => {
 
 interface Descriptor {
   readonly place: string;
-  /** Of the class of the kernel. */
+  /** The file with the kernel's class. */
   readonly file: string;
   readonly className: string;
   readonly fields: readonly string[];

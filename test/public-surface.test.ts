@@ -1,4 +1,4 @@
-/** What packages offer: every export is documented, no name means two things, the shared ground stays small. */
+/** The exports of the packages: every export is documented, no name has two meanings, and core's main entry stays small. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import ts from "typescript";

@@ -1,6 +1,6 @@
 /**
- * The promise of the list of formats: a format is one package and one line. The toy of fixtures/toy-format is added to a copy
- * of the sources, and every command and the fuzzer must find it there without another change.
+ * A new format is one package and one line: the toy format of fixtures/toy-format is added to a copy of the sources, and
+ * every command and the fuzzer must find it there without another change.
  */
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -22,7 +22,7 @@ const convert = (from: string, to: string, target: string, ...rest: string[]): s
   ...rest,
 ];
 
-/** The embedding and the head are no linear layers of the decoder: they stay what they are. */
+/** The embedding and the head are not linear layers of the decoder, so they keep their type. */
 const floatEnds = ["--output-tensor", "bf16", "--token-embedding", "bf16"];
 
 const commands: Readonly<Record<string, string[]>> = {
@@ -64,7 +64,7 @@ function result(name: string): Ran {
   return found;
 }
 
-/** What a command that ended well says as JSON. */
+/** The JSON output of a successful command. */
 function json(name: string): Record<string, unknown> {
   const { status, out, err } = result(name);
   expect(status, `${name}: ${err}`).toBe(0);
@@ -79,7 +79,7 @@ describe("a format is one package and one line", () => {
     });
   });
 
-  it("is a target: its words are in the messages that list them", () => {
+  it("is a target: the messages that list targets have its words", () => {
     expect(result("unknown format").err).toMatch(/toy4:…/);
     expect(result("unknown word").err).toMatch(/f16 or f32 \(scales\)/);
     expect([result("unknown format").status, result("unknown word").status]).toEqual([2, 2]);
@@ -95,11 +95,14 @@ describe("a format is one package and one line", () => {
     expect(result("inspect").out).not.toMatch(/not known/);
   });
 
-  it.each(["Q8_0", "floats", "copy", "back", "GPTQ", "fake"])("keeps every value on the way: %s", (name) => {
-    expect(json(`verify ${name}`)).toMatchObject({ equal: true });
-  });
+  it.each(["Q8_0", "floats", "copy", "back", "GPTQ", "fake"])(
+    "keeps every value in the conversion %s",
+    (name) => {
+      expect(json(`verify ${name}`)).toMatchObject({ equal: true });
+    },
+  );
 
-  it("is copied where it is the same, and plans say what each way costs", () => {
+  it("is copied where the layouts are equal, and plans state the cost of each way", () => {
     expect(json("toy to toy")["fidelity"]).toMatchObject({ copy: 30 });
     expect(json("toy to Q8_0")["fidelity"]).toMatchObject({ copy: 2, exact: 28 });
     // a scale of 11 bits times a level of 6 bits is no f16 number: these weights are rounded

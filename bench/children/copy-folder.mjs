@@ -1,4 +1,4 @@
-// Copies every file of a folder, as plain as it gets.
+// Copies every file of a folder in the plainest way.
 import { copyFileSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 

@@ -4,7 +4,7 @@ import koffi from "koffi";
 const [folder, ggmlPath, llamaPath, input, output, fileType, threads] = process.argv.slice(2);
 const ggml = koffi.load(ggmlPath);
 const llama = koffi.load(llamaPath);
-// only the first two fields are ours to set; the rest, whatever this version has there, keeps its default
+// only the first two fields are set; all other fields of this version keep their defaults
 const parameters = koffi.struct("quantize_params", {
   threads: "int32_t",
   fileType: "int32_t",

@@ -2,7 +2,7 @@
 import { readFileSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 
-/** getrusage's figure may be that of the parent before exec: Linux says it properly elsewhere. */
+/** getrusage's figure may be that of the parent before exec; on Linux, /proc has the right one. */
 function peakBytes(maxRSS) {
   try {
     return 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);

@@ -1,4 +1,4 @@
-/** The benchmarks' own parts. Nothing here looks at a time: that is for `pnpm bench`, never for CI. */
+/** Tests of the benchmark's parts. No test measures time: only `pnpm bench` does, never CI. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { interleave } from "../interleave.ts";
@@ -37,7 +37,7 @@ function kernel(contender: string, seconds: number, same?: boolean): Measurement
 }
 
 describe("the page", () => {
-  it("has rates and the ratio of what ran in the same run: medians, and best runs", () => {
+  it("has rates, and the ratios of contenders of the same run: medians, and best runs", () => {
     const page = benchmarkPage(results([kernel("native", 0.5), kernel("SIMD", 0.1, true)]));
     const row = page.split("\n").find((line) => line.startsWith("| quantize Q8_0"));
     expect(row?.split("|").map((cell) => cell.trim())).toEqual([
@@ -52,7 +52,7 @@ describe("the page", () => {
     ]);
   });
 
-  it("has no ratio where one side is missing, and no part that was not measured", () => {
+  it("has no ratio where one side is missing, and only measured parts", () => {
     const page = benchmarkPage(results([kernel("SIMD", 0.1)]));
     expect(page).toMatch(/\| quantize Q8_0 \| +\| +\| 5\.0 \(10\.0\) \| +\| +\|/);
     expect(page).not.toContain("## Whole conversions");
@@ -67,7 +67,7 @@ describe("the page", () => {
   const [json, page] = ["../results.json", "../../docs/benchmarks.md"].map(
     (path) => new URL(path, import.meta.url),
   );
-  it.skipIf(!json || !existsSync(json))("in docs is the one that the stored figures make", () => {
+  it.skipIf(!json || !existsSync(json))("in docs equals the page made from the stored figures", () => {
     expect(readFileSync(page!, "utf8")).toBe(benchmarkPage(JSON.parse(readFileSync(json!, "utf8"))));
   });
 });

@@ -1,4 +1,4 @@
-/** Which characters of our sources have run, from V8's own block counters: nothing is instrumented or rebuilt. */
+/** Which characters of the sources have run, from V8's own block counters, without instrumenting or rebuilding. */
 import { type Profiler, Session } from "node:inspector";
 
 /** Characters of functions, by function. */
@@ -6,7 +6,7 @@ export type Places = Map<string, Set<number>>;
 
 export class Coverage {
   readonly #session = new Session();
-  /** One mark a character. */
+  /** One mark for each character. */
   readonly #known = new Map<string, Uint8Array>();
   readonly #isOurs: (url: string) => boolean;
   /** Characters that have run so far. */
@@ -19,7 +19,7 @@ export class Coverage {
     this.#session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
   }
 
-  /** What ran since the last call and never before. */
+  /** The places that ran since the last call and never before. */
   takeNew(): Places {
     const places: Places = new Map();
     for (const [key, marks] of this.#take()) {
@@ -34,7 +34,7 @@ export class Coverage {
     return places;
   }
 
-  /** Takes what ran since the last call out of `places`; true when there was any of it. */
+  /** Removes the places that ran since the last call from `places`; true when there were any. */
   strike(places: Places): boolean {
     let found = false;
     for (const [key, marks] of this.#take()) {
@@ -71,7 +71,7 @@ export class Coverage {
   }
 }
 
-/** Ranges inside others come after them, and count for themselves. */
+/** Inner ranges come after the outer ones, and have their own counts. */
 function marksOf(ranges: readonly Profiler.CoverageRange[], whole: Profiler.CoverageRange): Uint8Array {
   const marks = new Uint8Array(whole.endOffset - whole.startOffset);
   for (const { startOffset, endOffset, count } of ranges)

@@ -12,7 +12,7 @@ export interface FuzzOptions {
   readonly seconds?: number | undefined;
   /** Inputs of earlier runs. */
   readonly corpus?: readonly Uint8Array[] | undefined;
-  /** Hears of each input before it runs: whatever happens then, it is known. */
+  /** Called with each input before it runs, so that the input is known even if the run hangs. */
   readonly onInput?: ((input: Uint8Array) => void) | undefined;
   /** Without it, mutations are blind: for short runs in a test. Default true. */
   readonly guided?: boolean | undefined;
@@ -28,25 +28,25 @@ export interface FuzzResult {
   readonly executions: number;
   readonly seconds: number;
   readonly finds: readonly Find[];
-  /** Inputs that reached code that those before did not, the seeds left out. */
+  /** Inputs that reached new code, without the seeds. */
   readonly reached: readonly Uint8Array[];
   /** Characters of source that ran. */
   readonly covered: number;
 }
 
-/** Inputs that run between two looks at the counters. */
+/** Number of inputs that run between two readings of the counters. */
 const BATCH = 128;
 const SLOW_MILLISECONDS = 1000;
 const MUCH_MEMORY_KILOBYTES = 384 * 1024;
 const MOST_FINDS = 20;
 const defaultAllowed: NonNullable<FuzzTarget["allowed"]> = ["FORMAT", "LIMIT", "UNSUPPORTED"];
 
-/** Runs one input. @returns what is wrong about it */
+/** Runs one input. @returns the fault that it shows */
 export async function tryInput(target: FuzzTarget, input: Uint8Array): Promise<Find | undefined> {
   const started = performance.now();
   const find = await outcomeOf(target, input);
   if (find !== undefined || performance.now() - started < SLOW_MILLISECONDS) return find;
-  // a busy machine makes anything slow: ask the processor, once more
+  // a busy machine slows all code down, so measure processor time in another run
   const milliseconds = await processorTime(target, input);
   return milliseconds < SLOW_MILLISECONDS
     ? undefined
@@ -72,7 +72,7 @@ async function processorTime(target: FuzzTarget, input: Uint8Array): Promise<num
   return (user + system) / 1000;
 }
 
-/** Of a batch that took much memory, the input that most likely did: what is big is slow as well. */
+/** The input of a batch that probably used much memory: the slowest one. */
 async function heaviest(target: FuzzTarget, batch: readonly Uint8Array[]): Promise<Uint8Array> {
   let found = new Uint8Array(0);
   let most = -1;
@@ -116,7 +116,7 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
     while (done < executions && elapsed() < seconds && finds.size < MOST_FINDS) {
       const batch: Uint8Array[] = [];
       for (let i = 0; i < BATCH && done < executions; i++) {
-        // half of the time one of the newer half: they are at the edge of what is known
+        // in half of the cases an input of the newer half, since it is closer to unknown code
         const from = random.chance(0.5) ? corpus.length >> 1 : 0;
         const base = corpus[from + random.below(corpus.length - from)] ?? new Uint8Array(0);
         const input = mutator.mutate(base, random.pick(corpus));
@@ -135,7 +135,7 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
       memory = now;
       const places = coverage?.takeNew();
       if (coverage === undefined || places === undefined) continue;
-      // the counters know only the sum: which of the inputs was it?
+      // the counters only have sums, so find the input that ran the new code
       for (const input of batch) {
         if (places.size === 0) break;
         await tryInput(target, input);
@@ -156,7 +156,7 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
   };
 }
 
-/** One find a place in the code is enough. */
+/** One find for each place in the code is enough. */
 function placeOf({ kind, message }: Find): string {
   const lines = message.split("\n").filter((line) => /^\s+at .*packages/.test(line));
   return kind === "error" ? (lines[0] ?? message.slice(0, 80)) : kind;

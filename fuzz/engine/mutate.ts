@@ -1,8 +1,8 @@
-/** Changes inputs: blind ones for any bytes, and ones that keep JSON well-formed, which get past the parser. */
+/** Mutates inputs: any bytes blindly, and JSON as a tree, so that it stays well-formed and passes the parser. */
 import type { Random } from "./random.ts";
 import type { FuzzTarget } from "./target.ts";
 
-/** Numbers at which lengths, counts and products turn over. */
+/** Numbers around which lengths, counts and products overflow. */
 const interesting: readonly bigint[] = [
   0n,
   1n,
@@ -202,7 +202,7 @@ export class Mutator {
       case 6:
         return {};
       case 7: {
-        // nested, but short enough for a stack that is not the point
+        // nested, but not deep enough to exhaust the stack, which is not the purpose here
         let nested: unknown = old ?? 1;
         for (let i = random.below(depth > 4 ? 2 : 80); i >= 0; i--)
           nested = random.chance(0.5) ? [nested] : { a: nested };

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../../packages/core/src/index.ts";
 
-/** Something that takes bytes from strangers. */
+/** Code that reads untrusted bytes. */
 export interface FuzzTarget {
   readonly name: string;
   /** Valid inputs to begin with. */
@@ -10,11 +10,11 @@ export interface FuzzTarget {
    * work, or much memory counts as a find. Properties of accepted inputs are checked with `assert`.
    */
   run(input: Uint8Array): unknown;
-  /** Default: FORMAT, LIMIT, UNSUPPORTED. A parser that answers USAGE blames its caller for what a file does. */
+  /** Default: FORMAT, LIMIT, UNSUPPORTED. A parser that throws USAGE blames its caller for a fault of the file. */
   readonly allowed?: readonly ErrorCode[];
   /** Words that the format knows. */
   readonly dictionary?: readonly string[];
-  /** Inputs are kept at most this long. Default 4096. */
+  /** The longest input. Default 4096. */
   readonly maxByteLength?: number;
   /** What the bytes are, for mutations that keep them well-formed. Default "bytes". */
   readonly shape?: "bytes" | "json" | "safetensors";

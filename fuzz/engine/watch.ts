@@ -14,7 +14,7 @@ export interface WorkerOrder {
 
 const ROOM_BYTE_LENGTH = 64 * 1024;
 const HANG_SECONDS = 120;
-/** Enough for every target's honest work; a parser that needs more has a fault. */
+/** Enough for every target on small inputs; a parser that needs more has a fault. */
 const MEMORY_MEGABYTES = 512;
 
 /** Runs a target to its end; a hang or an exhausted memory is a find like any other. */

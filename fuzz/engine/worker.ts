@@ -1,4 +1,4 @@
-/** Runs one target in a thread of its own, so that a hang or a full memory ends the thread and not the run. */
+/** Runs one target in a thread of its own, so that a hang or exhausted memory ends only the thread. */
 import { parentPort, workerData } from "node:worker_threads";
 import { targets } from "../targets/index.ts";
 import { fuzz } from "./fuzz.ts";

@@ -5,7 +5,10 @@ import type { FuzzTarget } from "../engine/target.ts";
 
 const MOST_BLOCKS = 4;
 
-/** Any bytes are blocks: they decode, alike one by one and all together, and what they say can be encoded again. */
+/**
+ * Any bytes are blocks: they decode to the same values one by one and all together, and these values can be encoded
+ * again.
+ */
 export const blockCodecs: readonly FuzzTarget[] = ggmlTypes.flatMap(({ name, codec, importance }) => {
   if (codec === undefined) return [];
   const { blockSize, blockByteLength } = codec;

@@ -1,4 +1,4 @@
-/** What the command line takes from people and from files, and a whole model from bytes to report. */
+/** Targets for texts that the command line reads from people and from files, and for whole models from bytes to report. */
 import assert from "node:assert/strict";
 import {
   inspectModel,
@@ -138,7 +138,7 @@ export const targetText: FuzzTarget = {
   run: (input) => parseTarget(decoder.decode(input)),
 };
 
-/** Names that pass stay inside whatever folder they are joined to. */
+/** Accepted names stay inside every folder that they are joined to. */
 export const storePath: FuzzTarget = {
   name: "store-path",
   dictionary: ["..", "/", "\\", ":", "\u0000", ".", "//", "C:", "\u2028"],
@@ -151,7 +151,7 @@ export const storePath: FuzzTarget = {
   },
 };
 
-/** A rule of a configuration and the name it is held against, a line each. */
+/** A rule of a configuration and the name that it is matched against, one line each. */
 export const patternText: FuzzTarget = {
   name: "name-pattern",
   maxByteLength: 512,
@@ -164,7 +164,10 @@ export const patternText: FuzzTarget = {
   },
 };
 
-/** One file as a model: opened, inspected, compared with itself, planned. Slower than a parser alone, and all of them. */
+/**
+ * One file as a model: opened, inspected, compared with itself, planned. Slower than a single parser, but runs all of
+ * them.
+ */
 function wholeModel(
   name: string,
   file: string,

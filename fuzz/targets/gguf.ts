@@ -29,7 +29,7 @@ const words = [
   "__proto__",
 ];
 
-/** The header, every value in it, and: what was accepted can be written and read again. */
+/** The header and every value in it; an accepted header can be written and read again. */
 export const ggufHeader: FuzzTarget = {
   name: "gguf-header",
   dictionary: words,
@@ -58,7 +58,7 @@ export const ggufSplit: FuzzTarget = {
   name: "gguf-split",
   dictionary: words,
   maxByteLength: 8192,
-  // a part that is missing is a matter of the folder
+  // a missing part is an IO fault of the folder
   allowed: ["FORMAT", "LIMIT", "UNSUPPORTED", "IO"],
   seeds: () =>
     ["split-valid-first-empty", "split-no-duplicate"].map((folder) =>
@@ -93,7 +93,7 @@ function parted(input: Uint8Array): [Uint8Array, Uint8Array] {
   return [input.slice(4, 4 + length), input.slice(Math.min(4 + length, input.length))];
 }
 
-/** Both forms; what was read can be written in the same form. */
+/** Both forms; a matrix that was read can be written in the same form. */
 export const imatrix: FuzzTarget = {
   name: "imatrix",
   dictionary: [

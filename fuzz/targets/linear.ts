@@ -1,4 +1,4 @@
-/** The formats that store one weight as several tensors, all that are in the list: configuration, layout and arithmetic. */
+/** All listed formats that store one weight as several tensors: configuration, layout and arithmetic. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -51,7 +51,7 @@ function codecTarget(format: WeightFormat): FuzzTarget {
   };
 }
 
-/** What the tensors of the seeds are called within their modules. */
+/** The names of the seeds' tensors within their modules. */
 function partNames(seeds: readonly Uint8Array[]): string[] {
   const names = seeds.flatMap((seed) =>
     parseHeader(seed).tensors.map(({ name }) => name.split(".").at(-1) ?? ""),
@@ -109,7 +109,7 @@ function packedExample({ target }: WeightFormat) {
     });
     return { parts: encoder.parts, bytes, config };
   } catch (error) {
-    // a target that looks at whole models first: its vectors must do
+    // a target that measures whole models first: only its vectors are seeds
     if (isCodecError(error)) return undefined;
     throw error;
   }
@@ -129,7 +129,7 @@ function packedSeeds(format: WeightFormat): Uint8Array[] {
   return [file];
 }
 
-/** What a reader makes of a configuration before it has seen a tensor. */
+/** Reading a configuration without any tensor. */
 function configTarget(format: WeightFormat): FuzzTarget {
   const { name, configKeys } = format;
   return {

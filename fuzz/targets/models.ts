@@ -1,4 +1,4 @@
-/** What a Hugging Face directory says beside its weights, and what a GGUF says about its model. */
+/** The side files of a Hugging Face directory, and the metadata of a GGUF. */
 import { layoutGguf, parseGguf } from "../../packages/gguf/src/index.ts";
 import { ggufToHf, type HfTensor, hfToGguf, readHfFiles } from "../../packages/models/src/index.ts";
 import { parseSentencePiece } from "../../packages/models/src/tokenizer/sentencepiece.ts";
@@ -151,7 +151,7 @@ export const hfTokenizerConfig: FuzzTarget = {
   run: (input) => planWith("tokenizer_config.json", input),
 };
 
-/** Small JSON files that may stand beside: one of them, chosen by the first byte. */
+/** Optional small JSON files of a directory; the first byte chooses one. */
 export const hfSideFile: FuzzTarget = {
   name: "hf-side-file",
   allowed: modelErrors,

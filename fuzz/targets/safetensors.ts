@@ -24,7 +24,7 @@ const words = [
   "F4",
 ];
 
-/** The header; tensors cover the data exactly; what was accepted can be laid out and read again. */
+/** The header; tensors cover the data exactly; an accepted header can be laid out and read again. */
 export const safetensorsHeader: FuzzTarget = {
   name: "safetensors-header",
   shape: "safetensors",
@@ -70,7 +70,7 @@ export const safetensorsIndex: FuzzTarget = {
   },
 };
 
-/** An index beside one shard that is there and one that is not. */
+/** An index with one existing and one missing shard. */
 export const safetensorsFolder: FuzzTarget = {
   name: "safetensors-folder",
   shape: "json",

@@ -1,6 +1,6 @@
 /**
- * What the kernel suites use of vitest, over Node's own test runner: vitest itself does not run in the oldest Node that the
- * packages run in. Whatever is missing here fails as a missing function, never in silence.
+ * The part of vitest that the kernel suites use, on top of Node's own test runner, because vitest does not run in the
+ * oldest supported Node. A function that is missing here makes the suite fail.
  */
 import assert from "node:assert/strict";
 import test from "node:test";

@@ -1,4 +1,4 @@
-/** A copy of the sources in a temporary folder, to which a format is added as anyone would add one. */
+/** A copy of the sources in a temporary folder, to which a format is added as CONTRIBUTING describes. */
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -16,7 +16,7 @@ const root = resolve(import.meta.dirname, "../..");
 /** Not the node that runs this test: the oldest one does not read TypeScript. */
 const node = join(root, "node_modules/.bin/node");
 
-/** One command line and what came of it. */
+/** One command line and its result. */
 export interface Ran {
   readonly argv: readonly string[];
   readonly status: number;
@@ -27,7 +27,7 @@ export interface Ran {
 /** The copy, with one more package. */
 export interface House {
   readonly folder: string;
-  /** Files beside the new package that are not as they were, and the lines that were added to each. */
+  /** Changed files outside the new package, and the lines that were added to each. */
   readonly changed: Readonly<Record<string, readonly string[]>>;
   /** Runs command lines of the tool one after another, in one process. */
   run(...commands: readonly (readonly string[])[]): Ran[];
@@ -37,7 +37,7 @@ export interface House {
 
 const LEFT_OUT: ReadonlySet<string> = new Set(["dist", "test", "assembly", "corpus"]);
 
-/** Copies the house and adds the package `from` to it as `packages/toy4`, in the list of formats. */
+/** Copies the sources and adds the package `from` as `packages/toy4` and to the list of formats. */
 export function houseWithToy(from: string): House {
   const folder = mkdtempSync(join(tmpdir(), "requant-toy-"));
   for (const part of ["packages", "fuzz"]) {
@@ -51,7 +51,7 @@ export function houseWithToy(from: string): House {
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   // the package
   cpSync(from, join(folder, "packages/toy4"), { recursive: true });
-  // what a package manager does with the line in convert's dependencies
+  // the link that a package manager makes for the line in convert's dependencies
   const links = join(folder, "packages/convert/node_modules/@requant");
   mkdirSync(links, { recursive: true });
   symlinkSync("../../../toy4", join(links, "toy4"));

@@ -1,4 +1,4 @@
-/** The kernels of @requant/awq. What each must do is written in the file of the same name under src/. */
+/** The kernels of @requant/awq. The file of the same name under src/ defines what each must do. */
 export { packGemm, unpackGemm } from "./order";
 
 /** The first address after this module's constants. */

@@ -1,12 +1,12 @@
 /**
- * Twin of src/order.ts. A word holds eight neighbouring features of one line, so lines and features change places twice:
- * words of four lines and four columns of words in one turn, then bytes of sixteen lines in another.
+ * Twin of src/order.ts. A word holds eight neighbouring features of one line, so lines and features are transposed twice:
+ * first words, of four lines and four columns of words, then bytes, of sixteen lines.
  */
 
 import { prefetchRows } from "../../core/assembly/prefetch-rows";
 
 /**
- * Lines of words and the fields of their features. The fields of this class are those of `placeGemmTile` in
+ * Lines of words and the places of their features' fields. The fields of this class are those of `placeGemmTile` in
  * src/kernels/order-twin.ts, in the same order.
  */
 @unmanaged
@@ -18,13 +18,13 @@ class GemmTile {
   lines: i32;
   /** Words of each line, a multiple of four. */
   width: i32;
-  /** Those of 8 × `width` features. */
+  /** The fields of 8 × `width` features. */
   fields: usize;
   /** Bytes from feature to feature. */
   step: usize;
 }
 
-/** Lines and words that are worked on at a time; a line of the cache for each feature. */
+/** Lines and words that are processed at a time; a line of the cache for each feature. */
 const LINES: i32 = 64;
 const WORDS: i32 = 32;
 /** Bytes from one word's column to the next. */
@@ -52,7 +52,7 @@ function turn(from: usize, fromStep: usize, to: usize, toStep: usize): void {
   v128.store(to + 3 * toStep, v128.shuffle<u64>(abHigh, cdHigh, 1, 3));
 }
 
-/** The bytes of four words by their place in the word; its own reverse. */
+/** Sorts the bytes of four words by their place in the word; the inverse is the same. */
 // @ts-ignore: decorator
 @inline
 function byPlace(words: v128): v128 {

@@ -24,7 +24,7 @@ import { gemvFastPacking, llmAwqPacking } from "./gemv-fast.ts";
 import { marlinPacking } from "./marlin.ts";
 import type { AwqClaims, AwqLayout, AwqPacking, AwqParameters, PartOf } from "./packing.ts";
 
-/** One line per version: the table that everything else asks. */
+/** One line for each version; all other code looks versions up here. */
 const packings: Readonly<Record<AwqVersion, AwqPacking>> = {
   gemm: gemmPacking,
   gemv: gemvPacking,
@@ -34,9 +34,9 @@ const packings: Readonly<Record<AwqVersion, AwqPacking>> = {
 };
 
 /**
- * The version that the parts show: each has other names, encodings or shapes. Where a square weight could be gemm and
- * gemv, the claim decides.
- * @throws FormatError when they show none
+ * The version that the parts show: each version has its own names, encodings or shapes. Where a square weight could be
+ * gemm and gemv, the claim decides.
+ * @throws FormatError when the parts fit no version
  */
 export function awqVersionOf(
   parts: readonly LinearPart[],
@@ -56,7 +56,7 @@ export function awqVersionOf(
   if (gemm) return "gemm";
   if (gemv) return "gemv";
   throw new FormatError(
-    `qweight [${shape("qweight").join(", ")}], qzeros [${shape("qzeros").join(", ")}] and scales [${shape("scales").join(", ")}] are no AWQ weight.`,
+    `The parts qweight [${shape("qweight").join(", ")}], qzeros [${shape("qzeros").join(", ")}] and scales [${shape("scales").join(", ")}] do not make an AWQ weight.`,
     place,
   );
 }
@@ -138,7 +138,7 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
 
   fromView(layout, view, rowStart, bytes) {
     const packing = packings[layout.version];
-    // biases that are no whole multiples of their scale have no zero point here
+    // a bias that is not a whole multiple of its scale has no zero point in this layout
     const { bias: _, ...requirement } = roundingAllowed(awqCodec.requirement(layout));
     const fitted = fittedView(view, requirement);
     const part = partReader(layout, bytes);

@@ -4,7 +4,10 @@ import * as z from "zod/mini";
 /** The four packings of AutoAWQ, and llm-awq's (packed as gemv_fast, with another tensor name). */
 export type AwqVersion = "gemm" | "gemv" | "gemv_fast" | "marlin" | "llm-awq";
 
-/** What config.json's `quantization_config`, or an old quant_config.json, claims. The tensors have the last word. */
+/**
+ * What config.json's `quantization_config`, or an old quant_config.json, claims. Where the tensors disagree, the tensors
+ * decide.
+ */
 export interface AwqConfig {
   readonly bits: number;
   /** Columns that share a scale; −1: all of them. */
@@ -40,16 +43,19 @@ const configSchema = z.looseObject({
 const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
 
 /**
- * Reads what AutoAWQ, llm-awq, GPTQModel or transformers wrote: config.json, the object under its
+ * Reads a configuration of AutoAWQ, llm-awq, GPTQModel or transformers: config.json, the object under its
  * `quantization_config`, or the old quant_config.json (`w_bit`, `q_group_size`, version in capitals).
- * @throws FormatError when it is no AWQ configuration; UnsupportedError for another bit width or packing
+ * @throws FormatError when it is not an AWQ configuration; UnsupportedError for another bit width or packing
  */
 export function parseAwqConfig(json: unknown, place: ErrorPlace = {}): AwqConfig {
   const wrapper = wrapperSchema.safeParse(json);
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
   const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not an AWQ configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
+    throw new FormatError(
+      `This is not an AWQ configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
+      place,
+    );
   }
   const config = parsed.data;
   const method = config.quant_method ?? "awq";

@@ -24,7 +24,10 @@ export const gemmPacking: AwqPacking = {
     const [columns, width] = matrixShape(findPart(parts, "qweight", place), "I32", place);
     const [groupCount, zeroWidth] = matrixShape(findPart(parts, "qzeros", place), "I32", place);
     if (zeroWidth !== width) {
-      throw new FormatError(`qzeros has ${zeroWidth} words per group, qweight ${width} per column.`, place);
+      throw new FormatError(
+        `The part qzeros has ${zeroWidth} words per group, but qweight has ${width} per column.`,
+        place,
+      );
     }
     const rows = 8 * width;
     const [, , scale] = scaleShape(findPart(parts, "scales", place), [groupCount, rows], place);

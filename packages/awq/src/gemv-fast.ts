@@ -10,8 +10,8 @@ import { type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./pack
  *   qweight  I16  [N / 4, K]  see interleave.ts
  *   scales   F16  [8 Z, N]    groups beyond K / group size are 0
  *   qzeros   F16  [8 Z, N]    −(scale × zero point), rounded to f16; llm-awq calls it scaled_zeros
- * value = code × scale + offset: exact in f32, and what the kernels round once to f16. Where the offset was rounded, the
- * value is not quite scale × (code − zero); the zero point itself is the nearest integer to −offset / scale.
+ * value = code × scale + offset: exact in f32; the kernels round this sum once to f16. Where the offset was rounded, the
+ * value differs a little from scale × (code − zero); the zero point itself is the nearest integer to −offset / scale.
  * Sources: AutoAWQ, modules/linear/gemv_fast.py; llm-awq, quantize/qmodule.py.
  */
 function interleavedPacking(version: AwqVersion, zeroSuffix: string): AwqPacking {
@@ -27,7 +27,7 @@ function interleavedPacking(version: AwqVersion, zeroSuffix: string): AwqPacking
       const [, , zeroScale] = scaleShape(findPart(parts, zeroSuffix, place), [padded, rows], place);
       if (padded % 8 !== 0 || zeroScale !== scale) {
         throw new FormatError(
-          `scales is ${scale} with ${padded} rows and ${zeroSuffix} ${zeroScale}; one encoding and a multiple of 8 were expected.`,
+          `The part scales is ${scale} with ${padded} rows, and ${zeroSuffix} is ${zeroScale}; the same encoding and a multiple of 8 rows were expected.`,
           place,
         );
       }

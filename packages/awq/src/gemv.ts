@@ -20,7 +20,8 @@ export const gemvPacking: AwqPacking = {
   readLayout(parts, claims, place) {
     const [rows, width] = matrixShape(findPart(parts, "qweight", place), "I32", place);
     const [zeroRows, zeroWords] = matrixShape(findPart(parts, "qzeros", place), "I32", place);
-    if (zeroRows !== rows) throw new FormatError(`qzeros has ${zeroRows} rows, qweight ${rows}.`, place);
+    if (zeroRows !== rows)
+      throw new FormatError(`The part qzeros has ${zeroRows} rows, but qweight has ${rows}.`, place);
     const [, , scale] = scaleShape(findPart(parts, "scales", place), [rows, 8 * zeroWords], place);
     const columns = 8 * width;
     const groupSize = settleGemvGroupSize(columns, zeroWords, claims.groupSize, place);

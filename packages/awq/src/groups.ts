@@ -19,7 +19,8 @@ export function gemvZeroWords(columns: number, groupSize: number): number {
 }
 
 /**
- * The group size of a GEMV weight, which its padded parts do not tell: the claim, where the padding agrees with it.
+ * The group size of a GEMV weight, which the padded parts do not show: the claimed size, where it agrees with the
+ * padding.
  * @throws FormatError
  */
 export function settleGemvGroupSize(

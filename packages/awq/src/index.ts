@@ -1,5 +1,5 @@
 /**
- * AWQ weights: the codec, the configuration, and the format as `@requant/convert` takes it.
+ * AWQ weights: the codec, the configuration, and the format as `@requant/convert` uses it.
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { awqCodec, parseAwqConfig } from "@requant/awq";

@@ -4,7 +4,7 @@ import { autoRoundMethod, autoRoundPacking, type FormatMethod, readAutoRound } f
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** AWQ of AutoAWQ and llm-awq, whose old files name no method. */
+/** AWQ as AutoAWQ and llm-awq write it; their old files name no method. */
 const awqMethod: FormatMethod = {
   names: ["awq"],
   files: [{ name: "quant_config.json", tellsMethod: true }],
@@ -18,7 +18,9 @@ const awqMethod: FormatMethod = {
   leavesFloats: true,
 };
 
-/** A configuration of GPTQ over tensors of AWQ: AWQ stores zero points in one way only, so the numbers are enough. */
+/**
+ * A configuration of GPTQ with tensors of AWQ: AWQ stores zero points in one way only, so bits and group size are enough.
+ */
 const gptq: FormatMethod = {
   names: ["gptq"],
   describes: () => false,
@@ -30,7 +32,7 @@ const gptq: FormatMethod = {
   }),
 };
 
-/** AutoRound, over tensors of AWQ. */
+/** AutoRound with tensors of AWQ. */
 const autoRound: FormatMethod = {
   ...autoRoundMethod,
   describes: (settings) => autoRoundPacking(settings) === "auto_awq",

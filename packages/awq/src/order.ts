@@ -10,7 +10,7 @@ import { UsageError } from "@requant/core";
  */
 export const SHIFTS: readonly number[] = [0, 16, 4, 20, 8, 24, 12, 28];
 
-/** Words in this order: `lines` of `width` words each, of which those of features `[start, end)` are meant. */
+/** Words in this order: `lines` of `width` words each, of which the words of features `[start, end)` are used. */
 export interface GemmWords {
   readonly words: Uint32Array;
   readonly lines: number;
@@ -19,7 +19,7 @@ export interface GemmWords {
   readonly end: number;
 }
 
-/** Lines and features, from the first on, that need no more work. */
+/** How many lines and features, from the first on, are already done. */
 export interface GemmPart {
   readonly lines: number;
   readonly features: number;

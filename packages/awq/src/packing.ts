@@ -20,7 +20,7 @@ export interface AwqLayout extends LinearLayout {
   readonly scale: ScaleEncoding;
 }
 
-/** What the configuration must tell: `AwqConfig` does. */
+/** What the configuration must state; an `AwqConfig` has these fields. */
 export interface AwqClaims {
   readonly version: AwqVersion;
   readonly groupSize: number;
@@ -30,7 +30,7 @@ export interface AwqClaims {
 export interface AwqParameters {
   readonly scales: Float32Array;
   readonly zeros: Int16Array;
-  /** Where a version stores scale × zero point, negated and rounded, in place of the zero point: those numbers. */
+  /** The stored numbers of a version that stores scale × zero point, negated and rounded, in place of the zero point. */
   readonly offsets?: Float32Array;
 }
 
@@ -57,9 +57,8 @@ export interface AwqPacking {
   readLayout(parts: readonly LinearPart[], claims: AwqClaims, place: ErrorPlace): AwqLayout;
   /** @throws FormatError when the packing cannot hold a weight of this shape */
   parts(layout: AwqLayout): LinearPart[];
-  /** All rows. */
-  readParameters(layout: AwqLayout, part: PartOf): AwqParameters;
-  /** The codes where a kernel can take them as they are; without groups of columns, which all versions have alike. */
+  /** All rows. */ readParameters(layout: AwqLayout, part: PartOf): AwqParameters;
+  /** The packed codes, where a kernel can read them; without the groups of columns, which are the same in all versions. */
   readNibbles?(layout: AwqLayout, part: PartOf): Omit<PackedNibbles, "groupOfColumn"> | undefined;
   writeParameters(
     layout: AwqLayout,
@@ -87,7 +86,7 @@ export function matrixShape(
   const [outer, inner] = part.shape;
   if (part.shape.length !== 2 || !outer || !inner || (encoding !== undefined && part.encoding !== encoding)) {
     throw new FormatError(
-      `${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
+      `The part ${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
       place,
     );
   }
@@ -103,14 +102,14 @@ export function scaleShape(
   const shape = matrixShape(part, undefined, place);
   if (expected.some((size, i) => size !== undefined && size !== shape[i])) {
     throw new FormatError(
-      `${part.suffix} is [${shape.join(", ")}]; [${expected.map((size) => size ?? "groups").join(", ")}] was expected.`,
+      `The part ${part.suffix} is [${shape.join(", ")}]; [${expected.map((size) => size ?? "groups").join(", ")}] was expected.`,
       place,
     );
   }
   return [...shape, scaleEncoding(part, place)];
 }
 
-/** @throws FormatError unless every size is a multiple of what the packing needs */
+/** @throws FormatError unless rows and columns are multiples of the given numbers */
 export function checkMultiples(
   layout: AwqLayout,
   rowMultiple: number,

@@ -23,7 +23,7 @@ const SILENT: AwqConfig = {
   modulesToNotConvert: [],
 };
 
-/** AWQ's parts, and the one that only other formats have. */
+/** AWQ's parts, and g_idx, which only other formats have. */
 const SUFFIXES: readonly string[] = [...awqCodec.suffixes, "g_idx"];
 
 /** AWQ of AutoAWQ, llm-awq and GPTQModel. */
@@ -75,13 +75,13 @@ function isAwq(parts: readonly LinearPart[], claimed: ClaimedConfig | undefined)
   if (qweight === undefined || scales === undefined) return isClaimed;
   // Marlin stores no zero points, and tiles of 16 columns
   if (qzeros === undefined) return isClaimed || qweight.shape[1] === 2 * (scales.shape[1] ?? 0);
-  // GPTQ stores zero points in the integers that its codes have
+  // GPTQ stores zero points in the same integer type as codes
   if (qzeros.encoding !== qweight.encoding) return true;
   const gptq = hasShapesOfGptq(qweight, scales);
   return isClaimed ? hasShapesOfAwq(qweight, qzeros, scales) || !gptq : !gptq;
 }
 
-/** A column of qweight per out feature, as scales have them. */
+/** True where qweight, like scales, has a column for each out feature. */
 function hasShapesOfGptq(qweight: LinearPart, scales: LinearPart): boolean {
   return qweight.shape[1] === scales.shape[1];
 }

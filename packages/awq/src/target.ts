@@ -41,7 +41,7 @@ const words: readonly WordSpec[] = [
     examples: VERSIONS,
   },
   groupSizeWord,
-  // said by the version already; understood because model names say it
+  // every version has 4 bits; the word is accepted because model names contain it
   { key: "bits", about: "AWQ has 4 bits.", words: { kind: "number", suffix: "bit", least: 4, most: 4 } },
   {
     key: "sym",
@@ -121,7 +121,7 @@ export const awqTarget: WeightTarget = {
         modulesToNotConvert: marked.filter((module) => !swallowed.includes(module)),
       }),
       files: [],
-      // the kernels compute in half precision, and AutoAWQ says so
+      // the kernels compute in half precision, and AutoAWQ writes this dtype
       dtype: packed.every(({ layout }) => layout["scale"] === "F16") ? "float16" : undefined,
       findings: swallowedFindings(swallowed),
     };

@@ -31,7 +31,7 @@ test.each([
   ["gemv_fast", fast],
   ["llm-awq", fast.map((part) => (part.suffix === "qzeros" ? { ...part, suffix: "scaled_zeros" } : part))],
   ["marlin", marlin],
-])("%s is recognised by its parts, whatever is claimed", (version, found) => {
+])("%s is recognised by its parts, independent of the claim", (version, found) => {
   for (const claimed of ["gemm", "gemv", "marlin"] as const) {
     const layout = awqCodec.readLayout(found, { version: claimed, groupSize: 32 });
     expect(layout).toMatchObject({ version, rows: 128, columns: 64, groupSize: 32, groupCount: 2 });
@@ -39,7 +39,7 @@ test.each([
   }
 });
 
-test("a square weight with as many groups as rows of words is what is claimed", () => {
+test("a square weight with as many groups as rows of words has the claimed version", () => {
   const square = parts(["qweight", "I32", [32, 4]], ["qzeros", "I32", [32, 4]], ["scales", "F16", [32, 32]]);
   expect(awqCodec.readLayout(square, { version: "gemm", groupSize: 1 }).version).toBe("gemm");
   expect(awqCodec.readLayout(square, { version: "gemv", groupSize: 1 }).version).toBe("gemv");
@@ -52,7 +52,7 @@ describe("parts that contradict each other", () => {
   test.each<[string, LinearPart[], RegExp]>([
     ["no scales", gemm.slice(0, 2), /scales is missing/],
     ["nothing", [], /qweight is missing; there are none/],
-    ["shapes of no version", change(gemm, "scales", { shape: [2, 64] }), /are no AWQ weight/],
+    ["shapes of no version", change(gemm, "scales", { shape: [2, 64] }), /do not make an AWQ weight/],
     [
       "zero points of another width",
       change(gemm, "qzeros", { shape: [2, 8] }),
@@ -64,7 +64,7 @@ describe("parts that contradict each other", () => {
       parts(["qweight", "I32", [64, 16]], ["qzeros", "I32", [3, 16]], ["scales", "F16", [3, 128]]),
       /3 groups do not divide 64/,
     ],
-    ["a vector", change(gemm, "qweight", { shape: [1024] }), /are no AWQ weight/],
+    ["a vector", change(gemm, "qweight", { shape: [1024] }), /do not make an AWQ weight/],
     [
       "padding of no group size",
       change(change(gemv, "qzeros", { shape: [128, 3] }), "scales", { shape: [128, 24] }),
@@ -87,14 +87,14 @@ describe("contents", () => {
     ["gemv", gemv],
     ["gemv_fast", fast],
     ["marlin", marlin],
-  ])("%s: a scale that is no number", (_, found) => {
+  ])("%s: a scale that is not a number", (_, found) => {
     const layout = awqCodec.readLayout(found, claims);
     const bytes = allocateParts(awqCodec.parts(layout));
     new Uint16Array(bytes["scales"]!.buffer)[1] = 0x7c01;
     expect(refusal(() => awqCodec.open(layout, bytes, place)).message).toMatch(/is NaN, not a finite number/);
   });
 
-  test("an offset that is no number", () => {
+  test("an offset that is not a number", () => {
     const layout = awqCodec.readLayout(fast, claims);
     const bytes = allocateParts(awqCodec.parts(layout));
     new Uint16Array(bytes["qzeros"]!.buffer)[3] = 0x7c00;

@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 const folder = fileURLToPath(new URL("vectors/configs", import.meta.url));
 const load = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
 
-/** What the files say, read by eye. */
+/** The contents of the files, copied by hand. */
 const gemm: AwqConfig = {
   bits: 4,
   groupSize: 128,
@@ -24,7 +24,7 @@ const expected: Record<string, AwqConfig> = {
   "handwritten_awq_legacy.quant_config.json": gemm,
 };
 
-describe("configurations as the tools write them", () => {
+describe("configurations of the tools", () => {
   test("every file has its expectation", () => {
     expect(
       readdirSync(folder)
@@ -51,7 +51,7 @@ test("modules_to_not_convert names parts of module names", () => {
   expect(awqQuantizesModule(config, "model.layers.0.mlp.up_proj")).toBe(true);
 });
 
-test("llm-awq is told by `backend`, in both directions", () => {
+test("llm-awq is recognised by `backend`, in both directions", () => {
   const json = {
     quant_method: "awq",
     bits: 4,

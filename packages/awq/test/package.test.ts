@@ -17,7 +17,7 @@ test("exports of @requant/awq", () => {
   `);
 });
 
-test("depends on the ground and zod only, and ships one entry", () => {
+test("depends on core and zod only, and ships one entry", () => {
   const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   expect(manifest).toMatchObject({ sideEffects: false, files: ["dist", "README.md", "LICENSE"] });
   const { dependencies, exports } = manifest as { dependencies: object; exports: object };

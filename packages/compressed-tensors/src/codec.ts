@@ -239,7 +239,7 @@ function matrixShape(part: LinearPart, encoding: string | undefined, place: Erro
   const [outer, inner] = part.shape;
   if (part.shape.length !== 2 || !outer || !inner || (encoding !== undefined && part.encoding !== encoding)) {
     throw new FormatError(
-      `${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
+      `The part ${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
       place,
     );
   }

@@ -54,7 +54,7 @@ const configSchema = z.looseObject({
 });
 
 const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
-/** The name that config.json used for it at first. */
+/** The key that older config.json files use. */
 const oldWrapperSchema = z.looseObject({ compression_config: z.looseObject({}) });
 
 /**
@@ -72,7 +72,7 @@ export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = 
   const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
     throw new FormatError(
-      `Not a compressed-tensors configuration: ${misfitOf(parsed.error.issues, claimed)}`,
+      `This is not a compressed-tensors configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
       place,
     );
   }

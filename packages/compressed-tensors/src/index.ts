@@ -1,5 +1,5 @@
 /**
- * Weights of compressed-tensors: the codec, the configuration, and the format as `@requant/convert` takes it.
+ * Weights of compressed-tensors: the codec, the configuration, and the format as `@requant/convert` uses it.
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { compressedTensorsCodec } from "@requant/compressed-tensors";

@@ -1,9 +1,11 @@
-/** How configurations of compressed-tensors are recognised, and which of them tell of more than the stored weights. */
+/**
+ * How configurations of compressed-tensors are recognised, and which of them have transforms besides the stored weights.
+ */
 import type { FormatMethod } from "@requant/core/format";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** compressed-tensors, and the name that it had at first. */
+/** compressed-tensors, with its former name. */
 export const compressedTensorsMethod: FormatMethod = {
   names: ["compressed-tensors", "sparseml"],
   isSign: (settings) => "config_groups" in settings && !("quant_algo" in settings),

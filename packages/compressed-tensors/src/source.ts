@@ -129,7 +129,7 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
             symmetric: facts.symmetric,
             actOrder: facts.groupSize === undefined ? "real" : layout.grouping === "any" ? "trivial" : "none",
             variant: "pack-quantized",
-            // without them, every weight would be read as another one
+            // without zero points, every weight would be read wrongly
             ...(claims?.symmetric === false && layout.symmetric
               ? {
                   contradiction:
@@ -178,7 +178,7 @@ function bitsByColumns(parts: readonly StoredPart[], columns: number | undefined
   return [2, 3, 4, 5, 6, 7, 8].find((bits) => Math.ceil((columns * bits) / 32) === rowWords);
 }
 
-/** The group that names a module, or its class, or the only one there is. */
+/** The group that names a module or its class, or else the only group. */
 function groupOf(config: CompressedTensorsConfig, module: string): CompressedTensorsGroup | undefined {
   return (
     config.groups.find(({ targets }) => matchesAny(targets, module)) ??
@@ -200,7 +200,7 @@ function matchesAny(patterns: readonly string[], module: string): boolean {
   return known.some((matches) => matches(module));
 }
 
-/** Patterns come from the file: those that are none, or cannot be matched in bounded time, match nothing. */
+/** Patterns come from the file: a pattern that is invalid, or that cannot be matched in bounded time, matches nothing. */
 function matcherOf(pattern: string, budget: PatternBudget): (module: string) => boolean {
   if (!pattern.startsWith("re:")) return (module) => pattern === module || module.endsWith(`.${pattern}`);
   try {

@@ -108,7 +108,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
   };
 }
 
-/** One group of modules for those in order, one more for those that act-order has spread. */
+/** One group for modules with consecutive groups of columns, and one more for modules with act-order. */
 function configOf({ settings, packed, left }: ConfigRequest): TargetConfig {
   const spread = packed.filter(({ layout }) => layout["grouping"] === "any");
   const group = (

@@ -71,7 +71,7 @@ describe("configuration", () => {
     expect(parseCompressedTensorsConfig(withWeights(changes)).groups[0]).toMatchObject(claim);
   });
 
-  test("several groups keep their order and come back", () => {
+  test("several groups keep their order, in both directions", () => {
     const config: CompressedTensorsConfig = {
       groups: [
         { targets: ["re:.*mlp.*"], bits: 4, groupSize: 32, symmetric: false, actorder: "weight" },

@@ -29,7 +29,7 @@ function refusal(run: () => unknown): CodecError {
 const changed = (suffix: string, changes: Partial<LinearPart>): LinearPart[] =>
   good.map((part) => (part.suffix === suffix ? { ...part, ...changes } : part));
 
-test("the layout is in the parts", () => {
+test("the parts define the layout", () => {
   expect(codec.readLayout(good, claims)).toEqual({
     rows: 64,
     columns: 128,
@@ -50,7 +50,7 @@ test("the layout is in the parts", () => {
 test.each<[string, LinearPart[], RegExp]>([
   ["no codes", good.slice(1), /weight_packed is missing/],
   ["float codes", changed("weight_packed", { encoding: "F32" }), /weight_packed is F32/],
-  ["scales of other rows", changed("weight_scale", { shape: [32, 4] }), /weight_scale \[32, 4\]/],
+  ["scales of other rows", changed("weight_scale", { shape: [32, 4] }), /weight_scale is \[32, 4\]/],
   ["zero points of other rows", changed("weight_zero_point", { shape: [4, 4] }), /\[8, 4\] was expected/],
   ["g_idx of other columns", changed("weight_g_idx", { shape: [256] }), /256 columns of 4 bits/],
   [
@@ -82,7 +82,7 @@ describe("contents", () => {
     expect(refusal(() => codec.open(layout, bytes, place)).message).toMatch(/says \[64, 120\].*\[64, 128\]/);
   });
 
-  test("a group index out of range; one that was never filled", () => {
+  test("a group index out of range, and a group index that was never filled", () => {
     const bytes = fresh();
     new Int32Array(bytes["weight_g_idx"]!.buffer)[9] = 4;
     expect(refusal(() => codec.open(layout, bytes, place)).message).toMatch(/column 9 into group 4/);
@@ -90,7 +90,7 @@ describe("contents", () => {
     expect(codec.measure(layout, bytes)).toMatchObject({ groupSize: 32, scattered: false });
   });
 
-  test("a scale that is no number", () => {
+  test("a scale that is not a number", () => {
     const bytes = fresh();
     new Uint16Array(bytes["weight_scale"]!.buffer)[4] = 0x7f80;
     expect(refusal(() => codec.open(layout, bytes, place)).message).toMatch(/row 1, group 0 is Infinity/);

@@ -1,7 +1,7 @@
 /**
  * Twin of src/bits/fields.ts for streams of 32-bit words: fields of 2 to 8 bits, 32 at a time (a run), which take as many
- * words as a field has bits. Eight fields of b bits are b bytes: they are spread over 16-bit lanes, multiplied so that each
- * stands at the top of its lane, and shifted down.
+ * words as a field has bits. Eight fields of b bits are b bytes: they are spread over 16-bit lanes, multiplied so that
+ * each is at the top of its lane, and shifted down.
  */
 
 import { prefetchRows } from "./prefetch-rows";
@@ -13,7 +13,7 @@ import { prefetchRows } from "./prefetch-rows";
 @unmanaged
 class FieldRuns {
   words: usize;
-  /** Bytes from row to row of words: from stream to stream, or from word to word of all of them. */
+  /** Bytes from one row of words to the next: to the next stream, or to the next word of all streams. */
   wordStep: usize;
   /** Runs of each stream. */
   runs: i32;
@@ -24,7 +24,10 @@ class FieldRuns {
   bits: i32;
 }
 
-/** For each eight fields of a run, which bytes go to which lane; the factors that raise them. Of the width at work. */
+/**
+ * For each eight fields of a run: which bytes go to which lane, and the factors that shift them up; for the present
+ * width.
+ */
 const spreads = memory.data(64, 16);
 const factors = memory.data(16, 16);
 
@@ -36,10 +39,15 @@ const constants = memory.data<u64>([
   0x00000000ffffffff, 0x00000000ffffffff,
 ]);
 
-/** Streams and runs that are turned at a time: words of a stream stand apart in memory, in the tile together. */
+/**
+ * Streams and runs that are transposed at a time: the words of a stream are far apart in memory and adjacent in the tile.
+ */
 const TILE_STREAMS: i32 = 16;
 const TILE_RUNS: i32 = 4;
-/** Bytes from one stream of the tile to the next: four runs of eight bits, and what the last store writes beyond. */
+/**
+ * Bytes from one stream of the tile to the next: four runs of eight bits, and room for the bytes that the last store
+ * writes beyond them.
+ */
 const TILE_STEP: usize = 144;
 const tile = memory.data(2304, 16);
 
@@ -133,7 +141,7 @@ export function unpackRows(at: FieldRuns): void {
 const TOUCHED_RUNS: i32 = 16;
 
 /**
- * Streams that stand side by side: a row of words holds one of each, `wordStep` bytes from row to row. `streams` is a
+ * Adjacent streams: a row of words holds one word of each stream, `wordStep` bytes from row to row. `streams` is a
  * multiple of four.
  */
 export function unpackColumns(at: FieldRuns): void {
@@ -161,8 +169,8 @@ export function unpackColumns(at: FieldRuns): void {
 }
 
 /**
- * Nothing between loads and stores, 64 fields of four streams at a time: a line of the cache each. Along the rows of words,
- * because these lie pages apart in a large weight.
+ * Loads and stores without work between them, 64 fields of four streams at a time: a line of the cache each. Goes along
+ * the rows of words, because rows are pages apart in a large weight.
  */
 function unpackNibbleColumns(at: FieldRuns): void {
   let words = at.words;
@@ -258,7 +266,7 @@ function turn(from: usize, fromStep: usize, to: usize, toStep: usize): void {
   v128.store(to + 3 * toStep, v128.shuffle<u64>(abHigh, cdHigh, 1, 3));
 }
 
-/** All bits that occur in any field: what shows one that is too large. */
+/** All bits that occur in any field, which show whether a field is too large. */
 let seen: v128 = i8x16.splat(0);
 
 /** Runs of one stream to words that follow each other; writes up to eight bytes beyond them. */

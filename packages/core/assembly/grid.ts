@@ -1,9 +1,12 @@
-/** Twin of src/view/grid.ts and of the look at every code that src/view/fit.ts takes. */
+/**
+ * Twin of `dequantizeView` in src/view/integer-view.ts, of `parameterFacts` in src/view/facts.ts and of `noCodeIsAbove`
+ * in src/view/fit.ts.
+ */
 import { narrowToHalves, widenHalves } from "./half";
 
 /**
- * Rows of codes and where their values go. The fields of this class are those of `placeGridRuns` in src/kernels/grid-twin.ts,
- * in the same order.
+ * Rows of codes and the places of their values. The fields of this class are those of `placeGridRuns` in
+ * src/kernels/grid-twin.ts, in the same order.
  */
 @unmanaged
 class GridRuns {
@@ -111,8 +114,8 @@ export function orOfBytes(bytes: usize, count: i32): i32 {
 }
 
 /**
- * Looks at `count` scales and zero points, a multiple of eight. `range`: eight smallest and eight largest zero points, i16,
- * which are brought up to date. @returns what src/kernels/facts-twin.ts says about the bits
+ * Examines `count` scales and zero points, a multiple of eight. `range`: eight smallest and eight largest zero points,
+ * i16, which are updated. @returns the bits that src/kernels/facts-twin.ts defines
  */
 export function parameterFacts(scales: usize, zeros: usize, count: i32, range: usize): i32 {
   const infinite = i32x4.splat(0x7f800000);
@@ -153,7 +156,7 @@ export function parameterFacts(scales: usize, zeros: usize, count: i32, range: u
 
 const widened = memory.data(64, 16);
 
-/** Lanes where an f32 is no f16 value. */
+/** Lanes where an f32 is not an f16 value. */
 function changedByHalf(a: v128, b: v128): v128 {
   const narrow = i16x8.narrow_i32x4_u(narrowToHalves(a), narrowToHalves(b));
   v128.store(halves, narrow);

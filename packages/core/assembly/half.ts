@@ -34,8 +34,8 @@ const HALF_SIGN: usize = 176;
 const INFINITE_HALVES: usize = 192;
 
 /**
- * Four f16 codes, sign-extended, to f32. Shifted into place, they are f32 whose exponents are 112 too small, and one
- * multiplication sets that right, subnormals included. Infinity and NaN get the largest exponent before it, so that the
+ * Four f16 codes, sign-extended, to f32. Shifted into place, the codes are f32 whose exponents are 112 too small, and one
+ * multiplication corrects that, subnormals included. Infinity and NaN get the largest exponent before it, so that the
  * multiplication also makes signalling NaNs quiet.
  */
 // @ts-ignore: decorator
@@ -53,7 +53,7 @@ function widenFinite(halves: v128, inPlace: v128, raise: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(halves, 13), inPlace), raise);
 }
 
-/** Bytes of f16 codes that are converted in the hope that all are finite, and if not, once more. */
+/** Bytes of f16 codes that are converted as if all were finite, and converted again if not. */
 const RUN: usize = 512;
 
 /** `count` weights. Constants are loaded once: they stay in registers. */

@@ -1,4 +1,4 @@
-/** The kernels of @requant/core. What each must do is written in the codec of the same file name under src/. */
+/** The kernels of @requant/core. The code of the same file name under src/ defines what each must do. */
 export { dequantizeBF16, quantizeBF16 } from "./bf16";
 export { dequantizeF16, quantizeF16 } from "./f16";
 export { packColumns, packRows, unpackColumns, unpackRows } from "./fields";

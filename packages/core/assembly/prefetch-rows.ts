@@ -1,10 +1,9 @@
-/** What `prefetchRows` read, so that no compiler leaves it out. */
+/** Keeps the bytes that `prefetchRows` reads, so that no compiler removes the loads. */
 let touched: u32 = 0;
 
 /**
- * Brings the first `byteLength` bytes of `rows` rows, `step` bytes from one to the next, into cache. Rows lie pages apart in
- * a large weight, where processors do not look ahead, and loads alone overlap more of the waiting than loads or stores
- * with the work between them.
+ * Brings the first `byteLength` bytes of `rows` rows, `step` bytes from one to the next, into cache. Rows are pages apart
+ * in a large weight, where processors do not prefetch, and loads without work between them overlap more of their latency.
  */
 export function prefetchRows(address: usize, step: usize, rows: i32, byteLength: usize): void {
   let all = touched;

@@ -1,15 +1,16 @@
-/**
- * Every refusal of Requant is a `CodecError`: what is wrong, where, found against allowed, and the way out.
- * The class tells whose fault it is; the words for people are made at the edge from these fields.
+/** Every refusal of Requant is a `CodecError`: it says what is wrong and where, what was found and what is allowed, and what to do.
+ * The class tells what is at fault; the command line and the page make their texts from these fields.
  */
 import { boundedMessage } from "./text.ts";
 
-/** Whose fault it is: the file, a limit, a thing we do not support, the environment, or a conversion that cannot be. */
+/**
+ * What is at fault: the file, a limit, an unsupported variant, the environment, an impossible conversion, or the caller.
+ */
 export type ErrorCode = "FORMAT" | "LIMIT" | "UNSUPPORTED" | "IO" | "CONVERSION" | "USAGE";
 
-/** Where a fault is and how to get past it. Every field is optional; give all that are known. */
+/** Where a fault is and what to do about it. Every field is optional; give all that are known. */
 export interface ErrorPlace {
-  /** The way out, one imperative sentence. */
+  /** What to do about it, one imperative sentence. */
   readonly hint?: string | undefined;
   /** File or URL. */
   readonly path?: string | undefined;
@@ -65,7 +66,7 @@ export class LimitError extends CodecError {
   }
 }
 
-/** Well-formed, but a version, type or variant that Requant does not read or write. */
+/** The file is well-formed, but has a version, type or variant that Requant does not read or write. */
 export class UnsupportedError extends CodecError {
   constructor(message: string, place?: ErrorPlace) {
     super("UNSUPPORTED", message, place);
@@ -79,7 +80,7 @@ export class IoError extends CodecError {
   }
 }
 
-/** The conversion asked for is not possible: facts are missing, or `--exact` cannot be met. */
+/** The conversion is not possible: facts are missing, or the option `exact` cannot be met. */
 export class ConversionError extends CodecError {
   constructor(message: string, place?: ErrorPlace) {
     super("CONVERSION", message, place);

@@ -1,6 +1,6 @@
 /**
- * `Math.max(...numbers)` puts every number on the stack, and ends the program where there are many. These take any count; NaN
- * among the numbers makes the result NaN, as with `Math.max`.
+ * `Math.max(...numbers)` puts every number on the stack, which overflows for long lists. These functions take any count;
+ * NaN among the numbers makes the result NaN, as with `Math.max`.
  */
 
 /** The largest number; undefined of none. */

@@ -1,6 +1,6 @@
 import type { ErrorPlace } from "./errors.ts";
 
-/** An error keeps a model from being read or from computing what it should; a warning may; a note is for the reader. */
+/** An error makes a model unreadable or its results wrong; a warning may do so; a note only informs. */
 export type Severity = "error" | "warning" | "note";
 
 /** Where a finding is. Every field is optional; give all that are known. */

@@ -1,6 +1,6 @@
 /**
- * Where a text stops being JSON. The engine's own messages quote the text, which may be a file that nobody meant to show
- * (a link to it under the name of a config.json); a place says as much and shows nothing.
+ * Where a text stops being JSON. The engine's own messages quote the text, which may be a secret file (behind a link
+ * named config.json); a line and column are as useful and quote nothing.
  */
 
 export interface TextPlace {
@@ -24,13 +24,13 @@ export function jsonFault(text: string): TextPlace | undefined {
   return { offset, line, column: offset - lineStart + 1 };
 }
 
-/** "line 3, column 7", or what stands for it where the text is JSON after all. */
+/** "line 3, column 7"; a general word where the text is valid JSON. */
 export function jsonFaultPlace(text: string): string {
   const place = jsonFault(text);
   return place === undefined ? "an unknown place" : `line ${place.line}, column ${place.column}`;
 }
 
-// sticky: each looks at one place only, and none goes back
+// sticky: each pattern matches at one place only and never backtracks
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /true|false|null/y;

@@ -1,6 +1,6 @@
 /**
- * What a parser accepts before it says no. A value the caller can change; each default has a reason.
- * Counts are also held against the bytes that the file really has, whatever the limit.
+ * What a parser accepts at most. The caller can change every value; each default has a reason. Counts are also checked
+ * against the bytes that the file really has, whatever the limit.
  */
 export interface Limits {
   /** Header bytes of one file (GGUF up to its tensor data, safetensors JSON). */
@@ -23,7 +23,7 @@ export interface Limits {
   readonly sideFileByteLength: number;
 }
 
-/** Limits that every published model keeps. */
+/** Limits that every published model meets. */
 export const defaultLimits: Limits = {
   // the largest vocabularies (256k tokens with merges) need about 16 MB
   headerByteLength: 256 * 1024 * 1024,

@@ -2,7 +2,7 @@
 export interface SchemaIssue {
   readonly path: readonly PropertyKey[];
   readonly code?: string | undefined;
-  /** The type that fits, of issues of code "invalid_type". */
+  /** The expected type, for issues of code "invalid_type". */
   readonly expected?: unknown;
 }
 
@@ -10,8 +10,8 @@ export interface SchemaIssue {
 const LONGEST = 40;
 
 /**
- * What is wrong with a JSON value, in one line: each place, what is there, and what fits. zod's own words are in none of
- * its small editions unless somebody loads them.
+ * What is wrong with a JSON value, in one line: each place, what is there, and what fits. zod's small builds contain no
+ * messages of their own.
  */
 export function misfitOf(issues: readonly SchemaIssue[], json: unknown): string {
   return issues

@@ -1,6 +1,6 @@
 /**
- * Regular expressions from files, matched in a time that grows with name × pattern and no faster. A backtracking matcher
- * takes for ever for some patterns, and whoever writes the file writes both the patterns and the names.
+ * Regular expressions from files, matched in a time that grows at most with name × pattern. A backtracking matcher takes
+ * exponential time for some patterns, and an attacker who writes the file chooses both the patterns and the names.
  *
  * All ways through the expression are followed at once (K. Thompson, 1968). That leaves out what refers back to a group
  * and what forbids to try again (atomic groups, possessive counts). Looking ahead is a match of its own, looking behind
@@ -10,7 +10,7 @@ import { type ErrorPlace, FormatError, LimitError, UnsupportedError } from "./er
 
 /** Rules that list the layers of a model by number are some hundred characters. */
 const LONGEST_PATTERN = 1024;
-/** Of the expression with its counts written out. */
+/** The most states of an expression, with its counts written out. */
 const MOST_STATES = 8192;
 const DEEPEST = 64;
 /** Names of modules are under a hundred characters. */
@@ -27,7 +27,7 @@ type State =
   | { readonly kind: "ahead" | "behind"; readonly inner: number; readonly wanted: boolean; next: number }
   | { readonly kind: "done" };
 
-/** What several patterns may use together: they come from one file, and it should not buy time by having many. */
+/** The steps that all patterns of one file may use together, so that a file with many patterns gets no more time. */
 export interface PatternBudget {
   steps: number;
 }
@@ -40,7 +40,7 @@ export function patternBudget(): PatternBudget {
 /**
  * A test whether a name matches from its start (not necessarily to its end), as Python's `re.match` does.
  * @throws FormatError when `pattern` is no regular expression
- * @throws UnsupportedError for what cannot be matched in bounded time
+ * @throws UnsupportedError for constructs that cannot be matched in bounded time
  * @throws LimitError when it is too long; from the test, when a name is, or the budget is used up
  */
 export function namePattern(
@@ -170,7 +170,7 @@ class PatternParser {
   }
 
   #malformed(why: string): never {
-    throw new FormatError(`The rule "${this.#shown()}" is no regular expression: ${why}.`, this.#place);
+    throw new FormatError(`The rule "${this.#shown()}" is not a regular expression: ${why}.`, this.#place);
   }
 
   #unsupported(what: string): never {
@@ -237,7 +237,7 @@ class PatternParser {
     };
   }
 
-  /** A count repeats its piece in the states; one of nothing makes none, and counts within counts multiply. */
+  /** A count repeats the states of its piece; a count of an empty piece makes none, and nested counts multiply. */
   #copy(piece: Piece, next: number): number {
     this.#copies += 1;
     if (this.#copies > MOST_STATES) this.#tooLarge();

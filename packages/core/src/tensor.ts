@@ -1,4 +1,4 @@
-/** What a writer is told about a tensor. */
+/** What a writer needs to know about a tensor. */
 export interface TensorShape {
   readonly name: string;
   /** Row-major, outermost first, in every format. */
@@ -7,7 +7,7 @@ export interface TensorShape {
   readonly encoding: string;
 }
 
-/** One stored tensor, as a header tells it. */
+/** One stored tensor, as a header describes it. */
 export interface TensorInfo extends TensorShape {
   /** Offset of the first byte in its file. */
   readonly byteOffset: number;

@@ -1,4 +1,4 @@
-/** Text of strangers on its way into messages: escaped, so that it steers no terminal, and bounded, so that it fills none. */
+/** Untrusted text in messages: escaped, so that it cannot control a terminal, and shortened, so that it cannot fill one. */
 
 export { didYouMean, nearest } from "./nearest.ts";
 
@@ -6,16 +6,16 @@ export { didYouMean, nearest } from "./nearest.ts";
 export const LONGEST_QUOTE = 200;
 /** Longest message or hint, in characters. */
 export const LONGEST_MESSAGE = 2000;
-/** Of a longer one only the two ends are looked at. */
+/** Of a longer text only the two ends are read. */
 const LONGEST_READ = 4_000_000;
 
-// Names come out of files made by strangers; the marks that steer a terminal, turn the reading direction or
-// are not seen (zero-width ones, tag characters, halves of characters) show as escapes.
+// Names come from untrusted files; characters that control a terminal, change the reading direction or are not seen
+// (zero-width ones, tag characters, halves of characters) show as escapes.
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
 
-/** The text with control, bidirectional and invisible characters written as `\u{…}`, or as `written` has them. */
+/** The text with control, bidirectional and invisible characters written as `\u{…}`, or as `written` returns them. */
 export function printable(
   text: string,
   written: (mark: string) => string = (mark) => `\\u{${mark.codePointAt(0)?.toString(16)}}`,
@@ -25,7 +25,7 @@ export function printable(
 
 /** Printable text of at most `most` characters, the middle of a longer one replaced by an ellipsis. */
 export function bounded(text: string, most: number = LONGEST_QUOTE): string {
-  // escapes make a text longer, never shorter: what is cut away here would be cut away below
+  // escapes only make a text longer, so the characters that are cut here would also be cut below
   const ends = text.length > 2 * most ? text.slice(0, most) + text.slice(-most) : text;
   return cutMiddle(printable(ends), most);
 }

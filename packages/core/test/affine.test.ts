@@ -43,7 +43,7 @@ describe("int8 absmax: the textbook walk-through", () => {
     expect(rmse).toBeLessThan(maxAbsError);
   });
 
-  test("a largest magnitude of 0.932 sharp gives 136.266", () => {
+  test("a largest magnitude of exactly 0.932 gives 136.266", () => {
     expect(quantizeAbsmax(Float32Array.of(0.932), new Int8Array(1)).toFixed(3)).toBe("136.266");
   });
 
@@ -72,7 +72,7 @@ describe("int8 absmax: the textbook walk-through", () => {
     expect(Number.isFinite(quantizeAbsmax(Float32Array.of(2 ** -149), new Int8Array(1)))).toBe(true);
   });
 
-  test("refuses what has no scale", () => {
+  test("refuses values without a scale", () => {
     expect(() => quantizeAbsmax(Float32Array.of(1, Number.NaN), new Int8Array(2))).toThrow("Value 1 is NaN");
     expect(() => quantizeAbsmax(Float32Array.of(Number.POSITIVE_INFINITY), new Int8Array(1))).toThrow(
       UsageError,
@@ -185,7 +185,7 @@ describe("affine", () => {
     expect(() => quantizeAffine(values, unsigned, new Int8Array(6))).toThrow(UsageError);
   });
 
-  test("a constant tensor and one without any range keep 0 exact", () => {
+  test("a constant tensor and an empty range keep 0 exact", () => {
     expect(affineParameters(0, 0)).toMatchObject({ scale: 1, zeroPoint: 0 });
     expect(affineParameters(3, 3)).toMatchObject({ zeroPoint: 0, scale: Math.fround(3 / 255) });
     expect(affineParameters(-3, -3)).toMatchObject({ zeroPoint: 255 });
@@ -235,7 +235,7 @@ describe("fakeQuantize", () => {
     expect([...rows]).toEqual([0, 1, 0, 9]);
   });
 
-  test("refuses what does not fit", () => {
+  test("refuses lengths that do not fit", () => {
     expect(() => fakeQuantize(values, new Float32Array(5))).toThrow(UsageError);
     expect(() => fakeQuantize(values, new Float32Array(6), { channelLength: 4 })).toThrow(UsageError);
     expect(() => fakeQuantize(values, new Float32Array(6), { channelLength: 0 })).toThrow(UsageError);

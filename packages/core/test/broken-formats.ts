@@ -1,4 +1,4 @@
-/** The toy format with one thing wrong: what the mutation tests of the conformance suite are made of. */
+/** The toy format with one fault: the building blocks for the mutation tests of the conformance suite. */
 import { toy4Format } from "../../../fixtures/toy-format/src/index.ts";
 import { toyVector } from "../../../fixtures/toy-format/vector.ts";
 import type {
@@ -21,7 +21,7 @@ export interface Broken {
   readonly vectors: readonly FormatVector[];
 }
 
-/** The toy with other weights: they pass through the change after the reader has found them. */
+/** The toy with changed weights: `change` is applied after the reader has found them. */
 export function found(change: (weight: OpenableWeight) => OpenableWeight): Broken {
   return {
     ...toy,
@@ -38,7 +38,7 @@ export function found(change: (weight: OpenableWeight) => OpenableWeight): Broke
   };
 }
 
-/** The toy with other opened weights. */
+/** The toy with changed opened weights. */
 export function opened(change: (weight: LinearWeight, bytes: PartBytes) => LinearWeight): Broken {
   return found((weight) => ({
     ...weight,
@@ -62,7 +62,7 @@ export function target(change: (target: WeightTarget) => Partial<WeightTarget>):
   return { ...toy, format: { ...toy4Format, target: { ...own, ...change(own) } } };
 }
 
-/** Without the reason why no stored weight keeps its codes. */
+/** Removes the reason why no stored weight keeps its codes. */
 export function silent({ format, vectors }: Broken): Broken {
   if (format.target === undefined) throw new Error("The toy is no target.");
   const { whyNewCodes: _, ...own } = format.target;
@@ -78,7 +78,7 @@ export function encoder(change: (encoder: WeightEncoder) => Partial<WeightEncode
   }));
 }
 
-/** The toy as a target that says it keeps views as they are. */
+/** The toy as a target that claims to keep views exactly. */
 export function promising(): Broken {
   const requirement: ViewRequirement = {
     name: "toy4",

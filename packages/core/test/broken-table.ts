@@ -21,7 +21,7 @@ function refuse(): never {
   throw new UsageError("No.");
 }
 
-/** Steps that are counted: the loop is ours. */
+/** A loop whose steps are counted. */
 function slowly(steps: number): number {
   let sum = 0;
   for (let step = 0; step < steps; step++) sum += step & 1;

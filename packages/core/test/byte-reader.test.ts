@@ -28,7 +28,7 @@ describe("ByteReader", () => {
     expect(new ByteReader(Uint8Array.of(0, 0, 0, 0, 0, 0, 0xf0, 0x3f)).f64()).toBe(1);
   });
 
-  test("64-bit counts: safe ones as numbers, others refused with their place", () => {
+  test("64-bit counts are numbers where safe, and refused with their place otherwise", () => {
     const writer = new ByteWriter();
     writer.u64(2 ** 53 - 1);
     writer.u64(2n ** 53n);
@@ -78,7 +78,7 @@ describe("ByteReader", () => {
     expect(reader.bool()).toBe(false);
     expect(reader.bool()).toBe(true);
     expect(() => reader.bool("sym")).toThrow(
-      expect.objectContaining({ offset: 2, message: "sym is 2, not 0 or 1." }),
+      expect.objectContaining({ offset: 2, message: "The value of sym is 2, not 0 or 1." }),
     );
   });
 
@@ -95,13 +95,17 @@ describe("ByteReader", () => {
     const encoded = new TextEncoder().encode(text);
     expect(new ByteReader(encoded).utf8(encoded.byteLength)).toBe(text);
     expect(() => new ByteReader(Uint8Array.of(0x61, 0xff)).utf8(2, "key")).toThrow(
-      expect.objectContaining({ code: "FORMAT", offset: 0, message: "key of 2 bytes is not valid UTF-8." }),
+      expect.objectContaining({
+        code: "FORMAT",
+        offset: 0,
+        message: "The 2 bytes of key are not valid UTF-8.",
+      }),
     );
   });
 });
 
 describe("ByteWriter", () => {
-  test("property: what is written reads back, in both byte orders", () => {
+  test("property: written values are read back, in both byte orders", () => {
     const item = fc.oneof(
       fc.record({ type: fc.constant("u8" as const), value: fc.nat(0xff) }),
       fc.record({ type: fc.constant("i8" as const), value: fc.integer({ min: -128, max: 127 }) }),

@@ -1,4 +1,7 @@
-/** Every case of the conformance suite can fail: a toy format that is right passes all, and each broken one fails its own. */
+/**
+ * Every case of the conformance suite can fail: a correct toy format passes all cases, and each broken one fails its own
+ * case.
+ */
 import { describe, expect, it } from "vitest";
 import { countSteps } from "../../../fixtures/count-steps.ts";
 import { toy4Format } from "../../../fixtures/toy-format/src/index.ts";
@@ -21,7 +24,7 @@ async function failing({ format, vectors }: Broken): Promise<string[]> {
 }
 
 describe("the conformance suite", () => {
-  it("passes a format that is right", async () => {
+  it("passes a correct format", async () => {
     expect(await failing(toy)).toEqual([]);
   });
 

@@ -41,7 +41,7 @@ describe("CodecError", () => {
     expect(isCodecError(error)).toBe(true);
   });
 
-  test("knows the errors of another copy of the package, and no others", () => {
+  test("recognises the errors of another copy of the package, and no other errors", () => {
     const foreign = Object.assign(new Error("x"), { code: "FORMAT", hint: undefined });
     expect(isCodecError(foreign)).toBe(true);
     expect(isCodecError(Object.assign(new Error("x"), { code: "ENOENT" }))).toBe(false);

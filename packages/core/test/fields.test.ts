@@ -105,7 +105,7 @@ describe("fields in streams", () => {
     expect(back).toEqual(fields);
   });
 
-  test("a field that does not fit, and a range that reaches too far, are refused", () => {
+  test("a field that does not fit, and a range beyond the arrays, are refused", () => {
     const at = {
       streams: 1,
       fields: 9,

@@ -1,4 +1,4 @@
-/** How a format finds its weights by the suffixes of its parts. Oracle: names that are written down here. */
+/** How a format finds its weights by the suffixes of its parts. Oracle: the names in this file. */
 import type { TensorInfo } from "@requant/core";
 import { findBySuffixes } from "@requant/core/format";
 import { describe, expect, it } from "vitest";
@@ -30,7 +30,7 @@ describe("findBySuffixes", () => {
     ]);
   });
 
-  it("lets a format own the weight itself, and parts whose suffixes have dots", () => {
+  it("finds parts named `weight`, and parts whose suffixes have dots", () => {
     const names = ["a.q.weight", "a.q.weight.absmax", "a.q.weight.state.kind", "a.absmax", "a.norm.weight"];
     expect(found(names, ["weight", "weight.absmax", "weight.state.kind"])).toEqual([
       ["a.q", ["weight", "weight.absmax", "weight.state.kind"], true],
@@ -42,7 +42,7 @@ describe("findBySuffixes", () => {
     expect(found(["a.weight.scale"], ["scale", "weight.scale"])).toEqual([["a.weight", ["scale"], false]]);
   });
 
-  it("keeps what the header says of a part", () => {
+  it("keeps the header's facts of a part", () => {
     expect(findBySuffixes([tensor("a.codes")], ["codes"], () => true)[0]?.parts).toEqual([
       { suffix: "codes", name: "a.codes", encoding: "U8", shape: [2, 3], byteLength: 6 },
     ]);

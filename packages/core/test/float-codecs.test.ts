@@ -64,7 +64,7 @@ describe.each([
     expect(quantized(codec, values, misaligned(new Uint8Array(2048)))).toEqual(read(vector));
   });
 
-  test("every code that is not NaN survives the way to f32 and back", () => {
+  test("every code that is not NaN is the same after the way to f32 and back", () => {
     const codes = allCodes();
     const values = new Float32Array(0x10000);
     codec.dequantize(codes, values);

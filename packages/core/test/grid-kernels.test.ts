@@ -28,7 +28,7 @@ afterAll(installKernels);
 const wordCount = 40_000;
 const fieldCount = 120_000;
 
-/** Streams along rows and down columns, of lengths that fill runs and words, or not. */
+/** Streams along rows and down columns, of lengths that do and do not fill runs and words. */
 const arrangements: readonly (readonly [name: string, at: (bits: number) => FieldStreams])[] = [
   [
     "one row",
@@ -283,13 +283,13 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of views (REQUANT_SEED=${seed})
     }
   });
 
-  it("a scale that is no number is named", () => {
+  it("a scale that is not a number is named", () => {
     const view = viewOf(16, sequentialGroups(64, 32), 2, "none", random);
     view.scales[13] = Number.NaN;
     expect(() => viewFacts(view, 15)).toThrow("The scale of row 6, group 1 is NaN");
   });
 
-  it("a view with one code too many does not count as fitted", () => {
+  it("a view with one code out of range does not count as fitted", () => {
     const view = {
       ...viewOf(16, sequentialGroups(64, 32), 2, "none", random),
       zeros: new Int16Array(32).fill(8),
@@ -338,7 +338,7 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of views (REQUANT_SEED=${seed})
     }
   });
 
-  it("switched off, the twins give what the reference gives", () => {
+  it("the twins give the reference's results when kernels are switched off", () => {
     const view = viewOf(3, sequentialGroups(64, 32), 2, "none", random);
     const expected = new Float32Array(3 * 64);
     const found = new Float32Array(3 * 64);

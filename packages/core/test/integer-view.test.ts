@@ -73,7 +73,7 @@ describe("a view", () => {
     expect(groupSizeOf(Int32Array.of(1, 1, 0, 0))).toBeUndefined();
   });
 
-  test("a scale that is no number is refused with its place", () => {
+  test("a scale that is not a number is refused with its place", () => {
     const scales = Float32Array.of(1, 1, Number.NaN, 1);
     expect(() => viewFacts({ ...tiny, scales }, 15, { tensor: "x.scales" })).toThrow(/row 1, group 0 is NaN/);
   });
@@ -117,7 +117,7 @@ describe("fitting", () => {
     expect(fitView(full, gptq).misfit?.reason).toMatch(/-16…-1 in one group/);
   });
 
-  test("scales that must be rounded are said before, and allowed on request", () => {
+  test("scales that must be rounded are reported before, and allowed on request", () => {
     const scales = base.scales.map((scale) => Math.fround(scale * 1.0001));
     const facts = viewFacts({ ...base, scales }, 15);
     expect(viewMisfit(facts, gptq)?.reason).toMatch(/not f16/);
@@ -197,7 +197,7 @@ describe("round to nearest", () => {
     expect(valuesOf(quantizeView(Float32Array.of(1e-12, -1e-12), 1, 2, options))).toEqual([0, 0]);
   });
 
-  test("measured offsets narrow what the facts allow", () => {
+  test("measured offsets narrow the range in the facts", () => {
     const view = { ...tiny, scales: Float32Array.from([1, 1, 1, 1], () => halfToFloat(0x3c00)) };
     const facts = viewFacts(view, 15);
     expect([facts.minOffset, facts.maxOffset]).toEqual([-8, 15]);

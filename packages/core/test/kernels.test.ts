@@ -1,4 +1,4 @@
-/** The kernels of F16 and BF16 against the TypeScript codecs, bit for bit, and what surrounds kernels. */
+/** The kernels of F16 and BF16 against the TypeScript codecs, bit for bit, and the memory and switch of the kernels. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { BlockCodec } from "../src/format/block-codec.ts";
 import { blockTwin } from "../src/kernels/block-twin.ts";
@@ -62,7 +62,7 @@ describe.skipIf(!kernelsAreInstalled()).each([
     expect(actual.findIndex((byte, i) => byte !== expected[i])).toBe(-1);
   });
 
-  it.each([0, 1, 7, 15, 16, 17, 40, 255])("touch nothing but %i weights, wherever these are", (count) => {
+  it.each([0, 1, 7, 15, 16, 17, 40, 255])("change only %i weights, in memory of either kind", (count) => {
     const values = Float32Array.from({ length: count }, (_, i) => (i - 3) / 7);
     const expected = new Uint8Array(2 * count);
     codec.quantize?.(values, Math.max(1, count), expected);
@@ -103,7 +103,7 @@ describe("a codec whose kernels cannot run", () => {
     });
   });
 
-  it("checks lengths all the same", () => {
+  it("checks lengths nevertheless", () => {
     const twin = twins.F16;
     for (const on of [true, false]) {
       if (!on) uninstallKernels();
@@ -117,7 +117,7 @@ describe("a kernel that leaves blocks", () => {
   const values = Float32Array.from({ length: 40 }, (_, i) => (i % 7 === 3 ? -i : i));
   const weights = Float32Array.from({ length: 40 }, (_, i) => 100 + i);
 
-  /** One weight per block, in two bytes: itself and who wrote it, the kernel (1) or the codec (2, and the importance). */
+  /** One weight per block, in two bytes: the weight and its author, the kernel (1) or the codec (2, and the importance). */
   const codec: BlockCodec = {
     ...F16,
     name: "TEST",
@@ -131,7 +131,7 @@ describe("a kernel that leaves blocks", () => {
     },
   };
 
-  /** Does not do negative weights. */
+  /** A kernel that does not do negative weights. */
   function kernel(from: number, blocks: number, to: number): number {
     const { buffer } = kernelMemory();
     for (let done = 0; done < blocks; done++) {
@@ -143,7 +143,7 @@ describe("a kernel that leaves blocks", () => {
   }
   const twin = blockTwin(codec, { kernel: () => kernel });
 
-  it.each([true, false])("has the codec do the unusual ones and goes on (in its memory: %s)", (inside) => {
+  it.each([true, false])("lets the codec do unusual blocks and goes on (in its memory: %s)", (inside) => {
     for (const importance of [undefined, weights]) {
       const buffer = allocateKernelBuffer(240);
       const input = inside ? buffer.floats(0, 40) : new Float32Array(40);
@@ -160,7 +160,7 @@ describe("a kernel that leaves blocks", () => {
 });
 
 describe("kernel buffers", () => {
-  it("are apart, keep their contents while the memory grows, and are used again", () => {
+  it("do not overlap, keep their contents while the memory grows, and are reused", () => {
     const first = allocateKernelBuffer(1000);
     first.bytes().fill(1);
     const second = allocateKernelBuffer(4 << 20);

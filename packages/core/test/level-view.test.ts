@@ -40,7 +40,7 @@ function valuesOf(view: LevelView): number[] {
   return [...out];
 }
 
-describe("what a level view means", () => {
+describe("the values of a level view", () => {
   test("one factor for the tensor", () => {
     expect(valuesOf(base)).toEqual([0, 2, 4, 6, 6, 4, 2, 0]);
   });
@@ -169,7 +169,7 @@ describe("as integers", () => {
     expect(integerView({ ...base, offset }).view?.zeros).toEqual(Int16Array.of(3, 0));
   });
 
-  test("otherwise the reason is told", () => {
+  test("otherwise there is a reason", () => {
     const bias = (value: number): Partial<LevelView> => ({
       offset: { kind: "bias", values: Float32Array.of(value), span: { kind: "tensor" } },
     });
@@ -185,7 +185,7 @@ describe("as integers", () => {
     expect(reasonOf({ factors: [tiny], levels: Float32Array.of(0, 0.5, 1, 2) })).toMatch(/too small/);
   });
 
-  test("a product that is rounded before the bias is added is no integer", () => {
+  test("a product that is rounded before the bias is added is not an integer view", () => {
     // scale × 3 needs 25 bits: scale × (3 − 1) would be exact, the view's own value is not
     const scale = 2 ** 24 - 1;
     const view: LevelView = {
@@ -295,7 +295,7 @@ describe("fitting", () => {
     expect(view.scales).toEqual(Float32Array.of(2, 2));
   });
 
-  test("and says why not where codes, halves or blocks do not fit", () => {
+  test("and gives the reason where codes, halves or blocks do not fit", () => {
     const misfit = (changes: Partial<LevelView>, asked: Partial<ViewRequirement> = {}): string | undefined =>
       fitView({ ...biased, ...changes }, { ...requirement, ...asked }).misfit?.reason;
     expect(misfit({ codes: Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0) })).toMatch(/codes reach 4/);

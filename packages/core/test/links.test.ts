@@ -13,7 +13,7 @@ async function file(...names: string[]): Promise<void> {
   await writeFile(at(...names), "text");
 }
 
-/** `name` in the folder "model", or at the path given, leads to `target` as it is written. */
+/** Makes a link `name` in the folder "model", or at the given path, to exactly `target`. */
 async function linked(target: string, name: string): Promise<void> {
   await mkdir(dirname(at(name)), { recursive: true });
   await symlink(target, at(name));
@@ -96,12 +96,12 @@ describe.skipIf(process.platform === "win32")("links of a model's folder", () =>
     }
   });
 
-  test("a link that leads nowhere is a file that is not there", async () => {
+  test("a dangling link counts as a missing file", async () => {
     await linked("../gone", "model/config.json");
     expect(await directoryStore(at("model")).open("config.json")).toBeUndefined();
   });
 
-  test("the hub's cache: blobs of the same model, and of no other", async () => {
+  test("the hub's cache: only blobs of the same model", async () => {
     await file("models--a--b/blobs/0123");
     await file("models--a--c/blobs/4567");
     await linked("../../blobs/0123", "models--a--b/snapshots/main/config.json");
@@ -140,7 +140,7 @@ describe.skipIf(process.platform === "win32")("links of a model's folder", () =>
     }
   });
 
-  test("what the caller names is followed, and nothing else", async () => {
+  test("only links that the caller names are followed", async () => {
     await file("disk/x");
     await linked("../disk/x", "model/model.gguf");
     await linked("../disk/x", "model/config.json");
@@ -151,7 +151,7 @@ describe.skipIf(process.platform === "win32")("links of a model's folder", () =>
     expect(store.address).toEqual({ kind: "directory", path: at("model"), named: ["model.gguf"] });
   });
 
-  test("a name that is given to another file while many open it never opens the file outside", async () => {
+  test("a link that is swapped while many calls open it never opens the file outside", async () => {
     await file("secret");
     await file("model/inside");
     const store = directoryStore(at("model"));

@@ -1,4 +1,7 @@
-/** Servers that drip, send elsewhere, or forget what they said: the right bytes, or an IoError, in bounded time. */
+/**
+ * Servers that send slowly, redirect, or contradict themselves: the client gets the right bytes or an IoError, in bounded
+ * time.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { readAheadSource, type UrlOptions, urlSource } from "@requant/core";
@@ -62,7 +65,7 @@ const open = (options: UrlOptions = {}) =>
   urlSource(`${hub.url}/m.gguf`, { retries: 0, headers: { authorization: secret }, ...options });
 
 describe("a redirect", () => {
-  test("to another host brings the bytes, and the token stays behind", async () => {
+  test("to another host gives the bytes, without sending the token", async () => {
     hub.answer = (_, response) =>
       response.writeHead(302, { location: `${store.url}/signed?key=s3cr3t` }).end();
     const source = await open();
@@ -92,13 +95,13 @@ describe("a redirect", () => {
     await expect(open()).rejects.toMatchObject({ code: "IO" });
   });
 
-  test("without saying where", async () => {
+  test("without a location", async () => {
     hub.answer = (_, response) => response.writeHead(302).end();
     await expect(open()).rejects.toMatchObject({ code: "IO" });
   });
 });
 
-describe("a server that drips", () => {
+describe("a server that sends slowly", () => {
   /** A byte every few milliseconds: never silent, never done. */
   function drip(request: IncomingMessage, response: ServerResponse): void {
     const [start, end] = rangeOf(request);
@@ -107,7 +110,7 @@ describe("a server that drips", () => {
     response.on("close", () => clearInterval(timer));
   }
 
-  test("is given up", async () => {
+  test("is abandoned", async () => {
     hub.answer = drip;
     await expect(open({ stallTimeout: 300 })).rejects.toThrow("sends almost nothing");
   });
@@ -120,7 +123,7 @@ describe("a server that drips", () => {
     await expect(open({ stallTimeout: 300 })).rejects.toMatchObject({ code: "IO" });
   });
 
-  test("but a slow one that keeps on is waited for", async () => {
+  test("but a slow server that makes progress is awaited", async () => {
     hub.answer = (request, response) => {
       const [start, end] = rangeOf(request);
       response.writeHead(206, { "content-range": `bytes ${start}-${end - 1}/${file.length}` });
@@ -139,7 +142,7 @@ describe("a server that drips", () => {
   });
 });
 
-describe("a server that changes its mind between two reads", () => {
+describe("a server whose answers change between two reads", () => {
   test.each<[string, (response: ServerResponse, start: number, end: number) => void]>([
     [
       "416: the range is gone",
@@ -198,7 +201,7 @@ describe("a server that changes its mind between two reads", () => {
 describe("reading ahead", () => {
   const pieceByteLength = 16_384;
 
-  test("brings the next pieces while the caller works, and holds no more than its bound", async () => {
+  test("fetches the next pieces while the caller works, and holds no more than its bound", async () => {
     let under = 0;
     let most = 0;
     const asked: [number, number][] = [];
@@ -225,13 +228,13 @@ describe("reading ahead", () => {
     expect(Uint8Array.from(Buffer.concat(read))).toEqual(file);
     expect(most).toBeGreaterThan(1);
     expect(most).toBeLessThanOrEqual(4);
-    // every piece once; the first reads, before there was an order to see, went straight through
+    // every piece once; the first reads, before an order was recognised, were passed on unchanged
     const starts = asked.filter(([start, end]) => end - start !== 5000).map(([start]) => start);
     expect(new Set(starts).size).toBe(starts.length);
     expect(starts.length).toBe(Math.ceil(file.length / pieceByteLength));
   });
 
-  test("reads in no order go straight through", async () => {
+  test("reads in no order are passed on unchanged", async () => {
     const source = readAheadSource(await open(), { pieceByteLength, pieceCount: 4 });
     hub.seen = [];
     for (const at of [150_000, 90_000, 180_000])
@@ -239,10 +242,10 @@ describe("reading ahead", () => {
     expect(hub.seen).toHaveLength(3);
   });
 
-  test("a failed piece is asked for again, and told only to who wants it", async () => {
+  test("a failed piece is requested again, and only its reader gets the error", async () => {
     const source = readAheadSource(await open(), { pieceByteLength, pieceCount: 4 });
     hub.answer = (_, response) => response.writeHead(404).end();
-    // beyond the first 64 KiB, which came with the opening, everything fails
+    // all reads beyond the first 64 KiB, which the opening fetched, fail
     for (let at = 0; at < 60_000; at += 10_000)
       expect(await source.read(at, at + 10_000)).toEqual(file.subarray(at, at + 10_000));
     await expect(source.read(60_000, 70_000)).rejects.toMatchObject({ code: "IO" });

@@ -10,7 +10,7 @@ const PERMUTATION = [
   664, 768, 896, 776, 904, 784, 912, 792, 920, 32, 160, 40, 168, 48, 176, 56, 184,
 ];
 
-test("codes lie where Marlin's table says", () => {
+test("codes are in the places of Marlin's table", () => {
   PERMUTATION.forEach((value, place) => {
     const codes = new Uint8Array(64 * 16);
     const column = (value >> 4) & 15;

@@ -81,7 +81,7 @@ describe("namePattern", () => {
   }));
   const name = fc.stringMatching(/^[abc.]{0,8}$/);
 
-  test("agrees with RegExp on whatever can be written", () => {
+  test("agrees with RegExp on random patterns", () => {
     fc.assert(
       fc.property(expression, fc.array(name, { minLength: 1, maxLength: 8 }), (pattern, names) => {
         for (const each of names)
@@ -133,7 +133,7 @@ describe("namePattern", () => {
     }
   });
 
-  test("a budget ends what would take long all the same", () => {
+  test("a budget ends matching that would still take long", () => {
     const matches = namePattern("(?:(?=.*(?=.*(?=.*x))).)*", { steps: 1e6 });
     expect(() => matches("a".repeat(1000))).toThrow(expect.objectContaining({ code: "LIMIT" }));
     expect(() => namePattern("a")("a".repeat(2000))).toThrow(expect.objectContaining({ code: "LIMIT" }));

@@ -68,7 +68,7 @@ describe("fileSource", () => {
     await source.close();
   });
 
-  test("what is not a file", async () => {
+  test("paths that are not files", async () => {
     await expect(fileSource(at("missing"))).rejects.toMatchObject({
       code: "IO",
       message: "Cannot open the file: no such file or directory.",
@@ -79,7 +79,7 @@ describe("fileSource", () => {
     await expect(fileSource("/dev/null")).rejects.toThrow("not a regular file");
   });
 
-  test.skipIf(process.platform === "win32")("a socket (or pipe) is refused, not waited for", async () => {
+  test.skipIf(process.platform === "win32")("a socket (or pipe) is refused at once", async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(at("socket"), resolve));
     await expect(fileSource(at("socket"))).rejects.toThrow("not a regular file");
@@ -88,7 +88,7 @@ describe("fileSource", () => {
 });
 
 describe("fileSink", () => {
-  test("nothing under the final name before close, no left-over after", async () => {
+  test("no file under the final name before close, no left-over after", async () => {
     const sink = await fileSink(at("model.gguf"));
     await sink.write(some(700));
     await sink.write(some(300));
@@ -144,7 +144,7 @@ describe("fileSink", () => {
   });
 
   test.skipIf(process.platform === "win32")(
-    "a file that takes another's place has its permissions",
+    "a file that replaces another one gets its permissions",
     async () => {
       await writeFile(at("a"), "old", { mode: 0o600 });
       const sink = await fileSink(at("a"), { overwrite: true });
@@ -171,7 +171,7 @@ describe("fileSink", () => {
     await sink.abort();
   });
 
-  test("two writers of one name do not disturb each other", async () => {
+  test("two writers of one name do not affect each other", async () => {
     const [one, two] = await Promise.all([fileSink(at("a")), fileSink(at("a"))]);
     await one.write(some(1));
     await two.write(some(2));
@@ -181,7 +181,7 @@ describe("fileSink", () => {
     expect((await stat(at("a"))).size).toBe(2);
   });
 
-  test("a long name, and a folder that is not there", async () => {
+  test("a long name, and a missing folder", async () => {
     const long = at(`${"n".repeat(240)}.gguf`);
     const sink = await fileSink(long);
     await sink.close();
@@ -205,7 +205,7 @@ describe("fileSink", () => {
     });
   });
 
-  test("an unknown system error keeps its own words", () => {
+  test("an unknown system error keeps its own message", () => {
     expect(asIoError(new Error("EWEIRD: odd"), "x", "read").message).toBe(
       "Cannot read the file: EWEIRD: odd.",
     );

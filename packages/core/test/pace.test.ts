@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Pace, transfersOf } from "../src/io/node/transfers.ts";
 
-describe("where a transfer is waited for", () => {
-  it("is here as long as the bytes come from memory, whatever their number", () => {
+describe("the choice between synchronous and asynchronous transfers", () => {
+  it("is synchronous while the bytes come from memory, whatever their number", () => {
     const pace = new Pace();
     for (const byteLength of [10, 1000, 2_000_000, 200_000_000]) {
       expect(pace.isHere()).toBe(true);
@@ -14,7 +14,7 @@ describe("where a transfer is waited for", () => {
     expect(pace.isHere()).toBe(true);
   });
 
-  it("is elsewhere after a slow one, and then one is tried here again", () => {
+  it("is asynchronous after a slow transfer, and then synchronous again", () => {
     const pace = new Pace();
     const seen: boolean[] = [];
     for (let i = 0; i < 40; i++) {
@@ -29,7 +29,7 @@ describe("where a transfer is waited for", () => {
 });
 
 describe("transfers", () => {
-  it("move the same bytes either way, and other tasks get their turn in between", async () => {
+  it("move the same bytes either way, and other tasks run in between", async () => {
     const folder = await mkdtemp(join(tmpdir(), "requant-pace-"));
     const path = join(folder, "file");
     await writeFile(path, "");
@@ -41,7 +41,7 @@ describe("transfers", () => {
       turns += 1;
     }, 0);
     try {
-      // by way of here and there: more calls than the patience after a slow one
+      // synchronous and asynchronous: more calls than the patience after a slow one
       for (let i = 0; i < 50; i++) {
         expect(await transfers.write(bytes, 0, bytes.length, i * bytes.length)).toBe(bytes.length);
       }

@@ -47,7 +47,7 @@ describe("@requant/core as a package", () => {
     ]);
   });
 
-  test("runs in a browser but for io/node", () => {
+  test("runs in a browser, except for io/node", () => {
     const offenders = sources.filter(
       ({ path, text }) =>
         !path.startsWith("io/node/") && /from "node:|\b(Buffer|process|require|__dirname)\b[.(]/.test(text),

@@ -1,11 +1,11 @@
 import type { ByteSink } from "@requant/core";
 
 export interface SlowSink extends ByteSink {
-  /** The most bytes that were handed over and not yet taken, at any time. */
+  /** The most bytes that were waiting to be written at any time. */
   readonly mostWaiting: number;
 }
 
-/** Takes `delay` milliseconds for each write, and notes how much piles up: a writer that does not wait shows. */
+/** Takes `delay` milliseconds for each write, and records how many bytes wait, which shows a writer that does not await. */
 export function slowSink(delay: number): SlowSink {
   let byteLength = 0;
   let waiting = 0;

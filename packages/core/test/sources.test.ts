@@ -84,7 +84,7 @@ describe.each(Object.entries(kinds))("%s source", (_, make) => {
 });
 
 describe("cachedSource", () => {
-  test("neighbouring pages come with one read, later reads cost none", async () => {
+  test("neighbouring pages are fetched with one read, later reads need none", async () => {
     const counting = countingSource(memorySource(bytes));
     const cached = cachedSource(counting, { pageByteLength: 100, maxByteLength: 1000 });
     await cached.read(150, 450);
@@ -118,7 +118,7 @@ describe("cachedSource", () => {
     expect(counting.reads).toBe(4);
   });
 
-  test("a large read goes straight through", async () => {
+  test("a large read is passed on unchanged", async () => {
     const counting = countingSource(memorySource(bytes));
     const cached = cachedSource(counting, { pageByteLength: 100, maxByteLength: 200 });
     await cached.read(10, 990);
@@ -150,7 +150,7 @@ describe("cachedSource", () => {
 });
 
 describe("coalescedSource", () => {
-  test("near reads of one tick become one, far ones stay apart", async () => {
+  test("near reads of one tick become one, far reads stay separate", async () => {
     const counting = countingSource(memorySource(bytes));
     const source = coalescedSource(counting, { gapByteLength: 10 });
     await Promise.all([
@@ -172,7 +172,7 @@ describe("coalescedSource", () => {
     expect(counting).toMatchObject({ reads: 5, longestRead: 40 });
   });
 
-  test("a failure reaches every read of its group and no other", async () => {
+  test("a failure rejects exactly the reads of its group", async () => {
     const inner = memorySource(bytes);
     const broken: ByteSource = {
       ...inner,
@@ -235,7 +235,7 @@ describe("streaming", () => {
 });
 
 describe("memoryStore", () => {
-  test("a file shows when its sink closes, not before, and never after abort", async () => {
+  test("a file exists when its sink closes, not before, and never after abort", async () => {
     const store = memoryStore();
     const sink = await store.create("a/b.bin");
     await sink.write(Uint8Array.of(1, 2));
@@ -254,7 +254,7 @@ describe("memoryStore", () => {
     expect(await store.list()).toEqual([]);
   });
 
-  test("does not replace unless told to", async () => {
+  test("replaces a file only on request", async () => {
     const store = memoryStore();
     await (await store.create("a")).close();
     await expect(store.create("a")).rejects.toMatchObject({ code: "IO", path: "memory/a" });

@@ -37,7 +37,7 @@ function stage(name: string, resume = false, overwrite = false): Promise<StagedF
   return open(name, { byteLength: 1000, resume });
 }
 
-/** What a process that is killed leaves: as if it had never closed anything. */
+/** The files that a killed process leaves, with nothing closed. */
 async function abandoned(name: string, journal: string): Promise<void> {
   const file = await stage(name);
   await file.write(some(400), 0);
@@ -78,7 +78,7 @@ describe("a staged file", () => {
     await expect(file.write(some(1), 0)).rejects.toMatchObject({ code: "USAGE" });
   });
 
-  test("goes on with what was kept, or throws it away", async () => {
+  test("continues with kept files, or removes them", async () => {
     await abandoned("a", "one\n");
     const resumed = await stage("a", true);
     expect(new TextDecoder().decode(resumed.journal)).toBe("one\n");
@@ -99,11 +99,11 @@ describe("a staged file", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test("a process that died between its name and the end of its journal is told", async () => {
+  test("a crash between the final name and the end of the journal is recognised", async () => {
     const file = await stage("a");
     await file.log(text("all\n"));
     await file.publish();
-    // dies here: nobody calls finish
+    // the process ends here without calling finish
     await rm(lockOf("a"));
     const resumed = await stage("a", true);
     expect(resumed.published).toBe(true);
@@ -113,7 +113,7 @@ describe("a staged file", () => {
     await file.finish();
   });
 
-  test("a second name that a hard link left is no unfinished file", async () => {
+  test("a second name that a hard link left is not an unfinished file", async () => {
     const file = await stage("a");
     await file.write(some(1000), 0);
     await file.log(text("all\n"));
@@ -122,7 +122,7 @@ describe("a staged file", () => {
     const resumed = await stage("a", true);
     expect(resumed.published).toBe(true);
     await resumed.keep();
-    // and one that starts over does not touch the finished file through it
+    // and a run that starts over does not change the finished file through the link
     await link(at("a"), at(".a.requant-part"));
     const fresh = await stage("a", false, true);
     await fresh.write(new Uint8Array(1000), 0);
@@ -131,7 +131,7 @@ describe("a staged file", () => {
     expect(new Uint8Array(await readFile(at("a")))).toEqual(some(1000));
   });
 
-  test("does not replace a file unless it may, and gives its name back when kept", async () => {
+  test("replaces a file only if allowed, and loses its name again when kept", async () => {
     const file = await stage("a");
     await writeFile(at("a"), "mine");
     await expect(file.publish()).rejects.toThrow("already exists");
@@ -144,7 +144,7 @@ describe("a staged file", () => {
     expect(await readdir(folder)).toEqual([".a.requant-journal", ".a.requant-part"]);
   });
 
-  test("names of any length have one place each", async () => {
+  test("names of any length have working names of their own", async () => {
     const names = ["x", "y"].map((end) => `${"n".repeat(240)}${end}`);
     const files = await Promise.all(names.map((name) => stage(name)));
     for (const file of files) {
@@ -154,7 +154,7 @@ describe("a staged file", () => {
     expect((await readdir(folder)).sort()).toEqual(names);
   });
 
-  test("a folder that was made for it goes with it", async () => {
+  test("a folder that was made for the file is removed with it", async () => {
     const store = directoryStore(at("deep/out"));
     const file = await store.stage?.("sub/a", { byteLength: 1 });
     await file?.discard();
@@ -189,7 +189,7 @@ describe("locks", () => {
     return child;
   }
 
-  test("another process's is respected while it lives, and taken over when it was killed", async () => {
+  test("the lock of another process is respected while that process runs, and taken over when it was killed", async () => {
     const child = await lockHolder();
     await expect(stage("a", true)).rejects.toThrow(`process ${child.pid}`);
     child.kill("SIGKILL");
@@ -199,7 +199,7 @@ describe("locks", () => {
     await resumed.discard();
   });
 
-  test("of many that see a dead owner only one gets it", async () => {
+  test("only one of many processes takes over the lock of an owner that has ended", async () => {
     const dead = { pid: 2 ** 22 + 1, host: (await thisProcess()).host, started: "" };
     for (let round = 0; round < 20; round++) {
       await writeFile(lockOf("a"), JSON.stringify(dead));
@@ -216,14 +216,14 @@ describe("locks", () => {
     }
   });
 
-  test("a number that was given out again is no sign of life", async () => {
+  test("a reused process id does not count as the owner", async () => {
     const me = await thisProcess();
     expect(await hasEnded(me)).toBe(false);
     if (me.started !== "") expect(await hasEnded({ ...me, started: "before" })).toBe(true);
     expect(await hasEnded({ ...me, host: "elsewhere" })).toBeUndefined();
   });
 
-  test("a machine that cannot be asked is believed as long as it touches its lock", async () => {
+  test("the lock of another machine is respected as long as it is touched", async () => {
     await writeFile(lockOf("a"), JSON.stringify({ pid: 1, host: "elsewhere", started: "" }));
     await expect(stage("a")).rejects.toThrow("on elsewhere");
     const longAgo = Date.now() / 1000 - 600;
@@ -231,7 +231,7 @@ describe("locks", () => {
     await (await stage("a")).discard();
   });
 
-  test("a torn lock is waited for only while it may be in the making", async () => {
+  test("an incomplete lock is awaited only while it may still be written", async () => {
     await writeFile(lockOf("a"), "{");
     const longAgo = Date.now() / 1000 - 60;
     await utimes(lockOf("a"), longAgo, longAgo);
@@ -239,7 +239,7 @@ describe("locks", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test("who lost the lock publishes nothing", async () => {
+  test("a process that lost the lock publishes nothing", async () => {
     const file = await stage("a");
     await writeFile(lockOf("a"), JSON.stringify({ pid: 1, host: "elsewhere", started: "" }));
     await expect(file.publish()).rejects.toThrow("taken over");
@@ -248,7 +248,7 @@ describe("locks", () => {
   });
 });
 
-describe.skipIf(process.platform === "win32")("things that strangers put where working files will be", () => {
+describe.skipIf(process.platform === "win32")("links and pipes under the names of working files", () => {
   const suffixes = ["part", "journal", "lock"] as const;
 
   test.each(suffixes.flatMap((suffix) => [true, false].map((resume) => ({ suffix, resume }))))(
@@ -260,7 +260,7 @@ describe.skipIf(process.platform === "win32")("things that strangers put where w
         await writeFile(at("victim"), "mine");
         await symlink(`../${target}`, at(`out/.a.requant-${suffix}`));
         const staged = store.stage?.("a", { byteLength: 1000, resume });
-        // the old file of a run that starts afresh is removed, and a link with it
+        // a run that starts over removes the old file, and a link with it
         if (suffix !== "lock" && !resume) await (await staged)?.discard();
         else
           await expect(staged).rejects.toMatchObject({ code: "IO", message: expect.stringMatching(/link/) });
@@ -337,7 +337,7 @@ describe("left-overs", () => {
 
 describe("places", () => {
   test.skipIf(process.platform === "win32")(
-    "are told through links, also of what is not there yet",
+    "are resolved through links, also for missing files",
     async () => {
       await mkdir(at("real"));
       await symlink("real", at("linked"));
@@ -348,7 +348,7 @@ describe("places", () => {
     },
   );
 
-  test("remove takes a file away, and is content when there is none", async () => {
+  test("remove deletes a file, and accepts a missing one", async () => {
     await writeFile(at("a"), "x");
     const store = directoryStore(folder);
     await store.remove?.("a");

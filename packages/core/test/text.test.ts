@@ -1,11 +1,11 @@
-/** Oracle: the promise of `CodecError` (lengths and characters), over texts made to break it; JSON.parse for JSON. */
+/** Oracle: the promise of `CodecError` (lengths and characters), for texts made to break it; for JSON, JSON.parse. */
 import { FormatError, jsonFaultPlace, shownUrl } from "@requant/core";
 import { bounded, printable, quoted, withoutTrailing } from "@requant/core/text";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { jsonFault } from "../src/json-fault.ts";
 
-/** What no terminal should get: controls, bidirectional and invisible marks, halves of characters. */
+/** Characters that no terminal should get: controls, bidirectional and invisible marks, lone surrogates. */
 const UNSAFE = /[\p{Cc}\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\p{Surrogate}/u;
 
 const hostile = fc
@@ -31,7 +31,7 @@ const hostile = fc
   )
   .map((parts) => parts.join(""));
 
-describe("text of strangers", () => {
+describe("untrusted text", () => {
   test("is printable and bounded, and short plain text stays as it is", () => {
     fc.assert(
       fc.property(hostile, fc.integer({ min: 10, max: 400 }), (text, most) => {
@@ -54,7 +54,7 @@ describe("text of strangers", () => {
     expect(quoted("b".repeat(1000), 11)).toBe('"bbbb…bbbb"');
   });
 
-  test("in errors: no word over 200 characters, no message over 2000, nothing that steers a terminal", () => {
+  test("in errors: no word over 200 characters, no message over 2000, no character that controls a terminal", () => {
     fc.assert(
       fc.property(hostile, hostile, (name, hint) => {
         const error = new FormatError(`The tensor ${name} ends at 5, not at 6.`, { hint, tensor: name });
@@ -70,20 +70,20 @@ describe("text of strangers", () => {
     );
   });
 
-  test("two long names leave room for what is said of them", () => {
+  test("two long names leave room for the rest of the message", () => {
     const { message } = new FormatError(`${"a".repeat(500_000)} is 5, but ${"b".repeat(500_000)} is 6.`);
     expect(message).toMatch(/^a+…a+ is 5, but b+…b+ is 6\.$/);
   });
 
-  test("trailing characters go", () => {
+  test("trailing characters are removed", () => {
     expect(withoutTrailing("a/b//\\/", "/\\")).toBe("a/b");
     expect(withoutTrailing("///", "/")).toBe("");
     expect(withoutTrailing("a", "/")).toBe("a");
   });
 });
 
-describe("where JSON ends to be JSON", () => {
-  test("nowhere, in JSON", () => {
+describe("the first fault of a JSON text", () => {
+  test("does not exist in valid JSON", () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         expect(jsonFault(text)).toBeUndefined();
@@ -96,7 +96,7 @@ describe("where JSON ends to be JSON", () => {
     );
   });
 
-  test("somewhere exactly where JSON.parse refuses", () => {
+  test("exists exactly where JSON.parse refuses", () => {
     const pieces = fc.constantFrom(
       "{",
       "}",

@@ -38,7 +38,7 @@ afterAll(() => {
   server.close();
 });
 
-/** What a correct server does (RFC 9110, 14.4 and 15.3.7). */
+/** The answer of a correct server (RFC 9110, 14.4 and 15.3.7). */
 function honest(response: ServerResponse, start: number, end: number, etag = '"v1"', body = file): void {
   const stop = Math.min(end, body.byteLength);
   if (start >= body.byteLength) {
@@ -57,8 +57,8 @@ function honest(response: ServerResponse, start: number, end: number, etag = '"v
 const serve: Handler = (_, response, [start, end]) => honest(response, start, end);
 const model = (): string => `${base}/model.gguf`;
 
-describe("an honest server", () => {
-  test("one request brings the length and the first bytes; later reads bring only what is asked", async () => {
+describe("a correct server", () => {
+  test("one request gets the length and the first bytes; later reads get only the requested bytes", async () => {
     handler = serve;
     const source = await urlSource(model());
     expect(source.byteLength).toBe(300_000);
@@ -68,7 +68,7 @@ describe("an honest server", () => {
     expect(asked[0]?.headers["accept-encoding"]).toBe("identity");
     expect(await source.read(200_000, 200_010)).toEqual(file.subarray(200_000, 200_010));
     expect(asked[1]?.range).toBe("bytes=200000-200009");
-    // what the first answer brought is not asked for again
+    // the bytes of the first answer are not requested again
     const target = new Uint8Array(70_000);
     await source.readInto(target, 60_000);
     expect(target).toEqual(file.subarray(60_000, 130_000));
@@ -104,7 +104,7 @@ describe("an honest server", () => {
     expect(await empty.read(0, 0)).toHaveLength(0);
   });
 
-  test("headers are sent, and a redirect is followed anew for each read", async () => {
+  test("headers are sent, and a redirect is followed again for each read", async () => {
     handler = (request, response, [start, end]) => {
       if (request.url === "/model.gguf") response.writeHead(302, { location: `${base}/cdn?sig=1` }).end();
       else honest(response, start, end);
@@ -117,7 +117,7 @@ describe("an honest server", () => {
 });
 
 describe("urlStore", () => {
-  test("keeps the query, escapes names, and 404 is no file", async () => {
+  test("keeps the query, escapes names, and 404 means no file", async () => {
     handler = (request, response, [start, end]) => {
       if (request.url?.startsWith("/models/llama/")) honest(response, start, end);
       else response.writeHead(404).end("no");
@@ -171,7 +171,7 @@ describe("servers that cannot be used get a clear IoError", () => {
     expect(asked).toHaveLength(1);
   });
 
-  test("ignores Range without telling a length", () =>
+  test("ignores Range without a length", () =>
     refuses("ignores Range", (_, response) => response.writeHead(200).end(file)));
 
   test("ignores Range, but the whole file is tiny: accepted", async () => {
@@ -222,7 +222,7 @@ describe("servers that cannot be used get a clear IoError", () => {
         .end(file.subarray(0, 10)),
     ));
 
-  test("nobody listens", async () => {
+  test("no server on the port", async () => {
     const unused = createServer();
     await new Promise<void>((resolve) => unused.listen(0, "127.0.0.1", resolve));
     const { port } = unused.address() as AddressInfo;
@@ -263,7 +263,7 @@ describe("a file that changes on the server", () => {
     expect(asked).toHaveLength(2);
   });
 
-  test("Last-Modified serves where there is no ETag", async () => {
+  test("Last-Modified is used where there is no ETag", async () => {
     const at = (date: string): Handler => {
       return (_, response, [start, end]) => {
         response.writeHead(206, {
@@ -280,7 +280,7 @@ describe("a file that changes on the server", () => {
   });
 });
 
-describe("faults that may pass", () => {
+describe("temporary faults", () => {
   /** Answers `count` times by `bad`, then honestly. */
   function badFirst(
     count: number,
@@ -300,13 +300,13 @@ describe("faults that may pass", () => {
     response.write(file.subarray(start, start + 1000), () => setTimeout(() => response.destroy(), 20));
   };
 
-  test.each([429, 503])("%d with Retry-After is asked again", async (status) => {
+  test.each([429, 503])("%d with Retry-After is requested again", async (status) => {
     handler = badFirst(2, (response) => response.writeHead(status, { "retry-after": "0" }).end());
     expect((await urlSource(model())).byteLength).toBe(300_000);
     expect(asked).toHaveLength(3);
   });
 
-  test("Retry-After is waited for", async () => {
+  test("Retry-After is respected", async () => {
     handler = badFirst(1, (response) => response.writeHead(429, { "retry-after": "1" }).end());
     const start = performance.now();
     await urlSource(model());
@@ -328,7 +328,7 @@ describe("faults that may pass", () => {
     expect(asked).toHaveLength(3);
   });
 
-  test("a cut-off body goes on where it ended", async () => {
+  test("a cut-off body is continued where it ended", async () => {
     handler = serve;
     const source = await urlSource(model());
     handler = badFirst(2, cut);
@@ -391,7 +391,7 @@ describe("the caller", () => {
   });
 
   test.each(["secret\nX-Other: 1", "secret\u2028", "secret\u0000"])(
-    "is told which header cannot be sent, not what is in it: %j",
+    "gets the name of a header that cannot be sent, not its value: %j",
     async (value) => {
       const refusal = urlSource(model(), { headers: { authorization: `Bearer ${value}` } });
       await expect(refusal).rejects.toMatchObject({
@@ -403,7 +403,7 @@ describe("the caller", () => {
   );
 
   test.each(["nonsense", "file:///etc/passwd", "ftp://x/y", "http://user:pass@localhost/x"])(
-    "cannot ask for %s",
+    "cannot request %s",
     async (url) => {
       await expect(urlSource(url)).rejects.toThrow(UsageError);
       expect(() => urlStore(url)).toThrow(UsageError);

@@ -99,7 +99,7 @@ describe("fields in 32-bit words", () => {
     }
   });
 
-  test("refuses what would be wrong or cut off", () => {
+  test("refuses fields and lengths that do not fit", () => {
     const layout: WordLayout = { bitWidth: 4, rows: 2, columns: 8, along: "row" };
     expect(() => unpackWords(new Uint32Array(1), layout, new Uint8Array(16))).toThrow(UsageError);
     expect(() => unpackWords(new Uint32Array(2), layout, new Uint8Array(15))).toThrow(UsageError);

@@ -7,7 +7,7 @@ import { groupScales } from "./scales.ts";
 export interface Exl2Candidate {
   readonly rows: number;
   readonly columns: number;
-  /** For each of `exl2Recipes` the squared error of the whole weight, as `recipeErrors` measures it. */
+  /** The squared error of the whole weight for each of `exl2Recipes`, as `recipeErrors` measures it. */
   readonly errors: readonly number[];
 }
 
@@ -53,9 +53,9 @@ export function recipeErrors(sample: Float32Array, rows: number, columns: number
 }
 
 /**
- * A recipe for each weight so that all together take at most `bitsPerWeight` on average, everything stored counted: all
- * begin with the cheapest, and again and again the upgrade that removes the most error per bit is made, while it fits.
- * A plain rule on the weights alone; activations, where they were measured, know better.
+ * A recipe for each weight, so that all stored bits together are at most `bitsPerWeight` on average. All weights begin
+ * with the cheapest recipe; then the upgrade that removes the most error per bit is made, again and again, while it fits.
+ * The rule looks at the weights alone; a rule on measured activations would be better.
  * @returns indices into `exl2Recipes`
  * @throws UsageError when even the cheapest recipes take more
  */

@@ -32,7 +32,7 @@ export interface Exl2Layout extends LinearLayout {
   readonly permutation: "q_invperm" | "q_perm";
 }
 
-/** What the tensors do not tell: rows that are not padding, where a bias or the model's own shape says so. */
+/** What the tensors do not show: the number of rows without padding, from a bias or from the model's sizes. */
 export interface Exl2Claims {
   /** Out features; undefined: all stored rows. */
   readonly rows?: number | undefined;
@@ -53,14 +53,14 @@ export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
     const [scaleGroups, scaleWords] = shapeOf(findPart(parts, "q_scale", place), ["I32"], 2, place);
     if (groupEntries !== 2 * groupCount || scaleGroups !== groupCount || 8 * scaleWords !== storedRows) {
       throw new FormatError(
-        `q_groups [${groupEntries}] and q_scale [${scaleGroups}, ${scaleWords}] do not belong to q_scale_max [${groupCount}] and q_weight [${wordRows}, ${storedRows}]; [${2 * groupCount}] and [${groupCount}, ${storedRows / 8}] were expected.`,
+        `The parts q_groups [${groupEntries}] and q_scale [${scaleGroups}, ${scaleWords}] do not belong to q_scale_max [${groupCount}] and q_weight [${wordRows}, ${storedRows}]; [${2 * groupCount}] and [${groupCount}, ${storedRows / 8}] were expected.`,
         place,
       );
     }
     const rows = claims.rows ?? storedRows;
     if (storedRows % 32 !== 0 || rows > storedRows || storedRows - rows >= 32) {
       throw new FormatError(
-        `q_weight stores ${storedRows} rows for ${rows} out features; ${Math.ceil(rows / 32) * 32} were expected.`,
+        `The part q_weight stores ${storedRows} rows for ${rows} out features; ${Math.ceil(rows / 32) * 32} were expected.`,
         place,
       );
     }
@@ -83,7 +83,7 @@ export const exl2Codec: LinearCodec<Exl2Layout, Exl2Claims> = {
     const { groups, parameters } = readParameters(layout, bytes, place);
     const widest = 2 ** groups.reduce((most, { bits }) => Math.max(most, bits), 0);
     const facts = viewFacts(parameters, widest - 1, place);
-    // each group is symmetric in its own width
+    // each group is symmetric within its own width
     return { ...facts, symmetric: true, minOffset: -widest / 2, maxOffset: widest / 2 - 1 };
   },
 
@@ -200,7 +200,7 @@ function shapeOf(
     return [shape[0] ?? 0, shape[1] ?? 1];
   }
   throw new FormatError(
-    `${suffix} is ${encoding} [${shape.join(", ")}]; ${encodings[0]} with ${dimensions === 1 ? "one dimension" : "two dimensions"} was expected.`,
+    `The part ${suffix} is ${encoding} [${shape.join(", ")}]; ${encodings[0]} with ${dimensions === 1 ? "one dimension" : "two dimensions"} was expected.`,
     place,
   );
 }

@@ -15,7 +15,7 @@ export interface Exl2Calibration {
 export interface Exl2Config {
   /** Version of exllamav2 that wrote it. */
   readonly version?: string | undefined;
-  /** Bits per weight that the decoder's linears were to have on average, all stored bits counted. */
+  /** The intended average of bits per weight in the decoder's linears, with all stored bits counted. */
   readonly bits: number;
   /** Bits of the head (2, 3, 4, 5, 6 or 8), 16 where it was left in floats. */
   readonly headBits?: number | undefined;
@@ -39,16 +39,19 @@ const configSchema = z.looseObject({
 const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
 
 /**
- * Reads config.json of an EXL2 directory, or the object under its `quantization_config`. Files of exllamav2 before 0.0.14
- * have none: their tensors still tell everything.
- * @throws FormatError when it is no EXL2 configuration
+ * Reads config.json of an EXL2 directory, or the object under its `quantization_config`. Directories of exllamav2 before
+ * 0.0.14 have no configuration; their tensors show everything.
+ * @throws FormatError when it is not an EXL2 configuration
  */
 export function parseExl2Config(json: unknown, place: ErrorPlace = {}): Exl2Config {
   const wrapper = wrapperSchema.safeParse(json);
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
   const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not an EXL2 configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
+    throw new FormatError(
+      `This is not an EXL2 configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
+      place,
+    );
   }
   const { version, bits, head_bits, calibration } = parsed.data;
   if (!(bits > 0 && bits <= 16)) {

@@ -1,6 +1,6 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 
-/** Bit widths that an EXL2 group can have, in the only order in which groups of one weight may follow. */
+/** Bit widths that an EXL2 group can have. The groups of a weight must follow this order. */
 export const EXL2_WIDTHS: readonly number[] = [8, 6, 5, 4, 3, 2];
 
 /** One group of stored rows, which are columns of W in another order. */
@@ -14,9 +14,9 @@ export interface Exl2Group {
 }
 
 /**
- * q_groups, `(bits, first row of q_weight)` per group, as groups: each takes the rows up to the next, the last one what is
- * left of K. `wordRows` is the height of q_weight.
- * @throws FormatError when they do not add up to K columns and the words that are there
+ * q_groups, `(bits, first row of q_weight)` per group, as groups: each group has the rows up to the next group, the last
+ * one the rest of K. `wordRows` is the height of q_weight.
+ * @throws FormatError when the groups do not add up to K columns and to the words of q_weight
  */
 export function readGroups(
   stored: Uint16Array,
@@ -32,19 +32,19 @@ export function readGroups(
     const wordStart = stored[2 * group + 1]!;
     const fail = (why: string): never => {
       throw new FormatError(
-        `q_groups: group ${group} (${bits} bits from word row ${wordStart}) ${why}.`,
+        `Group ${group} of q_groups (${bits} bits from word row ${wordStart}) ${why}.`,
         place,
       );
     };
     if (!EXL2_WIDTHS.includes(bits)) fail(`has a width that is none of ${EXL2_WIDTHS.join(", ")}`);
     const before = groups.at(-1);
     if (before !== undefined && bits > before.bits)
-      fail(`is wider than the one before, which has ${before.bits} bits`);
+      fail(`is wider than the group before, which has ${before.bits} bits`);
     const last = group === count - 1;
     const wordEnd = last ? wordRows : stored[2 * group + 3]!;
     const expected =
       before === undefined ? 0 : before.wordStart + ((before.end - before.start) * before.bits) / 32;
-    if (wordStart !== expected) fail(`does not begin where the one before ends, at word row ${expected}`);
+    if (wordStart !== expected) fail(`does not begin where the group before ends, at word row ${expected}`);
     const end = last ? columns : start + ((wordEnd - wordStart) * 32) / bits;
     if (!Number.isInteger(end) || end <= start || end > columns) {
       fail(`would hold stored rows ${start} to ${end} of ${columns}`);
@@ -57,7 +57,7 @@ export function readGroups(
     start = end;
   }
   if (start !== columns) {
-    throw new FormatError(`q_groups cover ${start} of ${columns} columns.`, place);
+    throw new FormatError(`The groups of q_groups cover ${start} of ${columns} columns.`, place);
   }
   return groups;
 }

@@ -1,5 +1,5 @@
 /**
- * EXL2 weights: the codec, the configuration, and the format as `@requant/convert` takes it.
+ * EXL2 weights: the codec, the configuration, and the format as `@requant/convert` uses it.
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { exl2Codec } from "@requant/exl2";

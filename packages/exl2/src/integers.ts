@@ -5,7 +5,10 @@ import { type Exl2Layout, exl2Codec, exl2Groups, fieldsOf } from "./codec.ts";
 import { layOutGroups } from "./groups.ts";
 import { readPermutation } from "./permutation.ts";
 
-/** All that an EXL2 weight stores, as integers: what `packExl2` writes and `unpackExl2` reads, nothing computed. */
+/**
+ * All numbers that an EXL2 weight stores, as integers and without any arithmetic: `packExl2` writes them and `unpackExl2`
+ * reads them.
+ */
 export interface Exl2Integers {
   /** Rows of W (out features). */
   readonly rows: number;

@@ -10,7 +10,7 @@ export function readPermutation(words: Uint32Array, place: ErrorPlace = {}): Int
     const row = permutation[column]!;
     if (row < 0 || row >= permutation.length || seen[row] === 1) {
       throw new FormatError(
-        `q_invperm is no permutation of ${permutation.length} columns: entry ${column} is ${row}${seen[row] === 1 ? ", for the second time" : ""}.`,
+        `The part q_invperm is not a permutation of ${permutation.length} columns: entry ${column} is ${row}${seen[row] === 1 ? ", for the second time" : ""}.`,
         place,
       );
     }
@@ -19,7 +19,7 @@ export function readPermutation(words: Uint32Array, place: ErrorPlace = {}): Int
   return permutation;
 }
 
-/** q_invperm from q_perm of old files, which says it the other way round: stored row j is column `q_perm[j]`. */
+/** q_invperm from the q_perm of old files, which is the inverse: stored row j is column `q_perm[j]`. */
 export function invertPermutation(permutation: Int32Array): Int32Array {
   const inverse = new Int32Array(permutation.length);
   permutation.forEach((value, index) => {

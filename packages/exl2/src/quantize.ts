@@ -3,22 +3,22 @@ import type { Exl2Integers } from "./integers.ts";
 import { type Exl2Recipe, recipeGroups } from "./recipes.ts";
 import { groupScales, half } from "./scales.ts";
 
-/** Steps of the search for a group's scale, as shares of the one without clipping. */
+/** Candidates of the search for a group's scale, as shares of the scale without clipping. */
 const SEARCH: readonly number[] = Array.from({ length: 97 }, (_, i) => 0.7 + (0.5 * i) / 96);
 
-/** What `quantizeExl2` may know beside the weights. */
+/** What `quantizeExl2` can use besides the weights. */
 export interface QuantizeExl2Options {
   /**
-   * How much each column of W matters: the diagonal of the Hessian where activations were measured. Without it, a column's
-   * weights decide (the sum of their squares). The columns that matter most get the larger widths.
+   * How much each column of W matters: the diagonal of the Hessian where activations were measured. Default: the sum of
+   * the squares of a column's weights. The columns that matter most get the larger widths.
    */
   readonly importance?: Float32Array | undefined;
 }
 
 /**
  * Round to nearest with exllamav2's scales: in each group a row's step is max|w| / (2^bits − 1) × 2; the largest of all
- * rows is stored, the others as a square S²/256 of it; 97 multiples of the stored one are tried for the least Σ |error|^3.5.
- * Columns stay in order where one width serves all of them.
+ * rows is stored, the others as shares S²/256 of it; 97 multiples of the stored step are tried for the least Σ
+ * |error|^3.5. Columns stay in order where one width serves all of them.
  * @throws ConversionError for weights that are not finite (its `index` is the weight's), or sizes that cannot be grouped in whole words
  */
 export function quantizeExl2(
@@ -99,7 +99,7 @@ function columnOrder(
   );
 }
 
-/** In the order of rows, not of groups, so that the first one is named. */
+/** In the order of rows, not of groups, so that the error names the first such weight. */
 function refuseNonFinite(values: Float32Array, columns: number): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
@@ -169,7 +169,7 @@ function bestMaxScale(
   return best;
 }
 
-/** The group's columns side by side: they are looked at 97 times. */
+/** Copies the group's columns side by side, since the search reads them 97 times. */
 function gather(values: Float32Array, rows: number, columns: number, source: Int32Array): Float32Array {
   const gathered = new Float32Array(rows * source.length);
   for (let row = 0, to = 0; row < rows; row++) {

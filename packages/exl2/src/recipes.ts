@@ -1,7 +1,7 @@
 /**
- * Mixes of widths that a weight can be given. A share of its columns, the ones that matter most, gets the larger width.
+ * The mixes of widths that a weight can have. A share of its columns, the ones that matter most, gets the larger width.
  * The head's recipes are exllamav2's own (conversion/qparams.py, qparams_headoptions); the list for the other linears is
- * ours: enough steps between 2 and 8 bits to come near any average.
+ * Requant's own, with enough steps between 2 and 8 bits to approach any average.
  */
 export interface Exl2Recipe {
   /** Descending widths; shares of the columns add up to 1. */
@@ -65,7 +65,7 @@ export function recipeGroups(recipe: Exl2Recipe, columns: number): { bits: numbe
   return groups;
 }
 
-/** All bits that a weight takes, everything stored counted, as exllamav2 counts them. */
+/** All stored bits of a weight, as exllamav2 counts them. */
 export function recipeBits(recipe: Exl2Recipe, rows: number, columns: number): number {
   const groups = recipeGroups(recipe, columns);
   const codes = groups.reduce((sum, group) => sum + group.bits * group.rows * rows, 0);

@@ -65,14 +65,14 @@ function groupsOf(
   const groups = exl2Groups(layout, bytes, place);
   const sizes = groups.map(({ start, end }) => end - start);
   const first = sizes[0] ?? layout.columns;
-  // the last group of all may be short
+  // the last group of a weight may be short
   const same = sizes.every((size, index) => size === first || (index === sizes.length - 1 && size < first));
   return { widths: [...new Set(groups.map(({ bits }) => bits))], groupSize: same ? first : "mixed" };
 }
 
 /**
- * Stored rows are padded to a multiple of 32; what the weight really has, its bias tells, or the model's own sizes.
- * Undefined: all of them.
+ * Stored rows are padded to a multiple of 32; the true number comes from the weight's bias or from the model's sizes.
+ * Undefined: all stored rows.
  */
 function outFeatures(module: string, stored: number | undefined, hints: ModuleHints): number | undefined {
   const bias = hints.shapeOf(`${module}.bias`)?.[0];
@@ -81,7 +81,7 @@ function outFeatures(module: string, stored: number | undefined, hints: ModuleHi
   return rowsByConfig(module, hints).find((rows) => rows <= stored && stored - rows < 32);
 }
 
-/** Rows that a module of this name has, as a config.json of the Llama kind tells them. */
+/** The rows of a module of this name, from a config.json with Llama's keys. */
 function rowsByConfig(module: string, { config, shapeOf }: ModuleHints): number[] {
   const size = (key: string): number | undefined => {
     const value = config?.[key];

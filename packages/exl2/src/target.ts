@@ -66,7 +66,7 @@ export const exl2Target: WeightTarget = {
     "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code",
   sampling: {
     columnMultiple: 32,
-    // what is copied needs no new allocation
+    // copied weights need no new allocation
     isNeeded: ({ bits, headBits }, source) =>
       !(source.format === "exl2" && source.bits === bits && (source.headBits ?? 16) === headBits),
     rowsOf: sampleRows,
@@ -139,7 +139,9 @@ function arrange(
   const byModule = new Map<string, PlainLayout>();
   const decoder = requests.filter(({ module, columns }) => !HEAD.test(module) && columns % 32 === 0);
   if (decoder.some(({ costs }) => costs === undefined)) {
-    throw new UsageError("an EXL2 plan needs a look at the weights: use planConversion");
+    throw new UsageError(
+      "An EXL2 plan needs measurements of the weights: make the plan with planConversion.",
+    );
   }
   const candidates = decoder.map(({ rows, columns, costs = [] }) => ({
     rows,
@@ -160,7 +162,7 @@ function arrange(
   return { settings, byModule };
 }
 
-/** True where the source is EXL2 and claims the very bits that are asked for. */
+/** True where the source is EXL2 and claims exactly the requested bits. */
 function isSameAllocation(
   requests: readonly WeightRequest[],
   settings: TargetSettings,
@@ -196,7 +198,7 @@ function layoutOf(rows: number, columns: number, recipe: Exl2Recipe): Exl2Layout
 }
 
 function sameLayout(source: LinearLayout, layout: PlainLayout): boolean {
-  // a recipe means new codes, whatever the shapes
+  // a recipe always means new codes
   if (recipeOf(layout) !== undefined) return false;
   const [a, b] = [layoutSchema.safeParse(source), layoutSchema.safeParse(layout)];
   return a.success && b.success && JSON.stringify(a.data) === JSON.stringify(b.data);
@@ -206,7 +208,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
   const own = parseLayout(layoutSchema, layout, "EXL2");
   const recipe = recipeOf(layout);
   const refuse = (): never => {
-    throw new UsageError("EXL2 chooses its codes from whole weights of floats");
+    throw new UsageError("EXL2 chooses its codes from whole weights of floats.");
   };
   return {
     parts: exl2Codec.parts(own),

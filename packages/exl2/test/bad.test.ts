@@ -39,7 +39,7 @@ describe("contents", () => {
       changed("q_invperm", (part) => {
         words(part)[1] = words(part)[0]!;
       }),
-      /q_invperm is no permutation of 384 columns: entry 1 is \d+, for the second time/,
+      /q_invperm is not a permutation of 384 columns: entry 1 is \d+, for the second time/,
     ],
     [
       "an entry that is no column",
@@ -60,35 +60,35 @@ describe("contents", () => {
       changed("q_groups", (part) => {
         halves(part)[2] = 7;
       }),
-      /q_groups: group 1 \(7 bits .*none of 8, 6, 5, 4, 3, 2/,
+      /Group 1 of q_groups \(7 bits .*none of 8, 6, 5, 4, 3, 2/,
     ],
     [
       "rising widths",
       changed("q_groups", (part) => {
         halves(part)[4] = 8;
       }),
-      /group 2 .* is wider than the one before/,
+      /Group 2 .* is wider than the group before/,
     ],
     [
       "groups that overlap",
       changed("q_groups", (part) => {
         halves(part)[3] = 0;
       }),
-      /q_groups: group 0 .*rows/,
+      /Group 0 of q_groups .*rows/,
     ],
     [
       "groups past the end",
       changed("q_groups", (part) => {
         halves(part)[3] = 60000;
       }),
-      /q_groups: group 0 .*of 384/,
+      /Group 0 of q_groups .*of 384/,
     ],
     [
       "a first group that does not begin at 0",
       changed("q_groups", (part) => {
         halves(part)[1] = 5;
       }),
-      /q_groups: group 0/,
+      /Group 0 of q_groups/,
     ],
     [
       "a scale that is no number",

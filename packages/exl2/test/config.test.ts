@@ -18,7 +18,7 @@ test("the configuration as exllamav2 writes it, both ways", () => {
   expect({ quantization_config: serializeExl2Config(config) }).toEqual(json);
 });
 
-test("only what is known is written", () => {
+test("only known values are written", () => {
   expect(serializeExl2Config(parseExl2Config({ quant_method: "exl2", bits: 2.5, head_bits: null }))).toEqual({
     quant_method: "exl2",
     bits: 2.5,

@@ -23,7 +23,7 @@ function suite(folder: string): void {
     const groupsOfFile = exl2Groups(layout, bytes);
     expect(groupsOfFile.flatMap(({ bits, wordStart }) => [bits, wordStart])).toEqual(facts["q_groups"]);
 
-    // unpack → pack gives the stored bytes back, padding included
+    // unpacking and packing reproduces the stored bytes, padding included
     const packed = packExl2(unpackExl2(layout, bytes));
     expect(packed.layout).toEqual(layout);
     expect(packed.bytes).toEqual(bytes);

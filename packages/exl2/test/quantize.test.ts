@@ -49,7 +49,7 @@ function relativeError(a: Float32Array, b: Float32Array): number {
 }
 
 describe("round to nearest", () => {
-  test("what is packed is what was chosen, for any shape, padding and short groups included", () => {
+  test("the packed codes are the chosen ones, for any shape, padding and short groups included", () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -93,7 +93,7 @@ describe("round to nearest", () => {
     }
   });
 
-  test("more bits, less error; and about the error that uniform steps must have", () => {
+  test("more bits give less error, about the error of uniform steps", () => {
     const [rows, columns] = [64, 256];
     const values = makeWeights(rows, columns, 11, 1);
     const errors = [6, 10, 12, 15].map((i) =>
@@ -163,7 +163,7 @@ describe("allocation", () => {
     }
   });
 
-  test("less than the smallest mix is refused with what it takes", () => {
+  test("fewer bits than the smallest mix are refused, with its number of bits", () => {
     expect(() => allocateExl2(weights, 2)).toThrow(/the smallest mix takes 2\.\d\d/);
   });
 });
@@ -173,7 +173,10 @@ const measured = process.env["REQUANT_GOLDEN"] !== undefined && existsSync(kjv);
 describe.skipIf(!measured)("against exllamav2's quantizer (skipped: REQUANT_GOLDEN is not set)", () => {
   const model = fileURLToPath(new URL("../../../fixtures/kjv/hf/model.safetensors", import.meta.url));
 
-  /** Its own error without calibration: H = identity, no row order. Ours is on 2048 of its 16384 rows of activations. */
+  /**
+   * exllamav2's own error without calibration: H = identity, no row order. Requant's error is measured on 2048 of the
+   * 16384 rows of activations.
+   */
   test.each([
     ["exl2-2.7bpw-h6", "self_attn.q_proj", "qkv"],
     ["exl2-4.0bpw-h6", "self_attn.q_proj", "qkv"],

@@ -45,8 +45,8 @@ export function loadSteps(block: usize): void {
 }
 
 /**
- * The first half of the twin of `quantizeAffineSuperBlock`: scales and mins of the sub-blocks of one block or, where
- * there are two, of both, which take turns in the search. `importance` is 0 where there is none.
+ * The first half of the twin of `quantizeAffineSuperBlock`: scales and mins of the sub-blocks of one block or of two
+ * blocks, which alternate in the search. `importance` is 0 where there is none.
  */
 export function searchBlocks(
   from: usize,
@@ -121,7 +121,7 @@ export function encodeBlock(from: usize, index: usize, maxCode: i32, isWeighted:
   }
 }
 
-/** d, dmin and six-bit codes of the scales and mins that the search left `at` bytes from its first. */
+/** d, dmin and six-bit codes of the scales and mins that are `at` bytes behind the search's first ones. */
 function roundParameters(at: usize, out: usize): void {
   let maxScale: f32 = 0;
   let maxMin: f32 = 0;
@@ -134,7 +134,7 @@ function roundParameters(at: usize, out: usize): void {
   const inverseScale: f32 = maxScale > 0 ? <f32>63 / maxScale : 0;
   const inverseMin: f32 = maxMin > 0 ? <f32>63 / maxMin : 0;
   for (let j: usize = 0; j < 8; j++) {
-    // A byte first, then the limit: what ggml does with values that wrap.
+    // First to a byte, then the limit, as ggml does with values that wrap.
     store<u8>(scaleCodes + j, <u8>min(63, nearestInt(inverseScale * load<f32>(scales + at + 4 * j)) & 255));
     store<u8>(minCodes + j, <u8>min(63, nearestInt(inverseMin * load<f32>(mins + at + 4 * j)) & 255));
   }
@@ -142,7 +142,7 @@ function roundParameters(at: usize, out: usize): void {
   storeHalf(out, maxMin / 63, 2);
 }
 
-/** The same where there is importance. */
+/** The same with an importance matrix. */
 function roundParametersBySearch(at: usize, out: usize): void {
   const sums = weightSums + at;
   storeHalf(out, searchPositiveScale(scales + at, 8, 63, sums, scaleCodes));

@@ -1,7 +1,7 @@
 /**
  * Twin of src/types/direct-rounding.ts: codes of four blocks of 32 at a time. The scales of the four are computed in the
- * lanes of one vector; blocks that need care (NaN, an extreme of both signs, a scale whose inverse overflows) take the
- * scalar path, which is the codec's own order of steps.
+ * lanes of one vector; special blocks (NaN, an extreme of both signs, a scale whose inverse overflows) take the scalar
+ * path, which has the codec's own order of steps.
  */
 import { narrowToHalves } from "./half";
 import { bytesOf, highHalves, interleaveHigh, interleaveLow, lowHalves } from "./lanes";
@@ -26,7 +26,7 @@ const constants = memory.data<u32>([
   0x000000ff, 0x000000ff, 0x000000ff, 0x000000ff,
 ]);
 
-/** `values` if there are four blocks, else a copy with zeros behind it. */
+/** `values` if there are four blocks, else a copy that is filled up with zeros. */
 export function fourBlocks(values: usize, blocks: i32): usize {
   if (blocks >= 4) return values;
   memory.fill(padded, 0, 512);
@@ -113,7 +113,8 @@ export function roundFourToExtreme(values: usize, limit: i32): void {
     mostPositive(values + 384),
     true,
   );
-  // Without a negative value this is some value ≥ 0 as an integer; with the sign bit it would be small or equal: harmless.
+  // Without a negative value, this is the integer of some value ≥ 0, which is harmless: with the sign bit it would be
+  // smaller or equal.
   const mostBelow = acrossLanes(
     mostNegative(values),
     mostNegative(values + 128),

@@ -1,7 +1,7 @@
 /**
  * Twin of src/types/e2m1.ts. The code nearest to a magnitude m under scale d is the number of borders below m, which lie
  * halfway between the values: d/2, 3d/2, 5d/2, 7d/2, 5d, 7d, 10d. Around a border the codec's differences are exact, so
- * this is its choice, unless m is so much larger than d that all differences round to m.
+ * this gives the codec's choice, unless m is so much larger than d that all differences round to m.
  */
 
 // prettier-ignore

@@ -1,14 +1,14 @@
 /**
- * Twins of src/grid/plain-types.ts and super-block-types.ts: a tile of codes to blocks.
+ * Twins of src/view/plain-types.ts and super-block-types.ts: a tile of codes to blocks.
  *
- * Each function returns 0, or not 0 when something might not fit: src/kernels/blocks-twin.ts then asks the TypeScript, and
- * what was written does not count.
+ * Each function returns 0, or another number when a value might not fit: src/kernels/blocks-twin.ts then uses the
+ * TypeScript, and the written bytes are invalid.
  */
 import { prefetchRows } from "../../core/assembly/prefetch-rows";
 import { narrowToHalves } from "./half";
 
 /**
- * Rows of codes and where their blocks go. The fields of this class are those of `placeCodeTile` in
+ * Rows of codes and the places of their blocks. The fields of this class are those of `placeCodeTile` in
  * src/kernels/blocks-twin.ts, in the same order.
  */
 @unmanaged
@@ -19,7 +19,7 @@ class CodeTile {
   rows: i32;
   /** Blocks of 32 columns in a row. */
   blocks: i32;
-  /** For each 32 columns the group that they are of, i32. */
+  /** The group of each 32 columns, i32. */
   groups: usize;
   groupCount: i32;
   /** f32, `groupCount` per row. */
@@ -61,7 +61,7 @@ function packNibbles(low: v128, high: v128, out: usize): void {
 // @ts-ignore: decorator
 @inline
 function packFive(low: v128, high: v128, out: usize): void {
-  // the upper bit of each byte is right, whatever comes up from the byte below
+  // the upper bit of each byte is right, whatever bits come from the byte below
   store<u16>(out, <u16>i8x16.bitmask(i16x8.shl(low, 3)));
   store<u16>(out, <u16>i8x16.bitmask(i16x8.shl(high, 3)), 2);
   v128.store(out, v128.bitselect(low, i16x8.shl(high, 4), v128.load(constants)), 4);
@@ -75,7 +75,7 @@ function packBytes(low: v128, high: v128, out: usize): void {
   v128.store(out, v128.xor(high, sign), 16);
 }
 
-/** f32 to f16. @returns 1 when one is infinite or no number, else 0 */
+/** f32 to f16. @returns 1 when a value is infinite or NaN, else 0 */
 export function halvesOf(values: usize, count: i32, out: usize): i32 {
   const infinite = i32x4.splat(0x7f800000);
   let bad = i32x4.splat(0);
@@ -235,7 +235,7 @@ export function gridToQ5_1(tile: CodeTile): i32 {
   return offsetBlocks(tile, 31, 24);
 }
 
-/** Zero points of the eight sub-blocks at work. */
+/** Zero points of the eight present sub-blocks. */
 const minimums = memory.data(8, 16);
 
 export function gridToQ4_K(tile: CodeTile): i32 {
@@ -270,7 +270,7 @@ export function gridToQ4_K(tile: CodeTile): i32 {
       store<u32>(to, d | (d << 16));
       const low = load<u32>(minimums);
       const high = load<u32>(minimums, 4);
-      // six bits each: scales are 1; the upper minimums lie in two pieces
+      // six bits each: scales are 1; the upper minimums are stored in two pieces
       store<u32>(to, 0x01010101, 4);
       store<u32>(to, low | ((high & 0x30303030) << 2), 8);
       store<u32>(to, 0x01010101 | ((high & 0x0f0f0f0f) << 4), 12);

@@ -1,4 +1,4 @@
-/** f16 ↔ f32: the twin of core's numeric/half.ts, one at a time and four lanes at a time. */
+/** f16 ↔ f32: the twin of core's numeric/half.ts, for one number and for four lanes. */
 
 // prettier-ignore
 const constants = memory.data<u32>([
@@ -24,8 +24,8 @@ export function loadHalf(address: usize, offset: usize = 0): f32 {
 }
 
 /**
- * f32 bits of an f16 magnitude that is subnormal, infinite or NaN; a signalling NaN becomes quiet. Through an integer,
- * because multiplying a subnormal f32 is slow, and super-blocks have subnormal scales all the time.
+ * f32 bits of an f16 magnitude that is subnormal, infinite or NaN; a signalling NaN becomes quiet. Computed with
+ * integers, because multiplying a subnormal f32 is slow, and subnormal scales are frequent in super-blocks.
  */
 function unusual(magnitude: u32): u32 {
   if (magnitude < 0x400) return reinterpret<u32>(<f32>(<i32>magnitude) * reinterpret<f32>(0x33800000));

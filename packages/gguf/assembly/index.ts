@@ -1,4 +1,4 @@
-/** The kernels of @requant/gguf. What each must do is written in the codec of the same file name in src/types/. */
+/** The kernels of @requant/gguf. The codec of the same file name in src/types/ defines what each must do. */
 export { placeIQ1, placeIQ2_S, placeIQ2_XS, placeIQ2_XXS, placeIQ3_S, placeIQ3_XXS } from "./iq/codebooks";
 export { tableIQ1, tableIQ2_S, tableIQ2_XS, tableIQ2_XXS, tableIQ3_S, tableIQ3_XXS } from "./iq/decode";
 export { gridToQ4_0, gridToQ4_1, gridToQ4_K, gridToQ5_0, gridToQ5_1, gridToQ8_0, halvesOf } from "./grid-blocks";

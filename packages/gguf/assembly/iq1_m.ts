@@ -48,10 +48,10 @@ export function dequantizeIQ1_M(bytes: usize, blocks: i32, out: usize): void {
 
 const scales: usize = memory.data(64);
 
-/** Of each sub-block, bit 1: its first eight weights are shifted down; bit 0: its second eight are. */
+/** For each sub-block: bit 1 is set when its first eight weights are shifted down, bit 0 for its second eight. */
 const shiftBits: usize = memory.data(64);
 
-/** Of the whole super-block, for its scale. */
+/** The weights of the whole super-block, for its scale. */
 const allWeights: usize = memory.data(1024);
 const allLevels: usize = memory.data(1024);
 
@@ -176,7 +176,8 @@ function finishScales(values: usize, maxScale: f32, out: usize): f32 {
 }
 
 /**
- * As in the codec, but the two eights apart: 17 numbers and three NaN, then the same of the second eight, `PART` bytes on.
+ * As in the codec, but separate for the two eights: 17 numbers and three NaN, then the same for the second eight, `PART`
+ * bytes further.
  */
 const PART: usize = 80;
 const sumX: usize = memory.data(160);
@@ -229,7 +230,7 @@ function findBestSplit(from: usize): bool {
   v128.store(sumW + 64, f32x4.replace_lane(none, 0, w0));
   v128.store(sumW + 64, f32x4.replace_lane(none, 0, w1), PART);
   const all: f32 = w0 + w1;
-  // Then every sumQ2 is above zero.
+  // this ensures that every sumQ2 is above zero
   if (!(all > <f32>1e-30)) return false;
   totalXUp0 = x0 * <f32>1.125;
   totalXUp1 = x1 * <f32>1.125;
@@ -247,7 +248,7 @@ function findBestSplit(from: usize): bool {
       v128.store(second2Down + at, f32x4.mul(w, f32x4.splat(-0.75)));
     }
   }
-  // A guess: about the splits that suit a bell curve.
+  // a first guess: about the best splits of a bell curve
   trySplits(16, 40);
   let guess: f32 = 0;
   for (let at: usize = 0; at < 64; at += 4) {
@@ -255,7 +256,7 @@ function findBestSplit(from: usize): bool {
     const score: f32 = (qx * qx) / load<f32>(trials + at, 64);
     guess = score > guess ? score : guess;
   }
-  // Below, squares would lose their last bits.
+  // below this limit, squares would lose their last bits
   const isClear = guess * all > <f32>1e-30 && search(false, guess * CLEAR * CLEAR * CLEAR);
   if (!isClear) search(true, -3.4028234663852886e38);
   return true;
@@ -321,7 +322,7 @@ function search(exact: bool, best: f32): bool {
           const ratio: f32 = qx / q2;
           const score: f32 = ratio * qx;
           if (!exact) {
-            // Neither may be near the best so far.
+            // neither may be near the best so far
             isClear = score * CLEAR > best;
             if (!(score > best)) continue;
           }

@@ -23,7 +23,7 @@ export function dequantizeIQ1_S(bytes: usize, blocks: i32, out: usize): void {
       const qh = <u32>load<u16>(bytes + 2 * sub, 34);
       const q = load<u32>(bytes + 4 * sub, 2);
       const scale = f32x4.splat(d * <f32>(<i32>(2 * ((qh >> 12) & 7) + 1)));
-      // an eighth up or down: one, since all is eightfold
+      // the shift of an eighth up or down is 1, since all values are multiplied by eight
       const shift = i8x16.splat(qh & 0x8000 ? -1 : 1);
       const a = twoEights(gridIQ1, (q & 255) | ((qh & 7) << 8), ((q >> 8) & 255) | ((qh & 0x38) << 5));
       const b = twoEights(gridIQ1, ((q >> 16) & 255) | ((qh & 0x1c0) << 2), (q >> 24) | ((qh & 0xe00) >> 1));
@@ -158,7 +158,7 @@ function findBestSplit(from: usize): bool {
   }
   v128.store(sumX + 128, f32x4.replace_lane(f32x4.splat(NaN), 0, x));
   v128.store(sumW + 128, f32x4.replace_lane(f32x4.splat(NaN), 0, w));
-  // Then every sumQ2 is above zero.
+  // this ensures that every sumQ2 is above zero
   if (!(w > <f32>1e-30)) return false;
   const up = v128.load(constants);
   const down = v128.load(constants, 16);
@@ -172,7 +172,7 @@ function findBestSplit(from: usize): bool {
     v128.store(aboveWUp + at, f32x4.mul(f32x4.mul(partW, up), up));
     v128.store(aboveWDown + at, f32x4.mul(f32x4.mul(partW, down), down));
   }
-  // A guess: about the splits that suit a bell curve.
+  // a first guess: about the best splits of a bell curve
   trySplits(9, 22);
   let guess: f32 = 0;
   for (let at: usize = 0; at < 16; at += 4) {
@@ -180,7 +180,7 @@ function findBestSplit(from: usize): bool {
     const score = (qx * qx) / load<f32>(trials + at, 16);
     guess = score > guess ? score : guess;
   }
-  // Below, squares would lose their last bits.
+  // below this limit, squares would lose their last bits
   const isClear = guess * w > <f32>1e-30 && search(false, guess * CLEAR * CLEAR * CLEAR);
   if (!isClear) search(true, -3.4028234663852886e38);
   return true;
@@ -248,7 +248,7 @@ function search(exact: bool, best: f32): bool {
           const ratio: f32 = qx / q2;
           const score = ratio * qx;
           if (!exact) {
-            // Neither may be near the best so far.
+            // neither may be near the best so far
             isClear = score * CLEAR > best;
             if (!(score > best)) continue;
           }

@@ -68,7 +68,7 @@ function quantizeBlock(values: usize, out: usize, importance: usize): bool {
   memory.fill(out, 0, 110);
   const variance: f32 = (<f32>2 * addSquares(values, 256, 0)) / 256;
   let maxScale: f32 = 0;
-  // what follows an all-zero sub-block moves up in qs and signs, as the codec explains
+  // after an all-zero sub-block, the next one is stored too early in qs and signs, as the codec explains
   let written: usize = 0;
   for (let sub: usize = 0; sub < 8; sub++) {
     const from = values + 128 * sub;

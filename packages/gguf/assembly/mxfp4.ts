@@ -54,8 +54,8 @@ export function quantizeMXFP4(values: usize, blocks: i32, out: usize): void {
 const risers = memory.data<u8>([0, 1, 2, 5, 11, 22, 44, 88]);
 
 /**
- * The floor of the base-2 logarithm after that is rounded to f32, as ggml takes it: 2^n × (1 − ε) counts as n where
- * ε × log2(e) is at most half the distance of f32 numbers below n, that is where ε ≤ ln 2 × 2^(⌊log2 |n|⌋ − 24).
+ * The floor of the base-2 logarithm after the logarithm is rounded to f32, as in ggml: 2^n × (1 − ε) counts as n where ε
+ * × log2(e) is at most half the distance of f32 numbers below n, that is where ε ≤ ln 2 × 2^(⌊log2 |n|⌋ − 24).
  */
 function floorLog2(value: f32): i32 {
   let bits = reinterpret<i32>(value);

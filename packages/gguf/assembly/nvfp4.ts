@@ -54,7 +54,7 @@ export function quantizeNVFP4(values: usize, blocks: i32, out: usize): void {
   }
 }
 
-/** The nearest E4M3 code, ties away from zero; all that reaches 256 becomes 448 (0x7E), as in ggml. */
+/** The nearest E4M3 code, ties away from zero; values from 256 on become 448 (0x7E), as in ggml. */
 function encodeScale(value: f32): u32 {
   if (!(value > 0)) return 0;
   const bounded = value < 448 ? value : <f32>448;

@@ -1,16 +1,16 @@
 /**
- * Q4_0 and Q5_0 blocks from 4-bit codes as GPTQ and AWQ pack them, no byte for each code in between: twins of what
- * grid-blocks.ts makes of the same weight, for f16 scales and zero points from 0 to 15. Q4_0: all of them 8.
+ * Q4_0 and Q5_0 blocks from 4-bit codes as GPTQ and AWQ pack them, without a byte for each code in between. The blocks
+ * equal those of grid-blocks.ts for the same weight. Scales are f16, zero points 0 to 15; for Q4_0 all are 8.
  *
- * What takes the time is the memory: rows of words and rows of blocks lie pages apart. Few rows of words at a time and long
- * runs of each are read ahead by the processor, so it is the caller who bounds the rows, to what the second-level cache and
- * the page tables hold of the output.
+ * Memory takes most of the time: rows of words and rows of blocks are pages apart. The processor prefetches long runs of
+ * a few rows, so the caller limits the number of rows to those whose output fits the second-level cache and the page
+ * tables.
  */
 
 import { prefetchRows } from "../../core/assembly/prefetch-rows";
 
 /**
- * Words of codes and where the blocks of their rows go. The fields of this class are those of `placeNibbleTile` in
+ * Words of codes and the places of their rows' blocks. The fields of this class are those of `placeNibbleTile` in
  * src/kernels/nibbles.ts, in the same order.
  */
 @unmanaged
@@ -21,13 +21,13 @@ class NibbleTile {
   rows: i32;
   /** Blocks of 32 columns in a row. */
   blocks: i32;
-  /** For each 32 columns the group that they are of, i32. */
+  /** The group of each 32 columns, i32. */
   groups: usize;
-  /** f16, one row of them for each group. */
+  /** f16, a row of scales for each group. */
   scales: usize;
   /** Bytes from group to group. */
   scaleStep: usize;
-  /** Bytes that have gone through `reflectZeros`, one row of them for each group. */
+  /** Bytes made by `reflectZeros`, a row for each group. */
   zeros: usize;
   /** Bytes from group to group. */
   zeroStep: usize;
@@ -42,7 +42,10 @@ const constants = memory.data<u64>([0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f]);
 const Q4_0 = 0;
 const Q5_0 = 1;
 
-/** 255 − 16 × zero point in place of each of `count` zero points: what `storeBlock` adds. Up to 15 bytes more are changed. */
+/**
+ * Replaces each of `count` zero points by 255 − 16 × zero point, which `storeBlock` adds. Up to 15 bytes more are
+ * changed.
+ */
 export function reflectZeros(zeros: usize, count: i32): void {
   for (const end = zeros + <usize>count; zeros < end; zeros += 16) {
     v128.store(zeros, v128.not(i16x8.shl(v128.load(zeros), 4)));
@@ -50,9 +53,9 @@ export function reflectZeros(zeros: usize, count: i32): void {
 }
 
 /**
- * A block of d and codes. Upper nibbles of `first`: the codes of the columns 0 to 15; of `second`: of 16 to 31. What is below
- * them does not count: the average of two bytes is half of their sum with a bit to spare, so that bit 7 says whether the
- * code reaches the zero point, and bits 3 to 6 hold the difference of the two.
+ * A block of d and codes. Upper nibbles of `first`: the codes of the columns 0 to 15; of `second`: of 16 to 31. Their
+ * lower nibbles do not matter: the average of two bytes is half of their sum with a bit to spare, so that bit 7 says
+ * whether the code reaches the zero point, and bits 3 to 6 hold the difference of the two.
  */
 // @ts-ignore: decorator
 @inline
@@ -65,7 +68,7 @@ function storeBlock(first: v128, second: v128, low: v128, reflectedZero: usize, 
   const zero = v128.load8_splat(reflectedZero);
   const a = i8x16.avgr_u(first, zero);
   const b = i8x16.avgr_u(second, zero);
-  // two bytes of the codes' are written before them
+  // this overwrites two bytes of the codes, which are written afterwards
   store<u64>(out, <u64>(d | (<u32>i8x16.bitmask(a) << 16)) | (<u64>i8x16.bitmask(b) << 32));
   v128.store(out, v128.or(v128.and(i16x8.shr_u(a, 3), low), v128.andnot(i8x16.add(b, b), low)), 6);
 }
@@ -143,7 +146,7 @@ function columnsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): 
   }
 }
 
-/** A word of eight columns, `wordStep` bytes to that of the next eight. */
+/** The words hold eight columns each; the word of the next eight is `wordStep` bytes further. */
 export function nibbleColumnsToQ4_0(nibbles: NibbleTile): void {
   columnsToBlocks(nibbles, Q4_0, 18);
 }
@@ -258,7 +261,7 @@ function rowsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): voi
   }
 }
 
-/** A word of eight rows in the order of AWQ, `wordStep` bytes to that of the next column. */
+/** The words hold eight rows each in the order of AWQ; the word of the next column is `wordStep` bytes further. */
 export function nibbleRowsToQ4_0(nibbles: NibbleTile): void {
   rowsToBlocks(nibbles, Q4_0, 18);
 }

@@ -1,7 +1,7 @@
 /** Twins of `searchPositiveScale` in src/types/scale-search.ts. */
 import { CODES, GROUP, nearestInt, nearestInts, scales, values, WEIGHTS } from "./sub-block-lanes";
 
-/** One number after the other, where it runs twice per super-block. */
+/** One number after the other, for the search that runs twice per super-block. */
 export function searchPositiveScale(
   from: usize,
   count: usize,
@@ -150,7 +150,7 @@ export function searchPositiveScales(groups: usize, count: usize, maxCode: i32):
         const newCode = f32x4.convert_i32x4_s(integer);
         const positive = v128.and(f32x4.gt(otherX, zero), f32x4.gt(otherL, zero));
         const moves = v128.and(positive, f32x4.ne(newCode, code));
-        // Most codes stay: a branch lets the processor go ahead on the guess that none moves.
+        // Most codes stay, so with a branch the processor predicts that none moves and goes on.
         if (v128.any_true(moves)) {
           const newX = f32x4.add(otherX, f32x4.mul(wx, newCode));
           const newL = f32x4.add(otherL, f32x4.mul(f32x4.mul(w, newCode), newCode));
@@ -165,7 +165,7 @@ export function searchPositiveScales(groups: usize, count: usize, maxCode: i32):
           changed = v128.or(changed, taken);
         }
       }
-      // A sub-block without a change would find none in another round either.
+      // A sub-block without a change would not change in another round either.
       if (!v128.any_true(changed)) break;
     }
     const none = v128.or(f32x4.lt(max, v128.load(constants, 32)), v128.not(f32x4.gt(sumL, zero)));

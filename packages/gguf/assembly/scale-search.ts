@@ -1,9 +1,10 @@
 /**
- * Twin of `searchScaleAndMin` in src/types/scale-search.ts. Where the codec branches, lanes are
- * chosen by masks. Groups go in pairs, which hide each other's latency.
+ * Twin of `searchScaleAndMin` in src/types/scale-search.ts. Where the codec branches, masks select lanes. Groups are
+ * processed in pairs, which hide each other's latency.
  *
  * The codec rounds by adding 1.5 × 2^23 and reading the mantissa, which wraps for numbers beyond 2^22. Nearly always
- * none is; then the rounding and the limits are float operations, and else the codec's own integer ones.
+ * there are no such numbers; then the rounding and the limits are float operations, otherwise the codec's own integer
+ * operations.
  */
 import { CODES, GROUP, inverses, nearestInts, scales, splat, starts, values, WEIGHTS } from "./sub-block-lanes";
 
@@ -34,7 +35,7 @@ const SQUARES_SUM: usize = 64;
 const VALUES_SUM: usize = 128;
 const sums: usize = memory.data(192);
 
-/** And what they lead to. */
+/** The results of these sums. */
 const trialInverses: usize = memory.data(64);
 const trialScales: usize = memory.data(64);
 const newMins: usize = memory.data(64);
@@ -273,7 +274,7 @@ function keepBetter(lane: usize): void {
   keep(scales + lane, v128.load(trialScales + lane), better);
   keep(inverses + lane, v128.load(trialInverses + lane), better);
   keep(starts + lane, start, better);
-  // A better candidate's min counts at once, but a flat sub-block's stands.
+  // A better candidate's min counts at once, except for a flat sub-block.
   keep(trialMins + lane, v128.load(newMins + lane), v128.andnot(better, v128.load(flats + lane)));
 }
 
@@ -317,7 +318,7 @@ function search(
     v128.store(bestErrors + lane, v128.load(errors + lane));
     v128.store(bestErrors + lane, v128.load(errors + lane, 16), 16);
   }
-  // All pairs together, part by part: what one waits for comes while another works.
+  // All pairs together, part by part: one pair works while another waits for its results.
   for (let step = 0; step <= stepCount; step++) {
     const numerator = f32x4.splat(firstStep + stepSize * <f32>step + maxCode);
     for (let lane: usize = 0; lane < lanes; lane += 16) {

@@ -3,7 +3,7 @@
  */
 import { CODES, GROUP, inverses, nearestInts, scales, splat, splatInt, values, WEIGHTS } from "./sub-block-lanes";
 
-/** All ones where a sub-block is all but zero: its codes are 0, not `limit`. */
+/** All ones where a sub-block is almost zero: its codes are 0, not `limit`. */
 export const flats: usize = memory.data(64);
 
 // prettier-ignore
@@ -38,7 +38,10 @@ const CANDIDATES: usize = 64;
 const candidates: usize = memory.data(64);
 const sums: usize = memory.data(128);
 
-/** What all are divided by the extreme value: −limit, then that 18 steps higher and lower, and the last again. */
+/**
+ * The numerators that are divided by the extreme value: −limit, then −limit in 18 steps higher and lower, and the last
+ * again.
+ */
 const numerators: usize = memory.data(80);
 
 function setNumerators(limit: f32): void {
@@ -49,7 +52,7 @@ function setNumerators(limit: f32): void {
   }
 }
 
-/** What the codes of candidates need: nothing, the lower limit, or both. */
+/** The limits that the codes of candidates need: none, the lower limit, or both. */
 const FREE = 0;
 const FROM_BELOW = 1;
 const BOUNDED = 2;
@@ -155,7 +158,7 @@ export function searchScale(groups: usize, count: usize, limit: f32): void {
       v128.store(at, f32x4.mul(v128.load(at, WEIGHTS), x), CODES);
       most = f32x4.pmax(most, x);
       least = f32x4.pmin(least, x);
-      // as integers, floats without a sign are in order, NaNs above all
+      // floats without sign are in order as integers, with NaNs above all
       largest = i32x4.max_s(largest, v128.and(x, magnitude));
     }
     const isRegular = i32x4.all_true(i32x4.lt_s(largest, v128.load(constants)));
@@ -167,7 +170,7 @@ export function searchScale(groups: usize, count: usize, limit: f32): void {
       max = v128.load(extremes);
       largest = v128.load(extremes, 16);
     }
-    // The extreme's code is negative; what is farthest on the other side has the largest positive one.
+    // The extreme's code is negative; the farthest value on the other side has the largest positive code.
     const farthest = v128.bitselect(least, most, f32x4.gt(max, zero));
     let scale = zero;
     let best = zero;
@@ -178,7 +181,7 @@ export function searchScale(groups: usize, count: usize, limit: f32): void {
         inverse = f32x4.div(v128.load32_splat(numerators + 16 * quad + 4 * i), max);
         v128.store(candidates + 16 * i, inverse);
       }
-      // What the largest inverse leaves within the limits, the others do too.
+      // Codes that are within the limits for the largest inverse are so for all.
       const steepest = quad == 0 ? v128.load(candidates) : inverse;
       const isWithin = i32x4.all_true(f32x4.lt(f32x4.mul(steepest, farthest), roundsToHighest));
       if (!isRegular) for (let i: usize = 0; i < 64; i += 16) exactSums(from, size, limit, i);
@@ -249,8 +252,8 @@ export function signedCodes(a: v128, b: v128, c: v128, d: v128, limit: i32): v12
  * Twin of `searchScaleByCode` on `groups` of `count` values, whose weights are their squares. Results in `scales` and
  * `flats`; the codes, without `limit`, are left where candidates' codes are.
  *
- * Each code waits for the sums that the one before leaves. But most codes stay, and a branch for those that move lets the
- * processor go ahead on the guess that none does.
+ * Each code depends on the sums after the code before. But most codes stay, so with a branch for codes that move, the
+ * processor predicts that none moves and goes on.
  */
 export function searchScaleByCode(groups: usize, count: usize, limit: i32): void {
   const size: usize = count << 4;
@@ -297,7 +300,7 @@ export function searchScaleByCode(groups: usize, count: usize, limit: i32): void
           changed = v128.or(changed, taken);
         }
       }
-      // A sub-block without a change would find none in another round either.
+      // A sub-block without a change would not change in another round either.
       if (!v128.any_true(changed)) break;
     }
     const flat = f32x4.lt(absMax, v128.load(constants, 16));

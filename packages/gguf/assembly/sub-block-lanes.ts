@@ -1,7 +1,7 @@
 /**
- * Sub-blocks in lanes: what the searches of scale-search.ts and signed-search.ts share. A group is four sub-blocks, one in
- * each lane: entry l of its values and weights holds weight l of all four, so that every lane adds its own numbers in
- * their order and gets the codec's sums.
+ * Sub-blocks in lanes, for the searches of scale-search.ts and signed-search.ts. A group is four sub-blocks, one in each
+ * lane: entry l of its values and weights holds weight l of all four, so that every lane adds its own numbers in their
+ * order and gets the codec's sums.
  */
 import { highHalves, interleaveHigh, interleaveLow, lowHalves } from "./lanes";
 
@@ -17,7 +17,7 @@ export const weights: usize = values + WEIGHTS;
 /** The scale that a search finds for each sub-block, up to 16. */
 export const scales: usize = memory.data(64);
 
-/** What the best candidate computed its codes with: nearest((value − start) × inverse), within the limits. */
+/** The numbers with which the best candidate computed its codes: nearest((value − start) × inverse), within the limits. */
 export const inverses: usize = memory.data(64);
 export const starts: usize = memory.data(64);
 

@@ -1,4 +1,4 @@
-/** What TQ1_0 and TQ2_0 share: 256 weights rounded to −1, 0, 1 times their largest magnitude. */
+/** The part that TQ1_0 and TQ2_0 share: 256 weights rounded to −1, 0, 1 times their largest magnitude. */
 import { bytesOf } from "./lanes";
 
 // prettier-ignore

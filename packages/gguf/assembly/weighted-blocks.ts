@@ -1,4 +1,4 @@
-/** Blocks of 32 with an importance matrix, in lanes like sub-blocks: what Q4_0, Q4_1, Q5_0 and Q5_1 share. */
+/** Blocks of 32 with an importance matrix, in lanes like sub-blocks, for Q4_0, Q4_1, Q5_0 and Q5_1. */
 import { importanceWeights, transpose, values, weights } from "./sub-block-lanes";
 
 const paddedValues: usize = memory.data(1024);
@@ -7,7 +7,7 @@ const untransposedWeights: usize = memory.data(1024);
 
 /**
  * Fills the first groups, four blocks each, with up to `groups` × 4 blocks of a row and their weights. Lanes without a
- * block are all zero. Returns where the values are that were taken.
+ * block are all zero. Returns the address of the values.
  */
 export function loadBlocks(
   from: usize,

@@ -39,7 +39,7 @@ for (let i = 0; i < columns; i++) importance[i] = 0.05 + 4 * random() ** 3;
 const source = values.slice();
 const plainImportance = importance.slice();
 
-/** Processor time, since others may be at work on the machine. */
+/** Processor time, since other programs may be running. */
 function seconds(run: () => void): number {
   const start = process.cpuUsage();
   run();

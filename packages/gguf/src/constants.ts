@@ -8,7 +8,7 @@ import { quoted } from "@requant/core/text";
 /** "GGUF", as a little-endian file and a big-endian file both begin. */
 export const GGUF_MAGIC: readonly number[] = [0x47, 0x47, 0x55, 0x46];
 
-/** Version of files that we write unless asked otherwise. */
+/** The version that is written by default. */
 export const GGUF_VERSION = 3;
 
 /** Versions that can be read and written. Version 2 differs from 3 only in that 3 may be big-endian. */
@@ -80,8 +80,8 @@ export interface TensorType {
   readonly blockSize: number;
   readonly blockByteLength: number;
   /**
-   * Fields of a block whose byte order is the file's: `[byteOffset, byteWidth, count]`. They are those that ggml
-   * reads as one number, be it by declaration or by memcpy (the high bits of Q5_0), so that a big-endian machine
+   * Fields of a block whose byte order is the file's: `[byteOffset, byteWidth, count]`. These are the fields that ggml
+   * reads as one number, either declared so or read by memcpy (the high bits of Q5_0), so that a big-endian machine
    * decodes a big-endian block. The Python converter swaps the same fields in the types that it handles.
    */
   readonly fields: readonly BlockField[];
@@ -166,7 +166,7 @@ export const tensorTypes: readonly TensorType[] = [
   type(42, "Q2_0", 64, 18, [[0, 2, 1]]),
 ];
 
-/** Ids that ggml gave up, by the names they had. bitnet.cpp stores its I2_S as 36. */
+/** Ids that ggml no longer uses, with their former names. bitnet.cpp stores its I2_S as 36. */
 export const removedTypes: ReadonlyMap<number, string> = new Map([
   [4, "Q4_2"],
   [5, "Q4_3"],
@@ -244,8 +244,10 @@ export const forkTypes: ReadonlyMap<number, string> = new Map([
 const byId: ReadonlyMap<number, TensorType> = new Map(tensorTypes.map((entry) => [entry.id, entry]));
 const byName: ReadonlyMap<string, TensorType> = new Map(tensorTypes.map((entry) => [entry.name, entry]));
 
-/** The type with this id. @throws UnsupportedError that names removed types and those of forks. */
-export function tensorTypeById(id: number, place: ErrorPlace = {}): TensorType {
+/** The type with this id. @throws UnsupportedError that names removed types and types of forks. */ export function tensorTypeById(
+  id: number,
+  place: ErrorPlace = {},
+): TensorType {
   const found = byId.get(id);
   if (found !== undefined) return found;
   const removed = removedTypes.get(id);
@@ -268,7 +270,7 @@ export function tensorTypeById(id: number, place: ErrorPlace = {}): TensorType {
   });
 }
 
-/** The type with this name. @throws UnsupportedError that names removed types and those of forks. */
+/** The type with this name. @throws UnsupportedError that names removed types and types of forks. */
 export function tensorTypeByName(name: string, place: ErrorPlace = {}): TensorType {
   const found = byName.get(name);
   if (found !== undefined) return found;

@@ -7,8 +7,8 @@ export interface BytesWanted {
 }
 
 /**
- * A parser that does no I/O: it pauses when it has come to the end of the bytes read so far, and goes on when there
- * are more. So the same code parses a buffer, a file or a URL, and the checks are in one place.
+ * A parser that does no I/O: it pauses at the end of the bytes read so far, and goes on when there are more. The same
+ * code therefore parses a buffer, a file or a URL.
  */
 export type Parser<T> = Generator<BytesWanted, T, void>;
 
@@ -17,15 +17,15 @@ export interface HeaderBytes {
   bytes: Uint8Array;
 }
 
-/** The header of a file as far as it was read, with a cursor. Every length is held against the file's real one. */
+/** The header of a file as far as it was read, with a cursor. Every length is checked against the length of the file. */
 export class HeaderCursor {
   readonly path: string | undefined;
   readonly fileByteLength: number;
   readonly limits: Limits;
   readonly window: HeaderBytes;
-  /** Arrays inside arrays met so far: each costs memory whatever its length. */
+  /** The number of nested arrays so far: each costs memory whatever its length. */
   nestedArrayCount = 0;
-  /** How many merges probably come with each token of the vocabulary: a guess that saves reads. */
+  /** The probable number of merges for each token of the vocabulary: an estimate that saves reads. */
   mergesPerToken = 0;
   reader: ByteReader;
 
@@ -50,7 +50,7 @@ export class HeaderCursor {
     this.reader.littleEndian = false;
   }
 
-  /** Gives the parser more bytes: all of the file from its start to somewhere. */
+  /** Gives the parser more bytes: the start of the file, longer than before. */
   replace(bytes: Uint8Array): void {
     const { offset, littleEndian } = this.reader;
     this.window.bytes = bytes;
@@ -77,8 +77,8 @@ export class HeaderCursor {
   }
 
   /**
-   * Moves past up to `count` strings that are all there and within the limits, and returns how many: it stops before
-   * one that needs a closer look. A header is mostly strings, so this is what reading one costs.
+   * Moves past up to `count` strings that are complete and within the limits, and returns their number: it stops before a
+   * string that is incomplete or too long. A header is mostly strings, so this loop decides the speed.
    */
   skipStrings(count: number): number {
     const { reader, limits } = this;
@@ -101,7 +101,7 @@ export class HeaderCursor {
     return skipped;
   }
 
-  /** Refuses a count of things of at least `least` bytes each that the rest of the file cannot hold. */
+  /** Refuses a count of items, at least `least` bytes each, that the rest of the file cannot hold. */
   checkCount(count: number, least: number, what: string): void {
     if (count * least <= this.fileRemaining) return;
     throw new FormatError(
@@ -143,12 +143,12 @@ export class HeaderCursor {
   }
 }
 
-/** A download that broke off misses megabytes; whoever claims gigabytes in a header is after the reader. */
+/** An interrupted download lacks megabytes; a header that claims gigabytes is an attack. */
 function reasonOf(byteLength: number): string {
   return byteLength >= 2 ** 30 ? "impossible-count" : "truncated";
 }
 
-/** Runs a parser over bytes that are already all there. */
+/** Runs a parser over complete bytes. */
 export function parseNow<T>(parser: Parser<T>): T {
   const step = parser.next();
   if (step.done !== true) throw new FormatError("The bytes end inside the header.");

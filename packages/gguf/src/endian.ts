@@ -29,7 +29,7 @@ function reverse(bytes: Uint8Array, start: number, byteLength: number): void {
   }
 }
 
-/** The same bytes in chunks of whole blocks, for `swapBlocks`. What is left over at the end comes last, as it is. */
+/** The same bytes in chunks of whole blocks, for `swapBlocks`. An incomplete block at the end comes last, unchanged. */
 export async function* wholeBlocks(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   blockByteLength: number,

@@ -9,7 +9,7 @@ const oldFormats: Readonly<Record<string, string>> = {
   algg: "the GGLA format of LoRA adapters",
 };
 
-/** The error for a file that does not begin with GGUF: names what it is, where that can be seen. */
+/** The error for a file that does not begin with GGUF: names the format of the file, where its first bytes show it. */
 export function explainMagic(start: Uint8Array, path: string | undefined): CodecError {
   const text = byteText(start.subarray(0, 64));
   const place = { path, offset: 0 };

@@ -32,13 +32,13 @@ export interface GgufFile {
   readonly dataOffset: number;
   /** Of the whole file. */
   readonly byteLength: number;
-  /** What other readers may trip over. */
+  /** Properties that other readers may not accept. */
   readonly findings: readonly Finding<GgufFindingCode>[];
 }
 
 /**
- * The header of a file whose first bytes (all of the header, at least) are in memory.
- * `fileByteLength`: of the whole file, against which every count and offset is held; default: `bytes` is all.
+ * The header of a file whose first bytes (all of the header, at least) are in memory. `fileByteLength`: the length of the
+ * whole file, for checking counts and offsets; default: that of `bytes`.
  * @throws FormatError, LimitError, UnsupportedError
  */
 export function parseGguf(
@@ -89,7 +89,7 @@ function* checkMagic(cursor: HeaderCursor): Parser<void> {
   cursor.reader.skip(GGUF_MAGIC.length);
 }
 
-/** A big-endian file is told from a little-endian one only by its version: a small number either way. */
+/** Only the version shows the byte order of a file: in the right order it is a small number. */
 function* parseVersion(cursor: HeaderCursor): Parser<number> {
   yield* cursor.need(4, "the version");
   const offset = cursor.offset;
@@ -126,7 +126,7 @@ function alignmentOf(metadata: Metadata, fault: (message: string) => Error): num
   return entry.value;
 }
 
-/** What a GGUF file is to hold, without its data. */
+/** The contents of a GGUF file that is to be written, without the data. */
 export interface GgufPlan {
   readonly metadata: Metadata;
   readonly tensors: readonly TensorShape[];
@@ -134,7 +134,7 @@ export interface GgufPlan {
   readonly version?: number | undefined;
   /** Default true. */
   readonly littleEndian?: boolean | undefined;
-  /** Default: what `general.alignment` says, or 32. Another one is added to the metadata. */
+  /** Default: the value of `general.alignment`, or 32. Another value is added to the metadata. */
   readonly alignment?: number | undefined;
 }
 

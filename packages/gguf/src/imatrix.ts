@@ -1,7 +1,7 @@
 /**
- * Importance matrices: how much each input column of a weight matters, as llama-imatrix measures it. The two file
- * forms are described in `imatrix/gguf-form.ts` and `imatrix/dat-form.ts`; what the numbers are used for is
- * llama.cpp's tools/quantize/quantize.cpp.
+ * Importance matrices: how much each input column of a weight matters, as llama-imatrix measures it. The two file forms
+ * are described in `imatrix/gguf-form.ts` and `imatrix/dat-form.ts`; how the numbers are used is defined by llama.cpp's
+ * tools/quantize/quantize.cpp.
  */
 import {
   type ByteSink,
@@ -39,11 +39,11 @@ export async function readImatrix(source: ByteSource, options: ReadImatrixOption
   return imatrix;
 }
 
-/** Parts of names of weights, as llama-quantize takes them; not both. */
+/** Parts of weight names, as in llama-quantize; give `include` or `exclude`, not both. */
 export interface ImatrixFilter {
-  /** Only weights whose name contains one of these. */
+  /** Only weights whose name contains one of these texts. */
   readonly include?: readonly string[];
-  /** No weights whose name contains one of these. */
+  /** No weights whose name contains one of these texts. */
   readonly exclude?: readonly string[];
 }
 
@@ -79,11 +79,11 @@ export function imatrixWeights(imatrix: Imatrix, filter: ImatrixFilter = {}): Ma
 export interface WriteImatrixOptions {
   /** Default: the form that was read. */
   readonly form?: ImatrixForm;
-  /** Tokens per chunk where the matrix does not tell; default 512, as llama-imatrix. */
+  /** Tokens per chunk where the matrix does not state it; default 512, as llama-imatrix. */
   readonly chunkSize?: number;
 }
 
-/** Writes the file that llama-imatrix would: entries by name. The caller closes the sink. */
+/** Writes the same file as llama-imatrix: entries sorted by name. The caller closes the sink. */
 export async function writeImatrix(
   sink: ByteSink,
   imatrix: Imatrix,

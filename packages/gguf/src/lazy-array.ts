@@ -4,11 +4,11 @@ import type { HeaderBytes } from "./cursor.ts";
 import { decodeText } from "./text.ts";
 
 /**
- * Metadata arrays that decode on the first use of their `value`: most readers of a header never look at the
- * vocabulary. They hold on to the header's bytes until then.
+ * Metadata arrays that decode on the first use of their `value`: most readers of a header never look at the vocabulary.
+ * Until then they keep the header's bytes in memory.
  */
 
-/** Strings with their lengths from `start` on, already walked. */
+/** Strings with their lengths from `start` on, whose lengths are already checked. */
 export function stringArray(
   window: HeaderBytes,
   start: number,
@@ -27,13 +27,13 @@ export function stringArray(
   };
 }
 
-/** What the strings of an array were decoded from. The arrays are frozen, so that this stays true. */
+/** The bytes that an array of strings was decoded from. The arrays are frozen, so that the bytes stay right. */
 const decoded = /* @__PURE__ */ new WeakMap<
   readonly string[],
   { readonly bytes: Uint8Array; readonly littleEndian: boolean }
 >();
 
-/** The bytes that these strings are in a file, if they were read from one of this byte order. */
+/** The stored bytes of these strings, if the strings were read from a file of this byte order. */
 export function storedStrings(strings: readonly string[], littleEndian: boolean): Uint8Array | undefined {
   const found = decoded.get(strings);
   return found?.littleEndian === littleEndian ? found.bytes : undefined;
@@ -49,13 +49,13 @@ function decodeStrings(
   const strings: string[] = [];
   let at = start;
   for (let i = 0; i < length; i++) {
-    // the walk has checked that the upper half leaves a safe number and that the bytes are there
+    // parsing has checked that the length is a safe number and that the bytes are there
     const byteLength = Number(view.getBigUint64(at, littleEndian));
     at += 8;
     strings.push(decodeText(bytes.subarray(at, at + byteLength)));
     at += byteLength;
   }
-  // a copy: the header may be in memory that its owner uses again
+  // a copy: the caller may reuse the header's memory
   decoded.set(Object.freeze(strings), { bytes: bytes.slice(start, at), littleEndian });
   return strings;
 }
@@ -119,7 +119,10 @@ const numberArrays = {
   f64: Float64Array,
 } as const;
 
-/** The bytes of numbers that are kept as a file has them: in an array of the very type, on a machine of that byte order. */
+/**
+ * The stored bytes of numbers: the array's own bytes, where it has the stored type and the machine has the file's byte
+ * order.
+ */
 export function storedNumbers(
   values: ArrayLike<number>,
   elementType: NumberType,

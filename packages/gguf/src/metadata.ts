@@ -17,13 +17,13 @@ import type { GgufFindingCode } from "./finding-codes.ts";
 import { fixedArray, storedNumbers, storedStrings, stringArray } from "./lazy-array.ts";
 import { decodeText, encodeText, encodeTexts, hasEscapedBytes } from "./text.ts";
 
-/** A key of one byte with its length, a type and a value of one byte: less than that is no entry. */
+/** The smallest entry: a key of one byte with its length, a type and a value of one byte. */
 const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 1;
 
-/** Followed by a score and a type for each, and by the merges: most of a header. */
+/** The tokens; their scores, types and merges follow, and together they are most of a header. */
 const TOKENS_KEY = "tokenizer.ggml.tokens";
 
-/** `count` key-value pairs. Arrays are walked for their length only; their values decode on first use. */
+/** `count` key-value pairs. Of arrays, only the length is checked; their values decode on first use. */
 export function* parseMetadata(
   cursor: HeaderCursor,
   count: number,
@@ -77,12 +77,12 @@ function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** The length of a string, held against the file and the limit. */
+/** The length of a string, checked against the file and the limit. */
 function* parseLength(cursor: HeaderCursor, what: string): Parser<number> {
   yield* cursor.need(8, what);
   const byteLength = cursor.reader.u64(what);
   if (byteLength > cursor.fileRemaining) throw cursor.cutOff(byteLength, what);
-  cursor.checkLimit(byteLength, "stringByteLength", what);
+  cursor.checkLimit(byteLength, "stringByteLength", sentence(what));
   return byteLength;
 }
 
@@ -162,7 +162,7 @@ function* walkStrings(cursor: HeaderCursor, count: number, what: string): Parser
     return Math.ceil(mean * (count - walked) * 1.1 + after);
   };
   for (let i = cursor.skipStrings(count); i < count; i += 1 + cursor.skipStrings(count - i - 1)) {
-    // one that is not all there yet, or that must be refused
+    // a string that is not complete yet, or that must be refused
     if (!cursor.reader.has(8)) yield* cursor.need(8, `a string length in ${what}`, wish(i));
     const byteLength = cursor.reader.u64("a string length");
     if (byteLength > cursor.fileRemaining) throw cursor.cutOff(byteLength, `a string in ${what}`);
@@ -210,7 +210,7 @@ function writeValue(writer: ByteWriter, value: MetadataValue): void {
   }
 }
 
-/** Bounds the memory that a vocabulary takes on its way. */
+/** Limits the memory for encoding a vocabulary. */
 const TEXTS_AT_ONCE = 4096;
 
 function writeArray(writer: ByteWriter, array: MetadataArray): void {

@@ -8,19 +8,19 @@ import { type GgufFile, parseHeader } from "./header.ts";
  */
 const FIRST_READ_BYTE_LENGTH = 256 * 1024;
 
-/** As far as a guess is followed whatever was read before: the largest vocabularies with their merges. */
+/** The longest read on an estimate alone: the largest vocabularies with their merges. */
 const MOST_GUESSED_BYTE_LENGTH = 16 * 1024 * 1024;
 
 /** Limits for hostile files, and a signal to stop. */
 export interface ReadGgufOptions {
-  /** Those not given have their defaults. */
+  /** Limits that are not given have their defaults. */
   readonly limits?: Partial<Limits> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads the header of a GGUF file: the metadata and where each tensor lies. Costs a few reads of the start of the
- * file, whatever its size, and no more memory than the header has bytes (about twice that while reading).
+ * Reads the header of a GGUF file: the metadata and where each tensor is. Costs a few reads of the start of the file,
+ * whatever its size, and no more memory than the header has bytes (about twice that while reading).
  * @throws FormatError, LimitError, UnsupportedError, IoError
  */
 export async function readGguf(source: ByteSource, options: ReadGgufOptions = {}): Promise<GgufFile> {
@@ -42,7 +42,7 @@ export async function readGguf(source: ByteSource, options: ReadGgufOptions = {}
   }
 }
 
-/** The file's bytes up to `end`, those in `loaded` not read again. */
+/** The file's bytes up to `end`; the bytes in `loaded` are not read again. */
 async function readStart(
   source: ByteSource,
   loaded: Uint8Array,
@@ -56,7 +56,7 @@ async function readStart(
   return bytes;
 }
 
-/** Lazy values hold on to the window: drop what was read beyond the header, where that is worth a copy. */
+/** Lazy values keep the window in memory, so bytes beyond the header are dropped where that is worth a copy. */
 function keepHeaderOnly(cursor: HeaderCursor, dataOffset: number): void {
   const { bytes } = cursor.window;
   if (bytes.byteLength > 1.5 * dataOffset + FIRST_READ_BYTE_LENGTH)

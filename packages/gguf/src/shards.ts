@@ -22,7 +22,7 @@ const CONCURRENT_OPENS = 8;
 
 /** One file of a GGUF model. */
 export interface GgufPart extends GgufFile {
-  /** Path or URL, as its source calls it. */
+  /** Path or URL: the name of its source. */
   readonly name: string;
 }
 
@@ -39,8 +39,7 @@ export interface Gguf {
   readonly metadata: Metadata;
   /** Of all parts, in order. */
   readonly tensors: readonly GgufTensorInfo[];
-  /**
-   * Bytes `[start, end)` of a tensor as little-endian blocks, whatever the file is. Not to be written to.
+  /** Bytes `[start, end)` of a tensor as little-endian blocks, whatever the file's byte order. Do not write to them.
    * @throws UsageError when the range is not inside the tensor; IoError
    */
   read(tensor: GgufTensorInfo, start: number, end: number): Promise<Uint8Array>;
@@ -50,8 +49,8 @@ export interface Gguf {
 }
 
 /**
- * Opens a model whose files are already open: one, or all parts of a split in any order. Closing the result closes
- * them; when this throws they stay open.
+ * Opens a model whose files are already open: one, or all parts of a split in any order. Closing the result closes these
+ * files; when this function throws, they stay open.
  * @throws FormatError when the parts do not belong together; LimitError, UnsupportedError, IoError
  */
 export async function openGguf(
@@ -120,7 +119,7 @@ function otherPartNames(fileName: string, count: number, path: string): string[]
   return names.filter((name) => name !== fileName);
 }
 
-/** Results in order. Work that has begun is waited for even when some of it fails: no file is left open by it. */
+/** Results in order. When an item fails, the items that have begun are awaited, so that no file stays open. */
 async function inBatches<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (let start = 0; start < items.length; start += CONCURRENT_OPENS) {

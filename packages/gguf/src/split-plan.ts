@@ -9,7 +9,7 @@ export function splitName(prefix: string, index: number, count: number): string 
   return `${prefix}-${five(index + 1)}-of-${five(count)}.gguf`;
 }
 
-/** What the name of a part says. */
+/** The numbers in the name of a part. */
 export interface SplitName {
   readonly prefix: string;
   /** From 0. */
@@ -17,7 +17,7 @@ export interface SplitName {
   readonly count: number;
 }
 
-/** What the name of a part says, or undefined when it is no part's name. */
+/** The numbers in the name of a part; undefined for another name. */
 export function parseSplitName(fileName: string): SplitName | undefined {
   const match = /^(.*)-(\d{5,})-of-(\d{5,})\.gguf$/s.exec(fileName);
   if (match === null) return undefined;
@@ -77,8 +77,8 @@ export function planSplit<T extends TensorShape>(
 }
 
 /**
- * Metadata of one part: all of the model's in the first, only the split keys in the others.
- * `tensorCount`: over all parts.
+ * Metadata of one part: the whole metadata of the model in the first, only the split keys in the others. `tensorCount`:
+ * of all parts together.
  */
 export function splitMetadata(
   metadata: Metadata,

@@ -17,7 +17,7 @@ import { encodeText } from "./text.ts";
 /** A name of one byte with its length, no dimensions, a type and an offset. */
 const LEAST_ENTRY_BYTE_LENGTH = 8 + 1 + 4 + 4 + 8;
 
-/** A tensor as the table tells it: `byteOffset` counts from the start of the data. */
+/** A tensor as the table states it: `byteOffset` counts from the start of the data. */
 export interface TensorEntry {
   readonly name: string;
   /** Row-major; the file has the innermost dimension first. */
@@ -105,7 +105,7 @@ function warnOfEntry(entry: TensorEntry, findings: Finding<GgufFindingCode>[]): 
 
 /**
  * Bytes of a tensor of this shape.
- * @throws what `fault` makes, when rows are not whole blocks or the length is beyond any file.
+ * @throws the error that `fault` makes, when rows are not whole blocks or the length exceeds any file.
  */
 export function tensorByteLength(
   shape: readonly number[],
@@ -115,11 +115,11 @@ export function tensorByteLength(
   const rowLength = shape.at(-1) ?? 1;
   if (rowLength % type.blockSize !== 0) {
     throw fault(
-      `A row has ${rowLength} weights, which is no multiple of the ${type.blockSize} of a ${type.name} block.`,
+      `A row has ${rowLength} weights, which is not a multiple of the ${type.blockSize} of a ${type.name} block.`,
     );
   }
   const sizes = shape.map((size) => ` ${size} `).join("×");
-  // zero dimensions are left out here: the others must not be beyond all bounds even then
+  // dimensions of 0 are left out, so that the other dimensions are still bounded
   const product = shape.reduce((product, size) => product * Math.max(size, 1), 1);
   const elements = shape.includes(0) ? 0 : product;
   const byteLength = (elements / type.blockSize) * type.blockByteLength;
@@ -130,9 +130,9 @@ export function tensorByteLength(
 }
 
 /**
- * Checks where the tensors lie and gives them absolute offsets. Overlaps and ends outside the file are refused;
- * gaps, another order than the table's and stray bytes at the end are allowed by the specification but not by
- * llama.cpp: they are reported.
+ * Checks the places of the tensors and gives them absolute offsets. Overlaps and ends outside the file are refused; gaps,
+ * another order than the table's and stray bytes at the end are allowed by the specification but not by llama.cpp: they
+ * are reported.
  */
 export function placeTensors(
   entries: readonly TensorEntry[],
@@ -147,7 +147,7 @@ export function placeTensors(
     const place = { path, tensor: entry.name };
     if (entry.byteOffset % alignment !== 0) {
       throw new FormatError(
-        `The tensor's offset ${entry.byteOffset} is no multiple of the alignment ${alignment}.`,
+        `The tensor's offset ${entry.byteOffset} is not a multiple of the alignment ${alignment}.`,
         place,
       );
     }
@@ -177,7 +177,7 @@ export function placeTensors(
       findings.push({
         code: "gap",
         severity: "warning",
-        message: `${entry.byteOffset - next} bytes before the tensor belong to none: llama.cpp refuses that.`,
+        message: `${entry.byteOffset - next} bytes before the tensor belong to no tensor; llama.cpp refuses such a file.`,
         tensor: entry.name,
       });
     }
@@ -191,7 +191,7 @@ export function placeTensors(
     findings.push({
       code: "order",
       severity: "warning",
-      message: "The data lies in another order than the table: llama.cpp refuses that.",
+      message: "The data is in another order than the table; llama.cpp refuses such a file.",
       tensor: misplaced.name,
     });
   }

@@ -1,9 +1,9 @@
 import { UsageError } from "@requant/core";
 
 /**
- * Strings of a GGUF file are bytes: UTF-8 by rule, anything in fact (tokens of some vocabularies). A byte that is not
- * part of valid UTF-8 becomes the lone surrogate U+DC00 + byte, which no valid UTF-8 decodes to, so that writing the
- * string gives the same bytes again (the "surrogateescape" of Python's PEP 383).
+ * Strings of a GGUF file should be UTF-8, but some vocabularies have tokens of any bytes. A byte that is not part of
+ * valid UTF-8 becomes the lone surrogate U+DC00 + byte, which no valid UTF-8 decodes to, so that writing the string gives
+ * the same bytes again (the "surrogateescape" of Python's PEP 383).
  */
 export function decodeText(bytes: Uint8Array): string {
   try {
@@ -13,7 +13,7 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** The bytes that `decodeText` read. @throws UsageError for a lone surrogate that it cannot have made. */
+/** The bytes that `decodeText` read. @throws UsageError for a lone surrogate that `decodeText` never makes. */
 export function encodeText(text: string): Uint8Array {
   if (!hasEscapedBytes(text)) return encoder().encode(text);
   const parts: number[] = [];
@@ -28,8 +28,8 @@ export function encodeText(text: string): Uint8Array {
 }
 
 /**
- * Texts one after the other, each after its length in eight bytes: what an array of strings is in a file. Most are
- * short and without surrogates; starting the encoder for each would cost several times as much as this loop.
+ * Texts one after the other, each after its length in eight bytes, as files store an array of strings. Most are short and
+ * without surrogates; starting the encoder for each would cost several times as much as this loop.
  */
 export function encodeTexts(texts: readonly string[], littleEndian: boolean): Uint8Array {
   const most = texts.reduce((sum, text) => sum + 8 + 3 * text.length, 0);
@@ -113,7 +113,7 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
 
 let sharedDecoder: TextDecoder | undefined;
 function decoder(): TextDecoder {
-  // a byte-order mark is a character like any other here: writing must give it back
+  // a byte-order mark is kept as a character, so that writing gives the same bytes
   sharedDecoder ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   return sharedDecoder;
 }

@@ -4,9 +4,11 @@ import { tensorTypeByName } from "./constants.ts";
 import { swapBlocks, wholeBlocks } from "./endian.ts";
 import { type GgufLayout, type GgufPlan, layoutGguf } from "./header.ts";
 
-/** A tensor to write. `data`: its blocks in order, little-endian whatever the file is, in chunks of any length. */
+/**
+ * A tensor to write. `data`: its blocks in order, little-endian whatever the file's byte order, in chunks of any length.
+ */
 export interface GgufTensorData extends TensorShape {
-  /** A function is called when it is this tensor's turn. */
+  /** A function is called when the data of this tensor is written. */
   readonly data: Chunks | (() => Chunks);
 }
 

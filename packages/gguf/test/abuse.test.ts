@@ -1,4 +1,4 @@
-/** The hostile GGUF files of the golden set, each with the outcome that its manifest asks for. */
+/** The hostile GGUF files of the golden set, each with the outcome that its manifest requires. */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -34,7 +34,7 @@ const cases = golden
 const scratch = mkdtempSync(join(tmpdir(), "requant-gguf-abuse-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** What opening the file and decoding all of its metadata comes to. */
+/** The outcome of opening the file and decoding all of its metadata. */
 async function outcome(path: string): Promise<{ outcome: string; code?: string; message?: string }> {
   try {
     const set = await openGgufFile(directoryStore(dirname(path)), basename(path));
@@ -70,12 +70,12 @@ describe.skipIf(!golden)("hostile GGUF files (skipped: REQUANT_GOLDEN is not set
     if (found.outcome === "refuse" && wanted.expect === "refuse") {
       expect([wanted.error_class, ...wanted.also_ok_class], JSON.stringify(found)).toContain(found.code);
     }
-    // the outcome wanted first is what we give, except where the note says why not
+    // Requant gives the preferred outcome, except where the note states why not
     expect(found.outcome, JSON.stringify(found)).toBe(stricter[wanted.id] ?? wanted.expect);
   });
 });
 
-/** Tolerated outcomes that we choose over the expected one: the specification allows it, llama.cpp does not. */
+/** Tolerated outcomes that Requant chooses over the expected one: the specification allows it, llama.cpp does not. */
 const stricter: Readonly<Record<string, string>> = {
   "valid-unordered": "accept-with-warning",
   "valid-gap": "accept-with-warning",

@@ -153,7 +153,7 @@ describe.skipIf(!golden)("golden GGUF files (skipped: REQUANT_GOLDEN is not set)
     expect(sha256(bytes)).toBe(files["bigendian/tiny-llama-F16-be.gguf"]?.sha256);
   });
 
-  it("reads a big-endian file to what the little-endian one says", async () => {
+  it("reads a big-endian file to the contents of the little-endian one", async () => {
     const store = directoryStore(models);
     const plainFile = await openGgufFile(store, "quantized/tiny-llama-Q4_K_M.gguf");
     const bigEndian = await openGgufFile(store, "bigendian/tiny-llama-Q4_K_M-be.gguf");

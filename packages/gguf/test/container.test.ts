@@ -115,7 +115,7 @@ const formArbitrary = fc.record({
 });
 
 describe("a header", () => {
-  it("is parsed back from what was serialized, in every form", () => {
+  it("is the same after serializing and parsing, in every form", () => {
     fc.assert(
       fc.property(metadataArbitrary, tensorsArbitrary, formArbitrary, (metadata, recipes, form) => {
         const tensors = recipes.map(({ name, type, outer, blocks }) => ({
@@ -143,7 +143,7 @@ describe("a header", () => {
     );
   });
 
-  it("has the alignment that was asked for, in its metadata", () => {
+  it("has the requested alignment in its metadata", () => {
     const metadata: Metadata = new Map([["a", { type: "u8", value: 1 }]]);
     expect(layoutGguf({ metadata, tensors: [], alignment: 32 }).metadata).toBe(metadata);
     const { alignment, metadata: stated } = layoutGguf({ metadata, tensors: [], alignment: 64 });
@@ -166,7 +166,7 @@ describe("a header", () => {
     const first = parsed?.value;
     expect(first).toEqual(["z", "b"]);
     expect(parsed?.value).toBe(first);
-    // and they stay what they are: what is written is what was decoded, and nobody can change it
+    // the decoded values stay unchanged: they are frozen, and writing gives the same bytes
     header.fill(0);
     if (parsed === undefined) throw new Error("no tokens");
     expect(
@@ -177,7 +177,7 @@ describe("a header", () => {
     expect(Object.isFrozen(first)).toBe(true);
   });
 
-  it("refuses what it cannot hold", () => {
+  it("refuses values that it cannot hold", () => {
     const refuse = (
       tensor: { name: string; shape: readonly number[]; encoding: string },
       more: readonly (typeof tensor)[] = [],
@@ -185,7 +185,7 @@ describe("a header", () => {
     const good = { name: "a", shape: [32], encoding: "Q8_0" };
     refuse(good, [good]).toThrow("given twice");
     refuse({ ...good, name: "n".repeat(65) }).toThrow("cannot be a tensor name");
-    refuse({ ...good, shape: [31] }).toThrow("no multiple of the 32");
+    refuse({ ...good, shape: [31] }).toThrow("not a multiple of the 32");
     refuse({ ...good, shape: [1, 1, 1, 1, 32] }).toThrow("cannot be stored");
     refuse({ ...good, shape: [-1, 32] }).toThrow("cannot be stored");
     refuse({ ...good, encoding: "Q4_2" }).toThrow("was removed from ggml");
@@ -208,7 +208,7 @@ describe("text", () => {
     );
   });
 
-  it("keeps what is valid readable", () => {
+  it("keeps valid parts readable", () => {
     // an overlong form, a surrogate, a cut sequence and a byte-order mark
     const bytes = Uint8Array.of(0xef, 0xbb, 0xbf, 97, 0xc0, 0xaf, 0xed, 0xa0, 0x80, 0xc3, 0xa9, 0xe2, 0x82);
     expect(decodeText(bytes)).toBe("\ufeffa\udcc0\udcaf\udced\udca0\udc80é\udce2\udc82");
@@ -330,7 +330,7 @@ describe("an array of strings", () => {
     expect(bytes.equals(found.subarray(0, bytes.length))).toBe(true);
   });
 
-  it("refuses a lone surrogate that no byte stands for", () => {
+  it("refuses a lone surrogate that means no byte", () => {
     const value = ["a", "\ud800"];
     expect(() =>
       layoutGguf({
@@ -378,7 +378,7 @@ describe("readGguf", () => {
     expect(source.bytes).toBeLessThan(32e6);
   });
 
-  it("costs a few reads more where the tokens do not foretell the rest", async () => {
+  it("costs a few reads more where the tokens do not predict the rest", async () => {
     const many: MetadataValue = {
       type: "array",
       elementType: "string",
@@ -452,7 +452,7 @@ describe("the table of tensor types", () => {
     }
   });
 
-  it("says which bytes a big-endian block turns", () => {
+  it("states the bytes that a big-endian block swaps", () => {
     for (const type of tensorTypes) {
       const blocks = Uint8Array.from(
         { length: 2 * type.blockByteLength },

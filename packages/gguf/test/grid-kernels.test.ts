@@ -1,4 +1,7 @@
-/** The kernels from views to blocks against the TypeScript, bit for bit, and what they must leave to it. */
+/**
+ * The kernels from views to blocks against the TypeScript, bit for bit, and the views that they must leave to the
+ * TypeScript.
+ */
 import { floatToHalf, halfToFloat, isCodecError } from "@requant/core";
 import { viewWeight } from "@requant/core/format";
 import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";

@@ -87,7 +87,7 @@ describe("GGUF form, as llama-imatrix writes it", () => {
     expect([...(weights ?? [])].slice(0, 4)).toEqual(sums.map((sum) => Math.fround(sum / 13312)));
   });
 
-  test("writing what was read gives the same bytes", async () => {
+  test("writing the matrix that was read gives the same bytes", async () => {
     const imatrix = await readImatrix(memorySource(kjv));
     expect(Buffer.compare(await written(imatrix), kjv)).toBe(0);
   });
@@ -146,7 +146,7 @@ describe(".dat form", () => {
     expect(imatrixWeights(imatrix).get("a")).toEqual(Float32Array.of(0.25, 4));
   });
 
-  test("writing what was read gives the same bytes", async () => {
+  test("writing the matrix that was read gives the same bytes", async () => {
     expect(await written(await readImatrix(memorySource(dat)))).toEqual(dat);
   });
 
@@ -179,7 +179,7 @@ describe("broken files", () => {
     }
   });
 
-  test("hostile numbers cost nothing", async () => {
+  test("hostile numbers allocate nothing", async () => {
     const count = (value: number, at: number): Promise<string> => {
       const bytes = dat.slice();
       new DataView(bytes.buffer).setInt32(at, value, true);
@@ -187,7 +187,7 @@ describe("broken files", () => {
     };
     expect(await count(0x7fffffff, 0)).toMatch(/2147483647 entries do not fit in/);
     expect(await count(-1, 0)).toMatch(/number of entries is -1/);
-    expect(await count(0x7fffffff, 4)).toMatch(/LIMIT: name 0 is 2147483647 bytes/);
+    expect(await count(0x7fffffff, 4)).toMatch(/LIMIT: In the importance matrix, name 0 is 2147483647 bytes/);
     expect(await count(-5, 4)).toMatch(/the length of name 0 is -5/);
     expect(await count(0x7fffffff, 8 + 19 + 4)).toMatch(/needs 8589934588 bytes/);
     expect(await count(0, 8 + 19 + 4)).toMatch(/number of values of blk.0.attn_k.weight is 0/);
@@ -214,7 +214,7 @@ describe("broken files", () => {
     return refusal(memorySource(bytes));
   };
 
-  test("a GGUF file that is no matrix, or half of one", async () => {
+  test("a GGUF file that is not a matrix, or an incomplete one", async () => {
     expect(await gguf({ "a.weight": [1] })).toMatch(/holds no importance matrix/);
     expect(await gguf({ "a.in_sum2": [1] })).toMatch(/a has no counts/);
     expect(await gguf({ "a.counts": [1] })).toMatch(/a has no in_sum2/);

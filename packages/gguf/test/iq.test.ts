@@ -1,6 +1,6 @@
 /**
- * What the IQ types have beyond `types.test.ts`: their grids, the lists of neighbours, and the cases in which the
- * reference's bytes hang on a detail.
+ * The IQ types beyond `types.test.ts`: their grids, the lists of neighbours, and cases in which the reference's bytes
+ * depend on a detail.
  */
 import { createHash } from "node:crypto";
 import fc from "fast-check";
@@ -105,7 +105,7 @@ describe.each(tables)("%s", (_, gaps, size, shape, distanceCount, hash) => {
     }
   });
 
-  it("knows its own words, and of every other the nearest ones in order of distance and code", () => {
+  it("has its own words, and for every other word the nearest ones in order of distance and code", () => {
     const { codes, neighbours } = buildCodebook(gaps, shape, distanceCount);
     expect([...words].map((word) => codes[word])).toEqual([...words.keys()]);
     const present = new Set(words);
@@ -161,7 +161,7 @@ describe("the nearest group", () => {
   const scale = fc.oneof(fc.constant(1), fc.float({ min: Math.fround(1e-38), max: 2, noNaN: true }));
   const values = new Float32Array([1, 3, 5]);
 
-  it.each(tables)("is the one by rounded sums (%s)", (_, gaps, __, shape, distanceCount) => {
+  it.each(tables)("is the group by rounded sums (%s)", (_, gaps, __, shape, distanceCount) => {
     const codebook = buildCodebook(gaps, shape, distanceCount);
     const offsets = [...codebook.codes].filter((code) => code < 0).map((code) => -1 - code);
     const eights = fc.array(number, { minLength: 8, maxLength: 8 });
@@ -225,7 +225,7 @@ describe("nonlinear codes", () => {
     }
   });
 
-  it("are the nearest anywhere, and the ends beyond", () => {
+  it("are the nearest anywhere, and the first or last beyond the ends", () => {
     fc.assert(
       fc.property(fc.float({ min: -200, max: 200, noNaN: true }), (value) => {
         expect(nonlinearCode(value)).toBe(nearest(value));
@@ -259,7 +259,7 @@ function integerRows(rows: number): Float32Array {
   return values;
 }
 
-describe("bytes that hang on a detail (made by libggml-base 0.25.1)", () => {
+describe("bytes that depend on a detail (made by libggml-base 0.25.1)", () => {
   const values = integerRows(64);
   const importance = Float32Array.from({ length: 256 }, (_, i) => 1 + (i % 5));
 

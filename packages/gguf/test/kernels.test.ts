@@ -1,6 +1,6 @@
 /**
- * Every SIMD kernel against the TypeScript codec it twins, bit for bit: ordinary rows and every odd one that decides a
- * branch, whole calls and single blocks, arrays inside and outside the kernels' memory, and canaries around each output.
+ * Every SIMD kernel against its TypeScript codec, bit for bit: ordinary rows and unusual rows for every branch, whole
+ * calls and single blocks, arrays inside and outside the kernels' memory, and canaries around each output.
  * REQUANT_SEED=<number> replays a run.
  */
 import type { BlockCodec } from "@requant/core";

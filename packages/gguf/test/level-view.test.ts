@@ -25,7 +25,7 @@ interface Vector {
 const manifest: { readonly columns: number; readonly types: Record<string, Record<string, Vector>> } =
   JSON.parse(readFileSync(new URL("manifest.json", folder), "utf8"));
 
-/** What ggml's decoder gives; its vectors prove the codec. */
+/** The values of ggml's decoder: its vectors prove the codec. */
 function decoded(name: string, bytes: Uint8Array, count: number): Float32Array {
   const values = new Float32Array(count);
   ggmlTypeByName(name).codec?.dequantize(bytes, values);
@@ -71,7 +71,7 @@ describe("blocks that ggml made, seen as views, decode to ggml's values", () => 
     const count = weightsOf(source, bytes);
     const columns = count % manifest.columns === 0 ? manifest.columns : source.blockSize;
     const values = valuesOf(blocksToView(source, bytes, count / columns, columns));
-    // bit for bit, −0 included; of NaN every processor has its own bits, so the codec's values stand in there
+    // bit for bit, −0 included; the bits of a NaN depend on the processor, so the codec's values replace NaNs
     if (values.some((value) => Number.isNaN(value))) {
       expect(bits(values)).toEqual(bits(decoded(source.name, bytes, count)));
     } else {
@@ -82,7 +82,7 @@ describe("blocks that ggml made, seen as views, decode to ggml's values", () => 
   });
 });
 
-/** Where the numbers of a block stand that decide what fits: the halves at the offsets given. */
+/** The offsets of the f16 numbers in a block that decide which values fit. */
 const HALVES: Readonly<Record<string, readonly number[]>> = {
   Q2_0: [0],
   Q4_0: [0],
@@ -144,7 +144,7 @@ function converted(source: GgufViewSource, type: GgufViewType, bytes: Uint8Array
   return decoded(type.name, out, count);
 }
 
-describe("what fits a type comes out of its decoder with the same f32 values", () => {
+describe("a view that fits a type has the same f32 values in the type's decoder", () => {
   test.each(viewSources.map((source) => ({ name: source.name, source })))("$name", ({ source }) => {
     const fits = new Set<string>();
     fc.assert(

@@ -1,8 +1,7 @@
 /**
- * Our codecs against real ggml on fresh random rows and blocks: node-llama-cpp ships libggml-base, which quantizes
+ * Requant's codecs against real ggml on fresh random rows and blocks: node-llama-cpp ships libggml-base, which quantizes
  * files in llama.cpp. That library is built for baseline x86-64, so nothing in it fuses a multiply and an add; on other
- * machines the compiler may, and bytes differ by design, hence Linux x64 only.
- * REQUANT_SEED=<number> replays a run.
+ * machines the compiler may, and bytes differ by design, hence Linux x64 only. REQUANT_SEED=<number> replays a run.
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -95,7 +94,7 @@ function randomRows(random: () => number, rows: number, columns: number): Float3
   return values;
 }
 
-/** What ggml calls the type in its function names: q4_K, iq2_xxs. */
+/** The type's name in ggml's functions: q4_K, iq2_xxs. */
 const nativeName = (type: GgmlType): string => type.name.toLowerCase().replace(/_k$/, "_K");
 
 const dequantizers: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /**
- * The kernels from 4-bit codes as they are stored to blocks, against the TypeScript from unpacked codes, bit for bit. What is
- * packed here is packed by the test itself, field by field as PackedNibbles says.
+ * The kernels from 4-bit codes as they are stored to blocks, against the TypeScript from unpacked codes, bit for bit. The
+ * test itself packs the codes, field by field, as PackedNibbles describes.
  */
 import { halfToFloat } from "@requant/core";
 import { type LinearWeight, type PackedNibbles, viewWeight } from "@requant/core/format";
@@ -175,7 +175,7 @@ describe.skipIf(!kernelsAreInstalled())(`nibble kernels (REQUANT_SEED=${seed})`,
     ["Q4_0 of other zero points than 8", { type: "Q4_0", zero: 7 }],
     ["groups that end within 32 columns", { type: "Q5_0", groupSize: 48 }],
     ["act-order", { type: "Q5_0", groups: (column: number): number => column % 3 }],
-  ] as const)("leave %s to the other way", (_, changes) => {
+  ] as const)("leave %s to the tile kernels", (_, changes) => {
     const random = randomNumbers(seed ^ 77);
     const item: Case = { along: "columns", rows: 64, columns: 192, groupSize: 64, zero: 8, ...changes };
     const type = viewTypeByName(item.type);
@@ -196,7 +196,7 @@ describe.skipIf(!kernelsAreInstalled())(`nibble kernels (REQUANT_SEED=${seed})`,
     for (const guard of [out, ...guards]) guard.release();
   });
 
-  it("rest with the switch", () => {
+  it("are off with the switch", () => {
     const random = randomNumbers(seed);
     const item: Case = { along: "rows", type: "Q5_0", rows: 64, columns: 64, groupSize: 32 };
     const type = viewTypeByName("Q5_0");

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 
 const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
-it("depends on the ground only, and ships one entry", () => {
+it("depends on core only, and ships one entry", () => {
   expect(manifest).toMatchObject({
     sideEffects: false,
     dependencies: { "@requant/core": expect.any(String) },

@@ -51,7 +51,7 @@ function quantize(
   return bytes;
 }
 
-/** What the codecs make of a float model: every tensor in every type once, however many targets ask. */
+/** The codecs' bytes of a float model: every tensor in every type once, for all targets. */
 class Model {
   readonly set: GgufSet;
   readonly #values = new Map<string, Float32Array>();
@@ -172,7 +172,7 @@ describe("the whole golden set", () => {
         );
         expect(found).toEqual(file.tensors);
         expect(bytes.length).toBe(file.bytes);
-        // files that were not kept differ in metadata: probably in the path of the matrix, which the manifest does not tell
+        // files that were not kept differ in metadata: probably in the path of the matrix, which is not in the manifest
         if (!used || file.delivered) expect(sha256(bytes)).toBe(file.sha256);
       });
     }
@@ -299,7 +299,7 @@ function kjvManifest(
     .parse(JSON.parse(readFileSync(path, "utf8"))).files;
 }
 
-/** Weights that the converter takes over row by row, so that the Hugging Face file can stand for the GGUF one. */
+/** Weights that the converter copies row by row, so that the Hugging Face file can replace the GGUF file. */
 const sources: Readonly<Record<string, string>> = {
   "blk.0.attn_v.weight": "model.layers.0.self_attn.v_proj.weight",
   "blk.0.ffn_down.weight": "model.layers.0.mlp.down_proj.weight",

@@ -138,7 +138,7 @@ describe("type tables: llama-quantize --dry-run", () => {
       test(`${name} ${row}`, () => {
         if ("error" in expected) {
           expect(() => choose(name, target, imatrix !== undefined)).toThrow(
-            /rows of 288 are no multiple of 128/,
+            /rows of 288 are not a multiple of 128/,
           );
           return;
         }
@@ -268,7 +268,7 @@ describe("the trained llama", () => {
     expect(chosen.metadata.set.get("llama.block_count")).toEqual({ type: "u32", value: 2 });
   });
 
-  test("requantizing must be allowed, and copying is none", () => {
+  test("requantizing must be allowed, and copying is not requantizing", () => {
     const quantized = tensors.map((tensor) => ({
       ...tensor,
       encoding: tensor.encoding === "BF16" ? "Q8_0" : tensor.encoding,
@@ -303,7 +303,7 @@ describe("the trained llama", () => {
     expect(() => run(partial)).toThrow(/no weights for blk.0.ffn_up.weight/);
   });
 
-  test("the metadata tells of the matrix, as far as it is used", () => {
+  test("the metadata describes the part of the matrix that is used", () => {
     const imatrixOrigin = { file: "x".repeat(130), dataset: "text", entryCount: 21, chunkCount: 0 };
     const keys = (imatrix?: Map<string, Float32Array>): unknown[] => {
       const { metadata } = chooseTypes({ target: "Q8_0", facts, tensors, imatrix, imatrixOrigin });
@@ -325,7 +325,7 @@ describe("the trained llama", () => {
 
   test("wrong options are refused by name", () => {
     const run = (options: RecipeOptions) => () => typeOf("output.weight", "Q4_0", options);
-    expect(run({ outputTensor: "Q8_K" })).toThrow(/no type for the weights/);
+    expect(run({ outputTensor: "Q8_K" })).toThrow(/not a type for the weights/);
     expect(run({ outputTensor: "IQ4_K" })).toThrow(/IQ4_K .*ik_llama.cpp/);
     expect(run({ tensorTypes: [{ pattern: "(", type: "Q8_0" }] })).toThrow(/not a regular expression/);
   });
@@ -353,7 +353,7 @@ describe("Falcon", () => {
       .map(({ type }) => type);
 
   // not measured: the rows of llama.cpp's src/llama-quant.cpp, read by hand
-  test("has branches of its own", () => {
+  test("has rules of its own", () => {
     expect(types("Q4_K_M", "output")[0]).toBe("Q8_0");
     expect(types("Q4_K_M", "ffn_down").slice(0, 5)).toEqual(["Q6_K", "Q6_K", "Q5_K", "Q5_K", "Q4_K"]);
     expect(types("Q3_K_M", "ffn_down").slice(0, 6)).toEqual(["Q5_K", "Q5_K", "Q4_K", "Q4_K", "Q3_K", "Q3_K"]);
@@ -375,13 +375,13 @@ describe("MXFP4_MOE", () => {
     }).tensors.map(({ type }) => type);
 
   // not measured: read by hand, as above
-  test("takes what is stacked for experts, except in bailingmoe3", () => {
+  test("treats stacked tensors as experts, except in bailingmoe3", () => {
     expect(types("deepseek2")).toEqual(["MXFP4", "MXFP4"]);
     expect(types("bailingmoe3")).toEqual(["Q8_0", "MXFP4"]);
   });
 });
 
-test("a layer that no name tells is asked for where a rule needs it", () => {
+test("a tensor without layer number is refused where a rule needs the number", () => {
   const run = (target: string, name: string) => () =>
     chooseTypes({
       target,

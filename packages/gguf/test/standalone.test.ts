@@ -1,6 +1,6 @@
 /**
- * What a user gets: the packed tarball in a project outside the workspace, used from Node ESM, Node CJS and a page in
- * Chromium. Needs the built packages (`pnpm test` builds first).
+ * The package as users get it: the packed tarball in a project outside the workspace, used from Node ESM, Node CJS and a
+ * page in Chromium. Needs the built packages (`pnpm test` builds first).
  */
 import { execFileSync } from "node:child_process";
 import {

@@ -19,7 +19,7 @@ const rows = (section: string): [string, string][] =>
 describe("docs/types.md, as scripts/make-type-table.mjs wrote it", () => {
   const notWeights = ["I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K"];
 
-  test("has every type that weights can be", () => {
+  test("has every type of weights", () => {
     const names = ggmlTypes.map(({ name }) => name).filter((name) => !notWeights.includes(name));
     expect(
       rows(types)

@@ -234,7 +234,7 @@ describe.each(cases)("%s in %s", (name, variant, type) => {
   }
 
   if (vectors !== undefined) {
-    it("says truly what an importance matrix does to it", () => {
+    it("declares the true effect of an importance matrix", () => {
       const changes = vectors.requiresImatrix ? "required" : vectors.imatrixChangesBytes ? "used" : "ignored";
       expect(type.importance).toBe(changes);
       if (changes === "ignored") {
@@ -245,7 +245,7 @@ describe.each(cases)("%s in %s", (name, variant, type) => {
     });
   }
 
-  it.runIf(type.codec?.quantize !== undefined)("gives a row the same bytes alone and among others", () => {
+  it.runIf(type.codec?.quantize !== undefined)("gives a row the same bytes alone and with other rows", () => {
     const weights = type.importance === "ignored" ? undefined : importance;
     const together = quantize(type, input, columns, weights);
     const rowByteLength = together.length / rows;
@@ -302,7 +302,7 @@ describe("the table", () => {
     ).toEqual([]);
   });
 
-  it("refuses removed types and those of forks by name", () => {
+  it("refuses removed types and types of forks by name", () => {
     for (const [id, name] of [
       [4, "Q4_2"],
       [31, "Q4_0_4_4"],

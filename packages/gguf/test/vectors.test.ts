@@ -1,4 +1,7 @@
-/** Files of gguf-py, the writer behind llama.cpp's converters: read to what was put in, written again byte for byte. */
+/**
+ * Files of gguf-py, the writer behind llama.cpp's converters: read to the values that were written, and written again
+ * byte for byte.
+ */
 import { readFileSync } from "node:fs";
 import { memorySink, memorySource } from "@requant/core";
 import { describe, expect, it } from "vitest";
@@ -70,7 +73,7 @@ const tensors = [
 ] as const;
 
 describe.each(["plain.gguf", "aligned.gguf"])("%s", (name) => {
-  it("is read to what was put in", async () => {
+  it("is read to the values that were written", async () => {
     const set = await openGguf(memorySource(vector(name)));
     const aligned = name === "aligned.gguf";
     expect(set.parts[0]).toMatchObject({ version: 3, littleEndian: true, alignment: aligned ? 64 : 32 });
@@ -110,7 +113,7 @@ describe("big.gguf", () => {
       );
   });
 
-  it("is what writing the little-endian file as big-endian gives, and back", async () => {
+  it("equals the little-endian file written as big-endian, and the reverse", async () => {
     const big = vector("big.gguf");
     const little = vector("little.gguf");
     expect(await rewritten(await openGguf(memorySource(little)), { littleEndian: false })).toEqual(big);

@@ -23,7 +23,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-/** ggml's own decoder of the type, which its vectors prove, is the judge of every value here. */
+/** The oracle of every value is ggml's own decoder of the type, which the vectors prove. */
 function decode(type: GgufViewType, blocks: Uint8Array, count: number): Float32Array {
   const values = new Float32Array(count);
   const { codec } = ggmlTypeByName(type.name);
@@ -96,7 +96,7 @@ describe("every view type", () => {
         const view = makeView(shape);
         const facts = viewFacts(view, 2 ** shape.bitWidth - 1);
         const promised = typeMisfit(facts, type) === undefined;
-        // what the facts promise, the codes keep; facts that know the codes promise no less
+        // the codes keep every promise of the facts; facts that know the codes promise no less
         if (promised) expect(typeMisfit(withMeasuredOffsets(facts, view), type)).toBeUndefined();
         const fit = fitView(view, type.requirement);
         if (promised) expect(fit.misfit).toBeUndefined();
@@ -161,7 +161,7 @@ describe("the exact conversions, by name", () => {
     expect(exactTypes(factsOf(changes))[0]?.name).toBe(smallest);
   });
 
-  test("8-bit asymmetric fits none, but a view whose codes stay near its zero points does", () => {
+  test("8-bit asymmetric views fit no type, except when the codes stay near the zero points", () => {
     const view = makeView({ ...shape, bitWidth: 8, zero: "any" });
     const facts = viewFacts(view, 255);
     expect(exactTypes(facts)).toEqual([]);
@@ -205,7 +205,7 @@ describe("the exact conversions, by name", () => {
   });
 });
 
-describe("why not, in words", () => {
+describe("reasons in words", () => {
   const base = makeView({ bitWidth: 4, groupSize: 128, columns: 512, zero: "any", negative: false, seed: 3 });
   const reason = (view: IntegerView, type: string, maxCode = 15): string | undefined =>
     typeMisfit(viewFacts(view, maxCode), viewTypeByName(type))?.reason;
@@ -252,7 +252,7 @@ describe("why not, in words", () => {
     expect(reason(view, type)).toBe(words);
   });
 
-  test("act-order whose groups are all the same is no obstacle", () => {
+  test("act-order with equal groups is no obstacle", () => {
     const view = {
       ...base,
       groupOfColumn: base.groupOfColumn.map((_, column) => column % 4),
@@ -262,7 +262,7 @@ describe("why not, in words", () => {
     expect(reason(view, "Q4_K")).toBeUndefined();
   });
 
-  test("ggml files whose minimums are no multiples of their scale are no view", () => {
+  test("ggml blocks whose minimums are not multiples of their scale are not integer views", () => {
     const bytes = new Uint8Array(20);
     new DataView(bytes.buffer).setUint16(0, floatToHalf(0.5), true);
     new DataView(bytes.buffer).setUint16(2, floatToHalf(-0.75), true);
@@ -271,7 +271,7 @@ describe("why not, in words", () => {
     );
   });
 
-  test("types that are no view are refused by name", () => {
+  test("types without a view are refused by name", () => {
     let caught: unknown;
     try {
       viewTypeByName("IQ4_NL");

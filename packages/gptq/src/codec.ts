@@ -54,7 +54,7 @@ export interface GptqLayout extends LinearLayout {
   readonly groupCount: number;
   /** Columns per group, −1 for all; with act-order the size that the groups were meant to have. */
   readonly groupSize: number;
-  /** Claimed when read: every zero point is the middle code. Demanded when written. */
+  /** Every zero point is the middle code: a claim when a weight is read, a requirement when it is written. */
   readonly sym: boolean;
   readonly packing: "stream" | "planar";
   readonly packDtype: GptqPackDtype;
@@ -69,7 +69,7 @@ export interface GptqLayout extends LinearLayout {
   readonly groupIndex?: "I64" | undefined;
 }
 
-/** What the configuration must tell: `GptqConfig` does. */
+/** What the configuration must state; a `GptqConfig` has these fields. */
 export interface GptqClaims {
   readonly groupSize: number;
   readonly sym: boolean;
@@ -109,7 +109,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     const groupCount = qzeros === undefined ? scaleGroups : matrixShape(qzeros, place)[0];
     if (scaleRows !== rows || scaleGroups !== groupCount) {
       throw new FormatError(
-        `scales is [${scaleGroups}, ${scaleRows}]; [${groupCount}, ${rows}] was expected, the groups of qzeros and the columns of qweight.`,
+        `The part scales is [${scaleGroups}, ${scaleRows}]; [${groupCount}, ${rows}] was expected, the groups of qzeros and the columns of qweight.`,
         place,
       );
     }
@@ -120,7 +120,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     const columns = (wordRows * wordBits) / bits;
     if (!Number.isInteger(columns)) {
       throw new FormatError(
-        `qweight has ${wordRows} rows of words, which are no whole number of ${bits}-bit codes.`,
+        `The part qweight has ${wordRows} rows of words, which do not hold a whole number of ${bits}-bit codes.`,
         place,
       );
     }
@@ -129,7 +129,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
       (!["I32", "I64"].includes(groupIndex.encoding) || groupIndex.shape.join() !== `${columns}`)
     ) {
       throw new FormatError(
-        `g_idx is ${groupIndex.encoding} [${groupIndex.shape.join(", ")}]; I32 [${columns}] was expected for ${bits}-bit codes.`,
+        `The part g_idx is ${groupIndex.encoding} [${groupIndex.shape.join(", ")}]; I32 [${columns}] was expected for ${bits}-bit codes.`,
         place,
       );
     }
@@ -250,7 +250,7 @@ function gptqRequirement(layout: GptqLayout): ViewRequirement {
       ? { kind: "signed", min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 }
       : { kind: "affine", maxCode: 2 ** bits - 1, minZero: range.min, maxZero: range.max },
     scale,
-    // every reader computes in the type of the scales, which is f16 nearly always
+    // every reader computes in the type of the scales, which is nearly always f16
     roundsToHalf: scale === "F16",
   };
 }
@@ -293,7 +293,7 @@ interface Parameters extends GroupedParameters {
   readonly onlyZero: number | undefined;
 }
 
-/** Scales and zero points are read when they are first asked for: most weights go on as they are packed. */
+/** Scales and zero points are read on first use: most weights are passed on in their packed form. */
 function readParameters(layout: GptqLayout, bytes: PartBytes, place?: ErrorPlace): Parameters {
   const { rows, columns, groupCount, groupSize, packDtype, scale, zeros: storage, hasGroupIndex } = layout;
   const words =
@@ -336,7 +336,8 @@ export function storedGroups(layout: GptqLayout, bytes: PartBytes, place?: Error
 }
 
 /**
- * Zero points as `PackedNibbles` has them; undefined where one is no code of 4 bits. `halves`: the scales, if they are f16.
+ * Zero points as `PackedNibbles` has them; undefined where a zero point does not fit 4 bits. `halves`: the scales, if
+ * they are f16.
  * @throws FormatError when a scale is not finite
  */
 function zerosOf(
@@ -360,7 +361,10 @@ function partOf(layout: GptqLayout, suffix: string, bytes: PartBytes, place?: Er
 function matrixShape({ suffix, shape }: LinearPart, place: ErrorPlace): [number, number] {
   const [outer, inner] = shape;
   if (shape.length !== 2 || !outer || !inner) {
-    throw new FormatError(`${suffix} has shape [${shape.join(", ")}]; a matrix was expected.`, place);
+    throw new FormatError(
+      `The part ${suffix} has shape [${shape.join(", ")}]; a matrix was expected.`,
+      place,
+    );
   }
   return [outer, inner];
 }

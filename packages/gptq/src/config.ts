@@ -28,7 +28,10 @@ export interface GptqRule {
   readonly override: GptqOverride;
 }
 
-/** What quantize_config.json, or `quantization_config` in config.json, claims. The tensors have the last word. */
+/**
+ * What quantize_config.json, or `quantization_config` in config.json, claims. Where the tensors disagree, the tensors
+ * decide.
+ */
 export interface GptqConfig {
   readonly bits: number;
   /** Columns that share a scale; −1: all of them. */
@@ -41,7 +44,7 @@ export interface GptqConfig {
   /** True: lm_head is quantized too. */
   readonly lmHead: boolean;
   readonly dynamic: readonly GptqRule[];
-  /** Who wrote it, as `meta.quantizer` tells: "gptqmodel:7.3.4". Empty where unknown. */
+  /** The tools that wrote the file, from `meta.quantizer`: "gptqmodel:7.3.4". Empty where unknown. */
   readonly quantizer: readonly string[];
   readonly trueSequential?: boolean | undefined;
   readonly dampPercent?: number | undefined;
@@ -92,16 +95,19 @@ const configSchema = z.looseObject({
 const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
 
 /**
- * Reads what AutoGPTQ, GPTQModel or transformers wrote: quantize_config.json, config.json, or the object under its
- * `quantization_config`. Keys that are missing in old files get the defaults of the tools of their time.
- * @throws FormatError when it is no GPTQ configuration; UnsupportedError for a `checkpoint_format` nobody here knows
+ * Reads a configuration of AutoGPTQ, GPTQModel or transformers: quantize_config.json, config.json, or the object under
+ * its `quantization_config`. Keys that are missing in old files get the defaults of the tools of their time.
+ * @throws FormatError when it is not a GPTQ configuration; UnsupportedError for an unknown `checkpoint_format`
  */
 export function parseGptqConfig(json: unknown, place: ErrorPlace = {}): GptqConfig {
   const wrapper = wrapperSchema.safeParse(json);
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
   const parsed = configSchema.safeParse(claimed);
   if (!parsed.success) {
-    throw new FormatError(`Not a GPTQ configuration: ${misfitOf(parsed.error.issues, claimed)}`, place);
+    throw new FormatError(
+      `This is not a GPTQ configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
+      place,
+    );
   }
   const config = parsed.data;
   const method = config.quant_method ?? config.method ?? "gptq";
@@ -173,7 +179,7 @@ export function serializeGptqConfig(config: GptqConfig): Record<string, unknown>
 
 const matchers = new WeakMap<readonly GptqRule[], readonly ((name: string) => boolean)[]>();
 
-/** The rules made ready: they are asked about each module of a model, and share what time they may take. */
+/** The rules, compiled: they are matched against each module of a model, and share one budget of time. */
 function matchersOf(rules: readonly GptqRule[]): readonly ((name: string) => boolean)[] {
   const known = matchers.get(rules);
   if (known !== undefined) return known;
@@ -186,7 +192,7 @@ function matchersOf(rules: readonly GptqRule[]): readonly ((name: string) => boo
 /** Letters, digits and escaped dots up to the end of the name. */
 const WHOLE_NAME = /^(?:[\w-]|\\\.)+\$$/;
 
-/** Files list thousands of experts by their whole names: comparing those takes no matching. */
+/** Files list thousands of experts by their whole names, which need no regular expression. */
 function wholeName(pattern: string): ((name: string) => boolean) | undefined {
   if (!WHOLE_NAME.test(pattern)) return undefined;
   const wanted = pattern.slice(0, -1).replaceAll("\\.", ".");
@@ -241,7 +247,7 @@ function checkpointFormat(name: string, place: ErrorPlace): GptqCheckpointFormat
 }
 
 function packDtype(name: string, place: ErrorPlace): GptqPackDtype {
-  // transformers writes torch's own name
+  // transformers writes the name with "torch." in front
   const plain = name.replace(/^torch\./, "");
   if (plain === "int32" || plain === "int16" || plain === "int8") return plain;
   throw new UnsupportedError(

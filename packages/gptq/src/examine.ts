@@ -7,16 +7,16 @@ import { findZeros, type ZeroStorage } from "./zeros.ts";
 
 /** What the stored tensors show, next to what the configuration claims. */
 export interface GptqExamination {
-  /** The layout to read with: corrected where the tensors contradict the configuration beyond doubt. */
+  /** The layout to read with: corrected where the tensors prove the configuration wrong. */
   readonly layout: GptqLayout;
   /**
-   * "none": no g_idx, or it says what consecutive groups say; "trivial": all columns share one group, whatever desc_act
-   * claims; "real": columns are spread over groups.
+   * "none": no g_idx, or a g_idx of consecutive groups; "trivial": all columns share one group, whatever desc_act claims;
+   * "real": columns are spread over groups.
    */
   readonly actOrder: "none" | "trivial" | "real";
   /** Columns per group where groups are consecutive. */
   readonly groupSize: number | undefined;
-  /** What the zero points show: "v1" and "v2" only when all are the symmetric one of that convention. */
+  /** What the zero points show: "v1" or "v2" only when every zero point is that convention's symmetric zero point. */
   readonly zeroConvention: "v1" | "v2" | "either";
   readonly symmetric: boolean;
   /** Zero-point fields of all ones under v1: readers disagree about them. */
@@ -27,8 +27,8 @@ export interface GptqExamination {
 }
 
 /**
- * Examines a weight's small parts. Tensors win over claims: symmetric weights whose zero points are all those of the other
- * convention are read by that convention. Everything else that disagrees is reported.
+ * Examines a weight's small parts. Tensors decide over claims: symmetric weights whose zero points all belong to the
+ * other convention are read by that convention. Every other disagreement is reported.
  * @throws FormatError as `gptqCodec.measure`
  */
 export function examineGptq(

@@ -1,7 +1,8 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 
 /**
- * Columns per group: the claim where it agrees with the number of groups, else what follows from that number.
+ * Columns per group: the claimed size where it agrees with the number of groups, else the size that follows from that
+ * number.
  * @throws FormatError when no size makes so many groups
  */
 export function settleGroupSize(
@@ -21,13 +22,13 @@ export function settleGroupSize(
   );
 }
 
-/** Stored g_idx as groups of columns. @throws FormatError for a group that is not there */
+/** Stored g_idx as groups of columns. @throws FormatError for a group that does not exist */
 export function readGroupIndex(words: Uint32Array, groupCount: number, place: ErrorPlace = {}): Int32Array {
   const groups = Int32Array.from(words, (word) => word | 0);
   const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
   if (bad === -1) return groups;
   throw new FormatError(
-    `g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
+    `The part g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
     place,
   );
 }

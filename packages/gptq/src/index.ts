@@ -1,5 +1,5 @@
 /**
- * GPTQ weights: the codec, the configuration, and the format as `@requant/convert` takes it.
+ * GPTQ weights: the codec, the configuration, and the format as `@requant/convert` uses it.
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { gptqCodec, parseGptqConfig } from "@requant/gptq";

@@ -44,7 +44,7 @@ export interface GptqMarlinLayout extends LinearLayout {
   readonly scale: ScaleEncoding;
 }
 
-/** What the configuration must tell: `GptqConfig` does. */
+/** What the configuration must state; a `GptqConfig` has these fields. */
 export interface GptqMarlinClaims {
   readonly groupSize: number;
 }
@@ -70,13 +70,13 @@ export const gptqMarlinCodec: LinearCodec<GptqMarlinLayout, GptqMarlinClaims> &
       tileRows * groupCount === 0
     ) {
       throw new FormatError(
-        `B is ${codes.encoding} [${codes.shape.join(", ")}] and s [${scales.shape.join(", ")}]; I32 [K / 16, 2 N] and [groups, N] were expected.`,
+        `The part B is ${codes.encoding} [${codes.shape.join(", ")}] and s is [${scales.shape.join(", ")}]; I32 [K / 16, 2 N] and [groups, N] were expected.`,
         place,
       );
     }
     const columns = MARLIN_COLUMNS * tileRows;
     const misfit = marlinShapeMisfit(rows, columns);
-    if (misfit !== undefined) throw new FormatError(`Impossible: ${misfit}.`, place);
+    if (misfit !== undefined) throw new FormatError(`Marlin cannot store this weight: ${misfit}.`, place);
     const groupSize = settleGroupSize(columns, groupCount, claims.groupSize, place);
     return { rows, columns, groupCount, groupSize, scale: scaleEncoding(scales, place) };
   },

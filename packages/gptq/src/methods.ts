@@ -12,7 +12,7 @@ import type { GptqCheckpointFormat } from "./config.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** GPTQ of AutoGPTQ and GPTQModel, whose old files name no method. */
+/** GPTQ as AutoGPTQ and GPTQModel write it; their old files name no method. */
 const gptqMethod: FormatMethod = {
   names: ["gptq", "marlin"],
   files: [{ name: "quantize_config.json", tellsMethod: true }],
@@ -28,13 +28,13 @@ const gptqMethod: FormatMethod = {
   leavesFloats: true,
 };
 
-/** How zero points are stored: "gptq" less one, "gptq_v2" as they are. */
+/** How zero points are stored: "gptq" minus one, "gptq_v2" unchanged. */
 const CHECKPOINT_FORMATS: Readonly<Partial<Record<AutoRoundPacking, GptqCheckpointFormat>>> = {
   auto_round: "gptq_v2",
   auto_gptq: "gptq",
 };
 
-/** AutoRound, over tensors of GPTQ: also where it names a packing that is not known. */
+/** AutoRound with tensors of GPTQ, also where it names an unknown packing. */
 const autoRound: FormatMethod = {
   ...autoRoundMethod,
   describes: (settings) => autoRoundPacking(settings) !== "auto_awq",
@@ -57,7 +57,7 @@ function fromAutoRound(settings: Json, place: ErrorPlace): Json {
   };
 }
 
-/** As an entry of `dynamic`, whose patterns begin at the start of a name. */
+/** The override as an entry of `dynamic`, whose patterns match from the start of a name. */
 function dynamicRule({ name, isPattern, isFloat, settings }: AutoRoundOverride): [rule: string, own: Json] {
   const pattern = isPattern ? `.*(?:${name})` : `${name.replaceAll(".", "\\.")}$`;
   if (isFloat) return [`-:${pattern}`, {}];

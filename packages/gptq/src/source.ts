@@ -20,7 +20,7 @@ import { gptqMethods } from "./methods.ts";
 
 const SUFFIXES: readonly string[] = [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes];
 
-/** What is assumed where no configuration says anything: the tensors correct it. */
+/** The settings that are assumed without a configuration; the tensors correct them. */
 const SILENT: GptqConfig = {
   bits: 4,
   groupSize: -1,
@@ -113,17 +113,17 @@ function gptqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearRe
       config === undefined
         ? {}
         : {
-            // where rules change it, the value for the rest is claimed of no whole model
+            // where rules change a setting for some modules, the model as a whole has no claimed value
             bits: isChanged(config, "bits") ? undefined : config.bits,
             groupSize: isChanged(config, "groupSize") ? undefined : config.groupSize,
             symmetric: isChanged(config, "sym") ? undefined : config.sym,
-            // static groups leave the columns in order
+            // static groups keep the columns in order
             actOrder: config.descAct && !config.staticGroups,
             variant: variantOf(config.checkpointFormat),
           },
     claimsModule: (module) => config === undefined || gptqModuleConfig(config, module) !== undefined,
     openable(module, parts, at) {
-      // a module that the rules leave in floats and that is quantized all the same: its tensors win
+      // the rules leave this module in floats, but it is quantized: its tensors decide
       const claims =
         (config === undefined ? undefined : gptqModuleConfig(config, module)) ?? config ?? SILENT;
       return suffixesOf(parts).has("B")
@@ -149,7 +149,7 @@ function openGptq(
 ): OpenableWeight {
   const layout = gptqCodec.readLayout(parts, claimed ? claims : { ...claims, bits: undefined }, place);
   const { bits, columns, groupCount } = layout;
-  // without a configuration there is nothing to disagree with
+  // without a configuration there is no claim to disagree with
   const own: GptqConfig = claimed
     ? claims
     : { ...claims, bits, groupSize: groupSizeByCount(columns, groupCount, -1), actGroupAware: true };
@@ -173,7 +173,7 @@ function openGptq(
   });
 }
 
-/** What would make every weight another one. */
+/** A contradiction that would change every weight. */
 function contradictionOf(
   { bits, descAct, staticGroups }: GptqConfig,
   layout: GptqLayout,

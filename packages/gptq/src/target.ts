@@ -101,7 +101,7 @@ const words: readonly WordSpec[] = [
 /** Widths that only GPTQModel's planar packing holds. */
 const PLANAR_ONLY: readonly number[] = [5, 6, 7];
 
-/** Words that contradict each other are refused, one rule a line. */
+/** Refuses words that contradict each other, one rule for each line. */
 function settle(asked: TargetSettings): TargetSettings {
   const { bits, sym, search } = settingsOf(asked);
   const planarOnly = PLANAR_ONLY.includes(bits);
@@ -141,8 +141,8 @@ export const gptqTarget: WeightTarget = {
 };
 
 /**
- * v1 is what every reader takes, but it cannot say a zero point of 0; one file says the convention once. Where no word
- * decides, v2 is written as soon as one weight needs it.
+ * Every reader supports v1, but v1 cannot store a zero point of 0, and a file has one convention for all weights. Where
+ * no word decides, v2 is written if one weight needs it.
  */
 function settledVariant(settings: TargetSettings, requests: readonly WeightRequest[]): TargetSettings {
   if (settings["variant"] !== "auto") return settings;
@@ -253,7 +253,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
 function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
   const misfit = tileMisfit(layout);
   if (misfit !== undefined)
-    throw new UsageError(`The plan has a layout that is none of GPTQ: ${misfit.reason}.`);
+    throw new UsageError(`The plan has a layout that does not fit GPTQ: ${misfit.reason}.`);
   const { groupSize, scale, columns } = layout;
   return {
     parts: gptqMarlinCodec.parts(layout),
@@ -341,7 +341,7 @@ function configOf(request: ConfigRequest): TargetConfig {
   };
 }
 
-/** Groups that the configuration's one number does not describe. */
+/** Findings for groups that the configuration's single group size does not describe. */
 function groupFindings(irregular: readonly PackedModule[], groupSize: number): Finding[] {
   const odd = irregular.filter(({ layout }) => {
     const columns = Number(layout["columns"]);
@@ -352,7 +352,7 @@ function groupFindings(irregular: readonly PackedModule[], groupSize: number): F
     {
       code: "own-groups",
       severity: "note",
-      message: `${odd.length} weights keep the groups of the source, which g_idx tells and group_size (${groupSize}) does not: readers that go by g_idx (GPTQModel, transformers) compute the right values, exllama infers a group size and does not.`,
+      message: `${odd.length} weights keep the groups of the source, which only g_idx describes, not group_size (${groupSize}): readers that use g_idx (GPTQModel, transformers) compute the right values, but exllama infers a group size and computes wrong values.`,
     },
   ];
 }

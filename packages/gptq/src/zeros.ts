@@ -1,13 +1,14 @@
 /**
- * Zero points of GPTQ: the format's oldest trap. `checkpoint_format` "gptq" (v1, or none at all) stores z − 1, "gptq_v2"
- * and "gptq_p" store z. Where z is 0, v1 has no −1 to store, and the writers of the day differ:
+ * Zero points of GPTQ, which tools store in different ways. `checkpoint_format` "gptq" (v1, or none at all) stores z − 1,
+ * "gptq_v2" and "gptq_p" store z. Where z is 0, v1 would have to store −1, and tools differ:
  *
  *   AutoGPTQ     or-s 0xFFFFFFFF into the word: the field and all above it are lost
  *   GPTQModel    2, 4, 8 bits: subtracts 0x11111111 (0x55555555, 0x01010101) from the whole word, borrowing from the
  *                next field; 3 and 5 to 7 bits: each field modulo 2^b. Its own reader undoes both exactly.
  *   exllamav2, AutoGPTQ when reading: field + 1 without wrapping, so an all-ones field means z = 2^b
  *
- * Where no field is all ones, all agree. Sources: AutoGPTQ, qlinear_cuda; GPTQModel, utils/model.py; exllamav2, q_matrix.cu.
+ * Where no field is all ones, all tools agree. Sources: AutoGPTQ, qlinear_cuda; GPTQModel, utils/model.py; exllamav2,
+ * q_matrix.cu.
  */
 import { UsageError } from "@requant/core";
 import { type FieldTable, fieldWordCount, packFields, unpackFields, type Words } from "@requant/core/bits";
@@ -18,7 +19,7 @@ import { type FieldTable, fieldWordCount, packFields, unpackFields, type Words }
  */
 export type ZeroStorage = "stored" | "minus-one" | "minus-one-word" | "minus-one-wrapped";
 
-/** How the writer of a file stored its zero points. `quantizer` is `meta.quantizer` of the configuration. */
+/** How the tool that wrote a file stored the zero points. `quantizer` is `meta.quantizer` of the configuration. */
 export function zeroStorageOf(
   checkpointFormat: string,
   bits: number,
@@ -29,7 +30,7 @@ export function zeroStorageOf(
   return bits === 2 || bits === 4 || bits === 8 ? "minus-one-word" : "minus-one-wrapped";
 }
 
-/** The range of zero points that a storage can hold and its readers read alike. */
+/** The range of zero points that a storage can hold and that all readers read alike. */
 export function zeroRange(storage: ZeroStorage, bits: number): { min: number; max: number } {
   return { min: storage === "minus-one" ? 1 : 0, max: 2 ** bits - 1 };
 }
@@ -58,20 +59,20 @@ export function unpackZeros(
   const fields = new Uint8Array(groups * count);
   unpackFields(table, stored, rowStreams(groups, count, wordCount), fields);
   const ones = storage === "minus-one" || storage === "minus-one-wrapped" ? 1 : 0;
-  // fields are below 2^8, so that nothing is cut off where nothing wraps
+  // fields are below 2^8, so this mask changes nothing where fields do not wrap
   const mask = storage === "minus-one-wrapped" ? 2 ** table.bitWidth - 1 : 0xffff;
   for (let i = 0; i < zeros.length; i++) zeros[i] = (fields[i]! + ones) & mask;
   return zeros;
 }
 
-/** The zero point of all groups of all out features, where there is but one and no reader takes it for another. */
+/** The zero point of all groups of all out features, where there is only one and all readers agree about it. */
 export function onlyZero(table: FieldTable, storage: ZeroStorage, words: Words): number | undefined {
   const field = onlyField(table, words);
   if (field === undefined || storage === "stored") return field;
   return field + 1 < 2 ** table.bitWidth ? field + 1 : undefined;
 }
 
-/** What all fields of all words are, where they are the same and fill words to the last bit. */
+/** The value of all fields of all words, where they are equal and fill the words to the last bit. */
 function onlyField({ bitWidth, wordBitWidth }: FieldTable, words: Words): number | undefined {
   const first = words[0];
   if (first === undefined || wordBitWidth % bitWidth !== 0) return undefined;
@@ -83,7 +84,9 @@ function onlyField({ bitWidth, wordBitWidth }: FieldTable, words: Words): number
   return field;
 }
 
-/** The reverse, for whole runs of 32 fields or the end of a row. @throws UsageError for a zero point that has no field */
+/**
+ * The reverse, for whole runs of 32 fields or the end of a row. @throws UsageError for a zero point that cannot be stored
+ */
 export function packZeros(
   table: FieldTable,
   storage: ZeroStorage,
@@ -135,16 +138,16 @@ function oneStream(count: number): Parameters<typeof unpackFields>[2] {
   return { streams: 1, fields: count, wordStart: 0, wordStep: 1, streamStep: 0, fieldStart: 0, fieldStep: 0 };
 }
 
-/** What the stored fields themselves tell about the convention. */
+/** What the stored fields show about the convention. */
 export interface ZeroFacts {
-  /** "v1" or "v2" when every field is the symmetric zero point of one of them, else undefined: both are possible. */
+  /** "v1" or "v2" when every field is the symmetric zero point of that convention; undefined when both are possible. */
   readonly convention: "v1" | "v2" | undefined;
-  /** Fields of all ones: where v1 readers disagree. */
+  /** Number of fields of all ones, which v1 readers read differently. */
   readonly allOnes: number;
   readonly count: number;
 }
 
-/** Looks at all fields of `qzeros`: `rows` rows of `count` fields each. */
+/** Examines all fields of `qzeros`: `rows` rows of `count` fields each. */
 export function findZeros(table: FieldTable, words: Words, rows: number, count: number): ZeroFacts {
   const mask = 2 ** table.bitWidth - 1;
   const middle = 2 ** (table.bitWidth - 1);

@@ -35,7 +35,7 @@ describe("parts that contradict each other", () => {
     ["no qweight", good.slice(1), /qweight is missing; there are qzeros, scales, g_idx/],
     ["no scales", good.filter(({ suffix }) => suffix !== "scales"), /scales is missing/],
     ["float words", changed("qweight", { encoding: "F16" }), /qweight is F16/],
-    ["other words in qzeros", changed("qzeros", { encoding: "I16" }), /qzeros I16/],
+    ["other words in qzeros", changed("qzeros", { encoding: "I16" }), /qzeros is I16/],
     ["scales of another width", changed("scales", { shape: [2, 64] }), /\[2, 32\] was expected/],
     ["scales of other groups", changed("scales", { shape: [3, 32] }), /\[2, 32\] was expected/],
     ["scales in integers", changed("scales", { encoding: "I16" }), /scales is I16/],

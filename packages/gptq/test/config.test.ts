@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 const folder = fileURLToPath(new URL("vectors/configs", import.meta.url));
 const load = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
 
-/** What the files say, read by eye. */
+/** The contents of the files, copied by hand. */
 const defaults: GptqConfig = {
   bits: 4,
   groupSize: 128,
@@ -78,7 +78,7 @@ const expected: Record<string, GptqConfig> = {
   },
 };
 
-describe("configurations as the tools write them", () => {
+describe("configurations of the tools", () => {
   test("every file has its expectation", () => {
     expect(
       readdirSync(folder)
@@ -93,7 +93,7 @@ describe("configurations as the tools write them", () => {
     expect(parseGptqConfig(JSON.parse(JSON.stringify(serializeGptqConfig(config))))).toEqual(config);
   });
 
-  test("what we write has every key that GPTQModel writes for the same settings, with the same values", () => {
+  test("a written configuration has every key that GPTQModel writes for the same settings, with the same values", () => {
     const theirs = load("gptqmodel_dynamic_lmhead.quantize_config.json");
     const { meta, ...ours } = serializeGptqConfig(parseGptqConfig(theirs));
     expect(theirs).toMatchObject(ours);
@@ -126,7 +126,7 @@ describe("rules of `dynamic`", () => {
   });
 
   test.each(["(a+)+b", "(a|a)*b", "(.*a){20}b", "((a*)b)+c", "(a?a?)*b", `${".*".repeat(9)}b`, "((a+))+b"])(
-    "answers soon where a matcher that goes back would take for ever: %s",
+    "answers soon where a backtracking matcher would take for ever: %s",
     (pattern) => {
       const rules = parseGptqConfig({ bits: 4, dynamic: { [`-:${pattern}`]: {} } });
       const started = performance.now();
@@ -160,7 +160,7 @@ describe("rules of `dynamic`", () => {
   });
 });
 
-describe("what old and odd files say", () => {
+describe("old and unusual files", () => {
   test.each<[string, object, Partial<GptqConfig>]>([
     ["is_marlin_format of AutoGPTQ 0.7", { bits: 4, is_marlin_format: true }, { checkpointFormat: "marlin" }],
     ["method marlin", { bits: 4, quant_method: "marlin" }, { checkpointFormat: "marlin" }],

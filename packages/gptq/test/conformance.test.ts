@@ -20,7 +20,7 @@ interface Variant {
 
 const GPTQMODEL = ["gptqmodel:7.3.4"];
 
-/** The stored forms of zero points that a case holds, and who would have written them. */
+/** The stored forms of zero points in a case, and the tool that writes each form. */
 function variantsOf({ facts, tensors }: LinearCase): Variant[] {
   if (tensors.has("qzeros")) {
     return [{ zeros: "qzeros", format: facts["checkpoint_format"], quantizer: GPTQMODEL }];
@@ -28,7 +28,7 @@ function variantsOf({ facts, tensors }: LinearCase): Variant[] {
   return [
     { zeros: "qzeros_v2", format: "gptq_v2", quantizer: GPTQMODEL },
     { zeros: "qzeros_v1", format: "gptq", quantizer: GPTQMODEL },
-    // without a zero point of 0, who wrote a v1 file makes no difference
+    // without a zero point of 0, the tool that wrote a v1 file makes no difference
     ...(facts["v1_fieldwise_plus1_equals_v2"] === true
       ? [{ zeros: "qzeros_v1", format: "gptq", quantizer: [] }]
       : []),

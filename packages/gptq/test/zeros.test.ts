@@ -66,7 +66,7 @@ describe.each(cases.map((entry) => ({ name: entry.file, entry })))("$name", ({ e
     expect(zeros).toEqual(truth.map((zero) => (zero === 0 ? 2 ** bits : zero)));
   });
 
-  test("the doubt is reported, with the choice that was made", () => {
+  test("the ambiguity is reported, with the choice that was made", () => {
     const config = parseGptqConfig({ bits, group_size: 64, sym: false, checkpoint_format: "gptq" });
     const unknown = examineGptq(...open(entry, "qzeros_v1_fieldwise", "minus-one"), config);
     expect(unknown.ambiguousZeros).toBe(counts["zero==0"]);

@@ -1,4 +1,4 @@
-/** Two plans one after the other as one: what is planned on tensors that exist only as plans, in terms of the stored ones. */
+/** Composes two plans: inputs that are themselves planned tensors are replaced by stored tensors. */
 import { ConversionError } from "@requant/core";
 import type { JoinedInput, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
 
@@ -6,7 +6,7 @@ function composed(input: StoredInput, plan: WeightPlan): readonly WeightInput[] 
   const { tensor: _, ...steps } = input;
   if (Object.keys(steps).length === 0) return plan.inputs;
   const [only] = plan.inputs;
-  // the steps come in a fixed order, so later ones can be added to an input that says only earlier ones
+  // the steps have a fixed order, so later steps can be added to an input that has only earlier ones
   if (plan.inputs.length === 1 && only !== undefined && "tensor" in only) {
     const { tensor, rows, ...rest } = only;
     if (Object.keys(rest).length === 0 && rows === undefined) return [{ tensor, ...steps }];
@@ -17,7 +17,7 @@ function composed(input: StoredInput, plan: WeightPlan): readonly WeightInput[] 
 }
 
 /**
- * Inputs whose tensors are themselves planned, with the plans put in their place.
+ * Inputs whose tensors are themselves planned, with each tensor replaced by its plan.
  * @throws ConversionError for a tensor without a plan.
  */
 export function composeInputs(
@@ -28,7 +28,7 @@ export function composeInputs(
     if ("tensor" in input) {
       const plan = plans.get(input.tensor);
       if (plan === undefined)
-        throw new ConversionError(`there is no plan for ${input.tensor}`, { tensor: input.tensor });
+        throw new ConversionError(`The tensor ${input.tensor} has no plan.`, { tensor: input.tensor });
       return composed(input, plan);
     }
     if ("join" in input) {

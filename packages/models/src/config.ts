@@ -1,7 +1,7 @@
 /**
- * A model's config.json as its class sees it: nested text models laid over the root, the class's defaults filled in, rope
- * settings of all generations in one shape. llama.cpp's converter reads `AutoConfig.to_dict()`, so defaults that
- * config.json leaves out count as if they stood there (transformers 5.12.1; conversion/base.py).
+ * A model's config.json as its class reads it: keys of a nested text model replace those of the root, the class's
+ * defaults are filled in, and the rope settings of all versions have one shape. llama.cpp's converter reads
+ * `AutoConfig.to_dict()`, so defaults count as if config.json contained them (transformers 5.12.1; conversion/base.py).
  */
 import { ConversionError, FormatError } from "@requant/core";
 import { quoted } from "@requant/core/text";
@@ -21,7 +21,7 @@ export class Config {
     return this.values.get(key);
   }
 
-  /** Value of the first key that is there at all, even if it is null. */
+  /** Value of the first key that is present, even if it is null. */
   find(...keys: readonly string[]): JsonValue | undefined {
     const key = keys.find((candidate) => this.values.has(candidate));
     return key === undefined ? undefined : this.values.get(key);
@@ -32,9 +32,12 @@ export class Config {
     const value = this.find(...keys);
     if (value === undefined || value === null) return undefined;
     if (typeof value !== "number") {
-      throw new FormatError(`config.json: ${keys.join(" or ")} must be a number, found ${quoted(value)}`, {
-        path: "config.json",
-      });
+      throw new FormatError(
+        `The config.json gives ${quoted(value)} as ${keys.join(" or ")}, which must be a number.`,
+        {
+          path: "config.json",
+        },
+      );
     }
     return value;
   }
@@ -43,9 +46,12 @@ export class Config {
   count(...keys: readonly string[]): number | undefined {
     const value = this.number(...keys);
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) {
-      throw new FormatError(`config.json: ${keys.join(" or ")} must be a count, found ${value}`, {
-        path: "config.json",
-      });
+      throw new FormatError(
+        `The config.json gives ${value} as ${keys.join(" or ")}, which must be a whole number of at least 0.`,
+        {
+          path: "config.json",
+        },
+      );
     }
     return value;
   }
@@ -54,7 +60,7 @@ export class Config {
   need(...keys: readonly string[]): number {
     const value = this.count(...keys);
     if (value === undefined) {
-      throw new ConversionError(`config.json gives no ${keys.join(" or ")}`, {
+      throw new ConversionError(`The config.json gives no ${keys.join(" or ")}.`, {
         path: "config.json",
         hint: "Give a GGUF of the same model as `like`: its metadata is taken.",
       });
@@ -108,7 +114,7 @@ function flattened(config: JsonObject): ConfigValues {
   return values;
 }
 
-/** A text in place of one would be passed over in silence, and the class's default taken. */
+/** Numbers of the rope settings. Without a check, a text in place of a number would be ignored in favour of the default. */
 const ropeNumbers = [
   "rope_theta",
   "partial_rotary_factor",
@@ -139,7 +145,7 @@ function standardRope(
   for (const key of ropeNumbers) {
     const value = rope.get(key);
     if (value === undefined || value === null || typeof value === "number") continue;
-    throw new FormatError(`config.json: ${key} must be a number, found ${quoted(value)}`, {
+    throw new FormatError(`The config.json gives ${quoted(value)} as ${key}, which must be a number.`, {
       path: "config.json",
     });
   }
@@ -165,11 +171,11 @@ export function standardizeRope(values: ConfigValues, defaults: JsonObject): voi
   values.set("rope_parameters", standardRope(parameters, values, fallback));
 }
 
-/** What a config class does with what config.json says. */
+/** How a config class completes config.json. */
 export interface ConfigClass {
-  /** What the class fills in, minus what only training uses (transformers 5.12.1). */
+  /** The class's defaults, without the settings that only training uses (transformers 5.12.1). */
   readonly defaults: JsonObject;
-  /** Other spellings of config keys that the class takes for its own. */
+  /** Other spellings of config keys that the class accepts. */
   readonly aliases?: Readonly<Record<string, string>>;
   /** Values that the class derives when they are missing or null. */
   readonly derive?: readonly ((values: ConfigValues) => void)[];
@@ -177,7 +183,7 @@ export interface ConfigClass {
   readonly hasRope?: boolean;
 }
 
-/** The config as its class sees it. */
+/** The config as its class reads it. */
 export function resolveConfig(json: JsonObject, configClass: ConfigClass): Config {
   const own = flattened(json);
   const values: ConfigValues = new Map(Object.entries(configClass.defaults));

@@ -1,6 +1,7 @@
 /**
- * e^x in f32 as the vector unit of torch computes it: within one unit in the last place, but not always rounded to nearest, so
- * `Math.exp` differs in some last bits (Sleef, sleefsimdsp.c, `expf` with error bound 1.0; products fused into sums).
+ * e^x in f32 as the vector unit of torch computes it: the result is within one unit in the last place but not always the
+ * nearest value, so `Math.exp` differs in some last bits (Sleef, sleefsimdsp.c, `expf` with error bound 1.0; products
+ * fused into sums).
  */
 
 const f32 = Math.fround;

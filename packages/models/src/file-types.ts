@@ -1,4 +1,4 @@
-/** `general.file_type`: what most of a file's matrices are stored as (llama.cpp, include/llama.h, `llama_ftype`). */
+/** `general.file_type`: the type of most of a file's matrices (llama.cpp, include/llama.h, `llama_ftype`). */
 import { UsageError } from "@requant/core";
 
 /** Numbers of `general.file_type` by name. */
@@ -44,6 +44,6 @@ export function fileTypeNumber(fileType: string | number): number {
   if (typeof fileType === "number") return fileType;
   const name = fileType.toUpperCase();
   const number = Object.hasOwn(fileTypeNumbers, name) ? fileTypeNumbers[name] : undefined;
-  if (number === undefined) throw new UsageError(`${fileType} is no GGUF file type`);
+  if (number === undefined) throw new UsageError(`${fileType} is not a GGUF file type.`);
   return number;
 }

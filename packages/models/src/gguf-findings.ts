@@ -1,6 +1,6 @@
 /**
- * A model under GGUF's names whose metadata and tensors do not go together: what llama.cpp would refuse to load, or
- * load and compute nonsense with. Only rules that hold for every family (the golden models are their proof).
+ * Finds contradictions between metadata and tensors of a model with GGUF's names: models that llama.cpp refuses to load,
+ * or that give wrong results. Only rules that hold for every family are used (checked with the golden models).
  */
 import type { Finding, Metadata } from "@requant/core";
 import { numberOf, stringOf } from "./metadata-values.ts";
@@ -12,19 +12,22 @@ interface NamedShape {
 
 const LAYER = /^blk\.(\d+)\.(.+)$/;
 
-/** The embedding length is the columns of what reads the stream, and the rows of what writes to it. */
+/**
+ * The embedding length is the number of columns of weights that read the residual stream, and of rows of weights that
+ * write to it.
+ */
 const readsStream =
   /^(?:token_embd|output|blk\.\d+\.(?:attn_q|attn_k|attn_v|attn_qkv|attn_q_a|attn_kv_a_mqa|ffn_gate|ffn_up|ffn_gate_inp))\.weight$/;
 const writesStream = /^blk\.\d+\.(?:attn_output|ffn_down)\.weight$/;
 const scalesStream = /^(?:output_norm|blk\.\d+\.(?:attn_norm|ffn_norm))\.weight$/;
 
-/** A layer that has one of these has them all, whatever the family; latent attention has no attn_k. */
+/** In every family, a layer with one tensor of such a list has all of them; latent attention has no attn_k. */
 const companions: readonly (readonly string[])[] = [["ffn_up.weight", "ffn_down.weight"]];
 
-/** The tensors that contradict the metadata, worst first; empty when all is well. */
+/** The tensors that contradict the metadata, worst first; empty when there are none. */
 export function ggufFindings(metadata: Metadata, tensors: readonly NamedShape[]): Finding[] {
   const architecture = stringOf(metadata.get("general.architecture"));
-  // adapters, projectors and vocabularies alone have the keys of a model, not its tensors
+  // adapters, projectors and vocabulary files have the keys of a model but not its tensors
   const isModel = (stringOf(metadata.get("general.type")) ?? "model") === "model";
   if (architecture === undefined || !isModel || !tensors.some(({ name }) => LAYER.test(name))) return [];
   const number = (key: string): number | undefined => numberOf(metadata.get(`${architecture}.${key}`));
@@ -68,7 +71,7 @@ function layerFindings(count: number | undefined, tensors: readonly NamedShape[]
     layers.set(Number(layer), names.add(rest));
   }
   const findings: Finding[] = [];
-  // at most one each: a config that promises a million layers is one fault
+  // at most one finding: a config that claims a million layers is one fault
   for (let layer = 0; count !== undefined && layer < count; layer++) {
     if (layers.has(layer)) continue;
     findings.push({

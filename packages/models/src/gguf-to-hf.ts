@@ -1,4 +1,7 @@
-/** A GGUF as a Hugging Face directory: side files and a plan for every tensor. What GGUF cannot hold is filled in and named. */
+/**
+ * A GGUF as a Hugging Face directory: side files and a plan for every tensor. Facts that GGUF cannot hold are assumed and
+ * reported.
+ */
 import { type Finding, FormatError, type Metadata, type MetadataValue } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import type { Architecture, ConfigDraft } from "./architectures/architecture.ts";
@@ -14,20 +17,20 @@ import { ropeTensors, unheldRopeTensors } from "./rope-factors.ts";
 import { type HfTokenizer, tokenizerFiles } from "./tokenizer/to-hf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
-/** What a GGUF says, as far as a Hugging Face directory is made from it. */
+/** The contents of a GGUF that a Hugging Face directory is made from. */
 export interface GgufContent {
   readonly metadata: Metadata;
   readonly tensors: readonly (NamedTensor & { readonly encoding?: string })[];
   /**
    * Values of the tensors named by {@link configTensors}: rope scaling is read from them. Required, so that a caller
-   * cannot forget them; undefined where they cannot be read, and then `findings` names what is missing.
+   * cannot forget them; undefined where they cannot be read; `findings` then names what is missing.
    */
   readonly smallTensors: ReadonlyMap<string, ArrayLike<number>> | undefined;
 }
 
-/** How `ggufToHf` writes. */
+/** Options of `ggufToHf`. */
 export interface GgufToHfOptions {
-  /** What the checkpoint's weights are written as: torch_dtype of config.json. */
+  /** The type of the checkpoint's weights: torch_dtype of config.json. */
   readonly dtype: "F32" | "F16" | "BF16";
 }
 
@@ -39,7 +42,7 @@ export interface HfPlan {
   /** By name. */
   readonly tensors: readonly WeightPlan[];
   readonly leftOut: readonly LeftOut[];
-  /** Facts that the GGUF does not hold, with the value taken. */
+  /** Facts that the GGUF does not hold, with the assumed value. */
   readonly findings: readonly Finding[];
 }
 
@@ -48,7 +51,7 @@ export const configTensors: readonly string[] = ropeTensors;
 
 const torchTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
-/** Rope settings as every version of transformers reads them; nothing where each layer type has its own. */
+/** Rope settings as every version of transformers reads them; empty where each layer type has its own. */
 export function ropeSettings(rope: JsonObject): readonly (readonly [string, JsonValue])[] {
   if (Object.values(rope).some(isJsonObject)) return [];
   const { rope_theta: theta, rope_type: type = "default", partial_rotary_factor: partial, ...rest } = rope;
@@ -134,7 +137,7 @@ function assumed(key: string, what: string): Finding {
   return note("assumed", `Assumed config.json ${what}.`, { path: "config.json", key });
 }
 
-/** In one of the places where config.json may have it: alone, among the rope parameters, or there by layer type. */
+/** Whether config.json has rope_theta: at the top level, among the rope parameters, or there by layer type. */
 function saysTheta(values: ReadonlyMap<string, JsonValue>): boolean {
   const rope = values.get("rope_parameters");
   if (values.has("rope_theta")) return true;
@@ -188,7 +191,7 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const resolved = resolveConfig(config, architecture);
   const { tensors, leftOut } = planHfTensors(architecture, resolved, gguf.tensors);
   const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
-  if (tensors.length === 0) throw new FormatError("the GGUF holds no tensors");
+  if (tensors.length === 0) throw new FormatError("The GGUF holds no tensors.");
   const files = new Map<string, string | Uint8Array>([
     ["config.json", jsonText(config)],
     ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],

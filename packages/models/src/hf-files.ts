@@ -1,18 +1,21 @@
-/** What a Hugging Face directory says beside its weights: the side files, parsed and checked for their outermost shape. */
+/** The side files of a Hugging Face directory, parsed and checked for their outermost shape. */
 import { FormatError, misfitOf } from "@requant/core";
 import * as z from "zod/mini";
 import { arrayField, decodeText, type JsonObject, objectField, parseJsonObject, textField } from "./json.ts";
 
-/** A weight as the checkpoint holds it. A linear weight of GPTQ, AWQ or EXL2 stands here as one `….weight` in [out, in]. */
+/** A weight of the checkpoint. A linear weight of GPTQ, AWQ or EXL2 is listed as one `….weight` in [out, in]. */
 export interface HfTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly encoding: string;
-  /** File it lies in; tensors are planned in order of file name, then of tensor name, as llama.cpp's converter reads them. */
+  /**
+   * The weight's file; tensors are planned in order of file name, then of tensor name, as llama.cpp's converter reads
+   * them.
+   */
   readonly file?: string;
 }
 
-/** What a Hugging Face directory says beside its weights. */
+/** The side files of a Hugging Face directory. */
 export interface HfFiles {
   /** Last part of the directory's path, or the repository's name: general.name and its parts are read from it. */
   readonly directoryName: string;
@@ -25,9 +28,9 @@ export interface HfFiles {
   readonly mergesText?: string | undefined;
   /** tekken.json: Mistral's own format. */
   readonly tekken?: JsonObject | undefined;
-  /** qwen.tiktoken: Qwen 1's. */
+  /** qwen.tiktoken: Qwen 1's vocabulary. */
   readonly tiktoken?: string | undefined;
-  /** sentencepiece.bpe.model: XLM-RoBERTa's. */
+  /** sentencepiece.bpe.model: XLM-RoBERTa's vocabulary. */
   readonly sentencePieceBpe?: Uint8Array | undefined;
   /** 1_Pooling/config.json of a sentence-transformers model. */
   readonly pooling?: JsonObject | undefined;
@@ -45,7 +48,7 @@ export interface HfFiles {
   readonly tensors: readonly HfTensor[];
 }
 
-/** The side files that {@link readHfFiles} looks at; all but config.json may be missing. */
+/** The side files that {@link readHfFiles} reads; all but config.json may be missing. */
 export const hfSideFiles: readonly string[] = [
   "config.json",
   "generation_config.json",
@@ -85,7 +88,7 @@ function check(schema: z.ZodMiniType, value: JsonObject, path: string): void {
   const result = schema.safeParse(value);
   if (result.success) return;
   const [first] = result.error.issues;
-  throw new FormatError(`${path} is not as it must be: ${misfitOf(first ? [first] : [], value)}`, {
+  throw new FormatError(`${path} has a wrong value: ${misfitOf(first ? [first] : [], value)}.`, {
     path,
   });
 }
@@ -93,7 +96,7 @@ function check(schema: z.ZodMiniType, value: JsonObject, path: string): void {
 /**
  * Parses the side files of a directory.
  * @param files contents by file name; names not in {@link hfSideFiles} are ignored, except `additional_chat_templates/*.jinja`.
- * @throws FormatError with the file's name when one is missing, not JSON, or not shaped as it must be.
+ * @throws FormatError with the file's name when a file is missing, is not JSON, or has wrong types.
  */
 export function readHfFiles(
   directoryName: string,
@@ -109,7 +112,7 @@ export function readHfFiles(
   };
   const config = json("config.json", configSchema);
   if (config === undefined) {
-    throw new FormatError("config.json is missing", {
+    throw new FormatError("The file config.json is missing.", {
       path: "config.json",
       hint: "Give the directory of a Hugging Face model.",
     });
@@ -120,7 +123,8 @@ export function readHfFiles(
   };
   const bytes = (name: string): Uint8Array | undefined => {
     const content = files.get(name);
-    if (typeof content === "string") throw new FormatError(`${name} must be bytes`, { path: name });
+    if (typeof content === "string")
+      throw new FormatError(`The contents of ${name} must be given as bytes, not as text.`, { path: name });
     return content;
   };
   const additional = new Map<string, string>();

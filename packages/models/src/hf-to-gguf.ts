@@ -14,15 +14,15 @@ import { unwrittenRope } from "./rope-factors.ts";
 import { addTokenizerMetadata } from "./tokenizer/to-gguf.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
-/** How `hfToGguf` writes. */
+/** Options of `hfToGguf`. */
 export interface HfToGgufOptions {
   /** Name (as in {@link fileTypeNumbers}) or number for general.file_type. */
   readonly fileType: string | number;
-  /** general.name, instead of what the model card, the config or the directory say. */
+  /** general.name, in place of the name in the model card, the config or the directory. */
   readonly name?: string;
   /** False leaves the `tokenizer.*` keys out. */
   readonly tokenizer?: boolean;
-  /** "report" plans a model whose config and tensors do not go together, instead of refusing it. */
+  /** "report": a model whose config and tensors contradict each other is planned, with findings, and not refused. */
   readonly contradictions?: "refuse" | "report";
 }
 
@@ -33,13 +33,13 @@ export interface GgufModelPlan {
   /** In file order. */
   readonly tensors: readonly WeightPlan[];
   readonly leftOut: readonly LeftOut[];
-  /** What was assumed where the source does not say; contradictions of config and tensors where they are reported. */
+  /** Assumptions about facts that the source lacks, and contradictions of config and tensors where these are reported. */
   readonly findings: readonly Finding[];
 }
 
 /**
  * Plans the GGUF of a checkpoint.
- * @throws FormatError when config and tensors do not go together; ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names `--like`.
+ * @throws FormatError when config and tensors contradict each other; ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names the option `like`.
  */
 export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPlan {
   const architecture = architectureOfConfig(files.config);

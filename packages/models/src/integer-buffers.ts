@@ -1,4 +1,4 @@
-/** Integers in a checkpoint or GGUF that are no packed weights. */
+/** Integers in a checkpoint or GGUF that are not packed weights. */
 
 interface BufferRule {
   readonly pattern: RegExp;
@@ -18,7 +18,7 @@ const buffers: readonly BufferRule[] = [
   { pattern: /(?:^|[._])tid2eid(?:\.weight)?$/, what: "a map from token ids to experts" },
 ];
 
-/** What a tensor of integers is, by its name; undefined where the name says nothing. */
+/** The meaning of a tensor of integers, by its name; undefined for an unknown name. */
 export function integerBuffer(name: string): string | undefined {
   return buffers.find(({ pattern }) => pattern.test(name))?.what;
 }

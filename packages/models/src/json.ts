@@ -1,4 +1,4 @@
-/** JSON of strangers: parsed without prototypes to pollute, bounded in depth, read by typed accessors. */
+/** Untrusted JSON: parsed without prototype pollution, limited in depth, read by typed accessors. */
 import { FormatError, jsonFaultPlace } from "@requant/core";
 import * as z from "zod/mini";
 
@@ -37,15 +37,18 @@ export function decodeText(bytes: Uint8Array | string, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new FormatError(`${path} is not UTF-8 text`, { path, cause });
+    throw new FormatError(`${path} is not UTF-8 text.`, { path, cause });
   }
 }
 
 const objectSchema = z.looseObject({});
 
-/** Python writes NaN and Infinity bare; no key that we read is ever one. The places of everything else stay as they are. */
+/**
+ * Python writes NaN and Infinity without quotes; no key that Requant reads has such a value. Replaces them by null of the
+ * same length, so that the places of faults stay right.
+ */
 function withoutPythonNumbers(text: string): string {
-  // a string without an end is taken to the end of the text: trying again behind each of its quotes would take for ever
+  // a string without an end matches up to the end of the text: retrying at each quote would take quadratic time
   return text.replace(/"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\b(?:NaN|Infinity)\b/gs, (match) =>
     match.startsWith('"') ? match : "null".padEnd(match.length),
   );
@@ -58,7 +61,7 @@ function withoutPythonNumbers(text: string): string {
 export function parseJsonObject(content: Uint8Array | string, path: string): JsonObject {
   const text = decodeText(content, path);
   if (text.startsWith("version https://git-lfs")) {
-    throw new FormatError(`${path} is a Git LFS pointer, not the file itself`, {
+    throw new FormatError(`${path} is a Git LFS pointer, not the file itself.`, {
       path,
       hint: "Fetch the real file: git lfs pull.",
       reason: "lfs-pointer",
@@ -66,7 +69,7 @@ export function parseJsonObject(content: Uint8Array | string, path: string): Jso
   }
   const depth = depthOf(typeof content === "string" ? new TextEncoder().encode(content) : content);
   if (depth > maxDepth)
-    throw new FormatError(`${path} nests ${depth} deep; at most ${maxDepth} is allowed`, { path });
+    throw new FormatError(`${path} nests ${depth} levels deep; at most ${maxDepth} are allowed.`, { path });
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -76,19 +79,19 @@ export function parseJsonObject(content: Uint8Array | string, path: string): Jso
       value = JSON.parse(patched);
     } catch {
       // the engine's message would quote the file
-      throw new FormatError(`${path} is not JSON: the first fault is at ${jsonFaultPlace(patched)}`, {
+      throw new FormatError(`${path} is not JSON: the first fault is at ${jsonFaultPlace(patched)}.`, {
         path,
       });
     }
   }
   const checked = objectSchema.safeParse(value);
   if (!checked.success || Array.isArray(value)) {
-    throw new FormatError(`${path} must hold a JSON object`, { path });
+    throw new FormatError(`${path} must hold a JSON object.`, { path });
   }
   return value as JsonObject;
 }
 
-/** An own key of an object, never one of its prototype's. */
+/** An own key of an object, never a key of its prototype. */
 export function field(object: JsonObject | undefined, key: string): JsonValue | undefined {
   return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
 }

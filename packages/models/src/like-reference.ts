@@ -1,6 +1,6 @@
 /**
- * `--like reference.gguf`: metadata and tokenizer come from a GGUF of the same model, tensors are found by name and held
- * against the reference's shapes. For architectures and tokenizers that no table knows.
+ * The option `like`: metadata and tokenizer come from a GGUF of the same model, tensors are found by name and checked
+ * against the reference's shapes. For architectures and tokenizers that are in no table.
  */
 import { ConversionError, type Metadata, type MetadataValue } from "@requant/core";
 import type { Architecture, TensorRule } from "./architectures/architecture.ts";
@@ -16,18 +16,18 @@ import { type NamedTensor, planGgufTensors, type TensorPlans } from "./plan-tens
 import { refuseImpossibleConfig } from "./plausible.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
-/** A GGUF whose metadata and tensor names are taken over. */
+/** A GGUF whose metadata and tensor names are reused. */
 export interface ReferenceGguf {
   readonly metadata: Metadata;
   readonly tensors: readonly NamedTensor[];
 }
 
-/** How `likeReference` writes. */
+/** Options of `likeReference`. */
 export interface LikeOptions {
   readonly fileType: string | number;
 }
 
-/** Keys about how the reference was stored or quantized, not about the model. */
+/** Keys that describe how the reference was stored or quantized, not the model. */
 const ownToReference =
   /^(?:split\.|quantize\.|general\.(?:file_type|quantization_version|quantized_by|alignment)$)/;
 
@@ -43,7 +43,7 @@ export function likeMetadata(reference: Metadata, fileType: string | number): Me
   return metadata;
 }
 
-/** Why a family does not fit; the nearer it came, the smaller. */
+/** Why a family does not fit; `distance` is smaller for a better match. */
 interface Mismatch {
   readonly distance: number;
   readonly message: string;
@@ -53,15 +53,16 @@ function mismatchOf(plans: TensorPlans, reference: ReferenceGguf): Mismatch | un
   const planned = new Map(plans.tensors.map(({ name, shape }) => [name, shape]));
   for (const { name, shape } of reference.tensors) {
     const own = planned.get(name);
-    if (own === undefined) return { distance: 1, message: `the reference's ${name} has no source` };
+    if (own === undefined)
+      return { distance: 1, message: `The checkpoint has no tensor for ${name} of the reference.` };
     if (own.join() !== shape.join()) {
-      const message = `${name} is [${own.join(", ")}], the reference has [${shape.join(", ")}]`;
+      const message = `${name} is [${own.join(", ")}]; the reference has [${shape.join(", ")}].`;
       return { distance: 0, message };
     }
     planned.delete(name);
   }
   const [extra] = planned.keys();
-  return extra === undefined ? undefined : { distance: 1, message: `${extra} is not in the reference` };
+  return extra === undefined ? undefined : { distance: 1, message: `${extra} is not in the reference.` };
 }
 
 /** Each Hugging Face pattern with every GGUF name that some family gives it. */
@@ -77,10 +78,10 @@ function plainRules(reference: ReferenceGguf): readonly TensorRule[] {
   return [...rules.values()];
 }
 
-/** A family of names alone, for a reference whose architecture no table has. */
+/** A family that only maps names, for a reference whose architecture is in no table. */
 function unmapped(name: string, reference: ReferenceGguf): Architecture {
   const base = architectures[0];
-  if (base === undefined) throw new ConversionError("there are no architectures");
+  if (base === undefined) throw new ConversionError("There are no architectures.");
   return {
     name,
     classes: [],
@@ -93,12 +94,12 @@ function unmapped(name: string, reference: ReferenceGguf): Architecture {
 }
 
 /**
- * Plans the GGUF of a checkpoint after a reference.
+ * Plans the GGUF of a checkpoint with the metadata and tensor names of a reference.
  * @throws ConversionError when a tensor has no counterpart or another shape.
  */
 export function likeReference(files: HfFiles, reference: ReferenceGguf, options: LikeOptions): GgufModelPlan {
   const name = stringOf(reference.metadata.get("general.architecture"));
-  if (name === undefined) throw new ConversionError("the reference has no general.architecture");
+  if (name === undefined) throw new ConversionError("The reference has no general.architecture.");
   const wanted = classNames(files.config);
   const byName = architecturesNamed(name);
   const byClass = byName.filter(({ classes }) => classes.some((one) => wanted.includes(one)));
@@ -122,7 +123,7 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
               : [
                   note(
                     "assumed",
-                    `No table knows the architecture ${name}: q and k rows are taken to stand in the same order.`,
+                    `The architecture ${name} is unknown: q and k rows are assumed to be in the same order.`,
                   ),
                 ],
         };
@@ -134,7 +135,7 @@ export function likeReference(files: HfFiles, reference: ReferenceGguf, options:
     }
   }
   const [nearest] = mismatches.sort((a, b) => a.distance - b.distance);
-  throw new ConversionError(`the checkpoint does not fit the reference: ${nearest?.message}`, {
+  throw new ConversionError(`The checkpoint does not fit the reference. ${nearest?.message}`, {
     hint: "The reference must be a GGUF of the very same model.",
   });
 }

@@ -4,14 +4,14 @@ import { FormatError } from "@requant/core";
 
 export function u32(value: number): MetadataValue {
   if (!Number.isSafeInteger(value) || value < 0 || value > 0xffffffff) {
-    throw new FormatError(`${value} does not fit a u32 metadata value`);
+    throw new FormatError(`${value} does not fit a u32 metadata value.`);
   }
   return { type: "u32", value };
 }
 
 export function i32(value: number): MetadataValue {
   if (!Number.isSafeInteger(value) || value < -0x80000000 || value > 0x7fffffff) {
-    throw new FormatError(`${value} does not fit an i32 metadata value`);
+    throw new FormatError(`${value} does not fit an i32 metadata value.`);
   }
   return { type: "i32", value };
 }
@@ -41,7 +41,7 @@ export function stringArray(value: readonly string[]): MetadataValue {
   return { type: "array", elementType: "string", length: value.length, value };
 }
 
-/** A number of whatever number type; u64 and i64 when they are safe integers. */
+/** The value of any number type; u64 and i64 only when they are safe integers. */
 export function numberOf(value: MetadataValue | undefined): number | undefined {
   if (value === undefined || value.type === "array" || value.type === "bool" || value.type === "string")
     return undefined;
@@ -81,7 +81,7 @@ export function boolsOf(value: MetadataValue | undefined): readonly boolean[] | 
   return value?.type === "array" && value.elementType === "bool" ? value.value : undefined;
 }
 
-/** The shortest decimal that rounds to the same f32: 9.999999747378752e-6 reads as 1e-5, as it was meant. */
+/** The shortest decimal that rounds to the same f32: 9.999999747378752e-6 becomes 1e-5, the value that was written. */
 export function shortestFloat(value: number): number {
   if (!Number.isFinite(value) || Math.fround(value) !== value) return value;
   for (let digits = 1; digits < 10; digits++) {

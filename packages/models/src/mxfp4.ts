@@ -1,8 +1,8 @@
-/** MXFP4 as gpt-oss's checkpoints store it, two tensors of bytes: their values, and ggml's blocks of the same. */
+/** MXFP4 as gpt-oss's checkpoints store it, in two tensors of bytes: decoding to values, and repacking as ggml's blocks. */
 
 /** Values of a block, which share a scale. */
 export const MXFP4_BLOCK = 32;
-/** Bytes of codes for them. */
+/** Bytes of codes per block. */
 export const MXFP4_CODES = 16;
 
 /** The 16 numbers of FP4 E2M1 (OCP Microscaling Formats 1.0): sign, two bits of exponent, one of mantissa. As in ggml, no −0. */

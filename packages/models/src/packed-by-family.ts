@@ -3,7 +3,7 @@ import { architectureOfConfig } from "./architectures/index.ts";
 import type { JsonObject } from "./json.ts";
 import { codeTensors } from "./plan-tensors.ts";
 
-/** The tensors whose integers are packed weights that the family of this config reads itself (MXFP4 experts of gpt-oss). */
+/** The tensors with packed weights that the rules of this config's family read (MXFP4 experts of gpt-oss). */
 export function packedByFamily(config: JsonObject, names: Iterable<string>): ReadonlySet<string> {
   try {
     return codeTensors(architectureOfConfig(config), names);

@@ -86,7 +86,10 @@ function matchOf(name: string, matchers: readonly Matcher[]): Match | undefined 
   return undefined;
 }
 
-/** A name as it is, without the wrapper of a multimodal model, and with the prefix that a bare base model leaves out. */
+/**
+ * Spellings to try for a name: the name itself, the name without the prefix of a multimodal model, and the name with the
+ * prefix that a bare base model lacks.
+ */
 function spellings(name: string): readonly string[] {
   const bare = name
     .replace("language_model.", "")
@@ -100,7 +103,7 @@ const multimodal =
 const audio =
   /(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
 
-/** Of every family. */
+/** Rules for every family. */
 export const alwaysLeftOut: readonly LeftOutRule[] = [
   { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },
   { pattern: audio, reason: "part of the audio encoder: a text model's GGUF does not hold it" },
@@ -121,7 +124,7 @@ function leftOutReason(name: string, rules: readonly LeftOutRule[], config: Conf
   return undefined;
 }
 
-/** The tensors that the family's rules take as packed codes and their scales. */
+/** The tensors that the family's rules read as packed codes and their scales. */
 export function codeTensors(architecture: Architecture, names: Iterable<string>): ReadonlySet<string> {
   const rules = architecture.tensors.filter(({ codes }) => codes === true);
   const matchers = matchersOf(rules, "hf");
@@ -162,7 +165,7 @@ function refuseIncomplete(groups: ReadonlyMap<string, Group>): void {
         name === undefined ? [filled(patterns[part] ?? "", layer, expert, suffix)] : [],
       ),
     );
-    throw new ConversionError(`${missing.length} tensors are missing, the first is ${missing[0]}`, {
+    throw new ConversionError(`${missing.length} tensors are missing; the first is ${missing[0]}.`, {
       tensor: missing[0],
       hint: "Check that all shards are there.",
     });
@@ -180,7 +183,7 @@ function contextOf(
     suffix,
     shapeOf(name) {
       const shape = shapes.get(name);
-      if (shape === undefined) throw new ConversionError(`tensor ${name} is missing`, { tensor: name });
+      if (shape === undefined) throw new ConversionError(`The tensor ${name} is missing.`, { tensor: name });
       return shape;
     },
   };
@@ -236,7 +239,7 @@ function runRules(
       match ??= matchOf(spelling, matchers);
     }
     if (match === undefined) {
-      throw new ConversionError(`tensor ${name} has no place in ${place.name}`, {
+      throw new ConversionError(`The tensor ${name} has no place in ${place.name}.`, {
         tensor: name,
         hint: WEIGHT_NAME.test(name) ? place.hint : notAWeight,
       });
@@ -249,9 +252,9 @@ function runRules(
     if (names === undefined || (expert ?? 0) >= names.length || names[expert ?? 0] !== undefined) {
       const why =
         names?.[expert ?? 0] === undefined
-          ? `there are only ${names?.length} of its kind`
-          : "it is there twice";
-      throw new ConversionError(`tensor ${name} does not fit: ${why}`, { tensor: name });
+          ? `the model has only ${names?.length} of its kind`
+          : "the model has it twice";
+      throw new ConversionError(`The tensor ${name} does not fit: ${why}.`, { tensor: name });
     }
     names[expert ?? 0] = name;
     group.pending--;
@@ -340,7 +343,7 @@ export function planHfTensors(
     }
     const match = matchOf(name, matchers);
     if (match === undefined) {
-      throw new ConversionError(`GGUF tensor ${name} has no place in a ${architecture.classes[0]}`, {
+      throw new ConversionError(`The GGUF tensor ${name} has no place in a ${architecture.classes[0]}.`, {
         tensor: name,
         hint: "The file may hold a variant of the architecture that is not mapped yet.",
       });
@@ -351,7 +354,7 @@ export function planHfTensors(
     groups.set(key, group);
     const names = group.names[part];
     if (names === undefined || names[0] !== undefined) {
-      throw new ConversionError(`GGUF tensor ${name} is there twice`, { tensor: name });
+      throw new ConversionError(`The GGUF has the tensor ${name} twice.`, { tensor: name });
     }
     names[0] = name;
     group.pending--;

@@ -1,6 +1,6 @@
 /**
- * Sizes that a config or metadata states, held against the tensors that are there: a number that no tensor can bear would
- * only cost memory (ten billion layers in a file of twelve tensors), so it is refused before anything is made of it.
+ * Checks sizes in a config or in metadata against the tensors: a size that no tensor supports would only cost memory (ten
+ * billion layers in a file of twelve tensors), so it is refused before it is used.
  */
 import { FormatError, type Metadata } from "@requant/core";
 import type { ConfigValues } from "./config.ts";
@@ -12,7 +12,7 @@ interface Shaped {
 
 /** Every layer has a tensor of its own. */
 const layerKeys = ["num_hidden_layers", "n_layer", "n_layers", "num_layers"];
-/** Each is a dimension of some tensor, divides one, or counts tensors. */
+/** Each of these sizes is a dimension of some tensor, divides a dimension, or counts tensors. */
 const sizeKeys = [
   "hidden_size",
   "n_embd",
@@ -65,10 +65,12 @@ export function refuseImpossibleConfig(
   for (const key of sizeKeys) refuse(key, values.get(key), size, "the longest side of all tensors is", path);
   const [width, heads] = [values.get("hidden_size"), values.get("num_attention_heads")];
   if (typeof width !== "number" || typeof heads !== "number" || heads <= 0 || width % heads === 0) return;
-  // a length of its own need not divide; one that a class has derived is the quotient, rounded down
+  // a stated head length need not divide hidden_size; a derived one is the quotient, rounded down
   const length = values.get("head_dim") ?? values.get("qk_nope_head_dim") ?? Math.floor(width / heads);
   if (length === Math.floor(width / heads)) {
-    throw new FormatError(`hidden_size ${width} does not divide into ${heads} attention heads.`, { path });
+    throw new FormatError(`A hidden_size of ${width} does not divide into ${heads} attention heads.`, {
+      path,
+    });
   }
 }
 

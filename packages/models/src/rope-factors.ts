@@ -1,5 +1,5 @@
 /**
- * Rope factors: tensors that llama.cpp's converter makes from config.json, and the settings that are found again from
+ * Rope factors: tensors that llama.cpp's converter computes from config.json, and the settings that are restored from
  * their values (llama.cpp, conversion/llama.py, conversion/phi.py; transformers, modeling_rope_utils.py).
  */
 
@@ -12,7 +12,7 @@ import { note } from "./note.ts";
 import { setRope } from "./rope.ts";
 import { LAST_BITS, type Llama3Scaling, llama3Factors, solveLlama3 } from "./rope-llama3.ts";
 
-/** The names that llama.cpp knows rope factors by: small F32 tensors that config.json is read from. */
+/** llama.cpp's names of rope factors: small F32 tensors from which config.json is restored. */
 export const ropeTensors: readonly string[] = [
   "rope_freqs.weight",
   "rope_factors_long.weight",
@@ -30,7 +30,7 @@ function llama3ScalingOf(config: Config): Llama3Scaling | undefined {
     factor: numberField(rope, "factor") ?? 8,
     low: numberField(rope, "low_freq_factor") ?? 1,
     high: numberField(rope, "high_freq_factor") ?? 4,
-    // llama.cpp's converter takes 8192 whatever the rope settings say; every model so far says 8192
+    // llama.cpp's converter always assumes 8192, which is the value of every model so far
     context:
       config.number("original_max_position_embeddings") ??
       numberField(rope, "original_max_position_embeddings") ??
@@ -72,7 +72,7 @@ export const llama3RopeFactors: ExtraTensor = {
   },
 };
 
-/** True for the scaling that has a factor for every pair of dimensions; "su" is its first name. */
+/** True for the scaling that has a factor for every pair of dimensions; "su" is its old name. */
 export function isLongRope(config: Config): boolean {
   return ["longrope", "su"].includes(ropeType(config));
 }
@@ -93,11 +93,11 @@ export function longRopeFactors(name: string, key: "long_factor" | "short_factor
   };
 }
 
-/** Types that need no key of GGUF, and types that its generic keys say in full. */
+/** Types that need no GGUF key, and types that the generic keys describe completely. */
 const plainTypes = ["default", "none", "mrope"];
 const keyedTypes = ["linear", "yarn"];
 
-/** What to tell where llama.cpp's converter writes nothing of the rope scaling that a config.json asks for. */
+/** The note for a config.json whose rope scaling llama.cpp's converter does not write. */
 export function unwrittenRope(
   config: Config,
   writtenType: string | undefined,
@@ -116,7 +116,7 @@ export function unwrittenRope(
   );
 }
 
-/** How values that config.json gives differ from those of the GGUF; undefined where they do not. */
+/** How the values that config.json gives differ from those of the GGUF; undefined where they are equal. */
 function differenceOf(made: ArrayLike<number>, values: ArrayLike<number>): string | undefined {
   if (made.length !== values.length)
     return `config.json gives ${made.length} factors, the GGUF has ${values.length}`;
@@ -136,7 +136,7 @@ function differenceOf(made: ArrayLike<number>, values: ArrayLike<number>): strin
 }
 
 /**
- * The rope tensors of a GGUF that a config.json does not give again bit by bit, and why.
+ * The rope tensors of a GGUF that a config.json does not reproduce bit by bit, with the reason.
  * @param tensors values by name, where they were read.
  */
 export function unheldRopeTensors(

@@ -15,7 +15,7 @@ type Limits = Omit<Llama3Scaling, "factor">;
 
 const f = Math.fround;
 
-/** Tokens that each pair of dimensions takes for one turn. */
+/** The number of tokens in which each pair of dimensions rotates once. */
 function wavelengths(theta: number, dimensionCount: number): number[] {
   const lengths: number[] = [];
   for (let index = 0; index < dimensionCount; index += 2) {
@@ -39,21 +39,21 @@ function factorAt(wavelength: number, scaling: Llama3Scaling): number {
 }
 
 /**
- * Per pair of dimensions, how much Llama 3's scaling divides its frequency. Every operation and every setting is rounded to
- * f32, as torch does it: in f64 the factors in between miss their last bit.
+ * Per pair of dimensions, how much Llama 3's scaling divides its frequency. Every operation and every setting is rounded
+ * to f32, as torch does it: with f64, the intermediate factors would differ in the last bit.
  */
 export function llama3Factors(theta: number, dimensionCount: number, scaling: Llama3Scaling): number[] {
   return wavelengths(theta, dimensionCount).map((wavelength) => factorAt(wavelength, scaling));
 }
 
-/** What published models say: Llama 3.1 to 3.3 and EXAONE 4; Llama 4 Scout; the first with other contexts. */
+/** The limits of published models: Llama 3.1 to 3.3 and EXAONE 4; Llama 4 Scout; the first with other contexts. */
 const publishedLimits: readonly Limits[] = [
   { low: 1, high: 4, context: 8192 },
   { low: 1, high: 1, context: 8192 },
   ...[4096, 2048, 16384, 32768, 65536, 131072].map((context) => ({ low: 1, high: 4, context })),
 ];
 
-/** Tried where the values leave the high limit open. */
+/** High limits that are tried where the values do not determine one. */
 const usualHighLimits: readonly number[] = [4, 2, 8, 1.5];
 
 /** The value in its shortest spellings first, then in full. */
@@ -68,13 +68,13 @@ interface Pair {
   readonly value: number;
 }
 
-/** Pairs between the limits: neither kept nor divided by the whole factor. */
+/** Pairs between the limits, whose frequency is neither kept nor divided by the whole factor. */
 function between(pairs: readonly Pair[], largest: number): readonly Pair[] {
   return pairs.filter(({ value }) => value > 1 && value < largest);
 }
 
 /**
- * Limits that follow from the values where no published ones fit. Only ratios are determined, so the low limit is 1.
+ * Limits that follow from the values where no published limits fit. Only ratios are determined, so the low limit is 1.
  * Between the limits, 1/value is a line over 1/wavelength: two pairs give the context and the high limit.
  */
 function* measuredLimits(pairs: readonly Pair[], largest: number): Generator<Limits> {
@@ -104,7 +104,10 @@ function* measuredLimits(pairs: readonly Pair[], largest: number): Generator<Lim
   }
 }
 
-/** Factors that the values allow under some limits: the largest value, or the one that the last pair between them tells. */
+/**
+ * Factors that are possible under some limits: the largest value, or the factor that follows from the last pair between
+ * the limits.
+ */
 function factorsFor(pairs: readonly Pair[], largest: number, limits: Limits): readonly number[] {
   const last = pairs.at(-1);
   if (largest === 1 || last === undefined) return [8, 1];
@@ -115,13 +118,13 @@ function factorsFor(pairs: readonly Pair[], largest: number, limits: Limits): re
 
 export interface SolvedScaling {
   readonly scaling: Llama3Scaling;
-  /** Why the settings may not be the original's, where they may not be. */
+  /** Why the settings may differ from the original's; undefined where they are certain. */
   readonly doubt: string | undefined;
 }
 
 /**
- * Finds the settings whose factors are these values, but for their last bits; else the nearest, with a doubt.
- * @returns undefined where the values cannot be Llama 3's: one is below 1 or not a number.
+ * Finds the settings whose factors are these values, except for the last bits; else the nearest settings, with a doubt.
+ * @returns undefined where the values cannot be Llama 3's, because a value is below 1 or not a number.
  */
 export function solveLlama3(values: ArrayLike<number>, theta: number): SolvedScaling | undefined {
   const lengths = wavelengths(theta, 2 * values.length);
@@ -153,8 +156,8 @@ export function solveLlama3(values: ArrayLike<number>, theta: number): SolvedSca
 }
 
 /**
- * Power functions in f32 need not round right: numpy's and torch's differ from ours by a unit in the last place here and
- * there, which the formula may double. No two settings that a model would use are this near.
+ * Power functions in f32 are not always correctly rounded: results of numpy and torch may differ from JavaScript's by a
+ * unit in the last place, which the formula may double. No two realistic settings are this close.
  */
 export const LAST_BITS: number = 2 ** -20;
 
@@ -163,7 +166,7 @@ interface Candidate {
   readonly difference: number;
 }
 
-/** The first settings that give the values bit by bit, else the nearest. */
+/** The first settings that reproduce the values bit by bit, else the nearest ones. */
 function bestOf(pairs: readonly Pair[], largest: number, limits: Iterable<Limits>): Candidate | undefined {
   let best: Candidate | undefined;
   for (const some of limits) {

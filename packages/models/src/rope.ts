@@ -109,7 +109,7 @@ export const ropeRules: {
       (value, draft) => {
         const factor = numberOf(value);
         if (factor === undefined) return;
-        // llama.cpp takes a factor without a type for a linear one
+        // llama.cpp reads a factor without a type as a linear one
         if (factor !== 1 && draft.parameter("~.rope.scaling.type") === undefined) {
           setRope(draft, "rope_type", "linear");
         }

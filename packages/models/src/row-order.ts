@@ -1,6 +1,6 @@
 /**
- * Row rearrangements as pure functions: which source row stands at an output row. They never touch data, so they hold
- * for float rows and for packed rows alike.
+ * Row rearrangements as pure functions from an output row to its source row. They never touch data, so they apply to
+ * float rows and to packed rows.
  */
 import { ConversionError } from "@requant/core";
 
@@ -17,7 +17,7 @@ export type RowOrder =
       readonly view: readonly number[];
       /** Half-open range per axis; null or missing keeps the whole axis. */
       readonly ranges?: readonly (readonly [number, number] | null)[];
-      /** The source axis that stands at each output axis; missing keeps the order. */
+      /** The source axis of each output axis; missing keeps the order. */
       readonly axes?: readonly number[];
     };
 
@@ -33,7 +33,7 @@ function resolve(order: RowOrder, rowCount: number): View {
     const half = rowCount / order.headCount / 2;
     if (!Number.isInteger(half) || half < 1) {
       throw new ConversionError(
-        `${rowCount} rows cannot be reordered for ${order.headCount} heads: expected a multiple of ${order.headCount * 2}`,
+        `${rowCount} rows cannot be reordered for ${order.headCount} heads; a multiple of ${order.headCount * 2} was expected.`,
         { hint: "Check num_attention_heads and num_key_value_heads against the tensor's shape." },
       );
     }
@@ -46,7 +46,7 @@ function resolve(order: RowOrder, rowCount: number): View {
   const product = view.reduce((total, size) => total * size, 1);
   if (product !== rowCount || axes.length !== view.length || new Set(axes).size !== view.length) {
     throw new ConversionError(
-      `${rowCount} rows cannot be seen as [${view.join(", ")}] with axes [${axes.join(", ")}]`,
+      `${rowCount} rows cannot be seen as [${view.join(", ")}] with axes [${axes.join(", ")}].`,
     );
   }
   const starts: number[] = [];
@@ -54,18 +54,18 @@ function resolve(order: RowOrder, rowCount: number): View {
   view.forEach((size, axis) => {
     const [start, end] = order.ranges?.[axis] ?? [0, size];
     if (start >= end || end > size) {
-      throw new ConversionError(`range ${start}–${end} of an axis of ${size} rows does not exist`);
+      throw new ConversionError(`An axis of ${size} rows has no range ${start}–${end}.`);
     }
     starts.push(start);
     sizes.push(end - start);
   });
   if (axes.some((axis) => axis >= view.length)) {
-    throw new ConversionError(`axes [${axes.join(", ")}] do not fit a view of ${view.length} axes`);
+    throw new ConversionError(`The axes [${axes.join(", ")}] do not fit a view of ${view.length} axes.`);
   }
   return { view, starts, sizes, axes };
 }
 
-/** Rows that come out when `rowCount` rows go in. */
+/** The number of output rows for `rowCount` source rows. */
 export function orderedRowCount(order: RowOrder | undefined, rowCount: number): number {
   return order === undefined
     ? rowCount
@@ -98,7 +98,7 @@ export function sourceRowOf(order: RowOrder | undefined, rowCount: number): (out
 
 /**
  * The order that undoes `order` on `rowCount` rows.
- * @throws ConversionError when `order` leaves rows out: then nothing can bring them back.
+ * @throws ConversionError when `order` leaves rows out, which cannot be restored.
  */
 export function invertRowOrder(order: RowOrder, rowCount: number): RowOrder {
   if (order.kind !== "view") {
@@ -109,7 +109,7 @@ export function invertRowOrder(order: RowOrder, rowCount: number): RowOrder {
   }
   const { view, sizes, axes } = resolve(order, rowCount);
   if (sizes.some((size, axis) => size !== view[axis])) {
-    throw new ConversionError("a row order that selects rows has no inverse");
+    throw new ConversionError("A row order that selects rows has no inverse.");
   }
   return {
     kind: "view",

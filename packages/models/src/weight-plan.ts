@@ -1,10 +1,10 @@
 /**
- * How one output tensor is put together from stored ones. Plain JSON: it goes into the conversion plan as it is.
+ * How one output tensor is made from stored tensors, as plain JSON for the conversion plan.
  *
- * A tensor is seen as `rowCount × rowLength`. Each input selects, transposes, reorders and maps rows of one stored tensor,
- * in this fixed order: `rows` → `transpose` → `rowLength` → `rowOrder` → `columnOrder` → `map`. The inputs of a plan are
- * concatenated as rows. Expert stacks, fused splits and rope permutations are thus all row selections, which also hold
- * for packed GPTQ, AWQ and EXL2 rows as long as no input says `transpose`, `rowLength`, `columnOrder` or `map`.
+ * A tensor is seen as `rowCount × rowLength`. Each input selects, transposes, reorders and maps rows of one stored
+ * tensor, in this fixed order: `rows` → `transpose` → `rowLength` → `rowOrder` → `columnOrder` → `map`. The inputs of a
+ * plan are concatenated as rows. Expert stacks, fused splits and rope permutations are thus all row selections, which
+ * also hold for packed GPTQ, AWQ and EXL2 rows as long as no input has `transpose`, `rowLength`, `columnOrder` or `map`.
  */
 import * as z from "zod/mini";
 import type { RowOrder } from "./row-order.ts";
@@ -17,7 +17,7 @@ interface InputSteps {
   readonly rows?: readonly [number, number];
   /** Transposes the selected rows, seen as one matrix. */
   readonly transpose?: true;
-  /** Sees the elements as rows of this length instead of the source's own. A 1-D tensor becomes rows of one with 1. */
+  /** Reads the elements as rows of this length in place of the source's own. A 1-D tensor becomes rows of one with 1. */
   readonly rowLength?: number;
   readonly rowOrder?: RowOrder;
   readonly columnOrder?: RowOrder;
@@ -29,7 +29,7 @@ export interface StoredInput extends InputSteps {
   readonly tensor: string;
 }
 
-/** Several inputs joined as rows first, then put through the steps as one: what interleaves or transposes across tensors. */
+/** Several inputs that are joined as rows before the steps: for interleaving or transposing across tensors. */
 export interface JoinedInput extends InputSteps {
   readonly join: readonly WeightInput[];
 }
@@ -47,7 +47,7 @@ export interface ValuesInput {
   readonly values: readonly number[];
 }
 
-/** So many zeros: a bias that the output has and the source has not. */
+/** So many zeros: a bias that the output has and the source lacks. */
 export interface ZerosInput {
   readonly zeros: number;
 }
@@ -55,7 +55,7 @@ export interface ZerosInput {
 /** Where rows of a weight come from. */
 export type WeightInput = StoredInput | JoinedInput | Mxfp4Input | ValuesInput | ZerosInput;
 
-/** How a weight is put together from stored tensors. */
+/** How a weight is made from stored tensors. */
 export interface WeightPlan {
   /** Name in the output. */
   readonly name: string;

@@ -1,4 +1,4 @@
-/** Carries a weight plan out in f32, band by band: the one place that says what the steps of an input mean. */
+/** Executes a weight plan in f32, band by band. This file defines the meaning of an input's steps. */
 import { CodecError, ConversionError, elementCount, rowCount, rowLength } from "@requant/core";
 import { expF32 } from "./exp.ts";
 import { decodeMxfp4, MXFP4_BLOCK, MXFP4_CODES } from "./mxfp4.ts";
@@ -11,7 +11,7 @@ export interface WeightSource {
   readRows(tensor: string, start: number, end: number, out: Float32Array): Promise<void>;
 }
 
-/** Rows of a weight that a plan puts together. */
+/** Rows of a planned weight. */
 export interface WeightReader {
   /** Rows `start` to `end` of the planned tensor into `out`. Ascending calls read each stored row once. */
   readRows(start: number, end: number, out: Float32Array): Promise<void>;
@@ -39,13 +39,13 @@ function transposed(values: Float32Array, rows: number, columns: number): Float3
   return out;
 }
 
-/** Reads everything of a part once and keeps it; for the steps that cannot be done row by row. */
+/** Reads a whole part once and keeps it in memory, for steps that cannot be done row by row. */
 function materialized(part: Part, transpose: boolean, newRowLength: number | undefined): Part {
   const flippedLength = transpose ? part.rowCount : part.rowLength;
   const total = part.rowCount * part.rowLength;
   const length = newRowLength ?? flippedLength;
   if (total % length !== 0)
-    throw new ConversionError(`${total} elements cannot be seen as rows of ${length}`);
+    throw new ConversionError(`${total} elements cannot be seen as rows of ${length}.`);
   let loaded: Promise<Float32Array> | undefined;
   const load = async (): Promise<Float32Array> => {
     const values = new Float32Array(total);
@@ -100,7 +100,7 @@ function columnsReordered(part: Part, order: NonNullable<StoredInput["columnOrde
 
 function selected(part: Part, [first, last]: readonly [number, number]): Part {
   if (first > last || last > part.rowCount) {
-    throw new ConversionError(`rows ${first}–${last} do not exist in ${part.rowCount} rows`);
+    throw new ConversionError(`Rows ${first}–${last} are not among ${part.rowCount} rows.`);
   }
   return {
     rowCount: last - first,
@@ -145,7 +145,7 @@ function storedPart(tensor: string, source: WeightSource): Part {
   };
 }
 
-/** Hugging Face's pair of tensors as the numbers they stand for: code × 2^(scale − 127). */
+/** The values of Hugging Face's pair of tensors: code × 2^(scale − 127). */
 function mxfp4Part({ blocks, scales }: Mxfp4Input, source: WeightSource): Part {
   const perRow = rowLength(source.shapeOf(scales));
   const count = rowCount(source.shapeOf(scales));
@@ -153,7 +153,7 @@ function mxfp4Part({ blocks, scales }: Mxfp4Input, source: WeightSource): Part {
   const codes = source.shapeOf(blocks);
   if (rowLength(codes) !== MXFP4_CODES || rowCount(codes) !== count * perRow) {
     throw new ConversionError(
-      `${blocks} does not hold a row of ${MXFP4_CODES} bytes for each of the ${count * perRow} scales`,
+      `${blocks} does not hold a row of ${MXFP4_CODES} bytes for each of the ${count * perRow} scales.`,
     );
   }
   return {
@@ -175,7 +175,7 @@ function joined(parts: readonly Part[]): Part {
   let total = 0;
   for (const part of parts) {
     if (part.rowLength !== length) {
-      throw new ConversionError(`rows of ${part.rowLength} cannot be joined to rows of ${length}`);
+      throw new ConversionError(`Rows of ${part.rowLength} weights cannot be joined to rows of ${length}.`);
     }
     starts.push(total);
     total += part.rowCount;
@@ -234,7 +234,7 @@ export function openWeight(plan: WeightPlan, source: WeightSource): WeightReader
     const total = elementCount(plan.shape);
     if (part.rowCount * part.rowLength !== total) {
       throw new ConversionError(
-        `inputs hold ${part.rowCount} × ${part.rowLength} elements, the shape [${plan.shape.join(", ")}] wants ${total}`,
+        `The inputs hold ${part.rowCount} × ${part.rowLength} elements; the shape [${plan.shape.join(", ")}] needs ${total}.`,
       );
     }
     const view =
@@ -253,8 +253,8 @@ export function openWeight(plan: WeightPlan, source: WeightSource): WeightReader
 }
 
 /**
- * True when the rows cannot be read band by band: something is transposed or seen in other rows, so that all of it is
- * held in memory, and every band costs the reading of the whole.
+ * True when the rows cannot be read band by band: the plan transposes or changes the row length, so that the whole weight
+ * is in memory, and every band costs reading the whole weight.
  */
 export function isHeldWhole(plan: WeightPlan, shapeOf: (tensor: string) => readonly number[]): boolean {
   const length = rowLength(plan.shape);
@@ -279,7 +279,7 @@ interface Segment {
   origin(row: number): RowOrigin;
 }
 
-/** Rows of some inputs one after the other, each by where it is stored. */
+/** The rows of all inputs one after the other, with the place where each is stored. */
 function segmentsOf(
   name: string,
   inputs: readonly WeightInput[],
@@ -289,7 +289,7 @@ function segmentsOf(
   let total = 0;
   for (const input of inputs) {
     if (!("tensor" in input || "join" in input))
-      throw new ConversionError(`${name} is not a selection of stored rows`);
+      throw new ConversionError(`${name} is not a selection of stored rows.`);
     const whole =
       "tensor" in input
         ? {
@@ -311,13 +311,13 @@ function segmentsOf(
       // rows are asked for in order, so the latest segment is nearly always the one
       const segment = latest !== undefined && isIn(latest) ? latest : segments.find(isIn);
       latest = segment;
-      if (!segment) throw new ConversionError(`${name} has no row ${row}`);
+      if (!segment) throw new ConversionError(`${name} has no row ${row}.`);
       return segment.origin(row);
     },
   };
 }
 
-/** The stored row that stands at each output row; only for plans that `isRowSelection`. */
+/** The stored row of each output row; only for plans that `isRowSelection` accepts. */
 export function rowOrigins(
   plan: Pick<WeightPlan, "name" | "inputs">,
   shapeOf: (tensor: string) => readonly number[],

@@ -1,6 +1,6 @@
 /**
- * Bytes of every tensor of every family. Oracle: the sha256 of what llama.cpp 0.7.0's converter writes in F32
- * (arch/manifest.json), and for the way back the checkpoint itself.
+ * Bytes of every tensor of every family. Oracle: the sha256 of the tensors that llama.cpp 0.7.0's converter writes in F32
+ * (arch/manifest.json), and for the opposite direction the checkpoint itself.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ const isMapped = (plan: WeightPlan): boolean =>
   plan.inputs.some((input) => "map" in input && input.map !== undefined);
 
 describe.skipIf(golden === "")("arch (skipped: REQUANT_GOLDEN is not set)", () => {
-  test.each(Object.entries(models))("%s: bytes there and back", async (_, model) => {
+  test.each(Object.entries(models))("%s: bytes in both directions", async (_, model) => {
     const directory = join(golden, "arch", model.dir);
     const weights = readWeights(directory);
     const gguf = hfToGguf(readDirectory(directory, weights.tensors), { fileType: "F32" });

@@ -82,7 +82,7 @@ describe.each(Object.entries(models))("%s", (name, tensors) => {
     expect(ours).toEqual(vector.metadata);
   });
 
-  test("names and shapes there, and back", () => {
+  test("names and shapes in both directions", () => {
     expect(plan.tensors.map((tensor) => tensor.name).sort()).toEqual(ggufNames);
     const positions = plan.tensors.find((tensor) => tensor.name === "position_embd.weight");
     expect(positions?.shape).toEqual([64, h]);
@@ -104,7 +104,7 @@ describe.each(Object.entries(models))("%s", (name, tensors) => {
       expect([key, config[key]]).toEqual([key, files.config[key]]);
   });
 
-  test("wrappers, old names of norms, and what an embedding model has no use for", () => {
+  test("wrappers, old names of norms, and tensors that an embedding model does not need", () => {
     const old = tensors.map((tensor) => ({
       ...tensor,
       name: `bert.${tensor.name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")}`,

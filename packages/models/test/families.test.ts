@@ -1,6 +1,6 @@
 /**
- * Every family in the table, both ways, without weights. Oracle: what llama.cpp 0.7.0's converter makes of the same directory,
- * and for tokenizers a JavaScript tokenizer library run on the original tokenizer.json.
+ * Every family in the table, both ways, without weights. Oracle: the output of llama.cpp 0.7.0's converter for the same
+ * directory, and for tokenizers a JavaScript tokenizer library run on the original tokenizer.json.
  */
 import { Tokenizer } from "@huggingface/tokenizers";
 import { describe, expect, test } from "vitest";
@@ -62,7 +62,7 @@ function canonical(value: unknown): unknown {
   );
 }
 
-/** Compared even where the family's class fills nothing in. */
+/** Keys that are compared even where the family's class has no defaults. */
 const shape = new Set([
   "hidden_size",
   "intermediate_size",
@@ -76,7 +76,7 @@ const shape = new Set([
   "vocab_size",
 ]);
 
-/** Said by rope_parameters, which is compared. */
+/** Keys with the same meaning as rope_parameters, which is compared. */
 const elsewhere = new Set(["rope_scaling", "rope_theta", "partial_rotary_factor"]);
 const roles = ["bos", "eos", "pad"] as const;
 
@@ -118,7 +118,7 @@ function hfNames(vector: Vector): readonly string[] {
 }
 
 test("the table and the vectors name the same classes", () => {
-  // of these there is no golden model: see qwen1.test.ts and bert.test.ts
+  // families without a golden model: see qwen1.test.ts and bert.test.ts
   const classes = new Set([
     "QWenLMHeadModel",
     "BertModel",
@@ -176,7 +176,8 @@ describe.each(vectorNames)("%s", (name) => {
   test("GGUF → HF: the golden samples' token ids", () => {
     expect(back.leftOut.filter((one) => one.name === "tokenizer")).toEqual([]);
     for (const { text, llamacpp, transformers } of vector.tokenization) {
-      // without an original, ours puts a space before a text that has none; llama.cpp and SentencePiece before every text
+      // without an original, Requant's tokenizer.json puts a space before a text that has none; llama.cpp and
+      // SentencePiece put one before every text
       const spaced = !files.tokenizerJson && /"prepend_scheme":\s*"first"/.test(json) && text.startsWith(" ");
       expect([text, ours.encode(spaced ? ` ${text}` : text).ids]).toEqual([text, transformers ?? llamacpp]);
     }
@@ -202,7 +203,7 @@ describe.each(vectorNames)("%s", (name) => {
     const theirs = new Tokenizer(files.tokenizerJson ?? {}, files.tokenizerConfig ?? {});
     const isMain = ["llama2", "llama31", "mistral", "qwen2", "gemma2"].includes(name);
     for (const text of corpus(isMain ? 2000 : 500)) {
-      // Phi-3's special tokens swallow the spaces after them (rstrip), which a GGUF does not say
+      // Phi-3's special tokens remove the spaces after them (rstrip), which a GGUF does not store
       if (name === "phi3" && text.includes("|>")) continue;
       expect([text, ours.encode(text).ids]).toEqual([text, theirs.encode(text).ids]);
     }

@@ -1,4 +1,7 @@
-/** Gemma 1 to 3 without tokenizer.model. Oracle: what llama.cpp's converter writes from the same directory with tokenizer.model. */
+/**
+ * Gemma 1 to 3 without tokenizer.model. Oracle: the output of llama.cpp's converter for the same directory with
+ * tokenizer.model.
+ */
 
 import { expect, test } from "vitest";
 import { hfToGguf } from "../src/index.ts";
@@ -10,7 +13,7 @@ const gemmas = vectorNames.filter((name) => /^gemma[23]?$/.test(name));
 
 test("there are vectors to compare with", () => expect(gemmas).toContain("gemma3"));
 
-test.each(gemmas)("%s: every key but the scores is what tokenizer.model gives", (name) => {
+test.each(gemmas)("%s: every key except the scores equals the key from tokenizer.model", (name) => {
   const vector = readVector(name);
   const contents = vectorContents(vector);
   expect(contents.delete("tokenizer.model")).toBe(true);

@@ -1,4 +1,7 @@
-/** Oracle: what llama.cpp's converter makes of these names (its heuristics as documented, and the golden vectors' `general.*` keys). */
+/**
+ * Oracle: the values of llama.cpp's converter for these names (its heuristics as documented, and the golden vectors'
+ * `general.*` keys).
+ */
 import { describe, expect, test } from "vitest";
 import { readModelCard } from "../src/general/model-card.ts";
 import { nameParts, titleOf } from "../src/general/model-name.ts";
@@ -48,7 +51,7 @@ describe("size labels", () => {
     expect(roundedCount(count)).toBe(label);
   });
 
-  test("experts stand apart", () => {
+  test("experts are separate in the label", () => {
     const counts = countParameters([
       { name: "token_embd.weight", shape: [100, 10] },
       { name: "blk.0.ffn_up_exps.weight", shape: [8, 20, 10] },
@@ -59,7 +62,7 @@ describe("size labels", () => {
   });
 });
 
-test("front matter of a README: scalars, lists, blocks; structures are passed over", () => {
+test("front matter of a README: scalars, lists, blocks; structures are skipped", () => {
   const card = readModelCard(
     [
       "---",

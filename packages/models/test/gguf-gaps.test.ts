@@ -1,6 +1,6 @@
 /**
- * On the way back from GGUF, what the file does not say is named. Oracle: the keys that llama.cpp's converter does not write, family by
- * family (conversion/*.py, read with the golden data), and for the rest the metadata itself.
+ * From GGUF to Hugging Face, every fact that the file lacks is reported. Oracle: the keys that llama.cpp's converter does
+ * not write, family by family (conversion/*.py, read with the golden data), and for the rest the metadata itself.
  */
 import { describe, expect, test } from "vitest";
 import { ggufToHf, hfToGguf } from "../src/index.ts";
@@ -38,7 +38,7 @@ test.each<[string, string[]]>([
 });
 
 describe.each(vectorNames)("%s", (name) => {
-  test("a GGUF without rope.freq_base gives a named rope_theta, one with it does not", () => {
+  test("a GGUF without rope.freq_base gives a reported rope_theta, a GGUF with it does not", () => {
     const { metadata, class: family } = readVector(name);
     const hasBase = metadata.some(({ key }) => key.endsWith(".rope.freq_base"));
     const named = assumedOf(name).some((key) => /^(?:rope_theta|rotary_emb_base)/.test(key));

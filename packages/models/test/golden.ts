@@ -1,4 +1,4 @@
-/** Reads the golden models that llama.cpp's converter was run on: side files, safetensors headers, manifests. */
+/** Reads the golden models that llama.cpp's converter has converted: side files, safetensors headers, manifests. */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";

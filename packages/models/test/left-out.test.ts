@@ -1,6 +1,7 @@
 /**
- * Multimodal checkpoints and prediction heads: the text model inside is converted as if it stood alone, every other tensor is named
- * with a reason. Oracle: the plan of the bare text model, which the vectors prove. Names: the published checkpoints' indices.
+ * Multimodal checkpoints and prediction heads: the text model inside is converted like a text model alone, and every
+ * other tensor is reported with a reason. Oracle: the plan of the bare text model, which the vectors prove. Names: the
+ * published checkpoints' indices.
  */
 import { describe, expect, test } from "vitest";
 import { type HfFiles, hfToGguf } from "../src/index.ts";
@@ -121,7 +122,7 @@ describe.each(Object.entries(wrappers))("%s", (_, { vector: name, config, rename
   const alone = hfToGguf(bare, { fileType: vector.fileType });
   const plan = hfToGguf(files, { fileType: vector.fileType });
 
-  test("the text model is the bare one", () => {
+  test("the text model equals the bare one", () => {
     expect(plan.architecture).toBe(alone.architecture);
     const tensors = (one: typeof plan) =>
       one.tensors.map(({ name: tensor, shape }) => `${tensor} ${shape}`).sort();
@@ -134,7 +135,7 @@ describe.each(Object.entries(wrappers))("%s", (_, { vector: name, config, rename
     expect(keys(plan)).toEqual(keys(alone));
   });
 
-  test("everything else is named, with its reason", () => {
+  test("every other tensor is reported with its reason", () => {
     const reasons = new Map(plan.leftOut.map((one) => [one.name, one.reason]));
     expect([...reasons.keys()].sort()).toEqual(extra.map(([tensor]) => tensor).sort());
     for (const [tensor, reason] of extra) expect(reasons.get(tensor)).toMatch(reason);

@@ -1,4 +1,4 @@
-/** `--like`: metadata, tokenizer and names from a reference GGUF of the same model, shapes held against it. */
+/** `--like`: metadata, tokenizer and names from a reference GGUF of the same model, shapes compared with it. */
 
 import { describe, expect, test } from "vitest";
 import { type HfFiles, hfToGguf, likeReference, type ReferenceGguf } from "../src/index.ts";
@@ -7,7 +7,7 @@ import { readVector, vectorFiles } from "./vector.ts";
 
 const qwen = vectorFiles(readVector("qwen2"));
 const reference: ReferenceGguf = hfToGguf(qwen, { fileType: "BF16" });
-/** The same model with a class and a tokenizer that nobody knows. */
+/** The same model with an unknown class and an unknown tokenizer. */
 const unknown: HfFiles = {
   ...qwen,
   config: { ...qwen.config, architectures: ["NewForCausalLM"], model_type: "new" },
@@ -24,7 +24,7 @@ test("a known architecture: everything but the file type is the reference's", ()
   expect(plan.findings).toEqual([]);
 });
 
-test("an architecture that no table has: names alone, and what is assumed is said", () => {
+test("an unknown architecture: names alone, and assumptions are reported", () => {
   const metadata = new Map(reference.metadata).set("general.architecture", {
     type: "string",
     value: "newarch",
@@ -35,7 +35,7 @@ test("an architecture that no table has: names alone, and what is assumed is sai
   expect(messagesOf(plan)).toMatch(/same order/);
 });
 
-test("keys about how the reference was quantized or split stay behind", () => {
+test("keys about how the reference was quantized or split are not copied", () => {
   const metadata = new Map(reference.metadata)
     .set("split.count", { type: "u16", value: 3 })
     .set("quantize.imatrix.file", { type: "string", value: "x" });
@@ -60,7 +60,7 @@ describe("refuses", () => {
       "a tensor the checkpoint lacks",
       { ...unknown, tensors: unknown.tensors.filter(({ name }) => name !== "lm_head.weight") },
       reference,
-      /output\.weight has no source/,
+      /no tensor for output\.weight/,
     ],
     [
       "a tensor the reference lacks",

@@ -1,6 +1,6 @@
 import type { Finding } from "@requant/core";
 
-/** What a plan tells, one message a line. */
+/** The messages of a plan's findings, one on each line. */
 export function messagesOf({ findings }: { readonly findings: readonly Finding[] }): string {
   return findings.map(({ message }) => message).join("\n");
 }

@@ -6,7 +6,7 @@ import { describe, expect, it, test } from "vitest";
 const folder = fileURLToPath(new URL("..", import.meta.url));
 const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 
-it("depends on the ground and zod only, and ships one entry", () => {
+it("depends on core and zod only, and ships one entry", () => {
   expect(manifest).toMatchObject({
     name: "@requant/models",
     sideEffects: false,

@@ -32,7 +32,7 @@ describe("Qwen 1, whole", () => {
   };
   const plan = hfToGguf(files, { fileType: "F32" });
 
-  test("metadata of the converter, but for the name of the epsilon that llama.cpp reads", () => {
+  test("metadata of the converter, except for the name of the epsilon that llama.cpp reads", () => {
     const general = /^general\.(?!architecture|type|file_type|quantization_version)/;
     const ours = [...plan.metadata]
       .map(([key, value]) => asListed(key, value))

@@ -1,4 +1,4 @@
-/** What cannot be converted is refused with the right code, the place and the way out; hostile side files do no harm. */
+/** Models that cannot be converted are refused with the right code, place and hint; hostile side files do no harm. */
 
 import { isCodecError } from "@requant/core";
 import { describe, expect, test } from "vitest";
@@ -105,7 +105,11 @@ describe("format errors name the file", () => {
 
   test.each<[string, HfFiles, RegExp]>([
     ["a hidden size that is a text", withConfig({ hidden_size: "64" }), /hidden_size.*must be a number/],
-    ["a layer count that is a fraction", withConfig({ num_hidden_layers: 2.5 }), /num_hidden_layers.*count/],
+    [
+      "a layer count that is a fraction",
+      withConfig({ num_hidden_layers: 2.5 }),
+      /num_hidden_layers.*whole number/,
+    ],
     ["a vocabulary of billions", withConfig({ vocab_size: 4_000_000_000 }), /4000000000 tokens/],
     ["an id below zero", withConfig({ bos_token_id: -1 }), /bos token/],
   ])("%s", (_, files, message) => {
@@ -115,7 +119,7 @@ describe("format errors name the file", () => {
   });
 });
 
-describe("a config that its tensors rule out costs nothing", () => {
+describe("a config that the tensors contradict allocates nothing", () => {
   const reshaped = (name: string, shape: readonly number[]): HfFiles => ({
     ...llama,
     tensors: llama.tensors.map((tensor) => (tensor.name === name ? { ...tensor, shape } : tensor)),
@@ -154,7 +158,7 @@ describe("a config that its tensors rule out costs nothing", () => {
     );
   });
 
-  test("a GGUF with a billion layers does not go back", () => {
+  test("a GGUF with a billion layers is refused", () => {
     const { metadata, tensors } = hfToGguf(llama, { fileType: "F16" });
     const many = new Map([...metadata, ["llama.block_count", { type: "u32", value: 1e9 } as const]]);
     expect(() => ggufToHf({ metadata: many, tensors, smallTensors: undefined }, { dtype: "F16" })).toThrow(
@@ -226,7 +230,7 @@ describe("incomplete checkpoints", () => {
   });
 });
 
-describe("parts that a text model's GGUF does not hold are named", () => {
+describe("parts that a text model's GGUF does not hold are reported", () => {
   test("vision, audio and buffers", () => {
     const extra = [
       "vision_tower.blocks.0.weight",
@@ -284,7 +288,7 @@ describe("GGUF files", () => {
     ).toThrow(/general\.architecture/);
   });
 
-  test("a tensor without place, and one missing", () => {
+  test("an unknown tensor, and a missing tensor", () => {
     const tensors = [...gguf.tensors, { name: "blk.0.odd.weight", shape: [1] }];
     expect(() => ggufToHf({ ...gguf, tensors, smallTensors: undefined }, { dtype: "F16" })).toThrow(
       /blk\.0\.odd\.weight/,
@@ -299,7 +303,7 @@ describe("GGUF files", () => {
   test.each<[string, string[], RegExp]>([
     ["no pre-tokenizer", ["tokenizer.ggml.pre"], /pre is missing/],
     ["no tokenizer", ["tokenizer.ggml.model"], /holds no tokenizer/],
-  ])("%s: converted without tokenizer files, saying so", (_, keys, reason) => {
+  ])("%s: converted without tokenizer files, with a reason", (_, keys, reason) => {
     const back = ggufToHf({ ...gguf, metadata: without(...keys), smallTensors: undefined }, { dtype: "F16" });
     expect(back.leftOut).toContainEqual({ name: "tokenizer", reason: expect.stringMatching(reason) });
     expect([...back.files.keys()]).toEqual(["config.json", "generation_config.json"]);
@@ -317,7 +321,7 @@ describe("GGUF files", () => {
     );
   });
 
-  test("rope scaling that was not read is assumed, and says so", () => {
+  test("rope scaling that was not read is assumed and reported", () => {
     const back = ggufToHf({ ...gguf, smallTensors: undefined }, { dtype: "F16" });
     expect(messagesOf(back)).toMatch(/rope_scaling.*rope_freqs\.weight was not read/);
   });

@@ -119,7 +119,7 @@ test.each([
   ["below 1", [1, 1, 0.5, 8]],
   ["not a number", [1, 1, Number.NaN, 8]],
   ["infinite", [1, 1, 1, Number.POSITIVE_INFINITY]],
-])("a value that is %s is none of Llama 3's", (_, values) => {
+])("a value that is %s is not one of Llama 3's", (_, values) => {
   expect(solveLlama3(values, 500000)).toBeUndefined();
 });
 
@@ -137,8 +137,8 @@ function back(facts: GgufContent): { readonly plan: HfPlan; readonly config: Rec
   return { plan, config: JSON.parse(String(plan.files.get("config.json"))) };
 }
 
-describe("a rope tensor that no config.json gives", () => {
-  test("Llama: the tensor is named, and the nearest settings with their difference", () => {
+describe("a rope tensor that no config.json can express", () => {
+  test("Llama: the tensor is reported, and the nearest settings with their difference", () => {
     const values = [1, 1, 2.5, 1, 8, 8, 8, 8];
     const { plan, config } = back({
       ...ggufOf("llama31"),
@@ -155,7 +155,7 @@ describe("a rope tensor that no config.json gives", () => {
     expect(plan.leftOut.find(({ name }) => name === "rope_freqs.weight")?.reason).toMatch(/no rope setting/);
   });
 
-  test("Llama: factors below 1 are no scaling, and that is named", () => {
+  test("Llama: factors below 1 are not a scaling, and that is reported", () => {
     const values = [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5];
     const { plan, config } = back({
       ...ggufOf("llama31"),
@@ -167,7 +167,7 @@ describe("a rope tensor that no config.json gives", () => {
     );
   });
 
-  test("a family without rope factors: the tensor is named", () => {
+  test("a family without rope factors: the tensor is reported", () => {
     const gguf = ggufOf("qwen2");
     const tensors = [...gguf.tensors, { name: "rope_freqs.weight", shape: [8], inputs: [] }];
     const smallTensors = new Map([["rope_freqs.weight", [1, 1, 1, 1, 8, 8, 8, 8]]]);
@@ -175,7 +175,7 @@ describe("a rope tensor that no config.json gives", () => {
     expect(messagesOf(plan)).toMatch(/rope_freqs\.weight: this family's config\.json has no setting/);
   });
 
-  test("tensors that were not read are named, whatever the family", () => {
+  test("tensors that were not read are reported for every family", () => {
     for (const [name, tensor] of [
       ["llama31", "rope_freqs.weight"],
       ["gemma4", "rope_freqs.weight"],

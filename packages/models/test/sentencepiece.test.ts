@@ -18,7 +18,7 @@ test("pieces of a real model", () => {
   expect(pieces.at(-1)?.score).toBeLessThan(0);
 });
 
-test("what is written reads the same", () => {
+test("a written model is read to the same pieces", () => {
   const { pieces } = parseSentencePiece(model);
   const again = parseSentencePiece(serializeSentencePiece(pieces, { unknown: 0, bos: 1, eos: 2 }, false));
   expect(again.pieces).toEqual(pieces);
@@ -55,7 +55,7 @@ describe("refuses", () => {
     );
   });
 
-  test("a Git LFS pointer, saying so", () => {
+  test("a Git LFS pointer, by name", () => {
     const pointer = new TextEncoder().encode(
       "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 500000\n",
     );

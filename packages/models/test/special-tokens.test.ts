@@ -274,7 +274,7 @@ const otherwise: Readonly<Record<string, string>> = {
 };
 
 test.each(variants)(
-  "$name: tokens that llama.cpp adds otherwise than tokenizer.json are named",
+  "$name: tokens that llama.cpp adds differently from tokenizer.json are reported",
   (variant) => {
     const files = filesOf({}, variant);
     const texts = Array.from(

@@ -76,7 +76,7 @@ describe("refuses, naming the file", () => {
       "a size beyond the tokens",
       withTekken({ ...tekken, config: { ...tekken.config, default_vocab_size: 5000 } }),
       "FORMAT",
-      /of 4972/,
+      /4972 were expected/,
     ],
     ["no bytes", withTekken({ ...tekken, vocab: [{ rank: 0 }] }), "FORMAT", /without rank/],
     [
@@ -111,9 +111,9 @@ describe("refuses, naming the file", () => {
       "a class that is not known",
       { ...slow, tokenizerConfig: { tokenizer_class: "OwnTokenizer" } },
       "CONVERSION",
-      /found OwnTokenizer/,
+      /OwnTokenizer was found/,
     ],
-    ["no class", { ...slow, tokenizerConfig: {} }, "CONVERSION", /found nothing/],
+    ["no class", { ...slow, tokenizerConfig: {} }, "CONVERSION", /nothing was found/],
   ])("%s", (_, files, code, message) => {
     expect(() => tokenizerOf(files)).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
@@ -121,7 +121,7 @@ describe("refuses, naming the file", () => {
   });
 });
 
-test("a unigram tokenizer.model in a Llama is written as the converter does, with a word of warning", () => {
+test("a unigram tokenizer.model in a Llama is written as by the converter, with a note", () => {
   const unigram = filesOf(readTokenizerVector("xlmr")).sentencePieceBpe;
   const llama = filesOf(readTokenizerVector("codellama"));
   expect(messagesOf(tokenizerOf({ ...llama, tokenizerModel: unigram }))).toMatch(

@@ -1,4 +1,4 @@
-/** Directories with their tokenizers in files of several kinds, and what llama.cpp's converter makes of them. */
+/** Directories with their tokenizers in files of several kinds, and the output of llama.cpp's converter for them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { type HfFiles, readHfFiles } from "../src/index.ts";
@@ -30,11 +30,11 @@ export const tokenizerVectorNames: readonly string[] = readdirSync(folder).map((
   file.replace(".json.gz", ""),
 );
 
-/** What we write otherwise than the converter, and why. */
+/** Keys in which Requant differs from the converter, and why. */
 export const deliberate: Readonly<Record<string, readonly string[]>> = {
-  // the converter takes a template of its own collection; we take chat_template.jinja or none
+  // the converter uses a template of its own collection; Requant uses chat_template.jinja or none
   tekken: ["tokenizer.chat_template"],
-  // the converter says nothing of Qwen's normalization, without which composed characters get other ids
+  // the converter does not write Qwen's normalization, without which composed characters get other ids
   qwen: ["tokenizer.ggml.normalizer.nfc"],
   // version 0.7.0 writes it, 0.5.0 did not
   bert: ["tokenizer.ggml.normalizer.strip_accents"],

@@ -26,20 +26,20 @@ const preOf = (files: HfFiles): unknown =>
   hfToGguf(files, { fileType: "F32" }).metadata.get("tokenizer.ggml.pre")?.value;
 
 describe("the pre-tokenizer is known by its structure", () => {
-  test("removing what lies between is keeping what matches", () => {
+  test("removing the text between matches keeps the matches", () => {
     const files = withPreTokenizer(llama31, (step) =>
       step["type"] === "Split" ? { ...step, behavior: "Removed", invert: true } : step,
     );
     expect(preOf(files)).toBe("llama-bpe");
   });
 
-  test("added tokens do not disturb it", () => {
+  test("added tokens do not change that", () => {
     const json = JSON.parse(JSON.stringify(llama31.tokenizerJson));
     json.added_tokens.push({ ...json.added_tokens[0], id: 479, content: "<|mine|>" });
     expect(preOf({ ...llama31, tokenizerJson: json })).toBe("llama-bpe");
   });
 
-  test("line ends written out are line ends escaped", () => {
+  test("real and escaped line ends are the same", () => {
     const steps = preTokenizerSteps({
       type: "Split",
       pattern: { Regex: "[\r\n]" },
@@ -68,7 +68,7 @@ describe("the pre-tokenizer is known by its structure", () => {
     },
   );
 
-  test("no name stands for two structures, bar what an architecture decides", () => {
+  test("no name means two structures, unless the architecture decides", () => {
     const seen = new Map<string, number>();
     for (const [index, { names, aliases }] of preTokenizers.entries()) {
       for (const name of new Set([
@@ -113,7 +113,7 @@ test("merges of a GGUF become strings, or pairs where a string would be read oth
     ["a", "b"],
     [" ", "c"],
   ]);
-  // the library passes over such a line, as if it were the first one of a merges.txt
+  // the library skips such a line as if it were the first line of a merges.txt
   expect(mergesOf(["#version x"])).toEqual([["#version", "x"]]);
 });
 
@@ -155,7 +155,7 @@ describe("chat templates", () => {
     ]);
   });
 
-  test("tokenizer_config.json's own wins, and null is none", () => {
+  test("the template of tokenizer_config.json comes first, and null counts as none", () => {
     const files: HfFiles = { ...llama31, chatTemplate: "file" };
     expect(templateKeys(files)[0]?.[1]).toBe(llama31.tokenizerConfig?.["chat_template"]);
     expect(

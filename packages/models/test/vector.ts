@@ -1,4 +1,4 @@
-/** One family's vector: a Hugging Face directory without weights, and what llama.cpp's converter makes of it. */
+/** One family's vector: a Hugging Face directory without weights, and the output of llama.cpp's converter for it. */
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { type HfFiles, readHfFiles } from "../src/index.ts";

@@ -138,7 +138,7 @@ describe("row selections", () => {
   };
   const shapeOf = (name: string): readonly number[] => (name === "a" ? [4, 2] : [2, 2]);
 
-  test("say where each row comes from", () => {
+  test("give the source of each row", () => {
     expect(isRowSelection(plan)).toBe(true);
     const originOf = rowOrigins(plan, shapeOf);
     expect([0, 1, 2, 3, 4, 5].map(originOf)).toEqual([
@@ -153,7 +153,7 @@ describe("row selections", () => {
     expect(() => originOf(6)).toThrow(/no row 6/);
   });
 
-  test("joined ones too, through both orders", () => {
+  test("also for joined inputs, through both orders", () => {
     const pairs: WeightPlan = {
       name: "t",
       shape: [4, 2],
@@ -170,7 +170,7 @@ describe("row selections", () => {
     expect(isRowSelection({ inputs: [{ join: [{ zeros: 2 }] }] })).toBe(false);
   });
 
-  test("transposes and maps are none", () => {
+  test("transposes and maps are not row selections", () => {
     expect(isRowSelection({ ...plan, inputs: [{ tensor: "a", transpose: true }] })).toBe(false);
     expect(isRowSelection({ ...plan, inputs: [{ tensor: "a", map: "add-one" }] })).toBe(false);
     expect(() => rowOrigins({ ...plan, inputs: [{ values: [1] }] }, shapeOf)).toThrow(/not a selection/);
@@ -180,9 +180,9 @@ describe("row selections", () => {
 describe("plans that do not add up are refused, naming the tensor", () => {
   const source = numbered({ a: [4, 2], v: [6] });
   test.each<[string, number[], WeightInput[], RegExp]>([
-    ["too few rows", [5, 2], [{ tensor: "a" }], /wants 10/],
+    ["too few rows", [5, 2], [{ tensor: "a" }], /needs 10/],
     ["rows of unequal length", [5, 2], [{ tensor: "a" }, { tensor: "v" }], /cannot be joined/],
-    ["rows beyond the end", [2, 2], [{ tensor: "a", rows: [3, 5] }], /do not exist/],
+    ["rows beyond the end", [2, 2], [{ tensor: "a", rows: [3, 5] }], /are not among/],
     ["elements that do not divide", [8], [{ tensor: "a", rowLength: 3 }], /cannot be seen as rows of 3/],
     [
       "MXFP4 codes that are too few",

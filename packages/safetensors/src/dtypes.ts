@@ -28,12 +28,15 @@ export const dtypeBits: Readonly<Record<string, number>> = {
 };
 
 /**
- * In the order in which the official writer ranks them; it puts the last first, so that data stays aligned.
- * Source: safetensors (Rust), src/tensor.rs, enum Dtype.
+ * In the order of the official writer's ranks; that writer puts the last dtype first, so that data stays aligned. Source:
+ * safetensors (Rust), src/tensor.rs, enum Dtype.
  */
 export const dtypes: readonly string[] = Object.keys(dtypeBits);
 
-/** @throws UnsupportedError for an unknown dtype; what `fault` makes when the length is not whole or beyond any file. */
+/**
+ * @throws UnsupportedError for an unknown dtype; the error that `fault` makes when the length is not whole or exceeds any
+ * file.
+ */
 export function tensorByteLength(
   shape: readonly number[],
   dtype: string,
@@ -47,7 +50,7 @@ export function tensorByteLength(
       hint: `Known: ${dtypes.join(", ")}.`,
     });
   }
-  // zero dimensions are left out here: the others must not be beyond all bounds even then
+  // dimensions of 0 are left out, so that the other dimensions are still bounded
   const product = shape.reduce((product, size) => product * Math.max(size, 1), 1);
   if (!Number.isSafeInteger(product * bits)) {
     throw fault(`A tensor of ${shape.join(" × ")} elements is larger than any file.`);

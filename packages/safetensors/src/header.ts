@@ -23,7 +23,7 @@ const HEADER_DEPTH = 3;
 /** Strings about the file, in the place of a tensor. */
 export const METADATA_KEY = "__metadata__";
 
-/** What the header of a safetensors file says. */
+/** The header of a safetensors file. */
 export interface SafetensorsHeader {
   /** In the order of their data, with offsets from the start of the file. */
   readonly tensors: readonly TensorInfo[];
@@ -31,7 +31,7 @@ export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
   /** Where the data starts. */
   readonly dataOffset: number;
-  /** What other readers may trip over. */
+  /** Properties that other readers may not accept. */
   readonly findings: readonly Finding<SafetensorsFindingCode>[];
 }
 
@@ -56,8 +56,8 @@ export async function readHeader(
 }
 
 /**
- * The header of a file whose first bytes (all of the header, at least) are in memory.
- * `fileByteLength`: of the whole file; default: `bytes` is all.
+ * The header of a file whose first bytes (all of the header, at least) are in memory. `fileByteLength`: the length of the
+ * whole file; default: that of `bytes`.
  * @throws FormatError, LimitError, UnsupportedError
  */
 export function parseHeader(
@@ -101,7 +101,7 @@ function headerEnd(start: Uint8Array, fileByteLength: number, limits: Limits, pa
   return 8 + Number(length);
 }
 
-/** The error for a header length that the file cannot hold: names what the file is, where that can be seen. */
+/** The error for a header length that the file cannot hold: names the format of the file, where its first bytes show it. */
 function explainStart(start: Uint8Array, length: bigint, fileByteLength: number, path: string): FormatError {
   const text = byteText(start.subarray(0, 64));
   const fault = (message: string, hint: string, reason?: string): FormatError =>
@@ -143,7 +143,7 @@ const tensorSchema = z.object({
 });
 const objectSchema = z.looseObject({});
 
-/** A tensor as the header tells it: `start` and `end` count from the start of the data. */
+/** A tensor as the header states it: `start` and `end` count from the start of the data. */
 interface Entry {
   readonly name: string;
   readonly shape: readonly number[];
@@ -161,7 +161,7 @@ function parseJson(
   const dataOffset = 8 + bytes.byteLength;
   const json = parseStrictJson(bytes, "The header", path, HEADER_DEPTH);
   if (!objectSchema.safeParse(json).success || typeof json !== "object" || json === null) {
-    throw new FormatError("The header is no JSON object.", { path });
+    throw new FormatError("The header is not a JSON object.", { path });
   }
   const entries: Entry[] = [];
   let metadata: Readonly<Record<string, string>> = Object.create(null);
@@ -204,7 +204,7 @@ function parseFileMetadata(value: unknown, path: string): Readonly<Record<string
   const metadata: Record<string, string> = Object.create(null);
   for (const [key, text] of Object.entries<unknown>({ ...value })) {
     if (typeof text !== "string") {
-      throw new FormatError(`${METADATA_KEY} may hold strings only; ${quoted(key)} is none.`, {
+      throw new FormatError(`${METADATA_KEY} may only hold strings; ${quoted(key)} is not a string.`, {
         path,
       });
     }

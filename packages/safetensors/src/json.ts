@@ -1,8 +1,8 @@
 import { FormatError, jsonFaultPlace, LimitError } from "@requant/core";
 
 /**
- * JSON from strangers: refused before it is built when it nests deeper than `maxDepth` or says a key twice, which
- * `JSON.parse` would hide (two readers could then see two different models in one file).
+ * Untrusted JSON: refused when it nests deeper than `maxDepth`, before any object is built, or when it has a key twice,
+ * which `JSON.parse` would hide (two readers could then see two different models in one file).
  * @throws FormatError, LimitError
  */
 export function parseStrictJson(bytes: Uint8Array, what: string, path: string, maxDepth: number): unknown {
@@ -24,7 +24,7 @@ export function parseStrictJson(bytes: Uint8Array, what: string, path: string, m
     });
   }
   if (keyCounts !== countKeys(value))
-    throw new FormatError(`${what} says a key twice.`, { path, reason: "duplicate-name" });
+    throw new FormatError(`${what} has a key twice.`, { path, reason: "duplicate-name" });
   return value;
 }
 
@@ -53,7 +53,7 @@ function scan(bytes: Uint8Array, what: string, path: string, maxDepth: number): 
       }
     } else if (CLOSE.has(byte)) depth -= 1;
     else if (byte === 0) {
-      // no JSON holds one: a file that was never written in full need not be parsed to be refused
+      // JSON has no NUL bytes, so a file that was not completely written is refused without parsing
       throw new FormatError(`${what} holds NUL bytes.`, {
         path,
         offset: i,
@@ -65,7 +65,7 @@ function scan(bytes: Uint8Array, what: string, path: string, maxDepth: number): 
   return colons;
 }
 
-/** Number of keys as parsed: fewer than written where one was said twice. */
+/** Number of keys after parsing: fewer than in the text where a key occurs twice. */
 function countKeys(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   const values: unknown[] = Object.values(value);

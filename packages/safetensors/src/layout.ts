@@ -25,15 +25,15 @@ export function officialOrder<T extends Pick<TensorShape, "name" | "encoding">>(
 /** How `layoutSafetensors` lays out. */
 export interface LayoutOptions {
   /**
-   * "official", the default: dtypes of the widest alignment first, then by name. "given": as the caller lists them, who
-   * then sees to it that each begins at a multiple of its dtype's width, which PyTorch needs.
+   * "official", the default: dtypes of the widest alignment first, then by name. "given": in the caller's order; the
+   * caller must then ensure that each tensor begins at a multiple of its dtype's width, which PyTorch needs.
    */
   readonly order?: "official" | "given" | undefined;
 }
 
 /**
- * Where every byte of a file will be, before any data is there: in the official writer's order unless told otherwise,
- * the header padded with spaces to 8 bytes, as that writer does it.
+ * Where every byte of a file will be, before any data is there: in the official writer's order by default, the header
+ * padded with spaces to 8 bytes, as in that writer.
  * @throws UsageError for names or shapes that cannot be stored; UnsupportedError for an unknown dtype.
  */
 export function layoutSafetensors(

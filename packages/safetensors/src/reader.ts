@@ -41,13 +41,12 @@ export interface SafetensorsTensorInfo extends TensorInfo {
 /** A model in one safetensors file or several. */
 export interface Safetensors {
   readonly files: readonly SafetensorsFile[];
-  /** Of all files, each in the order of its data. */
+  /** The tensors of all files, each file in the order of its data. */
   readonly tensors: readonly SafetensorsTensorInfo[];
   /** `__metadata__` of the first file. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly findings: readonly Finding<SafetensorsFindingCode>[];
-  /**
-   * Bytes `[start, end)` of a tensor. Not to be written to.
+  /** Bytes `[start, end)` of a tensor. Do not write to them.
    * @throws UsageError when the range is not inside the tensor; IoError
    */
   read(tensor: SafetensorsTensorInfo, start: number, end: number): Promise<Uint8Array>;
@@ -117,7 +116,7 @@ interface OpenFile {
 interface FoundFiles {
   readonly names: readonly string[];
   readonly index?: ShardIndex;
-  /** Set where file names alone say that these are all. */
+  /** Set where the file names alone show that no file is missing. */
   readonly complete?: true;
   /** Looks at an index that is there and not read. */
   readonly beside?: (model: Safetensors) => readonly Finding<SafetensorsFindingCode>[];
@@ -130,7 +129,7 @@ async function findFiles(store: ReadStore, file: string | undefined, limits: Lim
     const found =
       prefix === undefined ? undefined : await tryIndex(store, `${prefix}${INDEX_SUFFIX}`, limits);
     if (found?.names.includes(file)) return found;
-    // a name that only looks like a shard's, or exllamav2's shards, which have no index
+    // a single file whose name looks like a shard's, or exllamav2's shards, which have no index
     return prefix === EXL2_PREFIX ? shardsWithoutIndex(store, file) : { names: [file] };
   }
   for (const name of [SINGLE_NAME, `${EXL2_PREFIX}.safetensors`]) {
@@ -151,11 +150,11 @@ async function findFiles(store: ReadStore, file: string | undefined, limits: Lim
   return shard === undefined ? { names: files } : shardsWithoutIndex(store, shard);
 }
 
-/** All shards of a set by their numbers. @throws IoError for one that is not there */
+/** All shards of a set, by their numbers. @throws IoError for a missing shard */
 async function shardsWithoutIndex(store: ReadStore, shard: string): Promise<FoundFiles> {
   const [, prefix = "", , count = "0"] = SHARD.exec(shard) ?? [];
   const there = new Set((await store.list()) ?? [shard]);
-  // hostile names may say any count: only those that exist are looked at
+  // a hostile name may state any count, so only existing files are listed
   const total = Number(count);
   const found = [...there].filter((name) => {
     const match = SHARD.exec(name);

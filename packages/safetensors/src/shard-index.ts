@@ -3,7 +3,7 @@ import { quoted } from "@requant/core/text";
 import * as z from "zod/mini";
 import { compareText, parseStrictJson } from "./json.ts";
 
-/** Tools put facts of their own under "metadata"; nothing there nests deeper. */
+/** Tools add their own facts under "metadata"; no tool nests deeper than this. */
 const INDEX_DEPTH = 16;
 
 /** `model.safetensors.index.json`: which file holds which tensor. */
@@ -21,7 +21,7 @@ const indexSchema = z.looseObject({
 
 /**
  * A shard index from its JSON.
- * @throws FormatError, also for file names that are no plain names: shards lie beside their index. @throws LimitError for too many shards or tensors
+ * @throws FormatError, also for file names with folders: shards are in the folder of their index. @throws LimitError for too many shards or tensors
  */
 export function parseShardIndex(bytes: Uint8Array, limits: Limits, path: string): ShardIndex {
   const json = parseStrictJson(bytes, "The index", path, INDEX_DEPTH);

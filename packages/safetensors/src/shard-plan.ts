@@ -1,7 +1,7 @@
 import { UsageError } from "@requant/core";
 import { serializeShardIndex } from "./shard-index.ts";
 
-/** Tensors by file, and the index that says so. */
+/** Tensors by file, and the index that lists them. */
 export interface ShardPlan<T> {
   readonly files: readonly { readonly name: string; readonly tensors: readonly T[] }[];
   /** Text of `index.json`; undefined when one file holds everything. */
@@ -10,8 +10,8 @@ export interface ShardPlan<T> {
 
 /**
  * Which tensors go into which file, as transformers does it: in order, a new file when the next tensor would make it
- * larger than `maxByteLength`; a tensor that is larger by itself gets a file of its own. A tensor may stand for several that belong together: `storedNames` tells them.
- * Source: huggingface_hub, serialization/_base.py.
+ * larger than `maxByteLength`; a tensor that is larger by itself gets a file of its own. A tensor may stand for several
+ * that belong together, which `storedNames` lists. Source: huggingface_hub, serialization/_base.py.
  */
 export function planShards<T extends { readonly name: string; readonly byteLength: number }>(
   tensors: readonly T[],
@@ -19,7 +19,8 @@ export function planShards<T extends { readonly name: string; readonly byteLengt
   baseName: string = "model",
   storedNames: (tensor: T) => readonly string[] = ({ name }) => [name],
 ): ShardPlan<T> {
-  if (!(maxByteLength > 0)) throw new UsageError(`A shard of at most ${maxByteLength} bytes holds nothing.`);
+  if (!(maxByteLength > 0))
+    throw new UsageError(`A shard of at most ${maxByteLength} bytes cannot hold a tensor.`);
   const shards: T[][] = [];
   let current: T[] = [];
   let byteLength = 0;

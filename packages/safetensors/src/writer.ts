@@ -4,7 +4,7 @@ import { type LayoutOptions, layoutSafetensors, type SafetensorsLayout } from ".
 
 /** A tensor to write. */
 export interface SafetensorsTensorData extends TensorShape {
-  /** Its bytes in chunks of any length. A function is called when it is this tensor's turn. */
+  /** Its bytes in chunks of any length. A function is called when the data of this tensor is written. */
   readonly data: Chunks | (() => Chunks);
   /** Checked against shape and dtype, where given. */
   readonly byteLength?: number;

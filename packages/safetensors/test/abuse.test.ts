@@ -1,4 +1,4 @@
-/** The hostile safetensors files and folders of the golden set, each with the outcome that its manifest asks for. */
+/** The hostile safetensors files and folders of the golden set, each with the outcome that its manifest requires. */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -70,7 +70,7 @@ describe.skipIf(!golden)("hostile safetensors files (skipped: REQUANT_GOLDEN is 
   });
 });
 
-/** Tolerated outcomes that we choose over the expected one. */
+/** Tolerated outcomes that Requant chooses over the expected one. */
 const chosen: Readonly<Record<string, string>> = {
   // the tensors that the index leaves out are reported
   "index-subset": "accept-with-warning",

@@ -29,7 +29,7 @@ function dataOf(bytes: Uint8Array): SafetensorsTensorData[] {
 }
 
 describe("a file of the official writer", () => {
-  it("is read as it was made", () => {
+  it("is read to the values that were written", () => {
     const { tensors, metadata } = parseHeader(vector);
     expect({ ...metadata }).toEqual({ note: "é\u001f\u007f/\u2028" });
     expect(tensors.map(({ name, encoding, shape }) => [name, encoding, shape])).toEqual([
@@ -58,7 +58,7 @@ describe("a file of the official writer", () => {
     ]);
   });
 
-  it("is written again byte for byte, whatever the order given", async () => {
+  it("is written again byte for byte, in any given order", async () => {
     const { metadata } = parseHeader(vector);
     const tensors = dataOf(vector);
     expect(Buffer.compare(await written(tensors, metadata), vector)).toBe(0);

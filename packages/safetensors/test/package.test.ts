@@ -11,7 +11,7 @@ const manifest = z
   })
   .parse(JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")));
 
-it("depends on the ground and zod only, and ships one entry", () => {
+it("depends on core and zod only, and ships one entry", () => {
   expect(Object.keys(manifest.dependencies)).toEqual(["@requant/core", "zod"]);
   expect(Object.keys(manifest.exports)).toEqual([".", "./package.json"]);
   expect(manifest.files).toEqual(["dist", "README.md", "LICENSE"]);

@@ -29,7 +29,7 @@ const byteLengthOf = ({ shape, encoding }: { shape: readonly number[]; encoding:
   (shape.reduce((product, size) => product * size, 1) * (dtypeBits[encoding] ?? 0)) / 8;
 
 describe("layout", () => {
-  it("is what parsing gives back, and what the official rules say", () => {
+  it("is the same after parsing, and follows the official rules", () => {
     fc.assert(
       fc.property(
         tensorsArbitrary,

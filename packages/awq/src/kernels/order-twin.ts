@@ -46,8 +46,8 @@ export function packGemm(gemm: reference.GemmWords, fields: Uint8Array, step: nu
 }
 
 /**
- * Four words at a time, of sixteen lines. Each feature's fields follow each other, `step` from one to the next. Nothing is
- * done when a field to pack is above 15: the loop that checks each says which.
+ * Four words at a time, of sixteen lines. Each feature's fields follow each other, `step` from one to the next. When a
+ * field to pack is above 15, the kernel does nothing; the reference then finds and names it.
  */
 function inTiles(
   name: "unpackGemm" | "packGemm",

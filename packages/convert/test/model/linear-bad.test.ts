@@ -134,7 +134,7 @@ describe("EXL2", () => {
     [
       "q_groups that do not add up",
       (tensors) => words(part(tensors, "q_groups").bytes).setUint16(6, 3000, true),
-      /q_groups: group/,
+      /^Group . of q_groups/,
     ],
     [
       "a width that does not exist",

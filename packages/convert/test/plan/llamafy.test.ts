@@ -434,7 +434,7 @@ describe("what is no Llama is refused, saying why", () => {
     [{ architectures: ["BaichuanForCausalLM"], z_loss_weight: 0 }, /NormHead/],
     [{ architectures: ["Phi3ForCausalLM"], partial_rotary_factor: 0.75 }, /0\.75 of each head/],
     [{ architectures: ["LlamaForCausalLM"], hidden_act: "gelu" }, /activation is gelu/],
-    [{ architectures: ["NewForCausalLM"] }, /nobody has compared/],
+    [{ architectures: ["NewForCausalLM"] }, /the class is unknown/],
     [{ architectures: ["LlamaForCausalLM"], num_hidden_layers: 4 }, /9 tensors of the Llama have no source/],
   ])("%j", async (config, message) => {
     await expect(asked(config)).rejects.toMatchObject({

@@ -345,7 +345,7 @@ test("docs/conversions.md says what the codecs do, and whole conversions", async
   ].join("\n");
   const text = `# What converts without changing a weight
 
-Quantized layouts store \`level × scale + offset\`: integers around a zero point, or the levels of a table, and perhaps an offset of their own (docs/adr/0002-the-level-view.md). Where the target can hold the same numbers, Requant moves them and no weight changes. This table is computed by \`packages/convert/test/conversion-matrix.test.ts\`: each cell converts a layer of ${rows} × ${columns} weights, decodes it with the target's own decoder, and compares f32 bits.
+Quantized layouts store \`level × scale + offset\`: integers around a zero point, or the levels of a table, and perhaps an offset of their own (docs/adr/0002-the-level-view.md). Where the target can hold the same numbers, Requant moves them and no weight changes. This table is computed by \`packages/convert/test/run/conversion-matrix.test.ts\`: each cell converts a layer of ${rows} × ${columns} weights, decodes it with the target's own decoder, and compares f32 bits.
 
 - **exact**: other bytes, the same values.
 - **exact in f16**: EXL2 rounds each weight to f16 after its multiplication. GPTQ's runtimes do the same, so they compute the same f16 weights; the f32 product before rounding differs.

@@ -1,4 +1,4 @@
-/** What packing and unpacking need to know of fields of a few bits each. */
+/** The arrangement of small bit fields in words, for packing and unpacking. */
 
 /** Words that fields are packed in: 32, 16 or 8 bits each. */
 export type Words = Uint32Array | Uint16Array | Uint8Array;

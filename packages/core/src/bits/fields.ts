@@ -30,7 +30,7 @@ export function fieldWordCount(table: FieldTable, count: number): number {
   return Math.ceil((count * table.bitWidth) / table.wordBitWidth);
 }
 
-/** Words to fields. A piece of a last, incomplete run that has no word is left 0. */
+/** Words to fields. Where the last run is incomplete, the pieces of its missing words are 0. */
 export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
   checkFieldRange(table, words.length, at, fields.length);
   const { wordsPerRun, bitWidth, wordBitWidth } = table;
@@ -135,7 +135,7 @@ function columnsOf(table: FieldTable): PieceColumns {
   return columns;
 }
 
-/** Fields one after another, none straddling words. */
+/** True for consecutive fields that never straddle two words. */
 function isPlainStream({ pieces, bitWidth, wordBitWidth }: FieldTable): boolean {
   return (
     pieces.length === RUN &&

@@ -10,7 +10,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** A module in 16 bits or more is a plain float weight. */
 const FLOAT_BITS = 16;
-/** Of a configuration that says none, as vLLM assumes. */
+/** The packing of a configuration that names none, as vLLM assumes. */
 const DEFAULT_PACKING = "auto_round:auto_gptq";
 
 /** Characters that make a name of `extra_config` a pattern, which is searched for anywhere (vLLM). */
@@ -23,7 +23,8 @@ export const autoRoundMethod: FormatMethod = {
   files: [{ name: "quantization_config.json" }],
   decidingKeys: [["packing_format"]],
   leavesFloats: true,
-  // what is read, and the settings of the search for the codes (auto-round, auto_round/compressors and schemes.py)
+  // the keys that are read, and the settings of the search for the codes (auto-round, auto_round/compressors and
+  // schemes.py)
   keys: [
     "packing_format",
     "extra_config",
@@ -78,7 +79,7 @@ export const autoRoundMethod: FormatMethod = {
   },
 };
 
-/** AutoRound's packings that are read: its own, and those of two other tools. */
+/** The AutoRound packings that Requant reads: AutoRound's own, and those of two other tools. */
 export type AutoRoundPacking = "auto_round" | "auto_gptq" | "auto_awq";
 
 const PACKINGS: readonly (readonly [pattern: RegExp, packing: AutoRoundPacking])[] = [
@@ -87,7 +88,7 @@ const PACKINGS: readonly (readonly [pattern: RegExp, packing: AutoRoundPacking])
   [/^auto_round:(?:auto_)?awq/, "auto_awq"],
 ];
 
-/** What `extra_config` changes for single modules: keys that are missing there keep the value for all. */
+/** What `extra_config` changes for single modules; a key that is missing there keeps the value of the whole model. */
 export interface AutoRoundOverride {
   /** A module's whole name, or a pattern that is searched for anywhere in it. */
   readonly name: string;
@@ -104,16 +105,16 @@ export interface AutoRoundConfig {
   readonly overrides: readonly AutoRoundOverride[];
 }
 
-/** How the weights are packed; undefined for a packing that is not read. */
+/** How the weights are packed; undefined for an unsupported packing. */
 export function autoRoundPacking(settings: Readonly<Record<string, unknown>>): AutoRoundPacking | undefined {
   const name = packingNameOf(settings);
   return PACKINGS.find(([pattern]) => pattern.test(name))?.[1];
 }
 
 /**
- * Reads what AutoRound wrote.
+ * Reads a configuration that AutoRound wrote.
  * @param accepted packings under which the caller's format can be stored
- * @throws UnsupportedError for another packing, and for codes that are no integers
+ * @throws UnsupportedError for another packing, and for codes that are not integers
  */
 export function readAutoRound(
   settings: Readonly<Record<string, unknown>>,
@@ -140,7 +141,7 @@ function unreadPacking(settings: Json, place: ErrorPlace): UnsupportedError {
   const { data_type } = settings;
   const type = data_type === undefined ? "" : ` and data_type ${JSON.stringify(data_type)}`;
   return new UnsupportedError(
-    `AutoRound's packing_format ${JSON.stringify(packingNameOf(settings))}${type} is not read over these tensors; integers in "auto_round", "auto_round:auto_gptq" and "auto_round:auto_awq" are`,
+    `AutoRound's packing_format ${JSON.stringify(packingNameOf(settings))}${type} is not supported for these tensors; integers in "auto_round", "auto_round:auto_gptq" and "auto_round:auto_awq" are.`,
     { ...place, hint: "Export the model again in one of these, or as GPTQ." },
   );
 }

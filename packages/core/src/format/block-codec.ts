@@ -14,7 +14,10 @@ export interface BlockCodec {
    * `[byteOffset, byteWidth, count]` each.
    */
   readonly fields: readonly BlockField[];
-  /** What `quantize` does with an importance matrix: other bytes, or refuse without one. Absent: it takes no notice. */
+  /**
+   * "used": an importance matrix changes the bytes that `quantize` writes; "required": `quantize` refuses to work without
+   * one. Absent: the matrix is ignored.
+   */
   readonly importance?: "used" | "required";
   /**
    * Whole blocks to f32. `out.length` is the weight count, a multiple of `blockSize`;

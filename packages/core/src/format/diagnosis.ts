@@ -20,9 +20,9 @@ export interface Suspect {
 
 /** One known fault of a list. */
 export interface Diagnosis {
-  /** Of the finding that is made when this is the fault. */
+  /** The code of the finding that reports this fault. */
   readonly code: string;
-  /** What the fault is in general, one sentence. */
+  /** What the fault is, one sentence that holds for every model. */
   readonly meaning: string;
   /** What to do about it, one sentence. */
   readonly hint: string;
@@ -30,7 +30,7 @@ export interface Diagnosis {
   find(suspect: Suspect): Promise<string | undefined>;
 }
 
-/** What counts as an explanation, and how much of a weight is looked at. */
+/** When a fault counts as explained, and how much of a weight is examined for it. */
 export const diagnosisLimits = {
   /** An explanation must take away three quarters of the error: rounding of a quantized side may stay. */
   explained: 0.25,
@@ -41,7 +41,7 @@ export const diagnosisLimits = {
   mostLeft: 0.5,
   /** Columns per group that are tried. */
   groupSizes: [128, 64, 32] as readonly number[],
-  /** Rows that are looked at, at most; one attention head always fits. */
+  /** The most rows that are examined; one attention head always fits. */
   sampleRows: 256,
 } as const;
 

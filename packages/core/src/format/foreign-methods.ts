@@ -1,4 +1,4 @@
-/** Methods of quantization whose weights no format reads yet: what their configurations mean all the same. */
+/** Methods of quantization whose weights no format reads yet, with the meaning of their configurations. */
 import type { QuantMethod } from "./quant-method.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -39,7 +39,7 @@ function areSettingsOfMlx(value: unknown): boolean {
   return typeof value === "object" && value !== null && "bits" in value && "group_size" in value;
 }
 
-/** Methods of which no more is known than that they never store a packed weight as plain floats. */
+/** Methods of which only one thing is known: they never store a packed weight as plain floats. */
 const PACKED_ONLY: readonly string[] = [
   "exl3",
   "fp8",
@@ -56,8 +56,8 @@ const PACKED_ONLY: readonly string[] = [
 ];
 
 /**
- * All methods without a format. A package that reads the weights of one takes its entry over. Methods that are missing here
- * (BitNet, for one) may compute with other values than the plain floats that they store.
+ * All methods without a format. A package that reads the weights of a method moves the method's entry into itself.
+ * Methods that are missing here (BitNet, for one) may compute with other values than the plain floats that they store.
  */
 export const foreignMethods: readonly QuantMethod[] = [
   bitsandbytes,

@@ -41,14 +41,14 @@ export function groupWord(groupSize: number, columns: number): string {
 }
 
 /**
- * True for weights whose groups the words of a target cannot say: act-order, groups of different sizes, and EXL2's, which
- * no configuration tells. A format with g_idx keeps them.
+ * True for weights whose groups no word of a target describes: act-order, groups of different sizes, and EXL2's groups,
+ * which stand in no configuration. A format with g_idx keeps such groups.
  */
 export function keepsOwnGroups({ groupSize, rounding }: Pick<ViewFacts, "groupSize" | "rounding">): boolean {
   return groupSize === undefined || rounding === "f16";
 }
 
-/** The scale type that holds every scale of a source, the one of most readers first. */
+/** The scale type that holds every scale of a source; a type that more readers support comes first. */
 export function scaleType(
   grids: readonly Pick<ViewFacts, "scalesAreHalf" | "scalesAreBfloat">[],
 ): "F16" | "BF16" | "F32" {
@@ -61,15 +61,15 @@ export function groupCountOf(columns: number, groupSize: number): number {
   return groupSize === -1 ? 1 : Math.ceil(columns / groupSize);
 }
 
-/** Columns per group by the number of groups: the claim where it makes as many. */
+/** Columns per group for a number of groups: the claimed size where it gives that number. */
 export function groupSizeByCount(columns: number, groupCount: number, claimed: number): number {
   if (claimed > 0 && Math.ceil(columns / claimed) === groupCount) return claimed;
   return groupCount <= 1 ? columns : Math.ceil(columns / groupCount);
 }
 
 /**
- * The group size that describes all weights: the asked one, or that of a source whose own groups were kept. The asked one
- * as well where none does.
+ * The group size that describes all weights: the requested size, or the size of a source whose own groups were kept; the
+ * requested size, too, where no size describes all.
  */
 export function describedGroupSize(
   packed: readonly { readonly layout: Readonly<Record<string, unknown>> }[],

@@ -11,7 +11,7 @@ import type { PackedNibbles } from "./packed-nibbles.ts";
 
 /** One stored tensor of a linear weight. */
 export interface LinearPart {
-  /** Its name after the module's: "qweight". */
+  /** The end of its name, after the module's name: "qweight". */
   readonly suffix: string;
   /** As the container names it: "I32", "F16". */
   readonly encoding: string;
@@ -21,7 +21,7 @@ export interface LinearPart {
 /** The stored bytes of the parts, by suffix; little-endian, as they are in the file. The caller owns them. */
 export type PartBytes = Readonly<Record<string, Uint8Array>>;
 
-/** What every layout says. The rest is the format's own; all of it is plain JSON, so that a plan can hold it. */
+/** The fields of every layout. A format adds its own fields; all are plain JSON, so that a plan can hold them. */
 export interface LinearLayout {
   /** Out features: rows of W. */
   readonly rows: number;
@@ -36,11 +36,12 @@ export interface LinearLayout {
 export interface LinearCodec<Layout extends LinearLayout, Claims> {
   /** As users see it: "GPTQ". */
   readonly name: string;
-  /** Suffixes of all parts that a weight may have. A module with all of `requiredSuffixes` is one of ours. */
+  /** Suffixes of all parts that a weight may have. A module with all of `requiredSuffixes` is a weight of this format. */
   readonly suffixes: readonly string[];
   readonly requiredSuffixes: readonly string[];
   /**
-   * The layout from the parts' names, encodings and shapes, with the configuration's claims where these are silent.
+   * The layout from the parts' names, encodings and shapes, and from the configuration's claims for what the parts do not
+   * show.
    * @throws FormatError when the parts contradict each other, naming what was expected
    */
   readLayout(parts: readonly LinearPart[], claims: Claims, place?: ErrorPlace): Layout;
@@ -50,7 +51,7 @@ export interface LinearCodec<Layout extends LinearLayout, Claims> {
   parameterSuffixes(layout: Layout): string[];
   /**
    * Facts of a stored weight from its small parts.
-   * @throws FormatError when one of them makes no sense (group index out of range, scale that is no number)
+   * @throws FormatError when a part makes no sense (group index out of range, scale that is not a number)
    */
   measure(layout: Layout, bytes: PartBytes, place?: ErrorPlace): ViewFacts;
   /** @throws FormatError as `measure` does, and when a part is missing or has another length than its shape says */
@@ -77,17 +78,24 @@ export interface LinearWeight {
   readonly columns: number;
   /** f32 values of rows `[rowStart, rowEnd)`, exactly what the stored numbers mean. */
   dequantize(rowStart: number, rowEnd: number, out: Float32Array): void;
-  /** The integers of rows `[rowStart, rowEnd)`; with `part`, of some of the columns, into memory that is there already. */
+  /**
+   * The integers of rows `[rowStart, rowEnd)`; with `part`, those of some of the columns, written into the caller's
+   * memory.
+   */
   toView(rowStart: number, rowEnd: number, part?: ViewPart): IntegerView;
   /** A part's columns begin and end at multiples of this. */
   readonly columnMultiple: number;
-  /** The same numbers as they are stored, where they are stored so. Whoever puts another `toView` in front leaves it out. */
+  /**
+   * The same numbers as stored words, where the format stores them so. A wrapper that changes `toView` leaves this field
+   * out.
+   */
   readonly nibbles?: PackedNibbles | undefined;
 }
 
 /**
- * A piece of a weight, for who works through it piece by piece: nothing is allocated. The view's codes are in `codes`, an
- * array of exactly so many; its scales and zero points are the weight's own, of all groups, and are not to be written to.
+ * A part of a weight, for callers that read a weight part by part without allocating. The codes go to `codes`, an array
+ * of exactly their number; the view's scales and zero points are the weight's own arrays, of all groups: do not write to
+ * them.
  */
 export interface ViewPart {
   readonly codes: Uint8Array;

@@ -1,6 +1,6 @@
 import type { Finding } from "../finding.ts";
 
-/** A doubt about one packed weight: what its configuration and its tensors disagree about. `message`: one sentence. */
+/** A finding about one packed weight whose configuration and tensors disagree. `message` is one sentence. */
 export function packedFinding(message: string): Finding {
   return { code: "packed-weights", severity: "warning", message };
 }

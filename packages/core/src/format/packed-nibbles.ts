@@ -1,5 +1,5 @@
 /**
- * 4-bit codes as GPTQ and AWQ pack them, for kernels that pack them another way and need no byte for each code in between.
+ * 4-bit codes as GPTQ and AWQ pack them, for kernels that repack them without first unpacking each code to a byte.
  * value[row, column] = scale × (code − zero), as in `IntegerView`.
  */
 export interface PackedNibbles {

@@ -35,21 +35,24 @@ export interface QuantMethod {
    * when it is loaded. Other methods may compute with other values than those that are stored.
    */
   readonly leavesFloats?: boolean;
-  /** True where the weights are to be quantized when the model is loaded. Asked of every configuration. */
+  /** True where the weights are to be quantized when the model is loaded. Called for every configuration. */
   quantizesAtLoading?(settings: Json): boolean;
   /**
-   * The transform that a runtime applies while it computes, so that the stored weights alone are not the model's. Asked of
-   * every configuration, whatever its method: tools write each other's keys.
+   * The transform that a runtime applies while it computes, so that the stored weights alone are not the model's weights.
+   * Called for every configuration, whatever its method, because tools also write the keys of other tools.
    */
   runtimeTransform?(settings: Json): string | undefined;
 }
 
 /** A method whose configuration tells how the weights of one format are stored. */
 export interface FormatMethod extends QuantMethod {
-  /** False where a configuration of this method speaks of another format's weights. Absent: it speaks of this format's. */
+  /**
+   * False where a configuration of this method describes another format's weights. Absent: it describes this format's
+   * weights.
+   */
   describes?(settings: Json): boolean;
   /**
-   * The settings as the format's own reader takes them. Absent: they are written that way.
+   * The settings in the spelling of the format's own reader. Absent: the configuration already has that spelling.
    * @throws UnsupportedError where they do not tell how the weights are stored
    */
   settings?(settings: Json, place: ErrorPlace): Json;
@@ -59,11 +62,11 @@ export interface FormatMethod extends QuantMethod {
   readonly innerKeys?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The configuration that a model's files claim. The tensors have the last word. */
+/** The configuration that a model's files claim. Where the tensors disagree with it, the tensors decide. */
 export interface ClaimedConfig {
   /** `quant_method`, or what the file's name or its keys show. */
   readonly method: string | undefined;
-  /** The format whose weights it speaks of; undefined where no format knows the method. */
+  /** The format whose weights the configuration describes; undefined where no format knows the method. */
   readonly format: string | undefined;
   readonly settings: Json;
 }

@@ -1,4 +1,4 @@
-/** A weight that is stored as several tensors, seen from the model: which parts, what they show, and how it is opened. */
+/** A weight that is stored as several tensors: how a model finds its parts, measures them and opens them. */
 import { type ErrorPlace, FormatError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { TensorInfo } from "../tensor.ts";
@@ -22,9 +22,9 @@ export interface StoredPart extends LinearPart {
   readonly byteLength: number;
 }
 
-/** What a model's tensor says about the parts behind it. Plain. */
+/** Where the parts of a model's tensor are, as plain data. */
 export interface StoredLinear {
-  /** A name of the list of formats: "gptq". */
+  /** The format's name: "gptq". */
   readonly format: string;
   /** The module's name: the tensor's without ".weight". */
   readonly module: string;
@@ -34,7 +34,7 @@ export interface StoredLinear {
 /** The quantization settings of one weight, measured from its small parts. */
 export interface MeasuredSettings {
   readonly bits: string;
-  /** True where columns have different widths: the average over a model is what its configuration claims. */
+  /** True where columns have codes of different widths: a configuration then claims the average over the model. */
   readonly bitsVary?: boolean;
   /** Columns that share a scale; "mixed" where groups differ. */
   readonly groupSize: number | "mixed";
@@ -43,11 +43,11 @@ export interface MeasuredSettings {
   readonly actOrder: "none" | "trivial" | "real" | undefined;
   /** How zero points or codes are stored: "v1", "gemm". */
   readonly variant: string;
-  /** What configuration and tensors cannot both be right about: the weight is shown, but not read. */
+  /** A statement of the configuration that the tensors contradict: such a weight is listed but not read. */
   readonly contradiction?: string | undefined;
 }
 
-/** A weight whose small parts were looked at. */
+/** The result of examining a weight's small parts. */
 export interface Examination {
   readonly facts: ViewFacts;
   readonly settings: MeasuredSettings;
@@ -67,11 +67,11 @@ export interface OpenableWeight {
   readonly parameterSuffixes: readonly string[];
   /** @throws FormatError when the parts make no sense */
   examine(bytes: PartBytes): Examination;
-  /** `known`: what `examine` found, if it was asked. @throws FormatError as `examine` */
+  /** `known`: the result of `examine`, if there is one. @throws FormatError as `examine` */
   open(bytes: PartBytes, known?: Examination): LinearWeight;
 }
 
-/** What a configuration says about a whole model or one module, for people. Undefined: it says nothing. */
+/** What a configuration says about a whole model or one module, for display. Undefined: the configuration says nothing. */
 export interface LinearClaims {
   /** `quant_method`. */
   readonly method?: string | undefined;
@@ -101,12 +101,12 @@ export interface LinearReader {
   ): OpenableWeight | Promise<OpenableWeight>;
 }
 
-/** Shapes that tell what the parts themselves do not. */
+/** Facts of the model that the parts of a module do not show. */
 export interface ModuleHints {
   /** config.json of the model. */
   readonly config: Readonly<Record<string, unknown>> | undefined;
   shapeOf(tensor: string): readonly number[] | undefined;
-  /** All bytes of a stored part, for the few facts that neither shapes nor a configuration tell. */
+  /** All bytes of a stored part, for the few facts that neither the shapes nor the configuration show. */
   read(part: StoredPart): Promise<Uint8Array>;
 }
 
@@ -117,8 +117,8 @@ export interface FoundWeight {
   /** In the order of the tensors. `suffix` is the role that the format gives to a part. */
   readonly parts: readonly StoredPart[];
   /**
-   * False where the parts are not enough for a weight, or have the names of another format: the model is refused if they
-   * stand beside a weight that does not own them.
+   * False where parts of a weight are missing, or where another format uses the same names. The model is refused if the
+   * module has a weight to which these parts do not belong.
    */
   readonly isWeight: boolean;
 }

@@ -1,4 +1,4 @@
-/** What a format must say to be a target: the words of its settings, layouts for weights, encoders, a configuration. */
+/** What a format must provide to be a target: the words of its settings, layouts for weights, encoders, a configuration. */
 
 import { UsageError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
@@ -28,7 +28,7 @@ interface LayoutIssue {
 
 /**
  * A layout of a plan as its format's own type.
- * @throws UsageError that names the wrong fields: a plan that somebody has changed
+ * @throws UsageError that names the wrong fields, for a plan that was edited by hand
  */
 export function parseLayout<Layout>(
   schema: LayoutSchema<Layout>,
@@ -38,7 +38,7 @@ export function parseLayout<Layout>(
   const parsed = schema.safeParse(layout);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(({ path, message }) => `${path.map(String).join(".")}: ${message}`);
-  throw new UsageError(`The plan has a layout that is none of ${format} (${faults.join("; ")}).`, {
+  throw new UsageError(`The plan has a layout that does not fit ${format} (${faults.join("; ")}).`, {
     hint: "Make the plan again.",
   });
 }
@@ -51,13 +51,13 @@ export interface WeightRequest {
   readonly columns: number;
   /** Facts of the views that its rows come from; empty where they are floats. */
   readonly views: readonly ViewFacts[];
-  /** The source's own way of storing it, where it is one packed weight, row by row the same. */
+  /** The source's own layout, where the source stores exactly these rows as one packed weight. */
   readonly source?: { readonly format: string; readonly layout: LinearLayout } | undefined;
   /** What each choice of the target's `sampling` would cost in this weight, where that was measured. */
   readonly costs?: readonly number[] | undefined;
 }
 
-/** What a look at all weights decides: settings that one file can say only once, and what each weight gets. */
+/** What depends on all weights together: the settings that the configuration states once, and the layout of each weight. */
 export interface Arrangement {
   readonly settings: TargetSettings;
   readonly byModule?: ReadonlyMap<string, PlainLayout> | undefined;
@@ -71,7 +71,7 @@ export interface LayoutOffer {
   readonly requirement: ViewRequirement | undefined;
 }
 
-/** Packs one weight, whose layout is chosen. */
+/** Packs one weight in the layout that was chosen for it. */
 export interface WeightEncoder {
   readonly parts: readonly LinearPart[];
   /** What a view must be to be stored exactly; undefined where every view gets new codes. */
@@ -83,7 +83,7 @@ export interface WeightEncoder {
   /** Rows of floats as a view, round to nearest. */
   quantize(values: Float32Array, rows: number): IntegerView;
   fromView(view: IntegerView, rowStart: number, bytes: PartBytes): void;
-  /** Formats that look at a whole weight before they choose a code. */
+  /** Set by formats that need a whole weight before they choose a code. */
   readonly packWhole?: (values: Float32Array) => Readonly<Record<string, Uint8Array>>;
   open(bytes: PartBytes): LinearWeight;
 }
@@ -108,7 +108,7 @@ export interface ConfigRequest {
 export interface TargetConfig {
   /** `quantization_config` of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Files beside config.json that say it again. */
+  /** Files beside config.json that repeat the configuration. */
   readonly files: readonly (readonly [name: string, text: string])[];
   /** `torch_dtype` where the format's readers want another one than the model has. */
   readonly dtype?: string | undefined;
@@ -116,7 +116,7 @@ export interface TargetConfig {
   readonly findings: readonly Finding[];
 }
 
-/** What a source claims about its own packing, as far as a target asks. */
+/** What a source claims about its own packing, as far as a target needs it. */
 export interface ClaimedPacking {
   readonly format: string;
   readonly bits?: number | undefined;
@@ -151,8 +151,8 @@ export interface WeightTarget {
   /** Shards have an index.json. */
   readonly indexed: boolean;
   /**
-   * What becomes of lm_head: "always" packed; "kept": packed where the source has it so; "never": readers of the format
-   * expect floats.
+   * What happens to lm_head: "always": it is packed; "kept": it is packed where the source packs it; "never": readers of
+   * the format expect floats.
    */
   readonly head: "always" | "kept" | "never";
   /**

@@ -41,18 +41,18 @@ export interface WordSpec {
   readonly words: ChoiceWords | NumberWords;
   /** The value where no word sets it; without one the setting is absent then. */
   readonly default?: SettingValue;
-  /** True: a word must set it. */
+  /** True: the target must have a word for this setting. */
   readonly required?: boolean;
   /** Typical values, for listings and completion. Without any, the word is left out of listings. */
   readonly examples?: readonly SettingValue[];
   /**
-   * How a search for a target that keeps a weight's values tries this setting: every example in order, or the group size
-   * that the source has. Without it, the default is taken.
+   * The values of this setting that a search for a value-keeping target tries: every example in order, or the group size
+   * of the source. Absent: only the default.
    */
   readonly search?: "examples" | "source-groups";
 }
 
-/** Tokens of a word at most: `llm-awq` are two. */
+/** The most tokens of a word: `llm-awq` has two. */
 const MOST_TOKENS = 3;
 
 /**

@@ -22,7 +22,7 @@ export function blobSource(blob: Blob, name?: string): ByteSource {
       });
     }
     if (buffer.byteLength !== end - start) {
-      throw new IoError(`${end - start} bytes were asked for, ${buffer.byteLength} came.`, {
+      throw new IoError(`${end - start} bytes were requested, but ${buffer.byteLength} were received.`, {
         path,
         offset: start,
         hint: "Choose the file again.",

@@ -1,6 +1,6 @@
 import { FormatError } from "../errors.ts";
 
-/** How bytes are read and what errors call them. */
+/** How bytes are read, and how error messages name them. */
 export interface ByteReaderOptions {
   /** Default true. */
   readonly littleEndian?: boolean;
@@ -109,7 +109,7 @@ export class ByteReader {
     return this.#view.getBigInt64(this.#take(8, what), this.littleEndian);
   }
 
-  /** A NaN keeps being one, but JavaScript promises nothing for its payload: copy bytes where that matters. */
+  /** A NaN stays a NaN, but JavaScript may change its payload: copy the bytes where the payload matters. */
   f32(what?: string): number {
     return this.#view.getFloat32(this.#take(4, what), this.littleEndian);
   }
@@ -123,7 +123,7 @@ export class ByteReader {
     const value = this.u8(what);
     if (value > 1) {
       this.#offset -= 1;
-      throw this.fault(`${label(what, "a boolean")} is ${value}, not 0 or 1.`);
+      throw this.fault(`The value of ${label(what, "a boolean")} is ${value}, not 0 or 1.`);
     }
     return value === 1;
   }
@@ -141,7 +141,7 @@ export class ByteReader {
       return decoder().decode(this.bytes.subarray(start, start + byteLength));
     } catch (cause) {
       this.#offset = start;
-      throw this.fault(`${label(what, "a string")} of ${byteLength} bytes is not valid UTF-8.`, cause);
+      throw this.fault(`The ${byteLength} bytes of ${label(what, "a string")} are not valid UTF-8.`, cause);
     }
   }
 
@@ -168,11 +168,14 @@ export class ByteReader {
     const number = Number(value);
     if (Number.isSafeInteger(number)) return number;
     this.#offset -= 8;
-    throw new FormatError(`${label(what, "a 64-bit value")} is ${value}, more than any file can hold.`, {
-      path: this.path,
-      offset: this.fileOffset,
-      reason: "impossible-count",
-    });
+    throw new FormatError(
+      `The value of ${label(what, "a 64-bit field")} is ${value}, more than any file can hold.`,
+      {
+        path: this.path,
+        offset: this.fileOffset,
+        reason: "impossible-count",
+      },
+    );
   }
 }
 

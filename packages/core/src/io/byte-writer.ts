@@ -104,7 +104,7 @@ export class ByteWriter {
     if (rest !== 0) this.zeros(alignment - rest);
   }
 
-  /** What was written. A view: later writes may move to another buffer and leave this one behind. */
+  /** The bytes written so far, as a view: later writes may go to a new buffer that this view does not show. */
   toBytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }

@@ -38,7 +38,7 @@ export function cachedSource(source: ByteSource, options: CacheOptions = {}): By
     }
   }
 
-  /** One read for pages `[first, last]`, none of which is here or on its way. */
+  /** One read for pages `[first, last]`, none of which is cached or being fetched. */
   function fetchRun(first: number, last: number): void {
     const start = first * pageByteLength;
     const run = source.read(start, Math.min((last + 1) * pageByteLength, byteLength));

@@ -2,7 +2,7 @@ import { UsageError } from "../errors.ts";
 import { checkRange } from "./range.ts";
 import type { ByteSource } from "./source.ts";
 
-/** Few enough reads to be fast on disks and HTTP, small enough to hold several. */
+/** Large enough to be fast on disks and HTTP, small enough to keep several chunks in memory. */
 const defaultChunkByteLength = 4 * 1024 * 1024;
 
 /** Bytes in order, however they are made. */

@@ -12,7 +12,7 @@ export interface HttpOptions {
   readonly stallTimeout?: number;
 }
 
-/** A fault that may be gone in a moment, with the error to report if it is not. */
+/** A fault that a repetition may avoid, with the error to report if it persists. */
 export class TransientFault extends Error {
   readonly error: IoError;
   /** Milliseconds that the server asked to wait. */
@@ -27,7 +27,7 @@ export class TransientFault extends Error {
 /** Bytes that must come within the stall timeout. */
 const LEAST_PROGRESS = 4096;
 
-/** Timeouts, rate limits and overload: the same request may succeed later. Other statuses say no for good. */
+/** Timeouts, rate limits and overload: the same request may succeed later. Other statuses are final. */
 const transientStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
@@ -43,7 +43,7 @@ export function checkHeaders(headers: Readonly<Record<string, string>> = {}): vo
   }
 }
 
-/** One request with its own cancellation: by the caller, by silence, or because the rest of the body is not wanted. */
+/** One request with its own cancellation: by the caller, after a stall, or when the rest of the body is not needed. */
 export class HttpRequest {
   readonly #name: string;
   readonly #url: string;
@@ -52,7 +52,7 @@ export class HttpRequest {
   readonly #onAbort = (): void => this.#controller.abort();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stalled = false;
-  /** Bytes since the clock was last set back. */
+  /** Bytes received since the stall timer was last restarted. */
   #progress = 0;
 
   constructor(url: string, name: string, options: HttpOptions) {
@@ -71,14 +71,14 @@ export class HttpRequest {
     this.#watch();
     let response: Response;
     try {
-      // The URL as given, each time: a redirect to a signed address is followed afresh, so it cannot expire between
-      // reads. Accept-Encoding is not set here: fetch itself says "identity" for a request with Range.
+      // The URL as given, each time: a redirect to a signed address is followed again, so it cannot expire between reads.
+      // Accept-Encoding is not set here: fetch itself says "identity" for a request with Range.
       response = await request(this.#url, {
         headers: { ...this.#options.headers, range: `bytes=${start}-${end - 1}` },
         signal: this.#controller.signal,
       });
     } catch (cause) {
-      // a fetch of the caller's may know better what is wrong
+      // the caller's own fetch may throw a more precise error
       if (cause instanceof CodecError) throw cause;
       throw this.#networkFault(cause, start);
     }
@@ -104,7 +104,7 @@ export class HttpRequest {
 
   /**
    * The body into `target`; returns the bytes received, which are fewer when the body just ends.
-   * @param onBytes hears of each piece, also before a failure
+   * @param onBytes is called with each piece, also before a failure
    * @throws TransientFault when the connection breaks; `tooLong` when the body does not fit
    */
   async receive(
@@ -129,13 +129,13 @@ export class HttpRequest {
       target.set(part.value, got);
       got += part.value.byteLength;
       this.#progress += part.value.byteLength;
-      // a server that drips a byte a minute must not hold a conversion for ever
+      // a server that sends one byte a minute must not block a conversion for ever
       if (this.#progress >= LEAST_PROGRESS) this.#watch();
       onBytes?.(part.value.byteLength);
     }
   }
 
-  /** Drops whatever is still coming, which also frees the connection. No effect on a finished request. */
+  /** Drops the rest of the body, which also frees the connection. Has no effect on a finished request. */
   end(): void {
     clearTimeout(this.#timer);
     this.#options.signal?.removeEventListener("abort", this.#onAbort);

@@ -50,7 +50,7 @@ export function memorySink(
     async close() {
       needOpen();
       state = "closed";
-      // a grown buffer has spare room: give exactly the bytes written, and let the spare go
+      // the buffer may have spare room: pass on exactly the bytes written
       onClose(buffer.byteLength === byteLength ? buffer : buffer.slice(0, byteLength));
       buffer = new Uint8Array(0);
     },

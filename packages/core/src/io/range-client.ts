@@ -3,10 +3,10 @@ import { quoted } from "../text.ts";
 import { type HttpOptions, HttpRequest, TransientFault } from "./http-request.ts";
 import { pause, retryDelay } from "./retry.ts";
 
-/** The first request brings this much: the length, and the whole header of most files. */
+/** The first request asks for this many bytes: enough for the whole header of most files. */
 const firstByteLength = 64 * 1024;
 
-/** One file on a server: asks for ranges, believes no header unchecked, repeats what may succeed later. */
+/** Reads ranges of one file on a server, checks every header, and repeats requests that may succeed later. */
 export class RangeClient {
   readonly #url: string;
   readonly #name: string;
@@ -27,8 +27,8 @@ export class RangeClient {
   }
 
   /**
-   * Learns the length and brings the first bytes; undefined for 404. A range from the start instead of HEAD: one request
-   * instead of two, it proves that ranges work, and HEAD is often forbidden (signed URLs are signed for GET) or wrong.
+   * Gets the length and the first bytes; undefined for 404. The first request is a range and not HEAD: one request in
+   * place of two, it proves that ranges work, and HEAD is often forbidden (signed URLs are signed for GET) or wrong.
    */
   async open(): Promise<{ head: Uint8Array; byteLength: number } | undefined> {
     const head = new Uint8Array(firstByteLength);
@@ -49,7 +49,7 @@ export class RangeClient {
     });
   }
 
-  /** Fills `target` with the bytes from `start` on. After a cut-off body it goes on where that one ended. */
+  /** Fills `target` with the bytes from `start` on. After a cut-off body, the next request goes on where the body ended. */
   async fill(target: Uint8Array, start: number, byteLength: number): Promise<void> {
     const end = start + target.byteLength;
     let done = 0;
@@ -65,8 +65,8 @@ export class RangeClient {
   }
 
   /**
-   * 200 to a range request: the server ignores ranges and is about to send everything. That is fine only when
-   * everything is no more than was asked for.
+   * For status 200 in answer to a range request: the server ignores ranges and sends the whole file. That is accepted
+   * only when the whole file is no longer than the range.
    */
   async #tinyWhole(
     request: HttpRequest,
@@ -89,7 +89,7 @@ export class RangeClient {
   }
 
   /**
-   * Holds an answer to bytes `[start, end)` against what was asked and what is known of the file.
+   * Checks the answer for bytes `[start, end)` against the request and against what is known of the file.
    * @returns the length of the whole file
    */
   #check(response: Response, start: number, end: number, byteLength: number | undefined): number {

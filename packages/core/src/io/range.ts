@@ -10,7 +10,7 @@ export function checkRange(name: string, byteLength: number, start: number, end:
     end <= byteLength
   )
     return;
-  throw new IoError(`Bytes ${start} to ${end} were asked for, but the file has ${byteLength} bytes.`, {
+  throw new IoError(`Bytes ${start} to ${end} were requested, but the file has ${byteLength} bytes.`, {
     path: name,
     offset: Number.isSafeInteger(start) && start >= 0 ? start : undefined,
     hint: "Check that the file is complete: it may be a partial download.",

@@ -10,13 +10,13 @@ export interface ReadAheadOptions {
   readonly pieceCount?: number;
 }
 
-/** Readers that take rows alternately from a few places of a tensor are in order as well. */
+/** Reads that alternate between a few places of a tensor also count as sequential. */
 const STREAMS = 4;
 
 /**
- * Fetches what comes next while the caller works on what it has, where reads go forward. For slow sources: a converter
- * that reads a model over a network then waits for the network or for itself, not for both in turn. Holds at most
- * `pieceCount` pieces, whatever the source's length. Reads in no order go straight through.
+ * Fetches the next pieces while the caller works, where reads go forward. For slow sources: the network and the caller
+ * then work at the same time. Holds at most `pieceCount` pieces, whatever the source's length. Reads in no order are
+ * passed on unchanged.
  */
 export function readAheadSource(source: ByteSource, options: ReadAheadOptions = {}): ByteSource {
   const { pieceByteLength = 1024 * 1024, pieceCount = 4 } = options;
@@ -39,7 +39,7 @@ export function readAheadSource(source: ByteSource, options: ReadAheadOptions = 
       pieces.delete(oldest);
     }
     pieces.set(index, bytes);
-    // a failure is told to whoever asks for the piece, and asked again the next time
+    // the caller that needs the piece gets the error, and the next call tries again
     bytes.catch(() => {
       if (pieces.get(index) === bytes) pieces.delete(index);
     });
@@ -54,11 +54,11 @@ export function readAheadSource(source: ByteSource, options: ReadAheadOptions = 
     runs = [{ end, length }, ...runs.filter((run) => run !== before)].slice(0, STREAMS);
     const first = Math.floor(start / pieceByteLength);
     const last = Math.floor(Math.max(end - 1, start) / pieceByteLength);
-    // a header is no run yet; what is longer than all pieces together would only push them out
+    // a header is not a run yet; a read longer than all pieces together would only evict them
     if (length < pieceByteLength || last - first + 1 >= pieceCount) return source.readInto(target, start);
     const needed: Promise<Uint8Array>[] = [];
     for (let index = first; index <= last; index++) needed.push(piece(index));
-    // never more ahead than was read in order before: a run that ends here has cost at most as much again
+    // never fetch more ahead than was read in order before: a run that ends here has at most doubled its cost
     const room = Math.min(pieceCount - needed.length, Math.floor(length / pieceByteLength));
     for (let index = last + 1; index <= last + room && index * pieceByteLength < byteLength; index++)
       void piece(index);

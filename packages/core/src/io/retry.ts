@@ -1,6 +1,6 @@
 /** How often and how long to wait before asking a server again. */
 
-/** Waiting longer than this is the caller's decision, not ours. */
+/** The caller decides whether to wait longer than this. */
 const longestWait = 30_000;
 const firstWait = 250;
 
@@ -15,7 +15,7 @@ export function retryAfter(header: string | null, now: number = Date.now()): num
 
 /**
  * Milliseconds before attempt `attempt` (1 is the first repetition), or undefined when the server wants us to wait too
- * long. Doubling, with a random part, so that the workers of one job do not come back all at once.
+ * long. Doubling, with a random part, so that the workers of one job do not all retry at the same moment.
  */
 export function retryDelay(attempt: number, asked: number | undefined): number | undefined {
   if (asked !== undefined) return asked <= longestWait ? asked : undefined;

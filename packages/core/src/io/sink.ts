@@ -1,6 +1,6 @@
 /**
- * Where bytes go: append-only, because a plan knows every length before the first byte. Nothing shows under the
- * final name until `close` returns; `abort` leaves no trace.
+ * Where bytes go: append-only, because a plan knows every length before the first byte. No file has the final name until
+ * `close` returns; `abort` removes everything.
  */
 export interface ByteSink {
   /** Path or a made-up name: used in errors only. */

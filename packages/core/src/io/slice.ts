@@ -3,7 +3,7 @@ import type { ByteSource } from "./source.ts";
 
 /**
  * Bytes `[start, end)` of a source as a source of their own: a file inside a file. `close` does nothing, because the
- * outer source belongs to whoever opened it.
+ * caller that opened the outer source closes it.
  * @throws IoError when the range is not inside the source
  */
 export function sliceSource(

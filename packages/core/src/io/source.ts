@@ -7,11 +7,11 @@ export interface ByteSource {
   readonly name: string;
   /** Total length in bytes. */
   readonly byteLength: number;
-  /** Differs between two states of the contents, where the source can tell: from a time stamp or an ETag. */
+  /** Changes when the contents change, where the source can tell: a time stamp or an ETag. */
   readonly version?: string | undefined;
   /**
-   * Bytes `[start, end)`. The result is the caller's to read, not to write: it may be a view of a shared buffer.
-   * @throws IoError when the range is not inside the source, or the bytes cannot be had.
+   * Bytes `[start, end)`. Do not write to the result: it may be a view of a shared buffer.
+   * @throws IoError when the range is not inside the source, or the bytes cannot be read.
    */
   read(start: number, end: number): Promise<Uint8Array>;
   /** Fills `target` with the bytes from `start` on: no allocation. Same errors as `read`. */

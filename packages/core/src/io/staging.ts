@@ -22,21 +22,24 @@ export interface StagedBytes {
 export interface StagedFile extends StagedBytes {
   readonly byteLength: number;
   readonly address: StagedAddress;
-  /** The journal of the run before, where one was kept or died and this is to go on; else empty. */
+  /** The journal of an earlier run that this run continues; empty where there is none. */
   readonly journal: Uint8Array;
-  /** The run before gave the file its name and died before it could say so: only reads are left to do. */
+  /** True where the earlier run gave the file its final name but did not record it: only reads are left to do. */
   readonly published: boolean;
-  /** Cuts the journal to its first `byteLength` bytes: what lies behind is torn or is not believed. */
+  /** Cuts the journal to its first `byteLength` bytes: the rest is incomplete or untrusted. */
   cutJournal(byteLength: number): Promise<void>;
   /** Appends to the journal. */
   log(bytes: Uint8Array): Promise<void>;
-  /** Makes everything durable that was written so far: the file first, so that the journal never promises too much. */
+  /**
+   * Makes everything durable that was written so far: the file first, so that the journal never claims bytes that are not
+   * on the disk.
+   */
   sync(): Promise<void>;
   /** Makes the file durable and gives it its final name, in one step. The journal stays. */
   publish(): Promise<void>;
-  /** After `publish`, of all files that belong together: the journal goes. */
+  /** Removes the journal; called once all files that belong together are published. */
   finish(): Promise<void>;
-  /** Leaves file and journal for another run; a file that has its name already loses it again. */
+  /** Keeps the file and the journal for another run; a file that already has its final name loses that name again. */
   keep(): Promise<void>;
   /** Removes file and journal. Safe to call twice, and after a failure. */
   discard(): Promise<void>;

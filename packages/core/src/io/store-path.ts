@@ -2,8 +2,8 @@ import { FormatError } from "../errors.ts";
 import { quoted } from "../text.ts";
 
 /**
- * Refuses a path that could leave its store, or that means different files on different systems. Shard names come
- * from `index.json` of a model that a stranger made, hence `FormatError`.
+ * Refuses a path that could leave its store, or that means different files on different systems. Shard names come from
+ * the `index.json` of an untrusted model, hence `FormatError`.
  */
 export function checkStorePath(path: string, storeName: string): void {
   const fault = storePathFault(path);
@@ -16,7 +16,7 @@ export function checkStorePath(path: string, storeName: string): void {
 
 function storePathFault(path: string): string | undefined {
   if (path === "") return "is empty";
-  // control characters also never reach a terminal this way
+  // this also keeps control characters away from terminals
   if ([...path].some((character) => character < " " || character === "\u007f"))
     return "contains a control character";
   if (path.includes("\\")) return "contains a backslash, which separates folders on some systems";

@@ -18,13 +18,13 @@ export interface ReadStore {
   /** The source, or undefined when there is no such file. */
   open(path: string): Promise<ByteSource | undefined>;
   /**
-   * File names directly inside the store, or inside one of its folders; undefined where listing is impossible (plain HTTP). A folder
-   * that is not there is empty.
+   * File names directly inside the store, or inside one of its folders; undefined where listing is impossible (plain
+   * HTTP). A missing folder is empty.
    */
   list(folder?: string): Promise<readonly string[] | undefined>;
   /** Where a worker finds the same files; undefined when only this thread can read them. */
   readonly address?: StoreAddress | undefined;
-  /** The true place of a file or, without a path, of the folder itself, links followed; for stores on a disk. */
+  /** The real path of a file or, without a path, of the folder itself, with links resolved; for stores on a disk. */
   realPath?(path?: string): Promise<string>;
 }
 
@@ -32,8 +32,8 @@ export interface ReadStore {
 export interface WriteStore {
   readonly name: string;
   create(path: string): Promise<ByteSink>;
-  /** A file that is written in any order and survives the process; where the store can. */
+  /** A file that is written in any order and survives the process; absent where the store has no such files. */
   stage?(path: string, options: StageOptions): Promise<StagedFile>;
-  /** Takes a finished file away again, where the store can. No error when there is none. */
+  /** Removes a finished file; absent where the store cannot. A missing file is no error. */
   remove?(path: string): Promise<void>;
 }

@@ -11,7 +11,7 @@ export function isMissing(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
-/** What went wrong and the way out, by system error code. */
+/** What went wrong and what to do, by system error code. */
 const SYSTEM_ERRORS: Readonly<Record<string, readonly [what: string, hint?: string]>> = {
   ENOENT: ["no such file or directory", "Check the path."],
   ENOTDIR: [

@@ -98,7 +98,7 @@ function parsedUrl(url: string): URL {
     throw new UsageError(`${quoted(shownUrl(url))} is not a URL.`);
   }
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
-    throw new UsageError(`Only http and https URLs can be read, not ${parsed.protocol}`, {
+    throw new UsageError(`Only http and https URLs can be read, not "${parsed.protocol}".`, {
       path: shownUrl(url),
     });
   }
@@ -120,7 +120,7 @@ export function shownUrl(url: string): string {
   return `${protocol}//${host}${pathname}${search === "" ? "" : "?…"}`;
 }
 
-/** The same for a text that is no URL, though its author meant one. */
+/** The same for a text that was meant as a URL but is not valid. */
 function shownText(text: string): string {
   const query = text.search(/[?#]/);
   const place = query < 0 ? text : text.slice(0, query);

@@ -25,8 +25,9 @@ interface QuantizeWork {
  * `kernels`, where they exist; the codec itself everywhere else. Arrays that live in a `KernelBuffer` are worked on in
  * place, others go through scratch memory.
  *
- * A `quantize…` export may return how many of its blocks it has not done: it met one with numbers that its arithmetic does
- * not cover, such as NaN. The codec does that block, and the kernel goes on after it. Blocks must not depend on each other.
+ * A `quantize…` export may return the number of blocks that it has not done, because a block has numbers that its
+ * arithmetic does not cover, such as NaN. The codec does that block, and the kernel goes on after it. Blocks must not
+ * depend on each other.
  */
 export function blockTwin(
   codec: BlockCodec,
@@ -111,7 +112,7 @@ export function blockTwin(
     return Math.fround(sum / rowLength);
   }
 
-  /** Block `index` of what is in memory, by the codec. */
+  /** Quantizes block `index` of the values in memory with the codec. */
   function quantizeOne(index: number, from: number, to: number, weights: number): void {
     const { buffer } = kernelMemory();
     const start = 4 * blockSize * index;

@@ -3,8 +3,8 @@ import { allocateRange, kernelMemory, releaseRange } from "./memory.ts";
 import { kernelsAreInstalled } from "./switch.ts";
 
 /**
- * Bytes that kernels work on in place: read a file into them, give them to a codec, write them out, and nothing is
- * copied on the way. Without kernels it is plain memory, so callers need not care.
+ * Bytes that kernels work on in place: read a file into them, give them to a codec, write them out, and nothing is copied
+ * on the way. Without kernels it is plain memory, so that callers can use it either way.
  */
 export interface KernelBuffer {
   readonly byteLength: number;
@@ -13,14 +13,14 @@ export interface KernelBuffer {
    * memory: take a fresh one for each piece of work, or allocate everything first.
    */
   bytes(start?: number, end?: number): Uint8Array<ArrayBuffer>;
-  /** The f32 `[start, end)`, all by default. As short-lived as `bytes`. */
+  /** The f32 `[start, end)`, all by default. Valid as long as `bytes` is. */
   floats(start?: number, end?: number): Float32Array<ArrayBuffer>;
   /** Gives the memory back; the buffer and its views must not be used after. */
   release(): void;
 }
 
 /**
- * A buffer in the memory of the kernels. Its contents are whatever was there before.
+ * A buffer in the memory of the kernels. Its contents are undefined.
  * @throws UsageError when `byteLength` is not a multiple of four
  */
 export function allocateKernelBuffer(byteLength: number): KernelBuffer {
@@ -36,7 +36,7 @@ export function allocateKernelBuffer(byteLength: number): KernelBuffer {
         release: () => releaseRange(offset, byteLength),
       };
     } catch (error) {
-      // The memory is full, or the engine refuses to make one: codecs copy then.
+      // the memory is full, or the engine refuses to create it: codecs copy then
       if (!(error instanceof RangeError || error instanceof WebAssembly.RuntimeError)) throw error;
     }
   }
@@ -63,6 +63,8 @@ function views(
 
 function checkRange(start: number, end: number, length: number, what: string): void {
   if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= length)) {
-    throw new UsageError(`${what} ${start} to ${end} are not within a kernel buffer of ${length} ${what}.`);
+    throw new UsageError(
+      `The ${what} ${start} to ${end} are not within a kernel buffer of ${length} ${what}.`,
+    );
   }
 }

@@ -26,7 +26,10 @@ export function groupedFacts(
   return reference.groupedFacts(parameters, maxCode, place, parameterFacts);
 }
 
-/** Those of the facts that concern all scales and zero points alike. @throws FormatError when a scale is not finite */
+/**
+ * The facts that depend on the set of all scales and zero points, not on their columns. @throws FormatError when a scale
+ * is not finite
+ */
 export function groupedRanges(
   parameters: reference.GroupedParameters,
   place: ErrorPlace = {},
@@ -38,21 +41,21 @@ function parameterFacts(arrays: reference.ParameterArrays, place: ErrorPlace): r
   return factsInKernel(arrays.scales, arrays.zeros) ?? reference.parameterFacts(arrays, place);
 }
 
-/** What the kernel says, bit by bit. */
+/** The bits of the kernel's result. */
 const NOT_FINITE = 1;
 const NEGATIVE = 2;
 const NOT_HALF = 4;
 const NOT_BFLOAT = 8;
 const OFFSET_NOT_HALF = 16;
 
-/** Numbers that are looked at together, eight at a time. */
+/** How many numbers one kernel call examines, eight at a time. */
 const STEP = SCRATCH_BYTE_LENGTH / 4;
 
-/** Undefined where there is no kernel, or where the numbers need a closer look. */
+/** Undefined where there is no kernel, or where the reference must examine the numbers one by one. */
 function factsInKernel(scales: Float32Array, zeros: Int16Array): reference.ParameterFacts | undefined {
   const kernel = coreKernels.kernel("parameterFacts");
   const length = scales.length - (scales.length % 8);
-  // the rest would be looked at one by one
+  // only whole steps: the rest would be examined one by one
   if (kernel === undefined || length === 0 || length !== scales.length || zeros.length !== length)
     return undefined;
   const { buffer } = kernelMemory();

@@ -9,7 +9,7 @@ import { rectangle } from "./rectangle.ts";
 
 /** Fields per run. */
 const RUN = 32;
-/** Side by side, words are turned four streams at a time. */
+/** The kernel transposes the words of four adjacent streams at a time. */
 const LANES = 4;
 
 /** The fields of the class `FieldRuns` in assembly/fields.ts. */
@@ -35,7 +35,7 @@ const placeFieldRuns = /* @__PURE__ */ descriptor(
   ],
 );
 
-/** Words to fields. A piece of a last, incomplete run that has no word is left 0. */
+/** Words to fields. Where the last run is incomplete, the pieces of its missing words are 0. */
 export function unpackFields(table: FieldTable, words: Words, at: FieldStreams, fields: Uint8Array): void {
   reference.checkFieldRange(table, words.length, at, fields.length);
   const left = unpackInKernel(table, words, at, fields);
@@ -54,7 +54,7 @@ export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStrea
 
 const streams: WeakMap<FieldTable, boolean> = /* @__PURE__ */ new WeakMap();
 
-/** Fields one after another, straddling words where they must: what the kernels know. */
+/** True for consecutive fields that straddle words where needed: the only arrangement that the kernels support. */
 function isStream(table: FieldTable): boolean {
   let answer = streams.get(table);
   if (answer === undefined) {
@@ -67,7 +67,7 @@ function isStream(table: FieldTable): boolean {
   return answer;
 }
 
-/** @returns the streams and fields that are still to be unpacked; undefined when all are, because no kernel can */
+/** @returns the streams and fields that are still to be unpacked; undefined when no kernel can unpack any */
 function unpackInKernel(
   table: FieldTable,
   words: Words,
@@ -80,7 +80,7 @@ function unpackInKernel(
   return remainder(work, at);
 }
 
-/** @returns as `unpackInKernel`; undefined, too, when a field does not fit: the loop that checks each says which */
+/** @returns as `unpackInKernel`; also undefined when a field does not fit: the reference then finds and names it */
 function packInKernel(
   table: FieldTable,
   fields: Uint8Array,
@@ -99,7 +99,7 @@ interface Work {
   readonly bits: number;
   /** Streams stand side by side, not one after the other. */
   readonly columns: boolean;
-  /** What the kernel does: these streams, and of each so many runs. */
+  /** The kernel's share: these streams, and so many runs of each. */
   readonly streams: number;
   readonly runs: number;
 }
@@ -153,13 +153,13 @@ function tileOf(
 ): { readonly streams: number; readonly runs: number } {
   if (wordsInside && fieldsInside) return { streams, runs };
   const most = SCRATCH_BYTE_LENGTH / (fieldsInside ? 4 * bits : RUN);
-  // rows of words are copied one by one, and so are rows of fields: neither should be short
+  // rows of words and rows of fields are copied one by one, so neither should be short
   const width = columns ? Math.min(streams, fieldsInside ? 256 : 64) : 1;
   const length = Math.min(runs, Math.floor(most / width));
   return { streams: columns ? width : Math.min(streams, Math.floor(most / length)), runs: length };
 }
 
-/** @returns the bits that occur in any field, where the kernel tells */
+/** @returns the bits that occur in any field, where the kernel reports them */
 function inTiles(work: Work, at: FieldStreams, fields: Uint8Array, packs: boolean): number {
   const { kernel, words, bits, columns } = work;
   const { wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
@@ -170,7 +170,7 @@ function inTiles(work: Work, at: FieldStreams, fields: Uint8Array, packs: boolea
     for (let run = 0; run < work.runs; run += tile.runs) {
       const runs = Math.min(tile.runs, work.runs - run);
       const start = wordStart + stream * streamStep + run * bits * wordStep;
-      // a line of words holds one of each stream, or all of one stream
+      // a line of words holds one word of each stream, or all words of one stream
       const wordLines = columns
         ? { start, step: wordStep, lines: runs * bits, length: streams }
         : { start, step: streamStep, lines: streams, length: runs * bits };

@@ -1,4 +1,4 @@
-/** The SIMD twins of `fitView` and `fittedView` in `view/fit.ts`: they look at every code at once. */
+/** The SIMD twins of `fitView` and `fittedView` in `view/fit.ts`: the kernel examines all codes in one pass. */
 import * as reference from "../view/fit.ts";
 import type { IntegerView } from "../view/integer-view.ts";
 import type { StoredView } from "../view/level-view.ts";
@@ -16,7 +16,9 @@ export function fitView(view: StoredView, requirement: ViewRequirement): referen
   return reference.fitView(view, requirement, noCodeIsAbove);
 }
 
-/** The fitted integers, for encoders that were promised a fit. @throws UsageError with the reason when there is none */
+/**
+ * The fitted integers, for encoders whose plan has checked the fit. @throws UsageError with the reason when there is none
+ */
 export function fittedView(view: StoredView, requirement: ViewRequirement): IntegerView {
   return reference.fittedView(view, requirement, noCodeIsAbove);
 }
@@ -27,7 +29,7 @@ function noCodeIsAbove(codes: Uint8Array, maxCode: number): boolean {
   return (all !== undefined && all <= maxCode) || reference.noCodeIsAbove(codes, maxCode);
 }
 
-/** All bits that occur in any of the bytes, together; undefined without a kernel. */
+/** The bitwise OR of all bytes; undefined without a kernel. */
 function orOfBytes(bytes: Uint8Array): number | undefined {
   const kernel = coreKernels.kernel("orOfBytes");
   if (kernel === undefined) return undefined;

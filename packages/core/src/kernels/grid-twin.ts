@@ -52,7 +52,7 @@ export interface GridKernels {
   readonly round: Kernel;
 }
 
-/** Undefined where one of them is missing: they work together. */
+/** Undefined where a kernel is missing: they only work together. */
 export function gridKernels(): GridKernels | undefined {
   const dequantize = coreKernels.kernel("dequantizeGrid");
   const round = coreKernels.kernel("roundToHalf");
@@ -70,7 +70,7 @@ export function runList(groupOfColumn: Int32Array): Int32Array {
   return Int32Array.from(list);
 }
 
-/** Rows of a view where the kernels find them, and where their values go. */
+/** Where in the kernels' memory the rows of a view are, and where their values go. */
 export interface PlacedRows {
   readonly view: Pick<GridArrays, "rows" | "columns" | "groupCount" | "rounding">;
   readonly runs: Int32Array;
@@ -132,7 +132,7 @@ function dequantizeInKernel(view: GridArrays, out: Float32Array, rowStart: numbe
   const codesAddress = kernelAddress(codes);
   const outAddress = kernelAddress(out);
   const runs = runList(view.groupOfColumn);
-  // what is copied stays in the first-level cache
+  // small enough for the copied bytes to stay in the first-level cache
   const step = Math.min(most, Math.max(1, Math.floor(SCRATCH_BYTE_LENGTH / (4 * columns))));
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);

@@ -1,7 +1,8 @@
 /**
- * The one WebAssembly memory of this thread, shared by the kernels of all packages: what one package's kernel writes,
- * another's reads without a copy. The first part belongs to the modules (scripts/build-kernels.mjs says which range is
- * whose), then come scratch for arrays that live elsewhere, tiles and tables, then the buffers that callers allocate.
+ * The one WebAssembly memory of this thread, shared by the kernels of all packages: the kernel of one package reads the
+ * output of another package's kernel without a copy. The first part belongs to the modules (scripts/build-kernels.mjs
+ * lists the range of each), then come scratch for arrays that live elsewhere, tiles and tables, then the buffers that
+ * callers allocate.
  */
 
 /** Where a kernel's descriptor lies: below the first module's range. */
@@ -22,12 +23,12 @@ const SCRATCH_COUNT = 3;
 /** Bytes of each area for tiles that one kernel makes and the next one takes: within a second-level cache. */
 export const TILE_BYTE_LENGTH: number = 512 * 1024;
 
-/** Tiles: codes, what is made of them, scales and zero points. */
+/** Tiles: codes, the kernel's output, scales and zero points. */
 const TILE_COUNT = 3;
 
 /**
- * Room for tables that are made when a kernel is first asked for. It is there from the start because memory that grows
- * takes callers' views away; the system gives a page only when something is written to it. The codebooks of all IQ types
+ * Room for tables that are made when a kernel is first used. It is reserved from the start, because views of memory
+ * become invalid when the memory grows; the system provides a page only on the first write. The codebooks of all IQ types
  * take 4.4 MiB.
  */
 const TABLES_BYTE_LENGTH = 5 * 1024 * 1024;
@@ -57,14 +58,16 @@ export function scratchOffset(index: 0 | 1 | 2): number {
   return STATIC_BYTE_LENGTH + index * SCRATCH_BYTE_LENGTH;
 }
 
-/** Where a tile begins: of codes, of what is made of them, of scales and zero points. */
+/** Where a tile begins: 0 for codes, 1 for the kernel's output, 2 for scales and zero points. */
 export function tileOffset(index: 0 | 1 | 2): number {
   return TILES_START + index * TILE_BYTE_LENGTH;
 }
 
 let tablesEnd = TABLES_START;
 
-/** The start of `byteLength` bytes for a table, for good and a multiple of `ALIGNMENT`; undefined when there is no room. */
+/**
+ * The start of `byteLength` bytes for a table, kept for ever, a multiple of `ALIGNMENT`; undefined when there is no room.
+ */
 export function placeTable(byteLength: number): number | undefined {
   const start = tablesEnd;
   const end = start + Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT;

@@ -1,7 +1,7 @@
 import { kernelMemory, placeTable } from "./memory.ts";
 import { kernelsAreInstalled } from "./switch.ts";
 
-/** An exported kernel: addresses in the shared memory and counts in, nothing or a number out. */
+/** An exported kernel: it takes addresses in the shared memory and counts, and returns nothing or a number. */
 export type Kernel = (...operands: number[]) => number;
 
 /** The kernels of one package. */
@@ -13,8 +13,8 @@ export interface KernelModule {
 /** Bytes that kernels need in memory and that TypeScript makes. */
 export interface KernelTable {
   /**
-   * Where they go: the export that says where the module has room for them; or, for what is too large to have a place of
-   * its own, the export that is told where they have been placed.
+   * Where the bytes go: `says` is an export that returns the module's address for them; `isTold`, for tables too large
+   * for the module's own range, is an export that receives the address of the table.
    */
   readonly export: { readonly says: string } | { readonly isTold: string };
   readonly make: () => Uint8Array | Int8Array;
@@ -22,7 +22,7 @@ export interface KernelTable {
 
 /**
  * The kernels in `wasm`, base64: compiled at first use, synchronously, since codecs are synchronous. `tables`, by the
- * names of the kernels that need them, are made when such a kernel is first asked for.
+ * names of the kernels that need them, are made when such a kernel is first used.
  */
 export function kernelModule(wasm: string, tables: Readonly<Record<string, KernelTable>> = {}): KernelModule {
   let exports: WebAssembly.Exports | undefined;
@@ -55,7 +55,9 @@ function exported(exports: WebAssembly.Exports, name: string): Kernel | undefine
   return typeof found === "function" ? (found as Kernel) : undefined;
 }
 
-/** No exports at all where the engine refuses, as a content security policy without `wasm-unsafe-eval` makes it do. */
+/**
+ * No exports where the engine refuses to compile, for example under a content security policy without `wasm-unsafe-eval`.
+ */
 function instantiate(wasm: string): WebAssembly.Exports {
   try {
     const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));

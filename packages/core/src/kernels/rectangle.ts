@@ -8,13 +8,13 @@ export interface Lines {
   readonly length: number;
 }
 
-/** Lines of an array where kernels reach them. Step in bytes. */
+/** Lines of an array in the kernels' memory. The step is in bytes. */
 export interface Rectangle {
   readonly address: number;
   readonly step: number;
-  /** Brings the array's numbers there; nothing to do where they are there already. */
+  /** Copies the array's numbers into the kernels' memory, unless they are there already. */
   load(): void;
-  /** Brings the numbers there back to the array. */
+  /** Copies the numbers back to the array, unless the array itself is in the kernels' memory. */
   save(): void;
 }
 

@@ -3,9 +3,9 @@ import { simdIsSupported } from "./simd.ts";
 let installed = true;
 
 /**
- * Lets codecs use their SIMD kernels from now on: the state in which a program starts. The bytes are the same either
- * way. Where the engine has no SIMD, or a page's content security policy lacks `wasm-unsafe-eval`, the TypeScript codecs
- * go on serving.
+ * Lets codecs use their SIMD kernels from now on, which is the state in which a program starts. The bytes are the same
+ * either way. Where the engine has no SIMD, or a page's content security policy lacks `wasm-unsafe-eval`, the TypeScript
+ * codecs are used.
  */
 export function installKernels(): void {
   installed = true;

@@ -1,6 +1,6 @@
 /**
- * Stored weights are worked through in tiles: one kernel unpacks the codes of some rows and columns, the next one makes
- * something of them while they are in cache. Here is where tiles lie, and how large they are.
+ * Stored weights are processed in tiles: one kernel unpacks the codes of some rows and columns, and the next one
+ * processes them while they are in the cache. This file decides where tiles are in memory and how large they are.
  */
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset, TILE_BYTE_LENGTH, tileOffset } from "./memory.ts";
 
@@ -27,9 +27,9 @@ export interface TiledWeight {
   ): GridArrays;
 }
 
-/** Most rows of a tile: where words hold codes of one column, so many of them stand together in memory. */
+/** The most rows of a tile: where a word holds codes of one column, the words of so many rows are adjacent in memory. */
 const ROWS = 256;
-/** About so many columns: tiles of whole rows would have all their rows in the same few lines of a cache. */
+/** About so many columns: in tiles of whole rows, all rows would compete for the same few cache lines. */
 const COLUMNS = 1024;
 
 /** Rows and columns of a tile. */
@@ -61,7 +61,7 @@ export function tileCodes(byteLength: number): Uint8Array {
   return new Uint8Array(kernelMemory().buffer, tileOffset(0), byteLength);
 }
 
-/** Where kernels find the scales and zero points of a band of rows, and two bytes more for each of them. */
+/** Where the scales and zero points of a band of rows are in memory, with two bytes more for each. */
 export interface PlacedParameters {
   readonly count: number;
   readonly scales: number;
@@ -69,7 +69,7 @@ export interface PlacedParameters {
   readonly halves: number;
 }
 
-/** Copies scales and zero points there. They stay until the next call. */
+/** Copies scales and zero points into the kernels' memory. They stay there until the next call. */
 export function placeParameters(scales: Float32Array, zeros: Int16Array): PlacedParameters {
   const { buffer } = kernelMemory();
   const count = scales.length;
@@ -80,7 +80,7 @@ export function placeParameters(scales: Float32Array, zeros: Int16Array): Placed
   return at;
 }
 
-/** Copies a short list of numbers, `SCRATCH_BYTE_LENGTH / 4` at most, to where kernels find it. */
+/** Copies a short list of numbers, `SCRATCH_BYTE_LENGTH / 4` at most, into the kernels' memory. */
 export function placeList(list: Int32Array): number {
   new Int32Array(kernelMemory().buffer, scratchOffset(2), list.length).set(list);
   return scratchOffset(2);

@@ -10,7 +10,8 @@ import { type PlacedParameters, placeParameters, type TiledWeight, tileCodes, ti
 
 /**
  * An opened weight whose small parts are already in memory as a view's, and whose codes are unpacked on demand.
- * `columnMultiple`: `unpackCodes` is asked for columns from multiples of this to multiples of this. `nibbles`: the same numbers.
+ * `columnMultiple`: `unpackCodes` is called for columns from multiples of this to multiples of this. `nibbles`: the same
+ * numbers.
  */
 export function viewWeight(
   parameters: ViewParameters,
@@ -51,7 +52,7 @@ function dequantizeInTiles(
   const most = outAddress === undefined ? Math.floor(TILE_BYTE_LENGTH / (4 * shape.columns)) : shape.rows;
   const rows = Math.min(shape.rows, most);
   if (rows === 0) return false;
-  /** Of each tile across. */
+  /** The runs of columns of each tile, from left to right. */
   const runs: Int32Array[] = [];
   for (let row = rowStart; row < rowEnd; row += rows) {
     const end = Math.min(row + rows, rowEnd);

@@ -52,7 +52,7 @@ export function floatToHalf(value: number): number {
   return floatBitsToHalf(bitScratch[0]!);
 }
 
-/** False where one of the f16 codes is infinite or no number. */
+/** False where an f16 code is infinite or NaN. */
 export function halvesAreFinite(halves: Uint16Array): boolean {
   for (let i = 0; i < halves.length; i++) if ((halves[i]! & 0x7c00) === 0x7c00) return false;
   return true;

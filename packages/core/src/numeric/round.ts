@@ -1,6 +1,6 @@
 /**
- * Rounding to integers as the reference implementations do it. `Math.round` is neither: it rounds −0.5 to −0 and
- * 0.5 to 1. Inputs are values that an f32 can hold.
+ * Rounding to integers as the reference implementations do it. `Math.round` follows neither rule: it rounds −0.5 to −0
+ * and 0.5 to 1. Inputs are values that an f32 can hold.
  */
 
 /**

@@ -6,7 +6,7 @@ import { type FormatVector, findWeight } from "./format-vector.ts";
 import { packedFloats, settingsOf } from "./packed.ts";
 import { rowsOf } from "./weight-values.ts";
 
-/** Four times the weight may take four times the steps, and so much more for what is done once. */
+/** A weight of four times the size may take four times the steps, times this factor for work that is done once. */
 const SLACK = 1.3;
 
 /** How the work grows with the size of a weight, in steps. */
@@ -17,7 +17,7 @@ export function growthCases({ format, vectors, options: { countSteps } }: Subjec
     {
       name: "one row takes the steps of one row",
       async run() {
-        // counting is slow, and vectors differ in numbers, not in what reads them
+        // counting is slow, and all vectors are read by the same code, so the smallest one is enough
         const [vector] = [...vectors].sort((a, b) => sizeOf(b) - sizeOf(a));
         check(vector !== undefined, "There is no vector.");
         checkOneRow((await findWeight(format, vector)).open(vector.bytes), countSteps);
@@ -50,7 +50,7 @@ function checkOneRow(weight: LinearWeight, countSteps: CountSteps): void {
   read(0, weight.rows)();
   const one = countSteps(read(half, half + 1));
   const all = countSteps(read(0, weight.rows));
-  // a kernel may do all rows in no steps that are counted, and leaves a single row to code that is
+  // steps inside a kernel are not counted, but a single row may be read without the kernel, in counted steps
   const most = Math.max(all / 4, STEPS_PER_WEIGHT * weight.columns);
   check(one <= most, `One row takes ${one} steps, and all ${weight.rows} take ${all}.`);
 }

@@ -14,7 +14,7 @@ import { type FormatVector, findWeight, type StoredWeight } from "./format-vecto
 import { plainLayoutOf } from "./plain-layout.ts";
 import { rowsOf } from "./weight-values.ts";
 
-/** Files that somebody has damaged, or made to do damage. */
+/** Damaged files, and files that were made to attack a reader. */
 export function hostileCases({ format, vectors }: Subject): ConformanceCase[] {
   return vectors.flatMap((vector) => [
     { name: `cut parts are refused: ${vector.name}`, run: () => cutParts({ format }, vector) },
@@ -99,7 +99,7 @@ function hostileParts(parts: readonly LinearPart[]): [what: string, parts: Linea
     [`${suffix} in no known encoding`, changed(suffix, { encoding: "X7" })],
     [`${suffix} as F64`, changed(suffix, { encoding: "F64" })],
   ]);
-  // shapes that agree with each other, and with no bytes
+  // shapes that agree with each other but not with the bytes
   const sizes = new Set(parts.flatMap(({ shape }) => shape));
   const together = [...sizes].map((size): [string, LinearPart[]] => [
     `every ${size} as ${size * FACTOR}`,
@@ -109,7 +109,7 @@ function hostileParts(parts: readonly LinearPart[]): [what: string, parts: Linea
   return [...single, ...together, ["all sizes huge", all]];
 }
 
-/** Damage that a format does not notice must be damage that changes nothing. */
+/** Damage that a format does not report must not change any value. */
 async function checkSameOrRefused(
   subject: Format,
   stored: StoredWeight,
@@ -167,7 +167,7 @@ function hostileCopies(json: unknown): [what: string, copy: unknown][] {
   return [...here, ...inside];
 }
 
-/** Layouts of plans that somebody has edited. */
+/** Layouts of plans that were edited by hand. */
 export function hostileLayoutCases({ format, vectors }: Subject): ConformanceCase[] {
   const { target } = format;
   if (target === undefined) return [];
@@ -198,7 +198,7 @@ function hostileLayouts(layout: ReturnType<typeof plainLayoutOf>) {
   });
 }
 
-/** What an encoder accepts must be parts that a file can hold. */
+/** A file must be able to hold the parts of every layout that an encoder accepts. */
 function checkStorable(part: LinearPart, what: string): void {
   const isStorable = part.shape.every((size) => Number.isSafeInteger(size) && size > 0);
   check(isStorable, `A layout with ${what} is accepted, with ${part.suffix} [${part.shape.join(", ")}].`);

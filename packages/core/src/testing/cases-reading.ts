@@ -167,7 +167,7 @@ function checkRoundedOffsets(values: Float32Array, view: IntegerView): void {
   }
 }
 
-/** Plans go by the facts, which come from the small parts alone: what these say must hold for every number. */
+/** Plans rely on the facts, which come from the small parts alone: the facts must hold for every number. */
 async function factsHold({ format }: Subject, vector: FormatVector): Promise<void> {
   const found = await findWeight(format, vector);
   const small = Object.fromEntries(

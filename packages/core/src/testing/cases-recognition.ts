@@ -2,7 +2,7 @@ import { check } from "./check.ts";
 import type { ConformanceCase, Subject } from "./conformance-case.ts";
 import { recognises } from "./format-vector.ts";
 
-/** Which modules the format takes for its own. */
+/** Which modules the format recognises as its own. */
 export function recognitionCases({ format, vectors }: Subject): ConformanceCase[] {
   return [
     {

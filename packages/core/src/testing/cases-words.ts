@@ -5,7 +5,7 @@ import type { ConformanceCase, Subject } from "./conformance-case.ts";
 import { settingsOf } from "./packed.ts";
 import { exampleWithout, numberWord, sampleWords } from "./sample-words.ts";
 
-/** The words of a target: parsing, spelling and help go by one description. */
+/** The words of a target: parsing, spelling and help use one description. */
 export function wordCases({ format: { target } }: Subject): ConformanceCase[] {
   if (target === undefined) return [];
   return [

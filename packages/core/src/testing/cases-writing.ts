@@ -11,7 +11,7 @@ import { plainLayoutOf } from "./plain-layout.ts";
 import { viewsToTry } from "./views-to-try.ts";
 import { halvesOf, rowsOf, valuesOfView } from "./weight-values.ts";
 
-/** What was read, written again. */
+/** Weights that were read are written again. */
 export function packingCases({ format, vectors }: Subject): ConformanceCase[] {
   const { target } = format;
   if (target === undefined) return [];
@@ -24,7 +24,7 @@ export function packingCases({ format, vectors }: Subject): ConformanceCase[] {
       const weight = found.open(vector.bytes);
       const { value, refusal } = await attempt(() => packed(encoder, weight), ["USAGE"], "packing the view");
       if (refusal === undefined) checkParts(value, vector.bytes);
-      // a format that chooses its codes from floats must say so where a plan looks for it
+      // a format that chooses its codes from floats must state that in `whyNewCodes`, which plans read
       else
         check(target.whyNewCodes !== undefined, `The view is refused without a reason: ${refusal.message}`);
     },
@@ -103,7 +103,7 @@ function checkKept(encoder: WeightEncoder, view: IntegerView, where: string): vo
   });
   const found = rowsOf(encoder.open(bytes));
   const expected = valuesOfView(view);
-  // the layout's readers round to f16, so the plan may go by that
+  // the layout's readers round to f16, so the plan may assume that rounding
   checkBits(
     withoutMinusZero(view.rounding === "f16" ? halvesOf(found) : found),
     withoutMinusZero(expected),
@@ -111,7 +111,7 @@ function checkKept(encoder: WeightEncoder, view: IntegerView, where: string): vo
   );
 }
 
-/** A layout that adds an offset makes 0 of what is −0 where it is multiplied: the same weight. */
+/** A layout that adds an offset gives 0 where a layout that multiplies gives −0: the same weight. */
 function withoutMinusZero(values: Float32Array): Float32Array {
   return values.map((value) => value + 0);
 }

@@ -1,7 +1,7 @@
-/** Checks that throw errors with clear messages, for a suite that belongs to no test runner. */
+/** Checks that throw errors with clear messages, for a suite that works with any test runner. */
 import { type CodecError, type ErrorCode, isCodecError } from "../errors.ts";
 
-/** @throws Error with the message, unless it holds */
+/** @throws Error with the message, unless `holds` is true */
 export function check(holds: boolean, message: string): asserts holds {
   if (!holds) throw new Error(message);
 }
@@ -37,16 +37,16 @@ export function checkBytes(found: Uint8Array, expected: Uint8Array, what: string
 /** Codes of refusals that blame the file. */
 export const FILE_FAULTS: readonly ErrorCode[] = ["FORMAT", "LIMIT", "UNSUPPORTED"];
 
-/** Codes of refusals that blame the caller, or a plan that somebody has changed. */
+/** Codes of refusals that blame the caller, or a plan that was edited by hand. */
 export const CALLER_FAULTS: readonly ErrorCode[] = ["USAGE", "FORMAT", "LIMIT", "UNSUPPORTED", "CONVERSION"];
 
-/** What came of some work. */
+/** The result of some work, or its refusal. */
 export type Attempt<T> =
   | { readonly value: T; readonly refusal?: undefined }
   | { readonly value?: undefined; readonly refusal: CodecError };
 
 /**
- * What the work gives, or its refusal.
+ * Runs the work and returns its result or its refusal.
  * @throws Error where the work throws anything but a CodecError with one of the codes
  */
 export async function attempt<T>(

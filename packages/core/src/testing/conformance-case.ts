@@ -1,25 +1,25 @@
 import type { WeightFormat } from "../format/weight-format.ts";
 import type { FormatVector } from "./format-vector.ts";
 
-/** One check: it throws an error that says what is wrong, or it holds. */
+/** One check: `run` throws an error that says what is wrong, or returns. */
 export interface ConformanceCase {
   /** "golden values: b4_g128.safetensors". */
   readonly name: string;
   run(): Promise<void>;
 }
 
-/** What the suite cannot know by itself. */
+/** What the suite needs from the caller. */
 export interface ConformanceOptions {
   /**
    * Runs the work and counts its steps, the same number at every run; a count of V8's block counters is one. Without it,
    * the growth of the work with the size of a weight is not checked.
    */
   readonly countSteps?: (work: () => void) => number;
-  /** True: leaves out the checks of the target that no vector changes, for a second set of vectors. */
+  /** True: leaves out the checks that depend on no vector, for a second set of vectors. */
   readonly vectorsOnly?: boolean;
 }
 
-/** A format that has cases to run, and the vectors it is held against. */
+/** A format under test and its vectors. */
 export interface Subject {
   readonly format: WeightFormat;
   readonly vectors: readonly FormatVector[];

@@ -1,6 +1,6 @@
 /**
- * The conformance suite that every weight format inherits: it holds a format against vectors of the tool that defines it,
- * and against what the format promises about itself.
+ * The conformance suite that every weight format inherits: it compares a format with vectors of the tool that defines it,
+ * and with what the format promises about itself.
  */
 import type { WeightFormat } from "../format/weight-format.ts";
 import { growthCases } from "./cases-growth.ts";
@@ -20,7 +20,7 @@ export interface TestRunner extends ConformanceOptions {
 
 type CasesOf = (subject: Subject) => ConformanceCase[];
 
-/** What vectors show. */
+/** Cases that need vectors. */
 const OF_VECTORS: readonly CasesOf[] = [
   recognitionCases,
   readingCases,
@@ -29,7 +29,7 @@ const OF_VECTORS: readonly CasesOf[] = [
   packingCases,
 ];
 
-/** What the format says about itself. */
+/** Cases that need the format alone. */
 const OF_FORMAT: readonly CasesOf[] = [promiseCases, wordCases, growthCases];
 
 /**

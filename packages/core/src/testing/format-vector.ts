@@ -1,4 +1,4 @@
-/** Vectors of a format, and all that the suite asks of a format as a source. */
+/** Vectors of a format, and how the suite reads them with the format. */
 import type { LinearPart, PartBytes } from "../format/linear-codec.ts";
 import type { OpenableWeight, StoredPart, WeightFormat } from "../format/weight-format.ts";
 import type { ViewFacts } from "../view/facts.ts";
@@ -19,7 +19,7 @@ export interface FormatVector {
   readonly expected: ExpectedWeight;
 }
 
-/** What a vector must be read as. Its values are needed in one form at least; all that is given is checked. */
+/** What reading a vector must give. At least one form of its values is required; every field that is given is checked. */
 export interface ExpectedWeight {
   readonly rows: number;
   readonly columns: number;
@@ -44,7 +44,7 @@ export type StoredWeight = Pick<FormatVector, "module" | "config" | "otherShapes
 
 export const DEFAULT_MODULE = "model.layers.0.mlp.up_proj";
 
-/** The weight of a module, found by the format: shapes are read, and bytes only where the format asks for some. */
+/** Finds the weight of a module with the format, from the shapes, and from bytes where the format needs them. */
 export async function findWeight(format: WeightFormat, stored: StoredWeight): Promise<OpenableWeight> {
   const { module = DEFAULT_MODULE, config, otherShapes, bytes } = stored;
   const parts = storedParts(stored);
@@ -61,7 +61,7 @@ export async function findWeight(format: WeightFormat, stored: StoredWeight): Pr
   return await reader.openable(module, parts, place);
 }
 
-/** Whether the format takes all of these parts, and nothing else, for one weight of its own. */
+/** Whether the format recognises exactly these parts as one weight. */
 export function recognises(format: WeightFormat, stored: StoredWeight): boolean {
   const { config } = stored;
   const tensors = storedParts(stored).map((part) => ({ ...part, byteOffset: 0 }));

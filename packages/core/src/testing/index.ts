@@ -1,4 +1,4 @@
-/** What tests of a package need. It knows no test runner. */
+/** What the tests of a package need, for any test runner. */
 export { type CountingSource, countingSource } from "../io/counting.ts";
 export type { ConformanceCase, ConformanceOptions } from "./conformance-case.ts";
 export { describeFormat, formatCases, type TestRunner } from "./describe-format.ts";

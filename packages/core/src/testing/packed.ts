@@ -1,4 +1,4 @@
-/** Weights that a target packs, by every way of asking for them. */
+/** Weights that a target packs, with every combination of its settings. */
 
 import { isCodecError } from "../errors.ts";
 import { allocateParts, type PartBytes } from "../format/linear-codec.ts";
@@ -27,7 +27,7 @@ export function settingsOf(target: WeightTarget, text: string): TargetSettings {
   return target.settle?.(settings) ?? settings;
 }
 
-/** What the work gives; undefined where it is refused. */
+/** The result of the work; undefined where it is refused. */
 function unlessRefused<T>(work: () => T): T | undefined {
   try {
     return work();
@@ -78,7 +78,10 @@ export interface PackedFloats {
 
 const known = new WeakMap<WeightTarget, readonly PackedFloats[]>();
 
-/** A weight of floats, packed by every setting that packs it; made once for each target, since some search long. */
+/**
+ * A weight of floats, packed with every setting that can pack it; made once for each target, since some searches are
+ * slow.
+ */
 export function allPackedFloats(target: WeightTarget): readonly PackedFloats[] {
   const made =
     known.get(target) ?? settingsToTry(target).flatMap((settings) => packedFloats(target, settings));

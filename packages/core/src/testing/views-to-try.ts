@@ -33,7 +33,7 @@ const RECIPES: readonly Recipe[] = [
   { bits: 8, groupSize: -1, symmetric: false, scale: "F32" },
 ];
 
-/** What is done to a view after it was made. */
+/** Changes that are made to a view. */
 const CHANGES: readonly (readonly [
   name: string,
   change: (view: IntegerView, maxCode: number) => IntegerView,
@@ -70,7 +70,7 @@ export function viewsToTry(): readonly NamedView[] {
   return made;
 }
 
-/** Each group has as many columns as before, and they stand apart. */
+/** Spreads the columns of each group over the row; each group keeps its number of columns. */
 function scattered({ groupOfColumn, columns }: IntegerView): Int32Array {
   return groupOfColumn.map((_, column) => groupOfColumn[(column * 13 + 5) % columns]!);
 }

@@ -10,7 +10,7 @@ export function rowsOf(weight: LinearWeight, start = 0, end: number = weight.row
   return values;
 }
 
-/** What a view says its values are. */
+/** The values of a view. */
 export function valuesOfView(view: StoredView): Float32Array {
   const values = new Float32Array(view.rows * view.columns);
   if (isLevelView(view)) dequantizeLevels(view, values);

@@ -47,7 +47,7 @@ export interface ViewFacts {
 /** A view but for its codes: what `viewFacts` needs. */
 export type ViewParameters = Omit<IntegerView, "codes">;
 
-/** The same in the order in which most formats store it. */
+/** The same numbers in the order in which most formats store them. */
 export interface GroupedParameters extends Omit<ViewParameters, "scales" | "zeros"> {
   /** `groupScales[group × rows + row]`. */
   readonly groupScales: Float32Array;
@@ -105,7 +105,10 @@ export function groupedFacts(
   return factsOf(parameters, arrays, maxCode, find(arrays, place));
 }
 
-/** Those of the facts that concern all scales and zero points alike. @throws FormatError when a scale is not finite */
+/**
+ * The facts that depend on the set of all scales and zero points, not on their columns. @throws FormatError when a scale
+ * is not finite
+ */
 export function groupedRanges(
   parameters: GroupedParameters,
   place: ErrorPlace = {},
@@ -127,7 +130,7 @@ function arraysOf({ rows, groupScales, groupZeros }: GroupedParameters): Paramet
   return { scales: groupScales, zeros: groupZeros, groupStep: rows, rowStep: 1, isByGroup: true };
 }
 
-/** What scales and zero points show, whatever columns they belong to: some of `ViewFacts`. */
+/** The part of `ViewFacts` that depends on scales and zero points, but not on their columns. */
 export interface ParameterFacts {
   readonly minZero: number;
   readonly maxZero: number;
@@ -221,18 +224,18 @@ export function withMeasuredOffsets(facts: ViewFacts, view: IntegerView): ViewFa
 const floatScratch = new Float32Array(1);
 const bitScratch = new Uint32Array(floatScratch.buffer);
 
-/** True for what an f16 holds exactly. */
+/** True for a number that an f16 holds exactly. */
 export function isHalf(value: number): boolean {
   floatScratch[0] = value;
   if (floatScratch[0] !== value) return false;
   const bits = bitScratch[0]!;
   const exponent = (bits >>> 23) & 0xff;
-  // nearly all are normal in both: ten bits of fraction, 2^-14 to 2^15
+  // nearly all numbers are normal as f32 and as f16: ten bits of fraction, 2^-14 to 2^15
   if (exponent >= 113 && exponent <= 142) return (bits & 0x1fff) === 0;
   return halfToFloat(floatToHalf(value)) === value;
 }
 
-/** True for what a bf16 holds exactly. */
+/** True for a number that a bf16 holds exactly. */
 export function isBfloat(value: number): boolean {
   floatScratch[0] = value;
   return floatScratch[0] === value && (bitScratch[0]! & 0xffff) === 0;

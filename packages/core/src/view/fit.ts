@@ -5,7 +5,7 @@ import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 import { isLevelView, type StoredView } from "./level-view.ts";
 import { type CodeRange, commonZero, type Misfit, type ViewRequirement } from "./requirement.ts";
 
-/** Integers that fit, or why none do. */
+/** Integers that fit, or the reason why none fit. */
 export type IntegerFit =
   | { readonly view: IntegerView; readonly misfit?: undefined }
   | { readonly view?: undefined; readonly misfit: Misfit };
@@ -139,7 +139,7 @@ function fitIntegers(view: IntegerView, requirement: ViewRequirement, noCodeAbov
     for (let group = 0; group < groupCount; group++) {
       const scale = scales[target + group]!;
       if (seen[group] === 0) {
-        // a group without columns, which a file may have: nothing depends on it
+        // a file may have a group without columns, which no weight depends on
         zeros[target + group] = range.kind === "signed" ? -range.min : range.minZero;
         continue;
       }
@@ -206,7 +206,7 @@ function isSequential(groupOfColumn: Int32Array, size: number): boolean {
   return true;
 }
 
-/** The zero point that a group gets: its own where that serves, else one with which all its codes fit. */
+/** The zero point of a group: its own where all codes fit with it, else another one with which they fit. */
 function zeroFor(range: CodeRange, own: number, minOffset: number, maxOffset: number): number | undefined {
   if (range.kind === "signed") {
     return minOffset >= range.min && maxOffset <= range.max ? -range.min : undefined;
@@ -250,7 +250,9 @@ function mixedScales(
       };
 }
 
-/** The fitted integers, for encoders that were promised a fit. @throws UsageError with the reason when there is none */
+/**
+ * The fitted integers, for encoders whose plan has checked the fit. @throws UsageError with the reason when there is none
+ */
 export function fittedView(
   view: StoredView,
   requirement: ViewRequirement,

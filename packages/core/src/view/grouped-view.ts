@@ -20,7 +20,7 @@ export interface GroupedView {
   readonly levels: "integer" | Float32Array;
   /** `scales[row × groupCount + group]`. */
   readonly scales: Float32Array;
-  /** In the same order; at most one of the two is there. */
+  /** In the same order as `scales`; a view has `zeros` or `biases` or neither. */
   readonly zeros?: Int16Array | undefined;
   readonly biases?: Float32Array | undefined;
   readonly rounding: "none" | "f16";
@@ -96,7 +96,7 @@ export function integersOf(view: GroupedView): Reformed<IntegerView> {
   return { view: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding } };
 }
 
-/** 2^16 steps per unit are more than codes of 8 bits can tell apart in any table. */
+/** The most steps per unit that are tried: a table with finer steps would need more than 8 bits per code. */
 const MOST_STEPS = 2 ** 16;
 
 /** Levels that are multiples of a power of two, at most 255 of them apart, are codes around a zero point. */
@@ -136,7 +136,7 @@ function tableAsIntegers(view: GroupedView, levels: Float32Array): Reformed<Inte
   return { view: { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding } };
 }
 
-/** Larger zero points would be no better than none: every weight of the group would be nearly the same. */
+/** Larger zero points are useless: all weights of the group would be nearly equal. */
 export const MAX_ZERO = 4096;
 
 /** Biases that are whole multiples of their scale are zero points. */

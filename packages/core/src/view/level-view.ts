@@ -197,7 +197,7 @@ export function commonGroups({ rows, columns, factors, offset }: Omit<LevelView,
   return { groupOfColumn, groupCount };
 }
 
-/** Equal for columns that share their number in every row. */
+/** Returns the same number for columns that share their value in every row. */
 function spanGroup(span: Span, rows: number, column: number, columns: number): number {
   switch (span.kind) {
     case "columns":

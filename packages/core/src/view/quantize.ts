@@ -18,17 +18,17 @@ export interface QuantizeViewOptions {
    * outliers can serve the rest. GPTQ uses 2.4.
    */
   readonly searchExponent?: number | undefined;
-  /** Asymmetric: the smallest zero point that can be stored, 0 unless told. */
+  /** Asymmetric: the smallest zero point that can be stored; default 0. */
   readonly minZero?: number | undefined;
 }
 
 const SEARCH_STEPS = 80;
 
 /**
- * Round to nearest: each group's range, zero included, is divided into 2^bits − 1 steps, and each weight takes the nearest
- * code. Symmetric: scale = 2 max|w| / (2^bits − 1). Asymmetric: scale = (max − min) / (2^bits − 1), zero point
- * round(−min / scale). The error is at most half a step, plus what rounding the scale adds. Calibrated solvers make views
- * too; encoders do not care who made one. Source of the rule: GPTQ (IST-DASLab/gptq, quant.py).
+ * Round to nearest: each group's range, zero included, is divided into 2^bits − 1 steps, and each weight takes the
+ * nearest code. Symmetric: scale = 2 max|w| / (2^bits − 1). Asymmetric: scale = (max − min) / (2^bits − 1), zero point
+ * round(−min / scale). The error is at most half a step, plus what rounding the scale adds. Calibrated solvers make
+ * views, too; encoders treat all views alike. Source of the rule: GPTQ (IST-DASLab/gptq, quant.py).
  * @throws ConversionError for weights that are not finite, or too large for the scale's type; its `index` is the weight's
  */
 export function quantizeView(

@@ -2,7 +2,7 @@ import type { ViewFacts } from "./facts.ts";
 
 /** What a layout can hold, as data, so that a plan and an encoder ask the same question. */
 export interface ViewRequirement {
-  /** For messages: "Q4_0", "GPTQ with 4 bits and groups of 128". */
+  /** The name for messages: "Q4_0", "GPTQ with 4 bits and groups of 128". */
   readonly name: string;
   /** Consecutive columns that share a zero point; −1: all; "any": each column names its group (g_idx). */
   readonly blockSize: number | "any";
@@ -17,7 +17,7 @@ export interface ViewRequirement {
    * number, and so do biases that are no whole multiples of their scale. "F32": any.
    */
   readonly bias?: "F16" | "F32";
-  /** The layout's own arithmetic rounds values to f16, so a view that does keeps its values there. */
+  /** True where the layout's own arithmetic rounds values to f16, so that a view with that rounding keeps its values. */
   readonly roundsToHalf: boolean;
 }
 
@@ -26,21 +26,24 @@ export type CodeRange =
   | { readonly kind: "signed"; readonly min: number; readonly max: number }
   | { readonly kind: "affine"; readonly maxCode: number; readonly minZero: number; readonly maxZero: number };
 
-/** Why a view does not fit, in words for people, and what would. */
+/** Why a view does not fit, in words for people, and which layouts would fit. */
 export interface Misfit {
   readonly reason: string;
   readonly hint?: string;
 }
 
 /**
- * The same layout where its scales and offsets may be rounded to what it stores: the codes stay. A view that fits this
- * and not the requirement itself is converted with fidelity "rounded".
+ * The same layout where its scales and offsets may be rounded to what it stores: the codes stay. A view that fits only
+ * this requirement, and not the original one, is converted with fidelity "rounded".
  */
 export function roundingAllowed(requirement: ViewRequirement): ViewRequirement {
   return { ...requirement, scale: "F32", roundsToHalf: true, ...(requirement.bias && { bias: "F32" }) };
 }
 
-/** Why a layout cannot hold every view with these facts; undefined when it can. Never says yes wrongly. */
+/**
+ * Why a layout cannot hold every view with these facts; undefined when it can. The answer "can" is always right; the
+ * answer "cannot" may be too strict.
+ */
 export function viewMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   return (
     shapeMisfit(facts, requirement) ??
@@ -113,7 +116,7 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
   if (scale === "BF16" && !facts.scalesAreBfloat) {
     return { reason: `some scales are not bf16 values, and ${name} is to store bf16 scales` };
   }
-  // the facts speak of the zero points as they are, so these must be the ones that get stored
+  // the facts describe the zero points as they are, so the layout must store these very zero points
   if (bias === "F16" && !(facts.offsetsAreHalf && ownZerosFit(facts, requirement))) {
     return {
       reason: `${name} stores scale × zero point as one f16 number, which must round some of them`,

@@ -15,7 +15,8 @@ export type UnpackCodes = (
 
 /**
  * An opened weight whose small parts are already in memory as a view's, and whose codes are unpacked on demand.
- * `columnMultiple`: `unpackCodes` is asked for columns from multiples of this to multiples of this. `nibbles`: the same numbers.
+ * `columnMultiple`: `unpackCodes` is called for columns from multiples of this to multiples of this. `nibbles`: the same
+ * numbers.
  */
 export function viewWeight(
   parameters: ViewParameters,
@@ -35,7 +36,7 @@ export function viewWeight(
     checkValueCount(rowEnd - rowStart, columnEnd - columnStart, codes.length);
     unpackCodes(rowStart, rowEnd, codes, columnStart, columnEnd);
     const groups = [rowStart * groupCount, rowEnd * groupCount] as const;
-    // they may be made only now
+    // getters: the arrays may be made only now
     const { scales, zeros, rounding } = parameters;
     return {
       rounding,

@@ -1,6 +1,6 @@
 /**
  * Where the codebooks are (src/types/iq/kernel-codebook.ts): too large for this module's own range, so they are placed in
- * the memory's range for tables when a search is first asked for.
+ * the memory's range for tables when a search is first used.
  */
 export let codebookIQ1: usize = 0;
 export let codebookIQ2_XXS: usize = 0;

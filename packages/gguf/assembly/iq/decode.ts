@@ -1,4 +1,7 @@
-/** Twin of src/types/iq/decode.ts: groups of a grid with signs, 16 weights at a time. src/kernels.ts fills the grids. */
+/**
+ * Twin of src/types/iq/decode.ts: groups of a grid with signs, 16 weights at a time. src/kernels/module.ts fills the
+ * grids.
+ */
 import { storeScaled } from "../lanes";
 
 /** Values of each code's group, a byte each. */

@@ -2,12 +2,12 @@
  * Twin of src/types/iq/grid-fit.ts and signs.ts. Four candidate scales at a time, one in each lane: a lane adds up its own
  * sums in the codec's order.
  *
- * The codec's rounding wraps for numbers beyond 2^22. Here it does not, so whoever finds such numbers, or NaN, says so in
- * `isUnusual`, and the codec does the block.
+ * The codec's rounding wraps for numbers beyond 2^22. These kernels do not wrap, so functions that find such numbers, or
+ * NaN, set `isUnusual`, and the codec does the block.
  */
 import { EIGHTS_MAP, FOURS_MAP, nearestOfEight, nearestOfFour } from "./nearest";
 
-/** Which groups are placed anew under the best scale. */
+/** Which groups are placed again under the best scale. */
 export const MISSING = 0;
 export const ALL_IF_MISSING = 1;
 export const ALL = 2;
@@ -23,13 +23,18 @@ const products: usize = memory.data(128);
 /** A byte per eight weights. */
 export const signs: usize = memory.data(4);
 
-/** What `nearestOfEight` needs for its units: two parts for each group of eight, Σ root and Σ root × magnitude², scaled. */
+/**
+ * The input of `nearestOfEight` for its units: two parts for each group of eight, Σ root and Σ root × magnitude², scaled.
+ */
 const unitParts: usize = memory.data(64);
 
 /** The output: u16 codes of the groups. */
 export const codes: usize = memory.data(16);
 
-/** The codes under four candidates, 16 bytes each. A byte per group: bit n says that it was missing under candidate n. */
+/**
+ * The codes under four candidates, 16 bytes each. A byte per group: bit n is set when the group was missing under
+ * candidate n.
+ */
 const trialCodes: usize = memory.data(64);
 const trialMissing: usize = memory.data(16);
 
@@ -39,7 +44,7 @@ const trialScales: usize = memory.data(16);
 const inverseUnits: usize = memory.data(16);
 const sums: usize = memory.data(32);
 
-/** Set where numbers are beyond what these kernels do as the codec does. */
+/** Set where numbers are outside the range in which these kernels equal the codec. */
 export let isUnusual: bool = false;
 
 export function beginBlock(): void {
@@ -90,8 +95,8 @@ function total(four: v128): f32 {
 }
 
 /**
- * Magnitudes, signs and roots of `count` values whose `weights` are there; returns the largest magnitude. `even`: twin of
- * `splitEvenSigns`, else of `splitSigns`.
+ * Magnitudes, signs and roots of `count` values whose `weights` are already set; returns the largest magnitude. `even`:
+ * twin of `splitEvenSigns`, else of `splitSigns`.
  */
 // @ts-ignore: decorator
 @inline
@@ -121,7 +126,7 @@ function split(from: usize, count: usize, even: bool): f32 {
     let m1 = v128.xor(x1, v128.and(negative1, signBit));
     if (even) {
       if (popcnt(byte) & 1) {
-        // the first of the least costs
+        // the first of equal least costs
         const cost0 = f32x4.mul(f32x4.mul(w0, x0), x0);
         const cost1 = f32x4.mul(f32x4.mul(w1, x1), x1);
         let least = f32x4.pmin(cost0, cost1);

@@ -5,10 +5,11 @@
  * Groups of four: each lane adds up the error of one member, in the order of its weights.
  *
  * Groups of eight have long lists. Their errors are first measured in bytes, 16 members at a time: in units of about a
- * hundredth of the least error to be expected, as far as they exceed what the best levels would leave. Each of eight terms is
- * rounded by at most half a unit, so the nearest member is at most 8 units above the least sum. Whoever is within 9 of it
- * is measured as ggml does. The ninth unit is for rounded sums: a unit is at least 2^-16 of the group's Σ weight ×
- * value², and this part of the unit alone is many times what rounding eight errors and their sum can move.
+ * hundredth of the least expected error, by how much they exceed the error of the best levels. Each of eight terms is
+ * rounded by at most half a unit, so the nearest member is at most 8 units above the least sum. Every member within 9
+ * units of the least sum is measured as ggml does. The ninth unit is for rounded sums: a unit is at least 2^-16 of the
+ * group's Σ weight × value², and this part of the unit alone is many times the rounding error of eight errors and their
+ * sum.
  */
 /** Where a codebook's grid begins: after the map. */
 export const EIGHTS_MAP: usize = 4 * 6564;
@@ -32,7 +33,10 @@ const constants = memory.data<u32>([
   0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // infinity
 ]);
 
-/** Error of each weight of an eight at each level, 32 bytes a level; the fourth, of members that are none, is infinite. */
+/**
+ * Error of each weight of an eight at each level, 32 bytes a level; the fourth level, of the fillers of a block, is
+ * infinite.
+ */
 // prettier-ignore
 const errors = memory.data<u32>([
   0, 0, 0, 0, 0, 0, 0, 0,
@@ -157,7 +161,7 @@ export function nearestOfEight(
   least = i8x16.min_u(least, i16x8.shr_u(least, 8));
   const floor = i8x16.extract_lane_u(least, 0);
   if (floor > 245) {
-    // The unit is too small to tell members apart.
+    // the unit is too small to distinguish members
     return nearestOfEight(codebook, entry, wanted, weights, value0, value1, value2, inverseUnit / 16);
   }
   const limit = i8x16.add(i8x16.splat(<i8>floor), v128.load(patterns, 80));

@@ -2,10 +2,10 @@
  * Twin of src/types/iq/ternary.ts: what the searches of IQ1_S and IQ1_M share.
  *
  * Both try every split of a sorted sub-block and keep the one with the largest sumQx² / sumQ2, but by rounded numbers, so
- * that among nearly equal splits their order decides. Nearly always one split beats all others by more than rounding can
- * turn around, and then neither order nor rounding matters: `findBest` looks for that one only, from a good guess on, so
- * that few candidates reach its branch. Where the best two are within `CLEAR` of each other, the same loop runs by the
- * codec's rule. (The rule rounds five times: 5 × 2^-24 is well below.)
+ * that among nearly equal splits their order decides. Nearly always one split is better than all others by more than the
+ * rounding error, and then neither order nor rounding matters: `findBest` only looks for such a split, starting from a
+ * good guess, so that few candidates reach its branch. Where the best two are within `CLEAR` of each other, the same loop
+ * runs by the codec's rule. (The rule rounds five times: 5 × 2^-24 is well below.)
  */
 import { codebookIQ1 } from "./codebooks";
 import { EIGHTS_MAP, nearestOfEight } from "./nearest";
@@ -31,7 +31,7 @@ const constants = memory.data<u32>([
   0, 1, 2, 3,
 ]);
 
-/** The largest magnitude of `count` values. NaN where values or `weights` are beyond what these kernels cover. */
+/** The largest magnitude of `count` values. NaN where values or `weights` are outside the range of these kernels. */
 export function maxMagnitude(from: usize, count: usize): f32 {
   const zero = f32x4.splat(0);
   let ordinary = i32x4.splat(-1);

@@ -27,7 +27,9 @@ import {
   type NamedEntries,
 } from "./imatrix.ts";
 
-/** Reads a source piece by piece: a matrix of a large mixture fills a gigabyte, and is wanted only once in memory. */
+/**
+ * Reads a source piece by piece: a matrix of a large mixture of experts has a gigabyte and should be in memory only once.
+ */
 class Cursor {
   readonly #source: ByteSource;
   offset = 0;
@@ -47,7 +49,7 @@ class Cursor {
         {
           path: this.#source.name,
           offset: this.offset,
-          hint: "The file is cut off, or is no importance matrix.",
+          hint: "The file is cut off, or is not an importance matrix.",
         },
       );
     }
@@ -59,10 +61,10 @@ class Cursor {
   async count(what: string, least: number): Promise<number> {
     const count = (await this.take(4, what)).i32(what);
     if (count >= least) return count;
-    throw new FormatError(`${what} is ${count}.`, {
+    throw new FormatError(`In the importance matrix, ${what} is ${count}; at least ${least} was expected.`, {
       path: this.#source.name,
       offset: this.offset - 4,
-      hint: "The file is no importance matrix.",
+      hint: "The file is not an importance matrix.",
     });
   }
 }
@@ -78,21 +80,24 @@ export async function readDatForm(source: ByteSource, limits: Limits): Promise<I
     throw new FormatError(`${entryCount} entries do not fit in ${cursor.left} bytes.`, {
       path,
       offset: 0,
-      hint: "The file is no importance matrix.",
+      hint: "The file is not an importance matrix.",
     });
   }
   if (entryCount > limits.tensorCount) {
     throw new LimitError(
-      `The importance matrix has ${entryCount} entries; ${limits.tensorCount} are allowed.`,
+      `The importance matrix has ${entryCount} entries; at most ${limits.tensorCount} are allowed.`,
       { path },
     );
   }
   const text = async (what: string): Promise<string> => {
     const length = await cursor.count(`the length of ${what}`, 0);
     if (length > limits.stringByteLength) {
-      throw new LimitError(`${what} is ${length} bytes long; ${limits.stringByteLength} are allowed.`, {
-        path,
-      });
+      throw new LimitError(
+        `In the importance matrix, ${what} is ${length} bytes long; at most ${limits.stringByteLength} are allowed.`,
+        {
+          path,
+        },
+      );
     }
     return (await cursor.take(length, what)).utf8(length, what);
   };
@@ -120,7 +125,7 @@ export async function writeDatForm(
   entries: NamedEntries,
   chunkSize: number,
 ): Promise<void> {
-  // an entry without any data says nothing
+  // an entry without data is not stored
   const stored = entries.filter(
     ([, entry]) => imatrix.form === "dat" || entry.counts.some((count) => count > 0),
   );

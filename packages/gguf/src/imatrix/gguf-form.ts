@@ -132,7 +132,7 @@ export async function writeGgufForm(
   metadata.set(keys.chunkCount, { type: "u32", value: imatrix.chunkCount });
   metadata.set(keys.chunkSize, { type: "u32", value: chunkSize });
   if (imatrix.statsSchema !== undefined) metadata.set(keys.statsSchema, strings(imatrix.statsSchema));
-  // .dat sums are per call: a chunk's tokens make them per token
+  // .dat sums are per call: multiplying by a chunk's tokens makes them per token
   const scale = imatrix.form === "dat" ? chunkSize : 1;
   const tensors: GgufTensorData[] = [];
   for (const [name, entry] of entries) {

@@ -1,6 +1,6 @@
 import { F32, FormatError } from "@requant/core";
 
-/** What an importance matrix knows of one weight. */
+/** The entry of an importance matrix for one weight. */
 export interface ImatrixEntry {
   /** Sums of squared inputs, matrix after matrix; in the .dat form scaled by calls instead of tokens. */
   readonly sums: Float32Array;
@@ -8,7 +8,7 @@ export interface ImatrixEntry {
   readonly counts: readonly number[];
   /** Sums of inputs, where the file has them. */
   readonly inputSums?: Float32Array;
-  /** Statistics of llama-imatrix, in the order of `statsSchema`; carried along. */
+  /** Statistics of llama-imatrix, in the order of `statsSchema`; kept for writing. */
   readonly stats?: Float32Array;
 }
 
@@ -21,9 +21,9 @@ export interface Imatrix {
   /** By the name of the weight. */
   readonly entries: ReadonlyMap<string, ImatrixEntry>;
   readonly datasets: readonly string[];
-  /** 0 where the file does not tell. */
+  /** 0 where the file does not state it. */
   readonly chunkCount: number;
-  /** Tokens per chunk; 0 in the .dat form, which does not tell. */
+  /** Tokens per chunk; 0 in the .dat form, which does not state it. */
   readonly chunkSize: number;
   readonly statsSchema?: readonly string[];
 }

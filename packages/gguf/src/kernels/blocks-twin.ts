@@ -101,7 +101,7 @@ function kernelFor(type: GgufViewType, columns: number): Kernel | undefined {
   return kernelOf(`gridTo${type.name}`);
 }
 
-/** Scales, zero points and scales as f16; undefined where one is no finite number. */
+/** Scales, zero points and scales as f16; undefined where a scale is not finite. */
 function placed(scales: Float32Array, zeros: Int16Array): PlacedParameters | undefined {
   const at = placeParameters(scales, zeros);
   const halvesOf = kernelOf("halvesOf");
@@ -109,8 +109,8 @@ function placed(scales: Float32Array, zeros: Int16Array): PlacedParameters | und
 }
 
 /**
- * All rows of a view as blocks. False where no kernel can, or where something might not fit: what is in `out` then does
- * not count.
+ * All rows of a view as blocks. False where there is no kernel, or where a value might not fit: the contents of `out` are
+ * then invalid.
  */
 function viewToBlocksInKernel(type: GgufViewType, view: IntegerView, out: Uint8Array): boolean {
   const { rows, columns, groupCount, codes, scales, zeros, groupOfColumn } = view;

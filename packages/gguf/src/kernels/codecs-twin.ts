@@ -1,4 +1,7 @@
-/** Every codec there is, with its SIMD twin in front. Adding a type is its file, its line in `types/codecs.ts`, its line and its name here, and its vector. */
+/**
+ * Every codec with its SIMD twin in front. A new type needs its file, its line in `types/codecs.ts`, its line and its
+ * name here, and its vector.
+ */
 import { BF16, type BlockCodec, F16, F32 } from "@requant/core";
 import * as reference from "../types/codecs.ts";
 import { withKernels } from "./module.ts";
@@ -69,7 +72,7 @@ export const TQ1_0: BlockCodec = /* @__PURE__ */ withKernels(reference.TQ1_0);
 /** TQ2_0: 256 ternary weights in 66 bytes. Layout: types/tq2_0.ts. */
 export const TQ2_0: BlockCodec = /* @__PURE__ */ withKernels(reference.TQ2_0);
 
-// a list, not a namespace: what is not used must fall out of bundles
+// a list, not a namespace, so that bundlers can remove unused codecs
 /** All codecs of ggml types. */
 export const codecs: readonly BlockCodec[] = [
   BF16,

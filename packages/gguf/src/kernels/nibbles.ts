@@ -1,4 +1,7 @@
-/** From 4-bit codes as they are stored to Q4_0 and Q5_0, without a byte for each code: what the tiles of blocks-twin.ts give. */
+/**
+ * Repacks stored 4-bit codes as Q4_0 and Q5_0 without a byte for each code; the results are those of the tiles in
+ * blocks-twin.ts.
+ */
 import type { LinearWeight, PackedNibbles } from "@requant/core/format";
 import {
   descriptor,
@@ -44,7 +47,10 @@ const placeNibbleTile = /* @__PURE__ */ descriptor(
   }: NibbleTile) => [words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep],
 );
 
-/** How rows must lie for the kernels, and how many are best taken at a time: their pages and lines stay at hand. */
+/**
+ * The rows that the kernels take at a time: their required multiple, and the number whose pages and cache lines stay in
+ * the caches.
+ */
 const ROWS = {
   columns: { start: 1, count: 4, most: 1024 },
   rows: { start: 8, count: 32, most: 1024 },
@@ -53,15 +59,15 @@ const ROWS = {
 /** Bytes behind the zero points that `reflectZeros` may change. */
 const SPARE = 16;
 
-/** Rows that were made. */
+/** The rows whose blocks were made. */
 export interface RowRange {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * Makes blocks of rows of `[rowStart, rowEnd)`; `out` is for all of these. Which rows were made: none at all, or all but a
- * few at the start and the end that are less than a kernel takes.
+ * Makes blocks of rows of `[rowStart, rowEnd)`; `out` is for all of these. Returns the rows that were made: none, or all
+ * except a few at the start and the end that are too few for a kernel.
  */
 export function nibblesToBlocks(
   type: GgufViewType,
@@ -122,7 +128,7 @@ export function nibblesToBlocks(
   return { start, end };
 }
 
-/** Q4_0 has no zero point but 8. */
+/** Q4_0 has only the zero point 8. */
 function holds({ name }: GgufViewType, { zeros }: PackedNibbles): boolean {
   return name === "Q5_0" || (name === "Q4_0" && zeros === 8);
 }

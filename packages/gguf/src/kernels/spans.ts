@@ -1,7 +1,7 @@
-/** Columns that the kernels want of one group each. */
+/** The kernels need runs of so many columns of one group. */
 export const SPAN = 32;
 
-/** For each 32 columns their group; undefined where a group ends between. */
+/** The group of each 32 columns; undefined where a group ends inside such a run. */
 export function spanGroups(groupOfColumn: Int32Array): Int32Array | undefined {
   const spans = new Int32Array(groupOfColumn.length / SPAN);
   for (let span = 0, column = 0; span < spans.length; span++) {

@@ -57,19 +57,22 @@ export function chooseTypes(request: TypeRequest): TypeChoices {
   };
 }
 
-/** The count is of what is used, after weights were excluded; a matrix without entries is none. */
+/** The count is that of the entries in use, after weights were excluded; a matrix without entries counts as none. */
 function originOf({ imatrix, imatrixOrigin }: TypeRequest): ImatrixOrigin | undefined {
   if (imatrixOrigin === undefined || imatrix === undefined) return imatrixOrigin;
   return imatrix.size === 0 ? undefined : { ...imatrixOrigin, entryCount: imatrix.size };
 }
 
-/** Place of a tensor among those of its part; undefined where its name should tell the layer and does not. */
+/**
+ * The position of a tensor among the tensors of its part; undefined where the name lacks the layer number that it should
+ * have.
+ */
 interface Position {
   readonly index: number | undefined;
   readonly count: number;
 }
 
-/** Walks the tensors in order: some rules count those that went before. */
+/** Walks the tensors in order: some rules count the tensors before. */
 class Chooser {
   readonly #request: TypeRequest;
   readonly #options: RecipeOptions;
@@ -212,7 +215,7 @@ class Chooser {
     if (weights.length === wanted) return tensor.name;
     // embeddings are looked up, not multiplied: a matrix measured on the tied output does not describe them
     if (partOf(tensor.name) === "token_embd") return undefined;
-    // the matrix is an input like the model: one of another model is refused, not a conversion that cannot be
+    // FormatError, not ConversionError: the matrix is an input file, and this one belongs to another model
     throw new FormatError(
       `The importance matrix has ${weights.length} weights for ${tensor.name}, which needs ${wanted}.`,
       { tensor: tensor.name, hint: "Use a matrix computed on this model." },
@@ -241,7 +244,7 @@ class Chooser {
     if (floats.includes(tensor.encoding)) return;
     if (blockSize(tensor.encoding) === 1) {
       throw new UnsupportedError(
-        `${tensor.name} is ${tensor.encoding}, which is no float type to quantize from.`,
+        `${tensor.name} is ${tensor.encoding}, which is not a float type to quantize from.`,
         {
           tensor: tensor.name,
         },

@@ -1,7 +1,7 @@
 import type { Metadata } from "@requant/core";
 import { models70B } from "./rules.ts";
 
-/** What the rules ask about a model. */
+/** The facts of a model that the rules depend on. */
 export interface RecipeFacts {
   readonly architecture: string;
   readonly layerCount: number;
@@ -14,7 +14,7 @@ export interface RecipeFacts {
   readonly fileType?: number | undefined;
 }
 
-/** The facts as GGUF metadata tells them; a count that is missing is 0. */
+/** The facts in GGUF metadata; a missing count is 0. */
 export function recipeFacts(metadata: Metadata): RecipeFacts {
   const architecture = text(metadata, "general.architecture") ?? "";
   const headCount = firstNumber(metadata, `${architecture}.attention.head_count`) ?? 0;

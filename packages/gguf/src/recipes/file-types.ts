@@ -11,7 +11,7 @@ export interface FileType {
   readonly number: number;
   /** The type of every tensor that no rule names. */
   readonly baseType: string;
-  /** Without an importance matrix llama-quantize refuses it, and so do we. */
+  /** Without an importance matrix, llama-quantize refuses this target, and so does Requant. */
   readonly requiresImatrix: boolean;
   readonly description: string;
 }
@@ -71,7 +71,7 @@ export const fileTypeAliases: Readonly<Record<string, string>> = {
   Q5_K: "Q5_K_M",
 };
 
-/** A `general.file_type` that llama-quantize does not write, or writes no longer. */
+/** A `general.file_type` that llama-quantize does not write, or no longer writes. */
 export interface ForeignFileType {
   readonly name: string;
   readonly number: number;
@@ -143,7 +143,7 @@ export const foreignFileTypes: readonly ForeignFileType[] = [
 
 const byName: ReadonlyMap<string, FileType> = new Map(fileTypes.map((type) => [type.name, type]));
 
-/** True for a name (any case, aliases too) that `fileTypeByName` takes. */
+/** True for a name (any case, aliases too) that `fileTypeByName` accepts. */
 export function isFileTypeName(name: string): boolean {
   const upper = name.toUpperCase();
   return byName.has(fileTypeAliases[upper] ?? upper);
@@ -172,7 +172,7 @@ export function fileTypeByName(name: string, place: ErrorPlace = {}): FileType {
   );
 }
 
-/** What a stored `general.file_type` means; undefined for a number that nothing is known to write. */
+/** The meaning of a stored `general.file_type`; undefined for an unknown number. */
 export function fileTypeByNumber(number: number): FileType | ForeignFileType | undefined {
   return (
     fileTypes.find((type) => type.number === number && type.name !== "COPY") ??

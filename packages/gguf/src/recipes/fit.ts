@@ -33,7 +33,7 @@ export function fits(tensor: RecipeTensor, picked: Picked): Picked {
   const length = rowLength(tensor.shape);
   if (length % size === 0) return picked;
   throw new ConversionError(
-    `${tensor.name} cannot be ${picked.type}: its rows of ${length} are no multiple of ${size}.`,
+    `${tensor.name} cannot be ${picked.type}: its rows of ${length} are not a multiple of ${size}.`,
     { tensor: tensor.name, hint: "Choose a type with smaller blocks." },
   );
 }

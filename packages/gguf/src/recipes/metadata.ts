@@ -19,7 +19,7 @@ export interface MetadataChanges {
 /** A key-value override of llama-quantize holds 128 bytes with its terminator. */
 const textByteLimit = 127;
 
-/** What quantizing changes in a file's metadata. */
+/** The changes that quantizing makes to a file's metadata. */
 export function metadataChanges(request: {
   readonly target: FileType;
   readonly architecture: string;
@@ -48,7 +48,7 @@ export function metadataChanges(request: {
   return { remove: ["split.no", "split.count", "split.tensors.count"], set };
 }
 
-/** Metadata with changes made: what is set anew goes last, as in llama-quantize. */
+/** Metadata with the changes applied: new values come last, as in llama-quantize. */
 export function changeMetadata(metadata: Metadata, changes: MetadataChanges): Map<string, MetadataValue> {
   const changed = new Map(metadata);
   for (const key of changes.remove) changed.delete(key);
@@ -59,7 +59,7 @@ export function changeMetadata(metadata: Metadata, changes: MetadataChanges): Ma
   return changed;
 }
 
-/** The longest start of whole characters that fits. */
+/** The longest prefix of whole characters that fits. */
 function cut(text: string): string {
   let kept = "";
   let byteLength = 0;

@@ -1,6 +1,6 @@
 /**
- * llama-quantize's tensor order: what is in no layer by name, then layer by layer, each by name. Names are compared as
- * bytes, so "output.weight" comes before "output_norm.weight" (llama.cpp, src/llama-model-loader.h).
+ * llama-quantize's tensor order: first the tensors outside layers, by name, then layer by layer, each by name. Names are
+ * compared as bytes, so "output.weight" comes before "output_norm.weight" (llama.cpp, src/llama-model-loader.h).
  */
 export function compareTensorNames(a: string, b: string): number {
   const layers = (layerOf(a) ?? -1) - (layerOf(b) ?? -1);
@@ -34,7 +34,7 @@ export interface Renamed<T> {
 
 export interface Pruned<T> {
   readonly kept: readonly Renamed<T>[];
-  /** `block_count` of the pruned model; undefined where nothing was asked. */
+  /** `block_count` of the pruned model; undefined where no layer is pruned. */
   readonly layerCount: number | undefined;
 }
 

@@ -39,7 +39,7 @@ export function assignableType(name: string): string {
   }
   const type = tensorTypeByName(asked).name;
   if (notAssignable.includes(type)) {
-    throw new UsageError(`${type} is no type for the weights of a model.`, {
+    throw new UsageError(`${type} is not a type for the weights of a model.`, {
       hint: "Choose a quantized type, F16, BF16 or F32.",
     });
   }

@@ -34,11 +34,11 @@ export interface RecipeOptions {
   readonly pruneLayers?: readonly number[] | undefined;
   /** Tensors stay in the order given: what llama-quantize's keep-split needs. */
   readonly keepOrder?: boolean | undefined;
-  /** Choose only: nothing is refused for a missing importance matrix or for quantizing again. */
+  /** Only chooses: a missing importance matrix or a quantized source is not refused. */
   readonly dryRun?: boolean | undefined;
 }
 
-/** What a recipe is asked. */
+/** The input of a recipe. */
 export interface TypeRequest {
   /** Name of a file type: "Q4_K_M". */
   readonly target: string;
@@ -46,9 +46,9 @@ export interface TypeRequest {
   readonly tensors: readonly RecipeTensor[];
   /** Weights per tensor of the source; with stacked experts one row of weights per expert. */
   readonly imatrix?: ReadonlyMap<string, ArrayLike<number>> | undefined;
-  /** What the metadata tells about `imatrix`. */
+  /** What the output's metadata states about `imatrix`. */
   readonly imatrixOrigin?: ImatrixOrigin | undefined;
-  /** Where only the fact is known; default: `imatrix` has entries. */
+  /** For callers that only know whether there is a matrix; default: whether `imatrix` has entries. */
   readonly hasImatrix?: boolean | undefined;
   readonly options?: RecipeOptions | undefined;
 }
@@ -72,7 +72,7 @@ export interface TypeChoice {
   readonly importance: string | undefined;
 }
 
-/** Everything that a recipe chose. */
+/** The result of a recipe. */
 export interface TypeChoices {
   readonly fileType: FileType;
   /** In output order. */

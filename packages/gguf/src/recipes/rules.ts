@@ -6,7 +6,7 @@ import { fileTypes } from "./file-types.ts";
  * Facts: llama.cpp, src/llama-quant.cpp; checked against llama-quantize --dry-run (test/recipes.test.ts).
  */
 
-/** What a tensor is for, as far as the rules ask. */
+/** The role of a tensor, as far as the rules depend on it. */
 export type Part =
   | "output"
   | "token_embd"
@@ -24,7 +24,7 @@ export interface NamePattern {
   readonly contains?: readonly string[];
 }
 
-/** The first pattern that fits tells the part; "other" where none does. */
+/** The first matching pattern decides the part; "other" where none matches. */
 export const parts: readonly (NamePattern & { readonly part: Part })[] = [
   { part: "output", equals: ["output.weight"] },
   { part: "token_embd", equals: ["token_embd.weight", "per_layer_token_embd.weight"] },
@@ -38,7 +38,7 @@ export const parts: readonly (NamePattern & { readonly part: Part })[] = [
   { part: "ffn_down", contains: ["ffn_down"] },
 ];
 
-/** Which of the layers, or of the tensors of one part, a rule means: index `i` of `n`. */
+/** Which layers, or which tensors of one part, a rule applies to: index `i` of `n`. */
 export const layerRanges = {
   "first 2": (i) => i < 2,
   "first 4": (i) => i < 4,
@@ -52,7 +52,7 @@ export const layerRanges = {
 
 export type LayerRange = keyof typeof layerRanges;
 
-/** All that are given must hold. */
+/** All conditions that are given must hold. */
 export interface Condition {
   readonly falcon?: boolean;
   /** The 70-billion shape: 80 layers that share keys and values (see `is70B`). */
@@ -78,7 +78,7 @@ export interface Rule {
 }
 
 const all = fileTypes.map((type) => type.name);
-/** Targets below three bits: their rows are their own, and count tensors instead of reading layer numbers. */
+/** Targets below three bits: their rules count tensors in place of reading layer numbers. */
 export const lowBitFiles: readonly string[] = ["IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M"];
 const iq1 = ["IQ1_S", "IQ1_M"];
 const iq2Small = ["IQ2_XXS", "IQ2_XS"];
@@ -120,7 +120,7 @@ export const rules: readonly Rule[] = [
   { part: "attn_output", files: iq1, type: "IQ2_XXS" },
   { part: "attn_output", files: iq2Large, type: "IQ3_S" },
 
-  // attention values: small where heads are shared, and worth their bits
+  // attention values: small tensors where heads are shared, so more bits cost little
   { part: "attn_v", files: ["Q2_K"], when: { groupAtLeast: 4 }, type: "Q4_K" },
   { part: "attn_v", files: ["Q2_K"], type: "Q3_K" },
   {
@@ -138,7 +138,7 @@ export const rules: readonly Rule[] = [
   { part: "attn_v", files: ["Q4_K_M", "Q5_K_M"], when: { layers: "more bits" }, type: "Q6_K" },
   { part: "attn_v", files: ["Q4_K_S"], when: { layers: "first 4" }, type: "Q5_K" },
 
-  // eight experts dwarf the attention, which may then be large
+  // with eight experts, attention is a small part of the model, so more bits cost little
   { part: "attn_k", files: notLowBit, when: { experts: 8 }, type: "Q8_0" },
   { part: "attn_k", files: ["IQ3_XS"], type: "IQ3_XXS" },
   { part: "attn_k", files: ["IQ3_XXS"], type: "IQ2_S" },
@@ -180,7 +180,7 @@ export const rules: readonly Rule[] = [
     type: "Q5_K",
   },
   { part: "attn_output", files: ["Q3_K_L"], when: { falcon: true }, type: "Q4_K" },
-  // its base type: with eight experts none of the rows below holds
+  // the target's base type: with eight experts, no row below applies
   { part: "attn_output", files: ["Q3_K_L"], when: { experts: 8 }, type: "Q3_K" },
   { part: "attn_output", files: ["Q2_K"], when: { falcon: false }, type: "Q3_K" },
   { part: "attn_output", files: ["IQ3_XXS"], when: { falcon: false }, type: "IQ3_S" },
@@ -195,12 +195,12 @@ export interface Raise {
   readonly part: Part;
   readonly files: readonly string[];
   readonly when: Condition;
-  /** Types that are raised; all where left out. */
+  /** The types that are raised; absent: all types. */
   readonly from?: readonly string[];
   readonly type: string;
 }
 
-/** Applied one after the other to what `rules` or the base type gave. */
+/** Applied one after the other to the type from `rules` or to the base type. */
 export const raises: readonly Raise[] = [
   { part: "attn_v", files: notLowBit, when: { is70B: true }, from: ["Q3_K", "Q4_K"], type: "Q5_K" },
   { part: "attn_v", files: notLowBit, when: { experts: 8 }, type: "Q8_0" },
@@ -215,7 +215,10 @@ export const models70B: readonly { readonly architecture: string; readonly share
   { architecture: "olmo", sharedHeads: false },
 ];
 
-/** Where the row length is no multiple of the type's block; F16 where it is none of the fallback's either. */
+/**
+ * Used where the row length is not a multiple of the type's block size; F16 where it is not a multiple of the fallback's
+ * either.
+ */
 export const fallbacks: Readonly<Record<string, string>> = {
   IQ1_S: "IQ4_NL",
   IQ1_M: "IQ4_NL",
@@ -285,7 +288,7 @@ export const keptTensors: readonly (NamePattern & { readonly because: string })[
   { contains: ["a.rvq.codebook", "mm.a.code_embd"], because: "an audio codebook" },
 ];
 
-/** A type too coarse to be chosen without an importance matrix, except for output and token_embd. */
+/** Types too coarse to be chosen without an importance matrix, except for output and token_embd. */
 export const typesRequiringImatrix: readonly string[] = [
   "IQ3_XXS",
   "IQ2_XXS",
@@ -295,7 +298,7 @@ export const typesRequiringImatrix: readonly string[] = [
   "IQ1_S",
 ];
 
-/** The same for one target only. */
+/** The same for single targets. */
 export const fileTypesRequiringImatrix: readonly { readonly file: string; readonly type: string }[] = [
   { file: "Q2_K_S", type: "Q2_K" },
 ];

@@ -115,7 +115,7 @@ function chooseScales(
   const inverseScale = maxScale > 0 ? fround(63 / maxScale) : 0;
   const inverseMin = maxMin > 0 ? fround(63 / maxMin) : 0;
   for (let j = 0; j < 8; j++) {
-    // A byte first, then the limit: what ggml does with values that wrap.
+    // First to a byte, then the limit, as ggml does with values that wrap.
     scaleCodes[j] = Math.min(63, nearestInt(fround(inverseScale * scales[j]!)) & 255);
     minCodes[j] = Math.min(63, nearestInt(fround(inverseMin * mins[j]!)) & 255);
   }

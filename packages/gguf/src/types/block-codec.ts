@@ -2,7 +2,7 @@ import type { BlockCodec } from "@requant/core";
 import { checkBlockLengths, checkRowLengths } from "@requant/core/format";
 import { tensorTypes } from "../constants.ts";
 
-/** What a type file has to say beyond its row in `tensorTypes`: only arithmetic. Lengths are checked in `blockCodec`. */
+/** The arithmetic of a type, which its file adds to its row in `tensorTypes`. Lengths are checked in `blockCodec`. */
 export interface BlockArithmetic {
   /** See `BlockCodec`. */
   readonly importance?: "used" | "required";
@@ -28,7 +28,7 @@ export interface BlockArithmetic {
  */
 export function blockCodec(name: string, arithmetic: BlockArithmetic): BlockCodec {
   const row = tensorTypes.find((type) => type.name === name);
-  if (row === undefined) throw new Error(`${name} has no row in tensorTypes`);
+  if (row === undefined) throw new Error(`${name} has no row in tensorTypes.`);
   const { blockSize, blockByteLength, fields } = row;
   const { importance, dequantizeBlocks, quantizeRow } = arithmetic;
   const codec: BlockCodec = {

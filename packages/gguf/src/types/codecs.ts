@@ -1,4 +1,4 @@
-/** The codec of every type in TypeScript alone; those of core are missing. `kernels/codecs-twin.ts` has what the package exports. */
+/** The TypeScript codecs of all types except those in core. The package exports their twins in `kernels/codecs-twin.ts`. */
 export { F64 } from "./f64.ts";
 export { I8 } from "./i8.ts";
 export { I16 } from "./i16.ts";

@@ -8,6 +8,6 @@ export const I64: BlockCodec = /* @__PURE__ */ integerCodec("I64", {
   byteLength: 8,
   get: (view, at) => Number(view.getBigInt64(at, true)),
   set: (view, at, value) =>
-    // 2^63 − 1 is no double: the end of the range, as a double, is one too far
+    // 2^63 − 1 is not a double; the nearest double, 2^63, is outside the range
     view.setBigInt64(at, value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value), true),
 });

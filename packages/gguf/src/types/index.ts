@@ -1,7 +1,7 @@
 /**
  * Every ggml type with its codec: the one table that tools, recipes and tests loop over. Facts of the container (id,
- * block size, byte length) are in `constants.ts`; the arithmetic, and what an importance matrix means to it, are in the
- * type's own file.
+ * block size, byte length) are in `constants.ts`; the arithmetic and its use of an importance matrix are in the type's
+ * own file.
  */
 import type { BlockCodec, ErrorPlace } from "@requant/core";
 import { type TensorType, tensorTypeById, tensorTypeByName, tensorTypes } from "../constants.ts";
@@ -9,7 +9,10 @@ import { codecs } from "../kernels/codecs-twin.ts";
 
 export * from "../kernels/codecs-twin.ts";
 
-/** What quantizing does with an importance matrix: nothing, other bytes, or refuse to work without one. */
+/**
+ * How quantizing uses an importance matrix: "ignored"; "used": it changes the bytes; "required": quantizing refuses to
+ * work without it.
+ */
 export type ImportanceUse = "ignored" | "used" | "required";
 
 /** A ggml type with its codec, where it has one. */

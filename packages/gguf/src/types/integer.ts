@@ -9,8 +9,9 @@ interface IntegerType {
 }
 
 /**
- * A plain integer as a block of one. ggml has no conversion of floats to it; ours rounds to nearest, ties to even,
- * saturates at the ends of the range and stores NaN as 0, so that what was dequantized exactly comes back.
+ * A plain integer as a block of one. ggml does not convert floats to such types; this codec rounds to nearest, ties to
+ * even, saturates at the ends of the range and stores NaN as 0, so that exactly dequantized values give the same integers
+ * again.
  */
 export function integerCodec(name: string, { byteLength, get, set }: IntegerType): BlockCodec {
   const least = -(2 ** (8 * byteLength - 1));

@@ -57,7 +57,7 @@ export function halfScaleOfE4m3(code: number): number {
   return exponent === 0 ? mantissa * 2 ** -10 : (8 + mantissa) * 2 ** (exponent - 11);
 }
 
-/** The nearest E4M3 code, ties away from zero; all that reaches 256 becomes 448 (0x7E), as in ggml. */
+/** The nearest E4M3 code, ties away from zero; values from 256 on become 448 (0x7E), as in ggml. */
 function encodeScale(value: number): number {
   if (!(value > 0)) return 0;
   float[0] = Math.min(value, 448);

@@ -13,14 +13,14 @@ export const GROUP_EPSILON: number = fround(1e-15);
 
 const TENTH: number = fround(0.1);
 
-/** The codes of sub-blocks of `length` weights each, as views: made once, since the searches are called once for each. */
+/** The codes of sub-blocks of `length` weights each, as views; made once and not for each call of a search. */
 export function subBlocksOf(codes: Uint8Array, length: number): readonly Uint8Array[] {
   return Array.from({ length: codes.length / length }, (_, j) =>
     codes.subarray(length * j, length * j + length),
   );
 }
 
-/** The longest sub-block that any caller has. */
+/** The longest sub-block of all callers. */
 const MAX_GROUP = 64;
 
 const weighted: Float32Array = /* @__PURE__ */ new Float32Array(MAX_GROUP);
@@ -187,7 +187,7 @@ export function importanceSearch(maxCode: number): ScaleAndMinSearch {
   return { maxCode, firstStep: fround(-0.9), stepSize: fround(0.05), stepCount: 36, absolute: false };
 }
 
-/** The candidate scales that ggml tries for a K-quant when there is none. */
+/** The candidate scales that ggml tries for a K-quant without an importance matrix. */
 export function plainSearch(
   maxCode: number,
   firstStep: number,

@@ -1,6 +1,6 @@
 /**
- * Between the view and ggml blocks, without touching a weight: which types can hold a view, blocks from a view, and a view
- * from blocks. `gguf:auto` is the first line of `exactTypes`.
+ * Conversions between a view and ggml blocks that change no weight: which types can hold a view, blocks from a view, and
+ * a view from blocks. `gguf:auto` is the first line of `exactTypes`.
  */
 import { type ErrorPlace, UnsupportedError, UsageError } from "@requant/core";
 import { checkBlockLengths, type LinearWeight } from "@requant/core/format";
@@ -27,7 +27,10 @@ import type { GgufViewSource, GgufViewType } from "./view-type.ts";
 
 export type { GgufViewSource, GgufViewType } from "./view-type.ts";
 
-/** Every type that can be written from a view, smallest first; of two of a size, the one that every reader has had for longer. */
+/**
+ * Every type that can be written from a view, smallest first; of two types of one size, the older one, which more readers
+ * support, comes first.
+ */
 export const viewTypes: readonly GgufViewType[] = [
   viewQ2_0,
   viewQ2_K,
@@ -99,7 +102,7 @@ export function viewToBlocks(type: GgufViewType, view: StoredView, out: Uint8Arr
   }
 }
 
-/** Exactly where that is possible, else with rounded scales and offsets. @throws UsageError where codes do not fit */
+/** Fits exactly where possible, else with rounded scales and offsets. @throws UsageError where codes do not fit */
 function fittedTo(view: StoredView, requirement: ViewRequirement): IntegerView | BiasedView {
   const exact = isLevelView(view) ? fitView(view, requirement).view : undefined;
   if (exact !== undefined) return exact;
@@ -125,8 +128,8 @@ export function weightToBlocks(
 }
 
 /**
- * Whole rows of blocks as a view: compact where the type stores integers around a fixed zero point and one scale for each
- * group, else in its own terms. `integerView` tells whether those are integers as well.
+ * Whole rows of blocks as a view: the compact form where the type stores integers around a fixed zero point and one scale
+ * for each group, else the general form. `integerView` tells whether that one can be compact, too.
  * @throws UsageError when the bytes are not whole rows
  */
 export function blocksToView(

@@ -1,7 +1,8 @@
 /**
- * K-quants as views: read with the scale of the scales and that of each sub-block as two factors and the minimums as a
- * bias (Q3_K and Q6_K: one factor, their product). Written from views with one scale per 256 weights: every sub-block's own scale is set to 1 and its own minimum to the zero
- * point, with d = dmin = scale: d × 1 × code − dmin × zero. Byte pictures: types/q4_k.ts and so on.
+ * K-quants as views: read with the scale of the scales and the scale of each sub-block as two factors, and the minimums
+ * as a bias (Q3_K and Q6_K: one factor, their product). Written from views with one scale per 256 weights: every
+ * sub-block's own scale is set to 1 and its own minimum to the zero point, with d = dmin = scale: d × 1 × code − dmin ×
+ * zero. Byte pictures: types/q4_k.ts and so on.
  */
 import { tensorTypeByName } from "../constants.ts";
 import { unpackMin, unpackScale } from "../types/affine-super-block.ts";

@@ -1,4 +1,4 @@
-/** Types whose codes name levels of a table, or plain signs. They are read as views, not written from them. */
+/** Types whose codes name levels of a table, or plain signs. Views are read from these types but not written to them. */
 import { tensorTypeByName } from "../constants.ts";
 import { E2M1_DOUBLED } from "../types/e2m1.ts";
 import { readHalf } from "../types/half-field.ts";
@@ -21,7 +21,7 @@ function unpackNibbles(bytes: Uint8Array, at: number, count: number, codes: Uint
 }
 
 const NONLINEAR: Float32Array = /* @__PURE__ */ Float32Array.from(NONLINEAR_VALUES);
-/** Twice the E2M1 values, so that the scale is half of what the file says: that of code 255 is too large for an f32. */
+/** Twice the E2M1 values, so that the scale is half of the stored one: the scale of code 255 is too large for an f32. */
 const E2M1: Float32Array = /* @__PURE__ */ Float32Array.from(E2M1_DOUBLED);
 
 export const viewIQ4_NL: GgufViewSource = /* @__PURE__ */ tableType("IQ4_NL", {

@@ -45,7 +45,7 @@ export interface GgufViewSource {
  * that the K-quants, Q4_1 and Q5_1 give +0 where a negative scale gives −0).
  */
 export interface GgufViewType extends GgufViewSource {
-  /** What a view must be for its blocks to hold it. */
+  /** What a view must be for the blocks of this type to hold it. */
   readonly requirement: ViewRequirement;
   /**
    * One block from a fitted view: `codes[from, from + blockSize)`, the scale of `group`, and the zero points of its

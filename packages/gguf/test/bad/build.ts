@@ -94,7 +94,7 @@ export function small(): Uint8Array {
   return bytes.align().zeros(32).zeros(34).align().done();
 }
 
-/** The code and message of the refusal; fails where there is none, or where it is not ours. */
+/** The code and message of the refusal; fails where there is none, or where the error is not a CodecError. */
 export function refusal(
   bytes: Uint8Array,
   options: { fileByteLength?: number; limits?: Partial<Limits> } = {},

@@ -47,7 +47,7 @@ describe("a count or length beyond the file", () => {
     expect(performance.now() - start).toBeLessThan(1000);
   });
 
-  it("is held against the limits where the file is large enough", () => {
+  it("is compared with the limits where the file is large enough", () => {
     const fileByteLength = 2 ** 45;
     const sparse = (bytes: Uint8Array): string => refusal(bytes, { fileByteLength });
     expect(
@@ -75,7 +75,7 @@ describe("a count or length beyond the file", () => {
             .u64(2 ** 30),
         ),
       ),
-    ).toContain("LIMIT: the length");
+    ).toContain("LIMIT: The length");
     expect(
       sparse(
         pairs((bytes) =>

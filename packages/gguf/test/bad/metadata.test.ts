@@ -1,4 +1,4 @@
-/** Keys and values that are not what the format allows. */
+/** Keys and values that the format does not allow. */
 import { describe, expect, it } from "vitest";
 import { type Bytes, pairs, refusal, types } from "./build.ts";
 
@@ -12,7 +12,7 @@ describe("a key", () => {
     [
       "that is not UTF-8",
       pairs((bytes) => bytes.u64(1).raw(0xff).u32(types.u8).raw(1)),
-      "FORMAT: a key of 1 bytes is not valid UTF-8.",
+      "FORMAT: The 1 bytes of a key are not valid UTF-8.",
     ],
     [
       "of an unknown type",
@@ -27,7 +27,7 @@ describe("a key", () => {
     [
       "of a boolean that is 7",
       pairs((bytes) => bytes.text("a").u32(types.bool).raw(7)),
-      'FORMAT: "a" is 7, not 0 or 1.',
+      'FORMAT: The value of "a" is 7, not 0 or 1.',
     ],
     [
       "of an array with such a boolean",
@@ -43,7 +43,7 @@ describe("a key", () => {
     expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
   });
 
-  it("with text that is not UTF-8, or that talks to the terminal, is reported", () => {
+  it("with text that is not UTF-8, or that has control characters, is reported", () => {
     expect(refusal(pairs((bytes) => bytes.text("a").u32(types.string).u64(2).raw(0xc3, 0x28)))).toBe(
       "accepted invalid-utf8",
     );

@@ -7,7 +7,7 @@ import { refusal, small } from "./build.ts";
 const valid = small();
 
 describe("a damaged file", () => {
-  it("is one that is read when whole", () => {
+  it("is read when it is whole", () => {
     expect(refusal(valid)).toBe("accepted");
   });
 

@@ -1,5 +1,5 @@
 /**
- * Tensors that cannot be, or lie where they may not. Shapes of CVE-2024-21802, CVE-2025-53630, CVE-2026-27940,
+ * Impossible tensors, and tensors in wrong places. Shapes of CVE-2024-21802, CVE-2025-53630, CVE-2026-27940,
  * CVE-2026-33298 and CVE-2026-7482 among them.
  */
 import { describe, expect, it } from "vitest";
@@ -46,12 +46,12 @@ describe("a tensor", () => {
     [
       "whose dimension is above 2^53",
       file(0, ["a", [2n ** 62n], 0]),
-      "FORMAT: a dimension is 4611686018427387904, more than any file can hold.",
+      "FORMAT: The value of a dimension is 4611686018427387904, more than any file can hold.",
     ],
     [
       "with rows of part of a block",
       file(64, ["a", [40, 2], 0, 2]),
-      "FORMAT: A row has 40 weights, which is no multiple of the 32 of a Q4_0 block.",
+      "FORMAT: A row has 40 weights, which is not a multiple of the 32 of a Q4_0 block.",
     ],
     ["without dimensions, of a block type", file(64, ["a", [], 0, 2]), "FORMAT: A row has 1 weights"],
     [
@@ -94,7 +94,7 @@ describe("a tensor", () => {
     [
       "between alignments",
       file(64, ["a", [1], 4]),
-      "FORMAT: The tensor's offset 4 is no multiple of the alignment 32.",
+      "FORMAT: The tensor's offset 4 is not a multiple of the alignment 32.",
     ],
     [
       "past the end",
@@ -109,7 +109,7 @@ describe("a tensor", () => {
     [
       "at an offset that wraps",
       file(64, ["a", [1], 2n ** 64n - 32n]),
-      "FORMAT: a tensor offset is 18446744073709551584, more than any file can hold.",
+      "FORMAT: The value of a tensor offset is 18446744073709551584, more than any file can hold.",
     ],
     [
       "on top of another",
@@ -152,7 +152,7 @@ describe("a tensor", () => {
     expect(refusal(bytes)).toBe("accepted");
   });
 
-  it("is held against the alignment that the file states", () => {
+  it("must be at a multiple of the alignment that the file states", () => {
     const bytes = new Bytes().magic().counts(1, 1);
     bytes
       .text("general.alignment")

@@ -1,6 +1,6 @@
 /**
- * What a family must say about itself. One family is one file of this shape: names, keys and defaults are data; the few
- * transforms it needs come from `tensors.ts` and `parameters.ts`, where each lives once.
+ * What a model family must declare. One family is one file of this shape: names, keys and defaults are data; the few
+ * transforms that it needs come from `tensors.ts` and `parameters.ts`.
  */
 import type { Metadata, MetadataValue } from "@requant/core";
 import type { Config, ConfigClass, ConfigValues } from "../config.ts";
@@ -14,7 +14,7 @@ export interface ParameterRule {
   readonly key: string;
   /** Its value, or undefined when the key is not written. */
   toGguf(config: Config, context: ParameterContext): MetadataValue | undefined;
-  /** Writes what the key says into the config; missing when nothing follows from it. */
+  /** Writes the key's meaning into the config; absent when the config has nothing for it. */
   toHf?(value: MetadataValue, draft: ConfigDraft): void;
 }
 
@@ -27,10 +27,10 @@ export interface ParameterContext {
   readonly pooling?: JsonObject | undefined;
 }
 
-/** A config.json being put together from metadata. */
+/** A config.json while it is built from metadata. */
 export interface ConfigDraft {
   readonly values: ConfigValues;
-  /** The family's defaults: which of several spellings it uses, and what stays unsaid. */
+  /** The family's defaults: they show its spelling of a key, and which values need not be written. */
   readonly defaults: JsonObject;
   readonly metadata: Metadata;
   /** Metadata value of this architecture's key (with `~`). */
@@ -41,11 +41,11 @@ export interface ConfigDraft {
   assume(key: string, value: JsonValue, reason: string): void;
 }
 
-/** What a tensor rule is asked in. */
+/** The context that a tensor rule gets. */
 export interface TensorContext {
   readonly config: Config;
   readonly layer: number | undefined;
-  /** What `.*` stood for: `.weight` or `.bias`. */
+  /** The text that `.*` matched: `.weight` or `.bias`. */
   readonly suffix: string;
   shapeOf(name: string): readonly number[];
 }
@@ -62,7 +62,7 @@ export interface PlannedTensor {
 export interface TensorRule {
   readonly hf: readonly string[];
   readonly gguf: readonly string[];
-  /** True when the rule says nothing but names: it may then serve architectures that nobody mapped. */
+  /** True when the rule only maps names: it can then be used for unknown architectures, too. */
   readonly plain?: true;
   /** True for a layout that is read but never written back: another rule has the same GGUF names. */
   readonly oneWay?: true;
@@ -70,7 +70,10 @@ export interface TensorRule {
   readonly codes?: true;
   /** True for tensors that llama.cpp's converter writes before all others. */
   readonly leading?: true;
-  /** How many experts (or heads) each layer's `{expert}` of a Hugging Face pattern runs over; 1 where it has none. */
+  /**
+   * The number of experts (or heads) that `{expert}` of a Hugging Face pattern stands for in each layer; 1 without
+   * `{expert}`.
+   */
   expertCount?(config: Config, part: number): number;
   /** Plans for each GGUF name, given the names of each Hugging Face pattern (several where it has `{expert}`). */
   toGguf(parts: readonly (readonly string[])[], context: TensorContext): readonly PlannedTensor[];
@@ -78,13 +81,13 @@ export interface TensorRule {
   toHf(parts: readonly string[], context: TensorContext): readonly (readonly PlannedTensor[])[];
 }
 
-/** A GGUF tensor that no checkpoint stores: it is made from config.json, and config.json is found again from it. */
+/** A GGUF tensor that no checkpoint stores: it is computed from config.json, and config.json is restored from it. */
 export interface ExtraTensor {
   readonly name: string;
   values(config: Config): readonly number[] | undefined;
   /**
-   * Writes into the draft what the values say; called where the GGUF has the tensor.
-   * @param values undefined where they were not read: what is taken instead is named as assumed.
+   * Restores the settings behind the values into the draft; called where the GGUF has the tensor.
+   * @param values undefined where they were not read: the settings are then assumed, with a finding.
    * @param config the draft so far, with the class's defaults.
    */
   restore(values: ArrayLike<number> | undefined, draft: ConfigDraft, config: Config): void;
@@ -105,8 +108,8 @@ export interface Architecture extends ConfigClass {
   readonly classes: readonly string[];
   readonly modelType: string;
   /**
-   * Names of the checkpoint as the rules know them, and back: for blocks that stand outside the numbered layers there and
-   * inside them in GGUF (multi-token prediction).
+   * Renames tensors of the checkpoint for the rules, and back: for blocks that are outside the numbered layers in the
+   * checkpoint and inside them in GGUF (multi-token prediction).
    */
   readonly names?: {
     readonly toRules: (name: string, config: Config) => string;
@@ -119,15 +122,21 @@ export interface Architecture extends ConfigClass {
   readonly tensors: readonly TensorRule[];
   readonly leftOut?: readonly LeftOutRule[];
   readonly tokenizer: TokenizerRules;
-  /** general.file_type where the files decide it whatever was asked (MXFP4 experts). */
+  /** general.file_type where the files decide it, whatever file type is requested (MXFP4 experts). */
   readonly fileType?: (files: HfFiles, asked: number) => number;
   /** Config values that follow from tensors or from several keys at once. */
   readonly finishConfig?: (draft: ConfigDraft) => void;
-  /** Among several families of one GGUF name: whether this file is one of ours. Missing: always. */
+  /** For families that share a GGUF name: whether a file belongs to this family. Absent: always. */
   readonly recognises?: (metadata: Metadata, tensorNames: ReadonlySet<string>) => boolean;
-  /** Where config.json calls the type of rope scaling `type`, which the family's first code demands; else `rope_type`. */
+  /**
+   * Set where config.json names the type of rope scaling `type`, which the family's first code requires; else
+   * `rope_type`.
+   */
   readonly ropeTypeKey?: "type";
-  /** False for a class that is only read: its GGUF goes back as another (a Mistral without window is a Llama). */
+  /**
+   * False for a class that is only read: its GGUF is converted back to another class (a Mistral without window is a
+   * Llama).
+   */
   readonly writesBack?: boolean;
   /** What a GGUF of this family cannot hold, for the report: config key → why. */
   readonly notInGguf?: Readonly<Record<string, string>>;

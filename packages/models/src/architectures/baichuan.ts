@@ -16,7 +16,7 @@ export const baichuan: Architecture = {
   name: "baichuan",
   classes: ["BaiChuanForCausalLM", "BaichuanForCausalLM"],
   modelType: "baichuan",
-  // transformers has no class of it: config.json counts as it is
+  // transformers has no class for it, so config.json gets no defaults
   defaults: {},
   parameters: [
     ...textParameters,

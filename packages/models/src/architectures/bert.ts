@@ -28,10 +28,10 @@ const embeddings: readonly TensorRule[] = [
 
 const positions = "embeddings.position_embeddings.weight";
 
-/** Rows before the first position: those up to the padding token's. */
+/** Rows before the first position: the rows up to the padding token's row. */
 const offsetOf = (padId: number): number => padId + 1;
 
-/** Positions begin after the padding token's row; what stands before it is never looked up. */
+/** Positions begin after the padding token's row; earlier rows are never used. */
 const offsetPositions: TensorRule = {
   hf: [positions],
   gguf: ["position_embd.weight"],
@@ -55,7 +55,7 @@ const poolingTypes: readonly (readonly [flag: string, mode: string, type: number
   ["pooling_mode_lasttoken", "lasttoken", 3],
 ];
 
-/** How token vectors become one, as sentence-transformers' pooling module says. */
+/** How the vectors of all tokens become one, from the pooling module of sentence-transformers. */
 const pooling: ParameterRule = {
   key: "~.pooling_type",
   toGguf(_, { pooling: json }) {
@@ -85,7 +85,7 @@ const notConverted: readonly LeftOutRule[] = [
   },
 ];
 
-/** Without the wrapper that a model with a head has around it, and with the names of norms since 2019. */
+/** Removes the prefix of models with a head, and gives norms their names since 2019. */
 const names = {
   toRules: (name: string): string =>
     name

@@ -84,7 +84,7 @@ export const gemma: Architecture = {
   leftOut: [tiedHead],
   tokenizer: {
     ...gemmaTokenizer,
-    // whatever the vocabulary: the class writes the published models' id
+    // the class writes the id of the published models for every vocabulary
     after: [() => [["tokenizer.ggml.eot_token_id", u32(107)]], ...(gemmaTokenizer.after ?? [])],
   },
 };
@@ -143,7 +143,7 @@ export const gemma2: Architecture = {
   finishConfig: assumeQueryScale,
 };
 
-/** Before transformers 5 the two rope bases stood apart: rope_theta and rope_local_base_freq. */
+/** Before transformers 5 the two rope bases were separate keys: rope_theta and rope_local_base_freq. */
 function ropeByLayerType(values: ConfigValues): void {
   const rope = values.get("rope_parameters");
   if (!isJsonObject(rope) || Object.values(rope).some(isJsonObject)) return;
@@ -154,7 +154,7 @@ function ropeByLayerType(values: ConfigValues): void {
   });
 }
 
-/** Says the two bases as every version of transformers reads them. */
+/** Writes the two bases so that every version of transformers reads them. */
 export function splitRope(draft: ConfigDraft): void {
   const rope = draft.values.get("rope_parameters");
   if (!isJsonObject(rope)) return;

@@ -23,13 +23,13 @@ function turnedPairs(headLength: number, partialFactor: number): number {
   return Math.trunc((headLength * partialFactor) / 2);
 }
 
-/** The part of the pairs that turns. A quotient that is rounded down in between gets half a pair more. */
+/** The share of the pairs that are rotated. Where the reader rounds the product down, half a pair is added. */
 function partialFactorOf(turned: number, pairs: number): number {
   const factor = turned / pairs;
   return turnedPairs(2 * pairs, factor) === turned ? factor : (turned + 0.5) / pairs;
 }
 
-/** Dimensions beyond the rotated part get a factor so large that they do not turn. */
+/** Dimensions beyond the rotated part get a factor so large that they are not rotated. */
 const proportionalFactors: ExtraTensor = {
   name: "rope_freqs.weight",
   values(config) {

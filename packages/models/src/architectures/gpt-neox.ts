@@ -1,4 +1,4 @@
-/** GPT-NeoX and Pythia (llama.cpp, conversion/gptneox.py): q, k, v of each head stand together in the checkpoint. */
+/** GPT-NeoX and Pythia (llama.cpp, conversion/gptneox.py): q, k, v of each head are adjacent in the checkpoint. */
 import { numberField } from "../json.ts";
 import { bool, boolOf, f32, numberOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";

@@ -14,7 +14,7 @@ function codesShape(name: string, context: TensorContext): readonly [number, num
   return [count, rows, blocks * 32];
 }
 
-/** MXFP4 as it is: scale and codes of 32 values move together. GGUF goes back as plain experts. */
+/** MXFP4 without requantizing: scale and codes of 32 values move together. A GGUF is converted back to plain experts. */
 function mxfp4(part: string, gguf: readonly string[]): TensorRule {
   return {
     hf: [`${experts}.${part}_blocks`, `${experts}.${part}_scales`],

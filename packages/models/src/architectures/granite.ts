@@ -5,7 +5,7 @@ import { llama, llamaParameters } from "./llama.ts";
 import { derived, deriveKeyValueHeads } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same, splitEvenly } from "./tensors.ts";
 
-/** Written when it is there and not zero. */
+/** A multiplier, written when the config has it and it is not zero. */
 function multiplier(key: string, name: string): ParameterRule {
   return derived(
     key,

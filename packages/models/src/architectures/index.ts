@@ -1,4 +1,4 @@
-/** The table of families. A new one is one file and one line here. */
+/** The table of families. A new family is one file and one line here. */
 import { ConversionError, FormatError, type Metadata } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import { classNames, nestedModelTypes } from "../hf-files.ts";
@@ -32,7 +32,10 @@ import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
 import { starcoder2 } from "./starcoder2.ts";
 
-/** Where several share a GGUF name, those that recognise their own files stand before the one that takes the rest. */
+/**
+ * Where several families share a GGUF name, families that recognise their own files come before the family for all other
+ * files.
+ */
 export const architectures: readonly Architecture[] = [
   mixtral,
   mistral,
@@ -81,14 +84,14 @@ const likeHint = "Give a GGUF of the same model as `like`: its names, metadata a
 
 /**
  * The family of a config.json.
- * @throws ConversionError naming `--like` when none is known for its class.
+ * @throws ConversionError, with a hint to the option `like`, when no family is known for its class.
  */
 export function architectureOfConfig(config: JsonObject): Architecture {
   const names = classNames(config);
   const nested = nestedModelTypes(config);
   const type = field(config, "model_type");
   const found =
-    // a multimodal wrapper says little about the text model inside
+    // for a multimodal wrapper, the nested text model decides
     architectures.find(({ modelType }) => nested.includes(modelType)) ??
     names
       .map((name) => architectures.find(({ classes }) => classes.includes(name)))
@@ -96,25 +99,25 @@ export function architectureOfConfig(config: JsonObject): Architecture {
     (names.length === 0 ? architectures.find(({ modelType }) => modelType === type) : undefined);
   if (found !== undefined) return found;
   if (names.length === 0 && (type === undefined || type === null)) {
-    throw new FormatError("config.json names no model: architectures and model_type are missing.", {
+    throw new FormatError("The config.json names no model: `architectures` and `model_type` are missing.", {
       path: "config.json",
       hint: "Take config.json from the original model.",
     });
   }
   const known = names.length > 0 ? names.join(", ") : `model_type ${quoted(type ?? null)}`;
-  throw new ConversionError(`no GGUF architecture is known for ${known}`, {
+  throw new ConversionError(`No GGUF architecture is known for ${known}.`, {
     path: "config.json",
     hint: likeHint,
   });
 }
 
 /**
- * The family that a GGUF file goes back to.
- * @throws ConversionError when none is known for its architecture.
+ * The family that a GGUF file is converted back to.
+ * @throws ConversionError when no family is known for its architecture.
  */
 export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<string>): Architecture {
   const name = stringOf(metadata.get("general.architecture"));
-  if (name === undefined) throw new FormatError("the GGUF has no general.architecture");
+  if (name === undefined) throw new FormatError("The GGUF has no general.architecture.");
   const found = architectures.find(
     (architecture) =>
       architecture.name === name &&
@@ -122,14 +125,14 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
       (architecture.recognises?.(metadata, tensorNames) ?? true),
   );
   if (found === undefined) {
-    throw new ConversionError(`no Hugging Face layout is known for the GGUF architecture ${name}`, {
+    throw new ConversionError(`No Hugging Face layout is known for the GGUF architecture ${name}.`, {
       hint: "The file can still be requantized as GGUF.",
     });
   }
   return found;
 }
 
-/** The families of a GGUF name, known or none. */
+/** The families of a GGUF name; empty for an unknown name. */
 export function architecturesNamed(name: string): readonly Architecture[] {
   return architectures.filter((architecture) => architecture.name === name);
 }

@@ -30,7 +30,7 @@ function part(config: Config, first: number, count: number, rotated: boolean): R
     : { kind: "view", view: [kv, each + 2, length], ranges: [null, range, null] };
 }
 
-/** tokenizer.ggml.add_space_prefix as tokenizer.model says it. */
+/** tokenizer.ggml.add_space_prefix from tokenizer.model. */
 const prefixOfModel: TokenizerExtra = ({ files }) =>
   files.tokenizerModel === undefined
     ? []
@@ -40,7 +40,7 @@ export const internlm2: Architecture = {
   name: "internlm2",
   classes: ["InternLM2ForCausalLM"],
   modelType: "internlm2",
-  // transformers has no class of it: config.json counts as it is
+  // transformers has no class for it, so config.json gets no defaults
   defaults: {},
   derive: [deriveKeyValueHeads],
   parameters: textParameters,

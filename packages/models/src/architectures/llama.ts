@@ -1,4 +1,4 @@
-/** Llama 1, 2, 3, 3.1 and what shares its class: Mistral, Mixtral (llama.cpp, conversion/llama.py). */
+/** Llama 1, 2, 3, 3.1, and Mistral and Mixtral, which share its class (llama.cpp, conversion/llama.py). */
 import { llama3RopeFactors } from "../rope-factors.ts";
 import { llamaTokenizer } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";

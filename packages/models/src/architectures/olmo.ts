@@ -48,7 +48,7 @@ export const olmo2: Architecture = {
   },
 };
 
-/** Every fourth layer attends to everything. */
+/** Every fourth layer has full attention. */
 const slides = (layer: number): boolean => (layer + 1) % 4 !== 0;
 
 export const olmo3: Architecture = {

@@ -6,7 +6,7 @@ import { bool, boolArray, f32, numberOf, shortestFloat, u32 } from "../metadata-
 import { ropeRules } from "../rope.ts";
 import type { ConfigDraft, ParameterRule } from "./architecture.ts";
 
-/** The spellings of nearly all config classes, for families whose class fills nothing in. */
+/** The spellings of nearly all config classes, for families whose class has no defaults. */
 const usualSpellings: ReadonlySet<string> = new Set([
   "hidden_size",
   "intermediate_size",
@@ -30,7 +30,7 @@ export function ownSpelling(draft: Pick<ConfigDraft, "defaults">, names: readonl
   );
 }
 
-/** A u32 from the first of the config keys that is there. */
+/** A u32 from the first of the config keys that is present. */
 export function count(key: string, names: readonly string[]): ParameterRule {
   return {
     key,
@@ -45,7 +45,7 @@ export function count(key: string, names: readonly string[]): ParameterRule {
   };
 }
 
-/** An f32 from the first of the config keys that is there. */
+/** An f32 from the first of the config keys that is present. */
 export function real(key: string, names: readonly string[]): ParameterRule {
   return {
     key,
@@ -60,7 +60,7 @@ export function real(key: string, names: readonly string[]): ParameterRule {
   };
 }
 
-/** A value worked out from the config; `toHf` only where it says something back. */
+/** A value computed from the config; `toHf` only where the config can be restored from the key. */
 export function derived(
   key: string,
   toGguf: ParameterRule["toGguf"],
@@ -171,7 +171,7 @@ export const generic: Readonly<Record<GenericName, ParameterRule>> = {
   expertFeedForwardLength: count("~.expert_feed_forward_length", ["moe_intermediate_size"]),
 };
 
-/** What llama.cpp's converter writes for a text model that adds nothing of its own, in its order. */
+/** The keys that llama.cpp's converter writes for a text model without keys of its own, in the converter's order. */
 export const textParameters: readonly ParameterRule[] = [
   generic.blockCount,
   generic.contextLength,
@@ -196,17 +196,17 @@ export const textParameters: readonly ParameterRule[] = [
   generic.fileType,
 ];
 
-/** `rope.dimension_count` of a family that turns whole heads. */
+/** `rope.dimension_count` of a family that rotates whole heads. */
 export const wholeHeadRope: ParameterRule = derived("~.rope.dimension_count", (config) =>
   u32(config.headLength),
 );
 
-/** `rope.dimension_count` of a family that turns a part of each head. */
+/** `rope.dimension_count` of a family that rotates a part of each head. */
 export function partialRope(factorOf: (config: Config) => number): ParameterRule {
   return derived("~.rope.dimension_count", (config) => u32(factorOf(config)));
 }
 
-/** Which layers slide, as bools, from layer_types. */
+/** Which layers have a sliding window, as bools, from layer_types. */
 export function slidingPattern(fallback: (layer: number, config: Config) => boolean): ParameterRule {
   return derived(
     "~.attention.sliding_window_pattern",
@@ -227,7 +227,7 @@ export function slidingPattern(fallback: (layer: number, config: Config) => bool
   );
 }
 
-/** head_dim = hidden_size / heads when the config leaves it out or null. */
+/** head_dim = hidden_size / heads when the config has no head_dim or null. */
 export function deriveHeadLength(values: ConfigValues): void {
   const hidden = values.get("hidden_size");
   const heads = values.get("num_attention_heads");
@@ -236,14 +236,14 @@ export function deriveHeadLength(values: ConfigValues): void {
   values.set("head_dim", Math.floor(hidden / heads));
 }
 
-/** num_key_value_heads = heads when the config leaves it out or null. */
+/** num_key_value_heads = heads when the config has no num_key_value_heads or null. */
 export function deriveKeyValueHeads(values: ConfigValues): void {
   if (typeof values.get("num_key_value_heads") === "number") return;
   const heads = values.get("num_attention_heads");
   if (typeof heads === "number") values.set("num_key_value_heads", heads);
 }
 
-/** layer_types from a rule per layer when the config leaves them out or null. */
+/** layer_types from a rule per layer when the config has no layer_types or null. */
 export function deriveLayerTypes(
   typeOf: (layer: number, values: ConfigValues) => string,
 ): (values: ConfigValues) => void {

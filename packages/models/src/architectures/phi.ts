@@ -32,7 +32,7 @@ function restorePartialFactor(draft: ConfigDraft): void {
   setRope(draft, "partial_rotary_factor", factor);
 }
 
-/** How much attention is scaled when the context is stretched: by the square root of a ratio of logarithms. */
+/** The scale of attention for an extended context: the square root of a ratio of logarithms. */
 function longRopeAttention(context: number, original: number): number {
   return context > original ? Math.sqrt(1 + Math.log(context / original) / Math.log(original)) : 1;
 }
@@ -45,7 +45,7 @@ function attentionFactor(config: Config): number | undefined {
   return context > original ? 0.1 * Math.log(context / original) + 1 : 1;
 }
 
-/** The factor is written out only where it is not the one that the contexts give: the class computes that itself. */
+/** The factor is written only where it differs from the factor that the class computes from the two context lengths. */
 function restoreAttentionFactor(draft: ConfigDraft): void {
   const factor = numberOf(draft.parameter("~.rope.scaling.attn_factor"));
   const context = numberOf(draft.parameter("~.context_length"));

@@ -56,7 +56,7 @@ function deltaHeads(config: Config): DeltaHeads {
   };
 }
 
-/** Blocks for prediction: counted by what the checkpoint holds. */
+/** The number of prediction blocks, counted in the checkpoint's tensors. */
 function predictedLayers(names: ReadonlySet<string>): number {
   const layers = new Set<string>();
   for (const name of names) {
@@ -177,7 +177,7 @@ const commonTensors: readonly TensorRule[] = [
 
 const mixture: readonly TensorRule[] = [
   separateExperts(`${layer}.mlp.experts`),
-  // newer checkpoints fuse them; GGUF goes back as separate experts
+  // newer checkpoints fuse the experts; a GGUF is converted back to separate experts
   {
     ...splitEvenly(`${layer}.mlp.experts.gate_up_proj`, [
       "blk.{layer}.ffn_gate_exps.weight",
@@ -204,7 +204,7 @@ function fusedPart(config: Config, part: "q" | "k" | "v" | "z"): RowOrder {
   };
 }
 
-/** in_proj_qkvz, grouped by key head there, by part in GGUF. */
+/** in_proj_qkvz, grouped by key head in the checkpoint and by part in GGUF. */
 const fusedProjection: TensorRule = viewed(
   `${delta}.in_proj_qkvz.weight`,
   [
@@ -327,7 +327,7 @@ function tiled(
 const one = (): number => 1;
 const valueLength = (config: Config): number => deltaHeads(config).valueLength;
 
-/** Rows of q and k as they are, then those of v by tiled heads. */
+/** Rows of q and k in their order, then the rows of v in the order of tiled heads. */
 function tiledTail(hf: string, gguf: string, squeeze: boolean): TensorRule {
   const inputs = (tensor: string, config: Config, back: boolean): readonly WeightInput[] => {
     const { keys, ratio, keyLength, valueLength: length } = deltaHeads(config);
@@ -382,7 +382,7 @@ const tiledTensors: readonly TensorRule[] = [
   ),
 ];
 
-/** Sections of the multimodal rope, published models' where the config gives none. */
+/** Sections of the multimodal rope; those of the published models where the config gives none. */
 const sections: ParameterRule = {
   ...ropeRules.sections,
   toGguf: (config, context) =>

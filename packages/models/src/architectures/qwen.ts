@@ -15,7 +15,7 @@ import {
   sharedExpert,
 } from "./tensors.ts";
 
-/** A window that is not used is none. */
+/** Removes the window of a config that does not use it. */
 function dropUnusedWindow(values: ConfigValues): void {
   if (values.get("use_sliding_window") !== true) values.set("sliding_window", null);
 }

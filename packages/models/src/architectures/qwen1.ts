@@ -10,7 +10,7 @@ export const qwen1: Architecture = {
   name: "qwen",
   classes: ["QWenLMHeadModel"],
   modelType: "qwen",
-  // transformers has no class of it: config.json counts as it is
+  // transformers has no class for it, so config.json gets no defaults
   defaults: {},
   aliases: { rotary_emb_base: "rope_theta" },
   parameters: textParameters.map((rule) =>
@@ -30,7 +30,7 @@ export const qwen1: Architecture = {
     same(`${layer}.mlp.w2.*`, "blk.{layer}.ffn_gate.*"),
     same(`${layer}.mlp.c_proj.*`, "blk.{layer}.ffn_down.*"),
   ],
-  // its tokenizer normalizes (tokenization_qwen.py), which the converter does not say
+  // its tokenizer normalizes (tokenization_qwen.py), which the converter does not write
   tokenizer: {
     kinds: ["tiktoken", "byte-bpe"],
     after: [() => [["tokenizer.ggml.normalizer.nfc", bool(true)]]],

@@ -1,4 +1,4 @@
-/** Tensor rules: the transforms between Hugging Face's layout and GGUF's, each with its way back, each written once. */
+/** Tensor rules: the transforms between Hugging Face's layout and GGUF's, each with its inverse. */
 import { elementCount } from "@requant/core";
 import type { Config } from "../config.ts";
 import { orderedRowCount, type RowOrder } from "../row-order.ts";
@@ -19,7 +19,7 @@ function stored(
   return { shape: shape ?? context.shapeOf(name), inputs: [{ tensor: name, ...steps }] };
 }
 
-/** One tensor each side, same shape, with steps each way. */
+/** One tensor on each side, of the same shape, with steps in both directions. */
 export function mapped(hf: string, gguf: string, toGguf: StepsOf, toHf: StepsOf): TensorRule {
   return {
     hf: [hf],
@@ -34,7 +34,7 @@ export function same(hf: string, gguf: string): TensorRule {
   return { ...mapped(hf, gguf, noSteps, noSteps), plain: true };
 }
 
-/** Elementwise arithmetic one way and its inverse the other. */
+/** Elementwise arithmetic in one direction and its inverse in the other. */
 export function arithmetic(hf: string, gguf: string, toGguf: ElementMap, toHf: ElementMap): TensorRule {
   return mapped(
     hf,
@@ -65,7 +65,7 @@ export function rotary(hf: string, gguf: string, headsOf: (config: Config) => nu
   return mapped(hf, gguf, steps("rope-to-pairs"), steps("rope-to-halves"));
 }
 
-/** A matrix stored transposed (GPT-2's Conv1D); biases stay. */
+/** A matrix that is stored transposed (GPT-2's Conv1D); biases are unchanged. */
 export function transposed(hf: string, gguf: string): TensorRule {
   const plan = (name: string, context: TensorContext): PlannedTensor => {
     const shape = context.shapeOf(name);
@@ -103,7 +103,7 @@ export function squeezed(hf: string, gguf: string): TensorRule {
   };
 }
 
-/** Number of routed experts, whatever the family calls it; null counts as missing. */
+/** Number of routed experts, under any family's name for it; null counts as missing. */
 export function routedExperts(config: Config): number {
   const name = ["num_local_experts", "num_experts", "n_routed_experts"].find(
     (key) => typeof config.get(key) === "number",
@@ -111,7 +111,7 @@ export function routedExperts(config: Config): number {
   return config.need(name ?? "num_experts");
 }
 
-/** Separate experts stacked on a new first axis in index order. Written in the order given. */
+/** Separate experts stacked on a new first axis in index order. Written in the given order. */
 export function stackedExperts(
   pairs: readonly (readonly [hf: string, gguf: string])[],
   expertCount: (config: Config, part: number) => number = routedExperts,
@@ -220,7 +220,7 @@ export function splitRows(
   };
 }
 
-/** Rows chosen by a view, one order per GGUF tensor, with the way back as a list of row ranges. */
+/** Rows selected by a view, one order per GGUF tensor, with the inverse as a list of row ranges. */
 export function viewed(
   hf: string,
   pieces: readonly {

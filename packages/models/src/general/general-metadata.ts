@@ -80,7 +80,7 @@ function origins(prefix: string, ids: readonly string[], parameterCount: number)
   return values;
 }
 
-/** A name that is not a path of somebody's computer. */
+/** The name in the config, unless it is a path of the author's computer. */
 function configName(files: HfFiles): string | undefined {
   const name = textField(files.config, "_name_or_path");
   return name !== undefined && name !== "" && name.split("/").length <= 2 ? name : undefined;

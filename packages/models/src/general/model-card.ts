@@ -1,6 +1,6 @@
 /**
- * The front matter of a README.md: as much YAML as model cards use for the facts that GGUF keeps (scalars and lists of
- * scalars at the top level). Nested structures such as model-index are passed over.
+ * The front matter of a README.md. Only the YAML that model cards use for GGUF's facts is read: scalars and lists of
+ * scalars at the top level. Nested structures such as model-index are skipped.
  */
 
 import { smallest } from "@requant/core";
@@ -31,7 +31,7 @@ function isBlank(text: string): boolean {
   return text.trim() === "";
 }
 
-/** `key: value`; undefined for a line that is no such pair. */
+/** `key: value`; undefined for any other line. */
 function pairOf(line: string): { key: string; value: string } | undefined {
   const colon = line.indexOf(":");
   const key = line.slice(0, Math.max(0, colon));
@@ -39,7 +39,7 @@ function pairOf(line: string): { key: string; value: string } | undefined {
   return /^[A-Za-z0-9_-]+$/.test(key) && isBlank(rest.slice(0, 1)) ? { key, value: rest.trim() } : undefined;
 }
 
-/** The text of a list item, `- text`; undefined for a line that is none. */
+/** The text of a list item, `- text`; undefined for any other line. */
 function itemOf(line: string): string | undefined {
   const text = line.trimStart();
   return text.startsWith("-") && text.length > 1 && isBlank(text.charAt(1))
@@ -86,7 +86,7 @@ export function readModelCard(readme: string): ReadonlyMap<string, CardValue> {
     } else {
       const entries = block.filter((line) => line.trim() !== "" && !line.trim().startsWith("#"));
       const items = entries.map(itemOf);
-      // anything but a flat list of scalars is a structure that GGUF has no place for
+      // GGUF can only keep flat lists of scalars
       const isFlat = items.every(
         (item) => item !== undefined && (/^["'[]/.test(item) || !/^[\w-]+:(?:\s|$)/.test(item)),
       );

@@ -1,4 +1,7 @@
-/** What a model's name says: base name, finetune, version and size, as llama.cpp's converter reads them (gguf-py, metadata.py). */
+/**
+ * The parts of a model's name: base name, finetune, version and size, as llama.cpp's converter reads them (gguf-py,
+ * metadata.py).
+ */
 
 export interface NameParts {
   readonly fullName?: string | undefined;
@@ -89,7 +92,7 @@ export function nameParts(id: string, parameterCount: number): NameParts {
     } else if (index > 0 && sizeWord.test(word.text)) markSize(words, index, parameterCount);
     else if (index > 0 && finetuneWord.test(word.text)) word.marks.add("finetune");
   });
-  // "small" and the like give way to a number
+  // a number replaces "small" and the like
   const sizes = words.filter(({ marks }) => marks.has("size"));
   if (sizes.some(({ text }) => /\d/.test(text))) {
     for (const word of sizes) if (/^\p{L}+$/u.test(word.text)) word.marks.delete("size");
@@ -116,7 +119,7 @@ export function nameParts(id: string, parameterCount: number): NameParts {
   const version = joined(
     words.filter(({ marks }) => marks.has("version") && !marks.has("basename")).map(({ text }) => text),
   );
-  // nothing but a base name is too vague to say
+  // a base name alone is too vague
   const basename =
     sizeLabel === undefined && finetune === undefined && version === undefined
       ? undefined

@@ -1,4 +1,7 @@
-/** `general.size_label` where the name says none: parameters in two digits, experts apart (gguf-py, utility.py and gguf_writer.py). */
+/**
+ * `general.size_label` where the name has no size: parameters in two digits, experts apart (gguf-py, utility.py and
+ * gguf_writer.py).
+ */
 import { elementCount } from "@requant/core";
 
 interface Counted {

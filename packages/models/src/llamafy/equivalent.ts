@@ -1,6 +1,6 @@
 /**
- * What makes a family a Llama under other names. A row of the table says how its tensors become those of a LlamaForCausalLM
- * (names, splits, row orders), which settings config.json then needs, and what stands in the way.
+ * What makes a family a Llama under other names. A row of the table states how its tensors become those of a
+ * LlamaForCausalLM (names, splits, row orders), which settings config.json then needs, and what prevents the conversion.
  */
 import type { Finding } from "@requant/core";
 import type { TensorRule } from "../architectures/architecture.ts";
@@ -15,7 +15,7 @@ export interface LlamaEquivalent {
   readonly configClass: ConfigClass;
   /** From the family's names (`hf`) to Llama's (`gguf` of the rule). */
   readonly tensors: readonly TensorRule[];
-  /** Why this checkpoint is not a Llama, although others of its class are. */
+  /** Why this checkpoint is not equivalent to a Llama, although others of its class are. */
   obstacle?(config: Config, files: HfFiles): string | undefined;
   /** Settings of the new config.json that the family spells otherwise. */
   settings?(config: Config, files: HfFiles): Readonly<Record<string, JsonValue>>;

@@ -19,7 +19,7 @@ import { attention, ends, feedForward, fusedAttention, norms, own, pairsToHalves
 
 const layer = "model.layers.{layer}";
 
-/** config.json of a class that transformers does not have counts as it is. */
+/** transformers has no class for it, so config.json gets no defaults. */
 const asWritten: ConfigClass = { defaults: {}, derive: [deriveHeadLength, deriveKeyValueHeads] };
 
 function windowObstacle(config: Config): string | undefined {
@@ -47,7 +47,7 @@ function headRange(config: Config, first: number, count: number): RowOrder {
 
 const llamaNames = [...ends, ...norms, ...attention, ...feedForward];
 
-/** What Llama itself and its namesakes say. */
+/** Llama itself, and classes with the same names and settings. */
 const namesake: LlamaEquivalent = {
   classes: llama.classes.filter((name) => name.toLowerCase() === "llamaforcausallm"),
   configClass: llama,
@@ -60,7 +60,7 @@ export const llamaEquivalents: readonly LlamaEquivalent[] = [
   {
     classes: ["YiForCausalLM"],
     configClass: asWritten,
-    // the first releases say ln1 and ln2, the later ones Llama's names
+    // the first releases have the names ln1 and ln2, the later ones Llama's names
     tensors: [
       ...llamaNames,
       ...renamed([
@@ -117,7 +117,7 @@ export const llamaEquivalents: readonly LlamaEquivalent[] = [
     ],
     obstacle: partialRotaryObstacle,
     settings: (config) => ({
-      // each of the two halves is half as wide as the config says
+      // the config states the width of both halves together
       intermediate_size: config.need("intermediate_size") / 2,
       max_position_embeddings: config.need("seq_length", "max_position_embeddings"),
       rms_norm_eps: config.number("layer_norm_epsilon") ?? 1e-6,
@@ -180,7 +180,7 @@ export const llamaEquivalents: readonly LlamaEquivalent[] = [
       ...feedForward,
     ],
     obstacle(config) {
-      // 13B: the heads are told positions by slopes; its config has no max_position_embeddings
+      // 13B: positions come from slopes for each head; its config has no max_position_embeddings
       if (config.number("max_position_embeddings") === undefined || config.count("num_hidden_layers") === 40)
         return "Baichuan 13B has ALiBi instead of rotary positions";
       if (config.values.has("z_loss_weight") || config.count("vocab_size") === 125696)
@@ -223,7 +223,7 @@ export const llamaEquivalents: readonly LlamaEquivalent[] = [
   },
 ];
 
-/** Classes that look like Llamas and are none: what the difference is. */
+/** Classes that look like Llamas but are not, with the difference. */
 export const notLlamas: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [
     /Moe|Mixtral|Deepseek|GptOss|Llama4|Qwen3Next|Qwen3_5/,

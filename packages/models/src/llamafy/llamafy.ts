@@ -18,11 +18,11 @@ import { llamaEquivalents, notLlamas } from "./equivalents.ts";
 
 /** A Llama made from another family. */
 export interface LlamafyPlan {
-  /** The Llama that comes out, as a directory that other conversions may start from. */
+  /** The resulting Llama, as a directory that other conversions can start from. */
   readonly files: HfFiles;
-  /** Each of its tensors out of those of the source, by name. */
+  /** A plan for each of its tensors from the source's tensors, by name. */
   readonly tensors: readonly WeightPlan[];
-  /** Side files with other contents than the source's. */
+  /** Side files whose contents differ from the source's. */
   readonly rewritten: ReadonlyMap<string, string>;
   readonly leftOut: readonly LeftOut[];
   /** What a user should know. */
@@ -30,7 +30,7 @@ export interface LlamafyPlan {
 }
 
 function refuse(name: string, reason: string): never {
-  throw new ConversionError(`${name} is not a Llama under other names: ${reason}`, {
+  throw new ConversionError(`${name} is not a Llama under other names: ${reason}.`, {
     path: "config.json",
     hint: "Convert it without `llamafy`.",
   });
@@ -45,7 +45,7 @@ function equivalentOf(config: JsonObject): { name: string; equivalent: LlamaEqui
   const name = names[0] ?? "a model without a class";
   const reason = notLlamas.find(([pattern]) => pattern.test(name))?.[1];
   const family = architectures.find(({ classes }) => classes.includes(name));
-  const unknown = `nobody has compared the two; equal are ${knownClasses()}`;
+  const unknown = `the class is unknown; the classes known to be equal are ${knownClasses()}`;
   return refuse(name, reason ?? (family === undefined ? unknown : `it is a ${family.name}`));
 }
 
@@ -77,7 +77,7 @@ function refuseIncomplete(names: ReadonlySet<string>, layers: number): void {
   const missing = wanted.filter((name) => !names.has(name));
   if (missing.length === 0) return;
   throw new ConversionError(
-    `${missing.length} tensors of the Llama have no source, the first is ${missing[0]}`,
+    `${missing.length} tensors of the Llama have no source; the first is ${missing[0]}.`,
     {
       tensor: missing[0],
       hint: "Check that all shards are there.",
@@ -85,7 +85,7 @@ function refuseIncomplete(names: ReadonlySet<string>, layers: number): void {
   );
 }
 
-/** Llama has a bias on all four projections of attention, or on none: what is missing is zero. */
+/** Llama has a bias on all four projections of attention, or on none: missing biases are zero. */
 function outputBiases(tensors: readonly WeightPlan[], layers: number, hidden: number): WeightPlan[] {
   const names = new Set(tensors.map(({ name }) => name));
   if (!names.has("model.layers.0.self_attn.q_proj.bias")) return [];
@@ -94,7 +94,7 @@ function outputBiases(tensors: readonly WeightPlan[], layers: number, hidden: nu
     .map((name) => ({ name, shape: [hidden], inputs: [{ zeros: hidden }] }));
 }
 
-/** Keys that say the same in every class. */
+/** Keys with the same meaning in every class. */
 const kept = [
   "bos_token_id",
   "eos_token_id",
@@ -145,7 +145,7 @@ function llamaConfig(
   return { architectures: ["LlamaForCausalLM"], model_type: "llama", ...Object.fromEntries(values) };
 }
 
-/** Without the class of its own that the checkpoint brings as code. */
+/** Removes the checkpoint's own tokenizer class, which needs the checkpoint's code. */
 function llamaTokenizerConfig(files: HfFiles): JsonObject | undefined {
   const { tokenizerConfig } = files;
   if (tokenizerConfig === undefined || field(tokenizerConfig, "auto_map") === undefined) return undefined;
@@ -155,7 +155,10 @@ function llamaTokenizerConfig(files: HfFiles): JsonObject | undefined {
   return { ...Object.fromEntries(rest), ...(name === undefined ? {} : { tokenizer_class: name }) };
 }
 
-/** A tokenizer.json out of files that only the original class reads (qwen.tiktoken): by way of what a GGUF would hold of them. */
+/**
+ * A tokenizer.json from files that only the original class reads (qwen.tiktoken), made from the keys that a GGUF would
+ * have for them.
+ */
 function tokenizerOfOwnKind(files: HfFiles, config: Config): ReadonlyMap<string, JsonObject> | undefined {
   if (files.tiktoken === undefined || files.tokenizerJson !== undefined) return undefined;
   const family = architectureOfConfig(files.config);
@@ -178,7 +181,7 @@ function jsonText(value: JsonObject): string {
 /**
  * Plans a LlamaForCausalLM of a checkpoint of another class with the same arithmetic. Weights are moved row by row, so packed ones
  * can be moved as they are; nothing is computed.
- * @throws ConversionError when the class, or this checkpoint of it, is no Llama: saying what the difference is.
+ * @throws ConversionError when the class, or this checkpoint of it, is not equivalent to a Llama; the message names the difference.
  */
 export function llamafy(files: HfFiles): LlamafyPlan {
   const { name: className, equivalent } = equivalentOf(files.config);
@@ -237,7 +240,7 @@ export function llamafy(files: HfFiles): LlamafyPlan {
   };
 }
 
-/** Zeros have the encoding of the bias beside them. */
+/** The encoding of an added bias of zeros: that of the bias beside it. */
 function encodingOf(plan: WeightPlan, encodings: ReadonlyMap<string, string>): HfTensor["encoding"] {
   for (const input of plan.inputs) {
     const encoding = "tensor" in input ? encodings.get(input.tensor) : undefined;

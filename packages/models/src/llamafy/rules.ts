@@ -49,7 +49,7 @@ export function fusedAttention(name: string): TensorRule {
   ]);
 }
 
-/** Rotary dimensions that lie in pairs, put into Llama's halves. */
+/** Moves rotary dimensions from pairs to Llama's halves. */
 export function pairsToHalves(name: string, heads: (config: Config) => number): TensorRule {
   const steps = (kind: "rope-to-halves" | "rope-to-pairs") => (context: { readonly config: Config }) => ({
     rowOrder: { kind, headCount: heads(context.config) },

@@ -1,6 +1,6 @@
 /**
- * How byte-level BPE vocabularies spell bytes as characters: printable ones as themselves, the others from U+0100 on, in order
- * (openai/gpt-2, encoder.py).
+ * How byte-level BPE vocabularies spell bytes as characters: a printable byte as itself, the other bytes from U+0100 on,
+ * in order (openai/gpt-2, encoder.py).
  */
 
 function spellings(): readonly string[] {

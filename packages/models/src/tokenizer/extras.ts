@@ -3,10 +3,10 @@ import { flagField } from "../json.ts";
 import { bool, u32 } from "../metadata-values.ts";
 import type { TokenizerExtra, TokenizerKind, TokenizerRules } from "./rules.ts";
 
-/** A byte-level BPE: tokenizer.json, or the two files of before. */
+/** A byte-level BPE: tokenizer.json, or the older vocab.json and merges.txt. */
 export const byteKinds: readonly TokenizerKind[] = ["byte-bpe", "vocab-merges"];
 
-/** tokenizer.ggml.add_space_prefix as tokenizer_config.json says it. */
+/** tokenizer.ggml.add_space_prefix from tokenizer_config.json. */
 export const spacePrefixOfConfig: TokenizerExtra = ({ files }) => {
   const value = flagField(files.tokenizerConfig, "add_prefix_space");
   return value === undefined ? [] : [["tokenizer.ggml.add_space_prefix", bool(value)]];
@@ -18,17 +18,17 @@ export function spacePrefix(value: boolean): TokenizerExtra {
 }
 
 /**
- * CodeLlama, which has 32016 tokens, ends its filling-in with token 32010. llama.cpp's converter also asks for prefix, suffix and middle,
+ * CodeLlama, which has 32016 tokens, ends fill-in-the-middle with token 32010. llama.cpp's converter also asks for prefix, suffix and middle,
  * but its writer has no key for them and skips them (gguf-py, gguf_writer.py); llama.cpp finds them by their texts.
  */
 const codeLlama: TokenizerExtra = ({ config }) =>
   config.count("vocab_size") === 32016 ? [["tokenizer.ggml.eot_token_id", u32(32010)]] : [];
 
-/** The small Granite code models, which have 49152 tokens, take no BOS. */
+/** The small Granite code models, which have 49152 tokens, use no BOS. */
 const graniteCode: TokenizerExtra = ({ config }) =>
   config.count("vocab_size") === 49152 ? [["tokenizer.ggml.add_bos_token", bool(false)]] : [];
 
-/** What every class derived from llama.cpp's LlamaModel does. */
+/** The rules of every class that is derived from llama.cpp's LlamaModel. */
 export const llamaTokenizer: TokenizerRules = {
   kinds: ["tekken", "sentencepiece", "sentencepiece-json", ...byteKinds, "unigram"],
   before: [spacePrefixOfConfig],
@@ -36,7 +36,7 @@ export const llamaTokenizer: TokenizerRules = {
   json: "llama",
 };
 
-/** SentencePiece if it is there, else byte-level BPE. */
+/** SentencePiece if the checkpoint has it, else byte-level BPE. */
 export const sentencePieceOrBpe: TokenizerRules = { kinds: ["sentencepiece", ...byteKinds], json: "llama" };
 
 export const byteBpe: TokenizerRules = { kinds: byteKinds };

@@ -1,4 +1,7 @@
-/** BPE merges from SentencePiece scores: tokenizer.json asks for pairs by rank, tokenizer.model keeps only each piece's score. */
+/**
+ * BPE merges from SentencePiece scores: tokenizer.json needs pairs by rank, but tokenizer.model has only a score for each
+ * piece.
+ */
 
 export interface ScoredPiece {
   readonly text: string;
@@ -8,8 +11,8 @@ export interface ScoredPiece {
 }
 
 /**
- * Every pair of pieces that makes a third, best score first. Where a piece can be made in several ways, they follow each
- * other by the ids of their parts, so that merging by rank picks the pieces that merging by score picks.
+ * Every pair of pieces that makes a third, best score first. The pairs that make the same piece are sorted by the ids of
+ * their parts, so that merging by rank picks the pieces that merging by score picks.
  */
 export function mergesFromScores(pieces: readonly ScoredPiece[]): readonly (readonly [string, string])[] {
   const byText = new Map<string, ScoredPiece>();

@@ -1,7 +1,8 @@
 /**
- * The pre-tokenizers of byte-level BPE vocabularies: how tokenizer.json spells each, and what `tokenizer.ggml.pre` calls it.
- * llama.cpp's converter recognises a hash of some encoded text; here the JSON structure and its regexes are recognised, so a vocabulary
- * with added tokens is still known (regexes: llama.cpp, src/llama-vocab.cpp, and the published tokenizer.json files).
+ * The pre-tokenizers of byte-level BPE vocabularies: how tokenizer.json spells each, and its name in
+ * `tokenizer.ggml.pre`. llama.cpp's converter recognises a hash of some encoded text; here the JSON structure and its
+ * regexes are recognised, so a vocabulary with added tokens is still known (regexes: llama.cpp, src/llama-vocab.cpp, and
+ * the published tokenizer.json files).
  */
 import {
   arrayField,
@@ -14,14 +15,14 @@ import {
   textField,
 } from "../json.ts";
 
-/** One step: cut by a regex, cut out digits, or map bytes (with GPT-2's own regex or without any). */
+/** One step: split by a regex, split digits off, or map bytes (with GPT-2's own regex or without any). */
 export type PreStep =
   | { readonly split: string }
   | { readonly digits: "each" | "runs" }
   | { readonly bytes: "plain" | "gpt2" }
   | { readonly punctuation: string };
 
-/** What decides between several names of one structure. Every condition given must hold. */
+/** The conditions of one of several names for the same structure. All given conditions must hold. */
 interface NameRule {
   readonly name: string;
   readonly architectures?: readonly string[];
@@ -34,13 +35,13 @@ interface NameRule {
 
 export interface PreTokenizer {
   readonly steps: readonly PreStep[];
-  /** The first that fits is the name; the last has no condition. */
+  /** The first rule whose conditions hold gives the name; the last has no condition. */
   readonly names: readonly NameRule[];
-  /** Other names for the same thing, for reading GGUF files; with what their tokenizer.json sets. */
+  /** Other names of the same structure, for reading GGUF files. */
   readonly aliases?: readonly string[];
 }
 
-/** What a name says beyond its structure. */
+/** Properties of a name besides its structure. */
 export interface PreTokenizerTraits {
   readonly ignoreMerges?: boolean;
   readonly normalizer?: string;
@@ -60,7 +61,7 @@ function o200k(tail: string, digits: string): string {
   return `[^\\r\\n\\p{L}\\p{N}]?[${upper}]*[${lower}]+${tail}|[^\\r\\n\\p{L}\\p{N}]?[${upper}]+[${lower}]*${tail}|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${whitespaceTail}`;
 }
 
-/** Of llama.cpp's "original regex from tokenizer.json" notes: whitespace cut by powers of two. */
+/** From llama.cpp's notes "original regex from tokenizer.json": whitespace is split by powers of two. */
 const jaisWhitespace = [512, 256, 128, 64, 32, 16, 8, 4]
   .map((count) => `\\s{${count}}(?!\\S)`)
   .concat("\\s{1,2}(?!\\S)", "\\s{1}")
@@ -69,7 +70,7 @@ const jaisWhitespace = [512, 256, 128, 64, 32, 16, 8, 4]
 const deepseekWords =
   "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-/** DeepSeek LLM's tokenizer.json lists these range by range, as they stood in Unicode 12. */
+/** DeepSeek LLM's tokenizer.json lists these range by range, as of Unicode 12. */
 const casedLetters = "[\\p{Lu}\\p{Ll}\\p{Lt}]";
 
 const plain: PreStep = { bytes: "plain" };
@@ -130,7 +131,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { digits: "each" },
       plain,
     ],
-    // DeepSeek V2 says deepseek-llm for this, the older deepseek-coder models have the very same steps
+    // DeepSeek V2 uses the name deepseek-llm; the older deepseek-coder models have exactly the same steps
     names: [{ name: "deepseek-llm", architectures: ["deepseek2"] }, { name: "deepseek-coder" }],
   },
   {
@@ -239,7 +240,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
     names: [{ name: "bloom" }],
     aliases: ["poro-chat", "gpt3-finnish"],
   },
-  // told from memory: llama.cpp cuts groups of three digits besides
+  // written from memory, not from a published file; llama.cpp also splits groups of three digits
   {
     steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }],
     names: [{ name: "falcon" }],
@@ -266,7 +267,10 @@ export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = 
   mpt: { normalizer: "NFC" },
 };
 
-/** The structure that a `tokenizer.ggml.pre` names: the architecture's own meaning of it before the general one. */
+/**
+ * The structure that a `tokenizer.ggml.pre` names: the architecture's own meaning of the name comes before the general
+ * one.
+ */
 export function preTokenizerOfName(name: string, architecture: string): PreTokenizer | undefined {
   const having = (test: (rule: NameRule) => boolean): PreTokenizer | undefined =>
     preTokenizers.find(({ names }) => names.some((rule) => rule.name === name && test(rule)));
@@ -278,7 +282,7 @@ export function preTokenizerOfName(name: string, architecture: string): PreToken
   );
 }
 
-/** The class that begins as DeepSeek LLM's list of cased letters does, in short. */
+/** Replaces DeepSeek LLM's list of cased letters by a short character class. */
 function withCasedLetters(regex: string): string {
   const start = regex.indexOf("[A-Za-zµÀ-Ö");
   const end = start < 0 ? -1 : regex.indexOf("]", start);
@@ -296,7 +300,7 @@ function stepOf(json: JsonObject): PreStep | undefined {
       const regex = textField(objectField(json, "pattern"), "Regex");
       const behavior = textField(json, "behavior");
       const inverted = flagField(json, "invert") === true;
-      // keeping what matches: either cut around matches, or remove what lies between them
+      // matches are kept: the step either splits around matches or removes the text between them
       const keeps = (behavior === "Isolated" && !inverted) || (behavior === "Removed" && inverted);
       return regex !== undefined && keeps ? { split: canonicalRegex(regex) } : undefined;
     }
@@ -311,7 +315,7 @@ function stepOf(json: JsonObject): PreStep | undefined {
   }
 }
 
-/** Steps of a tokenizer.json's pre-tokenizer; undefined when one of them is of no known kind. */
+/** Steps of a tokenizer.json's pre-tokenizer; undefined when a step is of an unknown kind. */
 export function preTokenizerSteps(json: JsonValue | undefined): readonly PreStep[] | undefined {
   if (!isJsonObject(json)) return undefined;
   const inner = textField(json, "type") === "Sequence" ? arrayField(json, "pretokenizers") : [json];
@@ -339,7 +343,7 @@ function fits(rule: NameRule, facts: PreTokenizerFacts): boolean {
   );
 }
 
-/** The `tokenizer.ggml.pre` name of these steps, or undefined when no known structure is like that. */
+/** The `tokenizer.ggml.pre` name of these steps, or undefined for an unknown structure. */
 export function preTokenizerName(steps: readonly PreStep[], facts: PreTokenizerFacts): string | undefined {
   const wanted = JSON.stringify(steps);
   const structure = preTokenizers.find((candidate) => JSON.stringify(candidate.steps) === wanted);

@@ -1,13 +1,14 @@
 /**
- * Vocabularies that list byte strings by rank and no merges: Qwen 1's qwen.tiktoken (openai/tiktoken, load.py) and Mistral's tekken.json
- * (mistral-common, tekken.py). A merge makes two tokens a third when its rank is the lowest of all that could be made.
+ * Vocabularies that list byte strings by rank and no merges: Qwen 1's qwen.tiktoken (openai/tiktoken, load.py) and
+ * Mistral's tekken.json (mistral-common, tekken.py). Two tokens merge into a third when the rank of the third is the
+ * lowest of all possible merges.
  */
 import { FormatError } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import { arrayField, isJsonObject, type JsonObject, numberField, objectField, textField } from "../json.ts";
 import { spellBytes } from "./byte-spelling.ts";
 
-/** Byte strings (one character per byte) by rank; the rank is the place. */
+/** Byte strings (one character per byte); the rank is the index. */
 export type RankedTokens = readonly string[];
 
 // the largest published one has 200,000
@@ -17,7 +18,7 @@ function bytesOf(base64: string, path: string): string {
   try {
     return atob(base64);
   } catch (cause) {
-    throw new FormatError(`${path} has a token that is not base64: ${quoted(base64)}`, {
+    throw new FormatError(`${path} has a token that is not base64: ${quoted(base64)}.`, {
       path,
       cause,
     });
@@ -25,11 +26,12 @@ function bytesOf(base64: string, path: string): string {
 }
 
 function inOrder(byRank: ReadonlyMap<number, string>, path: string): RankedTokens {
-  if (byRank.size > maxTokens) throw new FormatError(`${path} has ${byRank.size} tokens`, { path });
+  if (byRank.size > maxTokens)
+    throw new FormatError(`${path} has ${byRank.size} tokens; at most ${maxTokens} are allowed.`, { path });
   const tokens = Array.from({ length: byRank.size }, (_, rank) => byRank.get(rank));
   const missing = tokens.indexOf(undefined);
-  if (missing >= 0) throw new FormatError(`${path} has no token of rank ${missing}`, { path });
-  if (new Set(tokens).size !== tokens.length) throw new FormatError(`${path} has a token twice`, { path });
+  if (missing >= 0) throw new FormatError(`${path} has no token of rank ${missing}.`, { path });
+  if (new Set(tokens).size !== tokens.length) throw new FormatError(`${path} has a token twice.`, { path });
   return tokens.map((token) => token ?? "");
 }
 
@@ -40,7 +42,11 @@ export function parseTiktoken(text: string): RankedTokens {
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue;
     const [token = "", rank = ""] = line.trim().split(/\s+/);
-    if (!/^\d{1,9}$/.test(rank)) throw new FormatError(`${path} has the line ${quoted(line)}`, { path });
+    if (!/^\d{1,9}$/.test(rank))
+      throw new FormatError(
+        `${path} has the line ${quoted(line)}; a token in base64 and its rank were expected.`,
+        { path },
+      );
     byRank.set(Number(rank), bytesOf(token, path));
   }
   return inOrder(byRank, path);
@@ -48,11 +54,11 @@ export function parseTiktoken(text: string): RankedTokens {
 
 export interface Tekken {
   readonly tokens: RankedTokens;
-  /** They stand before the others. */
+  /** Special tokens, which come before the others. */
   readonly specials: readonly string[];
 }
 
-/** Those of the versions that do not list theirs (mistral-common, tekken.py, `DEPRECATED_SPECIAL_TOKENS`). */
+/** The special tokens of versions whose files do not list them (mistral-common, tekken.py, `DEPRECATED_SPECIAL_TOKENS`). */
 const impliedSpecials: readonly string[] = [
   "<unk>",
   "<s>",
@@ -76,7 +82,7 @@ const impliedSpecials: readonly string[] = [
   "[TOOL_CONTENT]",
 ];
 
-/** tekken.json: the first `default_vocab_size` of its tokens, special ones and their fillers first. */
+/** tekken.json: the first `default_vocab_size` of its tokens, special tokens and their placeholders first. */
 export function parseTekken(json: JsonObject): Tekken {
   const path = "tekken.json";
   const config = objectField(json, "config");
@@ -84,14 +90,17 @@ export function parseTekken(json: JsonObject): Tekken {
   const specialCount = numberField(config, "default_num_special_tokens") ?? -1;
   const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0 && value <= maxTokens;
   if (!isCount(size) || !isCount(specialCount) || size < specialCount) {
-    throw new FormatError(`${path} says ${size} tokens, ${specialCount} of them special`, { path });
+    throw new FormatError(`${path} says ${size} tokens, of which ${specialCount} are special.`, { path });
   }
   const listed = arrayField(json, "special_tokens");
   const names =
     listed?.map((token) => (isJsonObject(token) ? textField(token, "token_str") : undefined) ?? "") ??
     impliedSpecials;
   if (names.length > specialCount) {
-    throw new FormatError(`${path} lists ${names.length} special tokens for ${specialCount}`, { path });
+    throw new FormatError(
+      `${path} lists ${names.length} special tokens, but says that there are ${specialCount}.`,
+      { path },
+    );
   }
   const specials = Array.from({ length: specialCount }, (_, id) => names[id] ?? `<SPECIAL_${id}>`);
   const byRank = new Map<number, string>();
@@ -99,12 +108,14 @@ export function parseTekken(json: JsonObject): Tekken {
     const rank = isJsonObject(token) ? numberField(token, "rank") : undefined;
     const bytes = isJsonObject(token) ? textField(token, "token_bytes") : undefined;
     if (rank === undefined || bytes === undefined)
-      throw new FormatError(`${path} has a token without rank`, { path });
+      throw new FormatError(`${path} has a token without rank or bytes.`, { path });
     if (rank < size - specialCount) byRank.set(rank, bytesOf(bytes, path));
   }
   const tokens = inOrder(byRank, path);
   if (tokens.length !== size - specialCount)
-    throw new FormatError(`${path} has ${tokens.length} tokens of ${size - specialCount}`, { path });
+    throw new FormatError(`${path} has ${tokens.length} tokens; ${size - specialCount} were expected.`, {
+      path,
+    });
   return { tokens, specials };
 }
 
@@ -134,16 +145,17 @@ function lastMerge(token: string, rank: number, ranks: ReadonlyMap<string, numbe
 }
 
 /**
- * One merge per token: what makes it under the ranks below its own (llama.cpp, conversion/qwen.py, `bpe`).
- * @throws FormatError for a token that no two others make.
- */
-export function mergesByReplay(tokens: RankedTokens): readonly string[] {
+ * One merge per token: the two tokens that make it when only lower ranks are merged (llama.cpp, conversion/qwen.py,
+ * `bpe`).
+ * @throws FormatError for a token that no two others make. */ export function mergesByReplay(
+  tokens: RankedTokens,
+): readonly string[] {
   const ranks = rankOf(tokens);
   return tokens.flatMap((token, rank) => {
     if (token.length < 2) return [];
     const [left, right, ...more] = lastMerge(token, rank, ranks);
     if (left === undefined || right === undefined || more.length > 0) {
-      throw new FormatError(`qwen.tiktoken: no two tokens make the one of rank ${rank}`, {
+      throw new FormatError(`In qwen.tiktoken, no two tokens make the token of rank ${rank}.`, {
         path: "qwen.tiktoken",
       });
     }
@@ -166,7 +178,7 @@ export function mergesOfAllPairs(tokens: RankedTokens): readonly string[] {
       if (left !== undefined && right !== undefined) pairs.push({ left, right });
     }
     if (pairs.length === 0) {
-      throw new FormatError(`tekken.json: no two tokens make the one of rank ${index + 256}`, {
+      throw new FormatError(`In tekken.json, no two tokens make the token of rank ${index + 256}.`, {
         path: "tekken.json",
       });
     }

@@ -1,12 +1,15 @@
-/** What a family's class does with tokenizers (llama.cpp, conversion/*.py `set_vocab`). */
+/** How a family's class handles tokenizers (llama.cpp, conversion/*.py `set_vocab`). */
 import type { Metadata, MetadataValue } from "@requant/core";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 
 /**
- * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt. `tiktoken`: Qwen 1's
- * qwen.tiktoken. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`: XLM-RoBERTa's sentencepiece.bpe.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that kind (BPE with byte fallback). `byte-bpe`: tokenizer.json
- * with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without tokenizer.model, whose tokens tokenizer.json lists all. `gemma4`: sentencepiece-like tokenizer.json that keeps its merges.
+ * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt.
+ * `tiktoken`: Qwen 1's qwen.tiktoken. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`:
+ * XLM-RoBERTa's sentencepiece.bpe.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
+ * kind (BPE with byte fallback). `byte-bpe`: tokenizer.json with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without
+ * tokenizer.model; their tokenizer.json lists all tokens. `gemma4`: sentencepiece-like tokenizer.json that keeps its
+ * merges.
  */
 export type TokenizerKind =
   | "tekken"
@@ -29,25 +32,28 @@ export interface TokenizerContext {
   tokenId(text: string): number | undefined;
 }
 
-/** Keys written around the tokenizer, in order. A key set again keeps its place and takes the new value. */
+/** Keys that are written around the tokenizer, in order. A key that is set again keeps its place and gets the new value. */
 export type TokenizerExtra = (context: TokenizerContext) => readonly (readonly [string, MetadataValue])[];
 
 export interface TokenizerRules {
-  /** Tried in this order; the first whose files are there is taken. */
+  /** The kinds to try in this order; the first whose files exist is used. */
   readonly kinds: readonly TokenizerKind[];
   readonly before?: readonly TokenizerExtra[];
   /** Between the tokens and the special ids. */
   readonly between?: readonly TokenizerExtra[];
   readonly after?: readonly TokenizerExtra[];
-  /** Roles that the class gives to a token by its text, where nothing was found before. */
+  /** Roles that the class gives to a token by its text, where the files give none. */
   readonly rolesByText?: readonly (readonly [role: string, text: string])[];
-  /** Tokens that are written as user-defined although they are special or ordinary: chat parsers must see them. */
+  /** Special or ordinary tokens that are written as user-defined, because chat parsers must see them. */
   readonly visibleTokens?: readonly string[];
-  /** Keys that the class writes whatever the files say: they are not written back. */
+  /** Keys that the class writes independently of the files; they are not converted back. */
   readonly ownKeys?: readonly string[];
-  /** The roles that the class asks for; all where it says nothing. */
+  /** The roles that the class reads; absent: all. */
   readonly roles?: readonly string[];
-  /** Phi-3's own copy of the SentencePiece reading: no guess from a token's looks, tokenizer.json's added tokens count. */
+  /**
+   * Phi-3's own way to read SentencePiece: the spelling of a token gives it no type, and tokenizer.json's added tokens
+   * count.
+   */
   readonly strictSpecials?: boolean;
   /** How the family's tokenizer.json is built again from a SentencePiece vocabulary. */
   readonly json?: "llama" | "gemma";

@@ -22,7 +22,7 @@ function textsInOrder(files: HfFiles): string[] {
 
 const BYTE_TOKEN = /^<0x[0-9A-Fa-f]{2}>$/;
 
-/** A tokenizer.json that is SentencePiece's BPE: base vocabulary in order, then what was added. */
+/** A tokenizer.json that is SentencePiece's BPE: base vocabulary in order, then the added tokens. */
 export function sentencePieceJsonVocabulary(files: HfFiles, visible: readonly string[] = []): Vocabulary {
   const tokens = textsInOrder(files);
   const baseCount = tokens.length;
@@ -47,8 +47,9 @@ export function sentencePieceJsonVocabulary(files: HfFiles, visible: readonly st
 }
 
 /**
- * The pieces of a SentencePiece model, from the tokenizer.json that was made of it: what a tokenizer.model says, but for the scores,
- * which come from the order of the merges, and for the types of added tokens, which {@link piecesVocabulary} puts right.
+ * The pieces of a SentencePiece model, from the tokenizer.json that was made from it: the same as in tokenizer.model,
+ * except for the scores, which come from the order of the merges, and the types of added tokens, which {@link
+ * piecesVocabulary} corrects.
  */
 export function piecesOfJson(files: HfFiles): readonly Piece[] {
   const model = objectField(files.tokenizerJson, "model");

@@ -1,6 +1,7 @@
 /**
- * SentencePiece's tokenizer.model: a protobuf of which a handful of fields matter (google/sentencepiece, sentencepiece_model.proto).
- * The reader walks the bytes once; every length is held against what is left.
+ * SentencePiece's tokenizer.model: a protobuf of which a handful of fields matter (google/sentencepiece,
+ * sentencepiece_model.proto). The reader goes through the bytes once, and checks every length against the rest of the
+ * bytes.
  */
 import { FormatError } from "@requant/core";
 
@@ -27,7 +28,7 @@ export interface SentencePieceModel {
 interface Field {
   readonly number: number;
   readonly wire: number;
-  /** Varints and fixed32 as a number; lengths as the bytes. */
+  /** The value of a varint or fixed32; fields with a length are in `bytes`. */
   readonly number32: number;
   readonly bytes: Uint8Array;
 }
@@ -42,25 +43,26 @@ function* fields(bytes: Uint8Array, path: string): Generator<Field> {
     let scale = 1;
     for (let count = 0; count < 10; count++) {
       const byte = bytes[offset++];
-      if (byte === undefined) throw new FormatError(`${path} ends inside a number`, { path, offset });
+      if (byte === undefined) throw new FormatError(`${path} ends inside a number.`, { path, offset });
       // ten-byte varints are negative int32 values sign-extended; only their low 32 bits mean something here
       if (count < 5) value += (byte & 0x7f) * scale;
       scale *= 128;
       if (byte < 0x80) return value;
     }
-    throw new FormatError(`${path} holds a number of more than ten bytes`, { path, offset });
+    throw new FormatError(`${path} holds a number of more than ten bytes.`, { path, offset });
   };
   while (offset < bytes.length) {
     const tag = varint();
     const number = Math.floor(tag / 8);
     const wire = tag % 8;
-    if (number === 0) throw new FormatError(`${path} has a field 0`, { path, offset });
+    if (number === 0)
+      throw new FormatError(`${path} has a field 0, which no protobuf has.`, { path, offset });
     if (wire === 0) yield { number, wire, number32: varint(), bytes: noBytes };
     else if (wire === 2 || wire === 1 || wire === 5) {
       const length = wire === 2 ? varint() : wire === 1 ? 8 : 4;
       if (length > bytes.length - offset) {
         throw new FormatError(
-          `${path}: field ${number} says ${length} bytes, ${bytes.length - offset} are left`,
+          `Field ${number} of ${path} says ${length} bytes; ${bytes.length - offset} are left.`,
           {
             path,
             offset,
@@ -71,7 +73,10 @@ function* fields(bytes: Uint8Array, path: string): Generator<Field> {
       yield { number, wire, number32, bytes: bytes.subarray(offset, offset + length) };
       offset += length;
     } else
-      throw new FormatError(`${path}: field ${number} has the unknown wire type ${wire}`, { path, offset });
+      throw new FormatError(`Field ${number} of ${path} has the unknown wire type ${wire}.`, {
+        path,
+        offset,
+      });
   }
 }
 
@@ -81,7 +86,7 @@ function pieceText(bytes: Uint8Array, path: string): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    throw new FormatError(`${path} has a piece that is not UTF-8`, { path, cause });
+    throw new FormatError(`${path} has a piece that is not UTF-8.`, { path, cause });
   }
 }
 
@@ -91,7 +96,7 @@ function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
   return bytes.length > start.length && start.every((byte, index) => bytes[index] === byte);
 }
 
-/** @throws FormatError when the bytes are no SentencePiece model. */
+/** @throws FormatError when the bytes are not a SentencePiece model. */
 export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"): SentencePieceModel {
   const pieces: Piece[] = [];
   let modelType = 1;
@@ -100,7 +105,7 @@ export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"):
   let charsmap: Uint8Array = noBytes;
   let unknownId = 0;
   if (startsWith(bytes, LFS_START)) {
-    throw new FormatError(`${path} is a Git LFS pointer, not the file itself`, {
+    throw new FormatError(`${path} is a Git LFS pointer, not the file itself.`, {
       path,
       hint: "Fetch the real file: git lfs pull.",
     });
@@ -131,7 +136,7 @@ export function parseSentencePiece(bytes: Uint8Array, path = "tokenizer.model"):
     }
   }
   if (pieces.length === 0)
-    throw new FormatError(`${path} holds no pieces: it is no SentencePiece model`, { path });
+    throw new FormatError(`${path} holds no pieces, so it is not a SentencePiece model.`, { path });
   return { pieces, modelType, addDummyPrefix, removeExtraWhitespaces, charsmap, unknownId };
 }
 
@@ -194,7 +199,7 @@ class ProtoWriter {
     this.#length += written;
   }
 
-  /** What was written, until something else is. */
+  /** The bytes written so far; valid until the next write. */
   written(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }

@@ -19,7 +19,7 @@ import { note } from "../note.ts";
 /** Roles in the order in which they are looked for; their names in config files are `<role>_token` and `<role>_token_id`. */
 export const tokenRoles: readonly string[] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
 
-/** Metadata keys of the roles; the spelling of "seperator" is GGUF's own. CLS has none: llama.cpp takes BOS for it. */
+/** Metadata keys of the roles; the spelling of "seperator" is GGUF's own. CLS has no key: llama.cpp uses BOS for it. */
 export const roleKeys: Readonly<Record<string, string>> = {
   bos: "tokenizer.ggml.bos_token_id",
   eos: "tokenizer.ggml.eos_token_id",
@@ -44,13 +44,15 @@ export function tokenText(value: JsonValue | undefined): string | undefined {
   return typeof value === "string" ? value : isJsonObject(value) ? textField(value, "content") : undefined;
 }
 
-/** What is known of each role while the files are read. */
+/** The facts about each role, collected while the files are read. */
 interface Roles {
-  /** `<role>_token` of tokenizer_config.json, as it stands there; the post-processor may change it. */
+  /** `<role>_token` of tokenizer_config.json, unchanged at first; the post-processor may change it. */
   readonly tokens: Map<string, JsonValue>;
   readonly added: Map<string, boolean>;
   readonly order: string[];
-  /** Whether tokenizer_config.json says anything: without it, tokens found elsewhere serve comparisons only. */
+  /**
+   * Whether there is a tokenizer_config.json with keys: without it, tokens of other files are only used for comparisons.
+   */
   readonly hasConfig: boolean;
 }
 
@@ -61,18 +63,18 @@ const specialId = (piece: JsonValue | undefined): string | undefined => {
 const sequenceId = (piece: JsonValue | undefined): string | undefined =>
   isJsonObject(piece) ? textField(objectField(piece, "Sequence"), "id") : undefined;
 
-/** As Python's truth: an empty text or object names no token. */
+/** As in Python, an empty text or object is false and names no token. */
 function isNamed({ tokens }: Roles, role: string): boolean {
   const token = tokens.get(role);
   return isJsonObject(token) ? Object.keys(token).length > 0 : Boolean(token);
 }
 
-/** gguf-py compares what the files hold: a token given as an object is never the same as a text. */
+/** gguf-py compares the values of the files: a token given as an object never equals a text. */
 function isToken({ tokens }: Roles, text: string | undefined, ...names: readonly string[]): boolean {
   return text !== undefined && names.some((role) => tokens.get(role) === text);
 }
 
-/** What stands before and after a single sequence. */
+/** The tokens before and after a single sequence. */
 function readSingle(
   single: readonly JsonValue[],
   roles: Roles,
@@ -84,14 +86,14 @@ function readSingle(
   if (first !== undefined) {
     if (!hasConfig) tokens.set("bos", first);
     else if (!isToken(roles, first, "bos", "cls")) {
-      // the template names what tokenizer_config.json leaves out
+      // the template names tokens that tokenizer_config.json lacks
       for (const role of ["bos", "cls"]) if (!isNamed(roles, role)) tokens.set(role, first);
     }
     added.set("bos", isToken(roles, first, "bos", "cls"));
   }
   if (last !== undefined) {
     if (hasConfig && !isToken(roles, last, "eos")) {
-      // what ended a turn before keeps a role of its own
+      // the token that ended a turn so far keeps a role of its own
       const free = ["eot", "eom"].find((role) => !order.includes(role));
       if (free !== undefined) {
         order.push(free);
@@ -104,7 +106,7 @@ function readSingle(
   return { first, last };
 }
 
-/** Reads `single` and `pair` of a TemplateProcessing for what stands around and between the sequences. */
+/** Reads the tokens around and between the sequences from `single` and `pair` of a TemplateProcessing. */
 function readTemplate(processor: JsonObject, roles: Roles): void {
   const { tokens, added, hasConfig } = roles;
   const { first, last } = readSingle(arrayField(processor, "single") ?? [], roles);
@@ -139,7 +141,7 @@ function readByteLevel(_: JsonObject, { added }: Roles): void {
   for (const role of ["bos", "eos"]) if (!added.has(role)) added.set(role, false);
 }
 
-/** By type. BertProcessing is not among them: gguf-py passes it over. */
+/** Readers by type. BertProcessing has none, because gguf-py ignores it. */
 const processorReaders: Readonly<Record<string, (processor: JsonObject, roles: Roles) => void>> = {
   ByteLevel: readByteLevel,
   RobertaProcessing: readRoberta,
@@ -156,7 +158,7 @@ function readPostProcessor(tokenizer: JsonObject, roles: Roles): void {
   }
 }
 
-/** Roles, and those that stand in for them where a tokenizer has only BERT's names. */
+/** Roles, and the roles that replace them where a tokenizer has only BERT's names. */
 const standIns = [
   ["bos", "cls"],
   ["eos", "sep"],
@@ -164,7 +166,7 @@ const standIns = [
 
 /**
  * Finds the special tokens of a checkpoint, in the order in which they are written.
- * @param vocabularySize ids from here on are passed over; undefined accepts all.
+ * @param vocabularySize ids from this number on are ignored; undefined accepts all.
  */
 export function readSpecialTokens(
   files: HfFiles,
@@ -181,7 +183,10 @@ export function readSpecialTokens(
   const ids = new Map<string, number>();
   const setId = (role: string, id: JsonValue | undefined): void => {
     if (typeof id !== "number" || !Number.isInteger(id)) return;
-    if (id < 0) throw new FormatError(`the ${role} token has the id ${id}`, { path: "config.json" });
+    if (id < 0)
+      throw new FormatError(`The ${role} token has the id ${id}; ids are not negative.`, {
+        path: "config.json",
+      });
     if (!ids.has(role) && (vocabularySize === undefined || id < vocabularySize)) ids.set(role, id);
   };
   if (tokenizerJson !== undefined) {

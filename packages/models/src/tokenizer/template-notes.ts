@@ -1,4 +1,7 @@
-/** Where a tokenizer.json and llama.cpp put different special tokens around a text, although the GGUF is the converter's. */
+/**
+ * Notes where tokenizer.json and llama.cpp put different special tokens around a text, although the GGUF equals the
+ * converter's.
+ */
 
 import type { Finding, Metadata } from "@requant/core";
 import { arrayField, isJsonObject, type JsonObject, objectField, textField } from "../json.ts";
@@ -38,8 +41,8 @@ const sides = [
 ] as const;
 
 /**
- * One note for each side of a text where tokenizer.json adds other tokens than the metadata say. Where they say nothing,
- * llama.cpp decides by the kind of vocabulary, and nothing is noted.
+ * One note for each side of a text where tokenizer.json adds other tokens than the metadata. Without such metadata,
+ * llama.cpp decides by the kind of vocabulary, and there is no note.
  */
 export function templateNotes(
   tokenizerJson: JsonObject | undefined,

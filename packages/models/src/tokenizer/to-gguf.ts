@@ -84,7 +84,7 @@ function preTokenizerOf(files: HfFiles, architecture: string, added: ReadonlyMap
       hasToken: (text) => texts.has(text),
     });
   if (name !== undefined) return name;
-  throw new ConversionError("tokenizer.json has a pre-tokenizer that no GGUF name is known for", {
+  throw new ConversionError("The tokenizer.json has a pre-tokenizer for which no GGUF name is known.", {
     path: "tokenizer.json",
     hint: likeHint,
   });
@@ -109,7 +109,7 @@ function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
   );
 }
 
-/** llama.cpp's converter writes such a model all the same; so do we. */
+/** llama.cpp's converter writes such a model nevertheless, and so does Requant. */
 const unigramNote = /* @__PURE__ */ note(
   "tokenizer-differs",
   "The tokenizer.model is a unigram model: llama.cpp merges its pieces by score, which gives some texts other ids.",
@@ -123,8 +123,8 @@ const scoresNote = /* @__PURE__ */ note(
 );
 
 /**
- * tokenizer.ggml.add_space_prefix, where tokenizer.json puts no space before a text: llama.cpp does so unless the key says no. Its
- * converter looks at tokenizer_config.json only, which a Gemma tokenizer in a Llama does not have the setting in.
+ * tokenizer.ggml.add_space_prefix, where tokenizer.json puts no space before a text: llama.cpp does so unless the key
+ * says no. Its converter only reads tokenizer_config.json, where a Gemma tokenizer in a Llama lacks the setting.
  */
 function noSpacePrefix({ tokenizerJson, tokenizerConfig }: HfFiles): [string, MetadataValue][] {
   if (flagField(tokenizerConfig, "add_prefix_space") !== undefined) return [];
@@ -191,7 +191,7 @@ function write(
     case "vocab-merges": {
       const assembled = { ...files, tokenizerJson: tokenizerJsonOfVocab(files) };
       const vocabulary = bytePairVocabulary(assembled, config);
-      // special tokens are looked for in tokenizer.json, which is not there
+      // special tokens would be read from tokenizer.json, which this checkpoint lacks
       const special = readSpecialTokens(files, undefined, rules.roles);
       const pre = preTokenizerOf(assembled, architecture, special.added);
       return { model: "gpt2", pre, vocabulary, special, hasNormalizer: false };
@@ -239,14 +239,14 @@ export function addTokenizerMetadata(
     const type = textField(objectField(files.tokenizerJson, "model"), "type");
     throw new ConversionError(
       type === undefined
-        ? "there is no tokenizer.json or tokenizer.model that can be mapped"
-        : `tokenizer.json is a ${type} model, which a ${architecture} GGUF is not written from`,
+        ? "There is no tokenizer.json or tokenizer.model that can be mapped."
+        : `The tokenizer.json is a ${type} model, from which no ${architecture} GGUF can be written.`,
       { path: "tokenizer.json", hint: likeHint },
     );
   }
   const written = write(kind, files, config, architecture, rules);
   const { model, pre, vocabulary, special, hasNormalizer } = written;
-  // most families ask for no token by its text
+  // most families look up no token by its text
   let ids: ReadonlyMap<string, number> | undefined;
   const idOf = (text: string): number | undefined => {
     ids ??= idsByText(vocabulary.tokens);

@@ -37,12 +37,14 @@ function readTokens(metadata: Metadata, isSentencePiece: boolean): readonly Toke
     ["scores", scores],
   ] as const) {
     if (list !== undefined && list.length !== texts.length) {
-      throw new FormatError(`tokenizer.ggml.${name} has ${list.length} entries for ${texts.length} tokens`);
+      throw new FormatError(
+        `The key tokenizer.ggml.${name} has ${list.length} entries for ${texts.length} tokens.`,
+      );
     }
   }
   return texts.map((text, id) => {
     const type = types?.[id] ?? tokenTypes.normal;
-    // GGUF spells spaces of user-defined tokens out, SentencePiece's tokenizer.json does not
+    // GGUF has real spaces in user-defined tokens, SentencePiece's tokenizer.json does not
     const own = isSentencePiece && type === tokenTypes.userDefined ? text.replaceAll(" ", "▁") : text;
     return { id, text: own, type, score: scores?.[id] ?? 0 };
   });
@@ -93,7 +95,7 @@ function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Arra
   );
 }
 
-/** Roles that tokenizer_config.json names; those that stand out of order came from config.json and stay there. */
+/** Roles that tokenizer_config.json names; roles out of order came from config.json and stay there. */
 function namedRoles(ids: ReadonlyMap<string, number>): readonly string[] {
   let last = -1;
   return [...ids.keys()].filter((role) => {
@@ -122,7 +124,7 @@ function configFile(
 ): JsonObject {
   const { tokens, ids, added, metadata } = gguf;
   const config = new Map<string, JsonValue>();
-  // SentencePiece scores say which tokens were added by this very table
+  // the scores of SentencePiece show which tokens were added by this table
   const decoder = addedTokens(gguf).filter(
     ({ id }) => !isSentencePiece || tokens[Number(id)]?.score === -1000,
   );

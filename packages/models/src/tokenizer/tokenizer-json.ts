@@ -1,4 +1,4 @@
-/** tokenizer.json out of a GGUF's tokens: SentencePiece's BPE and byte-level BPE. */
+/** tokenizer.json from a GGUF's tokens: SentencePiece's BPE and byte-level BPE. */
 import { FormatError, type Metadata } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import type { JsonObject, JsonValue } from "../json.ts";
@@ -15,7 +15,7 @@ export interface Token {
   readonly score: number;
 }
 
-/** A GGUF's tokenizer keys, read. */
+/** The contents of a GGUF's tokenizer keys. */
 export interface GgufTokenizer {
   readonly metadata: Metadata;
   readonly tokens: readonly Token[];
@@ -26,8 +26,8 @@ export interface GgufTokenizer {
 }
 
 /**
- * Ordinary tokens of several characters that no merge makes, in a SentencePiece-like vocabulary that has merges: they can only
- * have been added (llama.cpp's converter marks just the named special tokens of Gemma 4).
+ * Ordinary tokens of several characters that no merge makes, in a SentencePiece-like vocabulary that has merges: such
+ * tokens must have been added (llama.cpp's converter marks just the named special tokens of Gemma 4).
  */
 function unmergeable(tokens: readonly Token[], metadata: Metadata): readonly Token[] {
   if (stringOf(metadata.get("tokenizer.ggml.model")) !== "gemma4") return [];
@@ -37,7 +37,7 @@ function unmergeable(tokens: readonly Token[], metadata: Metadata): readonly Tok
   );
 }
 
-/** Added tokens of tokenizer.json: all that are special, and those that are matched before anything else. */
+/** Added tokens of tokenizer.json: all special tokens, and tokens that are matched before any merging. */
 export function addedTokens({ tokens, metadata }: GgufTokenizer): readonly JsonObject[] {
   const { control, userDefined, unknown } = tokenTypes;
   const hidden = new Set(unmergeable(tokens, metadata));
@@ -64,7 +64,7 @@ const byteLevelProcessor: JsonObject = {
   use_regex: true,
 };
 
-/** What stands around a text: built so that reading it again says the same of bos, eos and sep. */
+/** The post-processor with the tokens around a text, such that reading it again gives the same bos, eos and sep. */
 export function postProcessor({ tokens, ids, added }: GgufTokenizer, byteLevel: boolean): JsonValue {
   const bos = added.get("bos") === true ? ids.get("bos") : undefined;
   const eos = added.get("eos") === true ? ids.get("eos") : undefined;
@@ -102,8 +102,8 @@ export function postProcessor({ tokens, ids, added }: GgufTokenizer, byteLevel: 
 }
 
 /**
- * Tokens of the model's own vocabulary. The library numbers added tokens on from there, so the vocabulary reaches at least to
- * the last token after which ids run on without a gap.
+ * Tokens of the model's own vocabulary. The library numbers added tokens from the end of the vocabulary on, so the
+ * vocabulary must reach at least to the last token after which ids continue without a gap.
  */
 function vocabularyOf(tokens: readonly Token[]): JsonObject {
   const { normal, byte, unused } = tokenTypes;
@@ -141,10 +141,13 @@ function jsonFile(
   };
 }
 
-/** Pairs, or the older spelling: one string with a space between the parts. Every reader knows that one, and it takes half the bytes. */
+/**
+ * Pairs, or the older spelling: one string with a space between the parts. Every reader supports the older spelling, and
+ * it takes half the bytes.
+ */
 type Merges = readonly (readonly [string, string])[] | readonly string[];
 
-/** False where the older spelling says something else: a part has a space, or readers take the merge for a comment. */
+/** False where the older spelling would be misread: a part has a space, or the merge looks like a comment. */
 function isPlainMerge(merge: string): boolean {
   const space = merge.indexOf(" ");
   return space > 0 && merge.indexOf(" ", space + 1) < 0 && !merge.startsWith("#version");
@@ -182,12 +185,15 @@ function modelJson(
 function mergePairs(metadata: Metadata): readonly (readonly [string, string])[] {
   return (stringsOf(metadata.get("tokenizer.ggml.merges")) ?? []).map((merge) => {
     const space = merge.indexOf(" ", 1);
-    if (space < 0) throw new FormatError(`tokenizer.ggml.merges has the entry ${quoted(merge)}`);
+    if (space < 0)
+      throw new FormatError(
+        `The key tokenizer.ggml.merges has the entry ${quoted(merge)}; two tokens with a space between were expected.`,
+      );
     return [merge.slice(0, space), merge.slice(space + 1)];
   });
 }
 
-/** tokenizer.json of a byte-level BPE, or why there is none. */
+/** tokenizer.json of a byte-level BPE, or the reason why there is none. */
 export function byteBpeJson(gguf: GgufTokenizer): JsonObject | string {
   const { metadata, tokens } = gguf;
   const pre = stringOf(metadata.get("tokenizer.ggml.pre"));
@@ -224,7 +230,7 @@ function unknownText({ tokens, ids }: GgufTokenizer): string | null {
   return tokens[id]?.text ?? null;
 }
 
-/** tokenizer.json of SentencePiece's BPE, or why there is none. */
+/** tokenizer.json of SentencePiece's BPE, or the reason why there is none. */
 export function sentencePieceJson(gguf: GgufTokenizer): JsonObject | string {
   const { tokens, metadata, rules } = gguf;
   const given = storedMerges(metadata);

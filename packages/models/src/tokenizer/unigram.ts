@@ -26,7 +26,7 @@ import type { Written } from "./written.ts";
 
 const path = "tokenizer.json";
 
-/** The first step of one type in a normalizer or pre-tokenizer, looking into sequences. */
+/** The first step of one type in a normalizer or pre-tokenizer, also inside sequences. */
 function stepWithin(json: JsonValue | undefined, list: string, type: string): JsonObject | undefined {
   if (!isJsonObject(json)) return undefined;
   if (textField(json, "type") === type) return json;
@@ -41,11 +41,11 @@ function bytesOfBase64(text: string): number[] {
   try {
     return Array.from(atob(text), (char) => char.charCodeAt(0));
   } catch (cause) {
-    throw new FormatError(`${path}: precompiled_charsmap is not base64`, { path, cause });
+    throw new FormatError(`The precompiled_charsmap of ${path} is not base64.`, { path, cause });
   }
 }
 
-/** What a tokenizer.json does to spaces and characters before it looks for pieces. */
+/** How a tokenizer.json changes spaces and characters before it looks for pieces. */
 function textRules(json: JsonObject | undefined, cleansUp: boolean) {
   const normalizer = field(json, "normalizer");
   const pre = field(json, "pre_tokenizer");
@@ -56,7 +56,7 @@ function textRules(json: JsonObject | undefined, cleansUp: boolean) {
     typeWithin(normalizer, "normalizers", ["Replace", "Strip"]) !== undefined;
   return {
     prefix: metaspace !== undefined && textField(metaspace, "prepend_scheme") !== "never",
-    // the converter takes tokenizer_config.json's word for it, which speaks of decoding
+    // the converter uses this setting of tokenizer_config.json, although it concerns decoding
     removesSpaces: cleansUp || collapses,
     charsmap: charsmap === undefined ? [] : bytesOfBase64(charsmap),
   };
@@ -87,14 +87,14 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
   const pieces = (arrayField(model, "vocab") ?? []).map((piece) => {
     const [text, score] = isJsonArray(piece) ? piece : [];
     if (typeof text !== "string" || typeof score !== "number") {
-      throw new FormatError(`${path} has a piece that is no pair of text and score`, { path });
+      throw new FormatError(`${path} has a piece that is not a pair of text and score.`, { path });
     }
     return { text, score };
   });
-  if (pieces.length === 0) throw new FormatError(`${path} has no pieces`, { path });
+  if (pieces.length === 0) throw new FormatError(`${path} has no pieces.`, { path });
   const size = Math.max(config.count("vocab_size") ?? 0, pieces.length);
   if (size > pieces.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, ${path} has ${pieces.length}`, {
+    throw new FormatError(`The config.json says ${size} tokens; ${path} has ${pieces.length}.`, {
       path: "config.json",
     });
   }
@@ -109,7 +109,7 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
     return added.has(id) ? tokenTypes.userDefined : tokenTypes.normal;
   };
   const all = Array.from({ length: size }, (_, id) => pieces[id] ?? { text: `[PAD${id}]`, score: -10000 });
-  // what stands beyond the model's own vocabulary was added
+  // tokens beyond the model's own vocabulary were added
   for (const { id, text } of added.values())
     if (id < size && id >= pieces.length) all[id] = { text, score: 0 };
   const vocabulary: Vocabulary = {
@@ -120,7 +120,7 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
     ),
   };
   const special = readSpecialTokens(files, size);
-  // llama.cpp ends every text of such a vocabulary unless it is told not to
+  // llama.cpp adds an end token for such a vocabulary unless the key is false
   for (const role of ["bos", "eos"]) if (!special.added.has(role)) special.added.set(role, false);
   const cleansUp = flagField(files.tokenizerConfig, "clean_up_tokenization_spaces") === true;
   return {
@@ -147,10 +147,10 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
 export function writeXlmSentencePiece(files: HfFiles, config: Config): Written {
   const name = "sentencepiece.bpe.model";
   const model = parseSentencePiece(files.sentencePieceBpe ?? new Uint8Array(0), name);
-  if (model.modelType !== 1) throw new FormatError(`${name} is no unigram model`, { path: name });
+  if (model.modelType !== 1) throw new FormatError(`${name} is not a unigram model.`, { path: name });
   const size = Math.max(config.count("vocab_size") ?? 0, model.pieces.length);
   if (size > model.pieces.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, ${name} has ${model.pieces.length}`, {
+    throw new FormatError(`The config.json says ${size} tokens; ${name} has ${model.pieces.length}.`, {
       path: "config.json",
     });
   }

@@ -1,4 +1,7 @@
-/** Tokens, types, scores and merges out of a checkpoint's tokenizer files (llama.cpp, conversion/base.py; gguf-py, vocab.py). */
+/**
+ * Tokens, types, scores and merges from a checkpoint's tokenizer files (llama.cpp, conversion/base.py; gguf-py,
+ * vocab.py).
+ */
 
 import { FormatError, largest } from "@requant/core";
 import { quoted } from "@requant/core/text";
@@ -28,7 +31,7 @@ export interface Vocabulary {
   readonly merges?: readonly string[];
 }
 
-/** Tokens that stand for something although nobody marked them special (llama.cpp's list, from Gemma, Command R, DeepSeek). */
+/** Tokens that count as special although no file marks them so (llama.cpp's list, from Gemma, Command R, DeepSeek). */
 function looksSpecial(text: string): boolean {
   return (
     ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].includes(text) ||
@@ -50,9 +53,12 @@ export function decoderTokens(files: HfFiles): readonly AddedToken[] {
     const id = Number(key);
     const text = isJsonObject(value) ? textField(value, "content") : undefined;
     if (!Number.isSafeInteger(id) || id < 0 || text === undefined || !isJsonObject(value)) {
-      throw new FormatError(`tokenizer_config.json: added_tokens_decoder has the entry ${quoted(key)}`, {
-        path: "tokenizer_config.json",
-      });
+      throw new FormatError(
+        `The added_tokens_decoder of tokenizer_config.json has the entry ${quoted(key)}; an id with a token was expected.`,
+        {
+          path: "tokenizer_config.json",
+        },
+      );
     }
     return [{ id, text, special: flagField(value, "special") === true }];
   });
@@ -76,7 +82,9 @@ function mergePair(merge: JsonValue): readonly [string, string] {
     const [left, right] = merge;
     if (typeof left === "string" && typeof right === "string") return [left, right];
   }
-  throw new FormatError("tokenizer.json has a merge that is no pair of strings", { path: "tokenizer.json" });
+  throw new FormatError("The tokenizer.json has a merge that is not a pair of strings.", {
+    path: "tokenizer.json",
+  });
 }
 
 function mergesOf(model: JsonObject | undefined): readonly JsonValue[] {
@@ -100,13 +108,13 @@ function hasOneInnerSpace(text: string): boolean {
 
 interface PiecesSource {
   readonly pieces: readonly Piece[];
-  /** The file they are from. */
+  /** The file that the pieces are from. */
   readonly path: string;
   /** Tokens that were added to the pieces: they replace a piece of their id. */
   readonly added: readonly AddedToken[];
 }
 
-/** The tokens of SentencePiece pieces. `strict`: Phi-3's own reading, which guesses nothing from a token's looks. */
+/** The tokens of SentencePiece pieces. `strict`: Phi-3's own way, in which the spelling of a token gives it no type. */
 export function piecesVocabulary(
   files: HfFiles,
   { pieces, path, added }: PiecesSource,
@@ -115,7 +123,7 @@ export function piecesVocabulary(
 ): Vocabulary {
   const size = config.count("vocab_size_per_layer_input", "vocab_size") || pieces.length;
   if (size > pieces.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, ${path} has ${pieces.length}`, {
+    throw new FormatError(`The config.json says ${size} tokens; ${path} has ${pieces.length}.`, {
       path: "config.json",
     });
   }
@@ -162,7 +170,7 @@ export function namedSpecials(files: HfFiles): ReadonlySet<string> {
 
 interface VocabularyEntries {
   readonly texts: readonly string[];
-  /** One for each text. */
+  /** One id for each text. */
   readonly ids: readonly number[];
 }
 
@@ -173,14 +181,14 @@ export function vocabularyEntries(files: HfFiles): VocabularyEntries {
   const ids = texts.map((text) => {
     const id = vocabulary[text];
     if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
-    throw new FormatError(`tokenizer.json gives the token ${quoted(text)} the id ${quoted(id)}`, {
+    throw new FormatError(`The tokenizer.json gives the token ${quoted(text)} the id ${quoted(id)}.`, {
       path: "tokenizer.json",
     });
   });
   return { texts, ids };
 }
 
-/** Tokens of a byte-level BPE in their byte spelling; ids that nothing uses become padding. */
+/** Tokens of a byte-level BPE in their byte spelling; unused ids become padding. */
 export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
   const model = objectField(files.tokenizerJson, "model");
   const { texts, ids } = vocabularyEntries(files);
@@ -196,7 +204,7 @@ export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
   const listed = texts.length + added.size;
   if (highest >= size || size > listed + 1_000_000) {
     throw new FormatError(
-      `config.json says ${size} tokens, tokenizer.json has ${listed} with ids up to ${highest}`,
+      `The config.json says ${size} tokens; the tokenizer.json has ${listed} with ids up to ${highest}.`,
       { path: "config.json" },
     );
   }
@@ -232,7 +240,8 @@ export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
 }
 
 /**
- * Scores that make merging by score do what merging by rank does: the sooner a piece is merged, the higher. llama.cpp's converter writes
+ * Scores with which merging by score equals merging by rank: an earlier merge has a higher score. llama.cpp's converter
+ * writes
  * -1000 for every token here, with which its tokenizer merges in no sensible order.
  */
 export function scoresFromMerges(

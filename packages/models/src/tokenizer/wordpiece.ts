@@ -8,7 +8,7 @@ import { addedTokens, type GgufTokenizer } from "./tokenizer-json.ts";
 import { bytePairVocabulary, tokenTypes } from "./vocabulary.ts";
 import type { Written } from "./written.ts";
 
-/** GGUF marks the beginnings of words with a space; tokenizer.json marks what continues one with two hashes. */
+/** GGUF marks the beginnings of words with a space; tokenizer.json marks the continuation of a word with two hashes. */
 function asPhantom(text: string, type: number): string {
   if (type === tokenTypes.control) return text;
   return text.startsWith("##") ? text.slice(2) : `▁${text}`;
@@ -19,7 +19,7 @@ export function writeWordPiece(files: HfFiles, config: Config): Written {
   const vocabulary = { tokens: tokens.map((text, id) => asPhantom(text, types[id] ?? 0)), types };
   return {
     model: "bert",
-    // llama.cpp reads no more from it; other WordPiece vocabularies differ in nothing that GGUF says
+    // the only WordPiece name that llama.cpp needs; GGUF has no key in which other such vocabularies differ
     pre: "bert-bge",
     vocabulary,
     special: readSpecialTokens(files, tokens.length),

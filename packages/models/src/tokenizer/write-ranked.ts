@@ -9,7 +9,7 @@ import { readSpecialTokens, type SpecialTokens, specialTokenMetadata } from "./s
 import { tokenTypes } from "./vocabulary.ts";
 import type { Written } from "./written.ts";
 
-/** After the bytes: what ends a text, the two marks of a turn, 205 spare ones (QwenLM/Qwen, tokenization_qwen.py). */
+/** The special tokens: the end of a text, the two marks of a turn, 205 spare tokens (QwenLM/Qwen, tokenization_qwen.py). */
 const qwenSpecials: readonly string[] = [
   "<|endoftext|>",
   "<|im_start|>",
@@ -23,7 +23,7 @@ export function writeTiktoken(files: HfFiles, config: Config): Written {
   const named = [...ranked.map(spellBytes), ...qwenSpecials];
   const size = config.count("vocab_size") ?? named.length;
   if (size < named.length || size > named.length + 1_000_000) {
-    throw new FormatError(`config.json says ${size} tokens, qwen.tiktoken has ${named.length}`, {
+    throw new FormatError(`The config.json says ${size} tokens; qwen.tiktoken has ${named.length}.`, {
       path: "config.json",
     });
   }
@@ -54,7 +54,7 @@ export function writeTekken(files: HfFiles): Written {
   const merges = mergesOfAllPairs(ranked);
   const idOf = (text: string): number => {
     const id = specials.indexOf(text);
-    if (id < 0) throw new FormatError(`tekken.json has no ${text}`, { path: "tekken.json" });
+    if (id < 0) throw new FormatError(`The tekken.json has no token ${text}.`, { path: "tekken.json" });
     return id;
   };
   const eos = idOf("</s>");
@@ -80,7 +80,7 @@ export function writeTekken(files: HfFiles): Written {
       ["tokenizer.ggml.merges", stringArray(merges)],
       ...specialTokenMetadata({ ids: special.ids, added: new Map() }),
       ["tokenizer.ggml.tokens", stringArray(tokens)],
-      // whole numbers: that is how the zeros stand there
+      // integers, as the converter writes these zeros
       ["tokenizer.ggml.scores", numberArray("i32", new Array<number>(tokens.length).fill(0))],
       ["tokenizer.ggml.token_type", numberArray("i32", types)],
       ...specialTokenMetadata({ ids: new Map(), added: special.added }),

@@ -4,9 +4,9 @@ import type { Vocabulary } from "./vocabulary.ts";
 
 type Keys = readonly (readonly [string, MetadataValue])[];
 
-/** A tokenizer on its way into metadata. */
+/** A tokenizer that is to be written as metadata. */
 export interface Written {
-  /** All keys in order, where a kind has an order of its own; the rest is then only read. */
+  /** All keys in order, for a kind with an order of its own; the other fields are then only read. */
   readonly keys?: Keys;
   /** `tokenizer.ggml.model`. */
   readonly model: string;
@@ -16,7 +16,7 @@ export interface Written {
   readonly special: SpecialTokens;
   /** Whether the normalizer has keys of its own. */
   readonly hasNormalizer: boolean;
-  /** Between the tokens and the special ids, before and after what the class adds there. */
+  /** Keys between the tokens and the special ids, before and after the keys of the class. */
   readonly between?: { readonly first: Keys; readonly last: Keys };
   /** What a reader should know. */
   readonly findings?: readonly Finding[];

@@ -15,7 +15,7 @@ export function one(fields: Readonly<Record<string, unknown>>): string {
   return JSON.stringify({ a: { dtype: "F32", shape: [2], data_offsets: [0, 8], ...fields } });
 }
 
-/** The code and message of the refusal; fails where there is none, or where it is not ours. */
+/** The code and message of the refusal; fails where there is none, or where the error is not a CodecError. */
 export function refusal(bytes: Uint8Array, fileByteLength = bytes.byteLength): string {
   try {
     parseHeader(bytes, { fileByteLength, path: "bad.safetensors" });

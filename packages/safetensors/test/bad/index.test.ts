@@ -1,4 +1,4 @@
-/** Folders whose index and files disagree, or whose index reaches for files that are not the model's. */
+/** Folders whose index and files disagree, or whose index names files outside the model. */
 import { isCodecError, type MemoryStore, memoryStore } from "@requant/core";
 import { describe, expect, it } from "vitest";
 import { openSafetensors } from "../../src/index.ts";
@@ -49,7 +49,7 @@ describe("an index", () => {
     [
       "that says a tensor twice",
       `{"weight_map":{"a":"${A}","a":"${B}"}}`,
-      "FORMAT: The index says a key twice.",
+      "FORMAT: The index has a key twice.",
     ],
     [
       "that puts a tensor in a file that lacks it",

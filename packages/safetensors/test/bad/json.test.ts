@@ -13,20 +13,20 @@ describe("header text", () => {
     [
       "a tensor twice",
       '{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}',
-      "FORMAT: The header says a key twice.",
+      "FORMAT: The header has a key twice.",
     ],
     [
       "a field twice",
       '{"a":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}}',
-      "FORMAT: The header says a key twice.",
+      "FORMAT: The header has a key twice.",
     ],
     [
       "a key twice in two spellings",
       '{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"\\u0061":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}',
-      "FORMAT: The header says a key twice.",
+      "FORMAT: The header has a key twice.",
     ],
     ["__metadata__ null", '{"__metadata__":null}', "FORMAT: __metadata__ is not an object."],
-    ["__metadata__ with a number", '{"__metadata__":{"a":1}}', "FORMAT: __metadata__ may hold strings only"],
+    ["__metadata__ with a number", '{"__metadata__":{"a":1}}', "FORMAT: __metadata__ may only hold strings"],
     ["a tensor that is null", '{"a":null}', "FORMAT: The tensor's header is wrong at its entry"],
   ])("%s", (_, header, message) => {
     expect(refusal(file(header, 8))).toContain(message);

@@ -21,7 +21,7 @@ describe("header length", () => {
     expect(refusal(withLength(length))).toContain(message);
   });
 
-  it("is held against the limit before anything is read", () => {
+  it("is compared with the limit before anything is read", () => {
     expect(refusal(withLength(300_000_000n), 400_000_000)).toBe(
       "LIMIT: The header has 300000000 bytes; the limit is 268435456.",
     );

@@ -1,4 +1,4 @@
-/** Tensors whose dtype, shape and offsets cannot be. */
+/** Tensors with impossible dtypes, shapes and offsets. */
 import { describe, expect, it } from "vitest";
 import { file, one, refusal } from "./build.ts";
 

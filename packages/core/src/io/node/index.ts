@@ -59,9 +59,9 @@ async function openFile(path: string, accept: (handle: FileHandle) => Promise<vo
   const byteLength = Number(before.size);
   const transfers = transfersOf(handle);
 
-  /** A half-read model would mix two files' weights in silence: look again after each read. */
+  /** A file that is replaced between two reads would mix the weights of two models, so check after each read. */
   function refuseIfChanged(offset: number): void {
-    // a microsecond here; by way of another thread it takes fifty, and a run asks after each of its reads
+    // synchronous, since this runs after each read: it takes one microsecond, the asynchronous call fifty
     const now = fstatSync(handle.fd, { bigint: true });
     if (now.size === before.size && now.mtimeNs === before.mtimeNs) return;
     const change =
@@ -210,10 +210,10 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   };
 }
 
-/** Where more than this is zeros, nothing is written: it reads as zeros all the same. */
+/** Longer runs of zeros are not written: a hole in a file reads as zeros. */
 const zeros = Buffer.alloc(64 * 1024);
 
-/** Whether many bytes are all zeros. Others are told by their first piece, so this costs nothing. */
+/** Whether many bytes are all zeros. Other bytes are recognized by their first piece, so this check is cheap. */
 function isZeros(bytes: Uint8Array): boolean {
   if (bytes.byteLength < zeros.byteLength) return false;
   for (let start = 0; start < bytes.byteLength; start += zeros.byteLength) {
@@ -234,13 +234,14 @@ async function removeStale(folder: string, stem: string): Promise<void> {
 
 /** How a directory is opened as a store. */
 export interface DirectoryStoreOptions extends FileSinkOptions {
-  /** Files that the caller itself has named, not the folder: links under these names are followed wherever they lead. */
+  /** Names that the caller has chosen: links under these names are followed wherever they lead. */
   readonly named?: readonly string[];
 }
 
 /**
- * A directory as a store. It need not exist before the first `create`, and goes again when all was aborted. Links in it that
- * lead out of it are refused by name; those of the Hugging Face hub's cache and of weights on another disk are followed.
+ * A directory as a store. It need not exist before the first `create`, and is removed again when every file was aborted.
+ * Links in it that lead out of it are refused by name; those of the Hugging Face hub's cache and of weights on another
+ * disk are followed.
  */
 export function directoryStore(path: string, options: DirectoryStoreOptions = {}): ReadStore & WriteStore {
   const { named = [] } = options;
@@ -264,7 +265,7 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
     }
   }
 
-  /** Makes the file's folder and then the file; when that fails, the folder goes again. */
+  /** Makes the file's folder and then the file; removes the folder again when the file cannot be made. */
   async function makeFile<T>(name: string, make: (full: string) => Promise<T>): Promise<T> {
     checkStorePath(name, path);
     const full = join(path, name);
@@ -348,7 +349,7 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   };
 }
 
-/** The true place of a file that need not exist: of its nearest folder that does, and the rest as it is written. */
+/** The real path of a file that may not exist yet: the real path of its nearest existing folder, and the rest as given. */
 async function realPathOf(path: string): Promise<string> {
   const full = resolve(path);
   try {

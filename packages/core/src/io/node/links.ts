@@ -1,7 +1,7 @@
 /**
- * Symbolic links inside a model's folder. A checkpoint is somebody else's work, and a link in it (git, tar and zip all carry
- * links) can name any file of the reader's disk; what is read under the name of a README.md or a chat template ends up in
- * the output. So what the folder names must stay in the folder.
+ * Symbolic links inside a model's folder. A checkpoint comes from another person, and a link in it (git, tar and zip all
+ * carry links) can point to any file of the user's disk. The contents of a README.md or a chat template end up in the
+ * output, so a link must not lead out of the folder.
  */
 import { type FileHandle, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
@@ -20,7 +20,7 @@ const WEIGHTS = /\.(?:safetensors|gguf)$/i;
 export async function refuseLinkOut(handle: FileHandle, folder: string, name: string): Promise<void> {
   const path = join(folder, name);
   const real = await realpath(path);
-  // a path can be changed between two looks at it: what was opened must be what is judged
+  // a path can change between two calls: check that the opened file is the file whose path is judged
   const [opened, judged] = await Promise.all([handle.stat({ bigint: true }), stat(real, { bigint: true })]);
   if (opened.ino !== judged.ino || opened.dev !== judged.dev)
     throw new IoError("The file was replaced while it was being opened.", { path, hint: "Start again." });

@@ -7,24 +7,25 @@ import { NO_FOLLOW, refuseSpecialFile } from "./placing.ts";
 import { randomHex } from "./random-and-hash.ts";
 
 /**
- * Says "this process works on that file" to other processes. Node has no lock that the system drops when a process dies, so
- * the lock is a file that names its owner: one whose owner has ended is taken over. Owners on other machines cannot be
- * asked; they touch their lock regularly, and one that has long not been touched is taken over as well.
+ * Tells other processes that this process is writing a file. Node has no lock that the system releases when a process
+ * ends, so the lock is a file that names its owner; a lock whose owner has ended is taken over. Whether an owner on
+ * another machine has ended cannot be checked, so owners touch their lock regularly, and a lock that was not touched for
+ * long is taken over as well.
  */
 export interface FileLock {
-  /** False when somebody has taken the lock away: nothing must be published then. */
+  /** False when another process has taken the lock over: nothing may be published then. */
   stillHeld(): Promise<boolean>;
   release(): Promise<void>;
 }
 
 const touchInterval = 15_000;
 const silence = 8 * touchInterval;
-/** A lock without a readable owner is one that is just being written, unless it is older than this. */
+/** A lock without a readable owner is still being written, unless it is older than this. */
 const writingTime = 5_000;
 
 const NO_WAIT = process.platform === "win32" ? 0 : constants.O_NONBLOCK;
 
-/** @throws IoError when a living process holds the lock */
+/** @throws IoError when a running process holds the lock */
 export async function acquireLock(path: string, subject: string): Promise<FileLock> {
   const text = `${JSON.stringify({ ...(await thisProcess()), id: randomHex(8) })}\n`;
   for (;;) {
@@ -55,7 +56,7 @@ async function create(path: string, text: string): Promise<boolean> {
     try {
       await handle.writeFile(text);
     } catch (error) {
-      // a full disk: an empty lock would keep others out for no reason
+      // the disk is full: an empty lock would block other processes for no reason
       await unlink(path).catch(() => {});
       throw error;
     } finally {
@@ -70,7 +71,8 @@ async function create(path: string, text: string): Promise<boolean> {
 
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    // a link that leads nowhere would seem to be gone, and yet be in the way, for ever; a pipe would be waited for
+    // a dangling link would look like a missing file but block the name for ever; opening a pipe would wait for its
+    // writer
     const handle = await open(path, constants.O_RDONLY | NO_FOLLOW | NO_WAIT);
     await refuseSpecialFile(handle, path);
     return await handle.readFile("utf8").finally(() => handle.close());
@@ -80,7 +82,10 @@ async function textOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Removes the lock of a dead owner; waits while one is being written. @throws IoError when its owner lives */
+/**
+ * Removes the lock of an owner that has ended; waits while a lock is being written. @throws IoError when the owner is
+ * running
+ */
 async function takeAway(path: string, subject: string): Promise<void> {
   const text = await textOf(path);
   if (text === undefined) return;
@@ -91,7 +96,7 @@ async function takeAway(path: string, subject: string): Promise<void> {
     return;
   }
   if (owner !== undefined && !((await hasEnded(owner)) ?? age > silence)) throw inUse(subject, path, owner);
-  // by renaming, because of several that see the dead owner at once only one gets the file
+  // by renaming: of several processes that do this at once, only one gets the file
   const mine = `${path}.${randomHex(8)}`;
   try {
     await rename(path, mine);
@@ -99,7 +104,7 @@ async function takeAway(path: string, subject: string): Promise<void> {
     if (isMissing(error)) return;
     throw error;
   }
-  // somebody was faster and this is their lock: give it back
+  // another process was faster, and this is its lock: put it back
   if ((await textOf(mine)) !== text) await link(mine, path).catch(() => {});
   await unlink(mine).catch(() => {});
 }

@@ -2,12 +2,15 @@ import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { randomHex, shortHash } from "./random-and-hash.ts";
 
-/** A process, as another one can recognise it later: numbers alone are given out again, after a restart at the latest. */
+/**
+ * A process, described so that another process can recognise it later: the system reuses process ids, after a restart at
+ * the latest.
+ */
 export interface Owner {
   readonly pid: number;
-  /** Machine and process namespace: containers share a disk, but not their numbers. */
+  /** Machine and process namespace: containers share a disk, but not their process ids. */
   readonly host: string;
-  /** When it began, where the system tells; else empty. */
+  /** The start time of the process; empty where the system does not tell it. */
   readonly started: string;
 }
 
@@ -27,14 +30,14 @@ async function hostName(): Promise<string> {
   return `${hostname()}${namespace}`;
 }
 
-/** Boot and clock tick at which a process began (Linux); empty elsewhere, and for a process that is not there. */
+/** Boot and clock tick at which a process began (Linux); empty on other systems, and for a process that does not exist. */
 async function startOf(pid: number): Promise<string> {
   try {
     const [boot, line] = await Promise.all([
       readFile("/proc/sys/kernel/random/boot_id", "utf8"),
       readFile(`/proc/${pid}/stat`, "utf8"),
     ]);
-    // field 22; the second one, in brackets, may contain anything
+    // the start time is field 22; field 2, in brackets, may contain anything
     const ticks = line.slice(line.lastIndexOf(")") + 2).split(" ")[19];
     return `${boot.trim()}:${ticks ?? ""}`;
   } catch {
@@ -42,14 +45,14 @@ async function startOf(pid: number): Promise<string> {
   }
 }
 
-/** Whether a process is known to have ended; undefined for one of another machine. */
+/** Whether a process has ended; undefined for a process of another machine. */
 export async function hasEnded(owner: Owner): Promise<boolean | undefined> {
   const { host } = await thisProcess();
   if (owner.host !== host) return undefined;
   try {
     process.kill(owner.pid, 0);
   } catch (error) {
-    // EPERM: it is there, and somebody else's
+    // EPERM: the process exists and belongs to another user
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return true;
   }
   const started = await startOf(owner.pid);
@@ -58,7 +61,7 @@ export async function hasEnded(owner: Owner): Promise<boolean | undefined> {
 
 const TAG = /^([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})[0-9a-f]{8}$/;
 
-/** 32 hex digits for a temporary name: unique, and telling whose it is. */
+/** 32 hex digits for a temporary name: unique, and naming the owner. */
 export async function ownerTag(): Promise<string> {
   const { pid, host, started } = await thisProcess();
   return `${pid.toString(16).padStart(8, "0")}${short(host)}${short(started)}${randomHex(4)}`;
@@ -70,7 +73,7 @@ export async function tagIsStale(tag: string): Promise<boolean> {
   const here = await thisProcess();
   if (host !== short(here.host)) return false;
   const now = await startOf(Number.parseInt(pid, 16));
-  // where start times are not known, only the number tells
+  // where start times are unknown, only the process id is compared
   const began = here.started === "" ? "" : started === short(now) ? now : "another";
   return (await hasEnded({ pid: Number.parseInt(pid, 16), host: here.host, started: began })) === true;
 }

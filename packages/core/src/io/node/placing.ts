@@ -1,4 +1,4 @@
-/** How a finished file gets its name, and the names that unfinished ones have. */
+/** How a finished file gets its name, and the names of unfinished files. */
 import { constants } from "node:fs";
 import { type FileHandle, link, open, rename, stat, unlink } from "node:fs/promises";
 import { IoError } from "../../errors.ts";
@@ -9,10 +9,13 @@ export const temporarySuffix = ".requant-part";
 export const journalSuffix = ".requant-journal";
 export const lockSuffix = ".requant-lock";
 
-/** Working files have names that can be guessed: in a folder of strangers a link there would lead the writing anywhere. */
+/**
+ * Working files have predictable names: in a folder that other users can write to, a link under such a name could
+ * redirect the writing.
+ */
 export const NO_FOLLOW: number = process.platform === "win32" ? 0 : constants.O_NOFOLLOW;
 
-/** @throws IoError for what would block a reader or writer, such as a pipe */
+/** @throws IoError for a file that would block a reader or writer, such as a pipe */
 export async function refuseSpecialFile(handle: FileHandle, path: string): Promise<void> {
   if ((await handle.stat()).isFile()) return;
   await handle.close();
@@ -51,7 +54,7 @@ export function isTemporaryName(name: string): boolean {
   return /^\..*\.requant-(part|journal|lock)(\.[0-9a-f]+)?$/s.test(name);
 }
 
-/** Gives a finished file its name, for good. */
+/** Gives a finished file its final name, durably. */
 export async function place(from: string, to: string, overwrite: boolean): Promise<void> {
   if (overwrite) await rename(from, to);
   else await renameWithoutReplacing(from, to);

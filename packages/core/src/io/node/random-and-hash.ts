@@ -1,4 +1,4 @@
-/** `node:crypto` when it is first needed: loading it takes a tenth of the time of a command that only looks at a model. */
+/** `node:crypto`, loaded on first use: loading it takes a tenth of the time of a command that only inspects a model. */
 
 function crypto(): typeof import("node:crypto") {
   return process.getBuiltinModule("node:crypto");

@@ -22,10 +22,10 @@ import { type Transfers, transfersOf } from "./transfers.ts";
 /** Longest name, in bytes, that still has room for the dot and the suffix under the usual limit of 255. */
 const LONGEST_NAME = 200;
 
-/** A larger journal is none of ours: a line is some 60 bytes, and stands for megabytes. */
+/** A larger journal was not written by Requant: a line has some 60 bytes and stands for megabytes. */
 const LONGEST_JOURNAL = 256 * 1024 * 1024;
 
-/** Where the pieces of an unfinished `path` lie: found again by the next process from the path alone. */
+/** The names of the working files for `path`; the next process finds them from the path alone. */
 function stagingPaths(path: string): { temporary: string; journal: string; lock: string } {
   const name = basename(path);
   const short =
@@ -54,7 +54,7 @@ export async function stageFile(
   const lock = await guarded("lock", () => acquireLock(paths.lock, path));
   const opened = await guarded("create", async () => {
     if (!resume) {
-      // never cut to length: a process that died while publishing may have left it as a second name of a finished file
+      // removed, not truncated: after a crash while publishing, this may be a second name of the finished file
       await removeIfThere(paths.temporary);
       await removeIfThere(paths.journal);
     }
@@ -128,7 +128,7 @@ export async function stageFile(
     get published() {
       return published;
     },
-    write: (bytes, start) => guarded("write", () => writeAll(openTransfers(), bytes, start)),
+    write: (bytes, start) => guarded("write", () => writeAll(openTransfers(), path, bytes, start)),
     readInto: (target, start) => guarded("read", () => readAll(openTransfers(), path, target, start)),
     cutJournal: (length) =>
       guarded("write", async () => {
@@ -139,10 +139,10 @@ export async function stageFile(
       guarded("write", async () => {
         const start = journalByteLength;
         journalByteLength += bytes.byteLength;
-        // a short line for the system's memory: another thread would cost more than the writing
+        // synchronous: a short line goes to the system's cache faster than another thread could take over
         for (let done = 0; done < bytes.byteLength; ) {
           const written = writeSync(journal.fd, bytes, done, bytes.byteLength - done, start + done);
-          if (written === 0) throw new Error("the system wrote nothing and gave no reason");
+          if (written === 0) throw wroteNothing(path);
           done += written;
         }
       }),
@@ -185,7 +185,7 @@ export async function stageFile(
   };
 }
 
-/** A regular file, made where there is none. */
+/** Opens a regular file, and makes it where there is none. */
 async function openWorkingFile(path: string): Promise<FileHandle> {
   const handle = await open(path, constants.O_RDWR | constants.O_CREAT | NO_FOLLOW);
   await refuseSpecialFile(handle, path);
@@ -208,7 +208,7 @@ async function hasItsName(temporary: string, path: string): Promise<boolean> {
   return true;
 }
 
-/** Keeps other processes that would write `path` out. @throws IoError when another process is writing it */
+/** Keeps other processes from writing `path`. @throws IoError when another process is writing it */
 export async function lockFile(path: string): Promise<{ release(): Promise<void> }> {
   return acquireLock(stagingPaths(path).lock, path).catch((cause: unknown) => {
     throw asIoError(cause, path, "lock");
@@ -228,7 +228,7 @@ async function removeIfThere(path: string): Promise<void> {
   });
 }
 
-/** Opens the bytes of a staged file from its address: in a worker, beside the process's own handle. */
+/** Opens the bytes of a staged file from its address: for a worker, beside the main thread's handle. */
 export async function openStagedFile(
   address: StagedAddress,
   name: string,
@@ -244,16 +244,16 @@ export async function openStagedFile(
     });
   return {
     name,
-    write: (bytes, start) => guarded("write", writeAll(transfers, bytes, start)),
+    write: (bytes, start) => guarded("write", writeAll(transfers, name, bytes, start)),
     readInto: (target, start) => guarded("read", readAll(transfers, name, target, start)),
     close: () => handle.close(),
   };
 }
 
-async function writeAll(transfers: Transfers, bytes: Uint8Array, start: number): Promise<void> {
+async function writeAll(transfers: Transfers, path: string, bytes: Uint8Array, start: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
     const bytesWritten = await transfers.write(bytes, done, bytes.byteLength - done, start + done);
-    if (bytesWritten === 0) throw new Error("the system wrote nothing and gave no reason");
+    if (bytesWritten === 0) throw wroteNothing(path);
     done += bytesWritten;
   }
 }
@@ -266,4 +266,8 @@ async function readAll(transfers: Transfers, path: string, target: Uint8Array, s
     }
     done += bytesRead;
   }
+}
+
+function wroteNothing(path: string): IoError {
+  return new IoError("The system wrote nothing and gave no reason.", { path });
 }

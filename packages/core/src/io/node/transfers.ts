@@ -1,25 +1,25 @@
 import { readSync, writeSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 
-/** As a promise of FileHandle's: how many bytes were moved, which may be fewer than asked for. */
+/** Reads and writes as FileHandle does: a promise of the number of bytes moved, which may be fewer than requested. */
 export interface Transfers {
   read(target: Uint8Array, offset: number, byteLength: number, position: number): Promise<number>;
   write(source: Uint8Array, offset: number, byteLength: number, position: number): Promise<number>;
 }
 
-/** Slower than this, in bytes per millisecond, and it was no copy from or to the system's memory. */
+/** In bytes per millisecond: a slower transfer was not a copy from or to the system's cache. */
 const COPY_SPEED = 2_000_000;
 
-/** Milliseconds that any call may take besides. */
+/** Milliseconds that any call may take in addition. */
 const CALL = 0.05;
 
-/** Transfers by way of another thread after a slow one. */
+/** After a slow transfer, so many transfers use another thread. */
 const PATIENCE = 16;
 
 /**
- * Where to wait for the next transfer. What the system has in its memory is copied by the calling thread in less time than
- * another one would take to hear of it; what comes from a disk is better waited for elsewhere, while this thread works. Which
- * it is shows only in the time: so one is tried here, and after a slow one the next few go elsewhere.
+ * Chooses between synchronous and asynchronous transfers. Bytes in the system's cache are copied faster than another
+ * thread can be called; for bytes from a disk, another thread should wait while this thread works. Only the duration
+ * shows which case it is: a transfer is tried synchronously, and after a slow one the next few are asynchronous.
  */
 export class Pace {
   private leftElsewhere = 0;
@@ -30,7 +30,7 @@ export class Pace {
     return false;
   }
 
-  /** Of a transfer made here. */
+  /** Records a synchronous transfer. */
   took(milliseconds: number, byteLength: number): void {
     if (milliseconds > CALL + byteLength / COPY_SPEED) this.leftElsewhere = PATIENCE;
   }
@@ -38,13 +38,13 @@ export class Pace {
 
 export function transfersOf(handle: FileHandle): Transfers {
   const paces = { read: new Pace(), write: new Pace() };
-  // of a closed file there is no number, and the promise says so properly
+  // a closed file has no descriptor, and the asynchronous call reports that properly
   const isHere = (work: "read" | "write"): boolean => handle.fd >= 0 && paces[work].isHere();
   async function here(work: "read" | "write", move: () => number): Promise<number> {
     const start = performance.now();
     const count = move();
     paces[work].took(performance.now() - start, count);
-    // the thread's other tasks get their turn, as they would have
+    // lets the thread's other tasks run, as an asynchronous call would
     await new Promise(setImmediate);
     return count;
   }

@@ -1,6 +1,6 @@
 /**
- * What the quantizers need of a grid: from any group of levels to its code or to the grid's groups around it.
- * Source: ggml, src/ggml-quants.c (iq2xs_init_impl, iq3xs_init_impl).
+ * The lookup that the quantizers need for a grid: from any group of levels to its code, or to the nearest groups on the
+ * grid. Source: ggml, src/ggml-quants.c (iq2xs_init_impl, iq3xs_init_impl).
  */
 import { unpackGrid } from "./grids.ts";
 
@@ -36,8 +36,8 @@ export function lazy<T>(make: () => T): () => T {
 }
 
 /**
- * The codebook of a grid. Around a missing group it lists all those of the `distanceCount` least distances
- * (sums of squared level differences).
+ * The codebook of a grid. For a missing group it lists all groups at the `distanceCount` least distances (sums of squared
+ * level differences).
  */
 export function buildCodebook(gaps: string, shape: GridShape, distanceCount: number): Codebook {
   const words = unpackGrid(gaps);

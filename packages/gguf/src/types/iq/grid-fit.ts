@@ -18,8 +18,8 @@ export interface GridFit {
   readonly stepCount: number;
   readonly stepSize: number;
   /**
-   * Which groups are placed anew under the best scale: those that it had put beside the grid; all, if there is one
-   * such (or if no scale fits at all); all in any case.
+   * Which groups are placed again under the best scale: "missing": the groups that are not on the grid; "all-if-missing":
+   * all groups, if one is not on the grid or no scale fits; "all": all groups.
    */
   readonly refit: "missing" | "all-if-missing" | "all";
 }

@@ -63,7 +63,10 @@ export function assignLevels(
   }
 }
 
-/** Puts the eight levels from `start` on, which `wanted` should have, on the grid. Returns the code; −1 − code where that moved the levels, which are then changed. */
+/**
+ * Puts the eight levels from `start` on, chosen for the values in `wanted`, on the grid. Returns the code, or −1 − code
+ * where the levels had to change; they are then changed in place.
+ */
 export function placeEight(
   codebook: Codebook,
   levels: Uint8Array,
