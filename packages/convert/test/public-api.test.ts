@@ -44,6 +44,7 @@ test("exports of @requant/convert", () => {
       "refuseOverlap",
       "runFindings",
       "runPlan",
+      "runtimes",
       "tensorStatistics",
       "tensorValues",
       "verifyFindings",

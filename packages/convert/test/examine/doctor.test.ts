@@ -217,6 +217,16 @@ describe("the files of a folder", () => {
     }
   });
 
+  it("a folder that is an adapter", async () => {
+    const store = folderOf({
+      "adapter_config.json": "{}",
+      "adapter_model.safetensors": safetensors({ "q_proj.lora_A.weight": [8, 64] }),
+    });
+    expect((await examineModel({ store })).findings).toContainEqual(
+      expect.objectContaining({ code: "not-a-model", severity: "error", path: "adapter_config.json" }),
+    );
+  });
+
   it("a folder without any model, and a place where nothing is", async () => {
     expect(codesOf(await examineModel({ store: folderOf({ "README.md": "hello" }) }))).toEqual(["no-model"]);
     await expect(examineModel({ store: folderOf({}), file: "m.gguf" })).rejects.toMatchObject({ code: "IO" });
