@@ -409,6 +409,13 @@ describe("a GGUF's facts against each other", () => {
     expect(codesOf(report)).toEqual(["missing-tensor"]);
   });
 
+  it("a norm in a type that llama.cpp cannot multiply with", async () => {
+    const changed = whole.map((one) =>
+      one.name === "output_norm.weight" ? { ...one, shape: [1, ...one.shape] } : one,
+    );
+    expect(codesOf(await examine([tokens(words)], changed))).toEqual(["tensor-type"]);
+  });
+
   it("a tensor too many", async () => {
     const report = await examine([tokens(words)], [...whole, more("blk.0.attn_rot_embd", 8)]);
     expect(codesOf(report)).toEqual(["unexpected-tensor"]);

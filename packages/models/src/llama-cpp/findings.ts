@@ -41,6 +41,7 @@ export function llamaCppFindings(metadata: Metadata, tensors: readonly NamedShap
     family !== undefined && family.unequalHeads !== true && key !== undefined && value !== undefined;
   const joint = jointFindings(sizes, {
     wholeRope: family?.wholeRope === true,
+    hasRope: family !== undefined && !family.ends.some(({ name }) => name === "position_embd.weight"),
     joint: family?.joint,
     lengths: isEqual ? [key, value] : undefined,
   });
