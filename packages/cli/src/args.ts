@@ -230,19 +230,25 @@ function notACommand(word: string | undefined, program: Command): UsageError {
   if (word.startsWith("-")) {
     const flags = program.options.flatMap(({ long }) => long ?? []);
     return new UsageError(
-      `There is no option ${word} before a command.${didYouMean(word, [...flags, "--help"])}`,
+      `There is no option ${word} before a command.${didYouMean(word, [...flags, "--help"])}.`,
       {
         hint: "Write the command first: requant <command> [options]. See requant --help.",
       },
     );
   }
-  return new UsageError(`There is no command "${word}".${didYouMean(word, names)}`, { hint });
+  return new UsageError(`There is no command "${word}".${didYouMean(word, names)}.`, { hint });
 }
 
 /** The help of the program itself, whose words are commands and no arguments. */
 function withoutArguments(program: Command): Command["helpInformation"] {
   const all = program.helpInformation.bind(program);
-  return (context) => all(context).replace(/\nArguments:\n(?: +.*\n)+/, "");
+  return (context) => {
+    const lines = all(context).split("\n");
+    const start = lines.indexOf("Arguments:");
+    if (start < 0) return lines.join("\n");
+    const length = lines.slice(start + 1).findIndex((line) => !line.startsWith(" ")) + 1;
+    return lines.toSpliced(start - 1, length + 1).join("\n");
+  };
 }
 
 const allowNonFinite = [

@@ -55,7 +55,7 @@ export function isAbort(error: unknown): boolean {
 
 /** What scripts get on stderr under `--json`. */
 export function errorDocument(error: unknown): { error: Record<string, unknown> } {
-  if (isAbort(error)) return { error: { code: "INTERRUPTED", message: "interrupted" } };
+  if (isAbort(error)) return { error: { code: "INTERRUPTED", message: "Interrupted." } };
   if (!isCodecError(error)) {
     return {
       error: {

@@ -37,13 +37,13 @@ export async function locate(
   const [, scheme] = SCHEME.exec(argument) ?? [];
   if (scheme !== undefined) {
     // never as a path: the error about a file that is not there would repeat what stands in it
-    throw new UsageError(`${shownUrl(argument)}: addresses with ${scheme}:// are not read`, {
+    throw new UsageError(`${shownUrl(argument)}: addresses with ${scheme}:// are not read.`, {
       hint: "Give a path, or an address with https://, s3:// or hf:.",
     });
   }
   const path = resolve(argument);
   const info = await stat(path).catch((cause: unknown) => {
-    throw new IoError(`${argument}: no such file or directory`, { path, cause, hint: "Check the path." });
+    throw new IoError(`${argument}: no such file or directory.`, { path, cause, hint: "Check the path." });
   });
   if (info.isDirectory()) return { store: directoryStore(path), file: undefined, directory: path };
   const directory = dirname(path);
@@ -76,7 +76,7 @@ function readAheadStore(store: ReadStore): ReadStore {
 
 function locateUrl(argument: string, options: UrlOptions): RemoteLocation {
   if (!URL.canParse(argument))
-    throw new UsageError(`${shownUrl(argument)}: not a URL`, { hint: "Check the address." });
+    throw new UsageError(`${shownUrl(argument)}: not a URL.`, { hint: "Check the address." });
   const url = new URL(argument);
   const file = url.pathname.split("/").at(-1) ?? "";
   if (!/\.(gguf|safetensors|json)$/i.test(file)) {
@@ -101,7 +101,7 @@ function locateHub(argument: string, environment: NodeJS.ProcessEnv, options: Ur
   const match = HUB.exec(argument);
   const names = match?.[1]?.split("/") ?? [];
   if (match === null || names.some((name) => name === "." || name === "..")) {
-    throw new UsageError(`${shownUrl(argument)}: not a hub address`, {
+    throw new UsageError(`${shownUrl(argument)}: not a hub address.`, {
       hint: "Write hf:owner/repo, hf:owner/repo@revision or hf:owner/repo/file.",
     });
   }

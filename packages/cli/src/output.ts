@@ -4,7 +4,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { OutputStore, Plan } from "@requant/convert";
 import { type ByteSink, IoError, UsageError } from "@requant/core";
 import { asIoError } from "@requant/core/node";
-import { bounded } from "@requant/core/text";
+import { bounded, withoutTrailing } from "@requant/core/text";
 import type { Context } from "./context.ts";
 import type { OutStream } from "./streams.ts";
 
@@ -113,7 +113,8 @@ export function shownOutput({ argument, directory, name }: OutputPlace, files: P
   const names = files.map((file) => file.name);
   const [only] = names;
   if (name !== undefined && names.length === 1 && only === name) return argument;
-  const folder = name === undefined ? argument.replace(/(?<=.)[/\\]+$/, "") : dirname(argument);
+  const folder =
+    name === undefined ? argument.slice(0, 1) + withoutTrailing(argument.slice(1), "/\\") : dirname(argument);
   const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
   return `${folder === "." ? "" : `${folder}/`}${names.length === 1 ? only : `{${names.slice(0, MOST_NAMED).join(", ")}${more}}`}`;
 }

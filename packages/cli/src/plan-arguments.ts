@@ -66,7 +66,7 @@ function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: Convers
 
 async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pick<PlanOptions, "imatrix">> {
   const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new IoError(`${path}: the importance matrix cannot be read`, {
+    throw new IoError(`${path}: the importance matrix cannot be read.`, {
       path,
       cause,
       hint: "Check the path.",
@@ -90,7 +90,7 @@ async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pi
 function parseTensorType(text: string): { pattern: string; type: string } {
   const split = text.lastIndexOf("=");
   if (split <= 0 || split === text.length - 1) {
-    throw new UsageError(`--tensor ${text}: found no REGEX=ENCODING`, {
+    throw new UsageError(`The option --tensor ${text} has no REGEX=ENCODING.`, {
       hint: "For example --tensor 'ffn_down=q6_k'.",
     });
   }

@@ -26,7 +26,7 @@ function s3Place(argument: string, environment: NodeJS.ProcessEnv): S3Place {
   const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/s.exec(argument) ?? [];
   const parts = key.split("/");
   if (!BUCKET.test(bucket) || parts.some((part) => part === "." || part === "..")) {
-    throw new UsageError(`${shownUrl(argument)}: not an S3 address`, {
+    throw new UsageError(`${shownUrl(argument)}: not an S3 address.`, {
       hint: "Write s3://bucket/folder/file.gguf.",
     });
   }

@@ -42,7 +42,7 @@ status 2
     ],
     [
       [],
-      `! requant: metadata unset needs at least one key.
+      `! requant: Metadata unset needs at least one key.
 status 2
 `,
     ],
@@ -114,7 +114,7 @@ describe("metadata list and get", () => {
   });
 
   it.each<[action: string, args: string[], message: string]>([
-    ["list", ["general.name"], "metadata list takes no keys, found general.name."],
+    ["list", ["general.name"], "Metadata list takes no keys, found general.name."],
     ["list", ["--dry-run"], "metadata list does not take --dry-run."],
     ["get", ["x", "--force"], "metadata get does not take --force."],
     ["show", [], "metadata show: there is no such action."],

@@ -83,7 +83,7 @@ status 2
     ],
     [
       [],
-      `! requant: metadata set needs KEY=VALUE, KEY=TYPE:VALUE or a special token.
+      `! requant: Metadata set needs KEY=VALUE, KEY=TYPE:VALUE or a special token.
 !   For example general.name=My-Model, or --eos '<|im_end|>'.
 status 2
 `,

@@ -476,7 +476,7 @@ describe("dump", () => {
     const { status, err } = await requant("dump", q8, "output_norm.weight", "--out", file);
     expect({ status, err }).toEqual({
       status: 2,
-      err: `requant: --out writes a NumPy array, and "${file}" does not end in .npy.\n  Give a name that ends in .npy; no other kind of file is written.\n`,
+      err: `requant: The option --out writes a NumPy array, and "${file}" does not end in .npy.\n  Give a name that ends in .npy; no other kind of file is written.\n`,
     });
     expect(existsSync(file)).toBe(false);
   });

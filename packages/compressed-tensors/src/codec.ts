@@ -71,7 +71,7 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     const width = wordCount(layout, columns);
     if (scaleRows !== rows || width !== rowWords) {
       throw new FormatError(
-        `weight_packed is [${rows}, ${rowWords}] and weight_scale [${scaleRows}, ${groupCount}]; [${rows}, ${width}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
+        `The part weight_packed is [${rows}, ${rowWords}] and weight_scale [${scaleRows}, ${groupCount}]; [${rows}, ${width}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
         place,
       );
     }
@@ -80,7 +80,7 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
       const expected = layout.zeros === "I8" ? rows : wordCount(layout, rows);
       if (zeroRows !== expected || zeroGroups !== groupCount) {
         throw new FormatError(
-          `weight_zero_point is [${zeroRows}, ${zeroGroups}]; [${expected}, ${groupCount}] was expected.`,
+          `The part weight_zero_point is [${zeroRows}, ${zeroGroups}]; [${expected}, ${groupCount}] was expected.`,
           place,
         );
       }

@@ -71,7 +71,7 @@ export function groupSizeOf(columns: number, groupCount: number, claimed: number
   if (claimed > 0 && Math.ceil(columns / claimed) === groupCount) return claimed;
   if (columns % groupCount === 0) return columns / groupCount;
   throw new FormatError(
-    `weight_scale has ${groupCount} groups, which do not divide ${columns} columns; the configuration says groups of ${claimed}.`,
+    `The part weight_scale has ${groupCount} groups, which do not divide ${columns} columns; the configuration says groups of ${claimed}.`,
     place,
   );
 }

@@ -19,7 +19,7 @@ export function readParameters(
     const [storedRows, storedColumns] = layout.shape === "I32" ? words : lowWords(words);
     if (storedRows !== rows || storedColumns !== columns) {
       throw new FormatError(
-        `weight_shape says [${storedRows}, ${storedColumns}]; the other parts hold [${rows}, ${columns}].`,
+        `The part weight_shape says [${storedRows}, ${storedColumns}]; the other parts hold [${rows}, ${columns}].`,
         place,
       );
     }
@@ -55,7 +55,7 @@ function readZeros(
     const bad = zeros.findIndex((zero) => zero < 0 || zero >= 2 * middle);
     if (bad === -1) return zeros;
     throw new FormatError(
-      `weight_zero_point has ${zeros[bad]! - middle} in row ${Math.floor(bad / groupCount)}; ${-middle} to ${middle - 1} exist with ${bits} bits.`,
+      `The part weight_zero_point has ${zeros[bad]! - middle} in row ${Math.floor(bad / groupCount)}; ${-middle} to ${middle - 1} exist with ${bits} bits.`,
       place,
     );
   }
@@ -86,7 +86,7 @@ function readGroupIndex(
   const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
   if (bad === -1) return groups;
   throw new FormatError(
-    `weight_g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
+    `The part weight_g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
     place,
   );
 }

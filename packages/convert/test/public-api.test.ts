@@ -52,6 +52,7 @@ test("exports of @requant/convert", () => {
       "remedyOf",
       "runFindings",
       "runPlan",
+      "runtimes",
       "specialTokenId",
       "splitMetadataAssignment",
       "tensorStatistics",

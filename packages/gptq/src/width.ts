@@ -7,7 +7,7 @@ export function bitsOfZeros(zeroWords: number, wordBits: number, rows: number, p
   const bits = (zeroWords * wordBits) / rows;
   if (Number.isInteger(bits) && bits >= 2 && bits <= 8) return bits;
   throw new FormatError(
-    `qzeros has ${zeroWords} words for ${rows} out features, which is ${bits} bits each; 2 to 8 exist.`,
+    `The part qzeros has ${zeroWords} words for ${rows} out features, which is ${bits} bits each; 2 to 8 exist.`,
     place,
   );
 }

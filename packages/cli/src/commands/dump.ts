@@ -52,7 +52,7 @@ async function theOnlyMatch(
   if (second === undefined) return first.name;
   if (rows !== undefined || out !== undefined) {
     throw new UsageError(
-      `${counted(found.length, "tensor")} match "${bounded(pattern)}": ${first.name}, ${second.name} …`,
+      `${counted(found.length, "tensor")} match "${bounded(pattern)}": the first are ${first.name} and ${second.name}.`,
       { hint: "With --rows or --out, name one tensor." },
     );
   }
@@ -102,7 +102,7 @@ async function showStatistics(
 /** The one kind of file that is written: another ending asks for something else. */
 function outputFile(path: string): string {
   if (/[^/\\]\.npy$/i.test(path)) return path;
-  throw new UsageError(`--out writes a NumPy array, and "${bounded(path)}" does not end in .npy.`, {
+  throw new UsageError(`The option --out writes a NumPy array, and "${bounded(path)}" does not end in .npy.`, {
     hint: "Give a name that ends in .npy; no other kind of file is written.",
   });
 }

@@ -46,14 +46,14 @@ const flags: readonly (readonly [name: string, flag: string])[] = [
 export const metadata: Handler = async ([word = "", file = "", ...entries], given, context) => {
   const action = Object.hasOwn(actions, word) ? actions[word] : undefined;
   if (action === undefined) {
-    throw new UsageError(`metadata ${word}: there is no such action.`, {
+    throw new UsageError(`Metadata ${word}: there is no such action.`, {
       hint: `Use one of ${Object.keys(actions).join(", ")}.`,
     });
   }
   for (const [name, flag] of flags) {
     if (given[name] === undefined || action.options.includes(name)) continue;
     const others = Object.keys(actions).filter((other) => actions[other]?.options.includes(name));
-    throw new UsageError(`metadata ${word} does not take ${flag}.`, {
+    throw new UsageError(`Metadata ${word} does not take ${flag}.`, {
       hint: `It goes with metadata ${others.join(" and ")}.`,
     });
   }
@@ -63,7 +63,7 @@ export const metadata: Handler = async ([word = "", file = "", ...entries], give
 async function list({ file, entries, context: { streams, options } }: Request): Promise<number> {
   const [first] = entries;
   if (first !== undefined) {
-    throw new UsageError(`metadata list takes no keys, found ${bounded(first)}.`, {
+    throw new UsageError(`Metadata list takes no keys, found ${bounded(first)}.`, {
       hint: "Use metadata get for single keys.",
     });
   }
@@ -77,7 +77,7 @@ async function list({ file, entries, context: { streams, options } }: Request): 
 }
 
 async function get({ file, entries: keys, context: { streams, options } }: Request): Promise<number> {
-  if (keys.length === 0) throw new UsageError("metadata get needs at least one key.");
+  if (keys.length === 0) throw new UsageError("Metadata get needs at least one key.");
   const all = await readMetadata(file);
   const found = keys.flatMap((key): [string, MetadataValue][] => {
     const value = all.get(key);
@@ -110,7 +110,7 @@ function set({ file, entries, given, context }: Request): Promise<number> {
     return typeof text === "string" ? [[key, text]] : [];
   });
   if (entries.length === 0 && tokens.length === 0) {
-    throw new UsageError("metadata set needs KEY=VALUE, KEY=TYPE:VALUE or a special token.", {
+    throw new UsageError("Metadata set needs KEY=VALUE, KEY=TYPE:VALUE or a special token.", {
       hint: "For example general.name=My-Model, or --eos '<|im_end|>'.",
     });
   }
@@ -128,7 +128,7 @@ function set({ file, entries, given, context }: Request): Promise<number> {
 }
 
 function unset({ file, entries: keys, given, context }: Request): Promise<number> {
-  if (keys.length === 0) throw new UsageError("metadata unset needs at least one key.");
+  if (keys.length === 0) throw new UsageError("Metadata unset needs at least one key.");
   return changeMetadata(file, () => ({ unset: keys }), editOptionsOf(given), context);
 }
 

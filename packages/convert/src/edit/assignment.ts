@@ -14,8 +14,8 @@ export interface MetadataAssignment {
   readonly text: string;
 }
 
-const TYPES_HINT = `TYPE is one of ${scalarTypes.join(" ")}, or for a JSON array one of them with [] behind it.`;
-const ASSIGNMENT_HINT = `Write KEY=VALUE, or KEY=TYPE:VALUE for a key that has no known type. ${TYPES_HINT}`;
+const TYPES_HINT = `TYPE is one of ${scalarTypes.join(" ")}, or for a JSON array one of them with [] behind it`;
+const ASSIGNMENT_HINT = `Write KEY=VALUE, or KEY=TYPE:VALUE for a key that has no known type. ${TYPES_HINT}.`;
 
 /**
  * Cuts an assignment at its first `=`, and behind the type if there is one: of `general.url=https://…` the text is all.
@@ -57,7 +57,7 @@ function typeOfKey(key: string, text: string, metadata: Metadata): MetadataType 
   if (type !== undefined) return type;
   const guess = typeWord(guessedType(text));
   throw new UsageError(`${bounded(key)} is a new key, and nothing is known about its type.`, {
-    hint: `Write KEY=TYPE:VALUE, for example ${bounded(key, 80)}=${guess}:${bounded(text, 80)}. ${TYPES_HINT}`,
+    hint: `Write KEY=TYPE:VALUE, for example ${bounded(key, 80)}=${guess}:${bounded(text, 80)}. ${TYPES_HINT}.`,
   });
 }
 

@@ -20,7 +20,7 @@ export interface SplitModelOptions {
 /** Cuts a model into files, or into other ones; every tensor and key stays what it is. Run the plan as any other. */
 export async function planModelSplit(model: Model, options: SplitModelOptions): Promise<Plan> {
   if (options.maxTensors === undefined && options.maxByteLength === undefined) {
-    throw new UsageError("a split needs a limit", {
+    throw new UsageError("A split needs a limit.", {
       hint: "Say how many tensors or bytes one file may hold.",
     });
   }
@@ -68,7 +68,7 @@ function safetensorsFiles(
   options: SplitModelOptions,
 ): PlanFile[] {
   if (options.maxTensors !== undefined) {
-    throw new UsageError("safetensors are split by size only", {
+    throw new UsageError("Safetensors are split by size only.", {
       hint: "Say how many bytes one file may hold.",
     });
   }

@@ -41,7 +41,7 @@ export function settingsFor(
   const isKnown = formats.some((one) => methodsOf(one, method).length > 0);
   if (isKnown && format.selfDescribing === true) return undefined;
   throw new UnsupportedError(
-    `the tensors have the names and shapes of ${format.name}, and the configuration says ${methodName(config)}, which does not tell how they are read`,
+    `The tensors have the names and shapes of ${format.name}, and the configuration says ${methodName(config)}, which does not tell how they are read.`,
     { ...place, hint: "Take the quantization configuration from the original model." },
   );
 }

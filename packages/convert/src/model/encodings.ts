@@ -21,7 +21,7 @@ const codecs: ReadonlyMap<string, BlockCodec> = new Map(
 export function codecOf(encoding: string, place?: ErrorPlace): BlockCodec {
   const codec = codecs.get(encoding);
   if (codec === undefined) {
-    throw new UnsupportedError(`there is no codec for the encoding ${encoding}`, {
+    throw new UnsupportedError(`There is no codec for the encoding ${encoding}.`, {
       ...place,
       hint: `Encodings that can be read: ${[...codecs.keys()].join(", ")}.`,
     });
@@ -37,7 +37,7 @@ export function encoderOf(
   const codec = codecOf(encoding, place);
   const { quantize } = codec;
   if (quantize === undefined) {
-    throw new UnsupportedError(`the encoding ${encoding} can be read but not written`, place);
+    throw new UnsupportedError(`The encoding ${encoding} can be read but not written.`, place);
   }
   return { ...codec, quantize };
 }
@@ -52,7 +52,7 @@ export function bitsPerWeight(encoding: string): number {
 export function encodedByteLength(encoding: string, weights: number, tensor?: string): number {
   const { blockSize, blockByteLength } = blockOf(encoding, { tensor });
   if (weights % blockSize !== 0) {
-    throw new UnsupportedError(`${weights} weights are not whole ${encoding} blocks of ${blockSize}`, {
+    throw new UnsupportedError(`${weights} weights are not whole ${encoding} blocks of ${blockSize}.`, {
       tensor,
     });
   }

@@ -39,7 +39,7 @@ const impostors: readonly Impostor[] = [
   {
     matches: (head) => head.startsWith("version https://git-lfs"),
     error: (path) =>
-      new FormatError("this is a Git LFS pointer, not the file itself", {
+      new FormatError("This is a Git LFS pointer, not the file itself.", {
         path,
         hint: "Fetch the real file: git lfs pull.",
         reason: "lfs-pointer",
@@ -48,7 +48,7 @@ const impostors: readonly Impostor[] = [
   {
     matches: (head) => /^\s*<(!doctype|html|\?xml)/i.test(head),
     error: (path) =>
-      new FormatError("this is a web page, not a model", {
+      new FormatError("This is a web page, not a model.", {
         path,
         hint: "Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.",
         reason: "web-page",
@@ -57,7 +57,7 @@ const impostors: readonly Impostor[] = [
   {
     matches: (head) => /^(ggml|lmgg|fmgg|ggmf|tjgg|ggjt|algg|ggla)/.test(head),
     error: (path) =>
-      new UnsupportedError("this is a GGML file from before GGUF", {
+      new UnsupportedError("This is a GGML file from before GGUF.", {
         path,
         hint: "Convert the original model again; llama.cpp up to 2023 had convert_llama_ggml_to_gguf.py.",
         reason: "old-format",
@@ -66,7 +66,7 @@ const impostors: readonly Impostor[] = [
   {
     matches: (head, name) => looksLikePickle(head) || /\.(bin|pt|pth|ckpt|pkl)$/i.test(name),
     error: (path) =>
-      new UnsupportedError("this is a Python pickle, which can run code when it is read", {
+      new UnsupportedError("This is a Python pickle, which can run code when it is read.", {
         path,
         hint: convertFirst,
         reason: "pickle",
@@ -132,7 +132,7 @@ function withOpened(store: ReadStore, file: string, take: () => ByteSource | und
 export async function openNamed(store: ReadStore, file: string): Promise<ByteSource> {
   const source = await store.open(file);
   if (source !== undefined) return source;
-  throw new IoError("no such file", {
+  throw new IoError("No such file.", {
     path: `${store.name.replace(/\/$/, "")}/${file}`,
     hint: "Check the path.",
   });
@@ -148,14 +148,14 @@ function chooseFile(store: ReadStore, names: readonly string[]): string | undefi
   if (ggufs.length === 1) return ggufs[0];
   const path = store.name;
   if (ggufs.length > 1) {
-    throw new UsageError(`the folder holds ${ggufs.length} GGUF models`, {
+    throw new UsageError(`The folder holds ${ggufs.length} GGUF models.`, {
       path,
       hint: `Name one of them: ${ggufs.sort().slice(0, 8).join(", ")}.`,
     });
   }
   if (names.some((name) => /\.(bin|pt|pth)$/i.test(name))) {
     throw new UnsupportedError(
-      "the folder holds its weights as Python pickles, which can run code when they are read",
+      "The folder holds its weights as Python pickles, which can run code when they are read.",
       {
         path,
         hint: convertFirst,
@@ -163,7 +163,7 @@ function chooseFile(store: ReadStore, names: readonly string[]): string | undefi
       },
     );
   }
-  throw new FormatError("there is no model in this folder", {
+  throw new FormatError("There is no model in this folder.", {
     path,
     hint: "A model is a .gguf file, or .safetensors files with a config.json.",
     reason: "no-model",

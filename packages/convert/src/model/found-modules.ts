@@ -74,18 +74,18 @@ export function claimParts(
   const weight = `${name}.weight`;
   if (names.has(weight) && !parts.some((part) => part.name === weight)) {
     throw new FormatError(
-      `the module has both a float weight and packed parts (${parts.map(({ suffix }) => suffix).join(", ")})`,
+      `The module has both a float weight and packed parts (${parts.map(({ suffix }) => suffix).join(", ")}).`,
       place,
     );
   }
   if (strays.length > 0) {
     const all = [...parts, ...strays].map(({ suffix }) => suffix);
-    throw new FormatError(`the module has parts of several formats: ${all.join(", ")}`, place);
+    throw new FormatError(`The module has parts of several formats: ${all.join(", ")}.`, place);
   }
   for (const part of parts) {
     const owner = owners.get(part.name);
     if (owner !== undefined) {
-      throw new FormatError(`the tensor ${part.name} is a part of two weights: ${owner} and ${name}`, place);
+      throw new FormatError(`The tensor ${part.name} is a part of two weights: ${owner} and ${name}.`, place);
     }
     owners.set(part.name, name);
   }

@@ -150,7 +150,7 @@ export function modelOf(parts: ModelParts): Model {
   function tensor(name: string): ModelTensor {
     const found = byName.get(name);
     if (found === undefined) {
-      throw new FormatError(`There is no tensor "${bounded(name)}".${didYouMean(name, byName.keys())}`, {
+      throw new FormatError(`There is no tensor "${bounded(name)}".${didYouMean(name, byName.keys())}.`, {
         path: parts.name,
         tensor: name,
         hint: "The list of `tensors` names them all.",
@@ -165,9 +165,12 @@ export function modelOf(parts: ModelParts): Model {
   function tensorWith(name: string, start: number, end: number): ModelTensor {
     const found = storedTensor(name);
     if (found.linear !== undefined) {
-      throw new UsageError(`the weight is stored as ${found.linear.parts.length} tensors; read one of them`, {
-        tensor: name,
-      });
+      throw new UsageError(
+        `The weight is stored as ${found.linear.parts.length} tensors; read one of them.`,
+        {
+          tensor: name,
+        },
+      );
     }
     if (
       !(
@@ -179,7 +182,7 @@ export function modelOf(parts: ModelParts): Model {
       )
     ) {
       throw new UsageError(
-        `bytes [${start}, ${end}) are not inside the ${found.byteLength} bytes of the tensor`,
+        `Bytes [${start}, ${end}) are not inside the ${found.byteLength} bytes of the tensor.`,
         { tensor: name },
       );
     }

@@ -18,7 +18,7 @@ function numberCodec(
     dequantize(bytes, out) {
       if (bytes.byteLength !== out.length * byteWidth) {
         throw new UsageError(
-          `${name}: ${out.length} weights take ${out.length * byteWidth} bytes, found ${bytes.byteLength}`,
+          `${name}: ${out.length} weights take ${out.length * byteWidth} bytes, found ${bytes.byteLength}.`,
         );
       }
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -27,7 +27,7 @@ export async function openModel(
   } finally {
     await found.close();
   }
-  throw new FormatError("this is no model file that Requant knows", {
+  throw new FormatError("This is no model file that Requant knows.", {
     path: found.file === undefined ? found.store.name : `${found.store.name}/${found.file}`,
     hint: "Models are .gguf and .safetensors files, and Hugging Face directories.",
     reason: "no-model",

@@ -56,7 +56,7 @@ export function linearReads(
   function weightOf(name: string): OpenableWeight {
     const found = weights.get(name);
     if (found === undefined) {
-      throw new FormatError("there is no packed weight of this name", { tensor: name });
+      throw new FormatError("There is no packed weight of this name.", { tensor: name });
     }
     return found;
   }

@@ -184,7 +184,7 @@ function familyCodesError(
   tensor: string,
   why: string,
 ): UnsupportedError {
-  return new UnsupportedError(`the experts are packed as MXFP4, and ${why}`, {
+  return new UnsupportedError(`The experts are packed as MXFP4, and ${why}.`, {
     path: source.name,
     tensor,
     hint: "Choose gguf:mxfp4_moe, which keeps the experts as they are; or convert to gguf:auto, and that to safetensors:bf16, where they are floats.",

@@ -133,7 +133,7 @@ async function readSideFile(store: ReadStore, name: string, limits: Limits): Pro
   try {
     if (source.byteLength > limits.sideFileByteLength) {
       throw new LimitError(
-        `the file has ${source.byteLength} bytes; at most ${limits.sideFileByteLength} are read`,
+        `The file has ${source.byteLength} bytes; at most ${limits.sideFileByteLength} are read.`,
         {
           path: source.name,
         },
@@ -237,10 +237,10 @@ function parseJson(bytes: Uint8Array, path: string): Readonly<Record<string, unk
     value = JSON.parse(text);
   } catch {
     // the engine's message would quote the file
-    throw new FormatError(`this is not JSON: the first fault is at ${jsonFaultPlace(text)}`, { path });
+    throw new FormatError(`This is not JSON: the first fault is at ${jsonFaultPlace(text)}.`, { path });
   }
   const object = jsonObject.safeParse(value);
-  if (!object.success) throw new FormatError("this is not a JSON object", { path });
+  if (!object.success) throw new FormatError("This is not a JSON object.", { path });
   return object.data;
 }
 

@@ -62,7 +62,7 @@ export function blockWeightOf(
       const codec = codecOf(encoding, place);
       if (start % codec.blockSize !== 0 || end % codec.blockSize !== 0) {
         throw new UnsupportedError(
-          `rows of ${length} weights are not whole ${codec.name} blocks of ${codec.blockSize}`,
+          `Rows of ${length} weights are not whole ${codec.name} blocks of ${codec.blockSize}.`,
           place,
         );
       }
@@ -88,7 +88,7 @@ export function blockWeightOf(
 function checkRowsInside({ name, shape }: ModelTensor, start: number, end: number): void {
   const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end;
   if (isRange && end * (shape.at(-1) ?? 1) <= elementCount(shape)) return;
-  throw new UsageError(`rows [${start}, ${end}) are not inside the shape [${shape.join(", ")}]`, {
+  throw new UsageError(`Rows [${start}, ${end}) are not inside the shape [${shape.join(", ")}].`, {
     tensor: name,
   });
 }

@@ -52,7 +52,7 @@ export function integerRows(
           const { view, misfit } = integerView(stored);
           if (view !== undefined) return view;
           throw new ConversionError(
-            `rows ${start} to ${end} are no integers times a scale: ${misfit.reason}`,
+            `Rows ${start} to ${end} are no integers times a scale: ${misfit.reason}.`,
             {
               tensor: task.name,
               hint: misfit.hint,
@@ -129,7 +129,8 @@ async function readOrdered(
   const { first, last, inOrder } = spanOf(rows);
   if (inOrder || isDense(rows.length, first, last)) {
     const { view, misfit } = await model.weight(tensor).readView(first, last + 1);
-    if (view === undefined) throw new ConversionError(`the weight has no view: ${misfit.reason}`, { tensor });
+    if (view === undefined)
+      throw new ConversionError(`The weight has no view: ${misfit.reason}.`, { tensor });
     return [{ start, view: inOrder ? view : selected(view, rows, first) }];
   }
   // far apart: halves, each of which may lie closer together

@@ -41,7 +41,7 @@ export async function planFakeQuantize(
   list: readonly Format[] = targetFormats,
 ): Promise<Plan> {
   if (options.exact === true) {
-    throw new UsageError("fake quantization changes weights on purpose", { hint: "Leave out `exact`." });
+    throw new UsageError("Fake quantization changes weights on purpose.", { hint: "Leave out `exact`." });
   }
   refuseUnusedOptions(options);
   const source = await readSourceFor(model, target, options, list);
@@ -158,7 +158,7 @@ function seenAs(weight: WeightPlan, targets: ReadonlyMap<string, SeenRows>): See
   if (seen === undefined || seen.rowLength !== rowLength(weight.shape)) return undefined;
   const { through } = seen;
   if (through.kind === "packed" && elementCount(weight.shape) !== layoutSize(through.weight.layout)) {
-    throw new ConversionError(`a part of ${source} alone cannot go through ${through.to}`, {
+    throw new ConversionError(`A part of ${source} alone cannot go through ${through.to}.`, {
       tensor: weight.name,
     });
   }

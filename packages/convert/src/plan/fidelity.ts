@@ -128,7 +128,7 @@ export function fidelityOf(
   }
   const fallback = NARROWING[source][target];
   if (fallback === undefined) {
-    throw new ConversionError(`no conversion from ${from} to ${to}: integer tensors can only be copied`, {
+    throw new ConversionError(`No conversion from ${from} to ${to}: integer tensors can only be copied.`, {
       tensor,
     });
   }

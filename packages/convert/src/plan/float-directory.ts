@@ -27,7 +27,7 @@ export function planSafetensors(source: PlanSource, target: Target, options: Pla
 
 function fromGguf(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {
   if (!isDtype(type)) {
-    throw new UsageError("a GGUF has no safetensors dtypes to keep", {
+    throw new UsageError("A GGUF has no safetensors dtypes to keep.", {
       hint: "Choose safetensors:f32, f16 or bf16.",
     });
   }
@@ -48,7 +48,7 @@ function fromGguf(source: PlanSource, type: string, options: PlanOptions): Plann
 function fromSafetensors(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {
   const quantized = source.storedTensors.find(({ encoding }) => isQuantizedEncoding(encoding));
   if (quantized !== undefined && type === "COPY") {
-    throw new UsageError(`the encoding ${quantized.encoding} is no safetensors dtype`, {
+    throw new UsageError(`The encoding ${quantized.encoding} is no safetensors dtype.`, {
       tensor: quantized.name,
     });
   }

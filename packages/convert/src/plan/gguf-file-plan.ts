@@ -68,7 +68,7 @@ function unquantized(draft: GgufDraft): GgufDraft {
 
 function draftOf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
   if (like !== undefined && like.gguf === undefined) {
-    throw new UsageError("the reference of `like` is not a GGUF file", { path: like.name });
+    throw new UsageError("The reference of `like` is not a GGUF file.", { path: like.name });
   }
   return source.gguf === undefined
     ? draftFromHf(source, type, like)
@@ -108,12 +108,12 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
   if (hf === undefined) {
     if (source.tensors.some(({ linear }) => linear !== undefined)) {
       // a file of floats may stand alone; a packed layer means nothing without its model
-      throw new FormatError("there is no config.json beside the packed weights", {
+      throw new FormatError("There is no config.json beside the packed weights.", {
         path: source.name,
         hint: "Download the missing files of the model.",
       });
     }
-    throw new ConversionError("there is no config.json, so nothing says what model the tensors make", {
+    throw new ConversionError("There is no config.json, so nothing says what model the tensors make.", {
       path: source.name,
       hint: "Give the Hugging Face directory, with its config.json and tokenizer.",
     });
@@ -160,7 +160,7 @@ function keptParts(source: PlanSource, tensors: readonly PlanTensor[]): readonly
   const counts = source.gguf?.partTensorCounts;
   if (counts === undefined || counts.length < 2) return undefined;
   if (counts.reduce((sum, count) => sum + count, 0) !== tensors.length) {
-    throw new UsageError("the split cannot be kept when layers are left out", { path: source.name });
+    throw new UsageError("The split cannot be kept when layers are left out.", { path: source.name });
   }
   return counts;
 }

@@ -46,7 +46,7 @@ export function withAutoTypes(
   options: PlanOptions,
 ): GgufDraft {
   if (asksForRecipe(options) || options.imatrix !== undefined) {
-    throw new UsageError("gguf:auto chooses every type itself", {
+    throw new UsageError("The target gguf:auto chooses every type itself.", {
       hint: "Leave out `pure`, `outputTensorType`, `tokenEmbeddingType`, `imatrix` and the like; `tensorTypes` can name other types.",
     });
   }
@@ -62,7 +62,7 @@ export function withAutoTypes(
       "no-block-type",
       `${names.length === 1 ? "1 weight fits" : `${names.length} weights fit`} no block type, the first is ${names[0]}: ${reason}.${
         names[0]?.endsWith("(F32)") === true ? " gguf:auto-f16 rounds them to half the size." : ""
-      }`,
+      }.`,
     ),
   );
   const made = withNamedTypes(

@@ -50,7 +50,7 @@ function llamaTensor(
 export function llamafied(source: PlanSource): LlamafiedSource {
   const { hf } = source;
   if (hf === undefined) {
-    throw new ConversionError("`llamafy` needs a Hugging Face directory with its config.json", {
+    throw new ConversionError("`llamafy` needs a Hugging Face directory with its config.json.", {
       path: source.name,
       hint: source.gguf === undefined ? undefined : "Convert the GGUF to safetensors first.",
     });

@@ -231,7 +231,7 @@ function packedTensor(
     }),
   }));
   const best = mostFaithful(choices);
-  if (best === undefined) throw new ConversionError(`${name} offers no layout`);
+  if (best === undefined) throw new ConversionError(`${name} offers no layout.`);
   const { label, layout, ...chosen } = best;
   const parts = target.encoder(layout).parts;
   const linear = {

@@ -168,12 +168,12 @@ export function parsePlan(json: unknown): Plan {
   const result = planSchema.safeParse(json);
   if (!result.success) {
     const [first] = result.error.issues;
-    throw new UsageError(`this is not a conversion plan: ${misfitOf(first ? [first] : [], json)}`);
+    throw new UsageError(`This is not a conversion plan: ${misfitOf(first ? [first] : [], json)}.`);
   }
   const plan = result.data;
   for (const file of plan.files) {
     if ("tensors" in file && file.tensors.some((index) => index >= plan.tensors.length)) {
-      throw new UsageError(`the plan's file ${file.name} names a tensor that the plan does not have`);
+      throw new UsageError(`The plan's file ${file.name} names a tensor that the plan does not have.`);
     }
   }
   return plan;

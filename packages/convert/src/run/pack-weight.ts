@@ -69,7 +69,7 @@ export async function packedWeight(
 ): Promise<PackedWeight> {
   const { linear, shape } = task;
   if (linear === undefined)
-    throw new UsageError("the plan does not say how to pack the weight", { tensor: task.name });
+    throw new UsageError("The plan does not say how to pack the weight.", { tensor: task.name });
   if (task.way.kind === "parts") return { bytes: await copiedParts(model, task), measured: undefined };
   const encoder = weightTargetByName(linear.format).encoder(linear.layout);
   const columns = rowLength(shape);
@@ -145,7 +145,7 @@ async function copiedParts(model: Model, task: PlanTensor): Promise<Record<strin
   for (const { suffix } of task.linear?.parts ?? []) {
     const part = source?.parts.find((candidate) => candidate.suffix === suffix);
     if (part === undefined) {
-      throw new UsageError(`the source has no part ${suffix} to copy`, { tensor: task.name });
+      throw new UsageError(`The source has no part ${suffix} to copy.`, { tensor: task.name });
     }
     bytes[suffix] = await model.readBytes(part.name, 0, part.byteLength);
   }

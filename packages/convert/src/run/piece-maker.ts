@@ -59,7 +59,7 @@ export class PieceMaker {
 
   async make(job: Job, deliver: Deliver, signal?: AbortSignal): Promise<PieceResult[]> {
     const tensor = this.options.tensors.get(job.tensor);
-    if (tensor === undefined) throw new UsageError(`there is no tensor ${job.tensor} in the plan`);
+    if (tensor === undefined) throw new UsageError(`There is no tensor ${job.tensor} in the plan.`);
     const area = await this.takeArea();
     try {
       const deliverPiece: DeliverPiece = async (piece, bytes, sums) => {

@@ -244,7 +244,7 @@ function importanceOf(
     if (name === undefined || columns.has(name)) continue;
     const entry = imatrix === undefined ? undefined : entryOf(imatrix, name, tensor.shape);
     if (entry === undefined) {
-      throw new UsageError("the plan quantizes with an importance matrix that the run was not given", {
+      throw new UsageError("The plan quantizes with an importance matrix that the run was not given.", {
         tensor: tensor.name,
       });
     }

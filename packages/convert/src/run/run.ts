@@ -96,7 +96,7 @@ function chosenFiles(plan: Plan, names: readonly string[] | undefined): PlanFile
   if (names === undefined) return [...plan.files];
   return names.map((name) => {
     const file = plan.files.find((candidate) => candidate.name === name);
-    if (file === undefined) throw new UsageError(`the plan makes no file "${name}"`);
+    if (file === undefined) throw new UsageError(`The plan makes no file "${name}".`);
     return file;
   });
 }
@@ -109,7 +109,7 @@ function refuseOtherModel(plan: Plan, model: Model): void {
       return file !== undefined && file.name === name && file.byteLength === byteLength;
     });
   if (!fits) {
-    throw new UsageError("the plan was made for another model, or the model's files have changed since", {
+    throw new UsageError("The plan was made for another model, or the model's files have changed since.", {
       path: model.name,
       hint: "Plan again.",
     });
@@ -123,7 +123,7 @@ async function refuseUnstaged(
   options: RunOptions,
 ): Promise<void> {
   if (options.resume === true) {
-    throw new UsageError("a run can only be resumed where files are written in place", {
+    throw new UsageError("A run can only be resumed where files are written in place.", {
       path: output.name,
       hint: "Write into a directory.",
     });

@@ -24,7 +24,7 @@ const runners: Readonly<Record<Exclude<Way["kind"], "parts">, WayRunner>> = {
 
 function runnerOf({ way, name }: PlanTensor): WayRunner {
   if (way.kind !== "parts") return runners[way.kind];
-  throw new UsageError("the plan copies the parts of a weight that is not packed", { tensor: name });
+  throw new UsageError("The plan copies the parts of a weight that is not packed.", { tensor: name });
 }
 
 /** How a tensor is cut into bands: from its plan alone. */

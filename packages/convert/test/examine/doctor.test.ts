@@ -217,6 +217,16 @@ describe("the files of a folder", () => {
     }
   });
 
+  it("a folder that is an adapter", async () => {
+    const store = folderOf({
+      "adapter_config.json": "{}",
+      "adapter_model.safetensors": safetensors({ "q_proj.lora_A.weight": [8, 64] }),
+    });
+    expect((await examineModel({ store })).findings).toContainEqual(
+      expect.objectContaining({ code: "not-a-model", severity: "error", path: "adapter_config.json" }),
+    );
+  });
+
   it("a folder without any model, and a place where nothing is", async () => {
     expect(codesOf(await examineModel({ store: folderOf({ "README.md": "hello" }) }))).toEqual(["no-model"]);
     await expect(examineModel({ store: folderOf({}), file: "m.gguf" })).rejects.toMatchObject({ code: "IO" });
@@ -398,6 +408,13 @@ describe("a GGUF's facts against each other", () => {
     const without = whole.filter(({ name }) => name !== "blk.0.ffn_down.weight");
     const report = await examine([tokens(words)], without);
     expect(codesOf(report)).toEqual(["missing-tensor"]);
+  });
+
+  it("a norm in a type that llama.cpp cannot multiply with", async () => {
+    const changed = whole.map((one) =>
+      one.name === "output_norm.weight" ? { ...one, shape: [1, ...one.shape] } : one,
+    );
+    expect(codesOf(await examine([tokens(words)], changed))).toEqual(["tensor-type"]);
   });
 
   it("a tensor too many", async () => {

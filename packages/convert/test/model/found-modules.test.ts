@@ -66,13 +66,13 @@ describe("the modules of several formats", () => {
       "a part that only another format knows",
       ["a.codes", "a.zeros", "a.order"],
       [special, general],
-      /the module has parts of several formats: codes, zeros, order/,
+      /The module has parts of several formats: codes, zeros, order/,
     ],
     [
       "a part that is not enough for the other format",
       ["a.codes", "a.scale"],
       [owning, general],
-      /the module has parts of several formats: codes, scale/,
+      /The module has parts of several formats: codes, scale/,
     ],
     [
       "a float weight beside packed parts",

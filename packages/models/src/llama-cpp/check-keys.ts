@@ -76,13 +76,18 @@ function valueFindings({ key, must }: KeyNeed, value: MetadataValue, sizes: Size
 
 interface JointOptions {
   readonly wholeRope: boolean;
+  /** False where positions are learnt. */
+  readonly hasRope: boolean;
   /** Where they must be equal. */
   readonly lengths: readonly [key: number, value: number] | undefined;
   readonly joint?: readonly JointNeed[] | undefined;
 }
 
 /** What several keys say together. */
-export function jointFindings(sizes: Sizes, { wholeRope, lengths, joint = [] }: JointOptions): Finding[] {
+export function jointFindings(
+  sizes: Sizes,
+  { wholeRope, hasRope, lengths, joint = [] }: JointOptions,
+): Finding[] {
   const name = (key: string): string => `${sizes.architecture}.${key}`;
   const findings: Finding[] = [];
   const add = (key: string, message: string): void => {
@@ -114,6 +119,11 @@ export function jointFindings(sizes: Sizes, { wholeRope, lengths, joint = [] }: 
     );
   const turned = sizes.number("rope.dimension_count");
   if (turned === undefined) return findings;
+  if (!wholeRope && hasRope && (turned < 1 || turned > keyLength))
+    add(
+      "rope.dimension_count",
+      `${name("rope.dimension_count")} is ${turned}; llama.cpp needs 1 to the length of a head, ${keyLength}.`,
+    );
   if (wholeRope && turned !== keyLength)
     add(
       "rope.dimension_count",

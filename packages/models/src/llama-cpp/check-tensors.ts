@@ -122,7 +122,7 @@ export function tensorFindings(
         code: "unexpected-tensor",
         severity: "error",
         tensor: first.name,
-        message: `llama.cpp does not look for the tensor in a model of the architecture ${sizes.architecture}${layersOf(first.name, sizes)}, and refuses a file with tensors left over${andMore(more)}.`,
+        message: `The program llama.cpp does not look for the tensor in a model of the architecture ${sizes.architecture}${layersOf(first.name, sizes)}, and refuses a file with tensors left over${andMore(more)}.`,
       }),
     ),
   ];

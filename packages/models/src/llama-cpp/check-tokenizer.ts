@@ -45,7 +45,7 @@ export function tokenizerFindings(metadata: Metadata): Finding[] {
   const findings = keyFindings(metadata, always, undefined);
   if (model === undefined) return findings;
   if (!knownTokenizers.has(model))
-    return [...findings, unknown(`${PREFIX}model`, `llama.cpp knows no tokenizer named ${quote(model)}.`)];
+    return [...findings, unknown(`${PREFIX}model`, `The program llama.cpp knows no tokenizer named ${quote(model)}.`)];
   if (model === "none" || model === "no_vocab") return findings;
   return [
     ...findings,
@@ -77,7 +77,7 @@ function mergeFindings(metadata: Metadata, model: string): Finding[] {
     // another spelling is read by no tokenizer with merges; gemma4 has its own whatever is said
     ...(model === "gemma4" || pre === undefined || pre === "" || knownPreTokenizers.has(pre)
       ? []
-      : [unknown(`${PREFIX}pre`, `llama.cpp knows no pre-tokenizer named ${quote(pre)}.`)]),
+      : [unknown(`${PREFIX}pre`, `The program llama.cpp knows no pre-tokenizer named ${quote(pre)}.`)]),
   ];
 }
 

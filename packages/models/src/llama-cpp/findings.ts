@@ -27,7 +27,7 @@ export function llamaCppFindings(metadata: Metadata, tensors: readonly NamedShap
         code: "unknown-to-runtime",
         severity: "error",
         key: "general.architecture",
-        message: `llama.cpp knows no architecture named ${JSON.stringify(architecture.slice(0, 60))}.`,
+        message: `The program llama.cpp knows no architecture named ${JSON.stringify(architecture.slice(0, 60))}.`,
       },
     ];
   const family = Object.hasOwn(families, architecture) ? families[architecture] : undefined;
@@ -41,6 +41,7 @@ export function llamaCppFindings(metadata: Metadata, tensors: readonly NamedShap
     family !== undefined && family.unequalHeads !== true && key !== undefined && value !== undefined;
   const joint = jointFindings(sizes, {
     wholeRope: family?.wholeRope === true,
+    hasRope: family !== undefined && !family.ends.some(({ name }) => name === "position_embd.weight"),
     joint: family?.joint,
     lengths: isEqual ? [key, value] : undefined,
   });

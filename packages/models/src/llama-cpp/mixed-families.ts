@@ -24,20 +24,9 @@ import {
   squareOutput,
   tiedEnds,
 } from "./building-blocks.ts";
-import { aboveZero, perLayer } from "./common-keys.ts";
-import {
-  type Condition,
-  type FamilyNeeds,
-  type JointNeed,
-  type KeyNeed,
-  may,
-  mayKey,
-  need,
-  needKey,
-  type TensorNeed,
-  unless,
-  where,
-} from "./rules.ts";
+import { aboveZero } from "./common-keys.ts";
+import { linearFamilies } from "./linear-families.ts";
+import { type Condition, type FamilyNeeds, may, mayKey, need, needKey, where } from "./rules.ts";
 import { isLatent, rotated, type Sizes } from "./sizes.ts";
 
 const not =
@@ -211,90 +200,6 @@ const llama4: FamilyNeeds = {
   wholeRope: true,
 };
 
-/** Layers without attention: by a list, else all but every fourth. */
-const isRecurrent: Condition = (sizes, layer) => {
-  const stated = sizes.at("attention.recurrent_layers", layer);
-  if (stated !== undefined) return stated !== 0;
-  return (layer + 1) % (sizes.number("full_attention_interval") ?? 4) !== 0;
-};
-
-const linearKeys: readonly KeyNeed[] = [
-  needKey("~.ssm.conv_kernel", "u32"),
-  needKey("~.ssm.inner_size", "u32"),
-  needKey("~.ssm.state_size", "u32"),
-  needKey("~.ssm.time_step_rank", "u32"),
-  needKey("~.ssm.group_count", "u32"),
-  mayKey("~.attention.recurrent_layers", "u32", perLayer),
-  mayKey("~.full_attention_interval", "u32", {
-    when: (sizes) => sizes.number("attention.recurrent_layers") === undefined,
-  }),
-  mayKey("~.rope.dimension_count", "u32", {
-    must: { be: "at least 1", holds: (value) => Number(value) >= 1 },
-  }),
-];
-
-const linearJoint: readonly JointNeed[] = [
-  {
-    key: "ssm.inner_size",
-    value(sizes) {
-      const [state, steps] = [sizes.number("ssm.state_size"), sizes.number("ssm.time_step_rank")];
-      return state === undefined || steps === undefined ? undefined : state * steps;
-    },
-    because: "a state for each time step",
-  },
-];
-
-/** The start of a block that predicts a further token. */
-const predicting: readonly TensorNeed[] = [
-  need("nextn.eh_proj.weight", "embd", "2 embd"),
-  need("nextn.enorm.weight", "embd"),
-  need("nextn.hnorm.weight", "embd"),
-];
-
-const gatedAttention: readonly TensorNeed[] = where(not(isRecurrent), [
-  ...projections("2 q"),
-  output,
-  ...headNorms,
-]);
-
-const linearAttention: readonly TensorNeed[] = where(isRecurrent, [
-  need("ssm_conv1d.weight", "linear qkv", "convolution"),
-  need("ssm_dt.bias", "time steps"),
-  need("ssm_a", "time steps"),
-  need("ssm_norm.weight", "state"),
-  need("ssm_out.weight", "embd", "linear v"),
-]);
-
-/** Older files have one tensor for both. */
-const linearInputs = [
-  need("attn_qkv.weight", "linear qkv", "embd"),
-  need("attn_gate.weight", "linear v", "embd"),
-];
-
-const bothNorms = [attnNorm, need("post_attention_norm.weight", "embd")];
-
-const expertsWithShared: readonly TensorNeed[] = [
-  router,
-  ...fusableStacks("expert ff or share", "2 expert ff or share"),
-  need("ffn_gate_inp_shexp.weight", "embd"),
-  ...sharedExpert("shared ff or ff"),
-];
-
-const moeKeys = [
-  rmsEpsilon,
-  ...attentionKeys,
-  ...expertKeys,
-  ...linearKeys,
-  mayKey("~.expert_feed_forward_length", "u32", expertForwardKey),
-  mayKey("~.expert_shared_feed_forward_length", "u32"),
-];
-const neededSections: KeyNeed = { ...ropeSections, required: true };
-const alphaAndBeta = where(isRecurrent, [
-  ...linearInputs,
-  need("ssm_beta.weight", "time steps", "embd"),
-  need("ssm_alpha.weight", "time steps", "embd"),
-]);
-
 /** Attention of a layer with a window, of one without, of one that takes its keys from another. */
 const hasOwnKeys: Condition = (sizes, layer) =>
   layer < sizes.trunk - (sizes.number("attention.shared_kv_layers") ?? 0);
@@ -398,7 +303,8 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
     keys: [...dense, ropeSections],
     ends: tiedEnds,
     layer: [
-      ...bothNorms,
+      attnNorm,
+      need("post_attention_norm.weight", "embd"),
       ...projections(),
       output,
       ffnNorm,
@@ -425,35 +331,5 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
     ],
     wholeRope: true,
   },
-  qwen35: {
-    keys: [...dense, ...linearKeys, neededSections],
-    ends: tiedEnds,
-    layer: [...bothNorms, ...gatedAttention, ...linearAttention, ...alphaAndBeta, ...gated],
-    joint: linearJoint,
-    predicting,
-  },
-  qwen35moe: {
-    keys: [...moeKeys, neededSections],
-    ends: tiedEnds,
-    layer: [...bothNorms, ...gatedAttention, ...linearAttention, ...alphaAndBeta, ...expertsWithShared],
-    joint: linearJoint,
-    predicting,
-  },
-  qwen3next: {
-    keys: moeKeys,
-    ends: tiedEnds,
-    layer: [
-      ...bothNorms,
-      ...gatedAttention,
-      ...linearAttention,
-      ...where(isRecurrent, [
-        may("ssm_in.weight", "linear qkvz", "embd"),
-        ...unless("ssm_in.weight", linearInputs),
-        need("ssm_ba.weight", "2 time steps", "embd"),
-      ]),
-      ...expertsWithShared,
-    ],
-    joint: linearJoint,
-    predicting,
-  },
+  ...linearFamilies,
 };

@@ -123,8 +123,66 @@ const ownKeyLength: Size = (sizes, layer) =>
 const ownValueLength: Size = (sizes, layer) =>
   (sizes.isWindowed(layer) ? sizes.number("attention.value_length_swa") : undefined) ?? valueLength(sizes);
 
-/** The sizes by the names that rules use. "own": of the layer; all others are those of the first layer. */
-const table = {
+/** The names that rules use. "own": of the layer; all others are those of the first layer. */
+export type SizeName =
+  | "one"
+  | "embd"
+  | "2 embd"
+  | "3 embd"
+  | "vocab"
+  | "context"
+  | "token types"
+  | "labels"
+  | "heads"
+  | "key heads"
+  | "head"
+  | "own head"
+  | "q"
+  | "2 q"
+  | "k"
+  | "v"
+  | "q + k + v"
+  | "embd + 2 v"
+  | "own q"
+  | "own k"
+  | "own v"
+  | "turned q"
+  | "turned k"
+  | "half turned"
+  | "half full head"
+  | "ff"
+  | "2 ff"
+  | "half ff"
+  | "own ff"
+  | "experts"
+  | "expert ff"
+  | "2 expert ff"
+  | "expert ff or share"
+  | "2 expert ff or share"
+  | "shared ff"
+  | "shared ff or ff"
+  | "shared experts"
+  | "q rank"
+  | "kv rank"
+  | "kv rank + turned"
+  | "latent q"
+  | "latent o"
+  | "latent v"
+  | "unturned"
+  | "latent kv"
+  | "convolution"
+  | "short convolution"
+  | "time steps"
+  | "2 time steps"
+  | "state"
+  | "linear v"
+  | "linear qkv"
+  | "linear qkvz"
+  | "per layer"
+  | "all per layer";
+
+/** How each size follows from the metadata. */
+const table: Readonly<Record<SizeName, Size>> = {
   one: () => 1,
   embd: embedding,
   "2 embd": (sizes) => times(2, embedding(sizes, 0)),
@@ -184,13 +242,11 @@ const table = {
   "linear qkvz": (sizes) => plus(times(2, linearKeys(sizes)), times(2, linearValues(sizes))),
   "per layer": key("embedding_length_per_layer_input"),
   "all per layer": (sizes) => times(sizes.number("embedding_length_per_layer_input"), sizes.trunk),
-} satisfies Readonly<Record<string, Size>>;
+};
 
 function halfOf(size: number | undefined): number | undefined {
   return size === undefined ? undefined : Math.floor(size / 2);
 }
-
-export type SizeName = keyof typeof table;
 
 /** A size for a layer, 0 for tensors outside the layers; undefined where a key that it needs is missing. */
 export function sizeOf(name: SizeName, sizes: Sizes, layer: number): number | undefined {

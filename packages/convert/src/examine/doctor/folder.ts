@@ -35,7 +35,20 @@ export async function folderFindings(
       findings.push(finding("pickle-beside", "A Python pickle lies beside the weights.", { path: name }));
     else for (const found of await fileFindings(store, name, limits)) findings.push(found);
   }
-  return [...findings, ...(await indexFindings(store, names, limits))];
+  return [...findings, ...adapterFindings(names), ...(await indexFindings(store, names, limits))];
+}
+
+/** What training of an adapter leaves (PEFT): the base model is elsewhere. */
+function adapterFindings(names: readonly string[]): Finding[] {
+  if (!names.includes("adapter_config.json") || names.includes("config.json")) return [];
+  return [
+    finding(
+      "not-a-model",
+      "The folder is a LoRA adapter, not a model that can be run by itself.",
+      { path: "adapter_config.json" },
+      "Load it beside its base model, which adapter_config.json names, or merge it into that model first.",
+    ),
+  ];
 }
 
 /** One file of a kind that models are made of; others are nobody's business. */

@@ -30,7 +30,7 @@ export function findingOfError(error: unknown, file?: string, general?: FindingC
   const known = reason === undefined ? undefined : advisories[reason];
   return finding(
     own,
-    known === undefined ? message : `${message} (the shape of ${known})`,
+    known === undefined ? message : `${message} (the shape of ${known}).`,
     place,
     isFindingCode(reason) ? undefined : hint,
   );

@@ -62,7 +62,7 @@ function containerFindings({ version, littleEndian }: GgufFacts): Finding[] {
       : [
           finding(
             "unknown-to-runtime",
-            `llama.cpp no longer reads GGUF version ${version}.`,
+            `The program llama.cpp no longer reads GGUF version ${version}.`,
             {},
             convertHint,
           ),

@@ -31,7 +31,7 @@ export function layoutFile(plan: Plan, file: PlanFile): FileLayout {
   const stored = fileTensors([...indices.keys()]);
   const layout = headerLayout(file, file.kind === "gguf" ? stored : safetensorsOrder(stored));
   if (layout.byteLength !== file.byteLength) {
-    throw new UsageError(`the plan says ${file.byteLength} bytes, its tensors make ${layout.byteLength}`, {
+    throw new UsageError(`The plan says ${file.byteLength} bytes, its tensors make ${layout.byteLength}.`, {
       path: file.name,
       hint: "Plan again.",
     });
@@ -43,7 +43,7 @@ export function layoutFile(plan: Plan, file: PlanFile): FileLayout {
     tensors: layout.tensors.map(({ name, byteOffset, byteLength }) => {
       const tensor = byName.get(name);
       if (tensor === undefined || tensor.byteLength !== byteLength) {
-        throw new UsageError(`the plan says ${tensor?.byteLength} bytes, its shape makes ${byteLength}`, {
+        throw new UsageError(`The plan says ${tensor?.byteLength} bytes, its shape makes ${byteLength}.`, {
           tensor: name,
           hint: "Plan again.",
         });

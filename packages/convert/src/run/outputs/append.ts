@@ -69,7 +69,7 @@ export class AppendOutput implements RunOutput {
 
   private async write(piece: Piece, bytes: Uint8Array): Promise<void> {
     const sink = this.sinks[piece.file];
-    if (sink === undefined) throw new IoError("the file is not open", { path: this.store.name });
+    if (sink === undefined) throw new IoError("The file is not open.", { path: this.store.name });
     await fillTo(sink, piece.byteOffset);
     await sink.write(bytes);
     this.next = { file: piece.file, index: piece.index + 1 };
@@ -158,7 +158,7 @@ function keyOf({ file, index }: { readonly file: number; readonly index: number 
 /** Zeros up to a place. @throws IoError when more is written already */
 async function fillTo(sink: ByteSink, byteOffset: number): Promise<void> {
   if (sink.byteLength > byteOffset) {
-    throw new IoError(`the plan says ${byteOffset} bytes, ${sink.byteLength} were written`, {
+    throw new IoError(`The plan says ${byteOffset} bytes, ${sink.byteLength} were written.`, {
       path: sink.name,
     });
   }
@@ -172,11 +172,11 @@ async function checkFile(run: RunState, store: OutputStore, file: number, area: 
   if (layout === undefined) return;
   const path = `${store.name}/${layout.file.name}`;
   const source = await store.open(layout.file.name);
-  if (source === undefined) throw new IoError("the file that was written is not there", { path });
+  if (source === undefined) throw new IoError("The file that was written is not there.", { path });
   try {
     const { byteLength } = layout.file;
     if (source.byteLength !== byteLength) {
-      throw new IoError(`${byteLength} bytes were written, ${source.byteLength} are there`, { path });
+      throw new IoError(`${byteLength} bytes were written, ${source.byteLength} are there.`, { path });
     }
     await checkHeader(source, layout);
     for (const job of run.work.jobs) {

@@ -134,14 +134,17 @@ function parseHead(text: string): JournalHead | undefined {
 /** @throws UsageError when the interrupted run was another one, or its source has changed since */
 export function refuseOtherRun(found: JournalHead, own: JournalHead, path: string): void {
   if (found.run !== own.run) {
-    throw new UsageError("the interrupted conversion was another one: its source, target or options differ", {
-      path,
-      hint: "Give the same options as then, or start over without resuming.",
-    });
+    throw new UsageError(
+      "The interrupted conversion was another one: its source, target or options differ.",
+      {
+        path,
+        hint: "Give the same options as then, or start over without resuming.",
+      },
+    );
   }
   const changed = Object.keys(own.source).find((name) => found.source[name] !== own.source[name]);
   if (changed === undefined) return;
-  throw new UsageError(`the source has changed since the conversion was interrupted: ${quoted(changed)}`, {
+  throw new UsageError(`The source has changed since the conversion was interrupted: ${quoted(changed)}.`, {
     path,
     hint: "Start over without resuming.",
   });

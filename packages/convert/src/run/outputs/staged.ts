@@ -165,7 +165,7 @@ export class StagedOutput implements RunOutput {
       .filter(({ pieces }) => pieces.length > 0);
     const damaged = left.flatMap(({ pieces }) => pieces).find(({ file }) => this.staged[file]?.published);
     if (damaged !== undefined) {
-      throw new UsageError("the file has its name already, but is not what the journal beside it says", {
+      throw new UsageError("The file has its name already, but is not what the journal beside it says.", {
         path: this.staged[damaged.file]?.name,
         hint: "Start over without resuming.",
       });
@@ -235,7 +235,7 @@ export class StagedOutput implements RunOutput {
 
   private fileOf(piece: Piece): StagedFile {
     const file = this.staged[piece.file];
-    if (file === undefined) throw new IoError("the file is not open", { path: this.head.run });
+    if (file === undefined) throw new IoError("The file is not open.", { path: this.head.run });
     return file;
   }
 }

@@ -53,7 +53,7 @@ interface Places {
 function refuseClash({ source, sourceFiles, output, outputFiles }: Places): void {
   const [inner, outer] = [withoutTrailingSlash(output), withoutTrailingSlash(source)];
   if (inner === outer || inner.startsWith(`${outer}/`) || inner.startsWith(`${outer}\\`)) {
-    throw new UsageError("the output lies inside the source", {
+    throw new UsageError("The output lies inside the source.", {
       path: output,
       hint: "Choose a folder outside the source model.",
     });
@@ -61,7 +61,7 @@ function refuseClash({ source, sourceFiles, output, outputFiles }: Places): void
   const written = new Set(outputFiles);
   const clash = sourceFiles.find((path) => written.has(path));
   if (clash !== undefined) {
-    throw new UsageError("the output is a file of the source", {
+    throw new UsageError("The output is a file of the source.", {
       path: clash,
       hint: "Choose another name for the output.",
     });
@@ -88,7 +88,7 @@ export function outputExists(output: OutputStore, name: string, found?: string):
 }
 
 export function lost(path: string, tensor?: string): IoError {
-  return new IoError("what was read back is not what was written", {
+  return new IoError("What was read back is not what was written.", {
     path,
     tensor,
     hint: "The disk or the network file system lost data: write to another one.",

@@ -116,7 +116,7 @@ interface DirectRows {
 function directRows(model: Model, task: PlanTensor, rows: Rows): DirectRows {
   const input = plainInput(task);
   if (input === undefined) {
-    throw new UsageError("the plan reads rows of several tensors as those of one", { tensor: task.name });
+    throw new UsageError("The plan reads rows of several tensors as those of one.", { tensor: task.name });
   }
   const rowByteLength = storedRowByteLength(task, rows);
   const codec = codecOf(task.from, { tensor: input.tensor });

@@ -9,7 +9,7 @@ export const movedBytes: WayRunner = {
   maker(model, task) {
     const input = plainInput(task);
     if (input === undefined) {
-      throw new UsageError("the plan moves bytes of several tensors as one", { tensor: task.name });
+      throw new UsageError("The plan moves bytes of several tensors as one.", { tensor: task.name });
     }
     return async ({ start, end }, area) => {
       await model.readInto(input.tensor, start, area.bytes("out", 0, end - start));

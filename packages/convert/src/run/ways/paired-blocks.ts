@@ -26,7 +26,7 @@ export const pairedBlocks: WayRunner = {
     const blocksOf = new Map<string, string>();
     const inputs = task.inputs.map((input): StoredInput => {
       if (!("blocks" in input)) {
-        throw new ConversionError("MXFP4 pairs cannot be joined with other tensors", { tensor: task.name });
+        throw new ConversionError("MXFP4 pairs cannot be joined with other tensors.", { tensor: task.name });
       }
       const { blocks, scales, rows: taken, rowOrder } = input;
       blocksOf.set(scales, blocks);

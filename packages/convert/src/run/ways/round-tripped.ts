@@ -38,7 +38,8 @@ export const roundTripped: WayRunner = {
   },
   maker(model, task, importance) {
     const through = throughOf(task);
-    if (through === undefined) throw new UsageError("the weight goes through nothing", { tensor: task.name });
+    if (through === undefined)
+      throw new UsageError("The weight goes through nothing.", { tensor: task.name });
     const rows = rowsOf(task.shape);
     const { unitByteLength } = rowUnits(task, rows);
     const codec = encoderOf(task.to, { tensor: task.name });

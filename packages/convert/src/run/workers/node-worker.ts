@@ -8,7 +8,7 @@ import { serve } from "./serve.ts";
 function openStore(address: StoreAddress): ReadStore {
   if (address.kind === "directory") return directoryStore(address.path, { named: address.named ?? [] });
   if (address.kind === "url") return urlStore(address.url, address.options);
-  throw new UsageError(`a worker thread cannot open ${address.kind}`);
+  throw new UsageError(`A worker thread cannot open ${address.kind}.`);
 }
 
 const answer = serve({

@@ -124,7 +124,7 @@ const classes: Readonly<
 /** The error again, as if it had been thrown here; its cause has the worker's stack. */
 export function revivedError(plain: PlainError): Error {
   const { code, message, hint, path, tensor, offset, index, reason } = plain;
-  const cause = new Error(`${plain.name} in a worker`);
+  const cause = new Error(`A worker threw ${plain.name}.`);
   if (plain.stack !== undefined) cause.stack = plain.stack;
   if (code !== undefined) {
     return new classes[code](message, { hint, path, tensor, offset, index, reason, cause });

@@ -37,7 +37,7 @@ export function serve(host: WorkerHost): (request: WorkerRequest) => void {
       return;
     }
     const here = await context;
-    if (here === undefined) throw new IoError("a worker was given work before its tools");
+    if (here === undefined) throw new IoError("A worker was given work before its tools.");
     const { id } = request;
     if (request.kind === "read") {
       const checksums = await here.maker.read(request.pieces, (piece, target) =>
@@ -88,6 +88,6 @@ async function openContext(host: WorkerHost, setup: WorkerSetup): Promise<Worker
 
 function outputOf({ outputs }: WorkerContext, piece: Piece): StagedBytes {
   const output = outputs?.[piece.file];
-  if (output === undefined) throw new IoError(`a worker has no file number ${piece.file}`);
+  if (output === undefined) throw new IoError(`A worker has no file number ${piece.file}.`);
   return output;
 }

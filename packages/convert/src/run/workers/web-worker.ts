@@ -12,7 +12,7 @@ interface Scope {
 function openStore(address: StoreAddress): ReadStore {
   if (address.kind === "blobs") return blobStore(address.files, address.name);
   if (address.kind === "url") return urlStore(address.url, address.options);
-  throw new UsageError("a page has no directories");
+  throw new UsageError("A page has no directories.");
 }
 
 const scope: Scope = globalThis as typeof globalThis & Scope;
@@ -20,7 +20,7 @@ const answer = serve({
   post: (reply, transfer) => scope.postMessage(reply, transfer),
   openStore,
   async openStaged() {
-    throw new UsageError("a page has no files to write into");
+    throw new UsageError("A page has no files to write into.");
   },
 });
 scope.onmessage = ({ data }) => answer(data);
