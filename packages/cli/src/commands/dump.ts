@@ -102,9 +102,12 @@ async function showStatistics(
 /** The one kind of file that is written: another ending asks for something else. */
 function outputFile(path: string): string {
   if (/[^/\\]\.npy$/i.test(path)) return path;
-  throw new UsageError(`The option --out writes a NumPy array, and "${bounded(path)}" does not end in .npy.`, {
-    hint: "Give a name that ends in .npy; no other kind of file is written.",
-  });
+  throw new UsageError(
+    `The option --out writes a NumPy array, and "${bounded(path)}" does not end in .npy.`,
+    {
+      hint: "Give a name that ends in .npy; no other kind of file is written.",
+    },
+  );
 }
 
 interface Rows {

@@ -45,7 +45,10 @@ export function tokenizerFindings(metadata: Metadata): Finding[] {
   const findings = keyFindings(metadata, always, undefined);
   if (model === undefined) return findings;
   if (!knownTokenizers.has(model))
-    return [...findings, unknown(`${PREFIX}model`, `The program llama.cpp knows no tokenizer named ${quote(model)}.`)];
+    return [
+      ...findings,
+      unknown(`${PREFIX}model`, `The program llama.cpp knows no tokenizer named ${quote(model)}.`),
+    ];
   if (model === "none" || model === "no_vocab") return findings;
   return [
     ...findings,
