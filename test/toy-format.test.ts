@@ -80,7 +80,7 @@ describe("a format is one package and one line", () => {
   });
 
   it("is a target: the messages that list targets have its words", () => {
-    expect(result("unknown format").err).toMatch(/toy4:…/);
+    expect(result("unknown format").err).toMatch(/Did you mean toy4\?/);
     expect(result("unknown word").err).toMatch(/f16 or f32 \(scales\)/);
     expect([result("unknown format").status, result("unknown word").status]).toEqual([2, 2]);
   });

@@ -230,13 +230,13 @@ function notACommand(word: string | undefined, program: Command): UsageError {
   if (word.startsWith("-")) {
     const flags = program.options.flatMap(({ long }) => long ?? []);
     return new UsageError(
-      `There is no option ${word} before a command.${didYouMean(word, [...flags, "--help"])}.`,
+      `There is no option ${word} before a command.${didYouMean(word, [...flags, "--help"])}`,
       {
         hint: "Write the command first: requant <command> [options]. See requant --help.",
       },
     );
   }
-  return new UsageError(`There is no command "${word}".${didYouMean(word, names)}.`, { hint });
+  return new UsageError(`There is no command "${word}".${didYouMean(word, names)}`, { hint });
 }
 
 /** The help of the program itself, whose words are commands and no arguments. */

@@ -77,7 +77,7 @@ export async function help(
   const topic = word !== undefined && Object.hasOwn(topics, word) ? topics[word] : undefined;
   if (topic === undefined) {
     const names = [...Object.keys(topics), ...program.commands.map((each) => each.name())];
-    throw new UsageError(`There is no help on "${word}".${didYouMean(word ?? "", names)}.`, {
+    throw new UsageError(`There is no help on "${word}".${didYouMean(word ?? "", names)}`, {
       hint: `The topics are ${Object.keys(topics).join(", ")}, and every command. See requant --help.`,
     });
   }

@@ -48,7 +48,7 @@ status 2
     ],
     [
       ["general.name", "--eos", "<s>"],
-      `! requant: metadata unset does not take --eos.
+      `! requant: Metadata unset does not take --eos.
 !   It goes with metadata set.
 status 2
 `,
@@ -115,9 +115,9 @@ describe("metadata list and get", () => {
 
   it.each<[action: string, args: string[], message: string]>([
     ["list", ["general.name"], "Metadata list takes no keys, found general.name."],
-    ["list", ["--dry-run"], "metadata list does not take --dry-run."],
-    ["get", ["x", "--force"], "metadata get does not take --force."],
-    ["show", [], "metadata show: there is no such action."],
+    ["list", ["--dry-run"], "Metadata list does not take --dry-run."],
+    ["get", ["x", "--force"], "Metadata get does not take --force."],
+    ["show", [], "Metadata show: there is no such action."],
   ])("%s %j is refused", async (action, args, message) => {
     expect(await requant("metadata", action, file, ...args)).toMatchObject({
       status: 2,

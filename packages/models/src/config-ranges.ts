@@ -118,7 +118,7 @@ function checkNumbers(value: JsonValue | undefined, range: Range, place: string)
 
 function refusal(key: string, value: JsonValue, allowed: string): FormatError {
   const found = typeof value === "number" ? String(value) : quoted(value);
-  return new FormatError(`The value ${key} of config.json is ${found}; allowed is ${allowed}.`, {
+  return new FormatError(`In config.json, ${key} is ${found}; allowed is ${allowed}.`, {
     path: "config.json",
     hint: "Take config.json from the original model.",
   });

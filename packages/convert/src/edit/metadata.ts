@@ -21,7 +21,8 @@ export function refuseUnsoundEdit({ refusals }: MetadataEdit): void {
   if (first === undefined) return;
   const messages = refusals.slice(0, MOST_REFUSALS).map(({ message }) => message);
   const more = refusals.length - messages.length;
-  throw new UsageError(`${messages.join(" ")}${more > 0 ? ` And ${more} more.` : ""}.`, {
+  const rest = more > 0 ? [`And ${more} more.`] : [];
+  throw new UsageError([...messages, ...rest].join(" "), {
     hint: "Nothing is written. Change what is set or unset, or give `force` to write it all the same.",
     tensor: first.tensor,
     reason: first.code,

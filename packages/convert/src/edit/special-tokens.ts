@@ -56,7 +56,7 @@ function notThere(metadata: Metadata, tokens: readonly string[], key: string, to
       : ` The special tokens of the file are ${shown(special.slice(0, MOST_SHOWN))}${more}.`;
   const isId = /^\d+$/.test(token) ? ` To set the id itself, write ${key}=${token}.` : "";
   return new UsageError(`None of the ${tokens.length} tokens has the text ${quoted(token)}.`, {
-    hint: `${near.length > 0 ? `Near are ${shown(near)}.` : `No token is near.${others}`}${isId}.`,
+    hint: [near.length > 0 ? `Near are ${shown(near)}.` : `No token is near.${others}`, isId].join(""),
   });
 }
 

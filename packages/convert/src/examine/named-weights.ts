@@ -26,7 +26,7 @@ export async function namedWeight(model: Model, name: string): Promise<WeightPla
   const other = mapped.find((plan) => plan.name === name);
   if (other !== undefined) return other;
   const names = [...own, ...mapped].map((plan) => plan.name);
-  throw new FormatError(`There is no tensor "${bounded(name)}".${didYouMean(name, names)}.`, {
+  throw new FormatError(`There is no tensor "${bounded(name)}".${didYouMean(name, names)}`, {
     path: model.name,
     tensor: name,
     hint: "The list of `tensors` names them all; `*` in a name stands for any text.",

@@ -150,7 +150,7 @@ export function modelOf(parts: ModelParts): Model {
   function tensor(name: string): ModelTensor {
     const found = byName.get(name);
     if (found === undefined) {
-      throw new FormatError(`There is no tensor "${bounded(name)}".${didYouMean(name, byName.keys())}.`, {
+      throw new FormatError(`There is no tensor "${bounded(name)}".${didYouMean(name, byName.keys())}`, {
         path: parts.name,
         tensor: name,
         hint: "The list of `tensors` names them all.",

@@ -14,7 +14,7 @@ export const safetensorsFormat: Format = {
     examples: () => TYPES,
     parse(text) {
       if (TYPES.includes(text)) return { type: text.toUpperCase() };
-      throw new UsageError(`"${bounded(text, 40)}" is no type of safetensors.${didYouMean(text, TYPES)}.`, {
+      throw new UsageError(`"${bounded(text, 40)}" is no type of safetensors.${didYouMean(text, TYPES)}`, {
         hint: `Allowed: ${TYPES.join(", ")}.`,
       });
     },

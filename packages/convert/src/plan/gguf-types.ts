@@ -62,7 +62,7 @@ export function withAutoTypes(
       "no-block-type",
       `${names.length === 1 ? "1 weight fits" : `${names.length} weights fit`} no block type, the first is ${names[0]}: ${reason}.${
         names[0]?.endsWith("(F32)") === true ? " gguf:auto-f16 rounds them to half the size." : ""
-      }.`,
+      }`,
     ),
   );
   const made = withNamedTypes(

@@ -15,7 +15,7 @@ export function roundingFindings(
   ).length;
   if (rounding === undefined || count === 0) return [];
   const weights = count === 1 ? "1 weight gets new codes" : `${count} weights get new codes`;
-  return [finding("rounded-to-nearest", `${weights} as ${name}. ${rounding}.`)];
+  return [finding("rounded-to-nearest", [`${weights} as ${name}.`, rounding].join(" "))];
 }
 
 /** Reasons that were error messages are sentences. */

@@ -24,7 +24,7 @@ export function parseTarget(text: string, list: readonly Format[] = targetFormat
   if (found !== undefined) return targetOf(found, words);
   if (after.length > 0) {
     const names = targets.map(({ name }) => name);
-    throw new UsageError(`There is no target format "${bounded(word, 40)}".${didYouMean(word, names)}.`, {
+    throw new UsageError(`There is no target format "${bounded(word, 40)}".${didYouMean(word, names)}`, {
       hint: `The formats are ${names.join(", ")}; for example ${targets[0]?.target.example ?? ""}.`,
     });
   }
@@ -82,7 +82,7 @@ function targetOf({ name, target }: NamedTarget, words: string): Target {
   if (words === "") {
     const examples = target.examples().map((example) => `${name}:${example}`);
     throw new UsageError(`The target ${name} does not say which type.`, {
-      hint: `Write ${[...new Set([target.example, ...examples])].slice(0, MOST_EXAMPLES).join(", ")}, for example.`,
+      hint: `Write ${[...new Set([target.example, ...examples])].slice(0, MOST_EXAMPLES).join(", ")} or another.`,
     });
   }
   return { format: name, settings: target.parse(words), text: `${name}:${words}` };
@@ -113,7 +113,7 @@ function unknownWord(word: string, targets: readonly NamedTarget[]): UsageError 
     ...spellings.filter(({ words }) => words === found).map(({ whole }) => whole),
   ]);
   const question = meant.length === 0 ? "" : ` Did you mean ${meant.join(" or ")}?`;
-  return new UsageError(`There is no target "${bounded(word, 40)}".${question}.`, {
+  return new UsageError(`There is no target "${bounded(word, 40)}".${question}`, {
     hint: `Write a format and its words, such as ${targets
       .slice(0, MOST_EXAMPLES)
       .map(({ target }) => target.example)
