@@ -217,6 +217,13 @@ status 2
     for (const line of `${wide.out}${wide.err}`.split("\n")) expect(displayWidth(line)).toBeLessThan(450);
   });
 
+  it("does not number a file as a part of a split", async () => {
+    const { status, err } = await requant("metadata", "set", file, "split.count=u16:9");
+    expect(status).toBe(2);
+    expect(err).toContain("The key split.count numbers the parts of a split model");
+    expect((await requant("inspect", file)).status).toBe(0);
+  });
+
   it("is read by another reader as it was meant", async () => {
     const { status } = await requant(
       "metadata",

@@ -55,7 +55,11 @@ export function planMetadataEdit(file: GgufFile, change: MetadataChange): Metada
   const keys = new Set([...(change.unset ?? []), ...(change.set?.keys() ?? [])]);
   const fresh = found.filter((one) => !known.has(identity(one)));
   const told = new Set(fresh.filter(isRefusal).map(({ key }) => key));
-  const ours = [...lostFindings(before, metadata), ...typeFindings(before, metadata)];
+  const ours = [
+    ...lostFindings(before, metadata),
+    ...splitFindings(before, metadata),
+    ...typeFindings(before, metadata),
+  ];
   const added = [...ours.filter(({ key }) => !told.has(key)), ...fresh];
   const kept = found.filter(
     (one) => known.has(identity(one)) && isRefusal(one) && one.key !== undefined && keys.has(one.key),
@@ -104,6 +108,20 @@ function lostFindings(before: Metadata, after: Metadata): Finding[] {
       `The file has no ${bounded(key)}, which llama.cpp needs.`,
       { key },
       `Set ${bounded(key)} as well, or leave it as it is.`,
+    ),
+  );
+}
+
+/** The keys of a split say what the file names say: one alone cannot be changed. */
+function splitFindings(before: Metadata, after: Metadata): Finding[] {
+  const keys = [...after.keys()].filter((key) => key.startsWith("split."));
+  const changed = keys.filter((key) => differenceOf(key, before.get(key), after.get(key)).differs);
+  return changed.map((key) =>
+    finding(
+      "config-invalid",
+      `The key ${bounded(key)} numbers the parts of a split model; it must agree with the file names and the other parts.`,
+      { key },
+      "Use split or merge to change the parts of a model.",
     ),
   );
 }

@@ -170,7 +170,10 @@ export function lostKeys(before: Metadata, after: Metadata): string[] {
   const [old, current = old] = [architectureOf(before), architectureOf(after)];
   // byte-pair encoding cannot do without them
   const merges = after.get("tokenizer.ggml.model")?.value === "gpt2" ? ["tokenizer.ggml.merges"] : [];
-  return [...requiredKeys, ...merges].flatMap((pattern) => {
+  // one file alone does without the keys of a split
+  const isSplit = Number(before.get("split.count")?.value ?? 0) > 1;
+  const required = requiredKeys.filter((key) => isSplit || !key.startsWith("split."));
+  return [...required, ...merges].flatMap((pattern) => {
     const [had, key] = [old, current].map((architecture) => pattern.replace("{}", architecture ?? "{}"));
     return had !== undefined && key !== undefined && before.has(had) && !after.has(key) ? [key] : [];
   });

@@ -8,7 +8,13 @@ import { AppendOutput } from "./outputs/append.ts";
 import { CompareOutput } from "./outputs/compare.ts";
 import type { RunOutput } from "./outputs/output.ts";
 import { StagedOutput } from "./outputs/staged.ts";
-import { existingFiles, type OutputStore, outputExists, refuseOverlap } from "./outputs/store.ts";
+import {
+  existingFiles,
+  type OutputStore,
+  outputExists,
+  refuseMixedModels,
+  refuseOverlap,
+} from "./outputs/store.ts";
 import type { RunOptions } from "./run-options.ts";
 import { RunState } from "./run-state.ts";
 
@@ -46,6 +52,7 @@ export async function runPlan(
     output,
     files.map(({ name }) => name),
   );
+  await refuseMixedModels(plan, output);
   const { stage } = output;
   if (stage === undefined) await refuseUnstaged(output, files, options);
   const layouts = files.map((file) => layoutFile(plan, file));

@@ -125,7 +125,7 @@ describe("tensorTypes", () => {
       }),
     ).rejects.toMatchObject({
       code: "CONVERSION",
-      message: expect.stringContaining("its rows of 48 are no multiple of 32"),
+      message: expect.stringContaining("its rows of 48 are not a multiple of 32"),
     });
     await model.close();
   });

@@ -250,7 +250,8 @@ class Chooser {
         },
       );
     }
-    if (this.#options.allowRequantize !== true) {
+    // a float type rounds a quantized value once at most, and the plan says so
+    if (this.#options.allowRequantize !== true && !floats.includes(type)) {
       throw new ConversionError(
         `${tensor.name} is ${tensor.encoding} already; making it ${type} loses twice.`,
         { tensor: tensor.name, hint: requantizeHint(tensor.encoding) },

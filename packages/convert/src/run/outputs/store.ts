@@ -68,6 +68,28 @@ function refuseClash({ source, sourceFiles, output, outputFiles }: Places): void
   }
 }
 
+/** Files that decide what a folder is read as: weights, their index, and how they are packed. */
+const OF_A_MODEL = /\.(?:safetensors|gguf|safetensors\.index\.json)$|quant[a-z_]*config\.json$/i;
+const MOST_NAMED = 4;
+
+/**
+ * Refuses a folder that would hold files of two models: readers would take the wrong ones. Only for plans that make a folder.
+ * @throws UsageError naming the files of the other model
+ */
+export async function refuseMixedModels(plan: Plan, output: OutputStore): Promise<void> {
+  const own = new Set(plan.files.map(({ name }) => name));
+  if (!own.has("config.json")) return;
+  const names = (await output.list()) ?? [];
+  const others = names.filter((name) => OF_A_MODEL.test(name) && !own.has(name));
+  if (others.length === 0) return;
+  const named = others.slice(0, MOST_NAMED).join(", ");
+  const more = others.length > MOST_NAMED ? ` and ${others.length - MOST_NAMED} more` : "";
+  throw new UsageError(`The output folder holds files of another model: ${named}${more}.`, {
+    path: output.name,
+    hint: "Choose an empty folder, or remove these files first: readers could take them for the new model's.",
+  });
+}
+
 /** The names of output files that are there already. */
 export async function existingFiles(output: OutputStore, files: Plan["files"]): Promise<string[]> {
   const existing: string[] = [];
