@@ -69,7 +69,8 @@ function refuseClash({ source, sourceFiles, output, outputFiles }: Places): void
 }
 
 /** Files that decide what a folder is read as: weights, their index, and how they are packed. */
-const OF_A_MODEL = /\.(?:safetensors|gguf|safetensors\.index\.json)$|quant[a-z_]*config\.json$/i;
+const OF_A_MODEL =
+  /\.(?:safetensors|gguf|safetensors\.index\.json)$|^(?:quantize|quantization|quant|hf_quant)_config\.json$/i;
 const MOST_NAMED = 4;
 
 /**
