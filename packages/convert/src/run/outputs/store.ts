@@ -80,7 +80,7 @@ const MOST_NAMED = 4;
 export async function refuseMixedModels(plan: Plan, output: OutputStore): Promise<void> {
   const own = new Set(plan.files.map(({ name }) => name));
   if (!own.has("config.json")) return;
-  const names = (await output.list()) ?? [];
+  const names = await namesIn(output);
   const others = names.filter((name) => OF_A_MODEL.test(name) && !own.has(name));
   if (others.length === 0) return;
   const named = others.slice(0, MOST_NAMED).join(", ");
@@ -89,6 +89,16 @@ export async function refuseMixedModels(plan: Plan, output: OutputStore): Promis
     path: output.name,
     hint: "Choose an empty folder, or remove these files first: readers could take them for the new model's.",
   });
+}
+
+/** Names in the folder; none where it does not exist yet. Writing tells about a folder that cannot be used. */
+async function namesIn(output: OutputStore): Promise<readonly string[]> {
+  try {
+    return (await output.list()) ?? [];
+  } catch (error) {
+    if (error instanceof IoError) return [];
+    throw error;
+  }
 }
 
 /** The names of output files that are there already. */
