@@ -71,7 +71,7 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     const width = wordCount(layout, columns);
     if (scaleRows !== rows || width !== rowWords) {
       throw new FormatError(
-        `The part weight_packed is [${rows}, ${rowWords}] and weight_scale [${scaleRows}, ${groupCount}]; [${rows}, ${width}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
+        `The part weight_packed is [${rows}, ${rowWords}] and weight_scale is [${scaleRows}, ${groupCount}]; [${rows}, ${width}] and [${rows}, groups] were expected for ${columns} columns of ${bits} bits.`,
         place,
       );
     }

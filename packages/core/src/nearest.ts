@@ -7,7 +7,11 @@ const LONGEST_WORD = 64;
  * The words nearest to a misspelt one: all that are as near as the nearest, at most `most`; none where nothing is near. A word
  * is near when at most a third of its characters (one at least) are missing, added, changed or exchanged with their neighbour.
  * @example
+ * ```ts
+ * import { nearest } from "@requant/core/text";
+ *
  * nearest("inspct", ["convert", "inspect"]); // ["inspect"]
+ * ```
  */
 export function nearest(word: string, words: Iterable<string>, most = 3): string[] {
   const asked = word.slice(0, LONGEST_WORD).toLowerCase();

@@ -99,7 +99,7 @@ export const gptqCodec: LinearCodec<GptqLayout, GptqClaims> & LinearEncoder<Gptq
     );
     if (packDtype === undefined || (qzeros !== undefined && qzeros.encoding !== qweight.encoding)) {
       throw new FormatError(
-        `The part qweight is ${qweight.encoding}${qzeros === undefined ? "" : ` and qzeros ${qzeros.encoding}`}; both must be I32, I16 or I8.`,
+        `The part qweight is ${qweight.encoding}${qzeros === undefined ? "" : ` and qzeros is ${qzeros.encoding}`}; both must be I32, I16 or I8.`,
         place,
       );
     }

@@ -15,7 +15,14 @@ export interface BrokenConfigOptions {
  * Refuses a checkpoint whose config.json cannot be right: values that no model can have, and, where asked, sizes and layers
  * that the tensors rule out. These are the refusals of `hfToGguf`; what only a GGUF has no place for is none of them.
  * @throws FormatError naming the key, or the tensor of the checkpoint
- * @example refuseBrokenConfig(readHfFiles("model", files, tensors), { tensors: true });
+ * @example
+ * ```ts
+ * import { type HfTensor, readHfFiles, refuseBrokenConfig } from "@requant/models";
+ *
+ * function check(sideFiles: ReadonlyMap<string, Uint8Array>, tensors: readonly HfTensor[]): void {
+ *   refuseBrokenConfig(readHfFiles("model", sideFiles, tensors), { tensors: true });
+ * }
+ * ```
  */
 export function refuseBrokenConfig(files: HfFiles, options: BrokenConfigOptions = {}): void {
   refuseOutOfRange(files.config);

@@ -76,6 +76,8 @@ function guessedType(text: string): MetadataType {
  *
  * @example
  * ```ts
+ * import { parseMetadataAssignment } from "@requant/convert";
+ *
  * const [key, value] = parseMetadataAssignment("llama.context_length=8192"); // { type: "u32", value: 8192 }
  * ```
  * @throws UsageError

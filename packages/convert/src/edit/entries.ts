@@ -40,7 +40,12 @@ const FIRST = 8;
  *
  * @example
  * ```ts
- * metadataEntries((await readGguf(source)).metadata); // [{ key: "llama.block_count", type: "u32", value: 32 }, …]
+ * import { metadataEntries } from "@requant/convert";
+ * import { fileSource } from "@requant/core/node";
+ * import { readGguf } from "@requant/gguf";
+ *
+ * const { metadata } = await readGguf(await fileSource("model.gguf"));
+ * metadataEntries(metadata); // [{ key: "llama.block_count", type: "u32", value: 32 }, …]
  * ```
  */
 export function metadataEntries(

@@ -39,6 +39,10 @@ const PIECE_BYTE_LENGTH = 4 * 1024 * 1024;
  *
  * @example
  * ```ts
+ * import { editMetadata } from "@requant/convert";
+ * import { fileSink, fileSource } from "@requant/core/node";
+ *
+ * const source = await fileSource("model.gguf");
  * const name = { type: "string", value: "My model" } as const;
  * await editMetadata(source, await fileSink("named.gguf"), { set: new Map([["general.name", name]]) });
  * ```

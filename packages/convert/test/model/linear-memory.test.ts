@@ -88,7 +88,7 @@ async function peakOf(
     peak = Math.max(peak, bytesInUse() - before);
   }, 5);
   const started = performance.now();
-  const output = directoryStore(join(folder, "out"), { overwrite: true });
+  const output = directoryStore(join(folder, `out-${file}`), { overwrite: true });
   let bytes = 0;
   await runPlan(plan, model, output, {
     files: [file],
