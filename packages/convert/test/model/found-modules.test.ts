@@ -78,13 +78,13 @@ describe("the modules of several formats", () => {
       "a float weight beside packed parts",
       ["a.codes", "a.weight"],
       [owning, general],
-      /the module has both a float weight and packed parts \(codes\)/,
+      /The module has both a float weight and packed parts \(codes\)/,
     ],
     [
       "a tensor that two modules have",
       ["a.weight.codes"],
       [deep, general],
-      /the tensor a\.weight\.codes is a part of two weights: a and a\.weight/,
+      /The tensor a\.weight\.codes is a part of two weights: a and a\.weight/,
     ],
   ])("are refused for %s", (_, names, formats, said) => {
     expect(() => claimAll(names, formats)).toThrow(FormatError);
