@@ -140,7 +140,7 @@ const growths: readonly [what: string, sizes: readonly number[], prepare: (size:
     ],
     [
       "packed modules among tensors",
-      [8000, 16_000, 32_000, 64_000],
+      [2000, 4000, 8000, 16_000],
       (size) => {
         const suffixes = ["qweight", "qzeros", "scales", "bias"];
         const tensors = Array.from({ length: size }, (_, i) => ({
