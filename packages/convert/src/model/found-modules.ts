@@ -18,8 +18,9 @@ export interface FoundModule {
 }
 
 /** What one format found. */
-interface Candidate extends FoundWeight {
+interface Candidate {
   readonly format: WeightFormat;
+  readonly found: FoundWeight;
 }
 
 /** The modules of all formats, in the order of their first tensors. Of several formats the first in the list has a module. */
@@ -30,27 +31,32 @@ export function foundModules(
 ): FoundModule[] {
   const candidates = new Map<string, Candidate[]>();
   for (const format of formats) {
-    for (const found of format.find(stored, claimed)) {
-      addToGroup(candidates, found.module, { ...found, format });
+    for (const found of format.find(stored, claimed)) addToGroup(candidates, found.module, { format, found });
+  }
+  // two modules may claim one tensor, which `claimParts` refuses
+  const byFirstPart = new Map<string, (readonly [owner: Candidate, all: readonly Candidate[]])[]>();
+  for (const all of candidates.values()) {
+    const owner = all.find(({ found }) => found.isWeight);
+    const [first] = owner?.found.parts ?? [];
+    if (owner !== undefined && first !== undefined) addToGroup(byFirstPart, first.name, [owner, all]);
+  }
+  const modules: FoundModule[] = [];
+  for (const [index, first] of stored.entries()) {
+    for (const [{ format, found }, all] of byFirstPart.get(first.name) ?? []) {
+      const { module: name, parts } = found;
+      modules.push({ name, format, parts, first, index, strays: straysOf(all, parts) });
     }
   }
-  const positions = new Map(candidates.size === 0 ? [] : stored.map(({ name }, index) => [name, index]));
-  const modules = [...candidates].flatMap(([name, found]): FoundModule[] => {
-    const owner = found.find(({ isWeight }) => isWeight);
-    if (owner === undefined) return [];
-    const { format, parts } = owner;
-    const index = positions.get(parts[0]?.name ?? "");
-    const first = index === undefined ? undefined : stored[index];
-    if (index === undefined || first === undefined) return [];
-    return [{ name, format, parts, first, index, strays: straysOf(found, parts) }];
-  });
-  return modules.sort((a, b) => a.index - b.index);
+  return modules;
 }
 
-function straysOf(found: readonly Candidate[], parts: readonly StoredPart[]): StoredPart[] {
+/** Parts that are not among those of the owner, each once. */
+function straysOf(all: readonly Candidate[], parts: readonly StoredPart[]): readonly StoredPart[] {
+  // most modules have parts of one format only
+  if (all.every(({ found }) => found.parts === parts)) return [];
   const seen = new Set(parts.map(({ name }) => name));
   const strays: StoredPart[] = [];
-  for (const part of found.flatMap((one) => one.parts)) {
+  for (const part of all.flatMap(({ found }) => found.parts)) {
     if (seen.has(part.name)) continue;
     seen.add(part.name);
     strays.push(part);
