@@ -177,7 +177,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       .option("--no-verify", "do not re-read and compare what was written");
     if (name === "split") {
       added
-        .option("--max-size <size>", "most bytes in one file, with a unit: 5G")
+        .option("--max-size <size>", "most bytes of tensors in one file, with a unit: 5G")
         .option("--max-tensors <n>", "most tensors in one file");
     }
   }
@@ -187,8 +187,8 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     return help(topic, program, { streams, look });
   });
 
-  command("version", "the version of this program", async () => async () => {
-    streams.out.write(`${VERSION}\n`);
+  command("version", "the version of this program", async () => async (_arguments, _given, { options }) => {
+    streams.out.write(options.json ? `${JSON.stringify({ version: VERSION })}\n` : `${VERSION}\n`);
     return 0;
   });
 
@@ -264,7 +264,10 @@ function conversion(command: Command): Command {
     "a format and its words, such as gguf:q4_k_m, gguf:auto or safetensors:f16; requant help targets lists all",
   )
     .option("--exact", "refuse any tensor that would not keep its values")
-    .option("--shard-size <size>", "split the output into files of this size, with a unit: 5G")
+    .option(
+      "--shard-size <size>",
+      "split the output into files with at most so many bytes of tensors, with a unit: 5G",
+    )
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
     .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
     .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)

@@ -13,10 +13,29 @@ describe("words that fit nothing", () => {
       ["--include-weights", "attn"],
       "--include-weights chooses entries of an importance matrix, and none is given.",
     ],
+    [["--keep-split", "--shard-size", "1MB"], "--keep-split and --shard-size contradict each other."],
     [["--requantize-rest"], "The target gguf does not take --requantize-rest."],
   ])("%j: wrong usage", async (options, message) => {
     const { status, err } = await requant("plan", MODEL, "--to", "gguf:f16", ...options);
     expect(err.split("\n")[0]).toBe(`requant: ${message}`);
+    expect(status).toBe(2);
+  });
+
+  it.each([
+    ["general.architecture=gpt2", /llama\.cpp/],
+    ["gemma.block_count=9", /9 layers are stated, but layer 2 has no tensors/],
+    ['tokenizer.ggml.tokens=["a"]', /llama\.cpp/],
+  ])("--set %s would make a sound model unreadable: refused", async (assignment, message) => {
+    const sound = await requant("plan", MODEL, "--to", "gguf:f16", "--set", "general.name=Mine");
+    expect(sound.status, sound.err).toBe(0);
+    const { status, err } = await requant("plan", MODEL, "--to", "gguf:f16", "--set", assignment);
+    expect(err).toMatch(message);
+    expect(status).toBe(2);
+  });
+
+  it("a split that is not there cannot be kept", async () => {
+    const { status, err } = await requant("plan", MODEL, "--to", "gguf:f16", "--keep-split");
+    expect(err).toContain("There is no split to keep: the source is not a GGUF of several parts.");
     expect(status).toBe(2);
   });
 

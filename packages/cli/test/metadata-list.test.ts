@@ -22,7 +22,7 @@ describe("metadata unset", () => {
     [
       ["general.nam"],
       `! requant: The file has no key general.nam to unset.
-!   Near are general.name, general.tags.
+!   Near are general.name.
 status 2
 `,
     ],

@@ -63,7 +63,6 @@ export { type Runtime, runtimes } from "./examine/doctor/runtimes.ts";
 export {
   type DumpOptions,
   npyHeader,
-  type RowRange,
   type StatisticsOptions,
   type TensorStatistics,
   tensorStatistics,
@@ -97,6 +96,7 @@ export {
   type OpenModelOptions,
 } from "./model/model.ts";
 export { openModel } from "./model/open.ts";
+export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";

@@ -1,5 +1,5 @@
 /** The table of whole models in docs/conversions.md: each cell plans, runs and verifies a conversion. */
-import { type MemoryStore, memoryStore } from "@requant/core";
+import { largest, type MemoryStore, memoryStore } from "@requant/core";
 import { type Model, openModel, parseTarget, planConversion, runPlan, verifyModels } from "../src/index.ts";
 import { exl2Directory, floatDirectory, packedDirectory } from "./run/packed-models.ts";
 
@@ -95,7 +95,7 @@ async function cell(store: MemoryStore, target: string): Promise<string> {
     const inHalf = found.some(({ comparedIn }) => comparedIn === "f16");
     return inHalf && worst === "exact" ? "exact in f16" : worst;
   }
-  const error = Math.max(...found.map(({ relativeRmse }) => relativeRmse));
+  const error = largest(found.map(({ relativeRmse }) => relativeRmse)) ?? 0;
   return `${WORDS[worst] ?? worst}, ${error < 0.001 ? error.toExponential(0) : error.toPrecision(1)}`;
 }
 

@@ -18,8 +18,10 @@ export function nearest(word: string, words: Iterable<string>, most = 3): string
   let least = Number.POSITIVE_INFINITY;
   let found: string[] = [];
   for (const candidate of new Set(words)) {
-    const distance = editDistance(asked, candidate.slice(0, LONGEST_WORD).toLowerCase());
     const allowed = Math.max(1, Math.floor(Math.max(asked.length, candidate.length) / 3));
+    // each character more or less is one change at least
+    if (Math.abs(candidate.length - asked.length) > allowed) continue;
+    const distance = editDistance(asked, candidate.slice(0, LONGEST_WORD).toLowerCase());
     if (distance > Math.min(allowed, candidate.length - 1, least)) continue;
     if (distance < least) found = [];
     least = distance;

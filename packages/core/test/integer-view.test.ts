@@ -121,9 +121,8 @@ describe("fitting", () => {
     const scales = base.scales.map((scale) => Math.fround(scale * 1.0001));
     const facts = viewFacts({ ...base, scales }, 15);
     expect(viewMisfit(facts, gptq)?.reason).toMatch(/not f16/);
-    expect(
-      viewMisfit(facts, { ...gptq, codes: { ...gptq.codes, minZero: 0 } } as ViewRequirement),
-    ).toBeDefined();
+    const fromZero = { ...gptq, codes: { ...gptq.codes, minZero: 0 } } as ViewRequirement;
+    expect(viewMisfit(facts, fromZero)?.reason).toMatch(/not f16/);
     expect(viewMisfit(facts, { ...gptq, scale: "F32" })).toBeUndefined();
     expect(fitView({ ...base, scales }, roundingAllowed(gptq)).misfit).toBeUndefined();
   });

@@ -8,9 +8,9 @@ import { byteQuantity, counted, countQuantity, duration, measure, percentage } f
 import { facts, paragraph, table } from "./table.ts";
 
 const WHAT: Readonly<Record<string, string>> = {
-  copy: "the bytes themselves",
+  copy: "the stored numbers themselves",
   exact: "other bytes, the same values",
-  rounded: "same codes, a scale was rounded",
+  rounded: "the same codes or numbers, rounded",
   requantized: "new codes",
   float: "dequantized to floats",
 };

@@ -5,6 +5,7 @@ import { type GgufFile, type GgufLayout, layoutGguf, parseGguf } from "@requant/
 import { llamaCppFindings } from "@requant/models";
 import { factFindings } from "../examine/doctor/facts.ts";
 import { completeFinding, finding } from "../model/findings/finding.ts";
+import { identity } from "../plan/refuse-unsound-set.ts";
 import { expectedTypes, lostKeys } from "./known-keys.ts";
 import { nearNames } from "./near.ts";
 import { typeWordOf } from "./value-types.ts";
@@ -89,11 +90,6 @@ function doctorFindings(metadata: Metadata, tensors: GgufFile["tensors"]): Findi
   return [...llamaCppFindings(metadata, tensors), ...factFindings(metadata, tensors)];
 }
 
-/** Two findings are the same if they say the same of the same place. */
-function identity({ code, message, tensor, key }: Finding): string {
-  return JSON.stringify([code, message, tensor, key]);
-}
-
 /** Of a file that exists these are doubts; nobody may want to make one so. */
 const REFUSED_WARNINGS: readonly string[] = ["token-id", "vocabulary-size"];
 
@@ -162,7 +158,7 @@ export function withChanges(metadata: Metadata, changes: MetadataChange): Map<st
 
 function notThere(missing: readonly string[], metadata: Metadata): UsageError {
   const [first = ""] = missing;
-  const near = missing.length === 1 ? nearNames(first, metadata.keys()) : [];
+  const near = missing.length === 1 ? nearNames(first, [...metadata.keys()]) : [];
   const names = missing.map((key) => bounded(key)).join(", ");
   return new UsageError(
     missing.length === 1

@@ -3,20 +3,14 @@ import { openWeight, plannedSources, type WeightPlan } from "@requant/models";
 import { floatBytes } from "../model/float-bytes.ts";
 import type { Model } from "../model/model.ts";
 import { refuseUnclaimedTensor } from "../model/packed-sources.ts";
-import { bandMemory, rowBands } from "../model/row-bands.ts";
+import { bandMemory, type RowBand, rowBands } from "../model/row-bands.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { namedWeight } from "./named-weights.ts";
-
-/** Rows `[start, end)`. */
-export interface RowRange {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** Which rows of a tensor are read. */
 export interface DumpOptions {
   /** Rows of the tensor seen as `rowCount × rowLength`; all by default. */
-  readonly rows?: RowRange | undefined;
+  readonly rows?: RowBand | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,7 +25,7 @@ export interface TensorStatistics {
   readonly name: string;
   readonly shape: readonly number[];
   readonly encoding: string;
-  readonly rows: RowRange;
+  readonly rows: RowBand;
   readonly count: number;
   /** Over the finite values, like all figures below; NaN when there are none. */
   readonly min: number;
@@ -46,7 +40,7 @@ export interface TensorStatistics {
   readonly histogram: { readonly start: number; readonly end: number; readonly counts: readonly number[] };
 }
 
-function rowRange(tensor: WeightPlan, rows: RowRange | undefined): RowRange {
+function rowRange(tensor: WeightPlan, rows: RowBand | undefined): RowBand {
   const length = rowLengthOf(tensor.shape);
   const count = length === 0 ? 0 : elementCount(tensor.shape) / length;
   const { start, end } = rows ?? { start: 0, end: count };

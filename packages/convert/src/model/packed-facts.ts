@@ -75,6 +75,8 @@ function factsOf(model: Model, found: readonly Found[]): MeasuredFact[] {
     "symmetric",
     of(({ symmetric }) => symmetric),
     claims.symmetric === undefined ? undefined : String(claims.symmetric),
+    // a layout with zero points holds symmetric weights as well
+    claims.symmetric !== true || found.every(({ settings }) => settings.symmetric),
   );
   if (found.some(({ settings }) => settings.actOrder !== undefined)) {
     const orders = found.map(({ settings }) => settings.actOrder);
@@ -117,12 +119,16 @@ function claimedGroups(groupSize: number | undefined): string | undefined {
   return groupSize === -1 ? "all columns" : String(groupSize);
 }
 
-/** A claimed size may be larger than a row, and act-order leaves no size to measure. */
+/**
+ * A claimed size may be larger than a row, act-order leaves no size to measure, and neighbouring groups may have the same
+ * scale, so that they are measured as one.
+ */
 function agreesOnGroups(found: readonly Found[], claimed: number | undefined): boolean {
   if (claimed === undefined) return true;
   return found.every(({ tensor, settings }) => {
     const columns = tensor.shape[1] ?? 0;
-    return settings.groupSize === (claimed === -1 ? columns : Math.min(claimed, columns));
+    const size = claimed === -1 ? columns : Math.min(claimed, columns);
+    return typeof settings.groupSize === "number" && settings.groupSize % size === 0;
   });
 }
 

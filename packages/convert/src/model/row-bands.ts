@@ -1,5 +1,5 @@
 /** The one way in which rows of a weight are taken a band at a time, so that memory does not grow with the weight. */
-import { elementCount, rowLength } from "@requant/core";
+import { rowCount, rowLength } from "@requant/core";
 
 /** Rows `[start, end)`. */
 export interface RowBand {
@@ -25,8 +25,10 @@ export const BAND_BYTE_LENGTH: number = 4 * 1024 * 1024;
 /** The bands of a weight, in order. */
 export function* rowBands(shape: readonly number[], options: RowBandOptions = {}): Generator<RowBand> {
   const { byteLength = BAND_BYTE_LENGTH, firstRows, multiple = 1 } = options;
-  const { start: from, end: until } = options.rows ?? { start: 0, end: rowsOf(shape) };
-  const most = Math.floor(byteLength / (4 * rowLength(shape)));
+  const { start: from, end: until } = options.rows ?? { start: 0, end: rowCount(shape) };
+  const length = rowLength(shape);
+  if (length === 0) return;
+  const most = Math.floor(byteLength / (4 * length));
   const step = Math.max(multiple, most - (most % multiple));
   for (let start = from, end = start + (firstRows ?? step); start < until; start = end, end += step) {
     yield { start, end: Math.min(end, until) };
@@ -40,13 +42,8 @@ export function bandMemory(
 ): (band: RowBand) => Float32Array {
   const { byteLength = BAND_BYTE_LENGTH, rows } = options;
   const length = rowLength(shape);
-  const count = rows === undefined ? rowsOf(shape) : rows.end - rows.start;
+  const count = rows === undefined ? rowCount(shape) : rows.end - rows.start;
   const most = Math.max(1, Math.floor(byteLength / (4 * length)));
   const buffer = new Float32Array(Math.min(most, count) * length);
   return ({ start, end }) => buffer.subarray(0, (end - start) * length);
-}
-
-function rowsOf(shape: readonly number[]): number {
-  const length = rowLength(shape);
-  return length === 0 ? 0 : elementCount(shape) / length;
 }

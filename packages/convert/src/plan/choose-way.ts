@@ -263,7 +263,8 @@ function isDirect(question: WayQuestion): boolean {
   return length % codecOf(only.encoding, { tensor: only.name }).blockSize === 0;
 }
 
-function isMapped(input: WeightInput): boolean {
+/** True where the values of an input are computed. */
+export function isMapped(input: WeightInput): boolean {
   if ("map" in input && input.map !== undefined) return true;
   return "join" in input && input.join.some(isMapped);
 }

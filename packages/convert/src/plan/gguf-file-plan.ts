@@ -18,6 +18,7 @@ import { asksForRecipe, type GgufDraft, withAutoTypes, withNamedTypes, withRecip
 import type { PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
+import { refuseUnsoundSet } from "./refuse-unsound-set.ts";
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
 const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
@@ -41,6 +42,10 @@ export function planGguf(
         : withRecipe(draft, type, options);
   const tensors = weights.map((weight) => planTensor(weight, sources));
   const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
+  if ((options.set?.size ?? 0) > 0) refuseUnsoundSet(metadata, keys, tensors);
+  if (options.keepSplit === true && options.shardSize !== undefined) {
+    throw new UsageError("`keepSplit` and `shardSize` contradict each other.", { hint: "Give one of them." });
+  }
   const files = planGgufFiles(tensors, keys, {
     name: options.outputName ?? ggufFileName(source, type),
     shardSize: options.shardSize,
@@ -156,9 +161,14 @@ function converterType(plan: WeightPlan, fileType: string): string {
   return fileType === "Q8_0" && rowLength(plan.shape) % 32 !== 0 ? "F16" : fileType;
 }
 
-function keptParts(source: PlanSource, tensors: readonly PlanTensor[]): readonly number[] | undefined {
+function keptParts(source: PlanSource, tensors: readonly PlanTensor[]): readonly number[] {
   const counts = source.gguf?.partTensorCounts;
-  if (counts === undefined || counts.length < 2) return undefined;
+  if (counts === undefined || counts.length < 2) {
+    throw new UsageError("There is no split to keep: the source is not a GGUF of several parts.", {
+      path: source.name,
+      hint: "Leave `keepSplit` out, or give `shardSize` to split the output.",
+    });
+  }
   if (counts.reduce((sum, count) => sum + count, 0) !== tensors.length) {
     throw new UsageError("The split cannot be kept when layers are left out.", { path: source.name });
   }

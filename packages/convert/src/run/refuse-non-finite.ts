@@ -1,9 +1,9 @@
 /** Which weights that are NaN or infinite a run refuses, and the text of the refusal. */
 import { bfloatToFloat, ConversionError, type ErrorPlace, floatToBfloat, rowLength } from "@requant/core";
-import { isRowSelection, plannedSources, rowOrigins, type WeightInput } from "@requant/models";
+import { isRowSelection, plannedSources, rowOrigins } from "@requant/models";
 import { blockOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
-import { plainInput } from "../plan/choose-way.ts";
+import { isMapped, plainInput } from "../plan/choose-way.ts";
 import { isQuantizedEncoding } from "../plan/fidelity.ts";
 import { type NonFinite, type NonFiniteWeights, placeOf } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
@@ -35,11 +35,6 @@ function isQuantized(task: RefusedTask): boolean {
 function mayHaveBeenFinite(model: Model, task: RefusedTask): boolean {
   if (task.inputs.some(isMapped)) return true;
   return plannedSources(task).some((name) => model.tensor(name).encoding === "F64");
-}
-
-function isMapped(input: WeightInput): boolean {
-  if ("map" in input && input.map !== undefined) return true;
-  return "join" in input && input.join.some(isMapped);
 }
 
 /** The refusal of one tensor. Weights of the source are named first where they are refused: they spoil others of their block. */

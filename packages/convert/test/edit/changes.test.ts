@@ -135,7 +135,7 @@ describe("editMetadata", () => {
       message: "The file has none of these keys to unset: a, b.",
     });
     await expect(written({ unset: ["general.nane"] })).rejects.toMatchObject({
-      hint: "Near are general.name, general.tags.",
+      hint: "Near are general.name.",
     });
     await expect(
       written({ unset: ["general.name"], set: new Map([["general.name", { type: "bool", value: true }]]) }),

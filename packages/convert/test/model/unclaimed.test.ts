@@ -463,7 +463,7 @@ describe.skipIf(golden === undefined)(
         () => hashModel(model, { values: true }),
       ];
       for (const command of commands) {
-        if (readHere.includes(name)) await expect(command()).resolves.toBeDefined();
+        if (readHere.includes(name)) await command();
         else
           await expect(command()).rejects.toMatchObject({
             code: "UNSUPPORTED",

@@ -157,7 +157,7 @@ describe("configuration as the tools write it", () => {
     const gptq = await convert(store, "gptq:4bit-128g-sym");
     const claims = parseGptqConfig(json(gptq, "config.json"));
     expect(gptqModuleConfig(claims, "model.layers.0.self_attn.odd_proj")).toBeUndefined();
-    expect(gptqModuleConfig(claims, "model.layers.0.self_attn.o_proj")).toBeDefined();
+    expect(gptqModuleConfig(claims, "model.layers.0.self_attn.o_proj")).toMatchObject({ bits: 4 });
     const awq = await convert(store, "awq:gemm-128g");
     expect(
       awqQuantizesModule(parseAwqConfig(json(awq, "config.json")), "model.layers.0.self_attn.odd_proj"),

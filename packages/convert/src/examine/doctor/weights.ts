@@ -5,10 +5,8 @@ import { readWords } from "@requant/core/format";
 import { finding } from "../../model/findings/finding.ts";
 import type { Model, ModelTensor } from "../../model/model.ts";
 import { unreadNames } from "../../model/packed-sources.ts";
+import { BAND_BYTE_LENGTH, bandMemory, rowBands } from "../../model/row-bands.ts";
 import { findingOfError } from "./from-error.ts";
-
-/** f32 bytes of one band of rows. */
-const BAND_BYTE_LENGTH = 4 * 1024 * 1024;
 
 export interface WeightOptions {
   readonly signal?: AbortSignal | undefined;
@@ -82,25 +80,22 @@ async function tensorFindings(
   const look = await glance(model, tensor);
   if (look !== "odd") return look === "zero" && isMatrix ? [zero] : [];
   const length = rowLength(shape);
-  const rows = length === 0 ? 0 : elementCount(shape) / length;
-  const step = Math.max(1, Math.floor(BAND_BYTE_LENGTH / (4 * length)));
-  const buffer = new Float32Array(Math.min(step, rows) * length);
+  const memory = bandMemory(shape);
   let nans = 0;
   let infinities = 0;
   let first: number | undefined;
   let allZero = true;
-  for (let row = 0; row < rows; row += step) {
+  for (const { start, end } of rowBands(shape)) {
     signal?.throwIfAborted();
-    const end = Math.min(row + step, rows);
-    const band = buffer.subarray(0, (end - row) * length);
-    await model.weight(name).readRows(row, end, band);
+    const band = memory({ start, end });
+    await model.weight(name).readRows(start, end, band);
     for (let i = 0; i < band.length; i++) {
       const value = band[i] ?? 0;
       if (value === 0) continue;
       allZero = false;
       // NaN and the infinities are what minus themselves is not 0
       if (value - value === 0) continue;
-      first ??= row * length + i;
+      first ??= start * length + i;
       if (Number.isNaN(value)) nans += 1;
       else infinities += 1;
     }
