@@ -4,14 +4,7 @@ import { coreKernels } from "./core-kernels.ts";
 import { descriptor } from "./descriptor.ts";
 import { kernelAddress, kernelMemory, SCRATCH_BYTE_LENGTH, TILE_BYTE_LENGTH, tileOffset } from "./memory.ts";
 import type { Kernel } from "./module.ts";
-import {
-  type GridArrays,
-  LIST_LENGTH,
-  type PlacedParameters,
-  placeList,
-  placeParameters,
-  tileCodes,
-} from "./tiles.ts";
+import { LIST_LENGTH, type PlacedParameters, placeList, placeParameters, tileCodes } from "./tiles.ts";
 
 /** Numbers of one run of columns in a list: group, first column, end. */
 const RUN_LENGTH = 3;
@@ -72,7 +65,7 @@ export function runList(groupOfColumn: Int32Array): Int32Array {
 
 /** Where in the kernels' memory the rows of a view are, and where their values go. */
 export interface PlacedRows {
-  readonly view: Pick<GridArrays, "rows" | "columns" | "groupCount" | "rounding">;
+  readonly view: Pick<reference.IntegerView, "rows" | "columns" | "groupCount" | "rounding">;
   readonly runs: Int32Array;
   readonly codes: number;
   readonly parameters: PlacedParameters;
@@ -123,7 +116,12 @@ export function dequantizeView(
 }
 
 /** `rows` rows of a view from `rowStart` on; false where there is no kernel for it. */
-function dequantizeInKernel(view: GridArrays, out: Float32Array, rowStart: number, rows: number): boolean {
+function dequantizeInKernel(
+  view: reference.IntegerView,
+  out: Float32Array,
+  rowStart: number,
+  rows: number,
+): boolean {
   const kernels = gridKernels();
   const { columns, groupCount, codes, scales, zeros } = view;
   const most = Math.floor(TILE_BYTE_LENGTH / Math.max(4 * columns, 8 * groupCount));

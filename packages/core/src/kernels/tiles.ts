@@ -2,19 +2,8 @@
  * Stored weights are processed in tiles: one kernel unpacks the codes of some rows and columns, and the next one
  * processes them while they are in the cache. This file decides where tiles are in memory and how large they are.
  */
+import type { IntegerView } from "../view/integer-view.ts";
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset, TILE_BYTE_LENGTH, tileOffset } from "./memory.ts";
-
-/** What kernels need of a grid. */
-export interface GridArrays {
-  readonly rows: number;
-  readonly columns: number;
-  readonly groupCount: number;
-  readonly groupOfColumn: Int32Array;
-  readonly codes: Uint8Array;
-  readonly scales: Float32Array;
-  readonly zeros: Int16Array;
-  readonly rounding: "none" | "f16";
-}
 
 /** What kernels need of a stored weight: pieces of its grid. */
 export interface TiledWeight {
@@ -24,7 +13,7 @@ export interface TiledWeight {
     rowStart: number,
     rowEnd: number,
     part: { readonly codes: Uint8Array; readonly columnStart: number; readonly columnEnd: number },
-  ): GridArrays;
+  ): IntegerView;
 }
 
 /** The most rows of a tile: where a word holds codes of one column, the words of so many rows are adjacent in memory. */

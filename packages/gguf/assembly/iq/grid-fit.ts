@@ -1,6 +1,6 @@
 /**
  * Twin of src/types/iq/grid-fit.ts and signs.ts. Four candidate scales at a time, one in each lane: a lane adds up its own
- * sums in the codec's order.
+ * sums in the codec's order. Long because its steps share the state of one sub-block.
  *
  * The codec's rounding wraps for numbers beyond 2^22. These kernels do not wrap, so functions that find such numbers, or
  * NaN, set `isUnusual`, and the codec does the block.
