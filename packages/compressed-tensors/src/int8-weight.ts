@@ -23,7 +23,7 @@ export function openInt8(context: ModuleContext): OpenableWeight {
         symmetric: facts.symmetric,
         actOrder: facts.groupSize === undefined ? "real" : grouping === "any" ? "trivial" : "none",
         variant: claims?.format ?? "int-quantized",
-        ...contradictionOf(context, symmetric),
+        ...contradictionOf(context, layout),
       },
       findings: claimFindings(context, { bits, symmetric }),
     };

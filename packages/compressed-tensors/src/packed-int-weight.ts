@@ -1,5 +1,5 @@
 /** Opens a weight in the format pack-quantized by what its configuration claims; the tensors have the last word. */
-import type { Finding } from "@requant/core";
+import { type Finding, FormatError } from "@requant/core";
 import {
   groupSizeByCount,
   groupWord,
@@ -23,6 +23,12 @@ export async function openPackedInt(context: ModuleContext): Promise<OpenableWei
   const bits = known ?? bitsByColumns(parts, stored) ?? 4;
   const claimed = { bits, groupSize: claims?.groupSize ?? -1, columns: stored, version };
   const layout = compressedTensorsCodec.readLayout(parts, claimed, place);
+  if (layout.groupCount === 1 && layout.grouping === "sequential" && !hasShape(parts)) {
+    throw new FormatError(
+      "The part weight_shape is missing, and nothing else tells how many columns there are.",
+      { ...place, hint: "Download the file again, or take it from the original model." },
+    );
+  }
   const { columns, groupCount } = layout;
   const size = groupSizeByCount(columns, groupCount, claims?.groupSize ?? -1);
   const label = `CT-${bits}bit-${groupWord(size, columns)}`;
@@ -46,11 +52,15 @@ export async function openPackedInt(context: ModuleContext): Promise<OpenableWei
         symmetric: facts.symmetric,
         actOrder: facts.groupSize === undefined ? "real" : layout.grouping === "any" ? "trivial" : "none",
         variant: "pack-quantized",
-        ...contradictionOf(context, layout.symmetric),
+        ...contradictionOf(context, layout),
       },
       findings,
     };
   });
+}
+
+function hasShape(parts: readonly StoredPart[]): boolean {
+  return parts.some(({ suffix }) => suffix === "weight_shape");
 }
 
 /** Codes' width where the shapes alone tell it: zero points fill whole words, or every column is named; else as claimed. */
@@ -67,7 +77,7 @@ function bitsByShape(parts: readonly StoredPart[], claimed: number | undefined):
     columns === undefined || columns % 32 !== 0 ? undefined : (32 * rowWords) / columns,
     zeroWords === undefined || rows % 32 !== 0 ? undefined : (32 * zeroWords) / rows,
   ].find((bits) => bits !== undefined);
-  return exact !== undefined && Number.isInteger(exact) && exact >= 2 && exact <= 8 ? exact : claimed;
+  return exact !== undefined && Number.isInteger(exact) && exact >= 1 && exact <= 8 ? exact : claimed;
 }
 
 /** The number of columns that weight_shape says, whose bytes must be read. */
@@ -84,5 +94,5 @@ async function storedColumns(
 function bitsByColumns(parts: readonly StoredPart[], columns: number | undefined): number | undefined {
   const rowWords = parts.find(({ suffix }) => suffix === "weight_packed")?.shape[1];
   if (columns === undefined) return undefined;
-  return [2, 3, 4, 5, 6, 7, 8].find((bits) => Math.ceil((columns * bits) / 32) === rowWords);
+  return [1, 2, 3, 4, 5, 6, 7, 8].find((bits) => Math.ceil((columns * bits) / 32) === rowWords);
 }

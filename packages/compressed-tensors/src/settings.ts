@@ -39,15 +39,20 @@ export function claimFindings(
   return findings;
 }
 
-/** Without its zero points, every weight would be read wrongly. */
+/** A part that the configuration promises: without it, every weight would be read wrongly. */
 export function contradictionOf(
   { claims, version }: Pick<ModuleContext, "claims" | "version">,
-  symmetric: boolean,
+  { symmetric, grouping }: { readonly symmetric: boolean; readonly grouping: "any" | "sequential" },
 ): { readonly contradiction?: string } {
-  if (claims?.symmetric !== false || !symmetric || leavesOutZeros(version)) return {};
-  return {
-    contradiction: "The configuration says asymmetric, and the part weight_zero_point is missing.",
-  };
+  if (claims?.symmetric === false && symmetric && !leavesOutZeros(version)) {
+    return {
+      contradiction: "The configuration says asymmetric, and the part weight_zero_point is missing.",
+    };
+  }
+  if (claims?.actorder === "group" && grouping === "sequential") {
+    return { contradiction: 'The configuration says actorder "group", and the part weight_g_idx is missing.' };
+  }
+  return {};
 }
 
 /** compressed-tensors before 0.9.4 stored no zero points that are all 0 (vllm-project/compressed-tensors, #225 and #296). */

@@ -22,9 +22,10 @@ export function openTransformed(
     ...weight,
     label: `${weight.label}-hadamard`,
     examine(bytes) {
-      const { facts: _, exactIn: __, ...rest } = weight.examine(bytes);
       return {
-        ...rest,
+        ...weight.examine(bytes),
+        facts: undefined,
+        exactIn: [],
         noView: {
           reason: `the runtime multiplies its inputs with a Hadamard matrix (transform_config ${names}), so the effective weight has no codes`,
           hint: "A float type holds the effective weight.",
