@@ -203,7 +203,10 @@ function parseGrouping(
   }
   const isGrouped = strategy === "group" || strategy === "tensor_group";
   if (isGrouped && size <= 0) {
-    throw new FormatError(`The group "${name}" has strategy "${strategy}" and a group size of ${size}.`, place);
+    throw new FormatError(
+      `The group "${name}" has strategy "${strategy}" and a group size of ${size}.`,
+      place,
+    );
   }
   return { strategy, groupSize: isGrouped ? size : -1 };
 }

@@ -66,7 +66,8 @@ function float8Encoder(layout: Of<"float8">): WeightEncoder {
   const pack: FloatPacking & { kind: "rows" } = {
     kind: "rows",
     pack(values, rowStart, bytes) {
-      if (scale === "E8M0") throw new UsageError("Floats are not packed as mxfp8; fp8-channel is near to it.");
+      if (scale === "E8M0")
+        throw new UsageError("Floats are not packed as mxfp8; fp8-channel is near to it.");
       packFloat8({ ...layout, scale }, values, rowStart, bytes);
     },
   };

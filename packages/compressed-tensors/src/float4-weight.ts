@@ -28,10 +28,7 @@ export function openFloat4(context: ModuleContext): OpenableWeight {
       facts,
       noView,
       // two bits of fraction and a power of two
-      exactIn:
-        isMx && scales?.every((byte) => byte <= 252) === true
-          ? ["BF16"]
-          : [],
+      exactIn: isMx && scales?.every((byte) => byte <= 252) === true ? ["BF16"] : [],
       settings: {
         bits: "4",
         groupSize: layout.groupSize,

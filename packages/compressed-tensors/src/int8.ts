@@ -141,13 +141,7 @@ export const int8Codec: LinearCodec<Int8Layout, GridClaims> & LinearEncoder<Int8
 };
 
 /** What a view must be for the layout to hold it exactly. */
-function requirementOf({
-  columns,
-  blockColumns,
-  scale,
-  symmetric,
-  grouping,
-}: Int8Layout): ViewRequirement {
+function requirementOf({ columns, blockColumns, scale, symmetric, grouping }: Int8Layout): ViewRequirement {
   const groups = blockColumns >= columns ? "one group per row" : `groups of ${blockColumns}`;
   return {
     name: `compressed-tensors with integers of a byte and ${grouping === "any" ? "act-order" : groups}`,

@@ -23,20 +23,18 @@ const FLOATS: ReadonlySet<string | undefined> = new Set(["F32", "F16", "BF16"]);
  * The first that fits is the kind. Other formats store floats and integers of a byte under the same two names, so that for
  * these the configuration must say that they are of this format.
  */
-const KINDS: readonly (readonly [kind: StorageKind, fits: (of: EncodingOf, clues: KindClues) => boolean])[] = [
-  ["float4", (of) => of("weight_packed") === "U8"],
-  ["packed-int", (of) => of("weight_packed") !== undefined || of("weight_shape") !== undefined],
-  ["sparse", (of, { isClaimed }) => isClaimed && of("compressed") !== undefined],
+const KINDS: readonly (readonly [kind: StorageKind, fits: (of: EncodingOf, clues: KindClues) => boolean])[] =
   [
-    "int8",
-    (of, { isForeign }) => !isForeign && of("weight") === "I8" && of("weight_scale") !== undefined,
-  ],
-  [
-    "float8",
-    (of, { isClaimed }) => isClaimed && of("weight") === "F8_E4M3" && of("weight_scale") !== undefined,
-  ],
-  ["float", (of, { isTransformed }) => isTransformed && FLOATS.has(of("weight"))],
-];
+    ["float4", (of) => of("weight_packed") === "U8"],
+    ["packed-int", (of) => of("weight_packed") !== undefined || of("weight_shape") !== undefined],
+    ["sparse", (of, { isClaimed }) => isClaimed && of("compressed") !== undefined],
+    ["int8", (of, { isForeign }) => !isForeign && of("weight") === "I8" && of("weight_scale") !== undefined],
+    [
+      "float8",
+      (of, { isClaimed }) => isClaimed && of("weight") === "F8_E4M3" && of("weight_scale") !== undefined,
+    ],
+    ["float", (of, { isTransformed }) => isTransformed && FLOATS.has(of("weight"))],
+  ];
 
 /** Undefined where the parts are no weight of this format. */
 export function kindOf(parts: readonly LinearPart[], clues: KindClues): StorageKind | undefined {

@@ -109,5 +109,7 @@ function schemeOffers(request: WeightRequest, name: SchemeName): readonly Layout
 
 /** Most models are BF16, and their readers turn scales into that type. */
 function viewScale(views: readonly ViewFacts[]): ScaleEncoding {
-  return views.length === 0 || views.every(({ scalesAreBfloat }) => scalesAreBfloat) ? "BF16" : scaleType(views);
+  return views.length === 0 || views.every(({ scalesAreBfloat }) => scalesAreBfloat)
+    ? "BF16"
+    : scaleType(views);
 }

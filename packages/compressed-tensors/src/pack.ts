@@ -86,7 +86,13 @@ export function writeZeros(
   }
   const firstWord = (rowStart / Math.floor(32 / bits)) * groupCount;
   for (let group = 0; group < groupCount; group++) {
-    packLoose(fields, { bits, wordStart: firstWord + group, wordStep: groupCount }, group * rows, rows, words);
+    packLoose(
+      fields,
+      { bits, wordStart: firstWord + group, wordStep: groupCount },
+      group * rows,
+      rows,
+      words,
+    );
   }
 }
 

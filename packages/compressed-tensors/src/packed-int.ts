@@ -162,11 +162,7 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     writeIntegers(Uint32Array.of(rows, columns), layout.shape ?? "I64", part("weight_shape"));
     if (!symmetric) writeZeros(layout, fitted, rowStart, part("weight_zero_point"));
     if (grouping === "any") {
-      writeIntegers(
-        Uint32Array.from(fitted.groupOfColumn),
-        layout.groupIndex ?? "I32",
-        part("weight_g_idx"),
-      );
+      writeIntegers(Uint32Array.from(fitted.groupOfColumn), layout.groupIndex ?? "I32", part("weight_g_idx"));
     }
   },
 };

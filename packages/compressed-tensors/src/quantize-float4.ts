@@ -3,7 +3,14 @@
  * quantization/utils/mxfp_utils.py, `generate_mx_scales`; quantization/utils/fp4_utils.py).
  */
 import { allocateParts, type PartBytes, type ScaleEncoding } from "@requant/core/format";
-import { E2M1_VALUES, E4M3_MAX, E4M3_VALUES, e8m0ToFloat, floatToE2m1, floatToE4m3 } from "@requant/core/numeric";
+import {
+  E2M1_VALUES,
+  E4M3_MAX,
+  E4M3_VALUES,
+  e8m0ToFloat,
+  floatToE2m1,
+  floatToE4m3,
+} from "@requant/core/numeric";
 import { largestMagnitude } from "./amax.ts";
 import { ROUND } from "./dtype-arithmetic.ts";
 import { type Float4Layout, float4Codec, partOf, writeGlobal } from "./float4.ts";

@@ -50,7 +50,9 @@ export function contradictionOf(
     };
   }
   if (claims?.actorder === "group" && grouping === "sequential") {
-    return { contradiction: 'The configuration says actorder "group", and the part weight_g_idx is missing.' };
+    return {
+      contradiction: 'The configuration says actorder "group", and the part weight_g_idx is missing.',
+    };
   }
   return {};
 }

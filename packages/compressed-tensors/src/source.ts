@@ -2,8 +2,8 @@
 import { type ErrorPlace, type Finding, type TensorInfo, UnsupportedError } from "@requant/core";
 import {
   type ClaimedConfig,
-  findBySuffixes,
   type FoundWeight,
+  findBySuffixes,
   type LinearClaims,
   type LinearReader,
   type ModuleHints,

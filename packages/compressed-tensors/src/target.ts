@@ -70,9 +70,7 @@ function configOf(request: ConfigRequest): TargetConfig {
     packed.some(({ module }) => module === "lm_head") || left.includes("lm_head") ? [] : ["lm_head"];
   const ignore = [...head, ...left];
   const groups =
-    scheme === undefined
-      ? packedIntGroups(request)
-      : [{ targets: ["Linear"], ...SCHEMES[scheme].weights }];
+    scheme === undefined ? packedIntGroups(request) : [{ targets: ["Linear"], ...SCHEMES[scheme].weights }];
   const config = { groups, ignore, version: WRITTEN_VERSION };
   const activations = scheme === undefined ? null : SCHEMES[scheme].activations;
   return { config: serializeCompressedTensorsConfig(config, activations), files: [], findings: [] };

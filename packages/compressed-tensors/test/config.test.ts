@@ -76,13 +76,22 @@ describe("configuration", () => {
   });
 
   test.each<[object, object]>([
-    [{ group_size: null, strategy: "channel" }, { groupSize: -1, strategy: "channel" }],
-    [{ group_size: null, strategy: "tensor" }, { groupSize: -1, strategy: "tensor" }],
+    [
+      { group_size: null, strategy: "channel" },
+      { groupSize: -1, strategy: "channel" },
+    ],
+    [
+      { group_size: null, strategy: "tensor" },
+      { groupSize: -1, strategy: "tensor" },
+    ],
     [{ group_size: null, strategy: "block", block_structure: [128, 64] }, { block: [128, 64] }],
     [{ group_size: null, strategy: "block", block_structure: "128x128" }, { block: [128, 128] }],
     [{ group_size: null, strategy: null, block_structure: [2, 2] }, { strategy: "block" }],
     [{ num_bits: 1 }, { bits: 1 }],
-    [{ type: "float", num_bits: 8 }, { type: "float", format: "pack-quantized" }],
+    [
+      { type: "float", num_bits: 8 },
+      { type: "float", format: "pack-quantized" },
+    ],
     [{ group_size: -1, strategy: null }, { groupSize: -1 }],
     [
       { symmetric: false, num_bits: 8 },

@@ -69,9 +69,9 @@ export async function valuesOf({ parts, bytes, config }: FormatVector): Promise<
     const byteLength = bytes[part.suffix]?.byteLength ?? 0;
     return { ...part, name: `${module}.${part.suffix}`, byteLength };
   });
-  const weight = (
-    await compressedTensorsFormat.reader(config, hints, {}).openable(module, stored, {})
-  ).open(bytes);
+  const weight = (await compressedTensorsFormat.reader(config, hints, {}).openable(module, stored, {})).open(
+    bytes,
+  );
   const values = new Float32Array(weight.rows * weight.columns);
   weight.dequantize(0, weight.rows, values);
   const bits = new Uint32Array(values.buffer);

@@ -117,7 +117,11 @@ describe("the values of a level view", () => {
   });
 
   test("a level that is NaN is the value of its code, and is no integer", () => {
-    const view: LevelView = { ...base, levels: Float32Array.of(0, 1, 2, Number.NaN), offset: { kind: "none" } };
+    const view: LevelView = {
+      ...base,
+      levels: Float32Array.of(0, 1, 2, Number.NaN),
+      offset: { kind: "none" },
+    };
     expect(valuesOf(view).filter((value) => Number.isNaN(value)).length).toBe(
       view.codes.filter((code) => code === 3).length,
     );

@@ -86,8 +86,7 @@ function dequantizeInKernel(
         out: outAt,
       }),
     );
-    if (outAddress === undefined)
-      out.set(new Float32Array(buffer, outAt, count * columns), row * columns);
+    if (outAddress === undefined) out.set(new Float32Array(buffer, outAt, count * columns), row * columns);
   }
   return true;
 }

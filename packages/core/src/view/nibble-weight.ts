@@ -38,8 +38,15 @@ export function nibbleLevelWeight(parameters: NibbleParameters, bytes: Uint8Arra
   const groupCount = columns / groupSize;
   const span = { kind: "columns", groupCount, groupOfColumn: sequentialGroups(columns, groupSize) } as const;
   return levelWeight(
-    { rows, columns, levels, factors: [{ values: scales, span }], offset: { kind: "none" }, rounding: "none" },
-    (rowStart, rowEnd, codes) => {
+    {
+      rows,
+      columns,
+      levels,
+      factors: [{ values: scales, span }],
+      offset: { kind: "none" },
+      rounding: "none",
+    },
+    (rowStart, _rowEnd, codes) => {
       for (let to = 0, from = (rowStart * columns) / 2; to < codes.length; to += 2, from++) {
         const byte = bytes[from]!;
         codes[to] = byte & 15;
