@@ -1,20 +1,14 @@
 /** Opens a weight of four-bit floats; its tensors tell everything. */
-import { UnsupportedError } from "@requant/core";
 import { type OpenableWeight, openableWeight } from "@requant/core/format";
 import { float4Codec } from "./float4.ts";
 import type { ModuleContext } from "./module-context.ts";
 import { claimFindings } from "./settings.ts";
+import { refuseZeroPoints } from "./zero-points.ts";
 
-/** @throws FormatError when parts are missing or contradict each other; UnsupportedError for zero points */
-export function openFloat4(context: ModuleContext): OpenableWeight {
+/** @throws FormatError when parts are missing or contradict each other; UnsupportedError for zero points that are not 0 */
+export async function openFloat4(context: ModuleContext): Promise<OpenableWeight> {
   const { parts, place } = context;
-  const zeros = parts.find(({ suffix }) => suffix === "weight_zero_point");
-  if (zeros !== undefined) {
-    throw new UnsupportedError("Four-bit floats with zero points (weight_zero_point) are not read.", {
-      ...place,
-      hint: "No tool is known to write them; take the weights from the original model.",
-    });
-  }
+  await refuseZeroPoints(context);
   const layout = float4Codec.readLayout(parts, undefined, place);
   const isMx = layout.scale === "E8M0";
   const usual = isMx ? 32 : 16;

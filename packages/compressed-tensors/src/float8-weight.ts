@@ -4,10 +4,12 @@ import { floatToE8m0 } from "@requant/core/numeric";
 import { type Float8Layout, float8Codec } from "./float8.ts";
 import type { ModuleContext } from "./module-context.ts";
 import { claimFindings } from "./settings.ts";
+import { refuseZeroPoints } from "./zero-points.ts";
 
-/** @throws FormatError when parts are missing or contradict each other */
-export function openFloat8(context: ModuleContext): OpenableWeight {
+/** @throws FormatError when parts are missing or contradict each other; UnsupportedError for zero points that are not 0 */
+export async function openFloat8(context: ModuleContext): Promise<OpenableWeight> {
   const { parts, claims, place } = context;
+  await refuseZeroPoints(context);
   const layout = float8Codec.readLayout(parts, claims ?? {}, place);
   const { columns, blockColumns, scale } = layout;
   const label = scale === "E8M0" ? "CT-mxfp8" : `CT-fp8-${groupsOf(layout)}`;

@@ -12,6 +12,8 @@ export interface ModuleContext {
   readonly claims: CompressedTensorsGroup | undefined;
   /** Of the library that wrote the configuration. */
   readonly version: string | undefined;
+  /** The format of `sparsity_config`, where there is one. */
+  readonly sparsity: string | undefined;
   readonly hints: ModuleHints;
   readonly place: ErrorPlace;
 }

@@ -1,5 +1,5 @@
 /** compressed-tensors as a source: finds weights of all its storage formats and opens them. */
-import { type ErrorPlace, type Finding, type TensorInfo, UnsupportedError } from "@requant/core";
+import { type ErrorPlace, type Finding, FormatError, type TensorInfo, UnsupportedError } from "@requant/core";
 import {
   type ClaimedConfig,
   type FoundWeight,
@@ -18,7 +18,7 @@ import {
 import { openFloat4 } from "./float4-weight.ts";
 import { openFloat8 } from "./float8-weight.ts";
 import { openInt8 } from "./int8-weight.ts";
-import { hasOwnPart, type KindClues, kindOf, type StorageKind, SUFFIXES } from "./kinds.ts";
+import { hasOwnPart, type KindClues, kindOf, type StorageKind, SUFFIXES, strangeParts } from "./kinds.ts";
 import { compressedTensorsMethod } from "./methods.ts";
 import type { ModuleContext } from "./module-context.ts";
 import { groupOf, matchesAny } from "./module-names.ts";
@@ -95,9 +95,13 @@ function find(tensors: readonly TensorInfo[], claimed: ClaimedConfig | undefined
     isTransformed: transformsOf(transforms, module).length > 0,
   });
   // the parts of a module tell its kind, and for a transform its name does, too
-  return findBySuffixes(tensors, suffixes, () => true).flatMap((found) => {
-    const isWeight = kindOf(found.parts, clues(found.module)) !== undefined;
-    return isWeight || hasOwnPart(found.parts) ? [{ ...found, isWeight }] : [];
+  return findBySuffixes(tensors, suffixes, () => true).flatMap((found): FoundWeight[] => {
+    const kind = kindOf(found.parts, clues(found.module));
+    if (kind === undefined) return hasOwnPart(found.parts) ? [{ ...found, isWeight: false }] : [];
+    // a float weight beside a packed one is not a part of it
+    const isPacked = kind === "packed-int" || kind === "float4";
+    const parts = isPacked ? found.parts.filter(({ suffix }) => suffix !== "weight") : found.parts;
+    return [{ ...found, parts, isWeight: true }];
   });
 }
 
@@ -135,9 +139,17 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
       const kind = kindOf(parts, clues) ?? "packed-int";
       const unread = config?.unread?.find(({ targets }) => matchesAny(targets, module));
       if (unread !== undefined) throw unread.error;
+      const strange = strangeParts(kind, parts).map(({ suffix }) => suffix);
+      if (strange.length > 0) {
+        throw new FormatError(
+          `The module has parts of several formats: ${parts.map(({ suffix }) => suffix).join(", ")}; ${strange.join(", ")} ${strange.length === 1 ? "has" : "have"} no meaning here.`,
+          { ...at, hint: "Take the weights from the original model." },
+        );
+      }
       const claims = config === undefined ? undefined : claimsFor(config, module, kind);
       const leftOver = all.map(({ suffix }) => suffix).filter(isActivation);
-      const context = { parts, leftOver, claims, version: config?.version, hints, place: at };
+      const version = config?.version;
+      const context = { parts, leftOver, claims, version, sparsity: sparsityOf(settings), hints, place: at };
       const weight = await OPEN[kind](context);
       return own.length === 0 ? weight : openTransformed(weight, own, at);
     },
@@ -182,12 +194,18 @@ function attentionFindings(settings: Json | undefined): Finding[] {
   }));
 }
 
-function refuseSparse({ parts, place }: ModuleContext): never {
-  const names = parts.map(({ suffix }) => suffix).join(", ");
-  throw new UnsupportedError(
-    `The weights are stored by compressed-tensors in a sparse format (${names}), which is not read.`,
-    { ...place, hint: "Decompress the model with the compressed-tensors library first." },
-  );
+function sparsityOf(settings: Json | undefined): string | undefined {
+  const sparsity = settings?.["sparsity_config"];
+  if (typeof sparsity !== "object" || sparsity === null || !("format" in sparsity)) return undefined;
+  return typeof sparsity.format === "string" ? sparsity.format : undefined;
+}
+
+function refuseSparse({ sparsity, place }: ModuleContext): never {
+  const name = sparsity === undefined ? "a sparse format" : `the sparse format "${sparsity}"`;
+  throw new UnsupportedError(`The weights are stored by compressed-tensors in ${name}, which is not read.`, {
+    ...place,
+    hint: "Decompress the model with the compressed-tensors library first.",
+  });
 }
 
 /** Names do not tell which float weights are of the class that a transform names. */
