@@ -43,8 +43,8 @@ function packedIntOffers(
     groupSize,
     groupCount: groupCountOf(columns, groupSize),
     symmetric: settings["sym"] === true,
-    // readers turn scales into the model's own type, so that scales of another type would change
-    scale: floats ?? scaleType(views),
+    // readers turn scales into the model's own type: F16 scales would be rounded in a BF16 model
+    scale: floats === "BF16" ? "BF16" : scaleType(views),
     grouping: "sequential",
   };
   if (groupSize > 0 && columns > groupSize && columns % groupSize !== 0) {
