@@ -113,6 +113,11 @@ export const alwaysLeftOut: readonly LeftOutRule[] = [
     pattern: /attn\.(?:[kv]_proj\.)?(?:[kqv]|kv|prob)_(?:scale|zero_point)$|\.[kv]_proj\.output_scale$/,
     reason: "a scale of a quantized key-value cache: llama.cpp chooses the cache's type when it runs",
   },
+  {
+    // compressed-tensors' names for the matrices of its transforms
+    pattern: /_(?:q_attn|k_cache)\.(?:weight|perm)$/,
+    reason: "a rotation of queries and keys alike, which cancels out",
+  },
   { pattern: /\.attention\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" },
 ];
 
