@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   compressed,
+  float8,
   gptq,
   numbers,
   type Projection,
@@ -65,6 +66,10 @@ const ctConfig = (rest: object = {}): object => ({
 });
 const always = (projection: Projection) => (): Projection => projection;
 
+const halves = (count: number): number[] => new Array<number>(count).fill(0.5);
+/** One half as BF16. */
+const BF16_HALF = 0x3f00;
+
 const read: Readonly<Record<string, ReportInput>> = {
   "linear/01-autoround-asym-zeros, zeros as they are": {
     projection: always(gptq(false, false)),
@@ -96,6 +101,39 @@ const read: Readonly<Record<string, ReportInput>> = {
   "linear/16-nested-text-config, compressed-tensors": {
     projection: always(compressed()),
     config: { text_config: { quantization_config: ctConfig() } },
+  },
+  "linear/13-fp8-block-weight-scale-inv, gguf/01-fp8-block-scale-inv": {
+    projection: always(float8({ ".weight_scale_inv": numbers("F32", [2, 4], halves(8)) })),
+    config: method("fp8", { weight_block_size: [16, 8] }),
+  },
+  "linear/18-autoround-int4-fp8-hybrid": {
+    projection: (module) =>
+      module.includes("self_attn")
+        ? float8({ ".weight_scale_inv": numbers("F32", [1, 1], halves(1)) })
+        : gptq(true, true),
+    config: {
+      quantization_config: {
+        ...gptqConfig({ quant_method: "auto-round", packing_format: "auto_round:auto_gptq" }),
+        extra_config: { ".*self_attn.*": { bits: 16 } },
+      },
+    },
+  },
+  "gguf/18-fp8-per-tensor-activation-scale, in": {
+    projection: always(
+      float8({
+        ".weight_scale_inv": numbers("BF16", [], [BF16_HALF]),
+        ".activation_scale": numbers("BF16", [], [BF16_HALF]),
+      }),
+    ),
+    config: method("fp8", { activation_scheme: "static", weight_block_size: null }),
+  },
+  "gguf/18-fp8-per-tensor-activation-scale, qscale": {
+    projection: always(
+      float8({
+        ".qscale_weight": numbers("F32", [], halves(1)),
+        ".qscale_act": numbers("F32", [], halves(1)),
+      }),
+    ),
   },
   "linear/23-quantized-head-embedding": {
     projection: always(gptq(true, true)),
@@ -154,11 +192,6 @@ const refused: Readonly<Record<string, Refused>> = {
     config: method("compressed-tensors", { format: "int-quantized" }),
     says: /by compressed-tensors \(int-quantized\)/,
   },
-  "linear/13-fp8-block-weight-scale-inv, gguf/01-fp8-block-scale-inv": {
-    projection: always({ parts: { ".weight": fp8, ".weight_scale_inv": ones("F32", 1, 1) } }),
-    config: method("fp8", { weight_block_size: [128, 128] }),
-    says: /by fp8/,
-  },
   "linear/14-bnb-int8-scb": {
     projection: always({
       parts: { ".weight": ones("I8", SIDE, SIDE), ".SCB": ones("F32", SIDE), ".weight_format": ones("U8") },
@@ -196,23 +229,10 @@ const refused: Readonly<Record<string, Refused>> = {
     config: method("bitnet"),
     says: /by bitnet/,
   },
-  "gguf/18-fp8-per-tensor-activation-scale, in": {
-    projection: always({
-      parts: { ".weight": fp8, ".weight_scale_inv": ones("BF16"), ".activation_scale": ones("BF16") },
-    }),
-    config: method("fp8"),
-    says: /by fp8/,
-  },
   "gguf/18-fp8-per-tensor-activation-scale, ct": {
     projection: always({ parts: { ".weight": fp8, ".weight_scale": ones("BF16", 1) } }),
     config: method("compressed-tensors", { format: "float-quantized" }),
     says: /by compressed-tensors \(float-quantized\)/,
-  },
-  "gguf/18-fp8-per-tensor-activation-scale, qscale": {
-    projection: always({
-      parts: { ".weight": fp8, ".qscale_weight": ones("BF16"), ".qscale_act": ones("BF16") },
-    }),
-    says: /by an unknown method/,
   },
   "gguf/25-nvfp4, modelopt": {
     projection: always({

@@ -6,12 +6,14 @@ import { awqFormat } from "@requant/awq";
 import { compressedTensorsFormat } from "@requant/compressed-tensors";
 import type { WeightFormat } from "@requant/core/format";
 import { exl2Format } from "@requant/exl2";
+import { float8Format } from "@requant/float8";
 import { gptqFormat } from "@requant/gptq";
 
 /** All weight formats, the special before the general. */
 export const weightFormats: readonly WeightFormat[] = [
   exl2Format,
   compressedTensorsFormat,
+  float8Format,
   awqFormat,
   gptqFormat,
 ];

@@ -1,5 +1,6 @@
 /** The kernels of @requant/core. The code of the same file name under src/ defines what each must do. */
 export { dequantizeBF16, quantizeBF16 } from "./bf16";
+export { dequantizeE4m3 } from "./e4m3";
 export { dequantizeF16, quantizeF16 } from "./f16";
 export { packColumns, packRows, unpackColumns, unpackRows } from "./fields";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";

@@ -225,7 +225,7 @@ function packedTensor(
         kind: "packed",
         requirement,
         isStored:
-          source?.format === name && facts !== undefined && target.sameStorage(source.layout, facts, layout),
+          source?.format === name && target.sameStorage(source.layout, facts, layout),
         whyNewCodes: target.whyNewCodes,
       },
     }),

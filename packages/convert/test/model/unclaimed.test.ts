@@ -141,26 +141,6 @@ const foreign: Readonly<Record<string, Foreign>> = {
     method: /by eetq/,
     config: method("eetq"),
   },
-  "FP8 with weight_scale_inv": {
-    parts: { ".weight": stored("F8_E4M3", 32, 64), ".weight_scale_inv": stored("F32", 1, 1) },
-    first: ".weight",
-    method: /by fp8/,
-    config: method("fp8", { weight_block_size: [128, 128] }),
-  },
-  "FP8 with .scale and no configuration": {
-    parts: { ".weight": stored("F8_E4M3", 32, 64), ".scale": stored("F32", 1, 1) },
-    first: ".weight",
-    method: unknown,
-  },
-  "FP8 with qscale_weight and no configuration": {
-    parts: {
-      ".weight": stored("F8_E4M3", 32, 64),
-      ".qscale_weight": stored("BF16"),
-      ".qscale_act": stored("BF16"),
-    },
-    first: ".weight",
-    method: unknown,
-  },
   "FP8 without scales, and a configuration": {
     parts: { ".weight": stored("F8_E4M3", 32, 64) },
     first: ".weight",
@@ -450,7 +430,7 @@ const neighbours = golden === undefined ? "" : join(golden, "neighbours/models")
 describe.skipIf(golden === undefined)(
   "directories of other tools (skipped: REQUANT_GOLDEN is not set)",
   () => {
-    const readHere: readonly string[] = ["autoround-gptq-mixed", "ct-mixed-int"];
+    const readHere: readonly string[] = ["autoround-gptq-mixed", "ct-mixed-int", "fp8-block128-ragged"];
     const all = existsSync(neighbours) ? readdirSync(neighbours) : [];
 
     it.each(all)("%s is read, or refused by name by every command", async (name) => {
@@ -467,7 +447,7 @@ describe.skipIf(golden === undefined)(
         else
           await expect(command()).rejects.toMatchObject({
             code: "UNSUPPORTED",
-            message: expect.stringMatching(/packed by (?:bitsandbytes|compressed|fp8|hqq|mlx|modelopt)/),
+            message: expect.stringMatching(/packed by (?:bitsandbytes|compressed|hqq|mlx|modelopt)/),
           });
       }
       expect((await tensorStatistics(model, NORM)).count).toBe(128);

@@ -64,9 +64,15 @@ function factsOf(runtime: Runtime): RuntimeFacts | undefined {
 export function mainRuntimes(model: Model): readonly Runtime[] {
   if (model.gguf !== undefined) return ["llama.cpp"];
   const formats = packingsOf(model);
-  const declared = formats.flatMap((name) => weightFormats.find((one) => one.name === name)?.runtimes ?? []);
   if (formats.length === 0) return ["vllm", "transformers"];
-  return runtimes.filter((name) => declared.includes(name));
+  const declared = formats.flatMap((name) => {
+    const own = weightFormats.find((one) => one.name === name)?.runtimes;
+    return own === undefined ? [] : [own];
+  });
+  // of a mixed checkpoint those that read every packing, where there are any
+  const ofAll = runtimes.filter((name) => declared.every((own) => own.includes(name)));
+  if (declared.length === 0) return [];
+  return ofAll.length > 0 ? ofAll : runtimes.filter((name) => declared.some((own) => own.includes(name)));
 }
 
 function packingsOf(model: Model): readonly string[] {
