@@ -37,6 +37,7 @@ const autoRound: FormatMethod = {
   describes: ({ packing_format: packing }) =>
     typeof packing === "string" && packing.startsWith("auto_round:fp8"),
   settings: () => ({}),
+  keys: [...(autoRoundMethod.keys ?? []), "bits", "group_size", "sym"],
 };
 
 /** The methods of the format, its own first. */

@@ -1,4 +1,4 @@
-import { CodecError, elementCount, type Finding, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import { CodecError, ConversionError, elementCount, type Finding, rowLength as rowLengthOf, UsageError } from "@requant/core";
 import type { Diagnosis, Suspect } from "@requant/core/format";
 import { type IntegerView, roundToHalf } from "@requant/core/view";
 import {
@@ -260,16 +260,23 @@ function suspect(
   };
 }
 
-/** Rows as integers, where the weight is one packed tensor of the model. */
+/** Rows as integers, where the weight is one packed tensor of the model, and its codes are integers. */
 function viewReader(
   model: Model,
   plan: WeightPlan,
-): ((start: number, end: number) => Promise<IntegerView>) | undefined {
+): ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined {
   const [name, ...others] = plannedSources(plan);
   if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
   if (model.tensor(name).linear === undefined) return undefined;
   const rows = integerRows(model, plan);
-  return (start, end) => rows.read(start, end);
+  return async (start, end) => {
+    try {
+      return await rows.read(start, end);
+    } catch (error) {
+      if (error instanceof ConversionError) return undefined;
+      throw error;
+    }
+  };
 }
 
 /** Numbers of attention heads that either model's facts name. */

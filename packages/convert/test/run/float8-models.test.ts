@@ -31,7 +31,7 @@ interface Converted {
 
 async function converted(store: MemoryStore, target: string, options: PlanOptions = {}): Promise<Converted> {
   const source = await openModel({ store });
-  const output = memoryStore({ name: "output" });
+  const output = memoryStore({ name: `made-of-${source.name}` });
   const plan = await planConversion(source, parseTarget(target), options);
   await runPlan(plan, source, output);
   const file = target.startsWith("gguf") ? { file: plan.files[0]?.name ?? "" } : {};
@@ -63,6 +63,7 @@ describe.skipIf(golden === undefined || !existsSync(neighbours))(
       const output = memoryStore({ name: "output" });
       const plan = await planConversion(source, parseTarget(`gguf:${type}`));
       await runPlan(plan, source, output);
+      await source.close();
       const made = await hashesOf(await openModel({ store: output, file: plan.files[0]?.name ?? "" }));
       expect(made).toEqual(
         Object.fromEntries(
@@ -168,7 +169,7 @@ const writers: Readonly<Record<string, Float8Writer>> = {
 const linear = new Set(linearModules.map(([module]) => `${module}.weight`));
 
 async function llama(writer: Float8Writer): Promise<{ packed: MemoryStore; floats: MemoryStore }> {
-  const store = await floatDirectory("F32");
+  const store = await floatDirectory("BF16");
   const model = await openModel({ store });
   const weights: Weights = new Map();
   for (const { name, shape, encoding, byteLength } of model.tensors) {
@@ -194,7 +195,7 @@ describe.each(Object.keys(writers))("as %s stores it", (name) => {
   it("is opened without a warning, and the scales of activations are named", async () => {
     const model = await openModel({ store: (await llama(writer)).packed });
     expect(model.tensors.map(({ name: tensor }) => tensor).sort()).toEqual(
-      (await openModel({ store: await floatDirectory("F32") })).tensors
+      (await openModel({ store: await floatDirectory("BF16") })).tensors
         .map(({ name: tensor }) => tensor)
         .sort(),
     );
