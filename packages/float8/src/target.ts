@@ -49,7 +49,6 @@ export const float8Target: WeightTarget = {
     },
   ],
   example: "block-128",
-  rounding: "Each weight is rounded to the nearest of its block's 8-bit floats, as transformers does it.",
   baseName: "model",
   indexed: true,
   head: "kept",
