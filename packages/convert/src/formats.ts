@@ -7,10 +7,13 @@ import { compressedTensorsFormat } from "@requant/compressed-tensors";
 import type { WeightFormat } from "@requant/core/format";
 import { exl2Format } from "@requant/exl2";
 import { gptqFormat } from "@requant/gptq";
+import { mxfp4Format, nvfp4Format } from "@requant/mxfp";
 
 /** All weight formats, the special before the general. */
 export const weightFormats: readonly WeightFormat[] = [
   exl2Format,
+  nvfp4Format,
+  mxfp4Format,
   compressedTensorsFormat,
   awqFormat,
   gptqFormat,

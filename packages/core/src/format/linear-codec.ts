@@ -96,6 +96,8 @@ export interface RowWeight extends ReadableRows {
    * Left out where it is not, as with values that are rounded twice.
    */
   toLevels?(rowStart: number, rowEnd: number): LevelView;
+  /** The same without the scale of the whole weight, where the format stores such a scale: see `TensorScale`. */
+  toUnscaled?(rowStart: number, rowEnd: number): LevelView;
 }
 
 /** A stored weight, opened. `toView` tells the two kinds apart. */
@@ -141,6 +143,9 @@ const BYTE_LENGTHS: Readonly<Record<string, number>> = {
   U16: 2,
   I8: 1,
   U8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  F8_E8M0: 1,
 };
 
 /** Bytes that a part takes. @throws UnsupportedError for an encoding that no linear format uses */
