@@ -19,6 +19,8 @@ import { type PairedCodes, unpackPairs } from "./pairs.ts";
 export interface FloatBlocks extends PairedCodes {
   readonly rows: number;
   readonly columns: number;
+  /** Set where `scaleValues` are the products of other values and this number, each rounded to f32. */
+  readonly tensorScale?: { readonly scale: number; readonly blockValues: Float32Array };
 }
 
 /** The same without codes: what the small parts tell. */
@@ -50,20 +52,26 @@ function bandOf(blocks: FloatBlocks, rowStart: number, rowEnd: number): PairedCo
 }
 
 function levelsOf(blocks: FloatBlocks, rowStart: number, rowEnd: number): LevelView {
-  const { rows, columns, blockSize } = blocks;
+  const { rows, columns, blockSize, tensorScale } = blocks;
   checkRows(rowStart, rowEnd, rows);
   const { pairs, scales, scaleValues } = bandOf(blocks, rowStart, rowEnd);
+  const blockValues = tensorScale?.blockValues ?? scaleValues;
   const codes = new Uint8Array((rowEnd - rowStart) * columns);
   unpackPairs(pairs, codes);
   const values = new Float32Array(scales.length);
-  for (let i = 0; i < values.length; i++) values[i] = scaleValues[scales[i]!]!;
+  for (let i = 0; i < values.length; i++) values[i] = blockValues[scales[i]!]!;
   const groupOfColumn = sequentialGroups(columns, blockSize);
   return {
     rows: rowEnd - rowStart,
     columns,
     codes,
     levels: E2M1_VALUES,
-    factors: [{ values, span: { kind: "columns", groupCount: columns / blockSize, groupOfColumn } }],
+    factors: [
+      { values, span: { kind: "columns", groupCount: columns / blockSize, groupOfColumn } },
+      ...(tensorScale === undefined
+        ? []
+        : [{ values: Float32Array.of(tensorScale.scale), span: { kind: "tensor" } } as const]),
+    ],
     offset: { kind: "none" },
     rounding: "none",
   };

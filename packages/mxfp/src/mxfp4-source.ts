@@ -1,9 +1,9 @@
 /** MXFP4 as a source: gpt-oss's experts, DeepSeek V4's, and what ModelOpt exports. */
 import { largest, type TensorInfo } from "@requant/core";
 import {
-  findBySuffixes,
   type FormatMethod,
   type FoundWeight,
+  findBySuffixes,
   openableWeight,
   type PackedSource,
   type StoredPart,

@@ -101,8 +101,11 @@ export const nvfp4Codec: LinearCodec<Nvfp4Layout, Record<string, never>, RowWeig
   open(layout, bytes, place) {
     const pairs = partOf(layout, "weight", bytes, place);
     const parameters = parametersOf(layout, bytes, place);
-    const unscaled = openFloatBlocks({ ...parameters, scaleValues: E4M3_VALUES, pairs });
-    return { ...openFloatBlocks({ ...parameters, pairs }), toUnscaled: unscaled.toLevels };
+    const { tensorScale: _, ...unscaled } = { ...parameters, scaleValues: E4M3_VALUES, pairs };
+    return {
+      ...openFloatBlocks({ ...parameters, pairs }),
+      toUnscaled: openFloatBlocks(unscaled).toLevels,
+    };
   },
 };
 
@@ -116,8 +119,7 @@ export function measureNvfp4(layout: Nvfp4Layout, bytes: PartBytes, place?: Erro
   const parameters = parametersOf(layout, bytes, place);
   const { facts } = measureFloatBlocks({ ...parameters, scaleValues: E4M3_VALUES });
   const scale = numberOf(layout, "weight_scale_2", bytes, place);
-  const inputScale =
-    layout.inputScale === "none" ? undefined : numberOf(layout, "input_scale", bytes, place);
+  const inputScale = layout.inputScale === "none" ? undefined : numberOf(layout, "input_scale", bytes, place);
   return {
     ...measureFloatBlocks(parameters),
     tensorScale: facts === undefined ? undefined : { scale, inputScale, facts },
@@ -132,6 +134,7 @@ function parametersOf(layout: Nvfp4Layout, bytes: PartBytes, place?: ErrorPlace)
     columns,
     scales: partOf(layout, "weight_scale", bytes, place),
     scaleValues: E4M3_VALUES.map((value) => value * scale),
+    tensorScale: { scale, blockValues: E4M3_VALUES },
     blockSize: NVFP4_BLOCK_SIZE,
   };
 }

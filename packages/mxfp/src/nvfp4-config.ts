@@ -26,7 +26,10 @@ const configSchema = z.looseObject({
   ignore: z.nullish(z.array(z.string())),
   quantized_layers: z.nullish(z.record(z.string(), layerSchema)),
   config_groups: z.nullish(
-    z.record(z.string(), z.looseObject({ weights: z.nullish(z.looseObject({ group_size: z.nullish(z.int()) })) })),
+    z.record(
+      z.string(),
+      z.looseObject({ weights: z.nullish(z.looseObject({ group_size: z.nullish(z.int()) })) }),
+    ),
   ),
 });
 
@@ -67,7 +70,8 @@ function matches(pattern: string, name: string): boolean {
   const [first = "", ...others] = pieces;
   const last = others.pop();
   if (last === undefined) return name === first;
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
+  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length)
+    return false;
   const end = name.length - last.length;
   let at = first.length;
   for (const piece of others) {

@@ -1,4 +1,5 @@
 /** NVFP4 as a target: the weights of ModelOpt's own export, without quantized activations. */
+import { UsageError } from "@requant/core";
 import {
   type Arrangement,
   findPart,
@@ -15,8 +16,14 @@ import {
   writeWords,
 } from "@requant/core/format";
 import { E2M1_VALUES, floatToE4m3 } from "@requant/core/numeric";
-import { fitView, isTabled, type StoredView, type ViewRequirement } from "@requant/core/view";
-import { UsageError } from "@requant/core";
+import {
+  fitView,
+  isLevelView,
+  isTabled,
+  type StoredView,
+  type TableView,
+  type ViewRequirement,
+} from "@requant/core/view";
 import * as z from "zod/mini";
 import { NVFP4_BLOCK_SIZE, type Nvfp4Layout, nvfp4Codec } from "./nvfp4-codec.ts";
 import { serializeModelOptConfig } from "./nvfp4-config.ts";
@@ -47,20 +54,15 @@ const words: readonly WordSpec[] = [
   },
 ];
 
-/**
- * Scales of a view that is stored with a scale of 1 for the whole weight. Other scales of the whole weight come from floats
- * alone.
- */
-function requirementOf(): ViewRequirement {
-  return {
-    name: "NVFP4",
-    blockSize: NVFP4_BLOCK_SIZE,
-    shortLastBlock: false,
-    codes: { kind: "table", name: "E2M1", levels: E2M1_VALUES },
-    scale: "E4M3",
-    roundsToHalf: false,
-  };
-}
+const requirement: ViewRequirement = {
+  name: "NVFP4",
+  blockSize: NVFP4_BLOCK_SIZE,
+  shortLastBlock: false,
+  codes: { kind: "table", name: "E2M1", levels: E2M1_VALUES },
+  scale: "E4M3",
+  tensorScale: true,
+  roundsToHalf: false,
+};
 
 /** NVFP4 as a target. */
 export const nvfp4Target: WeightTarget = {
@@ -85,7 +87,7 @@ export const nvfp4Target: WeightTarget = {
       return { reason: `${columns} columns are not whole blocks of ${NVFP4_BLOCK_SIZE}` };
     }
     const layout = { rows, columns, scaleShape: "scalar", inputScale: "none", largest: 0, ...own };
-    return [{ layout, label: "NVFP4-16g", requirement: requirementOf() }];
+    return [{ layout, label: "NVFP4-16g", requirement }];
   },
   sameStorage(source, _facts, layout) {
     const [a, b] = [layoutSchema.safeParse(source), layoutSchema.safeParse(layout)];
@@ -153,7 +155,6 @@ function encoderOf(plain: PlainLayout): WeightEncoder {
     // activations are not quantized: a scale that leaves them as they are
     if (layout.inputScale !== "none") writeFloat(writeWords(bytesOf(bytes, "input_scale"), 32), 0, "F32", 1);
   };
-  const requirement = requirementOf();
   return {
     parts,
     requirement,
@@ -168,8 +169,9 @@ function encoderOf(plain: PlainLayout): WeightEncoder {
       },
     },
     fromView(view, rowStart, bytes) {
-      setTensorScale(bytes, 1);
-      const fitted = fittedCodes(view, requirement);
+      const { blocks, tensorScale } = withoutTensorScale(view);
+      setTensorScale(bytes, tensorScale);
+      const fitted = fittedCodes(blocks);
       const { scales, pairs } = bandOf(bytes, rowStart, fitted.rows);
       for (let i = 0; i < scales.length; i++) scales[i] = floatToE4m3(fitted.scales[i]!);
       packPairs(fitted.codes, pairs);
@@ -182,7 +184,18 @@ function partOf(parts: readonly LinearPart[], suffix: string): LinearPart {
   return findPart(parts, suffix);
 }
 
-function fittedCodes(view: StoredView, requirement: ViewRequirement) {
+/** The view of the blocks alone, and the factor of the whole weight; 1 where it has none. */
+function withoutTensorScale(view: StoredView): { blocks: StoredView; tensorScale: number } {
+  if (!isLevelView(view)) return { blocks: view, tensorScale: 1 };
+  const { factors } = view;
+  const ofTensor = factors.filter(({ span }) => span.kind === "tensor");
+  const [factor] = ofTensor;
+  if (ofTensor.length !== 1 || factor === undefined) return { blocks: view, tensorScale: 1 };
+  const others = factors.filter((one) => one !== factor);
+  return { blocks: { ...view, factors: others }, tensorScale: factor.values[0] ?? 1 };
+}
+
+function fittedCodes(view: StoredView): TableView {
   const { view: fitted, misfit } = fitView(view, requirement);
   if (fitted !== undefined && isTabled(fitted)) return fitted;
   throw new UsageError(`This view does not fit NVFP4: ${misfit?.reason ?? "it has other levels"}.`);

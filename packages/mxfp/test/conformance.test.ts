@@ -8,13 +8,19 @@ import { folder, GPT_OSS_PARTS, goldenCases, MODELOPT_PARTS, ownCases, vectorOf 
 const modelOpt = {
   quant_method: "modelopt",
   quant_algo: "NVFP4",
-  config_groups: { group_0: { weights: { num_bits: 4, type: "float", group_size: 16 }, targets: ["Linear"] } },
+  config_groups: {
+    group_0: { weights: { num_bits: 4, type: "float", group_size: 16 }, targets: ["Linear"] },
+  },
   ignore: ["lm_head"],
 };
 
 const nvfp4Vectors: readonly FormatVector[] = ownCases()
   .filter(({ file }) => file.startsWith("modelopt"))
   .map((one) => ({ ...vectorOf(one, join(folder, one.file), MODELOPT_PARTS), config: modelOpt }));
+
+/** Scale bytes that are negative or NaN, which no tool writes: such weights are read, not written. */
+const oddCodes = nvfp4Vectors.filter(({ name }) => name.includes("allcodes"));
+const { target: _, ...readOnly } = nvfp4Format;
 
 const stacks: readonly FormatVector[] = ownCases()
   .filter(({ file }) => file.startsWith("gpt-oss"))
@@ -53,14 +59,18 @@ const mxfp4Vectors: readonly FormatVector[] = stacks.flatMap((stack) => [
   restored(stack, { suffix: "weight", encoding: "U8" }, { suffix: "weight_scale", encoding: "U8" }),
 ]);
 
-describe("NVFP4 of ModelOpt, in this package", () =>
-  describeFormat(nvfp4Format, nvfp4Vectors, { describe, it, countSteps }));
+describe("NVFP4 of ModelOpt, in this package", () => {
+  const written = nvfp4Vectors.filter((vector) => !oddCodes.includes(vector));
+  describeFormat(nvfp4Format, written, { describe, it, countSteps });
+  describeFormat(readOnly, oddCodes, { describe, it, vectorsOnly: true });
+});
 
 describe("MXFP4, in this package", () =>
   describeFormat(mxfp4Format, mxfp4Vectors, { describe, it, countSteps }));
 
 const golden = goldenCases("nvfp4");
 describe.skipIf(golden.length === 0)("the whole golden set (skipped: REQUANT_GOLDEN is not set)", () => {
-  const vectors = golden.map((one) => ({ ...vectorOf(one, one.path, MODELOPT_PARTS), config: modelOpt }));
+  const whole = golden.filter(({ file }) => !file.includes("allcodes"));
+  const vectors = whole.map((one) => ({ ...vectorOf(one, one.path, MODELOPT_PARTS), config: modelOpt }));
   if (vectors.length > 0) describeFormat(nvfp4Format, vectors, { describe, it, vectorsOnly: true });
 });

@@ -51,7 +51,13 @@ describe("weights as ModelOpt rounds them", () => {
 
   it("gives layers that runtimes join one scale", () => {
     const requests = ["self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj", "mlp.down_proj"].map(
-      (name, index) => ({ module: `model.layers.0.${name}`, rows: 16, columns: 16, views: [], costs: [index + 1, 1] }),
+      (name, index) => ({
+        module: `model.layers.0.${name}`,
+        rows: 16,
+        columns: 16,
+        views: [],
+        costs: [index + 1, 1],
+      }),
     );
     const { byModule } = target.arrange?.(requests, {}, undefined) ?? {};
     expect([...(byModule?.values() ?? [])].map(({ largest }) => largest)).toEqual([2, 2, 3, 4]);

@@ -19,6 +19,8 @@ export interface ViewRequirement {
    * number, and so do biases that are no whole multiples of their scale. "F32": any.
    */
   readonly bias?: "F16" | "BF16" | "F32";
+  /** True where the layout stores one more factor for the whole weight, beside the scales of its blocks. */
+  readonly tensorScale?: true;
   /** True where the layout's own arithmetic rounds values to f16, so that a view with that rounding keeps its values. */
   readonly roundsToHalf: boolean;
 }

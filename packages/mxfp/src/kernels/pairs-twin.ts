@@ -16,7 +16,10 @@ const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);
 export function dequantizePairs(codes: reference.PairedCodes, out: Float32Array): void {
   const { pairs, scales, scaleValues, blockSize } = codes;
   const kernel = kernels.kernel(`dequantizePairs${blockSize}`);
-  if (kernel === undefined) return reference.dequantizePairs(codes, out);
+  if (kernel === undefined) {
+    reference.dequantizePairs(codes, out);
+    return;
+  }
   const { buffer } = kernelMemory();
   const table = tileOffset(2);
   new Float32Array(buffer, table, scaleValues.length).set(scaleValues);
@@ -33,7 +36,8 @@ export function dequantizePairs(codes: reference.PairedCodes, out: Float32Array)
     if (pairsAt === undefined) {
       new Uint8Array(buffer, from, count * width).set(pairs.subarray(block * width, (block + count) * width));
     }
-    if (scalesAt === undefined) new Uint8Array(buffer, scaleFrom, count).set(scales.subarray(block, block + count));
+    if (scalesAt === undefined)
+      new Uint8Array(buffer, scaleFrom, count).set(scales.subarray(block, block + count));
     kernel(from, scaleFrom, table, count, to);
     if (outAt === undefined) out.set(new Float32Array(buffer, to, count * blockSize), block * blockSize);
   }
