@@ -8,10 +8,13 @@ import type { WeightFormat } from "@requant/core/format";
 import { exl2Format } from "@requant/exl2";
 import { float8Format } from "@requant/float8";
 import { gptqFormat } from "@requant/gptq";
+import { mxfp4Format, nvfp4Format } from "@requant/mxfp";
 
 /** All weight formats, the special before the general. */
 export const weightFormats: readonly WeightFormat[] = [
   exl2Format,
+  nvfp4Format,
+  mxfp4Format,
   compressedTensorsFormat,
   float8Format,
   awqFormat,

@@ -70,6 +70,7 @@ export {
   type StoredLinear,
   type StoredPart,
   suffixesOf,
+  type TensorScale,
   type WeightFormat,
 } from "./weight-format.ts";
 export {

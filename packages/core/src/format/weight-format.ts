@@ -62,6 +62,20 @@ export interface Examination {
   readonly findings: readonly Finding[];
   /** Plain JSON of the format's own layout, as the weight is really read. */
   readonly layout: LinearLayout;
+  /** Set where the weight is a view times one number, which some containers store beside the weight. */
+  readonly tensorScale?: TensorScale | undefined;
+}
+
+/** A number that the whole weight is multiplied by (NVFP4), and what is known of the view without it. Plain JSON. */
+export interface TensorScale {
+  /** An f32 number. */
+  readonly scale: number;
+  /** The scale of the activations that the file stores beside it. */
+  readonly inputScale?: number | undefined;
+  /** Of the view that `toUnscaled` gives. */
+  readonly facts: ViewFacts;
+  /** Why the view times `scale` is not quite the weight; undefined where it is. */
+  readonly misfit?: Misfit | undefined;
 }
 
 /** A weight that can be read once the bytes of its parts are there. */
@@ -73,6 +87,11 @@ export interface OpenableWeight {
   readonly columns: number;
   /** The outer dimensions of a stack; each matrix has the same part of the rows. */
   readonly leading?: readonly number[] | undefined;
+  /**
+   * The name under which a checkpoint of floats has the stack, with each matrix transposed (gpt-oss's experts). Absent: its
+   * own name, as it is.
+   */
+  readonly transposedAs?: string | undefined;
   /** Parts that `examine` needs: all but the codes. */
   readonly parameterSuffixes: readonly string[];
   /** @throws FormatError when the parts make no sense */

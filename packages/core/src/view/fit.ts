@@ -117,9 +117,9 @@ function roundingMisfit(view: StoredView, { roundsToHalf, name }: ViewRequiremen
 
 function shapeMisfit(
   columns: number,
-  { blockSize, scaleBlockSize, shortLastBlock, name }: ViewRequirement,
+  { blockSize, scaleBlockSize, columnMultiple, shortLastBlock, name }: ViewRequirement,
 ): Misfit | undefined {
-  const whole = scaleBlockSize ?? (blockSize === "any" || blockSize === -1 ? 1 : blockSize);
+  const whole = columnMultiple ?? scaleBlockSize ?? (blockSize === "any" || blockSize === -1 ? 1 : blockSize);
   if (shortLastBlock || columns % whole === 0) return undefined;
   return {
     reason: `rows of ${columns} columns are not whole blocks of ${whole} columns, which ${name} is made of`,

@@ -37,8 +37,10 @@ export const viewTypes: readonly GgufViewType[] = [
   viewQ2_0,
   viewQ2_K,
   viewQ3_K,
+  viewMXFP4,
   viewQ4_0,
   viewQ4_K,
+  viewNVFP4,
   viewQ4_1,
   viewQ5_0,
   viewQ5_K,
@@ -47,7 +49,7 @@ export const viewTypes: readonly GgufViewType[] = [
   viewQ8_0,
 ];
 
-const readOnlyTypes: readonly GgufViewSource[] = [viewIQ4_NL, viewIQ4_XS, viewMXFP4, viewNVFP4, viewTQ2_0];
+const readOnlyTypes: readonly GgufViewSource[] = [viewIQ4_NL, viewIQ4_XS, viewTQ2_0];
 
 /** Every type whose blocks have a view. */
 export const viewSources: readonly GgufViewSource[] = /* @__PURE__ */ readOnlyTypes.concat(viewTypes);
