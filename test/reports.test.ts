@@ -15,6 +15,7 @@ import {
   reportCase,
   SIDE,
 } from "../fixtures/report-cases.ts";
+import { float8, int8, nvfp4 as nvfp4Weight, timesHadamard } from "../fixtures/report-compressed.ts";
 import {
   examineModel,
   hashModel,
@@ -69,6 +70,23 @@ const always = (projection: Projection) => (): Projection => projection;
 const halves = (count: number): number[] => new Array<number>(count).fill(0.5);
 /** One half as BF16. */
 const BF16_HALF = 0x3f00;
+/** A configuration of compressed-tensors with one group. */
+const ctGroup = (format: string, weights: object, rest: object = {}): object => ({
+  quantization_config: ctConfig({
+    format,
+    config_groups: { group_0: { targets: ["Linear"], weights: { symmetric: true, ...weights } } },
+    ...rest,
+  }),
+});
+const ctInt4 = (rest: object): object =>
+  ctGroup("pack-quantized", { num_bits: 4, type: "int", strategy: "channel", ...rest });
+const withParts = ({ parts, values }: Projection, more: Projection["parts"]): Projection => ({
+  parts: { ...parts, ...more },
+  ...(values === undefined ? {} : { values }),
+});
+const zeroPoints = numbers("I8", [SIDE, 1], Array(SIDE).fill(0));
+const shifted = Array.from({ length: SIDE }, (_, row) => (row % 5) - 2);
+const rotated = compressed();
 
 const read: Readonly<Record<string, ReportInput>> = {
   "linear/01-autoround-asym-zeros, zeros as they are": {
@@ -135,6 +153,87 @@ const read: Readonly<Record<string, ReportInput>> = {
       }),
     ),
   },
+  "linear/06-ct-kimi-int32-shape": {
+    projection: always(withParts(compressed(), { ".weight_shape": numbers("I32", [2], [SIDE, SIDE]) })),
+    config: { quantization_config: ctConfig() },
+  },
+  "linear/08-ct-int8-zero-points, symmetric": {
+    projection: always(withParts(compressed(), { ".weight_zero_point": zeroPoints })),
+    config: ctInt4({}),
+  },
+  "linear/08-ct-int8-zero-points, asymmetric": {
+    projection: always({
+      ...withParts(compressed(), { ".weight_zero_point": numbers("I8", [SIDE, 1], shifted) }),
+      values: (compressed().values ?? []).map((value, i) => value - (shifted[Math.floor(i / SIDE)] ?? 0)),
+    }),
+    config: ctInt4({ symmetric: false }),
+  },
+  "linear/08-ct-int8-zero-points, left out": {
+    projection: always(compressed()),
+    config: ctInt4({ symmetric: false }),
+  },
+  "linear/09-ct-online-hadamard": {
+    projection: always({ ...rotated, values: timesHadamard(rotated.values ?? []) }),
+    config: {
+      quantization_config: ctConfig({
+        transform_config: {
+          config_groups: {
+            v: {
+              type: "hadamard",
+              head_dim: SIDE,
+              apply: [
+                { location: "input", targets: ["Linear"], ignore: ["lm_head"] },
+                { location: "weight_input", targets: ["Linear"], inverse: true },
+                { location: "q_attn", targets: ["re:.*self_attn$"] },
+              ],
+            },
+          },
+        },
+      }),
+    },
+  },
+  "linear/11-ct-mixed-precision": {
+    projection: (module) => (module.includes("self_attn") ? float8([SIDE, 1]) : compressed()),
+    config: {
+      quantization_config: ctConfig({
+        format: "mixed-precision",
+        config_groups: {
+          group_0: {
+            format: "float-quantized",
+            targets: ["re:.*self_attn.*"],
+            weights: { num_bits: 8, type: "float", strategy: "channel", symmetric: true },
+            input_activations: { num_bits: 8, type: "float", strategy: "token", dynamic: true },
+          },
+          group_1: {
+            format: "pack-quantized",
+            targets: ["re:.*mlp.*"],
+            weights: { num_bits: 4, type: "int", strategy: "channel", symmetric: true },
+          },
+        },
+      }),
+    },
+  },
+  "linear/12-ct-w8a8-int8": {
+    projection: always(int8(true)),
+    config: ctGroup("int-quantized", { num_bits: 8, type: "int", strategy: "channel" }),
+  },
+  "linear/12-ct-w8a8-int8, asymmetric": {
+    projection: always(int8(false)),
+    config: ctGroup("int-quantized", { num_bits: 8, type: "int", strategy: "channel", symmetric: false }),
+  },
+  "gguf/18-fp8-per-tensor-activation-scale, ct": {
+    projection: always(float8()),
+    config: ctGroup("float-quantized", { num_bits: 8, type: "float", strategy: "tensor" }),
+  },
+  "gguf/25-nvfp4, compressed-tensors": {
+    projection: always(nvfp4Weight()),
+    config: ctGroup("nvfp4-pack-quantized", {
+      num_bits: 4,
+      type: "float",
+      strategy: "tensor_group",
+      group_size: 16,
+    }),
+  },
   "linear/23-quantized-head-embedding": {
     projection: always(gptq(true, true)),
     config: { quantization_config: gptqConfig({ lm_head: true }) },
@@ -174,24 +273,6 @@ interface Refused extends ReportInput {
   readonly says: RegExp;
 }
 const refused: Readonly<Record<string, Refused>> = {
-  "linear/09-ct-online-hadamard": {
-    projection: always(compressed()),
-    config: {
-      quantization_config: ctConfig({
-        transform_config: {
-          config_groups: { v: { type: "hadamard", apply: [{ location: "input", targets: ["Linear"] }] } },
-        },
-      }),
-    },
-    says: /transform_config "v" at "input"/,
-  },
-  "linear/12-ct-w8a8-int8": {
-    projection: always({
-      parts: { ".weight": ones("I8", SIDE, SIDE), ".weight_scale": ones("BF16", SIDE, 1) },
-    }),
-    config: method("compressed-tensors", { format: "int-quantized" }),
-    says: /by compressed-tensors \(int-quantized\)/,
-  },
   "linear/14-bnb-int8-scb": {
     projection: always({
       parts: { ".weight": ones("I8", SIDE, SIDE), ".SCB": ones("F32", SIDE), ".weight_format": ones("U8") },
@@ -229,11 +310,7 @@ const refused: Readonly<Record<string, Refused>> = {
     config: method("bitnet"),
     says: /by bitnet/,
   },
-  "gguf/18-fp8-per-tensor-activation-scale, ct": {
-    projection: always({ parts: { ".weight": fp8, ".weight_scale": ones("BF16", 1) } }),
-    config: method("compressed-tensors", { format: "float-quantized" }),
-    says: /by compressed-tensors \(float-quantized\)/,
-  },
+
   "gguf/25-nvfp4, modelopt": {
     projection: always({
       parts: {
@@ -248,16 +325,18 @@ const refused: Readonly<Record<string, Refused>> = {
     },
     says: /by modelopt \(NVFP4\)/,
   },
-  "gguf/25-nvfp4, compressed-tensors": {
-    projection: always({
-      parts: {
-        ".weight_packed": nvfp4.packed,
-        ".weight_scale": nvfp4.scale,
-        ".weight_global_scale": ones("F32", 1),
-      },
-    }),
-    config: method("compressed-tensors", { format: "nvfp4-pack-quantized" }),
-    says: /by compressed-tensors \(nvfp4-pack-quantized\)/,
+  "linear/09-ct-online-hadamard, random": {
+    projection: always(compressed()),
+    config: {
+      quantization_config: ctConfig({
+        transform_config: {
+          config_groups: {
+            v: { type: "random-hadamard", apply: [{ location: "input", targets: ["Linear"] }] },
+          },
+        },
+      }),
+    },
+    says: /transform_config "v" at "input"/,
   },
 };
 
@@ -356,18 +435,7 @@ const elsewhere: readonly (readonly [prefixes: readonly string[], file: string])
 ];
 
 /** Cases without a test of their own yet: weights that are refused or read by others' rules, and what a folder is. */
-const open = [
-  "linear/04",
-  "linear/05",
-  "linear/06",
-  "linear/08",
-  "linear/11",
-  "linear/18",
-  "gguf/04",
-  "gguf/08",
-  "gguf/09",
-  "gguf/15",
-];
+const open = ["linear/04", "linear/05", "linear/18", "gguf/04", "gguf/08", "gguf/09", "gguf/15"];
 
 it("tests of other cases are where they are said to be", () => {
   for (const [, file] of elsewhere)

@@ -1,13 +1,37 @@
 import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
 import * as z from "zod/mini";
 
+/** The storage formats that are read, as the configuration names them. "dense": plain floats. */
+export const COMPRESSION_FORMATS = [
+  "pack-quantized",
+  "int-quantized",
+  "float-quantized",
+  "naive-quantized",
+  "nvfp4-pack-quantized",
+  "mxfp4-pack-quantized",
+  "mxfp8-quantized",
+] as const;
+
+/** How the weights of a group are stored. */
+export type CompressionFormat = (typeof COMPRESSION_FORMATS)[number];
+
+const STRATEGIES = ["tensor", "channel", "group", "block", "tensor_group"] as const;
+
+/** Which weights share a scale. */
+export type Strategy = (typeof STRATEGIES)[number];
+
 /** How the weights of one group of modules are quantized. */
 export interface CompressedTensorsGroup {
   /** Module classes ("Linear"), module names, or "re:" and a regular expression. */
   readonly targets: readonly string[];
+  readonly format: CompressionFormat;
+  readonly type: "int" | "float";
   readonly bits: number;
-  /** Columns that share a scale; −1: all of them (strategy "channel"). */
+  readonly strategy: Strategy;
+  /** Columns that share a scale; −1: all of them. */
   readonly groupSize: number;
+  /** Rows and columns that share a scale; only with strategy "block". */
+  readonly block?: readonly [rows: number, columns: number] | undefined;
   readonly symmetric: boolean;
   /** "group": the columns were sorted by activation before they were grouped, and `weight_g_idx` is stored. */
   readonly actorder: "group" | "weight" | undefined;
@@ -26,6 +50,7 @@ export interface CompressedTensorsConfig {
   readonly unread?: readonly UnreadGroup[] | undefined;
   /** Modules that are left in floats: names, or "re:" and a regular expression. */
   readonly ignore: readonly string[];
+  /** The library's version, which decides how old files pack their words. */
   readonly version?: string | undefined;
 }
 
@@ -35,13 +60,13 @@ const weightsSchema = z.looseObject({
   symmetric: z.nullish(z.boolean()),
   strategy: z.nullish(z.string()),
   group_size: z.nullish(z.int()),
+  block_structure: z.nullish(z.union([z.string(), z.array(z.int())])),
   actorder: z.nullish(z.union([z.string(), z.boolean()])),
 });
 
 const groupSchema = z.looseObject({
   targets: z.array(z.string()),
   weights: z.nullish(weightsSchema),
-  input_activations: z.nullish(z.looseObject({})),
   format: z.nullish(z.string()),
 });
 
@@ -59,7 +84,7 @@ const oldWrapperSchema = z.looseObject({ compression_config: z.looseObject({}) }
 
 /**
  * Reads config.json of a compressed-tensors model, or the object under its `quantization_config`.
- * @throws FormatError when it is no such configuration; UnsupportedError where no group is pack-quantized
+ * @throws FormatError when it is no such configuration; UnsupportedError where no group's weights are read
  */
 export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = {}): CompressedTensorsConfig {
   const wrapper = wrapperSchema.safeParse(json);
@@ -85,9 +110,16 @@ export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = 
   }
   const groups: CompressedTensorsGroup[] = [];
   const unread: UnreadGroup[] = [];
-  for (const [name, group] of Object.entries(config_groups)) {
+  const all = Object.entries(config_groups);
+  // a group without weights quantizes activations or the key-value cache alone
+  const quantizing = all.filter(([, { weights }]) => weights);
+  const [bare] = all;
+  if (quantizing.length === 0 && bare !== undefined) {
+    throw new FormatError(`The group "${bare[0]}" of config_groups quantizes no weights.`, place);
+  }
+  for (const [name, group] of quantizing) {
     try {
-      groups.push(parseGroup(name, group, group.format ?? format ?? "pack-quantized", place));
+      groups.push(parseGroup(name, group, format, place));
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
       unread.push({ targets: group.targets, error });
@@ -103,83 +135,94 @@ export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = 
   };
 }
 
-/** The object for `quantization_config` of config.json, with the keys of llm-compressor. */
-export function serializeCompressedTensorsConfig(config: CompressedTensorsConfig): Record<string, unknown> {
-  return {
-    config_groups: Object.fromEntries(
-      config.groups.map((group, index) => [
-        `group_${index}`,
-        {
-          input_activations: null,
-          output_activations: null,
-          targets: [...group.targets],
-          weights: {
-            actorder: group.actorder ?? null,
-            block_structure: null,
-            dynamic: false,
-            group_size: group.groupSize === -1 ? null : group.groupSize,
-            num_bits: group.bits,
-            observer: "minmax",
-            observer_kwargs: {},
-            strategy: group.groupSize === -1 ? "channel" : "group",
-            symmetric: group.symmetric,
-            type: "int",
-          },
-        },
-      ]),
-    ),
-    format: "pack-quantized",
-    global_compression_ratio: null,
-    ignore: [...config.ignore],
-    kv_cache_scheme: null,
-    quant_method: "compressed-tensors",
-    quantization_status: "compressed",
-    ...(config.version === undefined ? {} : { version: config.version }),
-  };
-}
+type WeightsJson = z.infer<typeof weightsSchema>;
 
 function parseGroup(
   name: string,
-  group: z.infer<typeof groupSchema>,
-  format: string,
+  { weights, targets, format: own }: z.infer<typeof groupSchema>,
+  ofAll: string | null | undefined,
   place: ErrorPlace,
 ): CompressedTensorsGroup {
-  const { weights, input_activations, targets } = group;
-  if (!weights) throw new FormatError(`The group "${name}" of config_groups quantizes no weights.`, place);
-  const type = weights.type ?? "int";
-  if (format !== "pack-quantized" || type !== "int" || input_activations) {
+  const { num_bits, type = "int", symmetric, actorder, ...rest } = weights ?? {};
+  if (type !== "int" && type !== "float") {
     throw new UnsupportedError(
-      `The group "${name}" has format "${format}" and ${type} weights${
-        input_activations ? " with quantized activations" : ""
-      }; integer weights in format "pack-quantized" are supported.`,
+      `The group "${name}" has weights of type "${type}"; "int" and "float" are supported.`,
       place,
     );
   }
-  const bits = weights.num_bits ?? 8;
-  if (!(bits >= 2 && bits <= 8)) {
-    throw new UnsupportedError(`The group "${name}" has ${bits}-bit weights; 2 to 8 are supported.`, place);
-  }
-  const size = weights.group_size ?? -1;
-  const strategy = weights.strategy ?? (size > 0 ? "group" : "channel");
-  if (strategy !== "group" && strategy !== "channel") {
+  const bits = num_bits ?? 8;
+  const widths = type === "int" ? [1, 2, 3, 4, 5, 6, 7, 8] : [4, 8];
+  if (!widths.includes(bits)) {
     throw new UnsupportedError(
-      `The group "${name}" has strategy "${strategy}"; "group" and "channel" are supported.`,
+      `The group "${name}" has ${bits}-bit ${type} weights; ${type === "int" ? "1 to 8" : "4 and 8"} bits are supported.`,
       place,
     );
   }
-  if (strategy === "group" && size <= 0) {
-    throw new FormatError(`The group "${name}" has strategy "group" and a group size of ${size}.`, place);
+  // "mixed-precision" means that each group has a format of its own
+  const stated = own ?? (ofAll === "mixed-precision" ? undefined : ofAll);
+  const format = stated ?? (type === "int" ? "pack-quantized" : "float-quantized");
+  const known = COMPRESSION_FORMATS.find((one) => one === format);
+  if (known === undefined) {
+    throw new UnsupportedError(
+      `The group "${name}" has format "${format}" and ${type} weights; the formats ${COMPRESSION_FORMATS.join(", ")} are supported.`,
+      place,
+    );
   }
   return {
     targets,
+    format: known,
+    type,
     bits,
-    groupSize: strategy === "channel" ? -1 : size,
-    symmetric: weights.symmetric ?? true,
-    actorder: actorder(weights.actorder),
+    ...parseGrouping(name, rest, place),
+    symmetric: symmetric ?? true,
+    actorder: parseActorder(actorder),
   };
 }
 
-function actorder(value: string | boolean | null | undefined): "group" | "weight" | undefined {
+function parseGrouping(
+  name: string,
+  { strategy: stated, group_size, block_structure }: WeightsJson,
+  place: ErrorPlace,
+): Pick<CompressedTensorsGroup, "strategy" | "groupSize" | "block"> {
+  const size = group_size ?? -1;
+  const word = stated ?? (block_structure ? "block" : size > 0 ? "group" : "channel");
+  const strategy = STRATEGIES.find((one) => one === word);
+  if (strategy === undefined) {
+    throw new UnsupportedError(
+      `The group "${name}" has strategy "${word}"; ${STRATEGIES.join(", ")} are supported.`,
+      place,
+    );
+  }
+  if (strategy === "block") {
+    const block = parseBlock(block_structure);
+    if (block !== undefined) return { strategy, groupSize: -1, block };
+    throw new FormatError(
+      `The group "${name}" has strategy "block" and the block_structure ${JSON.stringify(block_structure ?? null)}; two positive numbers, such as [128, 128], were expected.`,
+      place,
+    );
+  }
+  const isGrouped = strategy === "group" || strategy === "tensor_group";
+  if (isGrouped && size <= 0) {
+    throw new FormatError(
+      `The group "${name}" has strategy "${strategy}" and a group size of ${size}.`,
+      place,
+    );
+  }
+  return { strategy, groupSize: isGrouped ? size : -1 };
+}
+
+/** [128, 128]; in old files "128x128". */
+function parseBlock(
+  written: string | readonly number[] | null | undefined,
+): readonly [rows: number, columns: number] | undefined {
+  const sizes = typeof written === "string" ? written.split("x").map(Number) : written;
+  const [rows, columns, ...others] = sizes ?? [];
+  const isSize = (size: number | undefined): size is number =>
+    size !== undefined && Number.isSafeInteger(size) && size > 0;
+  return isSize(rows) && isSize(columns) && others.length === 0 ? [rows, columns] : undefined;
+}
+
+function parseActorder(value: string | boolean | null | undefined): "group" | "weight" | undefined {
   const name = typeof value === "string" ? value.toLowerCase() : value;
   if (name === true || name === "group" || name === "dynamic") return "group";
   return name === "weight" || name === "static" ? "weight" : undefined;

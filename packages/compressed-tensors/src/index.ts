@@ -14,15 +14,24 @@
  */
 
 export {
+  COMPRESSION_FORMATS,
+  type CompressedTensorsConfig,
+  type CompressedTensorsGroup,
+  type CompressionFormat,
+  parseCompressedTensorsConfig,
+  type Strategy,
+  type UnreadGroup,
+} from "./config.ts";
+export { type Float4Codec, type Float4Layout, float4Codec } from "./float4.ts";
+export { type Float8Codec, type Float8Layout, float8Codec } from "./float8.ts";
+export { compressedTensorsFormat } from "./format.ts";
+export { type Int8Layout, int8Codec } from "./int8.ts";
+export type { LevelFacts } from "./level-facts.ts";
+export {
   type CompressedTensorsClaims,
   type CompressedTensorsLayout,
   compressedTensorsCodec,
-} from "./codec.ts";
-export {
-  type CompressedTensorsConfig,
-  type CompressedTensorsGroup,
-  parseCompressedTensorsConfig,
-  serializeCompressedTensorsConfig,
-} from "./config.ts";
-export { compressedTensorsFormat } from "./format.ts";
-export { quantizeCompressedTensors } from "./quantize.ts";
+} from "./packed-int.ts";
+export { quantizeCompressedTensors } from "./quantize-int.ts";
+export type { GridClaims, ScaleGrid, ScaleShape } from "./scale-grid.ts";
+export { type ActivationArgs, serializeCompressedTensorsConfig } from "./write-config.ts";

@@ -37,25 +37,46 @@ export interface CompressedTensorsClaims {
   readonly groupSize: number;
   /** As weight_shape says, where it was read. */
   readonly columns?: number | undefined;
+  /** Of the library that wrote the file: where both packings take as many words, nothing else tells them apart. */
+  readonly version?: string | undefined;
+}
+
+/** The stored sizes that tell how words are packed. */
+export interface PackedSizes {
+  readonly rows: number;
+  readonly rowWords: number;
+  readonly groupCount: number;
+  /** Entries of weight_g_idx. */
+  readonly groupIndexLength?: number | undefined;
+  /** Rows of words of weight_zero_point, where its codes are packed. */
+  readonly zeroWords?: number | undefined;
 }
 
 /**
  * The number of columns: known, or the one that the words of a row and the groups agree on; and how they are packed.
  */
 export function columnsOf(
-  rowWords: number,
-  groupCount: number,
-  { bits, groupSize, columns }: CompressedTensorsClaims,
-  groupIndexLength: number | undefined,
+  { rows, rowWords, groupCount, groupIndexLength, zeroWords }: PackedSizes,
+  { bits, groupSize, columns, version }: CompressedTensorsClaims,
 ): { readonly columns: number; readonly packing: "loose" | undefined } {
   const known = groupIndexLength ?? columns;
   const most = Math.floor((rowWords * 32) / bits);
   const grouped = known ?? (groupSize > 0 ? groupSize * groupCount : most);
-  if (Math.ceil((grouped * bits) / 32) === rowWords) return { columns: grouped, packing: undefined };
-  if (32 % bits !== 0 && wordCount({ bits, packing: "loose" }, grouped) === rowWords) {
-    return { columns: grouped, packing: "loose" };
-  }
+  const fits = ([undefined, "loose"] as const).filter(
+    (packing) =>
+      wordCount({ bits, packing }, grouped) === rowWords &&
+      (zeroWords === undefined || wordCount({ bits, packing }, rows) === zeroWords),
+  );
+  const isDivisor = 32 % bits === 0;
+  const packing = fits.length > 1 && !isDivisor && isLooseVersion(version) ? "loose" : fits[0];
+  if (fits.length > 0) return { columns: grouped, packing: isDivisor ? undefined : packing };
   return { columns: known ?? most, packing: undefined };
+}
+
+/** compressed-tensors 0.18.0 was the first that fills words. */
+function isLooseVersion(version: string | undefined): boolean {
+  const [major = 0, minor = 0] = (version ?? "").slice(0, 32).split(".").map(Number);
+  return version !== undefined && major === 0 && minor < 18;
 }
 
 /** Words that codes or zero points in a row take. */

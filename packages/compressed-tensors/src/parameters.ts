@@ -1,9 +1,10 @@
 /** The small parts of a weight: scales, zero points, groups of columns. */
 import { type ErrorPlace, FormatError } from "@requant/core";
-import { type FieldStreams, streamFields, unpackFields } from "@requant/core/bits";
+import { streamFields, unpackFields } from "@requant/core/bits";
 import { readFloats, readWords } from "@requant/core/format";
 import { sequentialGroups, type ViewParameters } from "@requant/core/view";
 import type { CompressedTensorsLayout } from "./layout.ts";
+import { zeroStreams } from "./pack.ts";
 import { lowWords, unpackLoose } from "./words.ts";
 
 /** Scales, zero points and groups. `partOf` gives the bytes of a part. @throws FormatError for one that makes no sense */
@@ -73,37 +74,30 @@ function readZeros(
   return zeros;
 }
 
-/** Uninitialised entries are −1 in files of layers that were not sorted: then columns are grouped as they come. */
-function readGroupIndex(
-  { columns, groupCount, groupIndex }: CompressedTensorsLayout,
+/**
+ * The group of each column. Files of layers that were not sorted have −1: one such entry is enough for the library to
+ * group the columns as they come (compressed-tensors, quantization/lifecycle/forward_helpers.py).
+ */
+export function readGroupIndex(
+  {
+    columns,
+    groupCount,
+    groupIndex,
+  }: {
+    readonly columns: number;
+    readonly groupCount: number;
+    readonly groupIndex?: "I64" | undefined;
+  },
   bytes: Uint8Array,
   place: ErrorPlace,
 ): Int32Array {
   const words = readWords(bytes, 32);
   const groups = Int32Array.from(groupIndex === "I64" ? lowWords(words) : words, (word) => word | 0);
-  if (groups.every((group) => group === -1))
-    return sequentialGroups(columns, Math.ceil(columns / groupCount));
+  if (groups.includes(-1)) return sequentialGroups(columns, Math.ceil(columns / groupCount));
   const bad = groups.findIndex((group) => group < 0 || group >= groupCount);
   if (bad === -1) return groups;
   throw new FormatError(
     `The part weight_g_idx puts column ${bad} into group ${groups[bad]}; there are ${groupCount} groups, 0 to ${groupCount - 1}.`,
     place,
   );
-}
-
-/** One stream per group, down its column; `rowStart` is a multiple of 32, where words begin anew. */
-export function zeroStreams(
-  { bits, groupCount }: CompressedTensorsLayout,
-  rowStart: number,
-  rows: number,
-): FieldStreams {
-  return {
-    streams: groupCount,
-    fields: rows,
-    wordStart: ((rowStart * bits) / 32) * groupCount,
-    wordStep: groupCount,
-    streamStep: 1,
-    fieldStart: 0,
-    fieldStep: rows,
-  };
 }

@@ -1,32 +1,51 @@
-import { type ErrorPlace, type Finding, isCodecError } from "@requant/core";
+/** compressed-tensors as a source: finds weights of all its storage formats and opens them. */
+import { type ErrorPlace, type Finding, FormatError, type TensorInfo, UnsupportedError } from "@requant/core";
 import {
+  type ClaimedConfig,
+  type FoundWeight,
   findBySuffixes,
-  groupSizeByCount,
-  groupWord,
-  type LinearPart,
+  type LinearClaims,
   type LinearReader,
   type ModuleHints,
-  namePattern,
-  openableWeight,
+  type OpenableWeight,
   type PackedSource,
-  type PatternBudget,
-  packedFinding,
-  patternBudget,
-  readWords,
-  type StoredPart,
-  suffixesOf,
 } from "@requant/core/format";
-import { compressedTensorsCodec } from "./codec.ts";
 import {
   type CompressedTensorsConfig,
   type CompressedTensorsGroup,
   parseCompressedTensorsConfig,
 } from "./config.ts";
+import { openFloat4 } from "./float4-weight.ts";
+import { openFloat8 } from "./float8-weight.ts";
+import { openInt8 } from "./int8-weight.ts";
+import { hasOwnPart, type KindClues, kindOf, type StorageKind, SUFFIXES, strangeParts } from "./kinds.ts";
 import { compressedTensorsMethod } from "./methods.ts";
+import type { ModuleContext } from "./module-context.ts";
+import { groupOf, matchesAny } from "./module-names.ts";
+import { openPackedInt } from "./packed-int-weight.ts";
+import { ACTIVATION_PARTS } from "./parts.ts";
+import { openTransformed } from "./transformed-weight.ts";
+import { attentionTransforms, type InputTransform, inputTransforms, transformsOf } from "./transforms.ts";
 
-/** compressed-tensors, format pack-quantized. */
+type Json = Readonly<Record<string, unknown>>;
+
+const NAME = "compressed-tensors";
+
+/** Opens one kind of weight. */
+type Open = (context: ModuleContext) => OpenableWeight | Promise<OpenableWeight>;
+
+const OPEN: Readonly<Record<StorageKind, Open>> = {
+  "packed-int": openPackedInt,
+  int8: openInt8,
+  float8: openFloat8,
+  float4: openFloat4,
+  sparse: refuseSparse,
+  float: refuseFloat,
+};
+
+/** compressed-tensors in all its storage formats but the sparse ones. */
 export const compressedTensorsSource: PackedSource = {
-  name: "compressed-tensors",
+  name: NAME,
   runtimes: ["vllm", "transformers"],
   methods: [compressedTensorsMethod],
   selfDescribing: true,
@@ -62,151 +81,140 @@ export const compressedTensorsSource: PackedSource = {
       "zp_dtype",
     ],
   },
-  find: (tensors) => findBySuffixes(tensors, compressedTensorsCodec.suffixes, isPackQuantized),
+  find,
   reader: compressedTensorsReader,
 };
 
-function isPackQuantized(parts: readonly LinearPart[]): boolean {
-  const codes = parts.find(({ suffix }) => suffix === "weight_packed");
-  // bytes are the four-bit floats of NVFP4 and MXFP4
-  return codes === undefined ? suffixesOf(parts).has("weight_shape") : codes.encoding !== "U8";
+function find(tensors: readonly TensorInfo[], claimed: ClaimedConfig | undefined): FoundWeight[] {
+  const isClaimed = claimed?.format === NAME;
+  const transforms = isClaimed ? inputTransforms(claimed.settings) : [];
+  const suffixes = [...SUFFIXES, ...transforms.map(matrixSuffix)];
+  const clues = (module: string): KindClues => ({
+    isClaimed,
+    isForeign: claimed !== undefined && !isClaimed,
+    isTransformed: transformsOf(transforms, module).length > 0,
+  });
+  // the parts of a module tell its kind, and for a transform its name does, too
+  return findBySuffixes(tensors, suffixes, () => true).flatMap((found): FoundWeight[] => {
+    const kind = kindOf(found.parts, clues(found.module));
+    if (kind === undefined) return hasOwnPart(found.parts) ? [{ ...found, isWeight: false }] : [];
+    // a float weight beside a packed one is not a part of it
+    const isPacked = kind === "packed-int" || kind === "float4";
+    const parts = isPacked ? found.parts.filter(({ suffix }) => suffix !== "weight") : found.parts;
+    return [{ ...found, parts, isWeight: true }];
+  });
+}
+
+/** The matrix of a transform, which the library may store beside the weight. */
+function matrixSuffix({ name }: InputTransform): string {
+  return `${name}_input.weight`;
+}
+
+function claimsOf(groups: readonly CompressedTensorsGroup[]): LinearClaims {
+  const common = <T>(tell: (group: CompressedTensorsGroup) => T): T | undefined => {
+    const [first, ...others] = groups.map(tell);
+    return others.every((one) => one === first) ? first : undefined;
+  };
+  return {
+    bits: common(({ bits }) => bits),
+    groupSize: common(({ groupSize, block }) => (block === undefined ? groupSize : undefined)),
+    symmetric: common(({ symmetric }) => symmetric),
+    actOrder: common(({ actorder }) => actorder === "group"),
+    variant: common(({ format }) => format),
+  };
 }
 
 function compressedTensorsReader(json: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseCompressedTensorsConfig(json, place);
-  const [first] = config?.groups ?? [];
+  const settings = config === undefined ? undefined : settingsOf(json);
+  const transforms = inputTransforms(settings);
   return {
-    claims:
-      first === undefined
-        ? {}
-        : {
-            bits: first.bits,
-            groupSize: first.groupSize,
-            symmetric: first.symmetric,
-            actOrder: first.actorder === "group",
-          },
+    claims: claimsOf(config?.groups ?? []),
+    findings: attentionFindings(settings),
     claimsModule: (module) => config === undefined || !matchesAny(config.ignore, module),
-    async openable(module, parts, at) {
+    async openable(module, all, at) {
+      const parts = all.filter(({ suffix }) => SUFFIXES.includes(suffix) && !isActivation(suffix));
+      const own = transformsOf(transforms, module);
+      const clues = { isClaimed: true, isForeign: false, isTransformed: own.length > 0 };
+      const kind = kindOf(parts, clues) ?? "packed-int";
       const unread = config?.unread?.find(({ targets }) => matchesAny(targets, module));
       if (unread !== undefined) throw unread.error;
-      const claims = config === undefined ? undefined : groupOf(config, module);
-      const known = bitsByShape(parts, claims?.bits);
-      // only widths that do not fill words leave the number of columns open
-      const stored = known !== undefined && 32 % known === 0 ? undefined : await storedColumns(parts, hints);
-      const bits = known ?? bitsByColumns(parts, stored) ?? 4;
-      const claimed = { bits, groupSize: claims?.groupSize ?? -1, columns: stored };
-      const layout = compressedTensorsCodec.readLayout(parts, claimed, at);
-      const { columns, groupCount } = layout;
-      const size = groupSizeByCount(columns, groupCount, claims?.groupSize ?? -1);
-      const label = `CT-${bits}bit-${groupWord(size, columns)}`;
-      return openableWeight(compressedTensorsCodec, layout, label, at, (bytes) => {
-        const facts = compressedTensorsCodec.measure(layout, bytes, at);
-        const findings: Finding[] = [];
-        if (claims !== undefined && claims.bits !== bits) {
-          findings.push(
-            packedFinding(`The configuration says ${claims.bits} bits; the tensors hold ${bits}.`),
-          );
-        }
-        if (claims?.symmetric === true && !layout.symmetric) {
-          findings.push(
-            packedFinding("The configuration says symmetric; by the tensors the weights are asymmetric."),
-          );
-        }
-        const claimedSize = claims?.groupSize === -1 ? columns : claims?.groupSize;
-        if (claimedSize !== undefined && !facts.scattered && Math.min(claimedSize, columns) !== size) {
-          findings.push(
-            packedFinding(
-              `The configuration says groups of ${claims?.groupSize}; the tensors have groups of ${size}.`,
-            ),
-          );
-        }
-        return {
-          layout,
-          facts,
-          settings: {
-            bits: String(bits),
-            groupSize: facts.groupSize ?? size,
-            symmetric: facts.symmetric,
-            actOrder: facts.groupSize === undefined ? "real" : layout.grouping === "any" ? "trivial" : "none",
-            variant: "pack-quantized",
-            // without zero points, every weight would be read wrongly
-            ...(claims?.symmetric === false && layout.symmetric
-              ? {
-                  contradiction:
-                    "The configuration says asymmetric, and the part weight_zero_point is missing.",
-                }
-              : {}),
-          },
-          findings,
-        };
-      });
+      const strange = strangeParts(kind, parts).map(({ suffix }) => suffix);
+      if (strange.length > 0) {
+        throw new FormatError(
+          `The module has parts of several formats: ${parts.map(({ suffix }) => suffix).join(", ")}; ${strange.join(", ")} ${strange.length === 1 ? "has" : "have"} no meaning here.`,
+          { ...at, hint: "Take the weights from the original model." },
+        );
+      }
+      const claims = config === undefined ? undefined : claimsFor(config, module, kind);
+      const leftOver = all.map(({ suffix }) => suffix).filter(isActivation);
+      const version = config?.version;
+      const context = { parts, leftOver, claims, version, sparsity: sparsityOf(settings), hints, place: at };
+      const weight = await OPEN[kind](context);
+      return own.length === 0 ? weight : openTransformed(weight, own, at);
     },
   };
 }
 
-/** Codes' width where the shapes alone tell it: zero points fill whole words, or every column is named; else as claimed. */
-function bitsByShape(parts: readonly StoredPart[], claimed: number | undefined): number | undefined {
-  const find = (suffix: string): StoredPart | undefined => parts.find((part) => part.suffix === suffix);
-  const [rows, rowWords] = find("weight_packed")?.shape ?? [];
-  const columns = find("weight_g_idx")?.shape[0];
-  const zeros = find("weight_zero_point");
-  const zeroWords = zeros?.encoding === "I32" ? zeros.shape[0] : undefined;
-  if (rows === undefined || rowWords === undefined) return claimed;
-  // as many of 7 bits go into loose words as of 8 bits into full ones
-  if (claimed === 7 && columns === 4 * rowWords) return claimed;
-  const exact = [
-    columns === undefined || columns % 32 !== 0 ? undefined : (32 * rowWords) / columns,
-    zeroWords === undefined || rows % 32 !== 0 ? undefined : (32 * zeroWords) / rows,
-  ].find((bits) => bits !== undefined);
-  return exact !== undefined && Number.isInteger(exact) && exact >= 2 && exact <= 8 ? exact : claimed;
+function settingsOf(json: unknown): Json | undefined {
+  if (typeof json !== "object" || json === null) return undefined;
+  const settings = json as Json;
+  const inner = settings["quantization_config"] ?? settings["compression_config"];
+  return typeof inner === "object" && inner !== null ? (inner as Json) : settings;
 }
 
-/** The number of columns that weight_shape says, whose bytes must be read. */
-async function storedColumns(
-  parts: readonly StoredPart[],
-  { read }: ModuleHints,
-): Promise<number | undefined> {
-  const stored = parts.find(({ suffix }) => suffix === "weight_shape");
-  const step = stored?.byteLength === 16 ? 2 : 1;
-  if (stored?.byteLength !== 8 * step) return undefined;
-  return readWords(await read(stored), 32)[step];
+/** What the types of weights are of each kind. */
+const TYPES: Readonly<Partial<Record<StorageKind, CompressedTensorsGroup["type"]>>> = {
+  "packed-int": "int",
+  int8: "int",
+  float8: "float",
+  float4: "float",
+};
+
+/** The group of a module, where it can be about weights of such a kind. */
+function claimsFor(
+  config: CompressedTensorsConfig,
+  module: string,
+  kind: StorageKind,
+): CompressedTensorsGroup | undefined {
+  const group = groupOf(config, module);
+  return group?.type === TYPES[kind] ? group : undefined;
 }
 
-function bitsByColumns(parts: readonly StoredPart[], columns: number | undefined): number | undefined {
-  const rowWords = parts.find(({ suffix }) => suffix === "weight_packed")?.shape[1];
-  if (columns === undefined) return undefined;
-  return [2, 3, 4, 5, 6, 7, 8].find((bits) => Math.ceil((columns * bits) / 32) === rowWords);
+function isActivation(suffix: string): boolean {
+  return ACTIVATION_PARTS.includes(suffix);
 }
 
-/** The group that names a module or its class, or else the only group. */
-function groupOf(config: CompressedTensorsConfig, module: string): CompressedTensorsGroup | undefined {
-  return (
-    config.groups.find(({ targets }) => matchesAny(targets, module)) ??
-    config.groups.find(({ targets }) => targets.includes("Linear")) ??
-    config.groups[0]
+function attentionFindings(settings: Json | undefined): Finding[] {
+  return attentionTransforms(settings ?? {}).map((name) => ({
+    code: "quantization-config",
+    severity: "note",
+    message: `The transform "${name}" rotates queries and keys alike while the model runs, which cancels out: it changes no weight, and is left out.`,
+    key: "transform_config",
+  }));
+}
+
+function sparsityOf(settings: Json | undefined): string | undefined {
+  const sparsity = settings?.["sparsity_config"];
+  if (typeof sparsity !== "object" || sparsity === null || !("format" in sparsity)) return undefined;
+  return typeof sparsity.format === "string" ? sparsity.format : undefined;
+}
+
+function refuseSparse({ sparsity, place }: ModuleContext): never {
+  const name = sparsity === undefined ? "a sparse format" : `the sparse format "${sparsity}"`;
+  throw new UnsupportedError(`The weights are stored by compressed-tensors in ${name}, which is not read.`, {
+    ...place,
+    hint: "Decompress the model with the compressed-tensors library first.",
+  });
+}
+
+/** Names do not tell which float weights are of the class that a transform names. */
+function refuseFloat({ place }: ModuleContext): never {
+  throw new UnsupportedError(
+    "The configuration transforms the inputs of modules while the model runs, and their weights are stored in floats, which are not changed.",
+    {
+      ...place,
+      hint: 'Add these modules to "ignore" of the transform in config.json, where the model does not transform them.',
+    },
   );
-}
-
-const matchers = new WeakMap<readonly string[], readonly ((module: string) => boolean)[]>();
-
-/** Names, or "re:" and a regular expression that matches from the start. */
-function matchesAny(patterns: readonly string[], module: string): boolean {
-  let known = matchers.get(patterns);
-  if (known === undefined) {
-    const budget = patternBudget();
-    known = patterns.map((pattern) => matcherOf(pattern, budget));
-    matchers.set(patterns, known);
-  }
-  return known.some((matches) => matches(module));
-}
-
-/** Patterns come from the file: a pattern that is invalid, or that cannot be matched in bounded time, matches nothing. */
-function matcherOf(pattern: string, budget: PatternBudget): (module: string) => boolean {
-  if (!pattern.startsWith("re:")) return (module) => pattern === module || module.endsWith(`.${pattern}`);
-  try {
-    return namePattern(pattern.slice(3), budget);
-  } catch (error) {
-    if (isCodecError(error)) return () => false;
-    throw error;
-  }
 }

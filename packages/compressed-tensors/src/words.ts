@@ -29,6 +29,22 @@ export function unpackLoose(
   return at + end - start;
 }
 
+/** The other way: `count` fields from `at` on to the words of a stream; spare bits are 0. */
+export function packLoose(
+  fields: Uint8Array,
+  { bits, wordStart, wordStep }: LooseStream,
+  at: number,
+  count: number,
+  words: Uint32Array,
+): void {
+  const perWord = Math.floor(32 / bits);
+  for (let field = 0; field < count; field += perWord) {
+    let word = 0;
+    for (let i = 0; i < Math.min(perWord, count - field); i++) word |= fields[at + field + i]! << (bits * i);
+    words[wordStart + (field / perWord) * wordStep] = word;
+  }
+}
+
 /** Of 64-bit integers the lower halves; one that has more becomes all ones. */
 export function lowWords(words: Uint32Array): Uint32Array {
   return Uint32Array.from({ length: words.length / 2 }, (_, i) => {

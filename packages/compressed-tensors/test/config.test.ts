@@ -6,10 +6,11 @@ import {
 import { FormatError, UnsupportedError } from "@requant/core";
 import { describe, expect, test } from "vitest";
 
-/** The block that llm-compressor writes for W4A16 with groups of 128 (keys of compressed-tensors, QuantizationArgs). */
+/** The block that llm-compressor 0.14 writes for W4A16 with groups of 128 (golden set, neighbours/models/ct-mixed-int). */
 const w4a16 = {
   config_groups: {
     group_0: {
+      format: "pack-quantized",
       input_activations: null,
       output_activations: null,
       targets: ["Linear"],
@@ -19,11 +20,13 @@ const w4a16 = {
         dynamic: false,
         group_size: 128,
         num_bits: 4,
-        observer: "minmax",
+        observer: "memoryless_minmax",
         observer_kwargs: {},
+        scale_dtype: null,
         strategy: "group",
         symmetric: true,
         type: "int",
+        zp_dtype: null,
       },
     },
   },
@@ -33,10 +36,25 @@ const w4a16 = {
   kv_cache_scheme: null,
   quant_method: "compressed-tensors",
   quantization_status: "compressed",
+  sparsity_config: {},
+  transform_config: {},
+  version: "0.19.0",
 };
 const parsed: CompressedTensorsConfig = {
-  groups: [{ targets: ["Linear"], bits: 4, groupSize: 128, symmetric: true, actorder: undefined }],
+  groups: [
+    {
+      targets: ["Linear"],
+      format: "pack-quantized",
+      type: "int",
+      bits: 4,
+      strategy: "group",
+      groupSize: 128,
+      symmetric: true,
+      actorder: undefined,
+    },
+  ],
   ignore: ["lm_head"],
+  version: "0.19.0",
 };
 
 function withWeights(changes: object): object {
@@ -58,7 +76,22 @@ describe("configuration", () => {
   });
 
   test.each<[object, object]>([
-    [{ group_size: null, strategy: "channel" }, { groupSize: -1 }],
+    [
+      { group_size: null, strategy: "channel" },
+      { groupSize: -1, strategy: "channel" },
+    ],
+    [
+      { group_size: null, strategy: "tensor" },
+      { groupSize: -1, strategy: "tensor" },
+    ],
+    [{ group_size: null, strategy: "block", block_structure: [128, 64] }, { block: [128, 64] }],
+    [{ group_size: null, strategy: "block", block_structure: "128x128" }, { block: [128, 128] }],
+    [{ group_size: null, strategy: null, block_structure: [2, 2] }, { strategy: "block" }],
+    [{ num_bits: 1 }, { bits: 1 }],
+    [
+      { type: "float", num_bits: 8 },
+      { type: "float", format: "pack-quantized" },
+    ],
     [{ group_size: -1, strategy: null }, { groupSize: -1 }],
     [
       { symmetric: false, num_bits: 8 },
@@ -71,11 +104,35 @@ describe("configuration", () => {
     expect(parseCompressedTensorsConfig(withWeights(changes)).groups[0]).toMatchObject(claim);
   });
 
-  test("several groups keep their order, in both directions", () => {
+  test("several groups keep their order and their formats, in both directions", () => {
+    const group = {
+      targets: ["Linear"],
+      format: "pack-quantized",
+      type: "int",
+      bits: 4,
+      strategy: "channel",
+      groupSize: -1,
+      symmetric: true,
+      actorder: undefined,
+    } as const;
     const config: CompressedTensorsConfig = {
       groups: [
-        { targets: ["re:.*mlp.*"], bits: 4, groupSize: 32, symmetric: false, actorder: "weight" },
-        { targets: ["Linear"], bits: 8, groupSize: -1, symmetric: true, actorder: undefined },
+        {
+          ...group,
+          targets: ["re:.*mlp.*"],
+          strategy: "group",
+          groupSize: 32,
+          symmetric: false,
+          actorder: "weight",
+        },
+        {
+          ...group,
+          format: "float-quantized",
+          type: "float",
+          bits: 8,
+          strategy: "block",
+          block: [128, 128],
+        },
       ],
       ignore: [],
       version: "0.12.2",
@@ -83,13 +140,43 @@ describe("configuration", () => {
     expect(parseCompressedTensorsConfig(serializeCompressedTensorsConfig(config))).toEqual(config);
   });
 
+  test("of a mixed model each group has its own format", () => {
+    const { group_0 } = w4a16.config_groups;
+    const float = {
+      ...group_0,
+      format: "float-quantized",
+      targets: ["re:.*attn.*"],
+      weights: { ...group_0.weights, type: "float", num_bits: 8, strategy: "channel", group_size: null },
+    };
+    const mixed = {
+      ...w4a16,
+      format: "mixed-precision",
+      config_groups: { a: float, b: group_0, c: { targets: ["re:.*attn$"], weights: null } },
+    };
+    expect(parseCompressedTensorsConfig(mixed).groups.map(({ format }) => format)).toEqual([
+      "float-quantized",
+      "pack-quantized",
+    ]);
+  });
+
+  test("a format that is not known is named, and those of other groups are read", () => {
+    const { group_0 } = w4a16.config_groups;
+    const odd = { ...w4a16, config_groups: { a: { ...group_0, format: "marlin-24" }, b: group_0 } };
+    const { groups, unread } = parseCompressedTensorsConfig(odd);
+    expect(groups).toHaveLength(1);
+    expect(unread?.[0]?.error.message).toMatch(/The group "a" has format "marlin-24" and int weights/);
+  });
+
   test.each<[unknown, new (message: string) => Error]>([
     [{ quant_method: "gptq", bits: 4 }, FormatError],
     [{ ...w4a16, quant_method: "gptq" }, FormatError],
-    [{ ...w4a16, format: "float-quantized" }, UnsupportedError],
-    [withWeights({ type: "float" }), UnsupportedError],
+    [withWeights({ type: "complex" }), UnsupportedError],
     [withWeights({ num_bits: 16 }), UnsupportedError],
-    [withWeights({ strategy: "block" }), UnsupportedError],
+    [withWeights({ type: "float", num_bits: 5 }), UnsupportedError],
+    [withWeights({ strategy: "diagonal" }), UnsupportedError],
+    [withWeights({ strategy: "block" }), FormatError],
+    [withWeights({ strategy: "block", block_structure: "128" }), FormatError],
+    [withWeights({ strategy: "block", block_structure: [0, 128] }), FormatError],
     [withWeights({ group_size: 0 }), FormatError],
     [{ config_groups: { group_0: { targets: ["Linear"], weights: null } } }, FormatError],
     [7, FormatError],

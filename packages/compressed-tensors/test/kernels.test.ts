@@ -3,7 +3,7 @@ import { installKernels, kernelsAreInstalled } from "@requant/core/kernels";
 import { afterAll, describe, it } from "vitest";
 import { randomNumbers, seed } from "../../../fixtures/guarded-memory.ts";
 import { expectSameReads, expectSameWrites, randomParts } from "../../../fixtures/linear-kernels.ts";
-import { type CompressedTensorsLayout, compressedTensorsCodec } from "../src/codec.ts";
+import { type CompressedTensorsLayout, compressedTensorsCodec } from "../src/packed-int.ts";
 
 /** Rows and columns that fill words and tiles, fall short of them, and cross them. */
 const cases: readonly (readonly [

@@ -6,8 +6,12 @@ import { expect, test } from "vitest";
 test("exports of @requant/compressed-tensors", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
+      "COMPRESSION_FORMATS",
       "compressedTensorsCodec",
       "compressedTensorsFormat",
+      "float4Codec",
+      "float8Codec",
+      "int8Codec",
       "parseCompressedTensorsConfig",
       "quantizeCompressedTensors",
       "serializeCompressedTensorsConfig",

@@ -1,7 +1,9 @@
 import {
   bitsWord,
+  exampleSpellings,
   groupSizeWord,
   parseWords,
+  searchSettings,
   shortSpellings,
   symWord,
   type WordSpec,
@@ -59,5 +61,39 @@ describe("words that a target does not have", () => {
   it("are few in the examples of messages", () => {
     expect(shortSpellings(linear)).toEqual([2, 3, 4, 5, 6, 7, 8].map((bits) => `${bits}bit-128g-sym`));
     expect(shortSpellings(average)).toEqual(["4bpw-h6", "4.25bpw-h6"]);
+  });
+});
+
+describe("a word that stands alone", () => {
+  const scheme: WordSpec = {
+    key: "scheme",
+    about: "A whole scheme.",
+    words: { kind: "choice", values: { w8a8: "w8a8", nvfp4: "nvfp4" } },
+    alone: true,
+    examples: ["w8a8", "nvfp4"],
+    search: "examples",
+  };
+  const specs = [...linear, scheme];
+
+  it("sets nothing else, not even defaults", () => {
+    expect(parseWords(specs, "nvfp4")).toEqual({ scheme: "nvfp4" });
+    expect(parseWords(specs, "4bit")).toEqual({ bits: 4, groupSize: 128, sym: true });
+  });
+
+  it.each(["nvfp4-4bit", "4bit-nvfp4", "nvfp4-sym"])("is refused beside another: %s", (text) => {
+    expect(() => parseWords(specs, text)).toThrow(
+      expect.objectContaining({
+        code: "USAGE",
+        message: `No other word can stand beside nvfp4: ${text}.`,
+        hint: "Write nvfp4 alone, or leave it out.",
+      }),
+    );
+  });
+
+  it("is listed by itself", () => {
+    expect(exampleSpellings(specs).filter((text) => /w8a8|nvfp4/.test(text))).toEqual(["w8a8", "nvfp4"]);
+    expect(shortSpellings(specs).slice(-2)).toEqual(["w8a8", "nvfp4"]);
+    expect(searchSettings(specs, 32).slice(-2)).toEqual([{ scheme: "w8a8" }, { scheme: "nvfp4" }]);
+    expect(exampleSpellings([scheme])).toEqual(["w8a8", "nvfp4"]);
   });
 });

@@ -37,10 +37,15 @@ export function autoType(
 function packedType(stored: readonly PlanSourceTensor[], float: "exact" | "F16"): AutoChoice {
   const facts = stored.flatMap(({ view }) => view ?? []);
   const fallback = float === "F16" ? "F16" : narrowestOf(stored);
-  if (facts.length < stored.length) return { type: fallback, reason: "packed and float weights are joined" };
+  if (facts.length < stored.length) return { type: fallback, reason: whyNoFacts(stored) };
   const exact = viewTypes.find(({ requirement }) => viewFit(facts, requirement).fidelity === "exact");
   if (exact !== undefined) return { type: exact.name };
   return { type: fallback, reason: whyNone(facts) };
+}
+
+function whyNoFacts(stored: readonly PlanSourceTensor[]): string {
+  const noView = stored.find(({ view }) => view === undefined)?.noView;
+  return noView?.reason ?? "packed and float weights are joined";
 }
 
 /** What stands in the way of the type that would hold the most. */

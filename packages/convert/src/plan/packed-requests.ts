@@ -87,9 +87,18 @@ function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): Wei
     rows,
     columns,
     views: views.length === stored.length ? views : [],
+    ...floatsOf(stored),
     ...(whole && only?.linear !== undefined && only.layout !== undefined
       ? { source: { format: only.linear.format, layout: only.layout } }
       : {}),
     ...(costs === undefined ? {} : { costs: costs.map((cost) => cost * share) }),
   };
+}
+
+const FLOATS = ["F16", "BF16", "F32"] as const;
+
+function floatsOf(stored: readonly PlanSourceTensor[]): Pick<WeightRequest, "floats"> {
+  const [first, ...others] = stored;
+  const floats = FLOATS.find((one) => one === first?.encoding);
+  return floats !== undefined && others.every(({ encoding }) => encoding === floats) ? { floats } : {};
 }

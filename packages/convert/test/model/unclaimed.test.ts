@@ -175,25 +175,12 @@ const foreign: Readonly<Record<string, Foreign>> = {
       ".row_offsets": stored("I64", 32),
       ".shape": stored("I64", 2),
     },
-    first: ".bitmask",
-    method: /by compressed-tensors/,
-    config: method("compressed-tensors", { sparsity_config: { format: "sparse-bitmask" } }),
-  },
-  "compressed-tensors int8": {
-    parts: { ".weight": stored("I8", 32, 64), ".weight_scale": stored("BF16", 32, 1) },
-    first: ".weight",
-    method: /by compressed-tensors \(int-quantized\)/,
-    config: method("compressed-tensors", { format: "int-quantized" }),
-  },
-  "compressed-tensors NVFP4": {
-    parts: {
-      ".weight_packed": stored("U8", 32, 32),
-      ".weight_scale": stored("F8_E4M3", 32, 4),
-      ".weight_global_scale": stored("F32", 1),
-    },
-    first: ".weight_packed",
-    method: /by compressed-tensors \(nvfp4-pack-quantized\)/,
-    config: method("compressed-tensors", { format: "nvfp4-pack-quantized" }),
+    first: ".row_offsets",
+    method: /by compressed-tensors in the sparse format "sparse-bitmask"/,
+    config: method("compressed-tensors", {
+      config_groups: {},
+      sparsity_config: { format: "sparse-bitmask" },
+    }),
   },
   "ModelOpt NVFP4 with hf_quant_config.json alone": {
     parts: {
@@ -430,7 +417,13 @@ const neighbours = golden === undefined ? "" : join(golden, "neighbours/models")
 describe.skipIf(golden === undefined)(
   "directories of other tools (skipped: REQUANT_GOLDEN is not set)",
   () => {
-    const readHere: readonly string[] = ["autoround-gptq-mixed", "ct-mixed-int", "fp8-block128-ragged"];
+    const readHere: readonly string[] = [
+      "autoround-gptq-mixed",
+      "ct-int8-w8a8",
+      "ct-mixed-int",
+      "ct-nvfp4",
+      "fp8-block128-ragged",
+    ];
     const all = existsSync(neighbours) ? readdirSync(neighbours) : [];
 
     it.each(all)("%s is read, or refused by name by every command", async (name) => {

@@ -52,6 +52,8 @@ export interface WeightRequest {
   readonly columns: number;
   /** Facts of the views that its rows come from; empty where they are floats. */
   readonly views: readonly ViewFacts[];
+  /** The float type that the source stores these rows in, where it is one: tools compute scales in it. */
+  readonly floats?: "F16" | "BF16" | "F32" | undefined;
   /** The source's own layout, where the source stores exactly these rows as one packed weight. */
   readonly source?: { readonly format: string; readonly layout: LinearLayout } | undefined;
   /** What each choice of the target's `sampling` would cost in this weight, where that was measured. */

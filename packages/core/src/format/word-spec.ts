@@ -43,6 +43,8 @@ export interface WordSpec {
   readonly default?: SettingValue;
   /** True: the target must have a word for this setting. */
   readonly required?: boolean;
+  /** True: a word of this setting names the whole target, and no other word may stand beside it: `nvfp4`. */
+  readonly alone?: boolean;
   /** Typical values, for listings and completion. Without any, the word is left out of listings. */
   readonly examples?: readonly SettingValue[];
   /**
@@ -77,6 +79,8 @@ export function parseWords(specs: readonly WordSpec[], text: string): TargetSett
     settings[found.key] = found.value;
     at += found.tokenCount;
   }
+  const alone = specs.find(({ alone: isAlone, key }) => isAlone === true && key in settings);
+  if (alone !== undefined) return onlySetting(alone, settings, text);
   for (const spec of specs) {
     const { key, default: value, required } = spec;
     if (key in settings) continue;
@@ -85,6 +89,14 @@ export function parseWords(specs: readonly WordSpec[], text: string): TargetSett
     if (value !== undefined) settings[key] = value;
   }
   return settings;
+}
+
+function onlySetting({ key, words }: WordSpec, settings: TargetSettings, text: string): TargetSettings {
+  if (Object.keys(settings).length === 1) return settings;
+  const word = wordFor(words, settings[key]) ?? key;
+  throw new UsageError(`No other word can stand beside ${word}: ${bounded(text, 40)}.`, {
+    hint: `Write ${word} alone, or leave it out.`,
+  });
 }
 
 /** A hyphen that follows another, or nothing, is a minus: `-1bpw` is one token. */
@@ -111,33 +123,53 @@ export function spellWords(specs: readonly WordSpec[], settings: TargetSettings)
 
 /** Every combination of the examples, spelled: what listings show. */
 export function exampleSpellings(specs: readonly WordSpec[]): string[] {
-  return combinations(specs.filter(({ examples }) => examples !== undefined)).map((settings) =>
-    spellWords(specs, settings),
-  );
+  const shown = specs.filter(({ examples }) => examples !== undefined);
+  const combined = shown.filter(isCombined);
+  const settings = combined.length === 0 && shown.length > 0 ? [] : combinations(combined);
+  return [...settings, ...aloneSettings(shown)].map((one) => spellWords(specs, one));
 }
 
-/** The examples of the first setting that has any, spelled with every other setting at its default: what messages show. */
+/**
+ * The examples of the first setting that has any, spelled with every other setting at its default, and the words that stand
+ * alone: what messages show.
+ */
 export function shortSpellings(specs: readonly WordSpec[]): string[] {
-  const [varied] = specs.filter(({ examples }) => examples !== undefined);
-  if (varied === undefined) return [];
-  return combinations(
-    specs.flatMap((spec): WordSpec[] => {
+  const shown = specs.filter(({ examples }) => examples !== undefined);
+  const [varied] = shown.filter(isCombined);
+  if (varied === undefined) return aloneSettings(shown).map((settings) => spellWords(specs, settings));
+  const short = combinations(
+    specs.filter(isCombined).flatMap((spec): WordSpec[] => {
       if (spec === varied) return [spec];
       return spec.examples === undefined || spec.default === undefined
         ? []
         : [{ ...spec, examples: [spec.default] }];
     }),
-  ).map((settings) => spellWords(specs, settings));
+  );
+  return [...short, ...aloneSettings(shown)].map((settings) => spellWords(specs, settings));
 }
 
 /** Settings to try, in order, for a target that keeps a source's values: see `WordSpec.search`. */
 export function searchSettings(specs: readonly WordSpec[], sourceGroupSize: number): TargetSettings[] {
-  const tried = specs.map((spec): WordSpec => {
+  const tried = specs.filter(isCombined).map((spec): WordSpec => {
     if (spec.search === "source-groups") return { ...spec, examples: [sourceGroupSize] };
     if (spec.search === "examples") return spec;
     return { ...spec, examples: spec.default === undefined ? [] : [spec.default] };
   });
-  return combinations(tried.filter(({ examples = [] }) => examples.length > 0));
+  return [
+    ...combinations(tried.filter(({ examples = [] }) => examples.length > 0)),
+    ...aloneSettings(specs.filter(({ search }) => search === "examples")),
+  ];
+}
+
+function isCombined({ alone }: WordSpec): boolean {
+  return alone !== true;
+}
+
+/** One setting each. */
+function aloneSettings(specs: readonly WordSpec[]): TargetSettings[] {
+  return specs.flatMap((spec) =>
+    isCombined(spec) ? [] : (spec.examples ?? []).map((value) => ({ [spec.key]: value })),
+  );
 }
 
 /** The words that set one setting, for people: "2bit … 8bit", "sym or asym". */

@@ -19,6 +19,8 @@ export interface FormatVector {
   /** The stored bytes of each part, by suffix. */
   readonly bytes: PartBytes;
   readonly expected: ExpectedWeight;
+  /** Why the format does not pack the view of this weight again, in words; absent where it gives the same bytes. */
+  readonly whyNotPacked?: string;
 }
 
 /** What reading a vector must give. At least one form of its values is required; every field that is given is checked. */

@@ -38,8 +38,9 @@ export function sampleSpellings({ words, example }: Pick<WeightTarget, "words" |
   return sampleWords(words).map(({ spec, word }) => `${exampleWithout(example, spec)}${word}`);
 }
 
-/** The example without the words of one setting, ready for another word. */
+/** The example without the words of one setting, ready for another word; nothing for a word that stands alone. */
 export function exampleWithout(example: string, spec: WordSpec): string {
+  if (spec.alone === true) return "";
   const tokens = example.split("-");
   const kept: string[] = [];
   for (let at = 0; at < tokens.length; at++) {

@@ -1,5 +1,5 @@
 import { type IntegerView, quantizeView } from "@requant/core/view";
-import type { CompressedTensorsLayout } from "./codec.ts";
+import type { CompressedTensorsLayout } from "./packed-int.ts";
 
 /**
  * Rows of floats as a view that `compressedTensorsCodec.fromView` can write into this layout: round to nearest.

@@ -1,5 +1,5 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
-import { type FieldStreams, packFields, streamFields, unpackFields } from "@requant/core/bits";
+import { streamFields, unpackFields } from "@requant/core/bits";
 import {
   findPart,
   type LinearCodec,
@@ -27,7 +27,9 @@ import {
   groupSizeOf,
   wordCount,
 } from "./layout.ts";
-import { readParameters, zeroStreams } from "./parameters.ts";
+import { rowStreams, writeCodes, writeIntegers, writeZeros } from "./pack.ts";
+import { readParameters } from "./parameters.ts";
+import { matrixShape } from "./parts.ts";
 import { unpackLoose } from "./words.ts";
 
 export type { CompressedTensorsClaims, CompressedTensorsLayout } from "./layout.ts";
@@ -48,7 +50,14 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
     const [rows, rowWords] = matrixShape(packed, "I32", place);
     const [scaleRows, groupCount] = matrixShape(scale, undefined, place);
     // without g_idx the width of a row is known to the word; weight_shape, checked on opening, has the last word
-    const { columns, packing } = columnsOf(rowWords, groupCount, claims, groupIndex?.shape[0]);
+    const sizes = {
+      rows,
+      rowWords,
+      groupCount,
+      groupIndexLength: groupIndex?.shape[0],
+      zeroWords: zeros?.encoding === "I32" ? zeros.shape[0] : undefined,
+    };
+    const { columns, packing } = columnsOf(sizes, claims);
     const layout: CompressedTensorsLayout = {
       rows,
       columns,
@@ -138,38 +147,22 @@ export const compressedTensorsCodec: LinearCodec<CompressedTensorsLayout, Compre
 
   requirement: requirementOf,
 
-  rowMultiple: () => 32,
+  rowMultiple: ({ packing, bits }) => (packing === "loose" ? Math.floor(32 / bits) : 32),
 
   fromView(layout, view, rowStart, bytes) {
-    const { rows, columns, bits, groupCount, scale, symmetric, grouping } = layout;
+    const { rows, columns, groupCount, scale, symmetric, grouping } = layout;
     const fitted = fittedView(view, roundingAllowed(requirementOf(layout)));
-    const rowEnd = rowStart + fitted.rows;
-    const table = streamFields(bits);
-    packFields(
-      table,
-      fitted.codes,
-      rowStreams(columns, bits, rowStart, rowEnd),
-      writeWords(partOf(layout, "weight_packed", bytes), 32),
-    );
-    const scaleBytes = partOf(layout, "weight_scale", bytes);
+    const part = (suffix: string): Uint8Array => partOf(layout, suffix, bytes);
+    writeCodes(layout, fitted, rowStart, writeWords(part("weight_packed"), 32));
+    const scaleBytes = part("weight_scale");
     const scaleWords = scale === "F32" ? writeWords(scaleBytes, 32) : writeWords(scaleBytes, 16);
     for (let i = 0; i < fitted.scales.length; i++) {
       writeFloat(scaleWords, rowStart * groupCount + i, scale, fitted.scales[i]!);
     }
-    writeWords(partOf(layout, "weight_shape", bytes), 32).set([rows, 0, columns, 0]);
-    if (!symmetric) {
-      const zeros = new Uint8Array(fitted.rows * groupCount);
-      for (let row = 0, from = 0; row < fitted.rows; row++) {
-        for (let group = 0; group < groupCount; group++, from++) {
-          zeros[group * fitted.rows + row] = fitted.zeros[from]!;
-        }
-      }
-      const words = writeWords(partOf(layout, "weight_zero_point", bytes), 32);
-      packFields(table, zeros, zeroStreams(layout, rowStart, fitted.rows), words);
-    }
+    writeIntegers(Uint32Array.of(rows, columns), layout.shape ?? "I64", part("weight_shape"));
+    if (!symmetric) writeZeros(layout, fitted, rowStart, part("weight_zero_point"));
     if (grouping === "any") {
-      const index = writeWords(partOf(layout, "weight_g_idx", bytes), 32);
-      for (let column = 0; column < columns; column++) index[column] = fitted.groupOfColumn[column]!;
+      writeIntegers(Uint32Array.from(fitted.groupOfColumn), layout.groupIndex ?? "I32", part("weight_g_idx"));
     }
   },
 };
@@ -196,27 +189,6 @@ function requirementOf({
   };
 }
 
-/** `columnStart` is a multiple of 32, where words begin anew. */
-function rowStreams(
-  columns: number,
-  bits: number,
-  rowStart: number,
-  rowEnd: number,
-  columnStart = 0,
-  columnEnd: number = columns,
-): FieldStreams {
-  const width = Math.ceil((columns * bits) / 32);
-  return {
-    streams: rowEnd - rowStart,
-    fields: columnEnd - columnStart,
-    wordStart: rowStart * width + (columnStart * bits) / 32,
-    wordStep: 1,
-    streamStep: width,
-    fieldStart: 0,
-    fieldStep: columnEnd - columnStart,
-  };
-}
-
 function parametersOf(
   layout: CompressedTensorsLayout,
   bytes: PartBytes,
@@ -233,15 +205,4 @@ function partOf(
   place?: ErrorPlace,
 ): Uint8Array {
   return partBytes(bytes, findPart(compressedTensorsCodec.parts(layout), suffix, place), place);
-}
-
-function matrixShape(part: LinearPart, encoding: string | undefined, place: ErrorPlace): [number, number] {
-  const [outer, inner] = part.shape;
-  if (part.shape.length !== 2 || !outer || !inner || (encoding !== undefined && part.encoding !== encoding)) {
-    throw new FormatError(
-      `The part ${part.suffix} is ${part.encoding} [${part.shape.join(", ")}]; ${encoding ?? "floats"} in a matrix were expected.`,
-      place,
-    );
-  }
-  return [outer, inner];
 }

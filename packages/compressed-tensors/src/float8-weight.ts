@@ -1,0 +1,47 @@
+/** Opens a weight of 8-bit floats by what its configuration claims; the tensors have the last word. */
+import { groupWord, type OpenableWeight, openableWeight } from "@requant/core/format";
+import { floatToE8m0 } from "@requant/core/numeric";
+import { type Float8Layout, float8Codec } from "./float8.ts";
+import type { ModuleContext } from "./module-context.ts";
+import { claimFindings } from "./settings.ts";
+import { refuseZeroPoints } from "./zero-points.ts";
+
+/** @throws FormatError when parts are missing or contradict each other; UnsupportedError for zero points that are not 0 */
+export async function openFloat8(context: ModuleContext): Promise<OpenableWeight> {
+  const { parts, claims, place } = context;
+  await refuseZeroPoints(context);
+  const layout = float8Codec.readLayout(parts, claims ?? {}, place);
+  const { columns, blockColumns, scale } = layout;
+  const label = scale === "E8M0" ? "CT-mxfp8" : `CT-fp8-${groupsOf(layout)}`;
+  return openableWeight(float8Codec, layout, label, place, (bytes) => {
+    const { facts, noView } = float8Codec.examine(layout, bytes, place);
+    return {
+      layout,
+      facts,
+      noView,
+      exactIn: float8Codec.scales(layout, bytes, place).every(isNarrow) ? ["BF16"] : [],
+      settings: {
+        bits: "8",
+        groupSize: Math.min(blockColumns, columns),
+        symmetric: true,
+        actOrder: undefined,
+        variant: claims?.format ?? (scale === "E8M0" ? "mxfp8-quantized" : "float-quantized"),
+      },
+      findings: claimFindings(context, { bits: 8, symmetric: true }),
+    };
+  });
+}
+
+function groupsOf({ blockRows, blockColumns, rows, columns }: Float8Layout): string {
+  if (blockRows >= rows && blockColumns >= columns && rows > 1) return "tensor";
+  return blockRows > 1 ? `block-${blockRows}x${blockColumns}` : groupWord(blockColumns, columns);
+}
+
+/**
+ * Powers of two with which every E4M3 number is a BF16 number: three bits of fraction are no matter, but the smallest number
+ * is 2^-9 and the largest below 2^9.
+ */
+function isNarrow(scale: number): boolean {
+  const code = floatToE8m0(scale);
+  return code !== undefined && code >= 3 && code <= 246;
+}

@@ -1,0 +1,64 @@
+/** Facts of weights whose codes are levels of a table. */
+import type { Misfit, ScaleNumbers, ViewFacts, ViewParameters } from "@requant/core/view";
+import { viewFacts } from "@requant/core/view";
+
+/** Scales in the order of a view: `scales[row × groupCount + group]`. */
+export type Scales = Omit<ViewParameters, "zeros" | "rounding">;
+
+/** What the small parts of such a weight show. */
+export interface LevelFacts {
+  readonly facts?: ViewFacts;
+  readonly noView?: Misfit;
+}
+
+/** Levels of E4M3 are multiples of 2^-9 up to 448: as integers they fit no code. */
+const E4M3_REACH = 448 * 2 ** 9;
+/** Levels of E2M1 are halves up to 6. */
+const E2M1_REACH = 12;
+
+/** A scale that is no number leaves no view, and its weights are read as they are. */
+function infiniteScale({ scales, groupCount }: Scales): Misfit | undefined {
+  const at = scales.findIndex((scale) => !Number.isFinite(scale));
+  if (at === -1) return undefined;
+  return {
+    reason: `the scale of row ${Math.floor(at / groupCount)}, group ${at % groupCount} is ${scales[at]}, not a finite number`,
+    hint: "A float type holds these values.",
+  };
+}
+
+export function e4m3Facts(parameters: Scales, scaleType: ScaleNumbers | undefined): LevelFacts {
+  const noView = infiniteScale(parameters);
+  if (noView !== undefined) return { noView };
+  const zeros = new Int16Array(parameters.scales.length);
+  return {
+    facts: {
+      ...viewFacts({ ...parameters, zeros, rounding: "none" }, 255),
+      maxCode: 2 * E4M3_REACH,
+      minOffset: -E4M3_REACH,
+      maxOffset: E4M3_REACH,
+      symmetric: true,
+      table: "E4M3",
+      scaleType,
+    },
+  };
+}
+
+/** Counted in halves, the levels are the integers −12 to 12. */
+export function e2m1Facts(parameters: Scales, scaleType: ScaleNumbers | undefined): LevelFacts {
+  const noView = infiniteScale(parameters);
+  if (noView !== undefined) return { noView };
+  const halves = parameters.scales.map((scale) => scale / 2);
+  const isExact = halves.every((half, i) => 2 * half === parameters.scales[i]);
+  const zeros = new Int16Array(halves.length).fill(E2M1_REACH);
+  const facts = viewFacts({ ...parameters, scales: halves, zeros, rounding: "none" }, 2 * E2M1_REACH);
+  return {
+    facts: {
+      ...facts,
+      scalesAreHalf: facts.scalesAreHalf && isExact,
+      scalesAreBfloat: facts.scalesAreBfloat && isExact,
+      symmetric: true,
+      table: "E2M1",
+      scaleType,
+    },
+  };
+}
