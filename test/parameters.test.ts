@@ -116,6 +116,7 @@ describe("descriptors of kernels", () => {
   it("are found", () =>
     expect(descriptors.map(({ className }) => className).sort()).toEqual([
       "CodeTile",
+      "E4m3Rows",
       "FieldRuns",
       "GemmTile",
       "GridRuns",
