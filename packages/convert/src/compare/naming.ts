@@ -2,6 +2,7 @@
 import { CodecError } from "@requant/core";
 import { type GgufContent, ggufToHf, hfToGguf, type WeightPlan } from "@requant/models";
 import type { Model } from "../model/model.ts";
+import { ownPlan } from "../model/own-plan.ts";
 
 export interface CanonicalPlans {
   /** "gguf" only for GGUF files whose architecture has no map: the names are then the file's own. */
@@ -9,9 +10,9 @@ export interface CanonicalPlans {
   readonly plans: readonly WeightPlan[];
 }
 
-/** Every tensor as it is stored. */
+/** Every tensor under its own name. */
 export function ownPlans(model: Pick<Model, "tensors">): WeightPlan[] {
-  return model.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] }));
+  return model.tensors.map(ownPlan);
 }
 
 /** Plans that give each weight of the model its Hugging Face name, shape and row order. */

@@ -7,4 +7,6 @@ export interface ModelTensor extends TensorInfo {
   readonly file: string;
   /** Set where several stored tensors make the weight; its byte length is then the sum of theirs. */
   readonly linear?: StoredLinear | undefined;
+  /** Set where a checkpoint of floats has the stack under another name, each matrix transposed. */
+  readonly transposedAs?: string | undefined;
 }
