@@ -20,7 +20,7 @@ import type { PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
 import { refuseUnsoundSet } from "./refuse-unsound-set.ts";
-import { withReadScales, withTensorScales } from "./tensor-scales.ts";
+import { withoutIdleScales, withReadScales, withTensorScales } from "./tensor-scales.ts";
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
 const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
@@ -44,7 +44,8 @@ export function planGguf(
       : byConverter
         ? withNamedTypes(draft, unquantized(draft), options)
         : withRecipe(draft, type, options);
-  const tensors = withTensorScales(weights, sources).map((weight) => planTensor(weight, sources));
+  const stored = withoutIdleScales(weights, sources);
+  const tensors = withTensorScales(stored.weights, sources).map((weight) => planTensor(weight, sources));
   const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
   if ((options.set?.size ?? 0) > 0) refuseUnsoundSet(metadata, keys, tensors);
   if (options.keepSplit === true && options.shardSize !== undefined) {
@@ -55,7 +56,7 @@ export function planGguf(
     shardSize: options.shardSize,
     partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
   });
-  return { tensors, files, leftOut, findings };
+  return { tensors, files, leftOut: [...leftOut, ...stored.leftOut], findings };
 }
 
 /** How many files there are, and which is which, is not the user's to say. */

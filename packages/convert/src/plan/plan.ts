@@ -183,6 +183,8 @@ export function parsePlan(json: unknown): Plan {
 export interface PlanSourceTensor extends TensorInfo {
   /** Set where several stored tensors make the weight. */
   readonly linear?: StoredLinear | undefined;
+  /** The weight that this tensor is a scale of: it is no weight itself. */
+  readonly partOf?: string | undefined;
   /** Set where a checkpoint of floats has the stack under another name, each matrix transposed. */
   readonly transposedAs?: string | undefined;
   /** Of a linear weight: as the format's own layout says. */

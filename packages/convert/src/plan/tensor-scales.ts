@@ -8,6 +8,7 @@ import { viewTypes } from "@requant/gguf";
 import {
   hasTensorScale,
   isRowSelection,
+  type LeftOut,
   plannedSources,
   readsTensorScales,
   type WeightPlan,
@@ -81,6 +82,27 @@ export function withTensorScales(weights: readonly TypedWeight[], sources: Sourc
       ...numbers(weight.name, "input_scale", fit.inputScales ?? []),
     ];
   });
+}
+
+/**
+ * The weights of a GGUF without the scales of those that get another type: their values are read with the scale multiplied
+ * in.
+ */
+export function withoutIdleScales(
+  weights: readonly TypedWeight[],
+  sources: SourceTensors,
+): { readonly weights: readonly TypedWeight[]; readonly leftOut: readonly LeftOut[] } {
+  const changed = new Set(
+    weights.flatMap(({ name, type }) => (sources.get(name)?.encoding === type ? [] : [name])),
+  );
+  const isIdle = ({ name }: TypedWeight): boolean => changed.has(sources.get(name)?.partOf ?? "");
+  return {
+    weights: weights.filter((weight) => !isIdle(weight)),
+    leftOut: weights.filter(isIdle).map(({ name }) => ({
+      name,
+      reason: "the values of its weight are stored with the scale multiplied in",
+    })),
+  };
 }
 
 /** llama.cpp's converter leaves out what changes nothing. */
