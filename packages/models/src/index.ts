@@ -37,16 +37,14 @@ export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf
 export { integerBuffer } from "./integer-buffers.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
+export { hasTensorScale, readsTensorScales } from "./llama-cpp/tensor-scales.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
-export { repackMxfp4Row, unpackMxfp4Row } from "./mxfp4.ts";
-export { packedByFamily } from "./packed-by-family.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {
   type ElementMap,
   isRowSelection,
   type JoinedInput,
-  type Mxfp4Input,
   plannedSources,
   rowOrderSchema,
   type StoredInput,

@@ -124,18 +124,6 @@ function leftOutReason(name: string, rules: readonly LeftOutRule[], config: Conf
   return undefined;
 }
 
-/** The tensors that the family's rules read as packed codes and their scales. */
-export function codeTensors(architecture: Architecture, names: Iterable<string>): ReadonlySet<string> {
-  const rules = architecture.tensors.filter(({ codes }) => codes === true);
-  const matchers = matchersOf(rules, "hf");
-  const found = new Set<string>();
-  if (rules.length === 0) return found;
-  for (const name of names) {
-    if (spellings(name).some((spelling) => matchOf(spelling, matchers) !== undefined)) found.add(name);
-  }
-  return found;
-}
-
 interface Group {
   readonly rule: TensorRule;
   readonly patterns: readonly string[];
@@ -295,6 +283,7 @@ export function planGgufTensors(
       shape: plan.shape,
       inputs: plan.inputs,
       ...(staysF32(name, plan.shape.length) ? { forceF32: true } : {}),
+      ...(rule.keeps === undefined ? {} : { keeps: rule.keeps }),
     });
   }
   return { tensors: [...leading, ...tensors], leftOut };

@@ -97,11 +97,11 @@ export function measureFloatBlocks(blocks: FloatBlockParameters): MeasuredBlocks
   const exactIn = FLOATS.filter(({ holds }) =>
     numbers.every((scale) => POSITIVE.every((level) => holds(Math.fround(level * scale)))),
   ).map(({ name }) => name);
-  const unfit = numbers.findIndex((scale) => !Number.isFinite(scale) || !isStep(scale));
+  const unfit = numbers.findIndex((scale) => !isStep(scale));
   if (unfit !== -1) {
     const byte = used[unfit]!;
     const [row, block] = placeOf(scales, byte, columns / blockSize);
-    const reason = `the scale byte ${byte} of row ${row}, block ${block} stands for ${numbers[unfit]}, of which no half is an f32 number`;
+    const reason = `the scale byte ${byte} of row ${row}, block ${block} stands for ${numbers[unfit]}, with which not every code is a finite f32 number, or not half of one`;
     return { facts: undefined, noView: { reason }, exactIn };
   }
   const halves = numbers.map((scale) => scale / 2);
@@ -140,9 +140,9 @@ const FLOATS: readonly { readonly name: "F16" | "BF16"; holds(value: number): bo
   { name: "F16", holds: (value) => Number.isNaN(value) || isHalf(value) },
 ];
 
-/** True where half of the scale is an f32 number, so that integers can stand for the levels. */
+/** True where every level is a finite number, and half of the scale an f32 number, so that integers can stand for the levels. */
 function isStep(scale: number): boolean {
-  return Math.fround(scale / 2) === scale / 2;
+  return Number.isFinite(Math.fround(6 * scale)) && Math.fround(scale / 2) === scale / 2;
 }
 
 /** The scale bytes that occur, ascending. */

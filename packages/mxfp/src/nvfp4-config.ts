@@ -104,34 +104,57 @@ function objectOf(value: unknown): Json | undefined {
 export interface WrittenModelOptConfig {
   /** Modules that stay in floats. */
   readonly excluded: readonly string[];
+  /** Quantized modules, and whether the scale of their inputs is stored. */
+  readonly layers: readonly { readonly module: string; readonly hasInputScale: boolean }[];
+  /** The configuration of the source, whose statements about the cache are kept where ModelOpt wrote it. */
+  readonly sourceConfig?: unknown;
 }
 
 /**
- * The two configurations of a directory whose weights alone are quantized, with the keys and the order of ModelOpt (Model
- * Optimizer, export/convert_hf_config.py).
+ * The two configurations of a directory, with the keys and the order of ModelOpt (Model Optimizer,
+ * export/convert_hf_config.py).
  */
-export function serializeModelOptConfig({ excluded }: WrittenModelOptConfig): {
+export function serializeModelOptConfig({ excluded, layers, sourceConfig }: WrittenModelOptConfig): {
   /** `quantization_config` of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
   /** hf_quant_config.json. */
   readonly file: Readonly<Record<string, unknown>>;
 } {
-  const producer = { name: "modelopt", version: "0.47.0" };
-  const weights = { dynamic: false, num_bits: 4, type: "float", group_size: 16 };
+  // readers recognise the files by this name
+  const producer = { name: "modelopt" };
+  const withInputs = layers.filter(({ hasInputScale }) => hasInputScale);
+  const isMixed = withInputs.length > 0 && withInputs.length < layers.length;
+  const algorithm = (hasInputScale: boolean): string => (hasInputScale ? "NVFP4" : WEIGHTS_ONLY);
+  const quantAlgo = isMixed ? "MIXED_PRECISION" : algorithm(withInputs.length > 0);
+  const quantizedLayers = Object.fromEntries(
+    layers.map(({ module, hasInputScale }) => [
+      module,
+      { quant_algo: algorithm(hasInputScale), group_size: 16 },
+    ]),
+  );
+  const groups = isMixed
+    ? [
+        groupOf(true, modulesOf(withInputs)),
+        groupOf(false, modulesOf(layers.filter((one) => !one.hasInputScale))),
+      ]
+    : [groupOf(withInputs.length > 0, ["Linear"])];
+  const cache = cacheOf(sourceConfig);
   return {
     config: {
-      config_groups: { group_0: { weights, targets: ["Linear"] } },
+      config_groups: Object.fromEntries(groups.map((group, index) => [`group_${index}`, group])),
+      ...(isMixed ? { quantized_layers: quantizedLayers } : {}),
       ignore: [...excluded],
-      quant_algo: WEIGHTS_ONLY,
+      quant_algo: quantAlgo,
+      ...(cache.scheme === undefined ? {} : { kv_cache_scheme: cache.scheme }),
       producer,
       quant_method: "modelopt",
     },
     file: {
       producer,
       quantization: {
-        quant_algo: WEIGHTS_ONLY,
-        kv_cache_quant_algo: null,
-        group_size: 16,
+        quant_algo: quantAlgo,
+        kv_cache_quant_algo: cache.algorithm ?? null,
+        ...(isMixed ? { quantized_layers: quantizedLayers } : { group_size: 16 }),
         exclude_modules: [...excluded],
       },
     },
@@ -140,3 +163,22 @@ export function serializeModelOptConfig({ excluded }: WrittenModelOptConfig): {
 
 /** ModelOpt's name for NVFP4 weights without quantized activations, whose scales only calibration can tell. */
 const WEIGHTS_ONLY = "W4A16_NVFP4";
+
+function groupOf(hasInputScale: boolean, targets: readonly string[]): Json {
+  const fp4 = { dynamic: false, num_bits: 4, type: "float", group_size: 16 };
+  return { ...(hasInputScale ? { input_activations: fp4 } : {}), weights: fp4, targets };
+}
+
+function modulesOf(layers: WrittenModelOptConfig["layers"]): string[] {
+  return layers.map(({ module }) => module).sort();
+}
+
+/** What a ModelOpt configuration says about the key-value cache, in the spellings of both files. */
+function cacheOf(sourceConfig: unknown): { readonly scheme?: unknown; readonly algorithm?: unknown } {
+  const config = objectOf(sourceConfig);
+  if (config === undefined || !("quant_algo" in config)) return {};
+  const scheme = config["kv_cache_scheme"] ?? undefined;
+  const algorithm = config["kv_cache_quant_algo"] ?? (objectOf(scheme)?.["num_bits"] === 8 ? "FP8" : scheme);
+  const fp8 = { dynamic: false, num_bits: 8, type: "float" };
+  return { scheme: scheme ?? (algorithm === "FP8" ? fp8 : (algorithm ?? undefined)), algorithm };
+}

@@ -82,7 +82,9 @@ export const nvfp4Target: WeightTarget = {
     costs: (sample) => [largestMagnitude(sample), 1],
   },
   arrange,
-  offers({ rows, columns }, _settings, own) {
+  offers({ rows, columns, source }, _settings, own) {
+    const stored = source?.format === "nvfp4" ? layoutSchema.safeParse(source.layout) : undefined;
+    if (stored?.success === true) return [{ layout: { ...stored.data }, label: "NVFP4-16g", requirement }];
     if (columns % NVFP4_BLOCK_SIZE !== 0) {
       return { reason: `${columns} columns are not whole blocks of ${NVFP4_BLOCK_SIZE}` };
     }
@@ -91,12 +93,20 @@ export const nvfp4Target: WeightTarget = {
   },
   sameStorage(source, _facts, layout) {
     const [a, b] = [layoutSchema.safeParse(source), layoutSchema.safeParse(layout)];
-    return a.success && b.success && a.data.rows === b.data.rows && a.data.columns === b.data.columns;
+    const keys = ["rows", "columns", "scaleShape", "inputScale"] as const;
+    return a.success && b.success && keys.every((key) => a.data[key] === b.data[key]);
   },
   encoder: encoderOf,
-  config({ left, packed }) {
+  config({ left, packed, sourceConfig }) {
     const head = packed.some(({ module }) => module === "lm_head") ? [] : ["lm_head"];
-    const { config, file } = serializeModelOptConfig({ excluded: [...new Set([...head, ...left])] });
+    const { config, file } = serializeModelOptConfig({
+      excluded: [...new Set([...head, ...left])],
+      layers: packed.map(({ module, layout }) => ({
+        module,
+        hasInputScale: layout["inputScale"] !== "none",
+      })),
+      sourceConfig,
+    });
     return {
       config,
       files: [["hf_quant_config.json", `${JSON.stringify(file, undefined, 4)}\n`]],

@@ -145,9 +145,7 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
 
 /** Both models' weights under the same names. */
 async function matchingPlans(a: Model, b: Model): Promise<[readonly WeightPlan[], readonly WeightPlan[]]> {
-  // bytes of packed experts are numbers only under GGUF's names
-  const packedExperts = [a, b].some(({ familyCodes }) => familyCodes.size > 0);
-  if (a.naming === b.naming && !packedExperts) return [ownPlans(a), ownPlans(b)];
+  if (a.naming === b.naming) return [ownPlans(a), ownPlans(b)];
   try {
     return [
       a.naming === "gguf" ? ownPlans(a) : await ggufPlans(a),

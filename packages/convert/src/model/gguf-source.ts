@@ -4,6 +4,7 @@ import { openGgufFile } from "@requant/gguf";
 import { type Found, openNamed } from "./find.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
 import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
+import { withScales } from "./scaled-weight.ts";
 import type { SourceFormat } from "./source-format.ts";
 import { GGUF_COPY_HINT, unclaimedGgufTensors } from "./unclaimed.ts";
 
@@ -42,7 +43,9 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     naming: "gguf",
     architecture: stringOf(gguf.metadata.get("general.architecture")),
     files,
-    tensors: gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
+    tensors: withScales(
+      gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
+    ),
     findings: [...gguf.parts.flatMap(({ findings }) => findings), ...claimFindings(claims, unclaimed)],
     unclaimed,
     gguf: {

@@ -14,6 +14,7 @@ import { completeFinding } from "./findings/finding.ts";
 import type { ModelTensor } from "./model-tensor.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
+import { scaledWeightOf } from "./scaled-weight.ts";
 import { blockWeightOf, packedWeightOf, type StoredWeight } from "./stored-weight.ts";
 import { nothingUnclaimed, type SourceClaims } from "./unclaimed.ts";
 
@@ -211,8 +212,13 @@ export function modelOf(parts: ModelParts): Model {
       const known = weights.get(name);
       if (known !== undefined) return known;
       const found = tensor(name);
-      const weight =
+      const stored =
         found.linear === undefined ? blockWeightOf(found, reads, parts.name) : packedWeightOf(found, packed);
+      const { scaledBy } = found;
+      const weight =
+        scaledBy === undefined
+          ? stored
+          : scaledWeightOf(stored, blockWeightOf(tensor(scaledBy), reads, parts.name));
       weights.set(name, weight);
       return weight;
     },

@@ -6,9 +6,9 @@ import { methodName, type QuantizationConfig, type SourceQuantization } from "./
 import type { SourceClaims, Unclaimed, UnclaimedTensors } from "./unclaimed.ts";
 
 /** What a source must tell to be asked: a model, or the facts of one. */
-export type ClaimedSource = Pick<SourceClaims, "unclaimed" | "familyCodes"> & { readonly name: string };
+export type ClaimedSource = Pick<SourceClaims, "unclaimed"> & { readonly name: string };
 
-/** What is known about the tensors of a source once its formats and its family have taken theirs. */
+/** What is known about the tensors of a source once its formats have taken theirs. */
 export interface Claims {
   readonly tensors: UnclaimedTensors;
   /** All that the model has, linear weights in place of their parts. */
@@ -159,34 +159,11 @@ export function refuseUnclaimedTensor(source: ClaimedSource, tensor: string): vo
   if (found !== undefined) {
     throw new UnsupportedError(found.reason, { path: found.path ?? source.name, tensor, hint: found.hint });
   }
-  if (source.familyCodes.has(tensor)) throw familyCodesError(source, tensor, "its bytes are no numbers");
 }
 
 /** Tensors that no command may show as numbers. */
-export function unreadNames({ unclaimed, familyCodes }: ClaimedSource): ReadonlySet<string> {
-  const names = new Set(familyCodes);
+export function unreadNames({ unclaimed }: ClaimedSource): ReadonlySet<string> {
+  const names = new Set<string>();
   for (const { tensors } of unclaimed) for (const name of tensors) names.add(name);
   return names;
-}
-
-/**
- * Refuses a checkpoint whose experts are packed in a way that only the way to GGUF reads.
- * @param why what cannot be done with them, as the end of a sentence
- * @throws UnsupportedError
- */
-export function refuseFamilyCodes(source: Pick<ClaimedSource, "name" | "familyCodes">, why: string): void {
-  const [first] = source.familyCodes;
-  if (first !== undefined) throw familyCodesError(source, first, why);
-}
-
-function familyCodesError(
-  source: Pick<ClaimedSource, "name">,
-  tensor: string,
-  why: string,
-): UnsupportedError {
-  return new UnsupportedError(`The experts are packed as MXFP4, and ${why}.`, {
-    path: source.name,
-    tensor,
-    hint: "Choose gguf:mxfp4_moe, which keeps the experts as they are; or convert to gguf:auto, and that to safetensors:bf16, where they are floats.",
-  });
 }

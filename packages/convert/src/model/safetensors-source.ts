@@ -86,8 +86,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const usable = quantization?.malformed === undefined ? quantization : undefined;
   const detected = await detectLinear(storedTensors, usable, { formats, hints, path: folder });
   const { tensors, format = "safetensors", weights, claims } = detected;
-  const familyCodes = await familyCodesOf(config, tensors);
-  const understood = claimsOf(detected, familyCodes, quantization);
+  const understood = claimsOf(detected, quantization);
   const unclaimed = unclaimedOf(understood);
   const packed = detected.format === undefined ? "" : `, ${weights.size} weights packed as ${format}`;
   return modelOf({
@@ -108,7 +107,6 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
       ...claimFindings(understood, unclaimed),
     ],
     unclaimed,
-    familyCodes,
     quantization: understood.quantization,
     linear: { storedTensors, claims, weights },
     gguf: undefined,
@@ -192,28 +190,12 @@ async function findQuantization(
   return { quantization, others, findings: disagreements(quantization, others, methods) };
 }
 
-/** Tensors that the model's family reads as packed codes. */
-async function familyCodesOf(
-  config: HfFiles["config"] | undefined,
-  tensors: readonly ModelTensor[],
-): Promise<ReadonlySet<string>> {
-  const doubtful = tensors.filter(({ encoding, linear }) => linear === undefined && !isPlainFloat(encoding));
-  if (config === undefined || doubtful.length === 0) return new Set();
-  // the table of families is large, and float models need none of it here
-  const { packedByFamily } = await import("./family-codes.ts");
-  return packedByFamily(
-    config,
-    doubtful.map(({ name }) => name),
-  );
-}
-
-/** Everything that neither a linear format nor the family took. */
+/** Everything that no format took. */
 function claimsOf(
   { tensors, weights, refused }: DetectedLinear,
-  familyCodes: ReadonlySet<string>,
   quantization: QuantizationConfig | undefined,
 ): Claims {
-  const rest = tensors.filter(({ name, linear }) => linear === undefined && !familyCodes.has(name));
+  const rest = tensors.filter(({ linear }) => linear === undefined);
   const modules = new Set([...weights.keys()].map((name) => name.replace(/\.weight$/, "")));
   return {
     tensors: unclaimedTensors(rest, modules, quantization !== undefined),
@@ -225,7 +207,7 @@ function claimsOf(
         ? undefined
         : {
             ...quantization,
-            used: quantization.malformed === undefined && (weights.size > 0 || familyCodes.size > 0),
+            used: quantization.malformed === undefined && weights.size > 0,
           },
   };
 }

@@ -1,17 +1,13 @@
 /** Chooses the way of each weight, and says what that way does to its values. Nothing decides it again later. */
 import { elementCount, rowLength } from "@requant/core";
-import {
-  type Misfit,
-  roundingAllowed,
-  type ViewFacts,
-  type ViewRequirement,
-  viewMisfit,
-} from "@requant/core/view";
+import type { Misfit, ViewFacts, ViewRequirement } from "@requant/core/view";
 import { viewTypes } from "@requant/gguf";
 import { isHeldWhole, isRowSelection, type StoredInput, type WeightInput } from "@requant/models";
 import { codecOf, encoderOf } from "../model/encodings.ts";
 import { type Fidelity, fidelityOf, isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import type { PlanSourceTensor } from "./plan.ts";
+import { unscaledFit } from "./tensor-scales.ts";
+import { viewFit } from "./view-fit.ts";
 import type { PlanThrough, Way } from "./way.ts";
 
 /** What a weight is to become. */
@@ -76,7 +72,7 @@ export function chooseWay(question: WayQuestion): ChosenWay {
 
 /** True where reading some rows costs the reading of all of them: one worker then makes the whole weight. */
 export function isReadWhole({ inputs, shape, name, stored }: Omit<WayQuestion, "layout">, way: Way): boolean {
-  if (way.kind === "bytes" || way.kind === "rows" || way.kind === "pairs") return false;
+  if (way.kind === "bytes" || way.kind === "rows") return false;
   if (way.kind === "through" && way.layout.kind === "packed") return true;
   const shapes = new Map(stored.map((tensor) => [tensor.name, tensor.shape]));
   return (
@@ -93,47 +89,14 @@ export function plainInput({ inputs }: Pick<WayQuestion, "inputs">): StoredInput
     : undefined;
 }
 
-/** What a layout does to weights of these views. Undefined: it cannot hold their codes. */
-export type ViewFit =
-  | { readonly fidelity: "exact" }
-  | { readonly fidelity: "rounded"; readonly misfit: Misfit }
-  | { readonly fidelity: undefined; readonly misfit: Misfit };
-
-/** Whether a layout holds weights whose rows come from views with these facts. */
-export function viewFit(facts: readonly ViewFacts[], requirement: ViewRequirement): ViewFit {
-  let rounded: Misfit | undefined;
-  for (const one of facts) {
-    const misfit = storedMisfit(one) ?? viewMisfit(one, requirement);
-    if (misfit === undefined) continue;
-    if (viewMisfit(one, roundingAllowed(requirement)) !== undefined) return { fidelity: undefined, misfit };
-    rounded ??= misfit;
-  }
-  return rounded === undefined ? { fidelity: "exact" } : { fidelity: "rounded", misfit: rounded };
-}
-
-/** A view that says a little less than the file: its values are not quite scale × (code − zero). */
-function storedMisfit(facts: ViewFacts): Misfit | undefined {
-  if (facts.storedOffsets === "integer") return undefined;
-  return {
-    reason: "the file stores scale × zero point rounded to f16; the codes and zero points behind it are kept",
-    hint: "F32 holds the stored values exactly.",
-  };
-}
-
 function tensorWay(question: WayQuestion, encoding: string, importance: string | undefined): ChosenWay {
-  const { inputs, stored } = question;
+  const { stored } = question;
   const floats = (): Way => ({
     kind: "floats",
     direct: isDirect(question),
     ...(importance === undefined ? {} : { importance }),
   });
   if (stored.some(({ linear }) => linear !== undefined)) return fromPacked(question, encoding, floats);
-  // two tensors of bytes that stand for blocks of ggml's MXFP4
-  if (inputs.some((input) => "blocks" in input)) {
-    if (encoding === "MXFP4") return { way: { kind: "pairs" }, fidelity: "exact" };
-    const rows = { wholeRows: false, mapped: false };
-    return { way: floats(), fidelity: fidelityOf("MXFP4", encoding, rows, question.name) };
-  }
   // numbers that no file stores: what is written is all there is
   if (stored.length === 0) return { way: floats(), fidelity: "exact" };
   const fidelity = floatFidelity(question, encoding);
@@ -158,11 +121,19 @@ function fromPacked(question: WayQuestion, encoding: string, floats: () => Way):
     return { way: floats(), fidelity, ...whyNotExact(fidelity, encoding) };
   }
   const facts = stored.flatMap(({ view }) => view ?? []);
-  if (facts.length < stored.length || !isRowSelection(question)) {
-    return { way: floats(), fidelity: "requantized", reason: "its rows are put together from floats" };
+  const isComplete = facts.length === stored.length && isRowSelection(question);
+  const fit = isComplete ? viewFit(facts, requirement) : undefined;
+  if (fit?.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  const unscaled = unscaledFit(encoding, question, stored);
+  if (unscaled !== undefined) {
+    const way: Way = { kind: "view", unscaled: true };
+    return { way, fidelity: unscaled.fidelity, ...whyOf(unscaled.misfit) };
   }
-  const fit = viewFit(facts, requirement);
-  if (fit.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  if (fit === undefined) {
+    const why = stored.find(({ noView }) => noView !== undefined)?.noView;
+    const reason = "its rows are put together from floats";
+    return { way: floats(), fidelity: "requantized", reason, ...whyOf(why) };
+  }
   const why = whyOf(fit.misfit);
   return fit.fidelity === "rounded"
     ? { way: { kind: "view" }, fidelity: "rounded", ...why }
@@ -202,7 +173,7 @@ function packedFloatFidelity({ stored, inputs, name }: WayQuestion, encoding: st
 function packedWay(question: WayQuestion, layout: OutputLayout & { readonly kind: "packed" }): ChosenWay {
   if (layout.isStored) return { way: { kind: "parts" }, fidelity: "copy" };
   const { stored } = question;
-  const views = isRowSelection(question) ? stored.flatMap(({ view }) => view ?? []) : [];
+  const views = isRowSelection(question) ? stored.flatMap((tensor) => factsFor(tensor, layout) ?? []) : [];
   const fit =
     layout.requirement === undefined || views.length === 0 || views.length < stored.length
       ? undefined
@@ -212,6 +183,15 @@ function packedWay(question: WayQuestion, layout: OutputLayout & { readonly kind
   return fit?.fidelity === "rounded"
     ? { way: { kind: "view" }, fidelity: "rounded", ...why }
     : { way: { kind: "floats", direct: false }, fidelity: "requantized", ...why };
+}
+
+/** A layout that stores a factor for the whole weight holds a view without it. */
+function factsFor(
+  { view, tensorScale }: PlanSourceTensor,
+  { requirement }: OutputLayout & { readonly kind: "packed" },
+): ViewFacts | undefined {
+  const isApart = requirement?.tensorScale === true && tensorScale !== undefined;
+  return isApart && tensorScale.misfit === undefined ? tensorScale.facts : view;
 }
 
 /** Floats have no codes to keep, which needs no words. */

@@ -8,9 +8,9 @@ import {
 } from "@requant/core/format";
 import { exactTypes } from "@requant/gguf";
 import { weightFormats } from "../formats.ts";
-import { viewFit } from "./choose-way.ts";
 import { moduleOf } from "./linear-modules.ts";
 import type { PlanSource } from "./plan.ts";
+import { viewFit } from "./view-fit.ts";
 
 /** Spellings of targets; empty where the source has no packed weights. */
 export function exactTargets(source: PlanSource): string[] {

@@ -25,7 +25,7 @@ export interface GgufDraft {
   readonly findings: readonly Finding[];
 }
 
-type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32">;
+export type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32" | "keeps">;
 
 /** True where llama-quantize's rules are asked for; types that are named hold for any target. */
 export function asksForRecipe(options: PlanOptions): boolean {

@@ -88,18 +88,19 @@ async function linearTensor(
   needs: SourceNeeds,
   signal: AbortSignal | undefined,
 ): Promise<PlanSourceTensor> {
-  const { facts, layout, noView, exactIn } = await packed.examine();
+  const { facts, layout, noView, exactIn, tensorScale } = await packed.examine();
   if (facts === undefined) {
     const [narrow] = exactIn ?? [];
     const narrowest =
       needs.narrowest === true ? (narrow ?? (await narrowestFloat(model, tensor.name, signal))) : undefined;
-    return { ...tensor, noView, layout, exactIn, narrowest };
+    return { ...tensor, noView, layout, exactIn, tensorScale, narrowest };
   }
   const view = needs.offsets === true ? await measuredFacts(model, tensor.name, facts, signal) : facts;
-  if (needs.narrowest !== true || exactTypes(view).length > 0) return { ...tensor, view, layout, exactIn };
+  if (needs.narrowest !== true || exactTypes(view).length > 0)
+    return { ...tensor, view, layout, exactIn, tensorScale };
   // values that are rounded to f16 are f16 values
   const narrowest = view.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal);
-  return { ...tensor, view, layout, exactIn, narrowest };
+  return { ...tensor, view, layout, exactIn, tensorScale, narrowest };
 }
 
 async function plainTensor(

@@ -26,8 +26,8 @@ export async function readPlanSource(
 ): Promise<PlanSource> {
   const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
   const tensors = await lookedAt(model, needs, signal);
-  const { unclaimed, familyCodes, quantization } = model;
-  const claims = { unclaimed, familyCodes, quantization };
+  const { unclaimed, quantization } = model;
+  const claims = { unclaimed, quantization };
   const facts = {
     name,
     format,

@@ -18,7 +18,7 @@ import {
 import type { Misfit } from "@requant/core/view";
 import { type LeftOut, refuseBrokenConfig, type WeightPlan } from "@requant/models";
 import { finding } from "../model/findings/finding.ts";
-import { refuseFamilyCodes } from "../model/packed-sources.ts";
+import { ownPlan } from "../model/own-plan.ts";
 import { chooseWay, mostFaithful } from "./choose-way.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
@@ -78,7 +78,7 @@ interface HfDraft {
   readonly findings: readonly Finding[];
 }
 
-function draftOf(source: PlanSource, format: string): HfDraft {
+function draftOf(source: PlanSource): HfDraft {
   if (source.gguf !== undefined) {
     const made = ggufAsHf(source, "F16");
     return {
@@ -96,11 +96,9 @@ function draftOf(source: PlanSource, format: string): HfDraft {
       hint: "Give the Hugging Face directory.",
     });
   }
-  // a config.json has one quantization_config
-  refuseFamilyCodes(source, `a model is not read as that and ${format}`);
   refuseBrokenConfig(source.hf, { tensors: true });
   return {
-    weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
+    weights: source.tensors.map(ownPlan),
     files: floatSideFiles(source, undefined, true),
     config: source.hf.config,
     fileMetadata: source.fileMetadata ?? { format: "pt" },
@@ -116,7 +114,7 @@ function planPacked(
   options: PlanOptions,
 ): PlannedOutput {
   const { target } = format;
-  const draft = draftOf(source, format.name);
+  const draft = draftOf(source);
   const sources = byName(source.tensors);
   const sourceConfig = source.quantization?.json;
   const { requests, rest } = packedRequests(target, draft, sources, options);

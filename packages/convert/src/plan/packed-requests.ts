@@ -48,7 +48,7 @@ export function packedRequests(
     return packs(target, weight, stored, draft) ? [{ weight, stored }] : [];
   });
   const rest = candidates.filter(({ stored }) => !isQuantized(stored));
-  const isMixed = rest.length > 0 && rest.length < candidates.length;
+  const isMixed = rest.length > 0 && (rest.length < candidates.length || hasStacks(draft, sources));
   const requests = new Map<string, WeightRequest>();
   const kept: string[] = [];
   for (const { weight, stored } of candidates) {
@@ -58,12 +58,21 @@ export function packedRequests(
   return { requests, rest: { kept, isUnused: requantizeRest === true && !isMixed } };
 }
 
+/** Stacks of experts that the source stores packed, which no target of linear layers takes. */
+function hasStacks({ weights }: Draft, sources: SourceTensors): boolean {
+  return weights.some(
+    (weight) =>
+      weight.shape.length > 2 && storedFor(weight, sources).some(({ linear }) => linear !== undefined),
+  );
+}
+
 function packs(
   { head }: Pick<WeightTarget, "head">,
   weight: WeightPlan,
   stored: readonly PlanSourceTensor[],
   { config }: Draft,
 ): boolean {
+  if (weight.shape.length !== 2) return false;
   const wasPacked = stored.some(({ linear }) => linear !== undefined);
   return isHeadWeight(weight)
     ? head === "always" || (head === "kept" && wasPacked)

@@ -1,5 +1,5 @@
 import { type Finding, misfitOf, type TensorInfo, UsageError } from "@requant/core";
-import type { LinearLayout, StoredLinear } from "@requant/core/format";
+import type { LinearLayout, StoredLinear, TensorScale } from "@requant/core/format";
 import type { Misfit, ViewFacts } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
@@ -183,6 +183,10 @@ export function parsePlan(json: unknown): Plan {
 export interface PlanSourceTensor extends TensorInfo {
   /** Set where several stored tensors make the weight. */
   readonly linear?: StoredLinear | undefined;
+  /** The weight that this tensor is a scale of: it is no weight itself. */
+  readonly partOf?: string | undefined;
+  /** Set where a checkpoint of floats has the stack under another name, each matrix transposed. */
+  readonly transposedAs?: string | undefined;
   /** Of a linear weight: as the format's own layout says. */
   readonly layout?: LinearLayout | undefined;
   /** What decides whether another layout holds its integers. */
@@ -193,6 +197,8 @@ export interface PlanSourceTensor extends TensorInfo {
   readonly noView?: Misfit | undefined;
   /** Float types narrower than F32 that hold every value of a linear weight. */
   readonly exactIn?: readonly ("F16" | "BF16")[] | undefined;
+  /** Set where the weight is a view times one number. */
+  readonly tensorScale?: TensorScale | undefined;
   /** Of the bias of a packed weight: every value is 0. */
   readonly zero?: boolean | undefined;
   /** What each choice of the target's layouts would cost, where it was measured. */

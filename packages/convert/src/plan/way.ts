@@ -10,10 +10,12 @@ export type Way =
   | { readonly kind: "rows" }
   /** The stored tensors of a packed weight. */
   | { readonly kind: "parts" }
-  /** Hugging Face's pairs of MXFP4 tensors, put together as blocks of ggml's MXFP4. */
-  | { readonly kind: "pairs" }
   /** Codes and scales are moved; no weight becomes a float. */
-  | { readonly kind: "view" }
+  | {
+      readonly kind: "view";
+      /** Without the scale of the whole weight, which the output stores in a tensor of its own. */
+      readonly unscaled?: true | undefined;
+    }
   /** Read as f32, computed where the inputs say so, encoded. */
   | {
       readonly kind: "floats";
@@ -72,8 +74,7 @@ export const waySchema: z.ZodMiniType<Way> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("bytes") }),
   z.object({ kind: z.literal("rows") }),
   z.object({ kind: z.literal("parts") }),
-  z.object({ kind: z.literal("pairs") }),
-  z.object({ kind: z.literal("view") }),
+  z.object({ kind: z.literal("view"), unscaled: z.optional(z.literal(true)) }),
   z.object({ kind: z.literal("floats"), direct: z.boolean(), importance: z.optional(z.string()) }),
   z.object({ kind: z.literal("through"), layout: throughSchema }),
 ]);

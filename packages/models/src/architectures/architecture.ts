@@ -66,8 +66,8 @@ export interface TensorRule {
   readonly plain?: true;
   /** True for a layout that is read but never written back: another rule has the same GGUF names. */
   readonly oneWay?: true;
-  /** True when the Hugging Face tensors are bytes of packed weights and of their scales, not numbers. */
-  readonly codes?: true;
+  /** The type in which llama.cpp's converter keeps such a packed weight, whatever the target. */
+  readonly keeps?: string;
   /** True for tensors that llama.cpp's converter writes before all others. */
   readonly leading?: true;
   /**

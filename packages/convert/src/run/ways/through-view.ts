@@ -38,10 +38,11 @@ export const throughView: WayRunner = {
     const rows = rowsOf(task.shape);
     const { unitByteLength } = rowUnits(task, rows);
     const type = viewTypeByName(task.to, { tensor: task.name });
+    const { way } = task;
     let blocks: BlockRows | undefined;
     let floats: WeightReader | undefined;
     return async ({ start, end }, area, meter) => {
-      blocks ??= blockRows(model, task, type);
+      blocks ??= blockRows(model, task, { type, unscaled: way.kind === "view" && way.unscaled === true });
       await blocks.write(start, end, (from, to) =>
         area.bytes("out", (from - start) * unitByteLength, (to - start) * unitByteLength),
       );

@@ -1,0 +1,130 @@
+/**
+ * A small trained model as ModelOpt writes it in NVFP4. Oracles: what llama.cpp's converter makes of the same directory, and
+ * the weights that ModelOpt itself computes (the golden set's manifest).
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { memoryStore } from "@requant/core";
+import { directoryStore } from "@requant/core/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Model,
+  openModel,
+  parseTarget,
+  planConversion,
+  runPlan,
+  verifyModels,
+} from "../../src/index.ts";
+
+const root = join(process.env["REQUANT_GOLDEN"] ?? "", "neighbours");
+const isThere = process.env["REQUANT_GOLDEN"] !== undefined && existsSync(join(root, "manifest.json"));
+
+interface Manifest {
+  readonly models: readonly {
+    readonly id: string;
+    readonly weights: Readonly<Record<string, { sha256_f32: string; dtype: string }>>;
+  }[];
+  readonly "llama.cpp converter": {
+    readonly models: Readonly<
+      Record<
+        string,
+        Readonly<
+          Record<
+            string,
+            {
+              readonly tensors: Readonly<
+                Record<string, readonly [type: string, shape: number[], sha256: string]>
+              >;
+              readonly kv: Readonly<Record<string, number>>;
+            }
+          >
+        >
+      >
+    >;
+  };
+}
+
+const manifest = isThere
+  ? (JSON.parse(readFileSync(join(root, "manifest.json"), "utf8")) as Manifest)
+  : undefined;
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+async function converted(model: Model, target: string, exact = false): Promise<Model> {
+  const store = memoryStore({ name: "out" });
+  const plan = await planConversion(model, parseTarget(target), { outputName: "o", exact });
+  await runPlan(plan, model, store);
+  return target.startsWith("gguf") ? openModel({ store, file: "o.gguf" }) : openModel({ store });
+}
+
+describe.skipIf(!isThere)("NVFP4 of ModelOpt (skipped: REQUANT_GOLDEN is not set)", () => {
+  let source: Model;
+  beforeAll(async () => {
+    source = await openModel({ store: directoryStore(join(root, "models", "modelopt-nvfp4")) });
+  });
+  afterAll(() => source.close());
+
+  it("is recognised, and nothing about it is doubtful", () => {
+    expect(source.format).toBe("nvfp4");
+    expect(source.unclaimed).toEqual([]);
+    expect(source.findings.filter(({ severity }) => severity !== "note")).toEqual([]);
+    expect(source.tensors.filter(({ linear }) => linear !== undefined)).toHaveLength(14);
+  });
+
+  it.each(["f32", "bf16"])("gguf:%s has the tensors of llama.cpp's converter, in its order", async (type) => {
+    const expected = manifest?.["llama.cpp converter"].models["modelopt-nvfp4"]?.[`--outtype ${type}`];
+    const made = await converted(source, `gguf:${type}`);
+    const tensors = await Promise.all(
+      made.storedTensors.map(async ({ name, encoding, shape, byteLength }) => [
+        name,
+        [encoding, [...shape].reverse(), sha256(await made.readBytes(name, 0, byteLength))],
+      ]),
+    );
+    expect(tensors).toEqual(Object.entries(expected?.tensors ?? {}));
+    expect(made.gguf?.metadata.get("general.file_type")?.value).toBe(expected?.kv["general.file_type"]);
+  });
+
+  it("gguf:auto keeps every weight exactly, and reads back as the same values", async () => {
+    const made = await converted(source, "gguf:auto", true);
+    const types = new Set(
+      made.tensors
+        .filter(({ name }) => /blk.*(attn_[qkvo]|ffn_[gud])[a-z]*\.weight/.test(name))
+        .map(({ encoding }) => encoding),
+    );
+    expect([...types]).toEqual(["NVFP4"]);
+    expect(await verifyModels(source, made)).toMatchObject({
+      equal: true,
+      onlyInA: [],
+      onlyInB: [],
+      shapesDiffer: [],
+    });
+  });
+
+  it("safetensors:bf16 has the weights that ModelOpt computes", async () => {
+    const made = await converted(source, "safetensors:bf16");
+    const { weights = {} } = manifest?.models.find(({ id }) => id === "modelopt-nvfp4") ?? {};
+    expect(made.tensors.map(({ name }) => name).sort()).toEqual(Object.keys(weights).sort());
+    for (const { name, shape } of made.tensors) {
+      const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+      await made.weight(name).readRows(0, values.length / (shape.at(-1) ?? 1), values);
+      // ModelOpt has +0 for the code of −0
+      const unsigned = values.map((value) => value + 0);
+      expect([name, sha256(new Uint8Array(unsigned.buffer))]).toEqual([name, weights[name]?.sha256_f32]);
+    }
+  });
+
+  it("nvfp4:modelopt is a copy, part by part", async () => {
+    const plan = await planConversion(source, parseTarget("nvfp4:modelopt"));
+    expect(new Set(plan.tensors.map(({ fidelity }) => fidelity))).toEqual(new Set(["copy"]));
+    const made = await converted(source, "nvfp4:modelopt");
+    for (const { name, byteLength } of source.storedTensors) {
+      const [own, theirs] = await Promise.all(
+        [made, source].map((model) => model.readBytes(name, 0, byteLength)),
+      );
+      expect(Buffer.compare(own ?? Buffer.of(), theirs ?? Buffer.of(1)), name).toBe(0);
+    }
+  });
+});
