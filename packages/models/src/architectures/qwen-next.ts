@@ -358,13 +358,15 @@ const valueLength = (config: Config): number => deltaHeads(config).valueLength;
 
 /** Rows of q and k in their order, then the rows of v in the order of tiled heads. */
 function tiledTail(hf: string, gguf: string, squeeze: boolean): TensorRule {
-  const inputs = (tensor: string, config: Config, back: boolean): readonly WeightInput[] => {
+  /** `split`: stored rows of one number each, `split` of them to a row. */
+  const inputs = (tensor: string, config: Config, back: boolean, split = 1): readonly WeightInput[] => {
     const { keys, ratio, keyLength, valueLength: length } = deltaHeads(config);
     const first = 2 * keys * keyLength;
-    const rows = [first, first + keys * ratio * length] as const;
+    const end = first + keys * ratio * length;
+    const steps = split === 1 ? {} : { rowLength: split };
     return [
-      { tensor, rows: [0, first] },
-      { tensor, rows, rowOrder: valueHeads(config, length, back) },
+      { tensor, rows: [0, split * first], ...steps },
+      { tensor, rows: [split * first, split * end], ...steps, rowOrder: valueHeads(config, length, back) },
     ];
   };
   return {
@@ -374,7 +376,10 @@ function tiledTail(hf: string, gguf: string, squeeze: boolean): TensorRule {
       const name = names?.[0] ?? "";
       const shape = shapeOf(name);
       const flat = squeeze ? convolutionShape(shape) : shape;
-      return [{ shape: flat, inputs: inputs(name, config, false) }];
+      const width = flat.at(-1) ?? 1;
+      // mlx-lm moves the axis of one number to the end
+      const split = shape.at(-1) === width ? 1 : width;
+      return [{ shape: flat, inputs: inputs(name, config, false, split) }];
     },
     toHf: ([name = ""], { config, shapeOf }) => {
       const [rows = 1, width = 1] = shapeOf(name);
