@@ -21,6 +21,8 @@ export interface MlxLayout extends LinearLayout {
   readonly scale: ScaleEncoding | "U8";
   /** Matrices in the stack; absent where the weight is one matrix. */
   readonly experts?: number;
+  /** Of floats that are to get new codes: the type in which MLX computes scales of 8 bits. F32 where absent. */
+  readonly floats?: ScaleEncoding;
   /** "tensor": one global scale; "experts": one for each matrix of the stack. */
   readonly globalScale?: "tensor" | "experts";
 }

@@ -2,17 +2,9 @@
  * Rows of floats as codes, in MLX's own arithmetic, so that codes, scales and biases are those of `mx.quantize` on the
  * processor (mlx, mlx/backend/cpu/quantized.cpp, `quantize`, and mlx/ops.cpp, `fp_quantize`).
  */
-import {
-  bfloatToFloat,
-  ConversionError,
-  E2M1_VALUES,
-  E4M3_VALUES,
-  floatToBfloat,
-  floatToE4m3,
-  floatToHalf,
-  halfToFloat,
-} from "@requant/core";
+import { bfloatToFloat, ConversionError, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
 import type { ScaleEncoding } from "@requant/core/format";
+import { E2M1_VALUES, E4M3_VALUES, floatToE4m3 } from "@requant/core/numeric";
 import { floatModeOf, type FloatMode, type MlxLayout } from "./layout.ts";
 
 const fround = Math.fround;
