@@ -7,11 +7,13 @@ import { compressedTensorsFormat } from "@requant/compressed-tensors";
 import type { WeightFormat } from "@requant/core/format";
 import { exl2Format } from "@requant/exl2";
 import { gptqFormat } from "@requant/gptq";
+import { mlxFormat } from "@requant/mlx";
 
 /** All weight formats, the special before the general. */
 export const weightFormats: readonly WeightFormat[] = [
   exl2Format,
   compressedTensorsFormat,
+  mlxFormat,
   awqFormat,
   gptqFormat,
 ];

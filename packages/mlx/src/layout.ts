@@ -20,11 +20,11 @@ export interface MlxLayout extends LinearLayout {
   /** The encoding of scales and biases; "U8" in all modes but affine. */
   readonly scale: ScaleEncoding | "U8";
   /** Matrices in the stack; absent where the weight is one matrix. */
-  readonly experts?: number;
+  readonly experts?: number | undefined;
   /** Of floats that are to get new codes: the type in which MLX computes scales of 8 bits. F32 where absent. */
-  readonly floats?: ScaleEncoding;
+  readonly floats?: ScaleEncoding | undefined;
   /** "tensor": one global scale; "experts": one for each matrix of the stack. */
-  readonly globalScale?: "tensor" | "experts";
+  readonly globalScale?: "tensor" | "experts" | undefined;
 }
 
 /** What the configuration says about one module, as far as it does. */
@@ -164,9 +164,7 @@ function widthsWith(isFloat: boolean, claims: MlxClaims): readonly Width[] {
   }
   // groups of 16 only where the configuration says so
   const sizes = claims.groupSize === 16 ? [16, ...affineGroupSizes] : affineGroupSizes;
-  return affineBits.flatMap((bits) =>
-    sizes.map((groupSize): Width => ({ mode: "affine", bits, groupSize })),
-  );
+  return affineBits.flatMap((bits) => sizes.map((groupSize): Width => ({ mode: "affine", bits, groupSize })));
 }
 
 function isMode(mode: string): mode is Exclude<MlxMode, "affine"> {
@@ -229,7 +227,11 @@ export function partsOf(layout: MlxLayout): LinearPart[] {
   ];
   if (layout.mode === "affine") all.push({ suffix: "biases", encoding: scale, shape: groups });
   if (globalScale !== undefined) {
-    all.push({ suffix: "global_scale", encoding: "F32", shape: [globalScale === "tensor" ? 1 : (experts ?? 1)] });
+    all.push({
+      suffix: "global_scale",
+      encoding: "F32",
+      shape: [globalScale === "tensor" ? 1 : (experts ?? 1)],
+    });
   }
   return all;
 }

@@ -1,8 +1,22 @@
 /** The small parts of a weight: scales, biases and the global scale, as numbers of a level view and as facts. */
 import { type ErrorPlace, FormatError } from "@requant/core";
-import { type Examination, findPart, type LevelParameters, type PartBytes, partBytes, readFloats } from "@requant/core/format";
+import {
+  type Examination,
+  findPart,
+  type LevelParameters,
+  type PartBytes,
+  partBytes,
+  readFloats,
+} from "@requant/core/format";
 import { E2M1_VALUES, E4M3_VALUES, e8m0ToFloat, isE4m3Scale } from "@requant/core/numeric";
-import { type Factor, type Span, sequentialGroups, type ViewFacts, type ViewParameters, viewFacts } from "@requant/core/view";
+import {
+  type Factor,
+  type Span,
+  sequentialGroups,
+  type ViewFacts,
+  type ViewParameters,
+  viewFacts,
+} from "@requant/core/view";
 import { type FloatMode, floatModeOf, groupCountOf, type MlxLayout, partsOf } from "./layout.ts";
 
 export const TABLES = { E2M1: E2M1_VALUES, E4M3: E4M3_VALUES } as const;
@@ -79,7 +93,7 @@ export function examineParameters(
   if (mode === undefined) return { facts: affineFacts(layout, bytes, place) };
   const stored = scalesOf(layout, bytes, place);
   const [factor] = globalFactor(layout, bytes, place);
-  const scales = factor === undefined ? stored : timesGlobal(layout, stored, factor);
+  const scales = factor === undefined ? stored : timesGlobal(stored, factor);
   // a byte may mean NaN, which a reader passes on to the weights
   if (!scales.every(Number.isFinite)) {
     return { facts: undefined, noView: { reason: "some of its scales are no finite numbers" } };
@@ -90,7 +104,7 @@ export function examineParameters(
   };
 }
 
-function timesGlobal(layout: MlxLayout, scales: Float32Array, { values }: Factor): Float32Array {
+function timesGlobal(scales: Float32Array, { values }: Factor): Float32Array {
   const each = scales.length / values.length;
   return scales.map((scale, i) => scale * values[Math.floor(i / each)]!);
 }

@@ -5,7 +5,7 @@
 import { bfloatToFloat, ConversionError, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
 import type { ScaleEncoding } from "@requant/core/format";
 import { E2M1_VALUES, E4M3_VALUES, floatToE4m3 } from "@requant/core/numeric";
-import { floatModeOf, type FloatMode, type MlxLayout } from "./layout.ts";
+import { type FloatMode, floatModeOf, type MlxLayout } from "./layout.ts";
 
 const fround = Math.fround;
 
@@ -76,7 +76,7 @@ function quantizeAffine(
     }
     for (let i = start; i < end; i++) {
       const code = roundHalfEven(fround(fround(values[i]! - bias) / scale));
-      codes[i] = code < 0 ? 0 : code > most ? most : code;
+      codes[i] = Math.min(Math.max(code, 0), most);
     }
     scales[group] = scale;
     biases[group] = bias;
@@ -112,7 +112,7 @@ function quantizeFloat(
     const end = start + groupSize;
     let most = 0;
     for (let i = start; i < end; i++) if (Math.abs(values[i]!) > most) most = Math.abs(values[i]!);
-    const { byte, scale } = scaleOf(round(most / largest), round);
+    const { byte, scale } = scaleOf(round(most / largest));
     scales[group] = byte;
     // all codes are 0 where the scale is
     if (scale !== 0) for (let i = start; i < end; i++) codes[i] = codeOf(round(values[i]! / scale));
@@ -125,10 +125,15 @@ interface StoredScale {
   readonly scale: number;
 }
 
-/** The nearest power of two by its logarithm; 1 for a group of zeros. Below 2^-127 mlx's own bytes wrap around. */
-function powerOfTwo(ideal: number, round: (value: number) => number): StoredScale {
-  const exponent = ideal === 0 ? 0 : Math.max(-127, roundHalfEven(round(Math.log2(ideal))));
-  return { byte: exponent + 127, scale: round(2 ** exponent) };
+/**
+ * The least power of two with which no weight is beyond the largest level; 1 for a group of zeros. Below 2^-127 mlx's own
+ * bytes wrap around. (mlx 0.32.4; earlier versions took the nearest power by its logarithm.)
+ */
+function powerOfTwo(ideal: number): StoredScale {
+  if (ideal === 0) return { byte: 127, scale: 1 };
+  let exponent = Math.max(-127, Math.floor(Math.log2(ideal)));
+  while (2 ** exponent < ideal) exponent++;
+  return { byte: exponent + 127, scale: 2 ** exponent };
 }
 
 function e4m3Scale(ideal: number): StoredScale {

@@ -1,10 +1,11 @@
 /** MLX as a target, as mlx-lm writes it: embeddings and head are quantized, too. */
 import type { Finding } from "@requant/core";
-import { packedFinding } from "@requant/core/format";
+import { UsageError } from "@requant/core";
 import {
   type ConfigRequest,
   type LayoutOffer,
   type PlainLayout,
+  packedFinding,
   parseLayout,
   type ScaleEncoding,
   type TargetConfig,
@@ -14,7 +15,6 @@ import {
   type WeightTarget,
   type WordSpec,
 } from "@requant/core/format";
-import { UsageError } from "@requant/core";
 import * as z from "zod/mini";
 import { mlxCodec } from "./codec.ts";
 import { serializeMlxConfig } from "./config.ts";
@@ -28,7 +28,8 @@ const WRITTEN_BITS = affineBits.filter((bits) => bits > 1);
 const words: readonly WordSpec[] = [
   {
     key: "codes",
-    about: "Bits per code beside a scale and a bias; mxfp4, mxfp8, nvfp4: small floats beside scales of 8 bits.",
+    about:
+      "Bits per code beside a scale and a bias; mxfp4, mxfp8, nvfp4: small floats beside scales of 8 bits.",
     words: {
       kind: "choice",
       values: Object.fromEntries(
@@ -148,8 +149,8 @@ function offers(request: WeightRequest, settings: TargetSettings): LayoutOffer[]
     width.mode === "affine" ? scaleTypes(request, settings) : ["U8"];
   return types.map((type) => {
     const floats = type === "U8" && request.floats !== undefined ? { floats: request.floats } : {};
-    const layout: MlxLayout = { rows, columns, ...width, scale: type, ...floats };
-    return { layout: { ...layout }, label: labelOf(layout), requirement: requirementOf(layout) };
+    const layout = { rows, columns, ...width, scale: type, ...floats };
+    return { layout, label: labelOf(layout), requirement: requirementOf(layout) };
   });
 }
 

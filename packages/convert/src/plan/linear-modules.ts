@@ -50,6 +50,20 @@ export function isHeadWeight({ name, shape }: NamedShape): boolean {
   return shape.length === 2 && /(?:^|\.)lm_head\.weight$/.test(name);
 }
 
+/** Modules that turn token ids into vectors, under the names that families have for them. */
+const TOKEN_EMBEDDING = /^(?:embed_tokens|wte|embed_in|word_embeddings|tok_embeddings)$/;
+
+/** The matrix of token embeddings. */
+export function isEmbeddingWeight({ name, shape }: NamedShape): boolean {
+  const modules = moduleOf(name).split(".");
+  return (
+    shape.length === 2 &&
+    name.endsWith(".weight") &&
+    TOKEN_EMBEDDING.test(modules.at(-1) ?? "") &&
+    !modules.some((module) => OTHER_SENSE.test(module))
+  );
+}
+
 export function moduleOf(name: string): string {
   return name.replace(/\.weight$/, "");
 }

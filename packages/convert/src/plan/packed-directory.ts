@@ -151,7 +151,7 @@ function planPacked(
   return {
     tensors,
     files: [
-      ...planSafetensorsFiles(tensors, draft.fileMetadata, {
+      ...planSafetensorsFiles(tensors, target.fileMetadata ?? draft.fileMetadata, {
         name: target.baseName,
         shardSize: options.shardSize,
         indexed: target.indexed,
@@ -267,6 +267,7 @@ function sideFiles(draft: HfDraft, made: TargetConfig): PlannedOutput["files"] {
       name,
       editedConfig(text, (config) => {
         config["quantization_config"] = made.config;
+        Object.assign(config, made.topLevel);
         if (made.dtype !== undefined) config["dtype" in config ? "dtype" : "torch_dtype"] = made.dtype;
       }),
     );

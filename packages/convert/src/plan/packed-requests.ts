@@ -1,9 +1,9 @@
 /** Which weights of a model a packed target packs, and what is known of each. */
 import { rowCount } from "@requant/core";
-import type { WeightRequest, WeightTarget } from "@requant/core/format";
+import type { ScaleEncoding, WeightRequest, WeightTarget } from "@requant/core/format";
 import { isRowSelection, type WeightPlan } from "@requant/models";
 import { isIntegerEncoding, isQuantizedEncoding } from "./fidelity.ts";
-import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
+import { isEmbeddingWeight, isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import type { PlanSourceTensor } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { type SourceTensors, storedFor } from "./plan-tensor.ts";
@@ -37,7 +37,7 @@ interface Candidate {
  * others in floats on purpose: they stay so, unless `requantizeRest` asks for them.
  */
 export function packedRequests(
-  target: Pick<WeightTarget, "head">,
+  target: Pick<WeightTarget, "head" | "embeddings">,
   draft: Draft,
   sources: SourceTensors,
   { requantizeRest }: Pick<PlanOptions, "requantizeRest">,
@@ -59,7 +59,7 @@ export function packedRequests(
 }
 
 function packs(
-  { head }: Pick<WeightTarget, "head">,
+  { head, embeddings }: Pick<WeightTarget, "head" | "embeddings">,
   weight: WeightPlan,
   stored: readonly PlanSourceTensor[],
   { config }: Draft,
@@ -67,7 +67,11 @@ function packs(
   const wasPacked = stored.some(({ linear }) => linear !== undefined);
   return isHeadWeight(weight)
     ? head === "always" || (head === "kept" && wasPacked)
-    : wasPacked || isLinearWeight(weight, config);
+    : wasPacked || isLinearWeight(weight, config) || (embeddings === true && isEmbeddingWeight(weight));
+}
+
+function isScaleEncoding(encoding: string | undefined): encoding is ScaleEncoding {
+  return encoding === "F16" || encoding === "BF16" || encoding === "F32";
 }
 
 function isQuantized(stored: readonly PlanSourceTensor[]): boolean {
@@ -79,6 +83,7 @@ function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): Wei
   const views = isRowSelection(weight) ? stored.flatMap(({ view }) => view ?? []) : [];
   const [only] = stored;
   const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
+  const [floats, ...otherTypes] = [...new Set(stored.map(({ encoding }) => encoding))];
   const costs = only?.costs;
   // of a fused or stacked tensor each weight has its share
   const share = only === undefined ? 1 : rows / Math.max(1, rowCount(only.shape));
@@ -90,6 +95,7 @@ function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): Wei
     ...(whole && only?.linear !== undefined && only.layout !== undefined
       ? { source: { format: only.linear.format, layout: only.layout } }
       : {}),
+    ...(otherTypes.length === 0 && isScaleEncoding(floats) ? { floats } : {}),
     ...(costs === undefined ? {} : { costs: costs.map((cost) => cost * share) }),
   };
 }

@@ -54,6 +54,8 @@ export interface WeightRequest {
   readonly views: readonly ViewFacts[];
   /** The source's own layout, where the source stores exactly these rows as one packed weight. */
   readonly source?: { readonly format: string; readonly layout: LinearLayout } | undefined;
+  /** The type of the floats that the weight is made of, where all are of one. */
+  readonly floats?: "F16" | "BF16" | "F32" | undefined;
   /** What each choice of the target's `sampling` would cost in this weight, where that was measured. */
   readonly costs?: readonly number[] | undefined;
 }
@@ -129,6 +131,8 @@ export interface ConfigRequest {
 export interface TargetConfig {
   /** `quantization_config` of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Other keys of config.json itself. */
+  readonly topLevel?: Readonly<Record<string, unknown>> | undefined;
   /** Files beside config.json that repeat the configuration. */
   readonly files: readonly (readonly [name: string, text: string])[];
   /** `torch_dtype` where the format's readers want another one than the model has. */
@@ -176,6 +180,10 @@ export interface WeightTarget {
    * the format expect floats.
    */
   readonly head: "always" | "kept" | "never";
+  /** True where the format's tools also pack token embeddings. */
+  readonly embeddings?: true;
+  /** `__metadata__` of the files; as in the source, or that of PyTorch, where absent. */
+  readonly fileMetadata?: Readonly<Record<string, string>>;
   /**
    * How codes are chosen for floats, one sentence, where the format's own tools do more: "Codes are rounded to the nearest
    * one, without calibration data."
