@@ -97,7 +97,7 @@ export const mlxTarget: WeightTarget = {
   rounding:
     "Codes are rounded to the nearest one, with the arithmetic of mlx-lm's convert; its dynamic quantization, AWQ and DWQ lose less.",
   baseName: "model",
-  indexed: true,
+  indexed: "always",
   head: "always",
   embeddings: true,
   fileMetadata: { format: "mlx" },

@@ -26,7 +26,7 @@ import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { isLinearModule, moduleOf } from "./linear-modules.ts";
-import { leftFindings, roundingFindings, withoutStop } from "./packed-findings.ts";
+import { leftFindings, withoutStop } from "./packed-findings.ts";
 import { type PackedRest, packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -159,13 +159,7 @@ function planPacked(
       ...sideFiles(draft, made),
     ],
     leftOut: draft.leftOut,
-    findings: [
-      ...draft.findings,
-      ...made.findings,
-      ...roundingFindings(format.name, target.rounding, tensors),
-      ...leftFindings(left),
-      ...restFindings(rest),
-    ],
+    findings: [...draft.findings, ...made.findings, ...leftFindings(left), ...restFindings(rest)],
   };
 }
 

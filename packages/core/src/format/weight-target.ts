@@ -173,8 +173,8 @@ export interface WeightTarget {
   settle?(settings: TargetSettings): TargetSettings;
   /** File name of the weights without ending. */
   readonly baseName: string;
-  /** Shards have an index.json. */
-  readonly indexed: boolean;
+  /** True: shards have an index.json. "always": a single file has one, too. */
+  readonly indexed: boolean | "always";
   /**
    * What happens to lm_head: "always": it is packed; "kept": it is packed where the source packs it; "never": readers of
    * the format expect floats.
