@@ -100,6 +100,7 @@ export const mlxTarget: WeightTarget = {
   indexed: "always",
   head: "always",
   embeddings: true,
+  stacks: true,
   fileMetadata: { format: "mlx" },
   offers,
   sameStorage(source, _facts, layout) {
@@ -138,7 +139,7 @@ function settle(settings: TargetSettings): TargetSettings {
 }
 
 function offers(request: WeightRequest, settings: TargetSettings): LayoutOffer[] | { reason: string } {
-  const { rows, columns } = request;
+  const { rows, columns, leading } = request;
   const width = widthOf(settings);
   if (columns % width.groupSize !== 0) {
     return {
@@ -149,7 +150,9 @@ function offers(request: WeightRequest, settings: TargetSettings): LayoutOffer[]
     width.mode === "affine" ? scaleTypes(request, settings) : ["U8"];
   return types.map((type) => {
     const floats = type === "U8" && request.floats !== undefined ? { floats: request.floats } : {};
-    const layout = { rows, columns, ...width, scale: type, ...floats };
+    const stack =
+      leading === undefined ? {} : { experts: leading.reduce((product, own) => product * own, 1) };
+    const layout = { rows, columns, ...width, scale: type, ...floats, ...stack };
     return { layout, label: labelOf(layout), requirement: requirementOf(layout) };
   });
 }

@@ -38,6 +38,7 @@ export { integerBuffer } from "./integer-buffers.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
+export { expertNames } from "./mlx-rules.ts";
 export { repackMxfp4Row, unpackMxfp4Row } from "./mxfp4.ts";
 export { packedByFamily } from "./packed-by-family.ts";
 export type { LeftOut } from "./plan-tensors.ts";

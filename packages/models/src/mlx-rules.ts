@@ -27,3 +27,28 @@ function stacksOf({ hf, gguf, expertCount }: TensorRule): TensorRule[] {
     return [same(`${block}.switch_mlp.${PROJECTIONS[projection] ?? projection}.weight`, gguf[part] ?? "")];
   });
 }
+
+/**
+ * The Hugging Face names of the matrices in a stack of experts that mlx-lm wrote, by the number of the expert; undefined for
+ * other tensors, and for families whose checkpoints stack experts, too.
+ */
+export function expertNames(
+  { tensors }: Pick<Architecture, "tensors">,
+  name: string,
+): ((expert: number) => string) | undefined {
+  for (const { hf, expertCount } of tensors) {
+    for (const pattern of expertCount === undefined ? [] : hf) {
+      const { block = "", projection = "" } = SEPARATE.exec(pattern)?.groups ?? {};
+      const [before = "", after = ""] = block.split("{layer}");
+      const stacked = `.switch_mlp.${PROJECTIONS[projection] ?? projection}.weight`;
+      const layer = name.endsWith(`${after}${stacked}`)
+        ? /(\d{1,6})$/.exec(name.slice(0, -`${after}${stacked}`.length))
+        : null;
+      if (layer === null || block === "") continue;
+      const start = name.slice(0, layer.index);
+      if (!start.endsWith(before)) continue;
+      return (expert) => `${start}${layer[1]}${after}.experts.${expert}.${projection}.weight`;
+    }
+  }
+  return undefined;
+}

@@ -23,9 +23,10 @@ export interface NamedShape {
 export function isLinearWeight(
   { name, shape }: NamedShape,
   config: Readonly<Record<string, unknown>> | undefined,
+  stacks = false,
 ): boolean {
   return (
-    shape.length === 2 &&
+    (shape.length === 2 || (stacks && shape.length === 3)) &&
     name.endsWith(".weight") &&
     LAYER.test(name) &&
     isDecoderLinear(moduleOf(name).split(".")) &&

@@ -31,6 +31,7 @@ import { type PackedRest, packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { separatedExperts } from "./separate-experts.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
 import type { PlanLinear } from "./way.ts";
 
@@ -78,7 +79,7 @@ interface HfDraft {
   readonly findings: readonly Finding[];
 }
 
-function draftOf(source: PlanSource, format: string): HfDraft {
+function draftOf(source: PlanSource, { name: format, target }: NamedTarget): HfDraft {
   if (source.gguf !== undefined) {
     const made = ggufAsHf(source, "F16");
     return {
@@ -99,8 +100,9 @@ function draftOf(source: PlanSource, format: string): HfDraft {
   // a config.json has one quantization_config
   refuseFamilyCodes(source, `a model is not read as that and ${format}`);
   refuseBrokenConfig(source.hf, { tensors: true });
+  const weights = source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] }));
   return {
-    weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
+    weights: target.stacks === true ? weights : separatedExperts(weights, source.hf.config),
     files: floatSideFiles(source, undefined, true),
     config: source.hf.config,
     fileMetadata: source.fileMetadata ?? { format: "pt" },
@@ -116,7 +118,7 @@ function planPacked(
   options: PlanOptions,
 ): PlannedOutput {
   const { target } = format;
-  const draft = draftOf(source, format.name);
+  const draft = draftOf(source, format);
   const sources = byName(source.tensors);
   const sourceConfig = source.quantization?.json;
   const { requests, rest } = packedRequests(target, draft, sources, options);

@@ -1,5 +1,5 @@
 /** Which weights of a model a packed target packs, and what is known of each. */
-import { rowCount } from "@requant/core";
+import { rowCount, rowLength } from "@requant/core";
 import type { ScaleEncoding, WeightRequest, WeightTarget } from "@requant/core/format";
 import { isRowSelection, type WeightPlan } from "@requant/models";
 import { isIntegerEncoding, isQuantizedEncoding } from "./fidelity.ts";
@@ -27,6 +27,8 @@ export interface PackedRest {
   readonly isUnused: boolean;
 }
 
+type PackingTarget = Pick<WeightTarget, "head" | "embeddings" | "stacks">;
+
 interface Candidate {
   readonly weight: WeightPlan;
   readonly stored: readonly PlanSourceTensor[];
@@ -37,7 +39,7 @@ interface Candidate {
  * others in floats on purpose: they stay so, unless `requantizeRest` asks for them.
  */
 export function packedRequests(
-  target: Pick<WeightTarget, "head" | "embeddings">,
+  target: PackingTarget,
   draft: Draft,
   sources: SourceTensors,
   { requantizeRest }: Pick<PlanOptions, "requantizeRest">,
@@ -59,15 +61,18 @@ export function packedRequests(
 }
 
 function packs(
-  { head, embeddings }: Pick<WeightTarget, "head" | "embeddings">,
+  { head, embeddings, stacks }: PackingTarget,
   weight: WeightPlan,
   stored: readonly PlanSourceTensor[],
   { config }: Draft,
 ): boolean {
+  if (weight.shape.length !== 2 && stacks !== true) return false;
   const wasPacked = stored.some(({ linear }) => linear !== undefined);
   return isHeadWeight(weight)
     ? head === "always" || (head === "kept" && wasPacked)
-    : wasPacked || isLinearWeight(weight, config) || (embeddings === true && isEmbeddingWeight(weight));
+    : wasPacked ||
+        isLinearWeight(weight, config, stacks) ||
+        (embeddings === true && isEmbeddingWeight(weight));
 }
 
 function isScaleEncoding(encoding: string | undefined): encoding is ScaleEncoding {
@@ -79,7 +84,8 @@ function isQuantized(stored: readonly PlanSourceTensor[]): boolean {
 }
 
 function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): WeightRequest {
-  const [rows = 0, columns = 0] = weight.shape;
+  const rows = rowCount(weight.shape);
+  const leading = weight.shape.slice(0, -2);
   const views = isRowSelection(weight) ? stored.flatMap(({ view }) => view ?? []) : [];
   const [only] = stored;
   const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
@@ -90,7 +96,8 @@ function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): Wei
   return {
     module: moduleOf(weight.name),
     rows,
-    columns,
+    columns: rowLength(weight.shape),
+    ...(leading.length === 0 ? {} : { leading }),
     views: views.length === stored.length ? views : [],
     ...(whole && only?.linear !== undefined && only.layout !== undefined
       ? { source: { format: only.linear.format, layout: only.layout } }

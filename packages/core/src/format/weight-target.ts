@@ -48,8 +48,11 @@ export function parseLayout<Layout>(
 export interface WeightRequest {
   /** Module name: "model.layers.0.self_attn.q_proj". */
   readonly module: string;
+  /** Of a stack of matrices, the rows of all. */
   readonly rows: number;
   readonly columns: number;
+  /** The outer dimensions of a stack; only for targets that store stacks. */
+  readonly leading?: readonly number[] | undefined;
   /** Facts of the views that its rows come from; empty where they are floats. */
   readonly views: readonly ViewFacts[];
   /** The source's own layout, where the source stores exactly these rows as one packed weight. */
@@ -180,6 +183,8 @@ export interface WeightTarget {
    * the format expect floats.
    */
   readonly head: "always" | "kept" | "never";
+  /** True where the format stores stacks of matrices (experts). For other formats each matrix is a weight of its own. */
+  readonly stacks?: true;
   /** True where the format's tools also pack token embeddings. */
   readonly embeddings?: true;
   /** `__metadata__` of the files; as in the source, or that of PyTorch, where absent. */
