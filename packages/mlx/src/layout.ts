@@ -1,5 +1,5 @@
 /** How MLX stores a weight: its modes, and what the shapes of its parts say. */
-import { type ErrorPlace, FormatError } from "@requant/core";
+import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
 import { findPart, type LinearLayout, type LinearPart, type ScaleEncoding } from "@requant/core/format";
 
 /** How codes become values: "affine" is scale × code + bias, the others multiply a level by a scale of few bits. */
@@ -145,7 +145,9 @@ function widthOf(
   if (only !== undefined && agreeing.length === 1) return only;
   const claimed = claimsText(claims);
   const possible = fitting.map(({ bits, groupSize }) => `${bits} bits in groups of ${groupSize}`);
-  throw new FormatError(
+  // without claims the file is whole, and only its meaning is open
+  const Refusal = claimed === undefined && possible.length > 0 ? UnsupportedError : FormatError;
+  throw new Refusal(
     `A row has ${words} words and ${groupCount} scales${scale === "U8" ? " of 8 bits" : ""}, ${
       claimed === undefined ? "and the configuration says nothing" : `and the configuration says ${claimed}`
     }; ${possible.length === 0 ? "no width of MLX has such rows" : `such rows have ${possible.join(", or ")}`}.`,

@@ -8,7 +8,6 @@ import {
   openableWeight,
   type PackedSource,
   packedFinding,
-  suffixesOf,
 } from "@requant/core/format";
 import { mlxCodec } from "./codec.ts";
 import { parseMlxConfig } from "./config.ts";
@@ -33,10 +32,9 @@ export const mlxSource: PackedSource = {
 
 /** Other formats have "scales" beside words with a name of their own, or scales of another name beside a weight of bytes. */
 function isMlx(parts: readonly LinearPart[]): boolean {
-  return (
-    suffixesOf(parts).has("scales") &&
-    parts.some(({ suffix, encoding }) => suffix === "weight" && encoding === "U32")
-  );
+  const has = (part: string, encoding: RegExp): boolean =>
+    parts.some((own) => own.suffix === part && encoding.test(own.encoding));
+  return has("weight", /^U32$/) && (has("scales", /^U8$/) || (has("scales", /./) && has("biases", /./)));
 }
 
 function mlxReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearReader {

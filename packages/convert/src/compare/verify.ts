@@ -1,4 +1,11 @@
-import { CodecError, elementCount, type Finding, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import {
+  CodecError,
+  ConversionError,
+  elementCount,
+  type Finding,
+  rowLength as rowLengthOf,
+  UsageError,
+} from "@requant/core";
 import type { Diagnosis, Suspect } from "@requant/core/format";
 import { type IntegerView, roundToHalf } from "@requant/core/view";
 import {
@@ -264,12 +271,18 @@ function suspect(
 function viewReader(
   model: Model,
   plan: WeightPlan,
-): ((start: number, end: number) => Promise<IntegerView>) | undefined {
+): ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined {
   const [name, ...others] = plannedSources(plan);
   if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
   if (model.tensor(name).linear === undefined) return undefined;
   const rows = integerRows(model, plan);
-  return (start, end) => rows.read(start, end);
+  return (start, end) => rows.read(start, end).catch(noIntegers);
+}
+
+/** Levels of a table, or offsets that are floats. */
+function noIntegers(error: unknown): undefined {
+  if (!(error instanceof ConversionError)) throw error;
+  return undefined;
 }
 
 /** Numbers of attention heads that either model's facts name. */
