@@ -1,5 +1,5 @@
 /** The allowed dependencies (CONTRIBUTING, "Dependencies"). */
-const linear = "(gptq|awq|exl2|compressed-tensors|float8)";
+const linear = "(gptq|awq|exl2|compressed-tensors|float8|mlx)";
 
 /** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
 const reference = [

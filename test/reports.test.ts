@@ -9,6 +9,7 @@ import {
   compressed,
   float8,
   gptq,
+  mlx,
   numbers,
   type Projection,
   type ReportInput,
@@ -234,6 +235,10 @@ const read: Readonly<Record<string, ReportInput>> = {
       group_size: 16,
     }),
   },
+  "linear/15-mlx-4bit, gguf/02-mlx-4bit": {
+    projection: always(mlx()),
+    config: { quantization: { group_size: 32, bits: 4 }, quantization_config: { group_size: 32, bits: 4 } },
+  },
   "linear/23-quantized-head-embedding": {
     projection: always(gptq(true, true)),
     config: { quantization_config: gptqConfig({ lm_head: true }) },
@@ -279,17 +284,6 @@ const refused: Readonly<Record<string, Refused>> = {
     }),
     config: method("bitsandbytes", { load_in_8bit: true }),
     says: /by bitsandbytes/,
-  },
-  "linear/15-mlx-4bit, gguf/02-mlx-4bit": {
-    projection: always({
-      parts: {
-        ".weight": ones("U32", SIDE, SIDE / 8),
-        ".scales": ones("F16", SIDE, 1),
-        ".biases": ones("F16", SIDE, 1),
-      },
-    }),
-    config: { quantization: { group_size: 32, bits: 4 }, quantization_config: { group_size: 32, bits: 4 } },
-    says: /by mlx/,
   },
   "gguf/03-bnb-nf4": {
     projection: always({

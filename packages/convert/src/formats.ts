@@ -9,6 +9,7 @@ import { exl2Format } from "@requant/exl2";
 import { float8Format } from "@requant/float8";
 import { gptqFormat } from "@requant/gptq";
 import { mxfp4Format, nvfp4Format } from "@requant/mxfp";
+import { mlxFormat } from "@requant/mlx";
 
 /** All weight formats, the special before the general. */
 export const weightFormats: readonly WeightFormat[] = [
@@ -17,6 +18,7 @@ export const weightFormats: readonly WeightFormat[] = [
   mxfp4Format,
   compressedTensorsFormat,
   float8Format,
+  mlxFormat,
   awqFormat,
   gptqFormat,
 ];

@@ -5,6 +5,7 @@ export { dequantizeF16, quantizeF16 } from "./f16";
 export { packColumns, packRows, unpackColumns, unpackRows } from "./fields";
 export { dequantizeNibbles } from "./nibbles";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";
+export { dequantizeLevels } from "./levels";
 
 /** The first address after this module's constants. */
 export function staticEnd(): usize {

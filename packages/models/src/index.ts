@@ -39,6 +39,7 @@ export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } fro
 export { isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
 export { hasTensorScale, readsTensorScales } from "./llama-cpp/tensor-scales.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
+export { expertNames } from "./mlx-rules.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {

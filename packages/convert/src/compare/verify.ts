@@ -274,14 +274,13 @@ function viewReader(
   if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
   if (model.tensor(name).linear === undefined) return undefined;
   const rows = integerRows(model, plan);
-  return async (start, end) => {
-    try {
-      return await rows.read(start, end);
-    } catch (error) {
-      if (error instanceof ConversionError) return undefined;
-      throw error;
-    }
-  };
+  return (start, end) => rows.read(start, end).catch(noIntegers);
+}
+
+/** Levels of a table, or offsets that are floats. */
+function noIntegers(error: unknown): undefined {
+  if (!(error instanceof ConversionError)) throw error;
+  return undefined;
 }
 
 /** Numbers of attention heads that either model's facts name. */

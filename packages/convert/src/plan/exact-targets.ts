@@ -1,4 +1,5 @@
 /** Which targets would keep every packed weight of a source: what a plan offers where the asked one does not. */
+import { isCodecError } from "@requant/core";
 import {
   searchSettings,
   spellWords,
@@ -48,7 +49,8 @@ function groupSizeOf(requests: readonly WeightRequest[]): number {
 }
 
 function keepsAll(target: WeightTarget, words: TargetSettings, requests: readonly WeightRequest[]): boolean {
-  const asked = target.settle?.(words) ?? words;
+  const asked = settled(target, words);
+  if (asked === undefined) return false;
   const settings = target.arrange?.(requests, asked, undefined).settings ?? asked;
   return requests.every((request) => {
     const offers = target.offers(request, settings, undefined);
@@ -60,4 +62,14 @@ function keepsAll(target: WeightTarget, words: TargetSettings, requests: readonl
       )
     );
   });
+}
+
+/** Undefined for words that contradict each other. */
+function settled(target: WeightTarget, words: TargetSettings): TargetSettings | undefined {
+  try {
+    return target.settle?.(words) ?? words;
+  } catch (error) {
+    if (isCodecError(error)) return undefined;
+    throw error;
+  }
 }

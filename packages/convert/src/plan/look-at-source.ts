@@ -1,5 +1,5 @@
 /** The tensors of a source with what a plan must know about them. */
-import { ConversionError } from "@requant/core";
+import { ConversionError, elementCount, rowCount } from "@requant/core";
 
 import type { WeightSampling } from "@requant/core/format";
 import { exactTypes, viewSourceByName } from "@requant/gguf";
@@ -127,7 +127,8 @@ async function plainTensor(
 
 /** Some quantizers write biases of zeros for layers that have none. */
 async function isZero(model: Model, { name, shape }: ModelTensor): Promise<boolean> {
-  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  await model.weight(name).readRows(0, 1, values);
+  const values = new Float32Array(elementCount(shape));
+  // a stack of experts has a row of biases for each
+  await model.weight(name).readRows(0, rowCount(shape), values);
   return values.every((value) => value === 0);
 }

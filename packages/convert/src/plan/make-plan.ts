@@ -12,6 +12,7 @@ import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
 import { llamafied } from "./llamafied.ts";
 import { lookedAt } from "./look-at-source.ts";
+import { roundingFindings } from "./packed-findings.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
@@ -83,7 +84,7 @@ export async function planConversion(
   const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
   const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
-  return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source);
+  return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));
 }
 
 /** The facts of a source that a plan for this target needs. */
@@ -115,7 +116,7 @@ export function makePlan(
   const output = planOutput(source, target, { options, like, list });
   if (options.exact === true) refuseLoss(output.tensors, target, source);
   const plan = assemblePlan(source, target, output);
-  return withFindings(plan, source);
+  return withFindings(plan, source, formatOf(target, list));
 }
 
 interface NamedTargetFormat {
@@ -238,9 +239,11 @@ function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: Plan
 }
 
 /** All findings complete, with those about the tensors as they are planned now. */
-function withFindings(plan: Plan, source: PlanSource): Plan {
+function withFindings(plan: Plan, source: PlanSource, { name, target }: NamedTargetFormat): Plan {
+  const { tensors } = plan;
   const findings = plan.findings.map((found) => completeFinding(found));
-  return { ...plan, findings: [...findings, ...changeFindings(plan.tensors, source)] };
+  const rounded = roundingFindings(name, target.rounding, tensors);
+  return { ...plan, findings: [...findings, ...rounded, ...changeFindings(tensors, source)] };
 }
 
 /** One for each reason why packed weights change, and what would keep them. */

@@ -26,11 +26,12 @@ import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { isLinearModule, moduleOf } from "./linear-modules.ts";
-import { leftFindings, roundingFindings, withoutStop } from "./packed-findings.ts";
+import { leftFindings, withoutStop } from "./packed-findings.ts";
 import { type PackedRest, packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { separatedExperts } from "./separate-experts.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
 import type { PlanLinear } from "./way.ts";
 
@@ -78,7 +79,7 @@ interface HfDraft {
   readonly findings: readonly Finding[];
 }
 
-function draftOf(source: PlanSource): HfDraft {
+function draftOf(source: PlanSource, { target }: NamedTarget): HfDraft {
   if (source.gguf !== undefined) {
     const made = ggufAsHf(source, "F16");
     return {
@@ -97,8 +98,9 @@ function draftOf(source: PlanSource): HfDraft {
     });
   }
   refuseBrokenConfig(source.hf, { tensors: true });
+  const weights = source.tensors.map(ownPlan);
   return {
-    weights: source.tensors.map(ownPlan),
+    weights: target.stacks === true ? weights : separatedExperts(weights, source.hf.config),
     files: floatSideFiles(source, undefined, true),
     config: source.hf.config,
     fileMetadata: source.fileMetadata ?? { format: "pt" },
@@ -114,7 +116,7 @@ function planPacked(
   options: PlanOptions,
 ): PlannedOutput {
   const { target } = format;
-  const draft = draftOf(source);
+  const draft = draftOf(source, format);
   const sources = byName(source.tensors);
   const sourceConfig = source.quantization?.json;
   const { requests, rest } = packedRequests(target, draft, sources, options);
@@ -149,7 +151,7 @@ function planPacked(
   return {
     tensors,
     files: [
-      ...planSafetensorsFiles(tensors, draft.fileMetadata, {
+      ...planSafetensorsFiles(tensors, target.fileMetadata ?? draft.fileMetadata, {
         name: target.baseName,
         shardSize: options.shardSize,
         indexed: target.indexed,
@@ -157,13 +159,7 @@ function planPacked(
       ...sideFiles(draft, made),
     ],
     leftOut: draft.leftOut,
-    findings: [
-      ...draft.findings,
-      ...made.findings,
-      ...roundingFindings(format.name, target.rounding, tensors),
-      ...leftFindings(left),
-      ...restFindings(rest),
-    ],
+    findings: [...draft.findings, ...made.findings, ...leftFindings(left), ...restFindings(rest)],
   };
 }
 
@@ -264,6 +260,7 @@ function sideFiles(draft: HfDraft, made: TargetConfig): PlannedOutput["files"] {
       name,
       editedConfig(text, (config) => {
         config["quantization_config"] = made.config;
+        Object.assign(config, made.topLevel);
         if (made.dtype !== undefined) config["dtype" in config ? "dtype" : "torch_dtype"] = made.dtype;
       }),
     );

@@ -1,9 +1,9 @@
 /** Which weights of a model a packed target packs, and what is known of each. */
-import { rowCount } from "@requant/core";
+import { rowCount, rowLength } from "@requant/core";
 import type { WeightRequest, WeightTarget } from "@requant/core/format";
 import { isRowSelection, type WeightPlan } from "@requant/models";
 import { isIntegerEncoding, isQuantizedEncoding } from "./fidelity.ts";
-import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
+import { isEmbeddingWeight, isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import type { PlanSourceTensor } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { type SourceTensors, storedFor } from "./plan-tensor.ts";
@@ -27,6 +27,8 @@ export interface PackedRest {
   readonly isUnused: boolean;
 }
 
+type PackingTarget = Pick<WeightTarget, "head" | "embeddings" | "stacks">;
+
 interface Candidate {
   readonly weight: WeightPlan;
   readonly stored: readonly PlanSourceTensor[];
@@ -37,7 +39,7 @@ interface Candidate {
  * others in floats on purpose: they stay so, unless `requantizeRest` asks for them.
  */
 export function packedRequests(
-  target: Pick<WeightTarget, "head">,
+  target: PackingTarget,
   draft: Draft,
   sources: SourceTensors,
   { requantizeRest }: Pick<PlanOptions, "requantizeRest">,
@@ -48,7 +50,7 @@ export function packedRequests(
     return packs(target, weight, stored, draft) ? [{ weight, stored }] : [];
   });
   const rest = candidates.filter(({ stored }) => !isQuantized(stored));
-  const isMixed = rest.length > 0 && (rest.length < candidates.length || hasStacks(draft, sources));
+  const isMixed = rest.length > 0 && (rest.length < candidates.length || (target.stacks !== true && hasStacks(draft, sources)));
   const requests = new Map<string, WeightRequest>();
   const kept: string[] = [];
   for (const { weight, stored } of candidates) {
@@ -67,16 +69,18 @@ function hasStacks({ weights }: Draft, sources: SourceTensors): boolean {
 }
 
 function packs(
-  { head }: Pick<WeightTarget, "head">,
+  { head, embeddings, stacks }: PackingTarget,
   weight: WeightPlan,
   stored: readonly PlanSourceTensor[],
   { config }: Draft,
 ): boolean {
-  if (weight.shape.length !== 2) return false;
+  if (weight.shape.length !== 2 && stacks !== true) return false;
   const wasPacked = stored.some(({ linear }) => linear !== undefined);
   return isHeadWeight(weight)
     ? head === "always" || (head === "kept" && wasPacked)
-    : wasPacked || isLinearWeight(weight, config);
+    : wasPacked ||
+        isLinearWeight(weight, config, stacks) ||
+        (embeddings === true && isEmbeddingWeight(weight));
 }
 
 function isQuantized(stored: readonly PlanSourceTensor[]): boolean {
@@ -84,7 +88,8 @@ function isQuantized(stored: readonly PlanSourceTensor[]): boolean {
 }
 
 function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): WeightRequest {
-  const [rows = 0, columns = 0] = weight.shape;
+  const rows = rowCount(weight.shape);
+  const leading = weight.shape.slice(0, -2);
   const views = isRowSelection(weight) ? stored.flatMap(({ view }) => view ?? []) : [];
   const [only] = stored;
   const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
@@ -94,7 +99,8 @@ function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): Wei
   return {
     module: moduleOf(weight.name),
     rows,
-    columns,
+    columns: rowLength(weight.shape),
+    ...(leading.length === 0 ? {} : { leading }),
     views: views.length === stored.length ? views : [],
     ...floatsOf(stored),
     ...(whole && only?.linear !== undefined && only.layout !== undefined

@@ -1,6 +1,6 @@
 /** All stored parts of one packed weight of the output. */
 
-import { ConversionError, rowLength, UsageError } from "@requant/core";
+import { ConversionError, rowCount, rowLength, UsageError } from "@requant/core";
 import {
   allocateParts,
   type FloatPacking,
@@ -36,7 +36,8 @@ export async function packedRoundTrip(
 ): Promise<OpenedWeight> {
   const { layout, format } = weight;
   const encoder = weightTargetByName(format).encoder(layout);
-  const [rows = 0, columns = 0] = task.shape;
+  const rows = rowCount(task.shape);
+  const columns = rowLength(task.shape);
   const source = openWeight(task, weightSource(model));
   const { floats } = encoder;
   if (floats.kind === "whole") {
@@ -188,7 +189,8 @@ async function packedWhole(
   bands: Bands,
   options: BandOptions,
 ): Promise<PackedWeight> {
-  const [rows = 0, columns = 0] = task.shape;
+  const rows = rowCount(task.shape);
+  const columns = rowLength(task.shape);
   const values = new Float32Array(rows * columns);
   await openWeight(task, weightSource(model)).readRows(0, rows, values);
   const bytes = { ...naming(model, task, values, 0, () => floats.pack(values)) };

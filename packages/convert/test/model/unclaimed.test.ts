@@ -71,15 +71,14 @@ const method = (quant_method: string, rest: object = {}): object => ({
 const unknown = /by an unknown method/;
 
 const foreign: Readonly<Record<string, Foreign>> = {
-  MLX: {
+  "MLX without scales": {
     parts: {
       ".weight": stored("U32", 32, 8),
-      ".scales": stored("BF16", 32, 1),
       ".biases": stored("BF16", 32, 1),
       ".bias": stored("BF16", 32),
     },
     first: ".weight",
-    method: /by mlx/,
+    method: /of mlx|by mlx/,
     config: { quantization: { group_size: 64, bits: 4 } },
     plain: [".bias"],
   },
@@ -334,6 +333,19 @@ it("a file alone is refused like a directory", async () => {
   });
 });
 
+it("weights of MLX are refused where no configuration tells their width, and it can only be guessed", async () => {
+  const scales = stored("BF16", 32, 1);
+  const store = await directory({ ".weight": stored("U32", 32, 8), ".scales": scales, ".biases": scales });
+  store.files.delete("config.json");
+  const model = await openModel({ store, file: "model.safetensors" });
+  await expect(planConversion(model, parseTarget("safetensors:f32"))).rejects.toMatchObject({
+    code: "UNSUPPORTED",
+    message: expect.stringMatching(
+      /2 bits in groups of 128, or 4 bits in groups of 64, or 8 bits in groups of 32/,
+    ),
+  });
+});
+
 describe("what is understood", () => {
   it("a checkpoint that was cast to 8-bit floats: the values are those of the codes", async () => {
     // E4M3: 0x38 is 1, 0x40 is 2, 0xb8 is −1, 0x01 is 2^-9
@@ -423,6 +435,7 @@ describe.skipIf(golden === undefined)(
       "ct-mixed-int",
       "ct-nvfp4",
       "fp8-block128-ragged",
+      "mlx-4bit-mixed",
     ];
     const all = existsSync(neighbours) ? readdirSync(neighbours) : [];
 
@@ -440,7 +453,7 @@ describe.skipIf(golden === undefined)(
         else
           await expect(command()).rejects.toMatchObject({
             code: "UNSUPPORTED",
-            message: expect.stringMatching(/packed by (?:bitsandbytes|compressed|hqq|mlx|modelopt)/),
+            message: expect.stringMatching(/packed by (?:bitsandbytes|hqq|modelopt)/),
           });
       }
       expect((await tensorStatistics(model, NORM)).count).toBe(128);

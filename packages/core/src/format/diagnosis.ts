@@ -11,7 +11,7 @@ export interface Suspect {
   readonly headCounts: readonly number[];
   a(start: number, end: number): Promise<Float32Array>;
   b(start: number, end: number): Promise<Float32Array>;
-  /** The same rows as integers, on the sides that store them so; undefined for rows of other numbers. */
+  /** The same rows as integers, on the sides that store them so; undefined where they turn out to be none. */
   readonly views: {
     readonly a?: ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined;
     readonly b?: ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined;

@@ -15,21 +15,6 @@ function isLoadedInFewBits(settings: Json): boolean {
   return settings["load_in_4bit"] === true || settings["load_in_8bit"] === true;
 }
 
-/**
- * MLX names no method: it writes the same settings under `quantization` and `quantization_config`, some versions under the
- * first alone (mlx-lm, utils.py).
- */
-const mlx: QuantMethod = {
-  names: ["mlx"],
-  sections: ["quantization"],
-  isSign: (settings, model) => areSettingsOfMlx(settings) && areSettingsOfMlx(model["quantization"]),
-  leavesFloats: true,
-};
-
-function areSettingsOfMlx(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "bits" in value && "group_size" in value;
-}
-
 /** Methods of which only one thing is known: they never store a packed weight as plain floats. */
 const PACKED_ONLY: readonly string[] = [
   "exl3",
@@ -50,6 +35,5 @@ const PACKED_ONLY: readonly string[] = [
  */
 export const foreignMethods: readonly QuantMethod[] = [
   bitsandbytes,
-  mlx,
   ...PACKED_ONLY.map((name): QuantMethod => ({ names: [name], leavesFloats: true })),
 ];

@@ -1,9 +1,10 @@
 /** What a format package is made of: the codec contracts, stored parts, checks. */
 
+export { levelWeight } from "../kernels/level-twin.ts";
 export { nibbleLevelWeight } from "../kernels/nibble-twin.ts";
 export { viewWeight } from "../kernels/weight-twin.ts";
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
-export { type LevelParameters, levelWeight } from "../view/level-weight.ts";
+export type { LevelParameters } from "../view/level-weight.ts";
 export type { NibbleParameters, NibbleWeight } from "../view/nibble-weight.ts";
 export type { UnpackCodes } from "../view/view-weight.ts";
 export {

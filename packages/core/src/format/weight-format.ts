@@ -173,6 +173,8 @@ export interface PackedSource {
   readonly methods: readonly FormatMethod[];
   /** Keys of its configuration that are read, or known to change no value. */
   readonly configKeys: readonly string[];
+  /** True where any other key of its configuration is the name of a module, with settings of that module. */
+  readonly moduleKeys?: true;
   /** The same for objects inside the configuration, by path; `*` stands for any key: `config_groups.*.weights`. */
   readonly innerKeys?: Readonly<Record<string, readonly string[]>>;
   /**

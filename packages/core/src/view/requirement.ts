@@ -140,7 +140,7 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
     return { reason: `some scales are not bf16 values, and ${name} is to store bf16 scales` };
   }
   // the facts describe the zero points as they are, so the layout must store these very zero points
-  if (bias === "BF16") {
+  if (bias === "BF16" && !scalesOnlyMoveTheirPoint(facts)) {
     return {
       reason: `${name} stores scale × zero point as one bf16 number, which must round some of them`,
       hint: "A layout with integer zero points keeps them.",
@@ -152,6 +152,12 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
       hint: "Q5_0 and, for groups of 256, Q4_K hold every zero point exactly.",
     };
   }
+  if (bias === "F32" && !roundsToHalf && !(facts.scalesAreHalf || facts.scalesAreBfloat)) {
+    return {
+      reason: `${name} multiplies a scale and a code before it adds an offset, and some of these products are no f32 numbers`,
+      hint: "A layout with integer zero points keeps them.",
+    };
+  }
   if (facts.rounding === "f16" && !roundsToHalf) {
     return {
       reason: `each weight is rounded to f16 after its multiplication, which ${name} does not do`,
@@ -159,6 +165,11 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
     };
   }
   return undefined;
+}
+
+/** True where every zero point is the same power of two, or 0: its product with a scale has the bits of the scale. */
+function scalesOnlyMoveTheirPoint({ minZero, maxZero }: ViewFacts): boolean {
+  return minZero === maxZero && (minZero === 0 || Number.isInteger(Math.log2(minZero)));
 }
 
 /** Offsets that are floats fit where floats are stored; integers may stand behind them, which only a look at them shows. */

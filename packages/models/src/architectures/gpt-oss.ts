@@ -4,7 +4,7 @@ import { byteBpe } from "../tokenizer/extras.ts";
 import type { StoredInput, WeightInput } from "../weight-plan.ts";
 import type { Architecture, PlannedTensor, TensorRule } from "./architecture.ts";
 import { count, deriveKeyValueHeads, deriveLayerTypes, generic, textParameters } from "./parameters.ts";
-import { attention, decoderEnds, same } from "./tensors.ts";
+import { attention, decoderEnds, same, stackedProjections } from "./tensors.ts";
 
 const experts = "model.layers.{layer}.mlp.experts";
 
@@ -196,6 +196,7 @@ export const gptOss: Architecture = {
     same(`${experts}.down_proj_bias`, "blk.{layer}.ffn_down_exps.bias"),
     gateUpBias,
   ],
+  mlxTensors: stackedProjections(experts, ".*"),
   tokenizer: byteBpe,
   fileType: (files, asked) =>
     files.tensors.some(({ name }) => /\.experts\.\w+_proj\.weight$/.test(name)) ? 38 : asked,
