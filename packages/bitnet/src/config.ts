@@ -19,7 +19,7 @@ export function parseBitnetConfig(json: unknown, place: ErrorPlace = {}): Bitnet
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) {
     throw new FormatError(
-      `The quantization configuration is none of BitNet: ${misfitOf(parsed.error.issues)}.`,
+      `The quantization configuration is none of BitNet: ${misfitOf(parsed.error.issues, json)}.`,
       place,
     );
   }

@@ -42,7 +42,7 @@ export function parseBitsAndBytesConfig(json: unknown, place: ErrorPlace = {}): 
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) {
     throw new FormatError(
-      `The quantization configuration is none of bitsandbytes: ${misfitOf(parsed.error.issues)}.`,
+      `The quantization configuration is none of bitsandbytes: ${misfitOf(parsed.error.issues, json)}.`,
       place,
     );
   }

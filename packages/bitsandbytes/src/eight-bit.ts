@@ -1,8 +1,8 @@
 /** 8-bit weights (LLM.int8), opened. */
 import { type ErrorPlace, UnsupportedError } from "@requant/core";
 import { findPart, type PartBytes, partBytes, type RowWeight, readFloats } from "@requant/core/format";
-import { checkRows } from "@requant/core/view";
-import { checkLength, finite } from "./four-bit.ts";
+import { checkRows, checkValueCount } from "@requant/core/view";
+import { finite } from "./four-bit.ts";
 import { type EightBitLayout, partsOf } from "./layout.ts";
 
 /** f32(1 / 127), which each product is multiplied by: a division by 127 would give other values. */
@@ -44,7 +44,7 @@ export function openEightBit(layout: EightBitLayout, bytes: PartBytes, place: Er
     columns,
     dequantize(rowStart, rowEnd, out) {
       checkRows(rowStart, rowEnd, rows);
-      checkLength(rowEnd - rowStart, columns, out);
+      checkValueCount(rowEnd - rowStart, columns, out.length);
       const fround = Math.fround;
       for (let row = rowStart, at = 0; row < rowEnd; row++) {
         const scale = scales[row]!;

@@ -1,7 +1,7 @@
 /** 4-bit weights, opened: scales as floats, codes unpacked on demand. */
-import { type ErrorPlace, FormatError, UsageError } from "@requant/core";
+import { type ErrorPlace, FormatError } from "@requant/core";
 import { findPart, type PartBytes, partBytes, type RowWeight, readFloats } from "@requant/core/format";
-import { checkRows } from "@requant/core/view";
+import { checkRows, checkValueCount } from "@requant/core/view";
 import { dequantizeNibbleBlocks } from "./kernels/nibble-blocks-twin.ts";
 import { type FourBitLayout, partsOf } from "./layout.ts";
 import type { NibbleBlocks } from "./nibble-blocks.ts";
@@ -71,16 +71,10 @@ export function openFourBit(layout: FourBitLayout, bytes: PartBytes, place: Erro
     columns,
     dequantize(rowStart, rowEnd, out) {
       checkRows(rowStart, rowEnd, rows);
-      checkLength(rowEnd - rowStart, columns, out);
+      checkValueCount(rowEnd - rowStart, columns, out.length);
       dequantizeNibbleBlocks(blocks, rowStart * columns, rowEnd * columns, out);
     },
   };
-}
-
-/** @throws UsageError unless an array holds exactly these rows */
-export function checkLength(rows: number, columns: number, out: Float32Array): void {
-  if (out.length === rows * columns) return;
-  throw new UsageError(`${rows} rows of ${columns} values do not fit an array of ${out.length}.`);
 }
 
 /** @throws FormatError that names the first number that is not finite */

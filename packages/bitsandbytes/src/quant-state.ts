@@ -50,10 +50,11 @@ export function checkStateLength(byteLength: number, place: ErrorPlace): void {
 /** Reads the stored bytes. @throws FormatError for bytes that are no such JSON */
 export function parseQuantState(bytes: Uint8Array, place: ErrorPlace = {}): QuantState {
   checkStateLength(bytes.length, place);
-  const parsed = stateSchema.safeParse(jsonOf(bytes));
+  const json = jsonOf(bytes);
+  const parsed = stateSchema.safeParse(json);
   if (!parsed.success) {
     throw new FormatError(
-      `The weight's quant_state is no JSON of bitsandbytes: ${misfitOf(parsed.error.issues)}.`,
+      `The weight's quant_state is no JSON of bitsandbytes: ${misfitOf(parsed.error.issues, json)}.`,
       place,
     );
   }

@@ -40,8 +40,8 @@ function bitsAndBytesReader(json: unknown, hints: ModuleHints, place: ErrorPlace
     async openable(_module, parts, at) {
       const layout = bitsAndBytesCodec.readLayout(parts, await claimsOf(parts, hints, at), at);
       return openableWeight(bitsAndBytesCodec, layout, labelOf(layout), at, (bytes) => {
-        bitsAndBytesCodec.measure(layout, bytes, at);
-        return { layout, ...reading(layout), findings: [] };
+        const facts = bitsAndBytesCodec.measure(layout, bytes, at);
+        return { layout, facts, ...reading(layout), findings: [] };
       });
     },
   };

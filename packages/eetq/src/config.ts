@@ -16,7 +16,7 @@ export function parseEetqConfig(json: unknown, place: ErrorPlace = {}): EetqConf
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) {
     throw new FormatError(
-      `The quantization configuration is none of EETQ: ${misfitOf(parsed.error.issues)}.`,
+      `The quantization configuration is none of EETQ: ${misfitOf(parsed.error.issues, json)}.`,
       place,
     );
   }

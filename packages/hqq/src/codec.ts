@@ -1,4 +1,4 @@
-import { type ErrorPlace, FormatError, UsageError } from "@requant/core";
+import { type ErrorPlace, FormatError } from "@requant/core";
 import {
   findPart,
   type LinearCodec,
@@ -8,7 +8,7 @@ import {
   readFloats,
   readWords,
 } from "@requant/core/format";
-import { checkRows } from "@requant/core/view";
+import { checkRows, checkValueCount } from "@requant/core/view";
 import { type HqqClaims, type HqqLayout, HQQ_SUFFIXES, matrixOf, readLayout } from "./layout.ts";
 import { packingOf } from "./packing.ts";
 import { roundingTo } from "./rounding.ts";
@@ -74,11 +74,7 @@ function openHqq(layout: HqqLayout, bytes: PartBytes, place: ErrorPlace = {}): R
     columns,
     dequantize(rowStart, rowEnd, out) {
       checkRows(rowStart, rowEnd, rows);
-      if (out.length !== (rowEnd - rowStart) * columns) {
-        throw new UsageError(
-          `${rowEnd - rowStart} rows of ${columns} values do not fit an array of ${out.length}.`,
-        );
-      }
+      checkValueCount(rowEnd - rowStart, columns, out.length);
       const start = rowStart * columns;
       const end = rowEnd * columns;
       for (let at = start; at < end; ) {

@@ -22,7 +22,7 @@ export function parseHqqConfig(json: unknown, place: ErrorPlace = {}): HqqConfig
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) {
     throw new FormatError(
-      `The quantization configuration is none of HQQ: ${misfitOf(parsed.error.issues)}.`,
+      `The quantization configuration is none of HQQ: ${misfitOf(parsed.error.issues, json)}.`,
       place,
     );
   }

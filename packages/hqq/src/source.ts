@@ -37,9 +37,10 @@ function hqqReader(json: unknown, { read }: ModuleHints, place: ErrorPlace): Lin
       const layout = hqqCodec.readLayout(parts, { meta: await readMeta(parts, read, at) }, at);
       const { bits, groupSize, axis, scale, columns } = layout;
       return openableWeight(hqqCodec, layout, `HQQ-${bits}bit-${groupSize}g`, at, (bytes) => {
-        hqqCodec.measure(layout, bytes, at);
+        const facts = hqqCodec.measure(layout, bytes, at);
         return {
           layout,
+          facts,
           settings: {
             bits: String(bits),
             groupSize: axis === 1 && columns % groupSize === 0 ? groupSize : "mixed",

@@ -19,7 +19,7 @@ export function parseQuantoConfig(json: unknown, place: ErrorPlace = {}): Quanto
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) {
     throw new FormatError(
-      `The quantization configuration is none of quanto: ${misfitOf(parsed.error.issues)}.`,
+      `The quantization configuration is none of quanto: ${misfitOf(parsed.error.issues, json)}.`,
       place,
     );
   }

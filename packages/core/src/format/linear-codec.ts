@@ -141,6 +141,7 @@ const BYTE_LENGTHS: Readonly<Record<string, number>> = {
   U16: 2,
   I8: 1,
   U8: 1,
+  F8_E4M3: 1,
 };
 
 /** Bytes that a part takes. @throws UnsupportedError for an encoding that no linear format uses */

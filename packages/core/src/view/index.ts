@@ -23,6 +23,7 @@ export type { TableView } from "./fit-table.ts";
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
 export {
   checkRows,
+  checkValueCount,
   type GroupRun,
   groupRuns,
   groupSizeOf,

@@ -1,4 +1,4 @@
-/** Types whose codes name levels of a table, or plain signs. Views are read from these types but not written to them. */
+/** Types whose codes name levels of a table. Views are read from these types but not written to them. */
 import { tensorTypeByName } from "../constants.ts";
 import { E2M1_DOUBLED } from "../types/e2m1.ts";
 import { readHalf } from "../types/half-field.ts";
@@ -67,18 +67,6 @@ export const viewNVFP4: GgufViewSource = /* @__PURE__ */ tableType("NVFP4", {
     for (let sub = 0; sub < 4; sub++) {
       factors[0]![4 * block + sub] = halfScaleOfE4m3(bytes[at + sub]!);
       unpackNibbles(bytes, at + 4 + 8 * sub, 8, codes, 64 * block + 16 * sub);
-    }
-  },
-});
-
-export const viewTQ2_0: GgufViewSource = /* @__PURE__ */ tableType("TQ2_0", {
-  levels: { zero: 1 },
-  maxCode: 3,
-  factorSizes: [256],
-  unpackBlock(bytes, at, { codes, factors }, block) {
-    factors[0]![block] = readHalf(bytes, at + 64);
-    for (let i = 0; i < 256; i++) {
-      codes[256 * block + i] = (bytes[at + 32 * (i >> 7) + (i & 31)]! >> (2 * ((i >> 5) & 3))) & 3;
     }
   },
 });
