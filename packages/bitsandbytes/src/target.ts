@@ -73,9 +73,8 @@ const words: readonly WordSpec[] = [
   },
   {
     key: "dtype",
-    about: "The type that each value is rounded to when it is read.",
+    about: "The type that each value is rounded to when it is read; bf16 where no word says it.",
     words: { kind: "choice", values: DTYPES },
-    default: "BF16",
   },
 ];
 
@@ -105,8 +104,7 @@ export const bitsAndBytesTarget: WeightTarget = {
   },
   encoder: encoderOf,
   config: ({ settings, packed, left }) => {
-    const [first] = packed;
-    const dtype = DTYPES[String(first?.layout["dtype"]).toLowerCase()] ?? dtypeOf(settings["dtype"]);
+    const dtype = dtypeOf(packed[0]?.layout["dtype"] ?? settings["dtype"]);
     return {
       config: serializeBitsAndBytesConfig({
         quantType: "nf4",
@@ -179,7 +177,12 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
 
 function floatsOf(layout: BitsAndBytesLayout): WeightEncoder["floats"] {
   if (layout.kind !== "nf4") {
-    throw new UsageError(`Weights are not written as ${layout.kind}; nf4 is written.`);
+    return {
+      kind: "whole",
+      pack() {
+        throw new UsageError(`Floats are not packed as ${layout.kind}; they are packed as nf4.`);
+      },
+    };
   }
   if (layout.nestedBlockSize === 0) {
     return { kind: "rows", pack: (values, rowStart, bytes) => packNf4Rows(layout, values, rowStart, bytes) };

@@ -3,10 +3,16 @@
  * recognises the tensors of a module reads them.
  */
 import { awqFormat } from "@requant/awq";
+import { bitnetFormat } from "@requant/bitnet";
+import { bitsAndBytesFormat } from "@requant/bitsandbytes";
 import { compressedTensorsFormat } from "@requant/compressed-tensors";
 import type { WeightFormat } from "@requant/core/format";
+import { eetqFormat } from "@requant/eetq";
 import { exl2Format } from "@requant/exl2";
 import { gptqFormat } from "@requant/gptq";
+import { hqqFormat } from "@requant/hqq";
+import { quantoFormat } from "@requant/quanto";
+import { torchaoFormat } from "@requant/torchao";
 
 /** All weight formats, the special before the general. */
 export const weightFormats: readonly WeightFormat[] = [
@@ -14,4 +20,10 @@ export const weightFormats: readonly WeightFormat[] = [
   compressedTensorsFormat,
   awqFormat,
   gptqFormat,
+  bitsAndBytesFormat,
+  hqqFormat,
+  quantoFormat,
+  torchaoFormat,
+  eetqFormat,
+  bitnetFormat,
 ];

@@ -3,18 +3,6 @@ import type { QuantMethod } from "./quant-method.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** bitsandbytes quantizes when a model is loaded, or stores what it quantized then. */
-const bitsandbytes: QuantMethod = {
-  names: ["bitsandbytes"],
-  isSign: isLoadedInFewBits,
-  quantizesAtLoading: isLoadedInFewBits,
-  leavesFloats: true,
-};
-
-function isLoadedInFewBits(settings: Json): boolean {
-  return settings["load_in_4bit"] === true || settings["load_in_8bit"] === true;
-}
-
 /** NVIDIA's ModelOpt. Its own file keeps the settings one level down. */
 const modelopt: QuantMethod = {
   names: ["modelopt"],
@@ -45,10 +33,6 @@ const PACKED_ONLY: readonly string[] = [
   "fp8",
   "fbgemm_fp8",
   "mxfp4",
-  "hqq",
-  "quanto",
-  "eetq",
-  "torchao",
   "aqlm",
   "vptq",
   "spqr",
@@ -57,10 +41,9 @@ const PACKED_ONLY: readonly string[] = [
 
 /**
  * All methods without a format. A package that reads the weights of a method moves the method's entry into itself.
- * Methods that are missing here (BitNet, for one) may compute with other values than the plain floats that they store.
+ * A method without `leavesFloats` (BitNet, for one) may compute with other values than the plain floats that it stores.
  */
 export const foreignMethods: readonly QuantMethod[] = [
-  bitsandbytes,
   modelopt,
   mlx,
   ...PACKED_ONLY.map((name): QuantMethod => ({ names: [name], leavesFloats: true })),
