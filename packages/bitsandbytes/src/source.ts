@@ -10,7 +10,12 @@ import {
   suffixesOf,
 } from "@requant/core/format";
 import { bitsAndBytesCodec } from "./codec.ts";
-import { BITS_AND_BYTES_KEYS, bitsAndBytesQuantizesModule, parseBitsAndBytesConfig } from "./config.ts";
+import {
+  BITS_AND_BYTES_KEYS,
+  type BitsAndBytesConfig,
+  bitsAndBytesQuantizesModule,
+  parseBitsAndBytesConfig,
+} from "./config.ts";
 import { checkWeightFormat } from "./eight-bit.ts";
 import { type BitsAndBytesClaims, type BitsAndBytesLayout, STATE_SUFFIXES } from "./layout.ts";
 import { bitsAndBytesMethod } from "./methods.ts";
@@ -34,8 +39,7 @@ export const bitsAndBytesSource: PackedSource = {
 function bitsAndBytesReader(json: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseBitsAndBytesConfig(json, place);
   return {
-    claims:
-      config?.bits === undefined ? {} : { bits: config.bits, variant: config.quantType ?? "int8" },
+    claims: config?.bits === undefined ? {} : { bits: config.bits, variant: variantOf(config) },
     claimsModule: (module) => config === undefined || bitsAndBytesQuantizesModule(config, module),
     async openable(_module, parts, at) {
       const layout = bitsAndBytesCodec.readLayout(parts, await claimsOf(parts, hints, at), at);
@@ -45,6 +49,11 @@ function bitsAndBytesReader(json: unknown, hints: ModuleHints, place: ErrorPlace
       });
     },
   };
+}
+
+function variantOf({ quantType, doubleQuant }: BitsAndBytesConfig): string {
+  if (quantType === undefined) return "int8";
+  return doubleQuant === true ? `${quantType}-double` : quantType;
 }
 
 /** What the JSON of a 4-bit weight says; of an 8-bit weight only whether its codes stand row by row. */

@@ -37,7 +37,10 @@ export function autoType(
 function packedType(stored: readonly PlanSourceTensor[], float: "exact" | "F16"): AutoChoice {
   const facts = stored.flatMap(({ view }) => view ?? []);
   const fallback = float === "F16" ? "F16" : narrowestOf(stored);
-  if (facts.length < stored.length) return { type: fallback, reason: "packed and float weights are joined" };
+  if (facts.length < stored.length) {
+    const misfit = stored.find(({ noView }) => noView !== undefined)?.noView;
+    return { type: fallback, reason: misfit?.reason ?? "packed and float weights are joined" };
+  }
   const exact = viewTypes.find(({ requirement }) => viewFit(facts, requirement).fidelity === "exact");
   if (exact !== undefined) return { type: exact.name };
   return { type: fallback, reason: whyNone(facts) };

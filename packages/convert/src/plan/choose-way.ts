@@ -159,7 +159,9 @@ function fromPacked(question: WayQuestion, encoding: string, floats: () => Way):
   }
   const facts = stored.flatMap(({ view }) => view ?? []);
   if (facts.length < stored.length || !isRowSelection(question)) {
-    return { way: floats(), fidelity: "requantized", reason: "its rows are put together from floats" };
+    const misfit = stored.find(({ noView }) => noView !== undefined)?.noView;
+    const why = whyOf(misfit ?? { reason: "its rows are put together from floats" });
+    return { way: floats(), fidelity: "requantized", ...why };
   }
   const fit = viewFit(facts, requirement);
   if (fit.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
