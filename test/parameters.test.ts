@@ -120,6 +120,7 @@ describe("descriptors of kernels", () => {
       "GemmTile",
       "GridRuns",
       "NibbleTile",
+      "PlacedBlocks",
     ]));
 
   it.each(descriptors)(

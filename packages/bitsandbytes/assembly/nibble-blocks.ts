@@ -8,7 +8,7 @@
  * same order.
  */
 @unmanaged
-class NibbleBlocks {
+class PlacedBlocks {
   codes: usize;
   /** Bytes of a block's codes, a multiple of 16. */
   blockBytes: i32;
@@ -92,7 +92,7 @@ function storeValues(codes: v128, a: v128, b: v128, c: v128, d: v128, out: usize
 }
 
 /** Codes to f32. */
-export function dequantizeNibbleBlocks(given: NibbleBlocks): void {
+export function dequantizeNibbleBlocks(given: PlacedBlocks): void {
   const levels = given.levels;
   const rounding = given.rounding;
   const blockBytes = <usize>given.blockBytes;

@@ -14,7 +14,7 @@ import * as reference from "../nibble-blocks.ts";
 
 const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);
 
-/** The fields of the class `NibbleBlocks` in assembly/nibble-blocks.ts. */
+/** The fields of the class `PlacedBlocks` in assembly/nibble-blocks.ts. */
 interface PlacedBlocks {
   readonly codes: number;
   readonly blockBytes: number;
