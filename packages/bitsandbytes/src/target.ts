@@ -80,6 +80,7 @@ const words: readonly WordSpec[] = [
 
 /** bitsandbytes as a target. */
 export const bitsAndBytesTarget: WeightTarget = {
+  shortName: "bnb",
   words,
   example: "nf4-64",
   baseName: "model",
