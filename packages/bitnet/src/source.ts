@@ -56,8 +56,7 @@ function bitnetReader(json: unknown, _hints: unknown, place: ErrorPlace): Linear
   const config = json === undefined ? undefined : parseBitnetConfig(json, place);
   return {
     claims: config === undefined ? {} : { bits: 2, variant: config.linearClass },
-    claimsModule: (module) =>
-      config === undefined || !isNamedModule(config.modulesToNotConvert, module),
+    claimsModule: (module) => config === undefined || !isNamedModule(config.modulesToNotConvert, module),
     openable(_module, parts, at) {
       const scaleIs = config?.linearClass === "autobitlinear" ? "factor" : "divisor";
       const layout = bitnetCodec.readLayout(parts, { scaleIs }, at);

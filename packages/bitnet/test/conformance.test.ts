@@ -8,9 +8,11 @@ import { toolCases, toolVector } from "../../../fixtures/tool-vectors.ts";
 
 const folder = vectorFolder(import.meta.url);
 
-const vectors = toolCases(folder).map((entry) => toolVector(folder, entry, {
+const vectors = toolCases(folder).map((entry) =>
+  toolVector(folder, entry, {
     config: { quant_method: "bitnet", modules_to_not_convert: ["lm_head"] },
     expected: { facts: { minOffset: -1, maxOffset: 1, symmetric: false } },
-  }));
+  }),
+);
 
 describeFormat(bitnetFormat, vectors, { describe, it, countSteps });

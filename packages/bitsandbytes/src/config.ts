@@ -46,8 +46,13 @@ export function parseBitsAndBytesConfig(json: unknown, place: ErrorPlace = {}): 
       place,
     );
   }
-  const { load_in_4bit, load_in_8bit, bnb_4bit_quant_type, bnb_4bit_use_double_quant, llm_int8_skip_modules } =
-    parsed.data;
+  const {
+    load_in_4bit,
+    load_in_8bit,
+    bnb_4bit_quant_type,
+    bnb_4bit_use_double_quant,
+    llm_int8_skip_modules,
+  } = parsed.data;
   // configurations of 8-bit models have the keys of 4-bit models too
   const bits = load_in_8bit === true ? 8 : load_in_4bit === true ? 4 : undefined;
   return {

@@ -118,7 +118,10 @@ function eightBitLayout(parts: readonly LinearPart[], place: ErrorPlace): EightB
   const { encoding, shape } = findPart(parts, "weight", place);
   const [rows, columns] = shape;
   if (shape.length !== 2 || !isCount(rows) || !isCount(columns)) {
-    throw new FormatError(`The part weight is ${encoding} [${shape.join(", ")}]; a matrix was expected.`, place);
+    throw new FormatError(
+      `The part weight is ${encoding} [${shape.join(", ")}]; a matrix was expected.`,
+      place,
+    );
   }
   return { kind: "int8", rows, columns, hasFormat: parts.some(({ suffix }) => suffix === "weight_format") };
 }

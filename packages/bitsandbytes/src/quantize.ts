@@ -48,7 +48,9 @@ export function packNf4Rows(
 ): void {
   const { blockSize, columns } = layout;
   if (layout.nestedBlockSize > 0) {
-    throw new UsageError("Nested scales are chosen from all scales of a weight, so rows cannot be packed alone.");
+    throw new UsageError(
+      "Nested scales are chosen from all scales of a weight, so rows cannot be packed alone.",
+    );
   }
   const part = partsIn(layout, bytes);
   const start = rowStart * columns;

@@ -47,8 +47,6 @@ function linearSteps(start: number, end: number, steps: number): Float32Array {
   const fround = Math.fround;
   const step = fround(fround(end - start) / steps);
   return Float32Array.from({ length: steps + 1 }, (_, i) =>
-    i < (steps + 1) / 2
-      ? fround(start + step * i)
-      : fround(end - step * (steps - i)),
+    i < (steps + 1) / 2 ? fround(start + step * i) : fround(end - step * (steps - i)),
   );
 }

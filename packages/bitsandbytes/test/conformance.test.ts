@@ -8,7 +8,8 @@ import { toolCases, toolVector } from "../../../fixtures/tool-vectors.ts";
 
 const folder = vectorFolder(import.meta.url);
 
-const vectors = toolCases(folder).map((entry) => toolVector(folder, entry, {
+const vectors = toolCases(folder).map((entry) =>
+  toolVector(folder, entry, {
     config: {
       quant_method: "bitsandbytes",
       load_in_4bit: entry.kind !== "int8",
@@ -16,6 +17,7 @@ const vectors = toolCases(folder).map((entry) => toolVector(folder, entry, {
       bnb_4bit_quant_type: "nf4",
       llm_int8_skip_modules: ["lm_head"],
     },
-  }));
+  }),
+);
 
 describeFormat(bitsAndBytesFormat, vectors, { describe, it, countSteps });

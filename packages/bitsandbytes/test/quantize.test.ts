@@ -1,9 +1,10 @@
 /** Floats to NF4. Oracle: the bytes of bitsandbytes' own quantize_4bit, in vectors/w*.safetensors. */
-import { CodecError } from "@requant/core";
-import { allocateParts } from "@requant/core/format";
-import { packNf4Rows, packNf4Whole, parseQuantState } from "@requant/bitsandbytes";
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { packNf4Rows, packNf4Whole, parseQuantState } from "@requant/bitsandbytes";
+import { CodecError } from "@requant/core";
+import { allocateParts } from "@requant/core/format";
 import { describe, expect, test } from "vitest";
 import { readTensors, vectorFolder } from "../../../fixtures/linear-cases.ts";
 import { type FourBitLayout, partsOf } from "../src/layout.ts";

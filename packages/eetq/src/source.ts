@@ -39,8 +39,7 @@ function eetqReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearRe
           "The codes are read in the order that EETQ writes on GPUs from Turing to Ada; EETQ on a Volta GPU writes another order, and no tensor tells which.",
       },
     ],
-    claimsModule: (module) =>
-      config === undefined || !isNamedModule(config.modulesToNotConvert, module),
+    claimsModule: (module) => config === undefined || !isNamedModule(config.modulesToNotConvert, module),
     openable(_module, parts, at) {
       const layout = eetqCodec.readLayout(parts, undefined, at);
       return openableWeight(eetqCodec, layout, "EETQ", at, (bytes) => ({

@@ -12,10 +12,7 @@ import {
 } from "../src/view/index.ts";
 
 const [rows, columns] = [3, 512];
-const codes = Uint8Array.from(
-  { length: rows * columns },
-  (_, index) => ((index * 2654435761) >>> 9) % 3,
-);
+const codes = Uint8Array.from({ length: rows * columns }, (_, index) => ((index * 2654435761) >>> 9) % 3);
 const view = {
   rows,
   columns,
@@ -26,10 +23,7 @@ const view = {
   zeros: new Int16Array(2 * rows).fill(1),
   rounding: "none",
 } as const;
-const values = Float32Array.from(
-  codes,
-  (code, index) => (code - 1) * view.scales[Math.floor(index / 256)]!,
-);
+const values = Float32Array.from(codes, (code, index) => (code - 1) * view.scales[Math.floor(index / 256)]!);
 
 describe.each([TQ1_0, TQ2_0])("$name", (codec) => {
   test("has the bytes that ggml makes of the values, and gives the view back", () => {

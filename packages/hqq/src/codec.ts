@@ -9,7 +9,7 @@ import {
   readWords,
 } from "@requant/core/format";
 import { checkRows, checkValueCount } from "@requant/core/view";
-import { type HqqClaims, type HqqLayout, HQQ_SUFFIXES, matrixOf, readLayout } from "./layout.ts";
+import { HQQ_SUFFIXES, type HqqClaims, type HqqLayout, matrixOf, readLayout } from "./layout.ts";
 import { packingOf } from "./packing.ts";
 import { roundingTo } from "./rounding.ts";
 
@@ -22,8 +22,7 @@ export const hqqCodec: LinearCodec<HqqLayout, HqqClaims, RowWeight> = {
   requiredSuffixes: ["W_q", "scale", "zero"],
   readLayout,
   parts: ({ stored }) => [...stored],
-  parameterSuffixes: ({ stored }) =>
-    stored.map(({ suffix }) => suffix).filter((suffix) => suffix !== "W_q"),
+  parameterSuffixes: ({ stored }) => stored.map(({ suffix }) => suffix).filter((suffix) => suffix !== "W_q"),
   /** There is no view, and so there are no facts of one. */
   measure(layout, bytes, place = {}) {
     parametersOf(layout, bytes, place);

@@ -44,7 +44,9 @@ export interface HqqMatrix {
 }
 
 /** The matrix that the flattened weight is reshaped to. */
-export function matrixOf(layout: Pick<HqqLayout, "rows" | "columns" | "groupSize" | "axis" | "bits">): HqqMatrix {
+export function matrixOf(
+  layout: Pick<HqqLayout, "rows" | "columns" | "groupSize" | "axis" | "bits">,
+): HqqMatrix {
   const groups = (layout.rows * layout.columns) / layout.groupSize;
   const [rows, columns] = layout.axis === 1 ? [groups, layout.groupSize] : [layout.groupSize, groups];
   return { rows, columns, stride: Math.ceil(rows / packingOf(layout).fields) };

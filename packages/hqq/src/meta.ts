@@ -57,7 +57,8 @@ export async function readMeta(
     }
     return read(part);
   };
-  const integer = async (suffix: string): Promise<number> => dataOf(await bytesOf(suffix, 4)).getInt32(0, true);
+  const integer = async (suffix: string): Promise<number> =>
+    dataOf(await bytesOf(suffix, 4)).getInt32(0, true);
   const isSet = async (suffix: string): Promise<boolean> =>
     parts.some((part) => part.suffix === suffix) && (await bytesOf(suffix, 1))[0] !== 0;
   for (const [suffix, what] of UNREAD) {
@@ -71,7 +72,11 @@ export async function readMeta(
   if (packing === undefined) throw unread(`the packing "${name}"`, place);
   const shape = dataOf(await bytesOf("shape", 16));
   const [rows, columns] = [Number(shape.getBigInt64(0, true)), Number(shape.getBigInt64(8, true))];
-  const [bits, groupSize, axis] = [await integer("nbits"), await integer("group_size"), await integer("axis")];
+  const [bits, groupSize, axis] = [
+    await integer("nbits"),
+    await integer("group_size"),
+    await integer("axis"),
+  ];
   if (bits !== packing.bits) {
     throw new FormatError(`HQQ's settings say nbits ${bits} and packing "${name}".`, place);
   }

@@ -31,8 +31,7 @@ function hqqReader(json: unknown, { read }: ModuleHints, place: ErrorPlace): Lin
   const config = json === undefined ? undefined : parseHqqConfig(json, place);
   return {
     claims: config === undefined ? {} : { bits: config.bits, groupSize: config.groupSize },
-    claimsModule: (module) =>
-      config === undefined || !isNamedModule(config.skipModules, module),
+    claimsModule: (module) => config === undefined || !isNamedModule(config.skipModules, module),
     async openable(_module, parts, at) {
       const layout = hqqCodec.readLayout(parts, { meta: await readMeta(parts, read, at) }, at);
       const { bits, groupSize, axis, scale, columns } = layout;

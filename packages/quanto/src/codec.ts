@@ -30,13 +30,7 @@ const ZERO = 128;
 /** Weights of quanto: integers, 8-bit floats, and packed integers with float offsets. */
 export const quantoCodec: LinearCodec<QuantoLayout, QuantoClaims, OpenedWeight> = {
   name: "quanto",
-  suffixes: [
-    "weight._data",
-    "weight._data._data",
-    "weight._scale",
-    "weight._shift",
-    ...ACTIVATION_SUFFIXES,
-  ],
+  suffixes: ["weight._data", "weight._data._data", "weight._scale", "weight._shift", ...ACTIVATION_SUFFIXES],
   requiredSuffixes: ["weight._scale"],
   readLayout,
   parts: partsOf,
@@ -94,7 +88,10 @@ function shiftsOf(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): Fl
   const shifts = floatsOf(layout, "weight._shift", bytes, place);
   const bad = shifts.findIndex((shift) => !Number.isFinite(shift));
   if (bad === -1) return shifts;
-  throw new FormatError(`Number ${bad} of the part weight._shift is ${shifts[bad]}; it must be finite.`, place);
+  throw new FormatError(
+    `Number ${bad} of the part weight._shift is ${shifts[bad]}; it must be finite.`,
+    place,
+  );
 }
 
 function openIntegers(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {

@@ -37,7 +37,11 @@ function countIn(config: Config, key: string): number | undefined {
  * Rows by the bias beside the weight, or columns by the model's configuration.
  * @throws UnsupportedError where neither tells
  */
-export function packedShape(module: string, { config, shapeOf }: ModuleHints, place: ErrorPlace): QuantoClaims {
+export function packedShape(
+  module: string,
+  { config, shapeOf }: ModuleHints,
+  place: ErrorPlace,
+): QuantoClaims {
   const bias = shapeOf(`${module}.bias`);
   if (bias?.length === 1) return { rows: bias[0] };
   const name = module.slice(module.lastIndexOf(".") + 1);

@@ -53,11 +53,7 @@ export const torchaoCodec: LinearCodec<TorchaoLayout, unknown, OpenedWeight> = {
   },
 };
 
-function readLayout(
-  parts: readonly LinearPart[],
-  _claims: unknown,
-  place: ErrorPlace = {},
-): TorchaoLayout {
+function readLayout(parts: readonly LinearPart[], _claims: unknown, place: ErrorPlace = {}): TorchaoLayout {
   const { encoding, shape } = findPart(parts, "_weight_qdata", place);
   const scale = findPart(parts, "_weight_scale", place);
   const kind = Object.hasOwn(KINDS, encoding) ? KINDS[encoding] : undefined;
