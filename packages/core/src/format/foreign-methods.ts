@@ -1,7 +1,6 @@
 /** Methods of quantization whose weights no format reads yet, with the meaning of their configurations. */
 import type { QuantMethod } from "./quant-method.ts";
 
-
 /** NVIDIA's ModelOpt. Its own file keeps the settings one level down. */
 const modelopt: QuantMethod = {
   names: ["modelopt"],
