@@ -20,7 +20,8 @@ const ranges = {
   awq: [416 * KIB, 448 * KIB],
   exl2: [448 * KIB, 464 * KIB],
   mxfp: [464 * KIB, 480 * KIB],
-  "compressed-tensors": [480 * KIB, 512 * KIB],
+  "compressed-tensors": [480 * KIB, 504 * KIB],
+  bitsandbytes: [504 * KIB, 512 * KIB],
 };
 
 async function build(name) {

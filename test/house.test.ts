@@ -37,7 +37,8 @@ function stringsIn(path: string): string[] {
 
 describe("formats", () => {
   /** Names of weight formats, as words of any case; "gptqFormat" and "AWQ" count. */
-  const NAMES = /gptq|awq|exl2|compressed.?tensors|sparseml|auto.?round|float8Format|\bmlx/i;
+  const NAMES =
+    /gptq|awq|exl2|compressed.?tensors|sparseml|auto.?round|float8Format|\bmlx|bits.?and.?bytes|bitnet|eetq|hqq|quanto|torchao/i;
   /** Explains model names and quotes published figures, which are full of format names. */
   const explains = /cli\/src\/(model-name|figures)\.ts$/;
 

@@ -122,6 +122,7 @@ describe("descriptors of kernels", () => {
       "GridRuns",
       "LevelRuns",
       "NibbleTile",
+      "PlacedBlocks",
     ]));
 
   it.each(descriptors)(

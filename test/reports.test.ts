@@ -8,6 +8,8 @@ import { describe, expect, it } from "vitest";
 import {
   compressed,
   float8,
+  eightBit,
+  fourBit,
   gptq,
   mlx,
   numbers,
@@ -15,6 +17,7 @@ import {
   type ReportInput,
   reportCase,
   SIDE,
+  ternary,
 } from "../fixtures/report-cases.ts";
 import { float8, int8, nvfp4 as nvfp4Weight, timesHadamard } from "../fixtures/report-compressed.ts";
 import {
@@ -243,6 +246,18 @@ const read: Readonly<Record<string, ReportInput>> = {
     projection: always(gptq(true, true)),
     config: { quantization_config: gptqConfig({ lm_head: true }) },
   },
+  "linear/14-bnb-int8-scb": {
+    projection: always(eightBit()),
+    config: method("bitsandbytes", { load_in_8bit: true }),
+  },
+  "gguf/03-bnb-nf4": {
+    projection: always(fourBit()),
+    config: method("bitsandbytes", { load_in_4bit: true, bnb_4bit_quant_type: "nf4" }),
+  },
+  "gguf/16-bitnet-packed": {
+    projection: always(ternary()),
+    config: method("bitnet", { modules_to_not_convert: ["lm_head"] }),
+  },
 };
 
 describe.each(Object.keys(read))("%s", (name) => {
@@ -278,33 +293,6 @@ interface Refused extends ReportInput {
   readonly says: RegExp;
 }
 const refused: Readonly<Record<string, Refused>> = {
-  "linear/14-bnb-int8-scb": {
-    projection: always({
-      parts: { ".weight": ones("I8", SIDE, SIDE), ".SCB": ones("F32", SIDE), ".weight_format": ones("U8") },
-    }),
-    config: method("bitsandbytes", { load_in_8bit: true }),
-    says: /by bitsandbytes/,
-  },
-  "gguf/03-bnb-nf4": {
-    projection: always({
-      parts: {
-        ".weight": ones("U8", (SIDE * SIDE) / 2, 1),
-        ".weight.absmax": ones("F32", 16),
-        ".weight.quant_map": ones("F32", 16),
-        ".weight.quant_state.bitsandbytes__nf4": ones("U8", 78),
-      },
-    }),
-    config: method("bitsandbytes", { load_in_4bit: true, bnb_4bit_quant_type: "nf4" }),
-    says: /by bitsandbytes/,
-  },
-  "gguf/16-bitnet-packed": {
-    projection: always({
-      parts: { ".weight": ones("U8", SIDE / 4, SIDE), ".weight_scale": ones("BF16", 1) },
-    }),
-    config: method("bitnet"),
-    says: /by bitnet/,
-  },
-
   "gguf/25-nvfp4, modelopt": {
     projection: always({
       parts: {

@@ -194,7 +194,7 @@ async function verifyTensor(
     : await diagnose(
         {
           ...suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
-          views: { a: viewReader(a, planA), b: viewReader(b, planB) },
+          views: { a: await viewReader(a, planA), b: await viewReader(b, planB) },
         },
         options.diagnoses ?? diagnoses,
       );
@@ -266,13 +266,14 @@ function suspect(
 }
 
 /** Rows as integers, where the weight is one packed tensor of the model, and its codes are integers. */
-function viewReader(
+async function viewReader(
   model: Model,
   plan: WeightPlan,
-): ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined {
+): Promise<((start: number, end: number) => Promise<IntegerView | undefined>) | undefined> {
   const [name, ...others] = plannedSources(plan);
   if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
-  if (model.tensor(name).linear === undefined) return undefined;
+  const { packed } = model.weight(name);
+  if (packed === undefined || !(await packed.use(0, ({ toView }) => toView !== undefined))) return undefined;
   const rows = integerRows(model, plan);
   return (start, end) => rows.read(start, end).catch(noIntegers);
 }

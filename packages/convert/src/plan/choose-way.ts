@@ -130,9 +130,9 @@ function fromPacked(question: WayQuestion, encoding: string, floats: () => Way):
     return { way, fidelity: unscaled.fidelity, ...whyOf(unscaled.misfit) };
   }
   if (fit === undefined) {
-    const why = stored.find(({ noView }) => noView !== undefined)?.noView;
-    const reason = "its rows are put together from floats";
-    return { way: floats(), fidelity: "requantized", reason, ...whyOf(why) };
+    const misfit = stored.find(({ noView }) => noView !== undefined)?.noView;
+    const why = whyOf(misfit ?? { reason: "its rows are put together from floats" });
+    return { way: floats(), fidelity: "requantized", ...why };
   }
   const why = whyOf(fit.misfit);
   return fit.fidelity === "rounded"

@@ -31,6 +31,8 @@ export interface SourceNeeds {
 export interface TargetFormat {
   /** A whole target, for messages: "gguf:q8_0". */
   readonly example: string;
+  /** Another word that may stand before the colon, in place of the format's name. */
+  readonly shortName?: string | undefined;
   /** Typical spellings of what may stand after the colon, for messages and listings. */
   spellings(): readonly string[];
   /** A few spellings of what may stand after the colon, one for each size or kind. */

@@ -44,12 +44,13 @@ export interface NamedTarget {
 /** A weight format as a target: a Hugging Face directory of packed weights. */
 export function packedDirectoryFormat(format: NamedTarget): Format {
   const { target } = format;
-  const { words, rounding, sampling, whyNewCodes } = target;
+  const { words, rounding, sampling, shortName, whyNewCodes } = target;
   return {
     name: format.name,
     target: {
       example: `${format.name}:${target.example}`,
       words,
+      shortName,
       rounding,
       spellings: () => exampleSpellings(words),
       examples: () => shortSpellings(words),

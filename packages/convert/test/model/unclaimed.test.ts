@@ -82,63 +82,36 @@ const foreign: Readonly<Record<string, Foreign>> = {
     config: { quantization: { group_size: 64, bits: 4 } },
     plain: [".bias"],
   },
-  "bitsandbytes int8": {
-    parts: {
-      ".weight": stored("I8", 32, 64),
-      ".SCB": stored("F32", 32),
-      ".weight_format": stored("U8"),
-    },
-    first: ".weight",
-    method: /by bitsandbytes/,
-    config: method("bitsandbytes", { load_in_8bit: true }),
-  },
-  "bitsandbytes NF4": {
-    parts: {
-      ".weight": stored("U8", 1024, 1),
-      ".weight.absmax": stored("U8", 32),
-      ".weight.nested_absmax": stored("F32", 1),
-      ".weight.quant_map": stored("F32", 16),
-      ".weight.quant_state.bitsandbytes__nf4": stored("U8", 78),
-    },
-    first: ".weight",
-    method: /by bitsandbytes/,
-    config: { quantization_config: { load_in_4bit: true } },
-  },
-  HQQ: {
+  "HQQ with zero points that are quantized too": {
     parts: {
       ".W_q": stored("U8", 16, 64),
       ".scale": stored("F32", 32, 1),
-      ".zero": stored("F32", 32, 1),
+      ".zero_q": stored("U8", 32, 1),
       ".nbits": stored("I32"),
       ".shape": stored("I64", 2),
     },
-    first: ".W_q",
-    method: /by hqq/,
+    first: ".shape",
+    method: /by HQQ with scales or zero points that are quantized too/,
     config: method("hqq"),
   },
-  quanto: {
+  "packed codes of quanto without the model's shape": {
     parts: {
-      ".weight._data": stored("I8", 32, 64),
+      ".weight._data._data": stored("U8", 16, 64),
       ".weight._scale": stored("BF16", 32, 1),
+      ".weight._shift": stored("BF16", 32, 1),
     },
-    first: ".weight._data",
-    method: unknown,
+    first: ".weight._scale",
+    method: /by quanto, which stores the shape of a weight in no tensor/,
+    config: method("quanto", { weights: "int4" }),
   },
-  torchao: {
+  "torchao with two codes in a byte": {
     parts: {
-      "._weight_qdata": stored("I8", 32, 64),
-      "._weight_scale": stored("F32", 32, 1),
-      "._weight_zero_point": stored("I8", 32, 1),
+      "._weight_qdata": stored("U8", 32, 32),
+      "._weight_scale": stored("BF16", 32, 1),
     },
-    first: "._weight_qdata",
-    method: /by torchao/,
+    first: "._weight_scale",
+    method: /by torchao in a kind of tensor whose codes are U8/,
     config: method("torchao"),
-  },
-  EETQ: {
-    parts: { ".weight": stored("I8", 64, 32), ".weight_scales": stored("F16", 32) },
-    first: ".weight",
-    method: /by eetq/,
-    config: method("eetq"),
   },
   "FP8 without scales, and a configuration": {
     parts: { ".weight": stored("F8_E4M3", 32, 64) },
@@ -201,12 +174,6 @@ const foreign: Readonly<Record<string, Foreign>> = {
     first: ".trellis",
     method: /by exl3/,
     config: method("exl3"),
-  },
-  BitNet: {
-    parts: { ".weight": stored("U8", 8, 64), ".weight_scale": stored("BF16", 1) },
-    first: ".weight",
-    method: /by bitnet/,
-    config: method("bitnet"),
   },
   "GPTQ tensors under a method that nobody knows": {
     parts: {
@@ -431,10 +398,13 @@ describe.skipIf(golden === undefined)(
   () => {
     const readHere: readonly string[] = [
       "autoround-gptq-mixed",
+      "bnb-int8",
+      "bnb-nf4-nested",
       "ct-int8-w8a8",
       "ct-mixed-int",
       "ct-nvfp4",
       "fp8-block128-ragged",
+      "hqq-4bit",
       "mlx-4bit-mixed",
     ];
     const all = existsSync(neighbours) ? readdirSync(neighbours) : [];
@@ -453,7 +423,7 @@ describe.skipIf(golden === undefined)(
         else
           await expect(command()).rejects.toMatchObject({
             code: "UNSUPPORTED",
-            message: expect.stringMatching(/packed by (?:bitsandbytes|hqq|modelopt)/),
+            message: expect.stringMatching(/packed by (?:modelopt)/),
           });
       }
       expect((await tensorStatistics(model, NORM)).count).toBe(128);

@@ -1,28 +1,10 @@
 /** Methods of quantization whose weights no format reads yet, with the meaning of their configurations. */
 import type { QuantMethod } from "./quant-method.ts";
 
-type Json = Readonly<Record<string, unknown>>;
-
-/** bitsandbytes quantizes when a model is loaded, or stores what it quantized then. */
-const bitsandbytes: QuantMethod = {
-  names: ["bitsandbytes"],
-  isSign: isLoadedInFewBits,
-  quantizesAtLoading: isLoadedInFewBits,
-  leavesFloats: true,
-};
-
-function isLoadedInFewBits(settings: Json): boolean {
-  return settings["load_in_4bit"] === true || settings["load_in_8bit"] === true;
-}
-
 /** Methods of which only one thing is known: they never store a packed weight as plain floats. */
 const PACKED_ONLY: readonly string[] = [
   "exl3",
   "mxfp4",
-  "hqq",
-  "quanto",
-  "eetq",
-  "torchao",
   "aqlm",
   "vptq",
   "spqr",
@@ -31,9 +13,8 @@ const PACKED_ONLY: readonly string[] = [
 
 /**
  * All methods without a format. A package that reads the weights of a method moves the method's entry into itself.
- * Methods that are missing here (BitNet, for one) may compute with other values than the plain floats that they store.
+ * A method without `leavesFloats` (BitNet, for one) may compute with other values than the plain floats that it stores.
  */
 export const foreignMethods: readonly QuantMethod[] = [
-  bitsandbytes,
   ...PACKED_ONLY.map((name): QuantMethod => ({ names: [name], leavesFloats: true })),
 ];

@@ -57,6 +57,7 @@ export {
   writeFloat,
   writeWords,
 } from "./linear-codec.ts";
+export { isNamedModule } from "./module-names.ts";
 export { packedFinding, zeroGroupFindings } from "./packed-finding.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
 export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";

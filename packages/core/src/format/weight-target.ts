@@ -165,6 +165,8 @@ export interface WeightSampling {
 
 /** A format as a target. */
 export interface WeightTarget {
+  /** Another word that may stand before the colon, in place of the format's name: "bnb". */
+  readonly shortName?: string;
   /** The words after the colon. */
   readonly words: readonly WordSpec[];
   /** Words of an example: "4bit-128g-sym". */

@@ -1,5 +1,5 @@
 /**
- * Types whose codes name levels of a table, or plain signs. MXFP4 and NVFP4 are also written from views of the same levels:
+ * Types whose codes name levels of a table. MXFP4 and NVFP4 are also written from views of the same levels:
  * their codes are moved as they are.
  */
 import { E2M1_VALUES, floatToE4m3, floatToE8m0 } from "@requant/core/numeric";
@@ -124,15 +124,3 @@ export const viewNVFP4: GgufViewType = /* @__PURE__ */ writableType(
     }
   },
 );
-
-export const viewTQ2_0: GgufViewSource = /* @__PURE__ */ tableType("TQ2_0", {
-  levels: { zero: 1 },
-  maxCode: 3,
-  factorSizes: [256],
-  unpackBlock(bytes, at, { codes, factors }, block) {
-    factors[0]![block] = readHalf(bytes, at + 64);
-    for (let i = 0; i < 256; i++) {
-      codes[256 * block + i] = (bytes[at + 32 * (i >> 7) + (i & 31)]! >> (2 * ((i >> 5) & 3))) & 3;
-    }
-  },
-});
