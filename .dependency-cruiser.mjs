@@ -1,6 +1,5 @@
 /** The allowed dependencies (CONTRIBUTING, "Dependencies"). */
-const linear =
-  "(gptq|awq|exl2|compressed-tensors|float8|mlx|bitsandbytes|bitnet|eetq|hqq|quanto|torchao)";
+const linear = "(gptq|awq|exl2|compressed-tensors|float8|mlx|bitsandbytes|bitnet|eetq|hqq|quanto|torchao)";
 
 /** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
 const reference = [

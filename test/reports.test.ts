@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   compressed,
-  float8,
   eightBit,
+  float8,
   fourBit,
   gptq,
   mlx,
@@ -19,7 +19,12 @@ import {
   SIDE,
   ternary,
 } from "../fixtures/report-cases.ts";
-import { float8, int8, nvfp4 as nvfp4Weight, timesHadamard } from "../fixtures/report-compressed.ts";
+import {
+  float8 as ctFloat8,
+  int8,
+  nvfp4 as nvfp4Weight,
+  timesHadamard,
+} from "../fixtures/report-compressed.ts";
 import {
   examineModel,
   hashModel,
@@ -197,7 +202,7 @@ const read: Readonly<Record<string, ReportInput>> = {
     },
   },
   "linear/11-ct-mixed-precision": {
-    projection: (module) => (module.includes("self_attn") ? float8([SIDE, 1]) : compressed()),
+    projection: (module) => (module.includes("self_attn") ? ctFloat8([SIDE, 1]) : compressed()),
     config: {
       quantization_config: ctConfig({
         format: "mixed-precision",
@@ -226,7 +231,7 @@ const read: Readonly<Record<string, ReportInput>> = {
     config: ctGroup("int-quantized", { num_bits: 8, type: "int", strategy: "channel", symmetric: false }),
   },
   "gguf/18-fp8-per-tensor-activation-scale, ct": {
-    projection: always(float8()),
+    projection: always(ctFloat8()),
     config: ctGroup("float-quantized", { num_bits: 8, type: "float", strategy: "tensor" }),
   },
   "gguf/25-nvfp4, compressed-tensors": {

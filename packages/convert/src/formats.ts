@@ -11,9 +11,9 @@ import { eetqFormat } from "@requant/eetq";
 import { exl2Format } from "@requant/exl2";
 import { float8Format } from "@requant/float8";
 import { gptqFormat } from "@requant/gptq";
-import { mxfp4Format, nvfp4Format } from "@requant/mxfp";
-import { mlxFormat } from "@requant/mlx";
 import { hqqFormat } from "@requant/hqq";
+import { mlxFormat } from "@requant/mlx";
+import { mxfp4Format, nvfp4Format } from "@requant/mxfp";
 import { quantoFormat } from "@requant/quanto";
 import { torchaoFormat } from "@requant/torchao";
 

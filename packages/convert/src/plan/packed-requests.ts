@@ -50,7 +50,9 @@ export function packedRequests(
     return packs(target, weight, stored, draft) ? [{ weight, stored }] : [];
   });
   const rest = candidates.filter(({ stored }) => !isQuantized(stored));
-  const isMixed = rest.length > 0 && (rest.length < candidates.length || (target.stacks !== true && hasStacks(draft, sources)));
+  const isMixed =
+    rest.length > 0 &&
+    (rest.length < candidates.length || (target.stacks !== true && hasStacks(draft, sources)));
   const requests = new Map<string, WeightRequest>();
   const kept: string[] = [];
   for (const { weight, stored } of candidates) {

@@ -2,14 +2,7 @@
 import type { QuantMethod } from "./quant-method.ts";
 
 /** Methods of which only one thing is known: they never store a packed weight as plain floats. */
-const PACKED_ONLY: readonly string[] = [
-  "exl3",
-  "mxfp4",
-  "aqlm",
-  "vptq",
-  "spqr",
-  "higgs",
-];
+const PACKED_ONLY: readonly string[] = ["exl3", "aqlm", "vptq", "spqr", "higgs"];
 
 /**
  * All methods without a format. A package that reads the weights of a method moves the method's entry into itself.
