@@ -73,9 +73,11 @@ export { modelFindings, runFindings, verifyFindings } from "./examine/findings.t
 export {
   type EncodingShare,
   type Fact,
+  type InspectOptions,
   type Inspection,
   inspectModel,
 } from "./examine/inspect.ts";
+export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { matchingWeights, type NamedWeight } from "./examine/named-weights.ts";
 export { outputFindings } from "./examine/output-findings.ts";
 export { remedyOf } from "./examine/remedy.ts";

@@ -66,7 +66,7 @@ export interface ChosenWay {
 /** The most faithful way there is for a weight. @throws ConversionError where no codec reads or writes it */
 export function chooseWay(question: WayQuestion): ChosenWay {
   const { layout, seen } = question;
-  if (seen === "fit") return { way: { kind: "view" }, fidelity: "exact" };
+  if (seen === "fit") return { way: viewWay(question.stored), fidelity: "exact" };
   if (layout.kind === "packed") return packedWay(question, layout);
   if (layout.kind === "through") return throughWay(layout);
   const chosen = tensorWay(question, layout.encoding, layout.importance);
@@ -111,8 +111,28 @@ export function viewFit(facts: readonly ViewFacts[], requirement: ViewRequiremen
   return rounded === undefined ? { fidelity: "exact" } : { fidelity: "rounded", misfit: rounded };
 }
 
+/** By the views of the stored tensors, which some have from the grids that their floats lie on. */
+function viewWay(stored: readonly PlanSourceTensor[]): Way {
+  const grids = Object.fromEntries(
+    stored.flatMap(({ name, grid }) => (grid === undefined ? [] : [[name, grid] as const])),
+  );
+  return { kind: "view", ...(Object.keys(grids).length === 0 ? {} : { grids }) };
+}
+
+/** True for floats that all lie on grids. */
+function haveGrids(stored: readonly PlanSourceTensor[]): boolean {
+  return stored.some(({ grid }) => grid !== undefined) && stored.every(({ view }) => view !== undefined);
+}
+
 /** A view that says a little less than the file: its values are not quite scale × (code − zero). */
 function storedMisfit(facts: ViewFacts): Misfit | undefined {
+  if (facts.storedValues !== undefined) {
+    const type = facts.storedValues.toLowerCase();
+    return {
+      reason: `the file stores scale × code rounded to ${type}; the codes and scales behind it are kept, which moves each value by at most half a ${type} step`,
+      hint: `${facts.storedValues} holds the stored values exactly.`,
+    };
+  }
   if (facts.storedOffsets === "integer") return undefined;
   return {
     reason: "the file stores scale × zero point rounded to f16; the codes and zero points behind it are kept",
@@ -128,6 +148,7 @@ function tensorWay(question: WayQuestion, encoding: string, importance: string |
     ...(importance === undefined ? {} : { importance }),
   });
   if (stored.some(({ linear }) => linear !== undefined)) return fromPacked(question, encoding, floats);
+  if (isQuantizedEncoding(encoding) && haveGrids(stored)) return fromPacked(question, encoding, floats);
   // two tensors of bytes that stand for blocks of ggml's MXFP4
   if (inputs.some((input) => "blocks" in input)) {
     if (encoding === "MXFP4") return { way: { kind: "pairs" }, fidelity: "exact" };
@@ -162,10 +183,10 @@ function fromPacked(question: WayQuestion, encoding: string, floats: () => Way):
     return { way: floats(), fidelity: "requantized", reason: "its rows are put together from floats" };
   }
   const fit = viewFit(facts, requirement);
-  if (fit.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  if (fit.fidelity === "exact") return { way: viewWay(stored), fidelity: "exact" };
   const why = whyOf(fit.misfit);
   return fit.fidelity === "rounded"
-    ? { way: { kind: "view" }, fidelity: "rounded", ...why }
+    ? { way: viewWay(stored), fidelity: "rounded", ...why }
     : { way: floats(), fidelity: "requantized", ...why };
 }
 
@@ -206,16 +227,18 @@ function packedWay(question: WayQuestion, layout: OutputLayout & { readonly kind
     layout.requirement === undefined || views.length === 0 || views.length < stored.length
       ? undefined
       : viewFit(views, layout.requirement);
-  if (fit?.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  if (fit?.fidelity === "exact") return { way: viewWay(stored), fidelity: "exact" };
   const why = whyOf(fit?.misfit ?? whyNoView(layout.whyNewCodes, stored));
   return fit?.fidelity === "rounded"
-    ? { way: { kind: "view" }, fidelity: "rounded", ...why }
+    ? { way: viewWay(stored), fidelity: "rounded", ...why }
     : { way: { kind: "floats", direct: false }, fidelity: "requantized", ...why };
 }
 
-/** Floats have no codes to keep, which needs no words. */
+/** Floats have no codes to keep, which needs no words unless codes were looked for. */
 function whyNoView(whyNewCodes: string | undefined, stored: readonly PlanSourceTensor[]): Misfit | undefined {
-  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
+  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) {
+    return stored.find(({ noView }) => noView !== undefined)?.noView;
+  }
   if (whyNewCodes !== undefined) return { reason: whyNewCodes };
   const { noView, encoding } = stored.find((tensor) => tensor.view === undefined) ?? {};
   return (

@@ -12,7 +12,7 @@ import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
-import type { PlanLinear } from "../plan/way.ts";
+import { gridsOf, type PlanLinear } from "../plan/way.ts";
 import { type Comparison, comparer } from "./comparison.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 
@@ -78,7 +78,7 @@ export async function packedWeight(
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const floats = openWeight(task, weightSource(model));
-  const views = task.way.kind === "view" ? integerRows(model, task) : undefined;
+  const views = task.way.kind === "view" ? integerRows(model, { ...task, grids: gridsOf(task) }) : undefined;
   // where decoding gives the view back, comparing needs no second pass
   const inPlace = measure !== undefined && views === undefined && encoder.storesViewExactly;
   for (const { start, end } of bands) {

@@ -42,6 +42,14 @@ export interface ViewFacts {
    * its own values differ from the view's by that rounding.
    */
   readonly storedOffsets: "integer" | "rounded";
+  /**
+   * Set where the file stores each value rounded to this float type, and no layout's reader rounds so: floats on a grid that
+   * was found in them.
+   */
+  readonly storedValues?: "F32" | "BF16" | undefined;
+  /** TEMP foundation */
+  readonly table?: string | undefined;
+  readonly scaleType?: "E8M0" | "E4M3" | undefined;
 }
 
 /** A view but for its codes: what `viewFacts` needs. */

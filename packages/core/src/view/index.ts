@@ -17,7 +17,10 @@ export {
   isBiased,
   type ViewFit,
 } from "./fit.ts";
+export { BAND_MULTIPLE, type FoundGrid, GridSearch, PROBE_ROWS } from "./find-hidden-grid.ts";
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
+export { describeGrid, type HiddenGrid, type HidingType } from "./hidden-grid.ts";
+export { gridView } from "./hidden-view.ts";
 export {
   checkRows,
   type GroupRun,
