@@ -8,6 +8,7 @@ export {
   isBfloat,
   isHalf,
   parametersByRow,
+  type ScaleNumbers,
   type ViewFacts,
   type ViewParameters,
   withMeasuredOffsets,
@@ -15,9 +16,11 @@ export {
 export {
   type IntegerFit,
   isBiased,
+  isTabled,
   type ViewFit,
 } from "./fit.ts";
 export { BAND_MULTIPLE, type FoundGrid, GridSearch, PROBE_ROWS } from "./find-hidden-grid.ts";
+export type { TableView } from "./fit-table.ts";
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
 export { describeGrid, type HiddenGrid, type HidingType } from "./hidden-grid.ts";
 export { gridView } from "./hidden-view.ts";
@@ -47,6 +50,7 @@ export {
 export { type QuantizeViewOptions, quantizeView } from "./quantize.ts";
 export {
   type CodeRange,
+  type LevelTable,
   type Misfit,
   roundingAllowed,
   type ViewRequirement,
