@@ -4,13 +4,15 @@ import type { ViewFacts } from "./facts.ts";
 import { GroupsSeen } from "./hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
 import {
-  type FitGroup,
+  FloatingNvfp4,
+  type FitRows,
   float8Fit,
   groupsOf,
-  integerFit,
+  type IntegerFit,
+  integerRows,
   mxfp4Fit,
   nvfp4Factor,
-  nvfp4Fit,
+  rowsFit,
 } from "./hidden-scale.ts";
 
 /** Rows that a look at a tensor begins with: floats that are on no grid nearly always show it there. */
@@ -40,9 +42,7 @@ const INTEGERS: readonly Partition[] = [-1, 128, 64, 32].map((blockColumns) => (
 }));
 const MXFP4: Partition = { levels: "E2M1", blockRows: 1, blockColumns: 32 };
 const NVFP4: Partition = { levels: "E2M1", blockRows: 1, blockColumns: 16 };
-const TABLES: readonly Partition[] = [
-  MXFP4,
-  NVFP4,
+const FLOATS8: readonly Partition[] = [
   { levels: "E4M3", blockRows: BAND_MULTIPLE, blockColumns: BAND_MULTIPLE },
   { levels: "E4M3", blockRows: 1, blockColumns: -1 },
 ];
@@ -50,8 +50,9 @@ const TABLES: readonly Partition[] = [
 /** A grid that all rows so far lie on. */
 interface Candidate {
   readonly partition: Partition;
-  readonly fit: FitGroup;
-  readonly factor?: number | undefined;
+  readonly fit: FitRows;
+  /** The factor of all scales, once they were seen. */
+  readonly factor?: (() => number | undefined) | undefined;
   readonly seen: GroupsSeen;
 }
 
@@ -62,51 +63,52 @@ const LEAST_SAVING = 64;
 const SCALE_BITS = 32;
 
 /**
- * The search over one tensor. `probe` sees the first rows and drops what they are not on. Then each `pass` sees all rows
- * in order, in bands that begin at multiples of `BAND_MULTIPLE`, until `add` returns false; `end` closes the pass.
+ * The search over one tensor. `probe` sees the first rows and drops what they are not on. Then each pass sees all rows in
+ * order, in bands that begin at multiples of `BAND_MULTIPLE`, until `add` returns false; `end` closes the pass.
  */
 export class GridSearch {
   private readonly rows: number;
   private readonly columns: number;
   private readonly type: HidingType;
-  private integers: Partition[];
-  private tables: Partition[];
+  private readonly integers: IntegerFit;
+  /** What each pass looks for; the first pass nearly always tells. */
+  private passes: (readonly Partition[])[] = [];
   private candidates: Candidate[] = [];
   private factor: number | undefined;
   /** Groups that were looked at: what the search costs. */
   groupsSeen = 0;
 
-  constructor(rows: number, columns: number, type: HidingType) {
+  constructor(rows: number, columns: number, type: HidingType, integers: IntegerFit = integerRows) {
     this.rows = rows;
     this.columns = columns;
     this.type = type;
-    const fits = ({ blockColumns }: Partition): boolean => blockColumns === -1 || blockColumns < columns;
-    this.integers = INTEGERS.filter(fits);
-    this.tables = TABLES.filter(
-      (partition) => fits(partition) || (partition.blockColumns === columns && partition.levels === "E2M1"),
-    );
+    this.integers = integers;
   }
 
-  /** The first rows, in whole. False: the floats are on none of the grids. */
+  /** The first rows. False: the floats are on none of the grids. */
   probe(values: Float32Array): boolean {
-    this.factor = this.tables.includes(NVFP4)
-      ? nvfp4Factor(this.type, groupsOf(values, this.columns, NVFP4))
-      : undefined;
+    this.factor = nvfp4Factor(this.type, groupsOf(values, this.columns, NVFP4));
     const holds = (partition: Partition): boolean => {
+      if (partition.blockColumns > this.columns) return false;
       const candidate = this.candidateOf(partition);
       return candidate !== undefined && this.takes(candidate, values);
     };
     // larger groups that fit stand for the smaller ones
-    const first = this.integers.findIndex(holds);
-    this.integers = first < 0 ? [] : this.integers.slice(first);
-    this.tables = this.tables.filter(holds);
-    return this.integers.length + this.tables.length > 0;
+    const first = INTEGERS.findIndex(holds);
+    const [integers, ...finer] = first < 0 ? [] : INTEGERS.slice(first);
+    const small = [...(integers === undefined ? [] : [integers]), ...[MXFP4, NVFP4].filter(holds)];
+    this.passes = [small, ...finer.map((partition) => [partition])];
+    // integers of 4 bits are E4M3 numbers, too, and the smaller codes count
+    this.passes.push(FLOATS8.filter(holds));
+    this.passes = this.passes.filter(({ length }) => length > 0);
+    return this.passes.length > 0;
   }
 
-  /** Begins a pass over all rows. False: there is nothing to look for. */
+  /** Begins a pass over all rows. False: there is nothing left to look for. */
   begin(): boolean {
-    const partitions = [...this.integers.slice(0, 1), ...this.tables];
-    this.candidates = partitions.flatMap((partition) => this.candidateOf(partition) ?? []);
+    const [partitions, ...rest] = this.passes;
+    this.passes = rest;
+    this.candidates = (partitions ?? []).flatMap((partition) => this.candidateOf(partition) ?? []);
     return this.candidates.length > 0;
   }
 
@@ -117,38 +119,35 @@ export class GridSearch {
     return this.candidates.length > 0;
   }
 
-  /** Ends a pass. "again": another pass over all rows can tell, of smaller groups. */
+  /** Ends a pass. "again": another pass over all rows may find a grid. */
   end(): FoundGrid | "again" | undefined {
     const found = this.candidates
+      .filter(({ factor }) => factor === undefined || factor() !== undefined)
       .map((candidate) => ({ candidate, size: sizeOf(candidate) }))
       .filter(({ candidate, size }) => candidate.seen.nonzero * FLOAT_BITS - size >= LEAST_SAVING)
       .sort((a, b) => a.size - b.size)[0]?.candidate;
     if (found !== undefined) return this.found(found);
-    const [, ...finer] = this.integers;
-    this.tables = [];
-    this.integers = finer;
-    return finer.length > 0 && this.candidates.length === 0 ? "again" : undefined;
+    return this.candidates.length === 0 && this.passes.length > 0 ? "again" : undefined;
   }
 
   private candidateOf(partition: Partition): Candidate | undefined {
     const seen = new GroupsSeen();
     const { type, factor } = this;
-    if (partition === MXFP4) return { partition, seen, fit: mxfp4Fit(type) };
+    if (partition === MXFP4) return { partition, seen, fit: rowsFit(mxfp4Fit(type)) };
     if (partition === NVFP4) {
-      return factor === undefined ? undefined : { partition, seen, factor, fit: nvfp4Fit(type, factor) };
+      if (factor === undefined) return undefined;
+      const floating = new FloatingNvfp4(type, factor);
+      return { partition, seen, fit: rowsFit(floating.fit), factor: () => floating.settled() };
     }
-    return { partition, seen, fit: partition.levels === "E4M3" ? float8Fit(type) : integerFit(type) };
+    const fit = partition.levels === "E4M3" ? rowsFit(float8Fit(type)) : this.integers(type);
+    return { partition, seen, fit };
   }
 
   private takes({ partition, fit, seen }: Candidate, values: Float32Array): boolean {
-    for (const group of groupsOf(values, this.columns, partition)) {
-      this.groupsSeen++;
-      const own = fit(group);
-      if (own === undefined) return false;
-      seen.add(own);
-    }
-    seen.nonzero += countNonzero(values);
-    return true;
+    const before = seen.groups;
+    const fits = fit(values, this.columns, partition, (own) => seen.add(own));
+    this.groupsSeen += seen.groups - before + (fits ? 0 : 1);
+    return fits;
   }
 
   private found(candidate: Candidate): FoundGrid {
@@ -165,7 +164,7 @@ export class GridSearch {
       blockRows,
       blockColumns,
       scale: partition === MXFP4 ? "E8M0" : partition === NVFP4 ? "E4M3" : seen.scales.narrowest,
-      ...(factor === undefined ? {} : { factor }),
+      ...(factor === undefined ? {} : { factor: factor() }),
       rounding: seen.exact ? "none" : this.type,
     };
   }
@@ -179,10 +178,4 @@ function sizeOf({ partition, seen }: Candidate): number {
 function widthOf({ levels }: Partition, seen: GroupsSeen): Pick<HiddenGrid, "bits" | "symmetric"> {
   if (levels === "integer") return seen.width;
   return { bits: levels === "E2M1" ? 4 : 8, symmetric: true };
-}
-
-function countNonzero(values: Float32Array): number {
-  let count = 0;
-  for (let i = 0; i < values.length; i++) if (values[i] !== 0) count++;
-  return count;
 }

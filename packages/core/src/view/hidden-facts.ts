@@ -32,8 +32,9 @@ export class GroupsSeen {
   private minZero = Number.POSITIVE_INFINITY;
   private offsetsAreHalf = true;
 
-  add({ scale, min, max, exact }: GroupFit): void {
+  add({ scale, min, max, exact, nonzero }: GroupFit): void {
     this.groups++;
+    this.nonzero += nonzero;
     if (!exact) this.exact = false;
     this.scales.add(scale);
     const plain = symmetricBits(min, max);

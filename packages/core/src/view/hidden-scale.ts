@@ -48,35 +48,73 @@ export function* groupsOf(
 /** Finds the scale of a group; undefined where it has none. */
 export type FitGroup = (group: Group) => GroupFit | undefined;
 
+/** Takes the fit of the group that begins at float `start` and has `length` floats in each row. */
+export type TakeFit = (fit: GroupFit, group: Pick<Group, "start" | "length" | "runs" | "step">) => void;
+
+/** Fits each group of some whole rows in order. False: one does not fit, and those after it were not looked at. */
+export type FitRows = (
+  values: Float32Array,
+  columns: number,
+  blocks: Pick<HiddenGrid, "blockRows" | "blockColumns">,
+  take: TakeFit,
+) => boolean;
+
+/** One group after another. */
+export function rowsFit(fit: FitGroup): FitRows {
+  return (values, columns, blocks, take) => {
+    for (const group of groupsOf(values, columns, blocks)) {
+      const found = fit(group);
+      if (found === undefined) return false;
+      take(found, group);
+    }
+    return true;
+  };
+}
+
+/** Makes the search for integers in floats of a type. */
+export type IntegerFit = (type: HidingType) => FitRows;
+
+/** Integers: the exact step, or else the scale whose multiples are rounded to the floats. */
+export const integerRows: IntegerFit = (type) => rowsFit(integerFit(type));
+
 /** Where codes have a common divisor, the scale is a multiple of the stored one: not more often than this is tried. */
 const MOST_SPLIT = 15;
 
-/** Integers: the exact step, or else the scale whose multiples are rounded to the floats. */
+/** One group as integers. */
 export function integerFit(type: HidingType): FitGroup {
   const magnitudes = new Magnitudes(type);
   const bounds = { low: 0, high: 0 };
+  const isSingle = type === "F32";
   return (group) => {
     const { values, start, length } = group;
     const exact = exactStep(values, start, start + length);
     const most = exact === undefined ? MOST_STEPS : Math.max(exact.max, -exact.min);
-    if (exact !== undefined && most <= FEW_STEPS) return withStorableScale(exact);
-    if (!gather(magnitudes, group)) return undefined;
     // floats of few bits have a common step by chance: fewer steps, rounded, are the better answer
+    if (exact !== undefined && (isSingle || most <= FEW_STEPS)) return exactFit(exact);
+    if (!gather(magnitudes, group)) return undefined;
     const last = exact === undefined ? MOST_STEPS : Math.floor(most / 2);
     for (let top = 1; top <= last; top++) {
-      if (!narrowStep(magnitudes, top, bounds)) continue;
+      const narrows = isSingle
+        ? narrowScale(magnitudes, nearestInteger, top, bounds)
+        : narrowStep(magnitudes, top, bounds);
+      if (!narrows) continue;
       const fit = roundedFit(magnitudes, bounds, type, top);
       if (fit !== undefined) return isNarrow(fit) ? fit : undefined;
     }
-    return exact !== undefined && isNarrow(exact) ? withStorableScale(exact) : undefined;
+    return exact === undefined ? undefined : exactFit(exact);
   };
+}
+
+/** An exact step, where codes of 8 bits hold its levels. */
+export function exactFit(fit: GroupFit): GroupFit | undefined {
+  return isNarrow(fit) ? withStorableScale(fit) : undefined;
 }
 
 /** Exact multiples up to this are no coincidence. */
 const FEW_STEPS = 15;
 
 /** True for levels that codes of 8 bits hold. */
-function isNarrow({ min, max }: GroupFit): boolean {
+export function isNarrow({ min, max }: GroupFit): boolean {
   return max - min <= MOST_STEPS;
 }
 
@@ -151,7 +189,7 @@ function fitOf(
   if (how === undefined) return undefined;
   const max = nearest(magnitudes.max / scale);
   const min = -nearest(-magnitudes.min / scale);
-  return { scale, min, max, exact: how === "exact" };
+  return { scale, min, max, exact: how === "exact", nonzero: magnitudes.length };
 }
 
 /** False: a float is not finite. */
@@ -193,9 +231,14 @@ export const nearestE4m3: NearestLevel = (magnitude) => {
   if (magnitude > E4M3_MOST * (1 + 1 / 32)) return 0;
   // steps of 2^-9 below 2^-6, else 3 bits of fraction
   if (magnitude < 2 ** -6) return Math.floor(magnitude * 512 + 0.5) / 512;
+  return Math.min(E4M3_MOST, nearestOfFourBits(magnitude));
+};
+
+/** The number of four significant bits that is nearest to a magnitude: E4M3 without bounds. */
+const nearestOfFourBits: NearestLevel = (magnitude) => {
   floats[0] = magnitude;
   bits[0] = (bits[0]! + 0x7ffff + ((bits[0]! >>> 20) & 1)) & 0xfff00000;
-  return Math.min(E4M3_MOST, floats[0]);
+  return floats[0];
 };
 
 /** Levels of the largest magnitude: one of each fraction, as high as E4M3 goes. */
@@ -228,15 +271,61 @@ function e4m3Scale(magnitudes: Magnitudes, type: HidingType): GroupFit | undefin
 /** Levels of E2M1 that the largest magnitude can be at, in halves: the largest first. */
 const E2M1_TOPS: readonly number[] = [...E2M1_HALVES].reverse().filter((level) => level > 0);
 
+/**
+ * The same while the largest scale of the tensor is not known: powers of two may go from the factor to all scales and back.
+ * `settled` gives the factor with which the scales that were seen are E4M3 numbers.
+ */
+export class FloatingNvfp4 {
+  readonly fit: FitGroup;
+  private readonly factor: number;
+  private most = 0;
+  /** All scales are multiples of it. */
+  private unit = Number.POSITIVE_INFINITY;
+
+  constructor(type: HidingType, factor: number) {
+    const fit = nvfp4Fit(type, factor, nearestOfFourBits);
+    this.factor = factor;
+    this.fit = (group) => {
+      const found = fit(group);
+      if (found !== undefined && found.scale !== 0) this.add(nearestOfFourBits((2 * found.scale) / factor));
+      return found;
+    };
+  }
+
+  private add(scale: number): void {
+    this.most = Math.max(this.most, scale);
+    let unit = 2 ** (Math.floor(Math.log2(scale)) - 3);
+    while ((scale / unit) % 2 === 0) unit *= 2;
+    this.unit = Math.min(this.unit, unit);
+  }
+
+  /** What has no factor has the factor 1; else the largest scale is as large as E4M3 goes. */
+  settled(): number | undefined {
+    const least = 2 ** Math.ceil(Math.log2(this.most / E4M3_MOST));
+    const powers = [1 / this.factor, least].filter((power) => Number.isInteger(Math.log2(power)));
+    const holds = (power: number): boolean =>
+      this.most / power <= E4M3_MOST && this.unit / power >= E4M3_UNIT;
+    const power = powers.find(holds);
+    return power === undefined ? undefined : this.factor * power;
+  }
+}
+
+/** The smallest E4M3 number. */
+const E4M3_UNIT = 2 ** -9;
+
 /** E2M1 with an E4M3 number times the tensor's factor for a scale. */
-export function nvfp4Fit(type: HidingType, factor: number): FitGroup {
+export function nvfp4Fit(
+  type: HidingType,
+  factor: number,
+  nearest: NearestLevel = nearestE4m3,
+): FitGroup {
   const magnitudes = new Magnitudes(type);
   return (group) => {
     if (!gather(magnitudes, group)) return undefined;
     if (magnitudes.length === 0) return ZERO_FIT;
     const most = magnitudes.values[magnitudes.largest]!;
     for (const top of E2M1_TOPS) {
-      const scale = nearestE4m3((2 * most) / top / factor);
+      const scale = nearest((2 * most) / top / factor);
       if (scale === 0) continue;
       // half of the scale, for levels in halves
       const fit = fitOf(magnitudes, nearestE2m1, Math.fround(scale * factor) / 2, type);
@@ -245,6 +334,8 @@ export function nvfp4Fit(type: HidingType, factor: number): FitGroup {
     return undefined;
   };
 }
+
+const F32_STEP = 2 ** -24;
 
 /** The factor of a tensor whose groups are like NVFP4's, from some of them; undefined where there is none. */
 export function nvfp4Factor(type: HidingType, groups: Iterable<Group>): number | undefined {
@@ -258,11 +349,13 @@ export function nvfp4Factor(type: HidingType, groups: Iterable<Group>): number |
     if (magnitudes.length === 0) continue;
     const fits = E2M1_TOPS.some((top) => narrowScale(magnitudes, nearestE2m1, top, bounds));
     if (!fits) return undefined;
-    scales.set(scales.length++, bounds.low + bounds.high, 2 * bounds.low, 2 * bounds.high);
+    // the group's scale was itself rounded to f32
+    const [low, high] = [2 * bounds.low * (1 - F32_STEP), 2 * bounds.high * (1 + F32_STEP)];
+    scales.set(scales.length++, (low + high) / 2, low, high);
   }
   if (scales.length === 0) return undefined;
   const holds = (factor: number): boolean => {
-    const fit = nvfp4Fit(type, factor);
+    const fit = nvfp4Fit(type, factor, nearestOfFourBits);
     return all.every((group) => fit(group) !== undefined);
   };
   // what has no factor has the factor 1

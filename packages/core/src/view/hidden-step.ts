@@ -11,10 +11,12 @@ export interface GroupFit {
   readonly max: number;
   /** Scale × level is the float itself; else only once it is rounded. */
   readonly exact: boolean;
+  /** Floats that are not 0. */
+  readonly nonzero: number;
 }
 
 /** What a group of zeros is: any scale would do. */
-export const ZERO_FIT: GroupFit = { scale: 0, min: 0, max: 0, exact: true };
+export const ZERO_FIT: GroupFit = { scale: 0, min: 0, max: 0, exact: true, nonzero: 0 };
 
 const floats = new Float32Array(1);
 const bits = new Uint32Array(floats.buffer);
@@ -132,8 +134,10 @@ export function exactStep(values: Float32Array, start: number, end: number): Gro
   let inverse = 0;
   let min = 0;
   let max = 0;
+  let zeros = 0;
   for (let i = start; i < end; i++) {
     const value = values[i]!;
+    if (value === 0) zeros++;
     if (value > max) max = value;
     else if (value < min) min = value;
     if (Math.floor(value * inverse + 0.5) * step === value) continue;
@@ -144,7 +148,7 @@ export function exactStep(values: Float32Array, start: number, end: number): Gro
   }
   if (step === 0) return max === 0 && min === 0 ? ZERO_FIT : undefined;
   if (Math.max(max, -min) > MOST_STEPS * step) return undefined;
-  return { scale: step, min: min / step, max: max / step, exact: true };
+  return { scale: step, min: min / step, max: max / step, exact: true, nonzero: end - start - zeros };
 }
 
 /** Euclid's algorithm; 0 where the answer is certain to be smaller than `least`. */
@@ -163,9 +167,6 @@ export type NearestLevel = (magnitude: number) => number;
 /** Integers. */
 export const nearestInteger: NearestLevel = (magnitude) => Math.floor(magnitude + 0.5);
 
-/** The quotients that are bounds are rounded themselves; a product that lies between two floats meets its bound. */
-const SLACK = 2 ** -48;
-
 /** The bounds of a scale. */
 export interface ScaleBounds {
   low: number;
@@ -176,33 +177,40 @@ export interface ScaleBounds {
 const MOST_PASSES = 3;
 
 /**
+ * The quotients that are bounds are rounded to f32 themselves, and a product may meet a bound. Bounds of floats of 8 or 11
+ * bits are far wider than this.
+ */
+const SLACK = 2 ** -21;
+
+/**
  * The bounds of the scales with which every magnitude is an integer and the largest one is `top`; false where there is no
  * such scale. Each magnitude narrows them. A magnitude that may be one of two integers waits for the next pass; what is
- * not settled then, `checkScale` decides.
+ * not settled then, `checkScale` decides. For BF16 and F16: all arithmetic is f32.
  */
 export function narrowStep(
   { values, low, high, length, largest }: Magnitudes,
   top: number,
   bounds: ScaleBounds,
 ): boolean {
-  let least = low[largest]! / top;
-  let most = high[largest]! / top;
+  const { fround } = Math;
+  let least = fround(low[largest]! / top);
+  let most = fround(high[largest]! / top);
   for (let pass = 0, unsure = 1; pass < MOST_PASSES && unsure > 0; pass++) {
     unsure = 0;
-    const inverse = 2 / (least + most);
+    const inverse = fround(2 / fround(least + most));
     let [newLeast, newMost] = [least, most];
     for (let i = 0; i < length; i++) {
-      const level = Math.floor(values[i]! * inverse + 0.5);
+      const level = Math.floor(fround(fround(values[i]! * inverse) + 0.5));
       if (level < 1) return false;
-      if (low[i]! <= (level - 1) * most || high[i]! >= (level + 1) * least) {
+      if (low[i]! <= fround((level - 1) * most) || high[i]! >= fround((level + 1) * least)) {
         unsure++;
         continue;
       }
-      const ownLow = low[i]! / level;
+      const ownLow = fround(low[i]! / level);
       if (ownLow > newLeast) newLeast = ownLow;
-      const ownHigh = high[i]! / level;
+      const ownHigh = fround(high[i]! / level);
       if (ownHigh < newMost) newMost = ownHigh;
-      if (newLeast > newMost * (1 + SLACK)) return false;
+      if (newLeast > fround(newMost * fround(1 + SLACK))) return false;
     }
     least = newLeast;
     most = newMost;
@@ -212,7 +220,10 @@ export function narrowStep(
   return true;
 }
 
-/** The same for the levels of a table, which lie so far apart that each is certain. */
+/** The same as `SLACK` for quotients that are not rounded to f32. */
+const DOUBLE_SLACK = 2 ** -48;
+
+/** The same for levels that are certain: those of a table lie far apart, and floats of 24 bits tell their integers. */
 export function narrowScale(
   { values, low, high, length, largest }: Magnitudes,
   nearest: NearestLevel,
@@ -228,10 +239,10 @@ export function narrowScale(
     if (ownLow > least) least = ownLow;
     const ownHigh = high[i]! / level;
     if (ownHigh < most) most = ownHigh;
-    if (least > most * (1 + SLACK)) return false;
+    if (least > most * (1 + DOUBLE_SLACK)) return false;
   }
-  bounds.low = least * (1 - SLACK);
-  bounds.high = most * (1 + SLACK);
+  bounds.low = least * (1 - DOUBLE_SLACK);
+  bounds.high = most * (1 + DOUBLE_SLACK);
   return true;
 }
 

@@ -6,15 +6,15 @@ import { symmetricBits } from "./hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
 import {
   type FitGroup,
+  type FitRows,
   float8Fit,
-  type Group,
-  groupsOf,
-  integerFit,
+  type IntegerFit,
+  integerRows,
   mxfp4Fit,
   nearestE4m3,
   nvfp4Fit,
+  rowsFit,
 } from "./hidden-scale.ts";
-import type { GroupFit } from "./hidden-step.ts";
 import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 import type { Factor, LevelView, Span, StoredView } from "./level-view.ts";
 
@@ -28,26 +28,21 @@ export function gridView(
   columns: number,
   type: HidingType,
   grid: HiddenGrid,
+  integers: IntegerFit = integerRows,
 ): StoredView {
   return grid.levels === "integer"
-    ? integersOnGrid(values, columns, grid, integerFit(type))
-    : levelsOnGrid(values, columns, grid, tableFit(type, grid));
+    ? integersOnGrid(values, columns, grid, integers(type))
+    : levelsOnGrid(values, columns, grid, rowsFit(tableFit(type, grid)));
 }
 
-function fitted(fit: FitGroup, group: Group): GroupFit {
-  const found = fit(group);
-  if (found !== undefined) return found;
+function refuseUnfit(fits: boolean): void {
+  if (fits) return;
   throw new UsageError("The floats are not on the grid that was found for their tensor.", {
-    index: group.start,
+    hint: "Plan the conversion again.",
   });
 }
 
-function integersOnGrid(
-  values: Float32Array,
-  columns: number,
-  grid: HiddenGrid,
-  fit: FitGroup,
-): IntegerView {
+function integersOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, fit: FitRows): IntegerView {
   const { bits, symmetric, blockColumns } = grid;
   const groupOfColumn = sequentialGroups(columns, blockColumns);
   const groupCount = (groupOfColumn[columns - 1] ?? -1) + 1;
@@ -56,12 +51,11 @@ function integersOnGrid(
   const scales = new Float32Array(rows * groupCount);
   const zeros = new Int16Array(rows * groupCount);
   let at = 0;
-  for (const group of groupsOf(values, columns, grid)) {
-    const { scale: size, min, max } = fitted(fit, group);
+  const fits = fit(values, columns, grid, ({ scale: size, min, max }, { start, length }) => {
     const turns = symmetric && symmetricBits(min, max) > bits;
     const zero = symmetric ? 2 ** (bits - 1) : -min;
     const scale = turns ? -size : size;
-    for (let i = group.start; i < group.start + group.length; i++) {
+    for (let i = start; i < start + length; i++) {
       // levels are rounded away from 0 at ties, like the magnitudes that were checked
       const level = size === 0 ? 0 : Math.sign(values[i]!) * Math.floor(Math.abs(values[i]!) / size + 0.5);
       codes[i] = zero + (turns ? -level : level);
@@ -69,7 +63,8 @@ function integersOnGrid(
     scales[at] = scale;
     zeros[at] = zero;
     at++;
-  }
+  });
+  refuseUnfit(fits);
   return { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: viewRounding(grid) };
 }
 
@@ -86,7 +81,7 @@ function tableFit(type: HidingType, { levels, scale, factor = 1 }: HiddenGrid): 
 /** What a group of zeros gets for a scale, where any would do: what ggml writes. */
 const ZERO_SCALES: Readonly<Record<string, number>> = { E8M0: 2 ** -127, E4M3: 0 };
 
-function levelsOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, fit: FitGroup): LevelView {
+function levelsOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, fit: FitRows): LevelView {
   const { levels, blockRows, blockColumns, scale: scaleType, factor } = grid;
   const rows = values.length / columns;
   const width = blockColumns === -1 ? columns : blockColumns;
@@ -95,8 +90,7 @@ function levelsOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, f
   const groupCount = Math.ceil(columns / width);
   const scales = new Float32Array(Math.ceil(rows / blockRows) * groupCount);
   let at = 0;
-  for (const group of groupsOf(values, columns, grid)) {
-    const { scale } = fitted(fit, group);
+  const fits = fit(values, columns, grid, ({ scale }, group) => {
     // levels of E2M1 were counted in halves
     const size = levels === "E2M1" ? 2 * scale : scale;
     for (let run = 0, start = group.start; run < group.runs; run++, start += group.step) {
@@ -106,7 +100,8 @@ function levelsOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, f
     }
     if (size === 0) scales[at++] = ZERO_SCALES[scaleType] ?? 1;
     else scales[at++] = factor === undefined ? size : nearestE4m3(size / factor);
-  }
+  });
+  refuseUnfit(fits);
   const span: Span = { kind: "blocks", blockRows, blockColumns: width };
   const tensor: Factor[] =
     factor === undefined || factor === 1
