@@ -3,6 +3,7 @@ export { dequantizeBF16, quantizeBF16 } from "./bf16";
 export { dequantizeF16, quantizeF16 } from "./f16";
 export { packColumns, packRows, unpackColumns, unpackRows } from "./fields";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";
+export { fitHiddenGroups } from "./hidden-step";
 
 /** The first address after this module's constants. */
 export function staticEnd(): usize {

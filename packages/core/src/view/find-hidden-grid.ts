@@ -34,7 +34,7 @@ interface Partition {
   readonly blockColumns: number;
 }
 
-/** The grids that are looked for. Of integers the first that fits counts: smaller groups fit wherever larger ones do. */
+/** The grids that are looked for. Smaller groups of integers fit wherever larger ones do, perhaps with fewer bits. */
 const INTEGERS: readonly Partition[] = [-1, 128, 64, 32].map((blockColumns) => ({
   levels: "integer",
   blockRows: 1,
@@ -88,19 +88,23 @@ export class GridSearch {
   /** The first rows. False: the floats are on none of the grids. */
   probe(values: Float32Array): boolean {
     this.factor = nvfp4Factor(this.type, groupsOf(values, this.columns, NVFP4));
-    const holds = (partition: Partition): boolean => {
-      if (partition.blockColumns > this.columns) return false;
-      const candidate = this.candidateOf(partition);
-      return candidate !== undefined && this.takes(candidate, values);
-    };
-    // larger groups that fit stand for the smaller ones
-    const first = INTEGERS.findIndex(holds);
-    const [integers, ...finer] = first < 0 ? [] : INTEGERS.slice(first);
-    const small = [...(integers === undefined ? [] : [integers]), ...[MXFP4, NVFP4].filter(holds)];
-    this.passes = [small, ...finer.map((partition) => [partition])];
-    // integers of 4 bits are E4M3 numbers, too, and the smaller codes count
-    this.passes.push(FLOATS8.filter(holds));
-    this.passes = this.passes.filter(({ length }) => length > 0);
+    const probed = (partitions: readonly Partition[]): Candidate[] =>
+      partitions
+        .filter(({ blockColumns }) => blockColumns <= this.columns)
+        .flatMap((partition) => this.candidateOf(partition) ?? [])
+        .filter((candidate) => this.takes(candidate, values));
+    const integers = smallestFirst(probed(INTEGERS)).map(({ partition }) => partition);
+    const [best, ...others] = integers;
+    // where groups of one size do not fit, larger ones do not either
+    const finer = others.filter((other) => INTEGERS.indexOf(other) > INTEGERS.indexOf(best ?? other));
+    const small = probed([MXFP4, NVFP4]).map(({ partition }) => partition);
+    const passes = [
+      best === undefined ? small : [best, ...small],
+      ...finer.map((partition) => [partition]),
+      // integers of 4 bits are E4M3 numbers, too, and the smaller codes count
+      probed(FLOATS8).map(({ partition }) => partition),
+    ];
+    this.passes = passes.filter(({ length }) => length > 0);
     return this.passes.length > 0;
   }
 
@@ -121,11 +125,11 @@ export class GridSearch {
 
   /** Ends a pass. "again": another pass over all rows may find a grid. */
   end(): FoundGrid | "again" | undefined {
-    const found = this.candidates
-      .filter(({ factor }) => factor === undefined || factor() !== undefined)
-      .map((candidate) => ({ candidate, size: sizeOf(candidate) }))
-      .filter(({ candidate, size }) => candidate.seen.nonzero * FLOAT_BITS - size >= LEAST_SAVING)
-      .sort((a, b) => a.size - b.size)[0]?.candidate;
+    const [found] = smallestFirst(
+      this.candidates
+        .filter(({ factor }) => factor === undefined || factor() !== undefined)
+        .filter((candidate) => candidate.seen.nonzero * FLOAT_BITS - sizeOf(candidate) >= LEAST_SAVING),
+    );
     if (found !== undefined) return this.found(found);
     return this.candidates.length === 0 && this.passes.length > 0 ? "again" : undefined;
   }
@@ -168,6 +172,10 @@ export class GridSearch {
       rounding: seen.exact ? "none" : this.type,
     };
   }
+}
+
+function smallestFirst(candidates: readonly Candidate[]): Candidate[] {
+  return [...candidates].sort((a, b) => sizeOf(a) - sizeOf(b));
 }
 
 /** Bits that a grid takes for the weights that are not 0. */

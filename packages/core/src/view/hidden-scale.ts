@@ -188,7 +188,7 @@ function fitOf(
   const how = checkScale(magnitudes, nearest, scale, type);
   if (how === undefined) return undefined;
   const max = nearest(magnitudes.max / scale);
-  const min = -nearest(-magnitudes.min / scale);
+  const min = 0 - nearest(-magnitudes.min / scale);
   return { scale, min, max, exact: how === "exact", nonzero: magnitudes.length };
 }
 

@@ -77,10 +77,13 @@ export class Magnitudes {
   values: Float64Array = new Float64Array(0);
   low: Float64Array = new Float64Array(0);
   high: Float64Array = new Float64Array(0);
+  /** Half the distance to the next number of the type, in parts of a number: at most. */
+  readonly relativeHalfStep: number;
   private readonly type: HidingType;
 
   constructor(type: HidingType) {
     this.type = type;
+    this.relativeHalfStep = 2 ** -TYPES[type].precision;
   }
 
   start(most: number): void {
@@ -184,31 +187,34 @@ const SLACK = 2 ** -21;
 
 /**
  * The bounds of the scales with which every magnitude is an integer and the largest one is `top`; false where there is no
- * such scale. Each magnitude narrows them. A magnitude that may be one of two integers waits for the next pass; what is
- * not settled then, `checkScale` decides. For BF16 and F16: all arithmetic is f32.
+ * such scale. Each magnitude narrows them. A magnitude that is so large that it may be one of two integers waits for the next
+ * pass; what is not settled then, `checkScale` decides. For BF16 and F16: all arithmetic is f32.
  */
 export function narrowStep(
-  { values, low, high, length, largest }: Magnitudes,
+  { values, low, high, length, largest, relativeHalfStep }: Magnitudes,
   top: number,
   bounds: ScaleBounds,
 ): boolean {
   const { fround } = Math;
+  const doubt = 1 + 2 * relativeHalfStep;
   let least = fround(low[largest]! / top);
   let most = fround(high[largest]! / top);
   for (let pass = 0, unsure = 1; pass < MOST_PASSES && unsure > 0; pass++) {
     unsure = 0;
     const inverse = fround(2 / fround(least + most));
+    const certain = fround(least / fround(fround(most * doubt) - least));
     let [newLeast, newMost] = [least, most];
     for (let i = 0; i < length; i++) {
       const level = Math.floor(fround(fround(values[i]! * inverse) + 0.5));
       if (level < 1) return false;
-      if (low[i]! <= fround((level - 1) * most) || high[i]! >= fround((level + 1) * least)) {
+      if (level >= certain) {
         unsure++;
         continue;
       }
-      const ownLow = fround(low[i]! / level);
+      const part = fround(1 / level);
+      const ownLow = fround(low[i]! * part);
       if (ownLow > newLeast) newLeast = ownLow;
-      const ownHigh = fround(high[i]! / level);
+      const ownHigh = fround(high[i]! * part);
       if (ownHigh < newMost) newMost = ownHigh;
       if (newLeast > fround(newMost * fround(1 + SLACK))) return false;
     }

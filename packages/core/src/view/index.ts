@@ -2,6 +2,7 @@
 export { groupedFacts, groupedRanges, viewFacts } from "../kernels/facts-twin.ts";
 export { fittedView, fitView } from "../kernels/fit-twin.ts";
 export { dequantizeView } from "../kernels/grid-twin.ts";
+export { GridSearch, gridView } from "../kernels/hidden-twin.ts";
 export { transposed } from "../numeric/transposed.ts";
 export {
   type GroupedParameters,
@@ -19,11 +20,10 @@ export {
   isTabled,
   type ViewFit,
 } from "./fit.ts";
-export { BAND_MULTIPLE, type FoundGrid, GridSearch, PROBE_ROWS } from "./find-hidden-grid.ts";
+export { BAND_MULTIPLE, type FoundGrid, PROBE_ROWS } from "./find-hidden-grid.ts";
 export type { TableView } from "./fit-table.ts";
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
 export { describeGrid, type HiddenGrid, type HidingType } from "./hidden-grid.ts";
-export { gridView } from "./hidden-view.ts";
 export {
   checkRows,
   type GroupRun,
