@@ -119,6 +119,7 @@ describe("descriptors of kernels", () => {
       "FieldRuns",
       "GemmTile",
       "GridRuns",
+      "HiddenGroups",
       "NibbleTile",
     ]));
 

@@ -270,7 +270,7 @@ function conversion(command: Command): Command {
     .option("--exact", "refuse any tensor that would not keep its values; looks for grids")
     .option(
       "--grids",
-      "look for the grid of an earlier quantization in float matrices, and keep its codes: one more pass over those that have one",
+      "look for the grid of an earlier quantization in float matrices and keep its codes: one pass more over those that have one",
     )
     .option(
       "--shard-size <size>",

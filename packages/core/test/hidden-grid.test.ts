@@ -1,9 +1,9 @@
 /** The grids of floats that are made on known grids, and the floats that are on none. */
 import { describe, expect, it } from "vitest";
-import { dequantizeLevels, gridView, isLevelView, levelViewOf } from "../src/view/index.ts";
 import { GridSearch } from "../src/view/find-hidden-grid.ts";
 import { describeGrid, type HiddenGrid, type HidingType } from "../src/view/hidden-grid.ts";
 import { roundedTo } from "../src/view/hidden-step.ts";
+import { dequantizeLevels, gridView, isLevelView, levelViewOf } from "../src/view/index.ts";
 import { gaussian, onGrid, random, searched } from "./hidden-grid.ts";
 
 const TYPES: readonly HidingType[] = ["F32", "BF16", "F16"];
@@ -59,7 +59,13 @@ describe("integers", () => {
   });
 
   it("have facts that name their codes, zero points and scales", () => {
-    const values = onGrid(rows, columns, { bits: 4, groupSize: 64, symmetric: false, scale: "F16", type: "F32" });
+    const values = onGrid(rows, columns, {
+      bits: 4,
+      groupSize: 64,
+      symmetric: false,
+      scale: "F16",
+      type: "F32",
+    });
     expect(gridOf(values, "F32")?.facts).toMatchObject({
       rows,
       columns,
@@ -76,7 +82,13 @@ describe("integers", () => {
 
   it("that fit only with a negative scale in some groups say so", () => {
     // the largest magnitude of a block is code −8, as in ggml's Q4_0
-    const values = onGrid(rows, columns, { bits: 4, groupSize: 32, symmetric: true, scale: "F16", type: "F32" });
+    const values = onGrid(rows, columns, {
+      bits: 4,
+      groupSize: 32,
+      symmetric: true,
+      scale: "F16",
+      type: "F32",
+    });
     for (let i = 0; i < values.length; i += 64) {
       for (let j = i; j < i + 32; j++) values[j] = -(values[j] ?? 0);
     }
@@ -111,14 +123,26 @@ describe("no grid", () => {
   });
 
   it("is found where one float of the last row is off it", () => {
-    const values = onGrid(rows, columns, { bits: 4, groupSize: 32, symmetric: true, scale: "F16", type: "F32" });
+    const values = onGrid(rows, columns, {
+      bits: 4,
+      groupSize: 32,
+      symmetric: true,
+      scale: "F16",
+      type: "F32",
+    });
     values[values.length - 5] = 0.0123456;
     expect(gridOf(values, "F32")).toBeUndefined();
   });
 
   it("is found in NaN and infinite floats", () => {
     for (const odd of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      const values = onGrid(rows, columns, { bits: 4, groupSize: 32, symmetric: true, scale: "F16", type: "F32" });
+      const values = onGrid(rows, columns, {
+        bits: 4,
+        groupSize: 32,
+        symmetric: true,
+        scale: "F16",
+        type: "F32",
+      });
       values[rows * columns - 1] = odd;
       expect(gridOf(values, "F32")).toBeUndefined();
     }
@@ -143,7 +167,13 @@ describe("a grid that is true, though nobody meant it", () => {
 
 describe("the search", () => {
   it("needs another pass where the first rows fit larger groups than the others", () => {
-    const values = onGrid(rows, columns, { bits: 4, groupSize: 32, symmetric: true, scale: "F16", type: "F32" });
+    const values = onGrid(rows, columns, {
+      bits: 4,
+      groupSize: 32,
+      symmetric: true,
+      scale: "F16",
+      type: "F32",
+    });
     values.set(onGrid(8, columns, { bits: 4, groupSize: -1, symmetric: true, scale: "F16", type: "F32" }));
     const { found, passes } = searched(new GridSearch(rows, columns, "F32"), values, columns);
     expect(found?.grid).toMatchObject({ bits: 4, blockColumns: 32 });
@@ -152,7 +182,13 @@ describe("the search", () => {
 
   it("looks at twice as many groups in twice as many rows", () => {
     const counts = [128, 256, 512].map((count) => {
-      const values = onGrid(count, 64, { bits: 4, groupSize: 32, symmetric: true, scale: "F16", type: "F32" });
+      const values = onGrid(count, 64, {
+        bits: 4,
+        groupSize: 32,
+        symmetric: true,
+        scale: "F16",
+        type: "F32",
+      });
       const search = new GridSearch(count, 64, "F32");
       searched(search, values, 64);
       return search.groupsSeen;

@@ -70,7 +70,10 @@ describe("made here", () => {
       "NVFP4, groups of 16 columns, E4M3 scales",
       () => layer(E2M1_VALUES, 1, 16, () => E4M3_VALUES[8 + Math.floor(random() * 100)] ?? 1),
     ],
-    ["FP8 E4M3, one group per row, f16 scales", () => layer(E4M3_VALUES, 1, columns, () => 2 ** -Math.ceil(9 * random()))],
+    [
+      "FP8 E4M3, one group per row, f16 scales",
+      () => layer(E4M3_VALUES, 1, columns, () => 2 ** -Math.ceil(9 * random())),
+    ],
   ] as const)("%s, in F32 and BF16", (described, make) => {
     const made = make();
     for (const type of ["F32", "BF16"] as const) {
@@ -84,7 +87,9 @@ describe("made here", () => {
     const described = "FP8 E4M3, blocks of 128 × 128, f32 scales, each value rounded to";
     for (const type of ["F32", "BF16"] as const) {
       const rounded = values.map((value) => roundedTo(type, value));
-      expect(describedGrid({ rows, columns, values: rounded }, type)).toBe(`${described} ${type.toLowerCase()}`);
+      expect(describedGrid({ rows, columns, values: rounded }, type)).toBe(
+        `${described} ${type.toLowerCase()}`,
+      );
       expectReproduced(rounded, columns, type);
     }
   });

@@ -10,6 +10,7 @@ import {
   warningsOf,
 } from "@requant/convert";
 import { bounded } from "@requant/core/text";
+import { gridWords } from "@requant/core/view";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
@@ -65,8 +66,19 @@ function metadataText(model: Model): { key: string; type: string; value: string 
 function renderGrids(grids: readonly TensorGrid[], look: Look): string {
   if (grids.length === 0) return paragraph("There are no matrices of floats to look for grids in.", look);
   return table(
-    [{ title: "tensor" }, { title: "stored as" }, { title: "grid of its floats", wrap: true }],
-    grids.map(({ name, encoding, description }) => [name, encoding, description]),
+    [
+      { title: "tensor" },
+      { title: "stored as" },
+      { title: "grid of its floats", wrap: true },
+      { title: "share a scale", wrap: true },
+      { title: "scales" },
+      { title: "rounded to" },
+    ],
+    grids.map(({ name, encoding, grid }) => {
+      if (grid === undefined) return [name, encoding, "none", "", "", ""];
+      const { codes, groups, scales, rounding = "" } = gridWords(grid);
+      return [name, encoding, codes, groups, scales, rounding];
+    }),
     look,
   );
 }

@@ -38,7 +38,10 @@ export async function proveExact(
 ): Promise<Plan> {
   const views = new Set(
     source.tensors.flatMap(({ name, view, encoding }) =>
-      (view?.storedOffsets === "integer" && view.storedValues === undefined) || viewSourceByName(encoding) !== undefined ? [name] : [],
+      (view?.storedOffsets === "integer" && view.storedValues === undefined) ||
+      viewSourceByName(encoding) !== undefined
+        ? [name]
+        : [],
     ),
   );
   const sources = byName(source.tensors);
@@ -46,7 +49,10 @@ export async function proveExact(
   for (const tensor of plan.tensors) {
     if (isCandidate(tensor, options.all) && (await comesBack(tensor, model, options.signal))) {
       tensors.push(replanned(tensor, sources, "come back"));
-    } else if (isViewCandidate(tensor, views) && (await fits(tensor, model, gridsIn(tensor, sources), options.signal))) {
+    } else if (
+      isViewCandidate(tensor, views) &&
+      (await fits(tensor, model, gridsIn(tensor, sources), options.signal))
+    ) {
       tensors.push(replanned(tensor, sources, "fit"));
     } else tensors.push(tensor);
   }

@@ -4,8 +4,8 @@ import type { ViewFacts } from "./facts.ts";
 import { GroupsSeen } from "./hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
 import {
-  FloatingNvfp4,
   type FitRows,
+  FloatingNvfp4,
   float8Fit,
   groupsOf,
   type IntegerFit,

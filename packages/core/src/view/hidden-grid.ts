@@ -1,11 +1,12 @@
-/**
- * A grid that was found in plain floats: the steps that a quantizer left behind when its weights were stored as F32, BF16
- * or F16 again. Plain JSON, so that a plan can carry it.
- */
+/** Grids that are found in plain floats. */
 
 /** The float types that a grid can hide in. */
 export type HidingType = "F32" | "BF16" | "F16";
 
+/**
+ * A grid that was found in plain floats: the steps that a quantizer left behind when its weights were stored as F32, BF16
+ * or F16 again. Plain JSON, so that a plan can carry it.
+ */
 export interface HiddenGrid {
   /** "integer": codes around a zero point. Else the name of the table that codes are levels of. */
   readonly levels: "integer" | "E2M1" | "E4M3";
@@ -29,20 +30,39 @@ export const E2M1_HALVES: readonly number[] = [0, 1, 2, 3, 4, 6, 8, 12];
 /** The largest E4M3 number. */
 export const E4M3_MOST = 448;
 
+/** What a grid is, in words for people. */
+export interface GridWords {
+  /** "4-bit symmetric integers", "NVFP4". */
+  readonly codes: string;
+  /** What shares a scale: "groups of 128 columns". */
+  readonly groups: string;
+  /** "f16", "E8M0". */
+  readonly scales: string;
+  /** The type that each value was rounded to; undefined where the floats are the grid's own values. */
+  readonly rounding: string | undefined;
+}
+
 const NAMES: Readonly<Record<HiddenGrid["levels"], (grid: HiddenGrid) => string>> = {
   integer: ({ bits, symmetric }) => `${bits}-bit ${symmetric ? "symmetric" : "asymmetric"} integers`,
-  E2M1: ({ scale }) => ({ E8M0: "MXFP4", E4M3: "NVFP4" })[scale as string] ?? "E2M1 (4-bit floats)",
+  E2M1: ({ scale }) => (scale === "E8M0" ? "MXFP4" : "NVFP4"),
   E4M3: () => "FP8 E4M3",
 };
 
-/** One line for people: "4-bit symmetric integers, groups of 128 columns, f16 scales". */
-export function describeGrid(grid: HiddenGrid): string {
-  const scale = `${grid.scale === "E8M0" || grid.scale === "E4M3" ? grid.scale : grid.scale.toLowerCase()} scales`;
-  const rounded = grid.rounding === "none" ? "" : `, each value rounded to ${grid.rounding.toLowerCase()}`;
-  return `${NAMES[grid.levels](grid)}, ${placeOf(grid)}, ${scale}${rounded}`;
+/** The words of a grid one by one. */
+export function gridWords(grid: HiddenGrid): GridWords {
+  const { levels, scale, rounding, blockRows, blockColumns } = grid;
+  const columns = blockColumns === -1 ? "one group per row" : `groups of ${blockColumns} columns`;
+  return {
+    codes: NAMES[levels](grid),
+    groups: blockRows > 1 ? `blocks of ${blockRows} × ${blockColumns}` : columns,
+    scales: scale === "E8M0" || scale === "E4M3" ? scale : scale.toLowerCase(),
+    rounding: rounding === "none" ? undefined : rounding.toLowerCase(),
+  };
 }
 
-function placeOf({ blockRows, blockColumns }: HiddenGrid): string {
-  if (blockRows > 1) return `blocks of ${blockRows} × ${blockColumns}`;
-  return blockColumns === -1 ? "one group per row" : `groups of ${blockColumns} columns`;
+/** One line for people: "4-bit symmetric integers, groups of 128 columns, f16 scales". */
+export function describeGrid(grid: HiddenGrid): string {
+  const { codes, groups, scales, rounding } = gridWords(grid);
+  const rounded = rounding === undefined ? "" : `, each value rounded to ${rounding}`;
+  return `${codes}, ${groups}, ${scales} scales${rounded}`;
 }

@@ -314,11 +314,7 @@ export class FloatingNvfp4 {
 const E4M3_UNIT = 2 ** -9;
 
 /** E2M1 with an E4M3 number times the tensor's factor for a scale. */
-export function nvfp4Fit(
-  type: HidingType,
-  factor: number,
-  nearest: NearestLevel = nearestE4m3,
-): FitGroup {
+export function nvfp4Fit(type: HidingType, factor: number, nearest: NearestLevel = nearestE4m3): FitGroup {
   const magnitudes = new Magnitudes(type);
   return (group) => {
     if (!gather(magnitudes, group)) return undefined;

@@ -14,16 +14,16 @@ export {
   type ViewParameters,
   withMeasuredOffsets,
 } from "./facts.ts";
+export { BAND_MULTIPLE, type FoundGrid, PROBE_ROWS } from "./find-hidden-grid.ts";
 export {
   type IntegerFit,
   isBiased,
   isTabled,
   type ViewFit,
 } from "./fit.ts";
-export { BAND_MULTIPLE, type FoundGrid, PROBE_ROWS } from "./find-hidden-grid.ts";
 export type { TableView } from "./fit-table.ts";
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
-export { describeGrid, type HiddenGrid, type HidingType } from "./hidden-grid.ts";
+export { describeGrid, type GridWords, gridWords, type HiddenGrid, type HidingType } from "./hidden-grid.ts";
 export {
   checkRows,
   type GroupRun,
