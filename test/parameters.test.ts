@@ -120,6 +120,7 @@ describe("descriptors of kernels", () => {
       "FieldRuns",
       "GemmTile",
       "GridRuns",
+      "HiddenGroups",
       "LevelRuns",
       "NibbleTile",
       "PlacedBlocks",

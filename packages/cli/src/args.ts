@@ -69,6 +69,10 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     async () => (await import("./commands/inspect.ts")).inspect,
   )
     .option("--tensors", "list every tensor")
+    .option(
+      "--grids",
+      "look for the grid of an earlier quantization in every matrix of floats; reads each that has one in whole",
+    )
     .option("--metadata", "list every metadata key or config value");
 
   conversion(
@@ -263,7 +267,11 @@ function conversion(command: Command): Command {
     "--to <target>",
     "a format and its words, such as gguf:q4_k_m, gguf:auto or safetensors:f16; requant help targets lists all",
   )
-    .option("--exact", "refuse any tensor that would not keep its values")
+    .option("--exact", "refuse any tensor that would not keep its values; looks for grids")
+    .option(
+      "--grids",
+      "look for the grid of an earlier quantization in float matrices and keep its codes: one pass more over those that have one",
+    )
     .option(
       "--shard-size <size>",
       "split the output into files with at most so many bytes of tensors, with a unit: 5G",

@@ -39,6 +39,60 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+describe("hidden grids", () => {
+  const floats = at("floats");
+  beforeAll(async () => {
+    expect(await requant("convert", packed, floats, "--to", "safetensors:bf16")).toMatchObject({ status: 0 });
+  });
+
+  it("inspect --grids names the grid of each float matrix, or none", async () => {
+    const { status, out } = await requant("inspect", floats, "--grids");
+    expect(status).toBe(0);
+    expect(unwrapped(out)).toContain("tensor stored as grid of its floats share a scale scales rounded to");
+    expect(unwrapped(out)).toMatch(
+      /model\.layers\.0\.mlp\.up_proj\.weight BF16 4-bit symmetric groups of 128 f16 bf16/,
+    );
+    expect(unwrapped(out)).toMatch(/model\.embed_tokens\.weight BF16 none/);
+    const { grids } = JSON.parse((await requant("inspect", floats, "--grids", "--json")).out);
+    expect(grids).toContainEqual({
+      name: "model.layers.0.mlp.up_proj.weight",
+      encoding: "BF16",
+      grid: {
+        levels: "integer",
+        bits: 4,
+        symmetric: true,
+        blockRows: 1,
+        blockColumns: 128,
+        scale: "F16",
+        rounding: "BF16",
+      },
+      description: "4-bit symmetric integers, groups of 128 columns, f16 scales, each value rounded to bf16",
+    });
+    expect(JSON.parse((await requant("inspect", floats, "--json")).out).grids).toBeUndefined();
+  });
+
+  it("convert --grids keeps the codes, and --exact says what rounding stands in the way", async () => {
+    const target = ["--to", "gptq:4bit-128g-sym"];
+    const { out } = await requant("plan", floats, ...target, "--grids");
+    expect(unwrapped(out)).toMatch(/rounded 21 BF16 → GPTQ-4bit-128g/);
+    expect(unwrapped((await requant("plan", floats, ...target)).out)).toMatch(/requantized 21 BF16/);
+    const refused = await requant("convert", floats, at("refused"), ...target, "--exact");
+    expect(refused.status).toBe(5);
+    expect(unwrapped(refused.err)).toContain("the file stores scale × code rounded to bf16");
+    const idle = await requant("plan", floats, "--to", "safetensors:f32", "--grids");
+    expect(idle).toMatchObject({ status: 2 });
+    expect(idle.err).toContain("does not take --grids");
+  });
+
+  it("help says what the search costs", async () => {
+    for (const command of ["inspect", "convert", "plan"]) {
+      expect(unwrapped((await requant("help", command)).out)).toMatch(
+        /--grids .*one pass|--grids .*in whole/,
+      );
+    }
+  });
+});
+
 describe("commands and options", () => {
   it.each([
     [["inspct", "m"], 'There is no command "inspct". Did you mean inspect?'],

@@ -74,11 +74,13 @@ export {
   type EncodingShare,
   type Fact,
   type Inspection,
+  type InspectOptions,
   inspectModel,
 } from "./examine/inspect.ts";
 export { matchingWeights, type NamedWeight } from "./examine/named-weights.ts";
 export { outputFindings } from "./examine/output-findings.ts";
 export { remedyOf } from "./examine/remedy.ts";
+export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { weightFormats } from "./formats.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";

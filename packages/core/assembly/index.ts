@@ -6,6 +6,7 @@ export { packColumns, packRows, unpackColumns, unpackRows } from "./fields";
 export { dequantizeNibbles } from "./nibbles";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";
 export { dequantizeLevels } from "./levels";
+export { fitHiddenGroups } from "./hidden-step";
 
 /** The first address after this module's constants. */
 export function staticEnd(): usize {

@@ -11,6 +11,7 @@ import {
   stackViews,
 } from "@requant/core/view";
 import { blockRowsByteLength, type GgufViewType, viewToBlocks, weightToBlocks } from "@requant/gguf";
+import { type HiddenGrids, viewOfRows } from "./hidden-grids.ts";
 import type { Model } from "./model.ts";
 import { type RowTask, tensorRuns } from "./row-runs.ts";
 import { viewOf } from "./stored-weight.ts";
@@ -29,11 +30,12 @@ export interface ViewRows {
 /** Only for weights whose every row is one stored row. */
 export function viewRows(model: Model, task: RowTask): ViewRows {
   const runsOf = tensorRuns(model, task);
+  const source = { model, grids: task.grids };
   return {
     async read(start, end) {
       const bands: ViewBand[] = [];
       for (const { start: row, tensor, rows } of runsOf(start, end)) {
-        for (const band of await readOrdered(model, { tensor }, rows, row)) bands.push(band);
+        for (const band of await readOrdered(source, { tensor }, rows, row)) bands.push(band);
       }
       return bands;
     },
@@ -89,7 +91,8 @@ export function blockRows(model: Model, task: RowTask, { type, unscaled = false 
         const { first, last, inOrder } = spanOf(rows);
         const { packed } = model.weight(tensor);
         if (packed === undefined || !(inOrder || isDense(rows.length, first, last))) {
-          for (const { start: from, view } of await readOrdered(model, { tensor, unscaled }, rows, row)) {
+          const source = { model, grids: task.grids };
+          for (const { start: from, view } of await readOrdered(source, { tensor, unscaled }, rows, row)) {
             viewToBlocks(type, view, out(from, from + view.rows));
           }
         } else if (inOrder) {
@@ -147,9 +150,14 @@ function isDense(count: number, first: number, last: number): boolean {
   return last - first < 4 * count + SPARE_ROWS;
 }
 
+interface ViewSource {
+  readonly model: Model;
+  readonly grids: HiddenGrids | undefined;
+}
+
 /** Rows that lie close together are read at once and put in order afterwards: the rotary order of q and k. */
 async function readOrdered(
-  model: Model,
+  source: ViewSource,
   stored: { readonly tensor: string; readonly unscaled?: boolean },
   rows: readonly number[],
   start: number,
@@ -157,15 +165,18 @@ async function readOrdered(
   const { tensor, unscaled } = stored;
   const { first, last, inOrder } = spanOf(rows);
   if (inOrder || isDense(rows.length, first, last)) {
-    const { view, misfit } = await model.weight(tensor).readView(first, last + 1, unscaled);
+    const { view, misfit } =
+      unscaled === true
+        ? await source.model.weight(tensor).readView(first, last + 1, unscaled)
+        : await viewOfRows(source.model, tensor, [first, last + 1], source.grids);
     if (view === undefined)
       throw new ConversionError(`The weight has no view: ${misfit.reason}.`, { tensor });
     return [{ start, view: inOrder ? view : selected(view, rows, first) }];
   }
   // far apart: halves, each of which may lie closer together
   const middle = rows.length >> 1;
-  const left = await readOrdered(model, stored, rows.slice(0, middle), start);
-  const right = await readOrdered(model, stored, rows.slice(middle), start + middle);
+  const left = await readOrdered(source, stored, rows.slice(0, middle), start);
+  const right = await readOrdered(source, stored, rows.slice(middle), start + middle);
   return left.concat(right);
 }
 

@@ -30,6 +30,11 @@ export function autoType(
   const encodings = [...new Set(stored.map(({ encoding }) => encoding))];
   const [own] = encodings;
   if (own === undefined || encodings.length > 1) return { type: "F32" };
+  const onGrids = stored.flatMap(({ grid, view }) => (grid === undefined ? [] : (view ?? [])));
+  if (onGrids.length === stored.length) {
+    const exact = exactTypeOf(onGrids);
+    if (exact !== undefined) return { type: exact.name };
+  }
   if (isQuantizedEncoding(own) || own === "F16" || own === "BF16") return { type: own };
   return { type: isFloatEncoding(own) ? narrowestOf(stored) : "F32" };
 }
@@ -58,6 +63,11 @@ function packedType(
 function whyNoFacts(stored: readonly PlanSourceTensor[]): string {
   const noView = stored.find(({ view }) => view === undefined)?.noView;
   return noView?.reason ?? "packed and float weights are joined";
+}
+
+/** The smallest type that holds every view with these facts. */
+function exactTypeOf(facts: Parameters<typeof viewFit>[0]): GgufViewType | undefined {
+  return viewTypes.find(({ requirement }) => viewFit(facts, requirement).fidelity === "exact");
 }
 
 /** What stands in the way of the type that would hold the most. */

@@ -62,7 +62,7 @@ export interface ChosenWay {
 /** The most faithful way there is for a weight. @throws ConversionError where no codec reads or writes it */
 export function chooseWay(question: WayQuestion): ChosenWay {
   const { layout, seen } = question;
-  if (seen === "fit") return { way: { kind: "view" }, fidelity: "exact" };
+  if (seen === "fit") return { way: viewWay(question.stored), fidelity: "exact" };
   if (layout.kind === "packed") return packedWay(question, layout);
   if (layout.kind === "through") return throughWay(layout);
   const chosen = tensorWay(question, layout.encoding, layout.importance);
@@ -89,6 +89,19 @@ export function plainInput({ inputs }: Pick<WayQuestion, "inputs">): StoredInput
     : undefined;
 }
 
+/** By the views of the stored tensors, which some have from the grids that their floats lie on. */
+function viewWay(stored: readonly PlanSourceTensor[]): Way {
+  const grids = Object.fromEntries(
+    stored.flatMap(({ name, grid }) => (grid === undefined ? [] : [[name, grid] as const])),
+  );
+  return { kind: "view", ...(Object.keys(grids).length === 0 ? {} : { grids }) };
+}
+
+/** True for floats that all lie on grids. */
+function haveGrids(stored: readonly PlanSourceTensor[]): boolean {
+  return stored.some(({ grid }) => grid !== undefined) && stored.every(({ view }) => view !== undefined);
+}
+
 function tensorWay(question: WayQuestion, encoding: string, importance: string | undefined): ChosenWay {
   const { stored } = question;
   const floats = (): Way => ({
@@ -97,6 +110,7 @@ function tensorWay(question: WayQuestion, encoding: string, importance: string |
     ...(importance === undefined ? {} : { importance }),
   });
   if (stored.some(({ linear }) => linear !== undefined)) return fromPacked(question, encoding, floats);
+  if (isQuantizedEncoding(encoding) && haveGrids(stored)) return fromPacked(question, encoding, floats);
   // numbers that no file stores: what is written is all there is
   if (stored.length === 0) return { way: floats(), fidelity: "exact" };
   const fidelity = floatFidelity(question, encoding);
@@ -123,7 +137,7 @@ function fromPacked(question: WayQuestion, encoding: string, floats: () => Way):
   const facts = stored.flatMap(({ view }) => view ?? []);
   const isComplete = facts.length === stored.length && isRowSelection(question);
   const fit = isComplete ? viewFit(facts, requirement) : undefined;
-  if (fit?.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  if (fit?.fidelity === "exact") return { way: viewWay(stored), fidelity: "exact" };
   const unscaled = unscaledFit(encoding, question, stored);
   if (unscaled !== undefined) {
     const way: Way = { kind: "view", unscaled: true };
@@ -136,7 +150,7 @@ function fromPacked(question: WayQuestion, encoding: string, floats: () => Way):
   }
   const why = whyOf(fit.misfit);
   return fit.fidelity === "rounded"
-    ? { way: { kind: "view" }, fidelity: "rounded", ...why }
+    ? { way: viewWay(stored), fidelity: "rounded", ...why }
     : { way: floats(), fidelity: "requantized", ...why };
 }
 
@@ -178,10 +192,10 @@ function packedWay(question: WayQuestion, layout: OutputLayout & { readonly kind
     layout.requirement === undefined || views.length === 0 || views.length < stored.length
       ? undefined
       : viewFit(views, layout.requirement);
-  if (fit?.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  if (fit?.fidelity === "exact") return { way: viewWay(stored), fidelity: "exact" };
   const why = whyOf(fit?.misfit ?? whyNoView(layout.whyNewCodes, stored));
   return fit?.fidelity === "rounded"
-    ? { way: { kind: "view" }, fidelity: "rounded", ...why }
+    ? { way: viewWay(stored), fidelity: "rounded", ...why }
     : { way: { kind: "floats", direct: false }, fidelity: "requantized", ...why };
 }
 
@@ -194,9 +208,11 @@ function factsFor(
   return isApart && tensorScale.misfit === undefined ? tensorScale.facts : view;
 }
 
-/** Floats have no codes to keep, which needs no words. */
+/** Floats have no codes to keep, which needs no words unless codes were looked for. */
 function whyNoView(whyNewCodes: string | undefined, stored: readonly PlanSourceTensor[]): Misfit | undefined {
-  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
+  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) {
+    return stored.find(({ noView }) => noView !== undefined)?.noView;
+  }
   if (whyNewCodes !== undefined) return { reason: whyNewCodes };
   const { noView, encoding } = stored.find((tensor) => tensor.view === undefined) ?? {};
   return (

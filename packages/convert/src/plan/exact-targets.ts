@@ -15,9 +15,9 @@ import { viewFit } from "./view-fit.ts";
 
 /** Spellings of targets; empty where the source has no packed weights. */
 export function exactTargets(source: PlanSource): string[] {
-  const requests = source.tensors.flatMap(({ name, shape, view, linear }): WeightRequest[] => {
+  const requests = source.tensors.flatMap(({ name, shape, view, linear, grid }): WeightRequest[] => {
     const [rows = 0, columns = 0] = shape;
-    return linear === undefined || view === undefined
+    return (linear === undefined && grid?.rounding !== "none") || view === undefined
       ? []
       : [{ module: moduleOf(name), rows, columns, views: [view] }];
   });

@@ -21,6 +21,8 @@ export interface SourceNeeds {
   readonly offsets?: boolean | undefined;
   /** Which 16-bit float type holds the values of F32 matrices, and of linear weights that no block type holds. */
   readonly narrowest?: boolean | undefined;
+  /** The grids that matrices of floats lie on: "asked" where the target profits from them, but not always enough to look. */
+  readonly grids?: "always" | "asked" | undefined;
   /** The views of ggml blocks. */
   readonly blocks?: boolean | undefined;
   /** What each choice of the target's layouts would cost in every matrix. */

@@ -2,11 +2,13 @@
 import { ConversionError, elementCount, rowCount } from "@requant/core";
 
 import type { WeightSampling } from "@requant/core/format";
+import type { Misfit } from "@requant/core/view";
 import { exactTypes, viewSourceByName } from "@requant/gguf";
+import { findGrid, mayHideGrid } from "../model/hidden-grids.ts";
 import type { Model, ModelTensor } from "../model/model.ts";
 import type { PackedReads } from "../model/stored-weight.ts";
 import { mayNarrow } from "./auto-type.ts";
-import { isIntegerEncoding } from "./fidelity.ts";
+import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import type { SourceNeeds } from "./format.ts";
 import { isLinearWeight } from "./linear-modules.ts";
 import { blockFacts, measuredFacts, narrowestFloat } from "./look.ts";
@@ -115,15 +117,34 @@ async function plainTensor(
     return { ...tensor, zero: await isZero(model, tensor) };
   }
   const matrix = model.naming === "hf" ? shape.length >= 2 : mayNarrow(name, shape);
-  if (needs.narrowest === true && encoding === "F32" && matrix) {
-    return { ...tensor, narrowest: await narrowestFloat(model, name, signal) };
-  }
+  if (matrix && isFloatEncoding(encoding)) return floatMatrix(model, tensor, needs, signal);
   if (needs.blocks === true && viewSourceByName(encoding) !== undefined) {
     const { view, misfit } = await blockFacts(model, name, signal);
     return view === undefined ? { ...tensor, noView: misfit } : { ...tensor, view };
   }
   return tensor;
 }
+
+async function floatMatrix(
+  model: Model,
+  tensor: ModelTensor,
+  needs: SourceNeeds,
+  signal: AbortSignal | undefined,
+): Promise<PlanSourceTensor> {
+  const { name, encoding } = tensor;
+  const looks = needs.grids !== undefined && mayHideGrid(tensor);
+  const found = looks ? await findGrid(model, name, signal) : undefined;
+  const seen: PlanSourceTensor = !looks
+    ? tensor
+    : found === undefined
+      ? { ...tensor, noView: NO_GRID }
+      : { ...tensor, grid: found.grid, view: found.facts };
+  const isNarrowed = needs.narrowest === true && encoding === "F32";
+  if (!isNarrowed || (found !== undefined && exactTypes(found.facts).length > 0)) return seen;
+  return { ...seen, narrowest: await narrowestFloat(model, name, signal) };
+}
+
+const NO_GRID: Misfit = { reason: "its floats lie on no grid that an earlier quantization left" };
 
 /** Some quantizers write biases of zeros for layers that have none. */
 async function isZero(model: Model, { name, shape }: ModelTensor): Promise<boolean> {

@@ -91,14 +91,16 @@ export async function planConversion(
 export async function readSourceFor(
   model: Model,
   target: Target,
-  options: Pick<PlanOptions, "exact" | "signal">,
+  options: Pick<PlanOptions, "exact" | "grids" | "signal">,
   list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
   const format = formatOf(target, list).target;
   refuseUnread(format, target, model);
   const needs = format.needs?.(target, model);
   const offsets = options.exact === true || needs?.offsets;
-  return readPlanSource(model, { ...needs, offsets }, options.signal);
+  const isAsked = options.exact === true || options.grids === true;
+  const grids = needs?.grids === "asked" && !isAsked ? undefined : needs?.grids;
+  return readPlanSource(model, { ...needs, offsets, grids }, options.signal);
 }
 
 /**

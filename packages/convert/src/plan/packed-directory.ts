@@ -54,12 +54,13 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
       rounding,
       spellings: () => exampleSpellings(words),
       examples: () => shortSpellings(words),
-      options: ["requantizeRest"],
+      options: ["grids", "requantizeRest"],
       parse(text) {
         const settings = parseWords(words, text);
         return target.settle?.(settings) ?? settings;
       },
       needs: ({ settings }, source): SourceNeeds => ({
+        grids: whyNewCodes === undefined ? "asked" : undefined,
         blocks: source.gguf !== undefined && whyNewCodes === undefined,
         sampling: sampling?.isNeeded(settings, { ...source.claims, format: source.format })
           ? sampling

@@ -1,6 +1,6 @@
 import { type Finding, misfitOf, type TensorInfo, UsageError } from "@requant/core";
 import type { LinearLayout, StoredLinear, TensorScale } from "@requant/core/format";
-import type { Misfit, ViewFacts } from "@requant/core/view";
+import type { HiddenGrid, Misfit, ViewFacts } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import * as z from "zod/mini";
@@ -191,6 +191,8 @@ export interface PlanSourceTensor extends TensorInfo {
   readonly layout?: LinearLayout | undefined;
   /** What decides whether another layout holds its integers. */
   readonly view?: ViewFacts | undefined;
+  /** Of floats that were looked at: the grid that they lie on, of which `view` tells the facts. */
+  readonly grid?: HiddenGrid | undefined;
   /** The float type that holds its values, where they were looked at. */
   readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
   /** Why it has no view, as far as that is known. */

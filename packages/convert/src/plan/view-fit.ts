@@ -27,6 +27,13 @@ export function viewFit(facts: readonly ViewFacts[], requirement: ViewRequiremen
 
 /** A view that says a little less than the file: its values are not quite scale × (code − zero). */
 function storedMisfit(facts: ViewFacts): Misfit | undefined {
+  if (facts.storedValues !== undefined) {
+    const type = facts.storedValues.toLowerCase();
+    return {
+      reason: `the file stores scale × code rounded to ${type}; the codes and scales behind it are kept, which moves each value by at most half a ${type} step`,
+      hint: `${facts.storedValues} holds the stored values exactly.`,
+    };
+  }
   if (facts.storedOffsets === "integer") return undefined;
   return {
     reason: "the file stores scale × zero point rounded to f16; the codes and zero points behind it are kept",

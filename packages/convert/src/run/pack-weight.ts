@@ -11,12 +11,13 @@ import { dequantizeView } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type RowBand, rowBands } from "../model/row-bands.ts";
+import type { RowTask } from "../model/row-runs.ts";
 import { integerRows, type ViewRows, viewRows } from "../model/view-rows.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
-import type { PlanLinear } from "../plan/way.ts";
+import { gridsOf, type PlanLinear } from "../plan/way.ts";
 import { type Comparison, comparer } from "./comparison.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 
@@ -89,7 +90,7 @@ export async function packedWeight(
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const source = openWeight(task, weightSource(model));
-  const views = isView ? writableRows(model, task, encoder) : undefined;
+  const views = isView ? writableRows(model, { ...task, grids: gridsOf(task) }, encoder) : undefined;
   // where decoding gives the view back, comparing needs no second pass
   const inPlace = measure !== undefined && !isView && floats.kind === "view" && floats.storesViewExactly;
   for (const { start, end } of bands) {
@@ -119,7 +120,7 @@ export async function packedWeight(
 }
 
 /** Rows as views that the encoder takes: integers stacked to whole bands, or views of the source's own kind. */
-function writableRows(model: Model, task: PlanTensor, { requirement, rowMultiple }: WeightEncoder): ViewRows {
+function writableRows(model: Model, task: RowTask, { requirement, rowMultiple }: WeightEncoder): ViewRows {
   const isOwnKind = requirement?.bias !== undefined || requirement?.codes.kind === "table";
   // rows that lie apart in the source come as several views, which must each begin where the encoder can begin
   if (isOwnKind && rowMultiple === 1) return viewRows(model, task);
