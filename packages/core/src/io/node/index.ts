@@ -26,6 +26,7 @@ import { stageFile } from "./staged-file.ts";
 import { transfersOf } from "./transfers.ts";
 
 export { asIoError } from "../system-error.ts";
+export { nodeSha256 } from "./random-and-hash.ts";
 export { type ReplaceOptions, replaceablePath } from "./replaceable.ts";
 export { lockFile, openStagedFile } from "./staged-file.ts";
 
