@@ -109,7 +109,7 @@ describe("metadata list and get", () => {
 
   it("a key that is not there is named, those that are there are shown", async () => {
     expect(await transcript("get", "my.bool", "my.none")).toBe(
-      "true\n! requant: not in the file: my.none\nstatus 1\n",
+      "true\n! requant: The file has no key my.none. (FOLDER/m.gguf)\n!   Use metadata list to see all keys.\nstatus 1\n",
     );
   });
 

@@ -1,13 +1,14 @@
 import { metadataEntries, metadataLines, specialTokenId } from "@requant/convert";
 import { type Metadata, type MetadataValue, UsageError } from "@requant/core";
 import { fileSource } from "@requant/core/node";
-import { bounded } from "@requant/core/text";
+import { bounded, didYouMean } from "@requant/core/text";
 import { readGguf } from "@requant/gguf";
 import { readAssignments, setTwice } from "../assignments.ts";
 import type { Context, Handler } from "../context.ts";
 import { changeMetadata, type EditOptions } from "../edit-metadata.ts";
 import { exitStatus } from "../exit.ts";
 import { optionName, specialTokens } from "../metadata-options.ts";
+import { showError } from "../render/error.ts";
 import { table } from "../render/table.ts";
 import { printableLines } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
@@ -91,7 +92,12 @@ async function get({ file, entries: keys, context: { streams, options } }: Reque
   }
   const missing = keys.filter((key) => !all.has(key));
   if (missing.length === 0) return exitStatus.done;
-  streams.err.write(`requant: not in the file: ${missing.map((key) => bounded(key)).join(", ")}\n`);
+  showError(streams, options.json === true, {
+    code: "NOT_FOUND",
+    message: `The file has no key ${missing.map((key) => bounded(key)).join(", ")}.${didYouMean(missing[0] ?? "", [...all.keys()])}`,
+    hint: "Use metadata list to see all keys.",
+    path: file,
+  });
   return exitStatus.different;
 }
 

@@ -31,6 +31,7 @@ export function planGguf(
 ): PlannedOutput {
   const type = String(target.settings["type"]);
   refuseSplitKeys(options);
+  refuseContradictions(options);
   const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
   const draft = draftOf(source, byConverter ? type : undefined, like);
   const sources = byName(source.tensors);
@@ -43,15 +44,28 @@ export function planGguf(
   const tensors = weights.map((weight) => planTensor(weight, sources));
   const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
   if ((options.set?.size ?? 0) > 0) refuseUnsoundSet(metadata, keys, tensors);
-  if (options.keepSplit === true && options.shardSize !== undefined) {
-    throw new UsageError("`keepSplit` and `shardSize` contradict each other.", { hint: "Give one of them." });
-  }
   const files = planGgufFiles(tensors, keys, {
     name: options.outputName ?? ggufFileName(source, type),
     shardSize: options.shardSize,
     partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
   });
   return { tensors, files, leftOut, findings };
+}
+
+/** Options that ask for two different things of the same tensor or file. */
+const CONTRADICTIONS: readonly (readonly [keyof PlanOptions, keyof PlanOptions])[] = [
+  ["keepSplit", "shardSize"],
+  ["outputTensorType", "leaveOutputTensor"],
+];
+
+function refuseContradictions(options: PlanOptions): void {
+  const isGiven = (name: keyof PlanOptions): boolean =>
+    options[name] !== undefined && options[name] !== false;
+  const found = CONTRADICTIONS.find((pair) => pair.every(isGiven));
+  if (found === undefined) return;
+  throw new UsageError(`\`${found[0]}\` and \`${found[1]}\` contradict each other.`, {
+    hint: "Give one of them.",
+  });
 }
 
 /** How many files there are, and which is which, is not the user's to say. */

@@ -371,8 +371,7 @@ async function refuseLinkedFolder(root: string, folder: string): Promise<void> {
 
 function refuseUnlessFile(stats: BigIntStats, path: string): void {
   if (stats.isFile()) return;
-  throw new IoError(
-    stats.isDirectory() ? "This is a directory, not a file." : "This is not a regular file.",
-    { path },
-  );
+  throw stats.isDirectory()
+    ? new IoError("This is a directory, not a file.", { path, hint: "Give the path of a file in it." })
+    : new IoError("This is not a regular file.", { path, hint: "Give the path of a file." });
 }
