@@ -112,6 +112,13 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
             packedFinding("The configuration says symmetric; by the tensors the weights are asymmetric."),
           );
         }
+        if (claims?.symmetric === false && layout.symmetric) {
+          findings.push(
+            packedFinding(
+              "The configuration says asymmetric, and the part weight_zero_point is missing; all zero points are read as 0, as compressed-tensors leaves them out where all are 0.",
+            ),
+          );
+        }
         const claimedSize = claims?.groupSize === -1 ? columns : claims?.groupSize;
         if (claimedSize !== undefined && !facts.scattered && Math.min(claimedSize, columns) !== size) {
           findings.push(
@@ -129,13 +136,6 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
             symmetric: facts.symmetric,
             actOrder: facts.groupSize === undefined ? "real" : layout.grouping === "any" ? "trivial" : "none",
             variant: "pack-quantized",
-            // without zero points, every weight would be read wrongly
-            ...(claims?.symmetric === false && layout.symmetric
-              ? {
-                  contradiction:
-                    "The configuration says asymmetric, and the part weight_zero_point is missing.",
-                }
-              : {}),
           },
           findings,
         };

@@ -90,10 +90,13 @@ function draftOf(source: PlanSource, format: string): HfDraft {
       findings: made.findings,
     };
   }
-  if (source.hf === undefined) {
+  if (source.hf === undefined || source.sideFiles?.has("config.json") !== true) {
     throw new ConversionError("There is no config.json to say how the weights are packed.", {
       path: source.name,
-      hint: "Give the Hugging Face directory.",
+      hint:
+        source.hf === undefined
+          ? "Give the Hugging Face directory."
+          : "Make a GGUF of it first, and from that a directory with safetensors:bf16.",
     });
   }
   // a config.json has one quantization_config

@@ -1,0 +1,10 @@
+/** Mistral's params.json, which stands in the place of config.json beside consolidated.safetensors. */
+import type { JsonObject } from "./json.ts";
+
+/** Stands for a class, which such a checkpoint does not name. */
+export const PARAMS_CLASS = "MistralParams";
+
+/** params.json as the config of a model. */
+export function configOfParams(params: JsonObject): JsonObject {
+  return { ...params, architectures: [PARAMS_CLASS] };
+}
