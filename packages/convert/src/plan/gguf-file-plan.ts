@@ -18,6 +18,7 @@ import { asksForRecipe, type GgufDraft, withAutoTypes, withNamedTypes, withRecip
 import type { PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
+import { refuseAdapter } from "./refuse-adapter.ts";
 import { refuseUnsoundSet } from "./refuse-unsound-set.ts";
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
@@ -124,6 +125,7 @@ function ownType(hf: HfFiles): string {
 
 function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
   const { hf } = source;
+  refuseAdapter(source);
   if (hf === undefined) {
     if (source.tensors.some(({ linear }) => linear !== undefined)) {
       // a file of floats may stand alone; a packed layer means nothing without its model

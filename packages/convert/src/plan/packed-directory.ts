@@ -31,6 +31,7 @@ import { type PackedRest, packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { refuseAdapter } from "./refuse-adapter.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
 import type { PlanLinear } from "./way.ts";
 
@@ -90,6 +91,7 @@ function draftOf(source: PlanSource, format: string): HfDraft {
       findings: made.findings,
     };
   }
+  refuseAdapter(source);
   if (source.hf === undefined || source.sideFiles?.has("config.json") !== true) {
     throw new ConversionError("There is no config.json to say how the weights are packed.", {
       path: source.name,
