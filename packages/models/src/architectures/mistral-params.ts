@@ -5,7 +5,7 @@
 import { UnsupportedError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import type { ConfigValues } from "../config.ts";
-import { PARAMS_CLASS } from "../params-json.ts";
+import { isParams, PARAMS_CLASS } from "../params-json.ts";
 import type { Architecture } from "./architecture.ts";
 import { llama } from "./llama.ts";
 import { same } from "./tensors.ts";
@@ -39,6 +39,8 @@ const READ: readonly string[] = [
 
 /** Any other setting, such as `yarn`, `moe` or `quantization`, changes what the model computes. */
 function refuseUnread(values: ConfigValues): void {
+  // with a reference, the names of this family are also tried for configurations of other classes
+  if (!isParams(values)) return;
   for (const [key, value] of values) {
     if (READ.includes(key) || value === null || value === false) continue;
     throw new UnsupportedError(`The params.json has the setting ${bounded(key, 40)}, which is not read.`, {
