@@ -545,35 +545,6 @@ describe("remedies", () => {
   });
 });
 
-describe("names", () => {
-  it.each([
-    ["Llama-3-8B-GPTQ-9bit", undefined],
-    ["Foo-9.5bpw-exl2", undefined],
-    ["Foo-AWQ-3bit", undefined],
-    ["Foo-exl2", undefined],
-    ["Foo-Q9_K.gguf", undefined],
-    ...[2, 3, 4, 5, 6, 7, 8].map((bits) => [`Foo-GPTQ-${bits}bit-32g`, `gptq:${bits}bit-32g-sym`] as const),
-    ["Foo-GPTQ-Int4", "gptq:4bit-128g-sym"],
-    ["Foo-4.65bpw-h6-exl2", "exl2:4.65bpw-h6"],
-    ["Foo-8.5bpw-h8-exl2", "exl2:8.5bpw-h8"],
-    ["Foo-AWQ", "awq:gemm-128g"],
-    ["Foo-AWQ-gemv", "awq:gemv-128g"],
-    ["Foo-w4a16", "compressed-tensors:4bit-128g-sym"],
-    ["Foo-IQ4_XS.gguf", "gguf:iq4_xs"],
-  ] as const)("%s → %s", async (name, target) => {
-    const { out } = await requant("name", name, "--json");
-    expect(JSON.parse(out).target).toBe(target);
-    if (target !== undefined)
-      expect((await requant("plan", "/nowhere", "--to", target)).status, "a target that parses").toBe(4);
-  });
-
-  it("say what the target does to floats", async () => {
-    expect(unwrapped((await requant("name", "Foo-AWQ")).out)).toContain(
-      "target --to awq:gemm-128g Codes are rounded to the nearest one, without calibration data",
-    );
-  });
-});
-
 describe("colours and widths", () => {
   const words = async (isTTY: boolean, environment: NodeJS.ProcessEnv, columns?: number): Promise<string> => {
     const before = { ...process.env };

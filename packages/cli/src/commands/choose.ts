@@ -4,7 +4,7 @@ import { parseByteSize } from "../byte-size.ts";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { type Candidate, candidates, estimatedBytes, type Figure, figureSources } from "../figures.ts";
-import { parseParameterCount } from "../model-name.ts";
+import { parseParameterCount } from "../name-rules.ts";
 import type { Look } from "../render/look.ts";
 import { byteQuantity, countQuantity } from "../render/quantity.ts";
 import { paragraph, table } from "../render/table.ts";
