@@ -182,9 +182,14 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     }
   }
 
-  command("help [topic]", "a command, or one of the topics below", async () => async ([topic]) => {
+  command("completion <shell>", "completion for bash, zsh or fish", async () => async ([shell], _, given) => {
+    const { completion } = await import("./commands/completion.ts");
+    return completion(shell ?? "", program, given);
+  });
+
+  command("help [topic]", "a command, or one of the topics below", async () => async ([topic], _, given) => {
     const { help } = await import("./help.ts");
-    return help(topic, program, { streams, look });
+    return help(topic, program, given);
   });
 
   command("version", "the version of this program", async () => async (_arguments, _given, { options }) => {

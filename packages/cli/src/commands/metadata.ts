@@ -7,7 +7,7 @@ import { readAssignments, setTwice } from "../assignments.ts";
 import type { Context, Handler } from "../context.ts";
 import { changeMetadata, type EditOptions } from "../edit-metadata.ts";
 import { exitStatus } from "../exit.ts";
-import { optionName, specialTokens } from "../metadata-options.ts";
+import { metadataActions, optionName, specialTokens } from "../metadata-options.ts";
 import { showError } from "../render/error.ts";
 import { table } from "../render/table.ts";
 import { printableLines } from "../render/text.ts";
@@ -30,7 +30,7 @@ interface Action {
 const editOptions = ["dryRun", "force"];
 const tokenOptions = specialTokens.map(([option]) => optionName(option));
 
-const actions: Readonly<Record<string, Action>> = {
+const actions: Readonly<Record<(typeof metadataActions)[number], Action>> = {
   list: { run: list, options: [] },
   get: { run: get, options: [] },
   set: { run: set, options: [...editOptions, ...tokenOptions] },
@@ -45,15 +45,16 @@ const flags: readonly (readonly [name: string, flag: string])[] = [
 ];
 
 export const metadata: Handler = async ([word = "", file = "", ...entries], given, context) => {
-  const action = Object.hasOwn(actions, word) ? actions[word] : undefined;
-  if (action === undefined) {
-    throw new UsageError(`Metadata ${word}: there is no such action.`, {
-      hint: `Use one of ${Object.keys(actions).join(", ")}.`,
+  const known = metadataActions.find((name) => name === word);
+  if (known === undefined) {
+    throw new UsageError(`Metadata ${word}: there is no such action.${didYouMean(word, metadataActions)}`, {
+      hint: `Use one of ${metadataActions.join(", ")}.`,
     });
   }
+  const action = actions[known];
   for (const [name, flag] of flags) {
     if (given[name] === undefined || action.options.includes(name)) continue;
-    const others = Object.keys(actions).filter((other) => actions[other]?.options.includes(name));
+    const others = metadataActions.filter((other) => actions[other].options.includes(name));
     throw new UsageError(`Metadata ${word} does not take ${flag}.`, {
       hint: `It goes with metadata ${others.join(" and ")}.`,
     });
