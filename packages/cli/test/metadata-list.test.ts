@@ -5,7 +5,7 @@ import { layoutGguf } from "@requant/gguf";
 import { beforeEach, describe, expect, it } from "vitest";
 import { tinyGguf, tinyMetadata } from "../../../fixtures/tiny-gguf.ts";
 import { displayWidth } from "../src/render/width.ts";
-import { file, isUntouched, transcript } from "./metadata-transcript.ts";
+import { file, folder, isUntouched, transcript } from "./metadata-transcript.ts";
 import { requant } from "./run.ts";
 
 describe("metadata unset", () => {
@@ -154,14 +154,21 @@ describe("metadata --help", () => {
 });
 
 it("a missing key is one line of JSON under --json, and a status of 1", async () => {
-  const { status, out, err } = await requant("metadata", "get", file, "my.none", "my.bool", "--json");
+  const { status, out, err } = await requant(
+    "metadata",
+    "get",
+    file,
+    "my.none",
+    "general.architecture",
+    "--json",
+  );
   expect(status).toBe(1);
-  expect(JSON.parse(out)).toEqual([{ key: "my.bool", type: "bool", value: true }]);
+  expect(JSON.parse(out)).toEqual([{ key: "general.architecture", type: "string", value: "llama" }]);
   expect(err.trimEnd().split("\n")).toHaveLength(1);
   expect(JSON.parse(err)).toEqual({
     error: {
       code: "NOT_FOUND",
-      message: "The file has no key my.none. Did you mean my.nan or my.long?",
+      message: "The file has no key my.none.",
       hint: "Use metadata list to see all keys.",
       path: file,
     },
