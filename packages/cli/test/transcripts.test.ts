@@ -263,13 +263,16 @@ describe("outputs", () => {
     writeFileSync(at("a-file"), "");
     mkdirSync(at("a-folder.gguf"));
     symlinkSync(at("loop"), at("loop"));
-    const cases: [string, string, RegExp][] = [
+    const cases: (readonly [string, string, RegExp])[] = [
       [
         at("a-file/x.gguf"),
         "q8_0",
         /a file of this name is in the way, where a directory is needed\..*\n {2}Choose/,
       ],
       [at("a-file/b/x"), "safetensors:f16", /a part of the path is a file, not a directory\..*\n {2}Choose/],
+      ...(process.platform === "linux"
+        ? ([["/proc/no-such/x.gguf", "q8_0", /no such file or directory\..*\n {2}Check the path/]] as const)
+        : []),
       [at("n".repeat(300)), "q8_0", /the name is too long\..*\n {2}Choose a shorter name\./],
       [at("loop/x.gguf"), "q8_0", /symbolic link/],
       [
