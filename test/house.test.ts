@@ -40,7 +40,7 @@ describe("formats", () => {
   const NAMES =
     /gptq|awq|exl2|compressed.?tensors|sparseml|auto.?round|float8Format|\bmlx|bits.?and.?bytes|bitnet|eetq|hqq|quanto|torchao/i;
   /** Explains model names and quotes published figures, which are full of format names. */
-  const explains = /cli\/src\/(model-name|figures)\.ts$/;
+  const explains = /cli\/src\/(model-name|name-rules|figures)\.ts$/;
 
   it("are named in convert only in the list of formats", () => {
     const naming = sourcesOf("convert").filter((path) => NAMES.test(textOf(path)));

@@ -18,6 +18,8 @@ import {
   reportCase,
   SIDE,
   ternary,
+  wide,
+  withoutPart,
 } from "../fixtures/report-cases.ts";
 import {
   float8 as ctFloat8,
@@ -74,6 +76,21 @@ const ctConfig = (rest: object = {}): object => ({
   },
   ...rest,
 });
+const ctGroups = (symmetric: boolean): object => ({
+  config_groups: {
+    group_0: { targets: ["Linear"], weights: { num_bits: 4, type: "int", symmetric, strategy: "channel" } },
+  },
+});
+const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+const zeroPoint = (row: number): number => (row % 16) - 8;
+
+/** Zero points whose fields are all 0: W = code − 1, where the symmetric ones would give code − 8. */
+function zeroFields(): Projection {
+  const { parts, values = [] } = gptq(true, true);
+  const fields = numbers("I32", [1, SIDE / 8], new Array<number>(SIDE / 8).fill(0));
+  return { parts: { ...parts, ".qzeros": fields }, values: values.map((value) => value + 7) };
+}
+
 const always = (projection: Projection) => (): Projection => projection;
 
 const halves = (count: number): number[] => new Array<number>(count).fill(0.5);
@@ -119,6 +136,43 @@ const read: Readonly<Record<string, ReportInput>> = {
     projection: always(gptq(true, false)),
     config: { quantization_config: gptqConfig({ checkpoint_format: "gptq" }) },
   },
+  "linear/04-gptq-sym-empty-qzeros, empty": {
+    projection: always(gptq(true, true, { ".qzeros": numbers("I32", [1, 0], []) })),
+    config: { quantization_config: gptqConfig({ checkpoint_format: "gptq" }) },
+  },
+  "linear/04-gptq-sym-empty-qzeros, absent": {
+    projection: always(withoutPart(gptq(true, true), ".qzeros")),
+    config: { quantization_config: gptqConfig({ checkpoint_format: "gptq" }) },
+  },
+  // as GPTQModel and exllama read them: a field of 0 is the zero point 1
+  "linear/04-gptq-sym-empty-qzeros, all zero": {
+    projection: always(zeroFields()),
+    config: { quantization_config: gptqConfig({ checkpoint_format: "gptq" }) },
+  },
+  "linear/05-tgi-gptq-config-tensors": {
+    projection: always(gptq(true, true)),
+    tensors: { gptq_bits: wide([1], [4]), gptq_groupsize: wide([1], [SIDE]), gptq_sym: wide([1], [1]) },
+  },
+  "linear/06-ct-kimi-int32-shape": {
+    projection: always(compressed({ ".weight_shape": numbers("I32", [2], [SIDE, SIDE]) })),
+    config: { quantization_config: ctConfig() },
+  },
+  "linear/08-ct-int8-zero-points, asymmetric": {
+    projection: always(
+      compressed({ ".weight_zero_point": numbers("I8", [SIDE, 1], range(SIDE).map(zeroPoint)) }, zeroPoint),
+    ),
+    config: { quantization_config: ctConfig(ctGroups(false)) },
+  },
+  "linear/08-ct-int8-zero-points, symmetric": {
+    projection: always(
+      compressed({ ".weight_zero_point": numbers("I8", [SIDE, 1], new Array<number>(SIDE).fill(0)) }),
+    ),
+    config: { quantization_config: ctConfig() },
+  },
+  "linear/08-ct-int8-zero-points, asymmetric without them": {
+    projection: always(compressed()),
+    config: { quantization_config: ctConfig(ctGroups(false)) },
+  },
   "linear/16-nested-text-config, gptq": {
     projection: always(gptq(false, false)),
     config: {
@@ -161,25 +215,6 @@ const read: Readonly<Record<string, ReportInput>> = {
         ".qscale_act": numbers("F32", [], halves(1)),
       }),
     ),
-  },
-  "linear/06-ct-kimi-int32-shape": {
-    projection: always(withParts(compressed(), { ".weight_shape": numbers("I32", [2], [SIDE, SIDE]) })),
-    config: { quantization_config: ctConfig() },
-  },
-  "linear/08-ct-int8-zero-points, symmetric": {
-    projection: always(withParts(compressed(), { ".weight_zero_point": zeroPoints })),
-    config: ctInt4({}),
-  },
-  "linear/08-ct-int8-zero-points, asymmetric": {
-    projection: always({
-      ...withParts(compressed(), { ".weight_zero_point": numbers("I8", [SIDE, 1], shifted) }),
-      values: (compressed().values ?? []).map((value, i) => value - (shifted[Math.floor(i / SIDE)] ?? 0)),
-    }),
-    config: ctInt4({ symmetric: false }),
-  },
-  "linear/08-ct-int8-zero-points, left out": {
-    projection: always(compressed()),
-    config: ctInt4({ symmetric: false }),
   },
   "linear/09-ct-online-hadamard": {
     projection: always({ ...rotated, values: timesHadamard(rotated.values ?? []) }),
@@ -411,18 +446,54 @@ it.each([32, 16, 8])("gguf/33-rope-freqs-back: factor %d comes back", async (fac
   expect(config.rope_scaling).toMatchObject({ factor, rope_type: "llama3" });
 });
 
+/** The names of a sound model, as a wrapper or a bare base model has them. */
+const PREFIXES: Readonly<Record<string, (name: string) => string>> = {
+  "no prefix": (name) => name.replace(/^model\./, ""),
+  "torch.compile": (name) => `_orig_mod.${name}`,
+  PEFT: (name) => `base_model.model.${name}`,
+  DataParallel: (name) => `module.${name}`,
+  "a language model in a wrapper": (name) => name.replace(/^model\./, "model.language_model."),
+};
+
+it.each(Object.keys(PREFIXES))("gguf/15-prefixes: names with the prefixes of %s", async (kind) => {
+  const plain = await reportCase({});
+  const right = await planConversion(await openModel({ store: plain.store }), parseTarget("gguf:f32"));
+  const { store } = await reportCase({ rename: PREFIXES[kind] });
+  const plan = await planConversion(await openModel({ store }), parseTarget("gguf:f32"));
+  const shapes = ({ tensors }: typeof plan): unknown =>
+    Object.fromEntries(tensors.map(({ name, shape }) => [name, shape]));
+  expect(shapes(plan)).toEqual(shapes(right));
+});
+
+it("gguf/15-prefixes: a LlamaModel", async () => {
+  const { store } = await reportCase({ config: { architectures: ["LlamaModel"] } });
+  expect((await planConversion(await openModel({ store }), parseTarget("gguf:f32"))).tensors).not.toEqual([]);
+});
+
+it("gguf/04-lora-adapter: an adapter is called so, and not taken for a model without config.json", async () => {
+  const factor = numbers("F32", [2, SIDE]);
+  const { store } = await reportCase({
+    tensors: { "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": factor },
+  });
+  store.files.delete("config.json");
+  for (const target of ["gguf:bf16", "gptq:4bit-32g-sym"]) {
+    await expect(
+      planConversion(await openModel({ store }), parseTarget(target)),
+      target,
+    ).rejects.toMatchObject({ code: "UNSUPPORTED", message: expect.stringContaining("LoRA adapter") });
+  }
+});
+
 /** Cases whose tests stand elsewhere. */
 const elsewhere: readonly (readonly [prefixes: readonly string[], file: string])[] = [
   [["gguf/06", "gguf/12", "gguf/21", "gguf/22", "gguf/23"], "test/reports-gguf.test.ts"],
+  [["gguf/08", "gguf/09"], "packages/models/test/added-tokens.test.ts"],
   [["gguf/13"], "packages/gguf/test/imatrix.test.ts"],
   [["gguf/20"], "packages/models/test/bert.test.ts"],
   [["gguf/24"], "packages/models/test/gguf-gaps.test.ts"],
   [["gguf/26"], "packages/models/test/special-tokens.test.ts"],
   [["gguf/29"], "packages/models/test/tokenizer.test.ts"],
 ];
-
-/** Cases without a test of their own yet: weights that are refused or read by others' rules, and what a folder is. */
-const open = ["linear/04", "linear/05", "linear/18", "gguf/04", "gguf/08", "gguf/09", "gguf/15"];
 
 it("tests of other cases are where they are said to be", () => {
   for (const [, file] of elsewhere)
@@ -434,8 +505,8 @@ const golden = process.env["REQUANT_GOLDEN"];
 describe.skipIf(golden === undefined)("the golden set (skipped: REQUANT_GOLDEN is not set)", () => {
   it("has no case without a test", () => {
     const own = [...Object.keys(read), ...Object.keys(refused)].join();
-    const here = ["gguf/14", "gguf/27", "gguf/33"];
-    const known = [...here, ...open, ...elsewhere.flatMap(([prefixes]) => prefixes)];
+    const here = ["gguf/04", "gguf/14", "gguf/15", "gguf/27", "gguf/33"];
+    const known = [...here, ...elsewhere.flatMap(([prefixes]) => prefixes)];
     const unknown = ["linear", "gguf"].flatMap((part) => {
       const root = join(golden ?? "", "reports", part);
       return (existsSync(root) ? readdirSync(root) : [])

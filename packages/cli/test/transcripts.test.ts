@@ -317,13 +317,16 @@ describe("outputs", () => {
     writeFileSync(at("a-file"), "");
     mkdirSync(at("a-folder.gguf"));
     symlinkSync(at("loop"), at("loop"));
-    const cases: [string, string, RegExp][] = [
+    const cases: (readonly [string, string, RegExp])[] = [
       [
         at("a-file/x.gguf"),
         "q8_0",
         /a file of this name is in the way, where a directory is needed\..*\n {2}Choose/,
       ],
       [at("a-file/b/x"), "safetensors:f16", /a part of the path is a file, not a directory\..*\n {2}Choose/],
+      ...(process.platform === "linux"
+        ? ([["/proc/no-such/x.gguf", "q8_0", /no such file or directory\..*\n {2}Check the path/]] as const)
+        : []),
       [at("n".repeat(300)), "q8_0", /the name is too long\..*\n {2}Choose a shorter name\./],
       [at("loop/x.gguf"), "q8_0", /symbolic link/],
       [
@@ -595,35 +598,6 @@ describe("remedies", () => {
     await requant("convert", hf, file, "--to", "gguf:q4_0", "--tensor", "weight=mxfp4");
     expect(await hintOf("plan", file, "--to", "q4_k_m")).toBe(
       "Choose gguf:mxfp4_moe, which keeps it as it is; or start from a float model, if there is one, or give --allow-requantize.",
-    );
-  });
-});
-
-describe("names", () => {
-  it.each([
-    ["Llama-3-8B-GPTQ-9bit", undefined],
-    ["Foo-9.5bpw-exl2", undefined],
-    ["Foo-AWQ-3bit", undefined],
-    ["Foo-exl2", undefined],
-    ["Foo-Q9_K.gguf", undefined],
-    ...[2, 3, 4, 5, 6, 7, 8].map((bits) => [`Foo-GPTQ-${bits}bit-32g`, `gptq:${bits}bit-32g-sym`] as const),
-    ["Foo-GPTQ-Int4", "gptq:4bit-128g-sym"],
-    ["Foo-4.65bpw-h6-exl2", "exl2:4.65bpw-h6"],
-    ["Foo-8.5bpw-h8-exl2", "exl2:8.5bpw-h8"],
-    ["Foo-AWQ", "awq:gemm-128g"],
-    ["Foo-AWQ-gemv", "awq:gemv-128g"],
-    ["Foo-w4a16", "compressed-tensors:4bit-128g-sym"],
-    ["Foo-IQ4_XS.gguf", "gguf:iq4_xs"],
-  ] as const)("%s → %s", async (name, target) => {
-    const { out } = await requant("name", name, "--json");
-    expect(JSON.parse(out).target).toBe(target);
-    if (target !== undefined)
-      expect((await requant("plan", "/nowhere", "--to", target)).status, "a target that parses").toBe(4);
-  });
-
-  it("say what the target does to floats", async () => {
-    expect(unwrapped((await requant("name", "Foo-AWQ")).out)).toContain(
-      "target --to awq:gemm-128g Codes are rounded to the nearest one, without calibration data",
     );
   });
 });

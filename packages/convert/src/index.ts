@@ -58,6 +58,7 @@ export { type EditMetadataOptions, editMetadata, refuseUnsoundEdit } from "./edi
 export { specialTokenId } from "./edit/special-tokens.ts";
 export { planMerge, planModelSplit, type SplitModelOptions } from "./edit/split.ts";
 export type { MetadataType } from "./edit/value-types.ts";
+export { type ContextCache, contextCache } from "./examine/context-cache.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export { type Runtime, runtimes } from "./examine/doctor/runtimes.ts";
 export {

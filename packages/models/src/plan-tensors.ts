@@ -87,9 +87,12 @@ function matchOf(name: string, matchers: readonly Matcher[]): Match | undefined 
   return undefined;
 }
 
+/** What torch.compile, PEFT and DataParallel put before every name of the model that they wrap. */
+const WRAPPER = /^(?:_orig_mod\.|base_model\.model\.|module\.)+/;
+
 /**
- * Spellings to try for a name: the name itself, the name without the prefix of a multimodal model, and the name with the
- * prefix that a bare base model lacks.
+ * Spellings to try for a name: the name itself, the name without the prefix of a wrapper or of a multimodal model, and the
+ * name with the prefix that a bare base model lacks.
  */
 function spellings(name: string): readonly string[] {
   const bare = bareName(name);
@@ -98,6 +101,7 @@ function spellings(name: string): readonly string[] {
 
 function bareName(name: string): string {
   return name
+    .replace(WRAPPER, "")
     .replace("language_model.", "")
     .replace("model.text_model.", "model.")
     .replace(/^model\.model\./, "model.");

@@ -146,7 +146,7 @@ function floatsMessage(config: QuantizationConfig): string {
 export function refuseUnclaimed({ name, unclaimed }: Pick<ClaimedSource, "name" | "unclaimed">): void {
   const [first] = unclaimed;
   if (first === undefined) return;
-  throw new UnsupportedError(first.reason, {
+  throw new UnsupportedError(sentence(first.reason), {
     path: first.path ?? name,
     tensor: first.tensors[0],
     hint: first.hint,
@@ -157,7 +157,11 @@ export function refuseUnclaimed({ name, unclaimed }: Pick<ClaimedSource, "name" 
 export function refuseUnclaimedTensor(source: ClaimedSource, tensor: string): void {
   const found = source.unclaimed.find(({ tensors }) => tensors.includes(tensor));
   if (found !== undefined) {
-    throw new UnsupportedError(found.reason, { path: found.path ?? source.name, tensor, hint: found.hint });
+    throw new UnsupportedError(sentence(found.reason), {
+      path: found.path ?? source.name,
+      tensor,
+      hint: found.hint,
+    });
   }
 }
 

@@ -144,9 +144,12 @@ async function readSideFile(store: ReadStore, name: string, limits: Limits): Pro
 }
 
 async function readConfig(found: Found, limits: Limits): Promise<HfFiles["config"] | undefined> {
-  if (found.names?.includes("config.json") === false) return undefined;
-  const bytes = await readSideFile(found.store, "config.json", limits);
-  return bytes === undefined ? undefined : readHfFiles("", new Map([["config.json", bytes]]), []).config;
+  for (const name of ["config.json", "params.json"]) {
+    if (found.names?.includes(name) === false) continue;
+    const bytes = await readSideFile(found.store, name, limits);
+    if (bytes !== undefined) return readHfFiles("", new Map([[name, bytes]]), []).config;
+  }
+  return undefined;
 }
 
 const jsonObject = z.record(z.string(), z.unknown());

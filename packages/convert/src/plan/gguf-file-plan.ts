@@ -19,6 +19,7 @@ import { withKeptTypes } from "./kept-types.ts";
 import type { PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
+import { refuseAdapter } from "./refuse-adapter.ts";
 import { refuseUnsoundSet } from "./refuse-unsound-set.ts";
 import { withoutIdleScales, withReadScales, withTensorScales } from "./tensor-scales.ts";
 
@@ -33,6 +34,7 @@ export function planGguf(
 ): PlannedOutput {
   const type = String(target.settings["type"]);
   refuseSplitKeys(options);
+  refuseContradictions(options);
   const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
   const drafted = draftOf(source, byConverter ? type : undefined, like);
   const architecture = drafted.metadata.get("general.architecture")?.value;
@@ -48,15 +50,28 @@ export function planGguf(
   const tensors = withTensorScales(stored.weights, sources).map((weight) => planTensor(weight, sources));
   const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
   if ((options.set?.size ?? 0) > 0) refuseUnsoundSet(metadata, keys, tensors);
-  if (options.keepSplit === true && options.shardSize !== undefined) {
-    throw new UsageError("`keepSplit` and `shardSize` contradict each other.", { hint: "Give one of them." });
-  }
   const files = planGgufFiles(tensors, keys, {
     name: options.outputName ?? ggufFileName(source, type),
     shardSize: options.shardSize,
     partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
   });
   return { tensors, files, leftOut: [...leftOut, ...stored.leftOut], findings };
+}
+
+/** Options that ask for two different things of the same tensor or file. */
+const CONTRADICTIONS: readonly (readonly [keyof PlanOptions, keyof PlanOptions])[] = [
+  ["keepSplit", "shardSize"],
+  ["outputTensorType", "leaveOutputTensor"],
+];
+
+function refuseContradictions(options: PlanOptions): void {
+  const isGiven = (name: keyof PlanOptions): boolean =>
+    options[name] !== undefined && options[name] !== false;
+  const found = CONTRADICTIONS.find((pair) => pair.every(isGiven));
+  if (found === undefined) return;
+  throw new UsageError(`\`${found[0]}\` and \`${found[1]}\` contradict each other.`, {
+    hint: "Give one of them.",
+  });
 }
 
 /** How many files there are, and which is which, is not the user's to say. */
@@ -115,6 +130,7 @@ function ownType(hf: HfFiles): string {
 
 function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
   const { hf } = source;
+  refuseAdapter(source);
   if (hf === undefined) {
     if (source.tensors.some(({ linear }) => linear !== undefined)) {
       // a file of floats may stand alone; a packed layer means nothing without its model

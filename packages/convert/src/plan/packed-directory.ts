@@ -31,6 +31,7 @@ import { type PackedRest, packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { refuseAdapter } from "./refuse-adapter.ts";
 import { separatedExperts } from "./separate-experts.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
 import type { PlanLinear } from "./way.ts";
@@ -93,10 +94,14 @@ function draftOf(source: PlanSource, { target }: NamedTarget): HfDraft {
       findings: made.findings,
     };
   }
-  if (source.hf === undefined) {
+  refuseAdapter(source);
+  if (source.hf === undefined || source.sideFiles?.has("config.json") !== true) {
     throw new ConversionError("There is no config.json to say how the weights are packed.", {
       path: source.name,
-      hint: "Give the Hugging Face directory.",
+      hint:
+        source.hf === undefined
+          ? "Give the Hugging Face directory."
+          : "Make a GGUF of it first, and from that a directory with safetensors:bf16.",
     });
   }
   refuseBrokenConfig(source.hf, { tensors: true });
