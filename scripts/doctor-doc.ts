@@ -6,7 +6,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Edit, editGroups, familyEdits } from "../fixtures/doctor-edits.ts";
+import type { Edit } from "../fixtures/doctor/edits/edit.ts";
+import { familyEdits } from "../fixtures/doctor/edits/families.ts";
+import { editGroups } from "../fixtures/doctor/edits/index.ts";
 import { type GgufParts, readParts } from "../fixtures/gguf-parts.ts";
 import { type LoadResult, llamaVerdicts } from "../fixtures/llama-verdicts.ts";
 import {
@@ -39,7 +41,7 @@ export type Recorded = Readonly<Record<string, Readonly<Record<string, LoadResul
 
 /** A sound GGUF of a Hugging Face directory of the repository. */
 export async function soundModel(model: string, folder: string): Promise<GgufParts> {
-  const source = await openModel({ store: directoryStore(join(root, model)) });
+  const source = await openModel({ store: directoryStore(resolve(root, model)) });
   try {
     const target = model === mainModel ? "gguf:q8_0" : "gguf:f16";
     const plan = await planConversion(source, parseTarget(target), { outputName: "sound.gguf" });
@@ -91,13 +93,16 @@ function reasonIn(says: string, folder: string): string {
   const parts = says.replaceAll(folder, "").split(" | ");
   const telling =
     parts.find((part) => /error loading model|tensor|gguf_init|key/.test(part)) ?? parts[0] ?? "";
-  return telling
-    .replace(/^.*error loading model(?: \w+)?: /, "")
-    .replace(/^\w+: /, "")
-    .replace(/^\/\S*\/([\w-]+\.cpp:)/, "$1")
-    .replace(/\s+/g, " ")
-    .replace(/\/\d+\.gguf/g, "the file")
-    .trim();
+  return (
+    telling
+      .replace(/^.*error loading model(?: \w+)?: /, "")
+      .replace(/^\w+: /, "")
+      .replace(/^\/\S*\/([\w-]+\.cpp:)/, "$1")
+      // the file's own bytes among it
+      .replace(/[\s\p{Cc}]+/gu, " ")
+      .replace(/\/\d+\.gguf/g, "the file")
+      .trim()
+  );
 }
 
 const code = (text: string): string => `\`${text.replaceAll("`", "'").replaceAll("|", "\\|")}\``;
@@ -111,13 +116,11 @@ function llamaCell({ does, says }: LoadResult): string {
   return says === "" ? does : `${does}: ${code(says)}`;
 }
 
-/** Faults of values, which llama.cpp does not look at: it computes with them, and what comes out may or may not be numbers. */
-const ofValues: ReadonlySet<string> = new Set(["nan-weights", "infinite-weights", "bad-weights"]);
-
-/** Whether doctor has an error where llama.cpp does not run the file, and nowhere else but for damaged values. */
+/** Whether doctor has an error exactly where llama.cpp refuses the file or ends on it, and a warning where no numbers come out. */
 export function agrees({ does }: LoadResult, findings: readonly Finding[]): boolean {
-  const errors = findings.filter(({ severity }) => severity === "error");
-  return does === "runs" ? errors.every(({ code: name }) => ofValues.has(name)) : errors.length > 0;
+  const has = (wanted: Finding["severity"]): boolean => findings.some(({ severity }) => severity === wanted);
+  if (does === "runs") return !has("error");
+  return does === "no numbers" ? has("warning") && !has("error") : has("error");
 }
 
 export interface Row {

@@ -49,8 +49,9 @@ function expectedTensors(family: FamilyNeeds, sizes: Sizes): readonly Expected[]
   return expected;
 }
 
-/** Added to or multiplied with activations, which llama.cpp's processor code does with F32 alone. */
-const ELEMENTWISE = /(?:norm(?:_[12])?\.weight|\.bias|^rope_\w+\.weight|attn_sinks\.weight)$/;
+/** Added to, multiplied or convolved with activations, which llama.cpp's processor code does with F32 alone. */
+const ELEMENTWISE =
+  /(?:norm(?:_[12])?\.weight|\.bias|^rope_\w+\.weight|attn_sinks\.weight|conv(?:1d)?\.weight|ssm_a|scale\.weight|inp\.scale)$/;
 
 /** Scales of a weight, for formats that keep them apart (NVFP4): looked for beside every weight. */
 const SCALE = /\.(?:scale|input_scale)$/;
@@ -107,7 +108,12 @@ export function tensorFindings(
     }),
     ...grouped(
       tensors.filter(
-        ({ name, encoding }) => encoding !== undefined && encoding !== "F32" && ELEMENTWISE.test(name),
+        ({ name, encoding }) =>
+          encoding !== undefined &&
+          encoding !== "F32" &&
+          ELEMENTWISE.test(name) &&
+          // blocks that predict further tokens are loaded, not computed
+          !isBeyondTrunk(name, sizes),
       ),
     ).map(
       ([first, more]): Finding => ({

@@ -13,8 +13,17 @@ const atLeastOne = {
   must: { be: "at least 1", holds: (value: number | string) => Number(value) >= 1 },
 } as const;
 
+/** What is divided by: a file with another value loads, and every logit is NaN. */
 export const aboveZero = {
-  must: { be: "more than 0", holds: (value: number | string) => Number(value) > 0 },
+  must: { be: "more than 0", holds: (value: number | string) => Number(value) > 0, loads: true },
+} as const;
+
+export const notZero = {
+  must: {
+    be: "a number other than 0",
+    holds: (value: number | string) => Number(value) !== 0 && !Number.isNaN(value),
+    loads: true,
+  },
 } as const;
 
 /** Before the architecture is known. */

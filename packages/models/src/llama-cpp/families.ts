@@ -30,6 +30,7 @@ import {
   squareProjections,
   tiedEnds,
 } from "./building-blocks.ts";
+import { notZero } from "./common-keys.ts";
 import { mixedFamilies } from "./mixed-families.ts";
 import { type FamilyNeeds, may, mayKey, need, needKey, where } from "./rules.ts";
 import type { Sizes } from "./sizes.ts";
@@ -67,7 +68,7 @@ const llama: FamilyNeeds = {
 
 const graniteKeys = [
   ...dense,
-  needKey("~.logit_scale", "f32"),
+  needKey("~.logit_scale", "f32", notZero),
   mayKey("~.residual_scale", "f32"),
   mayKey("~.embedding_scale", "f32"),
   mayKey("~.attention.scale", "f32"),

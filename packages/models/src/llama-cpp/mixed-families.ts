@@ -26,7 +26,7 @@ import {
 } from "./building-blocks.ts";
 import { aboveZero } from "./common-keys.ts";
 import { linearFamilies } from "./linear-families.ts";
-import { type Condition, type FamilyNeeds, may, mayKey, need, needKey, where } from "./rules.ts";
+import { type Condition, type FamilyNeeds, may, mayKey, need, needKey, sameAs, where } from "./rules.ts";
 import { isLatent, rotated, type Sizes } from "./sizes.ts";
 
 const not =
@@ -85,6 +85,10 @@ const deepseek2: FamilyNeeds = {
     needKey("~.attention.kv_lora_rank", "u32"),
     mayKey("~.attention.key_length_mla", "u32"),
     mayKey("~.attention.value_length_mla", "u32"),
+    // latent attention has a length of its own instead
+    mayKey("~.attention.value_length", "u32", {
+      must: { be: "at least 1", holds: (value, sizes) => isLatent(sizes) || Number(value) >= 1 },
+    }),
     needKey("~.expert_feed_forward_length", "u32", expertForwardKey),
     needKey("~.expert_shared_count", "u32"),
     mayKey("~.expert_weights_scale", "f32"),
@@ -122,19 +126,11 @@ const deepseek2: FamilyNeeds = {
   ],
   unequalHeads: true,
   joint: [
-    {
-      key: "attention.head_count_kv",
-      value: (sizes) => (isLatent(sizes) ? 1 : undefined),
-      because: "the one compressed key",
-    },
-    {
-      key: "attention.key_length",
-      value: (sizes) => {
-        const [rank, turned] = [sizes.number("attention.kv_lora_rank"), rotated(sizes)];
-        return isLatent(sizes) && rank !== undefined && turned !== undefined ? rank + turned : undefined;
-      },
-      because: "the rank of the keys and their turned values",
-    },
+    sameAs("attention.head_count_kv", "the one compressed key", (sizes) => (isLatent(sizes) ? 1 : undefined)),
+    sameAs("attention.key_length", "the rank of the keys and their turned values", (sizes) => {
+      const [rank, turned] = [sizes.number("attention.kv_lora_rank"), rotated(sizes)];
+      return isLatent(sizes) && rank !== undefined && turned !== undefined ? rank + turned : undefined;
+    }),
   ],
 };
 
@@ -212,7 +208,13 @@ const gemma4: FamilyNeeds = {
   keys: [
     ...dense,
     { ...slidingPattern, type: undefined, required: true },
-    mayKey("~.attention.shared_kv_layers", "u32"),
+    // at least two layers have keys of their own (src/models/gemma4.cpp)
+    mayKey("~.attention.shared_kv_layers", "u32", {
+      must: {
+        be: "two less than the number of layers at most",
+        holds: (value, sizes) => Number(value) === 0 || sizes.trunk - Number(value) >= 2,
+      },
+    }),
     mayKey("~.rope.freq_base_swa", "f32", aboveZero),
     mayKey("~.expert_feed_forward_length", "u32", expertForwardKey),
     needKey("~.attention.sliding_window", "u32"),
@@ -258,6 +260,17 @@ const gemma4: FamilyNeeds = {
       need("proj.weight", "embd", "per layer"),
       need("post_norm.weight", "embd"),
     ]),
+  ],
+  joint: [
+    {
+      key: "rope.dimension_count_swa",
+      needed(sizes) {
+        const most = sizes.number("attention.key_length_swa");
+        const turned = sizes.number("rope.dimension_count_swa") ?? rotated(sizes);
+        if (most === undefined || turned === undefined || (turned >= 1 && turned <= most)) return undefined;
+        return `1 to ${most}, the length of a head in layers with windows`;
+      },
+    },
   ],
 };
 

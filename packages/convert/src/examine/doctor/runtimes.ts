@@ -18,6 +18,8 @@ interface RuntimeFacts {
   readonly note?: string;
   /** Findings that are warnings in general, and errors for this program: it does not load the model. */
   readonly refuses: ReadonlySet<FindingCode>;
+  /** Findings that are errors in general, and warnings for this program: it loads the model, and computes with what is there. */
+  readonly loads?: ReadonlySet<FindingCode>;
 }
 
 const table: readonly RuntimeFacts[] = [
@@ -27,6 +29,8 @@ const table: readonly RuntimeFacts[] = [
     gguf: "whole",
     directories: false,
     refuses: new Set(["gap", "order", "long-name", "duplicate-token"]),
+    // it never looks at values: what it computes with these may or may not be numbers
+    loads: new Set(["nan-weights", "infinite-weights"]),
   },
   {
     name: "vllm",
@@ -121,12 +125,14 @@ function unknown(message: string, hint: string): Finding {
   return finding("unknown-to-runtime", message, {}, hint);
 }
 
-/** The findings, with those that keep the program from loading the model as errors. */
+/** The findings, with those that keep the program from loading the model as errors, and no others. */
 export function judgedFor(runtime: Runtime, findings: readonly Finding[]): Finding[] {
-  const refuses = factsOf(runtime)?.refuses;
-  return findings.map((found) =>
-    found.severity !== "error" && [...(refuses ?? [])].some((code) => code === found.code)
-      ? { ...found, severity: "error" }
-      : found,
-  );
+  const facts = factsOf(runtime);
+  const isAmong = (codes: ReadonlySet<string> | undefined, { code }: Finding): boolean =>
+    codes?.has(code) === true;
+  return findings.map((found) => {
+    if (isAmong(facts?.refuses, found)) return { ...found, severity: "error" };
+    if (found.severity === "error" && isAmong(facts?.loads, found)) return { ...found, severity: "warning" };
+    return found;
+  });
 }
