@@ -9,6 +9,7 @@ import { factFindings, nameFindings } from "./facts.ts";
 import { folderFindings } from "./folder.ts";
 import { findingOfError, nameOf } from "./from-error.ts";
 import { ggufFileFindings } from "./gguf-file.ts";
+import { packedNeedFindings } from "./packed-needs.ts";
 import { judgedFor, kindFindings, mainRuntimes, type Runtime } from "./runtimes.ts";
 import { tokenizerJsonFindings } from "./tokenizer-json.ts";
 import { weightFindings } from "./weights.ts";
@@ -63,6 +64,7 @@ export async function examineModel(
       files = names?.length ?? model.files.length;
       if (chosen.length === 0) chosen = mainRuntimes(model);
       add(await openModelFindings(model, file === undefined, chosen));
+      add(await packedFindings(model, chosen, options.runtime !== undefined));
       if (options.weights !== false) add(await weightFindings(model, options));
     } finally {
       await model.close();
@@ -122,6 +124,18 @@ async function openModelFindings(
         }),
       ),
   ];
+}
+
+/** Programs that nobody asked about: where one reads the model, what the others refuse is good to know. */
+async function packedFindings(
+  model: Model,
+  programs: readonly Runtime[],
+  isAsked: boolean,
+): Promise<Finding[]> {
+  const lists: Finding[][] = [];
+  for (const program of programs) lists.push(await packedNeedFindings(model, program));
+  const isRead = lists.some((list) => list.length === 0);
+  return lists.flat().map((found) => (isAsked || !isRead ? found : { ...found, severity: "note" }));
 }
 
 async function directoryFindings(model: Model, isFolder: boolean): Promise<Finding[]> {

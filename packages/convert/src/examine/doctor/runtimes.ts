@@ -1,5 +1,6 @@
 /** The programs that run models, as far as the doctor knows what they refuse. */
 import type { Finding } from "@requant/core";
+import type { RuntimeTable } from "@requant/core/format";
 import { weightFormats } from "../../formats.ts";
 import { type FindingCode, finding } from "../../model/findings/finding.ts";
 import type { Model } from "../../model/model.ts";
@@ -68,9 +69,18 @@ function factsOf(runtime: Runtime): RuntimeFacts | undefined {
 export function mainRuntimes(model: Model): readonly Runtime[] {
   if (model.gguf !== undefined) return ["llama.cpp"];
   const formats = packingsOf(model);
-  const declared = formats.flatMap((name) => weightFormats.find((one) => one.name === name)?.runtimes ?? []);
   if (formats.length === 0) return ["vllm", "transformers"];
-  return runtimes.filter((name) => declared.includes(name));
+  const tables = formats.map((name) => runtimesOf(name) ?? {});
+  return runtimes.filter((name) => tables.some((table) => Object.hasOwn(table, name)));
+}
+
+function runtimesOf(format: string): RuntimeTable | undefined {
+  return weightFormats.find(({ name }) => name === format)?.runtimes;
+}
+
+/** As its own pages spell it. */
+export function labelOf(runtime: Runtime): string {
+  return factsOf(runtime)?.label ?? runtime;
 }
 
 function packingsOf(model: Model): readonly string[] {
@@ -109,8 +119,8 @@ export function kindFindings(model: Model, runtime: Runtime): Finding[] {
       ),
     ];
   return packingsOf(model).flatMap((name) => {
-    const format = weightFormats.find((one) => one.name === name);
-    return format?.runtimes === undefined || format.runtimes.includes(runtime)
+    const table = runtimesOf(name);
+    return table === undefined || Object.hasOwn(table, runtime)
       ? []
       : [
           unknown(
