@@ -36,6 +36,9 @@ const familyModels = [
   "fixtures/arch/internlm2-tiny",
 ] as const;
 
+/** The models of the golden set, each by its family: the same changes, recorded in short. */
+const goldenPath = join(root, "fixtures/doctor/golden-families.json");
+
 /** What llama.cpp does, by model and edit. */
 export type Recorded = Readonly<Record<string, Readonly<Record<string, LoadResult>>>>;
 
@@ -68,6 +71,49 @@ export async function findingsOf(bytes: Uint8Array): Promise<readonly Finding[]>
 
 export function readRecord(): Recorded {
   return JSON.parse(readFileSync(recordPath, "utf8"));
+}
+
+/** What llama.cpp does with the changes of a golden model: those that are not named it refuses, or ends its process on. */
+interface GoldenVerdicts {
+  readonly runs: readonly string[];
+  readonly "no numbers": readonly string[];
+  /** How many are not named. */
+  readonly stops: number;
+}
+
+export type GoldenRecord = Readonly<Record<string, GoldenVerdicts>>;
+
+export function readGoldenRecord(): GoldenRecord {
+  return JSON.parse(readFileSync(goldenPath, "utf8"));
+}
+
+/** Where the golden set is, a model of it. */
+export function goldenModel(golden: string, name: string): string {
+  return join(golden, "arch/hf", name);
+}
+
+/** Changes of a golden model about which doctor and the record disagree. */
+export async function goldenDisagreements(path: string, recorded: GoldenVerdicts): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), "requant-doctor-"));
+  try {
+    const parts = await soundModel(path, folder);
+    const edits = familyEdits(parts);
+    const wrong: string[] = [];
+    const named = recorded.runs.length + recorded["no numbers"].length;
+    if (edits.length !== named + recorded.stops) wrong.push(`${edits.length} changes, others were recorded`);
+    for (const edit of edits) {
+      const does = recorded.runs.includes(edit.name)
+        ? "runs"
+        : recorded["no numbers"].includes(edit.name)
+          ? "no numbers"
+          : "refuses";
+      if (!agrees({ does, says: "" }, await findingsOf(await edit.bytes(parts))))
+        wrong.push(`${edit.name}: ${does}`);
+    }
+    return wrong;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Writes each edited file and has llama.cpp load it. */
@@ -165,24 +211,36 @@ export function doctorDocument(rows: ReadonlyMap<string, readonly Row[]>): strin
   return [
     "# Doctor and llama.cpp",
     "",
-    `One change at a time to a sound GGUF (\`${mainModel}\` as Q8_0): what llama.cpp does with the file, and what \`requant doctor\` says about it. llama.cpp is the library that node-llama-cpp ${clientVersion()} brings; a file *runs* when it loads and the logits after two tokens are finite numbers. \`doctor\` has an error for every file that llama.cpp does not run, and none for a file that it runs, but for damaged values (\`nan-weights\`), which llama.cpp does not look for. Of ${all.length} changed files ${refused} do not run.`,
+    `One change at a time to a sound GGUF (\`${mainModel}\` as Q8_0): what llama.cpp does with the file, and what \`requant doctor\` says about it. llama.cpp is the library that node-llama-cpp ${clientVersion()} brings; a file *runs* when it loads and the logits after two tokens are finite numbers. \`doctor\` has an error for every file that llama.cpp refuses or ends its process on, and for no other; for a file that it loads and computes no numbers with, \`doctor\` has a warning. Of ${all.length} changed files ${refused} do not run.`,
     "",
     "Written by `pnpm doctor-table`, which measures both sides again. What llama.cpp did is kept in `fixtures/doctor/llama-cpp.json`; a test computes doctor's side anew and loads a sample of the files.",
     "",
     ...tables,
     "## Other families",
     "",
-    "Of each model every key of the family and of the tokenizer is taken away, and every tensor of the first layer and outside the layers is removed, then cut by a row.",
+    "Of each model every key of the family and of the tokenizer is taken away, given another type, zeroed and doubled; every tensor outside the layers and of the first layer of each kind is removed, cut by a row and stored as floats of the other length; and a block is added that predicts a further token.",
     "",
-    "| model | changes | llama.cpp does not run | doctor has an error |",
+    "| model | changes | llama.cpp refuses or ends | doctor has an error |",
     "| --- | ---: | ---: | ---: |",
     ...familyModels.map((model) => familyRow(model, rows.get(model) ?? [])),
+    "",
+    "## Families of the golden set",
+    "",
+    "The same changes to the models of the golden set. Where `REQUANT_GOLDEN` names it, a test holds `doctor` against what was recorded (`fixtures/doctor/golden-families.json`).",
+    "",
+    "| model | changes | refuses or ends | computes no numbers | runs |",
+    "| --- | ---: | ---: | ---: | ---: |",
+    ...Object.entries(readGoldenRecord()).map(([name, record]) => goldenRow(name, record)),
     "",
   ].join("\n");
 }
 
+function goldenRow(name: string, { runs, "no numbers": silent, stops }: GoldenVerdicts): string {
+  return `| ${name} | ${runs.length + silent.length + stops} | ${stops} | ${silent.length} | ${runs.length} |`;
+}
+
 function familyRow(model: string, rows: readonly Row[]): string {
-  const stopped = rows.filter(({ result }) => result.does !== "runs").length;
+  const stopped = rows.filter(({ result }) => !["runs", "no numbers"].includes(result.does)).length;
   const errors = rows.filter(({ findings }) => findings.some(({ severity }) => severity === "error")).length;
   return `| ${code(model)} | ${rows.length} | ${stopped} | ${errors} |`;
 }

@@ -95,12 +95,17 @@ function valueFindings(
   ];
 }
 
+/** More layers than any model has are one fault, found elsewhere. */
+const MOST_LAYERS = 512;
+
 interface JointOptions {
   readonly wholeRope: boolean;
   /** False where positions are learnt. */
   readonly hasRope: boolean;
   /** True where all heads together are as long as the embedding. */
   readonly squareHeads: boolean;
+  /** True where every layer has as many key heads as the first. */
+  readonly evenHeads: boolean;
   /** Where they must be equal. */
   readonly lengths: readonly [key: number, value: number] | undefined;
   readonly joint?: readonly JointNeed[] | undefined;
@@ -109,7 +114,7 @@ interface JointOptions {
 /** What several keys say together. */
 export function jointFindings(
   sizes: Sizes,
-  { wholeRope, hasRope, squareHeads, lengths, joint = [] }: JointOptions,
+  { wholeRope, hasRope, squareHeads, evenHeads, lengths, joint = [] }: JointOptions,
 ): Finding[] {
   const name = (key: string): string => `${sizes.architecture}.${key}`;
   const findings: Finding[] = [];
@@ -132,6 +137,12 @@ export function jointFindings(
     if (wanted !== undefined)
       add(key, `${name(key)} is ${sizes.number(key) ?? "missing"}; llama.cpp needs ${wanted}.`);
   }
+  const [first, odd] = evenHeads ? unlikeLayer(sizes, "attention.head_count_kv") : [];
+  if (odd !== undefined)
+    add(
+      "attention.head_count_kv",
+      `${name("attention.head_count_kv")} is ${first} in layer 0 and ${sizes.at("attention.head_count_kv", odd)} in layer ${odd}; llama.cpp needs the same in all layers of ${sizes.architecture}.`,
+    );
   const [width, length] = [sizes.number("embedding_length"), keyLength(sizes)];
   if (squareHeads && heads !== undefined && width !== undefined && heads * (length ?? 0) !== width)
     add(
@@ -159,6 +170,17 @@ export function jointFindings(
       `${name("rope.dimension_count")} is ${turned}; llama.cpp needs the length of a head, ${ofKeys}.`,
     );
   return findings;
+}
+
+/** The first layer's value, and the first layer with another one. */
+function unlikeLayer(
+  sizes: Sizes,
+  key: string,
+): readonly [first: number | undefined, layer: number | undefined] {
+  const first = sizes.at(key, 0);
+  for (let layer = 1; layer < Math.min(sizes.trunk, MOST_LAYERS); layer++)
+    if (sizes.at(key, layer) !== first) return [first, layer];
+  return [first, undefined];
 }
 
 function groupFaults(sizes: Sizes, experts: number): string[] {

@@ -26,6 +26,11 @@ export const notZero = {
   },
 } as const;
 
+/** What the square root of a norm takes in; ggml ends the process on another (ggml_rms_norm, ggml_norm). */
+export const notNegative = {
+  must: { be: "0 or more", holds: (value: number | string) => Number(value) >= 0 },
+} as const;
+
 /** Before the architecture is known. */
 export const generalKeys: readonly KeyNeed[] = [
   needKey("general.architecture", "string"),
@@ -80,6 +85,10 @@ export const commonKeys: readonly KeyNeed[] = [
     },
   }),
   mayKey("~.rope.scaling.factor", "f32"),
+  // its older name, which is read where there is no other
+  mayKey("~.rope.scale_linear", "f32", {
+    when: (sizes) => sizes.number("rope.scaling.factor") === undefined,
+  }),
   mayKey("~.rope.scaling.attn_factor", "f32"),
   mayKey("~.rope.scaling.alpha", "f32"),
   mayKey("~.rope.scaling.original_context_length", "u32"),

@@ -44,6 +44,7 @@ export function llamaCppFindings(metadata: Metadata, tensors: readonly NamedShap
     wholeRope: family?.wholeRope === true,
     hasRope: family !== undefined && !family.ends.some(({ name }) => name === "position_embd.weight"),
     squareHeads: family?.layer.some(isSquareOutput) === true,
+    evenHeads: family?.layer.some(isOfLayer) === false,
     joint: family?.joint,
     lengths: isEqual ? [key, value] : undefined,
   });
@@ -62,6 +63,26 @@ export function llamaCppFindings(metadata: Metadata, tensors: readonly NamedShap
 
 function isSquareOutput({ name, shape }: TensorNeed): boolean {
   return name === "attn_output.weight" && shape.every((size) => size === "embd");
+}
+
+/** Whether the size of a tensor differs from layer to layer. */
+function isOfLayer({ shape }: TensorNeed): boolean {
+  return shape.some((size) => size.startsWith("own "));
+}
+
+/**
+ * Tensors that a family's models have, and that are missing or of another shape than the metadata say, whatever program is to run
+ * the model; empty for families that the table of needs does not have.
+ */
+export function familyShapeFindings(metadata: Metadata, tensors: readonly NamedShape[]): Finding[] {
+  const architecture = stringOf(metadata.get("general.architecture"));
+  if (architecture === undefined || !isLlamaCppFamily(architecture)) return [];
+  const family = families[architecture];
+  const sizes = sizesOf(metadata, new Set(tensors.map(({ name }) => name)));
+  if (family === undefined || sizes === undefined) return [];
+  return tensorFindings(family, sizes, tensors, true).filter(
+    ({ code }) => code === "wrong-shape" || code === "missing-tensor",
+  );
 }
 
 /** Whether the table of needs has the family, so that each of its tensors is known. */

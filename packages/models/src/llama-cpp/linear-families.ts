@@ -8,6 +8,7 @@ import {
   fusableStacks,
   gated,
   headNorms,
+  nextToken,
   output,
   projections,
   rmsEpsilon,
@@ -104,12 +105,10 @@ function hasPredicting(sizes: Sizes): boolean {
 /** A block that predicts a further token: whole attention, and its inputs joined. No graph of the model itself uses it. */
 function predictingWith(forward: readonly TensorNeed[]): readonly TensorNeed[] {
   return [
+    ...nextToken,
     need("nextn.eh_proj.weight", "embd", "2 embd"),
     need("nextn.enorm.weight", "embd"),
     need("nextn.hnorm.weight", "embd"),
-    may("nextn.embed_tokens.weight", "vocab", "embd"),
-    may("nextn.shared_head_head.weight", "vocab", "embd"),
-    may("nextn.shared_head_norm.weight", "embd"),
     attnNorm,
     need("post_attention_norm.weight", "embd"),
     ...projections("2 q"),

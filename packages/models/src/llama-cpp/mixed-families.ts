@@ -11,9 +11,11 @@ import {
   fusableStacks,
   gated,
   headNorms,
+  nextToken,
   output,
   outputNorm,
   ownEnds,
+  passedOver,
   projections,
   rmsEpsilon,
   ropeSections,
@@ -73,6 +75,32 @@ const isLite: Condition = (sizes) =>
 const hasQueryRank: Condition = (sizes, layer) =>
   !isLite(sizes, layer) && (sizes.number("attention.q_lora_rank") ?? 0) > 0;
 
+const deepseek2Layer = [
+  attnNorm,
+  ...where(hasQueryRank, [
+    need("attn_q_a_norm.weight", "q rank"),
+    need("attn_q_a.weight", "q rank", "embd"),
+    need("attn_q_b.weight", "latent q", "q rank"),
+  ]),
+  ...where(not(hasQueryRank), [need("attn_q.weight", "latent q", "embd")]),
+  need("attn_kv_a_norm.weight", "kv rank"),
+  need("attn_kv_a_mqa.weight", "kv rank + turned", "embd"),
+  ...where(isLatent, [
+    need("attn_k_b.weight", "heads", "kv rank", "unturned"),
+    need("attn_v_b.weight", "heads", "latent v", "kv rank"),
+  ]),
+  ...where(not(isLatent), [need("attn_kv_b.weight", "latent kv", "kv rank")]),
+  need("attn_output.weight", "embd", "latent o"),
+  ffnNorm,
+  ...where(isLeading, gated),
+  ...where(not(isLeading), [
+    router,
+    may("exp_probs_b.bias", "experts"),
+    ...fusableStacks("expert ff", "2 expert ff"),
+    ...sharedExpert("shared experts"),
+  ]),
+];
+
 const deepseek2: FamilyNeeds = {
   keys: [
     rmsEpsilon,
@@ -99,31 +127,9 @@ const deepseek2: FamilyNeeds = {
     mayKey("~.attention.temperature_length", "u32"),
   ],
   ends: tiedEnds,
-  layer: [
-    attnNorm,
-    ...where(hasQueryRank, [
-      need("attn_q_a_norm.weight", "q rank"),
-      need("attn_q_a.weight", "q rank", "embd"),
-      need("attn_q_b.weight", "latent q", "q rank"),
-    ]),
-    ...where(not(hasQueryRank), [need("attn_q.weight", "latent q", "embd")]),
-    need("attn_kv_a_norm.weight", "kv rank"),
-    need("attn_kv_a_mqa.weight", "kv rank + turned", "embd"),
-    ...where(isLatent, [
-      need("attn_k_b.weight", "heads", "kv rank", "unturned"),
-      need("attn_v_b.weight", "heads", "latent v", "kv rank"),
-    ]),
-    ...where(not(isLatent), [need("attn_kv_b.weight", "latent kv", "kv rank")]),
-    need("attn_output.weight", "embd", "latent o"),
-    ffnNorm,
-    ...where(isLeading, gated),
-    ...where(not(isLeading), [
-      router,
-      may("exp_probs_b.bias", "experts"),
-      ...fusableStacks("expert ff", "2 expert ff"),
-      ...sharedExpert("shared experts"),
-    ]),
-  ],
+  layer: deepseek2Layer,
+  predicting: passedOver(deepseek2Layer),
+
   unequalHeads: true,
   joint: [
     sameAs("attention.head_count_kv", "the one compressed key", (sizes) => (isLatent(sizes) ? 1 : undefined)),
@@ -136,6 +142,22 @@ const deepseek2: FamilyNeeds = {
 
 const hasSharedExperts: Condition = (sizes, layer) =>
   !isLeading(sizes, layer) && (sizes.number("expert_shared_count") ?? 0) > 0;
+
+const glm4moeLayer = [
+  attnNorm,
+  ...projections(),
+  output,
+  may("attn_q_norm.weight", "head"),
+  may("attn_k_norm.weight", "head"),
+  need("post_attention_norm.weight", "embd"),
+  ...where(isLeading, gated),
+  ...where(not(isLeading), [
+    router,
+    need("exp_probs_b.bias", "experts"),
+    ...expertStacks("expert ff or share"),
+  ]),
+  ...where(hasSharedExperts, sharedExpert("shared experts")),
+];
 
 const glm4moe: FamilyNeeds = {
   keys: [
@@ -152,21 +174,9 @@ const glm4moe: FamilyNeeds = {
     mayKey("~.expert_gating_func", "u32"),
   ],
   ends: tiedEnds,
-  layer: [
-    attnNorm,
-    ...projections(),
-    output,
-    may("attn_q_norm.weight", "head"),
-    may("attn_k_norm.weight", "head"),
-    need("post_attention_norm.weight", "embd"),
-    ...where(isLeading, gated),
-    ...where(not(isLeading), [
-      router,
-      need("exp_probs_b.bias", "experts"),
-      ...expertStacks("expert ff or share"),
-    ]),
-    ...where(hasSharedExperts, sharedExpert("shared experts")),
-  ],
+  layer: glm4moeLayer,
+
+  predicting: passedOver(glm4moeLayer),
 };
 
 /** Every n-th layer has experts; a step of 0 means none. */
@@ -305,6 +315,11 @@ const lfm2: FamilyNeeds = {
   ],
 };
 
+/** Layers that predict a further token are loaded like all others. */
+function withPredicting(family: FamilyNeeds): FamilyNeeds {
+  return { ...family, predicting: [...nextToken, ...family.layer] };
+}
+
 export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
   "gpt-oss": gptOss,
   deepseek2,
@@ -312,7 +327,7 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
   llama4,
   gemma4,
   lfm2,
-  glm4: {
+  glm4: withPredicting({
     keys: [...dense, ropeSections],
     ends: tiedEnds,
     layer: [
@@ -325,8 +340,8 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
       need("ffn_up.weight", "2 ff", "embd"),
       need("post_ffw_norm.weight", "embd"),
     ],
-  },
-  exaone4: {
+  }),
+  exaone4: withPredicting({
     keys: [...dense, mayKey("~.attention.sliding_window", "u32")],
     ends: [
       embedding,
@@ -343,6 +358,6 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
       need("post_ffw_norm.weight", "embd"),
     ],
     wholeRope: true,
-  },
+  }),
   ...linearFamilies,
 };

@@ -107,7 +107,7 @@ export interface FamilyNeeds {
   readonly ends: readonly TensorNeed[];
   /** In every layer. */
   readonly layer: readonly TensorNeed[];
-  /** In every layer that predicts a further token, where such layers are not passed over. */
+  /** In every layer that predicts a further token; without it such a layer's tensors are left over. */
   readonly predicting?: readonly TensorNeed[];
   /** What several keys must say together. */
   readonly joint?: readonly JointNeed[];

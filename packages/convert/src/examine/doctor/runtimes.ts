@@ -39,7 +39,8 @@ const table: readonly RuntimeFacts[] = [
     gguf: "limited",
     directories: true,
     note: "vLLM reads GGUF files of one part and of some architectures, and is best given the original model's tokenizer",
-    refuses: new Set(["no-config"]),
+    // the tokenizer is loaded with the model; safetensors refuse bytes that belong to no tensor
+    refuses: new Set(["no-config", "no-tokenizer", "trailing-bytes", "joined-files"]),
   },
   {
     name: "transformers",
@@ -47,7 +48,7 @@ const table: readonly RuntimeFacts[] = [
     gguf: "limited",
     directories: true,
     note: "transformers reads GGUF files of some architectures, by its option gguf_file, and unpacks them to floats",
-    refuses: new Set(["no-config"]),
+    refuses: new Set(["no-config", "trailing-bytes", "joined-files"]),
   },
   {
     name: "exllamav2",
@@ -135,14 +136,16 @@ function unknown(message: string, hint: string): Finding {
   return finding("unknown-to-runtime", message, {}, hint);
 }
 
-/** The findings, with those that keep the program from loading the model as errors, and no others. */
-export function judgedFor(runtime: Runtime, findings: readonly Finding[]): Finding[] {
-  const facts = factsOf(runtime);
+/** The findings, with those that keep all the programs from loading the model as errors, and no others. */
+export function judgedFor(programs: readonly Runtime[], findings: readonly Finding[]): Finding[] {
+  const facts = programs.flatMap((one) => factsOf(one) ?? []);
   const isAmong = (codes: ReadonlySet<string> | undefined, { code }: Finding): boolean =>
     codes?.has(code) === true;
   return findings.map((found) => {
-    if (isAmong(facts?.refuses, found)) return { ...found, severity: "error" };
-    if (found.severity === "error" && isAmong(facts?.loads, found)) return { ...found, severity: "warning" };
+    if (facts.length > 0 && facts.every(({ refuses }) => isAmong(refuses, found)))
+      return { ...found, severity: "error" };
+    if (found.severity === "error" && facts.length > 0 && facts.every(({ loads }) => isAmong(loads, found)))
+      return { ...found, severity: "warning" };
     return found;
   });
 }
