@@ -19,7 +19,8 @@ function bytesOf(tensors: readonly Stored[]): Uint8Array {
   const layout = layoutSafetensors(tensors);
   const bytes = new Uint8Array(layout.byteLength);
   bytes.set(layout.header);
-  for (const [i, { data }] of tensors.entries()) bytes.set(data, layout.tensors[i]?.byteOffset);
+  const data = new Map(tensors.map((one) => [one.name, one.data]));
+  for (const { name, byteOffset } of layout.tensors) bytes.set(data.get(name) ?? [], byteOffset);
   return bytes;
 }
 
