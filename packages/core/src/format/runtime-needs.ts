@@ -1,9 +1,16 @@
 /** What programs that run models read of a format. Each format's package declares it of its own weights, with its sources. */
-import type { MeasuredSettings } from "./weight-format.ts";
+
+/** What is measured of a weight, as far as programs ask for it (`MeasuredSettings`). */
+export interface AskedSettings {
+  readonly bits: string;
+  readonly groupSize: number | "mixed";
+  readonly symmetric: boolean;
+  readonly variant: string;
+}
 
 /** A setting of a weight, and the values of it that a program reads. */
 export interface SettingNeed {
-  readonly setting: "bits" | "groupSize" | "symmetric" | "variant";
+  readonly setting: keyof AskedSettings;
   /** Group sizes: −1 stands for one group of all columns. */
   readonly among: readonly (string | number | boolean)[];
   /** True where some releases of the program read other values too: such a weight is doubtful, not refused. */
@@ -23,7 +30,7 @@ export type RuntimeTable = Readonly<Record<string, RuntimeNeeds>>;
 /** What a weight's settings have that the program does not read; undefined where it reads all of it. */
 export function unmetNeed(
   { setting, among }: SettingNeed,
-  settings: Pick<MeasuredSettings, "bits" | "groupSize" | "symmetric" | "variant">,
+  settings: AskedSettings,
   columns: number,
 ): string | undefined {
   const value = settings[setting];
@@ -38,7 +45,7 @@ export function unmetNeed(
 }
 
 const words: Readonly<
-  Record<SettingNeed["setting"], (value: MeasuredSettings[SettingNeed["setting"]]) => string>
+  Record<SettingNeed["setting"], (value: AskedSettings[SettingNeed["setting"]]) => string>
 > = {
   bits: (value) => `codes of ${String(value)} bits`,
   groupSize: (value) => `groups of ${String(value)} columns`,
