@@ -22,7 +22,7 @@ const bitnetMethod: FormatMethod = {
 /** BitNet as transformers packs it: four ternary weights in a byte, one scale for all. */
 export const bitnetSource: PackedSource = {
   name: "bitnet",
-  runtimes: ["transformers"],
+  runtimes: { transformers: {} },
   methods: [bitnetMethod],
   // of transformers' `BitNetQuantConfig`
   configKeys: [

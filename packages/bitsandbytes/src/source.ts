@@ -24,7 +24,7 @@ import { checkStateLength, parseQuantState } from "./quant-state.ts";
 /** bitsandbytes: NF4, FP4 and LLM.int8, as transformers saves them. */
 export const bitsAndBytesSource: PackedSource = {
   name: "bitsandbytes",
-  runtimes: ["vllm", "transformers"],
+  runtimes: { vllm: {}, transformers: {} },
   methods: [bitsAndBytesMethod],
   selfDescribing: true,
   configKeys: BITS_AND_BYTES_KEYS,

@@ -13,7 +13,7 @@ import { parseEetqConfig } from "./config.ts";
 /** EETQ, as transformers saves it. */
 export const eetqSource: PackedSource = {
   name: "eetq",
-  runtimes: ["transformers"],
+  runtimes: { transformers: {} },
   methods: [{ names: ["eetq"], leavesFloats: true }],
   selfDescribing: true,
   // of transformers' `EetqConfig`

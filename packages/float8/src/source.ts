@@ -19,7 +19,7 @@ import { float8Methods } from "./methods.ts";
 /** FP8 weights of every tool that stores their scales beside them. */
 export const float8Source: PackedSource = {
   name: "fp8",
-  runtimes: ["vllm", "transformers"],
+  runtimes: { vllm: {}, transformers: {} },
   methods: float8Methods,
   selfDescribing: true,
   // of transformers (`FineGrainedFP8Config`) and vLLM (`Fp8Config`)

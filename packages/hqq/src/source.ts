@@ -15,7 +15,7 @@ import { readMeta } from "./meta.ts";
 /** HQQ, as hqq and transformers save it. */
 export const hqqSource: PackedSource = {
   name: "hqq",
-  runtimes: ["transformers"],
+  runtimes: { transformers: {} },
   methods: [{ names: ["hqq"], leavesFloats: true }],
   selfDescribing: true,
   // of transformers' `HqqConfig`

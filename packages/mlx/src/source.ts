@@ -21,7 +21,7 @@ const SETTINGS: readonly string[] = ["bits", "group_size", "mode"];
 /** MLX as a source. */
 export const mlxSource: PackedSource = {
   name: "mlx",
-  runtimes: ["mlx"],
+  runtimes: { mlx: {} },
   methods: [mlxMethod],
   configKeys: SETTINGS,
   moduleKeys: true,

@@ -36,7 +36,7 @@ export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-file
 export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
 export { integerBuffer } from "./integer-buffers.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
-export { isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
+export { familyShapeFindings, isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
 export { hasTensorScale, readsTensorScales } from "./llama-cpp/tensor-scales.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
 export { expertNames } from "./mlx-rules.ts";

@@ -21,7 +21,7 @@ const mxfp4Source: PackedSource = {
   methods: [mxfp4Method, modelOptMethod(/^(?:W4A8_)?MXFP4/)],
   configKeys: ["quant_method", "modules_to_not_convert", "dequantize"],
   selfDescribing: true,
-  runtimes: ["vllm", "transformers"],
+  runtimes: { vllm: {}, transformers: {} },
   find: (tensors) => [...findStacks(tensors), ...findMatrices(tensors)],
   reader(_config, _hints, _place) {
     return {

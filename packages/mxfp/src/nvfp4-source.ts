@@ -31,7 +31,7 @@ export const nvfp4Format: WeightFormat = {
     "quantized_layers",
   ],
   selfDescribing: true,
-  runtimes: ["vllm"],
+  runtimes: { vllm: {} },
   find: (tensors) => findBySuffixes(tensors, nvfp4Codec.suffixes, isNvfp4),
   reader: nvfp4Reader,
   target: nvfp4Target,

@@ -11,6 +11,7 @@ import type { LinearClaims, OpenableWeight } from "@requant/core/format";
 import { bounded, didYouMean } from "@requant/core/text";
 import type { HfFiles } from "@requant/models";
 import { completeFinding } from "./findings/finding.ts";
+import type { ModelKind } from "./model-kind.ts";
 import type { ModelTensor } from "./model-tensor.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
@@ -43,6 +44,8 @@ export interface GgufFacts {
   readonly version: number;
   readonly littleEndian: boolean;
   readonly alignment: number;
+  /** Where the data begin in the first part. */
+  readonly dataOffset: number;
   /** Of the first part, without the split keys when there are several. */
   readonly metadata: Metadata;
   /** Tensors per file, in file order: what `keepSplit` keeps. */
@@ -87,6 +90,8 @@ export interface Model extends SourceClaims {
   readonly claims: LinearClaims;
   /** What is doubtful or disagrees, what other readers may trip over, and what is good to know. */
   readonly findings: readonly Finding[];
+  /** What the files are, where they are no model by themselves. */
+  readonly kind?: ModelKind | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFacts | undefined;
   /** A tensor or a stored part. @throws FormatError when there is no such tensor. */

@@ -17,6 +17,7 @@ import { unusedConfigFindings } from "./config-keys.ts";
 import { type DetectedLinear, detectLinear } from "./detect.ts";
 import { type Found, openNamed } from "./find.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
+import { kindFindings, safetensorsKind } from "./model-kind.ts";
 import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
 import {
   disagreements,
@@ -88,6 +89,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const { tensors, format = "safetensors", weights, claims } = detected;
   const understood = claimsOf(detected, quantization);
   const unclaimed = unclaimedOf(understood);
+  const kind = safetensorsKind(storedTensors.map(({ name }) => name));
   const packed = detected.format === undefined ? "" : `, ${weights.size} weights packed as ${format}`;
   return modelOf({
     name: file === undefined ? folder : `${folder}/${file}`,
@@ -105,7 +107,9 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
       ...others.flatMap((other) => unusedConfigFindings(other, formats)),
       ...detected.findings,
       ...claimFindings(understood, unclaimed),
+      ...kindFindings(kind),
     ],
+    kind,
     unclaimed,
     quantization: understood.quantization,
     linear: { storedTensors, claims, weights },

@@ -96,6 +96,7 @@ export async function readSourceFor(
 ): Promise<PlanSource> {
   const format = formatOf(target, list).target;
   refuseUnread(format, target, model);
+  refuseNoModel(format, target, model);
   const needs = format.needs?.(target, model);
   const offsets = options.exact === true || needs?.offsets;
   const isAsked = options.exact === true || options.grids === true;
@@ -138,6 +139,16 @@ function formatOf(target: Target, list: readonly Format[]): NamedTargetFormat {
 /** Tensors that no reader understands are refused, unless the target copies all stored tensors. */
 function refuseUnread(format: TargetFormat, target: Target, source: ClaimedSource): void {
   if (format.keepsStored?.(target) !== true) refuseUnclaimed(source);
+}
+
+/** What is no model can be copied, and some of it stored as other types in a file of its own kind. */
+function refuseNoModel(format: TargetFormat, target: Target, { kind, naming, name }: Model): void {
+  if (kind === undefined || format.keepsStored?.(target) === true) return;
+  if (kind.isConverted && target.format === (naming === "gguf" ? "gguf" : "safetensors")) return;
+  throw new ConversionError(`This is ${kind.name}, which cannot be stored as ${target.format}.`, {
+    path: name,
+    hint: kind.hint,
+  });
 }
 
 interface OutputRequest {

@@ -62,6 +62,13 @@ export { packedFinding, zeroGroupFindings } from "./packed-finding.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
 export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";
 export {
+  type RuntimeNeeds,
+  type RuntimeTable,
+  readValues,
+  type SettingNeed,
+  unmetNeed,
+} from "./runtime-needs.ts";
+export {
   type Examination,
   type FoundWeight,
   type LinearClaims,

@@ -15,6 +15,7 @@ import {
   partBytes,
 } from "./linear-codec.ts";
 import type { ClaimedConfig, FormatMethod } from "./quant-method.ts";
+import type { RuntimeTable } from "./runtime-needs.ts";
 import type { WeightTarget } from "./weight-target.ts";
 
 /** One stored tensor of a linear weight. */
@@ -187,8 +188,8 @@ export interface PackedSource {
    * other formats such a configuration is refused.
    */
   readonly selfDescribing?: boolean;
-  /** Programs that run models of this format, by the names that `doctor` has for them; undefined where nothing is known. */
-  readonly runtimes?: readonly string[];
+  /** Programs that run models of this format, and what each needs; undefined where nothing is known. */
+  readonly runtimes?: RuntimeTable;
   /**
    * Finds the weights of this format among all tensors of a model, by names, encodings and shapes; `claimed` breaks ties.
    * Formats are asked in the order of their list: the first that finds a weight in a module reads it. Takes a number of
