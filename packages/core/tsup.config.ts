@@ -6,6 +6,7 @@ export default library({
   format: "src/format/index.ts",
   kernels: "src/kernels/index.ts",
   node: "src/io/node/index.ts",
+  numeric: "src/numeric/index.ts",
   testing: "src/testing/index.ts",
   text: "src/text.ts",
   view: "src/view/index.ts",

@@ -148,8 +148,11 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: awqCodec.parts(own),
     requirement: awqCodec.requirement(own),
     rowMultiple: awqCodec.rowMultiple(own),
-    storesViewExactly: !storesOffsets(own.version),
-    quantize: (values, rows) => quantizeAwq(own, values, rows),
+    floats: {
+      kind: "view",
+      quantize: (values, rows) => quantizeAwq(own, values, rows),
+      storesViewExactly: !storesOffsets(own.version),
+    },
     fromView: (view, rowStart, bytes) => awqCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => awqCodec.open(own, bytes),
   };

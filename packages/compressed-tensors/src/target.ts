@@ -101,8 +101,11 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: compressedTensorsCodec.parts(own),
     requirement: compressedTensorsCodec.requirement(own),
     rowMultiple: compressedTensorsCodec.rowMultiple(own),
-    storesViewExactly: true,
-    quantize: (values, rows) => quantizeCompressedTensors(own, values, rows),
+    floats: {
+      kind: "view",
+      quantize: (values, rows) => quantizeCompressedTensors(own, values, rows),
+      storesViewExactly: true,
+    },
     fromView: (view, rowStart, bytes) => compressedTensorsCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => compressedTensorsCodec.open(own, bytes),
   };

@@ -11,7 +11,7 @@ import type {
   WordSpec,
 } from "../src/format/index.ts";
 import type { FormatVector } from "../src/testing/index.ts";
-import type { ViewFacts, ViewRequirement } from "../src/view/index.ts";
+import { isLevelView, type ViewFacts, type ViewRequirement } from "../src/view/index.ts";
 
 export const vector: FormatVector = toyVector();
 export const toy = { format: toy4Format, vectors: [vector] };
@@ -42,7 +42,10 @@ export function found(change: (weight: OpenableWeight) => OpenableWeight): Broke
 export function opened(change: (weight: LinearWeight, bytes: PartBytes) => LinearWeight): Broken {
   return found((weight) => ({
     ...weight,
-    open: (bytes, known) => change(weight.open(bytes, known), bytes),
+    open(bytes, known) {
+      const own = weight.open(bytes, known);
+      return own.toView === undefined ? own : change(own, bytes);
+    },
   }));
 }
 
@@ -51,7 +54,10 @@ export function facts(change: Partial<ViewFacts>): Broken {
     ...weight,
     examine(bytes) {
       const examination = weight.examine(bytes);
-      return { ...examination, facts: { ...examination.facts, ...change } };
+      return {
+        ...examination,
+        facts: examination.facts === undefined ? undefined : { ...examination.facts, ...change },
+      };
     },
   }));
 }
@@ -100,7 +106,8 @@ export function promising(): Broken {
         // each code becomes the level that is nearest to it
         fromView(view, row, bytes) {
           const values = Float32Array.from(view.codes, (code) => code - 8);
-          made.fromView({ ...made.quantize(values, view.rows), scales: view.scales }, row, bytes);
+          if (isLevelView(view) || made.floats.kind !== "view") return;
+          made.fromView({ ...made.floats.quantize(values, view.rows), scales: view.scales }, row, bytes);
         },
       };
     },

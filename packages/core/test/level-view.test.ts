@@ -116,11 +116,23 @@ describe("the values of a level view", () => {
     expect(() => selectLevelRows(view, 1, () => 2)).toThrow(/not rows/);
   });
 
+  test("a level that is NaN is the value of its code, and is no integer", () => {
+    const view: LevelView = {
+      ...base,
+      levels: Float32Array.of(0, 1, 2, Number.NaN),
+      offset: { kind: "none" },
+    };
+    expect(valuesOf(view).filter((value) => Number.isNaN(value)).length).toBe(
+      view.codes.filter((code) => code === 3).length,
+    );
+    expect(integerView(view).misfit?.reason).toMatch(/not whole multiples/);
+  });
+
   test.each<[string, Partial<LevelView>, RegExp]>([
     ["codes", { codes: new Uint8Array(7) }, /codes has 7 numbers, and 8/],
     ["a factor", { factors: [{ values: new Float32Array(2), span: { kind: "tensor" } }] }, /factor 0 has 2/],
     ["a level that is missing", { levels: Float32Array.of(0, 1, 2) }, /code 3 has no level/],
-    ["a level that is no number", { levels: Float32Array.of(0, 1, 2, Number.NaN) }, /not a finite number/],
+    ["an infinite level", { levels: Float32Array.of(0, 1, 2, Number.POSITIVE_INFINITY) }, /is infinite/],
     [
       "a group that is not there",
       {

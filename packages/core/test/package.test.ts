@@ -39,6 +39,7 @@ describe("@requant/core as a package", () => {
       "./bits",
       "./format",
       "./kernels",
+      "./numeric",
       "./node",
       "./testing",
       "./text",

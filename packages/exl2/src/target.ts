@@ -214,13 +214,14 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: exl2Codec.parts(own),
     requirement: undefined,
     rowMultiple: 32,
-    storesViewExactly: false,
-    quantize: refuse,
-    fromView: refuse,
-    packWhole(values) {
-      if (recipe === undefined) return refuse();
-      return packExl2(quantizeExl2(values, own.rows, own.columns, recipe)).bytes;
+    floats: {
+      kind: "whole",
+      pack(values) {
+        if (recipe === undefined) return refuse();
+        return packExl2(quantizeExl2(values, own.rows, own.columns, recipe)).bytes;
+      },
     },
+    fromView: refuse,
     open: (bytes) => exl2Codec.open(own, bytes),
   };
 }

@@ -243,8 +243,11 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     parts: gptqCodec.parts(own),
     requirement: gptqCodec.requirement(own),
     rowMultiple: gptqCodec.rowMultiple(own),
-    storesViewExactly: true,
-    quantize: (values, rows) => quantizeGptq(own, values, rows, { search }),
+    floats: {
+      kind: "view",
+      quantize: (values, rows) => quantizeGptq(own, values, rows, { search }),
+      storesViewExactly: true,
+    },
     fromView: (view, rowStart, bytes) => gptqCodec.fromView(own, view, rowStart, bytes),
     open: (bytes) => gptqCodec.open(own, bytes),
   };
@@ -259,9 +262,12 @@ function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
     parts: gptqMarlinCodec.parts(layout),
     requirement: gptqMarlinCodec.requirement(layout),
     rowMultiple: gptqMarlinCodec.rowMultiple(layout),
-    storesViewExactly: true,
-    quantize: (values, rows) =>
-      quantizeView(values, rows, columns, { bits: 4, groupSize, symmetric: true, scale }),
+    floats: {
+      kind: "view",
+      quantize: (values, rows) =>
+        quantizeView(values, rows, columns, { bits: 4, groupSize, symmetric: true, scale }),
+      storesViewExactly: true,
+    },
     fromView: (view, rowStart, bytes) => gptqMarlinCodec.fromView(layout, view, rowStart, bytes),
     open: (bytes) => gptqMarlinCodec.open(layout, bytes),
   };

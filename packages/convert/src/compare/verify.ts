@@ -224,7 +224,7 @@ async function roundingOf(model: Model, plan: WeightPlan): Promise<"stored" | "r
   const { packed } = model.weight(name);
   if (packed === undefined) return undefined;
   const { facts, layout } = await packed.examine();
-  if (facts.rounding === "f16") return "stored";
+  if (facts?.rounding === "f16") return "stored";
   return "scale" in layout && layout.scale === "F16" ? "reader" : undefined;
 }
 

@@ -1,6 +1,12 @@
 /** Opens the weights that are stored as several tensors: found by names and shapes, the configuration second. */
 
-import { type CodecError, type ErrorPlace, type Finding, UnsupportedError } from "@requant/core";
+import {
+  type CodecError,
+  type ErrorPlace,
+  elementCount,
+  type Finding,
+  UnsupportedError,
+} from "@requant/core";
 import type {
   ClaimedConfig,
   LinearClaims,
@@ -63,7 +69,7 @@ export async function detectLinear(
   for (const module of foundModules(stored, formats, claimed)) {
     const { format, parts, first } = module;
     const place: ErrorPlace = { path: `${path}/${first.file}`, tensor: module.name };
-    const name = `${module.name}.weight`;
+    const name = module.weight;
     claimParts(module, names, owners, place);
     const reader = readerOf(format);
     if (reader instanceof UnsupportedError) {
@@ -88,7 +94,7 @@ export async function detectLinear(
     for (const part of parts) consumed.add(part.name);
     replaced.set(module.index, {
       name,
-      shape: [weight.rows, weight.columns],
+      shape: shapeOf(weight),
       encoding: weight.label,
       byteOffset: first.byteOffset,
       byteLength: parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
@@ -124,6 +130,10 @@ export async function detectLinear(
         : [...findings, ...configFindings(config, claimed, main, formats)],
     refused: [...refused.values()],
   };
+}
+
+function shapeOf({ rows, columns, leading = [] }: OpenableWeight): readonly number[] {
+  return [...leading, rows / elementCount(leading), columns];
 }
 
 /** Where the configuration speaks of another format than most weights have, and keys of it that nothing reads. */

@@ -7,6 +7,8 @@ import type { ModelTensor } from "./model.ts";
 /** A module whose weight is stored as several tensors. */
 export interface FoundModule {
   readonly name: string;
+  /** The name of the weight. */
+  readonly weight: string;
   readonly format: WeightFormat;
   /** In the order of the tensors. */
   readonly parts: readonly StoredPart[];
@@ -43,8 +45,8 @@ export function foundModules(
   const modules: FoundModule[] = [];
   for (const [index, first] of stored.entries()) {
     for (const [{ format, found }, all] of byFirstPart.get(first.name) ?? []) {
-      const { module: name, parts } = found;
-      modules.push({ name, format, parts, first, index, strays: straysOf(all, parts) });
+      const { module: name, parts, weight = `${name}.weight` } = found;
+      modules.push({ name, weight, format, parts, first, index, strays: straysOf(all, parts) });
     }
   }
   return modules;
@@ -72,12 +74,11 @@ export type Owners = Map<string, string>;
  * @throws FormatError naming the parts
  */
 export function claimParts(
-  { name, parts, strays }: FoundModule,
+  { name, weight, parts, strays }: FoundModule,
   names: ReadonlySet<string>,
   owners: Owners,
   place: ErrorPlace,
 ): void {
-  const weight = `${name}.weight`;
   if (names.has(weight) && !parts.some((part) => part.name === weight)) {
     throw new FormatError(
       `The module has both a float weight and packed parts (${parts.map(({ suffix }) => suffix).join(", ")}).`,

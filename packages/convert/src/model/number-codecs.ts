@@ -1,4 +1,5 @@
 import { type BlockCodec, UsageError } from "@requant/core";
+import { E4M3_VALUES, E5M2_VALUES } from "@requant/core/numeric";
 
 /**
  * The dtypes of safetensors that no ggml type covers, as blocks of one weight. They only dequantize: integers and
@@ -27,32 +28,13 @@ function numberCodec(
   };
 }
 
-/**
- * 8-bit floats, all 256 values up front (OCP 8-bit Floating Point Specification 1.0). E5M2 has infinities and NaNs as
- * IEEE does; E4M3 ("fn") has only the NaN 0x7F and its negative, and reaches 448.
- */
-function float8Table(exponentBits: number, hasInfinity: boolean): Float32Array {
-  const mantissaBits = 7 - exponentBits;
-  const bias = 2 ** (exponentBits - 1) - 1;
-  const top = 2 ** exponentBits - 1;
-  return Float32Array.from({ length: 256 }, (_, code) => {
-    const sign = code & 0x80 ? -1 : 1;
-    const exponent = (code & 0x7f) >> mantissaBits;
-    const mantissa = code & (2 ** mantissaBits - 1);
-    if (hasInfinity && exponent === top) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-    if (!hasInfinity && (code & 0x7f) === 0x7f) return Number.NaN;
-    const significand = mantissa / 2 ** mantissaBits + (exponent === 0 ? 0 : 1);
-    return sign * significand * 2 ** (Math.max(exponent, 1) - bias);
-  });
-}
-
 function float8Codec(name: string, table: Float32Array): BlockCodec {
   return numberCodec(name, 1, (view, offset) => table[view.getUint8(offset)]!);
 }
 
 export const numberCodecs: readonly BlockCodec[] = [
-  float8Codec("F8_E4M3", float8Table(4, false)),
-  float8Codec("F8_E5M2", float8Table(5, true)),
+  float8Codec("F8_E4M3", E4M3_VALUES),
+  float8Codec("F8_E5M2", E5M2_VALUES),
   numberCodec("BOOL", 1, (view, offset) => view.getUint8(offset)),
   numberCodec("U8", 1, (view, offset) => view.getUint8(offset)),
   numberCodec("U16", 2, (view, offset) => view.getUint16(offset, true)),

@@ -1,11 +1,11 @@
 import { FormatError } from "@requant/core";
-import type { Examination, LinearWeight, OpenableWeight, StoredPart } from "@requant/core/format";
+import type { Examination, OpenableWeight, OpenedWeight, StoredPart } from "@requant/core/format";
 import { allocateKernelBuffer } from "@requant/core/kernels";
 
 export interface LinearReads {
   examine(name: string): Promise<Examination>;
   /** Calls `work` with an opened weight, which is valid until `work` returns. `ends`: the weight is not needed again soon. */
-  use<T>(name: string, work: (weight: LinearWeight) => T, ends?: boolean): Promise<T>;
+  use<T>(name: string, work: (weight: OpenedWeight) => T, ends?: boolean): Promise<T>;
   /**
    * Memory where kernels work for as many of these weights as are held, taken now, because memory that grows later takes
    * views of it away. Without it, and where there is none, parts are read elsewhere and kernels get copies.
@@ -17,7 +17,7 @@ export interface LinearReads {
 interface Opened {
   readonly name: string;
   /** With the bytes that it reads. */
-  readonly weight: Promise<{ readonly weight: LinearWeight; readonly bytes: Record<string, Uint8Array> }>;
+  readonly weight: Promise<{ readonly weight: OpenedWeight; readonly bytes: Record<string, Uint8Array> }>;
   readonly memory: PartsMemory;
   /** Calls of `use` that have not returned. */
   users: number;
@@ -139,7 +139,7 @@ export function linearReads(
     if (opened?.users === 0) giveBack(opened.memory);
   }
 
-  async function use<T>(name: string, work: (weight: LinearWeight) => T, ends = false): Promise<T> {
+  async function use<T>(name: string, work: (weight: OpenedWeight) => T, ends = false): Promise<T> {
     for (;;) {
       const opened = open(name);
       opened.users++;

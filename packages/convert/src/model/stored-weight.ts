@@ -1,6 +1,6 @@
 /** One weight of a model, read by rows or as a view, however its files store it. */
-import { type ErrorPlace, elementCount, UnsupportedError, UsageError } from "@requant/core";
-import type { Examination, LinearWeight } from "@requant/core/format";
+import { type ErrorPlace, elementCount, rowCount, UnsupportedError, UsageError } from "@requant/core";
+import type { Examination, OpenedWeight } from "@requant/core/format";
 import type { Reformed, StoredView } from "@requant/core/view";
 import { blocksToView, viewSourceByName } from "@requant/gguf";
 import { codecOf } from "./encodings.ts";
@@ -30,18 +30,26 @@ export interface PackedReads {
    * Hands the opened weight to `work`, which must be done with it when it returns. `rowEnd`: where the rows end that are
    * wanted of it; after its last row the memory of its parts may serve another weight.
    */
-  use<T>(rowEnd: number, work: (weight: LinearWeight) => T): Promise<T>;
+  use<T>(rowEnd: number, work: (weight: OpenedWeight) => T): Promise<T>;
 }
 
 /** A weight whose parts `reads` opens. */
 export function packedWeightOf(tensor: ModelTensor, reads: LinearReads): StoredWeight {
   const { name, shape } = tensor;
-  const use: PackedReads["use"] = (rowEnd, work) => reads.use(name, work, rowEnd === shape[0]);
+  const rows = rowCount(shape);
+  const use: PackedReads["use"] = (rowEnd, work) => reads.use(name, work, rowEnd === rows);
   return {
     tensor,
     packed: { examine: () => reads.examine(name), use },
     readRows: (rowStart, rowEnd, out) => use(rowEnd, (weight) => weight.dequantize(rowStart, rowEnd, out)),
-    readView: (rowStart, rowEnd) => use(rowEnd, (weight) => ({ view: weight.toView(rowStart, rowEnd) })),
+    async readView(rowStart, rowEnd) {
+      const view = await use(rowEnd, (weight) =>
+        weight.toView === undefined ? weight.toLevels?.(rowStart, rowEnd) : weight.toView(rowStart, rowEnd),
+      );
+      if (view !== undefined) return { view };
+      const { noView } = await reads.examine(name);
+      return { misfit: noView ?? { reason: "its numbers are not levels of a table times a scale" } };
+    },
   };
 }
 

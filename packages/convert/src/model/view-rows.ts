@@ -1,5 +1,6 @@
 /** Rows of a planned weight as views, whatever order they come in: no weight is turned into a float. */
 import { ConversionError } from "@requant/core";
+import type { OpenedWeight } from "@requant/core/format";
 import {
   type IntegerView,
   integerView,
@@ -85,12 +86,12 @@ export function blockRows(model: Model, task: RowTask, type: GgufViewType): Bloc
             viewToBlocks(type, view, out(from, from + view.rows));
           }
         } else if (inOrder) {
-          await packed.use(last + 1, (weight) => weightToBlocks(type, weight, first, last + 1, target()));
+          await packed.use(last + 1, (weight) => toBlocks(type, weight, [first, last + 1], target()));
         } else {
           const byteLength = (last + 1 - first) * rowByteLength;
           if (unordered.length < byteLength) unordered = new Uint8Array(byteLength);
           const blocks = unordered.subarray(0, byteLength);
-          await packed.use(last + 1, (weight) => weightToBlocks(type, weight, first, last + 1, blocks));
+          await packed.use(last + 1, (weight) => toBlocks(type, weight, [first, last + 1], blocks));
           const bytes = target();
           rows.forEach((source, i) => {
             const from = (source - first) * rowByteLength;
@@ -100,6 +101,22 @@ export function blockRows(model: Model, task: RowTask, type: GgufViewType): Bloc
       }
     },
   };
+}
+
+/** @throws ConversionError where the weight has no view */
+function toBlocks(
+  type: GgufViewType,
+  weight: OpenedWeight,
+  [start, end]: readonly [start: number, end: number],
+  out: Uint8Array,
+): void {
+  if (weight.toView !== undefined) {
+    weightToBlocks(type, weight, start, end, out);
+    return;
+  }
+  const view = weight.toLevels?.(start, end);
+  if (view === undefined) throw new ConversionError("The weight has no view.");
+  viewToBlocks(type, view, out);
 }
 
 function spanOf(rows: readonly number[]): { first: number; last: number; inOrder: boolean } {

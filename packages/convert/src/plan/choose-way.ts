@@ -191,7 +191,8 @@ function packedFloatFidelity({ stored, inputs, name }: WayQuestion, encoding: st
   if (isQuantizedEncoding(encoding)) return "requantized";
   const mapped = inputs.some(isMapped);
   return worst(
-    stored.map(({ view, encoding: own }): Fidelity => {
+    stored.map(({ view, encoding: own, exactIn = [] }): Fidelity => {
+      if (!mapped && exactIn.some((narrow) => narrow === encoding)) return "exact";
       const from = view?.rounding === "f16" ? "F16" : own;
       return fidelityOf(from, encoding, { wholeRows: false, mapped }, name);
     }),

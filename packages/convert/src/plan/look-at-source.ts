@@ -88,12 +88,18 @@ async function linearTensor(
   needs: SourceNeeds,
   signal: AbortSignal | undefined,
 ): Promise<PlanSourceTensor> {
-  const { facts, layout } = await packed.examine();
+  const { facts, layout, noView, exactIn } = await packed.examine();
+  if (facts === undefined) {
+    const [narrow] = exactIn ?? [];
+    const narrowest =
+      needs.narrowest === true ? (narrow ?? (await narrowestFloat(model, tensor.name, signal))) : undefined;
+    return { ...tensor, noView, layout, exactIn, narrowest };
+  }
   const view = needs.offsets === true ? await measuredFacts(model, tensor.name, facts, signal) : facts;
-  if (needs.narrowest !== true || exactTypes(view).length > 0) return { ...tensor, view, layout };
+  if (needs.narrowest !== true || exactTypes(view).length > 0) return { ...tensor, view, layout, exactIn };
   // values that are rounded to f16 are f16 values
   const narrowest = view.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal);
-  return { ...tensor, view, layout, narrowest };
+  return { ...tensor, view, layout, exactIn, narrowest };
 }
 
 async function plainTensor(

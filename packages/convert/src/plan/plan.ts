@@ -189,8 +189,10 @@ export interface PlanSourceTensor extends TensorInfo {
   readonly view?: ViewFacts | undefined;
   /** The float type that holds its values, where they were looked at. */
   readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
-  /** Why blocks that were looked at are no view. */
+  /** Why it has no view, as far as that is known. */
   readonly noView?: Misfit | undefined;
+  /** Float types narrower than F32 that hold every value of a linear weight. */
+  readonly exactIn?: readonly ("F16" | "BF16")[] | undefined;
   /** Of the bias of a packed weight: every value is 0. */
   readonly zero?: boolean | undefined;
   /** What each choice of the target's layouts would cost, where it was measured. */

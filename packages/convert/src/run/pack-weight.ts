@@ -1,13 +1,17 @@
 /** All stored parts of one packed weight of the output. */
 
 import { ConversionError, rowLength, UsageError } from "@requant/core";
-import type { WeightEncoder } from "@requant/core/format";
-import { allocateParts, type LinearWeight } from "@requant/core/format";
-import { dequantizeView, type IntegerView } from "@requant/core/view";
+import {
+  allocateParts,
+  type FloatPacking,
+  type OpenedWeight,
+  type WeightEncoder,
+} from "@requant/core/format";
+import { dequantizeView } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type RowBand, rowBands } from "../model/row-bands.ts";
-import { integerRows } from "../model/view-rows.ts";
+import { integerRows, type ViewRows, viewRows } from "../model/view-rows.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
@@ -29,24 +33,27 @@ export async function packedRoundTrip(
   task: RefusedTask,
   weight: PlanLinear,
   options: BandOptions,
-): Promise<LinearWeight> {
+): Promise<OpenedWeight> {
   const { layout, format } = weight;
   const encoder = weightTargetByName(format).encoder(layout);
   const [rows = 0, columns = 0] = task.shape;
-  const floats = openWeight(task, weightSource(model));
-  if (encoder.packWhole !== undefined) {
+  const source = openWeight(task, weightSource(model));
+  const { floats } = encoder;
+  if (floats.kind === "whole") {
     const values = new Float32Array(rows * columns);
-    await floats.readRows(0, rows, values);
-    const { packWhole } = encoder;
-    return encoder.open(naming(model, task, values, 0, () => packWhole(values)));
+    await source.readRows(0, rows, values);
+    return encoder.open(naming(model, task, values, 0, () => floats.pack(values)));
   }
   const bytes = allocateParts(encoder.parts);
   for (const { start, end } of bandsOf(task.shape, encoder.rowMultiple, options.bandByteLength)) {
     options.signal?.throwIfAborted();
     const values = new Float32Array((end - start) * columns);
-    await floats.readRows(start, end, values);
-    const view = naming(model, task, values, start, () => encoder.quantize(values, end - start));
-    encoder.fromView(view, start, bytes);
+    await source.readRows(start, end, values);
+    if (floats.kind === "rows") naming(model, task, values, start, () => floats.pack(values, start, bytes));
+    else {
+      const view = naming(model, task, values, start, () => floats.quantize(values, end - start));
+      encoder.fromView(view, start, bytes);
+    }
   }
   return encoder.open(bytes);
 }
@@ -74,32 +81,49 @@ export async function packedWeight(
   const encoder = weightTargetByName(linear.format).encoder(linear.layout);
   const columns = rowLength(shape);
   const bands = [...bandsOf(task.shape, encoder.rowMultiple, options.bandByteLength)];
-  if (encoder.packWhole !== undefined) return packedWhole(model, task, encoder, bands, options);
+  const { floats } = encoder;
+  const isView = task.way.kind === "view";
+  if (!isView && floats.kind === "whole")
+    return packedWhole(model, task, { encoder, floats }, bands, options);
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
-  const floats = openWeight(task, weightSource(model));
-  const views = task.way.kind === "view" ? integerRows(model, task) : undefined;
+  const source = openWeight(task, weightSource(model));
+  const views = isView ? writableRows(model, task, encoder) : undefined;
   // where decoding gives the view back, comparing needs no second pass
-  const inPlace = measure !== undefined && views === undefined && encoder.storesViewExactly;
+  const inPlace = measure !== undefined && !isView && floats.kind === "view" && floats.storesViewExactly;
   for (const { start, end } of bands) {
     options.signal?.throwIfAborted();
-    let view: IntegerView;
-    if (views === undefined) {
-      const values = new Float32Array((end - start) * columns);
-      await floats.readRows(start, end, values);
-      view = naming(model, task, values, start, () => encoder.quantize(values, end - start));
+    if (views !== undefined) {
+      for (const { start: row, view } of await views.read(start, end)) encoder.fromView(view, row, bytes);
+      continue;
+    }
+    const values = new Float32Array((end - start) * columns);
+    await source.readRows(start, end, values);
+    if (floats.kind === "rows") {
+      naming(model, task, values, start, () => floats.pack(values, start, bytes));
+    } else if (floats.kind === "view") {
+      const view = naming(model, task, values, start, () => floats.quantize(values, end - start));
       if (inPlace) {
         const decoded = new Float32Array(values.length);
         dequantizeView(view, decoded);
         measure.add(values, decoded);
         refuseNonFinite(model, task, values, decoded, start);
       }
-    } else view = await views.read(start, end);
-    encoder.fromView(view, start, bytes);
+      encoder.fromView(view, start, bytes);
+    }
   }
   if (measure === undefined) return { bytes, measured: undefined };
   if (inPlace) return { bytes, measured: measure.result() };
   return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
+}
+
+/** Rows as views that the encoder takes: integers stacked to whole bands, or views of the source's own kind. */
+function writableRows(model: Model, task: PlanTensor, { requirement, rowMultiple }: WeightEncoder): ViewRows {
+  const isOwnKind = requirement?.bias !== undefined || requirement?.codes.kind === "table";
+  // rows that lie apart in the source come as several views, which must each begin where the encoder can begin
+  if (isOwnKind && rowMultiple === 1) return viewRows(model, task);
+  const integers = integerRows(model, task);
+  return { read: async (start, end) => [{ start, view: await integers.read(start, end) }] };
 }
 
 /** Names the weight that a codec refuses in rows from `start` on: the codec knows neither the tensor nor its source. */
@@ -152,17 +176,22 @@ async function copiedParts(model: Model, task: PlanTensor): Promise<Record<strin
   return bytes;
 }
 
+interface WholePacking {
+  readonly encoder: WeightEncoder;
+  readonly floats: FloatPacking & { readonly kind: "whole" };
+}
+
 async function packedWhole(
   model: Model,
   task: PlanTensor,
-  encoder: WeightEncoder,
+  { encoder, floats }: WholePacking,
   bands: Bands,
   options: BandOptions,
 ): Promise<PackedWeight> {
   const [rows = 0, columns = 0] = task.shape;
   const values = new Float32Array(rows * columns);
   await openWeight(task, weightSource(model)).readRows(0, rows, values);
-  const bytes = { ...naming(model, task, values, 0, () => encoder.packWhole?.(values)) };
+  const bytes = { ...naming(model, task, values, 0, () => floats.pack(values)) };
   return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
 }
 

@@ -2,6 +2,7 @@
 
 export { viewWeight } from "../kernels/weight-twin.ts";
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
+export { type LevelParameters, levelWeight } from "../view/level-weight.ts";
 export type { UnpackCodes } from "../view/view-weight.ts";
 export {
   type AutoRoundConfig,
@@ -40,9 +41,11 @@ export {
   type LinearLayout,
   type LinearPart,
   type LinearWeight,
+  type OpenedWeight,
   type PartBytes,
   partByteLength,
   partBytes,
+  type RowWeight,
   readFloats,
   readWords,
   type ScaleEncoding,
@@ -73,6 +76,7 @@ export {
   type Arrangement,
   type ClaimedPacking,
   type ConfigRequest,
+  type FloatPacking,
   type LayoutOffer,
   type LayoutSchema,
   type PackedModule,

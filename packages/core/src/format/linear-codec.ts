@@ -5,7 +5,7 @@ import { floatBitsToBfloat } from "../numeric/bfloat.ts";
 import { floatBitsToHalf } from "../numeric/half.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { IntegerView } from "../view/integer-view.ts";
-import type { StoredView } from "../view/level-view.ts";
+import type { LevelView, StoredView } from "../view/level-view.ts";
 import type { ViewRequirement } from "../view/requirement.ts";
 import type { PackedNibbles } from "./packed-nibbles.ts";
 
@@ -33,7 +33,11 @@ export interface LinearLayout {
  * A codec of weights that are stored as several tensors: GPTQ, AWQ, EXL2, compressed-tensors. Pure, synchronous, and
  * writing only into arrays that the caller owns.
  */
-export interface LinearCodec<Layout extends LinearLayout, Claims> {
+export interface LinearCodec<
+  Layout extends LinearLayout,
+  Claims,
+  Weight extends OpenedWeight = LinearWeight,
+> {
   /** As users see it: "GPTQ". */
   readonly name: string;
   /** Suffixes of all parts that a weight may have. A module with all of `requiredSuffixes` is a weight of this format. */
@@ -53,9 +57,13 @@ export interface LinearCodec<Layout extends LinearLayout, Claims> {
    * Facts of a stored weight from its small parts.
    * @throws FormatError when a part makes no sense (group index out of range, scale that is not a number)
    */
-  measure(layout: Layout, bytes: PartBytes, place?: ErrorPlace): ViewFacts;
+  measure(
+    layout: Layout,
+    bytes: PartBytes,
+    place?: ErrorPlace,
+  ): Weight extends LinearWeight ? ViewFacts : ViewFacts | undefined;
   /** @throws FormatError as `measure` does, and when a part is missing or has another length than its shape says */
-  open(layout: Layout, bytes: PartBytes, place?: ErrorPlace): LinearWeight;
+  open(layout: Layout, bytes: PartBytes, place?: ErrorPlace): Weight;
 }
 
 /** A codec that can also be written from a view. */
@@ -72,12 +80,30 @@ export interface LinearEncoder<Layout extends LinearLayout> {
   fromView(layout: Layout, view: StoredView, rowStart: number, bytes: PartBytes): void;
 }
 
-/** A stored weight, opened: checked once, then read in bands of rows. */
-export interface LinearWeight {
+/** What every opened weight can: it was checked once, and is read in bands of rows. */
+interface ReadableRows {
   readonly rows: number;
   readonly columns: number;
   /** f32 values of rows `[rowStart, rowEnd)`, exactly what the stored numbers mean. */
   dequantize(rowStart: number, rowEnd: number, out: Float32Array): void;
+}
+
+/** An opened weight whose values are not integers around zero points times a scale. */
+export interface RowWeight extends ReadableRows {
+  readonly toView?: undefined;
+  /**
+   * The same rows as a general view, where the format's arithmetic is one: levels of a table, or offsets that are floats.
+   * Left out where it is not, as with values that are rounded twice.
+   */
+  toLevels?(rowStart: number, rowEnd: number): LevelView;
+}
+
+/** A stored weight, opened. `toView` tells the two kinds apart. */
+export type OpenedWeight = LinearWeight | RowWeight;
+
+/** An opened weight of integers around zero points, times a scale. */
+export interface LinearWeight extends ReadableRows {
+  readonly toLevels?: undefined;
   /**
    * The integers of rows `[rowStart, rowEnd)`; with `part`, those of some of the columns, written into the caller's
    * memory.

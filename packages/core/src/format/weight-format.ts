@@ -3,12 +3,14 @@ import { type ErrorPlace, FormatError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { TensorInfo } from "../tensor.ts";
 import type { ViewFacts } from "../view/facts.ts";
+import type { Misfit } from "../view/requirement.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import {
   type LinearCodec,
   type LinearLayout,
   type LinearPart,
   type LinearWeight,
+  type OpenedWeight,
   type PartBytes,
   partBytes,
 } from "./linear-codec.ts";
@@ -49,7 +51,12 @@ export interface MeasuredSettings {
 
 /** The result of examining a weight's small parts. */
 export interface Examination {
-  readonly facts: ViewFacts;
+  /** Undefined where the small parts do not tell enough, or where the weight has no view. */
+  readonly facts: ViewFacts | undefined;
+  /** Why the weight has no view at all. */
+  readonly noView?: Misfit | undefined;
+  /** Float types narrower than F32 that hold every value: an 8-bit float times a power of two is a BF16 number. */
+  readonly exactIn?: readonly ("F16" | "BF16")[] | undefined;
   readonly settings: MeasuredSettings;
   /** Disagreements and doubts. */
   readonly findings: readonly Finding[];
@@ -61,14 +68,17 @@ export interface Examination {
 export interface OpenableWeight {
   /** As users see it: "GPTQ-4bit-128g". */
   readonly label: string;
+  /** Of a stack of matrices (experts), the rows of all. */
   readonly rows: number;
   readonly columns: number;
+  /** The outer dimensions of a stack; each matrix has the same part of the rows. */
+  readonly leading?: readonly number[] | undefined;
   /** Parts that `examine` needs: all but the codes. */
   readonly parameterSuffixes: readonly string[];
   /** @throws FormatError when the parts make no sense */
   examine(bytes: PartBytes): Examination;
   /** `known`: the result of `examine`, if there is one. @throws FormatError as `examine` */
-  open(bytes: PartBytes, known?: Examination): LinearWeight;
+  open(bytes: PartBytes, known?: Examination): OpenedWeight;
 }
 
 /** What a configuration says about a whole model or one module, for display. Undefined: the configuration says nothing. */
@@ -114,6 +124,8 @@ export interface ModuleHints {
 export interface FoundWeight {
   /** The module's name: that of the weight without ".weight". */
   readonly module: string;
+  /** The weight's own name, where it is not the module's with ".weight". */
+  readonly weight?: string | undefined;
   /** In the order of the tensors. `suffix` is the role that the format gives to a part. */
   readonly parts: readonly StoredPart[];
   /**
@@ -172,17 +184,16 @@ export function suffixesOf(parts: readonly LinearPart[]): ReadonlySet<string> {
 }
 
 /** An openable weight of one codec; `examineWith` is what the format adds to the codec's own measurements. */
-export function openableWeight<Layout extends LinearLayout, Claims>(
-  codec: LinearCodec<Layout, Claims>,
+export function openableWeight<
+  Layout extends LinearLayout,
+  Claims,
+  Weight extends OpenedWeight = LinearWeight,
+>(
+  codec: LinearCodec<Layout, Claims, Weight>,
   layout: Layout,
   label: string,
   place: ErrorPlace,
-  examineWith: (bytes: PartBytes) => {
-    readonly layout: Layout;
-    readonly facts: ViewFacts;
-    readonly settings: MeasuredSettings;
-    readonly findings: readonly Finding[];
-  },
+  examineWith: (bytes: PartBytes) => Examination & { readonly layout: Layout },
 ): OpenableWeight {
   /** Layouts that were found, for a weight that is opened after it was examined. */
   const layouts = new WeakMap<Examination, Layout>();

@@ -4,8 +4,9 @@ import { UsageError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { IntegerView } from "../view/integer-view.ts";
+import type { StoredView } from "../view/level-view.ts";
 import type { Misfit, ViewRequirement } from "../view/requirement.ts";
-import type { LinearLayout, LinearPart, LinearWeight, PartBytes } from "./linear-codec.ts";
+import type { LinearLayout, LinearPart, OpenedWeight, PartBytes } from "./linear-codec.ts";
 import type { TargetSettings, WordSpec } from "./word-spec.ts";
 
 /** A layout as a plan holds it: JSON of numbers, words and flags. */
@@ -78,15 +79,35 @@ export interface WeightEncoder {
   readonly requirement: ViewRequirement | undefined;
   /** Bands of rows begin at multiples of this. */
   readonly rowMultiple: number;
-  /** True where the decoded weight is exactly the view that was packed. */
-  readonly storesViewExactly: boolean;
-  /** Rows of floats as a view, round to nearest. */
-  quantize(values: Float32Array, rows: number): IntegerView;
-  fromView(view: IntegerView, rowStart: number, bytes: PartBytes): void;
-  /** Set by formats that need a whole weight before they choose a code. */
-  readonly packWhole?: (values: Float32Array) => Readonly<Record<string, Uint8Array>>;
-  open(bytes: PartBytes): LinearWeight;
+  /** How floats are packed. */
+  readonly floats: FloatPacking;
+  /**
+   * Writes rows of a view that fits the requirement, `rowStart` on; with a requirement of integers it is an `IntegerView`.
+   * @throws UsageError where the view does not fit
+   */
+  fromView(view: StoredView, rowStart: number, bytes: PartBytes): void;
+  open(bytes: PartBytes): OpenedWeight;
 }
+
+/** How an encoder packs floats: rows of integers, rows of its own kind, or all rows together. */
+export type FloatPacking =
+  | {
+      readonly kind: "view";
+      /** Rows of floats as a view, round to nearest; `fromView` writes it. */
+      quantize(values: Float32Array, rows: number): IntegerView;
+      /** True where the decoded weight is exactly the view that was packed. */
+      readonly storesViewExactly: boolean;
+    }
+  | {
+      readonly kind: "rows";
+      /** Writes a band of rows, `rowStart` on: whole multiples of `rowMultiple`, but for the last band. */
+      pack(values: Float32Array, rowStart: number, bytes: PartBytes): void;
+    }
+  | {
+      /** For formats that need a whole weight before they choose a code. */
+      readonly kind: "whole";
+      pack(values: Float32Array): Readonly<Record<string, Uint8Array>>;
+    };
 
 /** A packed module of the output. */
 export interface PackedModule {

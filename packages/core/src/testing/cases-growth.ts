@@ -1,10 +1,10 @@
-import type { LinearWeight } from "../format/linear-codec.ts";
+import type { OpenedWeight } from "../format/linear-codec.ts";
 import type { WeightTarget } from "../format/weight-target.ts";
 import { check } from "./check.ts";
 import type { ConformanceCase, Subject } from "./conformance-case.ts";
 import { type FormatVector, findWeight } from "./format-vector.ts";
 import { packedFloats, settingsOf } from "./packed.ts";
-import { rowsOf } from "./weight-values.ts";
+import { rowsOf, viewOf } from "./weight-values.ts";
 
 /** A weight of four times the size may take four times the steps, times this factor for work that is done once. */
 const SLACK = 1.3;
@@ -41,10 +41,10 @@ function sizeOf({ expected }: FormatVector): number {
 }
 
 /** A format that decodes a whole weight for each band takes as many steps for one row as for all. */
-function checkOneRow(weight: LinearWeight, countSteps: CountSteps): void {
+function checkOneRow(weight: OpenedWeight, countSteps: CountSteps): void {
   const read = (start: number, end: number) => (): void => {
     rowsOf(weight, start, end);
-    weight.toView(start, end);
+    viewOf(weight, start, end);
   };
   const half = Math.floor(weight.rows / 2);
   read(0, weight.rows)();
@@ -71,7 +71,7 @@ function checkSizes(target: WeightTarget, countSteps: CountSteps): void {
       const work = (): void => {
         const weight = made.encoder.open(made.bytes);
         rowsOf(weight);
-        weight.toView(0, weight.rows);
+        viewOf(weight);
       };
       work();
       return countSteps(work);

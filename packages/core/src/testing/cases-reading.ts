@@ -1,11 +1,11 @@
-import type { LinearWeight } from "../format/linear-codec.ts";
+import type { LinearWeight, OpenedWeight } from "../format/linear-codec.ts";
 import { F16 } from "../numeric/f16.ts";
-import type { ViewFacts } from "../view/facts.ts";
+import { isBfloat, isHalf, type ViewFacts } from "../view/facts.ts";
 import { groupSizeOf, type IntegerView } from "../view/integer-view.ts";
 import { CALLER_FAULTS, check, checkBits, checkBytes, checkRefused, sha256 } from "./check.ts";
 import type { ConformanceCase, Subject } from "./conformance-case.ts";
 import { type FormatVector, findWeight } from "./format-vector.ts";
-import { rowsOf, valuesOfView } from "./weight-values.ts";
+import { rowsOf, valuesOfView, viewOf } from "./weight-values.ts";
 
 type Check = (subject: Subject, vector: FormatVector) => Promise<void>;
 
@@ -27,7 +27,7 @@ export function readingCases(subject: Subject): ConformanceCase[] {
 }
 
 /** Opens a vector as it is. */
-async function opened({ format }: Subject, vector: FormatVector): Promise<LinearWeight> {
+async function opened({ format }: Subject, vector: FormatVector): Promise<OpenedWeight> {
   return (await findWeight(format, vector)).open(vector.bytes);
 }
 
@@ -37,16 +37,18 @@ async function goldenValues({ format }: Subject, vector: FormatVector): Promise<
   const found = await findWeight(format, vector);
   const { layout, facts } = found.examine(bytes);
   const weight = found.open(bytes);
-  for (const { rows, columns } of [found, layout, facts, weight]) {
+  for (const sized of [found, layout, facts, weight]) {
+    if (sized === undefined) continue;
+    const { rows, columns } = sized;
     const isSize = rows === expected.rows && columns === expected.columns;
     check(isSize, `A size is [${rows}, ${columns}]; [${expected.rows}, ${expected.columns}] was expected.`);
   }
   checkFields("layout", layout, expected.layout);
-  checkFields("facts", facts, expected.facts);
+  checkFields("facts", facts ?? {}, expected.facts);
   const values = rowsOf(weight);
   const halves = new Uint8Array(2 * values.length);
   F16.quantize?.(values, weight.columns, halves);
-  const view = weight.toView(0, weight.rows);
+  const view = viewOf(weight);
   const digests: readonly (readonly [
     what: string,
     expected: string | undefined,
@@ -54,7 +56,7 @@ async function goldenValues({ format }: Subject, vector: FormatVector): Promise<
   ])[] = [
     ["The values", expected.valuesSha256, values],
     ["The values rounded to f16", expected.halvesSha256, halves],
-    ["The values of the view", expected.viewSha256, valuesOfView(view)],
+    ["The values of the view", expected.viewSha256, view === undefined ? values : valuesOfView(view)],
   ];
   const hasOracle = [expected.values, expected.valuesSha256, expected.halvesSha256];
   check(
@@ -67,7 +69,7 @@ async function goldenValues({ format }: Subject, vector: FormatVector): Promise<
     const own = await sha256(of);
     check(own === digest, `${what} have SHA-256 ${own}; ${digest} was expected.`);
   }
-  if (expected.codes !== undefined) checkBytes(view.codes, expected.codes, "The codes");
+  if (expected.codes !== undefined) checkBytes(view?.codes ?? new Uint8Array(0), expected.codes, "The codes");
   for (const [suffix, part] of Object.entries(bytes)) {
     checkBytes(part, before[suffix] ?? part, `The part ${suffix} was changed by reading it`);
   }
@@ -103,10 +105,21 @@ async function bandsAgree(subject: Subject, vector: FormatVector): Promise<void>
   const weight = await opened(subject, vector);
   const { rows, columns } = weight;
   const values = rowsOf(weight);
+  for (const [start, end] of bandsOf(rows)) {
+    const where = `rows ${start} to ${end}`;
+    const own = values.subarray(start * columns, end * columns);
+    checkBits(rowsOf(weight, start, end), own, where);
+    const levels = weight.toLevels?.(start, end);
+    if (levels !== undefined) checkBits(valuesOfView(levels), own, `the view of ${where}`);
+  }
+  if (weight.toView !== undefined) viewBandsAgree(weight);
+}
+
+function viewBandsAgree(weight: LinearWeight): void {
+  const { rows, columns } = weight;
   const whole = weight.toView(0, rows);
   for (const [start, end] of bandsOf(rows)) {
     const where = `rows ${start} to ${end}`;
-    checkBits(rowsOf(weight, start, end), values.subarray(start * columns, end * columns), where);
     const view = weight.toView(start, end);
     checkBytes(view.codes, whole.codes.subarray(start * columns, end * columns), `codes of ${where}`);
     const groups = [start * whole.groupCount, end * whole.groupCount] as const;
@@ -137,11 +150,19 @@ function checkColumns(weight: LinearWeight, whole: IntegerView): void {
 }
 
 async function rowsAreTheView(subject: Subject, vector: FormatVector): Promise<void> {
-  const { facts } = (await findWeight(subject.format, vector)).examine(vector.bytes);
+  const { facts, noView } = (await findWeight(subject.format, vector)).examine(vector.bytes);
   const weight = await opened(subject, vector);
   const values = rowsOf(weight);
+  const levels = weight.toLevels?.(0, weight.rows);
+  if (levels !== undefined) checkBits(values, valuesOfView(levels), "The rows next to the levels");
+  else
+    check(
+      weight.toView !== undefined || noView !== undefined,
+      "The weight has no view, and does not say why.",
+    );
+  if (weight.toView === undefined) return;
   const view = weight.toView(0, weight.rows);
-  if (facts.storedOffsets === "integer") {
+  if (facts?.storedOffsets === "integer") {
     checkBits(values, valuesOfView(view), "The rows next to the view");
     return;
   }
@@ -173,8 +194,15 @@ async function factsHold({ format }: Subject, vector: FormatVector): Promise<voi
   const small = Object.fromEntries(
     Object.entries(vector.bytes).filter(([suffix]) => found.parameterSuffixes.includes(suffix)),
   );
-  const { facts } = found.examine(small);
+  const { facts, exactIn = [] } = found.examine(small);
   const weight = found.open(vector.bytes);
+  for (const encoding of exactIn) {
+    const holds = encoding === "F16" ? isHalf : isBfloat;
+    const isExact = rowsOf(weight).every((value) => Number.isNaN(value) || holds(value));
+    check(isExact, `The examination says that ${encoding} holds every value, and one it does not.`);
+  }
+  if (weight.toView === undefined) return;
+  check(facts !== undefined, "The weight has a view of integers, and no facts about it.");
   const view = weight.toView(0, weight.rows);
   const range = rangesOf(view);
   const bounds: readonly (readonly [what: string, found: number, bound: number, isMost: boolean])[] = [
@@ -255,9 +283,14 @@ async function missingRows(subject: Subject, vector: FormatVector): Promise<void
   const wrong: readonly (readonly [what: string, work: () => unknown])[] = [
     ["one row too many", () => weight.dequantize(0, rows + 1, out(rows + 1))],
     ["a row before the first", () => weight.dequantize(-1, 1, out(2))],
-    ["an end before the start", () => weight.toView(1, 0)],
-    ["a view of one row too many", () => weight.toView(0, rows + 1)],
-    ["half a row", () => weight.toView(0, 0.5)],
+    ["half a row", () => weight.dequantize(0, 0.5, out(1))],
+    ...(viewOf(weight) === undefined
+      ? []
+      : ([
+          ["an end before the start", () => viewOf(weight, 1, 0)],
+          ["a view of one row too many", () => viewOf(weight, 0, rows + 1)],
+          ["half a row of a view", () => viewOf(weight, 0, 0.5)],
+        ] as const)),
     ["memory for too few rows", () => weight.dequantize(0, rows, out(rows - 1))],
   ];
   for (const [what, work] of wrong) await checkRefused(work, CALLER_FAULTS, what);

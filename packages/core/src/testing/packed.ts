@@ -72,7 +72,7 @@ export interface PackedFloats {
   readonly offer: LayoutOffer;
   readonly encoder: WeightEncoder;
   readonly bytes: PartBytes;
-  /** The view that was packed; absent where the encoder packs whole weights. */
+  /** The view that was packed; absent where the encoder packs floats itself. */
   readonly view?: IntegerView;
 }
 
@@ -103,11 +103,17 @@ export function packedFloats(
   if (settled === undefined || offer === undefined) return [];
   const encoder = target.encoder(offer.layout);
   const label = `${offer.label} of [${rows}, ${columns}]`;
-  if (encoder.packWhole !== undefined) {
-    return [{ label, settled, offer, encoder, bytes: encoder.packWhole(values) }];
-  }
+  const { floats } = encoder;
+  if (floats.kind === "whole") return [{ label, settled, offer, encoder, bytes: floats.pack(values) }];
   const bytes = allocateParts(encoder.parts);
-  const view = encoder.quantize(values, rows);
+  if (floats.kind === "rows") {
+    for (let row = 0; row < rows; row += encoder.rowMultiple) {
+      const end = Math.min(rows, row + encoder.rowMultiple);
+      floats.pack(values.subarray(row * columns, end * columns), row, bytes);
+    }
+    return [{ label, settled, offer, encoder, bytes }];
+  }
+  const view = floats.quantize(values, rows);
   encoder.fromView(view, 0, bytes);
   return [{ label, settled, offer, encoder, bytes, view }];
 }

@@ -1,13 +1,18 @@
 /** All numbers of a weight, read in different ways. */
-import type { LinearWeight } from "../format/linear-codec.ts";
+import type { OpenedWeight } from "../format/linear-codec.ts";
 import { dequantizeView, roundToHalf } from "../view/integer-view.ts";
 import { dequantizeLevels, isLevelView, type StoredView } from "../view/level-view.ts";
 
 /** Rows `[start, end)`; all by default. */
-export function rowsOf(weight: LinearWeight, start = 0, end: number = weight.rows): Float32Array {
+export function rowsOf(weight: OpenedWeight, start = 0, end: number = weight.rows): Float32Array {
   const values = new Float32Array((end - start) * weight.columns);
   weight.dequantize(start, end, values);
   return values;
+}
+
+/** Rows `[start, end)` as the view that the weight has; undefined where it has none. */
+export function viewOf(weight: OpenedWeight, start = 0, end: number = weight.rows): StoredView | undefined {
+  return weight.toView === undefined ? weight.toLevels?.(start, end) : weight.toView(start, end);
 }
 
 /** The values of a view. */

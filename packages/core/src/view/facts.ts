@@ -42,7 +42,16 @@ export interface ViewFacts {
    * its own values differ from the view's by that rounding.
    */
   readonly storedOffsets: "integer" | "rounded";
+  /** Name of a table (`E2M1`) where every code minus its zero point is a level of it, or twice a level. */
+  readonly table?: string | undefined;
+  /** Set where every scale is such a number, as are halves of them where the levels are counted twice. */
+  readonly scaleType?: ScaleNumbers | undefined;
+  /** Set where the view has floats as offsets: then no integer is a zero point, and the facts about zero points say nothing. */
+  readonly bias?: { readonly areHalf: boolean; readonly areBfloat: boolean } | undefined;
 }
+
+/** Scales of 8 bits: E8M0, a power of two; E4M3, a float without its sign. */
+export type ScaleNumbers = "E8M0" | "E4M3";
 
 /** A view but for its codes: what `viewFacts` needs. */
 export type ViewParameters = Omit<IntegerView, "codes">;

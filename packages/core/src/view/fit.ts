@@ -1,23 +1,36 @@
 import { UsageError } from "../errors.ts";
+import { floatToE8m0, isE4m3Scale } from "../numeric/float8.ts";
 import { isBfloat, isHalf } from "./facts.ts";
+import { fitTable, type TableView } from "./fit-table.ts";
 import { type BiasedView, groupedView, integersOf, regroupBiased } from "./grouped-view.ts";
 import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 import { isLevelView, type StoredView } from "./level-view.ts";
-import { type CodeRange, commonZero, type Misfit, type ViewRequirement } from "./requirement.ts";
+import {
+  type CodeRange,
+  commonZero,
+  type LevelTable,
+  type Misfit,
+  type ViewRequirement,
+} from "./requirement.ts";
 
 /** Integers that fit, or the reason why none fit. */
 export type IntegerFit =
   | { readonly view: IntegerView; readonly misfit?: undefined }
   | { readonly view?: undefined; readonly misfit: Misfit };
 
-/** A view with biases only where the requirement has a bias. */
+/** A view with biases only where the requirement has a bias, and with levels only where it has a table. */
 export type ViewFit =
-  | { readonly view: IntegerView | BiasedView; readonly misfit?: undefined }
+  | { readonly view: IntegerView | BiasedView | TableView; readonly misfit?: undefined }
   | { readonly view?: undefined; readonly misfit: Misfit };
 
 /** Whether a view has a bias for each group in place of a zero point. */
-export function isBiased(view: IntegerView | BiasedView): view is BiasedView {
+export function isBiased(view: IntegerView | BiasedView | TableView): view is BiasedView {
   return "biases" in view;
+}
+
+/** Whether the codes of a fitted view are those of the requirement's table. */
+export function isTabled(view: IntegerView | BiasedView | TableView): view is TableView {
+  return "table" in view;
 }
 
 /** Whether no code is larger than `maxCode`. */
@@ -44,6 +57,7 @@ export function fitView(
   requirement: ViewRequirement,
   noCodeAbove: NoCodeAbove = noCodeIsAbove,
 ): ViewFit {
+  if (requirement.codes.kind === "table") return fitToTable(view, requirement, requirement.codes);
   if (!isLevelView(view)) return fitIntegers(view, requirement, noCodeAbove);
   const grouped = groupedView(view);
   if (grouped.view === undefined) return grouped;
@@ -58,6 +72,21 @@ export function fitView(
   return biased.view === undefined ? biased : (biasedMisfit(biased.view, requirement) ?? biased);
 }
 
+function fitToTable(view: StoredView, requirement: ViewRequirement, table: LevelTable): ViewFit {
+  const misfit = roundingMisfit(view, requirement) ?? shapeMisfit(view.columns, requirement);
+  if (misfit !== undefined) return { misfit };
+  const { blockSize, name } = requirement;
+  const size = blockSize === -1 || blockSize === "any" ? view.columns : blockSize;
+  const fit = fitTable(view, table, size, name);
+  if (fit.view === undefined) return fit;
+  const { scales, groupCount } = fit.view;
+  for (let i = 0; i < scales.length; i++) {
+    const unfit = scaleValueMisfit(scales[i]!, requirement, Math.floor(i / groupCount));
+    if (unfit !== undefined) return { misfit: unfit };
+  }
+  return fit;
+}
+
 function biasedMisfit(
   { scales, biases, groupCount }: BiasedView,
   requirement: ViewRequirement,
@@ -66,10 +95,11 @@ function biasedMisfit(
     const row = Math.floor(i / groupCount);
     const misfit = scaleValueMisfit(scales[i]!, requirement, row);
     if (misfit !== undefined) return { misfit };
-    if (requirement.bias === "F16" && !isHalf(biases[i]!)) {
+    const { bias, name } = requirement;
+    if (bias !== undefined && !SCALE_TYPES[bias](biases[i]!)) {
       return {
         misfit: {
-          reason: `the offset ${biases[i]} of row ${row} is no f16 value, and ${requirement.name} stores those`,
+          reason: `the offset ${biases[i]} of row ${row} is no ${bias.toLowerCase()} value, and ${name} stores those`,
         },
       };
     }
@@ -103,6 +133,7 @@ function shapeMisfit(
 function fitIntegers(view: IntegerView, requirement: ViewRequirement, noCodeAbove: NoCodeAbove): IntegerFit {
   const { rows, columns } = view;
   const { blockSize, scaleBlockSize, codes: range, name } = requirement;
+  if (range.kind === "table") return { misfit: { reason: `${name} holds the levels of ${range.name}` } };
   const misfit = roundingMisfit(view, requirement) ?? shapeMisfit(columns, requirement);
   if (misfit !== undefined) return { misfit };
   if (isFitted(view, requirement, noCodeAbove)) return { view };
@@ -153,10 +184,14 @@ function fitIntegers(view: IntegerView, requirement: ViewRequirement, noCodeAbov
           },
         };
       }
-      if (requirement.bias === "F16" && !isHalf(scale * zero)) {
+      const { bias } = requirement;
+      if (
+        bias !== undefined &&
+        !(SCALE_TYPES[bias](scale * zero) && Math.fround(scale * zero) === scale * zero)
+      ) {
         return {
           misfit: {
-            reason: `${name} stores scale × zero point as one f16 number, which must round it in row ${row}`,
+            reason: `${name} stores scale × zero point as one ${bias.toLowerCase()} number, which must round it in row ${row}`,
             hint: "Q5_0 and, for groups of 256, Q4_K hold every zero point exactly.",
           },
         };
@@ -185,7 +220,8 @@ function fitIntegers(view: IntegerView, requirement: ViewRequirement, noCodeAbov
 /** True for a view that is already in the layout's terms: nothing would change. */
 function isFitted(view: IntegerView, requirement: ViewRequirement, noCodeAbove: NoCodeAbove): boolean {
   const { blockSize, scaleBlockSize, codes: range, bias } = requirement;
-  if (scaleBlockSize !== undefined || bias === "F16") return false;
+  if (scaleBlockSize !== undefined || bias === "F16" || bias === "BF16" || range.kind === "table")
+    return false;
   const { columns, groupOfColumn, codes, scales, zeros } = view;
   const size = blockSize === -1 ? columns : blockSize;
   if (size !== "any" && !isSequential(groupOfColumn, size)) return false;
@@ -207,7 +243,12 @@ function isSequential(groupOfColumn: Int32Array, size: number): boolean {
 }
 
 /** The zero point of a group: its own where all codes fit with it, else another one with which they fit. */
-function zeroFor(range: CodeRange, own: number, minOffset: number, maxOffset: number): number | undefined {
+function zeroFor(
+  range: Exclude<CodeRange, LevelTable>,
+  own: number,
+  minOffset: number,
+  maxOffset: number,
+): number | undefined {
   if (range.kind === "signed") {
     return minOffset >= range.min && maxOffset <= range.max ? -range.min : undefined;
   }
@@ -216,13 +257,22 @@ function zeroFor(range: CodeRange, own: number, minOffset: number, maxOffset: nu
   return fits ? own : commonZero({ minOffset, maxOffset }, range);
 }
 
+/** Which numbers a layout can store as scales. */
+const SCALE_TYPES: Readonly<Record<ViewRequirement["scale"], (value: number) => boolean>> = {
+  F32: () => true,
+  F16: isHalf,
+  BF16: isBfloat,
+  E8M0: (value) => floatToE8m0(value) !== undefined,
+  E4M3: isE4m3Scale,
+};
+
 function scaleValueMisfit(
   scale: number,
   { scale: encoding, name }: ViewRequirement,
   row: number,
 ): Misfit | undefined {
   if (Number.isFinite(scale)) {
-    if (encoding === "F32" || (encoding === "F16" ? isHalf(scale) : isBfloat(scale))) return undefined;
+    if (SCALE_TYPES[encoding](scale)) return undefined;
     return {
       reason: `the scale ${scale} of row ${row} is no ${encoding.toLowerCase()} value, and ${name} stores those`,
     };
@@ -259,7 +309,7 @@ export function fittedView(
   noCodeAbove?: NoCodeAbove,
 ): IntegerView {
   const fit = fitView(view, requirement, noCodeAbove);
-  if (fit.view !== undefined && !isBiased(fit.view)) return fit.view;
+  if (fit.view !== undefined && !isBiased(fit.view) && !isTabled(fit.view)) return fit.view;
   const reason = fit.misfit?.reason ?? "its offsets are no whole multiples of their scales";
   throw new UsageError(`This view does not fit ${requirement.name}: ${reason}.`);
 }

@@ -8,6 +8,7 @@ export {
   isBfloat,
   isHalf,
   parametersByRow,
+  type ScaleNumbers,
   type ViewFacts,
   type ViewParameters,
   withMeasuredOffsets,
@@ -15,8 +16,10 @@ export {
 export {
   type IntegerFit,
   isBiased,
+  isTabled,
   type ViewFit,
 } from "./fit.ts";
+export type { TableView } from "./fit-table.ts";
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
 export {
   checkRows,
@@ -44,6 +47,7 @@ export {
 export { type QuantizeViewOptions, quantizeView } from "./quantize.ts";
 export {
   type CodeRange,
+  type LevelTable,
   type Misfit,
   roundingAllowed,
   type ViewRequirement,

@@ -16,7 +16,10 @@ export interface LevelView {
   readonly columns: number;
   /** `codes[row × columns + column]`, 0 to 255. */
   readonly codes: Uint8Array;
-  /** "integer": each code is its own level. A table: `levels[code]`, finite numbers (NF4, E2M1, IQ4_NL). */
+  /**
+   * "integer": each code is its own level. A table: `levels[code]` (NF4, E2M1, E4M3, IQ4_NL), finite numbers, or NaN where
+   * a code means that.
+   */
   readonly levels: "integer" | Float32Array;
   /** Multiplied in this order. Two for a K-quant (scale of the scales, scale of the sub-block) or NVFP4. */
   readonly factors: readonly Factor[];
@@ -74,8 +77,8 @@ export function checkLevelView(view: LevelView): void {
   const { rows, columns, codes, levels, factors, offset } = view;
   checkLength("codes", codes.length, rows * columns);
   if (levels !== "integer") {
-    if (!levels.every((level) => Number.isFinite(level))) {
-      throw new UsageError("A level of the view's table is not a finite number.");
+    if (levels.some((level) => Math.abs(level) === Number.POSITIVE_INFINITY)) {
+      throw new UsageError("A level of the view's table is infinite.");
     }
     const unknown = codes.find((code) => code >= levels.length);
     if (unknown !== undefined) {
@@ -231,7 +234,7 @@ export function selectLevelRows(
   });
   const floats = (values: Float32Array, span: Span): Float32Array => {
     if (span.kind === "tensor") return values;
-    const count = ownGroupCount(span);
+    const count = ownGroupCount(span, columns);
     const out = new Float32Array(rows * count);
     sources.forEach((source, row) => {
       out.set(values.subarray(source * count, (source + 1) * count), row * count);
@@ -255,7 +258,9 @@ export function selectLevelRows(
   };
 }
 
-function ownGroupCount(span: Span): number {
+/** How many numbers each row has to itself. */
+function ownGroupCount(span: Span, columns: number): number {
   if (span.kind === "columns") return span.groupCount;
+  if (span.kind === "blocks" && span.blockRows === 1) return Math.ceil(columns / span.blockColumns);
   throw new UsageError("Rows that share a scale with other rows cannot be put in another order one by one.");
 }

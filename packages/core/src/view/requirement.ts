@@ -1,4 +1,4 @@
-import type { ViewFacts } from "./facts.ts";
+import type { ScaleNumbers, ViewFacts } from "./facts.ts";
 
 /** What a layout can hold, as data, so that a plan and an encoder ask the same question. */
 export interface ViewRequirement {
@@ -11,20 +11,33 @@ export interface ViewRequirement {
   /** True: the last block of a row may be short. */
   readonly shortLastBlock: boolean;
   readonly codes: CodeRange;
-  readonly scale: "F16" | "BF16" | "F32";
+  readonly scale: "F16" | "BF16" | "F32" | ScaleNumbers;
   /**
    * Set where the layout stores a bias in place of a zero point (Q4_1): integers fit where scale × zero point is such a
    * number, and so do biases that are no whole multiples of their scale. "F32": any.
    */
-  readonly bias?: "F16" | "F32";
+  readonly bias?: "F16" | "BF16" | "F32";
   /** True where the layout's own arithmetic rounds values to f16, so that a view with that rounding keeps its values. */
   readonly roundsToHalf: boolean;
 }
 
-/** Codes around a fixed zero, `min` to `max`; or 0 to `maxCode` with a zero point of its own for each block. */
+/**
+ * Codes around a fixed zero, `min` to `max`; or 0 to `maxCode` with a zero point of its own for each block; or the levels of
+ * a table, whose codes are kept as they are.
+ */
 export type CodeRange =
+  | LevelTable
   | { readonly kind: "signed"; readonly min: number; readonly max: number }
   | { readonly kind: "affine"; readonly maxCode: number; readonly minZero: number; readonly maxZero: number };
+
+/** The levels that the codes of a layout stand for. */
+export interface LevelTable {
+  readonly kind: "table";
+  /** "E2M1". */
+  readonly name: string;
+  /** By code; `NaN` for a code that no weight has. */
+  readonly levels: Float32Array;
+}
 
 /** Why a view does not fit, in words for people, and which layouts would fit. */
 export interface Misfit {
@@ -37,6 +50,8 @@ export interface Misfit {
  * this requirement, and not the original one, is converted with fidelity "rounded".
  */
 export function roundingAllowed(requirement: ViewRequirement): ViewRequirement {
+  // a scale of 8 bits would be another scale
+  if (requirement.codes.kind === "table") return requirement;
   return { ...requirement, scale: "F32", roundsToHalf: true, ...(requirement.bias && { bias: "F32" }) };
 }
 
@@ -92,13 +107,13 @@ function shares({ groupSize, columns }: ViewFacts, shared: number, size: number)
 }
 
 function zerosFit(facts: ViewFacts, { blockSize, codes }: ViewRequirement): boolean {
-  if (blockSize === "any" || codes.kind === "signed") return true;
+  if (blockSize === "any" || codes.kind !== "affine") return true;
   return shares(facts, facts.zeroBlockSize, blockSize) || commonZero(facts, codes) !== undefined;
 }
 
 /** True when every group can keep its zero point. */
 function ownZerosFit(facts: ViewFacts, { blockSize, codes }: ViewRequirement): boolean {
-  if (codes.kind === "signed") return true;
+  if (codes.kind !== "affine") return true;
   const { maxCode, minZero, maxZero, zeroBlockSize } = facts;
   return (
     maxCode <= codes.maxCode &&
@@ -110,6 +125,10 @@ function ownZerosFit(facts: ViewFacts, { blockSize, codes }: ViewRequirement): b
 
 function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   const { scale, name, bias, roundsToHalf } = requirement;
+  if ((scale === "E8M0" || scale === "E4M3") && facts.scaleType !== scale) {
+    return { reason: `the scales may be no ${scale} numbers, and ${name} stores those` };
+  }
+  if (facts.bias !== undefined) return biasMisfit(facts.bias, facts, requirement);
   if (scale === "F16" && !facts.scalesAreHalf) {
     return { reason: `some scales are not f16 values, and ${name} stores f16 scales` };
   }
@@ -117,6 +136,12 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
     return { reason: `some scales are not bf16 values, and ${name} is to store bf16 scales` };
   }
   // the facts describe the zero points as they are, so the layout must store these very zero points
+  if (bias === "BF16") {
+    return {
+      reason: `${name} stores scale × zero point as one bf16 number, which must round some of them`,
+      hint: "A layout with integer zero points keeps them.",
+    };
+  }
   if (bias === "F16" && !(facts.offsetsAreHalf && ownZerosFit(facts, requirement))) {
     return {
       reason: `${name} stores scale × zero point as one f16 number, which must round some of them`,
@@ -132,8 +157,34 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
   return undefined;
 }
 
+/** Offsets that are floats fit where floats are stored; integers may stand behind them, which only a look at them shows. */
+function biasMisfit(
+  { areHalf, areBfloat }: NonNullable<ViewFacts["bias"]>,
+  { scalesAreHalf, scalesAreBfloat }: ViewFacts,
+  { bias, scale, name }: ViewRequirement,
+): Misfit | undefined {
+  if (bias === undefined) {
+    return { reason: `the offsets are floats, and ${name} has zero points that are integers` };
+  }
+  const scalesFit =
+    scale === "F32" || (scale === "F16" ? scalesAreHalf : scale === "BF16" && scalesAreBfloat);
+  const offsetsFit = bias === "F32" || (bias === "F16" ? areHalf : areBfloat);
+  if (scalesFit && offsetsFit) return undefined;
+  return {
+    reason: `some scales or offsets are no ${(scalesFit ? bias : scale).toLowerCase()} numbers, and ${name} stores those`,
+  };
+}
+
 function codeMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   const { codes, name } = requirement;
+  if (codes.kind === "table") {
+    if (facts.table === codes.name) return undefined;
+    return { reason: `the codes may be no levels of ${codes.name}, which ${name} holds` };
+  }
+  if (facts.bias !== undefined) {
+    if (codes.kind === "affine" && facts.maxCode <= codes.maxCode) return undefined;
+    return { reason: `codes reach ${facts.maxCode}, which ${name} does not hold beside an offset` };
+  }
   const { minOffset, maxOffset, maxCode, minZero, maxZero } = facts;
   if (codes.kind === "signed") {
     if (minOffset >= codes.min && maxOffset <= codes.max) return undefined;

@@ -11,11 +11,13 @@ import {
   type IntegerView,
   isBiased,
   isLevelView,
+  isTabled,
   type Misfit,
   roundingAllowed,
   type Span,
   type StoredView,
   sequentialGroups,
+  type TableView,
   type ViewFacts,
   type ViewRequirement,
   viewMisfit,
@@ -97,13 +99,14 @@ export function viewToBlocks(type: GgufViewType, view: StoredView, out: Uint8Arr
   const blocks = (rows * columns) / blockSize;
   for (let block = 0; block < blocks; block++) {
     const [from, group, at] = [block * blockSize, block * perBlock, block * blockByteLength];
-    if (isBiased(fitted)) type.packBiasedBlock?.(fitted, from, group, out, at);
+    if (isTabled(fitted)) type.packTableBlock?.(fitted, from, group, out, at);
+    else if (isBiased(fitted)) type.packBiasedBlock?.(fitted, from, group, out, at);
     else type.packBlock(fitted, from, group, out, at);
   }
 }
 
 /** Fits exactly where possible, else with rounded scales and offsets. @throws UsageError where codes do not fit */
-function fittedTo(view: StoredView, requirement: ViewRequirement): IntegerView | BiasedView {
+function fittedTo(view: StoredView, requirement: ViewRequirement): IntegerView | BiasedView | TableView {
   const exact = isLevelView(view) ? fitView(view, requirement).view : undefined;
   if (exact !== undefined) return exact;
   const fit = fitView(view, roundingAllowed(requirement));

@@ -1,10 +1,13 @@
-import type { BiasedView, IntegerView, ViewRequirement } from "@requant/core/view";
+import type { BiasedView, IntegerView, TableView, ViewRequirement } from "@requant/core/view";
 
 /** The numbers of a view that blocks are made of. */
 export type GroupedCodes = Pick<IntegerView, "codes" | "scales" | "zeros">;
 
 /** The same with a bias in place of a zero point. */
 export type BiasedCodes = Pick<BiasedView, "codes" | "scales" | "biases">;
+
+/** The codes of the type's own table, and scales. */
+export type TableCodes = Pick<TableView, "codes" | "scales">;
 
 /** The numbers of unpacked blocks, block after block. */
 export interface Unpacked {
@@ -54,4 +57,6 @@ export interface GgufViewType extends GgufViewSource {
   packBlock(view: GroupedCodes, from: number, group: number, out: Uint8Array, at: number): void;
   /** The same with a bias in place of a zero point, where the requirement has one. */
   packBiasedBlock?(view: BiasedCodes, from: number, group: number, out: Uint8Array, at: number): void;
+  /** The same in place of `packBlock`, where the requirement is a table of levels. */
+  packTableBlock?(view: TableCodes, from: number, group: number, out: Uint8Array, at: number): void;
 }
