@@ -1,4 +1,4 @@
-import { type ContextCache, contextCache, type Model } from "@requant/convert";
+import { contextCache, type Model } from "@requant/convert";
 import { ConversionError, elementCount, smallest, UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import { parseByteSize } from "../byte-size.ts";
@@ -12,29 +12,11 @@ import {
   parseTokens,
 } from "../context-memory.ts";
 import { exitStatus } from "../exit.ts";
-import { type Candidate, candidates, estimatedBytes, figureSources } from "../figures.ts";
+import { candidates, estimatedBytes, figureSources } from "../figures.ts";
 import { parseParameterCount } from "../name-rules.ts";
 import { withModel } from "../open.ts";
-import { renderChoices } from "../render/choices.ts";
+import { type Choice, renderChoices, type Subject } from "../render/choices.ts";
 import { writeJson } from "../streams.ts";
-
-/** A way to store the model, and what it takes. */
-export interface Choice extends Candidate {
-  /** Of the weights. */
-  readonly byteLength: number;
-  /** With the context, where one is asked for. */
-  readonly totalByteLength?: number | undefined;
-}
-
-/** What is chosen for. */
-export interface Subject {
-  readonly parameters: number;
-  /** Share of the parameters that are embeddings and head, where a model says it. */
-  readonly embeddingShare?: number | undefined;
-  readonly cache?: ContextCache | undefined;
-  /** Undefined for a number of parameters. */
-  readonly model?: string | undefined;
-}
 
 export const choose: Handler = async ([argument], given, context) => {
   const parameters = given["parameters"];

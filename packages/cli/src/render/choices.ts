@@ -1,10 +1,28 @@
 /** The table of `choose`. */
-import type { Choice, Subject } from "../commands/choose.ts";
+import type { ContextCache } from "@requant/convert";
 import type { Context } from "../context-memory.ts";
 import { type Candidate, type Figure, figureSources } from "../figures.ts";
 import type { Look } from "./look.ts";
 import { byteQuantity, countQuantity } from "./quantity.ts";
 import { paragraph, table } from "./table.ts";
+
+/** A way to store the model, and what it takes. */
+export interface Choice extends Candidate {
+  /** Of the weights. */
+  readonly byteLength: number;
+  /** With the context, where one is asked for. */
+  readonly totalByteLength?: number | undefined;
+}
+
+/** What is chosen for. */
+export interface Subject {
+  readonly parameters: number;
+  /** Share of the parameters that are embeddings and head, where a model says it. */
+  readonly embeddingShare?: number | undefined;
+  readonly cache?: ContextCache | undefined;
+  /** Undefined for a number of parameters. */
+  readonly model?: string | undefined;
+}
 
 export interface ChoicesShown {
   readonly choices: readonly Choice[];

@@ -25,9 +25,12 @@ async function makeOne(folder: string): Promise<boolean> {
     await mkdir(folder);
     return true;
   } catch (error) {
-    const isThere =
-      systemCode(error) === "EEXIST" && (await stat(folder).catch(() => undefined))?.isDirectory() === true;
-    if (!isThere) throw error;
+    if (systemCode(error) !== "EEXIST") throw error;
+    // a link that leads nowhere is refused as what it is
+    const there = await stat(folder).catch((fault: unknown) => {
+      throw systemCode(fault) === "ELOOP" ? fault : error;
+    });
+    if (!there.isDirectory()) throw error;
     return false;
   }
 }
