@@ -21,10 +21,12 @@ import {
 
 export type { Float8Claims, Float8Layout } from "./layout.ts";
 
+const SUFFIXES: readonly string[] = /* @__PURE__ */ ["weight"].concat(SCALE_NAMES, ACTIVATION_SCALES);
+
 /** Weights of 8-bit floats with scales. */
 export const float8Codec: LinearCodec<Float8Layout, Float8Claims, RowWeight> = {
   name: "FP8",
-  suffixes: ["weight", ...SCALE_NAMES, ...ACTIVATION_SCALES],
+  suffixes: SUFFIXES,
   requiredSuffixes: ["weight"],
   readLayout,
   parts: partsOf,

@@ -17,16 +17,21 @@ export interface Float8WrittenConfig {
   readonly left: readonly string[];
 }
 
-const names = z.nullish(z.array(z.string()));
+/** Made by a function, so that a bundle without the parser has no schema. */
+const schema = /* @__PURE__ */ schemaOfConfigs();
 
-const schema = z.looseObject({
-  weight_block_size: z.nullish(z.tuple([z.int().check(z.positive()), z.int().check(z.positive())])),
-  // transformers, vLLM, ModelOpt's two files
-  modules_to_not_convert: names,
-  ignored_layers: names,
-  exclude_modules: names,
-  ignore: names,
-});
+function schemaOfConfigs() {
+  const side = z.int().check(z.positive());
+  const names = z.nullish(z.array(z.string()));
+  return z.looseObject({
+    weight_block_size: z.nullish(z.tuple([side, side])),
+    // transformers, vLLM, ModelOpt's two files
+    modules_to_not_convert: names,
+    ignored_layers: names,
+    exclude_modules: names,
+    ignore: names,
+  });
+}
 
 /** Parses the configuration of any tool that writes FP8. @throws FormatError that names the wrong field */
 export function parseFloat8Config(json: unknown, place: ErrorPlace = {}): Float8Config {

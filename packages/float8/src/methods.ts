@@ -32,13 +32,15 @@ const modelopt: FormatMethod = {
 };
 
 /** AutoRound where it stores 8-bit floats with the tensors of the other tools. */
-const autoRound: FormatMethod = {
-  ...autoRoundMethod,
-  describes: ({ packing_format: packing }) =>
-    typeof packing === "string" && packing.startsWith("auto_round:fp8"),
-  settings: () => ({}),
-  keys: [...(autoRoundMethod.keys ?? []), "bits", "group_size", "sym"],
-};
+function autoRound(): FormatMethod {
+  return {
+    ...autoRoundMethod,
+    describes: ({ packing_format: packing }) =>
+      typeof packing === "string" && packing.startsWith("auto_round:fp8"),
+    settings: () => ({}),
+    keys: [...(autoRoundMethod.keys ?? []), "bits", "group_size", "sym"],
+  };
+}
 
 /** The methods of the format, its own first. */
-export const float8Methods: readonly FormatMethod[] = [fp8, fbgemm, modelopt, autoRound];
+export const float8Methods: readonly FormatMethod[] = [fp8, fbgemm, modelopt, /* @__PURE__ */ autoRound()];

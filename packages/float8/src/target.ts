@@ -18,17 +18,20 @@ import { blockCounts, type Float8Layout, SCALE_ENCODINGS, SCALE_NAMES } from "./
 import { quantizeFloat8 } from "./quantize.ts";
 import { labelOf } from "./source.ts";
 
-const size = z.int().check(z.positive());
+const layoutSchema: z.ZodMiniType<Float8Layout> = /* @__PURE__ */ schemaOfLayouts();
 
-const layoutSchema: z.ZodMiniType<Float8Layout> = z.object({
-  rows: size,
-  columns: size,
-  blockRows: size,
-  blockColumns: size,
-  scale: z.enum(SCALE_ENCODINGS),
-  scaleName: z.enum(SCALE_NAMES),
-  scaleRank: z.union([z.literal(0), z.literal(1), z.literal(2)]),
-});
+function schemaOfLayouts(): z.ZodMiniType<Float8Layout> {
+  const size = z.int().check(z.positive());
+  return z.object({
+    rows: size,
+    columns: size,
+    blockRows: size,
+    blockColumns: size,
+    scale: z.enum(SCALE_ENCODINGS),
+    scaleName: z.enum(SCALE_NAMES),
+    scaleRank: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  });
+}
 
 const WHY_NEW_CODES = "every block gets a scale of its own, so every weight gets a new code";
 
