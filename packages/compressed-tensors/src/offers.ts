@@ -31,7 +31,7 @@ export function schemeOf(settings: TargetSettings): SchemeName | undefined {
 }
 
 function packedIntOffers(
-  { rows, columns, views }: WeightRequest,
+  { rows, columns, views, floats }: WeightRequest,
   settings: TargetSettings,
 ): readonly LayoutOffer[] | Misfit {
   const bits = Number(settings["bits"]);
@@ -43,7 +43,8 @@ function packedIntOffers(
     groupSize,
     groupCount: groupCountOf(columns, groupSize),
     symmetric: settings["sym"] === true,
-    scale: scaleType(views),
+    // readers turn scales into the model's own type: F16 scales would be rounded in a BF16 model
+    scale: floats === "BF16" ? "BF16" : scaleType(views),
     grouping: "sequential",
   };
   if (groupSize > 0 && columns > groupSize && columns % groupSize !== 0) {

@@ -35,7 +35,8 @@ export function packNvfp4(
   const round = ROUND[arithmetic];
   const whole = { rowStart: 0, rowEnd: rows, columnStart: 0, columnEnd: columns };
   const largest = Math.max(largestMagnitude(values, columns, whole), SMALLEST_NORMAL);
-  const quotient = round(Math.fround((E4M3_MAX * E2M1_MAX) / largest));
+  // torch divides a number by a tensor in two steps
+  const quotient = round(Math.fround(round(Math.fround(1 / largest)) * (E4M3_MAX * E2M1_MAX)));
   const global = Number.isFinite(quotient) ? quotient : 1;
   writeGlobal(layout, global, bytes);
   const stored = partOf(layout, "weight_scale", bytes);

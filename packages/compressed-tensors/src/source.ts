@@ -9,6 +9,7 @@ import {
   type ModuleHints,
   type OpenableWeight,
   type PackedSource,
+  type StoredPart,
 } from "@requant/core/format";
 import {
   type CompressedTensorsConfig,
@@ -93,26 +94,45 @@ export const compressedTensorsSource: PackedSource = {
 function find(tensors: readonly TensorInfo[], claimed: ClaimedConfig | undefined): FoundWeight[] {
   const isClaimed = claimed?.format === NAME;
   const transforms = isClaimed ? inputTransforms(claimed.settings) : [];
-  const suffixes = [...SUFFIXES, ...transforms.map(matrixSuffix)];
+  const matrices = transformMatrices(tensors, transforms);
   const clues = (module: string): KindClues => ({
     isClaimed,
     isForeign: claimed !== undefined && !isClaimed,
     isTransformed: transformsOf(transforms, module).length > 0,
   });
+  const rest = matrices.size === 0 ? tensors : tensors.filter(({ name }) => !matrices.has(name));
   // the parts of a module tell its kind, and for a transform its name does, too
-  return findBySuffixes(tensors, suffixes, () => true).flatMap((found): FoundWeight[] => {
+  return findBySuffixes(rest, SUFFIXES, () => true).flatMap((found): FoundWeight[] => {
     const kind = kindOf(found.parts, clues(found.module));
     if (kind === undefined) return hasOwnPart(found.parts) ? [{ ...found, isWeight: false }] : [];
     // a float weight beside a packed one is not a part of it
     const isPacked = kind === "packed-int" || kind === "float4";
-    const parts = isPacked ? found.parts.filter(({ suffix }) => suffix !== "weight") : found.parts;
-    return [{ ...found, parts, isWeight: true }];
+    const own = isPacked ? found.parts.filter(({ suffix }) => suffix !== "weight") : found.parts;
+    const beside = transforms.flatMap(
+      (transform) => matrices.get(`${found.module}.${matrixSuffix(transform)}`) ?? [],
+    );
+    return [{ ...found, parts: beside.length === 0 ? own : [...own, ...beside], isWeight: true }];
   });
 }
 
-/** The matrix of a transform, which the library may store beside the weight. */
+/** The matrix of a transform, which the library may store beside one of its weights. */
 function matrixSuffix({ name }: InputTransform): string {
   return `${name}_input.weight`;
+}
+
+/** Tensors that are such matrices, by name. */
+function transformMatrices(
+  tensors: readonly TensorInfo[],
+  transforms: readonly InputTransform[],
+): ReadonlyMap<string, StoredPart> {
+  const found = new Map<string, StoredPart>();
+  for (const transform of transforms) {
+    const suffix = matrixSuffix(transform);
+    for (const { name, encoding, shape, byteLength } of tensors) {
+      if (name.endsWith(`.${suffix}`)) found.set(name, { suffix, name, encoding, shape, byteLength });
+    }
+  }
+  return found;
 }
 
 function claimsOf(groups: readonly CompressedTensorsGroup[]): LinearClaims {
