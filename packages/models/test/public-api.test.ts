@@ -11,6 +11,7 @@ test("exports of @requant/models", () => {
       "architectures",
       "composeInputs",
       "configTensors",
+      "expertNames",
       "fileTypeNumbers",
       "ggufFindings",
       "ggufToHf",
