@@ -47,7 +47,7 @@ const words: readonly WordSpec[] = [
       kind: "choice",
       values: Object.fromEntries(affineGroupSizes.map((size) => [`${size}g`, size])),
     },
-    examples: affineGroupSizes,
+    // without examples: most combinations with the first setting contradict it
     search: "source-groups",
   },
   {
@@ -128,6 +128,11 @@ function settle(settings: TargetSettings): TargetSettings {
   if (mode !== "affine" && asked !== undefined && asked !== groupSize) {
     throw new UsageError(`The mode ${mode} has groups of ${groupSize}, not of ${asked}.`, {
       hint: `Leave ${asked}g out.`,
+    });
+  }
+  if (mode === "affine" && !affineGroupSizes.includes(groupSize)) {
+    throw new UsageError(`MLX has groups of ${affineGroupSizes.join(", ")} columns, not of ${groupSize}.`, {
+      hint: "Choose one of them, such as 64g.",
     });
   }
   if (mode !== "affine" && scales !== undefined) {

@@ -12,6 +12,7 @@ test("exports of @requant/models", () => {
       "composeInputs",
       "configTensors",
       "familyShapeFindings",
+      "expertNames",
       "fileTypeNumbers",
       "ggufFindings",
       "ggufToHf",

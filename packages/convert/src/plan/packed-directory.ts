@@ -126,7 +126,7 @@ function planPacked(
   const draft = draftOf(source, format);
   const sources = byName(source.tensors);
   const sourceConfig = source.quantization?.json;
-  const { requests, rest } = packedRequests(target, draft, sources, options);
+  const { requests, rest } = packedRequests(format, draft, sources, options);
   const { settings, byModule } = target.arrange?.([...requests.values()], asked.settings, sourceConfig) ?? {
     settings: asked.settings,
   };

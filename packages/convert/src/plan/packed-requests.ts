@@ -27,7 +27,11 @@ export interface PackedRest {
   readonly isUnused: boolean;
 }
 
-type PackingTarget = Pick<WeightTarget, "head" | "embeddings" | "stacks">;
+/** What decides which weights a format packs. */
+interface PackingFormat {
+  readonly name: string;
+  readonly target: Pick<WeightTarget, "head" | "embeddings" | "stacks">;
+}
 
 interface Candidate {
   readonly weight: WeightPlan;
@@ -39,7 +43,7 @@ interface Candidate {
  * others in floats on purpose: they stay so, unless `requantizeRest` asks for them.
  */
 export function packedRequests(
-  target: PackingTarget,
+  format: PackingFormat,
   draft: Draft,
   sources: SourceTensors,
   { requantizeRest }: Pick<PlanOptions, "requantizeRest">,
@@ -47,12 +51,12 @@ export function packedRequests(
   const candidates = draft.weights.flatMap((weight): Candidate[] => {
     const stored = storedFor(weight, sources);
     if (stored.some(({ encoding }) => isIntegerEncoding(encoding))) return [];
-    return packs(target, weight, stored, draft) ? [{ weight, stored }] : [];
+    return packs(format, weight, stored, draft) ? [{ weight, stored }] : [];
   });
   const rest = candidates.filter(({ stored }) => !isQuantized(stored));
   const isMixed =
     rest.length > 0 &&
-    (rest.length < candidates.length || (target.stacks !== true && hasStacks(draft, sources)));
+    (rest.length < candidates.length || (format.target.stacks !== true && hasStacks(draft, sources)));
   const requests = new Map<string, WeightRequest>();
   const kept: string[] = [];
   for (const { weight, stored } of candidates) {
@@ -71,18 +75,19 @@ function hasStacks({ weights }: Draft, sources: SourceTensors): boolean {
 }
 
 function packs(
-  { head, embeddings, stacks }: PackingTarget,
+  { name, target: { head, embeddings, stacks } }: PackingFormat,
   weight: WeightPlan,
   stored: readonly PlanSourceTensor[],
   { config }: Draft,
 ): boolean {
   if (weight.shape.length !== 2 && stacks !== true) return false;
   const wasPacked = stored.some(({ linear }) => linear !== undefined);
-  return isHeadWeight(weight)
-    ? head === "always" || (head === "kept" && wasPacked)
-    : wasPacked ||
-        isLinearWeight(weight, config, stacks) ||
-        (embeddings === true && isEmbeddingWeight(weight));
+  if (isHeadWeight(weight)) return head === "always" || (head === "kept" && wasPacked);
+  if (isEmbeddingWeight(weight)) {
+    // most formats' readers expect floats; what their own tools packed is copied
+    return embeddings === true || stored.some(({ linear }) => linear?.format === name);
+  }
+  return wasPacked || isLinearWeight(weight, config, stacks);
 }
 
 function isQuantized(stored: readonly PlanSourceTensor[]): boolean {
