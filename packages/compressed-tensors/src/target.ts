@@ -88,7 +88,7 @@ export const compressedTensorsTarget: WeightTarget = {
       a.data.zeros === b.data.zeros &&
       a.data.shape === b.data.shape &&
       a.data.groupIndex === b.data.groupIndex &&
-      (facts.groupSize !== undefined || b.data.grouping === "any")
+      (facts?.groupSize !== undefined || b.data.grouping === "any")
     );
   },
   encoder: encoderOf,

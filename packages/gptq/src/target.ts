@@ -273,7 +273,8 @@ function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
   };
 }
 
-function sameStorage(source: LinearLayout, facts: ViewFacts, layout: PlainLayout): boolean {
+function sameStorage(source: LinearLayout, facts: ViewFacts | undefined, layout: PlainLayout): boolean {
+  if (facts === undefined) return false;
   const theirs = gptqLayoutSchema.safeParse(source);
   const ours = gptqLayoutSchema.safeParse(layout);
   if (!theirs.success || !ours.success) {

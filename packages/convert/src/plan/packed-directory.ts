@@ -225,8 +225,7 @@ function packedTensor(
       layout: {
         kind: "packed",
         requirement,
-        isStored:
-          source?.format === name && facts !== undefined && target.sameStorage(source.layout, facts, layout),
+        isStored: source?.format === name && target.sameStorage(source.layout, facts, layout),
         whyNewCodes: target.whyNewCodes,
       },
     }),
