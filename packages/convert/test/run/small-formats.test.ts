@@ -53,7 +53,7 @@ async function openDirectory(path: string): Promise<Model> {
 }
 
 describe("NF4 that Requant wrote", () => {
-  it.each(["bnb:nf4-64", "bitsandbytes:nf4-128-double-f16"])("%s", async (target) => {
+  it.each(["bnb:nf4-64", "bitsandbytes:nf4-128-double-to-f16"])("%s", async (target) => {
     const source = await openDirectory(kjv);
     const packed = await opened(await converted(source, target));
     expect(packed.format).toBe("bitsandbytes");
