@@ -174,7 +174,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     rowMultiple: own.kind === "int8" ? 1 : blockRows(own),
     floats: floatsOf(own),
     fromView() {
-      throw new UsageError("bitsandbytes chooses its codes from floats.");
+      throw new UsageError("The codes of NF4 are chosen from floats, and a view was given.");
     },
     open: (bytes) => bitsAndBytesCodec.open(own, bytes),
   };
