@@ -43,7 +43,11 @@ const BLOCK_SIZES: readonly number[] = [32, 64, 128, 256, 512, 1024, 2048, 4096]
 /** Scales that share a scale of their own, in every version of bitsandbytes. */
 const NESTED_BLOCK_SIZE = 256;
 
-const DTYPES: Readonly<Record<string, FourBitLayout["dtype"]>> = { bf16: "BF16", f16: "F16", f32: "F32" };
+const DTYPES: Readonly<Record<string, FourBitLayout["dtype"]>> = {
+  "to-bf16": "BF16",
+  "to-f16": "F16",
+  "to-f32": "F32",
+};
 const COMPUTE_DTYPES = { BF16: "bfloat16", F16: "float16", F32: "float32" } as const;
 
 const words: readonly WordSpec[] = [
@@ -51,7 +55,7 @@ const words: readonly WordSpec[] = [
     key: "kind",
     about: "nf4: sixteen values of the normal distribution.",
     words: { kind: "choice", values: { nf4: "nf4" } },
-    default: "nf4",
+    required: true,
     examples: ["nf4"],
   },
   {
@@ -73,7 +77,7 @@ const words: readonly WordSpec[] = [
   },
   {
     key: "dtype",
-    about: "The type that each value is rounded to when it is read; bf16 where no word says it.",
+    about: "The type that each value is rounded to when it is read; to-bf16 where no word says it.",
     words: { kind: "choice", values: DTYPES },
   },
 ];
@@ -170,7 +174,7 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     rowMultiple: own.kind === "int8" ? 1 : blockRows(own),
     floats: floatsOf(own),
     fromView() {
-      throw new UsageError("bitsandbytes chooses its codes from floats.");
+      throw new UsageError("The codes of NF4 are chosen from floats, and a view was given.");
     },
     open: (bytes) => bitsAndBytesCodec.open(own, bytes),
   };

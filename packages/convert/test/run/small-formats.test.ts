@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { F16, type MemoryStore, memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { sha256 } from "../../../../fixtures/linear-cases.ts";
 import {
   hashModel,
@@ -45,9 +45,16 @@ async function expectSameAsFloats(model: Model): Promise<void> {
   expect(await hashes(await opened(own))).toEqual(await hashes(await opened(expected)));
 }
 
+/** A directory of files, closed when the test is done. */
+async function openDirectory(path: string): Promise<Model> {
+  const model = await openModel({ store: directoryStore(path) });
+  onTestFinished(() => model.close());
+  return model;
+}
+
 describe("NF4 that Requant wrote", () => {
-  it.each(["bnb:nf4-64", "bitsandbytes:nf4-128-double-f16"])("%s", async (target) => {
-    const source = await openModel({ store: directoryStore(kjv) });
+  it.each(["bnb:nf4-64", "bitsandbytes:nf4-128-double-to-f16"])("%s", async (target) => {
+    const source = await openDirectory(kjv);
     const packed = await opened(await converted(source, target));
     expect(packed.format).toBe("bitsandbytes");
     const { tensors } = await verifyModels(source, packed);
@@ -63,7 +70,7 @@ describe("NF4 that Requant wrote", () => {
   });
 
   it("values of a type are exact in that type", async () => {
-    const source = await openModel({ store: directoryStore(kjv) });
+    const source = await openDirectory(kjv);
     const packed = await opened(await converted(source, "bnb:nf4-64"));
     const plan = await planConversion(packed, parseTarget("gguf:auto"));
     const linear = plan.tensors.filter(({ from }) => from.startsWith("NF4"));
@@ -170,7 +177,7 @@ describe.skipIf(golden === undefined || !existsSync(neighbours))(
     it.each(["bnb-nf4-nested", "bnb-int8", "hqq-4bit", "autoround-gptq-mixed"])(
       "%s has the values that the tool computes",
       async (id) => {
-        const model = await openModel({ store: directoryStore(join(neighbours, "models", id)) });
+        const model = await openDirectory(join(neighbours, "models", id));
         const weights = Object.entries(goldenModel(id));
         expect(weights.length).toBeGreaterThan(10);
         for (const [name, expected] of weights) {
@@ -188,7 +195,7 @@ describe.skipIf(golden === undefined || !existsSync(neighbours))(
     );
 
     it.each(["bnb-nf4-nested", "bnb-int8", "hqq-4bit"])("%s becomes Q4_K_M as its floats do", async (id) => {
-      await expectSameAsFloats(await openModel({ store: directoryStore(join(neighbours, "models", id)) }));
+      await expectSameAsFloats(await openDirectory(join(neighbours, "models", id)));
     });
   },
 );

@@ -207,7 +207,7 @@ export interface WeightTarget {
     settings: TargetSettings,
     own: PlainLayout | undefined,
   ): readonly LayoutOffer[] | Misfit;
-  /** True when the stored parts of a source of this format can be copied as they are. Without facts where it has none. */
+  /** True when the stored parts of a source of this format can be copied as they are. A source without a view has no facts. */
   sameStorage(source: LinearLayout, facts: ViewFacts | undefined, layout: PlainLayout): boolean;
   encoder(layout: PlainLayout): WeightEncoder;
   config(request: ConfigRequest): TargetConfig;
