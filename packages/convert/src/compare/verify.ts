@@ -1,4 +1,11 @@
-import { CodecError, ConversionError, elementCount, type Finding, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import {
+  CodecError,
+  ConversionError,
+  elementCount,
+  type Finding,
+  rowLength as rowLengthOf,
+  UsageError,
+} from "@requant/core";
 import type { Diagnosis, Suspect } from "@requant/core/format";
 import { type IntegerView, roundToHalf } from "@requant/core/view";
 import {
