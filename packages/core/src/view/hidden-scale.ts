@@ -48,8 +48,8 @@ export function* groupsOf(
 /** Finds the scale of a group; undefined where it has none. */
 export type FitGroup = (group: Group) => GroupFit | undefined;
 
-/** Takes the fit of the group that begins at float `start` and has `length` floats in each row. */
-export type TakeFit = (fit: GroupFit, group: Pick<Group, "start" | "length" | "runs" | "step">) => void;
+/** Takes the fit of a group, which is valid until it returns. */
+export type TakeFit = (fit: GroupFit, group: Group) => void;
 
 /** Fits each group of some whole rows in order. False: one does not fit, and those after it were not looked at. */
 export type FitRows = (
