@@ -3,17 +3,8 @@ import { UsageError } from "../errors.ts";
 import type { ViewFacts } from "./facts.ts";
 import { GroupsSeen } from "./hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
-import {
-  type FitRows,
-  FloatingNvfp4,
-  float8Fit,
-  groupsOf,
-  type IntegerFit,
-  integerRows,
-  mxfp4Fit,
-  nvfp4Factor,
-  rowsFit,
-} from "./hidden-scale.ts";
+import { type FitRows, groupsOf, type IntegerFit, integerRows, rowsFit } from "./hidden-scale.ts";
+import { FloatingNvfp4, float8Fit, mxfp4Fit, nvfp4Factor } from "./hidden-table.ts";
 
 /** Rows that a look at a tensor begins with: floats that are on no grid nearly always show it there. */
 export const PROBE_ROWS = 8;
