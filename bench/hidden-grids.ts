@@ -4,7 +4,7 @@
  */
 import { BF16, type BlockCodec, F32 } from "@requant/core";
 import { installKernels, uninstallKernels } from "@requant/core/kernels";
-import { BAND_MULTIPLE, GridSearch, type HidingType, PROBE_ROWS } from "@requant/core/view";
+import { GridSearch, type HidingType, PROBE_ROWS } from "@requant/core/view";
 import { randomNumbers } from "./random.ts";
 
 const ROWS = 1024;
@@ -48,20 +48,21 @@ function storedFloats({ type, value, groupSize }: Case): Uint8Array {
   return bytes;
 }
 
+const memory = new Float32Array(128 * COLUMNS);
+
 /** Decodes and searches, as a plan does with each band. */
 function search(bytes: Uint8Array, type: "F32" | "BF16"): boolean {
   const codec = CODECS[type];
   const rowByteLength = COLUMNS * codec.blockByteLength;
   const rowsOf = (start: number, end: number): Float32Array => {
-    const values = new Float32Array((end - start) * COLUMNS);
+    const values = memory.subarray(0, (end - start) * COLUMNS);
     codec.dequantize(bytes.subarray(start * rowByteLength, end * rowByteLength), values);
     return values;
   };
   const grids = new GridSearch(ROWS, COLUMNS, type);
   if (!grids.probe(rowsOf(0, PROBE_ROWS)) || !grids.begin()) return false;
-  for (let row = 0; row < ROWS; row += BAND_MULTIPLE) {
-    if (!grids.add(rowsOf(row, row + BAND_MULTIPLE))) return false;
-  }
+  const band = Math.max(16, grids.bandMultiple);
+  for (let row = 0; row < ROWS; row += band) if (!grids.add(rowsOf(row, row + band))) return false;
   return grids.end() !== undefined;
 }
 

@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("hidden grids", () => {
-  const floats = at("floats");
+  const floats = at("dequantized");
   beforeAll(async () => {
     expect(await requant("convert", packed, floats, "--to", "safetensors:bf16")).toMatchObject({ status: 0 });
   });

@@ -73,30 +73,32 @@ function minOf(v: v128): f32 {
 function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void {
   let low4 = f32x4.splat(0);
   let high4 = f32x4.splat(0);
-  let smallest4 = f32x4.splat(Infinity);
+  let largest4 = i32x4.splat(0);
   let zeros4 = i32x4.splat(0);
-  let numbers4 = i32x4.splat(-1);
+  let subnormal4 = i32x4.splat(0);
+  const one4 = i32x4.splat(1);
+  const normal4 = i32x4.splat(at.leastNormal - 1);
   for (let i = start; i < end; i += 16) {
     const v = v128.load(i);
+    const magnitude = f32x4.abs(v);
     low4 = f32x4.pmin(low4, v);
     high4 = f32x4.pmax(high4, v);
-    numbers4 = v128.and(numbers4, f32x4.eq(v, v));
-    const isZero = f32x4.eq(v, f32x4.splat(0));
-    zeros4 = i32x4.add(zeros4, isZero);
-    smallest4 = f32x4.pmin(smallest4, v128.bitselect(f32x4.splat(Infinity), f32x4.abs(v), isZero));
+    largest4 = i32x4.max_s(largest4, magnitude);
+    zeros4 = i32x4.add(zeros4, f32x4.eq(v, f32x4.splat(0)));
+    // 0 becomes the largest number without a sign
+    subnormal4 = v128.or(subnormal4, i32x4.lt_u(i32x4.sub(magnitude, one4), normal4));
   }
-  if (!i32x4.all_true(numbers4)) return write(out, LEFT, 0, 0, 0);
   const lowest = minOf(low4);
   const highest = maxOf(high4);
   const zeros = -(i32x4.extract_lane(zeros4, 0) + i32x4.extract_lane(zeros4, 1) +
     i32x4.extract_lane(zeros4, 2) + i32x4.extract_lane(zeros4, 3));
   store<f64>(out, <f64>(<i32>((end - start) >> 2) - zeros), 32);
   const largest = max(highest, -lowest);
-  if (largest == 0) return write(out, EXACT, 0, 0, 0);
-  // infinite, and numbers of fewer bits than the type has
-  if (!(largest < Infinity) || reinterpret<i32>(minOf(smallest4)) < at.leastNormal) {
+  // NaN, infinite, and numbers of fewer bits than the type has
+  if (v128.any_true(v128.or(subnormal4, i32x4.ge_s(largest4, i32x4.splat(0x7f800000))))) {
     return write(out, LEFT, 0, 0, 0);
   }
+  if (largest == 0) return write(out, EXACT, 0, 0, 0);
   const few = fewSteps(start, end, largest);
   if (few < 0) return write(out, LEFT, 0, 0, 0);
   if (few > 0) return write(out, EXACT, few, <f64>lowest / few, <f64>highest / few);
@@ -222,7 +224,11 @@ function rounded(at: HiddenGroups, start: usize, end: usize, largest: f32, out: 
     if (top > MOST_TOP) return -1;
     least = lowLargest / <f32>top;
     most = highLargest / <f32>top;
-    if (!narrow(at.dropped, start, end)) continue;
+    const doubt: f32 = <f32>1 + reinterpret<f32>((127 - 23 + at.dropped) << 23);
+    const certain = least / (most * doubt - least);
+    // no level is larger than the largest one
+    const isNarrow = <f32>(top + 1) < certain ? narrowCertain(half, start, end) : narrow(half, doubt, start, end);
+    if (!isNarrow) continue;
     const scale = chooseScale(at, start, end, top);
     if (scale == 0) return -1;
     store<f64>(out, <f64>scale, 8);
@@ -231,13 +237,32 @@ function rounded(at: HiddenGroups, start: usize, end: usize, largest: f32, out: 
   return 0;
 }
 
+/** The first pass of `narrow`, where it is sure of every level. */
+function narrowCertain(half: i32, start: usize, end: usize): bool {
+  const half4 = i32x4.splat(half);
+  const one4 = f32x4.splat(1);
+  const inverse4 = f32x4.splat(<f32>2 / (least + most));
+  let newLeast4 = f32x4.splat(least);
+  let newMost4 = f32x4.splat(most);
+  for (let i = start; i < end; i += 16) {
+    const v = f32x4.abs(v128.load(i));
+    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), f32x4.splat(0.5)));
+    // a float of 0 gives NaN and an infinite bound, which change nothing; another float of level 0 a bound that none meets
+    const part = f32x4.div(one4, level);
+    newLeast4 = f32x4.pmax(newLeast4, f32x4.mul(i32x4.sub(v, half4), part));
+    newMost4 = f32x4.pmin(newMost4, f32x4.mul(i32x4.add(v, half4), part));
+  }
+  least = maxOf(newLeast4);
+  most = minOf(newMost4);
+  return least <= most * <f32>(1 + SLACK);
+}
+
 /** `narrowStep` in src/view/hidden-step.ts, on `least` and `most`. */
-function narrow(dropped: i32, start: usize, end: usize): bool {
-  const half4 = i32x4.splat(1 << (dropped - 1));
+function narrow(half: i32, doubt: f32, start: usize, end: usize): bool {
+  const half4 = i32x4.splat(half);
   const one4 = f32x4.splat(1);
   const zero4 = f32x4.splat(0);
   const slack: f32 = <f32>(1 + SLACK);
-  const doubt: f32 = <f32>1 + reinterpret<f32>((127 - 23 + dropped) << 23);
   for (let pass = 0; pass < MOST_PASSES; pass++) {
     const inverse4 = f32x4.splat(<f32>2 / (least + most));
     const certain4 = f32x4.splat(least / (most * doubt - least));

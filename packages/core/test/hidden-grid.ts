@@ -1,7 +1,7 @@
 /** Test support: floats on known grids, and the search over them. */
 import { randomNumbers, seed } from "../../../fixtures/guarded-memory.ts";
 import type { GridSearch } from "../src/view/find-hidden-grid.ts";
-import { BAND_MULTIPLE, type FoundGrid, PROBE_ROWS } from "../src/view/find-hidden-grid.ts";
+import { type FoundGrid, PROBE_ROWS } from "../src/view/find-hidden-grid.ts";
 import type { HidingType } from "../src/view/hidden-grid.ts";
 import { roundedTo } from "../src/view/hidden-step.ts";
 
@@ -42,11 +42,11 @@ export interface Searched {
 
 /** All passes over the rows of one tensor. */
 export function searched(search: GridSearch, values: Float32Array, columns: number): Searched {
-  const band = BAND_MULTIPLE * columns;
   let passes = 0;
   if (!search.probe(values.subarray(0, PROBE_ROWS * columns))) return { found: undefined, passes };
   while (search.begin()) {
     passes++;
+    const band = Math.max(16, search.bandMultiple) * columns;
     for (let at = 0; at < values.length; at += band) {
       if (!search.add(values.subarray(at, at + band))) break;
     }

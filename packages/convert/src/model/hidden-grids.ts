@@ -1,7 +1,6 @@
 /** Grids that plain floats lie on: found in one pass over the rows of a tensor, and used as the view that the tensor lacks. */
 import { rowCount, rowLength } from "@requant/core";
 import {
-  BAND_MULTIPLE,
   type FoundGrid,
   GridSearch,
   gridView,
@@ -19,6 +18,9 @@ import { rowBands } from "./row-bands.ts";
 
 /** The grids of stored tensors, by their names. */
 export type HiddenGrids = Readonly<Record<string, HiddenGrid>>;
+
+/** f32 bytes that are searched at a time: they fit a core's cache. */
+const BAND = 256 * 1024;
 
 const HIDING: readonly string[] = ["F32", "BF16", "F16"] satisfies HidingType[];
 
@@ -46,16 +48,19 @@ export async function findGrid(
   const { shape, encoding } = model.tensor(name);
   if (!isHiding(encoding) || !mayHideGrid({ shape, encoding })) return undefined;
   const [rows, columns] = [rowCount(shape), rowLength(shape)];
+  let memory = new Float32Array(0);
   const read = async (start: number, end: number): Promise<Float32Array> => {
     signal?.throwIfAborted();
-    const values = new Float32Array((end - start) * columns);
+    const length = (end - start) * columns;
+    if (memory.length < length) memory = new Float32Array(length);
+    const values = memory.subarray(0, length);
     await model.weight(name).readRows(start, end, values);
     return values;
   };
   const search = new GridSearch(rows, columns, encoding);
   if (!search.probe(await read(0, Math.min(PROBE_ROWS, rows)))) return undefined;
   while (search.begin()) {
-    for (const { start, end } of rowBands(shape, { multiple: BAND_MULTIPLE })) {
+    for (const { start, end } of rowBands(shape, { byteLength: BAND, multiple: search.bandMultiple })) {
       if (!search.add(await read(start, end))) break;
     }
     const found = search.end();

@@ -17,7 +17,8 @@ import { viewFit } from "./view-fit.ts";
 export function exactTargets(source: PlanSource): string[] {
   const requests = source.tensors.flatMap(({ name, shape, view, linear, grid }): WeightRequest[] => {
     const [rows = 0, columns = 0] = shape;
-    return (linear === undefined && grid?.rounding !== "none") || view === undefined
+    return view === undefined ||
+      (linear === undefined && (grid === undefined || view.storedValues !== undefined))
       ? []
       : [{ module: moduleOf(name), rows, columns, views: [view] }];
   });

@@ -100,6 +100,7 @@ function fitInKernel(
 ): boolean {
   const [place, out] = [tileOffset(0), scratchOffset(1)];
   const { buffer } = kernelMemory();
+  const own = { values, start: 0, length, runs: 1, step: length };
   for (let start = 0; start < values.length; start += perCall * length) {
     const some = values.subarray(start, start + perCall * length);
     const count = some.length / length;
@@ -107,7 +108,7 @@ function fitInKernel(
     kernel(placeGroups({ values: place, count, length, ...TYPES[type], out }));
     const fits = new Float64Array(buffer, out, FIT_LENGTH * count);
     for (let group = 0; group < count; group++) {
-      const own = { values, start: start + group * length, length, runs: 1, step: length };
+      own.start = start + group * length;
       const fit = fits[FIT_LENGTH * group] === LEFT ? one(own) : readFit(fits, FIT_LENGTH * group);
       if (fit === undefined) return false;
       take(fit, own);

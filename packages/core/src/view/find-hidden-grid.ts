@@ -3,23 +3,14 @@ import { UsageError } from "../errors.ts";
 import type { ViewFacts } from "./facts.ts";
 import { GroupsSeen } from "./hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
-import {
-  type FitRows,
-  FloatingNvfp4,
-  float8Fit,
-  groupsOf,
-  type IntegerFit,
-  integerRows,
-  mxfp4Fit,
-  nvfp4Factor,
-  rowsFit,
-} from "./hidden-scale.ts";
+import { type FitRows, groupsOf, type IntegerFit, integerRows, rowsFit } from "./hidden-scale.ts";
+import { FloatingNvfp4, float8Fit, mxfp4Fit, nvfp4Factor } from "./hidden-table.ts";
 
 /** Rows that a look at a tensor begins with: floats that are on no grid nearly always show it there. */
 export const PROBE_ROWS = 8;
 
-/** Rows of a block of FP8: bands begin at multiples of this. */
-export const BAND_MULTIPLE = 128;
+/** Rows and columns of a block of FP8. */
+const BLOCK = 128;
 
 /** A grid, and what decides whether another layout holds it. */
 export interface FoundGrid {
@@ -43,7 +34,7 @@ const INTEGERS: readonly Partition[] = [-1, 128, 64, 32].map((blockColumns) => (
 const MXFP4: Partition = { levels: "E2M1", blockRows: 1, blockColumns: 32 };
 const NVFP4: Partition = { levels: "E2M1", blockRows: 1, blockColumns: 16 };
 const FLOATS8: readonly Partition[] = [
-  { levels: "E4M3", blockRows: BAND_MULTIPLE, blockColumns: BAND_MULTIPLE },
+  { levels: "E4M3", blockRows: BLOCK, blockColumns: BLOCK },
   { levels: "E4M3", blockRows: 1, blockColumns: -1 },
 ];
 
@@ -64,7 +55,7 @@ const SCALE_BITS = 32;
 
 /**
  * The search over one tensor. `probe` sees the first rows and drops what they are not on. Then each pass sees all rows in
- * order, in bands that begin at multiples of `BAND_MULTIPLE`, until `add` returns false; `end` closes the pass.
+ * order, in bands that begin at multiples of `bandMultiple`, until `add` returns false; `end` closes the pass.
  */
 export class GridSearch {
   private readonly rows: number;
@@ -114,6 +105,11 @@ export class GridSearch {
     this.passes = rest;
     this.candidates = (partitions ?? []).flatMap((partition) => this.candidateOf(partition) ?? []);
     return this.candidates.length > 0;
+  }
+
+  /** Bands of this pass begin at multiples of so many rows. */
+  get bandMultiple(): number {
+    return this.candidates.some(({ partition }) => partition.blockRows > 1) ? BLOCK : 1;
   }
 
   /** The next rows of a pass. False: they end it. */

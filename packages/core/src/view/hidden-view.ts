@@ -4,17 +4,8 @@ import { E2M1_VALUES, floatToE2m1 } from "../numeric/float4.ts";
 import { E4M3_VALUES, floatToE4m3 } from "../numeric/float8.ts";
 import { symmetricBits } from "./hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
-import {
-  type FitGroup,
-  type FitRows,
-  float8Fit,
-  type IntegerFit,
-  integerRows,
-  mxfp4Fit,
-  nearestE4m3,
-  nvfp4Fit,
-  rowsFit,
-} from "./hidden-scale.ts";
+import { type FitGroup, type FitRows, type IntegerFit, integerRows, rowsFit } from "./hidden-scale.ts";
+import { float8Fit, mxfp4Fit, nearestE4m3, nvfp4Fit } from "./hidden-table.ts";
 import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 import type { Factor, LevelView, Span, StoredView } from "./level-view.ts";
 

@@ -14,7 +14,7 @@ export {
   type ViewParameters,
   withMeasuredOffsets,
 } from "./facts.ts";
-export { BAND_MULTIPLE, type FoundGrid, PROBE_ROWS } from "./find-hidden-grid.ts";
+export { type FoundGrid, PROBE_ROWS } from "./find-hidden-grid.ts";
 export {
   type IntegerFit,
   isBiased,
