@@ -215,15 +215,11 @@ const foreign: Readonly<Record<string, Foreign>> = {
     method: /by compressed-tensors \(nvfp4-pack-quantized\)/,
     config: method("compressed-tensors", { format: "nvfp4-pack-quantized" }),
   },
-  "ModelOpt NVFP4 with hf_quant_config.json alone": {
-    parts: {
-      ".weight": stored("U8", 32, 32),
-      ".weight_scale": stored("F8_E4M3", 32, 4),
-      ".weight_scale_2": stored("F32"),
-    },
+  "ModelOpt IQ1_S with hf_quant_config.json alone": {
+    parts: { ".weight": stored("U8", 32, 1, 50) },
     first: ".weight",
-    method: /by modelopt \(NVFP4\)/,
-    files: { "hf_quant_config.json": { producer: {}, quantization: { quant_algo: "NVFP4" } } },
+    method: /by modelopt \(IQ1_S\)/,
+    files: { "hf_quant_config.json": { producer: {}, quantization: { quant_algo: "IQ1_S" } } },
   },
   EXL3: {
     parts: {
@@ -450,7 +446,7 @@ const neighbours = golden === undefined ? "" : join(golden, "neighbours/models")
 describe.skipIf(golden === undefined)(
   "directories of other tools (skipped: REQUANT_GOLDEN is not set)",
   () => {
-    const readHere: readonly string[] = ["autoround-gptq-mixed", "ct-mixed-int"];
+    const readHere: readonly string[] = ["autoround-gptq-mixed", "ct-mixed-int", "modelopt-nvfp4"];
     const all = existsSync(neighbours) ? readdirSync(neighbours) : [];
 
     it.each(all)("%s is read, or refused by name by every command", async (name) => {

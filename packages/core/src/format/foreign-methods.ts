@@ -15,15 +15,6 @@ function isLoadedInFewBits(settings: Json): boolean {
   return settings["load_in_4bit"] === true || settings["load_in_8bit"] === true;
 }
 
-/** NVIDIA's ModelOpt. Its own file keeps the settings one level down. */
-const modelopt: QuantMethod = {
-  names: ["modelopt"],
-  isSign: (settings) => "quant_algo" in settings,
-  files: [{ name: "hf_quant_config.json", tellsMethod: true, section: "quantization" }],
-  decidingKeys: [["quant_algo"]],
-  leavesFloats: true,
-};
-
 /**
  * MLX names no method: it writes the same settings under `quantization` and `quantization_config`, some versions under the
  * first alone (mlx-lm, utils.py).
@@ -44,7 +35,6 @@ const PACKED_ONLY: readonly string[] = [
   "exl3",
   "fp8",
   "fbgemm_fp8",
-  "mxfp4",
   "hqq",
   "quanto",
   "eetq",
@@ -61,7 +51,6 @@ const PACKED_ONLY: readonly string[] = [
  */
 export const foreignMethods: readonly QuantMethod[] = [
   bitsandbytes,
-  modelopt,
   mlx,
   ...PACKED_ONLY.map((name): QuantMethod => ({ names: [name], leavesFloats: true })),
 ];
