@@ -1,11 +1,12 @@
 /** The allowed dependencies (CONTRIBUTING, "Dependencies"). */
-const linear = "(gptq|awq|exl2|compressed-tensors)";
+const linear = "(gptq|awq|exl2|compressed-tensors|mxfp)";
 
 /** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
 const reference = [
   "^packages/core/src/(view|numeric|bits)/",
   "^packages/gguf/src/(types|grid|view)/",
   "^packages/awq/src/order\\.ts$",
+  "^packages/mxfp/src/pairs\\.ts$",
   "^packages/convert/src/run/(checksum|error-meter)\\.ts$",
 ];
 
