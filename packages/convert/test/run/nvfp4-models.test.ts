@@ -159,3 +159,20 @@ describe.skipIf(!isThere)("NVFP4 of ModelOpt (skipped: REQUANT_GOLDEN is not set
     expect({ equal, onlyInA, onlyInB }).toEqual({ equal: true, onlyInA: [], onlyInB: [] });
   });
 });
+
+const mixture = join(root, "..", "arch", "hf", "Qwen3-MoE-Tiny");
+describe.skipIf(!existsSync(mixture))("a mixture in NVFP4 (skipped: REQUANT_GOLDEN is not set)", () => {
+  it("has one scale for each expert in GGUF, and reads back with the same weights", async () => {
+    const floats = await openModel({ store: directoryStore(mixture) });
+    const packed = await converted(floats, "nvfp4:modelopt");
+    const gguf = await converted(packed, "gguf:auto");
+    const experts = gguf.storedTensors.filter(({ name }) => /_exps\.scale$/.test(name));
+    expect(experts.length).toBeGreaterThan(0);
+    const { tensors, onlyInA, onlyInB } = await verifyModels(packed, gguf);
+    expect({ onlyInA, onlyInB }).toEqual({ onlyInA: [], onlyInB: [] });
+    expect(tensors.filter(({ equal }) => !equal)).toEqual([]);
+    const back = await converted(gguf, "safetensors:f32");
+    expect((await verifyModels(packed, back)).equal).toBe(true);
+    await floats.close();
+  });
+});
