@@ -1,5 +1,6 @@
 /** The allowed dependencies (CONTRIBUTING, "Dependencies"). */
-const linear = "(gptq|awq|exl2|compressed-tensors|float8|mlx|bitsandbytes|bitnet|eetq|hqq|quanto|torchao)";
+const linear =
+  "(gptq|awq|exl2|compressed-tensors|float8|mlx|mxfp|bitsandbytes|bitnet|eetq|hqq|quanto|torchao)";
 
 /** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
 const reference = [
@@ -7,6 +8,7 @@ const reference = [
   "^packages/gguf/src/(types|grid|view)/",
   "^packages/awq/src/order\\.ts$",
   "^packages/bitsandbytes/src/nibble-blocks\\.ts$",
+  "^packages/mxfp/src/pairs\\.ts$",
   "^packages/convert/src/run/(checksum|error-meter)\\.ts$",
 ];
 

@@ -333,20 +333,6 @@ interface Refused extends ReportInput {
   readonly says: RegExp;
 }
 const refused: Readonly<Record<string, Refused>> = {
-  "gguf/25-nvfp4, modelopt": {
-    projection: always({
-      parts: {
-        ".weight": nvfp4.packed,
-        ".weight_scale": nvfp4.scale,
-        ".weight_scale_2": ones("F32"),
-        ".input_scale": ones("F32"),
-      },
-    }),
-    files: {
-      "hf_quant_config.json": JSON.stringify({ quantization: { quant_algo: "NVFP4", group_size: 16 } }),
-    },
-    says: /by modelopt \(NVFP4\)/,
-  },
   "linear/09-ct-online-hadamard, random": {
     projection: always(compressed()),
     config: {
@@ -383,6 +369,28 @@ describe.each(Object.keys(refused))("%s", (name) => {
       expect(JSON.stringify(findings)).not.toMatch(/--like|Download/);
     }
   });
+});
+
+it("gguf/25-nvfp4, modelopt: is read by hf_quant_config.json alone", async () => {
+  const { store } = await reportCase({
+    projection: always({
+      parts: {
+        ".weight": nvfp4.packed,
+        ".weight_scale": nvfp4.scale,
+        ".weight_scale_2": ones("F32"),
+        ".input_scale": ones("F32"),
+      },
+    }),
+    files: {
+      "hf_quant_config.json": JSON.stringify({ quantization: { quant_algo: "NVFP4", group_size: 16 } }),
+    },
+  });
+  const model = await openModel({ store });
+  expect(model.unclaimed).toEqual([]);
+  expect(model.format).toBe("nvfp4");
+  const plan = await planConversion(model, parseTarget("safetensors:f32"));
+  expect(plan.tensors.filter(({ from }) => from === "NVFP4-16g").length).toBeGreaterThan(0);
+  expect(await verifyModels(model, model)).toMatchObject({ equal: true });
 });
 
 it("gguf/03-bnb-nf4, merged: floats are converted, and the configuration left behind is not", async () => {

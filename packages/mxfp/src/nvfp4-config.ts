@@ -84,7 +84,10 @@ function matches(pattern: string, name: string): boolean {
 
 /** ModelOpt, for the format whose algorithms have such names. */
 export function modelOptMethod(algorithms: RegExp): FormatMethod {
-  const isOwn = (settings: unknown): boolean => algorithms.test(String(objectOf(settings)?.["quant_algo"]));
+  const isOwn = (settings: unknown): boolean => {
+    const algorithm = objectOf(settings)?.["quant_algo"];
+    return typeof algorithm === "string" && algorithms.test(algorithm);
+  };
   return {
     names: ["modelopt"],
     isSign: (settings) => "quant_algo" in settings,

@@ -4,8 +4,8 @@ import { fileTypes, type GgufViewType, viewTypes } from "@requant/gguf";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import type { PlanSourceTensor } from "./plan.ts";
-import type { TypedWeight } from "./plan-tensor.ts";
 import { UNSCALED_TYPE, unscaledFit } from "./tensor-scales.ts";
+import type { TypedWeight } from "./typed-weight.ts";
 import { viewFit } from "./view-fit.ts";
 
 export interface AutoChoice {

@@ -123,7 +123,8 @@ function floatFidelity(question: WayQuestion, encoding: string): Fidelity {
   const encodings = [...new Set(stored.map((tensor) => tensor.encoding))];
   const wholeRows = isWholeTensor(question) || isWholeRows(question, encodings);
   const mapped = inputs.some(isMapped);
-  return worst(encodings.map((from) => fidelityOf(from, encoding, { wholeRows, mapped }, name)));
+  const scaled = stored.some(({ scaledBy }) => scaledBy !== undefined);
+  return worst(encodings.map((from) => fidelityOf(from, encoding, { wholeRows, mapped, scaled }, name)));
 }
 
 /** From packed weights: by their codes where the type holds them, else through f32. */
@@ -254,7 +255,8 @@ function refuseWithoutCodec({ name, stored }: WayQuestion, encoding: string): vo
 /** Each stored row is whole blocks of one tensor, and becomes one row of the output. */
 function isDirect(question: WayQuestion): boolean {
   const [only] = question.stored;
-  if (plainInput(question) === undefined || only === undefined || only.linear !== undefined) return false;
+  if (plainInput(question) === undefined || only === undefined) return false;
+  if (only.linear !== undefined || only.scaledBy !== undefined) return false;
   const length = rowLength(question.shape);
   if (rowLength(only.shape) !== length) return false;
   return length % codecOf(only.encoding, { tensor: only.name }).blockSize === 0;

@@ -9,8 +9,9 @@ import type { PlannedOutput } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { byName, planTensor, type TypedWeight } from "./plan-tensor.ts";
+import { byName, planTensor } from "./plan-tensor.ts";
 import { floatSideFiles, staleConfigFindings } from "./side-files.ts";
+import type { TypedWeight } from "./typed-weight.ts";
 
 /** Names of the dtypes in config.json. */
 const CONFIG_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;

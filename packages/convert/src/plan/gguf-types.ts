@@ -15,7 +15,7 @@ import { autoType, mainFileType } from "./auto-type.ts";
 import { isQuantizedEncoding } from "./fidelity.ts";
 import type { PlanSourceTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import type { TypedWeight } from "./plan-tensor.ts";
+import type { TypedWeight } from "./typed-weight.ts";
 
 /** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
 export interface GgufDraft {

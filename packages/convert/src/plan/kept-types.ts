@@ -4,8 +4,8 @@ import { viewTypes } from "@requant/gguf";
 import { plannedSources } from "@requant/models";
 import type { DraftWeight, GgufDraft } from "./gguf-types.ts";
 import type { PlanSourceTensor } from "./plan.ts";
-import type { SourceTensors } from "./plan-tensor.ts";
 import { UNSCALED_TYPE, unscaledFit } from "./tensor-scales.ts";
+import type { SourceTensors } from "./typed-weight.ts";
 import { viewFit } from "./view-fit.ts";
 
 export interface KeptTypesRequest {

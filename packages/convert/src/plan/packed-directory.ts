@@ -30,10 +30,11 @@ import { leftFindings, withoutStop } from "./packed-findings.ts";
 import { type PackedRest, packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { byName, planned, planTensor, storedFor } from "./plan-tensor.ts";
 import { refuseAdapter } from "./refuse-adapter.ts";
 import { separatedExperts } from "./separate-experts.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
+import type { SourceTensors } from "./typed-weight.ts";
 import type { PlanLinear } from "./way.ts";
 
 /** A weight format that can be written. */

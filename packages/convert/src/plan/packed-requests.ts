@@ -6,7 +6,8 @@ import { isIntegerEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import { isEmbeddingWeight, isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import type { PlanSourceTensor } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { storedFor } from "./plan-tensor.ts";
+import type { SourceTensors } from "./typed-weight.ts";
 
 interface Draft {
   readonly weights: readonly WeightPlan[];

@@ -183,6 +183,8 @@ export function parsePlan(json: unknown): Plan {
 export interface PlanSourceTensor extends TensorInfo {
   /** Set where several stored tensors make the weight. */
   readonly linear?: StoredLinear | undefined;
+  /** The tensor whose numbers the values are multiplied by. */
+  readonly scaledBy?: string | undefined;
   /** The weight that this tensor is a scale of: it is no weight itself. */
   readonly partOf?: string | undefined;
   /** Set where a checkpoint of floats has the stack under another name, each matrix transposed. */

@@ -14,7 +14,7 @@ import {
   type WeightPlan,
 } from "@requant/models";
 import type { PlanSourceTensor } from "./plan.ts";
-import type { SourceTensors, TypedWeight } from "./plan-tensor.ts";
+import type { SourceTensors, TypedWeight } from "./typed-weight.ts";
 import { viewFit } from "./view-fit.ts";
 
 /** The only block type beside which llama.cpp's converter writes such scales. */

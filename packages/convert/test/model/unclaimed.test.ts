@@ -154,15 +154,11 @@ const foreign: Readonly<Record<string, Foreign>> = {
       sparsity_config: { format: "sparse-bitmask" },
     }),
   },
-  "ModelOpt NVFP4 with hf_quant_config.json alone": {
-    parts: {
-      ".weight": stored("U8", 32, 32),
-      ".weight_scale": stored("F8_E4M3", 32, 4),
-      ".weight_scale_2": stored("F32"),
-    },
+  "ModelOpt IQ1_S with hf_quant_config.json alone": {
+    parts: { ".weight": stored("U8", 32, 1, 50) },
     first: ".weight",
-    method: /by modelopt \(NVFP4\)/,
-    files: { "hf_quant_config.json": { producer: {}, quantization: { quant_algo: "NVFP4" } } },
+    method: /by modelopt \(IQ1_S\)/,
+    files: { "hf_quant_config.json": { producer: {}, quantization: { quant_algo: "IQ1_S" } } },
   },
   EXL3: {
     parts: {
@@ -406,6 +402,7 @@ describe.skipIf(golden === undefined)(
       "fp8-block128-ragged",
       "hqq-4bit",
       "mlx-4bit-mixed",
+      "modelopt-nvfp4",
     ];
     const all = existsSync(neighbours) ? readdirSync(neighbours) : [];
 

@@ -53,8 +53,10 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+let outputs = 0;
+
 async function converted(model: Model, target: string, exact = false): Promise<Model> {
-  const store = memoryStore({ name: "out" });
+  const store = memoryStore({ name: `out${++outputs}` });
   const plan = await planConversion(model, parseTarget(target), { outputName: "o", exact });
   await runPlan(plan, model, store);
   return target.startsWith("gguf") ? openModel({ store, file: "o.gguf" }) : openModel({ store });
@@ -126,5 +128,51 @@ describe.skipIf(!isThere)("NVFP4 of ModelOpt (skipped: REQUANT_GOLDEN is not set
       );
       expect(Buffer.compare(own ?? Buffer.of(), theirs ?? Buffer.of(1)), name).toBe(0);
     }
+  });
+
+  it("a GGUF with scales of whole weights becomes floats, and other types, with the same weights", async () => {
+    const gguf = await converted(source, "gguf:auto");
+    const floats = await converted(gguf, "safetensors:f32");
+    expect(floats.tensors.map(({ name }) => name).filter((name) => name.endsWith("scale"))).toEqual([]);
+    expect(await verifyModels(source, floats)).toMatchObject({ equal: true, onlyInA: [], onlyInB: [] });
+    const bf16 = await planConversion(gguf, parseTarget("safetensors:bf16"));
+    expect(bf16.tensors.filter(({ from }) => from === "NVFP4").map(({ fidelity }) => fidelity)).toEqual(
+      Array(14).fill("float"),
+    );
+    const options = { allowRequantize: true, outputName: "o" };
+    const requantized = await planConversion(gguf, parseTarget("gguf:q8_0"), options);
+    expect(requantized.tensors.filter(({ name }) => name.endsWith("scale"))).toEqual([]);
+    const store = memoryStore({ name: "q8_0" });
+    await runPlan(requantized, gguf, store);
+    const { tensors } = await verifyModels(source, await openModel({ store, file: "o.gguf" }));
+    for (const { name, relativeRmse } of tensors) expect(relativeRmse, name).toBeLessThan(0.02);
+  });
+
+  it("nvfp4:modelopt from floats is read again with the weights that it was planned to have", async () => {
+    const floats = await converted(source, "safetensors:f32");
+    const written = await converted(floats, "nvfp4:modelopt");
+    expect(written.format).toBe("nvfp4");
+    expect(written.tensors.filter(({ linear }) => linear !== undefined)).toHaveLength(14);
+    // codes of a step are rounded to themselves
+    const again = await converted(await converted(written, "safetensors:f32"), "nvfp4:modelopt");
+    const { equal, onlyInA, onlyInB } = await verifyModels(written, again);
+    expect({ equal, onlyInA, onlyInB }).toEqual({ equal: true, onlyInA: [], onlyInB: [] });
+  });
+});
+
+const mixture = join(root, "..", "arch", "hf", "Qwen3-MoE-Tiny");
+describe.skipIf(!existsSync(mixture))("a mixture in NVFP4 (skipped: REQUANT_GOLDEN is not set)", () => {
+  it("has one scale for each expert in GGUF, and reads back with the same weights", async () => {
+    const floats = await openModel({ store: directoryStore(mixture) });
+    const packed = await converted(floats, "nvfp4:modelopt");
+    const gguf = await converted(packed, "gguf:auto");
+    const experts = gguf.storedTensors.filter(({ name }) => /_exps\.scale$/.test(name));
+    expect(experts.length).toBeGreaterThan(0);
+    const { tensors, onlyInA, onlyInB } = await verifyModels(packed, gguf);
+    expect({ onlyInA, onlyInB }).toEqual({ onlyInA: [], onlyInB: [] });
+    expect(tensors.filter(({ equal }) => !equal)).toEqual([]);
+    const back = await converted(gguf, "safetensors:f32");
+    expect((await verifyModels(packed, back)).equal).toBe(true);
+    await floats.close();
   });
 });
