@@ -38,7 +38,7 @@ const sources: Readonly<Record<string, () => Promise<MemoryStore>>> = {
   "compressed-tensors 4-bit sym, 128": () =>
     packedDirectory("compressed-tensors", ["4bit", "128g", "sym"], view(4, 128, true)),
   "EXL2 4-bit + 3-bit": () => exl2Directory([4, 3], true),
-  "MLX 4-bit, 64, f16 scales": () => mlx("mlx:4bit-64g-f16"),
+  "MLX 4-bit, 64, f16 scales": () => mlx("mlx:4bit-64g-f16-scales"),
   "GGUF Q4_0": () => gguf("gguf:q4_0"),
   "GGUF Q4_K": () => gguf("gguf:q4_k_s"),
   "GGUF Q8_0": () => gguf("gguf:q8_0"),

@@ -53,7 +53,7 @@ const words: readonly WordSpec[] = [
   {
     key: "scales",
     about: "The type of scales and biases; without a word that of the source, or one that holds them.",
-    words: { kind: "choice", values: { f16: "F16", bf16: "BF16", f32: "F32" } },
+    words: { kind: "choice", values: { "f16-scales": "F16", "bf16-scales": "BF16", "f32-scales": "F32" } },
   },
 ];
 
@@ -137,7 +137,7 @@ function settle(settings: TargetSettings): TargetSettings {
   }
   if (mode !== "affine" && scales !== undefined) {
     throw new UsageError(`The mode ${mode} has scales of 8 bits, not ${scales}.`, {
-      hint: `Leave ${String(scales).toLowerCase()} out.`,
+      hint: `Leave ${String(scales).toLowerCase()}-scales out.`,
     });
   }
   return { ...settings, groupSize };

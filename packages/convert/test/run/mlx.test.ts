@@ -170,7 +170,7 @@ describe("integers that MLX keeps", () => {
     ["gptq", "8bit-64g-sym-v1", { bits: 8, groupSize: 64, sym: true }, "mlx:8bit-64g", "F16"],
     ["gptq", "3bit-32g-sym-v1", { bits: 3, groupSize: 32, sym: true }, "mlx:3bit-32g", "F16"],
     ["compressed-tensors", "5bit-64g-sym", { bits: 5, groupSize: 64, sym: true }, "mlx:5bit-64g", "F16"],
-    ["awq", "gemm-32g", { bits: 4, groupSize: 32, sym: false }, "mlx:4bit-32g-f32", "F32"],
+    ["awq", "gemm-32g", { bits: 4, groupSize: 32, sym: false }, "mlx:4bit-32g-f32-scales", "F32"],
   ] as const)("%s:%s", async (format, words, view, target, scale) => {
     const source = await opened(await packedDirectory(format, words.split("-"), view));
     const { plan, model } = await convert(source, target, { exact: true });
@@ -259,7 +259,7 @@ describe("a directory as mlx-lm writes it", () => {
 
   it("refuses words that contradict the mode", () => {
     expect(() => parseTarget("mlx:nvfp4-32g")).toThrow(/groups of 16, not of 32/);
-    expect(() => parseTarget("mlx:mxfp4-f16")).toThrow(/scales of 8 bits, not F16/);
+    expect(() => parseTarget("mlx:mxfp4-f16-scales")).toThrow(/scales of 8 bits, not F16/);
     expect(() => parseTarget("mlx:7bit")).toThrow(/not a word of this target/);
   });
 });
