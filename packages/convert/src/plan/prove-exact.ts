@@ -14,8 +14,9 @@ import { rowBands } from "../model/row-bands.ts";
 import { viewRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
-import { byName, replanned, type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { byName, replanned, storedFor } from "./plan-tensor.ts";
 import { weightTargetByName } from "./target-formats.ts";
+import type { SourceTensors } from "./typed-weight.ts";
 import { importanceName } from "./way.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
