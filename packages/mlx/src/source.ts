@@ -39,12 +39,10 @@ function isMlx(parts: readonly LinearPart[]): boolean {
 
 function mlxReader(json: unknown, _hints: unknown, place: ErrorPlace): LinearReader {
   const config = json === undefined ? undefined : parseMlxConfig(json, place);
+  // where single modules have settings of their own, no number describes the model
+  const common = config?.modules.size === 0 ? config : undefined;
   return {
-    claims: {
-      ...(config?.bits === undefined ? {} : { bits: config.bits }),
-      ...(config?.groupSize === undefined ? {} : { groupSize: config.groupSize }),
-      ...(config?.mode === undefined ? {} : { variant: config.mode }),
-    },
+    claims: { bits: common?.bits, groupSize: common?.groupSize, variant: common?.mode },
     // a layer is quantized exactly where its scales are
     claimsModule: () => true,
     openable(module, parts, at) {

@@ -12,6 +12,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { sha256 } from "../../../../fixtures/linear-cases.ts";
 import {
+  examineModel,
   type Model,
   openModel,
   type Plan,
@@ -118,6 +119,8 @@ describe.skipIf(!existsSync(mixed))("a model by mlx-lm (skipped where REQUANT_GO
     );
     const weights = manifest.models.find(({ id }) => id === "mlx-4bit-mixed")?.weights ?? {};
     const model = await openModel({ store: directoryStore(mixed) });
+    // the configuration gives each module its width, so nothing contradicts it
+    expect((await examineModel({ store: directoryStore(mixed) })).findings).toEqual([]);
     let seen = 0;
     for (const { name, linear, shape } of model.tensors) {
       if (linear === undefined) continue;
