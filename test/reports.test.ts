@@ -104,14 +104,6 @@ const ctGroup = (format: string, weights: object, rest: object = {}): object => 
     ...rest,
   }),
 });
-const ctInt4 = (rest: object): object =>
-  ctGroup("pack-quantized", { num_bits: 4, type: "int", strategy: "channel", ...rest });
-const withParts = ({ parts, values }: Projection, more: Projection["parts"]): Projection => ({
-  parts: { ...parts, ...more },
-  ...(values === undefined ? {} : { values }),
-});
-const zeroPoints = numbers("I8", [SIDE, 1], Array(SIDE).fill(0));
-const shifted = Array.from({ length: SIDE }, (_, row) => (row % 5) - 2);
 const rotated = compressed();
 
 const read: Readonly<Record<string, ReportInput>> = {
