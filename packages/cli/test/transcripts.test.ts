@@ -112,7 +112,7 @@ describe("commands and options", () => {
 
   it("help targets says what rounding is", async () => {
     const text = unwrapped((await requant("help", "targets")).out);
-    expect(text.match(/rounded to the nearest one/g)).toHaveLength(4);
+    expect(text.match(/rounded to the nearest one/g)).toHaveLength(5);
     expect(text).toContain("2bit … 8bit: Bits per code. Without one: 4bit.");
     expect(text).not.toMatch(/4bit … 4bit/);
     expect(unwrapped((await requant("help", "convert")).out)).toContain(

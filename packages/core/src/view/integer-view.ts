@@ -157,7 +157,10 @@ export function checkRows(start: number, end: number, rows: number): void {
   throw new UsageError(`Rows ${start} to ${end} are not rows of a weight that has ${rows}.`);
 }
 
-/** @throws UsageError unless an array of `found` values holds exactly `rows` rows of `columns` values */
+/**
+ * Refuses an array that is too short or too long for its rows.
+ * @throws UsageError unless an array of `found` values holds exactly `rows` rows of `columns` values
+ */
 export function checkValueCount(rows: number, columns: number, found: number): void {
   if (found === rows * columns) return;
   throw new UsageError(`${rows} rows of ${columns} values do not fit an array of ${found}.`);
