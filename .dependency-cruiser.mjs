@@ -1,11 +1,14 @@
 /** The allowed dependencies (CONTRIBUTING, "Dependencies"). */
-const linear = "(gptq|awq|exl2|compressed-tensors)";
+const linear =
+  "(gptq|awq|exl2|compressed-tensors|float8|mlx|mxfp|bitsandbytes|bitnet|eetq|hqq|quanto|torchao)";
 
 /** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
 const reference = [
   "^packages/core/src/(view|numeric|bits)/",
   "^packages/gguf/src/(types|grid|view)/",
   "^packages/awq/src/order\\.ts$",
+  "^packages/bitsandbytes/src/nibble-blocks\\.ts$",
+  "^packages/mxfp/src/pairs\\.ts$",
   "^packages/convert/src/run/(checksum|error-meter)\\.ts$",
 ];
 
@@ -92,8 +95,8 @@ export default {
       },
       to: {
         path: [
-          "^packages/(core|gguf|awq|convert)/src/generated/",
-          "^packages/(gguf|awq)/src/kernels/(?!.*-twin\\.ts$)",
+          "^packages/(core|gguf|awq|bitsandbytes|convert)/src/generated/",
+          "^packages/(gguf|awq|bitsandbytes)/src/kernels/(?!.*-twin\\.ts$)",
           "^packages/core/src/kernels/(?!.*-twin\\.ts$|index\\.ts$)",
           "^packages/convert/src/model/kernels\\.ts$",
         ],

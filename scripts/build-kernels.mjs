@@ -18,8 +18,10 @@ const ranges = {
   gguf: [32 * KIB, 384 * KIB],
   gptq: [384 * KIB, 416 * KIB],
   awq: [416 * KIB, 448 * KIB],
-  exl2: [448 * KIB, 480 * KIB],
-  "compressed-tensors": [480 * KIB, 512 * KIB],
+  exl2: [448 * KIB, 464 * KIB],
+  mxfp: [464 * KIB, 480 * KIB],
+  "compressed-tensors": [480 * KIB, 504 * KIB],
+  bitsandbytes: [504 * KIB, 512 * KIB],
 };
 
 async function build(name) {

@@ -6,7 +6,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Edit, editGroups, familyEdits } from "../fixtures/doctor-edits.ts";
+import type { Edit } from "../fixtures/doctor/edits/edit.ts";
+import { familyEdits } from "../fixtures/doctor/edits/families.ts";
+import { editGroups } from "../fixtures/doctor/edits/index.ts";
 import { type GgufParts, readParts } from "../fixtures/gguf-parts.ts";
 import { type LoadResult, llamaVerdicts } from "../fixtures/llama-verdicts.ts";
 import {
@@ -34,12 +36,15 @@ const familyModels = [
   "fixtures/arch/internlm2-tiny",
 ] as const;
 
+/** The models of the golden set, each by its family: the same changes, recorded in short. */
+const goldenPath = join(root, "fixtures/doctor/golden-families.json");
+
 /** What llama.cpp does, by model and edit. */
 export type Recorded = Readonly<Record<string, Readonly<Record<string, LoadResult>>>>;
 
 /** A sound GGUF of a Hugging Face directory of the repository. */
 export async function soundModel(model: string, folder: string): Promise<GgufParts> {
-  const source = await openModel({ store: directoryStore(join(root, model)) });
+  const source = await openModel({ store: directoryStore(resolve(root, model)) });
   try {
     const target = model === mainModel ? "gguf:q8_0" : "gguf:f16";
     const plan = await planConversion(source, parseTarget(target), { outputName: "sound.gguf" });
@@ -68,6 +73,49 @@ export function readRecord(): Recorded {
   return JSON.parse(readFileSync(recordPath, "utf8"));
 }
 
+/** What llama.cpp does with the changes of a golden model: those that are not named it refuses, or ends its process on. */
+interface GoldenVerdicts {
+  readonly runs: readonly string[];
+  readonly "no numbers": readonly string[];
+  /** How many are not named. */
+  readonly stops: number;
+}
+
+export type GoldenRecord = Readonly<Record<string, GoldenVerdicts>>;
+
+export function readGoldenRecord(): GoldenRecord {
+  return JSON.parse(readFileSync(goldenPath, "utf8"));
+}
+
+/** Where the golden set is, a model of it. */
+export function goldenModel(golden: string, name: string): string {
+  return join(golden, "arch/hf", name);
+}
+
+/** Changes of a golden model about which doctor and the record disagree. */
+export async function goldenDisagreements(path: string, recorded: GoldenVerdicts): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), "requant-doctor-"));
+  try {
+    const parts = await soundModel(path, folder);
+    const edits = familyEdits(parts);
+    const wrong: string[] = [];
+    const named = recorded.runs.length + recorded["no numbers"].length;
+    if (edits.length !== named + recorded.stops) wrong.push(`${edits.length} changes, others were recorded`);
+    for (const edit of edits) {
+      const does = recorded.runs.includes(edit.name)
+        ? "runs"
+        : recorded["no numbers"].includes(edit.name)
+          ? "no numbers"
+          : "refuses";
+      if (!agrees({ does, says: "" }, await findingsOf(await edit.bytes(parts))))
+        wrong.push(`${edit.name}: ${does}`);
+    }
+    return wrong;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** Writes each edited file and has llama.cpp load it. */
 export async function measure(parts: GgufParts, edits: readonly Edit[]): Promise<Record<string, LoadResult>> {
   const folder = mkdtempSync(join(tmpdir(), "requant-doctor-"));
@@ -91,13 +139,16 @@ function reasonIn(says: string, folder: string): string {
   const parts = says.replaceAll(folder, "").split(" | ");
   const telling =
     parts.find((part) => /error loading model|tensor|gguf_init|key/.test(part)) ?? parts[0] ?? "";
-  return telling
-    .replace(/^.*error loading model(?: \w+)?: /, "")
-    .replace(/^\w+: /, "")
-    .replace(/^\/\S*\/([\w-]+\.cpp:)/, "$1")
-    .replace(/\s+/g, " ")
-    .replace(/\/\d+\.gguf/g, "the file")
-    .trim();
+  return (
+    telling
+      .replace(/^.*error loading model(?: \w+)?: /, "")
+      .replace(/^\w+: /, "")
+      .replace(/^\/\S*\/([\w-]+\.cpp:)/, "$1")
+      // the file's own bytes among it
+      .replace(/[\s\p{Cc}]+/gu, " ")
+      .replace(/\/\d+\.gguf/g, "the file")
+      .trim()
+  );
 }
 
 const code = (text: string): string => `\`${text.replaceAll("`", "'").replaceAll("|", "\\|")}\``;
@@ -111,13 +162,11 @@ function llamaCell({ does, says }: LoadResult): string {
   return says === "" ? does : `${does}: ${code(says)}`;
 }
 
-/** Faults of values, which llama.cpp does not look at: it computes with them, and what comes out may or may not be numbers. */
-const ofValues: ReadonlySet<string> = new Set(["nan-weights", "infinite-weights", "bad-weights"]);
-
-/** Whether doctor has an error where llama.cpp does not run the file, and nowhere else but for damaged values. */
+/** Whether doctor has an error exactly where llama.cpp refuses the file or ends on it, and a warning where no numbers come out. */
 export function agrees({ does }: LoadResult, findings: readonly Finding[]): boolean {
-  const errors = findings.filter(({ severity }) => severity === "error");
-  return does === "runs" ? errors.every(({ code: name }) => ofValues.has(name)) : errors.length > 0;
+  const has = (wanted: Finding["severity"]): boolean => findings.some(({ severity }) => severity === wanted);
+  if (does === "runs") return !has("error");
+  return does === "no numbers" ? has("warning") && !has("error") : has("error");
 }
 
 export interface Row {
@@ -162,24 +211,36 @@ export function doctorDocument(rows: ReadonlyMap<string, readonly Row[]>): strin
   return [
     "# Doctor and llama.cpp",
     "",
-    `One change at a time to a sound GGUF (\`${mainModel}\` as Q8_0): what llama.cpp does with the file, and what \`requant doctor\` says about it. llama.cpp is the library that node-llama-cpp ${clientVersion()} brings; a file *runs* when it loads and the logits after two tokens are finite numbers. \`doctor\` has an error for every file that llama.cpp does not run, and none for a file that it runs, but for damaged values (\`nan-weights\`), which llama.cpp does not look for. Of ${all.length} changed files ${refused} do not run.`,
+    `One change at a time to a sound GGUF (\`${mainModel}\` as Q8_0): what llama.cpp does with the file, and what \`requant doctor\` says about it. llama.cpp is the library that node-llama-cpp ${clientVersion()} brings; a file *runs* when it loads and the logits after two tokens are finite numbers. \`doctor\` has an error for every file that llama.cpp refuses or ends its process on, and for no other; for a file that it loads and computes no numbers with, \`doctor\` has a warning. Of ${all.length} changed files ${refused} do not run.`,
     "",
     "Written by `pnpm doctor-table`, which measures both sides again. What llama.cpp did is kept in `fixtures/doctor/llama-cpp.json`; a test computes doctor's side anew and loads a sample of the files.",
     "",
     ...tables,
     "## Other families",
     "",
-    "Of each model every key of the family and of the tokenizer is taken away, and every tensor of the first layer and outside the layers is removed, then cut by a row.",
+    "Of each model every key of the family and of the tokenizer is taken away, given another type, zeroed and doubled; every tensor outside the layers and of the first layer of each kind is removed, cut by a row and stored as floats of the other length; and a block is added that predicts a further token.",
     "",
-    "| model | changes | llama.cpp does not run | doctor has an error |",
+    "| model | changes | llama.cpp refuses or ends | doctor has an error |",
     "| --- | ---: | ---: | ---: |",
     ...familyModels.map((model) => familyRow(model, rows.get(model) ?? [])),
+    "",
+    "## Families of the golden set",
+    "",
+    "The same changes to the models of the golden set. Where `REQUANT_GOLDEN` names it, a test holds `doctor` against what was recorded (`fixtures/doctor/golden-families.json`).",
+    "",
+    "| model | changes | refuses or ends | computes no numbers | runs |",
+    "| --- | ---: | ---: | ---: | ---: |",
+    ...Object.entries(readGoldenRecord()).map(([name, record]) => goldenRow(name, record)),
     "",
   ].join("\n");
 }
 
+function goldenRow(name: string, { runs, "no numbers": silent, stops }: GoldenVerdicts): string {
+  return `| ${name} | ${runs.length + silent.length + stops} | ${stops} | ${silent.length} | ${runs.length} |`;
+}
+
 function familyRow(model: string, rows: readonly Row[]): string {
-  const stopped = rows.filter(({ result }) => result.does !== "runs").length;
+  const stopped = rows.filter(({ result }) => !["runs", "no numbers"].includes(result.does)).length;
   const errors = rows.filter(({ findings }) => findings.some(({ severity }) => severity === "error")).length;
   return `| ${code(model)} | ${rows.length} | ${stopped} | ${errors} |`;
 }

@@ -12,9 +12,12 @@ import {
   allRows,
   doctorDocument,
   editsOf,
+  goldenDisagreements,
+  goldenModel,
   measure,
   models,
   type Row,
+  readGoldenRecord,
   readRecord,
   soundModel,
 } from "../scripts/doctor-doc.ts";
@@ -53,6 +56,24 @@ describe("doctor and what was recorded of llama.cpp", () => {
     expect(page).toBe(doctorDocument(rows));
   });
 });
+
+const golden = process.env["REQUANT_GOLDEN"];
+const goldenRecord = readGoldenRecord();
+
+describe.skipIf(golden === undefined)(
+  `the golden set's families${golden === undefined ? " (skipped: REQUANT_GOLDEN is not set)" : ""}`,
+  () => {
+    it.each(Object.keys(goldenRecord))(
+      "doctor and the record agree about every change of %s",
+      async (name) => {
+        const recorded = goldenRecord[name] ?? { runs: [], "no numbers": [], stops: 0 };
+        expect(await goldenDisagreements(goldenModel(golden ?? "", name), recorded)).toEqual([]);
+        expect(recorded.runs).toContain("nothing changed");
+      },
+      120_000,
+    );
+  },
+);
 
 describe.skipIf("reason" in client)(
   `llama.cpp itself${"reason" in client ? ` (skipped: ${client.reason})` : ""}`,

@@ -37,9 +37,10 @@ function stringsIn(path: string): string[] {
 
 describe("formats", () => {
   /** Names of weight formats, as words of any case; "gptqFormat" and "AWQ" count. */
-  const NAMES = /gptq|awq|exl2|compressed.?tensors|sparseml|auto.?round/i;
+  const NAMES =
+    /gptq|awq|exl2|compressed.?tensors|sparseml|auto.?round|float8Format|\bmlx|bits.?and.?bytes|bitnet|eetq|hqq|quanto|torchao/i;
   /** Explains model names and quotes published figures, which are full of format names. */
-  const explains = /cli\/src\/(model-name|figures)\.ts$/;
+  const explains = /cli\/src\/(model-name|name-rules|figures)\.ts$/;
 
   it("are named in convert only in the list of formats", () => {
     const naming = sourcesOf("convert").filter((path) => NAMES.test(textOf(path)));

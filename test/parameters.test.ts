@@ -116,11 +116,15 @@ describe("descriptors of kernels", () => {
   it("are found", () =>
     expect(descriptors.map(({ className }) => className).sort()).toEqual([
       "CodeTile",
+      "E4m3Rows",
       "FieldRuns",
       "GemmTile",
       "GridRuns",
+      "HiddenGroups",
+      "LevelRuns",
       "NibbleGroups",
       "NibbleTile",
+      "PlacedBlocks",
     ]));
 
   it.each(descriptors)(

@@ -7,14 +7,26 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   compressed,
+  eightBit,
+  float8,
+  fourBit,
   gptq,
+  mlx,
   numbers,
   type Projection,
   type ReportInput,
   reportCase,
   SIDE,
+  ternary,
+  wide,
+  withoutPart,
 } from "../fixtures/report-cases.ts";
-import { float8, int8, nvfp4 as nvfp4Weight, timesHadamard } from "../fixtures/report-compressed.ts";
+import {
+  float8 as ctFloat8,
+  int8,
+  nvfp4 as nvfp4Weight,
+  timesHadamard,
+} from "../fixtures/report-compressed.ts";
 import {
   examineModel,
   hashModel,
@@ -64,8 +76,26 @@ const ctConfig = (rest: object = {}): object => ({
   },
   ...rest,
 });
+const ctGroups = (symmetric: boolean): object => ({
+  config_groups: {
+    group_0: { targets: ["Linear"], weights: { num_bits: 4, type: "int", symmetric, strategy: "channel" } },
+  },
+});
+const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+const zeroPoint = (row: number): number => (row % 16) - 8;
+
+/** Zero points whose fields are all 0: W = code − 1, where the symmetric ones would give code − 8. */
+function zeroFields(): Projection {
+  const { parts, values = [] } = gptq(true, true);
+  const fields = numbers("I32", [1, SIDE / 8], new Array<number>(SIDE / 8).fill(0));
+  return { parts: { ...parts, ".qzeros": fields }, values: values.map((value) => value + 7) };
+}
+
 const always = (projection: Projection) => (): Projection => projection;
 
+const halves = (count: number): number[] => new Array<number>(count).fill(0.5);
+/** One half as BF16. */
+const BF16_HALF = 0x3f00;
 /** A configuration of compressed-tensors with one group. */
 const ctGroup = (format: string, weights: object, rest: object = {}): object => ({
   quantization_config: ctConfig({
@@ -74,14 +104,6 @@ const ctGroup = (format: string, weights: object, rest: object = {}): object => 
     ...rest,
   }),
 });
-const ctInt4 = (rest: object): object =>
-  ctGroup("pack-quantized", { num_bits: 4, type: "int", strategy: "channel", ...rest });
-const withParts = ({ parts, values }: Projection, more: Projection["parts"]): Projection => ({
-  parts: { ...parts, ...more },
-  ...(values === undefined ? {} : { values }),
-});
-const zeroPoints = numbers("I8", [SIDE, 1], Array(SIDE).fill(0));
-const shifted = Array.from({ length: SIDE }, (_, row) => (row % 5) - 2);
 const rotated = compressed();
 
 const read: Readonly<Record<string, ReportInput>> = {
@@ -106,6 +128,43 @@ const read: Readonly<Record<string, ReportInput>> = {
     projection: always(gptq(true, false)),
     config: { quantization_config: gptqConfig({ checkpoint_format: "gptq" }) },
   },
+  "linear/04-gptq-sym-empty-qzeros, empty": {
+    projection: always(gptq(true, true, { ".qzeros": numbers("I32", [1, 0], []) })),
+    config: { quantization_config: gptqConfig({ checkpoint_format: "gptq" }) },
+  },
+  "linear/04-gptq-sym-empty-qzeros, absent": {
+    projection: always(withoutPart(gptq(true, true), ".qzeros")),
+    config: { quantization_config: gptqConfig({ checkpoint_format: "gptq" }) },
+  },
+  // as GPTQModel and exllama read them: a field of 0 is the zero point 1
+  "linear/04-gptq-sym-empty-qzeros, all zero": {
+    projection: always(zeroFields()),
+    config: { quantization_config: gptqConfig({ checkpoint_format: "gptq" }) },
+  },
+  "linear/05-tgi-gptq-config-tensors": {
+    projection: always(gptq(true, true)),
+    tensors: { gptq_bits: wide([1], [4]), gptq_groupsize: wide([1], [SIDE]), gptq_sym: wide([1], [1]) },
+  },
+  "linear/06-ct-kimi-int32-shape": {
+    projection: always(compressed({ ".weight_shape": numbers("I32", [2], [SIDE, SIDE]) })),
+    config: { quantization_config: ctConfig() },
+  },
+  "linear/08-ct-int8-zero-points, asymmetric": {
+    projection: always(
+      compressed({ ".weight_zero_point": numbers("I8", [SIDE, 1], range(SIDE).map(zeroPoint)) }, zeroPoint),
+    ),
+    config: { quantization_config: ctConfig(ctGroups(false)) },
+  },
+  "linear/08-ct-int8-zero-points, symmetric": {
+    projection: always(
+      compressed({ ".weight_zero_point": numbers("I8", [SIDE, 1], new Array<number>(SIDE).fill(0)) }),
+    ),
+    config: { quantization_config: ctConfig() },
+  },
+  "linear/08-ct-int8-zero-points, asymmetric without them": {
+    projection: always(compressed()),
+    config: { quantization_config: ctConfig(ctGroups(false)) },
+  },
   "linear/16-nested-text-config, gptq": {
     projection: always(gptq(false, false)),
     config: {
@@ -116,24 +175,38 @@ const read: Readonly<Record<string, ReportInput>> = {
     projection: always(compressed()),
     config: { text_config: { quantization_config: ctConfig() } },
   },
-  "linear/06-ct-kimi-int32-shape": {
-    projection: always(withParts(compressed(), { ".weight_shape": numbers("I32", [2], [SIDE, SIDE]) })),
-    config: { quantization_config: ctConfig() },
+  "linear/13-fp8-block-weight-scale-inv, gguf/01-fp8-block-scale-inv": {
+    projection: always(float8({ ".weight_scale_inv": numbers("F32", [2, 4], halves(8)) })),
+    config: method("fp8", { weight_block_size: [16, 8] }),
   },
-  "linear/08-ct-int8-zero-points, symmetric": {
-    projection: always(withParts(compressed(), { ".weight_zero_point": zeroPoints })),
-    config: ctInt4({}),
+  "linear/18-autoround-int4-fp8-hybrid": {
+    projection: (module) =>
+      module.includes("self_attn")
+        ? float8({ ".weight_scale_inv": numbers("F32", [1, 1], halves(1)) })
+        : gptq(true, true),
+    config: {
+      quantization_config: {
+        ...gptqConfig({ quant_method: "auto-round", packing_format: "auto_round:auto_gptq" }),
+        extra_config: { ".*self_attn.*": { bits: 16 } },
+      },
+    },
   },
-  "linear/08-ct-int8-zero-points, asymmetric": {
-    projection: always({
-      ...withParts(compressed(), { ".weight_zero_point": numbers("I8", [SIDE, 1], shifted) }),
-      values: (compressed().values ?? []).map((value, i) => value - (shifted[Math.floor(i / SIDE)] ?? 0)),
-    }),
-    config: ctInt4({ symmetric: false }),
+  "gguf/18-fp8-per-tensor-activation-scale, in": {
+    projection: always(
+      float8({
+        ".weight_scale_inv": numbers("BF16", [], [BF16_HALF]),
+        ".activation_scale": numbers("BF16", [], [BF16_HALF]),
+      }),
+    ),
+    config: method("fp8", { activation_scheme: "static", weight_block_size: null }),
   },
-  "linear/08-ct-int8-zero-points, left out": {
-    projection: always(compressed()),
-    config: ctInt4({ symmetric: false }),
+  "gguf/18-fp8-per-tensor-activation-scale, qscale": {
+    projection: always(
+      float8({
+        ".qscale_weight": numbers("F32", [], halves(1)),
+        ".qscale_act": numbers("F32", [], halves(1)),
+      }),
+    ),
   },
   "linear/09-ct-online-hadamard": {
     projection: always({ ...rotated, values: timesHadamard(rotated.values ?? []) }),
@@ -156,7 +229,7 @@ const read: Readonly<Record<string, ReportInput>> = {
     },
   },
   "linear/11-ct-mixed-precision": {
-    projection: (module) => (module.includes("self_attn") ? float8([SIDE, 1]) : compressed()),
+    projection: (module) => (module.includes("self_attn") ? ctFloat8([SIDE, 1]) : compressed()),
     config: {
       quantization_config: ctConfig({
         format: "mixed-precision",
@@ -185,7 +258,7 @@ const read: Readonly<Record<string, ReportInput>> = {
     config: ctGroup("int-quantized", { num_bits: 8, type: "int", strategy: "channel", symmetric: false }),
   },
   "gguf/18-fp8-per-tensor-activation-scale, ct": {
-    projection: always(float8()),
+    projection: always(ctFloat8()),
     config: ctGroup("float-quantized", { num_bits: 8, type: "float", strategy: "tensor" }),
   },
   "gguf/25-nvfp4, compressed-tensors": {
@@ -197,9 +270,25 @@ const read: Readonly<Record<string, ReportInput>> = {
       group_size: 16,
     }),
   },
+  "linear/15-mlx-4bit, gguf/02-mlx-4bit": {
+    projection: always(mlx()),
+    config: { quantization: { group_size: 32, bits: 4 }, quantization_config: { group_size: 32, bits: 4 } },
+  },
   "linear/23-quantized-head-embedding": {
     projection: always(gptq(true, true)),
     config: { quantization_config: gptqConfig({ lm_head: true }) },
+  },
+  "linear/14-bnb-int8-scb": {
+    projection: always(eightBit()),
+    config: method("bitsandbytes", { load_in_8bit: true }),
+  },
+  "gguf/03-bnb-nf4": {
+    projection: always(fourBit()),
+    config: method("bitsandbytes", { load_in_4bit: true, bnb_4bit_quant_type: "nf4" }),
+  },
+  "gguf/16-bitnet-packed": {
+    projection: always(ternary()),
+    config: method("bitnet", { modules_to_not_convert: ["lm_head"] }),
   },
 };
 
@@ -236,75 +325,6 @@ interface Refused extends ReportInput {
   readonly says: RegExp;
 }
 const refused: Readonly<Record<string, Refused>> = {
-  "linear/13-fp8-block-weight-scale-inv, gguf/01-fp8-block-scale-inv": {
-    projection: always({ parts: { ".weight": fp8, ".weight_scale_inv": ones("F32", 1, 1) } }),
-    config: method("fp8", { weight_block_size: [128, 128] }),
-    says: /by fp8/,
-  },
-  "linear/14-bnb-int8-scb": {
-    projection: always({
-      parts: { ".weight": ones("I8", SIDE, SIDE), ".SCB": ones("F32", SIDE), ".weight_format": ones("U8") },
-    }),
-    config: method("bitsandbytes", { load_in_8bit: true }),
-    says: /by bitsandbytes/,
-  },
-  "linear/15-mlx-4bit, gguf/02-mlx-4bit": {
-    projection: always({
-      parts: {
-        ".weight": ones("U32", SIDE, SIDE / 8),
-        ".scales": ones("F16", SIDE, 1),
-        ".biases": ones("F16", SIDE, 1),
-      },
-    }),
-    config: { quantization: { group_size: 32, bits: 4 }, quantization_config: { group_size: 32, bits: 4 } },
-    says: /by mlx/,
-  },
-  "gguf/03-bnb-nf4": {
-    projection: always({
-      parts: {
-        ".weight": ones("U8", (SIDE * SIDE) / 2, 1),
-        ".weight.absmax": ones("F32", 16),
-        ".weight.quant_map": ones("F32", 16),
-        ".weight.quant_state.bitsandbytes__nf4": ones("U8", 78),
-      },
-    }),
-    config: method("bitsandbytes", { load_in_4bit: true, bnb_4bit_quant_type: "nf4" }),
-    says: /by bitsandbytes/,
-  },
-  "gguf/16-bitnet-packed": {
-    projection: always({
-      parts: { ".weight": ones("U8", SIDE / 4, SIDE), ".weight_scale": ones("BF16", 1) },
-    }),
-    config: method("bitnet"),
-    says: /by bitnet/,
-  },
-  "gguf/18-fp8-per-tensor-activation-scale, in": {
-    projection: always({
-      parts: { ".weight": fp8, ".weight_scale_inv": ones("BF16"), ".activation_scale": ones("BF16") },
-    }),
-    config: method("fp8"),
-    says: /by fp8/,
-  },
-  "gguf/18-fp8-per-tensor-activation-scale, qscale": {
-    projection: always({
-      parts: { ".weight": fp8, ".qscale_weight": ones("BF16"), ".qscale_act": ones("BF16") },
-    }),
-    says: /by an unknown method/,
-  },
-  "gguf/25-nvfp4, modelopt": {
-    projection: always({
-      parts: {
-        ".weight": nvfp4.packed,
-        ".weight_scale": nvfp4.scale,
-        ".weight_scale_2": ones("F32"),
-        ".input_scale": ones("F32"),
-      },
-    }),
-    files: {
-      "hf_quant_config.json": JSON.stringify({ quantization: { quant_algo: "NVFP4", group_size: 16 } }),
-    },
-    says: /by modelopt \(NVFP4\)/,
-  },
   "linear/09-ct-online-hadamard, random": {
     projection: always(compressed()),
     config: {
@@ -341,6 +361,28 @@ describe.each(Object.keys(refused))("%s", (name) => {
       expect(JSON.stringify(findings)).not.toMatch(/--like|Download/);
     }
   });
+});
+
+it("gguf/25-nvfp4, modelopt: is read by hf_quant_config.json alone", async () => {
+  const { store } = await reportCase({
+    projection: always({
+      parts: {
+        ".weight": nvfp4.packed,
+        ".weight_scale": nvfp4.scale,
+        ".weight_scale_2": ones("F32"),
+        ".input_scale": ones("F32"),
+      },
+    }),
+    files: {
+      "hf_quant_config.json": JSON.stringify({ quantization: { quant_algo: "NVFP4", group_size: 16 } }),
+    },
+  });
+  const model = await openModel({ store });
+  expect(model.unclaimed).toEqual([]);
+  expect(model.format).toBe("nvfp4");
+  const plan = await planConversion(model, parseTarget("safetensors:f32"));
+  expect(plan.tensors.filter(({ from }) => from === "NVFP4-16g").length).toBeGreaterThan(0);
+  expect(await verifyModels(model, model)).toMatchObject({ equal: true });
 });
 
 it("gguf/03-bnb-nf4, merged: floats are converted, and the configuration left behind is not", async () => {
@@ -404,18 +446,54 @@ it.each([32, 16, 8])("gguf/33-rope-freqs-back: factor %d comes back", async (fac
   expect(config.rope_scaling).toMatchObject({ factor, rope_type: "llama3" });
 });
 
+/** The names of a sound model, as a wrapper or a bare base model has them. */
+const PREFIXES: Readonly<Record<string, (name: string) => string>> = {
+  "no prefix": (name) => name.replace(/^model\./, ""),
+  "torch.compile": (name) => `_orig_mod.${name}`,
+  PEFT: (name) => `base_model.model.${name}`,
+  DataParallel: (name) => `module.${name}`,
+  "a language model in a wrapper": (name) => name.replace(/^model\./, "model.language_model."),
+};
+
+it.each(Object.keys(PREFIXES))("gguf/15-prefixes: names with the prefixes of %s", async (kind) => {
+  const plain = await reportCase({});
+  const right = await planConversion(await openModel({ store: plain.store }), parseTarget("gguf:f32"));
+  const { store } = await reportCase({ rename: PREFIXES[kind] });
+  const plan = await planConversion(await openModel({ store }), parseTarget("gguf:f32"));
+  const shapes = ({ tensors }: typeof plan): unknown =>
+    Object.fromEntries(tensors.map(({ name, shape }) => [name, shape]));
+  expect(shapes(plan)).toEqual(shapes(right));
+});
+
+it("gguf/15-prefixes: a LlamaModel", async () => {
+  const { store } = await reportCase({ config: { architectures: ["LlamaModel"] } });
+  expect((await planConversion(await openModel({ store }), parseTarget("gguf:f32"))).tensors).not.toEqual([]);
+});
+
+it("gguf/04-lora-adapter: an adapter is called so, and not taken for a model without config.json", async () => {
+  const factor = numbers("F32", [2, SIDE]);
+  const { store } = await reportCase({
+    tensors: { "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": factor },
+  });
+  store.files.delete("config.json");
+  for (const target of ["gguf:bf16", "gptq:4bit-32g-sym"]) {
+    await expect(
+      planConversion(await openModel({ store }), parseTarget(target)),
+      target,
+    ).rejects.toMatchObject({ code: "UNSUPPORTED", message: expect.stringContaining("LoRA adapter") });
+  }
+});
+
 /** Cases whose tests stand elsewhere. */
 const elsewhere: readonly (readonly [prefixes: readonly string[], file: string])[] = [
   [["gguf/06", "gguf/12", "gguf/21", "gguf/22", "gguf/23"], "test/reports-gguf.test.ts"],
+  [["gguf/08", "gguf/09"], "packages/models/test/added-tokens.test.ts"],
   [["gguf/13"], "packages/gguf/test/imatrix.test.ts"],
   [["gguf/20"], "packages/models/test/bert.test.ts"],
   [["gguf/24"], "packages/models/test/gguf-gaps.test.ts"],
   [["gguf/26"], "packages/models/test/special-tokens.test.ts"],
   [["gguf/29"], "packages/models/test/tokenizer.test.ts"],
 ];
-
-/** Cases without a test of their own yet: weights that are refused or read by others' rules, and what a folder is. */
-const open = ["linear/04", "linear/05", "linear/18", "gguf/04", "gguf/08", "gguf/09", "gguf/15"];
 
 it("tests of other cases are where they are said to be", () => {
   for (const [, file] of elsewhere)
@@ -427,8 +505,8 @@ const golden = process.env["REQUANT_GOLDEN"];
 describe.skipIf(golden === undefined)("the golden set (skipped: REQUANT_GOLDEN is not set)", () => {
   it("has no case without a test", () => {
     const own = [...Object.keys(read), ...Object.keys(refused)].join();
-    const here = ["gguf/14", "gguf/27", "gguf/33"];
-    const known = [...here, ...open, ...elsewhere.flatMap(([prefixes]) => prefixes)];
+    const here = ["gguf/04", "gguf/14", "gguf/15", "gguf/27", "gguf/33"];
+    const known = [...here, ...elsewhere.flatMap(([prefixes]) => prefixes)];
     const unknown = ["linear", "gguf"].flatMap((part) => {
       const root = join(golden ?? "", "reports", part);
       return (existsSync(root) ? readdirSync(root) : [])

@@ -29,7 +29,20 @@ const SUFFIXES: readonly string[] = [...awqCodec.suffixes, "g_idx"];
 /** AWQ of AutoAWQ, llm-awq and GPTQModel. */
 export const awqSource: PackedSource = {
   name: "awq",
-  runtimes: ["vllm", "transformers"],
+  runtimes: {
+    // vllm, quantization/auto_awq.py (`AutoAWQConfig`: TYPE_MAP, from_config; `create_weights` has the shapes of gemm)
+    vllm: {
+      settings: [{ setting: "variant", among: ["gemm"] }],
+      configKeys: [["w_bit", "bits"], ["q_group_size", "group_size"], ["zero_point"]],
+    },
+    // transformers, utils/quantization_config.py (`AwqFormat`); older releases know gemm and gemv (`AWQLinearVersion`)
+    transformers: {
+      settings: [
+        { setting: "variant", among: ["gemm", "gemv", "gemv_fast", "llm-awq"] },
+        { setting: "variant", among: ["gemm", "gemv", "marlin"], varies: true },
+      ],
+    },
+  },
   methods: awqMethods,
   // of AutoAWQ, llm-awq, GPTQModel and transformers (`AwqConfig`)
   configKeys: [

@@ -69,6 +69,10 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     async () => (await import("./commands/inspect.ts")).inspect,
   )
     .option("--tensors", "list every tensor")
+    .option(
+      "--grids",
+      "look for the grid of an earlier quantization in every matrix of floats; reads each that has one in whole",
+    )
     .option("--metadata", "list every metadata key or config value");
 
   conversion(
@@ -112,15 +116,15 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     async () => (await import("./commands/name.ts")).name,
   );
 
-  needs(
-    command(
-      "choose",
-      "sizes and published quality figures of the formats that fit",
-      async () => (await import("./commands/choose.ts")).choose,
-    ),
-    "--parameters <count>",
-    "the number of parameters of the model: 8B, 1.1B, 8x7B",
-  ).option("--memory <size>", "most bytes that the weights may take, with a unit: 8GiB");
+  command(
+    "choose [model]",
+    "sizes and published quality figures of the formats that fit, for a model or a number of parameters",
+    async () => (await import("./commands/choose.ts")).choose,
+  )
+    .option("--parameters <count>", "the number of parameters, in place of a model: 8B, 1.1B, 8x7B")
+    .option("--memory <size>", "most bytes that weights and context may take, with a unit: 8GiB")
+    .option("--context <tokens>", "also count a context of so many tokens: 8192, 32k (k is 1024)")
+    .option("--kv <type>", "what the keys and values of the context are stored in: f16, q8_0 or q4_0");
 
   command(
     "verify <a> <b>",
@@ -182,9 +186,14 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     }
   }
 
-  command("help [topic]", "a command, or one of the topics below", async () => async ([topic]) => {
+  command("completion <shell>", "completion for bash, zsh or fish", async () => async ([shell], _, given) => {
+    const { completion } = await import("./commands/completion.ts");
+    return completion(shell ?? "", program, given);
+  });
+
+  command("help [topic]", "a command, or one of the topics below", async () => async ([topic], _, given) => {
     const { help } = await import("./help.ts");
-    return help(topic, program, { streams, look });
+    return help(topic, program, given);
   });
 
   command("version", "the version of this program", async () => async (_arguments, _given, { options }) => {
@@ -263,7 +272,11 @@ function conversion(command: Command): Command {
     "--to <target>",
     "a format and its words, such as gguf:q4_k_m, gguf:auto or safetensors:f16; requant help targets lists all",
   )
-    .option("--exact", "refuse any tensor that would not keep its values")
+    .option("--exact", "refuse any tensor that would not keep its values; looks for grids")
+    .option(
+      "--grids",
+      "look for the grid of an earlier quantization in float matrices and keep its codes: one pass more over those that have one",
+    )
     .option(
       "--shard-size <size>",
       "split the output into files with at most so many bytes of tensors, with a unit: 5G",

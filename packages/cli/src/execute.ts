@@ -1,4 +1,4 @@
-import { mkdir, rmdir } from "node:fs/promises";
+import { rmdir } from "node:fs/promises";
 import {
   type Model,
   modelFindings,
@@ -14,7 +14,7 @@ import {
 } from "@requant/convert";
 import { nodeWorkers } from "@requant/convert/node";
 import type { Finding } from "@requant/core";
-import { asIoError, directoryStore } from "@requant/core/node";
+import { asIoError, directoryStore, makeFolders } from "@requant/core/node";
 import type { Context } from "./context.ts";
 import { exitStatus } from "./exit.ts";
 import { type OutputPlace, shownOutput, streamedOutput } from "./output.ts";
@@ -72,7 +72,7 @@ export async function execute(
   if (isStream && run.check !== false && options.quiet !== true)
     streams.err.write("note: Standard output cannot be read back, so what is written is not compared.\n");
   const bar = new ProgressBar(streams.err, options.quiet === true);
-  const made = isStream ? undefined : await makeFolder(place.directory);
+  const made = isStream ? [] : await madeFolders(place.directory);
   try {
     const report = await runPlan(plan, model, store, {
       ...run,
@@ -102,15 +102,15 @@ export async function execute(
   } catch (error) {
     bar.end();
     // only when empty: one that holds anything stays
-    if (made !== undefined) await rmdir(made).catch(() => {});
+    for (const folder of made.reverse()) await rmdir(folder).catch(() => {});
     throw error;
   }
 }
 
-/** The folder, if it was made now. */
-async function makeFolder(path: string): Promise<string | undefined> {
+/** The folders that were made now, the outermost first. */
+async function madeFolders(path: string): Promise<string[]> {
   try {
-    return (await mkdir(path, { recursive: true })) === undefined ? undefined : path;
+    return await makeFolders(path);
   } catch (cause) {
     throw asIoError(cause, path, "make", "folder");
   }

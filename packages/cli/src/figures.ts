@@ -166,9 +166,13 @@ function floatShare(parameters: number): number {
   return Math.min(0.35, 0.131 * (8.03e9 / parameters) ** 0.68);
 }
 
-/** Estimated bytes of a model of so many parameters. */
-export function estimatedBytes(candidate: Candidate, parameters: number): number {
+/** Estimated bytes of a model of so many parameters, of which a share is embeddings and head. */
+export function estimatedBytes(
+  candidate: Candidate,
+  parameters: number,
+  embeddingShare = floatShare(parameters),
+): number {
   const { bitsPerWeight, wholeModel } = candidate;
-  const share = wholeModel ? 0 : floatShare(parameters);
+  const share = wholeModel ? 0 : embeddingShare;
   return Math.round((parameters * (bitsPerWeight * (1 - share) + 16 * share)) / 8);
 }

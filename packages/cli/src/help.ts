@@ -4,9 +4,11 @@ import { didYouMean } from "@requant/core/text";
 import type { Command } from "commander";
 import { sizeUnits } from "./byte-size.ts";
 import type { Context } from "./context.ts";
+import { describeCommand, describeCommands } from "./describe.ts";
 import { exitStatus } from "./exit.ts";
 import type { Look } from "./render/look.ts";
 import { facts, paragraph } from "./render/table.ts";
+import { writeJson } from "./streams.ts";
 
 type Topic = (look: Look) => string | Promise<string>;
 
@@ -67,11 +69,16 @@ const topics: Readonly<Record<string, Topic>> = {
 export async function help(
   word: string | undefined,
   program: Command,
-  { streams, look }: Pick<Context, "streams" | "look">,
+  { streams, look, options }: Pick<Context, "streams" | "look" | "options">,
 ): Promise<number> {
+  if (word === undefined && options.json) {
+    writeJson(streams, { commands: describeCommands(program), topics: helpTopics });
+    return exitStatus.done;
+  }
   const command = word === undefined ? program : program.commands.find((each) => each.name() === word);
   if (command !== undefined) {
-    command.outputHelp();
+    if (options.json) writeJson(streams, describeCommand(command));
+    else command.outputHelp();
     return exitStatus.done;
   }
   const topic = word !== undefined && Object.hasOwn(topics, word) ? topics[word] : undefined;
@@ -81,9 +88,17 @@ export async function help(
       hint: `The topics are ${Object.keys(topics).join(", ")}, and every command. See requant --help.`,
     });
   }
-  streams.out.write(`${await topic(look)}\n`);
+  // a script gets each paragraph as one line
+  if (options.json) writeJson(streams, { topic: word, text: await topic({ ...look, width: WIDEST }) });
+  else streams.out.write(`${await topic(look)}\n`);
   return exitStatus.done;
 }
+
+/** Characters of a line that no paragraph of help fills. */
+const WIDEST = 10_000;
+
+/** Names of the topics. */
+export const helpTopics: readonly string[] = Object.keys(topics);
 
 /** Every target format with its words, and what it does to floats. */
 async function targetsHelp(look: Look): Promise<string> {

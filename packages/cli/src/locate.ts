@@ -11,6 +11,7 @@ import {
 } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { withoutTrailing } from "@requant/core/text";
+import { refuseOtherAddresses } from "./other-addresses.ts";
 import { s3Store } from "./s3.ts";
 import { secretFrom } from "./secret.ts";
 
@@ -22,6 +23,8 @@ export interface Location {
   readonly directory: string | undefined;
 }
 
+/** Two names with a slash between, as people paste them from the hub. */
+const REPOSITORY = /^[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}$/;
 const HUB = /^hf:([^/@?#]+\/[^/@?#]+)(?:@([^/?#]+))?(?:\/([^?#]+))?$/;
 /** What an address begins with. Drives of Windows have one letter. */
 const SCHEME = /^([a-z][a-z0-9+.-]{1,20}):\/\//i;
@@ -32,6 +35,7 @@ export async function locate(
   signal?: AbortSignal,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Location> {
+  refuseOtherAddresses(argument, environment);
   const remote = locateRemote(argument, environment, signal === undefined ? {} : { signal });
   if (remote !== undefined) return { ...remote, store: readAheadStore(remote.store), directory: undefined };
   const [, scheme] = SCHEME.exec(argument) ?? [];
@@ -43,7 +47,13 @@ export async function locate(
   }
   const path = resolve(argument);
   const info = await stat(path).catch((cause: unknown) => {
-    throw new IoError(`${argument}: no such file or directory.`, { path, cause, hint: "Check the path." });
+    throw new IoError(`${argument}: no such file or directory.`, {
+      path,
+      cause,
+      hint: REPOSITORY.test(argument)
+        ? `Check the path. A repository of the hub is written hf:${argument}.`
+        : "Check the path.",
+    });
   });
   if (info.isDirectory()) return { store: directoryStore(path), file: undefined, directory: path };
   const directory = dirname(path);

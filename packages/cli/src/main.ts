@@ -1,11 +1,11 @@
 import { isCodecError } from "@requant/core";
-import { bounded, boundedMessage } from "@requant/core/text";
 import { CommanderError } from "commander";
 import { buildProgram } from "./args.ts";
 import { errorDocument, exitStatus, isAbort, namedFault, statusOfError } from "./exit.ts";
+import { showError } from "./render/error.ts";
 import { spellOptions } from "./render/options.ts";
-import { printableJson, printableLines } from "./render/text.ts";
-import { colorsFor, type Streams } from "./streams.ts";
+import { printableLines } from "./render/text.ts";
+import type { Streams } from "./streams.ts";
 import { usageError } from "./usage.ts";
 
 /** What asks a command to stop; SIGHUP comes from a terminal that is closed. */
@@ -33,10 +33,10 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitStatus.done;
       const named = program.commands.find((command) => command.name() === argv[0])?.name();
-      report(streams, json, errorDocument(usageError(error, named)).error);
+      showError(streams, json, errorDocument(usageError(error, named)).error);
       return exitStatus.usage;
     }
-    report(streams, json, await documentOf(error));
+    showError(streams, json, await documentOf(error));
     if (debug && error instanceof Error) streams.err.write(`${printableLines(error.stack ?? "")}\n`);
     return isAbort(error) || abort.signal.aborted ? exitStatus.interrupted : statusOfError(error);
   } finally {
@@ -52,26 +52,4 @@ async function documentOf(error: unknown): Promise<Record<string, unknown>> {
   const { remedyOf } = await import("@requant/convert");
   const hint = remedyOf(error);
   return hint === undefined ? document : { ...document, hint: spellOptions(hint) };
-}
-
-/** Longest path or tensor name that is printed with a message; the error document has all of it. */
-const LONGEST_PLACE = 500;
-
-function report(streams: Streams, json: boolean, error: Record<string, unknown>): void {
-  if (json) {
-    streams.err.write(`${printableJson(JSON.stringify({ error }))}\n`);
-    return;
-  }
-  const place = [
-    error["path"],
-    error["tensor"] && `tensor ${error["tensor"]}`,
-    error["offset"] !== undefined && `offset ${error["offset"]}`,
-  ]
-    .filter((part) => typeof part === "string" && part !== "" && !String(error["message"]).includes(part))
-    .map((part) => bounded(String(part), LONGEST_PLACE));
-  const colors = colorsFor(streams.err);
-  streams.err.write(
-    `${colors.red("requant:")} ${boundedMessage(String(error["message"]))}${place.length > 0 ? ` (${place.join(", ")})` : ""}\n`,
-  );
-  if (typeof error["hint"] === "string") streams.err.write(`  ${boundedMessage(error["hint"])}\n`);
 }

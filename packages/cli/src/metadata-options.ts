@@ -20,6 +20,9 @@ export const specialTokens: readonly (readonly [option: string, key: string, wha
   ["fim-sep", "tokenizer.ggml.fim_sep_token_id", "separates files"],
 ];
 
+/** What `metadata` does with a file. */
+export const metadataActions = ["list", "get", "set", "unset"] as const;
+
 /** The name under which commander keeps an option: `--fim-pre` is `fimPre`. */
 export function optionName(option: string): string {
   return option.replace(/-[a-z]/g, (mark) => mark.slice(1).toUpperCase());

@@ -10,6 +10,7 @@ import { parseByteSize, parseCount } from "./byte-size.ts";
 export const conversionArguments = z.object({
   to: z.string(),
   exact: z.boolean().optional(),
+  grids: z.boolean().optional(),
   shardSize: z.string().optional(),
   imatrix: z.string().optional(),
   pure: z.boolean().optional(),
@@ -35,6 +36,7 @@ export async function planOptions(given: ConversionArguments): Promise<Omit<Plan
   refuseFiltersAlone(given);
   return {
     exact: given.exact,
+    grids: given.grids,
     pure: given.pure,
     allowRequantize: given.allowRequantize,
     requantizeRest: given.requantizeRest,

@@ -25,7 +25,12 @@ export function s3Store(
 function s3Place(argument: string, environment: NodeJS.ProcessEnv): S3Place {
   const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/s.exec(argument) ?? [];
   const parts = key.split("/");
-  if (!BUCKET.test(bucket) || parts.some((part) => part === "." || part === "..")) {
+  if (bucket !== "" && !BUCKET.test(bucket)) {
+    throw new UsageError(`${shownUrl(argument)}: this is not the name of an S3 bucket.`, {
+      hint: "A bucket has 3 to 63 lowercase letters, digits, dots and hyphens: s3://bucket/folder/file.gguf.",
+    });
+  }
+  if (bucket === "" || parts.some((part) => part === "." || part === "..")) {
     throw new UsageError(`${shownUrl(argument)}: not an S3 address.`, {
       hint: "Write s3://bucket/folder/file.gguf.",
     });

@@ -14,6 +14,10 @@ describe("words that fit nothing", () => {
       "--include-weights chooses entries of an importance matrix, and none is given.",
     ],
     [["--keep-split", "--shard-size", "1MB"], "--keep-split and --shard-size contradict each other."],
+    [
+      ["--output-tensor", "q8_0", "--leave-output"],
+      "--output-tensor and --leave-output contradict each other.",
+    ],
     [["--requantize-rest"], "The target gguf does not take --requantize-rest."],
   ])("%j: wrong usage", async (options, message) => {
     const { status, err } = await requant("plan", MODEL, "--to", "gguf:f16", ...options);
@@ -37,6 +41,22 @@ describe("words that fit nothing", () => {
     const { status, err } = await requant("plan", MODEL, "--to", "gguf:f16", "--keep-split");
     expect(err).toContain("There is no split to keep: the source is not a GGUF of several parts.");
     expect(status).toBe(2);
+  });
+
+  it("an option of another target: the way out names the target in a whole sentence", async () => {
+    const { status, err } = await requant("plan", MODEL, "--to", "gptq:4bit-32g", "--pure");
+    expect(err).toBe(
+      "requant: The target gptq does not take --pure.\n  Leave it out, or choose a target of gguf.\n",
+    );
+    expect(status).toBe(2);
+  });
+
+  it("--prune-layers: the report counts the weights that are left", async () => {
+    const of = async (...options: string[]): Promise<string> =>
+      (await requant("plan", MODEL, "--to", "gguf:f16", ...options)).out;
+    // the header of the file: 76.8K weights in all, of which layer 1 has 25.4K
+    expect(await of()).toMatch(/^weights +76\.8K in /m);
+    expect(await of("--prune-layers", "1")).toMatch(/^weights +51\.4K in /m);
   });
 
   it("leave that changes nothing: a warning", async () => {

@@ -5,7 +5,7 @@ import { layoutGguf } from "@requant/gguf";
 import { beforeEach, describe, expect, it } from "vitest";
 import { tinyGguf, tinyMetadata } from "../../../fixtures/tiny-gguf.ts";
 import { displayWidth } from "../src/render/width.ts";
-import { file, isUntouched, transcript } from "./metadata-transcript.ts";
+import { file, folder, isUntouched, transcript } from "./metadata-transcript.ts";
 import { requant } from "./run.ts";
 
 describe("metadata unset", () => {
@@ -109,7 +109,7 @@ describe("metadata list and get", () => {
 
   it("a key that is not there is named, those that are there are shown", async () => {
     expect(await transcript("get", "my.bool", "my.none")).toBe(
-      "true\n! requant: not in the file: my.none\nstatus 1\n",
+      "true\n! requant: The file has no key my.none. Did you mean my.nan or my.long? (FOLDER/m.gguf)\n!   Use metadata list to see all keys.\nstatus 1\n",
     );
   });
 
@@ -151,4 +151,34 @@ describe("metadata --help", () => {
     for (const words of ["--eos <token>", "--dry-run", "--force", "@FILE", "2^53", '{"length", "first"}'])
       expect(out).toContain(words);
   });
+});
+
+it("a missing key is one line of JSON under --json, and a status of 1", async () => {
+  const { status, out, err } = await requant(
+    "metadata",
+    "get",
+    file,
+    "my.none",
+    "general.architecture",
+    "--json",
+  );
+  expect(status).toBe(1);
+  expect(JSON.parse(out)).toEqual([{ key: "general.architecture", type: "string", value: "llama" }]);
+  expect(err.trimEnd().split("\n")).toHaveLength(1);
+  expect(JSON.parse(err)).toEqual({
+    error: {
+      code: "NOT_FOUND",
+      message: "The file has no key my.none.",
+      hint: "Use metadata list to see all keys.",
+      path: file,
+    },
+  });
+});
+
+it.each(["list", "get"])("metadata %s of a directory asks for a file", async (action) => {
+  const { status, out, err } = await requant("metadata", action, folder, ...(action === "get" ? ["k"] : []));
+  expect({ status, out }).toEqual({ status: 4, out: "" });
+  expect(err).toBe(
+    `requant: This is a directory, not a file. (${folder})\n  Give the path of a file in it.\n`,
+  );
 });

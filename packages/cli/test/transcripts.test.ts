@@ -39,6 +39,60 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+describe("hidden grids", () => {
+  const floats = at("dequantized");
+  beforeAll(async () => {
+    expect(await requant("convert", packed, floats, "--to", "safetensors:bf16")).toMatchObject({ status: 0 });
+  });
+
+  it("inspect --grids names the grid of each float matrix, or none", async () => {
+    const { status, out } = await requant("inspect", floats, "--grids");
+    expect(status).toBe(0);
+    expect(unwrapped(out)).toContain("tensor stored as grid of its floats share a scale scales rounded to");
+    expect(unwrapped(out)).toMatch(
+      /model\.layers\.0\.mlp\.up_proj\.weight BF16 4-bit symmetric groups of 128 f16 bf16/,
+    );
+    expect(unwrapped(out)).toMatch(/model\.embed_tokens\.weight BF16 none/);
+    const { grids } = JSON.parse((await requant("inspect", floats, "--grids", "--json")).out);
+    expect(grids).toContainEqual({
+      name: "model.layers.0.mlp.up_proj.weight",
+      encoding: "BF16",
+      grid: {
+        levels: "integer",
+        bits: 4,
+        symmetric: true,
+        blockRows: 1,
+        blockColumns: 128,
+        scale: "F16",
+        rounding: "BF16",
+      },
+      description: "4-bit symmetric integers, groups of 128 columns, f16 scales, each value rounded to bf16",
+    });
+    expect(JSON.parse((await requant("inspect", floats, "--json")).out).grids).toBeUndefined();
+  });
+
+  it("convert --grids keeps the codes, and --exact says what rounding stands in the way", async () => {
+    const target = ["--to", "gptq:4bit-128g-sym"];
+    const { out } = await requant("plan", floats, ...target, "--grids");
+    expect(unwrapped(out)).toMatch(/rounded 21 BF16 → GPTQ-4bit-128g/);
+    expect(unwrapped((await requant("plan", floats, ...target)).out)).toMatch(/requantized 21 BF16/);
+    const refused = await requant("convert", floats, at("refused"), ...target, "--exact");
+    expect(refused.status).toBe(5);
+    expect(unwrapped(refused.err)).toContain("the file stores scale × code rounded to bf16");
+    const idle = await requant("plan", floats, "--to", "safetensors:f32", "--grids");
+    expect(idle).toMatchObject({ status: 2 });
+    expect(idle.err).toContain("does not take --grids");
+  });
+
+  it("help says what the search costs", async () => {
+    for (const command of ["inspect", "convert", "plan"]) {
+      expect(unwrapped((await requant("help", command)).out)).toMatch(
+        /--grids .*one pass|--grids .*in whole/,
+      );
+    }
+  });
+});
+
 describe("commands and options", () => {
   it.each([
     [["inspct", "m"], 'There is no command "inspct". Did you mean inspect?'],
@@ -112,7 +166,7 @@ describe("commands and options", () => {
 
   it("help targets says what rounding is", async () => {
     const text = unwrapped((await requant("help", "targets")).out);
-    expect(text.match(/rounded to the nearest one/g)).toHaveLength(4);
+    expect(text.match(/rounded to the nearest one/g)).toHaveLength(5);
     expect(text).toContain("2bit … 8bit: Bits per code. Without one: 4bit.");
     expect(text).not.toMatch(/4bit … 4bit/);
     expect(unwrapped((await requant("help", "convert")).out)).toContain(
@@ -263,13 +317,16 @@ describe("outputs", () => {
     writeFileSync(at("a-file"), "");
     mkdirSync(at("a-folder.gguf"));
     symlinkSync(at("loop"), at("loop"));
-    const cases: [string, string, RegExp][] = [
+    const cases: (readonly [string, string, RegExp])[] = [
       [
         at("a-file/x.gguf"),
         "q8_0",
         /a file of this name is in the way, where a directory is needed\..*\n {2}Choose/,
       ],
       [at("a-file/b/x"), "safetensors:f16", /a part of the path is a file, not a directory\..*\n {2}Choose/],
+      ...(process.platform === "linux"
+        ? ([["/proc/no-such/x.gguf", "q8_0", /no such file or directory\..*\n {2}Check the path/]] as const)
+        : []),
       [at("n".repeat(300)), "q8_0", /the name is too long\..*\n {2}Choose a shorter name\./],
       [at("loop/x.gguf"), "q8_0", /symbolic link/],
       [
@@ -541,35 +598,6 @@ describe("remedies", () => {
     await requant("convert", hf, file, "--to", "gguf:q4_0", "--tensor", "weight=mxfp4");
     expect(await hintOf("plan", file, "--to", "q4_k_m")).toBe(
       "Choose gguf:mxfp4_moe, which keeps it as it is; or start from a float model, if there is one, or give --allow-requantize.",
-    );
-  });
-});
-
-describe("names", () => {
-  it.each([
-    ["Llama-3-8B-GPTQ-9bit", undefined],
-    ["Foo-9.5bpw-exl2", undefined],
-    ["Foo-AWQ-3bit", undefined],
-    ["Foo-exl2", undefined],
-    ["Foo-Q9_K.gguf", undefined],
-    ...[2, 3, 4, 5, 6, 7, 8].map((bits) => [`Foo-GPTQ-${bits}bit-32g`, `gptq:${bits}bit-32g-sym`] as const),
-    ["Foo-GPTQ-Int4", "gptq:4bit-128g-sym"],
-    ["Foo-4.65bpw-h6-exl2", "exl2:4.65bpw-h6"],
-    ["Foo-8.5bpw-h8-exl2", "exl2:8.5bpw-h8"],
-    ["Foo-AWQ", "awq:gemm-128g"],
-    ["Foo-AWQ-gemv", "awq:gemv-128g"],
-    ["Foo-w4a16", "compressed-tensors:4bit-128g-sym"],
-    ["Foo-IQ4_XS.gguf", "gguf:iq4_xs"],
-  ] as const)("%s → %s", async (name, target) => {
-    const { out } = await requant("name", name, "--json");
-    expect(JSON.parse(out).target).toBe(target);
-    if (target !== undefined)
-      expect((await requant("plan", "/nowhere", "--to", target)).status, "a target that parses").toBe(4);
-  });
-
-  it("say what the target does to floats", async () => {
-    expect(unwrapped((await requant("name", "Foo-AWQ")).out)).toContain(
-      "target --to awq:gemm-128g Codes are rounded to the nearest one, without calibration data",
     );
   });
 });

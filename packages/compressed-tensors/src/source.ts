@@ -47,7 +47,12 @@ const OPEN: Readonly<Record<StorageKind, Open>> = {
 /** compressed-tensors in all its storage formats but the sparse ones. */
 export const compressedTensorsSource: PackedSource = {
   name: NAME,
-  runtimes: ["vllm", "transformers"],
+  runtimes: {
+    // vllm, compressed_tensors/schemes/compressed_tensors_wNa16.py (WNA16_SUPPORTED_TYPES_MAP: 4 and 8 bits, in newer releases 2 to 8)
+    vllm: { settings: [{ setting: "bits", among: [4, 8], varies: true }] },
+    // transformers leaves it to the library compressed-tensors, which writes all of them
+    transformers: {},
+  },
   methods: [compressedTensorsMethod],
   selfDescribing: true,
   // of compressed-tensors (`QuantizationConfig`)

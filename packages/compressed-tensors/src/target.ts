@@ -44,7 +44,7 @@ export const compressedTensorsTarget: WeightTarget = {
   sameStorage(source, facts, layout) {
     const [a, b] = [storageOf(source), storageOf(layout)];
     // groups of unknown columns are stored as they are only where their columns are stored, too
-    return a !== undefined && a === b && (facts.groupSize !== undefined || layout["grouping"] === "any");
+    return a !== undefined && a === b && (facts?.groupSize !== undefined || layout["grouping"] === "any");
   },
   encoder: encoderOf,
   config: configOf,

@@ -58,6 +58,7 @@ export { type EditMetadataOptions, editMetadata, refuseUnsoundEdit } from "./edi
 export { specialTokenId } from "./edit/special-tokens.ts";
 export { planMerge, planModelSplit, type SplitModelOptions } from "./edit/split.ts";
 export type { MetadataType } from "./edit/value-types.ts";
+export { type ContextCache, contextCache } from "./examine/context-cache.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export { type Runtime, runtimes } from "./examine/doctor/runtimes.ts";
 export {
@@ -74,11 +75,13 @@ export {
   type EncodingShare,
   type Fact,
   type Inspection,
+  type InspectOptions,
   inspectModel,
 } from "./examine/inspect.ts";
 export { matchingWeights, type NamedWeight } from "./examine/named-weights.ts";
 export { outputFindings } from "./examine/output-findings.ts";
 export { remedyOf } from "./examine/remedy.ts";
+export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { weightFormats } from "./formats.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";

@@ -3,6 +3,14 @@ import { largest, type MemoryStore, memoryStore } from "@requant/core";
 import { type Model, openModel, parseTarget, planConversion, runPlan, verifyModels } from "../src/index.ts";
 import { exl2Directory, floatDirectory, packedDirectory } from "./run/packed-models.ts";
 
+/** New codes of mlx-lm's own kind: biases that are hardly ever whole multiples of their scales. */
+async function mlx(target: string): Promise<MemoryStore> {
+  const out = memoryStore({ name: target.replace(":", "-") });
+  const model = await openModel({ store: await floatDirectory("F32") });
+  await runPlan(await planConversion(model, parseTarget(target)), model, out);
+  return out;
+}
+
 async function gguf(target: string): Promise<MemoryStore> {
   const out = memoryStore({ name: target.replace(":", "-") });
   const model = await openModel({ store: await floatDirectory("F32") });
@@ -30,6 +38,7 @@ const sources: Readonly<Record<string, () => Promise<MemoryStore>>> = {
   "compressed-tensors 4-bit sym, 128": () =>
     packedDirectory("compressed-tensors", ["4bit", "128g", "sym"], view(4, 128, true)),
   "EXL2 4-bit + 3-bit": () => exl2Directory([4, 3], true),
+  "MLX 4-bit, 64, f16 scales": () => mlx("mlx:4bit-64g-f16-scales"),
   "GGUF Q4_0": () => gguf("gguf:q4_0"),
   "GGUF Q4_K": () => gguf("gguf:q4_k_s"),
   "GGUF Q8_0": () => gguf("gguf:q8_0"),
@@ -45,6 +54,7 @@ const targets: readonly string[] = [
   "awq:gemm-128g",
   "compressed-tensors:4bit-128g-sym",
   "exl2:4.5bpw-h16",
+  "mlx:4bit-32g",
   "safetensors:f16",
   "safetensors:f32",
 ];

@@ -14,7 +14,7 @@ export type Weights = Map<string, StoredTensor>;
 export async function readWeights(path: string): Promise<Weights> {
   const model = await openModel({ store: directoryStore(path) });
   const weights: Weights = new Map();
-  for (const { name, shape, encoding, byteLength } of model.tensors) {
+  for (const { name, shape, encoding, byteLength } of model.storedTensors) {
     weights.set(name, { shape, encoding, bytes: (await model.readBytes(name, 0, byteLength)).slice() });
   }
   await model.close();

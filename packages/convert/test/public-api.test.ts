@@ -9,6 +9,7 @@ test("exports of @requant/convert", () => {
       "bitsPerWeight",
       "codecOf",
       "comparer",
+      "contextCache",
       "defaultBandByteLength",
       "describeTargets",
       "diagnose",

@@ -24,6 +24,7 @@ export { largest, smallest } from "./extremes.ts";
 export type { Finding, FindingPlace, Severity } from "./finding.ts";
 export type { BlockCodec, BlockField } from "./format/block-codec.ts";
 export { blobSource, blobStore } from "./io/blob.ts";
+export type { ByteHash } from "./io/byte-hash.ts";
 export { ByteReader, type ByteReaderOptions } from "./io/byte-reader.ts";
 export { byteText } from "./io/byte-text.ts";
 export { ByteWriter } from "./io/byte-writer.ts";

@@ -14,14 +14,19 @@ import { viewFacts } from "../src/kernels/facts-twin.ts";
 import { packFields, unpackFields } from "../src/kernels/fields-twin.ts";
 import { fitView } from "../src/kernels/fit-twin.ts";
 import { dequantizeView } from "../src/kernels/grid-twin.ts";
+import { integersInKernel } from "../src/kernels/hidden-twin.ts";
 import { installKernels, kernelsAreInstalled } from "../src/kernels/switch.ts";
 import { viewWeight } from "../src/kernels/weight-twin.ts";
 import { floatToHalf, halfToFloat } from "../src/numeric/half.ts";
 import * as referenceFacts from "../src/view/facts.ts";
 import * as referenceFit from "../src/view/fit.ts";
+import type { HidingType } from "../src/view/hidden-grid.ts";
+import { integerRows } from "../src/view/hidden-scale.ts";
+import type { GroupFit } from "../src/view/hidden-step.ts";
 import * as referenceGrid from "../src/view/integer-view.ts";
 import { type IntegerView, sequentialGroups } from "../src/view/integer-view.ts";
 import * as referenceWeight from "../src/view/view-weight.ts";
+import { gaussian, onGrid } from "./hidden-grid.ts";
 
 afterAll(installKernels);
 
@@ -345,5 +350,34 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of views (REQUANT_SEED=${seed})
     referenceGrid.dequantizeView(view, expected);
     withSwitch(false, () => dequantizeView(view, found));
     expect(found).toEqual(expected);
+  });
+});
+
+describe("the steps of groups of floats", () => {
+  const types: readonly HidingType[] = ["F32", "BF16", "F16"];
+  const columns = 256;
+
+  function fitsOf(rowsFit: typeof integerRows, type: HidingType, values: Float32Array, blockColumns: number) {
+    const fits: GroupFit[] = [];
+    const all = rowsFit(type)(values, columns, { blockRows: 1, blockColumns }, (fit) => fits.push(fit));
+    return { all, fits };
+  }
+
+  it.each(types)("of %s are those of the reference, on grids and off them", (type) => {
+    for (let round = 0; round < 400; round++) {
+      const bits = 2 + (round % 7);
+      const scale = types[round % 3] ?? "F32";
+      const groupSize = [32, 64, 128, -1][round % 4] ?? -1;
+      const values = onGrid(2, columns, { bits, groupSize, symmetric: round % 5 < 3, scale, type });
+      for (let i = 0; i < values.length; i++) {
+        if (round % 6 === 0 && i % 3 > 0) values[i] = i % 2 === 0 ? 0 : -0;
+        // from a row on: nothing but noise
+        if (round % 10 === 0 && i >= columns) values[i] = gaussian() * 1e-3;
+        if (round % 50 === 7) values[i] = (values[i] ?? 0) * 2 ** -120;
+        if (round % 50 === 8 && i === 300) values[i] = Number.NaN;
+      }
+      const expected = fitsOf(integerRows, type, values, groupSize);
+      expect(fitsOf(integersInKernel, type, values, groupSize), `${type} ${round} ${seed}`).toEqual(expected);
+    }
   });
 });

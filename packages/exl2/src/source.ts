@@ -14,7 +14,7 @@ import { parseExl2Config } from "./config.ts";
 /** EXL2 of exllamav2. */
 export const exl2Source: PackedSource = {
   name: "exl2",
-  runtimes: ["exllamav2"],
+  runtimes: { exllamav2: {} },
   methods: [{ names: ["exl2"], toolFiles: ["job_new.json", "measurement.json"], leavesFloats: true }],
   selfDescribing: true,
   // of exllamav2

@@ -244,6 +244,46 @@ export const forkTypes: ReadonlyMap<number, string> = new Map([
 const byId: ReadonlyMap<number, TensorType> = new Map(tensorTypes.map((entry) => [entry.id, entry]));
 const byName: ReadonlyMap<string, TensorType> = new Map(tensorTypes.map((entry) => [entry.name, entry]));
 
+/** A type of a fork, under a number that ggml itself uses for another. */
+export interface TypeClash {
+  readonly id: number;
+  readonly fork: string;
+  /** The fork's type. */
+  readonly name: string;
+}
+
+const BITNET = "bitnet.cpp";
+const TURBOQUANT = "llama-cpp-turboquant";
+
+/**
+ * Numbers that forks took. bitnet.cpp: its llama.cpp's ggml/include/ggml.h. llama-cpp-turboquant: its pull requests 80 and 257
+ * (TURBO2_0 to TURBO4_0, TQ3_1S, TQ4_1S; ggml's Q2_0 is 47 there). bitnet.cpp's TL2 is 39, ggml's MXFP4: it is not listed, because
+ * nearly every file with that number is MXFP4.
+ */
+const forkClashes: readonly TypeClash[] = [
+  { id: 36, fork: BITNET, name: "I2_S" },
+  { id: 37, fork: BITNET, name: "I8_S" },
+  { id: 38, fork: BITNET, name: "TL1" },
+  { id: 42, fork: TURBOQUANT, name: "TURBO2_0" },
+  { id: 43, fork: TURBOQUANT, name: "TURBO3_0" },
+  { id: 44, fork: TURBOQUANT, name: "TURBO4_0" },
+  { id: 45, fork: TURBOQUANT, name: "TQ3_1S" },
+  { id: 46, fork: TURBOQUANT, name: "TQ4_1S" },
+  { id: 47, fork: TURBOQUANT, name: "Q2_0" },
+];
+
+/** What a fork stores under the number of one of ggml's types; undefined where none is known. */
+export function typeClash(encoding: string): TypeClash | undefined {
+  const id = byName.get(encoding)?.id;
+  return forkClashes.find((clash) => clash.id === id);
+}
+
+/** " (TURBO2_0 in the fork llama-cpp-turboquant)". */
+function inForks(id: number): string {
+  const clash = forkClashes.find((one) => one.id === id);
+  return clash === undefined ? "" : ` (${clash.name} in ${clash.fork}, a fork)`;
+}
+
 /** The type with this id. @throws UnsupportedError that names removed types and types of forks. */ export function tensorTypeById(
   id: number,
   place: ErrorPlace = {},
@@ -252,10 +292,13 @@ const byName: ReadonlyMap<string, TensorType> = new Map(tensorTypes.map((entry) 
   if (found !== undefined) return found;
   const removed = removedTypes.get(id);
   if (removed !== undefined) {
-    throw new UnsupportedError(`Tensor type ${id} (${removed}) was removed from ggml and is not supported.`, {
-      ...place,
-      hint: "Quantize the original model again with a present type.",
-    });
+    throw new UnsupportedError(
+      `Tensor type ${id} (${removed}) was removed from ggml and is not supported${inForks(id)}.`,
+      {
+        ...place,
+        hint: "Quantize the original model again with a present type.",
+      },
+    );
   }
   const fork = forkTypes.get(id);
   if (fork !== undefined) {
@@ -264,10 +307,13 @@ const byName: ReadonlyMap<string, TensorType> = new Map(tensorTypes.map((entry) 
       { ...place, hint: "Use a file with the types of llama.cpp itself, or requantize with that fork." },
     );
   }
-  throw new UnsupportedError(`Tensor type ${id} is unknown: ids known here go up to ${greatestId()}.`, {
-    ...place,
-    hint: "The file may come from a newer llama.cpp or from a fork.",
-  });
+  throw new UnsupportedError(
+    `Tensor type ${id} is unknown${inForks(id)}: ids known here go up to ${greatestId()}.`,
+    {
+      ...place,
+      hint: "The file may come from a newer llama.cpp or from a fork.",
+    },
+  );
 }
 
 /** The type with this name. @throws UnsupportedError that names removed types and types of forks. */

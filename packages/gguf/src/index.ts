@@ -22,9 +22,11 @@ export {
   removedTypes,
   SPLIT_KEYS,
   type TensorType,
+  type TypeClash,
   tensorTypeById,
   tensorTypeByName,
   tensorTypes,
+  typeClash,
   type ValueType,
   valueTypes,
 } from "./constants.ts";

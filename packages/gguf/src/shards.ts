@@ -168,7 +168,8 @@ function orderParts(opened: readonly OpenPart[]): OpenPart[] {
         { path, hint: "Open all parts together, or one of them by its file name." },
       );
     }
-    const no = count === 0 ? 0 : splitNumber(part.file.metadata, SPLIT_KEYS.no, path);
+    // llama.cpp reads the other split keys of several parts only
+    const no = opened.length === 1 ? 0 : splitNumber(part.file.metadata, SPLIT_KEYS.no, path);
     if (no >= opened.length) {
       throw new FormatError(`${SPLIT_KEYS.no} is ${no}, but there are ${opened.length} parts.`, { path });
     }

@@ -201,6 +201,7 @@ export function placeTensors(
       code: "trailing-bytes",
       severity: "warning",
       message: `${stray} stray bytes follow the last tensor.`,
+      offset: dataOffset + aligned(end, alignment),
     });
   }
   return entries.map(({ name, shape, type, byteOffset, byteLength }) => ({

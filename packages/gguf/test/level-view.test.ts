@@ -188,15 +188,31 @@ describe("a view that fits a type has the same f32 values in the type's decoder"
         .filter((type) => converted(source, type, block(exponent)) !== undefined)
         .map(({ name }) => name);
     // 2^-24 is the smallest f16, 2^15 the largest power of two
-    expect(fitting(127)).toEqual(["Q5_0", "Q5_1", "Q8_0"]);
+    expect(fitting(127)).toEqual(["MXFP4", "Q5_0", "Q5_1", "Q8_0"]);
     expect(fitting(128 - 24)).toContain("Q5_0");
-    expect(fitting(128 - 25)).toEqual([]);
+    expect(fitting(128 - 25)).toEqual(["MXFP4"]);
     expect(fitting(128 + 15)).toContain("Q5_0");
-    expect(fitting(128 + 16)).toEqual([]);
+    expect(fitting(128 + 16)).toEqual(["MXFP4"]);
     for (const name of ["Q5_0", "Q8_0", "Q5_1"]) {
       const back = converted(source, viewTypes.find((type) => type.name === name)!, block(127));
       expect(back).toEqual(decoded("MXFP4", block(127), 32).map((value) => value + 0));
     }
+  });
+
+  test("MXFP4 becomes NVFP4 where its scales are E4M3 numbers", () => {
+    const source = viewSources.find(({ name }) => name === "MXFP4")!;
+    const nvfp4 = viewTypes.find(({ name }) => name === "NVFP4")!;
+    const blocks = (exponent: number, count = 2): Uint8Array =>
+      Uint8Array.from({ length: 17 * count }, (_, i) => (i % 17 === 0 ? exponent : (37 * i) & 0xff));
+    // 2^-9 is the smallest E4M3 number, 2^8 its largest power of two
+    for (const exponent of [127 - 9, 127, 127 + 8]) {
+      const back = converted(source, nvfp4, blocks(exponent));
+      expect(realBits(back!)).toEqual(realBits(decoded("MXFP4", blocks(exponent), 64)));
+    }
+    expect(converted(source, nvfp4, blocks(127 - 10))).toBeUndefined();
+    expect(converted(source, nvfp4, blocks(127 + 9))).toBeUndefined();
+    // four blocks of NVFP4 are stored together
+    expect(converted(source, nvfp4, blocks(127, 1))).toBeUndefined();
   });
 
   test("Q4_K becomes Q4_1 where scales and minimums are f16 values", () => {

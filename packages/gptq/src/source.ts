@@ -17,6 +17,7 @@ import { type GptqConfig, gptqModuleConfig, parseGptqConfig } from "./config.ts"
 import { examineGptq } from "./examine.ts";
 import { type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
 import { gptqMethods } from "./methods.ts";
+import { gptqRuntimes } from "./runtimes.ts";
 
 const SUFFIXES: readonly string[] = [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes];
 
@@ -37,7 +38,7 @@ const SILENT: GptqConfig = {
 /** GPTQ of AutoGPTQ and GPTQModel, and its Marlin checkpoints. */
 export const gptqSource: PackedSource = {
   name: "gptq",
-  runtimes: ["vllm", "transformers", "exllamav2"],
+  runtimes: gptqRuntimes,
   methods: gptqMethods,
   // of AutoGPTQ, GPTQModel and transformers (`GPTQConfig`)
   configKeys: [

@@ -273,13 +273,14 @@ function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
   };
 }
 
-function sameStorage(source: LinearLayout, facts: ViewFacts, layout: PlainLayout): boolean {
+function sameStorage(source: LinearLayout, facts: ViewFacts | undefined, layout: PlainLayout): boolean {
   const theirs = gptqLayoutSchema.safeParse(source);
   const ours = gptqLayoutSchema.safeParse(layout);
   if (!theirs.success || !ours.success) {
     const [a, b] = [marlinLayoutSchema.safeParse(source), marlinLayoutSchema.safeParse(layout)];
     return !theirs.success && !ours.success && a.success && b.success && sameMarlin(a.data, b.data);
   }
+  if (facts === undefined) return false;
   const [a, b] = [theirs.data, ours.data];
   const groups = facts.groupSize === undefined ? b.grouping === "any" : sameGroups(facts.groupSize, b);
   return (

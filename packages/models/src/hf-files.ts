@@ -2,6 +2,7 @@
 import { FormatError, misfitOf } from "@requant/core";
 import * as z from "zod/mini";
 import { arrayField, decodeText, type JsonObject, objectField, parseJsonObject, textField } from "./json.ts";
+import { configOfParams } from "./params-json.ts";
 
 /** A weight of the checkpoint. A linear weight of GPTQ, AWQ or EXL2 is listed as one `….weight` in [out, in]. */
 export interface HfTensor {
@@ -48,9 +49,10 @@ export interface HfFiles {
   readonly tensors: readonly HfTensor[];
 }
 
-/** The side files that {@link readHfFiles} reads; all but config.json may be missing. */
+/** The side files that {@link readHfFiles} reads; all but config.json may be missing, and params.json may stand for it. */
 export const hfSideFiles: readonly string[] = [
   "config.json",
+  "params.json",
   "generation_config.json",
   "tokenizer.json",
   "tokenizer.model",
@@ -110,7 +112,8 @@ export function readHfFiles(
     check(schema, value, name);
     return value;
   };
-  const config = json("config.json", configSchema);
+  const params = files.has("config.json") ? undefined : json("params.json", generationSchema);
+  const config = params === undefined ? json("config.json", configSchema) : configOfParams(params);
   if (config === undefined) {
     throw new FormatError("The file config.json is missing.", {
       path: "config.json",

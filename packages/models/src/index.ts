@@ -36,17 +36,16 @@ export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-file
 export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
 export { integerBuffer } from "./integer-buffers.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
-export { isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
+export { familyShapeFindings, isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
+export { hasTensorScale, readsTensorScales } from "./llama-cpp/tensor-scales.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
-export { repackMxfp4Row, unpackMxfp4Row } from "./mxfp4.ts";
-export { packedByFamily } from "./packed-by-family.ts";
+export { expertNames } from "./mlx-rules.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {
   type ElementMap,
   isRowSelection,
   type JoinedInput,
-  type Mxfp4Input,
   plannedSources,
   rowOrderSchema,
   type StoredInput,

@@ -9,6 +9,7 @@ import type {
 } from "./architectures/architecture.ts";
 import { staysF32 } from "./architectures/tensors.ts";
 import type { Config } from "./config.ts";
+import { mlxRules } from "./mlx-rules.ts";
 import { ropeTensors } from "./rope-factors.ts";
 import type { WeightPlan } from "./weight-plan.ts";
 
@@ -86,16 +87,24 @@ function matchOf(name: string, matchers: readonly Matcher[]): Match | undefined 
   return undefined;
 }
 
+/** What torch.compile, PEFT and DataParallel put before every name of the model that they wrap. */
+const WRAPPER = /^(?:_orig_mod\.|base_model\.model\.|module\.)+/;
+
 /**
- * Spellings to try for a name: the name itself, the name without the prefix of a multimodal model, and the name with the
- * prefix that a bare base model lacks.
+ * Spellings to try for a name: the name itself, the name without the prefix of a wrapper or of a multimodal model, and the
+ * name with the prefix that a bare base model lacks.
  */
 function spellings(name: string): readonly string[] {
-  const bare = name
+  const bare = bareName(name);
+  return [name, bare, `model.${bare}`, `transformer.${bare}`];
+}
+
+function bareName(name: string): string {
+  return name
+    .replace(WRAPPER, "")
     .replace("language_model.", "")
     .replace("model.text_model.", "model.")
     .replace(/^model\.model\./, "model.");
-  return [name, bare, `model.${bare}`, `transformer.${bare}`];
 }
 
 const multimodal =
@@ -127,18 +136,6 @@ function leftOutReason(name: string, rules: readonly LeftOutRule[], config: Conf
     if (match !== null && (rule.when === undefined || rule.when(config, match))) return rule.reason;
   }
   return undefined;
-}
-
-/** The tensors that the family's rules read as packed codes and their scales. */
-export function codeTensors(architecture: Architecture, names: Iterable<string>): ReadonlySet<string> {
-  const rules = architecture.tensors.filter(({ codes }) => codes === true);
-  const matchers = matchersOf(rules, "hf");
-  const found = new Set<string>();
-  if (rules.length === 0) return found;
-  for (const name of names) {
-    if (spellings(name).some((spelling) => matchOf(spelling, matchers) !== undefined)) found.add(name);
-  }
-  return found;
 }
 
 interface Group {
@@ -186,6 +183,7 @@ function contextOf(
     config,
     layer,
     suffix,
+    shapes,
     shapeOf(name) {
       const shape = shapes.get(name);
       if (shape === undefined) throw new ConversionError(`The tensor ${name} is missing.`, { tensor: name });
@@ -211,7 +209,7 @@ const notAWeight =
   "It is neither a weight nor a bias. Give the directory whose config.json says what it belongs to, or start from the model without quantization.";
 
 /** What renames tensors: a family, or the way from one checkpoint to another. */
-type Renaming = Pick<Architecture, "tensors" | "names" | "leftOut">;
+type Renaming = Pick<Architecture, "tensors" | "mlxTensors" | "names" | "leftOut">;
 
 interface Renamed {
   readonly rule: TensorRule;
@@ -226,7 +224,9 @@ function runRules(
   hf: readonly (NamedTensor & { readonly file?: string })[],
   place: { readonly name: string; readonly hint: string },
 ): { readonly renamed: readonly Renamed[]; readonly leftOut: readonly LeftOut[] } {
+  const rules = [...renaming.tensors, ...mlxRules(renaming)];
   const matchers = matchersOf(renaming.tensors, "hf");
+  const mlxMatchers = matchersOf(rules.slice(renaming.tensors.length), "hf");
   const shapes = new Map(hf.map(({ name, shape }) => [name, shape]));
   const renamed: Renamed[] = [];
   const leftOut: LeftOut[] = [];
@@ -243,6 +243,8 @@ function runRules(
     for (const spelling of spellings(known)) {
       match ??= matchOf(spelling, matchers);
     }
+    // mlx-lm writes whole names; with a prefix that is added here, names of other checkpoints would fit these rules
+    match ??= matchOf(bareName(known), mlxMatchers);
     if (match === undefined) {
       throw new ConversionError(`The tensor ${name} has no place in ${place.name}.`, {
         tensor: name,
@@ -250,7 +252,7 @@ function runRules(
       });
     }
     const { rule, part, layer, expert, suffix } = match;
-    const key = `${renaming.tensors.indexOf(rule)}/${layer}/${suffix}`;
+    const key = `${rules.indexOf(rule)}/${layer}/${suffix}`;
     const group = groups.get(key) ?? newGroup(match, "hf", (index) => rule.expertCount?.(config, index) ?? 1);
     groups.set(key, group);
     const names = group.names[part];
@@ -300,6 +302,7 @@ export function planGgufTensors(
       shape: plan.shape,
       inputs: plan.inputs,
       ...(staysF32(name, plan.shape.length) ? { forceF32: true } : {}),
+      ...(rule.keeps === undefined ? {} : { keeps: rule.keeps }),
     });
   }
   return { tensors: [...leading, ...tensors], leftOut };

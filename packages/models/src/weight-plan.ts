@@ -34,14 +34,6 @@ export interface JoinedInput extends InputSteps {
   readonly join: readonly WeightInput[];
 }
 
-/** MXFP4 as Hugging Face stores it: u8 codes `[…, rowLength / 32, 16]` and u8 scales `[…, rowLength / 32]`, rows before the last. */
-export interface Mxfp4Input {
-  readonly blocks: string;
-  readonly scales: string;
-  readonly rows?: readonly [number, number];
-  readonly rowOrder?: RowOrder;
-}
-
 /** Numbers that no file stores, computed from the config: rope factors. */
 export interface ValuesInput {
   readonly values: readonly number[];
@@ -53,7 +45,7 @@ export interface ZerosInput {
 }
 
 /** Where rows of a weight come from. */
-export type WeightInput = StoredInput | JoinedInput | Mxfp4Input | ValuesInput | ZerosInput;
+export type WeightInput = StoredInput | JoinedInput | ValuesInput | ZerosInput;
 
 /** How a weight is made from stored tensors. */
 export interface WeightPlan {
@@ -64,6 +56,8 @@ export interface WeightPlan {
   readonly inputs: readonly WeightInput[];
   /** Stays F32 whatever the target: norms, biases, routers and the like (llama.cpp, convert_hf_to_gguf.py). */
   readonly forceF32?: true;
+  /** The type in which llama.cpp's converter keeps a packed weight, whatever the target. */
+  readonly keeps?: string;
 }
 
 const countSchema = z.int().check(z.nonnegative());
@@ -97,12 +91,6 @@ export const weightInputSchema: z.ZodMiniType<WeightInput> = z.lazy(() =>
   z.union([
     z.strictObject({ tensor: z.string(), ...steps }),
     z.strictObject({ join: z.array(weightInputSchema).check(z.minLength(1)), ...steps }),
-    z.strictObject({
-      blocks: z.string(),
-      scales: z.string(),
-      rows: z.optional(rangeSchema),
-      rowOrder: z.optional(rowOrderSchema),
-    }),
     z.strictObject({ values: z.array(z.number()) }),
     z.strictObject({ zeros: z.int().check(z.positive()) }),
   ]),
@@ -114,6 +102,7 @@ export const weightPlanSchema: z.ZodMiniType<WeightPlan> = z.strictObject({
   shape: z.array(countSchema).check(z.maxLength(64)),
   inputs: z.array(weightInputSchema).check(z.minLength(1)),
   forceF32: z.optional(z.literal(true)),
+  keeps: z.optional(z.string()),
 }) as z.ZodMiniType<WeightPlan>;
 
 /** Names of all stored tensors that a plan reads, each once. */
@@ -122,7 +111,6 @@ export function plannedSources(plan: WeightPlan): readonly string[] {
   const visit = (input: WeightInput): void => {
     if ("tensor" in input) names.add(input.tensor);
     else if ("join" in input) input.join.forEach(visit);
-    else if ("blocks" in input) names.add(input.blocks).add(input.scales);
   };
   plan.inputs.forEach(visit);
   return [...names];

@@ -1,9 +1,8 @@
 /** Executes a weight plan in f32, band by band. This file defines the meaning of an input's steps. */
 import { CodecError, ConversionError, elementCount, rowCount, rowLength } from "@requant/core";
 import { expF32 } from "./exp.ts";
-import { decodeMxfp4, MXFP4_BLOCK, MXFP4_CODES } from "./mxfp4.ts";
 import { orderedRowCount, sourceRowOf } from "./row-order.ts";
-import type { ElementMap, Mxfp4Input, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
+import type { ElementMap, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
 
 /** Where stored rows come from. Shapes are row-major; rows are f32, `end - start` times the innermost dimension. */
 export interface WeightSource {
@@ -145,30 +144,6 @@ function storedPart(tensor: string, source: WeightSource): Part {
   };
 }
 
-/** The values of Hugging Face's pair of tensors: code × 2^(scale − 127). */
-function mxfp4Part({ blocks, scales }: Mxfp4Input, source: WeightSource): Part {
-  const perRow = rowLength(source.shapeOf(scales));
-  const count = rowCount(source.shapeOf(scales));
-  const length = perRow * MXFP4_BLOCK;
-  const codes = source.shapeOf(blocks);
-  if (rowLength(codes) !== MXFP4_CODES || rowCount(codes) !== count * perRow) {
-    throw new ConversionError(
-      `${blocks} does not hold a row of ${MXFP4_CODES} bytes for each of the ${count * perRow} scales.`,
-    );
-  }
-  return {
-    rowCount: count,
-    rowLength: length,
-    async read(start, end, out, outOffset) {
-      const exponents = new Float32Array((end - start) * perRow);
-      const pairs = new Float32Array(exponents.length * MXFP4_CODES);
-      await source.readRows(scales, start, end, exponents);
-      await source.readRows(blocks, start * perRow, end * perRow, pairs);
-      decodeMxfp4(pairs, exponents, out.subarray(outOffset));
-    },
-  };
-}
-
 function joined(parts: readonly Part[]): Part {
   const length = parts[0]?.rowLength ?? 0;
   const starts: number[] = [];
@@ -217,7 +192,6 @@ function partOf(input: WeightInput, plan: WeightPlan, source: WeightSource): Par
       },
     };
   }
-  if ("blocks" in input) return withSteps(mxfp4Part(input, source), input);
   if ("join" in input)
     return withSteps(joined(input.join.map((inner) => partOf(inner, plan, source))), input);
   return withSteps(storedPart(input.tensor, source), input);

@@ -30,7 +30,7 @@ async function whole(plan: WeightPlan, source: WeightSource): Promise<Float32Arr
 }
 
 const hash = (values: Float32Array): string => sha256(new Uint8Array(values.buffer));
-const isMxfp4 = (plan: WeightPlan): boolean => plan.inputs.some((input) => "blocks" in input);
+const isMxfp4 = (plan: WeightPlan): boolean => plan.keeps === "MXFP4";
 const isMapped = (plan: WeightPlan): boolean =>
   plan.inputs.some((input) => "map" in input && input.map !== undefined);
 

@@ -112,6 +112,25 @@ function toFloats(bytes: Uint8Array, dtype: string): Float32Array {
   });
 }
 
+/** Tensors as formats open them: the bytes of gpt-oss's MXFP4 experts and their scales are one weight. */
+export function asOpened(tensors: readonly HfTensor[]): HfTensor[] {
+  const stackOf = (name: string): string => name.replace(/_(?:blocks|scales)$/, "");
+  const isPart = ({ name }: HfTensor): boolean => /_proj_(?:blocks|scales)$/.test(name);
+  return tensors.flatMap((tensor) => {
+    if (!isPart(tensor)) return [tensor];
+    if (!tensor.name.endsWith("_blocks")) return [];
+    const [experts = 0, rows = 0, blocks = 0] = tensor.shape;
+    return [
+      {
+        ...tensor,
+        name: `${stackOf(tensor.name)}.weight`,
+        shape: [experts, rows, blocks * 32],
+        encoding: "MXFP4-32g",
+      },
+    ];
+  });
+}
+
 /** All safetensors files of a directory, held in memory: the golden models are small. */
 export function readWeights(directory: string): StoredWeights {
   const entries = new Map<string, { bytes: Uint8Array; dtype: string; shape: number[]; file: string }>();
@@ -137,7 +156,9 @@ export function readWeights(directory: string): StoredWeights {
   };
   const floats = new Map<string, Float32Array>();
   return {
-    tensors: [...entries].map(([name, { shape, dtype, file }]) => ({ name, shape, encoding: dtype, file })),
+    tensors: asOpened(
+      [...entries].map(([name, { shape, dtype, file }]) => ({ name, shape, encoding: dtype, file })),
+    ),
     source: {
       shapeOf: (name) => entry(name).shape,
       async readRows(name, start, end, out) {

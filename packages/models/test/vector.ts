@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { type HfFiles, readHfFiles } from "../src/index.ts";
-import type { ManifestKey } from "./golden.ts";
+import { asOpened, type ManifestKey } from "./golden.ts";
 
 export interface Vector {
   readonly class: string;
@@ -45,6 +45,6 @@ export function vectorFiles(
   return readHfFiles(
     vector.directoryName,
     contents,
-    vector.tensors.map(([name, shape, encoding, file]) => ({ name, shape, encoding, file })),
+    asOpened(vector.tensors.map(([name, shape, encoding, file]) => ({ name, shape, encoding, file }))),
   );
 }

@@ -4,9 +4,7 @@ import {
   isRowSelection,
   openWeight,
   plannedSources,
-  repackMxfp4Row,
   rowOrigins,
-  unpackMxfp4Row,
   type WeightInput,
   type WeightPlan,
   type WeightSource,
@@ -184,55 +182,11 @@ describe("plans that do not add up are refused, naming the tensor", () => {
     ["rows of unequal length", [5, 2], [{ tensor: "a" }, { tensor: "v" }], /cannot be joined/],
     ["rows beyond the end", [2, 2], [{ tensor: "a", rows: [3, 5] }], /are not among/],
     ["elements that do not divide", [8], [{ tensor: "a", rowLength: 3 }], /cannot be seen as rows of 3/],
-    [
-      "MXFP4 codes that are too few",
-      [4, 32],
-      [{ blocks: "a", scales: "v" }],
-      /row of 16 bytes for each of the 6 scales/,
-    ],
   ])("%s", (_, shape, inputs, message) => {
     expect(() => openWeight({ name: "t", shape, inputs }, source)).toThrow(
       expect.objectContaining({ code: "CONVERSION", tensor: "t", message: expect.stringMatching(message) }),
     );
   });
-});
-
-test("MXFP4 pairs are read as the numbers of the OCP specification, rows selected and reordered", async () => {
-  // two rows of 64: the codes in order, those of the second block of each row in reverse
-  const codes = Array.from({ length: 64 }, (_, i) => {
-    const [low, high] = [(2 * i) & 15, (2 * i + 1) & 15];
-    return i % 32 < 16 ? low | (high << 4) : (15 - low) | ((15 - high) << 4);
-  });
-  const stored: Record<string, { shape: number[]; values: number[] }> = {
-    x: { shape: [2, 2, 16], values: codes },
-    y: { shape: [2, 2], values: [127, 128, 0, 126] },
-  };
-  const source: WeightSource = {
-    shapeOf: (name) => stored[name]?.shape ?? [],
-    async readRows(name, start, end, out) {
-      const { shape = [], values = [] } = stored[name] ?? {};
-      const length = shape.at(-1) ?? 1;
-      out.set(values.slice(start * length, end * length));
-    },
-  };
-  const e2m1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6];
-  const blockOf = (scale: number, reverse: boolean): number[] =>
-    Array.from({ length: 32 }, (_, i) => Math.fround(e2m1[reverse ? 15 - (i & 15) : i & 15]! * scale));
-  const first = [...blockOf(1, false), ...blockOf(2, true)];
-  const second = [...blockOf(2 ** -127, false), ...blockOf(0.5, true)];
-  const read = async (shape: number[], inputs: WeightInput[]): Promise<number[]> => {
-    const out = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    await openWeight({ name: "t", shape, inputs }, source).readRows(0, out.length / 64, out);
-    return [...out];
-  };
-  const pair = { blocks: "x", scales: "y" };
-  expect(await read([2, 64], [pair])).toEqual([...first, ...second]);
-  expect(await read([1, 64], [{ ...pair, rows: [1, 2] }])).toEqual(second);
-  const turned: WeightInput = {
-    ...pair,
-    rowOrder: { kind: "view", view: [1, 2], axes: [1, 0], ranges: [null, [1, 2]] },
-  };
-  expect(await read([1, 64], [turned])).toEqual(second);
 });
 
 test("plans are plain JSON that the schema accepts, and nothing else", () => {
@@ -242,11 +196,11 @@ test("plans are plain JSON that the schema accepts, and nothing else", () => {
     inputs: [
       { tensor: "a", rows: [0, 2], rowOrder: { kind: "rope-to-halves", headCount: 1 }, map: "subtract-one" },
       { join: [{ tensor: "b" }], transpose: true, columnOrder: { kind: "view", view: [2], ranges: [null] } },
-      { blocks: "x", scales: "y" },
       { values: [1, 2] },
       { zeros: 2 },
     ],
     forceF32: true,
+    keeps: "MXFP4",
   };
   expect(weightPlanSchema.parse(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
   for (const bad of [
@@ -259,24 +213,4 @@ test("plans are plain JSON that the schema accepts, and nothing else", () => {
   ]) {
     expect(weightPlanSchema.safeParse(bad).success).toBe(false);
   }
-});
-
-test("MXFP4 rows: byte i holds values 2i and 2i + 1 there, j and j + 16 here", () => {
-  const blocks = Uint8Array.from({ length: 32 }, (_, index) => (index * 37 + 11) & 255);
-  const scales = Uint8Array.of(120, 130);
-  const packed = new Uint8Array(34);
-  repackMxfp4Row(blocks, scales, packed);
-  const codeThere = (value: number): number => (blocks[value >> 1]! >> ((value & 1) * 4)) & 15;
-  const codeHere = (value: number): number => {
-    const block = value >> 5;
-    const within = value & 31;
-    return (packed[block * 17 + 1 + (within & 15)]! >> (within < 16 ? 0 : 4)) & 15;
-  };
-  for (let value = 0; value < 64; value++) expect(codeHere(value)).toBe(codeThere(value));
-  expect([packed[0], packed[17]]).toEqual([120, 130]);
-  const blocksBack = new Uint8Array(32);
-  const scalesBack = new Uint8Array(2);
-  unpackMxfp4Row(packed, blocksBack, scalesBack);
-  expect(blocksBack).toEqual(blocks);
-  expect(scalesBack).toEqual(scales);
 });

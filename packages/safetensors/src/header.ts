@@ -175,7 +175,7 @@ function parseJson(
       path,
     });
   }
-  checkPlaces(entries, fileByteLength - dataOffset, path);
+  checkPlaces(entries, dataOffset, fileByteLength, path);
   return {
     tensors: entries.map(({ name, shape, encoding, start, end }) => ({
       name,
@@ -245,7 +245,8 @@ function parseEntry(name: string, value: unknown, limits: Limits, path: string):
 }
 
 /** Sorts by offset. The tensors must cover the data from its start to its end, without gaps or overlaps. */
-function checkPlaces(entries: Entry[], dataByteLength: number, path: string): void {
+function checkPlaces(entries: Entry[], dataOffset: number, fileByteLength: number, path: string): void {
+  const dataByteLength = fileByteLength - dataOffset;
   entries.sort((a, b) => a.start - b.start || a.end - b.end);
   let end = 0;
   for (const entry of entries) {
@@ -268,6 +269,7 @@ function checkPlaces(entries: Entry[], dataByteLength: number, path: string): vo
   if (end !== dataByteLength) {
     throw new FormatError(`${dataByteLength - end} bytes at the end of the file belong to no tensor.`, {
       path,
+      offset: dataOffset + end,
       reason: "trailing-bytes",
     });
   }

@@ -147,16 +147,30 @@ async function findFiles(store: ReadStore, file: string | undefined, limits: Lim
   const files = names.filter((name) => name.endsWith(".safetensors"));
   if (files.length === 0) throw missing(store, SINGLE_NAME);
   const shard = files.find((name) => SHARD.exec(name)?.[1] === EXL2_PREFIX);
-  return shard === undefined ? { names: files } : shardsWithoutIndex(store, shard);
+  if (shard !== undefined) return shardsWithoutIndex(store, shard);
+  // the names say how many there are, without an index too
+  const sets = new Map(
+    files.flatMap((name): [string, string][] => {
+      const [, prefix, , count] = SHARD.exec(name) ?? [];
+      return prefix === undefined ? [] : [[`${prefix} ${count}`, name]];
+    }),
+  );
+  for (const name of sets.values()) shardsOfSet(store, files, name);
+  return { names: files };
 }
 
 /** All shards of a set, by their numbers. @throws IoError for a missing shard */
 async function shardsWithoutIndex(store: ReadStore, shard: string): Promise<FoundFiles> {
+  const names = shardsOfSet(store, [...new Set((await store.list()) ?? [shard])], shard);
+  return { names, complete: true };
+}
+
+/** @throws IoError for a missing shard */
+function shardsOfSet(store: ReadStore, there: readonly string[], shard: string): readonly string[] {
   const [, prefix = "", , count = "0"] = SHARD.exec(shard) ?? [];
-  const there = new Set((await store.list()) ?? [shard]);
   // a hostile name may state any count, so only existing files are listed
   const total = Number(count);
-  const found = [...there].filter((name) => {
+  const found = there.filter((name) => {
     const match = SHARD.exec(name);
     return match?.[1] === prefix && match[3] === count;
   });
@@ -166,7 +180,7 @@ async function shardsWithoutIndex(store: ReadStore, shard: string): Promise<Foun
     );
     throw missing(store, `${prefix}-${String(missingNumber).padStart(5, "0")}-of-${count}.safetensors`);
   }
-  return { names: found.sort(), complete: true };
+  return found.sort();
 }
 
 async function tryIndex(store: ReadStore, name: string, limits: Limits): Promise<FoundFiles | undefined> {

@@ -18,6 +18,7 @@ export function planShards<T extends { readonly name: string; readonly byteLengt
   maxByteLength: number,
   baseName: string = "model",
   storedNames: (tensor: T) => readonly string[] = ({ name }) => [name],
+  indexesOneFile: boolean = false,
 ): ShardPlan<T> {
   if (!(maxByteLength > 0))
     throw new UsageError(`A shard of at most ${maxByteLength} bytes cannot hold a tensor.`);
@@ -39,7 +40,7 @@ export function planShards<T extends { readonly name: string; readonly byteLengt
   }
   if (current.length > 0 || shards.length === 0) shards.push(current);
   const files = shards.map((shard, i) => ({ name: shardName(baseName, i, shards.length), tensors: shard }));
-  if (files.length === 1) return { files, index: undefined };
+  if (files.length === 1 && !indexesOneFile) return { files, index: undefined };
   const weightMap = new Map(
     files.flatMap(({ name, tensors: members }) =>
       members.flatMap((tensor) => storedNames(tensor).map((stored): [string, string] => [stored, name])),

@@ -1,100 +1,116 @@
-import { smallest, UsageError } from "@requant/core";
+import { contextCache, type Model } from "@requant/convert";
+import { ConversionError, elementCount, smallest, UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import { parseByteSize } from "../byte-size.ts";
-import type { Handler } from "../context.ts";
+import type { Context, Handler } from "../context.ts";
+import {
+  type Context as ContextMemory,
+  cacheTypeNames,
+  contextBasis,
+  contextOf,
+  estimatedCacheElements,
+  parseTokens,
+} from "../context-memory.ts";
 import { exitStatus } from "../exit.ts";
-import { type Candidate, candidates, estimatedBytes, type Figure, figureSources } from "../figures.ts";
-import { parseParameterCount } from "../model-name.ts";
-import type { Look } from "../render/look.ts";
-import { byteQuantity, countQuantity } from "../render/quantity.ts";
-import { paragraph, table } from "../render/table.ts";
+import { candidates, estimatedBytes, figureSources } from "../figures.ts";
+import { parseParameterCount } from "../name-rules.ts";
+import { withModel } from "../open.ts";
+import { type Choice, renderChoices, type Subject } from "../render/choices.ts";
 import { writeJson } from "../streams.ts";
 
-interface Choice extends Candidate {
-  readonly byteLength: number;
-  readonly fits: boolean | undefined;
+export const choose: Handler = async ([argument], given, context) => {
+  const parameters = given["parameters"];
+  if ((argument === undefined) === (parameters === undefined)) {
+    throw new UsageError(
+      argument === undefined
+        ? "There is no model to choose for."
+        : "The model says how many parameters it has.",
+      { hint: "Give either a model or --parameters 8B, for example." },
+    );
+  }
+  return argument === undefined
+    ? chooseFor({ parameters: parameterCount(String(parameters)) }, given, context)
+    : withModel(argument, context.signal, async (model) => chooseFor(subjectOf(model), given, context));
+};
+
+function parameterCount(text: string): number {
+  const parameters = parseParameterCount(text);
+  if (parameters !== undefined) return parameters;
+  throw new UsageError(`"${bounded(text, 40)}" is not a number of parameters.`, {
+    hint: "Write --parameters 8B, for example, or 1.1B, 8x7B, 350M.",
+  });
 }
 
-export const choose: Handler = async (_arguments, given, { streams, options, look }) => {
-  const parameters = parseParameterCount(String(given["parameters"]));
-  if (parameters === undefined) {
-    throw new UsageError(`"${bounded(String(given["parameters"]), 40)}" is not a number of parameters.`, {
-      hint: "Write --parameters 8B, for example, or 1.1B, 8x7B, 350M.",
-    });
+/** Embeddings and head, by their names on either side. */
+const EMBEDDING =
+  /(?:^|\.)(?:token_embd|output|embed_tokens|lm_head|wte|word_embeddings|tok_embeddings)\.weight$/;
+
+function subjectOf(model: Model): Subject {
+  let [parameters, embedding] = [0, 0];
+  for (const { name, shape } of model.tensors) {
+    const count = elementCount(shape);
+    parameters += count;
+    if (EMBEDDING.test(name)) embedding += count;
   }
+  const embeddingShare = parameters === 0 ? undefined : embedding / parameters;
+  return { parameters, embeddingShare, cache: contextCache(model), model: model.name };
+}
+
+function chooseFor(
+  subject: Subject,
+  given: Readonly<Record<string, unknown>>,
+  { streams, options, look }: Context,
+): number {
+  const { parameters, embeddingShare } = subject;
   const memory = typeof given["memory"] === "string" ? parseByteSize(given["memory"]) : undefined;
-  const choices = candidates
-    .map((candidate): Choice => {
-      const byteLength = estimatedBytes(candidate, parameters);
-      return { ...candidate, byteLength, fits: memory === undefined ? undefined : byteLength <= memory };
-    })
-    .filter(({ fits }) => fits !== false)
+  const context = contextMemory(subject, given);
+  const all = candidates.map((candidate): Choice => {
+    const byteLength = estimatedBytes(candidate, parameters, embeddingShare);
+    const total = context === undefined ? {} : { totalByteLength: byteLength + context.byteLength };
+    return { ...candidate, byteLength, ...total };
+  });
+  const choices = all
+    .filter((choice) => memory === undefined || totalOf(choice) <= memory)
     .sort((a, b) => b.byteLength - a.byteLength);
+  const basis = context === undefined ? undefined : contextBasis(context, subject.cache);
   if (options.json) {
     writeJson(streams, {
+      model: subject.model,
       parameters,
-      ...(memory === undefined ? {} : { memory }),
+      memory,
+      context,
       choices,
       sources: figureSources,
     });
   } else {
-    streams.out.write(`${render(choices, parameters, memory, look)}\n`);
+    const least = smallest(all.map(totalOf)) ?? 0;
+    streams.out.write(`${renderChoices({ choices, subject, memory, context, basis, least }, look)}\n`);
   }
   return choices.length > 0 ? exitStatus.done : exitStatus.different;
-};
+}
 
-function render(
-  choices: readonly Choice[],
-  parameters: number,
-  memory: number | undefined,
-  look: Look,
-): string {
-  if (choices.length === 0) {
-    return `Nothing fits: the smallest of ${candidates.length} formats takes ${byteQuantity(
-      smallest(candidates.map((candidate) => estimatedBytes(candidate, parameters))) ?? 0,
-    )} for ${countQuantity(parameters)} parameters.`;
+function totalOf({ byteLength, totalByteLength }: Choice): number {
+  return totalByteLength ?? byteLength;
+}
+
+function contextMemory(
+  { parameters, cache, model }: Subject,
+  given: Readonly<Record<string, unknown>>,
+): ContextMemory | undefined {
+  const { context, kv } = given;
+  if (typeof context !== "string") {
+    if (kv === undefined) return undefined;
+    throw new UsageError("The option --kv is about the context, and --context is not given.", {
+      hint: "Add --context 32k, for example.",
+    });
   }
-  const figure = (candidate: Candidate, wanted: (one: Figure) => boolean): string => {
-    const found = candidate.figures.find(wanted);
-    return found === undefined ? "" : `+${found.increase.toFixed(3)}`;
-  };
-  const ofPaper = ({ figures }: Candidate): string => {
-    const found = figures.filter(({ source }) => source === "arXiv-2404.14047");
-    return found.map(({ increase }) => `+${increase.toFixed(1)}`).join("/");
-  };
-  const rows = choices.map((choice) => [
-    choice.target,
-    byteQuantity(choice.byteLength),
-    choice.bitsPerWeight.toFixed(2),
-    figure(choice, ({ source, calibrated }) => source === "llama.cpp-8B" && !calibrated),
-    figure(choice, ({ source, calibrated }) => source === "llama.cpp-8B" && calibrated),
-    choice.figures.find(({ klDivergence }) => klDivergence !== undefined)?.klDivergence?.toFixed(4) ?? "",
-    figure(choice, ({ source }) => source === "llama.cpp-70B"),
-    ofPaper(choice),
-  ]);
-  return [
-    paragraph(
-      `${countQuantity(parameters)} parameters${memory === undefined ? "" : `, at most ${byteQuantity(memory)}`}. Sizes are of the weights alone: the context takes memory on top. PPL: perplexity above the float model's; imat: the same with an importance matrix; KL: divergence from it.`,
-      look,
-    ),
-    table(
-      [
-        { title: "target" },
-        { title: "size", align: "right" },
-        { title: "bits", align: "right" },
-        { title: "PPL[1]", align: "right" },
-        { title: "imat[1]", align: "right" },
-        { title: "KL[1]", align: "right" },
-        { title: "PPL[2]", align: "right" },
-        { title: "PPL[3]", align: "right" },
-      ],
-      rows,
-      look,
-    ),
-    Object.values(figureSources)
-      .map(({ title, url, about }, index) =>
-        paragraph(`[${index + 1}] ${about}. ${title}, ${url}`, look, "    "),
-      )
-      .join("\n"),
-  ].join("\n\n");
+  if (model !== undefined && cache === undefined) {
+    throw new ConversionError(
+      "The model does not say how many layers and key-value heads it has, so its context cannot be counted.",
+      { path: model, hint: "Give --parameters in place of the model for an estimate." },
+    );
+  }
+  const elements = cache?.elementCount ?? estimatedCacheElements(parameters);
+  const type = typeof kv === "string" ? kv : (cacheTypeNames[0] ?? "");
+  return contextOf(parseTokens(context), type, elements, cache === undefined ? "estimate" : "model");
 }

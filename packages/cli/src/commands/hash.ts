@@ -1,4 +1,5 @@
 import { hashModel } from "@requant/convert";
+import { nodeSha256 } from "@requant/core/node";
 import { printable } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
@@ -12,6 +13,7 @@ export const hash: Handler = async ([argument = ""], given, { streams, signal, o
     const report = await hashModel(model, {
       tensors: given["tensors"] === true,
       values: given["values"] === true,
+      createHash: nodeSha256,
       signal,
       onProgress: (done, total) => bar.update(done, total),
     }).finally(() => bar.end());

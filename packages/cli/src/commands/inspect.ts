@@ -6,9 +6,11 @@ import {
   metadataLines,
   modelFindings,
   notesOf,
+  type TensorGrid,
   warningsOf,
 } from "@requant/convert";
 import { bounded } from "@requant/core/text";
+import { gridWords } from "@requant/core/view";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
@@ -20,7 +22,7 @@ import { writeJson } from "../streams.ts";
 
 export const inspect: Handler = async ([argument = ""], given, { streams, signal, options, look }) =>
   withModel(argument, signal, async (model) => {
-    const inspection = await inspectModel(model);
+    const inspection = await inspectModel(model, { grids: given["grids"] === true, signal });
     const findings = distinctFindings([...inspection.findings, ...(await modelFindings(model))]);
     const warnings = warningsOf(findings);
     const notes = notesOf(findings);
@@ -59,6 +61,26 @@ function metadataText(model: Model): { key: string; type: string; value: string 
     type,
     value: typeof value === "string" ? value : JSON.stringify(value),
   }));
+}
+
+function renderGrids(grids: readonly TensorGrid[], look: Look): string {
+  if (grids.length === 0) return paragraph("There are no matrices of floats to look for grids in.", look);
+  return table(
+    [
+      { title: "tensor" },
+      { title: "stored as" },
+      { title: "grid of its floats", wrap: true },
+      { title: "share a scale", wrap: true },
+      { title: "scales" },
+      { title: "rounded to" },
+    ],
+    grids.map(({ name, encoding, grid }) => {
+      if (grid === undefined) return [name, encoding, "none", "", "", ""];
+      const { codes, groups, scales, rounding = "" } = gridWords(grid);
+      return [name, encoding, codes, groups, scales, rounding];
+    }),
+    look,
+  );
 }
 
 function renderInspection(
@@ -120,6 +142,7 @@ function renderInspection(
       ),
     );
   }
+  if (model.grids !== undefined) parts.push(renderGrids(model.grids, look));
   if (shown.metadata) {
     parts.push(
       table(

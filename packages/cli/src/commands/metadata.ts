@@ -1,13 +1,14 @@
 import { metadataEntries, metadataLines, specialTokenId } from "@requant/convert";
 import { type Metadata, type MetadataValue, UsageError } from "@requant/core";
 import { fileSource } from "@requant/core/node";
-import { bounded } from "@requant/core/text";
+import { bounded, didYouMean } from "@requant/core/text";
 import { readGguf } from "@requant/gguf";
 import { readAssignments, setTwice } from "../assignments.ts";
 import type { Context, Handler } from "../context.ts";
 import { changeMetadata, type EditOptions } from "../edit-metadata.ts";
 import { exitStatus } from "../exit.ts";
-import { optionName, specialTokens } from "../metadata-options.ts";
+import { metadataActions, optionName, specialTokens } from "../metadata-options.ts";
+import { showError } from "../render/error.ts";
 import { table } from "../render/table.ts";
 import { printableLines } from "../render/text.ts";
 import { writeJson } from "../streams.ts";
@@ -29,7 +30,7 @@ interface Action {
 const editOptions = ["dryRun", "force"];
 const tokenOptions = specialTokens.map(([option]) => optionName(option));
 
-const actions: Readonly<Record<string, Action>> = {
+const actions: Readonly<Record<(typeof metadataActions)[number], Action>> = {
   list: { run: list, options: [] },
   get: { run: get, options: [] },
   set: { run: set, options: [...editOptions, ...tokenOptions] },
@@ -44,15 +45,16 @@ const flags: readonly (readonly [name: string, flag: string])[] = [
 ];
 
 export const metadata: Handler = async ([word = "", file = "", ...entries], given, context) => {
-  const action = Object.hasOwn(actions, word) ? actions[word] : undefined;
-  if (action === undefined) {
-    throw new UsageError(`Metadata ${word}: there is no such action.`, {
-      hint: `Use one of ${Object.keys(actions).join(", ")}.`,
+  const known = metadataActions.find((name) => name === word);
+  if (known === undefined) {
+    throw new UsageError(`Metadata ${word}: there is no such action.${didYouMean(word, metadataActions)}`, {
+      hint: `Use one of ${metadataActions.join(", ")}.`,
     });
   }
+  const action = actions[known];
   for (const [name, flag] of flags) {
     if (given[name] === undefined || action.options.includes(name)) continue;
-    const others = Object.keys(actions).filter((other) => actions[other]?.options.includes(name));
+    const others = metadataActions.filter((other) => actions[other].options.includes(name));
     throw new UsageError(`Metadata ${word} does not take ${flag}.`, {
       hint: `It goes with metadata ${others.join(" and ")}.`,
     });
@@ -91,7 +93,12 @@ async function get({ file, entries: keys, context: { streams, options } }: Reque
   }
   const missing = keys.filter((key) => !all.has(key));
   if (missing.length === 0) return exitStatus.done;
-  streams.err.write(`requant: not in the file: ${missing.map((key) => bounded(key)).join(", ")}\n`);
+  showError(streams, options.json === true, {
+    code: "NOT_FOUND",
+    message: `The file has no key ${missing.map((key) => bounded(key)).join(", ")}.${didYouMean(missing[0] ?? "", [...all.keys()])}`,
+    hint: "Use metadata list to see all keys.",
+    path: file,
+  });
   return exitStatus.different;
 }
 

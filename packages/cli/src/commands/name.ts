@@ -1,23 +1,23 @@
 import { describeTargets, parseTarget, weightFormats } from "@requant/convert";
 import { isCodecError } from "@requant/core";
-import { parseWords, spellWords } from "@requant/core/format";
+import { parseWords, readWord, spellWords, type WordSpec } from "@requant/core/format";
 import { bounded } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
-import { type ExplainedName, explainName, type SpellTarget } from "../model-name.ts";
+import { type ExplainedName, explainName, type NameFormats } from "../model-name.ts";
 import type { Look } from "../render/look.ts";
 import { countQuantity } from "../render/quantity.ts";
 import { facts, table } from "../render/table.ts";
 import { writeJson } from "../streams.ts";
 
 export const name: Handler = async ([argument = ""], _given, { streams, options, look }) => {
-  const explained = explainName(argument, spellTarget);
+  const explained = explainName(argument, formats);
   if (options.json) writeJson(streams, explained);
   else streams.out.write(`${render(argument, explained, look)}\n`);
   return explained.parts.length > 0 ? exitStatus.done : exitStatus.different;
 };
 
-const spellTarget: SpellTarget = (format, words) => {
+const spellTarget: NameFormats["spell"] = (format, words) => {
   const specs = weightFormats.find(({ name }) => name === format)?.target?.words;
   const described = describeTargets().find(({ name }) => name === format);
   if (described === undefined) return undefined;
@@ -34,6 +34,31 @@ const spellTarget: SpellTarget = (format, words) => {
     if (isCodecError(error)) return undefined;
     throw error;
   }
+};
+
+const targets = weightFormats.flatMap(({ name, target }) =>
+  target === undefined ? [] : [{ name, ...target }],
+);
+
+/** The words that a spec takes and that no number names. */
+function namedWords({ words }: WordSpec): string[] {
+  return Object.keys((words.kind === "choice" ? words.values : words.named) ?? {});
+}
+
+const formats: NameFormats = {
+  names: describeTargets().map(({ name }) => name),
+  compounds: targets
+    .flatMap(({ name, words }) => [name, ...words.flatMap(namedWords)])
+    .filter((word) => word.includes("-")),
+  aboutWord(word) {
+    for (const { words } of targets) {
+      const found = readWord(words, word);
+      const spec = words.find(({ key }) => key === found?.key);
+      if (spec !== undefined) return spec.about;
+    }
+    return undefined;
+  },
+  spell: spellTarget,
 };
 
 function render(

@@ -7,6 +7,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   dtype: "--dtype",
   exact: "--exact",
   force: "--force",
+  grids: "--grids",
   imatrix: "--imatrix FILE",
   keepSplit: "--keep-split",
   leaveOutput: "--leave-output",

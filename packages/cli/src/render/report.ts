@@ -1,5 +1,5 @@
 import { notesOf, type PlanReport } from "@requant/convert";
-import { largest } from "@requant/core";
+import { elementCount, largest } from "@requant/core";
 import { bounded, boundedMessage } from "@requant/core/text";
 import { findingLine } from "./findings.ts";
 import type { Look } from "./look.ts";
@@ -41,7 +41,10 @@ export function renderReport(report: PlanReport, { tensors, look, output }: Repo
             : target.text,
         ],
         ...(output === undefined ? [] : ([["output", output]] as const)),
-        ["weights", `${countQuantity(source.parameterCount)} in ${counted(report.tensors.length, "tensor")}`],
+        [
+          "weights",
+          `${countQuantity(report.tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0))} in ${counted(report.tensors.length, "tensor")}`,
+        ],
         [
           "size",
           `${byteQuantity(source.files.reduce((sum, file) => sum + file.byteLength, 0))} → ${byteQuantity(report.byteLength)}`,

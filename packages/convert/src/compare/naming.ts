@@ -2,6 +2,8 @@
 import { CodecError } from "@requant/core";
 import { type GgufContent, ggufToHf, hfToGguf, type WeightPlan } from "@requant/models";
 import type { Model } from "../model/model.ts";
+import { ownPlan } from "../model/own-plan.ts";
+import { ownTensors } from "../model/scaled-weight.ts";
 
 export interface CanonicalPlans {
   /** "gguf" only for GGUF files whose architecture has no map: the names are then the file's own. */
@@ -9,9 +11,9 @@ export interface CanonicalPlans {
   readonly plans: readonly WeightPlan[];
 }
 
-/** Every tensor as it is stored. */
+/** Every tensor under its own name. */
 export function ownPlans(model: Pick<Model, "tensors">): WeightPlan[] {
-  return model.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] }));
+  return ownTensors(model.tensors).map(ownPlan);
 }
 
 /** Plans that give each weight of the model its Hugging Face name, shape and row order. */
@@ -20,7 +22,7 @@ export async function canonicalPlans(model: Model): Promise<CanonicalPlans> {
   try {
     const { metadata } = model.gguf;
     // rope factors change config.json alone, never a name or a row
-    const facts: GgufContent = { metadata, tensors: model.tensors, smallTensors: undefined };
+    const facts: GgufContent = { metadata, tensors: ownTensors(model.tensors), smallTensors: undefined };
     const { tensors } = ggufToHf(facts, { dtype: "F32" });
     return { naming: "hf", plans: tensors };
   } catch (error) {

@@ -1,4 +1,11 @@
-import { CodecError, elementCount, type Finding, rowLength as rowLengthOf, UsageError } from "@requant/core";
+import {
+  CodecError,
+  ConversionError,
+  elementCount,
+  type Finding,
+  rowLength as rowLengthOf,
+  UsageError,
+} from "@requant/core";
 import type { Diagnosis, Suspect } from "@requant/core/format";
 import { type IntegerView, roundToHalf } from "@requant/core/view";
 import {
@@ -138,9 +145,7 @@ export async function verifyModels(a: Model, b: Model, options: VerifyOptions = 
 
 /** Both models' weights under the same names. */
 async function matchingPlans(a: Model, b: Model): Promise<[readonly WeightPlan[], readonly WeightPlan[]]> {
-  // bytes of packed experts are numbers only under GGUF's names
-  const packedExperts = [a, b].some(({ familyCodes }) => familyCodes.size > 0);
-  if (a.naming === b.naming && !packedExperts) return [ownPlans(a), ownPlans(b)];
+  if (a.naming === b.naming) return [ownPlans(a), ownPlans(b)];
   try {
     return [
       a.naming === "gguf" ? ownPlans(a) : await ggufPlans(a),
@@ -189,7 +194,7 @@ async function verifyTensor(
     : await diagnose(
         {
           ...suspect(planA, readerA, readerB, relativeRmse, headCounts(a, b)),
-          views: { a: viewReader(a, planA), b: viewReader(b, planB) },
+          views: { a: await viewReader(a, planA), b: await viewReader(b, planB) },
         },
         options.diagnoses ?? diagnoses,
       );
@@ -260,16 +265,23 @@ function suspect(
   };
 }
 
-/** Rows as integers, where the weight is one packed tensor of the model. */
-function viewReader(
+/** Rows as integers, where the weight is one packed tensor of the model, and its codes are integers. */
+async function viewReader(
   model: Model,
   plan: WeightPlan,
-): ((start: number, end: number) => Promise<IntegerView>) | undefined {
+): Promise<((start: number, end: number) => Promise<IntegerView | undefined>) | undefined> {
   const [name, ...others] = plannedSources(plan);
   if (name === undefined || others.length > 0 || !isRowSelection(plan)) return undefined;
-  if (model.tensor(name).linear === undefined) return undefined;
+  const { packed } = model.weight(name);
+  if (packed === undefined || !(await packed.use(0, ({ toView }) => toView !== undefined))) return undefined;
   const rows = integerRows(model, plan);
-  return (start, end) => rows.read(start, end);
+  return (start, end) => rows.read(start, end).catch(noIntegers);
+}
+
+/** Levels of a table, or offsets that are floats. */
+function noIntegers(error: unknown): undefined {
+  if (!(error instanceof ConversionError)) throw error;
+  return undefined;
 }
 
 /** Numbers of attention heads that either model's facts name. */

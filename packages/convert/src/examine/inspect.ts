@@ -3,6 +3,7 @@ import { fileTypeByNumber } from "@requant/gguf";
 import type { MeasuredFact } from "../model/measured-fact.ts";
 import type { Model, ModelFile, ModelTensor } from "../model/model.ts";
 import { packedFacts } from "../model/packed-facts.ts";
+import { type TensorGrid, tensorGrids } from "./tensor-grids.ts";
 
 /** What one encoding takes of a model. */
 export interface EncodingShare {
@@ -40,10 +41,22 @@ export interface Inspection {
   /** What is doubtful or disagrees, and what is good to know. */
   readonly findings: readonly Finding[];
   readonly tensors: readonly ModelTensor[];
+  /** Where they were asked for: the grids that matrices of floats lie on. */
+  readonly grids?: readonly TensorGrid[] | undefined;
+}
+
+/** What to look at beside headers and small parts. */
+export interface InspectOptions {
+  /** Look for the grid of an earlier quantization in every matrix of floats, which takes one pass over those that have one. */
+  readonly grids?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is in a model, from its headers and the small parts of its packed weights. */
-export async function inspectModel(model: Model): Promise<Inspection> {
+export async function inspectModel(
+  model: Model,
+  { grids, signal }: InspectOptions = {},
+): Promise<Inspection> {
   const packed = await packedFacts(model);
   const { name, format, variant, architecture, files, tensors } = model;
   const parameterCount = tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
@@ -64,6 +77,7 @@ export async function inspectModel(model: Model): Promise<Inspection> {
     measured: [...packed.measured, ...measuredFacts(model)],
     findings: [...model.findings, ...packed.findings],
     tensors,
+    ...(grids === true ? { grids: await tensorGrids(model, signal) } : {}),
   };
 }
 

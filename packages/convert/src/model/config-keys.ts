@@ -34,7 +34,7 @@ export function unknownKeyFindings(
   const known = new Set([...format.configKeys, ...methods.flatMap(({ keys }) => keys ?? [])]);
   const inner = [format, ...methods].flatMap(({ innerKeys }) => Object.entries(innerKeys ?? {}));
   const unknown = [
-    ...unknownKeys(json, known),
+    ...unknownKeys(json, known).filter((key) => format.moduleKeys !== true || !isOfModule(json[key])),
     ...inner.flatMap(([at, keys]) => unknownInside(json, at, keys)),
   ];
   if (unknown.length === 0) return [];
@@ -66,6 +66,11 @@ function unknownInside(json: Json, path: string, keys: readonly string[]): strin
     );
   }
   return found.flatMap(([at, object]) => unknownKeys(object, known).map((key) => at + key));
+}
+
+/** Settings of one module, or whether it has any. */
+function isOfModule(value: unknown): boolean {
+  return isObject(value) || typeof value === "boolean";
 }
 
 function isObject(value: unknown): value is Json {

@@ -100,6 +100,7 @@ export async function detectLinear(
       byteLength: parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
       file: first.file,
       linear: { format: format.name, module: module.name, parts },
+      ...(weight.transposedAs === undefined ? {} : { transposedAs: weight.transposedAs }),
     });
   }
   if (settings !== undefined && counts.has(settings.format)) {

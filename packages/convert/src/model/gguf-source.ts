@@ -3,7 +3,9 @@ import { byteText } from "@requant/core";
 import { openGgufFile } from "@requant/gguf";
 import { type Found, openNamed } from "./find.ts";
 import { type Model, modelOf, type OpenModelOptions } from "./model.ts";
+import { ggufKind, kindFindings } from "./model-kind.ts";
 import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
+import { withScales } from "./scaled-weight.ts";
 import type { SourceFormat } from "./source-format.ts";
 import { GGUF_COPY_HINT, unclaimedGgufTensors } from "./unclaimed.ts";
 
@@ -34,6 +36,10 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     hint: GGUF_COPY_HINT,
   };
   const unclaimed = unclaimedOf(claims);
+  const kind = ggufKind(
+    gguf.metadata,
+    tensors.map(({ name }) => name),
+  );
   return modelOf({
     name: `${folder}/${file}`,
     folder,
@@ -42,13 +48,21 @@ async function openGgufModel(found: Found, options: OpenModelOptions): Promise<M
     naming: "gguf",
     architecture: stringOf(gguf.metadata.get("general.architecture")),
     files,
-    tensors: gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
-    findings: [...gguf.parts.flatMap(({ findings }) => findings), ...claimFindings(claims, unclaimed)],
+    tensors: withScales(
+      gguf.tensors.map((tensor) => ({ ...tensor, file: files[tensor.part]?.name ?? file })),
+    ),
+    findings: [
+      ...gguf.parts.flatMap(({ findings }) => findings),
+      ...claimFindings(claims, unclaimed),
+      ...kindFindings(kind),
+    ],
+    kind,
     unclaimed,
     gguf: {
       version: first?.version ?? 3,
       littleEndian: first?.littleEndian ?? true,
       alignment: first?.alignment ?? 32,
+      dataOffset: first?.dataOffset ?? 0,
       metadata: gguf.metadata,
       partTensorCounts: gguf.parts.map(({ tensors }) => tensors.length),
     },

@@ -7,4 +7,10 @@ export interface ModelTensor extends TensorInfo {
   readonly file: string;
   /** Set where several stored tensors make the weight; its byte length is then the sum of theirs. */
   readonly linear?: StoredLinear | undefined;
+  /** The tensor whose numbers the values are multiplied by. */
+  readonly scaledBy?: string | undefined;
+  /** The weight that this tensor is a scale of: it is no weight itself. */
+  readonly partOf?: string | undefined;
+  /** Set where a checkpoint of floats has the stack under another name, each matrix transposed. */
+  readonly transposedAs?: string | undefined;
 }

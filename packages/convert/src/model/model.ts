@@ -11,9 +11,11 @@ import type { LinearClaims, OpenableWeight } from "@requant/core/format";
 import { bounded, didYouMean } from "@requant/core/text";
 import type { HfFiles } from "@requant/models";
 import { completeFinding } from "./findings/finding.ts";
+import type { ModelKind } from "./model-kind.ts";
 import type { ModelTensor } from "./model-tensor.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
 import { pagedReads } from "./paged-reads.ts";
+import { scaledWeightOf } from "./scaled-weight.ts";
 import { blockWeightOf, packedWeightOf, type StoredWeight } from "./stored-weight.ts";
 import { nothingUnclaimed, type SourceClaims } from "./unclaimed.ts";
 
@@ -42,6 +44,8 @@ export interface GgufFacts {
   readonly version: number;
   readonly littleEndian: boolean;
   readonly alignment: number;
+  /** Where the data begin in the first part. */
+  readonly dataOffset: number;
   /** Of the first part, without the split keys when there are several. */
   readonly metadata: Metadata;
   /** Tensors per file, in file order: what `keepSplit` keeps. */
@@ -86,6 +90,8 @@ export interface Model extends SourceClaims {
   readonly claims: LinearClaims;
   /** What is doubtful or disagrees, what other readers may trip over, and what is good to know. */
   readonly findings: readonly Finding[];
+  /** What the files are, where they are no model by themselves. */
+  readonly kind?: ModelKind | undefined;
   readonly gguf: GgufFacts | undefined;
   readonly hf: HfFacts | undefined;
   /** A tensor or a stored part. @throws FormatError when there is no such tensor. */
@@ -211,8 +217,13 @@ export function modelOf(parts: ModelParts): Model {
       const known = weights.get(name);
       if (known !== undefined) return known;
       const found = tensor(name);
-      const weight =
+      const stored =
         found.linear === undefined ? blockWeightOf(found, reads, parts.name) : packedWeightOf(found, packed);
+      const { scaledBy } = found;
+      const weight =
+        scaledBy === undefined
+          ? stored
+          : scaledWeightOf(stored, blockWeightOf(tensor(scaledBy), reads, parts.name));
       weights.set(name, weight);
       return weight;
     },

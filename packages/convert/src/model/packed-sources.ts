@@ -6,9 +6,9 @@ import { methodName, type QuantizationConfig, type SourceQuantization } from "./
 import type { SourceClaims, Unclaimed, UnclaimedTensors } from "./unclaimed.ts";
 
 /** What a source must tell to be asked: a model, or the facts of one. */
-export type ClaimedSource = Pick<SourceClaims, "unclaimed" | "familyCodes"> & { readonly name: string };
+export type ClaimedSource = Pick<SourceClaims, "unclaimed"> & { readonly name: string };
 
-/** What is known about the tensors of a source once its formats and its family have taken theirs. */
+/** What is known about the tensors of a source once its formats have taken theirs. */
 export interface Claims {
   readonly tensors: UnclaimedTensors;
   /** All that the model has, linear weights in place of their parts. */
@@ -146,7 +146,7 @@ function floatsMessage(config: QuantizationConfig): string {
 export function refuseUnclaimed({ name, unclaimed }: Pick<ClaimedSource, "name" | "unclaimed">): void {
   const [first] = unclaimed;
   if (first === undefined) return;
-  throw new UnsupportedError(first.reason, {
+  throw new UnsupportedError(sentence(first.reason), {
     path: first.path ?? name,
     tensor: first.tensors[0],
     hint: first.hint,
@@ -157,36 +157,17 @@ export function refuseUnclaimed({ name, unclaimed }: Pick<ClaimedSource, "name" 
 export function refuseUnclaimedTensor(source: ClaimedSource, tensor: string): void {
   const found = source.unclaimed.find(({ tensors }) => tensors.includes(tensor));
   if (found !== undefined) {
-    throw new UnsupportedError(found.reason, { path: found.path ?? source.name, tensor, hint: found.hint });
+    throw new UnsupportedError(sentence(found.reason), {
+      path: found.path ?? source.name,
+      tensor,
+      hint: found.hint,
+    });
   }
-  if (source.familyCodes.has(tensor)) throw familyCodesError(source, tensor, "its bytes are no numbers");
 }
 
 /** Tensors that no command may show as numbers. */
-export function unreadNames({ unclaimed, familyCodes }: ClaimedSource): ReadonlySet<string> {
-  const names = new Set(familyCodes);
+export function unreadNames({ unclaimed }: ClaimedSource): ReadonlySet<string> {
+  const names = new Set<string>();
   for (const { tensors } of unclaimed) for (const name of tensors) names.add(name);
   return names;
-}
-
-/**
- * Refuses a checkpoint whose experts are packed in a way that only the way to GGUF reads.
- * @param why what cannot be done with them, as the end of a sentence
- * @throws UnsupportedError
- */
-export function refuseFamilyCodes(source: Pick<ClaimedSource, "name" | "familyCodes">, why: string): void {
-  const [first] = source.familyCodes;
-  if (first !== undefined) throw familyCodesError(source, first, why);
-}
-
-function familyCodesError(
-  source: Pick<ClaimedSource, "name">,
-  tensor: string,
-  why: string,
-): UnsupportedError {
-  return new UnsupportedError(`The experts are packed as MXFP4, and ${why}.`, {
-    path: source.name,
-    tensor,
-    hint: "Choose gguf:mxfp4_moe, which keeps the experts as they are; or convert to gguf:auto, and that to safetensors:bf16, where they are floats.",
-  });
 }

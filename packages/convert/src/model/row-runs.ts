@@ -1,5 +1,6 @@
 /** Output rows that come from stored rows which lie together, so that they are read together. */
 import { rowOrigins, type WeightInput } from "@requant/models";
+import type { HiddenGrids } from "./hidden-grids.ts";
 import type { Model } from "./model.ts";
 
 /** A weight whose every row is one stored row. */
@@ -7,6 +8,8 @@ export interface RowTask {
   readonly name: string;
   readonly shape: readonly number[];
   readonly inputs: readonly WeightInput[];
+  /** Of stored tensors of floats: the grids that give them a view. */
+  readonly grids?: HiddenGrids | undefined;
 }
 
 /** Output rows from `start` on, and the rows of one stored tensor that they are, in any order. */

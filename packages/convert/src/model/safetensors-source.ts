@@ -17,6 +17,7 @@ import { unusedConfigFindings } from "./config-keys.ts";
 import { type DetectedLinear, detectLinear } from "./detect.ts";
 import { type Found, openNamed } from "./find.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
+import { kindFindings, safetensorsKind } from "./model-kind.ts";
 import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
 import {
   disagreements,
@@ -86,9 +87,9 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const usable = quantization?.malformed === undefined ? quantization : undefined;
   const detected = await detectLinear(storedTensors, usable, { formats, hints, path: folder });
   const { tensors, format = "safetensors", weights, claims } = detected;
-  const familyCodes = await familyCodesOf(config, tensors);
-  const understood = claimsOf(detected, familyCodes, quantization);
+  const understood = claimsOf(detected, quantization);
   const unclaimed = unclaimedOf(understood);
+  const kind = safetensorsKind(storedTensors.map(({ name }) => name));
   const packed = detected.format === undefined ? "" : `, ${weights.size} weights packed as ${format}`;
   return modelOf({
     name: file === undefined ? folder : `${folder}/${file}`,
@@ -106,9 +107,10 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
       ...others.flatMap((other) => unusedConfigFindings(other, formats)),
       ...detected.findings,
       ...claimFindings(understood, unclaimed),
+      ...kindFindings(kind),
     ],
+    kind,
     unclaimed,
-    familyCodes,
     quantization: understood.quantization,
     linear: { storedTensors, claims, weights },
     gguf: undefined,
@@ -146,9 +148,12 @@ async function readSideFile(store: ReadStore, name: string, limits: Limits): Pro
 }
 
 async function readConfig(found: Found, limits: Limits): Promise<HfFiles["config"] | undefined> {
-  if (found.names?.includes("config.json") === false) return undefined;
-  const bytes = await readSideFile(found.store, "config.json", limits);
-  return bytes === undefined ? undefined : readHfFiles("", new Map([["config.json", bytes]]), []).config;
+  for (const name of ["config.json", "params.json"]) {
+    if (found.names?.includes(name) === false) continue;
+    const bytes = await readSideFile(found.store, name, limits);
+    if (bytes !== undefined) return readHfFiles("", new Map([[name, bytes]]), []).config;
+  }
+  return undefined;
 }
 
 const jsonObject = z.record(z.string(), z.unknown());
@@ -192,28 +197,12 @@ async function findQuantization(
   return { quantization, others, findings: disagreements(quantization, others, methods) };
 }
 
-/** Tensors that the model's family reads as packed codes. */
-async function familyCodesOf(
-  config: HfFiles["config"] | undefined,
-  tensors: readonly ModelTensor[],
-): Promise<ReadonlySet<string>> {
-  const doubtful = tensors.filter(({ encoding, linear }) => linear === undefined && !isPlainFloat(encoding));
-  if (config === undefined || doubtful.length === 0) return new Set();
-  // the table of families is large, and float models need none of it here
-  const { packedByFamily } = await import("./family-codes.ts");
-  return packedByFamily(
-    config,
-    doubtful.map(({ name }) => name),
-  );
-}
-
-/** Everything that neither a linear format nor the family took. */
+/** Everything that no format took. */
 function claimsOf(
   { tensors, weights, refused }: DetectedLinear,
-  familyCodes: ReadonlySet<string>,
   quantization: QuantizationConfig | undefined,
 ): Claims {
-  const rest = tensors.filter(({ name, linear }) => linear === undefined && !familyCodes.has(name));
+  const rest = tensors.filter(({ linear }) => linear === undefined);
   const modules = new Set([...weights.keys()].map((name) => name.replace(/\.weight$/, "")));
   return {
     tensors: unclaimedTensors(rest, modules, quantization !== undefined),
@@ -225,7 +214,7 @@ function claimsOf(
         ? undefined
         : {
             ...quantization,
-            used: quantization.malformed === undefined && (weights.size > 0 || familyCodes.size > 0),
+            used: quantization.malformed === undefined && weights.size > 0,
           },
   };
 }

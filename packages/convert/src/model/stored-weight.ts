@@ -15,9 +15,9 @@ export interface StoredWeight {
   readRows(rowStart: number, rowEnd: number, out: Float32Array): Promise<void>;
   /**
    * Rows `[rowStart, rowEnd)` of a matrix as a view, or why there is none. Of a packed weight all parts are read and kept
-   * until another weight is asked for.
+   * until another weight is asked for. `unscaled`: without the scale of the whole weight.
    */
-  readView(rowStart: number, rowEnd: number): Promise<Reformed<StoredView>>;
+  readView(rowStart: number, rowEnd: number, unscaled?: boolean): Promise<Reformed<StoredView>>;
   /** Set where several stored tensors make the weight. */
   readonly packed?: PackedReads | undefined;
 }
@@ -42,15 +42,24 @@ export function packedWeightOf(tensor: ModelTensor, reads: LinearReads): StoredW
     tensor,
     packed: { examine: () => reads.examine(name), use },
     readRows: (rowStart, rowEnd, out) => use(rowEnd, (weight) => weight.dequantize(rowStart, rowEnd, out)),
-    async readView(rowStart, rowEnd) {
-      const view = await use(rowEnd, (weight) =>
-        weight.toView === undefined ? weight.toLevels?.(rowStart, rowEnd) : weight.toView(rowStart, rowEnd),
-      );
+    async readView(rowStart, rowEnd, unscaled) {
+      const view = await use(rowEnd, (weight) => viewOf(weight, rowStart, rowEnd, unscaled));
       if (view !== undefined) return { view };
       const { noView } = await reads.examine(name);
       return { misfit: noView ?? { reason: "its numbers are not levels of a table times a scale" } };
     },
   };
+}
+
+/** Rows of an opened weight as the view that it has; undefined where it has none. */
+export function viewOf(
+  weight: OpenedWeight,
+  rowStart: number,
+  rowEnd: number,
+  unscaled = false,
+): StoredView | undefined {
+  if (weight.toView !== undefined) return weight.toView(rowStart, rowEnd);
+  return unscaled ? weight.toUnscaled?.(rowStart, rowEnd) : weight.toLevels?.(rowStart, rowEnd);
 }
 
 /** A weight that is one stored tensor of numbers or blocks. `path`: of the model, for errors. */

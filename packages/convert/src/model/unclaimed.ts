@@ -18,15 +18,12 @@ export interface Unclaimed {
 export interface SourceClaims {
   /** Parts that no reader understands, with the reason: no command may take them for weights. Mostly empty. */
   readonly unclaimed: readonly Unclaimed[];
-  /** Tensors whose bytes are packed weights that only the family's own way to GGUF reads (MXFP4 experts). */
-  readonly familyCodes: ReadonlySet<string>;
   /** What the configuration files say about packed weights, as they are. */
   readonly quantization: SourceQuantization | undefined;
 }
 
 export const nothingUnclaimed: SourceClaims = {
   unclaimed: [],
-  familyCodes: new Set(),
   quantization: undefined,
 };
 

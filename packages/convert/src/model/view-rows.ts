@@ -11,8 +11,10 @@ import {
   stackViews,
 } from "@requant/core/view";
 import { blockRowsByteLength, type GgufViewType, viewToBlocks, weightToBlocks } from "@requant/gguf";
+import { type HiddenGrids, viewOfRows } from "./hidden-grids.ts";
 import type { Model } from "./model.ts";
 import { type RowTask, tensorRuns } from "./row-runs.ts";
+import { viewOf } from "./stored-weight.ts";
 
 export interface ViewBand {
   /** First output row of `view`. */
@@ -28,11 +30,12 @@ export interface ViewRows {
 /** Only for weights whose every row is one stored row. */
 export function viewRows(model: Model, task: RowTask): ViewRows {
   const runsOf = tensorRuns(model, task);
+  const source = { model, grids: task.grids };
   return {
     async read(start, end) {
       const bands: ViewBand[] = [];
       for (const { start: row, tensor, rows } of runsOf(start, end)) {
-        for (const band of await readOrdered(model, tensor, rows, row)) bands.push(band);
+        for (const band of await readOrdered(source, { tensor }, rows, row)) bands.push(band);
       }
       return bands;
     },
@@ -70,8 +73,14 @@ export interface BlockRows {
   write(start: number, end: number, out: (from: number, to: number) => Uint8Array): Promise<void>;
 }
 
+/** What rows become: blocks of a type, with or without the scale of the whole weight. */
+export interface BlockTarget {
+  readonly type: GgufViewType;
+  readonly unscaled?: boolean | undefined;
+}
+
 /** As `viewRows`. */
-export function blockRows(model: Model, task: RowTask, type: GgufViewType): BlockRows {
+export function blockRows(model: Model, task: RowTask, { type, unscaled = false }: BlockTarget): BlockRows {
   const runsOf = tensorRuns(model, task);
   const rowByteLength = blockRowsByteLength(type, 1, task.shape.at(-1) ?? 1);
   let unordered = new Uint8Array(0);
@@ -82,16 +91,21 @@ export function blockRows(model: Model, task: RowTask, type: GgufViewType): Bloc
         const { first, last, inOrder } = spanOf(rows);
         const { packed } = model.weight(tensor);
         if (packed === undefined || !(inOrder || isDense(rows.length, first, last))) {
-          for (const { start: from, view } of await readOrdered(model, tensor, rows, row)) {
+          const source = { model, grids: task.grids };
+          for (const { start: from, view } of await readOrdered(source, { tensor, unscaled }, rows, row)) {
             viewToBlocks(type, view, out(from, from + view.rows));
           }
         } else if (inOrder) {
-          await packed.use(last + 1, (weight) => toBlocks(type, weight, [first, last + 1], target()));
+          await packed.use(last + 1, (weight) =>
+            toBlocks({ type, unscaled }, weight, [first, last + 1], target()),
+          );
         } else {
           const byteLength = (last + 1 - first) * rowByteLength;
           if (unordered.length < byteLength) unordered = new Uint8Array(byteLength);
           const blocks = unordered.subarray(0, byteLength);
-          await packed.use(last + 1, (weight) => toBlocks(type, weight, [first, last + 1], blocks));
+          await packed.use(last + 1, (weight) =>
+            toBlocks({ type, unscaled }, weight, [first, last + 1], blocks),
+          );
           const bytes = target();
           rows.forEach((source, i) => {
             const from = (source - first) * rowByteLength;
@@ -105,7 +119,7 @@ export function blockRows(model: Model, task: RowTask, type: GgufViewType): Bloc
 
 /** @throws ConversionError where the weight has no view */
 function toBlocks(
-  type: GgufViewType,
+  { type, unscaled }: BlockTarget,
   weight: OpenedWeight,
   [start, end]: readonly [start: number, end: number],
   out: Uint8Array,
@@ -114,7 +128,7 @@ function toBlocks(
     weightToBlocks(type, weight, start, end, out);
     return;
   }
-  const view = weight.toLevels?.(start, end);
+  const view = viewOf(weight, start, end, unscaled);
   if (view === undefined) throw new ConversionError("The weight has no view.");
   viewToBlocks(type, view, out);
 }
@@ -136,24 +150,33 @@ function isDense(count: number, first: number, last: number): boolean {
   return last - first < 4 * count + SPARE_ROWS;
 }
 
+interface ViewSource {
+  readonly model: Model;
+  readonly grids: HiddenGrids | undefined;
+}
+
 /** Rows that lie close together are read at once and put in order afterwards: the rotary order of q and k. */
 async function readOrdered(
-  model: Model,
-  tensor: string,
+  source: ViewSource,
+  stored: { readonly tensor: string; readonly unscaled?: boolean },
   rows: readonly number[],
   start: number,
 ): Promise<ViewBand[]> {
+  const { tensor, unscaled } = stored;
   const { first, last, inOrder } = spanOf(rows);
   if (inOrder || isDense(rows.length, first, last)) {
-    const { view, misfit } = await model.weight(tensor).readView(first, last + 1);
+    const { view, misfit } =
+      unscaled === true
+        ? await source.model.weight(tensor).readView(first, last + 1, unscaled)
+        : await viewOfRows(source.model, tensor, [first, last + 1], source.grids);
     if (view === undefined)
       throw new ConversionError(`The weight has no view: ${misfit.reason}.`, { tensor });
     return [{ start, view: inOrder ? view : selected(view, rows, first) }];
   }
   // far apart: halves, each of which may lie closer together
   const middle = rows.length >> 1;
-  const left = await readOrdered(model, tensor, rows.slice(0, middle), start);
-  const right = await readOrdered(model, tensor, rows.slice(middle), start + middle);
+  const left = await readOrdered(source, stored, rows.slice(0, middle), start);
+  const right = await readOrdered(source, stored, rows.slice(middle), start + middle);
   return left.concat(right);
 }
 

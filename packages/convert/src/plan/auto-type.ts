@@ -2,10 +2,11 @@
 import type { MetadataValue } from "@requant/core";
 import { fileTypes, type GgufViewType, viewTypes } from "@requant/gguf";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
-import { viewFit } from "./choose-way.ts";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import type { PlanSourceTensor } from "./plan.ts";
-import type { TypedWeight } from "./plan-tensor.ts";
+import { UNSCALED_TYPE, unscaledFit } from "./tensor-scales.ts";
+import type { TypedWeight } from "./typed-weight.ts";
+import { viewFit } from "./view-fit.ts";
 
 export interface AutoChoice {
   readonly type: string;
@@ -22,30 +23,51 @@ export function autoType(
   sources: ReadonlyMap<string, PlanSourceTensor>,
   float: "exact" | "F16",
 ): AutoChoice {
-  if (weight.inputs.some((input) => "blocks" in input)) return { type: "MXFP4" };
   if (weight.forceF32 === true || weight.shape.length < 2) return { type: "F32" };
   const stored = plannedSources(weight).flatMap((name) => sources.get(name) ?? []);
   if (stored.length === 0 || !isRowSelection(weight)) return { type: "F32" };
-  if (stored.some(({ linear }) => linear !== undefined)) return packedType(stored, float);
+  if (stored.some(({ linear }) => linear !== undefined)) return packedType(weight, stored, float);
   const encodings = [...new Set(stored.map(({ encoding }) => encoding))];
   const [own] = encodings;
   if (own === undefined || encodings.length > 1) return { type: "F32" };
+  const onGrids = stored.flatMap(({ grid, view }) => (grid === undefined ? [] : (view ?? [])));
+  if (onGrids.length === stored.length) {
+    const exact = exactTypeOf(onGrids);
+    if (exact !== undefined) return { type: exact.name };
+  }
   if (isQuantizedEncoding(own) || own === "F16" || own === "BF16") return { type: own };
   return { type: isFloatEncoding(own) ? narrowestOf(stored) : "F32" };
 }
 
-function packedType(stored: readonly PlanSourceTensor[], float: "exact" | "F16"): AutoChoice {
+function packedType(
+  weight: Pick<WeightPlan, "name" | "shape" | "inputs">,
+  stored: readonly PlanSourceTensor[],
+  float: "exact" | "F16",
+): AutoChoice {
   const facts = stored.flatMap(({ view }) => view ?? []);
   const fallback = float === "F16" ? "F16" : narrowestOf(stored);
-  if (facts.length < stored.length) return { type: fallback, reason: whyNoFacts(stored) };
-  const exact = viewTypes.find(({ requirement }) => viewFit(facts, requirement).fidelity === "exact");
+  const isWhole = facts.length === stored.length;
+  const exact = viewTypes.find(
+    ({ name, requirement }) =>
+      (isWhole && viewFit(facts, requirement).fidelity === "exact") ||
+      unscaledFit(name, weight, stored)?.fidelity === "exact",
+  );
   if (exact !== undefined) return { type: exact.name };
+  const apart =
+    unscaledFit(UNSCALED_TYPE, weight, stored)?.misfit ?? stored.find(({ noView }) => noView)?.noView;
+  if (apart !== undefined) return { type: fallback, reason: apart.reason };
+  if (!isWhole) return { type: fallback, reason: whyNoFacts(stored) };
   return { type: fallback, reason: whyNone(facts) };
 }
 
 function whyNoFacts(stored: readonly PlanSourceTensor[]): string {
   const noView = stored.find(({ view }) => view === undefined)?.noView;
   return noView?.reason ?? "packed and float weights are joined";
+}
+
+/** The smallest type that holds every view with these facts. */
+function exactTypeOf(facts: Parameters<typeof viewFit>[0]): GgufViewType | undefined {
+  return viewTypes.find(({ requirement }) => viewFit(facts, requirement).fidelity === "exact");
 }
 
 /** What stands in the way of the type that would hold the most. */

@@ -1,17 +1,13 @@
 /** Chooses the way of each weight, and says what that way does to its values. Nothing decides it again later. */
 import { elementCount, rowLength } from "@requant/core";
-import {
-  type Misfit,
-  roundingAllowed,
-  type ViewFacts,
-  type ViewRequirement,
-  viewMisfit,
-} from "@requant/core/view";
+import type { Misfit, ViewFacts, ViewRequirement } from "@requant/core/view";
 import { viewTypes } from "@requant/gguf";
 import { isHeldWhole, isRowSelection, type StoredInput, type WeightInput } from "@requant/models";
 import { codecOf, encoderOf } from "../model/encodings.ts";
 import { type Fidelity, fidelityOf, isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import type { PlanSourceTensor } from "./plan.ts";
+import { unscaledFit } from "./tensor-scales.ts";
+import { viewFit } from "./view-fit.ts";
 import type { PlanThrough, Way } from "./way.ts";
 
 /** What a weight is to become. */
@@ -66,7 +62,7 @@ export interface ChosenWay {
 /** The most faithful way there is for a weight. @throws ConversionError where no codec reads or writes it */
 export function chooseWay(question: WayQuestion): ChosenWay {
   const { layout, seen } = question;
-  if (seen === "fit") return { way: { kind: "view" }, fidelity: "exact" };
+  if (seen === "fit") return { way: viewWay(question.stored), fidelity: "exact" };
   if (layout.kind === "packed") return packedWay(question, layout);
   if (layout.kind === "through") return throughWay(layout);
   const chosen = tensorWay(question, layout.encoding, layout.importance);
@@ -76,7 +72,7 @@ export function chooseWay(question: WayQuestion): ChosenWay {
 
 /** True where reading some rows costs the reading of all of them: one worker then makes the whole weight. */
 export function isReadWhole({ inputs, shape, name, stored }: Omit<WayQuestion, "layout">, way: Way): boolean {
-  if (way.kind === "bytes" || way.kind === "rows" || way.kind === "pairs") return false;
+  if (way.kind === "bytes" || way.kind === "rows") return false;
   if (way.kind === "through" && way.layout.kind === "packed") return true;
   const shapes = new Map(stored.map((tensor) => [tensor.name, tensor.shape]));
   return (
@@ -93,47 +89,28 @@ export function plainInput({ inputs }: Pick<WayQuestion, "inputs">): StoredInput
     : undefined;
 }
 
-/** What a layout does to weights of these views. Undefined: it cannot hold their codes. */
-export type ViewFit =
-  | { readonly fidelity: "exact" }
-  | { readonly fidelity: "rounded"; readonly misfit: Misfit }
-  | { readonly fidelity: undefined; readonly misfit: Misfit };
-
-/** Whether a layout holds weights whose rows come from views with these facts. */
-export function viewFit(facts: readonly ViewFacts[], requirement: ViewRequirement): ViewFit {
-  let rounded: Misfit | undefined;
-  for (const one of facts) {
-    const misfit = storedMisfit(one) ?? viewMisfit(one, requirement);
-    if (misfit === undefined) continue;
-    if (viewMisfit(one, roundingAllowed(requirement)) !== undefined) return { fidelity: undefined, misfit };
-    rounded ??= misfit;
-  }
-  return rounded === undefined ? { fidelity: "exact" } : { fidelity: "rounded", misfit: rounded };
+/** By the views of the stored tensors, which some have from the grids that their floats lie on. */
+function viewWay(stored: readonly PlanSourceTensor[]): Way {
+  const grids = Object.fromEntries(
+    stored.flatMap(({ name, grid }) => (grid === undefined ? [] : [[name, grid] as const])),
+  );
+  return { kind: "view", ...(Object.keys(grids).length === 0 ? {} : { grids }) };
 }
 
-/** A view that says a little less than the file: its values are not quite scale × (code − zero). */
-function storedMisfit(facts: ViewFacts): Misfit | undefined {
-  if (facts.storedOffsets === "integer") return undefined;
-  return {
-    reason: "the file stores scale × zero point rounded to f16; the codes and zero points behind it are kept",
-    hint: "F32 holds the stored values exactly.",
-  };
+/** True for floats that all lie on grids. */
+function haveGrids(stored: readonly PlanSourceTensor[]): boolean {
+  return stored.some(({ grid }) => grid !== undefined) && stored.every(({ view }) => view !== undefined);
 }
 
 function tensorWay(question: WayQuestion, encoding: string, importance: string | undefined): ChosenWay {
-  const { inputs, stored } = question;
+  const { stored } = question;
   const floats = (): Way => ({
     kind: "floats",
     direct: isDirect(question),
     ...(importance === undefined ? {} : { importance }),
   });
   if (stored.some(({ linear }) => linear !== undefined)) return fromPacked(question, encoding, floats);
-  // two tensors of bytes that stand for blocks of ggml's MXFP4
-  if (inputs.some((input) => "blocks" in input)) {
-    if (encoding === "MXFP4") return { way: { kind: "pairs" }, fidelity: "exact" };
-    const rows = { wholeRows: false, mapped: false };
-    return { way: floats(), fidelity: fidelityOf("MXFP4", encoding, rows, question.name) };
-  }
+  if (isQuantizedEncoding(encoding) && haveGrids(stored)) return fromPacked(question, encoding, floats);
   // numbers that no file stores: what is written is all there is
   if (stored.length === 0) return { way: floats(), fidelity: "exact" };
   const fidelity = floatFidelity(question, encoding);
@@ -146,7 +123,8 @@ function floatFidelity(question: WayQuestion, encoding: string): Fidelity {
   const encodings = [...new Set(stored.map((tensor) => tensor.encoding))];
   const wholeRows = isWholeTensor(question) || isWholeRows(question, encodings);
   const mapped = inputs.some(isMapped);
-  return worst(encodings.map((from) => fidelityOf(from, encoding, { wholeRows, mapped }, name)));
+  const scaled = stored.some(({ scaledBy }) => scaledBy !== undefined);
+  return worst(encodings.map((from) => fidelityOf(from, encoding, { wholeRows, mapped, scaled }, name)));
 }
 
 /** From packed weights: by their codes where the type holds them, else through f32. */
@@ -158,14 +136,22 @@ function fromPacked(question: WayQuestion, encoding: string, floats: () => Way):
     return { way: floats(), fidelity, ...whyNotExact(fidelity, encoding) };
   }
   const facts = stored.flatMap(({ view }) => view ?? []);
-  if (facts.length < stored.length || !isRowSelection(question)) {
-    return { way: floats(), fidelity: "requantized", reason: "its rows are put together from floats" };
+  const isComplete = facts.length === stored.length && isRowSelection(question);
+  const fit = isComplete ? viewFit(facts, requirement) : undefined;
+  if (fit?.fidelity === "exact") return { way: viewWay(stored), fidelity: "exact" };
+  const unscaled = unscaledFit(encoding, question, stored);
+  if (unscaled !== undefined) {
+    const way: Way = { kind: "view", unscaled: true };
+    return { way, fidelity: unscaled.fidelity, ...whyOf(unscaled.misfit) };
   }
-  const fit = viewFit(facts, requirement);
-  if (fit.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  if (fit === undefined) {
+    const misfit = stored.find(({ noView }) => noView !== undefined)?.noView;
+    const why = whyOf(misfit ?? { reason: "its rows are put together from floats" });
+    return { way: floats(), fidelity: "requantized", ...why };
+  }
   const why = whyOf(fit.misfit);
   return fit.fidelity === "rounded"
-    ? { way: { kind: "view" }, fidelity: "rounded", ...why }
+    ? { way: viewWay(stored), fidelity: "rounded", ...why }
     : { way: floats(), fidelity: "requantized", ...why };
 }
 
@@ -202,21 +188,32 @@ function packedFloatFidelity({ stored, inputs, name }: WayQuestion, encoding: st
 function packedWay(question: WayQuestion, layout: OutputLayout & { readonly kind: "packed" }): ChosenWay {
   if (layout.isStored) return { way: { kind: "parts" }, fidelity: "copy" };
   const { stored } = question;
-  const views = isRowSelection(question) ? stored.flatMap(({ view }) => view ?? []) : [];
+  const views = isRowSelection(question) ? stored.flatMap((tensor) => factsFor(tensor, layout) ?? []) : [];
   const fit =
     layout.requirement === undefined || views.length === 0 || views.length < stored.length
       ? undefined
       : viewFit(views, layout.requirement);
-  if (fit?.fidelity === "exact") return { way: { kind: "view" }, fidelity: "exact" };
+  if (fit?.fidelity === "exact") return { way: viewWay(stored), fidelity: "exact" };
   const why = whyOf(fit?.misfit ?? whyNoView(layout.whyNewCodes, stored));
   return fit?.fidelity === "rounded"
-    ? { way: { kind: "view" }, fidelity: "rounded", ...why }
+    ? { way: viewWay(stored), fidelity: "rounded", ...why }
     : { way: { kind: "floats", direct: false }, fidelity: "requantized", ...why };
 }
 
-/** Floats have no codes to keep, which needs no words. */
+/** A layout that stores a factor for the whole weight holds a view without it. */
+function factsFor(
+  { view, tensorScale }: PlanSourceTensor,
+  { requirement }: OutputLayout & { readonly kind: "packed" },
+): ViewFacts | undefined {
+  const isApart = requirement?.tensorScale === true && tensorScale !== undefined;
+  return isApart && tensorScale.misfit === undefined ? tensorScale.facts : view;
+}
+
+/** Floats have no codes to keep, which needs no words unless codes were looked for. */
 function whyNoView(whyNewCodes: string | undefined, stored: readonly PlanSourceTensor[]): Misfit | undefined {
-  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) return undefined;
+  if (stored.every(({ encoding }) => isFloatEncoding(encoding))) {
+    return stored.find(({ noView }) => noView !== undefined)?.noView;
+  }
   if (whyNewCodes !== undefined) return { reason: whyNewCodes };
   const { noView, encoding } = stored.find((tensor) => tensor.view === undefined) ?? {};
   return (
@@ -258,7 +255,8 @@ function refuseWithoutCodec({ name, stored }: WayQuestion, encoding: string): vo
 /** Each stored row is whole blocks of one tensor, and becomes one row of the output. */
 function isDirect(question: WayQuestion): boolean {
   const [only] = question.stored;
-  if (plainInput(question) === undefined || only === undefined || only.linear !== undefined) return false;
+  if (plainInput(question) === undefined || only === undefined) return false;
+  if (only.linear !== undefined || only.scaledBy !== undefined) return false;
   const length = rowLength(question.shape);
   if (rowLength(only.shape) !== length) return false;
   return length % codecOf(only.encoding, { tensor: only.name }).blockSize === 0;

@@ -1,4 +1,5 @@
 /** Which targets would keep every packed weight of a source: what a plan offers where the asked one does not. */
+import { isCodecError } from "@requant/core";
 import {
   searchSettings,
   spellWords,
@@ -8,15 +9,16 @@ import {
 } from "@requant/core/format";
 import { exactTypes } from "@requant/gguf";
 import { weightFormats } from "../formats.ts";
-import { viewFit } from "./choose-way.ts";
 import { moduleOf } from "./linear-modules.ts";
 import type { PlanSource } from "./plan.ts";
+import { viewFit } from "./view-fit.ts";
 
 /** Spellings of targets; empty where the source has no packed weights. */
 export function exactTargets(source: PlanSource): string[] {
-  const requests = source.tensors.flatMap(({ name, shape, view, linear }): WeightRequest[] => {
+  const requests = source.tensors.flatMap(({ name, shape, view, linear, grid }): WeightRequest[] => {
     const [rows = 0, columns = 0] = shape;
-    return linear === undefined || view === undefined
+    return view === undefined ||
+      (linear === undefined && (grid === undefined || view.storedValues !== undefined))
       ? []
       : [{ module: moduleOf(name), rows, columns, views: [view] }];
   });
@@ -48,7 +50,8 @@ function groupSizeOf(requests: readonly WeightRequest[]): number {
 }
 
 function keepsAll(target: WeightTarget, words: TargetSettings, requests: readonly WeightRequest[]): boolean {
-  const asked = target.settle?.(words) ?? words;
+  const asked = settled(target, words);
+  if (asked === undefined) return false;
   const settings = target.arrange?.(requests, asked, undefined).settings ?? asked;
   return requests.every((request) => {
     const offers = target.offers(request, settings, undefined);
@@ -60,4 +63,14 @@ function keepsAll(target: WeightTarget, words: TargetSettings, requests: readonl
       )
     );
   });
+}
+
+/** Undefined for words that contradict each other. */
+function settled(target: WeightTarget, words: TargetSettings): TargetSettings | undefined {
+  try {
+    return target.settle?.(words) ?? words;
+  } catch (error) {
+    if (isCodecError(error)) return undefined;
+    throw error;
+  }
 }

@@ -7,7 +7,6 @@ import { ConversionError, elementCount, type Finding, rowLength, UsageError } fr
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
 import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
-import { refuseFamilyCodes } from "../model/packed-sources.ts";
 import { isIntegerEncoding, isLossless } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
@@ -45,7 +44,6 @@ export async function planFakeQuantize(
   }
   refuseUnusedOptions(options);
   const source = await readSourceFor(model, target, options, list);
-  refuseFamilyCodes(source, "no float type holds their bytes");
   const { dtype = "F32", ...planOptions } = options;
   const real = makePlan(source, target, planOptions, undefined, list);
   const { weights, files, findings } = floatDraft(source, dtype);

@@ -98,6 +98,8 @@ export interface RowMapping {
   readonly wholeRows: boolean;
   /** A map such as "add-one" is applied to the values, in f32. */
   readonly mapped: boolean;
+  /** The values are multiplied by a number in another tensor, in f32. */
+  readonly scaled?: boolean;
 }
 
 export const plainRows: RowMapping = { wholeRows: true, mapped: false };
@@ -134,7 +136,8 @@ export function fidelityOf(
   }
   if (target === "quantized") return "requantized";
   if (mapping.mapped) return source === "quantized" ? "float" : "rounded";
-  const fromRange = FLOATS[from] ?? INTEGERS[from] ?? QUANTIZED[from] ?? FLOATS["F32"];
+  const own = mapping.scaled === true ? undefined : (FLOATS[from] ?? INTEGERS[from] ?? QUANTIZED[from]);
+  const fromRange = own ?? FLOATS["F32"];
   const toRange = FLOATS[to];
   if (fromRange !== undefined && toRange !== undefined && holds(toRange, fromRange)) return "exact";
   return fallback;

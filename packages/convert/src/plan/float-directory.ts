@@ -1,7 +1,7 @@
 /** Plans Hugging Face-style directories and plain safetensors files of float weights. */
 
 import { UsageError } from "@requant/core";
-import { refuseFamilyCodes } from "../model/packed-sources.ts";
+import { ownPlan } from "../model/own-plan.ts";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
@@ -9,8 +9,9 @@ import type { PlannedOutput } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { byName, planTensor, type TypedWeight } from "./plan-tensor.ts";
+import { byName, planTensor } from "./plan-tensor.ts";
 import { floatSideFiles, staleConfigFindings } from "./side-files.ts";
+import type { TypedWeight } from "./typed-weight.ts";
 
 /** Names of the dtypes in config.json. */
 const CONFIG_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
@@ -52,13 +53,10 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
       tensor: quantized.name,
     });
   }
-  if (type !== "COPY") refuseFamilyCodes(source, "no float type holds their bytes");
-  const own = type === "COPY" ? source.storedTensors : source.tensors;
+  const own: PlanSource["tensors"] = type === "COPY" ? source.storedTensors : source.tensors;
   const weights = own.map(
-    ({ name, shape, encoding }): TypedWeight => ({
-      name,
-      shape,
-      inputs: [{ tensor: name }],
+    ({ encoding, ...tensor }): TypedWeight => ({
+      ...ownPlan(tensor),
       // integers (position ids, masks) are no weights: they stay what they are
       type: type !== "COPY" && (isFloatEncoding(encoding) || isQuantizedEncoding(encoding)) ? type : encoding,
     }),

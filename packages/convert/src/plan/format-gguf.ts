@@ -1,4 +1,5 @@
 import { fileTypeAliases, fileTypeByName, fileTypes } from "@requant/gguf";
+import { isFloatEncoding } from "./fidelity.ts";
 import type { Format } from "./format.ts";
 import { planGguf } from "./gguf-file-plan.ts";
 
@@ -17,6 +18,7 @@ export const ggufFormat: Format = {
     examples: () => ["q4_k_m", "q5_k_m", "q6_k", "bf16", "auto"],
     options: [
       "allowRequantize",
+      "grids",
       "imatrix",
       "keepSplit",
       "leaveOutputTensor",
@@ -29,7 +31,9 @@ export const ggufFormat: Format = {
       "tokenEmbeddingType",
     ],
     needs: ({ settings }) =>
-      settings["type"] === "AUTO" ? { offsets: true, narrowest: settings["float"] !== "F16" } : {},
+      settings["type"] === "AUTO"
+        ? { offsets: true, narrowest: settings["float"] !== "F16", grids: "always" }
+        : { grids: isFloatEncoding(String(settings["type"])) ? undefined : "asked" },
     parse(text) {
       const auto = AUTO.find((word) => word.toLowerCase() === text);
       if (auto !== undefined) return auto === "AUTO" ? { type: "AUTO" } : { type: "AUTO", float: "F16" };

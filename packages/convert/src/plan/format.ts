@@ -21,6 +21,8 @@ export interface SourceNeeds {
   readonly offsets?: boolean | undefined;
   /** Which 16-bit float type holds the values of F32 matrices, and of linear weights that no block type holds. */
   readonly narrowest?: boolean | undefined;
+  /** The grids that matrices of floats lie on: "asked" where the target profits from them, but not always enough to look. */
+  readonly grids?: "always" | "asked" | undefined;
   /** The views of ggml blocks. */
   readonly blocks?: boolean | undefined;
   /** What each choice of the target's layouts would cost in every matrix. */
@@ -31,6 +33,8 @@ export interface SourceNeeds {
 export interface TargetFormat {
   /** A whole target, for messages: "gguf:q8_0". */
   readonly example: string;
+  /** Another word that may stand before the colon, in place of the format's name. */
+  readonly shortName?: string | undefined;
   /** Typical spellings of what may stand after the colon, for messages and listings. */
   spellings(): readonly string[];
   /** A few spellings of what may stand after the colon, one for each size or kind. */

@@ -1,6 +1,7 @@
 /** A GGUF source under Hugging Face's names, for every target that is written as a Hugging Face directory. */
 import { ConversionError } from "@requant/core";
 import { type GgufContent, type GgufToHfOptions, ggufToHf, type HfPlan } from "@requant/models";
+import { ownTensors } from "../model/scaled-weight.ts";
 import type { PlanSource } from "./plan.ts";
 
 /**
@@ -15,6 +16,6 @@ export function ggufAsHf(source: PlanSource, dtype: GgufToHfOptions["dtype"]): H
       hint: "Give a GGUF file, or a directory with a config.json.",
     });
   }
-  const facts: GgufContent = { metadata: gguf.metadata, tensors, smallTensors };
+  const facts: GgufContent = { metadata: gguf.metadata, tensors: ownTensors(tensors), smallTensors };
   return ggufToHf(facts, { dtype });
 }

@@ -15,10 +15,13 @@ import type { GgufFacts } from "../model/model.ts";
 import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
 import type { PlannedOutput } from "./format.ts";
 import { asksForRecipe, type GgufDraft, withAutoTypes, withNamedTypes, withRecipe } from "./gguf-types.ts";
+import { withKeptTypes } from "./kept-types.ts";
 import type { PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
+import { refuseAdapter } from "./refuse-adapter.ts";
 import { refuseUnsoundSet } from "./refuse-unsound-set.ts";
+import { withoutIdleScales, withReadScales, withTensorScales } from "./tensor-scales.ts";
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
 const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
@@ -31,27 +34,44 @@ export function planGguf(
 ): PlannedOutput {
   const type = String(target.settings["type"]);
   refuseSplitKeys(options);
+  refuseContradictions(options);
   const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
-  const draft = draftOf(source, byConverter ? type : undefined, like);
-  const sources = byName(source.tensors);
+  const drafted = draftOf(source, byConverter ? type : undefined, like);
+  const architecture = drafted.metadata.get("general.architecture")?.value;
+  const sources = withReadScales(byName(source.tensors), architecture);
+  const draft = withKeptTypes(drafted, { sources, byConverter, exact: options.exact === true });
   const { metadata, weights, leftOut, findings } =
     type === "AUTO"
       ? withAutoTypes(draft, sources, target, options)
       : byConverter
         ? withNamedTypes(draft, unquantized(draft), options)
         : withRecipe(draft, type, options);
-  const tensors = weights.map((weight) => planTensor(weight, sources));
+  const stored = withoutIdleScales(weights, sources);
+  const tensors = withTensorScales(stored.weights, sources).map((weight) => planTensor(weight, sources));
   const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
   if ((options.set?.size ?? 0) > 0) refuseUnsoundSet(metadata, keys, tensors);
-  if (options.keepSplit === true && options.shardSize !== undefined) {
-    throw new UsageError("`keepSplit` and `shardSize` contradict each other.", { hint: "Give one of them." });
-  }
   const files = planGgufFiles(tensors, keys, {
     name: options.outputName ?? ggufFileName(source, type),
     shardSize: options.shardSize,
     partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
   });
-  return { tensors, files, leftOut, findings };
+  return { tensors, files, leftOut: [...leftOut, ...stored.leftOut], findings };
+}
+
+/** Options that ask for two different things of the same tensor or file. */
+const CONTRADICTIONS: readonly (readonly [keyof PlanOptions, keyof PlanOptions])[] = [
+  ["keepSplit", "shardSize"],
+  ["outputTensorType", "leaveOutputTensor"],
+];
+
+function refuseContradictions(options: PlanOptions): void {
+  const isGiven = (name: keyof PlanOptions): boolean =>
+    options[name] !== undefined && options[name] !== false;
+  const found = CONTRADICTIONS.find((pair) => pair.every(isGiven));
+  if (found === undefined) return;
+  throw new UsageError(`\`${found[0]}\` and \`${found[1]}\` contradict each other.`, {
+    hint: "Give one of them.",
+  });
 }
 
 /** How many files there are, and which is which, is not the user's to say. */
@@ -110,6 +130,7 @@ function ownType(hf: HfFiles): string {
 
 function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
   const { hf } = source;
+  refuseAdapter(source);
   if (hf === undefined) {
     if (source.tensors.some(({ linear }) => linear !== undefined)) {
       // a file of floats may stand alone; a packed layer means nothing without its model
@@ -156,7 +177,6 @@ function withoutZeroBiases(
 
 /** The converter's choice for one tensor (llama.cpp, conversion/base.py, `prepare_tensors`). */
 function converterType(plan: WeightPlan, fileType: string): string {
-  if (plan.inputs.some((input) => "blocks" in input)) return "MXFP4";
   if (plan.forceF32 === true) return "F32";
   return fileType === "Q8_0" && rowLength(plan.shape) % 32 !== 0 ? "F16" : fileType;
 }

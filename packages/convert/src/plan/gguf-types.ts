@@ -15,7 +15,7 @@ import { autoType, mainFileType } from "./auto-type.ts";
 import { isQuantizedEncoding } from "./fidelity.ts";
 import type { PlanSourceTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import type { TypedWeight } from "./plan-tensor.ts";
+import type { TypedWeight } from "./typed-weight.ts";
 
 /** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
 export interface GgufDraft {
@@ -25,7 +25,7 @@ export interface GgufDraft {
   readonly findings: readonly Finding[];
 }
 
-type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32">;
+export type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32" | "keeps">;
 
 /** True where llama-quantize's rules are asked for; types that are named hold for any target. */
 export function asksForRecipe(options: PlanOptions): boolean {

@@ -23,9 +23,10 @@ export interface NamedShape {
 export function isLinearWeight(
   { name, shape }: NamedShape,
   config: Readonly<Record<string, unknown>> | undefined,
+  stacks = false,
 ): boolean {
   return (
-    shape.length === 2 &&
+    (shape.length === 2 || (stacks && shape.length === 3)) &&
     name.endsWith(".weight") &&
     LAYER.test(name) &&
     isDecoderLinear(moduleOf(name).split(".")) &&
@@ -48,6 +49,20 @@ function isDecoderLinear(modules: readonly string[]): boolean {
 /** The last matrix of a model, under the name that nearly all have. */
 export function isHeadWeight({ name, shape }: NamedShape): boolean {
   return shape.length === 2 && /(?:^|\.)lm_head\.weight$/.test(name);
+}
+
+/** Modules that turn token ids into vectors, under the names that families have for them. */
+const TOKEN_EMBEDDING = /^(?:embed_tokens|wte|embed_in|word_embeddings|tok_embeddings)$/;
+
+/** The matrix of token embeddings. */
+export function isEmbeddingWeight({ name, shape }: NamedShape): boolean {
+  const modules = moduleOf(name).split(".");
+  return (
+    shape.length === 2 &&
+    name.endsWith(".weight") &&
+    TOKEN_EMBEDDING.test(modules.at(-1) ?? "") &&
+    !modules.some((module) => OTHER_SENSE.test(module))
+  );
 }
 
 export function moduleOf(name: string): string {

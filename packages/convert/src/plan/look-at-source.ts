@@ -1,12 +1,14 @@
 /** The tensors of a source with what a plan must know about them. */
-import { ConversionError } from "@requant/core";
+import { ConversionError, elementCount, rowCount } from "@requant/core";
 
 import type { WeightSampling } from "@requant/core/format";
+import type { Misfit } from "@requant/core/view";
 import { exactTypes, viewSourceByName } from "@requant/gguf";
+import { findGrid, mayHideGrid } from "../model/hidden-grids.ts";
 import type { Model, ModelTensor } from "../model/model.ts";
 import type { PackedReads } from "../model/stored-weight.ts";
 import { mayNarrow } from "./auto-type.ts";
-import { isIntegerEncoding } from "./fidelity.ts";
+import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import type { SourceNeeds } from "./format.ts";
 import { isLinearWeight } from "./linear-modules.ts";
 import { blockFacts, measuredFacts, narrowestFloat } from "./look.ts";
@@ -88,18 +90,19 @@ async function linearTensor(
   needs: SourceNeeds,
   signal: AbortSignal | undefined,
 ): Promise<PlanSourceTensor> {
-  const { facts, layout, noView, exactIn } = await packed.examine();
+  const { facts, layout, noView, exactIn, tensorScale } = await packed.examine();
   if (facts === undefined) {
     const [narrow] = exactIn ?? [];
     const narrowest =
       needs.narrowest === true ? (narrow ?? (await narrowestFloat(model, tensor.name, signal))) : undefined;
-    return { ...tensor, noView, layout, exactIn, narrowest };
+    return { ...tensor, noView, layout, exactIn, tensorScale, narrowest };
   }
   const view = needs.offsets === true ? await measuredFacts(model, tensor.name, facts, signal) : facts;
-  if (needs.narrowest !== true || exactTypes(view).length > 0) return { ...tensor, view, layout, exactIn };
+  if (needs.narrowest !== true || exactTypes(view).length > 0)
+    return { ...tensor, view, layout, exactIn, tensorScale };
   // values that are rounded to f16 are f16 values
   const narrowest = view.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal);
-  return { ...tensor, view, layout, exactIn, narrowest };
+  return { ...tensor, view, layout, exactIn, tensorScale, narrowest };
 }
 
 async function plainTensor(
@@ -114,9 +117,7 @@ async function plainTensor(
     return { ...tensor, zero: await isZero(model, tensor) };
   }
   const matrix = model.naming === "hf" ? shape.length >= 2 : mayNarrow(name, shape);
-  if (needs.narrowest === true && encoding === "F32" && matrix) {
-    return { ...tensor, narrowest: await narrowestFloat(model, name, signal) };
-  }
+  if (matrix && isFloatEncoding(encoding)) return floatMatrix(model, tensor, needs, signal);
   if (needs.blocks === true && viewSourceByName(encoding) !== undefined) {
     const { view, misfit } = await blockFacts(model, name, signal);
     return view === undefined ? { ...tensor, noView: misfit } : { ...tensor, view };
@@ -124,9 +125,31 @@ async function plainTensor(
   return tensor;
 }
 
+async function floatMatrix(
+  model: Model,
+  tensor: ModelTensor,
+  needs: SourceNeeds,
+  signal: AbortSignal | undefined,
+): Promise<PlanSourceTensor> {
+  const { name, encoding } = tensor;
+  const looks = needs.grids !== undefined && mayHideGrid(tensor);
+  const found = looks ? await findGrid(model, name, signal) : undefined;
+  const seen: PlanSourceTensor = !looks
+    ? tensor
+    : found === undefined
+      ? { ...tensor, noView: NO_GRID }
+      : { ...tensor, grid: found.grid, view: found.facts };
+  const isNarrowed = needs.narrowest === true && encoding === "F32";
+  if (!isNarrowed || (found !== undefined && exactTypes(found.facts).length > 0)) return seen;
+  return { ...seen, narrowest: await narrowestFloat(model, name, signal) };
+}
+
+const NO_GRID: Misfit = { reason: "its floats lie on no grid that an earlier quantization left" };
+
 /** Some quantizers write biases of zeros for layers that have none. */
 async function isZero(model: Model, { name, shape }: ModelTensor): Promise<boolean> {
-  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  await model.weight(name).readRows(0, 1, values);
+  const values = new Float32Array(elementCount(shape));
+  // a stack of experts has a row of biases for each
+  await model.weight(name).readRows(0, rowCount(shape), values);
   return values.every((value) => value === 0);
 }

@@ -1,7 +1,7 @@
 /** What only the values of a weight tell: which codes occur, and which float type holds them all. */
 import { bfloatToFloat, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
 import { integerView, type Misfit, type ViewFacts, viewFacts, withMeasuredOffsets } from "@requant/core/view";
-import { viewSourceByName } from "@requant/gguf";
+import { viewSourceByName, viewTypes } from "@requant/gguf";
 import type { Model } from "../model/model.ts";
 import { bandMemory, rowBands } from "../model/row-bands.ts";
 
@@ -52,7 +52,17 @@ export async function blockFacts(
     const band = withMeasuredOffsets(viewFacts(view, maxCode, { tensor: name }), view);
     facts = facts === undefined ? band : mergedFacts(facts, band);
   }
-  return facts === undefined ? { misfit: { reason: "the tensor has no rows" } } : { view: facts };
+  return facts === undefined
+    ? { misfit: { reason: "the tensor has no rows" } }
+    : { view: { ...facts, ...tableFacts(tensor.encoding) } };
+}
+
+/** Of a type whose codes name the levels of a table. */
+function tableFacts(encoding: string): Pick<ViewFacts, "table" | "scaleType"> {
+  const requirement = viewTypes.find(({ name }) => name === encoding)?.requirement;
+  const { codes, scale } = requirement ?? {};
+  if (codes?.kind !== "table" || (scale !== "E8M0" && scale !== "E4M3")) return {};
+  return { table: codes.name, scaleType: scale };
 }
 
 /** Facts of two bands of rows of one weight together. */

@@ -12,6 +12,7 @@ import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
 import { llamafied } from "./llamafied.ts";
 import { lookedAt } from "./look-at-source.ts";
+import { roundingFindings } from "./packed-findings.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
@@ -26,8 +27,8 @@ export async function readPlanSource(
 ): Promise<PlanSource> {
   const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
   const tensors = await lookedAt(model, needs, signal);
-  const { unclaimed, familyCodes, quantization } = model;
-  const claims = { unclaimed, familyCodes, quantization };
+  const { unclaimed, quantization } = model;
+  const claims = { unclaimed, quantization };
   const facts = {
     name,
     format,
@@ -83,21 +84,24 @@ export async function planConversion(
   const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
   const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
-  return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source);
+  return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));
 }
 
 /** The facts of a source that a plan for this target needs. */
 export async function readSourceFor(
   model: Model,
   target: Target,
-  options: Pick<PlanOptions, "exact" | "signal">,
+  options: Pick<PlanOptions, "exact" | "grids" | "signal">,
   list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
   const format = formatOf(target, list).target;
   refuseUnread(format, target, model);
+  refuseNoModel(format, target, model);
   const needs = format.needs?.(target, model);
   const offsets = options.exact === true || needs?.offsets;
-  return readPlanSource(model, { ...needs, offsets }, options.signal);
+  const isAsked = options.exact === true || options.grids === true;
+  const grids = needs?.grids === "asked" && !isAsked ? undefined : needs?.grids;
+  return readPlanSource(model, { ...needs, offsets, grids }, options.signal);
 }
 
 /**
@@ -115,7 +119,7 @@ export function makePlan(
   const output = planOutput(source, target, { options, like, list });
   if (options.exact === true) refuseLoss(output.tensors, target, source);
   const plan = assemblePlan(source, target, output);
-  return withFindings(plan, source);
+  return withFindings(plan, source, formatOf(target, list));
 }
 
 interface NamedTargetFormat {
@@ -135,6 +139,16 @@ function formatOf(target: Target, list: readonly Format[]): NamedTargetFormat {
 /** Tensors that no reader understands are refused, unless the target copies all stored tensors. */
 function refuseUnread(format: TargetFormat, target: Target, source: ClaimedSource): void {
   if (format.keepsStored?.(target) !== true) refuseUnclaimed(source);
+}
+
+/** What is no model can be copied, and some of it stored as other types in a file of its own kind. */
+function refuseNoModel(format: TargetFormat, target: Target, { kind, naming, name }: Model): void {
+  if (kind === undefined || format.keepsStored?.(target) === true) return;
+  if (kind.isConverted && target.format === (naming === "gguf" ? "gguf" : "safetensors")) return;
+  throw new ConversionError(`This is ${kind.name}, which cannot be stored as ${target.format}.`, {
+    path: name,
+    hint: kind.hint,
+  });
 }
 
 interface OutputRequest {
@@ -238,9 +252,11 @@ function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: Plan
 }
 
 /** All findings complete, with those about the tensors as they are planned now. */
-function withFindings(plan: Plan, source: PlanSource): Plan {
+function withFindings(plan: Plan, source: PlanSource, { name, target }: NamedTargetFormat): Plan {
+  const { tensors } = plan;
   const findings = plan.findings.map((found) => completeFinding(found));
-  return { ...plan, findings: [...findings, ...changeFindings(plan.tensors, source)] };
+  const rounded = roundingFindings(name, target.rounding, tensors);
+  return { ...plan, findings: [...findings, ...rounded, ...changeFindings(tensors, source)] };
 }
 
 /** One for each reason why packed weights change, and what would keep them. */

@@ -18,7 +18,7 @@ import {
 import type { Misfit } from "@requant/core/view";
 import { type LeftOut, refuseBrokenConfig, type WeightPlan } from "@requant/models";
 import { finding } from "../model/findings/finding.ts";
-import { refuseFamilyCodes } from "../model/packed-sources.ts";
+import { ownPlan } from "../model/own-plan.ts";
 import { chooseWay, mostFaithful } from "./choose-way.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
@@ -26,12 +26,15 @@ import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { isLinearModule, moduleOf } from "./linear-modules.ts";
-import { leftFindings, roundingFindings, withoutStop } from "./packed-findings.ts";
+import { leftFindings, withoutStop } from "./packed-findings.ts";
 import { type PackedRest, packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { byName, planned, planTensor, type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { byName, planned, planTensor, storedFor } from "./plan-tensor.ts";
+import { refuseAdapter } from "./refuse-adapter.ts";
+import { separatedExperts } from "./separate-experts.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
+import type { SourceTensors } from "./typed-weight.ts";
 import type { PlanLinear } from "./way.ts";
 
 /** A weight format that can be written. */
@@ -43,21 +46,23 @@ export interface NamedTarget {
 /** A weight format as a target: a Hugging Face directory of packed weights. */
 export function packedDirectoryFormat(format: NamedTarget): Format {
   const { target } = format;
-  const { words, rounding, sampling, whyNewCodes } = target;
+  const { words, rounding, sampling, shortName, whyNewCodes } = target;
   return {
     name: format.name,
     target: {
       example: `${format.name}:${target.example}`,
       words,
+      shortName,
       rounding,
       spellings: () => exampleSpellings(words),
       examples: () => shortSpellings(words),
-      options: ["requantizeRest"],
+      options: ["grids", "requantizeRest"],
       parse(text) {
         const settings = parseWords(words, text);
         return target.settle?.(settings) ?? settings;
       },
       needs: ({ settings }, source): SourceNeeds => ({
+        grids: whyNewCodes === undefined ? "asked" : undefined,
         blocks: source.gguf !== undefined && whyNewCodes === undefined,
         sampling: sampling?.isNeeded(settings, { ...source.claims, format: source.format })
           ? sampling
@@ -78,7 +83,7 @@ interface HfDraft {
   readonly findings: readonly Finding[];
 }
 
-function draftOf(source: PlanSource, format: string): HfDraft {
+function draftOf(source: PlanSource, { target }: NamedTarget): HfDraft {
   if (source.gguf !== undefined) {
     const made = ggufAsHf(source, "F16");
     return {
@@ -90,17 +95,20 @@ function draftOf(source: PlanSource, format: string): HfDraft {
       findings: made.findings,
     };
   }
-  if (source.hf === undefined) {
+  refuseAdapter(source);
+  if (source.hf === undefined || source.sideFiles?.has("config.json") !== true) {
     throw new ConversionError("There is no config.json to say how the weights are packed.", {
       path: source.name,
-      hint: "Give the Hugging Face directory.",
+      hint:
+        source.hf === undefined
+          ? "Give the Hugging Face directory."
+          : "Make a GGUF of it first, and from that a directory with safetensors:bf16.",
     });
   }
-  // a config.json has one quantization_config
-  refuseFamilyCodes(source, `a model is not read as that and ${format}`);
   refuseBrokenConfig(source.hf, { tensors: true });
+  const weights = source.tensors.map(ownPlan);
   return {
-    weights: source.tensors.map(({ name, shape }) => ({ name, shape, inputs: [{ tensor: name }] })),
+    weights: target.stacks === true ? weights : separatedExperts(weights, source.hf.config),
     files: floatSideFiles(source, undefined, true),
     config: source.hf.config,
     fileMetadata: source.fileMetadata ?? { format: "pt" },
@@ -116,10 +124,10 @@ function planPacked(
   options: PlanOptions,
 ): PlannedOutput {
   const { target } = format;
-  const draft = draftOf(source, format.name);
+  const draft = draftOf(source, format);
   const sources = byName(source.tensors);
   const sourceConfig = source.quantization?.json;
-  const { requests, rest } = packedRequests(target, draft, sources, options);
+  const { requests, rest } = packedRequests(format, draft, sources, options);
   const { settings, byModule } = target.arrange?.([...requests.values()], asked.settings, sourceConfig) ?? {
     settings: asked.settings,
   };
@@ -151,7 +159,7 @@ function planPacked(
   return {
     tensors,
     files: [
-      ...planSafetensorsFiles(tensors, draft.fileMetadata, {
+      ...planSafetensorsFiles(tensors, target.fileMetadata ?? draft.fileMetadata, {
         name: target.baseName,
         shardSize: options.shardSize,
         indexed: target.indexed,
@@ -159,13 +167,7 @@ function planPacked(
       ...sideFiles(draft, made),
     ],
     leftOut: draft.leftOut,
-    findings: [
-      ...draft.findings,
-      ...made.findings,
-      ...roundingFindings(format.name, target.rounding, tensors),
-      ...leftFindings(left),
-      ...restFindings(rest),
-    ],
+    findings: [...draft.findings, ...made.findings, ...leftFindings(left), ...restFindings(rest)],
   };
 }
 
@@ -224,8 +226,7 @@ function packedTensor(
       layout: {
         kind: "packed",
         requirement,
-        isStored:
-          source?.format === name && facts !== undefined && target.sameStorage(source.layout, facts, layout),
+        isStored: source?.format === name && target.sameStorage(source.layout, facts, layout),
         whyNewCodes: target.whyNewCodes,
       },
     }),
@@ -267,6 +268,7 @@ function sideFiles(draft: HfDraft, made: TargetConfig): PlannedOutput["files"] {
       name,
       editedConfig(text, (config) => {
         config["quantization_config"] = made.config;
+        Object.assign(config, made.topLevel);
         if (made.dtype !== undefined) config["dtype" in config ? "dtype" : "torch_dtype"] = made.dtype;
       }),
     );

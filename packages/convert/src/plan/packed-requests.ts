@@ -1,12 +1,13 @@
 /** Which weights of a model a packed target packs, and what is known of each. */
-import { rowCount } from "@requant/core";
+import { rowCount, rowLength } from "@requant/core";
 import type { WeightRequest, WeightTarget } from "@requant/core/format";
 import { isRowSelection, type WeightPlan } from "@requant/models";
 import { isIntegerEncoding, isQuantizedEncoding } from "./fidelity.ts";
-import { isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
+import { isEmbeddingWeight, isHeadWeight, isLinearWeight, moduleOf } from "./linear-modules.ts";
 import type { PlanSourceTensor } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
-import { type SourceTensors, storedFor } from "./plan-tensor.ts";
+import { storedFor } from "./plan-tensor.ts";
+import type { SourceTensors } from "./typed-weight.ts";
 
 interface Draft {
   readonly weights: readonly WeightPlan[];
@@ -27,6 +28,12 @@ export interface PackedRest {
   readonly isUnused: boolean;
 }
 
+/** What decides which weights a format packs. */
+interface PackingFormat {
+  readonly name: string;
+  readonly target: Pick<WeightTarget, "head" | "embeddings" | "stacks">;
+}
+
 interface Candidate {
   readonly weight: WeightPlan;
   readonly stored: readonly PlanSourceTensor[];
@@ -37,7 +44,7 @@ interface Candidate {
  * others in floats on purpose: they stay so, unless `requantizeRest` asks for them.
  */
 export function packedRequests(
-  target: Pick<WeightTarget, "head">,
+  format: PackingFormat,
   draft: Draft,
   sources: SourceTensors,
   { requantizeRest }: Pick<PlanOptions, "requantizeRest">,
@@ -45,10 +52,12 @@ export function packedRequests(
   const candidates = draft.weights.flatMap((weight): Candidate[] => {
     const stored = storedFor(weight, sources);
     if (stored.some(({ encoding }) => isIntegerEncoding(encoding))) return [];
-    return packs(target, weight, stored, draft) ? [{ weight, stored }] : [];
+    return packs(format, weight, stored, draft) ? [{ weight, stored }] : [];
   });
   const rest = candidates.filter(({ stored }) => !isQuantized(stored));
-  const isMixed = rest.length > 0 && rest.length < candidates.length;
+  const isMixed =
+    rest.length > 0 &&
+    (rest.length < candidates.length || (format.target.stacks !== true && hasStacks(draft, sources)));
   const requests = new Map<string, WeightRequest>();
   const kept: string[] = [];
   for (const { weight, stored } of candidates) {
@@ -58,16 +67,28 @@ export function packedRequests(
   return { requests, rest: { kept, isUnused: requantizeRest === true && !isMixed } };
 }
 
+/** Stacks of experts that the source stores packed, which no target of linear layers takes. */
+function hasStacks({ weights }: Draft, sources: SourceTensors): boolean {
+  return weights.some(
+    (weight) =>
+      weight.shape.length > 2 && storedFor(weight, sources).some(({ linear }) => linear !== undefined),
+  );
+}
+
 function packs(
-  { head }: Pick<WeightTarget, "head">,
+  { name, target: { head, embeddings, stacks } }: PackingFormat,
   weight: WeightPlan,
   stored: readonly PlanSourceTensor[],
   { config }: Draft,
 ): boolean {
+  if (weight.shape.length !== 2 && stacks !== true) return false;
   const wasPacked = stored.some(({ linear }) => linear !== undefined);
-  return isHeadWeight(weight)
-    ? head === "always" || (head === "kept" && wasPacked)
-    : wasPacked || isLinearWeight(weight, config);
+  if (isHeadWeight(weight)) return head === "always" || (head === "kept" && wasPacked);
+  if (isEmbeddingWeight(weight)) {
+    // most formats' readers expect floats; what their own tools packed is copied
+    return embeddings === true || stored.some(({ linear }) => linear?.format === name);
+  }
+  return wasPacked || isLinearWeight(weight, config, stacks);
 }
 
 function isQuantized(stored: readonly PlanSourceTensor[]): boolean {
@@ -75,7 +96,8 @@ function isQuantized(stored: readonly PlanSourceTensor[]): boolean {
 }
 
 function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): WeightRequest {
-  const [rows = 0, columns = 0] = weight.shape;
+  const rows = rowCount(weight.shape);
+  const leading = weight.shape.slice(0, -2);
   const views = isRowSelection(weight) ? stored.flatMap(({ view }) => view ?? []) : [];
   const [only] = stored;
   const whole = stored.length === 1 && weight.inputs.every((input) => Object.keys(input).length === 1);
@@ -85,7 +107,8 @@ function requestOf(weight: WeightPlan, stored: readonly PlanSourceTensor[]): Wei
   return {
     module: moduleOf(weight.name),
     rows,
-    columns,
+    columns: rowLength(weight.shape),
+    ...(leading.length === 0 ? {} : { leading }),
     views: views.length === stored.length ? views : [],
     ...floatsOf(stored),
     ...(whole && only?.linear !== undefined && only.layout !== undefined

@@ -6,6 +6,11 @@ import type { Model } from "../model/model.ts";
 export interface PlanOptions {
   /** Refuse whatever is neither copy nor exact. */
   readonly exact?: boolean | undefined;
+  /**
+   * Look in float matrices for the grid of an earlier quantization, and keep its codes where the target holds them. `exact`
+   * looks for them in any case.
+   */
+  readonly grids?: boolean | undefined;
   /** Name of the GGUF file that is made, without or with ".gguf"; for directories it is not used. */
   readonly outputName?: string | undefined;
   /** Largest size of one file in bytes; the output is split where it would grow larger. */

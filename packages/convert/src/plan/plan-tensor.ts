@@ -1,27 +1,11 @@
 /** Tensors of a plan, each with the way that was chosen for it. */
 import { elementCount } from "@requant/core";
-import { plannedSources, type WeightInput } from "@requant/models";
+import { plannedSources } from "@requant/models";
 import { encodedByteLength } from "../model/encodings.ts";
 import { type ChosenWay, chooseWay, isReadWhole, type OutputLayout, type SeenValues } from "./choose-way.ts";
 import type { PlanSourceTensor, PlanTensor } from "./plan.ts";
+import type { OutputWeight, SourceTensors, TypedWeight } from "./typed-weight.ts";
 import { importanceName } from "./way.ts";
-
-/** An output weight, and where its rows come from. */
-export interface OutputWeight {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly inputs: readonly WeightInput[];
-}
-
-/** An output weight whose type is chosen. */
-export interface TypedWeight extends OutputWeight {
-  readonly type: string;
-  /** Entry of the importance matrix. */
-  readonly importance?: string | undefined;
-}
-
-/** The tensors of a source by name. */
-export type SourceTensors = ReadonlyMap<string, PlanSourceTensor>;
 
 /** The tensors by name. */
 export function byName(tensors: readonly PlanSourceTensor[]): SourceTensors {

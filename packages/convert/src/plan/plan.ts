@@ -1,6 +1,6 @@
 import { type Finding, misfitOf, type TensorInfo, UsageError } from "@requant/core";
-import type { LinearLayout, StoredLinear } from "@requant/core/format";
-import type { Misfit, ViewFacts } from "@requant/core/view";
+import type { LinearLayout, StoredLinear, TensorScale } from "@requant/core/format";
+import type { HiddenGrid, Misfit, ViewFacts } from "@requant/core/view";
 import type { LeftOut } from "@requant/models";
 import { type HfFiles, type WeightInput, weightInputSchema } from "@requant/models";
 import * as z from "zod/mini";
@@ -183,16 +183,26 @@ export function parsePlan(json: unknown): Plan {
 export interface PlanSourceTensor extends TensorInfo {
   /** Set where several stored tensors make the weight. */
   readonly linear?: StoredLinear | undefined;
+  /** The tensor whose numbers the values are multiplied by. */
+  readonly scaledBy?: string | undefined;
+  /** The weight that this tensor is a scale of: it is no weight itself. */
+  readonly partOf?: string | undefined;
+  /** Set where a checkpoint of floats has the stack under another name, each matrix transposed. */
+  readonly transposedAs?: string | undefined;
   /** Of a linear weight: as the format's own layout says. */
   readonly layout?: LinearLayout | undefined;
   /** What decides whether another layout holds its integers. */
   readonly view?: ViewFacts | undefined;
+  /** Of floats that were looked at: the grid that they lie on, of which `view` tells the facts. */
+  readonly grid?: HiddenGrid | undefined;
   /** The float type that holds its values, where they were looked at. */
   readonly narrowest?: "BF16" | "F16" | "F32" | undefined;
   /** Why it has no view, as far as that is known. */
   readonly noView?: Misfit | undefined;
   /** Float types narrower than F32 that hold every value of a linear weight. */
   readonly exactIn?: readonly ("F16" | "BF16")[] | undefined;
+  /** Set where the weight is a view times one number. */
+  readonly tensorScale?: TensorScale | undefined;
   /** Of the bias of a packed weight: every value is 0. */
   readonly zero?: boolean | undefined;
   /** What each choice of the target's layouts would cost, where it was measured. */

@@ -8,13 +8,15 @@ import { fitView, type ViewRequirement } from "@requant/core/view";
 import { viewSourceByName, viewTypes } from "@requant/gguf";
 import { isRowSelection, openWeight, plannedSources, type WeightInput } from "@requant/models";
 import { encoderOf } from "../model/encodings.ts";
+import type { HiddenGrids } from "../model/hidden-grids.ts";
 import type { Model } from "../model/model.ts";
 import { rowBands } from "../model/row-bands.ts";
 import { viewRows } from "../model/view-rows.ts";
 import { weightSource } from "../model/weight-source.ts";
 import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
-import { byName, replanned } from "./plan-tensor.ts";
+import { byName, replanned, storedFor } from "./plan-tensor.ts";
 import { weightTargetByName } from "./target-formats.ts";
+import type { SourceTensors } from "./typed-weight.ts";
 import { importanceName } from "./way.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
@@ -37,7 +39,10 @@ export async function proveExact(
 ): Promise<Plan> {
   const views = new Set(
     source.tensors.flatMap(({ name, view, encoding }) =>
-      view?.storedOffsets === "integer" || viewSourceByName(encoding) !== undefined ? [name] : [],
+      (view?.storedOffsets === "integer" && view.storedValues === undefined) ||
+      viewSourceByName(encoding) !== undefined
+        ? [name]
+        : [],
     ),
   );
   const sources = byName(source.tensors);
@@ -45,7 +50,10 @@ export async function proveExact(
   for (const tensor of plan.tensors) {
     if (isCandidate(tensor, options.all) && (await comesBack(tensor, model, options.signal))) {
       tensors.push(replanned(tensor, sources, "come back"));
-    } else if (isViewCandidate(tensor, views) && (await fits(tensor, model, options.signal))) {
+    } else if (
+      isViewCandidate(tensor, views) &&
+      (await fits(tensor, model, gridsIn(tensor, sources), options.signal))
+    ) {
       tensors.push(replanned(tensor, sources, "fit"));
     } else tensors.push(tensor);
   }
@@ -123,11 +131,23 @@ function requirementOf({ linear, to }: PlanTensor): ViewRequirement | undefined 
   return viewTypes.find(({ name }) => name === to)?.requirement;
 }
 
+/** The grids of the floats that a tensor is made from. */
+function gridsIn(tensor: PlanTensor, sources: SourceTensors): HiddenGrids {
+  return Object.fromEntries(
+    storedFor(tensor, sources).flatMap(({ name, grid }) => (grid === undefined ? [] : [[name, grid]])),
+  );
+}
+
 /** Looks at codes until the first group that the layout cannot hold, which is nearly always in the first rows. */
-async function fits(tensor: PlanTensor, model: Model, signal: AbortSignal | undefined): Promise<boolean> {
+async function fits(
+  tensor: PlanTensor,
+  model: Model,
+  grids: HiddenGrids,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const requirement = requirementOf(tensor);
   if (requirement === undefined) return false;
-  const source = viewRows(model, tensor);
+  const source = viewRows(model, { ...tensor, grids });
   for (const { start, end } of rowBands(tensor.shape, BANDS)) {
     signal?.throwIfAborted();
     const bands = await source.read(start, end).catch(noView);

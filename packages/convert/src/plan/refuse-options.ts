@@ -24,12 +24,17 @@ export function refuseOptions(
   const others = list.filter((format) => given.every((option) => takes(format, option)));
   const texts = foreign.map((option) => `\`${option}\``).join(", ");
   const these = foreign.length === 1 ? "it" : "them";
+  const names = others.map(({ name }) => name);
   throw new UsageError(`The target ${target.name} does not take ${texts}.`, {
     hint:
-      others.length === 0
+      names.length === 0
         ? `Leave ${these} out.`
-        : `Leave ${these} out, or choose a ${others.map(({ name }) => `${name}:`).join(" or ")} target.`,
+        : `Leave ${these} out, or choose a target of ${listed(names)}.`,
   });
+}
+
+function listed(names: readonly string[]): string {
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
 /** The options that ask for something: what is false or empty does not. */

@@ -20,7 +20,7 @@ export function parseTarget(text: string, list: readonly Format[] = targetFormat
   const [before = "", ...after] = text.trim().toLowerCase().split(":");
   const word = before.trim();
   const words = after.join(":").trim();
-  const found = targets.find(({ name }) => name === word);
+  const found = targets.find(({ name, target }) => name === word || target.shortName === word);
   if (found !== undefined) return targetOf(found, words);
   if (after.length > 0) {
     const names = targets.map(({ name }) => name);

@@ -1,6 +1,8 @@
 /** How the values of a weight get from the source into the output. `chooseWay` decides; the run follows. Plain JSON. */
 import type { LinearPart, PlainLayout } from "@requant/core/format";
+import type { HiddenGrid } from "@requant/core/view";
 import * as z from "zod/mini";
+import type { HiddenGrids } from "../model/hidden-grids.ts";
 
 /** The ways, from stored bytes that stay what they are to values that are computed. */
 export type Way =
@@ -10,10 +12,14 @@ export type Way =
   | { readonly kind: "rows" }
   /** The stored tensors of a packed weight. */
   | { readonly kind: "parts" }
-  /** Hugging Face's pairs of MXFP4 tensors, put together as blocks of ggml's MXFP4. */
-  | { readonly kind: "pairs" }
   /** Codes and scales are moved; no weight becomes a float. */
-  | { readonly kind: "view" }
+  | {
+      readonly kind: "view";
+      /** Without the scale of the whole weight, which the output stores in a tensor of its own. */
+      readonly unscaled?: true | undefined;
+      /** The grids of floats that lie on some. */
+      readonly grids?: HiddenGrids | undefined;
+    }
   /** Read as f32, computed where the inputs say so, encoded. */
   | {
       readonly kind: "floats";
@@ -41,6 +47,11 @@ export interface PlanLinear {
   readonly parts: readonly LinearPart[];
 }
 
+/** The grids that give a weight of floats its view. */
+export function gridsOf({ way }: { readonly way: Way }): HiddenGrids | undefined {
+  return way.kind === "view" ? way.grids : undefined;
+}
+
 /** The layout that a weight goes through on its way; undefined where it goes through none. */
 export function throughOf({ way }: { readonly way: Way }): PlanThrough | undefined {
   return way.kind === "through" ? way.layout : undefined;
@@ -63,6 +74,17 @@ export const linearSchema: z.ZodMiniType<PlanLinear> = z.object({
   ),
 });
 
+const gridSchema: z.ZodMiniType<HiddenGrid> = z.object({
+  levels: z.enum(["integer", "E2M1", "E4M3"]),
+  bits: z.int().check(z.minimum(2), z.maximum(8)),
+  symmetric: z.boolean(),
+  blockRows: z.int().check(z.minimum(1)),
+  blockColumns: z.int().check(z.minimum(-1)),
+  scale: z.enum(["F16", "BF16", "F32", "E8M0", "E4M3"]),
+  factor: z.optional(z.number()),
+  rounding: z.enum(["none", "F32", "BF16", "F16"]),
+});
+
 const throughSchema: z.ZodMiniType<PlanThrough> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("blocks"), to: z.string(), importance: z.optional(z.string()) }),
   z.object({ kind: z.literal("packed"), to: z.string(), weight: linearSchema }),
@@ -72,8 +94,11 @@ export const waySchema: z.ZodMiniType<Way> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("bytes") }),
   z.object({ kind: z.literal("rows") }),
   z.object({ kind: z.literal("parts") }),
-  z.object({ kind: z.literal("pairs") }),
-  z.object({ kind: z.literal("view") }),
+  z.object({
+    kind: z.literal("view"),
+    unscaled: z.optional(z.literal(true)),
+    grids: z.optional(z.record(z.string(), gridSchema)),
+  }),
   z.object({ kind: z.literal("floats"), direct: z.boolean(), importance: z.optional(z.string()) }),
   z.object({ kind: z.literal("through"), layout: throughSchema }),
 ]);

@@ -1,6 +1,6 @@
 /** All stored parts of one packed weight of the output. */
 
-import { ConversionError, rowLength, UsageError } from "@requant/core";
+import { ConversionError, rowCount, rowLength, UsageError } from "@requant/core";
 import {
   allocateParts,
   type FloatPacking,
@@ -11,12 +11,13 @@ import { dequantizeView } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type RowBand, rowBands } from "../model/row-bands.ts";
+import type { RowTask } from "../model/row-runs.ts";
 import { integerRows, type ViewRows, viewRows } from "../model/view-rows.ts";
 import { type BandOptions, weightSource } from "../model/weight-source.ts";
 import { findNonFinite, movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
-import type { PlanLinear } from "../plan/way.ts";
+import { gridsOf, type PlanLinear } from "../plan/way.ts";
 import { type Comparison, comparer } from "./comparison.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 
@@ -36,7 +37,8 @@ export async function packedRoundTrip(
 ): Promise<OpenedWeight> {
   const { layout, format } = weight;
   const encoder = weightTargetByName(format).encoder(layout);
-  const [rows = 0, columns = 0] = task.shape;
+  const rows = rowCount(task.shape);
+  const columns = rowLength(task.shape);
   const source = openWeight(task, weightSource(model));
   const { floats } = encoder;
   if (floats.kind === "whole") {
@@ -88,7 +90,7 @@ export async function packedWeight(
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const source = openWeight(task, weightSource(model));
-  const views = isView ? writableRows(model, task, encoder) : undefined;
+  const views = isView ? writableRows(model, { ...task, grids: gridsOf(task) }, encoder) : undefined;
   // where decoding gives the view back, comparing needs no second pass
   const inPlace = measure !== undefined && !isView && floats.kind === "view" && floats.storesViewExactly;
   for (const { start, end } of bands) {
@@ -118,7 +120,7 @@ export async function packedWeight(
 }
 
 /** Rows as views that the encoder takes: integers stacked to whole bands, or views of the source's own kind. */
-function writableRows(model: Model, task: PlanTensor, { requirement, rowMultiple }: WeightEncoder): ViewRows {
+function writableRows(model: Model, task: RowTask, { requirement, rowMultiple }: WeightEncoder): ViewRows {
   const isOwnKind = requirement?.bias !== undefined || requirement?.codes.kind === "table";
   // rows that lie apart in the source come as several views, which must each begin where the encoder can begin
   if (isOwnKind && rowMultiple === 1) return viewRows(model, task);
@@ -188,7 +190,8 @@ async function packedWhole(
   bands: Bands,
   options: BandOptions,
 ): Promise<PackedWeight> {
-  const [rows = 0, columns = 0] = task.shape;
+  const rows = rowCount(task.shape);
+  const columns = rowLength(task.shape);
   const values = new Float32Array(rows * columns);
   await openWeight(task, weightSource(model)).readRows(0, rows, values);
   const bytes = { ...naming(model, task, values, 0, () => floats.pack(values)) };

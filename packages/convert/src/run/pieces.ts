@@ -77,7 +77,9 @@ export function cutIntoJobs(layouts: readonly FileLayout[], bandByteLength: numb
       weightCount += part === undefined ? elementCount(weight.shape) : placed.byteLength;
       const own = together.get(tensor);
       if (own !== undefined) {
-        const isApart = own.at(-1)?.index !== (pieces[0]?.index ?? 0) - 1;
+        const last = own.at(-1);
+        // what follows a late piece is late too
+        const isApart = last?.late === true || last?.index !== (pieces[0]?.index ?? 0) - 1;
         for (const piece of pieces) own.push(isApart ? { ...piece, late: true } : piece);
       }
       if (own !== undefined) continue;

@@ -8,7 +8,6 @@ import type { BandLayout, ColumnImportance, MakeBand, WayRunner } from "./bands.
 import { throughFloats } from "./ways/floats.ts";
 import { movedBytes } from "./ways/moved-bytes.ts";
 import { movedRows } from "./ways/moved-rows.ts";
-import { pairedBlocks } from "./ways/paired-blocks.ts";
 import { roundTripped } from "./ways/round-tripped.ts";
 import { throughView } from "./ways/through-view.ts";
 
@@ -16,7 +15,6 @@ import { throughView } from "./ways/through-view.ts";
 const runners: Readonly<Record<Exclude<Way["kind"], "parts">, WayRunner>> = {
   bytes: movedBytes,
   rows: movedRows,
-  pairs: pairedBlocks,
   view: throughView,
   floats: throughFloats,
   through: roundTripped,

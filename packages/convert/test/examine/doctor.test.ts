@@ -217,13 +217,60 @@ describe("the files of a folder", () => {
     }
   });
 
+  it("pieces of a file, cut anywhere", async () => {
+    const report = await examineModel({
+      store: folderOf({ "m.gguf.part1of2": "GGUF", "m.gguf.part2of2": "no header" }),
+    });
+    expect(codesOf(report)).toEqual(["raw-pieces", "no-model"]);
+    expect(report.findings[0]?.hint).toContain("cat m.gguf.part1of2");
+  });
+
+  it("shards joined into one file, which only a reader of the first would take", async () => {
+    const [one, two] = [safetensors({ a: [2, 4] }), safetensors({ b: [2, 4] })];
+    const both = new Uint8Array(one.byteLength + two.byteLength);
+    both.set(one);
+    both.set(two, one.byteLength);
+    const report = await examineModel({ store: folderOf({ "model.safetensors": both }) });
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ code: "joined-files", offset: one.byteLength }),
+    );
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ code: "trailing-bytes", severity: "error" }),
+    );
+  });
+
+  it("a shard of two, without an index to tell of the other", async () => {
+    const report = await examineModel({
+      store: folderOf({ "model-00001-of-00002.safetensors": safetensors({ a: [2, 4] }) }),
+    });
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({
+        code: "missing-shard",
+        severity: "error",
+        message: expect.stringContaining("model-00002-of-00002.safetensors"),
+      }),
+    );
+  });
+
+  it("weights that training never gathered (ZeRO-3)", async () => {
+    const store = directory({
+      "model.safetensors": safetensors({
+        "model.embed_tokens.weight": [0],
+        "model.layers.0.self_attn.q_proj.weight": [0],
+      }),
+    });
+    const report = await examineModel({ store });
+    expect(codesOf(report)).toEqual(["empty-tensor"]);
+    expect(report.findings[0]?.message).toContain("2 (model.embed_tokens.weight");
+  });
+
   it("a folder that is an adapter", async () => {
     const store = folderOf({
       "adapter_config.json": "{}",
       "adapter_model.safetensors": safetensors({ "q_proj.lora_A.weight": [8, 64] }),
     });
     expect((await examineModel({ store })).findings).toContainEqual(
-      expect.objectContaining({ code: "not-a-model", severity: "error", path: "adapter_config.json" }),
+      expect.objectContaining({ code: "not-a-model", severity: "error", path: "adapter_model.safetensors" }),
     );
   });
 

@@ -71,95 +71,47 @@ const method = (quant_method: string, rest: object = {}): object => ({
 const unknown = /by an unknown method/;
 
 const foreign: Readonly<Record<string, Foreign>> = {
-  MLX: {
+  "MLX without scales": {
     parts: {
       ".weight": stored("U32", 32, 8),
-      ".scales": stored("BF16", 32, 1),
       ".biases": stored("BF16", 32, 1),
       ".bias": stored("BF16", 32),
     },
     first: ".weight",
-    method: /by mlx/,
+    method: /of mlx|by mlx/,
     config: { quantization: { group_size: 64, bits: 4 } },
     plain: [".bias"],
   },
-  "bitsandbytes int8": {
-    parts: {
-      ".weight": stored("I8", 32, 64),
-      ".SCB": stored("F32", 32),
-      ".weight_format": stored("U8"),
-    },
-    first: ".weight",
-    method: /by bitsandbytes/,
-    config: method("bitsandbytes", { load_in_8bit: true }),
-  },
-  "bitsandbytes NF4": {
-    parts: {
-      ".weight": stored("U8", 1024, 1),
-      ".weight.absmax": stored("U8", 32),
-      ".weight.nested_absmax": stored("F32", 1),
-      ".weight.quant_map": stored("F32", 16),
-      ".weight.quant_state.bitsandbytes__nf4": stored("U8", 78),
-    },
-    first: ".weight",
-    method: /by bitsandbytes/,
-    config: { quantization_config: { load_in_4bit: true } },
-  },
-  HQQ: {
+  "HQQ with zero points that are quantized too": {
     parts: {
       ".W_q": stored("U8", 16, 64),
       ".scale": stored("F32", 32, 1),
-      ".zero": stored("F32", 32, 1),
+      ".zero_q": stored("U8", 32, 1),
       ".nbits": stored("I32"),
       ".shape": stored("I64", 2),
     },
-    first: ".W_q",
-    method: /by hqq/,
+    first: ".shape",
+    method: /by HQQ with scales or zero points that are quantized too/,
     config: method("hqq"),
   },
-  quanto: {
+  "packed codes of quanto without the model's shape": {
     parts: {
-      ".weight._data": stored("I8", 32, 64),
+      ".weight._data._data": stored("U8", 16, 64),
       ".weight._scale": stored("BF16", 32, 1),
+      ".weight._shift": stored("BF16", 32, 1),
     },
-    first: ".weight._data",
-    method: unknown,
+    first: ".weight._scale",
+    method: /by quanto, which stores the shape of a weight in no tensor/,
+    config: method("quanto", { weights: "int4" }),
   },
-  torchao: {
+  "torchao with two codes in a byte": {
     parts: {
-      "._weight_qdata": stored("I8", 32, 64),
-      "._weight_scale": stored("F32", 32, 1),
-      "._weight_zero_point": stored("I8", 32, 1),
+      "._weight_qdata": stored("U8", 32, 32),
+      "._weight_scale": stored("BF16", 32, 1),
     },
-    first: "._weight_qdata",
-    method: /by torchao/,
+    first: "._weight_scale",
+    method: /by torchao in a kind of tensor whose codes are U8/,
     config: method("torchao"),
-  },
-  EETQ: {
-    parts: { ".weight": stored("I8", 64, 32), ".weight_scales": stored("F16", 32) },
-    first: ".weight",
-    method: /by eetq/,
-    config: method("eetq"),
-  },
-  "FP8 with weight_scale_inv": {
-    parts: { ".weight": stored("F8_E4M3", 32, 64), ".weight_scale_inv": stored("F32", 1, 1) },
-    first: ".weight",
-    method: /by fp8/,
-    config: method("fp8", { weight_block_size: [128, 128] }),
-  },
-  "FP8 with .scale and no configuration": {
-    parts: { ".weight": stored("F8_E4M3", 32, 64), ".scale": stored("F32", 1, 1) },
-    first: ".weight",
-    method: unknown,
-  },
-  "FP8 with qscale_weight and no configuration": {
-    parts: {
-      ".weight": stored("F8_E4M3", 32, 64),
-      ".qscale_weight": stored("BF16"),
-      ".qscale_act": stored("BF16"),
-    },
-    first: ".weight",
-    method: unknown,
   },
   "FP8 without scales, and a configuration": {
     parts: { ".weight": stored("F8_E4M3", 32, 64) },
@@ -202,15 +154,11 @@ const foreign: Readonly<Record<string, Foreign>> = {
       sparsity_config: { format: "sparse-bitmask" },
     }),
   },
-  "ModelOpt NVFP4 with hf_quant_config.json alone": {
-    parts: {
-      ".weight": stored("U8", 32, 32),
-      ".weight_scale": stored("F8_E4M3", 32, 4),
-      ".weight_scale_2": stored("F32"),
-    },
+  "ModelOpt IQ1_S with hf_quant_config.json alone": {
+    parts: { ".weight": stored("U8", 32, 1, 50) },
     first: ".weight",
-    method: /by modelopt \(NVFP4\)/,
-    files: { "hf_quant_config.json": { producer: {}, quantization: { quant_algo: "NVFP4" } } },
+    method: /by modelopt \(IQ1_S\)/,
+    files: { "hf_quant_config.json": { producer: {}, quantization: { quant_algo: "IQ1_S" } } },
   },
   EXL3: {
     parts: {
@@ -222,12 +170,6 @@ const foreign: Readonly<Record<string, Foreign>> = {
     first: ".trellis",
     method: /by exl3/,
     config: method("exl3"),
-  },
-  BitNet: {
-    parts: { ".weight": stored("U8", 8, 64), ".weight_scale": stored("BF16", 1) },
-    first: ".weight",
-    method: /by bitnet/,
-    config: method("bitnet"),
   },
   "GPTQ tensors under a method that nobody knows": {
     parts: {
@@ -354,6 +296,19 @@ it("a file alone is refused like a directory", async () => {
   });
 });
 
+it("weights of MLX are refused where no configuration tells their width, and it can only be guessed", async () => {
+  const scales = stored("BF16", 32, 1);
+  const store = await directory({ ".weight": stored("U32", 32, 8), ".scales": scales, ".biases": scales });
+  store.files.delete("config.json");
+  const model = await openModel({ store, file: "model.safetensors" });
+  await expect(planConversion(model, parseTarget("safetensors:f32"))).rejects.toMatchObject({
+    code: "UNSUPPORTED",
+    message: expect.stringMatching(
+      /2 bits in groups of 128, or 4 bits in groups of 64, or 8 bits in groups of 32/,
+    ),
+  });
+});
+
 describe("what is understood", () => {
   it("a checkpoint that was cast to 8-bit floats: the values are those of the codes", async () => {
     // E4M3: 0x38 is 1, 0x40 is 2, 0xb8 is −1, 0x01 is 2^-9
@@ -437,7 +392,18 @@ const neighbours = golden === undefined ? "" : join(golden, "neighbours/models")
 describe.skipIf(golden === undefined)(
   "directories of other tools (skipped: REQUANT_GOLDEN is not set)",
   () => {
-    const readHere: readonly string[] = ["autoround-gptq-mixed", "ct-int8-w8a8", "ct-mixed-int", "ct-nvfp4"];
+    const readHere: readonly string[] = [
+      "autoround-gptq-mixed",
+      "bnb-int8",
+      "bnb-nf4-nested",
+      "ct-int8-w8a8",
+      "ct-mixed-int",
+      "ct-nvfp4",
+      "fp8-block128-ragged",
+      "hqq-4bit",
+      "mlx-4bit-mixed",
+      "modelopt-nvfp4",
+    ];
     const all = existsSync(neighbours) ? readdirSync(neighbours) : [];
 
     it.each(all)("%s is read, or refused by name by every command", async (name) => {
@@ -454,7 +420,7 @@ describe.skipIf(golden === undefined)(
         else
           await expect(command()).rejects.toMatchObject({
             code: "UNSUPPORTED",
-            message: expect.stringMatching(/packed by (?:bitsandbytes|compressed|fp8|hqq|mlx|modelopt)/),
+            message: expect.stringMatching(/packed by (?:modelopt)/),
           });
       }
       expect((await tensorStatistics(model, NORM)).count).toBe(128);

@@ -288,6 +288,19 @@ describe("compressed-tensors", () => {
     expect(await isSame(source, odd)).toBe(true);
   });
 
+  test("asymmetric without zero points: all are 0, as compressed-tensors leaves them out, which is said", async () => {
+    const source = await ct(4, true);
+    const odd = await changed(source, (model) => {
+      const { group_0: group } = claim(model)["config_groups"] as Record<string, Record<string, object>>;
+      Object.assign(group?.["weights"] ?? {}, { symmetric: false });
+    });
+    expect(await isSame(source, odd)).toBe(true);
+    const { findings } = await planConversion(await openModel({ store: odd }), parseTarget("gguf:f32"));
+    expect(findings.map(({ message }) => message).join(" ")).toContain(
+      "the part weight_zero_point is missing; all zero points are read as 0",
+    );
+  });
+
   test("zero points of 8 bits that are no codes are refused", async () => {
     const odd = await changed(await ct(4, true), (model) => {
       eachPart(model, "weight_scale", (part, module) => {

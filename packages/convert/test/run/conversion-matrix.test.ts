@@ -6,7 +6,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { awqCodec } from "@requant/awq";
 import { compressedTensorsCodec } from "@requant/compressed-tensors";
 import { BF16, type BlockCodec, F16 } from "@requant/core";
-import { allocateParts, type LinearCodec, type LinearEncoder, type LinearLayout } from "@requant/core/format";
+import {
+  allocateParts,
+  type LinearCodec,
+  type LinearEncoder,
+  type LinearLayout,
+  parseWords,
+} from "@requant/core/format";
 import {
   dequantizeView,
   fitView,
@@ -31,6 +37,7 @@ import {
 } from "@requant/gguf";
 import { gptqCodec, gptqMarlinCodec } from "@requant/gptq";
 import { expect, test } from "vitest";
+import { weightTargetByName } from "../../src/plan/target-formats.ts";
 import { directoryTable } from "../directory-matrix.ts";
 
 const rows = 64;
@@ -137,6 +144,26 @@ function ggml(name: string): Stored {
   return { view: blocksToView(type, blocks, rows, columns), grouping, values };
 }
 
+/** Codes of mlx's own quantizer, in a layout as the target of MLX offers it. */
+function mlx(words: string): Stored {
+  const target = weightTargetByName("mlx");
+  const given = parseWords(target.words, words);
+  const settings = target.settle?.(given) ?? given;
+  const offers = target.offers({ module: "m", rows, columns, views: [], floats: "F16" }, settings, undefined);
+  const [offer] = "reason" in offers ? [] : offers;
+  if (offer === undefined) throw new Error(`mlx:${words} packs no such weight`);
+  const { floats, parts, open } = target.encoder(offer.layout);
+  const bytes = allocateParts(parts);
+  if (floats.kind === "rows") floats.pack(weights, 0, bytes);
+  const weight = open(bytes);
+  const view = weight.toView === undefined ? weight.toLevels?.(0, rows) : undefined;
+  if (view === undefined) throw new Error(`mlx:${words} has no view`);
+  const values = new Float32Array(rows * columns);
+  weight.dequantize(0, rows, values);
+  const groupSize = Number(offer.layout["groupSize"]);
+  return { view, grouping: { groupSize, groupCount: columns / groupSize }, values };
+}
+
 const sources: Record<string, () => Source | Stored> = {
   "GPTQ 2-bit, 128": everyZeroPoint,
   "GPTQ 3-bit, 128": () => affine(3, 128, true),
@@ -157,6 +184,14 @@ const sources: Record<string, () => Source | Stored> = {
       { bits: 6, share: 0.25, groupSize: 64 },
       { bits: 3, share: 0.75, groupSize: 64 },
     ]),
+  "MLX 2-bit, 32": () => mlx("2bit-32g"),
+  "MLX 4-bit, 64": () => mlx("4bit-64g"),
+  "MLX 5-bit, 64": () => mlx("5bit-64g"),
+  "MLX 6-bit, 64": () => mlx("6bit-64g"),
+  "MLX 8-bit, 64": () => mlx("8bit-64g"),
+  "MLX mxfp4": () => mlx("mxfp4"),
+  "MLX mxfp8": () => mlx("mxfp8"),
+  "MLX nvfp4": () => mlx("nvfp4"),
   "GGUF Q4_0": () => ggml("Q4_0"),
   "GGUF Q4_1": () => ggml("Q4_1"),
   "GGUF Q5_0": () => ggml("Q5_0"),
@@ -356,7 +391,7 @@ F32 holds every source exactly. Scales are f16 everywhere here; a file with bf16
 
 ${table}
 
-GGUF sources are what ggml makes of those weights. MXFP4 and IQ4_NL are integers in finer steps (−12 to 12, −127 to 113) and fit where those and their scales do. The minimums of Q4_1 and Q5_1 stay as they are in each other where the codes fit; in other layouts, and those of Q2_K, Q4_K and Q5_K, where they are whole multiples of the scale, which ggml's own quantizer hardly ever gives.
+GGUF sources are what ggml makes of those weights. MXFP4 and IQ4_NL are integers in finer steps (−12 to 12, −127 to 113) and fit where those and their scales do. The minimums of Q4_1 and Q5_1 stay as they are in each other where the codes fit; in other layouts, and those of Q2_K, Q4_K and Q5_K, where they are whole multiples of the scale, which ggml's own quantizer hardly ever gives. The same holds for the biases of MLX, which are exact in Q4_1 and Q5_1 where scales and biases are f16 numbers.
 
 Numbers behind a name are columns per group; "column" is one group per row. Groups that are multiples of 32 columns fit 32-column blocks, multiples of 256 (or one group per row of a multiple of 256) fit K-quants, whose sub-block scales are set to 1 and minimums to the zero point.
 

@@ -11,10 +11,10 @@ export interface Suspect {
   readonly headCounts: readonly number[];
   a(start: number, end: number): Promise<Float32Array>;
   b(start: number, end: number): Promise<Float32Array>;
-  /** The same rows as integers, on the sides that store them so. */
+  /** The same rows as integers, on the sides that store them so; undefined where they turn out to be none. */
   readonly views: {
-    readonly a?: ((start: number, end: number) => Promise<IntegerView>) | undefined;
-    readonly b?: ((start: number, end: number) => Promise<IntegerView>) | undefined;
+    readonly a?: ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined;
+    readonly b?: ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined;
   };
 }
 

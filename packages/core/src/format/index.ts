@@ -1,9 +1,10 @@
 /** What a format package is made of: the codec contracts, stored parts, checks. */
 
+export { levelWeight } from "../kernels/level-twin.ts";
 export { nibbleLevelWeight } from "../kernels/nibble-twin.ts";
 export { viewWeight } from "../kernels/weight-twin.ts";
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
-export { type LevelParameters, levelWeight } from "../view/level-weight.ts";
+export type { LevelParameters } from "../view/level-weight.ts";
 export type { NibbleParameters, NibbleWeight } from "../view/nibble-weight.ts";
 export type { UnpackCodes } from "../view/view-weight.ts";
 export {
@@ -56,9 +57,17 @@ export {
   writeFloat,
   writeWords,
 } from "./linear-codec.ts";
+export { isNamedModule } from "./module-names.ts";
 export { packedFinding, zeroGroupFindings } from "./packed-finding.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
 export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";
+export {
+  type RuntimeNeeds,
+  type RuntimeTable,
+  readValues,
+  type SettingNeed,
+  unmetNeed,
+} from "./runtime-needs.ts";
 export {
   type Examination,
   type FoundWeight,
@@ -72,6 +81,7 @@ export {
   type StoredLinear,
   type StoredPart,
   suffixesOf,
+  type TensorScale,
   type WeightFormat,
 } from "./weight-format.ts";
 export {

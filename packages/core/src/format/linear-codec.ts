@@ -96,6 +96,8 @@ export interface RowWeight extends ReadableRows {
    * Left out where it is not, as with values that are rounded twice.
    */
   toLevels?(rowStart: number, rowEnd: number): LevelView;
+  /** The same without the scale of the whole weight, where the format stores such a scale: see `TensorScale`. */
+  toUnscaled?(rowStart: number, rowEnd: number): LevelView;
 }
 
 /** A stored weight, opened. `toView` tells the two kinds apart. */

@@ -15,6 +15,7 @@ import {
   partBytes,
 } from "./linear-codec.ts";
 import type { ClaimedConfig, FormatMethod } from "./quant-method.ts";
+import type { RuntimeTable } from "./runtime-needs.ts";
 import type { WeightTarget } from "./weight-target.ts";
 
 /** One stored tensor of a linear weight. */
@@ -62,6 +63,20 @@ export interface Examination {
   readonly findings: readonly Finding[];
   /** Plain JSON of the format's own layout, as the weight is really read. */
   readonly layout: LinearLayout;
+  /** Set where the weight is a view times one number, which some containers store beside the weight. */
+  readonly tensorScale?: TensorScale | undefined;
+}
+
+/** A number that the whole weight is multiplied by (NVFP4), and what is known of the view without it. Plain JSON. */
+export interface TensorScale {
+  /** An f32 number. */
+  readonly scale: number;
+  /** The scale of the activations that the file stores beside it. */
+  readonly inputScale?: number | undefined;
+  /** Of the view that `toUnscaled` gives. */
+  readonly facts: ViewFacts;
+  /** Why the view times `scale` is not quite the weight; undefined where it is. */
+  readonly misfit?: Misfit | undefined;
 }
 
 /** A weight that can be read once the bytes of its parts are there. */
@@ -73,6 +88,11 @@ export interface OpenableWeight {
   readonly columns: number;
   /** The outer dimensions of a stack; each matrix has the same part of the rows. */
   readonly leading?: readonly number[] | undefined;
+  /**
+   * The name under which a checkpoint of floats has the stack, with each matrix transposed (gpt-oss's experts). Absent: its
+   * own name, as it is.
+   */
+  readonly transposedAs?: string | undefined;
   /** Parts that `examine` needs: all but the codes. */
   readonly parameterSuffixes: readonly string[];
   /** @throws FormatError when the parts make no sense */
@@ -154,6 +174,8 @@ export interface PackedSource {
   readonly methods: readonly FormatMethod[];
   /** Keys of its configuration that are read, or known to change no value. */
   readonly configKeys: readonly string[];
+  /** True where any other key of its configuration is the name of a module, with settings of that module. */
+  readonly moduleKeys?: true;
   /** The same for objects inside the configuration, by path; `*` stands for any key: `config_groups.*.weights`. */
   readonly innerKeys?: Readonly<Record<string, readonly string[]>>;
   /**
@@ -166,8 +188,8 @@ export interface PackedSource {
    * other formats such a configuration is refused.
    */
   readonly selfDescribing?: boolean;
-  /** Programs that run models of this format, by the names that `doctor` has for them; undefined where nothing is known. */
-  readonly runtimes?: readonly string[];
+  /** Programs that run models of this format, and what each needs; undefined where nothing is known. */
+  readonly runtimes?: RuntimeTable;
   /**
    * Finds the weights of this format among all tensors of a model, by names, encodings and shapes; `claimed` breaks ties.
    * Formats are asked in the order of their list: the first that finds a weight in a module reads it. Takes a number of

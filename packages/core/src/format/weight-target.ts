@@ -48,8 +48,11 @@ export function parseLayout<Layout>(
 export interface WeightRequest {
   /** Module name: "model.layers.0.self_attn.q_proj". */
   readonly module: string;
+  /** Of a stack of matrices, the rows of all. */
   readonly rows: number;
   readonly columns: number;
+  /** The outer dimensions of a stack; only for targets that store stacks. */
+  readonly leading?: readonly number[] | undefined;
   /** Facts of the views that its rows come from; empty where they are floats. */
   readonly views: readonly ViewFacts[];
   /** The float type that the source stores these rows in, where it is one: tools compute scales in it. */
@@ -131,6 +134,8 @@ export interface ConfigRequest {
 export interface TargetConfig {
   /** `quantization_config` of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Other keys of config.json itself. */
+  readonly topLevel?: Readonly<Record<string, unknown>> | undefined;
   /** Files beside config.json that repeat the configuration. */
   readonly files: readonly (readonly [name: string, text: string])[];
   /** `torch_dtype` where the format's readers want another one than the model has. */
@@ -160,6 +165,8 @@ export interface WeightSampling {
 
 /** A format as a target. */
 export interface WeightTarget {
+  /** Another word that may stand before the colon, in place of the format's name: "bnb". */
+  readonly shortName?: string;
   /** The words after the colon. */
   readonly words: readonly WordSpec[];
   /** Words of an example: "4bit-128g-sym". */
@@ -171,13 +178,19 @@ export interface WeightTarget {
   settle?(settings: TargetSettings): TargetSettings;
   /** File name of the weights without ending. */
   readonly baseName: string;
-  /** Shards have an index.json. */
-  readonly indexed: boolean;
+  /** True: shards have an index.json. "always": a single file has one, too. */
+  readonly indexed: boolean | "always";
   /**
    * What happens to lm_head: "always": it is packed; "kept": it is packed where the source packs it; "never": readers of
    * the format expect floats.
    */
   readonly head: "always" | "kept" | "never";
+  /** True where the format stores stacks of matrices (experts). For other formats each matrix is a weight of its own. */
+  readonly stacks?: true;
+  /** True where the format's tools also pack token embeddings. */
+  readonly embeddings?: true;
+  /** `__metadata__` of the files; as in the source, or that of PyTorch, where absent. */
+  readonly fileMetadata?: Readonly<Record<string, string>>;
   /**
    * How codes are chosen for floats, one sentence, where the format's own tools do more: "Codes are rounded to the nearest
    * one, without calibration data."
@@ -194,8 +207,8 @@ export interface WeightTarget {
     settings: TargetSettings,
     own: PlainLayout | undefined,
   ): readonly LayoutOffer[] | Misfit;
-  /** True when the stored parts of a source of this format can be copied as they are. */
-  sameStorage(source: LinearLayout, facts: ViewFacts, layout: PlainLayout): boolean;
+  /** True when the stored parts of a source of this format can be copied as they are. A source without a view has no facts. */
+  sameStorage(source: LinearLayout, facts: ViewFacts | undefined, layout: PlainLayout): boolean;
   encoder(layout: PlainLayout): WeightEncoder;
   config(request: ConfigRequest): TargetConfig;
 }

@@ -72,7 +72,7 @@ export function parseWords(specs: readonly WordSpec[], text: string): TargetSett
     const found = longestWord(specs, tokens, at);
     if (found === undefined) throw unknownWord(specs, tokens[at] ?? "");
     if (found.key in settings) {
-      throw new UsageError(`The setting ${found.key} is given twice: ${text}.`, {
+      throw new UsageError(`The ${spoken(found.key)} is given twice: ${text}.`, {
         hint: `Keep one of its words (${wordsOf(found.spec)}).`,
       });
     }
@@ -85,7 +85,7 @@ export function parseWords(specs: readonly WordSpec[], text: string): TargetSett
     const { key, default: value, required } = spec;
     if (key in settings) continue;
     if (required === true)
-      throw new UsageError(`The target does not say ${key}.`, { hint: `Add ${wordsOf(spec)}.` });
+      throw new UsageError(`The target does not say the ${spoken(key)}.`, { hint: `Add ${wordsOf(spec)}.` });
     if (value !== undefined) settings[key] = value;
   }
   return settings;
@@ -172,6 +172,11 @@ function aloneSettings(specs: readonly WordSpec[]): TargetSettings[] {
   );
 }
 
+/** A setting's name in a sentence: "group size". */
+function spoken(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
 /** The words that set one setting, for people: "2bit … 8bit", "sym or asym". */
 export function wordsOf({ words }: WordSpec): string {
   if (words.kind === "choice") return Object.keys(words.values).join(" or ");
@@ -228,7 +233,7 @@ function unknownWord(specs: readonly WordSpec[], word: string): UsageError {
   if (out?.words.kind === "number") {
     const { decimals = 0 } = out.words;
     const digits = decimals === 0 ? "" : `, with at most ${decimals} digits after the point`;
-    return new UsageError(`"${shown}" is out of range: ${out.key} is ${wordsOf(out)}${digits}.`, {
+    return new UsageError(`"${shown}" is out of range: ${spoken(out.key)} is ${wordsOf(out)}${digits}.`, {
       hint: `Choose one of them${examplesOf(out)}.`,
     });
   }
@@ -243,7 +248,7 @@ function unknownWord(specs: readonly WordSpec[], word: string): UsageError {
   ]);
   const meant = units.length > 0 ? ` Did you mean ${units.join(" or ")}?` : didYouMean(word, known);
   return new UsageError(`"${shown}" is not a word of this target.${meant}`, {
-    hint: `Its words are: ${specs.map((spec) => `${wordsOf(spec)} (${spec.key})`).join("; ")}.`,
+    hint: `Its words are: ${specs.map((spec) => `${wordsOf(spec)} (${spoken(spec.key)})`).join("; ")}.`,
   });
 }
 

@@ -6,6 +6,7 @@
  * const weight: number = (E2M1_VALUES[5] ?? 0) * e8m0ToFloat(126); // 3 × 2^-1
  * const scale: number | undefined = E4M3_VALUES[0x38]; // 1
  */
+export { dequantizeE4m3 } from "../kernels/float8-twin.ts";
 export { E2M1_VALUES, floatToE2m1 } from "./float4.ts";
 export {
   E4M3_MAX,
@@ -16,3 +17,5 @@ export {
   floatToE8m0,
   isE4m3Scale,
 } from "./float8.ts";
+export { exactFloatTypes } from "./float8-exact.ts";
+export type { RowScales } from "./float8-rows.ts";

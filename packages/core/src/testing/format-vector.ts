@@ -9,6 +9,8 @@ export interface FormatVector {
   readonly name: string;
   /** The module that the weight belongs to; "model.layers.0.mlp.up_proj" where absent. */
   readonly module?: string;
+  /** What joins the module and a suffix to the name of a part; "." where absent. */
+  readonly separator?: string;
   /** The quantization configuration beside the weight; where absent, the tensors alone tell everything. */
   readonly config?: unknown;
   /** Shapes of the model's other tensors, by name. */
@@ -42,7 +44,10 @@ export interface ExpectedWeight {
 }
 
 /** A stored weight as a model has it, whole or damaged. */
-export type StoredWeight = Pick<FormatVector, "module" | "config" | "otherShapes" | "parts" | "bytes">;
+export type StoredWeight = Pick<
+  FormatVector,
+  "module" | "separator" | "config" | "otherShapes" | "parts" | "bytes"
+>;
 
 export const DEFAULT_MODULE = "model.layers.0.mlp.up_proj";
 
@@ -73,10 +78,10 @@ export function recognises(format: WeightFormat, stored: StoredWeight): boolean 
   return found?.isWeight === true && others.length === 0 && found.parts.length === tensors.length;
 }
 
-function storedParts({ module = DEFAULT_MODULE, parts, bytes }: StoredWeight): StoredPart[] {
+function storedParts({ module = DEFAULT_MODULE, separator = ".", parts, bytes }: StoredWeight): StoredPart[] {
   return parts.map((part) => ({
     ...part,
-    name: `${module}.${part.suffix}`,
+    name: `${module}${separator}${part.suffix}`,
     byteLength: bytes[part.suffix]?.byteLength ?? 0,
   }));
 }

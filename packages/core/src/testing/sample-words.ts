@@ -41,8 +41,17 @@ export function sampleSpellings({ words, example }: Pick<WeightTarget, "words" |
 /** The example without the words of one setting, ready for another word; nothing for a word that stands alone. */
 export function exampleWithout(example: string, spec: WordSpec): string {
   if (spec.alone === true) return "";
-  const kept = example.split("-").filter((word) => !isWordOf(spec, word));
-  return kept.map((word) => `${word}-`).join("");
+  const tokens = example.split("-");
+  const kept: string[] = [];
+  for (let at = 0; at < tokens.length; at++) {
+    // a word may have several tokens: "block-128"
+    const end = tokens.findLastIndex(
+      (_, last) => last >= at && isWordOf(spec, tokens.slice(at, last + 1).join("-")),
+    );
+    if (end === -1) kept.push(`${tokens[at]}-`);
+    else at = end;
+  }
+  return kept.join("");
 }
 
 function isWordOf({ words }: WordSpec, word: string): boolean {

@@ -1,6 +1,7 @@
 /** Views that differ in everything that decides whether a layout can hold them. */
+import { E2M1_VALUES, floatToE2m1 } from "../numeric/float4.ts";
 import { type ViewFacts, viewFacts } from "../view/facts.ts";
-import type { IntegerView } from "../view/integer-view.ts";
+import { type IntegerView, sequentialGroups } from "../view/integer-view.ts";
 import { quantizeView } from "../view/quantize.ts";
 import { SHAPE } from "./packed.ts";
 import { noise } from "./weight-values.ts";
@@ -66,8 +67,30 @@ export function viewsToTry(): readonly NamedView[] {
       const changed = change(view, maxCode);
       return { name: `${name}, ${what}`, view: changed, facts: viewFacts(changed, maxCode) };
     });
-  });
+  }).concat(floatBlocks());
   return made;
+}
+
+/** Four-bit floats as integers: twice the levels of E2M1 and half a power of two in blocks of 32 columns. */
+function floatBlocks(): NamedView {
+  const { rows, columns } = SHAPE;
+  const groupCount = columns / 32;
+  const codes = Uint8Array.from(noise(rows * columns, 7), (value) => {
+    return 12 + 2 * E2M1_VALUES[floatToE2m1(40 * value)]!;
+  });
+  const scales = Float32Array.from({ length: rows * groupCount }, (_, i) => 2 ** ((i % 5) - 3));
+  const view: IntegerView = {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn: sequentialGroups(columns, 32),
+    codes,
+    scales,
+    zeros: new Int16Array(scales.length).fill(12),
+    rounding: "none",
+  };
+  const facts: ViewFacts = { ...viewFacts(view, 24), table: "E2M1", scaleType: "both" };
+  return { name: "E2M1 in blocks of 32, powers of two", view, facts };
 }
 
 /** Spreads the columns of each group over the row; each group keeps its number of columns. */

@@ -42,10 +42,12 @@ export interface ViewFacts {
    * its own values differ from the view's by that rounding.
    */
   readonly storedOffsets: "integer" | "rounded";
+  /** Set where the file stores each value rounded to this float type, and no layout's reader rounds so: a hidden grid. */
+  readonly storedValues?: "BF16" | undefined;
   /** Name of a table (`E2M1`) where every code minus its zero point is a level of it, or twice a level. */
   readonly table?: string | undefined;
   /** Set where every scale is such a number, as are halves of them where the levels are counted twice. */
-  readonly scaleType?: ScaleNumbers | undefined;
+  readonly scaleType?: ScaleNumbers | "both" | undefined;
   /** Set where the view has floats as offsets: then no integer is a zero point, and the facts about zero points say nothing. */
   readonly bias?: { readonly areHalf: boolean; readonly areBfloat: boolean } | undefined;
 }

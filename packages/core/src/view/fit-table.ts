@@ -107,22 +107,24 @@ function regroup(
 ): Reformed<TableView> {
   const { rows, columns, rounding } = view;
   const groupOfColumn = sequentialGroups(columns, size);
-  const groupCount = (groupOfColumn[columns - 1] ?? -1) + 1;
+  const blocks = groupsOfBlocks(view.groupOfColumn, size);
+  const groupCount = blocks.length;
   const scales = new Float32Array(rows * groupCount);
   for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const scale = view.scales[row * view.groupCount + view.groupOfColumn[column]!]!;
-      const to = row * groupCount + groupOfColumn[column]!;
-      if (column % size === 0) {
-        const exact = scale * scaleFactor;
-        scales[to] = exact;
-        if (scales[to] !== exact) {
-          return { misfit: { reason: `a scale of row ${row} is too large or too small for ${name}` } };
-        }
-      } else if (scales[to] !== scale * scaleFactor) {
+    const from = row * view.groupCount;
+    for (let block = 0; block < groupCount; block++) {
+      const [first = 0, ...others] = blocks[block]!;
+      const scale = view.scales[from + first]!;
+      const exact = scale * scaleFactor;
+      const to = row * groupCount + block;
+      scales[to] = exact;
+      if (scales[to] !== exact) {
+        return { misfit: { reason: `a scale of row ${row} is too large or too small for ${name}` } };
+      }
+      if (others.some((group) => view.scales[from + group] !== scale)) {
         return {
           misfit: {
-            reason: `different scales meet inside a block of ${size} columns (row ${row}, column ${column}), which has one scale in ${name}`,
+            reason: `different scales meet inside a block of ${size} columns (row ${row}, column ${block * size}), which has one scale in ${name}`,
             hint: "A layout with smaller blocks or groups keeps the values.",
           },
         };
@@ -130,4 +132,17 @@ function regroup(
     }
   }
   return { view: { rows, columns, groupCount, groupOfColumn, codes, scales, rounding, table: table.name } };
+}
+
+/** The groups that the columns of each block are in, each once. */
+function groupsOfBlocks(groupOfColumn: Int32Array, size: number): (readonly number[])[] {
+  const blocks: number[][] = [];
+  for (let column = 0; column < groupOfColumn.length; column++) {
+    const block = Math.floor(column / size);
+    blocks[block] ??= [];
+    const groups = blocks[block];
+    const group = groupOfColumn[column]!;
+    if (!groups.includes(group)) groups.push(group);
+  }
+  return blocks;
 }

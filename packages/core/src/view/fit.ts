@@ -1,6 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { floatToE8m0, isE4m3Scale } from "../numeric/float8.ts";
-import { isBfloat, isHalf } from "./facts.ts";
+import { isStorable, offsetMisfit, scaleValueMisfit } from "./fit-numbers.ts";
 import { fitTable, type TableView } from "./fit-table.ts";
 import { type BiasedView, groupedView, integersOf, regroupBiased } from "./grouped-view.ts";
 import { type IntegerView, sequentialGroups } from "./integer-view.ts";
@@ -96,7 +95,7 @@ function biasedMisfit(
     const misfit = scaleValueMisfit(scales[i]!, requirement, row);
     if (misfit !== undefined) return { misfit };
     const { bias, name } = requirement;
-    if (bias !== undefined && !SCALE_TYPES[bias](biases[i]!)) {
+    if (bias !== undefined && !isStorable(biases[i]!, bias)) {
       return {
         misfit: {
           reason: `the offset ${biases[i]} of row ${row} is no ${bias.toLowerCase()} value, and ${name} stores those`,
@@ -117,9 +116,9 @@ function roundingMisfit(view: StoredView, { roundsToHalf, name }: ViewRequiremen
 
 function shapeMisfit(
   columns: number,
-  { blockSize, scaleBlockSize, shortLastBlock, name }: ViewRequirement,
+  { blockSize, scaleBlockSize, columnMultiple, shortLastBlock, name }: ViewRequirement,
 ): Misfit | undefined {
-  const whole = scaleBlockSize ?? (blockSize === "any" || blockSize === -1 ? 1 : blockSize);
+  const whole = columnMultiple ?? scaleBlockSize ?? (blockSize === "any" || blockSize === -1 ? 1 : blockSize);
   if (shortLastBlock || columns % whole === 0) return undefined;
   return {
     reason: `rows of ${columns} columns are not whole blocks of ${whole} columns, which ${name} is made of`,
@@ -184,18 +183,8 @@ function fitIntegers(view: IntegerView, requirement: ViewRequirement, noCodeAbov
           },
         };
       }
-      const { bias } = requirement;
-      if (
-        bias !== undefined &&
-        !(SCALE_TYPES[bias](scale * zero) && Math.fround(scale * zero) === scale * zero)
-      ) {
-        return {
-          misfit: {
-            reason: `${name} stores scale × zero point as one ${bias.toLowerCase()} number, which must round it in row ${row}`,
-            hint: "Q5_0 and, for groups of 256, Q4_K hold every zero point exactly.",
-          },
-        };
-      }
+      const rounded = offsetMisfit(scale, zero, requirement, row);
+      if (rounded !== undefined) return { misfit: rounded };
       zeros[target + group] = zero;
     }
     if (scaleBlockSize !== undefined && typeof blockSize === "number") {
@@ -220,8 +209,8 @@ function fitIntegers(view: IntegerView, requirement: ViewRequirement, noCodeAbov
 /** True for a view that is already in the layout's terms: nothing would change. */
 function isFitted(view: IntegerView, requirement: ViewRequirement, noCodeAbove: NoCodeAbove): boolean {
   const { blockSize, scaleBlockSize, codes: range, bias } = requirement;
-  if (scaleBlockSize !== undefined || bias === "F16" || bias === "BF16" || range.kind === "table")
-    return false;
+  const storesOffsets = bias !== undefined && !requirement.roundsToHalf;
+  if (scaleBlockSize !== undefined || storesOffsets || range.kind === "table") return false;
   const { columns, groupOfColumn, codes, scales, zeros } = view;
   const size = blockSize === -1 ? columns : blockSize;
   if (size !== "any" && !isSequential(groupOfColumn, size)) return false;
@@ -255,29 +244,6 @@ function zeroFor(
   const fits =
     own >= range.minZero && own <= range.maxZero && minOffset + own >= 0 && maxOffset + own <= range.maxCode;
   return fits ? own : commonZero({ minOffset, maxOffset }, range);
-}
-
-/** Which numbers a layout can store as scales. */
-const SCALE_TYPES: Readonly<Record<ViewRequirement["scale"], (value: number) => boolean>> = {
-  F32: () => true,
-  F16: isHalf,
-  BF16: isBfloat,
-  E8M0: (value) => floatToE8m0(value) !== undefined,
-  E4M3: isE4m3Scale,
-};
-
-function scaleValueMisfit(
-  scale: number,
-  { scale: encoding, name }: ViewRequirement,
-  row: number,
-): Misfit | undefined {
-  if (Number.isFinite(scale)) {
-    if (SCALE_TYPES[encoding](scale)) return undefined;
-    return {
-      reason: `the scale ${scale} of row ${row} is no ${encoding.toLowerCase()} value, and ${name} stores those`,
-    };
-  }
-  return { reason: `a scale of row ${row} is ${scale}, not a finite number` };
 }
 
 function mixedScales(

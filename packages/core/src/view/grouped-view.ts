@@ -36,7 +36,7 @@ export type Reformed<View> =
   | { readonly view: View; readonly misfit?: undefined }
   | { readonly view?: undefined; readonly misfit: Misfit };
 
-/** Multiplies the factors, where each product is an f32 number. @throws UsageError for a view that is not valid */
+/** Multiplies the factors, each product rounded to f32, as the view's own formula says. @throws UsageError for a view that is not valid */
 export function groupedView(view: LevelView): Reformed<GroupedView> {
   checkLevelView(view);
   const { rows, columns, codes, levels, factors, offset, rounding } = view;
@@ -50,11 +50,7 @@ export function groupedView(view: LevelView): Reformed<GroupedView> {
       const column = firstColumns[group]!;
       let product = 1;
       for (const { values, span } of factors) {
-        const exact = product * values[spanIndex(span, row, column, columns)]!;
-        product = Math.fround(exact);
-        if (!Object.is(product, exact)) {
-          return { misfit: { reason: `the factors of row ${row} multiply to a number that no f32 holds` } };
-        }
+        product = Math.fround(product * values[spanIndex(span, row, column, columns)]!);
       }
       if (!Number.isFinite(product)) {
         return { misfit: { reason: `a scale of row ${row} is ${product}, not a finite number` } };

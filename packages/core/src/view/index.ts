@@ -2,6 +2,7 @@
 export { groupedFacts, groupedRanges, viewFacts } from "../kernels/facts-twin.ts";
 export { fittedView, fitView } from "../kernels/fit-twin.ts";
 export { dequantizeView } from "../kernels/grid-twin.ts";
+export { GridSearch, gridView } from "../kernels/hidden-twin.ts";
 export { transposed } from "../numeric/transposed.ts";
 export {
   type GroupedParameters,
@@ -13,6 +14,7 @@ export {
   type ViewParameters,
   withMeasuredOffsets,
 } from "./facts.ts";
+export { type FoundGrid, PROBE_ROWS } from "./find-hidden-grid.ts";
 export {
   type IntegerFit,
   isBiased,
@@ -21,8 +23,10 @@ export {
 } from "./fit.ts";
 export type { TableView } from "./fit-table.ts";
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
+export { describeGrid, type GridWords, gridWords, type HiddenGrid, type HidingType } from "./hidden-grid.ts";
 export {
   checkRows,
+  checkValueCount,
   type GroupRun,
   groupRuns,
   groupSizeOf,

@@ -157,7 +157,7 @@ export function checkRows(start: number, end: number, rows: number): void {
   throw new UsageError(`Rows ${start} to ${end} are not rows of a weight that has ${rows}.`);
 }
 
-/** @throws UsageError unless an array of `found` values holds exactly `rows` rows of `columns` values */
+/** Checks the length of an array of values. @throws UsageError unless `found` values are exactly `rows` rows of `columns` */
 export function checkValueCount(rows: number, columns: number, found: number): void {
   if (found === rows * columns) return;
   throw new UsageError(`${rows} rows of ${columns} values do not fit an array of ${found}.`);

@@ -8,6 +8,8 @@ export interface ViewRequirement {
   readonly blockSize: number | "any";
   /** Consecutive columns that share a scale where that differs: a K-quant's super-block. */
   readonly scaleBlockSize?: number;
+  /** Rows have a whole multiple of so many columns, where blocks are stored several together (NVFP4: four). */
+  readonly columnMultiple?: number;
   /** True: the last block of a row may be short. */
   readonly shortLastBlock: boolean;
   readonly codes: CodeRange;
@@ -17,6 +19,8 @@ export interface ViewRequirement {
    * number, and so do biases that are no whole multiples of their scale. "F32": any.
    */
   readonly bias?: "F16" | "BF16" | "F32";
+  /** True where the layout stores one more factor for the whole weight, beside the scales of its blocks. */
+  readonly tensorScale?: true;
   /** True where the layout's own arithmetic rounds values to f16, so that a view with that rounding keeps its values. */
   readonly roundsToHalf: boolean;
 }
@@ -69,9 +73,9 @@ export function viewMisfit(facts: ViewFacts, requirement: ViewRequirement): Misf
 }
 
 function shapeMisfit({ columns }: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
-  const { blockSize, scaleBlockSize, shortLastBlock, name } = requirement;
+  const { blockSize, scaleBlockSize, columnMultiple, shortLastBlock, name } = requirement;
   if (blockSize === "any" || blockSize === -1 || shortLastBlock) return undefined;
-  const size = scaleBlockSize ?? blockSize;
+  const size = columnMultiple ?? scaleBlockSize ?? blockSize;
   if (columns % size === 0) return undefined;
   return {
     reason: `rows of ${columns} columns are not whole blocks of ${size} columns, which ${name} is made of`,
@@ -125,7 +129,7 @@ function ownZerosFit(facts: ViewFacts, { blockSize, codes }: ViewRequirement): b
 
 function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   const { scale, name, bias, roundsToHalf } = requirement;
-  if ((scale === "E8M0" || scale === "E4M3") && facts.scaleType !== scale) {
+  if ((scale === "E8M0" || scale === "E4M3") && facts.scaleType !== scale && facts.scaleType !== "both") {
     return { reason: `the scales may be no ${scale} numbers, and ${name} stores those` };
   }
   if (facts.bias !== undefined) return biasMisfit(facts.bias, facts, requirement);
@@ -136,7 +140,7 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
     return { reason: `some scales are not bf16 values, and ${name} is to store bf16 scales` };
   }
   // the facts describe the zero points as they are, so the layout must store these very zero points
-  if (bias === "BF16") {
+  if (bias === "BF16" && !scalesOnlyMoveTheirPoint(facts)) {
     return {
       reason: `${name} stores scale × zero point as one bf16 number, which must round some of them`,
       hint: "A layout with integer zero points keeps them.",
@@ -148,6 +152,12 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
       hint: "Q5_0 and, for groups of 256, Q4_K hold every zero point exactly.",
     };
   }
+  if (bias === "F32" && !roundsToHalf && !(facts.scalesAreHalf || facts.scalesAreBfloat)) {
+    return {
+      reason: `${name} multiplies a scale and a code before it adds an offset, and some of these products are no f32 numbers`,
+      hint: "A layout with integer zero points keeps them.",
+    };
+  }
   if (facts.rounding === "f16" && !roundsToHalf) {
     return {
       reason: `each weight is rounded to f16 after its multiplication, which ${name} does not do`,
@@ -155,6 +165,11 @@ function scaleMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
     };
   }
   return undefined;
+}
+
+/** True where every zero point is the same power of two, or 0: its product with a scale has the bits of the scale. */
+function scalesOnlyMoveTheirPoint({ minZero, maxZero }: ViewFacts): boolean {
+  return minZero === maxZero && (minZero === 0 || Number.isInteger(Math.log2(minZero)));
 }
 
 /** Offsets that are floats fit where floats are stored; integers may stand behind them, which only a look at them shows. */

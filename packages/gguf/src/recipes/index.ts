@@ -12,7 +12,7 @@ export {
 } from "./file-types.ts";
 export { changeMetadata, type ImatrixOrigin, type MetadataChanges } from "./metadata.ts";
 export { compareTensorNames } from "./order.ts";
-export { parseTensorOverride, parseTensorOverrides } from "./overrides.ts";
+export { assignableTypes, parseTensorOverride, parseTensorOverrides } from "./overrides.ts";
 export type {
   RecipeOptions,
   RecipeTensor,

@@ -27,14 +27,18 @@ export function parseTensorOverrides(text: string): TensorOverride[] {
 /** Types that hold no weights of a model. */
 const notAssignable: readonly string[] = ["Q8_1", "Q8_K", "I8", "I16", "I32", "I64", "F64"];
 
+/** Types that a user may ask for. */
+export const assignableTypes: readonly string[] = tensorTypes
+  .map(({ name }) => name)
+  .filter((name) => !notAssignable.includes(name));
+
 /** Checks a type given by a user. */
 export function assignableType(name: string): string {
   const asked = name.toUpperCase();
   const all = tensorTypes.map((entry) => entry.name);
   if (![...all, ...removedTypes.values(), ...forkTypes.values()].includes(asked)) {
-    const types = all.filter((known) => !notAssignable.includes(known));
-    throw new UsageError(`${quoted(name)} is not a ggml tensor type.${didYouMean(asked, types)}`, {
-      hint: `Choose one of ${types.join(", ")}.`,
+    throw new UsageError(`${quoted(name)} is not a ggml tensor type.${didYouMean(asked, assignableTypes)}`, {
+      hint: `Choose one of ${assignableTypes.join(", ")}.`,
     });
   }
   const type = tensorTypeByName(asked).name;

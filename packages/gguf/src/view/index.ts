@@ -24,7 +24,8 @@ import {
 } from "@requant/core/view";
 import { viewQ2_0, viewQ4_0, viewQ4_1, viewQ5_0, viewQ5_1, viewQ8_0 } from "./plain-types.ts";
 import { viewQ2_K, viewQ3_K, viewQ4_K, viewQ5_K, viewQ6_K } from "./super-block-types.ts";
-import { viewIQ4_NL, viewIQ4_XS, viewMXFP4, viewNVFP4, viewTQ2_0 } from "./table-types.ts";
+import { viewIQ4_NL, viewIQ4_XS, viewMXFP4, viewNVFP4 } from "./table-types.ts";
+import { viewTQ1_0, viewTQ2_0 } from "./ternary-types.ts";
 import type { GgufViewSource, GgufViewType } from "./view-type.ts";
 
 export type { GgufViewSource, GgufViewType } from "./view-type.ts";
@@ -34,11 +35,15 @@ export type { GgufViewSource, GgufViewType } from "./view-type.ts";
  * support, comes first.
  */
 export const viewTypes: readonly GgufViewType[] = [
+  viewTQ1_0,
+  viewTQ2_0,
   viewQ2_0,
   viewQ2_K,
   viewQ3_K,
+  viewMXFP4,
   viewQ4_0,
   viewQ4_K,
+  viewNVFP4,
   viewQ4_1,
   viewQ5_0,
   viewQ5_K,
@@ -47,7 +52,7 @@ export const viewTypes: readonly GgufViewType[] = [
   viewQ8_0,
 ];
 
-const readOnlyTypes: readonly GgufViewSource[] = [viewIQ4_NL, viewIQ4_XS, viewMXFP4, viewNVFP4, viewTQ2_0];
+const readOnlyTypes: readonly GgufViewSource[] = [viewIQ4_NL, viewIQ4_XS];
 
 /** Every type whose blocks have a view. */
 export const viewSources: readonly GgufViewSource[] = /* @__PURE__ */ readOnlyTypes.concat(viewTypes);

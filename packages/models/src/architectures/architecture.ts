@@ -47,6 +47,8 @@ export interface TensorContext {
   readonly layer: number | undefined;
   /** The text that `.*` matched: `.weight` or `.bias`. */
   readonly suffix: string;
+  /** Shapes of all tensors on the side that is read. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
   shapeOf(name: string): readonly number[];
 }
 
@@ -66,8 +68,8 @@ export interface TensorRule {
   readonly plain?: true;
   /** True for a layout that is read but never written back: another rule has the same GGUF names. */
   readonly oneWay?: true;
-  /** True when the Hugging Face tensors are bytes of packed weights and of their scales, not numbers. */
-  readonly codes?: true;
+  /** The type in which llama.cpp's converter keeps such a packed weight, whatever the target. */
+  readonly keeps?: string;
   /** True for tensors that llama.cpp's converter writes before all others. */
   readonly leading?: true;
   /**
@@ -120,6 +122,12 @@ export interface Architecture extends ConfigClass {
   readonly parameters: readonly ParameterRule[];
   readonly extraTensors?: readonly ExtraTensor[];
   readonly tensors: readonly TensorRule[];
+  /**
+   * Names that mlx-lm gives to tensors of this family, where it stores them otherwise than Hugging Face (mlx-lm, models,
+   * `sanitize` of the family). They are read only: a GGUF is converted back to Hugging Face's names. Stacks of separate
+   * experts need no rule here.
+   */
+  readonly mlxTensors?: readonly TensorRule[];
   readonly leftOut?: readonly LeftOutRule[];
   readonly tokenizer: TokenizerRules;
   /** general.file_type where the files decide it, whatever file type is requested (MXFP4 experts). */

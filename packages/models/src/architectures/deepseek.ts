@@ -174,6 +174,11 @@ export const deepseek3: Architecture = {
     same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
     ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
   ],
+  // mlx-lm splits kv_b_proj as GGUF does
+  mlxTensors: [
+    same("model.layers.{layer}.self_attn.embed_q.weight", "blk.{layer}.attn_k_b.weight"),
+    same("model.layers.{layer}.self_attn.unembed_out.weight", "blk.{layer}.attn_v_b.weight"),
+  ],
   leftOut: [predictionLayers, tiedHead],
   tokenizer: byteBpe,
   finishConfig: finish,

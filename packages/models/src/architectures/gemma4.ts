@@ -15,7 +15,7 @@ import {
   slidingPattern,
   textParameters,
 } from "./parameters.ts";
-import { attention, decoderEnds, gatedFeedForward, headNorms, same } from "./tensors.ts";
+import { attention, decoderEnds, gatedFeedForward, headNorms, joinedEvenly, same } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
 
@@ -189,6 +189,13 @@ export const gemma4: Architecture = {
     same(`${layer}.post_feedforward_layernorm_1.weight`, "blk.{layer}.post_ffw_norm_1.weight"),
     same(`${layer}.post_feedforward_layernorm_2.weight`, "blk.{layer}.post_ffw_norm_2.weight"),
     same(`${layer}.pre_feedforward_layernorm_2.weight`, "blk.{layer}.pre_ffw_norm_2.weight"),
+  ],
+  mlxTensors: [
+    same(`${layer}.experts.switch_glu.down_proj.weight`, "blk.{layer}.ffn_down_exps.weight"),
+    joinedEvenly(
+      [`${layer}.experts.switch_glu.gate_proj.weight`, `${layer}.experts.switch_glu.up_proj.weight`],
+      "blk.{layer}.ffn_gate_up_exps.weight",
+    ),
   ],
   tokenizer: {
     kinds: ["gemma4"],

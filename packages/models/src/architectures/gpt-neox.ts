@@ -9,8 +9,6 @@ import type { Architecture, TensorContext, TensorRule } from "./architecture.ts"
 import { derived, generic } from "./parameters.ts";
 import { mapped, same } from "./tensors.ts";
 
-const layer = "gpt_neox.layers.{layer}";
-
 function grouped(view: (heads: number, length: number) => readonly number[]) {
   return (context: TensorContext): Omit<StoredInput, "tensor"> => {
     const heads = context.config.need("num_attention_heads");
@@ -19,13 +17,26 @@ function grouped(view: (heads: number, length: number) => readonly number[]) {
   };
 }
 
-/** Rows `[heads, 3, length]` ↔ `[3, heads, length]`. */
-const fusedQueries: TensorRule = mapped(
-  `${layer}.attention.query_key_value.*`,
-  "blk.{layer}.attn_qkv.*",
-  grouped((heads, length) => [heads, 3, length]),
-  grouped((heads, length) => [3, heads, length]),
-);
+function tensorsOf(model: string, layers: string, head: string): readonly TensorRule[] {
+  const layer = `${layers}.{layer}`;
+  return [
+    same(`${model}.embed_in.weight`, "token_embd.weight"),
+    same(`${model}.final_layer_norm.*`, "output_norm.*"),
+    same(`${head}.weight`, "output.weight"),
+    same(`${layer}.input_layernorm.*`, "blk.{layer}.attn_norm.*"),
+    same(`${layer}.post_attention_layernorm.*`, "blk.{layer}.ffn_norm.*"),
+    // rows `[heads, 3, length]` ↔ `[3, heads, length]`
+    mapped(
+      `${layer}.attention.query_key_value.*`,
+      "blk.{layer}.attn_qkv.*",
+      grouped((heads, length) => [heads, 3, length]),
+      grouped((heads, length) => [3, heads, length]),
+    ),
+    same(`${layer}.attention.dense.*`, "blk.{layer}.attn_output.*"),
+    same(`${layer}.mlp.dense_h_to_4h.*`, "blk.{layer}.ffn_up.*"),
+    same(`${layer}.mlp.dense_4h_to_h.*`, "blk.{layer}.ffn_down.*"),
+  ];
+}
 
 export const gptNeox: Architecture = {
   name: "gptneox",
@@ -81,16 +92,7 @@ export const gptNeox: Architecture = {
       generic.normEpsilon.toHf,
     ),
   ],
-  tensors: [
-    same("gpt_neox.embed_in.weight", "token_embd.weight"),
-    same("gpt_neox.final_layer_norm.*", "output_norm.*"),
-    same("embed_out.weight", "output.weight"),
-    same(`${layer}.input_layernorm.*`, "blk.{layer}.attn_norm.*"),
-    same(`${layer}.post_attention_layernorm.*`, "blk.{layer}.ffn_norm.*"),
-    fusedQueries,
-    same(`${layer}.attention.dense.*`, "blk.{layer}.attn_output.*"),
-    same(`${layer}.mlp.dense_h_to_4h.*`, "blk.{layer}.ffn_up.*"),
-    same(`${layer}.mlp.dense_4h_to_h.*`, "blk.{layer}.ffn_down.*"),
-  ],
+  tensors: tensorsOf("gpt_neox", "gpt_neox.layers", "embed_out"),
+  mlxTensors: tensorsOf("model", "model.h", "model.embed_out"),
   tokenizer: byteBpe,
 };

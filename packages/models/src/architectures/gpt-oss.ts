@@ -2,48 +2,37 @@
 
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { StoredInput, WeightInput } from "../weight-plan.ts";
-import type { Architecture, PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
+import type { Architecture, PlannedTensor, TensorRule } from "./architecture.ts";
 import { count, deriveKeyValueHeads, deriveLayerTypes, generic, textParameters } from "./parameters.ts";
-import { attention, decoderEnds, same } from "./tensors.ts";
+import { attention, decoderEnds, same, stackedProjections } from "./tensors.ts";
 
 const experts = "model.layers.{layer}.mlp.experts";
 
-/** Shape of the matrices behind u8 codes `[E, out, in / 32, 16]`. */
-function codesShape(name: string, context: TensorContext): readonly [number, number, number] {
-  const [count = 1, rows = 1, blocks = 1] = context.shapeOf(name);
-  return [count, rows, blocks * 32];
-}
-
-/** MXFP4 without requantizing: scale and codes of 32 values move together. A GGUF is converted back to plain experts. */
+/**
+ * MXFP4 without requantizing: a packed stack has the rows of a GGUF, [E, out, in], where a stack of floats is transposed. A
+ * GGUF is converted back to plain experts.
+ */
 function mxfp4(part: string, gguf: readonly string[]): TensorRule {
   return {
-    hf: [`${experts}.${part}_blocks`, `${experts}.${part}_scales`],
+    hf: [`${experts}.${part}.weight`],
     gguf,
     oneWay: true,
-    codes: true,
+    keeps: "MXFP4",
     leading: true,
-    toGguf: ([blocks, scales], context) => {
-      const [count, rows, columns] = codesShape(blocks?.[0] ?? "", context);
+    toGguf: ([names], { shapeOf }) => {
+      const tensor = names?.[0] ?? "";
+      const [count = 1, rows = 1, columns = 1] = shapeOf(tensor);
       const each = rows / gguf.length;
-      return gguf.map((_, index) => ({
-        shape: [count, each, columns],
-        inputs: [
-          {
-            blocks: blocks?.[0] ?? "",
-            scales: scales?.[0] ?? "",
-            // gate and up rows alternate
-            ...(gguf.length === 1
-              ? {}
-              : {
-                  rowOrder: {
-                    kind: "view" as const,
-                    view: [count * each, gguf.length],
-                    ranges: [null, [index, index + 1] as const],
-                  },
-                }),
-          },
-        ],
-      }));
+      return gguf.map((_, index): PlannedTensor => {
+        // gate and up rows alternate
+        const rowOrder = {
+          kind: "view",
+          view: [count * each, gguf.length],
+          ranges: [null, [index, index + 1]],
+        } as const;
+        const input = gguf.length === 1 ? { tensor } : { tensor, rowOrder };
+        return { shape: [count, each, columns], inputs: [input] };
+      });
     },
     toHf: () => [],
   };
@@ -207,6 +196,8 @@ export const gptOss: Architecture = {
     same(`${experts}.down_proj_bias`, "blk.{layer}.ffn_down_exps.bias"),
     gateUpBias,
   ],
+  mlxTensors: stackedProjections(experts, ".*"),
   tokenizer: byteBpe,
-  fileType: (files, asked) => (files.tensors.some(({ name }) => name.endsWith("_proj_blocks")) ? 38 : asked),
+  fileType: (files, asked) =>
+    files.tensors.some(({ name }) => /\.experts\.\w+_proj\.weight$/.test(name)) ? 38 : asked,
 };

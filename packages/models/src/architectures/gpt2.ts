@@ -1,11 +1,25 @@
 /** GPT-2 (llama.cpp, conversion/gpt2.py): transposed matrices, fused q k v, learned positions. */
 import { u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
-import type { Architecture } from "./architecture.ts";
+import type { Architecture, TensorRule } from "./architecture.ts";
 import { count, derived, generic } from "./parameters.ts";
 import { same, transposed } from "./tensors.ts";
 
-const layer = "transformer.h.{layer}";
+function tensorsOf(model: string, head: string, matrix: typeof same): readonly TensorRule[] {
+  const layer = `${model}.h.{layer}`;
+  return [
+    same(`${model}.wte.weight`, "token_embd.weight"),
+    same(`${model}.wpe.weight`, "position_embd.weight"),
+    same(`${model}.ln_f.*`, "output_norm.*"),
+    same(`${head}.weight`, "output.weight"),
+    same(`${layer}.ln_1.*`, "blk.{layer}.attn_norm.*"),
+    same(`${layer}.ln_2.*`, "blk.{layer}.ffn_norm.*"),
+    matrix(`${layer}.attn.c_attn.*`, "blk.{layer}.attn_qkv.*"),
+    matrix(`${layer}.attn.c_proj.*`, "blk.{layer}.attn_output.*"),
+    matrix(`${layer}.mlp.c_fc.*`, "blk.{layer}.ffn_up.*"),
+    matrix(`${layer}.mlp.c_proj.*`, "blk.{layer}.ffn_down.*"),
+  ];
+}
 
 export const gpt2: Architecture = {
   name: "gpt2",
@@ -44,18 +58,9 @@ export const gpt2: Architecture = {
     generic.normEpsilon,
     generic.fileType,
   ],
-  tensors: [
-    same("transformer.wte.weight", "token_embd.weight"),
-    same("transformer.wpe.weight", "position_embd.weight"),
-    same("transformer.ln_f.*", "output_norm.*"),
-    same("lm_head.weight", "output.weight"),
-    same(`${layer}.ln_1.*`, "blk.{layer}.attn_norm.*"),
-    same(`${layer}.ln_2.*`, "blk.{layer}.ffn_norm.*"),
-    transposed(`${layer}.attn.c_attn.*`, "blk.{layer}.attn_qkv.*"),
-    transposed(`${layer}.attn.c_proj.*`, "blk.{layer}.attn_output.*"),
-    transposed(`${layer}.mlp.c_fc.*`, "blk.{layer}.ffn_up.*"),
-    transposed(`${layer}.mlp.c_proj.*`, "blk.{layer}.ffn_down.*"),
-  ],
+  tensors: tensorsOf("transformer", "lm_head", transposed),
+  // mlx-lm stores the matrices as all other families do
+  mlxTensors: tensorsOf("model", "model.lm_head", same),
   leftOut: [{ pattern: /\.attn\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" }],
   tokenizer: byteBpe,
 };

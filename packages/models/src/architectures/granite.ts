@@ -3,7 +3,7 @@ import { f32, numberOf, shortestFloat } from "../metadata-values.ts";
 import type { Architecture, ParameterRule } from "./architecture.ts";
 import { llama, llamaParameters } from "./llama.ts";
 import { derived, deriveKeyValueHeads } from "./parameters.ts";
-import { attention, decoderEnds, layerNorms, same, splitEvenly } from "./tensors.ts";
+import { attention, decoderEnds, layerNorms, same, splitEvenly, stackedProjections } from "./tensors.ts";
 
 /** A multiplier, written when the config has it and it is not zero. */
 function multiplier(key: string, name: string): ParameterRule {
@@ -63,4 +63,5 @@ export const graniteMoe: Architecture = {
     same("model.layers.{layer}.block_sparse_moe.output_linear.weight", "blk.{layer}.ffn_down_exps.weight"),
     same("model.layers.{layer}.block_sparse_moe.router.layer.weight", "blk.{layer}.ffn_gate_inp.weight"),
   ],
+  mlxTensors: stackedProjections("model.layers.{layer}.block_sparse_moe.switch_mlp", ".weight"),
 };

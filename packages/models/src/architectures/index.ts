@@ -23,6 +23,7 @@ import { lfm2 } from "./lfm2.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
 import { ministral3 } from "./ministral.ts";
+import { mistralParams } from "./mistral-params.ts";
 import { olmo2, olmo3 } from "./olmo.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
@@ -76,6 +77,7 @@ export const architectures: readonly Architecture[] = [
   internlm2,
   baichuan,
   qwen1,
+  mistralParams,
   bert,
   xlmRoberta,
 ];

@@ -4,7 +4,7 @@ import type { StoredInput, WeightInput } from "../weight-plan.ts";
 import type { Architecture, TensorRule } from "./architecture.ts";
 import { llama, llamaParameters } from "./llama.ts";
 import { count, derived } from "./parameters.ts";
-import { attention, decoderEnds, layerNorms, same, sharedExpert } from "./tensors.ts";
+import { attention, decoderEnds, layerNorms, same, sharedExpert, stackedProjections } from "./tensors.ts";
 
 const range = (length: number): readonly number[] => Array.from({ length }, (_, index) => index);
 
@@ -122,6 +122,7 @@ export const llama4: Architecture = {
     same("model.layers.{layer}.feed_forward.up_proj.weight", "blk.{layer}.ffn_up.weight"),
     same("model.layers.{layer}.feed_forward.down_proj.weight", "blk.{layer}.ffn_down.weight"),
   ],
+  mlxTensors: stackedProjections("model.layers.{layer}.feed_forward.experts", ".weight"),
   finishConfig(draft) {
     llama.finishConfig?.(draft);
     draft.values.delete("mlp_bias");

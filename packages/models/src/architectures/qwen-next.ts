@@ -22,6 +22,7 @@ import {
 import {
   arithmetic,
   attention,
+  convolutionShape,
   decoderEnds,
   gatedFeedForward,
   mapped,
@@ -160,14 +161,42 @@ const blockCount: ParameterRule = {
 /** The generic list with the prediction blocks counted in. */
 const countedParameters: readonly ParameterRule[] = [blockCount, ...textParameters.slice(1)];
 
+const plainNorms = new WeakMap<TensorContext["shapes"], boolean>();
+
+/**
+ * mlx-lm stores norms with the one added. It does so exactly when it moves the last axis of the convolutions (mlx-lm,
+ * models/qwen3_next.py and qwen3_5.py, `sanitize`), and the shapes of these show it.
+ */
+function storesPlainNorms({ shapes }: TensorContext): boolean {
+  let answer = plainNorms.get(shapes);
+  if (answer === undefined) {
+    const [convolution = []] = [...shapes].flatMap(([name, shape]) =>
+      name.endsWith(".linear_attn.conv1d.weight") ? [shape] : [],
+    );
+    answer = convolution.length === 3 && convolution[1] !== 1 && convolution[2] === 1;
+    plainNorms.set(shapes, answer);
+  }
+  return answer;
+}
+
+/** A norm that Hugging Face stores as its difference to one, and mlx-lm as it is. */
+function norm(hf: string, gguf: string): TensorRule {
+  return mapped(
+    hf,
+    gguf,
+    (context) => (storesPlainNorms(context) ? {} : { map: "add-one" }),
+    () => ({ map: "subtract-one" }),
+  );
+}
+
 const commonTensors: readonly TensorRule[] = [
   ...decoderEnds.filter(({ hf }) => hf[0] !== "model.norm.*"),
-  shiftedNorm("model.norm.weight", "output_norm.weight"),
-  shiftedNorm(`${layer}.input_layernorm.weight`, "blk.{layer}.attn_norm.weight"),
-  shiftedNorm(`${layer}.post_attention_layernorm.weight`, "blk.{layer}.post_attention_norm.weight"),
+  norm("model.norm.weight", "output_norm.weight"),
+  norm(`${layer}.input_layernorm.weight`, "blk.{layer}.attn_norm.weight"),
+  norm(`${layer}.post_attention_layernorm.weight`, "blk.{layer}.post_attention_norm.weight"),
   ...attention(false),
-  shiftedNorm(`${layer}.self_attn.q_norm.weight`, "blk.{layer}.attn_q_norm.weight"),
-  shiftedNorm(`${layer}.self_attn.k_norm.weight`, "blk.{layer}.attn_k_norm.weight"),
+  norm(`${layer}.self_attn.q_norm.weight`, "blk.{layer}.attn_q_norm.weight"),
+  norm(`${layer}.self_attn.k_norm.weight`, "blk.{layer}.attn_k_norm.weight"),
   same(`${delta}.norm.weight`, "blk.{layer}.ssm_norm.weight"),
   same(`${layer}.mtp.fc.weight`, "blk.{layer}.nextn.eh_proj.weight"),
   shiftedNorm(`${layer}.mtp.norm.weight`, "blk.{layer}.nextn.shared_head_norm.weight"),
@@ -329,13 +358,15 @@ const valueLength = (config: Config): number => deltaHeads(config).valueLength;
 
 /** Rows of q and k in their order, then the rows of v in the order of tiled heads. */
 function tiledTail(hf: string, gguf: string, squeeze: boolean): TensorRule {
-  const inputs = (tensor: string, config: Config, back: boolean): readonly WeightInput[] => {
+  /** `split`: stored rows of one number each, `split` of them to a row. */
+  const inputs = (tensor: string, config: Config, back: boolean, split = 1): readonly WeightInput[] => {
     const { keys, ratio, keyLength, valueLength: length } = deltaHeads(config);
     const first = 2 * keys * keyLength;
-    const rows = [first, first + keys * ratio * length] as const;
+    const end = first + keys * ratio * length;
+    const steps = split === 1 ? {} : { rowLength: split };
     return [
-      { tensor, rows: [0, first] },
-      { tensor, rows, rowOrder: valueHeads(config, length, back) },
+      { tensor, rows: [0, split * first], ...steps },
+      { tensor, rows: [split * first, split * end], ...steps, rowOrder: valueHeads(config, length, back) },
     ];
   };
   return {
@@ -344,8 +375,11 @@ function tiledTail(hf: string, gguf: string, squeeze: boolean): TensorRule {
     toGguf: ([names], { config, shapeOf }) => {
       const name = names?.[0] ?? "";
       const shape = shapeOf(name);
-      const flat = squeeze ? [shape[0] ?? 1, shape.at(-1) ?? 1] : shape;
-      return [{ shape: flat, inputs: inputs(name, config, false) }];
+      const flat = squeeze ? convolutionShape(shape) : shape;
+      const width = flat.at(-1) ?? 1;
+      // mlx-lm moves the axis of one number to the end
+      const split = shape.at(-1) === width ? 1 : width;
+      return [{ shape: flat, inputs: inputs(name, config, false, split) }];
     },
     toHf: ([name = ""], { config, shapeOf }) => {
       const [rows = 1, width = 1] = shapeOf(name);

@@ -80,21 +80,23 @@ export function transposed(hf: string, gguf: string): TensorRule {
   };
 }
 
+/**
+ * The shape `[channels, width]` of a convolution that is stored as `[channels, 1, width]`, or by mlx-lm as
+ * `[channels, width, 1]`: the same numbers in the same order.
+ */
+export function convolutionShape(shape: readonly number[]): readonly number[] {
+  const [channels = 1, ...rest] = shape;
+  return [channels, elementCount(rest)];
+}
+
 /** A convolution's `[channels, 1, width]`, kept as `[channels, width]`. */
 export function squeezed(hf: string, gguf: string): TensorRule {
   return {
     hf: [hf],
     gguf: [gguf],
     toGguf: ([names], context) => {
-      const shape = context.shapeOf(names?.[0] ?? "");
-      return [
-        stored(
-          names?.[0] ?? "",
-          context,
-          {},
-          shape.filter((size, axis) => axis !== 1 || size !== 1),
-        ),
-      ];
+      const name = names?.[0] ?? "";
+      return [stored(name, context, {}, convolutionShape(context.shapeOf(name)))];
     },
     toHf: ([name], context) => {
       const [channels = 1, width = 1] = context.shapeOf(name ?? "");
@@ -172,6 +174,21 @@ export function splitEvenly(hf: string, gguf: readonly string[]): TensorRule {
       }
       return [[{ shape: [...shape.slice(0, -2), size * parts.length, shape.at(-1) ?? 1], inputs }]];
     },
+  };
+}
+
+/** The other way round, for tensors that are read only: parts of equal size that GGUF keeps in one tensor. */
+export function joinedEvenly(hf: readonly string[], gguf: string): TensorRule {
+  return {
+    hf,
+    gguf: [gguf],
+    oneWay: true,
+    toGguf: (parts, context) =>
+      splitEvenly(gguf, hf).toHf(
+        parts.map(([name]) => name ?? ""),
+        context,
+      )[0] ?? [],
+    toHf: () => [],
   };
 }
 
@@ -303,6 +320,13 @@ export function separateExperts(prefix: string): TensorRule {
     [`${prefix}.{expert}.gate_proj.weight`, "blk.{layer}.ffn_gate_exps.weight"],
     [`${prefix}.{expert}.up_proj.weight`, "blk.{layer}.ffn_up_exps.weight"],
   ]);
+}
+
+/** One tensor `[E, out, in]` for each projection, as mlx-lm stores experts that the family's checkpoints fuse. */
+export function stackedProjections(prefix: string, suffix: ".weight" | ".*"): readonly TensorRule[] {
+  return ["gate", "up", "down"].map((part) =>
+    same(`${prefix}.${part}_proj${suffix}`, `blk.{layer}.ffn_${part}_exps${suffix}`),
+  );
 }
 
 export function sharedExpert(prefix: string): readonly TensorRule[] {

@@ -1,10 +1,10 @@
 /** Tensors and keys that many families share (llama-model.cpp, create_tensor_qkv and src/models). */
-import { aboveZero, perLayer } from "./common-keys.ts";
+import { aboveZero, notNegative, perLayer } from "./common-keys.ts";
 import { type KeyNeed, may, mayKey, need, needKey, type TensorNeed, unless, where } from "./rules.ts";
 import type { SizeName } from "./sizes.ts";
 
-export const rmsEpsilon: KeyNeed = needKey("~.attention.layer_norm_rms_epsilon", "f32");
-export const normEpsilon: KeyNeed = needKey("~.attention.layer_norm_epsilon", "f32");
+export const rmsEpsilon: KeyNeed = needKey("~.attention.layer_norm_rms_epsilon", "f32", notNegative);
+export const normEpsilon: KeyNeed = needKey("~.attention.layer_norm_epsilon", "f32", notNegative);
 
 const positive = {
   must: { be: "at least 1", holds: (value: number | string) => Number(value) >= 1 },
@@ -136,6 +136,21 @@ export function sharedExpert(ff: SizeName): readonly TensorNeed[] {
     need("ffn_down_shexp.weight", "embd", ff),
     need("ffn_up_shexp.weight", ff, "embd"),
   ];
+}
+
+/** What a layer that predicts a further token has beside the tensors of a layer. */
+export const nextToken: readonly TensorNeed[] = [
+  may("nextn.eh_proj.weight", "embd", "2 embd"),
+  may("nextn.enorm.weight", "embd"),
+  may("nextn.hnorm.weight", "embd"),
+  may("nextn.embed_tokens.weight", "vocab", "embd"),
+  may("nextn.shared_head_head.weight", "vocab", "embd"),
+  may("nextn.shared_head_norm.weight", "embd"),
+];
+
+/** Such a layer where it is not computed: whatever it has must fit. */
+export function passedOver(layer: readonly TensorNeed[]): readonly TensorNeed[] {
+  return [...nextToken, ...layer.map((one) => ({ ...one, optional: true }))];
 }
 
 /** The norm of a family whose norms subtract the mean: weight and bias. */

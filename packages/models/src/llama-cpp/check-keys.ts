@@ -1,8 +1,8 @@
 /** Metadata keys against the table of needs: missing, of another type, or with a value that llama.cpp stops at. */
 import type { Finding, Metadata, MetadataValue } from "@requant/core";
-import { numberOf } from "../metadata-values.ts";
+import { numberOf, numbersOf } from "../metadata-values.ts";
 import type { JointNeed, KeyNeed } from "./rules.ts";
-import type { Sizes } from "./sizes.ts";
+import { keyLength, type Sizes } from "./sizes.ts";
 
 /** The rules with the architecture's name, each key once: a family's rule replaces the common one. */
 export function rulesFor(
@@ -66,18 +66,46 @@ function wrongLength(
   return `${key} has ${value.length} values; llama.cpp reads ${expected}.`;
 }
 
-function valueFindings({ key, must }: KeyNeed, value: MetadataValue, sizes: Sizes | undefined): Finding[] {
-  // a list has one value for each layer, some of which may be 0
-  if (must === undefined || value.type === "array") return [];
+function valueFindings(
+  { key, must, list }: KeyNeed,
+  value: MetadataValue,
+  sizes: Sizes | undefined,
+): Finding[] {
+  if (value.type === "array") {
+    const values = numbersOf(value);
+    if (list?.must === undefined || values === undefined || list.must.holds(values)) return [];
+    return [
+      keyFinding(
+        "key-value",
+        key,
+        `${key} is ${values.slice(0, 8).join(", ")}; llama.cpp needs ${list.must.be}.`,
+      ),
+    ];
+  }
+  if (must === undefined) return [];
   const plain = value.type === "string" ? value.value : numberOf(value);
   if (plain === undefined || sizes === undefined || must.holds(plain, sizes)) return [];
-  return [keyFinding("key-value", key, `${key} is ${plain}; llama.cpp needs ${must.be}.`)];
+  const message = `${key} is ${plain}; llama.cpp needs ${must.be}`;
+  if (must.loads !== true) return [keyFinding("key-value", key, `${message}.`)];
+  return [
+    {
+      ...keyFinding("key-value", key, `${message}: it loads the file, but computes no numbers (NaN).`),
+      severity: "warning",
+    },
+  ];
 }
+
+/** More layers than any model has are one fault, found elsewhere. */
+const MOST_LAYERS = 512;
 
 interface JointOptions {
   readonly wholeRope: boolean;
   /** False where positions are learnt. */
   readonly hasRope: boolean;
+  /** True where all heads together are as long as the embedding. */
+  readonly squareHeads: boolean;
+  /** True where every layer has as many key heads as the first. */
+  readonly evenHeads: boolean;
   /** Where they must be equal. */
   readonly lengths: readonly [key: number, value: number] | undefined;
   readonly joint?: readonly JointNeed[] | undefined;
@@ -86,7 +114,7 @@ interface JointOptions {
 /** What several keys say together. */
 export function jointFindings(
   sizes: Sizes,
-  { wholeRope, hasRope, lengths, joint = [] }: JointOptions,
+  { wholeRope, hasRope, squareHeads, evenHeads, lengths, joint = [] }: JointOptions,
 ): Finding[] {
   const name = (key: string): string => `${sizes.architecture}.${key}`;
   const findings: Finding[] = [];
@@ -104,32 +132,55 @@ export function jointFindings(
     add("expert_used_count", `${name("expert_used_count")} is ${used} of ${experts} experts.`);
   else if (experts > 0 && used === 0)
     add("expert_used_count", `${name("expert_count")} is ${experts}, but no expert is used.`);
-  for (const { key, value, because } of joint) {
-    const [expected, stated] = [value(sizes), sizes.number(key)];
-    if (expected !== undefined && stated !== expected)
-      add(key, `${name(key)} is ${stated ?? "missing"}; llama.cpp needs ${expected}, ${because}.`);
+  for (const { key, needed } of joint) {
+    const wanted = needed(sizes);
+    if (wanted !== undefined)
+      add(key, `${name(key)} is ${sizes.number(key) ?? "missing"}; llama.cpp needs ${wanted}.`);
   }
+  const [first, odd] = evenHeads ? unlikeLayer(sizes, "attention.head_count_kv") : [];
+  if (odd !== undefined)
+    add(
+      "attention.head_count_kv",
+      `${name("attention.head_count_kv")} is ${first} in layer 0 and ${sizes.at("attention.head_count_kv", odd)} in layer ${odd}; llama.cpp needs the same in all layers of ${sizes.architecture}.`,
+    );
+  const [width, length] = [sizes.number("embedding_length"), keyLength(sizes)];
+  if (squareHeads && heads !== undefined && width !== undefined && heads * (length ?? 0) !== width)
+    add(
+      "attention.head_count",
+      `${heads} heads of ${length} values do not make the embedding length, ${width}, as llama.cpp needs for ${sizes.architecture}.`,
+    );
   for (const message of groupFaults(sizes, experts)) add("expert_group_count", message);
   if (lengths === undefined) return findings;
-  const [keyLength, valueLength] = lengths;
-  if (keyLength !== valueLength)
+  const [ofKeys, ofValues] = lengths;
+  if (ofKeys !== ofValues)
     add(
       "attention.value_length",
-      `Heads have ${keyLength} values in keys and ${valueLength} in values; llama.cpp needs as many in both.`,
+      `Heads have ${ofKeys} values in keys and ${ofValues} in values; llama.cpp needs as many in both.`,
     );
   const turned = sizes.number("rope.dimension_count");
   if (turned === undefined) return findings;
-  if (!wholeRope && hasRope && (turned < 1 || turned > keyLength))
+  if (!wholeRope && hasRope && (turned < 1 || turned > ofKeys))
     add(
       "rope.dimension_count",
-      `${name("rope.dimension_count")} is ${turned}; llama.cpp needs 1 to the length of a head, ${keyLength}.`,
+      `${name("rope.dimension_count")} is ${turned}; llama.cpp needs 1 to the length of a head, ${ofKeys}.`,
     );
-  if (wholeRope && turned !== keyLength)
+  if (wholeRope && turned !== ofKeys)
     add(
       "rope.dimension_count",
-      `${name("rope.dimension_count")} is ${turned}; llama.cpp needs the length of a head, ${keyLength}.`,
+      `${name("rope.dimension_count")} is ${turned}; llama.cpp needs the length of a head, ${ofKeys}.`,
     );
   return findings;
+}
+
+/** The first layer's value, and the first layer with another one. */
+function unlikeLayer(
+  sizes: Sizes,
+  key: string,
+): readonly [first: number | undefined, layer: number | undefined] {
+  const first = sizes.at(key, 0);
+  for (let layer = 1; layer < Math.min(sizes.trunk, MOST_LAYERS); layer++)
+    if (sizes.at(key, layer) !== first) return [first, layer];
+  return [first, undefined];
 }
 
 function groupFaults(sizes: Sizes, experts: number): string[] {

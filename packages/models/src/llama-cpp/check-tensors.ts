@@ -49,8 +49,12 @@ function expectedTensors(family: FamilyNeeds, sizes: Sizes): readonly Expected[]
   return expected;
 }
 
-/** Added to or multiplied with activations, which llama.cpp's processor code does with F32 alone. */
-const ELEMENTWISE = /(?:norm(?:_[12])?\.weight|\.bias|^rope_\w+\.weight|attn_sinks\.weight)$/;
+/** Added to, multiplied or convolved with activations, which llama.cpp's processor code does with F32 alone. */
+const ELEMENTWISE =
+  /(?:norm(?:_[12])?\.weight|\.bias|^rope_\w+\.weight|attn_sinks\.weight|conv(?:1d)?\.weight|ssm_a|scale\.weight|inp\.scale)$/;
+
+/** Types that ggml stores and does not multiply with. */
+const NO_WEIGHTS: ReadonlySet<string> = new Set(["F64", "I8", "I16", "I32", "I64"]);
 
 /** Scales of a weight, for formats that keep them apart (NVFP4): looked for beside every weight. */
 const SCALE = /\.(?:scale|input_scale)$/;
@@ -78,11 +82,7 @@ export function tensorFindings(
   const [resized, misshapen] = partition(misfits, (one) => hasOtherVocabulary(one, byName.get(one.name)));
   const [embedding] = resized;
   const extra = tensors.filter(
-    ({ name }) =>
-      isSound &&
-      !names.has(name) &&
-      !(SCALE.test(name) && hasWeight(byName, name)) &&
-      !isBeyondTrunk(name, sizes),
+    ({ name }) => isSound && !names.has(name) && !(SCALE.test(name) && hasWeight(byName, name)),
   );
   return [
     ...missingFindings(lacking, tensors, sizes),
@@ -102,12 +102,17 @@ export function tensorFindings(
         code: "wrong-shape",
         severity: "error",
         tensor: first.name,
-        message: `The tensor is [${found.join(", ")}]; by the metadata llama.cpp expects [${(first.shape ?? []).join(", ")}]${andMore(more)}.`,
+        message: `The tensor is [${found.join(", ")}]; by the model's configuration it must be [${(first.shape ?? []).join(", ")}]${andMore(more)}.`,
       };
     }),
     ...grouped(
       tensors.filter(
-        ({ name, encoding }) => encoding !== undefined && encoding !== "F32" && ELEMENTWISE.test(name),
+        ({ name, encoding }) =>
+          encoding !== undefined &&
+          encoding !== "F32" &&
+          ELEMENTWISE.test(name) &&
+          // blocks that predict further tokens are loaded, not computed
+          !isBeyondTrunk(name, sizes),
       ),
     ).map(
       ([first, more]): Finding => ({
@@ -115,6 +120,14 @@ export function tensorFindings(
         severity: "error",
         tensor: first.name,
         message: `The tensor is ${first.encoding}; llama.cpp needs F32 for norms and biases, and ends on another type${andMore(more)}.`,
+      }),
+    ),
+    ...grouped(tensors.filter(({ encoding }) => encoding !== undefined && NO_WEIGHTS.has(encoding))).map(
+      ([first, more]): Finding => ({
+        code: "tensor-type",
+        severity: "error",
+        tensor: first.name,
+        message: `The tensor is ${first.encoding}, which llama.cpp has no arithmetic for in a model: it ends the process${andMore(more)}.`,
       }),
     ),
     ...grouped(extra).map(
@@ -188,7 +201,7 @@ function missingFindings(
         code: "missing-tensor",
         severity: "error",
         tensor: one.name,
-        message: `The file lacks the tensor, which llama.cpp needs for the architecture ${sizes.architecture}${andMore(more)}.`,
+        message: `There is no such tensor, and models of the architecture ${sizes.architecture} need it${andMore(more)}.`,
       }),
     ),
   ];

@@ -49,12 +49,43 @@ export function tokenizerFindings(metadata: Metadata): Finding[] {
       ...findings,
       unknown(`${PREFIX}model`, `The program llama.cpp knows no tokenizer named ${quote(model)}.`),
     ];
-  if (model === "none" || model === "no_vocab") return findings;
+  if (model === "none" || model === "no_vocab")
+    return [
+      ...findings,
+      unknown(
+        `${PREFIX}model`,
+        `${PREFIX}model is ${quote(model)}: the model has no tokenizer, and llama.cpp ends the process when it has to cut a text into tokens.`,
+      ),
+    ];
   return [
     ...findings,
     ...keyFindings(metadata, own, undefined),
     ...mergeFindings(metadata, model),
     ...tokenFindings(metadata),
+    ...byteFindings(metadata, model),
+  ];
+}
+
+/** The token of a byte, by which a tokenizer writes what it has no other token for; llama.cpp stops where it is not there. */
+const byteTokens: Readonly<Record<string, readonly string[]>> = {
+  llama: ["<0x0A>", "\n"],
+  plamo2: ["<0x0A>"],
+  rwkv: ["\\n", "\n", "\\x0a"],
+};
+
+function byteFindings(metadata: Metadata, model: string): Finding[] {
+  const tokens = metadata.get(TOKENS);
+  const spellings = Object.hasOwn(byteTokens, model) ? byteTokens[model] : undefined;
+  // a vocabulary of its own kind may do without, as long as no text needs one; merges show that it is of another kind
+  if (model === "llama" && !metadata.has(`${PREFIX}merges`)) return [];
+  if (spellings === undefined || tokens?.type !== "array" || tokens.elementType !== "string") return [];
+  const { value } = tokens;
+  if (spellings.some((spelling) => value.includes(spelling))) return [];
+  return [
+    unknown(
+      TOKENS,
+      `A tokenizer of the kind ${quote(model)} needs tokens for single bytes, and ${TOKENS} has none for a line's end.`,
+    ),
   ];
 }
 

@@ -13,8 +13,22 @@ const atLeastOne = {
   must: { be: "at least 1", holds: (value: number | string) => Number(value) >= 1 },
 } as const;
 
+/** What is divided by: a file with another value loads, and every logit is NaN. */
 export const aboveZero = {
-  must: { be: "more than 0", holds: (value: number | string) => Number(value) > 0 },
+  must: { be: "more than 0", holds: (value: number | string) => Number(value) > 0, loads: true },
+} as const;
+
+export const notZero = {
+  must: {
+    be: "a number other than 0",
+    holds: (value: number | string) => Number(value) !== 0 && !Number.isNaN(value),
+    loads: true,
+  },
+} as const;
+
+/** What the square root of a norm takes in; ggml ends the process on another (ggml_rms_norm, ggml_norm). */
+export const notNegative = {
+  must: { be: "0 or more", holds: (value: number | string) => Number(value) >= 0 },
 } as const;
 
 /** Before the architecture is known. */
@@ -71,6 +85,10 @@ export const commonKeys: readonly KeyNeed[] = [
     },
   }),
   mayKey("~.rope.scaling.factor", "f32"),
+  // its older name, which is read where there is no other
+  mayKey("~.rope.scale_linear", "f32", {
+    when: (sizes) => sizes.number("rope.scaling.factor") === undefined,
+  }),
   mayKey("~.rope.scaling.attn_factor", "f32"),
   mayKey("~.rope.scaling.alpha", "f32"),
   mayKey("~.rope.scaling.original_context_length", "u32"),

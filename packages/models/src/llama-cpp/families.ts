@@ -30,6 +30,7 @@ import {
   squareProjections,
   tiedEnds,
 } from "./building-blocks.ts";
+import { aboveZero, notZero } from "./common-keys.ts";
 import { mixedFamilies } from "./mixed-families.ts";
 import { type FamilyNeeds, may, mayKey, need, needKey, where } from "./rules.ts";
 import type { Sizes } from "./sizes.ts";
@@ -67,7 +68,7 @@ const llama: FamilyNeeds = {
 
 const graniteKeys = [
   ...dense,
-  needKey("~.logit_scale", "f32"),
+  needKey("~.logit_scale", "f32", notZero),
   mayKey("~.residual_scale", "f32"),
   mayKey("~.embedding_scale", "f32"),
   mayKey("~.attention.scale", "f32"),
@@ -87,6 +88,14 @@ export const families: Readonly<Record<string, FamilyNeeds>> = {
     keys: [
       ...dense,
       mayKey("~.attention.temperature_scale", "f32"),
+      // the scaling begins there (src/models/mistral3.cpp)
+      mayKey("~.rope.scaling.original_context_length", "u32", {
+        must: {
+          be: "at least 1 beside attention.temperature_scale",
+          holds: (value, sizes) =>
+            Number(value) >= 1 || (sizes.number("attention.temperature_scale") ?? 0) === 0,
+        },
+      }),
       mayKey("~.rope.scaling.yarn_beta_fast", "f32"),
       mayKey("~.rope.scaling.yarn_beta_slow", "f32"),
       mayKey("~.rope.scaling.yarn_log_multiplier", "f32"),
@@ -182,7 +191,9 @@ export const families: Readonly<Record<string, FamilyNeeds>> = {
     keys: [
       ...dense,
       ...slidingKeys,
-      mayKey("~.attn_logit_softcapping", "f32"),
+      // a window of none masks everything
+      mayKey("~.attention.sliding_window", "u32", aboveZero),
+      mayKey("~.attn_logit_softcapping", "f32", notZero),
       mayKey("~.final_logit_softcapping", "f32"),
     ],
     ends: onlyEmbedding,

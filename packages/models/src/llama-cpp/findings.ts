@@ -10,6 +10,7 @@ import { tokenizerFindings } from "./check-tokenizer.ts";
 import { commonKeys, generalKeys } from "./common-keys.ts";
 import { families } from "./families.ts";
 import { knownArchitectures } from "./known-names.ts";
+import type { TensorNeed } from "./rules.ts";
 import { keyLength, sizesOf, valueLength } from "./sizes.ts";
 
 /**
@@ -42,6 +43,8 @@ export function llamaCppFindings(metadata: Metadata, tensors: readonly NamedShap
   const joint = jointFindings(sizes, {
     wholeRope: family?.wholeRope === true,
     hasRope: family !== undefined && !family.ends.some(({ name }) => name === "position_embd.weight"),
+    squareHeads: family?.layer.some(isSquareOutput) === true,
+    evenHeads: family?.layer.some(isOfLayer) === false,
     joint: family?.joint,
     lengths: isEqual ? [key, value] : undefined,
   });
@@ -49,9 +52,37 @@ export function llamaCppFindings(metadata: Metadata, tensors: readonly NamedShap
   const all = [...found, ...joint.filter((one) => !named.has(one.key))];
   if (family === undefined) return all;
   // what follows from a wrong key is not a fault of its own
-  const faulty = new Set([...keys, ...joint].flatMap((one) => (one.key === undefined ? [] : [one.key])));
+  const faulty = new Set(
+    [...keys, ...joint].flatMap(({ key: name, severity }) =>
+      name === undefined || severity !== "error" ? [] : [name],
+    ),
+  );
   const sound = sizesOf(metadata, names, faulty);
   return sound === undefined ? all : [...all, ...tensorFindings(family, sound, tensors, faulty.size === 0)];
+}
+
+function isSquareOutput({ name, shape }: TensorNeed): boolean {
+  return name === "attn_output.weight" && shape.every((size) => size === "embd");
+}
+
+/** Whether the size of a tensor differs from layer to layer. */
+function isOfLayer({ shape }: TensorNeed): boolean {
+  return shape.some((size) => size.startsWith("own "));
+}
+
+/**
+ * Tensors that a family's models have, and that are missing or of another shape than the metadata say, whatever program is to run
+ * the model; empty for families that the table of needs does not have.
+ */
+export function familyShapeFindings(metadata: Metadata, tensors: readonly NamedShape[]): Finding[] {
+  const architecture = stringOf(metadata.get("general.architecture"));
+  if (architecture === undefined || !isLlamaCppFamily(architecture)) return [];
+  const family = families[architecture];
+  const sizes = sizesOf(metadata, new Set(tensors.map(({ name }) => name)));
+  if (family === undefined || sizes === undefined) return [];
+  return tensorFindings(family, sizes, tensors, true).filter(
+    ({ code }) => code === "wrong-shape" || code === "missing-tensor",
+  );
 }
 
 /** Whether the table of needs has the family, so that each of its tensors is known. */

@@ -8,6 +8,7 @@ import {
   fusableStacks,
   gated,
   headNorms,
+  nextToken,
   output,
   projections,
   rmsEpsilon,
@@ -26,10 +27,12 @@ import {
   mayKey,
   need,
   needKey,
+  sameAs,
   type TensorNeed,
   unless,
   where,
 } from "./rules.ts";
+import type { Sizes } from "./sizes.ts";
 
 const not =
   (condition: Condition): Condition =>
@@ -62,21 +65,10 @@ const linearKeys: readonly KeyNeed[] = [
 ];
 
 const linearJoint: readonly JointNeed[] = [
-  {
-    key: "ssm.inner_size",
-    value(sizes) {
-      const [state, steps] = [sizes.number("ssm.state_size"), sizes.number("ssm.time_step_rank")];
-      return state === undefined || steps === undefined ? undefined : state * steps;
-    },
-    because: "a state for each time step",
-  },
-];
-
-/** The start of a block that predicts a further token. */
-const predicting: readonly TensorNeed[] = [
-  need("nextn.eh_proj.weight", "embd", "2 embd"),
-  need("nextn.enorm.weight", "embd"),
-  need("nextn.hnorm.weight", "embd"),
+  sameAs("ssm.inner_size", "a state for each time step", (sizes) => {
+    const [state, steps] = [sizes.number("ssm.state_size"), sizes.number("ssm.time_step_rank")];
+    return state === undefined || steps === undefined ? undefined : state * steps;
+  }),
 ];
 
 const gatedAttention: readonly TensorNeed[] = where(not(isRecurrent), [
@@ -99,7 +91,33 @@ const linearInputs = [
   need("attn_gate.weight", "linear v", "embd"),
 ];
 
-const bothNorms = [attnNorm, need("post_attention_norm.weight", "embd")];
+const bothNorms = [
+  // without the first of all, the file is taken for one of blocks that predict, and these alone are required
+  ...where((sizes, layer) => layer > 0 || !hasPredicting(sizes), [attnNorm]),
+  ...where((sizes, layer) => layer === 0 && hasPredicting(sizes), [may("attn_norm.weight", "embd")]),
+  need("post_attention_norm.weight", "embd"),
+];
+
+function hasPredicting(sizes: Sizes): boolean {
+  return (sizes.number("nextn_predict_layers") ?? 0) > 0;
+}
+
+/** A block that predicts a further token: whole attention, and its inputs joined. No graph of the model itself uses it. */
+function predictingWith(forward: readonly TensorNeed[]): readonly TensorNeed[] {
+  return [
+    ...nextToken,
+    need("nextn.eh_proj.weight", "embd", "2 embd"),
+    need("nextn.enorm.weight", "embd"),
+    need("nextn.hnorm.weight", "embd"),
+    attnNorm,
+    need("post_attention_norm.weight", "embd"),
+    ...projections("2 q"),
+    output,
+    ...headNorms,
+    ...forward,
+    // what may be fused is not missed there
+  ].map((one) => (one.unless === undefined ? one : { ...one, optional: true }));
+}
 
 const expertsWithShared: readonly TensorNeed[] = [
   router,
@@ -116,7 +134,19 @@ const moeKeys = [
   mayKey("~.expert_feed_forward_length", "u32", expertForwardKey),
   mayKey("~.expert_shared_feed_forward_length", "u32"),
 ];
-const neededSections: KeyNeed = { ...ropeSections, required: true };
+/** One of the first three must turn (ggml, ggml_rope_multi). */
+const neededSections: KeyNeed = {
+  ...ropeSections,
+  required: true,
+  list: {
+    of: ["i32", "u32"],
+    length: 4,
+    must: {
+      be: "one of the first three above 0",
+      holds: (values) => values.slice(0, 3).some((value) => value > 0),
+    },
+  },
+};
 const alphaAndBeta = where(isRecurrent, [
   ...linearInputs,
   need("ssm_beta.weight", "time steps", "embd"),
@@ -129,14 +159,14 @@ export const linearFamilies: Readonly<Record<string, FamilyNeeds>> = {
     ends: tiedEnds,
     layer: [...bothNorms, ...gatedAttention, ...linearAttention, ...alphaAndBeta, ...gated],
     joint: linearJoint,
-    predicting,
+    predicting: predictingWith(gated),
   },
   qwen35moe: {
     keys: [...moeKeys, neededSections],
     ends: tiedEnds,
     layer: [...bothNorms, ...gatedAttention, ...linearAttention, ...alphaAndBeta, ...expertsWithShared],
     joint: linearJoint,
-    predicting,
+    predicting: predictingWith(expertsWithShared),
   },
   qwen3next: {
     keys: moeKeys,
@@ -153,6 +183,6 @@ export const linearFamilies: Readonly<Record<string, FamilyNeeds>> = {
       ...expertsWithShared,
     ],
     joint: linearJoint,
-    predicting,
+    predicting: predictingWith(expertsWithShared),
   },
 };

@@ -11,9 +11,11 @@ import {
   fusableStacks,
   gated,
   headNorms,
+  nextToken,
   output,
   outputNorm,
   ownEnds,
+  passedOver,
   projections,
   rmsEpsilon,
   ropeSections,
@@ -26,7 +28,7 @@ import {
 } from "./building-blocks.ts";
 import { aboveZero } from "./common-keys.ts";
 import { linearFamilies } from "./linear-families.ts";
-import { type Condition, type FamilyNeeds, may, mayKey, need, needKey, where } from "./rules.ts";
+import { type Condition, type FamilyNeeds, may, mayKey, need, needKey, sameAs, where } from "./rules.ts";
 import { isLatent, rotated, type Sizes } from "./sizes.ts";
 
 const not =
@@ -73,6 +75,32 @@ const isLite: Condition = (sizes) =>
 const hasQueryRank: Condition = (sizes, layer) =>
   !isLite(sizes, layer) && (sizes.number("attention.q_lora_rank") ?? 0) > 0;
 
+const deepseek2Layer = [
+  attnNorm,
+  ...where(hasQueryRank, [
+    need("attn_q_a_norm.weight", "q rank"),
+    need("attn_q_a.weight", "q rank", "embd"),
+    need("attn_q_b.weight", "latent q", "q rank"),
+  ]),
+  ...where(not(hasQueryRank), [need("attn_q.weight", "latent q", "embd")]),
+  need("attn_kv_a_norm.weight", "kv rank"),
+  need("attn_kv_a_mqa.weight", "kv rank + turned", "embd"),
+  ...where(isLatent, [
+    need("attn_k_b.weight", "heads", "kv rank", "unturned"),
+    need("attn_v_b.weight", "heads", "latent v", "kv rank"),
+  ]),
+  ...where(not(isLatent), [need("attn_kv_b.weight", "latent kv", "kv rank")]),
+  need("attn_output.weight", "embd", "latent o"),
+  ffnNorm,
+  ...where(isLeading, gated),
+  ...where(not(isLeading), [
+    router,
+    may("exp_probs_b.bias", "experts"),
+    ...fusableStacks("expert ff", "2 expert ff"),
+    ...sharedExpert("shared experts"),
+  ]),
+];
+
 const deepseek2: FamilyNeeds = {
   keys: [
     rmsEpsilon,
@@ -85,6 +113,10 @@ const deepseek2: FamilyNeeds = {
     needKey("~.attention.kv_lora_rank", "u32"),
     mayKey("~.attention.key_length_mla", "u32"),
     mayKey("~.attention.value_length_mla", "u32"),
+    // latent attention has a length of its own instead
+    mayKey("~.attention.value_length", "u32", {
+      must: { be: "at least 1", holds: (value, sizes) => isLatent(sizes) || Number(value) >= 1 },
+    }),
     needKey("~.expert_feed_forward_length", "u32", expertForwardKey),
     needKey("~.expert_shared_count", "u32"),
     mayKey("~.expert_weights_scale", "f32"),
@@ -95,51 +127,37 @@ const deepseek2: FamilyNeeds = {
     mayKey("~.attention.temperature_length", "u32"),
   ],
   ends: tiedEnds,
-  layer: [
-    attnNorm,
-    ...where(hasQueryRank, [
-      need("attn_q_a_norm.weight", "q rank"),
-      need("attn_q_a.weight", "q rank", "embd"),
-      need("attn_q_b.weight", "latent q", "q rank"),
-    ]),
-    ...where(not(hasQueryRank), [need("attn_q.weight", "latent q", "embd")]),
-    need("attn_kv_a_norm.weight", "kv rank"),
-    need("attn_kv_a_mqa.weight", "kv rank + turned", "embd"),
-    ...where(isLatent, [
-      need("attn_k_b.weight", "heads", "kv rank", "unturned"),
-      need("attn_v_b.weight", "heads", "latent v", "kv rank"),
-    ]),
-    ...where(not(isLatent), [need("attn_kv_b.weight", "latent kv", "kv rank")]),
-    need("attn_output.weight", "embd", "latent o"),
-    ffnNorm,
-    ...where(isLeading, gated),
-    ...where(not(isLeading), [
-      router,
-      may("exp_probs_b.bias", "experts"),
-      ...fusableStacks("expert ff", "2 expert ff"),
-      ...sharedExpert("shared experts"),
-    ]),
-  ],
+  layer: deepseek2Layer,
+  predicting: passedOver(deepseek2Layer),
+
   unequalHeads: true,
   joint: [
-    {
-      key: "attention.head_count_kv",
-      value: (sizes) => (isLatent(sizes) ? 1 : undefined),
-      because: "the one compressed key",
-    },
-    {
-      key: "attention.key_length",
-      value: (sizes) => {
-        const [rank, turned] = [sizes.number("attention.kv_lora_rank"), rotated(sizes)];
-        return isLatent(sizes) && rank !== undefined && turned !== undefined ? rank + turned : undefined;
-      },
-      because: "the rank of the keys and their turned values",
-    },
+    sameAs("attention.head_count_kv", "the one compressed key", (sizes) => (isLatent(sizes) ? 1 : undefined)),
+    sameAs("attention.key_length", "the rank of the keys and their turned values", (sizes) => {
+      const [rank, turned] = [sizes.number("attention.kv_lora_rank"), rotated(sizes)];
+      return isLatent(sizes) && rank !== undefined && turned !== undefined ? rank + turned : undefined;
+    }),
   ],
 };
 
 const hasSharedExperts: Condition = (sizes, layer) =>
   !isLeading(sizes, layer) && (sizes.number("expert_shared_count") ?? 0) > 0;
+
+const glm4moeLayer = [
+  attnNorm,
+  ...projections(),
+  output,
+  may("attn_q_norm.weight", "head"),
+  may("attn_k_norm.weight", "head"),
+  need("post_attention_norm.weight", "embd"),
+  ...where(isLeading, gated),
+  ...where(not(isLeading), [
+    router,
+    need("exp_probs_b.bias", "experts"),
+    ...expertStacks("expert ff or share"),
+  ]),
+  ...where(hasSharedExperts, sharedExpert("shared experts")),
+];
 
 const glm4moe: FamilyNeeds = {
   keys: [
@@ -156,21 +174,9 @@ const glm4moe: FamilyNeeds = {
     mayKey("~.expert_gating_func", "u32"),
   ],
   ends: tiedEnds,
-  layer: [
-    attnNorm,
-    ...projections(),
-    output,
-    may("attn_q_norm.weight", "head"),
-    may("attn_k_norm.weight", "head"),
-    need("post_attention_norm.weight", "embd"),
-    ...where(isLeading, gated),
-    ...where(not(isLeading), [
-      router,
-      need("exp_probs_b.bias", "experts"),
-      ...expertStacks("expert ff or share"),
-    ]),
-    ...where(hasSharedExperts, sharedExpert("shared experts")),
-  ],
+  layer: glm4moeLayer,
+
+  predicting: passedOver(glm4moeLayer),
 };
 
 /** Every n-th layer has experts; a step of 0 means none. */
@@ -212,7 +218,13 @@ const gemma4: FamilyNeeds = {
   keys: [
     ...dense,
     { ...slidingPattern, type: undefined, required: true },
-    mayKey("~.attention.shared_kv_layers", "u32"),
+    // at least two layers have keys of their own (src/models/gemma4.cpp)
+    mayKey("~.attention.shared_kv_layers", "u32", {
+      must: {
+        be: "two less than the number of layers at most",
+        holds: (value, sizes) => Number(value) === 0 || sizes.trunk - Number(value) >= 2,
+      },
+    }),
     mayKey("~.rope.freq_base_swa", "f32", aboveZero),
     mayKey("~.expert_feed_forward_length", "u32", expertForwardKey),
     needKey("~.attention.sliding_window", "u32"),
@@ -259,6 +271,17 @@ const gemma4: FamilyNeeds = {
       need("post_norm.weight", "embd"),
     ]),
   ],
+  joint: [
+    {
+      key: "rope.dimension_count_swa",
+      needed(sizes) {
+        const most = sizes.number("attention.key_length_swa");
+        const turned = sizes.number("rope.dimension_count_swa") ?? rotated(sizes);
+        if (most === undefined || turned === undefined || (turned >= 1 && turned <= most)) return undefined;
+        return `1 to ${most}, the length of a head in layers with windows`;
+      },
+    },
+  ],
 };
 
 /** A layer without key heads is a convolution. */
@@ -292,6 +315,11 @@ const lfm2: FamilyNeeds = {
   ],
 };
 
+/** Layers that predict a further token are loaded like all others. */
+function withPredicting(family: FamilyNeeds): FamilyNeeds {
+  return { ...family, predicting: [...nextToken, ...family.layer] };
+}
+
 export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
   "gpt-oss": gptOss,
   deepseek2,
@@ -299,7 +327,7 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
   llama4,
   gemma4,
   lfm2,
-  glm4: {
+  glm4: withPredicting({
     keys: [...dense, ropeSections],
     ends: tiedEnds,
     layer: [
@@ -312,8 +340,8 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
       need("ffn_up.weight", "2 ff", "embd"),
       need("post_ffw_norm.weight", "embd"),
     ],
-  },
-  exaone4: {
+  }),
+  exaone4: withPredicting({
     keys: [...dense, mayKey("~.attention.sliding_window", "u32")],
     ends: [
       embedding,
@@ -330,6 +358,6 @@ export const mixedFamilies: Readonly<Record<string, FamilyNeeds>> = {
       need("post_ffw_norm.weight", "embd"),
     ],
     wholeRope: true,
-  },
+  }),
   ...linearFamilies,
 };

@@ -51,9 +51,24 @@ export interface KeyNeed {
   /** False for a model of which the key is not read. */
   readonly when?: (sizes: Sizes) => boolean;
   /** A list instead: the types of its elements, and how long it must be (one for each layer where nothing is said). */
-  readonly list?: { readonly of: readonly string[]; readonly length?: number | "any" };
-  /** What the value must be, in words, and whether it is. */
-  readonly must?: { readonly be: string; readonly holds: (value: number | string, sizes: Sizes) => boolean };
+  readonly list?: ListNeed;
+  /** What the value must be. */
+  readonly must?: ValueNeed;
+}
+
+export interface ListNeed {
+  readonly of: readonly string[];
+  readonly length?: number | "any";
+  /** What the numbers must be, in words, and whether they are. */
+  readonly must?: { readonly be: string; readonly holds: (values: readonly number[]) => boolean };
+}
+
+export interface ValueNeed {
+  /** In words: "at least 1". */
+  readonly be: string;
+  readonly holds: (value: number | string, sizes: Sizes) => boolean;
+  /** True where llama.cpp loads the file all the same, and computes NaN: a warning, because nothing is refused. */
+  readonly loads?: true;
 }
 
 type KeyExtras = Partial<Pick<KeyNeed, "list" | "must" | "when">>;
@@ -66,14 +81,23 @@ export function mayKey(key: string, type: KeyType | undefined, extras: KeyExtras
   return { key, type, required: false, ...extras };
 }
 
-/** A key whose value follows from others. */
+/** A key whose value must go with others. */
 export interface JointNeed {
   /** Without the architecture's name. */
   readonly key: string;
-  /** The value that the others ask for; undefined where they ask for none. */
-  value(sizes: Sizes): number | undefined;
-  /** "the rank of the keys and the turned values". */
-  readonly because: string;
+  /** What llama.cpp needs in place of the stated value: "4, a state for each time step"; undefined where it fits. */
+  needed(sizes: Sizes): string | undefined;
+}
+
+/** A key whose value follows from others, where these ask for one: "the rank of the keys and their turned values". */
+export function sameAs(key: string, because: string, value: (sizes: Sizes) => number | undefined): JointNeed {
+  return {
+    key,
+    needed(sizes) {
+      const expected = value(sizes);
+      return expected === undefined || sizes.number(key) === expected ? undefined : `${expected}, ${because}`;
+    },
+  };
 }
 
 /** What llama.cpp needs of the models of one architecture, beyond what it needs of all. */
@@ -83,7 +107,7 @@ export interface FamilyNeeds {
   readonly ends: readonly TensorNeed[];
   /** In every layer. */
   readonly layer: readonly TensorNeed[];
-  /** In every layer that predicts a further token, where such layers are not passed over. */
+  /** In every layer that predicts a further token; without it such a layer's tensors are left over. */
   readonly predicting?: readonly TensorNeed[];
   /** What several keys must say together. */
   readonly joint?: readonly JointNeed[];

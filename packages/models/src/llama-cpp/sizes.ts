@@ -89,8 +89,9 @@ const expertForward: Size = (sizes) => sizes.number("expert_feed_forward_length"
 function expertForwardOrShare(sizes: Sizes): number | undefined {
   const own = expertForward(sizes, 0) ?? 0;
   if (own > 0) return own;
-  const [all, used] = [forward(sizes, 0), sizes.number("expert_used_count")];
-  return all === undefined || used === undefined || used === 0 ? undefined : Math.floor(all / used);
+  // a length that is not stated is 0, which no tensor has
+  const [all = 0, used] = [forward(sizes, 0), sizes.number("expert_used_count")];
+  return used === undefined || used === 0 ? undefined : Math.floor(all / used);
 }
 
 /** Latent attention has head lengths of its own, where both are stated. */
@@ -222,7 +223,7 @@ const table: Readonly<Record<SizeName, Size>> = {
   "expert ff or share": expertForwardOrShare,
   "2 expert ff or share": (sizes) => times(2, expertForwardOrShare(sizes)),
   "shared ff": key("expert_shared_feed_forward_length"),
-  "shared ff or ff": (sizes) => sizes.number("expert_shared_feed_forward_length") || forward(sizes, 0),
+  "shared ff or ff": (sizes) => sizes.number("expert_shared_feed_forward_length") || (forward(sizes, 0) ?? 0),
   "shared experts": (sizes) => times(expertForwardOrShare(sizes), sizes.number("expert_shared_count")),
   "q rank": key("attention.q_lora_rank"),
   "kv rank": key("attention.kv_lora_rank"),

@@ -141,7 +141,8 @@ export function piecesVocabulary(
     put(id, text, score, type === pieceTypes.userDefined ? tokenTypes.normal : type);
   });
   for (const [text, id] of Object.entries(files.addedTokens ?? {})) {
-    if (typeof id === "number") put(id, text, -1000, tokenTypes.userDefined);
+    // a file that repeats pieces of the model, such as <s>, does not change what they are
+    if (typeof id === "number" && pieces[id]?.text !== text) put(id, text, -1000, tokenTypes.userDefined);
   }
   for (const { id, text, special } of added) {
     if (special || (!strict && looksSpecial(text))) put(id, text, -1000, tokenTypes.control);

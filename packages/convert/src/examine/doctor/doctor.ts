@@ -1,14 +1,16 @@
 /** Everything wrong with a model, in one pass: files, headers, config against tensors, tokenizer, template, weights. */
 import { type Finding, isCodecError } from "@requant/core";
-import { type HfFiles, hfToGguf } from "@requant/models";
+import { familyShapeFindings, type HfFiles, hfToGguf } from "@requant/models";
 import { completeFinding, finding } from "../../model/findings/finding.ts";
 import type { Model, ModelLocation } from "../../model/model.ts";
 import { openModel } from "../../model/open.ts";
 import { inspectModel } from "../inspect.ts";
+import { emptyFindings, headFindings } from "./directory.ts";
 import { factFindings, nameFindings } from "./facts.ts";
-import { folderFindings } from "./folder.ts";
+import { folderFindings, joinedFindings } from "./folder.ts";
 import { findingOfError, nameOf } from "./from-error.ts";
 import { ggufFileFindings } from "./gguf-file.ts";
+import { packedNeedFindings } from "./packed-needs.ts";
 import { judgedFor, kindFindings, mainRuntimes, type Runtime } from "./runtimes.ts";
 import { tokenizerJsonFindings } from "./tokenizer-json.ts";
 import { weightFindings } from "./weights.ts";
@@ -63,7 +65,12 @@ export async function examineModel(
       files = names?.length ?? model.files.length;
       if (chosen.length === 0) chosen = mainRuntimes(model);
       add(await openModelFindings(model, file === undefined, chosen));
-      if (options.weights !== false) add(await weightFindings(model, options));
+      add(await packedFindings(model, chosen, options.runtime !== undefined));
+      if (options.weights !== false) {
+        const ofWeights = await weightFindings(model, options);
+        // half of an adapter's matrices begin as zeros
+        add(ofWeights.filter(({ code }) => model.kind === undefined || code !== "zero-weights"));
+      }
     } finally {
       await model.close();
     }
@@ -72,13 +79,17 @@ export async function examineModel(
       const isNowhere = error.code === "IO" && error.reason === undefined && names === undefined;
       if (isNowhere || error.code === "USAGE") throw error;
     }
-    const last = findingOfError(error);
+    // what keeps a model from being opened is an error, whatever it is elsewhere
+    const last: Finding = { ...findingOfError(error), severity: "error" };
     // opening stops at what the look at the files has found
-    if (!findings.some(({ code, path }) => code === last.code && path === last.path)) findings.push(last);
+    const known = findings.findIndex(({ code, path }) => code === last.code && path === last.path);
+    if (known < 0) findings.push(last);
+    else findings[known] = { ...(findings[known] ?? last), severity: "error" };
   }
+  add(await joinedFindings(store, findings));
   // a file that cannot be opened says so each time that it is needed
   const distinct = new Map(findings.map((found) => [JSON.stringify(found), found]));
-  const judged = chosen.reduce((all: readonly Finding[], one) => judgedFor(one, all), [...distinct.values()]);
+  const judged = judgedFor(chosen, [...distinct.values()]);
   const list = [...judged].sort((a, b) => ranks[a.severity] - ranks[b.severity]);
   return {
     model: file === undefined ? store.name : `${store.name.replace(/\/$/, "")}/${file}`,
@@ -96,16 +107,28 @@ async function openModelFindings(
   runtimes: readonly Runtime[],
 ): Promise<Finding[]> {
   const inspection = await inspectModel(model);
-  // shapes of tensors that nobody understands contradict nothing
-  const measured = model.unclaimed.length > 0 ? [] : inspection.measured;
+  const empty = emptyFindings(model);
+  // shapes of tensors that nobody understands contradict nothing, nor do those that have no values
+  const isPartial = model.unclaimed.length > 0 || empty.length > 0 || model.kind !== undefined;
+  const measured = isPartial ? [] : inspection.measured;
   const [only] = model.files;
   const file = model.files.length === 1 ? only?.name : undefined;
   return [
-    ...inspection.findings.map((found) => completeFinding({ ...found, path: nameOf(found.path) ?? file })),
+    ...inspection.findings.map((found) =>
+      completeFinding({
+        ...found,
+        path: nameOf(found.path) ?? file,
+        ...(found.code === "not-a-model" ? { severity: "error" } : {}),
+      }),
+    ),
     ...nameFindings(model.tensors),
     ...runtimes.flatMap((runtime) => kindFindings(model, runtime)),
     ...(model.gguf === undefined
-      ? await directoryFindings(model, isFolder)
+      ? [
+          ...empty,
+          ...(isPartial ? [] : await headFindings(model)),
+          ...(await directoryFindings(model, isFolder, isPartial)),
+        ]
       : ggufFileFindings(model, model.gguf, runtimes[0] ?? "llama.cpp")),
     ...measured
       .filter(
@@ -124,7 +147,20 @@ async function openModelFindings(
   ];
 }
 
-async function directoryFindings(model: Model, isFolder: boolean): Promise<Finding[]> {
+/** Programs that nobody asked about: where one reads the model, what the others refuse is good to know. */
+async function packedFindings(
+  model: Model,
+  programs: readonly Runtime[],
+  isAsked: boolean,
+): Promise<Finding[]> {
+  const lists: Finding[][] = [];
+  for (const program of programs) lists.push(await packedNeedFindings(model, program));
+  const isRead = lists.some((list) => list.length === 0);
+  return lists.flat().map((found) => (isAsked || !isRead ? found : { ...found, severity: "note" }));
+}
+
+async function directoryFindings(model: Model, isFolder: boolean, isPartial: boolean): Promise<Finding[]> {
+  if (model.kind !== undefined) return [];
   // one file of safetensors may hold anything; a folder of them is a model
   if (model.hf?.config === undefined)
     return isFolder ? [finding("no-config", "There is no config.json.")] : [];
@@ -136,8 +172,9 @@ async function directoryFindings(model: Model, isFolder: boolean): Promise<Findi
   }
   return [
     ...remoteCodeFindings(files),
-    ...tokenizerJsonFindings(files),
-    ...(model.unclaimed.length > 0 ? [] : plannedFindings(files)),
+    // rows that were never gathered lack every token
+    ...(emptyFindings(model).length > 0 ? [] : tokenizerJsonFindings(files)),
+    ...(isPartial ? [] : plannedFindings(files)),
   ];
 }
 
@@ -149,7 +186,15 @@ function plannedFindings(files: HfFiles): Finding[] {
     : [finding("no-tokenizer", "There is no tokenizer.json or tokenizer.model.")];
   const plan = (tokenizer: boolean): Finding[] => {
     const { metadata, tensors } = hfToGguf(files, { fileType: "F16", tokenizer, contradictions: "report" });
-    return factFindings(metadata, tensors);
+    const facts = factFindings(metadata, tensors);
+    // the table of what llama.cpp needs tells which tensors a family has, and how their sizes follow from the configuration
+    const shapes = familyShapeFindings(metadata, tensors).map((found) => completeFinding(found));
+    return [
+      ...facts,
+      ...shapes.filter(
+        (found) => !facts.some(({ code, tensor }) => code === found.code && tensor === found.tensor),
+      ),
+    ];
   };
   try {
     return [...missing, ...plan(hasTokenizer)];

@@ -12,9 +12,12 @@ import { readGguf } from "@requant/gguf";
 import { parseShardIndex, readHeader } from "@requant/safetensors";
 import { findModel, looksLikePickle } from "../../model/find.ts";
 import { finding } from "../../model/findings/finding.ts";
+import { few } from "./few.ts";
 import { findingOfError } from "./from-error.ts";
 
 const PICKLE = /\.(bin|pt|pth|ckpt|pkl)$/i;
+/** What `split` and upload tools leave of one file: pieces that are cut anywhere, and only the first of which begins like a model. */
+const RAW_PIECE = /\.(?:gguf|safetensors)[.-]?(?:part[\w-]*|split-[a-z]+|[0-9]{2,3}|[a-z]{2})$/i;
 const UNFINISHED = /\.(incomplete|part|partial|crdownload|aria2|download|tmp)$/i;
 const SIDE_FILE = /\.(json|jinja|model|txt)$/i;
 const INDEX = /\.safetensors\.index\.json$/i;
@@ -26,7 +29,18 @@ export async function folderFindings(
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const hasSafe = names.some((name) => /\.(safetensors|gguf)$/i.test(name));
+  const pieces = names.filter((name) => RAW_PIECE.test(name)).sort();
+  if (pieces.length > 0)
+    findings.push(
+      finding(
+        "raw-pieces",
+        `${pieces.length} files are pieces of one model file, cut anywhere: ${few(pieces)}.`,
+        { path: pieces[0] },
+        `Join them in order, all of them: cat ${pieces[0]} … > MODEL.`,
+      ),
+    );
   for (const name of names) {
+    if (pieces.includes(name)) continue;
     if (UNFINISHED.test(name))
       findings.push(
         finding("unfinished-download", "The file is part of a download that did not end.", { path: name }),
@@ -40,6 +54,8 @@ export async function folderFindings(
 
 /** What training of an adapter leaves (PEFT): the base model is elsewhere. */
 function adapterFindings(names: readonly string[]): Finding[] {
+  // weights that can be opened say themselves what they are
+  if (names.some((name) => /\.safetensors$/i.test(name))) return [];
   if (!names.includes("adapter_config.json") || names.includes("config.json")) return [];
   return [
     finding(
@@ -72,6 +88,21 @@ async function fileFindings(store: ReadStore, name: string, limits: Limits): Pro
   } catch (error) {
     return [findingOfError(error, name)];
   }
+}
+
+/** Bytes that belong to no tensor may be a second file: shards that were joined as if they were pieces. */
+export async function joinedFindings(store: ReadStore, findings: readonly Finding[]): Promise<Finding[]> {
+  const joined = new Map<string, Finding>();
+  for (const { code, path, offset } of findings) {
+    if (code !== "trailing-bytes" || path === undefined || offset === undefined) continue;
+    const begins = await withSource(store, path, async (source) =>
+      byteText(await source.read(offset, Math.min(offset + 9, source.byteLength))),
+    );
+    if (begins === undefined || !(begins.startsWith("GGUF") || begins[8] === "{")) continue;
+    const message = `A second model file begins at byte ${offset}: files were joined as they are, and only the first is read.`;
+    joined.set(path, finding("joined-files", message, { path, offset }));
+  }
+  return [...joined.values()];
 }
 
 async function sideFileFindings(store: ReadStore, name: string): Promise<Finding[]> {

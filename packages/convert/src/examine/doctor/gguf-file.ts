@@ -1,20 +1,16 @@
 /** A GGUF file as one program reads it. */
 import type { Finding, Metadata } from "@requant/core";
+import { typeClash } from "@requant/gguf";
 import { isLlamaCppFamily, llamaCppFindings } from "@requant/models";
 import { completeFinding, finding } from "../../model/findings/finding.ts";
 import type { GgufFacts, Model } from "../../model/model.ts";
 import { factFindings } from "./facts.ts";
-import { ggufKindFindings } from "./gguf-kind.ts";
 import type { Runtime } from "./runtimes.ts";
 
 export function ggufFileFindings(model: Model, gguf: GgufFacts, runtime: Runtime): Finding[] {
   const { metadata } = gguf;
-  const kind = ggufKindFindings(
-    metadata,
-    model.tensors.map(({ name }) => name),
-  );
-  const facts = factFindings(metadata, model.tensors);
-  if (kind.length > 0) return [...kind, ...facts];
+  const facts = [...factFindings(metadata, model.tensors), ...clashFindings(model)];
+  if (model.kind !== undefined) return facts;
   const general = [...facts, ...noTokenizer(metadata)];
   if (runtime !== "llama.cpp") return general;
   const refused = llamaCppFindings(metadata, model.tensors).map((found) => completeFinding(found));
@@ -46,6 +42,24 @@ function vocabularyNotes(general: readonly Finding[], refused: readonly Finding[
   return general.filter(({ code }) => code === "vocabulary-size");
 }
 
+/** Types whose number in the file is another type's in a fork: nothing in a file tells which program wrote it. */
+function clashFindings({ tensors }: Model): Finding[] {
+  const encodings = new Map(tensors.map(({ encoding, name }) => [encoding, name]));
+  return [...encodings].flatMap(([encoding, tensor]) => {
+    const clash = typeClash(encoding);
+    return clash === undefined
+      ? []
+      : [
+          finding(
+            "runtime-limits",
+            `The type ${encoding} has the number ${clash.id}, under which ${clash.fork}, a fork of llama.cpp, stores ${clash.name}.`,
+            { tensor },
+            "If the file was made with that fork, run it there; here its weights would be read wrongly.",
+          ),
+        ];
+  });
+}
+
 function noTokenizer(metadata: Metadata): Finding[] {
   const hasTokens =
     metadata.has("tokenizer.ggml.tokens") || metadata.get("tokenizer.ggml.model")?.value === "none";
@@ -55,8 +69,19 @@ function noTokenizer(metadata: Metadata): Finding[] {
 const convertHint = "Convert the file to its own type: a new file is version 3 and little-endian.";
 
 /** The container itself, where Requant reads more than llama.cpp does (ggml, gguf.cpp). */
-function containerFindings({ version, littleEndian }: GgufFacts): Finding[] {
+function containerFindings({ version, littleEndian, alignment, dataOffset }: GgufFacts): Finding[] {
   return [
+    // files are mapped into memory as they are (ggml-backend.cpp, TENSOR_ALIGNMENT)
+    ...(dataOffset % 32 === 0
+      ? []
+      : [
+          finding(
+            "unknown-to-runtime",
+            `The data begin at byte ${dataOffset}, by general.alignment ${alignment}; llama.cpp ends the process where that is no multiple of 32.`,
+            { key: "general.alignment" },
+            convertHint,
+          ),
+        ]),
     ...(version >= 2
       ? []
       : [

@@ -1,5 +1,6 @@
 /** The programs that run models, as far as the doctor knows what they refuse. */
 import type { Finding } from "@requant/core";
+import type { RuntimeTable } from "@requant/core/format";
 import { weightFormats } from "../../formats.ts";
 import { type FindingCode, finding } from "../../model/findings/finding.ts";
 import type { Model } from "../../model/model.ts";
@@ -18,6 +19,8 @@ interface RuntimeFacts {
   readonly note?: string;
   /** Findings that are warnings in general, and errors for this program: it does not load the model. */
   readonly refuses: ReadonlySet<FindingCode>;
+  /** Findings that are errors in general, and warnings for this program: it loads the model, and computes with what is there. */
+  readonly loads?: ReadonlySet<FindingCode>;
 }
 
 const table: readonly RuntimeFacts[] = [
@@ -27,6 +30,8 @@ const table: readonly RuntimeFacts[] = [
     gguf: "whole",
     directories: false,
     refuses: new Set(["gap", "order", "long-name", "duplicate-token"]),
+    // it never looks at values: what it computes with these may or may not be numbers
+    loads: new Set(["nan-weights", "infinite-weights"]),
   },
   {
     name: "vllm",
@@ -34,7 +39,8 @@ const table: readonly RuntimeFacts[] = [
     gguf: "limited",
     directories: true,
     note: "vLLM reads GGUF files of one part and of some architectures, and is best given the original model's tokenizer",
-    refuses: new Set(["no-config"]),
+    // the tokenizer is loaded with the model; safetensors refuse bytes that belong to no tensor
+    refuses: new Set(["no-config", "no-tokenizer", "trailing-bytes", "joined-files"]),
   },
   {
     name: "transformers",
@@ -42,7 +48,7 @@ const table: readonly RuntimeFacts[] = [
     gguf: "limited",
     directories: true,
     note: "transformers reads GGUF files of some architectures, by its option gguf_file, and unpacks them to floats",
-    refuses: new Set(["no-config"]),
+    refuses: new Set(["no-config", "trailing-bytes", "joined-files"]),
   },
   {
     name: "exllamav2",
@@ -64,9 +70,28 @@ function factsOf(runtime: Runtime): RuntimeFacts | undefined {
 export function mainRuntimes(model: Model): readonly Runtime[] {
   if (model.gguf !== undefined) return ["llama.cpp"];
   const formats = packingsOf(model);
-  const declared = formats.flatMap((name) => weightFormats.find((one) => one.name === name)?.runtimes ?? []);
   if (formats.length === 0) return ["vllm", "transformers"];
-  return runtimes.filter((name) => declared.includes(name));
+  const tables = formats.flatMap((name): RuntimeTable[] => {
+    const own = runtimesOf(name);
+    return own === undefined ? [] : [own];
+  });
+  const reads =
+    (name: Runtime) =>
+    (readers: RuntimeTable): boolean =>
+      Object.hasOwn(readers, name);
+  // of a mixed checkpoint those that read every packing, where there are any
+  const ofAll = runtimes.filter((name) => tables.every(reads(name)));
+  if (tables.length === 0) return [];
+  return ofAll.length > 0 ? ofAll : runtimes.filter((name) => tables.some(reads(name)));
+}
+
+function runtimesOf(format: string): RuntimeTable | undefined {
+  return weightFormats.find(({ name }) => name === format)?.runtimes;
+}
+
+/** As its own pages spell it. */
+export function labelOf(runtime: Runtime): string {
+  return factsOf(runtime)?.label ?? runtime;
 }
 
 function packingsOf(model: Model): readonly string[] {
@@ -105,8 +130,8 @@ export function kindFindings(model: Model, runtime: Runtime): Finding[] {
       ),
     ];
   return packingsOf(model).flatMap((name) => {
-    const format = weightFormats.find((one) => one.name === name);
-    return format?.runtimes === undefined || format.runtimes.includes(runtime)
+    const table = runtimesOf(name);
+    return table === undefined || Object.hasOwn(table, runtime)
       ? []
       : [
           unknown(
@@ -121,12 +146,16 @@ function unknown(message: string, hint: string): Finding {
   return finding("unknown-to-runtime", message, {}, hint);
 }
 
-/** The findings, with those that keep the program from loading the model as errors. */
-export function judgedFor(runtime: Runtime, findings: readonly Finding[]): Finding[] {
-  const refuses = factsOf(runtime)?.refuses;
-  return findings.map((found) =>
-    found.severity !== "error" && [...(refuses ?? [])].some((code) => code === found.code)
-      ? { ...found, severity: "error" }
-      : found,
-  );
+/** The findings, with those that keep all the programs from loading the model as errors, and no others. */
+export function judgedFor(programs: readonly Runtime[], findings: readonly Finding[]): Finding[] {
+  const facts = programs.flatMap((one) => factsOf(one) ?? []);
+  const isAmong = (codes: ReadonlySet<string> | undefined, { code }: Finding): boolean =>
+    codes?.has(code) === true;
+  return findings.map((found) => {
+    if (facts.length > 0 && facts.every(({ refuses }) => isAmong(refuses, found)))
+      return { ...found, severity: "error" };
+    if (found.severity === "error" && facts.length > 0 && facts.every(({ loads }) => isAmong(loads, found)))
+      return { ...found, severity: "warning" };
+    return found;
+  });
 }

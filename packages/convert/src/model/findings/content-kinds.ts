@@ -31,6 +31,7 @@ export type ContentFindingCode =
   | "nan-weights"
   | "infinite-weights"
   | "zero-weights"
+  | "empty-tensor"
   | "bad-weights"
   | "missing-key"
   | "key-type"
@@ -173,6 +174,12 @@ export const contentKinds: Readonly<Record<ContentFindingCode, FindingKind>> = {
     severity: "error",
     meaning: "A weight holds infinite values.",
     hint: "Take the weights from the original model: these are damaged.",
+  },
+  "empty-tensor": {
+    severity: "error",
+    meaning:
+      "Tensors have no values. DeepSpeed's ZeRO-3 leaves such files where it does not gather the weights.",
+    hint: "Gather the weights from the training run's own checkpoint (zero_to_fp32.py lies beside it), and save them again.",
   },
   "zero-weights": {
     severity: "warning",

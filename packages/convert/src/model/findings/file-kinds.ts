@@ -13,6 +13,8 @@ export type FileFindingCode =
   | "truncated"
   | "unlisted-tensor"
   | "total-size"
+  | "joined-files"
+  | "raw-pieces"
   | "no-index"
   | "unused-index"
   | "unfinished-download"
@@ -72,6 +74,16 @@ export const fileKinds: Readonly<Record<FileFindingCode, FindingKind>> = {
     severity: "warning",
     meaning: "The index states another total size than the tensors have.",
     hint: "Take the index from the original model.",
+  },
+  "joined-files": {
+    severity: "warning",
+    meaning: "Several model files were joined into one, of which only the first is read.",
+    hint: "Download the parts, and leave them as they are: they are read together where they lie in one folder.",
+  },
+  "raw-pieces": {
+    severity: "error",
+    meaning: "A model file was cut into pieces without regard to what is in it.",
+    hint: "Join all pieces in order into one file.",
   },
   "no-index": {
     severity: "warning",

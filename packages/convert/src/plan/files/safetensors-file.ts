@@ -11,8 +11,8 @@ export interface SafetensorsFilesOptions {
   readonly name?: string | undefined;
   /** Most bytes of tensors in one file. Default 5 GB, as Hugging Face's own writer has it. */
   readonly shardSize?: number | undefined;
-  /** False: shards have no index.json. */
-  readonly indexed?: boolean | undefined;
+  /** False: shards have no index.json. "always": a single file has one, too. */
+  readonly indexed?: boolean | "always" | undefined;
 }
 
 const DEFAULT_SHARD_SIZE = 5_000_000_000;
@@ -24,8 +24,12 @@ export function planSafetensorsFiles(
   options: SafetensorsFilesOptions = {},
 ): PlanFile[] {
   const baseName = (options.name ?? "model").replace(/\.safetensors$/i, "");
-  const { files, index } = planShards(tensors, options.shardSize ?? DEFAULT_SHARD_SIZE, baseName, (tensor) =>
-    fileTensors([tensor]).map(({ name }) => name),
+  const { files, index } = planShards(
+    tensors,
+    options.shardSize ?? DEFAULT_SHARD_SIZE,
+    baseName,
+    (tensor) => fileTensors([tensor]).map(({ name }) => name),
+    options.indexed === "always",
   );
   const places = new Map(tensors.map((tensor, place) => [tensor, place]));
   const planned = files.map(({ name, tensors: members }): SafetensorsPlanFile => {

@@ -4,6 +4,7 @@ import { openWeight, type WeightReader } from "@requant/models";
 import { codecOf } from "../../model/encodings.ts";
 import { type BlockRows, blockRows } from "../../model/view-rows.ts";
 import { weightSource } from "../../model/weight-source.ts";
+import { gridsOf } from "../../plan/way.ts";
 import { rowsOf, rowUnits, type WayRunner } from "../bands.ts";
 import { isMeasured } from "../measured.ts";
 
@@ -38,10 +39,12 @@ export const throughView: WayRunner = {
     const rows = rowsOf(task.shape);
     const { unitByteLength } = rowUnits(task, rows);
     const type = viewTypeByName(task.to, { tensor: task.name });
+    const { way } = task;
     let blocks: BlockRows | undefined;
     let floats: WeightReader | undefined;
     return async ({ start, end }, area, meter) => {
-      blocks ??= blockRows(model, task, type);
+      const unscaled = way.kind === "view" && way.unscaled === true;
+      blocks ??= blockRows(model, { ...task, grids: gridsOf(task) }, { type, unscaled });
       await blocks.write(start, end, (from, to) =>
         area.bytes("out", (from - start) * unitByteLength, (to - start) * unitByteLength),
       );

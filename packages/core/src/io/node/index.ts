@@ -3,7 +3,7 @@
  */
 
 import { type BigIntStats, constants, fstatSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, realpath, rmdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, realpath, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { FormatError, IoError, UsageError } from "../../errors.ts";
 import { checkRange } from "../range.ts";
@@ -13,6 +13,7 @@ import type { ReadStore, WriteStore } from "../store.ts";
 import { checkStorePath } from "../store-path.ts";
 import { asIoError, isMissing } from "../system-error.ts";
 import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
+import { makeFolders } from "./make-folders.ts";
 import { ownerTag, tagIsStale } from "./owner.ts";
 import {
   isTemporaryName,
@@ -26,6 +27,8 @@ import { stageFile } from "./staged-file.ts";
 import { transfersOf } from "./transfers.ts";
 
 export { asIoError } from "../system-error.ts";
+export { makeFolders } from "./make-folders.ts";
+export { nodeSha256 } from "./random-and-hash.ts";
 export { type ReplaceOptions, replaceablePath } from "./replaceable.ts";
 export { lockFile, openStagedFile } from "./staged-file.ts";
 
@@ -248,12 +251,7 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   /** Folders made by this store, which an abort removes again where they are empty. */
   const made = new Set<string>();
   async function makeFolder(folder: string): Promise<void> {
-    const first = await mkdir(folder, { recursive: true });
-    if (first === undefined) return;
-    for (let each = resolve(folder); ; each = dirname(each)) {
-      made.add(each);
-      if (each === resolve(first) || each === dirname(each)) return;
-    }
+    for (const each of await makeFolders(folder)) made.add(each);
   }
   async function removeEmptyFolders(): Promise<void> {
     // a folder inside another has the longer path
@@ -370,8 +368,7 @@ async function refuseLinkedFolder(root: string, folder: string): Promise<void> {
 
 function refuseUnlessFile(stats: BigIntStats, path: string): void {
   if (stats.isFile()) return;
-  throw new IoError(
-    stats.isDirectory() ? "This is a directory, not a file." : "This is not a regular file.",
-    { path },
-  );
+  throw stats.isDirectory()
+    ? new IoError("This is a directory, not a file.", { path, hint: "Give the path of a file in it." })
+    : new IoError("This is not a regular file.", { path, hint: "Give the path of a file." });
 }

@@ -1,0 +1,6 @@
+import type { WeightFormat } from "@requant/core/format";
+import { bitsAndBytesSource } from "./source.ts";
+import { bitsAndBytesTarget } from "./target.ts";
+
+/** Everything that `@requant/convert` needs of this package. */
+export const bitsAndBytesFormat: WeightFormat = { ...bitsAndBytesSource, target: bitsAndBytesTarget };

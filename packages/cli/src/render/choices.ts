@@ -1,0 +1,98 @@
+/** The table of `choose`. */
+import type { ContextCache } from "@requant/convert";
+import type { Context } from "../context-memory.ts";
+import { type Candidate, type Figure, figureSources } from "../figures.ts";
+import type { Look } from "./look.ts";
+import { byteQuantity, countQuantity } from "./quantity.ts";
+import { paragraph, table } from "./table.ts";
+
+/** A way to store the model, and what it takes. */
+export interface Choice extends Candidate {
+  /** Of the weights. */
+  readonly byteLength: number;
+  /** With the context, where one is asked for. */
+  readonly totalByteLength?: number | undefined;
+}
+
+/** What is chosen for. */
+export interface Subject {
+  readonly parameters: number;
+  /** Share of the parameters that are embeddings and head, where a model says it. */
+  readonly embeddingShare?: number | undefined;
+  readonly cache?: ContextCache | undefined;
+  /** Undefined for a number of parameters. */
+  readonly model?: string | undefined;
+}
+
+export interface ChoicesShown {
+  readonly choices: readonly Choice[];
+  readonly subject: Subject;
+  readonly memory: number | undefined;
+  readonly context: Context | undefined;
+  /** Where the memory of the context comes from. */
+  readonly basis: string | undefined;
+  /** Bytes of the smallest choice, whether it fits or not. */
+  readonly least: number;
+}
+
+export function renderChoices(shown: ChoicesShown, look: Look): string {
+  const { choices, subject, context, least } = shown;
+  const size = `${countQuantity(subject.parameters)} parameters`;
+  if (choices.length === 0) {
+    const what = context === undefined ? size : `${size} and a context of ${context.tokens} tokens`;
+    return `Nothing fits: the smallest format takes ${byteQuantity(least)} for ${what}.`;
+  }
+  return [paragraph(introduction(shown, size), look), choiceTable(choices, look), sources(look)].join("\n\n");
+}
+
+function introduction({ memory, context, basis }: ChoicesShown, size: string): string {
+  const limit = memory === undefined ? "" : `, at most ${byteQuantity(memory)}`;
+  const room =
+    context === undefined
+      ? "Sizes are of the weights alone: the context takes memory on top (--context)."
+      : `A context of ${context.tokens} tokens takes ${byteQuantity(context.byteLength)} on top (total): ${basis}`;
+  return `${size}${limit}. ${room} PPL: perplexity above the float model's; imat: the same with an importance matrix; KL: divergence from it.`;
+}
+
+function choiceTable(choices: readonly Choice[], look: Look): string {
+  const hasTotal = choices.some(({ totalByteLength }) => totalByteLength !== undefined);
+  const right = (title: string): { title: string; align: "right" } => ({ title, align: "right" });
+  return table(
+    [
+      { title: "target" },
+      right("size"),
+      ...(hasTotal ? [right("total")] : []),
+      ...["bits", "PPL[1]", "imat[1]", "KL[1]", "PPL[2]", "PPL[3]"].map(right),
+    ],
+    choices.map((choice) => [
+      choice.target,
+      byteQuantity(choice.byteLength),
+      ...(hasTotal ? [byteQuantity(choice.totalByteLength ?? choice.byteLength)] : []),
+      choice.bitsPerWeight.toFixed(2),
+      figure(choice, ({ source, calibrated }) => source === "llama.cpp-8B" && !calibrated),
+      figure(choice, ({ source, calibrated }) => source === "llama.cpp-8B" && calibrated),
+      choice.figures.find(({ klDivergence }) => klDivergence !== undefined)?.klDivergence?.toFixed(4) ?? "",
+      figure(choice, ({ source }) => source === "llama.cpp-70B"),
+      ofPaper(choice),
+    ]),
+    look,
+  );
+}
+
+function figure({ figures }: Candidate, wanted: (one: Figure) => boolean): string {
+  const found = figures.find(wanted);
+  return found === undefined ? "" : `+${found.increase.toFixed(3)}`;
+}
+
+function ofPaper({ figures }: Candidate): string {
+  const found = figures.filter(({ source }) => source === "arXiv-2404.14047");
+  return found.map(({ increase }) => `+${increase.toFixed(1)}`).join("/");
+}
+
+function sources(look: Look): string {
+  return Object.values(figureSources)
+    .map(({ title, url, about }, index) =>
+      paragraph(`[${index + 1}] ${about}. ${title}, ${url}`, look, "    "),
+    )
+    .join("\n");
+}

@@ -1,0 +1,79 @@
+/**
+ * The memory of a context in `requant choose`. Oracle: what llama.cpp reports as the size of its key-value cache for Llama 3 8B
+ * and 32,768 tokens (4096 MiB as f16, 2176 MiB as q8_0, 1152 MiB as q4_0), and the numbers of each config.json, written out.
+ */
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { requant } from "./run.ts";
+
+const fixtures = resolve(import.meta.dirname, "../../../fixtures");
+
+const chosen = async (...argv: string[]): Promise<Record<string, unknown>> =>
+  JSON.parse((await requant("choose", ...argv, "--json")).out);
+
+describe("the context", () => {
+  it.each([
+    ["f16", 4096],
+    ["q8_0", 2176],
+    ["q4_0", 1152],
+  ])("as %s takes what llama.cpp says for Llama 3 8B", async (kv, mebibytes) => {
+    const { context } = await chosen("--parameters", "8.03B", "--context", "32k", "--kv", kv);
+    expect(context).toMatchObject({ tokens: 32768, kv, byteLength: mebibytes * 2 ** 20, from: "estimate" });
+  });
+
+  it.each([
+    // layers × key-value heads × (keys + values) × 2 bytes
+    ["kjv/hf", 3 * 2 * (64 + 64) * 2],
+    ["arch/gpt-oss-tiny", 2 * 2 * (32 + 32) * 2],
+    ["arch/gemma-tiny", 2 * 1 * (24 + 24) * 2],
+    // one latent vector of 24 and a rotary key of 16 for each layer
+    ["arch/DeepSeek-V2-tiny-Chat", 2 * (24 + 16) * 2],
+  ])("of %s is counted from its own settings", async (model, bytesPerToken) => {
+    const { context } = await chosen(resolve(fixtures, model), "--context", "1000");
+    expect(context).toMatchObject({ bytesPerToken, byteLength: 1000 * bytesPerToken, from: "model" });
+  });
+
+  it("counts against --memory", async () => {
+    const fitting = async (...argv: string[]): Promise<string[]> => {
+      const { choices } = await chosen("--parameters", "8.03B", "--memory", "6GiB", ...argv);
+      return (choices as { target: string }[]).map(({ target }) => target);
+    };
+    expect(await fitting()).toContain("gguf:q4_k_m");
+    // 4.58 GiB of weights and 4 GiB of context
+    expect(await fitting("--context", "32k")).not.toContain("gguf:q4_k_m");
+    expect(await fitting("--context", "32k", "--kv", "q4_0")).toContain("gguf:q4_k_m");
+  });
+
+  it("says where its number comes from", async () => {
+    const estimate = (await requant("choose", "--parameters", "8B", "--context", "8k")).out;
+    expect(estimate.replace(/\s+/g, " ")).toContain("131 kB a token as f16, estimated from the number of");
+    const counted = (await requant("choose", resolve(fixtures, "kjv/hf"), "--context", "8k")).out;
+    expect(counted.replace(/\s+/g, " ")).toContain("3 layers × 2 key-value heads × (64 + 64) numbers");
+  });
+});
+
+it.each([
+  [[], /There is no model to choose for/],
+  [[resolve(fixtures, "kjv/hf"), "--parameters", "8B"], /The model says how many parameters it has/],
+  [["--parameters", "8B", "--kv", "q8_0"], /--context is not given/],
+  [["--parameters", "8B", "--context", "32x"], /"32x" is not a number of tokens/],
+  [["--parameters", "8B", "--context", "0"], /"0" is not a number of tokens/],
+  [["--parameters", "8B", "--context", "9999999999"], /not a number of tokens/],
+  [["--parameters", "8B", "--context", "8k", "--kv", "q8_1"], /Did you mean q8_0\?/],
+])("choose %j is refused", async (argv, message) => {
+  const { status, out, err } = await requant("choose", ...argv);
+  expect({ status, out }).toEqual({ status: 2, out: "" });
+  expect(err).toMatch(message);
+});
+
+it("a model that does not say how its context is stored is refused by name", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "requant-choose-"));
+  const file = join(folder, "alone.safetensors");
+  copyFileSync(resolve(fixtures, "kjv/hf/model.safetensors"), file);
+  const { status, err } = await requant("choose", file, "--context", "8k");
+  rmSync(folder, { recursive: true });
+  expect(status).toBe(5);
+  expect(err).toContain("does not say how many layers and key-value heads it has");
+});

@@ -1,0 +1,55 @@
+import { E4M3_MAX } from "./float8.ts";
+
+/** What decides whether a float type holds a number. */
+interface FloatType {
+  readonly name: "BF16" | "F16";
+  readonly significandBits: number;
+  /** Exponent of its smallest step. */
+  readonly leastExponent: number;
+  readonly largest: number;
+}
+
+const FLOAT_TYPES: readonly FloatType[] = [
+  { name: "BF16", significandBits: 8, leastExponent: -133, largest: (2 - 2 ** -7) * 2 ** 127 },
+  { name: "F16", significandBits: 11, leastExponent: -24, largest: 65504 },
+];
+
+/** An E4M3 number is at most four bits times a power of two, 2^-9 or more. */
+const E4M3_BITS = 4;
+const E4M3_LEAST_EXPONENT = -9;
+
+const float: Float32Array = /* @__PURE__ */ new Float32Array(1);
+const floatBits: Uint32Array = /* @__PURE__ */ new Uint32Array(float.buffer);
+
+/**
+ * The float types narrower than F32 that hold every E4M3 number times each of these scales: both where all scales are
+ * powers of two of moderate size.
+ * @example
+ * import { exactFloatTypes } from "@requant/core/numeric";
+ *
+ * exactFloatTypes(Float32Array.of(0.5, 2 ** -40)); // ["BF16"]
+ */
+export function exactFloatTypes(scales: Float32Array): ("BF16" | "F16")[] {
+  let significandBits = 0;
+  let leastExponent = 0;
+  let largest = 0;
+  for (let i = 0; i < scales.length; i++) {
+    const scale = Math.abs(scales[i]!);
+    if (!Number.isFinite(scale)) return [];
+    if (scale === 0) continue;
+    float[0] = scale;
+    const bits = floatBits[0]!;
+    const exponent = bits >>> 23;
+    const significand = (bits & 0x7fffff) | (exponent === 0 ? 0 : 0x800000);
+    const zeros = 31 - Math.clz32(significand & -significand);
+    significandBits = Math.max(significandBits, 32 - Math.clz32(significand) - zeros);
+    leastExponent = Math.min(leastExponent, Math.max(exponent, 1) - 150 + zeros);
+    largest = Math.max(largest, scale);
+  }
+  return FLOAT_TYPES.filter(
+    (type) =>
+      significandBits + E4M3_BITS <= type.significandBits &&
+      leastExponent + E4M3_LEAST_EXPONENT >= type.leastExponent &&
+      largest * E4M3_MAX <= type.largest,
+  ).map(({ name }) => name);
+}

@@ -1,0 +1,148 @@
+/** What all groups of a hidden grid have in common: its width, and what decides whether another layout holds it. */
+import { isHalf, type ViewFacts } from "./facts.ts";
+import type { HiddenGrid } from "./hidden-grid.ts";
+import { ScaleKinds } from "./hidden-scale.ts";
+import type { GroupFit } from "./hidden-step.ts";
+
+/** Bits of codes around the middle of their range that hold levels from `min` to `max`. */
+export function symmetricBits(min: number, max: number): number {
+  return Math.max(2, 1 + 32 - Math.clz32(Math.max(max, -1 - min)));
+}
+
+/** Bits of codes with a zero point of their own. */
+function spanBits(min: number, max: number): number {
+  return Math.max(2, 32 - Math.clz32(max - min));
+}
+
+/** Sums up the groups of a tensor. */
+export class GroupsSeen {
+  groups = 0;
+  /** Floats that are not 0. */
+  nonzero = 0;
+  exact = true;
+  readonly scales: ScaleKinds = new ScaleKinds();
+  /** With the sign of each scale as it is. */
+  private plainBits = 2;
+  /** With the better sign of each scale. */
+  private symmetricBits = 2;
+  private spanBits = 2;
+  private min = 0;
+  private max = 0;
+  private maxZero = 0;
+  private minZero = Number.POSITIVE_INFINITY;
+  private offsetsAreHalf = true;
+
+  add({ scale, min, max, exact, nonzero }: GroupFit): void {
+    this.groups++;
+    this.nonzero += nonzero;
+    if (!exact) this.exact = false;
+    this.scales.add(scale);
+    const plain = symmetricBits(min, max);
+    this.plainBits = Math.max(this.plainBits, plain);
+    this.symmetricBits = Math.max(this.symmetricBits, Math.min(plain, symmetricBits(-max, -min)));
+    this.spanBits = Math.max(this.spanBits, spanBits(min, max));
+    this.min = Math.min(this.min, min);
+    this.max = Math.max(this.max, max);
+    this.minZero = Math.min(this.minZero, -min);
+    this.maxZero = Math.max(this.maxZero, -min);
+    if (this.offsetsAreHalf && !isHalf(scale * min)) this.offsetsAreHalf = false;
+  }
+
+  /** The narrowest codes that hold every group; symmetric ones where they are no wider. */
+  get width(): Pick<HiddenGrid, "bits" | "symmetric"> {
+    const symmetric = this.symmetricBits <= this.spanBits;
+    return { symmetric, bits: symmetric ? this.symmetricBits : this.spanBits };
+  }
+
+  /** Facts of a grid. Where a scale turns its sign, its levels do, too. */
+  facts(rows: number, columns: number, grid: HiddenGrid): ViewFacts {
+    const groupSize = grid.blockColumns === -1 ? columns : grid.blockColumns;
+    const codes = grid.levels === "integer" ? this.integerCodes() : TABLE_CODES[grid.levels];
+    const oneZero = codes.minZero === codes.maxZero;
+    return {
+      rows,
+      columns,
+      groupCount: Math.ceil(columns / groupSize),
+      groupSize,
+      scattered: false,
+      scaleBlockSize: sharedBlock(groupSize, columns),
+      zeroBlockSize: sharedBlock(oneZero ? columns : groupSize, columns),
+      ...codes,
+      scalesAreHalf: this.scales.areHalf,
+      scalesAreBfloat: this.scales.areBfloat,
+      storedOffsets: "integer",
+      ...(grid.levels === "integer" ? {} : { table: grid.levels }),
+      ...scaleTypeOf(grid),
+      ...ROUNDINGS[grid.rounding],
+    };
+  }
+
+  private integerCodes(): CodeFacts {
+    const { bits, symmetric } = this.width;
+    const turns = symmetric && this.plainBits > bits;
+    const middle = 2 ** (bits - 1);
+    const most = Math.max(this.max, -this.min);
+    return {
+      maxCode: 2 ** bits - 1,
+      minZero: symmetric ? middle : this.minZero,
+      maxZero: symmetric ? middle : this.maxZero,
+      minOffset: turns ? Math.max(-most, -middle) : this.min,
+      maxOffset: turns ? Math.min(most, middle - 1) : this.max,
+      symmetric,
+      hasNegativeScales: turns,
+      offsetsAreHalf: symmetric ? this.scales.areHalf : this.offsetsAreHalf,
+    };
+  }
+}
+
+type CodeFacts = Pick<
+  ViewFacts,
+  | "maxCode"
+  | "minZero"
+  | "maxZero"
+  | "minOffset"
+  | "maxOffset"
+  | "symmetric"
+  | "hasNegativeScales"
+  | "offsetsAreHalf"
+>;
+
+/** Levels as integers: E2M1 in halves, E4M3 in steps of 2^-9. */
+const TABLE_CODES: Readonly<Record<"E2M1" | "E4M3", CodeFacts>> = {
+  E2M1: levelCodes(12),
+  E4M3: levelCodes(448 * 512),
+};
+
+function levelCodes(most: number): CodeFacts {
+  return {
+    maxCode: 2 * most,
+    minZero: most,
+    maxZero: most,
+    minOffset: -most,
+    maxOffset: most,
+    symmetric: false,
+    hasNegativeScales: false,
+    offsetsAreHalf: false,
+  };
+}
+
+/** With a factor of its own the tensor's scales are no such numbers, but their products with it. */
+function scaleTypeOf({ scale, factor = 1 }: HiddenGrid): Pick<ViewFacts, "scaleType"> {
+  return (scale === "E8M0" || scale === "E4M3") && factor === 1 ? { scaleType: scale } : {};
+}
+
+const ROUNDINGS: Readonly<Record<HiddenGrid["rounding"], Pick<ViewFacts, "rounding" | "storedValues">>> = {
+  none: { rounding: "none" },
+  F16: { rounding: "f16" },
+  BF16: { rounding: "none", storedValues: "BF16" },
+  // what any reader computes in f32
+  F32: { rounding: "none" },
+};
+
+const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
+
+function sharedBlock(groupSize: number, columns: number): number {
+  const shares = (size: number): boolean =>
+    columns % size === 0 && (groupSize >= columns || groupSize % size === 0);
+  return BLOCK_SIZES.find(shares) ?? 1;
+}

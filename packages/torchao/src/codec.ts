@@ -1,0 +1,153 @@
+import { type ErrorPlace, FormatError } from "@requant/core";
+import {
+  findPart,
+  type LinearCodec,
+  type LinearLayout,
+  type LinearPart,
+  levelWeight,
+  type OpenedWeight,
+  type PartBytes,
+  partBytes,
+  readFloats,
+  type ScaleEncoding,
+  scaleEncoding,
+  viewWeight,
+} from "@requant/core/format";
+import { E4M3_VALUES } from "@requant/core/numeric";
+import { sequentialGroups, type ViewFacts, type ViewParameters, viewFacts } from "@requant/core/view";
+
+/** torchao in safetensors: K columns of W, N rows, G groups
+ *   _weight_qdata       I8 or F8_E4M3    [N, K]
+ *   _weight_scale       F32 (BF16, F16)  [N, G]
+ *   _weight_zero_point  I8               [N, G]  of integers; absent: 0
+ * value = scale × (code − zero)
+ * Codes of fewer bits are whole bytes, too. torchao rounds the values to the type that the file's metadata names.
+ * Source: torchao, quantization/quantize_/workflows, prototype/safetensors.
+ */
+export interface TorchaoLayout extends LinearLayout {
+  readonly kind: "int8" | "float8";
+  /** Columns that share a scale. */
+  readonly groupSize: number;
+  readonly scale: ScaleEncoding;
+  readonly hasZeros: boolean;
+}
+
+/** Codes are signed bytes; the view's are 128 more. */
+const ZERO = 128;
+const MAX_CODE = 255;
+
+const KINDS: Readonly<Record<string, TorchaoLayout["kind"]>> = { I8: "int8", F8_E4M3: "float8" };
+
+/** Weights of torchao that are not packed: integers and 8-bit floats. */
+export const torchaoCodec: LinearCodec<TorchaoLayout, unknown, OpenedWeight> = {
+  name: "torchao",
+  suffixes: ["_weight_qdata", "_weight_scale", "_weight_zero_point"],
+  requiredSuffixes: ["_weight_qdata", "_weight_scale"],
+  readLayout,
+  parts: partsOf,
+  parameterSuffixes: ({ hasZeros }) => ["_weight_scale", ...(hasZeros ? ["_weight_zero_point"] : [])],
+  measure,
+  open(layout, bytes, place = {}) {
+    measure(layout, bytes, place);
+    return layout.kind === "int8" ? openIntegers(layout, bytes, place) : openFloats(layout, bytes, place);
+  },
+};
+
+function readLayout(parts: readonly LinearPart[], _claims: unknown, place: ErrorPlace = {}): TorchaoLayout {
+  const { encoding, shape } = findPart(parts, "_weight_qdata", place);
+  const scale = findPart(parts, "_weight_scale", place);
+  const kind = Object.hasOwn(KINDS, encoding) ? KINDS[encoding] : undefined;
+  const [rows = 0, columns = 0] = shape;
+  const [, groupCount = 0] = scale.shape;
+  const isMatrix = shape.length === 2 && Number.isSafeInteger(rows * columns) && rows > 0 && columns > 0;
+  const groupSize = columns / groupCount;
+  if (kind === undefined || !isMatrix || !Number.isSafeInteger(groupSize) || groupSize <= 0) {
+    throw new FormatError(
+      `The part _weight_qdata is ${encoding} [${shape.join(", ")}] and _weight_scale [${scale.shape.join(", ")}]; I8 or F8_E4M3 [rows, columns] and [rows, groups] were expected.`,
+      place,
+    );
+  }
+  const layout: TorchaoLayout = {
+    rows,
+    columns,
+    kind,
+    groupSize,
+    scale: scaleEncoding(scale, place),
+    hasZeros: parts.some(({ suffix }) => suffix === "_weight_zero_point"),
+  };
+  for (const expected of partsOf(layout)) {
+    const found = findPart(parts, expected.suffix, place);
+    if (found.encoding === expected.encoding && found.shape.join() === expected.shape.join()) continue;
+    throw new FormatError(
+      `The part ${found.suffix} is ${found.encoding} [${found.shape.join(", ")}]; ${expected.encoding} [${expected.shape.join(", ")}] was expected.`,
+      place,
+    );
+  }
+  return layout;
+}
+
+function partsOf({ rows, columns, kind, groupSize, scale, hasZeros }: TorchaoLayout): LinearPart[] {
+  const groups = [rows, columns / groupSize];
+  return [
+    { suffix: "_weight_qdata", encoding: kind === "int8" ? "I8" : "F8_E4M3", shape: [rows, columns] },
+    { suffix: "_weight_scale", encoding: scale, shape: groups },
+    ...(hasZeros ? [{ suffix: "_weight_zero_point", encoding: "I8", shape: groups }] : []),
+  ];
+}
+
+function partOf(layout: TorchaoLayout, suffix: string, bytes: PartBytes, place: ErrorPlace): Uint8Array {
+  return partBytes(bytes, findPart(partsOf(layout), suffix, place), place);
+}
+
+function measure(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace = {}): ViewFacts {
+  const facts = viewFacts(parametersOf(layout, bytes, place), MAX_CODE, place);
+  return layout.kind === "int8" ? facts : { ...facts, table: "E4M3" };
+}
+
+function parametersOf(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace): ViewParameters {
+  const { rows, columns, kind, groupSize, scale, hasZeros } = layout;
+  const groupCount = columns / groupSize;
+  const middle = kind === "int8" ? ZERO : 0;
+  const stored = hasZeros ? partOf(layout, "_weight_zero_point", bytes, place) : new Uint8Array(0);
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn: sequentialGroups(columns, groupSize),
+    scales: readFloats(partOf(layout, "_weight_scale", bytes, place), scale),
+    zeros: Int16Array.from(
+      { length: rows * groupCount },
+      (_, i) => middle + (((stored[i] ?? 0) << 24) >> 24),
+    ),
+    rounding: "none",
+  };
+}
+
+function openIntegers(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {
+  const { columns } = layout;
+  const stored = partOf(layout, "_weight_qdata", bytes, place);
+  const parameters = parametersOf(layout, bytes, place);
+  return viewWeight(parameters, 1, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
+    for (let row = rowStart, at = 0; row < rowEnd; row++) {
+      const end = row * columns + columnEnd;
+      for (let from = row * columns + columnStart; from < end; from++) codes[at++] = stored[from]! ^ ZERO;
+    }
+  });
+}
+
+function openFloats(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {
+  const { columns } = layout;
+  const { rows, groupCount, groupOfColumn, scales } = parametersOf(layout, bytes, place);
+  const stored = partOf(layout, "_weight_qdata", bytes, place);
+  return levelWeight(
+    {
+      rows,
+      columns,
+      levels: E4M3_VALUES,
+      factors: [{ values: scales, span: { kind: "columns", groupCount, groupOfColumn } }],
+      offset: { kind: "none" },
+      rounding: "none",
+    },
+    (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
+  );
+}

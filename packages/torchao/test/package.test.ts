@@ -1,0 +1,22 @@
+import { readFileSync } from "node:fs";
+import * as api from "@requant/torchao";
+import { expect, test } from "vitest";
+
+/** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
+test("exports of @requant/torchao", () => {
+  expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
+    [
+      "parseTorchaoConfig",
+      "torchaoCodec",
+      "torchaoFormat",
+    ]
+  `);
+});
+
+test("depends on core and zod only, and ships one entry", () => {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  expect(manifest).toMatchObject({ sideEffects: false, files: ["dist", "README.md", "LICENSE"] });
+  const { dependencies, exports } = manifest as { dependencies: object; exports: object };
+  expect(Object.keys(dependencies)).toEqual(["@requant/core", "zod"]);
+  expect(Object.keys(exports)).toEqual([".", "./package.json"]);
+});
