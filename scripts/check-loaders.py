@@ -166,10 +166,14 @@ def load_mlx(folder):
     weights = {}
     for module in modules:
         own = {**settings, **(settings.get(module) or {})}
+        scales, biases = stored[f"{module}.scales"], stored.get(f"{module}.biases")
+        if biases is not None:
+            # in bf16 the library rounds the product and the sum; in f32 the product is exact
+            scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
         value = mx.dequantize(
             stored[f"{module}.weight"],
-            stored[f"{module}.scales"],
-            stored.get(f"{module}.biases"),
+            scales,
+            biases,
             group_size=own["group_size"],
             bits=own["bits"],
             mode=own.get("mode", "affine"),

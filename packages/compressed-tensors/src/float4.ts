@@ -10,12 +10,13 @@ import {
   partBytes,
   type RowWeight,
   readFloats,
+  type TensorScale,
   writeFloat,
   writeWords,
 } from "@requant/core/format";
 import { E2M1_VALUES, E4M3_VALUES, e8m0ToFloat } from "@requant/core/numeric";
 import { type LevelTable, sequentialGroups, type ViewRequirement } from "@requant/core/view";
-import { e2m1Facts, type LevelFacts } from "./level-facts.ts";
+import { e2m1Facts, type LevelFacts, type Scales } from "./level-facts.ts";
 import { matrixShape } from "./parts.ts";
 
 /** compressed-tensors, format nvfp4-pack-quantized: K columns of W, N rows
@@ -42,6 +43,8 @@ export const E2M1_TABLE: LevelTable = { kind: "table", name: "E2M1", levels: E2M
 export interface Float4Codec extends LinearCodec<Float4Layout, unknown, RowWeight> {
   /** Facts, or why there is no view. */
   examine(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): LevelFacts;
+  /** The number that stands beside the weight in GGUF. */
+  tensorScale(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): TensorScale | undefined;
 }
 
 /** The encoding of weight_scale. */
@@ -92,34 +95,30 @@ export const float4Codec: Float4Codec = {
   ],
 
   examine(layout, bytes, place) {
-    const { rows, columns, groupSize } = layout;
-    const scales = scalesOf(layout, bytes, place);
-    return e2m1Facts(
-      {
-        rows,
-        columns,
-        groupCount: columns / groupSize,
-        groupOfColumn: sequentialGroups(columns, groupSize),
-        scales,
-      },
-      scaleNumbers(layout, bytes, place),
-    );
+    const global = globalOf(layout, bytes, place);
+    return e2m1Facts(scaledBy(layout, global, bytes, place), scaleNumbers(layout, global, bytes, place));
   },
 
   measure: (layout, bytes, place) => float4Codec.examine(layout, bytes, place).facts,
 
+  tensorScale(layout, bytes, place) {
+    if (layout.global === undefined) return undefined;
+    const { facts } = e2m1Facts(scaledBy(layout, 1, bytes, place), scaleNumbers(layout, 1, bytes, place));
+    const scale = Math.fround(1 / globalOf(layout, bytes, place));
+    if (facts === undefined || !Number.isFinite(scale)) return undefined;
+    const reason =
+      "its scales are divided by one number of the whole weight, and the reciprocal of this number is stored, which rounds values in their last bits";
+    return { scale, facts, misfit: { reason } };
+  },
+
   open(layout, bytes, place) {
     const { rows, columns, groupSize } = layout;
-    return nibbleLevelWeight(
-      {
-        rows,
-        columns,
-        levels: E2M1_VALUES,
-        groupSize,
-        scales: scalesOf(layout, bytes, place),
-      },
-      partOf(layout, "weight_packed", bytes, place),
-    );
+    const packed = partOf(layout, "weight_packed", bytes, place);
+    const weightOf = (scales: Float32Array) =>
+      nibbleLevelWeight({ rows, columns, levels: E2M1_VALUES, groupSize, scales }, packed);
+    const weight = weightOf(scalesOf(layout, bytes, place));
+    if (layout.global === undefined) return weight;
+    return { ...weight, toUnscaled: weightOf(dividedBy(layout, 1, bytes, place)).toLevels };
   },
 };
 
@@ -155,8 +154,16 @@ function globalShape({ encoding, shape, suffix }: LinearPart, place: ErrorPlace)
 
 /** `scales[row × groups + group]`; in the library's own order, one division and one rounding to f32. */
 function scalesOf(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): Float32Array {
+  return dividedBy(layout, globalOf(layout, bytes, place), bytes, place);
+}
+
+function dividedBy(
+  layout: Float4Layout,
+  divisor: number,
+  bytes: PartBytes,
+  place?: ErrorPlace,
+): Float32Array {
   const stored = partOf(layout, "weight_scale", bytes, place);
-  const divisor = globalOf(layout, bytes, place);
   // a table of all codes, since there are few
   const byCode = Float32Array.from({ length: 256 }, (_, code) => {
     const scale = layout.scale === "E8M0" ? e8m0ToFloat(code) : E4M3_VALUES[code]!;
@@ -167,6 +174,18 @@ function scalesOf(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): F
   return scales;
 }
 
+/** The small parts of the view whose scales are divided by this number. */
+function scaledBy(layout: Float4Layout, divisor: number, bytes: PartBytes, place?: ErrorPlace): Scales {
+  const { rows, columns, groupSize } = layout;
+  return {
+    rows,
+    columns,
+    groupCount: columns / groupSize,
+    groupOfColumn: sequentialGroups(columns, groupSize),
+    scales: dividedBy(layout, divisor, bytes, place),
+  };
+}
+
 function globalOf(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): number {
   if (layout.global === undefined) return 1;
   return readFloats(partOf(layout, "weight_global_scale", bytes, place), "F32")[0]!;
@@ -175,10 +194,11 @@ function globalOf(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): n
 /** Set where the stored scales are the view's, and none has a sign. */
 function scaleNumbers(
   layout: Float4Layout,
+  divisor: number,
   bytes: PartBytes,
   place?: ErrorPlace,
 ): Float4Layout["scale"] | undefined {
-  if (globalOf(layout, bytes, place) !== 1) return undefined;
+  if (divisor !== 1) return undefined;
   const isUnsigned = partOf(layout, "weight_scale", bytes, place).every((byte) => byte < 0x80);
   return layout.scale === "E8M0" || isUnsigned ? layout.scale : undefined;
 }

@@ -115,6 +115,21 @@ describe.skipIf(!isThere)("models of llm-compressor (skipped: REQUANT_GOLDEN is 
     },
   );
 
+  it("ct-nvfp4 becomes the NVFP4 blocks and scales that llama.cpp's converter makes", async () => {
+    const source = await opened("ct-nvfp4");
+    const { made } = await converted(source, "gguf:f32");
+    const theirs = manifest["llama.cpp converter"].models["ct-nvfp4"]?.["--outtype f32"]?.tensors ?? {};
+    const own = new Map(
+      ((await hashModel(made, { tensors: true })).tensors ?? []).map((one) => [one.name, one.sha256]),
+    );
+    expect(Object.keys(theirs).length).toBeGreaterThan(40);
+    for (const [tensor, [, , expected]] of Object.entries(theirs))
+      expect(own.get(tensor), tensor).toBe(expected);
+    // a reciprocal in place of a division: two units in the last place of f32
+    const { tensors } = await verifyModels(source, made);
+    for (const { relativeRmse } of tensors) expect(relativeRmse).toBeLessThan(2 ** -22);
+  });
+
   it("ct-int8-w8a8 as Q8_0 and back has every value", async () => {
     const model = await opened("ct-int8-w8a8");
     const plan = await planConversion(model, parseTarget("gguf:auto"), { exact: true });

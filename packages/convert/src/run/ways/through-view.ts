@@ -2,8 +2,10 @@
 import { viewTypeByName } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { codecOf } from "../../model/encodings.ts";
+import type { Model } from "../../model/model.ts";
 import { type BlockRows, blockRows } from "../../model/view-rows.ts";
 import { weightSource } from "../../model/weight-source.ts";
+import type { PlanTensor } from "../../plan/plan.ts";
 import { gridsOf } from "../../plan/way.ts";
 import { rowsOf, rowUnits, type WayRunner } from "../bands.ts";
 import { isMeasured } from "../measured.ts";
@@ -42,6 +44,7 @@ export const throughView: WayRunner = {
     const { way } = task;
     let blocks: BlockRows | undefined;
     let floats: WeightReader | undefined;
+    let scales: readonly number[] | undefined;
     return async ({ start, end }, area, meter) => {
       const unscaled = way.kind === "view" && way.unscaled === true;
       blocks ??= blockRows(model, { ...task, grids: gridsOf(task) }, { type, unscaled });
@@ -50,15 +53,31 @@ export const throughView: WayRunner = {
       );
       if (meter !== undefined && isMeasured(task)) {
         const length = (end - start) * rows.length;
+        if (unscaled) scales ??= await scalesOf(model, task);
         floats ??= openWeight(task, weightSource(model));
         await floats.readRows(start, end, area.floats("values", length));
-        codecOf(task.to).dequantize(
-          area.bytes("out", 0, (end - start) * unitByteLength),
-          area.floats("decoded", length),
-        );
-        meter.add(area.floats("values", length), area.floats("decoded", length));
+        const decoded = area.floats("decoded", length);
+        codecOf(task.to).dequantize(area.bytes("out", 0, (end - start) * unitByteLength), decoded);
+        if (scales !== undefined) {
+          for (let row = start; row < end; row++) {
+            const scale = scales[Math.floor((row * scales.length) / rows.count)]!;
+            for (let i = (row - start) * rows.length, stop = i + rows.length; i < stop; i++)
+              decoded[i]! *= scale;
+          }
+        }
+        meter.add(area.floats("values", length), decoded);
       }
       return area.bytes("out", 0, (end - start) * unitByteLength);
     };
   },
 };
+
+/** The scales that the output stores beside its blocks: of a stack of experts one for each, else one for all rows. */
+async function scalesOf(model: Model, { inputs }: PlanTensor): Promise<number[]> {
+  const scales: number[] = [];
+  for (const input of inputs) {
+    const found = "tensor" in input ? await model.weight(input.tensor).packed?.examine() : undefined;
+    scales.push(found?.tensorScale?.scale ?? 1);
+  }
+  return scales;
+}
