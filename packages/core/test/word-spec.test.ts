@@ -51,7 +51,7 @@ describe("words that a target does not have", () => {
     [linear, "4bit-128g-assym", '"assym" is not a word of this target. Did you mean asym?'],
     [linear, "4bits", '"4bits" is not a word of this target. Did you mean 4bit?'],
     [linear, "nonsense", '"nonsense" is not a word of this target.'],
-    [average, "h6", "The target does not say bits."],
+    [average, "h6", "The target does not say the bits."],
   ])("%#: %s", (specs, text, message) => {
     expect(() => parseWords(specs, text)).toThrow(
       expect.objectContaining({ code: "USAGE", message, hint: expect.stringMatching(/\.$/) }),
