@@ -25,6 +25,7 @@ const addresses: readonly OtherAddress[] = [
 
 /** The pages of a repository: of itself, of a folder, of a file. Files themselves are at /resolve/. */
 const PAGE = /^\/([^/]+\/[^/]+)(?:\/(?:tree|blob)\/([^/]+)(?:\/(.+))?)?\/?$/;
+const MODEL_FILE = /\.(?:gguf|safetensors)$/i;
 /** Pages of the hub that are no repository of a model. */
 const OTHER_PAGES: readonly string[] = ["datasets", "spaces", "docs", "blog", "collections", "api"];
 
@@ -39,6 +40,8 @@ export function refuseOtherAddresses(argument: string, environment: NodeJS.Proce
   const url = new URL(argument);
   const [, repository = "", revision = "main", file] = PAGE.exec(url.pathname) ?? [];
   if (!hubHosts(environment).includes(url.host) || repository === "") return;
+  // an endpoint of one's own may serve files at any path
+  if (file === undefined && MODEL_FILE.test(repository)) return;
   if (OTHER_PAGES.includes(repository.split("/")[0] ?? "")) return;
   const at = revision === "main" ? "" : `@${revision}`;
   throw new UsageError(`${shownUrl(argument)}: this is a web page of the hub, not a file.`, {

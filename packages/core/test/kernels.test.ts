@@ -4,7 +4,7 @@ import type { BlockCodec } from "../src/format/block-codec.ts";
 import { blockTwin } from "../src/kernels/block-twin.ts";
 import { allocateKernelBuffer } from "../src/kernels/buffer.ts";
 import * as twins from "../src/kernels/float-twin.ts";
-import { kernelMemory } from "../src/kernels/memory.ts";
+import { kernelAddress, kernelMemory } from "../src/kernels/memory.ts";
 import { kernelModule } from "../src/kernels/module.ts";
 import { installKernels, kernelsAreInstalled, uninstallKernels } from "../src/kernels/switch.ts";
 import { BF16 } from "../src/numeric/bf16.ts";
@@ -173,6 +173,25 @@ describe("kernel buffers", () => {
     expect(third.bytes().byteOffset).toBe(byteOffset);
     third.release();
     first.release();
+  });
+
+  it("stay where they are while others are allocated after a wait", async () => {
+    const first = allocateKernelBuffer(1000);
+    const view = first.bytes();
+    view.fill(1);
+    await Promise.resolve();
+    const whole = kernelMemory().buffer.byteLength;
+    const second = allocateKernelBuffer(whole);
+    expect(kernelMemory().buffer.byteLength).toBe(whole);
+    expect(kernelAddress(second.bytes())).toBeUndefined();
+    expect(view.every((byte) => byte === 1)).toBe(true);
+    expect(view).toHaveLength(1000);
+    first.release();
+    second.release();
+    const third = allocateKernelBuffer(whole);
+    expect(kernelMemory().buffer.byteLength).toBeGreaterThan(whole);
+    expect(kernelAddress(third.bytes())).toBeDefined();
+    third.release();
   });
 
   it("refuse odd lengths and ranges outside", () => {

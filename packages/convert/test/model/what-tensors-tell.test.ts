@@ -288,17 +288,24 @@ describe("compressed-tensors", () => {
     expect(await isSame(source, odd)).toBe(true);
   });
 
-  test("asymmetric without zero points: all are 0, as compressed-tensors leaves them out, which is said", async () => {
+  test("asymmetric without zero points: all are 0, as old versions leave them out, which is said", async () => {
     const source = await ct(4, true);
-    const odd = await changed(source, (model) => {
-      const { group_0: group } = claim(model)["config_groups"] as Record<string, Record<string, object>>;
-      Object.assign(group?.["weights"] ?? {}, { symmetric: false });
-    });
+    const asymmetric = (version: string): ReturnType<typeof changed> =>
+      changed(source, (model) => {
+        const { group_0: group } = claim(model)["config_groups"] as Record<string, Record<string, object>>;
+        Object.assign(group?.["weights"] ?? {}, { symmetric: false });
+        Object.assign(claim(model), { version });
+      });
+    const odd = await asymmetric("0.9.3");
     expect(await isSame(source, odd)).toBe(true);
     const { findings } = await planConversion(await openModel({ store: odd }), parseTarget("gguf:f32"));
     expect(findings.map(({ message }) => message).join(" ")).toContain(
-      "the part weight_zero_point is missing; all zero points are read as 0",
+      "left it out where all zero points were 0, so they are read as 0",
     );
+    // newer versions store them always
+    await expect(isSame(source, await asymmetric("0.9.4"))).rejects.toMatchObject({
+      message: expect.stringContaining("the part weight_zero_point is missing"),
+    });
   });
 
   test("zero points of 8 bits that are no codes are refused", async () => {

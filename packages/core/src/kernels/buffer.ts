@@ -9,8 +9,8 @@ import { kernelsAreInstalled } from "./switch.ts";
 export interface KernelBuffer {
   readonly byteLength: number;
   /**
-   * The bytes `[start, end)`, all by default. A view is good until the next `allocateKernelBuffer`, which may move the
-   * memory: take a fresh one for each piece of work, or allocate everything first.
+   * The bytes `[start, end)`, all by default. A view is good until the buffer is released, and until the next buffer that is
+   * allocated without a wait in between, which may move the memory: allocate everything first, then take views.
    */
   bytes(start?: number, end?: number): Uint8Array<ArrayBuffer>;
   /** The f32 `[start, end)`, all by default. Valid as long as `bytes` is. */
@@ -19,8 +19,34 @@ export interface KernelBuffer {
   release(): void;
 }
 
+/** Buffers that are not released, and those of them that were allocated since the last wait. */
+const held = { all: 0, fresh: 0 };
+/** Changes with each wait. */
+let turn = 0;
+
+/** A memory that grows takes all views of it away, so it grows only while no one can have waited with a view. */
+function countBuffer(): () => void {
+  const own = turn;
+  if (held.fresh === 0) {
+    queueMicrotask(() => {
+      turn++;
+      held.fresh = 0;
+    });
+  }
+  held.all++;
+  held.fresh++;
+  let isHeld = true;
+  return () => {
+    if (!isHeld) return;
+    isHeld = false;
+    held.all--;
+    if (own === turn) held.fresh--;
+  };
+}
+
 /**
- * A buffer in the memory of the kernels. Its contents are undefined.
+ * A buffer in the memory of the kernels, or in plain memory where the kernels' memory is full and other buffers in it are in
+ * use. Its contents are undefined.
  * @throws UsageError when `byteLength` is not a multiple of four
  */
 export function allocateKernelBuffer(byteLength: number): KernelBuffer {
@@ -29,12 +55,8 @@ export function allocateKernelBuffer(byteLength: number): KernelBuffer {
   }
   if (kernelsAreInstalled()) {
     try {
-      const offset = allocateRange(byteLength);
-      return {
-        byteLength,
-        ...views(() => kernelMemory().buffer as ArrayBuffer, offset, byteLength),
-        release: () => releaseRange(offset, byteLength),
-      };
+      const offset = allocateRange(byteLength, held.all === held.fresh);
+      if (offset !== undefined) return placedBuffer(offset, byteLength);
     } catch (error) {
       // the memory is full, or the engine refuses to create it: codecs copy then
       if (!(error instanceof RangeError || error instanceof WebAssembly.RuntimeError)) throw error;
@@ -42,6 +64,18 @@ export function allocateKernelBuffer(byteLength: number): KernelBuffer {
   }
   const plain = new ArrayBuffer(byteLength);
   return { byteLength, ...views(() => plain, 0, byteLength), release() {} };
+}
+
+function placedBuffer(offset: number, byteLength: number): KernelBuffer {
+  const uncount = countBuffer();
+  return {
+    byteLength,
+    ...views(() => kernelMemory().buffer as ArrayBuffer, offset, byteLength),
+    release() {
+      uncount();
+      releaseRange(offset, byteLength);
+    },
+  };
 }
 
 function views(

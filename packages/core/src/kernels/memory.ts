@@ -79,11 +79,15 @@ export function placeTable(byteLength: number): number | undefined {
 /** Free ranges in rising order, never adjacent. */
 const free: { start: number; end: number }[] = [];
 
-/** The start of `byteLength` free bytes, a multiple of `ALIGNMENT`. @throws RangeError when the memory cannot grow */
-export function allocateRange(byteLength: number): number {
+/**
+ * The start of `byteLength` free bytes, a multiple of `ALIGNMENT`; undefined where only a larger memory has them and it
+ * `mayGrow` not. @throws RangeError when the memory cannot grow
+ */
+export function allocateRange(byteLength: number, mayGrow: boolean): number | undefined {
   const wanted = Math.max(ALIGNMENT, Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT);
   let index = free.findIndex(({ start, end }) => end - start >= wanted);
   if (index < 0) {
+    if (!mayGrow) return undefined;
     const { buffer } = kernelMemory();
     const end = buffer.byteLength;
     const last = free.at(-1);
