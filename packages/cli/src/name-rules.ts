@@ -93,8 +93,9 @@ export const nameRules: readonly Rule[] = [
   ),
   {
     pattern: /^(?:w(\d)a(\d{1,2}))$/i,
-    explain([, weights, activations], found) {
-      found.words.push(`${weights}bit`);
+    explain([text, weights, activations], found) {
+      // of the targets, one writes 8-bit weights for 8-bit activations
+      found.words.push(activations === "16" ? `${weights}bit` : text.toLowerCase());
       if (activations === "16") found.method ??= "compressed-tensors";
       return `${weights}-bit weights, ${activations}-bit activations; in vLLM's words, mostly compressed-tensors`;
     },

@@ -4,7 +4,7 @@ import type { FloatPacking, PlainLayout, WeightEncoder } from "@requant/core/for
 import { floatToE4m3, floatToE8m0 } from "@requant/core/numeric";
 import { fitView, isTabled, type StoredView, type TableView, type ViewRequirement } from "@requant/core/view";
 import { float4Codec, float4Requirement, partOf, writeGlobal } from "./float4.ts";
-import { float8Codec, float8Requirement, writeFloat8 } from "./float8.ts";
+import { compressedFloat8Codec, float8Requirement, writeFloat8 } from "./float8.ts";
 import { int8Codec } from "./int8.ts";
 import type { CompressedTensorsLayout } from "./layout.ts";
 import { type AnyLayout, layoutOf } from "./layout-schemas.ts";
@@ -72,7 +72,7 @@ function float8Encoder(layout: Of<"float8">): WeightEncoder {
     },
   };
   return {
-    parts: float8Codec.parts(layout),
+    parts: compressedFloat8Codec.parts(layout),
     requirement: blockRows > 1 ? undefined : float8Requirement(layout),
     rowMultiple: blockRows,
     floats: pack,
@@ -94,7 +94,7 @@ function float8Encoder(layout: Of<"float8">): WeightEncoder {
       const isByte = scale === "E8M0";
       writeFloat8(layout, codes, isByte ? Uint8Array.from(stored, e8m0Of) : stored, rowStart, bytes);
     },
-    open: (bytes) => float8Codec.open(layout, bytes),
+    open: (bytes) => compressedFloat8Codec.open(layout, bytes),
   };
 }
 

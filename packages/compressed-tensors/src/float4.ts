@@ -40,6 +40,7 @@ export interface Float4Layout extends LinearLayout {
 
 export const E2M1_TABLE: LevelTable = { kind: "table", name: "E2M1", levels: E2M1_VALUES };
 
+/** A codec of four-bit floats, with what a plan asks of their scales. */
 export interface Float4Codec extends LinearCodec<Float4Layout, unknown, RowWeight> {
   /** Facts, or why there is no view. */
   examine(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): LevelFacts;
@@ -50,6 +51,7 @@ export interface Float4Codec extends LinearCodec<Float4Layout, unknown, RowWeigh
 /** The encoding of weight_scale. */
 const SCALE_ENCODINGS: Readonly<Record<Float4Layout["scale"], string>> = { E4M3: "F8_E4M3", E8M0: "U8" };
 
+/** Weights in the layouts nvfp4-pack-quantized and mxfp4-pack-quantized. */
 export const float4Codec: Float4Codec = {
   name: "compressed-tensors",
   suffixes: ["weight_packed", "weight_scale", "weight_global_scale"],

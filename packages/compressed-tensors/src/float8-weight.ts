@@ -1,7 +1,7 @@
 /** Opens a weight of 8-bit floats by what its configuration claims; the tensors have the last word. */
 import { groupWord, type OpenableWeight, openableWeight } from "@requant/core/format";
 import { floatToE8m0 } from "@requant/core/numeric";
-import { type Float8Layout, float8Codec } from "./float8.ts";
+import { type CompressedFloat8Layout, compressedFloat8Codec } from "./float8.ts";
 import type { ModuleContext } from "./module-context.ts";
 import { claimFindings } from "./settings.ts";
 import { refuseZeroPoints } from "./zero-points.ts";
@@ -10,16 +10,16 @@ import { refuseZeroPoints } from "./zero-points.ts";
 export async function openFloat8(context: ModuleContext): Promise<OpenableWeight> {
   const { parts, claims, place } = context;
   await refuseZeroPoints(context);
-  const layout = float8Codec.readLayout(parts, claims ?? {}, place);
+  const layout = compressedFloat8Codec.readLayout(parts, claims ?? {}, place);
   const { columns, blockColumns, scale } = layout;
   const label = scale === "E8M0" ? "CT-mxfp8" : `CT-fp8-${groupsOf(layout)}`;
-  return openableWeight(float8Codec, layout, label, place, (bytes) => {
-    const { facts, noView } = float8Codec.examine(layout, bytes, place);
+  return openableWeight(compressedFloat8Codec, layout, label, place, (bytes) => {
+    const { facts, noView } = compressedFloat8Codec.examine(layout, bytes, place);
     return {
       layout,
       facts,
       noView,
-      exactIn: float8Codec.scales(layout, bytes, place).every(isNarrow) ? ["BF16"] : [],
+      exactIn: compressedFloat8Codec.scales(layout, bytes, place).every(isNarrow) ? ["BF16"] : [],
       settings: {
         bits: "8",
         groupSize: Math.min(blockColumns, columns),
@@ -32,7 +32,7 @@ export async function openFloat8(context: ModuleContext): Promise<OpenableWeight
   });
 }
 
-function groupsOf({ blockRows, blockColumns, rows, columns }: Float8Layout): string {
+function groupsOf({ blockRows, blockColumns, rows, columns }: CompressedFloat8Layout): string {
   if (blockRows >= rows && blockColumns >= columns && rows > 1) return "tensor";
   return blockRows > 1 ? `block-${blockRows}x${blockColumns}` : groupWord(blockColumns, columns);
 }

@@ -35,21 +35,23 @@ import {
  * value = scale × code.
  * Source: compressed-tensors, compressors/naive_quantized/base.py and compressors/mxfp8/base.py.
  */
-export interface Float8Layout extends LinearLayout, ScaleGrid {
+export interface CompressedFloat8Layout extends LinearLayout, ScaleGrid {
   readonly kind: "float8";
   readonly scale: ScaleEncoding | "E8M0";
 }
 
 export const E4M3_TABLE: LevelTable = { kind: "table", name: "E4M3", levels: E4M3_VALUES };
 
-export interface Float8Codec extends LinearCodec<Float8Layout, GridClaims, RowWeight> {
+/** A codec of weights of one byte each, with what a plan asks of their scales. */
+export interface CompressedFloat8Codec extends LinearCodec<CompressedFloat8Layout, GridClaims, RowWeight> {
   /** Facts, or why there is no view. */
-  examine(layout: Float8Layout, bytes: PartBytes, place?: ErrorPlace): LevelFacts;
+  examine(layout: CompressedFloat8Layout, bytes: PartBytes, place?: ErrorPlace): LevelFacts;
   /** As many scales as are stored. */
-  scales(layout: Float8Layout, bytes: PartBytes, place?: ErrorPlace): Float32Array;
+  scales(layout: CompressedFloat8Layout, bytes: PartBytes, place?: ErrorPlace): Float32Array;
 }
 
-export const float8Codec: Float8Codec = {
+/** Weights in the layouts float-quantized, naive-quantized and mxfp8-quantized. */
+export const compressedFloat8Codec: CompressedFloat8Codec = {
   name: "compressed-tensors",
   suffixes: ["weight", "weight_scale"],
   requiredSuffixes: ["weight", "weight_scale"],
@@ -95,7 +97,7 @@ export const float8Codec: Float8Codec = {
 
   scales: scalesOf,
 
-  measure: (layout, bytes, place) => float8Codec.examine(layout, bytes, place).facts,
+  measure: (layout, bytes, place) => compressedFloat8Codec.examine(layout, bytes, place).facts,
 
   open(layout, bytes, place) {
     const { rows, columns, blockRows, blockColumns } = layout;
@@ -120,7 +122,7 @@ export const float8Codec: Float8Codec = {
 };
 
 /** What rows of a view must be for the layout to hold them exactly; rows of one block must have the same scales, too. */
-export function float8Requirement({ blockColumns, columns, scale }: Float8Layout): ViewRequirement {
+export function float8Requirement({ blockColumns, columns, scale }: CompressedFloat8Layout): ViewRequirement {
   const groups = blockColumns >= columns ? "one scale per row" : `groups of ${blockColumns}`;
   return {
     name: `compressed-tensors with 8-bit floats and ${groups}`,
@@ -134,7 +136,7 @@ export function float8Requirement({ blockColumns, columns, scale }: Float8Layout
 
 /** Codes and scales of a band of rows to the parts: `scales` are those of the blocks of the band, `codes` E4M3. */
 export function writeFloat8(
-  layout: Float8Layout,
+  layout: CompressedFloat8Layout,
   codes: Uint8Array,
   scales: Float32Array | Uint8Array,
   rowStart: number,
@@ -152,11 +154,16 @@ export function writeFloat8(
   for (let i = 0; i < scales.length; i++) writeFloat(words, first + i, scale, scales[i]!);
 }
 
-function scalesOf(layout: Float8Layout, bytes: PartBytes, place?: ErrorPlace): Float32Array {
+function scalesOf(layout: CompressedFloat8Layout, bytes: PartBytes, place?: ErrorPlace): Float32Array {
   const stored = partOf(layout, "weight_scale", bytes, place);
   return layout.scale === "E8M0" ? Float32Array.from(stored, e8m0ToFloat) : readFloats(stored, layout.scale);
 }
 
-function partOf(layout: Float8Layout, suffix: string, bytes: PartBytes, place?: ErrorPlace): Uint8Array {
-  return partBytes(bytes, findPart(float8Codec.parts(layout), suffix, place), place);
+function partOf(
+  layout: CompressedFloat8Layout,
+  suffix: string,
+  bytes: PartBytes,
+  place?: ErrorPlace,
+): Uint8Array {
+  return partBytes(bytes, findPart(compressedFloat8Codec.parts(layout), suffix, place), place);
 }

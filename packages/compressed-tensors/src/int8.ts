@@ -56,6 +56,7 @@ export interface Int8Layout extends LinearLayout, ScaleGrid {
 /** The code of 0 in a view, whose codes are not signed. */
 const MIDDLE = 128;
 
+/** Weights in the layout int-quantized. */
 export const int8Codec: LinearCodec<Int8Layout, GridClaims> & LinearEncoder<Int8Layout> = {
   name: "compressed-tensors",
   suffixes: ["weight", "weight_scale", "weight_zero_point", "weight_g_idx"],

@@ -3,7 +3,7 @@ import type { PlainLayout, ScaleEncoding } from "@requant/core/format";
 import { parseLayout } from "@requant/core/format";
 import * as z from "zod/mini";
 import type { Float4Layout } from "./float4.ts";
-import type { Float8Layout } from "./float8.ts";
+import type { CompressedFloat8Layout } from "./float8.ts";
 import type { Int8Layout } from "./int8.ts";
 import type { CompressedTensorsLayout } from "./layout.ts";
 import { SCALE_SHAPES } from "./scale-grid.ts";
@@ -45,7 +45,7 @@ export const int8Schema: z.ZodMiniType<Int8Layout & PlannedArithmetic> = z.objec
   arithmetic,
 });
 
-export const float8Schema: z.ZodMiniType<Float8Layout & PlannedArithmetic> = z.object({
+export const float8Schema: z.ZodMiniType<CompressedFloat8Layout & PlannedArithmetic> = z.object({
   kind: z.literal("float8"),
   rows: size,
   columns: size,
@@ -79,7 +79,7 @@ export const float4Schema: z.ZodMiniType<Float4Layout & PlannedArithmetic> = z
 export type AnyLayout =
   | { readonly kind: "packed-int"; readonly layout: CompressedTensorsLayout }
   | { readonly kind: "int8"; readonly layout: Int8Layout & PlannedArithmetic }
-  | { readonly kind: "float8"; readonly layout: Float8Layout & PlannedArithmetic }
+  | { readonly kind: "float8"; readonly layout: CompressedFloat8Layout & PlannedArithmetic }
   | { readonly kind: "float4"; readonly layout: Float4Layout & PlannedArithmetic };
 
 /** @throws UsageError for a layout of no kind, which a plan that was edited by hand may have */

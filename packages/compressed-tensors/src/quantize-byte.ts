@@ -9,7 +9,7 @@ import { E4M3_MAX, floatToE4m3 } from "@requant/core/numeric";
 import { type IntegerView, sequentialGroups } from "@requant/core/view";
 import { checkScale, largestMagnitude } from "./amax.ts";
 import { EPSILON, ROUND } from "./dtype-arithmetic.ts";
-import { type Float8Layout, writeFloat8 } from "./float8.ts";
+import { type CompressedFloat8Layout, writeFloat8 } from "./float8.ts";
 import type { Int8Layout } from "./int8.ts";
 
 /** The float type that scales are computed and stored in, and the one that weights are divided in. */
@@ -58,7 +58,7 @@ export function quantizeInt8(
 
 /** A band of rows of floats to 8-bit floats, one scale for each block; the band begins at a whole block. */
 export function packFloat8(
-  layout: Float8Layout & Arithmetic,
+  layout: CompressedFloat8Layout & Arithmetic,
   values: Float32Array,
   rowStart: number,
   bytes: PartBytes,

@@ -10,7 +10,7 @@ test("exports of @requant/compressed-tensors", () => {
       "compressedTensorsCodec",
       "compressedTensorsFormat",
       "float4Codec",
-      "float8Codec",
+      "compressedFloat8Codec",
       "int8Codec",
       "parseCompressedTensorsConfig",
       "quantizeCompressedTensors",

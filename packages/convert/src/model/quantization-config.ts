@@ -73,7 +73,8 @@ export interface QuantizationPlace {
 
 /** All of config.json: at its top, and in the configs of the models that a multimodal one wraps. The first is used. */
 export function quantizationPlaces(config: Json, methods: readonly QuantMethod[]): QuantizationPlace[] {
-  const keys = [...new Set([MAIN_KEY, ...methods.flatMap(({ sections }) => sections ?? [])])];
+  // a method with a section of its own reads that one first (mlx-lm, utils.py)
+  const keys = [...new Set([...methods.flatMap(({ sections }) => sections ?? []), MAIN_KEY])];
   const inner = Object.entries(config).flatMap(([key, value]): [string, Json][] => {
     const object = key.endsWith("_config") && !keys.includes(key) ? objectOf(value) : undefined;
     return object === undefined ? [] : [[key, object]];
@@ -96,15 +97,17 @@ export function quantizationsInConfig(
   path: string,
   methods: readonly QuantMethod[],
 ): QuantizationConfig[] {
-  const place = (outerKey: string | undefined): string =>
-    outerKey === undefined ? path : `${path} (${outerKey})`;
+  const place = (outerKey: string | undefined, key = MAIN_KEY): string => {
+    const keys = [outerKey, key === MAIN_KEY ? undefined : key].filter((one) => one !== undefined);
+    return keys.length === 0 ? path : `${path} (${keys.join(".")})`;
+  };
   return [
     ...malformedPlaces(config).map(({ outerKey, malformed }) => ({
       ...configOf({}, place(outerKey), undefined, methods),
       malformed,
     })),
-    ...quantizationPlaces(config, methods).map(({ json, outerKey, method }) =>
-      configOf(json, place(outerKey), method, methods),
+    ...quantizationPlaces(config, methods).map(({ json, outerKey, key, method }) =>
+      configOf(json, place(outerKey, key), method, methods),
     ),
   ];
 }

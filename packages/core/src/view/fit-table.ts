@@ -61,7 +61,9 @@ function translate(view: GroupedView, table: LevelTable): Translation | Misfit {
 function sameLevels(levels: Float32Array, own: Float32Array, factor: number): boolean {
   return (
     levels.length === own.length &&
-    levels.every((level, code) => Object.is(level, Math.fround(own[code]! * factor)))
+    levels.every(
+      (level, code) => level === own[code]! * factor || (Number.isNaN(level) && Number.isNaN(own[code]!)),
+    )
   );
 }
 
