@@ -168,8 +168,18 @@ function jsonText(value: JsonObject): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** Floats that no rule for one metadata key declares: those of rope, and those that GGUF does not hold. */
+const OTHER_REALS: readonly string[] = [
+  "block_ffn_dim_multiplier",
+  "partial_rotary_factor",
+  "rope_local_base_freq",
+  "rope_theta",
+  "rotary_pct",
+];
+
 function realNames({ earlyParameters = [], parameters }: Architecture): ReadonlySet<string> {
-  return new Set([...earlyParameters, ...parameters].flatMap((rule) => rule.realNames ?? []));
+  const ofRules = [...earlyParameters, ...parameters].flatMap((rule) => rule.realNames ?? []);
+  return new Set([...ofRules, ...OTHER_REALS]);
 }
 
 /** transformers refuses a config.json that has 30 for a float: whole numbers under the keys `reals` are written as 30.0. */
