@@ -71,7 +71,10 @@ export interface WrittenConfig {
   readonly skipModules: readonly string[];
 }
 
-/** The object for `quantization_config` of config.json, with the keys of transformers. */
+/**
+ * The object for `quantization_config` of config.json, with the keys of transformers. It has no `llm_int8_threshold`, which
+ * four-bit weights do not use: transformers takes no integer for it, and JSON.stringify writes 6.0 as 6.
+ */
 export function serializeBitsAndBytesConfig(config: WrittenConfig): Record<string, unknown> {
   return {
     _load_in_4bit: true,
@@ -83,7 +86,6 @@ export function serializeBitsAndBytesConfig(config: WrittenConfig): Record<strin
     llm_int8_enable_fp32_cpu_offload: false,
     llm_int8_has_fp16_weight: false,
     llm_int8_skip_modules: config.skipModules.length === 0 ? null : [...config.skipModules],
-    llm_int8_threshold: 6,
     load_in_4bit: true,
     load_in_8bit: false,
     quant_method: "bitsandbytes",

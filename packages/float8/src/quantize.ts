@@ -72,7 +72,8 @@ function largestIn(values: Float32Array, columns: number, { row, rowEnd, column,
 }
 
 function scalingOf(largest: number, powersOfTwo: boolean): Scaling {
-  const quantize = largest === 0 ? 1 : fround(E4M3_MAX / largest);
+  // PyTorch divides a number by a tensor in two steps: it multiplies the number by the rounded reciprocal
+  const quantize = largest === 0 ? 1 : fround(fround(1 / largest) * E4M3_MAX);
   // numbers near the smallest f32 would need a larger factor than there is
   if (!Number.isFinite(quantize)) return NO_SCALING;
   const scale = fround(1 / quantize);

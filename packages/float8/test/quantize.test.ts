@@ -46,6 +46,18 @@ describe("codes and scales are those of transformers", () => {
   });
 });
 
+/** transformers 5.24 with PyTorch 2.15, one weight per block: bits of the scale, where 448 ÷ x is another f32 than (1 ÷ x) × 448. */
+it.each([
+  [3 / 1024, 0x36db6db6],
+  [227 / 1024, 0x3a01b6dc],
+  [479 / 1024, 0x3a88db6d],
+])("the scale of %f is that of transformers", (value, bits) => {
+  const scales = new Float32Array(1);
+  const blocks = { columns: 1, blockRows: 1, blockColumns: 1, powersOfTwo: false };
+  quantizeFloat8(Float32Array.of(value), blocks, new Uint8Array(1), scales);
+  expect(new Uint32Array(scales.buffer)[0]).toBe(bits);
+});
+
 describe("numbers at the ends of f32", () => {
   const one = (value: number, powersOfTwo = false): { code: number; scale: number } => {
     const codes = new Uint8Array(1);

@@ -168,6 +168,30 @@ function jsonText(value: JsonObject): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** Floats that no rule for one metadata key declares: those of rope, and those that GGUF does not hold. */
+const OTHER_REALS: readonly string[] = [
+  "block_ffn_dim_multiplier",
+  "partial_rotary_factor",
+  "rope_local_base_freq",
+  "rope_theta",
+  "rotary_pct",
+];
+
+function realNames({ earlyParameters = [], parameters }: Architecture): ReadonlySet<string> {
+  const ofRules = [...earlyParameters, ...parameters].flatMap((rule) => rule.realNames ?? []);
+  return new Set([...ofRules, ...OTHER_REALS]);
+}
+
+/** transformers refuses a config.json that has 30 for a float: whole numbers under the keys `reals` are written as 30.0. */
+function configText(config: JsonObject, reals: ReadonlySet<string>): string {
+  const lines = Object.entries(config).map(([key, value]) => {
+    const text = JSON.stringify(value, null, 2).replaceAll("\n", "\n  ");
+    const isWhole = reals.has(key) && Number.isInteger(value) && !text.includes("e");
+    return `  ${JSON.stringify(key)}: ${text}${isWhole ? ".0" : ""}`;
+  });
+  return `{\n${lines.join(",\n")}\n}\n`;
+}
+
 /**
  * Plans the Hugging Face directory of a GGUF.
  * @throws ConversionError when its architecture or one of its tensors has no counterpart.
@@ -193,7 +217,7 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
   if (tensors.length === 0) throw new FormatError("The GGUF holds no tensors.");
   const files = new Map<string, string | Uint8Array>([
-    ["config.json", jsonText(config)],
+    ["config.json", configText(config, realNames(architecture))],
     ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],
   ]);
   for (const [name, content] of tokenizer.files) {

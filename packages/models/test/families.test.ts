@@ -111,6 +111,24 @@ function idDifferences(files: HfFiles, plan: HfPlan): readonly string[] {
   });
 }
 
+/** Numbers that one config.json writes with a point or an exponent, and the other without; transformers wrote the source. */
+function spellingDifferences(files: Vector["files"], plan: HfPlan): readonly string[] {
+  const numbers = (text: string): Map<string, string> =>
+    new Map(
+      [...text.matchAll(/^ {2}"(\w+)": (-?\d[\d.e+-]*),?$/gm)].map(([, key = "", number = ""]) => [
+        key,
+        number,
+      ]),
+    );
+  const isReal = (number: string): boolean => /[.e]/.test(number);
+  const theirs = numbers(String(files["config.json"]));
+  return [...numbers(String(plan.files.get("config.json")))].flatMap(([key, number]) => {
+    const source = theirs.get(key);
+    const differs = source !== undefined && isReal(source) !== isReal(number);
+    return differs ? [`${key}: ${number} was ${source}`] : [];
+  });
+}
+
 function hfNames(vector: Vector): readonly string[] {
   return vector.tensors.map(([name, shape]) => `${name} ${shape.join()}`).sort();
 }
@@ -158,6 +176,7 @@ describe.each(vectorNames)("%s", (name) => {
       expect(names.length).toBeGreaterThan(0);
     else expect(names).toEqual(hfNames(vector));
     expect(configDifferences(files, back)).toEqual([]);
+    expect(spellingDifferences(vector.files, back)).toEqual([]);
     expect(idDifferences(files, back)).toEqual([]);
     // general.* is read from the directory's name and README
     const own = (plan: GgufModelPlan) => listed(plan).filter(({ key }) => !key.startsWith("general."));

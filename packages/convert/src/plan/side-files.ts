@@ -9,6 +9,7 @@ import {
   quantizationPlaces,
   quantMethods,
 } from "../model/quantization-config.ts";
+import { stringifyLike } from "./json-spelling.ts";
 import type { PlanSource } from "./plan.ts";
 
 const METHODS = quantMethods(weightFormats);
@@ -68,10 +69,10 @@ function withoutQuantization(text: string): string {
   });
 }
 
-/** The same JSON after `edit`, with the indentation it had. The text was parsed when the model was opened. */
+/** The same JSON after `edit`, with the indentation and the spelling of numbers that it had. The text was parsed when the model was opened. */
 export function editedConfig(text: string, edit: (config: Record<string, unknown>) => void): string {
   const config = JSON.parse(text) as Record<string, unknown>;
   edit(config);
   const indent = /^\{\r?\n?([ \t]+)"/.exec(text.trimStart())?.[1] ?? 2;
-  return `${JSON.stringify(config, null, indent)}\n`;
+  return `${stringifyLike(text, config, indent)}\n`;
 }

@@ -16,6 +16,8 @@ export interface ParameterRule {
   toGguf(config: Config, context: ParameterContext): MetadataValue | undefined;
   /** Writes the key's meaning into the config; absent when the config has nothing for it. */
   toHf?(value: MetadataValue, draft: ConfigDraft): void;
+  /** Keys of config.json that config classes declare as floats: they are written with a point, 30.0. */
+  readonly realNames?: readonly string[];
 }
 
 export interface ParameterContext {

@@ -207,14 +207,13 @@ export const gemma3: Architecture = {
   derive: [ropeByLayerType],
   parameters: [
     ...textParameters,
-    derived(
-      "~.final_logit_softcapping",
-      (config) => {
+    {
+      ...real("~.final_logit_softcapping", ["final_logit_softcapping"]),
+      toGguf(config) {
         const cap = config.number("final_logit_softcapping");
         return cap === undefined || cap === 0 ? undefined : f32(cap);
       },
-      real("", ["final_logit_softcapping"]).toHf,
-    ),
+    },
     derived(
       "~.attention.sliding_window",
       (config) =>

@@ -125,14 +125,13 @@ export const gemma4: Architecture = {
     ...textParameters,
     derived("~.attention.key_length", (config) => u32(config.need("global_head_dim"))),
     derived("~.attention.value_length", (config) => u32(config.need("global_head_dim"))),
-    derived(
-      "~.final_logit_softcapping",
-      (config) => {
+    {
+      ...real("~.final_logit_softcapping", ["final_logit_softcapping"]),
+      toGguf(config) {
         const cap = config.number("final_logit_softcapping");
         return cap === undefined || cap === 0 ? undefined : f32(cap);
       },
-      real("", ["final_logit_softcapping"]).toHf,
-    ),
+    },
     generic.slidingWindow,
     count("~.attention.shared_kv_layers", ["num_kv_shared_layers"]),
     count("~.embedding_length_per_layer_input", ["hidden_size_per_layer_input"]),

@@ -1,23 +1,19 @@
 /** Granite 3, dense and mixture: Llama with four multipliers (llama.cpp, conversion/granite.py). */
-import { f32, numberOf, shortestFloat } from "../metadata-values.ts";
+import { f32 } from "../metadata-values.ts";
 import type { Architecture, ParameterRule } from "./architecture.ts";
 import { llama, llamaParameters } from "./llama.ts";
-import { derived, deriveKeyValueHeads } from "./parameters.ts";
+import { deriveKeyValueHeads, real } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same, splitEvenly, stackedProjections } from "./tensors.ts";
 
 /** A multiplier, written when the config has it and it is not zero. */
 function multiplier(key: string, name: string): ParameterRule {
-  return derived(
-    key,
-    (config) => {
+  return {
+    ...real(key, [name]),
+    toGguf(config) {
       const value = config.number(name);
       return value === undefined || value === 0 ? undefined : f32(value);
     },
-    (value, draft) => {
-      const number = numberOf(value);
-      if (number !== undefined) draft.values.set(name, shortestFloat(number));
-    },
-  );
+  };
 }
 
 const multipliers = {

@@ -49,6 +49,7 @@ export function count(key: string, names: readonly string[]): ParameterRule {
 export function real(key: string, names: readonly string[]): ParameterRule {
   return {
     key,
+    realNames: names,
     toGguf(config) {
       const value = config.number(...names);
       return value === undefined ? undefined : f32(value);
