@@ -6,8 +6,8 @@ import type { CompressedTensorsGroup } from "./config.ts";
 export interface ModuleContext {
   /** Parts of the weight. */
   readonly parts: readonly StoredPart[];
-  /** Suffixes of parts of the module that are about activations. */
-  readonly leftOver: readonly string[];
+  /** Parts of the module that are about activations. */
+  readonly leftOver: readonly StoredPart[];
   /** Undefined where there is no configuration. */
   readonly claims: CompressedTensorsGroup | undefined;
   /** Of the library that wrote the configuration. */

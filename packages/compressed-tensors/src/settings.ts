@@ -18,7 +18,7 @@ export function claimFindings(
     findings.push({
       code: "packed-weights",
       severity: "note",
-      message: `Scales of activations change no weight, and other formats do not hold them: ${leftOver.join(", ")}.`,
+      message: `Scales of activations change no weight, and other formats do not hold them: ${leftOver.map(({ suffix }) => suffix).join(", ")}.`,
     });
   }
   if (claims !== undefined && claims.bits !== bits) {

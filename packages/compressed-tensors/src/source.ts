@@ -172,7 +172,7 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
         );
       }
       const claims = config === undefined ? undefined : claimsFor(config, module, kind);
-      const leftOver = all.map(({ suffix }) => suffix).filter(isActivation);
+      const leftOver = all.filter(({ suffix }) => isActivation(suffix));
       const version = config?.version;
       const context = { parts, leftOver, claims, version, sparsity: sparsityOf(settings), hints, place: at };
       const weight = await OPEN[kind](context);

@@ -57,3 +57,5 @@ export {
   type ViewRequirement,
   viewMisfit,
 } from "./requirement.ts";
+export { e2m1Facts, e4m3Facts, type LevelFacts } from "./table-facts.ts";
+export { dividesAs, divisorOf, splitTensorScale } from "./tensor-scale.ts";
