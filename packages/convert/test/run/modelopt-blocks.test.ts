@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { sha256 } from "../../../../fixtures/linear-cases.ts";
 import { type Model, openModel, type Plan, parseTarget, planConversion, runPlan } from "../../src/index.ts";
-import { hfDirectory, type Weights } from "../hf-directory.ts";
+import { hfDirectory, type StoredTensor, type Weights } from "../hf-directory.ts";
 import { config, tokenizer } from "./packed-models.ts";
 
 const vectors = join(import.meta.dirname, "../../../gguf/test/vectors/types");
@@ -38,7 +38,7 @@ const blocksOf = (type: string): Uint8Array =>
 
 /** A Llama whose down projection is stored so, and everything else zeros in BF16. */
 async function directory(type: string, byteLength: number, quantization: object): Promise<Model> {
-  const zeros = (shape: readonly number[]) => ({
+  const zeros = (shape: readonly number[]): StoredTensor => ({
     shape,
     encoding: "BF16",
     bytes: new Uint8Array(2 * shape.reduce((product, size) => product * size, 1)),

@@ -1,6 +1,12 @@
 /** Facts of weights whose codes are levels of a table. */
-import { viewFacts } from "../kernels/facts-twin.ts";
-import type { ScaleNumbers, ViewFacts, ViewParameters } from "./facts.ts";
+import {
+  type FindParameterFacts,
+  parameterFacts,
+  type ScaleNumbers,
+  type ViewFacts,
+  type ViewParameters,
+  viewFacts,
+} from "./facts.ts";
 import type { Misfit } from "./requirement.ts";
 
 /** Scales in the order of a view: `scales[row × groupCount + group]`. */
@@ -32,13 +38,14 @@ export function e4m3Facts(
   parameters: Scales,
   scaleType: ScaleNumbers | undefined,
   scaleRows = 1,
+  find: FindParameterFacts = parameterFacts,
 ): LevelFacts {
   const noView = infiniteScale(parameters);
   if (noView !== undefined) return { facts: undefined, noView };
   const zeros = new Int16Array(parameters.scales.length);
   return {
     facts: {
-      ...viewFacts({ ...parameters, zeros, rounding: "none" }, 255),
+      ...viewFacts({ ...parameters, zeros, rounding: "none" }, 255, {}, find),
       maxCode: 2 * E4M3_REACH,
       minOffset: -E4M3_REACH,
       maxOffset: E4M3_REACH,
@@ -51,13 +58,18 @@ export function e4m3Facts(
 }
 
 /** Of 4-bit floats (E2M1). Counted in halves, the levels are the integers −12 to 12. */
-export function e2m1Facts(parameters: Scales, scaleType: ScaleNumbers | undefined): LevelFacts {
+export function e2m1Facts(
+  parameters: Scales,
+  scaleType: ScaleNumbers | undefined,
+  find: FindParameterFacts = parameterFacts,
+): LevelFacts {
   const noView = infiniteScale(parameters);
   if (noView !== undefined) return { facts: undefined, noView };
   const halves = parameters.scales.map((scale) => scale / 2);
   const isExact = halves.every((half, i) => 2 * half === parameters.scales[i]);
   const zeros = new Int16Array(halves.length).fill(E2M1_REACH);
-  const facts = viewFacts({ ...parameters, scales: halves, zeros, rounding: "none" }, 2 * E2M1_REACH);
+  const view: ViewParameters = { ...parameters, scales: halves, zeros, rounding: "none" };
+  const facts = viewFacts(view, 2 * E2M1_REACH, {}, find);
   return {
     facts: {
       ...facts,
