@@ -2,7 +2,15 @@
 import { UsageError } from "@requant/core";
 import type { FloatPacking, PlainLayout, WeightEncoder } from "@requant/core/format";
 import { floatToE4m3, floatToE8m0 } from "@requant/core/numeric";
-import { fitView, isTabled, type StoredView, type TableView, type ViewRequirement } from "@requant/core/view";
+import {
+  divisorOf,
+  fitView,
+  isTabled,
+  type StoredView,
+  splitTensorScale,
+  type TableView,
+  type ViewRequirement,
+} from "@requant/core/view";
 import { float4Codec, float4Requirement, partOf, writeGlobal } from "./float4.ts";
 import { compressedFloat8Codec, float8Requirement, writeFloat8 } from "./float8.ts";
 import { int8Codec } from "./int8.ts";
@@ -73,7 +81,7 @@ function float8Encoder(layout: Of<"float8">): WeightEncoder {
   };
   return {
     parts: compressedFloat8Codec.parts(layout),
-    requirement: blockRows > 1 ? undefined : float8Requirement(layout),
+    requirement: float8Requirement(layout),
     rowMultiple: blockRows,
     floats: pack,
     fromView(view, rowStart, bytes) {
@@ -113,14 +121,22 @@ function float4Encoder(layout: Of<"float4">): WeightEncoder {
     rowMultiple: 1,
     floats,
     fromView(view, rowStart, bytes) {
-      const { codes, scales, groupCount } = tableView(view, requirement);
+      const { blocks, tensorScale } =
+        layout.global === undefined ? { blocks: view, tensorScale: 1 } : splitTensorScale(view);
+      const global = divisorOf(tensorScale);
+      if (global === undefined) {
+        throw new UsageError(
+          `No global scale divides the scales as the factor ${tensorScale} multiplies them.`,
+        );
+      }
+      const { codes, scales, groupCount } = tableView(blocks, requirement);
       const stored = partOf(layout, "weight_scale", bytes);
       stored.set(
         Uint8Array.from(scales, layout.scale === "E8M0" ? e8m0Of : floatToE4m3),
         rowStart * groupCount,
       );
       // the scales are stored as they are
-      writeGlobal(layout, 1, bytes);
+      writeGlobal(layout, global, bytes);
       writeNibbles(layout, codes, rowStart, bytes);
     },
     open: (bytes) => float4Codec.open(layout, bytes),

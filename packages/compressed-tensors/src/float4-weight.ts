@@ -12,13 +12,15 @@ export async function openFloat4(context: ModuleContext): Promise<OpenableWeight
   const layout = float4Codec.readLayout(parts, undefined, place);
   const isMx = layout.scale === "E8M0";
   const usual = isMx ? 32 : 16;
+  const inputScale = isMx ? undefined : await inputScaleOf(context);
+  // GGUF holds that one
+  const leftOver = context.leftOver.filter(({ suffix }) => isMx || suffix !== INPUT_SCALE);
   const name = isMx ? "CT-mxfp4" : "CT-nvfp4";
   const label = layout.groupSize === usual ? name : `${name}-${layout.groupSize}g`;
-  const inputScale = await inputScaleOf(context);
   return openableWeight(float4Codec, layout, label, place, (bytes) => {
     const { facts, noView } = float4Codec.examine(layout, bytes, place);
-    const scales = bytes["weight_scale"];
     const tensorScale = float4Codec.tensorScale(layout, bytes, place);
+    const scales = bytes["weight_scale"];
     return {
       layout,
       facts,
@@ -33,16 +35,18 @@ export async function openFloat4(context: ModuleContext): Promise<OpenableWeight
         actOrder: undefined,
         variant: isMx ? "mxfp4-pack-quantized" : "nvfp4-pack-quantized",
       },
-      findings: claimFindings(context, { bits: 4, symmetric: true }),
+      findings: claimFindings({ ...context, leftOver }, { bits: 4, symmetric: true }),
     };
   });
 }
 
-/** What the activations are multiplied by, where llama.cpp's converter stores it: the reciprocal of what divides them. */
-async function inputScaleOf({ activations, hints }: ModuleContext): Promise<number | undefined> {
-  const part = activations.find(({ suffix }) => suffix === "input_global_scale");
+const INPUT_SCALE = "input_global_scale";
+
+/** What activations are multiplied by, as ModelOpt and GGUF store it: the reciprocal of what is stored here. */
+async function inputScaleOf({ leftOver, hints }: ModuleContext): Promise<number | undefined> {
+  const part = leftOver.find(({ suffix }) => suffix === INPUT_SCALE);
   if (part?.encoding !== "F32" || part.byteLength !== 4) return undefined;
-  const [global] = readFloats(await hints.read(part), "F32");
-  const scale = global === undefined ? Number.NaN : Math.fround(1 / global);
+  const [stored = 0] = readFloats(await hints.read(part), "F32");
+  const scale = Math.fround(1 / stored);
   return Number.isFinite(scale) ? scale : undefined;
 }

@@ -5,6 +5,7 @@ import {
   type LinearCodec,
   type LinearLayout,
   type LinearPart,
+  type NibbleWeight,
   nibbleLevelWeight,
   type PartBytes,
   partBytes,
@@ -15,8 +16,15 @@ import {
   writeWords,
 } from "@requant/core/format";
 import { E2M1_VALUES, E4M3_VALUES, e8m0ToFloat } from "@requant/core/numeric";
-import { type LevelTable, sequentialGroups, type ViewRequirement } from "@requant/core/view";
-import { e2m1Facts, type LevelFacts, type Scales } from "./level-facts.ts";
+import {
+  dividesAs,
+  e2m1Facts,
+  type Factor,
+  type LevelFacts,
+  type LevelTable,
+  sequentialGroups,
+  type ViewRequirement,
+} from "@requant/core/view";
 import { matrixShape } from "./parts.ts";
 
 /** compressed-tensors, format nvfp4-pack-quantized: K columns of W, N rows
@@ -44,7 +52,7 @@ export const E2M1_TABLE: LevelTable = { kind: "table", name: "E2M1", levels: E2M
 export interface Float4Codec extends LinearCodec<Float4Layout, unknown, RowWeight> {
   /** Facts, or why there is no view. */
   examine(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): LevelFacts;
-  /** The number that stands beside the weight in GGUF. */
+  /** The reciprocal of the global scale, and facts without it; undefined where there is none, or it is 1. */
   tensorScale(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): TensorScale | undefined;
 }
 
@@ -97,34 +105,59 @@ export const float4Codec: Float4Codec = {
   ],
 
   examine(layout, bytes, place) {
-    const global = globalOf(layout, bytes, place);
-    return e2m1Facts(scaledBy(layout, global, bytes, place), scaleNumbers(layout, global, bytes, place));
+    const isPlain = globalOf(layout, bytes, place) === 1;
+    const numbers = isPlain ? ownNumbers(layout, bytes, place) : undefined;
+    return factsOf(layout, scalesOf(layout, bytes, place), numbers);
   },
 
   measure: (layout, bytes, place) => float4Codec.examine(layout, bytes, place).facts,
 
-  tensorScale(layout, bytes, place) {
-    if (layout.global === undefined) return undefined;
-    const { facts } = e2m1Facts(scaledBy(layout, 1, bytes, place), scaleNumbers(layout, 1, bytes, place));
-    const scale = Math.fround(1 / globalOf(layout, bytes, place));
-    if (facts === undefined || !Number.isFinite(scale)) return undefined;
-    const reason =
-      "its scales are divided by one number of the whole weight, and the reciprocal of this number is stored, which rounds values in their last bits";
-    return { scale, facts, misfit: { reason } };
-  },
-
   open(layout, bytes, place) {
     const { rows, columns, groupSize } = layout;
     const packed = partOf(layout, "weight_packed", bytes, place);
-    const weightOf = (scales: Float32Array) =>
+    const opened = (scales: Float32Array): NibbleWeight =>
       nibbleLevelWeight({ rows, columns, levels: E2M1_VALUES, groupSize, scales }, packed);
-    const weight = weightOf(scalesOf(layout, bytes, place));
-    if (layout.global === undefined) return weight;
-    return { ...weight, toUnscaled: weightOf(dividedBy(layout, 1, bytes, place)).toLevels };
+    const weight = opened(scalesOf(layout, bytes, place));
+    const apart = float4Codec.tensorScale(layout, bytes, place);
+    if (apart === undefined) return weight;
+    const toUnscaled = opened(scalesOf(layout, bytes, place, 1)).toLevels;
+    if (apart.misfit !== undefined) return { ...weight, toUnscaled };
+    const factor: Factor = { values: Float32Array.of(apart.scale), span: { kind: "tensor" } };
+    return {
+      ...weight,
+      toUnscaled,
+      toLevels(rowStart, rowEnd) {
+        const view = toUnscaled(rowStart, rowEnd);
+        return { ...view, factors: [...view.factors, factor] };
+      },
+    };
+  },
+
+  tensorScale(layout, bytes, place) {
+    const global = globalOf(layout, bytes, place);
+    if (global === 1 || !Number.isFinite(global) || global === 0) return undefined;
+    const scale = Math.fround(1 / global);
+    const { facts } = factsOf(layout, scalesOf(layout, bytes, place, 1), ownNumbers(layout, bytes, place));
+    if (facts === undefined || !Number.isFinite(scale)) return undefined;
+    const stored = partOf(layout, "weight_scale", bytes, place);
+    const odd = stored.find((code) => !dividesAs(code, global, scale));
+    if (odd === undefined) return { scale, facts };
+    const reason = `the scale ${E4M3_VALUES[odd]} divided by the global scale ${global} is another f32 number than times ${scale}, its reciprocal`;
+    return { scale, facts, misfit: { reason, hint: "F32 holds every value." } };
   },
 };
 
-/** What a view must be for the layout to hold it exactly; a global scale is written as 1. */
+function factsOf(
+  { rows, columns, groupSize }: Float4Layout,
+  scales: Float32Array,
+  numbers: Float4Layout["scale"] | undefined,
+): LevelFacts {
+  const groupCount = columns / groupSize;
+  const groupOfColumn = sequentialGroups(columns, groupSize);
+  return e2m1Facts({ rows, columns, groupCount, groupOfColumn, scales }, numbers);
+}
+
+/** What a view must be for the layout to hold it exactly. */
 export function float4Requirement({ groupSize, scale }: Float4Layout): ViewRequirement {
   return {
     name: scale === "E8M0" ? "compressed-tensors' mxfp4" : "compressed-tensors' nvfp4",
@@ -132,6 +165,7 @@ export function float4Requirement({ groupSize, scale }: Float4Layout): ViewRequi
     shortLastBlock: false,
     codes: E2M1_TABLE,
     scale,
+    ...(scale === "E4M3" ? { tensorScale: "divided" } : {}),
     roundsToHalf: false,
   };
 }
@@ -155,15 +189,11 @@ function globalShape({ encoding, shape, suffix }: LinearPart, place: ErrorPlace)
 }
 
 /** `scales[row × groups + group]`; in the library's own order, one division and one rounding to f32. */
-function scalesOf(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): Float32Array {
-  return dividedBy(layout, globalOf(layout, bytes, place), bytes, place);
-}
-
-function dividedBy(
+function scalesOf(
   layout: Float4Layout,
-  divisor: number,
   bytes: PartBytes,
   place?: ErrorPlace,
+  divisor: number = globalOf(layout, bytes, place),
 ): Float32Array {
   const stored = partOf(layout, "weight_scale", bytes, place);
   // a table of all codes, since there are few
@@ -176,31 +206,17 @@ function dividedBy(
   return scales;
 }
 
-/** The small parts of the view whose scales are divided by this number. */
-function scaledBy(layout: Float4Layout, divisor: number, bytes: PartBytes, place?: ErrorPlace): Scales {
-  const { rows, columns, groupSize } = layout;
-  return {
-    rows,
-    columns,
-    groupCount: columns / groupSize,
-    groupOfColumn: sequentialGroups(columns, groupSize),
-    scales: dividedBy(layout, divisor, bytes, place),
-  };
-}
-
 function globalOf(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): number {
   if (layout.global === undefined) return 1;
   return readFloats(partOf(layout, "weight_global_scale", bytes, place), "F32")[0]!;
 }
 
-/** Set where the stored scales are the view's, and none has a sign. */
-function scaleNumbers(
+/** Set where no stored scale has a sign. */
+function ownNumbers(
   layout: Float4Layout,
-  divisor: number,
   bytes: PartBytes,
   place?: ErrorPlace,
 ): Float4Layout["scale"] | undefined {
-  if (divisor !== 1) return undefined;
   const isUnsigned = partOf(layout, "weight_scale", bytes, place).every((byte) => byte < 0x80);
   return layout.scale === "E8M0" || isUnsigned ? layout.scale : undefined;
 }

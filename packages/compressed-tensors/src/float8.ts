@@ -15,8 +15,13 @@ import {
   writeWords,
 } from "@requant/core/format";
 import { E4M3_VALUES, e8m0ToFloat } from "@requant/core/numeric";
-import { type LevelTable, sequentialGroups, type ViewRequirement } from "@requant/core/view";
-import { e4m3Facts, type LevelFacts } from "./level-facts.ts";
+import {
+  e4m3Facts,
+  type LevelFacts,
+  type LevelTable,
+  sequentialGroups,
+  type ViewRequirement,
+} from "@requant/core/view";
 import { matrixShape } from "./parts.ts";
 import {
   expandGrid,
@@ -80,7 +85,7 @@ export const compressedFloat8Codec: CompressedFloat8Codec = {
   parameterSuffixes: () => ["weight_scale"],
 
   examine(layout, bytes, place) {
-    const { rows, columns, blockColumns, scale } = layout;
+    const { rows, columns, blockRows, blockColumns, scale } = layout;
     const groupCount = gridGroupCount(layout, layout);
     const scales = expandGrid(
       scalesOf(layout, bytes, place),
@@ -89,10 +94,8 @@ export const compressedFloat8Codec: CompressedFloat8Codec = {
       new Float32Array(rows * groupCount),
     );
     const groupOfColumn = sequentialGroups(columns, blockColumns);
-    return e4m3Facts(
-      { rows, columns, groupCount, groupOfColumn, scales },
-      scale === "E8M0" ? "E8M0" : undefined,
-    );
+    const parameters = { rows, columns, groupCount, groupOfColumn, scales };
+    return e4m3Facts(parameters, scale === "E8M0" ? "E8M0" : undefined, blockRows);
   },
 
   scales: scalesOf,
@@ -121,12 +124,18 @@ export const compressedFloat8Codec: CompressedFloat8Codec = {
   },
 };
 
-/** What rows of a view must be for the layout to hold them exactly; rows of one block must have the same scales, too. */
-export function float8Requirement({ blockColumns, columns, scale }: CompressedFloat8Layout): ViewRequirement {
+/** What a view must be for the layout to hold it exactly. */
+export function float8Requirement({
+  blockRows,
+  blockColumns,
+  columns,
+  scale,
+}: CompressedFloat8Layout): ViewRequirement {
   const groups = blockColumns >= columns ? "one scale per row" : `groups of ${blockColumns}`;
   return {
     name: `compressed-tensors with 8-bit floats and ${groups}`,
     blockSize: blockColumns >= columns ? -1 : blockColumns,
+    ...(blockRows > 1 ? { scaleRows: blockRows } : {}),
     shortLastBlock: true,
     codes: E4M3_TABLE,
     scale,

@@ -26,7 +26,6 @@ export { type Float4Codec, type Float4Layout, float4Codec } from "./float4.ts";
 export { type CompressedFloat8Codec, type CompressedFloat8Layout, compressedFloat8Codec } from "./float8.ts";
 export { compressedTensorsFormat } from "./format.ts";
 export { type Int8Layout, int8Codec } from "./int8.ts";
-export type { LevelFacts } from "./level-facts.ts";
 export {
   type CompressedTensorsClaims,
   type CompressedTensorsLayout,

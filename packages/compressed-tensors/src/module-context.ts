@@ -7,7 +7,7 @@ export interface ModuleContext {
   /** Parts of the weight. */
   readonly parts: readonly StoredPart[];
   /** Parts of the module that are about activations. */
-  readonly activations: readonly StoredPart[];
+  readonly leftOver: readonly StoredPart[];
   /** Undefined where there is no configuration. */
   readonly claims: CompressedTensorsGroup | undefined;
   /** Of the library that wrote the configuration. */

@@ -10,15 +10,15 @@ interface Measured {
 }
 
 export function claimFindings(
-  { claims, version, activations }: Pick<ModuleContext, "claims" | "version" | "activations">,
+  { claims, version, leftOver }: Pick<ModuleContext, "claims" | "version" | "leftOver">,
   { bits, symmetric }: Measured,
 ): Finding[] {
   const findings: Finding[] = [];
-  if (activations.length > 0) {
+  if (leftOver.length > 0) {
     findings.push({
       code: "packed-weights",
       severity: "note",
-      message: `Scales of activations change no weight, and other formats do not hold them: ${activations.map(({ suffix }) => suffix).join(", ")}.`,
+      message: `Scales of activations change no weight, and other formats do not hold them: ${leftOver.map(({ suffix }) => suffix).join(", ")}.`,
     });
   }
   if (claims !== undefined && claims.bits !== bits) {

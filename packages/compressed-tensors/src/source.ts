@@ -172,17 +172,9 @@ function compressedTensorsReader(json: unknown, hints: ModuleHints, place: Error
         );
       }
       const claims = config === undefined ? undefined : claimsFor(config, module, kind);
-      const activations = all.filter(({ suffix }) => isActivation(suffix));
+      const leftOver = all.filter(({ suffix }) => isActivation(suffix));
       const version = config?.version;
-      const context = {
-        parts,
-        activations,
-        claims,
-        version,
-        sparsity: sparsityOf(settings),
-        hints,
-        place: at,
-      };
+      const context = { parts, leftOver, claims, version, sparsity: sparsityOf(settings), hints, place: at };
       const weight = await OPEN[kind](context);
       return own.length === 0 ? weight : openTransformed(weight, own, at);
     },

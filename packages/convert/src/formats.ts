@@ -13,7 +13,7 @@ import { float8Format } from "@requant/float8";
 import { gptqFormat } from "@requant/gptq";
 import { hqqFormat } from "@requant/hqq";
 import { mlxFormat } from "@requant/mlx";
-import { mxfp4Format, nvfp4Format } from "@requant/mxfp";
+import { ggmlBlocksFormat, mxfp4Format, nvfp4Format } from "@requant/mxfp";
 import { quantoFormat } from "@requant/quanto";
 import { torchaoFormat } from "@requant/torchao";
 
@@ -22,6 +22,7 @@ export const weightFormats: readonly WeightFormat[] = [
   exl2Format,
   nvfp4Format,
   mxfp4Format,
+  ggmlBlocksFormat,
   compressedTensorsFormat,
   float8Format,
   mlxFormat,

@@ -7,8 +7,16 @@ import {
   type RowWeight,
   readFloats,
 } from "@requant/core/format";
-import { dequantizeE4m3, E4M3_VALUES, e8m0ToFloat } from "@requant/core/numeric";
-import { checkRows, checkValueCount, type Factor, type LevelView } from "@requant/core/view";
+import { dequantizeE4m3, E4M3_VALUES, e8m0ToFloat, floatToE8m0 } from "@requant/core/numeric";
+import {
+  checkRows,
+  checkValueCount,
+  e4m3Facts,
+  type Factor,
+  type LevelFacts,
+  type LevelView,
+  sequentialGroups,
+} from "@requant/core/view";
 import {
   ACTIVATION_SCALES,
   blockCounts,
@@ -32,11 +40,7 @@ export const float8Codec: LinearCodec<Float8Layout, Float8Claims, RowWeight> = {
   parts: partsOf,
   parameterSuffixes: ({ scaleName }) => [scaleName],
 
-  // the codes are no integers, so there are no facts about integers
-  measure(layout, bytes, place) {
-    readScales(layout, bytes, place);
-    return undefined;
-  },
+  measure: (layout, bytes, place) => factsOf(layout, readScales(layout, bytes, place)).facts,
 
   open(layout, bytes, place) {
     const { rows, columns, blockRows, blockColumns } = layout;
@@ -87,6 +91,21 @@ export const float8Codec: LinearCodec<Float8Layout, Float8Claims, RowWeight> = {
     return { rows, columns, dequantize, ...(hasNumbers ? { toLevels } : {}) };
   },
 };
+
+/** Facts from the scales of all blocks, or why there is no view. */
+export function factsOf(layout: Float8Layout, scales: Float32Array): LevelFacts {
+  const { rows, columns, blockRows, blockColumns } = layout;
+  const [, groupCount] = blockCounts(layout);
+  const ofRows = new Float32Array(rows * groupCount);
+  for (let row = 0; row < rows; row++) {
+    const from = Math.floor(row / blockRows) * groupCount;
+    ofRows.set(scales.subarray(from, from + groupCount), row * groupCount);
+  }
+  const groupOfColumn = sequentialGroups(columns, blockColumns);
+  const arePowers = scales.every((scale) => floatToE8m0(scale) !== undefined);
+  const parameters = { rows, columns, groupCount, groupOfColumn, scales: ofRows };
+  return e4m3Facts(parameters, arePowers ? "E8M0" : undefined, blockRows);
+}
 
 /** The scales of all blocks, row by row. They may be any numbers, NaN and infinities as well. */
 export function readScales(layout: Float8Layout, bytes: PartBytes, place?: ErrorPlace): Float32Array {

@@ -11,7 +11,7 @@ import {
   type StoredPart,
 } from "@requant/core/format";
 import { exactFloatTypes } from "@requant/core/numeric";
-import { float8Codec, readScales } from "./codec.ts";
+import { factsOf, float8Codec, readScales } from "./codec.ts";
 import { type Float8Config, leavesModule, parseFloat8Config } from "./config.ts";
 import { ACTIVATION_SCALES, type Float8Layout, readLayout, scaleNameOf, strategyOf } from "./layout.ts";
 import { float8Methods } from "./methods.ts";
@@ -77,8 +77,7 @@ function float8Reader(
         const scales = readScales(layout, bytes, at);
         return {
           layout,
-          facts: undefined,
-          noView: { reason: "its codes are 8-bit floats, no integers around a zero point" },
+          ...factsOf(layout, scales),
           exactIn: exactFloatTypes(scales),
           settings: {
             bits: "8",

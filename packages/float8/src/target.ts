@@ -10,7 +10,8 @@ import {
   type WeightTarget,
   writeWords,
 } from "@requant/core/format";
-import { floatToE8m0 } from "@requant/core/numeric";
+import { E4M3_VALUES, floatToE8m0 } from "@requant/core/numeric";
+import { fitView, isTabled, type StoredView, type ViewRequirement } from "@requant/core/view";
 import * as z from "zod/mini";
 import { float8Codec, partOf } from "./codec.ts";
 import { serializeFloat8Config } from "./config.ts";
@@ -33,8 +34,6 @@ function schemaOfLayouts(): z.ZodMiniType<Float8Layout> {
   });
 }
 
-const WHY_NEW_CODES = "every block gets a scale of its own, so every weight gets a new code";
-
 /** FP8 as a target. */
 export const float8Target: WeightTarget = {
   words: [
@@ -55,7 +54,6 @@ export const float8Target: WeightTarget = {
   baseName: "model",
   indexed: true,
   head: "kept",
-  whyNewCodes: WHY_NEW_CODES,
   offers({ rows, columns, source }, settings) {
     const block = Number(settings["block"]);
     const own = source?.format === "fp8" ? layoutSchema.safeParse(source.layout) : undefined;
@@ -73,7 +71,7 @@ export const float8Target: WeightTarget = {
       scaleName: "weight_scale_inv",
       scaleRank: 2,
     };
-    return [{ layout: { ...layout }, label: labelOf(layout), requirement: undefined }];
+    return [{ layout: { ...layout }, label: labelOf(layout), requirement: requirementOf(layout) }];
   },
   sameStorage(source, _facts, layout) {
     const [a, b] = [layoutSchema.safeParse(source), layoutSchema.safeParse(layout)];
@@ -98,33 +96,78 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
   const own = parseLayout(layoutSchema, layout, "fp8");
   return {
     parts: float8Codec.parts(own),
-    requirement: undefined,
+    requirement: requirementOf(own),
     rowMultiple: own.blockRows,
     floats: {
       kind: "rows",
       pack: (values, rowStart, bytes) => pack(own, values, rowStart, bytes),
     },
-    fromView() {
-      throw new UsageError(`FP8 takes no codes of other weights: ${WHY_NEW_CODES}.`);
-    },
+    fromView: (view, rowStart, bytes) => writeView(own, view, rowStart, bytes),
     open: (bytes) => float8Codec.open(own, bytes),
   };
 }
 
-function pack(layout: Float8Layout, values: Float32Array, rowStart: number, bytes: PartBytes): void {
-  const { columns, blockRows, blockColumns, scale, scaleName } = layout;
-  if (scale !== "F32" && scale !== "F8_E8M0") {
-    throw new UsageError(`FP8 is written with scales in F32 or F8_E8M0, and the layout has ${scale}.`);
+/** What a view must be for the layout to hold it exactly. */
+function requirementOf({ columns, blockRows, blockColumns, scale }: Float8Layout): ViewRequirement {
+  return {
+    name: `FP8 with blocks of ${blockRows} × ${blockColumns}`,
+    blockSize: blockColumns >= columns ? -1 : blockColumns,
+    scaleRows: blockRows,
+    shortLastBlock: true,
+    codes: { kind: "table", name: "E4M3", levels: E4M3_VALUES },
+    scale: scale === "F8_E8M0" || scale === "U8" ? "E8M0" : scale,
+    roundsToHalf: false,
+  };
+}
+
+/** Rows of a view that fits. @throws UsageError where it does not, or where rows of one block have different scales */
+function writeView(layout: Float8Layout, view: StoredView, rowStart: number, bytes: PartBytes): void {
+  const requirement = requirementOf(layout);
+  const { view: fitted, misfit } = fitView(view, requirement);
+  if (fitted === undefined || !isTabled(fitted)) {
+    throw new UsageError(
+      `This view does not fit ${requirement.name}: ${misfit?.reason ?? "its codes are integers"}.`,
+    );
   }
+  const { columns, blockRows } = layout;
+  const { rows, groupCount, codes, scales } = fitted;
+  const ofBlocks = new Float32Array(Math.ceil(rows / blockRows) * groupCount);
+  for (let row = 0, at = 0; row < rows; row++) {
+    const to = Math.floor(row / blockRows) * groupCount;
+    for (let group = 0; group < groupCount; group++, at++) {
+      if (row % blockRows === 0) ofBlocks[to + group] = scales[at]!;
+      else if (ofBlocks[to + group] !== scales[at]) {
+        throw new UsageError(
+          `Row ${rowStart + row} has another scale than the rows before it, with which it shares a block.`,
+        );
+      }
+    }
+  }
+  partOf(layout, "weight", bytes).set(codes, rowStart * columns);
+  writeScales(layout, ofBlocks, rowStart, bytes);
+}
+
+function pack(layout: Float8Layout, values: Float32Array, rowStart: number, bytes: PartBytes): void {
+  const { columns, blockRows, blockColumns, scale } = layout;
   const [, across] = blockCounts(layout);
   const start = rowStart * columns;
   const codes = partOf(layout, "weight", bytes).subarray(start, start + values.length);
   const scales = new Float32Array(Math.ceil(values.length / columns / blockRows) * across);
   const powersOfTwo = scale === "F8_E8M0";
   quantizeFloat8(values, { columns, blockRows, blockColumns, powersOfTwo }, codes, scales);
+  writeScales(layout, scales, rowStart, bytes);
+}
+
+/** Scales of whole blocks from a row on. */
+function writeScales(layout: Float8Layout, scales: Float32Array, rowStart: number, bytes: PartBytes): void {
+  const { blockRows, scale, scaleName } = layout;
+  if (scale !== "F32" && scale !== "F8_E8M0") {
+    throw new UsageError(`FP8 is written with scales in F32 or F8_E8M0, and the layout has ${scale}.`);
+  }
+  const [, across] = blockCounts(layout);
   const stored = partOf(layout, scaleName, bytes);
   const first = (rowStart / blockRows) * across;
-  if (powersOfTwo) stored.set(Uint8Array.from(scales, exponentCode), first);
+  if (scale === "F8_E8M0") stored.set(Uint8Array.from(scales, exponentCode), first);
   else writeWords(stored, 32).set(new Uint32Array(scales.buffer), first);
 }
 

@@ -13,6 +13,7 @@
  * }
  */
 
+export { ggmlBlocksFormat } from "./ggml-blocks.ts";
 export { type Mxfp4Layout, type Mxfp4Store, mxfp4Codec } from "./mxfp4-codec.ts";
 export { mxfp4Format } from "./mxfp4-source.ts";
 export { type Nvfp4Layout, nvfp4Codec } from "./nvfp4-codec.ts";

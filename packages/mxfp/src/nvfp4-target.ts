@@ -18,9 +18,9 @@ import {
 import { E2M1_VALUES, floatToE4m3 } from "@requant/core/numeric";
 import {
   fitView,
-  isLevelView,
   isTabled,
   type StoredView,
+  splitTensorScale,
   type TableView,
   type ViewRequirement,
 } from "@requant/core/view";
@@ -60,7 +60,7 @@ const requirement: ViewRequirement = {
   shortLastBlock: false,
   codes: { kind: "table", name: "E2M1", levels: E2M1_VALUES },
   scale: "E4M3",
-  tensorScale: true,
+  tensorScale: "multiplied",
   roundsToHalf: false,
 };
 
@@ -179,7 +179,7 @@ function encoderOf(plain: PlainLayout): WeightEncoder {
       },
     },
     fromView(view, rowStart, bytes) {
-      const { blocks, tensorScale } = withoutTensorScale(view);
+      const { blocks, tensorScale } = splitTensorScale(view);
       setTensorScale(bytes, tensorScale);
       const fitted = fittedCodes(blocks);
       const { scales, pairs } = bandOf(bytes, rowStart, fitted.rows);
@@ -192,17 +192,6 @@ function encoderOf(plain: PlainLayout): WeightEncoder {
 
 function partOf(parts: readonly LinearPart[], suffix: string): LinearPart {
   return findPart(parts, suffix);
-}
-
-/** The view of the blocks alone, and the factor of the whole weight; 1 where it has none. */
-function withoutTensorScale(view: StoredView): { blocks: StoredView; tensorScale: number } {
-  if (!isLevelView(view)) return { blocks: view, tensorScale: 1 };
-  const { factors } = view;
-  const ofTensor = factors.filter(({ span }) => span.kind === "tensor");
-  const [factor] = ofTensor;
-  if (ofTensor.length !== 1 || factor === undefined) return { blocks: view, tensorScale: 1 };
-  const others = factors.filter((one) => one !== factor);
-  return { blocks: { ...view, factors: others }, tensorScale: factor.values[0] ?? 1 };
 }
 
 function fittedCodes(view: StoredView): TableView {

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 test("exports of @requant/mxfp", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
+      "ggmlBlocksFormat",
       "mxfp4Codec",
       "mxfp4Format",
       "nvfp4Codec",

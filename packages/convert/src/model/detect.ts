@@ -50,13 +50,14 @@ export interface DetectionContext {
  * @throws FormatError naming the module whose parts are missing or contradict each other
  */
 export async function detectLinear(
-  stored: readonly ModelTensor[],
+  files: readonly ModelTensor[],
   written: QuantizationConfig | undefined,
   { formats, hints, path }: DetectionContext,
 ): Promise<DetectedLinear> {
-  const settings = await tensorSettings(stored, formats, hints, path);
+  const settings = await tensorSettings(files, formats, hints, path);
   const config = written ?? settings?.config;
   const claimed = claimedConfig(config, formats);
+  const stored = withBlocks(files, formats, claimed);
   const refused = new Map<string, Unclaimed & { readonly tensors: string[] }>();
   const findings: Finding[] = [];
   const readerOf = formatReaders(config, formats, hints, findings);
@@ -65,6 +66,10 @@ export async function detectLinear(
   const consumed = new Set<string>();
   const owners: Owners = new Map();
   const counts = new Map<WeightFormat, number>();
+  for (const { blocksOf } of stored) {
+    const format = formats.find(({ name }) => name === blocksOf);
+    if (format !== undefined) counts.set(format, (counts.get(format) ?? 0) + 1);
+  }
   const names = new Set(stored.map(({ name }) => name));
   for (const module of foundModules(stored, formats, claimed)) {
     const { format, parts, first } = module;
@@ -131,6 +136,28 @@ export async function detectLinear(
         : [...findings, ...configFindings(config, claimed, main, formats)],
     refused: [...refused.values()],
   };
+}
+
+/** The tensors, those that are blocks of a ggml type as such. */
+function withBlocks(
+  tensors: readonly ModelTensor[],
+  formats: readonly WeightFormat[],
+  claimed: ClaimedConfig | undefined,
+): readonly ModelTensor[] {
+  const found = new Map(
+    formats.flatMap((format) =>
+      (format.blocks?.(tensors, claimed) ?? []).map(
+        (blocks) => [blocks.name, { ...blocks, format }] as const,
+      ),
+    ),
+  );
+  if (found.size === 0) return tensors;
+  return tensors.map((tensor) => {
+    const blocks = found.get(tensor.name);
+    if (blocks === undefined) return tensor;
+    const { type, shape, format } = blocks;
+    return { ...tensor, encoding: type, shape, blocksOf: format.name };
+  });
 }
 
 function shapeOf({ rows, columns, leading = [] }: OpenableWeight): readonly number[] {

@@ -63,8 +63,10 @@ const kinds: readonly GgufKind[] = [
   },
 ];
 
-/** An adapter as PEFT writes it: pairs of low rank, named after the modules of another model. */
-const PEFT_TENSOR = /^base_model\.model\.|\.lora_(?:A|B|embedding_A|embedding_B)\b/;
+/** What the tensors of an adapter are named after (PEFT, tuners: `prefix` of each model.py): LoRA, IA3, LoHa, LoKr, OFT, VeRA. */
+const PEFT_UPDATE = /\.(?:lora|ia3|hada|lokr|oft|boft|vera)_/;
+/** Such a tensor, or a module that was trained whole beside them. */
+const PEFT_TENSOR = /^base_model\.model\.|\.(?:lora|ia3|hada|lokr|oft|boft|vera)_/;
 
 const peft: ModelKind = {
   name: "a LoRA adapter (PEFT)",
@@ -84,7 +86,9 @@ export function ggufKind(metadata: Metadata, names: readonly string[]): ModelKin
 
 /** What safetensors hold, where they are no model by themselves. */
 export function safetensorsKind(names: readonly string[]): ModelKind | undefined {
-  return names.length > 0 && names.every((name) => PEFT_TENSOR.test(name)) ? peft : undefined;
+  // a merged model that is still wrapped has the prefix, but no updates
+  const isAdapter = names.some((name) => PEFT_UPDATE.test(name));
+  return isAdapter && names.every((name) => PEFT_TENSOR.test(name)) ? peft : undefined;
 }
 
 /** The same for people: a warning to those who copy or convert it, an error to those who run it. */

@@ -73,22 +73,30 @@ export interface QuantizationPlace {
 
 /** All of config.json: at its top, and in the configs of the models that a multimodal one wraps. The first is used. */
 export function quantizationPlaces(config: Json, methods: readonly QuantMethod[]): QuantizationPlace[] {
-  // a method with a section of its own reads that one first (mlx-lm, utils.py)
-  const keys = [...new Set([...methods.flatMap(({ sections }) => sections ?? []), MAIN_KEY])];
+  const keys = [...new Set([MAIN_KEY, ...methods.flatMap(({ sections }) => sections ?? [])])];
   const inner = Object.entries(config).flatMap(([key, value]): [string, Json][] => {
     const object = key.endsWith("_config") && !keys.includes(key) ? objectOf(value) : undefined;
     return object === undefined ? [] : [[key, object]];
   });
-  return [[undefined, config] as const, ...inner].flatMap(([outerKey, owner]) =>
-    keys.flatMap((key): QuantizationPlace[] => {
+  return [[undefined, config] as const, ...inner].flatMap(([outerKey, owner]) => {
+    const places = keys.flatMap((key): QuantizationPlace[] => {
       const json = objectOf(owner[key]);
       if (json === undefined) return [];
       const method = methodOf(json, config, methods);
       // other settings of an inner model may have such a name
       if (outerKey !== undefined && key !== MAIN_KEY && method === undefined) return [];
       return [{ owner, key, outerKey, json, method }];
-    }),
-  );
+    });
+    return inOrderOfUse(places);
+  });
+}
+
+/** MLX names no method anywhere, writes its settings twice, and reads the section of its own (mlx-lm, utils.py). */
+function inOrderOfUse(places: readonly QuantizationPlace[]): readonly QuantizationPlace[] {
+  const [main] = places;
+  if (main === undefined || main.key !== MAIN_KEY || "quant_method" in main.json) return places;
+  const own = places.find(({ key, method }) => key !== MAIN_KEY && method === main.method);
+  return own === undefined ? places : [own, ...places.filter((place) => place !== own)];
 }
 
 /** All that config.json holds: what is no object first, since it makes all others doubtful, then in the order of use. */

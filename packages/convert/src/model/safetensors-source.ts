@@ -90,7 +90,8 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
   const understood = claimsOf(detected, quantization);
   const unclaimed = unclaimedOf(understood);
   const kind = safetensorsKind(storedTensors.map(({ name }) => name));
-  const packed = detected.format === undefined ? "" : `, ${weights.size} weights packed as ${format}`;
+  const count = weights.size + tensors.filter(({ blocksOf }) => blocksOf !== undefined).length;
+  const packed = detected.format === undefined ? "" : `, ${count} weights packed as ${format}`;
   return modelOf({
     name: file === undefined ? folder : `${folder}/${file}`,
     folder,
@@ -199,10 +200,10 @@ async function findQuantization(
 
 /** Everything that no format took. */
 function claimsOf(
-  { tensors, weights, refused }: DetectedLinear,
+  { tensors, weights, refused, format }: DetectedLinear,
   quantization: QuantizationConfig | undefined,
 ): Claims {
-  const rest = tensors.filter(({ linear }) => linear === undefined);
+  const rest = tensors.filter(({ linear, blocksOf }) => linear === undefined && blocksOf === undefined);
   const modules = new Set([...weights.keys()].map((name) => name.replace(/\.weight$/, "")));
   return {
     tensors: unclaimedTensors(rest, modules, quantization !== undefined),
@@ -214,7 +215,7 @@ function claimsOf(
         ? undefined
         : {
             ...quantization,
-            used: quantization.malformed === undefined && weights.size > 0,
+            used: quantization.malformed === undefined && format !== undefined,
           },
   };
 }

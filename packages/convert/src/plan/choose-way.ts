@@ -1,6 +1,6 @@
 /** Chooses the way of each weight, and says what that way does to its values. Nothing decides it again later. */
 import { elementCount, rowLength } from "@requant/core";
-import type { Misfit, ViewFacts, ViewRequirement } from "@requant/core/view";
+import { divisorOf, type Misfit, type ViewFacts, type ViewRequirement } from "@requant/core/view";
 import { viewTypes } from "@requant/gguf";
 import { isHeldWhole, isRowSelection, type StoredInput, type WeightInput } from "@requant/models";
 import { codecOf, encoderOf } from "../model/encodings.ts";
@@ -188,7 +188,10 @@ function packedFloatFidelity({ stored, inputs, name }: WayQuestion, encoding: st
 function packedWay(question: WayQuestion, layout: OutputLayout & { readonly kind: "packed" }): ChosenWay {
   if (layout.isStored) return { way: { kind: "parts" }, fidelity: "copy" };
   const { stored } = question;
-  const views = isRowSelection(question) ? stored.flatMap((tensor) => factsFor(tensor, layout) ?? []) : [];
+  // rows that share scales are counted from the first
+  const keepsRows = layout.requirement?.scaleRows === undefined || isWholeTensor(question);
+  const views =
+    keepsRows && isRowSelection(question) ? stored.flatMap((tensor) => factsFor(tensor, layout) ?? []) : [];
   const fit =
     layout.requirement === undefined || views.length === 0 || views.length < stored.length
       ? undefined
@@ -205,8 +208,10 @@ function factsFor(
   { view, tensorScale }: PlanSourceTensor,
   { requirement }: OutputLayout & { readonly kind: "packed" },
 ): ViewFacts | undefined {
-  const isApart = requirement?.tensorScale === true && tensorScale !== undefined;
-  return isApart && tensorScale.misfit === undefined ? tensorScale.facts : view;
+  const use = requirement?.tensorScale;
+  if (use === undefined || tensorScale === undefined || tensorScale.misfit !== undefined) return view;
+  const isStored = use === "multiplied" || divisorOf(tensorScale.scale) !== undefined;
+  return isStored ? tensorScale.facts : view;
 }
 
 /** Floats have no codes to keep, which needs no words unless codes were looked for. */

@@ -1,7 +1,7 @@
 /** The tensors of a source with what a plan must know about them. */
 import { ConversionError, elementCount, rowCount } from "@requant/core";
 
-import type { WeightSampling } from "@requant/core/format";
+import type { TensorScale, WeightSampling } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
 import { exactTypes, viewSourceByName } from "@requant/gguf";
 import { findGrid, mayHideGrid } from "../model/hidden-grids.ts";
@@ -91,8 +91,8 @@ async function linearTensor(
   signal: AbortSignal | undefined,
 ): Promise<PlanSourceTensor> {
   const { facts, layout, noView, exactIn, tensorScale } = await packed.examine();
+  const [narrow] = exactIn ?? [];
   if (facts === undefined) {
-    const [narrow] = exactIn ?? [];
     const narrowest =
       needs.narrowest === true ? (narrow ?? (await narrowestFloat(model, tensor.name, signal))) : undefined;
     return { ...tensor, noView, layout, exactIn, tensorScale, narrowest };
@@ -101,7 +101,8 @@ async function linearTensor(
   if (needs.narrowest !== true || exactTypes(view).length > 0)
     return { ...tensor, view, layout, exactIn, tensorScale };
   // values that are rounded to f16 are f16 values
-  const narrowest = view.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal);
+  const narrowest =
+    narrow ?? (view.rounding === "f16" ? "F16" : await narrowestFloat(model, tensor.name, signal));
   return { ...tensor, view, layout, exactIn, tensorScale, narrowest };
 }
 
@@ -120,9 +121,26 @@ async function plainTensor(
   if (matrix && isFloatEncoding(encoding)) return floatMatrix(model, tensor, needs, signal);
   if (needs.blocks === true && viewSourceByName(encoding) !== undefined) {
     const { view, misfit } = await blockFacts(model, name, signal);
-    return view === undefined ? { ...tensor, noView: misfit } : { ...tensor, view };
+    if (view === undefined) return { ...tensor, noView: misfit };
+    if (tensor.scaledBy === undefined) return { ...tensor, view };
+    return { ...tensor, view, tensorScale: await blocksApart(model, tensor, tensor.scaledBy, signal) };
   }
   return tensor;
+}
+
+/** Blocks and the number that they are multiplied by; undefined for several numbers. */
+async function blocksApart(
+  model: Model,
+  { name }: ModelTensor,
+  scaledBy: string,
+  signal: AbortSignal | undefined,
+): Promise<TensorScale | undefined> {
+  if (elementCount(model.tensor(scaledBy).shape) !== 1) return undefined;
+  const value = new Float32Array(1);
+  await model.weight(scaledBy).readRows(0, 1, value);
+  const { view: facts } = await blockFacts(model, name, signal, true);
+  const [scale = 0] = value;
+  return facts === undefined || !Number.isFinite(scale) ? undefined : { scale, facts };
 }
 
 async function floatMatrix(

@@ -2,7 +2,7 @@
 import { bfloatToFloat, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
 import { integerView, type Misfit, type ViewFacts, viewFacts, withMeasuredOffsets } from "@requant/core/view";
 import { viewSourceByName, viewTypes } from "@requant/gguf";
-import type { Model } from "../model/model.ts";
+import type { Model, ModelTensor } from "../model/model.ts";
 import { bandMemory, rowBands } from "../model/row-bands.ts";
 
 /** The facts of a linear weight with the offsets that really occur in its codes. */
@@ -32,13 +32,14 @@ export type BlockFacts =
   | { readonly view?: undefined; readonly misfit: Misfit };
 
 /**
- * The facts of a tensor of ggml blocks, from all of them; or why its blocks are no integers, which most K-quants show in the
+ * The facts of a tensor of ggml blocks, from all of them, with the scale of the whole weight or without it; or why its blocks are no integers, which most K-quants show in the
  * first one.
  */
 export async function blockFacts(
   model: Model,
   name: string,
   signal: AbortSignal | undefined,
+  unscaled = false,
 ): Promise<BlockFacts> {
   const tensor = model.tensor(name);
   const maxCode = viewSourceByName(tensor.encoding)?.view.maxCode ?? 255;
@@ -46,7 +47,7 @@ export async function blockFacts(
   // the first rows alone: nearly always enough to see that there are none
   for (const { start, end } of rowBands(tensor.shape, { firstRows: 1 })) {
     signal?.throwIfAborted();
-    const stored = await model.weight(name).readView(start, end);
+    const stored = await model.weight(name).readView(start, end, unscaled);
     const { view, misfit } = stored.view === undefined ? stored : integerView(stored.view);
     if (view === undefined) return { misfit };
     const band = withMeasuredOffsets(viewFacts(view, maxCode, { tensor: name }), view);
@@ -54,15 +55,18 @@ export async function blockFacts(
   }
   return facts === undefined
     ? { misfit: { reason: "the tensor has no rows" } }
-    : { view: { ...facts, ...tableFacts(tensor.encoding) } };
+    : { view: { ...facts, ...tableFacts(tensor, unscaled) } };
 }
 
-/** Of a type whose codes name the levels of a table. */
-function tableFacts(encoding: string): Pick<ViewFacts, "table" | "scaleType"> {
+/** Of a type whose codes name the levels of a table. Times a number for the whole weight, scales may be any. */
+function tableFacts(
+  { encoding, scaledBy }: ModelTensor,
+  unscaled: boolean,
+): Pick<ViewFacts, "table" | "scaleType"> {
   const requirement = viewTypes.find(({ name }) => name === encoding)?.requirement;
   const { codes, scale } = requirement ?? {};
   if (codes?.kind !== "table" || (scale !== "E8M0" && scale !== "E4M3")) return {};
-  return { table: codes.name, scaleType: scale };
+  return scaledBy === undefined || unscaled ? { table: codes.name, scaleType: scale } : { table: codes.name };
 }
 
 /** Facts of two bands of rows of one weight together. */

@@ -123,7 +123,10 @@ async function comesBack(
 function isViewCandidate(tensor: PlanTensor, views: ReadonlySet<string>): boolean {
   if (tensor.fidelity !== "requantized" || importanceName(tensor) !== undefined || !isRowSelection(tensor))
     return false;
-  return requirementOf(tensor) !== undefined && plannedSources(tensor).every((name) => views.has(name));
+  // bands of rows do not show which rows share scales
+  const requirement = requirementOf(tensor);
+  if (requirement === undefined || requirement.scaleRows !== undefined) return false;
+  return plannedSources(tensor).every((name) => views.has(name));
 }
 
 function requirementOf({ linear, to }: PlanTensor): ViewRequirement | undefined {

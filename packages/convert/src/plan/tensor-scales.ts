@@ -42,6 +42,8 @@ export function unscaledFit(
   stored: readonly PlanSourceTensor[],
 ): UnscaledFit | undefined {
   if (type !== UNSCALED_TYPE || !hasTensorScale(name)) return undefined;
+  // such a scale is a tensor of the source already
+  if (stored.some(({ scaledBy }) => scaledBy !== undefined)) return undefined;
   const requirement = viewTypes.find((one) => one.name === UNSCALED_TYPE)?.requirement;
   const all = stored.flatMap(({ tensorScale }) => tensorScale ?? []);
   if (requirement === undefined || all.length === 0 || all.length < stored.length) return undefined;

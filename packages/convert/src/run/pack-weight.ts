@@ -122,8 +122,10 @@ export async function packedWeight(
 /** Rows as views that the encoder takes: integers stacked to whole bands, or views of the source's own kind. */
 function writableRows(model: Model, task: RowTask, { requirement, rowMultiple }: WeightEncoder): ViewRows {
   const isOwnKind = requirement?.bias !== undefined || requirement?.codes.kind === "table";
-  // rows that lie apart in the source come as several views, which must each begin where the encoder can begin
-  if (isOwnKind && rowMultiple === 1) return viewRows(model, task);
+  // rows that lie apart in the source come as several views, which must each begin where the encoder can begin; where rows
+  // share scales, only whole tensors are planned this way, and their rows lie together
+  const begins = rowMultiple === 1 || requirement?.scaleRows !== undefined;
+  if (isOwnKind && begins) return viewRows(model, task);
   const integers = integerRows(model, task);
   return { read: async (start, end) => [{ start, view: await integers.read(start, end) }] };
 }

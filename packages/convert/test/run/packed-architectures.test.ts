@@ -275,7 +275,8 @@ describe.each(Object.entries(sources))("%s, packed", (name, { config, weights })
 /** Golden models that hold nothing to pack, by target, and what is said of them. */
 const notPacked: Readonly<Record<string, (target: string) => RegExp | undefined>> = {
   gpt2: () => /no linear layers/,
-  gptoss: () => /experts are packed as MXFP4/,
+  // its experts are stacks with each matrix transposed, and its authors left everything else in floats
+  gptoss: () => /no linear layers/,
   granitemoe: (target) => (target.startsWith("awq") ? /48 columns are not 2 groups of 32/ : undefined),
 };
 
@@ -323,5 +324,31 @@ describe(`every family, packed: ${archScope}`, () => {
     } finally {
       await source.close();
     }
+  });
+});
+
+const gptoss = archModels.find(({ name }) => name === "gptoss");
+describe.skipIf(gptoss === undefined)("gpt-oss, whose experts are MXFP4", () => {
+  it("has its attention packed where that is asked for, and its experts as the floats that they are", async () => {
+    const source = await openModel({ store: directoryStore(gptoss?.path ?? "") });
+    const plan = await planConversion(source, parseTarget("gptq:4bit-32g-sym"), { requantizeRest: true });
+    const packed = plan.tensors.filter(({ to }) => to.startsWith("GPTQ")).map(({ name }) => name);
+    expect(packed.length).toBeGreaterThan(0);
+    for (const name of packed) expect(name).toMatch(/self_attn\.[qkvo]_proj\.weight$/);
+    const experts = plan.tensors.filter(({ from }) => from.startsWith("MXFP4"));
+    expect(experts.map(({ name }) => name)).toEqual(
+      [0, 1].flatMap((layer) =>
+        ["down_proj", "gate_up_proj"].map((part) => `model.layers.${layer}.mlp.experts.${part}`),
+      ),
+    );
+    for (const { fidelity } of experts) expect(fidelity).toBe("exact");
+    const output = memoryStore({ name: "gptq" });
+    await runPlan(plan, source, output, { check: false });
+    const { tensors, onlyInA, onlyInB } = await verifyModels(source, await openModel({ store: output }));
+    expect({ onlyInA, onlyInB }).toEqual({ onlyInA: [], onlyInB: [] });
+    for (const { name, equal } of tensors) {
+      if (!packed.includes(name)) expect(equal, name).toBe(true);
+    }
+    await source.close();
   });
 });

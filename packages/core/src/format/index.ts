@@ -78,6 +78,7 @@ export {
   type OpenableWeight,
   openableWeight,
   type PackedSource,
+  type StoredBlocks,
   type StoredLinear,
   type StoredPart,
   suffixesOf,

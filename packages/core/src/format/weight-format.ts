@@ -155,6 +155,16 @@ export interface FoundWeight {
   readonly isWeight: boolean;
 }
 
+/** A tensor whose bytes are blocks of a ggml type. */
+export interface StoredBlocks {
+  /** In the file. */
+  readonly name: string;
+  /** "IQ2_XXS". */
+  readonly type: string;
+  /** Of the weight: [out features, in features]. */
+  readonly shape: readonly number[];
+}
+
 /**
  * A format of packed weights, as one value: everything that `@requant/convert` needs of its package. It declares the
  * methods whose configurations it understands (`methods`), finds its weights among the names of all tensors (`find`), opens
@@ -196,6 +206,11 @@ export interface PackedSource {
    * steps that grows with the number of tensors.
    */
   find(tensors: readonly TensorInfo[], claimed: ClaimedConfig | undefined): readonly FoundWeight[];
+  /**
+   * Tensors whose bytes are blocks of a ggml type, as a GGUF file stores them. They are no parts of other weights: each is
+   * read as a tensor of that type, whatever encoding and shape the file gives it.
+   */
+  blocks?(tensors: readonly TensorInfo[], claimed: ClaimedConfig | undefined): readonly StoredBlocks[];
   /** `config` is the claimed configuration, as `methods` map it. */
   reader(config: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader;
 }

@@ -1,7 +1,8 @@
-/** The SIMD twins of `viewFacts`, `groupedFacts` and `groupedRanges` in `view/facts.ts`. */
+/** The SIMD twins of `viewFacts`, `groupedFacts` and `groupedRanges` in `view/facts.ts`, and of `view/table-facts.ts`. */
 import type { ErrorPlace } from "../errors.ts";
 import { largest, smallest } from "../extremes.ts";
 import * as reference from "../view/facts.ts";
+import * as tables from "../view/table-facts.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset } from "./memory.ts";
 
@@ -35,6 +36,23 @@ export function groupedRanges(
   place: ErrorPlace = {},
 ): reference.ParameterFacts {
   return reference.groupedRanges(parameters, place, parameterFacts);
+}
+
+/** Of 8-bit floats (E4M3); `scaleRows` consecutive rows have the same scales. */
+export function e4m3Facts(
+  parameters: tables.Scales,
+  scaleType: reference.ScaleNumbers | undefined,
+  scaleRows = 1,
+): tables.LevelFacts {
+  return tables.e4m3Facts(parameters, scaleType, scaleRows, parameterFacts);
+}
+
+/** Of 4-bit floats (E2M1). Counted in halves, the levels are the integers −12 to 12. */
+export function e2m1Facts(
+  parameters: tables.Scales,
+  scaleType: reference.ScaleNumbers | undefined,
+): tables.LevelFacts {
+  return tables.e2m1Facts(parameters, scaleType, parameterFacts);
 }
 
 function parameterFacts(arrays: reference.ParameterArrays, place: ErrorPlace): reference.ParameterFacts {

@@ -48,6 +48,8 @@ export interface ViewFacts {
   readonly table?: string | undefined;
   /** Set where every scale is such a number, as are halves of them where the levels are counted twice. */
   readonly scaleType?: ScaleNumbers | "both" | undefined;
+  /** Consecutive rows, counted from the first, that have the same scales; absent: each row has its own. */
+  readonly scaleRows?: number | undefined;
   /** Set where the view has floats as offsets: then no integer is a zero point, and the facts about zero points say nothing. */
   readonly bias?: { readonly areHalf: boolean; readonly areBfloat: boolean } | undefined;
 }

@@ -58,12 +58,14 @@ function translate(view: GroupedView, table: LevelTable): Translation | Misfit {
   return { reason: `its levels are not those of ${table.name}` };
 }
 
+/** A table may have 0 where another has −0 (ggml): the code is the same. */
 function sameLevels(levels: Float32Array, own: Float32Array, factor: number): boolean {
   return (
     levels.length === own.length &&
-    levels.every(
-      (level, code) => level === own[code]! * factor || (Number.isNaN(level) && Number.isNaN(own[code]!)),
-    )
+    levels.every((level, code) => {
+      const other = Math.fround(own[code]! * factor);
+      return level === other || Object.is(level, other);
+    })
   );
 }
 

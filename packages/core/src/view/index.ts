@@ -1,5 +1,5 @@
 /** The view of a stored weight that all formats share: codes, scales, zero points. */
-export { groupedFacts, groupedRanges, viewFacts } from "../kernels/facts-twin.ts";
+export { e2m1Facts, e4m3Facts, groupedFacts, groupedRanges, viewFacts } from "../kernels/facts-twin.ts";
 export { fittedView, fitView } from "../kernels/fit-twin.ts";
 export { dequantizeView } from "../kernels/grid-twin.ts";
 export { GridSearch, gridView } from "../kernels/hidden-twin.ts";
@@ -57,3 +57,5 @@ export {
   type ViewRequirement,
   viewMisfit,
 } from "./requirement.ts";
+export type { LevelFacts, Scales } from "./table-facts.ts";
+export { dividesAs, divisorOf, splitTensorScale } from "./tensor-scale.ts";

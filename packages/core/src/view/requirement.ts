@@ -10,6 +10,8 @@ export interface ViewRequirement {
   readonly scaleBlockSize?: number;
   /** Rows have a whole multiple of so many columns, where blocks are stored several together (NVFP4: four). */
   readonly columnMultiple?: number;
+  /** Consecutive rows, counted from the first, that share their scales; absent: each row has its own. */
+  readonly scaleRows?: number;
   /** True: the last block of a row may be short. */
   readonly shortLastBlock: boolean;
   readonly codes: CodeRange;
@@ -19,8 +21,11 @@ export interface ViewRequirement {
    * number, and so do biases that are no whole multiples of their scale. "F32": any.
    */
   readonly bias?: "F16" | "BF16" | "F32";
-  /** True where the layout stores one more factor for the whole weight, beside the scales of its blocks. */
-  readonly tensorScale?: true;
+  /**
+   * Set where the layout stores one more number for the whole weight, beside the scales of its blocks, and what its readers
+   * do with them: scale × number, or scale ÷ number.
+   */
+  readonly tensorScale?: "multiplied" | "divided";
   /** True where the layout's own arithmetic rounds values to f16, so that a view with that rounding keeps its values. */
   readonly roundsToHalf: boolean;
 }
@@ -67,6 +72,7 @@ export function viewMisfit(facts: ViewFacts, requirement: ViewRequirement): Misf
   return (
     shapeMisfit(facts, requirement) ??
     groupMisfit(facts, requirement) ??
+    rowsMisfit(facts, requirement) ??
     scaleMisfit(facts, requirement) ??
     codeMisfit(facts, requirement)
   );
@@ -100,6 +106,17 @@ function groupMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | u
         ? `groups of different sizes share a block of ${size} columns, which has one scale in ${name}`
         : `groups of ${facts.groupSize} columns are smaller than the ${size} columns that share a scale in ${name}`,
     hint: "A layout with smaller blocks or groups keeps the values.",
+  };
+}
+
+function rowsMisfit(
+  { rows, scaleRows: own = 1 }: ViewFacts,
+  { scaleRows = 1, name }: ViewRequirement,
+): Misfit | undefined {
+  if (own >= rows || (own % scaleRows === 0 && scaleRows <= own)) return undefined;
+  return {
+    reason: `${own === 1 ? "each row has scales of its own" : `${own} rows share their scales`}, and in ${name} ${Math.min(scaleRows, rows)} rows share them`,
+    hint: "A layout with scales for each row keeps the values.",
   };
 }
 
@@ -192,6 +209,9 @@ function biasMisfit(
 
 function codeMisfit(facts: ViewFacts, requirement: ViewRequirement): Misfit | undefined {
   const { codes, name } = requirement;
+  if (facts.table === "E4M3" && codes.kind !== "table") {
+    return { reason: `its codes are 8-bit floats, and ${name} holds integers` };
+  }
   if (codes.kind === "table") {
     if (facts.table === codes.name) return undefined;
     return { reason: `the codes may be no levels of ${codes.name}, which ${name} holds` };

@@ -1,13 +1,20 @@
 /** Facts of weights whose codes are levels of a table. */
-import type { Misfit, ScaleNumbers, ViewFacts, ViewParameters } from "@requant/core/view";
-import { viewFacts } from "@requant/core/view";
+import {
+  type FindParameterFacts,
+  parameterFacts,
+  type ScaleNumbers,
+  type ViewFacts,
+  type ViewParameters,
+  viewFacts,
+} from "./facts.ts";
+import type { Misfit } from "./requirement.ts";
 
 /** Scales in the order of a view: `scales[row × groupCount + group]`. */
 export type Scales = Omit<ViewParameters, "zeros" | "rounding">;
 
 /** What the small parts of such a weight show. */
 export interface LevelFacts {
-  readonly facts?: ViewFacts;
+  readonly facts: ViewFacts | undefined;
   readonly noView?: Misfit;
 }
 
@@ -26,31 +33,43 @@ function infiniteScale({ scales, groupCount }: Scales): Misfit | undefined {
   };
 }
 
-export function e4m3Facts(parameters: Scales, scaleType: ScaleNumbers | undefined): LevelFacts {
+/** Of 8-bit floats (E4M3). */
+export function e4m3Facts(
+  parameters: Scales,
+  scaleType: ScaleNumbers | undefined,
+  scaleRows = 1,
+  find: FindParameterFacts = parameterFacts,
+): LevelFacts {
   const noView = infiniteScale(parameters);
-  if (noView !== undefined) return { noView };
+  if (noView !== undefined) return { facts: undefined, noView };
   const zeros = new Int16Array(parameters.scales.length);
   return {
     facts: {
-      ...viewFacts({ ...parameters, zeros, rounding: "none" }, 255),
+      ...viewFacts({ ...parameters, zeros, rounding: "none" }, 255, {}, find),
       maxCode: 2 * E4M3_REACH,
       minOffset: -E4M3_REACH,
       maxOffset: E4M3_REACH,
       symmetric: true,
       table: "E4M3",
       scaleType,
+      ...(scaleRows > 1 ? { scaleRows } : {}),
     },
   };
 }
 
-/** Counted in halves, the levels are the integers −12 to 12. */
-export function e2m1Facts(parameters: Scales, scaleType: ScaleNumbers | undefined): LevelFacts {
+/** Of 4-bit floats (E2M1). Counted in halves, the levels are the integers −12 to 12. */
+export function e2m1Facts(
+  parameters: Scales,
+  scaleType: ScaleNumbers | undefined,
+  find: FindParameterFacts = parameterFacts,
+): LevelFacts {
   const noView = infiniteScale(parameters);
-  if (noView !== undefined) return { noView };
+  if (noView !== undefined) return { facts: undefined, noView };
   const halves = parameters.scales.map((scale) => scale / 2);
   const isExact = halves.every((half, i) => 2 * half === parameters.scales[i]);
   const zeros = new Int16Array(halves.length).fill(E2M1_REACH);
-  const facts = viewFacts({ ...parameters, scales: halves, zeros, rounding: "none" }, 2 * E2M1_REACH);
+  const view: ViewParameters = { ...parameters, scales: halves, zeros, rounding: "none" };
+  const facts = viewFacts(view, 2 * E2M1_REACH, {}, find);
   return {
     facts: {
       ...facts,
