@@ -28,6 +28,7 @@ export const partNames = [
   "kernels",
   "large",
   "linear",
+  "formats",
   "header",
   "start-up",
   "convert",

@@ -8,6 +8,7 @@ import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { measureConvert } from "./convert.ts";
+import { measureFormats } from "./formats.ts";
 import { measureHeader } from "./header.ts";
 import type { InterleaveOptions } from "./interleave.ts";
 import { measureKernels, measureLarge } from "./kernels.ts";
@@ -65,6 +66,7 @@ try {
   if (wanted.has("kernels")) for (const found of measureKernels(native, types, options)) add(found);
   if (wanted.has("large")) for (const found of measureLarge(native, options)) add(found);
   if (wanted.has("linear")) add(measureLinear(folder, options));
+  if (wanted.has("formats")) for (const found of measureFormats(options)) add(found);
   if (wanted.has("convert")) {
     const gigabytes = Number(values.gigabytes);
     add(await measureConvert(folder, { gigabytes, threads: Number(values.threads), rounds }));
