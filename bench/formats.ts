@@ -1,6 +1,6 @@
 /** 8-bit and 4-bit floats, MLX and NF4, to f32, in cache: the kernels of the formats beside ggml's types. */
 import { bitsAndBytesCodec } from "@requant/bitsandbytes";
-import { float4Codec, float8Codec as compressedFloat8Codec } from "@requant/compressed-tensors";
+import { float8Codec as compressedFloat8Codec, float4Codec } from "@requant/compressed-tensors";
 import { F16 } from "@requant/core";
 import {
   allocateParts,

@@ -115,6 +115,7 @@ export const float8Codec: Float8Codec = {
         rounding: "none",
       },
       (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
+      { bits: 8, bytes: stored },
     );
   },
 };
