@@ -43,11 +43,12 @@ export function openSample<Layout extends LinearLayout, Claims, Weight extends O
 }
 
 /** The same work with the kernels switched off. */
-export function withoutKernels(run: () => void): () => void {
+export function withoutKernels<Result>(run: () => Result): () => Result {
   return () => {
     uninstallKernels();
-    run();
+    const result = run();
     installKernels();
+    return result;
   };
 }
 

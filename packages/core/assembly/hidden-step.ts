@@ -343,8 +343,6 @@ function narrow(half: i32, doubt: f32, start: usize, end: usize): bool {
       const high = f32x4.mul(i32x4.add(v, half4), part);
       newLeast4 = v128.bitselect(newLeast4, f32x4.pmax(newLeast4, low), skipped);
       newMost4 = v128.bitselect(newMost4, f32x4.pmin(newMost4, high), skipped);
-      // most wrong levels show soon
-      if ((i - start & 16) != 0 && maxOf(newLeast4) > minOf(newMost4) * slack) return false;
     }
     least = maxOf(newLeast4);
     most = minOf(newMost4);
