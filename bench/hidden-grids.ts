@@ -1,15 +1,13 @@
-/**
- * The search for hidden grids, one thread, in memory: GB/s of the floats as they are stored. Not part of `pnpm bench`.
- *   node --conditions=@requant/source bench/hidden-grids.ts
- */
+/** The search for hidden grids, one thread, in memory: GB/s of the floats as they are stored. */
 import { BF16, type BlockCodec, F32 } from "@requant/core";
-import { installKernels, uninstallKernels } from "@requant/core/kernels";
-import { GridSearch, type HidingType, PROBE_ROWS } from "@requant/core/view";
+import { type FoundGrid, GridSearch, type HidingType, PROBE_ROWS } from "@requant/core/view";
+import { type InterleaveOptions, interleave } from "./interleave.ts";
 import { randomNumbers } from "./random.ts";
+import type { Measurement } from "./results.ts";
+import { withoutKernels } from "./weight-sample.ts";
 
 const ROWS = 1024;
 const COLUMNS = 4096;
-const REPEATS = 5;
 
 interface Case {
   readonly name: string;
@@ -29,6 +27,7 @@ const cases: readonly Case[] = [
   { name: "ordinary weights", type: "BF16", value: ordinary, groupSize: COLUMNS },
   { name: "4 bits, groups of 128", type: "BF16", value: codes(4), groupSize: 128 },
   { name: "4 bits, groups of 32", type: "BF16", value: codes(4), groupSize: 32 },
+  { name: "8 bits, groups of 32", type: "BF16", value: codes(8), groupSize: 32 },
   { name: "4 bits, groups of 128", type: "F32", value: codes(4), groupSize: 128 },
   { name: "8 bits, one group per row", type: "F32", value: codes(8), groupSize: COLUMNS },
 ];
@@ -51,7 +50,7 @@ function storedFloats({ type, value, groupSize }: Case): Uint8Array {
 const memory = new Float32Array(128 * COLUMNS);
 
 /** Decodes and searches, as a plan does with each band. */
-function search(bytes: Uint8Array, type: "F32" | "BF16"): boolean {
+function search(bytes: Uint8Array, type: "F32" | "BF16"): FoundGrid | undefined {
   const codec = CODECS[type];
   const rowByteLength = COLUMNS * codec.blockByteLength;
   const rowsOf = (start: number, end: number): Float32Array => {
@@ -60,26 +59,26 @@ function search(bytes: Uint8Array, type: "F32" | "BF16"): boolean {
     return values;
   };
   const grids = new GridSearch(ROWS, COLUMNS, type);
-  if (!grids.probe(rowsOf(0, PROBE_ROWS)) || !grids.begin()) return false;
+  if (!grids.probe(rowsOf(0, PROBE_ROWS)) || !grids.begin()) return undefined;
   const band = Math.max(16, grids.bandMultiple);
-  for (let row = 0; row < ROWS; row += band) if (!grids.add(rowsOf(row, row + band))) return false;
-  return grids.end() !== undefined;
+  for (let row = 0; row < ROWS; row += band) if (!grids.add(rowsOf(row, row + band))) return undefined;
+  const found = grids.end();
+  return found === "again" ? undefined : found;
 }
 
-for (const install of [uninstallKernels, installKernels]) {
-  install();
-  console.log(install === installKernels ? "with SIMD kernels" : "TypeScript alone");
+/** Each case in TypeScript alone and with its kernels, which must find the same grid. */
+export function* measureHiddenGrids(options: InterleaveOptions): Generator<Measurement[]> {
   for (const one of cases) {
     const bytes = storedFloats(one);
-    let least = Number.POSITIVE_INFINITY;
-    let found = false;
-    for (let i = 0; i < REPEATS; i++) {
-      const before = process.cpuUsage();
-      found = search(bytes, one.type);
-      const { user, system } = process.cpuUsage(before);
-      least = Math.min(least, (user + system) / 1e6);
-    }
-    const rate = bytes.length / least / 1e9;
-    console.log(`  ${one.type}, ${one.name}: ${found ? "found" : "none"}, ${rate.toFixed(2)} GB/s`);
+    const plain = JSON.stringify(withoutKernels(() => search(bytes, one.type))());
+    const contenders = [
+      { name: "TypeScript", run: withoutKernels(() => search(bytes, one.type)) },
+      {
+        name: "SIMD",
+        run: () => search(bytes, one.type),
+        same: JSON.stringify(search(bytes, one.type)) === plain,
+      },
+    ];
+    yield interleave("hidden-grids", `${one.type}, ${one.name}`, bytes.length, contenders, options);
   }
 }

@@ -9,9 +9,8 @@ import {
   type LinearLayout,
   type LinearWeight,
   type PartBytes,
-  partByteLength,
 } from "@requant/core/format";
-import { allocateKernelBuffer, installKernels, uninstallKernels } from "@requant/core/kernels";
+import { allocateKernelBuffer } from "@requant/core/kernels";
 import { blockRowsByteLength, viewTypeByName, weightToBlocks } from "@requant/gguf";
 import { gptqCodec } from "@requant/gptq";
 import koffi from "koffi";
@@ -19,6 +18,7 @@ import { childPath } from "./child-process.ts";
 import { type Contender, type InterleaveOptions, interleave } from "./interleave.ts";
 import { randomNumbers } from "./random.ts";
 import type { Measurement } from "./results.ts";
+import { openSample, sameBits, type WeightSample, withoutKernels } from "./weight-sample.ts";
 
 const GROUP_SIZE = 128;
 
@@ -35,37 +35,17 @@ function fill(parts: Record<string, Uint8Array>, zero: (random: () => number) =>
   return parts;
 }
 
-interface Sample {
-  readonly bytes: PartBytes;
-  /** In the memory of the kernels, where a conversion would read them. */
-  readonly weight: LinearWeight;
-  /** In an array of its own. */
-  readonly plainWeight: LinearWeight;
-  release(): void;
-}
-
+/** The parts of a layout with such numbers, opened. */
 function sampleOf<Layout extends LinearLayout, Claims>(
   codec: LinearCodec<Layout, Claims>,
   layout: Layout,
   zero: (random: () => number) => number,
-): Sample {
-  const parts = codec.parts(layout);
-  const bytes = fill(allocateParts(parts), zero);
-  const buffers = parts.map((part) => allocateKernelBuffer(partByteLength(part)));
-  const inside = Object.fromEntries(parts.map(({ suffix }, i) => [suffix, buffers[i]?.bytes()]));
-  for (const [suffix, part] of Object.entries(inside)) part?.set(bytes[suffix] ?? []);
-  return {
-    bytes,
-    weight: codec.open(layout, inside as PartBytes),
-    plainWeight: codec.open(layout, bytes),
-    release() {
-      for (const buffer of buffers) buffer.release();
-    },
-  };
+): WeightSample<LinearWeight> {
+  return openSample(codec, layout, fill(allocateParts(codec.parts(layout)), zero));
 }
 
 /** Symmetric: every zero point is 8, stored as 7. */
-function gptqWeight(rows: number, columns: number): Sample {
+function gptqWeight(rows: number, columns: number): WeightSample<LinearWeight> {
   const groups = columns / GROUP_SIZE;
   const layout = gptqCodec.readLayout(
     [
@@ -78,7 +58,7 @@ function gptqWeight(rows: number, columns: number): Sample {
   return sampleOf(gptqCodec, layout, () => 0x77);
 }
 
-function awqWeight(rows: number, columns: number): Sample {
+function awqWeight(rows: number, columns: number): WeightSample<LinearWeight> {
   const groups = columns / GROUP_SIZE;
   const layout = awqCodec.readLayout(
     [
@@ -126,14 +106,6 @@ export function measureLinear(folder: string, options: InterleaveOptions): Measu
   ];
 }
 
-function withoutKernels(run: () => void): () => void {
-  return () => {
-    uninstallKernels();
-    run();
-    installKernels();
-  };
-}
-
 function toFloats(folder: string, options: InterleaveOptions): Measurement[] {
   const [rows, columns] = [256, 512];
   const values = allocateKernelBuffer(4 * rows * columns);
@@ -152,7 +124,7 @@ function toFloats(folder: string, options: InterleaveOptions): Measurement[] {
     contenders.unshift({ name: "naive C", run });
   }
   for (const { run } of contenders) run();
-  const same = (floats: Float32Array): boolean => Buffer.compare(bytesOf(floats), bytesOf(plainOut)) === 0;
+  const same = (floats: Float32Array): boolean => sameBits(floats, plainOut);
   const checked = contenders.map((contender) => ({
     ...contender,
     ...(contender.name === "naive C" ? { same: same(naiveOut) } : {}),
@@ -162,10 +134,6 @@ function toFloats(folder: string, options: InterleaveOptions): Measurement[] {
   release();
   values.release();
   return found;
-}
-
-function bytesOf(floats: Float32Array): Uint8Array {
-  return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
 }
 
 /** Bytes of the source weight, for the copy and for the rate. */

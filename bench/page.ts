@@ -233,6 +233,30 @@ const renderers: Readonly<Partial<Record<PartName, (results: Results) => string>
   limits: limitsPart,
 };
 
+function formatPart(formats: Results): string {
+  const rates = (part: PartName): string =>
+    table(
+      ["", "TypeScript", "SIMD", "same bits"],
+      [...byTask(formats, part)].map(([task, measured]) => [
+        task,
+        rate(measured.get("TypeScript")),
+        rate(measured.get("SIMD")),
+        sameness(measured),
+      ]),
+    );
+  return `## Weight formats to f32, and hidden grids
+
+Made by \`pnpm bench formats hidden-grids\`, apart from the rest of this page; the figures are in \`bench/formats.json\`. ${machinePart(formats)}
+
+GB/s of f32 weights: median, and in parentheses the best run. 32768 weights in rows of 4096, in the memory of the kernels, one thread, processor time. Codes are random bytes, E4M3 codes without NaN: one in sixteen is subnormal. "TypeScript" is the codec with kernels switched off, and the peer that "SIMD" must equal bit for bit; both ran in turns.
+
+${rates("formats")}
+
+The search for hidden grids in floats of 1024 × 4096: GB/s of the floats as they are stored, decoding included.
+
+${rates("hidden-grids")}`;
+}
+
 function machinePart({ machine, date, options }: Results): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const busy = machine.load.some((load) => load > machine.cores);
@@ -248,11 +272,12 @@ function machinePart({ machine, date, options }: Results): string {
 }
 
 /** The page: all measurements, with ratios where both sides were measured. */
-export function benchmarkPage(results: Results): string {
+export function benchmarkPage(results: Results, formats?: Results): string {
   const present = new Set(results.measurements.map(({ part }) => part));
   const parts = Object.entries(renderers).flatMap(([part, render]) =>
     [...present].some((name) => name === part) ? [render(results)] : [],
   );
+  if (formats !== undefined) parts.push(formatPart(formats));
   return `# Benchmarks
 
 Made by \`pnpm bench\`, which runs on any machine after \`pnpm install\` alone and overwrites this page; the figures behind it are in \`bench/results.json\`. Everything that is compared ran in the same run, in turns.

@@ -28,12 +28,17 @@ export const partNames = [
   "kernels",
   "large",
   "linear",
+  "formats",
+  "hidden-grids",
   "header",
   "start-up",
   "convert",
   "packed",
 ] as const;
 export type PartName = (typeof partNames)[number];
+
+/** The parts that have a file of results and a section of the page to themselves. */
+export const formatParts: readonly PartName[] = ["formats", "hidden-grids"];
 
 export interface Machine {
   readonly cpu: string;

@@ -1,14 +1,17 @@
 /**
- * Benchmarks of this machine: writes bench/results.json and docs/benchmarks.md.
+ * Benchmarks of this machine: writes bench/results.json, bench/formats.json and docs/benchmarks.md.
  *   pnpm bench [part …] [--quick] [--gigabytes 1] [--threads 2] [--folder <for temporary files>] [--keep]
- * Parts: see results.ts; all of them by default. A page with some parts has only these.
+ * Parts: see results.ts; all of them by default. A page with some parts has only these. The parts "formats" and
+ * "hidden-grids" have a section to themselves: a run of these two alone leaves the others as they are, and the reverse.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { measureConvert } from "./convert.ts";
+import { measureFormats } from "./formats.ts";
 import { measureHeader } from "./header.ts";
+import { measureHiddenGrids } from "./hidden-grids.ts";
 import type { InterleaveOptions } from "./interleave.ts";
 import { measureKernels, measureLarge } from "./kernels.ts";
 import { measureLimits } from "./limits.ts";
@@ -17,7 +20,7 @@ import { machineFacts } from "./machine.ts";
 import { findNativeGgml } from "./native.ts";
 import { measurePacked } from "./packed.ts";
 import { benchmarkPage, lineOf } from "./page.ts";
-import { type Measurement, type PartName, partNames, type Results } from "./results.ts";
+import { formatParts, type Measurement, type PartName, partNames, type Results } from "./results.ts";
 import { measureStartUp } from "./start-up.ts";
 
 const { values, positionals } = parseArgs({
@@ -65,6 +68,8 @@ try {
   if (wanted.has("kernels")) for (const found of measureKernels(native, types, options)) add(found);
   if (wanted.has("large")) for (const found of measureLarge(native, options)) add(found);
   if (wanted.has("linear")) add(measureLinear(folder, options));
+  if (wanted.has("formats")) for (const found of measureFormats(options)) add(found);
+  if (wanted.has("hidden-grids")) for (const found of measureHiddenGrids(options)) add(found);
   if (wanted.has("convert")) {
     const gigabytes = Number(values.gigabytes);
     add(await measureConvert(folder, { gigabytes, threads: Number(values.threads), rounds }));
@@ -77,14 +82,25 @@ try {
   await rm(folder, { recursive: true });
 }
 
-const results: Results = {
+const facts = {
   date: new Date().toISOString().slice(0, 10),
   machine: machineFacts(loadAtStart),
   options: { quick, gigabytes: Number(values.gigabytes), threads: Number(values.threads) },
-  measurements,
 };
+
+/** The measurements of one file: new ones where there are any. */
+async function resultsOf(file: URL, isOwn: (part: PartName) => boolean): Promise<Results> {
+  const own = measurements.filter(({ part }) => isOwn(part));
+  if (own.length === 0) return JSON.parse(await readFile(file, "utf8"));
+  const results: Results = { ...facts, measurements: own };
+  await writeFile(file, `${JSON.stringify(results, undefined, 1)}\n`);
+  return results;
+}
+
 if (!values.print) {
   const root = new URL("../", import.meta.url);
-  await writeFile(new URL("bench/results.json", root), `${JSON.stringify(results, undefined, 1)}\n`);
-  await writeFile(new URL("docs/benchmarks.md", root), benchmarkPage(results));
+  const isFormat = (part: PartName): boolean => formatParts.includes(part);
+  const results = await resultsOf(new URL("bench/results.json", root), (part) => !isFormat(part));
+  const formats = await resultsOf(new URL("bench/formats.json", root), isFormat);
+  await writeFile(new URL("docs/benchmarks.md", root), benchmarkPage(results, formats));
 }

@@ -64,11 +64,18 @@ describe("the page", () => {
     expect(page).toContain("busy");
   });
 
-  const [json, page] = ["../results.json", "../../docs/benchmarks.md"].map(
+  it("has a section of its own for formats, with the date and the machine of their run", () => {
+    const formats = { ...results([{ ...kernel("SIMD", 0.1, true), part: "formats" }]), date: "2026-02-02" };
+    const page = benchmarkPage(results([kernel("SIMD", 0.1)]), formats);
+    expect(page.split("## Weight formats to f32")[1]).toContain("Measured on 2026-02-02: A processor");
+  });
+
+  const [json, formats, page] = ["../results.json", "../formats.json", "../../docs/benchmarks.md"].map(
     (path) => new URL(path, import.meta.url),
   );
   it.skipIf(!json || !existsSync(json))("in docs equals the page made from the stored figures", () => {
-    expect(readFileSync(page!, "utf8")).toBe(benchmarkPage(JSON.parse(readFileSync(json!, "utf8"))));
+    const [stored, storedFormats] = [json!, formats!].map((url) => JSON.parse(readFileSync(url, "utf8")));
+    expect(readFileSync(page!, "utf8")).toBe(benchmarkPage(stored, storedFormats));
   });
 });
 

@@ -120,6 +120,7 @@ export const compressedFloat8Codec: CompressedFloat8Codec = {
         rounding: "none",
       },
       (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
+      { bits: 8, bytes: stored },
     );
   },
 };

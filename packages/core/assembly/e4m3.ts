@@ -10,47 +10,26 @@ class E4m3Rows {
   blockColumns: i32;
 }
 
+/**
+ * The upper 16 bits of an f32 hold an E4M3 value. For a code without its sign they are the code shifted by 4 bits and 0x3c00,
+ * which moves the exponent by 120. Codes 0 to 7, the subnormal ones, have other bits: the tables hold what is to be added to
+ * each byte. A swizzle gives 0 for all codes from 16 on.
+ */
 // prettier-ignore
-const constants = memory.data<u32>([
-  0x7f7f7f7f, 0x7f7f7f7f, 0x7f7f7f7f, 0x7f7f7f7f,
-  0x87f087f0, 0x87f087f0, 0x87f087f0, 0x87f087f0, // sign, exponent and mantissa in the upper half of an f32
-  0x01010101, 0x01010101, 0x01010101, 0x01010101,
-  0x07070707, 0x07070707, 0x07070707, 0x07070707,
-  0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff,
-  0x3c000000, 0x3c000000, 0x3c000000, 0x3c000000, // 120 in the exponent of an f32
-  0x3c800000, 0x3c800000, 0x3c800000, 0x3c800000, // 121 there, and 2^-6
-  0x00800000, 0x00800000, 0x00800000, 0x00800000,
-  0x03800000, 0x03800000, 0x03800000, 0x03800000, // 2^-120
-]);
+const constants = memory.data<u8>([
+  0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f,
+  0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f,
+  0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c,
+  // 0x00, 0x3b, 0x3b, 0x3b, 0x3c, 0x3c, 0x3c, 0x3c less 0x3c
+  0xc4, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+  // 0x00, 0x00, 0x80, 0xc0, 0x00, 0x20, 0x40, 0x60 less 0x00, 0x10, … 0x70
+  0x00, 0xf0, 0x60, 0x90, 0xc0, 0xd0, 0xe0, 0xf0, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+], 16);
 const MAGNITUDE: usize = 0;
-const IN_PLACE: usize = 16;
-const ONE: usize = 32;
-const SUBNORMALS: usize = 48;
-const WITHOUT_SIGN: usize = 64;
-const RAISE: usize = 80;
-const SMALLEST_NORMAL: usize = 96;
-const FIRST_EXPONENT: usize = 112;
-const LOWER: usize = 128;
-
-/** Four codes in the upper halves of f32: with their own exponent, 2^120 too small. */
-// @ts-ignore: decorator
-@inline
-function storeNormal(out: usize, codes: v128, raised: v128): void {
-  v128.store(out, f32x4.mul(codes, raised));
-}
-
-/** The same for subnormal codes as well, which as such f32 would take many times as long. */
-// @ts-ignore: decorator
-@inline
-function storeAny(out: usize, codes: v128, scale: v128): void {
-  const bits = v128.and(codes, v128.load(constants, WITHOUT_SIGN));
-  const smallest = v128.load(constants, SMALLEST_NORMAL);
-  const normal = i32x4.add(bits, v128.load(constants, RAISE));
-  const subnormal = f32x4.sub(i32x4.add(bits, smallest), smallest);
-  const isSubnormal = i32x4.lt_s(bits, v128.load(constants, FIRST_EXPONENT));
-  const sign = v128.xor(codes, bits);
-  v128.store(out, f32x4.mul(v128.or(v128.bitselect(subnormal, normal, isSubnormal), sign), scale));
-}
+const NIBBLE: usize = 16;
+const EXPONENT: usize = 32;
+const UPPER_BYTES: usize = 48;
+const LOWER_BYTES: usize = 64;
 
 /** One code as f32. */
 // @ts-ignore: decorator
@@ -65,7 +44,7 @@ function valueOf(code: i32): f32 {
 }
 
 /**
- * Twin of src/numeric/float8-rows.ts. The scales are multiplied by 2^120 already.
+ * Twin of src/numeric/float8-rows.ts.
  * @returns 0, or 1 where a code is NaN: then the values are wrong
  */
 export function dequantizeE4m3(address: usize): i32 {
@@ -74,9 +53,10 @@ export function dequantizeE4m3(address: usize): i32 {
   const width = <usize>task.blockColumns;
   const scaleStep = (<usize>task.rowStep) << 2;
   const magnitude = v128.load(constants, MAGNITUDE);
-  const inPlace = v128.load(constants, IN_PLACE);
-  const one = v128.load(constants, ONE);
-  const subnormals = v128.load(constants, SUBNORMALS);
+  const nibble = v128.load(constants, NIBBLE);
+  const exponent = v128.load(constants, EXPONENT);
+  const upperBytes = v128.load(constants, UPPER_BYTES);
+  const lowerBytes = v128.load(constants, LOWER_BYTES);
   const zero = i32x4.splat(0);
   let codes = <usize>task.codes;
   let out = <usize>task.out;
@@ -86,31 +66,23 @@ export function dequantizeE4m3(address: usize): i32 {
   for (let row = task.rows; row > 0; row--, scales += scaleStep) {
     const rowEnd = codes + columns;
     for (let at = scales; codes < rowEnd; at += 4) {
-      const raised = v128.load32_splat(at);
-      const scale = f32x4.mul(raised, v128.load(constants, LOWER));
+      const scale = v128.load32_splat(at);
       const end = min(codes + width, rowEnd);
       for (; codes + 16 <= end; codes += 16, out += 64) {
         const bytes = v128.load(codes);
         const sizes = v128.and(bytes, magnitude);
         largest = i8x16.max_u(largest, sizes);
-        const low = v128.and(i16x8.shl(i16x8.extend_low_i8x16_s(bytes), 4), inPlace);
-        const high = v128.and(i16x8.shl(i16x8.extend_high_i8x16_s(bytes), 4), inPlace);
-        const a = v128.shuffle<i16>(zero, low, 0, 8, 1, 9, 2, 10, 3, 11);
-        const b = v128.shuffle<i16>(zero, low, 4, 12, 5, 13, 6, 14, 7, 15);
-        const c = v128.shuffle<i16>(zero, high, 0, 8, 1, 9, 2, 10, 3, 11);
-        const d = v128.shuffle<i16>(zero, high, 4, 12, 5, 13, 6, 14, 7, 15);
-        // 0 becomes 255
-        if (v128.any_true(i8x16.lt_u(i8x16.sub(sizes, one), subnormals))) {
-          storeAny(out, a, scale);
-          storeAny(out + 16, b, scale);
-          storeAny(out + 32, c, scale);
-          storeAny(out + 48, d, scale);
-        } else {
-          storeNormal(out, a, raised);
-          storeNormal(out + 16, b, raised);
-          storeNormal(out + 32, c, raised);
-          storeNormal(out + 48, d, raised);
-        }
+        const sign = v128.xor(bytes, sizes);
+        const shifted = i8x16.add(v128.and(i16x8.shr_u(sizes, 4), nibble), exponent);
+        const upper = v128.or(i8x16.add(shifted, i8x16.swizzle(upperBytes, sizes)), sign);
+        const low = i16x8.shl(v128.and(sizes, nibble), 4);
+        const lower = i8x16.add(low, i8x16.swizzle(lowerBytes, sizes));
+        const first = v128.shuffle<i8>(lower, upper, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        const last = v128.shuffle<i8>(lower, upper, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        v128.store(out, f32x4.mul(v128.shuffle<i16>(zero, first, 0, 8, 1, 9, 2, 10, 3, 11), scale));
+        v128.store(out, f32x4.mul(v128.shuffle<i16>(zero, first, 4, 12, 5, 13, 6, 14, 7, 15), scale), 16);
+        v128.store(out, f32x4.mul(v128.shuffle<i16>(zero, last, 0, 8, 1, 9, 2, 10, 3, 11), scale), 32);
+        v128.store(out, f32x4.mul(v128.shuffle<i16>(zero, last, 4, 12, 5, 13, 6, 14, 7, 15), scale), 48);
       }
       const factor = f32x4.extract_lane(scale, 0);
       for (; codes < end; codes++, out += 4) {

@@ -99,7 +99,8 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
     return write(out, LEFT, 0, 0, 0);
   }
   if (largest == 0) return write(out, EXACT, 0, 0, 0);
-  const few = fewSteps(start, end, largest);
+  const tops = at.dropped == 0 ? ALL_TOPS : likelyTops(at.dropped, start, largest, 1);
+  const few = fewSteps(start, end, largest, tops);
   if (few < 0) return write(out, LEFT, 0, 0, 0);
   if (few > 0) return write(out, EXACT, few, <f64>lowest / few, <f64>highest / few);
   if (at.dropped == 0) {
@@ -107,7 +108,7 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
     if (exact <= 0) return write(out, LEFT, 0, 0, 0);
     return write(out, EXACT, exact, <f64>lowest / exact, <f64>highest / exact);
   }
-  const top = rounded(at, start, end, largest, out);
+  const top = rounded(at, start, end, largest, tops, out);
   if (top < 0) return write(out, LEFT, 0, 0, 0);
   if (top == 0 || top > SURE_TOP) {
     // an exact step counts where it is not twice as fine
@@ -156,6 +157,66 @@ function exactStep(start: usize, end: usize, largest: f32): f64 {
   return <f64>largest <= MOST_STEPS * step ? step : 0;
 }
 
+/** Levels that one mask tells about, and the mask of all of them. */
+const MASKED = 16;
+/** The last level that a mask begins with: doubts of larger ones do not fit 16 bits. */
+const MOST_MASKED = 33;
+const ALL_TOPS: i32 = 0xffff;
+
+/**
+ * For sixteen levels of the largest magnitude, from `first` on, a bit each, the lowest one first: not set where one of the
+ * first four floats cannot be an integer, once rounded. All arithmetic is in 2^-16 of a level, whose multiples of 1 vanish.
+ */
+function likelyTops(dropped: i32, start: usize, largest: f32, first: i32): i32 {
+  const ratio4 = f32x4.mul(f32x4.div(f32x4.abs(v128.load(start)), f32x4.splat(largest)), f32x4.splat(65536));
+  const parts = i32x4.trunc_sat_f32x4_s(ratio4);
+  // what the roundings may do, and what was cut off
+  const doubts = i32x4.add(
+    i32x4.trunc_sat_f32x4_s(f32x4.mul(ratio4, f32x4.splat(doubtOf(dropped)))),
+    i32x4.splat(3),
+  );
+  const low = i16x8.add(i16x8(0, 1, 2, 3, 4, 5, 6, 7), i16x8.splat(<i16>first));
+  const high = i16x8.add(low, i16x8.splat(8));
+  const far = v128.or(
+    v128.or(
+      areFar(i32x4.extract_lane(parts, 0), i32x4.extract_lane(doubts, 0), low, high),
+      areFar(i32x4.extract_lane(parts, 1), i32x4.extract_lane(doubts, 1), low, high),
+    ),
+    v128.or(
+      areFar(i32x4.extract_lane(parts, 2), i32x4.extract_lane(doubts, 2), low, high),
+      areFar(i32x4.extract_lane(parts, 3), i32x4.extract_lane(doubts, 3), low, high),
+    ),
+  );
+  return ~i8x16.bitmask(far) & ALL_TOPS;
+}
+
+/** A byte for each of sixteen levels: whether part × level, in 2^-16, is further from 0 than doubt × level. */
+// @ts-ignore: decorator
+@inline
+function areFar(part: i32, doubt: i32, low: v128, high: v128): v128 {
+  const part8 = i16x8.splat(<i16>part);
+  const doubt8 = i16x8.splat(<i16>doubt);
+  return i8x16.narrow_i16x8_s(
+    i16x8.gt_s(i16x8.abs(i16x8.mul(part8, low)), i16x8.mul(doubt8, low)),
+    i16x8.gt_s(i16x8.abs(i16x8.mul(part8, high)), i16x8.mul(doubt8, high)),
+  );
+}
+
+/** Where a ratio times a level of the largest magnitude is no integer, for all that their roundings may do. */
+// @ts-ignore: decorator
+@inline
+function isFar(ratio: v128, tops: v128, doubt4: v128): v128 {
+  const t = f32x4.mul(ratio, tops);
+  return f32x4.gt(f32x4.abs(f32x4.sub(t, f32x4.nearest(t))), f32x4.mul(t, doubt4));
+}
+
+/** The relative errors of two floats together, and a little. */
+// @ts-ignore: decorator
+@inline
+function doubtOf(dropped: i32): f32 {
+  return reinterpret<f32>((127 - 23 + dropped) << 23) * 1.02;
+}
+
 /** How far from an integer a float of a few steps may seem to be by the rounding of its quotient. */
 const EXACT_DOUBT: f32 = 1e-5;
 
@@ -163,11 +224,13 @@ const EXACT_DOUBT: f32 = 1e-5;
  * The largest part of the largest magnitude, of a few, of which all floats are multiples: their greatest common step. 0:
  * there is none; negative: the reference decides.
  */
-function fewSteps(start: usize, end: usize, largest: f32): f64 {
+function fewSteps(start: usize, end: usize, largest: f32, tops: i32): f64 {
   const ratio4 = f32x4.div(f32x4.abs(v128.load(start)), f32x4.splat(largest));
   const other4 = f32x4.div(f32x4.abs(v128.load(end - 16)), f32x4.splat(largest));
   const doubt4 = f32x4.splat(EXACT_DOUBT);
-  for (let top = 1; top <= FEW_STEPS; top++) {
+  for (; tops != 0; tops &= tops - 1) {
+    const top = 1 + ctz(tops);
+    if (top > FEW_STEPS) return 0;
     const top4 = f32x4.splat(<f32>top);
     const t = f32x4.mul(ratio4, top4);
     const u = f32x4.mul(other4, top4);
@@ -204,35 +267,34 @@ function remainder(a: f64, b: f64): f64 {
  * The smallest level of the largest magnitude with which all are integers, and its scale to `out`. 0: there is none;
  * negative: the reference decides.
  */
-function rounded(at: HiddenGroups, start: usize, end: usize, largest: f32, out: usize): i32 {
+function rounded(at: HiddenGroups, start: usize, end: usize, largest: f32, tops: i32, out: usize): i32 {
   const half = 1 << (at.dropped - 1);
   const lowLargest = reinterpret<f32>(reinterpret<i32>(largest) - half);
   const highLargest = reinterpret<f32>(reinterpret<i32>(largest) + half);
-  // the relative errors of two numbers together, and a little
-  const doubt4 = f32x4.splat(reinterpret<f32>((127 - 23 + at.dropped) << 23) * 1.02);
+  const doubt4 = f32x4.splat(doubtOf(at.dropped));
   const ratio4 = f32x4.div(f32x4.abs(v128.load(start)), f32x4.splat(largest));
   const other4 = f32x4.div(f32x4.abs(v128.load(end - 16)), f32x4.splat(largest));
-  for (let top = 1; top <= MOST_STEPS; top++) {
-    const top4 = f32x4.splat(<f32>top);
-    const t = f32x4.mul(ratio4, top4);
-    const u = f32x4.mul(other4, top4);
-    const far = v128.or(
-      f32x4.gt(f32x4.abs(f32x4.sub(t, f32x4.nearest(t))), f32x4.mul(t, doubt4)),
-      f32x4.gt(f32x4.abs(f32x4.sub(u, f32x4.nearest(u))), f32x4.mul(u, doubt4)),
-    );
-    if (v128.any_true(far)) continue;
-    if (top > MOST_TOP) return -1;
-    least = lowLargest / <f32>top;
-    most = highLargest / <f32>top;
-    const doubt: f32 = <f32>1 + reinterpret<f32>((127 - 23 + at.dropped) << 23);
-    const certain = least / (most * doubt - least);
-    // no level is larger than the largest one
-    const isNarrow = <f32>(top + 1) < certain ? narrowCertain(half, start, end) : narrow(half, doubt, start, end);
-    if (!isNarrow) continue;
-    const scale = chooseScale(at, start, end, top);
-    if (scale == 0) return -1;
-    store<f64>(out, <f64>scale, 8);
-    return top;
+  for (let first = 1; first <= MOST_STEPS; first += MASKED) {
+    if (first > 1) tops = first <= MOST_MASKED ? likelyTops(at.dropped, start, largest, first) : ALL_TOPS;
+    for (; tops != 0; tops &= tops - 1) {
+      const top = first + ctz(tops);
+      if (top > MOST_STEPS) return 0;
+      const top4 = f32x4.splat(<f32>top);
+      if (v128.any_true(v128.or(isFar(ratio4, top4, doubt4), isFar(other4, top4, doubt4)))) continue;
+      if (top > MOST_TOP) return -1;
+      least = lowLargest / <f32>top;
+      most = highLargest / <f32>top;
+      const doubt: f32 = <f32>1 + reinterpret<f32>((127 - 23 + at.dropped) << 23);
+      const certain = least / (most * doubt - least);
+      // no level is larger than the largest one
+      const isCertain = <f32>(top + 1) < certain;
+      const isNarrow = isCertain ? narrowCertain(half, start, end) : narrow(half, doubt, start, end);
+      if (!isNarrow) continue;
+      const scale = chooseScale(at, start, end, top, isCertain);
+      if (scale == 0) return -1;
+      store<f64>(out, <f64>scale, 8);
+      return top;
+    }
   }
   return 0;
 }
@@ -291,7 +353,7 @@ function narrow(half: i32, doubt: f32, start: usize, end: usize): bool {
 }
 
 /** `roundedFit` in src/view/hidden-scale.ts for an f16, bf16 or f32 scale in the middle of the bounds; 0: another one. */
-function chooseScale(at: HiddenGroups, start: usize, end: usize, top: i32): f32 {
+function chooseScale(at: HiddenGroups, start: usize, end: usize, top: i32, isCertain: bool): f32 {
   const low = <f64>least * (1 - SLACK);
   const high = <f64>most * (1 + SLACK);
   const splits = max(1, MOST_SPLIT / top);
@@ -302,6 +364,9 @@ function chooseScale(at: HiddenGroups, start: usize, end: usize, top: i32): f32 
     // subnormal f16 numbers, and too large ones
     if (bits < 0x38800000 || bits > 0x477fe000) return 0;
     const middle = <f64>reinterpret<f32>((bits + 0xfff + ((bits >> 13) & 1)) & ~0x1fff);
+    // well within the bounds of levels that are certain, a scale gives every float
+    const isInside = isCertain && middle > a * (1 + 4 * SLACK) && middle < b * (1 - 4 * SLACK);
+    if (isInside && hasInexact(start, <f32>middle)) return <f32>middle;
     if (middle >= a && middle <= b) return holds(at.dropped, start, end, <f32>middle) ? <f32>middle : 0;
   }
   const single = <f32>((low + high) / 2);
@@ -309,6 +374,14 @@ function chooseScale(at: HiddenGroups, start: usize, end: usize, top: i32): f32 
   const bfloat = <f64>reinterpret<f32>((bits + 0x7fff + ((bits >> 16) & 1)) & ~0xffff);
   const scale = bfloat >= low && bfloat <= high ? <f32>bfloat : single;
   return holds(at.dropped, start, end, scale) ? scale : 0;
+}
+
+/** True where one of the first four floats is a product only once it is rounded. */
+function hasInexact(start: usize, scale: f32): bool {
+  const v = f32x4.abs(v128.load(start));
+  const scale4 = f32x4.splat(scale);
+  const level = f32x4.floor(f32x4.add(f32x4.div(v, scale4), f32x4.splat(0.5)));
+  return v128.any_true(f32x4.ne(f32x4.mul(level, scale4), v));
 }
 
 /** True where a scale gives every float once it is rounded, and not all of them exactly. */

@@ -1,4 +1,4 @@
-/** Twin of src/view/nibble-weight.ts. */
+/** Twin of src/view/nibble-weight.ts, and of src/view/level-weight.ts for four-bit codes. */
 
 /**
  * Groups of four-bit codes, one after another. The fields of this class are those of `placeNibbleGroups` in
@@ -12,15 +12,24 @@ class NibbleGroups {
   groupSize: i32;
   /** f32, one for each group. */
   scales: usize;
+  /** The same; 0: there are none. */
+  biases: usize;
   /** The sixteen levels: first bytes, second bytes, third bytes, fourth bytes. */
   planes: usize;
   out: usize;
 }
 
-/** Codes to f32: level times scale. */
+/** −0 as f32. */
+const noBias = memory.data<u32>([0x80000000]);
+
+/** Codes to f32: level × scale + bias, each step rounded. */
 export function dequantizeNibbles(at: NibbleGroups): void {
   let codes = at.codes;
   let scales = at.scales;
+  // a number that changes nothing, again and again
+  const hasBiases = at.biases != 0;
+  let biases = hasBiases ? at.biases : noBias;
+  const biasStep: usize = hasBiases ? 4 : 0;
   let out = at.out;
   const groupByteLength = <usize>(at.groupSize << 2);
   const planes = at.planes;
@@ -29,8 +38,9 @@ export function dequantizeNibbles(at: NibbleGroups): void {
   const plane2 = v128.load(planes, 32);
   const plane3 = v128.load(planes, 48);
   const mask = i8x16.splat(15);
-  for (let groups = at.groups; groups > 0; groups--, scales += 4) {
+  for (let groups = at.groups; groups > 0; groups--, scales += 4, biases += biasStep) {
     const scale = v128.load32_splat(scales);
+    const bias = v128.load32_splat(biases);
     for (const end = out + groupByteLength; out < end; out += 64, codes += 8) {
       const bytes = v128.load64_zero(codes);
       const low = v128.and(bytes, mask);
@@ -44,12 +54,18 @@ export function dequantizeNibbles(at: NibbleGroups): void {
       const upper = zip(byte2, byte3);
       const lowerEnd = zipEnd(byte0, byte1);
       const upperEnd = zipEnd(byte2, byte3);
-      v128.store(out, f32x4.mul(zipPairs(lower, upper), scale));
-      v128.store(out, f32x4.mul(zipPairsEnd(lower, upper), scale), 16);
-      v128.store(out, f32x4.mul(zipPairs(lowerEnd, upperEnd), scale), 32);
-      v128.store(out, f32x4.mul(zipPairsEnd(lowerEnd, upperEnd), scale), 48);
+      v128.store(out, affine(zipPairs(lower, upper), scale, bias));
+      v128.store(out, affine(zipPairsEnd(lower, upper), scale, bias), 16);
+      v128.store(out, affine(zipPairs(lowerEnd, upperEnd), scale, bias), 32);
+      v128.store(out, affine(zipPairsEnd(lowerEnd, upperEnd), scale, bias), 48);
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function affine(levels: v128, scale: v128, bias: v128): v128 {
+  return f32x4.add(f32x4.mul(levels, scale), bias);
 }
 
 /** Bytes of two vectors in turn: the first eight of each, then the last eight. */

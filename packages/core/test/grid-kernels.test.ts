@@ -359,7 +359,9 @@ describe("the steps of groups of floats", () => {
 
   function fitsOf(rowsFit: typeof integerRows, type: HidingType, values: Float32Array, blockColumns: number) {
     const fits: GroupFit[] = [];
-    const all = rowsFit(type)(values, columns, { blockRows: 1, blockColumns }, (fit) => fits.push(fit));
+    const all = rowsFit(type)(values, columns, { blockRows: 1, blockColumns }, (fit) =>
+      fits.push({ ...fit }),
+    );
     return { all, fits };
   }
 

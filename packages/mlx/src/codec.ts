@@ -18,11 +18,15 @@ export const mlxCodec: LinearCodec<MlxLayout, MlxClaims, RowWeight> = {
 
   open(layout, bytes, place) {
     examineParameters(layout, bytes, place);
-    const words = readWords(partOf(layout, "weight", bytes, place), 32);
+    const stored = partOf(layout, "weight", bytes, place);
+    const words = readWords(stored, 32);
     const table = streamFields(layout.bits);
-    return levelWeight(parametersOf(layout, bytes, place), (rowStart, rowEnd, codes) => {
+    const unpack = (rowStart: number, rowEnd: number, codes: Uint8Array): void => {
       unpackFields(table, words, rowStreams(layout, rowStart, rowEnd), codes);
-    });
+    };
+    const bits = ([4, 8] as const).find((width) => width === layout.bits);
+    const codes = bits === undefined ? undefined : { bits, bytes: stored };
+    return levelWeight(parametersOf(layout, bytes, place), unpack, codes);
   },
 };
 

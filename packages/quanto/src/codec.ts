@@ -124,6 +124,7 @@ function openFloats(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): 
   return levelWeight(
     { ...parameters, levels: E4M3_VALUES, offset: { kind: "none" } },
     (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
+    { bits: 8, bytes: stored },
   );
 }
 

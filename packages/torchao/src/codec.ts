@@ -149,5 +149,6 @@ function openFloats(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace):
       rounding: "none",
     },
     (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
+    { bits: 8, bytes: stored },
   );
 }

@@ -34,11 +34,6 @@ const placeE4m3Rows = /* @__PURE__ */ descriptor(
   ],
 );
 
-/** The kernel puts codes into the exponents of f32, which makes them 2^120 too small; the scales correct that. */
-const RAISE = 2 ** 120;
-/** Scales from here on would overflow. */
-const LARGEST_SCALE = 128;
-
 /**
  * Rows of E4M3 codes times their scales, as f32: each product is rounded once.
  * @param codes whole rows of `columns` codes
@@ -85,7 +80,7 @@ export function dequantizeE4m3(
         }),
       ) === 0;
     if (!isDone) {
-      // a NaN, or a scale that the kernel cannot take
+      // a NaN, or a scale that is no finite number
       reference.dequantizeE4m3(
         codes.subarray(start, end),
         columns,
@@ -103,13 +98,9 @@ function loaded(codes: Uint8Array): number {
   return tileOffset(0);
 }
 
-/** False where a scale is too large for the kernel's arithmetic, or no number. */
+/** False where a scale is no finite number: only the reference decides which NaN a product is. */
 function placeScales(scales: Float32Array): boolean {
-  const placed = new Float32Array(kernelMemory().buffer, scratchOffset(2), scales.length);
-  for (let i = 0; i < scales.length; i++) {
-    const scale = scales[i]!;
-    if (!(Math.abs(scale) < LARGEST_SCALE)) return false;
-    placed[i] = scale * RAISE;
-  }
+  for (let i = 0; i < scales.length; i++) if (!Number.isFinite(scales[i]!)) return false;
+  new Float32Array(kernelMemory().buffer, scratchOffset(2), scales.length).set(scales);
   return true;
 }

@@ -101,6 +101,7 @@ function fitInKernel(
   const [place, out] = [tileOffset(0), scratchOffset(1)];
   const { buffer } = kernelMemory();
   const own = { values, start: 0, length, runs: 1, step: length };
+  const read = { scale: 0, min: 0, max: 0, exact: true, nonzero: 0 };
   for (let start = 0; start < values.length; start += perCall * length) {
     const some = values.subarray(start, start + perCall * length);
     const count = some.length / length;
@@ -109,7 +110,8 @@ function fitInKernel(
     const fits = new Float64Array(buffer, out, FIT_LENGTH * count);
     for (let group = 0; group < count; group++) {
       own.start = start + group * length;
-      const fit = fits[FIT_LENGTH * group] === LEFT ? one(own) : readFit(fits, FIT_LENGTH * group);
+      const at = FIT_LENGTH * group;
+      const fit = fits[at] === LEFT ? one(own) : readFit(fits, at, read);
       if (fit === undefined) return false;
       take(fit, own);
     }
@@ -117,12 +119,19 @@ function fitInKernel(
   return true;
 }
 
-function readFit(fits: Float64Array, at: number): GroupFit | undefined {
-  const scale = fits[at + 1]!;
-  if (scale === 0) return ZERO_FIT;
-  const exact = fits[at] === EXACT;
+/** One object holds the fits of all groups, one after another: there are millions. */
+function readFit(
+  fits: Float64Array,
+  at: number,
+  read: { -readonly [Key in keyof GroupFit]: GroupFit[Key] },
+): GroupFit | undefined {
+  read.scale = fits[at + 1]!;
+  if (read.scale === 0) return ZERO_FIT;
+  read.exact = fits[at] === EXACT;
   // no level is −0
-  const fit = { scale, min: fits[at + 2]! + 0, max: fits[at + 3]! + 0, exact, nonzero: fits[at + 4]! };
-  if (exact) return exactFit(fit);
-  return isNarrow(fit) ? fit : undefined;
+  read.min = fits[at + 2]! + 0;
+  read.max = fits[at + 3]! + 0;
+  read.nonzero = fits[at + 4]!;
+  if (read.exact) return exactFit(read);
+  return isNarrow(read) ? read : undefined;
 }

@@ -1,11 +1,13 @@
 /** The SIMD twin of `view/level-weight.ts`: a weight is unpacked and dequantized some rows at a time. */
 import type { RowWeight } from "../format/linear-codec.ts";
+import { E4M3_VALUES } from "../numeric/float8.ts";
 import { checkRows, checkValueCount } from "../view/integer-view.ts";
-import { commonGroups, type Factor, type LevelView, type Span, spanIndex } from "../view/level-view.ts";
+import type { LevelView } from "../view/level-view.ts";
 import * as reference from "../view/level-weight.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { descriptor } from "./descriptor.ts";
-import { runList } from "./grid-twin.ts";
+import { dequantizeE4m3 } from "./float8-twin.ts";
+import { type Grouped, groupedNumbers, MOST_LEVELS, RUN_LENGTH } from "./grouped-numbers.ts";
 import {
   kernelAddress,
   kernelMemory,
@@ -15,6 +17,7 @@ import {
   tileOffset,
 } from "./memory.ts";
 import type { Kernel } from "./module.ts";
+import { dequantizeNibbles } from "./nibble-groups.ts";
 import { LIST_LENGTH, placeList, tileCodes } from "./tiles.ts";
 
 /** The fields of the class `LevelRuns` in assembly/levels.ts. */
@@ -63,19 +66,18 @@ const placeLevelRuns = /* @__PURE__ */ descriptor(
   ],
 );
 
-/** Numbers of one run of columns in a list: group, first column, end. */
-const RUN_LENGTH = 3;
-
 /** Codes that are unpacked at a time: with their values they fit a first-level cache, or nearly. */
 const TILE_CODES = 8 * 1024;
 
 /**
  * An opened weight whose small parts are already in memory as a level view's, and whose codes are unpacked on demand.
- * `unpackCodes` writes the codes of whole rows: `codes[(row − rowStart) × columns + column]`.
+ * `unpackCodes` writes the codes of whole rows: `codes[(row − rowStart) × columns + column]`. `stored`: the same codes in
+ * a form that the kernels read without unpacking.
  */
 export function levelWeight(
   parameters: reference.LevelParameters,
-  unpackCodes: (rowStart: number, rowEnd: number, codes: Uint8Array) => void,
+  unpackCodes: UnpackRows,
+  stored?: StoredCodes,
 ): RowWeight & { toLevels(rowStart: number, rowEnd: number): LevelView } {
   const weight = reference.levelWeight(parameters, unpackCodes);
   let grouped: Grouped | undefined;
@@ -87,6 +89,7 @@ export function levelWeight(
       const kernel = coreKernels.kernel("dequantizeLevels");
       if (kernel !== undefined && canRun(parameters)) {
         grouped ??= groupedNumbers(parameters);
+        if (stored !== undefined && READERS[stored.bits](grouped, stored.bytes, rowStart, out)) return;
         if (inTiles(kernel, grouped, unpackCodes, [rowStart, rowEnd], out)) return;
       }
       weight.dequantize(rowStart, rowEnd, out);
@@ -94,73 +97,49 @@ export function levelWeight(
   };
 }
 
+/** Codes as they are stored, each row in bytes of its own. */
+export interface StoredCodes {
+  /** 4: two codes in a byte, the even column in the low bits. 8: a byte each. */
+  readonly bits: 4 | 8;
+  readonly bytes: Uint8Array;
+}
+
+type UnpackRows = (rowStart: number, rowEnd: number, codes: Uint8Array) => void;
+
 /** A code beyond the table, which the reference refuses, is possible only where the table has neither 16 nor 256 levels. */
 function canRun({ levels, offset, rounding }: reference.LevelParameters): boolean {
   const count = levels === "integer" ? 256 : levels.length;
   return (count === 16 || count === MOST_LEVELS) && offset.kind !== "zeros" && rounding === "none";
 }
 
-/** One scale and one bias for each row and group. */
-interface Grouped {
-  readonly columns: number;
-  readonly levels: Float32Array | undefined;
-  readonly groupCount: number;
-  /** Group, first column and end of each run of columns. */
-  readonly runs: Int32Array;
-  readonly scales: Float32Array;
-  readonly biases: Float32Array | undefined;
-}
+/** Dequantizes the rows of `out` from `rowStart` on; false where there is no kernel for such a weight. */
+type ReadStored = (grouped: Grouped, bytes: Uint8Array, rowStart: number, out: Float32Array) => boolean;
 
-/** The factors are multiplied in their order, as the reference does. */
-function groupedNumbers(parameters: reference.LevelParameters): Grouped {
-  const { rows, columns, levels, factors, offset } = parameters;
-  const { groupOfColumn, groupCount } = commonGroups(parameters);
-  const firsts = new Int32Array(groupCount);
-  for (let column = columns - 1; column >= 0; column--) firsts[groupOfColumn[column]!] = column;
-  const numbersOf = ({ values, span }: Factor): Float32Array =>
-    isOwnGroups(span, groupOfColumn, groupCount)
-      ? values
-      : spread(rows, firsts, (row, column) => values[spanIndex(span, row, column, columns)]!);
-  const [first, ...others] = factors.map(numbersOf);
-  const scales = others.length === 0 ? first : first?.slice();
-  for (const numbers of others) {
-    for (let i = 0; i < numbers.length; i++) scales![i] = scales![i]! * numbers[i]!;
-  }
-  return {
-    columns,
-    levels: levels === "integer" ? undefined : levels,
-    groupCount,
-    runs: runList(groupOfColumn),
-    scales: scales ?? new Float32Array(rows * groupCount).fill(1),
-    biases: offset.kind === "bias" ? numbersOf(offset) : undefined,
-  };
-}
+const READERS: Readonly<Record<StoredCodes["bits"], ReadStored>> = {
+  4: dequantizeNibbles,
+  8: dequantizeFloat8,
+};
 
-function isOwnGroups(span: Span, groupOfColumn: Int32Array, groupCount: number): boolean {
-  return (
-    span.kind === "columns" &&
-    span.groupCount === groupCount &&
-    span.groupOfColumn.every((group, column) => group === groupOfColumn[column])
-  );
-}
-
-function spread(
-  rows: number,
-  firsts: Int32Array,
-  numberAt: (row: number, column: number) => number,
-): Float32Array {
-  const numbers = new Float32Array(rows * firsts.length);
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let group = 0; group < firsts.length; group++, at++) numbers[at] = numberAt(row, firsts[group]!);
-  }
-  return numbers;
+/** E4M3 codes in groups of one width, without biases. */
+function dequantizeFloat8(
+  { columns, levels, groupSize, groupCount, scales, biases }: Grouped,
+  bytes: Uint8Array,
+  rowStart: number,
+  out: Float32Array,
+): boolean {
+  if (levels !== E4M3_VALUES || groupSize === undefined || biases !== undefined) return false;
+  const from = rowStart * columns;
+  const values = scales.subarray(rowStart * groupCount);
+  const groups = { values, rowStep: groupCount, blockColumns: groupSize };
+  dequantizeE4m3(bytes.subarray(from, from + out.length), columns, groups, out);
+  return true;
 }
 
 /** Rows of a weight as f32; false where its rows are too long for the kernels' memory. */
 function inTiles(
   kernel: Kernel,
   grouped: Grouped,
-  unpackCodes: (rowStart: number, rowEnd: number, codes: Uint8Array) => void,
+  unpackCodes: UnpackRows,
   [rowStart, rowEnd]: readonly [start: number, end: number],
   out: Float32Array,
 ): boolean {
@@ -203,9 +182,6 @@ function inTiles(
   }
   return true;
 }
-
-/** Levels of the largest table. */
-const MOST_LEVELS = 256;
 
 /** Behind the list of runs, in scratch memory that no unpacking uses. */
 function placeLevels(levels: Float32Array): number {
