@@ -11,17 +11,22 @@ import { directoryTables } from "../matrix/whole-models.ts";
 
 const page = new URL("../../../../docs/conversions.md", import.meta.url);
 
-/** EXL2 tries every mix of widths on some rows of each weight; fewer rows than usual are enough for random codes. */
-function sampleFewRows(): void {
+/** EXL2 tries every mix of widths on each weight; weights of random codes and one shape need that only once. */
+function measureMixesOnce(): void {
   const { sampling } = weightTargetByName("exl2");
   if (sampling === undefined) throw new Error("EXL2 samples no rows");
-  vi.spyOn(sampling, "rowsOf").mockImplementation((rows) =>
-    [0, 1, 2, 3].map((i) => Math.floor((i * rows) / 4)),
-  );
+  const { costs } = sampling;
+  const known = new Map<string, readonly number[]>();
+  vi.spyOn(sampling, "costs").mockImplementation((sample, rows, columns) => {
+    const shape = `${rows} ${columns}`;
+    const found = known.get(shape) ?? costs(sample, rows, columns);
+    known.set(shape, found);
+    return found;
+  });
 }
 
 test("docs/conversions.md says what the codecs do, and whole conversions", async () => {
-  sampleFewRows();
+  measureMixesOnce();
   const text = `# What converts without changing a weight
 
 Quantized layouts store \`level × scale + offset\`: integers around a zero point, or the levels of a table, and perhaps an offset of their own (docs/adr/0002-the-level-view.md). Where the target can hold the same numbers, Requant moves them and no weight changes. The tables are computed by \`packages/convert/test/run/conversion-matrix.test.ts\`: each cell converts a layer of ${rows} × ${columns} weights, decodes it with the target's own decoder, and compares f32 bits.
@@ -52,7 +57,7 @@ GGUF's permutation of q and k rows moves whole rows, packed or not: it never sta
 
 ## Whole models
 
-The same for directories and files, as \`requant convert\` carries them out: a Llama layer of random codes, all scales and zero points different, is planned, converted, opened again and verified weight by weight in f32. A cell says what becomes of the linear weights; where they change, the number is the largest RMSE of one of them over its RMS. Whatever is neither copy nor exact is refused with \`--exact\`, and nothing is written. Random codes have no large and small weights, so the errors of new codes are larger here than in a trained model. \`gguf:auto\` names the types that it chose; so does every GGUF target that keeps a type other than the one that was asked for, as llama.cpp's converter does with NVFP4. "rounded, 0": the plan could not promise that the values fit, and the result shows that they did.
+The same for directories and files, as \`requant convert\` carries them out: a Llama layer of random codes, all scales and zero points different, is planned, converted, opened again and verified weight by weight in f32. A cell says what becomes of the linear weights; where they change, the number is the largest RMSE of one of them over its RMS. Whatever is neither copy nor exact is refused with \`--exact\`, and nothing is written. Random codes have no large and small weights, so the errors of new codes are larger here than in a trained model. EXL2's mixes of widths are measured once for each shape. \`gguf:auto\` names the types that it chose; so does every GGUF target that keeps a type other than the one that was asked for, as llama.cpp's converter does with NVFP4. "rounded, 0": the plan could not promise that the values fit, and the result shows that they did.
 
 ${await directoryTables()}
 
