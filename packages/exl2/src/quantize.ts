@@ -6,6 +6,9 @@ import { groupScales, half } from "./scales.ts";
 /** Candidates of the search for a group's scale, as shares of the scale without clipping. */
 const SEARCH: readonly number[] = Array.from({ length: 97 }, (_, i) => 0.7 + (0.5 * i) / 96);
 
+/** One of them: errors of random weights are small around it. */
+const NEAR_BEST = SEARCH[52] ?? 1;
+
 /** What `quantizeExl2` can use besides the weights. */
 export interface QuantizeExl2Options {
   /**
@@ -150,18 +153,26 @@ function bestMaxScale(
   nibbles: Uint8Array,
   largest: number,
 ): number {
-  let best = half(largest);
-  let least = Infinity;
   const width = gathered.length / rows;
+  /** The error of a candidate, or a part of it that is already above the limit. */
+  const errorOf = (candidate: number, limit: number): number => {
+    const scales = groupScales(candidate);
+    let error = 0;
+    for (let row = 0, at = 0; row < rows && error <= limit; row++, at += width) {
+      error += rowError(gathered, at, at + width, scales[nibbles[row]!]!, bits);
+    }
+    return error;
+  };
+  let best = half(largest);
+  // near the best one, so that most candidates are above it after few rows; the first of equal ones is still taken
+  const near = half(largest * NEAR_BEST);
+  const limit = Number.isFinite(near) ? errorOf(near, Infinity) : Infinity;
+  let least = Infinity;
   for (const share of SEARCH) {
     const candidate = half(largest * share);
     if (!Number.isFinite(candidate)) continue;
-    const scales = groupScales(candidate);
-    let error = 0;
-    for (let row = 0, at = 0; row < rows && error < least; row++, at += width) {
-      error += rowError(gathered, at, at + width, scales[nibbles[row]!]!, bits);
-    }
-    if (error < least) {
+    const error = errorOf(candidate, Math.min(limit, least));
+    if (error < least && error <= limit) {
       least = error;
       best = candidate;
     }

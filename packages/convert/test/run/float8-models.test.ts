@@ -21,7 +21,7 @@ import {
 } from "../../src/index.ts";
 import { type Float8Writer, float8Directories } from "../float8-directory.ts";
 import { readWeights, type Weights } from "../hf-directory.ts";
-import { config, floatDirectory, linearModules, tokenizer } from "./packed-models.ts";
+import { configOf, floatDirectory, type LayerSize, linearModules, tokenizer } from "./packed-models.ts";
 
 interface Converted {
   readonly plan: Plan;
@@ -168,15 +168,29 @@ const writers: Readonly<Record<string, Float8Writer>> = {
 
 const linear = new Set(linearModules.map(([module]) => `${module}.weight`));
 
-async function llama(writer: Float8Writer): Promise<{ packed: MemoryStore; floats: MemoryStore }> {
-  const store = await floatDirectory("BF16");
+/** Several blocks, and short ones, in few weights. */
+const SIZE: LayerSize = { keyValueHeads: 1, feedForward: 256 };
+const original = await floatDirectory("BF16", 1, SIZE);
+
+type Directories = Awaited<ReturnType<typeof float8Directories>>;
+const made = new Map<Float8Writer, Promise<Directories>>();
+
+/** The directories of a writer, made once. */
+function llama(writer: Float8Writer): Promise<Directories> {
+  const known = made.get(writer) ?? makeLlama(writer);
+  made.set(writer, known);
+  return known;
+}
+
+async function makeLlama(writer: Float8Writer): Promise<Directories> {
+  const store = original;
   const model = await openModel({ store });
   const weights: Weights = new Map();
   for (const { name, shape, encoding, byteLength } of model.tensors) {
     weights.set(name, { shape, encoding, bytes: (await model.readBytes(name, 0, byteLength)).slice() });
   }
   const sideFiles = { "tokenizer.json": JSON.stringify(tokenizer) };
-  return float8Directories(weights, sideFiles, config, writer, (name) => linear.has(name));
+  return float8Directories(weights, sideFiles, configOf(SIZE), writer, (name) => linear.has(name));
 }
 
 describe.each(Object.keys(writers))("as %s stores it", (name) => {
@@ -195,9 +209,7 @@ describe.each(Object.keys(writers))("as %s stores it", (name) => {
   it("is opened without a warning, and the scales of activations are named", async () => {
     const model = await openModel({ store: (await llama(writer)).packed });
     expect(model.tensors.map(({ name: tensor }) => tensor).sort()).toEqual(
-      (await openModel({ store: await floatDirectory("BF16") })).tensors
-        .map(({ name: tensor }) => tensor)
-        .sort(),
+      (await openModel({ store: original })).tensors.map(({ name: tensor }) => tensor).sort(),
     );
     expect(model.findings.filter(({ severity }) => severity !== "note")).toEqual([]);
     const left = model.findings.filter(({ code }) => code === "packed-weights").map(({ message }) => message);
@@ -287,7 +299,7 @@ describe("fp8 as a target", () => {
   it.each(["fp8:block-128", "fp8:block-32-ue8m0"])(
     "%s is read back to the values that were measured",
     async (target) => {
-      const store = await floatDirectory("BF16");
+      const store = original;
       const { plan, model } = await converted(store, target);
       expect(
         new Set(plan.tensors.filter(({ linear: own }) => own !== undefined).map(({ to }) => to)),
@@ -308,7 +320,7 @@ describe("fp8 as a target", () => {
   );
 
   it("copies weights that are stored so already", async () => {
-    const source = await converted(await floatDirectory("BF16"), "fp8:block-128");
+    const source = await converted(original, "fp8:block-128");
     const again = await converted(source.store, "fp8:block-128");
     expect(new Set(again.plan.tensors.map(({ fidelity }) => fidelity))).toEqual(new Set(["copy"]));
     expect(again.store.files.get("model.safetensors")).toEqual(source.store.files.get("model.safetensors"));

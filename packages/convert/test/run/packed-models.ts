@@ -20,16 +20,24 @@ export function randomSource(seed: number): () => number {
 }
 
 export const HIDDEN = 256;
-const FEED_FORWARD = 512;
 const VOCABULARY = 64;
 
-export const config = {
+/** What may differ between the models. */
+export interface LayerSize {
+  /** Heads of 64 rows each. */
+  readonly keyValueHeads: number;
+  readonly feedForward: number;
+}
+
+const USUAL: LayerSize = { keyValueHeads: 2, feedForward: 512 };
+
+export const configOf = ({ keyValueHeads, feedForward }: LayerSize) => ({
   architectures: ["LlamaForCausalLM"],
   model_type: "llama",
   hidden_size: HIDDEN,
-  intermediate_size: FEED_FORWARD,
+  intermediate_size: feedForward,
   num_attention_heads: 4,
-  num_key_value_heads: 2,
+  num_key_value_heads: keyValueHeads,
   num_hidden_layers: 1,
   max_position_embeddings: 128,
   rms_norm_eps: 1e-5,
@@ -37,18 +45,23 @@ export const config = {
   vocab_size: VOCABULARY,
   tie_word_embeddings: false,
   torch_dtype: "float16",
-};
+});
+
+type LinearModule = readonly [module: string, rows: number, columns: number];
 
 /** Module, rows, columns: everything a Llama layer has. */
-export const linearModules: readonly (readonly [module: string, rows: number, columns: number])[] = [
+const modulesOf = ({ keyValueHeads, feedForward }: LayerSize): readonly LinearModule[] => [
   ["model.layers.0.self_attn.q_proj", HIDDEN, HIDDEN],
-  ["model.layers.0.self_attn.k_proj", HIDDEN / 2, HIDDEN],
-  ["model.layers.0.self_attn.v_proj", HIDDEN / 2, HIDDEN],
+  ["model.layers.0.self_attn.k_proj", 64 * keyValueHeads, HIDDEN],
+  ["model.layers.0.self_attn.v_proj", 64 * keyValueHeads, HIDDEN],
   ["model.layers.0.self_attn.o_proj", HIDDEN, HIDDEN],
-  ["model.layers.0.mlp.gate_proj", FEED_FORWARD, HIDDEN],
-  ["model.layers.0.mlp.up_proj", FEED_FORWARD, HIDDEN],
-  ["model.layers.0.mlp.down_proj", HIDDEN, FEED_FORWARD],
+  ["model.layers.0.mlp.gate_proj", feedForward, HIDDEN],
+  ["model.layers.0.mlp.up_proj", feedForward, HIDDEN],
+  ["model.layers.0.mlp.down_proj", HIDDEN, feedForward],
 ];
+
+export const config = configOf(USUAL);
+export const linearModules = modulesOf(USUAL);
 
 const otherTensors: readonly (readonly [name: string, shape: readonly number[]])[] = [
   ["model.embed_tokens.weight", [VOCABULARY, HIDDEN]],
@@ -159,17 +172,21 @@ async function directory(
 }
 
 /** Float weights of one type. */
-export function floatDirectory(encoding: "F32" | "F16" | "BF16", seed = 1): Promise<MemoryStore> {
+export function floatDirectory(
+  encoding: "F32" | "F16" | "BF16",
+  seed = 1,
+  size = USUAL,
+): Promise<MemoryStore> {
   const random = randomSource(seed);
   return directory(
     `float-${encoding}`,
     [
-      ...linearModules.map(([module, rows, columns]) =>
+      ...modulesOf(size).map(([module, rows, columns]) =>
         floats(`${module}.weight`, [rows, columns], encoding, random),
       ),
       ...otherTensors.map(([tensor, shape]) => floats(tensor, shape, encoding, random)),
     ],
-    config,
+    configOf(size),
   );
 }
 
@@ -179,14 +196,16 @@ export async function packedDirectory(
   words: readonly string[],
   options: ViewOptions,
   seed = 2,
+  size = USUAL,
 ): Promise<MemoryStore> {
   const target = weightTargetByName(format);
   const given = parseWords(target.words, words.join("-"));
   const asked = target.settle?.(given) ?? given;
   const random = randomSource(seed);
   const { packs } = options;
-  const floatModules = linearModules.filter(([module]) => packs?.includes(module) === false);
-  const packedModules = linearModules.filter(([module]) => packs?.includes(module) !== false);
+  const modules = modulesOf(size);
+  const floatModules = modules.filter(([module]) => packs?.includes(module) === false);
+  const packedModules = modules.filter(([module]) => packs?.includes(module) !== false);
   const made = packedModules.map(([module, rows, columns]) => {
     const view = randomView(rows, columns, options, random);
     return { module, rows, columns, view };
@@ -241,7 +260,7 @@ export async function packedDirectory(
       ),
       ...otherTensors.map(([name, shape]) => floats(name, shape, "F16", random)),
     ],
-    { ...config, quantization_config: quantization },
+    { ...configOf(size), quantization_config: quantization },
   );
 }
 
@@ -250,10 +269,11 @@ export async function exl2Directory(
   widths: readonly number[],
   permuted: boolean,
   seed = 3,
+  size = USUAL,
 ): Promise<MemoryStore> {
   const random = randomSource(seed);
   const tensors: Stored[] = [];
-  for (const [module, rows, columns] of linearModules) {
+  for (const [module, rows, columns] of modulesOf(size)) {
     const share = columns / widths.length;
     const groups = widths.flatMap((bits) => Array.from({ length: share / 64 }, () => ({ bits, rows: 64 })));
     const invperm = Int32Array.from({ length: columns }, (_, i) => i);
@@ -295,7 +315,10 @@ export async function exl2Directory(
   return directory(
     `exl2-${widths.join("+")}${permuted ? "" : "-in-order"}`,
     [...tensors, ...otherTensors.map(([name, shape]) => floats(name, shape, "F16", random))],
-    { ...config, quantization_config: { quant_method: "exl2", version: "0.3.2", bits: 4.2, head_bits: 16 } },
+    {
+      ...configOf(size),
+      quantization_config: { quant_method: "exl2", version: "0.3.2", bits: 4.2, head_bits: 16 },
+    },
     "output.safetensors",
   );
 }
