@@ -1,6 +1,6 @@
 /** 8-bit and 4-bit floats, MLX and NF4, to f32, in cache: the kernels of the formats beside ggml's types. */
 import { bitsAndBytesCodec } from "@requant/bitsandbytes";
-import { compressedFloat8Codec as compressedFloat8Codec, float4Codec } from "@requant/compressed-tensors";
+import { compressedFloat8Codec, float4Codec } from "@requant/compressed-tensors";
 import { F16 } from "@requant/core";
 import {
   allocateParts,
@@ -10,7 +10,7 @@ import {
   type RowWeight,
 } from "@requant/core/format";
 import { allocateKernelBuffer } from "@requant/core/kernels";
-import { compressedFloat8Codec } from "@requant/float8";
+import { float8Codec } from "@requant/float8";
 import { mlxCodec } from "@requant/mlx";
 import { mxfp4Codec, nvfp4Codec } from "@requant/mxfp";
 import { type InterleaveOptions, interleave } from "./interleave.ts";
@@ -94,7 +94,7 @@ const stateBytes = new TextEncoder().encode(
 );
 
 const cases: readonly FormatCase[] = [
-  caseOf("FP8, blocks of 128 × 128", compressedFloat8Codec, { blockSize: [128, 128] }, [
+  caseOf("FP8, blocks of 128 × 128", float8Codec, { blockSize: [128, 128] }, [
     part("weight", "F8_E4M3", ROWS, COLUMNS),
     part("weight_scale_inv", "F32", 1, COLUMNS / 128),
   ]),
