@@ -51,7 +51,7 @@ export function explainName(name: string, formats: NameFormats): ExplainedName {
     if (formats.names.includes(extension.toLowerCase())) found.method ??= extension.toLowerCase();
     parts.push({ text: `.${extension}`, meaning: extensionMeaning(extension) });
   }
-  const target = targetOf(found, formats);
+  const target = adjacentTarget(stem, formats) ?? targetOf(found, formats);
   return {
     ...(owner === undefined ? {} : { owner }),
     parts,
@@ -120,11 +120,48 @@ function extensionMeaning(extension: string): string {
   }
 }
 
+/** The most words of a target that stand right behind or right before the name of its format. */
+const MOST_WORDS = 6;
+
+/** A format with the words beside it: "fp8-block-128", "nf4-64-double-bitsandbytes"; undefined where they are none of its words. */
+function adjacentTarget(stem: string, { names, spell }: NameFormats): ReturnType<NameFormats["spell"]> {
+  const text = stem.toLowerCase();
+  const places = names.flatMap((name) => placesOf(name, text).map((at) => ({ name, at })));
+  for (let count = MOST_WORDS; count > 0; count--) {
+    for (const { name, at } of places) {
+      const after = text.slice(at + name.length + 1).split("-");
+      const before = text.slice(0, Math.max(0, at - 1)).split("-");
+      for (const words of [after.slice(0, count), before.slice(-count)]) {
+        const target = words.length < count || words.includes("") ? undefined : spell(name, words);
+        if (target !== undefined) return target;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Where a name stands between hyphens or at an end. */
+function placesOf(name: string, text: string): number[] {
+  const places: number[] = [];
+  const marked = `-${text}-`;
+  for (let at = marked.indexOf(`-${name}-`); at >= 0; at = marked.indexOf(`-${name}-`, at + 1))
+    places.push(at);
+  return places;
+}
+
 /** The words of the name that its format's target has, too; undefined where one of them is none of its words. */
 function targetOf(found: Found, { spell }: NameFormats): ReturnType<NameFormats["spell"]> {
   const { method, type, bitsPerWeight, words } = found;
   const typed = [undefined, "gguf", "safetensors"];
   if (type !== undefined && typed.includes(method)) return spell(method ?? "gguf", [type.toLowerCase()]);
+  const { numbers } = found;
+  // the numbers name a format where no other name does
+  if (method === undefined && numbers !== undefined) {
+    return spell(
+      numbers,
+      words.filter((word) => word !== numbers),
+    );
+  }
   const format = method ?? (bitsPerWeight === undefined ? undefined : "exl2");
   return format === undefined ? undefined : spell(format, [...new Set(words)]);
 }

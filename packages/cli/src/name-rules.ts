@@ -18,6 +18,8 @@ export interface Found {
   method?: string;
   /** A type of GGUF. */
   type?: string;
+  /** A type of small floats, which is a format of its own and a word of others. */
+  numbers?: string;
   /** Words as targets spell them: "4bit", "128g". */
   readonly words: string[];
 }
@@ -36,6 +38,17 @@ function method(pattern: RegExp, name: string, meaning: string): Rule {
     pattern,
     explain(_match, found) {
       found.method ??= name;
+      return meaning;
+    },
+  };
+}
+
+function numberType(pattern: RegExp, name: string, meaning: string): Rule {
+  return {
+    pattern,
+    explain(_match, found) {
+      found.numbers ??= name;
+      found.words.push(name);
       return meaning;
     },
   };
@@ -100,9 +113,9 @@ export const nameRules: readonly Rule[] = [
       return `${weights}-bit weights, ${activations}-bit activations; in vLLM's words, mostly compressed-tensors`;
     },
   },
-  method(/^(?:fp8|f8)$/i, "fp8", "8-bit floats"),
-  method(/^nvfp4$/i, "nvfp4", "4-bit floats with block scales"),
-  method(/^mxfp4$/i, "mxfp4", "4-bit floats with block scales"),
+  numberType(/^(?:fp8|f8)$/i, "fp8", "8-bit floats"),
+  numberType(/^nvfp4$/i, "nvfp4", "4-bit floats with block scales"),
+  numberType(/^mxfp4$/i, "mxfp4", "4-bit floats with block scales"),
   {
     pattern: /^(\d+(?:[._]\d+)?)bpw$/i,
     explain([, bits = ""], found) {

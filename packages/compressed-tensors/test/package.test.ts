@@ -7,10 +7,10 @@ test("exports of @requant/compressed-tensors", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
       "COMPRESSION_FORMATS",
+      "compressedFloat8Codec",
       "compressedTensorsCodec",
       "compressedTensorsFormat",
       "float4Codec",
-      "compressedFloat8Codec",
       "int8Codec",
       "parseCompressedTensorsConfig",
       "quantizeCompressedTensors",
