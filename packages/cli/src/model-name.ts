@@ -78,19 +78,31 @@ function meaningOf(text: string, found: Found, formats: NameFormats): string | u
   return about;
 }
 
+/** Words that have hyphens inside, besides those of targets. */
+const COMPOUND = /\d{5}-of-\d{5}|UD-I?Q\d_[A-Za-z0-9_]+|act-order/i;
+
+/** Where the first word with hyphens inside stands, and how long it is; of several at one place the longest. */
+function firstCompound(text: string, compounds: readonly string[]): readonly [at: number, length: number] {
+  const match = COMPOUND.exec(text);
+  let first: readonly [number, number] = match === null ? [text.length, 0] : [match.index, match[0].length];
+  const lower = text.toLowerCase();
+  for (const word of compounds) {
+    const at = lower.indexOf(word.toLowerCase());
+    if (at >= 0 && (at < first[0] || (at === first[0] && word.length > first[1]))) first = [at, word.length];
+  }
+  return first;
+}
+
 /** Split at hyphens and blanks, and at dots and underscores that no word of ours has inside. */
 function wordsOf(stem: string, formats: NameFormats): string[] {
-  const own = ["\\d{5}-of-\\d{5}", "UD-I?Q\\d_[A-Za-z0-9_]+", "act-order"];
-  const compound = new RegExp([...own, ...formats.compounds].join("|"), "i");
-  let words: string[] = [];
-  let rest = stem;
-  for (let match = compound.exec(rest); match !== null; match = compound.exec(rest)) {
-    words = [...words, ...rest.slice(0, match.index).split(/[-\s]+/), match[0]];
-    rest = rest.slice(match.index + match[0].length);
+  const words: string[] = [];
+  for (let rest = stem; rest !== ""; ) {
+    const [at, length] = firstCompound(rest, formats.compounds);
+    for (const word of rest.slice(0, at).split(/[-\s]+/)) words.push(word);
+    words.push(rest.slice(at, at + length));
+    rest = rest.slice(at + length);
   }
-  return [...words, ...rest.split(/[-\s]+/)]
-    .flatMap((word) => splitWord(word, formats))
-    .filter((text) => text !== "");
+  return words.flatMap((word) => splitWord(word, formats)).filter((text) => text !== "");
 }
 
 /** "model.Q4_K_M" and "4bit_128g" are two words; "actorder_True", "Q4_K_M" and "v0.1" are one. */
