@@ -31,7 +31,8 @@ export function measure(value: number): string {
 
 /** Three significant digits of a hundredth: `0.571 %`. */
 export function percentage(share: number): string {
-  if (!Number.isFinite(share)) return share > 0 ? "∞" : "";
+  if (Number.isNaN(share)) return "not a number";
+  if (!Number.isFinite(share)) return share > 0 ? "∞" : "−∞";
   return share === 0 ? "0 %" : `${measure(share * 100)} %`;
 }
 

@@ -18,7 +18,9 @@ export async function replaceablePath(path: string, options: ReplaceOptions = {}
   try {
     const target = await realpath(path);
     const { mode, nlink, isFile } = await statOf(target);
-    if (!isFile) throw new IoError("This is not a regular file.", { path });
+    if (!isFile) {
+      throw new IoError("This is not a regular file.", { path, hint: "Give the path of a file." });
+    }
     // a new file takes the old one's place, which needs a writable folder only; the owner's wish is the file's
     if ((mode & 0o222) === 0) {
       throw new IoError(`The file is read-only (mode ${(mode & 0o777).toString(8)}).`, {
