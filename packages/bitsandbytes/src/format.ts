@@ -3,4 +3,6 @@ import { bitsAndBytesSource } from "./source.ts";
 import { bitsAndBytesTarget } from "./target.ts";
 
 /** Everything that `@requant/convert` needs of this package. */
-export const bitsAndBytesFormat: WeightFormat = { ...bitsAndBytesSource, target: bitsAndBytesTarget };
+export const bitsAndBytesFormat: WeightFormat = /* @__PURE__ */ Object.assign({}, bitsAndBytesSource, {
+  target: bitsAndBytesTarget,
+});

@@ -3,4 +3,6 @@ import { mlxSource } from "./source.ts";
 import { mlxTarget } from "./target.ts";
 
 /** Everything that `@requant/convert` needs of this package. */
-export const mlxFormat: WeightFormat = { ...mlxSource, target: mlxTarget };
+export const mlxFormat: WeightFormat = /* @__PURE__ */ Object.assign({}, mlxSource, {
+  target: mlxTarget,
+});

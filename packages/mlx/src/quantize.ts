@@ -39,7 +39,7 @@ export function quantizeMlx(
 }
 
 /** Scales below this are not used. */
-const LEAST_SCALE = fround(1e-7);
+const LEAST_SCALE: number = /* @__PURE__ */ fround(1e-7);
 
 /** The end of the group that is farther from zero is stored exactly, as the bias; scales are negative where it is the upper. */
 function quantizeAffine(
@@ -142,7 +142,7 @@ function e4m3Scale(ideal: number): StoredScale {
 }
 
 /** Half of the way from each magnitude to the next one: ties go to the smaller magnitude, and so does −0. */
-const E2M1_MIDDLES: readonly number[] = Array.from(
+const E2M1_MIDDLES: readonly number[] = /* @__PURE__ */ Array.from(
   { length: 7 },
   (_, code) => (E2M1_VALUES[code]! + E2M1_VALUES[code + 1]!) / 2,
 );

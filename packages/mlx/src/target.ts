@@ -69,7 +69,7 @@ const affineSchema: z.ZodMiniType<MlxLayout> = z
     scale,
   })
   .check(z.refine(isWhole));
-const floatSchemas = Object.entries(floatModes).map(([mode, { bits, groupSize }]) =>
+const floatSchemas = /* @__PURE__ */ Object.entries(floatModes).map(([mode, { bits, groupSize }]) =>
   z
     .object({
       ...common,
@@ -82,7 +82,7 @@ const floatSchemas = Object.entries(floatModes).map(([mode, { bits, groupSize }]
     })
     .check(z.refine(isWhole)),
 );
-const layoutSchema: z.ZodMiniType<MlxLayout> = z.union([affineSchema, ...floatSchemas]);
+const layoutSchema: z.ZodMiniType<MlxLayout> = /* @__PURE__ */ z.union([affineSchema, ...floatSchemas]);
 
 /** Rows of whole groups, and a stack of matrices of equal size. */
 function isWhole({ rows, columns, groupSize, experts = 1 }: Omit<MlxLayout, "mode">): boolean {

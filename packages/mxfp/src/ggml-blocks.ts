@@ -25,7 +25,7 @@ const BLOCK_BYTES: ReadonlyMap<string, number> = /* @__PURE__ */ new Map([
 /** ggml's blocks as ModelOpt exports them, as `@requant/convert` uses them. */
 export const ggmlBlocksFormat: WeightFormat = {
   name: "modelopt-ggml",
-  methods: [modelOptMethod(/^IQ(?:1_S|2_XXS|2_XS)$/)],
+  methods: [/* @__PURE__ */ modelOptMethod(/^IQ(?:1_S|2_XXS|2_XS)$/)],
   configKeys: [
     "block_payload_bytes",
     "config_groups",

@@ -63,7 +63,7 @@ export const MXFP4_STORES: Readonly<Record<Mxfp4Store, StoreParts>> = {
   },
 };
 
-const STORE_NAMES = Object.keys(MXFP4_STORES) as readonly Mxfp4Store[];
+const STORE_NAMES = /* @__PURE__ */ Object.keys(MXFP4_STORES) as readonly Mxfp4Store[];
 
 /** The store that has parts of these names and encodings. */
 export function mxfp4StoreOf(parts: readonly LinearPart[]): Mxfp4Store | undefined {

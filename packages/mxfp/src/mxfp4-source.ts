@@ -18,7 +18,7 @@ const mxfp4Method: FormatMethod = { names: ["mxfp4"], leavesFloats: true };
 /** MXFP4 as a source. */
 const mxfp4Source: PackedSource = {
   name: "mxfp4",
-  methods: [mxfp4Method, modelOptMethod(/^(?:W4A8_)?MXFP4/)],
+  methods: [mxfp4Method, /* @__PURE__ */ modelOptMethod(/^(?:W4A8_)?MXFP4/)],
   configKeys: ["quant_method", "modules_to_not_convert", "dequantize"],
   selfDescribing: true,
   runtimes: { vllm: {}, transformers: {} },

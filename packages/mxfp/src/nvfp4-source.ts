@@ -16,7 +16,7 @@ import { nvfp4Target } from "./nvfp4-target.ts";
 /** NVFP4 of ModelOpt, as `@requant/convert` uses it. */
 export const nvfp4Format: WeightFormat = {
   name: "nvfp4",
-  methods: [modelOptMethod(/^(?:W4A(?:16|8)_)?NVFP4/)],
+  methods: [/* @__PURE__ */ modelOptMethod(/^(?:W4A(?:16|8)_)?NVFP4/)],
   // Model Optimizer, export/convert_hf_config.py; kv_cache_* say how a runtime keeps its cache
   configKeys: [
     "config_groups",
