@@ -154,11 +154,11 @@ const foreign: Readonly<Record<string, Foreign>> = {
       sparsity_config: { format: "sparse-bitmask" },
     }),
   },
-  "ModelOpt IQ1_S with hf_quant_config.json alone": {
-    parts: { ".weight": stored("U8", 32, 1, 50) },
+  "ModelOpt IQ1_M with hf_quant_config.json alone": {
+    parts: { ".weight": stored("U8", 32, 1, 56) },
     first: ".weight",
-    method: /by modelopt \(IQ1_S\)/,
-    files: { "hf_quant_config.json": { producer: {}, quantization: { quant_algo: "IQ1_S" } } },
+    method: /by modelopt \(IQ1_M\)/,
+    files: { "hf_quant_config.json": { producer: {}, quantization: { quant_algo: "IQ1_M" } } },
   },
   EXL3: {
     parts: {
