@@ -140,7 +140,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--quick", "headers and side files only: no weights are read")
     .option(
       "--for <program>",
-      "what is to run it: llama.cpp, vllm, transformers, exllamav2 or mlx (default: what its format is made for)",
+      "what is to run it: llama.cpp, vllm, transformers or exllamav2 (default: what its format is made for)",
     );
 
   command(

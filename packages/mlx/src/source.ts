@@ -21,7 +21,8 @@ const SETTINGS: readonly string[] = ["bits", "group_size", "mode"];
 /** MLX as a source. */
 export const mlxSource: PackedSource = {
   name: "mlx",
-  runtimes: { mlx: {} },
+  // mlx-lm, which doctor does not know
+  runtimes: {},
   methods: [mlxMethod],
   configKeys: SETTINGS,
   moduleKeys: true,

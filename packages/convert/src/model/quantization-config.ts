@@ -91,7 +91,7 @@ export function quantizationPlaces(config: Json, methods: readonly QuantMethod[]
   });
 }
 
-/** MLX names no method anywhere, writes its settings twice, and reads the section of its own (mlx-lm, utils.py). */
+/** A method that names itself nowhere and writes its settings twice reads the section of its own. */
 function inOrderOfUse(places: readonly QuantizationPlace[]): readonly QuantizationPlace[] {
   const [main] = places;
   if (main === undefined || main.key !== MAIN_KEY || "quant_method" in main.json) return places;

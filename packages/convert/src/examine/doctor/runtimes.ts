@@ -6,7 +6,7 @@ import { type FindingCode, finding } from "../../model/findings/finding.ts";
 import type { Model } from "../../model/model.ts";
 
 /** A program that runs models. */
-export type Runtime = "llama.cpp" | "vllm" | "transformers" | "exllamav2" | "mlx";
+export type Runtime = "llama.cpp" | "vllm" | "transformers" | "exllamav2";
 
 interface RuntimeFacts {
   readonly name: Runtime;
@@ -53,13 +53,6 @@ const table: readonly RuntimeFacts[] = [
   {
     name: "exllamav2",
     label: "ExLlamaV2",
-    gguf: "none",
-    directories: true,
-    refuses: new Set(["no-config", "no-tokenizer"]),
-  },
-  {
-    name: "mlx",
-    label: "mlx-lm",
     gguf: "none",
     directories: true,
     refuses: new Set(["no-config", "no-tokenizer"]),
