@@ -1,5 +1,5 @@
 /** A checkpoint whose config.json no runtime can use, whatever the weights are converted to. */
-import { ConversionError, type Finding, FormatError } from "@requant/core";
+import { ConversionError, type Finding, FormatError, isCodecError } from "@requant/core";
 import { refuseOutOfRange } from "./config-ranges.ts";
 import type { HfFiles } from "./hf-files.ts";
 import { hfToGguf } from "./hf-to-gguf.ts";
@@ -27,15 +27,43 @@ export interface BrokenConfigOptions {
 export function refuseBrokenConfig(files: HfFiles, options: BrokenConfigOptions = {}): void {
   refuseOutOfRange(files.config);
   if (options.tensors !== true) return;
+  const [first] = contradictionsOf(files);
+  if (first === undefined) return;
+  const { message, ...place } = first;
+  throw new FormatError(message, { ...place, path: "config.json", hint: HINT });
+}
+
+const HINT = "The config belongs to another model, or the checkpoint is not complete.";
+
+/**
+ * The same contradictions between config.json and the tensors as warnings, for targets that any set of tensors can be
+ * converted to; layers that config.json does not count are those of `uncountedLayerFindings`.
+ */
+export function incompleteFindings(files: HfFiles): Finding[] {
+  try {
+    return contradictionsOf(files)
+      .filter(({ code }) => code !== "extra-layer")
+      .map(({ message, tensor }) => warningOf(message, tensor));
+  } catch (error) {
+    if (!isCodecError(error)) throw error;
+    return [warningOf(error.message, error.tensor)];
+  }
+}
+
+function warningOf(message: string, tensor: string | undefined): Finding {
+  return { code: "config-disagrees", severity: "warning", message, tensor, path: "config.json", hint: HINT };
+}
+
+/** What the tensors rule out, worst first, with the tensors of the checkpoint. */
+function contradictionsOf(files: HfFiles): Pick<Finding, "code" | "message" | "tensor">[] {
   const plan = planOf(files);
-  const first = plan?.findings.find(({ severity }) => severity === "error");
-  if (plan === undefined || first === undefined) return;
-  const own = plan.tensors.find(({ name }) => name === first.tensor);
-  throw new FormatError(first.message, {
-    tensor: own === undefined ? undefined : plannedSources(own)[0],
-    path: "config.json",
-    hint: "The config belongs to another model, or the checkpoint is not complete.",
-  });
+  if (plan === undefined) return [];
+  return plan.findings
+    .filter(({ severity }) => severity === "error")
+    .map(({ code, message, tensor }) => {
+      const own = plan.tensors.find(({ name }) => name === tensor);
+      return { code, message, tensor: own === undefined ? undefined : plannedSources(own)[0] };
+    });
 }
 
 /** Undefined for classes, tensors and settings that have no counterpart in GGUF: they are no fault of the checkpoint. */

@@ -32,9 +32,22 @@ export function ggufFindings(metadata: Metadata, tensors: readonly NamedShape[])
   if (architecture === undefined || !isModel || !tensors.some(({ name }) => LAYER.test(name))) return [];
   const number = (key: string): number | undefined => numberOf(metadata.get(`${architecture}.${key}`));
   return [
+    ...embeddingFindings(tensors),
     ...shapeFindings(number("embedding_length"), tensors),
     ...layerFindings(number("block_count"), tensors),
     ...vocabularyFindings(metadata, number("vocab_size"), tensors),
+  ];
+}
+
+function embeddingFindings(tensors: readonly NamedShape[]): Finding[] {
+  if (tensors.some(({ name }) => name === "token_embd.weight")) return [];
+  return [
+    {
+      code: "missing-tensor",
+      severity: "error",
+      tensor: "token_embd.weight",
+      message: "The embedding of the tokens is missing.",
+    },
   ];
 }
 

@@ -18,6 +18,7 @@ export { architectureOfConfig, architectureOfGguf, architectures } from "./archi
 export { staysF32 } from "./architectures/tensors.ts";
 export {
   type BrokenConfigOptions,
+  incompleteFindings,
   refuseBrokenConfig,
   uncountedLayerFindings,
 } from "./broken-config.ts";

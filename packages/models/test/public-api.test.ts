@@ -19,6 +19,7 @@ test("exports of @requant/models", () => {
       "hasTensorScale",
       "hfSideFiles",
       "hfToGguf",
+      "incompleteFindings",
       "integerBuffer",
       "invertRowOrder",
       "isHeldWhole",

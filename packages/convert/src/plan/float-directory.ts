@@ -1,6 +1,7 @@
 /** Plans Hugging Face-style directories and plain safetensors files of float weights. */
 
-import { UsageError } from "@requant/core";
+import { type Finding, UsageError } from "@requant/core";
+import { incompleteFindings } from "@requant/models";
 import { ownPlan } from "../model/own-plan.ts";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
@@ -73,8 +74,12 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
       ...sideFiles(source, type),
     ],
     leftOut: [],
-    findings: type === "COPY" ? [] : staleConfigFindings(source),
+    findings: type === "COPY" ? [] : [...staleConfigFindings(source), ...incomplete(source)],
   };
+}
+
+function incomplete({ hf }: PlanSource): readonly Finding[] {
+  return hf === undefined ? [] : incompleteFindings(hf);
 }
 
 /** The directory's other files as they are; config.json with the new dtype, and without what it said about packed weights. */

@@ -83,15 +83,38 @@ it.each(targets)("a sound one is taken for %s, and the copy takes any", async (t
   );
 });
 
-describe("packed targets refuse what GGUF refuses", () => {
+describe("packed targets refuse what GGUF refuses, and float directories name it", () => {
   const without = (name: string): Weights => new Map([...stored].filter(([own]) => own !== name));
-  it.each<[string, object, Weights, RegExp]>([
+  const contradictions: readonly [string, object, Weights, RegExp][] = [
     ["a billion layers", { num_hidden_layers: 1e9 }, stored, /num_hidden_layers is 1000000000/],
     ["a layer that is not there", { num_hidden_layers: 2 }, stored, /layer 1 has no tensors/],
     ["another width", { hidden_size: 16 }, stored, /must be the embedding length, 16/],
     ["a text for a number", { hidden_size: "32" }, stored, /hidden_size.*must be a number/],
     ["a lost partner", {}, without("model.layers.0.mlp.up_proj.weight"), /no ffn_up/],
-  ])("%s", async (_, changes, weights, message) => {
+    ["a lost embedding", {}, without("model.embed_tokens.weight"), /embedding of the tokens is missing/],
+  ];
+
+  it.each(contradictions)(
+    "%s: floats are converted, with a warning",
+    async (_, changes, weights, message) => {
+      const { findings, tensors } = await plan(await directory(changes, weights), "safetensors:f32");
+      expect(tensors).toHaveLength(weights.size);
+      expect(findings).toContainEqual(
+        expect.objectContaining({
+          code: "config-disagrees",
+          severity: "warning",
+          message: expect.stringMatching(message),
+        }),
+      );
+    },
+  );
+
+  it("a sound one is converted without a warning", async () => {
+    const { findings } = await plan(await directory({}), "safetensors:f32");
+    expect(findings.filter(({ severity }) => severity === "warning")).toEqual([]);
+  });
+
+  it.each(contradictions)("%s", async (_, changes, weights, message) => {
     for (const target of ["gguf:f16", ...packedTargets]) {
       await expect(plan(await directory(changes, weights), target), target).rejects.toMatchObject({
         code: "FORMAT",
@@ -136,7 +159,11 @@ describe("a tensor of layer 1 in a 1-layer model", () => {
   });
 
   it("is counted where the config says that it predicts tokens", async () => {
-    const store = await directory({ num_nextn_predict_layers: 1 }, weights);
+    // a layer with one of the two is named as incomplete
+    const down = stored.get("model.layers.0.mlp.down_proj.weight");
+    if (down === undefined) throw new Error("the fixture has another layer");
+    const whole: Weights = new Map([...weights, ["model.layers.1.mlp.down_proj.weight", down]]);
+    const store = await directory({ num_nextn_predict_layers: 1 }, whole);
     const { findings } = await plan(store, "safetensors:f32");
     expect(findings.filter(({ code }) => code === "config-disagrees")).toEqual([]);
   });
