@@ -6,7 +6,6 @@ import {
   type ModuleHints,
   openableWeight,
   type PackedSource,
-  suffixesOf,
 } from "@requant/core/format";
 import { type Exl2Layout, exl2Codec, exl2Groups } from "./codec.ts";
 import { parseExl2Config } from "./config.ts";
@@ -23,9 +22,13 @@ export const exl2Source: PackedSource = {
   reader: exl2Reader,
 };
 
+const SIGNS: readonly string[] = ["q_weight", "q_groups", "q_scale", "q_scale_max"];
+
+/** A lone q_weight of floats is the scale of a norm: PLaMo 2 names one so. */
 function isExl2(parts: readonly LinearPart[]): boolean {
-  const has = suffixesOf(parts);
-  return ["q_weight", "q_groups", "q_scale", "q_scale_max"].some((suffix) => has.has(suffix));
+  return parts.some(
+    ({ suffix, encoding }) => SIGNS.includes(suffix) && (suffix !== "q_weight" || encoding === "I32"),
+  );
 }
 
 function exl2Reader(json: unknown, hints: ModuleHints, place: ErrorPlace): LinearReader {

@@ -1,6 +1,6 @@
 import { CodecError } from "@requant/core";
 import type { LinearPart } from "@requant/core/format";
-import { exl2Codec } from "@requant/exl2";
+import { exl2Codec, exl2Format } from "@requant/exl2";
 import { describe, expect, test } from "vitest";
 import { linearCases, vectorFolder } from "../../../fixtures/linear-cases.ts";
 
@@ -125,4 +125,16 @@ test.each<[string, LinearPart[], number | undefined, RegExp]>([
   ["fewer rows than padding explains", parts, 64, /64 were expected/],
 ])("%s", (_, bad, rows, message) => {
   expect(refusal(() => exl2Codec.readLayout(bad, { rows }, place)).message).toMatch(message);
+});
+
+test("a lone q_weight is a weight of EXL2 where it holds integers, and the scale of a norm where it holds floats", () => {
+  const found = (encoding: string): boolean[] =>
+    exl2Format
+      .find(
+        [{ name: "layers.0.mixer.q_weight", encoding, shape: [4, 16], byteOffset: 0, byteLength: 256 }],
+        undefined,
+      )
+      .map(({ isWeight }) => isWeight);
+  expect(found("I32")).toEqual([true]);
+  expect(found("F32")).toEqual([false]);
 });
