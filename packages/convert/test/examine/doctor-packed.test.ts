@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { memoryStore } from "@requant/core";
+import { type MemoryStore, memoryStore } from "@requant/core";
 import { readValues, unmetNeed } from "@requant/core/format";
 import { directoryStore } from "@requant/core/node";
 import { describe, expect, it } from "vitest";
@@ -75,20 +75,45 @@ describe.skipIf(golden === undefined || !existsSync(join(golden, "kjv")))(
       );
     });
 
-    it("without a key that the program stops at", async () => {
+    /** A copy of a model, with its configuration files changed. */
+    async function changed(change: (json: Record<string, unknown>) => unknown): Promise<MemoryStore> {
       const folder = join(golden ?? "", "kjv/gptq/gptq-4bit-g128-sym");
       const store = memoryStore({ name: "model" });
-      for (const name of (await directoryStore(folder).list()) ?? [])
-        store.files.set(name, new Uint8Array(readFileSync(join(folder, name))));
-      for (const name of ["config.json", "quantize_config.json"]) {
-        const bytes = store.files.get(name);
-        if (bytes === undefined) continue;
-        const text = new TextDecoder().decode(bytes).replaceAll('"desc_act"', '"no_such_key"');
-        store.files.set(name, new TextEncoder().encode(text));
+      for (const name of (await directoryStore(folder).list()) ?? []) {
+        const bytes = readFileSync(join(folder, name));
+        const isConfig = name === "config.json" || name === "quantize_config.json";
+        const json = isConfig ? change(JSON.parse(bytes.toString("utf8"))) : undefined;
+        if (isConfig && json === undefined) continue;
+        store.files.set(
+          name,
+          isConfig ? new TextEncoder().encode(JSON.stringify(json)) : new Uint8Array(bytes),
+        );
       }
+      return store;
+    }
+
+    it("without a key that the program stops at", async () => {
+      const store = await changed((json) =>
+        JSON.parse(JSON.stringify(json).replaceAll('"desc_act"', '"no_such_key"')),
+      );
       const { findings } = await examineModel({ store }, { runtime: "vllm", weights: false });
       expect(findings).toContainEqual(
         expect.objectContaining({ code: "unknown-to-runtime", severity: "error", key: "desc_act" }),
+      );
+    });
+
+    it.each([
+      ["vllm", true],
+      ["transformers", true],
+      ["exllamav2", false],
+    ] as const)("without a configuration for %s: taken for floats is %s", async (runtime, isError) => {
+      const store = await changed(({ quantization_config: _, ...json }) =>
+        "model_type" in json ? json : undefined,
+      );
+      const { findings } = await examineModel({ store }, { runtime, weights: false });
+      const said = findings.filter(({ key }) => key === "quantization_config");
+      expect(said.map(({ severity, code }) => `${severity} ${code}`)).toEqual(
+        isError ? ["error unknown-to-runtime"] : [],
       );
     });
   },

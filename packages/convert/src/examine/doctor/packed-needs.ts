@@ -5,7 +5,7 @@ import { weightFormats } from "../../formats.ts";
 import { finding } from "../../model/findings/finding.ts";
 import type { Model } from "../../model/model.ts";
 import { few } from "./few.ts";
-import { labelOf, type Runtime } from "./runtimes.ts";
+import { goesByConfig, labelOf, type Runtime } from "./runtimes.ts";
 
 interface Unmet {
   readonly need: SettingNeed;
@@ -38,9 +38,21 @@ export async function packedNeedFindings(model: Model, runtime: Runtime): Promis
     }
   }
   return [
+    ...(formats.size > 0 && model.quantization === undefined && goesByConfig(runtime)
+      ? [noConfig(runtime)]
+      : []),
     ...[...unmet.values()].map((one) => settingFinding(one, runtime)),
     ...[...formats].flatMap((format) => keyFindings(model, format, runtime)),
   ];
+}
+
+function noConfig(runtime: Runtime): Finding {
+  return finding(
+    "unknown-to-runtime",
+    `No quantization configuration says that the weights are packed, so ${labelOf(runtime)} takes them for floats.`,
+    { path: "config.json", key: "quantization_config" },
+    "Take the quantization_config from the original model.",
+  );
 }
 
 function needsOf(format: string, runtime: Runtime) {

@@ -16,6 +16,8 @@ interface RuntimeFacts {
   readonly gguf: "whole" | "limited" | "none";
   /** Whether it opens Hugging Face-style directories. */
   readonly directories: boolean;
+  /** True where only a configuration tells it that weights are packed: it does not look at the names of tensors. */
+  readonly goesByConfig?: true;
   readonly note?: string;
   /** Findings that are warnings in general, and errors for this program: it does not load the model. */
   readonly refuses: ReadonlySet<FindingCode>;
@@ -38,6 +40,7 @@ const table: readonly RuntimeFacts[] = [
     label: "vLLM",
     gguf: "limited",
     directories: true,
+    goesByConfig: true,
     note: "vLLM reads GGUF files of one part and of some architectures, and is best given the original model's tokenizer",
     // the tokenizer is loaded with the model; safetensors refuse bytes that belong to no tensor
     refuses: new Set(["no-config", "no-tokenizer", "trailing-bytes", "joined-files"]),
@@ -47,6 +50,7 @@ const table: readonly RuntimeFacts[] = [
     label: "transformers",
     gguf: "limited",
     directories: true,
+    goesByConfig: true,
     note: "transformers reads GGUF files of some architectures, by its option gguf_file, and unpacks them to floats",
     refuses: new Set(["no-config", "trailing-bytes", "joined-files"]),
   },
@@ -87,6 +91,11 @@ export function mainRuntimes(model: Model): readonly Runtime[] {
 
 function runtimesOf(format: string): RuntimeTable | undefined {
   return weightFormats.find(({ name }) => name === format)?.runtimes;
+}
+
+/** Whether the program takes packed weights for floats where no configuration speaks of them. */
+export function goesByConfig(runtime: Runtime): boolean {
+  return factsOf(runtime)?.goesByConfig === true;
 }
 
 /** As its own pages spell it. */
