@@ -78,6 +78,12 @@ function readLayout(parts: readonly LinearPart[], _claims: unknown, place: Error
     );
   }
   const hasZeros = parts.some(({ suffix }) => suffix === "_weight_zero_point");
+  if (hasZeros && kind === "float8") {
+    throw new FormatError(
+      "The part _weight_zero_point belongs to integers, and _weight_qdata is F8_E4M3.",
+      place,
+    );
+  }
   const layout: TorchaoLayout = {
     rows,
     columns,
