@@ -7,6 +7,7 @@ import { E4M3_VALUES } from "@requant/core/numeric";
 import { quantizeFloat8 } from "@requant/float8";
 import { writeSafetensors } from "@requant/safetensors";
 import { randomNumbers } from "./random.ts";
+import { wordTokenizer } from "./vocabulary.ts";
 
 /** A prime number of codes, so that weights of different rows differ. */
 const POOL = 4_194_301;
@@ -194,16 +195,6 @@ async function writeSideFiles(folder: string, layers: number, kind: "FP8" | "BF1
         }
       : {}),
   });
-  await write("tokenizer.json", {
-    version: "1.0",
-    added_tokens: [],
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      vocab: Object.fromEntries(Array.from({ length: vocabularySize }, (_, id) => [`word${id}`, id])),
-      merges: [],
-    },
-  });
+  await write("tokenizer.json", wordTokenizer(vocabularySize));
   await write("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast" });
 }

@@ -6,6 +6,7 @@ import { fileSink } from "@requant/core/node";
 import { writeSafetensors } from "@requant/safetensors";
 import type { LlamaShape } from "./llama-shape.ts";
 import { randomNumbers } from "./random.ts";
+import { wordTokenizer } from "./vocabulary.ts";
 
 const GROUP_SIZE = 128;
 const PIECE = 1 << 20;
@@ -113,17 +114,7 @@ export async function makePacked(folder: string, shape: LlamaShape): Promise<num
       checkpoint_format: "gptq",
     },
   });
-  await write("tokenizer.json", {
-    version: "1.0",
-    added_tokens: [],
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      vocab: Object.fromEntries(Array.from({ length: vocabularySize }, (_, id) => [`word${id}`, id])),
-      merges: [],
-    },
-  });
+  await write("tokenizer.json", wordTokenizer(vocabularySize));
   await write("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast" });
   return parts.reduce(
     (sum, { encoding, shape: sizes }) =>

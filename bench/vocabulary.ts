@@ -41,3 +41,18 @@ export function vocabulary(tokenCount: number, mergeCount: number): Metadata {
     ["tokenizer.ggml.eos_token_id", { type: "u32", value: 1 }],
   ]);
 }
+
+/** A tokenizer.json of so many words, which no text is cut into. */
+export function wordTokenizer(wordCount: number): object {
+  return {
+    version: "1.0",
+    added_tokens: [],
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: "BPE",
+      vocab: Object.fromEntries(Array.from({ length: wordCount }, (_, id) => [`word${id}`, id])),
+      merges: [],
+    },
+  };
+}

@@ -53,6 +53,26 @@ describe("formats", () => {
   });
 });
 
+describe("packages", () => {
+  /** Packages with other dependencies or more entries, which have tests of their own. */
+  const others = ["cli", "convert", "core", "gguf"];
+
+  it.each(folders.filter((folder) => !others.includes(folder)))(
+    "%s depends on core and zod only, and ships one entry",
+    (folder) => {
+      const manifest: unknown = JSON.parse(textOf(`packages/${folder}/package.json`));
+      expect(manifest).toMatchObject({
+        name: `@requant/${folder}`,
+        sideEffects: false,
+        files: ["dist", "README.md", "LICENSE"],
+      });
+      const { dependencies, exports } = manifest as { dependencies: object; exports: object };
+      expect(Object.keys(dependencies)).toEqual(["@requant/core", "zod"]);
+      expect(Object.keys(exports)).toEqual([".", "./package.json"]);
+    },
+  );
+});
+
 describe("libraries", () => {
   it("name options, never flags of the command line", () => {
     const flags = folders

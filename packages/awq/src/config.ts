@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
+import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** The four packings of AutoAWQ, and llm-awq's (packed as gemv_fast, with another tensor name). */
@@ -50,14 +51,7 @@ const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
 export function parseAwqConfig(json: unknown, place: ErrorPlace = {}): AwqConfig {
   const wrapper = wrapperSchema.safeParse(json);
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
-  const parsed = configSchema.safeParse(claimed);
-  if (!parsed.success) {
-    throw new FormatError(
-      `This is not an AWQ configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
-      place,
-    );
-  }
-  const config = parsed.data;
+  const config = parseConfig(configSchema, claimed, "an AWQ configuration", place);
   const method = config.quant_method ?? "awq";
   if (method !== "awq") {
     throw new FormatError(`The configuration says quant_method "${method}", not "awq".`, place);

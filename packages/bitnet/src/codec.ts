@@ -110,7 +110,7 @@ function parametersOf(layout: BitnetLayout, bytes: PartBytes, place: ErrorPlace 
   const part = partBytes(bytes, findPart(bitnetCodec.parts(layout), "weight_scale", place), place);
   const [stored = 0] = readFloats(part, scale);
   const factor = scaleIs === "factor" ? stored : Math.fround(1 / stored);
-  if (!Number.isFinite(factor)) {
+  if (!Number.isFinite(stored) || !Number.isFinite(factor)) {
     throw new FormatError(
       `The part weight_scale is ${stored}, by which weights cannot be ${scaleIs === "factor" ? "multiplied" : "divided"}.`,
       place,

@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
+import type { ErrorPlace } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** What config.json's `quantization_config` claims. */
@@ -16,15 +17,9 @@ const configSchema = z.looseObject({
 
 /** Reads `quantization_config` of config.json. @throws FormatError when it is no such configuration */
 export function parseBitnetConfig(json: unknown, place: ErrorPlace = {}): BitnetConfig {
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new FormatError(
-      `The quantization configuration is none of BitNet: ${misfitOf(parsed.error.issues, json)}.`,
-      place,
-    );
-  }
+  const config = parseConfig(configSchema, json, "a BitNet configuration", place);
   return {
-    linearClass: parsed.data.linear_class ?? "bitlinear",
-    modulesToNotConvert: parsed.data.modules_to_not_convert ?? [],
+    linearClass: config.linear_class ?? "bitlinear",
+    modulesToNotConvert: config.modules_to_not_convert ?? [],
   };
 }

@@ -34,7 +34,7 @@ test("the class of layers is read from the configuration", async () => {
   expect(await scaleOf("bitlinear")).toBe(Math.fround(1 / 27.5));
 });
 
-test("a fourth code and a scale of zero are refused", () => {
+test("a fourth code, a scale of zero and an infinite scale are refused", () => {
   const parts = [
     { suffix: "weight", encoding: "U8", shape: [1, 2] },
     { suffix: "weight_scale", encoding: "F32", shape: [1] },
@@ -48,6 +48,7 @@ test("a fourth code and a scale of zero are refused", () => {
     "The code in row 1, column 1 is 3",
   );
   expect(() => bitnetCodec.open(layout, bytes(0, 1))).toThrow("The part weight_scale is 0");
+  expect(() => bitnetCodec.open(layout, bytes(Infinity, 1))).toThrow("The part weight_scale is Infinity");
 });
 
 test("a configuration with a norm before each layer has a transform of the runtime", () => {

@@ -1,5 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
-import { isNamedModule } from "@requant/core/format";
+import type { ErrorPlace } from "@requant/core";
+import { isNamedModule, parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** What config.json's `quantization_config` claims. The tensors have the last word. */
@@ -39,20 +39,14 @@ export const BITS_AND_BYTES_KEYS: readonly string[] = [
 
 /** Reads `quantization_config` of config.json. @throws FormatError when it is no such configuration */
 export function parseBitsAndBytesConfig(json: unknown, place: ErrorPlace = {}): BitsAndBytesConfig {
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new FormatError(
-      `The quantization configuration is none of bitsandbytes: ${misfitOf(parsed.error.issues, json)}.`,
-      place,
-    );
-  }
+  const config = parseConfig(configSchema, json, "a bitsandbytes configuration", place);
   const {
     load_in_4bit,
     load_in_8bit,
     bnb_4bit_quant_type,
     bnb_4bit_use_double_quant,
     llm_int8_skip_modules,
-  } = parsed.data;
+  } = config;
   // configurations of 8-bit models have the keys of 4-bit models too
   const bits = load_in_8bit === true ? 8 : load_in_4bit === true ? 4 : undefined;
   return {

@@ -1,8 +1,14 @@
 /** 8-bit weights (LLM.int8), opened. */
 import { type ErrorPlace, UnsupportedError } from "@requant/core";
-import { findPart, type PartBytes, partBytes, type RowWeight, readFloats } from "@requant/core/format";
+import {
+  findPart,
+  finiteFloats,
+  type PartBytes,
+  partBytes,
+  type RowWeight,
+  readFloats,
+} from "@requant/core/format";
 import { checkRows, checkValueCount } from "@requant/core/view";
-import { finite } from "./four-bit.ts";
 import { type EightBitLayout, partsOf } from "./layout.ts";
 
 /** f32(1 / 127), which each product is multiplied by: a division by 127 would give other values. */
@@ -17,7 +23,7 @@ export function eightBitScales(
   const part = (suffix: string): Uint8Array =>
     partBytes(bytes, findPart(partsOf(layout), suffix, place), place);
   if (layout.hasFormat) checkWeightFormat(part("weight_format"), place);
-  return finite(readFloats(part("SCB"), "F32"), "SCB", place);
+  return finiteFloats(readFloats(part("SCB"), "F32"), "SCB", place);
 }
 
 /** The orders of codes, by number (bitsandbytes, utils.py: `LINEAR_8BIT_WEIGHTS_FORMAT_MAPPING`). */

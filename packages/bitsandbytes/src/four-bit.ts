@@ -1,11 +1,18 @@
 /** 4-bit weights, opened: scales as floats, codes unpacked on demand. */
 import { type ErrorPlace, FormatError } from "@requant/core";
-import { findPart, type PartBytes, partBytes, type RowWeight, readFloats } from "@requant/core/format";
+import {
+  findPart,
+  finiteFloats,
+  type PartBytes,
+  partBytes,
+  type RowWeight,
+  readFloats,
+} from "@requant/core/format";
 import { checkRows, checkValueCount } from "@requant/core/view";
 import { dequantizeNibbleBlocks } from "./kernels/nibble-blocks-twin.ts";
 import { type FourBitLayout, partsOf } from "./layout.ts";
 import type { NibbleBlocks } from "./nibble-blocks.ts";
-import { parseQuantState } from "./quant-state.ts";
+import { isSameState, parseQuantState } from "./quant-state.ts";
 
 /** The parts but the codes, as floats. @throws FormatError for a number that is not finite */
 export function fourBitParameters(
@@ -16,16 +23,10 @@ export function fourBitParameters(
   const { kind, blockSize, dtype, nestedBlockSize } = layout;
   const part = (suffix: string): Uint8Array =>
     partBytes(bytes, findPart(partsOf(layout), suffix, place), place);
-  const floats = (suffix: string): Float32Array => finite(readFloats(part(suffix), "F32"), suffix, place);
+  const floats = (suffix: string): Float32Array =>
+    finiteFloats(readFloats(part(suffix), "F32"), suffix, place);
   const state = parseQuantState(part(`weight.quant_state.bitsandbytes__${kind}`), place);
-  const isSame =
-    state.kind === kind &&
-    state.rows === layout.rows &&
-    state.columns === layout.columns &&
-    state.blockSize === blockSize &&
-    state.nestedBlockSize === nestedBlockSize &&
-    state.dtype === dtype;
-  if (!isSame) {
+  if (!isSameState(state, layout)) {
     throw new FormatError(
       `The weight's quant_state says ${state.kind} [${state.rows}, ${state.columns}] in blocks of ${state.blockSize}, which is not the layout [${layout.rows}, ${layout.columns}] in blocks of ${blockSize} that was read before.`,
       place,
@@ -42,7 +43,7 @@ export function fourBitParameters(
     },
     nestedBlockSize,
   );
-  return { levels, scales: finite(scales, "weight.absmax", place), blockSize, dtype };
+  return { levels, scales: finiteFloats(scales, "weight.absmax", place), blockSize, dtype };
 }
 
 /** Scales that are quantized too. */
@@ -75,11 +76,4 @@ export function openFourBit(layout: FourBitLayout, bytes: PartBytes, place: Erro
       dequantizeNibbleBlocks(blocks, rowStart * columns, rowEnd * columns, out);
     },
   };
-}
-
-/** @throws FormatError that names the first number that is not finite */
-export function finite(floats: Float32Array, suffix: string, place: ErrorPlace): Float32Array {
-  const bad = floats.findIndex((value) => !Number.isFinite(value));
-  if (bad === -1) return floats;
-  throw new FormatError(`Number ${bad} of the part ${suffix} is ${floats[bad]}; it must be finite.`, place);
 }

@@ -1,5 +1,5 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
-import { findPart, type LinearLayout, type LinearPart } from "@requant/core/format";
+import { checkParts, findPart, type LinearLayout, type LinearPart } from "@requant/core/format";
 import type { QuantState } from "./quant-state.ts";
 
 /** bitsandbytes, 4 bit: W [N, K] flattened row by row, in blocks of B weights; a block may go on in the next row, the last
@@ -103,14 +103,7 @@ export function readLayout(
   const layout = parts.some(({ suffix }) => suffix === "SCB")
     ? eightBitLayout(parts, place)
     : fourBitLayout(parts, state, place);
-  for (const expected of partsOf(layout)) {
-    const { suffix, encoding, shape } = findPart(parts, expected.suffix, place);
-    if (encoding === expected.encoding && shape.join() === expected.shape.join()) continue;
-    throw new FormatError(
-      `The part ${suffix} is ${encoding} [${shape.join(", ")}]; ${expected.encoding} [${expected.shape.join(", ")}] was expected for a weight of [${layout.rows}, ${layout.columns}].`,
-      place,
-    );
-  }
+  checkParts(parts, partsOf(layout), layout, place);
   return layout;
 }
 
@@ -131,7 +124,7 @@ function fourBitLayout(
   state: QuantState | undefined,
   place: ErrorPlace,
 ): FourBitLayout {
-  const stored = parts.find(({ suffix }) => suffix in STATE_SUFFIXES);
+  const stored = parts.find(({ suffix }) => Object.hasOwn(STATE_SUFFIXES, suffix));
   const kind = STATE_SUFFIXES[stored?.suffix ?? ""];
   const [stateLength, ...more] = stored?.shape ?? [];
   if (state === undefined || kind === undefined || more.length > 0 || !isCount(stateLength)) {

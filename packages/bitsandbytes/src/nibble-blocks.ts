@@ -1,5 +1,5 @@
 /** The arithmetic of 4-bit weights, in TypeScript alone: kernels are compared with it. */
-import { bfloatToFloat, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
+import { ROUND_TO } from "@requant/core/numeric";
 
 /** A flattened weight: codes that are the places of their values in a table, and a scale for each block. */
 export interface NibbleBlocks {
@@ -14,19 +14,13 @@ export interface NibbleBlocks {
   readonly dtype: "F32" | "F16" | "BF16";
 }
 
-const ROUNDINGS: Readonly<Record<NibbleBlocks["dtype"], (value: number) => number>> = {
-  F32: (value) => value,
-  F16: (value) => halfToFloat(floatToHalf(value)),
-  BF16: (value) => bfloatToFloat(floatToBfloat(value)),
-};
-
 /** The sixteen values that codes have in a block with this scale. */
 export function blockValues(
   { levels, dtype }: Pick<NibbleBlocks, "levels" | "dtype">,
   scale: number,
   values: Float32Array,
 ): void {
-  const round = ROUNDINGS[dtype];
+  const round = ROUND_TO[dtype];
   for (let code = 0; code < 16; code++) values[code] = round(Math.fround(levels[code]! * scale));
 }
 

@@ -91,6 +91,18 @@ function jsonOf(bytes: Uint8Array): unknown {
 /** What does not depend on the weights' values. */
 export type PlainState = Omit<QuantState, "nestedOffset">;
 
+/** Whether two states are the same but for a nested offset. */
+export function isSameState(a: PlainState, b: PlainState): boolean {
+  return (
+    a.kind === b.kind &&
+    a.rows === b.rows &&
+    a.columns === b.columns &&
+    a.blockSize === b.blockSize &&
+    a.nestedBlockSize === b.nestedBlockSize &&
+    a.dtype === b.dtype
+  );
+}
+
 /** Bytes of the JSON as Requant writes it. */
 export function quantStateLength(state: PlainState): number {
   return textOf(state, "0").length + (state.nestedBlockSize > 0 ? OFFSET_LENGTH - 1 : 0);

@@ -64,7 +64,7 @@ async function claimsOf(
 ): Promise<BitsAndBytesClaims> {
   const order = parts.find(({ suffix }) => suffix === "weight_format");
   if (order?.byteLength === 1) checkWeightFormat(await read(order), place);
-  const stored = parts.find(({ suffix }) => suffix in STATE_SUFFIXES);
+  const stored = parts.find(({ suffix }) => Object.hasOwn(STATE_SUFFIXES, suffix));
   if (stored === undefined) return {};
   checkStateLength(stored.byteLength, place);
   return { state: parseQuantState(await read(stored), place) };

@@ -13,7 +13,7 @@ import * as z from "zod/mini";
 import { bitsAndBytesCodec } from "./codec.ts";
 import { serializeBitsAndBytesConfig } from "./config.ts";
 import { type BitsAndBytesLayout, type EightBitLayout, type FourBitLayout, partsOf } from "./layout.ts";
-import { quantStateLength } from "./quant-state.ts";
+import { isSameState, quantStateLength } from "./quant-state.ts";
 import { blockRows, packNf4Rows, packNf4Whole } from "./quantize.ts";
 
 const size = z.int().check(z.positive());
@@ -95,7 +95,8 @@ export const bitsAndBytesTarget: WeightTarget = {
     const asked = writtenLayout(rows, columns, settings);
     const own = source?.format === "bitsandbytes" ? layoutSchema.safeParse(source.layout) : undefined;
     // a source of the same kind is copied, with a JSON of another length
-    const kept = own?.success === true && isSameKind(own.data, asked) ? own.data : asked;
+    const kept =
+      own?.success === true && own.data.kind !== "int8" && isSameState(own.data, asked) ? own.data : asked;
     const offer: LayoutOffer = {
       layout: { ...kept },
       label: `NF4-${asked.blockSize}${asked.nestedBlockSize > 0 ? "-double" : ""}`,
@@ -144,25 +145,13 @@ function writtenLayout(
   return { ...state, storage: "U8", stateLength: quantStateLength(state) };
 }
 
-/** Whether the values of all weights are the same in both, and only the places of bytes may differ. */
-function isSameKind(a: BitsAndBytesLayout, b: FourBitLayout): boolean {
-  return (
-    a.kind === b.kind &&
-    a.rows === b.rows &&
-    a.columns === b.columns &&
-    a.blockSize === b.blockSize &&
-    a.nestedBlockSize === b.nestedBlockSize &&
-    a.dtype === b.dtype
-  );
-}
-
 function isSame(a: BitsAndBytesLayout, b: BitsAndBytesLayout): boolean {
   const text = (layout: BitsAndBytesLayout): string =>
     partsOf(layout)
       .map(({ suffix, encoding, shape }) => `${suffix} ${encoding} ${shape.join()}`)
       .join();
   if (a.kind === "int8" || b.kind === "int8") return a.kind === b.kind && text(a) === text(b);
-  return isSameKind(a, b) && text(a) === text(b);
+  return isSameState(a, b) && text(a) === text(b);
 }
 
 function encoderOf(layout: PlainLayout): WeightEncoder {

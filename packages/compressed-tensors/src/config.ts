@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
+import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** The storage formats that are read, as the configuration names them. "dense": plain floats. */
@@ -94,14 +95,8 @@ export function parseCompressedTensorsConfig(json: unknown, place: ErrorPlace = 
     : oldWrapper.success
       ? oldWrapper.data.compression_config
       : json;
-  const parsed = configSchema.safeParse(claimed);
-  if (!parsed.success) {
-    throw new FormatError(
-      `This is not a compressed-tensors configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
-      place,
-    );
-  }
-  const { quant_method, format, config_groups, ignore, version } = parsed.data;
+  const config = parseConfig(configSchema, claimed, "a compressed-tensors configuration", place);
+  const { quant_method, format, config_groups, ignore, version } = config;
   if (quant_method && quant_method !== "compressed-tensors" && quant_method !== "sparseml") {
     throw new FormatError(
       `The configuration says quant_method "${quant_method}", not "compressed-tensors".`,

@@ -1,10 +1,10 @@
 /** Floats of a byte each: formats float-quantized, naive-quantized and mxfp8-quantized. */
 import type { ErrorPlace } from "@requant/core";
 import {
+  e4m3Weight,
   findPart,
   type LinearCodec,
   type LinearLayout,
-  levelWeight,
   type PartBytes,
   partBytes,
   type RowWeight,
@@ -17,6 +17,7 @@ import {
 import { E4M3_VALUES, e8m0ToFloat } from "@requant/core/numeric";
 import {
   e4m3Facts,
+  type Factor,
   type LevelFacts,
   type LevelTable,
   sequentialGroups,
@@ -105,23 +106,11 @@ export const compressedFloat8Codec: CompressedFloat8Codec = {
   open(layout, bytes, place) {
     const { rows, columns, blockRows, blockColumns } = layout;
     const stored = partOf(layout, "weight", bytes, place);
-    return levelWeight(
-      {
-        rows,
-        columns,
-        levels: E4M3_VALUES,
-        factors: [
-          {
-            values: scalesOf(layout, bytes, place),
-            span: { kind: "blocks", blockRows, blockColumns },
-          },
-        ],
-        offset: { kind: "none" },
-        rounding: "none",
-      },
-      (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
-      { bits: 8, bytes: stored },
-    );
+    const factor: Factor = {
+      values: scalesOf(layout, bytes, place),
+      span: { kind: "blocks", blockRows, blockColumns },
+    };
+    return e4m3Weight({ rows, columns, factors: [factor] }, stored);
   },
 };
 

@@ -10,8 +10,9 @@ import {
   partBytes,
   readFloats,
   type ScaleEncoding,
+  SIGNED_BYTE_ZERO,
   scaleEncoding,
-  viewWeight,
+  signedByteWeight,
   writeFloat,
   writeWords,
 } from "@requant/core/format";
@@ -52,9 +53,6 @@ export interface Int8Layout extends LinearLayout, ScaleGrid {
   /** Encoding of weight_g_idx. Absent: I32. */
   readonly groupIndex?: "I64" | undefined;
 }
-
-/** The code of 0 in a view, whose codes are not signed. */
-const MIDDLE = 128;
 
 /** Weights in the layout int-quantized. */
 export const int8Codec: LinearCodec<Int8Layout, GridClaims> & LinearEncoder<Int8Layout> = {
@@ -99,18 +97,9 @@ export const int8Codec: LinearCodec<Int8Layout, GridClaims> & LinearEncoder<Int8
   measure: (layout, bytes, place) => viewFacts(parametersOf(layout, bytes, place), 255, place),
 
   open(layout, bytes, place) {
-    const { columns } = layout;
     const parameters = parametersOf(layout, bytes, place);
     viewFacts(parameters, 255, place);
-    const stored = partOf(layout, "weight", bytes, place);
-    return viewWeight(parameters, 1, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
-      const first = columnStart ?? 0;
-      const width = (columnEnd ?? columns) - first;
-      for (let row = rowStart, at = 0; row < rowEnd; row++) {
-        const from = row * columns + first;
-        for (let i = 0; i < width; i++, at++) codes[at] = stored[from + i]! ^ MIDDLE;
-      }
-    });
+    return signedByteWeight(parameters, partOf(layout, "weight", bytes, place));
   },
 
   requirement: requirementOf,
@@ -124,7 +113,8 @@ export const int8Codec: LinearCodec<Int8Layout, GridClaims> & LinearEncoder<Int8
       roundingAllowed(requirementOf(layout)),
     );
     const stored = partOf(layout, "weight", bytes);
-    for (let i = 0, at = rowStart * columns; i < codes.length; i++, at++) stored[at] = codes[i]! ^ MIDDLE;
+    for (let i = 0, at = rowStart * columns; i < codes.length; i++, at++)
+      stored[at] = codes[i]! ^ SIGNED_BYTE_ZERO;
     const scaleBytes = partOf(layout, "weight_scale", bytes);
     const words = scale === "F32" ? writeWords(scaleBytes, 32) : writeWords(scaleBytes, 16);
     for (let row = 0; row < rows; row += layout.blockRows) {
@@ -132,7 +122,8 @@ export const int8Codec: LinearCodec<Int8Layout, GridClaims> & LinearEncoder<Int8
       for (let group = 0; group < groupCount; group++) {
         const from = row * groupCount + group;
         writeFloat(words, to + group, scale, scales[from]!);
-        if (!symmetric) partOf(layout, "weight_zero_point", bytes)[to + group] = zeros[from]! - MIDDLE;
+        if (!symmetric)
+          partOf(layout, "weight_zero_point", bytes)[to + group] = zeros[from]! - SIGNED_BYTE_ZERO;
       }
     }
     if (grouping === "any") {
@@ -161,11 +152,11 @@ function parametersOf(layout: Int8Layout, bytes: PartBytes, place: ErrorPlace = 
   const { rows, columns, blockColumns, scale, symmetric, grouping } = layout;
   const groupCount = gridGroupCount(layout, layout);
   const stored = readFloats(partOf(layout, "weight_scale", bytes, place), scale);
-  const zeros = new Int16Array(rows * groupCount).fill(MIDDLE);
+  const zeros = new Int16Array(rows * groupCount).fill(SIGNED_BYTE_ZERO);
   if (!symmetric) {
     const signed = partOf(layout, "weight_zero_point", bytes, place);
     expandGrid(
-      Int16Array.from(signed, (byte) => byte ^ MIDDLE),
+      Int16Array.from(signed, (byte) => byte ^ SIGNED_BYTE_ZERO),
       layout,
       layout,
       zeros,

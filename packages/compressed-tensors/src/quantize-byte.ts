@@ -5,10 +5,9 @@
  */
 import { roundHalfEven } from "@requant/core";
 import type { PartBytes, ScaleEncoding } from "@requant/core/format";
-import { E4M3_MAX, floatToE4m3 } from "@requant/core/numeric";
+import { E4M3_MAX, floatToE4m3, ROUND_TO } from "@requant/core/numeric";
 import { type IntegerView, sequentialGroups } from "@requant/core/view";
 import { checkScale, largestMagnitude } from "./amax.ts";
-import { EPSILON, ROUND } from "./dtype-arithmetic.ts";
 import { type CompressedFloat8Layout, writeFloat8 } from "./float8.ts";
 import type { Int8Layout } from "./int8.ts";
 
@@ -18,6 +17,9 @@ export interface Arithmetic {
   /** The model's own float type, where it is known: quotients are rounded to it, as the library does. */
   readonly arithmetic?: ScaleEncoding | undefined;
 }
+
+/** The distance from 1 to the next number of the type: the scale for a group of zeros. */
+const EPSILON: Readonly<Record<ScaleEncoding, number>> = { F32: 2 ** -23, F16: 2 ** -10, BF16: 2 ** -7 };
 
 /** Half of the codes, −128 to 127. */
 const INT8_STEPS = 127.5;
@@ -33,7 +35,7 @@ export function quantizeInt8(
   const groupCount = Math.ceil(columns / blockColumns);
   const codes = new Uint8Array(values.length);
   const scales = new Float32Array(rows * groupCount);
-  const round = ROUND[arithmetic];
+  const round = ROUND_TO[arithmetic];
   for (let row = 0, at = 0; row < rows; row++) {
     for (let columnStart = 0; columnStart < columns; columnStart += blockColumns, at++) {
       const columnEnd = Math.min(columnStart + blockColumns, columns);
@@ -43,7 +45,7 @@ export function quantizeInt8(
         columnStart,
         columnEnd,
       });
-      const scale = ROUND[encoding](Math.fround(largest / INT8_STEPS)) || EPSILON[encoding];
+      const scale = ROUND_TO[encoding](Math.fround(largest / INT8_STEPS)) || EPSILON[encoding];
       checkScale(scale, encoding, row, row * columns + columnStart);
       scales[at] = scale;
       for (let i = row * columns + columnStart; i < row * columns + columnEnd; i++) {
@@ -67,7 +69,7 @@ export function packFloat8(
   const rows = values.length / columns;
   const codes = new Uint8Array(values.length);
   const scales = new Float32Array(Math.ceil(rows / blockRows) * Math.ceil(columns / blockColumns));
-  const round = ROUND[arithmetic];
+  const round = ROUND_TO[arithmetic];
   let at = 0;
   for (let row = 0; row < rows; row += blockRows) {
     const rowEnd = Math.min(row + blockRows, rows);
@@ -75,7 +77,7 @@ export function packFloat8(
       const columnEnd = Math.min(columnStart + blockColumns, columns);
       const block = { rowStart: row, rowEnd, columnStart, columnEnd };
       const largest = largestMagnitude(values, columns, block);
-      const scale = ROUND[encoding](Math.fround(largest / E4M3_MAX)) || EPSILON[encoding];
+      const scale = ROUND_TO[encoding](Math.fround(largest / E4M3_MAX)) || EPSILON[encoding];
       checkScale(scale, encoding, row, row * columns + columnStart);
       scales[at] = scale;
       for (let own = row; own < rowEnd; own++) {

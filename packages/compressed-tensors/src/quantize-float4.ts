@@ -10,9 +10,9 @@ import {
   e8m0ToFloat,
   floatToE2m1,
   floatToE4m3,
+  ROUND_TO,
 } from "@requant/core/numeric";
 import { largestMagnitude } from "./amax.ts";
-import { ROUND } from "./dtype-arithmetic.ts";
 import { type Float4Layout, float4Codec, partOf, writeGlobal } from "./float4.ts";
 
 const E2M1_MAX = E2M1_VALUES[7]!;
@@ -32,7 +32,7 @@ export function packNvfp4(
 ): Record<string, Uint8Array> {
   const { rows, columns, groupSize, arithmetic = "F32" } = layout;
   const bytes = allocateParts(float4Codec.parts(layout));
-  const round = ROUND[arithmetic];
+  const round = ROUND_TO[arithmetic];
   const whole = { rowStart: 0, rowEnd: rows, columnStart: 0, columnEnd: columns };
   const largest = Math.max(largestMagnitude(values, columns, whole), SMALLEST_NORMAL);
   // torch divides a number by a tensor in two steps
@@ -65,7 +65,7 @@ export function packMxfp4(
   bytes: PartBytes,
 ): void {
   const { columns, groupSize, arithmetic = "F32" } = layout;
-  const round = ROUND[arithmetic];
+  const round = ROUND_TO[arithmetic];
   const rows = values.length / columns;
   const stored = partOf(layout, "weight_scale", bytes);
   const codes = new Uint8Array(values.length);

@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
+import type { ErrorPlace } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** What config.json's `quantization_config` claims. */
@@ -13,12 +14,6 @@ const configSchema = z.looseObject({
 
 /** Reads `quantization_config` of config.json. @throws FormatError when it is no such configuration */
 export function parseEetqConfig(json: unknown, place: ErrorPlace = {}): EetqConfig {
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new FormatError(
-      `The quantization configuration is none of EETQ: ${misfitOf(parsed.error.issues, json)}.`,
-      place,
-    );
-  }
-  return { modulesToNotConvert: parsed.data.modules_to_not_convert ?? [] };
+  const config = parseConfig(configSchema, json, "an EETQ configuration", place);
+  return { modulesToNotConvert: config.modules_to_not_convert ?? [] };
 }

@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
+import { type ErrorPlace, FormatError } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** The calibration data that a configuration names. */
@@ -46,14 +47,8 @@ const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
 export function parseExl2Config(json: unknown, place: ErrorPlace = {}): Exl2Config {
   const wrapper = wrapperSchema.safeParse(json);
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
-  const parsed = configSchema.safeParse(claimed);
-  if (!parsed.success) {
-    throw new FormatError(
-      `This is not an EXL2 configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
-      place,
-    );
-  }
-  const { version, bits, head_bits, calibration } = parsed.data;
+  const config = parseConfig(configSchema, claimed, "an EXL2 configuration", place);
+  const { version, bits, head_bits, calibration } = config;
   if (!(bits > 0 && bits <= 16)) {
     throw new FormatError(`The EXL2 configuration says ${bits} bits per weight; 0 to 16 make sense.`, place);
   }

@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
+import type { ErrorPlace } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** What a quantization configuration says about FP8 weights. The tensors have the last word. */
@@ -35,14 +36,8 @@ function schemaOfConfigs() {
 
 /** Parses the configuration of any tool that writes FP8. @throws FormatError that names the wrong field */
 export function parseFloat8Config(json: unknown, place: ErrorPlace = {}): Float8Config {
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) {
-    throw new FormatError(
-      `This is not a configuration of FP8: ${misfitOf(parsed.error.issues, json)}.`,
-      place,
-    );
-  }
-  const { weight_block_size: blockSize, ...lists } = parsed.data;
+  const config = parseConfig(schema, json, "an FP8 configuration", place);
+  const { weight_block_size: blockSize, ...lists } = config;
   const { modules_to_not_convert, ignored_layers, exclude_modules, ignore } = lists;
   return {
     ...(blockSize ? { blockSize } : {}),

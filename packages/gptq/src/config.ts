@@ -1,5 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf, UnsupportedError } from "@requant/core";
-import { namePattern, patternBudget } from "@requant/core/format";
+import { type ErrorPlace, FormatError, UnsupportedError } from "@requant/core";
+import { namePattern, parseConfig, patternBudget } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /**
@@ -102,14 +102,7 @@ const wrapperSchema = z.looseObject({ quantization_config: z.looseObject({}) });
 export function parseGptqConfig(json: unknown, place: ErrorPlace = {}): GptqConfig {
   const wrapper = wrapperSchema.safeParse(json);
   const claimed = wrapper.success ? wrapper.data.quantization_config : json;
-  const parsed = configSchema.safeParse(claimed);
-  if (!parsed.success) {
-    throw new FormatError(
-      `This is not a GPTQ configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
-      place,
-    );
-  }
-  const config = parsed.data;
+  const config = parseConfig(configSchema, claimed, "a GPTQ configuration", place);
   const method = config.quant_method ?? config.method ?? "gptq";
   if (method !== "gptq" && method !== "marlin") {
     throw new FormatError(`The configuration says quant_method "${method}", not "gptq".`, place);

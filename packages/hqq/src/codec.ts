@@ -1,6 +1,7 @@
-import { type ErrorPlace, FormatError } from "@requant/core";
+import type { ErrorPlace } from "@requant/core";
 import {
   findPart,
+  finiteFloats,
   type LinearCodec,
   type PartBytes,
   partBytes,
@@ -8,10 +9,10 @@ import {
   readFloats,
   readWords,
 } from "@requant/core/format";
+import { ROUND_TO } from "@requant/core/numeric";
 import { checkRows, checkValueCount } from "@requant/core/view";
 import { HQQ_SUFFIXES, type HqqClaims, type HqqLayout, matrixOf, readLayout } from "./layout.ts";
 import { packingOf } from "./packing.ts";
-import { roundingTo } from "./rounding.ts";
 
 export type { HqqClaims, HqqLayout } from "./layout.ts";
 
@@ -40,10 +41,8 @@ interface HqqParameters {
 function parametersOf(layout: HqqLayout, bytes: PartBytes, place: ErrorPlace): HqqParameters {
   for (const part of layout.stored) if (part.suffix !== "W_q") partBytes(bytes, part, place);
   const floats = (suffix: string): Float32Array => {
-    const values = readFloats(partBytes(bytes, findPart(layout.stored, suffix, place), place), layout.scale);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad === -1) return values;
-    throw new FormatError(`Number ${bad} of the part ${suffix} is ${values[bad]}; it must be finite.`, place);
+    const part = partBytes(bytes, findPart(layout.stored, suffix, place), place);
+    return finiteFloats(readFloats(part, layout.scale), suffix, place);
   };
   return { scales: floats("scale"), zeros: floats("zero") };
 }
@@ -57,7 +56,7 @@ function openHqq(layout: HqqLayout, bytes: PartBytes, place: ErrorPlace = {}): R
     partBytes(bytes, findPart(layout.stored, "W_q", place), place),
     encoding === "I32" ? 32 : 8,
   );
-  const round = roundingTo(scale);
+  const round = ROUND_TO[scale];
   const mask = 2 ** bits - 1;
   const levels = new Float32Array(mask + 1);
   /** Values of the codes of one group, where a group has more weights than there are codes. */

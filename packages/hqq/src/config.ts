@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
+import type { ErrorPlace } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** What config.json's `quantization_config` claims. The tensors have the last word. */
@@ -19,17 +20,11 @@ const configSchema = z.looseObject({
 
 /** Reads `quantization_config` of config.json. @throws FormatError when it is no such configuration */
 export function parseHqqConfig(json: unknown, place: ErrorPlace = {}): HqqConfig {
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new FormatError(
-      `The quantization configuration is none of HQQ: ${misfitOf(parsed.error.issues, json)}.`,
-      place,
-    );
-  }
-  const weights = parsed.data.quant_config?.weight_quant_params;
+  const config = parseConfig(configSchema, json, "an HQQ configuration", place);
+  const weights = config.quant_config?.weight_quant_params;
   return {
     bits: weights?.nbits ?? undefined,
     groupSize: weights?.group_size ?? undefined,
-    skipModules: parsed.data.skip_modules ?? [],
+    skipModules: config.skip_modules ?? [],
   };
 }

@@ -1,5 +1,6 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 import {
+  checkParts,
   findPart,
   type LinearLayout,
   type LinearPart,
@@ -85,19 +86,13 @@ export function readLayout(
     );
   }
   const list = axis === 1 ? [matrix.rows, 1] : [1, matrix.columns];
-  checkPart(parts, { suffix: "W_q", encoding, shape: [matrix.stride, matrix.columns] }, place);
-  checkPart(parts, { suffix: "scale", encoding: layout.scale, shape: list }, place);
-  checkPart(parts, { suffix: "zero", encoding: layout.scale, shape: list }, place);
+  const expected = [
+    { suffix: "W_q", encoding, shape: [matrix.stride, matrix.columns] },
+    { suffix: "scale", encoding: layout.scale, shape: list },
+    { suffix: "zero", encoding: layout.scale, shape: list },
+  ];
+  checkParts(parts, expected, layout, place);
   return layout;
-}
-
-function checkPart(parts: readonly LinearPart[], expected: LinearPart, place: ErrorPlace): void {
-  const { suffix, encoding, shape } = findPart(parts, expected.suffix, place);
-  if (encoding === expected.encoding && shape.join() === expected.shape.join()) return;
-  throw new FormatError(
-    `The part ${suffix} is ${encoding} [${shape.join(", ")}]; ${expected.encoding} [${expected.shape.join(", ")}] was expected.`,
-    place,
-  );
 }
 
 /** All parts that a weight may have. */

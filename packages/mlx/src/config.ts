@@ -1,4 +1,5 @@
 import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 import type { MlxClaims } from "./layout.ts";
 
@@ -26,14 +27,8 @@ const wrapperSchema = z.looseObject({ quantization: z.looseObject({}) });
 export function parseMlxConfig(json: unknown, place: ErrorPlace = {}): MlxConfig {
   const wrapper = wrapperSchema.safeParse(json);
   const claimed = wrapper.success ? wrapper.data.quantization : json;
-  const parsed = configSchema.safeParse(claimed);
-  if (!parsed.success) {
-    throw new FormatError(
-      `This is not an MLX configuration: ${misfitOf(parsed.error.issues, claimed)}.`,
-      place,
-    );
-  }
-  const { bits, group_size, mode, ...rest } = parsed.data;
+  const config = parseConfig(configSchema, claimed, "an MLX configuration", place);
+  const { bits, group_size, mode, ...rest } = config;
   const modules = new Map<string, MlxClaims>();
   for (const [name, value] of Object.entries(rest)) {
     // tools also write true or false here: whether the module is quantized, which its tensors show

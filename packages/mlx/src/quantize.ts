@@ -2,9 +2,9 @@
  * Rows of floats as codes, in MLX's own arithmetic, so that codes, scales and biases are those of `mx.quantize` on the
  * processor (mlx, mlx/backend/cpu/quantized.cpp, `quantize`, and mlx/ops.cpp, `fp_quantize`).
  */
-import { bfloatToFloat, ConversionError, floatToBfloat, floatToHalf, halfToFloat } from "@requant/core";
+import { ConversionError } from "@requant/core";
 import type { ScaleEncoding } from "@requant/core/format";
-import { E2M1_VALUES, E4M3_VALUES, floatToE4m3 } from "@requant/core/numeric";
+import { E2M1_VALUES, E4M3_VALUES, floatToE4m3, ROUND_TO } from "@requant/core/numeric";
 import { type FloatMode, floatModeOf, type MlxLayout } from "./layout.ts";
 
 const fround = Math.fround;
@@ -90,19 +90,12 @@ function roundHalfEven(value: number): number {
   return Math.abs(value) < 2 ** 51 ? value + BIG - BIG : value;
 }
 
-/** Rounds to the type of the weights. */
-const ROUND: Readonly<Record<ScaleEncoding, (value: number) => number>> = {
-  F32: fround,
-  F16: (value) => halfToFloat(floatToHalf(value)),
-  BF16: (value) => bfloatToFloat(floatToBfloat(value)),
-};
-
 function quantizeFloat(
   { groupSize, table, scaleType }: FloatMode,
   values: Float32Array,
   floats: ScaleEncoding,
 ): MlxCodes {
-  const round = ROUND[floats];
+  const round = ROUND_TO[floats];
   const largest = table === "E2M1" ? 6 : 448;
   const codeOf = table === "E2M1" ? e2m1Code : floatToE4m3;
   const scaleOf = scaleType === "E8M0" ? powerOfTwo : e4m3Scale;

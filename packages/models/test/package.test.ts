@@ -4,17 +4,6 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it, test } from "vitest";
 
 const folder = fileURLToPath(new URL("..", import.meta.url));
-const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-
-it("depends on core and zod only, and ships one entry", () => {
-  expect(manifest).toMatchObject({
-    name: "@requant/models",
-    sideEffects: false,
-    files: ["dist", "README.md", "LICENSE"],
-  });
-  expect(Object.keys(manifest.dependencies).sort()).toEqual(["@requant/core", "zod"]);
-  expect(Object.keys(manifest.exports)).toEqual([".", "./package.json"]);
-});
 
 describe("sources", () => {
   const sources = readdirSync(join(folder, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>

@@ -1,6 +1,6 @@
 /** ModelOpt's configuration: in config.json, in hf_quant_config.json, or in both. */
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
-import type { FormatMethod } from "@requant/core/format";
+import type { ErrorPlace } from "@requant/core";
+import { type FormatMethod, parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -38,14 +38,8 @@ const configSchema = z.looseObject({
  * @throws FormatError when it is no such configuration
  */
 export function parseModelOptConfig(json: unknown, place: ErrorPlace = {}): ModelOptConfig {
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new FormatError(
-      `This is not a ModelOpt configuration: ${misfitOf(parsed.error.issues, json)}.`,
-      place,
-    );
-  }
-  const { quant_algo, group_size, exclude_modules, ignore, quantized_layers, config_groups } = parsed.data;
+  const config = parseConfig(configSchema, json, "a ModelOpt configuration", place);
+  const { quant_algo, group_size, exclude_modules, ignore, quantized_layers, config_groups } = config;
   const [group] = Object.values(config_groups ?? {});
   return {
     algorithm: quant_algo ?? undefined,

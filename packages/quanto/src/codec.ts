@@ -1,6 +1,8 @@
-import { type ErrorPlace, FormatError } from "@requant/core";
+import type { ErrorPlace } from "@requant/core";
 import {
+  e4m3Weight,
   findPart,
+  finiteFloats,
   type LevelParameters,
   type LinearCodec,
   levelWeight,
@@ -8,9 +10,9 @@ import {
   type PartBytes,
   partBytes,
   readFloats,
-  viewWeight,
+  SIGNED_BYTE_ZERO,
+  signedByteWeight,
 } from "@requant/core/format";
-import { E4M3_VALUES } from "@requant/core/numeric";
 import {
   isBfloat,
   isHalf,
@@ -23,9 +25,6 @@ import {
 import { ACTIVATION_SUFFIXES, partsOf, type QuantoClaims, type QuantoLayout, readLayout } from "./layout.ts";
 
 export type { QuantoClaims, QuantoLayout } from "./layout.ts";
-
-/** Codes of qint8 are signed bytes; the view's are 128 more. */
-const ZERO = 128;
 
 /** Weights of quanto: integers, 8-bit floats, and packed integers with float offsets. */
 export const quantoCodec: LinearCodec<QuantoLayout, QuantoClaims, OpenedWeight> = {
@@ -74,7 +73,7 @@ function integerParameters(layout: QuantoLayout, bytes: PartBytes, place: ErrorP
     groupCount,
     groupOfColumn: sequentialGroups(columns, groupSize),
     scales: floatsOf(layout, "weight._scale", bytes, place),
-    zeros: new Int16Array(rows * groupCount).fill(kind === "int8" ? ZERO : 0),
+    zeros: new Int16Array(rows * groupCount).fill(kind === "int8" ? SIGNED_BYTE_ZERO : 0),
     rounding: "none",
   };
 }
@@ -85,25 +84,12 @@ function floatsOf(layout: QuantoLayout, suffix: string, bytes: PartBytes, place:
 
 /** @throws FormatError for a number that is not finite */
 function shiftsOf(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): Float32Array {
-  const shifts = floatsOf(layout, "weight._shift", bytes, place);
-  const bad = shifts.findIndex((shift) => !Number.isFinite(shift));
-  if (bad === -1) return shifts;
-  throw new FormatError(
-    `Number ${bad} of the part weight._shift is ${shifts[bad]}; it must be finite.`,
-    place,
-  );
+  return finiteFloats(floatsOf(layout, "weight._shift", bytes, place), "weight._shift", place);
 }
 
 function openIntegers(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {
-  const { columns } = layout;
   const stored = partBytes(bytes, findPart(partsOf(layout), "weight._data", place), place);
-  const parameters = integerParameters(layout, bytes, place);
-  return viewWeight(parameters, 1, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
-    for (let row = rowStart, at = 0; row < rowEnd; row++) {
-      const end = row * columns + columnEnd;
-      for (let from = row * columns + columnStart; from < end; from++) codes[at++] = stored[from]! ^ ZERO;
-    }
-  });
+  return signedByteWeight(integerParameters(layout, bytes, place), stored);
 }
 
 /** The parameters of a level view but its levels and offset. */
@@ -118,14 +104,8 @@ function levelParameters(
 }
 
 function openFloats(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {
-  const { columns } = layout;
-  const { span: _, ...parameters } = levelParameters(layout, bytes, place);
   const stored = partBytes(bytes, findPart(partsOf(layout), "weight._data", place), place);
-  return levelWeight(
-    { ...parameters, levels: E4M3_VALUES, offset: { kind: "none" } },
-    (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
-    { bits: 8, bytes: stored },
-  );
+  return e4m3Weight(levelParameters(layout, bytes, place), stored);
 }
 
 function openPacked(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {

@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, misfitOf } from "@requant/core";
+import type { ErrorPlace } from "@requant/core";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 /** What config.json's `quantization_config` claims. The tensors have the last word. */
@@ -16,15 +17,9 @@ const configSchema = z.looseObject({
 
 /** Reads `quantization_config` of config.json. @throws FormatError when it is no such configuration */
 export function parseQuantoConfig(json: unknown, place: ErrorPlace = {}): QuantoConfig {
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new FormatError(
-      `The quantization configuration is none of quanto: ${misfitOf(parsed.error.issues, json)}.`,
-      place,
-    );
-  }
+  const config = parseConfig(configSchema, json, "a quanto configuration", place);
   return {
-    weights: parsed.data.weights ?? undefined,
-    modulesToNotConvert: parsed.data.modules_to_not_convert ?? [],
+    weights: config.weights ?? undefined,
+    modulesToNotConvert: config.modules_to_not_convert ?? [],
   };
 }

@@ -1,5 +1,6 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 import {
+  checkParts,
   findPart,
   type LinearLayout,
   type LinearPart,
@@ -73,14 +74,7 @@ export function readLayout(
 ): QuantoLayout {
   const isPacked = parts.some(({ suffix }) => suffix === "weight._data._data");
   const layout = isPacked ? packedLayout(parts, claims, place) : plainLayout(parts, place);
-  for (const expected of partsOf(layout)) {
-    const { suffix, encoding, shape } = findPart(parts, expected.suffix, place);
-    if (encoding === expected.encoding && shape.join() === expected.shape.join()) continue;
-    throw new FormatError(
-      `The part ${suffix} is ${encoding} [${shape.join(", ")}]; ${expected.encoding} [${expected.shape.join(", ")}] was expected for a weight of [${layout.rows}, ${layout.columns}].`,
-      place,
-    );
-  }
+  checkParts(parts, partsOf(layout), layout, place);
   return layout;
 }
 

@@ -1,20 +1,27 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 import {
+  checkParts,
+  e4m3Weight,
   findPart,
   type LinearCodec,
   type LinearLayout,
   type LinearPart,
-  levelWeight,
   type OpenedWeight,
   type PartBytes,
   partBytes,
   readFloats,
   type ScaleEncoding,
+  SIGNED_BYTE_ZERO,
   scaleEncoding,
-  viewWeight,
+  signedByteWeight,
 } from "@requant/core/format";
-import { E4M3_VALUES } from "@requant/core/numeric";
-import { sequentialGroups, type ViewFacts, type ViewParameters, viewFacts } from "@requant/core/view";
+import {
+  type Factor,
+  sequentialGroups,
+  type ViewFacts,
+  type ViewParameters,
+  viewFacts,
+} from "@requant/core/view";
 
 /** torchao in safetensors: K columns of W, N rows, G groups
  *   _weight_qdata       I8 or F8_E4M3    [N, K]
@@ -32,8 +39,6 @@ export interface TorchaoLayout extends LinearLayout {
   readonly hasZeros: boolean;
 }
 
-/** Codes are signed bytes; the view's are 128 more. */
-const ZERO = 128;
 const MAX_CODE = 255;
 
 const KINDS: Readonly<Record<string, TorchaoLayout["kind"]>> = { I8: "int8", F8_E4M3: "float8" };
@@ -49,7 +54,12 @@ export const torchaoCodec: LinearCodec<TorchaoLayout, unknown, OpenedWeight> = {
   measure,
   open(layout, bytes, place = {}) {
     measure(layout, bytes, place);
-    return layout.kind === "int8" ? openIntegers(layout, bytes, place) : openFloats(layout, bytes, place);
+    const stored = partOf(layout, "_weight_qdata", bytes, place);
+    const parameters = parametersOf(layout, bytes, place);
+    if (layout.kind === "int8") return signedByteWeight(parameters, stored);
+    const { rows, columns, groupCount, groupOfColumn, scales } = parameters;
+    const factor: Factor = { values: scales, span: { kind: "columns", groupCount, groupOfColumn } };
+    return e4m3Weight({ rows, columns, factors: [factor] }, stored);
   },
 };
 
@@ -67,22 +77,22 @@ function readLayout(parts: readonly LinearPart[], _claims: unknown, place: Error
       place,
     );
   }
+  const hasZeros = parts.some(({ suffix }) => suffix === "_weight_zero_point");
+  if (hasZeros && kind === "float8") {
+    throw new FormatError(
+      "The part _weight_zero_point belongs to integers, and _weight_qdata is F8_E4M3.",
+      place,
+    );
+  }
   const layout: TorchaoLayout = {
     rows,
     columns,
     kind,
     groupSize,
     scale: scaleEncoding(scale, place),
-    hasZeros: parts.some(({ suffix }) => suffix === "_weight_zero_point"),
+    hasZeros,
   };
-  for (const expected of partsOf(layout)) {
-    const found = findPart(parts, expected.suffix, place);
-    if (found.encoding === expected.encoding && found.shape.join() === expected.shape.join()) continue;
-    throw new FormatError(
-      `The part ${found.suffix} is ${found.encoding} [${found.shape.join(", ")}]; ${expected.encoding} [${expected.shape.join(", ")}] was expected.`,
-      place,
-    );
-  }
+  checkParts(parts, partsOf(layout), layout, place);
   return layout;
 }
 
@@ -107,7 +117,7 @@ function measure(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace = {}
 function parametersOf(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace): ViewParameters {
   const { rows, columns, kind, groupSize, scale, hasZeros } = layout;
   const groupCount = columns / groupSize;
-  const middle = kind === "int8" ? ZERO : 0;
+  const middle = kind === "int8" ? SIGNED_BYTE_ZERO : 0;
   const stored = hasZeros ? partOf(layout, "_weight_zero_point", bytes, place) : new Uint8Array(0);
   return {
     rows,
@@ -121,34 +131,4 @@ function parametersOf(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace
     ),
     rounding: "none",
   };
-}
-
-function openIntegers(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {
-  const { columns } = layout;
-  const stored = partOf(layout, "_weight_qdata", bytes, place);
-  const parameters = parametersOf(layout, bytes, place);
-  return viewWeight(parameters, 1, (rowStart, rowEnd, codes, columnStart, columnEnd) => {
-    for (let row = rowStart, at = 0; row < rowEnd; row++) {
-      const end = row * columns + columnEnd;
-      for (let from = row * columns + columnStart; from < end; from++) codes[at++] = stored[from]! ^ ZERO;
-    }
-  });
-}
-
-function openFloats(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {
-  const { columns } = layout;
-  const { rows, groupCount, groupOfColumn, scales } = parametersOf(layout, bytes, place);
-  const stored = partOf(layout, "_weight_qdata", bytes, place);
-  return levelWeight(
-    {
-      rows,
-      columns,
-      levels: E4M3_VALUES,
-      factors: [{ values: scales, span: { kind: "columns", groupCount, groupOfColumn } }],
-      offset: { kind: "none" },
-      rounding: "none",
-    },
-    (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
-    { bits: 8, bytes: stored },
-  );
 }

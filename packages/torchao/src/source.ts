@@ -11,6 +11,9 @@ import {
 import { torchaoCodec } from "./codec.ts";
 import { parseTorchaoConfig } from "./config.ts";
 
+/** Numbers that inputs are multiplied by, one for each column (torchao, AWQ and SmoothQuant). */
+const PRE_SCALE = "_weight_act_pre_scale";
+
 /** torchao, as transformers saves it in safetensors. */
 export const torchaoSource: PackedSource = {
   name: "torchao",
@@ -26,9 +29,9 @@ export const torchaoSource: PackedSource = {
     "untie_embedding_weights",
   ],
   find: (tensors) =>
-    findBySuffixes(tensors, torchaoCodec.suffixes, (parts) => suffixesOf(parts).has("_weight_qdata")).filter(
-      ({ isWeight }) => isWeight,
-    ),
+    findBySuffixes(tensors, [...torchaoCodec.suffixes, PRE_SCALE], (parts) =>
+      suffixesOf(parts).has("_weight_qdata"),
+    ).filter(({ isWeight }) => isWeight),
   reader: torchaoReader,
 };
 
@@ -38,7 +41,7 @@ function torchaoReader(json: unknown, _hints: unknown, place: ErrorPlace): Linea
     claims: {},
     claimsModule: (module) => config === undefined || !isNamedModule(config.modulesToNotConvert, module),
     openable(_module, parts, at) {
-      refusePacked(parts, at);
+      refuseOtherKinds(parts, at);
       const layout = torchaoCodec.readLayout(parts, undefined, at);
       return openableWeight(torchaoCodec, layout, `torchao-${layout.kind}`, at, (bytes) => {
         const facts = torchaoCodec.measure(layout, bytes, at);
@@ -59,12 +62,31 @@ function torchaoReader(json: unknown, _hints: unknown, place: ErrorPlace): Linea
   };
 }
 
-/** Kinds of tensors that pack several codes into a number, or lay them out for one GPU. @throws UnsupportedError */
-function refusePacked(parts: readonly LinearPart[], place: ErrorPlace): void {
-  const codes = parts.find(({ suffix }) => suffix === "_weight_qdata");
-  if (codes === undefined || ["I8", "F8_E4M3"].includes(codes.encoding)) return;
-  throw new UnsupportedError(
-    `The weights are packed by torchao in a kind of tensor whose codes are ${codes.encoding}; codes that are I8 or F8_E4M3 are read.`,
-    { ...place, hint: "Start from the float model, if its publisher offers one." },
-  );
+/** Encodings by which kinds that are read differ from others. Int4Tensor has two codes in an I8, and float zero points. */
+const ENCODINGS: Readonly<Record<string, { readonly what: string; readonly read: readonly string[] }>> = {
+  _weight_qdata: { what: "codes", read: ["I8", "F8_E4M3"] },
+  _weight_zero_point: { what: "zero points", read: ["I8"] },
+};
+
+/**
+ * Kinds of tensors that pack several codes into a number, lay them out for one GPU, or belong to activations that are
+ * multiplied before (torchao, quantization/quantize_/workflows/int4/int4_tensor.py). @throws UnsupportedError
+ */
+function refuseOtherKinds(parts: readonly LinearPart[], place: ErrorPlace): void {
+  const hint = "Start from the float model, if its publisher offers one.";
+  for (const { suffix, encoding } of parts) {
+    const known = ENCODINGS[suffix];
+    if (suffix === PRE_SCALE) {
+      throw new UnsupportedError(
+        `The weights are packed by torchao with ${PRE_SCALE}: a runtime multiplies their inputs by it. Such weights are not read.`,
+        { ...place, hint },
+      );
+    }
+    if (known === undefined || known.read.includes(encoding)) continue;
+    const { what, read } = known;
+    throw new UnsupportedError(
+      `The weights are packed by torchao in a kind of tensor whose ${what} are ${encoding}; ${what} that are ${read.join(" or ")} are read.`,
+      { ...place, hint },
+    );
+  }
 }

@@ -113,6 +113,26 @@ const foreign: Readonly<Record<string, Foreign>> = {
     method: /by torchao in a kind of tensor whose codes are U8/,
     config: method("torchao"),
   },
+  "torchao's Int4Tensor, with two codes in an I8": {
+    parts: {
+      "._weight_qdata": stored("I8", 32, 32),
+      "._weight_scale": stored("BF16", 2, 32),
+      "._weight_zero_point": stored("BF16", 2, 32),
+    },
+    first: "._weight_scale",
+    method: /by torchao in a kind of tensor whose zero points are BF16/,
+    config: method("torchao"),
+  },
+  "torchao with inputs that are multiplied before": {
+    parts: {
+      "._weight_qdata": stored("I8", 32, 64),
+      "._weight_scale": stored("F32", 32, 1),
+      "._weight_act_pre_scale": stored("F32", 64),
+    },
+    first: "._weight_act_pre_scale",
+    method: /by torchao with _weight_act_pre_scale/,
+    config: method("torchao"),
+  },
   "FP8 without scales, and a configuration": {
     parts: { ".weight": stored("F8_E4M3", 32, 64) },
     first: ".weight",

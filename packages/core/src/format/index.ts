@@ -15,7 +15,9 @@ export {
   autoRoundPacking,
   readAutoRound,
 } from "./auto-round.ts";
+export { e4m3Weight, SIGNED_BYTE_ZERO, signedByteWeight } from "./byte-codes.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
+export { checkParts, finiteFloats } from "./check-parts.ts";
 export {
   type Diagnosis,
   diagnosisLimits,
@@ -60,6 +62,7 @@ export {
 export { isNamedModule } from "./module-names.ts";
 export { packedFinding, zeroGroupFindings } from "./packed-finding.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";
+export { type ConfigSchema, parseConfig } from "./parse-config.ts";
 export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";
 export {
   type RuntimeNeeds,

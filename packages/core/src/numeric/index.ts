@@ -7,6 +7,7 @@
  * const scale: number | undefined = E4M3_VALUES[0x38]; // 1
  */
 export { dequantizeE4m3 } from "../kernels/float8-twin.ts";
+export { ROUND_TO } from "./float-rounding.ts";
 export { E2M1_VALUES, floatToE2m1 } from "./float4.ts";
 export {
   E4M3_MAX,

@@ -1,6 +1,5 @@
 import { ConversionError, UsageError } from "../errors.ts";
-import { bfloatToFloat, floatToBfloat } from "../numeric/bfloat.ts";
-import { floatToHalf, halfToFloat } from "../numeric/half.ts";
+import { ROUND_TO } from "../numeric/float-rounding.ts";
 import { roundHalfEven } from "../numeric/round.ts";
 import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 
@@ -135,14 +134,14 @@ function largestIndex(values: Float32Array, start: number, end: number): number 
 }
 
 function stepOf({ min, max }: Range, share: number, maxCode: number, options: QuantizeViewOptions): Step {
-  const scale = rounded(((max - min) * share) / maxCode, options.scale);
+  const scale = ROUND_TO[options.scale](((max - min) * share) / maxCode);
   if (options.symmetric) return { scale, zero: (maxCode + 1) / 2 };
   const minZero = options.minZero ?? 0;
   // scale 0: weights below the smallest f16, which all become 0
   const zero = scale === 0 ? minZero : roundHalfEven((-min * share) / scale);
   if (zero >= minZero) return { scale, zero: Math.min(maxCode, zero) };
   // fewer codes are left above the zero point, so the steps must be larger
-  return { scale: rounded((max * share) / (maxCode - minZero), options.scale), zero: minZero };
+  return { scale: ROUND_TO[options.scale]((max * share) / (maxCode - minZero)), zero: minZero };
 }
 
 function codeOf(value: number, { scale, zero }: Step, maxCode: number): number {
@@ -164,10 +163,4 @@ function errorOf(
     sum += Math.abs(step.scale * (codeOf(value, step, maxCode) - step.zero) - value) ** exponent;
   }
   return sum;
-}
-
-function rounded(value: number, encoding: QuantizeViewOptions["scale"]): number {
-  if (encoding === "F16") return halfToFloat(floatToHalf(value));
-  if (encoding === "BF16") return bfloatToFloat(floatToBfloat(value));
-  return Math.fround(value);
 }
