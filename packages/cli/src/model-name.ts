@@ -28,8 +28,10 @@ export interface NameFormats {
   /** What a word sets in a format; undefined for a word of none. */
   aboutWord(word: string): string | undefined;
   /** The canonical spelling of a format and words of it, and what it does to floats; undefined where there is no such target. */
-  spell(format: string, words: readonly string[]): Pick<ExplainedName, "target" | "rounding"> | undefined;
+  spell(format: string, words: readonly string[]): Spelled;
 }
+
+type Spelled = Pick<ExplainedName, "target" | "rounding"> | undefined;
 
 /** Takes a name, a repository or a file name apart. */
 export function explainName(name: string, formats: NameFormats): ExplainedName {
@@ -42,7 +44,8 @@ export function explainName(name: string, formats: NameFormats): ExplainedName {
   const parts: NamePart[] = [];
   const unknown: string[] = [];
   const stem = file.slice(0, extension === undefined ? undefined : -extension.length - 1);
-  for (const text of wordsOf(stem, formats)) {
+  const words = wordsOf(stem, formats);
+  for (const text of words) {
     const meaning = meaningOf(text, found, formats);
     if (meaning === undefined) unknown.push(text);
     else parts.push({ text, meaning });
@@ -51,7 +54,7 @@ export function explainName(name: string, formats: NameFormats): ExplainedName {
     if (formats.names.includes(extension.toLowerCase())) found.method ??= extension.toLowerCase();
     parts.push({ text: `.${extension}`, meaning: extensionMeaning(extension) });
   }
-  const target = adjacentTarget(stem, formats) ?? targetOf(found, formats);
+  const target = adjacentTarget(words, formats) ?? targetOf(found, formats);
   return {
     ...(owner === undefined ? {} : { owner }),
     parts,
@@ -132,19 +135,15 @@ function extensionMeaning(extension: string): string {
   }
 }
 
-/** The most words of a target that stand right behind or right before the name of its format. */
-const MOST_WORDS = 6;
-
 /** A format with the words beside it: "fp8-block-128", "nf4-64-double-bitsandbytes"; undefined where they are none of its words. */
-function adjacentTarget(stem: string, { names, spell }: NameFormats): ReturnType<NameFormats["spell"]> {
-  const text = stem.toLowerCase();
-  const places = names.flatMap((name) => placesOf(name, text).map((at) => ({ name, at })));
+function adjacentTarget(found: readonly string[], { names, spell }: NameFormats): Spelled {
+  const words = found.flatMap((word) => takenApart(word.toLowerCase(), names));
+  const places = words.flatMap((name, at) => (names.includes(name) ? [at] : []));
   for (let count = MOST_WORDS; count > 0; count--) {
-    for (const { name, at } of places) {
-      const after = text.slice(at + name.length + 1).split("-");
-      const before = text.slice(0, Math.max(0, at - 1)).split("-");
-      for (const words of [after.slice(0, count), before.slice(-count)]) {
-        const target = words.length < count || words.includes("") ? undefined : spell(name, words);
+    for (const at of places) {
+      for (const start of [at + 1, at - count]) {
+        const beside = start < 0 ? [] : words.slice(start, start + count);
+        const target = beside.length < count ? undefined : spell(words[at] ?? "", beside);
         if (target !== undefined) return target;
       }
     }
@@ -152,17 +151,17 @@ function adjacentTarget(stem: string, { names, spell }: NameFormats): ReturnType
   return undefined;
 }
 
-/** Where a name stands between hyphens or at an end. */
-function placesOf(name: string, text: string): number[] {
-  const places: number[] = [];
-  const marked = `-${text}-`;
-  for (let at = marked.indexOf(`-${name}-`); at >= 0; at = marked.indexOf(`-${name}-`, at + 1))
-    places.push(at);
-  return places;
+/** "fp8-block" is a word of one format; beside other words it is the format fp8 and the first of them. */
+function takenApart(word: string, names: readonly string[]): readonly string[] {
+  const name = names.find((one) => word.startsWith(`${one}-`));
+  return name === undefined ? [word] : [name, ...word.slice(name.length + 1).split("-")];
 }
 
+/** The most words of a target that stand right behind or right before the name of its format. */
+const MOST_WORDS = 6;
+
 /** The words of the name that its format's target has, too; undefined where one of them is none of its words. */
-function targetOf(found: Found, { spell }: NameFormats): ReturnType<NameFormats["spell"]> {
+function targetOf(found: Found, { spell }: NameFormats): Spelled {
   const { method, type, bitsPerWeight, words } = found;
   const typed = [undefined, "gguf", "safetensors"];
   if (type !== undefined && typed.includes(method)) return spell(method ?? "gguf", [type.toLowerCase()]);

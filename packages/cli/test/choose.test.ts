@@ -2,7 +2,7 @@
  * The memory of a context in `requant choose`. Oracle: what llama.cpp reports as the size of its key-value cache for Llama 3 8B
  * and 32,768 tokens (4096 MiB as f16, 2176 MiB as q8_0, 1152 MiB as q4_0), and the numbers of each config.json, written out.
  */
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -33,6 +33,39 @@ describe("the context", () => {
   ])("of %s is counted from its own settings", async (model, bytesPerToken) => {
     const { context } = await chosen(resolve(fixtures, model), "--context", "1000");
     expect(context).toMatchObject({ bytesPerToken, byteLength: 1000 * bytesPerToken, from: "model" });
+  });
+
+  // tiiuae/falcon-7b and falcon-40b, bigcode/starcoder: one head for all queries, or as many as num_kv_heads says
+  it.each([
+    [
+      {
+        num_hidden_layers: 32,
+        num_attention_heads: 71,
+        hidden_size: 4544,
+        num_kv_heads: 71,
+        multi_query: true,
+      },
+      32 * 1 * (64 + 64) * 2,
+    ],
+    [
+      {
+        num_hidden_layers: 60,
+        num_attention_heads: 128,
+        hidden_size: 8192,
+        num_kv_heads: 8,
+        multi_query: true,
+        new_decoder_architecture: true,
+      },
+      60 * 8 * (64 + 64) * 2,
+    ],
+    [{ n_layer: 40, n_head: 48, n_embd: 6144, multi_query: true }, 40 * 1 * (128 + 128) * 2],
+  ])("of a model with shared heads is counted: %j", async (config, bytesPerToken) => {
+    const folder = mkdtempSync(join(tmpdir(), "requant-choose-"));
+    copyFileSync(resolve(fixtures, "kjv/hf/model.safetensors"), join(folder, "model.safetensors"));
+    writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+    const { context } = await chosen(folder, "--context", "1000");
+    rmSync(folder, { recursive: true });
+    expect(context).toMatchObject({ bytesPerToken, from: "model" });
   });
 
   it("counts against --memory", async () => {

@@ -102,6 +102,7 @@ export { openModel } from "./model/open.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
+export { isEmbeddingOrHead } from "./model/weight-names.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,

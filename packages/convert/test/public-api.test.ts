@@ -22,6 +22,7 @@ test("exports of @requant/convert", () => {
       "findingKinds",
       "hashModel",
       "inspectModel",
+      "isEmbeddingOrHead",
       "isLossless",
       "listTargets",
       "makePlan",

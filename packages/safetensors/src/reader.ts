@@ -149,14 +149,22 @@ async function findFiles(store: ReadStore, file: string | undefined, limits: Lim
   const shard = files.find((name) => SHARD.exec(name)?.[1] === EXL2_PREFIX);
   if (shard !== undefined) return shardsWithoutIndex(store, shard);
   // the names say how many there are, without an index too
-  const sets = new Map(
-    files.flatMap((name): [string, string][] => {
-      const [, prefix, , count] = SHARD.exec(name) ?? [];
-      return prefix === undefined ? [] : [[`${prefix} ${count}`, name]];
-    }),
-  );
-  for (const name of sets.values()) shardsOfSet(store, files, name);
+  for (const set of shardSets(files)) shardsOfSet(store, set, set[0] ?? "");
   return { names: files };
+}
+
+/** The files that are shards, those of each set together. */
+function shardSets(files: readonly string[]): Iterable<readonly string[]> {
+  const sets = new Map<string, string[]>();
+  for (const name of files) {
+    const [, prefix, , count] = SHARD.exec(name) ?? [];
+    if (prefix === undefined) continue;
+    const key = `${prefix} ${count}`;
+    const set = sets.get(key);
+    if (set === undefined) sets.set(key, [name]);
+    else set.push(name);
+  }
+  return sets.values();
 }
 
 /** All shards of a set, by their numbers. @throws IoError for a missing shard */

@@ -1,4 +1,4 @@
-import { contextCache, type Model } from "@requant/convert";
+import { contextCache, isEmbeddingOrHead, type Model } from "@requant/convert";
 import { ConversionError, elementCount, smallest, UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import { parseByteSize } from "../byte-size.ts";
@@ -41,16 +41,12 @@ function parameterCount(text: string): number {
   });
 }
 
-/** Embeddings and head, by their names on either side. */
-const EMBEDDING =
-  /(?:^|\.)(?:token_embd|output|embed_tokens|lm_head|wte|word_embeddings|tok_embeddings)\.weight$/;
-
 function subjectOf(model: Model): Subject {
   let [parameters, embedding] = [0, 0];
   for (const { name, shape } of model.tensors) {
     const count = elementCount(shape);
     parameters += count;
-    if (EMBEDDING.test(name)) embedding += count;
+    if (isEmbeddingOrHead(name)) embedding += count;
   }
   const embeddingShare = parameters === 0 ? undefined : embedding / parameters;
   return { parameters, embeddingShare, cache: contextCache(model), model: model.name };

@@ -69,7 +69,7 @@ const CONFIG_KEYS: Readonly<Record<string, readonly string[]>> = {
   block_count: ["num_hidden_layers", "n_layer", "n_layers"],
   embedding_length: ["hidden_size", "n_embd", "dim"],
   "attention.head_count": ["num_attention_heads", "n_head", "n_heads"],
-  "attention.head_count_kv": ["num_key_value_heads", "n_kv_heads"],
+  "attention.head_count_kv": ["num_key_value_heads", "n_kv_heads", "num_kv_heads"],
   "attention.key_length": ["head_dim"],
   "attention.value_length": ["v_head_dim", "head_dim"],
   "attention.kv_lora_rank": ["kv_lora_rank"],
@@ -97,10 +97,15 @@ function settingsOf({ gguf, hf, architecture }: Model): Settings {
     isLatent: true,
     number,
     numbers(key) {
-      const value = number(key);
+      const value = key === "attention.head_count_kv" && sharesHead(config) ? 1 : number(key);
       return value === undefined ? undefined : [value];
     },
   };
+}
+
+/** One head for all queries (transformers, modeling_falcon.py and modeling_gpt_bigcode.py), whatever other keys say. */
+function sharesHead(config: Readonly<Record<string, unknown>>): boolean {
+  return config["multi_query"] === true && config["new_decoder_architecture"] !== true;
 }
 
 function numbersOf(found: MetadataValue | undefined): readonly number[] | undefined {

@@ -3,6 +3,7 @@ import { fileTypeByNumber } from "@requant/gguf";
 import type { MeasuredFact } from "../model/measured-fact.ts";
 import type { Model, ModelFile, ModelTensor } from "../model/model.ts";
 import { packedFacts } from "../model/packed-facts.ts";
+import { isTokenEmbedding } from "../model/weight-names.ts";
 import { type TensorGrid, tensorGrids } from "./tensor-grids.ts";
 
 /** What one encoding takes of a model. */
@@ -150,7 +151,6 @@ function scalar(value: MetadataValue | undefined): Fact["value"] | undefined {
 }
 
 const LAYER = /(?:^|\.)(?:blk|layers|h|block)\.(\d+)\./;
-const EMBEDDING = /^(?:token_embd\.weight|(?:.*\.)?(?:embed_tokens|wte|word_embeddings)\.weight)$/;
 const NOT_MATRIX = /norm|bias/;
 
 function measuredFacts(model: Model): MeasuredFact[] {
@@ -168,7 +168,7 @@ function measuredFacts(model: Model): MeasuredFact[] {
   if (main !== undefined) claim("main encoding", main, packed ? undefined : claimedEncoding(model));
   const layers = new Set(model.tensors.flatMap(({ name }) => LAYER.exec(name)?.[1] ?? []));
   if (layers.size > 0) claim("layers", layers.size, numberFact(model, "layers"));
-  const embedding = model.tensors.find(({ name }) => EMBEDDING.test(name));
+  const embedding = model.tensors.find(({ name }) => isTokenEmbedding(name));
   if (embedding !== undefined) {
     claim("vocabulary", embedding.shape[0] ?? 0, numberFact(model, "vocabulary"));
     claim("embedding length", embedding.shape.at(-1) ?? 0, numberFact(model, "embedding length"));

@@ -1,6 +1,13 @@
 /** Weights of a GGUF with a scale in a tensor of its own (`<weight>.scale`), by which llama.cpp multiplies (NVFP4). */
-import { rowCount, type TensorInfo } from "@requant/core";
-import { dequantizeLevels, type Factor, isLevelView, levelViewOf } from "@requant/core/view";
+import { ConversionError, rowCount, type TensorInfo } from "@requant/core";
+import {
+  dequantizeLevels,
+  type Factor,
+  isLevelView,
+  type LevelView,
+  levelViewOf,
+  type Reformed,
+} from "@requant/core/view";
 import { hasTensorScale } from "@requant/models";
 import type { ModelTensor } from "./model-tensor.ts";
 import type { StoredWeight } from "./stored-weight.ts";
@@ -69,18 +76,24 @@ export function scaledWeightOf(weight: StoredWeight, scale: StoredWeight): Store
     });
     return { values: own, span: { kind: "columns", groupCount: 1, groupOfColumn: new Int32Array(columns) } };
   }
-  const readView: StoredWeight["readView"] = async (rowStart, rowEnd, unscaled) => {
+  async function readScaled(rowStart: number, rowEnd: number): Promise<Reformed<LevelView>> {
     const read = await weight.readView(rowStart, rowEnd);
-    if (read.view === undefined || unscaled === true) return read;
+    if (read.view === undefined) return read;
     const view = isLevelView(read.view) ? read.view : levelViewOf(read.view);
     return { view: { ...view, factors: [...view.factors, await factorOf(rowStart, rowEnd)] } };
-  };
+  }
   return {
     ...weight,
-    readView,
+    readView: (rowStart, rowEnd, unscaled) =>
+      unscaled === true ? weight.readView(rowStart, rowEnd) : readScaled(rowStart, rowEnd),
     async readRows(rowStart, rowEnd, out) {
-      const { view } = await readView(rowStart, rowEnd);
-      if (view !== undefined && isLevelView(view)) dequantizeLevels(view, out);
+      const { view, misfit } = await readScaled(rowStart, rowEnd);
+      if (view === undefined)
+        throw new ConversionError(`The weight cannot be multiplied by its scale: ${misfit.reason}.`, {
+          tensor: tensor.name,
+          hint: misfit.hint,
+        });
+      dequantizeLevels(view, out);
     },
   };
 }

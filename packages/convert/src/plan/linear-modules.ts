@@ -1,9 +1,8 @@
 /** Which weights of a float model are linear layers of the decoder: what the tools of these formats quantize. */
+import { isTokenEmbedding, OTHER_SENSE } from "../model/weight-names.ts";
 
 /** Inside a numbered layer of the language model. */
 const LAYER = /(?:^|\.)(?:layers|h|blocks?)\.\d+\./;
-/** Modules of encoders of other senses, which the tools leave alone with all that is in them. */
-const OTHER_SENSE = /^(?:(?:vision|audio|image|multi_modal)\w*|visual|\w*projector)$/;
 /** Modules whose matrix is no linear layer. */
 const NOT_LINEAR = /(?:norm|router|shared_expert_gate|gate_inp|A_log|dt_proj|x_proj)$|embed|rotary|conv|ssm/;
 /** Modules whose `gate` is a router: its few outputs decide which expert runs. */
@@ -51,18 +50,9 @@ export function isHeadWeight({ name, shape }: NamedShape): boolean {
   return shape.length === 2 && /(?:^|\.)lm_head\.weight$/.test(name);
 }
 
-/** Modules that turn token ids into vectors, under the names that families have for them. */
-const TOKEN_EMBEDDING = /^(?:embed_tokens|wte|embed_in|word_embeddings|tok_embeddings)$/;
-
 /** The matrix of token embeddings. */
 export function isEmbeddingWeight({ name, shape }: NamedShape): boolean {
-  const modules = moduleOf(name).split(".");
-  return (
-    shape.length === 2 &&
-    name.endsWith(".weight") &&
-    TOKEN_EMBEDDING.test(modules.at(-1) ?? "") &&
-    !modules.some((module) => OTHER_SENSE.test(module))
-  );
+  return shape.length === 2 && isTokenEmbedding(name);
 }
 
 export function moduleOf(name: string): string {

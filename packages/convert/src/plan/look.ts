@@ -32,8 +32,8 @@ export type BlockFacts =
   | { readonly view?: undefined; readonly misfit: Misfit };
 
 /**
- * The facts of a tensor of ggml blocks, from all of them, with the scale of the whole weight or without it; or why its blocks are no integers, which most K-quants show in the
- * first one.
+ * The facts of a tensor of ggml blocks, from all of them, with the scale of the whole weight or without it; or why its blocks
+ * are no integers, which most K-quants show in the first one.
  */
 export async function blockFacts(
   model: Model,

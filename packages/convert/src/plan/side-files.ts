@@ -69,7 +69,10 @@ function withoutQuantization(text: string): string {
   });
 }
 
-/** The same JSON after `edit`, with the indentation and the spelling of numbers that it had. The text was parsed when the model was opened. */
+/**
+ * The same JSON after `edit`, with the indentation and the spelling of numbers that it had. The text was parsed when the model
+ * was opened.
+ */
 export function editedConfig(text: string, edit: (config: Record<string, unknown>) => void): string {
   const config = JSON.parse(text) as Record<string, unknown>;
   edit(config);

@@ -99,6 +99,14 @@ describe("the head", () => {
     expect(faults(findings)).toEqual(["warning config-disagrees lm_head.weight"]);
   });
 
+  it("may stand inside a model that also sees, under its prefix", async () => {
+    const findings = await found({
+      config: { architectures: ["LlavaForConditionalGeneration"] },
+      tensors: (list) => list.map((one) => ({ ...one, name: `language_model.${one.name}` })),
+    });
+    expect(faults(findings)).not.toContain("error missing-tensor lm_head.weight");
+  });
+
   it("may be stored and tied, with the values of the embedding", async () => {
     const findings = await found({
       config: { tie_word_embeddings: true },

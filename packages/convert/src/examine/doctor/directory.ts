@@ -3,6 +3,7 @@ import { elementCount, type Finding } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { Model, ModelTensor } from "../../model/model.ts";
 import { BAND_BYTE_LENGTH } from "../../model/row-bands.ts";
+import { isHead, isTokenEmbedding } from "../../model/weight-names.ts";
 import { few } from "./few.ts";
 
 /** Tensors without values, which training with DeepSpeed ZeRO-3 leaves where the weights were not gathered. */
@@ -14,8 +15,6 @@ export function emptyFindings({ tensors }: Model): Finding[] {
     : [finding("empty-tensor", `Tensors without values: ${empty.length} (${few(empty)}).`, { tensor })];
 }
 
-const HEAD = /^(?:model\.)?(?:lm_head|output|embed_out)\.weight$/;
-const EMBEDDING = /(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$/;
 /** Classes of models that write text, which needs a head. */
 const WRITES = /ForCausalLM$|LMHeadModel$|ForConditionalGeneration$/;
 
@@ -23,8 +22,8 @@ const WRITES = /ForCausalLM$|LMHeadModel$|ForConditionalGeneration$/;
 export async function headFindings(model: Model): Promise<Finding[]> {
   const tied = model.hf?.config?.["tie_word_embeddings"];
   if (typeof tied !== "boolean" || !WRITES.test(model.architecture ?? "")) return [];
-  const head = model.tensors.find(({ name }) => HEAD.test(name));
-  const embedding = model.tensors.find(({ name }) => EMBEDDING.test(name));
+  const head = model.tensors.find(({ name }) => isHead(name));
+  const embedding = model.tensors.find(({ name }) => isTokenEmbedding(name));
   if (!tied)
     return head !== undefined || embedding === undefined
       ? []

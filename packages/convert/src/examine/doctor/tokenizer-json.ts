@@ -3,10 +3,10 @@ import type { Finding } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import type { HfFiles } from "@requant/models";
 import { finding } from "../../model/findings/finding.ts";
+import { isTokenEmbedding } from "../../model/weight-names.ts";
 import { few } from "./few.ts";
 
 const file = "tokenizer.json";
-const EMBEDDING = /(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$/;
 
 /** `merges`: look at them too; of a large vocabulary that takes most of the time. */
 export function tokenizerJsonFindings(
@@ -34,7 +34,7 @@ export function tokenizerJsonFindings(
   return [
     ...collisions(ids),
     ...(merges ? unknownMerges(model["merges"], ids) : []),
-    ...tooMany(ids, tensors.find(({ name }) => EMBEDDING.test(name))?.shape[0]),
+    ...tooMany(ids, tensors.find(({ name }) => isTokenEmbedding(name))?.shape[0]),
   ];
 }
 
