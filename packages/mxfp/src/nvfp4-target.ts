@@ -36,13 +36,18 @@ interface WrittenLayout extends Nvfp4Layout {
   readonly largest: number;
 }
 
-const layoutSchema: z.ZodMiniType<WrittenLayout> = z.object({
-  rows: z.int().check(z.positive()),
-  columns: z.int().check(z.positive(), z.multipleOf(NVFP4_BLOCK_SIZE)),
-  scaleShape: z.enum(["scalar", "list"]),
-  inputScale: z.enum(["scalar", "list", "none"]),
-  largest: z._default(z.number().check(z.nonnegative(), z.lte(3.4028234663852886e38)), 0),
-});
+/** Made by a function, so that a bundle without the target has no schema. */
+const layoutSchema = /* @__PURE__ */ schemaOfLayouts();
+
+function schemaOfLayouts(): z.ZodMiniType<WrittenLayout> {
+  return z.object({
+    rows: z.int().check(z.positive()),
+    columns: z.int().check(z.positive(), z.multipleOf(NVFP4_BLOCK_SIZE)),
+    scaleShape: z.enum(["scalar", "list"]),
+    inputScale: z.enum(["scalar", "list", "none"]),
+    largest: z._default(z.number().check(z.nonnegative(), z.lte(3.4028234663852886e38)), 0),
+  });
+}
 
 const words: readonly WordSpec[] = [
   {
