@@ -2,15 +2,7 @@
 import { UsageError } from "@requant/core";
 import type { FloatPacking, PlainLayout, WeightEncoder } from "@requant/core/format";
 import { floatToE4m3, floatToE8m0 } from "@requant/core/numeric";
-import {
-  divisorOf,
-  fitView,
-  isTabled,
-  type StoredView,
-  splitTensorScale,
-  type TableView,
-  type ViewRequirement,
-} from "@requant/core/view";
+import { divisorOf, fittedTable, scalesOfBlocks, splitTensorScale } from "@requant/core/view";
 import { float4Codec, float4Requirement, partOf, writeGlobal } from "./float4.ts";
 import { compressedFloat8Codec, float8Requirement, writeFloat8 } from "./float8.ts";
 import { int8Codec } from "./int8.ts";
@@ -85,22 +77,10 @@ function float8Encoder(layout: Of<"float8">): WeightEncoder {
     rowMultiple: blockRows,
     floats: pack,
     fromView(view, rowStart, bytes) {
-      const { codes, scales, rows, groupCount } = tableView(view, float8Requirement(layout));
-      const stored = new Float32Array(Math.ceil(rows / blockRows) * groupCount);
-      for (let row = 0; row < rows; row++) {
-        const to = Math.floor(row / blockRows) * groupCount;
-        for (let group = 0; group < groupCount; group++) {
-          const own = scales[row * groupCount + group]!;
-          if (row % blockRows === 0) stored[to + group] = own;
-          else if (stored[to + group] !== own) {
-            throw new UsageError(
-              `Row ${row} has another scale than the rows before it, with which it shares a block.`,
-            );
-          }
-        }
-      }
+      const fitted = fittedTable(view, float8Requirement(layout));
+      const stored = scalesOfBlocks(fitted, blockRows, rowStart);
       const isByte = scale === "E8M0";
-      writeFloat8(layout, codes, isByte ? Uint8Array.from(stored, e8m0Of) : stored, rowStart, bytes);
+      writeFloat8(layout, fitted.codes, isByte ? Uint8Array.from(stored, e8m0Of) : stored, rowStart, bytes);
     },
     open: (bytes) => compressedFloat8Codec.open(layout, bytes),
   };
@@ -129,7 +109,7 @@ function float4Encoder(layout: Of<"float4">): WeightEncoder {
           `No global scale divides the scales as the factor ${tensorScale} multiplies them.`,
         );
       }
-      const { codes, scales, groupCount } = tableView(blocks, requirement);
+      const { codes, scales, groupCount } = fittedTable(blocks, requirement);
       const stored = partOf(layout, "weight_scale", bytes);
       stored.set(
         Uint8Array.from(scales, layout.scale === "E8M0" ? e8m0Of : floatToE4m3),
@@ -141,14 +121,6 @@ function float4Encoder(layout: Of<"float4">): WeightEncoder {
     },
     open: (bytes) => float4Codec.open(layout, bytes),
   };
-}
-
-/** @throws UsageError where the view does not fit */
-function tableView(view: StoredView, requirement: ViewRequirement): TableView {
-  const fit = fitView(view, requirement);
-  if (fit.view !== undefined && isTabled(fit.view)) return fit.view;
-  const reason = fit.misfit?.reason ?? "its codes are integers";
-  throw new UsageError(`This view does not fit ${requirement.name}: ${reason}.`);
 }
 
 /** The fit has checked that there is one. */

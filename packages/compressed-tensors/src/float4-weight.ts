@@ -1,5 +1,6 @@
 /** Opens a weight of four-bit floats; its tensors tell everything. */
 import { type OpenableWeight, openableWeight, readFloats } from "@requant/core/format";
+import { exactFloatTypes } from "@requant/core/numeric";
 import { float4Codec } from "./float4.ts";
 import type { ModuleContext } from "./module-context.ts";
 import { claimFindings } from "./settings.ts";
@@ -20,14 +21,12 @@ export async function openFloat4(context: ModuleContext): Promise<OpenableWeight
   return openableWeight(float4Codec, layout, label, place, (bytes) => {
     const { facts, noView } = float4Codec.examine(layout, bytes, place);
     const tensorScale = float4Codec.tensorScale(layout, bytes, place);
-    const scales = bytes["weight_scale"];
     return {
       layout,
       facts,
       noView,
       tensorScale: tensorScale === undefined ? undefined : { ...tensorScale, inputScale },
-      // two bits of fraction and a power of two
-      exactIn: isMx && scales?.every((byte) => byte <= 252) === true ? ["BF16"] : [],
+      exactIn: exactFloatTypes(float4Codec.scales(layout, bytes, place), "E2M1"),
       settings: {
         bits: "4",
         groupSize: layout.groupSize,

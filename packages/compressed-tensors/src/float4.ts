@@ -52,6 +52,8 @@ export const E2M1_TABLE: LevelTable = { kind: "table", name: "E2M1", levels: E2M
 export interface Float4Codec extends LinearCodec<Float4Layout, unknown, RowWeight> {
   /** Facts, or why there is no view. */
   examine(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): LevelFacts;
+  /** `scales[row × groups + group]`, divided by the global scale where there is one. */
+  scales(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): Float32Array;
   /** The reciprocal of the global scale, and facts without it; undefined where there is none, or it is 1. */
   tensorScale(layout: Float4Layout, bytes: PartBytes, place?: ErrorPlace): TensorScale | undefined;
 }
@@ -109,6 +111,8 @@ export const float4Codec: Float4Codec = {
     const numbers = isPlain ? ownNumbers(layout, bytes, place) : undefined;
     return factsOf(layout, scalesOf(layout, bytes, place), numbers);
   },
+
+  scales: (layout, bytes, place) => scalesOf(layout, bytes, place),
 
   measure: (layout, bytes, place) => float4Codec.examine(layout, bytes, place).facts,
 

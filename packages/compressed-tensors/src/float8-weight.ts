@@ -1,6 +1,6 @@
 /** Opens a weight of 8-bit floats by what its configuration claims; the tensors have the last word. */
 import { groupWord, type OpenableWeight, openableWeight } from "@requant/core/format";
-import { floatToE8m0 } from "@requant/core/numeric";
+import { exactFloatTypes } from "@requant/core/numeric";
 import { type CompressedFloat8Layout, compressedFloat8Codec } from "./float8.ts";
 import type { ModuleContext } from "./module-context.ts";
 import { claimFindings } from "./settings.ts";
@@ -19,7 +19,7 @@ export async function openFloat8(context: ModuleContext): Promise<OpenableWeight
       layout,
       facts,
       noView,
-      exactIn: compressedFloat8Codec.scales(layout, bytes, place).every(isNarrow) ? ["BF16"] : [],
+      exactIn: exactFloatTypes(compressedFloat8Codec.scales(layout, bytes, place)),
       settings: {
         bits: "8",
         groupSize: Math.min(blockColumns, columns),
@@ -35,13 +35,4 @@ export async function openFloat8(context: ModuleContext): Promise<OpenableWeight
 function groupsOf({ blockRows, blockColumns, rows, columns }: CompressedFloat8Layout): string {
   if (blockRows >= rows && blockColumns >= columns && rows > 1) return "tensor";
   return blockRows > 1 ? `block-${blockRows}x${blockColumns}` : groupWord(blockColumns, columns);
-}
-
-/**
- * Powers of two with which every E4M3 number is a BF16 number: three bits of fraction are no matter, but the smallest number
- * is 2^-9 and the largest below 2^9.
- */
-function isNarrow(scale: number): boolean {
-  const code = floatToE8m0(scale);
-  return code !== undefined && code >= 3 && code <= 246;
 }

@@ -11,6 +11,7 @@ import {
   type LevelView,
   levelViewOf,
   type Span,
+  scalesOfBlocks,
   selectLevelRows,
   sequentialGroups,
   type ViewRequirement,
@@ -319,5 +320,19 @@ describe("fitting", () => {
       misfit({ offset: { kind: "bias", values: Float32Array.of(0.5, 0.75, 1, 1), span: columnsOf(4, 2) } }),
     ).toMatch(/meet inside a block of 4/);
     expect(() => fittedView(biased, requirement)).toThrow(/no whole multiple/);
+  });
+});
+
+describe("one scale for each block of rows", () => {
+  const groupCount = 2;
+
+  test("the last block may be short", () => {
+    const scales = Float32Array.of(1, 2, 1, 2, 5, 6);
+    expect(scalesOfBlocks({ rows: 3, groupCount, scales }, 2, 0)).toEqual(Float32Array.of(1, 2, 5, 6));
+  });
+
+  test("the refusal of different scales names the row of the whole weight", () => {
+    const scales = Float32Array.of(1, 2, 1, 3);
+    expect(() => scalesOfBlocks({ rows: 2, groupCount, scales }, 2, 40)).toThrow(/^Row 41 has another scale/);
   });
 });

@@ -2,21 +2,14 @@ import type { ErrorPlace } from "@requant/core";
 import {
   findPart,
   type LinearCodec,
+  levelWeight,
   type PartBytes,
   partBytes,
   type RowWeight,
   readFloats,
 } from "@requant/core/format";
-import { dequantizeE4m3, E4M3_VALUES, e8m0ToFloat, floatToE8m0 } from "@requant/core/numeric";
-import {
-  checkRows,
-  checkValueCount,
-  e4m3Facts,
-  type Factor,
-  type LevelFacts,
-  type LevelView,
-  sequentialGroups,
-} from "@requant/core/view";
+import { E4M3_VALUES, e8m0ToFloat, floatToE8m0 } from "@requant/core/numeric";
+import { e4m3Facts, type LevelFacts, sequentialGroups } from "@requant/core/view";
 import {
   ACTIVATION_SCALES,
   blockCounts,
@@ -45,50 +38,21 @@ export const float8Codec: LinearCodec<Float8Layout, Float8Claims, RowWeight> = {
   open(layout, bytes, place) {
     const { rows, columns, blockRows, blockColumns } = layout;
     const codes = partOf(layout, "weight", bytes, place);
-    const [, across] = blockCounts(layout);
     const scales = readScales(layout, bytes, place);
-    const hasNumbers = scales.every((scale) => Number.isFinite(scale));
-
-    function dequantize(rowStart: number, rowEnd: number, out: Float32Array): void {
-      checkRows(rowStart, rowEnd, rows);
-      checkValueCount(rowEnd - rowStart, columns, out.length);
-      const step = blockRows === 1 ? rows : blockRows;
-      for (let row = rowStart, end = rowStart; row < rowEnd; row = end) {
-        end = Math.min(rowEnd, row - (row % step) + step);
-        const first = Math.floor(row / blockRows) * across;
-        dequantizeE4m3(
-          codes.subarray(row * columns, end * columns),
-          columns,
-          { values: scales.subarray(first), rowStep: blockRows === 1 ? across : 0, blockColumns },
-          out.subarray((row - rowStart) * columns, (end - rowStart) * columns),
-        );
-      }
-    }
-
-    /** The scales of a band of rows, for blocks of whole rows that begin at its first one. */
-    function factorOf(rowStart: number, rowEnd: number): Factor {
-      const values = new Float32Array((rowEnd - rowStart) * across);
-      for (let row = rowStart, at = 0; row < rowEnd; row++, at += across) {
-        const first = Math.floor(row / blockRows) * across;
-        values.set(scales.subarray(first, first + across), at);
-      }
-      return { values, span: { kind: "blocks", blockRows: 1, blockColumns } };
-    }
-
-    function toLevels(rowStart: number, rowEnd: number): LevelView {
-      checkRows(rowStart, rowEnd, rows);
-      return {
-        rows: rowEnd - rowStart,
+    const span = { kind: "blocks", blockRows, blockColumns } as const;
+    const { toLevels, ...weight } = levelWeight(
+      {
+        rows,
         columns,
-        codes: codes.slice(rowStart * columns, rowEnd * columns),
         levels: E4M3_VALUES,
-        factors: [factorOf(rowStart, rowEnd)],
+        factors: [{ values: scales, span }],
         offset: { kind: "none" },
         rounding: "none",
-      };
-    }
-
-    return { rows, columns, dequantize, ...(hasNumbers ? { toLevels } : {}) };
+      },
+      (rowStart, rowEnd, out) => out.set(codes.subarray(rowStart * columns, rowEnd * columns)),
+      { bits: 8, bytes: codes },
+    );
+    return scales.every((scale) => Number.isFinite(scale)) ? { ...weight, toLevels } : weight;
   },
 };
 

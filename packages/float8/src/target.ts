@@ -11,7 +11,7 @@ import {
   writeWords,
 } from "@requant/core/format";
 import { E4M3_VALUES, floatToE8m0 } from "@requant/core/numeric";
-import { fitView, isTabled, type StoredView, type ViewRequirement } from "@requant/core/view";
+import { fittedTable, type StoredView, scalesOfBlocks, type ViewRequirement } from "@requant/core/view";
 import * as z from "zod/mini";
 import { float8Codec, partOf } from "./codec.ts";
 import { serializeFloat8Config } from "./config.ts";
@@ -122,29 +122,9 @@ function requirementOf({ columns, blockRows, blockColumns, scale }: Float8Layout
 
 /** Rows of a view that fits. @throws UsageError where it does not, or where rows of one block have different scales */
 function writeView(layout: Float8Layout, view: StoredView, rowStart: number, bytes: PartBytes): void {
-  const requirement = requirementOf(layout);
-  const { view: fitted, misfit } = fitView(view, requirement);
-  if (fitted === undefined || !isTabled(fitted)) {
-    throw new UsageError(
-      `This view does not fit ${requirement.name}: ${misfit?.reason ?? "its codes are integers"}.`,
-    );
-  }
-  const { columns, blockRows } = layout;
-  const { rows, groupCount, codes, scales } = fitted;
-  const ofBlocks = new Float32Array(Math.ceil(rows / blockRows) * groupCount);
-  for (let row = 0, at = 0; row < rows; row++) {
-    const to = Math.floor(row / blockRows) * groupCount;
-    for (let group = 0; group < groupCount; group++, at++) {
-      if (row % blockRows === 0) ofBlocks[to + group] = scales[at]!;
-      else if (ofBlocks[to + group] !== scales[at]) {
-        throw new UsageError(
-          `Row ${rowStart + row} has another scale than the rows before it, with which it shares a block.`,
-        );
-      }
-    }
-  }
-  partOf(layout, "weight", bytes).set(codes, rowStart * columns);
-  writeScales(layout, ofBlocks, rowStart, bytes);
+  const fitted = fittedTable(view, requirementOf(layout));
+  partOf(layout, "weight", bytes).set(fitted.codes, rowStart * layout.columns);
+  writeScales(layout, scalesOfBlocks(fitted, layout.blockRows, rowStart), rowStart, bytes);
 }
 
 function pack(layout: Float8Layout, values: Float32Array, rowStart: number, bytes: PartBytes): void {

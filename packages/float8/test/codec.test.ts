@@ -78,6 +78,22 @@ describe("scales that are powers of two lose nothing in BF16", () => {
     }
   });
 
+  it("and the same of four-bit floats", () => {
+    const levels = [0, 0.5, 1, 1.5, 2, 3, 4, 6];
+    for (let exponent = -127; exponent <= 127; exponent++) {
+      const values = levels.map((level) => Math.fround(level * 2 ** exponent));
+      const promised = exactFloatTypes(Float32Array.of(2 ** exponent), "E2M1");
+      for (const type of ["BF16", "F16"] as const) {
+        const isExact = values.every((value) => Number.isFinite(value) && round[type](value) === value);
+        expect(promised.includes(type), `${type}, 2^${exponent}`).toBe(isExact);
+      }
+    }
+    // two bits of a level and six of a scale are eight; seven are too many
+    expect(exactFloatTypes(Float32Array.of(63 / 32), "E2M1")).toEqual(["BF16", "F16"]);
+    expect(exactFloatTypes(Float32Array.of(127 / 64), "E2M1")).toEqual(["F16"]);
+    expect(round.BF16(1.5 * (127 / 64))).not.toBe(1.5 * (127 / 64));
+  });
+
   it("and so do scales of few bits", () => {
     expect(exactFloatTypes(Float32Array.of(1.875, 0))).toEqual(["BF16", "F16"]);
     expect(exactFloatTypes(Float32Array.of(1.9375))).toEqual(["F16"]);

@@ -1,5 +1,5 @@
 import { FormatError } from "@requant/core";
-import { parseFloat8Config, serializeFloat8Config } from "@requant/float8";
+import { float8Format, parseFloat8Config, serializeFloat8Config } from "@requant/float8";
 import { describe, expect, test } from "vitest";
 
 describe("configuration", () => {
@@ -37,4 +37,21 @@ describe("configuration", () => {
     expect(() => parseFloat8Config(json)).toThrow(FormatError);
     expect(() => parseFloat8Config(json)).toThrow(message);
   });
+});
+
+test.each([
+  [{ quant_algo: "FP8" }, true],
+  [{ quant_algo: "FP8_PB_WO" }, true],
+  [
+    { quant_algo: "MIXED_PRECISION", quantized_layers: { "model.layers.0.mlp": { quant_algo: "FP8" } } },
+    true,
+  ],
+  [
+    { quant_algo: "MIXED_PRECISION", quantized_layers: { "model.layers.0.mlp": { quant_algo: "NVFP4" } } },
+    false,
+  ],
+  [{ quant_algo: "NVFP4" }, false],
+])("ModelOpt's %j describes FP8 weights: %s", (settings, expected) => {
+  const modelOpt = float8Format.methods.find(({ names }) => names.includes("modelopt"));
+  expect(modelOpt?.describes?.(settings)).toBe(expected);
 });

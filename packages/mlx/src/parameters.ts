@@ -8,7 +8,7 @@ import {
   partBytes,
   readFloats,
 } from "@requant/core/format";
-import { E2M1_VALUES, E4M3_VALUES, e8m0ToFloat, isE4m3Scale } from "@requant/core/numeric";
+import { E2M1_VALUES, E4M3_VALUES, e8m0ToFloat, exactFloatTypes, isE4m3Scale } from "@requant/core/numeric";
 import {
   type Factor,
   type Span,
@@ -100,7 +100,7 @@ export function examineParameters(
   }
   return {
     facts: floatFacts(layout, mode, scales, factor !== undefined, place),
-    ...(factor === undefined ? { exactIn: exactIn(mode, scales) } : {}),
+    ...(factor === undefined ? { exactIn: exactFloatTypes(scales, mode.table) } : {}),
   };
 }
 
@@ -160,35 +160,4 @@ function viewOf(layout: MlxLayout, scales: Float32Array, zero: number): ViewPara
   const { groupCount, groupOfColumn } = groupSpan(layout);
   const zeros = new Int16Array(scales.length).fill(zero);
   return { rows, columns, groupCount, groupOfColumn, scales, zeros, rounding: "none" };
-}
-
-/** Of each table the smallest step and the largest level. */
-const RANGES = { E2M1: { step: 0.5, most: 6 }, E4M3: { step: 2 ** -9, most: 448 } } as const;
-
-/** Levels have at most four significant bits and scales as many, so only the range of a narrow float decides. */
-function exactIn({ table }: FloatMode, scales: Float32Array): ("F16" | "BF16")[] {
-  let least = Infinity;
-  let most = 0;
-  let step = Infinity;
-  for (let i = 0; i < scales.length; i++) {
-    const scale = Math.abs(scales[i]!);
-    if (scale === 0) continue;
-    least = Math.min(least, scale);
-    most = Math.max(most, scale);
-    step = Math.min(step, lowestBit(scale));
-  }
-  const range = RANGES[table];
-  const fits = (smallest: number, largest: number): boolean =>
-    step * range.step >= smallest && most * range.most <= largest;
-  return [
-    ...(fits(2 ** -133, 2 ** 127 * 1.9921875) ? (["BF16"] as const) : []),
-    ...(fits(2 ** -24, 65504) ? (["F16"] as const) : []),
-  ];
-}
-
-/** The largest power of two of which a number with at most four significant bits is a multiple. */
-function lowestBit(value: number): number {
-  let bit = 2 ** Math.floor(Math.log2(value));
-  while (!Number.isInteger(value / bit)) bit /= 2;
-  return bit;
 }

@@ -9,8 +9,13 @@
  * pull request 2447 (export as shaped bytes).
  */
 import { UnsupportedError } from "@requant/core";
-import type { ClaimedConfig, StoredBlocks, WeightFormat } from "@requant/core/format";
-import { modelOptMethod, parseModelOptConfig } from "./nvfp4-config.ts";
+import {
+  type ClaimedConfig,
+  modelOptMethod,
+  type StoredBlocks,
+  type WeightFormat,
+} from "@requant/core/format";
+import { parseModelOptConfig } from "./nvfp4-config.ts";
 
 /** Weights of a block. */
 const BLOCK_SIZE = 256;
@@ -26,21 +31,7 @@ const BLOCK_BYTES: ReadonlyMap<string, number> = /* @__PURE__ */ new Map([
 export const ggmlBlocksFormat: WeightFormat = {
   name: "modelopt-ggml",
   methods: [/* @__PURE__ */ modelOptMethod(/^IQ(?:1_S|2_XXS|2_XS)$/)],
-  configKeys: [
-    "block_payload_bytes",
-    "config_groups",
-    "effective_bits",
-    "exclude_modules",
-    "group_size",
-    "ignore",
-    "kv_cache_quant_algo",
-    "kv_cache_scheme",
-    "packing",
-    "producer",
-    "quant_algo",
-    "quant_method",
-    "quantized_layers",
-  ],
+  configKeys: ["block_payload_bytes", "effective_bits", "packing", "quant_method"],
   find: () => [],
   reader: () => ({
     claims: {},

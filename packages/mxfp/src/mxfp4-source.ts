@@ -4,13 +4,13 @@ import {
   type FormatMethod,
   type FoundWeight,
   findBySuffixes,
+  modelOptMethod,
   openableWeight,
   type PackedSource,
   type StoredPart,
   type WeightFormat,
 } from "@requant/core/format";
 import { MXFP4_BLOCK_SIZE, measureMxfp4, mxfp4Codec, mxfp4StoreOf } from "./mxfp4-codec.ts";
-import { modelOptMethod } from "./nvfp4-config.ts";
 
 /** transformers' own method, under which gpt-oss is published. Of its settings only the exceptions are stored. */
 const mxfp4Method: FormatMethod = { names: ["mxfp4"], leavesFloats: true };

@@ -44,12 +44,19 @@ export const NVFP4_BLOCK_SIZE = 16;
 /** Parts that stand for a computation besides the weight, by which its values would change. */
 const TRANSFORMS: readonly string[] = ["pre_quant_scale", "svdquant_lora_a", "svdquant_lora_b"];
 
+const SUFFIXES: readonly string[] = /* @__PURE__ */ [
+  "weight",
+  "weight_scale",
+  "weight_scale_2",
+  "input_scale",
+].concat(TRANSFORMS);
+
 const SHAPES = { scalar: [], list: [1] } as const;
 
 /** NVFP4 weights of ModelOpt. */
 export const nvfp4Codec: LinearCodec<Nvfp4Layout, Record<string, never>, RowWeight> = {
   name: "NVFP4",
-  suffixes: ["weight", "weight_scale", "weight_scale_2", "input_scale", ...TRANSFORMS],
+  suffixes: SUFFIXES,
   requiredSuffixes: ["weight", "weight_scale", "weight_scale_2"],
 
   readLayout(parts, _claims, place = {}) {

@@ -1,6 +1,6 @@
 /** ModelOpt's configuration: in config.json, in hf_quant_config.json, or in both. */
 import type { ErrorPlace } from "@requant/core";
-import { type FormatMethod, parseConfig } from "@requant/core/format";
+import { parseConfig } from "@requant/core/format";
 import * as z from "zod/mini";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -74,23 +74,6 @@ function matches(pattern: string, name: string): boolean {
     at = found + piece.length;
   }
   return true;
-}
-
-/** ModelOpt, for the format whose algorithms have such names. */
-export function modelOptMethod(algorithms: RegExp): FormatMethod {
-  const isOwn = (settings: unknown): boolean => {
-    const algorithm = objectOf(settings)?.["quant_algo"];
-    return typeof algorithm === "string" && algorithms.test(algorithm);
-  };
-  return {
-    names: ["modelopt"],
-    isSign: (settings) => "quant_algo" in settings,
-    files: [{ name: "hf_quant_config.json", tellsMethod: true, section: "quantization" }],
-    decidingKeys: [["quant_algo"]],
-    leavesFloats: true,
-    describes: (settings) =>
-      isOwn(settings) || Object.values(objectOf(settings["quantized_layers"]) ?? {}).some(isOwn),
-  };
 }
 
 function objectOf(value: unknown): Json | undefined {

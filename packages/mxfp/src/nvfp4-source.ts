@@ -5,25 +5,23 @@ import {
   type LinearPart,
   type LinearReader,
   type ModuleHints,
+  modelOptMethod,
   openableWeight,
   packedFinding,
   type WeightFormat,
 } from "@requant/core/format";
 import { measureNvfp4, NVFP4_BLOCK_SIZE, nvfp4Codec } from "./nvfp4-codec.ts";
-import { isExcluded, modelOptMethod, parseModelOptConfig } from "./nvfp4-config.ts";
+import { isExcluded, parseModelOptConfig } from "./nvfp4-config.ts";
 import { nvfp4Target } from "./nvfp4-target.ts";
 
 /** NVFP4 of ModelOpt, as `@requant/convert` uses it. */
 export const nvfp4Format: WeightFormat = {
   name: "nvfp4",
   methods: [/* @__PURE__ */ modelOptMethod(/^(?:W4A(?:16|8)_)?NVFP4/)],
-  // Model Optimizer, export/convert_hf_config.py; kv_cache_* say how a runtime keeps its cache
+  // what is written
   configKeys: [
     "config_groups",
-    "exclude_modules",
-    "group_size",
     "ignore",
-    "kv_cache_quant_algo",
     "kv_cache_scheme",
     "producer",
     "quant_algo",

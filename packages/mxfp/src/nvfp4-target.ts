@@ -1,5 +1,4 @@
 /** NVFP4 as a target: the weights of ModelOpt's own export, without quantized activations. */
-import { UsageError } from "@requant/core";
 import {
   type Arrangement,
   findPart,
@@ -16,14 +15,7 @@ import {
   writeWords,
 } from "@requant/core/format";
 import { E2M1_VALUES, floatToE4m3 } from "@requant/core/numeric";
-import {
-  fitView,
-  isTabled,
-  type StoredView,
-  splitTensorScale,
-  type TableView,
-  type ViewRequirement,
-} from "@requant/core/view";
+import { fittedTable, splitTensorScale, type ViewRequirement } from "@requant/core/view";
 import * as z from "zod/mini";
 import { NVFP4_BLOCK_SIZE, type Nvfp4Layout, nvfp4Codec } from "./nvfp4-codec.ts";
 import { serializeModelOptConfig } from "./nvfp4-config.ts";
@@ -36,13 +28,18 @@ interface WrittenLayout extends Nvfp4Layout {
   readonly largest: number;
 }
 
-const layoutSchema: z.ZodMiniType<WrittenLayout> = z.object({
-  rows: z.int().check(z.positive()),
-  columns: z.int().check(z.positive(), z.multipleOf(NVFP4_BLOCK_SIZE)),
-  scaleShape: z.enum(["scalar", "list"]),
-  inputScale: z.enum(["scalar", "list", "none"]),
-  largest: z._default(z.number().check(z.nonnegative(), z.lte(3.4028234663852886e38)), 0),
-});
+/** Made by a function, so that a bundle without the target has no schema. */
+const layoutSchema = /* @__PURE__ */ schemaOfLayouts();
+
+function schemaOfLayouts(): z.ZodMiniType<WrittenLayout> {
+  return z.object({
+    rows: z.int().check(z.positive()),
+    columns: z.int().check(z.positive(), z.multipleOf(NVFP4_BLOCK_SIZE)),
+    scaleShape: z.enum(["scalar", "list"]),
+    inputScale: z.enum(["scalar", "list", "none"]),
+    largest: z._default(z.number().check(z.nonnegative(), z.lte(3.4028234663852886e38)), 0),
+  });
+}
 
 const words: readonly WordSpec[] = [
   {
@@ -181,7 +178,7 @@ function encoderOf(plain: PlainLayout): WeightEncoder {
     fromView(view, rowStart, bytes) {
       const { blocks, tensorScale } = splitTensorScale(view);
       setTensorScale(bytes, tensorScale);
-      const fitted = fittedCodes(blocks);
+      const fitted = fittedTable(blocks, requirement);
       const { scales, pairs } = bandOf(bytes, rowStart, fitted.rows);
       for (let i = 0; i < scales.length; i++) scales[i] = floatToE4m3(fitted.scales[i]!);
       packPairs(fitted.codes, pairs);
@@ -192,10 +189,4 @@ function encoderOf(plain: PlainLayout): WeightEncoder {
 
 function partOf(parts: readonly LinearPart[], suffix: string): LinearPart {
   return findPart(parts, suffix);
-}
-
-function fittedCodes(view: StoredView): TableView {
-  const { view: fitted, misfit } = fitView(view, requirement);
-  if (fitted !== undefined && isTabled(fitted)) return fitted;
-  throw new UsageError(`This view does not fit NVFP4: ${misfit?.reason ?? "it has other levels"}.`);
 }

@@ -59,6 +59,7 @@ export {
   writeFloat,
   writeWords,
 } from "./linear-codec.ts";
+export { modelOptMethod } from "./modelopt.ts";
 export { isNamedModule } from "./module-names.ts";
 export { packedFinding, zeroGroupFindings } from "./packed-finding.ts";
 export type { PackedNibbles } from "./packed-nibbles.ts";

@@ -1,5 +1,3 @@
-import { E4M3_MAX } from "./float8.ts";
-
 /** What decides whether a float type holds a number. */
 interface FloatType {
   readonly name: "BF16" | "F16";
@@ -14,22 +12,31 @@ const FLOAT_TYPES: readonly FloatType[] = [
   { name: "F16", significandBits: 11, leastExponent: -24, largest: 65504 },
 ];
 
-/** An E4M3 number is at most four bits times a power of two, 2^-9 or more. */
-const E4M3_BITS = 4;
-const E4M3_LEAST_EXPONENT = -9;
+/** Levels of a table: each is at most so many bits times a power of two. */
+interface Levels {
+  readonly significandBits: number;
+  readonly leastExponent: number;
+  readonly largest: number;
+}
+
+const LEVELS: Readonly<Record<"E2M1" | "E4M3", Levels>> = {
+  E2M1: { significandBits: 2, leastExponent: -1, largest: 6 },
+  E4M3: { significandBits: 4, leastExponent: -9, largest: 448 },
+};
 
 const float: Float32Array = /* @__PURE__ */ new Float32Array(1);
 const floatBits: Uint32Array = /* @__PURE__ */ new Uint32Array(float.buffer);
 
 /**
- * The float types narrower than F32 that hold every E4M3 number times each of these scales: both where all scales are
- * powers of two of moderate size.
+ * The float types narrower than F32 that hold every E4M3 number, or every E2M1 number, times each of these scales: both where
+ * all scales are powers of two of moderate size. None for scales of which one is no finite number.
  * @example
  * import { exactFloatTypes } from "@requant/core/numeric";
  *
  * exactFloatTypes(Float32Array.of(0.5, 2 ** -40)); // ["BF16"]
  */
-export function exactFloatTypes(scales: Float32Array): ("BF16" | "F16")[] {
+export function exactFloatTypes(scales: Float32Array, table: "E2M1" | "E4M3" = "E4M3"): ("BF16" | "F16")[] {
+  const levels = LEVELS[table];
   let significandBits = 0;
   let leastExponent = 0;
   let largest = 0;
@@ -48,8 +55,8 @@ export function exactFloatTypes(scales: Float32Array): ("BF16" | "F16")[] {
   }
   return FLOAT_TYPES.filter(
     (type) =>
-      significandBits + E4M3_BITS <= type.significandBits &&
-      leastExponent + E4M3_LEAST_EXPONENT >= type.leastExponent &&
-      largest * E4M3_MAX <= type.largest,
+      significandBits + levels.significandBits <= type.significandBits &&
+      leastExponent + levels.leastExponent >= type.leastExponent &&
+      largest * levels.largest <= type.largest,
   ).map(({ name }) => name);
 }

@@ -1,4 +1,5 @@
 /** Views whose codes become the codes of a table of levels: E2M1 or E4M3, say. */
+import { UsageError } from "../errors.ts";
 import { type GroupedView, groupedView, type Reformed } from "./grouped-view.ts";
 import { sequentialGroups } from "./integer-view.ts";
 import { isLevelView, levelViewOf, type StoredView } from "./level-view.ts";
@@ -149,4 +150,29 @@ function groupsOfBlocks(groupOfColumn: Int32Array, size: number): (readonly numb
     if (!groups.includes(group)) groups.push(group);
   }
   return blocks;
+}
+
+/**
+ * One scale for each group of each block of rows, `[block × groupCount + group]`.
+ * @param rowStart the row of the whole weight at which the view begins, for the message
+ * @throws UsageError where rows of a block have different scales
+ */
+export function scalesOfBlocks(
+  { rows, groupCount, scales }: Pick<TableView, "rows" | "groupCount" | "scales">,
+  blockRows: number,
+  rowStart: number,
+): Float32Array {
+  const ofBlocks = new Float32Array(Math.ceil(rows / blockRows) * groupCount);
+  for (let row = 0, at = 0; row < rows; row++) {
+    const to = Math.floor(row / blockRows) * groupCount;
+    for (let group = 0; group < groupCount; group++, at++) {
+      if (row % blockRows === 0) ofBlocks[to + group] = scales[at]!;
+      else if (ofBlocks[to + group] !== scales[at]) {
+        throw new UsageError(
+          `Row ${rowStart + row} has another scale than the rows before it, with which it shares a block.`,
+        );
+      }
+    }
+  }
+  return ofBlocks;
 }

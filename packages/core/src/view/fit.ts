@@ -279,3 +279,14 @@ export function fittedView(
   const reason = fit.misfit?.reason ?? "its offsets are no whole multiples of their scales";
   throw new UsageError(`This view does not fit ${requirement.name}: ${reason}.`);
 }
+
+/**
+ * The fitted codes of a table, for encoders whose plan has checked the fit. @throws UsageError with the reason when there
+ * is none
+ */
+export function fittedTable(view: StoredView, requirement: ViewRequirement): TableView {
+  const fit = fitView(view, requirement);
+  if (fit.view !== undefined && isTabled(fit.view)) return fit.view;
+  const reason = fit.misfit?.reason ?? "its codes are integers";
+  throw new UsageError(`This view does not fit ${requirement.name}: ${reason}.`);
+}

@@ -16,12 +16,13 @@ export {
 } from "./facts.ts";
 export { type FoundGrid, PROBE_ROWS } from "./find-hidden-grid.ts";
 export {
+  fittedTable,
   type IntegerFit,
   isBiased,
   isTabled,
   type ViewFit,
 } from "./fit.ts";
-export type { TableView } from "./fit-table.ts";
+export { scalesOfBlocks, type TableView } from "./fit-table.ts";
 export { type BiasedView, integerView, MAX_ZERO, type Reformed } from "./grouped-view.ts";
 export { describeGrid, type GridWords, gridWords, type HiddenGrid, type HidingType } from "./hidden-grid.ts";
 export {
