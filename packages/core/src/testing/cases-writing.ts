@@ -2,8 +2,8 @@ import { UsageError } from "../errors.ts";
 import { allocateParts, type PartBytes } from "../format/linear-codec.ts";
 import type { WeightEncoder, WeightTarget } from "../format/weight-target.ts";
 import { spellWords } from "../format/word-spec.ts";
-import type { IntegerView } from "../view/integer-view.ts";
-import type { StoredView } from "../view/level-view.ts";
+import { isLevelView, type StoredView } from "../view/level-view.ts";
+import { levelWeight } from "../view/level-weight.ts";
 import { viewMisfit } from "../view/requirement.ts";
 import { attempt, check, checkBits, checkBytes } from "./check.ts";
 import type { ConformanceCase, Subject } from "./conformance-case.ts";
@@ -110,7 +110,7 @@ function keepsPromises(target: WeightTarget): void {
   );
 }
 
-function checkKept(encoder: WeightEncoder, view: IntegerView, where: string): void {
+function checkKept(encoder: WeightEncoder, view: StoredView, where: string): void {
   const bytes = packed(encoder, view.rows, (start, end) => bandOf(view, start, end));
   const found = rowsOf(encoder.open(bytes));
   const expected = valuesOfView(view);
@@ -127,7 +127,14 @@ function withoutMinusZero(values: Float32Array): Float32Array {
   return values.map((value) => value + 0);
 }
 
-function bandOf(view: IntegerView, start: number, end: number): IntegerView {
+function bandOf(view: StoredView, start: number, end: number): StoredView {
+  if (isLevelView(view)) {
+    const { columns, codes } = view;
+    const weight = levelWeight(view, (first, last, out) => {
+      out.set(codes.subarray(first * columns, last * columns));
+    });
+    return weight.toLevels(start, end);
+  }
   const { columns, groupCount, codes, scales, zeros } = view;
   return {
     ...view,
