@@ -2,9 +2,10 @@ import { UsageError } from "../errors.ts";
 import { allocateParts, type PartBytes } from "../format/linear-codec.ts";
 import type { WeightEncoder, WeightTarget } from "../format/weight-target.ts";
 import { spellWords } from "../format/word-spec.ts";
+import { integerView } from "../view/grouped-view.ts";
 import { isLevelView, type StoredView } from "../view/level-view.ts";
 import { levelWeight } from "../view/level-weight.ts";
-import { viewMisfit } from "../view/requirement.ts";
+import { takesOnlyIntegers, viewMisfit } from "../view/requirement.ts";
 import { attempt, check, checkBits, checkBytes } from "./check.ts";
 import type { ConformanceCase, Subject } from "./conformance-case.ts";
 import { DEFAULT_MODULE, type FormatVector, findWeight } from "./format-vector.ts";
@@ -111,7 +112,11 @@ function keepsPromises(target: WeightTarget): void {
 }
 
 function checkKept(encoder: WeightEncoder, view: StoredView, where: string): void {
-  const bytes = packed(encoder, view.rows, (start, end) => bandOf(view, start, end));
+  const { requirement } = encoder;
+  const isKept = requirement !== undefined && !takesOnlyIntegers(requirement);
+  const { view: written, misfit } = isKept ? { view } : integerView(view);
+  if (written === undefined) throw new Error(`${where}: no integers say the same, because ${misfit.reason}.`);
+  const bytes = packed(encoder, view.rows, (start, end) => bandOf(written, start, end));
   const found = rowsOf(encoder.open(bytes));
   const expected = valuesOfView(view);
   // the layout's readers round to f16, so the plan may assume that rounding

@@ -3,13 +3,19 @@ import { E2M1_VALUES, floatToE2m1 } from "../numeric/float4.ts";
 import { E4M3_MAX, E4M3_VALUES, floatToE4m3 } from "../numeric/float8.ts";
 import { isBfloat, isHalf, type ScaleNumbers, type ViewFacts, viewFacts } from "../view/facts.ts";
 import { groupedView } from "../view/grouped-view.ts";
-import { type Factor, type LevelView, type Span, spanLength } from "../view/level-view.ts";
+import { type Factor, type LevelView, type Span, type StoredView, spanLength } from "../view/level-view.ts";
 import { e2m1Facts, e4m3Facts, type LevelFacts, type Scales } from "../view/table-facts.ts";
 import { SHAPE } from "./packed.ts";
-import type { NamedView } from "./views-to-try.ts";
 import { noise } from "./weight-values.ts";
 
 const { rows, columns } = SHAPE;
+
+/** A view and its facts. */
+export interface NamedView {
+  readonly name: string;
+  readonly view: StoredView;
+  readonly facts: ViewFacts;
+}
 
 interface Table {
   readonly levels: Float32Array;

@@ -2,18 +2,10 @@
 import { E2M1_VALUES, floatToE2m1 } from "../numeric/float4.ts";
 import { type ViewFacts, viewFacts } from "../view/facts.ts";
 import { type IntegerView, sequentialGroups } from "../view/integer-view.ts";
-import type { StoredView } from "../view/level-view.ts";
 import { quantizeView } from "../view/quantize.ts";
-import { levelViews } from "./level-views.ts";
+import { levelViews, type NamedView } from "./level-views.ts";
 import { SHAPE } from "./packed.ts";
 import { noise } from "./weight-values.ts";
-
-/** A view and its facts. */
-export interface NamedView {
-  readonly name: string;
-  readonly view: StoredView;
-  readonly facts: ViewFacts;
-}
 
 interface Recipe {
   readonly bits: number;
