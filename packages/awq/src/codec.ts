@@ -129,7 +129,7 @@ export const awqCodec: LinearCodec<AwqLayout, AwqClaims> & LinearEncoder<AwqLayo
         ? { kind: "signed", min: -8, max: 7 }
         : { kind: "affine", maxCode: 15, minZero: 0, maxZero: 15 },
       scale,
-      ...(storesOffsets(version) ? { bias: "F16" as const } : {}),
+      ...(storesOffsets(version) ? { bias: "F16" as const, wholeBias: true as const } : {}),
       roundsToHalf: scale === "F16",
     };
   },

@@ -10,6 +10,7 @@ import type {
   WeightTarget,
   WordSpec,
 } from "../src/format/index.ts";
+import type { Finding } from "../src/index.ts";
 import type { FormatVector } from "../src/testing/index.ts";
 import { isLevelView, type ViewFacts, type ViewRequirement } from "../src/view/index.ts";
 
@@ -84,8 +85,47 @@ export function encoder(change: (encoder: WeightEncoder) => Partial<WeightEncode
   }));
 }
 
+/** The toy that reads ones in place of scales that are absent, and says so. */
+export function withoutScales(): Broken {
+  const rows = 64;
+  const scales = { suffix: "toy_scales", encoding: "F32", shape: [rows], byteLength: 4 * rows };
+  const ones = new Uint8Array(new Float32Array(rows).fill(1).buffer);
+  const filled = (bytes: PartBytes): PartBytes => ({ ...bytes, toy_scales: ones });
+  const finding: Finding = {
+    code: "packed-weights",
+    severity: "warning",
+    message: "The part toy_scales is missing; scales of 1 are read in its place.",
+  };
+  return {
+    ...toy,
+    format: {
+      ...toy4Format,
+      reader(config, hints, place) {
+        const reader = toy4Format.reader(config, hints, place);
+        return {
+          ...reader,
+          async openable(module, parts, at) {
+            if (parts.some(({ suffix }) => suffix === scales.suffix))
+              return reader.openable(module, parts, at);
+            const made = { ...scales, name: `${module}.${scales.suffix}` };
+            const weight = await reader.openable(module, [...parts, made], at);
+            return {
+              ...weight,
+              examine(bytes) {
+                const examination = weight.examine(filled(bytes));
+                return { ...examination, findings: [...examination.findings, finding] };
+              },
+              open: (bytes) => weight.open(filled(bytes)),
+            };
+          },
+        };
+      },
+    },
+  };
+}
+
 /** The toy as a target that claims to keep views exactly. */
-export function promising(): Broken {
+export function promising(changed: Partial<ViewRequirement> = {}): Broken {
   const requirement: ViewRequirement = {
     name: "toy4",
     blockSize: -1,
@@ -93,6 +133,7 @@ export function promising(): Broken {
     codes: { kind: "signed", min: -128, max: 127 },
     scale: "F32",
     roundsToHalf: false,
+    ...changed,
   };
   return target((own) => ({
     offers(request, settings, layout) {

@@ -1,7 +1,9 @@
 /** Broken toy formats, each with the case of the conformance suite that must fail for it. */
 import { toy4Format } from "../../../fixtures/toy-format/src/index.ts";
+import { LEVELS } from "../../../fixtures/toy-format/src/levels.ts";
 import { UsageError } from "../src/errors.ts";
 import { findBySuffixes, type PartBytes } from "../src/format/index.ts";
+import { E4M3_VALUES } from "../src/numeric/index.ts";
 import { isLevelView } from "../src/view/index.ts";
 import {
   type Broken,
@@ -14,6 +16,7 @@ import {
   target,
   toy,
   vector,
+  withoutScales,
   wordSpec,
   words,
 } from "./broken-formats.ts";
@@ -169,6 +172,7 @@ export const broken: readonly (readonly [what: string, failing: string, broken: 
       };
     }),
   ],
+  ["ones in place of a part that is absent, with a warning", "cut parts are refused", withoutScales()],
   [
     "memory for whatever a shape says",
     "hostile shapes are refused",
@@ -218,6 +222,16 @@ export const broken: readonly (readonly [what: string, failing: string, broken: 
     silent(toy),
   ],
   ["a promise that is not kept", "offers that promise every value keep every value", promising()],
+  [
+    "a promise about the levels of a table that is not kept",
+    "offers that promise every value keep every value",
+    promising({ codes: { kind: "table", name: "E4M3", levels: E4M3_VALUES } }),
+  ],
+  [
+    "a promise about a table that no view has",
+    "offers that promise every value keep every value",
+    silent(promising({ codes: { kind: "table", name: "toy4", levels: Float32Array.from(LEVELS) } })),
+  ],
   [
     "a packed weight with other values than its view",
     "a packed weight has the values of the view it was packed from",

@@ -2,9 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { GridSearch } from "../src/view/find-hidden-grid.ts";
 import { describeGrid, type HiddenGrid, type HidingType } from "../src/view/hidden-grid.ts";
-import { roundedTo } from "../src/view/hidden-step.ts";
 import { dequantizeLevels, gridView, isLevelView, levelViewOf } from "../src/view/index.ts";
-import { gaussian, onGrid, random, searched } from "./hidden-grid.ts";
+import { gaussian, onGrid, random, roundedTo, searched } from "./hidden-grid.ts";
 
 const TYPES: readonly HidingType[] = ["F32", "BF16", "F16"];
 const rows = 48;

@@ -1,11 +1,23 @@
 /** Test support: floats on known grids, and the search over them. */
 import { randomNumbers, seed } from "../../../fixtures/guarded-memory.ts";
+import { bfloatToFloat, floatToBfloat } from "../src/numeric/bfloat.ts";
+import { floatToHalf, halfToFloat } from "../src/numeric/half.ts";
 import type { GridSearch } from "../src/view/find-hidden-grid.ts";
 import { type FoundGrid, PROBE_ROWS } from "../src/view/find-hidden-grid.ts";
 import type { HidingType } from "../src/view/hidden-grid.ts";
-import { roundedTo } from "../src/view/hidden-step.ts";
 
 export const random = randomNumbers(seed);
+
+const ROUNDINGS: Readonly<Record<HidingType, (value: number) => number>> = {
+  F32: Math.fround,
+  BF16: (value) => bfloatToFloat(floatToBfloat(value)),
+  F16: (value) => halfToFloat(floatToHalf(value)),
+};
+
+/** Rounded as ggml rounds, which the tests of these conversions show: the search has a rounding of its own. */
+export function roundedTo(type: HidingType, value: number): number {
+  return ROUNDINGS[type](value);
+}
 
 /** Normally distributed. */
 export function gaussian(): number {

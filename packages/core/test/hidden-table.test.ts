@@ -10,9 +10,8 @@ import { readTensors, type StoredTensor } from "../../../fixtures/linear-cases.t
 import { E2M1_VALUES, E4M3_VALUES } from "../src/numeric/index.ts";
 import { GridSearch } from "../src/view/find-hidden-grid.ts";
 import { describeGrid, type HidingType } from "../src/view/hidden-grid.ts";
-import { roundedTo } from "../src/view/hidden-step.ts";
 import { dequantizeLevels, gridView, isLevelView, type LevelView, levelViewOf } from "../src/view/index.ts";
-import { random, searched } from "./hidden-grid.ts";
+import { random, roundedTo, searched } from "./hidden-grid.ts";
 
 const golden = process.env["REQUANT_GOLDEN"];
 const why = golden === undefined ? ", needs the full golden set (REQUANT_GOLDEN)" : "";

@@ -7,7 +7,7 @@ import {
   type OpenedWeight,
   type WeightEncoder,
 } from "@requant/core/format";
-import { dequantizeView } from "@requant/core/view";
+import { dequantizeView, takesOnlyIntegers } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type RowBand, rowBands } from "../model/row-bands.ts";
@@ -121,7 +121,7 @@ export async function packedWeight(
 
 /** Rows as views that the encoder takes: integers stacked to whole bands, or views of the source's own kind. */
 function writableRows(model: Model, task: RowTask, { requirement, rowMultiple }: WeightEncoder): ViewRows {
-  const isOwnKind = requirement?.bias !== undefined || requirement?.codes.kind === "table";
+  const isOwnKind = requirement !== undefined && !takesOnlyIntegers(requirement);
   // rows that lie apart in the source come as several views, which must each begin where the encoder can begin; where rows
   // share scales, only whole tensors are planned this way, and their rows lie together
   const begins = rowMultiple === 1 || requirement?.scaleRows !== undefined;

@@ -87,7 +87,8 @@ export interface WeightEncoder {
   /** How floats are packed. */
   readonly floats: FloatPacking;
   /**
-   * Writes rows of a view that fits the requirement, `rowStart` on; with a requirement of integers it is an `IntegerView`.
+   * Writes rows of a view that fits the requirement, `rowStart` on; an `IntegerView` where the requirement is
+   * undefined or takes only integers (`takesOnlyIntegers`).
    * @throws UsageError where the view does not fit
    */
   fromView(view: StoredView, rowStart: number, bytes: PartBytes): void;

@@ -1,4 +1,5 @@
 /** The numbers of a level view by row and group, as its kernels take them. */
+import { groupSizeOf } from "../view/integer-view.ts";
 import { commonGroups, type Factor, type Span, spanIndex } from "../view/level-view.ts";
 import type { LevelParameters } from "../view/level-weight.ts";
 import { runList } from "./grid-twin.ts";
@@ -37,26 +38,15 @@ export function groupedNumbers(parameters: LevelParameters): Grouped {
   for (const numbers of others) {
     for (let i = 0; i < numbers.length; i++) scales![i] = scales![i]! * numbers[i]!;
   }
-  const runs = runList(groupOfColumn);
   return {
     columns,
     levels: levels === "integer" ? undefined : levels,
     groupCount,
-    groupSize: sizeOfGroups(runs, columns),
-    runs,
+    groupSize: groupSizeOf(groupOfColumn),
+    runs: runList(groupOfColumn),
     scales: scales ?? new Float32Array(rows * groupCount).fill(1),
     biases: offset.kind === "bias" ? numbersOf(offset) : undefined,
   };
-}
-
-function sizeOfGroups(runs: Int32Array, columns: number): number | undefined {
-  const size = runs[2];
-  if (size === undefined) return undefined;
-  for (let i = 0, start = 0; i < runs.length; i += RUN_LENGTH, start += size) {
-    const isNext = runs[i] === start / size && runs[i + 1] === start;
-    if (!isNext || runs[i + 2] !== Math.min(start + size, columns)) return undefined;
-  }
-  return size;
 }
 
 function isOwnGroups(span: Span, groupOfColumn: Int32Array, groupCount: number): boolean {

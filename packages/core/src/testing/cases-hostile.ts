@@ -57,27 +57,14 @@ async function cutParts(subject: Format, vector: FormatVector): Promise<void> {
     longer.set(part);
     const grown = { ...vector, bytes: { ...without, [suffix]: longer } };
     await checkRefused(() => valuesOf(subject, grown), FILE_FAULTS, `four bytes more in ${suffix}`);
-    // a part that only repeats what the others say may be absent, or one whose values are known where it is
+    // a part that only repeats what the others say may be absent
     const absent = {
       ...vector,
       bytes: without,
       parts: parts.filter((other) => other.suffix !== suffix),
     };
-    if (await isNamedAsAbsent(subject, absent, suffix)) continue;
     await checkSameOrRefused(subject, absent, whole, `no ${suffix}`);
   }
-}
-
-/** Whether a warning names the part that is absent, and so what is read in its place. */
-async function isNamedAsAbsent({ format }: Format, stored: StoredWeight, suffix: string): Promise<boolean> {
-  const { value } = await attempt(
-    async () => (await findWeight(format, stored)).examine(stored.bytes),
-    FILE_FAULTS,
-    `no ${suffix}`,
-  );
-  return (value?.findings ?? []).some(
-    ({ severity, message }) => severity === "warning" && message.includes(`${suffix} is missing`),
-  );
 }
 
 /** Lengths of prefixes that are tried, about forty a part. */

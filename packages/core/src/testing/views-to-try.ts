@@ -3,15 +3,9 @@ import { E2M1_VALUES, floatToE2m1 } from "../numeric/float4.ts";
 import { type ViewFacts, viewFacts } from "../view/facts.ts";
 import { type IntegerView, sequentialGroups } from "../view/integer-view.ts";
 import { quantizeView } from "../view/quantize.ts";
+import { levelViews, type NamedView } from "./level-views.ts";
 import { SHAPE } from "./packed.ts";
 import { noise } from "./weight-values.ts";
-
-/** A view and its facts. */
-export interface NamedView {
-  readonly name: string;
-  readonly view: IntegerView;
-  readonly facts: ViewFacts;
-}
 
 interface Recipe {
   readonly bits: number;
@@ -56,19 +50,21 @@ let made: readonly NamedView[] | undefined;
 
 /** All of them, made once. */
 export function viewsToTry(): readonly NamedView[] {
-  made ??= RECIPES.flatMap((recipe) => {
-    const { rows, columns } = SHAPE;
-    const { bits, groupSize, symmetric, scale } = recipe;
-    const view = quantizeView(noise(rows * columns, bits + groupSize), rows, columns, recipe);
-    const maxCode = 2 ** bits - 1;
-    const name = `${bits} bits in groups of ${groupSize}, ${symmetric ? "symmetric" : "asymmetric"}, ${scale}`;
-    const changes = recipe.isChanged === true ? CHANGES : CHANGES.slice(0, 1);
-    return changes.map(([what, change]) => {
-      const changed = change(view, maxCode);
-      return { name: `${name}, ${what}`, view: changed, facts: viewFacts(changed, maxCode) };
-    });
-  }).concat(floatBlocks());
+  made ??= [...RECIPES.flatMap(integerViews), floatBlocks(), ...levelViews()];
   return made;
+}
+
+function integerViews(recipe: Recipe): NamedView[] {
+  const { rows, columns } = SHAPE;
+  const { bits, groupSize, symmetric, scale } = recipe;
+  const view = quantizeView(noise(rows * columns, bits + groupSize), rows, columns, recipe);
+  const maxCode = 2 ** bits - 1;
+  const name = `${bits} bits in groups of ${groupSize}, ${symmetric ? "symmetric" : "asymmetric"}, ${scale}`;
+  const changes = recipe.isChanged === true ? CHANGES : CHANGES.slice(0, 1);
+  return changes.map(([what, change]) => {
+    const changed = change(view, maxCode);
+    return { name: `${name}, ${what}`, view: changed, facts: viewFacts(changed, maxCode) };
+  });
 }
 
 /** Four-bit floats as integers: twice the levels of E2M1 and half a power of two in blocks of 32 columns. */

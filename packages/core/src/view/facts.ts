@@ -90,7 +90,8 @@ export function parametersByRow(parameters: GroupedParameters): ViewParameters {
   };
 }
 
-const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
+/** Sizes of blocks that `scaleBlockSize` and `zeroBlockSize` tell apart, the largest first. */
+export const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
 
 /**
  * Facts of a view from its small parts; `maxCode` is the largest code its layout can store.

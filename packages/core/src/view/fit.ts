@@ -9,6 +9,7 @@ import {
   commonZero,
   type LevelTable,
   type Misfit,
+  takesOnlyIntegers,
   type ViewRequirement,
 } from "./requirement.ts";
 
@@ -62,8 +63,8 @@ export function fitView(
   if (grouped.view === undefined) return grouped;
   const integers = integersOf(grouped.view);
   const fit = integers.view === undefined ? integers : fitIntegers(integers.view, requirement, noCodeAbove);
-  const { bias, blockSize, codes } = requirement;
-  const cannotKeepBias = bias === undefined || blockSize === "any" || codes.kind !== "affine";
+  const { blockSize, codes } = requirement;
+  const cannotKeepBias = takesOnlyIntegers(requirement) || blockSize === "any" || codes.kind !== "affine";
   if (fit.view !== undefined || cannotKeepBias || grouped.view.biases === undefined) return fit;
   const misfit = roundingMisfit(view, requirement) ?? shapeMisfit(view.columns, requirement);
   if (misfit !== undefined) return { misfit };

@@ -1,8 +1,9 @@
 /** What all groups of a hidden grid have in common: its width, and what decides whether another layout holds it. */
-import { isHalf, type ViewFacts } from "./facts.ts";
+import { BLOCK_SIZES, isHalf, type ViewFacts } from "./facts.ts";
 import type { HiddenGrid } from "./hidden-grid.ts";
 import { ScaleKinds } from "./hidden-scale.ts";
 import type { GroupFit } from "./hidden-step.ts";
+import { REACH } from "./table-facts.ts";
 
 /** Bits of codes around the middle of their range that hold levels from `min` to `max`. */
 export function symmetricBits(min: number, max: number): number {
@@ -57,7 +58,7 @@ export class GroupsSeen {
   /** Facts of a grid. Where a scale turns its sign, its levels do, too. */
   facts(rows: number, columns: number, grid: HiddenGrid): ViewFacts {
     const groupSize = grid.blockColumns === -1 ? columns : grid.blockColumns;
-    const codes = grid.levels === "integer" ? this.integerCodes() : TABLE_CODES[grid.levels];
+    const codes = grid.levels === "integer" ? this.integerCodes() : levelCodes(grid.levels);
     const oneZero = codes.minZero === codes.maxZero;
     return {
       rows,
@@ -107,13 +108,9 @@ type CodeFacts = Pick<
   | "offsetsAreHalf"
 >;
 
-/** Levels as integers: E2M1 in halves, E4M3 in steps of 2^-9. */
-const TABLE_CODES: Readonly<Record<"E2M1" | "E4M3", CodeFacts>> = {
-  E2M1: levelCodes(12),
-  E4M3: levelCodes(448 * 512),
-};
-
-function levelCodes(most: number): CodeFacts {
+/** The levels of a table, counted in its steps. */
+function levelCodes(table: "E2M1" | "E4M3"): CodeFacts {
+  const most = REACH[table];
   return {
     maxCode: 2 * most,
     minZero: most,
@@ -138,8 +135,6 @@ const ROUNDINGS: Readonly<Record<HiddenGrid["rounding"], Pick<ViewFacts, "roundi
   // what any reader computes in f32
   F32: { rounding: "none" },
 };
-
-const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
 
 function sharedBlock(groupSize: number, columns: number): number {
   const shares = (size: number): boolean =>

@@ -27,9 +27,6 @@ export interface HiddenGrid {
 /** Magnitudes of E2M1 in halves, which are integers: 0, 0.5, 1, 1.5, 2, 3, 4 and 6 doubled. */
 export const E2M1_HALVES: readonly number[] = [0, 1, 2, 3, 4, 6, 8, 12];
 
-/** The largest E4M3 number. */
-export const E4M3_MOST = 448;
-
 /** What a grid is, in words for people. */
 export interface GridWords {
   /** "4-bit symmetric integers", "NVFP4". */

@@ -204,12 +204,10 @@ export function gather(magnitudes: Magnitudes, { values, start, length, runs, st
 export class ScaleKinds {
   areHalf = true;
   areBfloat = true;
-  arePowers = true;
 
   add(scale: number): void {
     if (this.areHalf && !isHalf(scale)) this.areHalf = false;
     if (this.areBfloat && !isBfloat(scale)) this.areBfloat = false;
-    if (this.arePowers && scale !== 0 && !Number.isInteger(Math.log2(scale))) this.arePowers = false;
   }
 
   get narrowest(): "F16" | "BF16" | "F32" {

@@ -1,5 +1,6 @@
 /** Scales of groups of floats whose levels are the numbers of a table: E2M1 and E4M3. */
-import { E2M1_HALVES, E4M3_MOST, type HidingType } from "./hidden-grid.ts";
+import { E4M3_MAX } from "../numeric/float8.ts";
+import { E2M1_HALVES, type HidingType } from "./hidden-grid.ts";
 import { type FitGroup, fitOf, type Group, gather, scalesBetween } from "./hidden-scale.ts";
 import { type GroupFit, Magnitudes, type NearestLevel, narrowScale, ZERO_FIT } from "./hidden-step.ts";
 
@@ -30,10 +31,10 @@ const bits = new Uint32Array(floats.buffer);
 
 /** The E4M3 number that is nearest to a magnitude; 0 for what is too small or too large. */
 export const nearestE4m3: NearestLevel = (magnitude) => {
-  if (magnitude > E4M3_MOST * (1 + 1 / 32)) return 0;
+  if (magnitude > E4M3_MAX * (1 + 1 / 32)) return 0;
   // steps of 2^-9 below 2^-6, else 3 bits of fraction
   if (magnitude < 2 ** -6) return Math.floor(magnitude * 512 + 0.5) / 512;
-  return Math.min(E4M3_MOST, nearestOfFourBits(magnitude));
+  return Math.min(E4M3_MAX, nearestOfFourBits(magnitude));
 };
 
 /** The number of four significant bits that is nearest to a magnitude: E4M3 without bounds. */
@@ -103,10 +104,9 @@ export class FloatingNvfp4 {
 
   /** What has no factor has the factor 1; else the largest scale is as large as E4M3 goes. */
   settled(): number | undefined {
-    const least = 2 ** Math.ceil(Math.log2(this.most / E4M3_MOST));
+    const least = 2 ** Math.ceil(Math.log2(this.most / E4M3_MAX));
     const powers = [1 / this.factor, least].filter((power) => Number.isInteger(Math.log2(power)));
-    const holds = (power: number): boolean =>
-      this.most / power <= E4M3_MOST && this.unit / power >= E4M3_UNIT;
+    const holds = (power: number): boolean => this.most / power <= E4M3_MAX && this.unit / power >= E4M3_UNIT;
     const power = powers.find(holds);
     return power === undefined ? undefined : this.factor * power;
   }

@@ -55,6 +55,7 @@ export {
   type LevelTable,
   type Misfit,
   roundingAllowed,
+  takesOnlyIntegers,
   type ViewRequirement,
   viewMisfit,
 } from "./requirement.ts";

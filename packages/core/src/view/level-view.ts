@@ -118,7 +118,7 @@ function checkLength(name: string, found: number, expected: number): void {
 }
 
 /** How many numbers a span has for a weight of this shape. */
-function spanLength(span: Span, rows: number, columns: number): number {
+export function spanLength(span: Span, rows: number, columns: number): number {
   switch (span.kind) {
     case "columns":
       return rows * span.groupCount;

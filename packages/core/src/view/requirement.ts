@@ -21,6 +21,8 @@ export interface ViewRequirement {
    * number, and so do biases that are no whole multiples of their scale. "F32": any.
    */
   readonly bias?: "F16" | "BF16" | "F32";
+  /** Set where readers count the zero points from the stored biases, so that only whole multiples of a scale fit. */
+  readonly wholeBias?: true;
   /**
    * Set where the layout stores one more number for the whole weight, beside the scales of its blocks, and what its readers
    * do with them: scale × number, or scale ÷ number.
@@ -46,6 +48,11 @@ export interface LevelTable {
   readonly name: string;
   /** By code; `NaN` for a code that no weight has. */
   readonly levels: Float32Array;
+}
+
+/** True for a layout that is written from integers alone: it has no table of levels and no offsets of any size. */
+export function takesOnlyIntegers({ bias, wholeBias, codes }: ViewRequirement): boolean {
+  return (bias === undefined || wholeBias === true) && codes.kind !== "table";
 }
 
 /** Why a view does not fit, in words for people, and which layouts would fit. */
@@ -193,9 +200,9 @@ function scalesOnlyMoveTheirPoint({ minZero, maxZero }: ViewFacts): boolean {
 function biasMisfit(
   { areHalf, areBfloat }: NonNullable<ViewFacts["bias"]>,
   { scalesAreHalf, scalesAreBfloat }: ViewFacts,
-  { bias, scale, name }: ViewRequirement,
+  { bias, wholeBias, scale, name }: ViewRequirement,
 ): Misfit | undefined {
-  if (bias === undefined) {
+  if (bias === undefined || wholeBias === true) {
     return { reason: `the offsets are floats, and ${name} has zero points that are integers` };
   }
   const scalesFit =

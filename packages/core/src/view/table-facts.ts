@@ -18,10 +18,8 @@ export interface LevelFacts {
   readonly noView?: Misfit;
 }
 
-/** Levels of E4M3 are multiples of 2^-9 up to 448: as integers they fit no code. */
-const E4M3_REACH = 448 * 2 ** 9;
-/** Levels of E2M1 are halves up to 6. */
-const E2M1_REACH = 12;
+/** The largest level of each table, counted in its steps: 2^-9 for E4M3, where no code holds such integers, and ½ for E2M1. */
+export const REACH: Readonly<Record<"E4M3" | "E2M1", number>> = { E4M3: 448 * 2 ** 9, E2M1: 12 };
 
 /** A scale that is no number leaves no view, and its weights are read as they are. */
 function infiniteScale({ scales, groupCount }: Scales): Misfit | undefined {
@@ -46,9 +44,9 @@ export function e4m3Facts(
   return {
     facts: {
       ...viewFacts({ ...parameters, zeros, rounding: "none" }, 255, {}, find),
-      maxCode: 2 * E4M3_REACH,
-      minOffset: -E4M3_REACH,
-      maxOffset: E4M3_REACH,
+      maxCode: 2 * REACH.E4M3,
+      minOffset: -REACH.E4M3,
+      maxOffset: REACH.E4M3,
       symmetric: true,
       table: "E4M3",
       scaleType,
@@ -67,9 +65,9 @@ export function e2m1Facts(
   if (noView !== undefined) return { facts: undefined, noView };
   const halves = parameters.scales.map((scale) => scale / 2);
   const isExact = halves.every((half, i) => 2 * half === parameters.scales[i]);
-  const zeros = new Int16Array(halves.length).fill(E2M1_REACH);
+  const zeros = new Int16Array(halves.length).fill(REACH.E2M1);
   const view: ViewParameters = { ...parameters, scales: halves, zeros, rounding: "none" };
-  const facts = viewFacts(view, 2 * E2M1_REACH, {}, find);
+  const facts = viewFacts(view, 2 * REACH.E2M1, {}, find);
   return {
     facts: {
       ...facts,
