@@ -32,14 +32,18 @@ export function ggufFindings(metadata: Metadata, tensors: readonly NamedShape[])
   if (architecture === undefined || !isModel || !tensors.some(({ name }) => LAYER.test(name))) return [];
   const number = (key: string): number | undefined => numberOf(metadata.get(`${architecture}.${key}`));
   return [
-    ...embeddingFindings(tensors),
     ...shapeFindings(number("embedding_length"), tensors),
     ...layerFindings(number("block_count"), tensors),
     ...vocabularyFindings(metadata, number("vocab_size"), tensors),
   ];
 }
 
-function embeddingFindings(tensors: readonly NamedShape[]): Finding[] {
+/**
+ * What is missing in a checkpoint that is to be converted. A GGUF of a few layers is a fair thing to inspect, so
+ * `ggufFindings` has nothing against one; the runtimes' own checks name the parts that they need.
+ */
+export function missingParts(tensors: readonly NamedShape[]): Finding[] {
+  if (!tensors.some(({ name }) => LAYER.test(name))) return [];
   if (tensors.some(({ name }) => name === "token_embd.weight")) return [];
   return [
     {

@@ -5,7 +5,7 @@ import { resolveConfig } from "./config.ts";
 import { refuseOutOfRange } from "./config-ranges.ts";
 import { fileTypeNumber } from "./file-types.ts";
 import { generalMetadata } from "./general/general-metadata.ts";
-import { ggufFindings } from "./gguf-findings.ts";
+import { ggufFindings, missingParts } from "./gguf-findings.ts";
 import type { HfFiles } from "./hf-files.ts";
 import { string, stringOf, u32 } from "./metadata-values.ts";
 import { type LeftOut, planGgufTensors } from "./plan-tensors.ts";
@@ -76,7 +76,7 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
     stringOf(metadata.get(`${architecture.name}.rope.scaling.type`)),
     tensors.map(({ name }) => name),
   );
-  const contradictions = ggufFindings(metadata, tensors);
+  const contradictions = [...missingParts(tensors), ...ggufFindings(metadata, tensors)];
   const [first] = contradictions;
   if (first !== undefined && options.contradictions !== "report") {
     throw new FormatError(first.message, {
