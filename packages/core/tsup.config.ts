@@ -7,6 +7,7 @@ export default library({
   kernels: "src/kernels/index.ts",
   node: "src/io/node/index.ts",
   numeric: "src/numeric/index.ts",
+  solve: "src/solve/index.ts",
   testing: "src/testing/index.ts",
   text: "src/text.ts",
   view: "src/view/index.ts",

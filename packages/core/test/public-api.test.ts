@@ -4,12 +4,13 @@ import * as format from "@requant/core/format";
 import * as kernels from "@requant/core/kernels";
 import * as node from "@requant/core/node";
 import * as numeric from "@requant/core/numeric";
+import * as solve from "@requant/core/solve";
 import * as testing from "@requant/core/testing";
 import * as view from "@requant/core/view";
 import { expect, test } from "vitest";
 
 /** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
-test.each(Object.entries({ core, bits, format, kernels, node, numeric, testing, view }))(
+test.each(Object.entries({ core, bits, format, kernels, node, numeric, solve, testing, view }))(
   "exports of %s",
   (_name, exported) => {
     expect(Object.keys(exported).sort()).toMatchSnapshot();

@@ -1,0 +1,70 @@
+import { UsageError } from "../errors.ts";
+
+/**
+ * What calibration text says about the inputs of one linear layer, x[columns] for each token. Everything that a solver
+ * needs is in these sums: the squared error of the layer's output, for a change D[rows, columns] of its weights, is
+ * tokens × trace(D · moments · Dᵀ).
+ */
+export interface InputStatistics {
+  /** In features of the layer. */
+  readonly columns: number;
+  /** How many tokens were summed; 0 for an expert that no token reached. */
+  readonly tokens: number;
+  /** Mean of x xᵀ, `moments[i × columns + j]`: symmetric, all of it is filled in. Zeros where `tokens` is 0. */
+  readonly moments: Float32Array;
+  /** Mean of |x| per column: what AWQ's search takes as the size of an activation. */
+  readonly meanAbs: Float32Array;
+}
+
+/** @throws UsageError that names the array whose length is wrong */
+export function checkStatistics({ columns, moments, meanAbs }: InputStatistics): void {
+  const lengths = [
+    ["moments", moments.length, columns * columns],
+    ["meanAbs", meanAbs.length, columns],
+  ] as const;
+  for (const [name, found, expected] of lengths) {
+    if (found !== expected) {
+      throw new UsageError(`The statistics have ${found} numbers in ${name}, and ${expected} are needed.`);
+    }
+  }
+}
+
+/** Mean of x² per column, the diagonal of `moments`: what an importance matrix holds. */
+export function columnImportance({ columns, moments }: InputStatistics): Float32Array {
+  return Float32Array.from({ length: columns }, (_, column) => moments[column * (columns + 1)]!);
+}
+
+/**
+ * The squared error of the layer's output, mean over tokens and summed over rows, where `changed` replaces `values`; and
+ * the mean square of the output itself. Both [rows, columns], row-major. Sums in f64.
+ */
+export function outputError(
+  values: Float32Array,
+  changed: Float32Array,
+  rows: number,
+  { columns, moments }: InputStatistics,
+): { readonly error: number; readonly signal: number } {
+  const quadratic = (row: Float32Array): number => {
+    let sum = 0;
+    for (let i = 0; i < columns; i++) {
+      const own = row[i]!;
+      if (own === 0) continue;
+      let dot = 0;
+      for (let j = 0, at = i * columns; j < columns; j++) dot += moments[at + j]! * row[j]!;
+      sum += own * dot;
+    }
+    return sum;
+  };
+  const difference = new Float32Array(columns);
+  let error = 0;
+  let signal = 0;
+  for (let row = 0; row < rows; row++) {
+    const own = values.subarray(row * columns, (row + 1) * columns);
+    for (let column = 0; column < columns; column++) {
+      difference[column] = own[column]! - changed[row * columns + column]!;
+    }
+    error += quadratic(difference);
+    signal += quadratic(own);
+  }
+  return { error, signal };
+}
