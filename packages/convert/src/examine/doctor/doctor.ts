@@ -147,7 +147,10 @@ async function openModelFindings(
   ];
 }
 
-/** Programs that nobody asked about: where one reads the model, what the others refuse is good to know. */
+/**
+ * Programs that nobody asked about: where one reads the model, what the others refuse is good to know; where no
+ * configuration says which program the model is made for, it is a warning.
+ */
 async function packedFindings(
   model: Model,
   programs: readonly Runtime[],
@@ -156,7 +159,11 @@ async function packedFindings(
   const lists: Finding[][] = [];
   for (const program of programs) lists.push(await packedNeedFindings(model, program));
   const isRead = lists.some((list) => list.length === 0);
-  return lists.flat().map((found) => (isAsked || !isRead ? found : { ...found, severity: "note" }));
+  if (isAsked) return lists.flat();
+  if (isRead) return lists.flat().map((found) => ({ ...found, severity: "note" }));
+  return model.quantization === undefined
+    ? lists.flat().map((found) => ({ ...found, severity: "warning" }))
+    : lists.flat();
 }
 
 async function directoryFindings(model: Model, isFolder: boolean, isPartial: boolean): Promise<Finding[]> {
