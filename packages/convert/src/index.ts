@@ -101,6 +101,13 @@ export {
 export { openModel } from "./model/open.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
+export {
+  openStatistics,
+  type StatisticsEntry,
+  type StatisticsFile,
+  type StatisticsIndex,
+  type StatisticsLocation,
+} from "./model/statistics-file.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
 export { isEmbeddingOrHead } from "./model/weight-names.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";

@@ -1,13 +1,15 @@
 /** The state of a run while it runs, whatever its output is. */
-import { isCodecError, UsageError } from "@requant/core";
+import { isCodecError, rowLength, UsageError } from "@requant/core";
 import { importanceOf as entryOf } from "@requant/gguf";
+import { parseEntry } from "../model/guide-entry.ts";
 import type { Model } from "../model/model.ts";
 import { sourceVersions, touchSource } from "../model/source-versions.ts";
+import { openStatistics } from "../model/statistics-file.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
-import { importanceName } from "../plan/way.ts";
-import type { ColumnImportance } from "./bands.ts";
+import { guideNames } from "../plan/way.ts";
 import { FirstFault } from "./first-fault.ts";
+import type { ColumnImportance } from "./guides.ts";
 import type { RunOutput } from "./outputs/output.ts";
 import { PieceMaker } from "./piece-maker.ts";
 import type { TensorResult } from "./pieces.ts";
@@ -52,7 +54,9 @@ export class RunState {
     this.bandByteLength = bandByteLength;
     const placed = layouts.flatMap(({ tensors }) => tensors);
     for (const { index, weight } of placed) this.tensors.set(index, weight);
-    this.importance = importanceOf([...this.tensors.values()], options.imatrix);
+    const tasks = [...this.tensors.values()];
+    refuseMissingStatistics(tasks, options);
+    this.importance = importanceOf(tasks, options);
     this.work = cutIntoJobs(layouts, bandByteLength);
     this.total = placed.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.results = layouts.map(() => []);
@@ -178,13 +182,35 @@ export class RunState {
     return results;
   }
 
+  /** Of each entry of the calibration statistics that is used, numbers that another calibration would hardly give. */
+  async statisticsInUse(): Promise<{ readonly name: string; readonly meanAbs: Float32Array }[]> {
+    const { statistics, imatrix } = this.options;
+    if (statistics === undefined) return [];
+    const names = new Set<string>();
+    for (const tensor of this.tensors.values()) {
+      const used = guideNames(tensor);
+      const text = used.statistics ?? (imatrix === undefined ? used.importance : undefined);
+      if (text !== undefined) names.add(parseEntry(text).name);
+    }
+    const file = await openStatistics(statistics);
+    try {
+      const found: { name: string; meanAbs: Float32Array }[] = [];
+      for (const name of names) found.push({ name, meanAbs: await file.readMeanAbs(name) });
+      return found;
+    } finally {
+      await file.close();
+    }
+  }
+
   private async startPool(output: RunOutput): Promise<Pool> {
     const { model, work, options, tensors, importance } = this;
+    const { statistics } = options;
     const { deliver, readBack, files, slots } = output;
     const here = (): Pool => {
       const maker = new PieceMaker(model, {
         tensors,
         importance,
+        statistics,
         sizes: work.sizes,
         bandByteLength: this.bandByteLength,
         slots,
@@ -194,7 +220,8 @@ export class RunState {
     const count = this.workerCount();
     const origin = model.origin;
     const address = origin?.store.address;
-    if (options.workers !== undefined && count > 1 && address !== undefined) {
+    const shared = sharedStatistics(statistics);
+    if (options.workers !== undefined && count > 1 && address !== undefined && shared !== "here only") {
       await touchSource(model);
       const setup: WorkerSetup = {
         kind: "setup",
@@ -204,6 +231,7 @@ export class RunState {
         versions: await sourceVersions(model),
         tensors,
         importance,
+        statistics: shared,
         sizes: work.sizes,
         bandByteLength: this.bandByteLength,
         slots: SLOTS,
@@ -236,19 +264,48 @@ function isImpossible(error: unknown): boolean {
 /** The columns that the tensors need. @throws UsageError when the run was not given the plan's matrix */
 function importanceOf(
   tensors: readonly PlanTensor[],
-  imatrix: RunOptions["imatrix"],
+  { imatrix, statistics }: Pick<RunOptions, "imatrix" | "statistics">,
 ): ReadonlyMap<string, ColumnImportance> {
   const columns = new Map<string, ColumnImportance>();
+  // statistics are read when they are needed: they hold the importance of columns, too
+  if (imatrix === undefined && statistics !== undefined) return columns;
   for (const tensor of tensors) {
-    const name = importanceName(tensor);
-    if (name === undefined || columns.has(name)) continue;
-    const entry = imatrix === undefined ? undefined : entryOf(imatrix, name, tensor.shape);
+    const text = guideNames(tensor).importance;
+    if (text === undefined || columns.has(text)) continue;
+    const { name, matrix } = parseEntry(text);
+    const all = imatrix === undefined ? undefined : entryOf(imatrix, name, tensor.shape);
+    const entry = matrix === undefined ? all : matrixOf(all, rowLength(tensor.shape), matrix);
     if (entry === undefined) {
       throw new UsageError("The plan quantizes with an importance matrix that the run was not given.", {
         tensor: tensor.name,
       });
     }
-    columns.set(name, Float32Array.from(entry));
+    columns.set(text, Float32Array.from(entry));
   }
   return columns;
+}
+
+function matrixOf(
+  all: ArrayLike<number> | undefined,
+  columns: number,
+  matrix: number,
+): ArrayLike<number> | undefined {
+  const own = all === undefined ? [] : Array.from(all).slice(matrix * columns, (matrix + 1) * columns);
+  return own.length === columns ? own : undefined;
+}
+
+/** Where workers find the statistics; "here only" where they do not. */
+function sharedStatistics(statistics: RunOptions["statistics"]): WorkerSetup["statistics"] | "here only" {
+  if (statistics === undefined) return undefined;
+  const { store, file } = statistics;
+  return store.address === undefined ? "here only" : { address: store.address, file };
+}
+
+/** @throws UsageError when the run was not given the statistics that the plan names */
+function refuseMissingStatistics(tensors: readonly PlanTensor[], { statistics }: RunOptions): void {
+  const solved = tensors.find((tensor) => guideNames(tensor).statistics !== undefined);
+  if (solved === undefined || statistics !== undefined) return;
+  throw new UsageError("The plan solves weights with calibration statistics that the run was not given.", {
+    tensor: solved.name,
+  });
 }
