@@ -62,12 +62,17 @@ function placesByMatrix(
     if (shape.length < 2 || !isRowSelection(weight)) continue;
     const originOf = rowOrigins(weight, shapeOf);
     const perMatrix = shape.at(-2) ?? 1;
-    for (let row = 0, matrix = 0; row < rowCount(shape); row += perMatrix, matrix++) {
+    const keys: string[] = [];
+    for (let row = 0; row < rowCount(shape); row += perMatrix) {
       const { tensor, row: storedRow } = originOf(row);
-      const key = keyOf(ownPlace(tensor, storedRow, shapeOf));
+      keys.push(keyOf(ownPlace(tensor, storedRow, shapeOf)));
+    }
+    // a matrix that becomes a stack of heads is applied to other inputs there
+    if (new Set(keys).size < keys.length) continue;
+    keys.forEach((key, matrix) => {
       // of fused weights the first one stands for all: they have the same inputs
       if (!places.has(key)) places.set(key, shape.length > 2 ? { name, matrix } : { name });
-    }
+    });
   }
   return places;
 }
