@@ -43,7 +43,7 @@ const VERSION = "1";
 
 const sharedSchema = z.record(z.string(), z.string());
 
-/** @throws FormatError for a file that holds something else, or statistics whose parts disagree */
+/** Opens a file of calibration statistics: its header, and the token counts. @throws FormatError for a file that holds something else, or statistics whose parts disagree */
 export async function openStatistics({ store, file }: StatisticsLocation): Promise<StatisticsFile> {
   const set = await openSafetensors(store, { file });
   try {

@@ -1,14 +1,11 @@
 /** The state of a run while it runs, whatever its output is. */
-import { isCodecError, rowLength, UsageError } from "@requant/core";
-import { importanceOf as entryOf } from "@requant/gguf";
-import { parseEntry } from "../model/guide-entry.ts";
+import { isCodecError } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import { sourceVersions, touchSource } from "../model/source-versions.ts";
-import { openStatistics } from "../model/statistics-file.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
-import { guideNames } from "../plan/way.ts";
 import { FirstFault } from "./first-fault.ts";
+import { importanceOf, refuseMissingStatistics, sharedStatistics } from "./given-guides.ts";
 import type { ColumnImportance } from "./guides.ts";
 import type { RunOutput } from "./outputs/output.ts";
 import { PieceMaker } from "./piece-maker.ts";
@@ -34,7 +31,7 @@ export class RunState {
   readonly work: Work;
   readonly bandByteLength: number;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
-  private readonly tensors = new Map<number, PlanTensor>();
+  readonly tensors = new Map<number, PlanTensor>();
   /** By file and by the index of the piece in it. */
   private readonly results: (PieceResult | undefined)[][];
   private readonly total: number;
@@ -182,26 +179,6 @@ export class RunState {
     return results;
   }
 
-  /** Of each entry of the calibration statistics that is used, numbers that another calibration would hardly give. */
-  async statisticsInUse(): Promise<{ readonly name: string; readonly meanAbs: Float32Array }[]> {
-    const { statistics, imatrix } = this.options;
-    if (statistics === undefined) return [];
-    const names = new Set<string>();
-    for (const tensor of this.tensors.values()) {
-      const used = guideNames(tensor);
-      const text = used.statistics ?? (imatrix === undefined ? used.importance : undefined);
-      if (text !== undefined) names.add(parseEntry(text).name);
-    }
-    const file = await openStatistics(statistics);
-    try {
-      const found: { name: string; meanAbs: Float32Array }[] = [];
-      for (const name of names) found.push({ name, meanAbs: await file.readMeanAbs(name) });
-      return found;
-    } finally {
-      await file.close();
-    }
-  }
-
   private async startPool(output: RunOutput): Promise<Pool> {
     const { model, work, options, tensors, importance } = this;
     const { statistics } = options;
@@ -259,53 +236,4 @@ function* numbered<T>(items: Iterable<T>): Generator<readonly [number, T]> {
 /** True for failures that every further attempt would meet again, on any machine. */
 function isImpossible(error: unknown): boolean {
   return isCodecError(error) && error.code === "CONVERSION";
-}
-
-/** The columns that the tensors need. @throws UsageError when the run was not given the plan's matrix */
-function importanceOf(
-  tensors: readonly PlanTensor[],
-  { imatrix, statistics }: Pick<RunOptions, "imatrix" | "statistics">,
-): ReadonlyMap<string, ColumnImportance> {
-  const columns = new Map<string, ColumnImportance>();
-  // statistics are read when they are needed: they hold the importance of columns, too
-  if (imatrix === undefined && statistics !== undefined) return columns;
-  for (const tensor of tensors) {
-    const text = guideNames(tensor).importance;
-    if (text === undefined || columns.has(text)) continue;
-    const { name, matrix } = parseEntry(text);
-    const all = imatrix === undefined ? undefined : entryOf(imatrix, name, tensor.shape);
-    const entry = matrix === undefined ? all : matrixOf(all, rowLength(tensor.shape), matrix);
-    if (entry === undefined) {
-      throw new UsageError("The plan quantizes with an importance matrix that the run was not given.", {
-        tensor: tensor.name,
-      });
-    }
-    columns.set(text, Float32Array.from(entry));
-  }
-  return columns;
-}
-
-function matrixOf(
-  all: ArrayLike<number> | undefined,
-  columns: number,
-  matrix: number,
-): ArrayLike<number> | undefined {
-  const own = all === undefined ? [] : Array.from(all).slice(matrix * columns, (matrix + 1) * columns);
-  return own.length === columns ? own : undefined;
-}
-
-/** Where workers find the statistics; "here only" where they do not. */
-function sharedStatistics(statistics: RunOptions["statistics"]): WorkerSetup["statistics"] | "here only" {
-  if (statistics === undefined) return undefined;
-  const { store, file } = statistics;
-  return store.address === undefined ? "here only" : { address: store.address, file };
-}
-
-/** @throws UsageError when the run was not given the statistics that the plan names */
-function refuseMissingStatistics(tensors: readonly PlanTensor[], { statistics }: RunOptions): void {
-  const solved = tensors.find((tensor) => guideNames(tensor).statistics !== undefined);
-  if (solved === undefined || statistics !== undefined) return;
-  throw new UsageError("The plan solves weights with calibration statistics that the run was not given.", {
-    tensor: solved.name,
-  });
 }

@@ -6,6 +6,7 @@ import { finding } from "../../model/findings/finding.ts";
 import { sourceVersions } from "../../model/source-versions.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import { checksumOfCopy } from "../checksum-twin.ts";
+import { statisticsInUse } from "../given-guides.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import { inParallel, type Pool } from "../pool.ts";
 import type { RunState } from "../run-state.ts";
@@ -293,7 +294,7 @@ async function headOf(run: RunState): Promise<JournalHead> {
     hash.update(utf8ToBytes(name));
     hash.update(new Uint8Array(columns.buffer, columns.byteOffset, columns.byteLength));
   }
-  for (const { name, meanAbs } of await run.statisticsInUse()) {
+  for (const { name, meanAbs } of await statisticsInUse(run.tensors.values(), run.options)) {
     hash.update(utf8ToBytes(name));
     hash.update(new Uint8Array(meanAbs.buffer, meanAbs.byteOffset, meanAbs.byteLength));
   }
