@@ -13,7 +13,7 @@ const reference = [
 ];
 
 /** The layers of packages/convert/src, from the bottom up. */
-const layers = ["model", "plan", "run", "compare", "examine", "edit"];
+const layers = ["model", "plan", "run", "measure", "compare", "examine", "edit"];
 
 export default {
   forbidden: [
@@ -52,7 +52,8 @@ export default {
     },
     ...layers.map((layer, index) => ({
       name: `convert-${layer}-imports-downwards`,
-      comment: "layers of convert import only from those below: model, plan, run, compare, examine, edit",
+      comment:
+        "layers of convert import only from those below: model, plan, run, measure, compare, examine, edit",
       severity: "error",
       from: { path: `^packages/convert/src/${layer}/` },
       to: { path: `^packages/convert/src/(${[...layers.slice(index + 1), "index\\.ts"].join("|")})` },

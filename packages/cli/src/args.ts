@@ -211,7 +211,7 @@ const afterHelp = "Topics of help: targets, models, output, sizes, status. For e
 const COMMON: readonly string[] = ["--json", "--quiet", "--debug"];
 
 const roundingHelp =
-  "New codes are rounded to the nearest one, without calibration data: requant help targets says what each format's own tools do more.";
+  "Without --calibrate, new codes are rounded to the nearest one: requant help targets says what each format's own tools do more.";
 
 /** Options without which a command cannot work. Commander would name a missing one before a misspelt one. */
 const needed = new WeakSet<Option>();
@@ -282,6 +282,10 @@ function conversion(command: Command): Command {
       "split the output into files with at most so many bytes of tensors, with a unit: 5G",
     )
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
+    .option(
+      "--calibrate <stats.safetensors>",
+      "calibration statistics: codes that keep the outputs of each layer",
+    )
     .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
     .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)
     .option("--pure", "one type for all quantized tensors")

@@ -50,7 +50,7 @@ function reportJson({ findings, ...report }: PlanReport, warnings: readonly Find
 
 /** What the command line says about a run. */
 export interface ExecuteOptions
-  extends Pick<RunOptions, "overwrite" | "check" | "imatrix" | "resume" | "allowNonFinite"> {
+  extends Pick<RunOptions, "overwrite" | "check" | "imatrix" | "statistics" | "resume" | "allowNonFinite"> {
   readonly jobs?: number | undefined;
 }
 

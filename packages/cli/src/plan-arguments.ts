@@ -1,6 +1,14 @@
 import { readFile } from "node:fs/promises";
-import type { PlanOptions } from "@requant/convert";
+import { basename, dirname, resolve } from "node:path";
+import {
+  openStatistics,
+  type PlanOptions,
+  type RunOptions,
+  type StatisticsIndex,
+  type StatisticsLocation,
+} from "@requant/convert";
 import { IoError, memorySource, UsageError } from "@requant/core";
+import { directoryStore } from "@requant/core/node";
 import { imatrixWeights, readImatrix } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
@@ -13,6 +21,7 @@ export const conversionArguments = z.object({
   grids: z.boolean().optional(),
   shardSize: z.string().optional(),
   imatrix: z.string().optional(),
+  calibrate: z.string().optional(),
   pure: z.boolean().optional(),
   tensor: z.array(z.string()).optional(),
   outputTensor: z.string().optional(),
@@ -31,8 +40,20 @@ export const conversionArguments = z.object({
 
 export type ConversionArguments = z.infer<typeof conversionArguments>;
 
-/** Everything but `like`, which is a model that the command must open and close itself. */
-export async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions, "like">> {
+/** What a conversion is planned with, and the files that its run reads again. */
+export interface ConversionOptions {
+  /** Everything but `like`, which is a model that the command must open and close itself. */
+  readonly plan: Omit<PlanOptions, "like">;
+  readonly run: Pick<RunOptions, "imatrix" | "statistics">;
+}
+
+export async function conversionOptions(given: ConversionArguments): Promise<ConversionOptions> {
+  const statistics = given.calibrate === undefined ? undefined : await statisticsFrom(given.calibrate);
+  const plan = { ...(await planOptions(given)), statistics: statistics?.index };
+  return { plan, run: { imatrix: plan.imatrix?.weights, statistics: statistics?.location } };
+}
+
+async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions, "like" | "statistics">> {
   refuseFiltersAlone(given);
   return {
     exact: given.exact,
@@ -64,6 +85,19 @@ function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: Convers
       hint: "Give one with --imatrix FILE.",
     });
   }
+}
+
+interface GivenStatistics {
+  readonly index: StatisticsIndex;
+  readonly location: StatisticsLocation;
+}
+
+/** What a plan needs of the file; the run, and its workers, open it again. */
+async function statisticsFrom(path: string): Promise<GivenStatistics> {
+  const location = { store: directoryStore(dirname(resolve(path))), file: basename(path) };
+  const { entries, shared, close } = await openStatistics(location);
+  await close();
+  return { index: { entries, shared }, location };
 }
 
 async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pick<PlanOptions, "imatrix">> {

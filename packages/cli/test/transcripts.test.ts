@@ -172,7 +172,7 @@ describe("commands and options", () => {
     expect(text).toContain("2bit … 8bit: Bits per code. Without one: 4bit.");
     expect(text).not.toMatch(/4bit … 4bit/);
     expect(unwrapped((await requant("help", "convert")).out)).toContain(
-      "New codes are rounded to the nearest one, without calibration data",
+      "Without --calibrate, new codes are rounded to the nearest one",
     );
   });
 });

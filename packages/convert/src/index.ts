@@ -83,6 +83,8 @@ export { outputFindings } from "./examine/output-findings.ts";
 export { remedyOf } from "./examine/remedy.ts";
 export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { weightFormats } from "./formats.ts";
+export { type DecoderSource, decoderSource } from "./measure/decoder-source.ts";
+export { type ModelTokenizer, modelTokenizer } from "./measure/model-tokenizer.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";
@@ -101,6 +103,13 @@ export {
 export { openModel } from "./model/open.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
+export {
+  openStatistics,
+  type StatisticsEntry,
+  type StatisticsFile,
+  type StatisticsIndex,
+  type StatisticsLocation,
+} from "./model/statistics-file.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
 export { isEmbeddingOrHead } from "./model/weight-names.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";

@@ -4,7 +4,7 @@ import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
-import { conversionArguments, planOptions } from "../plan-arguments.ts";
+import { conversionArguments, conversionOptions } from "../plan-arguments.ts";
 
 const convertArguments = conversionArguments.extend({
   plan: z.boolean().optional(),
@@ -20,7 +20,7 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
   const choices = convertArguments.parse(given);
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, target.format === "gguf");
-  const rest = await planOptions(choices);
+  const { plan: rest, run: files } = await conversionOptions(choices);
   return withModel(argument, context.signal, async (model) => {
     const run = async (like?: Model): Promise<number> => {
       const plan = await planConversion(model, target, { ...rest, like, outputName: place.name });
@@ -31,7 +31,7 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
         resume: choices.resume,
         check: choices.verify,
         allowNonFinite: choices.allowNonFinite,
-        imatrix: rest.imatrix?.weights,
+        ...files,
       });
     };
     return choices.like === undefined ? run() : withModel(choices.like, context.signal, run);

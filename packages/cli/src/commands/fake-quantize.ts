@@ -6,7 +6,7 @@ import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
-import { conversionArguments, planOptions } from "../plan-arguments.ts";
+import { conversionArguments, conversionOptions } from "../plan-arguments.ts";
 
 const fakeArguments = conversionArguments.extend({
   plan: z.boolean().optional(),
@@ -28,7 +28,7 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
   }
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, false);
-  const rest = await planOptions(choices);
+  const { plan: rest, run: files } = await conversionOptions(choices);
   return withModel(argument, context.signal, async (model) => {
     const plan = await planFakeQuantize(model, target, { ...rest, dtype });
     if (choices.plan === true) return showPlan(plan, model, context);
@@ -36,7 +36,7 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
       overwrite: choices.overwrite,
       check: choices.verify,
       allowNonFinite: choices.allowNonFinite,
-      imatrix: rest.imatrix?.weights,
+      ...files,
     });
   });
 };

@@ -22,6 +22,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   requantizeRest: "--requantize-rest",
   resume: "--resume",
   set: "--set",
+  statistics: "--calibrate FILE",
   shardSize: "--shard-size",
   tensors: "requant inspect --tensors",
   tensorTypes: "--tensor",

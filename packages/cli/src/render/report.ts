@@ -55,6 +55,8 @@ export function renderReport(report: PlanReport, { tensors, look, output }: Repo
     ),
   ];
   if (tensors) parts.push(tensorTable(report, look));
+  const solved = outputTable(report, look);
+  if (solved !== undefined) parts.push(solved);
   parts.push(`${fidelityTable(report, look)}\n${legend(report, look)}`);
   if (report.leftOut.length > 0) {
     parts.push(
@@ -100,6 +102,32 @@ function tensorTable(report: PlanReport, look: Look): string {
     ]),
     look,
   );
+}
+
+/** Weights that a table of output errors lists; of more than these, the worst. */
+const MOST_SOLVED = 32;
+
+/** What solving changed in the output of each layer, beside what rounding would have changed; undefined where nothing was solved. */
+function outputTable({ tensors }: PlanReport, look: Look): string | undefined {
+  const solved = tensors.filter(({ outputError }) => outputError !== undefined);
+  if (solved.length === 0) return undefined;
+  const isLong = solved.length > MOST_SOLVED;
+  const listed = isLong
+    ? solved.toSorted((a, b) => (b.outputError ?? 0) - (a.outputError ?? 0)).slice(0, MOST_SOLVED)
+    : solved;
+  const rows = listed.map(({ name, outputError = 0, roundingOutputError = 0 }) => [
+    name,
+    percentage(outputError),
+    percentage(roundingOutputError),
+  ]);
+  const more = isLong ? ` The worst ${MOST_SOLVED} of ${solved.length}; --json lists all.` : "";
+  const columns = [
+    { title: "calibrated weight" },
+    { title: "output error", align: "right" },
+    { title: "if rounded", align: "right" },
+  ] as const;
+  const about = `Output error: what changes in the output of the layer on the calibration text, relative to the output.${more}`;
+  return `${table(columns, rows, look)}\n${look.colors.dim(paragraph(about, look))}`;
 }
 
 /** One line for each way that weights went: from → to, how many, and what it cost. */

@@ -8,15 +8,14 @@ import { type Fidelity, fidelityOf, isFloatEncoding, isQuantizedEncoding } from 
 import type { PlanSourceTensor } from "./plan.ts";
 import { unscaledFit } from "./tensor-scales.ts";
 import { viewFit } from "./view-fit.ts";
-import type { PlanThrough, Way } from "./way.ts";
+import { definedNames, type GuideNames, type PlanThrough, type Way } from "./way.ts";
 
 /** What a weight is to become. */
 export type OutputLayout =
   | {
       readonly kind: "tensor";
       readonly encoding: string;
-      /** The entry of the importance matrix. */
-      readonly importance?: string | undefined;
+      readonly guides?: GuideNames | undefined;
     }
   | {
       readonly kind: "packed";
@@ -26,6 +25,7 @@ export type OutputLayout =
       readonly isStored: boolean;
       /** Why the layout gives every weight a new code, where that is so. */
       readonly whyNewCodes?: string | undefined;
+      readonly guides?: GuideNames | undefined;
     }
   /** Floats whose values go through another layout first, which changes them or not. */
   | {
@@ -65,14 +65,18 @@ export function chooseWay(question: WayQuestion): ChosenWay {
   if (seen === "fit") return { way: viewWay(question.stored), fidelity: "exact" };
   if (layout.kind === "packed") return packedWay(question, layout);
   if (layout.kind === "through") return throughWay(layout);
-  const chosen = tensorWay(question, layout.encoding, layout.importance);
+  const chosen = tensorWay(question, layout.encoding, layout.guides);
   if (chosen.fidelity !== "copy") refuseWithoutCodec(question, layout.encoding);
   return seen === "come back" ? { way: chosen.way, fidelity: "exact" } : chosen;
 }
 
-/** True where reading some rows costs the reading of all of them: one worker then makes the whole weight. */
+/**
+ * True where reading some rows costs the reading of all of them, or where all rows are solved with the same factor: one worker
+ * then makes the whole weight.
+ */
 export function isReadWhole({ inputs, shape, name, stored }: Omit<WayQuestion, "layout">, way: Way): boolean {
   if (way.kind === "bytes" || way.kind === "rows") return false;
+  if (way.kind === "floats" && way.statistics !== undefined) return true;
   if (way.kind === "through" && way.layout.kind === "packed") return true;
   const shapes = new Map(stored.map((tensor) => [tensor.name, tensor.shape]));
   return (
@@ -102,12 +106,12 @@ function haveGrids(stored: readonly PlanSourceTensor[]): boolean {
   return stored.some(({ grid }) => grid !== undefined) && stored.every(({ view }) => view !== undefined);
 }
 
-function tensorWay(question: WayQuestion, encoding: string, importance: string | undefined): ChosenWay {
+function tensorWay(question: WayQuestion, encoding: string, guides: GuideNames = {}): ChosenWay {
   const { stored } = question;
   const floats = (): Way => ({
     kind: "floats",
     direct: isDirect(question),
-    ...(importance === undefined ? {} : { importance }),
+    ...definedNames(guides),
   });
   if (stored.some(({ linear }) => linear !== undefined)) return fromPacked(question, encoding, floats);
   if (isQuantizedEncoding(encoding) && haveGrids(stored)) return fromPacked(question, encoding, floats);
@@ -200,7 +204,11 @@ function packedWay(question: WayQuestion, layout: OutputLayout & { readonly kind
   const why = whyOf(fit?.misfit ?? whyNoView(layout.whyNewCodes, stored));
   return fit?.fidelity === "rounded"
     ? { way: viewWay(stored), fidelity: "rounded", ...why }
-    : { way: { kind: "floats", direct: false }, fidelity: "requantized", ...why };
+    : {
+        way: { kind: "floats", direct: false, ...definedNames(layout.guides ?? {}) },
+        fidelity: "requantized",
+        ...why,
+      };
 }
 
 /** A layout that stores a factor for the whole weight holds a view without it. */

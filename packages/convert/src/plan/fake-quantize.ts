@@ -19,7 +19,7 @@ import { byName, planTensorAs, storedFor } from "./plan-tensor.ts";
 import { givenOptions } from "./refuse-options.ts";
 import { floatSideFiles, type SideFileContent, staleConfigFindings } from "./side-files.ts";
 import { targetFormats } from "./target-formats.ts";
-import { importanceName, type PlanThrough } from "./way.ts";
+import { guideNames, type PlanThrough } from "./way.ts";
 
 /** How `planFakeQuantize` plans. */
 export interface FakeQuantizePlanOptions extends PlanOptions {
@@ -137,11 +137,11 @@ function targetsBySource(tensors: readonly PlanTensor[]): ReadonlyMap<string, Se
   for (const tensor of tensors) {
     if (!isRowSelection(tensor)) continue;
     const { to, linear, shape, fidelity } = tensor;
-    const importance = importanceName(tensor);
+    const guides = guideNames(tensor);
     const through: PlanThrough =
       linear === undefined
-        ? { kind: "blocks", to, ...(importance === undefined ? {} : { importance }) }
-        : { kind: "packed", to, weight: linear };
+        ? { kind: "blocks", to, ...guides }
+        : { kind: "packed", to, weight: linear, ...guides };
     for (const name of plannedSources(tensor)) {
       found.set(name, { through, lossless: isLossless(fidelity), rowLength: rowLength(shape) });
     }

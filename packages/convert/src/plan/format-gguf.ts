@@ -27,6 +27,7 @@ export const ggufFormat: Format = {
       "pruneLayers",
       "pure",
       "set",
+      "statistics",
       "tensorTypes",
       "tokenEmbeddingType",
     ],

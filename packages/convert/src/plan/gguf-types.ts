@@ -11,11 +11,15 @@ import {
 import type { LeftOut, WeightPlan } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
+import { isSolvable } from "../model/solved-blocks.ts";
+import { isTokenEmbedding } from "../model/weight-names.ts";
 import { autoType, mainFileType } from "./auto-type.ts";
 import { isQuantizedEncoding } from "./fidelity.ts";
+import { refuseBoth, statisticsEntry, unusedStatistics } from "./guides.ts";
 import type { PlanSourceTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import type { TypedWeight } from "./typed-weight.ts";
+import { unguidedFindings, unreachedFindings } from "./used-guides.ts";
 
 /** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
 export interface GgufDraft {
@@ -30,6 +34,7 @@ export type DraftWeight = TypedWeight & Pick<WeightPlan, "forceF32" | "keeps">;
 /** True where llama-quantize's rules are asked for; types that are named hold for any target. */
 export function asksForRecipe(options: PlanOptions): boolean {
   return (
+    options.statistics !== undefined ||
     options.pure === true ||
     options.leaveOutputTensor === true ||
     options.outputTensorType !== undefined ||
@@ -47,7 +52,7 @@ export function withAutoTypes(
 ): GgufDraft {
   if (asksForRecipe(options) || options.imatrix !== undefined) {
     throw new UsageError("The target gguf:auto chooses every type itself.", {
-      hint: "Leave out `pure`, `outputTensorType`, `tokenEmbeddingType`, `imatrix` and the like; `tensorTypes` can name other types.",
+      hint: "Leave out `pure`, `outputTensorType`, `tokenEmbeddingType`, `imatrix`, `statistics` and the like; `tensorTypes` can name other types.",
     });
   }
   const float = target.settings["float"] === "F16" ? "F16" : "exact";
@@ -89,7 +94,7 @@ export function withNamedTypes(chosen: GgufDraft, draft: GgufDraft, options: Pla
     ...chosen,
     weights: chosen.weights.map((weight): DraftWeight => {
       const choice = named.get(weight.name);
-      return choice === undefined ? weight : { ...weight, ...typeOf(choice) };
+      return choice === undefined ? weight : { ...weight, ...typeOf(choice, options) };
     }),
     findings: [
       ...chosen.findings,
@@ -111,7 +116,7 @@ export function withRecipe(draft: GgufDraft, type: string, options: PlanOptions)
       const weight = drafted.get(choice.source);
       if (weight === undefined) return [];
       const { shape, inputs } = weight;
-      return [{ name: choice.name, shape, inputs, ...typeOf(choice) }];
+      return [{ name: choice.name, shape, inputs, ...typeOf(choice, options) }];
     }),
     leftOut: [
       ...draft.leftOut,
@@ -129,11 +134,14 @@ export function withRecipe(draft: GgufDraft, type: string, options: PlanOptions)
 }
 
 function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeChoices {
-  return chooseTypes({
+  const { statistics } = options;
+  refuseBoth(options);
+  const unused = statistics === undefined ? [] : unusedStatistics(statistics, draft.weights);
+  const choices = chooseTypes({
     target: type,
     facts: recipeFacts(draft.metadata),
     tensors: draft.weights.map(({ name, shape, type: encoding }) => ({ name, shape, encoding })),
-    imatrix: options.imatrix?.weights,
+    imatrix: options.imatrix?.weights ?? lengthsOf(options.statistics, draft),
     imatrixOrigin: options.imatrix?.origin,
     options: {
       pure: options.pure,
@@ -146,10 +154,33 @@ function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeCho
       keepOrder: options.keepSplit,
     },
   });
+  return { ...choices, findings: [...unused, ...choices.findings] };
 }
 
-function typeOf({ type, importance }: TypeChoice): Pick<TypedWeight, "type" | "importance"> {
-  return { type, ...(importance === undefined ? {} : { importance }) };
+/** What guides a weight, by the entry that the recipe found for it: statistics solve it where its type can be solved. */
+function typeOf(
+  { type, importance, shape, source: name }: TypeChoice,
+  { statistics }: PlanOptions,
+): Pick<TypedWeight, "type" | "guides"> {
+  if (importance === undefined) return { type };
+  if (statistics === undefined) return { type, guides: { importance } };
+  const entry = statisticsEntry(statistics, { name }, { name, shape });
+  return { type, guides: isSolvable(type) ? { statistics: entry } : { importance: entry } };
+}
+
+/** The columns of each weight that has statistics, as a recipe asks an importance matrix for them. */
+function lengthsOf(
+  statistics: PlanOptions["statistics"],
+  { weights }: GgufDraft,
+): ReadonlyMap<string, ArrayLike<number>> | undefined {
+  if (statistics === undefined) return undefined;
+  return new Map(
+    weights.flatMap(({ name, shape }) => {
+      const entry = statisticsEntry(statistics, { name }, { name, shape });
+      const found = entry === undefined ? undefined : statistics.entries.get(entry);
+      return found === undefined ? [] : [[name, { length: found.columns * found.tokens.length }]];
+    }),
+  );
 }
 
 /** One for each pair of types. */
@@ -185,10 +216,41 @@ function idleFindings(choices: readonly TypeChoice[], options: PlanOptions): Fin
           ),
         ]
       : []),
+    ...statisticsFindings(choices, options),
     ...(options.allowRequantize === true && !isRequantized
       ? [finding("not-used", "`allowRequantize` changes nothing: no tensor is quantized a second time.")]
       : []),
   ];
+}
+
+function statisticsFindings(choices: readonly TypeChoice[], options: PlanOptions): Finding[] {
+  const { statistics } = options;
+  if (statistics === undefined) return [];
+  const changed = choices.filter(({ from, type, shape }) => {
+    return from !== type && isQuantizedEncoding(type) && shape.length > 1;
+  });
+  const guided = changed.filter(({ importance, type }) => importance !== undefined && usesGuide(type));
+  if (guided.length === 0) {
+    return [finding("not-used", "`statistics` changes nothing: no weight gets codes that it can guide.")];
+  }
+  // embeddings are looked up, not multiplied: they have no inputs
+  const unguided = changed.filter(
+    ({ importance, name }) => importance === undefined && !isTokenEmbedding(name),
+  );
+  return [
+    ...unguidedFindings(
+      "statistics",
+      unguided.map(({ name }) => name),
+    ),
+    ...unreachedFindings(
+      statistics,
+      guided.map(({ name }) => [name, statistics.shared.get(name) ?? name]),
+    ),
+  ];
+}
+
+function usesGuide(type: string): boolean {
+  return isSolvable(type) || ggmlTypeByName(type).importance !== "ignored";
 }
 
 function unusedFindings({ findings }: GgufDraft, options: PlanOptions): readonly Finding[] {

@@ -8,7 +8,7 @@ import { encodedByteLength } from "../model/encodings.ts";
 import type { PlannedOutput } from "./format.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor } from "./plan.ts";
 import { byName, planned, planTensor, storedFor } from "./plan-tensor.ts";
-import { importanceName } from "./way.ts";
+import { guideNames } from "./way.ts";
 
 export interface LlamafiedSource {
   /** The Llama, with its tensors as if they were stored. */
@@ -80,7 +80,7 @@ export function llamafied(source: PlanSource): LlamafiedSource {
           const { name, shape, to: type } = tensor;
           if (tensor.linear === undefined) {
             // a split bias or a bias of zeros is no whole row of the source
-            return planTensor({ name, shape, inputs, type, importance: importanceName(tensor) }, stored);
+            return planTensor({ name, shape, inputs, type, guides: guideNames(tensor) }, stored);
           }
           return planned({ name, shape, inputs }, storedFor({ name, shape, inputs }, stored), tensor, tensor);
         }),

@@ -25,6 +25,7 @@ import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
+import { type Guides, guidesOf } from "./guides.ts";
 import { isLinearModule, moduleOf } from "./linear-modules.ts";
 import { leftFindings, withoutStop } from "./packed-findings.ts";
 import { type PackedRest, packedRequests } from "./packed-requests.ts";
@@ -35,6 +36,7 @@ import { refuseAdapter } from "./refuse-adapter.ts";
 import { separatedExperts } from "./separate-experts.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
 import type { SourceTensors } from "./typed-weight.ts";
+import { guideFindings, refuseUnusable, usedGuides } from "./used-guides.ts";
 import type { PlanLinear } from "./way.ts";
 
 /** A weight format that can be written. */
@@ -56,7 +58,7 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
       rounding,
       spellings: () => exampleSpellings(words),
       examples: () => shortSpellings(words),
-      options: ["grids", "requantizeRest"],
+      options: ["grids", "imatrix", "requantizeRest", "statistics"],
       parse(text) {
         const settings = parseWords(words, text);
         return target.settle?.(settings) ?? settings;
@@ -131,6 +133,7 @@ function planPacked(
   const { settings, byModule } = target.arrange?.([...requests.values()], asked.settings, sourceConfig) ?? {
     settings: asked.settings,
   };
+  const guides = guidesOf(source, options);
   const packed: PackedModule[] = [];
   const left = new Map<string, string>();
   const floats: string[] = [];
@@ -139,7 +142,7 @@ function planPacked(
     if (request !== undefined) {
       const made = packedTensor(
         format,
-        settings,
+        { settings, guides },
         weight,
         request,
         storedFor(weight, sources),
@@ -155,6 +158,7 @@ function planPacked(
     return planTensor({ ...weight, type: floatType(weight, sources, options.exact === true) }, sources);
   });
   if (packed.length === 0) throw nothingPacked(format.name, left);
+  if (guides !== undefined) refuseUnusable(format, guides, tensors);
   const made = target.config({ settings, packed, left: floats, sourceConfig });
   return {
     tensors,
@@ -167,7 +171,13 @@ function planPacked(
       ...sideFiles(draft, made),
     ],
     leftOut: draft.leftOut,
-    findings: [...draft.findings, ...made.findings, ...leftFindings(left), ...restFindings(rest)],
+    findings: [
+      ...draft.findings,
+      ...made.findings,
+      ...leftFindings(left),
+      ...restFindings(rest),
+      ...(guides === undefined ? [] : guideFindings(guides, tensors, options)),
+    ],
   };
 }
 
@@ -200,6 +210,12 @@ function restFindings({ kept, isUnused }: PackedRest): Finding[] {
     : [];
 }
 
+/** What is the same for all weights. */
+interface Packing {
+  readonly settings: TargetSettings;
+  readonly guides: Guides | undefined;
+}
+
 type Packed =
   | (PlanTensor & { readonly linear: PlanLinear; readonly misfit?: undefined })
   | { readonly misfit: Misfit };
@@ -207,7 +223,7 @@ type Packed =
 /** In the layout that keeps the most; of those that keep as much, in the one that was asked for. */
 function packedTensor(
   { name, target }: NamedTarget,
-  settings: TargetSettings,
+  { settings, guides }: Packing,
   weight: WeightPlan,
   request: WeightRequest,
   stored: readonly PlanSourceTensor[],
@@ -217,6 +233,7 @@ function packedTensor(
   if (!isOffers(offers)) return { misfit: offers };
   const [facts] = request.views;
   const { source } = request;
+  const names = guides?.of(weight);
   const choices = offers.map(({ label, layout, requirement }) => ({
     label,
     layout,
@@ -228,6 +245,7 @@ function packedTensor(
         requirement,
         isStored: source?.format === name && target.sameStorage(source.layout, facts, layout),
         whyNewCodes: target.whyNewCodes,
+        guides: names === undefined ? undefined : usedGuides(names, target.encoder(layout)),
       },
     }),
   }));

@@ -3,6 +3,7 @@ import type { Finding } from "@requant/core";
 import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
 import type { PlanTensor } from "./plan.ts";
+import { guideNames } from "./way.ts";
 
 /** Says once that new codes are rounded to nearest, where the format's own tools do more. */
 export function roundingFindings(
@@ -11,7 +12,10 @@ export function roundingFindings(
   tensors: readonly PlanTensor[],
 ): Finding[] {
   const count = tensors.filter(
-    ({ fidelity, linear }) => fidelity === "requantized" && linear !== undefined,
+    (tensor) =>
+      tensor.fidelity === "requantized" &&
+      tensor.linear !== undefined &&
+      guideNames(tensor).statistics === undefined,
   ).length;
   if (rounding === undefined || count === 0) return [];
   const weights = count === 1 ? "1 weight gets new codes" : `${count} weights get new codes`;

@@ -1,6 +1,7 @@
 import type { MetadataValue } from "@requant/core";
 import type { ImatrixOrigin } from "@requant/gguf";
 import type { Model } from "../model/model.ts";
+import type { StatisticsIndex } from "../model/statistics-file.ts";
 
 /** What the caller may choose about a conversion. What a target cannot use is refused, never ignored. */
 export interface PlanOptions {
@@ -31,6 +32,8 @@ export interface PlanOptions {
   /** Layers to leave out, by number. */
   readonly pruneLayers?: readonly number[] | undefined;
   readonly imatrix?: PlanImatrix | undefined;
+  /** What calibration text says about the inputs of each weight: weights are solved with it, not rounded. */
+  readonly statistics?: StatisticsIndex | undefined;
   /** Make a LlamaForCausalLM of a checkpoint of another class with the same arithmetic. */
   readonly llamafy?: boolean | undefined;
   /** A GGUF whose metadata and tokenizer are taken over. */

@@ -5,7 +5,7 @@ import { encodedByteLength } from "../model/encodings.ts";
 import { type ChosenWay, chooseWay, isReadWhole, type OutputLayout, type SeenValues } from "./choose-way.ts";
 import type { PlanSourceTensor, PlanTensor } from "./plan.ts";
 import type { OutputWeight, SourceTensors, TypedWeight } from "./typed-weight.ts";
-import { importanceName } from "./way.ts";
+import { guideNames } from "./way.ts";
 
 /** The tensors by name. */
 export function byName(tensors: readonly PlanSourceTensor[]): SourceTensors {
@@ -18,8 +18,8 @@ export function storedFor(weight: OutputWeight, sources: SourceTensors): PlanSou
 }
 
 /** What becomes of one weight that the output stores as one tensor. */
-export function planTensor({ type, importance, ...weight }: TypedWeight, sources: SourceTensors): PlanTensor {
-  return planTensorAs(weight, { kind: "tensor", encoding: type, importance }, sources);
+export function planTensor({ type, guides, ...weight }: TypedWeight, sources: SourceTensors): PlanTensor {
+  return planTensorAs(weight, { kind: "tensor", encoding: type, guides }, sources);
 }
 
 /** The same, where its values may go through another layout first. */
@@ -42,7 +42,7 @@ export function replanned(tensor: PlanTensor, sources: SourceTensors, seen: Seen
   const { name, shape, inputs, to, byteLength, linear } = tensor;
   const weight = { name, shape, inputs };
   const stored = storedFor(weight, sources);
-  const layout = { kind: "tensor", encoding: to, importance: importanceName(tensor) } as const;
+  const layout = { kind: "tensor", encoding: to, guides: guideNames(tensor) } as const;
   const chosen = chooseWay({ ...weight, stored, layout, seen });
   return planned(weight, stored, chosen, { to, byteLength, linear });
 }

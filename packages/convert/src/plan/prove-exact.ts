@@ -17,7 +17,7 @@ import type { Plan, PlanSource, PlanTensor } from "./plan.ts";
 import { byName, replanned, storedFor } from "./plan-tensor.ts";
 import { weightTargetByName } from "./target-formats.ts";
 import type { SourceTensors } from "./typed-weight.ts";
-import { importanceName } from "./way.ts";
+import { isGuided } from "./way.ts";
 
 /** Weights of a tensor that is looked at in any case: norms and biases. */
 const SMALL = 256 * 1024;
@@ -121,8 +121,7 @@ async function comesBack(
 }
 
 function isViewCandidate(tensor: PlanTensor, views: ReadonlySet<string>): boolean {
-  if (tensor.fidelity !== "requantized" || importanceName(tensor) !== undefined || !isRowSelection(tensor))
-    return false;
+  if (tensor.fidelity !== "requantized" || isGuided(tensor) || !isRowSelection(tensor)) return false;
   // bands of rows do not show which rows share scales
   const requirement = requirementOf(tensor);
   if (requirement === undefined || requirement.scaleRows !== undefined) return false;

@@ -30,6 +30,13 @@ export interface ReportTensor {
   /** RMSE over the root mean square of the values before they were stored; left out where all of them are zero. */
   readonly relativeRmse?: number | undefined;
   readonly maxAbsError?: number | undefined;
+  /**
+   * Of a weight that was solved with calibration statistics: the root mean square of what changes in the output of the layer,
+   * over that of the output; of up to 256 rows.
+   */
+  readonly outputError?: number | undefined;
+  /** The same, had the weight been rounded. */
+  readonly roundingOutputError?: number | undefined;
   /** Weights that are NaN or infinite in the source or in the output. Where an error is infinite, it is left out. */
   readonly nonFinite?: ReportNonFinite | undefined;
   /** Why it is neither copied nor exact, and what would be. */

@@ -1,6 +1,7 @@
 /** What a plan is made from: output weights, and the tensors of the source. */
 import type { WeightInput } from "@requant/models";
 import type { PlanSourceTensor } from "./plan.ts";
+import type { GuideNames } from "./way.ts";
 
 /** An output weight, and where its rows come from. */
 export interface OutputWeight {
@@ -12,8 +13,7 @@ export interface OutputWeight {
 /** An output weight whose type is chosen. */
 export interface TypedWeight extends OutputWeight {
   readonly type: string;
-  /** Entry of the importance matrix. */
-  readonly importance?: string | undefined;
+  readonly guides?: GuideNames | undefined;
 }
 
 /** The tensors of a source by name. */

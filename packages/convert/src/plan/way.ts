@@ -21,20 +21,29 @@ export type Way =
       readonly grids?: HiddenGrids | undefined;
     }
   /** Read as f32, computed where the inputs say so, encoded. */
-  | {
+  | ({
       readonly kind: "floats";
       /** Each stored row becomes one row of the output, with nothing done in between. */
       readonly direct: boolean;
-      /** The entry of the importance matrix; the run is given the matrix again. */
-      readonly importance?: string | undefined;
-    }
+    } & GuideNames)
   /** Read as f32, taken through another layout and back, encoded: fake quantization. */
   | { readonly kind: "through"; readonly layout: PlanThrough };
 
 /** The layout that values go through: a block type, or a packed weight. */
 export type PlanThrough =
-  | { readonly kind: "blocks"; readonly to: string; readonly importance?: string | undefined }
-  | { readonly kind: "packed"; readonly to: string; readonly weight: PlanLinear };
+  | ({ readonly kind: "blocks"; readonly to: string } & GuideNames)
+  | ({ readonly kind: "packed"; readonly to: string; readonly weight: PlanLinear } & GuideNames);
+
+/**
+ * What guides the choice of codes, by the names of entries; the run is given the files again. `name[3]` is one matrix of the
+ * entry of a stack.
+ */
+export interface GuideNames {
+  /** The entry of the importance matrix; of the calibration statistics where a run has no matrix. */
+  readonly importance?: string | undefined;
+  /** The entry of the calibration statistics that the weight is solved with. */
+  readonly statistics?: string | undefined;
+}
 
 /** A packed weight of the output. */
 export interface PlanLinear {
@@ -57,10 +66,23 @@ export function throughOf({ way }: { readonly way: Way }): PlanThrough | undefin
   return way.kind === "through" ? way.layout : undefined;
 }
 
-/** The entry of the importance matrix that a weight is made with. */
-export function importanceName({ way }: { readonly way: Way }): string | undefined {
-  if (way.kind === "floats") return way.importance;
-  return way.kind === "through" && way.layout.kind === "blocks" ? way.layout.importance : undefined;
+/** The entries that a weight is made with; no keys for those that it has none of. */
+export function guideNames({ way }: { readonly way: Way }): GuideNames {
+  if (way.kind === "floats") return definedNames(way);
+  return way.kind === "through" ? definedNames(way.layout) : {};
+}
+
+/** Without keys whose value is undefined: a plan is compared as JSON. */
+export function definedNames({ importance, statistics }: GuideNames): GuideNames {
+  return {
+    ...(importance === undefined ? {} : { importance }),
+    ...(statistics === undefined ? {} : { statistics }),
+  };
+}
+
+/** True for a weight whose codes something guides. */
+export function isGuided(tensor: { readonly way: Way }): boolean {
+  return Object.keys(guideNames(tensor)).length > 0;
 }
 
 const countSchema = z.int().check(z.nonnegative());
@@ -85,9 +107,11 @@ const gridSchema: z.ZodMiniType<HiddenGrid> = z.object({
   rounding: z.enum(["none", "F32", "BF16", "F16"]),
 });
 
+const guideSchema = { importance: z.optional(z.string()), statistics: z.optional(z.string()) };
+
 const throughSchema: z.ZodMiniType<PlanThrough> = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("blocks"), to: z.string(), importance: z.optional(z.string()) }),
-  z.object({ kind: z.literal("packed"), to: z.string(), weight: linearSchema }),
+  z.object({ kind: z.literal("blocks"), to: z.string(), ...guideSchema }),
+  z.object({ kind: z.literal("packed"), to: z.string(), weight: linearSchema, ...guideSchema }),
 ]);
 
 export const waySchema: z.ZodMiniType<Way> = z.discriminatedUnion("kind", [
@@ -99,6 +123,6 @@ export const waySchema: z.ZodMiniType<Way> = z.discriminatedUnion("kind", [
     unscaled: z.optional(z.literal(true)),
     grids: z.optional(z.record(z.string(), gridSchema)),
   }),
-  z.object({ kind: z.literal("floats"), direct: z.boolean(), importance: z.optional(z.string()) }),
+  z.object({ kind: z.literal("floats"), direct: z.boolean(), ...guideSchema }),
   z.object({ kind: z.literal("through"), layout: throughSchema }),
 ]);

@@ -4,10 +4,8 @@ import { blockOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import type { ErrorMeter } from "./error-meter.ts";
+import type { MatrixGuide, WeightGuide } from "./guides.ts";
 import { noWork, type WorkArea, type WorkSizes } from "./work-area.ts";
-
-/** Importance of each column: one list for every matrix of a stack, or one list for all of them. */
-export type ColumnImportance = Float32Array;
 
 /** Units `[start, end)` of a tensor: rows, or single bytes where stored bytes are moved as they lie. */
 export interface Band {
@@ -37,7 +35,7 @@ export type MakeBand = (band: Band, area: WorkArea, meter: ErrorMeter | undefine
 export interface WayRunner {
   layout(task: PlanTensor): BandLayout;
   /** Makes the bands of one tensor, in any order. */
-  maker(model: Model, task: PlanTensor, importance: ColumnImportance | undefined): MakeBand;
+  maker(model: Model, task: PlanTensor, guide: WeightGuide | undefined): MakeBand;
 }
 
 /** The bands of a tensor, in order. They depend on the plan and the band length only, not on the machine or the worker. */
@@ -55,7 +53,7 @@ export function* bandsOf(layout: BandLayout, bandByteLength: number): Generator<
 export interface Rows {
   readonly count: number;
   readonly length: number;
-  /** Rows of one matrix: what an importance matrix repeats over. */
+  /** Rows of one matrix: of a stack, each has its own guide. */
   readonly perMatrix: number;
 }
 
@@ -88,13 +86,7 @@ export function byteUnits(byteLength: number): BandLayout {
   };
 }
 
-/** The columns' importance for the rows from `row` on. */
-export function importanceAt(
-  importance: ColumnImportance | undefined,
-  rows: Rows,
-  row: number,
-): Float32Array | undefined {
-  if (importance === undefined || importance.length === rows.length) return importance;
-  const matrix = Math.floor(row / rows.perMatrix);
-  return importance.subarray(matrix * rows.length, (matrix + 1) * rows.length);
+/** What guides the rows from `row` on. */
+export async function guideAt(guide: WeightGuide | undefined, rows: Rows, row: number): Promise<MatrixGuide> {
+  return guide === undefined ? {} : guide.at(Math.floor(row / rows.perMatrix));
 }

@@ -1,5 +1,6 @@
 import { findNonFinite, joinedNonFinite, movedNonFinite, type NonFinite } from "../plan/non-finite.ts";
 import { firstNonFinite } from "./first-non-finite.ts";
+import { addedErrors, type OutputErrorSums } from "./output-error.ts";
 
 /** What encoding did to values, in doubles. Sums of bands add up, in the order of the bands. */
 export interface ErrorSums {
@@ -12,6 +13,8 @@ export interface ErrorSums {
 
 /** The error, and the weights that are not finite. */
 export interface Measured extends ErrorSums {
+  /** Of weights that were solved. */
+  readonly output?: OutputErrorSums | undefined;
   readonly nonFinite?: NonFinite | undefined;
 }
 
@@ -20,6 +23,8 @@ export interface ErrorMeter {
   add(expected: Float32Array, found: Float32Array): void;
   /** Values from the flat index `start` on that keep their value: only whether they are finite matters. */
   look(values: Float32Array, start: number): void;
+  /** What solving changed in the output of the layer. */
+  addOutput(errors: OutputErrorSums | undefined): void;
   sums(): Measured;
 }
 
@@ -45,6 +50,7 @@ export function errorMeter(
   let signal = 0;
   let position = 0;
   let nonFinite: NonFinite | undefined;
+  let output: OutputErrorSums | undefined;
 
   function note(values: Float32Array, stored: Float32Array, start: number): void {
     const found = findNonFinite(values, stored, blockSize);
@@ -69,7 +75,16 @@ export function errorMeter(
       const rest = values.subarray(first);
       note(rest, rest, start + first);
     },
-    sums: () => ({ noise, maxAbsError, signal, ...(nonFinite === undefined ? {} : { nonFinite }) }),
+    addOutput(errors) {
+      output = addedErrors(output, errors);
+    },
+    sums: () => ({
+      noise,
+      maxAbsError,
+      signal,
+      ...(output === undefined ? {} : { output }),
+      ...(nonFinite === undefined ? {} : { nonFinite }),
+    }),
   };
 }
 

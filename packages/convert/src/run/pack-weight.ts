@@ -5,9 +5,10 @@ import {
   allocateParts,
   type FloatPacking,
   type OpenedWeight,
+  type PackGuide,
   type WeightEncoder,
 } from "@requant/core/format";
-import { dequantizeView, takesOnlyIntegers } from "@requant/core/view";
+import { takesOnlyIntegers } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type RowBand, rowBands } from "../model/row-bands.ts";
@@ -19,14 +20,22 @@ import type { PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
 import { gridsOf, type PlanLinear } from "../plan/way.ts";
 import { type Comparison, comparer } from "./comparison.ts";
+import type { WeightGuide } from "./guides.ts";
+import { addedErrors, gatherRows, measuredRows, type OutputErrorSums } from "./output-error.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
+import { guidedView, solvedErrors, valuesOf } from "./solve-rows.ts";
 
 export interface PackedWeight {
   /** By suffix. */
   readonly bytes: Record<string, Uint8Array>;
   /** Set for weights that are neither copied nor exact. */
   readonly measured: Comparison | undefined;
+  /** Set for weights that were solved. */
+  readonly output?: OutputErrorSums | undefined;
 }
+
+/** Where rows are rounded. */
+const UNGUIDED: WeightGuide = { at: async () => ({}) };
 
 /** A weight packed from floats and opened again. */
 export async function packedRoundTrip(
@@ -34,6 +43,7 @@ export async function packedRoundTrip(
   task: RefusedTask,
   weight: PlanLinear,
   options: BandOptions,
+  guide: WeightGuide = UNGUIDED,
 ): Promise<OpenedWeight> {
   const { layout, format } = weight;
   const encoder = weightTargetByName(format).encoder(layout);
@@ -44,7 +54,8 @@ export async function packedRoundTrip(
   if (floats.kind === "whole") {
     const values = new Float32Array(rows * columns);
     await source.readRows(0, rows, values);
-    return encoder.open(naming(model, task, values, 0, () => floats.pack(values)));
+    const given = await wholeGuide(guide);
+    return encoder.open(naming(model, task, values, 0, () => floats.pack(values, given)));
   }
   const bytes = allocateParts(encoder.parts);
   for (const { start, end } of bandsOf(task.shape, encoder.rowMultiple, options.bandByteLength)) {
@@ -53,7 +64,10 @@ export async function packedRoundTrip(
     await source.readRows(start, end, values);
     if (floats.kind === "rows") naming(model, task, values, start, () => floats.pack(values, start, bytes));
     else {
-      const view = naming(model, task, values, start, () => floats.quantize(values, end - start));
+      const here = await guide.at(matrixAt(task.shape, start));
+      const view = naming(model, task, values, start, () =>
+        guidedView(floats, encoder, values, end - start, here),
+      );
       encoder.fromView(view, start, bytes);
     }
   }
@@ -62,9 +76,24 @@ export async function packedRoundTrip(
 
 type Bands = Iterable<RowBand>;
 
-/** Bands that begin where the encoder can begin. */
-function bandsOf(shape: readonly number[], multiple: number, byteLength: number): Bands {
-  return rowBands(shape, { byteLength, multiple });
+/** Bands that begin where the encoder can begin, and end with each matrix of a stack. */
+function* bandsOf(shape: readonly number[], multiple: number, byteLength: number): Bands {
+  const count = rowCount(shape);
+  const perMatrix = shape.length > 2 ? (shape.at(-2) ?? count) : count;
+  const step = perMatrix % multiple === 0 ? perMatrix : count;
+  for (let start = 0; start < count; start += step) {
+    yield* rowBands(shape, { byteLength, multiple, rows: { start, end: start + step } });
+  }
+}
+
+/** The matrix of a stack that has this row. */
+function matrixAt(shape: readonly number[], row: number): number {
+  return shape.length > 2 ? Math.floor(row / (shape.at(-2) ?? 1)) : 0;
+}
+
+async function wholeGuide(guide: WeightGuide): Promise<PackGuide> {
+  const { importance, solve } = await guide.at(0);
+  return { importance, statistics: solve?.statistics };
 }
 
 /**
@@ -75,6 +104,7 @@ export async function packedWeight(
   model: Model,
   task: PlanTensor,
   options: BandOptions,
+  guide: WeightGuide = UNGUIDED,
 ): Promise<PackedWeight> {
   const { linear, shape } = task;
   if (linear === undefined)
@@ -86,13 +116,14 @@ export async function packedWeight(
   const { floats } = encoder;
   const isView = task.way.kind === "view";
   if (!isView && floats.kind === "whole")
-    return packedWhole(model, task, { encoder, floats }, bands, options);
+    return packedWhole(model, task, { encoder, floats, guide }, bands, options);
   const bytes = allocateParts(encoder.parts);
   const measure = task.fidelity === "exact" ? undefined : comparer();
   const source = openWeight(task, weightSource(model));
   const views = isView ? writableRows(model, { ...task, grids: gridsOf(task) }, encoder) : undefined;
   // where decoding gives the view back, comparing needs no second pass
   const inPlace = measure !== undefined && !isView && floats.kind === "view" && floats.storesViewExactly;
+  let output: OutputErrorSums | undefined;
   for (const { start, end } of bands) {
     options.signal?.throwIfAborted();
     if (views !== undefined) {
@@ -104,19 +135,26 @@ export async function packedWeight(
     if (floats.kind === "rows") {
       naming(model, task, values, start, () => floats.pack(values, start, bytes));
     } else if (floats.kind === "view") {
-      const view = naming(model, task, values, start, () => floats.quantize(values, end - start));
-      if (inPlace) {
-        const decoded = new Float32Array(values.length);
-        dequantizeView(view, decoded);
-        measure.add(values, decoded);
-        refuseNonFinite(model, task, values, decoded, start);
+      const here = await guide.at(matrixAt(shape, start));
+      const view = naming(model, task, values, start, () =>
+        guidedView(floats, encoder, values, end - start, here),
+      );
+      if (inPlace || here.solve !== undefined) {
+        const decoded = valuesOf(view);
+        if (inPlace) {
+          measure.add(values, decoded);
+          refuseNonFinite(model, task, values, decoded, start);
+        }
+        const rows = { values, solved: decoded, band: { start, end }, shape };
+        const errors = solvedErrors(rows, here, (some, count) => valuesOf(floats.quantize(some, count)));
+        output = addedErrors(output, errors);
       }
       encoder.fromView(view, start, bytes);
     }
   }
   if (measure === undefined) return { bytes, measured: undefined };
-  if (inPlace) return { bytes, measured: measure.result() };
-  return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
+  if (inPlace) return { bytes, measured: measure.result(), output };
+  return { bytes, measured: await compared(model, task, encoder, bytes, bands, options), output };
 }
 
 /** Rows as views that the encoder takes: integers stacked to whole bands, or views of the source's own kind. */
@@ -183,12 +221,13 @@ async function copiedParts(model: Model, task: PlanTensor): Promise<Record<strin
 interface WholePacking {
   readonly encoder: WeightEncoder;
   readonly floats: FloatPacking & { readonly kind: "whole" };
+  readonly guide: WeightGuide;
 }
 
 async function packedWhole(
   model: Model,
   task: PlanTensor,
-  { encoder, floats }: WholePacking,
+  { encoder, floats, guide }: WholePacking,
   bands: Bands,
   options: BandOptions,
 ): Promise<PackedWeight> {
@@ -196,8 +235,27 @@ async function packedWhole(
   const columns = rowLength(task.shape);
   const values = new Float32Array(rows * columns);
   await openWeight(task, weightSource(model)).readRows(0, rows, values);
-  const bytes = { ...naming(model, task, values, 0, () => floats.pack(values)) };
-  return { bytes, measured: await compared(model, task, encoder, bytes, bands, options) };
+  const given = await wholeGuide(guide);
+  const bytes = { ...naming(model, task, values, 0, () => floats.pack(values, given)) };
+  const measured = await compared(model, task, encoder, bytes, bands, options);
+  const here = await guide.at(0);
+  if (here.solve === undefined) return { bytes, measured };
+  const solved = decodedRows(encoder.open(bytes), rows);
+  const output = solvedErrors(
+    { values, solved, band: { start: 0, end: rows }, shape: task.shape },
+    here,
+    () => {
+      const rounded = decodedRows(encoder.open(floats.pack(values)), rows);
+      return gatherRows(rounded, measuredRows(0, rows, rows), columns);
+    },
+  );
+  return { bytes, measured, output };
+}
+
+function decodedRows(weight: OpenedWeight, rows: number): Float32Array {
+  const out = new Float32Array(rows * weight.columns);
+  weight.dequantize(0, rows, out);
+  return out;
 }
 
 /** Compares the packed weight, decoded again, with the source. */

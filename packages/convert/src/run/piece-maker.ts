@@ -1,14 +1,15 @@
 import { rowLength, UsageError } from "@requant/core";
 import { plannedSources } from "@requant/models";
 import type { Model } from "../model/model.ts";
+import type { StatisticsLocation } from "../model/statistics-file.ts";
 import { movedNonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
-import { importanceName } from "../plan/way.ts";
-import type { ColumnImportance, MakeBand } from "./bands.ts";
+import type { MakeBand } from "./bands.ts";
 import { checksum } from "./checksum-twin.ts";
 import type { Comparison } from "./comparison.ts";
 import type { Measured } from "./error-meter.ts";
 import { errorMeter } from "./error-meter-twin.ts";
+import { type ColumnImportance, GuideCache } from "./guides.ts";
 import { blockSizeOf } from "./measured.ts";
 import { packedWeight } from "./pack-weight.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
@@ -26,6 +27,7 @@ export interface PieceMakerOptions {
   readonly tensors: ReadonlyMap<number, PlanTensor>;
   /** Columns of the importance matrix by the entry that a tensor names. */
   readonly importance: ReadonlyMap<string, ColumnImportance>;
+  readonly statistics: StatisticsLocation | undefined;
   readonly sizes: WorkSizes;
   /** f32 bytes of one band, where a weight is read in bands only to be made whole. */
   readonly bandByteLength: number;
@@ -48,12 +50,14 @@ export class PieceMaker {
   private readonly makers = new Map<number, MakeBand>();
   private readonly model: Model;
   private readonly options: PieceMakerOptions;
+  private readonly guides: GuideCache;
   private readonly giveBackWeights: () => void;
 
   constructor(model: Model, options: PieceMakerOptions) {
     this.model = model;
     this.options = options;
     this.areas = Array.from({ length: options.slots }, () => new WorkArea(options.sizes));
+    this.guides = new GuideCache(options.importance, options.statistics);
     this.giveBackWeights = model.reserve(new Set([...options.tensors.values()].flatMap(plannedSources)));
   }
 
@@ -108,8 +112,13 @@ export class PieceMaker {
     signal: AbortSignal | undefined,
   ): Promise<PieceResult[]> {
     const { bandByteLength } = this.options;
-    const { bytes: parts, measured } = await packedWeight(this.model, tensor, { bandByteLength, signal });
-    const sums = measured === undefined ? noError : sumsOf(measured);
+    const options = { bandByteLength, signal };
+    const guide = this.guides.of(tensor);
+    const { bytes: parts, measured, output } = await packedWeight(this.model, tensor, options, guide);
+    const sums = {
+      ...(measured === undefined ? noError : sumsOf(measured)),
+      ...(output === undefined ? {} : { output }),
+    };
     const results: PieceResult[] = [];
     for (const piece of job.pieces) {
       const { start, end } = piece.band;
@@ -137,17 +146,16 @@ export class PieceMaker {
   }
 
   /** Gives the memory back. All jobs must be done. */
-  close(): void {
+  async close(): Promise<void> {
     for (const area of this.areas) area.release();
     this.giveBackWeights();
+    await this.guides.close();
   }
 
   private makerOf(index: number, tensor: PlanTensor): MakeBand {
     const known = this.makers.get(index);
     if (known !== undefined) return known;
-    const name = importanceName(tensor);
-    const entry = name === undefined ? undefined : this.options.importance.get(name);
-    const maker = bandMaker(this.model, tensor, entry);
+    const maker = bandMaker(this.model, tensor, this.guides.of(tensor));
     // one that holds a whole tensor is for one job
     if (tensor.whole) return maker;
     for (const old of this.makers.keys()) {

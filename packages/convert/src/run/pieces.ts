@@ -7,6 +7,7 @@ import type { PlanTensor } from "../plan/plan.ts";
 import { type Band, bandsOf, byteUnits } from "./bands.ts";
 import type { Measured } from "./error-meter.ts";
 import { isMeasured } from "./measured.ts";
+import { addedErrors, type OutputErrorSums } from "./output-error.ts";
 import { bandLayout } from "./weights.ts";
 import { largestOf, noWork, type WorkSizes } from "./work-area.ts";
 
@@ -100,6 +101,10 @@ export interface TensorResult {
   /** Left out where all values were zero. */
   readonly relativeRmse?: number;
   readonly maxAbsError?: number;
+  /** Of a solved weight: what changes in the output of the layer, relative to the output. */
+  readonly outputError?: number;
+  /** What plain rounding would change. */
+  readonly roundingOutputError?: number;
   readonly nonFinite?: NonFinite;
 }
 
@@ -109,11 +114,13 @@ export function resultOf(tensor: PlanTensor, results: readonly PieceResult[]): T
   let signal = 0;
   let maxAbsError = 0;
   let nonFinite: NonFinite | undefined;
+  let output: OutputErrorSums | undefined;
   for (const result of results) {
     noise += result.noise;
     signal += result.signal;
     maxAbsError = Math.max(maxAbsError, result.maxAbsError);
     nonFinite = joinedNonFinite(nonFinite, result.nonFinite);
+    output = addedErrors(output, result.output);
   }
   const count = elementCount(tensor.shape);
   const rmse = count === 0 ? 0 : Math.sqrt(noise / count);
@@ -123,6 +130,12 @@ export function resultOf(tensor: PlanTensor, results: readonly PieceResult[]): T
     noise === 0 ? { relativeRmse: 0 } : signal > 0 ? { relativeRmse: Math.sqrt(noise / signal) } : {};
   return {
     ...(isTold ? { rmse, ...relative, maxAbsError } : {}),
+    ...(output === undefined || !(output.signal > 0)
+      ? {}
+      : {
+          outputError: Math.sqrt(output.error / output.signal),
+          roundingOutputError: Math.sqrt(output.rounding / output.signal),
+        }),
     ...(nonFinite === undefined ? {} : { nonFinite }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Finding } from "@requant/core";
+import type { StatisticsLocation } from "../model/statistics-file.ts";
 import type { Workers } from "./workers/protocol.ts";
 
 /** How far a run is. */
@@ -36,6 +37,8 @@ export interface RunOptions {
   readonly bandByteLength?: number | undefined;
   /** The importance matrix that the plan was made with. */
   readonly imatrix?: ReadonlyMap<string, ArrayLike<number>> | undefined;
+  /** The file of the calibration statistics that the plan was made with. */
+  readonly statistics?: StatisticsLocation | undefined;
   /**
    * Threads that share the work: `nodeWorkers` of "@requant/convert/node", or `webWorkers`. The bytes are the same with any
    * number of them. Without, for small models, and for sources that only this thread can read, this thread does it all.

@@ -1,13 +1,12 @@
 /** The state of a run while it runs, whatever its output is. */
-import { isCodecError, UsageError } from "@requant/core";
-import { importanceOf as entryOf } from "@requant/gguf";
+import { isCodecError } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import { sourceVersions, touchSource } from "../model/source-versions.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
-import { importanceName } from "../plan/way.ts";
-import type { ColumnImportance } from "./bands.ts";
 import { FirstFault } from "./first-fault.ts";
+import { importanceOf, refuseMissingStatistics, sharedStatistics } from "./given-guides.ts";
+import type { ColumnImportance } from "./guides.ts";
 import type { RunOutput } from "./outputs/output.ts";
 import { PieceMaker } from "./piece-maker.ts";
 import type { TensorResult } from "./pieces.ts";
@@ -32,7 +31,7 @@ export class RunState {
   readonly work: Work;
   readonly bandByteLength: number;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
-  private readonly tensors = new Map<number, PlanTensor>();
+  readonly tensors = new Map<number, PlanTensor>();
   /** By file and by the index of the piece in it. */
   private readonly results: (PieceResult | undefined)[][];
   private readonly total: number;
@@ -52,7 +51,9 @@ export class RunState {
     this.bandByteLength = bandByteLength;
     const placed = layouts.flatMap(({ tensors }) => tensors);
     for (const { index, weight } of placed) this.tensors.set(index, weight);
-    this.importance = importanceOf([...this.tensors.values()], options.imatrix);
+    const tasks = [...this.tensors.values()];
+    refuseMissingStatistics(tasks, options);
+    this.importance = importanceOf(tasks, options);
     this.work = cutIntoJobs(layouts, bandByteLength);
     this.total = placed.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.results = layouts.map(() => []);
@@ -180,11 +181,13 @@ export class RunState {
 
   private async startPool(output: RunOutput): Promise<Pool> {
     const { model, work, options, tensors, importance } = this;
+    const { statistics } = options;
     const { deliver, readBack, files, slots } = output;
     const here = (): Pool => {
       const maker = new PieceMaker(model, {
         tensors,
         importance,
+        statistics,
         sizes: work.sizes,
         bandByteLength: this.bandByteLength,
         slots,
@@ -194,7 +197,8 @@ export class RunState {
     const count = this.workerCount();
     const origin = model.origin;
     const address = origin?.store.address;
-    if (options.workers !== undefined && count > 1 && address !== undefined) {
+    const shared = sharedStatistics(statistics);
+    if (options.workers !== undefined && count > 1 && address !== undefined && shared !== "here only") {
       await touchSource(model);
       const setup: WorkerSetup = {
         kind: "setup",
@@ -204,6 +208,7 @@ export class RunState {
         versions: await sourceVersions(model),
         tensors,
         importance,
+        statistics: shared,
         sizes: work.sizes,
         bandByteLength: this.bandByteLength,
         slots: SLOTS,
@@ -231,24 +236,4 @@ function* numbered<T>(items: Iterable<T>): Generator<readonly [number, T]> {
 /** True for failures that every further attempt would meet again, on any machine. */
 function isImpossible(error: unknown): boolean {
   return isCodecError(error) && error.code === "CONVERSION";
-}
-
-/** The columns that the tensors need. @throws UsageError when the run was not given the plan's matrix */
-function importanceOf(
-  tensors: readonly PlanTensor[],
-  imatrix: RunOptions["imatrix"],
-): ReadonlyMap<string, ColumnImportance> {
-  const columns = new Map<string, ColumnImportance>();
-  for (const tensor of tensors) {
-    const name = importanceName(tensor);
-    if (name === undefined || columns.has(name)) continue;
-    const entry = imatrix === undefined ? undefined : entryOf(imatrix, name, tensor.shape);
-    if (entry === undefined) {
-      throw new UsageError("The plan quantizes with an importance matrix that the run was not given.", {
-        tensor: tensor.name,
-      });
-    }
-    columns.set(name, Float32Array.from(entry));
-  }
-  return columns;
 }

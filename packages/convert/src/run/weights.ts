@@ -4,7 +4,8 @@ import { plannedSources } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import type { Way } from "../plan/way.ts";
-import type { BandLayout, ColumnImportance, MakeBand, WayRunner } from "./bands.ts";
+import type { BandLayout, MakeBand, WayRunner } from "./bands.ts";
+import type { WeightGuide } from "./guides.ts";
 import { throughFloats } from "./ways/floats.ts";
 import { movedBytes } from "./ways/moved-bytes.ts";
 import { movedRows } from "./ways/moved-rows.ts";
@@ -31,8 +32,8 @@ export function bandLayout(task: PlanTensor): BandLayout {
 }
 
 /** Makes the bands of a tensor. */
-export function bandMaker(model: Model, task: PlanTensor, importance?: ColumnImportance): MakeBand {
-  return runnerOf(task).maker(model, task, importance);
+export function bandMaker(model: Model, task: PlanTensor, guide?: WeightGuide): MakeBand {
+  return runnerOf(task).maker(model, task, guide);
 }
 
 /** Encodings of the stored tensors behind some inputs, each once, in order. */

@@ -1,11 +1,11 @@
 /** Everything that a request names is used, named as not used, or refused. */
 import { type Finding, FormatError, UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
-import { fittingEntries } from "../imatrix/fit.ts";
+import { fittingEntries, type ImportanceEntries } from "../imatrix/fit.ts";
 import { nearestNames } from "./nearest.ts";
 import { layersOf } from "./order.ts";
 import { compile } from "./overrides.ts";
-import type { TypeChoice, TypeRequest } from "./request.ts";
+import type { RecipeTensor, TypeChoice, TypeRequest } from "./request.ts";
 import { partOf } from "./rules.ts";
 
 /** Names in one message; the rest is a count. */
@@ -44,7 +44,7 @@ export function accountFor(request: TypeRequest, chosen: readonly TypeChoice[]):
   return [
     ...patternFindings(request, chosen),
     ...tensorOptionFindings(request, chosen),
-    ...matrixFindings(request),
+    ...(request.imatrix === undefined ? [] : importanceFindings(request.imatrix, request.tensors)),
   ];
 }
 
@@ -104,8 +104,15 @@ function tensorOptionFindings({ options }: TypeRequest, chosen: readonly TypeCho
   return findings;
 }
 
-function matrixFindings({ imatrix, tensors }: TypeRequest): Finding[] {
-  if (imatrix === undefined || imatrix.size === 0) return [];
+/**
+ * The entries of an importance matrix that belong to no tensor of a model, whose tensors are given by their names in a GGUF.
+ * @throws FormatError where none fits
+ */
+export function importanceFindings(
+  imatrix: ImportanceEntries,
+  tensors: readonly Pick<RecipeTensor, "name" | "shape">[],
+): Finding[] {
+  if (imatrix.size === 0) return [];
   const fitting = new Set(tensors.flatMap(({ name, shape }) => fittingEntries(imatrix, name, shape)));
   const others = [...imatrix.keys()].filter((name) => !fitting.has(name));
   if (others.length === 0) return [];

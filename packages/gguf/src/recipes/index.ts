@@ -1,3 +1,4 @@
+export { importanceFindings } from "./account.ts";
 export { chooseTypes } from "./choose.ts";
 export { groupSize, is70B, type RecipeFacts, recipeFacts } from "./facts.ts";
 export {

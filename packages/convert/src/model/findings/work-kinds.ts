@@ -14,6 +14,7 @@ export type PlanFindingCode =
   | "exact-targets"
   | "left-in-floats"
   | "rounded-to-nearest"
+  | "not-calibrated"
   | "partly-packed"
   | "no-block-type"
   | "other-type"
@@ -69,6 +70,11 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "New codes are rounded to the nearest one, where the format's own tools calibrate on data.",
     hint: "Compare the output with the source on your own texts; convert a calibrated checkpoint where the loss matters.",
+  },
+  "not-calibrated": {
+    severity: "warning",
+    meaning: "Some weights get new codes without calibration, although others are calibrated.",
+    hint: "Use statistics, or an importance matrix, that have an entry for each weight that is quantized.",
   },
   "partly-packed": {
     severity: "warning",

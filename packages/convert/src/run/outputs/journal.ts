@@ -42,8 +42,14 @@ export function headLine(head: JournalHead): Uint8Array {
 }
 
 export function pieceLine(index: number, result: PieceResult): Uint8Array {
-  const { checksum: sum, noise, maxAbsError, signal, nonFinite } = result;
-  const weights = nonFinite === undefined ? "" : ` ${wordOf(nonFinite.given)} ${wordOf(nonFinite.made)}`;
+  const { checksum: sum, noise, maxAbsError, signal, nonFinite, output } = result;
+  const words = [
+    ...(nonFinite === undefined && output === undefined
+      ? []
+      : [wordOf(nonFinite?.given), wordOf(nonFinite?.made)]),
+    ...(output === undefined ? [] : [[output.error, output.rounding, output.signal].join(",")]),
+  ];
+  const weights = words.map((word) => ` ${word}`).join("");
   return sealed(`${index} ${sum} ${noise} ${maxAbsError} ${signal}${weights}`);
 }
 
@@ -71,6 +77,12 @@ function nonFiniteOf(
   return given === undefined && made === undefined ? {} : { nonFinite: { given, made } };
 }
 
+function outputOf(word: string | undefined): Pick<PieceResult, "output"> {
+  if (word === undefined) return {};
+  const [error = 0, rounding = 0, signal = 0] = word.split(",").map(Number);
+  return { output: { error, rounding, signal } };
+}
+
 /** Reads all lines up to the first incomplete one. */
 export function parseJournal(bytes: Uint8Array): Journal {
   const pieces = new Map<number, PieceResult>();
@@ -83,7 +95,7 @@ export function parseJournal(bytes: Uint8Array): Journal {
       head = parseHead(text);
       if (head === undefined) break;
     } else {
-      const [index, sum, noise, maxAbsError, signal, given, made] = text.split(" ");
+      const [index, sum, noise, maxAbsError, signal, given, made, output] = text.split(" ");
       if (sum === undefined || signal === undefined) break;
       pieces.set(Number(index), {
         checksum: sum,
@@ -91,6 +103,7 @@ export function parseJournal(bytes: Uint8Array): Journal {
         maxAbsError: Number(maxAbsError),
         signal: Number(signal),
         ...nonFiniteOf(given, made),
+        ...outputOf(output),
       });
     }
     byteLength += line.byteLength;

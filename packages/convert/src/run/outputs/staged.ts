@@ -6,6 +6,7 @@ import { finding } from "../../model/findings/finding.ts";
 import { sourceVersions } from "../../model/source-versions.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import { checksumOfCopy } from "../checksum-twin.ts";
+import { statisticsInUse } from "../given-guides.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import { inParallel, type Pool } from "../pool.ts";
 import type { RunState } from "../run-state.ts";
@@ -280,7 +281,7 @@ function isInterruption(error: unknown): boolean {
   return isCodecError(error) ? error.code === "IO" : error instanceof Error && error.name === "AbortError";
 }
 
-/** Identifies the run by everything that decides its bytes: the plan without paths, the band length, the importance matrix and the source. */
+/** Identifies the run by everything that decides its bytes: the plan without paths, the band length, the importance matrix, the calibration statistics and the source. */
 async function headOf(run: RunState): Promise<JournalHead> {
   const { name: _, ...source } = run.plan.source;
   // the metadata holds the whole vocabulary; the checksum of the header covers it
@@ -292,6 +293,10 @@ async function headOf(run: RunState): Promise<JournalHead> {
   for (const [name, columns] of run.importance) {
     hash.update(utf8ToBytes(name));
     hash.update(new Uint8Array(columns.buffer, columns.byteOffset, columns.byteLength));
+  }
+  for (const { name, meanAbs } of await statisticsInUse(run.tensors.values(), run.options)) {
+    hash.update(utf8ToBytes(name));
+    hash.update(new Uint8Array(meanAbs.buffer, meanAbs.byteOffset, meanAbs.byteLength));
   }
   return { run: bytesToHex(hash.digest()), source: await sourceVersions(run.model) };
 }

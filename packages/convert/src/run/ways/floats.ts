@@ -3,12 +3,15 @@ import { UsageError } from "@requant/core";
 import { openWeight, type WeightReader } from "@requant/models";
 import { blockOf, codecOf, encoderOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
+import { solvedBlocks } from "../../model/solved-blocks.ts";
 import { weightSource } from "../../model/weight-source.ts";
 import { plainInput } from "../../plan/choose-way.ts";
 import type { PlanTensor } from "../../plan/plan.ts";
-import { importanceAt, type Rows, rowsOf, rowUnits, type WayRunner } from "../bands.ts";
+import { guideAt, type Rows, rowsOf, rowUnits, type WayRunner } from "../bands.ts";
 import type { ErrorMeter } from "../error-meter.ts";
+import type { MatrixGuide } from "../guides.ts";
 import { isMeasured } from "../measured.ts";
+import { solvedErrors } from "../solve-rows.ts";
 import type { WorkArea } from "../work-area.ts";
 
 /** f32 bytes that are worked on at a time inside a band: they, their codes and the decoded ones fit a core's cache. */
@@ -17,6 +20,12 @@ const CACHED_BYTE_LENGTH = 128 * 1024;
 /** Rows that are encoded at a time. */
 function stepOf(rows: Rows): number {
   return Math.max(1, Math.floor(CACHED_BYTE_LENGTH / (rows.length * Float32Array.BYTES_PER_ELEMENT)));
+}
+
+/** What is the same for all rows of a band. */
+interface BandContext {
+  readonly meter: ErrorMeter | undefined;
+  readonly here: MatrixGuide;
 }
 
 /** Where values change, the meter gets the result decoded again. */
@@ -37,7 +46,7 @@ export const throughFloats: WayRunner = {
       }),
     };
   },
-  maker(model, task, importance) {
+  maker(model, task, guide) {
     const rows = rowsOf(task.shape);
     const { unitByteLength } = rowUnits(task, rows);
     const codec = encoderOf(task.to, { tensor: task.name });
@@ -53,10 +62,14 @@ export const throughFloats: WayRunner = {
       start: number,
       end: number,
       bandStart: number,
-      meter: ErrorMeter | undefined,
+      { meter, here }: BandContext,
     ): void {
       const out = area.bytes("out", (start - bandStart) * unitByteLength, (end - bandStart) * unitByteLength);
-      codec.quantize(values, rows.length, out, importanceAt(importance, rows, start));
+      if (here.solve === undefined) codec.quantize(values, rows.length, out, here.importance);
+      else {
+        const { importance, solve } = here;
+        solvedBlocks(task.to, values, rows.length, out, { importance, factor: solve.factor });
+      }
       if (meter === undefined) return;
       if (!decodes) {
         meter.look(values, (start - bandStart) * rows.length);
@@ -65,9 +78,21 @@ export const throughFloats: WayRunner = {
       const back = area.floats("decoded", values.length);
       codec.dequantize(out, back);
       meter.add(values, back);
+      const band = { start, end };
+      meter.addOutput(solvedErrors({ values, solved: back, band, shape: task.shape }, here, rounded));
+    }
+
+    /** Rows as plain rounding would store them. */
+    function rounded(values: Float32Array): Float32Array {
+      const bytes = new Uint8Array((values.length / rows.length) * unitByteLength);
+      const back = new Float32Array(values.length);
+      codec.quantize(values, rows.length, bytes);
+      codec.dequantize(bytes, back);
+      return back;
     }
 
     return async ({ start, end }, area, meter) => {
+      const here = await guideAt(guide, rows, start);
       if (direct === undefined) {
         reader ??= openWeight(task, weightSource(model));
         await reader.readRows(start, end, area.floats("values", (end - start) * rows.length));
@@ -88,7 +113,7 @@ export const throughFloats: WayRunner = {
             values,
           );
         }
-        encodeRows(area, values, row, last, start, meter);
+        encodeRows(area, values, row, last, start, { meter, here });
       }
       return area.bytes("out", 0, (end - start) * unitByteLength);
     };

@@ -4,21 +4,16 @@ import { openWeight, type WeightReader } from "@requant/models";
 import { encoderOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
 import { BAND_BYTE_LENGTH } from "../../model/row-bands.ts";
+import { solvedBlocks } from "../../model/solved-blocks.ts";
 import { weightSource } from "../../model/weight-source.ts";
 import type { PlanTensor } from "../../plan/plan.ts";
 import { type PlanThrough, throughOf } from "../../plan/way.ts";
-import {
-  type ColumnImportance,
-  importanceAt,
-  type Rows,
-  rowsOf,
-  rowUnits,
-  type WayRunner,
-} from "../bands.ts";
+import { type Band, guideAt, type Rows, rowsOf, rowUnits, type WayRunner } from "../bands.ts";
+import type { MatrixGuide, WeightGuide } from "../guides.ts";
 import { packedRoundTrip } from "../pack-weight.ts";
 
 /** Values of a band as they come back. */
-type Through = (values: Float32Array, start: number, end: number) => Float32Array;
+type Through = (values: Float32Array, band: Band, here: MatrixGuide) => Float32Array;
 
 /** Measured against the source. */
 export const roundTripped: WayRunner = {
@@ -36,7 +31,7 @@ export const roundTripped: WayRunner = {
       }),
     };
   },
-  maker(model, task, importance) {
+  maker(model, task, guide) {
     const through = throughOf(task);
     if (through === undefined)
       throw new UsageError("The weight goes through nothing.", { tensor: task.name });
@@ -48,12 +43,13 @@ export const roundTripped: WayRunner = {
     return async ({ start, end }, area, meter) => {
       const length = (end - start) * rows.length;
       reader ??= openWeight(task, weightSource(model));
-      back ??= throughReader(model, task, through, rows, importance);
+      back ??= throughReader(model, task, through, rows, guide);
       const seenAs = await back;
+      const here = await guideAt(guide, rows, start);
       await reader.readRows(start, end, area.floats("values", length));
       const values = area.floats("values", length);
       const out = area.bytes("out", 0, (end - start) * unitByteLength);
-      codec.quantize(seenAs(values, start, end), rows.length, out);
+      codec.quantize(seenAs(values, { start, end }, here), rows.length, out);
       if (meter !== undefined) {
         const decoded = area.floats("decoded", length);
         codec.dequantize(out, decoded);
@@ -70,21 +66,23 @@ async function throughReader(
   task: PlanTensor,
   through: PlanThrough,
   rows: Rows,
-  importance: ColumnImportance | undefined,
+  guide: WeightGuide | undefined,
 ): Promise<Through> {
   if (through.kind === "packed") {
-    const weight = await packedRoundTrip(model, task, through.weight, { bandByteLength: BAND_BYTE_LENGTH });
-    return (values, start, end) => {
+    const options = { bandByteLength: BAND_BYTE_LENGTH };
+    const weight = await packedRoundTrip(model, task, through.weight, options, guide);
+    return (values, { start, end }) => {
       const seen = new Float32Array(values.length);
       weight.dequantize(start, end, seen);
       return seen;
     };
   }
   const block = encoderOf(through.to, { tensor: task.name });
-  return (values, start) => {
+  return (values, _, { importance, solve }) => {
     const bytes = new Uint8Array((values.length / block.blockSize) * block.blockByteLength);
     const seen = new Float32Array(values.length);
-    block.quantize(values, rows.length, bytes, importanceAt(importance, rows, start));
+    if (solve === undefined) block.quantize(values, rows.length, bytes, importance);
+    else solvedBlocks(through.to, values, rows.length, bytes, { importance, factor: solve.factor });
     block.dequantize(bytes, seen);
     return seen;
   };

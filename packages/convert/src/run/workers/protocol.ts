@@ -14,7 +14,7 @@ import {
   UsageError,
 } from "@requant/core";
 import type { PlanTensor } from "../../plan/plan.ts";
-import type { ColumnImportance } from "../bands.ts";
+import type { ColumnImportance } from "../guides.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import type { WorkSizes } from "../work-area.ts";
 
@@ -29,6 +29,8 @@ export interface WorkerSetup {
   /** By their index in the plan. */
   readonly tensors: ReadonlyMap<number, PlanTensor>;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
+  /** The file of calibration statistics. */
+  readonly statistics: { readonly address: StoreAddress; readonly file: string } | undefined;
   readonly sizes: WorkSizes;
   readonly bandByteLength: number;
   readonly slots: number;

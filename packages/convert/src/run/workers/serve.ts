@@ -73,12 +73,14 @@ interface WorkerContext {
 }
 
 async function openContext(host: WorkerHost, setup: WorkerSetup): Promise<WorkerContext> {
-  const { source, file, limits, versions, outputs, ...work } = setup;
+  const { source, file, limits, versions, outputs, statistics: given, ...work } = setup;
+  const statistics =
+    given === undefined ? undefined : { store: host.openStore(given.address), file: given.file };
   const model = await openModel({ store: host.openStore(source), file }, { limits });
   await refuseChangedSource(model, versions);
   return {
     model,
-    maker: new PieceMaker(model, work),
+    maker: new PieceMaker(model, { ...work, statistics }),
     outputs:
       outputs === undefined
         ? undefined

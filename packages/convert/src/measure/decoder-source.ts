@@ -1,0 +1,64 @@
+/**
+ * A model of any format as a GGUF of it would be: its metadata, and the rows of its weights in f32, by the names, in the shapes
+ * and in the order of rows that llama.cpp uses. What a forward pass reads.
+ */
+import type { Metadata } from "@requant/core";
+import { openWeight, type WeightReader } from "@requant/models";
+import type { Model } from "../model/model.ts";
+import { weightSource } from "../model/weight-source.ts";
+import { makePlan, readPlanSource } from "../plan/make-plan.ts";
+import { metadataFromJson } from "../plan/metadata-json.ts";
+import type { PlanTensor } from "../plan/plan.ts";
+import { parseTarget } from "../plan/target.ts";
+
+/** What a forward pass reads of a model. */
+export interface DecoderSource {
+  readonly metadata: Metadata;
+  /** By name in a GGUF; row-major, outermost first. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /**
+   * Rows `[start, end)` of a weight, f32, to `out`; a vector is one row.
+   * @throws FormatError when there is no such weight
+   */
+  readRows(name: string, start: number, end: number, out: Float32Array): Promise<void>;
+}
+
+/** Readers that are kept: one that transposes holds its weight whole. */
+const KEPT_READERS = 2;
+
+/**
+ * Reads headers and side files alone; weights are read when they are asked for.
+ * @throws ConversionError for a model without names in GGUF
+ */
+export async function decoderSource(model: Model, signal?: AbortSignal): Promise<DecoderSource> {
+  const plan = makePlan(await readPlanSource(model, {}, signal), parseTarget("gguf:f32"));
+  const [file] = plan.files;
+  const metadata = metadataFromJson(file?.kind === "gguf" ? file.metadata : []);
+  const tensors = new Map(plan.tensors.filter(isWeight).map((tensor) => [tensor.name, tensor]));
+  const readers = new Map<string, WeightReader>();
+
+  function readerOf(name: string): WeightReader {
+    const tensor = tensors.get(name);
+    // a name that is in no GGUF of the model: the model's own error says what it has
+    if (tensor === undefined) return model.weight(name);
+    const found = readers.get(name) ?? openWeight(tensor, weightSource(model));
+    readers.delete(name);
+    readers.set(name, found);
+    for (const old of readers.keys()) {
+      if (readers.size <= KEPT_READERS) break;
+      readers.delete(old);
+    }
+    return found;
+  }
+
+  return {
+    metadata,
+    shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
+    readRows: (name, start, end, out) => readerOf(name).readRows(start, end, out),
+  };
+}
+
+/** Not the factor of a whole weight that a GGUF stores beside its blocks: `readRows` has it multiplied in. */
+function isWeight({ name, inputs }: PlanTensor): boolean {
+  return !(/\.(?:input_)?scale$/.test(name) && inputs.some((input) => "values" in input));
+}

@@ -1,0 +1,74 @@
+/** Rows of floats as a view that an encoder writes: rounded, or solved with calibration statistics. */
+import { rowLength, UsageError } from "@requant/core";
+import type { FloatPacking, WeightEncoder } from "@requant/core/format";
+import { feedbackCodes } from "@requant/core/solve";
+import {
+  dequantizeLevels,
+  dequantizeView,
+  isLevelView,
+  type StoredView,
+  type ViewRequirement,
+} from "@requant/core/view";
+import type { RowBand } from "../model/row-bands.ts";
+import type { MatrixGuide } from "./guides.ts";
+import { gatherRows, measuredRows, type OutputErrorSums, outputErrors } from "./output-error.ts";
+
+type ViewPacking = FloatPacking & { readonly kind: "view" };
+
+/** A grid from the encoder, with codes by error feedback where the guide has statistics. */
+export function guidedView(
+  floats: ViewPacking,
+  { requirement }: Pick<WeightEncoder, "requirement">,
+  values: Float32Array,
+  rows: number,
+  { importance, solve }: MatrixGuide,
+): StoredView {
+  const grid = floats.quantize(values, rows, { importance });
+  if (solve === undefined) return grid;
+  return { ...grid, codes: feedbackCodes(values, grid, largestCode(requirement), solve.factor) };
+}
+
+/** The f32 values of a view. */
+export function valuesOf(view: StoredView): Float32Array {
+  const out = new Float32Array(view.rows * view.columns);
+  if (isLevelView(view)) dequantizeLevels(view, out);
+  else dequantizeView(view, out);
+  return out;
+}
+
+/** Some rows of a weight: as they were, and as they are solved. */
+export interface SolvedRows {
+  readonly values: Float32Array;
+  readonly solved: Float32Array;
+  readonly band: RowBand;
+  /** Of the weight. */
+  readonly shape: readonly number[];
+}
+
+/** What solving changed in the output of the layer, and what `round` would; of a matrix that is not solved, nothing. */
+export function solvedErrors(
+  { values, solved, band: { start, end }, shape }: SolvedRows,
+  { solve }: MatrixGuide,
+  round: (values: Float32Array, rows: number) => Float32Array,
+): OutputErrorSums | undefined {
+  if (solve === undefined) return undefined;
+  const columns = rowLength(shape);
+  const rows = measuredRows(
+    start,
+    end,
+    shape.slice(0, -1).reduce((product, size) => product * size, 1),
+  );
+  const measured = gatherRows(values, rows, columns);
+  const rounded = rows.length === 0 ? measured : round(measured, rows.length);
+  return outputErrors(solve.statistics, measured, gatherRows(solved, rows, columns), rounded);
+}
+
+function largestCode(requirement: ViewRequirement | undefined): number {
+  const codes = requirement?.codes;
+  if (codes?.kind === "affine") return codes.maxCode;
+  if (codes?.kind === "signed") return codes.max - codes.min;
+  if (codes?.kind === "table") return codes.levels.length - 1;
+  throw new UsageError("The plan solves a weight whose layout has no largest code.", {
+    hint: "Make the plan again.",
+  });
+}
