@@ -70,6 +70,7 @@ export async function runAll(
   for (let window = 0; window < windows.length; window++) {
     const last = new Float32Array(tokens * decoder.hidden);
     await states.read(window, last);
+    await head.observe(last);
     all.push(await head.logits(last));
   }
   return all;
