@@ -1,6 +1,6 @@
-/** The heavy steps of a forward pass. Another implementation (SIMD, threads, a GPU) replaces them as a whole. */
 import type { AttentionWindow } from "../decoder/attention.ts";
 
+/** The heavy steps of a forward pass. Another implementation (SIMD, threads, a GPU) replaces them as a whole. */
 export interface Compute {
   /** out[m, n] = a[m, k] · b[n, k]ᵀ; all row-major. */
   product(

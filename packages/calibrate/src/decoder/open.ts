@@ -15,6 +15,7 @@ import { Scratch } from "./scratch.ts";
 import { type DecoderSettings, decoderSettings } from "./settings.ts";
 import type { DecoderSource } from "./source.ts";
 
+/** Options of `openDecoder`. */
 export interface DecoderOptions {
   /** The heavy steps; TypeScript alone where it is absent. */
   readonly compute?: Compute | undefined;
