@@ -9,9 +9,10 @@ import { memoryStore } from "@requant/core";
 import { architectureOfConfig, decoderNamed } from "@requant/models";
 import { afterAll, describe, expect, it } from "vitest";
 import { type ArchModel, archModels, archScope } from "../../../fixtures/arch-models.ts";
-import { loadLlama, logitsAt, withModel } from "../../../fixtures/llama-client.ts";
+import { loadLlama, withModel } from "../../../fixtures/llama-client.ts";
 import { openModel, parseTarget, planConversion, runPlan } from "../../convert/src/index.ts";
-import { ggufSource, hfSource, logitsOf, logProbabilities, withHfModel } from "./model-source.ts";
+import { llamaTolerance, windowsOf, worstDifference } from "./llama-logits.ts";
+import { ggufSource, hfSource, logitsOf, withHfModel } from "./model-source.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "requant-forward-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -26,12 +27,6 @@ for (const model of archModels) {
     const decoder = files && decoderNamed(architectureOfConfig(files.config).name);
     if (decoder !== undefined) known.push({ name: model.name, model, activation: decoder.activation });
   });
-}
-
-/** Ids of the model's own vocabulary: the prompt again and again, with changes, longer than all tiny windows. */
-function windowsOf({ prompt }: ArchModel): number[][] {
-  const long = Array.from({ length: 48 }, (_, i) => prompt[(i * 7 + (i >> 4)) % prompt.length] ?? 0);
-  return [long, [...prompt, ...prompt, ...prompt].slice(0, 48)];
 }
 
 /** transformers computes the GELU of GPT-NeoX by erf, llama.cpp by tanh. */
@@ -52,24 +47,6 @@ describe(`logits of ${archScope}`, () => {
   );
 });
 
-/**
- * Of logarithms of probabilities. ggml looks GELU up in a table of f16 numbers for f16 numbers (ggml/src/ggml-cpu/vec.h,
- * ggml_vec_gelu_f32), so its own logits differ that much from those of transformers.
- */
-const llamaTolerance = { silu: 5e-5, gelu: 1e-2 };
-
-/** The largest difference of two rows of logits as logarithms of probabilities. */
-function difference(own: Float32Array, theirs: ReadonlyMap<number, number> | undefined): number {
-  const one = logProbabilities(own);
-  const other = logProbabilities(Array.from(own, (_, id) => theirs?.get(id) ?? Number.NaN));
-  let largest = 0;
-  for (let id = 0; id < one.length; id++) {
-    const each = Math.abs((one[id] ?? Number.NaN) - (other[id] ?? Number.NaN));
-    if (!(each <= largest)) largest = each;
-  }
-  return largest;
-}
-
 describe.skipIf("reason" in client)(
   `logits of ${archScope}${"reason" in client ? ` (skipped: ${client.reason})` : ""}`,
   () => {
@@ -80,7 +57,7 @@ describe.skipIf("reason" in client)(
       async ({ name, model, activation }) => {
         const path = join(folder, `${name}.gguf`);
         const output = memoryStore({ name: "o" });
-        const windows = windowsOf(model);
+        const windows = windowsOf(model.prompt);
         const fromHf = await withHfModel(model.path, async (source) => {
           const plan = await planConversion(source, parseTarget("gguf:f32"), { outputName: "o" });
           await runPlan(plan, source, output, { check: false });
@@ -92,19 +69,7 @@ describe.skipIf("reason" in client)(
           windows,
         );
         expect(fromGguf).toEqual(fromHf);
-        let worst = 0;
-        await withModel(llama, path, async (loaded) => {
-          for (const [window, ids] of windows.entries()) {
-            const theirs = await logitsAt(loaded, ids, [...ids.keys()]);
-            const logits = fromGguf[window] ?? new Float32Array(0);
-            const length = logits.length / ids.length;
-            for (const position of ids.keys()) {
-              const row = logits.subarray(position * length, (position + 1) * length);
-              const each = difference(row, theirs[position]);
-              if (!(each <= worst)) worst = each;
-            }
-          }
-        });
+        const worst = await withModel(llama, path, (loaded) => worstDifference(loaded, windows, fromGguf));
         expect(worst).toBeLessThan(llamaTolerance[activation]);
       },
     );

@@ -75,13 +75,3 @@ export async function runAll(
   }
   return all;
 }
-
-/** Natural logarithms of softmax(logits). */
-export function logProbabilities(logits: ArrayLike<number>): Float64Array {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i] ?? Number.NaN);
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp((logits[i] ?? Number.NaN) - largest);
-  const shift = largest + Math.log(sum);
-  return Float64Array.from(logits, (logit) => logit - shift);
-}

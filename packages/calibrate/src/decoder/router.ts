@@ -10,8 +10,6 @@ export interface RouterSettings {
   readonly chosen: number;
   /** Whether the weights of the chosen experts are divided by their sum. */
   readonly normalized: boolean;
-  /** All weights are multiplied by it. */
-  readonly scale: number;
 }
 
 /**
@@ -20,7 +18,7 @@ export interface RouterSettings {
  * @param logits [tokens, experts]; overwritten
  */
 export function route(logits: Float32Array, settings: RouterSettings): Routes {
-  const { experts, chosen, normalized, scale } = settings;
+  const { experts, chosen, normalized } = settings;
   const tokens = logits.length / experts;
   const routes: Routes = {
     experts: new Int32Array(tokens * chosen),
@@ -42,8 +40,8 @@ export function route(logits: Float32Array, settings: RouterSettings): Routes {
       routes.weights[token * chosen + rank] = share;
       kept += share;
     }
-    const factor = normalized ? scale / kept : scale;
-    for (let rank = 0; rank < chosen; rank++) routes.weights[token * chosen + rank]! *= factor;
+    if (!normalized) continue;
+    for (let rank = 0; rank < chosen; rank++) routes.weights[token * chosen + rank]! /= kept;
   }
   return routes;
 }

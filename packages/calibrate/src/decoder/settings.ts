@@ -199,7 +199,6 @@ function reaches(keys: Keys, { windows }: DecoderDescription): (layer: number) =
 function routerOf(keys: Keys, { experts }: DecoderDescription): Omit<RouterSettings, "experts"> | undefined {
   if (experts === undefined) return undefined;
   const chosen = keys.number("~.expert_used_count") ?? 0;
-  const scale = keys.number("~.expert_weights_scale") ?? 0;
   if (chosen < 1) return undefined;
-  return { chosen, normalized: experts.normalized, scale: scale === 0 ? 1 : scale };
+  return { chosen, normalized: experts.normalized };
 }
