@@ -45,6 +45,12 @@ export default {
       to: { path: "^packages/(?!core/|safetensors/)", pathNot: "^packages/$1/" },
     },
     {
+      name: "calibrate-knows-core-models-and-safetensors",
+      severity: "error",
+      from: { path: "^packages/calibrate/src" },
+      to: { path: "^packages/(?!core/|models/|safetensors/|calibrate/)" },
+    },
+    {
       name: "convert-does-not-know-cli",
       severity: "error",
       from: { path: "^packages/convert/src" },

@@ -1,0 +1,25 @@
+/**
+ * What calibration needs of a model: a forward pass in f32, layer by layer, that reports the inputs of all linear layers.
+ * @example
+ * import { type DecoderSource, memoryStates, openDecoder } from "@requant/calibrate";
+ *
+ * async function logitsOf(source: DecoderSource, tokens: Int32Array): Promise<Float32Array> {
+ *   const decoder = openDecoder(source);
+ *   const states = memoryStates(1, tokens.length, decoder.hidden);
+ *   await decoder.embed(tokens, states);
+ *   for (let layer = 0; layer < decoder.layers; layer++) await decoder.runLayer(layer, states);
+ *   const last = new Float32Array(tokens.length * decoder.hidden);
+ *   await states.read(0, last);
+ *   const head = await decoder.openHead();
+ *   return head.logits(last); // [tokens, vocabulary]
+ * }
+ */
+
+export type { Compute } from "./compute/compute.ts";
+export { referenceCompute } from "./compute/reference.ts";
+export { type AttentionWindow, attend, attendHead } from "./decoder/attention.ts";
+export type { DecoderHead } from "./decoder/head.ts";
+export { type Decoder, type DecoderOptions, openDecoder } from "./decoder/open.ts";
+export type { DecoderSource } from "./decoder/source.ts";
+export { type HiddenStates, memoryStates } from "./hidden-states.ts";
+export type { LinearInput, Observer } from "./observer.ts";

@@ -1,0 +1,15 @@
+import * as api from "@requant/calibrate";
+import { expect, test } from "vitest";
+
+/** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
+test("exports of @requant/calibrate", () => {
+  expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
+    [
+      "attend",
+      "attendHead",
+      "memoryStates",
+      "openDecoder",
+      "referenceCompute",
+    ]
+  `);
+});
