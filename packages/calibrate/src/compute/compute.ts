@@ -1,0 +1,29 @@
+/** What a forward pass asks of the machine that it runs on. */
+
+/** Matrices are row-major f32. The results of one backend do not depend on how many threads it has. */
+export interface Compute {
+  /** For people: "SIMD with fused multiply-add, 4 threads". */
+  readonly name: string;
+  /** out[m, n] = a[m, k] × b[n, k]ᵀ: a linear layer with the weights b for the tokens a. */
+  product(
+    a: Float32Array,
+    b: Float32Array,
+    m: number,
+    n: number,
+    k: number,
+    out: Float32Array,
+  ): Promise<void> | void;
+  /** sums[columns, columns] += xᵀ x for x[tokens, columns], at and above the diagonal; what is below it is undefined. */
+  addMoments(x: Float32Array, tokens: number, columns: number, sums: Float32Array): Promise<void> | void;
+  /** A place for `length` numbers that this backend reads and writes without a copy. Its contents are undefined. */
+  allocate(length: number): ComputeArray;
+  /** Ends the threads. */
+  close(): Promise<void>;
+}
+
+/** Numbers in the memory of a backend. */
+export interface ComputeArray {
+  readonly values: Float32Array;
+  /** Gives the memory back; `values` must not be used after. */
+  release(): void;
+}

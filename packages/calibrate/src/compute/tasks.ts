@@ -1,0 +1,85 @@
+/** Where threads find their work, in the memory that they share: words of 32 bits from address 0. */
+
+/** Indices of words that several threads write; each has a cache line of its own. */
+export const words = {
+  /** Counts the tasks. A change wakes the threads. */
+  generation: 16,
+  /** Threads that have not finished the task. The last one wakes the thread that waits. */
+  working: 32,
+  /** The next tile of the task. */
+  counter: 48,
+  /** Which kernel: an index into `kernelNames`; -1 ends the threads. */
+  kernel: 64,
+} as const;
+
+/** Addresses in bytes. */
+export const COUNTER_ADDRESS = 4 * words.counter;
+export const TASK_ADDRESS = 512;
+const TASK_BYTE_LENGTH = 256;
+
+/** The kernels that threads work on together. All take the address of the task and that of the thread's scratch. */
+export const kernelNames = ["product", "moments"] as const;
+export type KernelName = (typeof kernelNames)[number];
+
+/** Writes the numbers of a task, in the order of the fields of a class in the kernel's AssemblyScript file. */
+function descriptor<Numbers>(
+  inOrder: (numbers: Numbers) => readonly number[],
+): (memory: WebAssembly.Memory, numbers: Numbers) => void {
+  return (memory, numbers) => {
+    new Uint32Array(memory.buffer, TASK_ADDRESS, TASK_BYTE_LENGTH / 4).set(inOrder(numbers));
+  };
+}
+
+/** The fields of the class `ProductTask` in assembly/tiles.ts, in the same order. */
+interface ProductTask {
+  readonly counter: number;
+  readonly left: number;
+  readonly right: number;
+  readonly out: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly outStride: number;
+  readonly tileRows: number;
+  readonly tileColumns: number;
+}
+
+export const placeProduct = /* @__PURE__ */ descriptor(
+  ({ counter, left, right, out, m, n, k, outStride, tileRows, tileColumns }: ProductTask) => [
+    counter,
+    left,
+    right,
+    out,
+    m,
+    n,
+    k,
+    outStride,
+    tileRows,
+    tileColumns,
+  ],
+);
+
+/** The fields of the class `MomentsTask` in assembly/tiles.ts, in the same order. */
+interface MomentsTask {
+  readonly counter: number;
+  readonly x: number;
+  readonly sums: number;
+  readonly tokens: number;
+  readonly columns: number;
+  readonly band: number;
+  readonly bandEnd: number;
+  readonly tileSize: number;
+}
+
+export const placeMoments = /* @__PURE__ */ descriptor(
+  ({ counter, x, sums, tokens, columns, band, bandEnd, tileSize }: MomentsTask) => [
+    counter,
+    x,
+    sums,
+    tokens,
+    columns,
+    band,
+    bandEnd,
+    tileSize,
+  ],
+);
