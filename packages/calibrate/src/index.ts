@@ -11,3 +11,5 @@ export { type OpenStatisticsOptions, openStatistics, type StatisticsReader } fro
 export { type StatisticsMetadata, writeStatistics } from "./statistics/write.ts";
 export { bosOf, openTokenizer, type TextTokenizer, type TokenizerFiles } from "./text/tokenizer.ts";
 export { textWindows, type WindowOptions } from "./text/windows.ts";
+export { type EvaluateOptions, evaluateModel, type LogitSource } from "./evaluate/evaluate.ts";
+export { type Evaluation, EvaluationMeter } from "./evaluate/meter.ts";
