@@ -1,8 +1,7 @@
 /** Rows of a matrix into panels (assembly/multiply.ts). Rows and columns that a panel has too many are zeros. */
-import { STEPS } from "./multiply";
 
-/** What a row that does not exist consists of. */
-const zeros = memory.data(4 * 256, 16);
+/** What a row that does not exist consists of: as long as the longest sum of a panel, the head of attention. */
+const zeros = memory.data(4 * 512, 16);
 
 /**
  * Panels of `width` rows, 4 or 8, from rows of numbers that lie one after the other along the sum.

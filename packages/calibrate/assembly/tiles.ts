@@ -2,6 +2,7 @@
  * Work that threads share: each takes the number of the next tile from a counter in memory until there is none left. No
  * bit of a result depends on which thread made it, nor on the size of the tiles.
  */
+import { ATTENTION_SCRATCH } from "./attention";
 import { multiplyBlock } from "./block";
 import { LEFT, RIGHT, STEPS } from "./multiply";
 import { packColumns, packRows } from "./pack";
@@ -14,7 +15,7 @@ const RIGHT_BLOCK: i32 = 256;
 
 /** Bytes of scratch that each thread needs. */
 export function scratchByteLength(): i32 {
-  return 4 * STEPS * (LEFT_BLOCK + RIGHT_BLOCK) + 128;
+  return max(4 * STEPS * (LEFT_BLOCK + RIGHT_BLOCK) + 128, ATTENTION_SCRATCH);
 }
 
 /**

@@ -1,6 +1,8 @@
-/** What a forward pass asks of the machine that it runs on. */
+import type { activations } from "../decoder/activation.ts";
+import type { AttentionWindow } from "../decoder/attention.ts";
 
-/** Matrices are row-major f32. The results of one backend do not depend on how many threads it has. */
+
+/** The heavy steps of a forward pass. Matrices are row-major f32. The results of one backend do not depend on how many threads it has. */
 export interface Compute {
   /** For people: "SIMD with fused multiply-add, 4 threads". */
   readonly name: string;
@@ -12,6 +14,14 @@ export interface Compute {
     n: number,
     k: number,
     out: Float32Array,
+  ): Promise<void> | void;
+  /** Causal attention of whole windows, which do not depend on each other. */
+  attention(windows: readonly AttentionWindow[]): Promise<void> | void;
+  /** Replaces values by f(values), or by f(gate) × values. */
+  activate(
+    kind: keyof typeof activations,
+    gate: Float32Array | undefined,
+    values: Float32Array,
   ): Promise<void> | void;
   /** sums[columns, columns] += xᵀ x for x[tokens, columns], at and above the diagonal; what is below it is undefined. */
   addMoments(x: Float32Array, tokens: number, columns: number, sums: Float32Array): Promise<void> | void;

@@ -1,3 +1,5 @@
+import { activate } from "../decoder/activation.ts";
+import { attend } from "../decoder/attention.ts";
 import type { Compute } from "./compute.ts";
 
 /** TypeScript alone, one thread: what the kernels are compared with, and what runs where an engine has no SIMD. Sums in f64. */
@@ -13,6 +15,8 @@ export function plainCompute(): Compute {
         }
       }
     },
+    attention: attend,
+    activate,
     addMoments(x, tokens, columns, sums) {
       for (let row = 0; row < columns; row++) {
         for (let column = row; column < columns; column++) {

@@ -18,7 +18,7 @@ export const TASK_ADDRESS = 512;
 const TASK_BYTE_LENGTH = 256;
 
 /** The kernels that threads work on together. All take the address of the task and that of the thread's scratch. */
-export const kernelNames = ["product", "moments"] as const;
+export const kernelNames = ["product", "moments", "attention", "activation"] as const;
 export type KernelName = (typeof kernelNames)[number];
 
 /** Writes the numbers of a task, in the order of the fields of a class in the kernel's AssemblyScript file. */
@@ -83,3 +83,60 @@ export const placeMoments = /* @__PURE__ */ descriptor(
     tileSize,
   ],
 );
+
+/** The fields of the class `AttentionTask` in assembly/attention.ts, in the same order. */
+interface AttentionTask {
+  readonly counter: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly values: number;
+  readonly out: number;
+  readonly tokens: number;
+  readonly heads: number;
+  readonly keyHeads: number;
+  readonly headLength: number;
+  readonly scaleBits: number;
+  readonly capBits: number;
+  readonly reach: number;
+}
+
+/** The longest head that the kernel has room for. */
+export const MOST_HEAD_LENGTH = 512;
+
+export const placeAttention = /* @__PURE__ */ descriptor(
+  ({ counter, queries, keys, values, out, tokens, heads, keyHeads, headLength, scaleBits, capBits, reach }: AttentionTask) => [
+    counter,
+    queries,
+    keys,
+    values,
+    out,
+    tokens,
+    heads,
+    keyHeads,
+    headLength,
+    scaleBits,
+    capBits,
+    reach,
+  ],
+);
+
+/** The fields of the class `ActivationTask` in assembly/activation.ts, in the same order. */
+interface ActivationTask {
+  readonly counter: number;
+  readonly gate: number;
+  readonly values: number;
+  readonly count: number;
+  readonly kind: number;
+}
+
+/** The number by which the kernel knows a function. */
+export const activationKinds = { silu: 0, gelu: 1 } as const;
+
+export const placeActivation = /* @__PURE__ */ descriptor(
+  ({ counter, gate, values, count, kind }: ActivationTask) => [counter, gate, values, count, kind],
+);
+
+/** The bits of a number, rounded to f32. */
+export function floatBits(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0] ?? 0;
+}

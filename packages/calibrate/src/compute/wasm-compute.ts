@@ -1,9 +1,20 @@
 import { UsageError } from "@requant/core";
+import { activate } from "../decoder/activation.ts";
+import { type AttentionWindow, attend } from "../decoder/attention.ts";
 import type { Compute, ComputeArray } from "./compute.ts";
 import { compileMatrixKernels, type MatrixModule } from "./kernels.ts";
 import { plainCompute } from "./plain.ts";
 import { SharedMemory } from "./shared-memory.ts";
-import { COUNTER_ADDRESS, placeMoments, placeProduct } from "./tasks.ts";
+import {
+  activationKinds,
+  COUNTER_ADDRESS,
+  floatBits,
+  MOST_HEAD_LENGTH,
+  placeActivation,
+  placeAttention,
+  placeMoments,
+  placeProduct,
+} from "./tasks.ts";
 import { type Threads, ThreadTeam } from "./threads.ts";
 
 /** How a backend on WebAssembly works. */
@@ -149,23 +160,86 @@ class WasmCompute implements Compute {
           tileSize: MOMENTS_TILE,
         });
         await this.#team.run("moments", tokens * (bandEnd - band) * columns < WORTH_THREADS);
-        if (part !== undefined) {
-          const length = (bandEnd - band) * columns;
-          sums.set(this.#shared.floats(part.address, length), band * columns);
-          part.release();
-        }
+        part?.copyBack();
+        part?.release();
       }
       staged.release();
     });
   }
 
+  attention(windows: readonly AttentionWindow[]): Promise<void> | void {
+    if (windows.some(({ headLength }) => headLength > MOST_HEAD_LENGTH)) return attend(windows);
+    return this.#inTurn(async () => {
+      for (const window of windows) await this.#attention(window);
+    });
+  }
+
+  async #attention(window: AttentionWindow): Promise<void> {
+    const { tokens, heads, keyHeads, headLength, scale, cap, reach } = window;
+    checkLength("queries", window.queries, tokens * heads * headLength);
+    checkLength("out", window.out, tokens * heads * headLength);
+    checkLength("keys", window.keys, tokens * keyHeads * headLength);
+    checkLength("values", window.values, tokens * keyHeads * headLength);
+    const staged = (array: Float32Array): Staged => this.#staged(array, 0, array.length);
+    const queries = staged(window.queries);
+    const keys = staged(window.keys);
+    const values = staged(window.values);
+    const out = staged(window.out);
+    placeAttention(this.#shared.memory, {
+      counter: COUNTER_ADDRESS,
+      queries: queries.address,
+      keys: keys.address,
+      values: values.address,
+      out: out.address,
+      tokens,
+      heads,
+      keyHeads,
+      headLength,
+      scaleBits: floatBits(scale),
+      capBits: floatBits(cap),
+      reach,
+    });
+    await this.#team.run("attention", tokens * tokens * heads * headLength < WORTH_THREADS);
+    out.copyBack();
+    for (const { release } of [queries, keys, values, out]) release();
+  }
+
+  activate(
+    kind: keyof typeof activationKinds,
+    gate: Float32Array | undefined,
+    values: Float32Array,
+  ): Promise<void> | void {
+    // the kernel works on four numbers at a time
+    if (values.length % 4 !== 0) return activate(kind, gate, values);
+    if (gate !== undefined) checkLength("gate", gate, values.length);
+    return this.#inTurn(async () => {
+      const each = Math.min(values.length, STAGED_BYTE_LENGTH / 4);
+      for (let start = 0; start < values.length; start += each) {
+        const count = Math.min(each, values.length - start);
+        const gates = gate === undefined ? undefined : this.#staged(gate, start, count);
+        const own = this.#staged(values, start, count);
+        placeActivation(this.#shared.memory, {
+          counter: COUNTER_ADDRESS,
+          gate: gates?.address ?? 0,
+          values: own.address,
+          count,
+          kind: activationKinds[kind],
+        });
+        await this.#team.run("activation", count < WORTH_THREADS / 8);
+        own.copyBack();
+        own.release();
+        gates?.release();
+      }
+    });
+  }
+
   /** The address of a part of an array, which is copied in where it lies elsewhere. */
-  #staged(array: Float32Array, start: number, length: number): { readonly address: number; release(): void } {
+  #staged(array: Float32Array, start: number, length: number): Staged {
     const inside = this.#shared.addressOf(array);
-    if (inside !== undefined) return { address: inside + 4 * start, release() {} };
+    if (inside !== undefined) return { address: inside + 4 * start, copyBack() {}, release() {} };
     const { values, release } = this.allocate(length);
     values.set(array.subarray(start, start + length));
-    return { address: values.byteOffset, release };
+    return { address: values.byteOffset, copyBack: () => array.set(values, start), release };
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -178,6 +252,14 @@ class WasmCompute implements Compute {
     await this.#last;
     await this.#team.close();
   }
+}
+
+/** Numbers in the shared memory: a copy, or where they are. */
+interface Staged {
+  readonly address: number;
+  /** Writes a copy back to its origin. */
+  copyBack(): void;
+  release(): void;
 }
 
 function copyRows(
