@@ -24,9 +24,27 @@ const ranges = {
   bitsandbytes: [504 * KIB, 512 * KIB],
 };
 
-async function build(name) {
+/** Modules with a memory of their own, which threads share: its first pages, and the files to make, with further features. */
+const ownMemories = {
+  calibrate: {
+    range: [1 * KIB, 16 * KIB],
+    pages: 65536,
+    files: { kernels: [], "relaxed-kernels": ["relaxed-simd"] },
+  },
+};
+
+async function buildAll(name) {
+  const own = ownMemories[name];
+  if (own === undefined) return build(name, { range: ranges[name], target: "kernels", flags: [] });
+  for (const [target, features] of Object.entries(own.files)) {
+    const flags = ["--sharedMemory", "--maximumMemory", String(own.pages), "--initialMemory", "1"];
+    for (const feature of ["threads", ...features]) flags.push("--enable", feature);
+    await build(name, { range: own.range, target, flags, pages: own.pages });
+  }
+}
+
+async function build(name, { range: [start, end], target: file, flags, pages }) {
   const folder = join(root, "packages", name);
-  const [start, end] = ranges[name];
   let wasm;
   const files = new Map();
   const { error, stderr } = await asc.main(
@@ -49,6 +67,7 @@ async function build(name) {
       "--noExportMemory",
       "--memoryBase",
       String(start),
+      ...flags,
     ],
     {
       readFile(path, baseDir) {
@@ -64,12 +83,12 @@ async function build(name) {
   if (error) throw new Error(`${name}: ${stderr.toString()}${error.message}`);
   wasm = files.get("kernels.wasm");
   if (process.env.REQUANT_KERNELS_WAT) {
-    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}.wat`), files.get("kernels.wat"));
-    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}.wasm`), wasm);
+    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}-${file}.wat`), files.get("kernels.wat"));
+    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}-${file}.wasm`), wasm);
   }
-  const used = staticEnd(wasm);
+  const used = staticEnd(wasm, pages);
   if (used > end) throw new Error(`${name}: constants and scratch end at ${used}, its range at ${end}`);
-  const target = join(folder, "src/generated/kernels.ts");
+  const target = join(folder, `src/generated/${file}.ts`);
   const text = `// Made by scripts/build-kernels.mjs from ../../assembly. Do not edit.\nexport const wasm: string =\n  "${Buffer.from(wasm).toString("base64")}";\n`;
   mkdirSync(join(folder, "src/generated"), { recursive: true });
   if (!existsSync(target) || readFileSync(target, "utf8") !== text) writeFileSync(target, text);
@@ -77,8 +96,10 @@ async function build(name) {
 }
 
 /** The first address that the module does not use. */
-function staticEnd(wasm) {
-  const memory = new WebAssembly.Memory({ initial: 16 });
+function staticEnd(wasm, pages) {
+  const memory = new WebAssembly.Memory(
+    pages === undefined ? { initial: 16 } : { initial: 16, maximum: pages, shared: true },
+  );
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory } });
   return exports.staticEnd();
 }
@@ -87,5 +108,7 @@ const named = process.argv.slice(2);
 const names =
   named.length > 0
     ? named
-    : Object.keys(ranges).filter((name) => existsSync(join(root, "packages", name, "assembly/index.ts")));
-for (const name of names) await build(name);
+    : Object.keys({ ...ranges, ...ownMemories }).filter((name) =>
+        existsSync(join(root, "packages", name, "assembly/index.ts")),
+      );
+for (const name of names) await buildAll(name);

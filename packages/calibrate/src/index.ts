@@ -15,11 +15,24 @@
  * }
  */
 
-export type { Compute } from "./compute/compute.ts";
-export { referenceCompute } from "./compute/reference.ts";
+export type { Compute, ComputeArray } from "./compute/compute.ts";
+export { plainCompute } from "./compute/plain.ts";
+export type { ThreadHandle, ThreadSetup, Threads } from "./compute/threads.ts";
+export { type WasmComputeOptions, wasmCompute } from "./compute/wasm-compute.ts";
+export { type WebThreadsOptions, webThreads } from "./compute/web.ts";
 export { type AttentionWindow, attend, attendHead } from "./decoder/attention.ts";
 export type { DecoderHead } from "./decoder/head.ts";
 export { type Decoder, type DecoderOptions, openDecoder } from "./decoder/open.ts";
 export type { DecoderSource } from "./decoder/source.ts";
+export { type EvaluateOptions, evaluateModel, type LogitSource } from "./evaluate/evaluate.ts";
+export { type Evaluation, EvaluationMeter } from "./evaluate/meter.ts";
 export { type HiddenStates, memoryStates } from "./hidden-states.ts";
 export type { LinearInput, Observer } from "./observer.ts";
+export { type CollectedEntry, type CollectorOptions, StatisticsCollector } from "./statistics/collector.ts";
+export { type StatisticsEntry, unusedExpertFindings } from "./statistics/entry.ts";
+export { type ImportanceSums, importanceSums } from "./statistics/importance.ts";
+export { mergeStatistics } from "./statistics/merge.ts";
+export { type OpenStatisticsOptions, openStatistics, type StatisticsReader } from "./statistics/read.ts";
+export { type StatisticsMetadata, writeStatistics } from "./statistics/write.ts";
+export { bosOf, openTokenizer, type TextTokenizer, type TokenizerFiles } from "./text/tokenizer.ts";
+export { textWindows, type WindowOptions } from "./text/windows.ts";

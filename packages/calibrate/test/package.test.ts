@@ -5,11 +5,24 @@ import { expect, test } from "vitest";
 test("exports of @requant/calibrate", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
+      "EvaluationMeter",
+      "StatisticsCollector",
       "attend",
       "attendHead",
+      "bosOf",
+      "evaluateModel",
+      "importanceSums",
       "memoryStates",
+      "mergeStatistics",
       "openDecoder",
-      "referenceCompute",
+      "openStatistics",
+      "openTokenizer",
+      "plainCompute",
+      "textWindows",
+      "unusedExpertFindings",
+      "wasmCompute",
+      "webThreads",
+      "writeStatistics",
     ]
   `);
 });

@@ -1,8 +1,11 @@
+import type { activations } from "../decoder/activation.ts";
 import type { AttentionWindow } from "../decoder/attention.ts";
 
-/** The heavy steps of a forward pass. Another implementation (SIMD, threads, a GPU) replaces them as a whole. */
+/** The heavy steps of a forward pass. Matrices are row-major f32. The results of one backend do not depend on how many threads it has. */
 export interface Compute {
-  /** out[m, n] = a[m, k] · b[n, k]ᵀ; all row-major. */
+  /** For people: "SIMD with fused multiply-add, 4 threads". */
+  readonly name: string;
+  /** out[m, n] = a[m, k] × b[n, k]ᵀ: a linear layer with the weights b for the tokens a. */
   product(
     a: Float32Array,
     b: Float32Array,
@@ -10,7 +13,26 @@ export interface Compute {
     n: number,
     k: number,
     out: Float32Array,
-  ): void | Promise<void>;
-  /** Attention of whole windows, which do not depend on each other; the reference where it is absent. */
-  attention?(windows: readonly AttentionWindow[]): void | Promise<void>;
+  ): Promise<void> | void;
+  /** Causal attention of whole windows, which do not depend on each other. */
+  attention(windows: readonly AttentionWindow[]): Promise<void> | void;
+  /** Replaces values by f(values), or by f(gate) × values. */
+  activate(
+    kind: keyof typeof activations,
+    gate: Float32Array | undefined,
+    values: Float32Array,
+  ): Promise<void> | void;
+  /** sums[columns, columns] += xᵀ x for x[tokens, columns], at and above the diagonal; what is below it is undefined. */
+  addMoments(x: Float32Array, tokens: number, columns: number, sums: Float32Array): Promise<void> | void;
+  /** A place for `length` numbers that this backend reads and writes without a copy. Its contents are undefined. */
+  allocate(length: number): ComputeArray;
+  /** Ends the threads. */
+  close(): Promise<void>;
+}
+
+/** Numbers in the memory of a backend. */
+export interface ComputeArray {
+  readonly values: Float32Array;
+  /** Gives the memory back; `values` must not be used after. */
+  release(): void;
 }

@@ -1,6 +1,6 @@
 import { UsageError } from "@requant/core";
 import type { Compute } from "../compute/compute.ts";
-import { referenceCompute } from "../compute/reference.ts";
+import { plainCompute } from "../compute/plain.ts";
 import { type HiddenStates, memoryStates } from "../hidden-states.ts";
 import type { LinearInput, Observer } from "../observer.ts";
 import { embed } from "./embedding.ts";
@@ -107,7 +107,7 @@ export function openDecoder(source: DecoderSource, options: DecoderOptions = {})
   const pass: Pass = {
     source,
     settings,
-    compute: options.compute ?? referenceCompute,
+    compute: options.compute ?? plainCompute(),
     observer: options.observer,
     scratch: new Scratch(),
     batchTokens: options.batchTokens ?? 2048,

@@ -1,3 +1,5 @@
+import { activate } from "../decoder/activation.ts";
+import { attend } from "../decoder/attention.ts";
 import type { Compute } from "./compute.ts";
 
 /** Rows of `b` that share one pass over a row of `a`. */
@@ -38,5 +40,23 @@ function product(a: Float32Array, b: Float32Array, m: number, n: number, k: numb
   }
 }
 
-/** The definition in TypeScript alone: slow, and right. */
-export const referenceCompute: Compute = { product };
+/** TypeScript alone, one thread: what the kernels are compared with, and what runs where an engine has no SIMD. Sums in f64. */
+export function plainCompute(): Compute {
+  return {
+    name: "TypeScript",
+    product,
+    attention: attend,
+    activate,
+    addMoments(x, tokens, columns, sums) {
+      for (let row = 0; row < columns; row++) {
+        for (let column = row; column < columns; column++) {
+          let sum = 0;
+          for (let at = 0; at < tokens * columns; at += columns) sum += x[at + row]! * x[at + column]!;
+          sums[row * columns + column]! += sum;
+        }
+      }
+    },
+    allocate: (length) => ({ values: new Float32Array(length), release() {} }),
+    async close() {},
+  };
+}

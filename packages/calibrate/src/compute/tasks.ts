@@ -1,0 +1,155 @@
+/** Where threads find their work, in the memory that they share: words of 32 bits from address 0. */
+
+/** Indices of words that several threads write; each has a cache line of its own. */
+export const words = {
+  /** Counts the tasks. A change wakes the threads. */
+  generation: 16,
+  /** Threads that have not finished the task. The last one wakes the thread that waits. */
+  working: 32,
+  /** The next tile of the task. */
+  counter: 48,
+  /** Which kernel: an index into `kernelNames`; -1 ends the threads. */
+  kernel: 64,
+} as const;
+
+/** Addresses in bytes. */
+export const COUNTER_ADDRESS = 4 * words.counter;
+export const TASK_ADDRESS = 512;
+const TASK_BYTE_LENGTH = 256;
+
+/** The kernels that threads work on together. All take the address of the task and that of the thread's scratch. */
+export const kernelNames = ["product", "moments", "attention", "activation"] as const;
+export type KernelName = (typeof kernelNames)[number];
+
+/** Writes the numbers of a task, in the order of the fields of a class in the kernel's AssemblyScript file. */
+function descriptor<Numbers>(
+  inOrder: (numbers: Numbers) => readonly number[],
+): (memory: WebAssembly.Memory, numbers: Numbers) => void {
+  return (memory, numbers) => {
+    new Uint32Array(memory.buffer, TASK_ADDRESS, TASK_BYTE_LENGTH / 4).set(inOrder(numbers));
+  };
+}
+
+/** The fields of the class `ProductTask` in assembly/tiles.ts, in the same order. */
+interface ProductTask {
+  readonly counter: number;
+  readonly left: number;
+  readonly right: number;
+  readonly out: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly outStride: number;
+  readonly tileRows: number;
+  readonly tileColumns: number;
+}
+
+export const placeProduct = /* @__PURE__ */ descriptor(
+  ({ counter, left, right, out, m, n, k, outStride, tileRows, tileColumns }: ProductTask) => [
+    counter,
+    left,
+    right,
+    out,
+    m,
+    n,
+    k,
+    outStride,
+    tileRows,
+    tileColumns,
+  ],
+);
+
+/** The fields of the class `MomentsTask` in assembly/tiles.ts, in the same order. */
+interface MomentsTask {
+  readonly counter: number;
+  readonly x: number;
+  readonly sums: number;
+  readonly tokens: number;
+  readonly columns: number;
+  readonly band: number;
+  readonly bandEnd: number;
+  readonly tileSize: number;
+}
+
+export const placeMoments = /* @__PURE__ */ descriptor(
+  ({ counter, x, sums, tokens, columns, band, bandEnd, tileSize }: MomentsTask) => [
+    counter,
+    x,
+    sums,
+    tokens,
+    columns,
+    band,
+    bandEnd,
+    tileSize,
+  ],
+);
+
+/** The fields of the class `AttentionTask` in assembly/attention.ts, in the same order. */
+interface AttentionTask {
+  readonly counter: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly values: number;
+  readonly out: number;
+  readonly tokens: number;
+  readonly heads: number;
+  readonly keyHeads: number;
+  readonly headLength: number;
+  readonly scaleBits: number;
+  readonly capBits: number;
+  readonly reach: number;
+}
+
+/** The longest head that the kernel has room for. */
+export const MOST_HEAD_LENGTH = 512;
+
+export const placeAttention = /* @__PURE__ */ descriptor(
+  ({
+    counter,
+    queries,
+    keys,
+    values,
+    out,
+    tokens,
+    heads,
+    keyHeads,
+    headLength,
+    scaleBits,
+    capBits,
+    reach,
+  }: AttentionTask) => [
+    counter,
+    queries,
+    keys,
+    values,
+    out,
+    tokens,
+    heads,
+    keyHeads,
+    headLength,
+    scaleBits,
+    capBits,
+    reach,
+  ],
+);
+
+/** The fields of the class `ActivationTask` in assembly/activation.ts, in the same order. */
+interface ActivationTask {
+  readonly counter: number;
+  readonly gate: number;
+  readonly values: number;
+  readonly count: number;
+  readonly kind: number;
+}
+
+/** The number by which the kernel knows a function. */
+export const activationKinds = { silu: 0, gelu: 1 } as const;
+
+export const placeActivation = /* @__PURE__ */ descriptor(
+  ({ counter, gate, values, count, kind }: ActivationTask) => [counter, gate, values, count, kind],
+);
+
+/** The bits of a number, rounded to f32. */
+export function floatBits(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0] ?? 0;
+}

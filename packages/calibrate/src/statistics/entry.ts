@@ -1,0 +1,38 @@
+import type { Finding } from "@requant/core";
+import type { InputStatistics } from "@requant/core/solve";
+
+/** What calibration says about the inputs of one weight: of a single matrix, or of each matrix in a stack of experts. */
+export interface StatisticsEntry {
+  /** GGUF name of the weight. */
+  readonly name: string;
+  readonly columns: number;
+  /** The number of matrices of a stack; undefined for a single matrix. */
+  readonly experts: number | undefined;
+  /** How many tokens each matrix saw. */
+  readonly tokens: readonly number[];
+  /** The statistics of one matrix. Zeros for an expert that no token reached. */
+  read(matrix?: number): Promise<InputStatistics>;
+  /** Mean of |x| alone. */
+  readMeanAbs(matrix?: number): Promise<Float32Array>;
+  /** Mean of x² alone, the diagonal of the moments. */
+  readMeanSquares(matrix?: number): Promise<Float32Array>;
+}
+
+/** Experts that no token reached have no statistics: their weights are quantized without calibration. */
+export function unusedExpertFindings(
+  entries: Iterable<Pick<StatisticsEntry, "name" | "tokens">>,
+): Finding<"unused-expert">[] {
+  const findings: Finding<"unused-expert">[] = [];
+  for (const { name, tokens } of entries) {
+    const unused = tokens.filter((count) => count === 0).length;
+    if (unused === 0) continue;
+    findings.push({
+      code: "unused-expert",
+      severity: "warning",
+      message: `No token of the text reached ${unused} of ${tokens.length} experts: they are quantized without calibration.`,
+      tensor: name,
+      hint: "Calibrate with more text, or with text of more kinds.",
+    });
+  }
+  return findings;
+}
