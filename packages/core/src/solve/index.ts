@@ -1,4 +1,6 @@
 /** Codes from calibration statistics: what the solvers of all formats share. */
-export { type ColumnOrder, type FactorOptions, type SolveFactor, solveFactor } from "./factor.ts";
-export { feedbackCodes } from "./feedback.ts";
+export { solveFactor } from "../kernels/factor-twin.ts";
+export { feedbackCodes, solveRows } from "../kernels/rows-twin.ts";
+export type { ColumnOrder, FactorOptions, SolveFactor } from "./factor.ts";
+export type { CodeGrid, ScaleType, SolvedRows, SolveRows, Sweeps } from "./rows.ts";
 export { checkStatistics, columnImportance, type InputStatistics, outputError } from "./statistics.ts";
