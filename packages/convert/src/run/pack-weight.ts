@@ -7,7 +7,7 @@ import {
   type OpenedWeight,
   type WeightEncoder,
 } from "@requant/core/format";
-import { dequantizeView, takesOnlyIntegers } from "@requant/core/view";
+import { dequantizeLevels, dequantizeView, isLevelView, takesOnlyIntegers } from "@requant/core/view";
 import { openWeight } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { type RowBand, rowBands } from "../model/row-bands.ts";
@@ -107,7 +107,8 @@ export async function packedWeight(
       const view = naming(model, task, values, start, () => floats.quantize(values, end - start));
       if (inPlace) {
         const decoded = new Float32Array(values.length);
-        dequantizeView(view, decoded);
+        if (isLevelView(view)) dequantizeLevels(view, decoded);
+        else dequantizeView(view, decoded);
         measure.add(values, decoded);
         refuseNonFinite(model, task, values, decoded, start);
       }

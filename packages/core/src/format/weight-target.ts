@@ -2,8 +2,8 @@
 
 import { UsageError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
+import type { InputStatistics } from "../solve/statistics.ts";
 import type { ViewFacts } from "../view/facts.ts";
-import type { IntegerView } from "../view/integer-view.ts";
 import type { StoredView } from "../view/level-view.ts";
 import type { Misfit, ViewRequirement } from "../view/requirement.ts";
 import type { LinearLayout, LinearPart, OpenedWeight, PartBytes } from "./linear-codec.ts";
@@ -95,12 +95,29 @@ export interface WeightEncoder {
   open(bytes: PartBytes): OpenedWeight;
 }
 
+/** What is known of the inputs of a layer while its weight is packed. */
+export interface PackGuide {
+  /** How much the error of each column counts: the mean square of its inputs. */
+  readonly importance?: Float32Array | undefined;
+  readonly statistics?: InputStatistics | undefined;
+}
+
 /** How an encoder packs floats: rows of integers, rows of its own kind, or all rows together. */
 export type FloatPacking =
   | {
       readonly kind: "view";
-      /** Rows of floats as a view, round to nearest; `fromView` writes it. */
-      quantize(values: Float32Array, rows: number): IntegerView;
+      /**
+       * Rows of floats as a view; `fromView` writes it. Without a guide, each weight takes the nearest code. Where a weight
+       * has calibration statistics, a run calls `solvePacking` (`@requant/core/solve`) in its place: it takes the grid
+       * from here and chooses codes and scales by the error of the layer's output, so that a format needs no solver.
+       */
+      quantize(values: Float32Array, rows: number, guide?: Pick<PackGuide, "importance">): StoredView;
+      /** True where `importance` weighs the search of the scales. */
+      readonly usesImportance?: true;
+      /** The largest code, for `solvePacking`, where the requirement does not say it. */
+      readonly maxCode?: number;
+      /** "visited": the layout stores the group of each column, and solved groups follow the order of visits. */
+      readonly groups?: "visited";
       /** True where the decoded weight is exactly the view that was packed. */
       readonly storesViewExactly: boolean;
     }
@@ -112,7 +129,9 @@ export type FloatPacking =
   | {
       /** For formats that need a whole weight before they choose a code. */
       readonly kind: "whole";
-      pack(values: Float32Array): Readonly<Record<string, Uint8Array>>;
+      pack(values: Float32Array, guide?: PackGuide): Readonly<Record<string, Uint8Array>>;
+      /** What of a guide it uses; nothing where absent. */
+      readonly uses?: readonly (keyof PackGuide)[];
     };
 
 /** A packed module of the output. */

@@ -4,7 +4,7 @@ import * as feedback from "../solve/feedback.ts";
 import * as reference from "../solve/rows.ts";
 import type { StoredView } from "../view/level-view.ts";
 import { descriptor } from "./descriptor.ts";
-import { STEP_COLUMNS, type SolveMemory, solveMemoryOf, TILE_ROWS } from "./solve-memory.ts";
+import { type SolveMemory, STEP_COLUMNS, solveMemoryOf, TILE_ROWS } from "./solve-memory.ts";
 
 /** The fields of the class `SolveTile` in assembly/solve.ts. */
 interface SolveTile {

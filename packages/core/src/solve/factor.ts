@@ -72,7 +72,8 @@ export function solveFactor(
     const made = inverse(columns, (matrix, stride) => {
       for (let i = 0; i < columns; i++) {
         const from = order[columns - 1 - i]! * columns;
-        for (let j = 0, at = i * stride; j < columns; j++) matrix[at + j] = moments[from + order[columns - 1 - j]!]!;
+        for (let j = 0, at = i * stride; j < columns; j++)
+          matrix[at + j] = moments[from + order[columns - 1 - j]!]!;
         matrix[i * (stride + 1)] = damped(columns - 1 - i);
       }
     });

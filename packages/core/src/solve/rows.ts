@@ -51,7 +51,10 @@ export const solveRows: SolveRows = (values, grid, maxCode, factor, sweeps) => {
   const groups = groupVisits(grid, factor);
   for (let row = 0; row < rows; row++) {
     const own = rowGrid({ ...grid, scales }, row, maxCode, factor);
-    const weights = Float32Array.from({ length: columns }, (_, i) => values[row * columns + factor.order[i]!]!);
+    const weights = Float32Array.from(
+      { length: columns },
+      (_, i) => values[row * columns + factor.order[i]!]!,
+    );
     feedback(weights, own, factor);
     if (sweeps.count > 0) {
       const gradient = gradientOf(weights, own, factor);
@@ -79,7 +82,9 @@ export function checkSizes(values: Float32Array, { rows, columns }: CodeGrid, fa
 /** For each group its columns, in the order of visits. */
 export function groupVisits({ groupCount, groupOfColumn }: CodeGrid, { order }: SolveFactor): Int32Array[] {
   const groups: number[][] = Array.from({ length: groupCount }, () => []);
-  order.forEach((column, visit) => groups[groupOfColumn[column]!]!.push(visit));
+  order.forEach((column, visit) => {
+    groups[groupOfColumn[column]!]!.push(visit);
+  });
   return groups.filter((visits) => visits.length > 0).map((visits) => Int32Array.from(visits));
 }
 
@@ -129,7 +134,7 @@ function rowGrid(grid: CodeGrid, row: number, maxCode: number, { order }: SolveF
   return { codes: new Uint8Array(columns), scales, groupOf, levelOf, meaning, nearest };
 }
 
-function valueOf(grid: RowGrid, visit: number): number {
+function meaningAt(grid: RowGrid, visit: number): number {
   const group = grid.groupOf(visit);
   return grid.meaning(group, grid.scales[group]!, grid.levelOf(visit, grid.codes[visit]!));
 }
@@ -138,13 +143,19 @@ function feedback(weights: Float32Array, grid: RowGrid, { columns, upper }: Solv
   const rest = weights.slice();
   for (let i = 0; i < columns; i++) {
     grid.codes[i] = grid.nearest(i, rest[i]!);
-    const error = fround(fround(rest[i]! - valueOf(grid, i)) / upper[i * columns + i]!);
+    const error = fround(fround(rest[i]! - meaningAt(grid, i)) / upper[i * columns + i]!);
     subtract(rest, i + 1, upper, i, error);
   }
 }
 
 /** numbers[j] −= change × matrix[row, j], from column `first` on. */
-function subtract(numbers: Float32Array, first: number, matrix: Float32Array, row: number, change: number): void {
+function subtract(
+  numbers: Float32Array,
+  first: number,
+  matrix: Float32Array,
+  row: number,
+  change: number,
+): void {
   const { length } = numbers;
   for (let j = first, at = row * length; j < length; j++) {
     numbers[j] = numbers[j]! - fround(change * matrix[at + j]!);
@@ -155,7 +166,7 @@ function subtract(numbers: Float32Array, first: number, matrix: Float32Array, ro
 function gradientOf(weights: Float32Array, grid: RowGrid, { columns, moments }: SolveFactor): Float32Array {
   const gradient = new Float32Array(columns);
   for (let i = 0; i < columns; i++) {
-    subtract(gradient, 0, moments, i, fround(valueOf(grid, i) - weights[i]!));
+    subtract(gradient, 0, moments, i, fround(meaningAt(grid, i) - weights[i]!));
   }
   return gradient;
 }
@@ -163,10 +174,10 @@ function gradientOf(weights: Float32Array, grid: RowGrid, { columns, moments }: 
 function sweepColumns(gradient: Float32Array, visits: Int32Array, grid: RowGrid, factor: SolveFactor): void {
   const { columns, moments } = factor;
   for (const visit of visits) {
-    const before = valueOf(grid, visit);
+    const before = meaningAt(grid, visit);
     const wanted = fround(before + fround(gradient[visit]! / moments[visit * (columns + 1)]!));
     grid.codes[visit] = grid.nearest(visit, wanted);
-    const change = fround(valueOf(grid, visit) - before);
+    const change = fround(meaningAt(grid, visit) - before);
     if (change !== 0) subtract(gradient, 0, moments, visit, change);
   }
 }
@@ -199,9 +210,7 @@ function stepScale(
   if (!(gain < 0 && fround(before * after) > 0)) return;
   grid.scales[group] = after;
   for (let i = 0; i < visits.length; i++) {
-    const change = fround(
-      grid.meaning(group, after, levels[i]!) - grid.meaning(group, before, levels[i]!),
-    );
+    const change = fround(grid.meaning(group, after, levels[i]!) - grid.meaning(group, before, levels[i]!));
     subtract(gradient, 0, moments, visits[i]!, change);
   }
 }
