@@ -21,8 +21,6 @@ export type Grouping =
 /** How a grid is made and its codes are chosen. */
 export interface SolveViewOptions extends Omit<QuantizeViewOptions, "search" | "importance"> {
   readonly groups: Grouping;
-  /** Default: `USUAL_SWEEPS`. 0: error feedback alone, on the scales that the search found. */
-  readonly sweeps?: number | undefined;
 }
 
 /** What is known of a layer's inputs. */
@@ -30,6 +28,8 @@ export interface SolveGuide {
   readonly factor: SolveFactor;
   /** Mean x² per column, which weighs the search of the grid; all columns alike by default. */
   readonly importance?: Float32Array | undefined;
+  /** Default: `USUAL_SWEEPS`. 0: error feedback alone, on the scales that the search found. */
+  readonly sweeps?: number | undefined;
 }
 
 /** The parts that twins replace. */
@@ -53,7 +53,7 @@ export function solveView(
   const grid = groupedBy(options.groups, values, columns, guide, (own, importance) =>
     tools.quantize(own, rows, columns, { ...options, search: true, importance }),
   );
-  const solving = { maxCode: 2 ** options.bits - 1, scale: options.scale, sweeps: options.sweeps };
+  const solving = { maxCode: 2 ** options.bits - 1, scale: options.scale };
   return withCodes(values, grid, solving, guide, tools);
 }
 
@@ -103,14 +103,13 @@ function ownScale(requirement: ViewRequirement | undefined): ScaleType | undefin
 interface Solving {
   readonly maxCode: number;
   readonly scale?: ScaleType | undefined;
-  readonly sweeps?: number | undefined;
 }
 
 function withCodes<View extends StoredView>(
   values: Float32Array,
   view: View,
-  { maxCode, scale, sweeps = USUAL_SWEEPS }: Solving,
-  { factor }: SolveGuide,
+  { maxCode, scale }: Solving,
+  { factor, sweeps = USUAL_SWEEPS }: SolveGuide,
   { solve }: SolveTools,
 ): View {
   // several factors cannot take one new scale
