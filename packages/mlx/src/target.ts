@@ -20,7 +20,14 @@ import * as z from "zod/mini";
 import { affineView } from "./affine-view.ts";
 import { mlxCodec } from "./codec.ts";
 import { serializeMlxConfig } from "./config.ts";
-import { affineBits, affineGroupSizes, floatModeOf, floatModes, type MlxLayout, type MlxMode } from "./layout.ts";
+import {
+  affineBits,
+  affineGroupSizes,
+  floatModeOf,
+  floatModes,
+  type MlxLayout,
+  type MlxMode,
+} from "./layout.ts";
 import { packFloats, packView, requirementOf } from "./pack.ts";
 import { labelOf } from "./source.ts";
 

@@ -174,7 +174,7 @@ function storesViews(target: WeightTarget): void {
 
 /** Inputs whose columns depend on each other; the error of the output is summed over them. */
 function inputsOf(columns: number): Float32Array[] {
-  return Array.from({ length: 2 * columns }, (_, token) => {
+  return Array.from({ length: 64 }, (_, token) => {
     const own = noise(columns, token + 1);
     const common = own[0]!;
     return own.map((value, column) => value * (1 + (column % 3)) + 2 * common * ((column % 4) + 1));
@@ -214,10 +214,13 @@ function solvesWeights(target: WeightTarget): void {
   const importance = columnImportance(statistics);
   const factor = solveFactor(statistics, { order: "act" });
   const values = noise(rows * columns, 3);
+  const labels = new Set<string>();
   for (const settings of settingsToTry(target)) {
-    for (const { encoder, label, view } of packedFloats(target, settings, SOLVED_SHAPE)) {
+    for (const { encoder, label } of packedFloats(target, settings, SOLVED_SHAPE)) {
       const { floats } = encoder;
-      if (floats.kind !== "view" || view === undefined || largestCode(encoder) === undefined) continue;
+      // one of each width and group size is enough
+      if (floats.kind !== "view" || largestCode(encoder) === undefined || labels.has(label)) continue;
+      labels.add(label);
       const solved = solvePacking({ ...encoder, floats }, values, rows, { factor, importance });
       const [plain, better] = [floats.quantize(values, rows), solved].map((own) => {
         const bytes = packed(encoder, rows, (start, end) => bandOf(own, start, end));
