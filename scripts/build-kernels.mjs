@@ -24,14 +24,19 @@ const ranges = {
   bitsandbytes: [504 * KIB, 512 * KIB],
 };
 
-async function build(name) {
+/** Modules with a memory of their own, beside their package's kernels: the solver's. Their constants end as the package's. */
+const own = { core: ["solve"] };
+
+async function build(name, part) {
   const folder = join(root, "packages", name);
   const [start, end] = ranges[name];
+  const entry = part === undefined ? "index" : `${part}-index`;
+  const file = part === undefined ? "kernels" : `${part}-kernels`;
   let wasm;
   const files = new Map();
   const { error, stderr } = await asc.main(
     [
-      "assembly/index.ts",
+      `assembly/${entry}.ts`,
       "--outFile",
       "kernels.wasm",
       ...(process.env.REQUANT_KERNELS_WAT ? ["--textFile", "kernels.wat"] : []),
@@ -64,12 +69,12 @@ async function build(name) {
   if (error) throw new Error(`${name}: ${stderr.toString()}${error.message}`);
   wasm = files.get("kernels.wasm");
   if (process.env.REQUANT_KERNELS_WAT) {
-    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}.wat`), files.get("kernels.wat"));
-    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}.wasm`), wasm);
+    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}-${file}.wat`), files.get("kernels.wat"));
+    writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}-${file}.wasm`), wasm);
   }
   const used = staticEnd(wasm);
   if (used > end) throw new Error(`${name}: constants and scratch end at ${used}, its range at ${end}`);
-  const target = join(folder, "src/generated/kernels.ts");
+  const target = join(folder, `src/generated/${file}.ts`);
   const text = `// Made by scripts/build-kernels.mjs from ../../assembly. Do not edit.\nexport const wasm: string =\n  "${Buffer.from(wasm).toString("base64")}";\n`;
   mkdirSync(join(folder, "src/generated"), { recursive: true });
   if (!existsSync(target) || readFileSync(target, "utf8") !== text) writeFileSync(target, text);
@@ -88,4 +93,6 @@ const names =
   named.length > 0
     ? named
     : Object.keys(ranges).filter((name) => existsSync(join(root, "packages", name, "assembly/index.ts")));
-for (const name of names) await build(name);
+for (const name of names) {
+  for (const part of [undefined, ...(own[name] ?? [])]) await build(name, part);
+}

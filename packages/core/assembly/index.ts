@@ -1,7 +1,6 @@
 /** The kernels of @requant/core. The code of the same file name under src/ defines what each must do. */
 export { dequantizeBF16, quantizeBF16 } from "./bf16";
 export { dequantizeE4m3 } from "./e4m3";
-export { factorLower, invertLower } from "./factor";
 export { dequantizeF16, quantizeF16 } from "./f16";
 export { packColumns, packRows, unpackColumns, unpackRows } from "./fields";
 export { dequantizeNibbles } from "./nibbles";
@@ -9,7 +8,6 @@ export { searchSteps } from "./grid-search";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";
 export { dequantizeLevels } from "./levels";
 export { fitHiddenGroups } from "./hidden-step";
-export { feedbackColumns, gradientOfColumns, stepScales, sweepColumns } from "./solve";
 
 /** The first address after this module's constants. */
 export function staticEnd(): usize {

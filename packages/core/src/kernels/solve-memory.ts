@@ -2,7 +2,7 @@
  * A memory of its own for each factor: of many columns it takes gigabytes, and the shared memory neither grows while others
  * use it nor shrinks. It is given back when the factor is no longer used.
  */
-import { wasm } from "../generated/kernels.ts";
+import { wasm } from "../generated/solve-kernels.ts";
 import type { SolveFactor } from "../solve/factor.ts";
 import type { Kernel } from "./module.ts";
 import { kernelsAreInstalled } from "./switch.ts";
