@@ -4,7 +4,7 @@ const linear =
 
 /** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
 const reference = [
-  "^packages/core/src/(view|numeric|bits)/",
+  "^packages/core/src/(view|numeric|bits|solve)/",
   "^packages/gguf/src/(types|grid|view)/",
   "^packages/awq/src/order\\.ts$",
   "^packages/bitsandbytes/src/nibble-blocks\\.ts$",

@@ -125,6 +125,8 @@ describe("descriptors of kernels", () => {
       "NibbleGroups",
       "NibbleTile",
       "PlacedBlocks",
+      "SearchedRows",
+      "SolveTile",
     ]));
 
   it.each(descriptors)(

@@ -150,7 +150,8 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     rowMultiple: awqCodec.rowMultiple(own),
     floats: {
       kind: "view",
-      quantize: (values, rows) => quantizeAwq(own, values, rows),
+      quantize: (values, rows, guide) => quantizeAwq(own, values, rows, guide?.importance),
+      usesImportance: true,
       storesViewExactly: !storesOffsets(own.version),
     },
     fromView: (view, rowStart, bytes) => awqCodec.fromView(own, view, rowStart, bytes),

@@ -4,7 +4,6 @@ import { UsageError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { InputStatistics } from "../solve/statistics.ts";
 import type { ViewFacts } from "../view/facts.ts";
-import type { IntegerView } from "../view/integer-view.ts";
 import type { StoredView } from "../view/level-view.ts";
 import type { Misfit, ViewRequirement } from "../view/requirement.ts";
 import type { LinearLayout, LinearPart, OpenedWeight, PartBytes } from "./linear-codec.ts";
@@ -107,10 +106,18 @@ export interface PackGuide {
 export type FloatPacking =
   | {
       readonly kind: "view";
-      /** Rows of floats as a view, round to nearest; `fromView` writes it. */
-      quantize(values: Float32Array, rows: number, guide?: Pick<PackGuide, "importance">): IntegerView;
-      /** True where `importance` weighs the search of the scales. Calibration statistics give any view its codes. */
+      /**
+       * Rows of floats as a view; `fromView` writes it. Without a guide, each weight takes the nearest code. Where a weight
+       * has calibration statistics, a run calls `solvePacking` (`@requant/core/solve`) in its place: it takes the grid
+       * from here and chooses codes and scales by the error of the layer's output, so that a format needs no solver.
+       */
+      quantize(values: Float32Array, rows: number, guide?: Pick<PackGuide, "importance">): StoredView;
+      /** True where `importance` weighs the search of the scales. */
       readonly usesImportance?: true;
+      /** The largest code, for `solvePacking`, where the requirement does not say it. */
+      readonly maxCode?: number;
+      /** "visited": the layout stores the group of each column, and solved groups follow the order of visits. */
+      readonly groups?: "visited";
       /** True where the decoded weight is exactly the view that was packed. */
       readonly storesViewExactly: boolean;
     }

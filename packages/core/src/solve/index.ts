@@ -1,4 +1,14 @@
 /** Codes from calibration statistics: what the solvers of all formats share. */
-export { type ColumnOrder, type FactorOptions, type SolveFactor, solveFactor } from "./factor.ts";
-export { feedbackCodes } from "./feedback.ts";
+export { solveFactor } from "../kernels/factor-twin.ts";
+export { feedbackCodes, solveRows } from "../kernels/rows-twin.ts";
+export { solvePacking, solveView } from "../kernels/solve-twin.ts";
+export type { ColumnOrder, FactorOptions, SolveFactor } from "./factor.ts";
+export type { CodeGrid, ScaleType, SolvedRows, SolveRows, Sweeps } from "./rows.ts";
+export {
+  type Grouping,
+  largestCode,
+  type SolveGuide,
+  type SolveViewOptions,
+  USUAL_SWEEPS,
+} from "./solve-view.ts";
 export { checkStatistics, columnImportance, type InputStatistics, outputError } from "./statistics.ts";
