@@ -1,4 +1,5 @@
 /** Codes from calibration statistics: what the solvers of all formats share. */
 export { type ColumnOrder, type FactorOptions, type SolveFactor, solveFactor } from "./factor.ts";
 export { feedbackCodes } from "./feedback.ts";
+export { type EmbeddingReader, readerStatistics } from "./readers.ts";
 export { checkStatistics, columnImportance, type InputStatistics, outputError } from "./statistics.ts";
