@@ -7,7 +7,7 @@ import type { BlockSteps, GridForm } from "./grid-form.ts";
 import { type BiasSign, type Fit, Group } from "./group-fit.ts";
 
 /** Parts of the largest stored number that the largest scale or minimum is put at, when d or dmin is searched. */
-const PARTS: readonly number[] = [1, 0.985, 0.97, 0.955, 0.94, 0.92, 0.9, 0.87, 0.84, 0.8, 0.75, 0.7];
+const PARTS: readonly number[] = [1, 0.97, 0.94, 0.91, 0.87, 0.82, 0.76];
 
 const REFINEMENTS = 3;
 

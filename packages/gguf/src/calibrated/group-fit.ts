@@ -13,8 +13,11 @@ export interface Fit {
 /** Rounds of: codes for the step, then the step for the codes. */
 const ROUNDS = 4;
 
+/** The same where the step is fixed. */
+const BIAS_ROUNDS = 2;
+
 /** Shares of the range that are tried. */
-const SHARES: readonly number[] = /* @__PURE__ */ Array.from({ length: 24 }, (_, i) => 1.1 - 0.025 * i);
+const SHARES: readonly number[] = /* @__PURE__ */ Array.from({ length: 14 }, (_, i) => 1.08 - 0.04 * i);
 
 /** Which end is cut off where the share is below 1: the upper one, both, the lower one. */
 const SIDES: readonly number[] = [0, 0.5, 1];
@@ -103,7 +106,7 @@ export class Group {
   fitBias(sign: BiasSign, scale: number, start: number): Fit {
     const best: Fit = { scale, bias: start, error: Number.POSITIVE_INFINITY };
     let bias = start;
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < BIAS_ROUNDS; round++) {
       const error = this.measure(scale, bias);
       if (!(error < best.error)) break;
       Object.assign(best, { bias, error });
