@@ -1,7 +1,6 @@
 import { UsageError } from "@requant/core";
-import { checkStatistics, squaredOutput } from "@requant/core/solve";
+import { checkStatistics, type MeasuredLayer, squaredOutput } from "@requant/core/solve";
 import { columnsPerGroup, type GroupRounding, roundGroup } from "./round-groups.ts";
-import type { ScaledLayer } from "./search-scales.ts";
 
 /** The largest magnitude is lowered in steps of a twentieth, down to 11 of 20. */
 const GRID = 20;
@@ -14,7 +13,7 @@ const STEPS = 10;
  * @returns clips[rows, groups]
  */
 export function searchClips(
-  { values, rows, statistics }: ScaledLayer,
+  { values, rows, statistics }: MeasuredLayer,
   rounding: GroupRounding,
 ): Float32Array {
   checkStatistics(statistics);

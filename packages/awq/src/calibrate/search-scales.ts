@@ -1,14 +1,6 @@
 import { ConversionError, UsageError } from "@requant/core";
-import { checkStatistics, type InputStatistics, squaredOutput } from "@requant/core/solve";
+import { checkStatistics, type MeasuredLayer, squaredOutput } from "@requant/core/solve";
 import { columnsPerGroup, type GroupRounding, roundGroup } from "./round-groups.ts";
-
-/** A linear layer of those that share a scale per input column. */
-export interface ScaledLayer {
-  /** W[rows, columns], row-major; not changed. */
-  readonly values: Float32Array;
-  readonly rows: number;
-  readonly statistics: InputStatistics;
-}
 
 /** How scales are searched. */
 export interface ScaleSearch extends GroupRounding {
@@ -49,7 +41,7 @@ const LEAST = fround(1e-4);
  * Source: AutoAWQ, awq/quantize/quantizer.py (`_search_best_scale`, `_compute_best_scale`); Lin et al. 2023.
  * @throws UsageError where the layers do not fit together; ConversionError where weights or statistics are not finite
  */
-export function searchScales(layers: readonly ScaledLayer[], search: ScaleSearch): FoundScales {
+export function searchScales(layers: readonly MeasuredLayer[], search: ScaleSearch): FoundScales {
   const columns = checkLayers(layers, search);
   const inputs = sharedMeans(meanInput(layers, columns), search.sharedColumn);
   const weights = sharedMeans(meanWeight(layers, columns, search), search.sharedColumn);
@@ -73,7 +65,7 @@ export function searchScales(layers: readonly ScaledLayer[], search: ScaleSearch
   return best;
 }
 
-function checkLayers(layers: readonly ScaledLayer[], search: ScaleSearch): number {
+function checkLayers(layers: readonly MeasuredLayer[], search: ScaleSearch): number {
   const columns = layers[0]?.statistics.columns ?? 0;
   if (columns === 0) throw new UsageError("There is no layer to search scales for.");
   const { sharedColumn } = search;
@@ -92,7 +84,7 @@ function checkLayers(layers: readonly ScaledLayer[], search: ScaleSearch): numbe
 }
 
 /** Mean |x| over the tokens of all layers, those with the same statistics counted once. */
-function meanInput(layers: readonly ScaledLayer[], columns: number): Float32Array {
+function meanInput(layers: readonly MeasuredLayer[], columns: number): Float32Array {
   const distinct = new Set(layers.map(({ statistics }) => statistics));
   const [only] = distinct;
   if (distinct.size === 1 && only !== undefined) return only.meanAbs;
@@ -107,7 +99,11 @@ function meanInput(layers: readonly ScaledLayer[], columns: number): Float32Arra
 }
 
 /** Mean over rows of |w|, each as a share of the largest one of its group. */
-function meanWeight(layers: readonly ScaledLayer[], columns: number, rounding: GroupRounding): Float32Array {
+function meanWeight(
+  layers: readonly MeasuredLayer[],
+  columns: number,
+  rounding: GroupRounding,
+): Float32Array {
   const size = columnsPerGroup(rounding, columns);
   const sum = new Float64Array(columns);
   let rows = 0;
@@ -163,7 +159,7 @@ const BAND = 32;
 
 /** Mean squared error of an output, over tokens and rows. */
 function lossOf(
-  layers: readonly ScaledLayer[],
+  layers: readonly MeasuredLayer[],
   columns: number,
   scales: Float32Array,
   search: ScaleSearch,

@@ -99,6 +99,7 @@ export {
   type PackedModule,
   type PlainLayout,
   parseLayout,
+  type ScaleSearchRequest,
   type TargetConfig,
   type WeightEncoder,
   type WeightRequest,

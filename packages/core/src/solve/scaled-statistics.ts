@@ -21,3 +21,11 @@ export function dividedInputs(statistics: InputStatistics, scales: Float32Array)
     meanAbs: meanAbs.map((mean, column) => mean / scales[column]!),
   };
 }
+
+/** A linear layer with what is known about its inputs. */
+export interface MeasuredLayer {
+  /** W[rows, columns], row-major. */
+  readonly values: Float32Array;
+  readonly rows: number;
+  readonly statistics: InputStatistics;
+}
