@@ -87,8 +87,10 @@ const families: Readonly<Record<string, readonly FoldRule[]>> = {
   exaone4: normsBehind,
 };
 
-/** Modules of a layer that read none of the divided numbers, whatever the family. */
+/** Modules of a layer that read no divided numbers but those of the rules that name them. */
 const others = new Set([
+  ...attention,
+  ...feedForward,
   "attn_output",
   "attn_q_norm",
   "attn_k_norm",
