@@ -20,6 +20,8 @@ test("exports of @requant/convert", () => {
       "fidelityOf",
       "findModel",
       "findingKinds",
+      "foldedModel",
+      "foldedStatistics",
       "hashModel",
       "inspectModel",
       "isEmbeddingOrHead",
@@ -48,6 +50,7 @@ test("exports of @requant/convert", () => {
       "planMetadataEdit",
       "planModelSplit",
       "planReport",
+      "readFolded",
       "readPlanSource",
       "refuseOverlap",
       "refuseUnsoundEdit",
@@ -55,6 +58,7 @@ test("exports of @requant/convert", () => {
       "runFindings",
       "runPlan",
       "runtimes",
+      "searchFolding",
       "specialTokenId",
       "splitMetadataAssignment",
       "tensorStatistics",
@@ -64,6 +68,7 @@ test("exports of @requant/convert", () => {
       "warningsOf",
       "webWorkers",
       "weightFormats",
+      "writeFolded",
       "writeNpy",
     ]
   `);
