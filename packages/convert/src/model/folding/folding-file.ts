@@ -38,7 +38,7 @@ export async function writeFolded(sink: ByteSink, { tensors, inputs }: Folded): 
   await writeSafetensors(sink, entries, { metadata: METADATA });
 }
 
-/** @throws FormatError for a file that holds something else */
+/** Reads scales that `writeFolded` wrote. @throws FormatError for a file that holds something else */
 export async function readFolded({ store, file }: FoldingLocation): Promise<Folded> {
   const set = await openSafetensors(store, { file });
   try {
