@@ -89,6 +89,11 @@ export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";
 export type { FindingKind } from "./model/findings/kind.ts";
+export type { Folded, FoldedTensor } from "./model/folding/folded.ts";
+export { foldedModel } from "./model/folding/folded-model.ts";
+export { foldedStatistics } from "./model/folding/folded-statistics.ts";
+export { type FoldingLocation, readFolded, writeFolded } from "./model/folding/folding-file.ts";
+export { type FoldingSearch, type StatisticsReader, searchFolding } from "./model/folding/search-folding.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
 export {
   type GgufFacts,

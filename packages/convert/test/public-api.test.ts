@@ -21,6 +21,8 @@ test("exports of @requant/convert", () => {
       "fidelityOf",
       "findModel",
       "findingKinds",
+      "foldedModel",
+      "foldedStatistics",
       "hashModel",
       "inspectModel",
       "isEmbeddingOrHead",
@@ -51,6 +53,7 @@ test("exports of @requant/convert", () => {
       "planMetadataEdit",
       "planModelSplit",
       "planReport",
+      "readFolded",
       "readPlanSource",
       "refuseOverlap",
       "refuseUnsoundEdit",
@@ -58,6 +61,7 @@ test("exports of @requant/convert", () => {
       "runFindings",
       "runPlan",
       "runtimes",
+      "searchFolding",
       "specialTokenId",
       "splitMetadataAssignment",
       "tensorStatistics",
@@ -67,6 +71,7 @@ test("exports of @requant/convert", () => {
       "warningsOf",
       "webWorkers",
       "weightFormats",
+      "writeFolded",
       "writeNpy",
     ]
   `);

@@ -2,6 +2,7 @@
 
 import { UsageError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
+import type { MeasuredLayer } from "../solve/scaled-statistics.ts";
 import type { InputStatistics } from "../solve/statistics.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { StoredView } from "../view/level-view.ts";
@@ -183,6 +184,14 @@ export interface WeightSampling {
   costs(sample: Float32Array, rows: number, columns: number): readonly number[];
 }
 
+/** Layers that read the same inputs, for which a target searches one scale per column. */
+export interface ScaleSearchRequest {
+  readonly layers: readonly MeasuredLayer[];
+  readonly settings: TargetSettings;
+  /** `sharedColumn[column]`: columns with the same number must get the same scale. Absent: each has its own. */
+  readonly sharedColumn?: Int32Array | undefined;
+}
+
 /** A format as a target. */
 export interface WeightTarget {
   /** Another word that may stand before the colon, in place of the format's name: "bnb". */
@@ -230,5 +239,10 @@ export interface WeightTarget {
   /** True when the stored parts of a source of this format can be copied as they are. A source without a view has no facts. */
   sameStorage(source: LinearLayout, facts: ViewFacts | undefined, layout: PlainLayout): boolean;
   encoder(layout: PlainLayout): WeightEncoder;
+  /**
+   * For formats whose tools multiply the columns of a weight before they round it, and divide the layer before it: the scale of each
+   * column. Where it is absent, weights are rounded as they are.
+   */
+  inputScales?(request: ScaleSearchRequest): Float32Array;
   config(request: ConfigRequest): TargetConfig;
 }

@@ -3,8 +3,10 @@ export { solveFactor } from "../kernels/factor-twin.ts";
 export { feedbackCodes, solveRows } from "../kernels/rows-twin.ts";
 export { solvePacking, solveView } from "../kernels/solve-twin.ts";
 export type { ColumnOrder, FactorOptions, SolveFactor } from "./factor.ts";
+export { squaredOutput } from "./quadratic-form.ts";
 export { type EmbeddingReader, readerStatistics } from "./readers.ts";
 export type { CodeGrid, ScaleType, SolvedRows, SolveRows, Sweeps } from "./rows.ts";
+export { dividedInputs, type MeasuredLayer } from "./scaled-statistics.ts";
 export {
   type Grouping,
   largestCode,

@@ -18,7 +18,8 @@ export type PlanFindingCode =
   | "partly-packed"
   | "no-block-type"
   | "other-type"
-  | "not-used";
+  | "not-used"
+  | "no-folding";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   assumed: {
@@ -95,6 +96,12 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "warning",
     meaning: "Something that was asked for, or a part of the importance matrix, has no effect on the output.",
     hint: "Leave it out, or correct it.",
+  },
+  "no-folding": {
+    severity: "note",
+    meaning:
+      "Scales per input channel are not searched for some layers, because it is not known which weights read what would be divided.",
+    hint: "Nothing needs to be done: these weights are quantized without such scales.",
   },
 };
 
