@@ -45,6 +45,12 @@ export default {
       to: { path: "^packages/(?!core/|safetensors/)", pathNot: "^packages/$1/" },
     },
     {
+      name: "calibrate-knows-core-models-safetensors",
+      severity: "error",
+      from: { path: "^packages/calibrate/src" },
+      to: { path: "^packages/(?!core/|models/|safetensors/|calibrate/)" },
+    },
+    {
       name: "convert-does-not-know-cli",
       severity: "error",
       from: { path: "^packages/convert/src" },
@@ -62,7 +68,12 @@ export default {
       severity: "error",
       from: {
         path: "^packages/[^/]+/src",
-        pathNot: ["^packages/core/src/io/node/", "^packages/convert/src/run/workers/", "^packages/cli/src/"],
+        pathNot: [
+          "^packages/core/src/io/node/",
+          "^packages/convert/src/run/workers/",
+          "^packages/calibrate/src/compute/node(-thread)?\\.ts$",
+          "^packages/cli/src/",
+        ],
       },
       to: { dependencyTypes: ["core"] },
     },

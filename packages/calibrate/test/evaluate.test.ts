@@ -32,7 +32,11 @@ describe("evaluation", () => {
     ]);
     expect(done).toEqual([1, 2]);
     // four equally likely tokens
-    expect(result).toEqual({ perplexity: expect.closeTo(4, 12), perplexityError: expect.closeTo(0, 12), tokens: 6 });
+    expect(result).toEqual({
+      perplexity: expect.closeTo(4, 12),
+      perplexityError: expect.closeTo(0, 12),
+      tokens: 6,
+    });
   });
 
   it("counts the error as llama-perplexity does", async () => {
@@ -57,7 +61,12 @@ describe("evaluation", () => {
     expect(result.sameTop).toBe(0);
     // right tokens 0 and 1
     expect(result.logRatio).toBeCloseTo((Math.log(8 / 3) + Math.log(4 / 9)) / 2, 6);
-    expect(await evaluateModel(base, { windows, base })).toMatchObject({ kl: 0, klError: 0, sameTop: 1, logRatio: 0 });
+    expect(await evaluateModel(base, { windows, base })).toMatchObject({
+      kl: 0,
+      klError: 0,
+      sameTop: 1,
+      logRatio: 0,
+    });
   });
 
   it("stays exact where logits are large, and where a token is impossible", () => {
@@ -70,8 +79,12 @@ describe("evaluation", () => {
   it("refuses logits that are not numbers, tokens outside the vocabulary, and another vocabulary", async () => {
     const windows = [Int32Array.of(0, 0, 0, 5)];
     const sound = [Int32Array.of(0, 0, 0, 1)];
-    await expect(evaluateModel(constant([0, Number.NaN]), { windows: sound })).rejects.toMatchObject({ reason: "not-finite" });
-    await expect(evaluateModel(constant([0, 0]), { windows })).rejects.toThrow("Token 5 is not one of the model's 2.");
+    await expect(evaluateModel(constant([0, Number.NaN]), { windows: sound })).rejects.toMatchObject({
+      reason: "not-finite",
+    });
+    await expect(evaluateModel(constant([0, 0]), { windows })).rejects.toThrow(
+      "Token 5 is not one of the model's 2.",
+    );
     await expect(evaluateModel(constant([0, 0]), { windows, base: constant([0, 0, 0]) })).rejects.toThrow(
       "The model has 2 tokens in its vocabulary, and the base has 3.",
     );

@@ -36,7 +36,12 @@ describe("windows", () => {
     for (const seed of [1, 2, 3]) {
       const chosen = starts(4, seed);
       expect(chosen).toEqual(starts(4, seed));
-      for (const [run, [first, end]] of [[0, 2], [2, 5], [5, 7], [7, 10]].entries()) {
+      for (const [run, [first, end]] of [
+        [0, 2],
+        [2, 5],
+        [5, 7],
+        [7, 10],
+      ].entries()) {
         expect(chosen[run]).toBeGreaterThanOrEqual(first ?? 0);
         expect(chosen[run]).toBeLessThan(end ?? 0);
       }
@@ -52,7 +57,9 @@ describe("windows", () => {
       "The text has 3 windows of 200 tokens; 4 were asked for.",
     );
     expect(() => textWindows(counted(600), { window: 0 })).toThrow("`window` is 0");
-    expect(() => textWindows(counted(600), { window: 2, samples: 1, chunks: 1 })).toThrow("`samples` and `chunks`");
+    expect(() => textWindows(counted(600), { window: 2, samples: 1, chunks: 1 })).toThrow(
+      "`samples` and `chunks`",
+    );
   });
 });
 
@@ -71,7 +78,9 @@ describe("BOS", () => {
     expect(of({ model: text("llama"), add_bos_token: { type: "bool", value: false } })).toBeUndefined();
     expect(of({ model: text("gpt2"), pre: text("gpt-2"), bos_token_id: id })).toBeUndefined();
     expect(of({ model: text("gpt2"), pre: text("llama-bpe"), bos_token_id: id })).toBe(5);
-    expect(of({ model: text("gpt2"), add_bos_token: { type: "bool", value: true }, bos_token_id: id })).toBe(5);
+    expect(of({ model: text("gpt2"), add_bos_token: { type: "bool", value: true }, bos_token_id: id })).toBe(
+      5,
+    );
   });
 });
 

@@ -1,7 +1,6 @@
 import type { activations } from "../decoder/activation.ts";
 import type { AttentionWindow } from "../decoder/attention.ts";
 
-
 /** The heavy steps of a forward pass. Matrices are row-major f32. The results of one backend do not depend on how many threads it has. */
 export interface Compute {
   /** For people: "SIMD with fused multiply-add, 4 threads". */

@@ -33,7 +33,9 @@ export function textWindows(tokens: Int32Array, options: WindowOptions): Int32Ar
     throw new UsageError(`\`${name}\` is ${value}; a whole number from 1 on is needed.`);
   }
   if (samples !== undefined && chunks !== undefined) {
-    throw new UsageError("`samples` and `chunks` both say how many windows are taken.", { hint: "Give one of them." });
+    throw new UsageError("`samples` and `chunks` both say how many windows are taken.", {
+      hint: "Give one of them.",
+    });
   }
   const before = bos === undefined ? 0 : 1;
   const length = tokens.length + before;

@@ -17,7 +17,8 @@ export type PlanFindingCode =
   | "partly-packed"
   | "no-block-type"
   | "other-type"
-  | "not-used";
+  | "not-used"
+  | "unused-expert";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   assumed: {
@@ -89,6 +90,12 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "warning",
     meaning: "Something that was asked for, or a part of the importance matrix, has no effect on the output.",
     hint: "Leave it out, or correct it.",
+  },
+  "unused-expert": {
+    severity: "warning",
+    meaning:
+      "No token of the calibration text reached some experts, so there are no statistics for their weights.",
+    hint: "Calibrate with more text, or with text of more kinds.",
   },
 };
 
