@@ -45,7 +45,7 @@ export default {
       to: { path: "^packages/(?!core/|safetensors/)", pathNot: "^packages/$1/" },
     },
     {
-      name: "calibrate-knows-core-models-safetensors",
+      name: "calibrate-knows-core-models-and-safetensors",
       severity: "error",
       from: { path: "^packages/calibrate/src" },
       to: { path: "^packages/(?!core/|models/|safetensors/|calibrate/)" },

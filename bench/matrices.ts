@@ -4,7 +4,7 @@
  * median of several runs. On a machine with other work, the rate per second of a core is the one to look at.
  * node --conditions=@requant/source bench/matrices.ts [threads …]
  */
-import { type Compute, plainCompute, wasmCompute } from "@requant/calibrate";
+import { type Compute, referenceCompute, wasmCompute } from "@requant/calibrate";
 import { nodeThreads } from "@requant/calibrate/node";
 import { randomNumbers } from "./random.ts";
 
@@ -145,6 +145,6 @@ for (const jobs of asked.length > 0 ? asked : [1, 2]) {
   );
 }
 if (asked.length === 0) {
-  const plain = plainCompute();
+  const plain = referenceCompute;
   await measure(plain.name, plain, steps((values) => values).slice(0, 1), 1);
 }

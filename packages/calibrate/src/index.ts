@@ -1,26 +1,36 @@
 /**
- * Calibration: matrix products on threads, statistics of inputs, windows of a text, perplexity.
+ * What calibration needs of a model: a forward pass in f32, layer by layer, that reports the inputs of all linear layers.
  * @example
- * import { evaluateModel, type LogitSource, openTokenizer, textWindows } from "@requant/calibrate";
+ * import { type DecoderSource, memoryStates, openDecoder } from "@requant/calibrate";
  *
- * async function perplexity(model: LogitSource, tokenizer: Uint8Array, text: string): Promise<string> {
- *   const tokens = openTokenizer({ tokenizer }).encode(text);
- *   const windows = textWindows(tokens, { window: 512 });
- *   const { perplexity, perplexityError } = await evaluateModel(model, { windows });
- *   return `${perplexity.toFixed(4)} ± ${perplexityError.toFixed(4)}`;
+ * async function logitsOf(source: DecoderSource, tokens: Int32Array): Promise<Float32Array> {
+ *   const decoder = openDecoder(source);
+ *   const states = memoryStates(1, tokens.length, decoder.hidden);
+ *   await decoder.embed(tokens, states);
+ *   for (let layer = 0; layer < decoder.layers; layer++) await decoder.runLayer(layer, states);
+ *   const last = new Float32Array(tokens.length * decoder.hidden);
+ *   await states.read(0, last);
+ *   const head = await decoder.openHead();
+ *   return head.logits(last); // [tokens, vocabulary]
  * }
  */
 
 export type { Compute, ComputeArray } from "./compute/compute.ts";
-export { plainCompute } from "./compute/plain.ts";
+export { referenceCompute } from "./compute/reference.ts";
 export type { ThreadHandle, ThreadSetup, Threads } from "./compute/threads.ts";
 export { type WasmComputeOptions, wasmCompute } from "./compute/wasm-compute.ts";
 export { type WebThreadsOptions, webThreads } from "./compute/web.ts";
-export type { AttentionWindow } from "./decoder/attention.ts";
+export { type AttentionWindow, attend, attendHead } from "./decoder/attention.ts";
+export type { DecoderHead } from "./decoder/head.ts";
+export { type Decoder, type DecoderOptions, openDecoder } from "./decoder/open.ts";
+export type { DecoderSource } from "./decoder/source.ts";
+export { decoderLogits } from "./evaluate/decoder-logits.ts";
 export { type EvaluateOptions, evaluateModel, type LogitSource } from "./evaluate/evaluate.ts";
 export { type Evaluation, EvaluationMeter } from "./evaluate/meter.ts";
+export { type HiddenStates, memoryStates } from "./hidden-states.ts";
+export type { LinearInput, Observer } from "./observer.ts";
 export { type CollectedEntry, type CollectorOptions, StatisticsCollector } from "./statistics/collector.ts";
-export { type StatisticsEntry, unusedExpertFindings } from "./statistics/entry.ts";
+export { type StatisticsEntry, sharedNames, unusedExpertFindings } from "./statistics/entry.ts";
 export { type ImportanceSums, importanceSums } from "./statistics/importance.ts";
 export { mergeStatistics } from "./statistics/merge.ts";
 export { type OpenStatisticsOptions, openStatistics, type StatisticsReader } from "./statistics/read.ts";

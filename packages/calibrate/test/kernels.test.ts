@@ -2,7 +2,7 @@
  * The steps of a forward pass on every backend of one thread. Oracles: sums in f64, made here one number at a time; for attention
  * and activations the formulas in f64, in src/decoder.
  */
-import { type Compute, plainCompute, wasmCompute } from "@requant/calibrate";
+import { type Compute, referenceCompute, wasmCompute } from "@requant/calibrate";
 import { afterAll, describe, expect, it } from "vitest";
 
 function numbers(length: number, seed: number, range = 1): Float32Array {
@@ -17,11 +17,11 @@ function numbers(length: number, seed: number, range = 1): Float32Array {
 const bound = (steps: number): number => 2e-7 * steps + 1e-6;
 
 const backends: readonly { readonly name: string; readonly compute: Compute }[] = [
-  { name: "TypeScript", compute: plainCompute() },
+  { name: "TypeScript", compute: referenceCompute },
   { name: "kernels without fused sums", compute: wasmCompute({ fused: false }) },
   { name: "kernels", compute: wasmCompute() },
 ];
-const plain = plainCompute();
+const plain = referenceCompute;
 const kernelBackends = backends.slice(1);
 afterAll(async () => {
   for (const { compute } of backends) await compute.close();

@@ -1,5 +1,5 @@
 /** Threads on one memory. Oracle: the bits of one thread, which kernels.test.ts compares with sums in f64. */
-import { plainCompute, wasmCompute } from "@requant/calibrate";
+import { referenceCompute, wasmCompute } from "@requant/calibrate";
 import { nodeThreads } from "@requant/calibrate/node";
 import { describe, expect, it } from "vitest";
 
@@ -71,7 +71,7 @@ describe("threads", () => {
     const outs = Array.from({ length: 6 }, () => new Float32Array(m * n));
     await Promise.all(outs.map((out) => compute.product(a, b, m, n, k, out)));
     const expected = new Float32Array(m * n);
-    await plainCompute().product(a, b, m, n, k, expected);
+    await referenceCompute.product(a, b, m, n, k, expected);
     for (const out of outs) {
       expect(out.every((value, index) => Math.abs(value - (expected[index] ?? Number.NaN)) < bound(k))).toBe(
         true,

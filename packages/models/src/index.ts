@@ -14,7 +14,14 @@
  */
 
 export type { Architecture } from "./architectures/architecture.ts";
-export { architectureOfConfig, architectureOfGguf, architectures } from "./architectures/index.ts";
+export type { DecoderDescription, DecoderWindows, LayerPart } from "./architectures/decoder.ts";
+export {
+  architectureOfConfig,
+  architectureOfGguf,
+  architectures,
+  decoderNamed,
+  decoderNames,
+} from "./architectures/index.ts";
 export { staysF32 } from "./architectures/tensors.ts";
 export {
   type BrokenConfigOptions,

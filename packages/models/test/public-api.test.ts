@@ -11,6 +11,8 @@ test("exports of @requant/models", () => {
       "architectures",
       "composeInputs",
       "configTensors",
+      "decoderNamed",
+      "decoderNames",
       "expertNames",
       "familyShapeFindings",
       "fileTypeNumbers",

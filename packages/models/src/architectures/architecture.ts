@@ -8,6 +8,7 @@ import type { HfFiles } from "../hf-files.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
 import type { WeightInput } from "../weight-plan.ts";
+import type { DecoderDescription } from "./decoder.ts";
 
 /** One metadata key. `~` at its start stands for the architecture's name. */
 export interface ParameterRule {
@@ -132,6 +133,8 @@ export interface Architecture extends ConfigClass {
   readonly mlxTensors?: readonly TensorRule[];
   readonly leftOut?: readonly LeftOutRule[];
   readonly tokenizer: TokenizerRules;
+  /** How the family computes; absent for a family without a forward pass. A family that is built from another one states its own. */
+  readonly decoder?: DecoderDescription | undefined;
   /** general.file_type where the files decide it, whatever file type is requested (MXFP4 experts). */
   readonly fileType?: (files: HfFiles, asked: number) => number;
   /** Config values that follow from tensors or from several keys at once. */

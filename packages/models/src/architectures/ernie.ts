@@ -1,6 +1,7 @@
 /** ERNIE 4.5, dense (llama.cpp, conversion/ernie.py). Its rotary pairs stand interleaved already. */
 import { spacePrefixOfConfig } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import { deriveHeadLength, deriveKeyValueHeads, textParameters } from "./parameters.ts";
 import { attention, decoderEnds, gatedFeedForward, layerNorms } from "./tensors.ts";
 
@@ -29,6 +30,8 @@ export const ernie45: Architecture = {
   derive: [deriveHeadLength, deriveKeyValueHeads],
   parameters: textParameters,
   tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...gatedFeedForward],
+  // llama.cpp, src/models/ernie4-5.cpp
+  decoder: llamaDecoder,
   tokenizer: { kinds: ["sentencepiece"], after: [spacePrefixOfConfig], json: "llama" },
   finishConfig(draft) {
     draft.values.set("use_bias", draft.ggufNames.has("blk.0.attn_q.bias"));

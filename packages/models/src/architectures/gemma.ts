@@ -5,6 +5,7 @@ import { f32, numberOf, u32 } from "../metadata-values.ts";
 import { spacePrefix } from "../tokenizer/extras.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
 import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
+import type { DecoderDescription } from "./decoder.ts";
 import { derived, generic, real, textParameters } from "./parameters.ts";
 import { attention, decoderEnds, gatedFeedForward, shiftedNorm } from "./tensors.ts";
 
@@ -51,6 +52,16 @@ const fourNorms: readonly TensorRule[] = [
   shiftedNorm("model.layers.{layer}.post_feedforward_layernorm.weight", "blk.{layer}.post_ffw_norm.weight"),
 ];
 
+/** llama.cpp, src/models/gemma.cpp. */
+const gemmaDecoder: DecoderDescription = {
+  norm: "rms",
+  parts: ["attn_norm", "ffn_norm"],
+  positions: "halves",
+  activation: "gelu",
+  gate: "separate",
+  scalesEmbedding: true,
+};
+
 export const gemma: Architecture = {
   name: "gemma",
   classes: ["GemmaForCausalLM"],
@@ -82,6 +93,7 @@ export const gemma: Architecture = {
     ...gatedFeedForward,
   ],
   leftOut: [tiedHead],
+  decoder: gemmaDecoder,
   tokenizer: {
     ...gemmaTokenizer,
     // the class writes the id of the published models for every vocabulary
@@ -104,6 +116,16 @@ function assumeQueryScale(draft: ConfigDraft): void {
     "a GGUF does not hold it; what llama.cpp computes with is taken",
   );
 }
+
+/** llama.cpp, src/models/gemma2.cpp. */
+const gemma2Decoder: DecoderDescription = {
+  ...gemmaDecoder,
+  parts: ["attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"],
+  windows: { period: 2, length: 4096 },
+  wideScaleLayers: 46,
+  scoreCap: 50,
+  logitCap: 30,
+};
 
 export const gemma2: Architecture = {
   ...gemma,
@@ -140,6 +162,7 @@ export const gemma2: Architecture = {
   ],
   tensors: [...shiftedEnds, ...fourNorms, ...attention(false), ...gatedFeedForward],
   tokenizer: gemmaTokenizer,
+  decoder: gemma2Decoder,
   finishConfig: assumeQueryScale,
 };
 
@@ -227,6 +250,14 @@ export const gemma3: Architecture = {
     shiftedNorm("model.layers.{layer}.self_attn.k_norm.weight", "blk.{layer}.attn_k_norm.weight"),
   ],
   leftOut: [],
+  // llama.cpp, src/models/gemma3.cpp
+  decoder: {
+    ...gemmaDecoder,
+    parts: [...gemma2Decoder.parts, "attn_q_norm", "attn_k_norm"],
+    windows: { period: 6, ropeBase: 10000 },
+    wideScaleLayers: 62,
+    logitCap: 0,
+  },
   finishConfig(draft) {
     assumeQueryScale(draft);
     splitRope(draft);

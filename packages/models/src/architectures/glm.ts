@@ -6,6 +6,7 @@ import { setRope } from "../rope.ts";
 import { byteKinds } from "../tokenizer/extras.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
 import type { Architecture, ConfigDraft } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import {
   count,
   derived,
@@ -78,6 +79,12 @@ export const glm4: Architecture = {
     same("model.layers.{layer}.mlp.gate_up_proj.weight", "blk.{layer}.ffn_up.weight"),
     same("model.layers.{layer}.mlp.down_proj.weight", "blk.{layer}.ffn_down.weight"),
   ],
+  // llama.cpp, src/models/glm4.cpp
+  decoder: {
+    ...llamaDecoder,
+    parts: ["attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"],
+    gate: "fused",
+  },
   tokenizer: glmTokenizer([
     ["eos", "<|endoftext|>"],
     ["eot", "<|user|>"],
@@ -101,6 +108,7 @@ function predictedLayers(config: Config, names: ReadonlySet<string>): number {
 
 export const glm4moe: Architecture = {
   ...glm4,
+  decoder: undefined,
   name: "glm4moe",
   classes: ["Glm4MoeForCausalLM", "Glm4vMoeForConditionalGeneration"],
   modelType: "glm4_moe",

@@ -95,4 +95,13 @@ export const gptNeox: Architecture = {
   tensors: tensorsOf("gpt_neox", "gpt_neox.layers", "embed_out"),
   mlxTensors: tensorsOf("model", "model.h", "model.embed_out"),
   tokenizer: byteBpe,
+  // llama.cpp, src/models/gptneox.cpp
+  decoder: {
+    norm: "layer",
+    parts: ["attn_norm", "ffn_norm"],
+    positions: "halves",
+    activation: "gelu",
+    gate: "none",
+    parallelKey: "~.use_parallel_residual",
+  },
 };

@@ -63,4 +63,12 @@ export const gpt2: Architecture = {
   mlxTensors: tensorsOf("model", "model.lm_head", same),
   leftOut: [{ pattern: /\.attn\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" }],
   tokenizer: byteBpe,
+  // llama.cpp, src/models/gpt2.cpp
+  decoder: {
+    norm: "layer",
+    parts: ["attn_norm", "ffn_norm"],
+    positions: "learned",
+    activation: "gelu",
+    gate: "none",
+  },
 };

@@ -1,6 +1,7 @@
 /** Granite 3, dense and mixture: Llama with four multipliers (llama.cpp, conversion/granite.py). */
 import { f32 } from "../metadata-values.ts";
 import type { Architecture, ParameterRule } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import { llama, llamaParameters } from "./llama.ts";
 import { deriveKeyValueHeads, real } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same, splitEvenly, stackedProjections } from "./tensors.ts";
@@ -37,6 +38,8 @@ export const granite: Architecture = {
   classes: ["GraniteForCausalLM"],
   modelType: "granite",
   defaults: { ...llama.defaults, ...multipliers },
+  // llama.cpp, src/models/granite.cpp
+  decoder: { ...llamaDecoder, experts: { normalized: true }, multipliers: true, rotationKey: true },
   // the class has no head_dim, so no key_length is written
   derive: [deriveKeyValueHeads, (values) => values.delete("head_dim")],
   parameters,

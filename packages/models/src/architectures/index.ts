@@ -8,6 +8,7 @@ import type { Architecture } from "./architecture.ts";
 import { baichuan } from "./baichuan.ts";
 import { bert, xlmRoberta } from "./bert.ts";
 import { cohere2 } from "./cohere.ts";
+import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { ernie45 } from "./ernie.ts";
 import { exaone4 } from "./exaone.ts";
@@ -132,6 +133,17 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
     });
   }
   return found;
+}
+
+/** How the families of a GGUF name compute, which is one way for all of them; undefined where no forward pass is known. */
+export function decoderNamed(name: string): DecoderDescription | undefined {
+  return architecturesNamed(name).find(({ decoder }) => decoder !== undefined)?.decoder;
+}
+
+/** The GGUF names of all families whose forward pass is known. */
+export function decoderNames(): readonly string[] {
+  const known = architectures.filter(({ decoder }) => decoder !== undefined);
+  return [...new Set(known.map(({ name }) => name))];
 }
 
 /** The families of a GGUF name; empty for an unknown name. */

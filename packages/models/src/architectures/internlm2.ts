@@ -6,6 +6,7 @@ import type { TokenizerExtra } from "../tokenizer/rules.ts";
 import { parseSentencePiece } from "../tokenizer/sentencepiece.ts";
 import type { WeightInput } from "../weight-plan.ts";
 import type { Architecture } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import { deriveKeyValueHeads, textParameters } from "./parameters.ts";
 import { decoderEnds, keyHeads, queryHeads, same, viewed } from "./tensors.ts";
 
@@ -88,6 +89,8 @@ export const internlm2: Architecture = {
     same(`${layer}.feed_forward.w3.weight`, "blk.{layer}.ffn_up.weight"),
     same(`${layer}.feed_forward.w2.weight`, "blk.{layer}.ffn_down.weight"),
   ],
+  // llama.cpp, src/models/internlm2.cpp
+  decoder: llamaDecoder,
   tokenizer: { kinds: ["sentencepiece"], between: [prefixOfModel], json: "llama" },
   finishConfig(draft) {
     draft.values.set("hidden_act", "silu");

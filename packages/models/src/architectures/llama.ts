@@ -2,6 +2,7 @@
 import { llama3RopeFactors } from "../rope-factors.ts";
 import { llamaTokenizer } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import {
   deriveHeadLength,
   deriveKeyValueHeads,
@@ -63,6 +64,7 @@ export const llama: Architecture = {
   extraTensors: [llama3RopeFactors],
   tensors: llamaTensors,
   tokenizer: llamaTokenizer,
+  decoder: { ...llamaDecoder, experts: { normalized: true } },
   finishConfig: finishLlama,
 };
 

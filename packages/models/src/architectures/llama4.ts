@@ -68,6 +68,7 @@ const gateUpExperts: TensorRule = {
 
 export const llama4: Architecture = {
   ...llama,
+  decoder: undefined,
   name: "llama4",
   classes: ["Llama4ForCausalLM", "Llama4ForConditionalGeneration"],
   modelType: "llama4_text",

@@ -22,6 +22,7 @@ function ropeNumber(key: string, name: string): ParameterRule {
 
 export const ministral3: Architecture = {
   ...llama,
+  decoder: undefined,
   name: "mistral3",
   classes: ["Ministral3ForCausalLM", "Mistral3ForConditionalGeneration"],
   modelType: "ministral3",

@@ -2,6 +2,7 @@
 import type { Metadata } from "@requant/core";
 import { sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import {
   deriveKeyValueHeads,
   deriveLayerTypes,
@@ -43,6 +44,13 @@ export const olmo2: Architecture = {
     ...gatedFeedForward,
   ],
   tokenizer: sentencePieceOrBpe,
+  // llama.cpp, src/models/olmo2.cpp; only OLMo 3 has windows
+  decoder: {
+    ...llamaDecoder,
+    parts: ["attn_q_norm", "attn_k_norm", "post_attention_norm", "post_ffw_norm"],
+    positions: "halves",
+    windows: { period: 4 },
+  },
   finishConfig(draft) {
     draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
   },

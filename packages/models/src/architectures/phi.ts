@@ -6,6 +6,7 @@ import { setRope } from "../rope.ts";
 import { isLongRope, longRopeFactors } from "../rope-factors.ts";
 import { byteBpe, byteKinds } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import { count, derived, deriveKeyValueHeads, generic } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same } from "./tensors.ts";
 
@@ -128,6 +129,8 @@ export const phi3: Architecture = {
     same("model.layers.{layer}.mlp.down_proj.*", "blk.{layer}.ffn_down.*"),
   ],
   tokenizer: { kinds: ["sentencepiece", ...byteKinds], strictSpecials: true, json: "llama" },
+  // llama.cpp, src/models/phi3.cpp, which does not use the window
+  decoder: { ...llamaDecoder, positions: "halves", gate: "fused" },
   finishConfig(draft) {
     restorePartialFactor(draft);
     restoreAttentionFactor(draft);
@@ -192,5 +195,7 @@ export const phi2: Architecture = {
     same("model.layers.{layer}.mlp.fc2.*", "blk.{layer}.ffn_down.*"),
   ],
   tokenizer: byteBpe,
+  // llama.cpp, src/models/phi2.cpp
+  decoder: { norm: "layer", parts: ["attn_norm"], positions: "halves", activation: "gelu", gate: "none" },
   finishConfig: restorePartialFactor,
 };

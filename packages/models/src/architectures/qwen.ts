@@ -2,6 +2,7 @@
 import type { ConfigValues } from "../config.ts";
 import { byteBpe, sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
+import { type DecoderDescription, llamaDecoder } from "./decoder.ts";
 import { count, deriveKeyValueHeads, generic, textParameters } from "./parameters.ts";
 import {
   attention,
@@ -53,7 +54,15 @@ export const qwen2: Architecture = {
   parameters: textParameters,
   tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...gatedFeedForward],
   tokenizer: sentencePieceOrBpe,
+  decoder: { ...llamaDecoder, positions: "halves" },
   notInGguf: windowNotes,
+};
+
+/** llama.cpp, src/models/qwen3.cpp. */
+const qwen3Decoder: DecoderDescription = {
+  ...llamaDecoder,
+  parts: ["attn_norm", "attn_q_norm", "attn_k_norm", "ffn_norm"],
+  positions: "halves",
 };
 
 export const qwen3: Architecture = {
@@ -82,6 +91,7 @@ export const qwen3: Architecture = {
     ...window,
   },
   tensors: [...qwen2.tensors, ...headNorms],
+  decoder: qwen3Decoder,
   finishConfig(draft) {
     draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
   },
@@ -130,6 +140,8 @@ export const qwen2moe: Architecture = {
     ...sharedExpert("model.layers.{layer}.mlp.shared_expert"),
     same("model.layers.{layer}.mlp.shared_expert_gate.weight", "blk.{layer}.ffn_gate_inp_shexp.weight"),
   ],
+  // llama.cpp, src/models/qwen2moe.cpp
+  decoder: { ...llamaDecoder, positions: "halves", experts: { normalized: false } },
   finishConfig(draft) {
     draft.values.set("qkv_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
   },
@@ -175,6 +187,7 @@ export const qwen3moe: Architecture = {
   parameters: [...textParameters, generic.expertFeedForwardLength],
   tensors: [...qwen3.tensors, separateExperts("model.layers.{layer}.mlp.experts"), router],
   tokenizer: byteBpe,
+  decoder: { ...qwen3Decoder, experts: { normalized: true } },
   finishConfig(draft) {
     draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
     // the published spelling

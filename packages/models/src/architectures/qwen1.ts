@@ -1,6 +1,7 @@
 /** Qwen 1: Llama's arithmetic under GPT-2's names, q, k, v in one matrix with a bias (llama.cpp, conversion/qwen.py and models/qwen.cpp). */
 import { bool, numberOf } from "../metadata-values.ts";
 import type { Architecture } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import { generic, real, textParameters } from "./parameters.ts";
 import { same } from "./tensors.ts";
 
@@ -35,6 +36,8 @@ export const qwen1: Architecture = {
     kinds: ["tiktoken", "byte-bpe"],
     after: [() => [["tokenizer.ggml.normalizer.nfc", bool(true)]]],
   },
+  // llama.cpp, src/models/qwen.cpp
+  decoder: { ...llamaDecoder, positions: "halves" },
   finishConfig(draft) {
     const { values } = draft;
     const hidden = numberOf(draft.parameter("~.embedding_length")) ?? 0;

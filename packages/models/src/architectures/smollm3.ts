@@ -1,5 +1,6 @@
 /** SmolLM 3: Llama with every fourth layer without rotary positions (llama.cpp, conversion/smollm3.py). */
 import type { Architecture } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import { llama } from "./llama.ts";
 import { deriveKeyValueHeads } from "./parameters.ts";
 
@@ -30,6 +31,8 @@ export const smollm3: Architecture = {
     vocab_size: 128256,
   },
   derive: [deriveKeyValueHeads],
+  // llama.cpp, src/models/smollm3.cpp
+  decoder: { ...llamaDecoder, unrotatedPeriod: 4 },
   notInGguf: {
     no_rope_layer_interval: "built into llama.cpp: every fourth layer",
     use_sliding_window: "a GGUF of this family holds no sliding window",

@@ -4,6 +4,7 @@ import { bool, boolOf, f32, numberOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
+import { llamaDecoder } from "./decoder.ts";
 import { derived, deriveKeyValueHeads, generic } from "./parameters.ts";
 import {
   attention,
@@ -103,6 +104,8 @@ export const stablelm: Architecture = {
     ),
   ],
   tokenizer: byteBpe,
+  // llama.cpp, src/models/stablelm.cpp: both halves are parallel where a layer has no ffn_norm
+  decoder: { ...llamaDecoder, norm: "layer", parts: ["attn_norm"], positions: "halves" },
   finishConfig(draft) {
     draft.values.set("use_qkv_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
     draft.values.set("qk_layernorm", draft.ggufNames.has("blk.0.attn_q_norm.weight"));

@@ -36,6 +36,14 @@ export const starcoder2: Architecture = {
     same("model.layers.{layer}.mlp.c_proj.*", "blk.{layer}.ffn_down.*"),
   ],
   tokenizer: byteBpe,
+  // llama.cpp, src/models/starcoder2.cpp
+  decoder: {
+    norm: "layer",
+    parts: ["attn_norm", "ffn_norm"],
+    positions: "halves",
+    activation: "gelu",
+    gate: "none",
+  },
   finishConfig(draft) {
     draft.values.set("use_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
   },
