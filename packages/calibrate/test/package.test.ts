@@ -13,6 +13,8 @@ test("exports of @requant/calibrate", () => {
       "decoderLogits",
       "evaluateModel",
       "importanceSums",
+      "keepStates",
+      "keptStatesByteLength",
       "memoryStates",
       "mergeStatistics",
       "openDecoder",
