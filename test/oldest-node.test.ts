@@ -41,6 +41,7 @@ describe.skipIf(!existsSync(oldestNode))("kernels in the oldest Node (skipped: i
   it("finds the suites of several packages", () =>
     expect(suites).toEqual(
       expect.arrayContaining([
+        "calibrate/test/kernels.test.ts",
         "convert/test/kernels.test.ts",
         "core/test/kernels.test.ts",
         "gguf/test/grid-kernels.test.ts",

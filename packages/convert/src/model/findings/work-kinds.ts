@@ -19,7 +19,8 @@ export type PlanFindingCode =
   | "no-block-type"
   | "other-type"
   | "not-used"
-  | "no-folding";
+  | "no-folding"
+  | "unused-expert";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   assumed: {
@@ -102,6 +103,12 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     meaning:
       "Scales per input channel are not searched for some layers, because it is not known which weights read what would be divided.",
     hint: "Nothing needs to be done: these weights are quantized without such scales.",
+  },
+  "unused-expert": {
+    severity: "warning",
+    meaning:
+      "No token of the calibration text reached some experts, so there are no statistics for their weights.",
+    hint: "Calibrate with more text, or with text of more kinds.",
   },
 };
 
