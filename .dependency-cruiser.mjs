@@ -51,6 +51,12 @@ export default {
       to: { path: "^packages/(?!core/|models/|safetensors/|calibrate/)" },
     },
     {
+      name: "calibration-text-knows-nobody",
+      severity: "error",
+      from: { path: "^packages/calibration-text/src" },
+      to: { path: "^packages/", pathNot: "^packages/calibration-text/" },
+    },
+    {
       name: "convert-does-not-know-cli",
       severity: "error",
       from: { path: "^packages/convert/src" },
