@@ -97,6 +97,7 @@ export {
   type LayoutOffer,
   type LayoutSchema,
   type PackedModule,
+  type PackGuide,
   type PlainLayout,
   parseLayout,
   type TargetConfig,

@@ -2,6 +2,7 @@
 
 import { UsageError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
+import type { InputStatistics } from "../solve/statistics.ts";
 import type { ViewFacts } from "../view/facts.ts";
 import type { IntegerView } from "../view/integer-view.ts";
 import type { StoredView } from "../view/level-view.ts";
@@ -95,6 +96,13 @@ export interface WeightEncoder {
   open(bytes: PartBytes): OpenedWeight;
 }
 
+/** What is known of the inputs of a layer while its weight is packed. */
+export interface PackGuide {
+  /** How much the error of each column counts: the mean square of its inputs. */
+  readonly importance?: Float32Array | undefined;
+  readonly statistics?: InputStatistics | undefined;
+}
+
 /** How an encoder packs floats: rows of integers, rows of its own kind, or all rows together. */
 export type FloatPacking =
   | {
@@ -112,7 +120,9 @@ export type FloatPacking =
   | {
       /** For formats that need a whole weight before they choose a code. */
       readonly kind: "whole";
-      pack(values: Float32Array): Readonly<Record<string, Uint8Array>>;
+      pack(values: Float32Array, guide?: PackGuide): Readonly<Record<string, Uint8Array>>;
+      /** What of a guide it uses; nothing where absent. */
+      readonly uses?: readonly (keyof PackGuide)[];
     };
 
 /** A packed module of the output. */
@@ -160,8 +170,11 @@ export interface WeightSampling {
   isNeeded(settings: TargetSettings, source: ClaimedPacking): boolean;
   /** Which rows of a weight to read. */
   rowsOf(rows: number): readonly number[];
-  /** What each choice would cost, from those rows, for the whole weight. */
-  costs(sample: Float32Array, rows: number, columns: number): readonly number[];
+  /**
+   * What each choice would cost, from those rows, for the whole weight. Numbers that grow with the rows: of a part of the
+   * rows they are taken in proportion.
+   */
+  costs(sample: Float32Array, rows: number, columns: number, guide?: PackGuide): readonly number[];
 }
 
 /** A format as a target. */
