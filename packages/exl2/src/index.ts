@@ -13,7 +13,13 @@
  * }
  */
 
-export { allocateExl2, type Exl2Candidate, type Exl2Measurement, measureRecipes, sampleRows } from "./allocate.ts";
+export {
+  allocateExl2,
+  type Exl2Candidate,
+  type Exl2Measurement,
+  measureRecipes,
+  sampleRows,
+} from "./allocate.ts";
 export { type Exl2Claims, type Exl2Layout, exl2Codec, exl2Groups } from "./codec.ts";
 export { type Exl2Calibration, type Exl2Config, parseExl2Config, serializeExl2Config } from "./config.ts";
 export { exl2Format } from "./format.ts";

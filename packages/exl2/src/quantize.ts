@@ -104,7 +104,8 @@ function columnsOf(
     const weight = importance ?? columnEnergies(values, rows, columns);
     order.sort((a, b) => weight[b]! - weight[a]! || a - b);
   }
-  const costs = importance === undefined ? undefined : Float32Array.from(order, (column) => importance[column]!);
+  const costs =
+    importance === undefined ? undefined : Float32Array.from(order, (column) => importance[column]!);
   return { order, importance: costs, upper: undefined };
 }
 
@@ -141,12 +142,7 @@ function refuseNonFinite(values: Float32Array, columns: number): void {
 }
 
 /** What is refused where a group needs a scale that f16 does not hold; it names the largest weight. */
-function tooLarge(
-  values: Float32Array,
-  rows: number,
-  columns: number,
-  ofGroup: Int32Array,
-): ConversionError {
+function tooLarge(values: Float32Array, rows: number, columns: number, ofGroup: Int32Array): ConversionError {
   let largest = ofGroup[0] ?? 0;
   for (let row = 0; row < rows; row++) {
     for (const column of ofGroup) {

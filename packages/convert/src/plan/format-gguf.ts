@@ -19,6 +19,7 @@ export const ggufFormat: Format = {
     options: [
       "allowRequantize",
       "grids",
+      "guideOf",
       "imatrix",
       "keepSplit",
       "leaveOutputTensor",
@@ -27,8 +28,10 @@ export const ggufFormat: Format = {
       "pruneLayers",
       "pure",
       "set",
+      "targetSize",
       "tensorTypes",
       "tokenEmbeddingType",
+      "typeCosts",
     ],
     needs: ({ settings }) =>
       settings["type"] === "AUTO"

@@ -128,7 +128,7 @@ export function withRecipe(draft: GgufDraft, type: string, options: PlanOptions)
   };
 }
 
-function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeChoices {
+export function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeChoices {
   return chooseTypes({
     target: type,
     facts: recipeFacts(draft.metadata),

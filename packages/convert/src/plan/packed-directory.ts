@@ -56,7 +56,7 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
       rounding,
       spellings: () => exampleSpellings(words),
       examples: () => shortSpellings(words),
-      options: ["grids", "requantizeRest"],
+      options: ["grids", ...(sampling === undefined ? [] : (["guideOf"] as const)), "requantizeRest"],
       parse(text) {
         const settings = parseWords(words, text);
         return target.settle?.(settings) ?? settings;

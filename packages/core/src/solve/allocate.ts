@@ -1,5 +1,6 @@
 /** A size for each of many things, so that all together fit a budget and cost as little as possible. */
 import { UsageError } from "../errors.ts";
+import { exactAllocation } from "./exact-allocation.ts";
 
 /** One way to store one thing. */
 export interface SizedChoice {
@@ -8,6 +9,9 @@ export interface SizedChoice {
   /** What is lost; costs of different things are added. */
   readonly cost: number;
 }
+
+/** The share of the budget that may stay unused. */
+const UNUSED_SHARE = 0.001;
 
 /** What was chosen. */
 export interface Allocation {
@@ -38,19 +42,21 @@ export function sizeRange(things: readonly (readonly SizedChoice[])[]): {
 }
 
 /**
- * The choices with the least cost whose sizes are together at most the budget. First the exact answer but for its last
- * step: all things begin as small as they can be, and the steps that save the most cost per size are taken in order, each
- * thing along the lower convex hull of its choices (a Lagrange multiplier's choice at every moment). Then the rest of the
- * budget is filled: single changes while one lowers the cost, and, while more than a thousandth of the budget is left,
- * pairs of one that grows and one that shrinks.
+ * The choices with the least cost whose sizes are together at most the budget, and within a thousandth below it where the
+ * sizes allow. Exact where a table of all sums of sizes is small enough (some dozens of things). Otherwise exact but for
+ * the last step: all things begin as small as they can be, and the steps that save the most cost per size are taken in
+ * order, each thing along the lower convex hull of its choices (a Lagrange multiplier's choice at every moment); the rest
+ * of the budget is filled by single changes, and by pairs of one that grows and one that shrinks, while they lower the cost.
  * @throws UsageError where even the smallest sizes are more than the budget, or a thing has no choices
  */
 export function allocateSizes(things: readonly (readonly SizedChoice[])[], budget: number): Allocation {
-  const state = new AllocationState(things);
   const { smallest } = sizeRange(things);
   if (!(smallest <= budget)) {
     throw new UsageError(`The smallest choices have a size of ${smallest}, which is more than ${budget}.`);
   }
+  const state = new AllocationState(things);
+  const exact = exactAllocation(things, budget, 1 - UNUSED_SHARE);
+  if (exact !== undefined) return exact;
   const steps = things.flatMap((choices, thing) =>
     hullSteps(choices, state.chosen[thing]!).map((step) => ({ ...step, thing })),
   );
@@ -149,9 +155,6 @@ const KEPT_MOVES = 2;
 
 /** Sizes of moves that are paired: the work grows with the square of their number. */
 const PAIRED_SIZES = 2000;
-
-/** The share of the budget that may stay unused. */
-const UNUSED_SHARE = 0.001;
 
 /** Rounding of sums must not look like a gain. */
 const LEAST_GAIN = 1e-9;

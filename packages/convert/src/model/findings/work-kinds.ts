@@ -17,6 +17,7 @@ export type PlanFindingCode =
   | "partly-packed"
   | "no-block-type"
   | "other-type"
+  | "sized-types"
   | "not-used";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
@@ -84,6 +85,11 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
     hint: packedTarget,
+  },
+  "sized-types": {
+    severity: "note",
+    meaning: "Types were chosen so that the output has the size that was asked for.",
+    hint: "Choose another `targetSize` to trade size for loss.",
   },
   "not-used": {
     severity: "warning",
