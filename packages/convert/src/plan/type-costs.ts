@@ -6,6 +6,7 @@ import { ggmlTypeByName, importanceOf } from "@requant/gguf";
 import { isRowSelection, openWeight } from "@requant/models";
 import { encoderOf } from "../model/encodings.ts";
 import type { Model } from "../model/model.ts";
+import { isEmbeddingOrHead } from "../model/weight-names.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { isQuantizedEncoding } from "./fidelity.ts";
 import { findNonFinite } from "./non-finite.ts";
@@ -23,7 +24,8 @@ const MOST_ROWS = 32;
 const LEAST_ROWS = 2;
 
 /**
- * The costs of every weight that is to be quantized, by name. Memory: the rows of one weight, and the statistics of one.
+ * The costs of every weight that is to be quantized, by name. Of embeddings and the head the weights' own errors: in a head
+ * the part of the output that all tokens share, which changes no probability, hides most of the error. Memory: the rows of one weight, and the statistics of one.
  * Weights whose values are all zero, or not all finite, are left out: typical costs are assumed for them.
  */
 export async function measureTypeCosts(
@@ -62,7 +64,7 @@ async function measuredTypes(
     const matrix = Math.floor(row / perMatrix);
     const guide = matrix === 0 ? first : await guideOf?.(name, matrix);
     const importance = importanceFor(entry, guide, matrix, columns);
-    const known = { ...guide, importance };
+    const known: PackGuide = isEmbeddingOrHead(name) ? {} : { ...guide, importance };
     const energy = errorOf(values, undefined, known);
     if (!Number.isFinite(energy)) return undefined;
     total.energy += energy;
@@ -95,20 +97,20 @@ async function sampledRows(model: Model, tensor: PlanTensor, wanted: number): Pr
     return Array.from({ length: count }, (_, row) => ({
       row,
       values: values.slice(row * columns, (row + 1) * columns),
-    })).filter(({ values: own }) => isFinite(own));
+    })).filter(({ values: own }) => allFinite(own));
   }
   const read: SampledRow[] = [];
   for (let i = 0; i < count; i++) {
     const row = Math.floor((i * rows) / count);
     const values = new Float32Array(columns);
     await reader.readRows(row, row + 1, values);
-    if (isFinite(values)) read.push({ row, values });
+    if (allFinite(values)) read.push({ row, values });
   }
   return read;
 }
 
 /** What is not finite is refused where it is encoded, with its place; it must not decide here. */
-function isFinite(values: Float32Array): boolean {
+function allFinite(values: Float32Array): boolean {
   return findNonFinite(values, values) === undefined;
 }
 

@@ -4,17 +4,17 @@
  *
  * Measured by quantizing one weight at a time of the model in golden/kjv: KL ×1000 is about 60 × (1 + 5 × share) times the
  * squared error of the layer's output relative to that output, within a factor of two for 19 of the 21 layers. The share is
- * that of the block's output in the energy of the stream behind it. KL grows about 9 times as fast with the relative error of
- * the token embeddings, and 21 times with that of the head; the head's share is independent of the layers, each of which
- * counts less the more there are, so its number is 7 for each of that model's 3 layers.
+ * that of the block's output in the energy of the stream behind it. KL grows about 9 times as fast with the relative squared
+ * error of the token embeddings' and of the head's own weights; the head counts the same in any model, and a layer less the
+ * more there are, so the head's number is 3 for each of that model's 3 layers.
  */
 const SHARE_FACTOR = 5;
 
 /** Of the token embeddings: the relative error of the weights themselves. */
 export const EMBEDDING_SENSITIVITY = 9;
 
-/** Of the head, for each layer of the decoder. */
-export const HEAD_SENSITIVITY_PER_LAYER = 7;
+/** Of the head, for each layer of the decoder: the relative error of the weights themselves. */
+export const HEAD_SENSITIVITY_PER_LAYER = 3;
 
 /**
  * A factor for the relative errors of each block's weights.
