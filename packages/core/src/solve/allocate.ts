@@ -1,14 +1,7 @@
 /** A size for each of many things, so that all together fit a budget and cost as little as possible. */
 import { UsageError } from "../errors.ts";
+import type { Allocation, SizedChoice } from "./allocation.ts";
 import { exactAllocation } from "./exact-allocation.ts";
-
-/** One way to store one thing. */
-export interface SizedChoice {
-  /** In any unit, the same for all. */
-  readonly size: number;
-  /** What is lost; costs of different things are added. */
-  readonly cost: number;
-}
 
 /** The share of the budget that may stay unused. */
 const UNUSED_SHARE = 0.001;

@@ -1,4 +1,4 @@
-import type { Allocation, SizedChoice } from "./allocate.ts";
+import type { Allocation, SizedChoice } from "./allocation.ts";
 
 /** Additions that the table may take: some tenths of a second. */
 const MOST_STEPS = 60_000_000;

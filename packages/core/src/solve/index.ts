@@ -1,5 +1,6 @@
 /** Codes from calibration statistics: what the solvers of all formats share. */
-export { type Allocation, allocateSizes, type SizedChoice, sizeRange } from "./allocate.ts";
+export { allocateSizes, sizeRange } from "./allocate.ts";
+export type { Allocation, SizedChoice } from "./allocation.ts";
 export { type ColumnOrder, type FactorOptions, type SolveFactor, solveFactor } from "./factor.ts";
 export { feedbackCodes } from "./feedback.ts";
 export {

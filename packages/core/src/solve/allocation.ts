@@ -1,0 +1,7 @@
+/** One way to store one thing. */
+export interface SizedChoice {
+  /** In any unit, the same for all. */
+  readonly size: number;
+  /** What is lost; costs of different things are added. */
+  readonly cost: number;
+}
