@@ -6,14 +6,6 @@ import { exactAllocation } from "./exact-allocation.ts";
 /** The share of the budget that may stay unused. */
 const UNUSED_SHARE = 0.001;
 
-/** What was chosen. */
-export interface Allocation {
-  /** For each thing the index of its choice. */
-  readonly chosen: number[];
-  readonly size: number;
-  readonly cost: number;
-}
-
 /** The smallest and the largest size that an allocation can have. */
 export function sizeRange(things: readonly (readonly SizedChoice[])[]): {
   readonly smallest: number;

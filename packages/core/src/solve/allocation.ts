@@ -5,3 +5,11 @@ export interface SizedChoice {
   /** What is lost; costs of different things are added. */
   readonly cost: number;
 }
+
+/** What was chosen. */
+export interface Allocation {
+  /** For each thing the index of its choice. */
+  readonly chosen: number[];
+  readonly size: number;
+  readonly cost: number;
+}
