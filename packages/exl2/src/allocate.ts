@@ -94,5 +94,5 @@ export function allocateExl2(weights: readonly Exl2Candidate[], bitsPerWeight: n
       `${bitsPerWeight} bits per weight are not possible; the smallest mix takes ${(smallest / total).toFixed(2)}.`,
     );
   }
-  return allocateSizes(choices, total * bitsPerWeight).chosen;
+  return allocateSizes(choices, total * bitsPerWeight, 1).chosen;
 }

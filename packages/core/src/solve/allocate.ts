@@ -32,15 +32,20 @@ export function sizeRange(things: readonly (readonly SizedChoice[])[]): {
  * the last step: all things begin as small as they can be, and the steps that save the most cost per size are taken in
  * order, each thing along the lower convex hull of its choices (a Lagrange multiplier's choice at every moment); the rest
  * of the budget is filled by single changes, and by pairs of one that grows and one that shrinks, while they lower the cost.
+ * @param unusedShare how much of the budget may stay unused where a table decides; 1: whatever costs least
  * @throws UsageError where even the smallest sizes are more than the budget, or a thing has no choices
  */
-export function allocateSizes(things: readonly (readonly SizedChoice[])[], budget: number): Allocation {
+export function allocateSizes(
+  things: readonly (readonly SizedChoice[])[],
+  budget: number,
+  unusedShare: number = UNUSED_SHARE,
+): Allocation {
   const { smallest } = sizeRange(things);
   if (!(smallest <= budget)) {
     throw new UsageError(`The smallest choices have a size of ${smallest}, which is more than ${budget}.`);
   }
   const state = new AllocationState(things);
-  const exact = exactAllocation(things, budget, 1 - UNUSED_SHARE);
+  const exact = exactAllocation(things, budget, 1 - unusedShare);
   if (exact !== undefined) return exact;
   const steps = things.flatMap((choices, thing) =>
     hullSteps(choices, state.chosen[thing]!).map((step) => ({ ...step, thing })),
