@@ -31,7 +31,7 @@ const KEPT_READERS = 2;
  * @throws ConversionError for a model without names in GGUF
  */
 export async function decoderSource(model: Model, signal?: AbortSignal): Promise<DecoderSource> {
-  const plan = makePlan(await readPlanSource(model, {}, signal), parseTarget("gguf:f32"));
+  const plan = makePlan(await readPlanSource(model, {}, { signal }), parseTarget("gguf:f32"));
   const [file] = plan.files;
   const metadata = metadataFromJson(file?.kind === "gguf" ? file.metadata : []);
   const tensors = new Map(plan.tensors.filter(isWeight).map((tensor) => [tensor.name, tensor]));

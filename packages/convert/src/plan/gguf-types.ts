@@ -133,7 +133,7 @@ export function withRecipe(draft: GgufDraft, type: string, options: PlanOptions)
   };
 }
 
-function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeChoices {
+export function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeChoices {
   const { statistics } = options;
   refuseBoth(options);
   const unused = statistics === undefined ? [] : unusedStatistics(statistics, draft.weights);

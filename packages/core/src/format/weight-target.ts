@@ -180,8 +180,11 @@ export interface WeightSampling {
   isNeeded(settings: TargetSettings, source: ClaimedPacking): boolean;
   /** Which rows of a weight to read. */
   rowsOf(rows: number): readonly number[];
-  /** What each choice would cost, from those rows, for the whole weight. */
-  costs(sample: Float32Array, rows: number, columns: number): readonly number[];
+  /**
+   * What each choice would cost, from those rows, for the whole weight. Numbers that grow with the rows: of a part of the
+   * rows they are taken in proportion.
+   */
+  costs(sample: Float32Array, rows: number, columns: number, guide?: PackGuide): readonly number[];
 }
 
 /** Layers that read the same inputs, for which a target searches one scale per column. */

@@ -19,6 +19,7 @@ export type PlanFindingCode =
   | "no-block-type"
   | "other-type"
   | "not-used"
+  | "sized-types"
   | "no-folding"
   | "unused-expert";
 
@@ -92,6 +93,11 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
     hint: packedTarget,
+  },
+  "sized-types": {
+    severity: "note",
+    meaning: "Types were chosen so that the output has the size that was asked for.",
+    hint: "Choose another `targetSize` to trade size for loss.",
   },
   "not-used": {
     severity: "warning",
