@@ -84,7 +84,13 @@ export { remedyOf } from "./examine/remedy.ts";
 export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { weightFormats } from "./formats.ts";
 export { type DecoderSource, decoderSource } from "./measure/decoder-source.ts";
+export {
+  type EvaluateModelsOptions,
+  evaluateModels,
+  type ModelsEvaluation,
+} from "./measure/evaluate-models.ts";
 export { type ModelTokenizer, modelTokenizer } from "./measure/model-tokenizer.ts";
+export type { MeasureControl, MeasureProgress } from "./measure/progress.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";

@@ -1,5 +1,5 @@
 /** The half of a layer with attention. */
-import { type AttentionWindow, attend } from "./attention.ts";
+import type { AttentionWindow } from "./attention.ts";
 import type { LayerPlan } from "./layer-plan.ts";
 import { applyLinear, type Linear, loadLinear, loadNorm } from "./linear.ts";
 import { type NormValues, normalize } from "./norm.ts";
@@ -91,7 +91,7 @@ export async function attentionHalf(
     }
     parts.push(one);
   }
-  await (compute.attention ?? attend)(parts);
+  await compute.attention(parts);
   await observer?.onInput(plan.output.name, mixed, tokens, heads * headLength);
   const out = scratch.floats("half", tokens * hidden);
   await applyLinear(compute, weights.output, mixed, tokens, out);

@@ -1,5 +1,4 @@
 /** The half of a layer with the feed-forward. */
-import { activate } from "./activation.ts";
 import type { ForwardPlan } from "./layer-plan.ts";
 import { applyLinear, type Linear, loadLinear } from "./linear.ts";
 import type { Pass } from "./pass.ts";
@@ -46,7 +45,7 @@ export async function feedForward(
     gates = scratch.floats("gate", tokens * width);
     await applyLinear(compute, gate, input, tokens, gates);
   }
-  activate(settings.description.activation, gates, values);
+  await compute.activate(settings.description.activation, gates, values);
   await observer?.onInput(down.plan.name, values, tokens, width, expert);
   await applyLinear(compute, down, values, tokens, out);
 }
