@@ -132,6 +132,16 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     async () => (await import("./commands/verify.ts")).verify,
   ).option("--tolerance <relative>", "relative RMSE that counts as equal: 0.01 or 1%", tolerance, 0);
 
+  measuring(
+    command(
+      "evaluate <model>",
+      "perplexity of a model on a text, and its distance to a base model of any format",
+      async () => (await import("./commands/evaluate.ts")).evaluate,
+    ),
+  )
+    .option("--base <model>", "also KL divergence and equal top tokens, against this model")
+    .option("--chunks <n>", "only the first n windows of the text");
+
   command(
     "doctor <model>",
     "everything wrong with a model in one pass, each finding with a code and a remedy",
@@ -264,6 +274,13 @@ const allowNonFinite = [
   "--allow-non-finite",
   "go on where a weight is NaN or infinite, or becomes so; the report lists such weights",
 ] as const;
+
+/** The options of commands that run a model over a text. */
+function measuring(command: Command): Command {
+  return needs(command, "--text <file>", "a file of plain text in UTF-8")
+    .option("--window <tokens>", "tokens of a window; default: 512, as in llama.cpp's tools")
+    .option("--jobs <n>", "threads; default: as many as there are cores", positive);
+}
 
 /** The options that decide what a conversion makes. */
 function conversion(command: Command): Command {
