@@ -142,6 +142,20 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--base <model>", "also KL divergence and equal top tokens, against this model")
     .option("--chunks <n>", "only the first n windows of the text");
 
+  output(
+    measuring(
+      command(
+        "calibrate <model>",
+        "statistics of what enters each weight while the model reads a text, for convert --calibrate",
+        async () => (await import("./commands/calibrate.ts")).calibrate,
+      ),
+    ),
+    "a .safetensors file",
+  )
+    .option("--samples <n>", "windows, spread evenly over the text; default: all, at most 128")
+    .option("--seed <n>", "choose the windows at random, always the same for a seed; with --samples")
+    .option("--resume", "go on after the last layer that an interrupted run has finished");
+
   command(
     "doctor <model>",
     "everything wrong with a model in one pass, each finding with a code and a remedy",
@@ -274,6 +288,11 @@ const allowNonFinite = [
   "--allow-non-finite",
   "go on where a weight is NaN or infinite, or becomes so; the report lists such weights",
 ] as const;
+
+/** The options of commands that write one file which is no model. */
+function output(command: Command, description: string): Command {
+  return needs(command, "-o, --output <file>", description).option("--overwrite", "replace an existing file");
+}
 
 /** The options of commands that run a model over a text. */
 function measuring(command: Command): Command {

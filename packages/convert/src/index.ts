@@ -83,6 +83,11 @@ export { outputFindings } from "./examine/output-findings.ts";
 export { remedyOf } from "./examine/remedy.ts";
 export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { weightFormats } from "./formats.ts";
+export {
+  type CollectReport,
+  type CollectStatisticsOptions,
+  collectStatistics,
+} from "./measure/collect-statistics.ts";
 export { type DecoderSource, decoderSource } from "./measure/decoder-source.ts";
 export {
   type EvaluateModelsOptions,
@@ -91,6 +96,7 @@ export {
 } from "./measure/evaluate-models.ts";
 export { type ModelTokenizer, modelTokenizer } from "./measure/model-tokenizer.ts";
 export type { MeasureControl, MeasureProgress } from "./measure/progress.ts";
+export { expectedStatistics } from "./measure/statistics-plan.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";

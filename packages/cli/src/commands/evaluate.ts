@@ -38,15 +38,20 @@ async function evaluateWith(
 }
 
 function renderEvaluation(evaluation: Omit<ModelsEvaluation, "findings">, look: Look): string {
-  const { perplexity, perplexityError, kl, klError, sameTop, sameTopError, logRatio, logRatioError } = evaluation;
+  const { perplexity, perplexityError, kl, klError, sameTop, sameTopError, logRatio, logRatioError } =
+    evaluation;
   const { tokens, windows, window } = evaluation;
   const lines: [string, string][] = [["perplexity", withError(perplexity, perplexityError, 4)]];
-  if (kl !== undefined) lines.push(["KL divergence", `${withError(kl * 1000, (klError ?? 0) * 1000, 3)} × 10⁻³`]);
+  if (kl !== undefined)
+    lines.push(["KL divergence", `${withError(kl * 1000, (klError ?? 0) * 1000, 3)} × 10⁻³`]);
   if (sameTop !== undefined) {
     lines.push(["same top token", `${withError(sameTop * 100, (sameTopError ?? 0) * 100, 2)} %`]);
   }
   if (logRatio !== undefined) {
-    lines.push(["ln perplexity − base", `${withError(logRatio * 1000, (logRatioError ?? 0) * 1000, 2)} × 10⁻³`]);
+    lines.push([
+      "ln perplexity − base",
+      `${withError(logRatio * 1000, (logRatioError ?? 0) * 1000, 2)} × 10⁻³`,
+    ]);
   }
   lines.push(["scored", `${tokens} tokens in ${windows} windows of ${window}`]);
   return facts(lines, look);

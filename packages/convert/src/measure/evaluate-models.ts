@@ -50,9 +50,11 @@ const STATES_BYTE_LENGTH = 2 ** 30;
 export async function evaluateModels(options: EvaluateModelsOptions): Promise<ModelsEvaluation> {
   const { model, base, signal } = options;
   const compute = options.compute ?? wasmCompute();
-  const room = new StatesRoom(options.spill, STATES_BYTE_LENGTH);
+  const room = new StatesRoom(options.spill, "hidden-states", STATES_BYTE_LENGTH);
   try {
-    const subjects = await Promise.all([base, model].map((each) => each && subjectOf(each, compute, room, signal)));
+    const subjects = await Promise.all(
+      [base, model].map((each) => each && subjectOf(each, compute, room, signal)),
+    );
     const [reference, own] = subjects;
     if (own === undefined) throw new UsageError("There is no model to evaluate.");
     if (reference !== undefined) refuseOtherVocabulary(own.decoder, reference.decoder);
@@ -108,7 +110,8 @@ async function windowsFor(
   const read = (subject: Subject, tokenizer: TextTokenizer): Int32Array[] =>
     windowsOf(tokenizer, subject.source.metadata, options);
   const first = await tokenizerIfAny(reference.model);
-  if (reference === own || first === undefined) return { windows: read(own, await tokenizerOf(own.model)), findings: [] };
+  if (reference === own || first === undefined)
+    return { windows: read(own, await tokenizerOf(own.model)), findings: [] };
   const windows = read(reference, first);
   const second = await tokenizerIfAny(own.model);
   if (second === undefined || sameIds(windows, read(own, second))) return { windows, findings: [] };

@@ -41,12 +41,15 @@ export function handedOver(from: HiddenStates, to: HiddenStates): HiddenStates {
 /** Gives out hidden states; those of more bytes than `limit` lie in working files. */
 export class StatesRoom {
   readonly #store: Pick<WriteStore, "name" | "stage"> | undefined;
+  readonly #name: string;
   readonly #limit: number;
   readonly #files: Promise<StagedFile>[] = [];
   #inMemory = 0;
 
-  constructor(store: Pick<WriteStore, "name" | "stage"> | undefined, limit: number) {
+  /** @param name what the names of working files begin with */
+  constructor(store: Pick<WriteStore, "name" | "stage"> | undefined, name: string, limit: number) {
     this.#store = store;
+    this.#name = name;
     this.#limit = limit;
   }
 
@@ -88,7 +91,7 @@ export class StatesRoom {
   #stage(byteLength: number): Promise<StagedFile> {
     const stage = this.#store?.stage?.bind(this.#store);
     if (stage === undefined) throw new IoError("There is no place for hidden states.");
-    const file = stage(`hidden-states-${this.#files.length}`, { byteLength });
+    const file = stage(`${this.#name}-${this.#files.length}`, { byteLength });
     this.#files.push(file);
     return file;
   }

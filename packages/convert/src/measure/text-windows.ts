@@ -1,5 +1,11 @@
 /** A text as windows of a model's tokens. */
-import { bosOf, openTokenizer, type TextTokenizer, textWindows, type WindowOptions } from "@requant/calibrate";
+import {
+  bosOf,
+  openTokenizer,
+  type TextTokenizer,
+  textWindows,
+  type WindowOptions,
+} from "@requant/calibrate";
 import { type Metadata, UsageError } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import { modelTokenizer } from "./model-tokenizer.ts";
@@ -9,6 +15,8 @@ export interface TextOptions extends Pick<WindowOptions, "samples" | "seed" | "c
   readonly text: string;
   /** Tokens of a window. Default 512, as in llama.cpp's tools. */
   readonly window?: number | undefined;
+  /** Without `samples`: at most so many windows, spread evenly over the text. */
+  readonly most?: number | undefined;
 }
 
 /** Tokens of a window where nothing else is asked for. */
@@ -27,12 +35,18 @@ export async function tokenizerOf(model: Model): Promise<TextTokenizer> {
 export function windowsOf(
   tokenizer: TextTokenizer,
   metadata: Metadata,
-  { text, window = DEFAULT_WINDOW, samples, seed, chunks }: TextOptions,
+  { text, window = DEFAULT_WINDOW, samples, seed, chunks, most = Number.POSITIVE_INFINITY }: TextOptions,
 ): Int32Array[] {
   if (text.includes("\0")) {
-    throw new UsageError("The text has zero bytes: it is not text.", { hint: "Give a file of plain text, in UTF-8." });
+    throw new UsageError("The text has zero bytes: it is not text.", {
+      hint: "Give a file of plain text, in UTF-8.",
+    });
   }
-  return textWindows(tokenizer.encode(text), { window, samples, seed, chunks, bos: bosOf(metadata) });
+  const tokens = tokenizer.encode(text);
+  const cut = (count: number | undefined): Int32Array[] =>
+    textWindows(tokens, { window, samples: count, seed, chunks, bos: bosOf(metadata) });
+  const windows = cut(samples);
+  return windows.length > most && samples === undefined ? cut(most) : windows;
 }
 
 /** ids[windows, tokens] */
