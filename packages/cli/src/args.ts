@@ -143,6 +143,21 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--chunks <n>", "only the first n windows of the text");
 
   output(
+    command(
+      "imatrix [model]",
+      "importance matrix of a model on a text, as llama-imatrix makes it; or several merged",
+      async () => (await import("./commands/imatrix.ts")).imatrix,
+    ),
+    "a .gguf file, or a .dat file for the older form",
+  )
+    .option("--text <file>", textHelp)
+    .option(...windowOption)
+    .option("--chunks <n>", "only the first n windows of the text")
+    .option("--process-output", "also measure the head (output.weight)")
+    .option("--merge <file>", "add another matrix, or calibration statistics; repeatable", collect)
+    .option(...jobsOption);
+
+  output(
     measuring(
       command(
         "calibrate <model>",
@@ -294,11 +309,20 @@ function output(command: Command, description: string): Command {
   return needs(command, "-o, --output <file>", description).option("--overwrite", "replace an existing file");
 }
 
+const textHelp = "a file of plain text in UTF-8";
+
+const windowOption = [
+  "--window <tokens>",
+  "tokens of a window; default: 512, as in llama.cpp's tools",
+] as const;
+
+const jobsOption = ["--jobs <n>", "threads; default: as many as there are cores", positive] as const;
+
 /** The options of commands that run a model over a text. */
 function measuring(command: Command): Command {
-  return needs(command, "--text <file>", "a file of plain text in UTF-8")
-    .option("--window <tokens>", "tokens of a window; default: 512, as in llama.cpp's tools")
-    .option("--jobs <n>", "threads; default: as many as there are cores", positive);
+  return needs(command, "--text <file>", textHelp)
+    .option(...windowOption)
+    .option(...jobsOption);
 }
 
 /** The options that decide what a conversion makes. */

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import {
   openStatistics,
@@ -7,12 +6,13 @@ import {
   type StatisticsIndex,
   type StatisticsLocation,
 } from "@requant/convert";
-import { IoError, memorySource, UsageError } from "@requant/core";
+import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
-import { imatrixWeights, readImatrix } from "@requant/gguf";
+import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
 import { parseByteSize, parseCount } from "./byte-size.ts";
+import { readImatrixFile } from "./imatrix-file.ts";
 
 /** The options of `convert` and `plan`, as commander parsed them. */
 export const conversionArguments = z.object({
@@ -101,14 +101,7 @@ async function statisticsFrom(path: string): Promise<GivenStatistics> {
 }
 
 async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pick<PlanOptions, "imatrix">> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new IoError(`${path}: the importance matrix cannot be read.`, {
-      path,
-      cause,
-      hint: "Check the path.",
-    });
-  });
-  const imatrix = await readImatrix(memorySource(bytes, path));
+  const imatrix = await readImatrixFile(path);
   const filter = { include: given.includeWeights ?? [], exclude: given.excludeWeights ?? [] };
   return {
     imatrix: {

@@ -94,8 +94,14 @@ export {
   evaluateModels,
   type ModelsEvaluation,
 } from "./measure/evaluate-models.ts";
+export {
+  type ImportanceMatrixOptions,
+  importanceMatrix,
+  type MeasuredImportance,
+} from "./measure/importance-matrix.ts";
 export { type ModelTokenizer, modelTokenizer } from "./measure/model-tokenizer.ts";
 export type { MeasureControl, MeasureProgress } from "./measure/progress.ts";
+export { importanceOfStatistics } from "./measure/statistics-importance.ts";
 export { expectedStatistics } from "./measure/statistics-plan.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
