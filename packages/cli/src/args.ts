@@ -343,9 +343,12 @@ function conversion(command: Command): Command {
     )
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
     .option(
-      "--calibrate <stats.safetensors>",
-      "calibration statistics: codes that keep the outputs of each layer",
+      "--calibrate <file>",
+      "a text, or statistics of one (.safetensors): codes that keep the outputs of each layer",
     )
+    .option("--samples <n>", "of the text: windows, spread evenly; default: all, at most 128")
+    .option("--window <tokens>", "of the text: tokens of a window; default: 512")
+    .option("--seed <n>", "of the text: choose the windows at random, always the same for a seed")
     .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
     .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)
     .option("--pure", "one type for all quantized tensors")
