@@ -40,6 +40,12 @@ export { type StatisticsEntry, sharedNames, unusedExpertFindings } from "./stati
 export { type ImportanceSums, importanceSums } from "./statistics/importance.ts";
 export { mergeStatistics } from "./statistics/merge.ts";
 export { type OpenStatisticsOptions, openStatistics, type StatisticsReader } from "./statistics/read.ts";
-export { type StatisticsMetadata, writeStatistics } from "./statistics/write.ts";
+export {
+  layoutStatistics,
+  type StatisticsMetadata,
+  type StatisticsShape,
+  statisticsTensors,
+  writeStatistics,
+} from "./statistics/write.ts";
 export { bosOf, openTokenizer, type TextTokenizer, type TokenizerFiles } from "./text/tokenizer.ts";
 export { textWindows, type WindowOptions } from "./text/windows.ts";

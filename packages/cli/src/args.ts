@@ -132,6 +132,45 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     async () => (await import("./commands/verify.ts")).verify,
   ).option("--tolerance <relative>", "relative RMSE that counts as equal: 0.01 or 1%", tolerance, 0);
 
+  measuring(
+    command(
+      "evaluate <model>",
+      "perplexity of a model on a text, and its distance to a base model of any format",
+      async () => (await import("./commands/evaluate.ts")).evaluate,
+    ),
+  )
+    .option("--base <model>", "also KL divergence and equal top tokens, against this model")
+    .option("--chunks <n>", "only the first n windows of the text");
+
+  output(
+    command(
+      "imatrix [model]",
+      "importance matrix of a model on a text, as llama-imatrix makes it; or several merged",
+      async () => (await import("./commands/imatrix.ts")).imatrix,
+    ),
+    "a .gguf file, or a .dat file for the older form",
+  )
+    .option("--text <file>", textHelp)
+    .option(...windowOption)
+    .option("--chunks <n>", "only the first n windows of the text")
+    .option("--process-output", "also measure the head (output.weight)")
+    .option("--merge <file>", "add another matrix, or calibration statistics; repeatable", collect)
+    .option(...jobsOption);
+
+  output(
+    measuring(
+      command(
+        "calibrate <model>",
+        "statistics of what enters each weight while the model reads a text, for convert --calibrate",
+        async () => (await import("./commands/calibrate.ts")).calibrate,
+      ),
+    ),
+    "a .safetensors file",
+  )
+    .option("--samples <n>", "windows, spread evenly over the text; default: all, at most 128")
+    .option("--seed <n>", "choose the windows at random, always the same for a seed; with --samples")
+    .option("--resume", "go on after the last layer that an interrupted run has finished");
+
   command(
     "doctor <model>",
     "everything wrong with a model in one pass, each finding with a code and a remedy",
@@ -265,6 +304,27 @@ const allowNonFinite = [
   "go on where a weight is NaN or infinite, or becomes so; the report lists such weights",
 ] as const;
 
+/** The options of commands that write one file which is no model. */
+function output(command: Command, description: string): Command {
+  return needs(command, "-o, --output <file>", description).option("--overwrite", "replace an existing file");
+}
+
+const textHelp = "a file of plain text in UTF-8";
+
+const windowOption = [
+  "--window <tokens>",
+  "tokens of a window; default: 512, as in llama.cpp's tools",
+] as const;
+
+const jobsOption = ["--jobs <n>", "threads; default: as many as there are cores", positive] as const;
+
+/** The options of commands that run a model over a text. */
+function measuring(command: Command): Command {
+  return needs(command, "--text <file>", textHelp)
+    .option(...windowOption)
+    .option(...jobsOption);
+}
+
 /** The options that decide what a conversion makes. */
 function conversion(command: Command): Command {
   return needs(
@@ -283,9 +343,12 @@ function conversion(command: Command): Command {
     )
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
     .option(
-      "--calibrate <stats.safetensors>",
-      "calibration statistics: codes that keep the outputs of each layer",
+      "--calibrate <file>",
+      "a text, or statistics of one (.safetensors): codes that keep the outputs of each layer",
     )
+    .option("--samples <n>", "of the text: windows, spread evenly; default: all, at most 128")
+    .option("--window <tokens>", "of the text: tokens of a window; default: 512")
+    .option("--seed <n>", "of the text: choose the windows at random, always the same for a seed")
     .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
     .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)
     .option("--pure", "one type for all quantized tensors")

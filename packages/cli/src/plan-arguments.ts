@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import {
   openStatistics,
@@ -7,12 +6,14 @@ import {
   type StatisticsIndex,
   type StatisticsLocation,
 } from "@requant/convert";
-import { IoError, memorySource, UsageError } from "@requant/core";
+import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
-import { imatrixWeights, readImatrix } from "@requant/gguf";
+import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
 import { parseByteSize, parseCount } from "./byte-size.ts";
+import { isCalibrationText, refuseWithoutText } from "./calibration.ts";
+import { readImatrixFile } from "./imatrix-file.ts";
 
 /** The options of `convert` and `plan`, as commander parsed them. */
 export const conversionArguments = z.object({
@@ -22,6 +23,9 @@ export const conversionArguments = z.object({
   shardSize: z.string().optional(),
   imatrix: z.string().optional(),
   calibrate: z.string().optional(),
+  samples: z.string().optional(),
+  window: z.string().optional(),
+  seed: z.string().optional(),
   pure: z.boolean().optional(),
   tensor: z.array(z.string()).optional(),
   outputTensor: z.string().optional(),
@@ -47,8 +51,12 @@ export interface ConversionOptions {
   readonly run: Pick<RunOptions, "imatrix" | "statistics">;
 }
 
+/** All but the statistics of a text, which are made only when the model is open. */
 export async function conversionOptions(given: ConversionArguments): Promise<ConversionOptions> {
-  const statistics = given.calibrate === undefined ? undefined : await statisticsFrom(given.calibrate);
+  refuseWithoutText(given);
+  const { calibrate } = given;
+  const isFile = calibrate !== undefined && !isCalibrationText(calibrate);
+  const statistics = isFile ? await statisticsFrom(calibrate) : undefined;
   const plan = { ...(await planOptions(given)), statistics: statistics?.index };
   return { plan, run: { imatrix: plan.imatrix?.weights, statistics: statistics?.location } };
 }
@@ -101,14 +109,7 @@ async function statisticsFrom(path: string): Promise<GivenStatistics> {
 }
 
 async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pick<PlanOptions, "imatrix">> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new IoError(`${path}: the importance matrix cannot be read.`, {
-      path,
-      cause,
-      hint: "Check the path.",
-    });
-  });
-  const imatrix = await readImatrix(memorySource(bytes, path));
+  const imatrix = await readImatrixFile(path);
   const filter = { include: given.includeWeights ?? [], exclude: given.excludeWeights ?? [] };
   return {
     imatrix: {

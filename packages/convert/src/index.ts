@@ -83,8 +83,26 @@ export { outputFindings } from "./examine/output-findings.ts";
 export { remedyOf } from "./examine/remedy.ts";
 export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { weightFormats } from "./formats.ts";
+export {
+  type CollectReport,
+  type CollectStatisticsOptions,
+  collectStatistics,
+} from "./measure/collect-statistics.ts";
 export { type DecoderSource, decoderSource } from "./measure/decoder-source.ts";
+export {
+  type EvaluateModelsOptions,
+  evaluateModels,
+  type ModelsEvaluation,
+} from "./measure/evaluate-models.ts";
+export {
+  type ImportanceMatrixOptions,
+  importanceMatrix,
+  type MeasuredImportance,
+} from "./measure/importance-matrix.ts";
 export { type ModelTokenizer, modelTokenizer } from "./measure/model-tokenizer.ts";
+export type { MeasureControl, MeasureProgress } from "./measure/progress.ts";
+export { importanceOfStatistics } from "./measure/statistics-importance.ts";
+export { expectedStatistics } from "./measure/statistics-plan.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";
@@ -143,7 +161,7 @@ export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } 
 export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
-export { type OutputStore, refuseOverlap } from "./run/outputs/store.ts";
+export { type OutputStore, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
 export type { RunOptions, RunProgress } from "./run/run-options.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";

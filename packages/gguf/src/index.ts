@@ -35,6 +35,7 @@ export { swapBlocks } from "./endian.ts";
 export type { GgufFindingCode } from "./finding-codes.ts";
 export { type GgufFile, type GgufLayout, type GgufPlan, layoutGguf, parseGguf } from "./header.ts";
 export { type ImportanceEntries, importanceOf } from "./imatrix/fit.ts";
+export { mergeImatrices } from "./imatrix/merge.ts";
 export {
   type Imatrix,
   type ImatrixEntry,

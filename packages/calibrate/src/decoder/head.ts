@@ -4,6 +4,9 @@ import { loadNorm, readWhole } from "./linear.ts";
 import { type NormValues, normalize } from "./norm.ts";
 import type { Pass } from "./pass.ts";
 
+/** The name under which the input of the head is reported, of a tied one too: the embedding as such has no inputs. */
+export const HEAD_NAME = "output.weight";
+
 export interface HeadPlan {
   readonly norm: NormPlan;
   /** `output.weight`, or `token_embd.weight` where the head is the embedding. */
@@ -44,7 +47,7 @@ export async function openHead(pass: Pass, plan: HeadPlan, headBytes: number): P
   };
   return {
     async observe(states) {
-      await observer?.onInput(name, normed(states), states.length / columns, columns);
+      await observer?.onInput(HEAD_NAME, normed(states), states.length / columns, columns);
     },
     async logits(states) {
       const rows = states.length / columns;

@@ -2,7 +2,7 @@
 import type { LinearInput } from "../observer.ts";
 import { expertsName } from "./experts.ts";
 import { forwardName } from "./forward-half.ts";
-import type { HeadPlan } from "./head.ts";
+import { HEAD_NAME, type HeadPlan } from "./head.ts";
 import type { ExpertsPlan, ForwardPlan, LayerPlan, LinearPlan } from "./layer-plan.ts";
 
 function input(
@@ -39,5 +39,5 @@ export function inputsOf(layers: readonly LayerPlan[], { output }: HeadPlan): Li
     ...(plan.forward === undefined ? [] : forwardInputs(plan.forward)),
     ...(plan.experts === undefined ? [] : expertInputs(plan.experts)),
   ]);
-  return [...inputs, input(output.name, [output], output.columns)];
+  return [...inputs, input(HEAD_NAME, [output], output.columns)];
 }

@@ -1,5 +1,10 @@
-import { type ByteSink, F32 } from "@requant/core";
-import { type SafetensorsTensorData, writeSafetensors } from "@requant/safetensors";
+import { type ByteSink, F32, type TensorShape } from "@requant/core";
+import {
+  layoutSafetensors,
+  type SafetensorsLayout,
+  type SafetensorsTensorData,
+  writeSafetensors,
+} from "@requant/safetensors";
 import type { StatisticsEntry } from "./entry.ts";
 
 /** Marks a file of statistics, in its metadata. */
@@ -29,38 +34,56 @@ export interface StatisticsMetadata {
 export async function writeStatistics(
   sink: ByteSink,
   entries: readonly StatisticsEntry[],
-  { shared, windows, window, more }: StatisticsMetadata,
+  metadata: StatisticsMetadata,
 ): Promise<void> {
-  await writeSafetensors(sink, entries.flatMap(tensorsOf), {
-    metadata: {
-      ...more,
-      format: STATISTICS_FORMAT,
-      version: STATISTICS_VERSION,
-      shared: JSON.stringify(shared),
-      windows: String(windows),
-      window: String(window),
-    },
-  });
+  await writeSafetensors(sink, entries.flatMap(statisticsTensors), { metadata: metadataOf(metadata) });
 }
 
-function tensorsOf(entry: StatisticsEntry): SafetensorsTensorData[] {
-  const { name, columns, tokens } = entry;
-  const stack = entry.experts === undefined ? [] : [entry.experts];
-  const matrices = [...tokens.keys()];
+/** What of an entry is known before anything is summed. */
+export type StatisticsShape = Pick<StatisticsEntry, "name" | "columns" | "experts">;
+
+/** Where each byte of such a file will be, before anything is summed: for writing it entry by entry. */
+export function layoutStatistics(
+  entries: readonly StatisticsShape[],
+  metadata: StatisticsMetadata,
+): SafetensorsLayout {
+  return layoutSafetensors(entries.flatMap(shapesOf), metadataOf(metadata));
+}
+
+function metadataOf({ shared, windows, window, more }: StatisticsMetadata): Record<string, string> {
+  return {
+    ...more,
+    format: STATISTICS_FORMAT,
+    version: STATISTICS_VERSION,
+    shared: JSON.stringify(shared),
+    windows: String(windows),
+    window: String(window),
+  };
+}
+
+function shapesOf({ name, columns, experts }: StatisticsShape): [TensorShape, TensorShape, TensorShape] {
+  const stack = experts === undefined ? [] : [experts];
   return [
-    { name: `${name}.tokens`, shape: [tokens.length], encoding: "I64", data: () => [tokenBytes(tokens)] },
+    { name: `${name}.tokens`, shape: [experts ?? 1], encoding: "I64" },
+    { name: `${name}.mean_abs`, shape: [...stack, columns], encoding: "F32" },
+    { name: `${name}.moments`, shape: [...stack, columns, columns], encoding: "F32" },
+  ];
+}
+
+/** The tensors of one entry, as they are written. */
+export function statisticsTensors(entry: StatisticsEntry): SafetensorsTensorData[] {
+  const [tokens, meanAbs, moments] = shapesOf(entry);
+  const matrices = [...entry.tokens.keys()];
+  return [
+    { ...tokens, data: () => [tokenBytes(entry.tokens)] },
     {
-      name: `${name}.mean_abs`,
-      shape: [...stack, columns],
-      encoding: "F32",
+      ...meanAbs,
       data: async function* () {
         for (const matrix of matrices) yield* bytesOf(await entry.readMeanAbs(matrix));
       },
     },
     {
-      name: `${name}.moments`,
-      shape: [...stack, columns, columns],
-      encoding: "F32",
+      ...moments,
       data: async function* () {
         for (const matrix of matrices) yield* bytesOf((await entry.read(matrix)).moments);
       },

@@ -1,5 +1,13 @@
-import { type Model, parseTarget, planConversion } from "@requant/convert";
+import {
+  type Model,
+  type Plan,
+  type PlanOptions,
+  parseTarget,
+  planConversion,
+  type RunOptions,
+} from "@requant/convert";
 import * as z from "zod";
+import { isCalibrationText, planWithText, runWithText } from "../calibration.ts";
 import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
@@ -23,16 +31,26 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
   const { plan: rest, run: files } = await conversionOptions(choices);
   return withModel(argument, context.signal, async (model) => {
     const run = async (like?: Model): Promise<number> => {
-      const plan = await planConversion(model, target, { ...rest, like, outputName: place.name });
-      if (choices.plan === true) return showPlan(plan, model, context);
-      return execute(plan, model, place, context, {
-        overwrite: choices.overwrite,
-        jobs: choices.jobs,
-        resume: choices.resume,
-        check: choices.verify,
-        allowNonFinite: choices.allowNonFinite,
-        ...files,
-      });
+      const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
+        planConversion(model, target, { ...rest, ...more, like, outputName: place.name });
+      const { jobs, resume, overwrite } = choices;
+      const carryOut = (plan: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> =>
+        execute(plan, model, place, context, {
+          overwrite,
+          jobs,
+          resume,
+          check: choices.verify,
+          allowNonFinite: choices.allowNonFinite,
+          ...files,
+          ...more,
+        });
+      if (!isCalibrationText(choices.calibrate)) {
+        const plan = await makePlan();
+        return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
+      }
+      const calibrated = { given: choices, model, place, jobs, resume, overwrite, makePlan };
+      if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
+      return runWithText(calibrated, context, carryOut);
     };
     return choices.like === undefined ? run() : withModel(choices.like, context.signal, run);
   });

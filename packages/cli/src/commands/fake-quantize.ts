@@ -1,7 +1,14 @@
-import { parseTarget, planFakeQuantize } from "@requant/convert";
+import {
+  type Plan,
+  type PlanOptions,
+  parseTarget,
+  planFakeQuantize,
+  type RunOptions,
+} from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import * as z from "zod";
+import { isCalibrationText, planWithText, runWithText } from "../calibration.ts";
 import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
@@ -30,13 +37,23 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
   const place = await outputPlace(output, false);
   const { plan: rest, run: files } = await conversionOptions(choices);
   return withModel(argument, context.signal, async (model) => {
-    const plan = await planFakeQuantize(model, target, { ...rest, dtype });
-    if (choices.plan === true) return showPlan(plan, model, context);
-    return execute(plan, model, place, context, {
-      overwrite: choices.overwrite,
-      check: choices.verify,
-      allowNonFinite: choices.allowNonFinite,
-      ...files,
-    });
+    const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
+      planFakeQuantize(model, target, { ...rest, ...more, dtype });
+    const { overwrite } = choices;
+    const carryOut = (plan: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> =>
+      execute(plan, model, place, context, {
+        overwrite,
+        check: choices.verify,
+        allowNonFinite: choices.allowNonFinite,
+        ...files,
+        ...more,
+      });
+    if (!isCalibrationText(choices.calibrate)) {
+      const plan = await makePlan();
+      return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
+    }
+    const calibrated = { given: choices, model, place, overwrite, makePlan };
+    if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
+    return runWithText(calibrated, context, carryOut);
   });
 };

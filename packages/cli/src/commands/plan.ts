@@ -1,4 +1,5 @@
-import { type Model, parseTarget, planConversion } from "@requant/convert";
+import { type Model, type Plan, type PlanOptions, parseTarget, planConversion } from "@requant/convert";
+import { isCalibrationText, planWithText } from "../calibration.ts";
 import type { Handler } from "../context.ts";
 import { showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
@@ -9,8 +10,13 @@ export const plan: Handler = async ([argument = ""], given, context) => {
   const target = parseTarget(choices.to);
   const { plan: rest } = await conversionOptions(choices);
   return withModel(argument, context.signal, async (model) => {
-    const make = async (like?: Model): Promise<number> =>
-      showPlan(await planConversion(model, target, { ...rest, like }), model, context);
+    const make = async (like?: Model): Promise<number> => {
+      const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
+        planConversion(model, target, { ...rest, ...more, like });
+      const isText = isCalibrationText(choices.calibrate);
+      const plan = isText ? await planWithText({ model, makePlan }, context) : await makePlan();
+      return showPlan(plan, model, context);
+    };
     return choices.like === undefined ? make() : withModel(choices.like, context.signal, make);
   });
 };

@@ -8,8 +8,8 @@
 import { UsageError } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import type { NonFiniteWeights } from "../../plan/non-finite.ts";
-import { checksum } from "../checksum-twin.ts";
 import type { PieceResult } from "../pieces.ts";
+import { sealed, sealedLines } from "./sealed-lines.ts";
 
 /** Identifies a run. Only the same run may continue it. */
 export interface JournalHead {
@@ -28,14 +28,6 @@ export interface Journal {
 }
 
 const MAGIC = "requant-journal-2";
-
-function sealed(text: string): Uint8Array {
-  return new TextEncoder().encode(`${text} ${sealOf(text)}\n`);
-}
-
-function sealOf(text: string): string {
-  return checksum(new TextEncoder().encode(text));
-}
 
 export function headLine(head: JournalHead): Uint8Array {
   return sealed(`${MAGIC} ${JSON.stringify(head)}`);
@@ -88,9 +80,7 @@ export function parseJournal(bytes: Uint8Array): Journal {
   const pieces = new Map<number, PieceResult>();
   let head: JournalHead | undefined;
   let byteLength = 0;
-  for (const line of linesOf(bytes)) {
-    const text = contentOf(line);
-    if (text === undefined) break;
+  for (const { text, end } of sealedLines(bytes)) {
     if (head === undefined) {
       head = parseHead(text);
       if (head === undefined) break;
@@ -106,29 +96,9 @@ export function parseJournal(bytes: Uint8Array): Journal {
         ...outputOf(output),
       });
     }
-    byteLength += line.byteLength;
+    byteLength = end;
   }
   return { head, pieces, byteLength };
-}
-
-const NEWLINE = 10;
-
-/** Lines with their line ends. A line without one is incomplete. */
-function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let start = 0; ; ) {
-    const end = bytes.indexOf(NEWLINE, start);
-    if (end < 0) return;
-    yield bytes.subarray(start, end + 1);
-    start = end + 1;
-  }
-}
-
-/** The line without its checksum, if the checksum is right. */
-function contentOf(line: Uint8Array): string | undefined {
-  const text = new TextDecoder().decode(line.subarray(0, -1));
-  const end = text.lastIndexOf(" ");
-  const content = text.slice(0, end);
-  return end > 0 && text.slice(end + 1) === sealOf(content) ? content : undefined;
 }
 
 function parseHead(text: string): JournalHead | undefined {

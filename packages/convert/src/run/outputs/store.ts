@@ -113,6 +113,12 @@ export async function existingFiles(output: OutputStore, files: Plan["files"]): 
   return existing;
 }
 
+/** Refuses outputs that are there already, before long work. @throws IoError */
+export async function refuseTaken(output: OutputStore, { files }: Pick<Plan, "files">): Promise<void> {
+  const [name] = await existingFiles(output, files);
+  if (name !== undefined) throw outputExists(output, name);
+}
+
 export function outputExists(output: OutputStore, name: string, found?: string): IoError {
   return new IoError(`The output exists already${found === undefined ? "" : `, and ${found}`}.`, {
     path: joinPath(output.name, name),

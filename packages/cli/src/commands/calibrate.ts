@@ -1,0 +1,56 @@
+import { basename, dirname, resolve } from "node:path";
+import { type CollectReport, collectStatistics, warningsOf } from "@requant/convert";
+import { UsageError } from "@requant/core";
+import { directoryStore } from "@requant/core/node";
+import type { Handler } from "../context.ts";
+import { exitStatus } from "../exit.ts";
+import { countOption, measured, textOf } from "../measure-arguments.ts";
+import { withModel } from "../open.ts";
+import { findingText, showWarnings } from "../render/findings.ts";
+import { byteQuantity, counted } from "../render/quantity.ts";
+import { writeJson } from "../streams.ts";
+
+export const calibrate: Handler = async ([argument = ""], given, context) => {
+  const { streams, options } = context;
+  const path = outputFile(String(given["output"]));
+  const text = await textOf(String(given["text"]));
+  const overwrite = given["overwrite"] === true;
+  const report = await withModel(argument, context.signal, (model) =>
+    measured(context, given["jobs"], (tools) =>
+      collectStatistics({
+        model,
+        text,
+        window: countOption(given["window"]),
+        samples: countOption(given["samples"]),
+        seed: countOption(given["seed"]),
+        store: directoryStore(dirname(path), { overwrite }),
+        file: basename(path),
+        overwrite,
+        resume: given["resume"] === true,
+        ...tools,
+        onFinding: ({ message, hint = "" }) => {
+          if (options.quiet === true || options.json === true) return;
+          streams.err.write(`requant: ${findingText(message)} ${findingText(hint)}\n`);
+        },
+      }),
+    ),
+  );
+  const warnings = warningsOf(report.findings);
+  showWarnings(warnings, streams, options);
+  const { findings: _, ...figures } = report;
+  if (options.json) writeJson(streams, { file: path, ...figures, warnings });
+  else if (options.quiet !== true) streams.out.write(`${summary(String(given["output"]), report)}\n`);
+  return exitStatus.done;
+};
+
+function outputFile(argument: string): string {
+  if (/[^/\\]\.safetensors$/i.test(argument)) return resolve(argument);
+  throw new UsageError("Statistics are written to a file whose name ends in .safetensors.", {
+    hint: "Give --output stats.safetensors, for example.",
+  });
+}
+
+function summary(output: string, { entries, windows, window, byteLength, resumed }: CollectReport): string {
+  const earlier = resumed === 0 ? "" : `; ${counted(resumed, "step")} of an earlier run`;
+  return `${output}: statistics of ${counted(entries, "input")} over ${windows} windows of ${window} tokens, ${byteQuantity(byteLength)}${earlier}`;
+}

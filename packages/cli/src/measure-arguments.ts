@@ -1,0 +1,56 @@
+/** What the commands that run a model over a text have in common. */
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Compute, wasmCompute } from "@requant/calibrate";
+import { nodeThreads } from "@requant/calibrate/node";
+import type { MeasureControl } from "@requant/convert";
+import { IoError, UsageError, type WriteStore } from "@requant/core";
+import { directoryStore } from "@requant/core/node";
+import { parseCount } from "./byte-size.ts";
+import type { Context } from "./context.ts";
+import { ProgressBar, tokensPerSecond } from "./render/progress.ts";
+
+/** The text of a file. @throws UsageError for a file that is not text */
+export async function textOf(path: string): Promise<string> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new IoError(`${path}: the text cannot be read.`, { path, cause, hint: "Check the path." });
+  });
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new UsageError(`${path}: the file is not text in UTF-8.`, {
+      path,
+      cause,
+      hint: "Give a file of plain text.",
+    });
+  }
+}
+
+/** A number of tokens, windows or chunks, or a seed. */
+export function countOption(value: unknown): number | undefined {
+  return typeof value === "string" ? parseCount(value) : undefined;
+}
+
+/** Runs `work` with threads and a progress bar, and ends both whatever happens. */
+export async function measured<T>(
+  { streams, signal, options }: Context,
+  jobs: unknown,
+  work: (tools: MeasureControl & { readonly compute: Compute }) => Promise<T>,
+): Promise<T> {
+  const bar = new ProgressBar(streams.err, options.quiet === true, tokensPerSecond);
+  const compute = wasmCompute({
+    threads: nodeThreads({ jobs: typeof jobs === "number" ? jobs : undefined }),
+  });
+  try {
+    return await work({ compute, signal, onProgress: ({ done, total }) => bar.update(done, total) });
+  } finally {
+    bar.end();
+    await compute.close();
+  }
+}
+
+/** Working files that no other run of this program uses. */
+export function temporaryStore(): WriteStore {
+  return directoryStore(join(tmpdir(), `requant-${process.pid}`));
+}
