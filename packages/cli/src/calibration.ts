@@ -6,7 +6,7 @@ import {
   collectStatistics,
   expectedStatistics,
   type Model,
-  openStatistics,
+  openStatisticsFile,
   type Plan,
   type PlanOptions,
   type RunOptions,
@@ -107,7 +107,7 @@ export async function runWithText(
   showWarnings(warningsOf(report.findings), context.streams, context.options);
   try {
     const own: StatisticsLocation = { store, file: location.file };
-    const { entries, shared, close } = await openStatistics(own);
+    const { entries, shared, close } = await openStatisticsFile(own);
     await close();
     const plan = await calibrated.makePlan({ statistics: { entries, shared } });
     const status = await run(plan, { statistics: own });

@@ -88,7 +88,7 @@ export {
   type CollectStatisticsOptions,
   collectStatistics,
 } from "./measure/collect-statistics.ts";
-export { type DecoderSource, decoderSource } from "./measure/decoder-source.ts";
+export { decoderSource } from "./measure/decoder-source.ts";
 export {
   type EvaluateModelsOptions,
   evaluateModels,
@@ -111,7 +111,7 @@ export type { Folded, FoldedTensor } from "./model/folding/folded.ts";
 export { foldedModel } from "./model/folding/folded-model.ts";
 export { foldedStatistics } from "./model/folding/folded-statistics.ts";
 export { type FoldingLocation, readFolded, writeFolded } from "./model/folding/folding-file.ts";
-export { type FoldingSearch, type StatisticsReader, searchFolding } from "./model/folding/search-folding.ts";
+export { type FoldingSearch, searchFolding } from "./model/folding/search-folding.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
 export {
   type GgufFacts,
@@ -127,11 +127,12 @@ export { openModel } from "./model/open.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
 export {
-  openStatistics,
-  type StatisticsEntry,
+  openStatisticsFile,
+  type StatisticsByMatrix,
   type StatisticsFile,
   type StatisticsIndex,
   type StatisticsLocation,
+  type StatisticsSize,
 } from "./model/statistics-file.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
 export { isEmbeddingOrHead } from "./model/weight-names.ts";

@@ -41,7 +41,7 @@ test("exports of @requant/convert", () => {
       "notesOf",
       "npyHeader",
       "openModel",
-      "openStatistics",
+      "openStatisticsFile",
       "outputFindings",
       "parseMetadataAssignment",
       "parsePlan",

@@ -16,7 +16,6 @@ import type { Model } from "../model/model.ts";
 import { decoderSource } from "./decoder-source.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
 import { StatesRoom } from "./states.ts";
-import { expertCounts } from "./statistics-plan.ts";
 import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
 
 /** What is measured, and how. */
@@ -68,7 +67,7 @@ async function measureWith(
   const { model, signal, processOutput = false, dataset } = options;
   const source = await decoderSource(model, signal);
   const { inputs } = openDecoder(source);
-  const collector = new StatisticsCollector({ compute, experts: expertCounts(inputs), keep: "squares" });
+  const collector = new StatisticsCollector({ compute, inputs, keep: "squares" });
   const decoder = openDecoder(source, { compute, observer: collector, makeStates: room.reused() });
   const windows = windowsOf(await tokenizerOf(model), source.metadata, options);
   const window = windows[0]?.length ?? 0;
@@ -78,7 +77,7 @@ async function measureWith(
   const findings: Finding[] = [];
   const take = async (): Promise<void> => {
     const taken = await collector.take();
-    findings.push(...unusedExpertFindings(taken).map((found) => completeFinding(found)));
+    for (const found of unusedExpertFindings(taken)) findings.push(completeFinding(found));
     for (const [name, entry] of await entriesOf(taken, inputs)) entries.set(name, entry);
     for (const entry of taken) entry.release();
   };

@@ -17,13 +17,13 @@ import {
   writeFolded,
 } from "../../src/index.ts";
 import { type GgufView, ggufView } from "../../src/model/folding/gguf-view.ts";
-import type { StatisticsReader } from "../../src/model/folding/search-folding.ts";
 import type { Model } from "../../src/model/model.ts";
+import type { StatisticsByMatrix } from "../../src/model/statistics-file.ts";
 
 const kjv = new URL("../../../../fixtures/kjv/hf", import.meta.url).pathname;
 
 /** Statistics that say only that there are some. */
-function emptyStatistics(view: GgufView): StatisticsReader {
+function emptyStatistics(view: GgufView): StatisticsByMatrix {
   const entries = new Map(
     view.plans
       .filter(({ shape }) => shape.length >= 2)

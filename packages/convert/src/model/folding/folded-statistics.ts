@@ -1,12 +1,12 @@
 import { dividedInputs } from "@requant/core/solve";
+import type { StatisticsByMatrix } from "../statistics-file.ts";
 import type { Folded } from "./folded.ts";
-import type { StatisticsReader } from "./search-folding.ts";
 
 /** The statistics of a folded model: the inputs of each weight are divided by its scales. */
-export function foldedStatistics<T extends StatisticsReader>(
+export function foldedStatistics<T extends StatisticsByMatrix>(
   statistics: T,
   { inputs }: Pick<Folded, "inputs">,
-): Omit<T, "read"> & Pick<StatisticsReader, "read"> {
+): Omit<T, "read"> & Pick<StatisticsByMatrix, "read"> {
   return {
     ...statistics,
     async read(name, matrix) {
@@ -24,6 +24,6 @@ export function foldedStatistics<T extends StatisticsReader>(
   };
 }
 
-function sharing({ shared }: StatisticsReader, entry: string): string[] {
+function sharing({ shared }: StatisticsByMatrix, entry: string): string[] {
   return [...shared].flatMap(([name, owner]) => (owner === entry ? [name] : []));
 }

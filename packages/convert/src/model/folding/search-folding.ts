@@ -4,22 +4,13 @@ import { ROUND_TO } from "@requant/core/numeric";
 import type { InputStatistics, MeasuredLayer } from "@requant/core/solve";
 import { type Folding, foldedFactors, foldingsOf, sourceFactors, type WeightFactors } from "@requant/models";
 import type { Model } from "../model.ts";
+import type { StatisticsByMatrix } from "../statistics-file.ts";
 import type { Folded, FoldedTensor } from "./folded.ts";
 import { type GgufView, ggufView } from "./gguf-view.ts";
 
-/** Statistics of a model, by GGUF's names of its weights. */
-export interface StatisticsReader {
-  /** Tokens behind the sums; of a stack, one number for each matrix. */
-  readonly entries: ReadonlyMap<string, { readonly columns: number; readonly tokens: readonly number[] }>;
-  /** Of weights without an own entry: the weight that has the same inputs. */
-  readonly shared: ReadonlyMap<string, string>;
-  /** @param matrix of a stack, which one; else 0 */
-  read(name: string, matrix: number): Promise<InputStatistics>;
-}
-
 /** What a search is given and asked. */
 export interface FoldingSearch {
-  readonly statistics: StatisticsReader;
+  readonly statistics: StatisticsByMatrix;
   /** Scales for the columns of layers that read the same inputs. */
   readonly scalesOf: (layers: readonly MeasuredLayer[], sharedColumn: Int32Array | undefined) => Float32Array;
   /** Whether a weight, by its GGUF name, will be quantized: all others are multiplied, but do not take part in the search. Default: all but routers. */
