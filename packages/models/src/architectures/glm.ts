@@ -48,7 +48,8 @@ function restorePartial(draft: ConfigDraft): void {
 
 export const glm4: Architecture = {
   name: "glm4",
-  classes: ["Glm4ForCausalLM", "Glm4vForConditionalGeneration"],
+  // GLM-4.1V is not here: its rotary pairs of q and k stand in another order in a GGUF (mrope), which is not converted yet
+  classes: ["Glm4ForCausalLM"],
   modelType: "glm4",
   defaults: {
     attention_bias: true,
