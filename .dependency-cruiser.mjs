@@ -69,7 +69,12 @@ export default {
       severity: "error",
       from: {
         path: "^packages/[^/]+/src",
-        pathNot: ["^packages/core/src/io/node/", "^packages/convert/src/run/workers/", "^packages/cli/src/"],
+        pathNot: [
+          "^packages/core/src/io/node/",
+          "^packages/convert/src/run/workers/",
+          "^packages/calibrate/src/compute/node(-thread)?\\.ts$",
+          "^packages/cli/src/",
+        ],
       },
       to: { dependencyTypes: ["core"] },
     },

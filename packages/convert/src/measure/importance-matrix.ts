@@ -78,7 +78,7 @@ async function measureWith(
   const findings: Finding[] = [];
   const take = async (): Promise<void> => {
     const taken = await collector.take();
-    findings.push(...unusedExpertFindings(taken).map((found) => completeFinding(found)));
+    for (const found of unusedExpertFindings(taken)) findings.push(completeFinding(found));
     for (const [name, entry] of await entriesOf(taken, inputs)) entries.set(name, entry);
     for (const entry of taken) entry.release();
   };
