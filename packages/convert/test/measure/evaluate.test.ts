@@ -81,7 +81,6 @@ describe.skipIf(!existsSync(kjv))("rows of results.json (skipped: REQUANT_GOLDEN
       opened(join(kjv, path), (model) => evaluateModels({ model, base, text, window: 256, compute })),
     );
     const kl = found.kl ?? Number.NaN;
-    console.log(`${name}: perplexity ${found.perplexity / expected.ppl - 1}, KL ${kl} for ${expected.kl}`);
     expect(found.tokens).toBe(expected.tokens);
     expect(Math.abs(found.perplexity / expected.ppl - 1)).toBeLessThan(5e-4);
     expect(Math.abs(found.perplexityError / expected.ppl_error - 1)).toBeLessThan(1e-3);
