@@ -4,7 +4,7 @@ const linear =
 
 /** Arithmetic in TypeScript alone, which the kernels' twins are compared with. */
 const reference = [
-  "^packages/core/src/(view|numeric|bits)/",
+  "^packages/core/src/(view|numeric|bits|solve)/",
   "^packages/gguf/src/(types|grid|view)/",
   "^packages/awq/src/order\\.ts$",
   "^packages/bitsandbytes/src/nibble-blocks\\.ts$",
@@ -49,6 +49,12 @@ export default {
       severity: "error",
       from: { path: "^packages/calibrate/src" },
       to: { path: "^packages/(?!core/|models/|safetensors/|calibrate/)" },
+    },
+    {
+      name: "calibration-text-knows-nobody",
+      severity: "error",
+      from: { path: "^packages/calibration-text/src" },
+      to: { path: "^packages/", pathNot: "^packages/calibration-text/" },
     },
     {
       name: "convert-does-not-know-cli",

@@ -3,7 +3,7 @@ import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 
 /** Also run in a browser here, and in the oldest Node by test/oldest-node.test.ts: they use no Node and no files. */
-const kernelSuites = "packages/*/test/{,grid-,nibble-}kernels.test.ts";
+const kernelSuites = "packages/*/test/{,grid-,nibble-,solve-}kernels.test.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const hasChromium = existsSync(CHROMIUM);

@@ -24,32 +24,41 @@ const ranges = {
   bitsandbytes: [504 * KIB, 512 * KIB],
 };
 
-/** Modules with a memory of their own, which threads share: its first pages, and the files to make, with further features. */
+/**
+ * Modules with a memory of their own, beside or in place of their package's kernels: the solver's, and those of the forward
+ * pass, whose memory threads share. `files`: what is made, with further features.
+ */
 const ownMemories = {
+  core: { entry: "solve-index", range: ranges.core, files: { "solve-kernels": [] } },
   calibrate: {
+    entry: "index",
     range: [1 * KIB, 16 * KIB],
-    pages: 65536,
+    sharedPages: 65536,
     files: { kernels: [], "relaxed-kernels": ["relaxed-simd"] },
   },
 };
 
 async function buildAll(name) {
-  const own = ownMemories[name];
-  if (own === undefined) return build(name, { range: ranges[name], target: "kernels", flags: [] });
-  for (const [target, features] of Object.entries(own.files)) {
-    const flags = ["--sharedMemory", "--maximumMemory", String(own.pages), "--initialMemory", "1"];
-    for (const feature of ["threads", ...features]) flags.push("--enable", feature);
-    await build(name, { range: own.range, target, flags, pages: own.pages });
+  if (ranges[name] !== undefined)
+    await build(name, { entry: "index", range: ranges[name], file: "kernels", flags: [] });
+  const { entry, range, files = {}, sharedPages } = ownMemories[name] ?? {};
+  for (const [file, features] of Object.entries(files)) {
+    const flags = features.flatMap((feature) => ["--enable", feature]);
+    if (sharedPages !== undefined) {
+      flags.push("--enable", "threads", "--sharedMemory", "--maximumMemory", String(sharedPages));
+      flags.push("--initialMemory", "1");
+    }
+    await build(name, { entry, range, file, flags, sharedPages });
   }
 }
 
-async function build(name, { range: [start, end], target: file, flags, pages }) {
+async function build(name, { entry, range: [start, end], file, flags, sharedPages }) {
   const folder = join(root, "packages", name);
   let wasm;
   const files = new Map();
   const { error, stderr } = await asc.main(
     [
-      "assembly/index.ts",
+      `assembly/${entry}.ts`,
       "--outFile",
       "kernels.wasm",
       ...(process.env.REQUANT_KERNELS_WAT ? ["--textFile", "kernels.wat"] : []),
@@ -86,7 +95,8 @@ async function build(name, { range: [start, end], target: file, flags, pages }) 
     writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}-${file}.wat`), files.get("kernels.wat"));
     writeFileSync(join(process.env.REQUANT_KERNELS_WAT, `${name}-${file}.wasm`), wasm);
   }
-  const used = staticEnd(wasm, pages);
+  // a Node that lacks a feature cannot run the module; its constants are those of the module without the feature
+  const used = WebAssembly.validate(wasm) ? staticEnd(wasm, sharedPages) : start;
   if (used > end) throw new Error(`${name}: constants and scratch end at ${used}, its range at ${end}`);
   const target = join(folder, `src/generated/${file}.ts`);
   const text = `// Made by scripts/build-kernels.mjs from ../../assembly. Do not edit.\nexport const wasm: string =\n  "${Buffer.from(wasm).toString("base64")}";\n`;
@@ -96,9 +106,9 @@ async function build(name, { range: [start, end], target: file, flags, pages }) 
 }
 
 /** The first address that the module does not use. */
-function staticEnd(wasm, pages) {
+function staticEnd(wasm, sharedPages) {
   const memory = new WebAssembly.Memory(
-    pages === undefined ? { initial: 16 } : { initial: 16, maximum: pages, shared: true },
+    sharedPages === undefined ? { initial: 16 } : { initial: 16, maximum: sharedPages, shared: true },
   );
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory } });
   return exports.staticEnd();

@@ -54,8 +54,8 @@ describe("formats", () => {
 });
 
 describe("packages", () => {
-  /** Packages with other dependencies or more entries, which have tests of their own. */
-  const others = ["calibrate", "cli", "convert", "core", "gguf"];
+  /** Packages with other dependencies, none, or more entries, which have tests of their own. */
+  const others = ["calibrate", "calibration-text", "cli", "convert", "core", "gguf"];
 
   it.each(folders.filter((folder) => !others.includes(folder)))(
     "%s depends on core and zod only, and ships one entry",

@@ -11,7 +11,14 @@ const built = readdirSync(packages).filter((name) => existsSync(join(packages, n
 
 /** The functions that a package's kernels export. */
 function exportsOf(name: string): string[] {
-  const text = readFileSync(join(packages, name, "src/generated/kernels.ts"), "utf8");
+  const folder = join(packages, name, "src/generated");
+  return readdirSync(folder)
+    .filter((file) => file.endsWith("kernels.ts"))
+    .flatMap((file) => exportsOfFile(join(folder, file)));
+}
+
+function exportsOfFile(path: string): string[] {
+  const text = readFileSync(path, "utf8");
   const wasm = /"([A-Za-z0-9+/=]{100,})"/.exec(text)?.[1] ?? "";
   const module = new WebAssembly.Module(Buffer.from(wasm, "base64"));
   return WebAssembly.Module.exports(module).flatMap(({ name: export_, kind }) =>

@@ -12,7 +12,9 @@ const oldestNode = resolve(import.meta.dirname, "oldest-node/node_modules/node/b
 const wanted: string = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).engines.node;
 const suites = readdirSync(join(root, "packages"))
   .flatMap((name) =>
-    ["kernels", "grid-kernels", "nibble-kernels"].map((suite) => `${name}/test/${suite}.test.ts`),
+    ["kernels", "grid-kernels", "nibble-kernels", "solve-kernels"].map(
+      (suite) => `${name}/test/${suite}.test.ts`,
+    ),
   )
   .filter((path) => existsSync(join(root, "packages", path)))
   .sort();
@@ -39,6 +41,7 @@ describe.skipIf(!existsSync(oldestNode))("kernels in the oldest Node (skipped: i
   it("finds the suites of several packages", () =>
     expect(suites).toEqual(
       expect.arrayContaining([
+        "calibrate/test/kernels.test.ts",
         "convert/test/kernels.test.ts",
         "core/test/kernels.test.ts",
         "gguf/test/grid-kernels.test.ts",

@@ -63,6 +63,10 @@ function matchers(actual: unknown, message?: string) {
     toBeTypeOf: (expected: string) => check(typeof actual === expected, "is no", expected),
     toBeGreaterThan: (expected: number) =>
       check(typeof actual === "number" && actual > expected, "is not above", expected),
+    toBeLessThan: (expected: number) =>
+      check(typeof actual === "number" && actual < expected, "is not below", expected),
+    toBeLessThanOrEqual: (expected: number) =>
+      check(typeof actual === "number" && actual <= expected, "is above", expected),
     toMatch: (expected: RegExp) =>
       check(typeof actual === "string" && expected.test(actual), "is not", expected),
     toThrow(expected: RegExp | string) {

@@ -13,6 +13,9 @@
  * }
  */
 
+export type { GroupRounding } from "./calibrate/round-groups.ts";
+export { clippedWeights, searchClips } from "./calibrate/search-clips.ts";
+export { type FoundScales, type ScaleSearch, searchScales } from "./calibrate/search-scales.ts";
 export { awqCodec, awqVersionOf } from "./codec.ts";
 export {
   type AwqConfig,

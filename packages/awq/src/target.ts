@@ -12,6 +12,7 @@ import {
   type WordSpec,
 } from "@requant/core/format";
 import * as z from "zod/mini";
+import { searchScales } from "./calibrate/search-scales.ts";
 import { awqCodec, storesOffsets } from "./codec.ts";
 import { type AwqVersion, serializeAwqConfig } from "./config.ts";
 import type { AwqLayout } from "./packing.ts";
@@ -107,6 +108,15 @@ export const awqTarget: WeightTarget = {
     );
   },
   encoder: encoderOf,
+  inputScales({ layers, settings, sharedColumn }) {
+    const columns = layers[0]?.statistics.columns ?? 0;
+    const asked = Number(settings["groupSize"]);
+    // weights that no group size fits stay in floats
+    const groupSize = asked === -1 || asked >= columns ? -1 : asked;
+    if (groupSize !== -1 && columns % groupSize !== 0) return new Float32Array(columns).fill(1);
+    const symmetric = versionOf(settings["version"]) === "marlin";
+    return searchScales(layers, { groupSize, symmetric, sharedColumn }).scales;
+  },
   config({ settings, packed, left }) {
     const version = versionOf(settings["version"]);
     // lm_head is always in floats
@@ -150,7 +160,8 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     rowMultiple: awqCodec.rowMultiple(own),
     floats: {
       kind: "view",
-      quantize: (values, rows) => quantizeAwq(own, values, rows),
+      quantize: (values, rows, guide) => quantizeAwq(own, values, rows, guide?.importance),
+      usesImportance: true,
       storesViewExactly: !storesOffsets(own.version),
     },
     fromView: (view, rowStart, bytes) => awqCodec.fromView(own, view, rowStart, bytes),

@@ -9,8 +9,11 @@ test("exports of @requant/awq", () => {
       "awqFormat",
       "awqQuantizesModule",
       "awqVersionOf",
+      "clippedWeights",
       "parseAwqConfig",
       "quantizeAwq",
+      "searchClips",
+      "searchScales",
       "serializeAwqConfig",
     ]
   `);

@@ -16,7 +16,7 @@
  */
 
 export type { Compute, ComputeArray } from "./compute/compute.ts";
-export { plainCompute } from "./compute/plain.ts";
+export { referenceCompute } from "./compute/reference.ts";
 export type { ThreadHandle, ThreadSetup, Threads } from "./compute/threads.ts";
 export { type WasmComputeOptions, wasmCompute } from "./compute/wasm-compute.ts";
 export { type WebThreadsOptions, webThreads } from "./compute/web.ts";
@@ -24,12 +24,19 @@ export { type AttentionWindow, attend, attendHead } from "./decoder/attention.ts
 export type { DecoderHead } from "./decoder/head.ts";
 export { type Decoder, type DecoderOptions, openDecoder } from "./decoder/open.ts";
 export type { DecoderSource } from "./decoder/source.ts";
+export { decoderLogits } from "./evaluate/decoder-logits.ts";
 export { type EvaluateOptions, evaluateModel, type LogitSource } from "./evaluate/evaluate.ts";
 export { type Evaluation, EvaluationMeter } from "./evaluate/meter.ts";
 export { type HiddenStates, memoryStates } from "./hidden-states.ts";
+export {
+  type KeptStates,
+  type KeptStatesOptions,
+  keepStates,
+  keptStatesByteLength,
+} from "./kept-states.ts";
 export type { LinearInput, Observer } from "./observer.ts";
 export { type CollectedEntry, type CollectorOptions, StatisticsCollector } from "./statistics/collector.ts";
-export { type StatisticsEntry, unusedExpertFindings } from "./statistics/entry.ts";
+export { type StatisticsEntry, sharedNames, unusedExpertFindings } from "./statistics/entry.ts";
 export { type ImportanceSums, importanceSums } from "./statistics/importance.ts";
 export { mergeStatistics } from "./statistics/merge.ts";
 export { type OpenStatisticsOptions, openStatistics, type StatisticsReader } from "./statistics/read.ts";

@@ -47,6 +47,20 @@ test.each([
   ],
   ["a layer too many", { shapes: { "blk.3.attn_norm.weight": [256] } }, /blk\.3\.attn_norm\.weight/],
   [
+    "a rotation in sections",
+    {
+      metadata: {
+        "llama.rope.dimension_sections": {
+          type: "array",
+          elementType: "i32",
+          length: 4,
+          value: [8, 12, 12, 0],
+        },
+      },
+    },
+    /rope\.dimension_sections/,
+  ],
+  [
     "heads that differ from layer to layer",
     {
       metadata: {

@@ -4,7 +4,7 @@ import {
   importanceSums,
   mergeStatistics,
   openStatistics,
-  plainCompute,
+  referenceCompute,
   StatisticsCollector,
   type StatisticsMetadata,
   type StatisticsReader,
@@ -29,7 +29,10 @@ const METADATA: StatisticsMetadata = {
 
 /** [[1, −2], [3, 4]] for the queries, [5, 6] for expert 1 of 3. */
 async function collected(): Promise<StatisticsCollector> {
-  const collector = new StatisticsCollector({ compute: plainCompute(), experts: new Map([[DOWN, 3]]) });
+  const collector = new StatisticsCollector({
+    compute: referenceCompute,
+    inputs: [{ name: DOWN, sharedBy: [], columns: 2, experts: 3 }],
+  });
   await collector.onInput(Q, Float32Array.of(1, -2), 1, 2);
   await collector.onInput(DOWN, Float32Array.of(5, 6), 1, 2, 1);
   await collector.onInput(Q, Float32Array.of(3, 4), 1, 2);
@@ -123,7 +126,7 @@ describe("a file of statistics", () => {
 
 describe("statistics of several texts", () => {
   it("are merged with the same weight for each token", async () => {
-    const more = new StatisticsCollector({ compute: plainCompute() });
+    const more = new StatisticsCollector({ compute: referenceCompute });
     await more.onInput(Q, Float32Array.of(8, 0), 1, 2);
     const readers = [await reopened(await collected()), await reopened(more, { ...METADATA, windows: 5 })];
     const { entries, metadata } = mergeStatistics(readers);
@@ -140,7 +143,7 @@ describe("statistics of several texts", () => {
   });
 
   it("of different models are refused", async () => {
-    const other = new StatisticsCollector({ compute: plainCompute() });
+    const other = new StatisticsCollector({ compute: referenceCompute });
     await other.onInput(Q, Float32Array.of(1, 2, 3), 1, 3);
     const readers = [await reopened(await collected()), await reopened(other, { ...METADATA, shared: {} })];
     expect(() => mergeStatistics(readers)).toThrow("2 columns in one, 3 in another");
@@ -192,7 +195,10 @@ describe("gathered rows of experts", () => {
     const columns = 3;
     const rows = 700;
     const x = Float32Array.from({ length: rows * columns }, (_, i) => ((i * 7919) % 13) - 6);
-    const collector = new StatisticsCollector({ compute: wasmCompute(), experts: new Map([[DOWN, 1]]) });
+    const collector = new StatisticsCollector({
+      compute: wasmCompute(),
+      inputs: [{ name: DOWN, sharedBy: [], columns, experts: 1 }],
+    });
     for (let start = 0, step = 1; start < rows; start += step, step = (step * 5) % 301) {
       const end = Math.min(rows, start + step);
       await collector.onInput(DOWN, x.subarray(start * columns, end * columns), end - start, columns, 0);

@@ -28,6 +28,8 @@ interface Variant {
   readonly name: string;
   /** Name of the tiny model. */
   readonly of: string;
+  /** Another general.architecture, whose keys are those of the model's own. */
+  readonly architecture?: string;
   /** Keys of the architecture; undefined removes one. */
   readonly keys?: Readonly<Record<string, MetadataValue | undefined>>;
   /** True where the changed model computes what the unchanged one does. */
@@ -125,6 +127,18 @@ const variants: readonly Variant[] = [
     keys: { "attention.scale": undefined, embedding_scale: undefined, residual_scale: undefined },
   },
   {
+    name: "the architecture of Qwen 1",
+    of: "llama2",
+    architecture: "qwen",
+    // llama.cpp halves the width of this architecture's feed-forward
+    keys: { feed_forward_length: u32(352) },
+    drops: /attn_[qkv]\.weight$/,
+    adds: {
+      "attn_qkv.weight": { shape: [192, 64], around: 0 },
+      "attn_qkv.bias": { shape: [192], around: 0 },
+    },
+  },
+  {
     name: "a shared expert",
     of: "granitemoe",
     keys: { expert_shared_feed_forward_length: u32(32) },
@@ -148,15 +162,25 @@ const bytesOf = (values: Float32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /** The F32 GGUF of a tiny model with the changes. */
-async function changedGguf(path: string, { keys, drops, adds }: Variant): Promise<Uint8Array> {
+async function changedGguf(
+  path: string,
+  { architecture: other, keys, drops, adds }: Variant,
+): Promise<Uint8Array> {
   const made = memoryStore({ name: "made" });
   await withHfModel(path, async (source) => {
     const plan = await planConversion(source, parseTarget("gguf:f32"), { outputName: "o" });
     await runPlan(plan, source, made, { check: false });
   });
   const model = await openModel({ store: made, file: "o.gguf" });
-  const metadata = new Map(model.gguf?.metadata);
-  const architecture = model.architecture ?? "";
+  const own = model.architecture ?? "";
+  const architecture = other ?? own;
+  const metadata = new Map(
+    [...(model.gguf?.metadata ?? [])].map(([key, value]) => [
+      key.replace(`${own}.`, `${architecture}.`),
+      value,
+    ]),
+  );
+  metadata.set("general.architecture", text(architecture));
   for (const [key, value] of Object.entries(keys ?? {})) {
     if (value === undefined) metadata.delete(`${architecture}.${key}`);
     else metadata.set(`${architecture}.${key}`, value);

@@ -1,6 +1,9 @@
 /** Which options of a conversion are about a calibration text; small, for every conversion loads it. */
 import { UsageError } from "@requant/core";
 
+/** The text that comes with this program; a file of this name is given as ./builtin. */
+export const BUILTIN = "builtin";
+
 /** The options that say which text is read, and how. */
 export interface CalibrationOptions {
   readonly calibrate?: string | undefined;

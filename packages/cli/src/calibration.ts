@@ -6,7 +6,7 @@ import {
   collectStatistics,
   expectedStatistics,
   type Model,
-  openStatistics,
+  openStatisticsFile,
   type Plan,
   type PlanOptions,
   type RunOptions,
@@ -15,7 +15,7 @@ import {
   warningsOf,
 } from "@requant/convert";
 import { directoryStore } from "@requant/core/node";
-import type { CalibrationOptions } from "./calibration-options.ts";
+import { BUILTIN, type CalibrationOptions } from "./calibration-options.ts";
 import type { Context } from "./context.ts";
 import { countOption, measured, textOf } from "./measure-arguments.ts";
 import type { OutputPlace } from "./output.ts";
@@ -67,7 +67,7 @@ export async function runWithText(
   run: (plan: Plan, options: GivenStatistics["run"]) => Promise<number>,
 ): Promise<number> {
   const { given, model, place, resume = false, overwrite = false } = calibrated;
-  const text = await textOf(given.calibrate ?? "");
+  const text = await calibrationTextOf(given.calibrate ?? "");
   // what can be refused is refused before the model runs
   const expected = await expectedPlan(calibrated, context);
   if (place.directory !== undefined && !resume && !overwrite) {
@@ -93,7 +93,7 @@ export async function runWithText(
   showWarnings(warningsOf(report.findings), context.streams, context.options);
   try {
     const own: StatisticsLocation = { store, file: location.file };
-    const { entries, shared, close } = await openStatistics(own);
+    const { entries, shared, close } = await openStatisticsFile(own);
     await close();
     const plan = await calibrated.makePlan({ statistics: { entries, shared } });
     const status = await run(plan, { statistics: own });
@@ -104,6 +104,13 @@ export async function runWithText(
     else tell("The statistics of the text are kept: the same command with --resume uses them.", context);
     throw error;
   }
+}
+
+/** The file, or the text of the word that is no file's name. */
+async function calibrationTextOf(calibrate: string): Promise<string> {
+  if (calibrate !== BUILTIN) return textOf(calibrate);
+  const { calibrationText } = await import("@requant/calibration-text");
+  return calibrationText;
 }
 
 function tell(text: string, { streams, options }: Context): void {

@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from "node:path";
 import {
-  openStatistics,
+  openStatisticsFile,
   type PlanOptions,
   type RunOptions,
   type StatisticsIndex,
@@ -103,7 +103,7 @@ interface GivenStatistics {
 /** What a plan needs of the file; the run, and its workers, open it again. */
 async function statisticsFrom(path: string): Promise<GivenStatistics> {
   const location = { store: directoryStore(dirname(resolve(path))), file: basename(path) };
-  const { entries, shared, close } = await openStatistics(location);
+  const { entries, shared, close } = await openStatisticsFile(location);
   await close();
   return { index: { entries, shared }, location };
 }

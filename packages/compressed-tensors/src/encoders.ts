@@ -9,7 +9,7 @@ import { int8Codec } from "./int8.ts";
 import type { CompressedTensorsLayout } from "./layout.ts";
 import { type AnyLayout, layoutOf } from "./layout-schemas.ts";
 import { compressedTensorsCodec } from "./packed-int.ts";
-import { packFloat8, quantizeInt8 } from "./quantize-byte.ts";
+import { packFloat8, quantizeInt8, searchInt8 } from "./quantize-byte.ts";
 import { packMxfp4, packNvfp4, writeNibbles } from "./quantize-float4.ts";
 import { quantizeCompressedTensors } from "./quantize-int.ts";
 
@@ -38,7 +38,8 @@ function packedIntEncoder(layout: CompressedTensorsLayout): WeightEncoder {
     rowMultiple: codec.rowMultiple(layout),
     floats: {
       kind: "view",
-      quantize: (values, rows) => quantizeCompressedTensors(layout, values, rows),
+      quantize: (values, rows, guide) => quantizeCompressedTensors(layout, values, rows, guide?.importance),
+      usesImportance: true,
       storesViewExactly: true,
     },
     fromView: (view, rowStart, bytes) => codec.fromView(layout, view, rowStart, bytes),
@@ -53,7 +54,11 @@ function int8Encoder(layout: Of<"int8">): WeightEncoder {
     rowMultiple: int8Codec.rowMultiple(layout),
     floats: {
       kind: "view",
-      quantize: (values, rows) => quantizeInt8(layout, layout, values, rows),
+      quantize: (values, rows, guide) =>
+        guide?.importance === undefined
+          ? quantizeInt8(layout, layout, values, rows)
+          : searchInt8(layout, values, rows, guide.importance),
+      usesImportance: true,
       storesViewExactly: true,
     },
     fromView: (view, rowStart, bytes) => int8Codec.fromView(layout, view, rowStart, bytes),

@@ -6,7 +6,7 @@
 import { roundHalfEven } from "@requant/core";
 import type { PartBytes, ScaleEncoding } from "@requant/core/format";
 import { E4M3_MAX, floatToE4m3, ROUND_TO } from "@requant/core/numeric";
-import { type IntegerView, sequentialGroups } from "@requant/core/view";
+import { type IntegerView, quantizeView, sequentialGroups } from "@requant/core/view";
 import { checkScale, largestMagnitude } from "./amax.ts";
 import { type CompressedFloat8Layout, writeFloat8 } from "./float8.ts";
 import type { Int8Layout } from "./int8.ts";
@@ -56,6 +56,17 @@ export function quantizeInt8(
   }
   const zeros = new Int16Array(scales.length).fill(128);
   return { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: "none" };
+}
+
+/** As `quantizeInt8`, with the scales that have the least error, weighed by the importance of each column. */
+export function searchInt8(
+  { columns, blockColumns, scale }: Pick<Int8Layout, "columns" | "blockColumns" | "scale">,
+  values: Float32Array,
+  rows: number,
+  importance: Float32Array,
+): IntegerView {
+  const grid = { bits: 8, groupSize: blockColumns, symmetric: true, scale };
+  return quantizeView(values, rows, columns, { ...grid, search: true, importance });
 }
 
 /** A band of rows of floats to 8-bit floats, one scale for each block; the band begins at a whole block. */

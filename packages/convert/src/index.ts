@@ -88,7 +88,7 @@ export {
   type CollectStatisticsOptions,
   collectStatistics,
 } from "./measure/collect-statistics.ts";
-export { type DecoderSource, decoderSource } from "./measure/decoder-source.ts";
+export { decoderSource } from "./measure/decoder-source.ts";
 export {
   type EvaluateModelsOptions,
   evaluateModels,
@@ -107,6 +107,11 @@ export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";
 export type { FindingKind } from "./model/findings/kind.ts";
+export type { Folded, FoldedTensor } from "./model/folding/folded.ts";
+export { foldedModel } from "./model/folding/folded-model.ts";
+export { foldedStatistics } from "./model/folding/folded-statistics.ts";
+export { type FoldingLocation, readFolded, writeFolded } from "./model/folding/folding-file.ts";
+export { type FoldingSearch, searchFolding } from "./model/folding/search-folding.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
 export {
   type GgufFacts,
@@ -122,11 +127,12 @@ export { openModel } from "./model/open.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
 export {
-  openStatistics,
-  type StatisticsEntry,
+  openStatisticsFile,
+  type StatisticsByMatrix,
   type StatisticsFile,
   type StatisticsIndex,
   type StatisticsLocation,
+  type StatisticsSize,
 } from "./model/statistics-file.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
 export { isEmbeddingOrHead } from "./model/weight-names.ts";
@@ -151,7 +157,7 @@ export {
   planJobs,
   type Target,
 } from "./plan/plan.ts";
-export type { PlanImatrix, PlanOptions, TensorTypeRule } from "./plan/plan-options.ts";
+export type { GuideOf, PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";

@@ -10,7 +10,7 @@ const constants = memory.data<u32>([
 /** Four f32 to bf16 codes in 32-bit lanes: ties to even; a NaN keeps its upper payload and becomes quiet. */
 // @ts-ignore: decorator
 @inline
-function narrow(values: v128): v128 {
+export function narrowToBfloats(values: v128): v128 {
   const upper = i32x4.shr_u(values, 16);
   const odd = v128.and(upper, v128.load(constants, 48));
   const rounded = i32x4.shr_u(i32x4.add(i32x4.add(values, v128.load(constants, 32)), odd), 16);
@@ -35,10 +35,10 @@ export function quantizeBF16(values: usize, count: i32, out: usize): void {
   const end = values + ((<usize>count) << 2);
   const vectorEnd = values + ((<usize>(count & ~15)) << 2);
   for (; values < vectorEnd; values += 64, out += 32) {
-    v128.store(out, i16x8.narrow_i32x4_u(narrow(v128.load(values)), narrow(v128.load(values, 16))));
-    v128.store(out, i16x8.narrow_i32x4_u(narrow(v128.load(values, 32)), narrow(v128.load(values, 48))), 16);
+    v128.store(out, i16x8.narrow_i32x4_u(narrowToBfloats(v128.load(values)), narrowToBfloats(v128.load(values, 16))));
+    v128.store(out, i16x8.narrow_i32x4_u(narrowToBfloats(v128.load(values, 32)), narrowToBfloats(v128.load(values, 48))), 16);
   }
   for (; values < end; values += 4, out += 2) {
-    store<u16>(out, <u16>i32x4.extract_lane(narrow(v128.load32_splat(values)), 0));
+    store<u16>(out, <u16>i32x4.extract_lane(narrowToBfloats(v128.load32_splat(values)), 0));
   }
 }

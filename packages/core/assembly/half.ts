@@ -113,3 +113,16 @@ export function narrowToHalves(values: v128): v128 {
   const sign = v128.and(i32x4.shr_u(values, 16), v128.load(constants, HALF_SIGN));
   return v128.or(v128.or(v128.bitselect(subnormal, normal, isSubnormal), quiet), sign);
 }
+
+/** Four f16 codes in 32-bit lanes to f32. */
+// @ts-ignore: decorator
+@inline
+export function widenLanes(halves: v128): v128 {
+  return widen(
+    i32x4.shr_s(i32x4.shl(halves, 16), 16),
+    v128.load(constants, IN_PLACE),
+    v128.load(constants, SHIFTED_EXPONENT),
+    v128.load(constants, INFINITE),
+    v128.load(constants, TWO_112),
+  );
+}

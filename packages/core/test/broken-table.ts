@@ -33,6 +33,14 @@ function slowly(steps: number): number {
 }
 
 export const broken: readonly (readonly [what: string, failing: string, broken: Broken])[] = [
+  [
+    "a largest code that leaves most codes out",
+    "a solved weight is stored, and leaves less error in the layer's output than a rounded one",
+    encoder((made) => ({
+      ...made,
+      floats: made.floats.kind === "view" ? { ...made.floats, maxCode: 1 } : made.floats,
+    })),
+  ],
   ["no vectors", "there are vectors", { ...toy, vectors: [] }],
   ["two vectors of one name", "there are vectors", { ...toy, vectors: [vector, vector] }],
   [

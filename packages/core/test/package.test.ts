@@ -41,6 +41,7 @@ describe("@requant/core as a package", () => {
       "./kernels",
       "./numeric",
       "./node",
+      "./solve",
       "./testing",
       "./text",
       "./view",

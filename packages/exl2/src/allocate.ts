@@ -1,91 +1,98 @@
 import { UsageError } from "@requant/core";
-import { quantizeExl2 } from "./quantize.ts";
-import { exl2Recipes, recipeBits, recipeGroups } from "./recipes.ts";
-import { groupScales } from "./scales.ts";
+import type { PackGuide } from "@requant/core/format";
+import { allocateSizes, outputError, sizeRange } from "@requant/core/solve";
+import { actOrderFactor } from "./factors.ts";
+import { type QuantizeExl2Options, quantizeExl2 } from "./quantize.ts";
+import { exl2Recipes, recipeBits } from "./recipes.ts";
 
 /** One weight that takes part in an allocation. */
 export interface Exl2Candidate {
   readonly rows: number;
   readonly columns: number;
-  /** The squared error of the whole weight for each of `exl2Recipes`, as `recipeErrors` measures it. */
+  /** What each of `exl2Recipes` costs in this weight; the costs of all weights are added. */
+  readonly costs: readonly number[];
+}
+
+/** What the recipes do to one weight. */
+export interface Exl2Measurement {
+  /** For each of `exl2Recipes` the squared error. */
   readonly errors: readonly number[];
+  /** What the errors are compared with: the same sum for the weight itself. */
+  readonly energy: number;
+  /** The mean square of the layer's output, summed over its rows; undefined where nothing is known of its inputs. */
+  readonly output: number | undefined;
 }
 
 /** Rows that stand for a whole weight when errors are measured. */
 const SAMPLE_ROWS = 48;
 
-/** Rows of a weight that `recipeErrors` needs: evenly spaced, all of them when there are few. */
+/** Rows of a weight that `measureRecipes` needs: evenly spaced, all of them when there are few. */
 export function sampleRows(rows: number): number[] {
   const count = Math.min(rows, SAMPLE_ROWS);
   return Array.from({ length: count }, (_, i) => Math.floor((i * rows) / count));
 }
 
 /**
- * Squared error of a weight under each of `exl2Recipes`, relative to its own energy and times its size, so that errors of
- * different weights can be added. `sample` holds the rows of `sampleRows`.
+ * The squared error of a weight of so many rows under each of `exl2Recipes`, from the rows of `sampleRows`: of the layer's
+ * output after error feedback with statistics, of the weights times their columns' importance without, of the weights
+ * alone where nothing guides.
  */
-export function recipeErrors(sample: Float32Array, rows: number, columns: number): number[] {
+export function measureRecipes(
+  sample: Float32Array,
+  rows: number,
+  columns: number,
+  guide: PackGuide = {},
+): Exl2Measurement {
   const count = sample.length / columns;
+  const options = guidedOptions(guide);
+  const energy = energyOf(sample, columns, guide, options);
+  const share = rows / count;
+  const errors = exl2Recipes.map((recipe) =>
+    energy === 0 ? 0 : quantizeExl2(sample, count, columns, recipe, options).error * share,
+  );
+  const isGuided = options.factor !== undefined || options.importance !== undefined;
+  return { errors, energy: energy * share, output: isGuided ? energy * share : undefined };
+}
+
+/** What guides a weight: statistics, or the importance of columns where there are none. */
+export function guidedOptions({ statistics, importance }: PackGuide): QuantizeExl2Options {
+  const factor = statistics === undefined ? undefined : actOrderFactor(statistics);
+  return factor === undefined ? { importance } : { factor };
+}
+
+function energyOf(
+  sample: Float32Array,
+  columns: number,
+  { statistics }: PackGuide,
+  { factor, importance }: QuantizeExl2Options,
+): number {
+  if (factor !== undefined && statistics !== undefined) {
+    return outputError(sample, sample, sample.length / columns, statistics).signal;
+  }
   let energy = 0;
-  for (const value of sample) energy += value * value;
-  return exl2Recipes.map((recipe) => {
-    if (energy === 0) return 0;
-    const { codes, nibbles, maxScales, invperm } = quantizeExl2(sample, count, columns, recipe);
-    let error = 0;
-    let start = 0;
-    const column = new Int32Array(columns);
-    invperm.forEach((stored, k) => {
-      column[stored] = k;
-    });
-    recipeGroups(recipe, columns).forEach(({ bits, rows: size }, group) => {
-      const scales = groupScales(maxScales[group]!);
-      for (let row = 0; row < count; row++) {
-        const scale = scales[nibbles[group * count + row]!]!;
-        for (let i = start; i < start + size; i++) {
-          const value = sample[row * columns + column[i]!]!;
-          error += (scale * (codes[row * columns + i]! - 2 ** (bits - 1)) - value) ** 2;
-        }
-      }
-      start += size;
-    });
-    return (error / energy) * rows * columns;
-  });
+  for (let i = 0; i < sample.length; i++) energy += (importance?.[i % columns] ?? 1) * sample[i]! ** 2;
+  return energy;
 }
 
 /**
- * A recipe for each weight, so that all stored bits together are at most `bitsPerWeight` on average. All weights begin
- * with the cheapest recipe; then the upgrade that removes the most error per bit is made, again and again, while it fits.
- * The rule looks at the weights alone; a rule on measured activations would be better.
+ * A recipe for each weight, so that all stored bits together are at most `bitsPerWeight` on average and the costs together
+ * are as small as that allows.
  * @returns indices into `exl2Recipes`
  * @throws UsageError when even the cheapest recipes take more
  */
 export function allocateExl2(weights: readonly Exl2Candidate[], bitsPerWeight: number): number[] {
-  const bits = weights.map(({ rows, columns }) =>
-    exl2Recipes.map((recipe) => recipeBits(recipe, rows, columns)),
+  const choices = weights.map(({ rows, columns, costs }) =>
+    exl2Recipes.map((recipe, index) => ({
+      size: recipeBits(recipe, rows, columns),
+      cost: costs[index] ?? 0,
+    })),
   );
   const total = weights.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
-  const chosen = weights.map(() => 0);
-  let left = total * bitsPerWeight - bits.reduce((sum, options) => sum + options[0]!, 0);
-  if (left < 0) {
-    const least = (total * bitsPerWeight - left) / total;
+  const { smallest } = sizeRange(choices);
+  if (smallest > total * bitsPerWeight) {
     throw new UsageError(
-      `${bitsPerWeight} bits per weight are not possible; the smallest mix takes ${least.toFixed(2)}.`,
+      `${bitsPerWeight} bits per weight are not possible; the smallest mix takes ${(smallest / total).toFixed(2)}.`,
     );
   }
-  for (;;) {
-    let best: { weight: number; recipe: number; rate: number; cost: number } | undefined;
-    weights.forEach(({ errors }, weight) => {
-      const now = chosen[weight]!;
-      for (let recipe = now + 1; recipe < exl2Recipes.length; recipe++) {
-        const cost = bits[weight]![recipe]! - bits[weight]![now]!;
-        const gain = errors[now]! - errors[recipe]!;
-        if (cost > left || gain <= 0) continue;
-        const rate = cost <= 0 ? Infinity : gain / cost;
-        if (best === undefined || rate > best.rate) best = { weight, recipe, rate, cost };
-      }
-    });
-    if (best === undefined) return chosen;
-    chosen[best.weight] = best.recipe;
-    left -= best.cost;
-  }
+  return allocateSizes(choices, total * bitsPerWeight, 1).chosen;
 }

@@ -1,27 +1,37 @@
-import { ConversionError, roundHalfEven, UsageError } from "@requant/core";
+import { ConversionError, UsageError } from "@requant/core";
+import type { SolveFactor } from "@requant/core/solve";
+import { chooseCodes } from "./choose-codes.ts";
 import type { Exl2Integers } from "./integers.ts";
 import { type Exl2Recipe, recipeGroups } from "./recipes.ts";
-import { groupScales, half } from "./scales.ts";
-
-/** Candidates of the search for a group's scale, as shares of the scale without clipping. */
-const SEARCH: readonly number[] = Array.from({ length: 97 }, (_, i) => 0.7 + (0.5 * i) / 96);
-
-/** One of them: errors of random weights are small around it. */
-const NEAR_BEST = SEARCH[52] ?? 1;
+import { groupScales } from "./scales.ts";
+import { searchScales } from "./search-scales.ts";
 
 /** What `quantizeExl2` can use besides the weights. */
 export interface QuantizeExl2Options {
   /**
-   * How much each column of W matters: the diagonal of the Hessian where activations were measured. Default: the sum of
-   * the squares of a column's weights. The columns that matter most get the larger widths.
+   * How much each column of W matters: the mean square of its inputs. Columns that matter most get the larger widths.
+   * Default: the sum of the squares of a column's weights; where scales are chosen all columns then count alike.
    */
   readonly importance?: Float32Array | undefined;
+  /** What error feedback needs of the layer's inputs, made in act order; `importance` is then not used. */
+  readonly factor?: SolveFactor | undefined;
+}
+
+/** A weight in EXL2's integers, and what was lost. */
+export interface Exl2Quantized extends Exl2Integers {
+  /**
+   * The squared error: of the layer's output (mean over tokens, summed over rows, damping included) with a factor; of the
+   * weights, each times the importance of its column, without.
+   */
+  readonly error: number;
 }
 
 /**
- * Round to nearest with exllamav2's scales: in each group a row's step is max|w| / (2^bits − 1) × 2; the largest of all
- * rows is stored, the others as shares S²/256 of it; 97 multiples of the stored step are tried for the least Σ
- * |error|^3.5. Columns stay in order where one width serves all of them.
+ * Codes with exllamav2's scales. The columns are permuted so that those that matter most come first and get the larger
+ * widths; they stay in order where one width serves all of them and there is no factor. Group after group gets its scales
+ * by the search of `searchScales`, then its codes: the nearest ones, or with a factor by error feedback, which moves
+ * what rounding changes to the columns that have no codes yet. Source: exllamav2, conversion/adaptivegptq.py (the order,
+ * the groups, when scales are chosen); the search of the scales is Requant's own.
  * @throws ConversionError for weights that are not finite (its `index` is the weight's), or sizes that cannot be grouped in whole words
  */
 export function quantizeExl2(
@@ -30,7 +40,7 @@ export function quantizeExl2(
   columns: number,
   recipe: Exl2Recipe,
   options: QuantizeExl2Options = {},
-): Exl2Integers {
+): Exl2Quantized {
   if (values.length !== rows * columns) {
     throw new UsageError(`${values.length} values are not ${rows} rows of ${columns}.`);
   }
@@ -40,66 +50,83 @@ export function quantizeExl2(
     });
   }
   refuseNonFinite(values, columns);
+  const { order, importance, upper } = columnsOf(values, rows, columns, recipe, options);
+  const rest = permuted(values, rows, order);
   const groups = recipeGroups(recipe, columns);
-  const order = recipe.widths.length > 1 ? columnOrder(values, rows, columns, options.importance) : undefined;
   const invperm = new Int32Array(columns);
-  for (let stored = 0; stored < columns; stored++) invperm[order?.[stored] ?? stored] = stored;
+  for (let stored = 0; stored < columns; stored++) invperm[order[stored]!] = stored;
 
   const codes = new Uint8Array(rows * columns);
   const nibbles = new Uint8Array(groups.length * rows);
   const maxScales = new Float32Array(groups.length);
+  let error = 0;
   let start = 0;
-  groups.forEach(({ bits, rows: size }, group) => {
-    const source = Int32Array.from({ length: size }, (_, i) => order?.[start + i] ?? start + i);
-    const steps = rowSteps(values, rows, columns, source, bits);
-    const largest = steps.reduce((a, b) => Math.max(a, b), 0);
-    for (let row = 0; row < rows; row++) {
-      const s = largest === 0 ? 16 : roundHalfEven(16 * Math.sqrt(steps[row]! / largest));
-      nibbles[group * rows + row] = Math.max(1, Math.min(16, s)) - 1;
-    }
-    const ofGroup = nibbles.subarray(group * rows, (group + 1) * rows);
-    // q_scale_max holds 256 times the scale of S = 16, but for the share: S² = 256 cancels the division
-    if (!Number.isFinite(half(largest))) {
-      throw new ConversionError(`Steps of ${largest} are too large for an f16 scale.`, {
-        hint: "Keep this tensor in a float type.",
-        index: largestIndex(values, rows, columns, source),
-      });
-    }
-    const gathered = gather(values, rows, columns, source);
-    const maxScale = bestMaxScale(gathered, rows, bits, ofGroup, largest);
-    maxScales[group] = maxScale;
+  groups.forEach(({ bits, rows: size }, index) => {
+    const group = { values: rest, rows, width: columns, start, size, bits, importance };
+    const ofGroup = nibbles.subarray(index * rows, (index + 1) * rows);
+    const maxScale = searchScales(group, ofGroup);
+    if (maxScale === undefined) throw tooLarge(values, rows, columns, order.subarray(start, start + size));
+    maxScales[index] = maxScale;
     const scales = groupScales(maxScale);
-    for (let row = 0; row < rows; row++) {
-      const scale = scales[ofGroup[row]!]!;
-      for (let i = 0; i < size; i++) {
-        codes[row * columns + start + i] = codeOf(values[row * columns + source[i]!]!, scale, bits);
-      }
-    }
+    error += chooseCodes(group, (row) => scales[ofGroup[row]!]!, codes, upper);
     start += size;
   });
-  return { rows, groups, invperm, codes, nibbles, maxScales };
+  return { rows, groups, invperm, codes, nibbles, maxScales, error };
 }
 
-/** Columns by falling importance; equal ones stay in order. */
-function columnOrder(
+interface Columns {
+  /** `order[stored]` is the column of W. */
+  readonly order: Int32Array;
+  /** In stored order. */
+  readonly importance: Float32Array | undefined;
+  readonly upper: Float32Array | undefined;
+}
+
+function columnsOf(
   values: Float32Array,
   rows: number,
   columns: number,
-  importance: Float32Array | undefined,
-): Int32Array {
-  const weight = importance ?? new Float32Array(columns);
-  if (weight.length !== columns) {
-    throw new UsageError(`${weight.length} importances were given for ${columns} columns.`);
+  recipe: Exl2Recipe,
+  { importance, factor }: QuantizeExl2Options,
+): Columns {
+  const given = factor?.columns ?? importance?.length ?? columns;
+  if (given !== columns) {
+    throw new UsageError(`${given} importances were given for ${columns} columns.`);
   }
-  if (importance === undefined) {
-    for (let row = 0, at = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++, at++)
-        weight[column] = weight[column]! + values[at]! ** 2;
+  if (factor !== undefined) {
+    const { order, upper } = factor;
+    // an error at a visit costs its square over U[i, i]², once later columns have made up for what they can
+    const costs = Float32Array.from({ length: columns }, (_, i) => 1 / upper[i * (columns + 1)]! ** 2);
+    return { order, importance: costs, upper };
+  }
+  const order = Int32Array.from({ length: columns }, (_, column) => column);
+  if (recipe.widths.length > 1) {
+    const weight = importance ?? columnEnergies(values, rows, columns);
+    order.sort((a, b) => weight[b]! - weight[a]! || a - b);
+  }
+  const costs =
+    importance === undefined ? undefined : Float32Array.from(order, (column) => importance[column]!);
+  return { order, importance: costs, upper: undefined };
+}
+
+/** The sum of the squares of each column's weights. */
+function columnEnergies(values: Float32Array, rows: number, columns: number): Float32Array {
+  const energies = new Float32Array(columns);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, at++) {
+      energies[column] = energies[column]! + values[at]! ** 2;
     }
   }
-  return Int32Array.from({ length: columns }, (_, column) => column).sort(
-    (a, b) => weight[b]! - weight[a]! || a - b,
-  );
+  return energies;
+}
+
+function permuted(values: Float32Array, rows: number, order: Int32Array): Float32Array {
+  const columns = order.length;
+  const made = new Float32Array(values.length);
+  for (let from = 0; from < rows * columns; from += columns) {
+    for (let i = 0; i < columns; i++) made[from + i] = values[from + order[i]!]!;
+  }
+  return made;
 }
 
 /** In the order of rows, not of groups, so that the error names the first such weight. */
@@ -114,102 +141,17 @@ function refuseNonFinite(values: Float32Array, columns: number): void {
   }
 }
 
-/** The largest weight in some columns. */
-function largestIndex(values: Float32Array, rows: number, columns: number, source: Int32Array): number {
-  let largest = source[0] ?? 0;
+/** What is refused where a group needs a scale that f16 does not hold; it names the largest weight. */
+function tooLarge(values: Float32Array, rows: number, columns: number, ofGroup: Int32Array): ConversionError {
+  let largest = ofGroup[0] ?? 0;
   for (let row = 0; row < rows; row++) {
-    for (const column of source) {
+    for (const column of ofGroup) {
       const i = row * columns + column;
       if (Math.abs(values[i]!) > Math.abs(values[largest]!)) largest = i;
     }
   }
-  return largest;
-}
-
-/** Each row's step without clipping: max|w| over half the codes. */
-function rowSteps(
-  values: Float32Array,
-  rows: number,
-  columns: number,
-  source: Int32Array,
-  bits: number,
-): Float32Array {
-  const steps = new Float32Array(rows);
-  for (let row = 0; row < rows; row++) {
-    let max = 0;
-    for (const column of source) {
-      max = Math.max(max, Math.abs(values[row * columns + column]!));
-    }
-    steps[row] = max / ((2 ** bits - 1) / 2);
-  }
-  return steps;
-}
-
-/** `gathered`: the group's columns side by side, row by row. */
-function bestMaxScale(
-  gathered: Float32Array,
-  rows: number,
-  bits: number,
-  nibbles: Uint8Array,
-  largest: number,
-): number {
-  const width = gathered.length / rows;
-  /** The error of a candidate, or a part of it that is already above the limit. */
-  const errorOf = (candidate: number, limit: number): number => {
-    const scales = groupScales(candidate);
-    let error = 0;
-    for (let row = 0, at = 0; row < rows && error <= limit; row++, at += width) {
-      error += rowError(gathered, at, at + width, scales[nibbles[row]!]!, bits);
-    }
-    return error;
-  };
-  let best = half(largest);
-  // near the best one, so that most candidates are above it after few rows; the first of equal ones is still taken
-  const near = half(largest * NEAR_BEST);
-  const limit = Number.isFinite(near) ? errorOf(near, Infinity) : Infinity;
-  let least = Infinity;
-  for (const share of SEARCH) {
-    const candidate = half(largest * share);
-    if (!Number.isFinite(candidate)) continue;
-    const error = errorOf(candidate, Math.min(limit, least));
-    if (error < least && error <= limit) {
-      least = error;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-/** Copies the group's columns side by side, since the search reads them 97 times. */
-function gather(values: Float32Array, rows: number, columns: number, source: Int32Array): Float32Array {
-  const gathered = new Float32Array(rows * source.length);
-  for (let row = 0, to = 0; row < rows; row++) {
-    for (let i = 0; i < source.length; i++, to++) gathered[to] = values[row * columns + source[i]!]!;
-  }
-  return gathered;
-}
-
-/** Adding and taking away 1.5 × 2^52 leaves a double rounded to the nearest integer, ties to even. */
-const ROUND = 1.5 * 2 ** 52;
-
-/** Σ |error|^3.5 of one row, the power as a³ √a: the innermost loop of the search. */
-function rowError(values: Float32Array, start: number, end: number, scale: number, bits: number): number {
-  const min = -(2 ** (bits - 1));
-  const max = -min - 1;
-  let sum = 0;
-  for (let i = start; i < end; i++) {
-    const value = values[i]!;
-    let code = scale === 0 ? 0 : value / scale + ROUND - ROUND;
-    if (code < min) code = min;
-    else if (code > max) code = max;
-    const difference = Math.abs(code * scale - value);
-    sum += difference * difference * difference * Math.sqrt(difference);
-  }
-  return sum;
-}
-
-function codeOf(value: number, scale: number, bits: number): number {
-  const zero = 2 ** (bits - 1);
-  if (scale === 0) return zero;
-  return Math.max(0, Math.min(2 ** bits - 1, roundHalfEven(value / scale) + zero));
+  return new ConversionError(`The weight ${values[largest]} is too large for EXL2's f16 scales.`, {
+    hint: "Keep this tensor in a float type.",
+    index: largest,
+  });
 }

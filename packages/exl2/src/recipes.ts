@@ -15,25 +15,38 @@ export interface Exl2Width {
   readonly groupSize: number;
 }
 
+function mixed(...widths: (readonly [bits: number, share: number, groupSize: number])[]): Exl2Recipe {
+  return { widths: widths.map(([bits, share, groupSize]) => ({ bits, share, groupSize })) };
+}
+
 function mix(groupSize: number, ...widths: (readonly [bits: number, share: number])[]): Exl2Recipe {
   return { widths: widths.map(([bits, share]) => ({ bits, share, groupSize })) };
 }
 
-/** Cheapest first. */
+/**
+ * Mixes with few columns of a much larger width are for weights whose inputs have outliers, as those of down projections.
+ */
 export const exl2Recipes: readonly Exl2Recipe[] = [
   mix(64, [3, 0.05], [2, 0.95]),
   mix(64, [3, 0.25], [2, 0.75]),
+  mixed([5, 0.05, 32], [3, 0.1, 64], [2, 0.85, 64]),
   mix(64, [3, 0.5], [2, 0.5]),
+  mix(128, [3, 1]),
   mix(64, [3, 1]),
+  mix(32, [3, 1]),
+  mixed([5, 0.05, 32], [3, 0.95, 64]),
   mix(64, [4, 0.25], [3, 0.75]),
   mix(64, [4, 0.5], [3, 0.5]),
+  mix(128, [4, 1]),
   mix(64, [4, 1]),
   mix(32, [4, 1]),
+  mixed([6, 0.05, 32], [4, 0.95, 64]),
   mix(32, [5, 0.25], [4, 0.75]),
   mix(64, [5, 0.5], [4, 0.5]),
   mix(64, [5, 1]),
   mix(64, [6, 0.5], [5, 0.5]),
   mix(128, [6, 1]),
+  mix(32, [6, 1]),
   mix(128, [8, 0.25], [6, 0.75]),
   mix(128, [8, 0.5], [6, 0.5]),
   mix(128, [8, 1]),

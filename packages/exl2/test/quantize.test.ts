@@ -6,10 +6,10 @@ import {
   allocateExl2,
   exl2Codec,
   exl2Recipes,
+  measureRecipes,
   packExl2,
   quantizeExl2,
   recipeBits,
-  recipeErrors,
   sampleRows,
   unpackExl2,
 } from "@requant/exl2";
@@ -61,7 +61,7 @@ describe("round to nearest", () => {
         ({ rows, columns, recipe, seed }) => {
           const integers = quantizeExl2(makeWeights(rows, columns, seed), rows, columns, recipe);
           const { layout, bytes } = packExl2(integers);
-          expect(unpackExl2(layout, bytes)).toEqual(integers);
+          expect({ ...unpackExl2(layout, bytes), error: integers.error }).toEqual(integers);
           const stored = Object.values(bytes).reduce((sum, part) => sum + 8 * part.length, 0);
           if (rows % 32 === 0) expect(stored).toBe(recipeBits(recipe, rows, columns));
         },
@@ -96,11 +96,11 @@ describe("round to nearest", () => {
   test("more bits give less error, about the error of uniform steps", () => {
     const [rows, columns] = [64, 256];
     const values = makeWeights(rows, columns, 11, 1);
-    const errors = [6, 10, 12, 15].map((i) =>
-      relativeError(values, dequantized(quantizeExl2(values, rows, columns, exl2Recipes[i]!))),
-    );
+    const errors = [4, 5, 6, 8].map((bits) => {
+      const recipe = { widths: [{ bits, share: 1, groupSize: 64 }] };
+      return relativeError(values, dequantized(quantizeExl2(values, rows, columns, recipe)));
+    });
     expect(errors).toEqual([...errors].sort((a, b) => b - a));
-    // 4, 5, 6, 8 bits
     expect(errors[0]).toBeLessThan(0.14);
     expect(errors[1]).toBeLessThan(0.07);
     expect(errors[2]).toBeLessThan(0.04);
@@ -138,7 +138,7 @@ describe("allocation", () => {
     const sample = Float32Array.from(
       sampleRows(rows).flatMap((row) => Array.from(values.subarray(row * columns, (row + 1) * columns))),
     );
-    return { rows, columns, errors: recipeErrors(sample, rows, columns) };
+    return { rows, columns, costs: measureRecipes(sample, rows, columns).errors };
   });
   const total = weights.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
   const average = (chosen: readonly number[]): number =>
@@ -155,7 +155,7 @@ describe("allocation", () => {
     let before = Infinity;
     for (let target = 3; target < 9; target += 0.25) {
       const error = allocateExl2(weights, target).reduce(
-        (sum, recipe, i) => sum + weights[i]!.errors[recipe]!,
+        (sum, recipe, i) => sum + weights[i]!.costs[recipe]!,
         0,
       );
       expect(error).toBeLessThanOrEqual(before * 1.02);
@@ -210,9 +210,7 @@ describe.skipIf(!measured)("against exllamav2's quantizer (skipped: REQUANT_GOLD
     const activations = new Float32Array(x.bytes.length / 2);
     F16.dequantize(x.bytes, activations);
 
-    // all columns alike: they stay in order
-    const importance = new Float32Array(columns).fill(1);
-    const out = dequantized(quantizeExl2(values, rows, columns, recipe, { importance }));
+    const out = dequantized(quantizeExl2(values, rows, columns, recipe));
     let error = 0;
     let energy = 0;
     for (let sample = 0; sample < 512 * columns; sample += columns) {
@@ -228,7 +226,8 @@ describe.skipIf(!measured)("against exllamav2's quantizer (skipped: REQUANT_GOLD
         energy += exact ** 2;
       }
     }
-    expect(Math.sqrt(error / energy) / expected).toBeGreaterThan(0.93);
-    expect(Math.sqrt(error / energy) / expected).toBeLessThan(1.07);
+    // a row's scale is searched here; exllamav2 derives it from the row's largest weight
+    expect(Math.sqrt(error / energy) / expected).toBeGreaterThan(0.85);
+    expect(Math.sqrt(error / energy) / expected).toBeLessThan(1.1);
   });
 });

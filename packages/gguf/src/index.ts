@@ -13,6 +13,7 @@
  * }
  */
 
+export { type CalibrationGuide, calibratedBlocks, calibratedTypes } from "./calibrated/index.ts";
 export {
   ALIGNMENT_KEY,
   DEFAULT_ALIGNMENT,

@@ -1,7 +1,7 @@
 /** The test matrices that the golden vectors were made from: exact arithmetic, so every language gets the same bits. */
 
 /** Output number `index` of the mulberry32 generator, as an unsigned 32-bit integer. */
-function mulberry32(seed: number, index: number): number {
+export function mulberry32(seed: number, index: number): number {
   const a = (seed + Math.imul(index + 1, 0x6d2b79f5)) | 0;
   let t = Math.imul(a ^ (a >>> 15), a | 1);
   t ^= t + Math.imul(t ^ (t >>> 7), t | 61);

@@ -41,6 +41,7 @@ interface Settings {
   readonly sym: boolean;
   readonly variant: string;
   readonly search: boolean;
+  readonly act: boolean;
 }
 
 function settingsOf(settings: TargetSettings): Settings {
@@ -50,6 +51,7 @@ function settingsOf(settings: TargetSettings): Settings {
     sym: settings["sym"] === true,
     variant: String(settings["variant"]),
     search: settings["search"] === true,
+    act: settings["act"] === true,
   };
 }
 
@@ -96,6 +98,12 @@ const words: readonly WordSpec[] = [
     about: "Search each group's scale for the least error.",
     words: { kind: "choice", values: { mse: true } },
   },
+  {
+    key: "act",
+    about:
+      "With calibration statistics, columns with large activations share groups (desc_act): a little less error, slower to read, and no other format holds such groups.",
+    words: { kind: "choice", values: { act: true } },
+  },
 ];
 
 /** Widths that only GPTQModel's planar packing holds. */
@@ -103,7 +111,7 @@ const PLANAR_ONLY: readonly number[] = [5, 6, 7];
 
 /** Refuses words that contradict each other, one rule for each line. */
 function settle(asked: TargetSettings): TargetSettings {
-  const { bits, sym, search } = settingsOf(asked);
+  const { bits, sym, search, act } = settingsOf(asked);
   const planarOnly = PLANAR_ONLY.includes(bits);
   const variant = asked["variant"] ?? (planarOnly ? "planar" : "auto");
   const refuse = (message: string, hint: string): never => {
@@ -115,13 +123,16 @@ function settle(asked: TargetSettings): TargetSettings {
       "Write 4bit-sym-marlin, or leave out marlin.",
     );
   }
+  if (variant === "marlin" && act) {
+    refuse("Marlin groups consecutive columns.", "Leave out act, or leave out marlin.");
+  }
   if (variant === "planar" && !(planarOnly || bits === 3)) {
     refuse(`Planar packing is for 3, 5, 6 and 7 bits, not ${bits}.`, "Leave out planar.");
   }
   if ((variant === "v1" || variant === "v2") && planarOnly) {
     refuse(`${bits} bits are stored planar, not as ${variant}.`, `Leave out ${variant}.`);
   }
-  return { ...asked, variant, search };
+  return { ...asked, variant, search, act };
 }
 
 export const gptqTarget: WeightTarget = {
@@ -160,7 +171,7 @@ function gptqOffers(
   { rows, columns, views }: WeightRequest,
   settings: Settings,
 ): readonly LayoutOffer[] | Misfit {
-  const { bits, groupSize, sym, variant, search } = settings;
+  const { bits, groupSize, sym, variant, search, act } = settings;
   const base: WrittenLayout = {
     rows,
     columns,
@@ -172,13 +183,13 @@ function gptqOffers(
     packDtype: "int32",
     zeros: variant === "v1" ? "minus-one" : "stored",
     scale: scaleType(views),
-    grouping: "sequential",
+    grouping: act && views.length === 0 ? "any" : "sequential",
     hasGroupIndex: true,
   };
   const misfit = shapeMisfit(base);
   if (misfit !== undefined) return misfit;
   const offer = (layout: WrittenLayout): LayoutOffer => ({
-    layout: { ...layout, ...(search ? { search } : {}) },
+    layout: { ...layout, ...(search ? { search } : {}), ...(act ? { act } : {}) },
     label: `GPTQ-${bits}bit-${groupWord(groupSize, columns)}`,
     requirement: gptqCodec.requirement(layout),
   });
@@ -245,7 +256,10 @@ function encoderOf(layout: PlainLayout): WeightEncoder {
     rowMultiple: gptqCodec.rowMultiple(own),
     floats: {
       kind: "view",
-      quantize: (values, rows) => quantizeGptq(own, values, rows, { search }),
+      quantize: (values, rows, guide) =>
+        quantizeGptq(own, values, rows, search ? { ...guide, search } : { ...guide }),
+      usesImportance: true,
+      ...(layout["act"] === true ? { groups: "visited" as const } : {}),
       storesViewExactly: true,
     },
     fromView: (view, rowStart, bytes) => gptqCodec.fromView(own, view, rowStart, bytes),
@@ -264,8 +278,12 @@ function marlinEncoder(layout: GptqMarlinLayout): WeightEncoder {
     rowMultiple: gptqMarlinCodec.rowMultiple(layout),
     floats: {
       kind: "view",
-      quantize: (values, rows) =>
-        quantizeView(values, rows, columns, { bits: 4, groupSize, symmetric: true, scale }),
+      quantize: (values, rows, { importance } = {}) =>
+        quantizeView(values, rows, columns, {
+          ...{ bits: 4, groupSize, symmetric: true, scale },
+          ...{ search: importance !== undefined, importance },
+        }),
+      usesImportance: true,
       storesViewExactly: true,
     },
     fromView: (view, rowStart, bytes) => gptqMarlinCodec.fromView(layout, view, rowStart, bytes),

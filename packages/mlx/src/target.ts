@@ -3,6 +3,7 @@ import type { Finding } from "@requant/core";
 import { UsageError } from "@requant/core";
 import {
   type ConfigRequest,
+  type FloatPacking,
   type LayoutOffer,
   type PlainLayout,
   packedFinding,
@@ -16,9 +17,17 @@ import {
   type WordSpec,
 } from "@requant/core/format";
 import * as z from "zod/mini";
+import { affineView } from "./affine-view.ts";
 import { mlxCodec } from "./codec.ts";
 import { serializeMlxConfig } from "./config.ts";
-import { affineBits, affineGroupSizes, floatModes, type MlxLayout, type MlxMode } from "./layout.ts";
+import {
+  affineBits,
+  affineGroupSizes,
+  floatModeOf,
+  floatModes,
+  type MlxLayout,
+  type MlxMode,
+} from "./layout.ts";
 import { packFloats, packView, requirementOf } from "./pack.ts";
 import { labelOf } from "./source.ts";
 
@@ -178,12 +187,25 @@ function encoderOf(plain: PlainLayout): WeightEncoder {
     parts: mlxCodec.parts(layout),
     requirement: requirementOf(layout),
     rowMultiple: 1,
-    floats: {
-      kind: "rows",
-      pack: (values, rowStart, bytes) => packFloats(layout, values, rowStart, bytes),
-    },
+    floats: floatModeOf(layout.mode) === undefined ? affineFloats(layout) : smallFloats(layout),
     fromView: (view, rowStart, bytes) => packView(layout, view, rowStart, bytes),
     open: (bytes) => mlxCodec.open(layout, bytes),
+  };
+}
+
+function affineFloats(layout: MlxLayout): FloatPacking {
+  return {
+    kind: "view",
+    quantize: (values, rows, guide) => affineView(layout, values, rows, guide?.importance),
+    usesImportance: true,
+    storesViewExactly: true,
+  };
+}
+
+function smallFloats(layout: MlxLayout): FloatPacking {
+  return {
+    kind: "rows",
+    pack: (values, rowStart, bytes) => packFloats(layout, values, rowStart, bytes),
   };
 }
 

@@ -32,6 +32,15 @@ export {
 export { composeInputs } from "./compose-plans.ts";
 export { Config, resolveConfig } from "./config.ts";
 export { fileTypeNumbers } from "./file-types.ts";
+export { foldedFactors, sourceFactors, type WeightFactors } from "./folding/factors.ts";
+export { foldableFamilies } from "./folding/families.ts";
+export {
+  type DividedNumbers,
+  type Folding,
+  type Foldings,
+  foldingsOf,
+  type NamedShape,
+} from "./folding/foldings.ts";
 export { ggufFindings } from "./gguf-findings.ts";
 export {
   configTensors,

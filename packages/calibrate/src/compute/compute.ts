@@ -24,7 +24,7 @@ export interface Compute {
   ): Promise<void> | void;
   /** sums[columns, columns] += xᵀ x for x[tokens, columns], at and above the diagonal; what is below it is undefined. */
   addMoments(x: Float32Array, tokens: number, columns: number, sums: Float32Array): Promise<void> | void;
-  /** A place for `length` numbers that this backend reads and writes without a copy. Its contents are undefined. */
+  /** A place for `length` numbers that this backend reads and writes without a copy, as long as it has room. Its contents are undefined. */
   allocate(length: number): ComputeArray;
   /** Ends the threads. */
   close(): Promise<void>;

@@ -13,18 +13,19 @@ export const words = {
 } as const;
 
 /** Addresses in bytes. */
-export const COUNTER_ADDRESS = 4 * words.counter;
+export const COUNTER_ADDRESS: number = 4 * words.counter;
 export const TASK_ADDRESS = 512;
 const TASK_BYTE_LENGTH = 256;
 
 /** The kernels that threads work on together. All take the address of the task and that of the thread's scratch. */
-export const kernelNames = ["product", "moments", "attention", "activation"] as const;
-export type KernelName = (typeof kernelNames)[number];
+export const kernelNames: readonly KernelName[] = ["product", "moments", "attention", "activation"];
+export type KernelName = "product" | "moments" | "attention" | "activation";
 
-/** Writes the numbers of a task, in the order of the fields of a class in the kernel's AssemblyScript file. */
-function descriptor<Numbers>(
-  inOrder: (numbers: Numbers) => readonly number[],
-): (memory: WebAssembly.Memory, numbers: Numbers) => void {
+/** Writes the numbers of a task to its place. */
+type Place<Numbers> = (memory: WebAssembly.Memory, numbers: Numbers) => void;
+
+/** For the numbers of a task in the order of the fields of a class in the kernel's AssemblyScript file. */
+function descriptor<Numbers>(inOrder: (numbers: Numbers) => readonly number[]): Place<Numbers> {
   return (memory, numbers) => {
     new Uint32Array(memory.buffer, TASK_ADDRESS, TASK_BYTE_LENGTH / 4).set(inOrder(numbers));
   };
@@ -44,7 +45,7 @@ interface ProductTask {
   readonly tileColumns: number;
 }
 
-export const placeProduct = /* @__PURE__ */ descriptor(
+export const placeProduct: Place<ProductTask> = /* @__PURE__ */ descriptor(
   ({ counter, left, right, out, m, n, k, outStride, tileRows, tileColumns }: ProductTask) => [
     counter,
     left,
@@ -71,7 +72,7 @@ interface MomentsTask {
   readonly tileSize: number;
 }
 
-export const placeMoments = /* @__PURE__ */ descriptor(
+export const placeMoments: Place<MomentsTask> = /* @__PURE__ */ descriptor(
   ({ counter, x, sums, tokens, columns, band, bandEnd, tileSize }: MomentsTask) => [
     counter,
     x,
@@ -103,7 +104,7 @@ interface AttentionTask {
 /** The longest head that the kernel has room for. */
 export const MOST_HEAD_LENGTH = 512;
 
-export const placeAttention = /* @__PURE__ */ descriptor(
+export const placeAttention: Place<AttentionTask> = /* @__PURE__ */ descriptor(
   ({
     counter,
     queries,
@@ -143,9 +144,9 @@ interface ActivationTask {
 }
 
 /** The number by which the kernel knows a function. */
-export const activationKinds = { silu: 0, gelu: 1 } as const;
+export const activationKinds: { readonly silu: 0; readonly gelu: 1 } = { silu: 0, gelu: 1 };
 
-export const placeActivation = /* @__PURE__ */ descriptor(
+export const placeActivation: Place<ActivationTask> = /* @__PURE__ */ descriptor(
   ({ counter, gate, values, count, kind }: ActivationTask) => [counter, gate, values, count, kind],
 );
 

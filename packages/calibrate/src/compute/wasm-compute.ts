@@ -1,9 +1,9 @@
-import { UsageError } from "@requant/core";
+import { LimitError, UsageError } from "@requant/core";
 import { activate } from "../decoder/activation.ts";
 import { type AttentionWindow, attend } from "../decoder/attention.ts";
 import type { Compute, ComputeArray } from "./compute.ts";
 import { compileMatrixKernels, type MatrixModule } from "./kernels.ts";
-import { plainCompute } from "./plain.ts";
+import { referenceCompute } from "./reference.ts";
 import { SharedMemory } from "./shared-memory.ts";
 import {
   activationKinds,
@@ -50,7 +50,7 @@ const MOMENTS_TILE = 128;
 export function wasmCompute(options: WasmComputeOptions = {}): Compute {
   const module = compileMatrixKernels(options.fused);
   const shared = module === undefined ? undefined : sharedMemory();
-  if (module === undefined || shared === undefined) return plainCompute();
+  if (module === undefined || shared === undefined) return referenceCompute;
   return new WasmCompute(shared, module, options.threads);
 }
 
@@ -78,8 +78,13 @@ class WasmCompute implements Compute {
   }
 
   allocate(length: number): ComputeArray {
-    const start = this.#shared.allocate(4 * length);
-    return { values: this.#shared.floats(start, length), release: () => this.#shared.release(start) };
+    try {
+      const start = this.#shared.allocate(4 * length);
+      return { values: this.#shared.floats(start, length), release: () => this.#shared.release(start) };
+    } catch (error) {
+      if (!(error instanceof LimitError)) throw error;
+      return { values: new Float32Array(length), release() {} };
+    }
   }
 
   product(
@@ -107,18 +112,21 @@ class WasmCompute implements Compute {
           const rows = Math.min(bandM, m - row);
           const left = this.#staged(a, row * k, rows * k);
           const inside = this.#shared.addressOf(out);
-          const place = inside === undefined ? this.allocate(rows * columns) : undefined;
+          const place = inside === undefined ? this.#shared.allocate(4 * rows * columns) : undefined;
           await this.#product({
             left: left.address,
             right: right.address,
-            out: inside === undefined ? (place?.values.byteOffset ?? 0) : inside + 4 * (row * n + column),
+            out: inside === undefined ? (place ?? 0) : inside + 4 * (row * n + column),
             m: rows,
             n: columns,
             k,
             outStride: inside === undefined ? columns : n,
           });
-          if (place !== undefined) copyRows(place.values, rows, columns, out, row * n + column, n);
-          place?.release();
+          if (place !== undefined) {
+            const made = this.#shared.floats(place, rows * columns);
+            copyRows(made, rows, columns, out, row * n + column, n);
+            this.#shared.release(place);
+          }
           left.release();
         }
         right.release();
@@ -237,9 +245,14 @@ class WasmCompute implements Compute {
   #staged(array: Float32Array, start: number, length: number): Staged {
     const inside = this.#shared.addressOf(array);
     if (inside !== undefined) return { address: inside + 4 * start, copyBack() {}, release() {} };
-    const { values, release } = this.allocate(length);
+    const address = this.#shared.allocate(4 * length);
+    const values = this.#shared.floats(address, length);
     values.set(array.subarray(start, start + length));
-    return { address: values.byteOffset, copyBack: () => array.set(values, start), release };
+    return {
+      address,
+      copyBack: () => array.set(values, start),
+      release: () => this.#shared.release(address),
+    };
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 import { UsageError } from "@requant/core";
 import type { Compute } from "../compute/compute.ts";
-import { plainCompute } from "../compute/plain.ts";
+import { referenceCompute } from "../compute/reference.ts";
 import { type HiddenStates, memoryStates } from "../hidden-states.ts";
 import type { LinearInput, Observer } from "../observer.ts";
 import { embed } from "./embedding.ts";
@@ -104,12 +104,13 @@ export function openDecoder(source: DecoderSource, options: DecoderOptions = {})
   const head = planEnds(lookup, settings);
   const plans = Array.from({ length: settings.layers }, (_, layer) => planLayer(lookup, settings, layer));
   refuseUnread(source.shapes, lookup, settings.architecture);
+  const compute = options.compute ?? referenceCompute;
   const pass: Pass = {
     source,
     settings,
-    compute: options.compute ?? plainCompute(),
+    compute,
     observer: options.observer,
-    scratch: new Scratch(),
+    scratch: new Scratch(compute),
     batchTokens: options.batchTokens ?? 2048,
     expertBytes: options.expertBytes ?? GIB,
     makeStates: options.makeStates ?? memoryStates,

@@ -167,6 +167,11 @@ function ropeOf(keys: Keys, description: DecoderDescription, headLength: number)
   if ((keys.number("~.rope.scaling.yarn_log_multiplier") ?? 0) !== 0) {
     throw new UnsupportedError("The forward pass does not know rope.scaling.yarn_log_multiplier.");
   }
+  if (keys.list("~.rope.dimension_sections")?.some((size) => Number(size) !== 0) === true) {
+    throw new UnsupportedError(
+      "The forward pass does not know the rotation of multimodal models (rope.dimension_sections).",
+    );
+  }
   const stated =
     (keys.number("~.rope.scaling.attn_factor") ?? 1) * (keys.number("~.rope.scaling.yarn_attn_factor") ?? 1);
   return {

@@ -1,6 +1,7 @@
-import { FormatError, LimitError, UsageError } from "@requant/core";
+import { FormatError, UsageError } from "@requant/core";
 import type { InputStatistics } from "@requant/core/solve";
 import type { Compute, ComputeArray } from "../compute/compute.ts";
+import type { LinearInput, Observer } from "../observer.ts";
 import type { StatisticsEntry } from "./entry.ts";
 
 /** Rows of an expert's inputs that are gathered before they are added: a product of few rows is slow. */
@@ -25,8 +26,8 @@ interface Collected {
 /** How a collector works. */
 export interface CollectorOptions {
   readonly compute: Compute;
-  /** How many experts each stack has, by the name of the weight. */
-  readonly experts?: ReadonlyMap<string, number> | undefined;
+  /** The inputs that the decoder reports: they say how many experts a stack has. */
+  readonly inputs?: readonly LinearInput[] | undefined;
   /**
    * "moments", the default, is what solvers need. "squares" sums only x²: all that an importance matrix holds, in a fraction of
    * the time and memory.
@@ -39,12 +40,14 @@ export interface CollectorOptions {
  * each layer. Memory: 4 × columns² bytes for each input of the layer, times the experts that were reached, and for each such
  * expert 1 KiB × columns. The sums are f32; each adds at most 256 tokens before it is rounded.
  */
-export class StatisticsCollector {
+export class StatisticsCollector implements Observer {
   readonly #options: CollectorOptions;
+  readonly #experts: ReadonlyMap<string, number | undefined>;
   readonly #collected = new Map<string, Collected>();
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    this.#experts = new Map(options.inputs?.map(({ name, experts }) => [name, experts]));
   }
 
   /**
@@ -89,7 +92,7 @@ export class StatisticsCollector {
 
   #entry(name: string, columns: number, expert: number | undefined): Collected {
     const known = this.#collected.get(name);
-    const experts = expert === undefined ? undefined : (this.#options.experts?.get(name) ?? known?.experts);
+    const experts = expert === undefined ? undefined : (this.#experts.get(name) ?? known?.experts);
     const isNew = { columns, experts: expert === undefined ? undefined : Math.max(experts ?? 0, expert + 1) };
     if (known !== undefined && known.columns !== columns) {
       throw new UsageError(`An input has ${columns} columns, and earlier ones had ${known.columns}.`, {
@@ -103,20 +106,10 @@ export class StatisticsCollector {
 
   #newSums(columns: number, gathers: boolean): Sums {
     const length = this.#options.keep === "squares" ? columns : columns * columns;
-    const moments = this.#allocate(length);
+    const moments = this.#options.compute.allocate(length);
     moments.values.fill(0);
     const gathered = gathers && length > columns ? new Float32Array(GATHERED_ROWS * columns) : undefined;
     return { moments, abs: new Float64Array(columns), tokens: 0, gathered, gatheredRows: 0 };
-  }
-
-  /** In the backend's memory as long as there is room; it copies what lies elsewhere. */
-  #allocate(length: number): ComputeArray {
-    try {
-      return this.#options.compute.allocate(length);
-    } catch (error) {
-      if (!(error instanceof LimitError)) throw error;
-      return { values: new Float32Array(length), release() {} };
-    }
   }
 
   async #add(x: Float32Array, tokens: number, columns: number, { moments: { values } }: Sums): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Finding } from "@requant/core";
 import type { InputStatistics } from "@requant/core/solve";
+import type { LinearInput } from "../observer.ts";
 
 /** What calibration says about the inputs of one weight: of a single matrix, or of each matrix in a stack of experts. */
 export interface StatisticsEntry {
@@ -35,4 +36,9 @@ export function unusedExpertFindings(
     });
   }
   return findings;
+}
+
+/** Names of weights, each with the name of the entry whose input it shares: what a file of statistics states as `shared`. */
+export function sharedNames(inputs: readonly LinearInput[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(inputs.flatMap(({ name, sharedBy }) => sharedBy.map((other) => [other, name])));
 }

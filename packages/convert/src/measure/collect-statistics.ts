@@ -4,11 +4,13 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import {
   type Compute,
   type Decoder,
+  type DecoderSource,
   type HiddenStates,
   layoutStatistics,
   openDecoder,
   StatisticsCollector,
   type StatisticsEntry,
+  sharedNames,
   statisticsTensors,
   unusedExpertFindings,
   wasmCompute,
@@ -19,7 +21,7 @@ import { completeFinding, finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { sourceVersions } from "../model/source-versions.ts";
 import { type OutputStore, outputExists } from "../run/outputs/store.ts";
-import { type DecoderSource, decoderSource } from "./decoder-source.ts";
+import { decoderSource } from "./decoder-source.ts";
 import { isStatisticsOf } from "./finished-statistics.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
 import { handedOver, StatesRoom, stagedStates, statesByteLength } from "./states.ts";
@@ -30,7 +32,7 @@ import {
   parseStatisticsJournal,
   stepLine,
 } from "./statistics-journal.ts";
-import { entryShapes, expertCounts, sharedNames } from "./statistics-plan.ts";
+import { entryShapes } from "./statistics-plan.ts";
 import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
 
 /** What is collected, and where it goes. */
@@ -87,7 +89,7 @@ async function collectWith(compute: Compute, options: CollectStatisticsOptions):
   const source = await decoderSource(model, signal);
   const room = new StatesRoom(store, `${file}.experts`, EXPERT_SUMS_BYTE_LENGTH);
   const inputs = openDecoder(source).inputs;
-  const collector = new StatisticsCollector({ compute, experts: expertCounts(inputs) });
+  const collector = new StatisticsCollector({ compute, inputs });
   const decoder = openDecoder(source, { compute, observer: collector, makeStates: room.reused() });
   const windows = windowsOf(await tokenizerOf(model), source.metadata, { ...options, most: DEFAULT_SAMPLES });
   const window = windows[0]?.length ?? 0;

@@ -2,7 +2,8 @@
  * A model of any format as a GGUF of it would be: its metadata, and the rows of its weights in f32, by the names, in the shapes
  * and in the order of rows that llama.cpp uses. What a forward pass reads.
  */
-import { ConversionError, type Metadata } from "@requant/core";
+import type { DecoderSource } from "@requant/calibrate";
+import { ConversionError } from "@requant/core";
 import { openWeight, type WeightReader } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
@@ -10,18 +11,6 @@ import { makePlan, readPlanSource } from "../plan/make-plan.ts";
 import { metadataFromJson } from "../plan/metadata-json.ts";
 import type { Plan, PlanSource, PlanTensor } from "../plan/plan.ts";
 import { parseTarget } from "../plan/target.ts";
-
-/** What a forward pass reads of a model. */
-export interface DecoderSource {
-  readonly metadata: Metadata;
-  /** By name in a GGUF; row-major, outermost first. */
-  readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /**
-   * Rows `[start, end)` of a weight, f32, to `out`; a vector is one row.
-   * @throws FormatError when there is no such weight
-   */
-  readRows(name: string, start: number, end: number, out: Float32Array): Promise<void>;
-}
 
 /** Readers that are kept: one that transposes holds its weight whole. */
 const KEPT_READERS = 2;
@@ -31,7 +20,7 @@ const KEPT_READERS = 2;
  * @throws ConversionError for a model without names in GGUF
  */
 export async function decoderSource(model: Model, signal?: AbortSignal): Promise<DecoderSource> {
-  const plan = planOf(await readPlanSource(model, {}, signal));
+  const plan = planOf(await readPlanSource(model, {}, { signal }));
   const [file] = plan.files;
   const metadata = metadataFromJson(file?.kind === "gguf" ? file.metadata : []);
   const tensors = new Map(plan.tensors.filter(isWeight).map((tensor) => [tensor.name, tensor]));

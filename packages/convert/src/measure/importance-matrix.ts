@@ -16,7 +16,6 @@ import type { Model } from "../model/model.ts";
 import { decoderSource } from "./decoder-source.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
 import { roomFor, type StatesRoom } from "./states.ts";
-import { expertCounts } from "./statistics-plan.ts";
 import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
 
 /** What is measured, and how. */
@@ -67,7 +66,7 @@ async function measureWith(
   const { model, signal, processOutput = false, dataset } = options;
   const source = await decoderSource(model, signal);
   const { inputs } = openDecoder(source);
-  const collector = new StatisticsCollector({ compute, experts: expertCounts(inputs), keep: "squares" });
+  const collector = new StatisticsCollector({ compute, inputs, keep: "squares" });
   const decoder = openDecoder(source, { compute, observer: collector, makeStates: room.reused() });
   const windows = windowsOf(await tokenizerOf(model), source.metadata, options);
   const window = windows[0]?.length ?? 0;

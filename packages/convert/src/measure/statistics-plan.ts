@@ -1,5 +1,5 @@
 /** What statistics of a model will hold, before anything is computed: names and shapes decide it. */
-import { type Decoder, type LinearInput, openDecoder, type StatisticsShape } from "@requant/calibrate";
+import { type Decoder, openDecoder, type StatisticsShape, sharedNames } from "@requant/calibrate";
 import type { Model } from "../model/model.ts";
 import type { StatisticsIndex } from "../model/statistics-file.ts";
 import { decoderSource } from "./decoder-source.ts";
@@ -7,20 +7,6 @@ import { decoderSource } from "./decoder-source.ts";
 /** The entries in the order of the layers; the head's is the last. */
 export function entryShapes({ inputs }: Pick<Decoder, "inputs">): StatisticsShape[] {
   return inputs.map(({ name, columns, experts }) => ({ name, columns, experts }));
-}
-
-/** Weights that share the entry of another. */
-export function sharedNames(inputs: readonly LinearInput[]): Record<string, string> {
-  const shared: Record<string, string> = Object.create(null);
-  for (const { name, sharedBy } of inputs) for (const other of sharedBy) shared[other] = name;
-  return shared;
-}
-
-/** The number of matrices of each stack of experts, by name. */
-export function expertCounts(inputs: readonly LinearInput[]): ReadonlyMap<string, number> {
-  return new Map(
-    inputs.flatMap(({ name, experts }) => (experts === undefined ? [] : [[name, experts] as const])),
-  );
 }
 
 /**

@@ -19,6 +19,7 @@ export const ggufFormat: Format = {
     options: [
       "allowRequantize",
       "grids",
+      "guideOf",
       "imatrix",
       "keepSplit",
       "leaveOutputTensor",
@@ -28,8 +29,10 @@ export const ggufFormat: Format = {
       "pure",
       "set",
       "statistics",
+      "targetSize",
       "tensorTypes",
       "tokenEmbeddingType",
+      "typeCosts",
     ],
     needs: ({ settings }) =>
       settings["type"] === "AUTO"

@@ -21,6 +21,7 @@ import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
 import { refuseAdapter } from "./refuse-adapter.ts";
 import { refuseUnsoundSet } from "./refuse-unsound-set.ts";
+import { withTargetSize } from "./sized-draft.ts";
 import { withoutIdleScales, withReadScales, withTensorScales } from "./tensor-scales.ts";
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
@@ -40,22 +41,28 @@ export function planGguf(
   const architecture = drafted.metadata.get("general.architecture")?.value;
   const sources = withReadScales(byName(source.tensors), architecture);
   const draft = withKeptTypes(drafted, { sources, byConverter, exact: options.exact === true });
-  const { metadata, weights, leftOut, findings } =
+  const finish = ({ metadata, weights, leftOut, findings }: GgufDraft): PlannedOutput => {
+    const stored = withoutIdleScales(weights, sources);
+    const tensors = withTensorScales(stored.weights, sources).map((weight) => planTensor(weight, sources));
+    const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
+    if ((options.set?.size ?? 0) > 0) refuseUnsoundSet(metadata, keys, tensors);
+    const files = planGgufFiles(tensors, keys, {
+      name: options.outputName ?? ggufFileName(source, type),
+      shardSize: options.shardSize,
+      partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
+    });
+    return { tensors, files, leftOut: [...leftOut, ...stored.leftOut], findings };
+  };
+  if (options.targetSize !== undefined) {
+    return finish(withTargetSize(draft, target, { ...options, targetSize: options.targetSize }, finish));
+  }
+  return finish(
     type === "AUTO"
       ? withAutoTypes(draft, sources, target, options)
       : byConverter
         ? withNamedTypes(draft, unquantized(draft), options)
-        : withRecipe(draft, type, options);
-  const stored = withoutIdleScales(weights, sources);
-  const tensors = withTensorScales(stored.weights, sources).map((weight) => planTensor(weight, sources));
-  const keys = new Map<string, MetadataValue>([...metadata, ...(options.set ?? [])]);
-  if ((options.set?.size ?? 0) > 0) refuseUnsoundSet(metadata, keys, tensors);
-  const files = planGgufFiles(tensors, keys, {
-    name: options.outputName ?? ggufFileName(source, type),
-    shardSize: options.shardSize,
-    partTensorCounts: options.keepSplit === true ? keptParts(source, tensors) : undefined,
-  });
-  return { tensors, files, leftOut: [...leftOut, ...stored.leftOut], findings };
+        : withRecipe(draft, type, options),
+  );
 }
 
 /** Options that ask for two different things of the same tensor or file. */

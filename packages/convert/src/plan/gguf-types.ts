@@ -1,6 +1,7 @@
 /** Types of the tensors of a GGUF file: the smallest exact ones, llama-quantize's, and those that the user names. */
 import { type Finding, type Metadata, UsageError } from "@requant/core";
 import {
+  calibratedTypes,
   changeMetadata,
   chooseTypes,
   ggmlTypeByName,
@@ -11,7 +12,6 @@ import {
 import type { LeftOut, WeightPlan } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
-import { isSolvable } from "../model/solved-blocks.ts";
 import { isTokenEmbedding } from "../model/weight-names.ts";
 import { autoType, mainFileType } from "./auto-type.ts";
 import { isQuantizedEncoding } from "./fidelity.ts";
@@ -133,7 +133,7 @@ export function withRecipe(draft: GgufDraft, type: string, options: PlanOptions)
   };
 }
 
-function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeChoices {
+export function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): TypeChoices {
   const { statistics } = options;
   refuseBoth(options);
   const unused = statistics === undefined ? [] : unusedStatistics(statistics, draft.weights);
@@ -165,7 +165,7 @@ function typeOf(
   if (importance === undefined) return { type };
   if (statistics === undefined) return { type, guides: { importance } };
   const entry = statisticsEntry(statistics, { name }, { name, shape });
-  return { type, guides: isSolvable(type) ? { statistics: entry } : { importance: entry } };
+  return { type, guides: calibratedTypes.includes(type) ? { statistics: entry } : { importance: entry } };
 }
 
 /** The columns of each weight that has statistics, as a recipe asks an importance matrix for them. */
@@ -250,7 +250,7 @@ function statisticsFindings(choices: readonly TypeChoice[], options: PlanOptions
 }
 
 function usesGuide(type: string): boolean {
-  return isSolvable(type) || ggmlTypeByName(type).importance !== "ignored";
+  return calibratedTypes.includes(type) || ggmlTypeByName(type).importance !== "ignored";
 }
 
 function unusedFindings({ findings }: GgufDraft, options: PlanOptions): readonly Finding[] {

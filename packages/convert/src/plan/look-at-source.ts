@@ -13,12 +13,13 @@ import type { SourceNeeds } from "./format.ts";
 import { isLinearWeight } from "./linear-modules.ts";
 import { blockFacts, measuredFacts, narrowestFloat } from "./look.ts";
 import type { PlanSourceTensor } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
 
 /** Small parts of linear weights always, values only where `needs` asks for what they tell. */
 export async function lookedAt(
   model: Model,
   needs: SourceNeeds,
-  signal: AbortSignal | undefined,
+  { signal, guideOf }: Pick<PlanOptions, "signal" | "guideOf">,
 ): Promise<readonly PlanSourceTensor[]> {
   const tensors: PlanSourceTensor[] = [];
   const packed = new Set(model.tensors.flatMap(({ name, linear }) => (linear === undefined ? [] : [name])));
@@ -30,7 +31,7 @@ export async function lookedAt(
         ? await plainTensor(model, tensor, needs, packed, signal)
         : await linearTensor(model, tensor, reads, needs, signal);
     const costs =
-      needs.sampling === undefined ? undefined : await sampledCosts(model, tensor, needs.sampling);
+      needs.sampling === undefined ? undefined : await sampledCosts(model, tensor, needs.sampling, guideOf);
     tensors.push(costs === undefined ? seen : { ...seen, costs });
   }
   return tensors;
@@ -41,6 +42,7 @@ async function sampledCosts(
   model: Model,
   tensor: ModelTensor,
   sampling: WeightSampling,
+  guideOf: PlanOptions["guideOf"],
 ): Promise<readonly number[] | undefined> {
   const { name, shape, encoding } = tensor;
   const columns = shape.at(-1) ?? 0;
@@ -54,7 +56,7 @@ async function sampledCosts(
   }
   refuseNonFiniteSample(name, sample, picked, columns);
   try {
-    return sampling.costs(sample, rows, columns);
+    return sampling.costs(sample, rows, columns, await guideOf?.(name, 0));
   } catch (error) {
     if (!(error instanceof ConversionError) || error.tensor !== undefined) throw error;
     throw new ConversionError(error.message, { tensor: name, hint: error.hint, cause: error });

@@ -18,15 +18,16 @@ import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
 import { givenOptions, refuseOptions } from "./refuse-options.ts";
 import { targetFormats } from "./target-formats.ts";
+import { measureTypeCosts } from "./type-costs.ts";
 
 /** Reads what a plan needs: headers, side files, the small parts of linear weights, and what `needs` asks of values. */
 export async function readPlanSource(
   model: Model,
   needs: SourceNeeds = {},
-  signal?: AbortSignal,
+  options: Pick<PlanOptions, "signal" | "guideOf"> = {},
 ): Promise<PlanSource> {
   const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
-  const tensors = await lookedAt(model, needs, signal);
+  const tensors = await lookedAt(model, needs, options);
   const { unclaimed, quantization } = model;
   const claims = { unclaimed, quantization };
   const facts = {
@@ -79,7 +80,10 @@ export async function planConversion(
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
   const source = await readSourceFor(model, target, options, list);
-  const output = planOutput(source, target, { options, like, list });
+  const planned = planOutput(source, target, { options, like, list });
+  const output = await measuredOutput(planned, model, options, (typeCosts) =>
+    planOutput(source, target, { options: { ...options, typeCosts }, like, list }),
+  );
   const rough = assemblePlan(source, target, output);
   const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
@@ -87,11 +91,22 @@ export async function planConversion(
   return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));
 }
 
+/** The output planned again with what its types cost, where a size is asked for and nothing was measured yet. */
+async function measuredOutput(
+  planned: PlannedOutput,
+  model: Model,
+  options: PlanOptions,
+  planAgain: (costs: PlanOptions["typeCosts"]) => PlannedOutput,
+): Promise<PlannedOutput> {
+  if (options.targetSize === undefined || options.typeCosts !== undefined) return planned;
+  return planAgain(await measureTypeCosts(model, planned.tensors, options));
+}
+
 /** The facts of a source that a plan for this target needs. */
 export async function readSourceFor(
   model: Model,
   target: Target,
-  options: Pick<PlanOptions, "exact" | "grids" | "signal">,
+  options: Pick<PlanOptions, "exact" | "grids" | "guideOf" | "signal">,
   list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
   const format = formatOf(target, list).target;
@@ -101,7 +116,7 @@ export async function readSourceFor(
   const offsets = options.exact === true || needs?.offsets;
   const isAsked = options.exact === true || options.grids === true;
   const grids = needs?.grids === "asked" && !isAsked ? undefined : needs?.grids;
-  return readPlanSource(model, { ...needs, offsets, grids }, options.signal);
+  return readPlanSource(model, { ...needs, offsets, grids }, options);
 }
 
 /**

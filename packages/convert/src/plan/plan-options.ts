@@ -1,7 +1,9 @@
 import type { MetadataValue } from "@requant/core";
+import type { PackGuide } from "@requant/core/format";
 import type { ImatrixOrigin } from "@requant/gguf";
 import type { Model } from "../model/model.ts";
 import type { StatisticsIndex } from "../model/statistics-file.ts";
+import type { TypeCosts } from "./sized-types.ts";
 
 /** What the caller may choose about a conversion. What a target cannot use is refused, never ignored. */
 export interface PlanOptions {
@@ -34,6 +36,12 @@ export interface PlanOptions {
   readonly imatrix?: PlanImatrix | undefined;
   /** What calibration text says about the inputs of each weight: weights are solved with it, not rounded. */
   readonly statistics?: StatisticsIndex | undefined;
+  /** How large the output may be; with `gguf:auto`, which then chooses the types that lose the least. */
+  readonly targetSize?: TargetSize | undefined;
+  /** What was measured for `targetSize`, by weight of the output; `planConversion` measures where it is not given. */
+  readonly typeCosts?: ReadonlyMap<string, TypeCosts> | undefined;
+  /** What is known of the inputs of a weight, where costs are measured before types or mixes of widths are chosen. */
+  readonly guideOf?: GuideOf | undefined;
   /** Make a LlamaForCausalLM of a checkpoint of another class with the same arithmetic. */
   readonly llamafy?: boolean | undefined;
   /** False plans a GGUF without a tokenizer, for a reader of its weights alone. */
@@ -45,6 +53,16 @@ export interface PlanOptions {
   /** Stops the reads of planning. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Finds it by the weight's name, Hugging Face's or GGUF's; of a stack, for one of its matrices. */
+export type GuideOf = (name: string, matrix: number) => Promise<PackGuide | undefined>;
+
+/** A size that is reached within a thousandth from below, where the sizes of the types allow it. */
+export type TargetSize =
+  /** Of all files of the output together. */
+  | { readonly byteLength: number }
+  /** Over all tensors of the output, those that stay in floats included. */
+  | { readonly bitsPerWeight: number };
 
 /** An importance matrix: per source tensor the weights of its columns (of each expert), and where they are from. */
 export interface PlanImatrix {

@@ -1,6 +1,7 @@
 /** What of the guides that were given a plan uses, and what it tells of the rest. */
 import { type Finding, UsageError } from "@requant/core";
 import type { WeightEncoder, WeightTarget } from "@requant/core/format";
+import { largestCode } from "@requant/core/solve";
 import { finding } from "../model/findings/finding.ts";
 import { parseEntry } from "../model/guide-entry.ts";
 import type { StatisticsIndex } from "../model/statistics-file.ts";
@@ -11,14 +12,14 @@ import { type GuideNames, guideNames, isGuided } from "./way.ts";
 
 /** The guides that an encoder uses for floats. */
 export function usedGuides({ importance, statistics }: GuideNames, encoder: WeightEncoder): GuideNames {
-  const { floats, requirement } = encoder;
+  const { floats } = encoder;
   if (floats.kind === "rows") return {};
   if (floats.kind === "view") {
-    return {
-      importance: floats.usesImportance === true ? importance : undefined,
-      // error feedback must know the largest code
-      statistics: requirement === undefined ? undefined : statistics,
-    };
+    const usesImportance = floats.usesImportance === true;
+    // error feedback must know the largest code
+    if (statistics === undefined || largestCode(encoder) !== undefined)
+      return { importance: usesImportance ? importance : undefined, statistics };
+    return usesImportance ? { importance: statistics } : {};
   }
   const { uses = [] } = floats;
   if (statistics !== undefined && !uses.includes("statistics")) {

@@ -2,7 +2,7 @@
 import { rowLength, UsageError } from "@requant/core";
 import { importanceOf as entryOf } from "@requant/gguf";
 import { parseEntry } from "../model/guide-entry.ts";
-import { openStatistics } from "../model/statistics-file.ts";
+import { openStatisticsFile } from "../model/statistics-file.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { guideNames } from "../plan/way.ts";
 import type { ColumnImportance } from "./guides.ts";
@@ -72,7 +72,7 @@ export async function statisticsInUse(
     const text = used.statistics ?? (imatrix === undefined ? used.importance : undefined);
     if (text !== undefined) names.add(parseEntry(text).name);
   }
-  const file = await openStatistics(statistics);
+  const file = await openStatisticsFile(statistics);
   try {
     const found: { name: string; meanAbs: Float32Array }[] = [];
     for (const name of names) found.push({ name, meanAbs: await file.readMeanAbs(name) });

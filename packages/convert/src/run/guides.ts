@@ -2,7 +2,11 @@
 import { UsageError } from "@requant/core";
 import { columnImportance, type InputStatistics, type SolveFactor, solveFactor } from "@requant/core/solve";
 import { parseEntry } from "../model/guide-entry.ts";
-import { openStatistics, type StatisticsFile, type StatisticsLocation } from "../model/statistics-file.ts";
+import {
+  openStatisticsFile,
+  type StatisticsFile,
+  type StatisticsLocation,
+} from "../model/statistics-file.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { guideNames } from "../plan/way.ts";
 
@@ -40,7 +44,7 @@ export class GuideCache {
 
   constructor(importance: ReadonlyMap<string, ColumnImportance>, statistics: StatisticsLocation | undefined) {
     this.importance = importance;
-    this.open = statistics === undefined ? undefined : () => openStatistics(statistics);
+    this.open = statistics === undefined ? undefined : () => openStatisticsFile(statistics);
   }
 
   /** Undefined for a weight that nothing guides. */

@@ -1,31 +1,25 @@
 /** Rows of floats as a view that an encoder writes: rounded, or solved with calibration statistics. */
-import { rowLength, UsageError } from "@requant/core";
+import { rowLength } from "@requant/core";
 import type { FloatPacking, WeightEncoder } from "@requant/core/format";
-import { feedbackCodes } from "@requant/core/solve";
-import {
-  dequantizeLevels,
-  dequantizeView,
-  isLevelView,
-  type StoredView,
-  type ViewRequirement,
-} from "@requant/core/view";
+import { solvePacking } from "@requant/core/solve";
+import { dequantizeLevels, dequantizeView, isLevelView, type StoredView } from "@requant/core/view";
 import type { RowBand } from "../model/row-bands.ts";
 import type { MatrixGuide } from "./guides.ts";
 import { gatherRows, measuredRows, type OutputErrorSums, outputErrors } from "./output-error.ts";
 
 type ViewPacking = FloatPacking & { readonly kind: "view" };
 
-/** A grid from the encoder, with codes by error feedback where the guide has statistics. */
+/** The encoder's own grid; with solved codes and scales where the guide has statistics. */
 export function guidedView(
   floats: ViewPacking,
-  { requirement }: Pick<WeightEncoder, "requirement">,
+  encoder: Pick<WeightEncoder, "requirement">,
   values: Float32Array,
   rows: number,
   { importance, solve }: MatrixGuide,
 ): StoredView {
-  const grid = floats.quantize(values, rows, { importance });
-  if (solve === undefined) return grid;
-  return { ...grid, codes: feedbackCodes(values, grid, largestCode(requirement), solve.factor) };
+  if (solve === undefined) return floats.quantize(values, rows, { importance });
+  const { requirement } = encoder;
+  return solvePacking({ floats, requirement }, values, rows, { factor: solve.factor, importance });
 }
 
 /** The f32 values of a view. */
@@ -61,14 +55,4 @@ export function solvedErrors(
   const measured = gatherRows(values, rows, columns);
   const rounded = rows.length === 0 ? measured : round(measured, rows.length);
   return outputErrors(solve.statistics, measured, gatherRows(solved, rows, columns), rounded);
-}
-
-function largestCode(requirement: ViewRequirement | undefined): number {
-  const codes = requirement?.codes;
-  if (codes?.kind === "affine") return codes.maxCode;
-  if (codes?.kind === "signed") return codes.max - codes.min;
-  if (codes?.kind === "table") return codes.levels.length - 1;
-  throw new UsageError("The plan solves a weight whose layout has no largest code.", {
-    hint: "Make the plan again.",
-  });
 }

@@ -11,7 +11,7 @@ import {
   type Model,
   makePlan,
   openModel,
-  openStatistics,
+  openStatisticsFile,
   parseTarget,
   planConversion,
   readPlanSource,
@@ -176,7 +176,7 @@ describe("entries that do not fit", () => {
 describe("statistics files", () => {
   const inputs = new Map([["blk.0.attn_q.weight", layerInputs(8, 4, 1)]]);
   const open = async (...made: Parameters<typeof statisticsStore>) =>
-    openStatistics({ store: await statisticsStore(...made), file: "stats.safetensors" });
+    openStatisticsFile({ store: await statisticsStore(...made), file: "stats.safetensors" });
 
   it("has the sums of the inputs", async () => {
     const file = await open(inputs, { "blk.0.attn_k.weight": "blk.0.attn_q.weight" });

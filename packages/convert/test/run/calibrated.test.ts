@@ -14,7 +14,7 @@ import {
   type Model,
   type ModelLocation,
   openModel as openModelAt,
-  openStatistics,
+  openStatisticsFile,
   type Plan,
   type PlanOptions,
   parsePlan,
@@ -55,7 +55,7 @@ async function openModel(location: ModelLocation): Promise<Model> {
 }
 
 async function indexOf(store: MemoryStore): Promise<StatisticsIndex> {
-  const file = await openStatistics({ store, file: FILE });
+  const file = await openStatisticsFile({ store, file: FILE });
   await file.close();
   return file;
 }

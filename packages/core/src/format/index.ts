@@ -100,6 +100,7 @@ export {
   type PackGuide,
   type PlainLayout,
   parseLayout,
+  type ScaleSearchRequest,
   type TargetConfig,
   type WeightEncoder,
   type WeightRequest,

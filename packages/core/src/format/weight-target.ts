@@ -2,9 +2,9 @@
 
 import { UsageError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
+import type { MeasuredLayer } from "../solve/scaled-statistics.ts";
 import type { InputStatistics } from "../solve/statistics.ts";
 import type { ViewFacts } from "../view/facts.ts";
-import type { IntegerView } from "../view/integer-view.ts";
 import type { StoredView } from "../view/level-view.ts";
 import type { Misfit, ViewRequirement } from "../view/requirement.ts";
 import type { LinearLayout, LinearPart, OpenedWeight, PartBytes } from "./linear-codec.ts";
@@ -107,10 +107,18 @@ export interface PackGuide {
 export type FloatPacking =
   | {
       readonly kind: "view";
-      /** Rows of floats as a view, round to nearest; `fromView` writes it. */
-      quantize(values: Float32Array, rows: number, guide?: Pick<PackGuide, "importance">): IntegerView;
-      /** True where `importance` weighs the search of the scales. Calibration statistics give any view its codes. */
+      /**
+       * Rows of floats as a view; `fromView` writes it. Without a guide, each weight takes the nearest code. Where a weight
+       * has calibration statistics, a run calls `solvePacking` (`@requant/core/solve`) in its place: it takes the grid
+       * from here and chooses codes and scales by the error of the layer's output, so that a format needs no solver.
+       */
+      quantize(values: Float32Array, rows: number, guide?: Pick<PackGuide, "importance">): StoredView;
+      /** True where `importance` weighs the search of the scales. */
       readonly usesImportance?: true;
+      /** The largest code, for `solvePacking`, where the requirement does not say it. */
+      readonly maxCode?: number;
+      /** "visited": the layout stores the group of each column, and solved groups follow the order of visits. */
+      readonly groups?: "visited";
       /** True where the decoded weight is exactly the view that was packed. */
       readonly storesViewExactly: boolean;
     }
@@ -172,8 +180,19 @@ export interface WeightSampling {
   isNeeded(settings: TargetSettings, source: ClaimedPacking): boolean;
   /** Which rows of a weight to read. */
   rowsOf(rows: number): readonly number[];
-  /** What each choice would cost, from those rows, for the whole weight. */
-  costs(sample: Float32Array, rows: number, columns: number): readonly number[];
+  /**
+   * What each choice would cost, from those rows, for the whole weight. Numbers that grow with the rows: of a part of the
+   * rows they are taken in proportion.
+   */
+  costs(sample: Float32Array, rows: number, columns: number, guide?: PackGuide): readonly number[];
+}
+
+/** Layers that read the same inputs, for which a target searches one scale per column. */
+export interface ScaleSearchRequest {
+  readonly layers: readonly MeasuredLayer[];
+  readonly settings: TargetSettings;
+  /** `sharedColumn[column]`: columns with the same number must get the same scale. Absent: each has its own. */
+  readonly sharedColumn?: Int32Array | undefined;
 }
 
 /** A format as a target. */
@@ -223,5 +242,10 @@ export interface WeightTarget {
   /** True when the stored parts of a source of this format can be copied as they are. A source without a view has no facts. */
   sameStorage(source: LinearLayout, facts: ViewFacts | undefined, layout: PlainLayout): boolean;
   encoder(layout: PlainLayout): WeightEncoder;
+  /**
+   * For formats whose tools multiply the columns of a weight before they round it, and divide the layer before it: the scale of each
+   * column. Where it is absent, weights are rounded as they are.
+   */
+  inputScales?(request: ScaleSearchRequest): Float32Array;
   config(request: ConfigRequest): TargetConfig;
 }

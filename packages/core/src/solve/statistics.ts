@@ -16,7 +16,7 @@ export interface InputStatistics {
   readonly meanAbs: Float32Array;
 }
 
-/** @throws UsageError that names the array whose length is wrong */
+/** Checks that every array has the length that `columns` asks for. @throws UsageError that names the array */
 export function checkStatistics({ columns, moments, meanAbs }: InputStatistics): void {
   const lengths = [
     ["moments", moments.length, columns * columns],

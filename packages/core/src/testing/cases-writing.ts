@@ -2,6 +2,10 @@ import { UsageError } from "../errors.ts";
 import { allocateParts, type PartBytes } from "../format/linear-codec.ts";
 import type { WeightEncoder, WeightTarget } from "../format/weight-target.ts";
 import { spellWords } from "../format/word-spec.ts";
+import { solveFactor } from "../kernels/factor-twin.ts";
+import { solvePacking } from "../kernels/solve-twin.ts";
+import { largestCode } from "../solve/solve-view.ts";
+import { columnImportance, type InputStatistics } from "../solve/statistics.ts";
 import { integerView } from "../view/grouped-view.ts";
 import { isLevelView, type StoredView } from "../view/level-view.ts";
 import { levelWeight } from "../view/level-weight.ts";
@@ -9,10 +13,10 @@ import { takesOnlyIntegers, viewMisfit } from "../view/requirement.ts";
 import { attempt, check, checkBits, checkBytes } from "./check.ts";
 import type { ConformanceCase, Subject } from "./conformance-case.ts";
 import { DEFAULT_MODULE, type FormatVector, findWeight } from "./format-vector.ts";
-import { allPackedFloats, layoutsOf, settingsToTry } from "./packed.ts";
+import { allPackedFloats, layoutsOf, packedFloats, settingsToTry } from "./packed.ts";
 import { plainLayoutOf } from "./plain-layout.ts";
 import { viewsToTry } from "./views-to-try.ts";
-import { halvesOf, rowsOf, valuesOfView, viewOf } from "./weight-values.ts";
+import { halvesOf, noise, rowsOf, valuesOfView, viewOf } from "./weight-values.ts";
 
 /** Weights that were read are written again. */
 export function packingCases({ format, vectors }: Subject): ConformanceCase[] {
@@ -85,6 +89,10 @@ export function promiseCases({ format }: Subject): ConformanceCase[] {
     {
       name: "a packed weight has the values of the view it was packed from",
       run: async () => storesViews(target),
+    },
+    {
+      name: "a solved weight is stored, and leaves less error in the layer's output than a rounded one",
+      run: async () => solvesWeights(target),
     },
     { name: "the configuration that is written is read back", run: () => readsItself({ format }, target) },
   ];
@@ -161,6 +169,68 @@ function storesViews(target: WeightTarget): void {
     const { floats } = encoder;
     const isExact = floats.kind === "view" && floats.storesViewExactly;
     if (view !== undefined && isExact) checkBits(found, valuesOfView(view), label);
+  }
+}
+
+/** Inputs whose columns depend on each other; the error of the output is summed over them. */
+function inputsOf(columns: number): Float32Array[] {
+  return Array.from({ length: 64 }, (_, token) => {
+    const own = noise(columns, token + 1);
+    const common = own[0]!;
+    return own.map((value, column) => value * (1 + (column % 3)) + 2 * common * ((column % 4) + 1));
+  });
+}
+
+function outputErrorOf(inputs: readonly Float32Array[], values: Float32Array, changed: Float32Array): number {
+  let error = 0;
+  for (const x of inputs) {
+    for (let start = 0; start < values.length; start += x.length) {
+      let difference = 0;
+      for (let i = 0; i < x.length; i++) difference += x[i]! * (values[start + i]! - changed[start + i]!);
+      error += difference ** 2;
+    }
+  }
+  return error;
+}
+
+function statisticsOf(inputs: readonly Float32Array[], columns: number): InputStatistics {
+  const moments = new Float32Array(columns * columns);
+  for (const x of inputs) {
+    for (let i = 0; i < columns; i++) {
+      for (let j = 0; j < columns; j++) moments[i * columns + j]! += (x[i]! * x[j]!) / inputs.length;
+    }
+  }
+  return { columns, tokens: inputs.length, moments, meanAbs: new Float32Array(columns) };
+}
+
+/** Rows are whole blocks of every layout. */
+const SOLVED_SHAPE = { rows: 64, columns: 256 } as const;
+
+/** Every layout that packs floats as a view whose codes can be solved. */
+function solvesWeights(target: WeightTarget): void {
+  const { rows, columns } = SOLVED_SHAPE;
+  const inputs = inputsOf(columns);
+  const statistics = statisticsOf(inputs, columns);
+  const importance = columnImportance(statistics);
+  const factor = solveFactor(statistics, { order: "act" });
+  const values = noise(rows * columns, 3);
+  const labels = new Set<string>();
+  for (const settings of settingsToTry(target)) {
+    for (const { encoder, label } of packedFloats(target, settings, SOLVED_SHAPE)) {
+      const { floats } = encoder;
+      // one of each width and group size is enough
+      if (floats.kind !== "view" || largestCode(encoder) === undefined || labels.has(label)) continue;
+      labels.add(label);
+      const solved = solvePacking({ ...encoder, floats }, values, rows, { factor, importance });
+      const [plain, better] = [floats.quantize(values, rows), solved].map((own) => {
+        const bytes = packed(encoder, rows, (start, end) => bandOf(own, start, end));
+        return rowsOf(encoder.open(bytes));
+      });
+      if (plain === undefined || better === undefined) continue;
+      if (floats.storesViewExactly) checkBits(better, valuesOfView(solved), `${label}, solved`);
+      const errors = [plain, better].map((own) => outputErrorOf(inputs, values, own));
+      check(errors[1]! < errors[0]!, `${label}: solved, the error is ${errors[1]}; rounded, ${errors[0]}.`);
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import { isCodecError } from "../errors.ts";
 import { allocateParts, type PartBytes } from "../format/linear-codec.ts";
 import type { LayoutOffer, WeightEncoder, WeightRequest, WeightTarget } from "../format/weight-target.ts";
 import { exampleSpellings, parseWords, type TargetSettings } from "../format/word-spec.ts";
-import type { IntegerView } from "../view/integer-view.ts";
+import type { StoredView } from "../view/level-view.ts";
 import { DEFAULT_MODULE } from "./format-vector.ts";
 import { sampleSpellings } from "./sample-words.ts";
 import { noise } from "./weight-values.ts";
@@ -73,7 +73,7 @@ export interface PackedFloats {
   readonly encoder: WeightEncoder;
   readonly bytes: PartBytes;
   /** The view that was packed; absent where the encoder packs floats itself. */
-  readonly view?: IntegerView;
+  readonly view?: StoredView;
 }
 
 const known = new WeakMap<WeightTarget, readonly PackedFloats[]>();

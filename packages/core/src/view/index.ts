@@ -3,6 +3,7 @@ export { e2m1Facts, e4m3Facts, groupedFacts, groupedRanges, viewFacts } from "..
 export { fittedView, fitView } from "../kernels/fit-twin.ts";
 export { dequantizeView } from "../kernels/grid-twin.ts";
 export { GridSearch, gridView } from "../kernels/hidden-twin.ts";
+export { quantizeView } from "../kernels/quantize-twin.ts";
 export { transposed } from "../numeric/transposed.ts";
 export {
   type GroupedParameters,
@@ -49,7 +50,7 @@ export {
   type StoredView,
   selectLevelRows,
 } from "./level-view.ts";
-export { type QuantizeViewOptions, quantizeView } from "./quantize.ts";
+export type { QuantizeViewOptions } from "./quantize.ts";
 export {
   type CodeRange,
   type LevelTable,

@@ -76,6 +76,7 @@ function signedType(name: string, min: number, max: number, packing: CodePacking
         factors[0]![block] = readHalf(bytes, at);
         packing.unpack(bytes, at + 2, codes, block * blockSize);
       },
+      packCodes: (bytes, at, codes, from) => packing.pack(codes, from, bytes, at + 2),
     },
   };
 }
@@ -118,6 +119,7 @@ function offsetType(name: string, maxCode: number, packing: CodePacking): GgufVi
         biases[block] = readHalf(bytes, at + 2);
         packing.unpack(bytes, at + 4, codes, block * blockSize);
       },
+      packCodes: (bytes, at, codes, from) => packing.pack(codes, from, bytes, at + 4),
     },
   };
 }

@@ -98,6 +98,7 @@ function affineType(name: string, maxCode: number, codesAt: number, packing: Cod
           biases[8 * block + j] = -dmin * unpackMin(bytes, at + 4, j);
         }
       },
+      packCodes: (bytes, at, codes, from) => packing.pack(codes, from, bytes, at + codesAt),
     },
   };
 }
@@ -151,6 +152,8 @@ export const viewQ2_K: GgufViewType = {
         biases[16 * block + j] = -dmin * (byte >> 4);
       }
     },
+    packCodes: (bytes, at, codes, from) =>
+      packTwoBitPlanes(codes.subarray(from, from + SIZE), bytes, at + 16),
   },
 };
 
@@ -193,6 +196,7 @@ function signedType(
         const d = readHalf(bytes, at + scaleAt);
         for (let j = 0; j < 16; j++) factors[0]![16 * block + j] = d * packing.subScale(bytes, at, j);
       },
+      packCodes: (bytes, at, codes, from) => packing.pack(codes, from, bytes, at),
     },
   };
 }

@@ -67,6 +67,7 @@ export const viewIQ4_NL: GgufViewSource = /* @__PURE__ */ tableType("IQ4_NL", {
     factors[0]![block] = readHalf(bytes, at);
     unpackNibbles(bytes, at + 2, 16, codes, 32 * block);
   },
+  packCodes: (bytes, at, codes, from) => packNibbles(codes, from, 16, bytes, at + 2),
 });
 
 export const viewIQ4_XS: GgufViewSource = /* @__PURE__ */ tableType("IQ4_XS", {
@@ -82,6 +83,9 @@ export const viewIQ4_XS: GgufViewSource = /* @__PURE__ */ tableType("IQ4_XS", {
       unpackNibbles(bytes, at + 8 + 16 * sub, 16, codes, 256 * block + 32 * sub);
     }
   },
+  packCodes(bytes, at, codes, from) {
+    for (let sub = 0; sub < 8; sub++) packNibbles(codes, from + 32 * sub, 16, bytes, at + 8 + 16 * sub);
+  },
 });
 
 export const viewMXFP4: GgufViewType = /* @__PURE__ */ writableType(
@@ -95,6 +99,7 @@ export const viewMXFP4: GgufViewType = /* @__PURE__ */ writableType(
       factors[0]![block] = halfScaleOfE8m0(bytes[at]!);
       unpackNibbles(bytes, at + 1, 16, codes, 32 * block);
     },
+    packCodes: (bytes, at, codes, from) => packNibbles(codes, from, 16, bytes, at + 1),
   },
   ({ codes, scales }, from, group, out, at) => {
     out[at] = floatToE8m0(scales[group]!) ?? 0;
@@ -114,6 +119,9 @@ export const viewNVFP4: GgufViewType = /* @__PURE__ */ writableType(
         factors[0]![4 * block + sub] = halfScaleOfE4m3(bytes[at + sub]!);
         unpackNibbles(bytes, at + 4 + 8 * sub, 8, codes, 64 * block + 16 * sub);
       }
+    },
+    packCodes(bytes, at, codes, from) {
+      for (let sub = 0; sub < 4; sub++) packNibbles(codes, from + 16 * sub, 8, bytes, at + 4 + 8 * sub);
     },
   },
   ({ codes, scales }, from, group, out, at) => {

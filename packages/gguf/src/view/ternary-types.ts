@@ -34,6 +34,7 @@ function ternaryType(name: string, maxCode: number, packing: CodePacking): GgufV
         factors[0]![block] = readHalf(bytes, at + scaleAt);
         packing.unpack(bytes, at, codes, block * blockSize);
       },
+      packCodes: (bytes, at, codes, from) => packing.pack(codes, from, bytes, at),
     },
   };
 }

@@ -30,6 +30,8 @@ export interface BlockView {
   readonly biasSize?: number;
   /** One block, the `block`-th, whose bytes begin at `at`. */
   unpackBlock(bytes: Uint8Array, at: number, out: Unpacked, block: number): void;
+  /** Writes `codes[from, from + blockSize)` into the block that begins at `at`, whose scales and minimums stay. */
+  packCodes(bytes: Uint8Array, at: number, codes: Uint8Array, from: number): void;
 }
 
 /** A ggml type whose blocks have a view. */

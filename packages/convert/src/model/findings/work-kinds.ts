@@ -18,7 +18,10 @@ export type PlanFindingCode =
   | "partly-packed"
   | "no-block-type"
   | "other-type"
-  | "not-used";
+  | "not-used"
+  | "sized-types"
+  | "no-folding"
+  | "unused-expert";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   assumed: {
@@ -91,10 +94,27 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
     hint: packedTarget,
   },
+  "sized-types": {
+    severity: "note",
+    meaning: "Types were chosen so that the output has the size that was asked for.",
+    hint: "Choose another `targetSize` to trade size for loss.",
+  },
   "not-used": {
     severity: "warning",
     meaning: "Something that was asked for, or a part of the importance matrix, has no effect on the output.",
     hint: "Leave it out, or correct it.",
+  },
+  "no-folding": {
+    severity: "note",
+    meaning:
+      "Scales per input channel are not searched for some layers, because it is not known which weights read what would be divided.",
+    hint: "Nothing needs to be done: these weights are quantized without such scales.",
+  },
+  "unused-expert": {
+    severity: "warning",
+    meaning:
+      "No token of the calibration text reached some experts, so there are no statistics for their weights.",
+    hint: "Calibrate with more text, or with text of more kinds.",
   },
 };
 

@@ -1,9 +1,9 @@
 /** Through f32: read, computed where the inputs say so, encoded. */
 import { UsageError } from "@requant/core";
+import { calibratedBlocks } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { blockOf, codecOf, encoderOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
-import { solvedBlocks } from "../../model/solved-blocks.ts";
 import { weightSource } from "../../model/weight-source.ts";
 import { plainInput } from "../../plan/choose-way.ts";
 import type { PlanTensor } from "../../plan/plan.ts";
@@ -68,7 +68,7 @@ export const throughFloats: WayRunner = {
       if (here.solve === undefined) codec.quantize(values, rows.length, out, here.importance);
       else {
         const { importance, solve } = here;
-        solvedBlocks(task.to, values, rows.length, out, { importance, factor: solve.factor });
+        calibratedBlocks(task.to, values, rows.length, { importance, factor: solve.factor }, out);
       }
       if (meter === undefined) return;
       if (!decodes) {

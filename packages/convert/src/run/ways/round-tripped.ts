@@ -1,10 +1,10 @@
 /** Through another layout and back, then encoded: fake quantization. */
 import { UsageError } from "@requant/core";
+import { calibratedBlocks } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { encoderOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
 import { BAND_BYTE_LENGTH } from "../../model/row-bands.ts";
-import { solvedBlocks } from "../../model/solved-blocks.ts";
 import { weightSource } from "../../model/weight-source.ts";
 import type { PlanTensor } from "../../plan/plan.ts";
 import { type PlanThrough, throughOf } from "../../plan/way.ts";
@@ -82,7 +82,7 @@ async function throughReader(
     const bytes = new Uint8Array((values.length / block.blockSize) * block.blockByteLength);
     const seen = new Float32Array(values.length);
     if (solve === undefined) block.quantize(values, rows.length, bytes, importance);
-    else solvedBlocks(through.to, values, rows.length, bytes, { importance, factor: solve.factor });
+    else calibratedBlocks(through.to, values, rows.length, { importance, factor: solve.factor }, bytes);
     block.dequantize(bytes, seen);
     return seen;
   };

@@ -40,23 +40,24 @@ function product(a: Float32Array, b: Float32Array, m: number, n: number, k: numb
   }
 }
 
-/** TypeScript alone, one thread: what the kernels are compared with, and what runs where an engine has no SIMD. Sums in f64. */
-export function plainCompute(): Compute {
-  return {
-    name: "TypeScript",
-    product,
-    attention: attend,
-    activate,
-    addMoments(x, tokens, columns, sums) {
-      for (let row = 0; row < columns; row++) {
-        for (let column = row; column < columns; column++) {
-          let sum = 0;
-          for (let at = 0; at < tokens * columns; at += columns) sum += x[at + row]! * x[at + column]!;
-          sums[row * columns + column]! += sum;
-        }
-      }
-    },
-    allocate: (length) => ({ values: new Float32Array(length), release() {} }),
-    async close() {},
-  };
+/** Each sum is f64 until it is added. */
+function addMoments(x: Float32Array, tokens: number, columns: number, sums: Float32Array): void {
+  for (let row = 0; row < columns; row++) {
+    for (let column = row; column < columns; column++) {
+      let sum = 0;
+      for (let at = 0; at < tokens * columns; at += columns) sum += x[at + row]! * x[at + column]!;
+      sums[row * columns + column]! += sum;
+    }
+  }
 }
+
+/** The definition in TypeScript alone: slow, and right. */
+export const referenceCompute: Compute = {
+  name: "TypeScript",
+  product,
+  attention: attend,
+  activate,
+  addMoments,
+  allocate: (length) => ({ values: new Float32Array(length), release() {} }),
+  async close() {},
+};

@@ -1,7 +1,7 @@
-/** Products and second moments on every backend. Oracle: sums in f64, made here one number at a time. */
-import { type Compute, plainCompute, wasmCompute } from "@requant/calibrate";
+/** Threads on one memory. Oracle: the bits of one thread, which kernels.test.ts compares with sums in f64. */
+import { referenceCompute, wasmCompute } from "@requant/calibrate";
 import { nodeThreads } from "@requant/calibrate/node";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 function numbers(length: number, seed: number): Float32Array {
   let state = seed;
@@ -13,76 +13,6 @@ function numbers(length: number, seed: number): Float32Array {
 
 /** Sums of products of numbers within ±1: f32 sums of `steps` such terms are within this of the exact sum. */
 const bound = (steps: number): number => 2e-7 * steps + 1e-6;
-
-const backends: readonly { readonly name: string; readonly compute: Compute }[] = [
-  { name: "TypeScript", compute: plainCompute() },
-  { name: "kernels without fused sums", compute: wasmCompute({ fused: false }) },
-  { name: "kernels", compute: wasmCompute() },
-  { name: "kernels on three threads", compute: wasmCompute({ threads: nodeThreads({ jobs: 3 }) }) },
-];
-afterAll(async () => {
-  for (const { compute } of backends) await compute.close();
-});
-
-/** Edges of panels (4, 8), of blocks of steps (256) and of tiles (128, 256, 512), and one past them. */
-const shapes = [
-  [1, 1, 1],
-  [3, 5, 7],
-  [4, 8, 256],
-  [5, 9, 257],
-  [33, 70, 600],
-  [129, 257, 65],
-  [513, 130, 31],
-] as const;
-
-describe.each(backends)("$name", ({ compute }) => {
-  it.each(shapes)("multiplies [%d, k] with [%d, k], k = %d", async (m, n, k) => {
-    const a = numbers(m * k, 1);
-    const b = numbers(n * k, 2);
-    const out = new Float32Array(m * n).fill(Number.NaN);
-    await compute.product(a, b, m, n, k, out);
-    let worst = 0;
-    for (let row = 0; row < m; row++) {
-      for (let column = 0; column < n; column++) {
-        let sum = 0;
-        for (let step = 0; step < k; step++) sum += a[row * k + step]! * b[column * k + step]!;
-        worst = Math.max(worst, Math.abs(sum - out[row * n + column]!));
-      }
-    }
-    expect(worst).toBeLessThan(bound(k));
-  });
-
-  it.each([
-    [1, 1],
-    [7, 3],
-    [300, 37],
-    [64, 300],
-  ] as const)("adds the moments of [%d, %d]", async (tokens, columns) => {
-    const x = numbers(tokens * columns, 3);
-    const before = numbers(columns * columns, 4);
-    const sums = before.slice();
-    await compute.addMoments(x, tokens, columns, sums);
-    let worst = 0;
-    for (let row = 0; row < columns; row++) {
-      for (let column = row; column < columns; column++) {
-        let sum = before[row * columns + column]!;
-        for (let token = 0; token < tokens; token++) {
-          sum += x[token * columns + row]! * x[token * columns + column]!;
-        }
-        worst = Math.max(worst, Math.abs(sum - sums[row * columns + column]!));
-      }
-    }
-    expect(worst).toBeLessThan(bound(tokens));
-  });
-
-  it("refuses an array of the wrong length by its name", async () => {
-    if (compute.name === "TypeScript") return expect(compute.name).toBe("TypeScript");
-    const two = new Float32Array(2);
-    await expect(async () => compute.product(two, two, 1, 1, 2, two)).rejects.toThrow(
-      "The array out has 2 numbers, and 1 are needed.",
-    );
-  });
-});
 
 describe("threads", () => {
   it("do not change one bit, and neither does the place of the operands", async () => {
@@ -115,6 +45,24 @@ describe("threads", () => {
     }
   });
 
+  it("do not change one bit of attention and activations", async () => {
+    const [tokens, heads, headLength] = [300, 3, 24];
+    const queries = numbers(tokens * heads * headLength, 1);
+    const keys = numbers(tokens * headLength, 2);
+    const results: Float32Array[] = [];
+    for (const jobs of [1, 3]) {
+      const compute = wasmCompute({ threads: nodeThreads({ jobs }) });
+      const out = new Float32Array(queries.length);
+      const shape = { tokens, heads, keyHeads: 1, headLength, scale: 0.2, cap: 0, reach: 0 };
+      await compute.attention([{ ...shape, queries, keys, values: keys, out }]);
+      await compute.activate("gelu", queries, out);
+      results.push(out);
+      await compute.close();
+    }
+    expect(results[0]?.every(Number.isFinite)).toBe(true);
+    expect(results[1]).toEqual(results[0]);
+  });
+
   it("do several tasks one after the other when they are asked for at the same time", async () => {
     const compute = wasmCompute({ threads: nodeThreads({ jobs: 2 }) });
     const [m, n, k] = [130, 130, 130];
@@ -123,7 +71,7 @@ describe("threads", () => {
     const outs = Array.from({ length: 6 }, () => new Float32Array(m * n));
     await Promise.all(outs.map((out) => compute.product(a, b, m, n, k, out)));
     const expected = new Float32Array(m * n);
-    await plainCompute().product(a, b, m, n, k, expected);
+    await referenceCompute.product(a, b, m, n, k, expected);
     for (const out of outs) {
       expect(out.every((value, index) => Math.abs(value - (expected[index] ?? Number.NaN)) < bound(k))).toBe(
         true,
@@ -147,6 +95,20 @@ describe("threads", () => {
     await expect(
       (async () => compute.product(numbers(1, 1), numbers(1, 1), 1, 1, 1, new Float32Array(1)))(),
     ).rejects.toThrow("A thread stopped");
+    await compute.close();
+  });
+});
+
+describe("a backend", () => {
+  it("refuses an array of the wrong length by its name", async () => {
+    const two = new Float32Array(2);
+    const compute = wasmCompute();
+    await expect(async () => compute.product(two, two, 1, 1, 2, two)).rejects.toThrow(
+      "The array out has 2 numbers, and 1 are needed.",
+    );
+    await expect(async () => compute.addMoments(two, 1, 2, two)).rejects.toThrow(
+      "The array sums has 2 numbers",
+    );
     await compute.close();
   });
 });

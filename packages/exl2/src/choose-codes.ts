@@ -1,0 +1,78 @@
+/** The codes of one group, once its scales are known. */
+import { half } from "./scales.ts";
+import type { GroupWeights } from "./search-scales.ts";
+
+const fround = Math.fround;
+
+/** Adding and taking away 1.5 × 2^52 leaves a double rounded to the nearest integer, ties to even. */
+const ROUND = 1.5 * 2 ** 52;
+
+/**
+ * Writes the group's codes. With a factor, what rounding changes is taken from the columns that have no codes yet, in
+ * `group.values`: those of the group at once, all later ones when the group is done. Rounded to f32 at each step.
+ * @param upper the factor's U, in stored order
+ * @returns the sum of the importance of each column times its squared errors
+ */
+export function chooseCodes(
+  group: GroupWeights,
+  scaleOf: (row: number) => number,
+  codes: Uint8Array,
+  upper: Float32Array | undefined,
+): number {
+  const { values, rows, width, start, size, bits, importance } = group;
+  const zero = 2 ** (bits - 1);
+  const end = start + size;
+  const errors = new Float32Array(size);
+  let sum = 0;
+  for (let row = 0; row < rows; row++) {
+    const scale = scaleOf(row);
+    const from = row * width;
+    for (let i = start; i < end; i++) {
+      const value = values[from + i]!;
+      let level = scale === 0 ? 0 : value / scale + ROUND - ROUND;
+      if (level < -zero) level = -zero;
+      else if (level > zero - 1) level = zero - 1;
+      codes[from + i] = level + zero;
+      const difference = value - half(level * scale);
+      sum += (importance?.[i] ?? 1) * difference * difference;
+      if (upper === undefined) continue;
+      const error = fround(difference / upper[i * width + i]!);
+      errors[i - start] = error;
+      for (let j = i + 1, at = i * width; j < end; j++) {
+        values[from + j] = values[from + j]! - fround(error * upper[at + j]!);
+      }
+    }
+    if (upper !== undefined) spread(values, from, errors, upper, { width, start, end });
+  }
+  return sum;
+}
+
+interface Band {
+  readonly width: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Takes what the errors of a group do to the output from one row of all later columns, four errors at a time. */
+function spread(
+  values: Float32Array,
+  from: number,
+  errors: Float32Array,
+  upper: Float32Array,
+  { width, start, end }: Band,
+): void {
+  // groups have whole words of 32 columns
+  for (let i = 0; i < errors.length; i += 4) {
+    const [a, b, c, d] = [errors[i]!, errors[i + 1]!, errors[i + 2]!, errors[i + 3]!];
+    const rowA = (start + i) * width;
+    const rowB = rowA + width;
+    const rowC = rowB + width;
+    const rowD = rowC + width;
+    for (let j = end; j < width; j++) {
+      let value = fround(values[from + j]! - fround(a * upper[rowA + j]!));
+      value = fround(value - fround(b * upper[rowB + j]!));
+      value = fround(value - fround(c * upper[rowC + j]!));
+      values[from + j] = value - fround(d * upper[rowD + j]!);
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/** The search for the scales of one group: a maximum for all rows, and one of sixteen shares of it for each row. */
+import { groupScales, half } from "./scales.ts";
+
+/** Weights in a matrix of which one group is a band of columns. */
+export interface GroupWeights {
+  /** [rows, width], row-major. */
+  readonly values: Float32Array;
+  readonly rows: number;
+  readonly width: number;
+  /** The group's first column. */
+  readonly start: number;
+  /** How many columns it has. */
+  readonly size: number;
+  readonly bits: number;
+  /**
+   * How much a squared error in a column counts: [width]. Where that is not known, the cubes of errors are added: large
+   * weights often meet large inputs, and cubes clip them less. In golden/kjv that lowers the error of the output.
+   */
+  readonly importance: Float32Array | undefined;
+}
+
+/** Shares of the largest step that are tried for the maximum. */
+const MAXIMUMS: readonly number[] = Array.from({ length: 12 }, (_, i) => 1.1 - 0.05 * i);
+
+/** Rows that stand for all of them where the maximum is chosen. */
+const SAMPLE_ROWS = 96;
+
+/** A row tries the shares that are between these multiples of its own step without clipping: few bits profit from clipping. */
+const LEAST: Readonly<Record<number, number>> = { 2: 0.35, 3: 0.5, 4: 0.6, 5: 0.7, 6: 0.75, 8: 0.85 };
+const MOST = 1.15;
+
+/** Adding and taking away 1.5 × 2^52 leaves a double rounded to the nearest integer, ties to even. */
+const ROUND = 1.5 * 2 ** 52;
+
+/**
+ * The maximum and the shares with the least error; of equal ones the first. The maximum is chosen on
+ * some rows, the share of a row on its own weights. Work: up to 12 maximums × 8 shares × the weights of the sampled
+ * rows, and 10 shares × all weights.
+ * @param nibbles receives S − 1 of each row
+ * @returns what q_scale_max stores; undefined where it is too large for f16
+ */
+export function searchScales(group: GroupWeights, nibbles: Uint8Array): number | undefined {
+  const { rows } = group;
+  const steps = rowSteps(group);
+  let largest = 0;
+  for (const step of steps) largest = Math.max(largest, step);
+  if (largest === 0) {
+    nibbles.fill(15);
+    return 0;
+  }
+  if (!Number.isFinite(half(largest))) return undefined;
+  const count = Math.min(rows, SAMPLE_ROWS);
+  let best = half(largest);
+  let least = Number.POSITIVE_INFINITY;
+  for (const share of MAXIMUMS) {
+    const maximum = half(largest * share);
+    if (!Number.isFinite(maximum)) continue;
+    const scales = groupScales(maximum);
+    let error = 0;
+    for (let i = 0; i < count && error < least; i++) {
+      const row = Math.floor((i * rows) / count);
+      error += bestShare(group, row, steps[row]!, scales).error;
+    }
+    if (error < least) {
+      least = error;
+      best = maximum;
+    }
+  }
+  const scales = groupScales(best);
+  for (let row = 0; row < rows; row++) nibbles[row] = bestShare(group, row, steps[row]!, scales).nibble;
+  return best;
+}
+
+/** Each row's step without clipping: max|w| over half the codes. */
+function rowSteps({ values, rows, width, start, size, bits }: GroupWeights): Float32Array {
+  const steps = new Float32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let max = 0;
+    for (let i = row * width + start, end = i + size; i < end; i++) {
+      const magnitude = Math.abs(values[i]!);
+      if (magnitude > max) max = magnitude;
+    }
+    steps[row] = max / ((2 ** bits - 1) / 2);
+  }
+  return steps;
+}
+
+function bestShare(
+  group: GroupWeights,
+  row: number,
+  step: number,
+  scales: Float32Array,
+): { nibble: number; error: number } {
+  const least = step * (LEAST[group.bits] ?? 0);
+  let nibble = 0;
+  let error = Number.POSITIVE_INFINITY;
+  for (let candidate = 15; candidate >= 0; candidate--) {
+    const scale = scales[candidate]!;
+    if (scale > step * MOST && candidate > 0) continue;
+    if (scale < least && error < Number.POSITIVE_INFINITY) break;
+    const sum = rowError(group, row, scale, error);
+    if (sum < error) {
+      error = sum;
+      nibble = candidate;
+    }
+  }
+  return { nibble, error };
+}
+
+/** Σ importance × error², or Σ |error|³, of a row at a scale, or a part of it that is already above the limit. */
+function rowError(
+  { values, width, start, size, bits, importance }: GroupWeights,
+  row: number,
+  scale: number,
+  limit: number,
+): number {
+  const min = -(2 ** (bits - 1));
+  const max = -min - 1;
+  const inverse = scale === 0 ? 0 : 1 / scale;
+  const from = row * width;
+  let sum = 0;
+  for (let i = start, end = start + size; i < end && sum < limit; i++) {
+    const value = values[from + i]!;
+    let code = value * inverse + ROUND - ROUND;
+    if (code < min) code = min;
+    else if (code > max) code = max;
+    const difference = code * scale - value;
+    const square = difference * difference;
+    sum += importance === undefined ? square * Math.abs(difference) : importance[i]! * square;
+  }
+  return sum;
+}
