@@ -5,6 +5,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { calibrationText } from "@requant/calibration-text";
 import { memorySource } from "@requant/core";
 import { readImatrix } from "@requant/gguf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -186,6 +187,29 @@ describe("convert --calibrate TEXT", () => {
     expect(status).toBe(0);
     expect(out).toContain("GPTQ-4bit-64g");
     expect(err).toContain("The statistics of the text are made when the conversion runs");
+  });
+
+  it("builtin is the text of @requant/calibration-text", async () => {
+    const copy = at("builtin.txt");
+    writeFileSync(copy, calibrationText);
+    const options = ["--window", "32", "--samples", "4", "--no-verify"];
+    for (const [name, calibrate] of [
+      ["word", "builtin"],
+      ["file", copy],
+    ] as const) {
+      const made = await requant(
+        "convert",
+        hf,
+        at(`${name}.gguf`),
+        "--to",
+        "q4_0",
+        "--calibrate",
+        calibrate,
+        ...options,
+      );
+      expect(made.status, made.err).toBe(0);
+    }
+    expect(Buffer.compare(readFileSync(at("word.gguf")), readFileSync(at("file.gguf")))).toBe(0);
   });
 
   it("an output that exists is refused before the model runs", async () => {
