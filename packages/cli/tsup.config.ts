@@ -7,6 +7,8 @@ import { library } from "../../tsup.shared.ts";
 
 /** The thread that a conversion with several jobs starts: looked for beside the file that starts it. */
 const worker = resolve("../convert/src/run/workers/node-worker.ts");
+/** The same for the threads of a forward pass. */
+const thread = resolve("../calibrate/src/compute/node-thread.ts");
 
 /**
  * The command is built with everything it needs inside: half of its start was resolving and loading the hundred
@@ -15,7 +17,7 @@ const worker = resolve("../convert/src/run/workers/node-worker.ts");
  * The library entry stays as in every other package.
  */
 const command = defineConfig({
-  entry: { bin: "src/bin.ts", "node-worker": worker },
+  entry: { bin: "src/bin.ts", "node-worker": worker, "node-thread": thread },
   format: ["esm"],
   target: "node20",
   platform: "node",

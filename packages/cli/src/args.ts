@@ -344,7 +344,7 @@ function conversion(command: Command): Command {
     .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
     .option(
       "--calibrate <file>",
-      "a text, or statistics of one (.safetensors): codes that keep the outputs of each layer",
+      "a text, statistics of one (.safetensors), or builtin, the text that comes with this program: codes that keep the outputs of each layer",
     )
     .option("--samples <n>", "of the text: windows, spread evenly; default: all, at most 128")
     .option("--window <tokens>", "of the text: tokens of a window; default: 512")

@@ -14,37 +14,12 @@ import {
   type StatisticsLocation,
   warningsOf,
 } from "@requant/convert";
-import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
+import { BUILTIN, type CalibrationOptions } from "./calibration-options.ts";
 import type { Context } from "./context.ts";
 import { countOption, measured, textOf } from "./measure-arguments.ts";
 import type { OutputPlace } from "./output.ts";
 import { findingText, showWarnings } from "./render/findings.ts";
-
-/** The options that say which text is read, and how. */
-export interface CalibrationOptions {
-  readonly calibrate?: string | undefined;
-  readonly samples?: string | undefined;
-  readonly window?: string | undefined;
-  readonly seed?: string | undefined;
-}
-
-/** True for a text; a file of statistics has the ending of its format. */
-export function isCalibrationText(calibrate: string | undefined): calibrate is string {
-  return calibrate !== undefined && !/\.safetensors$/i.test(calibrate);
-}
-
-/** @throws UsageError for options about a text where there is none */
-export function refuseWithoutText(given: CalibrationOptions): void {
-  if (isCalibrationText(given.calibrate)) return;
-  const flag = (["samples", "window", "seed"] as const).find((name) => given[name] !== undefined);
-  if (flag === undefined) return;
-  const [what, hint] =
-    given.calibrate === undefined
-      ? ["no text is given", "Give one with --calibrate TEXT."]
-      : ["the statistics are made already", "Leave it out, or give a text with --calibrate."];
-  throw new UsageError(`The option --${flag} is about a calibration text, and ${what}.`, { hint });
-}
 
 /** What a conversion gets of the statistics. */
 interface GivenStatistics {
@@ -65,6 +40,17 @@ export interface Calibrated {
 
 /** The plan with the statistics that the text would give; nothing is computed. */
 export async function planWithText(
+  calibrated: Pick<Calibrated, "model" | "makePlan">,
+  context: Context,
+): Promise<Plan> {
+  tell(
+    "The statistics of the text are made when the conversion runs; the plan takes every expert as reached.",
+    context,
+  );
+  return expectedPlan(calibrated, context);
+}
+
+async function expectedPlan(
   { model, makePlan }: Pick<Calibrated, "model" | "makePlan">,
   { signal }: Context,
 ): Promise<Plan> {
@@ -81,9 +67,9 @@ export async function runWithText(
   run: (plan: Plan, options: GivenStatistics["run"]) => Promise<number>,
 ): Promise<number> {
   const { given, model, place, resume = false, overwrite = false } = calibrated;
-  const text = await textOf(given.calibrate ?? "");
+  const text = await calibrationTextOf(given.calibrate ?? "");
   // what can be refused is refused before the model runs
-  const expected = await planWithText(calibrated, context);
+  const expected = await expectedPlan(calibrated, context);
   if (place.directory !== undefined && !resume && !overwrite) {
     await refuseTaken(directoryStore(place.directory), expected);
   }
@@ -118,6 +104,13 @@ export async function runWithText(
     else tell("The statistics of the text are kept: the same command with --resume uses them.", context);
     throw error;
   }
+}
+
+/** The file, or the text of the word that is no file's name. */
+async function calibrationTextOf(calibrate: string): Promise<string> {
+  if (calibrate !== BUILTIN) return textOf(calibrate);
+  const { calibrationText } = await import("@requant/calibration-text");
+  return calibrationText;
 }
 
 function tell(text: string, { streams, options }: Context): void {

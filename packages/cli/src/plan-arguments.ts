@@ -12,7 +12,7 @@ import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
 import { parseByteSize, parseCount } from "./byte-size.ts";
-import { isCalibrationText, refuseWithoutText } from "./calibration.ts";
+import { isCalibrationText, refuseWithoutText } from "./calibration-options.ts";
 import { readImatrixFile } from "./imatrix-file.ts";
 
 /** The options of `convert` and `plan`, as commander parsed them. */

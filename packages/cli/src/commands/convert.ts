@@ -7,7 +7,7 @@ import {
   type RunOptions,
 } from "@requant/convert";
 import * as z from "zod";
-import { isCalibrationText, planWithText, runWithText } from "../calibration.ts";
+import { isCalibrationText } from "../calibration-options.ts";
 import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
@@ -48,6 +48,7 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
         const plan = await makePlan();
         return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
       }
+      const { planWithText, runWithText } = await import("../calibration.ts");
       const calibrated = { given: choices, model, place, jobs, resume, overwrite, makePlan };
       if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
       return runWithText(calibrated, context, carryOut);

@@ -8,7 +8,7 @@ import {
 import { UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import * as z from "zod";
-import { isCalibrationText, planWithText, runWithText } from "../calibration.ts";
+import { isCalibrationText } from "../calibration-options.ts";
 import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
@@ -52,6 +52,7 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
       const plan = await makePlan();
       return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
     }
+    const { planWithText, runWithText } = await import("../calibration.ts");
     const calibrated = { given: choices, model, place, overwrite, makePlan };
     if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
     return runWithText(calibrated, context, carryOut);

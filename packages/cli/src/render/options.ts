@@ -4,6 +4,7 @@
 const FLAGS: Readonly<Record<string, string>> = {
   allowNonFinite: "--allow-non-finite",
   allowRequantize: "--allow-requantize",
+  chunks: "--chunks",
   dtype: "--dtype",
   exact: "--exact",
   force: "--force",
@@ -21,6 +22,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   pure: "--pure",
   requantizeRest: "--requantize-rest",
   resume: "--resume",
+  samples: "--samples",
   set: "--set",
   statistics: "--calibrate FILE",
   shardSize: "--shard-size",
@@ -28,6 +30,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   tensorTypes: "--tensor",
   tokenEmbedding: "--token-embedding",
   tokenEmbeddingType: "--token-embedding",
+  window: "--window",
 };
 
 /** The text with each option in backticks written as its flag; other words in backticks stay. */

@@ -2,14 +2,14 @@
  * A model of any format as a GGUF of it would be: its metadata, and the rows of its weights in f32, by the names, in the shapes
  * and in the order of rows that llama.cpp uses. What a forward pass reads.
  */
-
 import type { DecoderSource } from "@requant/calibrate";
+import { ConversionError } from "@requant/core";
 import { openWeight, type WeightReader } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { makePlan, readPlanSource } from "../plan/make-plan.ts";
 import { metadataFromJson } from "../plan/metadata-json.ts";
-import type { PlanTensor } from "../plan/plan.ts";
+import type { Plan, PlanSource, PlanTensor } from "../plan/plan.ts";
 import { parseTarget } from "../plan/target.ts";
 
 /** Readers that are kept: one that transposes holds its weight whole. */
@@ -20,7 +20,7 @@ const KEPT_READERS = 2;
  * @throws ConversionError for a model without names in GGUF
  */
 export async function decoderSource(model: Model, signal?: AbortSignal): Promise<DecoderSource> {
-  const plan = makePlan(await readPlanSource(model, {}, { signal }), parseTarget("gguf:f32"));
+  const plan = planOf(await readPlanSource(model, {}, { signal }));
   const [file] = plan.files;
   const metadata = metadataFromJson(file?.kind === "gguf" ? file.metadata : []);
   const tensors = new Map(plan.tensors.filter(isWeight).map((tensor) => [tensor.name, tensor]));
@@ -45,6 +45,17 @@ export async function decoderSource(model: Model, signal?: AbortSignal): Promise
     shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
     readRows: (name, start, end, out) => readerOf(name).readRows(start, end, out),
   };
+}
+
+/** A tokenizer that a GGUF cannot hold, or that is missing, keeps nobody from computing. */
+function planOf(source: PlanSource): Plan {
+  const target = parseTarget("gguf:f32");
+  try {
+    return makePlan(source, target);
+  } catch (error) {
+    if (!(error instanceof ConversionError)) throw error;
+    return makePlan(source, target, { tokenizer: false });
+  }
 }
 
 /** Not the factor of a whole weight that a GGUF stores beside its blocks: `readRows` has it multiplied in. */

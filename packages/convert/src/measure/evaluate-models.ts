@@ -15,7 +15,7 @@ import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { decoderSource } from "./decoder-source.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
-import { StatesRoom } from "./states.ts";
+import { roomFor, type StatesRoom } from "./states.ts";
 import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
 
 /** What is evaluated, and with what. */
@@ -27,8 +27,10 @@ export interface EvaluateModelsOptions
   readonly base?: Model | undefined;
   /** The heavy steps; the caller closes it. Default: SIMD kernels on this thread. */
   readonly compute?: Compute | undefined;
-  /** Where hidden states of more than 1 GiB are kept while they are needed; in memory without. */
+  /** Where hidden states beyond the limit are kept while they are needed; in memory without. */
   readonly spill?: Pick<WriteStore, "name" | "stage"> | undefined;
+  /** Bytes of hidden states that stay in memory where there is a place for more. Default 1 GiB. */
+  readonly statesByteLength?: number | undefined;
 }
 
 /** An evaluation, and what it ran on. */
@@ -37,9 +39,6 @@ export interface ModelsEvaluation extends Evaluation {
   readonly window: number;
   readonly findings: readonly Finding[];
 }
-
-/** Bytes of hidden states in memory. */
-const STATES_BYTE_LENGTH = 2 ** 30;
 
 /**
  * Runs the base, then the model, layer by layer over all windows of the text, and compares what they predict.
@@ -50,7 +49,7 @@ const STATES_BYTE_LENGTH = 2 ** 30;
 export async function evaluateModels(options: EvaluateModelsOptions): Promise<ModelsEvaluation> {
   const { model, base, signal } = options;
   const compute = options.compute ?? wasmCompute();
-  const room = new StatesRoom(options.spill, "hidden-states", STATES_BYTE_LENGTH);
+  const room = roomFor(options);
   try {
     const subjects = await Promise.all(
       [base, model].map((each) => each && subjectOf(each, compute, room, signal)),

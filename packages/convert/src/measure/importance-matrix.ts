@@ -15,7 +15,7 @@ import { completeFinding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { decoderSource } from "./decoder-source.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
-import { StatesRoom } from "./states.ts";
+import { roomFor, type StatesRoom } from "./states.ts";
 import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
 
 /** What is measured, and how. */
@@ -29,8 +29,10 @@ export interface ImportanceMatrixOptions
   readonly processOutput?: boolean | undefined;
   /** The heavy steps; the caller closes it. Default: SIMD kernels on this thread. */
   readonly compute?: Compute | undefined;
-  /** Where hidden states of more than 1 GiB are kept while they are needed; in memory without. */
+  /** Where hidden states beyond the limit are kept while they are needed; in memory without. */
   readonly spill?: Pick<WriteStore, "name" | "stage"> | undefined;
+  /** Bytes of hidden states that stay in memory where there is a place for more. Default 1 GiB. */
+  readonly statesByteLength?: number | undefined;
 }
 
 /** The matrix, and what to know about it. */
@@ -40,9 +42,6 @@ export interface MeasuredImportance {
   readonly findings: readonly Finding[];
 }
 
-/** Bytes of hidden states in memory. */
-const STATES_BYTE_LENGTH = 2 ** 30;
-
 /**
  * Runs the model over the windows of the text and sums the squares of what enters each weight.
  * Memory: one layer's weights, 1 GiB of hidden states where there is a place for more, and the matrix.
@@ -50,7 +49,7 @@ const STATES_BYTE_LENGTH = 2 ** 30;
  */
 export async function importanceMatrix(options: ImportanceMatrixOptions): Promise<MeasuredImportance> {
   const compute = options.compute ?? wasmCompute();
-  const room = new StatesRoom(options.spill, "hidden-states", STATES_BYTE_LENGTH);
+  const room = roomFor(options);
   try {
     return await measureWith(compute, room, options);
   } finally {

@@ -97,6 +97,17 @@ export class StatesRoom {
   }
 }
 
+/** Bytes of hidden states in memory. */
+const STATES_BYTE_LENGTH = 2 ** 30;
+
+/** The room of a measurement that leaves nothing behind. */
+export function roomFor(options: {
+  readonly spill?: Pick<WriteStore, "name" | "stage"> | undefined;
+  readonly statesByteLength?: number | undefined;
+}): StatesRoom {
+  return new StatesRoom(options.spill, "hidden-states", options.statesByteLength ?? STATES_BYTE_LENGTH);
+}
+
 function zeroAtFirst(states: HiddenStates): HiddenStates {
   const written = new Set<number>();
   return {

@@ -37,7 +37,7 @@ export function planGguf(
   refuseSplitKeys(options);
   refuseContradictions(options);
   const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
-  const drafted = draftOf(source, byConverter ? type : undefined, like);
+  const drafted = draftOf(source, byConverter ? type : undefined, { like, tokenizer: options.tokenizer });
   const architecture = drafted.metadata.get("general.architecture")?.value;
   const sources = withReadScales(byName(source.tensors), architecture);
   const draft = withKeptTypes(drafted, { sources, byConverter, exact: options.exact === true });
@@ -98,12 +98,19 @@ function unquantized(draft: GgufDraft): GgufDraft {
   return { ...draft, weights };
 }
 
-function draftOf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
+/** Where the tokenizer comes from: a reference, or the source unless `tokenizer` is false. */
+interface DraftTokenizer {
+  readonly like: PlanSource | undefined;
+  readonly tokenizer: boolean | undefined;
+}
+
+function draftOf(source: PlanSource, type: string | undefined, from: DraftTokenizer): GgufDraft {
+  const { like } = from;
   if (like !== undefined && like.gguf === undefined) {
     throw new UsageError("The reference of `like` is not a GGUF file.", { path: like.name });
   }
   return source.gguf === undefined
-    ? draftFromHf(source, type, like)
+    ? draftFromHf(source, type, from)
     : draftFromGguf(source.tensors, source.gguf, like);
 }
 
@@ -135,7 +142,11 @@ function ownType(hf: HfFiles): string {
   return first === "F16" || first === "BF16" ? first : "F32";
 }
 
-function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSource | undefined): GgufDraft {
+function draftFromHf(
+  source: PlanSource,
+  type: string | undefined,
+  { like, tokenizer }: DraftTokenizer,
+): GgufDraft {
   const { hf } = source;
   refuseAdapter(source);
   if (hf === undefined) {
@@ -154,7 +165,7 @@ function draftFromHf(source: PlanSource, type: string | undefined, like: PlanSou
   const fileType = type ?? ownType(hf);
   const convert = (files: HfFiles): GgufModelPlan =>
     like?.gguf === undefined
-      ? hfToGguf(files, { fileType })
+      ? hfToGguf(files, { fileType, ...(tokenizer === false ? { tokenizer } : {}) })
       : likeReference(files, { metadata: like.gguf.metadata, tensors: like.tensors }, { fileType });
   const { plan: converted, dropped } = withoutZeroBiases(hf, source, convert);
   return {

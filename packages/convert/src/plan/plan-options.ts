@@ -44,6 +44,8 @@ export interface PlanOptions {
   readonly guideOf?: GuideOf | undefined;
   /** Make a LlamaForCausalLM of a checkpoint of another class with the same arithmetic. */
   readonly llamafy?: boolean | undefined;
+  /** False plans a GGUF without a tokenizer, for a reader of its weights alone. */
+  readonly tokenizer?: boolean | undefined;
   /** A GGUF whose metadata and tokenizer are taken over. */
   readonly like?: Model | undefined;
   /** Metadata keys that are set last. */

@@ -118,7 +118,7 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   },
 };
 
-export type RunFindingCode = "became-non-finite" | "kept" | "compared";
+export type RunFindingCode = "became-non-finite" | "kept" | "compared" | "unused-expert";
 
 export const runKinds: Readonly<Record<RunFindingCode, FindingKind>> = {
   "became-non-finite": {
@@ -130,6 +130,11 @@ export const runKinds: Readonly<Record<RunFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "A run was interrupted, and what it had finished is kept.",
     hint: "Run again with `resume` to go on.",
+  },
+  "unused-expert": {
+    severity: "warning",
+    meaning: "No token of a calibration text reached some experts, so that nothing is known of their inputs.",
+    hint: "Calibrate with more text, or with text of more kinds.",
   },
   compared: {
     severity: "note",
