@@ -21,6 +21,7 @@ export type { ThreadHandle, ThreadSetup, Threads } from "./compute/threads.ts";
 export { type WasmComputeOptions, wasmCompute } from "./compute/wasm-compute.ts";
 export { type WebThreadsOptions, webThreads } from "./compute/web.ts";
 export { type AttentionWindow, attend, attendHead } from "./decoder/attention.ts";
+export { EMBEDDING_NAME } from "./decoder/embedding-readers.ts";
 export type { DecoderHead } from "./decoder/head.ts";
 export { type Decoder, type DecoderOptions, openDecoder } from "./decoder/open.ts";
 export type { DecoderSource } from "./decoder/source.ts";

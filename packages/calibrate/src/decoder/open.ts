@@ -4,6 +4,7 @@ import { referenceCompute } from "../compute/reference.ts";
 import { type HiddenStates, memoryStates } from "../hidden-states.ts";
 import type { LinearInput, Observer } from "../observer.ts";
 import { embed } from "./embedding.ts";
+import { embeddingInput, embeddingReaders, observeReaders } from "./embedding-readers.ts";
 import { type DecoderHead, type HeadPlan, openHead } from "./head.ts";
 import { inputsOf } from "./inputs.ts";
 import { runLayer } from "./layer.ts";
@@ -39,10 +40,17 @@ export interface Decoder {
   readonly vocabulary: number;
   /** All inputs of linear layers that the observer gets, in the order of the layers; the head's is the last. */
   readonly inputs: readonly LinearInput[];
+  /**
+   * The input that stands in for those of the table of embeddings, which `observeEmbedding` reports. Undefined where the table
+   * is also the head, and where the first layer has no norm before its weights, or experts.
+   */
+  readonly embeddingInput: LinearInput | undefined;
   /** Writes the embeddings of ids[windows, tokens]. */
   embed(tokens: Int32Array, states: HiddenStates): Promise<void>;
   /** Replaces the hidden states before a layer by those after it. Only this layer's weights are read. */
   runLayer(layer: number, states: HiddenStates): Promise<void>;
+  /** Reports to the observer, as `embeddingInput`, the rows of the first layer's weights: they read the embeddings. */
+  observeEmbedding(): Promise<void>;
   openHead(): Promise<DecoderHead>;
 }
 
@@ -116,16 +124,21 @@ export function openDecoder(source: DecoderSource, options: DecoderOptions = {})
     makeStates: options.makeStates ?? memoryStates,
     ropeTable: ropeTables(source, settings),
   };
+  const readers = embeddingReaders(plans[0], head);
   return {
     layers: settings.layers,
     hidden: settings.hidden,
     vocabulary: settings.vocabulary,
     inputs: inputsOf(plans, head),
+    embeddingInput: embeddingInput(readers),
     embed: (tokens, states) => embed(pass, tokens, states),
     runLayer(layer, states) {
       const plan = plans[layer];
       if (plan !== undefined) return runLayer(pass, plan, states);
       throw new UsageError(`The model has the layers 0 to ${settings.layers - 1}, but not ${layer}.`);
+    },
+    async observeEmbedding() {
+      if (readers !== undefined) await observeReaders(pass, readers);
     },
     openHead: () => openHead(pass, head, options.headBytes ?? GIB),
   };

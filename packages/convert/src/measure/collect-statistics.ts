@@ -94,13 +94,14 @@ async function collectWith(compute: Compute, options: CollectStatisticsOptions):
   const windows = windowsOf(await tokenizerOf(model), source.metadata, { ...options, most: DEFAULT_SAMPLES });
   const window = windows[0]?.length ?? 0;
   const run = runOf(source, windows);
-  const layout = layoutStatistics(entryShapes(decoder), {
+  const shapes = entryShapes(decoder);
+  const layout = layoutStatistics(shapes, {
     shared: sharedNames(inputs),
     windows: windows.length,
     window,
     more: { run },
   });
-  const report = { windows: windows.length, window, entries: inputs.length, byteLength: layout.byteLength };
+  const report = { windows: windows.length, window, entries: shapes.length, byteLength: layout.byteLength };
   if (await isFinished(options, run)) return { ...report, resumed: decoder.layers + 1, findings: [] };
   const stage = store.stage?.bind(store);
   if (stage === undefined) {
@@ -198,6 +199,8 @@ async function collectFrom(
   for (let step = finished.length; step <= decoder.layers; step++) {
     counter.at(step);
     if (step < decoder.layers) {
+      // the embeddings are read by the first layer's weights
+      if (step === 0) await decoder.observeEmbedding();
       await decoder.runLayer(step, counter.watched(handedOver(before(step), before(step + 1)), step));
       await states.sync();
     } else await observeHead(decoder, before(step), counter);

@@ -1,12 +1,25 @@
 /** What statistics of a model will hold, before anything is computed: names and shapes decide it. */
-import { type Decoder, openDecoder, type StatisticsShape, sharedNames } from "@requant/calibrate";
+import {
+  type Decoder,
+  type LinearInput,
+  openDecoder,
+  type StatisticsShape,
+  sharedNames,
+} from "@requant/calibrate";
 import type { Model } from "../model/model.ts";
 import type { StatisticsIndex } from "../model/statistics-file.ts";
 import { decoderSource } from "./decoder-source.ts";
 
-/** The entries in the order of the layers; the head's is the last. */
-export function entryShapes({ inputs }: Pick<Decoder, "inputs">): StatisticsShape[] {
-  return inputs.map(({ name, columns, experts }) => ({ name, columns, experts }));
+/** The entries: that of the embeddings, then in the order of the layers; the head's is the last. */
+export function entryShapes(decoder: Pick<Decoder, "inputs" | "embeddingInput">): StatisticsShape[] {
+  return entryInputs(decoder).map(({ name, columns, experts }) => ({ name, columns, experts }));
+}
+
+function entryInputs({
+  inputs,
+  embeddingInput,
+}: Pick<Decoder, "inputs" | "embeddingInput">): readonly LinearInput[] {
+  return embeddingInput === undefined ? inputs : [embeddingInput, ...inputs];
 }
 
 /**
@@ -14,11 +27,14 @@ export function entryShapes({ inputs }: Pick<Decoder, "inputs">): StatisticsShap
  * @throws UnsupportedError for a family without a forward pass
  */
 export async function expectedStatistics(model: Model, signal?: AbortSignal): Promise<StatisticsIndex> {
-  const { inputs } = openDecoder(await decoderSource(model, signal));
+  const decoder = openDecoder(await decoderSource(model, signal));
   return {
     entries: new Map(
-      inputs.map(({ name, columns, experts = 1 }) => [name, { columns, tokens: new Array(experts).fill(1) }]),
+      entryInputs(decoder).map(({ name, columns, experts = 1 }) => [
+        name,
+        { columns, tokens: new Array(experts).fill(1) },
+      ]),
     ),
-    shared: new Map(Object.entries(sharedNames(inputs))),
+    shared: new Map(Object.entries(sharedNames(decoder.inputs))),
   };
 }

@@ -157,12 +157,18 @@ export function recipeOf(draft: GgufDraft, type: string, options: PlanOptions): 
   return { ...choices, findings: [...unused, ...choices.findings] };
 }
 
-/** What guides a weight, by the entry that the recipe found for it: statistics solve it where its type can be solved. */
+/**
+ * What guides a weight, by the entry that the recipe found for it: statistics solve it where its type can be solved. Where
+ * they have no entry for it, as of some tables of embeddings, its steps are searched longer than ggml does.
+ */
 function typeOf(
   { type, importance, shape, source: name }: TypeChoice,
   { statistics }: PlanOptions,
 ): Pick<TypedWeight, "type" | "guides"> {
-  if (importance === undefined) return { type };
+  if (importance === undefined)
+    return statistics !== undefined && calibratedTypes.includes(type)
+      ? { type, guides: { searched: true } }
+      : { type };
   if (statistics === undefined) return { type, guides: { importance } };
   const entry = statisticsEntry(statistics, { name }, { name, shape });
   return { type, guides: calibratedTypes.includes(type) ? { statistics: entry } : { importance: entry } };

@@ -43,6 +43,8 @@ export interface GuideNames {
   readonly importance?: string | undefined;
   /** The entry of the calibration statistics that the weight is solved with. */
   readonly statistics?: string | undefined;
+  /** Of a weight without statistics in a calibrated file: a longer search for the steps of its blocks. */
+  readonly searched?: true | undefined;
 }
 
 /** A packed weight of the output. */
@@ -73,10 +75,11 @@ export function guideNames({ way }: { readonly way: Way }): GuideNames {
 }
 
 /** Without keys whose value is undefined: a plan is compared as JSON. */
-export function definedNames({ importance, statistics }: GuideNames): GuideNames {
+export function definedNames({ importance, statistics, searched }: GuideNames): GuideNames {
   return {
     ...(importance === undefined ? {} : { importance }),
     ...(statistics === undefined ? {} : { statistics }),
+    ...(searched === undefined ? {} : { searched }),
   };
 }
 
@@ -107,7 +110,11 @@ const gridSchema: z.ZodMiniType<HiddenGrid> = z.object({
   rounding: z.enum(["none", "F32", "BF16", "F16"]),
 });
 
-const guideSchema = { importance: z.optional(z.string()), statistics: z.optional(z.string()) };
+const guideSchema = {
+  importance: z.optional(z.string()),
+  statistics: z.optional(z.string()),
+  searched: z.optional(z.literal(true)),
+};
 
 const throughSchema: z.ZodMiniType<PlanThrough> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("blocks"), to: z.string(), ...guideSchema }),

@@ -1,10 +1,10 @@
 /**
  * Blocks by calibration: the steps of each block by a search that is weighted by what the inputs of the layer are like,
- * the codes by error feedback. The result is ordinary blocks of the type, which every runtime reads.
+ * the codes by error feedback and sweeps over them. The result is ordinary blocks of the type, which every runtime reads.
  */
 import { UnsupportedError } from "@requant/core";
 import { checkRowLengths } from "@requant/core/format";
-import { feedbackCodes, type SolveFactor } from "@requant/core/solve";
+import { feedbackCodes, type SolveFactor, USUAL_SWEEPS } from "@requant/core/solve";
 import { blocksToView, type GgufViewSource, viewSources } from "../view/index.ts";
 import { fitBlock } from "./block-fit.ts";
 import { type BlockSteps, type GridForm, gridForms } from "./grid-form.ts";
@@ -90,6 +90,7 @@ export function calibratedBlocks(
           blocksToView(source, out, values.length / columns, columns),
           view.maxCode,
           factor,
+          USUAL_SWEEPS,
         );
   for (let block = 0; block < blocks; block++) {
     view.packCodes(out, block * blockByteLength, solved, block * blockSize);

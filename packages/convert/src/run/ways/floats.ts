@@ -1,6 +1,5 @@
 /** Through f32: read, computed where the inputs say so, encoded. */
 import { UsageError } from "@requant/core";
-import { calibratedBlocks } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { blockOf, codecOf, encoderOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
@@ -13,6 +12,7 @@ import type { MatrixGuide } from "../guides.ts";
 import { isMeasured } from "../measured.ts";
 import { solvedErrors } from "../solve-rows.ts";
 import type { WorkArea } from "../work-area.ts";
+import { guidedBlocks } from "./guided-blocks.ts";
 
 /** f32 bytes that are worked on at a time inside a band: they, their codes and the decoded ones fit a core's cache. */
 const CACHED_BYTE_LENGTH = 128 * 1024;
@@ -65,11 +65,7 @@ export const throughFloats: WayRunner = {
       { meter, here }: BandContext,
     ): void {
       const out = area.bytes("out", (start - bandStart) * unitByteLength, (end - bandStart) * unitByteLength);
-      if (here.solve === undefined) codec.quantize(values, rows.length, out, here.importance);
-      else {
-        const { importance, solve } = here;
-        calibratedBlocks(task.to, values, rows.length, { importance, factor: solve.factor }, out);
-      }
+      guidedBlocks(codec, values, rows.length, out, here);
       if (meter === undefined) return;
       if (!decodes) {
         meter.look(values, (start - bandStart) * rows.length);

@@ -1,6 +1,5 @@
 /** Through another layout and back, then encoded: fake quantization. */
 import { UsageError } from "@requant/core";
-import { calibratedBlocks } from "@requant/gguf";
 import { openWeight, type WeightReader } from "@requant/models";
 import { encoderOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
@@ -11,6 +10,7 @@ import { type PlanThrough, throughOf } from "../../plan/way.ts";
 import { type Band, guideAt, type Rows, rowsOf, rowUnits, type WayRunner } from "../bands.ts";
 import type { MatrixGuide, WeightGuide } from "../guides.ts";
 import { packedRoundTrip } from "../pack-weight.ts";
+import { guidedBlocks } from "./guided-blocks.ts";
 
 /** Values of a band as they come back. */
 type Through = (values: Float32Array, band: Band, here: MatrixGuide) => Float32Array;
@@ -78,11 +78,10 @@ async function throughReader(
     };
   }
   const block = encoderOf(through.to, { tensor: task.name });
-  return (values, _, { importance, solve }) => {
+  return (values, _, here) => {
     const bytes = new Uint8Array((values.length / block.blockSize) * block.blockByteLength);
     const seen = new Float32Array(values.length);
-    if (solve === undefined) block.quantize(values, rows.length, bytes, importance);
-    else calibratedBlocks(through.to, values, rows.length, { importance, factor: solve.factor }, bytes);
+    guidedBlocks(block, values, rows.length, bytes, here);
     block.dequantize(bytes, seen);
     return seen;
   };
