@@ -17,6 +17,7 @@ import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
 import { givenOptions, refuseOptions } from "./refuse-options.ts";
+import { scaleFindings, withFoldedScales } from "./scale-findings.ts";
 import { targetFormats } from "./target-formats.ts";
 import { measureTypeCosts } from "./type-costs.ts";
 
@@ -88,7 +89,12 @@ export async function planConversion(
   const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   if (exact) refuseLoss(plan.tensors, target, source);
   const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
-  return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));
+  const scales = scaleFindings(plan, model);
+  return withFindings(
+    { ...withFoldedScales(plan, model), findings: [...doubts, ...scales, ...plan.findings] },
+    source,
+    formatOf(target, list),
+  );
 }
 
 /** The output planned again with what its types cost, where a size is asked for and nothing was measured yet. */

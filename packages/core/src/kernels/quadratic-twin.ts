@@ -29,7 +29,12 @@ function memoryOf(byteLength: number): ProductMemory | undefined {
 }
 
 /** As the reference, with the kernel. */
-export const squaredOutput: reference.SquaredOutput = (difference, inputs, start = 0, end = inputs.columns) => {
+export const squaredOutput: reference.SquaredOutput = (
+  difference,
+  inputs,
+  start = 0,
+  end = inputs.columns,
+) => {
   const width = end - start;
   const rows = difference.length / width;
   const tileLength = TILE_ROWS * width;

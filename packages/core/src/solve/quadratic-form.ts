@@ -32,7 +32,8 @@ export const squaredOutput: SquaredOutput = (
     const at = (start + i) * columns + start;
     for (let row = 0, from = 0; row < sums.length; row++, from += width) {
       let rest = 0;
-      for (let j = i + 1; j < width; j++) rest = fround(rest + fround(moments[at + j]! * difference[from + j]!));
+      for (let j = i + 1; j < width; j++)
+        rest = fround(rest + fround(moments[at + j]! * difference[from + j]!));
       sums[row]! += ownPart(difference[from + i]!, moments[at + i]!, rest);
     }
   }

@@ -298,6 +298,10 @@ async function headOf(run: RunState): Promise<JournalHead> {
     hash.update(utf8ToBytes(name));
     hash.update(new Uint8Array(meanAbs.buffer, meanAbs.byteOffset, meanAbs.byteLength));
   }
+  for (const [name, scales] of run.model.folding?.folded.inputs ?? []) {
+    hash.update(utf8ToBytes(name));
+    hash.update(new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength));
+  }
   return { run: bytesToHex(hash.digest()), source: await sourceVersions(run.model) };
 }
 
