@@ -6,6 +6,7 @@ import {
   type RunOptions,
   refuseTaken,
   type StatisticsIndex,
+  type StatisticsLocation,
   scaledModel,
   wantsScales,
 } from "@requant/convert";
@@ -19,6 +20,8 @@ import { removeFile, workingFile } from "./working-file.ts";
 /** A conversion as it was planned without scales. */
 interface Unscaled {
   readonly plan: Plan;
+  /** The plan that scales are searched for; that of the conversion where absent. */
+  readonly search?: Plan | undefined;
   readonly model: Model;
   readonly place: OutputPlace;
   readonly statistics: RunOptions["statistics"];
@@ -27,16 +30,23 @@ interface Unscaled {
   makePlan(model: Model, statistics: StatisticsIndex): Promise<Plan>;
 }
 
+/** What a plan needs of the file. */
+export async function statisticsIndex(location: StatisticsLocation): Promise<StatisticsIndex> {
+  const { entries, shared, close } = await openStatisticsFile(location);
+  await close();
+  return { entries, shared };
+}
+
 /**
  * Hands `run` the plan and the model with scales, or both as they are where the target has none. The scales lie beside the
  * output meanwhile; when something fails they stay, and the same command with --resume takes them.
  */
 export async function withScales(
-  { plan, model, place, statistics, resume = false, overwrite = false, makePlan }: Unscaled,
+  { plan, search = plan, model, place, statistics, resume = false, overwrite = false, makePlan }: Unscaled,
   context: Context,
   run: (plan: Plan, model: Model) => Promise<number>,
 ): Promise<number> {
-  if (statistics === undefined || !wantsScales(plan)) return run(plan, model);
+  if (statistics === undefined || !wantsScales(search)) return run(plan, model);
   if (place.directory !== undefined && !resume && !overwrite) {
     await refuseTaken(directoryStore(place.directory), plan);
   }
@@ -45,7 +55,7 @@ export async function withScales(
   const bar = new ProgressBar(context.streams.err, context.options.quiet === true, () => "searching scales");
   let isSearched = false;
   try {
-    const scaled = await scaledModel(model, plan, {
+    const scaled = await scaledModel(model, search, {
       statistics,
       keep: { store: directoryStore(location.folder, { overwrite: true }), file },
       resume,
@@ -54,9 +64,7 @@ export async function withScales(
     });
     bar.end();
     isSearched = true;
-    const { entries, shared, close } = await openStatisticsFile(statistics);
-    await close();
-    const status = await run(await makePlan(scaled, { entries, shared }), scaled);
+    const status = await run(await makePlan(scaled, await statisticsIndex(statistics)), scaled);
     await removeFile(location);
     return status;
   } catch (error) {

@@ -17,7 +17,7 @@ import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
 import { givenOptions, refuseOptions } from "./refuse-options.ts";
-import { scaleFindings, withFoldedScales } from "./scale-findings.ts";
+import { withScaleFacts } from "./scale-findings.ts";
 import { targetFormats } from "./target-formats.ts";
 import { measureTypeCosts } from "./type-costs.ts";
 
@@ -86,15 +86,11 @@ export async function planConversion(
     planOutput(source, target, { options: { ...options, typeCosts }, like, list }),
   );
   const rough = assemblePlan(source, target, output);
-  const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
+  const proven = await proveExact(rough, model, source, { all: exact, signal: options.signal });
+  const plan = withScaleFacts(proven, model);
   if (exact) refuseLoss(plan.tensors, target, source);
   const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
-  const scales = scaleFindings(plan, model);
-  return withFindings(
-    { ...withFoldedScales(plan, model), findings: [...doubts, ...scales, ...plan.findings] },
-    source,
-    formatOf(target, list),
-  );
+  return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));
 }
 
 /** The output planned again with what its types cost, where a size is asked for and nothing was measured yet. */

@@ -26,17 +26,18 @@ export function wantsScales(plan: Pick<Plan, "target" | "tensors">): boolean {
   return scaleSearchOf(plan) !== undefined;
 }
 
-/** The plan with what it says about tensors that scales are folded into: what they are stored as, and that they change. */
-export function withFoldedScales(plan: Plan, { folding }: Model): Plan {
-  if (folding === undefined) return plan;
-  const { storedAs } = folding;
+/** The plan with what it tells about scales; tensors that scales are folded into come from what the source stores. */
+export function withScaleFacts(plan: Plan, model: Model): Plan {
+  const findings = [...scaleFindings(plan, model), ...plan.findings];
+  const { storedAs } = model.folding ?? {};
+  if (storedAs === undefined) return { ...plan, findings };
   const tensors = plan.tensors.map((tensor): PlanTensor => {
     const encodings = plannedSources(tensor).flatMap((source) => storedAs.get(source) ?? []);
     if (encodings.length === 0) return tensor;
     const from = [...new Set(encodings)].join("+");
     return { ...tensor, from, fidelity: tensor.fidelity === "copy" ? "exact" : tensor.fidelity };
   });
-  return { ...plan, tensors };
+  return { ...plan, tensors, findings };
 }
 
 /** What a plan tells about the scales that are folded into its model, or that none are. */
