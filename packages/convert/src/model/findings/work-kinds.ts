@@ -121,7 +121,7 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   unscaled: {
     severity: "note",
     meaning: "The format's own tools search scales per input channel, and this plan was made without.",
-    hint: "`convert` searches them by itself; in code, plan the model that `scaledModel` gives.",
+    hint: "The command `convert` searches them by itself; in code, plan the model that `scaledModel` gives.",
   },
   "unused-expert": {
     severity: "warning",
