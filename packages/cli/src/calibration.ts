@@ -1,7 +1,4 @@
 /** `--calibrate TEXT`: statistics of a text, made first and used by one conversion. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
 import {
   collectStatistics,
   expectedStatistics,
@@ -20,6 +17,7 @@ import type { Context } from "./context.ts";
 import { countOption, measured, textOf } from "./measure-arguments.ts";
 import type { OutputPlace } from "./output.ts";
 import { findingText, showWarnings } from "./render/findings.ts";
+import { removeFile, workingFile } from "./working-file.ts";
 
 /** What a conversion gets of the statistics. */
 interface GivenStatistics {
@@ -73,7 +71,7 @@ export async function runWithText(
   if (place.directory !== undefined && !resume && !overwrite) {
     await refuseTaken(directoryStore(place.directory), expected);
   }
-  const location = await statisticsPlace(place);
+  const location = await workingFile(place, "statistics");
   const store = directoryStore(location.folder, { overwrite: true });
   const report = await measured(context, calibrated.jobs, (tools) =>
     collectStatistics({
@@ -97,10 +95,10 @@ export async function runWithText(
     await close();
     const plan = await calibrated.makePlan({ statistics: { entries, shared } });
     const status = await run(plan, { statistics: own });
-    await remove(location);
+    await removeFile(location);
     return status;
   } catch (error) {
-    if (location.temporary) await remove(location);
+    if (location.temporary) await removeFile(location);
     else tell("The statistics of the text are kept: the same command with --resume uses them.", context);
     throw error;
   }
@@ -113,27 +111,7 @@ async function calibrationTextOf(calibrate: string): Promise<string> {
   return calibrationText;
 }
 
-function tell(text: string, { streams, options }: Context): void {
+/** A line for people, of what is no result. */
+export function tell(text: string, { streams, options }: Context): void {
   if (options.quiet !== true && options.json !== true) streams.err.write(`requant: ${text}\n`);
-}
-
-interface StatisticsPlace {
-  readonly folder: string;
-  readonly file: string;
-  /** In a folder of its own, which nobody finds again. */
-  readonly temporary: boolean;
-}
-
-/** Beside the output, as its working files are; for standard output in a folder for temporary files. */
-async function statisticsPlace({ directory, name }: OutputPlace): Promise<StatisticsPlace> {
-  if (directory === undefined) {
-    const folder = await mkdtemp(join(tmpdir(), "requant-"));
-    return { folder, file: "statistics.safetensors", temporary: true };
-  }
-  const path = name === undefined ? directory : join(directory, name);
-  return { folder: dirname(path), file: `.${basename(path)}.statistics.safetensors`, temporary: false };
-}
-
-async function remove({ folder, file, temporary }: StatisticsPlace): Promise<void> {
-  await rm(temporary ? folder : join(folder, file), { recursive: temporary, force: true });
 }

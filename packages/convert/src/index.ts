@@ -101,16 +101,17 @@ export {
 } from "./measure/importance-matrix.ts";
 export { type ModelTokenizer, modelTokenizer } from "./measure/model-tokenizer.ts";
 export type { MeasureControl, MeasureProgress } from "./measure/progress.ts";
+export { type ScaledModelOptions, scaledModel } from "./measure/scaled-model.ts";
 export { importanceOfStatistics } from "./measure/statistics-importance.ts";
 export { expectedStatistics } from "./measure/statistics-plan.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";
 export type { FindingKind } from "./model/findings/kind.ts";
-export type { Folded, FoldedTensor } from "./model/folding/folded.ts";
+export type { AppliedFolding, Folded, FoldedTensor, FoldingLocation } from "./model/folding/folded.ts";
 export { foldedModel } from "./model/folding/folded-model.ts";
 export { foldedStatistics } from "./model/folding/folded-statistics.ts";
-export { type FoldingLocation, readFolded, writeFolded } from "./model/folding/folding-file.ts";
+export { readFolded, writeFolded } from "./model/folding/folding-file.ts";
 export { type FoldingSearch, searchFolding } from "./model/folding/search-folding.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
 export {
@@ -159,6 +160,7 @@ export {
 } from "./plan/plan.ts";
 export type { GuideOf, PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
+export { wantsScales } from "./plan/scale-findings.ts";
 export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";

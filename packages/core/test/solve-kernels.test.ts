@@ -2,10 +2,12 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { expectSame, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
 import { solveFactor } from "../src/kernels/factor-twin.ts";
+import { squaredOutput } from "../src/kernels/quadratic-twin.ts";
 import { quantizeView } from "../src/kernels/quantize-twin.ts";
 import { solveRows } from "../src/kernels/rows-twin.ts";
 import { installKernels, kernelsAreInstalled } from "../src/kernels/switch.ts";
 import * as referenceFactor from "../src/solve/factor.ts";
+import * as referenceOutput from "../src/solve/quadratic-form.ts";
 import type { CodeGrid, Sweeps } from "../src/solve/rows.ts";
 import * as referenceRows from "../src/solve/rows.ts";
 import type { InputStatistics } from "../src/solve/statistics.ts";
@@ -140,5 +142,23 @@ describe.skipIf(!kernelsAreInstalled())("the grid search", () => {
     const options = { bits: 4, groupSize: 40, symmetric: true, scale: "F16", search: true } as const;
     const expected = referenceQuantize.quantizeView(values, 40, 5000, options);
     expectSame(bytesOf(quantizeView(values, 40, 5000, options).scales), bytesOf(expected.scales), "scales");
+  });
+});
+
+describe.skipIf(!kernelsAreInstalled())("the squared output", () => {
+  // fewer rows than a tile, a whole one, and more than are in memory at a time
+  it.each([
+    [7, 5],
+    [64, 16],
+    [131, 150],
+  ])("of %i columns and %i rows has the same bits", (columns, rows) => {
+    const statistics = statisticsOf(columns);
+    const whole = noise(rows * columns);
+    expect(squaredOutput(whole, statistics)).toBe(referenceOutput.squaredOutput(whole, statistics));
+    const part = noise(rows * (columns - 3));
+    expect(squaredOutput(part, statistics, 2, columns - 1)).toBe(
+      referenceOutput.squaredOutput(part, statistics, 2, columns - 1),
+    );
+    expect(squaredOutput(whole, statistics)).toBeGreaterThan(0);
   });
 });

@@ -11,7 +11,7 @@ export interface ScaleSearch extends GroupRounding {
    * one value head). Absent: each column has its own.
    */
   readonly sharedColumn?: Int32Array | undefined;
-  /** Rows of each layer whose loss is measured, spread evenly. Default 256: the time grows with rows × columns². */
+  /** Rows of each layer whose loss is measured, spread evenly. Default: 2^19 weights, of 64 to 256 rows. */
   readonly maxRows?: number | undefined;
 }
 
@@ -154,8 +154,15 @@ function scalesOf(inputs: Float32Array, weights: Float32Array, ratio: number, du
   return scales;
 }
 
-/** Rows that are rounded before their loss is summed. */
-const BAND = 32;
+/** Weights of a layer whose loss is measured: the time grows with them and with the columns. */
+const MEASURED_WEIGHTS = 2 ** 19;
+const MOST_ROWS = 256;
+const LEAST_ROWS = 64;
+
+function measuredRows(rows: number, columns: number, { maxRows }: ScaleSearch): number {
+  const usual = Math.floor(MEASURED_WEIGHTS / columns);
+  return Math.min(rows, maxRows ?? Math.max(LEAST_ROWS, Math.min(MOST_ROWS, usual)));
+}
 
 /** Mean squared error of an output, over tokens and rows. */
 function lossOf(
@@ -164,21 +171,17 @@ function lossOf(
   scales: Float32Array,
   search: ScaleSearch,
 ): number {
-  const differences = new Float32Array(BAND * columns);
   let sum = 0;
   let outputs = 0;
   for (const { values, rows, statistics } of layers) {
-    const measured = Math.min(rows, search.maxRows ?? 256);
-    let error = 0;
-    for (let band = 0; band < measured; band += BAND) {
-      const count = Math.min(BAND, measured - band);
-      for (let i = 0; i < count; i++) {
-        const row = Math.floor(((band + i) * rows) / measured);
-        const weights = values.subarray(row * columns, (row + 1) * columns);
-        addedByRounding(weights, scales, search, differences.subarray(i * columns, (i + 1) * columns));
-      }
-      error += squaredOutput(differences.subarray(0, count * columns), statistics);
+    const measured = measuredRows(rows, columns, search);
+    const differences = new Float32Array(measured * columns);
+    for (let i = 0; i < measured; i++) {
+      const row = Math.floor((i * rows) / measured);
+      const weights = values.subarray(row * columns, (row + 1) * columns);
+      addedByRounding(weights, scales, search, differences.subarray(i * columns, (i + 1) * columns));
     }
+    const error = squaredOutput(differences, statistics);
     sum += statistics.tokens * error * (rows / measured);
     outputs += statistics.tokens * rows;
   }

@@ -13,6 +13,7 @@ import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
 import { conversionArguments, conversionOptions } from "../plan-arguments.ts";
+import { withScales } from "../scales.ts";
 
 const convertArguments = conversionArguments.extend({
   plan: z.boolean().optional(),
@@ -31,19 +32,34 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
   const { plan: rest, run: files } = await conversionOptions(choices);
   return withModel(argument, context.signal, async (model) => {
     const run = async (like?: Model): Promise<number> => {
-      const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
-        planConversion(model, target, { ...rest, ...more, like, outputName: place.name });
+      const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
+        planConversion(source, target, { ...rest, ...more, like, outputName: place.name });
+      const makePlan = (more?: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);
       const { jobs, resume, overwrite } = choices;
-      const carryOut = (plan: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> =>
-        execute(plan, model, place, context, {
-          overwrite,
-          jobs,
-          resume,
-          check: choices.verify,
-          allowNonFinite: choices.allowNonFinite,
-          ...files,
-          ...more,
-        });
+      const carryOut = (unscaled: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> => {
+        const given = { ...files, ...more };
+        return withScales(
+          {
+            plan: unscaled,
+            model,
+            place,
+            statistics: given.statistics,
+            resume,
+            overwrite,
+            makePlan: (source, statistics) => planOf(source, { statistics }),
+          },
+          context,
+          (plan, source) =>
+            execute(plan, source, place, context, {
+              overwrite,
+              jobs,
+              resume,
+              check: choices.verify,
+              allowNonFinite: choices.allowNonFinite,
+              ...given,
+            }),
+        );
+      };
       if (!isCalibrationText(choices.calibrate)) {
         const plan = await makePlan();
         return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);

@@ -1,7 +1,9 @@
 import {
+  type Model,
   type Plan,
   type PlanOptions,
   parseTarget,
+  planConversion,
   planFakeQuantize,
   type RunOptions,
 } from "@requant/convert";
@@ -14,6 +16,7 @@ import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
 import { conversionArguments, conversionOptions } from "../plan-arguments.ts";
+import { statisticsIndex, withScales } from "../scales.ts";
 
 const fakeArguments = conversionArguments.extend({
   plan: z.boolean().optional(),
@@ -37,17 +40,37 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
   const place = await outputPlace(output, false);
   const { plan: rest, run: files } = await conversionOptions(choices);
   return withModel(argument, context.signal, async (model) => {
-    const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
-      planFakeQuantize(model, target, { ...rest, ...more, dtype });
+    const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
+      planFakeQuantize(source, target, { ...rest, ...more, dtype });
+    const makePlan = (more?: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);
     const { overwrite } = choices;
-    const carryOut = (plan: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> =>
-      execute(plan, model, place, context, {
-        overwrite,
-        check: choices.verify,
-        allowNonFinite: choices.allowNonFinite,
-        ...files,
-        ...more,
-      });
+    const carryOut = async (unscaled: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> => {
+      const given = { ...files, ...more };
+      const { statistics } = given;
+      const search =
+        statistics === undefined
+          ? undefined
+          : await planConversion(model, target, { ...rest, statistics: await statisticsIndex(statistics) });
+      return withScales(
+        {
+          plan: unscaled,
+          search,
+          model,
+          place,
+          statistics,
+          overwrite,
+          makePlan: (source, index) => planOf(source, { statistics: index }),
+        },
+        context,
+        (plan, source) =>
+          execute(plan, source, place, context, {
+            overwrite,
+            check: choices.verify,
+            allowNonFinite: choices.allowNonFinite,
+            ...given,
+          }),
+      );
+    };
     if (!isCalibrationText(choices.calibrate)) {
       const plan = await makePlan();
       return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);

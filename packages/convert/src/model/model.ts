@@ -11,6 +11,7 @@ import type { LinearClaims, OpenableWeight } from "@requant/core/format";
 import { bounded, didYouMean } from "@requant/core/text";
 import type { HfFiles } from "@requant/models";
 import { completeFinding } from "./findings/finding.ts";
+import type { AppliedFolding } from "./folding/folded.ts";
 import type { ModelKind } from "./model-kind.ts";
 import type { ModelTensor } from "./model-tensor.ts";
 import { type LinearReads, linearReads } from "./packed-reads.ts";
@@ -83,6 +84,8 @@ export interface Model extends SourceClaims {
   readonly files: readonly ModelFile[];
   /** What it was opened from, where `openModel` did: workers open it again. */
   readonly origin?: ModelOrigin | undefined;
+  /** Scales that are folded into the weights as they are read; set by `foldedModel`. */
+  readonly folding?: AppliedFolding | undefined;
   readonly tensors: readonly ModelTensor[];
   /** As the files hold them: the same list, but for linear weights, which stand here as their parts. */
   readonly storedTensors: readonly ModelTensor[];

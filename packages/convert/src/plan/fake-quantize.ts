@@ -17,6 +17,7 @@ import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensorAs, storedFor } from "./plan-tensor.ts";
 import { givenOptions } from "./refuse-options.ts";
+import { scaleFindings } from "./scale-findings.ts";
 import { floatSideFiles, type SideFileContent, staleConfigFindings } from "./side-files.ts";
 import { targetFormats } from "./target-formats.ts";
 import { guideNames, type PlanThrough } from "./way.ts";
@@ -78,6 +79,7 @@ export async function planFakeQuantize(
       ],
       leftOut: [],
       findings: [
+        ...scaleFindings(real, model),
         ...findings,
         ...(left.length === 0
           ? []

@@ -17,6 +17,7 @@ import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
 import { givenOptions, refuseOptions } from "./refuse-options.ts";
+import { withScaleFacts } from "./scale-findings.ts";
 import { targetFormats } from "./target-formats.ts";
 import { measureTypeCosts } from "./type-costs.ts";
 
@@ -85,7 +86,8 @@ export async function planConversion(
     planOutput(source, target, { options: { ...options, typeCosts }, like, list }),
   );
   const rough = assemblePlan(source, target, output);
-  const plan = await proveExact(rough, model, source, { all: exact, signal: options.signal });
+  const proven = await proveExact(rough, model, source, { all: exact, signal: options.signal });
+  const plan = withScaleFacts(proven, model);
   if (exact) refuseLoss(plan.tensors, target, source);
   const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
   return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));

@@ -2,12 +2,13 @@
 import { rowLength, UsageError } from "@requant/core";
 import { importanceOf as entryOf } from "@requant/gguf";
 import { parseEntry } from "../model/guide-entry.ts";
-import { openStatisticsFile } from "../model/statistics-file.ts";
+import type { Model } from "../model/model.ts";
+import { openStatisticsFile, type StatisticsLocation } from "../model/statistics-file.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { guideNames } from "../plan/way.ts";
 import type { ColumnImportance } from "./guides.ts";
 import type { RunOptions } from "./run-options.ts";
-import type { WorkerSetup } from "./workers/protocol.ts";
+import type { SharedFile } from "./workers/protocol.ts";
 
 /** The columns that the tensors need. @throws UsageError when the run was not given the plan's matrix */
 export function importanceOf(
@@ -42,13 +43,18 @@ function matrixOf(
   return own.length === columns ? own : undefined;
 }
 
-/** Where workers find the statistics; "here only" where they do not. */
-export function sharedStatistics(
-  statistics: RunOptions["statistics"],
-): WorkerSetup["statistics"] | "here only" {
-  if (statistics === undefined) return undefined;
-  const { store, file } = statistics;
+/** Where workers find a file; "here only" where they do not. */
+export function sharedFile(location: StatisticsLocation | undefined): SharedFile | undefined | "here only" {
+  if (location === undefined) return undefined;
+  const { store, file } = location;
   return store.address === undefined ? "here only" : { address: store.address, file };
+}
+
+/** Where workers find the scales that are folded into the model. */
+export function sharedFolding({ folding }: Model): ReturnType<typeof sharedFile> {
+  return folding !== undefined && folding.location === undefined
+    ? "here only"
+    : sharedFile(folding?.location);
 }
 
 /** @throws UsageError when the run was not given the statistics that the plan names */

@@ -2,6 +2,8 @@
 import { EMBEDDING_NAME } from "@requant/calibrate";
 import { UsageError } from "@requant/core";
 import { columnImportance, type InputStatistics, type SolveFactor, solveFactor } from "@requant/core/solve";
+import type { Folded } from "../model/folding/folded.ts";
+import { foldedStatistics } from "../model/folding/folded-statistics.ts";
 import { parseEntry } from "../model/guide-entry.ts";
 import {
   openStatisticsFile,
@@ -37,17 +39,30 @@ export interface WeightGuide {
 /** Entries that are kept in memory: weights with the same inputs lie together, and two jobs run at a time. */
 const KEPT = 2;
 
+type GuideFile = Pick<StatisticsFile, "read" | "close">;
+
 /** The guides of a run, in one thread. */
 export class GuideCache {
   private readonly importance: ReadonlyMap<string, ColumnImportance>;
-  private readonly open: (() => Promise<StatisticsFile>) | undefined;
-  private opened: Promise<StatisticsFile> | undefined;
+  private readonly open: (() => Promise<GuideFile>) | undefined;
+  private opened: Promise<GuideFile> | undefined;
   private readonly entries = new Map<string, Promise<InputStatistics>>();
   private readonly factors = new Map<string, Promise<SolveFactor>>();
 
-  constructor(importance: ReadonlyMap<string, ColumnImportance>, statistics: StatisticsLocation | undefined) {
+  /** @param folded scales that the model's weights are read with */
+  constructor(
+    importance: ReadonlyMap<string, ColumnImportance>,
+    statistics: StatisticsLocation | undefined,
+    folded?: Folded,
+  ) {
     this.importance = importance;
-    this.open = statistics === undefined ? undefined : () => openStatisticsFile(statistics);
+    this.open =
+      statistics === undefined
+        ? undefined
+        : async () => {
+            const file = await openStatisticsFile(statistics);
+            return folded === undefined ? file : foldedStatistics(file, folded);
+          };
   }
 
   /** Undefined for a weight that nothing guides. */
@@ -82,7 +97,7 @@ export class GuideCache {
     return { importance, solve: { statistics, factor } };
   }
 
-  private file(): Promise<StatisticsFile> {
+  private file(): Promise<GuideFile> {
     if (this.open === undefined) {
       throw new UsageError("The plan solves weights with calibration statistics that the run was not given.");
     }

@@ -57,7 +57,7 @@ export class PieceMaker {
     this.model = model;
     this.options = options;
     this.areas = Array.from({ length: options.slots }, () => new WorkArea(options.sizes));
-    this.guides = new GuideCache(options.importance, options.statistics);
+    this.guides = new GuideCache(options.importance, options.statistics, model.folding?.folded);
     this.giveBackWeights = model.reserve(new Set([...options.tensors.values()].flatMap(plannedSources)));
   }
 

@@ -5,7 +5,7 @@ import { sourceVersions, touchSource } from "../model/source-versions.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
 import { FirstFault } from "./first-fault.ts";
-import { importanceOf, refuseMissingStatistics, sharedStatistics } from "./given-guides.ts";
+import { importanceOf, refuseMissingStatistics, sharedFile, sharedFolding } from "./given-guides.ts";
 import type { ColumnImportance } from "./guides.ts";
 import type { RunOutput } from "./outputs/output.ts";
 import { PieceMaker } from "./piece-maker.ts";
@@ -197,8 +197,10 @@ export class RunState {
     const count = this.workerCount();
     const origin = model.origin;
     const address = origin?.store.address;
-    const shared = sharedStatistics(statistics);
-    if (options.workers !== undefined && count > 1 && address !== undefined && shared !== "here only") {
+    const shared = sharedFile(statistics);
+    const folding = sharedFolding(model);
+    const isShared = shared !== "here only" && folding !== "here only";
+    if (options.workers !== undefined && count > 1 && address !== undefined && isShared) {
       await touchSource(model);
       const setup: WorkerSetup = {
         kind: "setup",
@@ -209,6 +211,7 @@ export class RunState {
         tensors,
         importance,
         statistics: shared,
+        folding,
         sizes: work.sizes,
         bandByteLength: this.bandByteLength,
         slots: SLOTS,

@@ -8,8 +8,9 @@ import type { Kernel } from "./module.ts";
 import { kernelsAreInstalled } from "./switch.ts";
 
 /** Where the constants of this package's kernels end (scripts/build-kernels.mjs). */
-const STATIC_BYTE_LENGTH = 32 * 1024;
-const PAGE = 65536;
+export const STATIC_BYTE_LENGTH = 32 * 1024;
+/** Bytes of a page of memory. */
+export const PAGE = 65536;
 const MOST_PAGES = 65536;
 /** Columns that the kernel of the factor finishes together (assembly/factor.ts). */
 const PANEL = 64;
@@ -89,7 +90,8 @@ export function makeSolveMemory(columns: number): SolveMemory | undefined {
   };
 }
 
-function instantiate(
+/** The solver's kernels with a memory of this size; undefined where there is no memory of that size. */
+export function instantiate(
   pages: number,
 ): { readonly buffer: ArrayBuffer; readonly exports: WebAssembly.Exports } | undefined {
   if (pages > MOST_PAGES) return undefined;

@@ -1,11 +1,11 @@
 /** Codes from calibration statistics: what the solvers of all formats share. */
 export { solveFactor } from "../kernels/factor-twin.ts";
+export { squaredOutput } from "../kernels/quadratic-twin.ts";
 export { feedbackCodes, solveRows } from "../kernels/rows-twin.ts";
 export { solvePacking, solveView } from "../kernels/solve-twin.ts";
 export { allocateSizes, sizeRange } from "./allocate.ts";
 export type { Allocation, SizedChoice } from "./allocation.ts";
 export type { ColumnOrder, FactorOptions, SolveFactor } from "./factor.ts";
-export { squaredOutput } from "./quadratic-form.ts";
 export { type EmbeddingReader, readerStatistics } from "./readers.ts";
 export type { CodeGrid, ScaleType, SolvedRows, SolveRows, Sweeps } from "./rows.ts";
 export { dividedInputs, type MeasuredLayer } from "./scaled-statistics.ts";

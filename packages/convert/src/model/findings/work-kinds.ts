@@ -21,6 +21,8 @@ export type PlanFindingCode =
   | "not-used"
   | "sized-types"
   | "no-folding"
+  | "folded-scales"
+  | "unscaled"
   | "unused-expert";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
@@ -109,6 +111,17 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     meaning:
       "Scales per input channel are not searched for some layers, because it is not known which weights read what would be divided.",
     hint: "Nothing needs to be done: these weights are quantized without such scales.",
+  },
+  "folded-scales": {
+    severity: "note",
+    meaning:
+      "Scales per input channel were searched with the calibration statistics: weights are multiplied by them, and the norm or layer before is divided, so that the model computes the same.",
+    hint: "Nothing needs to be done; single weights and norms differ from those of the source by these scales, so that `verify` reports them as changed.",
+  },
+  unscaled: {
+    severity: "note",
+    meaning: "The format's own tools search scales per input channel, and this plan was made without.",
+    hint: "The command `convert` searches them by itself; in code, plan the model that `scaledModel` gives.",
   },
   "unused-expert": {
     severity: "warning",

@@ -4,7 +4,7 @@ import { encoderOf } from "../encodings.ts";
 import type { Model } from "../model.ts";
 import type { ModelTensor } from "../model-tensor.ts";
 import type { StoredWeight } from "../stored-weight.ts";
-import type { Folded, FoldedTensor } from "./folded.ts";
+import type { AppliedFolding, Folded, FoldedTensor } from "./folded.ts";
 
 type Factors = FoldedTensor & { readonly kind: "factors" };
 type Values = FoldedTensor & { readonly kind: "values" };
@@ -13,7 +13,13 @@ type Values = FoldedTensor & { readonly kind: "values" };
  * The model with scales folded in: it computes the same as before. Weights that are multiplied are floats in f32, whatever they
  * are stored in; norms keep their type where it holds the divided numbers.
  */
-export function foldedModel(model: Model, { tensors: folded }: Pick<Folded, "tensors">): Model {
+export function foldedModel(
+  model: Model,
+  scales: Folded,
+  { location, findings = [] }: Partial<Pick<AppliedFolding, "location" | "findings">> = {},
+): Model {
+  const { tensors: folded } = scales;
+  const storedAs = new Map(Array.from(folded.keys(), (name) => [name, model.tensor(name).encoding]));
   const changed = (tensor: ModelTensor): ModelTensor => {
     const own = folded.get(tensor.name);
     return own === undefined ? tensor : asFloats(tensor, own.kind === "values" ? own.encoding : "F32");
@@ -37,6 +43,7 @@ export function foldedModel(model: Model, { tensors: folded }: Pick<Folded, "ten
   }
   return {
     ...model,
+    folding: { folded: scales, storedAs, location, findings },
     tensors,
     storedTensors: model.storedTensors.map(changed),
     tensor: (name) => byName.get(name) ?? model.tensor(name),

@@ -2,16 +2,10 @@
  * Folded scales in a safetensors file, so that a worker can open the same model: of each tensor, by the model's name,
  * `<name>.rows` and `<name>.columns` or `<name>.values`; of each weight, by its GGUF name, `<name>.inputs`.
  */
-import { type ByteSink, FormatError, type ReadStore } from "@requant/core";
+import { type ByteSink, FormatError } from "@requant/core";
 import { openSafetensors, type SafetensorsTensorData, writeSafetensors } from "@requant/safetensors";
 import { codecOf, encoderOf } from "../encodings.ts";
-import type { Folded, FoldedTensor } from "./folded.ts";
-
-/** Where the file is. */
-export interface FoldingLocation {
-  readonly store: ReadStore;
-  readonly file: string;
-}
+import type { Folded, FoldedTensor, FoldingLocation } from "./folded.ts";
 
 const METADATA = { format: "requant-folding", version: "1" } as const;
 
@@ -24,8 +18,15 @@ function entry(name: string, values: Float32Array, encoding: Encoding = "F32"): 
   return { name, shape: [values.length], encoding, data: [bytes] };
 }
 
-/** Writes them; the caller closes the sink. */
-export async function writeFolded(sink: ByteSink, { tensors, inputs }: Folded): Promise<void> {
+/**
+ * Writes them; the caller closes the sink.
+ * @param search says what they were searched with, for whoever reads the file again
+ */
+export async function writeFolded(
+  sink: ByteSink,
+  { tensors, inputs }: Folded,
+  search?: string,
+): Promise<void> {
   const entries: SafetensorsTensorData[] = [];
   for (const [name, tensor] of tensors) {
     if (tensor.kind === "values") entries.push(entry(`${name}.values`, tensor.values, tensor.encoding));
@@ -35,15 +36,20 @@ export async function writeFolded(sink: ByteSink, { tensors, inputs }: Folded): 
     }
   }
   for (const [name, scales] of inputs) entries.push(entry(`${name}.inputs`, scales));
-  await writeSafetensors(sink, entries, { metadata: METADATA });
+  await writeSafetensors(sink, entries, {
+    metadata: { ...METADATA, ...(search === undefined ? {} : { search }) },
+  });
 }
 
 /** Reads scales that `writeFolded` wrote. @throws FormatError for a file that holds something else */
-export async function readFolded({ store, file }: FoldingLocation): Promise<Folded> {
+export async function readFolded({
+  store,
+  file,
+}: FoldingLocation): Promise<Folded & { readonly search: string | undefined }> {
   const set = await openSafetensors(store, { file });
   try {
     const path = `${store.name}/${file}`;
-    const { format, version } = set.metadata;
+    const { format, version, search } = set.metadata;
     if (format !== METADATA.format || version !== METADATA.version) {
       throw new FormatError("The file does not hold folded scales that this version reads.", {
         path,
@@ -66,7 +72,7 @@ export async function readFolded({ store, file }: FoldingLocation): Promise<Fold
         tensors.set(owner, { ...(known?.kind === "factors" ? known : { kind: "factors" }), [part]: values });
       } else throw new FormatError("The file has a part that is no folded scale.", { path, tensor: name });
     }
-    return { tensors, inputs };
+    return { tensors, inputs, search };
   } finally {
     await set.close();
   }

@@ -1,12 +1,7 @@
 /** Files on a disk: written in any order by several workers, journaled, and continued after an interruption. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { type ByteSource, IoError, isCodecError, type StagedFile, UsageError } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
-import { sourceVersions } from "../../model/source-versions.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
-import { checksumOfCopy } from "../checksum-twin.ts";
-import { statisticsInUse } from "../given-guides.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import { inParallel, type Pool } from "../pool.ts";
 import type { RunState } from "../run-state.ts";
@@ -20,6 +15,7 @@ import {
   pieceLine,
   refuseOtherRun,
 } from "./journal.ts";
+import { headOf } from "./journal-head.ts";
 import type { RunOutput } from "./output.ts";
 import { lost, type OutputStore } from "./store.ts";
 
@@ -279,26 +275,6 @@ function sourceOf(file: StagedFile): ByteSource {
 /** True for failures after which a later run can continue: neither the plan nor the source caused them. */
 function isInterruption(error: unknown): boolean {
   return isCodecError(error) ? error.code === "IO" : error instanceof Error && error.name === "AbortError";
-}
-
-/** Identifies the run by everything that decides its bytes: the plan without paths, the band length, the importance matrix, the calibration statistics and the source. */
-async function headOf(run: RunState): Promise<JournalHead> {
-  const { name: _, ...source } = run.plan.source;
-  // the metadata holds the whole vocabulary; the checksum of the header covers it
-  const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
-  const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
-  const facts = { ...run.plan, source, files, headers, findings: [], band: run.bandByteLength };
-  const hash = sha256.create();
-  hash.update(utf8ToBytes(JSON.stringify(facts)));
-  for (const [name, columns] of run.importance) {
-    hash.update(utf8ToBytes(name));
-    hash.update(new Uint8Array(columns.buffer, columns.byteOffset, columns.byteLength));
-  }
-  for (const { name, meanAbs } of await statisticsInUse(run.tensors.values(), run.options)) {
-    hash.update(utf8ToBytes(name));
-    hash.update(new Uint8Array(meanAbs.buffer, meanAbs.byteOffset, meanAbs.byteLength));
-  }
-  return { run: bytesToHex(hash.digest()), source: await sourceVersions(run.model) };
 }
 
 /** Reads pieces again, several at a time, and hands each one's checksum to `use`. */

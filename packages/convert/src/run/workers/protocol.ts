@@ -18,6 +18,12 @@ import type { ColumnImportance } from "../guides.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import type { WorkSizes } from "../work-area.ts";
 
+/** A file that a worker opens itself. */
+export interface SharedFile {
+  readonly address: StoreAddress;
+  readonly file: string;
+}
+
 /** Everything that a worker needs before its first job. */
 export interface WorkerSetup {
   readonly kind: "setup";
@@ -30,7 +36,9 @@ export interface WorkerSetup {
   readonly tensors: ReadonlyMap<number, PlanTensor>;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   /** The file of calibration statistics. */
-  readonly statistics: { readonly address: StoreAddress; readonly file: string } | undefined;
+  readonly statistics: SharedFile | undefined;
+  /** The file of scales that are folded into the weights as they are read. */
+  readonly folding: SharedFile | undefined;
   readonly sizes: WorkSizes;
   readonly bandByteLength: number;
   readonly slots: number;

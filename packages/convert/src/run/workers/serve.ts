@@ -6,12 +6,21 @@ import {
   type StagedBytes,
   type StoreAddress,
 } from "@requant/core";
+import { foldedModel } from "../../model/folding/folded-model.ts";
+import { readFolded } from "../../model/folding/folding-file.ts";
 import type { Model } from "../../model/model.ts";
 import { openModel } from "../../model/open.ts";
 import { refuseChangedSource } from "../../model/source-versions.ts";
+import type { StatisticsLocation } from "../../model/statistics-file.ts";
 import { PieceMaker } from "../piece-maker.ts";
 import type { Piece } from "../pieces.ts";
-import { plainError, type WorkerReply, type WorkerRequest, type WorkerSetup } from "./protocol.ts";
+import {
+  plainError,
+  type SharedFile,
+  type WorkerReply,
+  type WorkerRequest,
+  type WorkerSetup,
+} from "./protocol.ts";
 
 /** What differs between kinds of workers. */
 export interface WorkerHost {
@@ -73,11 +82,15 @@ interface WorkerContext {
 }
 
 async function openContext(host: WorkerHost, setup: WorkerSetup): Promise<WorkerContext> {
-  const { source, file, limits, versions, outputs, statistics: given, ...work } = setup;
-  const statistics =
-    given === undefined ? undefined : { store: host.openStore(given.address), file: given.file };
-  const model = await openModel({ store: host.openStore(source), file }, { limits });
-  await refuseChangedSource(model, versions);
+  const { source, file, limits, versions, outputs, statistics: given, folding, ...work } = setup;
+  const placed = (shared: SharedFile): StatisticsLocation => ({
+    store: host.openStore(shared.address),
+    file: shared.file,
+  });
+  const statistics = given === undefined ? undefined : placed(given);
+  const stored = await openModel({ store: host.openStore(source), file }, { limits });
+  await refuseChangedSource(stored, versions);
+  const model = folding === undefined ? stored : foldedModel(stored, await readFolded(placed(folding)));
   return {
     model,
     maker: new PieceMaker(model, { ...work, statistics }),
