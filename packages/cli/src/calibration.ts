@@ -11,6 +11,7 @@ import {
   type PlanOptions,
   type RunOptions,
   refuseTaken,
+  type StatisticsFile,
   type StatisticsLocation,
   warningsOf,
 } from "@requant/convert";
@@ -27,6 +28,19 @@ export interface CalibrationOptions {
   readonly samples?: string | undefined;
   readonly window?: string | undefined;
   readonly seed?: string | undefined;
+}
+
+/** Calls `use` with statistics that a plan can read; the run, and its workers, open the file again. */
+export async function withStatistics<T>(
+  location: StatisticsLocation,
+  use: (statistics: StatisticsFile) => Promise<T>,
+): Promise<T> {
+  const file = await openStatisticsFile(location);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
 }
 
 /** True for a text; a file of statistics has the ending of its format. */
@@ -107,9 +121,7 @@ export async function runWithText(
   showWarnings(warningsOf(report.findings), context.streams, context.options);
   try {
     const own: StatisticsLocation = { store, file: location.file };
-    const { entries, shared, close } = await openStatisticsFile(own);
-    await close();
-    const plan = await calibrated.makePlan({ statistics: { entries, shared } });
+    const plan = await withStatistics(own, (statistics) => calibrated.makePlan({ statistics }));
     const status = await run(plan, { statistics: own });
     await remove(location);
     return status;

@@ -1,18 +1,12 @@
 import { basename, dirname, resolve } from "node:path";
-import {
-  openStatisticsFile,
-  type PlanOptions,
-  type RunOptions,
-  type StatisticsIndex,
-  type StatisticsLocation,
-} from "@requant/convert";
+import type { PlanOptions, RunOptions } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
 import { parseByteSize, parseCount } from "./byte-size.ts";
-import { isCalibrationText, refuseWithoutText } from "./calibration.ts";
+import { isCalibrationText, refuseWithoutText, withStatistics } from "./calibration.ts";
 import { readImatrixFile } from "./imatrix-file.ts";
 
 /** The options of `convert` and `plan`, as commander parsed them. */
@@ -51,14 +45,23 @@ export interface ConversionOptions {
   readonly run: Pick<RunOptions, "imatrix" | "statistics">;
 }
 
-/** All but the statistics of a text, which are made only when the model is open. */
-export async function conversionOptions(given: ConversionArguments): Promise<ConversionOptions> {
+/**
+ * Calls `use` with all but the statistics of a text, which are made only when the model is open. A file of statistics stays
+ * open meanwhile.
+ */
+export async function withConversionOptions<T>(
+  given: ConversionArguments,
+  use: (options: ConversionOptions) => Promise<T>,
+): Promise<T> {
   refuseWithoutText(given);
+  const plan = await planOptions(given);
+  const run = { imatrix: plan.imatrix?.weights };
   const { calibrate } = given;
-  const isFile = calibrate !== undefined && !isCalibrationText(calibrate);
-  const statistics = isFile ? await statisticsFrom(calibrate) : undefined;
-  const plan = { ...(await planOptions(given)), statistics: statistics?.index };
-  return { plan, run: { imatrix: plan.imatrix?.weights, statistics: statistics?.location } };
+  if (calibrate === undefined || isCalibrationText(calibrate)) return use({ plan, run });
+  const location = { store: directoryStore(dirname(resolve(calibrate))), file: basename(calibrate) };
+  return withStatistics(location, (statistics) =>
+    use({ plan: { ...plan, statistics }, run: { ...run, statistics: location } }),
+  );
 }
 
 async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions, "like" | "statistics">> {
@@ -93,19 +96,6 @@ function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: Convers
       hint: "Give one with --imatrix FILE.",
     });
   }
-}
-
-interface GivenStatistics {
-  readonly index: StatisticsIndex;
-  readonly location: StatisticsLocation;
-}
-
-/** What a plan needs of the file; the run, and its workers, open it again. */
-async function statisticsFrom(path: string): Promise<GivenStatistics> {
-  const location = { store: directoryStore(dirname(resolve(path))), file: basename(path) };
-  const { entries, shared, close } = await openStatisticsFile(location);
-  await close();
-  return { index: { entries, shared }, location };
 }
 
 async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pick<PlanOptions, "imatrix">> {

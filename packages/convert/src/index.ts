@@ -157,7 +157,7 @@ export {
   planJobs,
   type Target,
 } from "./plan/plan.ts";
-export type { GuideOf, PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
+export type { PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";

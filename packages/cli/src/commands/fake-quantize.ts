@@ -13,7 +13,7 @@ import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
-import { conversionArguments, conversionOptions } from "../plan-arguments.ts";
+import { conversionArguments, withConversionOptions } from "../plan-arguments.ts";
 
 const fakeArguments = conversionArguments.extend({
   plan: z.boolean().optional(),
@@ -35,25 +35,26 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
   }
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, false);
-  const { plan: rest, run: files } = await conversionOptions(choices);
-  return withModel(argument, context.signal, async (model) => {
-    const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
-      planFakeQuantize(model, target, { ...rest, ...more, dtype });
-    const { overwrite } = choices;
-    const carryOut = (plan: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> =>
-      execute(plan, model, place, context, {
-        overwrite,
-        check: choices.verify,
-        allowNonFinite: choices.allowNonFinite,
-        ...files,
-        ...more,
-      });
-    if (!isCalibrationText(choices.calibrate)) {
-      const plan = await makePlan();
-      return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
-    }
-    const calibrated = { given: choices, model, place, overwrite, makePlan };
-    if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
-    return runWithText(calibrated, context, carryOut);
-  });
+  return withConversionOptions(choices, ({ plan: rest, run: files }) =>
+    withModel(argument, context.signal, async (model) => {
+      const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
+        planFakeQuantize(model, target, { ...rest, ...more, dtype });
+      const { overwrite } = choices;
+      const carryOut = (plan: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> =>
+        execute(plan, model, place, context, {
+          overwrite,
+          check: choices.verify,
+          allowNonFinite: choices.allowNonFinite,
+          ...files,
+          ...more,
+        });
+      if (!isCalibrationText(choices.calibrate)) {
+        const plan = await makePlan();
+        return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
+      }
+      const calibrated = { given: choices, model, place, overwrite, makePlan };
+      if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
+      return runWithText(calibrated, context, carryOut);
+    }),
+  );
 };

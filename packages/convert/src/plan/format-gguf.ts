@@ -19,7 +19,6 @@ export const ggufFormat: Format = {
     options: [
       "allowRequantize",
       "grids",
-      "guideOf",
       "imatrix",
       "keepSplit",
       "leaveOutputTensor",

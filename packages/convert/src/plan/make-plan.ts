@@ -17,6 +17,7 @@ import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
 import { givenOptions, refuseOptions } from "./refuse-options.ts";
+import { sampledTensors } from "./sample-costs.ts";
 import { targetFormats } from "./target-formats.ts";
 import { measureTypeCosts } from "./type-costs.ts";
 
@@ -24,7 +25,17 @@ import { measureTypeCosts } from "./type-costs.ts";
 export async function readPlanSource(
   model: Model,
   needs: SourceNeeds = {},
-  options: Pick<PlanOptions, "signal" | "guideOf"> = {},
+  options: Pick<PlanOptions, "signal" | "imatrix" | "statistics"> = {},
+): Promise<PlanSource> {
+  const source = await readFacts(model, needs, options);
+  if (needs.sampling === undefined) return source;
+  return { ...source, tensors: await sampledTensors(model, source, needs.sampling, options) };
+}
+
+async function readFacts(
+  model: Model,
+  needs: SourceNeeds,
+  options: Pick<PlanOptions, "signal">,
 ): Promise<PlanSource> {
   const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
   const tensors = await lookedAt(model, needs, options);
@@ -106,7 +117,7 @@ async function measuredOutput(
 export async function readSourceFor(
   model: Model,
   target: Target,
-  options: Pick<PlanOptions, "exact" | "grids" | "guideOf" | "signal">,
+  options: Pick<PlanOptions, "exact" | "grids" | "imatrix" | "signal" | "statistics">,
   list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
   const format = formatOf(target, list).target;

@@ -58,13 +58,7 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
       rounding,
       spellings: () => exampleSpellings(words),
       examples: () => shortSpellings(words),
-      options: [
-        "grids",
-        ...(sampling === undefined ? [] : (["guideOf"] as const)),
-        "imatrix",
-        "requantizeRest",
-        "statistics",
-      ],
+      options: ["grids", "imatrix", "requantizeRest", "statistics"],
       parse(text) {
         const settings = parseWords(words, text);
         return target.settle?.(settings) ?? settings;

@@ -1,12 +1,14 @@
 /** What guides the codes of the weights of a run: importance of columns, or statistics with which a weight is solved. */
 import { UsageError } from "@requant/core";
-import { columnImportance, type InputStatistics, type SolveFactor, solveFactor } from "@requant/core/solve";
+import { actOrderFactor, type InputStatistics, type SolveFactor } from "@requant/core/solve";
 import { parseEntry } from "../model/guide-entry.ts";
+import { recentlyUsed } from "../model/recently-used.ts";
 import {
   openStatisticsFile,
   type StatisticsFile,
   type StatisticsLocation,
 } from "../model/statistics-file.ts";
+import { usableImportance } from "../model/usable-importance.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { guideNames } from "../plan/way.ts";
 
@@ -31,16 +33,12 @@ export interface WeightGuide {
   at(matrix: number): Promise<MatrixGuide>;
 }
 
-/** Entries that are kept in memory: weights with the same inputs lie together, and two jobs run at a time. */
-const KEPT = 2;
-
 /** The guides of a run, in one thread. */
 export class GuideCache {
   private readonly importance: ReadonlyMap<string, ColumnImportance>;
   private readonly open: (() => Promise<StatisticsFile>) | undefined;
   private opened: Promise<StatisticsFile> | undefined;
   private readonly entries = new Map<string, Promise<InputStatistics>>();
-  private readonly factors = new Map<string, Promise<SolveFactor>>();
 
   constructor(importance: ReadonlyMap<string, ColumnImportance>, statistics: StatisticsLocation | undefined) {
     this.importance = importance;
@@ -66,14 +64,14 @@ export class GuideCache {
 
   private async read(text: string, ofStack: number, isSolved: boolean): Promise<MatrixGuide> {
     const { name, matrix = ofStack } = parseEntry(text);
-    const key = `${matrix} ${name}`;
-    const statistics = await kept(this.entries, key, async () => (await this.file()).read(name, matrix));
-    // an expert that no token reached
-    if (statistics.tokens === 0) return {};
-    const importance = positive(columnImportance(statistics));
+    const statistics = await recentlyUsed(this.entries, `${matrix} ${name}`, async () =>
+      (await this.file()).read(name, matrix),
+    );
+    const importance = usableImportance(statistics);
     if (!isSolved) return { importance };
-    const factor = await kept(this.factors, key, async () => solveFactor(statistics, { order: "act" }));
-    return { importance, solve: { statistics, factor } };
+    const factor = actOrderFactor(statistics);
+    // an expert that no token reached
+    return factor === undefined ? {} : { importance, solve: { statistics, factor } };
   }
 
   private file(): Promise<StatisticsFile> {
@@ -88,29 +86,4 @@ export class GuideCache {
 /** Of one list for all matrices, that list; of a list for each, the one of this matrix. */
 function columnsOf(all: ColumnImportance, columns: number, matrix: number): Float32Array {
   return all.length === columns ? all : all.subarray(matrix * columns, (matrix + 1) * columns);
-}
-
-/** Grid searches divide by sums of importance: a column that is always zero counts next to nothing. */
-function positive(importance: Float32Array): Float32Array | undefined {
-  let least = Number.POSITIVE_INFINITY;
-  for (const value of importance) if (value > 0 && value < least) least = value;
-  if (least === Number.POSITIVE_INFINITY) return undefined;
-  return importance.map((value) => (value > 0 ? value : least));
-}
-
-/** The newest few stay. */
-async function kept<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
-  const found = cache.get(key) ?? make();
-  cache.delete(key);
-  cache.set(key, found);
-  for (const old of cache.keys()) {
-    if (cache.size <= KEPT) break;
-    cache.delete(old);
-  }
-  try {
-    return await found;
-  } catch (error) {
-    if (cache.get(key) === found) cache.delete(key);
-    throw error;
-  }
 }
