@@ -1,7 +1,8 @@
 import { basename, dirname, resolve } from "node:path";
-import type { PlanOptions, RunOptions } from "@requant/convert";
+import type { PlanOptions, RunOptions, TargetSize } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
+import { bounded } from "@requant/core/text";
 import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
@@ -17,6 +18,8 @@ export const conversionArguments = z.object({
   shardSize: z.string().optional(),
   imatrix: z.string().optional(),
   calibrate: z.string().optional(),
+  targetBpw: z.string().optional(),
+  targetSize: z.string().optional(),
   samples: z.string().optional(),
   window: z.string().optional(),
   seed: z.string().optional(),
@@ -79,10 +82,32 @@ async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions
     tokenEmbeddingType: given.tokenEmbedding?.toUpperCase(),
     pruneLayers: given.pruneLayers === undefined ? undefined : parseLayers(given.pruneLayers),
     shardSize: given.shardSize === undefined ? undefined : parseByteSize(given.shardSize),
+    targetSize: targetSizeOf(given),
     tensorTypes: (given.tensor ?? []).map(parseTensorType),
     set: await readAssignments(given.set ?? []),
     ...(given.imatrix === undefined ? {} : await imatrixFrom(given.imatrix, given)),
   };
+}
+
+/** @throws UsageError for two sizes */
+function targetSizeOf({ targetBpw, targetSize }: ConversionArguments): TargetSize | undefined {
+  if (targetBpw !== undefined && targetSize !== undefined) {
+    throw new UsageError("The options --target-bpw and --target-size ask for two sizes.", {
+      hint: "Give one of them.",
+    });
+  }
+  if (targetSize !== undefined) return { byteLength: parseByteSize(targetSize) };
+  return targetBpw === undefined ? undefined : { bitsPerWeight: parseBits(targetBpw) };
+}
+
+/** `4.5`, as programs print it; a unit is allowed: `4.5bpw`. */
+function parseBits(text: string): number {
+  const [, digits = ""] = /^(\d{1,3}(?:\.\d{1,9})?)(?:bpw)?$/i.exec(text.trim()) ?? [];
+  const bits = Number(digits);
+  if (digits !== "" && bits > 0) return bits;
+  throw new UsageError(`"${bounded(text, 40)}" is not a number of bits per weight.`, {
+    hint: "Write a number such as 4.5.",
+  });
 }
 
 function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: ConversionArguments): void {

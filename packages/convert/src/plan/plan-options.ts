@@ -38,7 +38,7 @@ export interface PlanOptions {
    * targets that measure weights before they are planned (EXL2, `targetSize`) measure the outputs of the layers.
    */
   readonly statistics?: StatisticsIndex | undefined;
-  /** How large the output may be; with `gguf:auto`, which then chooses the types that lose the least. */
+  /** How large the output may be; with `gguf:auto` or `exl2:auto`, which then choose what loses the least. */
   readonly targetSize?: TargetSize | undefined;
   /** What was measured for `targetSize`, by weight of the output; `planConversion` measures where it is not given. */
   readonly typeCosts?: ReadonlyMap<string, TypeCosts> | undefined;
@@ -56,7 +56,10 @@ export interface PlanOptions {
 export type TargetSize =
   /** Of all files of the output together. */
   | { readonly byteLength: number }
-  /** Over all tensors of the output, those that stay in floats included. */
+  /**
+   * Over all tensors of a GGUF, those that stay in floats included; of EXL2 over the decoder's linear layers, as the word
+   * `4.25bpw` has it.
+   */
   | { readonly bitsPerWeight: number };
 
 /** An importance matrix: per source tensor the weights of its columns (of each expert), and where they are from. */
