@@ -18,6 +18,7 @@ import {
 import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import type { Context } from "./context.ts";
+import { showPlan } from "./execute.ts";
 import { countOption, measured, textOf } from "./measure-arguments.ts";
 import type { OutputPlace } from "./output.ts";
 import { findingText, showWarnings } from "./render/findings.ts";
@@ -70,7 +71,7 @@ interface GivenStatistics {
 export interface Calibrated {
   readonly given: CalibrationOptions;
   readonly model: Model;
-  readonly place: OutputPlace;
+  readonly place: Pick<OutputPlace, "directory" | "name">;
   readonly jobs?: number | undefined;
   readonly resume?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
@@ -78,11 +79,25 @@ export interface Calibrated {
 }
 
 /** The plan with the statistics that the text would give; nothing is computed. */
-export async function planWithText(
+async function planWithText(
   { model, makePlan }: Pick<Calibrated, "model" | "makePlan">,
   { signal }: Context,
 ): Promise<Plan> {
   return makePlan({ statistics: await expectedStatistics(model, signal) });
+}
+
+/**
+ * Shows the plan with the statistics of a text. They are computed only where they decide the plan: types or widths that are
+ * chosen by measurements.
+ */
+export async function showPlanWithText(
+  { isMeasured, ...calibrated }: Omit<Calibrated, "place"> & { readonly isMeasured: boolean },
+  context: Context,
+): Promise<number> {
+  const { model } = calibrated;
+  if (!isMeasured) return showPlan(await planWithText(calibrated, context), model, context);
+  const place = { directory: undefined, name: undefined };
+  return runWithText({ ...calibrated, place }, context, (plan) => showPlan(plan, model, context));
 }
 
 /**
@@ -144,7 +159,7 @@ interface StatisticsPlace {
 }
 
 /** Beside the output, as its working files are; for standard output in a folder for temporary files. */
-async function statisticsPlace({ directory, name }: OutputPlace): Promise<StatisticsPlace> {
+async function statisticsPlace({ directory, name }: Calibrated["place"]): Promise<StatisticsPlace> {
   if (directory === undefined) {
     const folder = await mkdtemp(join(tmpdir(), "requant-"));
     return { folder, file: "statistics.safetensors", temporary: true };

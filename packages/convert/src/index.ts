@@ -145,7 +145,7 @@ export {
   type RowMapping,
 } from "./plan/fidelity.ts";
 export type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./plan/format.ts";
-export { makePlan, planConversion } from "./plan/make-plan.ts";
+export { makePlan, measuresWeights, planConversion } from "./plan/make-plan.ts";
 export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/metadata-json.ts";
 export {
   type Plan,

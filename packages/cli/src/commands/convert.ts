@@ -1,5 +1,6 @@
 import {
   type Model,
+  measuresWeights,
   type Plan,
   type PlanOptions,
   parseTarget,
@@ -7,7 +8,7 @@ import {
   type RunOptions,
 } from "@requant/convert";
 import * as z from "zod";
-import { isCalibrationText, planWithText, runWithText } from "../calibration.ts";
+import { isCalibrationText, runWithText, showPlanWithText } from "../calibration.ts";
 import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
@@ -49,7 +50,10 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
           return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
         }
         const calibrated = { given: choices, model, place, jobs, resume, overwrite, makePlan };
-        if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
+        if (choices.plan === true) {
+          const isMeasured = measuresWeights(model, target, rest);
+          return showPlanWithText({ ...calibrated, isMeasured }, context);
+        }
         return runWithText(calibrated, context, carryOut);
       };
       return choices.like === undefined ? run() : withModel(choices.like, context.signal, run);

@@ -1,4 +1,5 @@
 import {
+  measuresWeights,
   type Plan,
   type PlanOptions,
   parseTarget,
@@ -8,7 +9,7 @@ import {
 import { UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import * as z from "zod";
-import { isCalibrationText, planWithText, runWithText } from "../calibration.ts";
+import { isCalibrationText, runWithText, showPlanWithText } from "../calibration.ts";
 import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
@@ -53,7 +54,10 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
         return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
       }
       const calibrated = { given: choices, model, place, overwrite, makePlan };
-      if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
+      if (choices.plan === true) {
+        const isMeasured = measuresWeights(model, target, rest);
+        return showPlanWithText({ ...calibrated, isMeasured }, context);
+      }
       return runWithText(calibrated, context, carryOut);
     }),
   );

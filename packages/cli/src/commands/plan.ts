@@ -1,5 +1,12 @@
-import { type Model, type Plan, type PlanOptions, parseTarget, planConversion } from "@requant/convert";
-import { isCalibrationText, planWithText } from "../calibration.ts";
+import {
+  type Model,
+  measuresWeights,
+  type Plan,
+  type PlanOptions,
+  parseTarget,
+  planConversion,
+} from "@requant/convert";
+import { isCalibrationText, showPlanWithText } from "../calibration.ts";
 import type { Handler } from "../context.ts";
 import { showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
@@ -13,9 +20,9 @@ export const plan: Handler = async ([argument = ""], given, context) => {
       const make = async (like?: Model): Promise<number> => {
         const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
           planConversion(model, target, { ...rest, ...more, like });
-        const isText = isCalibrationText(choices.calibrate);
-        const plan = isText ? await planWithText({ model, makePlan }, context) : await makePlan();
-        return showPlan(plan, model, context);
+        if (!isCalibrationText(choices.calibrate)) return showPlan(await makePlan(), model, context);
+        const isMeasured = measuresWeights(model, target, rest);
+        return showPlanWithText({ given: choices, model, makePlan, isMeasured }, context);
       };
       return choices.like === undefined ? make() : withModel(choices.like, context.signal, make);
     }),

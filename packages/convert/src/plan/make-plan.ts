@@ -30,13 +30,13 @@ export async function planConversion(
   options: PlanOptions = {},
   list: readonly Format[] = targetFormats,
 ): Promise<Plan> {
+  formatOf(target, list).target.refuseContradictions?.(target, options);
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
   const source = await readSourceFor(model, target, options, list);
   const planned = planOutput(source, target, { options, like, list });
   // other targets measure what they need as they read the source
-  const isMeasured = formatOf(target, list).target.options?.includes("typeCosts") === true;
-  const output = isMeasured
+  const output = takesCosts(formatOf(target, list).target)
     ? await measuredOutput(planned, model, options, (typeCosts) =>
         planOutput(source, target, { options: { ...options, typeCosts }, like, list }),
       )
@@ -46,6 +46,26 @@ export async function planConversion(
   if (exact) refuseLoss(plan.tensors, target, source);
   const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
   return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));
+}
+
+/**
+ * True where measurements of the weights decide a plan: statistics, and an importance matrix, then say more than which codes
+ * are chosen.
+ */
+export function measuresWeights(
+  model: Model,
+  target: Target,
+  { targetSize }: Pick<PlanOptions, "targetSize">,
+  list: readonly Format[] = targetFormats,
+): boolean {
+  const { target: format } = formatOf(target, list);
+  return (
+    (targetSize !== undefined && takesCosts(format)) || format.needs?.(target, model).sampling !== undefined
+  );
+}
+
+function takesCosts({ options }: TargetFormat): boolean {
+  return options?.includes("typeCosts") === true;
 }
 
 /** The output planned again with what its types cost, where a size is asked for and nothing was measured yet. */

@@ -33,7 +33,7 @@ import { byName, planned, planTensor, storedFor } from "./plan-tensor.ts";
 import { refuseAdapter } from "./refuse-adapter.ts";
 import { separatedExperts } from "./separate-experts.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
-import { describedWords, parseSizedWords, withAskedSize } from "./sized-packed.ts";
+import { describedWords, parseSizedWords, refuseSizes, withAskedSize } from "./sized-packed.ts";
 import type { SourceTensors } from "./typed-weight.ts";
 import { guideFindings, refuseUnusable, usedGuides } from "./used-guides.ts";
 import type { PlanLinear } from "./way.ts";
@@ -75,6 +75,7 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
           ? sampling
           : undefined,
       }),
+      refuseContradictions: (asked, options) => refuseSizes(target, asked, options),
       plan: (source, asked, options) =>
         withAskedSize(target, asked, options, (settings) =>
           planPacked(format, source, { ...asked, settings }, options),

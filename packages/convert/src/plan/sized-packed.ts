@@ -1,5 +1,5 @@
 /** Packed directories of a size that was asked for: the bits per weight are as many as it allows. */
-import { ConversionError, isCodecError, UsageError } from "@requant/core";
+import { ConversionError, UsageError } from "@requant/core";
 import {
   type NumberWords,
   parseWords,
@@ -8,9 +8,10 @@ import {
   type WeightTarget,
   type WordSpec,
 } from "@requant/core/format";
+import { finding } from "../model/findings/finding.ts";
 import type { PlannedOutput } from "./format.ts";
 import type { Target } from "./plan.ts";
-import type { PlanOptions, TargetSize } from "./plan-options.ts";
+import type { PlanOptions } from "./plan-options.ts";
 
 /** What stands in the place of the bits. */
 const AUTO = "auto";
@@ -39,40 +40,54 @@ export function describedWords({ words, sizeSetting }: WeightTarget): readonly W
   );
 }
 
-/**
- * The output of the asked size.
- * @param plan the output with these settings
- * @throws UsageError where a target says the bits and a size is asked for, or neither
- * @throws ConversionError where no number of bits gives the size
- */
-export function withAskedSize(
+/** @throws UsageError where a target says the bits and a size is asked for, or neither */
+export function refuseSizes(
   target: WeightTarget,
   { format, text, settings }: Target,
   { targetSize }: Pick<PlanOptions, "targetSize">,
-  plan: (settings: TargetSettings) => PlannedOutput,
-): PlannedOutput {
-  const spec = target.words.find(({ key }) => key === target.sizeSetting);
-  if (spec?.words.kind !== "number") return plan(settings);
-  const { key, words } = spec;
+): void {
+  const { sizeSetting, words } = target;
+  if (sizeSetting === undefined || sizeSetting in settings === (targetSize === undefined)) return;
   if (targetSize === undefined) {
-    if (key in settings) return plan(settings);
     throw new UsageError(`The target ${text} does not say how large the output is.`, {
       hint: `Give \`targetSize\`, or the bits: ${format}:${target.example}.`,
     });
   }
-  if (key in settings) {
-    const rest = spellWords(
-      target.words.filter((other) => other !== spec),
-      settings,
-    );
-    throw new UsageError(`The target ${text} says the bits per weight, and \`targetSize\` chooses them.`, {
-      hint: `Give \`targetSize\` with the target ${[`${format}:${AUTO}`, rest].filter((part) => part !== "").join("-")}.`,
-    });
-  }
+  const rest = spellWords(
+    words.filter(({ key }) => key !== sizeSetting),
+    settings,
+  );
+  throw new UsageError(`The target ${text} says the bits per weight, and \`targetSize\` chooses them.`, {
+    hint: `Give \`targetSize\` with the target ${[`${format}:${AUTO}`, rest].filter((part) => part !== "").join("-")}.`,
+  });
+}
+
+/**
+ * The output of the asked size.
+ * @param plan the output with these settings
+ * @throws UsageError as `refuseSizes`
+ * @throws ConversionError where no number of bits gives the size
+ */
+export function withAskedSize(
+  target: WeightTarget,
+  asked: Target,
+  options: Pick<PlanOptions, "targetSize">,
+  plan: (settings: TargetSettings) => PlannedOutput,
+): PlannedOutput {
+  refuseSizes(target, asked, options);
+  const { targetSize } = options;
+  const spec = target.words.find(({ key }) => key === target.sizeSetting);
+  if (targetSize === undefined || spec?.words.kind !== "number") return plan(asked.settings);
+  const { key, words } = spec;
   const steps: Steps = {
     words,
     scale: 10 ** (words.decimals ?? 0),
-    at: (bits) => plan({ ...settings, [key]: bits }),
+    at(bits) {
+      const output = plan({ ...asked.settings, [key]: bits });
+      const words = spellWords([spec], { [key]: bits });
+      const chosen = finding("sized-types", `Widths were chosen for the size that is asked for: ${words}.`);
+      return { ...output, findings: [...output.findings, chosen] };
+    },
   };
   return "bitsPerWeight" in targetSize
     ? ofBits(targetSize.bitsPerWeight, steps)
@@ -106,7 +121,7 @@ function ofByteLength(byteLength: number, { words, scale, at }: Steps): PlannedO
   const largest = at(words.most);
   if (sizeOf(largest) <= byteLength) {
     if (byteLength <= sizeOf(largest) * (1 + SLACK)) return largest;
-    throw impossible({ byteLength }, `the largest possible is ${sizeOf(largest)} bytes`);
+    throw impossible(byteLength, `the largest possible is ${sizeOf(largest)} bytes`);
   }
   let [low, high] = [Math.ceil(words.least * scale), Math.floor(words.most * scale)];
   let found: PlannedOutput | undefined;
@@ -122,7 +137,7 @@ function ofByteLength(byteLength: number, { words, scale, at }: Steps): PlannedO
       low = middle + 1;
     }
   }
-  if (found === undefined) throw impossible({ byteLength }, `the smallest possible is ${smallest} bytes`);
+  if (found === undefined) throw impossible(byteLength, `the smallest possible is ${smallest} bytes`);
   return found;
 }
 
@@ -131,7 +146,7 @@ function possible(plan: () => PlannedOutput): PlannedOutput | undefined {
   try {
     return plan();
   } catch (error) {
-    if (isCodecError(error) && error instanceof ConversionError) return undefined;
+    if (error instanceof ConversionError) return undefined;
     throw error;
   }
 }
@@ -140,7 +155,7 @@ function sizeOf({ files }: PlannedOutput): number {
   return files.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-function impossible({ byteLength }: TargetSize & { byteLength: number }, bound: string): ConversionError {
+function impossible(byteLength: number, bound: string): ConversionError {
   return new ConversionError(`No bits per weight give a size of ${byteLength} bytes: ${bound}.`, {
     hint: "Choose another `targetSize`.",
   });
