@@ -75,11 +75,13 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     )
     .option("--metadata", "list every metadata key or config value");
 
-  conversion(
-    command(
-      "convert <model> <output>",
-      "convert to another format; the output - is standard output",
-      async () => (await import("./commands/convert.ts")).convert,
+  sized(
+    conversion(
+      command(
+        "convert <model> <output>",
+        "convert to another format; the output - is standard output",
+        async () => (await import("./commands/convert.ts")).convert,
+      ),
     ),
   )
     .option("--plan", "print the plan, write nothing")
@@ -89,11 +91,13 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--no-verify", "do not re-read and compare what was written")
     .option(...allowNonFinite);
 
-  conversion(
-    command(
-      "plan <model>",
-      "what convert would do, weight by weight; writes nothing",
-      async () => (await import("./commands/plan.ts")).plan,
+  sized(
+    conversion(
+      command(
+        "plan <model>",
+        "what convert would do, weight by weight; writes nothing",
+        async () => (await import("./commands/plan.ts")).plan,
+      ),
     ),
   );
 
@@ -323,6 +327,19 @@ function measuring(command: Command): Command {
   return needs(command, "--text <file>", textHelp)
     .option(...windowOption)
     .option(...jobsOption);
+}
+
+/** The options that say how large the output is. */
+function sized(command: Command): Command {
+  return command
+    .option(
+      "--target-bpw <bits>",
+      "bits per weight, with gguf:auto (over all tensors) or exl2:auto (over the decoder's linear layers): the types, or widths, that lose the least",
+    )
+    .option(
+      "--target-size <size>",
+      "the same for a size of all files together, with a unit: 4.5GB; also with gguf:auto or exl2:auto",
+    );
 }
 
 /** The options that decide what a conversion makes. */

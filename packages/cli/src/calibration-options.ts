@@ -1,4 +1,5 @@
 /** Which options of a conversion are about a calibration text; small, for every conversion loads it. */
+import { openStatisticsFile, type StatisticsFile, type StatisticsLocation } from "@requant/convert";
 import { UsageError } from "@requant/core";
 
 /** The text that comes with this program; a file of this name is given as ./builtin. */
@@ -27,4 +28,17 @@ export function refuseWithoutText(given: CalibrationOptions): void {
       ? ["no text is given", "Give one with --calibrate TEXT."]
       : ["the statistics are made already", "Leave it out, or give a text with --calibrate."];
   throw new UsageError(`The option --${flag} is about a calibration text, and ${what}.`, { hint });
+}
+
+/** Calls `use` with statistics that a plan can read; the run, and its workers, open the file again. */
+export async function withStatistics<T>(
+  location: StatisticsLocation,
+  use: (statistics: StatisticsFile) => Promise<T>,
+): Promise<T> {
+  const file = await openStatisticsFile(location);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
 }

@@ -3,7 +3,6 @@ import {
   collectStatistics,
   expectedStatistics,
   type Model,
-  openStatisticsFile,
   type Plan,
   type PlanOptions,
   type RunOptions,
@@ -12,8 +11,9 @@ import {
   warningsOf,
 } from "@requant/convert";
 import { directoryStore } from "@requant/core/node";
-import { BUILTIN, type CalibrationOptions } from "./calibration-options.ts";
+import { BUILTIN, type CalibrationOptions, withStatistics } from "./calibration-options.ts";
 import type { Context } from "./context.ts";
+import { showPlan } from "./execute.ts";
 import { countOption, measured, textOf } from "./measure-arguments.ts";
 import type { OutputPlace } from "./output.ts";
 import { findingText, showWarnings } from "./render/findings.ts";
@@ -29,7 +29,7 @@ interface GivenStatistics {
 export interface Calibrated {
   readonly given: CalibrationOptions;
   readonly model: Model;
-  readonly place: OutputPlace;
+  readonly place: Pick<OutputPlace, "directory" | "name">;
   readonly jobs?: number | undefined;
   readonly resume?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
@@ -37,7 +37,7 @@ export interface Calibrated {
 }
 
 /** The plan with the statistics that the text would give; nothing is computed. */
-export async function planWithText(
+async function planWithText(
   calibrated: Pick<Calibrated, "model" | "makePlan">,
   context: Context,
 ): Promise<Plan> {
@@ -53,6 +53,20 @@ async function expectedPlan(
   { signal }: Context,
 ): Promise<Plan> {
   return makePlan({ statistics: await expectedStatistics(model, signal) });
+}
+
+/**
+ * Shows the plan with the statistics of a text. They are computed only where they decide the plan: types or widths that are
+ * chosen by measurements.
+ */
+export async function showPlanWithText(
+  { isMeasured, ...calibrated }: Omit<Calibrated, "place"> & { readonly isMeasured: boolean },
+  context: Context,
+): Promise<number> {
+  const { model } = calibrated;
+  if (!isMeasured) return showPlan(await planWithText(calibrated, context), model, context);
+  const place = { directory: undefined, name: undefined };
+  return runWithText({ ...calibrated, place }, context, (plan) => showPlan(plan, model, context));
 }
 
 /**
@@ -91,9 +105,7 @@ export async function runWithText(
   showWarnings(warningsOf(report.findings), context.streams, context.options);
   try {
     const own: StatisticsLocation = { store, file: location.file };
-    const { entries, shared, close } = await openStatisticsFile(own);
-    await close();
-    const plan = await calibrated.makePlan({ statistics: { entries, shared } });
+    const plan = await withStatistics(own, (statistics) => calibrated.makePlan({ statistics }));
     const status = await run(plan, { statistics: own });
     await removeFile(location);
     return status;

@@ -1,18 +1,13 @@
 import { basename, dirname, resolve } from "node:path";
-import {
-  openStatisticsFile,
-  type PlanOptions,
-  type RunOptions,
-  type StatisticsIndex,
-  type StatisticsLocation,
-} from "@requant/convert";
+import type { PlanOptions, RunOptions, TargetSize } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
+import { bounded } from "@requant/core/text";
 import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
 import { parseByteSize, parseCount } from "./byte-size.ts";
-import { isCalibrationText, refuseWithoutText } from "./calibration-options.ts";
+import { isCalibrationText, refuseWithoutText, withStatistics } from "./calibration-options.ts";
 import { readImatrixFile } from "./imatrix-file.ts";
 
 /** The options of `convert` and `plan`, as commander parsed them. */
@@ -23,6 +18,8 @@ export const conversionArguments = z.object({
   shardSize: z.string().optional(),
   imatrix: z.string().optional(),
   calibrate: z.string().optional(),
+  targetBpw: z.string().optional(),
+  targetSize: z.string().optional(),
   samples: z.string().optional(),
   window: z.string().optional(),
   seed: z.string().optional(),
@@ -51,14 +48,23 @@ export interface ConversionOptions {
   readonly run: Pick<RunOptions, "imatrix" | "statistics">;
 }
 
-/** All but the statistics of a text, which are made only when the model is open. */
-export async function conversionOptions(given: ConversionArguments): Promise<ConversionOptions> {
+/**
+ * Calls `use` with all but the statistics of a text, which are made only when the model is open. A file of statistics stays
+ * open meanwhile.
+ */
+export async function withConversionOptions<T>(
+  given: ConversionArguments,
+  use: (options: ConversionOptions) => Promise<T>,
+): Promise<T> {
   refuseWithoutText(given);
+  const plan = await planOptions(given);
+  const run = { imatrix: plan.imatrix?.weights };
   const { calibrate } = given;
-  const isFile = calibrate !== undefined && !isCalibrationText(calibrate);
-  const statistics = isFile ? await statisticsFrom(calibrate) : undefined;
-  const plan = { ...(await planOptions(given)), statistics: statistics?.index };
-  return { plan, run: { imatrix: plan.imatrix?.weights, statistics: statistics?.location } };
+  if (calibrate === undefined || isCalibrationText(calibrate)) return use({ plan, run });
+  const location = { store: directoryStore(dirname(resolve(calibrate))), file: basename(calibrate) };
+  return withStatistics(location, (statistics) =>
+    use({ plan: { ...plan, statistics }, run: { ...run, statistics: location } }),
+  );
 }
 
 async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions, "like" | "statistics">> {
@@ -76,10 +82,32 @@ async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions
     tokenEmbeddingType: given.tokenEmbedding?.toUpperCase(),
     pruneLayers: given.pruneLayers === undefined ? undefined : parseLayers(given.pruneLayers),
     shardSize: given.shardSize === undefined ? undefined : parseByteSize(given.shardSize),
+    targetSize: targetSizeOf(given),
     tensorTypes: (given.tensor ?? []).map(parseTensorType),
     set: await readAssignments(given.set ?? []),
     ...(given.imatrix === undefined ? {} : await imatrixFrom(given.imatrix, given)),
   };
+}
+
+/** @throws UsageError for two sizes */
+function targetSizeOf({ targetBpw, targetSize }: ConversionArguments): TargetSize | undefined {
+  if (targetBpw !== undefined && targetSize !== undefined) {
+    throw new UsageError("The options --target-bpw and --target-size ask for two sizes.", {
+      hint: "Give one of them.",
+    });
+  }
+  if (targetSize !== undefined) return { byteLength: parseByteSize(targetSize) };
+  return targetBpw === undefined ? undefined : { bitsPerWeight: parseBits(targetBpw) };
+}
+
+/** `4.5`, as programs print it; a unit is allowed: `4.5bpw`. */
+function parseBits(text: string): number {
+  const [, digits = ""] = /^(\d{1,3}(?:\.\d{1,9})?)(?:bpw)?$/i.exec(text.trim()) ?? [];
+  const bits = Number(digits);
+  if (digits !== "" && bits > 0) return bits;
+  throw new UsageError(`"${bounded(text, 40)}" is not a number of bits per weight.`, {
+    hint: "Write a number such as 4.5.",
+  });
 }
 
 function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: ConversionArguments): void {
@@ -93,19 +121,6 @@ function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: Convers
       hint: "Give one with --imatrix FILE.",
     });
   }
-}
-
-interface GivenStatistics {
-  readonly index: StatisticsIndex;
-  readonly location: StatisticsLocation;
-}
-
-/** What a plan needs of the file; the run, and its workers, open it again. */
-async function statisticsFrom(path: string): Promise<GivenStatistics> {
-  const location = { store: directoryStore(dirname(resolve(path))), file: basename(path) };
-  const { entries, shared, close } = await openStatisticsFile(location);
-  await close();
-  return { index: { entries, shared }, location };
 }
 
 async function imatrixFrom(path: string, given: ConversionArguments): Promise<Pick<PlanOptions, "imatrix">> {

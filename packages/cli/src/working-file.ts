@@ -12,7 +12,10 @@ export interface WorkingFile {
 }
 
 /** Beside the output; for standard output in a folder for temporary files. */
-export async function workingFile({ directory, name }: OutputPlace, what: string): Promise<WorkingFile> {
+export async function workingFile(
+  { directory, name }: Pick<OutputPlace, "directory" | "name">,
+  what: string,
+): Promise<WorkingFile> {
   if (directory === undefined) {
     const folder = await mkdtemp(join(tmpdir(), "requant-"));
     return { folder, file: `${what}.safetensors`, temporary: true };

@@ -146,7 +146,7 @@ export {
   type RowMapping,
 } from "./plan/fidelity.ts";
 export type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./plan/format.ts";
-export { makePlan, planConversion, readPlanSource } from "./plan/make-plan.ts";
+export { makePlan, measuresWeights, planConversion } from "./plan/make-plan.ts";
 export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/metadata-json.ts";
 export {
   type Plan,
@@ -158,7 +158,8 @@ export {
   planJobs,
   type Target,
 } from "./plan/plan.ts";
-export type { GuideOf, PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
+export type { PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
+export { readPlanSource } from "./plan/read-plan-source.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { wantsScales } from "./plan/scale-findings.ts";
 export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";

@@ -1,7 +1,6 @@
 import { UsageError } from "@requant/core";
 import type { PackGuide } from "@requant/core/format";
-import { allocateSizes, outputError, sizeRange } from "@requant/core/solve";
-import { actOrderFactor } from "./factors.ts";
+import { actOrderFactor, allocateSizes, outputError, sizeRange } from "@requant/core/solve";
 import { type QuantizeExl2Options, quantizeExl2 } from "./quantize.ts";
 import { exl2Recipes, recipeBits } from "./recipes.ts";
 

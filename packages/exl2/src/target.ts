@@ -1,4 +1,4 @@
-/** EXL2 as a target, as exllamav2 0.3 writes it: round to nearest, widths by a rule on the weights alone. */
+/** EXL2 as a target, as exllamav2 0.3 writes it: codes and widths by calibration statistics, or by the weights alone. */
 
 import { ConversionError, type Finding, isCodecError, UsageError } from "@requant/core";
 import {
@@ -59,12 +59,13 @@ export const exl2Target: WeightTarget = {
   words,
   example: "4.25bpw-h6",
   rounding:
-    "Codes are rounded to the nearest one and widths are chosen by the weights alone, without calibration data: exllamav2 measures activations for both, so the model loses more than one that exllamav2 calibrated.",
+    "Codes are rounded to the nearest one, and widths are chosen by the weights and an importance matrix, where one is given: exllamav2 measures activations for both, so the model loses more than one that exllamav2 calibrated.",
   baseName: "output",
   indexed: false,
   head: "always",
   whyNewCodes:
     "EXL2's scales are squares of 1 to 16 times one number per group, so every weight gets a new code",
+  sizeSetting: "bits",
   sampling: {
     columnMultiple: 32,
     // copied weights need no new allocation

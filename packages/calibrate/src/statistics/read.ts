@@ -79,6 +79,12 @@ function parseMetadata(
   const { format: _format, version: _version, shared: sharedText, windows, window, ...more } = metadata;
   const shared = parseShared(sharedText ?? "{}", path);
   for (const [name, owner] of Object.entries(shared)) {
+    if (entries.has(name)) {
+      throw new FormatError(`The weight shares the input of ${quoted(owner)}, and has an entry of its own.`, {
+        path,
+        tensor: name,
+      });
+    }
     if (entries.has(owner)) continue;
     throw new FormatError(`The weight shares the input of ${quoted(owner)}, which has no entry.`, {
       path,

@@ -1,5 +1,6 @@
 import {
   type Model,
+  measuresWeights,
   type Plan,
   type PlanOptions,
   parseTarget,
@@ -15,7 +16,7 @@ import type { Handler } from "../context.ts";
 import { execute, showPlan } from "../execute.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
-import { conversionArguments, conversionOptions } from "../plan-arguments.ts";
+import { conversionArguments, withConversionOptions } from "../plan-arguments.ts";
 import { statisticsIndex, withScales } from "../scales.ts";
 
 const fakeArguments = conversionArguments.extend({
@@ -38,46 +39,50 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
   }
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, false);
-  const { plan: rest, run: files } = await conversionOptions(choices);
-  return withModel(argument, context.signal, async (model) => {
-    const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
-      planFakeQuantize(source, target, { ...rest, ...more, dtype });
-    const makePlan = (more?: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);
-    const { overwrite } = choices;
-    const carryOut = async (unscaled: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> => {
-      const given = { ...files, ...more };
-      const { statistics } = given;
-      const search =
-        statistics === undefined
-          ? undefined
-          : await planConversion(model, target, { ...rest, statistics: await statisticsIndex(statistics) });
-      return withScales(
-        {
-          plan: unscaled,
-          search,
-          model,
-          place,
-          statistics,
-          overwrite,
-          makePlan: (source, index) => planOf(source, { statistics: index }),
-        },
-        context,
-        (plan, source) =>
-          execute(plan, source, place, context, {
+  return withConversionOptions(choices, ({ plan: rest, run: files }) =>
+    withModel(argument, context.signal, async (model) => {
+      const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
+        planFakeQuantize(source, target, { ...rest, ...more, dtype });
+      const makePlan = (more?: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);
+      const { overwrite } = choices;
+      const carryOut = async (unscaled: Plan, more: Pick<RunOptions, "statistics"> = {}): Promise<number> => {
+        const given = { ...files, ...more };
+        const { statistics } = given;
+        const search =
+          statistics === undefined
+            ? undefined
+            : await planConversion(model, target, { ...rest, statistics: await statisticsIndex(statistics) });
+        return withScales(
+          {
+            plan: unscaled,
+            search,
+            model,
+            place,
+            statistics,
             overwrite,
-            check: choices.verify,
-            allowNonFinite: choices.allowNonFinite,
-            ...given,
-          }),
-      );
-    };
-    if (!isCalibrationText(choices.calibrate)) {
-      const plan = await makePlan();
-      return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
-    }
-    const { planWithText, runWithText } = await import("../calibration.ts");
-    const calibrated = { given: choices, model, place, overwrite, makePlan };
-    if (choices.plan === true) return showPlan(await planWithText(calibrated, context), model, context);
-    return runWithText(calibrated, context, carryOut);
-  });
+            makePlan: (source, index) => planOf(source, { statistics: index }),
+          },
+          context,
+          (plan, source) =>
+            execute(plan, source, place, context, {
+              overwrite,
+              check: choices.verify,
+              allowNonFinite: choices.allowNonFinite,
+              ...given,
+            }),
+        );
+      };
+      if (!isCalibrationText(choices.calibrate)) {
+        const plan = await makePlan();
+        return choices.plan === true ? showPlan(plan, model, context) : carryOut(plan);
+      }
+      const { runWithText, showPlanWithText } = await import("../calibration.ts");
+      const calibrated = { given: choices, model, place, overwrite, makePlan };
+      if (choices.plan === true) {
+        const isMeasured = measuresWeights(model, target, rest);
+        return showPlanWithText({ ...calibrated, isMeasured }, context);
+      }
+      return runWithText(calibrated, context, carryOut);
+    }),
+  );
 };

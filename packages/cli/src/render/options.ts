@@ -26,6 +26,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   set: "--set",
   statistics: "--calibrate FILE",
   shardSize: "--shard-size",
+  targetSize: "--target-bpw or --target-size",
   tensors: "requant inspect --tensors",
   tensorTypes: "--tensor",
   tokenEmbedding: "--token-embedding",

@@ -3,9 +3,10 @@ import type { Model } from "../model/model.ts";
 import { planGgufFiles } from "../plan/files/gguf-file.ts";
 import { planSafetensorsFiles } from "../plan/files/safetensors-file.ts";
 import { planSideFile } from "../plan/files/side-file.ts";
-import { assemblePlan, readPlanSource } from "../plan/make-plan.ts";
+import { assemblePlan } from "../plan/make-plan.ts";
 import type { Plan, PlanFile, PlanSource, PlanTensor } from "../plan/plan.ts";
 import { byName, planTensor } from "../plan/plan-tensor.ts";
+import { readPlanSource } from "../plan/read-plan-source.ts";
 
 /** How a model is cut into files. */
 export interface SplitModelOptions {

@@ -7,9 +7,10 @@ import { ConversionError } from "@requant/core";
 import { openWeight, type WeightReader } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import { weightSource } from "../model/weight-source.ts";
-import { makePlan, readPlanSource } from "../plan/make-plan.ts";
+import { makePlan } from "../plan/make-plan.ts";
 import { metadataFromJson } from "../plan/metadata-json.ts";
 import type { Plan, PlanSource, PlanTensor } from "../plan/plan.ts";
+import { readPlanSource } from "../plan/read-plan-source.ts";
 import { parseTarget } from "../plan/target.ts";
 
 /** Readers that are kept: one that transposes holds its weight whole. */

@@ -4,7 +4,7 @@ import { ggufToHf } from "@requant/models";
 import * as z from "zod/mini";
 import type { Model } from "../model/model.ts";
 import { ggufAsHf } from "../plan/gguf-as-hf.ts";
-import { readPlanSource } from "../plan/make-plan.ts";
+import { readPlanSource } from "../plan/read-plan-source.ts";
 import { decoderSource } from "./decoder-source.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;

@@ -22,11 +22,16 @@ export interface StatisticsIndex {
   readonly entries: ReadonlyMap<string, StatisticsSize>;
   /** Of weights without an own entry: the weight that has the same inputs. */
   readonly shared: ReadonlyMap<string, string>;
+  /**
+   * The statistics of one matrix, for targets that measure weights before they are planned: EXL2, and sizes that are asked
+   * for. Absent: the weights are measured alone.
+   * @param matrix of a stack, which one; else 0
+   */
+  read?(name: string, matrix: number): Promise<InputStatistics>;
 }
 
 /** An index whose statistics can be read. */
 export interface StatisticsByMatrix extends StatisticsIndex {
-  /** @param matrix of a stack, which one; else 0 */
   read(name: string, matrix: number): Promise<InputStatistics>;
 }
 

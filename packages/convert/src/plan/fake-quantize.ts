@@ -96,7 +96,12 @@ export async function planFakeQuantize(
 }
 
 /** Options about files that are not written: the float model is a directory. */
-const OF_TARGET_FILES = ["set", "like", "keepSplit"] as const satisfies readonly (keyof PlanOptions)[];
+const OF_TARGET_FILES = [
+  "set",
+  "like",
+  "keepSplit",
+  "targetSize",
+] as const satisfies readonly (keyof PlanOptions)[];
 
 function refuseUnusedOptions(options: PlanOptions): void {
   const given = givenOptions(options);

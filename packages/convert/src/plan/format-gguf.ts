@@ -2,6 +2,7 @@ import { fileTypeAliases, fileTypeByName, fileTypes } from "@requant/gguf";
 import { isFloatEncoding } from "./fidelity.ts";
 import type { Format } from "./format.ts";
 import { planGguf } from "./gguf-file-plan.ts";
+import { refuseOwnTypes } from "./sized-draft.ts";
 
 /** The smallest exact type for each weight; with "-f16" packed weights that no block type holds are rounded to F16. */
 const AUTO: readonly string[] = ["AUTO", "AUTO-F16"];
@@ -19,7 +20,6 @@ export const ggufFormat: Format = {
     options: [
       "allowRequantize",
       "grids",
-      "guideOf",
       "imatrix",
       "keepSplit",
       "leaveOutputTensor",
@@ -44,6 +44,7 @@ export const ggufFormat: Format = {
       // names of forks and of old versions are refused as such
       return { type: fileTypeByName(text).name };
     },
+    refuseContradictions: refuseOwnTypes,
     plan: planGguf,
   },
 };

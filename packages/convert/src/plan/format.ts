@@ -47,6 +47,8 @@ export interface TargetFormat {
   parse(text: string): Target["settings"];
   /** Options that it takes beside those that every target takes. Others are refused. */
   readonly options?: readonly (keyof PlanOptions)[];
+  /** What target and options contradict, before anything is read. @throws UsageError */
+  refuseContradictions?(target: Target, options: PlanOptions): void;
   /** True where stored tensors and configuration are moved as they are, whatever they mean. */
   keepsStored?(target: Target): boolean;
   /** Undefined: headers are enough. */

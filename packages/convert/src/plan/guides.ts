@@ -3,7 +3,7 @@ import { type Finding, FormatError, rowLength, UsageError } from "@requant/core"
 import { bounded } from "@requant/core/text";
 import { importanceFindings, importanceOf } from "@requant/gguf";
 import { finding } from "../model/findings/finding.ts";
-import { entryText, type GgufPlace } from "../model/guide-entry.ts";
+import { entryText, type GgufPlace, parseEntry } from "../model/guide-entry.ts";
 import type { StatisticsIndex } from "../model/statistics-file.ts";
 import { ggufPlaces } from "./gguf-places.ts";
 import type { PlanSource } from "./plan.ts";
@@ -99,6 +99,20 @@ function importanceEntry(
     `The importance matrix has ${found.length} weights for ${name}, and ${weight} has ${columns} columns.`,
     { tensor: weight, hint: "Use a matrix computed on this model." },
   );
+}
+
+/** The importance of each column in the entry that a plan names; undefined where the matrix has no such entry. */
+export function importanceColumns(
+  weights: PlanImatrix["weights"],
+  text: string,
+  shape: readonly number[],
+): ArrayLike<number> | undefined {
+  const { name, matrix } = parseEntry(text);
+  const all = importanceOf(weights, name, shape);
+  if (all === undefined || matrix === undefined) return all;
+  const columns = rowLength(shape);
+  const own = Array.from(all).slice(matrix * columns, (matrix + 1) * columns);
+  return own.length === columns ? own : undefined;
 }
 
 /** @throws FormatError where no entry belongs to the model */

@@ -1,16 +1,15 @@
 /** The tensors of a source with what a plan must know about them. */
-import { ConversionError, elementCount, rowCount } from "@requant/core";
+import { elementCount, rowCount } from "@requant/core";
 
-import type { TensorScale, WeightSampling } from "@requant/core/format";
+import type { TensorScale } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
 import { exactTypes, viewSourceByName } from "@requant/gguf";
 import { findGrid, mayHideGrid } from "../model/hidden-grids.ts";
 import type { Model, ModelTensor } from "../model/model.ts";
 import type { PackedReads } from "../model/stored-weight.ts";
 import { mayNarrow } from "./auto-type.ts";
-import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
+import { isFloatEncoding } from "./fidelity.ts";
 import type { SourceNeeds } from "./format.ts";
-import { isLinearWeight } from "./linear-modules.ts";
 import { blockFacts, measuredFacts, narrowestFloat } from "./look.ts";
 import type { PlanSourceTensor } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -19,70 +18,20 @@ import type { PlanOptions } from "./plan-options.ts";
 export async function lookedAt(
   model: Model,
   needs: SourceNeeds,
-  { signal, guideOf }: Pick<PlanOptions, "signal" | "guideOf">,
+  { signal }: Pick<PlanOptions, "signal">,
 ): Promise<readonly PlanSourceTensor[]> {
   const tensors: PlanSourceTensor[] = [];
   const packed = new Set(model.tensors.flatMap(({ name, linear }) => (linear === undefined ? [] : [name])));
   for (const tensor of model.tensors) {
     signal?.throwIfAborted();
     const reads = model.weight(tensor.name).packed;
-    const seen =
+    tensors.push(
       reads === undefined
         ? await plainTensor(model, tensor, needs, packed, signal)
-        : await linearTensor(model, tensor, reads, needs, signal);
-    const costs =
-      needs.sampling === undefined ? undefined : await sampledCosts(model, tensor, needs.sampling, guideOf);
-    tensors.push(costs === undefined ? seen : { ...seen, costs });
+        : await linearTensor(model, tensor, reads, needs, signal),
+    );
   }
   return tensors;
-}
-
-/** Of matrices that the target could pack, from a few rows. */
-async function sampledCosts(
-  model: Model,
-  tensor: ModelTensor,
-  sampling: WeightSampling,
-  guideOf: PlanOptions["guideOf"],
-): Promise<readonly number[] | undefined> {
-  const { name, shape, encoding } = tensor;
-  const columns = shape.at(-1) ?? 0;
-  const linear = model.naming === "gguf" ? mayNarrow(name, shape) : isLinearWeight(tensor, model.hf?.config);
-  if (!linear || columns % sampling.columnMultiple !== 0 || isIntegerEncoding(encoding)) return undefined;
-  const rows = shape.slice(0, -1).reduce((product, size) => product * size, 1);
-  const picked = sampling.rowsOf(rows);
-  const sample = new Float32Array(picked.length * columns);
-  for (const [index, row] of picked.entries()) {
-    await model.weight(name).readRows(row, row + 1, sample.subarray(index * columns, (index + 1) * columns));
-  }
-  refuseNonFiniteSample(name, sample, picked, columns);
-  try {
-    return sampling.costs(sample, rows, columns, await guideOf?.(name, 0));
-  } catch (error) {
-    if (!(error instanceof ConversionError) || error.tensor !== undefined) throw error;
-    throw new ConversionError(error.message, { tensor: name, hint: error.hint, cause: error });
-  }
-}
-
-/** What is measured must be numbers; the row is that of the weight, not of the sample. */
-function refuseNonFiniteSample(
-  name: string,
-  sample: Float32Array,
-  rows: readonly number[],
-  columns: number,
-): void {
-  const at = sample.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  const [row, column] = [rows[Math.floor(at / columns)] ?? 0, at % columns];
-  const index = row * columns + column;
-  throw new ConversionError(
-    `Weight ${index} [${row}, ${column}] of ${name} is ${sample[at]}; packed targets hold finite weights only.`,
-    {
-      tensor: name,
-      index,
-      reason: "non-finite",
-      hint: "Correct the weight in the source, or choose a float target: safetensors:bf16, gguf:bf16, safetensors:f32 or gguf:f32.",
-    },
-  );
 }
 
 async function linearTensor(

@@ -1,7 +1,7 @@
 /** From a model and a target to a plan. */
 
 import { ConversionError, elementCount, type Finding, UsageError } from "@requant/core";
-import { configTensors, refuseBrokenConfig, uncountedLayerFindings } from "@requant/models";
+import { refuseBrokenConfig, uncountedLayerFindings } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import { completeFinding, finding, warningsOf } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
@@ -9,64 +9,17 @@ import { packedFacts } from "../model/packed-facts.ts";
 import { type ClaimedSource, refuseUnclaimed } from "../model/packed-sources.ts";
 import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
-import type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./format.ts";
+import type { Format, PlannedOutput, TargetFormat } from "./format.ts";
 import { llamafied } from "./llamafied.ts";
-import { lookedAt } from "./look-at-source.ts";
 import { roundingFindings } from "./packed-findings.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
+import { readPlanSource } from "./read-plan-source.ts";
 import { givenOptions, refuseOptions } from "./refuse-options.ts";
 import { withScaleFacts } from "./scale-findings.ts";
 import { targetFormats } from "./target-formats.ts";
 import { measureTypeCosts } from "./type-costs.ts";
-
-/** Reads what a plan needs: headers, side files, the small parts of linear weights, and what `needs` asks of values. */
-export async function readPlanSource(
-  model: Model,
-  needs: SourceNeeds = {},
-  options: Pick<PlanOptions, "signal" | "guideOf"> = {},
-): Promise<PlanSource> {
-  const { name, format, variant, naming, architecture, files, storedTensors, gguf, hf } = model;
-  const tensors = await lookedAt(model, needs, options);
-  const { unclaimed, quantization } = model;
-  const claims = { unclaimed, quantization };
-  const facts = {
-    name,
-    format,
-    variant,
-    naming,
-    architecture,
-    files,
-    tensors,
-    storedTensors,
-    ...claims,
-    gguf,
-  };
-  if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
-  const { fileMetadata } = hf;
-  // a safetensors file alone has no config.json, hence no facts beside its tensors
-  if (hf.config === undefined) return { ...facts, hf: undefined, fileMetadata };
-  return { ...facts, hf: await hf.sideFiles(), sideFiles: await hf.sideFileBytes(), fileMetadata };
-}
-
-/** A factor for each pair of dimensions of a head. A longer tensor holds something else: the plan names it as not read. */
-const MAX_ROPE_FACTORS = 65536;
-
-async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float32Array>> {
-  const values = new Map<string, Float32Array>();
-  for (const { name, shape } of model.tensors) {
-    if (!configTensors.includes(name) || elementCount(shape) > MAX_ROPE_FACTORS) continue;
-    const out = new Float32Array(elementCount(shape));
-    await model.weight(name).readRows(
-      0,
-      shape.slice(0, -1).reduce((product, size) => product * size, 1),
-      out,
-    );
-    values.set(name, out);
-  }
-  return values;
-}
 
 /**
  * Reads the side files, makes the plan, and looks at the small tensors that it would call rounded (see `proveExact`).
@@ -78,19 +31,43 @@ export async function planConversion(
   options: PlanOptions = {},
   list: readonly Format[] = targetFormats,
 ): Promise<Plan> {
+  formatOf(target, list).target.refuseContradictions?.(target, options);
   const like = options.like === undefined ? undefined : await readPlanSource(options.like);
   const exact = options.exact === true;
   const source = await readSourceFor(model, target, options, list);
   const planned = planOutput(source, target, { options, like, list });
-  const output = await measuredOutput(planned, model, options, (typeCosts) =>
-    planOutput(source, target, { options: { ...options, typeCosts }, like, list }),
-  );
+  // other targets measure what they need as they read the source
+  const output = takesCosts(formatOf(target, list).target)
+    ? await measuredOutput(planned, model, options, (typeCosts) =>
+        planOutput(source, target, { options: { ...options, typeCosts }, like, list }),
+      )
+    : planned;
   const rough = assemblePlan(source, target, output);
   const proven = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   const plan = withScaleFacts(proven, model);
   if (exact) refuseLoss(plan.tensors, target, source);
   const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
   return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));
+}
+
+/**
+ * True where measurements of the weights decide a plan: statistics, and an importance matrix, then say more than which codes
+ * are chosen.
+ */
+export function measuresWeights(
+  model: Model,
+  target: Target,
+  { targetSize }: Pick<PlanOptions, "targetSize">,
+  list: readonly Format[] = targetFormats,
+): boolean {
+  const { target: format } = formatOf(target, list);
+  return (
+    (targetSize !== undefined && takesCosts(format)) || format.needs?.(target, model).sampling !== undefined
+  );
+}
+
+function takesCosts({ options }: TargetFormat): boolean {
+  return options?.includes("typeCosts") === true;
 }
 
 /** The output planned again with what its types cost, where a size is asked for and nothing was measured yet. */
@@ -108,7 +85,7 @@ async function measuredOutput(
 export async function readSourceFor(
   model: Model,
   target: Target,
-  options: Pick<PlanOptions, "exact" | "grids" | "guideOf" | "signal">,
+  options: Pick<PlanOptions, "exact" | "grids" | "imatrix" | "signal" | "statistics">,
   list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
   const format = formatOf(target, list).target;

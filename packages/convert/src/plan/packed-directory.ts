@@ -7,7 +7,6 @@ import {
   type LinearPart,
   type PackedModule,
   type PlainLayout,
-  parseWords,
   partByteLength,
   shortSpellings,
   type TargetConfig,
@@ -17,7 +16,6 @@ import {
 } from "@requant/core/format";
 import type { Misfit } from "@requant/core/view";
 import { type LeftOut, refuseBrokenConfig, type WeightPlan } from "@requant/models";
-import { finding } from "../model/findings/finding.ts";
 import { ownPlan } from "../model/own-plan.ts";
 import { chooseWay, mostFaithful } from "./choose-way.ts";
 import { isFloatEncoding, isIntegerEncoding } from "./fidelity.ts";
@@ -27,14 +25,15 @@ import type { Format, PlannedOutput, SourceNeeds } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { type Guides, guidesOf } from "./guides.ts";
 import { isLinearModule, moduleOf } from "./linear-modules.ts";
-import { leftFindings, withoutStop } from "./packed-findings.ts";
-import { type PackedRest, packedRequests } from "./packed-requests.ts";
+import { leftFindings, nothingPacked, restFindings } from "./packed-findings.ts";
+import { packedRequests } from "./packed-requests.ts";
 import type { PlanSource, PlanSourceTensor, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planned, planTensor, storedFor } from "./plan-tensor.ts";
 import { refuseAdapter } from "./refuse-adapter.ts";
 import { separatedExperts } from "./separate-experts.ts";
 import { editedConfig, floatSideFiles, type SideFileContent } from "./side-files.ts";
+import { describedWords, parseSizedWords, refuseSizes, withAskedSize } from "./sized-packed.ts";
 import type { SourceTensors } from "./typed-weight.ts";
 import { guideFindings, refuseUnusable, usedGuides } from "./used-guides.ts";
 import type { PlanLinear } from "./way.ts";
@@ -48,25 +47,25 @@ export interface NamedTarget {
 /** A weight format as a target: a Hugging Face directory of packed weights. */
 export function packedDirectoryFormat(format: NamedTarget): Format {
   const { target } = format;
-  const { words, rounding, sampling, shortName, whyNewCodes } = target;
+  const { rounding, sampling, shortName, sizeSetting, whyNewCodes } = target;
   return {
     name: format.name,
     target: {
       example: `${format.name}:${target.example}`,
-      words,
+      words: describedWords(target),
       shortName,
       rounding,
-      spellings: () => exampleSpellings(words),
-      examples: () => shortSpellings(words),
+      spellings: () => exampleSpellings(target.words),
+      examples: () => shortSpellings(target.words),
       options: [
         "grids",
-        ...(sampling === undefined ? [] : (["guideOf"] as const)),
         "imatrix",
         "requantizeRest",
         "statistics",
+        ...(sizeSetting === undefined ? [] : (["targetSize"] as const)),
       ],
       parse(text) {
-        const settings = parseWords(words, text);
+        const settings = parseSizedWords(target, text);
         return target.settle?.(settings) ?? settings;
       },
       needs: ({ settings }, source): SourceNeeds => ({
@@ -76,7 +75,11 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
           ? sampling
           : undefined,
       }),
-      plan: (source, asked, options) => planPacked(format, source, asked, options),
+      refuseContradictions: (asked, options) => refuseSizes(target, asked, options),
+      plan: (source, asked, options) =>
+        withAskedSize(target, asked, options, (settings) =>
+          planPacked(format, source, { ...asked, settings }, options),
+        ),
     },
   };
 }
@@ -185,35 +188,6 @@ function planPacked(
       ...(guides === undefined ? [] : guideFindings(guides, tensors, options)),
     ],
   };
-}
-
-function nothingPacked(name: string, left: ReadonlyMap<string, string>): ConversionError {
-  const [module, reason] = [...left][0] ?? [];
-  return new ConversionError(
-    module === undefined
-      ? `There are no linear layers that ${name} could pack.`
-      : `None of ${left.size} linear layers can be packed as ${name}: ${withoutStop(reason ?? "")}.`,
-    { tensor: module, hint: `Choose a target other than ${name}, such as a GGUF type or floats.` },
-  );
-}
-
-function restFindings({ kept, isUnused }: PackedRest): Finding[] {
-  const [first] = kept;
-  if (first !== undefined) {
-    const these = kept.length === 1 ? "1 linear layer stays" : `${kept.length} linear layers stay`;
-    const stores = `as the source stores ${kept.length === 1 ? "it" : "them"}; the first is ${first}`;
-    return [
-      finding(
-        "left-in-floats",
-        `${these} in floats, ${stores}.`,
-        { tensor: `${first}.weight` },
-        "Give `requantizeRest` to quantize such layers too.",
-      ),
-    ];
-  }
-  return isUnused
-    ? [finding("not-used", "`requantizeRest` changes nothing: no linear layer is left in floats.")]
-    : [];
 }
 
 /** What is the same for all weights. */

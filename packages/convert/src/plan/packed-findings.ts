@@ -1,7 +1,8 @@
 /** What a plan for a packed directory tells beside its tensors. */
-import type { Finding } from "@requant/core";
+import { ConversionError, type Finding } from "@requant/core";
 import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
+import type { PackedRest } from "./packed-requests.ts";
 import type { PlanTensor } from "./plan.ts";
 import { guideNames } from "./way.ts";
 
@@ -37,4 +38,35 @@ export function leftFindings(left: ReadonlyMap<string, string>): Finding[] {
       `${modules.length === 1 ? "1 linear layer stays" : `${modules.length} linear layers stay`} in floats, the first is ${modules[0]}: ${withoutStop(reason)}.`,
     ),
   );
+}
+
+/** The refusal of a model of which nothing can be packed, with the first reason. */
+export function nothingPacked(name: string, left: ReadonlyMap<string, string>): ConversionError {
+  const [module, reason] = [...left][0] ?? [];
+  return new ConversionError(
+    module === undefined
+      ? `There are no linear layers that ${name} could pack.`
+      : `None of ${left.size} linear layers can be packed as ${name}: ${withoutStop(reason ?? "")}.`,
+    { tensor: module, hint: `Choose a target other than ${name}, such as a GGUF type or floats.` },
+  );
+}
+
+/** What is told of the linear layers that a packed source stores in floats. */
+export function restFindings({ kept, isUnused }: PackedRest): Finding[] {
+  const [first] = kept;
+  if (first !== undefined) {
+    const these = kept.length === 1 ? "1 linear layer stays" : `${kept.length} linear layers stay`;
+    const stores = `as the source stores ${kept.length === 1 ? "it" : "them"}; the first is ${first}`;
+    return [
+      finding(
+        "left-in-floats",
+        `${these} in floats, ${stores}.`,
+        { tensor: `${first}.weight` },
+        "Give `requantizeRest` to quantize such layers too.",
+      ),
+    ];
+  }
+  return isUnused
+    ? [finding("not-used", "`requantizeRest` changes nothing: no linear layer is left in floats.")]
+    : [];
 }

@@ -1,5 +1,4 @@
 import type { MetadataValue } from "@requant/core";
-import type { PackGuide } from "@requant/core/format";
 import type { ImatrixOrigin } from "@requant/gguf";
 import type { Model } from "../model/model.ts";
 import type { StatisticsIndex } from "../model/statistics-file.ts";
@@ -34,14 +33,15 @@ export interface PlanOptions {
   /** Layers to leave out, by number. */
   readonly pruneLayers?: readonly number[] | undefined;
   readonly imatrix?: PlanImatrix | undefined;
-  /** What calibration text says about the inputs of each weight: weights are solved with it, not rounded. */
+  /**
+   * What calibration text says about the inputs of each weight: weights are solved with it, not rounded. Where it can be read,
+   * targets that measure weights before they are planned (EXL2, `targetSize`) measure the outputs of the layers.
+   */
   readonly statistics?: StatisticsIndex | undefined;
-  /** How large the output may be; with `gguf:auto`, which then chooses the types that lose the least. */
+  /** How large the output may be; with `gguf:auto` or `exl2:auto`, which then choose what loses the least. */
   readonly targetSize?: TargetSize | undefined;
   /** What was measured for `targetSize`, by weight of the output; `planConversion` measures where it is not given. */
   readonly typeCosts?: ReadonlyMap<string, TypeCosts> | undefined;
-  /** What is known of the inputs of a weight, where costs are measured before types or mixes of widths are chosen. */
-  readonly guideOf?: GuideOf | undefined;
   /** Make a LlamaForCausalLM of a checkpoint of another class with the same arithmetic. */
   readonly llamafy?: boolean | undefined;
   /** False plans a GGUF without a tokenizer, for a reader of its weights alone. */
@@ -54,14 +54,14 @@ export interface PlanOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Finds it by the weight's name, Hugging Face's or GGUF's; of a stack, for one of its matrices. */
-export type GuideOf = (name: string, matrix: number) => Promise<PackGuide | undefined>;
-
 /** A size that is reached within a thousandth from below, where the sizes of the types allow it. */
 export type TargetSize =
   /** Of all files of the output together. */
   | { readonly byteLength: number }
-  /** Over all tensors of the output, those that stay in floats included. */
+  /**
+   * Over all tensors of a GGUF, those that stay in floats included; of EXL2 over the decoder's linear layers, as the word
+   * `4.25bpw` has it.
+   */
   | { readonly bitsPerWeight: number };
 
 /** An importance matrix: per source tensor the weights of its columns (of each expert), and where they are from. */

@@ -59,7 +59,9 @@ export function withTargetSize(
 /** A goal may be above the largest size by this share: rounded numbers of users. */
 const SLACK = 0.001;
 
-function refuseOwnTypes({ text, settings }: Target, options: PlanOptions): void {
+/** @throws UsageError where a size is asked for with a target that names its types */
+export function refuseOwnTypes({ text, settings }: Target, options: PlanOptions): void {
+  if (options.targetSize === undefined) return;
   if (settings["type"] !== "AUTO" || options.pure === true) {
     throw new UsageError(
       options.pure === true

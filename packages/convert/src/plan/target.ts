@@ -31,6 +31,9 @@ export function parseTarget(text: string, list: readonly Format[] = targetFormat
   const [only, ...others] = targets.filter((candidate) => understands(candidate, word));
   if (only === undefined) throw unknownWord(word, targets);
   if (others.length === 0) return targetOf(only, word);
+  // "auto" is a word of several, and all of the target of one
+  const [whole, ...wholes] = [only, ...others].filter(({ target }) => target.spellings().includes(word));
+  if (whole !== undefined && wholes.length === 0) return targetOf(whole, word);
   const spelled = [only, ...others].map(({ name }) => `${name}:${word}`);
   throw new UsageError(`Several formats have the word "${bounded(word, 40)}": ${spelled.join(", ")}.`, {
     hint: `Write which one is meant, such as ${spelled[0]}.`,

@@ -9,12 +9,13 @@ import type { Model } from "../model/model.ts";
 import { isEmbeddingOrHead } from "../model/weight-names.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { isQuantizedEncoding } from "./fidelity.ts";
+import { ggufGuides } from "./measuring-guides.ts";
 import { findNonFinite } from "./non-finite.ts";
 import type { PlanTensor } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { sizedTypes, type TypeCosts } from "./sized-types.ts";
 
-type MeasureOptions = Pick<PlanOptions, "guideOf" | "imatrix" | "signal">;
+type MeasureOptions = Pick<PlanOptions, "imatrix" | "signal" | "statistics">;
 
 /** Numbers that stand for a weight, in whole rows. With second moments a row takes columns² of work, so there are fewer. */
 const SAMPLE_WEIGHTS = 65_536;
@@ -34,19 +35,25 @@ export async function measureTypeCosts(
   options: MeasureOptions,
 ): Promise<ReadonlyMap<string, TypeCosts>> {
   const costs = new Map<string, TypeCosts>();
+  const known = { imatrix: options.imatrix, guideOf: ggufGuides(options) };
   for (const tensor of tensors) {
     options.signal?.throwIfAborted();
     if (!isQuantizedEncoding(tensor.to) || tensor.linear !== undefined) continue;
-    const measured = await measuredTypes(model, tensor, options);
+    const measured = await measuredTypes(model, tensor, known);
     if (measured !== undefined) costs.set(tensor.name, measured);
   }
   return costs;
 }
 
+interface KnownInputs {
+  readonly imatrix: PlanOptions["imatrix"];
+  readonly guideOf: ReturnType<typeof ggufGuides>;
+}
+
 async function measuredTypes(
   model: Model,
   tensor: PlanTensor,
-  { imatrix, guideOf }: MeasureOptions,
+  { imatrix, guideOf }: KnownInputs,
 ): Promise<TypeCosts | undefined> {
   const { name, shape } = tensor;
   const [rows, columns] = [rowCount(shape), rowLength(shape)];
@@ -56,13 +63,13 @@ async function measuredTypes(
   const types = sizedTypes({ shape, hasImportance: entry !== undefined });
   const sums = new Map(types.map((type) => [type, 0]));
   const total = { energy: 0, count: 0, guided: 0 };
-  const first = await guideOf?.(name, 0);
+  const first = await guideOf?.(tensor, 0);
   const weights = first?.statistics === undefined ? SAMPLE_WEIGHTS : SAMPLE_WEIGHTS_WITH_MOMENTS;
   const wanted = Math.max(LEAST_ROWS, Math.min(MOST_ROWS, Math.floor(weights / columns)));
   const read = await sampledRows(model, tensor, wanted);
   for (const { row, values } of read) {
     const matrix = Math.floor(row / perMatrix);
-    const guide = matrix === 0 ? first : await guideOf?.(name, matrix);
+    const guide = matrix === 0 ? first : await guideOf?.(tensor, matrix);
     const importance = importanceFor(entry, guide, matrix, columns);
     const known: PackGuide = isEmbeddingOrHead(name) ? {} : { ...guide, importance };
     const energy = errorOf(values, undefined, known);

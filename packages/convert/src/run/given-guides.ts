@@ -1,9 +1,9 @@
 /** The importance matrix and the calibration statistics that a run was given, against those that its plan names. */
-import { rowLength, UsageError } from "@requant/core";
-import { importanceOf as entryOf } from "@requant/gguf";
+import { UsageError } from "@requant/core";
 import { parseEntry } from "../model/guide-entry.ts";
 import type { Model } from "../model/model.ts";
 import { openStatisticsFile, type StatisticsLocation } from "../model/statistics-file.ts";
+import { importanceColumns } from "../plan/guides.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { guideNames } from "../plan/way.ts";
 import type { ColumnImportance } from "./guides.ts";
@@ -21,9 +21,7 @@ export function importanceOf(
   for (const tensor of tensors) {
     const text = guideNames(tensor).importance;
     if (text === undefined || columns.has(text)) continue;
-    const { name, matrix } = parseEntry(text);
-    const all = imatrix === undefined ? undefined : entryOf(imatrix, name, tensor.shape);
-    const entry = matrix === undefined ? all : matrixOf(all, rowLength(tensor.shape), matrix);
+    const entry = imatrix === undefined ? undefined : importanceColumns(imatrix, text, tensor.shape);
     if (entry === undefined) {
       throw new UsageError("The plan quantizes with an importance matrix that the run was not given.", {
         tensor: tensor.name,
@@ -32,15 +30,6 @@ export function importanceOf(
     columns.set(text, Float32Array.from(entry));
   }
   return columns;
-}
-
-function matrixOf(
-  all: ArrayLike<number> | undefined,
-  columns: number,
-  matrix: number,
-): ArrayLike<number> | undefined {
-  const own = all === undefined ? [] : Array.from(all).slice(matrix * columns, (matrix + 1) * columns);
-  return own.length === columns ? own : undefined;
 }
 
 /** Where workers find a file; "here only" where they do not. */

@@ -1,15 +1,17 @@
 /** What guides the codes of the weights of a run: importance of columns, or statistics with which a weight is solved. */
 import { EMBEDDING_NAME } from "@requant/calibrate";
 import { UsageError } from "@requant/core";
-import { columnImportance, type InputStatistics, type SolveFactor, solveFactor } from "@requant/core/solve";
+import { actOrderFactor, type InputStatistics, type SolveFactor } from "@requant/core/solve";
 import type { Folded } from "../model/folding/folded.ts";
 import { foldedStatistics } from "../model/folding/folded-statistics.ts";
 import { parseEntry } from "../model/guide-entry.ts";
+import { recentlyUsed } from "../model/recently-used.ts";
 import {
   openStatisticsFile,
   type StatisticsFile,
   type StatisticsLocation,
 } from "../model/statistics-file.ts";
+import { usableImportance } from "../model/usable-importance.ts";
 import type { PlanTensor } from "../plan/plan.ts";
 import { guideNames } from "../plan/way.ts";
 
@@ -36,9 +38,6 @@ export interface WeightGuide {
   at(matrix: number): Promise<MatrixGuide>;
 }
 
-/** Entries that are kept in memory: weights with the same inputs lie together, and two jobs run at a time. */
-const KEPT = 2;
-
 type GuideFile = Pick<StatisticsFile, "read" | "close">;
 
 /** The guides of a run, in one thread. */
@@ -47,7 +46,6 @@ export class GuideCache {
   private readonly open: (() => Promise<GuideFile>) | undefined;
   private opened: Promise<GuideFile> | undefined;
   private readonly entries = new Map<string, Promise<InputStatistics>>();
-  private readonly factors = new Map<string, Promise<SolveFactor>>();
 
   /** @param folded scales that the model's weights are read with */
   constructor(
@@ -85,16 +83,14 @@ export class GuideCache {
 
   private async read(text: string, ofStack: number, isSolved: boolean): Promise<MatrixGuide> {
     const { name, matrix = ofStack } = parseEntry(text);
-    const key = `${matrix} ${name}`;
-    const statistics = await kept(this.entries, key, async () => (await this.file()).read(name, matrix));
-    // an expert that no token reached
-    if (statistics.tokens === 0) return {};
-    const importance = positive(columnImportance(statistics));
-    if (!isSolved) return { importance };
-    const factor = await kept(this.factors, key, async () =>
-      solveFactor(statistics, { order: "act", damping: dampingOf(name) }),
+    const statistics = await recentlyUsed(this.entries, `${matrix} ${name}`, async () =>
+      (await this.file()).read(name, matrix),
     );
-    return { importance, solve: { statistics, factor } };
+    const importance = usableImportance(statistics);
+    if (!isSolved) return { importance };
+    const factor = actOrderFactor(statistics, dampingOf(name));
+    // an expert that no token reached
+    return factor === undefined ? {} : { importance, solve: { statistics, factor } };
   }
 
   private file(): Promise<GuideFile> {
@@ -119,29 +115,4 @@ function dampingOf(entry: string): number | undefined {
 /** Of one list for all matrices, that list; of a list for each, the one of this matrix. */
 function columnsOf(all: ColumnImportance, columns: number, matrix: number): Float32Array {
   return all.length === columns ? all : all.subarray(matrix * columns, (matrix + 1) * columns);
-}
-
-/** Grid searches divide by sums of importance: a column that is always zero counts next to nothing. */
-function positive(importance: Float32Array): Float32Array | undefined {
-  let least = Number.POSITIVE_INFINITY;
-  for (const value of importance) if (value > 0 && value < least) least = value;
-  if (least === Number.POSITIVE_INFINITY) return undefined;
-  return importance.map((value) => (value > 0 ? value : least));
-}
-
-/** The newest few stay. */
-async function kept<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
-  const found = cache.get(key) ?? make();
-  cache.delete(key);
-  cache.set(key, found);
-  for (const old of cache.keys()) {
-    if (cache.size <= KEPT) break;
-    cache.delete(old);
-  }
-  try {
-    return await found;
-  } catch (error) {
-    if (cache.get(key) === found) cache.delete(key);
-    throw error;
-  }
 }

@@ -180,7 +180,8 @@ describe("statistics files", () => {
 
   it("has the sums of the inputs", async () => {
     const file = await open(inputs, { "blk.0.attn_k.weight": "blk.0.attn_q.weight" });
-    expect(file.entries).toEqual(new Map([["blk.0.attn_q.weight", { columns: 4, tokens: [8] }]]));
+    expect([...file.entries.keys()]).toEqual(["blk.0.attn_q.weight"]);
+    expect(file.entries.get("blk.0.attn_q.weight")).toMatchObject({ columns: 4, tokens: [8] });
     expect(file.shared).toEqual(new Map([["blk.0.attn_k.weight", "blk.0.attn_q.weight"]]));
     const { moments, tokens } = await file.read("blk.0.attn_q.weight", 0);
     const { values } = layerInputs(8, 4, 1);
@@ -189,16 +190,18 @@ describe("statistics files", () => {
       sum += (values[4 * token + 1] ?? 0) * (values[4 * token + 3] ?? 0);
     expect(tokens).toBe(8);
     expect(moments[4 + 3]).toBeCloseTo(sum / 8, 6);
-    await expect(file.read("blk.0.attn_q.weight", 1)).rejects.toThrow("no matrix 1");
-    await expect(file.read("blk.0.attn_k.weight", 0)).rejects.toThrow("no matrix 0");
+    // the weight that shares the inputs has the statistics of the other
+    expect(await file.read("blk.0.attn_k.weight", 0)).toEqual(await file.read("blk.0.attn_q.weight", 0));
+    await expect(file.read("blk.0.attn_q.weight", 1)).rejects.toThrow("none has number 1");
+    await expect(file.read("blk.0.attn_v.weight", 0)).rejects.toThrow("no entry for this weight");
   });
 
   it.each([
-    [{ format: "pt" }, {}, "The file does not hold calibration statistics."],
-    [{ version: "2" }, {}, 'The calibration statistics have version "2"; 1 is read.'],
+    [{ format: "pt" }, {}, "The file holds no calibration statistics."],
+    [{ version: "2" }, {}, 'The statistics have version "2"; 1 is read.'],
     [{ shared: "[1]" }, {}, "is not a JSON object of names"],
-    [{}, { "blk.0.attn_k.weight": "blk.1.attn_q.weight" }, "which is not there"],
-    [{}, { "blk.0.attn_q.weight": "blk.0.attn_q.weight" }, "has one of its own"],
+    [{}, { "blk.0.attn_k.weight": "blk.1.attn_q.weight" }, "which has no entry"],
+    [{}, { "blk.0.attn_q.weight": "blk.0.attn_q.weight" }, "has an entry of its own"],
   ])("refuses %j %j", async (metadata, shared, message) => {
     await expect(open(inputs, shared, metadata)).rejects.toThrow(message);
   });

@@ -231,6 +231,11 @@ export interface WeightTarget {
   /** Why no stored weight keeps its codes here; undefined where some do. */
   readonly whyNewCodes?: string;
   readonly sampling?: WeightSampling;
+  /**
+   * The setting, bits per weight of the layers that are packed, that follows from the size that is asked for where the word "auto"
+   * stands in its place.
+   */
+  readonly sizeSetting?: string;
   /** @throws ConversionError when the weights cannot be stored as asked */
   arrange?(requests: readonly WeightRequest[], settings: TargetSettings, sourceConfig: unknown): Arrangement;
   /** Ways to store a weight, the asked one first; or why there is none. */

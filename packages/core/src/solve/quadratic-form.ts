@@ -24,7 +24,7 @@ export const squaredOutput: SquaredOutput = (
   difference,
   { columns, moments },
   start = 0,
-  end = columns,
+  end: number = columns,
 ): number => {
   const width = end - start;
   const sums = new Float64Array(difference.length / width);

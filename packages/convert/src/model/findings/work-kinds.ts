@@ -98,7 +98,7 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   },
   "sized-types": {
     severity: "note",
-    meaning: "Types were chosen so that the output has the size that was asked for.",
+    meaning: "Types, or widths, were chosen so that the output has the size that was asked for.",
     hint: "Choose another `targetSize` to trade size for loss.",
   },
   "not-used": {
