@@ -72,12 +72,15 @@ async function searched(
     tensors.flatMap((tensor) => (tensor.linear === undefined ? [] : plannedSources(tensor))),
   );
   const sources = new Map(view.plans.map((weight) => [weight.name, plannedSources(weight)]));
+  const isQuantized = (name: string): boolean =>
+    sources.get(name)?.some((source) => quantized.has(source)) === true;
   const file = await openStatisticsFile(statistics);
   try {
     const { folded } = await searchFolding(model, {
       statistics: file,
       scalesOf: (layers, sharedColumn) => inputScales({ layers, settings: target.settings, sharedColumn }),
-      isQuantized: (name) => sources.get(name)?.some((source) => quantized.has(source)) === true,
+      isQuantized,
+      isDivisible: isQuantized,
       onFolding: (done, total) => onProgress?.({ done, total }),
       signal,
     });

@@ -151,6 +151,21 @@ describe("a folded model", () => {
     await model.close();
   });
 
+  it("has no rows divided where they may not be", async () => {
+    const model = await openModel({ store: directoryStore(kjv) });
+    const view = await ggufView(model);
+    const scales = randomScales();
+    const { folded: found } = await searchFolding(model, {
+      statistics: emptyStatistics(view),
+      scalesOf: ([layer], shared) => scales(layer?.statistics.columns ?? 0, shared),
+      isDivisible: (name) => name !== "blk.1.ffn_up.weight",
+    });
+    expect(found.inputs.has("blk.0.ffn_down.weight")).toBe(true);
+    expect(found.inputs.has("blk.1.ffn_down.weight")).toBe(false);
+    expect(found.tensors.get("model.layers.1.mlp.up_proj.weight")).not.toHaveProperty("rows.length");
+    await model.close();
+  });
+
   it("is the same after its scales were written and read", async () => {
     const model = await openModel({ store: directoryStore(kjv) });
     const { folded: found } = await folded(model, await ggufView(model));

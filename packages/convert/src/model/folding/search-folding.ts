@@ -15,6 +15,8 @@ export interface FoldingSearch {
   readonly scalesOf: (layers: readonly MeasuredLayer[], sharedColumn: Int32Array | undefined) => Float32Array;
   /** Whether a weight, by its GGUF name, will be quantized: all others are multiplied, but do not take part in the search. Default: all but routers. */
   readonly isQuantized?: ((name: string) => boolean) | undefined;
+  /** Whether the rows of a weight, by its GGUF name, may be divided: one that stays in floats would be stored wider. Default: of all. */
+  readonly isDivisible?: ((name: string) => boolean) | undefined;
   readonly onFolding?: ((done: number, count: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -60,10 +62,11 @@ export async function searchFolding(
 /** Scales [matrices, columns]; undefined where no weight that is quantized has statistics. */
 async function searchOne(
   view: GgufView,
-  { readers, columns, matrices, sharedColumn }: Folding,
+  { readers, columns, matrices, divided, sharedColumn }: Folding,
   shapes: ReadonlyMap<string, readonly number[]>,
-  { statistics, scalesOf, isQuantized = isNoRouter }: FoldingSearch,
+  { statistics, scalesOf, isQuantized = isNoRouter, isDivisible }: FoldingSearch,
 ): Promise<Float32Array | undefined> {
+  if (divided.kind === "rows" && isDivisible?.(divided.tensor) === false) return undefined;
   const layers: MeasuredLayer[][] = Array.from({ length: matrices }, () => []);
   // layers that read the same inputs share one copy of the statistics
   const known = new Map<string, InputStatistics>();
