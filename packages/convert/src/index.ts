@@ -160,7 +160,13 @@ export {
 export type { PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
 export { readPlanSource } from "./plan/read-plan-source.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
-export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";
+export {
+  describeTargets,
+  listSizedTargets,
+  listTargets,
+  parseTarget,
+  type TargetDescription,
+} from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
