@@ -1,8 +1,11 @@
 import { UsageError } from "@requant/core";
 import { didYouMean } from "@requant/core/text";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { Context, Handler } from "./context.ts";
+import { conversion, sized } from "./conversion-options.ts";
+import { jobsOption, measuring, output, textHelp, windowOption } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
+import { refuseMissing } from "./needed-options.ts";
 import { collect, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
@@ -253,28 +256,6 @@ const afterHelp = "Topics of help: targets, models, output, sizes, status. For e
 /** Options of every command, which say nothing alone. */
 const COMMON: readonly string[] = ["--json", "--quiet", "--debug"];
 
-const roundingHelp =
-  "Without --calibrate, new codes are rounded to the nearest one: requant help targets says what each format's own tools do more.";
-
-/** Options without which a command cannot work. Commander would name a missing one before a misspelt one. */
-const needed = new WeakSet<Option>();
-
-function needs(command: Command, flags: string, description: string): Command {
-  const option = new Option(flags, description);
-  needed.add(option);
-  return command.addOption(option);
-}
-
-/** Asked after unknown options are refused: a misspelt option is why another one is missing. */
-function refuseMissing(command: Command, given: Readonly<Record<string, unknown>>): void {
-  for (const option of command.options) {
-    if (!needed.has(option) || given[option.attributeName()] !== undefined) continue;
-    throw new UsageError(`The option ${option.flags} is missing.`, {
-      hint: `It is ${option.description}. See requant help ${command.name()}.`,
-    });
-  }
-}
-
 function notACommand(word: string | undefined, program: Command): UsageError {
   const names = program.commands.map((command) => command.name());
   const hint = `The commands are ${names.join(", ")}. See requant --help.`;
@@ -307,82 +288,3 @@ const allowNonFinite = [
   "--allow-non-finite",
   "go on where a weight is NaN or infinite, or becomes so; the report lists such weights",
 ] as const;
-
-/** The options of commands that write one file which is no model. */
-function output(command: Command, description: string): Command {
-  return needs(command, "-o, --output <file>", description).option("--overwrite", "replace an existing file");
-}
-
-const textHelp = "a file of plain text in UTF-8";
-
-const windowOption = [
-  "--window <tokens>",
-  "tokens of a window; default: 512, as in llama.cpp's tools",
-] as const;
-
-const jobsOption = ["--jobs <n>", "threads; default: as many as there are cores", positive] as const;
-
-/** The options of commands that run a model over a text. */
-function measuring(command: Command): Command {
-  return needs(command, "--text <file>", textHelp)
-    .option(...windowOption)
-    .option(...jobsOption);
-}
-
-/** The options that say how large the output is. */
-function sized(command: Command): Command {
-  return command
-    .option(
-      "--target-bpw <bits>",
-      "bits per weight, with gguf:auto (over all tensors) or exl2:auto (over the decoder's linear layers): the types, or widths, that lose the least",
-    )
-    .option(
-      "--target-size <size>",
-      "the same for a size of all files together, with a unit: 4.5GB; also with gguf:auto or exl2:auto",
-    );
-}
-
-/** The options that decide what a conversion makes. */
-function conversion(command: Command): Command {
-  return needs(
-    command,
-    "--to <target>",
-    "a format and its words, such as gguf:q4_k_m, gguf:auto or safetensors:f16; requant help targets lists all",
-  )
-    .option("--exact", "refuse any tensor that would not keep its values; looks for grids")
-    .option(
-      "--grids",
-      "look for the grid of an earlier quantization in float matrices and keep its codes: one pass more over those that have one",
-    )
-    .option(
-      "--shard-size <size>",
-      "split the output into files with at most so many bytes of tensors, with a unit: 5G",
-    )
-    .option("--imatrix <file>", "importance matrix (GGUF or .dat)")
-    .option(
-      "--calibrate <file>",
-      "a text, statistics of one (.safetensors), or builtin, the text that comes with this program: codes that keep the outputs of each layer",
-    )
-    .option("--samples <n>", "of the text: windows, spread evenly; default: all, at most 128")
-    .option("--window <tokens>", "of the text: tokens of a window; default: 512")
-    .option("--seed <n>", "of the text: choose the windows at random, always the same for a seed")
-    .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
-    .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)
-    .option("--pure", "one type for all quantized tensors")
-    .option("--tensor <regex=encoding>", "type of the tensors whose name matches; repeatable", collect)
-    .option("--output-tensor <type>", "type of the output tensor")
-    .option("--token-embedding <type>", "type of the token embedding")
-    .option("--leave-output", "keep the output tensor as it is")
-    .option("--keep-split", "as many files as the source has")
-    .option("--prune-layers <list>", "leave these layers out, for example 20,21")
-    .option("--allow-requantize", "quantize tensors that are quantized already")
-    .option("--requantize-rest", "also quantize the linear layers that a packed source keeps in floats")
-    .option("--llamafy", "rename, split and pad a checkpoint that amounts to a Llama into a LlamaForCausalLM")
-    .option("--like <reference.gguf>", "take metadata and tokenizer from a GGUF of the same model")
-    .option(
-      "--set <key=value>",
-      "set a metadata key of the output, also key=type:value and key=@file; repeatable",
-      collect,
-    )
-    .addHelpText("after", `\n${paragraph(roundingHelp)}`);
-}

@@ -93,7 +93,7 @@ describe.each(["bash", "zsh", "fish"])("%s (skipped where it is not installed)",
       "gguf:q4_k_m",
       "gguf:q4_k_s",
     ]);
-    expect(completed(shell, "requant plan a --to ")).toEqual([...listTargets()].sort());
+    expect(completed(shell, "requant plan a --to ")).toEqual([...listTargets(), "exl2:auto"].sort());
   });
 
   run("completes the words of other options and arguments", () => {

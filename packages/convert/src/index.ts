@@ -162,7 +162,13 @@ export type { PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./pla
 export { readPlanSource } from "./plan/read-plan-source.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { wantsScales } from "./plan/scale-findings.ts";
-export { describeTargets, listTargets, parseTarget, type TargetDescription } from "./plan/target.ts";
+export {
+  describeTargets,
+  listSizedTargets,
+  listTargets,
+  parseTarget,
+  type TargetDescription,
+} from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";

@@ -59,7 +59,7 @@ export const exl2Target: WeightTarget = {
   words,
   example: "4.25bpw-h6",
   rounding:
-    "Codes are rounded to the nearest one, and widths are chosen by the weights and an importance matrix, where one is given: exllamav2 measures activations for both, so the model loses more than one that exllamav2 calibrated.",
+    "Codes are rounded to the nearest one without calibration data, and widths are chosen by the weights, with an importance matrix where one is given: exllamav2 measures activations for both, so the model loses more than one that exllamav2 calibrated.",
   baseName: "output",
   indexed: false,
   head: "always",

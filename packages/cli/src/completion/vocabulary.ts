@@ -1,5 +1,5 @@
 /** What can be completed: the commands, and the words of each option and argument, from the tables that the commands read. */
-import { listTargets, runtimes } from "@requant/convert";
+import { listSizedTargets, listTargets, runtimes } from "@requant/convert";
 import { assignableTypes } from "@requant/gguf";
 import type { Command } from "commander";
 import { cacheTypeNames } from "../context-memory.ts";
@@ -31,7 +31,7 @@ export function vocabularyOf(program: Command): Vocabulary {
   return {
     commands: commands.map((command) => ({ ...command, words: firstWords[command.name] ?? [] })),
     values: new Map([
-      ["--to", listTargets()],
+      ["--to", [...new Set([...listTargets(), ...listSizedTargets()])]],
       ["--for", runtimes],
       ["--kv", cacheTypeNames],
       ["--output-tensor", types],

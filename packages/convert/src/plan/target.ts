@@ -47,6 +47,13 @@ export function listTargets(list: readonly Format[] = targetFormats): string[] {
   );
 }
 
+/** The targets whose types, or widths, follow from the size that is asked for: see `PlanOptions.targetSize`. */
+export function listSizedTargets(list: readonly Format[] = targetFormats): string[] {
+  return namedTargets(list).flatMap(({ name, target }) =>
+    target.options?.includes("targetSize") === true ? [`${name}:auto`] : [],
+  );
+}
+
 /** A target format as help texts describe it. */
 export interface TargetDescription {
   readonly name: string;

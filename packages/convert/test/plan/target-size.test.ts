@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openModel, type Plan, parseTarget, planConversion, type TargetSize } from "@requant/convert";
+import {
+  expectedStatistics,
+  openModel,
+  type Plan,
+  parseTarget,
+  planConversion,
+  type StatisticsIndex,
+  type TargetSize,
+} from "@requant/convert";
 import { directoryStore } from "@requant/core/node";
 import { afterAll, describe, expect, it } from "vitest";
 import { llamaShape, makeTrueShape } from "../../../../fixtures/true-shapes.ts";
@@ -48,6 +56,36 @@ describe("a size that is asked for", () => {
     await expect(planOf(kjv, { bitsPerWeight: 4 }, "gguf:q4_k_m")).rejects.toMatchObject({
       hint: expect.stringContaining("gguf:auto"),
     });
+  });
+});
+
+describe("statistics that are read while a plan is made", () => {
+  /** Inputs of independent columns, each weight's own; weights of a layer's attention, and of its first half, share theirs. */
+  async function countedStatistics(): Promise<{ statistics: StatisticsIndex; reads: string[] }> {
+    const model = await openModel({ store: directoryStore(kjv) });
+    const { entries, shared } = await expectedStatistics(model);
+    await model.close();
+    const reads: string[] = [];
+    const read = async (name: string) => {
+      reads.push(name);
+      const columns = entries.get(name)?.columns ?? 0;
+      const moments = new Float32Array(columns * columns);
+      for (let column = 0; column < columns; column++) moments[column * (columns + 1)] = 1 + (column % 7);
+      return { columns, tokens: 1000, moments, meanAbs: new Float32Array(columns).fill(1) };
+    };
+    return { statistics: { entries, shared, read }, reads };
+  }
+
+  it.each([
+    ["exl2:auto", "blk.0.attn_q.weight"],
+    ["gguf:auto", "blk.0.attn_q.weight"],
+  ])("%s: those of inputs that weights share are read once", async (target, name) => {
+    const model = await openModel({ store: directoryStore(kjv) });
+    const { statistics, reads } = await countedStatistics();
+    await planConversion(model, parseTarget(target), { statistics, targetSize: { bitsPerWeight: 4 } });
+    await model.close();
+    expect(reads).toContain(name);
+    expect(reads.filter((read, index) => reads.indexOf(read) !== index)).toEqual([]);
   });
 });
 

@@ -27,3 +27,21 @@ const inverseInKernel: reference.InverseFactor = (columns, fill) => {
   rememberMemory(memory.upper, memory);
   return { upper: memory.upper, moments: memory.moments };
 };
+
+/** Layers that have the same inputs share their statistics, and the factor takes longer than the codes. */
+const known = new WeakMap<Float32Array, reference.SolveFactor>();
+
+/**
+ * The factor in act order; made once for as long as the same array of moments is in use. Undefined where no token reached the
+ * layer.
+ */
+export function actOrderFactor(
+  statistics: InputStatistics,
+  damping?: number,
+): reference.SolveFactor | undefined {
+  if (statistics.tokens === 0) return undefined;
+  const { moments } = statistics;
+  const made = known.get(moments) ?? solveFactor(statistics, { order: "act", damping });
+  known.set(moments, made);
+  return made;
+}

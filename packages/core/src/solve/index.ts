@@ -1,9 +1,8 @@
 /** Codes from calibration statistics: what the solvers of all formats share. */
-export { solveFactor } from "../kernels/factor-twin.ts";
+export { actOrderFactor, solveFactor } from "../kernels/factor-twin.ts";
 export { squaredOutput } from "../kernels/quadratic-twin.ts";
 export { feedbackCodes, solveRows } from "../kernels/rows-twin.ts";
 export { solvePacking, solveView } from "../kernels/solve-twin.ts";
-export { actOrderFactor } from "./act-order-factor.ts";
 export { allocateSizes, sizeRange } from "./allocate.ts";
 export type { Allocation, SizedChoice } from "./allocation.ts";
 export type { ColumnOrder, FactorOptions, SolveFactor } from "./factor.ts";

@@ -1,0 +1,28 @@
+/** The options of the commands that run a model over a text. */
+import type { Command } from "commander";
+import { needs } from "./needed-options.ts";
+import { positive } from "./option-values.ts";
+
+/** The options of commands that write one file which is no model. */
+export function output(command: Command, description: string): Command {
+  return needs(command, "-o, --output <file>", description).option("--overwrite", "replace an existing file");
+}
+
+/** What `--text` is. */
+export const textHelp = "a file of plain text in UTF-8";
+
+/** `--window`. */
+export const windowOption = [
+  "--window <tokens>",
+  "tokens of a window; default: 512, as in llama.cpp's tools",
+] as const;
+
+/** `--jobs`. */
+export const jobsOption = ["--jobs <n>", "threads; default: as many as there are cores", positive] as const;
+
+/** The options of commands that run a model over a text. */
+export function measuring(command: Command): Command {
+  return needs(command, "--text <file>", textHelp)
+    .option(...windowOption)
+    .option(...jobsOption);
+}
