@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 test("exports of @requant/calibrate", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
+      "EMBEDDING_NAME",
       "EvaluationMeter",
       "StatisticsCollector",
       "attend",
@@ -15,6 +16,7 @@ test("exports of @requant/calibrate", () => {
       "importanceSums",
       "keepStates",
       "keptStatesByteLength",
+      "layoutStatistics",
       "memoryStates",
       "mergeStatistics",
       "openDecoder",
@@ -22,6 +24,7 @@ test("exports of @requant/calibrate", () => {
       "openTokenizer",
       "referenceCompute",
       "sharedNames",
+      "statisticsTensors",
       "textWindows",
       "unusedExpertFindings",
       "wasmCompute",

@@ -162,15 +162,21 @@ describe("calibrated GGUF types", () => {
   });
 
   it("takes the importance of columns from the statistics where a type cannot be solved", async () => {
-    const model = await openModel({ store: directoryStore(hf) });
-    const own: InputsByName = new Map([["blk.0.attn_q.weight", layerInputs(64, 256, 7)]]);
-    const plan = await planConversion(model, parseTarget("gguf:q8_0"), {
-      statistics: await indexOf(await statisticsStore(own)),
-      tensorTypes: [{ pattern: "attn_q", type: "iq3_s" }],
-    });
-    const way = plan.tensors.find(({ name }) => name === "blk.0.attn_q.weight")?.way;
-    expect(way).toMatchObject({ kind: "floats", importance: "blk.0.attn_q.weight" });
-    expect(way).not.toHaveProperty("statistics");
+    // IQ3_S has a codebook, no grid; its blocks have 256 columns
+    const name = "blk.0.attn_q.weight";
+    const source = memoryStore({ name: "models" });
+    const wide = { name, shape: [4, 256], values: pseudoWeights(1024, 3) };
+    source.files.set("wide.gguf", await ggufBytes([wide]));
+    const model = await openModel({ store: source, file: "wide.gguf" });
+    const store = await statisticsStore(new Map([[name, layerInputs(64, 256, 7)]]));
+    const { plan } = await converted(
+      model,
+      "gguf:iq3_s",
+      { statistics: await indexOf(store), pure: true },
+      { statistics: { store, file: FILE } },
+    );
+    const way = plan.tensors.find((tensor) => tensor.name === name)?.way;
+    expect(way).toEqual({ kind: "floats", direct: true, importance: name });
   });
 
   it("an expert that no token reached is rounded, and told of", async () => {
