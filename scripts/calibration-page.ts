@@ -71,11 +71,11 @@ A table of embeddings is looked up and has no inputs. Where GGUF types quantize 
 
 A llama of 2.3 million weights, trained on the King James Bible, and one text of the same kind: 52 windows of 256 tokens for the statistics, 74 others for the evaluation. The figures are the mean Kullback-Leibler divergence of the predicted tokens from those of the model in BF16, times 1000, over the second half of each window. Its standard error is about 2 % of the figure.
 
-What the table shows: calibration against rounding in the same layout, and Requant against the format's own tool in the same layout and with the same text. What it does not show: which format is better. The sizes differ, since GPTQ, AWQ and compressed-tensors leave embeddings and head in BF16, and a large model loses less and in other places than a small one.
+What the table shows: calibration against rounding in the same layout, and Requant against the format's own tool in the same layout. llama-quantize had an importance matrix of the same 52 windows; the other tools had 64 windows of 256 tokens, spread over the text that the model was trained on (ExLlamaV2 measured on 16 of them). What it does not show: which format is better. The sizes differ, since GPTQ, AWQ and compressed-tensors leave embeddings and head in BF16, and a large model loses less and in other places than a small one.
 
 - size: millions of bytes of all files with weights
 - rounded: Requant without calibration
-- tool: GPTQModel, AutoAWQ, ExLlamaV2 or llama-quantize with an importance matrix of the same text; GPTQModel's file for \`gptq:4bit-32g-asym\` is in act order, with a group index for each column
+- tool: GPTQModel, AutoAWQ, ExLlamaV2 or llama-quantize with an importance matrix; GPTQModel's file for \`gptq:4bit-32g-asym\` is in act order, with a group index for each column
 - calibrated: Requant
 - goal: what was asked of Requant before it was built
 

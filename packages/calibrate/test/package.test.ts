@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 test("exports of @requant/calibrate", () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
+      "EMBEDDING_NAME",
       "EvaluationMeter",
       "StatisticsCollector",
       "attend",
