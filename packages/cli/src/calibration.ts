@@ -38,9 +38,11 @@ export interface Calibrated {
 
 /** The plan with the statistics that the text would give; nothing is computed. */
 async function planWithText(
-  calibrated: Pick<Calibrated, "model" | "makePlan">,
+  calibrated: Pick<Calibrated, "given" | "model" | "makePlan">,
   context: Context,
 ): Promise<Plan> {
+  // a text that cannot be read is refused here, not when the conversion runs
+  await calibrationTextOf(calibrated.given.calibrate ?? "");
   tell(
     "The statistics of the text are made when the conversion runs; the plan takes every expert as reached.",
     context,

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { IoError, memorySource } from "@requant/core";
+import { IoError, memorySource, UsageError } from "@requant/core";
 import { type Imatrix, readImatrix } from "@requant/gguf";
 
 /** An importance matrix of either form. */
@@ -11,5 +11,11 @@ export async function readImatrixFile(path: string): Promise<Imatrix> {
       hint: "Check the path.",
     });
   });
+  if (/\.safetensors$/i.test(path)) {
+    throw new UsageError(`${path}: the file is no importance matrix.`, {
+      path,
+      hint: "An importance matrix is a .gguf or .dat file; statistics of a text go to --calibrate.",
+    });
+  }
   return readImatrix(memorySource(bytes, path));
 }

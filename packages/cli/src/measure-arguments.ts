@@ -22,7 +22,9 @@ export async function textOf(path: string): Promise<string> {
     throw new UsageError(`${path}: the file is not text in UTF-8.`, {
       path,
       cause,
-      hint: "Give a file of plain text.",
+      hint: /\.(gguf|dat)$/i.test(path)
+        ? "Give a file of plain text. An importance matrix goes to --imatrix."
+        : "Give a file of plain text.",
     });
   }
 }

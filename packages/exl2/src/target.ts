@@ -86,6 +86,8 @@ export const exl2Target: WeightTarget = {
     if (HEAD.test(module) && settings["headBits"] === 16)
       return { reason: "the target leaves the head in 16 bits" };
     if (columns % 32 !== 0) return { reason: `EXL2 packs columns in 32s; ${columns} are not` };
+    // stored rows are filled up to whole 32s, and only the vocabulary says how many of a head's are real
+    if (rows % 32 !== 0 && !HEAD.test(module)) return { reason: `EXL2 packs rows in 32s; ${rows} are not` };
     const recipe = recipeOf(own ?? {});
     if (recipe === undefined) return { reason: "no mix of widths was chosen for it" };
     return [
@@ -142,7 +144,9 @@ function arrange(
 ): Arrangement {
   if (isSameAllocation(requests, settings, sourceConfig)) return { settings: { ...settings, copy: true } };
   const byModule = new Map<string, PlainLayout>();
-  const decoder = requests.filter(({ module, columns }) => !HEAD.test(module) && columns % 32 === 0);
+  const decoder = requests.filter(
+    ({ module, rows, columns }) => !HEAD.test(module) && columns % 32 === 0 && rows % 32 === 0,
+  );
   if (decoder.some(({ costs }) => costs === undefined)) {
     throw new UsageError(
       "An EXL2 plan needs measurements of the weights: make the plan with planConversion.",
