@@ -12,12 +12,9 @@ export function sized(command: Command): Command {
   return command
     .option(
       "--target-bpw <bits>",
-      "bits per weight, with gguf:auto (over all tensors) or exl2:auto (over the decoder's linear layers): the types, or widths, that lose the least",
+      "bits per weight, with a target that ends in :auto, over all tensors of a GGUF or the decoder's linear layers: the types, or widths, that lose the least",
     )
-    .option(
-      "--target-size <size>",
-      "the same for a size of all files together, with a unit: 4.5GB; also with gguf:auto or exl2:auto",
-    );
+    .option("--target-size <size>", "the same for a size of all files together, with a unit: 4.5GB");
 }
 
 /** The options that decide what a conversion makes. */

@@ -34,6 +34,7 @@ import {
 } from "./config.ts";
 import { type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
 import { quantizeGptq } from "./quantize.ts";
+import { sameGroups, sameMarlin, sameZeros } from "./same-storage.ts";
 
 interface Settings {
   readonly bits: number;
@@ -314,21 +315,6 @@ function sameStorage(source: LinearLayout, facts: ViewFacts | undefined, layout:
     (!b.sym || facts.symmetric) &&
     groups
   );
-}
-
-function sameMarlin(a: GptqMarlinLayout, b: GptqMarlinLayout): boolean {
-  return a.rows === b.rows && a.columns === b.columns && a.groupCount === b.groupCount && a.scale === b.scale;
-}
-
-function sameGroups(groupSize: number, { groupSize: asked, columns }: GptqLayout): boolean {
-  return Math.min(groupSize, columns) === (asked === -1 ? columns : Math.min(asked, columns));
-}
-
-/** Where no zero point is 0 or 2^b, all ways to store it minus one give the same bytes. */
-function sameZeros(a: GptqLayout, b: GptqLayout, facts: ViewFacts): boolean {
-  if (a.zeros === b.zeros) return true;
-  const minusOne = a.zeros !== "stored" && b.zeros !== "stored";
-  return minusOne && facts.minZero > 0 && facts.maxZero < 2 ** a.bits;
 }
 
 const FORMATS: Readonly<Record<string, GptqCheckpointFormat>> = {

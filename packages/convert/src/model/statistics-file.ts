@@ -23,7 +23,7 @@ export interface StatisticsIndex {
   /** Of weights without an own entry: the weight that has the same inputs. */
   readonly shared: ReadonlyMap<string, string>;
   /**
-   * The statistics of one matrix, for targets that measure weights before they are planned: EXL2, and sizes that are asked
+   * The statistics of one matrix, for targets that measure weights before they are planned: mixes of widths, and sizes that are asked
    * for. Absent: the weights are measured alone.
    * @param matrix of a stack, which one; else 0
    */

@@ -35,10 +35,10 @@ export interface PlanOptions {
   readonly imatrix?: PlanImatrix | undefined;
   /**
    * What calibration text says about the inputs of each weight: weights are solved with it, not rounded. Where it can be read,
-   * targets that measure weights before they are planned (EXL2, `targetSize`) measure the outputs of the layers.
+   * targets that measure weights before they are planned (mixes of widths, `targetSize`) measure the outputs of the layers.
    */
   readonly statistics?: StatisticsIndex | undefined;
-  /** How large the output may be; with `gguf:auto` or `exl2:auto`, which then choose what loses the least. */
+  /** How large the output may be; with a target whose word is `auto`, which then chooses what loses the least. */
   readonly targetSize?: TargetSize | undefined;
   /** What was measured for `targetSize`, by weight of the output; `planConversion` measures where it is not given. */
   readonly typeCosts?: ReadonlyMap<string, TypeCosts> | undefined;
@@ -59,7 +59,7 @@ export type TargetSize =
   /** Of all files of the output together. */
   | { readonly byteLength: number }
   /**
-   * Over all tensors of a GGUF, those that stay in floats included; of EXL2 over the decoder's linear layers, as the word
+   * Over all tensors of a GGUF, those that stay in floats included; of a packed target over the decoder's linear layers, as the word
    * `4.25bpw` has it.
    */
   | { readonly bitsPerWeight: number };
