@@ -1,6 +1,6 @@
 import { UsageError } from "@requant/core";
 import type { PackGuide } from "@requant/core/format";
-import { actOrderFactor, allocateSizes, outputError, sizeRange } from "@requant/core/solve";
+import { actOrderFactor, allocateSizes, sizeRange, squaredOutput } from "@requant/core/solve";
 import { type QuantizeExl2Options, quantizeExl2 } from "./quantize.ts";
 import { exl2Recipes, recipeBits } from "./recipes.ts";
 
@@ -66,7 +66,7 @@ function energyOf(
   { factor, importance }: QuantizeExl2Options,
 ): number {
   if (factor !== undefined && statistics !== undefined) {
-    return outputError(sample, sample, sample.length / columns, statistics).signal;
+    return squaredOutput(sample, statistics);
   }
   let energy = 0;
   for (let i = 0; i < sample.length; i++) energy += (importance?.[i % columns] ?? 1) * sample[i]! ** 2;

@@ -1,7 +1,7 @@
 /** What the types that a weight can have do to it, measured on a few of its rows. */
 import { rowCount, rowLength } from "@requant/core";
 import type { PackGuide } from "@requant/core/format";
-import { outputError } from "@requant/core/solve";
+import { outputError, squaredOutput } from "@requant/core/solve";
 import { ggmlTypeByName, importanceOf } from "@requant/gguf";
 import { isRowSelection, openWeight } from "@requant/models";
 import { encoderOf } from "../model/encodings.ts";
@@ -148,7 +148,7 @@ function coded(values: Float32Array, type: string, importance: Float32Array | un
 function errorOf(values: Float32Array, back: Float32Array | undefined, guide: PackGuide): number {
   const { statistics, importance } = guide;
   if (statistics !== undefined && statistics.tokens > 0) {
-    return outputError(values, back ?? new Float32Array(values.length), 1, statistics).error;
+    return back === undefined ? squaredOutput(values, statistics) : outputError(values, back, statistics);
   }
   let sum = 0;
   for (let i = 0; i < values.length; i++) {

@@ -1,5 +1,5 @@
 /** What new codes change in the output of a layer, beside what plain rounding would change. */
-import { type InputStatistics, outputError } from "@requant/core/solve";
+import { type InputStatistics, outputError, squaredOutput } from "@requant/core/solve";
 
 /** Sums over the rows that were measured: squared errors of the output, and the square of the output itself. */
 export interface OutputErrorSums {
@@ -35,9 +35,11 @@ export function outputErrors(
   solved: Float32Array,
   rounded: Float32Array,
 ): OutputErrorSums {
-  const rows = values.length / statistics.columns;
-  const { error, signal } = outputError(values, solved, rows, statistics);
-  return { error, signal, rounding: outputError(values, rounded, rows, statistics).error };
+  return {
+    error: outputError(values, solved, statistics),
+    rounding: outputError(values, rounded, statistics),
+    signal: squaredOutput(values, statistics),
+  };
 }
 
 /** Sums of bands add up. */

@@ -75,6 +75,20 @@ export const squaredOutput: reference.SquaredOutput = (
   return reference.total(sums);
 };
 
+/**
+ * The squared error of a layer's output, mean over tokens and summed over rows, where `changed` replaces `values`; both
+ * [rows, columns], row-major. `squaredOutput` of the values themselves is the mean square of the output.
+ */
+export function outputError(
+  values: Float32Array,
+  changed: Float32Array,
+  inputs: reference.ChangedInputs,
+): number {
+  const difference = new Float32Array(values.length);
+  for (let i = 0; i < difference.length; i++) difference[i] = values[i]! - changed[i]!;
+  return squaredOutput(difference, inputs);
+}
+
 /** Rows as tiles that lie column by column; lanes without a row get zeros. */
 function spread(from: Float32Array, width: number, to: Float32Array): void {
   const rows = from.length / width;

@@ -1,6 +1,6 @@
 /** Codes from calibration statistics: what the solvers of all formats share. */
 export { actOrderFactor, solveFactor } from "../kernels/factor-twin.ts";
-export { squaredOutput } from "../kernels/quadratic-twin.ts";
+export { outputError, squaredOutput } from "../kernels/quadratic-twin.ts";
 export { feedbackCodes, solveRows } from "../kernels/rows-twin.ts";
 export { solvePacking, solveView } from "../kernels/solve-twin.ts";
 export { allocateSizes, sizeRange } from "./allocate.ts";
@@ -21,4 +21,4 @@ export {
   type SolveViewOptions,
   USUAL_SWEEPS,
 } from "./solve-view.ts";
-export { checkStatistics, columnImportance, type InputStatistics, outputError } from "./statistics.ts";
+export { checkStatistics, columnImportance, type InputStatistics } from "./statistics.ts";

@@ -33,38 +33,3 @@ export function checkStatistics({ columns, moments, meanAbs }: InputStatistics):
 export function columnImportance({ columns, moments }: InputStatistics): Float32Array {
   return Float32Array.from({ length: columns }, (_, column) => moments[column * (columns + 1)]!);
 }
-
-/**
- * The squared error of the layer's output, mean over tokens and summed over rows, where `changed` replaces `values`; and
- * the mean square of the output itself. Both [rows, columns], row-major. Sums in f64.
- */
-export function outputError(
-  values: Float32Array,
-  changed: Float32Array,
-  rows: number,
-  { columns, moments }: InputStatistics,
-): { readonly error: number; readonly signal: number } {
-  const quadratic = (row: Float32Array): number => {
-    let sum = 0;
-    for (let i = 0; i < columns; i++) {
-      const own = row[i]!;
-      if (own === 0) continue;
-      let dot = 0;
-      for (let j = 0, at = i * columns; j < columns; j++) dot += moments[at + j]! * row[j]!;
-      sum += own * dot;
-    }
-    return sum;
-  };
-  const difference = new Float32Array(columns);
-  let error = 0;
-  let signal = 0;
-  for (let row = 0; row < rows; row++) {
-    const own = values.subarray(row * columns, (row + 1) * columns);
-    for (let column = 0; column < columns; column++) {
-      difference[column] = own[column]! - changed[row * columns + column]!;
-    }
-    error += quadratic(difference);
-    signal += quadratic(own);
-  }
-  return { error, signal };
-}

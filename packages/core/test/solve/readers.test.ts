@@ -10,7 +10,7 @@ const readers = [
 it("counts an error in a row as what the readers make of it", () => {
   const rows = Float32Array.of(1, 2, 3, -1, 0, 5);
   const changed = Float32Array.of(1.5, 2, 2, -1, -1, 5);
-  const { error } = outputError(rows, changed, 2, readerStatistics(columns, readers));
+  const error = outputError(rows, changed, readerStatistics(columns, readers));
   // by hand: errors (−0.5, 0, 1) and (0, 1, 0), each times norm and weight, squared: −2.5, 2, −2.5 and 1, 1.5, 0
   expect(error).toBeCloseTo((6.25 + 4 + 6.25 + 1 + 2.25) / 3, 6);
 });
