@@ -1,6 +1,6 @@
 import { UsageError } from "@requant/core";
 import type { PackGuide } from "@requant/core/format";
-import { actOrderFactor, allocateSizes, outputError, sizeRange } from "@requant/core/solve";
+import { actOrderFactor, allocateSizes, sizeRange, squaredOutput } from "@requant/core/solve";
 import { type QuantizeExl2Options, quantizeExl2 } from "./quantize.ts";
 import { exl2Recipes, recipeBits } from "./recipes.ts";
 
@@ -32,9 +32,9 @@ export function sampleRows(rows: number): number[] {
 }
 
 /**
- * The squared error of a weight of so many rows under each of `exl2Recipes`, from the rows of `sampleRows`: of the layer's
- * output after error feedback with statistics, of the weights times their columns' importance without, of the weights
- * alone where nothing guides.
+ * The squared error of a weight of `rows` rows under each of `exl2Recipes`, measured on the rows of `sampleRows`. With
+ * statistics it is that of the layer's output, after error feedback. With importance alone it is that of the weights, each
+ * times the importance of its column. Without either, all columns count alike.
  */
 export function measureRecipes(
   sample: Float32Array,
@@ -66,7 +66,7 @@ function energyOf(
   { factor, importance }: QuantizeExl2Options,
 ): number {
   if (factor !== undefined && statistics !== undefined) {
-    return outputError(sample, sample, sample.length / columns, statistics).signal;
+    return squaredOutput(sample, statistics);
   }
   let energy = 0;
   for (let i = 0; i < sample.length; i++) energy += (importance?.[i % columns] ?? 1) * sample[i]! ** 2;
