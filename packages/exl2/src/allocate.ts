@@ -32,9 +32,9 @@ export function sampleRows(rows: number): number[] {
 }
 
 /**
- * The squared error of a weight of so many rows under each of `exl2Recipes`, from the rows of `sampleRows`: of the layer's
- * output after error feedback with statistics, of the weights times their columns' importance without, of the weights
- * alone where nothing guides.
+ * The squared error of a weight of `rows` rows under each of `exl2Recipes`, measured on the rows of `sampleRows`. With
+ * statistics it is that of the layer's output, after error feedback. With importance alone it is that of the weights, each
+ * times the importance of its column. Without either, all columns count alike.
  */
 export function measureRecipes(
   sample: Float32Array,

@@ -1,15 +1,14 @@
 /** The codes of one group, once its scales are known. */
+import { nearestLevel } from "./nearest-level.ts";
 import { half } from "./scales.ts";
 import type { GroupWeights } from "./search-scales.ts";
 
 const fround = Math.fround;
 
-/** Adding and taking away 1.5 × 2^52 leaves a double rounded to the nearest integer, ties to even. */
-const ROUND = 1.5 * 2 ** 52;
-
 /**
- * Writes the group's codes. With a factor, what rounding changes is taken from the columns that have no codes yet, in
- * `group.values`: those of the group at once, all later ones when the group is done. Rounded to f32 at each step.
+ * Writes the group's codes. With a factor, each error of rounding is made up for by the columns that have no codes yet:
+ * their weights in `group.values` change, those of the same group at once, all later ones when the group is done. Every
+ * step is rounded to f32.
  * @param upper the factor's U, in stored order
  * @returns the sum of the importance of each column times its squared errors
  */
@@ -29,9 +28,7 @@ export function chooseCodes(
     const from = row * width;
     for (let i = start; i < end; i++) {
       const value = values[from + i]!;
-      let level = scale === 0 ? 0 : value / scale + ROUND - ROUND;
-      if (level < -zero) level = -zero;
-      else if (level > zero - 1) level = zero - 1;
+      const level = scale === 0 ? 0 : nearestLevel(value / scale, zero);
       codes[from + i] = level + zero;
       const difference = value - half(level * scale);
       sum += (importance?.[i] ?? 1) * difference * difference;
@@ -53,7 +50,7 @@ interface Band {
   readonly end: number;
 }
 
-/** Takes what the errors of a group do to the output from one row of all later columns, four errors at a time. */
+/** Changes one row of all later columns to make up for the errors of a group, four errors at a time. */
 function spread(
   values: Float32Array,
   from: number,

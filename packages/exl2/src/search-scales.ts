@@ -1,4 +1,5 @@
 /** The search for the scales of one group: a maximum for all rows, and one of sixteen shares of it for each row. */
+import { nearestLevel } from "./nearest-level.ts";
 import { groupScales, half } from "./scales.ts";
 
 /** Weights in a matrix of which one group is a band of columns. */
@@ -28,9 +29,6 @@ const SAMPLE_ROWS = 96;
 /** A row tries the shares that are between these multiples of its own step without clipping: few bits profit from clipping. */
 const LEAST: Readonly<Record<number, number>> = { 2: 0.35, 3: 0.5, 4: 0.6, 5: 0.7, 6: 0.75, 8: 0.85 };
 const MOST = 1.15;
-
-/** Adding and taking away 1.5 × 2^52 leaves a double rounded to the nearest integer, ties to even. */
-const ROUND = 1.5 * 2 ** 52;
 
 /**
  * The maximum and the shares with the least error; of equal ones the first. The maximum is chosen on
@@ -114,17 +112,13 @@ function rowError(
   scale: number,
   limit: number,
 ): number {
-  const min = -(2 ** (bits - 1));
-  const max = -min - 1;
+  const zero = 2 ** (bits - 1);
   const inverse = scale === 0 ? 0 : 1 / scale;
   const from = row * width;
   let sum = 0;
   for (let i = start, end = start + size; i < end && sum < limit; i++) {
     const value = values[from + i]!;
-    let code = value * inverse + ROUND - ROUND;
-    if (code < min) code = min;
-    else if (code > max) code = max;
-    const difference = code * scale - value;
+    const difference = nearestLevel(value * inverse, zero) * scale - value;
     const square = difference * difference;
     sum += importance === undefined ? square * Math.abs(difference) : importance[i]! * square;
   }

@@ -104,6 +104,7 @@ const words: readonly WordSpec[] = [
     about:
       "With calibration statistics, columns with large activations share groups (desc_act): a little less error, slower to read, and no other format holds such groups.",
     words: { kind: "choice", values: { act: true } },
+    needs: "statistics",
   },
 ];
 

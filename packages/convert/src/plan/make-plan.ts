@@ -11,7 +11,7 @@ import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, TargetFormat } from "./format.ts";
 import { llamafied } from "./llamafied.ts";
-import { roundingFindings } from "./packed-findings.ts";
+import { roundingFindings, uncalibratedFindings } from "./packed-findings.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { proveExact } from "./prove-exact.ts";
@@ -250,7 +250,8 @@ function withFindings(plan: Plan, source: PlanSource, { name, target }: NamedTar
   const { tensors } = plan;
   const findings = plan.findings.map((found) => completeFinding(found));
   const rounded = roundingFindings(name, target.rounding, tensors);
-  return { ...plan, findings: [...findings, ...rounded, ...changeFindings(tensors, source)] };
+  const idle = uncalibratedFindings(target.words ?? [], plan.target.settings, tensors);
+  return { ...plan, findings: [...findings, ...rounded, ...idle, ...changeFindings(tensors, source)] };
 }
 
 /** One for each reason why packed weights change, and what would keep them. */

@@ -1,5 +1,6 @@
 /** What a plan for a packed directory tells beside its tensors. */
 import { ConversionError, type Finding } from "@requant/core";
+import { spellWords, type TargetSettings, type WordSpec } from "@requant/core/format";
 import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
 import type { PackedRest } from "./packed-requests.ts";
@@ -21,6 +22,28 @@ export function roundingFindings(
   if (rounding === undefined || count === 0) return [];
   const weights = count === 1 ? "1 weight gets new codes" : `${count} weights get new codes`;
   return [finding("rounded-to-nearest", [`${weights} as ${name}.`, rounding].join(" "))];
+}
+
+/** Names words that change only weights with calibration statistics, where no weight has any. */
+export function uncalibratedFindings(
+  words: readonly WordSpec[],
+  settings: TargetSettings,
+  tensors: readonly PlanTensor[],
+): Finding[] {
+  const idle = spellWords(
+    words.filter(({ needs }) => needs === "statistics"),
+    settings,
+  );
+  const isCalibrated = (tensor: PlanTensor): boolean => guideNames(tensor).statistics !== undefined;
+  if (idle === "" || tensors.some(isCalibrated)) return [];
+  return [
+    finding(
+      "not-used",
+      `The word ${idle} of the target changes no weight: none is packed with calibration statistics.`,
+      {},
+      "Calibrate, or leave it out.",
+    ),
+  ];
 }
 
 /** Reasons that were error messages are sentences. */

@@ -38,6 +38,18 @@ function json(store: MemoryStore, name: string): Record<string, unknown> {
   return JSON.parse(new TextDecoder().decode(store.files.get(name)));
 }
 
+it.each([
+  [
+    "gptq:4bit-32g-act",
+    ["The word act of the target changes no weight: none is packed with calibration statistics."],
+  ],
+  ["gptq:4bit-32g", []],
+])("%s without calibration: the plan names a word that needs it", async (target, expected) => {
+  const model = await openModel({ store: await floatDirectory("BF16") });
+  const { findings } = await planConversion(model, parseTarget(target));
+  expect(findings.flatMap(({ code, message }) => (code === "not-used" ? message : []))).toEqual(expected);
+});
+
 describe("configuration as the tools write it", () => {
   it("GPTQ: config.json and quantize_config.json say the same", async () => {
     const out = await convert(await floatDirectory("BF16"), "gptq:4bit-64g-asym-v1");

@@ -45,6 +45,8 @@ export interface WordSpec {
   readonly required?: boolean;
   /** True: a word of this setting names the whole target, and no other word may stand beside it: `nvfp4`. */
   readonly alone?: boolean;
+  /** "statistics": the setting changes only weights that are packed with calibration statistics. */
+  readonly needs?: "statistics";
   /** Typical values, for listings and completion. Without any, the word is left out of listings. */
   readonly examples?: readonly SettingValue[];
   /**

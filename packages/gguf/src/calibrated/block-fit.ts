@@ -68,7 +68,7 @@ function chooseScales(
         const low = single ? min : Math.floor(scale / d);
         let least = Number.POSITIVE_INFINITY;
         for (let code = Math.max(min, low); code <= Math.min(max, low + 1); code++) {
-          const fit = groups[j]!.fitBias(sign, d * code, bias);
+          const fit = groups[j]!.fitBias(sign, d * code, bias, least);
           if (!(fit.error < least)) continue;
           least = fit.error;
           trialScales[j] = code;
@@ -111,7 +111,7 @@ function chooseMins(
       const low = Math.min(maxMin, Math.floor(-biases[j]! / dmin));
       let least = Number.POSITIVE_INFINITY;
       for (let code = low; code <= Math.min(maxMin, low + 1); code++) {
-        const error = groups[j]!.measure(steps.d * steps.scales[j]!, -dmin * code);
+        const error = groups[j]!.errorOf(steps.d * steps.scales[j]!, -dmin * code, least);
         if (!(error < least)) continue;
         least = error;
         trial[j] = code;
@@ -127,7 +127,7 @@ function chooseMins(
 
 function blockError(groups: readonly Group[], { d, dmin, scales, mins }: BlockSteps): number {
   let total = 0;
-  for (let j = 0; j < groups.length; j++) total += groups[j]!.measure(d * scales[j]!, -dmin * mins[j]!);
+  for (let j = 0; j < groups.length; j++) total += groups[j]!.errorOf(d * scales[j]!, -dmin * mins[j]!);
   return total;
 }
 
@@ -167,10 +167,11 @@ function moveByOne({ scaleRange, maxMin }: GridForm, groups: readonly Group[], s
     const [scale, least] = [scales[j]!, mins[j]!];
     const lowest = maxMin === "any" ? least : Math.max(0, least - 1);
     const highest = maxMin === "any" ? least : Math.min(maxMin, least + 1);
-    let best = groups[j]!.measure(d * scale, -dmin * least);
+    let best = groups[j]!.errorOf(d * scale, -dmin * least);
     for (let s = Math.max(min, scale - 1); s <= Math.min(max, scale + 1); s++) {
       for (let m = lowest; m <= highest; m++) {
-        const error = groups[j]!.measure(d * s, -dmin * m);
+        if (s === scale && m === least) continue;
+        const error = groups[j]!.errorOf(d * s, -dmin * m, best);
         if (!(error < best)) continue;
         best = error;
         scales[j] = s;

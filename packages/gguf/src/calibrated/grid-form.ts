@@ -1,8 +1,7 @@
 /** What a search for steps must know about a type, and how the steps that it found are written into a block. */
 import { tensorTypeByName } from "../constants.ts";
 import { writeHalf } from "../types/half-field.ts";
-import { NONLINEAR_VALUES } from "../types/iq/nonlinear.ts";
-import { integerLevels, type Levels, tableLevels } from "./levels.ts";
+import { integerLevels, type Levels, nonlinearLevels } from "./levels.ts";
 
 /** The steps of one block: value = d × scales[j] × level[code] − dmin × mins[j] in sub-block j. */
 export interface BlockSteps {
@@ -125,7 +124,7 @@ const formQ6_K: GridForm = {
 
 const formIQ4_XS: GridForm = {
   name: "IQ4_XS",
-  levels: /* @__PURE__ */ tableLevels(NONLINEAR_VALUES),
+  levels: /* @__PURE__ */ nonlinearLevels(),
   size: 32,
   count: 8,
   scaleRange: [-32, 31],
@@ -153,6 +152,6 @@ export const gridForms: readonly GridForm[] = [
   /* @__PURE__ */ affineSuperBlockForm("Q4_K", 15),
   /* @__PURE__ */ affineSuperBlockForm("Q5_K", 31),
   formQ6_K,
-  /* @__PURE__ */ plainForm("IQ4_NL", /* @__PURE__ */ tableLevels(NONLINEAR_VALUES)),
+  /* @__PURE__ */ plainForm("IQ4_NL", /* @__PURE__ */ nonlinearLevels()),
   formIQ4_XS,
 ];

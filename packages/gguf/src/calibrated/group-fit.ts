@@ -5,16 +5,13 @@ import type { Levels } from "./levels.ts";
 export type BiasSign = "none" | "any" | "negative";
 
 export interface Fit {
-  scale: number;
-  bias: number;
-  error: number;
+  readonly scale: number;
+  readonly bias: number;
+  readonly error: number;
 }
 
 /** Rounds of: codes for the step, then the step for the codes. */
 const ROUNDS = 4;
-
-/** The same where the step is fixed. */
-const BIAS_ROUNDS = 2;
 
 /** Shares of the range that are tried. */
 const SHARES: readonly number[] = /* @__PURE__ */ Array.from({ length: 14 }, (_, i) => 1.08 - 0.04 * i);
@@ -30,11 +27,12 @@ export class Group {
   private readonly values: Float32Array;
   private readonly costs: Float32Array;
   private readonly levels: Levels;
-  /** Sums over the group with the codes of the last measurement: cost, cost × value, cost × level, and so on. */
-  w = 0;
-  x = 0;
+  /** Sums over the group: cost, cost × value, cost × value². */
+  readonly w: number;
+  readonly x: number;
+  private readonly xx: number;
+  /** With the codes of the last `measure`: cost × level, cost × level × value, cost × level². */
   l = 0;
-  xx = 0;
   xl = 0;
   ll = 0;
 
@@ -42,42 +40,67 @@ export class Group {
     this.values = values;
     this.costs = costs;
     this.levels = levels;
-  }
-
-  /** The error of the nearest codes. */
-  measure(scale: number, bias: number): number {
-    const { values, costs, levels } = this;
-    const inverse = scale === 0 ? 0 : 1 / scale;
-    let [error, w, x, l, xx, xl, ll] = [0, 0, 0, 0, 0, 0, 0];
+    let [w, x, xx] = [0, 0, 0];
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
       const cost = costs[i]!;
-      const level = levels.values[levels.nearest((value - bias) * inverse)]!;
-      const difference = scale * level + bias - value;
-      error += cost * difference * difference;
       w += cost;
       x += cost * value;
-      l += cost * level;
       xx += cost * value * value;
-      xl += cost * level * value;
-      ll += cost * level * level;
     }
-    [this.w, this.x, this.l, this.xx, this.xl, this.ll] = [w, x, l, xx, xl, ll];
+    [this.w, this.x, this.xx] = [w, x, xx];
+  }
+
+  /** The error of the nearest codes, or a part of it that is already above the limit. */
+  errorOf(scale: number, bias: number, limit = Number.POSITIVE_INFINITY): number {
+    const { values, costs, levels } = this;
+    const inverse = scale === 0 ? 0 : 1 / scale;
+    let error = 0;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      const difference = scale * levels.nearestLevel((value - bias) * inverse) + bias - value;
+      error += costs[i]! * difference * difference;
+      if (error > limit) break;
+    }
+    return error;
+  }
+
+  /** The error and the sums of the nearest codes. */
+  measure(scale: number, bias: number): number {
+    const { values, costs, levels } = this;
+    const inverse = scale === 0 ? 0 : 1 / scale;
+    let error = 0;
+    let l = 0;
+    let xl = 0;
+    let ll = 0;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      const cost = costs[i]!;
+      const level = levels.nearestLevel((value - bias) * inverse);
+      const difference = scale * level + bias - value;
+      error += cost * difference * difference;
+      const weighted = cost * level;
+      l += weighted;
+      xl += weighted * value;
+      ll += weighted * level;
+    }
+    this.l = l;
+    this.xl = xl;
+    this.ll = ll;
     return error;
   }
 
   /** The best of many steps. */
   fit(sign: BiasSign): Fit {
-    const best: Fit = { scale: 0, bias: 0, error: this.measure(0, 0) };
-    const start: Fit = { ...best };
+    let best: Fit = { scale: 0, bias: 0, error: this.errorOf(0, 0) };
+    let start = best;
     const attempt = (scale: number, bias: number): void => {
       this.measure(scale, bias);
       const refit = this.refit(sign, scale);
-      if (refit.error < start.error) Object.assign(start, refit);
+      if (refit.error < start.error) start = refit;
     };
     const { lo, hi } = this.range(sign);
-    const { values: levels } = this.levels;
-    const [first, last] = [levels[0]!, levels[levels.length - 1]!];
+    const { first, last } = this.levels;
     if (!(hi > lo)) return sign === "none" ? best : { scale: 0, bias: lo, error: 0 };
     for (const share of SHARES) {
       if (sign === "none") {
@@ -96,28 +119,23 @@ export class Group {
     for (let round = 0; round < ROUNDS; round++) {
       const error = this.measure(scale, bias);
       if (!(error < best.error)) break;
-      Object.assign(best, { scale, bias, error });
+      best = { scale, bias, error };
       ({ scale, bias } = this.refit(sign, scale));
     }
     return best;
   }
 
-  /** The best offset for a fixed step: codes and offset in turn. */
-  fitBias(sign: BiasSign, scale: number, start: number): Fit {
-    const best: Fit = { scale, bias: start, error: Number.POSITIVE_INFINITY };
-    let bias = start;
-    for (let round = 0; round < BIAS_ROUNDS; round++) {
-      const error = this.measure(scale, bias);
-      if (!(error < best.error)) break;
-      Object.assign(best, { bias, error });
-      if (sign === "none") break;
-      bias = (this.x - scale * this.l) / this.w;
-      if (sign === "negative") bias = Math.min(0, bias);
-    }
-    return best;
+  /** The best offset for a fixed step: codes and offset in turn. Where there is no offset, `limit` is that of `errorOf`. */
+  fitBias(sign: BiasSign, scale: number, start: number, limit: number): Fit {
+    if (sign === "none") return { scale, bias: start, error: this.errorOf(scale, start, limit) };
+    const error = this.measure(scale, start);
+    const free = (this.x - scale * this.l) / this.w;
+    const bias = sign === "negative" ? Math.min(0, free) : free;
+    const better = this.errorOf(scale, bias, error);
+    return better < error ? { scale, bias, error: better } : { scale, bias: start, error };
   }
 
-  /** Least squares for the codes of the last measurement, whose step was `scale`. */
+  /** Least squares for the codes of the last `measure`, whose step was `scale`. */
   private refit(sign: BiasSign, scale: number): Fit {
     const { w, x, l, xx, xl, ll } = this;
     const determinant = w * ll - l * l;

@@ -127,6 +127,7 @@ function nearestCodes(
     const scale = d * scales[j]!;
     const inverse = scale === 0 ? 0 : 1 / scale;
     const bias = -dmin * mins[j]!;
-    for (let i = size * j; i < size * (j + 1); i++) codes[i] = levels.nearest((values[i]! - bias) * inverse);
+    for (let i = size * j; i < size * (j + 1); i++)
+      codes[i] = levels.nearestCode((values[i]! - bias) * inverse);
   }
 }

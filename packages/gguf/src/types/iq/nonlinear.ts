@@ -31,6 +31,13 @@ export function nonlinearCode(value: number): number {
   return codeOfHalves[(2 * value + 256) | 0]!;
 }
 
+/** The code whose value is nearest; on a border the lower one. */
+export function lowerNonlinearCode(value: number): number {
+  if (!(value > -127)) return 0;
+  if (value >= 113) return 15;
+  return codeOfHalves[Math.ceil(2 * value) + 255]!;
+}
+
 /** A scale for `values[start, start + 32)` by trying those that put the extreme value at −134 … −120. */
 export function nonlinearScale(values: Float32Array, start: number, weights: Float32Array): number {
   let absMax = 0;
