@@ -29,12 +29,6 @@ export { decoderLogits } from "./evaluate/decoder-logits.ts";
 export { type EvaluateOptions, evaluateModel, type LogitSource } from "./evaluate/evaluate.ts";
 export { type Evaluation, EvaluationMeter } from "./evaluate/meter.ts";
 export { type HiddenStates, memoryStates } from "./hidden-states.ts";
-export {
-  type KeptStates,
-  type KeptStatesOptions,
-  keepStates,
-  keptStatesByteLength,
-} from "./kept-states.ts";
 export type { LinearInput, Observer } from "./observer.ts";
 export { type CollectedEntry, type CollectorOptions, StatisticsCollector } from "./statistics/collector.ts";
 export { type StatisticsEntry, sharedNames, unusedExpertFindings } from "./statistics/entry.ts";

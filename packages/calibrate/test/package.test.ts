@@ -14,8 +14,6 @@ test("exports of @requant/calibrate", () => {
       "decoderLogits",
       "evaluateModel",
       "importanceSums",
-      "keepStates",
-      "keptStatesByteLength",
       "layoutStatistics",
       "memoryStates",
       "mergeStatistics",

@@ -1,7 +1,7 @@
 import { kernelsAreInstalled } from "@requant/core/kernels";
 import { wasm as fixedWasm } from "../generated/kernels.ts";
 import { wasm as relaxedWasm } from "../generated/relaxed-kernels.ts";
-import { type KernelName, kernelNames } from "./tasks.ts";
+import type { KernelName } from "./tasks.ts";
 
 /** A compiled module; threads get it with their first message. */
 export interface MatrixModule {
@@ -49,9 +49,4 @@ export function startMatrixKernels(module: WebAssembly.Module, memory: WebAssemb
     scratchByteLength: call("scratchByteLength"),
     run: (name, task, scratch) => void call(name, task, scratch),
   };
-}
-
-/** @returns undefined for the number that ends a thread */
-export function kernelNameOf(index: number): KernelName | undefined {
-  return kernelNames[index];
 }

@@ -1,6 +1,6 @@
 import { LimitError } from "@requant/core";
 
-/** The first bytes are for the threads' control words, tasks and the kernels' constants (scripts/build-kernels.mjs). */
+/** The first bytes are for a task, the threads' control words and the kernels' constants (scripts/build-kernels.mjs). */
 const STATIC_BYTE_LENGTH = 16 * 1024;
 
 /** No two arrays share a cache line. */
@@ -14,6 +14,14 @@ const MOST_PAGES = 65536;
 interface Range {
   start: number;
   end: number;
+}
+
+/** Numbers in the shared memory: a copy, or where they are. */
+export interface Staged {
+  readonly address: number;
+  /** Writes a copy back to its origin. */
+  copyBack(): void;
+  release(): void;
 }
 
 /** The WebAssembly memory that the threads of one backend share, and what of it is free. */
@@ -62,6 +70,20 @@ export class SharedMemory {
   /** Where the numbers of a view lie in this memory; undefined where they lie elsewhere. */
   addressOf(view: Float32Array): number | undefined {
     return this.#buffers.has(view.buffer) ? view.byteOffset : undefined;
+  }
+
+  /** A part of an array: where it is, or a copy where it lies elsewhere. */
+  staged(array: Float32Array, start: number, length: number): Staged {
+    const inside = this.addressOf(array);
+    if (inside !== undefined) return { address: inside + 4 * start, copyBack() {}, release() {} };
+    const address = this.allocate(4 * length);
+    const values = this.floats(address, length);
+    values.set(array.subarray(start, start + length));
+    return {
+      address,
+      copyBack: () => array.set(values, start),
+      release: () => this.release(address),
+    };
   }
 
   #grow(byteLength: number): void {

@@ -1,35 +1,34 @@
-/** Where threads find their work, in the memory that they share: words of 32 bits from address 0. */
+/** Where threads find their work, in the memory that they share: words of 32 bits, beyond the place of descriptors. */
+import { descriptor } from "@requant/core/kernels";
 
-/** Indices of words that several threads write; each has a cache line of its own. */
+/** Indices of words that several threads write or read; those that are written often have a cache line of their own. */
 export const words = {
   /** Counts the tasks. A change wakes the threads. */
-  generation: 16,
+  generation: 128,
   /** Threads that have not finished the task. The last one wakes the thread that waits. */
-  working: 32,
+  working: 144,
   /** The next tile of the task. */
-  counter: 48,
+  counter: 160,
   /** Which kernel: an index into `kernelNames`; -1 ends the threads. */
-  kernel: 64,
+  kernel: 176,
+  /** The address of the task's numbers. */
+  task: 177,
 } as const;
 
-/** Addresses in bytes. */
+/** The address of the counter, in bytes. */
 export const COUNTER_ADDRESS: number = 4 * words.counter;
-export const TASK_ADDRESS = 512;
-const TASK_BYTE_LENGTH = 256;
+
+/** The words of a memory; views of it stay good when it grows, as it is shared. */
+export function controlWords(memory: WebAssembly.Memory): Int32Array {
+  return new Int32Array(memory.buffer, 0, 256);
+}
 
 /** The kernels that threads work on together. All take the address of the task and that of the thread's scratch. */
 export const kernelNames: readonly KernelName[] = ["product", "moments", "attention", "activation"];
 export type KernelName = "product" | "moments" | "attention" | "activation";
 
-/** Writes the numbers of a task to its place. */
-type Place<Numbers> = (memory: WebAssembly.Memory, numbers: Numbers) => void;
-
-/** For the numbers of a task in the order of the fields of a class in the kernel's AssemblyScript file. */
-function descriptor<Numbers>(inOrder: (numbers: Numbers) => readonly number[]): Place<Numbers> {
-  return (memory, numbers) => {
-    new Uint32Array(memory.buffer, TASK_ADDRESS, TASK_BYTE_LENGTH / 4).set(inOrder(numbers));
-  };
-}
+/** Writes the numbers of a task to a memory and returns their address. */
+type Place<Numbers> = (numbers: Numbers, memory: ArrayBuffer) => number;
 
 /** The fields of the class `ProductTask` in assembly/tiles.ts, in the same order. */
 interface ProductTask {

@@ -1,8 +1,8 @@
 /** Threads that wait for tasks in a shared memory, whatever kind of worker they are. */
 import { IoError } from "@requant/core";
-import { kernelNameOf, type MatrixKernels, type MatrixModule, startMatrixKernels } from "./kernels.ts";
+import { type MatrixKernels, type MatrixModule, startMatrixKernels } from "./kernels.ts";
 import type { SharedMemory } from "./shared-memory.ts";
-import { type KernelName, kernelNames, TASK_ADDRESS, words } from "./tasks.ts";
+import { controlWords, type KernelName, kernelNames, words } from "./tasks.ts";
 
 /** The only message to a thread: everything it needs. From then on it looks into the memory. */
 export interface ThreadSetup {
@@ -31,13 +31,13 @@ export interface Threads {
 /** A thread's side: works until it is told to end. Blocks, so it must not be the thread of a page. */
 export function serveThread({ memory, module, scratch }: ThreadSetup): void {
   const kernels = startMatrixKernels(module, memory);
-  const control = new Int32Array(memory.buffer, 0, TASK_ADDRESS / 4);
+  const control = controlWords(memory);
   for (let seen = 0; ; ) {
     Atomics.wait(control, words.generation, seen);
     seen = Atomics.load(control, words.generation);
-    const name = kernelNameOf(Atomics.load(control, words.kernel));
+    const name = kernelNames[Atomics.load(control, words.kernel)];
     if (name === undefined) return;
-    kernels.run(name, TASK_ADDRESS, scratch);
+    kernels.run(name, Atomics.load(control, words.task), scratch);
     if (Atomics.sub(control, words.working, 1) === 1) Atomics.notify(control, words.working);
   }
 }
@@ -57,7 +57,7 @@ const LOOKS = 2000;
 /** Threads at work on one memory, the caller's among them. */
 export class ThreadTeam {
   readonly size: number;
-  readonly #shared: SharedMemory;
+  readonly #control: Int32Array;
   readonly #kernels: MatrixKernels;
   readonly #scratch: number;
   readonly #handles: ThreadHandle[];
@@ -67,7 +67,7 @@ export class ThreadTeam {
   #closing = false;
 
   constructor(shared: SharedMemory, { module }: MatrixModule, threads: Threads | undefined) {
-    this.#shared = shared;
+    this.#control = controlWords(shared.memory);
     this.#kernels = startMatrixKernels(module, shared.memory);
     this.size = Math.max(1, threads?.count ?? 1);
     const scratch = (): number => shared.allocate(this.#kernels.scratchByteLength);
@@ -81,23 +81,29 @@ export class ThreadTeam {
     }
   }
 
-  /** Does the task that was placed. `alone`: it is too short to wake the other threads. */
-  async run(name: KernelName, alone: boolean): Promise<void> {
+  /**
+   * Does a task.
+   * @param task the address of its numbers
+   * @param alone true where it is too short to wake the other threads
+   */
+  async run(name: KernelName, task: number, alone: boolean): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure.error;
-    const control = this.#control();
+    const control = this.#control;
     Atomics.store(control, words.counter, 0);
     const others = alone ? 0 : this.#handles.length;
     if (others > 0) {
       Atomics.store(control, words.kernel, kernelNames.indexOf(name));
+      Atomics.store(control, words.task, task);
       Atomics.store(control, words.working, others);
       Atomics.add(control, words.generation, 1);
       Atomics.notify(control, words.generation);
     }
-    this.#kernels.run(name, TASK_ADDRESS, this.#scratch);
-    if (others > 0) await this.#othersDone(control);
+    this.#kernels.run(name, task, this.#scratch);
+    if (others > 0) await this.#othersDone();
   }
 
-  async #othersDone(control: Int32Array): Promise<void> {
+  async #othersDone(): Promise<void> {
+    const control = this.#control;
     for (let look = 0; look < LOOKS; look++) {
       if (Atomics.load(control, words.working) === 0) return;
     }
@@ -116,10 +122,6 @@ export class ThreadTeam {
     }
   }
 
-  #control(): Int32Array {
-    return new Int32Array(this.#shared.memory.buffer, 0, TASK_ADDRESS / 4);
-  }
-
   #onEnd(reason: string): void {
     if (this.#closing || this.#failure !== undefined) return;
     const error = new IoError(`A thread stopped: ${reason}.`, {
@@ -131,7 +133,7 @@ export class ThreadTeam {
 
   async close(): Promise<void> {
     this.#closing = true;
-    const control = this.#control();
+    const control = this.#control;
     Atomics.store(control, words.kernel, -1);
     Atomics.add(control, words.generation, 1);
     Atomics.notify(control, words.generation);

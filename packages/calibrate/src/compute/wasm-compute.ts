@@ -4,7 +4,7 @@ import { type AttentionWindow, attend } from "../decoder/attention.ts";
 import type { Compute, ComputeArray } from "./compute.ts";
 import { compileMatrixKernels, type MatrixModule } from "./kernels.ts";
 import { referenceCompute } from "./reference.ts";
-import { SharedMemory } from "./shared-memory.ts";
+import { SharedMemory, type Staged } from "./shared-memory.ts";
 import {
   activationKinds,
   COUNTER_ADDRESS,
@@ -107,10 +107,10 @@ class WasmCompute implements Compute {
       const bandM = Math.min(m, rowsAtOnce(k, a), rowsAtOnce(bandN, out));
       for (let column = 0; column < n; column += bandN) {
         const columns = Math.min(bandN, n - column);
-        const right = this.#staged(b, column * k, columns * k);
+        const right = this.#shared.staged(b, column * k, columns * k);
         for (let row = 0; row < m; row += bandM) {
           const rows = Math.min(bandM, m - row);
-          const left = this.#staged(a, row * k, rows * k);
+          const left = this.#shared.staged(a, row * k, rows * k);
           const inside = this.#shared.addressOf(out);
           const place = inside === undefined ? this.#shared.allocate(4 * rows * columns) : undefined;
           await this.#product({
@@ -134,7 +134,7 @@ class WasmCompute implements Compute {
     });
   }
 
-  async #product(task: Omit<Parameters<typeof placeProduct>[1], "counter" | "tileRows" | "tileColumns">) {
+  async #product(task: Omit<Parameters<typeof placeProduct>[0], "counter" | "tileRows" | "tileColumns">) {
     const { m, n, k } = task;
     let { rows: tileRows, columns: tileColumns } = TILE;
     const tiles = (): number => Math.ceil(m / tileRows) * Math.ceil(n / tileColumns);
@@ -142,32 +142,40 @@ class WasmCompute implements Compute {
       if (tileRows > tileColumns) tileRows /= 2;
       else tileColumns /= 2;
     }
-    placeProduct(this.#shared.memory, { ...task, counter: COUNTER_ADDRESS, tileRows, tileColumns });
-    await this.#team.run("product", m * n * k < WORTH_THREADS);
+    const place = placeProduct(
+      { ...task, counter: COUNTER_ADDRESS, tileRows, tileColumns },
+      this.#shared.memory.buffer,
+    );
+    await this.#team.run("product", place, m * n * k < WORTH_THREADS);
   }
 
   addMoments(x: Float32Array, tokens: number, columns: number, sums: Float32Array): Promise<void> {
     checkLength("x", x, tokens * columns);
     checkLength("sums", sums, columns * columns);
     return this.#inTurn(async () => {
-      const staged = this.#staged(x, 0, tokens * columns);
+      const staged = this.#shared.staged(x, 0, tokens * columns);
       const inside = this.#shared.addressOf(sums);
       const rows = inside === undefined ? Math.max(1, Math.floor(STAGED_BYTE_LENGTH / 4 / columns)) : columns;
       for (let band = 0; band < columns; band += rows) {
         const bandEnd = Math.min(columns, band + rows);
         const part =
-          inside === undefined ? this.#staged(sums, band * columns, (bandEnd - band) * columns) : undefined;
-        placeMoments(this.#shared.memory, {
-          counter: COUNTER_ADDRESS,
-          x: staged.address,
-          sums: part?.address ?? inside ?? 0,
-          tokens,
-          columns,
-          band,
-          bandEnd,
-          tileSize: MOMENTS_TILE,
-        });
-        await this.#team.run("moments", tokens * (bandEnd - band) * columns < WORTH_THREADS);
+          inside === undefined
+            ? this.#shared.staged(sums, band * columns, (bandEnd - band) * columns)
+            : undefined;
+        const task = placeMoments(
+          {
+            counter: COUNTER_ADDRESS,
+            x: staged.address,
+            sums: part?.address ?? inside ?? 0,
+            tokens,
+            columns,
+            band,
+            bandEnd,
+            tileSize: MOMENTS_TILE,
+          },
+          this.#shared.memory.buffer,
+        );
+        await this.#team.run("moments", task, tokens * (bandEnd - band) * columns < WORTH_THREADS);
         part?.copyBack();
         part?.release();
       }
@@ -188,26 +196,29 @@ class WasmCompute implements Compute {
     checkLength("out", window.out, tokens * heads * headLength);
     checkLength("keys", window.keys, tokens * keyHeads * headLength);
     checkLength("values", window.values, tokens * keyHeads * headLength);
-    const staged = (array: Float32Array): Staged => this.#staged(array, 0, array.length);
+    const staged = (array: Float32Array): Staged => this.#shared.staged(array, 0, array.length);
     const queries = staged(window.queries);
     const keys = staged(window.keys);
     const values = staged(window.values);
     const out = staged(window.out);
-    placeAttention(this.#shared.memory, {
-      counter: COUNTER_ADDRESS,
-      queries: queries.address,
-      keys: keys.address,
-      values: values.address,
-      out: out.address,
-      tokens,
-      heads,
-      keyHeads,
-      headLength,
-      scaleBits: floatBits(scale),
-      capBits: floatBits(cap),
-      reach,
-    });
-    await this.#team.run("attention", tokens * tokens * heads * headLength < WORTH_THREADS);
+    const task = placeAttention(
+      {
+        counter: COUNTER_ADDRESS,
+        queries: queries.address,
+        keys: keys.address,
+        values: values.address,
+        out: out.address,
+        tokens,
+        heads,
+        keyHeads,
+        headLength,
+        scaleBits: floatBits(scale),
+        capBits: floatBits(cap),
+        reach,
+      },
+      this.#shared.memory.buffer,
+    );
+    await this.#team.run("attention", task, tokens * tokens * heads * headLength < WORTH_THREADS);
     out.copyBack();
     for (const { release } of [queries, keys, values, out]) release();
   }
@@ -224,35 +235,24 @@ class WasmCompute implements Compute {
       const each = Math.min(values.length, STAGED_BYTE_LENGTH / 4);
       for (let start = 0; start < values.length; start += each) {
         const count = Math.min(each, values.length - start);
-        const gates = gate === undefined ? undefined : this.#staged(gate, start, count);
-        const own = this.#staged(values, start, count);
-        placeActivation(this.#shared.memory, {
-          counter: COUNTER_ADDRESS,
-          gate: gates?.address ?? 0,
-          values: own.address,
-          count,
-          kind: activationKinds[kind],
-        });
-        await this.#team.run("activation", count < WORTH_THREADS / 8);
+        const gates = gate === undefined ? undefined : this.#shared.staged(gate, start, count);
+        const own = this.#shared.staged(values, start, count);
+        const task = placeActivation(
+          {
+            counter: COUNTER_ADDRESS,
+            gate: gates?.address ?? 0,
+            values: own.address,
+            count,
+            kind: activationKinds[kind],
+          },
+          this.#shared.memory.buffer,
+        );
+        await this.#team.run("activation", task, count < WORTH_THREADS / 8);
         own.copyBack();
         own.release();
         gates?.release();
       }
     });
-  }
-
-  /** The address of a part of an array, which is copied in where it lies elsewhere. */
-  #staged(array: Float32Array, start: number, length: number): Staged {
-    const inside = this.#shared.addressOf(array);
-    if (inside !== undefined) return { address: inside + 4 * start, copyBack() {}, release() {} };
-    const address = this.#shared.allocate(4 * length);
-    const values = this.#shared.floats(address, length);
-    values.set(array.subarray(start, start + length));
-    return {
-      address,
-      copyBack: () => array.set(values, start),
-      release: () => this.#shared.release(address),
-    };
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -265,14 +265,6 @@ class WasmCompute implements Compute {
     await this.#last;
     await this.#team.close();
   }
-}
-
-/** Numbers in the shared memory: a copy, or where they are. */
-interface Staged {
-  readonly address: number;
-  /** Writes a copy back to its origin. */
-  copyBack(): void;
-  release(): void;
 }
 
 function copyRows(

@@ -27,19 +27,6 @@ export async function loadAttention({ source }: Pass, plan: LayerPlan): Promise<
   };
 }
 
-/** A norm for each head normalizes heads; a weight as long as the row normalizes rows, where it is of one dimension. */
-function normalizeHeads(
-  { settings, source }: Pass,
-  values: Float32Array,
-  name: string,
-  norm: NormValues | undefined,
-): void {
-  if (norm === undefined) return;
-  const wholeRow = source.shapes.get(name)?.length === 1;
-  const length = wholeRow ? norm.weight.length : settings.headLength;
-  normalize(values, length, settings.description.norm, norm, settings.epsilon, values);
-}
-
 /** @returns what the half adds to the hidden states, before a norm: [tokens, hidden] */
 export async function attentionHalf(
   pass: Pass,
@@ -59,8 +46,9 @@ export async function attentionHalf(
   await applyLinear(compute, weights.queries, input, tokens, queries);
   await applyLinear(compute, weights.keys, input, tokens, keys);
   await applyLinear(compute, weights.values, input, tokens, values);
-  normalizeHeads(pass, queries, `blk.${plan.layer}.attn_q_norm.weight`, weights.queryNorm);
-  normalizeHeads(pass, keys, `blk.${plan.layer}.attn_k_norm.weight`, weights.keyNorm);
+  const { norm } = settings.description;
+  if (weights.queryNorm !== undefined) normalize(queries, norm, weights.queryNorm, settings.epsilon, queries);
+  if (weights.keyNorm !== undefined) normalize(keys, norm, weights.keyNorm, settings.epsilon, keys);
   const mixed = scratch.floats("mixed", queries.length);
   const reach = settings.reachOf(plan.layer);
   const rope = reach === 0 ? settings.rope : settings.windowRope;

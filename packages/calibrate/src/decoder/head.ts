@@ -42,7 +42,7 @@ export async function openHead(pass: Pass, plan: HeadPlan, headBytes: number): P
   };
   const normed = (states: Float32Array): Float32Array => {
     const out = scratch.floats("head input", states.length);
-    normalize(states, columns, settings.description.norm, norm, settings.epsilon, out);
+    normalize(states, settings.description.norm, norm, settings.epsilon, out);
     return out;
   };
   return {

@@ -22,6 +22,8 @@ export interface NormPlan {
   readonly bias: string | undefined;
   /** Numbers of the weight. */
   readonly length: number;
+  /** Numbers that are normalized together: all of a row, or those of a head. */
+  readonly run: number;
 }
 
 export interface ForwardPlan {
@@ -123,7 +125,7 @@ export class TensorLookup {
 
   norm(stem: string, length: number): NormPlan {
     this.expect(`${stem}.weight`, length);
-    return { weight: `${stem}.weight`, bias: this.bias(stem, length), length };
+    return { weight: `${stem}.weight`, bias: this.bias(stem, length), length, run: length };
   }
 }
 
@@ -145,7 +147,7 @@ function headNorm(lookup: TensorLookup, stem: string, heads: number, headLength:
     (shape.length === 1 && (length === headLength || length === heads * headLength)) ||
     (shape.length === 2 && shape[0] === heads && shape[1] === headLength);
   if (!fits) lookup.expect(`${stem}.weight`, headLength);
-  return { weight: `${stem}.weight`, bias: lookup.bias(stem, length), length };
+  return { weight: `${stem}.weight`, bias: lookup.bias(stem, length), length, run: shape.at(-1) ?? 0 };
 }
 
 function normsOf(lookup: TensorLookup, settings: DecoderSettings, layer: number): LayerPlan["norms"] {

@@ -39,7 +39,7 @@ class LayerSteps {
     if (norm === undefined) return undefined;
     const { settings, scratch } = this.#pass;
     const out = scratch.floats(part, x.length);
-    normalize(x, settings.hidden, settings.description.norm, norm, settings.epsilon, out);
+    normalize(x, settings.description.norm, norm, settings.epsilon, out);
     return out;
   }
 

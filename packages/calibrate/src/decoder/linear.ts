@@ -55,5 +55,5 @@ export async function applyLinear(
 
 export async function loadNorm(source: DecoderSource, plan: NormPlan): Promise<NormValues> {
   const weight = await readWhole(source, plan.weight);
-  return { weight, bias: await readBias(source, plan.bias, 0, plan.length) };
+  return { weight, bias: await readBias(source, plan.bias, 0, plan.length), run: plan.run };
 }

@@ -2,22 +2,23 @@
 export interface NormValues {
   readonly weight: Float32Array;
   readonly bias: Float32Array | undefined;
+  /** Numbers that are normalized together. */
+  readonly run: number;
 }
 
 /**
- * Normalizes each run of `length` numbers: by its root mean square (`rms`), or by mean and deviation (`layer`). Where
- * the weight is longer than a run, neighbouring runs take its parts in turn: a weight for each head.
+ * Normalizes each run of numbers: by its root mean square (`rms`), or by mean and deviation (`layer`). Where the weight is
+ * longer than a run, neighbouring runs take its parts in turn: a weight for each head.
  * @param out may be `values`
  */
 export function normalize(
   values: Float32Array,
-  length: number,
   kind: "rms" | "layer",
   norm: NormValues,
   epsilon: number,
   out: Float32Array,
 ): void {
-  const { weight, bias } = norm;
+  const { weight, bias, run: length } = norm;
   for (let start = 0; start < values.length; start += length) {
     const own = start % weight.length;
     let mean = 0;

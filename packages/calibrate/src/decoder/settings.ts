@@ -3,8 +3,7 @@ import { FormatError, UnsupportedError } from "@requant/core";
 import { type DecoderDescription, decoderNamed, decoderNames } from "@requant/models";
 import type { RopeSettings } from "./rope.ts";
 import type { RouterSettings } from "./router.ts";
-import type { DecoderSource } from "./source.ts";
-import { type Keys, keysOf } from "./source.ts";
+import { type DecoderSource, type Keys, keysOf } from "./source.ts";
 
 export interface DecoderSettings {
   readonly architecture: string;
