@@ -17,6 +17,7 @@ import { showPlan } from "./execute.ts";
 import { countOption, measured, textOf } from "./measure-arguments.ts";
 import type { OutputPlace } from "./output.ts";
 import { findingText, showWarnings } from "./render/findings.ts";
+import { tell } from "./render/tell.ts";
 import { removeFile, workingFile } from "./working-file.ts";
 
 /** What a conversion gets of the statistics. */
@@ -123,9 +124,4 @@ async function calibrationTextOf(calibrate: string): Promise<string> {
   if (calibrate !== BUILTIN) return textOf(calibrate);
   const { calibrationText } = await import("@requant/calibration-text");
   return calibrationText;
-}
-
-/** A line for people, of what is no result. */
-export function tell(text: string, { streams, options }: Context): void {
-  if (options.quiet !== true && options.json !== true) streams.err.write(`requant: ${text}\n`);
 }

@@ -8,6 +8,7 @@ import { countOption, measured, textOf } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
 import { findingText, showWarnings } from "../render/findings.ts";
 import { byteQuantity, counted } from "../render/quantity.ts";
+import { tell } from "../render/tell.ts";
 import { writeJson } from "../streams.ts";
 
 export const calibrate: Handler = async ([argument = ""], given, context) => {
@@ -28,10 +29,7 @@ export const calibrate: Handler = async ([argument = ""], given, context) => {
         overwrite,
         resume: given["resume"] === true,
         ...tools,
-        onFinding: ({ message, hint = "" }) => {
-          if (options.quiet === true || options.json === true) return;
-          streams.err.write(`requant: ${findingText(message)} ${findingText(hint)}\n`);
-        },
+        onFinding: ({ message, hint = "" }) => tell(findingText(`${message} ${hint}`), context),
       }),
     ),
   );
