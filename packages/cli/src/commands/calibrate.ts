@@ -4,7 +4,7 @@ import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
-import { countOption, measured, textOf } from "../measure-arguments.ts";
+import { calibrationTextOf, countOption, measured } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
 import { findingText, showWarnings } from "../render/findings.ts";
 import { byteQuantity, counted } from "../render/quantity.ts";
@@ -14,7 +14,7 @@ import { writeJson } from "../streams.ts";
 export const calibrate: Handler = async ([argument = ""], given, context) => {
   const { streams, options } = context;
   const path = outputFile(String(given["output"]));
-  const text = await textOf(String(given["text"]));
+  const text = await calibrationTextOf(String(given["text"]));
   const overwrite = given["overwrite"] === true;
   const report = await withModel(argument, context.signal, (model) =>
     measured(context, given["jobs"], (tools) =>
