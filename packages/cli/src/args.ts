@@ -3,7 +3,7 @@ import { didYouMean } from "@requant/core/text";
 import { Command } from "commander";
 import type { Context, Handler } from "./context.ts";
 import { conversion, sized } from "./conversion-options.ts";
-import { jobsOption, measuring, output, textHelp, windowOption } from "./measure-options.ts";
+import { calibrationTextHelp, jobsOption, measuring, output, windowOption } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
 import { refuseMissing } from "./needed-options.ts";
 import { collect, positive, tolerance } from "./option-values.ts";
@@ -157,7 +157,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     ),
     "a .gguf file, or a .dat file for the older form",
   )
-    .option("--text <file>", textHelp)
+    .option("--text <file>", calibrationTextHelp)
     .option(...windowOption)
     .option("--chunks <n>", "only the first n windows of the text")
     .option("--process-output", "also measure the head (output.weight)")
@@ -171,11 +171,15 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         "statistics of what enters each weight while the model reads a text, for convert --calibrate",
         async () => (await import("./commands/calibrate.ts")).calibrate,
       ),
+      calibrationTextHelp,
     ),
     "a .safetensors file",
   )
     .option("--samples <n>", "windows, spread evenly over the text; default: all, at most 128")
-    .option("--seed <n>", "choose the windows at random, always the same for a seed; with --samples")
+    .option(
+      "--seed <n>",
+      "choose the windows at random, always the same for a seed; with fewer windows than the text has",
+    )
     .option("--resume", "go on after the last layer that an interrupted run has finished");
 
   command(

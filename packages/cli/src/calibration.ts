@@ -11,12 +11,13 @@ import {
   warningsOf,
 } from "@requant/convert";
 import { directoryStore } from "@requant/core/node";
-import { BUILTIN, type CalibrationOptions, withStatistics } from "./calibration-options.ts";
+import { type CalibrationOptions, withStatistics } from "./calibration-options.ts";
 import type { Context } from "./context.ts";
 import { showPlan } from "./execute.ts";
-import { countOption, measured, textOf } from "./measure-arguments.ts";
+import { calibrationTextOf, countOption, measured } from "./measure-arguments.ts";
 import type { OutputPlace } from "./output.ts";
 import { findingText, showWarnings } from "./render/findings.ts";
+import { tell } from "./render/tell.ts";
 import { removeFile, workingFile } from "./working-file.ts";
 
 /** What a conversion gets of the statistics. */
@@ -43,18 +44,11 @@ async function planWithText(
 ): Promise<Plan> {
   // a text that cannot be read is refused here, not when the conversion runs
   await calibrationTextOf(calibrated.given.calibrate ?? "");
-  tell(
-    "The statistics of the text are made when the conversion runs; the plan takes every expert as reached.",
-    context,
-  );
-  return expectedPlan(calibrated, context);
-}
-
-async function expectedPlan(
-  { model, makePlan }: Pick<Calibrated, "model" | "makePlan">,
-  { signal }: Context,
-): Promise<Plan> {
-  return makePlan({ statistics: await expectedStatistics(model, signal) });
+  const statistics = await expectedStatistics(calibrated.model, context.signal);
+  const hasExperts = [...statistics.entries.values()].some(({ tokens }) => tokens.length > 1);
+  const assumed = hasExperts ? "; the plan takes every expert as reached" : "";
+  tell(`The statistics of the text are made when the conversion runs${assumed}.`, context);
+  return calibrated.makePlan({ statistics });
 }
 
 /**
@@ -83,7 +77,9 @@ export async function runWithText(
   const { given, model, place, resume = false, overwrite = false } = calibrated;
   const text = await calibrationTextOf(given.calibrate ?? "");
   // what can be refused is refused before the model runs
-  const expected = await expectedPlan(calibrated, context);
+  const expected = await calibrated.makePlan({
+    statistics: await expectedStatistics(model, context.signal),
+  });
   if (place.directory !== undefined && !resume && !overwrite) {
     await refuseTaken(directoryStore(place.directory), expected);
   }
@@ -116,16 +112,4 @@ export async function runWithText(
     else tell("The statistics of the text are kept: the same command with --resume uses them.", context);
     throw error;
   }
-}
-
-/** The file, or the text of the word that is no file's name. */
-async function calibrationTextOf(calibrate: string): Promise<string> {
-  if (calibrate !== BUILTIN) return textOf(calibrate);
-  const { calibrationText } = await import("@requant/calibration-text");
-  return calibrationText;
-}
-
-/** A line for people, of what is no result. */
-export function tell(text: string, { streams, options }: Context): void {
-  if (options.quiet !== true && options.json !== true) streams.err.write(`requant: ${text}\n`);
 }

@@ -40,7 +40,10 @@ export function conversion(command: Command): Command {
     )
     .option("--samples <n>", "of the text: windows, spread evenly; default: all, at most 128")
     .option("--window <tokens>", "of the text: tokens of a window; default: 512")
-    .option("--seed <n>", "of the text: choose the windows at random, always the same for a seed")
+    .option(
+      "--seed <n>",
+      "of the text: choose the windows at random, always the same for a seed; with fewer than it has",
+    )
     .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
     .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)
     .option("--pure", "one type for all quantized tensors")

@@ -8,8 +8,16 @@ import type { MeasureControl } from "@requant/convert";
 import { IoError, UsageError, type WriteStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { parseCount } from "./byte-size.ts";
+import { BUILTIN } from "./calibration-options.ts";
 import type { Context } from "./context.ts";
 import { ProgressBar, tokensPerSecond } from "./render/progress.ts";
+
+/** The text to calibrate with: of a file, or the one that comes with this program. */
+export async function calibrationTextOf(argument: string): Promise<string> {
+  if (argument !== BUILTIN) return textOf(argument);
+  const { calibrationText } = await import("@requant/calibration-text");
+  return calibrationText;
+}
 
 /** The text of a file. @throws UsageError for a file that is not text */
 export async function textOf(path: string): Promise<string> {

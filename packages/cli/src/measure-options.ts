@@ -8,8 +8,10 @@ export function output(command: Command, description: string): Command {
   return needs(command, "-o, --output <file>", description).option("--overwrite", "replace an existing file");
 }
 
-/** What `--text` is. */
-export const textHelp = "a file of plain text in UTF-8";
+const textHelp = "a file of plain text in UTF-8";
+
+/** `--text` of a calibration. */
+export const calibrationTextHelp = `${textHelp}, or builtin, the text that comes with this program`;
 
 /** `--window`. */
 export const windowOption = [
@@ -21,8 +23,8 @@ export const windowOption = [
 export const jobsOption = ["--jobs <n>", "threads; default: as many as there are cores", positive] as const;
 
 /** The options of commands that run a model over a text. */
-export function measuring(command: Command): Command {
-  return needs(command, "--text <file>", textHelp)
+export function measuring(command: Command, text: string = textHelp): Command {
+  return needs(command, "--text <file>", text)
     .option(...windowOption)
     .option(...jobsOption);
 }

@@ -11,27 +11,27 @@ import {
   wantsScales,
 } from "@requant/convert";
 import { directoryStore } from "@requant/core/node";
-import { tell } from "./calibration.ts";
 import type { Context } from "./context.ts";
 import type { OutputPlace } from "./output.ts";
 import { ProgressBar } from "./render/progress.ts";
+import { tell } from "./render/tell.ts";
 import { removeFile, workingFile } from "./working-file.ts";
 
 /** A conversion as it was planned without scales. */
 interface Unscaled {
   readonly plan: Plan;
-  /** The plan that scales are searched for; that of the conversion where absent. */
-  readonly search?: Plan | undefined;
   readonly model: Model;
   readonly place: OutputPlace;
   readonly statistics: RunOptions["statistics"];
   readonly resume?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
+  /** The plan that scales are searched for. Default: `plan`. */
+  readonly searchPlan?: ((statistics: StatisticsIndex) => Promise<Plan>) | undefined;
   makePlan(model: Model, statistics: StatisticsIndex): Promise<Plan>;
 }
 
 /** What a plan needs of the file. */
-export async function statisticsIndex(location: StatisticsLocation): Promise<StatisticsIndex> {
+async function statisticsIndex(location: StatisticsLocation): Promise<StatisticsIndex> {
   const { entries, shared, close } = await openStatisticsFile(location);
   await close();
   return { entries, shared };
@@ -42,11 +42,13 @@ export async function statisticsIndex(location: StatisticsLocation): Promise<Sta
  * output meanwhile; when something fails they stay, and the same command with --resume takes them.
  */
 export async function withScales(
-  { plan, search = plan, model, place, statistics, resume = false, overwrite = false, makePlan }: Unscaled,
+  { plan, searchPlan, model, place, statistics, resume = false, overwrite = false, makePlan }: Unscaled,
   context: Context,
   run: (plan: Plan, model: Model) => Promise<number>,
 ): Promise<number> {
-  if (statistics === undefined || !wantsScales(search)) return run(plan, model);
+  if (statistics === undefined) return run(plan, model);
+  const search = searchPlan === undefined ? plan : await searchPlan(await statisticsIndex(statistics));
+  if (!wantsScales(search)) return run(plan, model);
   if (place.directory !== undefined && !resume && !overwrite) {
     await refuseTaken(directoryStore(place.directory), plan);
   }

@@ -4,16 +4,17 @@ import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
-import { countOption, measured, textOf } from "../measure-arguments.ts";
+import { calibrationTextOf, countOption, measured } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
 import { findingText, showWarnings } from "../render/findings.ts";
 import { byteQuantity, counted } from "../render/quantity.ts";
+import { tell } from "../render/tell.ts";
 import { writeJson } from "../streams.ts";
 
 export const calibrate: Handler = async ([argument = ""], given, context) => {
   const { streams, options } = context;
   const path = outputFile(String(given["output"]));
-  const text = await textOf(String(given["text"]));
+  const text = await calibrationTextOf(String(given["text"]));
   const overwrite = given["overwrite"] === true;
   const report = await withModel(argument, context.signal, (model) =>
     measured(context, given["jobs"], (tools) =>
@@ -28,10 +29,7 @@ export const calibrate: Handler = async ([argument = ""], given, context) => {
         overwrite,
         resume: given["resume"] === true,
         ...tools,
-        onFinding: ({ message, hint = "" }) => {
-          if (options.quiet === true || options.json === true) return;
-          streams.err.write(`requant: ${findingText(message)} ${findingText(hint)}\n`);
-        },
+        onFinding: ({ message, hint = "" }) => tell(findingText(`${message} ${hint}`), context),
       }),
     ),
   );

@@ -31,7 +31,7 @@ async function evaluateWith(
     evaluateModels({ model, base, text, window, chunks, spill: temporaryStore(), ...tools }),
   );
   const warnings = warningsOf(findings);
-  showWarnings(findings, streams, options);
+  showWarnings(warnings, streams, options);
   if (options.json) writeJson(streams, { ...evaluation, warnings });
   else streams.out.write(`${renderEvaluation(evaluation, look)}\n`);
   return exitStatus.done;

@@ -6,12 +6,12 @@ import {
   warningsOf,
 } from "@requant/convert";
 import { UsageError } from "@requant/core";
-import { directoryStore, fileSink } from "@requant/core/node";
+import { directoryStore } from "@requant/core/node";
 import { type Imatrix, mergeImatrices, writeImatrix } from "@requant/gguf";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { readImatrixFile } from "../imatrix-file.ts";
-import { countOption, measured, temporaryStore, textOf } from "../measure-arguments.ts";
+import { calibrationTextOf, countOption, measured, temporaryStore } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
 import { showWarnings } from "../render/findings.ts";
 import { counted } from "../render/quantity.ts";
@@ -25,7 +25,10 @@ export const imatrix: Handler = async ([argument], given, context) => {
   const form = formOf(output);
   const others = await readOthers(given["merge"]);
   refuseHalf(argument, given, others.length);
-  const sink = await fileSink(resolve(output), { overwrite: given["overwrite"] === true });
+  if (argument === undefined) refuseUnused(given, others);
+  const path = resolve(output);
+  const store = directoryStore(dirname(path), { overwrite: given["overwrite"] === true });
+  const sink = await store.create(basename(path));
   try {
     const own =
       argument === undefined
@@ -41,7 +44,7 @@ export const imatrix: Handler = async ([argument], given, context) => {
     showWarnings(warnings, streams, options);
     const { chunkCount, chunkSize } = whole;
     const entries = whole.entries.size;
-    if (options.json) writeJson(streams, { file: resolve(output), entries, chunkCount, chunkSize, warnings });
+    if (options.json) writeJson(streams, { file: path, entries, chunkCount, chunkSize, warnings });
     else if (options.quiet !== true) {
       streams.out.write(
         `${output}: ${counted(entries, "entry", "entries")} over ${chunkCount} chunks of ${chunkSize} tokens\n`,
@@ -60,7 +63,7 @@ async function measure(
   context: Context,
 ): Promise<MeasuredImportance> {
   const path = String(given["text"]);
-  const text = await textOf(path);
+  const text = await calibrationTextOf(path);
   return measured(context, given["jobs"], (tools) =>
     importanceMatrix({
       model,
@@ -101,6 +104,24 @@ function refuseHalf(model: string | undefined, { text }: Given, others: number):
       ? "There is nothing to measure or to merge."
       : "There is no model to measure on the text.",
     { hint: "Give a model and --text FILE, or files with --merge." },
+  );
+}
+
+/** @throws UsageError for options of a measurement where matrices are only merged */
+function refuseUnused(given: Given, others: readonly Imatrix[]): void {
+  // a .dat file does not say how many tokens its chunks have
+  const countsTokens = others.length > 1 && others.some(({ form }) => form === "dat");
+  const flag = [
+    ...(given["chunks"] === undefined ? [] : ["--chunks"]),
+    ...(given["processOutput"] === true ? ["--process-output"] : []),
+    ...(given["window"] === undefined || countsTokens ? [] : ["--window"]),
+  ][0];
+  if (flag === undefined) return;
+  throw new UsageError(
+    `The option ${flag} is about measuring a model, and there is none: files are merged.`,
+    {
+      hint: "Leave it out, or give a model and --text FILE.",
+    },
   );
 }
 

@@ -1,29 +1,18 @@
-import {
-  type Model,
-  measuresWeights,
-  type Plan,
-  type PlanOptions,
-  parseTarget,
-  planConversion,
-} from "@requant/convert";
-import { isCalibrationText } from "../calibration-options.ts";
+import { type Model, type Plan, type PlanOptions, parseTarget, planConversion } from "@requant/convert";
 import type { Handler } from "../context.ts";
-import { showPlan } from "../execute.ts";
+import { showConversion } from "../conversion.ts";
 import { withModel } from "../open.ts";
 import { conversionArguments, withConversionOptions } from "../plan-arguments.ts";
 
 export const plan: Handler = async ([argument = ""], given, context) => {
   const choices = conversionArguments.parse(given);
   const target = parseTarget(choices.to);
-  return withConversionOptions(choices, ({ plan: rest }) =>
+  return withConversionOptions(choices, ({ plan: options }) =>
     withModel(argument, context.signal, async (model) => {
       const make = async (like?: Model): Promise<number> => {
-        const makePlan = (more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
-          planConversion(model, target, { ...rest, ...more, like });
-        if (!isCalibrationText(choices.calibrate)) return showPlan(await makePlan(), model, context);
-        const { showPlanWithText } = await import("../calibration.ts");
-        const isMeasured = measuresWeights(model, target, rest);
-        return showPlanWithText({ given: choices, model, makePlan, isMeasured }, context);
+        const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
+          planConversion(source, target, { ...options, ...more, like });
+        return showConversion({ model, target, options, given: choices, planOf }, context);
       };
       return choices.like === undefined ? make() : withModel(choices.like, context.signal, make);
     }),

@@ -23,6 +23,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   requantizeRest: "--requantize-rest",
   resume: "--resume",
   samples: "--samples",
+  seed: "--seed",
   set: "--set",
   statistics: "--calibrate FILE",
   shardSize: "--shard-size",

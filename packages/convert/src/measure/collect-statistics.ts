@@ -23,6 +23,7 @@ import { sourceVersions } from "../model/source-versions.ts";
 import { type OutputStore, outputExists } from "../run/outputs/store.ts";
 import { decoderSource } from "./decoder-source.ts";
 import { isStatisticsOf } from "./finished-statistics.ts";
+import { observeHead } from "./observe-head.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
 import { handedOver, StatesRoom, stagedStates, statesByteLength } from "./states.ts";
 import {
@@ -216,16 +217,6 @@ async function collectFrom(
   }
   counter.at(decoder.layers + 1);
   return steps;
-}
-
-async function observeHead(decoder: Decoder, states: HiddenStates, counter: StepCounter): Promise<void> {
-  const head = await decoder.openHead();
-  const values = new Float32Array(states.tokens * states.columns);
-  for (let window = 0; window < states.windows; window++) {
-    await states.read(window, values);
-    await head.observe(values);
-    counter.at(decoder.layers + (window + 1) / states.windows);
-  }
 }
 
 /** Writes the parts of an entry to their places. */

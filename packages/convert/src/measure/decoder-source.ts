@@ -6,15 +6,13 @@ import type { DecoderSource } from "@requant/calibrate";
 import { ConversionError } from "@requant/core";
 import { openWeight, type WeightReader } from "@requant/models";
 import type { Model } from "../model/model.ts";
+import { recent } from "../model/recently-used.ts";
 import { weightSource } from "../model/weight-source.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import { metadataFromJson } from "../plan/metadata-json.ts";
 import type { Plan, PlanSource, PlanTensor } from "../plan/plan.ts";
 import { readPlanSource } from "../plan/read-plan-source.ts";
 import { parseTarget } from "../plan/target.ts";
-
-/** Readers that are kept: one that transposes holds its weight whole. */
-const KEPT_READERS = 2;
 
 /**
  * Reads headers and side files alone; weights are read when they are asked for.
@@ -31,14 +29,8 @@ export async function decoderSource(model: Model, signal?: AbortSignal): Promise
     const tensor = tensors.get(name);
     // a name that is in no GGUF of the model: the model's own error says what it has
     if (tensor === undefined) return model.weight(name);
-    const found = readers.get(name) ?? openWeight(tensor, weightSource(model));
-    readers.delete(name);
-    readers.set(name, found);
-    for (const old of readers.keys()) {
-      if (readers.size <= KEPT_READERS) break;
-      readers.delete(old);
-    }
-    return found;
+    // one that transposes holds its weight whole, so few are kept
+    return recent(readers, name, () => openWeight(tensor, weightSource(model)));
   }
 
   return {

@@ -108,9 +108,8 @@ async function windowsFor(
 ): Promise<{ readonly windows: readonly Int32Array[]; readonly findings: readonly Finding[] }> {
   const read = (subject: Subject, tokenizer: TextTokenizer): Int32Array[] =>
     windowsOf(tokenizer, subject.source.metadata, options);
-  const first = await tokenizerIfAny(reference.model);
-  if (reference === own || first === undefined)
-    return { windows: read(own, await tokenizerOf(own.model)), findings: [] };
+  const first = reference === own ? undefined : await tokenizerIfAny(reference.model);
+  if (first === undefined) return { windows: read(own, await tokenizerOf(own.model)), findings: [] };
   const windows = read(reference, first);
   const second = await tokenizerIfAny(own.model);
   if (second === undefined || sameIds(windows, read(own, second))) return { windows, findings: [] };

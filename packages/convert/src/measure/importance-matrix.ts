@@ -14,6 +14,7 @@ import type { Imatrix, ImatrixEntry } from "@requant/gguf";
 import { completeFinding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { decoderSource } from "./decoder-source.ts";
+import { observeHead } from "./observe-head.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
 import { roomFor, type StatesRoom } from "./states.ts";
 import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
@@ -86,13 +87,7 @@ async function measureWith(
     await take();
   }
   if (processOutput) {
-    const head = await decoder.openHead();
-    const values = new Float32Array(window * decoder.hidden);
-    for (let index = 0; index < windows.length; index++) {
-      await states.read(index, values);
-      await head.observe(values);
-      counter.at(decoder.layers + (index + 1) / windows.length);
-    }
+    await observeHead(decoder, states, counter);
     await take();
   }
   return {

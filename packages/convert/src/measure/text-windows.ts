@@ -30,7 +30,7 @@ export async function tokenizerOf(model: Model): Promise<TextTokenizer> {
 
 /**
  * All windows of the text, or those that the options choose.
- * @throws UsageError where the text is too short
+ * @throws UsageError where the text is too short, and for a seed that has nothing to choose
  */
 export function windowsOf(
   tokenizer: TextTokenizer,
@@ -45,8 +45,14 @@ export function windowsOf(
   const tokens = tokenizer.encode(text);
   const cut = (count: number | undefined): Int32Array[] =>
     textWindows(tokens, { window, samples: count, seed, chunks, bos: bosOf(metadata) });
-  const windows = cut(samples);
-  return windows.length > most && samples === undefined ? cut(most) : windows;
+  const all = cut(undefined);
+  const count = samples ?? (all.length > most ? most : undefined);
+  if (seed !== undefined && (count ?? all.length) === all.length) {
+    throw new UsageError(`\`seed\` changes nothing: all ${all.length} windows of the text are taken.`, {
+      hint: "Leave it out, or give `samples`: a number of windows below that.",
+    });
+  }
+  return count === undefined ? all : cut(count);
 }
 
 /** ids[windows, tokens] */

@@ -1,5 +1,5 @@
 /** What a plan must know of a model, read from its files. */
-import { elementCount } from "@requant/core";
+import { elementCount, rowCount } from "@requant/core";
 import { configTensors } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import type { SourceNeeds } from "./format.ts";
@@ -55,11 +55,7 @@ async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float3
   for (const { name, shape } of model.tensors) {
     if (!configTensors.includes(name) || elementCount(shape) > MAX_ROPE_FACTORS) continue;
     const out = new Float32Array(elementCount(shape));
-    await model.weight(name).readRows(
-      0,
-      shape.slice(0, -1).reduce((product, size) => product * size, 1),
-      out,
-    );
+    await model.weight(name).readRows(0, rowCount(shape), out);
     values.set(name, out);
   }
   return values;

@@ -1,5 +1,5 @@
 /** What each choice of a target's layouts would cost in every matrix, from a few of its rows. */
-import { ConversionError } from "@requant/core";
+import { ConversionError, rowCount } from "@requant/core";
 import type { WeightSampling } from "@requant/core/format";
 import type { Model, ModelTensor } from "../model/model.ts";
 import { ownPlan } from "../model/own-plan.ts";
@@ -42,7 +42,7 @@ async function sampledCosts(
   const columns = shape.at(-1) ?? 0;
   const linear = model.naming === "gguf" ? mayNarrow(name, shape) : isLinearWeight(tensor, model.hf?.config);
   if (!linear || columns % sampling.columnMultiple !== 0 || isIntegerEncoding(encoding)) return undefined;
-  const rows = shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  const rows = rowCount(shape);
   const picked = sampling.rowsOf(rows);
   const sample = new Float32Array(picked.length * columns);
   for (const [index, row] of picked.entries()) {

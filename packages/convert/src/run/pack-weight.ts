@@ -20,7 +20,7 @@ import type { PlanTensor } from "../plan/plan.ts";
 import { weightTargetByName } from "../plan/target-formats.ts";
 import { gridsOf, type PlanLinear } from "../plan/way.ts";
 import { type Comparison, comparer } from "./comparison.ts";
-import type { WeightGuide } from "./guides.ts";
+import type { MatrixGuide, WeightGuide } from "./guides.ts";
 import { addedErrors, gatherRows, measuredRows, type OutputErrorSums } from "./output-error.ts";
 import { nonFiniteRefusal, type RefusedTask } from "./refuse-non-finite.ts";
 import { guidedView, solvedErrors, valuesOf } from "./solve-rows.ts";
@@ -54,7 +54,7 @@ export async function packedRoundTrip(
   if (floats.kind === "whole") {
     const values = new Float32Array(rows * columns);
     await source.readRows(0, rows, values);
-    const given = await wholeGuide(guide);
+    const given = packGuide(await guide.at(0));
     return encoder.open(naming(model, task, values, 0, () => floats.pack(values, given)));
   }
   const bytes = allocateParts(encoder.parts);
@@ -91,8 +91,7 @@ function matrixAt(shape: readonly number[], row: number): number {
   return shape.length > 2 ? Math.floor(row / (shape.at(-2) ?? 1)) : 0;
 }
 
-async function wholeGuide(guide: WeightGuide): Promise<PackGuide> {
-  const { importance, solve } = await guide.at(0);
+function packGuide({ importance, solve }: MatrixGuide): PackGuide {
   return { importance, statistics: solve?.statistics };
 }
 
@@ -235,10 +234,10 @@ async function packedWhole(
   const columns = rowLength(task.shape);
   const values = new Float32Array(rows * columns);
   await openWeight(task, weightSource(model)).readRows(0, rows, values);
-  const given = await wholeGuide(guide);
+  const here = await guide.at(0);
+  const given = packGuide(here);
   const bytes = { ...naming(model, task, values, 0, () => floats.pack(values, given)) };
   const measured = await compared(model, task, encoder, bytes, bands, options);
-  const here = await guide.at(0);
   if (here.solve === undefined) return { bytes, measured };
   const solved = decodedRows(encoder.open(bytes), rows);
   const output = solvedErrors(

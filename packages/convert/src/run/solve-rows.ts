@@ -1,5 +1,5 @@
 /** Rows of floats as a view that an encoder writes: rounded, or solved with calibration statistics. */
-import { rowLength } from "@requant/core";
+import { rowCount, rowLength } from "@requant/core";
 import type { FloatPacking, WeightEncoder } from "@requant/core/format";
 import { solvePacking } from "@requant/core/solve";
 import { dequantizeLevels, dequantizeView, isLevelView, type StoredView } from "@requant/core/view";
@@ -47,11 +47,7 @@ export function solvedErrors(
 ): OutputErrorSums | undefined {
   if (solve === undefined) return undefined;
   const columns = rowLength(shape);
-  const rows = measuredRows(
-    start,
-    end,
-    shape.slice(0, -1).reduce((product, size) => product * size, 1),
-  );
+  const rows = measuredRows(start, end, rowCount(shape));
   const measured = gatherRows(values, rows, columns);
   const rounded = rows.length === 0 ? measured : round(measured, rows.length);
   return outputErrors(solve.statistics, measured, gatherRows(solved, rows, columns), rounded);

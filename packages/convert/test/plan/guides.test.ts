@@ -5,7 +5,7 @@
 import { memoryStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { hfToGguf } from "@requant/models";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { archModels } from "../../../../fixtures/arch-models.ts";
 import {
   type Model,
@@ -21,17 +21,10 @@ import {
 import { parseEntry } from "../../src/model/guide-entry.ts";
 import { guideNames, isGuided } from "../../src/plan/way.ts";
 import { layerInputs, statisticsStore } from "../calibration-inputs.ts";
+import { modelOpener } from "../opened.ts";
 
-const opened: Model[] = [];
-afterEach(async () => {
-  for (const model of opened.splice(0)) await model.close();
-});
-
-async function open(path: string): Promise<Model> {
-  const model = await openModel({ store: directoryStore(path) });
-  opened.push(model);
-  return model;
-}
+const openAt = modelOpener();
+const open = (path: string): Promise<Model> => openAt({ store: directoryStore(path) });
 
 /** Every matrix of a GGUF of the model has statistics. */
 async function completeIndex(model: Model): Promise<StatisticsIndex> {

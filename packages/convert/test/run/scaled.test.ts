@@ -2,16 +2,13 @@
  * Scales per input channel in a calibrated conversion. The oracle is the output of the layer on the inputs themselves, norm and
  * weight multiplied out in this test.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { directoryStore } from "@requant/core/node";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import {
   type ConversionReport,
   type Model,
-  type ModelLocation,
-  openModel as openModelAt,
   openStatisticsFile,
   type Plan,
   parseTarget,
@@ -28,6 +25,7 @@ import {
   relativeOutputError,
   statisticsStore,
 } from "../calibration-inputs.ts";
+import { modelOpener, temporaryFolder } from "../opened.ts";
 
 const hf = resolve(import.meta.dirname, "../../../../fixtures/kjv/hf");
 const FILE = "stats.safetensors";
@@ -39,23 +37,11 @@ const inputs: InputsByName = new Map([
 ]);
 const shared = { "blk.0.attn_k.weight": "blk.0.attn_q.weight", "blk.0.attn_v.weight": "blk.0.attn_q.weight" };
 
-let folder = "";
+const folder = temporaryFolder("requant-scaled-");
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "requant-scaled-"));
   await writeFile(join(folder, FILE), (await statisticsStore(inputs, shared)).files.get(FILE) ?? "");
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const opened: Model[] = [];
-afterEach(async () => {
-  for (const model of opened.splice(0)) await model.close();
-});
-
-async function openModel(location: ModelLocation): Promise<Model> {
-  const model = await openModelAt(location);
-  opened.push(model);
-  return model;
-}
+const openModel = modelOpener();
 
 const statistics = (): ScaledModelOptions["statistics"] => ({ store: directoryStore(folder), file: FILE });
 const kept = (name: string): NonNullable<ScaledModelOptions["keep"]> => ({

@@ -22,8 +22,7 @@ export type PlanFindingCode =
   | "sized-types"
   | "no-folding"
   | "folded-scales"
-  | "unscaled"
-  | "unused-expert";
+  | "unscaled";
 
 export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   assumed: {
@@ -122,12 +121,6 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "The format's own tools search scales per input channel, and this plan was made without.",
     hint: "The command `convert` searches them by itself; in code, plan the model that `scaledModel` gives.",
-  },
-  "unused-expert": {
-    severity: "warning",
-    meaning:
-      "No token of the calibration text reached some experts, so there are no statistics for their weights.",
-    hint: "Calibrate with more text, or with text of more kinds.",
   },
 };
 

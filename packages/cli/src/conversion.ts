@@ -1,0 +1,92 @@
+/** What the commands that convert do with a plan: they show it, or make what it needs and run it. */
+import {
+  type Model,
+  measuresWeights,
+  type Plan,
+  type PlanOptions,
+  type RunOptions,
+  type StatisticsIndex,
+  type Target,
+} from "@requant/convert";
+import { type CalibrationOptions, isCalibrationText } from "./calibration-options.ts";
+import type { Context } from "./context.ts";
+import { type ExecuteOptions, execute, showPlan } from "./execute.ts";
+import type { OutputPlace } from "./output.ts";
+import { withScales } from "./scales.ts";
+
+/** A model, and how it is planned. */
+interface PlannedConversion {
+  readonly model: Model;
+  readonly target: Target;
+  /** What was asked for, without the statistics of a text. */
+  readonly options: Omit<PlanOptions, "like">;
+  readonly given: CalibrationOptions & { readonly jobs?: number | undefined };
+  planOf(source: Model, more?: Pick<PlanOptions, "statistics">): Promise<Plan>;
+}
+
+/** A conversion that is carried out. */
+interface Conversion extends PlannedConversion {
+  readonly place: OutputPlace;
+  /** The files that the run reads again. */
+  readonly files: Pick<RunOptions, "imatrix" | "statistics">;
+  readonly given: PlannedConversion["given"] &
+    Pick<ExecuteOptions, "overwrite" | "jobs" | "resume" | "allowNonFinite"> & { readonly verify: boolean };
+  /** The plan that scales are searched for. Default: that of the conversion. */
+  searchPlan?(statistics: StatisticsIndex): Promise<Plan>;
+}
+
+/** Shows the plan; with a text, that of the statistics which the text would give. */
+export async function showConversion(
+  { model, target, options, given, planOf }: PlannedConversion,
+  context: Context,
+): Promise<number> {
+  if (!isCalibrationText(given.calibrate)) return showPlan(await planOf(model), model, context);
+  const { showPlanWithText } = await import("./calibration.ts");
+  const isMeasured = measuresWeights(model, target, options);
+  const makePlan = (more: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);
+  return showPlanWithText({ given, model, jobs: given.jobs, makePlan, isMeasured }, context);
+}
+
+/** Makes the statistics of a text, and scales per input channel, where they are needed, and runs the plan. */
+export async function carryOut(conversion: Conversion, context: Context): Promise<number> {
+  const { model, given, place, files, planOf } = conversion;
+  if (!isCalibrationText(given.calibrate)) return runPlanned(await planOf(model), conversion, files, context);
+  const { runWithText } = await import("./calibration.ts");
+  const { jobs, resume, overwrite } = given;
+  const makePlan = (more: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);
+  return runWithText({ given, model, place, jobs, resume, overwrite, makePlan }, context, (plan, made) =>
+    runPlanned(plan, conversion, { ...files, ...made }, context),
+  );
+}
+
+async function runPlanned(
+  plan: Plan,
+  { model, place, given, planOf, searchPlan }: Conversion,
+  files: Conversion["files"],
+  context: Context,
+): Promise<number> {
+  const { overwrite, resume, jobs, allowNonFinite, verify } = given;
+  const { statistics } = files;
+  return withScales(
+    {
+      plan,
+      searchPlan,
+      model,
+      place,
+      statistics,
+      resume,
+      overwrite,
+      makePlan: (source, index) => planOf(source, { statistics: index }),
+    },
+    context,
+    (scaled, source) =>
+      execute(scaled, source, place, context, {
+        overwrite,
+        jobs,
+        resume,
+        check: verify,
+        allowNonFinite,
+        ...files,
+      }),
+  );
+}
