@@ -20,9 +20,10 @@ export interface DecoderHead {
   /**
    * Logits of each row of hidden states; give many rows at once where the head does not fit in memory.
    * @param states [rows, hidden]; not changed
-   * @returns [rows, vocabulary]
+   * @param out where they go: [rows, vocabulary]; a new array where it is absent
+   * @returns `out`
    */
-  logits(states: Float32Array): Promise<Float32Array>;
+  logits(states: Float32Array, out?: Float32Array): Promise<Float32Array>;
 }
 
 /** @param headBytes bytes of the head's weight that are in memory at once */
@@ -49,10 +50,9 @@ export async function openHead(pass: Pass, plan: HeadPlan, headBytes: number): P
     async observe(states) {
       await observer?.onInput(HEAD_NAME, normed(states), states.length / columns, columns);
     },
-    async logits(states) {
+    async logits(states, logits: Float32Array = new Float32Array((states.length / columns) * vocabulary)) {
       const rows = states.length / columns;
       const input = normed(states);
-      const logits = new Float32Array(rows * vocabulary);
       for (let start = 0; start < vocabulary; start += band) {
         const end = Math.min(vocabulary, start + band);
         const part = band === vocabulary ? logits : scratch.floats("band", rows * (end - start));

@@ -12,7 +12,7 @@ export function decoderLogits(head: DecoderHead, states: HiddenStates, vocabular
     async logits(window, start, end, out) {
       if (loaded !== window) await states.read(window, rows);
       loaded = window;
-      out.set(await head.logits(rows.subarray(start * columns, end * columns)));
+      await head.logits(rows.subarray(start * columns, end * columns), out);
     },
   };
 }

@@ -2,9 +2,9 @@
 import {
   type Compute,
   type Decoder,
+  decoderLogits,
   type Evaluation,
   evaluateModel,
-  type HiddenStates,
   type LogitSource,
   openDecoder,
   type TextTokenizer,
@@ -156,17 +156,5 @@ async function runThrough(
   for (let layer = 0; layer < decoder.layers; layer++) {
     await decoder.runLayer(layer, counter.watched(states, before + layer));
   }
-  return logitsOf(decoder, states);
-}
-
-async function logitsOf(decoder: Decoder, states: HiddenStates): Promise<LogitSource> {
-  const head = await decoder.openHead();
-  const values = new Float32Array(states.tokens * states.columns);
-  return {
-    vocabulary: decoder.vocabulary,
-    async logits(window, start, end, out) {
-      await states.read(window, values);
-      out.set(await head.logits(values.subarray(start * states.columns, end * states.columns)));
-    },
-  };
+  return decoderLogits(await decoder.openHead(), states, decoder.vocabulary);
 }
