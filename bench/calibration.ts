@@ -1,13 +1,14 @@
 /**
- * What calibration costs, on a slice of a model of half a billion weights (hidden 896, feed-forward 4864, 14 heads over 2):
- * tokens a second of the forward pass beside llama.cpp's prompt processing of the same F32 file with as many threads, then
- * the statistics of 16,384 tokens, and conversions that use them. The figures of 24 layers are those of the slice, times the
- * layers. node --conditions=@requant/source bench/calibration.ts <folder> [layers]; needs `pnpm build`.
+ * What calibration costs: writes bench/calibration.json and the section "Cost" of docs/calibration.md, which says what is
+ * measured and how. Needs `pnpm build`.
+ *   node --conditions=@requant/source bench/calibration.ts <folder for temporary files> [layers]
  */
-import { availableParallelism } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
+  type CollectedEntry,
+  type Decoder,
   memoryStates,
   openDecoder,
   StatisticsCollector,
@@ -18,136 +19,174 @@ import {
 import { nodeThreads } from "@requant/calibrate/node";
 import { decoderSource, openModel } from "@requant/convert";
 import { directoryStore, fileSink } from "@requant/core/node";
-import { getLlama, LlamaLogLevel, type Token } from "node-llama-cpp";
+import { getLlama, type Llama, LlamaLogLevel, type Token } from "node-llama-cpp";
+import { type CalibrationCost, withCost } from "./calibration-cost.ts";
 import { nodeUsage } from "./child-process.ts";
+import { machineFacts } from "./machine.ts";
 import { makeModel } from "./make-model.ts";
 import { randomNumbers } from "./random.ts";
+import { spread } from "./results.ts";
+import { command } from "./start-up.ts";
 
 const [folder = "", layerText = "2"] = process.argv.slice(2);
 const layers = Number(layerText);
 const THREADS = availableParallelism();
 const WINDOW = 512;
-const FULL_LAYERS = 24;
-const ROUNDS = 3;
-const command = fileURLToPath(new URL("../packages/cli/dist/bin.js", import.meta.url));
-const shape = {
-  layers,
-  width: 896,
-  feedForward: 4864,
-  heads: 14,
-  keyValueHeads: 2,
-  vocabularySize: 32_000,
-};
+const FORWARD_WINDOWS = 8;
+const CALIBRATION_WINDOWS = 32;
+const ROUNDS = 5;
+const VOCABULARY = 32_000;
+const TARGETS = ["gguf:q4_0", "gguf:q4_k_m"];
 
-const [f16, f32, statistics] = ["slice-f16.gguf", "slice-f32.gguf", "statistics.safetensors"].map((name) =>
-  join(folder, name),
-) as [string, string, string];
+const slice = "slice.gguf";
+const statistics = join(folder, "statistics.safetensors");
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
+async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
   return (performance.now() - start) / 1e3;
 }
 
-function tokensOf(windows: number): Int32Array {
+/** Makes a model in F32 and returns its path. */
+async function makeSlice(name: string, count: number): Promise<string> {
+  const [half, path] = [join(folder, "half.gguf"), join(folder, name)];
+  const shape = { layers: count, width: 896, feedForward: 4864, heads: 14, keyValueHeads: 2 };
+  const words = { tokens: VOCABULARY, merges: 20_000 };
+  await makeModel(half, { ...shape, vocabularySize: VOCABULARY }, words);
+  await nodeUsage(command, ["convert", half, path, "--to", "gguf:f32", "--overwrite", "--no-verify"]);
+  return path;
+}
+
+function idsOf(windows: number): Int32Array {
   const random = randomNumbers(3);
-  return Int32Array.from({ length: windows * WINDOW }, () => Math.floor(random() * shape.vocabularySize));
+  return Int32Array.from({ length: windows * WINDOW }, () => Math.floor(random() * VOCABULARY));
 }
 
-/** Seconds of all layers of the slice; the head is not run, as llama.cpp runs it for one token only. */
-async function requantForward(windows: number): Promise<number> {
-  const model = await openModel({ store: directoryStore(folder), file: "slice-f32.gguf" });
-  const compute = wasmCompute({ threads: nodeThreads({ jobs: THREADS }) });
-  try {
-    const decoder = openDecoder(await decoderSource(model), { compute });
-    const states = memoryStates(windows, WINDOW, decoder.hidden);
-    return await timed(async () => {
-      await decoder.embed(tokensOf(windows), states);
-      for (let layer = 0; layer < decoder.layers; layer++) await decoder.runLayer(layer, states);
-    });
-  } finally {
-    await compute.close();
-    await model.close();
-  }
+/** Seconds of all layers; embeddings and head are not in them. */
+async function requantForward(decoder: Decoder): Promise<number> {
+  const states = memoryStates(FORWARD_WINDOWS, WINDOW, decoder.hidden);
+  await decoder.embed(idsOf(FORWARD_WINDOWS), states);
+  return secondsOf(async () => {
+    for (let layer = 0; layer < decoder.layers; layer++) await decoder.runLayer(layer, states);
+  });
 }
 
-async function llamaForward(windows: number): Promise<number> {
+/** A model in llama.cpp, and what measures its evaluation of all windows. */
+async function openLlama(llama: Llama, path: string) {
+  const model = await llama.loadModel({ modelPath: path });
+  const context = await model.createContext({ contextSize: WINDOW, batchSize: WINDOW, threads: THREADS });
+  const sequence = context.getSequence();
+  return {
+    async seconds(): Promise<number> {
+      const ids = Array.from(idsOf(FORWARD_WINDOWS)) as Token[];
+      let seconds = 0;
+      for (let start = 0; start < ids.length; start += WINDOW) {
+        await sequence.clearHistory();
+        const window = ids.slice(start, start + WINDOW);
+        seconds += await secondsOf(() => sequence.evaluateWithoutGeneratingNewTokens(window));
+      }
+      return seconds;
+    },
+    close: () => model.dispose(),
+  };
+}
+
+/** Both sides in turns; the first round starts threads and does not count. */
+async function measureForward(): Promise<Pick<CalibrationCost, "forward" | "llamaInstructions">> {
   const llama = await getLlama({
     gpu: false,
     build: "never",
     skipDownload: true,
     logLevel: LlamaLogLevel.error,
   });
-  const model = await llama.loadModel({ modelPath: f32 });
-  const context = await model.createContext({ contextSize: WINDOW, batchSize: WINDOW, threads: THREADS });
-  const sequence = context.getSequence();
-  const ids = Array.from(tokensOf(windows)) as Token[];
-  let seconds = 0;
-  for (let window = 0; window < windows; window++) {
-    await sequence.clearHistory();
-    const own = ids.slice(window * WINDOW, (window + 1) * WINDOW);
-    seconds += await timed(() => sequence.evaluateWithoutGeneratingNewTokens(own));
+  const one = await openLlama(llama, await makeSlice("one.gguf", 1));
+  const more = await openLlama(llama, await makeSlice("more.gguf", layers + 1));
+  const model = await openModel({ store: directoryStore(folder), file: slice });
+  const compute = wasmCompute({ threads: nodeThreads({ jobs: THREADS }) });
+  const decoder = openDecoder(await decoderSource(model), { compute });
+  const [requant, theirs]: [number[], number[]] = [[], []];
+  try {
+    for (let round = 0; round <= ROUNDS; round++) {
+      const own = await requantForward(decoder);
+      const other = (await more.seconds()) - (await one.seconds());
+      say(`forward of ${layers} layers: ${own.toFixed(2)} s, llama.cpp ${other.toFixed(2)} s`);
+      if (round === 0) continue;
+      requant.push(own / layers);
+      theirs.push(other / layers);
+    }
+  } finally {
+    await compute.close();
+    await model.close();
+    await one.close();
+    await more.close();
   }
-  await model.dispose();
-  return seconds;
+  return {
+    forward: { requant: spread(requant), llama: spread(theirs) },
+    llamaInstructions: llama.systemInfo.replace(/[\s|]+$/, "").replace(/^CPU : /, ""),
+  };
 }
 
-async function collect(windows: number): Promise<number> {
-  const model = await openModel({ store: directoryStore(folder), file: "slice-f32.gguf" });
-  const compute = wasmCompute({ threads: nodeThreads({ jobs: THREADS }) });
+/** Writes the statistics and returns the seconds that they took, the start of threads and the writing among them. */
+async function collect(): Promise<number> {
+  const model = await openModel({ store: directoryStore(folder), file: slice });
+  const source = await decoderSource(model);
+  const { inputs } = openDecoder(source);
   try {
-    const source = await decoderSource(model);
-    const { inputs } = openDecoder(source);
-    const collector = new StatisticsCollector({ compute, inputs });
-    const decoder = openDecoder(source, { compute, observer: collector });
-    const states = memoryStates(windows, WINDOW, decoder.hidden);
-    const entries: Awaited<ReturnType<StatisticsCollector["take"]>>[number][] = [];
-    const seconds = await timed(async () => {
-      await decoder.embed(tokensOf(windows), states);
+    return await secondsOf(async () => {
+      const compute = wasmCompute({ threads: nodeThreads({ jobs: THREADS }) });
+      const collector = new StatisticsCollector({ compute, inputs });
+      const decoder = openDecoder(source, { compute, observer: collector });
+      const states = memoryStates(CALIBRATION_WINDOWS, WINDOW, decoder.hidden);
+      await decoder.embed(idsOf(CALIBRATION_WINDOWS), states);
+      const entries: CollectedEntry[] = [];
       for (let layer = 0; layer < decoder.layers; layer++) {
         await decoder.runLayer(layer, states);
         for (const entry of await collector.take()) entries.push(entry);
       }
+      const sink = await fileSink(statistics, { overwrite: true });
+      await writeStatistics(sink, entries, {
+        shared: sharedNames(inputs),
+        windows: CALIBRATION_WINDOWS,
+        window: WINDOW,
+      });
+      await sink.close();
+      await compute.close();
     });
-    const sink = await fileSink(statistics, { overwrite: true });
-    await writeStatistics(sink, entries, { shared: sharedNames(inputs), windows, window: WINDOW });
-    await sink.close();
-    for (const entry of entries) entry.release();
-    return seconds;
   } finally {
-    await compute.close();
     await model.close();
   }
 }
 
-await makeModel(f16, shape, { tokens: shape.vocabularySize, merges: 20_000 });
-await nodeUsage(command, ["convert", f16, f32, "--to", "gguf:f32", "--overwrite"]);
-
-const rates = { requant: [] as number[], llama: [] as number[] };
-for (let round = 0; round < ROUNDS; round++) {
-  rates.requant.push((4 * WINDOW * layers) / (await requantForward(4)) / FULL_LAYERS);
-  rates.llama.push((4 * WINDOW * layers) / (await llamaForward(4)) / FULL_LAYERS);
+async function convert(target: string) {
+  const tables = ["--output-tensor", "bf16", "--token-embedding", "bf16"];
+  const options = ["--to", target, "--calibrate", statistics, "--overwrite", "--no-verify", ...tables];
+  const files = [join(folder, slice), join(folder, "out.gguf")];
+  const { wallSeconds, peakBytes } = await nodeUsage(command, ["convert", ...files, ...options]);
+  say(`${target}: ${wallSeconds.toFixed(1)} s for ${layers} layers`);
+  return { wallSeconds, peakBytes };
 }
-say(`forward, tokens a second of ${FULL_LAYERS} layers, ${THREADS} threads (${ROUNDS} rounds in turns)`);
-for (const [name, all] of Object.entries(rates))
-  say(`  ${name}: ${all.map((rate) => rate.toFixed(0)).join(", ")}`);
 
-const statisticsSeconds = await collect(32);
-say(
-  `statistics of 16,384 tokens: ${((statisticsSeconds / layers) * FULL_LAYERS).toFixed(0)} s for ${FULL_LAYERS} layers`,
-);
-for (const target of ["gguf:q4_0", "gguf:q4_k_m"]) {
-  const out = join(folder, "out.gguf");
-  const types = ["--output-tensor", "bf16", "--token-embedding", "bf16"];
-  const options = ["--to", target, "--calibrate", statistics, "--overwrite", "--no-verify", ...types];
-  const { wallSeconds, cpuSeconds, peakBytes } = await nodeUsage(command, ["convert", f32, out, ...options]);
-  const weights = layers * (2 * 896 * 896 + 2 * 128 * 896 + 3 * 896 * 4864);
-  say(
-    `${target}: ${((wallSeconds / layers) * FULL_LAYERS).toFixed(0)} s for ${FULL_LAYERS} layers, ` +
-      `${(cpuSeconds / (weights / 1e6)).toFixed(2)} processor seconds a million weights, peak ${(peakBytes / 1e6).toFixed(0)} MB`,
-  );
-}
+const loadAtStart = loadavg()[0] ?? 0;
+await makeSlice(slice, layers);
+const forward = await measureForward();
+const statisticsSeconds = await collect();
+say(`statistics: ${statisticsSeconds.toFixed(1)} s for ${layers} layers`);
+const conversions: Record<string, { wallSeconds: number; peakBytes: number }> = {};
+for (const target of TARGETS) conversions[target] = await convert(target);
+const cost: CalibrationCost = {
+  date: new Date().toISOString().slice(0, 10),
+  machine: machineFacts(loadAtStart),
+  layers,
+  tokens: FORWARD_WINDOWS * WINDOW,
+  ...forward,
+  calibrationTokens: CALIBRATION_WINDOWS * WINDOW,
+  statisticsSeconds,
+  conversions,
+};
+await writeFile(new URL("calibration.json", import.meta.url), `${JSON.stringify(cost, undefined, 1)}\n`);
+const page = new URL("../docs/calibration.md", import.meta.url);
+await writeFile(page, withCost(await readFile(page, "utf8"), cost));

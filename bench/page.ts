@@ -36,7 +36,7 @@ function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(0);
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) =>
     rows.reduce((width, row) => Math.max(width, (row[column] ?? "").length), Math.max(title.length, 3)),
   );
@@ -257,7 +257,11 @@ The search for hidden grids in floats of 1024 × 4096: GB/s of the floats as the
 ${rates("hidden-grids")}`;
 }
 
-function machinePart({ machine, date, options }: Results): string {
+export function machinePart({
+  machine,
+  date,
+  options,
+}: Pick<Results, "date" | "machine"> & Partial<Pick<Results, "options">>): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const busy = machine.load.some((load) => load > machine.cores);
   return [
@@ -265,7 +269,7 @@ function machinePart({ machine, date, options }: Results): string {
     busy
       ? `The machine was busy with other work (load ${machine.load.map((load) => load.toFixed(1)).join(" at the start, ")} at the end): look at processor times and at the best runs.`
       : "",
-    options["quick"] === true ? "A quick run: few samples." : "",
+    options?.["quick"] === true ? "A quick run: few samples." : "",
   ]
     .filter((line) => line !== "")
     .join(" ");

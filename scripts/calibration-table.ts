@@ -1,7 +1,11 @@
-/** Writes docs/calibration.md: `pnpm calibration-table` runs the commands for each row. Needs REQUANT_GOLDEN; takes minutes. */
+/**
+ * Writes docs/calibration.md: `pnpm calibration-table` runs the commands for each row. Needs REQUANT_GOLDEN; takes minutes. The
+ * section "Cost" is made from bench/calibration.json.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as z from "zod/mini";
+import { withCost } from "../bench/calibration-cost.ts";
 import { CalibratedModels } from "./calibrated-models.ts";
 import { type CalibrationRow, calibrationDocument, calibrationTargets } from "./calibration-page.ts";
 
@@ -32,7 +36,11 @@ if (golden === undefined) {
   process.exitCode = 1;
 } else {
   const rows = await measuredRows(golden);
-  writeFileSync(resolve(import.meta.dirname, "../docs/calibration.md"), calibrationDocument(rows));
+  const cost = JSON.parse(readFileSync(resolve(import.meta.dirname, "../bench/calibration.json"), "utf8"));
+  writeFileSync(
+    resolve(import.meta.dirname, "../docs/calibration.md"),
+    withCost(calibrationDocument(rows), cost),
+  );
   for (const { target, calibrated, goal = Number.POSITIVE_INFINITY } of rows) {
     if (calibrated > goal) console.log(`${target} misses its goal of ${goal}.`);
   }

@@ -1,6 +1,7 @@
 /** Tests of the benchmark's parts. No test measures time: only `pnpm bench` does, never CI. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { costSection, vectorBits, withCost } from "../calibration-cost.ts";
 import { interleave } from "../interleave.ts";
 import { limitContenders } from "../limits.ts";
 import { benchmarkPage } from "../page.ts";
@@ -96,5 +97,47 @@ describe("measuring", () => {
   it("has a store loop where there is SIMD", () => {
     expect(limitContenders(128 * 1024).map(({ name }) => name)).toEqual(["copy", "store"]);
     for (const { run } of limitContenders(128 * 1024)) run();
+  });
+});
+
+describe("what calibration costs", () => {
+  const { date, machine } = results([]);
+  const cost = {
+    date,
+    machine,
+    layers: 2,
+    llamaInstructions: "AVX = 1 | AVX2 = 1 | FMA = 1",
+    tokens: 4800,
+    // 200 and 100 tokens a second for 24 layers
+    forward: { requant: spread([2]), llama: spread([1]) },
+    calibrationTokens: 16_384,
+    statisticsSeconds: 10,
+    conversions: { "gguf:q4_0": { wallSeconds: 50, peakBytes: 3e8 } },
+  };
+  const cells = (row: string): string[] =>
+    (
+      costSection(cost)
+        .split("\n")
+        .find((line) => line.startsWith(row)) ?? ""
+    )
+      .split("|")
+      .map((cell) => cell.trim());
+
+  it("is told for all layers, and for vectors of one width", () => {
+    expect(cells("| tokens a second").slice(2, 5)).toEqual(["100 (100)", "200 (200)", "0.50 (0.50)"]);
+    expect(cells("| the same").slice(2, 5)).toEqual(["100 (100)", "100 (100)", "1.00 (1.00)"]);
+    expect(cells("| `gguf:q4_0`").slice(2, 6)).toEqual(["2.0", "10.0", "12.0", "300"]);
+  });
+
+  it("takes the width of vectors from the instructions that ggml names", () => {
+    expect(vectorBits("SSE3 = 1 | AVX = 1 | AVX2 = 1 | AVX512 = 1 | AVX512_VBMI = 1")).toBe(512);
+    expect(vectorBits("SSE3 = 1 | AVX = 1 | AVX2 = 1")).toBe(256);
+    expect(vectorBits("NEON = 1 | ARM_FMA = 1")).toBe(128);
+  });
+
+  it("is in docs/calibration.md as bench/calibration.json has it", () => {
+    const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
+    const page = read("../../docs/calibration.md");
+    expect(withCost(page, JSON.parse(read("../calibration.json")))).toBe(page);
   });
 });

@@ -4,17 +4,7 @@
  */
 import { type Compute, referenceCompute, wasmCompute } from "@requant/calibrate";
 import { afterAll, describe, expect, it } from "vitest";
-
-function numbers(length: number, seed: number, range = 1): Float32Array {
-  let state = seed;
-  return Float32Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return range * (state / 2 ** 31 - 1);
-  });
-}
-
-/** Sums of products of numbers within ±1: f32 sums of `steps` such terms are within this of the exact sum. */
-const bound = (steps: number): number => 2e-7 * steps + 1e-6;
+import { bound, numbers } from "./numbers.ts";
 
 const backends: readonly { readonly name: string; readonly compute: Compute }[] = [
   { name: "TypeScript", compute: referenceCompute },

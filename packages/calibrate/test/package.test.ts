@@ -8,8 +8,6 @@ test("exports of @requant/calibrate", () => {
       "EMBEDDING_NAME",
       "EvaluationMeter",
       "StatisticsCollector",
-      "attend",
-      "attendHead",
       "bosOf",
       "decoderLogits",
       "evaluateModel",

@@ -61,6 +61,11 @@ test.each([
     /rope\.dimension_sections/,
   ],
   [
+    "an unknown scaling of the rotation",
+    { metadata: { "llama.rope.scaling.type": text("dynamic") } },
+    /rope\.scaling\.type "dynamic"/,
+  ],
+  [
     "heads that differ from layer to layer",
     {
       metadata: {

@@ -128,9 +128,10 @@ describe("statistics of several texts", () => {
   it("are merged with the same weight for each token", async () => {
     const more = new StatisticsCollector({ compute: referenceCompute });
     await more.onInput(Q, Float32Array.of(8, 0), 1, 2);
-    const readers = [await reopened(await collected()), await reopened(more, { ...METADATA, windows: 5 })];
+    const other = { ...METADATA, windows: 5, window: 2, more: { text: "another" } };
+    const readers = [await reopened(await collected()), await reopened(more, other)];
     const { entries, metadata } = mergeStatistics(readers);
-    expect(metadata).toMatchObject({ windows: 7, shared: METADATA.shared });
+    expect(metadata).toEqual({ windows: 7, window: 0, shared: METADATA.shared, more: {} });
     const queries = entries.find(({ name }) => name === Q);
     // sums 1 + 9 + 64, −2 + 12, 4 + 16 of three tokens
     expect(await queries?.read()).toEqual({
@@ -146,7 +147,7 @@ describe("statistics of several texts", () => {
     const other = new StatisticsCollector({ compute: referenceCompute });
     await other.onInput(Q, Float32Array.of(1, 2, 3), 1, 3);
     const readers = [await reopened(await collected()), await reopened(other, { ...METADATA, shared: {} })];
-    expect(() => mergeStatistics(readers)).toThrow("2 columns in one, 3 in another");
+    expect(() => mergeStatistics(readers)).toThrow("2 columns in one, 3 columns in another");
   });
 });
 

@@ -2,17 +2,7 @@
 import { referenceCompute, wasmCompute } from "@requant/calibrate";
 import { nodeThreads } from "@requant/calibrate/node";
 import { describe, expect, it } from "vitest";
-
-function numbers(length: number, seed: number): Float32Array {
-  let state = seed;
-  return Float32Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
-
-/** Sums of products of numbers within ±1: f32 sums of `steps` such terms are within this of the exact sum. */
-const bound = (steps: number): number => 2e-7 * steps + 1e-6;
+import { bound, numbers } from "./numbers.ts";
 
 describe("threads", () => {
   it("do not change one bit, and neither does the place of the operands", async () => {

@@ -54,6 +54,7 @@ export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf
 export { integerBuffer } from "./integer-buffers.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { familyShapeFindings, isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
+export { knownRopeScalings } from "./llama-cpp/known-names.ts";
 export { hasTensorScale, readsTensorScales } from "./llama-cpp/tensor-scales.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
 export { expertNames } from "./mlx-rules.ts";

@@ -17,7 +17,7 @@ export interface AttentionWindow {
 }
 
 /** Causal attention of one head of one window: softmax(scale · q kᵀ) v. */
-export function attendHead(window: AttentionWindow, head: number, scores: Float64Array): void {
+function attendHead(window: AttentionWindow, head: number, scores: Float64Array): void {
   const { queries, keys, values, out, tokens, heads, keyHeads, headLength, scale, cap, reach } = window;
   const keyHead = Math.floor(head / (heads / keyHeads));
   const keyStep = keyHeads * headLength;

@@ -3,6 +3,9 @@ import { UsageError } from "@requant/core";
 import type { HiddenStates } from "../hidden-states.ts";
 import { batchesOf, type Pass, writeBatch } from "./pass.ts";
 
+/** GGUF name of the table of embeddings. */
+export const EMBEDDING_NAME = "token_embd.weight";
+
 /** Reads the rows of these tokens, neighbours together, each once. */
 async function readRowsOf(
   { source, settings }: Pass,
@@ -15,7 +18,7 @@ async function readRowsOf(
     let run = 1;
     while (ids[start + run] === first + run) run++;
     const values = new Float32Array(run * settings.hidden);
-    await source.readRows("token_embd.weight", first, first + run, values);
+    await source.readRows(EMBEDDING_NAME, first, first + run, values);
     for (let i = 0; i < run; i++) {
       rows.set(first + i, values.subarray(i * settings.hidden, (i + 1) * settings.hidden));
     }

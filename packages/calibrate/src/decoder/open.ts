@@ -3,7 +3,7 @@ import type { Compute } from "../compute/compute.ts";
 import { referenceCompute } from "../compute/reference.ts";
 import { type HiddenStates, memoryStates } from "../hidden-states.ts";
 import type { LinearInput, Observer } from "../observer.ts";
-import { embed } from "./embedding.ts";
+import { EMBEDDING_NAME, embed } from "./embedding.ts";
 import { embeddingInput, embeddingReaders, observeReaders } from "./embedding-readers.ts";
 import { type DecoderHead, type HeadPlan, openHead } from "./head.ts";
 import { inputsOf } from "./inputs.ts";
@@ -89,7 +89,7 @@ function ropeTables(source: DecoderSource, settings: DecoderSettings): Pass["rop
 /** The tensors outside the layers. */
 function planEnds(lookup: TensorLookup, settings: DecoderSettings): HeadPlan {
   const { hidden, vocabulary, description, rope } = settings;
-  lookup.expect("token_embd.weight", -1, hidden);
+  lookup.expect(EMBEDDING_NAME, -1, hidden);
   if (description.positions === "learned") lookup.expect("position_embd.weight", -1, hidden);
   for (const name of ropeNames) {
     if (rope !== undefined && lookup.has(name)) lookup.expect(name, rope.length / 2);

@@ -1,6 +1,8 @@
 /** The numbers of one model: its family's description with the values of its metadata (llama.cpp, llama-model.cpp). */
 import { FormatError, UnsupportedError } from "@requant/core";
-import { type DecoderDescription, decoderNamed, decoderNames } from "@requant/models";
+import { quoted } from "@requant/core/text";
+import { type DecoderDescription, decoderNamed, decoderNames, knownRopeScalings } from "@requant/models";
+import { EMBEDDING_NAME } from "./embedding.ts";
 import type { RopeSettings } from "./rope.ts";
 import type { RouterSettings } from "./router.ts";
 import { type DecoderSource, type Keys, keysOf } from "./source.ts";
@@ -93,7 +95,7 @@ export function decoderSettings({
     description,
     layers,
     hidden,
-    vocabulary: shapes.get("token_embd.weight")?.[0] ?? 0,
+    vocabulary: shapes.get(EMBEDDING_NAME)?.[0] ?? 0,
     heads,
     keyHeads,
     headLength,
@@ -159,6 +161,11 @@ function ropeOf(keys: Keys, description: DecoderDescription, headLength: number)
   }
   // llama.cpp takes a factor without a type for a linear one
   const type = keys.text("~.rope.scaling.type") ?? "linear";
+  if (!knownRopeScalings.has(type)) {
+    throw new UnsupportedError(`The forward pass does not know the rope.scaling.type ${quoted(type)}.`, {
+      hint: `Correct it: llama.cpp knows ${[...knownRopeScalings].join(", ")}.`,
+    });
+  }
   const factor =
     type === "none" ? 0 : (keys.number("~.rope.scaling.factor") ?? keys.number("~.rope.scale_linear") ?? 0);
   const scale = factor === 0 ? 1 : 1 / factor;

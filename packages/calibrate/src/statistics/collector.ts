@@ -92,14 +92,14 @@ export class StatisticsCollector implements Observer {
 
   #entry(name: string, columns: number, expert: number | undefined): Collected {
     const known = this.#collected.get(name);
-    const experts = expert === undefined ? undefined : (this.#experts.get(name) ?? known?.experts);
-    const isNew = { columns, experts: expert === undefined ? undefined : Math.max(experts ?? 0, expert + 1) };
     if (known !== undefined && known.columns !== columns) {
       throw new UsageError(`An input has ${columns} columns, and earlier ones had ${known.columns}.`, {
         tensor: name,
       });
     }
-    const entry: Collected = { ...isNew, matrices: known?.matrices ?? new Map() };
+    const least = this.#experts.get(name) ?? known?.experts ?? 0;
+    const experts = expert === undefined ? undefined : Math.max(least, expert + 1);
+    const entry: Collected = { columns, experts, matrices: known?.matrices ?? new Map() };
     this.#collected.set(name, entry);
     return entry;
   }

@@ -35,17 +35,23 @@ export function mergeStatistics(readers: readonly Pick<StatisticsReader, "entrie
     if (shared[name] !== undefined)
       throw notTheSame(name, "it has an entry in one, and shares another's in another");
   }
-  const { window = 0, more } = readers[0]?.metadata ?? {};
+  const all = readers.map(({ metadata }) => metadata);
+  const { window = 0, more = {} } = all[0] ?? {};
   // the parts of one run have the same windows, and no entry in common
   const overlaps = [...groups.values()].some((group) => group.length > 1);
-  const windows = readers.map(({ metadata }) => metadata.windows);
+  const windows = all.map((metadata) => metadata.windows);
   return {
     entries: [...groups.values()].map((group) => mergeEntries(group)),
     metadata: {
       shared,
-      window,
+      window: all.every((metadata) => metadata.window === window) ? window : 0,
       windows: overlaps ? windows.reduce((sum, count) => sum + count, 0) : (windows[0] ?? 0),
-      more,
+      // what the others do not say, the sum of all cannot say either
+      more: Object.fromEntries(
+        Object.entries(more).filter(([key, value]) =>
+          all.every((metadata) => metadata.more?.[key] === value),
+        ),
+      ),
     },
   };
 }
@@ -54,13 +60,18 @@ function notTheSame(tensor: string, reason: string): UsageError {
   return new UsageError(`These statistics are not of the same model: ${reason}.`, { tensor });
 }
 
+function sizeOf({ columns, experts }: Pick<StatisticsEntry, "columns" | "experts">): string {
+  return experts === undefined ? `${columns} columns` : `${columns} columns for each of ${experts} experts`;
+}
+
 function mergeEntries(group: readonly StatisticsEntry[]): StatisticsEntry {
   const [first, ...others] = group;
   if (first === undefined) throw new UsageError("There are no statistics to merge.");
   if (others.length === 0) return first;
   for (const { columns, experts } of others) {
     if (columns === first.columns && experts === first.experts) continue;
-    throw notTheSame(first.name, `its input has ${first.columns} columns in one, ${columns} in another`);
+    const [one, another] = [sizeOf(first), sizeOf({ columns, experts })];
+    throw notTheSame(first.name, `its input has ${one} in one, ${another} in another`);
   }
   const { name, columns, experts } = first;
   const tokens = first.tokens.map((_, matrix) =>

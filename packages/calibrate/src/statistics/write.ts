@@ -20,7 +20,7 @@ export interface StatisticsMetadata {
   readonly shared: Readonly<Record<string, string>>;
   /** Windows of text that were summed. */
   readonly windows: number;
-  /** Tokens of a window. */
+  /** Tokens of a window; 0 for merged statistics whose windows differ. */
   readonly window: number;
   /** Whatever else a program wants to find again, under names of its own. */
   readonly more?: Readonly<Record<string, string>> | undefined;
