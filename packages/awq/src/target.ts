@@ -55,6 +55,7 @@ const words: readonly WordSpec[] = [
 export const awqTarget: WeightTarget = {
   words,
   example: "gemm-128g",
+  takesGuides: true,
   rounding:
     "Codes are rounded to the nearest one, without calibration data: the channel scales that AWQ searches by activations are not searched, so the model loses more than one that AWQ calibrated.",
   settle({ version = "gemm", groupSize = 128, sym }) {

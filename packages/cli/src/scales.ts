@@ -32,9 +32,9 @@ interface Unscaled {
 
 /** What a plan needs of the file. */
 async function statisticsIndex(location: StatisticsLocation): Promise<StatisticsIndex> {
-  const { entries, shared, close } = await openStatisticsFile(location);
+  const { entries, shared, origin, close } = await openStatisticsFile(location);
   await close();
-  return { entries, shared };
+  return { entries, shared, origin };
 }
 
 /**

@@ -104,6 +104,46 @@ describe("imatrix", () => {
     });
   });
 
+  it("refuses options of a measurement where files are merged", async () => {
+    const [gguf, dat, merged] = [at("i.gguf"), at("i.dat"), at("m.gguf")];
+    for (const option of [["--chunks", "3"], ["--process-output"], ["--window", "64"]]) {
+      const { status, err } = await requant(
+        "imatrix",
+        "--merge",
+        gguf,
+        "--merge",
+        gguf,
+        ...option,
+        "-o",
+        merged,
+      );
+      expect(status, err).toBe(2);
+      expect(err).toContain(`The option ${option[0]} is about measuring a model, and there is none`);
+    }
+    // a .dat file counts chunks: of 64 tokens each, here
+    const { entries } = await made(merged, "--merge", gguf, "--merge", dat, "--window", "64");
+    expect((entries.get("blk.1.ffn_up.weight")?.counts[0] ?? 0) % 64).toBe(0);
+    expect((await requant("imatrix", "--merge", dat, "--window", "64", "-o", at("n.gguf"))).status).toBe(2);
+  });
+
+  it("makes the folder of its output, and knows the word builtin, as calibrate does", async () => {
+    const options = ["--text", "builtin", "--window", "16"];
+    const matrix = at("new/deep/i.gguf");
+    const { datasets } = await made(matrix, hf, ...options, "--chunks", "2");
+    expect(datasets).toEqual(["builtin"]);
+    const copy = at("calibration.txt");
+    writeFileSync(copy, calibrationText);
+    const [word, file] = [at("new/word/s.safetensors"), at("file.safetensors")];
+    for (const [output, text] of [
+      [word, "builtin"],
+      [file, copy],
+    ] as const) {
+      const made = ["calibrate", hf, "--text", text, "--window", "16", "--samples", "2", "-o", output];
+      expect(await requant(...made)).toMatchObject({ status: 0 });
+    }
+    expect(Buffer.compare(readFileSync(word), readFileSync(file))).toBe(0);
+  });
+
   it("tells of experts that no token reached", async () => {
     const moe = join(fixtures, "arch/granite-3.1-moe-tiny");
     const same = at("same.txt");
@@ -148,6 +188,45 @@ describe("calibrate", () => {
     const made = await requant("convert", ...target, "--samples", "3", "--calibrate", taken);
     expect(made.err).toContain("the statistics are made already");
   });
+
+  it("refuses a seed that has nothing to choose", async () => {
+    const all = ["--window", "64", "--seed", "3"];
+    const calibrated = await requant("calibrate", hf, "--text", text, ...all, "-o", at("seed.safetensors"));
+    const target = [hf, at("seed.gguf"), "--to", "q4_0"];
+    const converted = await requant("convert", ...target, "--calibrate", text, ...all);
+    for (const { status, err } of [calibrated, converted]) {
+      expect(status).toBe(2);
+      expect(err).toMatch(/--seed changes nothing: all \d+ windows of the text are taken/);
+      expect(err).toContain("--samples");
+    }
+    expect(existsSync(at("seed.safetensors"))).toBe(false);
+  });
+
+  it("its statistics fit copies of the model in any format, and no other model", async () => {
+    const stats = at("identity.safetensors");
+    expect(await requant("calibrate", hf, ...options, "-o", stats)).toMatchObject({ status: 0 });
+    const other = at("other");
+    cpSync(hf, other, { recursive: true });
+    const path = join(other, "model.safetensors");
+    const bytes = readFileSync(path);
+    const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString());
+    const [start, end] = header["model.norm.weight"].data_offsets;
+    // 3 in bf16
+    for (let i = start; i < end; i += 2) bytes.writeUInt16LE(0x4040, 8 + Number(bytes.readBigUInt64LE()) + i);
+    writeFileSync(path, bytes);
+    const gguf = at("identity.gguf");
+    expect(await requant("convert", hf, gguf, "--to", "q8_0")).toMatchObject({ status: 0 });
+    const codes = async (model: string): Promise<string[]> => {
+      const plan = ["plan", model, "--to", "q4_0", "--allow-requantize", "--calibrate", stats, "--json"];
+      const { out } = await requant(...plan);
+      return JSON.parse(out).warnings.map(({ code }: { code: string }) => code);
+    };
+    expect(await codes(hf)).not.toContain("other-model");
+    expect(await codes(gguf)).not.toContain("other-model");
+    expect(await codes(other)).toContain("other-model");
+    const { err } = await requant("plan", other, "--to", "gptq:4bit-128g-sym", "--calibrate", stats);
+    expect(err).toMatch(/made of another model named \S+: its last norm has other numbers\./);
+  });
 });
 
 describe("convert --calibrate TEXT", () => {
@@ -186,7 +265,10 @@ describe("convert --calibrate TEXT", () => {
     const { status, out, err } = await requant("plan", hf, ...target, ...text64);
     expect(status).toBe(0);
     expect(out).toContain("GPTQ-4bit-64g");
-    expect(err).toContain("The statistics of the text are made when the conversion runs");
+    expect(err).toContain("The statistics of the text are made when the conversion runs.");
+    const moe = join(fixtures, "arch/granite-3.1-moe-tiny");
+    const experts = await requant("plan", moe, "--to", "q4_0", "--calibrate", text);
+    expect(experts.err).toContain("conversion runs; the plan takes every expert as reached.");
   });
 
   it("builtin is the text of @requant/calibration-text", async () => {
@@ -265,6 +347,27 @@ describe("bad input", () => {
       expect(result.out).toBe("");
     }
     expect(readdirSync(folder).filter((name) => name.includes("bad."))).toEqual([]);
+  });
+
+  it("each command names its own way for a family without a forward pass", async () => {
+    const input = [join(fixtures, "arch/DeepSeek-V2-tiny-Chat"), "--text", whole];
+    const hints = [
+      ["evaluate", "evaluate it with llama-perplexity"],
+      ["imatrix", "make its importance matrix with llama-imatrix", "-o", at("bad.gguf")],
+      ["calibrate", "Use --imatrix FILE with an importance matrix", "-o", at("bad.safetensors")],
+    ] as const;
+    for (const [command, hint, ...output] of hints) {
+      expect((await requant(command, ...input, ...output)).err.replace(/\s+/g, " ")).toContain(hint);
+    }
+  });
+
+  it("a window that is too short to score is refused before the model runs", async () => {
+    const { status, err } = await requant("evaluate", hf, "--text", whole, "--window", "2");
+    expect(status).toBe(2);
+    expect(err).toContain("Nothing would be scored in windows of 2");
+    expect(err).toContain("--window: at least 3 tokens");
+    const least = await requant("evaluate", hf, "--text", text, "--window", "3", "--chunks", "2", "--json");
+    expect(JSON.parse(least.out)).toMatchObject({ tokens: 2, windows: 2 });
   });
 
   it("a model without a tokenizer takes the tokens of its base", async () => {

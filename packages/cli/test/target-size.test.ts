@@ -133,6 +133,7 @@ describe("sizes that cannot be", () => {
     [["gguf:auto", "--target-bpw", "many"], 2, '"many" is not a number of bits per weight.'],
     [["gguf:auto", "--target-bpw", "4", "--target-size", "5GB"], 2, "ask for two sizes"],
     [["gguf:q4_0", "--target-bpw", "4"], 2, "with the target gguf:auto"],
+    [["gguf:auto", "--target-bpw", "4.5", "--pure"], 2, "--pure asks for one type"],
     [["exl2:4bpw", "--target-bpw", "4"], 2, "with the target exl2:auto-h6"],
     [["exl2:auto"], 2, "Give --target-bpw or --target-size, or the bits: exl2:4.25bpw-h6."],
     [["exl2:auto-4bpw", "--target-bpw", "4"], 2, "The target says bits beside auto"],

@@ -35,6 +35,7 @@ const schemeWord: WordSpec = {
 export const compressedTensorsTarget: WeightTarget = {
   words: [bitsWord(2, 8), groupSizeWord, symWord, schemeWord],
   example: "4bit-128g-sym",
+  takesGuides: true,
   rounding:
     "Codes are rounded to the nearest one, without calibration data, as llm-compressor's QuantizationModifier does; its GPTQ and AWQ modifiers lose less.",
   baseName: "model",

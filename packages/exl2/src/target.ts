@@ -58,6 +58,7 @@ const words: readonly WordSpec[] = [
 export const exl2Target: WeightTarget = {
   words,
   example: "4.25bpw-h6",
+  takesGuides: true,
   rounding:
     "Codes are rounded to the nearest one without calibration data, and widths are chosen by the weights, with an importance matrix where one is given: exllamav2 measures activations for both, so the model loses more than one that exllamav2 calibrated.",
   baseName: "output",

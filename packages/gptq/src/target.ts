@@ -140,6 +140,7 @@ function settle(asked: TargetSettings): TargetSettings {
 export const gptqTarget: WeightTarget = {
   words,
   example: "4bit-128g-sym",
+  takesGuides: true,
   rounding:
     "Codes are rounded to the nearest one, without calibration data: the GPTQ algorithm, which makes up for the error of each column in the columns after it, is not run, so the model loses more than one that GPTQ calibrated.",
   settle,

@@ -103,6 +103,7 @@ export const mlxTarget: WeightTarget = {
   words,
   example: "4bit-64g",
   settle,
+  takesGuides: true,
   rounding:
     "Codes are rounded to the nearest one, with the arithmetic of mlx-lm's convert; its dynamic quantization, AWQ and DWQ lose less.",
   baseName: "model",

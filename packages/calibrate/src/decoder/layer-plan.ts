@@ -265,7 +265,7 @@ export function refuseUnread(
       `The forward pass of the architecture ${architecture} does not know the tensor ${name}.`,
       {
         tensor: name,
-        hint: "Use an importance matrix made by llama.cpp, or remove the tensor where it belongs to no layer.",
+        hint: "Remove the tensor where it belongs to no layer.",
       },
     );
   }

@@ -54,9 +54,7 @@ export function decoderSettings({
       architecture === ""
         ? "The metadata name no general.architecture, so it is not known how the model computes."
         : `The forward pass of the architecture ${architecture} is not known.`,
-      {
-        hint: `Known are ${decoderNames().join(", ")}. For other families use an importance matrix made by llama.cpp.`,
-      },
+      { hint: `Known are ${decoderNames().join(", ")}.` },
     );
   }
   const hidden = count(keys, "~.embedding_length");

@@ -44,7 +44,6 @@ export function keysOf(metadata: Metadata): Keys {
       if (all?.every((one) => one === first) === true) return Number(first);
       throw new UnsupportedError(
         `${key.replace(/^~/, architecture)} differs from layer to layer, which the forward pass does not compute.`,
-        { hint: "Calibrate without this model's activations: with an importance matrix made by llama.cpp." },
       );
     },
     flag(key) {

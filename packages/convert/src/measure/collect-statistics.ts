@@ -7,7 +7,6 @@ import {
   type DecoderSource,
   type HiddenStates,
   layoutStatistics,
-  openDecoder,
   StatisticsCollector,
   type StatisticsEntry,
   sharedNames,
@@ -19,10 +18,12 @@ import { type Finding, IoError, type StagedFile, UnsupportedError, UsageError } 
 import type { SafetensorsLayout } from "@requant/safetensors";
 import { completeFinding, finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
+import { modelIdentity } from "../model/model-identity.ts";
 import { sourceVersions } from "../model/source-versions.ts";
 import { type OutputStore, outputExists } from "../run/outputs/store.ts";
 import { decoderSource } from "./decoder-source.ts";
 import { isStatisticsOf } from "./finished-statistics.ts";
+import { openForwardPass } from "./forward-pass.ts";
 import { observeHead } from "./observe-head.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
 import { handedOver, StatesRoom, stagedStates, statesByteLength } from "./states.ts";
@@ -89,9 +90,13 @@ async function collectWith(compute: Compute, options: CollectStatisticsOptions):
   const { model, store, file, resume = false, signal } = options;
   const source = await decoderSource(model, signal);
   const room = new StatesRoom(store, `${file}.experts`, EXPERT_SUMS_BYTE_LENGTH);
-  const inputs = openDecoder(source).inputs;
+  const inputs = openForwardPass(source, "calibrate").inputs;
   const collector = new StatisticsCollector({ compute, inputs });
-  const decoder = openDecoder(source, { compute, observer: collector, makeStates: room.reused() });
+  const decoder = openForwardPass(source, "calibrate", {
+    compute,
+    observer: collector,
+    makeStates: room.reused(),
+  });
   const windows = windowsOf(await tokenizerOf(model), source.metadata, { ...options, most: DEFAULT_SAMPLES });
   const window = windows[0]?.length ?? 0;
   const run = runOf(source, windows);
@@ -100,7 +105,7 @@ async function collectWith(compute: Compute, options: CollectStatisticsOptions):
     shared: sharedNames(inputs),
     windows: windows.length,
     window,
-    more: { run },
+    more: { ...(await modelIdentity(source)), run },
   });
   const report = { windows: windows.length, window, entries: shapes.length, byteLength: layout.byteLength };
   if (await isFinished(options, run)) return { ...report, resumed: decoder.layers + 1, findings: [] };

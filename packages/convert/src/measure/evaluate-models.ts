@@ -6,7 +6,6 @@ import {
   type Evaluation,
   evaluateModel,
   type LogitSource,
-  openDecoder,
   type TextTokenizer,
   wasmCompute,
 } from "@requant/calibrate";
@@ -14,6 +13,7 @@ import { ConversionError, type Finding, UsageError, type WriteStore } from "@req
 import { finding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { decoderSource } from "./decoder-source.ts";
+import { openForwardPass } from "./forward-pass.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
 import { roomFor, type StatesRoom } from "./states.ts";
 import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
@@ -40,14 +40,25 @@ export interface ModelsEvaluation extends Evaluation {
   readonly findings: readonly Finding[];
 }
 
+/** The first of these tokens is not scored, the second predicts the third. */
+const LEAST_WINDOW = 3;
+
 /**
  * Runs the base, then the model, layer by layer over all windows of the text, and compares what they predict.
  * Memory: one layer's weights, the heads, 1 GiB of hidden states where there is a place for more, and 64 MiB of logits for
  * each model.
- * @throws UsageError for a text that is too short, UnsupportedError for a family without a forward pass
+ * @throws UsageError for a text that is too short, or windows that are, UnsupportedError for a family without a forward pass
  */
 export async function evaluateModels(options: EvaluateModelsOptions): Promise<ModelsEvaluation> {
-  const { model, base, signal } = options;
+  const { model, base, window: asked, signal } = options;
+  if (asked !== undefined && asked >= 1 && asked < LEAST_WINDOW) {
+    throw new UsageError(
+      `Nothing would be scored in windows of ${asked}: the second half of each is scored.`,
+      {
+        hint: `Give \`window\`: at least ${LEAST_WINDOW} tokens.`,
+      },
+    );
+  }
   const compute = options.compute ?? wasmCompute();
   const room = roomFor(options);
   try {
@@ -89,7 +100,11 @@ async function subjectOf(
   signal: AbortSignal | undefined,
 ): Promise<Subject> {
   const source = await decoderSource(model, signal);
-  return { model, source, decoder: openDecoder(source, { compute, makeStates: room.reused() }) };
+  return {
+    model,
+    source,
+    decoder: openForwardPass(source, "evaluate", { compute, makeStates: room.reused() }),
+  };
 }
 
 function refuseOtherVocabulary(own: Decoder, base: Decoder): void {

@@ -4,7 +4,6 @@ import {
   type Compute,
   importanceSums,
   type LinearInput,
-  openDecoder,
   StatisticsCollector,
   unusedExpertFindings,
   wasmCompute,
@@ -14,6 +13,7 @@ import type { Imatrix, ImatrixEntry } from "@requant/gguf";
 import { completeFinding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { decoderSource } from "./decoder-source.ts";
+import { openForwardPass } from "./forward-pass.ts";
 import { observeHead } from "./observe-head.ts";
 import { type MeasureControl, StepCounter } from "./progress.ts";
 import { roomFor, type StatesRoom } from "./states.ts";
@@ -66,9 +66,13 @@ async function measureWith(
 ): Promise<MeasuredImportance> {
   const { model, signal, processOutput = false, dataset } = options;
   const source = await decoderSource(model, signal);
-  const { inputs } = openDecoder(source);
+  const { inputs } = openForwardPass(source, "imatrix");
   const collector = new StatisticsCollector({ compute, inputs, keep: "squares" });
-  const decoder = openDecoder(source, { compute, observer: collector, makeStates: room.reused() });
+  const decoder = openForwardPass(source, "imatrix", {
+    compute,
+    observer: collector,
+    makeStates: room.reused(),
+  });
   const windows = windowsOf(await tokenizerOf(model), source.metadata, options);
   const window = windows[0]?.length ?? 0;
   const states = room.make({ windows: windows.length, tokens: window, columns: decoder.hidden });

@@ -22,6 +22,8 @@ export interface StatisticsIndex {
   readonly entries: ReadonlyMap<string, StatisticsSize>;
   /** Of weights without an own entry: the weight that has the same inputs. */
   readonly shared: ReadonlyMap<string, string>;
+  /** What the file states about the model that it was made of (`modelIdentity`). Absent: nothing is compared. */
+  readonly origin?: Readonly<Record<string, string>> | undefined;
   /**
    * The statistics of one matrix, for targets that measure weights before they are planned: mixes of widths, and sizes that are asked
    * for. Absent: the weights are measured alone.
@@ -49,6 +51,7 @@ export async function openStatisticsFile({ store, file }: StatisticsLocation): P
   return {
     entries: byName,
     shared: new Map(Object.entries(reader.metadata.shared)),
+    origin: reader.metadata.more,
     read: (name, matrix) => reader.read(name, matrix),
     readMeanAbs: async (name) => (await byName.get(name)?.readMeanAbs()) ?? new Float32Array(0),
     close: () => reader.close(),

@@ -13,6 +13,7 @@ import { planSideFile } from "./files/side-file.ts";
 import type { Format } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
 import { assemblePlan, makePlan, readSourceFor } from "./make-plan.ts";
+import { otherModelFindings } from "./other-model.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensorAs, storedFor } from "./plan-tensor.ts";
@@ -80,6 +81,8 @@ export async function planFakeQuantize(
       leftOut: [],
       findings: [
         ...scaleFindings(real, model),
+        ...real.findings.filter(({ code }) => ABOUT_STATISTICS.includes(code)),
+        ...(await otherModelFindings(model, options)),
         ...findings,
         ...(left.length === 0
           ? []
@@ -94,6 +97,9 @@ export async function planFakeQuantize(
     },
   );
 }
+
+/** What the plan of the target tells that holds for its values, too. */
+const ABOUT_STATISTICS: readonly string[] = ["not-calibrated", "few-tokens"];
 
 /** Options about files that are not written: the float model is a directory. */
 const OF_TARGET_FILES = [

@@ -19,7 +19,7 @@ import { refuseBoth, statisticsEntry, unusedStatistics } from "./guides.ts";
 import type { PlanSourceTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import type { TypedWeight } from "./typed-weight.ts";
-import { unguidedFindings, unreachedFindings } from "./used-guides.ts";
+import { fewTokensFindings, unguidedFindings, unreachedFindings } from "./used-guides.ts";
 
 /** A model under GGUF's names, with the encoding that llama.cpp's converter would give each tensor. */
 export interface GgufDraft {
@@ -243,6 +243,8 @@ function statisticsFindings(choices: readonly TypeChoice[], options: PlanOptions
   const unguided = changed.filter(
     ({ importance, name }) => importance === undefined && !isTokenEmbedding(name),
   );
+  const entryOf = (name: string): string => statistics.shared.get(name) ?? name;
+  const solved = guided.filter(({ type }) => calibratedTypes.includes(type));
   return [
     ...unguidedFindings(
       "statistics",
@@ -250,7 +252,11 @@ function statisticsFindings(choices: readonly TypeChoice[], options: PlanOptions
     ),
     ...unreachedFindings(
       statistics,
-      guided.map(({ name }) => [name, statistics.shared.get(name) ?? name]),
+      guided.map(({ name }) => [name, entryOf(name)]),
+    ),
+    ...fewTokensFindings(
+      statistics,
+      solved.map(({ name }) => [name, entryOf(name)]),
     ),
   ];
 }

@@ -11,6 +11,7 @@ import { exactTargets } from "./exact-targets.ts";
 import { isLossless } from "./fidelity.ts";
 import type { Format, PlannedOutput, TargetFormat } from "./format.ts";
 import { llamafied } from "./llamafied.ts";
+import { otherModelFindings } from "./other-model.ts";
 import { roundingFindings, uncalibratedFindings } from "./packed-findings.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -46,8 +47,16 @@ export async function planConversion(
   const proven = await proveExact(rough, model, source, { all: exact, signal: options.signal });
   const plan = withScaleFacts(proven, model);
   if (exact) refuseLoss(plan.tensors, target, source);
-  const doubts = warningsOf([...model.findings, ...(await packedFacts(model)).findings]);
-  return withFindings({ ...plan, findings: [...doubts, ...plan.findings] }, source, formatOf(target, list));
+  const doubts = [
+    ...warningsOf([...model.findings, ...(await packedFacts(model)).findings]),
+    ...(await otherModelFindings(model, options)),
+  ];
+  return withFindings(
+    { ...plan, findings: [...doubts, ...plan.findings] },
+    source,
+    formatOf(target, list),
+    options,
+  );
 }
 
 /**
@@ -113,7 +122,7 @@ export function makePlan(
   const output = planOutput(source, target, { options, like, list });
   if (options.exact === true) refuseLoss(output.tensors, target, source);
   const plan = assemblePlan(source, target, output);
-  return withFindings(plan, source, formatOf(target, list));
+  return withFindings(plan, source, formatOf(target, list), options);
 }
 
 interface NamedTargetFormat {
@@ -246,10 +255,15 @@ function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: Plan
 }
 
 /** All findings complete, with those about the tensors as they are planned now. */
-function withFindings(plan: Plan, source: PlanSource, { name, target }: NamedTargetFormat): Plan {
+function withFindings(
+  plan: Plan,
+  source: PlanSource,
+  { name, target }: NamedTargetFormat,
+  options: PlanOptions,
+): Plan {
   const { tensors } = plan;
   const findings = plan.findings.map((found) => completeFinding(found));
-  const rounded = roundingFindings(name, target.rounding, tensors);
+  const rounded = roundingFindings(name, target.rounding, tensors, options);
   const idle = uncalibratedFindings(target.words ?? [], plan.target.settings, tensors);
   return { ...plan, findings: [...findings, ...rounded, ...idle, ...changeFindings(tensors, source)] };
 }

@@ -47,7 +47,7 @@ export interface NamedTarget {
 /** A weight format as a target: a Hugging Face directory of packed weights. */
 export function packedDirectoryFormat(format: NamedTarget): Format {
   const { target } = format;
-  const { rounding, sampling, shortName, sizeSetting, whyNewCodes } = target;
+  const { rounding, sampling, shortName, sizeSetting, takesGuides, whyNewCodes } = target;
   return {
     name: format.name,
     target: {
@@ -59,9 +59,8 @@ export function packedDirectoryFormat(format: NamedTarget): Format {
       examples: () => shortSpellings(target.words),
       options: [
         "grids",
-        "imatrix",
         "requantizeRest",
-        "statistics",
+        ...(takesGuides === true ? (["imatrix", "statistics"] as const) : []),
         ...(sizeSetting === undefined ? [] : (["targetSize"] as const)),
       ],
       parse(text) {

@@ -5,23 +5,38 @@ import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
 import type { PackedRest } from "./packed-requests.ts";
 import type { PlanTensor } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
 import { guideNames } from "./way.ts";
 
-/** Says once that new codes are rounded to nearest, where the format's own tools do more. */
+/** Says once that new codes are rounded to nearest, where the format's own tools do more; and once where importance weights the grids. */
 export function roundingFindings(
   name: string,
   rounding: string | undefined,
   tensors: readonly PlanTensor[],
+  { statistics }: Pick<PlanOptions, "statistics">,
 ): Finding[] {
-  const count = tensors.filter(
+  if (rounding === undefined) return [];
+  // a layout that cannot be solved with statistics still uses the importance that they hold
+  const guide = statistics === undefined ? "an importance matrix" : "the calibration statistics";
+  const rounded = tensors.filter(
     (tensor) =>
       tensor.fidelity === "requantized" &&
       tensor.linear !== undefined &&
       guideNames(tensor).statistics === undefined,
-  ).length;
-  if (rounding === undefined || count === 0) return [];
-  const weights = count === 1 ? "1 weight gets new codes" : `${count} weights get new codes`;
-  return [finding("rounded-to-nearest", [`${weights} as ${name}.`, rounding].join(" "))];
+  );
+  const weighted = rounded.filter((tensor) => guideNames(tensor).importance !== undefined).length;
+  const counted: readonly (readonly [count: number, how: string])[] = [
+    [
+      weighted,
+      `The grid of each is weighted by ${guide}, and codes are rounded to the nearest one in it: tools that also make up for the error of each code lose less.`,
+    ],
+    [rounded.length - weighted, rounding],
+  ];
+  return counted.flatMap(([count, how]) => {
+    if (count === 0) return [];
+    const weights = count === 1 ? "1 weight gets new codes" : `${count} weights get new codes`;
+    return [finding("rounded-to-nearest", `${weights} as ${name}. ${how}`)];
+  });
 }
 
 /** Names words that change only weights with calibration statistics, where no weight has any. */

@@ -62,13 +62,15 @@ const SLACK = 0.001;
 /** @throws UsageError where a size is asked for with a target that names its types */
 export function refuseOwnTypes({ text, settings }: Target, options: PlanOptions): void {
   if (options.targetSize === undefined) return;
-  if (settings["type"] !== "AUTO" || options.pure === true) {
-    throw new UsageError(
-      options.pure === true
-        ? "`pure` asks for one type, and `targetSize` for a mix of types."
-        : `The target ${text} says which types there are, and \`targetSize\` chooses them.`,
-      { hint: "Give `targetSize` with the target gguf:auto." },
-    );
+  if (options.pure === true) {
+    throw new UsageError("`pure` asks for one type, and `targetSize` for a mix of types.", {
+      hint: "Leave out `pure`, or leave out `targetSize` and name the type.",
+    });
+  }
+  if (settings["type"] !== "AUTO") {
+    throw new UsageError(`The target ${text} says which types there are, and \`targetSize\` chooses them.`, {
+      hint: "Give `targetSize` with the target gguf:auto.",
+    });
   }
 }
 

@@ -4,7 +4,7 @@ import type { WeightEncoder, WeightTarget } from "@requant/core/format";
 import { largestCode } from "@requant/core/solve";
 import { finding } from "../model/findings/finding.ts";
 import { parseEntry } from "../model/guide-entry.ts";
-import type { StatisticsIndex } from "../model/statistics-file.ts";
+import type { StatisticsIndex, StatisticsSize } from "../model/statistics-file.ts";
 import type { Guides } from "./guides.ts";
 import type { PlanTensor } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -67,13 +67,47 @@ export function guideFindings(
     ),
     ...(statistics === undefined
       ? []
-      : unreachedFindings(
+      : solvedFindings(
           statistics,
           guided.flatMap((tensor) => {
             const { statistics: entry } = guideNames(tensor);
             return entry === undefined ? [] : [[tensor.name, entry] as const];
           }),
         )),
+  ];
+}
+
+/** Weights that are solved, each with the entry that it is solved with. */
+type Solved = readonly (readonly [weight: string, entry: string])[];
+
+function solvedFindings(statistics: StatisticsIndex, solved: Solved): Finding[] {
+  return [...unreachedFindings(statistics, solved), ...fewTokensFindings(statistics, solved)];
+}
+
+/** The tokens of each matrix of an entry, and its columns. */
+function sizeOf({ entries }: StatisticsIndex, text: string): StatisticsSize {
+  const { name, matrix } = parseEntry(text);
+  const { columns, tokens } = entries.get(name) ?? { columns: 0, tokens: [] };
+  return { columns, tokens: matrix === undefined ? tokens : tokens.slice(matrix, matrix + 1) };
+}
+
+/** The second moments of fewer tokens than columns do not have full rank: what they do not span, the damping decides. */
+export function fewTokensFindings(statistics: StatisticsIndex, solved: Solved): Finding[] {
+  const few = solved.flatMap(([weight, text]) => {
+    const { columns, tokens } = sizeOf(statistics, text);
+    const least = tokens.find((count) => count > 0 && count < columns);
+    return least === undefined ? [] : [{ weight, least, columns }];
+  });
+  const [first] = few;
+  if (first === undefined) return [];
+  const { weight, least, columns } = first;
+  const these = few.length === 1 ? `1 weight, ${weight}` : `${few.length} weights, ${weight} first`;
+  return [
+    finding(
+      "few-tokens",
+      `The calibration statistics have fewer tokens than columns for ${these}: ${least} of at least ${columns}.`,
+      { tensor: weight },
+    ),
   ];
 }
 
@@ -93,15 +127,9 @@ export function unguidedFindings(option: Guides["option"], names: readonly strin
 }
 
 /** Experts that no token reached are rounded. */
-export function unreachedFindings(
-  { entries }: StatisticsIndex,
-  solved: readonly (readonly [weight: string, entry: string])[],
-): Finding[] {
+export function unreachedFindings(statistics: StatisticsIndex, solved: Solved): Finding[] {
   const unreached = solved.flatMap(([weight, text]) => {
-    const { name, matrix } = parseEntry(text);
-    const tokens = entries.get(name)?.tokens ?? [];
-    const own = matrix === undefined ? tokens : tokens.slice(matrix, matrix + 1);
-    const count = own.filter((one) => one === 0).length;
+    const count = sizeOf(statistics, text).tokens.filter((one) => one === 0).length;
     return count === 0 ? [] : [{ weight, count }];
   });
   const [first] = unreached;

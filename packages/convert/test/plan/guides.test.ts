@@ -143,6 +143,7 @@ describe("entries that do not fit", () => {
     expect(findings.filter(({ severity }) => severity === "warning").map(({ message }) => message)).toEqual([
       "1 of 2 entries of the calibration statistics belongs to no weight of the model: blk.7.attn_q.weight.",
       "The calibration statistics have no entry for 20 weights that get new codes, model.layers.0.mlp.down_proj.weight first: they are rounded.",
+      "The calibration statistics have fewer tokens than columns for 1 weight, model.layers.0.self_attn.q_proj.weight: 9 of at least 256.",
     ]);
   });
 
@@ -152,6 +153,43 @@ describe("entries that do not fit", () => {
       await expect(planned(index("blk.0.attn_q.weight", 256), parseTarget(to))).rejects.toThrow(
         /^The target \S+ does not take `statistics`/,
       );
+    },
+  );
+
+  it("weights with fewer tokens than columns are named, where they are solved", async () => {
+    const shared = new Map([["blk.0.attn_k.weight", "blk.0.attn_q.weight"]]);
+    const codes = async (tokens: number, to: string) => {
+      const { findings } = await planned(
+        { ...index("blk.0.attn_q.weight", 256, [tokens]), shared },
+        parseTarget(to),
+      );
+      return findings.filter(({ code }) => code === "few-tokens").map(({ message }) => message);
+    };
+    const message =
+      "The calibration statistics have fewer tokens than columns for 2 weights, blk.0.attn_k.weight first: 255 of at least 256.";
+    expect(await codes(255, "gguf:q4_0")).toEqual([message]);
+    expect(await codes(256, "gguf:q4_0")).toEqual([]);
+    expect(await codes(256, "gptq:4bit-128g-sym")).toEqual([]);
+  });
+
+  it("only the formats that take statistics are offered instead", async () => {
+    const refused = planned(index("blk.0.attn_q.weight", 256), parseTarget("safetensors:f16"));
+    await expect(refused).rejects.toMatchObject({
+      hint: "Leave it out, or choose a target of gguf, exl2, compressed-tensors, mlx, awq or gptq.",
+    });
+  });
+
+  it.each(["gptq:4bit-128g-sym", "awq:gemm-128g", "mlx:4bit-64g", "compressed-tensors:4bit-128g-sym"])(
+    "%s: a plan with an importance matrix says that it weights the grids",
+    async (to) => {
+      const weights = new Map([["blk.0.attn_q.weight", new Float32Array(256).fill(1)]]);
+      const { findings } = await planConversion(await open(hf), parseTarget(to), { imatrix: { weights } });
+      const rounded = findings.filter(({ code }) => code === "rounded-to-nearest");
+      expect(rounded).toHaveLength(2);
+      expect(rounded[0]?.message).toMatch(
+        /^1 weight gets new codes as \S+\. The grid of each is weighted by an importance matrix/,
+      );
+      expect(rounded[1]?.message).toMatch(/^\d+ weights get new codes as \S+\. Codes are rounded/);
     },
   );
 

@@ -231,6 +231,8 @@ export interface WeightTarget {
   /** Why no stored weight keeps its codes here; undefined where some do. */
   readonly whyNewCodes?: string;
   readonly sampling?: WeightSampling;
+  /** True where some layouts use an importance matrix, and calibration statistics, when floats become codes. */
+  readonly takesGuides?: true;
   /**
    * The setting, bits per weight of the layers that are packed, that follows from the size that is asked for where the word "auto"
    * stands in its place.

@@ -15,6 +15,8 @@ export type PlanFindingCode =
   | "left-in-floats"
   | "rounded-to-nearest"
   | "not-calibrated"
+  | "few-tokens"
+  | "other-model"
   | "partly-packed"
   | "no-block-type"
   | "other-type"
@@ -72,13 +74,25 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
   },
   "rounded-to-nearest": {
     severity: "note",
-    meaning: "New codes are rounded to the nearest one, where the format's own tools calibrate on data.",
+    meaning:
+      "New codes are rounded to the nearest one, where the format's own tools calibrate on data. An importance matrix, if one is given, weights the grid.",
     hint: "Compare the output with the source on your own texts; convert a calibrated checkpoint where the loss matters.",
   },
   "not-calibrated": {
     severity: "warning",
     meaning: "Some weights get new codes without calibration, although others are calibrated.",
     hint: "Use statistics, or an importance matrix, that have an entry for each weight that is quantized.",
+  },
+  "few-tokens": {
+    severity: "warning",
+    meaning:
+      "Calibration statistics have fewer tokens than a weight has columns, so that they say nothing about some directions of its inputs.",
+    hint: "Calibrate with more text.",
+  },
+  "other-model": {
+    severity: "warning",
+    meaning: "Calibration statistics were made of another model than the one that they are used for.",
+    hint: "Use statistics of this model, or of one with the same weights in another format.",
   },
   "partly-packed": {
     severity: "warning",
