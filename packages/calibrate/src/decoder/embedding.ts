@@ -2,9 +2,7 @@
 import { UsageError } from "@requant/core";
 import type { HiddenStates } from "../hidden-states.ts";
 import { batchesOf, type Pass, writeBatch } from "./pass.ts";
-
-/** GGUF name of the table of embeddings. */
-export const EMBEDDING_NAME = "token_embd.weight";
+import { EMBEDDING_NAME } from "./settings.ts";
 
 /** Reads the rows of these tokens, neighbours together, each once. */
 async function readRowsOf(
