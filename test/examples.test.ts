@@ -13,7 +13,8 @@ interface Example {
 }
 
 /** Folders of packages, and the files in which an example may stand. */
-const packages = readdirSync(join(root, "packages"));
+/** Packages that others import; the page is none. */
+const packages = readdirSync(join(root, "packages")).filter((name) => name !== "web");
 const sourcesOf = (folder: string): string[] =>
   readdirSync(join(root, "packages", folder, "src"), { recursive: true, encoding: "utf8" })
     .map((name) => `packages/${folder}/src/${name.replaceAll("\\", "/")}`)

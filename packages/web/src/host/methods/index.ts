@@ -1,0 +1,16 @@
+/** All that the page can ask of the host: one line for each method. The code of a method is loaded when it is first called. */
+import type { Control } from "../control.ts";
+
+type Method<I, O> = (input: I, control: Control) => Promise<O>;
+
+function lazy<I, O>(load: () => Promise<Method<I, O>>): Method<I, O> {
+  return async (input, control) => (await load())(input, control);
+}
+
+export const methods = {
+  openSource: lazy(async () => (await import("./open.ts")).openSource),
+  closeModel: lazy(async () => (await import("./open.ts")).closeModel),
+  doctor: lazy(async () => (await import("./doctor.ts")).doctor),
+};
+
+export type HostMethods = typeof methods;

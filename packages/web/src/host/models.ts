@@ -1,0 +1,27 @@
+/** The open models of the host, by number. */
+import { type Model, type ModelLocation, openModel } from "@requant/convert";
+import { UsageError } from "@requant/core";
+
+const models = new Map<number, Model>();
+let lastId = 0;
+
+export async function openNumbered(location: ModelLocation, signal: AbortSignal): Promise<number> {
+  const model = await openModel(location, { signal });
+  lastId += 1;
+  models.set(lastId, model);
+  return lastId;
+}
+
+/** @throws UsageError for a model that was closed */
+export function modelNumbered(id: number): Model {
+  const model = models.get(id);
+  if (model === undefined)
+    throw new UsageError("This model is not open any more.", { hint: "Open it again." });
+  return model;
+}
+
+export async function closeNumbered(id: number): Promise<void> {
+  const model = models.get(id);
+  models.delete(id);
+  await model?.close();
+}

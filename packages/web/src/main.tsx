@@ -1,0 +1,13 @@
+import { render } from "preact";
+import { App } from "./app.tsx";
+import "./styles.css";
+
+const place = document.getElementById("app");
+if (place !== null) render(<App />, place);
+
+// the page works offline after the first load; a page that is opened from a server without HTTPS has no such workers
+if (import.meta.env.PROD && "serviceWorker" in navigator) {
+  navigator.serviceWorker.register("./offline.js").catch(() => {
+    // a browser that refuses, as in a private window, loses nothing but this
+  });
+}

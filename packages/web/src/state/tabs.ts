@@ -1,0 +1,8 @@
+import { signal } from "@preact/signals";
+
+/** The views of a model, in the order of their tabs. */
+export const tabNames = ["overview", "tensors"] as const;
+
+export type TabName = (typeof tabNames)[number];
+
+export const shownTab = signal<TabName>("overview");

@@ -1,0 +1,40 @@
+import type { JSX } from "preact";
+import { closeEntry, entries, shownKey } from "../state/models.ts";
+import { strings } from "../strings.ts";
+import { byteQuantity } from "../ui/quantity.ts";
+
+/** The models that were opened; a click shows one. */
+export function ModelList(): JSX.Element | null {
+  if (entries.value.length === 0) return null;
+  const text = strings.models;
+  return (
+    <nav aria-label={text.list} class="model-list">
+      <ul>
+        {entries.value.map(({ key, name, state }) => (
+          <li key={key} class={key === shownKey.value ? "shown" : ""}>
+            <button
+              type="button"
+              class="model-name"
+              aria-current={key === shownKey.value ? "true" : undefined}
+              onClick={() => {
+                shownKey.value = key;
+              }}
+            >
+              <span>{name}</span>
+              <small>
+                {state.kind === "opening"
+                  ? text.opening
+                  : state.kind === "refused"
+                    ? text.refused
+                    : `${state.model.variant}, ${byteQuantity(state.model.fileByteLength)}`}
+              </small>
+            </button>
+            <button type="button" class="close" aria-label={text.close(name)} onClick={() => closeEntry(key)}>
+              ×
+            </button>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}

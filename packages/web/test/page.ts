@@ -1,0 +1,57 @@
+/** The built page in Chromium, for tests. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { type StaticServer, serveFolder } from "./static-server.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+const dist = resolve(import.meta.dirname, "../dist");
+
+/** Why the page cannot be tested here; undefined where it can. */
+export const whyNoPage: string | undefined = !existsSync(CHROMIUM)
+  ? `there is no ${CHROMIUM}`
+  : existsSync(resolve(dist, "index.html"))
+    ? undefined
+    : "the page is not built";
+
+/** The page under a sub-path of a server of its own. */
+export class BuiltPage {
+  readonly browser: Browser;
+  readonly server: StaticServer;
+  /** What pages wrote to their consoles, and errors that nobody caught. */
+  readonly complaints: string[] = [];
+
+  private constructor(browser: Browser, server: StaticServer) {
+    this.browser = browser;
+    this.server = server;
+  }
+
+  static async start(): Promise<BuiltPage> {
+    const args = [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+    ];
+    const server = await serveFolder(dist, "/some/path/");
+    return new BuiltPage(await chromium.launch({ executablePath: CHROMIUM, args }), server);
+  }
+
+  /** A new page in a profile of its own. */
+  async open(options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
+    const context = await this.browser.newContext(options);
+    const page = await context.newPage();
+    page.on("console", (message) => {
+      if (message.type() === "error") this.complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => this.complaints.push(error.message));
+    await page.goto(this.server.url);
+    return page;
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    await this.server.close();
+  }
+}
