@@ -1,12 +1,11 @@
 import { basename, dirname, resolve } from "node:path";
 import type { PlanOptions, RunOptions, TargetSize } from "@requant/convert";
-import { UsageError } from "@requant/core";
+import { parseByteSize, parseCount, UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { bounded } from "@requant/core/text";
 import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
-import { parseByteSize, parseCount } from "./byte-size.ts";
 import { isCalibrationText, refuseWithoutText, withStatistics } from "./calibration-options.ts";
 import { readImatrixFile } from "./imatrix-file.ts";
 

@@ -58,6 +58,27 @@ export { type EditMetadataOptions, editMetadata, refuseUnsoundEdit } from "./edi
 export { specialTokenId } from "./edit/special-tokens.ts";
 export { planMerge, planModelSplit, type SplitModelOptions } from "./edit/split.ts";
 export type { MetadataType } from "./edit/value-types.ts";
+export {
+  type Choice,
+  type ChoiceLimits,
+  type ChoiceSubject,
+  type Choices,
+  chooseTargets,
+  subjectOf,
+} from "./examine/choose/choose-targets.ts";
+export {
+  type ContextMemory,
+  cacheTypeNames,
+  contextMemory,
+  parseTokens,
+} from "./examine/choose/context-memory.ts";
+export {
+  type Candidate,
+  type Figure,
+  type FigureSource,
+  type FigureSourceName,
+  figureSources,
+} from "./examine/choose/figures.ts";
 export { type ContextCache, contextCache } from "./examine/context-cache.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export { type Runtime, runtimes } from "./examine/doctor/runtimes.ts";
@@ -70,7 +91,7 @@ export {
   tensorValues,
   writeNpy,
 } from "./examine/dump.ts";
-export { modelFindings, runFindings, verifyFindings } from "./examine/findings.ts";
+export { distinctFindings, modelFindings, runFindings, verifyFindings } from "./examine/findings.ts";
 export {
   type EncodingShare,
   type Fact,
@@ -79,7 +100,7 @@ export {
   inspectModel,
 } from "./examine/inspect.ts";
 export { matchingWeights, type NamedWeight } from "./examine/named-weights.ts";
-export { outputFindings } from "./examine/output-findings.ts";
+export { conversionWarnings, outputFindings } from "./examine/output-findings.ts";
 export { remedyOf } from "./examine/remedy.ts";
 export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { weightFormats } from "./formats.ts";

@@ -1,5 +1,5 @@
-import { UsageError } from "@requant/core";
-import { bounded } from "@requant/core/text";
+import { UsageError } from "./errors.ts";
+import { bounded } from "./text.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
   B: 1,
