@@ -25,6 +25,7 @@ export {
   type HashOptions,
   type HashReport,
   hashModel,
+  hashSource,
   type TensorHash,
   type ValueHash,
 } from "./compare/hash.ts";
@@ -189,6 +190,8 @@ export {
   listTargets,
   parseTarget,
   type TargetDescription,
+  type TargetWords,
+  targetWords,
 } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";

@@ -45,3 +45,13 @@ export function parseCount(text: string): number {
   }
   return count;
 }
+
+/** `4.5`, as programs print it; a unit is allowed: `4.5bpw`. */
+export function parseBitsPerWeight(text: string): number {
+  const [, digits = ""] = /^(\d{1,3}(?:\.\d{1,9})?)(?:bpw)?$/i.exec(text.trim()) ?? [];
+  const bits = Number(digits);
+  if (digits !== "" && bits > 0) return bits;
+  throw new UsageError(`"${bounded(text, 40)}" is not a number of bits per weight.`, {
+    hint: "Write a number such as 4.5.",
+  });
+}
