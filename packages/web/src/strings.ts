@@ -142,7 +142,7 @@ export const strings = {
     },
     run: {
       title: "Conversion",
-      phases: { write: "Writing", check: "Reading back", hash: "SHA-256" },
+      phases: { write: "Writing", check: "Reading back", hash: "Hashing" },
       starting: "Starting…",
       left: (time: string) => `${time} left`,
       speed: (size: string) => `${size}/s`,

@@ -1,14 +1,21 @@
 import type { TargetDescription } from "@requant/convert";
+import type { TargetParts } from "../host/methods/targets.ts";
 
-/** The target with these words, by setting; the words that were chosen last win where some stand alone. */
-export function composeTarget(
+/** The target after one of its words was chosen. Words that stand alone go when another is chosen, and drive out all others. */
+export function withWord(
   { name, words: specs }: TargetDescription,
-  words: Readonly<Record<string, string>>,
-  chosen: string,
-): string {
-  const isAlone = (key: string): boolean => specs.find((spec) => spec.key === key)?.alone === true;
-  const word = words[chosen] ?? "";
-  if (isAlone(chosen) && word !== "") return `${name}:${word}`;
-  const rest = specs.flatMap(({ key, preset }) => (isAlone(key) ? [] : [words[key] ?? preset ?? ""]));
-  return `${name}:${rest.filter((one) => one !== "").join("-")}`;
+  { words: before }: TargetParts,
+  key: string,
+  word: string,
+): TargetParts {
+  const isAlone = (one: string): boolean => specs.find((spec) => spec.key === one)?.alone === true;
+  const replacesAll = isAlone(key) && word !== "";
+  const words = Object.fromEntries(
+    specs.flatMap((spec): [string, string][] => {
+      if (spec.key === key) return word === "" ? [] : [[key, word]];
+      const kept = before[spec.key] ?? spec.preset;
+      return replacesAll || isAlone(spec.key) || kept === undefined ? [] : [[spec.key, kept]];
+    }),
+  );
+  return { format: name, text: Object.values(words).join("-"), words };
 }

@@ -57,6 +57,12 @@ export class Conversion {
     void this.replan();
   }
 
+  /** A target that was put together: the next choice builds on it, before the host has read it. */
+  chooseParts(parts: TargetParts): void {
+    this.parts.value = parts;
+    this.choose({ target: `${parts.format}:${parts.text}` });
+  }
+
   private async replan(): Promise<void> {
     this.planAbort?.abort();
     const abort = new AbortController();

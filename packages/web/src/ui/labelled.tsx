@@ -7,7 +7,9 @@ interface TextFieldProps {
   readonly placeholder?: string;
   /** The id of a list of suggestions. */
   readonly list?: string;
-  readonly type?: "text" | "number" | "search";
+  readonly type?: "text" | "search";
+  /** Which keys a phone shows. */
+  readonly inputMode?: "text" | "numeric";
   onText(value: string): void;
 }
 
@@ -18,6 +20,7 @@ export function TextField({
   placeholder,
   list,
   type = "text",
+  inputMode = "text",
   onText,
 }: TextFieldProps): JSX.Element {
   const id = useId();
@@ -31,7 +34,7 @@ export function TextField({
         autocapitalize="off"
         spellcheck={false}
         list={list}
-        min={type === "number" ? 1 : undefined}
+        inputMode={inputMode}
         placeholder={placeholder}
         value={value}
         onInput={({ currentTarget }) => onText(currentTarget.value)}

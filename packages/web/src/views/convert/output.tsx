@@ -28,7 +28,7 @@ export function Output({ conversion }: { readonly conversion: Conversion }): JSX
       {canChooseFolder ? <Places conversion={conversion} /> : <p class="quiet small">{text.storage}</p>}
       <TextField
         label={text.workers}
-        type="number"
+        inputMode="numeric"
         value={String(conversion.jobs.value)}
         onText={(value) => {
           conversion.jobs.value = Math.max(1, Math.floor(Number(value)) || 1);

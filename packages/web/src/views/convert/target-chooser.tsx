@@ -1,7 +1,7 @@
 import type { TargetDescription, TargetWords } from "@requant/convert";
 import type { JSX } from "preact";
 import { useEffect, useId } from "preact/hooks";
-import { composeTarget } from "../../conversion/compose-target.ts";
+import { withWord } from "../../conversion/compose-target.ts";
 import type { TargetParts } from "../../host/methods/targets.ts";
 import type { Conversion } from "../../state/conversion.ts";
 import { loadTargets, targets } from "../../state/targets.ts";
@@ -39,7 +39,7 @@ export function TargetChooser({ conversion }: { readonly conversion: Conversion 
         onChoose={(name) => choose(formats.find((one) => one.name === name)?.example ?? "")}
       />
       {format === undefined || parts === undefined ? null : (
-        <Words format={format} parts={parts} onTarget={choose} />
+        <Words format={format} parts={parts} onParts={(chosen) => conversion.chooseParts(chosen)} />
       )}
       <div class="chips" role="group" aria-label={text.presets}>
         {presets.map((target) => (
@@ -62,11 +62,11 @@ export function TargetChooser({ conversion }: { readonly conversion: Conversion 
 interface WordsProps {
   readonly format: TargetDescription;
   readonly parts: TargetParts;
-  onTarget(target: string): void;
+  onParts(parts: TargetParts): void;
 }
 
 /** One chooser for each setting of the format, or one for its types. */
-function Words({ format, parts, onTarget }: WordsProps): JSX.Element {
+function Words({ format, parts, onParts }: WordsProps): JSX.Element {
   const { type, none } = strings.convert.target;
   if (format.words.length === 0) {
     const spellings = format.spellings.includes(parts.text)
@@ -77,7 +77,7 @@ function Words({ format, parts, onTarget }: WordsProps): JSX.Element {
         label={type}
         value={parts.text}
         options={spellings.map((word) => [word, word])}
-        onChoose={(word) => onTarget(`${format.name}:${word}`)}
+        onChoose={(word) => onParts({ format: format.name, text: word, words: {} })}
       />
     );
   }
@@ -90,7 +90,7 @@ function Words({ format, parts, onTarget }: WordsProps): JSX.Element {
           about={spec.about}
           value={parts.words[spec.key] ?? ""}
           options={optionsOf(spec, parts.words[spec.key], none)}
-          onChoose={(word) => onTarget(composeTarget(format, { ...parts.words, [spec.key]: word }, spec.key))}
+          onChoose={(word) => onParts(withWord(format, parts, spec.key, word))}
         />
       ))}
     </>
