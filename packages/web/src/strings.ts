@@ -192,6 +192,21 @@ export const strings = {
       removeButton: "Remove",
     },
   },
+  /** What the options of the libraries are called on this page. */
+  optionNames: {
+    exact: "“Exact”",
+    grids: "“Look for grids”",
+    pure: "“Pure”",
+    allowRequantize: "“Allow requantizing”",
+    requantizeRest: "“Requantize the rest”",
+    outputTensorType: "“Output tensor”",
+    tokenEmbeddingType: "“Token embedding”",
+    shardSize: "“Split at”",
+    targetSize: "“Size”",
+    imatrix: "“Importance matrix”",
+    overwrite: "“Replace files of the same name”",
+    resume: "“Resume”",
+  } as Readonly<Record<string, string>>,
   findings: {
     severity: { error: "Error", warning: "Warning", note: "Note" },
     at: "at",

@@ -181,6 +181,7 @@ describe.skipIf(whyNoPage !== undefined)(`conversion (skipped: ${whyNoPage ?? ""
       expect(status).not.toBe(0);
       const [first = ""] = shown.replace(/^Error\s*/, "").split(/\.\s/);
       expect(stderr.replace(/\s+/g, " ")).toContain(first);
+      expect(shown).not.toContain("`");
       expect(await button(page, "Convert").isDisabled()).toBe(true);
       expect(built.complaints).toEqual([]);
     },
