@@ -311,10 +311,13 @@ describe("a repository", () => {
     expect(server.asked).toHaveLength(7);
   });
 
-  it("a server that asks to wait for long is reported with the time", async () => {
+  it.each([
+    { "retry-after": "280" },
+    { ratelimit: '"api";r=0;t=280', "ratelimit-policy": '"fixed window";"api";q=500;w=300' },
+  ])("a server that asks to wait for long is reported with the time: %j", async (headers) => {
     const server = await started();
     server.fault = (_, response) => {
-      response.writeHead(429, { "retry-after": "280" }).end();
+      response.writeHead(429, { ...headers }).end();
       return true;
     };
     const { text } = await refusalOf(openHub({ endpoint: server.endpoint, repository: "owner/repo" }));

@@ -1,6 +1,6 @@
 import { CodecError, IoError, type LimitError, UsageError } from "../errors.ts";
 import { quoted, withoutTrailing } from "../text.ts";
-import { retryAfter } from "./retry.ts";
+import { rateLimitReset, retryAfter } from "./retry.ts";
 
 export interface HttpOptions {
   /** Replaces the global `fetch`: a proxy, a signer, a test. */
@@ -81,7 +81,6 @@ export class HttpRequest {
     this.#watch();
     let response: Response;
     try {
-      // The URL as given, each time: a redirect to a signed address is followed again, so it cannot expire between reads.
       response = await request(this.#url, {
         headers: { ...this.#options.headers, ...headers },
         signal: this.#controller.signal,
@@ -93,7 +92,8 @@ export class HttpRequest {
     }
     const { status } = response;
     if (transientStatuses.has(status)) {
-      const after = retryAfter(response.headers.get("retry-after"));
+      const after =
+        retryAfter(response.headers.get("retry-after")) ?? rateLimitReset(response.headers.get("ratelimit"));
       const wait = after === undefined ? "" : ` It asks to wait ${Math.ceil(after / 1000)} s.`;
       const error = new IoError(`The server is busy or limits requests (${status}).${wait}`, {
         path: this.name,

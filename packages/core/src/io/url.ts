@@ -1,5 +1,6 @@
 import { IoError, UsageError } from "../errors.ts";
 import { quoted } from "../text.ts";
+import { followingFetch } from "./following-fetch.ts";
 import { checkHeaders, type HttpOptions } from "./http-request.ts";
 import { checkRange } from "./range.ts";
 import { RangeClient } from "./range-client.ts";
@@ -67,7 +68,8 @@ async function openUrl(url: string, options: UrlOptions): Promise<ByteSource | u
   parsedUrl(url);
   checkHeaders(options.headers);
   const name = shownUrl(url);
-  const client = new RangeClient(url, name, options, options.retries ?? 3);
+  const fetch = followingFetch((input, init) => (options.fetch ?? globalThis.fetch)(input, init));
+  const client = new RangeClient(url, name, { ...options, fetch }, options.retries ?? 3);
   const opened = await client.open();
   if (opened === undefined) return undefined;
   const { head, byteLength } = opened;
