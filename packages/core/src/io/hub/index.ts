@@ -17,6 +17,5 @@ export {
   parseHubAddress,
   shownHubAddress,
 } from "./address.ts";
-export { type GgufChoice, ggufChoices, matchingGgufs } from "./ggufs.ts";
 export type { HubFile } from "./listing.ts";
 export { type HubOptions, type HubRepository, hubStore, openHub } from "./store.ts";

@@ -1,4 +1,5 @@
 /** The GGUF models of a repository or folder, told apart by their names. */
+import { parseSplitName } from "./split-plan.ts";
 
 /** One model: a file, or the files of a split set. */
 export interface GgufChoice {
@@ -11,12 +12,12 @@ export interface GgufChoice {
   readonly quantization: string | undefined;
 }
 
-interface NamedFile {
+/** A file of the folder: its path, with folders, and its size where it is known. */
+export interface NamedFile {
   readonly path: string;
   readonly byteLength?: number | undefined;
 }
 
-const PART = /-(\d{5})-of-(\d{5})\.gguf$/i;
 /** At the end of a word of the name; what stands before it in the word belongs to the model's name. */
 const QUANTIZATION = /(?:^|_)(I?Q\d[A-Z\d_]*|TQ\d_\d|BF16|F16|F32|FP16|FP32|MXFP4[A-Z_]*|NVFP4)$/i;
 /** Files beside a model: the vision part, and importance matrices. */
@@ -27,7 +28,8 @@ export function ggufChoices(files: Iterable<NamedFile>): GgufChoice[] {
   const sets = new Map<string, NamedFile[]>();
   for (const file of files) {
     if (!/\.gguf$/i.test(file.path)) continue;
-    const key = file.path.replace(PART, (_, __, count: string) => `-of-${count}.gguf`);
+    const split = parseSplitName(file.path);
+    const key = split === undefined ? file.path : `${split.prefix}-of-${split.count}`;
     const set = sets.get(key);
     if (set === undefined) sets.set(key, [file]);
     else set.push(file);
@@ -69,7 +71,7 @@ function choiceOf(set: readonly NamedFile[]): GgufChoice {
 
 /** By the file's own name, or else by the innermost folder that says one. */
 function quantizationOf(path: string): string | undefined {
-  const stem = path.replace(PART, "").replace(/\.gguf$/i, "");
+  const stem = parseSplitName(path)?.prefix ?? path.slice(0, -".gguf".length);
   for (const name of stem.split("/").reverse()) {
     const words = name.split(/[-. ]/);
     for (let i = words.length - 1; i >= 0; i--) {
