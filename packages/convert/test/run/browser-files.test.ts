@@ -92,19 +92,20 @@ describe.skipIf(!hasChromium)(`the browser's own storage (${needsChromium})`, ()
   });
 
   it.each([
-    { phase: "write", share: 0.5, jobs: 1 },
-    { phase: "write", share: 0.5, jobs: 3 },
-    { phase: "check", share: 0.5, jobs: 1 },
-    { phase: "check", share: 0.5, jobs: 3 },
+    { phase: "write", how: "abort", jobs: 1 },
+    { phase: "write", how: "abort", jobs: 3 },
+    { phase: "check", how: "abort", jobs: 3 },
+    { phase: "check", how: "message", jobs: 1 },
+    { phase: "check", how: "message", jobs: 3 },
   ] as const)(
-    "a run aborted in the phase $phase with $jobs jobs goes on to the same bytes",
-    async ({ phase, share, jobs }) => {
-      const out = `aborted-${phase}-${jobs}`;
+    "a run aborted in the phase $phase (by $how) with $jobs jobs goes on to the same bytes",
+    async ({ phase, how, jobs }) => {
+      const out = `aborted-${phase}-${how}-${jobs}`;
       const first = await convert({
         folder: out,
         jobs,
         resume: false,
-        stopAt: { phase, share, how: "abort" },
+        stopAt: { phase, share: 0.5, how },
       });
       expect(first).toMatchObject({
         failure: "AbortError",
