@@ -45,6 +45,7 @@ describe("@requant/core as a package", () => {
       "./testing",
       "./text",
       "./view",
+      "./web",
       "./package.json",
     ]);
   });
