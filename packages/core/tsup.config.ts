@@ -12,4 +12,5 @@ export default library({
   testing: "src/testing/index.ts",
   text: "src/text.ts",
   view: "src/view/index.ts",
+  web: "src/io/web/index.ts",
 });

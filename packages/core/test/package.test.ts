@@ -46,6 +46,7 @@ describe("@requant/core as a package", () => {
       "./testing",
       "./text",
       "./view",
+      "./web",
       "./package.json",
     ]);
   });

@@ -65,7 +65,9 @@ describe("a staged file", () => {
 
   test("is written by others from its address", async () => {
     const file = await stage("a");
-    const other = await openStagedFile(file.address, file.name);
+    const { address } = file;
+    if (address === undefined) throw new Error("a directory's files have an address");
+    const other = await openStagedFile(address, file.name);
     await other.write(some(10), 5);
     const back = new Uint8Array(10);
     await file.readInto(back, 5);

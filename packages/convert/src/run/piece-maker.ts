@@ -13,14 +13,12 @@ import { type ColumnImportance, GuideCache } from "./guides.ts";
 import { blockSizeOf } from "./measured.ts";
 import { packedWeight } from "./pack-weight.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
+import { checksumsOf, type ReadBack } from "./read-back.ts";
 import { bandMaker } from "./weights.ts";
 import { WorkArea, type WorkSizes } from "./work-area.ts";
 
 /** Takes the bytes of a piece, which are valid until the promise resolves. */
 export type Deliver = (piece: Piece, bytes: Uint8Array) => Promise<void>;
-
-/** Fills `target` with the bytes that the output has at the place of a piece. */
-export type ReadBack = (piece: Piece, target: Uint8Array) => Promise<void>;
 
 export interface PieceMakerOptions {
   /** By their index in the plan. */
@@ -131,15 +129,10 @@ export class PieceMaker {
   }
 
   /** Checksums of the bytes that the output has at the places of the pieces. */
-  async read(pieces: readonly Piece[], readBack: ReadBack): Promise<string[]> {
+  async read(pieces: readonly Piece[], readBack: ReadBack, signal?: AbortSignal): Promise<string[]> {
     const area = await this.takeArea();
     try {
-      const sums: string[] = [];
-      for (const piece of pieces) {
-        await readBack(piece, area.bytes("out", 0, piece.byteLength));
-        sums.push(checksum(area.bytes("out", 0, piece.byteLength)));
-      }
-      return sums;
+      return await checksumsOf(pieces, readBack, area, signal);
     } finally {
       this.giveBack(area);
     }

@@ -1,7 +1,9 @@
 /** Makes the pieces of a run: in this thread, in workers, or in both. */
 import { UsageError } from "@requant/core";
-import type { Deliver, PieceMaker, ReadBack } from "./piece-maker.ts";
+import type { Deliver, PieceMaker } from "./piece-maker.ts";
 import type { Job, Piece, PieceResult } from "./pieces.ts";
+import { checksumsOf, type ReadBack } from "./read-back.ts";
+import { noWork, WorkArea } from "./work-area.ts";
 
 export interface Pool {
   /** Number of jobs that can run at the same time. Further jobs wait. */
@@ -31,10 +33,37 @@ export function localPool(
         throw new UsageError(
           "An append-only output cannot be read back, so it cannot be verified piece by piece.",
         );
-      return maker.read(pieces, readBack);
+      return maker.read(pieces, readBack, abort.signal);
     },
     stop: (reason) => abort.abort(reason),
     close: async () => maker.close(),
+  };
+}
+
+/** The workers of `pool` cannot open the output: this thread reads it back, one call after the other. */
+export function readingHere(pool: Pool, readBack: ReadBack, outByteLength: number): Pool {
+  const abort = new AbortController();
+  let area: WorkArea | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    ...pool,
+    read(pieces) {
+      const sums = last.then(() => {
+        area ??= new WorkArea({ ...noWork, out: outByteLength });
+        return checksumsOf(pieces, readBack, area, abort.signal);
+      });
+      last = sums.catch(() => {});
+      return sums;
+    },
+    stop(reason) {
+      abort.abort(reason);
+      pool.stop(reason);
+    },
+    async close() {
+      await pool.close();
+      await last;
+      area?.release();
+    },
   };
 }
 

@@ -11,7 +11,7 @@ import type { RunOutput } from "./outputs/output.ts";
 import { PieceMaker } from "./piece-maker.ts";
 import type { TensorResult } from "./pieces.ts";
 import { cutIntoJobs, type Job, type Piece, type PieceResult, resultOf, type Work } from "./pieces.ts";
-import { inParallel, joinedPool, localPool, type Pool } from "./pool.ts";
+import { inParallel, joinedPool, localPool, type Pool, readingHere } from "./pool.ts";
 import { isRefused, nonFiniteRefusal } from "./refuse-non-finite.ts";
 import type { RunOptions, RunProgress } from "./run-options.ts";
 import type { WorkerSetup } from "./workers/protocol.ts";
@@ -217,9 +217,13 @@ export class RunState {
         slots: SLOTS,
         outputs: files,
       };
-      return options.workers.hereToo === true
-        ? joinedPool(workerPool(options.workers, count - 1, setup, deliver), here())
-        : workerPool(options.workers, count, setup, deliver);
+      const { hereToo = false } = options.workers;
+      const started = workerPool(options.workers, hereToo ? count - 1 : count, setup, deliver);
+      const pool =
+        files === undefined && readBack !== undefined
+          ? readingHere(started, readBack, work.sizes.out)
+          : started;
+      return hereToo ? joinedPool(pool, here()) : pool;
     }
     return here();
   }

@@ -1,17 +1,19 @@
 /** A page converts a chosen file with Web Workers, in Chromium. */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
 import { memoryStore } from "@requant/core";
-import { build } from "esbuild";
-import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  bundled,
+  hasChromium,
+  launchChromium,
+  needsChromium,
+  type SmallServer,
+  serveFiles,
+} from "../../../../fixtures/chromium.ts";
 import { openModel, parseTarget, planConversion, runPlan } from "../../src/index.ts";
 import { ggufBytes, pseudoWeights } from "../tiny-gguf.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
 const package_ = resolve(import.meta.dirname, "../..");
 
 const PAGE = `
@@ -33,8 +35,8 @@ globalThis.convert = async (jobs) => {
 };
 `;
 
-describe.skipIf(!existsSync(CHROMIUM))(`Web Workers (skipped where ${CHROMIUM} is missing)`, () => {
-  let server: Server;
+describe.skipIf(!hasChromium)(`Web Workers (${needsChromium})`, () => {
+  let server: SmallServer;
   let model: Uint8Array;
 
   beforeAll(async () => {
@@ -42,34 +44,12 @@ describe.skipIf(!existsSync(CHROMIUM))(`Web Workers (skipped where ${CHROMIUM} i
       { name: "token_embd.weight", shape: [1024, 256], values: pseudoWeights(1024 * 256, 1) },
       { name: "blk.0.ffn_up.weight", shape: [512, 256], values: pseudoWeights(512 * 256, 4) },
     ]);
-    const bundle = async (entry: { stdin: string } | { file: string }): Promise<Uint8Array> => {
-      const { outputFiles } = await build({
-        ...("file" in entry
-          ? { entryPoints: [entry.file] }
-          : { stdin: { contents: entry.stdin, resolveDir: package_ } }),
-        bundle: true,
-        write: false,
-        format: "esm",
-        platform: "browser",
-        conditions: ["@requant/source"],
-      });
-      return outputFiles[0]?.contents ?? new Uint8Array(0);
-    };
-    const files: Record<string, readonly [type: string, bytes: Uint8Array]> = {
-      "/": ["text/html", Buffer.from(`<!doctype html><script type="module" src="/page.js"></script>`)],
-      "/page.js": ["text/javascript", await bundle({ stdin: PAGE })],
-      "/worker.js": [
-        "text/javascript",
-        await bundle({ file: resolve(package_, "src/run/workers/web-worker.ts") }),
-      ],
-      "/model.gguf": ["application/octet-stream", model],
-    };
-    server = createServer((request, response) => {
-      const file = files[request.url ?? ""];
-      response.writeHead(file === undefined ? 404 : 200, { "content-type": file?.[0] ?? "text/plain" });
-      response.end(file?.[1]);
+    server = await serveFiles({
+      "/": `<!doctype html><script type="module" src="/page.js"></script>`,
+      "/page.js": await bundled({ text: PAGE, folder: package_ }),
+      "/worker.js": await bundled({ file: resolve(package_, "src/run/workers/web-worker.ts") }),
+      "/model.gguf": model,
     });
-    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   });
   afterAll(() => server.close());
 
@@ -83,19 +63,10 @@ describe.skipIf(!existsSync(CHROMIUM))(`Web Workers (skipped where ${CHROMIUM} i
       .update(output.files.get("x.gguf") ?? "")
       .digest("hex");
 
-    const browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-      ],
-    });
+    const browser = await launchChromium();
     try {
       const page = await browser.newPage();
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await page.goto(`${server.origin}/`);
       await page.waitForFunction("typeof globalThis.convert === 'function'");
       expect(await page.evaluate("convert(1)")).toEqual({ started: 0, sha256: wanted });
       expect(await page.evaluate("convert(3)")).toEqual({ started: 3, sha256: wanted });

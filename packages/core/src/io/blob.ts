@@ -34,12 +34,19 @@ export function blobSource(blob: Blob, name?: string): ByteSource {
   return {
     name: path,
     byteLength,
+    version: versionOf(blob),
     read,
     async readInto(target, start) {
       target.set(await read(start, start + target.byteLength));
     },
     async close() {},
   };
+}
+
+/** A file of the disk tells when it was changed. */
+function versionOf(blob: Blob): string | undefined {
+  if (!("lastModified" in blob && typeof blob.lastModified === "number")) return undefined;
+  return `${blob.size}-${blob.lastModified}`;
 }
 
 /** Files that a person chose in a browser, by name. */

@@ -1,4 +1,4 @@
-import { IoError } from "../errors.ts";
+import { alreadyExists } from "./already-exists.ts";
 import { memorySink, memorySource } from "./memory.ts";
 import type { ByteSink } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
@@ -19,10 +19,7 @@ export function memoryStore(
   const files = new Map<string, Uint8Array>();
   const refuseExisting = (path: string): void => {
     if (overwrite || !files.has(path)) return;
-    throw new IoError("The file already exists.", {
-      path: `${name}/${path}`,
-      hint: "Choose another name, or give `overwrite` to replace it.",
-    });
+    throw alreadyExists(`${name}/${path}`);
   };
   return {
     name,

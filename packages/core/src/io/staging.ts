@@ -21,7 +21,8 @@ export interface StagedBytes {
  */
 export interface StagedFile extends StagedBytes {
   readonly byteLength: number;
-  readonly address: StagedAddress;
+  /** Where a worker opens the same file; undefined where only this thread can write it. */
+  readonly address?: StagedAddress | undefined;
   /** The journal of an earlier run that this run continues; empty where there is none. */
   readonly journal: Uint8Array;
   /** True where the earlier run gave the file its final name but did not record it: only reads are left to do. */

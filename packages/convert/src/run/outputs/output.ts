@@ -1,7 +1,8 @@
 /** Where the pieces of a run go. `runInto` drives every output through the same steps. */
-import type { Deliver, ReadBack } from "../piece-maker.ts";
+import type { Deliver } from "../piece-maker.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import type { Pool } from "../pool.ts";
+import type { ReadBack } from "../read-back.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
 
 /** The steps of an output, in this order. An output that has nothing to do in a step leaves it out. */
@@ -11,7 +12,7 @@ export interface RunOutput {
   readonly deliver: Deliver;
   /** Where what was written can be read again by pieces. */
   readonly readBack?: ReadBack | undefined;
-  /** Files that workers can open and write themselves. */
+  /** Files that workers can open, write and read themselves. Without them, this thread does all of it. */
   readonly files?: WorkerSetup["outputs"];
   /** The jobs that an earlier run did not finish; all by default. */
   jobsLeft?(pool: Pool): Promise<readonly Job[]>;

@@ -1,5 +1,12 @@
 /** Files on a disk: written in any order by several workers, journaled, and continued after an interruption. */
-import { type ByteSource, IoError, isCodecError, type StagedFile, UsageError } from "@requant/core";
+import {
+  type ByteSource,
+  IoError,
+  isCodecError,
+  type StagedAddress,
+  type StagedFile,
+  UsageError,
+} from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
@@ -79,8 +86,13 @@ export class StagedOutput implements RunOutput {
     }
   }
 
+  /** Undefined where only this thread can write the files: workers then send the pieces back. */
   get files(): WorkerSetup["outputs"] {
-    return this.staged.map(({ address, name }) => ({ address, name }));
+    const files: { readonly address: StagedAddress; readonly name: string }[] = [];
+    for (const { address, name } of this.staged) {
+      if (address !== undefined) files.push({ address, name });
+    }
+    return files.length === this.staged.length ? files : undefined;
   }
 
   /** Whether the earlier run had already given the file its final name. */

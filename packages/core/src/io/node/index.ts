@@ -12,17 +12,11 @@ import type { ByteSource } from "../source.ts";
 import type { ReadStore, WriteStore } from "../store.ts";
 import { checkStorePath } from "../store-path.ts";
 import { asIoError, isMissing } from "../system-error.ts";
+import { isTemporaryName, temporarySuffix } from "../working-names.ts";
 import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { makeFolders } from "./make-folders.ts";
 import { ownerTag, tagIsStale } from "./owner.ts";
-import {
-  isTemporaryName,
-  keepPermissions,
-  place,
-  refuseIfExists,
-  syncFolder,
-  temporarySuffix,
-} from "./placing.ts";
+import { keepPermissions, place, refuseIfExists, syncFolder } from "./placing.ts";
 import { stageFile } from "./staged-file.ts";
 import { transfersOf } from "./transfers.ts";
 

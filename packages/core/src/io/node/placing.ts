@@ -1,13 +1,9 @@
-/** How a finished file gets its name, and the names of unfinished files. */
+/** How a finished file gets its name. */
 import { constants } from "node:fs";
 import { type FileHandle, link, open, rename, stat, unlink } from "node:fs/promises";
 import { IoError } from "../../errors.ts";
+import { alreadyExists } from "../already-exists.ts";
 import { isMissing, systemCode } from "../system-error.ts";
-
-/** Ends temporary names, so that left-overs of a killed process are easy to see and are not listed as model files. */
-export const temporarySuffix = ".requant-part";
-export const journalSuffix = ".requant-journal";
-export const lockSuffix = ".requant-lock";
 
 /**
  * Working files have predictable names: in a folder that other users can write to, a link under such a name could
@@ -50,10 +46,6 @@ export async function keepPermissions(handle: FileHandle, replaced: string): Pro
   await handle.chmod(before.mode & 0o777).catch(() => {});
 }
 
-export function isTemporaryName(name: string): boolean {
-  return /^\..*\.requant-(part|journal|lock)(\.[0-9a-f]+)?$/s.test(name);
-}
-
 /** Gives a finished file its final name, durably. */
 export async function place(from: string, to: string, overwrite: boolean): Promise<void> {
   if (overwrite) await rename(from, to);
@@ -82,14 +74,6 @@ export async function refuseIfExists(path: string): Promise<void> {
     throw error;
   }
   throw alreadyExists(path);
-}
-
-function alreadyExists(path: string, cause?: unknown): IoError {
-  return new IoError("The file already exists.", {
-    path,
-    cause,
-    hint: "Choose another name, or give `overwrite` to replace it.",
-  });
 }
 
 /** A rename is only durable once its folder is. Windows has no such call, and some network folders refuse it. */

@@ -4,34 +4,25 @@ import { basename, dirname, join } from "node:path";
 import { IoError, UsageError } from "../../errors.ts";
 import type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "../staging.ts";
 import { asIoError, isMissing } from "../system-error.ts";
+import { LONGEST_JOURNAL, workingNames } from "../working-names.ts";
 import { acquireLock } from "./lock.ts";
 import {
-  journalSuffix,
   keepPermissions,
-  lockSuffix,
   NO_FOLLOW,
   place,
   refuseSecondName,
   refuseSpecialFile,
   syncFolder,
-  temporarySuffix,
 } from "./placing.ts";
 import { shortHash } from "./random-and-hash.ts";
 import { type Transfers, transfersOf } from "./transfers.ts";
 
-/** Longest name, in bytes, that still has room for the dot and the suffix under the usual limit of 255. */
-const LONGEST_NAME = 200;
-
-/** A larger journal was not written by Requant: a line has some 60 bytes and stands for megabytes. */
-const LONGEST_JOURNAL = 256 * 1024 * 1024;
-
 /** The names of the working files for `path`; the next process finds them from the path alone. */
 function stagingPaths(path: string): { temporary: string; journal: string; lock: string } {
   const name = basename(path);
-  const short =
-    Buffer.byteLength(name) <= LONGEST_NAME ? name : `${name.slice(0, 48)}.${shortHash(name, 16)}`;
-  const at = (suffix: string): string => join(dirname(path), `.${short}${suffix}`);
-  return { temporary: at(temporarySuffix), journal: at(journalSuffix), lock: at(lockSuffix) };
+  const { temporary, journal, lock } = workingNames(name, shortHash(name, 16));
+  const at = (own: string): string => join(dirname(path), own);
+  return { temporary: at(temporary), journal: at(journal), lock: at(lock) };
 }
 
 /**
