@@ -61,7 +61,7 @@ export const strings = {
   findings: {
     severity: { error: "Error", warning: "Warning", note: "Note" },
     at: "at",
-    hint: "What to do",
+    remedy: "What to do",
   },
   stop: "Stop",
 } as const;
