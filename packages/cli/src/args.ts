@@ -6,7 +6,7 @@ import { conversion, sized } from "./conversion-options.ts";
 import { calibrationTextHelp, jobsOption, measuring, output, windowOption } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
 import { refuseMissing } from "./needed-options.ts";
-import { collect, positive, tolerance } from "./option-values.ts";
+import { collect, port, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
@@ -235,6 +235,14 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         .option("--max-tensors <n>", "most tensors in one file");
     }
   }
+
+  command(
+    "ui [models...]",
+    "a page on this machine to look at models, compare and convert them; nothing is uploaded",
+    async () => (await import("./commands/ui.ts")).ui,
+  )
+    .option("--port <n>", "the port; 0 takes any that is free", port, 4357)
+    .option("--host <address>", "the address of this machine to listen at", "127.0.0.1");
 
   command("completion <shell>", "completion for bash, zsh or fish", async () => async ([shell], _, given) => {
     const { completion } = await import("./commands/completion.ts");

@@ -5,6 +5,7 @@ import { droppedFiles, requestsOf } from "./open/chosen-files.ts";
 import { entries, openAll, shownEntry } from "./state/models.ts";
 import { shownTab, type TabName, tabNames } from "./state/tabs.ts";
 import { strings } from "./strings.ts";
+import { Choices } from "./views/choices.tsx";
 import { Convert } from "./views/convert/convert.tsx";
 import { FindingItem } from "./views/findings.tsx";
 import { ModelList } from "./views/model-list.tsx";
@@ -81,6 +82,7 @@ function Shown(): JSX.Element | null {
       </ul>
     );
   }
+  if (state.kind === "choices") return <Choices place={entry.key} choices={state.choices} />;
   const View = tabs[shownTab.value];
   return (
     <>

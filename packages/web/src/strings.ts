@@ -9,6 +9,7 @@ export const strings = {
     addressHint: "https://…, or owner/repo of the hub",
     openAddress: "Open",
     drop: "Drop files or folders anywhere on this page.",
+    several: (first: string, more: number) => `${first} and ${more} more`,
     dropNow: "Drop to open",
   },
   models: {
@@ -16,10 +17,16 @@ export const strings = {
     opening: "Opening…",
     close: (name: string) => `Close ${name}`,
     refused: "Refused",
+    choose: "Choose one",
+  },
+  choices: {
+    list: "Choices",
+    title: (count: number) => `This repository has ${count} models. Which one?`,
   },
   tabs: { list: "Views", overview: "Overview", tensors: "Tensors", convert: "Convert" },
   overview: {
     facts: "Facts",
+    fact: "Fact",
     claimed: "claimed",
     measured: "measured",
     encodings: "Encodings",
@@ -210,7 +217,7 @@ export const strings = {
   findings: {
     severity: { error: "Error", warning: "Warning", note: "Note" },
     at: "at",
-    hint: "What to do: ",
+    remedy: "What to do",
   },
   stop: "Stop",
 } as const;

@@ -18,7 +18,7 @@ import {
 } from "../../../../fixtures/chromium.ts";
 import { editMetadata, openModel, parseTarget, planConversion, runPlan } from "../../src/index.ts";
 import { ggufBytes, pseudoWeights } from "../tiny-gguf.ts";
-import type { ConvertArgument } from "./browser-scenarios.ts";
+import type { ConvertArgument, scenarios } from "./browser-scenarios.ts";
 
 const package_ = resolve(import.meta.dirname, "../..");
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -40,8 +40,10 @@ describe.skipIf(!hasChromium)(`the browser's own storage (${needsChromium})`, ()
   let byteLength = 0;
   let folder = "";
 
-  const convert = (argument: ConvertArgument): Promise<Result> =>
-    page.evaluate(`call("convert", ${JSON.stringify(argument)})`);
+  const call = (name: keyof typeof scenarios, argument?: unknown): Promise<unknown> =>
+    page.evaluate(`call("${name}", ${JSON.stringify(argument)})`);
+  const convert = async (argument: ConvertArgument): Promise<Result> =>
+    (await call("convert", argument)) as Result;
 
   beforeAll(async () => {
     const model = await ggufBytes([
@@ -90,19 +92,20 @@ describe.skipIf(!hasChromium)(`the browser's own storage (${needsChromium})`, ()
   });
 
   it.each([
-    { phase: "write", share: 0.5, jobs: 1 },
-    { phase: "write", share: 0.5, jobs: 3 },
-    { phase: "check", share: 0.5, jobs: 1 },
-    { phase: "check", share: 0.5, jobs: 3 },
+    { phase: "write", how: "abort", jobs: 1 },
+    { phase: "write", how: "abort", jobs: 3 },
+    { phase: "check", how: "abort", jobs: 3 },
+    { phase: "check", how: "message", jobs: 1 },
+    { phase: "check", how: "message", jobs: 3 },
   ] as const)(
-    "a run aborted in the phase $phase with $jobs jobs goes on to the same bytes",
-    async ({ phase, share, jobs }) => {
-      const out = `aborted-${phase}-${jobs}`;
+    "a run aborted in the phase $phase (by $how) with $jobs jobs goes on to the same bytes",
+    async ({ phase, how, jobs }) => {
+      const out = `aborted-${phase}-${how}-${jobs}`;
       const first = await convert({
         folder: out,
         jobs,
         resume: false,
-        stopAt: { phase, share, how: "abort" },
+        stopAt: { phase, share: 0.5, how },
       });
       expect(first).toMatchObject({
         failure: "AbortError",
@@ -126,10 +129,7 @@ describe.skipIf(!hasChromium)(`the browser's own storage (${needsChromium})`, ()
         stopAt: { phase: "write", share: 0.5, how: "note" },
       } satisfies ConvertArgument)});
     }).then(() => endWorker())`);
-    expect(await page.evaluate(`call("leftIn", "ended")`)).toEqual([
-      ".x.gguf.requant-journal",
-      ".x.gguf.requant-part",
-    ]);
+    expect(await call("leftIn", "ended")).toEqual([".x.gguf.requant-journal", ".x.gguf.requant-part"]);
     const second = await convert({ folder: "ended", jobs: 1, resume: true });
     expect(second).toMatchObject({ raw: ["x.gguf"], sha256: wanted });
   });
@@ -151,10 +151,10 @@ describe.skipIf(!hasChromium)(`the browser's own storage (${needsChromium})`, ()
     expect(await page.evaluate(`call("choose", document.querySelector("input").files[0])`)).toBe(
       bytes.byteLength,
     );
-    const result = (await page.evaluate(`call("edit", "Renamed")`)) as { largest: number };
+    const result = (await call("edit", "Renamed")) as { largest: number };
     expect(result).toMatchObject({ kept: 0, raw: ["edited.gguf"], sha256: sha256(edited) });
     // the file has 32 MiB
     expect(result.largest).toBeLessThanOrEqual(4 * 1024 * 1024);
-    expect(await page.evaluate(`call("hash")`)).toEqual({ own: sha256(edited), given: "given" });
+    expect(await call("hash")).toEqual({ own: sha256(edited), given: "given" });
   });
 });

@@ -16,11 +16,14 @@ export interface ConvertArgument {
   readonly folder: string;
   readonly jobs: number;
   readonly resume: boolean;
-  /** The share of the phase after which the run is aborted, or the worker says so and goes on. */
+  /**
+   * The share of the phase after which the run is aborted: at once, by a message that this thread must receive, or not at
+   * all; a note then tells the page.
+   */
   readonly stopAt?: {
     readonly phase: "write" | "check";
     readonly share: number;
-    readonly how: "abort" | "note";
+    readonly how: "abort" | "message" | "note";
   };
 }
 
@@ -67,6 +70,16 @@ async function countingStore(
   };
 }
 
+/** Calls `receive` as a message from the page would: only when this thread handles events. */
+function sendTo(receive: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    receive();
+  };
+  port2.postMessage(undefined);
+}
+
 let chosen: File | undefined;
 
 export const scenarios = {
@@ -89,12 +102,13 @@ export const scenarios = {
       await runPlan(plan, model, store, {
         resume,
         signal: controller.signal,
-        bandByteLength: 65536,
+        bandByteLength: 16384,
         workers: webWorkers(start, { jobs, weightsPerWorker: 1 }),
         onFinding: ({ code }) => findings.push(code),
         onProgress({ phase, done, total }) {
           if (stopAt?.phase !== phase || done < stopAt.share * total) return;
           if (stopAt.how === "abort") controller.abort();
+          else if (stopAt.how === "message") sendTo(() => controller.abort());
           else postMessage({ note: "stop here" });
         },
       });

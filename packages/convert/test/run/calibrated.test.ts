@@ -77,7 +77,7 @@ async function converted(
   });
   // a plan is plain JSON
   const plan = parsePlan(JSON.parse(JSON.stringify(made)));
-  const output = memoryStore({ name: `out${opened.length}` });
+  const output = memoryStore({ name: `output of ${model.name}` });
   return { plan, output, report: await runPlan(plan, model, output, run) };
 }
 

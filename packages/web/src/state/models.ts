@@ -1,6 +1,7 @@
 /** The models that the page has opened, and which one it shows. */
 import { computed, signal } from "@preact/signals";
 import { call, refusalFrom } from "../host/client.ts";
+import type { Choice } from "../host/locations.ts";
 import type { OpenedModel } from "../host/methods/open.ts";
 import type { Refusal } from "../host/protocol.ts";
 import { type OpenRequest, requestName } from "../open/open-request.ts";
@@ -14,6 +15,7 @@ export interface ModelEntry {
   readonly state:
     | { readonly kind: "opening" }
     | { readonly kind: "open"; readonly model: OpenedModel }
+    | { readonly kind: "choices"; readonly choices: readonly Choice[] }
     | { readonly kind: "refused"; readonly refusal: Refusal };
 }
 
@@ -48,14 +50,21 @@ async function openOne(key: number, request: OpenRequest): Promise<void> {
   const abort = new AbortController();
   opening.set(key, abort);
   try {
-    const model = await call("openSource", request, { signal: abort.signal });
-    setState(key, { kind: "open", model });
+    setState(key, await call("openSource", request, { signal: abort.signal }));
   } catch (error) {
     const refusal = refusalFrom(error);
     if (!refusal.isStopped) setState(key, { kind: "refused", refusal });
   } finally {
     opening.delete(key);
   }
+}
+
+/** Opens what was chosen in the place of what had to be chosen from. */
+export function openInPlace(key: number, request: OpenRequest): void {
+  entries.value = entries.value.map((entry) =>
+    entry.key === key ? { key, request, name: requestName(request), state: { kind: "opening" } } : entry,
+  );
+  void openOne(key, request);
 }
 
 function setState(key: number, state: ModelEntry["state"]): void {

@@ -34,8 +34,7 @@ export function FindingItem({ finding }: { readonly finding: Finding }): JSX.Ele
       )}
       {hint === undefined ? null : (
         <p>
-          {strings.findings.hint}
-          {withOptionNames(hint)}
+          {strings.findings.remedy}: {withOptionNames(hint)}
         </p>
       )}
     </li>
