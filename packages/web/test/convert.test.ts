@@ -193,7 +193,7 @@ describe.skipIf(whyNoPage !== undefined)(`conversion (skipped: ${whyNoPage ?? ""
     async () => {
       const page = await built.open();
       await opened(page, kjv);
-      await page.getByLabel("Memory that there is").fill("14MB");
+      await page.getByLabel("Available", { exact: true }).fill("14MB");
       await page.getByText("What fits").first().click();
       const { stdout } = command("choose", kjv, "--context", "8192", "--memory", "14MB", "--json");
       const { choices } = JSON.parse(stdout) as { choices: readonly { target: string }[] };
