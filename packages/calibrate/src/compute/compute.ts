@@ -1,5 +1,6 @@
 import type { activations } from "../decoder/activation.ts";
 import type { AttentionWindow } from "../decoder/attention.ts";
+import type { MomentSums } from "./moments.ts";
 
 /** The heavy steps of a forward pass. Matrices are row-major f32. The results of one backend do not depend on how many threads it has. */
 export interface Compute {
@@ -24,9 +25,11 @@ export interface Compute {
   ): Promise<void> | void;
   /** sums[columns, columns] += xᵀ x for x[tokens, columns], at and above the diagonal; what is below it is undefined. */
   addMoments(x: Float32Array, tokens: number, columns: number, sums: Float32Array): Promise<void> | void;
+  /** Sums of xᵀ x that this backend keeps itself, because its memory is far; undefined where they are better in an array. */
+  openMoments?(columns: number): MomentSums | undefined;
   /** A place for `length` numbers that this backend reads and writes without a copy, as long as it has room. Its contents are undefined. */
   allocate(length: number): ComputeArray;
-  /** Ends the threads. */
+  /** Ends the threads and gives back what the backend holds. */
   close(): Promise<void>;
 }
 
