@@ -42,7 +42,7 @@ export default defineConfig({
               test: {
                 ...patience,
                 name: "chromium",
-                include: [kernelSuites],
+                include: [kernelSuites, "packages/calibrate/test/webgpu.test.ts"],
                 browser: {
                   enabled: true,
                   headless: true,
@@ -54,6 +54,8 @@ export default defineConfig({
                       args: [
                         "--no-sandbox",
                         "--disable-gpu",
+                        "--enable-unsafe-webgpu",
+                        "--use-webgpu-adapter=swiftshader",
                         "--disable-quic",
                         "--no-first-run",
                         "--disable-background-networking",

@@ -1,6 +1,5 @@
 import type { activations } from "../decoder/activation.ts";
 import type { AttentionWindow } from "../decoder/attention.ts";
-import type { MomentSums } from "./moments.ts";
 
 /** The heavy steps of a forward pass. Matrices are row-major f32. The results of one backend do not depend on how many threads it has. */
 export interface Compute {
@@ -31,6 +30,16 @@ export interface Compute {
   allocate(length: number): ComputeArray;
   /** Ends the threads and gives back what the backend holds. */
   close(): Promise<void>;
+}
+
+/** Second moments of one matrix of inputs: Σ xᵀ x over all that was added. */
+export interface MomentSums {
+  /** Adds x[tokens, columns]. */
+  add(x: Float32Array, tokens: number): Promise<void> | void;
+  /** The sums [columns, columns] at and above the diagonal; what is below it is undefined. Good until the next call of any method. */
+  read(): Promise<Float32Array>;
+  /** Gives the memory back. */
+  release(): void;
 }
 
 /** Numbers in the memory of a backend. */

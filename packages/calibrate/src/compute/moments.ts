@@ -1,14 +1,4 @@
-import type { Compute } from "./compute.ts";
-
-/** Second moments of one matrix of inputs: Σ xᵀ x over all that was added. */
-export interface MomentSums {
-  /** Adds x[tokens, columns]. */
-  add(x: Float32Array, tokens: number): Promise<void> | void;
-  /** The sums [columns, columns] at and above the diagonal; what is below it is undefined. Good until the next call of any method. */
-  read(): Promise<Float32Array>;
-  /** Gives the memory back. */
-  release(): void;
-}
+import type { Compute, MomentSums } from "./compute.ts";
 
 /** Sums where the backend keeps them, or else in an array that it adds to. */
 export function openMoments(compute: Compute, columns: number): MomentSums {

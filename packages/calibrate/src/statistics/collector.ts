@@ -1,7 +1,7 @@
 import { FormatError, UsageError } from "@requant/core";
 import type { InputStatistics } from "@requant/core/solve";
-import type { Compute } from "../compute/compute.ts";
-import { type MomentSums, openMoments } from "../compute/moments.ts";
+import type { Compute, MomentSums } from "../compute/compute.ts";
+import { openMoments } from "../compute/moments.ts";
 import type { LinearInput, Observer } from "../observer.ts";
 import type { StatisticsEntry } from "./entry.ts";
 

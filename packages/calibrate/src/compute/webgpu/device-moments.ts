@@ -1,4 +1,4 @@
-import type { MomentSums } from "../moments.ts";
+import type { MomentSums } from "../compute.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { TILE } from "./shader.ts";
 

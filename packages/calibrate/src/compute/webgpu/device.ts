@@ -17,8 +17,6 @@ export interface OpenedDevice {
   readonly own: boolean;
 }
 
-const OTHER_WAY = "Compute on the CPU, which needs no such device.";
-
 /** @throws UnsupportedError where there is no adapter, IoError for one that opens no device */
 export async function openDevice(options: DeviceOptions): Promise<OpenedDevice> {
   if (options.device !== undefined) {
@@ -34,7 +32,7 @@ export async function openDevice(options: DeviceOptions): Promise<OpenedDevice> 
   } catch (cause) {
     throw new IoError(`The WebGPU adapter opened no device: ${reasonOf(cause)}.`, {
       cause,
-      hint: OTHER_WAY,
+      hint: "Compute on the CPU, which needs no such device.",
     });
   }
 }
@@ -44,7 +42,7 @@ export async function requestAdapter(gpu: GPU): Promise<GPUAdapter> {
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter !== null) return adapter;
   throw new UnsupportedError("WebGPU finds no adapter on this machine.", {
-    hint: `Install the driver of the graphics card. ${OTHER_WAY}`,
+    hint: "Install the driver of the graphics card, or compute on the CPU.",
   });
 }
 
@@ -70,7 +68,7 @@ export function reasonOf(cause: unknown): string {
 
 export function lostDevice(reason: string): IoError {
   return new IoError(`The WebGPU device was lost: ${reason}.`, {
-    hint: `Run it again: the driver may have been restarted. ${OTHER_WAY}`,
+    hint: "Run it again, since the driver may have been restarted, or compute on the CPU.",
   });
 }
 
@@ -78,10 +76,10 @@ export function lostDevice(reason: string): IoError {
 export function deviceFault(error: GPUError, isMemory: boolean): IoError | LimitError {
   if (!isMemory) {
     return new IoError(`The WebGPU device refuses its work: ${reasonOf(new Error(error.message))}.`, {
-      hint: OTHER_WAY,
+      hint: "Compute on the CPU, which needs no such device.",
     });
   }
   return new LimitError("The memory of the WebGPU device has no room for the matrices.", {
-    hint: `Give a smaller \`sumsByteLength\`. ${OTHER_WAY}`,
+    hint: "Close other programs that use the device, or compute on the CPU.",
   });
 }

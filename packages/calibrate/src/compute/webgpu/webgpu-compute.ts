@@ -1,6 +1,5 @@
-import type { Compute } from "../compute.ts";
+import type { Compute, MomentSums } from "../compute.ts";
 import { checkLength, copyRows } from "../matrix.ts";
-import type { MomentSums } from "../moments.ts";
 import { wasmCompute } from "../wasm-compute.ts";
 import type { DeviceOptions } from "./device.ts";
 import { DeviceMoments } from "./device-moments.ts";
@@ -9,7 +8,7 @@ import { TILE } from "./shader.ts";
 
 /** How a backend on WebGPU works. */
 export interface WebGpuComputeOptions extends DeviceOptions {
-  /** Does the other steps, and what is too small for the device; it is closed together with this backend. Default: SIMD kernels. */
+  /** Does the other steps, and what is too small for the device; it is closed together with this backend, and where this one cannot be opened. Default: SIMD kernels. */
   readonly cpu?: Compute | undefined;
   /** Multiplications that are worth the way to the device and back. Default 2²⁴. */
   readonly leastWork?: number | undefined;
@@ -33,7 +32,13 @@ const LIKELY_TOKENS = 256;
  * @throws UnsupportedError where there is no adapter, IoError for a device that cannot be opened
  */
 export async function webgpuCompute(options: WebGpuComputeOptions = {}): Promise<Compute> {
-  return new WebGpuCompute(await DeviceQueue.open(options), options);
+  const cpu = options.cpu ?? wasmCompute();
+  try {
+    return new WebGpuCompute(await DeviceQueue.open(options), cpu, options);
+  } catch (error) {
+    await cpu.close();
+    throw error;
+  }
 }
 
 class WebGpuCompute implements Compute {
@@ -44,9 +49,9 @@ class WebGpuCompute implements Compute {
   readonly #bufferByteLength: number;
   #sumsByteLength: number;
 
-  constructor(queue: DeviceQueue, options: WebGpuComputeOptions) {
+  constructor(queue: DeviceQueue, cpu: Compute, options: WebGpuComputeOptions) {
     this.#queue = queue;
-    this.#cpu = options.cpu ?? wasmCompute();
+    this.#cpu = cpu;
     this.#leastWork = options.leastWork ?? DEFAULTS.leastWork;
     this.#bufferByteLength = Math.min(
       queue.mostByteLength,
