@@ -27,6 +27,16 @@ async function open(options: WebGpuComputeOptions = {}): Promise<Compute> {
   return compute;
 }
 
+/** An object of the device with some of its own properties; its methods work only on itself. */
+function overlaid<T extends object>(target: T, own: object): T {
+  return new Proxy(target, {
+    get(_, name) {
+      const value: unknown = Reflect.get(name in own ? own : target, name);
+      return typeof value === "function" && !(name in own) ? value.bind(target) : value;
+    },
+  });
+}
+
 /** The largest distance of a[m, k] × b[n, k]ᵀ from sums in f64; NaN where a number is missing. */
 async function productError(
   compute: Compute,
@@ -78,6 +88,7 @@ function worstAbove(
 
 /** Edges of tiles (128 × 64, 16 steps), and one past them. */
 const shapes = [
+  [2, 3, 0],
   [1, 1, 1],
   [3, 5, 7],
   [128, 64, 16],
@@ -191,21 +202,36 @@ describe.skipIf(missingAdapter !== undefined)(`WebGPU (skipped where none is: ${
   it("refuses sums that the memory of the device has no room for", async () => {
     // stands for a full memory: the device says so in the scope that is open
     const scopes: GPUErrorFilter[] = [];
-    const full = new Proxy(await (await freshAdapter()).requestDevice(), {
-      get(target, name) {
-        if (name === "pushErrorScope") return (filter: GPUErrorFilter) => void scopes.push(filter);
-        if (name === "popErrorScope") {
-          return async () => (scopes.pop() === "out-of-memory" ? { message: "full" } : null);
-        }
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
+    const full = overlaid(await (await freshAdapter()).requestDevice(), {
+      pushErrorScope: (filter: GPUErrorFilter) => void scopes.push(filter),
+      popErrorScope: async () => (scopes.pop() === "out-of-memory" ? { message: "full" } : null),
     });
     const compute = await open({ device: full });
     await expect(async () => compute.openMoments?.(1)?.add(new Float32Array(1), 1)).rejects.toThrow(
       "The memory of the WebGPU device has no room",
     );
     full.destroy();
+  });
+
+  it("gives the device no second order before it has done the first: inputs that wait take memory", async () => {
+    const own = await (await freshAdapter()).requestDevice();
+    const events: string[] = [];
+    const queue = overlaid(own.queue, {
+      submit(commands: Iterable<GPUCommandBuffer>) {
+        events.push("order");
+        own.queue.submit(commands);
+      },
+      async onSubmittedWorkDone() {
+        await own.queue.onSubmittedWorkDone();
+        events.push("done");
+      },
+    });
+    const compute = await open({ device: overlaid(own, { queue }) });
+    const sums = compute.openMoments?.(3);
+    for (let i = 0; i < 3; i++) await sums?.add(numbers(6, 1), 2);
+    await compute.close();
+    expect(events.slice(0, 5)).toEqual(["order", "done", "order", "done", "order"]);
+    own.destroy();
   });
 
   it("names the device", async () => {

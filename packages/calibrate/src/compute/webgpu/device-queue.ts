@@ -62,6 +62,8 @@ export class DeviceQueue {
   readonly #task: GPUBuffer;
   readonly #buffers = new Map<Use, GPUBuffer>();
   readonly #copied = new Float32Array(COPIED_LENGTH);
+  /** When the device has done the last orders that nobody reads results of. */
+  #done: Promise<unknown> = Promise.resolve();
   /** Why the device is lost. */
   #lost: string | undefined;
   /** Buffers are shared by all tasks, so these come one after the other. */
@@ -103,11 +105,14 @@ export class DeviceQueue {
   }
 
   /**
-   * Does what only gives orders to the device.
+   * Does what only gives orders to the device, when it has done those of the last call: what waits for it takes memory.
    * @throws IoError for a device that is lost or refuses, LimitError where its memory is full
    */
   async order(give: () => void): Promise<void> {
+    await this.#done;
     await this.#ordered(give);
+    // a device that is lost is noticed by the next call
+    this.#done = this.#opened.device.queue.onSubmittedWorkDone().catch(() => {});
   }
 
   /** Also reads the first `length` numbers of a buffer, in the order of the device's work; `take` must not keep them. */

@@ -52,7 +52,8 @@ class WebGpuCompute implements Compute {
   constructor(queue: DeviceQueue, cpu: Compute, options: WebGpuComputeOptions) {
     this.#queue = queue;
     this.#cpu = cpu;
-    this.#leastWork = options.leastWork ?? DEFAULTS.leastWork;
+    // empty matrices are nothing for a device
+    this.#leastWork = Math.max(1, options.leastWork ?? DEFAULTS.leastWork);
     this.#bufferByteLength = Math.min(
       queue.mostByteLength,
       options.bufferByteLength ?? DEFAULTS.bufferByteLength,
