@@ -15,7 +15,7 @@
  * }
  */
 
-export type { Compute, ComputeArray } from "./compute/compute.ts";
+export type { Compute, ComputeArray, MomentSums } from "./compute/compute.ts";
 export { referenceCompute } from "./compute/reference.ts";
 export type { ThreadHandle, ThreadSetup, Threads } from "./compute/threads.ts";
 export { type WasmComputeOptions, wasmCompute } from "./compute/wasm-compute.ts";

@@ -106,7 +106,7 @@ describe("imatrix", () => {
 
   it("refuses options of a measurement where files are merged", async () => {
     const [gguf, dat, merged] = [at("i.gguf"), at("i.dat"), at("m.gguf")];
-    for (const option of [["--chunks", "3"], ["--process-output"], ["--window", "64"]]) {
+    for (const option of [["--chunks", "3"], ["--process-output"], ["--window", "64"], ["--device", "cpu"]]) {
       const { status, err } = await requant(
         "imatrix",
         "--merge",

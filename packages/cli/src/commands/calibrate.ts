@@ -17,7 +17,7 @@ export const calibrate: Handler = async ([argument = ""], given, context) => {
   const text = await calibrationTextOf(String(given["text"]));
   const overwrite = given["overwrite"] === true;
   const report = await withModel(argument, context.signal, (model) =>
-    measured(context, given["jobs"], (tools) =>
+    measured(context, given, (tools) =>
       collectStatistics({
         model,
         text,

@@ -64,7 +64,7 @@ async function measure(
 ): Promise<MeasuredImportance> {
   const path = String(given["text"]);
   const text = await calibrationTextOf(path);
-  return measured(context, given["jobs"], (tools) =>
+  return measured(context, given, (tools) =>
     importanceMatrix({
       model,
       text,
@@ -114,6 +114,7 @@ function refuseUnused(given: Given, others: readonly Imatrix[]): void {
   const flag = [
     ...(given["chunks"] === undefined ? [] : ["--chunks"]),
     ...(given["processOutput"] === true ? ["--process-output"] : []),
+    ...(given["device"] === undefined ? [] : ["--device"]),
     ...(given["window"] === undefined || countsTokens ? [] : ["--window"]),
   ][0];
   if (flag === undefined) return;
