@@ -113,7 +113,7 @@ async function collectWith(compute: Compute, options: CollectStatisticsOptions):
   });
   const report = { windows: windows.length, window, entries: shapes.length, byteLength: layout.byteLength };
   if (await isFinished(options, run)) return { ...report, resumed: decoder.layers + 1, findings: [] };
-  const stage = stageOf(store, "A file of statistics");
+  const stage = stageOf(store);
   const size = { windows: windows.length, tokens: window, columns: decoder.hidden };
   const statistics = await stage(file, { byteLength: layout.byteLength, resume });
   let states: StagedFile | undefined;

@@ -32,10 +32,10 @@ export function runOf({ shapes }: DecoderSource, windows: readonly Int32Array[])
 }
 
 /** @throws UnsupportedError for a store that keeps no working files */
-export function stageOf(store: WriteStore, what: string): NonNullable<WriteStore["stage"]> {
+export function stageOf(store: WriteStore): NonNullable<WriteStore["stage"]> {
   const stage = store.stage?.bind(store);
   if (stage !== undefined) return stage;
-  throw new UnsupportedError(`${what} is written to a folder on a disk, and this is none.`, {
+  throw new UnsupportedError("The file is written to a folder on a disk, and this is none.", {
     path: store.name,
   });
 }

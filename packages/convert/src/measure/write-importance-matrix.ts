@@ -85,7 +85,7 @@ async function measureInto(
 ): Promise<WrittenImportance> {
   const { model, store, file, resume = false } = options;
   const places = placesOf(pass);
-  const stage = stageOf(store, "An importance matrix");
+  const stage = stageOf(store);
   const kept = await stage(`${file}.layers`, { byteLength: places.byteLength, resume });
   let begun = false;
   try {

@@ -77,7 +77,7 @@ async function converted(
   });
   // a plan is plain JSON
   const plan = parsePlan(JSON.parse(JSON.stringify(made)));
-  const output = memoryStore({ name: "out" });
+  const output = memoryStore({ name: `out ${target}` });
   return { plan, output, report: await runPlan(plan, model, output, run) };
 }
 
