@@ -9,6 +9,7 @@ import {
   jobsOption,
   measuring,
   output,
+  resumeOption,
   windowOption,
 } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
@@ -169,6 +170,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--chunks <n>", "only the first n windows of the text")
     .option("--process-output", "also measure the head (output.weight)")
     .option("--merge <file>", "add another matrix, or calibration statistics; repeatable", collect)
+    .option(...resumeOption)
     .option(...jobsOption)
     .option(...deviceOption);
 
@@ -188,7 +190,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       "--seed <n>",
       "choose the windows at random, always the same for a seed; with fewer windows than the text has",
     )
-    .option("--resume", "go on after the last layer that an interrupted run has finished");
+    .option(...resumeOption);
 
   command(
     "doctor <model>",

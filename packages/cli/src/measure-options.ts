@@ -29,6 +29,12 @@ export const deviceOption = [
   device,
 ] as const;
 
+/** `--resume` of the commands that keep finished layers. */
+export const resumeOption = [
+  "--resume",
+  "go on after the last layer that an interrupted run has finished",
+] as const;
+
 /** The options of commands that run a model over a text. */
 export function measuring(command: Command, text: string = textHelp): Command {
   return needs(command, "--text <file>", text)
