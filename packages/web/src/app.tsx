@@ -6,6 +6,7 @@ import { entries, openAll, shownEntry } from "./state/models.ts";
 import { shownTab, type TabName, tabNames } from "./state/tabs.ts";
 import { strings } from "./strings.ts";
 import { Choices } from "./views/choices.tsx";
+import { Convert } from "./views/convert/convert.tsx";
 import { FindingItem } from "./views/findings.tsx";
 import { ModelList } from "./views/model-list.tsx";
 import { OpenBar } from "./views/open-bar.tsx";
@@ -16,6 +17,7 @@ import { Tensors } from "./views/tensors.tsx";
 const tabs: Readonly<Record<TabName, ComponentType<{ readonly model: OpenedModel }>>> = {
   overview: Overview,
   tensors: Tensors,
+  convert: Convert,
 };
 
 /** The whole page. Files can be dropped anywhere. */

@@ -1,6 +1,7 @@
 /** The open models of the host, by number. */
 import { type Model, type ModelLocation, openModel } from "@requant/convert";
 import { UsageError } from "@requant/core";
+import { forgetPlans } from "./plans.ts";
 
 const models = new Map<number, Model>();
 let lastId = 0;
@@ -23,5 +24,6 @@ export function modelNumbered(id: number): Model {
 export async function closeNumbered(id: number): Promise<void> {
   const model = models.get(id);
   models.delete(id);
+  forgetPlans(id);
   await model?.close();
 }

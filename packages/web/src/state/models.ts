@@ -5,6 +5,7 @@ import type { Choice } from "../host/locations.ts";
 import type { OpenedModel } from "../host/methods/open.ts";
 import type { Refusal } from "../host/protocol.ts";
 import { type OpenRequest, requestName } from "../open/open-request.ts";
+import { forgetConversion } from "./conversion.ts";
 
 /** One place in the list of models. */
 export interface ModelEntry {
@@ -74,7 +75,10 @@ function setState(key: number, state: ModelEntry["state"]): void {
 export function closeEntry(key: number): void {
   opening.get(key)?.abort();
   const entry = entries.value.find((one) => one.key === key);
-  if (entry?.state.kind === "open") void call("closeModel", { id: entry.state.model.id });
+  if (entry?.state.kind === "open") {
+    forgetConversion(entry.state.model.id);
+    void call("closeModel", { id: entry.state.model.id });
+  }
   entries.value = entries.value.filter((one) => one.key !== key);
   if (shownKey.value === key) shownKey.value = entries.value.at(-1)?.key;
 }

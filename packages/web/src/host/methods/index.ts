@@ -10,6 +10,11 @@ function lazy<I, O>(load: () => Promise<Method<I, O>>): Method<I, O> {
 export const methods = {
   openSource: lazy(async () => (await import("./open.ts")).openSource),
   closeModel: lazy(async () => (await import("./open.ts")).closeModel),
+  targets: lazy(async () => (await import("./targets.ts")).targets),
+  targetParts: lazy(async () => (await import("./targets.ts")).targetParts),
+  memory: lazy(async () => (await import("./memory.ts")).memory),
+  plan: lazy(async () => (await import("./plan.ts")).plan),
+  convert: lazy(async () => (await import("./convert.ts")).convert),
   doctor: lazy(async () => (await import("./doctor.ts")).doctor),
 };
 
