@@ -5,6 +5,7 @@ import type { Choice } from "../host/locations.ts";
 import type { OpenedModel } from "../host/methods/open.ts";
 import type { Refusal } from "../host/protocol.ts";
 import { type OpenRequest, requestName } from "../open/open-request.ts";
+import { forgetConversion } from "./conversion.ts";
 
 /** One place in the list of models. */
 export interface ModelEntry {
@@ -24,8 +25,10 @@ export const shownKey = signal<number | undefined>(undefined);
 export const shownEntry = computed(() => entries.value.find(({ key }) => key === shownKey.value));
 
 /** All models that are open. */
-export const openModels = computed(() =>
-  entries.value.flatMap(({ key, state }) => (state.kind === "open" ? [{ key, model: state.model }] : [])),
+export const openEntries = computed(() =>
+  entries.value.flatMap(({ key, name, state }) =>
+    state.kind === "open" ? [{ key, name, model: state.model }] : [],
+  ),
 );
 
 let lastKey = 0;
@@ -74,7 +77,10 @@ function setState(key: number, state: ModelEntry["state"]): void {
 export function closeEntry(key: number): void {
   opening.get(key)?.abort();
   const entry = entries.value.find((one) => one.key === key);
-  if (entry?.state.kind === "open") void call("closeModel", { id: entry.state.model.id });
+  if (entry?.state.kind === "open") {
+    forgetConversion(entry.state.model.id);
+    void call("closeModel", { id: entry.state.model.id });
+  }
   entries.value = entries.value.filter((one) => one.key !== key);
   if (shownKey.value === key) shownKey.value = entries.value.at(-1)?.key;
 }
