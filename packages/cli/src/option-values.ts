@@ -22,6 +22,12 @@ export function port(value: string): number {
   return parsed;
 }
 
+/** What runs a model over a text. */
+export function device(value: string): string {
+  if (value === "cpu" || value === "webgpu") return value;
+  throw new InvalidArgumentError("It must be cpu or webgpu.");
+}
+
 /** A relative error: `0.01` or `1%`. */
 export function tolerance(value: string): number {
   const [, digits = "", percent = ""] =

@@ -21,6 +21,7 @@ export const conversionArguments = z.object({
   samples: z.string().optional(),
   window: z.string().optional(),
   seed: z.string().optional(),
+  device: z.string().optional(),
   pure: z.boolean().optional(),
   tensor: z.array(z.string()).optional(),
   outputTensor: z.string().optional(),

@@ -126,6 +126,11 @@ export type { MeasureControl, MeasureProgress } from "./measure/progress.ts";
 export { type ScaledModelOptions, scaledModel } from "./measure/scaled-model.ts";
 export { importanceOfStatistics } from "./measure/statistics-importance.ts";
 export { expectedStatistics } from "./measure/statistics-plan.ts";
+export {
+  type WriteImportanceMatrixOptions,
+  type WrittenImportance,
+  writeImportanceMatrix,
+} from "./measure/write-importance-matrix.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";

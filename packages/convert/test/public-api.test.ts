@@ -92,6 +92,7 @@ test("exports of @requant/convert", () => {
       "webWorkers",
       "weightFormats",
       "writeFolded",
+      "writeImportanceMatrix",
       "writeNpy",
     ]
   `);

@@ -25,8 +25,10 @@ export const shownKey = signal<number | undefined>(undefined);
 export const shownEntry = computed(() => entries.value.find(({ key }) => key === shownKey.value));
 
 /** All models that are open. */
-export const openModels = computed(() =>
-  entries.value.flatMap(({ key, state }) => (state.kind === "open" ? [{ key, model: state.model }] : [])),
+export const openEntries = computed(() =>
+  entries.value.flatMap(({ key, name, state }) =>
+    state.kind === "open" ? [{ key, name, model: state.model }] : [],
+  ),
 );
 
 let lastKey = 0;

@@ -22,6 +22,14 @@ export async function outputFolder(name: string): Promise<FileSystemDirectoryHan
   return (await allOutputs()).getDirectoryHandle(name, { create: true });
 }
 
+/** The folder of GGUF files with edited metadata. */
+export const EDITED = "edited";
+
+/** A file whose metadata was edited. */
+export async function editedFile(name: string): Promise<File> {
+  return (await (await outputFolder(EDITED)).getFileHandle(name)).getFile();
+}
+
 export async function storedOutputs(): Promise<StoredOutput[]> {
   const outputs: StoredOutput[] = [];
   for await (const [name, handle] of (await allOutputs()).entries()) {

@@ -14,6 +14,13 @@ export function chooseFolder(): Promise<FileSystemDirectoryHandle | undefined> {
   return chosen(pickers.showDirectoryPicker?.({ mode: "readwrite" }));
 }
 
+export const canSaveInPlace: boolean = pickers.showSaveFilePicker !== undefined;
+
+/** A file to write, also one that is there; undefined where the person chose none. */
+export function chooseSaveFile(suggestedName: string): Promise<FileSystemFileHandle | undefined> {
+  return chosen(pickers.showSaveFilePicker?.({ suggestedName }));
+}
+
 /** Asks where, and copies; where a browser cannot ask, the file is downloaded. */
 export async function saveFile(file: File): Promise<void> {
   if (pickers.showSaveFilePicker === undefined) {

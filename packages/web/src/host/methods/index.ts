@@ -15,6 +15,13 @@ export const methods = {
   memory: lazy(async () => (await import("./memory.ts")).memory),
   plan: lazy(async () => (await import("./plan.ts")).plan),
   convert: lazy(async () => (await import("./convert.ts")).convert),
+  metadata: lazy(async () => (await import("./metadata.ts")).metadata),
+  planEdit: lazy(async () => (await import("./edit.ts")).planEdit),
+  writeEdit: lazy(async () => (await import("./edit.ts")).writeEdit),
+  tokensOfText: lazy(async () => (await import("./tokens.ts")).tokensOfText),
+  findTokens: lazy(async () => (await import("./tokens.ts")).findTokens),
+  compare: lazy(async () => (await import("./compare.ts")).compare),
+  compareMetadata: lazy(async () => (await import("./compare.ts")).compareMetadata),
   doctor: lazy(async () => (await import("./doctor.ts")).doctor),
 };
 
