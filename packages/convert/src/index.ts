@@ -65,6 +65,7 @@ export {
   type DumpOptions,
   npyHeader,
   type StatisticsOptions,
+  type StatisticsPass,
   type TensorStatistics,
   tensorStatistics,
   tensorValues,

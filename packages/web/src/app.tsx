@@ -5,6 +5,7 @@ import { droppedFiles, requestsOf } from "./open/chosen-files.ts";
 import { entries, openAll, shownEntry } from "./state/models.ts";
 import { shownTab, type TabName, tabNames } from "./state/tabs.ts";
 import { strings } from "./strings.ts";
+import { lazyView } from "./ui/lazy-view.tsx";
 import { FindingItem } from "./views/findings.tsx";
 import { ModelList } from "./views/model-list.tsx";
 import { OpenBar } from "./views/open-bar.tsx";
@@ -15,6 +16,8 @@ import { Tensors } from "./views/tensors.tsx";
 const tabs: Readonly<Record<TabName, ComponentType<{ readonly model: OpenedModel }>>> = {
   overview: Overview,
   tensors: Tensors,
+  pictures: lazyView(async () => (await import("./views/pictures.tsx")).Pictures),
+  tensor: lazyView(async () => (await import("./views/tensor/tensor.tsx")).TensorView),
 };
 
 /** The whole page. Files can be dropped anywhere. */

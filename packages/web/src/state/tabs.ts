@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 
 /** The views of a model, in the order of their tabs. */
-export const tabNames = ["overview", "tensors"] as const;
+export const tabNames = ["overview", "tensors", "pictures", "tensor"] as const;
 
 export type TabName = (typeof tabNames)[number];
 

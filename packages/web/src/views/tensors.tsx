@@ -2,6 +2,7 @@ import { elementCount } from "@requant/core";
 import type { JSX } from "preact";
 import { useId, useMemo, useRef, useState } from "preact/hooks";
 import type { OpenedModel } from "../host/methods/open.ts";
+import { showTensor } from "../state/tensor.ts";
 import { strings } from "../strings.ts";
 import { byteQuantity, shapeText } from "../ui/quantity.ts";
 import { useVirtualRows } from "../ui/use-virtual-rows.ts";
@@ -67,13 +68,8 @@ function matching(tensors: readonly Tensor[], filter: string): readonly Tensor[]
   });
 }
 
-interface TensorsProps {
-  readonly model: OpenedModel;
-  readonly onChoose?: (name: string) => void;
-}
-
 /** The list of tensors: a grid of which only the visible rows exist. */
-export function Tensors({ model, onChoose }: TensorsProps): JSX.Element {
+export function Tensors({ model }: { readonly model: OpenedModel }): JSX.Element {
   const text = strings.tensors;
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order | undefined>(undefined);
@@ -94,7 +90,12 @@ export function Tensors({ model, onChoose }: TensorsProps): JSX.Element {
         />
         <output>{text.count(shown.length, model.tensors.length)}</output>
       </div>
-      <Grid tensors={shown} order={order} onOrder={setOrder} onChoose={onChoose} />
+      <Grid
+        tensors={shown}
+        order={order}
+        onOrder={setOrder}
+        onChoose={(name) => showTensor(model.id, name)}
+      />
     </section>
   );
 }
@@ -103,7 +104,7 @@ interface GridProps {
   readonly tensors: readonly Tensor[];
   readonly order: Order | undefined;
   onOrder(order: Order): void;
-  readonly onChoose: ((name: string) => void) | undefined;
+  onChoose(name: string): void;
 }
 
 /** Keys that move the active row, and by how much. */
@@ -124,7 +125,7 @@ function Grid({ tensors, order, onOrder, onChoose }: GridProps): JSX.Element {
   const { items, height, scrollTo } = useVirtualRows(scroller, tensors.length, ROW_HEIGHT);
   const move = (event: KeyboardEvent): void => {
     const chosen = tensors[active];
-    if (event.key === "Enter" && chosen !== undefined) onChoose?.(chosen.name);
+    if (event.key === "Enter" && chosen !== undefined) onChoose(chosen.name);
     const step = steps[event.key];
     if (step === undefined) return;
     event.preventDefault();
@@ -168,7 +169,7 @@ function Grid({ tensors, order, onOrder, onChoose }: GridProps): JSX.Element {
               style={{ transform: `translateY(${String(start)}px)` }}
               onClick={() => {
                 setActive(index);
-                onChoose?.(tensor.name);
+                onChoose(tensor.name);
               }}
             >
               {columnNames.map((column) => (

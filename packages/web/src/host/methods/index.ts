@@ -11,6 +11,8 @@ export const methods = {
   openSource: lazy(async () => (await import("./open.ts")).openSource),
   closeModel: lazy(async () => (await import("./open.ts")).closeModel),
   doctor: lazy(async () => (await import("./doctor.ts")).doctor),
+  tensorFigures: lazy(async () => (await import("./tensor-figures.ts")).tensorFigures),
+  tensorRows: lazy(async () => (await import("./tensor-rows.ts")).tensorRows),
 };
 
 export type HostMethods = typeof methods;
