@@ -62,7 +62,7 @@ export const strings = {
     map: "Bits per weight by layer and role",
     mapHint: "Arrow keys move; Enter or a click shows the tensor.",
     layer: "Layer",
-    outside: "none",
+    outside: "outside",
     all: "All",
     legend: "Bits per weight",
     hidden: (count: number) => `${count.toLocaleString("en")} more layers are not shown.`,
@@ -79,7 +79,7 @@ export const strings = {
     reading: "Reading the tensor…",
     facts: "About the tensor",
     stopped: "Reading was stopped.",
-    table: "Numbers",
+    table: "Table",
     values: {
       title: "Values",
       histogram: "Histogram of values",
@@ -129,8 +129,8 @@ export const strings = {
       title: "Scales",
       strip: "Magnitude of the scale of each row (left to right) and group of columns (top to bottom)",
       about: (smallest: string, largest: string) => `Magnitudes from ${smallest} to ${largest}.`,
-      counts: (zeros: number, negatives: number) =>
-        `${zeros.toLocaleString("en")} are 0, ${negatives.toLocaleString("en")} are negative.`,
+      zeros: (count: number) => `${count.toLocaleString("en")} scales are 0.`,
+      negatives: (count: number) => `${count.toLocaleString("en")} scales are negative.`,
       zeroPoint: (from: number, to: number) =>
         from === to ? `The code ${from} means 0 everywhere.` : `Zero points are ${from} to ${to}.`,
       table: "Scales of each group of columns",

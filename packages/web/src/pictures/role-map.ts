@@ -52,8 +52,13 @@ export function roleMap(tensors: readonly Tensor[]): RoleMap {
     add(row, shown, tensor);
     add(byRole, shown, tensor);
   }
-  const layers = [...byLayer.keys()].sort((a, b) => (a ?? -1) - (b ?? -1));
-  const rows = layers.slice(0, MOST_LAYERS).map((layer): MapRow => {
+  const last = Number.POSITIVE_INFINITY;
+  // a list is never sorted by undefined: what stands outside of layers comes last, and is always shown
+  const layers = [...byLayer.keys()].map((layer) => layer ?? last).sort((a, b) => (a < b ? -1 : 1));
+  const hiddenLayers = Math.max(0, layers.length - MOST_LAYERS);
+  if (hiddenLayers > 0) layers.splice(MOST_LAYERS - 1, hiddenLayers);
+  const rows = layers.map((number): MapRow => {
+    const layer = number === last ? undefined : number;
     const row = byLayer.get(layer) ?? new Map<string, Tensor[]>();
     return {
       layer,
@@ -65,7 +70,7 @@ export function roleMap(tensors: readonly Tensor[]): RoleMap {
     };
   });
   const totals = roles.map((role) => cellOf(byRole.get(role) ?? []));
-  return { roles, rows, totals, hiddenLayers: Math.max(0, layers.length - MOST_LAYERS) };
+  return { roles, rows, totals, hiddenLayers };
 }
 
 function add(lists: Map<string, Tensor[]>, key: string, tensor: Tensor): void {

@@ -18,6 +18,7 @@ interface BarsProps {
 }
 
 const HEIGHT = 200;
+const WHOLE_STEPS = [1, 2, 4, 8, 16, 32, 64];
 
 function colourNamed(name: string): string {
   // light-dark() is resolved in the colour of an element only
@@ -47,6 +48,7 @@ export function Bars(props: BarsProps): JSX.Element {
       line: colourNamed("--line"),
       mark: colourNamed("--warning"),
     };
+    const isWhole = positions.every((position) => Number.isInteger(position));
     const step = positions.length > 1 ? (positions[1] ?? 0) - (positions[0] ?? 0) : 1;
     const first = (positions[0] ?? 0) - step / 2;
     const last = (positions.at(-1) ?? 0) + step / 2;
@@ -65,7 +67,7 @@ export function Bars(props: BarsProps): JSX.Element {
         cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
         scales: { x: { time: false, range: [first, last] }, y: { range: [0, top * 1.05] } },
         axes: [
-          { ...axis, grid: { show: false }, size: 30 },
+          { ...axis, grid: { show: false }, size: 30, ...(isWhole ? { incrs: WHOLE_STEPS } : {}) },
           {
             ...axis,
             size: 52,

@@ -1,6 +1,6 @@
 import { elementCount } from "@requant/core";
 import type { JSX } from "preact";
-import { useId, useMemo, useRef, useState } from "preact/hooks";
+import { useId, useMemo, useState } from "preact/hooks";
 import type { OpenedModel } from "../host/methods/open.ts";
 import { bitsOf, type MapCell, type RoleMap, roleMap } from "../pictures/role-map.ts";
 import { showTensor } from "../state/tensor.ts";
@@ -9,14 +9,13 @@ import { cssColour, inkOn, sequentialColour } from "../ui/colours.ts";
 import { Legend } from "../ui/legend.tsx";
 import { byteQuantity, shapeText } from "../ui/quantity.ts";
 
-/** Bits from 1 to 32 along the scale, each doubling as long as the one before. */
+/** Steps of one bit from 1 to 8, and all from 8 to 32 within one step more. */
 function shareOfBits(bits: number): number {
-  return Math.log2(Math.max(1, bits)) / 5;
+  const steps = bits <= 8 ? bits - 1 : 7 + Math.log(bits / 8) / Math.log(4);
+  return Math.max(0, steps) / 8;
 }
 
-function colourOfShare(share: number): ReturnType<typeof sequentialColour> {
-  return sequentialColour(share);
-}
+const ticks = ["1", "2", "3", "4", "5", "6", "7", "8", "32"];
 
 /** Pictures of the whole model, from headers alone. */
 export function Pictures({ model }: { readonly model: OpenedModel }): JSX.Element {
@@ -27,7 +26,7 @@ export function Pictures({ model }: { readonly model: OpenedModel }): JSX.Elemen
     <section>
       <div class="row picture-head">
         <h2>{text.map}</h2>
-        <Legend label={text.legend} ticks={["1", "2", "4", "8", "16", "32"]} colour={colourOfShare} />
+        <Legend label={text.legend} ticks={ticks} colour={sequentialColour} />
       </div>
       <MapGrid map={map} modelId={model.id} />
       {map.hiddenLayers === 0 ? null : <p class="quiet">{text.hidden(map.hiddenLayers)}</p>}
@@ -59,8 +58,10 @@ function clamped(value: number, count: number): number {
 function MapGrid({ map, modelId }: { readonly map: RoleMap; readonly modelId: number }): JSX.Element {
   const text = strings.pictures;
   const id = useId();
-  const table = useRef<HTMLTableElement>(null);
-  const [active, setActive] = useState<Place>({ row: 0, column: 0 });
+  const [active, setActive] = useState<Place>(() => ({
+    row: 0,
+    column: Math.max(0, map.rows[0]?.cells.findIndex((cell) => cell !== undefined) ?? 0),
+  }));
   const cellId = ({ row, column }: Place): string => `${id}-${String(row)}-${String(column)}`;
   const cellAt = ({ row, column }: Place): MapCell | undefined => map.rows[row]?.cells[column];
   const choose = (place: Place): void => {
@@ -83,7 +84,6 @@ function MapGrid({ map, modelId }: { readonly map: RoleMap; readonly modelId: nu
     <>
       <div class="role-map" role="group" aria-label={text.map}>
         <table
-          ref={table}
           role="grid"
           aria-label={text.map}
           aria-activedescendant={cellId(active)}

@@ -1,82 +1,31 @@
-import { elementCount } from "@requant/core";
 import type { JSX } from "preact";
 import { useId, useMemo, useRef, useState } from "preact/hooks";
 import type { OpenedModel } from "../host/methods/open.ts";
 import { showTensor } from "../state/tensor.ts";
 import { strings } from "../strings.ts";
-import { byteQuantity, shapeText } from "../ui/quantity.ts";
 import { useVirtualRows } from "../ui/use-virtual-rows.ts";
-
-type Tensor = OpenedModel["tensors"][number];
-type ColumnName = keyof typeof strings.tensors.columns;
-
-interface Column {
-  readonly isNumber?: true;
-  text(tensor: Tensor): string;
-  /** What rows are sorted by. */
-  value(tensor: Tensor): string | number;
-}
-
-const bitsOf = (tensor: Tensor): number => {
-  const count = elementCount(tensor.shape);
-  return count === 0 ? 0 : (tensor.byteLength * 8) / count;
-};
-
-const columns: Readonly<Record<ColumnName, Column>> = {
-  name: { text: ({ name }) => name, value: ({ name }) => name },
-  shape: { text: ({ shape }) => shapeText(shape), value: ({ shape }) => elementCount(shape) },
-  encoding: { text: ({ encoding }) => encoding, value: ({ encoding }) => encoding },
-  byteLength: {
-    isNumber: true,
-    text: ({ byteLength }) => byteQuantity(byteLength),
-    value: ({ byteLength }) => byteLength,
-  },
-  bitsPerWeight: { isNumber: true, text: (tensor) => bitsOf(tensor).toFixed(2), value: bitsOf },
-  file: { text: ({ file }) => file, value: ({ file }) => file },
-};
+import {
+  type ColumnName,
+  columnOf,
+  columns,
+  entriesOf,
+  matchingTensors,
+  type Order,
+  sortedEntries,
+  type Tensor,
+} from "./tensor-list.ts";
 
 const columnNames = Object.keys(columns) as ColumnName[];
 const ROW_HEIGHT = 30;
-
-interface Order {
-  readonly column: ColumnName;
-  readonly descending: boolean;
-}
-
-function byOrder(tensors: readonly Tensor[], order: Order | undefined): readonly Tensor[] {
-  if (order === undefined) return tensors;
-  const { value } = columns[order.column];
-  const sign = order.descending ? -1 : 1;
-  const collator = new Intl.Collator("en", { numeric: true });
-  return [...tensors].sort((a, b) => {
-    const [x, y] = [value(a), value(b)];
-    return (
-      sign * (typeof x === "number" && typeof y === "number" ? x - y : collator.compare(String(x), String(y)))
-    );
-  });
-}
-
-function matching(tensors: readonly Tensor[], filter: string): readonly Tensor[] {
-  const words = filter
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  if (words.length === 0) return tensors;
-  return tensors.filter(({ name, encoding, file }) => {
-    const text = `${name} ${encoding} ${file}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
-}
 
 /** The list of tensors: a grid of which only the visible rows exist. */
 export function Tensors({ model }: { readonly model: OpenedModel }): JSX.Element {
   const text = strings.tensors;
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order | undefined>(undefined);
-  const shown = useMemo(
-    () => byOrder(matching(model.tensors, filter), order),
-    [model.tensors, filter, order],
-  );
+  const entries = useMemo(() => entriesOf(model.tensors), [model.tensors]);
+  const sorted = useMemo(() => sortedEntries(entries, order), [entries, order]);
+  const shown = useMemo(() => matchingTensors(sorted, filter), [sorted, filter]);
   const filterId = useId();
   return (
     <section class="tensors">
@@ -177,9 +126,9 @@ function Grid({ tensors, order, onOrder, onChoose }: GridProps): JSX.Element {
                   key={column}
                   role="gridcell"
                   class={`cell-${column}`}
-                  title={columns[column].text(tensor)}
+                  title={columnOf(column).text(tensor)}
                 >
-                  {columns[column].text(tensor)}
+                  {columnOf(column).text(tensor)}
                 </div>
               ))}
             </div>
@@ -205,7 +154,7 @@ function SortHeader({ column, order, onOrder }: SortHeaderProps): JSX.Element {
         type="button"
         class="sort"
         onClick={() =>
-          onOrder({ column, descending: isSorted ? !order.descending : columns[column].isNumber === true })
+          onOrder({ column, descending: isSorted ? !order.descending : columnOf(column).isNumber === true })
         }
       >
         {strings.tensors.columns[column]}

@@ -29,6 +29,13 @@ export interface ScaleFigures {
 
 const MOST_CELLS = 512;
 
+/** The groups as the weight numbers them, where it has one scale for each; else as they come. */
+function groupsOf(band: LevelView): { readonly groupOfColumn: Int32Array; readonly groupCount: number } {
+  const [factor, ...others] = band.factors;
+  if (factor?.span.kind === "columns" && others.length === 0) return factor.span;
+  return commonGroups({ ...band, offset: { kind: "none" } });
+}
+
 /** Takes the bands of one weight. */
 export class ScaleCounter {
   readonly #rows: number;
@@ -46,7 +53,7 @@ export class ScaleCounter {
 
   /** @param band any rows of the weight, which show how its columns are grouped */
   constructor(rows: number, band: LevelView) {
-    const { groupOfColumn, groupCount } = commonGroups({ ...band, offset: { kind: "none" } });
+    const { groupOfColumn, groupCount } = groupsOf(band);
     this.#rows = rows;
     this.#groupOfColumn = Int32Array.from(groupOfColumn);
     this.#firsts = new Int32Array(groupCount);

@@ -6,7 +6,7 @@ import { type Colour, sequentialColour } from "../../ui/colours.ts";
 import { Legend } from "../../ui/legend.tsx";
 import { Strip } from "../../ui/strip.tsx";
 import { Table } from "../../ui/table.tsx";
-import { membersOf } from "./scales.tsx";
+import { membersOf } from "./members.ts";
 import { percent } from "./values.tsx";
 
 interface BitMixProps {
@@ -16,7 +16,6 @@ interface BitMixProps {
 
 /** From 1 to 8 bits. */
 const bitsColour = (bits: number): Colour => sequentialColour((bits - 1) / 7);
-const shareColour = (share: number): Colour => sequentialColour(share);
 
 interface Band {
   readonly bits: number;
@@ -59,7 +58,11 @@ export function BitMix({ scales, bitsOfColumn }: BitMixProps): JSX.Element {
       <Strip label={text.stored} values={stored} colour={bitsColour} describe={text.row} />
       <h4>{text.byColumn}</h4>
       <Strip label={text.byColumn} values={bitsOfColumn} colour={bitsColour} describe={text.column} />
-      <Legend label={text.legend} ticks={["1", "2", "3", "4", "5", "6", "7", "8"]} colour={shareColour} />
+      <Legend
+        label={text.legend}
+        ticks={["1", "2", "3", "4", "5", "6", "7", "8"]}
+        colour={sequentialColour}
+      />
       <Table
         caption={text.table}
         columns={[

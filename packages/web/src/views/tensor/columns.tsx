@@ -23,8 +23,6 @@ function ratioColour(ratio: number): Colour {
   return sequentialColour(Math.log2(Math.max(1, ratio)) / DOUBLINGS);
 }
 
-const shareColour = (share: number): Colour => sequentialColour(share);
-
 /** Which columns are much larger than the others. */
 export function Columns({ columns: { rms, largest } }: { readonly columns: ColumnFigures }): JSX.Element {
   const text = strings.tensor.columns;
@@ -60,7 +58,7 @@ export function Columns({ columns: { rms, largest } }: { readonly columns: Colum
           `${text.columns(cell * perCell, Math.min(rms.length, (cell + 1) * perCell) - 1)}: ${figure(cells.values[cell] ?? 0)} ${text.ratio}`
         }
       />
-      <Legend label={text.legend} ticks={["1", "2", "4", "8", "16"]} colour={shareColour} />
+      <Legend label={text.legend} ticks={["1", "2", "4", "8", "16"]} colour={sequentialColour} />
       <Table
         caption={text.table}
         columns={[

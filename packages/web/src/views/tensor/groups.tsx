@@ -6,12 +6,11 @@ import { type Colour, sequentialColour } from "../../ui/colours.ts";
 import { Legend } from "../../ui/legend.tsx";
 import { figure } from "../../ui/quantity.ts";
 import { Strip } from "../../ui/strip.tsx";
+import { membersOf } from "./members.ts";
 import { Numbers } from "./numbers.tsx";
-import { membersOf } from "./scales.tsx";
 
 const MOST_ROWS = 256;
 const MOST_NAMED = 12;
-const shareColour = (share: number): Colour => sequentialColour(share);
 
 /** Which columns share a scale; a picture where act-order scatters them. */
 export function Groups({ scales }: { readonly scales: ScaleFigures }): JSX.Element {
@@ -29,7 +28,7 @@ export function Groups({ scales }: { readonly scales: ScaleFigures }): JSX.Eleme
   const isEven = counts.every((count, group) => count === counts[0] || group === counts.length - 1);
   return (
     <section aria-label={text.title}>
-      <h3>{text.title}</h3>
+      <h4>{text.title}</h4>
       <p>
         {groups.length <= 1
           ? text.one
@@ -66,7 +65,7 @@ function ScatteredGroups({ scales: { groupOfColumn, groups }, counts }: Scattere
   return (
     <>
       <Strip label={text.strip} values={groupOfColumn} colour={colour} describe={text.column} />
-      <Legend label={text.legend} ticks={["0", String(groups.length - 1)]} colour={shareColour} />
+      <Legend label={text.legend} ticks={["0", String(groups.length - 1)]} colour={sequentialColour} />
       <Numbers
         caption={text.table}
         columns={[

@@ -7,10 +7,11 @@ import { CellsPicture } from "../../ui/cells-picture.tsx";
 import { type Colour, sequentialColour } from "../../ui/colours.ts";
 import { Legend } from "../../ui/legend.tsx";
 import { figure } from "../../ui/quantity.ts";
+import { Groups } from "./groups.tsx";
+import { membersOf } from "./members.ts";
 import { Numbers } from "./numbers.tsx";
 
 const MOST_ROWS = 256;
-const shareColour = (share: number): Colour => sequentialColour(share);
 
 /** Smallest and largest magnitude of the scales that are not 0. */
 function rangeOf({ groups, cells }: ScaleFigures): readonly [smallest: number, largest: number] {
@@ -48,8 +49,8 @@ export function Scales({ stored: { scales, zeroPoints } }: { readonly stored: St
     <section aria-label={text.title}>
       <h3>{text.title}</h3>
       <p>
-        {text.about(figure(smallest), figure(largest))}{" "}
-        {scales.zeros + scales.negatives === 0 ? null : text.counts(scales.zeros, scales.negatives)}{" "}
+        {text.about(figure(smallest), figure(largest))} {scales.zeros === 0 ? null : text.zeros(scales.zeros)}{" "}
+        {scales.negatives === 0 ? null : text.negatives(scales.negatives)}{" "}
         {zeroPoints === undefined ? null : text.zeroPoint(zeroPoints[0], zeroPoints[1])}
       </p>
       <CellsPicture
@@ -68,7 +69,7 @@ export function Scales({ stored: { scales, zeroPoints } }: { readonly stored: St
       <Legend
         label={text.legend}
         ticks={[figure(smallest), figure(Math.sqrt(smallest * largest)), figure(largest)]}
-        colour={shareColour}
+        colour={sequentialColour}
       />
       <Numbers
         caption={text.table}
@@ -90,21 +91,7 @@ export function Scales({ stored: { scales, zeroPoints } }: { readonly stored: St
         ])}
       />
       {shown.length === groups.length ? null : <p class="quiet">{text.some(shown.length, groups.length)}</p>}
+      <Groups scales={scales} />
     </section>
   );
-}
-
-/** The first column of each group, and how many columns it has. */
-export function membersOf(
-  groupOfColumn: Int32Array,
-  groupCount: number,
-): { readonly firsts: Int32Array; readonly counts: Int32Array } {
-  const firsts = new Int32Array(groupCount);
-  const counts = new Int32Array(groupCount);
-  for (let column = groupOfColumn.length - 1; column >= 0; column--) {
-    const group = groupOfColumn[column] ?? 0;
-    firsts[group] = column;
-    counts[group] = (counts[group] ?? 0) + 1;
-  }
-  return { firsts, counts };
 }

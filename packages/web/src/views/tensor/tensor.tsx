@@ -13,7 +13,6 @@ import { FindingItem } from "../findings.tsx";
 import { BitMix } from "./bit-mix.tsx";
 import { Codes } from "./codes.tsx";
 import { Columns } from "./columns.tsx";
-import { Groups } from "./groups.tsx";
 import { HeatMap } from "./heat/heat-map.tsx";
 import { Scales } from "./scales.tsx";
 import { Values } from "./values.tsx";
@@ -173,7 +172,6 @@ function Sections({ figures }: { readonly figures: TensorFigures }): JSX.Element
       {"reason" in stored ? null : (
         <>
           <Scales stored={stored} />
-          <Groups scales={stored.scales} />
           {stored.bitsOfColumn === undefined ? null : (
             <BitMix scales={stored.scales} bitsOfColumn={stored.bitsOfColumn} />
           )}
