@@ -146,6 +146,21 @@ describe("dump", () => {
     expect(statistics.histogram.counts[0]).toBe(first);
   });
 
+  it("hands out the rows of both passes", async () => {
+    const values = pseudoWeights(96 * 64, 1);
+    const store = memoryStore({ name: "s" });
+    store.files.set("tiny.gguf", await ggufBytes([{ name: "x", shape: [96, 64], values }]));
+    const model = await openModel({ store, file: "tiny.gguf" });
+    const seen = { range: new Float32Array(20 * 64), histogram: new Float32Array(20 * 64) };
+    await tensorStatistics(model, "x", {
+      rows: { start: 10, end: 30 },
+      onRows: (piece, { start }, pass) => seen[pass].set(piece, (start - 10) * 64),
+    });
+    const expected = Float32Array.from(values).subarray(10 * 64, 30 * 64);
+    expect(seen.range).toEqual(expected);
+    expect(seen.histogram).toEqual(expected);
+  });
+
   it("counts what is not finite", async () => {
     const store = memoryStore({ name: "s" });
     const values = Float32Array.of(1, Number.NaN, Infinity, -Infinity, 0, 2, 3, 4);

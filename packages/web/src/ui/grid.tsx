@@ -1,37 +1,9 @@
 import type { JSX } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
+import type { GridColumn, Order } from "./grid-order.ts";
 import { useVirtualRows } from "./use-virtual-rows.ts";
 
-export interface GridColumn<R> {
-  readonly isNumber?: true;
-  text(row: R): string;
-  /** What rows are sorted by. */
-  value(row: R): string | number;
-}
-
-export interface Order<C> {
-  readonly column: C;
-  readonly descending: boolean;
-}
-
 const ROW_HEIGHT = 30;
-
-export function byOrder<R, C extends string>(
-  rows: readonly R[],
-  columns: Readonly<Record<C, GridColumn<R>>>,
-  order: Order<C> | undefined,
-): readonly R[] {
-  if (order === undefined) return rows;
-  const { value } = columns[order.column];
-  const sign = order.descending ? -1 : 1;
-  const collator = new Intl.Collator("en", { numeric: true });
-  return [...rows].sort((a, b) => {
-    const [x, y] = [value(a), value(b)];
-    return (
-      sign * (typeof x === "number" && typeof y === "number" ? x - y : collator.compare(String(x), String(y)))
-    );
-  });
-}
 
 interface GridProps<R, C extends string> {
   /** Its accessible name. */
