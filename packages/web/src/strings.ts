@@ -116,8 +116,9 @@ export const strings = {
   overview: {
     facts: "Facts",
     fact: "Fact",
-    claimed: "claimed",
-    measured: "measured",
+    claims: "Claimed and measured",
+    claimed: "Claimed",
+    measured: "Measured",
     encodings: "Encodings",
     files: "Files",
     findings: "Findings",
@@ -264,7 +265,7 @@ export const strings = {
       total: "Together",
       perToken: (size: string, kv: string) => `${size} a token as ${kv}`,
       layers: (layers: number, heads: number, numbers: number) =>
-        `${layers} layers, ${heads} key-value heads in all of them, ${numbers} numbers a head. Layers with a sliding window, or without attention, take less.`,
+        `${layers} layers with ${heads} key-value heads in all. A token takes ${numbers} numbers in each head: its key and its value. Layers with a sliding window, or without attention, take less.`,
       estimated: "Estimated from the number of parameters: the model does not say its own.",
       fits: "What fits",
       nothing: (least: string) => `Nothing fits: the smallest takes ${least}.`,

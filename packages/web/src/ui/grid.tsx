@@ -3,7 +3,8 @@ import { useId, useRef, useState } from "preact/hooks";
 import type { GridColumn, Order } from "./grid-order.ts";
 import { useVirtualRows } from "./use-virtual-rows.ts";
 
-const ROW_HEIGHT = 30;
+/** As `--row` of the style sheet. */
+const ROW_HEIGHT = 28;
 
 interface GridProps<R, C extends string> {
   /** Its accessible name. */
@@ -97,7 +98,7 @@ export function Grid<R, C extends string>(props: GridProps<R, C>): JSX.Element {
                 <div
                   key={column}
                   role="gridcell"
-                  class={columns[column].isNumber === true ? "number" : undefined}
+                  class={columns[column].isNumber === true ? "number" : column}
                   title={columns[column].text(row)}
                 >
                   {columns[column].text(row)}
@@ -124,7 +125,7 @@ function SortHeader<C extends string>(props: SortHeaderProps<C>): JSX.Element {
   const isSorted = order?.column === column;
   const direction = !isSorted ? "none" : order.descending ? "descending" : "ascending";
   return (
-    <div role="columnheader" aria-sort={direction} class={isNumber ? "number" : undefined}>
+    <div role="columnheader" aria-sort={direction} title={title} class={isNumber ? "number" : undefined}>
       <button
         type="button"
         class="sort"

@@ -10,6 +10,7 @@ import { openEntries } from "../state/models.ts";
 import { strings } from "../strings.ts";
 import { Grid } from "../ui/grid.tsx";
 import { byOrder, type GridColumn, type Order } from "../ui/grid-order.ts";
+import { KeyName } from "../ui/key-name.tsx";
 import { Chooser } from "../ui/labelled.tsx";
 import { figure } from "../ui/quantity.ts";
 import { Table } from "../ui/table.tsx";
@@ -217,7 +218,7 @@ function MetadataDiff({ a, b }: { readonly a: number; readonly b: number }): JSX
         { name: text.columns.from },
         { name: text.columns.to },
       ]}
-      rows={answer.value.map((pair) => [pair.key, cut(pair.a), cut(pair.b)])}
+      rows={answer.value.map((pair) => [<KeyName key="key" name={pair.key} />, cut(pair.a), cut(pair.b)])}
     />
   );
 }
