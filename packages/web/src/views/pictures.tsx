@@ -138,7 +138,7 @@ function MapGrid({ map, modelId }: { readonly map: RoleMap; readonly modelId: nu
       <p class="pointed" role="status">
         {cellText(cellAt(active))}
       </p>
-      <p class="quiet">{text.mapHint}</p>
+      <p class="quiet small">{text.mapHint}</p>
     </>
   );
 }
