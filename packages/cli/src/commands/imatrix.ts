@@ -20,7 +20,7 @@ import { writeJson } from "../streams.ts";
 type Given = Readonly<Record<string, unknown>>;
 
 export const imatrix: Handler = async ([argument], given, context) => {
-  const { streams, options, signal } = context;
+  const { streams, options } = context;
   const output = String(given["output"]);
   const form = formOf(output);
   const others = await readOthers(given["merge"]);
@@ -33,7 +33,7 @@ export const imatrix: Handler = async ([argument], given, context) => {
     const own =
       argument === undefined
         ? undefined
-        : await withModel(argument, signal, async (model) => measure(model, given, context));
+        : await withModel(argument, context, async (model) => measure(model, given, context));
     const all = own === undefined ? others : [own.imatrix, ...others];
     const [first] = all;
     const whole =
