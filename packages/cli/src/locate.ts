@@ -1,26 +1,11 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import {
-  IoError,
-  isCodecError,
-  type ReadStore,
-  shownUrl,
-  type UrlOptions,
-  UsageError,
-  urlStore,
-} from "@requant/core";
+import { IoError, isCodecError, shownUrl, type UrlOptions, UsageError, urlStore } from "@requant/core";
 import { asIoError, directoryStore } from "@requant/core/node";
 import { withoutTrailing } from "@requant/core/text";
 import type { Context } from "./context.ts";
+import type { Location } from "./location.ts";
 import { readAheadStore } from "./read-ahead-store.ts";
-
-/** Where a model argument points: a folder of files, and the one file that was named, if one was. */
-export interface Location {
-  readonly store: ReadStore;
-  readonly file: string | undefined;
-  /** Set for local models only: the folder itself. */
-  readonly directory: string | undefined;
-}
 
 /** What an address begins with. Drives of Windows have one letter. */
 const SCHEME = /^([a-z][a-z0-9+.-]{1,20}):\/\//i;

@@ -1,6 +1,7 @@
 import { type Model, openModel } from "@requant/convert";
 import type { Context } from "./context.ts";
-import { type Location, locate } from "./locate.ts";
+import { locate } from "./locate.ts";
+import type { Location } from "./location.ts";
 
 /** Opens a model argument, hands it to `use`, and closes it whatever happens. */
 export async function withModel<T>(

@@ -318,6 +318,9 @@ describe("the cache", () => {
       hint: expect.stringMatching(/hf download owner\/one/),
     });
     expect(await refused("inspect", "hf:owner/many@../../x")).toMatchObject({ status: 4 });
+    fill("owner/floats", floats);
+    await done("convert", "owner/floats", join(home, "x.gguf"), "--to", "gguf:q8_0");
+    expect(await nameOf(join(home, "x.gguf"))).toBe("Floats");
     expect(hub.asked).toEqual([]);
   });
 
@@ -387,6 +390,33 @@ describe("the cache", () => {
       [1, 2, 3].map((part) => `m-F32-0000${part}-of-00003.gguf`),
     );
     expect(lstatSync(join(snapshot, "F32", "m-F32-00001-of-00003.gguf")).isSymbolicLink()).toBe(true);
+  });
+});
+
+describe("a hostile hub", () => {
+  it.each(["../../../evil.json", "..\\evil.json", "/evil.json"])("writes nothing to %s", async (path) => {
+    hub.fault = (asked, response) => {
+      if (!asked.path.includes("/tree/")) return false;
+      const entry = { type: "file", oid: "0".repeat(40), size: 1, path };
+      response.end(JSON.stringify([{ ...entry, path: "model.safetensors" }, entry]));
+      return true;
+    };
+    expect([3, 4]).toContain((await refused("inspect", "owner/floats", "--cache")).status);
+    expect(readdirSync(folder, { recursive: true }).filter((name) => String(name).includes("evil"))).toEqual(
+      [],
+    );
+  });
+
+  it("cannot name a file by a revision that leads out of the cache", async () => {
+    hub.fault = (asked, response) => {
+      if (!asked.path.includes("/revision/")) return false;
+      response.end(JSON.stringify({ sha: commitOf("owner/floats") }));
+      return true;
+    };
+    await done("inspect", "https://huggingface.co/owner/floats/tree/..%2F..%2F..%2Fevil", "--cache");
+    expect(readdirSync(home, { recursive: true }).filter((name) => String(name).includes("evil"))).toEqual(
+      [],
+    );
   });
 });
 

@@ -2,10 +2,11 @@
  * The download cache that `hf`, transformers and others share (huggingface_hub, guide "Understand caching"):
  * models--OWNER--NAME/ with blobs/HASH, snapshots/COMMIT/PATH as links to them, and refs/REVISION with a commit.
  */
-import { readdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { type HubFile, isCommit } from "@requant/core/hub";
 import { asIoError, makeFolders } from "@requant/core/node";
+import { isThere } from "../files-below.ts";
 
 /** One repository in the cache. */
 export interface CachedRepository {
@@ -30,8 +31,7 @@ export function cachedRepository(cacheFolder: string, repository: string): Cache
     snapshot,
     async commitOf(revision) {
       if (isCommit(revision)) return (await isThere(snapshot(revision))) ? revision : undefined;
-      // a name with dots for folders would lead out of refs
-      if (revision.split("/").some((part) => part === "" || part === "." || part === "..")) return undefined;
+      if (leadsOut(revision)) return undefined;
       const text = await readFile(reference(revision), "utf8").catch(() => "");
       return isCommit(text.trim()) ? text.trim() : undefined;
     },
@@ -50,7 +50,7 @@ export function cachedRepository(cacheFolder: string, repository: string): Cache
       }
     },
     async remember(revision, commit) {
-      if (revision === commit) return;
+      if (revision === commit || leadsOut(revision)) return;
       const path = reference(revision);
       const temporary = `${path}.${process.pid}.tmp`;
       try {
@@ -64,6 +64,13 @@ export function cachedRepository(cacheFolder: string, repository: string): Cache
   };
 }
 
+/** Whether the file of a reference would not be below the folder of references. */
+function leadsOut(revision: string): boolean {
+  return revision
+    .split(/[/\\]/)
+    .some((part) => part === "" || part === "." || part === ".." || part.includes(":"));
+}
+
 /** Windows lets only some users make links: there the file itself takes the name, as `hf` does it. */
 async function linkOrMove(blob: string, name: string): Promise<void> {
   try {
@@ -74,25 +81,4 @@ async function linkOrMove(blob: string, name: string): Promise<void> {
     if (code !== "EPERM") throw error;
     await rename(blob, name);
   }
-}
-
-/** Whether there is a file or folder, behind links too. */
-export async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** All files below a folder, behind links too, with their paths and sizes. */
-export async function filesBelow(folder: string): Promise<{ path: string; byteLength: number }[]> {
-  const files: { path: string; byteLength: number }[] = [];
-  const entries = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw asIoError(cause, folder, "list");
-  });
-  for (const entry of entries) {
-    const info = await stat(join(folder, entry)).catch(() => undefined);
-    if (info?.isFile() === true) files.push({ path: entry.replaceAll("\\", "/"), byteLength: info.size });
-  }
-  return files;
 }

@@ -4,8 +4,9 @@ import { dirname } from "node:path";
 import { type ByteSource, checkStorePath, IoError, type ReadStore, readAheadSource } from "@requant/core";
 import type { HubFile } from "@requant/core/hub";
 import { asIoError, lockFile, makeFolders } from "@requant/core/node";
+import { isThere } from "../files-below.ts";
 import { byteQuantity } from "../render/quantity.ts";
-import { type CachedRepository, isThere } from "./cache.ts";
+import type { CachedRepository } from "./cache.ts";
 
 /** What is downloaded, and from where. */
 export interface Download {

@@ -10,10 +10,11 @@ import {
 import { directoryStore } from "@requant/core/node";
 import { parseSplitName } from "@requant/gguf";
 import type { Context } from "../context.ts";
-import type { Location } from "../locate.ts";
+import { filesBelow, isThere } from "../files-below.ts";
+import type { Location } from "../location.ts";
 import { readAheadStore } from "../read-ahead-store.ts";
 import { ProgressBar } from "../render/progress.ts";
-import { type CachedRepository, cachedRepository, filesBelow, isThere } from "./cache.ts";
+import { type CachedRepository, cachedRepository } from "./cache.ts";
 import { modelChooser } from "./choose-model.ts";
 import { type ModelFiles, modelFiles } from "./model-files.ts";
 import type { HubSettings } from "./settings.ts";

@@ -11,10 +11,10 @@ import { directoryStore } from "@requant/core/node";
 import { bounded, didYouMean } from "@requant/core/text";
 import * as z from "zod";
 import type { Context } from "../context.ts";
-import { filesBelow, isThere } from "../hub/cache.ts";
+import { filesBelow, isThere } from "../files-below.ts";
 import { modelChooser } from "../hub/choose-model.ts";
 import { modelFiles } from "../hub/model-files.ts";
-import type { Location } from "../locate.ts";
+import type { Location } from "../location.ts";
 
 const SCHEME = "lmstudio:";
 const settingsSchema = z.object({ downloadsFolder: z.string().min(1) });

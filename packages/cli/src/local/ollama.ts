@@ -9,8 +9,8 @@ import { FormatError, IoError, UnsupportedError, UsageError } from "@requant/cor
 import { asIoError, directoryStore } from "@requant/core/node";
 import { bounded, didYouMean } from "@requant/core/text";
 import * as z from "zod";
-import { isThere } from "../hub/cache.ts";
-import type { Location } from "../locate.ts";
+import { isThere } from "../files-below.ts";
+import type { Location } from "../location.ts";
 
 const HOST = "registry.ollama.ai";
 const NAMESPACE = "library";

@@ -290,8 +290,12 @@ async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<
   return files;
 }
 
-/** The folder's own name; of a hub address `…/owner/repo/resolve/main/` the repository's. */
+/**
+ * The folder's own name; the repository's for a hub address `…/owner/repo/resolve/main/`, and for a folder of the hub's
+ * cache, `…/models--owner--repo/snapshots/COMMIT`.
+ */
 function directoryName(store: string): string {
   const hub = /\/([^/]+)\/resolve\/[^/]+\/?$/.exec(store)?.[1];
-  return hub ?? withoutTrailing(store, "/\\").split(/[/\\]/).at(-1) ?? store;
+  const cached = /[/\\]models--[^/\\]*--([^/\\]+)[/\\]snapshots[/\\][0-9a-f]{40}[/\\]?$/.exec(store)?.[1];
+  return hub ?? cached ?? withoutTrailing(store, "/\\").split(/[/\\]/).at(-1) ?? store;
 }
