@@ -296,6 +296,8 @@ async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<
  */
 function directoryName(store: string): string {
   const hub = /\/([^/]+)\/resolve\/[^/]+\/?$/.exec(store)?.[1];
-  const cached = /[/\\]models--[^/\\]*--([^/\\]+)[/\\]snapshots[/\\][0-9a-f]{40}[/\\]?$/.exec(store)?.[1];
-  return hub ?? cached ?? withoutTrailing(store, "/\\").split(/[/\\]/).at(-1) ?? store;
+  const parts = withoutTrailing(store, "/\\").split(/[/\\]/);
+  const [repository, folder] = parts.slice(-3);
+  const isCached = folder === "snapshots" && repository?.startsWith("models--") === true;
+  return hub ?? (isCached ? repository.split("--").at(-1) : parts.at(-1)) ?? store;
 }
