@@ -27,6 +27,7 @@ import {
   nameOf,
   refused,
 } from "./hub-setup.ts";
+import { requant } from "./run.ts";
 
 describe("a conversion", () => {
   const made = (name: string): string => join(home, name);
@@ -142,6 +143,25 @@ describe("the cache", () => {
       .map(({ headers }) => Number(/^bytes=(\d+)/.exec(headers.range ?? "")?.[1]));
     // the first bytes show the length; the rest begins where the file on the disk ends
     expect(starts).toEqual([0, 3_000_000]);
+  });
+
+  it("goes on after Ctrl-C, and has no file under its name before it is whole", async () => {
+    const { "model.safetensors": bytes = new Uint8Array() } = floats;
+    hub.fault = ({ server }) => {
+      const storage = hub.asked.filter((each) => each.server === "storage").length;
+      if (server === "storage" && storage === 2) process.emit("SIGINT");
+      return false;
+    };
+    const { status } = await requant("inspect", "owner/floats", "--cache");
+    expect(status).toBe(130);
+    const blobs = join(cacheOf("owner/floats"), "blobs");
+    expect(readdirSync(blobs).filter((name) => name === sha256Of(bytes))).toEqual([]);
+    hub.fault = () => false;
+    await done("inspect", "owner/floats", "--cache");
+    expect(Buffer.compare(readFileSync(join(blobs, sha256Of(bytes))), bytes)).toBe(0);
+    expect(readdirSync(blobs).filter((name) => name.includes("incomplete") || name.startsWith("."))).toEqual(
+      [],
+    );
   });
 
   it("survives cut bodies, busy servers and expired links in one download", async () => {

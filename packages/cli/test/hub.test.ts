@@ -145,7 +145,15 @@ describe("tokens", () => {
       const { out, err } = await done("inspect", model, "--json");
       expect(`${out}${err}`).not.toContain(GOOD_TOKEN);
     }
-    await done("convert", "owner/private", join(home, "x.gguf"), "--to", "gguf:q8_0");
+    const converted = await done(
+      "convert",
+      "owner/private",
+      join(home, "x.gguf"),
+      "--to",
+      "gguf:q8_0",
+      "--json",
+    );
+    expect(`${converted.out}${converted.err}`).not.toContain(GOOD_TOKEN);
     const sent = (server: string): Set<unknown> =>
       new Set(hub.asked.filter((each) => each.server === server).map(({ headers }) => headers.authorization));
     expect(sent("hub")).toEqual(new Set([`Bearer ${GOOD_TOKEN}`]));
