@@ -197,12 +197,13 @@ export function narrowStep(
 ): boolean {
   const { fround } = Math;
   const doubt = 1 + 2 * relativeHalfStep;
+  const spacing = fround(2 * fround(high[largest]! - values[largest]!));
   let least = fround(low[largest]! / top);
   let most = fround(high[largest]! / top);
   for (let pass = 0, unsure = 1; pass < MOST_PASSES && unsure > 0; pass++) {
     unsure = 0;
     const inverse = fround(2 / fround(least + most));
-    const certain = fround(least / fround(fround(most * doubt) - least));
+    const certain = certainBelow(least, most, doubt, spacing);
     let [newLeast, newMost] = [least, most];
     for (let i = 0; i < length; i++) {
       const level = Math.floor(fround(fround(values[i]! * inverse) + 0.5));
@@ -224,6 +225,17 @@ export function narrowStep(
   bounds.low = least * (1 - SLACK);
   bounds.high = most * (1 + SLACK);
   return true;
+}
+
+/**
+ * Levels from here on may be one of two: by the largest relative error of a float, or by the error of the largest float,
+ * which tells more once the bounds are narrow.
+ */
+function certainBelow(least: number, most: number, doubt: number, spacing: number): number {
+  const { fround } = Math;
+  const relative = fround(least / fround(fround(most * doubt) - least));
+  const absolute = fround(fround(least - spacing) / fround(most - least));
+  return absolute > relative ? absolute : relative;
 }
 
 /** The same as `SLACK` for quotients that are not rounded to f32. */
