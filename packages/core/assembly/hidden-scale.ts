@@ -6,6 +6,10 @@
 import { likelySteps } from "./likely-steps";
 
 export const MOST_STEPS = 255;
+/** Exact multiples up to this are no coincidence. */
+export const FEW_STEPS = 15;
+/** How far from an integer a float of a few steps may seem to be by the rounding of its quotient. */
+export const EXACT_DOUBT: f32 = 1e-5;
 const MOST_SPLIT = 15;
 const MOST_PASSES = 3;
 /** Levels above this are left to the reference. */
@@ -18,9 +22,9 @@ const FIRST_BYTES: usize = 64;
 export const smallParts: usize = memory.data(32, 16);
 
 /** The scale that `roundedSteps` found. */
-export let roundedScale: f32 = 0;
+export let foundScale: f32 = 0;
 
-/** True where that scale gives the floats without rounding. */
+/** True where that scale is a part of the largest float, and gives all floats without rounding. */
 export let isExact = false;
 
 /** The bounds of the scale. */
@@ -44,12 +48,11 @@ export function minOf(v: v128): f32 {
   return -maxOf(f32x4.neg(v));
 }
 
-/** Where a ratio times a level of the largest magnitude is no integer, for all that their roundings may do. */
+/** How far from an integer each product is. */
 // @ts-ignore: decorator
 @inline
-function isFar(ratio: v128, tops: v128, doubt4: v128): v128 {
-  const t = f32x4.mul(ratio, tops);
-  return f32x4.gt(f32x4.abs(f32x4.sub(t, f32x4.nearest(t))), f32x4.mul(t, doubt4));
+function distance(product: v128): v128 {
+  return f32x4.abs(f32x4.sub(product, f32x4.nearest(product)));
 }
 
 /** The relative errors of two floats together, and a little. */
@@ -59,8 +62,23 @@ function doubtOf(dropped: i32): f32 {
   return reinterpret<f32>((127 - 23 + dropped) << 23) * 1.02;
 }
 
+/** A part of the largest magnitude, where all floats are multiples of it; else 0; negative: the reference decides. */
+export function partOf(largest: f32, top: i32, start: usize, end: usize): f32 {
+  const step = largest / <f32>top;
+  if (<f64>step * <f64>top != <f64>largest) return 0;
+  // products of more than 16 significant bits with 8 bits are not exact
+  if ((reinterpret<i32>(step) & 0xff) != 0) return -1;
+  const step4 = f32x4.splat(step);
+  const inverse4 = f32x4.splat(<f32>1 / step);
+  for (let i = start; i < end; i += 16) {
+    const v = v128.load(i);
+    if (!i32x4.all_true(f32x4.eq(f32x4.mul(f32x4.nearest(f32x4.mul(v, inverse4)), step4), v))) return 0;
+  }
+  return step;
+}
+
 /**
- * The smallest level of the largest magnitude with which all are integers; its scale is `roundedScale`. 0: there is none;
+ * The smallest level of the largest magnitude with which all are integers; its scale is `foundScale`. 0: there is none;
  * negative: the reference decides. The smaller a magnitude is, the better it tells levels apart, so those in `smallParts`
  * are tried first.
  */
@@ -70,6 +88,8 @@ export function roundedSteps(dropped: i32, start: usize, end: usize, largest: f3
   const highLargest = reinterpret<f32>(reinterpret<i32>(largest) + half);
   spacing = 2 * (highLargest - largest);
   const doubt4 = f32x4.splat(doubtOf(dropped));
+  const exactDoubt4 = f32x4.splat(EXACT_DOUBT);
+  isExact = false;
   const small4 = v128.load(smallParts);
   const next4 = v128.load(smallParts, 16);
   const likely = likelySteps(small4, next4);
@@ -79,13 +99,29 @@ export function roundedSteps(dropped: i32, start: usize, end: usize, largest: f3
       const top = before + 1 + <i32>ctz(word);
       if (top > MOST_STEPS) return 0;
       const top4 = f32x4.splat(<f32>top);
-      if (v128.any_true(v128.or(isFar(small4, top4, doubt4), isFar(next4, top4, doubt4)))) continue;
+      const level = f32x4.mul(small4, top4);
+      const nextLevel = f32x4.mul(next4, top4);
+      const far = distance(level);
+      const nextFar = distance(nextLevel);
+      // no integers, for all that their roundings may do
+      const isFar = v128.or(
+        f32x4.gt(far, f32x4.mul(level, doubt4)),
+        f32x4.gt(nextFar, f32x4.mul(nextLevel, doubt4)),
+      );
+      if (v128.any_true(isFar)) continue;
       if (top > MOST_TOP) return -1;
+      if (top <= FEW_STEPS && !v128.any_true(f32x4.gt(f32x4.pmax(far, nextFar), exactDoubt4))) {
+        const step = partOf(largest, top, start, end);
+        if (step < 0) return -1;
+        isExact = step > 0;
+        foundScale = step;
+        if (isExact) return top;
+      }
       least = lowLargest / <f32>top;
       most = highLargest / <f32>top;
       if (!narrow(half, dropped, top, start, end)) continue;
-      roundedScale = chooseScale(dropped, start, end, top);
-      return roundedScale == 0 ? -1 : top;
+      foundScale = chooseScale(dropped, start, end, top);
+      return foundScale == 0 ? -1 : top;
     }
     word = before == 0 ? i64x2.extract_lane(likely, 1) : -1;
   }
@@ -193,7 +229,6 @@ function chooseScale(dropped: i32, start: usize, end: usize, top: i32): f32 {
     const middle = <f64>reinterpret<f32>(half);
     // well within the bounds of levels that are certain, a scale gives every float
     const isInside = isSettled && middle > a * (1 + 4 * SLACK) && middle < b * (1 - 4 * SLACK);
-    isExact = false;
     if (isInside && hasInexact(start, <f32>middle)) return <f32>middle;
     if (middle < a || middle > b) continue;
     if (holds(dropped, start, end, <f32>middle)) return <f32>middle;
@@ -220,7 +255,7 @@ function hasInexact(start: usize, scale: f32): bool {
   return v128.any_true(f32x4.ne(f32x4.mul(level, scale4), v));
 }
 
-/** True where a scale gives every float once it is rounded; `isExact`: without rounding. */
+/** True where a scale gives every float once it is rounded. */
 function holds(dropped: i32, start: usize, end: usize, scale: f32): bool {
   const scale4 = f32x4.splat(scale);
   const inverse4 = f32x4.splat(<f32>1 / scale);
@@ -231,7 +266,6 @@ function holds(dropped: i32, start: usize, end: usize, scale: f32): bool {
     far4 = i32x4.max_u(far4, i32x4.abs(i32x4.sub(f32x4.mul(level, scale4), v)));
   }
   const half4 = i32x4.splat(1 << (dropped - 1));
-  isExact = !v128.any_true(far4);
   if (v128.any_true(i32x4.gt_u(far4, half4))) return false;
   return !v128.any_true(i32x4.eq(far4, half4)) || holdsTies(dropped, start, end, scale);
 }

@@ -3,7 +3,7 @@
  * to be that of the reference; else it leaves the group to it.
  */
 
-import { isExact, MOST_STEPS, maxOf, minOf, roundedScale, roundedSteps, smallParts } from "./hidden-scale";
+import { EXACT_DOUBT, FEW_STEPS, foundScale, isExact, MOST_STEPS, maxOf, minOf, partOf, roundedSteps, smallParts } from "./hidden-scale";
 
 /**
  * Groups of floats. The fields of this class are those of `placeGroups` in src/kernels/hidden-twin.ts, in the same order.
@@ -27,7 +27,6 @@ const LEFT = 0.0;
 const EXACT = 1.0;
 const ROUNDED = 2.0;
 
-const FEW_STEPS = 15;
 /** No exact step of more than `FEW_STEPS` steps counts before this many rounded ones. */
 const SURE_TOP = 8;
 
@@ -85,35 +84,34 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   );
   if (v128.any_true(isOdd)) return write(out, LEFT, 0, 0, 0);
   if (largest == 0) return write(out, EXACT, 0, 0, 0);
+  const inverse4 = f32x4.splat(<f32>1 / largest);
+  v128.store(smallParts, f32x4.mul(i32x4.add(small4, one4), inverse4));
+  v128.store(smallParts, f32x4.mul(i32x4.add(next4, one4), inverse4), 16);
   const half4 = i32x4.min_u(small4, i32x4.shuffle(small4, small4, 2, 3, 0, 1));
   const smallest = reinterpret<f32>(
     1 + min<u32>(i32x4.extract_lane(half4, 0), i32x4.extract_lane(half4, 1)),
   );
-  const inverse4 = f32x4.splat(<f32>1 / largest);
-  v128.store(smallParts, f32x4.mul(i32x4.add(small4, one4), inverse4));
-  v128.store(smallParts, f32x4.mul(i32x4.add(next4, one4), inverse4), 16);
-  const few = fewSteps(start, end, largest, smallest);
-  if (few < 0) return write(out, LEFT, 0, 0, 0);
-  if (few > 0) return write(out, EXACT, few, <f64>lowest / few, <f64>highest / few);
   if (at.dropped == 0) {
-    const exact = exactStep(start, end, largest);
-    if (exact <= 0) return write(out, LEFT, 0, 0, 0);
-    return write(out, EXACT, exact, <f64>lowest / exact, <f64>highest / exact);
+    let step = fewSteps(start, end, largest, smallest);
+    if (step == 0) step = exactStep(start, end, largest);
+    if (step <= 0) return write(out, LEFT, 0, 0, 0);
+    return write(out, EXACT, step, <f64>lowest / step, <f64>highest / step);
   }
   const top = roundedSteps(at.dropped, start, end, largest);
   if (top < 0) return write(out, LEFT, 0, 0, 0);
-  if (top > 0 && top <= SURE_TOP && isExact) return write(out, LEFT, 0, 0, 0);
+  const scale = <f64>foundScale;
+  if (top > 0 && isExact) return write(out, EXACT, scale, <f64>lowest / scale, <f64>highest / scale);
   if (top == 0 || top > SURE_TOP) {
     // an exact step counts where it is not twice as fine
-    const exact = mayHaveStep(largest, smallest) ? exactStep(start, end, largest) : 0;
-    if (exact < 0 || (exact == 0 && (top == 0 || isExact))) return write(out, LEFT, 0, 0, 0);
-    if (exact > 0 && (top == 0 || top > <i32>floor(<f64>largest / exact / 2))) {
-      return write(out, EXACT, exact, <f64>lowest / exact, <f64>highest / exact);
+    const step = mayHaveStep(largest, smallest) ? exactStep(start, end, largest) : 0;
+    if (step < 0 || (step == 0 && top == 0)) return write(out, LEFT, 0, 0, 0);
+    if (step > 0 && (top == 0 || top > <i32>floor(<f64>largest / step / 2))) {
+      return write(out, EXACT, step, <f64>lowest / step, <f64>highest / step);
     }
   }
-  const scale = <f64>roundedScale;
   write(out, ROUNDED, scale, -floor(<f64>-lowest / scale + 0.5), floor(<f64>highest / scale + 0.5));
 }
+
 /** The greatest common step; 0 where there is none; negative where f32 products would not be exact. */
 function exactStep(start: usize, end: usize, largest: f32): f64 {
   const bound: f64 = <f64>largest / MOST_STEPS;
@@ -149,44 +147,20 @@ function exactStep(start: usize, end: usize, largest: f32): f64 {
   return <f64>largest <= MOST_STEPS * step ? step : 0;
 }
 
-/** How far from an integer a float of a few steps may seem to be by the rounding of its quotient. */
-const EXACT_DOUBT: f32 = 1e-5;
-
 /**
  * The largest part of the largest magnitude, of a few, of which all floats are multiples: their greatest common step. 0:
  * there is none; negative: the reference decides.
  */
 function fewSteps(start: usize, end: usize, largest: f32, smallest: f32): f64 {
-  const small4 = v128.load(smallParts);
-  const next4 = v128.load(smallParts, 16);
   const ratio = largest / smallest;
-  const doubt4 = f32x4.splat(EXACT_DOUBT);
   for (let level: f32 = 1; level <= <f32>FEW_STEPS; level++) {
     // the level of the largest magnitude, where the smallest one has this level
     const quotient = level * ratio;
     const top = nearest(quotient);
     if (top > <f32>FEW_STEPS) return 0;
     if (abs(quotient - top) > EXACT_DOUBT) continue;
-    const top4 = f32x4.splat(top);
-    const t = f32x4.mul(small4, top4);
-    const u = f32x4.mul(next4, top4);
-    const far = f32x4.pmax(
-      f32x4.abs(f32x4.sub(t, f32x4.nearest(t))),
-      f32x4.abs(f32x4.sub(u, f32x4.nearest(u))),
-    );
-    if (v128.any_true(f32x4.gt(far, doubt4))) continue;
-    const step = largest / top;
-    if (<f64>step * <f64>top != <f64>largest) continue;
-    // products of more than 16 significant bits with 8 bits are not exact
-    if ((reinterpret<i32>(step) & 0xff) != 0) return -1;
-    const step4 = f32x4.splat(step);
-    const inverse4 = f32x4.splat(<f32>1 / step);
-    let i = start;
-    for (; i < end; i += 16) {
-      const v = v128.load(i);
-      if (!i32x4.all_true(f32x4.eq(f32x4.mul(f32x4.nearest(f32x4.mul(v, inverse4)), step4), v))) break;
-    }
-    if (i >= end) return <f64>step;
+    const step = partOf(largest, <i32>top, start, end);
+    if (step != 0) return step;
   }
   return 0;
 }
