@@ -35,17 +35,20 @@ let spacing: f32 = 0;
 /** No level was in doubt when all floats narrowed the bounds. */
 let isSettled = false;
 
+// All lanes by shuffles: max and min of two numbers would be branches, which are as often wrong as right.
+
 // @ts-ignore: decorator
 @inline
 export function maxOf(v: v128): f32 {
   const half = f32x4.pmax(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
-  return max(f32x4.extract_lane(half, 0), f32x4.extract_lane(half, 1));
+  return f32x4.extract_lane(f32x4.pmax(half, v128.shuffle<i32>(half, half, 1, 0, 3, 2)), 0);
 }
 
 // @ts-ignore: decorator
 @inline
 export function minOf(v: v128): f32 {
-  return -maxOf(f32x4.neg(v));
+  const half = f32x4.pmin(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.pmin(half, v128.shuffle<i32>(half, half, 1, 0, 3, 2)), 0);
 }
 
 /** How far from an integer each product is. */

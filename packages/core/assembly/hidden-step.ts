@@ -51,6 +51,14 @@ function write(out: usize, how: f64, scale: f64, lowest: f64, highest: f64): voi
   store<f64>(out, highest, 24);
 }
 
+/** The largest of four integers. */
+// @ts-ignore: decorator
+@inline
+function maxBits(v: v128): i32 {
+  const half = i32x4.max_s(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
+  return i32x4.extract_lane(i32x4.max_s(half, i32x4.shuffle(half, half, 1, 0, 3, 2)), 0);
+}
+
 function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void {
   let low4 = f32x4.splat(0);
   let high4 = f32x4.splat(0);
@@ -76,7 +84,7 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   const zeros = -(i32x4.extract_lane(zeros4, 0) + i32x4.extract_lane(zeros4, 1) +
     i32x4.extract_lane(zeros4, 2) + i32x4.extract_lane(zeros4, 3));
   store<f64>(out, <f64>(<i32>((end - start) >> 2) - zeros), 32);
-  const largest = max(highest, -lowest);
+  const largest = reinterpret<f32>(maxBits(largest4));
   // NaN, infinite, and numbers of fewer bits than the type has
   const isOdd = v128.or(
     i32x4.lt_u(small4, i32x4.splat(at.leastNormal - 1)),
@@ -88,9 +96,8 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   v128.store(smallParts, f32x4.mul(i32x4.add(small4, one4), inverse4));
   v128.store(smallParts, f32x4.mul(i32x4.add(next4, one4), inverse4), 16);
   const half4 = i32x4.min_u(small4, i32x4.shuffle(small4, small4, 2, 3, 0, 1));
-  const smallest = reinterpret<f32>(
-    1 + min<u32>(i32x4.extract_lane(half4, 0), i32x4.extract_lane(half4, 1)),
-  );
+  const quarter4 = i32x4.min_u(half4, i32x4.shuffle(half4, half4, 1, 0, 3, 2));
+  const smallest = reinterpret<f32>(1 + i32x4.extract_lane(quarter4, 0));
   if (at.dropped == 0) {
     let step = fewSteps(start, end, largest, smallest);
     if (step == 0) step = exactStep(start, end, largest);
