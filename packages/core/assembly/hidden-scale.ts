@@ -18,9 +18,6 @@ const SLACK: f64 = 4.76837158203125e-7;
 /** Bytes of the floats that narrow the bounds of a scale first: it makes the levels of the others certain. */
 const FIRST_BYTES: usize = 64;
 
-/** Eight of the smallest magnitudes of a group as parts of its largest, f32; 0 where there are fewer. */
-export const smallParts: usize = memory.data(32, 16);
-
 /** The scale that `roundedSteps` found. */
 export let foundScale: f32 = 0;
 
@@ -82,10 +79,17 @@ export function partOf(largest: f32, top: i32, start: usize, end: usize): f32 {
 
 /**
  * The smallest level of the largest magnitude with which all are integers; its scale is `foundScale`. 0: there is none;
- * negative: the reference decides. The smaller a magnitude is, the better it tells levels apart, so those in `smallParts`
- * are tried first.
+ * negative: the reference decides. The smaller a magnitude is, the better it tells levels apart:
+ * `small4` and `next4` are eight of the smallest as parts of the largest, or 0.
  */
-export function roundedSteps(dropped: i32, start: usize, end: usize, largest: f32): i32 {
+export function roundedSteps(
+  dropped: i32,
+  start: usize,
+  end: usize,
+  largest: f32,
+  small4: v128,
+  next4: v128,
+): i32 {
   const half = 1 << (dropped - 1);
   const lowLargest = reinterpret<f32>(reinterpret<i32>(largest) - half);
   const highLargest = reinterpret<f32>(reinterpret<i32>(largest) + half);
@@ -93,8 +97,6 @@ export function roundedSteps(dropped: i32, start: usize, end: usize, largest: f3
   const doubt4 = f32x4.splat(doubtOf(dropped));
   const exactDoubt4 = f32x4.splat(EXACT_DOUBT);
   isExact = false;
-  const small4 = v128.load(smallParts);
-  const next4 = v128.load(smallParts, 16);
   const likely = likelySteps(small4, next4);
   let word = i64x2.extract_lane(likely, 0);
   for (let before = 0; before < MOST_STEPS; before += 64) {
@@ -223,8 +225,9 @@ function chooseScale(dropped: i32, start: usize, end: usize, top: i32): f32 {
   const high = <f64>most * (1 + SLACK);
   const splits = max(1, MOST_SPLIT / top);
   for (let split = 1; split <= splits; split++) {
-    const a = low / <f64>split;
-    const b = high / <f64>split;
+    // a division is slow, and nearly all scales are found with the first one
+    const a = split == 1 ? low : low / <f64>split;
+    const b = split == 1 ? high : high / <f64>split;
     const bits = reinterpret<i32>(<f32>((a + b) / 2));
     // subnormal f16 numbers, and too large ones
     if (bits < 0x38800000 || bits > 0x477fe000) return 0;

@@ -3,7 +3,7 @@
  * to be that of the reference; else it leaves the group to it.
  */
 
-import { EXACT_DOUBT, FEW_STEPS, foundScale, isExact, MOST_STEPS, maxOf, minOf, partOf, roundedSteps, smallParts } from "./hidden-scale";
+import { EXACT_DOUBT, FEW_STEPS, foundScale, isExact, MOST_STEPS, maxOf, minOf, partOf, roundedSteps } from "./hidden-scale";
 
 /**
  * Groups of floats. The fields of this class are those of `placeGroups` in src/kernels/hidden-twin.ts, in the same order.
@@ -93,8 +93,8 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   if (v128.any_true(isOdd)) return write(out, LEFT, 0, 0, 0);
   if (largest == 0) return write(out, EXACT, 0, 0, 0);
   const inverse4 = f32x4.splat(<f32>1 / largest);
-  v128.store(smallParts, f32x4.mul(i32x4.add(small4, one4), inverse4));
-  v128.store(smallParts, f32x4.mul(i32x4.add(next4, one4), inverse4), 16);
+  const parts4 = f32x4.mul(i32x4.add(small4, one4), inverse4);
+  const nextParts4 = f32x4.mul(i32x4.add(next4, one4), inverse4);
   const half4 = i32x4.min_u(small4, i32x4.shuffle(small4, small4, 2, 3, 0, 1));
   const quarter4 = i32x4.min_u(half4, i32x4.shuffle(half4, half4, 1, 0, 3, 2));
   const smallest = reinterpret<f32>(1 + i32x4.extract_lane(quarter4, 0));
@@ -104,7 +104,7 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
     if (step <= 0) return write(out, LEFT, 0, 0, 0);
     return write(out, EXACT, step, <f64>lowest / step, <f64>highest / step);
   }
-  const top = roundedSteps(at.dropped, start, end, largest);
+  const top = roundedSteps(at.dropped, start, end, largest, parts4, nextParts4);
   if (top < 0) return write(out, LEFT, 0, 0, 0);
   const scale = <f64>foundScale;
   if (top > 0 && isExact) return write(out, EXACT, scale, <f64>lowest / scale, <f64>highest / scale);
