@@ -93,6 +93,7 @@ export function roundedSteps(
   const half = 1 << (dropped - 1);
   const lowLargest = reinterpret<f32>(reinterpret<i32>(largest) - half);
   const highLargest = reinterpret<f32>(reinterpret<i32>(largest) + half);
+  const inverse = <f32>1 / largest;
   spacing = 2 * (highLargest - largest);
   const doubt4 = f32x4.splat(doubtOf(dropped));
   const exactDoubt4 = f32x4.splat(EXACT_DOUBT);
@@ -124,7 +125,7 @@ export function roundedSteps(
       }
       least = lowLargest / <f32>top;
       most = highLargest / <f32>top;
-      if (!narrow(half, dropped, top, start, end)) continue;
+      if (!narrow(half, dropped, top, <f32>top * inverse, start, end)) continue;
       foundScale = chooseScale(dropped, start, end, top);
       return foundScale == 0 ? -1 : top;
     }
@@ -143,7 +144,7 @@ function certainBelow(doubt: f32): f32 {
 }
 
 /** `narrowStep` in src/view/hidden-step.ts, on `least` and `most`, for floats whose levels are at most `top` + 1. */
-function narrow(half: i32, dropped: i32, top: i32, start: usize, end: usize): bool {
+function narrow(half: i32, dropped: i32, top: i32, inverse: f32, start: usize, end: usize): bool {
   const doubt: f32 = <f32>1 + reinterpret<f32>((127 - 23 + dropped) << 23);
   isSettled = <f32>(top + 1) < certainBelow(doubt);
   if (!isSettled) {
@@ -152,20 +153,21 @@ function narrow(half: i32, dropped: i32, top: i32, start: usize, end: usize): bo
     narrowOnce(half, doubt, start, min(start + FIRST_BYTES, end));
     if (least > most * <f32>(1 + SLACK)) return false;
     isSettled = <f32>(top + 1) < certainBelow(doubt);
+    inverse = <f32>2 / (least + most);
     if (!isSettled) {
       least = low;
       most = high;
       return narrowPasses(half, doubt, start, end);
     }
   }
-  return narrowCertain(half, start, end);
+  return narrowCertain(half, inverse, start, end);
 }
 
 /** One pass, where every level is certain. */
-function narrowCertain(half: i32, start: usize, end: usize): bool {
+function narrowCertain(half: i32, inverse: f32, start: usize, end: usize): bool {
   const half4 = i32x4.splat(half);
   const one4 = f32x4.splat(1);
-  const inverse4 = f32x4.splat(<f32>2 / (least + most));
+  const inverse4 = f32x4.splat(inverse);
   let newLeast4 = f32x4.splat(least);
   let newMost4 = f32x4.splat(most);
   for (let i = start; i < end; i += 16) {

@@ -59,6 +59,15 @@ function maxBits(v: v128): i32 {
   return i32x4.extract_lane(i32x4.max_s(half, i32x4.shuffle(half, half, 1, 0, 3, 2)), 0);
 }
 
+/** The smallest magnitude of bits that are one too small. */
+// @ts-ignore: decorator
+@inline
+function smallestOf(small4: v128): f32 {
+  const half = i32x4.min_u(small4, i32x4.shuffle(small4, small4, 2, 3, 0, 1));
+  const all = i32x4.min_u(half, i32x4.shuffle(half, half, 1, 0, 3, 2));
+  return reinterpret<f32>(1 + i32x4.extract_lane(all, 0));
+}
+
 function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void {
   let low4 = f32x4.splat(0);
   let high4 = f32x4.splat(0);
@@ -81,9 +90,9 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   }
   const lowest = minOf(low4);
   const highest = maxOf(high4);
-  const zeros = -(i32x4.extract_lane(zeros4, 0) + i32x4.extract_lane(zeros4, 1) +
-    i32x4.extract_lane(zeros4, 2) + i32x4.extract_lane(zeros4, 3));
-  store<f64>(out, <f64>(<i32>((end - start) >> 2) - zeros), 32);
+  const half4 = i32x4.add(zeros4, i32x4.shuffle(zeros4, zeros4, 2, 3, 0, 1));
+  const nonzero = <i32>((end - start) >> 2) + i32x4.extract_lane(half4, 0) + i32x4.extract_lane(half4, 1);
+  store<f64>(out, <f64>nonzero, 32);
   const largest = reinterpret<f32>(maxBits(largest4));
   // NaN, infinite, and numbers of fewer bits than the type has
   const isOdd = v128.or(
@@ -95,10 +104,8 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   const inverse4 = f32x4.splat(<f32>1 / largest);
   const parts4 = f32x4.mul(i32x4.add(small4, one4), inverse4);
   const nextParts4 = f32x4.mul(i32x4.add(next4, one4), inverse4);
-  const half4 = i32x4.min_u(small4, i32x4.shuffle(small4, small4, 2, 3, 0, 1));
-  const quarter4 = i32x4.min_u(half4, i32x4.shuffle(half4, half4, 1, 0, 3, 2));
-  const smallest = reinterpret<f32>(1 + i32x4.extract_lane(quarter4, 0));
   if (at.dropped == 0) {
+    const smallest = smallestOf(small4);
     let step = fewSteps(start, end, largest, smallest);
     if (step == 0) step = exactStep(start, end, largest);
     if (step <= 0) return write(out, LEFT, 0, 0, 0);
@@ -110,7 +117,7 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   if (top > 0 && isExact) return write(out, EXACT, scale, <f64>lowest / scale, <f64>highest / scale);
   if (top == 0 || top > SURE_TOP) {
     // an exact step counts where it is not twice as fine
-    const step = mayHaveStep(largest, smallest) ? exactStep(start, end, largest) : 0;
+    const step = mayHaveStep(largest, smallestOf(small4)) ? exactStep(start, end, largest) : 0;
     if (step < 0 || (step == 0 && top == 0)) return write(out, LEFT, 0, 0, 0);
     if (step > 0 && (top == 0 || top > <i32>floor(<f64>largest / step / 2))) {
       return write(out, EXACT, step, <f64>lowest / step, <f64>highest / step);
