@@ -43,9 +43,8 @@ export class GroupsSeen {
     this.nonzero += nonzero;
     if (!exact) this.exact = false;
     this.scales.add(scale);
-    const [below, above] = [-1 - min, max - 1];
-    const plain = max > below ? max : below;
-    const turned = -min > above ? -min : above;
+    const plain = max >= -min ? max : -1 - min;
+    const turned = max > -min ? max - 1 : -min;
     const symmetric = plain < turned ? plain : turned;
     if (plain > this.plainReach) this.plainReach = plain;
     if (symmetric > this.symmetricReach) this.symmetricReach = symmetric;
