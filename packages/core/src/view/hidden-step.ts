@@ -188,43 +188,53 @@ const SLACK = 2 ** -21;
 /**
  * The bounds of the scales with which every magnitude is an integer and the largest one is `top`; false where there is no
  * such scale. Each magnitude narrows them. A magnitude that is so large that it may be one of two integers waits for the next
- * pass; what is not settled then, `checkScale` decides. For BF16 and F16: all arithmetic is f32.
+ * pass. What is not settled by the last one gets the nearest integer, where that is possible, and `checkScale` decides. For
+ * BF16 and F16: all arithmetic is f32.
  */
-export function narrowStep(
-  { values, low, high, length, largest, relativeHalfStep }: Magnitudes,
-  top: number,
-  bounds: ScaleBounds,
-): boolean {
+export function narrowStep(magnitudes: Magnitudes, top: number, bounds: ScaleBounds): boolean {
   const { fround } = Math;
+  const { values, low, high, largest, relativeHalfStep } = magnitudes;
   const doubt = 1 + 2 * relativeHalfStep;
   const spacing = fround(2 * fround(high[largest]! - values[largest]!));
-  let least = fround(low[largest]! / top);
-  let most = fround(high[largest]! / top);
-  for (let pass = 0, unsure = 1; pass < MOST_PASSES && unsure > 0; pass++) {
-    unsure = 0;
-    const inverse = fround(2 / fround(least + most));
-    const certain = certainBelow(least, most, doubt, spacing);
-    let [newLeast, newMost] = [least, most];
-    for (let i = 0; i < length; i++) {
-      const level = Math.floor(fround(fround(values[i]! * inverse) + 0.5));
-      if (level < 1) return false;
-      if (level >= certain) {
-        unsure++;
-        continue;
-      }
-      const part = fround(1 / level);
-      const ownLow = fround(low[i]! * part);
-      if (ownLow > newLeast) newLeast = ownLow;
-      const ownHigh = fround(high[i]! * part);
-      if (ownHigh < newMost) newMost = ownHigh;
-      if (newLeast > fround(newMost * fround(1 + SLACK))) return false;
-    }
-    least = newLeast;
-    most = newMost;
+  bounds.low = fround(low[largest]! / top);
+  bounds.high = fround(high[largest]! / top);
+  let unsure = 1;
+  for (let pass = 0; pass < MOST_PASSES && unsure > 0; pass++) {
+    unsure = narrowOnce(magnitudes, bounds, certainBelow(bounds.low, bounds.high, doubt, spacing));
+    if (unsure < 0) return false;
   }
-  bounds.low = least * (1 - SLACK);
-  bounds.high = most * (1 + SLACK);
+  if (unsure > 0) {
+    const nearest = { ...bounds };
+    if (narrowOnce(magnitudes, nearest, Number.POSITIVE_INFINITY) === 0) Object.assign(bounds, nearest);
+  }
+  bounds.low *= 1 - SLACK;
+  bounds.high *= 1 + SLACK;
   return true;
+}
+
+/** Narrows bounds by the magnitudes whose levels are certain. Returns how many are not, or −1 where no scale is left. */
+function narrowOnce({ values, low, high, length }: Magnitudes, bounds: ScaleBounds, certain: number): number {
+  const { fround } = Math;
+  const inverse = fround(2 / fround(bounds.low + bounds.high));
+  let unsure = 0;
+  let [least, most] = [bounds.low, bounds.high];
+  for (let i = 0; i < length; i++) {
+    const level = Math.floor(fround(fround(values[i]! * inverse) + 0.5));
+    if (level < 1) return -1;
+    if (level >= certain) {
+      unsure++;
+      continue;
+    }
+    const part = fround(1 / level);
+    const ownLow = fround(low[i]! * part);
+    if (ownLow > least) least = ownLow;
+    const ownHigh = fround(high[i]! * part);
+    if (ownHigh < most) most = ownHigh;
+    if (least > fround(most * fround(1 + SLACK))) return -1;
+  }
+  bounds.low = least;
+  bounds.high = most;
+  return unsure;
 }
 
 /**
@@ -235,7 +245,9 @@ function certainBelow(least: number, most: number, doubt: number, spacing: numbe
   const { fround } = Math;
   const relative = fround(least / fround(fround(most * doubt) - least));
   const absolute = fround(fround(least - spacing) / fround(most - least));
-  return absolute > relative ? absolute : relative;
+  // not a number where nothing is left between the bounds
+  if (absolute > relative) return absolute;
+  return relative;
 }
 
 /** The same as `SLACK` for quotients that are not rounded to f32. */
