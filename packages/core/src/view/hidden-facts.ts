@@ -45,7 +45,7 @@ export class GroupsSeen {
     this.scales.add(scale);
     const plain = max >= -min ? max : -1 - min;
     const turned = max > -min ? max - 1 : -min;
-    const symmetric = plain < turned ? plain : turned;
+    const symmetric = Math.min(plain, turned);
     if (plain > this.plainReach) this.plainReach = plain;
     if (symmetric > this.symmetricReach) this.symmetricReach = symmetric;
     if (max - min > this.span) this.span = max - min;
