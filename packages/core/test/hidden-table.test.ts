@@ -70,7 +70,7 @@ describe("made here", () => {
       () => layer(E2M1_VALUES, 1, 16, () => E4M3_VALUES[8 + Math.floor(random() * 100)] ?? 1),
     ],
     [
-      "FP8 E4M3, one group per row, f16 scales",
+      "FP8 E4M3, one group per row, E8M0 scales",
       () => layer(E4M3_VALUES, 1, columns, () => 2 ** -Math.ceil(9 * random())),
     ],
   ] as const)("%s, in F32 and BF16", (described, make) => {

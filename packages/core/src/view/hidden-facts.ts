@@ -81,6 +81,7 @@ export class GroupsSeen {
       storedOffsets: "integer",
       ...(grid.levels === "integer" ? {} : { table: grid.levels }),
       ...scaleTypeOf(grid),
+      ...(grid.blockRows > 1 ? { scaleRows: grid.blockRows } : {}),
       ...ROUNDINGS[grid.rounding],
     };
   }

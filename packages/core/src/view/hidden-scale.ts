@@ -1,4 +1,5 @@
 /** Scales of groups of floats whose levels are integers. */
+import { floatToE8m0 } from "../numeric/float8.ts";
 import { isBfloat, isHalf } from "./facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
 import {
@@ -204,10 +205,13 @@ export function gather(magnitudes: Magnitudes, { values, start, length, runs, st
 export class ScaleKinds {
   areHalf = true;
   areBfloat = true;
+  arePowers = true;
 
   add(scale: number): void {
     if (this.areHalf && !isHalf(scale)) this.areHalf = false;
     if (this.areBfloat && !isBfloat(scale)) this.areBfloat = false;
+    // a group of zeros may have any scale
+    if (this.arePowers && scale !== 0 && floatToE8m0(scale) === undefined) this.arePowers = false;
   }
 
   get narrowest(): "F16" | "BF16" | "F32" {
