@@ -158,6 +158,26 @@ describe("weights of 8-bit and 4-bit floats", () => {
   });
 });
 
+it.each(["fp8:block-128", "compressed-tensors:fp8-block", "nvfp4:modelopt"])(
+  "%s as BF16, rounded, is refused as exact; with grids it keeps its codes, and as BF16 again its values",
+  async (target) => {
+    const { out: packed } = await converted(await floatDirectory("BF16"), target);
+    const { out: floats } = await converted(packed, "safetensors:bf16");
+    await expect(converted(floats, target, { exact: true })).rejects.toMatchObject({
+      code: "CONVERSION",
+      message: expect.stringContaining("the file stores scale × code rounded to bf16"),
+    });
+    const { report, out } = await converted(floats, target, { grids: true });
+    const linear = report.tensors.filter(({ name }) => linearModules.some(([m]) => name === `${m}.weight`));
+    expect(new Set(linear.map(({ fidelity }) => fidelity))).toEqual(new Set(["rounded"]));
+    const names = linearModules.map(([module]) => `${module}.weight`);
+    if (target !== "nvfp4:modelopt")
+      expect(await partBytes(out, names)).toEqual(await partBytes(packed, names));
+    const { out: again } = await converted(out, "safetensors:bf16");
+    expect(await partBytes(again, names)).toEqual(await partBytes(floats, names));
+  },
+);
+
 it("floats that were rounded to bf16 keep their codes, within half a bf16 step, and are refused as exact", async () => {
   const source = await packedDirectory("gptq", ["4bit", "128g", "sym"], {
     bits: 4,
