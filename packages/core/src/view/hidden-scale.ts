@@ -189,7 +189,7 @@ export function fitOf(
   if (how === undefined) return undefined;
   const max = nearest(magnitudes.max / scale);
   const min = 0 - nearest(-magnitudes.min / scale);
-  return { scale, min, max, exact: how === "exact", nonzero: magnitudes.length };
+  return { scale, min, max, exact: how === "exact", nonzero: magnitudes.nonzero };
 }
 
 /** False: a float is not finite. */

@@ -66,9 +66,14 @@ export function roundedTo(type: HidingType, value: number): number {
   return floats[0];
 }
 
-/** Magnitudes of a group, and between which bounds a product lies that is rounded to each. */
+/**
+ * Magnitudes of a group, and between which bounds a product lies that is rounded to each. Floats of 8 or 11 bits are kept
+ * once: on a grid of few levels they are few. A block of 128 × 128 has 252 numbers of E4M3 at most. All of F32 are kept.
+ */
 export class Magnitudes {
   length = 0;
+  /** Floats that are not 0. */
+  nonzero = 0;
   /** Place of the largest. */
   largest = 0;
   /** The smallest and the largest float, 0 included. */
@@ -80,14 +85,22 @@ export class Magnitudes {
   /** Half the distance to the next number of the type, in parts of a number: at most. */
   readonly relativeHalfStep: number;
   private readonly type: HidingType;
+  /** By the bits of a float: the number of the group that had it last. */
+  private readonly seen: Int32Array;
+  private known: Uint32Array<ArrayBufferLike> = new Uint32Array(0);
+  private group = 0;
 
   constructor(type: HidingType) {
     this.type = type;
+    const { dropped } = TYPES[type];
+    this.seen = new Int32Array(dropped === 0 ? 0 : 2 ** (32 - dropped));
     this.relativeHalfStep = 2 ** -TYPES[type].precision;
   }
 
   start(most: number): void {
     this.length = 0;
+    this.nonzero = 0;
+    this.group++;
     this.largest = 0;
     this.min = 0;
     this.max = 0;
@@ -99,24 +112,43 @@ export class Magnitudes {
 
   /** Takes the magnitudes of some floats that are not 0. False: one is not finite. */
   add(floatValues: Float32Array, start: number, end: number): boolean {
-    const halves = HALF_STEPS[this.type];
-    let at = this.length;
+    const { dropped } = TYPES[this.type];
+    const { seen, group } = this;
+    const words = this.wordsOf(floatValues);
+    let zeros = 0;
     for (let i = start; i < end; i++) {
-      const signed = floatValues[i]!;
-      if (signed === 0) continue;
-      if (signed < this.min) this.min = signed;
-      else if (signed > this.max) this.max = signed;
-      const value = Math.abs(signed);
-      floats[0] = value;
-      const own = bits[0]!;
-      const half = halves[own >>> 23]!;
-      if (own >= 0x7f800000) return false;
-      // below a power of two the numbers are twice as close
-      const isPower = (own & 0x7fffff) === 0 && own >>> 23 > 1;
-      this.set(at++, value, value - (isPower ? half / 2 : half), value + half);
+      const word = words[i]!;
+      const place = word >>> dropped;
+      if (dropped > 0 && seen[place] === group) continue;
+      if (word << 1 === 0) {
+        zeros++;
+        continue;
+      }
+      seen[place] = group;
+      if (!this.addOne(floatValues[i]!, word & 0x7fffffff)) return false;
     }
-    this.length = at;
+    this.nonzero += end - start - zeros;
     return true;
+  }
+
+  private addOne(signed: number, own: number): boolean {
+    if (own >= 0x7f800000) return false;
+    if (signed < this.min) this.min = signed;
+    else if (signed > this.max) this.max = signed;
+    const value = Math.abs(signed);
+    const half = HALF_STEPS[this.type][own >>> 23]!;
+    // below a power of two the numbers are twice as close
+    const isPower = (own & 0x7fffff) === 0 && own >>> 23 > 1;
+    this.set(this.length++, value, value - (isPower ? half / 2 : half), value + half);
+    return true;
+  }
+
+  /** The bits of floats; those of one array are asked for again and again. */
+  private wordsOf(values: Float32Array): Uint32Array {
+    if (this.known.buffer !== values.buffer || this.known.byteOffset !== values.byteOffset || this.known.length < values.length) {
+      this.known = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    }
+    return this.known;
   }
 
   /** A magnitude that is known only between bounds. */
