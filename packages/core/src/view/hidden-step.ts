@@ -84,15 +84,18 @@ export class Magnitudes {
   high: Float64Array = new Float64Array(0);
   /** Half the distance to the next number of the type, in parts of a number: at most. */
   readonly relativeHalfStep: number;
-  private readonly type: HidingType;
+  private readonly dropped: number;
+  private readonly halves: Float64Array;
   /** By the bits of a float: the number of the group that had it last. */
   private readonly seen: Int32Array;
-  private known: Uint32Array<ArrayBufferLike> = new Uint32Array(0);
+  private known: Float32Array | undefined;
+  private words: Uint32Array = new Uint32Array(0);
   private group = 0;
 
   constructor(type: HidingType) {
-    this.type = type;
     const { dropped } = TYPES[type];
+    this.dropped = dropped;
+    this.halves = HALF_STEPS[type];
     this.seen = new Int32Array(dropped === 0 ? 0 : 2 ** (32 - dropped));
     this.relativeHalfStep = 2 ** -TYPES[type].precision;
   }
@@ -112,8 +115,7 @@ export class Magnitudes {
 
   /** Takes the magnitudes of some floats that are not 0. False: one is not finite. */
   add(floatValues: Float32Array, start: number, end: number): boolean {
-    const { dropped } = TYPES[this.type];
-    const { seen, group } = this;
+    const { dropped, seen, group } = this;
     const words = this.wordsOf(floatValues);
     let zeros = 0;
     for (let i = start; i < end; i++) {
@@ -136,7 +138,7 @@ export class Magnitudes {
     if (signed < this.min) this.min = signed;
     else if (signed > this.max) this.max = signed;
     const value = Math.abs(signed);
-    const half = HALF_STEPS[this.type][own >>> 23]!;
+    const half = this.halves[own >>> 23]!;
     // below a power of two the numbers are twice as close
     const isPower = (own & 0x7fffff) === 0 && own >>> 23 > 1;
     this.set(this.length++, value, value - (isPower ? half / 2 : half), value + half);
@@ -145,10 +147,11 @@ export class Magnitudes {
 
   /** The bits of floats; those of one array are asked for again and again. */
   private wordsOf(values: Float32Array): Uint32Array {
-    if (this.known.buffer !== values.buffer || this.known.byteOffset !== values.byteOffset || this.known.length < values.length) {
-      this.known = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    if (this.known !== values) {
+      this.known = values;
+      this.words = new Uint32Array(values.buffer, values.byteOffset, values.length);
     }
-    return this.known;
+    return this.words;
   }
 
   /** A magnitude that is known only between bounds. */
