@@ -190,13 +190,6 @@ function narrowPasses(half: i32, doubt: f32, start: usize, end: usize): bool {
     if (least > most * <f32>(1 + SLACK)) return false;
     if (isSure) return true;
   }
-  // the nearest levels, where that is possible
-  const low = least;
-  const high = most;
-  if (!narrowCertain(half, <f32>2 / (least + most), start, end)) {
-    least = low;
-    most = high;
-  }
   return true;
 }
 

@@ -44,6 +44,12 @@ export function fitHiddenGroups(at: HiddenGroups): i32 {
   return at.count;
 }
 
+/** An exact step, but where its levels are more than codes have: rounded ones are for the reference to find then. */
+function writeExact(out: usize, step: f64, lowest: f64, highest: f64): void {
+  if (highest - lowest > MOST_STEPS * step) return write(out, LEFT, 0, 0, 0);
+  write(out, EXACT, step, lowest / step, highest / step);
+}
+
 function write(out: usize, how: f64, scale: f64, lowest: f64, highest: f64): void {
   store<f64>(out, how);
   store<f64>(out, scale, 8);
@@ -109,18 +115,18 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
     let step = fewSteps(start, end, largest, smallest);
     if (step == 0) step = exactStep(start, end, largest);
     if (step <= 0) return write(out, LEFT, 0, 0, 0);
-    return write(out, EXACT, step, <f64>lowest / step, <f64>highest / step);
+    return writeExact(out, step, lowest, highest);
   }
   const top = roundedSteps(at.dropped, start, end, largest, parts4, nextParts4);
   if (top < 0) return write(out, LEFT, 0, 0, 0);
   const scale = <f64>foundScale;
-  if (top > 0 && isExact) return write(out, EXACT, scale, <f64>lowest / scale, <f64>highest / scale);
+  if (top > 0 && isExact) return writeExact(out, scale, lowest, highest);
   if (top == 0 || top > SURE_TOP) {
     // an exact step counts where it is not twice as fine
     const step = mayHaveStep(largest, smallestOf(small4)) ? exactStep(start, end, largest) : 0;
     if (step < 0 || (step == 0 && top == 0)) return write(out, LEFT, 0, 0, 0);
     if (step > 0 && (top == 0 || top > <i32>floor(<f64>largest / step / 2))) {
-      return write(out, EXACT, step, <f64>lowest / step, <f64>highest / step);
+      return writeExact(out, step, lowest, highest);
     }
   }
   write(out, ROUNDED, scale, -floor(<f64>-lowest / scale + 0.5), floor(<f64>highest / scale + 0.5));

@@ -11,6 +11,7 @@ import {
   type NearestLevel,
   narrowScale,
   narrowStep,
+  nearestBounds,
   nearestInteger,
   roundedTo,
   type ScaleBounds,
@@ -83,11 +84,12 @@ const MOST_SPLIT = 15;
 /** One group as integers. */
 export function integerFit(type: HidingType): FitGroup {
   const magnitudes = new Magnitudes(type);
-  const bounds = { low: 0, high: 0 };
+  const bounds: ScaleBounds = { low: 0, high: 0, areSettled: true };
   const isSingle = type === "F32";
   return (group) => {
     const { values, start, length } = group;
-    const exact = exactStep(values, start, start + length);
+    const step = exactStep(values, start, start + length);
+    const exact = step !== undefined && isNarrow(step) ? step : undefined;
     const most = exact === undefined ? MOST_STEPS : Math.max(exact.max, -exact.min);
     // floats of few bits have a common step by chance: fewer steps, rounded, are the better answer
     if (exact !== undefined && (isSingle || most <= FEW_STEPS)) return exactFit(exact);
@@ -98,7 +100,9 @@ export function integerFit(type: HidingType): FitGroup {
         ? narrowScale(magnitudes, nearestInteger, top, bounds)
         : narrowStep(magnitudes, top, bounds);
       if (!narrows) continue;
-      const fit = roundedFit(magnitudes, bounds, type, top);
+      const fit =
+        roundedFit(magnitudes, bounds, type, top) ??
+        (bounds.areSettled ? undefined : nearestFit(magnitudes, bounds, type, top));
       if (fit !== undefined) return isNarrow(fit) ? fit : undefined;
     }
     return exact === undefined ? undefined : exactFit(exact);
@@ -148,6 +152,17 @@ function roundedFit(
     if (fit !== undefined) return fit;
   }
   return undefined;
+}
+
+/** Where bounds are so wide that their middle is no scale: the bounds of the nearest integers. */
+function nearestFit(
+  magnitudes: Magnitudes,
+  bounds: ScaleBounds,
+  type: HidingType,
+  top: number,
+): GroupFit | undefined {
+  const nearest = nearestBounds(magnitudes, bounds);
+  return nearest === undefined ? undefined : roundedFit(magnitudes, nearest, type, top);
 }
 
 /** The f16 numbers in bounds, the nearest to the middle first. */

@@ -87,7 +87,7 @@ export class Magnitudes {
   private readonly dropped: number;
   private readonly halves: Float64Array;
   /** By the bits of a float: the number of the group that had it last. */
-  private readonly seen: Int32Array;
+  private seen: Int32Array = new Int32Array(0);
   private known: Float32Array | undefined;
   private words: Uint32Array = new Uint32Array(0);
   private group = 0;
@@ -96,7 +96,6 @@ export class Magnitudes {
     const { dropped } = TYPES[type];
     this.dropped = dropped;
     this.halves = HALF_STEPS[type];
-    this.seen = new Int32Array(dropped === 0 ? 0 : 2 ** (32 - dropped));
     this.relativeHalfStep = 2 ** -TYPES[type].precision;
   }
 
@@ -107,6 +106,8 @@ export class Magnitudes {
     this.largest = 0;
     this.min = 0;
     this.max = 0;
+    const places = this.dropped === 0 ? 0 : 2 ** (32 - this.dropped);
+    if (this.seen.length < places) this.seen = new Int32Array(places);
     if (this.values.length >= most) return;
     this.values = new Float64Array(most);
     this.low = new Float64Array(most);
@@ -209,6 +210,8 @@ export const nearestInteger: NearestLevel = (magnitude) => Math.floor(magnitude 
 export interface ScaleBounds {
   low: number;
   high: number;
+  /** False: some magnitudes may be one of two integers. */
+  areSettled?: boolean;
 }
 
 /** A pass settles the levels that are certain by then, which narrows the bounds for the others. */
@@ -223,8 +226,7 @@ const SLACK = 2 ** -21;
 /**
  * The bounds of the scales with which every magnitude is an integer and the largest one is `top`; false where there is no
  * such scale. Each magnitude narrows them. A magnitude that is so large that it may be one of two integers waits for the next
- * pass. What is not settled by the last one gets the nearest integer, where that is possible, and `checkScale` decides. For
- * BF16 and F16: all arithmetic is f32.
+ * pass; what is not settled then, `checkScale` decides. For BF16 and F16: all arithmetic is f32.
  */
 export function narrowStep(magnitudes: Magnitudes, top: number, bounds: ScaleBounds): boolean {
   const { fround } = Math;
@@ -238,13 +240,18 @@ export function narrowStep(magnitudes: Magnitudes, top: number, bounds: ScaleBou
     unsure = narrowOnce(magnitudes, bounds, certainBelow(bounds.low, bounds.high, doubt, spacing));
     if (unsure < 0) return false;
   }
-  if (unsure > 0) {
-    const nearest = { ...bounds };
-    if (narrowOnce(magnitudes, nearest, Number.POSITIVE_INFINITY) === 0) Object.assign(bounds, nearest);
-  }
   bounds.low *= 1 - SLACK;
   bounds.high *= 1 + SLACK;
+  bounds.areSettled = unsure === 0;
   return true;
+}
+
+/** The same bounds where every magnitude that is in doubt has the nearest integer; undefined where they leave no scale. */
+export function nearestBounds(magnitudes: Magnitudes, { low, high }: ScaleBounds): ScaleBounds | undefined {
+  const { fround } = Math;
+  const bounds = { low: fround(low), high: fround(high) };
+  if (narrowOnce(magnitudes, bounds, Number.POSITIVE_INFINITY) !== 0) return undefined;
+  return { low: bounds.low * (1 - SLACK), high: bounds.high * (1 + SLACK) };
 }
 
 /** Narrows bounds by the magnitudes whose levels are certain. Returns how many are not, or −1 where no scale is left. */
