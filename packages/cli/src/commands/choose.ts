@@ -29,7 +29,7 @@ export const choose: Handler = async ([argument], given, context) => {
   }
   return argument === undefined
     ? chooseFor({ parameters: parameterCount(String(parameters)) }, given, context)
-    : withModel(argument, context.signal, async (model) => chooseFor(choiceSubject(model), given, context));
+    : withModel(argument, context, async (model) => chooseFor(choiceSubject(model), given, context));
 };
 
 function parameterCount(text: string): number {
