@@ -9,6 +9,10 @@ const CHROMIUM = "/usr/bin/chromium";
 const hasChromium = existsSync(CHROMIUM);
 if (!hasChromium) console.log(`Kernels in Chromium: skipped, there is no ${CHROMIUM}.`);
 
+/** Chromium's Vulkan driver in software, for WebGPU in Node: the drivers of this machine may be missing or too old. */
+const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
+const softwareVulkan = existsSync(SWIFTSHADER) ? { VK_ICD_FILENAMES: SWIFTSHADER } : {};
+
 const sources = {
   resolve: { conditions: ["@requant/source"] },
   ssr: { resolve: { conditions: ["@requant/source"] } },
@@ -27,6 +31,7 @@ export default defineConfig({
           name: "node",
           include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts", "test/**/*.test.ts"],
           environment: "node",
+          env: softwareVulkan,
         },
       },
       ...(hasChromium
@@ -37,7 +42,7 @@ export default defineConfig({
               test: {
                 ...patience,
                 name: "chromium",
-                include: [kernelSuites],
+                include: [kernelSuites, "packages/calibrate/test/webgpu.test.ts"],
                 browser: {
                   enabled: true,
                   headless: true,
@@ -49,6 +54,8 @@ export default defineConfig({
                       args: [
                         "--no-sandbox",
                         "--disable-gpu",
+                        "--enable-unsafe-webgpu",
+                        "--use-webgpu-adapter=swiftshader",
                         "--disable-quic",
                         "--no-first-run",
                         "--disable-background-networking",

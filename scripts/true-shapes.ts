@@ -11,9 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { commandMemoryBound, convertMemoryBound } from "../fixtures/memory-bounds.ts";
 import {
-  commandMemoryBound,
-  convertMemoryBound,
   llama8b,
   llama70b,
   llamaShape,

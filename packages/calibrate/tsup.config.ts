@@ -4,6 +4,7 @@ export default library(
   {
     index: "src/index.ts",
     node: "src/compute/node.ts",
+    webgpu: "src/compute/webgpu.ts",
     "node-thread": "src/compute/node-thread.ts",
     "web-thread": "src/compute/web-thread.ts",
   },

@@ -1,5 +1,8 @@
 import { defineConfig } from "vite";
+import { licences } from "./licences.ts";
 import { offlineFiles } from "./offline-files.ts";
+
+const notices = licences();
 
 export default defineConfig({
   // every address is relative: the page works under any path
@@ -14,6 +17,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  worker: { format: "es" },
-  plugins: [offlineFiles()],
+  worker: { format: "es", plugins: () => [notices.inWorkers()] },
+  plugins: [notices.inPage, offlineFiles()],
 });

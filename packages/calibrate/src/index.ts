@@ -15,7 +15,7 @@
  * }
  */
 
-export type { Compute, ComputeArray } from "./compute/compute.ts";
+export type { Compute, ComputeArray, MomentSums } from "./compute/compute.ts";
 export { referenceCompute } from "./compute/reference.ts";
 export type { ThreadHandle, ThreadSetup, Threads } from "./compute/threads.ts";
 export { type WasmComputeOptions, wasmCompute } from "./compute/wasm-compute.ts";
@@ -31,7 +31,12 @@ export { type Evaluation, EvaluationMeter } from "./evaluate/meter.ts";
 export { type HiddenStates, memoryStates } from "./hidden-states.ts";
 export type { LinearInput, Observer } from "./observer.ts";
 export { type CollectedEntry, type CollectorOptions, StatisticsCollector } from "./statistics/collector.ts";
-export { type StatisticsEntry, sharedNames, unusedExpertFindings } from "./statistics/entry.ts";
+export {
+  type StatisticsEntry,
+  sharedNames,
+  unreachedExperts,
+  unusedExpertFindings,
+} from "./statistics/entry.ts";
 export { type ImportanceSums, importanceSums } from "./statistics/importance.ts";
 export { mergeStatistics } from "./statistics/merge.ts";
 export { type OpenStatisticsOptions, openStatistics, type StatisticsReader } from "./statistics/read.ts";

@@ -1,4 +1,6 @@
 import * as api from "@requant/calibrate";
+import * as node from "@requant/calibrate/node";
+import * as webgpu from "@requant/calibrate/webgpu";
 import { expect, test } from "vitest";
 
 /** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
@@ -28,4 +30,9 @@ test("exports of @requant/calibrate", () => {
       "writeStatistics",
     ]
   `);
+});
+
+test("exports of @requant/calibrate/node and @requant/calibrate/webgpu", () => {
+  expect(Object.keys(node).sort()).toEqual(["nodeAdapter", "nodeThreads"]);
+  expect(Object.keys(webgpu)).toEqual(["webgpuCompute"]);
 });

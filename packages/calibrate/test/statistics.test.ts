@@ -8,6 +8,7 @@ import {
   StatisticsCollector,
   type StatisticsMetadata,
   type StatisticsReader,
+  unreachedExperts,
   unusedExpertFindings,
   wasmCompute,
   writeStatistics,
@@ -118,9 +119,13 @@ describe("a file of statistics", () => {
       {
         code: "unused-expert",
         tensor: DOWN,
-        message: "No token of the text reached 2 of 3 experts: they are quantized without calibration.",
+        message:
+          "No token of the text reached 2 of 3 experts (0 and 2): they are quantized without calibration.",
       },
     ]);
+    expect(unreachedExperts([4, 0, 1])).toBe("1");
+    expect(unreachedExperts([0, 0, 1, 0])).toBe("0, 1 and 3");
+    expect(unreachedExperts(new Array(10).fill(0))).toBe("0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
   });
 });
 

@@ -3,10 +3,18 @@ import { didYouMean } from "@requant/core/text";
 import { Command } from "commander";
 import type { Context, Handler } from "./context.ts";
 import { conversion, sized } from "./conversion-options.ts";
-import { calibrationTextHelp, jobsOption, measuring, output, windowOption } from "./measure-options.ts";
+import {
+  calibrationTextHelp,
+  deviceOption,
+  jobsOption,
+  measuring,
+  output,
+  resumeOption,
+  windowOption,
+} from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
 import { refuseMissing } from "./needed-options.ts";
-import { collect, positive, tolerance } from "./option-values.ts";
+import { collect, port, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
@@ -162,7 +170,9 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--chunks <n>", "only the first n windows of the text")
     .option("--process-output", "also measure the head (output.weight)")
     .option("--merge <file>", "add another matrix, or calibration statistics; repeatable", collect)
-    .option(...jobsOption);
+    .option(...resumeOption)
+    .option(...jobsOption)
+    .option(...deviceOption);
 
   output(
     measuring(
@@ -180,7 +190,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       "--seed <n>",
       "choose the windows at random, always the same for a seed; with fewer windows than the text has",
     )
-    .option("--resume", "go on after the last layer that an interrupted run has finished");
+    .option(...resumeOption);
 
   command(
     "doctor <model>",
@@ -235,6 +245,14 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         .option("--max-tensors <n>", "most tensors in one file");
     }
   }
+
+  command(
+    "ui [models...]",
+    "a page on this machine to look at models, compare and convert them; nothing is uploaded",
+    async () => (await import("./commands/ui.ts")).ui,
+  )
+    .option("--port <n>", "the port; 0 takes any that is free", port, 4357)
+    .option("--host <address>", "the address of this machine to listen at", "127.0.0.1");
 
   command("completion <shell>", "completion for bash, zsh or fish", async () => async ([shell], _, given) => {
     const { completion } = await import("./commands/completion.ts");

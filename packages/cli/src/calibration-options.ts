@@ -11,6 +11,7 @@ export interface CalibrationOptions {
   readonly samples?: string | undefined;
   readonly window?: string | undefined;
   readonly seed?: string | undefined;
+  readonly device?: string | undefined;
 }
 
 /** True for a text; a file of statistics has the ending of its format. */
@@ -21,7 +22,7 @@ export function isCalibrationText(calibrate: string | undefined): calibrate is s
 /** @throws UsageError for options about a text where there is none */
 export function refuseWithoutText(given: CalibrationOptions): void {
   if (isCalibrationText(given.calibrate)) return;
-  const flag = (["samples", "window", "seed"] as const).find((name) => given[name] !== undefined);
+  const flag = (["samples", "window", "seed", "device"] as const).find((name) => given[name] !== undefined);
   if (flag === undefined) return;
   const [what, hint] =
     given.calibrate === undefined

@@ -85,7 +85,7 @@ export async function runWithText(
   }
   const location = await workingFile(place, "statistics");
   const store = directoryStore(location.folder, { overwrite: true });
-  const report = await measured(context, calibrated.jobs, (tools) =>
+  const report = await measured(context, { jobs: calibrated.jobs, device: given.device }, (tools) =>
     collectStatistics({
       model,
       text,

@@ -1,7 +1,7 @@
 /** The options of the commands that convert. */
 import type { Command } from "commander";
 import { needs } from "./needed-options.ts";
-import { collect } from "./option-values.ts";
+import { collect, device } from "./option-values.ts";
 import { paragraph } from "./render/table.ts";
 
 const roundingHelp =
@@ -44,6 +44,7 @@ export function conversion(command: Command): Command {
       "--seed <n>",
       "of the text: choose the windows at random, always the same for a seed; with fewer than it has",
     )
+    .option("--device <device>", "of the text: what runs the model, cpu (the default) or webgpu", device)
     .option("--include-weights <text>", "use the matrix only for names with this text; repeatable", collect)
     .option("--exclude-weights <text>", "do not use the matrix for names with this text; repeatable", collect)
     .option("--pure", "one type for all quantized tensors")

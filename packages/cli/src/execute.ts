@@ -1,9 +1,8 @@
 import { rmdir } from "node:fs/promises";
 import {
+  conversionWarnings,
   type Model,
-  modelFindings,
   notesOf,
-  outputFindings,
   type Plan,
   type PlanReport,
   planReport,
@@ -18,7 +17,7 @@ import { asIoError, directoryStore, makeFolders } from "@requant/core/node";
 import type { Context } from "./context.ts";
 import { exitStatus } from "./exit.ts";
 import { type OutputPlace, shownOutput, streamedOutput } from "./output.ts";
-import { distinctFindings, findingText, showWarnings } from "./render/findings.ts";
+import { findingText, showWarnings } from "./render/findings.ts";
 import { lookOf } from "./render/look.ts";
 import { ProgressBar } from "./render/progress.ts";
 import { renderReport } from "./render/report.ts";
@@ -36,11 +35,6 @@ export async function showPlan(
   if (options.json) writeJson(streams, reportJson(report, warnings));
   else streams.out.write(`${renderReport(report, { tensors: true, look })}\n`);
   return exitStatus.done;
-}
-
-async function conversionWarnings(plan: Plan, model: Model): Promise<Finding[]> {
-  const ofModel = await modelFindings(model, { vocabulary: true, madeFromIt: plan });
-  return warningsOf(distinctFindings([...ofModel, ...outputFindings(plan), ...plan.findings]));
 }
 
 /** The report as people and scripts know it: findings as `notes` and `warnings`. */

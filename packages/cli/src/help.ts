@@ -1,8 +1,7 @@
 /** `requant help`: a command, or a topic that several commands share. */
-import { UsageError } from "@requant/core";
+import { sizeUnits, UsageError } from "@requant/core";
 import { didYouMean } from "@requant/core/text";
 import type { Command } from "commander";
-import { sizeUnits } from "./byte-size.ts";
 import type { Context } from "./context.ts";
 import { describeCommand, describeCommands } from "./describe.ts";
 import { exitStatus } from "./exit.ts";

@@ -3,14 +3,14 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Compute, wasmCompute } from "@requant/calibrate";
-import { nodeThreads } from "@requant/calibrate/node";
+import { nodeAdapter, nodeThreads } from "@requant/calibrate/node";
 import type { MeasureControl } from "@requant/convert";
-import { IoError, UsageError, type WriteStore } from "@requant/core";
+import { IoError, parseCount, UsageError, type WriteStore } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
-import { parseCount } from "./byte-size.ts";
 import { BUILTIN } from "./calibration-options.ts";
 import type { Context } from "./context.ts";
 import { ProgressBar, tokensPerSecond } from "./render/progress.ts";
+import { tell } from "./render/tell.ts";
 
 /** The text to calibrate with: of a file, or the one that comes with this program. */
 export async function calibrationTextOf(argument: string): Promise<string> {
@@ -42,16 +42,31 @@ export function countOption(value: unknown): number | undefined {
   return typeof value === "string" ? parseCount(value) : undefined;
 }
 
-/** Runs `work` with threads and a progress bar, and ends both whatever happens. */
+/** The options that say what computes: `--jobs` and `--device`. */
+interface MachineOptions {
+  readonly jobs?: unknown;
+  readonly device?: unknown;
+}
+
+async function computeFor({ jobs, device }: MachineOptions, context: Context): Promise<Compute> {
+  const threads = nodeThreads({ jobs: typeof jobs === "number" ? jobs : undefined });
+  if (device !== "webgpu") return wasmCompute({ threads });
+  const adapter = await nodeAdapter();
+  const { webgpuCompute } = await import("@requant/calibrate/webgpu");
+  const compute = await webgpuCompute({ adapter, cpu: wasmCompute({ threads }) });
+  tell(`The model runs on ${compute.name}.`, context);
+  return compute;
+}
+
+/** Runs `work` with what computes and a progress bar, and ends both whatever happens. */
 export async function measured<T>(
-  { streams, signal, options }: Context,
-  jobs: unknown,
+  context: Context,
+  machine: MachineOptions,
   work: (tools: MeasureControl & { readonly compute: Compute }) => Promise<T>,
 ): Promise<T> {
+  const { streams, signal, options } = context;
+  const compute = await computeFor(machine, context);
   const bar = new ProgressBar(streams.err, options.quiet === true, tokensPerSecond);
-  const compute = wasmCompute({
-    threads: nodeThreads({ jobs: typeof jobs === "number" ? jobs : undefined }),
-  });
   try {
     return await work({ compute, signal, onProgress: ({ done, total }) => bar.update(done, total) });
   } finally {

@@ -1,7 +1,7 @@
 /** The options of the commands that run a model over a text. */
 import type { Command } from "commander";
 import { needs } from "./needed-options.ts";
-import { positive } from "./option-values.ts";
+import { device, positive } from "./option-values.ts";
 
 /** The options of commands that write one file which is no model. */
 export function output(command: Command, description: string): Command {
@@ -22,9 +22,23 @@ export const windowOption = [
 /** `--jobs`. */
 export const jobsOption = ["--jobs <n>", "threads; default: as many as there are cores", positive] as const;
 
+/** `--device`. */
+export const deviceOption = [
+  "--device <device>",
+  "what runs the model: cpu, the default, or webgpu, a graphics card by the npm package webgpu",
+  device,
+] as const;
+
+/** `--resume` of the commands that keep finished layers. */
+export const resumeOption = [
+  "--resume",
+  "go on after the last layer that an interrupted run has finished",
+] as const;
+
 /** The options of commands that run a model over a text. */
 export function measuring(command: Command, text: string = textHelp): Command {
   return needs(command, "--text <file>", text)
     .option(...windowOption)
-    .option(...jobsOption);
+    .option(...jobsOption)
+    .option(...deviceOption);
 }

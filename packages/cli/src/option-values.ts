@@ -14,6 +14,20 @@ export function positive(value: string): number {
   return parsed;
 }
 
+/** A TCP port. */
+export function port(value: string): number {
+  const parsed = Number(value);
+  if (!/^\d{1,5}$/.test(value) || parsed > 65_535)
+    throw new InvalidArgumentError("It must be a whole number from 0 to 65535.");
+  return parsed;
+}
+
+/** What runs a model over a text. */
+export function device(value: string): string {
+  if (value === "cpu" || value === "webgpu") return value;
+  throw new InvalidArgumentError("It must be cpu or webgpu.");
+}
+
 /** A relative error: `0.01` or `1%`. */
 export function tolerance(value: string): number {
   const [, digits = "", percent = ""] =

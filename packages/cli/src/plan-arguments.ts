@@ -1,12 +1,10 @@
 import { basename, dirname, resolve } from "node:path";
 import type { PlanOptions, RunOptions, TargetSize } from "@requant/convert";
-import { UsageError } from "@requant/core";
+import { parseBitsPerWeight, parseByteSize, parseCount, UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
-import { bounded } from "@requant/core/text";
 import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";
-import { parseByteSize, parseCount } from "./byte-size.ts";
 import { isCalibrationText, refuseWithoutText, withStatistics } from "./calibration-options.ts";
 import { readImatrixFile } from "./imatrix-file.ts";
 
@@ -23,6 +21,7 @@ export const conversionArguments = z.object({
   samples: z.string().optional(),
   window: z.string().optional(),
   seed: z.string().optional(),
+  device: z.string().optional(),
   pure: z.boolean().optional(),
   tensor: z.array(z.string()).optional(),
   outputTensor: z.string().optional(),
@@ -97,17 +96,7 @@ function targetSizeOf({ targetBpw, targetSize }: ConversionArguments): TargetSiz
     });
   }
   if (targetSize !== undefined) return { byteLength: parseByteSize(targetSize) };
-  return targetBpw === undefined ? undefined : { bitsPerWeight: parseBits(targetBpw) };
-}
-
-/** `4.5`, as programs print it; a unit is allowed: `4.5bpw`. */
-function parseBits(text: string): number {
-  const [, digits = ""] = /^(\d{1,3}(?:\.\d{1,9})?)(?:bpw)?$/i.exec(text.trim()) ?? [];
-  const bits = Number(digits);
-  if (digits !== "" && bits > 0) return bits;
-  throw new UsageError(`"${bounded(text, 40)}" is not a number of bits per weight.`, {
-    hint: "Write a number such as 4.5.",
-  });
+  return targetBpw === undefined ? undefined : { bitsPerWeight: parseBitsPerWeight(targetBpw) };
 }
 
 function refuseFiltersAlone({ imatrix, includeWeights, excludeWeights }: ConversionArguments): void {

@@ -104,9 +104,32 @@ describe("imatrix", () => {
     });
   });
 
+  it("Ctrl-C ends it with status 130, and --resume makes the same bytes", async () => {
+    const [one, two] = [at("one.gguf"), at("two.gguf")];
+    await made(one, ...input, "--merge", at("i.gguf"));
+    const { status, err } = await interrupted(60, "imatrix", ...input, "--merge", at("i.gguf"), "-o", two);
+    expect(status).toBe(130);
+    expect(err).toContain(
+      "The finished layers are kept beside the output. Run again with --resume to go on.",
+    );
+    expect(existsSync(two)).toBe(false);
+    const rest = ["--merge", at("i.gguf"), "-o", two, "--resume", "--json"];
+    const { out } = await requant("imatrix", ...input, ...rest);
+    expect(JSON.parse(out)).toMatchObject({ file: two, entries: 21, warnings: [] });
+    expect(JSON.parse(out).resumed).toBeGreaterThanOrEqual(1);
+    expect(Buffer.compare(readFileSync(one), readFileSync(two))).toBe(0);
+    expect(readdirSync(folder).filter((name) => name.startsWith(".two"))).toEqual([]);
+  });
+
   it("refuses options of a measurement where files are merged", async () => {
     const [gguf, dat, merged] = [at("i.gguf"), at("i.dat"), at("m.gguf")];
-    for (const option of [["--chunks", "3"], ["--process-output"], ["--window", "64"]]) {
+    for (const option of [
+      ["--chunks", "3"],
+      ["--process-output"],
+      ["--window", "64"],
+      ["--device", "cpu"],
+      ["--resume"],
+    ]) {
       const { status, err } = await requant(
         "imatrix",
         "--merge",

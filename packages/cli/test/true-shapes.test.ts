@@ -5,13 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodeUsage } from "../../../bench/child-process.ts";
-import {
-  commandMemoryBound,
-  convertMemoryBound,
-  llamaShape,
-  makeTrueShape,
-  mixtureShape,
-} from "../../../fixtures/true-shapes.ts";
+import { commandMemoryBound, convertMemoryBound } from "../../../fixtures/memory-bounds.ts";
+import { llamaShape, makeTrueShape, mixtureShape } from "../../../fixtures/true-shapes.ts";
 
 const command = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
 

@@ -25,6 +25,7 @@ export {
   type HashOptions,
   type HashReport,
   hashModel,
+  hashSource,
   type TensorHash,
   type ValueHash,
 } from "./compare/hash.ts";
@@ -58,6 +59,27 @@ export { type EditMetadataOptions, editMetadata, refuseUnsoundEdit } from "./edi
 export { specialTokenId } from "./edit/special-tokens.ts";
 export { planMerge, planModelSplit, type SplitModelOptions } from "./edit/split.ts";
 export type { MetadataType } from "./edit/value-types.ts";
+export {
+  type Choice,
+  type ChoiceLimits,
+  type ChoiceSubject,
+  type Choices,
+  chooseTargets,
+  subjectOf,
+} from "./examine/choose/choose-targets.ts";
+export {
+  type ContextMemory,
+  cacheTypeNames,
+  contextMemory,
+  parseTokens,
+} from "./examine/choose/context-memory.ts";
+export {
+  type Candidate,
+  type Figure,
+  type FigureSource,
+  type FigureSourceName,
+  figureSources,
+} from "./examine/choose/figures.ts";
 export { type ContextCache, contextCache } from "./examine/context-cache.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export { type Runtime, runtimes } from "./examine/doctor/runtimes.ts";
@@ -71,7 +93,7 @@ export {
   tensorValues,
   writeNpy,
 } from "./examine/dump.ts";
-export { modelFindings, runFindings, verifyFindings } from "./examine/findings.ts";
+export { distinctFindings, modelFindings, runFindings, verifyFindings } from "./examine/findings.ts";
 export {
   type EncodingShare,
   type Fact,
@@ -80,7 +102,7 @@ export {
   inspectModel,
 } from "./examine/inspect.ts";
 export { matchingWeights, type NamedWeight } from "./examine/named-weights.ts";
-export { outputFindings } from "./examine/output-findings.ts";
+export { conversionWarnings, outputFindings } from "./examine/output-findings.ts";
 export { remedyOf } from "./examine/remedy.ts";
 export type { TensorGrid } from "./examine/tensor-grids.ts";
 export { weightFormats } from "./formats.ts";
@@ -105,6 +127,11 @@ export type { MeasureControl, MeasureProgress } from "./measure/progress.ts";
 export { type ScaledModelOptions, scaledModel } from "./measure/scaled-model.ts";
 export { importanceOfStatistics } from "./measure/statistics-importance.ts";
 export { expectedStatistics } from "./measure/statistics-plan.ts";
+export {
+  type WriteImportanceMatrixOptions,
+  type WrittenImportance,
+  writeImportanceMatrix,
+} from "./measure/write-importance-matrix.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";
@@ -169,6 +196,8 @@ export {
   listTargets,
   parseTarget,
   type TargetDescription,
+  type TargetWords,
+  targetWords,
 } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";

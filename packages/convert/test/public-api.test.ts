@@ -82,6 +82,7 @@ test("exports of @requant/convert", () => {
       "webWorkers",
       "weightFormats",
       "writeFolded",
+      "writeImportanceMatrix",
       "writeNpy",
     ]
   `);

@@ -8,6 +8,7 @@
  * F16.dequantize(await source.read(0, 2048), values);
  */
 
+export { parseBitsPerWeight, parseByteSize, parseCount, sizeUnits } from "./byte-size.ts";
 export {
   CodecError,
   ConversionError,
@@ -40,7 +41,7 @@ export type { ByteSource } from "./io/source.ts";
 export type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "./io/staging.ts";
 export type { PlainUrlOptions, ReadStore, StoreAddress, WriteStore } from "./io/store.ts";
 export { checkStorePath } from "./io/store-path.ts";
-export { shownUrl, type UrlOptions, urlSource, urlStore } from "./io/url.ts";
+export { shownUrl, type UrlOptions, type UrlStoreOptions, urlSource, urlStore } from "./io/url.ts";
 export { jsonFaultPlace } from "./json-fault.ts";
 export { BF16, F16 } from "./kernels/float-twin.ts";
 export { defaultLimits, type Limits, limitsWith } from "./limits.ts";

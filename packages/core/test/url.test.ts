@@ -104,15 +104,51 @@ describe("a correct server", () => {
     expect(await empty.read(0, 0)).toHaveLength(0);
   });
 
-  test("headers are sent, and a redirect is followed again for each read", async () => {
+  test("headers are sent, and later reads go where a redirect led, until that address expires", async () => {
+    let signature = 1;
     handler = (request, response, [start, end]) => {
-      if (request.url === "/model.gguf") response.writeHead(302, { location: `${base}/cdn?sig=1` }).end();
-      else honest(response, start, end);
+      if (request.url === "/model.gguf")
+        response.writeHead(302, { location: `${base}/cdn?sig=${signature}` }).end();
+      else if (request.url === `/cdn?sig=${signature}`) honest(response, start, end);
+      else response.writeHead(403).end("expired");
     };
-    const source = await urlSource(model(), { headers: { authorization: "Bearer abc" } });
+    const source = await urlSource(model(), { headers: { authorization: "Bearer abc" }, retries: 0 });
     await source.read(100_000, 100_001);
-    expect(asked.map(({ url }) => url)).toEqual(["/model.gguf", "/cdn?sig=1", "/model.gguf", "/cdn?sig=1"]);
+    signature = 2;
+    expect(await source.read(200_000, 200_003)).toEqual(file.slice(200_000, 200_003));
+    expect(asked.map(({ url }) => url)).toEqual([
+      "/model.gguf",
+      "/cdn?sig=1",
+      "/cdn?sig=1",
+      "/cdn?sig=1",
+      "/model.gguf",
+      "/cdn?sig=2",
+    ]);
     expect(asked[0]?.headers.authorization).toBe("Bearer abc");
+  });
+
+  test("an address on another server, where a redirect led, gets no header but the range", async () => {
+    const there: IncomingMessage["headers"][] = [];
+    const other = createServer((request, response) => {
+      there.push(request.headers);
+      const [, start, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
+      honest(response, Number(start), Number(last) + 1);
+    });
+    await new Promise<void>((ready) => other.listen(0, "127.0.0.1", ready));
+    const { port } = other.address() as AddressInfo;
+    handler = (_, response) => response.writeHead(302, { location: `http://127.0.0.1:${port}/x` }).end();
+    try {
+      const headers = { authorization: "Bearer abc", "x-key": "k" };
+      const source = await urlSource(model(), { headers });
+      await source.read(100_000, 100_001);
+      await source.read(200_000, 200_001);
+      expect(asked).toHaveLength(1);
+      expect(there.map(({ authorization }) => authorization)).toEqual([undefined, undefined, undefined]);
+      expect(there.slice(1).map((each) => each["x-key"])).toEqual([undefined, undefined]);
+    } finally {
+      other.closeAllConnections();
+      other.close();
+    }
   });
 });
 

@@ -14,6 +14,7 @@
  */
 
 export { type CalibrationGuide, calibratedBlocks, calibratedTypes } from "./calibrated/index.ts";
+export { type GgufChoice, ggufChoices, matchingGgufs, type NamedFile } from "./choices.ts";
 export {
   ALIGNMENT_KEY,
   DEFAULT_ALIGNMENT,

@@ -6,11 +6,16 @@ import { entries, openAll, shownEntry } from "./state/models.ts";
 import { shownTab, type TabName, tabNames } from "./state/tabs.ts";
 import { strings } from "./strings.ts";
 import { lazyView } from "./ui/lazy-view.tsx";
+import { Choices } from "./views/choices.tsx";
+import { Compare } from "./views/compare.tsx";
+import { Convert } from "./views/convert/convert.tsx";
 import { FindingItem } from "./views/findings.tsx";
+import { Metadata } from "./views/metadata/metadata.tsx";
 import { ModelList } from "./views/model-list.tsx";
 import { OpenBar } from "./views/open-bar.tsx";
 import { Overview } from "./views/overview.tsx";
 import { Tensors } from "./views/tensors.tsx";
+import { Tokens } from "./views/tokens.tsx";
 
 /** What each tab shows of the model. */
 const tabs: Readonly<Record<TabName, ComponentType<{ readonly model: OpenedModel }>>> = {
@@ -18,6 +23,10 @@ const tabs: Readonly<Record<TabName, ComponentType<{ readonly model: OpenedModel
   tensors: Tensors,
   pictures: lazyView(async () => (await import("./views/pictures.tsx")).Pictures),
   tensor: lazyView(async () => (await import("./views/tensor/tensor.tsx")).TensorView),
+  metadata: Metadata,
+  tokens: Tokens,
+  compare: Compare,
+  convert: Convert,
 };
 
 /** The whole page. Files can be dropped anywhere. */
@@ -82,6 +91,7 @@ function Shown(): JSX.Element | null {
       </ul>
     );
   }
+  if (state.kind === "choices") return <Choices place={entry.key} choices={state.choices} />;
   const View = tabs[shownTab.value];
   return (
     <>

@@ -4,8 +4,17 @@ import { resolve } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { type StaticServer, serveFolder } from "./static-server.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const dist = resolve(import.meta.dirname, "../dist");
+export const CHROMIUM = "/usr/bin/chromium";
+/** The folder of the built page. */
+export const dist: string = resolve(import.meta.dirname, "../dist");
+
+export const launchArguments: readonly string[] = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+];
 
 /** Why the page cannot be tested here; undefined where it can. */
 export const whyNoPage: string | undefined = !existsSync(CHROMIUM)
@@ -27,15 +36,11 @@ export class BuiltPage {
   }
 
   static async start(): Promise<BuiltPage> {
-    const args = [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-    ];
     const server = await serveFolder(dist, "/some/path/");
-    return new BuiltPage(await chromium.launch({ executablePath: CHROMIUM, args }), server);
+    return new BuiltPage(
+      await chromium.launch({ executablePath: CHROMIUM, args: [...launchArguments] }),
+      server,
+    );
   }
 
   /** A new page in a profile of its own. */

@@ -24,10 +24,22 @@ export interface Compute {
   ): Promise<void> | void;
   /** sums[columns, columns] += xᵀ x for x[tokens, columns], at and above the diagonal; what is below it is undefined. */
   addMoments(x: Float32Array, tokens: number, columns: number, sums: Float32Array): Promise<void> | void;
+  /** Sums of xᵀ x that this backend keeps itself, because its memory is far; undefined where they are better in an array. */
+  openMoments?(columns: number): MomentSums | undefined;
   /** A place for `length` numbers that this backend reads and writes without a copy, as long as it has room. Its contents are undefined. */
   allocate(length: number): ComputeArray;
-  /** Ends the threads. */
+  /** Ends the threads and gives back what the backend holds. */
   close(): Promise<void>;
+}
+
+/** Second moments of one matrix of inputs: Σ xᵀ x over all that was added. */
+export interface MomentSums {
+  /** Adds x[tokens, columns]. */
+  add(x: Float32Array, tokens: number): Promise<void> | void;
+  /** The sums [columns, columns] at and above the diagonal; what is below it is undefined. Good until the next call of any method. */
+  read(): Promise<Float32Array>;
+  /** Gives the memory back. */
+  release(): void;
 }
 
 /** Numbers in the memory of a backend. */

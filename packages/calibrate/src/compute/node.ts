@@ -1,7 +1,9 @@
-/** Worker threads of Node, for `wasmCompute`: `@requant/calibrate/node`. */
+/** What the backends need of Node: worker threads for `wasmCompute`, an adapter for `webgpuCompute`. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { ThreadHandle, Threads } from "./threads.ts";
+
+export { nodeAdapter } from "./node-adapter.ts";
 
 /** How many threads compute. */
 export interface NodeThreadsOptions {

@@ -1,8 +1,9 @@
-import { LimitError, UsageError } from "@requant/core";
+import { LimitError } from "@requant/core";
 import { activate } from "../decoder/activation.ts";
 import { type AttentionWindow, attend } from "../decoder/attention.ts";
 import type { Compute, ComputeArray } from "./compute.ts";
 import { compileMatrixKernels, type MatrixModule } from "./kernels.ts";
+import { checkLength, copyRows } from "./matrix.ts";
 import { referenceCompute } from "./reference.ts";
 import { SharedMemory, type Staged } from "./shared-memory.ts";
 import {
@@ -265,26 +266,4 @@ class WasmCompute implements Compute {
     await this.#last;
     await this.#team.close();
   }
-}
-
-function copyRows(
-  from: Float32Array,
-  rows: number,
-  columns: number,
-  out: Float32Array,
-  start: number,
-  stride: number,
-): void {
-  if (stride === columns) out.set(from, start);
-  else {
-    for (let row = 0; row < rows; row++) {
-      out.set(from.subarray(row * columns, (row + 1) * columns), start + row * stride);
-    }
-  }
-}
-
-/** @throws UsageError that names the array whose length is wrong */
-function checkLength(name: string, array: Float32Array, expected: number): void {
-  if (array.length === expected) return;
-  throw new UsageError(`The array ${name} has ${array.length} numbers, and ${expected} are needed.`);
 }

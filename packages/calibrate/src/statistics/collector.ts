@@ -1,6 +1,7 @@
 import { FormatError, UsageError } from "@requant/core";
 import type { InputStatistics } from "@requant/core/solve";
-import type { Compute, ComputeArray } from "../compute/compute.ts";
+import type { Compute, MomentSums } from "../compute/compute.ts";
+import { openMoments } from "../compute/moments.ts";
 import type { LinearInput, Observer } from "../observer.ts";
 import type { StatisticsEntry } from "./entry.ts";
 
@@ -9,7 +10,7 @@ const GATHERED_ROWS = 256;
 
 /** The sums of one matrix. */
 interface Sums {
-  readonly moments: ComputeArray;
+  readonly moments: MomentSums;
   readonly abs: Float64Array;
   tokens: number;
   /** Rows that are not added yet. */
@@ -75,7 +76,7 @@ export class StatisticsCollector implements Observer {
     refuseNotFinite(sums.abs, name, expert);
     sums.tokens += tokens;
     if (sums.gathered === undefined || (sums.gatheredRows === 0 && tokens >= GATHERED_ROWS)) {
-      await this.#add(x, tokens, columns, sums);
+      await sums.moments.add(x, tokens);
     } else await this.#gather(x, columns, sums, sums.gathered);
   }
 
@@ -105,18 +106,10 @@ export class StatisticsCollector implements Observer {
   }
 
   #newSums(columns: number, gathers: boolean): Sums {
-    const length = this.#options.keep === "squares" ? columns : columns * columns;
-    const moments = this.#options.compute.allocate(length);
-    moments.values.fill(0);
-    const gathered = gathers && length > columns ? new Float32Array(GATHERED_ROWS * columns) : undefined;
+    const { compute, keep } = this.#options;
+    const moments = keep === "squares" ? squaresInMemory(columns) : openMoments(compute, columns);
+    const gathered = gathers && keep !== "squares" ? new Float32Array(GATHERED_ROWS * columns) : undefined;
     return { moments, abs: new Float64Array(columns), tokens: 0, gathered, gatheredRows: 0 };
-  }
-
-  async #add(x: Float32Array, tokens: number, columns: number, { moments: { values } }: Sums): Promise<void> {
-    if (this.#options.keep !== "squares") return this.#options.compute.addMoments(x, tokens, columns, values);
-    for (let at = 0; at < x.length; at += columns) {
-      for (let i = 0; i < columns; i++) values[i]! += x[at + i]! * x[at + i]!;
-    }
   }
 
   async #gather(x: Float32Array, columns: number, sums: Sums, gathered: Float32Array): Promise<void> {
@@ -133,7 +126,7 @@ export class StatisticsCollector implements Observer {
     const rows = sums.gatheredRows;
     if (rows === 0 || sums.gathered === undefined) return;
     sums.gatheredRows = 0;
-    await this.#add(sums.gathered.subarray(0, rows * columns), rows, columns, sums);
+    await sums.moments.add(sums.gathered.subarray(0, rows * columns), rows);
   }
 
   #taken(name: string, { columns, experts, matrices }: Collected): CollectedEntry {
@@ -152,14 +145,14 @@ export class StatisticsCollector implements Observer {
       async readMeanSquares(matrix = 0) {
         const sums = matrices.get(matrix);
         if (sums === undefined) return new Float32Array(columns);
-        return meansOf(sums.moments.values, sums.tokens, squaresOnly ? 1 : columns + 1);
+        return meansOf(await sums.moments.read(), sums.tokens, squaresOnly ? 1 : columns + 1);
       },
       async read(matrix = 0): Promise<InputStatistics> {
         if (squaresOnly) throw new UsageError("Only squares were collected.", { tensor: name });
         const sums = matrices.get(matrix);
         const moments = new Float32Array(columns * columns);
         const tokens = sums?.tokens ?? 0;
-        if (sums !== undefined) fillMoments(sums.moments.values, columns, tokens, moments);
+        if (sums !== undefined) fillMoments(await sums.moments.read(), columns, tokens, moments);
         return { columns, tokens, moments, meanAbs: await entry.readMeanAbs(matrix) };
       },
     };
@@ -177,6 +170,20 @@ export class StatisticsCollector implements Observer {
 export interface CollectedEntry extends StatisticsEntry {
   /** Gives the memory back; the entry must not be read after. */
   release(): void;
+}
+
+/** Sums of x² alone: [columns]. */
+function squaresInMemory(columns: number): MomentSums {
+  const sums = new Float32Array(columns);
+  return {
+    add(x) {
+      for (let at = 0; at < x.length; at += columns) {
+        for (let i = 0; i < columns; i++) sums[i]! += x[at + i]! * x[at + i]!;
+      }
+    },
+    read: async () => sums,
+    release() {},
+  };
 }
 
 /** Means from sums at and above the diagonal; the part below mirrors it. */

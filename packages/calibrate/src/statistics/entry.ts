@@ -19,6 +19,17 @@ export interface StatisticsEntry {
   readMeanSquares(matrix?: number): Promise<Float32Array>;
 }
 
+/** Experts that a message names one by one. */
+const MOST_NAMED = 8;
+
+/** The numbers of the experts that no token reached, for a message: "5, 17 and 80", "0, 1, 2, 3, 4, 5, 6, 7 and 4 more". */
+export function unreachedExperts(tokens: readonly number[]): string {
+  const all = [...tokens.keys()].filter((expert) => tokens[expert] === 0);
+  const named = all.slice(0, all.length > MOST_NAMED ? MOST_NAMED : -1).join(", ");
+  const last = all.length > MOST_NAMED ? `${all.length - MOST_NAMED} more` : String(all.at(-1) ?? "");
+  return named === "" ? last : `${named} and ${last}`;
+}
+
 /** Experts that no token reached have no statistics: their weights are quantized without calibration. */
 export function unusedExpertFindings(
   entries: Iterable<Pick<StatisticsEntry, "name" | "tokens">>,
@@ -30,7 +41,7 @@ export function unusedExpertFindings(
     findings.push({
       code: "unused-expert",
       severity: "warning",
-      message: `No token of the text reached ${unused} of ${tokens.length} experts: they are quantized without calibration.`,
+      message: `No token of the text reached ${unused} of ${tokens.length} experts (${unreachedExperts(tokens)}): they are quantized without calibration.`,
       tensor: name,
       hint: "Calibrate with more text, or with text of more kinds.",
     });

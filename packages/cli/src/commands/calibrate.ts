@@ -7,7 +7,7 @@ import { exitStatus } from "../exit.ts";
 import { calibrationTextOf, countOption, measured } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
 import { findingText, showWarnings } from "../render/findings.ts";
-import { byteQuantity, counted } from "../render/quantity.ts";
+import { byteQuantity, counted, earlierSteps } from "../render/quantity.ts";
 import { tell } from "../render/tell.ts";
 import { writeJson } from "../streams.ts";
 
@@ -17,7 +17,7 @@ export const calibrate: Handler = async ([argument = ""], given, context) => {
   const text = await calibrationTextOf(String(given["text"]));
   const overwrite = given["overwrite"] === true;
   const report = await withModel(argument, context.signal, (model) =>
-    measured(context, given["jobs"], (tools) =>
+    measured(context, given, (tools) =>
       collectStatistics({
         model,
         text,
@@ -49,6 +49,5 @@ function outputFile(argument: string): string {
 }
 
 function summary(output: string, { entries, windows, window, byteLength, resumed }: CollectReport): string {
-  const earlier = resumed === 0 ? "" : `; ${counted(resumed, "step")} of an earlier run`;
-  return `${output}: statistics of ${counted(entries, "input")} over ${windows} windows of ${window} tokens, ${byteQuantity(byteLength)}${earlier}`;
+  return `${output}: statistics of ${counted(entries, "input")} over ${windows} windows of ${window} tokens, ${byteQuantity(byteLength)}${earlierSteps(resumed)}`;
 }

@@ -1,21 +1,20 @@
-import { contextCache, isEmbeddingOrHead, type Model } from "@requant/convert";
-import { ConversionError, elementCount, smallest, UsageError } from "@requant/core";
-import { bounded } from "@requant/core/text";
-import { parseByteSize } from "../byte-size.ts";
-import type { Context, Handler } from "../context.ts";
 import {
-  type Context as ContextMemory,
-  cacheTypeNames,
-  contextBasis,
-  contextOf,
-  estimatedCacheElements,
+  type ChoiceSubject,
+  type ContextMemory,
+  chooseTargets,
+  contextMemory,
+  figureSources,
   parseTokens,
-} from "../context-memory.ts";
+  subjectOf,
+} from "@requant/convert";
+import { ConversionError, parseByteSize, UsageError } from "@requant/core";
+import { bounded } from "@requant/core/text";
+import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
-import { candidates, estimatedBytes, figureSources } from "../figures.ts";
 import { parseParameterCount } from "../name-rules.ts";
 import { withModel } from "../open.ts";
-import { type Choice, renderChoices, type Subject } from "../render/choices.ts";
+import { renderChoices } from "../render/choices.ts";
+import { contextBasis } from "../render/context-basis.ts";
 import { writeJson } from "../streams.ts";
 
 export const choose: Handler = async ([argument], given, context) => {
@@ -41,33 +40,15 @@ function parameterCount(text: string): number {
   });
 }
 
-function subjectOf(model: Model): Subject {
-  let [parameters, embedding] = [0, 0];
-  for (const { name, shape } of model.tensors) {
-    const count = elementCount(shape);
-    parameters += count;
-    if (isEmbeddingOrHead(name)) embedding += count;
-  }
-  const embeddingShare = parameters === 0 ? undefined : embedding / parameters;
-  return { parameters, embeddingShare, cache: contextCache(model), model: model.name };
-}
-
 function chooseFor(
-  subject: Subject,
+  subject: ChoiceSubject,
   given: Readonly<Record<string, unknown>>,
   { streams, options, look }: Context,
 ): number {
-  const { parameters, embeddingShare } = subject;
+  const { parameters } = subject;
   const memory = typeof given["memory"] === "string" ? parseByteSize(given["memory"]) : undefined;
-  const context = contextMemory(subject, given);
-  const all = candidates.map((candidate): Choice => {
-    const byteLength = estimatedBytes(candidate, parameters, embeddingShare);
-    const total = context === undefined ? {} : { totalByteLength: byteLength + context.byteLength };
-    return { ...candidate, byteLength, ...total };
-  });
-  const choices = all
-    .filter((choice) => memory === undefined || totalOf(choice) <= memory)
-    .sort((a, b) => b.byteLength - a.byteLength);
+  const context = contextOf(subject, given);
+  const { choices, least } = chooseTargets(subject, { memory, context });
   const basis = context === undefined ? undefined : contextBasis(context, subject.cache);
   if (options.json) {
     writeJson(streams, {
@@ -79,18 +60,13 @@ function chooseFor(
       sources: figureSources,
     });
   } else {
-    const least = smallest(all.map(totalOf)) ?? 0;
     streams.out.write(`${renderChoices({ choices, subject, memory, context, basis, least }, look)}\n`);
   }
   return choices.length > 0 ? exitStatus.done : exitStatus.different;
 }
 
-function totalOf({ byteLength, totalByteLength }: Choice): number {
-  return totalByteLength ?? byteLength;
-}
-
-function contextMemory(
-  { parameters, cache, model }: Subject,
+function contextOf(
+  subject: ChoiceSubject,
   given: Readonly<Record<string, unknown>>,
 ): ContextMemory | undefined {
   const { context, kv } = given;
@@ -100,13 +76,11 @@ function contextMemory(
       hint: "Add --context 32k, for example.",
     });
   }
-  if (model !== undefined && cache === undefined) {
+  if (subject.model !== undefined && subject.cache === undefined) {
     throw new ConversionError(
       "The model does not say how many layers and key-value heads it has, so its context cannot be counted.",
-      { path: model, hint: "Give --parameters in place of the model for an estimate." },
+      { path: subject.model, hint: "Give --parameters in place of the model for an estimate." },
     );
   }
-  const elements = cache?.elementCount ?? estimatedCacheElements(parameters);
-  const type = typeof kv === "string" ? kv : (cacheTypeNames[0] ?? "");
-  return contextOf(parseTokens(context), type, elements, cache === undefined ? "estimate" : "model");
+  return contextMemory(subject, parseTokens(context), typeof kv === "string" ? kv : undefined);
 }

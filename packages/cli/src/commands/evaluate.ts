@@ -27,7 +27,7 @@ async function evaluateWith(
 ): Promise<number> {
   const { streams, options, look } = context;
   const [window, chunks] = [countOption(given["window"]), countOption(given["chunks"])];
-  const { findings, ...evaluation } = await measured(context, given["jobs"], (tools) =>
+  const { findings, ...evaluation } = await measured(context, given, (tools) =>
     evaluateModels({ model, base, text, window, chunks, spill: temporaryStore(), ...tools }),
   );
   const warnings = warningsOf(findings);

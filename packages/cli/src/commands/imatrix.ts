@@ -1,9 +1,10 @@
 import { basename, dirname, resolve } from "node:path";
 import {
-  importanceMatrix,
   importanceOfStatistics,
-  type MeasuredImportance,
+  type WriteImportanceMatrixOptions,
+  type WrittenImportance,
   warningsOf,
+  writeImportanceMatrix,
 } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
@@ -11,16 +12,16 @@ import { type Imatrix, mergeImatrices, writeImatrix } from "@requant/gguf";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { readImatrixFile } from "../imatrix-file.ts";
-import { calibrationTextOf, countOption, measured, temporaryStore } from "../measure-arguments.ts";
+import { calibrationTextOf, countOption, measured } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
-import { showWarnings } from "../render/findings.ts";
-import { counted } from "../render/quantity.ts";
+import { findingText, showWarnings } from "../render/findings.ts";
+import { counted, earlierSteps } from "../render/quantity.ts";
+import { tell } from "../render/tell.ts";
 import { writeJson } from "../streams.ts";
 
 type Given = Readonly<Record<string, unknown>>;
 
 export const imatrix: Handler = async ([argument], given, context) => {
-  const { streams, options, signal } = context;
   const output = String(given["output"]);
   const form = formOf(output);
   const others = await readOthers(given["merge"]);
@@ -28,54 +29,76 @@ export const imatrix: Handler = async ([argument], given, context) => {
   if (argument === undefined) refuseUnused(given, others);
   const path = resolve(output);
   const store = directoryStore(dirname(path), { overwrite: given["overwrite"] === true });
-  const sink = await store.create(basename(path));
+  const target: Target = { store, file: basename(path), form, others };
+  const made =
+    argument === undefined
+      ? await merge(target, given)
+      : await withModel(argument, context.signal, (model) => measure(model, target, given, context));
+  report(made, path, given, context);
+  return exitStatus.done;
+};
+
+/** Where the matrix goes, and what is added to it. */
+type Target = Required<Pick<WriteImportanceMatrixOptions, "store" | "file" | "form" | "others">>;
+
+async function merge(
+  { store, file, form = "gguf", others = [] }: Target,
+  given: Given,
+): Promise<WrittenImportance> {
+  const [first] = others;
+  const imatrix =
+    others.length === 1 && first !== undefined ? first : mergeImatrices(others, countOption(given["window"]));
+  const sink = await store.create(file);
   try {
-    const own =
-      argument === undefined
-        ? undefined
-        : await withModel(argument, signal, async (model) => measure(model, given, context));
-    const all = own === undefined ? others : [own.imatrix, ...others];
-    const [first] = all;
-    const whole =
-      all.length === 1 && first !== undefined ? first : mergeImatrices(all, countOption(given["window"]));
-    await writeImatrix(sink, whole, { form });
+    await writeImatrix(sink, imatrix, { form });
     await sink.close();
-    const warnings = warningsOf(own?.findings ?? []);
-    showWarnings(warnings, streams, options);
-    const { chunkCount, chunkSize } = whole;
-    const entries = whole.entries.size;
-    if (options.json) writeJson(streams, { file: path, entries, chunkCount, chunkSize, warnings });
-    else if (options.quiet !== true) {
-      streams.out.write(
-        `${output}: ${counted(entries, "entry", "entries")} over ${chunkCount} chunks of ${chunkSize} tokens\n`,
-      );
-    }
-    return exitStatus.done;
   } catch (error) {
     await sink.abort();
     throw error;
   }
-};
+  return { imatrix, findings: [], resumed: 0 };
+}
 
 async function measure(
-  model: Parameters<typeof importanceMatrix>[0]["model"],
+  model: WriteImportanceMatrixOptions["model"],
+  target: Target,
   given: Given,
   context: Context,
-): Promise<MeasuredImportance> {
+): Promise<WrittenImportance> {
   const path = String(given["text"]);
   const text = await calibrationTextOf(path);
-  return measured(context, given["jobs"], (tools) =>
-    importanceMatrix({
+  return measured(context, given, (tools) =>
+    writeImportanceMatrix({
+      ...target,
       model,
       text,
       dataset: path,
       window: countOption(given["window"]),
       chunks: countOption(given["chunks"]),
       processOutput: given["processOutput"] === true,
-      spill: temporaryStore(),
+      overwrite: given["overwrite"] === true,
+      resume: given["resume"] === true,
       ...tools,
+      onFinding: ({ message, hint = "" }) => tell(findingText(`${message} ${hint}`), context),
     }),
   );
+}
+
+function report(
+  { imatrix, findings, resumed }: WrittenImportance,
+  path: string,
+  given: Given,
+  { streams, options }: Context,
+): void {
+  const warnings = warningsOf(findings);
+  showWarnings(warnings, streams, options);
+  const { chunkCount, chunkSize } = imatrix;
+  const entries = imatrix.entries.size;
+  if (options.json) writeJson(streams, { file: path, entries, chunkCount, chunkSize, resumed, warnings });
+  else if (options.quiet !== true) {
+    const what = `${counted(entries, "entry", "entries")} over ${chunkCount} chunks of ${chunkSize} tokens`;
+    streams.out.write(`${given["output"]}: ${what}${earlierSteps(resumed)}\n`);
+  }
 }
 
 /** Matrices of either form, and files of statistics. */
@@ -114,6 +137,8 @@ function refuseUnused(given: Given, others: readonly Imatrix[]): void {
   const flag = [
     ...(given["chunks"] === undefined ? [] : ["--chunks"]),
     ...(given["processOutput"] === true ? ["--process-output"] : []),
+    ...(given["device"] === undefined ? [] : ["--device"]),
+    ...(given["resume"] === true ? ["--resume"] : []),
     ...(given["window"] === undefined || countsTokens ? [] : ["--window"]),
   ][0];
   if (flag === undefined) return;

@@ -1,4 +1,5 @@
 import {
+  distinctFindings,
   type Inspection,
   inspectModel,
   type Model,
@@ -14,7 +15,7 @@ import { gridWords } from "@requant/core/view";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
-import { distinctFindings, findingText, showWarnings } from "../render/findings.ts";
+import { findingText, showWarnings } from "../render/findings.ts";
 import type { Look } from "../render/look.ts";
 import { byteQuantity, counted, countQuantity } from "../render/quantity.ts";
 import { facts, paragraph, table } from "../render/table.ts";

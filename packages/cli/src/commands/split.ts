@@ -1,5 +1,5 @@
 import { type Model, type Plan, planMerge, planModelSplit } from "@requant/convert";
-import { parseByteSize, parseCount } from "../byte-size.ts";
+import { parseByteSize, parseCount } from "@requant/core";
 import type { Context, Handler } from "../context.ts";
 import { execute } from "../execute.ts";
 import { withModel } from "../open.ts";

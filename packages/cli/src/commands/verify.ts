@@ -1,4 +1,5 @@
 import {
+  distinctFindings,
   modelFindings,
   type VerifiedTensor,
   type VerifyReport,
@@ -11,7 +12,7 @@ import { bounded } from "@requant/core/text";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
-import { distinctFindings, findingText, showWarnings } from "../render/findings.ts";
+import { findingText, showWarnings } from "../render/findings.ts";
 import type { Look } from "../render/look.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { counted, measure, percentage } from "../render/quantity.ts";

@@ -1,8 +1,7 @@
 /** What can be completed: the commands, and the words of each option and argument, from the tables that the commands read. */
-import { listSizedTargets, listTargets, runtimes } from "@requant/convert";
+import { cacheTypeNames, listSizedTargets, listTargets, runtimes } from "@requant/convert";
 import { assignableTypes } from "@requant/gguf";
 import type { Command } from "commander";
-import { cacheTypeNames } from "../context-memory.ts";
 import { type CommandDescription, describeCommands } from "../describe.ts";
 import { helpTopics } from "../help.ts";
 import { metadataActions } from "../metadata-options.ts";

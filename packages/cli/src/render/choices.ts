@@ -1,34 +1,21 @@
 /** The table of `choose`. */
-import type { ContextCache } from "@requant/convert";
-import type { Context } from "../context-memory.ts";
-import { type Candidate, type Figure, figureSources } from "../figures.ts";
+import {
+  type Candidate,
+  type Choice,
+  type ChoiceSubject,
+  type ContextMemory,
+  type Figure,
+  figureSources,
+} from "@requant/convert";
 import type { Look } from "./look.ts";
 import { byteQuantity, countQuantity } from "./quantity.ts";
 import { paragraph, table } from "./table.ts";
 
-/** A way to store the model, and what it takes. */
-export interface Choice extends Candidate {
-  /** Of the weights. */
-  readonly byteLength: number;
-  /** With the context, where one is asked for. */
-  readonly totalByteLength?: number | undefined;
-}
-
-/** What is chosen for. */
-export interface Subject {
-  readonly parameters: number;
-  /** Share of the parameters that are embeddings and head, where a model says it. */
-  readonly embeddingShare?: number | undefined;
-  readonly cache?: ContextCache | undefined;
-  /** Undefined for a number of parameters. */
-  readonly model?: string | undefined;
-}
-
 export interface ChoicesShown {
   readonly choices: readonly Choice[];
-  readonly subject: Subject;
+  readonly subject: ChoiceSubject;
   readonly memory: number | undefined;
-  readonly context: Context | undefined;
+  readonly context: ContextMemory | undefined;
   /** Where the memory of the context comes from. */
   readonly basis: string | undefined;
   /** Bytes of the smallest choice, whether it fits or not. */

@@ -40,8 +40,3 @@ export function showWarnings(warnings: readonly Finding[], streams: Streams, opt
   const more = warnings.length - MOST_SHOWN;
   if (more > 0) streams.err.write(`${label}: ${more} more are not shown; requant doctor lists them.\n`);
 }
-
-/** The same finding of two models, or of two looks at one, once. */
-export function distinctFindings(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map((finding) => [JSON.stringify(finding), finding])).values()];
-}

@@ -41,6 +41,11 @@ export function counted(count: number, noun: string, plural = `${noun}s`): strin
   return `${count} ${count === 1 ? noun : plural}`;
 }
 
+/** What follows a summary where an earlier run had done a part. */
+export function earlierSteps(count: number): string {
+  return count === 0 ? "" : `; ${counted(count, "step")} of an earlier run`;
+}
+
 export function duration(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const minutes = Math.floor(seconds / 60);

@@ -1,6 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import type { ByteHash } from "@requant/core";
+import type { ByteHash, ByteSource } from "@requant/core";
 import { openWeight, type WeightPlan } from "@requant/models";
 import { floatBytes } from "../model/float-bytes.ts";
 import type { Model } from "../model/model.ts";
@@ -93,6 +93,26 @@ export async function hashModel(model: Model, options: HashOptions = {}): Promis
     ...(options.tensors === true ? { tensors: await hashTensors(model, work) } : {}),
     ...(options.values === true ? { values: await hashValues(model, work) } : {}),
   };
+}
+
+/** sha256 of one file. */
+export function hashSource(
+  source: ByteSource,
+  {
+    createHash = scriptSha256,
+    signal,
+    onProgress,
+  }: Pick<HashOptions, "createHash" | "onProgress" | "signal"> = {},
+): Promise<string> {
+  let done = 0;
+  return hashPieces(source.byteLength, (start, end) => source.read(start, end), {
+    createHash,
+    advance(byteLength) {
+      signal?.throwIfAborted();
+      done += byteLength;
+      onProgress?.(done, source.byteLength);
+    },
+  });
 }
 
 /** What all hashes of one call share. */

@@ -72,3 +72,8 @@ export function runFindings(
   }
   return findings;
 }
+
+/** The same finding of two models, or of two looks at one, once. */
+export function distinctFindings(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((finding) => [JSON.stringify(finding), finding])).values()];
+}

@@ -1,11 +1,6 @@
 /** Statistics of the inputs of all linear layers, layer by layer into a file. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import {
   type Compute,
-  type Decoder,
-  type DecoderSource,
-  type HiddenStates,
   layoutStatistics,
   StatisticsCollector,
   type StatisticsEntry,
@@ -14,9 +9,9 @@ import {
   unusedExpertFindings,
   wasmCompute,
 } from "@requant/calibrate";
-import { type Finding, IoError, type StagedFile, UnsupportedError, UsageError } from "@requant/core";
+import { type Finding, type StagedFile, UsageError } from "@requant/core";
 import type { SafetensorsLayout } from "@requant/safetensors";
-import { completeFinding, finding } from "../model/findings/finding.ts";
+import { completeFinding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { modelIdentity } from "../model/model-identity.ts";
 import { sourceVersions } from "../model/source-versions.ts";
@@ -24,9 +19,18 @@ import { type OutputStore, outputExists } from "../run/outputs/store.ts";
 import { decoderSource } from "./decoder-source.ts";
 import { isStatisticsOf } from "./finished-statistics.ts";
 import { openForwardPass } from "./forward-pass.ts";
-import { observeHead } from "./observe-head.ts";
-import { type MeasureControl, StepCounter } from "./progress.ts";
-import { handedOver, StatesRoom, stagedStates, statesByteLength } from "./states.ts";
+import {
+  EXPERT_SUMS_BYTE_LENGTH,
+  endFailed,
+  keptStates,
+  keptStatesByteLength,
+  runOf,
+  runSteps,
+  type Steps,
+  stageOf,
+} from "./kept-steps.ts";
+import type { MeasureControl } from "./progress.ts";
+import { StatesRoom, type StatesSize } from "./states.ts";
 import {
   type FinishedStep,
   headLine,
@@ -35,7 +39,7 @@ import {
   stepLine,
 } from "./statistics-journal.ts";
 import { entryShapes } from "./statistics-plan.ts";
-import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
+import { type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
 
 /** What is collected, and where it goes. */
 export interface CollectStatisticsOptions
@@ -109,12 +113,7 @@ async function collectWith(compute: Compute, options: CollectStatisticsOptions):
   });
   const report = { windows: windows.length, window, entries: shapes.length, byteLength: layout.byteLength };
   if (await isFinished(options, run)) return { ...report, resumed: decoder.layers + 1, findings: [] };
-  const stage = store.stage?.bind(store);
-  if (stage === undefined) {
-    throw new UnsupportedError("Statistics are written to a folder on a disk, and this is none.", {
-      path: store.name,
-    });
-  }
+  const stage = stageOf(store);
   const size = { windows: windows.length, tokens: window, columns: decoder.hidden };
   const statistics = await stage(file, { byteLength: layout.byteLength, resume });
   let states: StagedFile | undefined;
@@ -123,45 +122,23 @@ async function collectWith(compute: Compute, options: CollectStatisticsOptions):
     // an interrupted run, unlike its result, knows the very files that it read
     const head = `${run} ${JSON.stringify(await sourceVersions(model))}`;
     const journal = parseStatisticsJournal(statistics.journal, head, statistics.name);
-    states = await stage(`${file}.states`, { byteLength: 2 * statesByteLength(size), resume });
+    states = await stage(`${file}.states`, { byteLength: keptStatesByteLength(size), resume });
     await statistics.cutJournal(journal.byteLength);
     begun = true;
     if (journal.byteLength === 0) await statistics.log(headLine(head));
     await statistics.write(layout.header, 0);
-    const pass: Collection = { options, decoder, collector, layout, statistics, states, size };
-    const steps = await collectFrom(pass, journal.steps, windows);
+    const pass = { control: options, decoder, collector, windows, layout, statistics, states, size };
+    const steps = await collectFrom(pass, journal.steps);
     await statistics.publish();
     await statistics.finish();
     await states.discard();
     return { ...report, resumed: journal.steps.length, findings: findingsOf(steps) };
   } catch (error) {
-    // what another run has left is its own
-    const keeps = !begun || isInterruption(error);
-    for (const each of [statistics, states]) await (keeps ? each?.keep() : each?.discard());
-    if (begun && keeps)
-      options.onFinding?.(finding("kept", "The finished layers are kept beside the output."));
+    await endFailed([statistics, states], error, { begun, onFinding: options.onFinding });
     throw error;
   } finally {
     await room.close();
   }
-}
-
-/** After a signal or a fault of the disk, a later run can go on. */
-function isInterruption(error: unknown): boolean {
-  return error instanceof IoError || (error instanceof Error && error.name === "AbortError");
-}
-
-/** Bytes of the sums of experts in memory; more lie in a working file. */
-const EXPERT_SUMS_BYTE_LENGTH = 2 ** 28;
-
-/** Everything that decides the numbers, but not the weights and how they are computed. */
-function runOf({ shapes }: DecoderSource, windows: readonly Int32Array[]): string {
-  const hash = sha256.create();
-  hash.update(utf8ToBytes(JSON.stringify([...shapes])));
-  hash.update(utf8ToBytes(`${windows.length} ${windows[0]?.length}`));
-  const ids = joinedIds(windows);
-  hash.update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
-  return bytesToHex(hash.digest());
 }
 
 /** Whether the file is there already and is what would be made. @throws IoError, UsageError for another file */
@@ -180,47 +157,37 @@ async function isFinished(
   throw outputExists(store, file);
 }
 
-interface Collection {
-  readonly options: CollectStatisticsOptions;
-  readonly decoder: Decoder;
-  readonly collector: StatisticsCollector;
+interface Collection extends Omit<Steps, "finished" | "withHead" | "withEmbedding" | "before"> {
   readonly layout: SafetensorsLayout;
   readonly statistics: StagedFile;
   readonly states: StagedFile;
-  readonly size: Pick<HiddenStates, "windows" | "tokens" | "columns">;
+  readonly size: StatesSize;
 }
 
 /** Does the steps that are left: the layers, and the head as the last. Returns all steps. */
 async function collectFrom(
-  { options, decoder, collector, layout, statistics, states, size }: Collection,
+  { layout, statistics, states, size, ...pass }: Collection,
   finished: readonly FinishedStep[],
-  windows: readonly Int32Array[],
 ): Promise<readonly FinishedStep[]> {
-  const counter = new StepCounter(options, decoder.layers + 1, size.windows * size.tokens);
-  /** Each layer reads one half of the file and writes the other, so that an interrupted one has changed nothing. */
-  const before = (step: number): HiddenStates =>
-    stagedStates(states, (step % 2) * statesByteLength(size), size);
-  if (finished.length === 0) await decoder.embed(joinedIds(windows), before(0));
   const steps = [...finished];
-  for (let step = finished.length; step <= decoder.layers; step++) {
-    counter.at(step);
-    if (step < decoder.layers) {
-      // the embeddings are read by the first layer's weights
-      if (step === 0) await decoder.observeEmbedding();
-      await decoder.runLayer(step, counter.watched(handedOver(before(step), before(step + 1)), step));
-      await states.sync();
-    } else await observeHead(decoder, before(step), counter);
+  const left = {
+    ...pass,
+    finished: finished.length,
+    withHead: true,
+    withEmbedding: true,
+    before: keptStates(states, size),
+  };
+  await runSteps(left, async (step, entries) => {
+    await states.sync();
     const tokens: Record<string, number[]> = {};
-    for (const entry of await collector.take()) {
+    for (const entry of entries) {
       tokens[entry.name] = [...entry.tokens];
       await writeEntry(entry, layout, statistics);
-      entry.release();
     }
     await statistics.sync();
     await statistics.log(stepLine({ step, tokens }));
     steps.push({ step, tokens });
-  }
-  counter.at(decoder.layers + 1);
+  });
   return steps;
 }
 

@@ -2,6 +2,7 @@
 import {
   type CollectedEntry,
   type Compute,
+  type DecoderSource,
   importanceSums,
   type LinearInput,
   StatisticsCollector,
@@ -14,10 +15,10 @@ import { completeFinding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { decoderSource } from "./decoder-source.ts";
 import { openForwardPass } from "./forward-pass.ts";
-import { observeHead } from "./observe-head.ts";
-import { type MeasureControl, StepCounter } from "./progress.ts";
-import { roomFor, type StatesRoom } from "./states.ts";
-import { joinedIds, type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
+import { runSteps, type Steps } from "./kept-steps.ts";
+import type { MeasureControl } from "./progress.ts";
+import { roomFor, type StatesRoom, type StatesSize } from "./states.ts";
+import { type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
 
 /** What is measured, and how. */
 export interface ImportanceMatrixOptions
@@ -64,7 +65,28 @@ async function measureWith(
   room: StatesRoom,
   options: ImportanceMatrixOptions,
 ): Promise<MeasuredImportance> {
-  const { model, signal, processOutput = false, dataset } = options;
+  const pass = await openImportancePass(compute, room, options);
+  const states = room.make(pass.size);
+  const sums = new Map<string, ImatrixEntry>();
+  await runSteps({ ...pass, finished: 0, before: () => states }, async (_, entries) => {
+    for (const [name, entry] of await sumsOf(entries)) sums.set(name, entry);
+  });
+  return measuredImportance(pass, sums, options);
+}
+
+/** A pass that sums squares, and what its matrix says of it. */
+export interface ImportancePass extends Omit<Steps, "finished" | "before"> {
+  readonly source: DecoderSource;
+  readonly inputs: readonly LinearInput[];
+  readonly size: StatesSize;
+}
+
+export async function openImportancePass(
+  compute: Compute,
+  room: StatesRoom,
+  options: ImportanceMatrixOptions,
+): Promise<ImportancePass> {
+  const { model, signal, processOutput = false } = options;
   const source = await decoderSource(model, signal);
   const { inputs } = openForwardPass(source, "imatrix");
   const collector = new StatisticsCollector({ compute, inputs, keep: "squares" });
@@ -74,57 +96,50 @@ async function measureWith(
     makeStates: room.reused(),
   });
   const windows = windowsOf(await tokenizerOf(model), source.metadata, options);
-  const window = windows[0]?.length ?? 0;
-  const states = room.make({ windows: windows.length, tokens: window, columns: decoder.hidden });
-  const counter = new StepCounter(options, decoder.layers + (processOutput ? 1 : 0), windows.length * window);
-  const entries = new Map<string, ImatrixEntry>();
-  const findings: Finding[] = [];
-  const take = async (): Promise<void> => {
-    const taken = await collector.take();
-    for (const found of unusedExpertFindings(taken)) findings.push(completeFinding(found));
-    for (const [name, entry] of await entriesOf(taken, inputs)) entries.set(name, entry);
-    for (const entry of taken) entry.release();
+  return {
+    control: options,
+    source,
+    inputs,
+    decoder,
+    collector,
+    windows,
+    size: { windows: windows.length, tokens: windows[0]?.length ?? 0, columns: decoder.hidden },
+    withHead: processOutput,
+    withEmbedding: false,
   };
-  await decoder.embed(joinedIds(windows), states);
-  for (let layer = 0; layer < decoder.layers; layer++) {
-    await decoder.runLayer(layer, counter.watched(states, layer));
-    await take();
+}
+
+/** The sums of what one step has collected, under the names of the weights that own them. */
+export async function sumsOf(entries: readonly CollectedEntry[]): Promise<ReadonlyMap<string, ImatrixEntry>> {
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const found = new Map<string, ImatrixEntry>();
+  const all = importanceSums({ names: [...byName.keys()], entryOf: (name) => byName.get(name) });
+  for await (const [name, sums] of all) found.set(name, sums);
+  return found;
+}
+
+/** The matrix of all sums: weights that share an input have the same entry, as in llama-imatrix. */
+export function measuredImportance(
+  { inputs, size }: Pick<ImportancePass, "inputs" | "size">,
+  sums: ReadonlyMap<string, ImatrixEntry>,
+  { dataset }: Pick<ImportanceMatrixOptions, "dataset">,
+): MeasuredImportance {
+  const entries = new Map(sums);
+  for (const { name, sharedBy } of inputs) {
+    const entry = sums.get(name);
+    // the embedding that is also the head is looked up, and has no inputs of its own
+    for (const other of sharedBy)
+      if (entry !== undefined && other !== "token_embd.weight") entries.set(other, entry);
   }
-  if (processOutput) {
-    await observeHead(decoder, states, counter);
-    await take();
-  }
+  const tokens = [...sums].map(([name, { counts }]) => ({ name, tokens: counts }));
   return {
     imatrix: {
       form: "gguf",
       entries,
       datasets: dataset === undefined ? [] : [dataset],
-      chunkCount: windows.length,
-      chunkSize: window,
+      chunkCount: size.windows,
+      chunkSize: size.tokens,
     },
-    findings,
+    findings: unusedExpertFindings(tokens).map((found) => completeFinding(found)),
   };
-}
-
-/** Weights that share an input have the same entry, as in llama-imatrix. */
-async function entriesOf(
-  taken: readonly CollectedEntry[],
-  inputs: readonly LinearInput[],
-): Promise<ReadonlyMap<string, ImatrixEntry>> {
-  const byName = new Map(taken.map((entry) => [entry.name, entry]));
-  const owners = new Map<string, CollectedEntry>(byName);
-  for (const { name, sharedBy } of inputs) {
-    const entry = byName.get(name);
-    // the embedding that is also the head is looked up, and has no inputs of its own
-    for (const other of sharedBy)
-      if (entry !== undefined && other !== "token_embd.weight") owners.set(other, entry);
-  }
-  const found = new Map<string, ImatrixEntry>();
-  for await (const [name, sums] of importanceSums({
-    names: [...owners.keys()],
-    entryOf: (name) => owners.get(name),
-  })) {
-    found.set(name, sums);
-  }
-  return found;
 }

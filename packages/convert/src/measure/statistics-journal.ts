@@ -1,4 +1,4 @@
-/** What a collection of statistics has finished, beside its unfinished file: what it is, then a line for each layer. */
+/** What a pass over a text has finished, beside its working file: what it is, then a line for each layer. */
 import { UsageError } from "@requant/core";
 import * as z from "zod/mini";
 import { sealed, sealedLines } from "../run/outputs/sealed-lines.ts";
@@ -48,7 +48,7 @@ export function parseStatisticsJournal(bytes: Uint8Array, run: string, path: str
 
 export function otherRun(path: string): UsageError {
   return new UsageError(
-    "The statistics that are there are of another model, another text or other settings.",
+    "What an earlier run has left here is of another model, another text or other settings.",
     { path, hint: "Give the same options as then, or start over without resuming." },
   );
 }

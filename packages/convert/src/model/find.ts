@@ -7,6 +7,7 @@ import {
   UnsupportedError,
   UsageError,
 } from "@requant/core";
+import { ggufChoices } from "@requant/gguf";
 import type { ModelLocation } from "./model.ts";
 
 /** What stands at a location, seen from the outside: names and the first bytes of one file. */
@@ -138,19 +139,16 @@ export async function openNamed(store: ReadStore, file: string): Promise<ByteSou
   });
 }
 
-const PART = /-(\d{5})-of-\d{5}\.gguf$/i;
-
 /** The GGUF of a folder that has no safetensors; undefined for a Hugging Face-style folder. */
 function chooseFile(store: ReadStore, names: readonly string[]): string | undefined {
   if (names.some((name) => /\.safetensors(\.index\.json)?$/i.test(name))) return undefined;
-  // of a split set only the first part
-  const ggufs = names.filter((name) => /\.gguf$/i.test(name) && Number(PART.exec(name)?.[1] ?? 1) === 1);
+  const ggufs = ggufChoices(names.map((name) => ({ path: name }))).map(({ file }) => file);
   if (ggufs.length === 1) return ggufs[0];
   const path = store.name;
   if (ggufs.length > 1) {
     throw new UsageError(`The folder holds ${ggufs.length} GGUF models.`, {
       path,
-      hint: `Name one of them: ${ggufs.sort().slice(0, 8).join(", ")}.`,
+      hint: `Name one of them: ${ggufs.slice(0, 8).join(", ")}.`,
     });
   }
   if (names.some((name) => /\.(bin|pt|pth)$/i.test(name))) {

@@ -35,7 +35,7 @@ export function roundingFindings(
   return counted.flatMap(([count, how]) => {
     if (count === 0) return [];
     const weights = count === 1 ? "1 weight gets new codes" : `${count} weights get new codes`;
-    return [finding("rounded-to-nearest", `${weights} as ${name}. ${how}`)];
+    return [finding("rounded-to-nearest", [`${weights} as ${name}.`, how].join(" "))];
   });
 }
 

@@ -1,5 +1,5 @@
 import { isCodecError, UsageError } from "@requant/core";
-import { spellWords, wordsOf } from "@requant/core/format";
+import { spellWords, type WordSpec, wordsOf } from "@requant/core/format";
 import { bounded, didYouMean, nearest } from "@requant/core/text";
 import type { Format, TargetFormat } from "./format.ts";
 import type { Target } from "./plan.ts";
@@ -54,6 +54,21 @@ export function listSizedTargets(list: readonly Format[] = targetFormats): strin
   );
 }
 
+/** The words that set one thing. */
+export interface TargetWords {
+  /** The setting: "groupSize". */
+  readonly key: string;
+  /** All of them, for people: "1g … 999999g or colg". */
+  readonly words: string;
+  readonly about: string;
+  /** Typical ones. */
+  readonly typical: readonly string[];
+  /** What is meant where none of them is given. */
+  readonly preset?: string;
+  /** True: one of them is the whole target, without any other word. */
+  readonly alone?: boolean;
+}
+
 /** A target format as help texts describe it. */
 export interface TargetDescription {
   readonly name: string;
@@ -64,7 +79,7 @@ export interface TargetDescription {
   /** What may stand after the colon: all of it, or every combination of typical words. */
   readonly spellings: readonly string[];
   /** The words after the colon and what they set; empty where each spelling is one word. */
-  readonly words: readonly { readonly words: string; readonly about: string; readonly preset?: string }[];
+  readonly words: readonly TargetWords[];
   /** What its weights are made from floats by, where this is less than the format's own tools do. */
   readonly rounding?: string | undefined;
 }
@@ -76,12 +91,36 @@ export function describeTargets(list: readonly Format[] = targetFormats): Target
     example: target.example,
     examples: target.examples().map((words) => `${name}:${words}`),
     spellings: target.spellings(),
-    words: (target.words ?? []).map((spec) => {
-      const preset = spec.default === undefined ? "" : spellWords([spec], { [spec.key]: spec.default });
-      return { words: wordsOf(spec), about: spec.about, ...(preset === "" ? {} : { preset }) };
-    }),
+    words: (target.words ?? []).map(describeWords),
     ...(target.rounding === undefined ? {} : { rounding: target.rounding }),
   }));
+}
+
+function describeWords(spec: WordSpec): TargetWords {
+  const { key, about, words, default: value, examples = [], alone } = spec;
+  const preset = value === undefined ? "" : spellWords([spec], { [key]: value });
+  const typical =
+    words.kind === "choice"
+      ? Object.keys(words.values)
+      : examples.map((example) => spellWords([spec], { [key]: example }));
+  return {
+    key,
+    words: wordsOf(spec),
+    about,
+    typical,
+    ...(preset === "" ? {} : { preset }),
+    ...(alone === true ? { alone } : {}),
+  };
+}
+
+/** The word of each setting that a target has, by the setting: `{ bits: "4bit", groupSize: "128g" }`. */
+export function targetWords(
+  { format, settings }: Target,
+  list: readonly Format[] = targetFormats,
+): Readonly<Record<string, string>> {
+  const specs = namedTargets(list).find(({ name }) => name === format)?.target.words ?? [];
+  const words = specs.map((spec) => [spec.key, spellWords([spec], settings)] as const);
+  return Object.fromEntries(words.filter(([, word]) => word !== ""));
 }
 
 function namedTargets(list: readonly Format[]): NamedTarget[] {

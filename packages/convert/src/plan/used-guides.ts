@@ -1,4 +1,5 @@
 /** What of the guides that were given a plan uses, and what it tells of the rest. */
+import { unreachedExperts } from "@requant/calibrate";
 import { type Finding, UsageError } from "@requant/core";
 import type { WeightEncoder, WeightTarget } from "@requant/core/format";
 import { largestCode } from "@requant/core/solve";
@@ -129,8 +130,10 @@ export function unguidedFindings(option: Guides["option"], names: readonly strin
 /** Experts that no token reached are rounded. */
 export function unreachedFindings(statistics: StatisticsIndex, solved: Solved): Finding[] {
   const unreached = solved.flatMap(([weight, text]) => {
-    const count = sizeOf(statistics, text).tokens.filter((one) => one === 0).length;
-    return count === 0 ? [] : [{ weight, count }];
+    const { tokens } = sizeOf(statistics, text);
+    const count = tokens.filter((one) => one === 0).length;
+    const experts = tokens.length > 1 ? ` (${unreachedExperts(tokens)} of it)` : "";
+    return count === 0 ? [] : [{ weight, count, experts }];
   });
   const [first] = unreached;
   if (first === undefined) return [];
@@ -138,7 +141,7 @@ export function unreachedFindings(statistics: StatisticsIndex, solved: Solved): 
   return [
     finding(
       "not-calibrated",
-      `No token of the calibration text reached ${count === 1 ? "1 matrix" : `${count} matrices`}, the first of ${first.weight}: ${count === 1 ? "it is" : "they are"} rounded.`,
+      `No token of the calibration text reached ${count === 1 ? "1 matrix" : `${count} matrices`}, the first of ${first.weight}${first.experts}: ${count === 1 ? "it is" : "they are"} rounded.`,
       { tensor: first.weight },
       "Calibrate with more text.",
     ),

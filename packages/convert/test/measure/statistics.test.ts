@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { openStatistics, wasmCompute, writeStatistics } from "@requant/calibrate";
 import { type Finding, memorySink, memorySource } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
-import { imatrixWeights, readImatrix } from "@requant/gguf";
+import { imatrixWeights, readImatrix, writeImatrix } from "@requant/gguf";
 import { afterAll, describe, expect, it } from "vitest";
 import {
   type CollectStatisticsOptions,
@@ -20,6 +20,8 @@ import {
   openModel,
   parseTarget,
   planConversion,
+  type WriteImportanceMatrixOptions,
+  writeImportanceMatrix,
 } from "../../src/index.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../../fixtures");
@@ -101,6 +103,63 @@ it("resuming a finished file computes nothing, and another run is refused", asyn
     /other settings/,
   );
   expect((await collected("other.safetensors", { resume: true })).resumed).toBe(0);
+});
+
+const matrixOf = async (
+  file: string,
+  more: Partial<WriteImportanceMatrixOptions> = {},
+): ReturnType<typeof writeImportanceMatrix> => {
+  const model = await open(MIXTURE);
+  const store = directoryStore(folder);
+  try {
+    return await writeImportanceMatrix({ model, text, window: 64, chunks: 4, store, file, compute, ...more });
+  } finally {
+    await model.close();
+  }
+};
+const MIXTURE = "arch/granite-3.1-moe-tiny";
+
+it("an importance matrix that is interrupted in any layer is resumed to the same bytes, in both forms", async () => {
+  const model = await open(MIXTURE);
+  const { imatrix } = await importanceMatrix({
+    model,
+    text,
+    window: 64,
+    chunks: 4,
+    compute,
+    processOutput: true,
+  });
+  await model.close();
+  for (const form of ["gguf", "dat"] as const) {
+    let oracle: Uint8Array = new Uint8Array();
+    const sink = memorySink((bytes) => {
+      oracle = bytes;
+    });
+    await writeImatrix(sink, imatrix, { form });
+    await sink.close();
+    // 2 layers and the head; the share of steps at which the caller stops
+    for (const [index, share] of [0.1, 0.5, 0.9].entries()) {
+      const file = `matrix-${index}.${form}`;
+      const settings = { form, processOutput: true };
+      const abort = new AbortController();
+      const told: Finding[] = [];
+      const stopped = matrixOf(file, {
+        ...settings,
+        signal: abort.signal,
+        onProgress: ({ done, total }) => (done / total >= share ? abort.abort() : undefined),
+        onFinding: (found) => told.push(found),
+      });
+      await expect(stopped).rejects.toThrow(/abort/i);
+      expect(told.map(({ code }) => code)).toEqual(["kept"]);
+      expect(existsSync(join(folder, file))).toBe(false);
+      await expect(matrixOf(file, { form, resume: true })).rejects.toThrow(/other settings/);
+      const { resumed } = await matrixOf(file, { ...settings, resume: true });
+      expect(resumed).toBe(Math.floor(share * 3));
+      expect(Buffer.compare(bytesOf(file), oracle)).toBe(0);
+    }
+  }
+  await expect(matrixOf("matrix-0.gguf", { resume: true })).rejects.toThrow(/exists already/);
+  expect(readdirSync(folder).filter((name) => name.startsWith(".matrix"))).toEqual([]);
 });
 
 it("the numbers do not depend on the number of windows at a time, and hidden states beyond a limit go to a file", async () => {

@@ -2,6 +2,7 @@ import { IoError } from "../errors.ts";
 import { checkRange } from "./range.ts";
 import type { ByteSource } from "./source.ts";
 import type { ReadStore } from "./store.ts";
+import { filesIn } from "./store-path.ts";
 
 /** A Blob or a File that a person chose in a browser: read by slices, never whole. */
 export function blobSource(blob: Blob, name?: string): ByteSource {
@@ -58,11 +59,7 @@ export function blobStore(files: ReadonlyMap<string, Blob>, name: string = "file
       return blob === undefined ? undefined : blobSource(blob, `${name}/${path}`);
     },
     async list(folder) {
-      const start = folder === undefined ? "" : `${folder}/`;
-      return [...files.keys()]
-        .filter((path) => path.startsWith(start))
-        .map((path) => path.slice(start.length))
-        .filter((path) => !path.includes("/"));
+      return filesIn(files.keys(), folder);
     },
   };
 }

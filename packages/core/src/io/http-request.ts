@@ -1,6 +1,6 @@
-import { CodecError, IoError, UsageError } from "../errors.ts";
+import { CodecError, IoError, type LimitError, UsageError } from "../errors.ts";
 import { quoted, withoutTrailing } from "../text.ts";
-import { retryAfter } from "./retry.ts";
+import { rateLimitReset, retryAfter } from "./retry.ts";
 
 export interface HttpOptions {
   /** Replaces the global `fetch`: a proxy, a signer, a test. */
@@ -45,7 +45,8 @@ export function checkHeaders(headers: Readonly<Record<string, string>> = {}): vo
 
 /** One request with its own cancellation: by the caller, after a stall, or when the rest of the body is not needed. */
 export class HttpRequest {
-  readonly #name: string;
+  /** The URL for people, in errors. */
+  readonly name: string;
   readonly #url: string;
   readonly #options: HttpOptions;
   readonly #controller = new AbortController();
@@ -57,7 +58,7 @@ export class HttpRequest {
 
   constructor(url: string, name: string, options: HttpOptions) {
     this.#url = url;
-    this.#name = name;
+    this.name = name;
     this.#options = options;
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
@@ -66,36 +67,44 @@ export class HttpRequest {
    * Asks for bytes `[start, end)`; the caller judges the status and headers.
    * @throws TransientFault for network faults and busy servers, IoError for 401 and 403
    */
-  async send(start: number, end: number): Promise<Response> {
+  send(start: number, end: number): Promise<Response> {
+    // Accept-Encoding is not set here: fetch itself says "identity" for a request with Range.
+    return this.get({ range: `bytes=${start}-${end - 1}` }, start);
+  }
+
+  /**
+   * Asks with these headers; the caller judges the status and headers of the answer.
+   * @throws TransientFault for network faults and busy servers, IoError for 401 and 403
+   */
+  async get(headers: Readonly<Record<string, string>>, offset?: number): Promise<Response> {
     const request = this.#options.fetch ?? globalThis.fetch;
     this.#watch();
     let response: Response;
     try {
-      // The URL as given, each time: a redirect to a signed address is followed again, so it cannot expire between reads.
-      // Accept-Encoding is not set here: fetch itself says "identity" for a request with Range.
       response = await request(this.#url, {
-        headers: { ...this.#options.headers, range: `bytes=${start}-${end - 1}` },
+        headers: { ...this.#options.headers, ...headers },
         signal: this.#controller.signal,
       });
     } catch (cause) {
       // the caller's own fetch may throw a more precise error
       if (cause instanceof CodecError) throw cause;
-      throw this.#networkFault(cause, start);
+      throw this.#networkFault(cause, offset);
     }
     const { status } = response;
     if (transientStatuses.has(status)) {
-      const after = retryAfter(response.headers.get("retry-after"));
+      const after =
+        retryAfter(response.headers.get("retry-after")) ?? rateLimitReset(response.headers.get("ratelimit"));
       const wait = after === undefined ? "" : ` It asks to wait ${Math.ceil(after / 1000)} s.`;
       const error = new IoError(`The server is busy or limits requests (${status}).${wait}`, {
-        path: this.#name,
-        offset: start,
+        path: this.name,
+        offset,
         hint: "Try again later, or download the file first.",
       });
       throw new TransientFault(error, after);
     }
     if (status === 401 || status === 403) {
       throw new IoError(`The server refuses access (${status}).`, {
-        path: this.#name,
+        path: this.name,
         hint: "Give an access token in the headers, accept the model's licence on its page, or renew the signed URL.",
       });
     }
@@ -113,9 +122,35 @@ export class HttpRequest {
     tooLong: IoError,
     onBytes?: (received: number) => void,
   ): Promise<number> {
-    const reader = response.body?.getReader();
-    if (reader === undefined) return 0;
     let got = 0;
+    await this.#takeParts(response, (part) => {
+      if (part.byteLength > target.byteLength - got) throw tooLong;
+      target.set(part, got);
+      got += part.byteLength;
+      onBytes?.(part.byteLength);
+    });
+    return got;
+  }
+
+  /**
+   * The whole body as text, for answers of a few megabytes.
+   * @throws TransientFault when the connection breaks; `tooLong` when the body has more than `most` bytes
+   */
+  async receiveText(response: Response, most: number, tooLong: LimitError): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    let got = 0;
+    await this.#takeParts(response, (part) => {
+      got += part.byteLength;
+      if (got > most) throw tooLong;
+      text += decoder.decode(part, { stream: true });
+    });
+    return text + decoder.decode();
+  }
+
+  async #takeParts(response: Response, take: (part: Uint8Array) => void): Promise<void> {
+    const reader = response.body?.getReader();
+    if (reader === undefined) return;
     this.#watch();
     for (;;) {
       let part: ReadableStreamReadResult<Uint8Array>;
@@ -124,14 +159,11 @@ export class HttpRequest {
       } catch (cause) {
         throw this.#networkFault(cause, undefined);
       }
-      if (part.done) return got;
-      if (part.value.byteLength > target.byteLength - got) throw tooLong;
-      target.set(part.value, got);
-      got += part.value.byteLength;
+      if (part.done) return;
       this.#progress += part.value.byteLength;
       // a server that sends one byte a minute must not block a conversion for ever
       if (this.#progress >= LEAST_PROGRESS) this.#watch();
-      onBytes?.(part.value.byteLength);
+      take(part.value);
     }
   }
 
@@ -154,7 +186,7 @@ export class HttpRequest {
   #networkFault(cause: unknown, offset: number | undefined): TransientFault {
     const why = this.#stalled ? "the server fell silent, or sends almost nothing" : reasonOf(cause);
     const error = new IoError(`The network failed: ${why}.`, {
-      path: this.#name,
+      path: this.name,
       offset,
       cause,
       hint: "Check the connection and the address.",

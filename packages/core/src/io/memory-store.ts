@@ -3,7 +3,7 @@ import { memorySink, memorySource } from "./memory.ts";
 import type { ByteSink } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
 import type { ReadStore, WriteStore } from "./store.ts";
-import { checkStorePath } from "./store-path.ts";
+import { checkStorePath, filesIn } from "./store-path.ts";
 
 /** A folder in memory: tests, browsers, small results. */
 export interface MemoryStore extends ReadStore, WriteStore {
@@ -30,11 +30,7 @@ export function memoryStore(
       return bytes === undefined ? undefined : memorySource(bytes, `${name}/${path}`);
     },
     async list(folder) {
-      const start = folder === undefined ? "" : `${folder}/`;
-      return [...files.keys()]
-        .filter((path) => path.startsWith(start))
-        .map((path) => path.slice(start.length))
-        .filter((path) => !path.includes("/"));
+      return filesIn(files.keys(), folder);
     },
     async create(path): Promise<ByteSink> {
       checkStorePath(path, name);

@@ -1,7 +1,7 @@
-import { CodecError, IoError } from "../errors.ts";
+import { IoError } from "../errors.ts";
 import { quoted } from "../text.ts";
 import { type HttpOptions, HttpRequest, TransientFault } from "./http-request.ts";
-import { pause, retryDelay } from "./retry.ts";
+import { persist } from "./persist.ts";
 
 /** The first request asks for this many bytes: enough for the whole header of most files. */
 const firstByteLength = 64 * 1024;
@@ -158,27 +158,9 @@ export class RangeClient {
     );
   }
 
-  /** Runs `work` with a fresh request until it succeeds, fails for good, or the repetitions are used up. */
-  async #persist<T>(offset: number, work: (request: HttpRequest) => Promise<T>): Promise<T> {
-    const { signal } = this.#options;
-    for (let attempt = 1; ; attempt++) {
-      signal?.throwIfAborted();
-      const request = new HttpRequest(this.#url, this.#name, this.#options);
-      try {
-        return await work(request);
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof CodecError) throw error;
-        if (!(error instanceof TransientFault)) {
-          throw this.#fault(offset, "The request failed for an unknown reason.", undefined, error);
-        }
-        const delay = attempt > this.#retries ? undefined : retryDelay(attempt, error.after);
-        if (delay === undefined) throw error.error;
-        await pause(delay, signal);
-      } finally {
-        request.end();
-      }
-    }
+  #persist<T>(offset: number, work: (request: HttpRequest) => Promise<T>): Promise<T> {
+    const begin = (): HttpRequest => new HttpRequest(this.#url, this.#name, this.#options);
+    return persist(begin, work, { signal: this.#options.signal, retries: this.#retries, offset });
   }
 
   #fault(offset: number, message: string, hint?: string, cause?: unknown): IoError {

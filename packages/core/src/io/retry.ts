@@ -14,6 +14,16 @@ export function retryAfter(header: string | null, now: number = Date.now()): num
 }
 
 /**
+ * Milliseconds until the quota is renewed, of a `RateLimit` header such as `"api";r=0;t=55`; undefined where it is not
+ * used up (IETF draft httpapi-ratelimit-headers; the Hugging Face hub sends it in place of `Retry-After`).
+ */
+export function rateLimitReset(header: string | null): number | undefined {
+  const fields = (header ?? "").split(";").map((field) => field.trim());
+  const seconds = fields.find((field) => /^t=\d{1,9}$/.test(field))?.slice(2);
+  return fields.includes("r=0") && seconds !== undefined ? Number(seconds) * 1000 : undefined;
+}
+
+/**
  * Milliseconds before attempt `attempt` (1 is the first repetition), or undefined when the server wants us to wait too
  * long. Doubling, with a random part, so that the workers of one job do not all retry at the same moment.
  */

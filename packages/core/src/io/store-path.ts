@@ -28,3 +28,12 @@ function storePathFault(path: string): string | undefined {
   if (parts.includes(".") || parts.includes("")) return "has an empty or '.' part";
   return undefined;
 }
+
+/** The names of the files that are directly in a folder, of the paths of all files. */
+export function filesIn(paths: Iterable<string>, folder: string | undefined): string[] {
+  const start = folder === undefined ? "" : `${folder}/`;
+  return [...paths]
+    .filter((path) => path.startsWith(start))
+    .map((path) => path.slice(start.length))
+    .filter((path) => !path.includes("/"));
+}

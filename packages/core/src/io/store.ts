@@ -10,7 +10,10 @@ export type StoreAddress =
   | { readonly kind: "blobs"; readonly name: string; readonly files: ReadonlyMap<string, Blob> };
 
 /** The options of a URL store that can be sent to a worker. */
-export type PlainUrlOptions = Omit<HttpOptions, "fetch" | "signal"> & { readonly retries?: number };
+export type PlainUrlOptions = Omit<HttpOptions, "fetch" | "signal"> & {
+  readonly retries?: number;
+  readonly files?: readonly string[];
+};
 
 /** A folder of named files to read: a directory, a URL prefix, a set of Blobs. Paths use "/" and stay inside. */
 export interface ReadStore {

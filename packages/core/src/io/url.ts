@@ -1,16 +1,23 @@
 import { IoError, UsageError } from "../errors.ts";
 import { quoted } from "../text.ts";
+import { followingFetch } from "./following-fetch.ts";
 import { checkHeaders, type HttpOptions } from "./http-request.ts";
 import { checkRange } from "./range.ts";
 import { RangeClient } from "./range-client.ts";
 import type { ByteSource } from "./source.ts";
 import type { ReadStore, StoreAddress } from "./store.ts";
-import { checkStorePath } from "./store-path.ts";
+import { checkStorePath, filesIn } from "./store-path.ts";
 
 /** How `urlSource` asks a server. */
 export interface UrlOptions extends HttpOptions {
   /** Repetitions of one read after a network fault, a cut-off body, 408, 429 or 5xx. Default 3. */
   readonly retries?: number;
+}
+
+/** How `urlStore` finds files. */
+export interface UrlStoreOptions extends UrlOptions {
+  /** The paths of all files below the URL, where they are known: the store then has a listing, and asks for no others. */
+  readonly files?: readonly string[];
 }
 
 /**
@@ -27,28 +34,30 @@ export async function urlSource(url: string, options: UrlOptions = {}): Promise<
 }
 
 /** The files below a URL. The query of the base (a token, a revision) goes with each file. HTTP has no listing. */
-export function urlStore(baseUrl: string, options: UrlOptions = {}): ReadStore {
+export function urlStore(baseUrl: string, options: UrlStoreOptions = {}): ReadStore {
   const base = parsedUrl(baseUrl);
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   const name = shownUrl(base.href);
+  const known = options.files === undefined ? undefined : new Set(options.files);
   const address = addressOf(base.href, options);
   return {
     name,
     ...(address === undefined ? {} : { address }),
     async open(path) {
       checkStorePath(path, name);
+      if (known?.has(path) === false) return undefined;
       const url = new URL(base);
       url.pathname += path.split("/").map(encodeURIComponent).join("/");
       return openUrl(url.href, options);
     },
-    async list() {
-      return undefined;
+    async list(folder) {
+      return known === undefined ? undefined : filesIn(known, folder);
     },
   };
 }
 
 /** A `fetch` of the caller's own cannot be sent to a worker. The signal stays here: a worker is ended as a whole. */
-function addressOf(url: string, options: UrlOptions): StoreAddress | undefined {
+function addressOf(url: string, options: UrlStoreOptions): StoreAddress | undefined {
   if (options.fetch !== undefined) return undefined;
   const { fetch: _, signal: __, ...plain } = options;
   return { kind: "url", url, options: plain };
@@ -59,7 +68,8 @@ async function openUrl(url: string, options: UrlOptions): Promise<ByteSource | u
   parsedUrl(url);
   checkHeaders(options.headers);
   const name = shownUrl(url);
-  const client = new RangeClient(url, name, options, options.retries ?? 3);
+  const fetch = followingFetch((input, init) => (options.fetch ?? globalThis.fetch)(input, init));
+  const client = new RangeClient(url, name, { ...options, fetch }, options.retries ?? 3);
   const opened = await client.open();
   if (opened === undefined) return undefined;
   const { head, byteLength } = opened;

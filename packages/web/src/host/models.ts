@@ -1,6 +1,8 @@
 /** The open models of the host, by number. */
 import { type Model, type ModelLocation, openModel } from "@requant/convert";
 import { UsageError } from "@requant/core";
+import { forgetTokenizer } from "./opened-tokenizers.ts";
+import { forgetPlans } from "./plans.ts";
 
 const models = new Map<number, Model>();
 let lastId = 0;
@@ -23,5 +25,7 @@ export function modelNumbered(id: number): Model {
 export async function closeNumbered(id: number): Promise<void> {
   const model = models.get(id);
   models.delete(id);
+  forgetPlans(id);
+  forgetTokenizer(id);
   await model?.close();
 }

@@ -1,4 +1,5 @@
 /** Groups the files that a person chose or dropped into models. */
+import { strings } from "../strings.ts";
 import type { OpenRequest } from "./open-request.ts";
 
 /** A file with its path inside what was chosen. */
@@ -24,8 +25,8 @@ export function requestsOf(chosen: readonly ChosenFile[]): OpenRequest[] {
 }
 
 function modelsOf(folder: string, files: ReadonlyMap<string, Blob>): OpenRequest[] {
-  const name = folder === "" ? "files" : folder;
   const names = [...files.keys()];
+  const name = folder === "" ? nameOf(names) : folder;
   const isDirectory = names.some(
     (path) => path === "config.json" || path.endsWith(".safetensors.index.json"),
   );
@@ -35,6 +36,12 @@ function modelsOf(folder: string, files: ReadonlyMap<string, Blob>): OpenRequest
     return part === undefined || Number(part) === 1 || !names.includes(firstPart(path));
   });
   return firsts.map((file) => ({ kind: "files", name, files: setOf(file, files), file }));
+}
+
+/** For files that were chosen one by one: the browser does not say where they lie. */
+function nameOf(names: readonly string[]): string {
+  const [first = ""] = names;
+  return names.length > 1 ? strings.open.several(first, names.length - 1) : first;
 }
 
 /** The file, and the other parts of its set. */

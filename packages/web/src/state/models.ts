@@ -1,9 +1,11 @@
 /** The models that the page has opened, and which one it shows. */
 import { computed, signal } from "@preact/signals";
 import { call, refusalFrom } from "../host/client.ts";
+import type { Choice } from "../host/locations.ts";
 import type { OpenedModel } from "../host/methods/open.ts";
 import type { Refusal } from "../host/protocol.ts";
 import { type OpenRequest, requestName } from "../open/open-request.ts";
+import { forgetConversion } from "./conversion.ts";
 
 /** One place in the list of models. */
 export interface ModelEntry {
@@ -13,6 +15,7 @@ export interface ModelEntry {
   readonly state:
     | { readonly kind: "opening" }
     | { readonly kind: "open"; readonly model: OpenedModel }
+    | { readonly kind: "choices"; readonly choices: readonly Choice[] }
     | { readonly kind: "refused"; readonly refusal: Refusal };
 }
 
@@ -22,8 +25,10 @@ export const shownKey = signal<number | undefined>(undefined);
 export const shownEntry = computed(() => entries.value.find(({ key }) => key === shownKey.value));
 
 /** All models that are open. */
-export const openModels = computed(() =>
-  entries.value.flatMap(({ key, state }) => (state.kind === "open" ? [{ key, model: state.model }] : [])),
+export const openEntries = computed(() =>
+  entries.value.flatMap(({ key, name, state }) =>
+    state.kind === "open" ? [{ key, name, model: state.model }] : [],
+  ),
 );
 
 let lastKey = 0;
@@ -47,14 +52,21 @@ async function openOne(key: number, request: OpenRequest): Promise<void> {
   const abort = new AbortController();
   opening.set(key, abort);
   try {
-    const model = await call("openSource", request, { signal: abort.signal });
-    setState(key, { kind: "open", model });
+    setState(key, await call("openSource", request, { signal: abort.signal }));
   } catch (error) {
     const refusal = refusalFrom(error);
     if (!refusal.isStopped) setState(key, { kind: "refused", refusal });
   } finally {
     opening.delete(key);
   }
+}
+
+/** Opens what was chosen in the place of what had to be chosen from. */
+export function openInPlace(key: number, request: OpenRequest): void {
+  entries.value = entries.value.map((entry) =>
+    entry.key === key ? { key, request, name: requestName(request), state: { kind: "opening" } } : entry,
+  );
+  void openOne(key, request);
 }
 
 function setState(key: number, state: ModelEntry["state"]): void {
@@ -65,7 +77,10 @@ function setState(key: number, state: ModelEntry["state"]): void {
 export function closeEntry(key: number): void {
   opening.get(key)?.abort();
   const entry = entries.value.find((one) => one.key === key);
-  if (entry?.state.kind === "open") void call("closeModel", { id: entry.state.model.id });
+  if (entry?.state.kind === "open") {
+    forgetConversion(entry.state.model.id);
+    void call("closeModel", { id: entry.state.model.id });
+  }
   entries.value = entries.value.filter((one) => one.key !== key);
   if (shownKey.value === key) shownKey.value = entries.value.at(-1)?.key;
 }

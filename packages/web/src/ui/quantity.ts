@@ -30,3 +30,19 @@ export function figure(value: number): string {
     ? value.toExponential(3)
     : String(Number(value.toPrecision(4)));
 }
+
+/** 75 → "1 min 15 s". */
+export function duration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** 131,072 → "128 KiB". */
+export function binaryQuantity(byteLength: number): string {
+  const power = byteLength < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(byteLength) / 10));
+  return `${figure(byteLength / 1024 ** power)} ${["B", "KiB", "MiB", "GiB"][power]}`;
+}

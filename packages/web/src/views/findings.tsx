@@ -33,8 +33,7 @@ export function FindingItem({ finding }: { readonly finding: Finding }): JSX.Ele
       )}
       {hint === undefined ? null : (
         <p>
-          {strings.findings.hint}
-          {hint}
+          {strings.findings.remedy}: {hint}
         </p>
       )}
     </li>

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { closeEntry, entries, shownKey } from "../state/models.ts";
+import { closeEntry, entries, type ModelEntry, shownKey } from "../state/models.ts";
 import { strings } from "../strings.ts";
 import { byteQuantity } from "../ui/quantity.ts";
 
@@ -21,13 +21,7 @@ export function ModelList(): JSX.Element | null {
               }}
             >
               <span>{name}</span>
-              <small>
-                {state.kind === "opening"
-                  ? text.opening
-                  : state.kind === "refused"
-                    ? text.refused
-                    : `${state.model.variant}, ${byteQuantity(state.model.fileByteLength)}`}
-              </small>
+              <small>{stateText(state)}</small>
             </button>
             <button type="button" class="close" aria-label={text.close(name)} onClick={() => closeEntry(key)}>
               ×
@@ -37,4 +31,12 @@ export function ModelList(): JSX.Element | null {
       </ul>
     </nav>
   );
+}
+
+function stateText(state: ModelEntry["state"]): string {
+  const { opening, refused, choose } = strings.models;
+  if (state.kind === "opening") return opening;
+  if (state.kind === "refused") return refused;
+  if (state.kind === "choices") return choose;
+  return `${state.model.variant}, ${byteQuantity(state.model.fileByteLength)}`;
 }

@@ -75,7 +75,7 @@ function MeasuredFacts({ model }: { readonly model: OpenedModel }): JSX.Element 
   return (
     <Table
       caption={`${text.facts}: ${text.claimed}, ${text.measured}`}
-      columns={[{ name: "" }, { name: text.claimed }, { name: text.measured }]}
+      columns={[{ name: text.fact }, { name: text.claimed }, { name: text.measured }]}
       rows={model.measured.map(({ label, claimed, measured }) => [label, claimed ?? "", measured])}
     />
   );

@@ -1,7 +1,7 @@
 import { type Inspection, inspectModel } from "@requant/convert";
 import type { OpenRequest } from "../../open/open-request.ts";
 import type { Control } from "../control.ts";
-import { locationOf } from "../locations.ts";
+import { type Choice, locate } from "../locations.ts";
 import { closeNumbered, modelNumbered, openNumbered } from "../models.ts";
 
 /** A model as the page knows it. */
@@ -11,12 +11,20 @@ export interface OpenedModel extends Inspection {
   readonly naming: "gguf" | "hf";
 }
 
+/** An open model, or those among which a person must choose. */
+export type Opened =
+  | { readonly kind: "open"; readonly model: OpenedModel }
+  | { readonly kind: "choices"; readonly choices: readonly Choice[] };
+
 /** Opens a model by its header and small parts. */
-export async function openSource(request: OpenRequest, { signal }: Control): Promise<OpenedModel> {
-  const id = await openNumbered(locationOf(request, signal), signal);
+export async function openSource(request: OpenRequest, { signal }: Control): Promise<Opened> {
+  const located = await locate(request, signal);
+  if (located.kind === "choices") return located;
+  const id = await openNumbered(located.location, signal);
   try {
     const model = modelNumbered(id);
-    return { ...(await inspectModel(model, { signal })), id, naming: model.naming };
+    const inspection = await inspectModel(model, { signal });
+    return { kind: "open", model: { ...inspection, id, naming: model.naming } };
   } catch (error) {
     await closeNumbered(id);
     throw error;

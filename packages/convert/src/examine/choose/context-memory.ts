@@ -1,9 +1,8 @@
 /** What the context of a model takes beside its weights, in bytes. */
-import type { ContextCache } from "@requant/convert";
 import { type BlockCodec, F16, UsageError } from "@requant/core";
 import { bounded, didYouMean } from "@requant/core/text";
 import { Q4_0, Q8_0 } from "@requant/gguf";
-import { byteQuantity } from "./render/quantity.ts";
+import type { ContextCache } from "../context-cache.ts";
 
 /** The types that llama.cpp can store keys and values in, of those that people use. */
 const CACHE_TYPES: readonly BlockCodec[] = [F16, Q8_0, Q4_0];
@@ -11,7 +10,7 @@ const CACHE_TYPES: readonly BlockCodec[] = [F16, Q8_0, Q4_0];
 export const cacheTypeNames: readonly string[] = CACHE_TYPES.map(({ name }) => name.toLowerCase());
 
 /** A context, and what its keys and values are stored in. */
-export interface Context {
+export interface ContextMemory {
   readonly tokens: number;
   readonly kv: string;
   readonly bytesPerToken: number;
@@ -20,11 +19,25 @@ export interface Context {
   readonly from: "model" | "estimate";
 }
 
-/** The memory of a context of so many tokens, where so many numbers are kept of each. */
-export function contextOf(tokens: number, kv: string, elementCount: number, from: Context["from"]): Context {
+/**
+ * The memory of a context of so many tokens: by what the model says of its key-value cache, or else estimated from its number
+ * of parameters.
+ */
+export function contextMemory(
+  { cache, parameters }: { readonly cache?: ContextCache | undefined; readonly parameters: number },
+  tokens: number,
+  kv: string = cacheTypeNames[0] ?? "",
+): ContextMemory {
   const { blockByteLength, blockSize } = cacheType(kv);
+  const elementCount = cache?.elementCount ?? estimatedCacheElements(parameters);
   const bytesPerToken = (elementCount * blockByteLength) / blockSize;
-  return { tokens, kv: kv.toLowerCase(), bytesPerToken, byteLength: Math.ceil(tokens * bytesPerToken), from };
+  return {
+    tokens,
+    kv: kv.toLowerCase(),
+    bytesPerToken,
+    byteLength: Math.ceil(tokens * bytesPerToken),
+    from: cache === undefined ? "estimate" : "model",
+  };
 }
 
 function cacheType(text: string): BlockCodec {
@@ -45,7 +58,7 @@ export function parseTokens(text: string): number {
   const tokens = Number(digits) * ({ k: 1024, m: 1024 ** 2 }[unit.toLowerCase()] ?? 1);
   if (digits !== "" && tokens > 0 && tokens <= MOST_TOKENS) return tokens;
   throw new UsageError(`"${bounded(text, 40)}" is not a number of tokens.`, {
-    hint: "Write --context 8192 or --context 32k, for example; k is 1024.",
+    hint: "Write 8192 or 32k, for example; k is 1024.",
   });
 }
 
@@ -64,7 +77,7 @@ const KNOWN: readonly (readonly [parameters: number, elementCount: number])[] = 
 ];
 
 /** Numbers for each token of a model of so many parameters, if it is like those; between two of them in proportion. */
-export function estimatedCacheElements(parameters: number): number {
+function estimatedCacheElements(parameters: number): number {
   const [first] = KNOWN;
   const last = KNOWN.at(-1);
   if (first === undefined || last === undefined) return 0;
@@ -74,17 +87,4 @@ export function estimatedCacheElements(parameters: number): number {
   if (low === undefined || high === undefined) return last[1];
   const share = Math.log(parameters / low[0]) / Math.log(high[0] / low[0]);
   return Math.round(low[1] * (high[1] / low[1]) ** share);
-}
-
-/** Where the number comes from, one sentence. */
-export function contextBasis({ bytesPerToken, kv }: Context, cache: ContextCache | undefined): string {
-  const perToken = `${byteQuantity(bytesPerToken)} a token as ${kv}`;
-  if (cache === undefined) {
-    return `${perToken}, estimated from the number of parameters as for Llama 3 and Qwen2.5; models without grouped-query attention take several times as much. Give the model itself for its own number.`;
-  }
-  const { layerCount, headCount, keyLength, valueLength } = cache;
-  const heads = headCount / layerCount;
-  const each = Number.isInteger(heads) ? `${layerCount} layers × ${heads}` : `${headCount} in all layers`;
-  const length = valueLength === 0 ? `${keyLength}` : `(${keyLength} + ${valueLength})`;
-  return `${perToken}: ${each} key-value heads × ${length} numbers. Layers with a sliding window, or without attention, take less.`;
 }

@@ -45,7 +45,7 @@ export interface Figure {
 
 /** One way to store a model. */
 export interface Candidate {
-  /** As `--to` takes it. */
+  /** As `parseTarget` takes it. */
   readonly target: string;
   /** Bits per weight of the packed matrices; of everything where `wholeModel`. */
   readonly bitsPerWeight: number;

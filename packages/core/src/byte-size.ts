@@ -1,5 +1,5 @@
-import { UsageError } from "@requant/core";
-import { bounded } from "@requant/core/text";
+import { UsageError } from "./errors.ts";
+import { bounded } from "./text.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
   B: 1,
@@ -44,4 +44,14 @@ export function parseCount(text: string): number {
     throw new UsageError(`"${bounded(text, 40)}" is not a whole number.`, { hint: "Write digits only." });
   }
   return count;
+}
+
+/** `4.5`, as programs print it; a unit is allowed: `4.5bpw`. */
+export function parseBitsPerWeight(text: string): number {
+  const [, digits = ""] = /^(\d{1,3}(?:\.\d{1,9})?)(?:bpw)?$/i.exec(text.trim()) ?? [];
+  const bits = Number(digits);
+  if (digits !== "" && bits > 0) return bits;
+  throw new UsageError(`"${bounded(text, 40)}" is not a number of bits per weight.`, {
+    hint: "Write a number such as 4.5.",
+  });
 }

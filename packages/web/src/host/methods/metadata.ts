@@ -1,0 +1,85 @@
+import { type MetadataLine, metadataLines } from "@requant/convert";
+import type { Metadata } from "@requant/core";
+import { modelNumbered } from "../models.ts";
+
+/** A text that chats are written by. */
+export interface ChatTemplate {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What a model says about itself, key by key. */
+export interface ModelMetadata {
+  readonly lines: readonly MetadataLine[];
+  readonly chatTemplates: readonly ChatTemplate[];
+  /** GGUF metadata can be edited in the page. */
+  readonly isGguf: boolean;
+}
+
+const TEMPLATE = "tokenizer.chat_template";
+
+/** The metadata of a GGUF; the values of config.json and of the first file's header for a directory. */
+export async function metadata({ id }: { readonly id: number }): Promise<ModelMetadata> {
+  const { gguf, hf } = modelNumbered(id);
+  if (gguf !== undefined) {
+    const lines = metadataLines(gguf.metadata);
+    return { lines, chatTemplates: templatesOf(gguf.metadata), isGguf: true };
+  }
+  const lines = [
+    ...configLines(hf?.config ?? {}, ""),
+    ...configLines(hf?.fileMetadata ?? {}, "__metadata__."),
+  ];
+  return { lines, chatTemplates: await sideTemplates(id), isGguf: false };
+}
+
+function templatesOf(all: Metadata): ChatTemplate[] {
+  return [...all].flatMap(([key, value]) =>
+    value.type === "string" && (key === TEMPLATE || key.startsWith(`${TEMPLATE}.`))
+      ? [{ name: key, text: value.value }]
+      : [],
+  );
+}
+
+/** Nested settings get their places as names. */
+function configLines(config: Readonly<Record<string, unknown>>, before: string): MetadataLine[] {
+  return Object.entries(config).flatMap(([name, value]): MetadataLine[] => {
+    const key = before + name;
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return configLines(value as Readonly<Record<string, unknown>>, `${key}.`);
+    }
+    if (typeof value === "string") return [{ key, type: "string", value }];
+    const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
+    return [{ key, type, value: JSON.stringify(value) ?? "" }];
+  });
+}
+
+async function sideTemplates(id: number): Promise<ChatTemplate[]> {
+  const { hf } = modelNumbered(id);
+  if (hf === undefined) return [];
+  const files = await hf.sideFileBytes();
+  hf.forgetSideFiles();
+  const textOf = (name: string): string | undefined => {
+    const bytes = files.get(name);
+    return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+  };
+  const jinja = textOf("chat_template.jinja");
+  if (jinja !== undefined) return [{ name: "chat_template.jinja", text: jinja }];
+  return configTemplates(textOf("tokenizer_config.json"));
+}
+
+function configTemplates(text: string | undefined): ChatTemplate[] {
+  if (text === undefined) return [];
+  try {
+    const template: unknown = JSON.parse(text).chat_template;
+    if (typeof template === "string")
+      return [{ name: "tokenizer_config.json: chat_template", text: template }];
+    if (!Array.isArray(template)) return [];
+    return template.flatMap((one: unknown) => {
+      const { name, template: own } = (one ?? {}) as { readonly name?: unknown; readonly template?: unknown };
+      return typeof own === "string" ? [{ name: `tokenizer_config.json: ${String(name)}`, text: own }] : [];
+    });
+  } catch {
+    // the findings tell of a file that is not JSON
+    return [];
+  }
+}

@@ -1,0 +1,69 @@
+/** Everyone can use the page: axe-core finds nothing, and the keyboard reaches everything. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BuiltPage, whyNoPage } from "./page.ts";
+
+const kjv = resolve(import.meta.dirname, "../../../fixtures/kjv/hf");
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+interface AxeResult {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly html: string }[];
+  }[];
+}
+
+/** What axe-core finds wrong on the page as it is now. */
+async function violations(page: Page): Promise<string[]> {
+  // evaluated by the debugger: the page's own policy would refuse a foreign script
+  await page.evaluate(axe);
+  const { violations: found } = await page.evaluate<AxeResult>(
+    "axe.run(document, { resultTypes: ['violations'] })",
+  );
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
+describe.skipIf(whyNoPage !== undefined)(`access (skipped: ${whyNoPage ?? ""})`, () => {
+  let built: BuiltPage;
+  beforeAll(async () => {
+    built = await BuiltPage.start();
+  });
+  afterAll(() => built.close());
+
+  it.each([
+    ["light", 360],
+    ["light", 1280],
+    ["dark", 1280],
+    ["dark", 3840],
+  ] as const)("axe-core finds nothing: %s, %d pixels wide", async (colorScheme, width) => {
+    const page = await built.open({ colorScheme, viewport: { width, height: 800 } });
+    expect(await violations(page)).toEqual([]);
+    await page.getByLabel("Open a folder").setInputFiles(kjv);
+    const tabs = page.getByRole("tab");
+    await tabs.first().waitFor();
+    for (const tab of await tabs.all()) {
+      await tab.click();
+      await page.getByRole("tabpanel").waitFor();
+      expect([await tab.textContent(), await violations(page)]).toEqual([await tab.textContent(), []]);
+      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+      expect([await tab.textContent(), overflow]).toEqual([await tab.textContent(), 0]);
+    }
+  });
+
+  it("the keyboard alone opens an address, changes tabs, and walks through tensors", async () => {
+    const page = await built.open();
+    await page.getByLabel("Open a folder").setInputFiles(kjv);
+    await page.getByRole("tab", { name: "Overview" }).focus();
+    await page.keyboard.press("ArrowRight");
+    const grid = page.getByRole("grid", { name: "Tensors" });
+    await grid.waitFor();
+    await grid.focus();
+    await page.keyboard.press("ArrowDown");
+    expect(await grid.locator("[aria-selected=true]").getAttribute("aria-rowindex")).toBe("3");
+    await page.keyboard.press("End");
+    await expect.poll(() => grid.locator("[aria-selected=true]").getAttribute("aria-rowindex")).toBe("31");
+  });
+});
