@@ -71,8 +71,9 @@ export function Bars(props: BarsProps): JSX.Element {
           {
             ...axis,
             size: 52,
+            ...(isLogarithmic ? { splits: () => logarithmicSplits(top) } : {}),
             values: (_, splits) =>
-              splits.map((split) => short.format(isLogarithmic ? 10 ** split - 1 : split)),
+              splits.map((split) => short.format(isLogarithmic ? Math.round(10 ** split - 1) : split)),
           },
         ],
         series: [
@@ -96,6 +97,13 @@ export function Bars(props: BarsProps): JSX.Element {
       <p class="pointed">{pointed === undefined ? "" : describe(pointed)}</p>
     </>
   );
+}
+
+/** Where 0, 1, 10, 100 … stand. */
+function logarithmicSplits(top: number): number[] {
+  const splits = [0];
+  for (let count = 1; Math.log10(count + 1) <= top; count *= 10) splits.push(Math.log10(count + 1));
+  return splits;
 }
 
 function barPaths(): UPlot.Series.PathBuilder {

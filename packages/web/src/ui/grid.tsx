@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
-import type { GridColumn, Order } from "./grid-order.ts";
+import type { GridColumn, Order } from "./row-order.ts";
 import { useVirtualRows } from "./use-virtual-rows.ts";
 
 /** As `--row` of the style sheet. */

@@ -4,16 +4,17 @@ import type { OpenedModel } from "../host/methods/open.ts";
 import { showTensor } from "../state/tensor.ts";
 import { strings } from "../strings.ts";
 import { Grid } from "../ui/grid.tsx";
-import { columns, entriesOf, matchingTensors, type Order, sortedEntries } from "./tensor-list.ts";
+import { byOrder, type Order } from "../ui/row-order.ts";
+import { type ColumnName, columns, filterTexts, matchingTensors } from "./tensor-list.ts";
 
 /** The list of tensors: a grid of which only the visible rows exist. */
 export function Tensors({ model }: { readonly model: OpenedModel }): JSX.Element {
   const text = strings.tensors;
   const [filter, setFilter] = useState("");
-  const [order, setOrder] = useState<Order | undefined>(undefined);
-  const entries = useMemo(() => entriesOf(model.tensors), [model.tensors]);
-  const sorted = useMemo(() => sortedEntries(entries, order), [entries, order]);
-  const shown = useMemo(() => matchingTensors(sorted, filter), [sorted, filter]);
+  const [order, setOrder] = useState<Order<ColumnName> | undefined>(undefined);
+  const texts = useMemo(() => filterTexts(model.tensors), [model.tensors]);
+  const sorted = useMemo(() => byOrder(model.tensors, columns, order), [model.tensors, order]);
+  const shown = useMemo(() => matchingTensors(sorted, texts, filter), [sorted, texts, filter]);
   const filterId = useId();
   return (
     <section class="tensors">
@@ -23,7 +24,7 @@ export function Tensors({ model }: { readonly model: OpenedModel }): JSX.Element
           id={filterId}
           type="search"
           value={filter}
-          onInput={(event) => setFilter(event.currentTarget.value)}
+          onInput={({ currentTarget }) => setFilter(currentTarget.value)}
         />
         <output>{text.count(shown.length, model.tensors.length)}</output>
       </div>

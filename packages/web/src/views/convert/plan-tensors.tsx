@@ -4,9 +4,9 @@ import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { strings } from "../../strings.ts";
 import { Grid } from "../../ui/grid.tsx";
-import { byOrder, type GridColumn, type Order } from "../../ui/grid-order.ts";
 import { TextField } from "../../ui/labelled.tsx";
 import { byteQuantity, figure, shapeText } from "../../ui/quantity.ts";
+import { byOrder, type GridColumn, type Order } from "../../ui/row-order.ts";
 
 type ColumnName = keyof typeof strings.convert.plan.columns;
 

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useId } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { strings } from "../../../strings.ts";
 import type { Place } from "./moves.ts";
 import { LEAST_ZOOM, MOST_ZOOM, pixelsPerWeight, stepOf, type Viewport } from "./viewport.ts";
@@ -83,6 +83,8 @@ interface NumberFieldProps {
 
 function NumberField({ label, value, isPositive = false, onNumber }: NumberFieldProps): JSX.Element {
   const id = useId();
+  // what is being typed stays while rows come in and the page is drawn again
+  const [draft, setDraft] = useState<string | undefined>(undefined);
   return (
     <span class="number-field">
       <label for={id}>{label}</label>
@@ -91,12 +93,13 @@ function NumberField({ label, value, isPositive = false, onNumber }: NumberField
         type="number"
         min={0}
         step={isPositive ? "any" : 1}
-        value={value}
+        value={draft ?? String(value)}
+        onInput={({ currentTarget }) => setDraft(currentTarget.value)}
         onChange={({ currentTarget }) => {
           const number = currentTarget.valueAsNumber;
           const isAllowed = isPositive ? number > 0 : Number.isSafeInteger(number) && number >= 0;
           if (isAllowed) onNumber(number);
-          else currentTarget.value = String(value);
+          setDraft(undefined);
         }}
       />
     </span>

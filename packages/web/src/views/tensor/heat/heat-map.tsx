@@ -35,7 +35,8 @@ interface HeatMapProps {
   readonly tensor: OpenedModel["tensors"][number];
 }
 
-const MOST_HEIGHT = 480;
+/** A part of the window, so that the rest of the page can be reached. */
+const mostHeight = (): number => Math.max(480, Math.floor(innerHeight / 2));
 const LEAST_HEIGHT = 64;
 
 /** The weights of one tensor as colours. Only rows that can be seen are read. */
@@ -68,7 +69,7 @@ export function HeatMap({ modelId, tensor: { name, shape } }: HeatMapProps): JSX
   const height =
     start === undefined
       ? LEAST_HEIGHT
-      : Math.max(LEAST_HEIGHT, Math.min(MOST_HEIGHT, tensor.height * pixelsPerWeight(start)));
+      : Math.max(LEAST_HEIGHT, Math.min(mostHeight(), tensor.height * pixelsPerWeight(start)));
   const size: Size = { width, height };
   const view = start === undefined ? undefined : insideTensor(wanted ?? start, tensor, size);
 

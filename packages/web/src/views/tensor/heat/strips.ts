@@ -23,6 +23,7 @@ export class Strips {
   /** In the order of their last use. */
   readonly #kept = new Map<string, Cells>();
   #keptBytes = 0;
+  #isReading = false;
   #visible: VisibleStrips = { step: 1, first: 0, end: 0 };
   #reading: { readonly step: number; readonly index: number; readonly abort: AbortController } | undefined;
   /** Called when rows have come, and when there is nothing more to read. */
@@ -35,7 +36,7 @@ export class Strips {
   }
 
   get isReading(): boolean {
-    return this.#reading !== undefined;
+    return this.#isReading;
   }
 
   strip(step: number, index: number): Cells | undefined {
@@ -56,13 +57,25 @@ export class Strips {
   }
 
   async #readMissing(): Promise<void> {
-    while (this.#reading === undefined) {
-      const { step, first, end } = this.#visible;
-      let index = first;
-      while (index < end && this.#kept.has(keyOf(step, index))) index++;
-      if (index >= end) return;
-      await this.#readOne(step, index);
+    if (this.#isReading) return;
+    let missing = this.#firstMissing();
+    if (missing === undefined) return;
+    this.#isReading = true;
+    this.onChange();
+    while (missing !== undefined) {
+      await this.#readOne(missing.step, missing.index);
+      missing = this.#firstMissing();
     }
+    this.#isReading = false;
+    this.onChange();
+  }
+
+  #firstMissing(): { readonly step: number; readonly index: number } | undefined {
+    const { step, first, end } = this.#visible;
+    for (let index = first; index < end; index++) {
+      if (!this.#kept.has(keyOf(step, index))) return { step, index };
+    }
+    return undefined;
   }
 
   async #readOne(step: number, index: number): Promise<void> {
