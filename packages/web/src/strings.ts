@@ -35,6 +35,7 @@ export const strings = {
     convert: "Convert",
   },
   loadingView: "Loading this view…",
+  hostFailed: "The part of this page that reads models could not be loaded.",
   metadata: {
     title: "Metadata",
     filter: "Search in keys and values",
@@ -115,6 +116,14 @@ export const strings = {
   },
   overview: {
     facts: "Facts",
+    labels: {
+      format: "format",
+      architecture: "architecture",
+      parameters: "parameters",
+      tensors: "tensors",
+      size: "size",
+      bitsPerWeight: "bits per weight",
+    },
     fact: "Fact",
     claims: "Claimed and measured",
     claimed: "Claimed",
@@ -351,6 +360,7 @@ export const strings = {
     codes: {
       title: "Codes",
       none: (reason: string) => `There are no codes to count: ${reason}.`,
+      noWeights: "it has no weights",
       histogram: "Histogram of codes",
       histogramOfWidth: (bits: number) => `Histogram of codes of ${bits} bits`,
       used: (used: number, all: number, unused: string) =>

@@ -48,13 +48,14 @@ export function Overview({ model }: { readonly model: OpenedModel }): JSX.Elemen
 
 function Facts({ model }: { readonly model: OpenedModel }): JSX.Element {
   const text = strings.overview;
+  const { labels } = text;
   const own: readonly (readonly [label: string, value: string])[] = [
-    ["format", model.variant],
-    ...(model.architecture === undefined ? [] : ([["architecture", model.architecture]] as const)),
-    ["parameters", countQuantity(model.parameterCount)],
-    ["tensors", figure(model.tensorCount)],
-    ["size", byteQuantity(model.fileByteLength)],
-    ["bits per weight", model.bitsPerWeight.toFixed(3)],
+    [labels.format, model.variant],
+    ...(model.architecture === undefined ? [] : ([[labels.architecture, model.architecture]] as const)),
+    [labels.parameters, countQuantity(model.parameterCount)],
+    [labels.tensors, figure(model.tensorCount)],
+    [labels.size, byteQuantity(model.fileByteLength)],
+    [labels.bitsPerWeight, model.bitsPerWeight.toFixed(3)],
     ...model.facts.map(
       ({ label, value }) => [label, typeof value === "number" ? figure(value) : String(value)] as const,
     ),

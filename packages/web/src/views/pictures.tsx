@@ -163,7 +163,7 @@ interface BitsCellProps {
 }
 
 function BitsCell({ id, cell, isActive, onChoose, onPoint }: BitsCellProps): JSX.Element {
-  const className = isActive ? "bits active" : "bits";
+  const className = `bits${isActive ? " active" : ""}`;
   if (cell === undefined) return <td id={id} role="gridcell" class={className} aria-selected={isActive} />;
   const bits = bitsOf(cell);
   const colour = sequentialColour(shareOfBits(bits));

@@ -17,7 +17,7 @@ export interface StoredCodes {
 
 /** Why a weight has no codes to count. */
 export interface NoCodes {
-  readonly reason: string;
+  readonly reason: string | undefined;
 }
 
 const BAND_WEIGHTS = 1024 * 1024;
@@ -31,7 +31,7 @@ export async function storedCodes(
   const { shape, encoding } = model.tensor(name);
   const weight = model.weight(name);
   const [rows, columns] = [rowCount(shape), rowLength(shape)];
-  if (elementCount(shape) === 0) return { reason: "it has no weights" };
+  if (elementCount(shape) === 0) return { reason: undefined };
   const examination = await weight.packed?.examine();
   const step = Math.max(1, Math.floor(BAND_WEIGHTS / columns));
   const codeCount = codesOf(encoding, examination?.facts?.maxCode);
@@ -57,7 +57,7 @@ export async function storedCodes(
     }
     await turn({ start, end });
   }
-  if (counters === undefined) return { reason: "it has no weights" };
+  if (counters === undefined) return { reason: undefined };
   return {
     codes: counters.codes.result(codeCount),
     scales: counters.scales.figures(),

@@ -15,7 +15,7 @@ export function Codes({ stored }: { readonly stored: StoredCodes | NoCodes }): J
     <section aria-label={text.title}>
       <h3>{text.title}</h3>
       {"reason" in stored ? (
-        <p class="quiet">{text.none(stored.reason)}</p>
+        <p class="quiet">{text.none(stored.reason ?? text.noWeights)}</p>
       ) : (
         stored.codes.map((codes) => <OneWidth key={String(codes.bits)} codes={codes} />)
       )}
