@@ -87,6 +87,7 @@ export {
   type DumpOptions,
   npyHeader,
   type StatisticsOptions,
+  type StatisticsPass,
   type TensorStatistics,
   tensorStatistics,
   tensorValues,

@@ -37,7 +37,7 @@ export function* parseTensorTable(
   const names = new Set<string>();
   for (let i = 0; i < count; i++) {
     const at = cursor.offset;
-    const entry = yield* parseEntry(cursor);
+    const entry = yield* parseEntry(cursor, findings);
     if (names.has(entry.name)) {
       throw new FormatError(`The tensor name ${quoted(entry.name)} occurs twice.`, {
         path: cursor.path,
@@ -47,13 +47,12 @@ export function* parseTensorTable(
       });
     }
     names.add(entry.name);
-    warnOfEntry(entry, findings);
     entries.push(entry);
   }
   return entries;
 }
 
-function* parseEntry(cursor: HeaderCursor): Parser<TensorEntry> {
+function* parseEntry(cursor: HeaderCursor, findings: Finding<GgufFindingCode>[]): Parser<TensorEntry> {
   const start = cursor.offset;
   const name = yield* parseName(cursor, "a tensor name");
   const fault = (message: string, reason?: string, offset = start): FormatError =>
@@ -85,15 +84,17 @@ function* parseEntry(cursor: HeaderCursor): Parser<TensorEntry> {
   });
   const byteLength = tensorByteLength(shape, type, fault);
   const byteOffset = cursor.reader.u64("a tensor offset");
-  return { name, shape, type, byteOffset, byteLength };
+  const entry = { name, shape, type, byteOffset, byteLength };
+  warnOfEntry(entry, nameByteLength, findings);
+  return entry;
 }
 
-function warnOfEntry(entry: TensorEntry, findings: Finding<GgufFindingCode>[]): void {
+function warnOfEntry(entry: TensorEntry, nameByteLength: number, findings: Finding<GgufFindingCode>[]): void {
   const { name } = entry;
   const warn = (code: GgufFindingCode, message: string): void => {
     findings.push({ code, severity: "warning", message, tensor: name });
   };
-  if (encodeText(name).byteLength > GGML_NAME_BYTE_LENGTH)
+  if (nameByteLength > GGML_NAME_BYTE_LENGTH)
     warn(
       "long-name",
       `The tensor name has more than the ${GGML_NAME_BYTE_LENGTH} bytes that llama.cpp reads.`,

@@ -5,25 +5,24 @@ import { droppedFiles, requestsOf } from "./open/chosen-files.ts";
 import { entries, openAll, shownEntry } from "./state/models.ts";
 import { shownTab, type TabName, tabNames } from "./state/tabs.ts";
 import { strings } from "./strings.ts";
+import { lazyView } from "./ui/lazy-view.tsx";
 import { Choices } from "./views/choices.tsx";
-import { Compare } from "./views/compare.tsx";
-import { Convert } from "./views/convert/convert.tsx";
 import { FindingItem } from "./views/findings.tsx";
-import { Metadata } from "./views/metadata/metadata.tsx";
 import { ModelList } from "./views/model-list.tsx";
 import { OpenBar } from "./views/open-bar.tsx";
 import { Overview } from "./views/overview.tsx";
 import { Tensors } from "./views/tensors.tsx";
-import { Tokens } from "./views/tokens.tsx";
 
 /** What each tab shows of the model. */
 const tabs: Readonly<Record<TabName, ComponentType<{ readonly model: OpenedModel }>>> = {
   overview: Overview,
   tensors: Tensors,
-  metadata: Metadata,
-  tokens: Tokens,
-  compare: Compare,
-  convert: Convert,
+  pictures: lazyView(async () => (await import("./views/pictures.tsx")).Pictures),
+  tensor: lazyView(async () => (await import("./views/tensor/tensor.tsx")).TensorView),
+  metadata: lazyView(async () => (await import("./views/metadata/metadata.tsx")).Metadata),
+  tokens: lazyView(async () => (await import("./views/tokens.tsx")).Tokens),
+  compare: lazyView(async () => (await import("./views/compare.tsx")).Compare),
+  convert: lazyView(async () => (await import("./views/convert/convert.tsx")).Convert),
 };
 
 /** The whole page. Files can be dropped anywhere. */

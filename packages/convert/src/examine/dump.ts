@@ -18,7 +18,17 @@ export interface DumpOptions {
 export interface StatisticsOptions extends DumpOptions {
   /** Bars of the histogram. Default 32. */
   readonly bins?: number | undefined;
+  /**
+   * Called with each piece of rows, in both passes, and awaited: for progress, and for figures of one's own. The values are
+   * valid until it returns.
+   */
+  readonly onRows?:
+    | ((values: Float32Array, rows: RowBand, pass: StatisticsPass) => void | Promise<void>)
+    | undefined;
 }
+
+/** The first pass finds the range, the second counts within it. */
+export type StatisticsPass = "range" | "histogram";
 
 /** Statistics and a histogram of a tensor's dequantized values. */
 export interface TensorStatistics {
@@ -84,6 +94,21 @@ export async function* tensorValues(
   }
 }
 
+async function* watchedValues(
+  model: Model,
+  { name, shape }: WeightPlan,
+  options: StatisticsOptions,
+  pass: StatisticsPass,
+): AsyncGenerator<Float32Array> {
+  let start = options.rows?.start ?? 0;
+  for await (const values of tensorValues(model, name, options)) {
+    const end = start + values.length / rowLengthOf(shape);
+    yield values;
+    await options.onRows?.(values, { start, end }, pass);
+    start = end;
+  }
+}
+
 /** Figures and a histogram of some rows. Reads them twice: the histogram needs the range. */
 export async function tensorStatistics(
   model: Model,
@@ -96,7 +121,7 @@ export async function tensorStatistics(
     throw new UsageError(`A histogram cannot have ${bins} bars.`);
   let [count, zeros, nans, infinities, sum, squares] = [0, 0, 0, 0, 0, 0];
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for await (const values of tensorValues(model, name, options)) {
+  for await (const values of watchedValues(model, plan, options, "range")) {
     count += values.length;
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
@@ -116,7 +141,7 @@ export async function tensorStatistics(
   const counts = new Array<number>(bins).fill(0);
   const width = (max - min) / bins;
   if (finite > 0) {
-    for await (const values of tensorValues(model, name, options)) {
+    for await (const values of watchedValues(model, plan, options, "histogram")) {
       for (let i = 0; i < values.length; i++) {
         const value = values[i]!;
         if (!Number.isFinite(value)) continue;

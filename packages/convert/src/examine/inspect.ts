@@ -104,7 +104,7 @@ function encodingShares(tensors: readonly ModelTensor[]): EncodingShare[] {
 /** Facts for people: label, GGUF key (`~` is the architecture), config.json keys. */
 const FACTS: readonly (readonly [label: string, gguf: string | undefined, ...hf: string[]])[] = [
   ["name", "general.name"],
-  ["size", "general.size_label"],
+  ["size label", "general.size_label"],
   ["layers", "~.block_count", "num_hidden_layers", "n_layer"],
   ["context length", "~.context_length", "max_position_embeddings", "n_positions"],
   ["embedding length", "~.embedding_length", "hidden_size", "n_embd"],

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { F16, memorySink, memorySource, memoryStore } from "@requant/core";
+import { F16, floatToHalf, halfToFloat, memorySink, memorySource, memoryStore } from "@requant/core";
 import { readGguf } from "@requant/gguf";
 import { describe, expect, it } from "vitest";
 import {
@@ -144,6 +144,23 @@ describe("dump", () => {
     const width = (statistics.max - statistics.min) / 4;
     const first = values.filter((value) => value < statistics.min + width).length;
     expect(statistics.histogram.counts[0]).toBe(first);
+  });
+
+  it("hands out the rows of both passes", async () => {
+    const values = pseudoWeights(96 * 64, 1);
+    const store = memoryStore({ name: "s" });
+    store.files.set("tiny.gguf", await ggufBytes([{ name: "x", shape: [96, 64], values }]));
+    const model = await openModel({ store, file: "tiny.gguf" });
+    const seen = { range: new Float32Array(20 * 64), histogram: new Float32Array(20 * 64) };
+    await tensorStatistics(model, "x", {
+      rows: { start: 10, end: 30 },
+      onRows: (piece, { start }, pass) => seen[pass].set(piece, (start - 10) * 64),
+    });
+    // matrices of this file are F16
+    const stored = Float32Array.from(values, (value) => halfToFloat(floatToHalf(value)));
+    const expected = stored.subarray(10 * 64, 30 * 64);
+    expect(seen.range).toEqual(expected);
+    expect(seen.histogram).toEqual(expected);
   });
 
   it("counts what is not finite", async () => {

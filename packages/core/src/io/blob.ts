@@ -51,6 +51,9 @@ export function blobSource(blob: Blob, name?: string): ByteSource {
   };
 }
 
+/** Readers that wait for bytes. Chromium collects a waiting reader that nothing else holds, and its read never ends. */
+const readers = new Set<ReadableStreamBYOBReader>();
+
 /** Bytes that one step of a read brings. */
 const STEP_BYTE_LENGTH = 256 * 1024;
 
@@ -67,12 +70,17 @@ async function fill(target: Uint8Array, blob: Blob, spare: ArrayBuffer[]): Promi
   }
   let memory = spare.pop() ?? new ArrayBuffer(STEP_BYTE_LENGTH);
   let got = 0;
-  for (;;) {
-    const { value, done } = await reader.read(new Uint8Array(memory));
-    if (value !== undefined) memory = value.buffer;
-    if (done || value === undefined) break;
-    target.set(value, got);
-    got += value.byteLength;
+  readers.add(reader);
+  try {
+    for (;;) {
+      const { value, done } = await reader.read(new Uint8Array(memory));
+      if (value !== undefined) memory = value.buffer;
+      if (done || value === undefined) break;
+      target.set(value, got);
+      got += value.byteLength;
+    }
+  } finally {
+    readers.delete(reader);
   }
   spare.push(memory);
   return got;

@@ -40,6 +40,7 @@ export {
 } from "./integer-view.ts";
 export {
   checkLevelView,
+  commonGroups,
   dequantizeLevels,
   type Factor,
   isLevelView,
@@ -49,6 +50,7 @@ export {
   type Span,
   type StoredView,
   selectLevelRows,
+  spanIndex,
 } from "./level-view.ts";
 export type { QuantizeViewOptions } from "./quantize.ts";
 export {

@@ -1,5 +1,6 @@
 /** The page's side of the host. */
 
+import { strings } from "../strings.ts";
 import type { HostReply, HostRequest, MethodInput, MethodName, MethodOutput, Refusal } from "./protocol.ts";
 import { refusalOf } from "./refusal.ts";
 
@@ -41,7 +42,7 @@ function host(): Worker {
   worker.onmessage = ({ data }: MessageEvent<HostReply>) => take(data);
   worker.onerror = (event) => {
     event.preventDefault();
-    failAll(event.message || "The part of this page that reads models could not be loaded.");
+    failAll(event.message || strings.hostFailed);
   };
   started = worker;
   return worker;

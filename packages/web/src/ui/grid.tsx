@@ -1,37 +1,10 @@
 import type { JSX } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
+import type { GridColumn, Order } from "./row-order.ts";
 import { useVirtualRows } from "./use-virtual-rows.ts";
 
-export interface GridColumn<R> {
-  readonly isNumber?: true;
-  text(row: R): string;
-  /** What rows are sorted by. */
-  value(row: R): string | number;
-}
-
-export interface Order<C> {
-  readonly column: C;
-  readonly descending: boolean;
-}
-
-const ROW_HEIGHT = 30;
-
-export function byOrder<R, C extends string>(
-  rows: readonly R[],
-  columns: Readonly<Record<C, GridColumn<R>>>,
-  order: Order<C> | undefined,
-): readonly R[] {
-  if (order === undefined) return rows;
-  const { value } = columns[order.column];
-  const sign = order.descending ? -1 : 1;
-  const collator = new Intl.Collator("en", { numeric: true });
-  return [...rows].sort((a, b) => {
-    const [x, y] = [value(a), value(b)];
-    return (
-      sign * (typeof x === "number" && typeof y === "number" ? x - y : collator.compare(String(x), String(y)))
-    );
-  });
-}
+/** As `--row` of the style sheet. */
+const ROW_HEIGHT = 28;
 
 interface GridProps<R, C extends string> {
   /** Its accessible name. */
@@ -125,7 +98,7 @@ export function Grid<R, C extends string>(props: GridProps<R, C>): JSX.Element {
                 <div
                   key={column}
                   role="gridcell"
-                  class={columns[column].isNumber === true ? "number" : undefined}
+                  class={columns[column].isNumber === true ? "number" : column}
                   title={columns[column].text(row)}
                 >
                   {columns[column].text(row)}
@@ -152,7 +125,7 @@ function SortHeader<C extends string>(props: SortHeaderProps<C>): JSX.Element {
   const isSorted = order?.column === column;
   const direction = !isSorted ? "none" : order.descending ? "descending" : "ascending";
   return (
-    <div role="columnheader" aria-sort={direction} class={isNumber ? "number" : undefined}>
+    <div role="columnheader" aria-sort={direction} title={title} class={isNumber ? "number" : undefined}>
       <button
         type="button"
         class="sort"

@@ -8,9 +8,11 @@ import type { OpenedModel } from "../host/methods/open.ts";
 import type { Refusal } from "../host/protocol.ts";
 import { openEntries } from "../state/models.ts";
 import { strings } from "../strings.ts";
-import { byOrder, Grid, type GridColumn, type Order } from "../ui/grid.tsx";
+import { Grid } from "../ui/grid.tsx";
+import { KeyName } from "../ui/key-name.tsx";
 import { Chooser } from "../ui/labelled.tsx";
 import { figure } from "../ui/quantity.ts";
+import { byOrder, type GridColumn, type Order } from "../ui/row-order.ts";
 import { Table } from "../ui/table.tsx";
 import { useHost } from "../ui/use-host.ts";
 import { ErrorMap } from "./error-map.tsx";
@@ -216,7 +218,7 @@ function MetadataDiff({ a, b }: { readonly a: number; readonly b: number }): JSX
         { name: text.columns.from },
         { name: text.columns.to },
       ]}
-      rows={answer.value.map((pair) => [pair.key, cut(pair.a), cut(pair.b)])}
+      rows={answer.value.map((pair) => [<KeyName key="key" name={pair.key} />, cut(pair.a), cut(pair.b)])}
     />
   );
 }

@@ -11,7 +11,11 @@ export function ModelList(): JSX.Element | null {
     <nav aria-label={text.list} class="model-list">
       <ul>
         {entries.value.map(({ key, name, state }) => (
-          <li key={key} class={key === shownKey.value ? "shown" : ""}>
+          <li
+            key={key}
+            class={key === shownKey.value ? "shown" : ""}
+            ref={key === shownKey.value ? showInList : null}
+          >
             <button
               type="button"
               class="model-name"
@@ -31,6 +35,11 @@ export function ModelList(): JSX.Element | null {
       </ul>
     </nav>
   );
+}
+
+/** The list is short on narrow screens. */
+function showInList(item: HTMLElement | null): void {
+  item?.scrollIntoView({ block: "nearest" });
 }
 
 function stateText(state: ModelEntry["state"]): string {

@@ -15,41 +15,47 @@ export function Overview({ model }: { readonly model: OpenedModel }): JSX.Elemen
     <>
       <Facts model={model} />
       <Doctor model={model} />
-      <Table
-        caption={text.encodings}
-        columns={[
-          { name: text.encoding },
-          { name: text.tensors, isNumber: true },
-          { name: text.parameters, isNumber: true },
-          { name: text.size, isNumber: true },
-          { name: text.bitsPerWeight, isNumber: true },
-        ]}
-        rows={model.encodings.map(({ encoding, tensorCount, parameterCount, byteLength, bitsPerWeight }) => [
-          encoding,
-          figure(tensorCount),
-          countQuantity(parameterCount),
-          byteQuantity(byteLength),
-          bitsPerWeight.toFixed(3),
-        ])}
-      />
-      <Table
-        caption={text.files}
-        columns={[{ name: text.file }, { name: text.size, isNumber: true }]}
-        rows={model.files.map(({ name, byteLength }) => [name, byteQuantity(byteLength)])}
-      />
+      <div class="tables">
+        {model.measured.length === 0 ? null : <MeasuredFacts model={model} />}
+        <Table
+          caption={text.encodings}
+          columns={[
+            { name: text.encoding },
+            { name: text.tensors, isNumber: true },
+            { name: text.parameters, isNumber: true },
+            { name: text.size, isNumber: true },
+            { name: text.bitsPerWeight, isNumber: true },
+          ]}
+          rows={model.encodings.map(
+            ({ encoding, tensorCount, parameterCount, byteLength, bitsPerWeight }) => [
+              encoding,
+              figure(tensorCount),
+              countQuantity(parameterCount),
+              byteQuantity(byteLength),
+              bitsPerWeight.toFixed(3),
+            ],
+          )}
+        />
+        <Table
+          caption={text.files}
+          columns={[{ name: text.file }, { name: text.size, isNumber: true }]}
+          rows={model.files.map(({ name, byteLength }) => [name, byteQuantity(byteLength)])}
+        />
+      </div>
     </>
   );
 }
 
 function Facts({ model }: { readonly model: OpenedModel }): JSX.Element {
   const text = strings.overview;
+  const { labels } = text;
   const own: readonly (readonly [label: string, value: string])[] = [
-    ["format", model.variant],
-    ...(model.architecture === undefined ? [] : ([["architecture", model.architecture]] as const)),
-    ["parameters", countQuantity(model.parameterCount)],
-    ["tensors", figure(model.tensorCount)],
-    ["size", byteQuantity(model.fileByteLength)],
-    ["bits per weight", model.bitsPerWeight.toFixed(3)],
+    [labels.format, model.variant],
+    ...(model.architecture === undefined ? [] : ([[labels.architecture, model.architecture]] as const)),
+    [labels.parameters, countQuantity(model.parameterCount)],
+    [labels.tensors, figure(model.tensorCount)],
+    [labels.size, byteQuantity(model.fileByteLength)],
+    [labels.bitsPerWeight, model.bitsPerWeight.toFixed(3)],
     ...model.facts.map(
       ({ label, value }) => [label, typeof value === "number" ? figure(value) : String(value)] as const,
     ),
@@ -57,7 +63,7 @@ function Facts({ model }: { readonly model: OpenedModel }): JSX.Element {
   return (
     <section aria-label={text.facts}>
       <h2>{text.facts}</h2>
-      <dl class="facts">
+      <dl class="facts overview-facts">
         {own.map(([label, value]) => (
           <div key={label}>
             <dt>{label}</dt>
@@ -65,7 +71,6 @@ function Facts({ model }: { readonly model: OpenedModel }): JSX.Element {
           </div>
         ))}
       </dl>
-      {model.measured.length === 0 ? null : <MeasuredFacts model={model} />}
     </section>
   );
 }
@@ -74,7 +79,7 @@ function MeasuredFacts({ model }: { readonly model: OpenedModel }): JSX.Element 
   const text = strings.overview;
   return (
     <Table
-      caption={`${text.facts}: ${text.claimed}, ${text.measured}`}
+      caption={text.claims}
       columns={[{ name: text.fact }, { name: text.claimed }, { name: text.measured }]}
       rows={model.measured.map(({ label, claimed, measured }) => [label, claimed ?? "", measured])}
     />

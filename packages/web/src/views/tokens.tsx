@@ -15,7 +15,7 @@ export function Tokens({ model }: { readonly model: OpenedModel }): JSX.Element 
   const [sought, setSought] = useState("");
   const id = useId();
   return (
-    <>
+    <div class="tokens">
       <section>
         <label for={id}>{text.text}</label>
         <p class="quiet small">{text.textHint}</p>
@@ -48,7 +48,7 @@ export function Tokens({ model }: { readonly model: OpenedModel }): JSX.Element 
           />
         )}
       </section>
-    </>
+    </div>
   );
 }
 

@@ -23,6 +23,8 @@ export const methods = {
   compare: lazy(async () => (await import("./compare.ts")).compare),
   compareMetadata: lazy(async () => (await import("./compare.ts")).compareMetadata),
   doctor: lazy(async () => (await import("./doctor.ts")).doctor),
+  tensorFigures: lazy(async () => (await import("./tensor-figures.ts")).tensorFigures),
+  tensorRows: lazy(async () => (await import("./tensor-rows.ts")).tensorRows),
 };
 
 export type HostMethods = typeof methods;

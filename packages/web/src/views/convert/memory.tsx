@@ -118,7 +118,7 @@ function Together({ weights, estimate }: TogetherProps): JSX.Element {
         <span class="part weights" style={{ flexGrow: Math.max(weights, 1) }} />
         <span class="part context" style={{ flexGrow: Math.max(context.byteLength, 1) }} />
       </div>
-      <ul class="legend">
+      <ul class="parts">
         <li>
           <span class="swatch weights" aria-hidden="true" />
           <strong>{text.weights}</strong> {byteQuantity(weights)}

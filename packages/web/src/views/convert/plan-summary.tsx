@@ -113,7 +113,7 @@ function FidelityBar({ plan }: { readonly plan: PlannedConversion }): JSX.Elemen
           <span key={name} class={`part ${name}`} style={{ flexGrow: Math.max(bytes, 1) }} />
         ))}
       </div>
-      <ul class="legend">
+      <ul class="parts">
         {parts.map(({ name, count, bytes }) => (
           <li key={name}>
             <span class={`swatch ${name}`} aria-hidden="true" />

@@ -3,9 +3,10 @@ import { elementCount } from "@requant/core";
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { strings } from "../../strings.ts";
-import { byOrder, Grid, type GridColumn, type Order } from "../../ui/grid.tsx";
+import { Grid } from "../../ui/grid.tsx";
 import { TextField } from "../../ui/labelled.tsx";
 import { byteQuantity, figure, shapeText } from "../../ui/quantity.ts";
+import { byOrder, type GridColumn, type Order } from "../../ui/row-order.ts";
 
 type ColumnName = keyof typeof strings.convert.plan.columns;
 

@@ -7,6 +7,7 @@ import { changesOf, type KeyChanges, noteChange } from "../../state/edits.ts";
 import { editedFile } from "../../storage/own-storage.ts";
 import { canSaveInPlace, chooseSaveFile, saveFile } from "../../storage/save-file.ts";
 import { strings } from "../../strings.ts";
+import { KeyName } from "../../ui/key-name.tsx";
 import { Switch, TextField } from "../../ui/labelled.tsx";
 import { Table } from "../../ui/table.tsx";
 import { useHost } from "../../ui/use-host.ts";
@@ -106,7 +107,7 @@ function Preview({ request, fileName }: PreviewProps): JSX.Element {
         caption={text.title}
         columns={[{ name: text.key }, { name: text.before }, { name: text.after }]}
         rows={differences.map(({ key, before, after }) => [
-          key,
+          <KeyName key="key" name={key} />,
           before ?? text.nothing,
           after ?? text.nothing,
         ])}

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { changesOf, noteChange } from "../../state/edits.ts";
 import { strings } from "../../strings.ts";
 import { CopyButton } from "../../ui/copy-button.tsx";
+import { KeyName } from "../../ui/key-name.tsx";
 
 interface KeyRowProps {
   readonly id: number;
@@ -24,7 +25,7 @@ export function KeyRow({ id, line, isEditable }: KeyRowProps): JSX.Element {
   return (
     <tr class={change === undefined ? undefined : "changed"}>
       <th scope="row">
-        <code>{key}</code>
+        <KeyName name={key} />
       </th>
       <td class="quiet">{length === undefined ? type : `${type} × ${length.toLocaleString("en")}`}</td>
       <td class={change?.kind === "unset" ? "value removed" : "value"}>

@@ -39,7 +39,7 @@ function Keys({ model: { id, files }, metadata: { lines, chatTemplates, isGguf }
   if (lines.length === 0) return <p class="quiet">{text.none}</p>;
   return (
     <>
-      <div class="row">
+      <div class="row metadata-search">
         <TextField type="search" label={text.filter} value={filter} onText={setFilter} />
         <output>{text.count(shown.length, lines.length)}</output>
       </div>

@@ -1,0 +1,51 @@
+/** The columns and the filter of the list of tensors, which may have a hundred thousand rows. */
+import { elementCount } from "@requant/core";
+import type { OpenedModel } from "../host/methods/open.ts";
+import type { strings } from "../strings.ts";
+import { byteQuantity, shapeText } from "../ui/quantity.ts";
+import type { GridColumn } from "../ui/row-order.ts";
+
+export type Tensor = OpenedModel["tensors"][number];
+export type ColumnName = keyof typeof strings.tensors.columns;
+
+function bitsOf(tensor: Tensor): number {
+  const count = elementCount(tensor.shape);
+  return count === 0 ? 0 : (tensor.byteLength * 8) / count;
+}
+
+export const columns: Readonly<Record<ColumnName, GridColumn<Tensor>>> = {
+  name: { text: ({ name }) => name, value: ({ name }) => name },
+  shape: { text: ({ shape }) => shapeText(shape), value: ({ shape }) => elementCount(shape) },
+  encoding: { text: ({ encoding }) => encoding, value: ({ encoding }) => encoding },
+  byteLength: {
+    isNumber: true,
+    text: ({ byteLength }) => byteQuantity(byteLength),
+    value: ({ byteLength }) => byteLength,
+  },
+  bitsPerWeight: { isNumber: true, text: (tensor) => bitsOf(tensor).toFixed(2), value: bitsOf },
+  file: { text: ({ file }) => file, value: ({ file }) => file },
+};
+
+/** The text of each tensor that a filter looks in. */
+export function filterTexts(tensors: readonly Tensor[]): ReadonlyMap<Tensor, string> {
+  return new Map(
+    tensors.map((tensor) => [tensor, `${tensor.name} ${tensor.encoding} ${tensor.file}`.toLowerCase()]),
+  );
+}
+
+/** The tensors that have each word of the filter in their name, encoding or file. */
+export function matchingTensors(
+  tensors: readonly Tensor[],
+  texts: ReadonlyMap<Tensor, string>,
+  filter: string,
+): readonly Tensor[] {
+  const words = filter
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  if (words.length === 0) return tensors;
+  return tensors.filter((tensor) => {
+    const text = texts.get(tensor) ?? "";
+    return words.every((word) => text.includes(word));
+  });
+}
