@@ -85,6 +85,23 @@ export default {
       to: { dependencyTypes: ["core"] },
     },
     {
+      name: "hub-loads-when-used",
+      comment: "a command that reads a local path loads nothing of the hub or of other stores: import() only",
+      severity: "error",
+      from: { path: "^packages/cli/src/", pathNot: "^packages/cli/src/(hub|local)/" },
+      to: {
+        path: "^packages/(cli/src/(hub|local)/|core/src/io/hub/)",
+        dynamic: false,
+        dependencyTypesNot: ["type-only"],
+      },
+    },
+    {
+      name: "sources-know-no-commands",
+      severity: "error",
+      from: { path: "^packages/cli/src/(hub|local)/" },
+      to: { path: "^packages/cli/src/commands/" },
+    },
+    {
       name: "arithmetic-knows-no-io",
       severity: "error",
       from: { path: "^packages/[^/]+/src/(types/|view/|numeric/|bits/|(codec|layout)\\.ts$)" },

@@ -5,6 +5,7 @@ import type { ByteSource } from "@requant/core";
 import { fileSource } from "@requant/core/node";
 import { readGguf } from "@requant/gguf";
 import { childPath, inTurns, nodeUsage, outputOf, type Usage } from "./child-process.ts";
+import type { LlamaShape } from "./llama-shape.ts";
 import { makeModel } from "./make-model.ts";
 import { findNativeLlama } from "./native.ts";
 import { type Measurement, spread } from "./results.ts";
@@ -28,25 +29,18 @@ const vocabularySize = 32_000;
 const QUICK = 10_000;
 
 /** The number of layers that comes nearest to the size. */
-function layersFor(gigabytes: number): number {
+export function layersFor(gigabytes: number): number {
   const layer = 2 * width * width + 2 * width * keyValueWidth + 3 * width * feedForward;
   return Math.max(1, Math.round((gigabytes * 5e8 - 2 * vocabularySize * width) / layer));
 }
 
+export function modelShape(layers: number): LlamaShape {
+  return { layers, width, feedForward, heads: 32, keyValueHeads: 8, vocabularySize };
+}
+
 export async function measureConvert(folder: string, options: ConvertOptions): Promise<Measurement[]> {
   const input = join(folder, "model-f16.gguf");
-  await makeModel(
-    input,
-    {
-      layers: layersFor(options.gigabytes),
-      width,
-      feedForward,
-      heads: 32,
-      keyValueHeads: 8,
-      vocabularySize,
-    },
-    { tokens: vocabularySize, merges: 1000 },
-  );
+  await makeModel(input, modelShape(layersFor(options.gigabytes)), { tokens: vocabularySize, merges: 1000 });
   const { size } = await stat(input);
   const native = findNativeLlama();
   const help = await outputOf(process.execPath, [command, "convert", "--help"]);

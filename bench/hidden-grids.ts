@@ -1,5 +1,6 @@
 /** The search for hidden grids, one thread, in memory: GB/s of the floats as they are stored. */
 import { BF16, type BlockCodec, F32 } from "@requant/core";
+import { allocateKernelBuffer } from "@requant/core/kernels";
 import { type FoundGrid, GridSearch, type HidingType, PROBE_ROWS } from "@requant/core/view";
 import { type InterleaveOptions, interleave } from "./interleave.ts";
 import { randomNumbers } from "./random.ts";
@@ -47,7 +48,7 @@ function storedFloats({ type, value, groupSize }: Case): Uint8Array {
   return bytes;
 }
 
-const memory = new Float32Array(128 * COLUMNS);
+const memory = allocateKernelBuffer(4 * 128 * COLUMNS).floats();
 
 /** Decodes and searches, as a plan does with each band. */
 function search(bytes: Uint8Array, type: "F32" | "BF16"): FoundGrid | undefined {

@@ -62,6 +62,17 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       .option("--quiet", "no progress, no messages")
       .option("--debug", "stack traces")
       .exitOverride();
+    if (/[<[](?:model|a)[\]>]/.test(usage)) {
+      added
+        .option(
+          "--cache",
+          "download a model of the hub into the cache of hf first; default: fetch only the parts that are read",
+        )
+        .option(
+          "--no-cache",
+          "neither read nor fill the cache of hf; default: files that are in it are read there",
+        );
+    }
     added.action(async () => {
       const options = added.opts<CommonOptions & Record<string, unknown>>();
       refuseMissing(added, options);

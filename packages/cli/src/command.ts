@@ -21,6 +21,6 @@ process.on("exit", () => {
     // nowhere left to say it
   }
 });
-main(argv, { out: process.stdout, err: process.stderr }).then((status) => {
+main(argv, { input: process.stdin, out: process.stdout, err: process.stderr }).then((status) => {
   process.exitCode = status;
 });

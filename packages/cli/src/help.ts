@@ -20,9 +20,19 @@ const topics: Readonly<Record<string, Topic>> = {
         ["directory", "a Hugging Face-style directory"],
         ["https://…", "an address; only the parts that are needed are read, by HTTP ranges"],
         [
-          "hf:owner/repo",
-          "a repository of the hub, with @revision and /file where asked (HF_ENDPOINT, HF_TOKEN)",
+          "owner/repo",
+          "a repository of the Hugging Face hub, where there is no such path; also its web address, and that of a file or a folder in it",
         ],
+        [
+          "hf:owner/repo",
+          "the same, always: hf:owner/repo@revision:Q4_K_M/file; :Q4_K_M picks one of several GGUF files. HF_ENDPOINT names another hub, HF_TOKEN (or hf auth login) gives access, HF_HUB_OFFLINE=1 reads the cache alone",
+        ],
+        [
+          "--cache",
+          "download a model of the hub into the cache that hf has (HF_HUB_CACHE, HF_HOME) and read it there. Without it, files in the cache are read there, and of all others only the parts that are needed; --no-cache leaves the cache alone",
+        ],
+        ["ollama:name:tag", "a model that Ollama has stored here (OLLAMA_MODELS)"],
+        ["lmstudio:owner/repo", "a model that LM Studio has stored here; :Q4_K_M and /file as for the hub"],
         [
           "s3://bucket/key",
           "an object store (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_S3)",

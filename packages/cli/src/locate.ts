@@ -1,43 +1,54 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import {
-  IoError,
-  type ReadStore,
-  readAheadSource,
-  shownUrl,
-  type UrlOptions,
-  UsageError,
-  urlStore,
-} from "@requant/core";
-import { directoryStore } from "@requant/core/node";
+import { IoError, isCodecError, shownUrl, type UrlOptions, UsageError, urlStore } from "@requant/core";
+import { asIoError, directoryStore } from "@requant/core/node";
 import { withoutTrailing } from "@requant/core/text";
-import { refuseOtherAddresses } from "./other-addresses.ts";
-import { s3Store } from "./s3.ts";
-import { secretFrom } from "./secret.ts";
+import type { Context } from "./context.ts";
+import type { Location } from "./location.ts";
+import { readAheadStore } from "./read-ahead-store.ts";
 
-/** Where a model argument points: a folder of files, and the one file that was named, if one was. */
-export interface Location {
-  readonly store: ReadStore;
-  readonly file: string | undefined;
-  /** Set for local models only: the folder itself. */
-  readonly directory: string | undefined;
-}
-
-/** Two names with a slash between, as people paste them from the hub. */
-const REPOSITORY = /^[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}$/;
-const HUB = /^hf:([^/@?#]+\/[^/@?#]+)(?:@([^/?#]+))?(?:\/([^?#]+))?$/;
 /** What an address begins with. Drives of Windows have one letter. */
 const SCHEME = /^([a-z][a-z0-9+.-]{1,20}):\/\//i;
 
-/** A path, `https://…`, `hf:owner/repo[@revision][/file]` or `s3://bucket/key`. */
+type Asking = Pick<Context, "signal" | "streams" | "options">;
+
+/** Finds the model of an argument that begins as the name says. */
+interface Place {
+  readonly prefix: RegExp;
+  locate(argument: string, asking: Asking, environment: NodeJS.ProcessEnv): Promise<Location>;
+}
+
+/** What is no path. Each place loads what it needs. */
+const places: readonly Place[] = [
+  { prefix: /^https?:\/\//i, locate: locateWeb },
+  { prefix: /^hf:/i, locate: locateHubText },
+  {
+    prefix: /^s3:\/\//,
+    async locate(argument, { signal }, environment) {
+      const { s3Store } = await import("./s3.ts");
+      return remote(s3Store(argument, environment, { signal }));
+    },
+  },
+  {
+    prefix: /^ollama:/,
+    locate: async (argument, _, environment) =>
+      (await import("./local/ollama.ts")).locateOllama(argument, environment),
+  },
+  {
+    prefix: /^lmstudio:/,
+    locate: async (argument, asking) =>
+      (await import("./local/lm-studio.ts")).locateLmStudio(argument, asking),
+  },
+];
+
+/** A path, an address, or the name of a model in a repository or a store: see `requant help models`. */
 export async function locate(
   argument: string,
-  signal?: AbortSignal,
+  asking: Asking,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Location> {
-  refuseOtherAddresses(argument, environment);
-  const remote = locateRemote(argument, environment, signal === undefined ? {} : { signal });
-  if (remote !== undefined) return { ...remote, store: readAheadStore(remote.store), directory: undefined };
+  const place = places.find(({ prefix }) => prefix.test(argument));
+  if (place !== undefined) return place.locate(argument, asking, environment);
   const [, scheme] = SCHEME.exec(argument) ?? [];
   if (scheme !== undefined) {
     // never as a path: the error about a file that is not there would repeat what stands in it
@@ -47,42 +58,73 @@ export async function locate(
   }
   const path = resolve(argument);
   const info = await stat(path).catch((cause: unknown) => {
-    throw new IoError(`${argument}: no such file or directory.`, {
-      path,
-      cause,
-      hint: REPOSITORY.test(argument)
-        ? `Check the path. A repository of the hub is written hf:${argument}.`
-        : "Check the path.",
-    });
+    // whatever else is wrong with the text, it is not the path of a file
+    if ((cause as NodeJS.ErrnoException).code !== "EACCES") return undefined;
+    throw asIoError(cause, path, "find");
   });
+  if (info === undefined) return locateNoPath(argument, path, asking, environment);
   if (info.isDirectory()) return { store: directoryStore(path), file: undefined, directory: path };
   const directory = dirname(path);
   const file = basename(path);
   return { store: directoryStore(directory, { named: [file] }), file, directory };
 }
 
-type RemoteLocation = Pick<Location, "store" | "file">;
-
-function locateRemote(
+/** A repository, where the text is written like one, and there is no such path. */
+async function locateNoPath(
   argument: string,
+  path: string,
+  asking: Asking,
   environment: NodeJS.ProcessEnv,
-  options: UrlOptions,
-): RemoteLocation | undefined {
-  if (argument.startsWith("hf:")) return locateHub(argument, environment, options);
-  if (argument.startsWith("s3://")) return s3Store(argument, environment, options);
-  return /^https?:\/\//i.test(argument) ? locateUrl(argument, options) : undefined;
+): Promise<Location> {
+  const missing = (more: string, hint: string, cause?: unknown): IoError =>
+    new IoError(`${argument}: no such file or directory${more}.`, { path, hint, cause });
+  const { parseHubAddress } = await import("@requant/core/hub");
+  if (parseHubAddress(argument) === undefined) throw missing("", "Check the path.");
+  try {
+    return await locateHubText(argument, asking, environment);
+  } catch (error) {
+    if (!isCodecError(error) || !NOT_THERE.includes(error.reason ?? "")) throw error;
+    const why = `, and as a repository of the hub: ${withoutTrailing(error.message, ".")}`;
+    throw missing(why, `Check the path or the name. ${error.hint ?? ""}`.trim(), error);
+  }
 }
 
-/** Files that are fetched a few megabytes ahead of whoever reads them. */
-function readAheadStore(store: ReadStore): ReadStore {
-  return {
-    ...store,
-    async open(path) {
-      const source = await store.open(path);
-      return source === undefined ? undefined : readAheadSource(source);
-    },
-  };
+/** Reasons why a text that is no path is no repository either. */
+const NOT_THERE: readonly string[] = ["repository-not-found", "not-cached", "unreachable"];
+
+/** `hf:owner/repo…`, or what is written without `hf:`. */
+async function locateHubText(
+  argument: string,
+  asking: Asking,
+  environment: NodeJS.ProcessEnv,
+): Promise<Location> {
+  const { hubSettings } = await import("./hub/settings.ts");
+  const { parseHubAddress } = await import("@requant/core/hub");
+  const settings = await hubSettings(environment);
+  const address = parseHubAddress(argument, settings);
+  if (address === undefined) throw new UsageError(`${shownUrl(argument)}: not a hub address.`);
+  const { locateHub } = await import("./hub/locate-hub.ts");
+  return locateHub(address, settings, asking);
 }
+
+/** A page or a file of the hub, or a file of another server. */
+async function locateWeb(
+  argument: string,
+  asking: Asking,
+  environment: NodeJS.ProcessEnv,
+): Promise<Location> {
+  const { parseHubAddress } = await import("@requant/core/hub");
+  const isOfHub = parseHubAddress(argument, { endpoint: environment["HF_ENDPOINT"] }) !== undefined;
+  return isOfHub
+    ? locateHubText(argument, asking, environment)
+    : remote(locateUrl(argument, { signal: asking.signal }));
+}
+
+function remote({ store, file }: RemoteLocation): Location {
+  return { store: readAheadStore(store), file, directory: undefined };
+}
+
+type RemoteLocation = Pick<Location, "store" | "file">;
 
 function locateUrl(argument: string, options: UrlOptions): RemoteLocation {
   if (!URL.canParse(argument))
@@ -105,21 +147,4 @@ function decoded(part: string): string {
   } catch {
     return part;
   }
-}
-
-function locateHub(argument: string, environment: NodeJS.ProcessEnv, options: UrlOptions): RemoteLocation {
-  const match = HUB.exec(argument);
-  const names = match?.[1]?.split("/") ?? [];
-  if (match === null || names.some((name) => name === "." || name === "..")) {
-    throw new UsageError(`${shownUrl(argument)}: not a hub address.`, {
-      hint: "Write hf:owner/repo, hf:owner/repo@revision or hf:owner/repo/file.",
-    });
-  }
-  const [, , revision = "main", file] = match;
-  const repository = names.map(encodeURIComponent).join("/");
-  const endpoint = withoutTrailing(environment["HF_ENDPOINT"] ?? "https://huggingface.co", "/");
-  const token = secretFrom(environment, "HF_TOKEN");
-  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const base = `${endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/`;
-  return { store: urlStore(base, { ...options, headers }), file };
 }

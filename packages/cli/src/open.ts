@@ -1,14 +1,16 @@
 import { type Model, openModel } from "@requant/convert";
-import { type Location, locate } from "./locate.ts";
+import type { Context } from "./context.ts";
+import { locate } from "./locate.ts";
+import type { Location } from "./location.ts";
 
 /** Opens a model argument, hands it to `use`, and closes it whatever happens. */
 export async function withModel<T>(
   argument: string,
-  signal: AbortSignal,
+  context: Pick<Context, "signal" | "streams" | "options">,
   use: (model: Model, location: Location) => Promise<T>,
 ): Promise<T> {
-  const location = await locate(argument, signal);
-  const model = await openModel({ store: location.store, file: location.file }, { signal });
+  const location = await locate(argument, context);
+  const model = await openModel({ store: location.store, file: location.file }, { signal: context.signal });
   try {
     return await use(model, location);
   } finally {

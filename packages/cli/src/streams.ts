@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import pc from "picocolors";
 import { printableJson } from "./render/text.ts";
 
@@ -14,8 +15,14 @@ export interface ErrStream {
   readonly isTTY?: boolean | undefined;
 }
 
-/** Where a command writes: results to `out`, everything else to `err`. Tests pass their own. */
+/** What a person types. */
+export interface InStream extends Readable {
+  readonly isTTY?: boolean | undefined;
+}
+
+/** Where a command writes: results to `out`, everything else to `err`; and where it may ask. Tests pass their own. */
 export interface Streams {
+  readonly input?: InStream | undefined;
   readonly out: OutStream;
   readonly err: ErrStream;
 }
@@ -25,6 +32,8 @@ export interface CommonOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
+  /** Whether the hub's download cache is filled; undefined: it is only read. False: it is left alone. */
+  readonly cache?: boolean;
 }
 
 export type Colors = ReturnType<typeof pc.createColors>;

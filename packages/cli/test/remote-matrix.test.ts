@@ -34,6 +34,7 @@ beforeAll(async () => {
   );
   Object.assign(process.env, secrets, {
     HF_ENDPOINT: server.url,
+    HF_HOME: join(folder, "hf-home"),
     AWS_ENDPOINT_URL_S3: server.url,
     AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
   });

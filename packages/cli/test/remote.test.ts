@@ -158,7 +158,7 @@ describe("a model behind a URL", () => {
     expect(JSON.parse(err).error).toMatchObject({ code: "IO" });
   });
 
-  it("hf:owner/repo goes to HF_ENDPOINT with the token, and a directory's files are found without a listing", async () => {
+  it("hf:owner/repo goes to HF_ENDPOINT with the token, and a directory's files are found where the server has no listing", async () => {
     const hf = resolve(import.meta.dirname, "../../../fixtures/kjv/hf");
     const asked: string[] = [];
     const tokens = new Set<string | undefined>();
@@ -188,13 +188,15 @@ describe("a model behind a URL", () => {
     const before = { ...process.env };
     process.env["HF_ENDPOINT"] = url.replace("/big.gguf", "");
     process.env["HF_TOKEN"] = "hf_secret";
+    process.env["HF_HUB_CACHE"] = join(hf, "no-such-folder");
     try {
       const { status, out, err } = await requant("inspect", "hf:kjv/tiny", "--json");
       expect(status, err).toBe(0);
       expect(JSON.parse(out)).toMatchObject({ format: "safetensors", parameterCount: 2_295_552 });
       expect([...tokens]).toEqual(["Bearer hf_secret"]);
       expect(`${out}${err}`).not.toContain("hf_secret");
-      expect(asked.every((path) => path.startsWith("/kjv/tiny/resolve/main/"))).toBe(true);
+      expect(asked[0]).toBe("/api/models/kjv/tiny/revision/main");
+      expect(asked.slice(1).every((path) => path.startsWith("/kjv/tiny/resolve/main/"))).toBe(true);
     } finally {
       process.env = before;
     }

@@ -1,8 +1,8 @@
 /** Floats of a byte each: formats float-quantized, naive-quantized and mxfp8-quantized. */
 import type { ErrorPlace } from "@requant/core";
 import {
-  e4m3Weight,
   findPart,
+  float8Weight,
   type LinearCodec,
   type LinearLayout,
   type PartBytes,
@@ -16,8 +16,8 @@ import {
 } from "@requant/core/format";
 import { E4M3_VALUES, e8m0ToFloat } from "@requant/core/numeric";
 import {
-  e4m3Facts,
   type Factor,
+  float8Facts,
   type LevelFacts,
   type LevelTable,
   sequentialGroups,
@@ -96,7 +96,7 @@ export const compressedFloat8Codec: CompressedFloat8Codec = {
     );
     const groupOfColumn = sequentialGroups(columns, blockColumns);
     const parameters = { rows, columns, groupCount, groupOfColumn, scales };
-    return e4m3Facts(parameters, scale === "E8M0" ? "E8M0" : undefined, blockRows);
+    return float8Facts("F8_E4M3", parameters, scale === "E8M0" ? "E8M0" : undefined, blockRows);
   },
 
   scales: scalesOf,
@@ -110,7 +110,7 @@ export const compressedFloat8Codec: CompressedFloat8Codec = {
       values: scalesOf(layout, bytes, place),
       span: { kind: "blocks", blockRows, blockColumns },
     };
-    return e4m3Weight({ rows, columns, factors: [factor] }, stored);
+    return float8Weight({ rows, columns, factors: [factor] }, stored);
   },
 };
 

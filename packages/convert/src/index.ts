@@ -64,8 +64,8 @@ export {
   type ChoiceLimits,
   type ChoiceSubject,
   type Choices,
+  choiceSubject,
   chooseTargets,
-  subjectOf,
 } from "./examine/choose/choose-targets.ts";
 export {
   type ContextMemory,

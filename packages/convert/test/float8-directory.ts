@@ -1,5 +1,5 @@
 /** Test support: directories whose linear weights are stored as FP8 in the ways of different tools. */
-import { BF16, type MemoryStore } from "@requant/core";
+import { BF16, floatToHalf, halfToFloat, type MemoryStore } from "@requant/core";
 import { E4M3_VALUES, floatToE8m0 } from "@requant/core/numeric";
 import { quantizeFloat8 } from "@requant/float8";
 import { codecOf } from "../src/model/encodings.ts";
@@ -12,6 +12,8 @@ export interface Float8Writer {
   /** What shares a scale: blocks of so many rows and columns, a row, or the whole weight. */
   readonly block: readonly [rows: number, columns: number] | "row" | "weight";
   readonly scale: "F32" | "BF16" | "F8_E8M0" | "U8";
+  /** E4M3 where nothing is said. */
+  readonly codes?: "F8_E5M2";
   /** The scales' shape for a weight of so many rows; by default that of the blocks. */
   readonly scaleShape?: (rows: number) => readonly number[];
   /** Tensors of activations beside each weight. */
@@ -49,15 +51,19 @@ export function storedAsFloat8(
       : writer.scale === "BF16"
         ? stored
         : Uint8Array.from(scales, (scale) => floatToE8m0(scale) ?? 255);
+  // E5M2 is the upper byte of an f16 number
+  const isE5m2 = writer.codes === "F8_E5M2";
+  const levelOf = (code: number): number => (isE5m2 ? halfToFloat(code << 8) : (E4M3_VALUES[code] ?? 0));
+  if (isE5m2) for (const [i, code] of codes.entries()) codes[i] = floatToHalf(E4M3_VALUES[code] ?? 0) >> 8;
   // each value by the formula that all the tools share
   const values = floats.map((_, i) => {
     const [row, column] = [Math.floor(i / columns), i % columns];
     const scale = scales[Math.floor(row / blockRows) * across + Math.floor(column / blockColumns)] ?? 0;
-    return Math.fround((E4M3_VALUES[codes[i] ?? 0] ?? 0) * scale);
+    return Math.fround(levelOf(codes[i] ?? 0) * scale);
   });
   const one = bytesOf(Float32Array.of(0.125));
   const parts = new Map<string, StoredTensor>([
-    ["weight", { shape, encoding: "F8_E4M3", bytes: codes }],
+    ["weight", { shape, encoding: writer.codes ?? "F8_E4M3", bytes: codes }],
     [
       writer.scaleName,
       { shape: writer.scaleShape?.(rows) ?? [down, across], encoding: writer.scale, bytes: scaleBytes },

@@ -32,6 +32,7 @@ export { ByteWriter } from "./io/byte-writer.ts";
 export { type CacheOptions, cachedSource } from "./io/cached.ts";
 export { type Chunks, readChunks } from "./io/chunks.ts";
 export { type CoalesceOptions, coalescedSource } from "./io/coalesced.ts";
+export { layeredStore } from "./io/layered.ts";
 export { memorySink, memorySource } from "./io/memory.ts";
 export { type MemoryStore, memoryStore } from "./io/memory-store.ts";
 export { type ReadAheadOptions, readAheadSource } from "./io/read-ahead.ts";

@@ -48,12 +48,15 @@ describe("integers", () => {
     }
   });
 
-  it.each(TYPES)("of 8 bits around the middle are found in %s", (type) => {
+  it.each(TYPES)("of 8 bits around the middle are found in %s, with scales of every type", (type) => {
     for (const groupSize of [32, 128, -1]) {
-      const values = onGrid(rows, columns, { bits: 8, groupSize, symmetric: true, scale: "F16", type });
-      const found = gridOf(values, type);
-      expect(found?.grid).toMatchObject({ levels: "integer", bits: 8, blockColumns: groupSize });
-      expect(found === undefined ? -1 : missed(values, type, found.grid)).toBe(0);
+      for (const scale of TYPES) {
+        const values = onGrid(rows, columns, { bits: 8, groupSize, symmetric: true, scale, type });
+        const found = gridOf(values, type);
+        const what = JSON.stringify({ groupSize, scale, type });
+        expect(found?.grid, what).toMatchObject({ levels: "integer", bits: 8, blockColumns: groupSize });
+        expect(found === undefined ? -1 : missed(values, type, found.grid), what).toBe(0);
+      }
     }
   });
 

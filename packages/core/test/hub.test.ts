@@ -291,6 +291,15 @@ describe("a repository", () => {
     );
   });
 
+  it.each(["not a url", "ftp://host", "https://user:hunter2@host"])(
+    "an endpoint that cannot be asked is refused: %s",
+    async (endpoint) => {
+      const { text } = await refusalOf(openHub({ endpoint, repository: "owner/repo" }));
+      expect(text).toMatch(/URL/);
+      expect(text).not.toContain("hunter2");
+    },
+  );
+
   it("on a server without the API is read without a listing", async () => {
     const server = await started();
     server.fault = ({ path }, response) => {

@@ -18,6 +18,17 @@ import { slowSink } from "./slow-sink.ts";
 
 const bytes = Uint8Array.from({ length: 1000 }, (_, i) => (i * 7) % 251);
 
+/** As browsers have it that cannot read a Blob into memory of the caller. */
+class OldBlob extends Blob {
+  override slice(start?: number, end?: number): Blob {
+    return Object.assign(super.slice(start, end), {
+      stream: () => {
+        throw new TypeError("There are no byte streams here.");
+      },
+    });
+  }
+}
+
 /** A source whose reads end a little later, so that they overlap. */
 function lateSource(): ByteSource {
   const inner = memorySource(bytes, "late");
@@ -37,6 +48,7 @@ const kinds: Record<string, () => ByteSource> = {
     return memorySource(outer.subarray(50, 1050));
   },
   Blob: () => blobSource(new Blob([bytes])),
+  "Blob without byte streams": () => blobSource(new OldBlob([bytes])),
   slice: () => sliceSource(memorySource(Uint8Array.of(1, 2, 3, ...bytes, 4)), 3, 1003),
   counting: () => countingSource(memorySource(bytes)),
   cached: () => cachedSource(memorySource(bytes), { pageByteLength: 16, maxByteLength: 64 }),

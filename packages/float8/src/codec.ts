@@ -8,8 +8,8 @@ import {
   type RowWeight,
   readFloats,
 } from "@requant/core/format";
-import { E4M3_VALUES, e8m0ToFloat, floatToE8m0 } from "@requant/core/numeric";
-import { e4m3Facts, type LevelFacts, sequentialGroups } from "@requant/core/view";
+import { e8m0ToFloat, FLOAT8_VALUES, floatToE8m0 } from "@requant/core/numeric";
+import { float8Facts, type LevelFacts, sequentialGroups } from "@requant/core/view";
 import {
   ACTIVATION_SCALES,
   blockCounts,
@@ -44,7 +44,7 @@ export const float8Codec: LinearCodec<Float8Layout, Float8Claims, RowWeight> = {
       {
         rows,
         columns,
-        levels: E4M3_VALUES,
+        levels: FLOAT8_VALUES[layout.codes],
         factors: [{ values: scales, span }],
         offset: { kind: "none" },
         rounding: "none",
@@ -52,7 +52,7 @@ export const float8Codec: LinearCodec<Float8Layout, Float8Claims, RowWeight> = {
       (rowStart, rowEnd, out) => out.set(codes.subarray(rowStart * columns, rowEnd * columns)),
       { bits: 8, bytes: codes },
     );
-    return scales.every((scale) => Number.isFinite(scale)) ? { ...weight, toLevels } : weight;
+    return hasView(layout, scales) ? { ...weight, toLevels } : weight;
   },
 };
 
@@ -68,7 +68,11 @@ export function factsOf(layout: Float8Layout, scales: Float32Array): LevelFacts 
   const groupOfColumn = sequentialGroups(columns, blockColumns);
   const arePowers = scales.every((scale) => floatToE8m0(scale) !== undefined);
   const parameters = { rows, columns, groupCount, groupOfColumn, scales: ofRows };
-  return e4m3Facts(parameters, arePowers ? "E8M0" : undefined, blockRows);
+  return float8Facts(layout.codes, parameters, arePowers ? "E8M0" : undefined, blockRows);
+}
+
+function hasView({ codes }: Float8Layout, scales: Float32Array): boolean {
+  return codes === "F8_E4M3" && scales.every((scale) => Number.isFinite(scale));
 }
 
 /** The scales of all blocks, row by row. They may be any numbers, NaN and infinities as well. */

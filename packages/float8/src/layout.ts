@@ -1,13 +1,16 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 import { findPart, type LinearLayout, type LinearPart } from "@requant/core/format";
+import type { Float8Encoding } from "@requant/core/numeric";
 
 /** FP8 weights: K columns of W, N rows, blocks of b × c
- *   weight  F8_E4M3                           [N, K]              codes
+ *   weight  F8_E4M3, F8_E5M2                  [N, K]              codes
  *   scale   F32, BF16, F16, F8_E8M0, U8       [⌈N / b⌉, ⌈K / c⌉]  one for each block; [N, 1] or [N] for each row;
  *                                             [1] or [] for all
  * value = code × scale. "U8" holds E8M0 codes: 2^(code − 127).
  * The scale's name depends on the tool: weight_scale_inv (DeepSeek, transformers), scale (DeepSeek's own code), weight_scale
  * (fbgemm, AutoFP8, ModelOpt), qscale_weight (Mistral). All of them multiply.
+ * E5M2 codes are written with a scale for each weight or row by image tools (ComfyUI; stable-diffusion.cpp reads them, pull
+ * request 1913), whose text encoders are language models.
  * Sources: transformers, integrations/finegrained_fp8.py; DeepSeek-V3, inference/kernel.py; vLLM,
  * model_executor/layers/quantization/fp8.py.
  */
@@ -15,10 +18,19 @@ export interface Float8Layout extends LinearLayout {
   /** Rows and columns that share a scale; the last block of a side may be short. */
   readonly blockRows: number;
   readonly blockColumns: number;
+  readonly codes: Float8Encoding;
   readonly scale: Float8Scale;
   readonly scaleName: Float8ScaleName;
   /** Dimensions of the scales' tensor: 0 for a single number, 1 for a list of one for all or one for each row. */
   readonly scaleRank: 0 | 1 | 2;
+}
+
+/** Encodings of codes. */
+export const CODE_ENCODINGS = ["F8_E4M3", "F8_E5M2"] as const satisfies Float8Encoding[];
+
+/** True for the encodings of 8-bit floats that weights have. */
+export function isFloat8(encoding: string): encoding is Float8Encoding {
+  return CODE_ENCODINGS.some((one) => one === encoding);
 }
 
 /** Encodings of scales. */
@@ -67,9 +79,10 @@ export function readLayout(
   }
   const stored = findPart(parts, scaleName, place);
   const [rows = 0, columns = 0] = weight.shape;
-  if (weight.encoding !== "F8_E4M3" || weight.shape.length !== 2 || !isSize(rows) || !isSize(columns)) {
+  const { encoding } = weight;
+  if (!isFloat8(encoding) || weight.shape.length !== 2 || !isSize(rows) || !isSize(columns)) {
     throw new FormatError(
-      `The part weight is ${described(weight)}; F8_E4M3 [rows, columns] was expected.`,
+      `The part weight is ${described(weight)}; ${CODE_ENCODINGS.join(" or ")} [rows, columns] was expected.`,
       place,
     );
   }
@@ -81,17 +94,16 @@ export function readLayout(
       place,
     );
   }
-  const layout: Float8Layout = { rows, columns, ...block, scale, scaleName };
-  return layout;
+  return { rows, columns, ...block, codes: encoding, scale, scaleName };
 }
 
 /** The parts that a layout stores. */
 export function partsOf(layout: Float8Layout): LinearPart[] {
-  const { rows, columns, scale, scaleName, scaleRank } = layout;
+  const { rows, columns, codes, scale, scaleName, scaleRank } = layout;
   const [blocksDown, blocksAcross] = blockCounts(layout);
   const shapes = [[], [blocksDown], [blocksDown, blocksAcross]] as const;
   return [
-    { suffix: "weight", encoding: "F8_E4M3", shape: [rows, columns] },
+    { suffix: "weight", encoding: codes, shape: [rows, columns] },
     { suffix: scaleName, encoding: scale, shape: shapes[scaleRank] },
   ];
 }

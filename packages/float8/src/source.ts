@@ -13,7 +13,14 @@ import {
 import { exactFloatTypes } from "@requant/core/numeric";
 import { factsOf, float8Codec, readScales } from "./codec.ts";
 import { type Float8Config, leavesModule, parseFloat8Config } from "./config.ts";
-import { ACTIVATION_SCALES, type Float8Layout, readLayout, scaleNameOf, strategyOf } from "./layout.ts";
+import {
+  ACTIVATION_SCALES,
+  type Float8Layout,
+  isFloat8,
+  readLayout,
+  scaleNameOf,
+  strategyOf,
+} from "./layout.ts";
 import { float8Methods } from "./methods.ts";
 
 /** FP8 weights of every tool that stores their scales beside them. */
@@ -45,15 +52,18 @@ function findFloat8(
   tensors: Parameters<PackedSource["find"]>[0],
   claimed: ClaimedConfig | undefined,
 ): FoundWeight[] {
-  const found = findBySuffixes(tensors, float8Codec.suffixes, isFloat8).filter(({ isWeight }) => isWeight);
+  const found = findBySuffixes(tensors, float8Codec.suffixes, isScaledFloat8).filter(
+    ({ isWeight }) => isWeight,
+  );
   if (claimed?.format !== OTHER.format && claimed?.method !== OTHER.format) return found;
   return found.filter(({ parts }) => scaleNameOf(parts) !== OTHER.scaleName);
 }
 
 /** Other formats use these names with codes of other types. */
-function isFloat8(parts: readonly LinearPart[]): boolean {
+function isScaledFloat8(parts: readonly LinearPart[]): boolean {
   const weight = parts.find(({ suffix }) => suffix === "weight");
-  return weight?.encoding === "F8_E4M3" && weight.shape.length === 2 && scaleNameOf(parts) !== undefined;
+  if (weight === undefined || !isFloat8(weight.encoding)) return false;
+  return weight.shape.length === 2 && scaleNameOf(parts) !== undefined;
 }
 
 function float8Reader(
@@ -78,7 +88,7 @@ function float8Reader(
         return {
           layout,
           ...factsOf(layout, scales),
-          exactIn: exactFloatTypes(scales),
+          exactIn: exactFloatTypes(scales, layout.codes === "F8_E4M3" ? "E4M3" : "E5M2"),
           settings: {
             bits: "8",
             groupSize: layout.blockColumns,
@@ -125,10 +135,11 @@ function findingsOf(layout: Float8Layout, claimed: Float8Config["blockSize"]): F
   ];
 }
 
-/** "FP8-block-128", "FP8-block-32x64", "FP8-channel", "FP8-tensor". */
+/** "FP8-block-128", "FP8-block-32x64", "FP8-channel", "FP8-E5M2-tensor". */
 export function labelOf(layout: Float8Layout): string {
   const { blockRows, blockColumns } = layout;
   const strategy = strategyOf(layout);
-  if (strategy !== "block") return `FP8-${strategy}`;
-  return `FP8-block-${blockRows === blockColumns ? blockRows : `${blockRows}x${blockColumns}`}`;
+  const name = layout.codes === "F8_E4M3" ? "FP8" : "FP8-E5M2";
+  if (strategy !== "block") return `${name}-${strategy}`;
+  return `${name}-block-${blockRows === blockColumns ? blockRows : `${blockRows}x${blockColumns}`}`;
 }

@@ -15,7 +15,7 @@ import { fittedTable, type StoredView, scalesOfBlocks, type ViewRequirement } fr
 import * as z from "zod/mini";
 import { float8Codec, partOf } from "./codec.ts";
 import { serializeFloat8Config } from "./config.ts";
-import { blockCounts, type Float8Layout, SCALE_ENCODINGS, SCALE_NAMES } from "./layout.ts";
+import { blockCounts, CODE_ENCODINGS, type Float8Layout, SCALE_ENCODINGS, SCALE_NAMES } from "./layout.ts";
 import { quantizeFloat8 } from "./quantize.ts";
 import { labelOf } from "./source.ts";
 
@@ -28,6 +28,7 @@ function schemaOfLayouts(): z.ZodMiniType<Float8Layout> {
     columns: size,
     blockRows: size,
     blockColumns: size,
+    codes: z.enum(CODE_ENCODINGS),
     scale: z.enum(SCALE_ENCODINGS),
     scaleName: z.enum(SCALE_NAMES),
     scaleRank: z.union([z.literal(0), z.literal(1), z.literal(2)]),
@@ -67,6 +68,7 @@ export const float8Target: WeightTarget = {
       columns,
       blockRows: block,
       blockColumns: block,
+      codes: "F8_E4M3",
       scale: isOwn ? own.data.scale : scale,
       scaleName: "weight_scale_inv",
       scaleRank: 2,
@@ -87,9 +89,18 @@ function isWhole(side: number, block: number): boolean {
   return side % block === 0 || side < block;
 }
 
-/** True for weights that are stored as this target stores them. */
-function isWritten({ blockRows, blockColumns, scaleName, scaleRank }: Float8Layout, block: number): boolean {
-  return blockRows === block && blockColumns === block && scaleName === "weight_scale_inv" && scaleRank === 2;
+/** True for weights that are stored as this target stores them, with E4M3 codes. */
+function isWritten(
+  { blockRows, blockColumns, codes, scaleName, scaleRank }: Float8Layout,
+  block: number,
+): boolean {
+  return (
+    codes === "F8_E4M3" &&
+    blockRows === block &&
+    blockColumns === block &&
+    scaleName === "weight_scale_inv" &&
+    scaleRank === 2
+  );
 }
 
 function encoderOf(layout: PlainLayout): WeightEncoder {

@@ -58,6 +58,16 @@ describe("every code with a scale of every type", () => {
   });
 });
 
+it("every E5M2 code is the upper byte of an f16 number, times the scale", () => {
+  const weight = { ...weightOf(2, 128), encoding: "F8_E5M2" };
+  const layout = float8Codec.readLayout([weight, scaleOf("F32", [])], {}, place);
+  const scale = Math.fround(0.0123);
+  const values = new Float32Array(256);
+  const bytes = { weight: allCodes, weight_scale_inv: bytesOf(Float32Array.of(scale)) };
+  float8Codec.open(layout, bytes, place).dequantize(0, 2, values);
+  expect([...values]).toEqual([...allCodes].map((code) => Math.fround(halfToFloat(code << 8) * scale)));
+});
+
 describe("scales that are powers of two lose nothing in BF16", () => {
   const round = {
     BF16: (value: number) => bfloatToFloat(floatToBfloat(value)),
@@ -71,6 +81,18 @@ describe("scales that are powers of two lose nothing in BF16", () => {
         (value) => !Number.isNaN(value),
       );
       const promised = exactFloatTypes(Float32Array.of(scale));
+      for (const type of ["BF16", "F16"] as const) {
+        const isExact = values.every((value) => Number.isFinite(value) && round[type](value) === value);
+        expect(promised.includes(type), `${type}, 2^${exponent}`).toBe(isExact);
+      }
+    }
+  });
+
+  it("and the same of E5M2", () => {
+    const levels = [...allCodes].map((code) => halfToFloat(code << 8)).filter(Number.isFinite);
+    for (let exponent = -127; exponent <= 127; exponent++) {
+      const values = levels.map((level) => Math.fround(level * 2 ** exponent));
+      const promised = exactFloatTypes(Float32Array.of(2 ** exponent), "E5M2");
       for (const type of ["BF16", "F16"] as const) {
         const isExact = values.every((value) => Number.isFinite(value) && round[type](value) === value);
         expect(promised.includes(type), `${type}, 2^${exponent}`).toBe(isExact);

@@ -18,8 +18,9 @@ export interface NamedFile {
   readonly byteLength?: number | undefined;
 }
 
-/** At the end of a word of the name; what stands before it in the word belongs to the model's name. */
-const QUANTIZATION = /(?:^|_)(I?Q\d[A-Z\d_]*|TQ\d_\d|BF16|F16|F32|FP16|FP32|MXFP4[A-Z_]*|NVFP4)$/i;
+const QUANTIZATION = /^(?:I?Q\d[A-Z\d_]*|TQ\d_\d|BF16|F16|F32|FP16|FP32|MXFP4[A-Z_]*|NVFP4)$/i;
+/** Characters of the longest that is looked for. */
+const LONGEST = 24;
 /** Files beside a model: the vision part, and importance matrices. */
 const COMPANION = /mmproj|imatrix/i;
 
@@ -75,13 +76,27 @@ function quantizationOf(path: string): string | undefined {
   for (const name of stem.split("/").reverse()) {
     const words = name.split(/[-. ]/);
     for (let i = words.length - 1; i >= 0; i--) {
-      const [, found] = QUANTIZATION.exec(words[i] ?? "") ?? [];
+      const word = words[i] ?? "";
+      const found = endOfWord(word);
       if (found === undefined) continue;
-      const isDynamic = words[i - 1]?.toUpperCase() === "UD" && words[i]?.length === found.length;
+      const isDynamic = words[i - 1]?.toUpperCase() === "UD" && word === found;
       return `${isDynamic ? "UD-" : ""}${found.toUpperCase()}`;
     }
   }
   return undefined;
+}
+
+/** The quantization at the end of a word; what stands before it and an underscore belongs to the model's name. */
+function endOfWord(word: string): string | undefined {
+  let at = word.length > LONGEST ? word.indexOf("_", word.length - LONGEST) + 1 : 0;
+  if (at === 0 && word.length > LONGEST) return undefined;
+  for (;;) {
+    const end = word.slice(at);
+    if (QUANTIZATION.test(end)) return end;
+    const next = word.indexOf("_", at);
+    if (next < 0) return undefined;
+    at = next + 1;
+  }
 }
 
 function hasWord(text: string, word: string): boolean {

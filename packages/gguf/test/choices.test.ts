@@ -46,6 +46,12 @@ describe("GGUF files of a repository", () => {
     expect(matchingGgufs(choices, quantization).map(({ file }) => file)).toEqual(files);
   });
 
+  it("a long word before the quantization belongs to the model's name", () => {
+    const file = `${"a_b".repeat(40)}_q4_k_m.gguf`;
+    expect(ggufChoices([{ path: file }])[0]?.quantization).toBe("Q4_K_M");
+    expect(ggufChoices([{ path: `${"q4_k".repeat(40)}.gguf` }])[0]?.quantization).toBeUndefined();
+  });
+
   it("a vision part alone is a model", () => {
     expect(ggufChoices([{ path: "mmproj-F16.gguf" }])).toHaveLength(1);
   });

@@ -1,8 +1,8 @@
 import type { ErrorPlace } from "@requant/core";
 import {
-  e4m3Weight,
   findPart,
   finiteFloats,
+  float8Weight,
   type LevelParameters,
   type LinearCodec,
   levelWeight,
@@ -52,13 +52,13 @@ const OPENERS: Readonly<Record<QuantoLayout["kind"], Open>> = {
   packed: openPacked,
 };
 
-function measure(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace = {}): ViewFacts {
+function measure(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace = {}): ViewFacts | undefined {
   for (const part of layout.activations) partBytes(bytes, part, place);
   const parameters = integerParameters(layout, bytes, place);
   const maxCode = 2 ** layout.bits - 1;
   const facts = viewFacts(parameters, maxCode, place);
   if (layout.kind === "int8") return facts;
-  if (layout.kind === "float8") return { ...facts, table: "E4M3" };
+  if (layout.kind === "float8") return layout.codes === undefined ? { ...facts, table: "E4M3" } : undefined;
   const shifts = shiftsOf(layout, bytes, place);
   return { ...facts, bias: { areHalf: shifts.every(isHalf), areBfloat: shifts.every(isBfloat) } };
 }
@@ -105,7 +105,7 @@ function levelParameters(
 
 function openFloats(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {
   const stored = partBytes(bytes, findPart(partsOf(layout), "weight._data", place), place);
-  return e4m3Weight(levelParameters(layout, bytes, place), stored);
+  return float8Weight(levelParameters(layout, bytes, place), stored, layout.codes);
 }
 
 function openPacked(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace): OpenedWeight {

@@ -8,6 +8,7 @@ import {
   type PackedSource,
   suffixesOf,
 } from "@requant/core/format";
+import { E5M2_MISFIT } from "@requant/core/view";
 import { quantoCodec } from "./codec.ts";
 import { parseQuantoConfig } from "./config.ts";
 import type { QuantoLayout } from "./layout.ts";
@@ -40,6 +41,7 @@ function quantoReader(json: unknown, hints: ModuleHints, place: ErrorPlace): Lin
       return openableWeight(quantoCodec, layout, labelOf(layout), at, (bytes) => ({
         layout,
         facts: quantoCodec.measure(layout, bytes, at),
+        ...(layout.codes === undefined ? {} : { noView: E5M2_MISFIT }),
         settings: {
           bits: String(layout.bits),
           groupSize: layout.groupSize,
@@ -53,8 +55,9 @@ function quantoReader(json: unknown, hints: ModuleHints, place: ErrorPlace): Lin
   };
 }
 
-function variantOf({ kind, bits }: QuantoLayout): string {
-  return kind === "float8" ? "qfloat8_e4m3fn" : `qint${bits}`;
+function variantOf({ kind, bits, codes }: QuantoLayout): string {
+  if (kind !== "float8") return `qint${bits}`;
+  return codes === undefined ? "qfloat8_e4m3fn" : "qfloat8_e5m2";
 }
 
 function labelOf(layout: QuantoLayout): string {

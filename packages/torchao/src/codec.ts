@@ -1,8 +1,8 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 import {
   checkParts,
-  e4m3Weight,
   findPart,
+  float8Weight,
   type LinearCodec,
   type LinearLayout,
   type LinearPart,
@@ -15,6 +15,7 @@ import {
   scaleEncoding,
   signedByteWeight,
 } from "@requant/core/format";
+import type { Float8Encoding } from "@requant/core/numeric";
 import {
   type Factor,
   sequentialGroups,
@@ -24,15 +25,17 @@ import {
 } from "@requant/core/view";
 
 /** torchao in safetensors: K columns of W, N rows, G groups
- *   _weight_qdata       I8 or F8_E4M3    [N, K]
- *   _weight_scale       F32 (BF16, F16)  [N, G]
- *   _weight_zero_point  I8               [N, G]  of integers; absent: 0
+ *   _weight_qdata       I8, F8_E4M3 or F8_E5M2  [N, K]
+ *   _weight_scale       F32 (BF16, F16)         [N, G]
+ *   _weight_zero_point  I8                      [N, G]  of integers; absent: 0
  * value = scale × (code − zero)
  * Codes of fewer bits are whole bytes, too. torchao rounds the values to the type that the file's metadata names.
  * Source: torchao, quantization/quantize_/workflows, prototype/safetensors.
  */
 export interface TorchaoLayout extends LinearLayout {
   readonly kind: "int8" | "float8";
+  /** Of 8-bit floats; absent: F8_E4M3. */
+  readonly codes?: Float8Encoding | undefined;
   /** Columns that share a scale. */
   readonly groupSize: number;
   readonly scale: ScaleEncoding;
@@ -41,7 +44,11 @@ export interface TorchaoLayout extends LinearLayout {
 
 const MAX_CODE = 255;
 
-const KINDS: Readonly<Record<string, TorchaoLayout["kind"]>> = { I8: "int8", F8_E4M3: "float8" };
+const KINDS: Readonly<Record<string, TorchaoLayout["kind"]>> = {
+  I8: "int8",
+  F8_E4M3: "float8",
+  F8_E5M2: "float8",
+};
 
 /** Weights of torchao that are not packed: integers and 8-bit floats. */
 export const torchaoCodec: LinearCodec<TorchaoLayout, unknown, OpenedWeight> = {
@@ -59,7 +66,7 @@ export const torchaoCodec: LinearCodec<TorchaoLayout, unknown, OpenedWeight> = {
     if (layout.kind === "int8") return signedByteWeight(parameters, stored);
     const { rows, columns, groupCount, groupOfColumn, scales } = parameters;
     const factor: Factor = { values: scales, span: { kind: "columns", groupCount, groupOfColumn } };
-    return e4m3Weight({ rows, columns, factors: [factor] }, stored);
+    return float8Weight({ rows, columns, factors: [factor] }, stored, layout.codes);
   },
 };
 
@@ -73,14 +80,14 @@ function readLayout(parts: readonly LinearPart[], _claims: unknown, place: Error
   const groupSize = columns / groupCount;
   if (kind === undefined || !isMatrix || !Number.isSafeInteger(groupSize) || groupSize <= 0) {
     throw new FormatError(
-      `The part _weight_qdata is ${encoding} [${shape.join(", ")}] and _weight_scale [${scale.shape.join(", ")}]; I8 or F8_E4M3 [rows, columns] and [rows, groups] were expected.`,
+      `The part _weight_qdata is ${encoding} [${shape.join(", ")}] and _weight_scale [${scale.shape.join(", ")}]; ${Object.keys(KINDS).join(" or ")} [rows, columns] and [rows, groups] were expected.`,
       place,
     );
   }
   const hasZeros = parts.some(({ suffix }) => suffix === "_weight_zero_point");
   if (hasZeros && kind === "float8") {
     throw new FormatError(
-      "The part _weight_zero_point belongs to integers, and _weight_qdata is F8_E4M3.",
+      `The part _weight_zero_point belongs to integers, and _weight_qdata is ${encoding}.`,
       place,
     );
   }
@@ -88,6 +95,7 @@ function readLayout(parts: readonly LinearPart[], _claims: unknown, place: Error
     rows,
     columns,
     kind,
+    ...(encoding === "F8_E5M2" ? { codes: encoding } : {}),
     groupSize,
     scale: scaleEncoding(scale, place),
     hasZeros,
@@ -96,10 +104,18 @@ function readLayout(parts: readonly LinearPart[], _claims: unknown, place: Error
   return layout;
 }
 
-function partsOf({ rows, columns, kind, groupSize, scale, hasZeros }: TorchaoLayout): LinearPart[] {
+function partsOf({
+  rows,
+  columns,
+  kind,
+  codes = "F8_E4M3",
+  groupSize,
+  scale,
+  hasZeros,
+}: TorchaoLayout): LinearPart[] {
   const groups = [rows, columns / groupSize];
   return [
-    { suffix: "_weight_qdata", encoding: kind === "int8" ? "I8" : "F8_E4M3", shape: [rows, columns] },
+    { suffix: "_weight_qdata", encoding: kind === "int8" ? "I8" : codes, shape: [rows, columns] },
     { suffix: "_weight_scale", encoding: scale, shape: groups },
     ...(hasZeros ? [{ suffix: "_weight_zero_point", encoding: "I8", shape: groups }] : []),
   ];
@@ -109,9 +125,10 @@ function partOf(layout: TorchaoLayout, suffix: string, bytes: PartBytes, place: 
   return partBytes(bytes, findPart(partsOf(layout), suffix, place), place);
 }
 
-function measure(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace = {}): ViewFacts {
+function measure(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace = {}): ViewFacts | undefined {
   const facts = viewFacts(parametersOf(layout, bytes, place), MAX_CODE, place);
-  return layout.kind === "int8" ? facts : { ...facts, table: "E4M3" };
+  if (layout.kind === "int8") return facts;
+  return layout.codes === undefined ? { ...facts, table: "E4M3" } : undefined;
 }
 
 function parametersOf(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace): ViewParameters {

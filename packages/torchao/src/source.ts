@@ -8,6 +8,7 @@ import {
   type PackedSource,
   suffixesOf,
 } from "@requant/core/format";
+import { E5M2_MISFIT } from "@requant/core/view";
 import { torchaoCodec } from "./codec.ts";
 import { parseTorchaoConfig } from "./config.ts";
 
@@ -48,6 +49,7 @@ function torchaoReader(json: unknown, _hints: unknown, place: ErrorPlace): Linea
         return {
           layout,
           facts,
+          ...(layout.codes === undefined ? {} : { noView: E5M2_MISFIT }),
           settings: {
             bits: "8",
             groupSize: layout.groupSize,
@@ -64,7 +66,7 @@ function torchaoReader(json: unknown, _hints: unknown, place: ErrorPlace): Linea
 
 /** Encodings by which kinds that are read differ from others. Int4Tensor has two codes in an I8, and float zero points. */
 const ENCODINGS: Readonly<Record<string, { readonly what: string; readonly read: readonly string[] }>> = {
-  _weight_qdata: { what: "codes", read: ["I8", "F8_E4M3"] },
+  _weight_qdata: { what: "codes", read: ["I8", "F8_E4M3", "F8_E5M2"] },
   _weight_zero_point: { what: "zero points", read: ["I8"] },
 };
 

@@ -59,6 +59,27 @@ describe.skipIf(whyNoPage !== undefined)(`access (skipped: ${whyNoPage ?? ""})`,
     }
   });
 
+  it.each([
+    ["light", 360],
+    ["dark", 1280],
+  ] as const)(
+    "axe-core finds nothing in a plan and what it made: %s, %d pixels wide",
+    async (colorScheme, width) => {
+      const page = await built.open({ colorScheme, viewport: { width, height: 800 } });
+      await page.getByLabel("Open a folder").setInputFiles(kjv);
+      await page.getByRole("tab", { name: "Convert" }).click();
+      await page.getByLabel("Target", { exact: true }).fill("gptq:4bit-128g-sym");
+      await page.locator("summary").click();
+      await page.getByRole("button", { name: "Convert", exact: true }).click();
+      await page.getByLabel("SHA-256").waitFor();
+      expect(await violations(page)).toEqual([]);
+      expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
+      await page.getByLabel("Exact", { exact: true }).check();
+      await page.getByRole("region", { name: "Plan" }).getByRole("list", { name: "Findings" }).waitFor();
+      expect(await violations(page)).toEqual([]);
+    },
+  );
+
   it("the keyboard alone opens an address, changes tabs, and walks through tensors", async () => {
     const page = await built.open();
     await page.getByLabel("Open a folder").setInputFiles(kjv);

@@ -9,6 +9,7 @@ import { command, convertedBy, sha256, sha256sum } from "./command.ts";
 import { BuiltPage, whyNoPage } from "./page.ts";
 
 const kjv = resolve(import.meta.dirname, "../../../fixtures/kjv/hf");
+const golden = process.env["REQUANT_GOLDEN"];
 const MINUTE = 60_000;
 
 /** Large enough for several workers, and for a stop in the middle. */
@@ -31,6 +32,14 @@ const button = (page: Page, name: string) => page.getByRole("button", { name, ex
 
 async function digest(page: Page): Promise<string> {
   return (await page.getByLabel("SHA-256").textContent({ timeout: MINUTE })) ?? "";
+}
+
+interface Report {
+  readonly tensors: readonly { readonly name: string; readonly to: string }[];
+}
+
+function reportOf(source: string, target: string): Report {
+  return JSON.parse(command("plan", source, "--to", target, "--json").stdout) as Report;
 }
 
 /** Lines in the order of their names. */
@@ -181,6 +190,7 @@ describe.skipIf(whyNoPage !== undefined)(`conversion (skipped: ${whyNoPage ?? ""
       expect(status).not.toBe(0);
       const [first = ""] = shown.replace(/^Error\s*/, "").split(/\.\s/);
       expect(stderr.replace(/\s+/g, " ")).toContain(first);
+      expect(shown).not.toContain("`");
       expect(await button(page, "Convert").isDisabled()).toBe(true);
       expect(built.complaints).toEqual([]);
     },
@@ -192,7 +202,7 @@ describe.skipIf(whyNoPage !== undefined)(`conversion (skipped: ${whyNoPage ?? ""
     async () => {
       const page = await built.open();
       await opened(page, kjv);
-      await page.getByLabel("Memory that there is").fill("14MB");
+      await page.getByLabel("Available", { exact: true }).fill("14MB");
       await page.getByText("What fits").first().click();
       const { stdout } = command("choose", kjv, "--context", "8192", "--memory", "14MB", "--json");
       const { choices } = JSON.parse(stdout) as { choices: readonly { target: string }[] };
@@ -200,6 +210,45 @@ describe.skipIf(whyNoPage !== undefined)(`conversion (skipped: ${whyNoPage ?? ""
       const table = page.getByRole("region", { name: "What fits" });
       await expect.poll(() => table.locator("tbody button").allTextContents()).toEqual(wanted);
       expect(wanted.length).toBeGreaterThan(3);
+      expect(built.complaints).toEqual([]);
+    },
+    MINUTE,
+  );
+
+  it.skipIf(golden === undefined)(
+    "makes of AutoAWQ's own checkpoint the GGUF that the command makes (needs REQUANT_GOLDEN)",
+    async () => {
+      const page = await built.open();
+      const path = join(golden ?? "", "kjv/awq/awq-4bit-g128-gemm");
+      await opened(page, path);
+      await planned(page, "gguf:auto");
+      await button(page, "Convert").click();
+      convertedBy(path, join(folder, "golden.gguf"), "--to", "gguf:auto");
+      expect(await digest(page)).toBe(sha256sum(join(folder, "golden.gguf")));
+      expect(built.complaints).toEqual([]);
+    },
+    2 * MINUTE,
+  );
+
+  it(
+    "shows what a choice changes",
+    async () => {
+      const page = await built.open();
+      await opened(page, kjv);
+      await planned(page, "gguf:q8_0");
+      await page.getByLabel("Target", { exact: true }).fill("gguf:q4_k_m");
+      const [before, after] = ["gguf:q8_0", "gguf:q4_k_m"].map((target) => reportOf(kjv, target));
+      const types = new Map(before?.tensors.map(({ name, to }) => [name, to]));
+      const changed = after?.tensors.filter(({ name, to }) => types.get(name) !== to) ?? [];
+      await page.getByText(`${changed.length} tensors are stored in another way.`).waitFor();
+      const [first] = changed;
+      const row = page.getByRole("grid", { name: "Planned tensors" }).getByRole("row");
+      const cells = row
+        .filter({ hasText: first?.name ?? "" })
+        .first()
+        .getByRole("gridcell");
+      const shown = await cells.allTextContents();
+      expect([shown[3], shown[7]]).toEqual([first?.to, types.get(first?.name ?? "")]);
       expect(built.complaints).toEqual([]);
     },
     MINUTE,
@@ -215,8 +264,7 @@ describe.skipIf(whyNoPage !== undefined)(`conversion (skipped: ${whyNoPage ?? ""
     await page.getByLabel("Group", { exact: true }).selectOption("32g");
     await expect.poll(() => field.inputValue()).toBe("gptq:8bit-32g-sym");
     await page.getByRole("grid", { name: "Planned tensors" }).waitFor();
-    const { stdout } = command("plan", kjv, "--to", "gptq:8bit-32g-sym", "--json");
-    const { tensors } = JSON.parse(stdout) as { tensors: readonly unknown[] };
+    const { tensors } = reportOf(kjv, "gptq:8bit-32g-sym");
     await page.locator('.plan[aria-busy="false"]').getByText(`${tensors.length} tensors`).waitFor();
     expect(built.complaints).toEqual([]);
   });

@@ -16,7 +16,7 @@ export const calibrate: Handler = async ([argument = ""], given, context) => {
   const path = outputFile(String(given["output"]));
   const text = await calibrationTextOf(String(given["text"]));
   const overwrite = given["overwrite"] === true;
-  const report = await withModel(argument, context.signal, (model) =>
+  const report = await withModel(argument, context, (model) =>
     measured(context, given, (tools) =>
       collectStatistics({
         model,

@@ -1,11 +1,11 @@
 import {
   type ChoiceSubject,
   type ContextMemory,
+  choiceSubject,
   chooseTargets,
   contextMemory,
   figureSources,
   parseTokens,
-  subjectOf,
 } from "@requant/convert";
 import { ConversionError, parseByteSize, UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
@@ -29,7 +29,7 @@ export const choose: Handler = async ([argument], given, context) => {
   }
   return argument === undefined
     ? chooseFor({ parameters: parameterCount(String(parameters)) }, given, context)
-    : withModel(argument, context.signal, async (model) => chooseFor(subjectOf(model), given, context));
+    : withModel(argument, context, async (model) => chooseFor(choiceSubject(model), given, context));
 };
 
 function parameterCount(text: string): number {

@@ -21,7 +21,7 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, target.format === "gguf");
   return withConversionOptions(choices, ({ plan: options, run: files }) =>
-    withModel(argument, context.signal, async (model) => {
+    withModel(argument, context, async (model) => {
       const run = async (like?: Model): Promise<number> => {
         const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
           planConversion(source, target, { ...options, ...more, like, outputName: place.name });
@@ -30,7 +30,7 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
           ? showConversion(conversion, context)
           : carryOut({ ...conversion, place, files }, context);
       };
-      return choices.like === undefined ? run() : withModel(choices.like, context.signal, run);
+      return choices.like === undefined ? run() : withModel(choices.like, context, run);
     }),
   );
 };

@@ -10,9 +10,10 @@ import { ProgressBar } from "../render/progress.ts";
 import { counted } from "../render/quantity.ts";
 import { writeJson } from "../streams.ts";
 
-export const doctor: Handler = async ([argument = ""], given, { streams, signal, options, look }) => {
+export const doctor: Handler = async ([argument = ""], given, context) => {
+  const { streams, signal, options, look } = context;
   const runtime = runtimeOf(given["for"]);
-  const { store, file } = await locate(argument, signal);
+  const { store, file } = await locate(argument, context);
   const bar = new ProgressBar(streams.err, options.quiet === true);
   const report = await examineModel(
     { store, file },

@@ -17,7 +17,7 @@ export const dump: Handler = async ([argument = "", tensor = ""], given, context
   const rows = given["rows"] === undefined ? undefined : parseRows(String(given["rows"]));
   const out = given["out"] === undefined ? undefined : outputFile(String(given["out"]));
   const { signal } = context;
-  return withModel(argument, signal, async (model) => {
+  return withModel(argument, context, async (model) => {
     const name = /[*?]/.test(tensor) ? await theOnlyMatch(model, tensor, { rows, out }, context) : tensor;
     if (name === undefined) return exitStatus.done;
     if (out === undefined) return showStatistics(model, name, rows, context);

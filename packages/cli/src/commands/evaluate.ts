@@ -11,9 +11,9 @@ import { writeJson } from "../streams.ts";
 export const evaluate: Handler = async ([argument = ""], given, context) => {
   const text = await textOf(String(given["text"]));
   const base = given["base"];
-  return withModel(argument, context.signal, (model) =>
+  return withModel(argument, context, (model) =>
     typeof base === "string"
-      ? withModel(base, context.signal, (other) => evaluateWith(model, other, text, given, context))
+      ? withModel(base, context, (other) => evaluateWith(model, other, text, given, context))
       : evaluateWith(model, undefined, text, given, context),
   );
 };

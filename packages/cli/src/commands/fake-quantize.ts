@@ -37,7 +37,7 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, false);
   return withConversionOptions(choices, ({ plan: options, run: files }) =>
-    withModel(argument, context.signal, async (model) => {
+    withModel(argument, context, async (model) => {
       const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
         planFakeQuantize(source, target, { ...options, ...more, dtype });
       const conversion = { model, target, options, given: choices, planOf };

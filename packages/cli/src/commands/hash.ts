@@ -7,8 +7,9 @@ import { withModel } from "../open.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { writeJson } from "../streams.ts";
 
-export const hash: Handler = async ([argument = ""], given, { streams, signal, options }) =>
-  withModel(argument, signal, async (model) => {
+export const hash: Handler = async ([argument = ""], given, context) => {
+  const { streams, signal, options } = context;
+  return withModel(argument, context, async (model) => {
     const bar = new ProgressBar(streams.err, options.quiet === true);
     const report = await hashModel(model, {
       tensors: given["tensors"] === true,
@@ -35,3 +36,4 @@ export const hash: Handler = async ([argument = ""], given, { streams, signal, o
     streams.out.write(`${lines.join("\n")}\n`);
     return exitStatus.done;
   });
+};

@@ -33,7 +33,7 @@ export const imatrix: Handler = async ([argument], given, context) => {
   const made =
     argument === undefined
       ? await merge(target, given)
-      : await withModel(argument, context.signal, (model) => measure(model, target, given, context));
+      : await withModel(argument, context, (model) => measure(model, target, given, context));
   report(made, path, given, context);
   return exitStatus.done;
 };

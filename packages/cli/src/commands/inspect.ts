@@ -21,8 +21,9 @@ import { byteQuantity, counted, countQuantity } from "../render/quantity.ts";
 import { facts, paragraph, table } from "../render/table.ts";
 import { writeJson } from "../streams.ts";
 
-export const inspect: Handler = async ([argument = ""], given, { streams, signal, options, look }) =>
-  withModel(argument, signal, async (model) => {
+export const inspect: Handler = async ([argument = ""], given, context) => {
+  const { streams, signal, options, look } = context;
+  return withModel(argument, context, async (model) => {
     const inspection = await inspectModel(model, { grids: given["grids"] === true, signal });
     const findings = distinctFindings([...inspection.findings, ...(await modelFindings(model))]);
     const warnings = warningsOf(findings);
@@ -43,6 +44,7 @@ export const inspect: Handler = async ([argument = ""], given, { streams, signal
     }
     return exitStatus.done;
   });
+};
 
 /** GGUF keys, or what a Hugging Face directory says of itself in config.json. */
 function metadataJson(model: Model): { key: string; type: string; value: unknown }[] {

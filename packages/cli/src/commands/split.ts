@@ -24,7 +24,7 @@ function rearrange(
   context: Context,
   planFor: (model: Model, outputName: string | undefined) => Promise<Plan>,
 ): Promise<number> {
-  return withModel(argument, context.signal, async (model) => {
+  return withModel(argument, context, async (model) => {
     const place = await outputPlace(output, model.format === "gguf");
     return execute(await planFor(model, place.name), model, place, context, {
       overwrite: given["overwrite"] === true,

@@ -20,8 +20,9 @@ function pageFolder(): string {
 }
 
 /** Serves the page until Ctrl-C. */
-export const ui: Handler = async (args, given, { streams, signal, options }) => {
-  const models = await Promise.all(args.map((argument) => locate(argument, signal)));
+export const ui: Handler = async (args, given, context) => {
+  const { streams, signal, options } = context;
+  const models = await Promise.all(args.map((argument) => locate(argument, context)));
   const server = await startPageServer({
     page: pageFolder(),
     models: models.map(({ store, file }) => ({ store, file })),

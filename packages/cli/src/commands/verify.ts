@@ -19,14 +19,11 @@ import { counted, measure, percentage } from "../render/quantity.ts";
 import { table } from "../render/table.ts";
 import { writeJson } from "../streams.ts";
 
-export const verify: Handler = async (
-  [first = "", second = ""],
-  given,
-  { streams, signal, options, look },
-) => {
+export const verify: Handler = async ([first = "", second = ""], given, context) => {
+  const { streams, signal, options, look } = context;
   const tolerance = Number(given["tolerance"]);
-  return withModel(first, signal, (a) =>
-    withModel(second, signal, async (b) => {
+  return withModel(first, context, (a) =>
+    withModel(second, context, async (b) => {
       const bar = new ProgressBar(streams.err, options.quiet === true);
       const report = await verifyModels(a, b, {
         tolerance,

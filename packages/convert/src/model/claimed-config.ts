@@ -42,6 +42,9 @@ export function settingsFor(
   if (isKnown && format.selfDescribing === true) return undefined;
   throw new UnsupportedError(
     `The tensors have the names and shapes of ${format.name}, and the configuration says ${methodName(config)}, which does not tell how they are read.`,
-    { ...place, hint: "Take the quantization configuration from the original model." },
+    {
+      ...place,
+      hint: "Start from the float model, if its publisher offers one. Where the configuration is not that of the tensors, take it from the original model.",
+    },
   );
 }

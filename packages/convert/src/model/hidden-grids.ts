@@ -1,5 +1,6 @@
 /** Grids that plain floats lie on: found in one pass over the rows of a tensor, and used as the view that the tensor lacks. */
 import { rowCount, rowLength } from "@requant/core";
+import { allocateKernelBuffer, type KernelBuffer } from "@requant/core/kernels";
 import {
   type FoundGrid,
   GridSearch,
@@ -48,25 +49,50 @@ export async function findGrid(
   const { shape, encoding } = model.tensor(name);
   if (!isHiding(encoding) || !mayHideGrid({ shape, encoding })) return undefined;
   const [rows, columns] = [rowCount(shape), rowLength(shape)];
-  let memory = new Float32Array(0);
+  const memory = rowMemory();
   const read = async (start: number, end: number): Promise<Float32Array> => {
     signal?.throwIfAborted();
     const length = (end - start) * columns;
-    if (memory.length < length) memory = new Float32Array(length);
-    const values = memory.subarray(0, length);
-    await model.weight(name).readRows(start, end, values);
-    return values;
+    await model.weight(name).readRows(start, end, memory.floats(length));
+    // a view that is taken before a wait may be of memory that has moved
+    return memory.floats(length);
   };
   const search = new GridSearch(rows, columns, encoding);
-  if (!search.probe(await read(0, Math.min(PROBE_ROWS, rows)))) return undefined;
-  while (search.begin()) {
-    for (const { start, end } of rowBands(shape, { byteLength: BAND, multiple: search.bandMultiple })) {
-      if (!search.add(await read(start, end))) break;
+  try {
+    if (!search.probe(await read(0, Math.min(PROBE_ROWS, rows)))) return undefined;
+    while (search.begin()) {
+      for (const { start, end } of rowBands(shape, { byteLength: BAND, multiple: search.bandMultiple })) {
+        if (!search.add(await read(start, end))) break;
+      }
+      const found = search.end();
+      if (found !== "again") return found;
     }
-    const found = search.end();
-    if (found !== "again") return found;
+    return undefined;
+  } finally {
+    memory.release();
   }
-  return undefined;
+}
+
+interface RowMemory {
+  floats(length: number): Float32Array;
+  release(): void;
+}
+
+/** The kernels' own memory for one band of rows after another, so that nothing is copied on the way. */
+function rowMemory(): RowMemory {
+  let buffer: KernelBuffer | undefined;
+  return {
+    floats(length) {
+      if (buffer === undefined || buffer.byteLength < 4 * length) {
+        buffer?.release();
+        buffer = allocateKernelBuffer(4 * length);
+      }
+      return buffer.floats(0, length);
+    },
+    release() {
+      buffer?.release();
+    },
+  };
 }
 
 /** Rows `[start, end)` of a stored tensor as a view: its own, or that of the grid that was found in it. */

@@ -290,8 +290,14 @@ async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<
   return files;
 }
 
-/** The folder's own name; of a hub address `…/owner/repo/resolve/main/` the repository's. */
+/**
+ * The folder's own name; the repository's for a hub address `…/owner/repo/resolve/main/`, and for a folder of the hub's
+ * cache, `…/models--owner--repo/snapshots/COMMIT`.
+ */
 function directoryName(store: string): string {
   const hub = /\/([^/]+)\/resolve\/[^/]+\/?$/.exec(store)?.[1];
-  return hub ?? withoutTrailing(store, "/\\").split(/[/\\]/).at(-1) ?? store;
+  const parts = withoutTrailing(store, "/\\").split(/[/\\]/);
+  const [repository, folder] = parts.slice(-3);
+  const isCached = folder === "snapshots" && repository?.startsWith("models--") === true;
+  return hub ?? (isCached ? repository.split("--").at(-1) : parts.at(-1)) ?? store;
 }

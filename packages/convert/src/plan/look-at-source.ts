@@ -2,7 +2,7 @@
 import { elementCount, rowCount } from "@requant/core";
 
 import type { TensorScale } from "@requant/core/format";
-import type { Misfit } from "@requant/core/view";
+import type { FoundGrid, Misfit } from "@requant/core/view";
 import { exactTypes, viewSourceByName } from "@requant/gguf";
 import { findGrid, mayHideGrid } from "../model/hidden-grids.ts";
 import type { Model, ModelTensor } from "../model/model.ts";
@@ -107,10 +107,16 @@ async function floatMatrix(
     ? tensor
     : found === undefined
       ? { ...tensor, noView: NO_GRID }
-      : { ...tensor, grid: found.grid, view: found.facts };
+      : { ...tensor, grid: found.grid, view: found.facts, tensorScale: factorOf(found) };
   const isNarrowed = needs.narrowest === true && encoding === "F32";
   if (!isNarrowed || (found !== undefined && exactTypes(found.facts).length > 0)) return seen;
   return { ...seen, narrowest: await narrowestFloat(model, name, signal) };
+}
+
+/** The one more scale of an NVFP4 grid, and the facts without it: the scales of its blocks are E4M3 numbers. */
+function factorOf({ grid: { scale, factor = 1 }, facts }: FoundGrid): TensorScale | undefined {
+  if (factor === 1 || scale !== "E4M3") return undefined;
+  return { scale: factor, facts: { ...facts, scaleType: scale, scalesAreHalf: true, scalesAreBfloat: true } };
 }
 
 const NO_GRID: Misfit = { reason: "its floats lie on no grid that an earlier quantization left" };

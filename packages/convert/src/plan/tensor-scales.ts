@@ -42,8 +42,8 @@ export function unscaledFit(
   stored: readonly PlanSourceTensor[],
 ): UnscaledFit | undefined {
   if (type !== UNSCALED_TYPE || !hasTensorScale(name)) return undefined;
-  // such a scale is a tensor of the source already
-  if (stored.some(({ scaledBy }) => scaledBy !== undefined)) return undefined;
+  // such a scale is a tensor of the source already; and a grid in floats is read with its scale multiplied in
+  if (stored.some(({ scaledBy, grid }) => scaledBy !== undefined || grid !== undefined)) return undefined;
   const requirement = viewTypes.find((one) => one.name === UNSCALED_TYPE)?.requirement;
   const all = stored.flatMap(({ tensorScale }) => tensorScale ?? []);
   if (requirement === undefined || all.length === 0 || all.length < stored.length) return undefined;

@@ -31,7 +31,7 @@ function storedMisfit(facts: ViewFacts): Misfit | undefined {
     const type = facts.storedValues.toLowerCase();
     return {
       reason: `the file stores scale × code rounded to ${type}; the codes and scales behind it are kept, which moves each value by at most half a ${type} step`,
-      hint: `${facts.storedValues} holds the stored values exactly.`,
+      hint: `${facts.storedValues} holds the stored values exactly. With \`grids\` in place of \`exact\` the codes and scales are kept, and a reader that rounds each product to ${type} computes the stored values.`,
     };
   }
   if (facts.storedOffsets === "integer") return undefined;

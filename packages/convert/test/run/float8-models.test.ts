@@ -166,6 +166,26 @@ const writers: Readonly<Record<string, Float8Writer>> = {
   },
 };
 
+/** The same with codes in E5M2. */
+const e5m2Writers: Readonly<Record<string, Float8Writer>> = {
+  "blocks of E5M2": {
+    scaleName: "weight_scale_inv",
+    block: [128, 128],
+    scale: "F32",
+    codes: "F8_E5M2",
+    quantizationConfig: { ...fp8Config, fmt: "e5m2" },
+  },
+  "rows of E5M2": { scaleName: "weight_scale", block: "row", scale: "BF16", codes: "F8_E5M2" },
+  "ComfyUI, E5M2": {
+    scaleName: "weight_scale",
+    block: "weight",
+    scale: "F32",
+    scaleShape: () => [],
+    codes: "F8_E5M2",
+  },
+};
+const allWriters = { ...writers, ...e5m2Writers };
+
 const linear = new Set(linearModules.map(([module]) => `${module}.weight`));
 
 /** Several blocks, and short ones, in few weights. */
@@ -193,8 +213,8 @@ async function makeLlama(writer: Float8Writer): Promise<Directories> {
   return float8Directories(weights, sideFiles, configOf(SIZE), writer, (name) => linear.has(name));
 }
 
-describe.each(Object.keys(writers))("as %s stores it", (name) => {
-  const writer = writers[name] ?? writers["fbgemm"];
+describe.each(Object.keys(allWriters))("as %s stores it", (name) => {
+  const writer = allWriters[name] ?? writers["fbgemm"];
   if (writer === undefined) throw new Error("no writer");
 
   it.each(["gguf:q4_k_m", "gguf:f32", "gguf:bf16", "safetensors:f32"])(
@@ -318,6 +338,23 @@ describe("fp8 as a target", () => {
       });
     },
   );
+
+  it("rounds E5M2 codes to E4M3 and does not copy them", async () => {
+    const [writer] = Object.values(e5m2Writers);
+    if (writer === undefined) throw new Error("no writer");
+    const { packed, floats } = await llama(writer);
+    await expect(converted(packed, "fp8:block-128", { exact: true })).rejects.toMatchObject({
+      code: "CONVERSION",
+      message: expect.stringContaining("E5M2"),
+    });
+    const { plan, store } = await converted(packed, "fp8:block-128", { allowRequantize: true });
+    const own = plan.tensors.filter(({ linear: target }) => target !== undefined);
+    expect(new Set(own.map(({ from, to, fidelity }) => `${from} ${to} ${fidelity}`))).toEqual(
+      new Set(["FP8-E5M2-block-128 FP8-block-128 requantized"]),
+    );
+    const theirs = await converted(floats, "fp8:block-128");
+    expect(store.files.get("model.safetensors")).toEqual(theirs.store.files.get("model.safetensors"));
+  });
 
   it("copies weights that are stored so already", async () => {
     const source = await converted(original, "fp8:block-128");

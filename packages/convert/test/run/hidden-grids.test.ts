@@ -3,7 +3,7 @@
  * from. Symmetric codes come back byte for byte, because every code occurs in every group.
  */
 import { type MemoryStore, memoryStore } from "@requant/core";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { verifyModels } from "../../src/compare/verify.ts";
 import { inspectModel } from "../../src/examine/inspect.ts";
 import type { Model } from "../../src/model/model.ts";
@@ -29,7 +29,8 @@ async function partBytes(store: MemoryStore, names: readonly string[]): Promise<
   const model = await open(store);
   const bytes = new Map<string, Uint8Array>();
   for (const name of names) {
-    bytes.set(name, (await model.readBytes(name, 0, model.tensor(name).byteLength)).slice());
+    const stored = model.storedTensors.find((tensor) => tensor.name === name) ?? model.tensor(name);
+    bytes.set(name, (await model.readBytes(name, 0, stored.byteLength)).slice());
   }
   return bytes;
 }
@@ -132,6 +133,50 @@ it.each(["q4_0", "q5_0", "q8_0"])("gguf:%s as F32 comes back byte for byte", asy
     expect(await partBytes(out, found)).toEqual(await partBytes(blocks, found));
   }
 });
+
+describe("weights of 8-bit and 4-bit floats", () => {
+  /** Made by the target itself from an ordinary model; `type` holds all their values. */
+  const cases = [
+    { target: "fp8:block-128", type: "f32", codes: "weight" },
+    { target: "fp8:block-128-ue8m0", type: "bf16", codes: "weight" },
+    { target: "compressed-tensors:fp8-block", type: "f32", codes: "weight" },
+    { target: "compressed-tensors:fp8-channel", type: "f32", codes: "weight" },
+    { target: "compressed-tensors:mxfp4", type: "bf16", codes: "weight_packed" },
+    { target: "nvfp4:modelopt", type: "f32", codes: "weight" },
+  ];
+
+  it.each(cases)("$target as $type comes back exactly", async ({ target, type, codes }) => {
+    const { out: packed } = await converted(await floatDirectory("BF16"), target);
+    const { out: floats } = await converted(packed, `safetensors:${type}`);
+    const { plan, out } = await converted(floats, target, { exact: true });
+    const linear = plan.tensors.filter(({ name }) => linearModules.some(([m]) => name === `${m}.weight`));
+    expect(new Set(linear.map(({ fidelity }) => fidelity))).toEqual(new Set(["exact"]));
+    const { tensors } = await verifyModels(await open(packed), await open(out));
+    expect(tensors.filter(({ equal }) => !equal)).toEqual([]);
+    const names = linearModules.map(([module]) => `${module}.${codes}`);
+    expect(await partBytes(out, names)).toEqual(await partBytes(packed, names));
+  });
+});
+
+it.each(["fp8:block-128", "compressed-tensors:fp8-block", "nvfp4:modelopt"])(
+  "%s as BF16, rounded, is refused as exact; with grids it keeps its codes, and as BF16 again its values",
+  async (target) => {
+    const { out: packed } = await converted(await floatDirectory("BF16"), target);
+    const { out: floats } = await converted(packed, "safetensors:bf16");
+    await expect(converted(floats, target, { exact: true })).rejects.toMatchObject({
+      code: "CONVERSION",
+      message: expect.stringContaining("the file stores scale × code rounded to bf16"),
+    });
+    const { report, out } = await converted(floats, target, { grids: true });
+    const linear = report.tensors.filter(({ name }) => linearModules.some(([m]) => name === `${m}.weight`));
+    expect(new Set(linear.map(({ fidelity }) => fidelity))).toEqual(new Set(["rounded"]));
+    const names = linearModules.map(([module]) => `${module}.weight`);
+    if (target !== "nvfp4:modelopt")
+      expect(await partBytes(out, names)).toEqual(await partBytes(packed, names));
+    const { out: again } = await converted(out, "safetensors:bf16");
+    expect(await partBytes(again, names)).toEqual(await partBytes(floats, names));
+  },
+);
 
 it("floats that were rounded to bf16 keep their codes, within half a bf16 step, and are refused as exact", async () => {
   const source = await packedDirectory("gptq", ["4bit", "128g", "sym"], {

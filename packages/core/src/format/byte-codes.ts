@@ -1,7 +1,7 @@
 /** Opened weights whose codes are whole bytes, row by row. */
 import { levelWeight } from "../kernels/level-twin.ts";
 import { viewWeight } from "../kernels/weight-twin.ts";
-import { E4M3_VALUES } from "../numeric/float8.ts";
+import { FLOAT8_VALUES, type Float8Encoding } from "../numeric/float8.ts";
 import type { ViewParameters } from "../view/facts.ts";
 import type { LevelParameters } from "../view/level-weight.ts";
 import type { LinearWeight, RowWeight } from "./linear-codec.ts";
@@ -22,14 +22,16 @@ export function signedByteWeight(parameters: ViewParameters, stored: Uint8Array)
   });
 }
 
-/** 8-bit floats, E4M3. */
-export function e4m3Weight(
+/** 8-bit floats. E5M2 has infinities, which no view has: such weights are read as rows alone. */
+export function float8Weight(
   { rows, columns, factors }: Pick<LevelParameters, "rows" | "columns" | "factors">,
   stored: Uint8Array,
+  encoding: Float8Encoding = "F8_E4M3",
 ): RowWeight {
-  return levelWeight(
-    { rows, columns, factors, levels: E4M3_VALUES, offset: { kind: "none" }, rounding: "none" },
+  const { toLevels, ...weight } = levelWeight(
+    { rows, columns, factors, levels: FLOAT8_VALUES[encoding], offset: { kind: "none" }, rounding: "none" },
     (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
     { bits: 8, bytes: stored },
   );
+  return encoding === "F8_E4M3" ? { ...weight, toLevels } : weight;
 }

@@ -15,7 +15,7 @@ export {
   autoRoundPacking,
   readAutoRound,
 } from "./auto-round.ts";
-export { e4m3Weight, SIGNED_BYTE_ZERO, signedByteWeight } from "./byte-codes.ts";
+export { float8Weight, SIGNED_BYTE_ZERO, signedByteWeight } from "./byte-codes.ts";
 export { checkBlockLengths, checkRowLengths } from "./check-lengths.ts";
 export { checkParts, finiteFloats } from "./check-parts.ts";
 export {

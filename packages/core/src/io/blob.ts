@@ -8,11 +8,14 @@ import { filesIn } from "./store-path.ts";
 export function blobSource(blob: Blob, name?: string): ByteSource {
   const path = name ?? ("name" in blob && typeof blob.name === "string" ? blob.name : "blob");
   const byteLength = blob.size;
-  async function read(start: number, end: number): Promise<Uint8Array> {
+  const spare: ArrayBuffer[] = [];
+
+  /** What `work` does with the bytes `[start, end)`. It returns how many it got. */
+  async function reading(start: number, end: number, work: (slice: Blob) => Promise<number>): Promise<void> {
     checkRange(path, byteLength, start, end);
-    let buffer: ArrayBuffer;
+    let got: number;
     try {
-      buffer = await blob.slice(start, end).arrayBuffer();
+      got = await work(blob.slice(start, end));
     } catch (cause) {
       // browsers tell that a chosen file changed or vanished by NotReadableError or NotFoundError
       throw new IoError("The file cannot be read any more: it was changed, moved or removed.", {
@@ -22,25 +25,66 @@ export function blobSource(blob: Blob, name?: string): ByteSource {
         hint: "Choose the file again.",
       });
     }
-    if (buffer.byteLength !== end - start) {
-      throw new IoError(`${end - start} bytes were requested, but ${buffer.byteLength} were received.`, {
+    if (got !== end - start) {
+      throw new IoError(`${end - start} bytes were requested, but ${got} were received.`, {
         path,
         offset: start,
         hint: "Choose the file again.",
       });
     }
-    return new Uint8Array(buffer);
   }
   return {
     name: path,
     byteLength,
     version: versionOf(blob),
-    read,
-    async readInto(target, start) {
-      target.set(await read(start, start + target.byteLength));
+    async read(start, end) {
+      let bytes = new Uint8Array(0);
+      await reading(start, end, async (slice) => {
+        bytes = new Uint8Array(await slice.arrayBuffer());
+        return bytes.byteLength;
+      });
+      return bytes;
     },
+    readInto: (target, start) =>
+      reading(start, start + target.byteLength, (slice) => fill(target, slice, spare)),
     async close() {},
   };
+}
+
+/** Bytes that one step of a read brings. */
+const STEP_BYTE_LENGTH = 256 * 1024;
+
+/**
+ * Reads through memory that is used again and again: that of whole reads is freed long after it was needed, and a browser
+ * gives a tab little. Returns the number of bytes, which may be less than the target takes, and is not more.
+ */
+async function fill(target: Uint8Array, blob: Blob, spare: ArrayBuffer[]): Promise<number> {
+  const reader = byteReader(blob);
+  if (reader === undefined) {
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    target.set(bytes.subarray(0, target.byteLength));
+    return bytes.byteLength;
+  }
+  let memory = spare.pop() ?? new ArrayBuffer(STEP_BYTE_LENGTH);
+  let got = 0;
+  for (;;) {
+    const { value, done } = await reader.read(new Uint8Array(memory));
+    if (value !== undefined) memory = value.buffer;
+    if (done || value === undefined) break;
+    target.set(value, got);
+    got += value.byteLength;
+  }
+  spare.push(memory);
+  return got;
+}
+
+/** Undefined where a browser has no such reader. */
+function byteReader(blob: Blob): ReadableStreamBYOBReader | undefined {
+  try {
+    return blob.stream().getReader({ mode: "byob" });
+  } catch {
+    return undefined;
+  }
 }
 
 /** A file of the disk tells when it was changed. */

@@ -99,6 +99,7 @@ export class HttpRequest {
         path: this.name,
         offset,
         hint: "Try again later, or download the file first.",
+        reason: "unreachable",
       });
       throw new TransientFault(error, after);
     }
@@ -190,6 +191,7 @@ export class HttpRequest {
       offset,
       cause,
       hint: "Check the connection and the address.",
+      reason: "unreachable",
     });
     return new TransientFault(error);
   }

@@ -7,7 +7,8 @@ import type { StagedFile, StageOptions } from "./staging.ts";
 export type StoreAddress =
   | { readonly kind: "directory"; readonly path: string; readonly named?: readonly string[] }
   | { readonly kind: "url"; readonly url: string; readonly options: PlainUrlOptions }
-  | { readonly kind: "blobs"; readonly name: string; readonly files: ReadonlyMap<string, Blob> };
+  | { readonly kind: "blobs"; readonly name: string; readonly files: ReadonlyMap<string, Blob> }
+  | { readonly kind: "layers"; readonly name: string; readonly layers: readonly StoreAddress[] };
 
 /** The options of a URL store that can be sent to a worker. */
 export type PlainUrlOptions = Omit<HttpOptions, "fetch" | "signal"> & {

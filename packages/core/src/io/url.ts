@@ -99,7 +99,8 @@ async function openUrl(url: string, options: UrlOptions): Promise<ByteSource | u
   };
 }
 
-function parsedUrl(url: string): URL {
+/** @throws UsageError for a text that is no address, or one that cannot be fetched; secrets in it are not repeated */
+export function parsedUrl(url: string): URL {
   let parsed: URL;
   try {
     parsed = new URL(url);

@@ -1,6 +1,8 @@
 /** The SIMD twins of `viewFacts`, `groupedFacts` and `groupedRanges` in `view/facts.ts`, and of `view/table-facts.ts`. */
+
 import type { ErrorPlace } from "../errors.ts";
 import { largest, smallest } from "../extremes.ts";
+import type { Float8Encoding } from "../numeric/float8.ts";
 import * as reference from "../view/facts.ts";
 import * as tables from "../view/table-facts.ts";
 import { coreKernels } from "./core-kernels.ts";
@@ -38,13 +40,14 @@ export function groupedRanges(
   return reference.groupedRanges(parameters, place, parameterFacts);
 }
 
-/** Of 8-bit floats (E4M3); `scaleRows` consecutive rows have the same scales. */
-export function e4m3Facts(
+/** Of 8-bit floats; `scaleRows` consecutive rows have the same scales. */
+export function float8Facts(
+  encoding: Float8Encoding,
   parameters: tables.Scales,
   scaleType: reference.ScaleNumbers | undefined,
   scaleRows = 1,
 ): tables.LevelFacts {
-  return tables.e4m3Facts(parameters, scaleType, scaleRows, parameterFacts);
+  return tables.float8Facts(encoding, parameters, scaleType, scaleRows, parameterFacts);
 }
 
 /** Of 4-bit floats (E2M1). Counted in halves, the levels are the integers −12 to 12. */

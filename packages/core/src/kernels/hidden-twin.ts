@@ -14,7 +14,14 @@ import * as reference from "../view/hidden-view.ts";
 import type { StoredView } from "../view/level-view.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { descriptor } from "./descriptor.ts";
-import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset, TILE_BYTE_LENGTH, tileOffset } from "./memory.ts";
+import {
+  kernelAddress,
+  kernelMemory,
+  SCRATCH_BYTE_LENGTH,
+  scratchOffset,
+  TILE_BYTE_LENGTH,
+  tileOffset,
+} from "./memory.ts";
 import type { Kernel } from "./module.ts";
 
 /** As the reference, with the kernel. */
@@ -98,22 +105,28 @@ function fitInKernel(
   values: Float32Array,
   take: Parameters<FitRows>[3],
 ): boolean {
-  const [place, out] = [tileOffset(0), scratchOffset(1)];
+  const inside = kernelAddress(values);
+  const out = scratchOffset(1);
   const { buffer } = kernelMemory();
+  const fits = new Float64Array(buffer, out, FIT_LENGTH * MOST_GROUPS);
   const own = { values, start: 0, length, runs: 1, step: length };
   const read = { scale: 0, min: 0, max: 0, exact: true, nonzero: 0 };
   for (let start = 0; start < values.length; start += perCall * length) {
     const some = values.subarray(start, start + perCall * length);
     const count = some.length / length;
-    new Float32Array(buffer, place, some.length).set(some);
-    kernel(placeGroups({ values: place, count, length, ...TYPES[type], out }));
-    const fits = new Float64Array(buffer, out, FIT_LENGTH * count);
-    for (let group = 0; group < count; group++) {
-      own.start = start + group * length;
-      const at = FIT_LENGTH * group;
-      const fit = fits[at] === LEFT ? one(own) : readFit(fits, at, read);
-      if (fit === undefined) return false;
-      take(fit, own);
+    const place = inside === undefined ? tileOffset(0) : inside + 4 * start;
+    if (inside === undefined) new Float32Array(buffer, place, some.length).set(some);
+    for (let first = 0; first < count; ) {
+      const left = { values: place + 4 * length * first, count: count - first, length };
+      const done = kernel(placeGroups({ ...left, ...TYPES[type], out }));
+      for (let group = 0; group < done; group++) {
+        own.start = start + (first + group) * length;
+        const at = FIT_LENGTH * group;
+        const fit = fits[at] === LEFT ? one(own) : readFit(fits, at, read);
+        if (fit === undefined) return false;
+        take(fit, own);
+      }
+      first += done;
     }
   }
   return true;

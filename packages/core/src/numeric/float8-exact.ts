@@ -19,23 +19,26 @@ interface Levels {
   readonly largest: number;
 }
 
-const LEVELS: Readonly<Record<"E2M1" | "E4M3", Levels>> = {
+type LevelTableName = "E2M1" | "E4M3" | "E5M2";
+
+const LEVELS: Readonly<Record<LevelTableName, Levels>> = {
   E2M1: { significandBits: 2, leastExponent: -1, largest: 6 },
   E4M3: { significandBits: 4, leastExponent: -9, largest: 448 },
+  E5M2: { significandBits: 3, leastExponent: -16, largest: 57344 },
 };
 
 const float: Float32Array = /* @__PURE__ */ new Float32Array(1);
 const floatBits: Uint32Array = /* @__PURE__ */ new Uint32Array(float.buffer);
 
 /**
- * The float types narrower than F32 that hold every E4M3 number, or every E2M1 number, times each of these scales: both where
+ * The float types narrower than F32 that hold every number of a table times each of these scales: both where
  * all scales are powers of two of moderate size. None for scales of which one is no finite number.
  * @example
  * import { exactFloatTypes } from "@requant/core/numeric";
  *
  * exactFloatTypes(Float32Array.of(0.5, 2 ** -40)); // ["BF16"]
  */
-export function exactFloatTypes(scales: Float32Array, table: "E2M1" | "E4M3" = "E4M3"): ("BF16" | "F16")[] {
+export function exactFloatTypes(scales: Float32Array, table: LevelTableName = "E4M3"): ("BF16" | "F16")[] {
   const levels = LEVELS[table];
   let significandBits = 0;
   let leastExponent = 0;

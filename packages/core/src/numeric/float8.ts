@@ -16,6 +16,15 @@ export const E4M3_VALUES: Float32Array = /* @__PURE__ */ float8Values(4, false);
 /** The values of the 256 E5M2 codes. */
 export const E5M2_VALUES: Float32Array = /* @__PURE__ */ float8Values(5, true);
 
+/** Encodings of 8-bit floats that weights are stored in. */
+export type Float8Encoding = "F8_E4M3" | "F8_E5M2";
+
+/** The values of the 256 codes of each encoding. */
+export const FLOAT8_VALUES: Readonly<Record<Float8Encoding, Float32Array>> = {
+  F8_E4M3: E4M3_VALUES,
+  F8_E5M2: E5M2_VALUES,
+};
+
 function float8Values(exponentBits: number, hasInfinity: boolean): Float32Array {
   const mantissaBits = 7 - exponentBits;
   const bias = 2 ** (exponentBits - 1) - 1;

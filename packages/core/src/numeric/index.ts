@@ -14,6 +14,8 @@ export {
   E4M3_VALUES,
   E5M2_VALUES,
   e8m0ToFloat,
+  FLOAT8_VALUES,
+  type Float8Encoding,
   floatToE4m3,
   floatToE8m0,
   isE4m3Scale,

@@ -4,7 +4,7 @@ import { E4M3_MAX, E4M3_VALUES, floatToE4m3 } from "../numeric/float8.ts";
 import { isBfloat, isHalf, type ScaleNumbers, type ViewFacts, viewFacts } from "../view/facts.ts";
 import { groupedView } from "../view/grouped-view.ts";
 import { type Factor, type LevelView, type Span, type StoredView, spanLength } from "../view/level-view.ts";
-import { e2m1Facts, e4m3Facts, type LevelFacts, type Scales } from "../view/table-facts.ts";
+import { e2m1Facts, float8Facts, type LevelFacts, type Scales } from "../view/table-facts.ts";
 import { SHAPE } from "./packed.ts";
 import { noise } from "./weight-values.ts";
 
@@ -30,7 +30,11 @@ const TABLES: Readonly<Record<"E2M1" | "E4M3", Table>> = {
     codeOf: (value) => floatToE2m1(6 * value),
     facts: (scales, type) => e2m1Facts(scales, type),
   },
-  E4M3: { levels: E4M3_VALUES, codeOf: (value) => floatToE4m3(E4M3_MAX * value), facts: e4m3Facts },
+  E4M3: {
+    levels: E4M3_VALUES,
+    codeOf: (value) => floatToE4m3(E4M3_MAX * value),
+    facts: (...scales) => float8Facts("F8_E4M3", ...scales),
+  },
 };
 
 /** Scales of each kind of number. */

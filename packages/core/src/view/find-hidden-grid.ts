@@ -163,7 +163,7 @@ export class GridSearch {
       ...widthOf(partition, seen),
       blockRows,
       blockColumns,
-      scale: partition === MXFP4 ? "E8M0" : partition === NVFP4 ? "E4M3" : seen.scales.narrowest,
+      scale: scaleOf(partition, seen),
       ...(factor === undefined ? {} : { factor: factor() }),
       rounding: seen.exact ? "none" : this.type,
     };
@@ -177,6 +177,12 @@ function smallestFirst(candidates: readonly Candidate[]): Candidate[] {
 /** Bits that a grid takes for the weights that are not 0. */
 function sizeOf({ partition, seen }: Candidate): number {
   return seen.nonzero * widthOf(partition, seen).bits + seen.groups * SCALE_BITS;
+}
+
+function scaleOf(partition: Partition, { scales }: GroupsSeen): HiddenGrid["scale"] {
+  if (partition === MXFP4) return "E8M0";
+  if (partition === NVFP4) return "E4M3";
+  return partition.levels === "E4M3" && scales.arePowers ? "E8M0" : scales.narrowest;
 }
 
 function widthOf({ levels }: Partition, seen: GroupsSeen): Pick<HiddenGrid, "bits" | "symmetric"> {

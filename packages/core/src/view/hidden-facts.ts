@@ -7,12 +7,16 @@ import { REACH } from "./table-facts.ts";
 
 /** Bits of codes around the middle of their range that hold levels from `min` to `max`. */
 export function symmetricBits(min: number, max: number): number {
-  return Math.max(2, 1 + 32 - Math.clz32(Math.max(max, -1 - min)));
+  return bitsOfReach(Math.max(max, -1 - min));
+}
+
+function bitsOfReach(reach: number): number {
+  return Math.max(2, 1 + 32 - Math.clz32(reach));
 }
 
 /** Bits of codes with a zero point of their own. */
-function spanBits(min: number, max: number): number {
-  return Math.max(2, 32 - Math.clz32(max - min));
+function bitsOfSpan(span: number): number {
+  return Math.max(2, 32 - Math.clz32(span));
 }
 
 /** Sums up the groups of a tensor. */
@@ -22,15 +26,16 @@ export class GroupsSeen {
   nonzero = 0;
   exact = true;
   readonly scales: ScaleKinds = new ScaleKinds();
-  /** With the sign of each scale as it is. */
-  private plainBits = 2;
+  /** The largest level, or −1 less the smallest one: with the sign of each scale as it is. */
+  private plainReach = 0;
   /** With the better sign of each scale. */
-  private symmetricBits = 2;
-  private spanBits = 2;
+  private symmetricReach = 0;
+  /** The largest distance between two levels of a group. */
+  private span = 0;
   private min = 0;
   private max = 0;
-  private maxZero = 0;
-  private minZero = Number.POSITIVE_INFINITY;
+  /** The largest of the smallest levels of all groups. */
+  private mostMin = Number.NEGATIVE_INFINITY;
   private offsetsAreHalf = true;
 
   add({ scale, min, max, exact, nonzero }: GroupFit): void {
@@ -38,21 +43,23 @@ export class GroupsSeen {
     this.nonzero += nonzero;
     if (!exact) this.exact = false;
     this.scales.add(scale);
-    const plain = symmetricBits(min, max);
-    this.plainBits = Math.max(this.plainBits, plain);
-    this.symmetricBits = Math.max(this.symmetricBits, Math.min(plain, symmetricBits(-max, -min)));
-    this.spanBits = Math.max(this.spanBits, spanBits(min, max));
-    this.min = Math.min(this.min, min);
-    this.max = Math.max(this.max, max);
-    this.minZero = Math.min(this.minZero, -min);
-    this.maxZero = Math.max(this.maxZero, -min);
+    const plain = max >= -min ? max : -1 - min;
+    const turned = max > -min ? max - 1 : -min;
+    const symmetric = Math.min(plain, turned);
+    if (plain > this.plainReach) this.plainReach = plain;
+    if (symmetric > this.symmetricReach) this.symmetricReach = symmetric;
+    if (max - min > this.span) this.span = max - min;
+    if (min < this.min) this.min = min;
+    if (max > this.max) this.max = max;
+    if (min > this.mostMin) this.mostMin = min;
     if (this.offsetsAreHalf && !isHalf(scale * min)) this.offsetsAreHalf = false;
   }
 
   /** The narrowest codes that hold every group; symmetric ones where they are no wider. */
   get width(): Pick<HiddenGrid, "bits" | "symmetric"> {
-    const symmetric = this.symmetricBits <= this.spanBits;
-    return { symmetric, bits: symmetric ? this.symmetricBits : this.spanBits };
+    const [symmetricBits, spanBits] = [bitsOfReach(this.symmetricReach), bitsOfSpan(this.span)];
+    const symmetric = symmetricBits <= spanBits;
+    return { symmetric, bits: symmetric ? symmetricBits : spanBits };
   }
 
   /** Facts of a grid. Where a scale turns its sign, its levels do, too. */
@@ -74,19 +81,20 @@ export class GroupsSeen {
       storedOffsets: "integer",
       ...(grid.levels === "integer" ? {} : { table: grid.levels }),
       ...scaleTypeOf(grid),
+      ...(grid.blockRows > 1 ? { scaleRows: grid.blockRows } : {}),
       ...ROUNDINGS[grid.rounding],
     };
   }
 
   private integerCodes(): CodeFacts {
     const { bits, symmetric } = this.width;
-    const turns = symmetric && this.plainBits > bits;
+    const turns = symmetric && bitsOfReach(this.plainReach) > bits;
     const middle = 2 ** (bits - 1);
     const most = Math.max(this.max, -this.min);
     return {
       maxCode: 2 ** bits - 1,
-      minZero: symmetric ? middle : this.minZero,
-      maxZero: symmetric ? middle : this.maxZero,
+      minZero: symmetric ? middle : 0 - this.mostMin,
+      maxZero: symmetric ? middle : 0 - this.min,
       minOffset: turns ? Math.max(-most, -middle) : this.min,
       maxOffset: turns ? Math.min(most, middle - 1) : this.max,
       symmetric,

@@ -1,4 +1,5 @@
 /** Scales of groups of floats whose levels are integers. */
+import { floatToE8m0 } from "../numeric/float8.ts";
 import { isBfloat, isHalf } from "./facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
 import {
@@ -10,6 +11,7 @@ import {
   type NearestLevel,
   narrowScale,
   narrowStep,
+  nearestBounds,
   nearestInteger,
   roundedTo,
   type ScaleBounds,
@@ -82,11 +84,12 @@ const MOST_SPLIT = 15;
 /** One group as integers. */
 export function integerFit(type: HidingType): FitGroup {
   const magnitudes = new Magnitudes(type);
-  const bounds = { low: 0, high: 0 };
+  const bounds: ScaleBounds = { low: 0, high: 0, areSettled: true };
   const isSingle = type === "F32";
   return (group) => {
     const { values, start, length } = group;
-    const exact = exactStep(values, start, start + length);
+    const step = exactStep(values, start, start + length);
+    const exact = step !== undefined && isNarrow(step) ? step : undefined;
     const most = exact === undefined ? MOST_STEPS : Math.max(exact.max, -exact.min);
     // floats of few bits have a common step by chance: fewer steps, rounded, are the better answer
     if (exact !== undefined && (isSingle || most <= FEW_STEPS)) return exactFit(exact);
@@ -97,7 +100,9 @@ export function integerFit(type: HidingType): FitGroup {
         ? narrowScale(magnitudes, nearestInteger, top, bounds)
         : narrowStep(magnitudes, top, bounds);
       if (!narrows) continue;
-      const fit = roundedFit(magnitudes, bounds, type, top);
+      const fit =
+        roundedFit(magnitudes, bounds, type, top) ??
+        (bounds.areSettled ? undefined : nearestFit(magnitudes, bounds, type, top));
       if (fit !== undefined) return isNarrow(fit) ? fit : undefined;
     }
     return exact === undefined ? undefined : exactFit(exact);
@@ -149,6 +154,17 @@ function roundedFit(
   return undefined;
 }
 
+/** Where bounds are so wide that their middle is no scale: the bounds of the nearest integers. */
+function nearestFit(
+  magnitudes: Magnitudes,
+  bounds: ScaleBounds,
+  type: HidingType,
+  top: number,
+): GroupFit | undefined {
+  const nearest = nearestBounds(magnitudes, bounds);
+  return nearest === undefined ? undefined : roundedFit(magnitudes, nearest, type, top);
+}
+
 /** The f16 numbers in bounds, the nearest to the middle first. */
 function* halvesBetween(low: number, high: number): Generator<number> {
   const middle = roundedTo("F16", (low + high) / 2);
@@ -188,7 +204,7 @@ export function fitOf(
   if (how === undefined) return undefined;
   const max = nearest(magnitudes.max / scale);
   const min = 0 - nearest(-magnitudes.min / scale);
-  return { scale, min, max, exact: how === "exact", nonzero: magnitudes.length };
+  return { scale, min, max, exact: how === "exact", nonzero: magnitudes.nonzero };
 }
 
 /** False: a float is not finite. */
@@ -204,10 +220,13 @@ export function gather(magnitudes: Magnitudes, { values, start, length, runs, st
 export class ScaleKinds {
   areHalf = true;
   areBfloat = true;
+  arePowers = true;
 
   add(scale: number): void {
     if (this.areHalf && !isHalf(scale)) this.areHalf = false;
     if (this.areBfloat && !isBfloat(scale)) this.areBfloat = false;
+    // a group of zeros may have any scale
+    if (this.arePowers && scale !== 0 && floatToE8m0(scale) === undefined) this.arePowers = false;
   }
 
   get narrowest(): "F16" | "BF16" | "F32" {

@@ -66,9 +66,14 @@ export function roundedTo(type: HidingType, value: number): number {
   return floats[0];
 }
 
-/** Magnitudes of a group, and between which bounds a product lies that is rounded to each. */
+/**
+ * Magnitudes of a group, and between which bounds a product lies that is rounded to each. Floats of 8 or 11 bits are kept
+ * once: on a grid of few levels they are few. A block of 128 × 128 has 252 numbers of E4M3 at most. All of F32 are kept.
+ */
 export class Magnitudes {
   length = 0;
+  /** Floats that are not 0. */
+  nonzero = 0;
   /** Place of the largest. */
   largest = 0;
   /** The smallest and the largest float, 0 included. */
@@ -79,18 +84,30 @@ export class Magnitudes {
   high: Float64Array = new Float64Array(0);
   /** Half the distance to the next number of the type, in parts of a number: at most. */
   readonly relativeHalfStep: number;
-  private readonly type: HidingType;
+  private readonly dropped: number;
+  private readonly halves: Float64Array;
+  /** By the bits of a float: the number of the group that had it last. */
+  private seen: Int32Array = new Int32Array(0);
+  private known: Float32Array | undefined;
+  private words: Uint32Array = new Uint32Array(0);
+  private group = 0;
 
   constructor(type: HidingType) {
-    this.type = type;
+    const { dropped } = TYPES[type];
+    this.dropped = dropped;
+    this.halves = HALF_STEPS[type];
     this.relativeHalfStep = 2 ** -TYPES[type].precision;
   }
 
   start(most: number): void {
     this.length = 0;
+    this.nonzero = 0;
+    this.group++;
     this.largest = 0;
     this.min = 0;
     this.max = 0;
+    const places = this.dropped === 0 ? 0 : 2 ** (32 - this.dropped);
+    if (this.seen.length < places) this.seen = new Int32Array(places);
     if (this.values.length >= most) return;
     this.values = new Float64Array(most);
     this.low = new Float64Array(most);
@@ -99,24 +116,43 @@ export class Magnitudes {
 
   /** Takes the magnitudes of some floats that are not 0. False: one is not finite. */
   add(floatValues: Float32Array, start: number, end: number): boolean {
-    const halves = HALF_STEPS[this.type];
-    let at = this.length;
+    const { dropped, seen, group } = this;
+    const words = this.wordsOf(floatValues);
+    let zeros = 0;
     for (let i = start; i < end; i++) {
-      const signed = floatValues[i]!;
-      if (signed === 0) continue;
-      if (signed < this.min) this.min = signed;
-      else if (signed > this.max) this.max = signed;
-      const value = Math.abs(signed);
-      floats[0] = value;
-      const own = bits[0]!;
-      const half = halves[own >>> 23]!;
-      if (own >= 0x7f800000) return false;
-      // below a power of two the numbers are twice as close
-      const isPower = (own & 0x7fffff) === 0 && own >>> 23 > 1;
-      this.set(at++, value, value - (isPower ? half / 2 : half), value + half);
+      const word = words[i]!;
+      const place = word >>> dropped;
+      if (dropped > 0 && seen[place] === group) continue;
+      if (word << 1 === 0) {
+        zeros++;
+        continue;
+      }
+      seen[place] = group;
+      if (!this.addOne(floatValues[i]!, word & 0x7fffffff)) return false;
     }
-    this.length = at;
+    this.nonzero += end - start - zeros;
     return true;
+  }
+
+  private addOne(signed: number, own: number): boolean {
+    if (own >= 0x7f800000) return false;
+    if (signed < this.min) this.min = signed;
+    else if (signed > this.max) this.max = signed;
+    const value = Math.abs(signed);
+    const half = this.halves[own >>> 23]!;
+    // below a power of two the numbers are twice as close
+    const isPower = (own & 0x7fffff) === 0 && own >>> 23 > 1;
+    this.set(this.length++, value, value - (isPower ? half / 2 : half), value + half);
+    return true;
+  }
+
+  /** The bits of floats; those of one array are asked for again and again. */
+  private wordsOf(values: Float32Array): Uint32Array {
+    if (this.known !== values) {
+      this.known = values;
+      this.words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    }
+    return this.words;
   }
 
   /** A magnitude that is known only between bounds. */
@@ -174,6 +210,8 @@ export const nearestInteger: NearestLevel = (magnitude) => Math.floor(magnitude 
 export interface ScaleBounds {
   low: number;
   high: number;
+  /** False: some magnitudes may be one of two integers. */
+  areSettled?: boolean;
 }
 
 /** A pass settles the levels that are certain by then, which narrows the bounds for the others. */
@@ -190,40 +228,68 @@ const SLACK = 2 ** -21;
  * such scale. Each magnitude narrows them. A magnitude that is so large that it may be one of two integers waits for the next
  * pass; what is not settled then, `checkScale` decides. For BF16 and F16: all arithmetic is f32.
  */
-export function narrowStep(
-  { values, low, high, length, largest, relativeHalfStep }: Magnitudes,
-  top: number,
-  bounds: ScaleBounds,
-): boolean {
+export function narrowStep(magnitudes: Magnitudes, top: number, bounds: ScaleBounds): boolean {
   const { fround } = Math;
+  const { values, low, high, largest, relativeHalfStep } = magnitudes;
   const doubt = 1 + 2 * relativeHalfStep;
-  let least = fround(low[largest]! / top);
-  let most = fround(high[largest]! / top);
-  for (let pass = 0, unsure = 1; pass < MOST_PASSES && unsure > 0; pass++) {
-    unsure = 0;
-    const inverse = fround(2 / fround(least + most));
-    const certain = fround(least / fround(fround(most * doubt) - least));
-    let [newLeast, newMost] = [least, most];
-    for (let i = 0; i < length; i++) {
-      const level = Math.floor(fround(fround(values[i]! * inverse) + 0.5));
-      if (level < 1) return false;
-      if (level >= certain) {
-        unsure++;
-        continue;
-      }
-      const part = fround(1 / level);
-      const ownLow = fround(low[i]! * part);
-      if (ownLow > newLeast) newLeast = ownLow;
-      const ownHigh = fround(high[i]! * part);
-      if (ownHigh < newMost) newMost = ownHigh;
-      if (newLeast > fround(newMost * fround(1 + SLACK))) return false;
-    }
-    least = newLeast;
-    most = newMost;
+  const spacing = fround(2 * fround(high[largest]! - values[largest]!));
+  bounds.low = fround(low[largest]! / top);
+  bounds.high = fround(high[largest]! / top);
+  let unsure = 1;
+  for (let pass = 0; pass < MOST_PASSES && unsure > 0; pass++) {
+    unsure = narrowOnce(magnitudes, bounds, certainBelow(bounds.low, bounds.high, doubt, spacing));
+    if (unsure < 0) return false;
   }
-  bounds.low = least * (1 - SLACK);
-  bounds.high = most * (1 + SLACK);
+  bounds.low *= 1 - SLACK;
+  bounds.high *= 1 + SLACK;
+  bounds.areSettled = unsure === 0;
   return true;
+}
+
+/** The same bounds where every magnitude that is in doubt has the nearest integer; undefined where they leave no scale. */
+export function nearestBounds(magnitudes: Magnitudes, { low, high }: ScaleBounds): ScaleBounds | undefined {
+  const { fround } = Math;
+  const bounds = { low: fround(low), high: fround(high) };
+  if (narrowOnce(magnitudes, bounds, Number.POSITIVE_INFINITY) !== 0) return undefined;
+  return { low: bounds.low * (1 - SLACK), high: bounds.high * (1 + SLACK) };
+}
+
+/** Narrows bounds by the magnitudes whose levels are certain. Returns how many are not, or −1 where no scale is left. */
+function narrowOnce({ values, low, high, length }: Magnitudes, bounds: ScaleBounds, certain: number): number {
+  const { fround } = Math;
+  const inverse = fround(2 / fround(bounds.low + bounds.high));
+  let unsure = 0;
+  let [least, most] = [bounds.low, bounds.high];
+  for (let i = 0; i < length; i++) {
+    const level = Math.floor(fround(fround(values[i]! * inverse) + 0.5));
+    if (level < 1) return -1;
+    if (level >= certain) {
+      unsure++;
+      continue;
+    }
+    const part = fround(1 / level);
+    const ownLow = fround(low[i]! * part);
+    if (ownLow > least) least = ownLow;
+    const ownHigh = fround(high[i]! * part);
+    if (ownHigh < most) most = ownHigh;
+    if (least > fround(most * fround(1 + SLACK))) return -1;
+  }
+  bounds.low = least;
+  bounds.high = most;
+  return unsure;
+}
+
+/**
+ * Levels from here on may be one of two: by the largest relative error of a float, or by the error of the largest float,
+ * which tells more once the bounds are narrow.
+ */
+function certainBelow(least: number, most: number, doubt: number, spacing: number): number {
+  const { fround } = Math;
+  const relative = fround(least / fround(fround(most * doubt) - least));
+  const absolute = fround(fround(least - spacing) / fround(most - least));
+  // not a number where nothing is left between the bounds
+  if (absolute > relative) return absolute;
+  return relative;
 }
 
 /** The same as `SLACK` for quotients that are not rounded to f32. */

@@ -56,8 +56,12 @@ export function float8Fit(type: HidingType): FitGroup {
   };
 }
 
+/** E4M3 numbers that are not 0. */
+const E4M3_COUNT = 252;
+
 /** The scale with which all magnitudes are E4M3 numbers. A power of two first: all products are exact then. */
 function e4m3Scale(magnitudes: Magnitudes, type: HidingType): GroupFit | undefined {
+  if (type !== "F32" && magnitudes.length > E4M3_COUNT) return undefined;
   const bounds = { low: 0, high: 0 };
   for (const top of E4M3_TOPS) {
     if (!narrowScale(magnitudes, nearestE4m3, top, bounds)) continue;

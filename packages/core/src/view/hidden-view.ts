@@ -69,7 +69,7 @@ function tableFit(type: HidingType, { levels, scale, factor = 1 }: HiddenGrid): 
   return scale === "E4M3" ? nvfp4Fit(type, factor) : mxfp4Fit(type);
 }
 
-/** What a group of zeros gets for a scale, where any would do: what ggml writes. */
+/** What a group of zeros of 4-bit floats gets for a scale, where any would do: what ggml writes. */
 const ZERO_SCALES: Readonly<Record<string, number>> = { E8M0: 2 ** -127, E4M3: 0 };
 
 function levelsOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, fit: FitRows): LevelView {
@@ -89,7 +89,7 @@ function levelsOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, f
         codes[i] = codeOf(size === 0 ? 0 * values[i]! : values[i]! / size);
       }
     }
-    if (size === 0) scales[at++] = ZERO_SCALES[scaleType] ?? 1;
+    if (size === 0) scales[at++] = levels === "E2M1" ? (ZERO_SCALES[scaleType] ?? 1) : 1;
     else scales[at++] = factor === undefined ? size : nearestE4m3(size / factor);
   });
   refuseUnfit(fits);

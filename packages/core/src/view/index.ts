@@ -1,5 +1,5 @@
 /** The view of a stored weight that all formats share: codes, scales, zero points. */
-export { e2m1Facts, e4m3Facts, groupedFacts, groupedRanges, viewFacts } from "../kernels/facts-twin.ts";
+export { e2m1Facts, float8Facts, groupedFacts, groupedRanges, viewFacts } from "../kernels/facts-twin.ts";
 export { fittedView, fitView } from "../kernels/fit-twin.ts";
 export { dequantizeView } from "../kernels/grid-twin.ts";
 export { GridSearch, gridView } from "../kernels/hidden-twin.ts";
@@ -63,4 +63,5 @@ export {
   viewMisfit,
 } from "./requirement.ts";
 export type { LevelFacts, Scales } from "./table-facts.ts";
+export { E5M2_MISFIT } from "./table-facts.ts";
 export { dividesAs, divisorOf, splitTensorScale } from "./tensor-scale.ts";

@@ -1,4 +1,5 @@
 /** Facts of weights whose codes are levels of a table. */
+import type { Float8Encoding } from "../numeric/float8.ts";
 import {
   type FindParameterFacts,
   parameterFacts,
@@ -31,14 +32,21 @@ function infiniteScale({ scales, groupCount }: Scales): Misfit | undefined {
   };
 }
 
-/** Of 8-bit floats (E4M3). */
-export function e4m3Facts(
+/** Why weights in E5M2 have no view: a view has no infinite levels, and no target stores such codes. */
+export const E5M2_MISFIT: Misfit = {
+  reason: "its codes are 8-bit floats in E5M2, which no quantized target stores",
+  hint: "A float type holds these values.",
+};
+
+/** Of 8-bit floats. */
+export function float8Facts(
+  encoding: Float8Encoding,
   parameters: Scales,
   scaleType: ScaleNumbers | undefined,
   scaleRows = 1,
   find: FindParameterFacts = parameterFacts,
 ): LevelFacts {
-  const noView = infiniteScale(parameters);
+  const noView = encoding === "F8_E5M2" ? E5M2_MISFIT : infiniteScale(parameters);
   if (noView !== undefined) return { facts: undefined, noView };
   const zeros = new Int16Array(parameters.scales.length);
   return {

@@ -17,10 +17,14 @@ export type Located =
   | { readonly kind: "location"; readonly location: ModelLocation }
   | { readonly kind: "choices"; readonly choices: readonly Choice[] };
 
+/** Of a checkpoint whose folder the browser does not say: outputs get their names, and general.name, from it. */
+const NAMELESS = "model";
+
 export async function locate(request: OpenRequest, signal: AbortSignal): Promise<Located> {
   if (request.kind === "files") {
-    const store = blobStore(request.files, request.name);
-    return { kind: "location", location: { store, file: request.file } };
+    const { folder, file, files, name } = request;
+    const store = blobStore(files, folder ?? (file === undefined ? NAMELESS : name));
+    return { kind: "location", location: { store, file } };
   }
   const text = request.text.trim();
   const address = parseHubAddress(text);

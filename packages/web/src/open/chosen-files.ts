@@ -24,18 +24,25 @@ export function requestsOf(chosen: readonly ChosenFile[]): OpenRequest[] {
   return [...folders].flatMap(([folder, files]) => modelsOf(folder, files));
 }
 
-function modelsOf(folder: string, files: ReadonlyMap<string, Blob>): OpenRequest[] {
+function modelsOf(chosen: string, files: ReadonlyMap<string, Blob>): OpenRequest[] {
   const names = [...files.keys()];
-  const name = folder === "" ? nameOf(names) : folder;
+  const folder = chosen === "" ? undefined : chosen;
+  const name = folder ?? nameOf(names);
   const isDirectory = names.some(
     (path) => path === "config.json" || path.endsWith(".safetensors.index.json"),
   );
-  if (isDirectory) return [{ kind: "files", name, files, file: undefined }];
+  if (isDirectory) return [{ kind: "files", name, folder, files, file: undefined }];
   const firsts = names.filter((path) => {
     const [, part] = SPLIT.exec(path) ?? [];
     return part === undefined || Number(part) === 1 || !names.includes(firstPart(path));
   });
-  return firsts.map((file) => ({ kind: "files", name, files: setOf(file, files), file }));
+  return firsts.map((file) => ({
+    kind: "files",
+    name,
+    folder,
+    files: setOf(file, files),
+    file,
+  }));
 }
 
 /** For files that were chosen one by one: the browser does not say where they lie. */

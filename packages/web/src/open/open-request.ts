@@ -3,7 +3,10 @@ export type OpenRequest =
   /** Files that a person chose; `file` is the one that was named, where the model is not the whole set. */
   | {
       readonly kind: "files";
+      /** For people. */
       readonly name: string;
+      /** The folder that was chosen, which models are named after; undefined for files without one. */
+      readonly folder: string | undefined;
       readonly files: ReadonlyMap<string, Blob>;
       readonly file: string | undefined;
     }

@@ -1,6 +1,7 @@
 import type { Finding } from "@requant/core";
 import type { JSX } from "preact";
 import { strings } from "../strings.ts";
+import { withOptionNames } from "../ui/option-names.ts";
 
 /** What a person should know, each with what to do about it. */
 export function Findings({ findings }: { readonly findings: readonly Finding[] }): JSX.Element {
@@ -23,7 +24,7 @@ export function FindingItem({ finding }: { readonly finding: Finding }): JSX.Ele
   return (
     <li class={`finding ${severity}`}>
       <p>
-        <strong class="badge">{strings.findings.severity[severity]}</strong> {message}{" "}
+        <strong class="badge">{strings.findings.severity[severity]}</strong> {withOptionNames(message)}{" "}
         <code class="quiet">{code}</code>
       </p>
       {place.length === 0 ? null : (
@@ -33,7 +34,7 @@ export function FindingItem({ finding }: { readonly finding: Finding }): JSX.Ele
       )}
       {hint === undefined ? null : (
         <p>
-          {strings.findings.remedy}: {hint}
+          {strings.findings.remedy}: {withOptionNames(hint)}
         </p>
       )}
     </li>

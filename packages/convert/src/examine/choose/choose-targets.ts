@@ -37,7 +37,7 @@ export interface Choices {
   readonly least: number;
 }
 
-export function subjectOf(model: Model): ChoiceSubject {
+export function choiceSubject(model: Model): ChoiceSubject {
   let [parameters, embedding] = [0, 0];
   for (const { name, shape } of model.tensors) {
     const count = elementCount(shape);

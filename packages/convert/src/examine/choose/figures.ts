@@ -170,7 +170,7 @@ function floatShare(parameters: number): number {
 export function estimatedBytes(
   candidate: Candidate,
   parameters: number,
-  embeddingShare = floatShare(parameters),
+  embeddingShare: number = floatShare(parameters),
 ): number {
   const { bitsPerWeight, wholeModel } = candidate;
   const share = wholeModel ? 0 : embeddingShare;

@@ -1,6 +1,6 @@
 /** The thread that `nodeWorkers` starts. */
 import { parentPort } from "node:worker_threads";
-import { type ReadStore, type StoreAddress, UsageError, urlStore } from "@requant/core";
+import { layeredStore, type ReadStore, type StoreAddress, UsageError, urlStore } from "@requant/core";
 import { directoryStore, openStagedFile } from "@requant/core/node";
 import type { WorkerRequest } from "./protocol.ts";
 import { serve } from "./serve.ts";
@@ -8,6 +8,7 @@ import { serve } from "./serve.ts";
 function openStore(address: StoreAddress): ReadStore {
   if (address.kind === "directory") return directoryStore(address.path, { named: address.named ?? [] });
   if (address.kind === "url") return urlStore(address.url, address.options);
+  if (address.kind === "layers") return layeredStore(address.name, address.layers.map(openStore));
   throw new UsageError(`A worker thread cannot open ${address.kind}.`);
 }
 

@@ -1,5 +1,12 @@
 /** The script of a Web Worker that `webWorkers` starts. */
-import { blobStore, type ReadStore, type StoreAddress, UsageError, urlStore } from "@requant/core";
+import {
+  blobStore,
+  layeredStore,
+  type ReadStore,
+  type StoreAddress,
+  UsageError,
+  urlStore,
+} from "@requant/core";
 import type { WorkerReply, WorkerRequest } from "./protocol.ts";
 import { serve } from "./serve.ts";
 
@@ -12,6 +19,7 @@ interface Scope {
 function openStore(address: StoreAddress): ReadStore {
   if (address.kind === "blobs") return blobStore(address.files, address.name);
   if (address.kind === "url") return urlStore(address.url, address.options);
+  if (address.kind === "layers") return layeredStore(address.name, address.layers.map(openStore));
   throw new UsageError("A page has no directories.");
 }
 

@@ -58,13 +58,13 @@ export function parseHubAddress(text: string, options: HubAddressOptions = {}): 
     const place = text.slice(bareHost.length);
     // a short form has its words behind a colon; everything else is a web address without https://
     return (
-      (place.includes(":") ? shortAddress(place) : undefined) ??
+      (place.includes(":") ? parseModelName(place) : undefined) ??
       webAddress(`${HUB_ENDPOINT}/${place}`, options)
     );
   }
   const prefix = /^hf:(?:\/\/)?/i.exec(text)?.[0];
-  if (prefix === undefined) return isRepositoryLike(text) ? shortAddress(text) : undefined;
-  const address = shortAddress(text.slice(prefix.length));
+  if (prefix === undefined) return isRepositoryLike(text) ? parseModelName(text) : undefined;
+  const address = parseModelName(text.slice(prefix.length));
   if (address !== undefined) return address;
   throw new UsageError(`${shownUrl(text)}: not a hub address.`, { hint: `Write ${FORMS}.` });
 }
@@ -85,8 +85,8 @@ function isRepositoryLike(text: string): boolean {
   return isName(owner) && isName(name) && !MODEL_FILE.test(name);
 }
 
-/** `owner/repo[@revision][:QUANT][/path]`; undefined for a text of another form. */
-function shortAddress(text: string): HubAddress | undefined {
+/** `owner/repo[@revision][:QUANT][/path]`, as other stores of models name them, too; undefined for a text of another form. */
+export function parseModelName(text: string): HubAddress | undefined {
   if (/[?#\\]/.test(text)) return undefined;
   const slash = text.indexOf("/");
   const rest = text.slice(slash + 1);

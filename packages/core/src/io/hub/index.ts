@@ -15,7 +15,8 @@ export {
   type HubAddress,
   type HubAddressOptions,
   parseHubAddress,
+  parseModelName,
   shownHubAddress,
 } from "./address.ts";
-export type { HubFile } from "./listing.ts";
+export { type HubFile, isCommit } from "./listing.ts";
 export { type HubOptions, type HubRepository, hubStore, openHub } from "./store.ts";

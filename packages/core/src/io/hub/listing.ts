@@ -18,6 +18,11 @@ const PAGE_BYTE_LENGTH = 16 * 1024 * 1024;
 /** The hub recommends fewer than 100 000 files a repository. */
 const MOST_FILES = 200_000;
 
+/** Whether a revision is a commit, and not the name of one. */
+export function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision);
+}
+
 /** The commit that a revision stands for now; undefined where the server has no API. */
 export async function commitOf(
   api: string,
@@ -28,7 +33,7 @@ export async function commitOf(
   const answer = await readJson(url, options);
   if (answer === undefined) return undefined;
   const sha = fieldOf(answer.json, "sha");
-  if (typeof sha === "string" && /^[0-9a-f]{40}$/.test(sha)) return sha;
+  if (typeof sha === "string" && isCommit(sha)) return sha;
   throw notOfHub(url, "has no commit in it");
 }
 

@@ -1,9 +1,8 @@
-import { UsageError } from "../../errors.ts";
 import { withoutTrailing } from "../../text.ts";
 import { checkHeaders } from "../http-request.ts";
 import type { ReadStore } from "../store.ts";
 import { checkStorePath } from "../store-path.ts";
-import { type UrlOptions, urlStore } from "../url.ts";
+import { parsedUrl, type UrlOptions, urlStore } from "../url.ts";
 import { HUB_ENDPOINT } from "./address.ts";
 import { commitOf, type HubFile, listFiles } from "./listing.ts";
 import { hubRefusal } from "./refusals.ts";
@@ -38,9 +37,7 @@ export interface HubRepository {
  */
 export async function openHub(options: HubOptions): Promise<HubRepository> {
   const { repository, revision = "main", token, endpoint = HUB_ENDPOINT, fetch, ...rest } = options;
-  if (!URL.canParse(endpoint)) {
-    throw new UsageError("The address of the hub is not a URL.", { hint: "Check the option `endpoint`." });
-  }
+  parsedUrl(endpoint);
   const base = withoutTrailing(endpoint, "/");
   const path = repository.split("/").map(encodeURIComponent).join("/");
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };

@@ -69,6 +69,7 @@ export async function convert(input: ConvertInput, { signal, progress }: Control
     resume: input.resume,
     imatrix,
     workers: workersFor(input.jobs),
+    bandByteLength: BAND_BYTE_LENGTH,
     onFinding: (finding) => findings.push(finding),
     onProgress: tell,
   });
@@ -106,6 +107,9 @@ function workersFor(jobs: number | undefined): Workers {
   const start = (): Worker => new Worker(new URL("../run-worker.ts", import.meta.url), { type: "module" });
   return webWorkers(start, { jobs });
 }
+
+/** A tab must not take as much memory as a command may. */
+const BAND_BYTE_LENGTH = 1024 * 1024;
 
 /** More often a person sees nothing new. */
 const INTERVAL_MS = 100;

@@ -2,11 +2,11 @@ import {
   type ChoiceSubject,
   type Choices,
   type ContextMemory,
+  choiceSubject,
   chooseTargets,
   contextMemory,
   type FigureSource,
   figureSources,
-  subjectOf,
 } from "@requant/convert";
 import { parseByteSize } from "@requant/core";
 import { modelNumbered } from "../models.ts";
@@ -30,7 +30,7 @@ export async function memory({
   /** The memory that there is: "8GB", or "". */
   readonly limit: string;
 }): Promise<MemoryEstimate> {
-  const subject = subjectOf(modelNumbered(id));
+  const subject = choiceSubject(modelNumbered(id));
   const context = contextMemory(subject, tokens, kv);
   const most = limit.trim() === "" ? undefined : parseByteSize(limit);
   return {

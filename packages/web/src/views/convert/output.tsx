@@ -12,6 +12,7 @@ export function Output({ conversion }: { readonly conversion: Conversion }): JSX
   const text = strings.convert.output;
   const planned = conversion.plan.value;
   const name = planned.kind === "planned" ? planned.plan.name : "";
+  const needed = planned.kind === "planned" ? planned.plan.byteLength : 0;
   const isRunning = conversion.run.value.kind === "running";
   const place = conversion.place.value;
   const isReady = planned.kind === "planned" && !conversion.planning.value && !isRunning;
@@ -34,6 +35,11 @@ export function Output({ conversion }: { readonly conversion: Conversion }): JSX
           conversion.jobs.value = Math.max(1, Math.floor(Number(value)) || 1);
         }}
       />
+      {place.kind === "storage" && needed > (freeRoom.value ?? needed) ? (
+        <p class="small warning-text" role="status">
+          {text.noRoom(byteQuantity(needed), byteQuantity(freeRoom.value ?? 0))}
+        </p>
+      ) : null}
       {canResume && !isRunning ? <p class="quiet small">{text.unfinished}</p> : null}
       <div class="row">
         <button

@@ -60,7 +60,6 @@ function columnsWith(before: PlanTensorsProps["before"]): Columns {
     shape: { text: ({ shape }) => shapeText(shape), value: ({ shape }) => elementCount(shape) },
     from: words(({ from }) => from),
     to: words(({ to }) => to),
-    before: words(({ name }) => before?.get(name) ?? ""),
     fidelity: words(({ fidelity }) => fidelity),
     byteLength: {
       isNumber: true,
@@ -68,6 +67,7 @@ function columnsWith(before: PlanTensorsProps["before"]): Columns {
       value: ({ byteLength }) => byteLength,
     },
     error: { isNumber: true, text: errorOf, value: ({ relativeRmse }) => relativeRmse ?? -1 },
+    before: words(({ name }) => before?.get(name) ?? ""),
     reason: words(({ reason, hint }) => [reason, hint].filter((one) => one !== undefined).join(" ")),
   };
 }

@@ -1,0 +1,2 @@
+/** One of the workers among which the run shares its work. */
+import "@requant/convert/web-worker";
