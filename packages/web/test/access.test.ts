@@ -44,9 +44,15 @@ describe.skipIf(whyNoPage !== undefined)(`access (skipped: ${whyNoPage ?? ""})`,
     await page.getByLabel("Open a folder").setInputFiles(kjv);
     const tabs = page.getByRole("tab");
     await tabs.first().waitFor();
+    // so that the tab for one tensor has something to show
+    await page.getByRole("tab", { name: "Tensors" }).click();
+    await page.getByRole("gridcell", { name: "lm_head.weight" }).click();
+    await page.getByRole("region", { name: "Outlier columns" }).waitFor();
     for (const tab of await tabs.all()) {
       await tab.click();
       await page.getByRole("tabpanel").waitFor();
+      if ((await tab.textContent()) === "Tensor")
+        await page.getByRole("region", { name: "Values" }).waitFor();
       expect([await tab.textContent(), await violations(page)]).toEqual([await tab.textContent(), []]);
       const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
       expect([await tab.textContent(), overflow]).toEqual([await tab.textContent(), 0]);
