@@ -6,6 +6,7 @@ import { type Finding, FormatError, type Metadata, type MetadataValue } from "@r
 import { quoted } from "@requant/core/text";
 import type { Architecture, ConfigDraft } from "./architectures/architecture.ts";
 import { architectureOfGguf } from "./architectures/index.ts";
+import { poolingFiles } from "./architectures/pooling.ts";
 import { resolveConfig } from "./config.ts";
 import { samplingKeys } from "./general/general-metadata.ts";
 import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
@@ -87,6 +88,7 @@ function draftConfig(
   const draft: ConfigDraft = {
     values,
     defaults: architecture.defaults,
+    spellings: architecture.spellings ?? [],
     metadata,
     parameter: (key) => metadata.get(nameOf(key)),
     ggufNames: new Set(shapes.keys()),
@@ -217,6 +219,7 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
   if (tensors.length === 0) throw new FormatError("The GGUF holds no tensors.");
   const files = new Map<string, string | Uint8Array>([
+    ...poolingFiles(gguf.metadata, architecture),
     ["config.json", configText(config, realNames(architecture))],
     ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],
   ]);

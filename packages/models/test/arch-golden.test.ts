@@ -63,9 +63,19 @@ const hash = (values: Float32Array): string => sha256(new Uint8Array(values.buff
 const isMxfp4 = (plan: WeightPlan): boolean => plan.keeps === "MXFP4";
 const isMapped = (plan: WeightPlan): boolean =>
   plan.inputs.some((input) => "map" in input && input.map !== undefined);
-const ofModel = (plan: GgufModelPlan) => listed(plan).filter(({ key }) => !key.startsWith("general."));
+
+/** Keys that are not the same after the way back and there again, and why. */
+const changedKeys: Readonly<Record<string, readonly string[]>> = {
+  // sentencepiece.bpe.model lacks the mask, which the converter writes as an unused token; tokenizer.json has it
+  xlm_roberta: ["tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.scores"],
+};
+
+/** general.* is read from the directory's name and README. */
+const ofModel = (plan: GgufModelPlan, without: readonly string[]) =>
+  listed(plan).filter(({ key }) => !key.startsWith("general.") && !without.includes(key));
 
 interface Opened {
+  readonly name: string;
   readonly model: ManifestModel;
   readonly files: HfFiles;
   readonly weights: StoredWeights;
@@ -73,11 +83,11 @@ interface Opened {
   readonly plan: GgufModelPlan;
 }
 
-function open({ directory, model }: Entry): Opened {
+function open({ name, directory, model }: Entry): Opened {
   const weights = readWeights(directory);
   const files = readDirectory(directory, weights.tensors);
   const halfType = Object.keys(model.gguf).find((type) => type !== "F32") ?? "F16";
-  return { model, files, weights, halfType, plan: hfToGguf(files, { fileType: halfType }) };
+  return { name, model, files, weights, halfType, plan: hfToGguf(files, { fileType: halfType }) };
 }
 
 function checkMetadata({ model, files, halfType, plan }: Opened): void {
@@ -132,7 +142,12 @@ async function checkTensorsBack(opened: Opened, values: ReadonlyMap<string, Floa
     const before = await whole({ ...tensor, inputs: [{ tensor: original }] }, weights.source);
     const after = await whole(tensor, source);
     if (!isMapped(tensor)) {
-      expect(`${tensor.name} ${hash(after)}`).toBe(`${tensor.name} ${hash(before)}`);
+      // zeros at the beginning stand for rows that no model looks up and that a GGUF does not hold
+      const [first] = tensor.inputs;
+      const start = first !== undefined && "zeros" in first ? first.zeros : 0;
+      expect(`${tensor.name} ${hash(after.slice(start))}`).toBe(
+        `${tensor.name} ${hash(before.slice(start))}`,
+      );
       continue;
     }
     // x + 1 - 1 and log(exp(x)) lose at most a rounding of the sum or the power
@@ -141,12 +156,12 @@ async function checkTensorsBack(opened: Opened, values: ReadonlyMap<string, Floa
   }
 }
 
-function checkFilesBack({ files, model, plan, halfType }: Opened): void {
+function checkFilesBack({ name, files, model, plan, halfType }: Opened): void {
   const back = backTo(plan);
   expect(configDifferences(files, back)).toEqual([]);
   expect(idDifferences(files, back)).toEqual([]);
-  // general.* is read from the directory's name and README
-  expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }))).toEqual(ofModel(plan));
+  const changed = changedKeys[name] ?? [];
+  expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }), changed)).toEqual(ofModel(plan, changed));
   expect(back.leftOut.filter((one) => one.name === "tokenizer")).toEqual([]);
   const json = String(back.files.get("tokenizer.json"));
   const ours = new Tokenizer(JSON.parse(json), JSON.parse(String(back.files.get("tokenizer_config.json"))));

@@ -35,6 +35,8 @@ export interface ConfigDraft {
   readonly values: ConfigValues;
   /** The family's defaults: they show its spelling of a key, and which values need not be written. */
   readonly defaults: JsonObject;
+  /** The family's spellings of keys that its class has no defaults for. */
+  readonly spellings: readonly string[];
   readonly metadata: Metadata;
   /** Metadata value of this architecture's key (with `~`). */
   parameter(key: string): MetadataValue | undefined;
@@ -112,6 +114,10 @@ export interface Architecture extends ConfigClass {
   /** Names in config.json's `architectures`; the first is written back. */
   readonly classes: readonly string[];
   readonly modelType: string;
+  /** For families that share a class: whether a config.json belongs to this family. Absent: always. */
+  readonly claims?: (config: JsonObject) => boolean;
+  /** Spellings of config keys, where the class has no defaults that show them. */
+  readonly spellings?: readonly string[];
   /**
    * Renames tensors of the checkpoint for the rules, and back: for blocks that are outside the numbered layers in the
    * checkpoint and inside them in GGUF (multi-token prediction).
@@ -151,6 +157,8 @@ export interface Architecture extends ConfigClass {
    * Llama).
    */
   readonly writesBack?: boolean;
+  /** Why a GGUF of this family cannot be converted back: it lacks parts that every checkpoint of the family has. */
+  readonly notBack?: string;
   /** What a GGUF of this family cannot hold, for the report: config key → why. */
   readonly notInGguf?: Readonly<Record<string, string>>;
 }

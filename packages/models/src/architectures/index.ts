@@ -6,11 +6,12 @@ import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import type { Architecture } from "./architecture.ts";
 import { baichuan } from "./baichuan.ts";
-import { bert, xlmRoberta } from "./bert.ts";
+import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
 import { cohere2 } from "./cohere.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { ernie45 } from "./ernie.ts";
+import { euroBert } from "./eurobert.ts";
 import { exaone4 } from "./exaone.ts";
 import { gemma, gemma2, gemma3 } from "./gemma.ts";
 import { gemma4 } from "./gemma4.ts";
@@ -20,11 +21,15 @@ import { gptOss } from "./gpt-oss.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite, graniteMoe } from "./granite.ts";
 import { internlm2 } from "./internlm2.ts";
+import { jinaBertV2 } from "./jina-bert-v2.ts";
 import { lfm2 } from "./lfm2.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
 import { ministral3 } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
+import { modernBert } from "./modern-bert.ts";
+import { neoBert } from "./neobert.ts";
+import { jinaBertV3, nomicBert, nomicBertMoe } from "./nomic-bert.ts";
 import { olmo2, olmo3 } from "./olmo.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
@@ -79,8 +84,17 @@ export const architectures: readonly Architecture[] = [
   baichuan,
   qwen1,
   mistralParams,
+  distilBert,
+  jinaBertV2,
+  jinaBertV3,
   bert,
   xlmRoberta,
+  roberta,
+  modernBert,
+  nomicBert,
+  nomicBertMoe,
+  neoBert,
+  euroBert,
 ];
 
 const likeHint = "Give a GGUF of the same model as `like`: its names, metadata and tokenizer are taken.";
@@ -93,13 +107,14 @@ export function architectureOfConfig(config: JsonObject): Architecture {
   const names = classNames(config);
   const nested = nestedModelTypes(config);
   const type = field(config, "model_type");
+  const possible = architectures.filter(({ claims }) => claims === undefined || claims(config));
   const found =
     // for a multimodal wrapper, the nested text model decides
-    architectures.find(({ modelType }) => nested.includes(modelType)) ??
+    possible.find(({ modelType }) => nested.includes(modelType)) ??
     names
-      .map((name) => architectures.find(({ classes }) => classes.includes(name)))
+      .map((name) => possible.find(({ classes }) => classes.includes(name)))
       .find((one) => one !== undefined) ??
-    (names.length === 0 ? architectures.find(({ modelType }) => modelType === type) : undefined);
+    (names.length === 0 ? possible.find(({ modelType }) => modelType === type) : undefined);
   if (found !== undefined) return found;
   if (names.length === 0 && (type === undefined || type === null)) {
     throw new FormatError("The config.json names no model: `architectures` and `model_type` are missing.", {
@@ -131,6 +146,12 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
     throw new ConversionError(`No Hugging Face layout is known for the GGUF architecture ${name}.`, {
       hint: "The file can still be requantized as GGUF.",
     });
+  }
+  if (found.notBack !== undefined) {
+    throw new ConversionError(
+      `A GGUF of the architecture ${name} is not converted to Hugging Face: ${found.notBack}.`,
+      { hint: "The file can still be requantized as GGUF." },
+    );
   }
   return found;
 }

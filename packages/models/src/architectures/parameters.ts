@@ -21,9 +21,13 @@ const usualSpellings: ReadonlySet<string> = new Set([
 ]);
 
 /** The spelling that the family's own config uses, else the usual one. */
-export function ownSpelling(draft: Pick<ConfigDraft, "defaults">, names: readonly string[]): string {
+export function ownSpelling(
+  draft: Pick<ConfigDraft, "defaults" | "spellings">,
+  names: readonly string[],
+): string {
   return (
     names.find((name) => field(draft.defaults, name) !== undefined) ??
+    names.find((name) => draft.spellings.includes(name)) ??
     names.find((name) => usualSpellings.has(name)) ??
     names[0] ??
     ""

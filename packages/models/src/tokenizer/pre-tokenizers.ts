@@ -45,6 +45,8 @@ export interface PreTokenizer {
 export interface PreTokenizerTraits {
   readonly ignoreMerges?: boolean;
   readonly normalizer?: string;
+  /** RoBERTa's way to put special tokens around a text. */
+  readonly postProcessor?: "RobertaProcessing";
 }
 
 const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
@@ -83,6 +85,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "glm4", token: "[gMASK]" },
       { name: "lfm2", architectures: ["lfm2"] },
       { name: "falcon-h1", architectures: ["falcon-h1"] },
+      { name: "llama-bpe", architectures: ["eurobert"] },
       { name: "llama-bpe", ignoreMerges: true, bosTemplate: true },
       { name: "smaug-bpe", ignoreMerges: true },
       { name: "dbrx" },
@@ -154,6 +157,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "exaone4", architectures: ["exaone4"] },
       { name: "mpt", architectures: ["mpt"] },
       { name: "jais", architectures: ["jais", "jais2"] },
+      { name: "modern-bert", architectures: ["modern-bert"] },
       { name: "olmo", normalizer: "NFC" },
       { name: "gpt-2" },
     ],
@@ -161,7 +165,6 @@ export const preTokenizers: readonly PreTokenizer[] = [
       "gigachat",
       "a.x-4.0",
       "mellum",
-      "modern-bert",
       "jina-es",
       "jina-de",
       "jina-v2-es",
@@ -264,7 +267,9 @@ export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = 
   minicpm5: { ignoreMerges: true },
   "jina-v5-nano": { ignoreMerges: true },
   olmo: { normalizer: "NFC" },
+  "modern-bert": { normalizer: "NFC" },
   mpt: { normalizer: "NFC" },
+  "roberta-bpe": { postProcessor: "RobertaProcessing" },
 };
 
 /**

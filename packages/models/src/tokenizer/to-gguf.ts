@@ -90,23 +90,26 @@ function preTokenizerOf(files: HfFiles, architecture: string, added: ReadonlyMap
   });
 }
 
-const normalizerKeys: readonly (readonly [string, (normalizer: JsonObject) => boolean])[] = [
-  ["lowercase", (one) => textField(one, "type") === "Lowercase" || bertFlag(one, "lowercase")],
-  ["strip_accents", (one) => textField(one, "type") === "StripAccents" || bertFlag(one, "strip_accents")],
-  ["nfc", (one) => textField(one, "type") === "NFC"],
-];
+/** Keys with the type of the normalizer that each stands for; BertNormalizer has the first two as settings. */
+const normalizerKeys = [
+  ["lowercase", "Lowercase"],
+  ["strip_accents", "StripAccents"],
+  ["nfc", "NFC"],
+] as const;
 
-function bertFlag(normalizer: JsonObject, key: string): boolean {
-  return textField(normalizer, "type") === "BertNormalizer" && field(normalizer, key) !== false;
+function normalizerFlag(normalizer: JsonObject, key: string, type: string): boolean | undefined {
+  if (textField(normalizer, "type") === "BertNormalizer") return flagField(normalizer, key);
+  return textField(normalizer, "type") === type ? true : undefined;
 }
 
 function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
   const outer = objectField(files.tokenizerJson, "normalizer");
   if (outer === undefined) return [];
   const list = (arrayField(outer, "normalizers") ?? [outer]).filter(isJsonObject);
-  return normalizerKeys.flatMap(([key, test]): [string, MetadataValue][] =>
-    list.some(test) ? [[`tokenizer.ggml.normalizer.${key}`, bool(true)]] : [],
-  );
+  return normalizerKeys.flatMap(([key, type]): [string, MetadataValue][] => {
+    const flag = list.map((one) => normalizerFlag(one, key, type)).findLast((one) => one !== undefined);
+    return flag === undefined ? [] : [[`tokenizer.ggml.normalizer.${key}`, bool(flag)]];
+  });
 }
 
 /** llama.cpp's converter writes such a model nevertheless, and so does Requant. */

@@ -73,6 +73,14 @@ function readRoles(
   }
   return { ids, added };
 }
+/** The mask, which llama.cpp's converter does not find in XLM-RoBERTa's sentencepiece.bpe.model, has its name again. */
+function withMask(tokens: readonly Token[], ids: ReadonlyMap<string, number>): readonly Token[] {
+  const mask = tokens[ids.get("mask") ?? -1];
+  if (mask === undefined || mask.type !== tokenTypes.unused) return tokens;
+  const named = { ...mask, text: "<mask>", type: tokenTypes.control, score: 0 };
+  return tokens.map((token) => (token === mask ? named : token));
+}
+
 /** tokenizer.model with every piece, score and type that the GGUF holds. */
 function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Array {
   const { control, userDefined, unused } = tokenTypes;
@@ -175,8 +183,9 @@ export function tokenizerFiles(
 ): HfTokenizer {
   const model = stringOf(metadata.get("tokenizer.ggml.model"));
   const isSentencePiece = model === "llama" || model === "gemma4";
-  const tokens = readTokens(metadata, isSentencePiece);
-  const { ids, added } = readRoles(metadata, tokens, rules);
+  const stored = readTokens(metadata, isSentencePiece);
+  const { ids, added } = readRoles(metadata, stored, rules);
+  const tokens = withMask(stored, ids);
   const files = new Map<string, JsonObject | Uint8Array>();
   const findings: Finding[] = [];
   const none = (reason: string): HfTokenizer => ({
