@@ -64,9 +64,16 @@ const isMxfp4 = (plan: WeightPlan): boolean => plan.keeps === "MXFP4";
 const isMapped = (plan: WeightPlan): boolean =>
   plan.inputs.some((input) => "map" in input && input.map !== undefined);
 
+/** T5's files do not say that texts end with the end token, which llama.cpp then assumes; the written tokenizer.json says it. */
+const addsEos = ["tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token"];
+
 /** Keys that are not the same after the way back and there again, and why. */
 const changedKeys: Readonly<Record<string, readonly string[]>> = {
   // sentencepiece.bpe.model lacks the mask, which the converter writes as an unused token; tokenizer.json has it
+  t5: addsEos,
+  mt5: addsEos,
+  umt5: addsEos,
+  t5encoder: addsEos,
   xlm_roberta: ["tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.scores"],
 };
 

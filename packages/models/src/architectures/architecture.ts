@@ -104,7 +104,8 @@ export interface ExtraTensor {
 export interface LeftOutRule {
   readonly pattern: RegExp;
   readonly reason: string;
-  readonly when?: (config: Config, match: RegExpExecArray) => boolean;
+  /** @param names all names of the checkpoint. */
+  readonly when?: (config: Config, match: RegExpExecArray, names: ReadonlySet<string>) => boolean;
 }
 
 /** A model family: its names, tensors and settings in both directions. */

@@ -38,6 +38,7 @@ import { qwen1 } from "./qwen1.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
 import { starcoder2 } from "./starcoder2.ts";
+import { mt5, t5, t5Encoder, umt5 } from "./t5.ts";
 
 /**
  * Where several families share a GGUF name, families that recognise their own files come before the family for all other
@@ -95,6 +96,10 @@ export const architectures: readonly Architecture[] = [
   nomicBertMoe,
   neoBert,
   euroBert,
+  t5,
+  mt5,
+  umt5,
+  t5Encoder,
 ];
 
 const likeHint = "Give a GGUF of the same model as `like`: its names, metadata and tokenizer are taken.";

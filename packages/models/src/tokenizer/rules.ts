@@ -6,7 +6,7 @@ import type { HfFiles } from "../hf-files.ts";
 /**
  * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt.
  * `tiktoken`: Qwen 1's qwen.tiktoken. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`:
- * XLM-RoBERTa's sentencepiece.bpe.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
+ * XLM-RoBERTa's sentencepiece.bpe.model. `t5-sentencepiece`: T5's unigram model, spiece.model or tokenizer.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
  * kind (BPE with byte fallback). `byte-bpe`: tokenizer.json with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without
  * tokenizer.model; their tokenizer.json lists all tokens. `gemma4`: sentencepiece-like tokenizer.json that keeps its
  * merges.
@@ -21,6 +21,7 @@ export type TokenizerKind =
   | "wordpiece"
   | "unigram"
   | "xlm-sentencepiece"
+  | "t5-sentencepiece"
   | "gemma-json"
   | "gemma4";
 

@@ -25,7 +25,7 @@ import {
   specialTokenMetadata,
 } from "./special-tokens.ts";
 import { templateNotes } from "./template-notes.ts";
-import { writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
+import { t5Model, writeT5SentencePiece, writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
 import { tokenizerJsonOfVocab } from "./vocab-merges.ts";
 import {
   bytePairVocabulary,
@@ -66,6 +66,7 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   tiktoken: (files) => files.tiktoken !== undefined,
   wordpiece: (files) => modelType(files) === "WordPiece",
   unigram: (files) => modelType(files) === "Unigram",
+  "t5-sentencepiece": (files) => t5Model(files) !== undefined,
   "xlm-sentencepiece": (files) => files.sentencePieceBpe !== undefined,
 };
 
@@ -207,6 +208,8 @@ function write(
       return writeWordPiece(files, config);
     case "unigram":
       return writeUnigram(files, config);
+    case "t5-sentencepiece":
+      return writeT5SentencePiece(files, config);
     case "xlm-sentencepiece":
       return writeXlmSentencePiece(files, config);
     case "byte-bpe": {

@@ -14,7 +14,7 @@ import {
   sentencePieceJson,
   type Token,
 } from "./tokenizer-json.ts";
-import { unigramJson } from "./unigram.ts";
+import { unigramJson, unigramModel } from "./unigram.ts";
 import { tokenTypes } from "./vocabulary.ts";
 import { wordPieceJson } from "./wordpiece.ts";
 
@@ -99,7 +99,7 @@ function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Arra
   return serializeSentencePiece(
     pieces,
     { unknown, bos: ids.get("bos"), eos: ids.get("eos"), pad: ids.get("pad") },
-    prefix,
+    { modelType: 2, addDummyPrefix: prefix, removeExtraWhitespaces: false, charsmap: new Uint8Array(0) },
   );
 }
 
@@ -214,6 +214,8 @@ export function tokenizerFiles(
       ),
     );
   }
+  if (rules.kinds.includes("t5-sentencepiece") && model === "t5")
+    files.set("spiece.model", unigramModel(gguf));
   const config = configFile(gguf, isSentencePiece, contextLength);
   files.set("tokenizer_config.json", config);
   const map = namedRoles(ids).map((role): [string, JsonValue] => [
