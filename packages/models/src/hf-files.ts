@@ -162,6 +162,13 @@ export function readHfFiles(
   };
 }
 
+/** The id of a token by its text; undefined when there is none. */
+export function tokenIdIn(files: HfFiles, text: string): number | undefined {
+  const vocabulary = objectField(objectField(files.tokenizerJson, "model"), "vocab") ?? files.vocabJson;
+  const id = vocabulary === undefined || !Object.hasOwn(vocabulary, text) ? undefined : vocabulary[text];
+  return typeof id === "number" ? id : undefined;
+}
+
 const nestedNames = ["text_config", "llm_config", "lm_config", "language_config"];
 
 function nestedConfigs(config: JsonObject): readonly JsonObject[] {

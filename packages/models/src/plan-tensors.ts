@@ -102,15 +102,16 @@ function spellings(name: string): readonly string[] {
 function bareName(name: string): string {
   return name
     .replace(WRAPPER, "")
+    .replace(/^thinker\./, "")
     .replace("language_model.", "")
     .replace("model.text_model.", "model.")
     .replace(/^model\.model\./, "model.");
 }
 
 const multimodal =
-  /(?:^|\.)(?:vision_tower|vision_model|vision_encoder|visual|vision_language_adapter|vision_embed_tokens|img_processor|image_newline|patch_merger|pre_mm_projector_norm|multi_modal_projector|mm_projector|multimodal_projector|embed_vision|aligner|connector)(?:\.|$)/;
+  /^(?:mlp1|vit|vpm|siglip2|merger|resampler)\.|(?:^|\.)(?:vision_tower|vision_model|vision_encoder|visual|vision_language_adapter|vision_embed_tokens|img_processor|image_newline|patch_merger|pre_mm_projector_norm|multi_modal_projector|mm_projector|multimodal_projector|embed_vision|aligner|connector)(?:\.|$)/;
 const audio =
-  /(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
+  /^(?:conformer|sound_encoder|sound_projection|speech_embeddings|talker|token2wav|code2wav)\.|(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
 
 /** Rules for every family. */
 export const alwaysLeftOut: readonly LeftOutRule[] = [

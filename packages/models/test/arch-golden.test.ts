@@ -77,6 +77,12 @@ const changedKeys: Readonly<Record<string, readonly string[]>> = {
   xlm_roberta: ["tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.scores"],
 };
 
+/** Settings of config.json that are not the same after the way back, and why. */
+const changedSettings: Readonly<Record<string, readonly string[]>> = {
+  // the text model's settings say that the head is not the embedding, but the checkpoint has no other head
+  mistral3_vl: ["tie_word_embeddings"],
+};
+
 /** general.* is read from the directory's name and README. */
 const ofModel = (plan: GgufModelPlan, without: readonly string[]) =>
   listed(plan).filter(({ key }) => !key.startsWith("general.") && !without.includes(key));
@@ -165,7 +171,9 @@ async function checkTensorsBack(opened: Opened, values: ReadonlyMap<string, Floa
 
 function checkFilesBack({ name, files, model, plan, halfType }: Opened): void {
   const back = backTo(plan);
-  expect(configDifferences(files, back)).toEqual([]);
+  const differences = configDifferences(files, back);
+  const settings = changedSettings[name] ?? [];
+  expect(differences.filter((one) => !settings.some((key) => one.startsWith(`${key}:`)))).toEqual([]);
   expect(idDifferences(files, back)).toEqual([]);
   const changed = changedKeys[name] ?? [];
   expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }), changed)).toEqual(ofModel(plan, changed));

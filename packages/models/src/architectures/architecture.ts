@@ -108,6 +108,9 @@ export interface LeftOutRule {
   readonly when?: (config: Config, match: RegExpExecArray, names: ReadonlySet<string>) => boolean;
 }
 
+/** What tells families of one class apart beside config.json. */
+export type FamilyHints = Partial<Pick<HfFiles, "directoryName" | "readme">>;
+
 /** A model family: its names, tensors and settings in both directions. */
 export interface Architecture extends ConfigClass {
   /** `general.architecture`. */
@@ -116,7 +119,11 @@ export interface Architecture extends ConfigClass {
   readonly classes: readonly string[];
   readonly modelType: string;
   /** For families that share a class: whether a config.json belongs to this family. Absent: always. */
-  readonly claims?: (config: JsonObject) => boolean;
+  readonly claims?: (config: JsonObject, hints: FamilyHints) => boolean;
+  /** Settings that the class finds in other files than config.json. */
+  readonly facts?: (files: HfFiles) => JsonObject;
+  /** For the language model of a multimodal model: its settings stand in `text_config`, under this `model_type`. */
+  readonly wrapper?: { readonly textType: string };
   /** Spellings of config keys, where the class has no defaults that show them. */
   readonly spellings?: readonly string[];
   /**

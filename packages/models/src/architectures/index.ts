@@ -4,7 +4,7 @@ import { quoted } from "@requant/core/text";
 import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
-import type { Architecture } from "./architecture.ts";
+import type { Architecture, FamilyHints } from "./architecture.ts";
 import { baichuan } from "./baichuan.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
 import { cohere2 } from "./cohere.ts";
@@ -13,9 +13,9 @@ import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { ernie45 } from "./ernie.ts";
 import { euroBert } from "./eurobert.ts";
 import { exaone4 } from "./exaone.ts";
-import { gemma, gemma2, gemma3 } from "./gemma.ts";
+import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
 import { gemma4 } from "./gemma4.ts";
-import { glm4, glm4moe } from "./glm.ts";
+import { glm4, glm4moe, glm4v } from "./glm.ts";
 import { gptNeox } from "./gpt-neox.ts";
 import { gptOss } from "./gpt-oss.ts";
 import { gpt2 } from "./gpt2.ts";
@@ -25,7 +25,7 @@ import { jinaBertV2 } from "./jina-bert-v2.ts";
 import { lfm2 } from "./lfm2.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
-import { ministral3 } from "./ministral.ts";
+import { ministral3, mistral3Vision } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
 import { modernBert } from "./modern-bert.ts";
 import { neoBert } from "./neobert.ts";
@@ -34,6 +34,8 @@ import { olmo2, olmo3 } from "./olmo.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
+import { qwen3Reranker, qwen3RerankerOwnHead } from "./qwen-reranker.ts";
+import { qwen2vl, qwen3vl, qwen3vlmoe } from "./qwen-vl.ts";
 import { qwen1 } from "./qwen1.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
@@ -49,16 +51,23 @@ export const architectures: readonly Architecture[] = [
   mistral,
   llama,
   qwen2,
+  qwen3Reranker,
+  qwen3RerankerOwnHead,
   qwen3,
+  qwen2vl,
+  qwen3vl,
+  qwen3vlmoe,
   qwen2moe,
   qwen3moe,
   gemma,
   gemma2,
   gemma3,
+  gemmaEmbedding,
   phi3,
   gptOss,
   deepseek3,
   deepseek2,
+  glm4v,
   glm4,
   granite,
   olmo3,
@@ -73,6 +82,7 @@ export const architectures: readonly Architecture[] = [
   gemma4,
   llama4,
   glm4moe,
+  mistral3Vision,
   ministral3,
   lfm2,
   ernie45,
@@ -108,11 +118,11 @@ const likeHint = "Give a GGUF of the same model as `like`: its names, metadata a
  * The family of a config.json.
  * @throws ConversionError, with a hint to the option `like`, when no family is known for its class.
  */
-export function architectureOfConfig(config: JsonObject): Architecture {
+export function architectureOfConfig(config: JsonObject, hints: FamilyHints = {}): Architecture {
   const names = classNames(config);
   const nested = nestedModelTypes(config);
   const type = field(config, "model_type");
-  const possible = architectures.filter(({ claims }) => claims === undefined || claims(config));
+  const possible = architectures.filter(({ claims }) => claims === undefined || claims(config, hints));
   const found =
     // for a multimodal wrapper, the nested text model decides
     possible.find(({ modelType }) => nested.includes(modelType)) ??
