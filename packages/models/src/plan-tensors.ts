@@ -308,7 +308,7 @@ export function planGgufTensors(
       name,
       shape: plan.shape,
       inputs: plan.inputs,
-      ...(staysF32(name, plan.shape.length) ? { forceF32: true } : {}),
+      ...(staysF32(name, plan.shape.length) && !rule.takesType ? { forceF32: true } : {}),
       ...(rule.keeps === undefined ? {} : { keeps: rule.keeps }),
     });
   }

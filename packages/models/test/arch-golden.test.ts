@@ -70,11 +70,18 @@ const addsEos = ["tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token"]
 /** Keys that are not the same after the way back and there again, and why. */
 const changedKeys: Readonly<Record<string, readonly string[]>> = {
   // sentencepiece.bpe.model lacks the mask, which the converter writes as an unused token; tokenizer.json has it
+  // config.json names a token beyond the vocabulary
+  codeshell: ["tokenizer.ggml.bos_token_id"],
   t5: addsEos,
   mt5: addsEos,
   umt5: addsEos,
   t5encoder: addsEos,
   xlm_roberta: ["tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.scores"],
+};
+
+/** Models whose tokenizer a GGUF does not hold: what the report says of it. */
+const lostTokenizers: Readonly<Record<string, RegExp>> = {
+  xverse: /all tokens have the same score, so the merges are lost/,
 };
 
 /** Settings of config.json that are not the same after the way back, and why. */
@@ -175,6 +182,15 @@ function checkFilesBack({ name, files, model, plan, halfType }: Opened): void {
   const settings = changedSettings[name] ?? [];
   expect(differences.filter((one) => !settings.some((key) => one.startsWith(`${key}:`)))).toEqual([]);
   expect(idDifferences(files, back)).toEqual([]);
+  const lost = lostTokenizers[name];
+  if (lost !== undefined) {
+    const withoutTokens = (one: GgufModelPlan) =>
+      ofModel(one, []).filter(({ key }) => !key.startsWith("tokenizer."));
+    const again = hfToGguf(filesOf(back), { fileType: halfType, tokenizer: false });
+    expect(withoutTokens(again)).toEqual(withoutTokens(plan));
+    expect(back.leftOut.find((one) => one.name === "tokenizer")?.reason).toMatch(lost);
+    return;
+  }
   const changed = changedKeys[name] ?? [];
   expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }), changed)).toEqual(ofModel(plan, changed));
   expect(back.leftOut.filter((one) => one.name === "tokenizer")).toEqual([]);

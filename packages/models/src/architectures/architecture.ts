@@ -75,6 +75,8 @@ export interface TensorRule {
   readonly oneWay?: true;
   /** The type in which llama.cpp's converter keeps such a packed weight, whatever the target. */
   readonly keeps?: string;
+  /** True for matrices that take the target's type although llama.cpp's converter keeps their kind in F32 elsewhere. */
+  readonly takesType?: true;
   /** True for tensors that llama.cpp's converter writes before all others. */
   readonly leading?: true;
   /**

@@ -5,14 +5,18 @@ import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import type { Architecture, FamilyHints } from "./architecture.ts";
+import { arctic } from "./arctic.ts";
 import { baichuan } from "./baichuan.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
-import { cohere2 } from "./cohere.ts";
+import { bloom } from "./bloom.ts";
+import { cohere2, commandR } from "./cohere.ts";
+import { dbrx } from "./dbrx.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { ernie45 } from "./ernie.ts";
 import { euroBert } from "./eurobert.ts";
 import { exaone4 } from "./exaone.ts";
+import { falcon } from "./falcon.ts";
 import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
 import { gemma4 } from "./gemma4.ts";
 import { glm4, glm4moe, glm4v } from "./glm.ts";
@@ -28,9 +32,12 @@ import { llama4 } from "./llama4.ts";
 import { ministral3, mistral3Vision } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
 import { modernBert } from "./modern-bert.ts";
+import { mpt } from "./mpt.ts";
+import { nemotron } from "./nemotron.ts";
 import { neoBert } from "./neobert.ts";
 import { jinaBertV3, nomicBert, nomicBertMoe } from "./nomic-bert.ts";
-import { olmo2, olmo3 } from "./olmo.ts";
+import { olmo1, olmo2, olmo3 } from "./olmo.ts";
+import { orion } from "./orion.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
@@ -39,8 +46,10 @@ import { qwen2vl, qwen3vl, qwen3vlmoe } from "./qwen-vl.ts";
 import { qwen1 } from "./qwen1.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
+import { codeShell, starcoder } from "./starcoder.ts";
 import { starcoder2 } from "./starcoder2.ts";
 import { mt5, t5, t5Encoder, umt5 } from "./t5.ts";
+import { xverse } from "./xverse.ts";
 
 /**
  * Where several families share a GGUF name, families that recognise their own files come before the family for all other
@@ -110,6 +119,18 @@ export const architectures: readonly Architecture[] = [
   mt5,
   umt5,
   t5Encoder,
+  falcon,
+  mpt,
+  bloom,
+  starcoder,
+  codeShell,
+  olmo1,
+  commandR,
+  nemotron,
+  dbrx,
+  arctic,
+  orion,
+  xverse,
 ];
 
 const likeHint = "Give a GGUF of the same model as `like`: its names, metadata and tokenizer are taken.";

@@ -1,10 +1,10 @@
 /** Llama 4's text model: routed and shared experts, stored transposed (llama.cpp, conversion/llama.py). */
 import { numberOf, u32 } from "../metadata-values.ts";
 import type { Architecture } from "./architecture.ts";
+import { transposedExperts } from "./fused-experts.ts";
 import { llama, llamaParameters } from "./llama.ts";
 import { count, derived } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same, sharedExpert, stackedProjections } from "./tensors.ts";
-import { transposedExperts } from "./transposed-experts.ts";
 
 export const llama4: Architecture = {
   ...llama,

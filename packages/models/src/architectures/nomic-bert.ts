@@ -3,7 +3,7 @@
  * positions (llama.cpp, conversion/bert.py and models/nomic-bert.cpp, models/jina-bert-v3.cpp).
  */
 import { FormatError } from "@requant/core";
-import type { Config, ConfigValues } from "../config.ts";
+import type { ConfigValues } from "../config.ts";
 import { field } from "../json.ts";
 import { numberOf } from "../metadata-values.ts";
 import type { Architecture, ConfigDraft, TensorRule } from "./architecture.ts";
@@ -17,8 +17,9 @@ import {
   xlmRoberta,
   xlmUnigram,
 } from "./bert.ts";
+import { expertMatrix } from "./fused-experts.ts";
 import { count } from "./parameters.ts";
-import { same } from "./tensors.ts";
+import { routedExperts, same } from "./tensors.ts";
 
 const layer = "encoder.layers.{layer}";
 
@@ -107,49 +108,6 @@ export const nomicBert: Architecture = {
   },
 };
 
-const expertCount = (config: Config): number => config.need("num_local_experts", "num_experts");
-
-/** All experts in one matrix, without `.weight` in their name; the second of the two is stored transposed. */
-function oneMatrix(hf: string, gguf: string, isTransposed: boolean): TensorRule {
-  return {
-    hf: [hf],
-    gguf: [gguf],
-    toGguf: ([names], { config, shapeOf }) => {
-      const tensor = names?.[0] ?? "";
-      const [rows = 0, length = 0] = shapeOf(tensor);
-      const experts = expertCount(config);
-      const size = rows / experts;
-      if (!isTransposed) return [{ shape: [experts, size, length], inputs: [{ tensor }] }];
-      return [
-        {
-          shape: [experts, length, size],
-          inputs: Array.from({ length: experts }, (_, expert) => ({
-            tensor,
-            rows: [expert * size, (expert + 1) * size] as const,
-            transpose: true as const,
-          })),
-        },
-      ];
-    },
-    toHf: ([tensor = ""], { shapeOf }) => {
-      const [experts = 0, rows = 0, length = 0] = shapeOf(tensor);
-      if (!isTransposed) return [[{ shape: [experts * rows, length], inputs: [{ tensor }] }]];
-      return [
-        [
-          {
-            shape: [experts * length, rows],
-            inputs: Array.from({ length: experts }, (_, expert) => ({
-              tensor,
-              rows: [expert * rows, (expert + 1) * rows] as const,
-              transpose: true as const,
-            })),
-          },
-        ],
-      ];
-    },
-  };
-}
-
 export const nomicBertMoe: Architecture = {
   ...nomicBert,
   name: "nomic-bert-moe",
@@ -163,8 +121,13 @@ export const nomicBertMoe: Architecture = {
     ...layers("attn"),
     same(`${layer}.mlp.fc1.*`, "blk.{layer}.ffn_up.*"),
     same(`${layer}.mlp.router.layer.weight`, "blk.{layer}.ffn_gate_inp.weight"),
-    oneMatrix(`${layer}.mlp.experts.mlp.w1`, "blk.{layer}.ffn_up_exps.weight", false),
-    oneMatrix(`${layer}.mlp.experts.mlp.w2`, "blk.{layer}.ffn_down_exps.weight", true),
+    expertMatrix(`${layer}.mlp.experts.mlp.w1`, "blk.{layer}.ffn_up_exps.weight", routedExperts),
+    expertMatrix(
+      `${layer}.mlp.experts.mlp.w2`,
+      "blk.{layer}.ffn_down_exps.weight",
+      routedExperts,
+      "transposed",
+    ),
   ],
   leftOut: [
     ...notConverted,

@@ -4,10 +4,10 @@ import { numberOf, stringOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
 import { byteBpe, sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule } from "./architecture.ts";
+import { transposedExperts } from "./fused-experts.ts";
 import { derived, textParameters } from "./parameters.ts";
 import { qwen2, qwen3, qwen3moe } from "./qwen.ts";
 import { router } from "./tensors.ts";
-import { transposedExperts } from "./transposed-experts.ts";
 
 export const qwen2vl: Architecture = {
   ...qwen2,

@@ -9,7 +9,8 @@ import type { HfFiles } from "../hf-files.ts";
  * XLM-RoBERTa's sentencepiece.bpe.model. `t5-sentencepiece`: T5's unigram model, spiece.model or tokenizer.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
  * kind (BPE with byte fallback). `byte-bpe`: tokenizer.json with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without
  * tokenizer.model; their tokenizer.json lists all tokens. `gemma4`: sentencepiece-like tokenizer.json that keeps its
- * merges.
+ * merges. `tokens-only`: tokenizer.json of SentencePiece's kind, of which only tokens and their types are
+ * written (XVERSE).
  */
 export type TokenizerKind =
   | "tekken"
@@ -22,6 +23,7 @@ export type TokenizerKind =
   | "unigram"
   | "xlm-sentencepiece"
   | "t5-sentencepiece"
+  | "tokens-only"
   | "gemma-json"
   | "gemma4";
 
@@ -52,10 +54,10 @@ export interface TokenizerRules {
   /** The roles that the class reads; absent: all. */
   readonly roles?: readonly string[];
   /**
-   * Phi-3's own way to read SentencePiece: the spelling of a token gives it no type, and tokenizer.json's added tokens
-   * count.
+   * How the class reads tokens that were added to SentencePiece's. `strict` (Phi-3): the spelling of a token gives it no
+   * type, and tokenizer.json's added tokens count. `redefined` (Arctic): the same, and special tokens keep a score of 0.
    */
-  readonly strictSpecials?: boolean;
+  readonly addedTokens?: "strict" | "redefined";
   /** How the family's tokenizer.json is built again from a SentencePiece vocabulary. */
   readonly json?: "llama" | "gemma";
 }

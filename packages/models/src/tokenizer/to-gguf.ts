@@ -17,7 +17,7 @@ import { note } from "../note.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
-import { piecesOfJson, sentencePieceJsonVocabulary } from "./sentencepiece-json.ts";
+import { piecesOfJson, sentencePieceJsonVocabulary, tokensOnly } from "./sentencepiece-json.ts";
 import {
   chatTemplateMetadata,
   lostTemplateFindings,
@@ -64,6 +64,7 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   tekken: (files) => files.tekken !== undefined && files.tokenizerJson === undefined,
   "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
   tiktoken: (files) => files.tiktoken !== undefined,
+  "tokens-only": isSentencePieceJson,
   wordpiece: (files) => modelType(files) === "WordPiece",
   unigram: (files) => modelType(files) === "Unigram",
   "t5-sentencepiece": (files) => t5Model(files) !== undefined,
@@ -150,9 +151,10 @@ function write(
     case "sentencepiece": {
       const model = files.tokenizerModel ?? new Uint8Array(0);
       const { pieces, modelType } = parseSentencePiece(model);
-      const strict = rules.strictSpecials === true;
-      const added = strict ? [...decoderTokens(files), ...jsonTokens(files)] : decoderTokens(files);
-      const vocabulary = piecesVocabulary(files, { pieces, path: "tokenizer.model", added }, config, strict);
+      const manner = rules.addedTokens;
+      const added =
+        manner === "strict" ? [...decoderTokens(files), ...jsonTokens(files)] : decoderTokens(files);
+      const vocabulary = piecesVocabulary(files, { pieces, path: "tokenizer.model", added }, config, manner);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
       const isUnigram = modelType === 1;
       return {
@@ -175,7 +177,7 @@ function write(
     case "gemma-json": {
       const added = [...decoderTokens(files), ...jsonTokens(files)];
       const source = { pieces: piecesOfJson(files), path: "tokenizer.json", added };
-      const vocabulary = piecesVocabulary(files, source, config, false);
+      const vocabulary = piecesVocabulary(files, source, config, undefined);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
       const findings = [scoresNote];
       return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, findings };
@@ -204,6 +206,11 @@ function write(
       return writeTiktoken(files, config);
     case "tekken":
       return writeTekken(files);
+    case "tokens-only": {
+      const vocabulary = tokensOnly(files, config);
+      const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: true };
+    }
     case "wordpiece":
       return writeWordPiece(files, config);
     case "unigram":

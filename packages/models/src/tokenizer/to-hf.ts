@@ -59,17 +59,18 @@ function readRoles(
   const added = new Map<string, boolean>();
   for (const [key, value] of metadata) {
     const role = Object.entries(roleKeys).find(([, roleKey]) => roleKey === key)?.[0];
-    const id = numberOf(value);
+    // a class that writes ids of its own hides those of the files; the unknown token is known by its text
+    const isOwn = rules.ownKeys?.includes(key) === true;
+    const id = isOwn ? tokens.findIndex(({ text }) => text === `<${role}>`) : numberOf(value);
     const byClass = rules.rolesByText?.some(
       ([one, text]) => one === role && id !== undefined && tokens[id]?.text === text,
     );
     const named = role === "eos" || role === "pad";
-    if (role !== undefined && id !== undefined && id < tokens.length && (named || !byClass))
+    if (role !== undefined && id !== undefined && id >= 0 && id < tokens.length && (named || !byClass))
       ids.set(role, id);
     const addedRole = /^tokenizer\.ggml\.add_(bos|eos|sep)_token$/.exec(key)?.[1];
     const flag = boolOf(value);
-    if (addedRole !== undefined && flag !== undefined && !rules.ownKeys?.includes(key))
-      added.set(addedRole, flag);
+    if (addedRole !== undefined && flag !== undefined && !isOwn) added.set(addedRole, flag);
   }
   return { ids, added };
 }

@@ -1,4 +1,5 @@
-/** Experts in stacks that are stored transposed, gate and up in one (Llama 4, Qwen3-VL). */
+/** Experts in one tensor: stacks that are stored transposed with gate and up in one, and matrices with one expert below the other. */
+import type { Config } from "../config.ts";
 import type { StoredInput, WeightInput } from "../weight-plan.ts";
 import type { TensorRule } from "./architecture.ts";
 
@@ -67,3 +68,50 @@ export const transposedExperts = (prefix: string): readonly TensorRule[] => [
   downExperts(prefix),
   gateUpExperts(prefix),
 ];
+
+/** All experts in one matrix, without `.weight` in their name; the last of an expert is stored transposed. */
+export function expertMatrix(
+  hf: string,
+  gguf: string,
+  countOf: (config: Config) => number,
+  layout?: "transposed",
+): TensorRule {
+  const isTransposed = layout === "transposed";
+  return {
+    hf: [hf],
+    gguf: [gguf],
+    toGguf: ([names], { config, shapeOf }) => {
+      const tensor = names?.[0] ?? "";
+      const [rows = 0, length = 0] = shapeOf(tensor);
+      const experts = countOf(config);
+      const size = rows / experts;
+      if (!isTransposed) return [{ shape: [experts, size, length], inputs: [{ tensor }] }];
+      return [
+        {
+          shape: [experts, length, size],
+          inputs: Array.from({ length: experts }, (_, expert) => ({
+            tensor,
+            rows: [expert * size, (expert + 1) * size] as const,
+            transpose: true as const,
+          })),
+        },
+      ];
+    },
+    toHf: ([tensor = ""], { shapeOf }) => {
+      const [experts = 0, rows = 0, length = 0] = shapeOf(tensor);
+      if (!isTransposed) return [[{ shape: [experts * rows, length], inputs: [{ tensor }] }]];
+      return [
+        [
+          {
+            shape: [experts * length, rows],
+            inputs: Array.from({ length: experts }, (_, expert) => ({
+              tensor,
+              rows: [expert * rows, (expert + 1) * rows] as const,
+              transpose: true as const,
+            })),
+          },
+        ],
+      ];
+    },
+  };
+}
