@@ -4,14 +4,21 @@ import { quoted } from "@requant/core/text";
 import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
+import { afmoe } from "./afmoe.ts";
 import type { Architecture } from "./architecture.ts";
 import { baichuan } from "./baichuan.ts";
+import { bailing, bailing2 } from "./bailing.ts";
 import { bert, xlmRoberta } from "./bert.ts";
 import { cohere2 } from "./cohere.ts";
+import { cohere2moe } from "./cohere-moe.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
+import { deepseekMoe } from "./deepseek-moe.ts";
+import { dots1 } from "./dots1.ts";
 import { ernie45 } from "./ernie.ts";
+import { ernie45moe } from "./ernie-moe.ts";
 import { exaone4 } from "./exaone.ts";
+import { exaoneMoe } from "./exaone-moe.ts";
 import { gemma, gemma2, gemma3 } from "./gemma.ts";
 import { gemma4 } from "./gemma4.ts";
 import { glm4, glm4moe } from "./glm.ts";
@@ -19,17 +26,28 @@ import { gptNeox } from "./gpt-neox.ts";
 import { gptOss } from "./gpt-oss.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite, graniteMoe } from "./granite.ts";
+import { grok } from "./grok.ts";
+import { grovemoe } from "./grovemoe.ts";
 import { internlm2 } from "./internlm2.ts";
 import { lfm2 } from "./lfm2.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
+import { mellum } from "./mellum.ts";
+import { minimaxM2 } from "./minimax.ts";
 import { ministral3 } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
 import { olmo2, olmo3 } from "./olmo.ts";
+import { olmoe } from "./olmoe.ts";
+import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
+import { phimoe } from "./phimoe.ts";
+import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
 import { qwen1 } from "./qwen1.ts";
+import { refact } from "./refact.ts";
+import { seedOss } from "./seed-oss.ts";
+import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
 import { starcoder2 } from "./starcoder2.ts";
@@ -81,6 +99,25 @@ export const architectures: readonly Architecture[] = [
   mistralParams,
   bert,
   xlmRoberta,
+  afmoe,
+  bailing,
+  bailing2,
+  cohere2moe,
+  deepseekMoe,
+  dots1,
+  ernie45moe,
+  exaoneMoe,
+  grok,
+  grovemoe,
+  mellum,
+  minimaxM2,
+  olmoe,
+  pangu,
+  phimoe,
+  plm,
+  refact,
+  seedOss,
+  smallthinker,
 ];
 
 const likeHint = "Give a GGUF of the same model as `like`: its names, metadata and tokenizer are taken.";

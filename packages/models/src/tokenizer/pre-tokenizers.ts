@@ -96,9 +96,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "stablelm2", token: "<|reg0|>" },
       { name: "hunyuan", architectures: ["hunyuan-moe"] },
       { name: "grok-2", architectures: ["grok"] },
+      { name: "solar-open", architectures: ["glm4moe"] },
       { name: "qwen2" },
     ],
-    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "solar-open"],
+    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"],
   },
   {
     steps: [{ split: cl100k("\\p{N}", "[\\p{L}\\p{M}]") }, plain],
@@ -119,7 +120,11 @@ export const preTokenizers: readonly PreTokenizer[] = [
   },
   {
     steps: [{ split: "\\p{N}{1,3}" }, { split: "[一-龥぀-ゟ゠-ヿ]+" }, { split: deepseekWords }, plain],
-    names: [{ name: "hunyuan-dense", architectures: ["hunyuan-dense"] }, { name: "deepseek-v3" }],
+    names: [
+      { name: "hunyuan-dense", architectures: ["hunyuan-dense"] },
+      { name: "afmoe", architectures: ["afmoe"] },
+      { name: "deepseek-v3" },
+    ],
     aliases: ["joyai-llm", "hy_v4"],
   },
   {
@@ -131,8 +136,8 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { digits: "each" },
       plain,
     ],
-    // DeepSeek V2 uses the name deepseek-llm; the older deepseek-coder models have exactly the same steps
-    names: [{ name: "deepseek-llm", architectures: ["deepseek2"] }, { name: "deepseek-coder" }],
+    // DeepSeek-MoE and V2 use the name deepseek-llm; the older deepseek-coder models have exactly the same steps
+    names: [{ name: "deepseek-llm", architectures: ["deepseek", "deepseek2"] }, { name: "deepseek-coder" }],
   },
   {
     steps: [
@@ -181,9 +186,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "exaone", architectures: ["exaone"] },
       { name: "command-r", architectures: ["command-r", "cohere2"] },
       { name: "command-r", normalizer: "NFC" },
+      { name: "mellum2", architectures: ["mellum"] },
       { name: "smollm" },
     ],
-    aliases: ["minerva-7b", "mellum2"],
+    aliases: ["minerva-7b"],
   },
   {
     steps: [
@@ -290,7 +296,14 @@ function withCasedLetters(regex: string): string {
 }
 
 function canonicalRegex(regex: string): string {
-  return withCasedLetters(regex).replaceAll("\r", "\\r").replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+  return (
+    withCasedLetters(regex)
+      .replaceAll("\r", "\\r")
+      .replaceAll("\n", "\\n")
+      .replaceAll("\t", "\\t")
+      // a quotation mark needs no backslash
+      .replaceAll('\\"', '"')
+  );
 }
 
 /** One step of tokenizer.json; undefined when it is of no known kind. */
