@@ -71,6 +71,8 @@ export interface TensorRule {
   readonly plain?: true;
   /** True for a layout that is read but never written back: another rule has the same GGUF names. */
   readonly oneWay?: true;
+  /** Whether the rule holds for a model; absent for a rule that always holds. */
+  readonly when?: (config: Config) => boolean;
   /** The type in which llama.cpp's converter keeps such a packed weight, whatever the target. */
   readonly keeps?: string;
   /** True for tensors that llama.cpp's converter writes before all others. */
@@ -112,6 +114,8 @@ export interface Architecture extends ConfigClass {
   /** Names in config.json's `architectures`; the first is written back. */
   readonly classes: readonly string[];
   readonly modelType: string;
+  /** For families that share a class: whether a config.json belongs to this family. Absent: always. */
+  readonly claims?: (config: JsonObject) => boolean;
   /**
    * Renames tensors of the checkpoint for the rules, and back: for blocks that are outside the numbered layers in the
    * checkpoint and inside them in GGUF (multi-token prediction).

@@ -25,11 +25,13 @@ import { glm4, glm4moe } from "./glm.ts";
 import { gptNeox } from "./gpt-neox.ts";
 import { gptOss } from "./gpt-oss.ts";
 import { gpt2 } from "./gpt2.ts";
-import { granite, graniteMoe } from "./granite.ts";
+import { granite, graniteMoe, graniteMoeShared } from "./granite.ts";
+import { bamba, granite4Dense, granite4Moe, graniteHybrid } from "./granite-hybrid.ts";
 import { grok } from "./grok.ts";
 import { grovemoe } from "./grovemoe.ts";
 import { internlm2 } from "./internlm2.ts";
 import { lfm2 } from "./lfm2.ts";
+import { lfm2moe } from "./lfm2-moe.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
 import { mellum } from "./mellum.ts";
@@ -72,6 +74,10 @@ export const architectures: readonly Architecture[] = [
   deepseek3,
   deepseek2,
   glm4,
+  granite4Dense,
+  granite4Moe,
+  bamba,
+  graniteHybrid,
   granite,
   olmo3,
   olmo2,
@@ -87,8 +93,10 @@ export const architectures: readonly Architecture[] = [
   glm4moe,
   ministral3,
   lfm2,
+  lfm2moe,
   ernie45,
   exaone4,
+  graniteMoeShared,
   graniteMoe,
   phi2,
   gpt2,
@@ -130,13 +138,14 @@ export function architectureOfConfig(config: JsonObject): Architecture {
   const names = classNames(config);
   const nested = nestedModelTypes(config);
   const type = field(config, "model_type");
+  const possible = architectures.filter(({ claims }) => claims === undefined || claims(config));
   const found =
     // for a multimodal wrapper, the nested text model decides
-    architectures.find(({ modelType }) => nested.includes(modelType)) ??
+    possible.find(({ modelType }) => nested.includes(modelType)) ??
     names
-      .map((name) => architectures.find(({ classes }) => classes.includes(name)))
+      .map((name) => possible.find(({ classes }) => classes.includes(name)))
       .find((one) => one !== undefined) ??
-    (names.length === 0 ? architectures.find(({ modelType }) => modelType === type) : undefined);
+    (names.length === 0 ? possible.find(({ modelType }) => modelType === type) : undefined);
   if (found !== undefined) return found;
   if (names.length === 0 && (type === undefined || type === null)) {
     throw new FormatError("The config.json names no model: `architectures` and `model_type` are missing.", {

@@ -81,7 +81,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
     steps: [{ split: cl100k("\\p{N}{1,3}") }, plain],
     names: [
       { name: "glm4", token: "[gMASK]" },
-      { name: "lfm2", architectures: ["lfm2"] },
+      { name: "lfm2", architectures: ["lfm2", "lfm2moe"] },
       { name: "falcon-h1", architectures: ["falcon-h1"] },
       { name: "llama-bpe", ignoreMerges: true, bosTemplate: true },
       { name: "smaug-bpe", ignoreMerges: true },
