@@ -105,8 +105,14 @@ async function valuesOf({ model, weights, plan }: Opened): Promise<Map<string, F
   return values;
 }
 
-/** A name without the prefixes in which a bare model, a text model and a multimodal model differ. */
-const bare = (name: string): string => name.replace(/^(?:(?:model|language_model|text_model)\.)+/, "");
+/**
+ * A name without the prefixes in which a bare model, a text model and a multimodal model differ. transformers saves the
+ * embedding of Nemotron-H under another name than the published checkpoints have.
+ */
+const bare = (name: string): string =>
+  name
+    .replace(/^(?:(?:model|language_model|text_model)\.)+/, "")
+    .replace(/^backbone\.embedding\./, "backbone.embeddings.");
 
 async function checkTensorsBack(opened: Opened, values: ReadonlyMap<string, Float32Array>): Promise<void> {
   const { weights, plan } = opened;

@@ -30,14 +30,17 @@ import { bamba, granite4Dense, granite4Moe, graniteHybrid } from "./granite-hybr
 import { grok } from "./grok.ts";
 import { grovemoe } from "./grovemoe.ts";
 import { internlm2 } from "./internlm2.ts";
+import { jamba } from "./jamba.ts";
 import { lfm2 } from "./lfm2.ts";
 import { lfm2moe } from "./lfm2-moe.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
+import { falconMamba, mamba, mamba2 } from "./mamba.ts";
 import { mellum } from "./mellum.ts";
 import { minimaxM2 } from "./minimax.ts";
 import { ministral3 } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
+import { nemotronH, nemotronHMoe } from "./nemotron-h.ts";
 import { olmo2, olmo3 } from "./olmo.ts";
 import { olmoe } from "./olmoe.ts";
 import { pangu } from "./pangu.ts";
@@ -118,6 +121,12 @@ export const architectures: readonly Architecture[] = [
   grok,
   grovemoe,
   mellum,
+  falconMamba,
+  mamba,
+  mamba2,
+  jamba,
+  nemotronH,
+  nemotronHMoe,
   minimaxM2,
   olmoe,
   pangu,

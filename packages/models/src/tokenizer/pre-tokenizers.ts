@@ -246,9 +246,8 @@ export const preTokenizers: readonly PreTokenizer[] = [
     names: [{ name: "bloom" }],
     aliases: ["poro-chat", "gpt3-finnish"],
   },
-  // written from memory, not from a published file; llama.cpp also splits groups of three digits
   {
-    steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }],
+    steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }, { split: "[0-9][0-9][0-9]" }],
     names: [{ name: "falcon" }],
   },
 ];
