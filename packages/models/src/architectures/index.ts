@@ -19,6 +19,7 @@ import { ernie45 } from "./ernie.ts";
 import { ernie45moe } from "./ernie-moe.ts";
 import { exaone4 } from "./exaone.ts";
 import { exaoneMoe } from "./exaone-moe.ts";
+import { falconH1 } from "./falcon-h1.ts";
 import { gemma, gemma2, gemma3 } from "./gemma.ts";
 import { gemma4 } from "./gemma4.ts";
 import { glm4, glm4moe } from "./glm.ts";
@@ -124,6 +125,7 @@ export const architectures: readonly Architecture[] = [
   falconMamba,
   mamba,
   mamba2,
+  falconH1,
   jamba,
   nemotronH,
   nemotronHMoe,
