@@ -62,10 +62,12 @@ function filled(
   return name.endsWith(".*") ? name.slice(0, -2) + suffix : name;
 }
 
-function matchersOf(rules: readonly TensorRule[], side: "hf" | "gguf"): readonly Matcher[] {
-  return rules.flatMap((rule) =>
-    rule[side].map((pattern, part) => ({ expression: expressionOf(pattern), rule, part })),
-  );
+function matchersOf(rules: readonly TensorRule[], side: "hf" | "gguf", config: Config): readonly Matcher[] {
+  return rules
+    .filter((rule) => rule.when?.(config) ?? true)
+    .flatMap((rule) =>
+      rule[side].map((pattern, part) => ({ expression: expressionOf(pattern), rule, part })),
+    );
 }
 
 function matchOf(name: string, matchers: readonly Matcher[]): Match | undefined {
@@ -231,8 +233,8 @@ function runRules(
   place: { readonly name: string; readonly hint: string },
 ): { readonly renamed: readonly Renamed[]; readonly leftOut: readonly LeftOut[] } {
   const rules = [...renaming.tensors, ...mlxRules(renaming)];
-  const matchers = matchersOf(renaming.tensors, "hf");
-  const mlxMatchers = matchersOf(rules.slice(renaming.tensors.length), "hf");
+  const matchers = matchersOf(renaming.tensors, "hf", config);
+  const mlxMatchers = matchersOf(rules.slice(renaming.tensors.length), "hf", config);
   const shapes = new Map(hf.map(({ name, shape }) => [name, shape]));
   const renamed: Renamed[] = [];
   const leftOut: LeftOut[] = [];
@@ -345,6 +347,7 @@ export function planHfTensors(
   const matchers = matchersOf(
     architecture.tensors.filter(({ oneWay }) => !oneWay),
     "gguf",
+    config,
   );
   const shapes = new Map(gguf.map(({ name, shape }) => [name, shape]));
   const tensors: WeightPlan[] = [];

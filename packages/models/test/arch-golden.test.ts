@@ -12,6 +12,7 @@ import { parseManifest, pendingFamilies, refusedBack } from "../../../fixtures/a
 import {
   type GgufModelPlan,
   type HfFiles,
+  type HfPlan,
   hfToGguf,
   openWeight,
   type WeightPlan,
@@ -135,8 +136,40 @@ async function valuesOf({ model, weights, plan }: Opened): Promise<Map<string, F
   return values;
 }
 
-/** A name without the prefixes in which a bare model, a text model and a multimodal model differ. */
-const bare = (name: string): string => name.replace(/^(?:(?:model|language_model|text_model)\.)+/, "");
+/**
+ * A name without the prefixes in which a bare model, a text model and a multimodal model differ. transformers saves the
+ * embedding of Nemotron-H under another name than the published checkpoints have.
+ */
+const bare = (name: string): string =>
+  name
+    .replace(/^(?:(?:model|language_model|text_model)\.)+/, "")
+    .replace(/^backbone\.embedding\./, "backbone.embeddings.");
+
+/**
+ * Entries whose GGUF holds products of the weights and of numbers that it does not hold: they come back as another model
+ * that computes the same.
+ */
+const productsOnly = new Set(["falcon_h1"]);
+
+/** The GGUF of the directory that a GGUF is converted back to has the same values. */
+async function checkSameGgufAgain(plan: GgufModelPlan, back: HfPlan, source: WeightSource): Promise<void> {
+  const restored = new Map(back.tensors.map((tensor) => [tensor.name, tensor]));
+  const directory: WeightSource = {
+    shapeOf: (name) => restored.get(name)?.shape ?? [],
+    async readRows(name, start, end, out) {
+      const tensor = restored.get(name);
+      if (tensor !== undefined) await openWeight(tensor, source).readRows(start, end, out);
+    },
+  };
+  const again = hfToGguf(filesOf(back), { fileType: "F32" });
+  expect(again.tensors.map(({ name }) => name).sort()).toEqual(plan.tensors.map(({ name }) => name).sort());
+  for (const tensor of again.tensors) {
+    const stored = { ...tensor, inputs: [{ tensor: tensor.name }] };
+    expect(`${tensor.name} ${hash(await whole(tensor, directory))}`).toBe(
+      `${tensor.name} ${hash(await whole(stored, source))}`,
+    );
+  }
+}
 
 async function checkTensorsBack(opened: Opened, values: ReadonlyMap<string, Float32Array>): Promise<void> {
   const { weights, plan } = opened;
@@ -149,6 +182,7 @@ async function checkTensorsBack(opened: Opened, values: ReadonlyMap<string, Floa
       out.set((values.get(name) ?? new Float32Array(0)).subarray(start * length, end * length));
     },
   };
+  if (productsOnly.has(opened.name)) return checkSameGgufAgain(plan, back, source);
   const leftOut = new Set(plan.leftOut.map(({ name }) => name));
   const stored = new Map(
     weights.tensors.flatMap(({ name }) => (leftOut.has(name) ? [] : [[bare(name), name] as const])),

@@ -71,6 +71,14 @@ const shape = new Set([
 const elsewhere = new Set(["rope_scaling", "rope_theta", "partial_rotary_factor"]);
 export const roles = ["bos", "eos", "pad"] as const;
 
+/** Rope settings without those that the plan names as assumed. */
+function withoutAssumed(rope: unknown, assumed: readonly string[]): string {
+  const settings = typeof rope === "object" && rope !== null ? Object.entries(rope) : [];
+  return JSON.stringify(
+    canonical(Object.fromEntries(settings.filter(([key]) => !assumed.includes(`rope_scaling.${key}`)))),
+  );
+}
+
 /** Config keys that matter and differ, other than those the plan names as assumed. */
 export function configDifferences(files: HfFiles, plan: HfPlan): readonly string[] {
   const config = JSON.parse(String(plan.files.get("config.json")));
@@ -78,6 +86,11 @@ export function configDifferences(files: HfFiles, plan: HfPlan): readonly string
   const ours = resolveConfig(config, family).values;
   const theirs = resolveConfig(files.config, architectureOfConfig(files.config)).values;
   const assumed = plan.findings.flatMap(({ code, key }) => (code === "assumed" ? (key ?? []) : []));
+  const ropes = [ours, theirs].map((values) => withoutAssumed(values.get("rope_parameters"), assumed));
+  const differs = (key: string): boolean =>
+    key === "rope_parameters"
+      ? ropes[0] !== ropes[1]
+      : JSON.stringify(canonical(ours.get(key))) !== JSON.stringify(canonical(theirs.get(key)));
   return [...theirs.keys()]
     .filter(
       (key) =>
@@ -86,7 +99,7 @@ export function configDifferences(files: HfFiles, plan: HfPlan): readonly string
         !assumed.includes(key),
     )
     .filter((key) => !roles.some((role) => key === `${role}_token_id`))
-    .filter((key) => JSON.stringify(canonical(ours.get(key))) !== JSON.stringify(canonical(theirs.get(key))))
+    .filter(differs)
     .map((key) => `${key}: ${JSON.stringify(ours.get(key))} was ${JSON.stringify(theirs.get(key))}`);
 }
 

@@ -73,6 +73,8 @@ export interface TensorRule {
   readonly plain?: true;
   /** True for a layout that is read but never written back: another rule has the same GGUF names. */
   readonly oneWay?: true;
+  /** Whether the rule holds for a model; absent for a rule that always holds. */
+  readonly when?: (config: Config) => boolean;
   /** The type in which llama.cpp's converter keeps such a packed weight, whatever the target. */
   readonly keeps?: string;
   /** True for matrices that take the target's type although llama.cpp's converter keeps their kind in F32 elsewhere. */

@@ -1,7 +1,7 @@
 /** GLM-4 (0414) and GLM-4.5 (llama.cpp, conversion/glm.py). */
 import type { Config } from "../config.ts";
 import { numberField } from "../json.ts";
-import { bool, boolOf, numberOf, u32 } from "../metadata-values.ts";
+import { numberOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
 import { byteKinds } from "../tokenizer/extras.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
@@ -9,16 +9,21 @@ import type { WeightInput } from "../weight-plan.ts";
 import type { Architecture, ConfigDraft, PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
 import { llamaDecoder } from "./decoder.ts";
 import {
-  count,
+  expertWeightsNorm,
+  expertWeightsScale,
+  leadingDenseCount,
+  sharedExpertCount,
+} from "./expert-parameters.ts";
+import {
   derived,
   deriveHeadLength,
   deriveKeyValueHeads,
   fixed,
   generic,
   partialRope,
-  real,
   textParameters,
 } from "./parameters.ts";
+import { nextTokenTensors } from "./prediction.ts";
 import { insideModel } from "./qwen-vl.ts";
 import {
   attention,
@@ -244,18 +249,11 @@ export const glm4moe: Architecture = {
     ...textParameters.slice(1).filter((rule) => rule !== generic.gatingFunction),
     rope,
     generic.expertFeedForwardLength,
-    count("~.expert_shared_count", ["n_shared_experts"]),
-    count("~.leading_dense_block_count", ["first_k_dense_replace"]),
+    sharedExpertCount("n_shared_experts"),
+    leadingDenseCount("first_k_dense_replace"),
     fixed("~.expert_gating_func", u32(2)),
-    real("~.expert_weights_scale", ["routed_scaling_factor"]),
-    derived(
-      "~.expert_weights_norm",
-      (config) =>
-        config.flag("norm_topk_prob") === undefined
-          ? undefined
-          : bool(config.flag("norm_topk_prob") === true),
-      (value, draft) => draft.values.set("norm_topk_prob", boolOf(value) ?? true),
-    ),
+    expertWeightsScale("routed_scaling_factor"),
+    expertWeightsNorm("norm_topk_prob"),
     derived(
       "~.nextn_predict_layers",
       (config, { hfNames }) => {
@@ -276,12 +274,7 @@ export const glm4moe: Architecture = {
     router,
     same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
     ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
-    same("model.layers.{layer}.eh_proj.weight", "blk.{layer}.nextn.eh_proj.weight"),
-    same("model.layers.{layer}.embed_tokens.weight", "blk.{layer}.nextn.embed_tokens.weight"),
-    same("model.layers.{layer}.enorm.weight", "blk.{layer}.nextn.enorm.weight"),
-    same("model.layers.{layer}.hnorm.weight", "blk.{layer}.nextn.hnorm.weight"),
-    same("model.layers.{layer}.shared_head.head.weight", "blk.{layer}.nextn.shared_head_head.weight"),
-    same("model.layers.{layer}.shared_head.norm.weight", "blk.{layer}.nextn.shared_head_norm.weight"),
+    ...nextTokenTensors,
   ],
   tokenizer: glmTokenizer([
     ["bos", "[gMASK]"],

@@ -4,46 +4,70 @@ import { quoted } from "@requant/core/text";
 import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
+import { afmoe } from "./afmoe.ts";
 import type { Architecture, FamilyHints } from "./architecture.ts";
 import { arctic } from "./arctic.ts";
 import { baichuan } from "./baichuan.ts";
+import { bailing, bailing2 } from "./bailing.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
 import { bloom } from "./bloom.ts";
 import { cohere2, commandR } from "./cohere.ts";
+import { cohere2moe } from "./cohere-moe.ts";
 import { dbrx } from "./dbrx.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
+import { deepseekMoe } from "./deepseek-moe.ts";
+import { dots1 } from "./dots1.ts";
 import { ernie45 } from "./ernie.ts";
+import { ernie45moe } from "./ernie-moe.ts";
 import { euroBert } from "./eurobert.ts";
 import { exaone4 } from "./exaone.ts";
+import { exaoneMoe } from "./exaone-moe.ts";
 import { falcon } from "./falcon.ts";
+import { falconH1 } from "./falcon-h1.ts";
 import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
 import { gemma4 } from "./gemma4.ts";
 import { glm4, glm4moe, glm4v } from "./glm.ts";
 import { gptNeox } from "./gpt-neox.ts";
 import { gptOss } from "./gpt-oss.ts";
 import { gpt2 } from "./gpt2.ts";
-import { granite, graniteMoe } from "./granite.ts";
+import { granite, graniteMoe, graniteMoeShared } from "./granite.ts";
+import { bamba, granite4Dense, granite4Moe, graniteHybrid } from "./granite-hybrid.ts";
+import { grok } from "./grok.ts";
+import { grovemoe } from "./grovemoe.ts";
 import { internlm2 } from "./internlm2.ts";
+import { jamba } from "./jamba.ts";
 import { jinaBertV2 } from "./jina-bert-v2.ts";
 import { lfm2 } from "./lfm2.ts";
+import { lfm2moe } from "./lfm2-moe.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
+import { falconMamba, mamba, mamba2 } from "./mamba.ts";
+import { mellum } from "./mellum.ts";
+import { minimaxM2 } from "./minimax.ts";
 import { ministral3, mistral3Vision } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
 import { modernBert } from "./modern-bert.ts";
 import { mpt } from "./mpt.ts";
 import { nemotron } from "./nemotron.ts";
+import { nemotronH, nemotronHMoe } from "./nemotron-h.ts";
 import { neoBert } from "./neobert.ts";
 import { jinaBertV3, nomicBert, nomicBertMoe } from "./nomic-bert.ts";
 import { olmo1, olmo2, olmo3 } from "./olmo.ts";
+import { olmoe } from "./olmoe.ts";
 import { orion } from "./orion.ts";
+import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
+import { phimoe } from "./phimoe.ts";
+import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
 import { qwen3Reranker, qwen3RerankerOwnHead } from "./qwen-reranker.ts";
 import { qwen2vl, qwen3vl, qwen3vlmoe } from "./qwen-vl.ts";
 import { qwen1 } from "./qwen1.ts";
+import { refact } from "./refact.ts";
+import { seedOss } from "./seed-oss.ts";
+import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
 import { codeShell, starcoder } from "./starcoder.ts";
@@ -78,6 +102,10 @@ export const architectures: readonly Architecture[] = [
   deepseek2,
   glm4v,
   glm4,
+  granite4Dense,
+  granite4Moe,
+  bamba,
+  graniteHybrid,
   granite,
   olmo3,
   olmo2,
@@ -94,8 +122,10 @@ export const architectures: readonly Architecture[] = [
   mistral3Vision,
   ministral3,
   lfm2,
+  lfm2moe,
   ernie45,
   exaone4,
+  graniteMoeShared,
   graniteMoe,
   phi2,
   gpt2,
@@ -131,6 +161,32 @@ export const architectures: readonly Architecture[] = [
   arctic,
   orion,
   xverse,
+  afmoe,
+  bailing,
+  bailing2,
+  cohere2moe,
+  deepseekMoe,
+  dots1,
+  ernie45moe,
+  exaoneMoe,
+  grok,
+  grovemoe,
+  mellum,
+  falconMamba,
+  mamba,
+  mamba2,
+  falconH1,
+  jamba,
+  nemotronH,
+  nemotronHMoe,
+  minimaxM2,
+  olmoe,
+  pangu,
+  phimoe,
+  plm,
+  refact,
+  seedOss,
+  smallthinker,
 ];
 
 const likeHint = "Give a GGUF of the same model as `like`: its names, metadata and tokenizer are taken.";

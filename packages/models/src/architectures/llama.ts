@@ -4,6 +4,7 @@ import { llama3RopeFactors } from "../rope-factors.ts";
 import { llamaTokenizer } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
 import { llamaDecoder } from "./decoder.ts";
+import { numberedExperts } from "./expert-tensors.ts";
 import {
   deriveHeadLength,
   deriveKeyValueHeads,
@@ -11,7 +12,7 @@ import {
   textParameters,
   wholeHeadRope,
 } from "./parameters.ts";
-import { attention, decoderEnds, gatedFeedForward, layerNorms, same, stackedExperts } from "./tensors.ts";
+import { attention, decoderEnds, gatedFeedForward, layerNorms, same } from "./tensors.ts";
 
 export const llamaParameters: readonly ParameterRule[] = [
   ...textParameters,
@@ -125,17 +126,7 @@ export const mixtral: Architecture = {
     ...decoderEnds,
     ...layerNorms,
     ...attention(true),
-    stackedExperts([
-      [
-        "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
-        "blk.{layer}.ffn_gate_exps.weight",
-      ],
-      [
-        "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
-        "blk.{layer}.ffn_down_exps.weight",
-      ],
-      ["model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight", "blk.{layer}.ffn_up_exps.weight"],
-    ]),
+    numberedExperts("model.layers.{layer}.block_sparse_moe.experts"),
     same("model.layers.{layer}.block_sparse_moe.gate.weight", "blk.{layer}.ffn_gate_inp.weight"),
   ],
   recognises: (metadata) => metadata.has("llama.expert_count"),

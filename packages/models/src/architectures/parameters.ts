@@ -124,7 +124,24 @@ const gatingKeys = [
   "score_func",
   "moe_router_activation",
   "moe_router_activation_func",
+  "expert_selection_fn",
 ];
+
+/** How the router's scores become weights; `name` is the family's own key. */
+export function gatingFunction(name: string): ParameterRule {
+  return derived(
+    "~.expert_gating_func",
+    (config) => {
+      const given = config.find(...gatingKeys);
+      const number = typeof given === "string" ? field(gatingFunctions, given) : undefined;
+      return typeof number === "number" ? u32(number) : undefined;
+    },
+    (value, draft) => {
+      const given = Object.entries(gatingFunctions).find(([, number]) => number === numberOf(value))?.[0];
+      if (given !== undefined) draft.values.set(name, given);
+    },
+  );
+}
 
 type GenericName =
   | "blockCount"
@@ -187,18 +204,7 @@ export const generic: Readonly<Record<GenericName, ParameterRule>> = {
   ]),
   expertGroupCount: count("~.expert_group_count", ["n_group"]),
   expertGroupUsedCount: count("~.expert_group_used_count", ["topk_group"]),
-  gatingFunction: derived(
-    "~.expert_gating_func",
-    (config) => {
-      const name = config.find(...gatingKeys);
-      const number = typeof name === "string" ? field(gatingFunctions, name) : undefined;
-      return typeof number === "number" ? u32(number) : undefined;
-    },
-    (value, draft) => {
-      const name = Object.entries(gatingFunctions).find(([, number]) => number === numberOf(value))?.[0];
-      if (name !== undefined) draft.values.set("scoring_func", name);
-    },
-  ),
+  gatingFunction: gatingFunction("scoring_func"),
   keyLength: count("~.attention.key_length", ["head_dim"]),
   valueLength: derived("~.attention.value_length", (config) => {
     const length = config.count("head_dim");

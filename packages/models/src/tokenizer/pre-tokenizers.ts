@@ -83,7 +83,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
     steps: [{ split: cl100k("\\p{N}{1,3}") }, plain],
     names: [
       { name: "glm4", token: "[gMASK]" },
-      { name: "lfm2", architectures: ["lfm2"] },
+      { name: "lfm2", architectures: ["lfm2", "lfm2moe"] },
       { name: "falcon-h1", architectures: ["falcon-h1"] },
       { name: "llama-bpe", architectures: ["eurobert"] },
       { name: "llama-bpe", ignoreMerges: true, bosTemplate: true },
@@ -99,9 +99,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "stablelm2", token: "<|reg0|>" },
       { name: "hunyuan", architectures: ["hunyuan-moe"] },
       { name: "grok-2", architectures: ["grok"] },
+      { name: "solar-open", architectures: ["glm4moe"] },
       { name: "qwen2" },
     ],
-    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "solar-open"],
+    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"],
   },
   {
     steps: [{ split: cl100k("\\p{N}", "[\\p{L}\\p{M}]") }, plain],
@@ -122,7 +123,11 @@ export const preTokenizers: readonly PreTokenizer[] = [
   },
   {
     steps: [{ split: "\\p{N}{1,3}" }, { split: "[一-龥぀-ゟ゠-ヿ]+" }, { split: deepseekWords }, plain],
-    names: [{ name: "hunyuan-dense", architectures: ["hunyuan-dense"] }, { name: "deepseek-v3" }],
+    names: [
+      { name: "hunyuan-dense", architectures: ["hunyuan-dense"] },
+      { name: "afmoe", architectures: ["afmoe"] },
+      { name: "deepseek-v3" },
+    ],
     aliases: ["joyai-llm", "hy_v4"],
   },
   {
@@ -134,8 +139,8 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { digits: "each" },
       plain,
     ],
-    // DeepSeek V2 uses the name deepseek-llm; the older deepseek-coder models have exactly the same steps
-    names: [{ name: "deepseek-llm", architectures: ["deepseek2"] }, { name: "deepseek-coder" }],
+    // DeepSeek-MoE and V2 use the name deepseek-llm; the older deepseek-coder models have exactly the same steps
+    names: [{ name: "deepseek-llm", architectures: ["deepseek", "deepseek2"] }, { name: "deepseek-coder" }],
   },
   {
     steps: [
@@ -184,9 +189,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "exaone", architectures: ["exaone"] },
       { name: "command-r", architectures: ["command-r", "cohere2"] },
       { name: "command-r", normalizer: "NFC" },
+      { name: "mellum2", architectures: ["mellum"] },
       { name: "smollm" },
     ],
-    aliases: ["minerva-7b", "mellum2"],
+    aliases: ["minerva-7b"],
   },
   {
     steps: [
@@ -244,13 +250,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
     aliases: ["poro-chat", "gpt3-finnish"],
   },
   {
-    steps: [
-      { punctuation: "Contiguous" },
-      gpt2,
-      { digits: "runs" },
-      // groups of three digits
-      { split: "[0-9][0-9][0-9]" },
-    ],
+    steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }, { split: "[0-9][0-9][0-9]" }],
     names: [{ name: "falcon" }],
   },
 ];
@@ -300,7 +300,14 @@ function withCasedLetters(regex: string): string {
 }
 
 function canonicalRegex(regex: string): string {
-  return withCasedLetters(regex).replaceAll("\r", "\\r").replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+  return (
+    withCasedLetters(regex)
+      .replaceAll("\r", "\\r")
+      .replaceAll("\n", "\\n")
+      .replaceAll("\t", "\\t")
+      // a quotation mark needs no backslash
+      .replaceAll('\\"', '"')
+  );
 }
 
 /** One step of tokenizer.json; undefined when it is of no known kind. */

@@ -104,14 +104,19 @@ function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Arra
   );
 }
 
-/** Roles that tokenizer_config.json names; roles out of order came from config.json and stay there. */
-function namedRoles(ids: ReadonlyMap<string, number>): readonly string[] {
+/**
+ * Roles that tokenizer_config.json names. Those that follow came from config.json and stay there: the first of them is out of
+ * order, or an ordinary token, of which tokenizer_config.json knows nothing.
+ */
+function namedRoles(ids: ReadonlyMap<string, number>, tokens: readonly Token[]): readonly string[] {
   let last = -1;
-  return [...ids.keys()].filter((role) => {
+  let isNamed = true;
+  return [...ids].flatMap(([role, id]) => {
     const place = tokenRoles.indexOf(role);
-    if (place <= last) return false;
+    if (place < 0) return [];
+    if (place <= last || tokens[id]?.type === tokenTypes.normal) isNamed = false;
     last = place;
-    return true;
+    return isNamed ? [role] : [];
   });
 }
 
@@ -147,7 +152,8 @@ function configFile(
   }
   const prefix = boolOf(metadata.get("tokenizer.ggml.add_space_prefix"));
   if (prefix !== undefined) config.set("add_prefix_space", prefix);
-  for (const role of namedRoles(ids)) config.set(`${role}_token`, tokens[ids.get(role) ?? 0]?.text ?? "");
+  for (const role of namedRoles(ids, tokens))
+    config.set(`${role}_token`, tokens[ids.get(role) ?? 0]?.text ?? "");
   const template = templates(metadata);
   if (template !== undefined) config.set("chat_template", template);
   config.set("clean_up_tokenization_spaces", false);
@@ -219,7 +225,7 @@ export function tokenizerFiles(
     files.set("spiece.model", unigramModel(gguf));
   const config = configFile(gguf, isSentencePiece, contextLength);
   files.set("tokenizer_config.json", config);
-  const map = namedRoles(ids).map((role): [string, JsonValue] => [
+  const map = namedRoles(ids, tokens).map((role): [string, JsonValue] => [
     `${role}_token`,
     tokens[ids.get(role) ?? 0]?.text ?? "",
   ]);
