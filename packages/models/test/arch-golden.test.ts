@@ -88,6 +88,8 @@ const lostTokenizers: Readonly<Record<string, RegExp>> = {
 /** Settings of config.json that are not the same after the way back, and why. */
 const changedSettings: Readonly<Record<string, readonly string[]>> = {
   // the text model's settings say that the head is not the embedding, but the checkpoint has no other head
+  // llama.cpp does not compute dynamic scaling, and its converter does not write it
+  internlm3: ["rope_parameters"],
   mistral3_vl: ["tie_word_embeddings"],
 };
 

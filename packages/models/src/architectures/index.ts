@@ -5,24 +5,28 @@ import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import { afmoe } from "./afmoe.ts";
+import { arcee } from "./arcee.ts";
 import type { Architecture, FamilyHints } from "./architecture.ts";
 import { arctic } from "./arctic.ts";
 import { baichuan } from "./baichuan.ts";
 import { bailing, bailing2 } from "./bailing.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
 import { bloom } from "./bloom.ts";
+import { chatGlm, glm } from "./chatglm.ts";
 import { cohere2, commandR } from "./cohere.ts";
 import { cohere2moe } from "./cohere-moe.ts";
 import { dbrx } from "./dbrx.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
+import { dream, llada } from "./diffusion.ts";
 import { dots1 } from "./dots1.ts";
 import { ernie45 } from "./ernie.ts";
 import { ernie45moe } from "./ernie-moe.ts";
 import { euroBert } from "./eurobert.ts";
 import { exaone4 } from "./exaone.ts";
 import { exaoneMoe } from "./exaone-moe.ts";
+import { exaone3 } from "./exaone3.ts";
 import { falcon } from "./falcon.ts";
 import { falconH1 } from "./falcon-h1.ts";
 import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
@@ -36,6 +40,8 @@ import { bamba, granite4Dense, granite4Moe, graniteHybrid } from "./granite-hybr
 import { grok } from "./grok.ts";
 import { grovemoe } from "./grovemoe.ts";
 import { internlm2 } from "./internlm2.ts";
+import { internlm3 } from "./internlm3.ts";
+import { jais2 } from "./jais2.ts";
 import { jamba } from "./jamba.ts";
 import { jinaBertV2 } from "./jina-bert-v2.ts";
 import { lfm2 } from "./lfm2.ts";
@@ -44,6 +50,7 @@ import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
 import { falconMamba, mamba, mamba2 } from "./mamba.ts";
 import { mellum } from "./mellum.ts";
+import { minicpm, minicpm3 } from "./minicpm.ts";
 import { minimaxM2 } from "./minimax.ts";
 import { ministral3, mistral3Vision } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
@@ -55,6 +62,7 @@ import { neoBert } from "./neobert.ts";
 import { jinaBertV3, nomicBert, nomicBertMoe } from "./nomic-bert.ts";
 import { olmo1, olmo2, olmo3 } from "./olmo.ts";
 import { olmoe } from "./olmoe.ts";
+import { openelm } from "./openelm.ts";
 import { orion } from "./orion.ts";
 import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
@@ -161,6 +169,17 @@ export const architectures: readonly Architecture[] = [
   arctic,
   orion,
   xverse,
+  chatGlm,
+  glm,
+  minicpm,
+  minicpm3,
+  internlm3,
+  openelm,
+  jais2,
+  arcee,
+  dream,
+  llada,
+  exaone3,
   afmoe,
   bailing,
   bailing2,

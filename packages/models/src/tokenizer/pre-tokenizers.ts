@@ -82,10 +82,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
   {
     steps: [{ split: cl100k("\\p{N}{1,3}") }, plain],
     names: [
+      { name: "llama-bpe", architectures: ["eurobert", "llada"] },
       { name: "glm4", token: "[gMASK]" },
       { name: "lfm2", architectures: ["lfm2", "lfm2moe"] },
       { name: "falcon-h1", architectures: ["falcon-h1"] },
-      { name: "llama-bpe", architectures: ["eurobert"] },
       { name: "llama-bpe", ignoreMerges: true, bosTemplate: true },
       { name: "smaug-bpe", ignoreMerges: true },
       { name: "dbrx" },

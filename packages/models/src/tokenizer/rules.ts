@@ -54,10 +54,10 @@ export interface TokenizerRules {
   /** The roles that the class reads; absent: all. */
   readonly roles?: readonly string[];
   /**
-   * How the class reads tokens that were added to SentencePiece's. `strict` (Phi-3): the spelling of a token gives it no
-   * type, and tokenizer.json's added tokens count. `redefined` (Arctic): the same, and special tokens keep a score of 0.
+   * How the class reads added tokens. `strict` (Phi-3): the spelling of a token that is added to SentencePiece's gives it
+   * no type, and tokenizer.json's added tokens count. `typed` (Dream): the same for a byte-level BPE. `redefined` (Arctic): the same, and special tokens keep a score of 0.
    */
-  readonly addedTokens?: "strict" | "redefined";
+  readonly addedTokens?: "strict" | "typed" | "redefined";
   /** How the family's tokenizer.json is built again from a SentencePiece vocabulary. */
   readonly json?: "llama" | "gemma";
 }

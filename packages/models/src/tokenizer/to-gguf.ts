@@ -220,7 +220,7 @@ function write(
     case "xlm-sentencepiece":
       return writeXlmSentencePiece(files, config);
     case "byte-bpe": {
-      const vocabulary = bytePairVocabulary(files, config);
+      const vocabulary = bytePairVocabulary(files, config, rules.addedTokens);
       const special = readSpecialTokens(files, undefined, rules.roles);
       const pre = preTokenizerOf(files, architecture, special.added);
       return { model: "gpt2", pre, vocabulary, special, hasNormalizer: true };

@@ -70,7 +70,10 @@ function readRoles(
       ids.set(role, id);
     const addedRole = /^tokenizer\.ggml\.add_(bos|eos|sep)_token$/.exec(key)?.[1];
     const flag = boolOf(value);
-    if (addedRole !== undefined && flag !== undefined && !isOwn) added.set(addedRole, flag);
+    if (addedRole === undefined || flag === undefined) continue;
+    if (!isOwn) added.set(addedRole, flag);
+    // a class that adds a token of its own accord hides that the files add neither a first nor a last one
+    else if (flag && metadata.has("tokenizer.ggml.add_eos_token")) added.set(addedRole, false);
   }
   return { ids, added };
 }

@@ -211,7 +211,11 @@ export function vocabularyEntries(files: HfFiles): VocabularyEntries {
 }
 
 /** Tokens of a byte-level BPE in their byte spelling; unused ids become padding. */
-export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
+export function bytePairVocabulary(
+  files: HfFiles,
+  config: Config,
+  manner?: TokenizerRules["addedTokens"],
+): Vocabulary {
   const model = objectField(files.tokenizerJson, "model");
   const { texts, ids } = vocabularyEntries(files);
   const added = new Map<number, AddedToken>();
@@ -251,12 +255,9 @@ export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
       types.push(tokenTypes.normal);
       return text;
     }
-    if (token.special || looksSpecial(token.text)) {
-      types.push(tokenTypes.control);
-      return token.text;
-    }
-    types.push(tokenTypes.userDefined);
-    return token.text.replaceAll("▁", " ");
+    const [own, , type] = readAdded(token, manner === "typed" ? "strict" : undefined, undefined);
+    types.push(type);
+    return own;
   });
   return { tokens, types, merges: mergeStrings(model) };
 }
