@@ -108,7 +108,7 @@ interface Opened {
 
 function open({ name, directory, model }: Entry): Opened {
   const weights = readWeights(directory);
-  const files = readDirectory(directory, weights.tensors);
+  const files = readDirectory(directory, weights);
   const halfType = Object.keys(model.gguf).find((type) => type !== "F32") ?? "F16";
   return { name, model, files, weights, halfType, plan: hfToGguf(files, { fileType: halfType }) };
 }
@@ -151,7 +151,7 @@ const bare = (name: string): string =>
  * Entries whose GGUF holds products of the weights and of numbers that it does not hold: they come back as another model
  * that computes the same.
  */
-const productsOnly = new Set(["falcon_h1"]);
+const productsOnly = new Set(["falcon_h1", "jais"]);
 
 /** The GGUF of the directory that a GGUF is converted back to has the same values. */
 async function checkSameGgufAgain(plan: GgufModelPlan, back: HfPlan, source: WeightSource): Promise<void> {

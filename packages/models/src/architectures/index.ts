@@ -5,12 +5,14 @@ import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import { afmoe } from "./afmoe.ts";
+import { apertus } from "./apertus.ts";
 import { arcee } from "./arcee.ts";
 import type { Architecture, FamilyHints } from "./architecture.ts";
 import { arctic } from "./arctic.ts";
 import { baichuan } from "./baichuan.ts";
 import { bailing, bailing2 } from "./bailing.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
+import { bitnet } from "./bitnet.ts";
 import { bloom } from "./bloom.ts";
 import { chatGlm, glm } from "./chatglm.ts";
 import { cohere2, commandR } from "./cohere.ts";
@@ -41,6 +43,7 @@ import { grok } from "./grok.ts";
 import { grovemoe } from "./grovemoe.ts";
 import { internlm2 } from "./internlm2.ts";
 import { internlm3 } from "./internlm3.ts";
+import { jais } from "./jais.ts";
 import { jais2 } from "./jais2.ts";
 import { jamba } from "./jamba.ts";
 import { jinaBertV2 } from "./jina-bert-v2.ts";
@@ -180,6 +183,9 @@ export const architectures: readonly Architecture[] = [
   dream,
   llada,
   exaone3,
+  apertus,
+  jais,
+  bitnet,
   afmoe,
   bailing,
   bailing2,
@@ -265,6 +271,11 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
     );
   }
   return found;
+}
+
+/** Whether a checkpoint's tensor is one that a GGUF has as metadata: its values are needed for a plan. */
+export function isMetadataTensor(name: string): boolean {
+  return architectures.some(({ metadataTensors }) => metadataTensors?.pattern.test(name) === true);
 }
 
 /** How the families of a GGUF name compute, which is one way for all of them; undefined where no forward pass is known. */
