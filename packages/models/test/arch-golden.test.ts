@@ -82,6 +82,7 @@ const changedKeys: Readonly<Record<string, readonly string[]>> = {
 
 /** Models whose tokenizer a GGUF does not hold: what the report says of it. */
 const lostTokenizers: Readonly<Record<string, RegExp>> = {
+  deci: /all tokens have the same score, so the merges are lost/,
   xverse: /all tokens have the same score, so the merges are lost/,
 };
 

@@ -18,6 +18,7 @@ import { chatGlm, glm } from "./chatglm.ts";
 import { cohere2, commandR } from "./cohere.ts";
 import { cohere2moe } from "./cohere-moe.ts";
 import { dbrx } from "./dbrx.ts";
+import { deci, deci7b } from "./deci.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
@@ -32,6 +33,7 @@ import { exaone3 } from "./exaone3.ts";
 import { falcon } from "./falcon.ts";
 import { falconH1 } from "./falcon-h1.ts";
 import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
+import { gemma3n } from "./gemma3n.ts";
 import { gemma4 } from "./gemma4.ts";
 import { glm4, glm4moe, glm4v } from "./glm.ts";
 import { gptNeox } from "./gpt-neox.ts";
@@ -184,6 +186,9 @@ export const architectures: readonly Architecture[] = [
   llada,
   exaone3,
   apertus,
+  deci,
+  deci7b,
+  gemma3n,
   jais,
   bitnet,
   afmoe,

@@ -65,6 +65,7 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
   tiktoken: (files) => files.tiktoken !== undefined,
   "tokens-only": isSentencePieceJson,
+  unscored: isSentencePieceJson,
   wordpiece: (files) => modelType(files) === "WordPiece",
   unigram: (files) => modelType(files) === "Unigram",
   "t5-sentencepiece": (files) => t5Model(files) !== undefined,
@@ -206,6 +207,11 @@ function write(
       return writeTiktoken(files, config);
     case "tekken":
       return writeTekken(files);
+    case "unscored": {
+      const vocabulary = sentencePieceJsonVocabulary(files);
+      const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: true };
+    }
     case "tokens-only": {
       const vocabulary = tokensOnly(files, config);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
