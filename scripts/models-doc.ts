@@ -24,6 +24,8 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   "byte-bpe": "tokenizer.json (byte-level BPE)",
   "vocab-merges": "vocab.json, merges.txt",
   tiktoken: "qwen.tiktoken",
+  kimi: "tiktoken.model",
+  hunyuan: "hy.tiktoken",
   wordpiece: "tokenizer.json (WordPiece)",
   unigram: "tokenizer.json (unigram)",
   "xlm-sentencepiece": "sentencepiece.bpe.model",

@@ -14,6 +14,7 @@ import { cohere2moe } from "./cohere-moe.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
+import { deepseek32, glm47Flash, glmDsa } from "./deepseek-sparse.ts";
 import { dots1 } from "./dots1.ts";
 import { ernie45 } from "./ernie.ts";
 import { ernie45moe } from "./ernie-moe.ts";
@@ -32,6 +33,7 @@ import { grok } from "./grok.ts";
 import { grovemoe } from "./grovemoe.ts";
 import { internlm2 } from "./internlm2.ts";
 import { jamba } from "./jamba.ts";
+import { kimiK2 } from "./kimi.ts";
 import { lfm2 } from "./lfm2.ts";
 import { lfm2moe } from "./lfm2-moe.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
@@ -55,6 +57,7 @@ import { refact } from "./refact.ts";
 import { seedOss } from "./seed-oss.ts";
 import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
+import { solarOpen } from "./solar-open.ts";
 import { stablelm } from "./stablelm.ts";
 import { starcoder2 } from "./starcoder2.ts";
 
@@ -75,6 +78,8 @@ export const architectures: readonly Architecture[] = [
   gemma3,
   phi3,
   gptOss,
+  kimiK2,
+  glm47Flash,
   deepseek3,
   deepseek2,
   glm4,
@@ -94,6 +99,7 @@ export const architectures: readonly Architecture[] = [
   qwen35moe,
   gemma4,
   llama4,
+  solarOpen,
   glm4moe,
   ministral3,
   lfm2,
@@ -125,6 +131,8 @@ export const architectures: readonly Architecture[] = [
   falconMamba,
   mamba,
   mamba2,
+  deepseek32,
+  glmDsa,
   falconH1,
   jamba,
   nemotronH,

@@ -5,7 +5,8 @@ import type { HfFiles } from "../hf-files.ts";
 
 /**
  * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt.
- * `tiktoken`: Qwen 1's qwen.tiktoken. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`:
+ * `tiktoken`: Qwen 1's qwen.tiktoken. `kimi`: Kimi's tiktoken.model. `hunyuan`: Hunyuan's hy.tiktoken. `rwkv`: RWKV's
+ * rwkv_vocab_v20230424.txt. `plamo`: PLaMo 2's tokenizer.jsonl. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`:
  * XLM-RoBERTa's sentencepiece.bpe.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
  * kind (BPE with byte fallback). `byte-bpe`: tokenizer.json with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without
  * tokenizer.model; their tokenizer.json lists all tokens. `gemma4`: sentencepiece-like tokenizer.json that keeps its
@@ -18,6 +19,8 @@ export type TokenizerKind =
   | "byte-bpe"
   | "vocab-merges"
   | "tiktoken"
+  | "kimi"
+  | "hunyuan"
   | "wordpiece"
   | "unigram"
   | "xlm-sentencepiece"

@@ -36,7 +36,7 @@ import {
   scoresFromMerges,
 } from "./vocabulary.ts";
 import { writeWordPiece } from "./wordpiece.ts";
-import { writeTekken, writeTiktoken } from "./write-ranked.ts";
+import { writeRankedFile, writeTekken, writeTiktoken } from "./write-ranked.ts";
 import type { Written } from "./written.ts";
 
 const likeHint = "Give a GGUF of the same model as `like`: its tokenizer is taken.";
@@ -64,6 +64,8 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   tekken: (files) => files.tekken !== undefined && files.tokenizerJson === undefined,
   "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
   tiktoken: (files) => files.tiktoken !== undefined,
+  kimi: (files) => files.tiktokenModel !== undefined,
+  hunyuan: (files) => files.hunyuanTiktoken !== undefined,
   wordpiece: (files) => modelType(files) === "WordPiece",
   unigram: (files) => modelType(files) === "Unigram",
   "xlm-sentencepiece": (files) => files.sentencePieceBpe !== undefined,
@@ -198,6 +200,9 @@ function write(
     }
     case "tiktoken":
       return writeTiktoken(files, config);
+    case "kimi":
+    case "hunyuan":
+      return writeRankedFile(files, config, kind);
     case "tekken":
       return writeTekken(files);
     case "wordpiece":

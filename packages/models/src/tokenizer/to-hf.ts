@@ -55,22 +55,24 @@ function readRoles(
   tokens: readonly Token[],
   rules: TokenizerRules,
 ): { ids: Map<string, number>; added: Map<string, boolean> } {
-  const ids = new Map<string, number>();
+  const found: (readonly [role: string, id: number])[] = [];
   const added = new Map<string, boolean>();
   for (const [key, value] of metadata) {
     const role = Object.entries(roleKeys).find(([, roleKey]) => roleKey === key)?.[0];
     const id = numberOf(value);
-    const byClass = rules.rolesByText?.some(
-      ([one, text]) => one === role && id !== undefined && tokens[id]?.text === text,
-    );
-    const named = role === "eos" || role === "pad";
-    if (role !== undefined && id !== undefined && id < tokens.length && (named || !byClass))
-      ids.set(role, id);
+    if (role !== undefined && id !== undefined && id < tokens.length) found.push([role, id]);
     const addedRole = /^tokenizer\.ggml\.add_(bos|eos|sep)_token$/.exec(key)?.[1];
     const flag = boolOf(value);
     if (addedRole !== undefined && flag !== undefined && !rules.ownKeys?.includes(key))
       added.set(addedRole, flag);
   }
+  const byClass = ([role, id]: readonly [string, number]): boolean =>
+    rules.rolesByText?.some(([one, text]) => one === role && tokens[id]?.text === text) === true;
+  // roles that the class gives follow those of the files
+  const lastOfFiles = found.findLastIndex((one) => !byClass(one));
+  const ids = new Map(
+    found.filter(([role], place) => place <= lastOfFiles || role === "eos" || role === "pad"),
+  );
   return { ids, added };
 }
 /** tokenizer.model with every piece, score and type that the GGUF holds. */
