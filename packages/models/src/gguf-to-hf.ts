@@ -147,12 +147,14 @@ function saysTheta(values: ReadonlyMap<string, JsonValue>): boolean {
   );
 }
 
-function generationConfig(metadata: Metadata, tokenizer: HfTokenizer): JsonObject {
+function generationConfig(metadata: Metadata, tokenizer: HfTokenizer, listsEnds: boolean): JsonObject {
   const values = new Map<string, JsonValue>();
   for (const role of ["bos", "eos", "pad"]) {
     const id = tokenizer.ids.get(role);
     if (id !== undefined) values.set(`${role}_token_id`, id);
   }
+  const [turn, end] = [tokenizer.ids.get("eot"), tokenizer.ids.get("eos")];
+  if (listsEnds && turn !== undefined && end !== undefined) values.set("eos_token_id", [turn, end]);
   for (const { config, key } of samplingKeys) {
     const number = numberOf(metadata.get(key));
     const text = stringOf(metadata.get(key));
@@ -218,7 +220,10 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   if (tensors.length === 0) throw new FormatError("The GGUF holds no tensors.");
   const files = new Map<string, string | Uint8Array>([
     ["config.json", configText(config, realNames(architecture))],
-    ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],
+    [
+      "generation_config.json",
+      jsonText(generationConfig(gguf.metadata, tokenizer, architecture.tokenizer.listsEnds === true)),
+    ],
   ]);
   for (const [name, content] of tokenizer.files) {
     files.set(name, content instanceof Uint8Array ? content : jsonText(content));

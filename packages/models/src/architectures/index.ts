@@ -31,9 +31,11 @@ import { granite, graniteMoe, graniteMoeShared } from "./granite.ts";
 import { bamba, granite4Dense, granite4Moe, graniteHybrid } from "./granite-hybrid.ts";
 import { grok } from "./grok.ts";
 import { grovemoe } from "./grovemoe.ts";
+import { hunyuanDense, hunyuanMoe } from "./hunyuan.ts";
 import { internlm2 } from "./internlm2.ts";
 import { jamba } from "./jamba.ts";
 import { kimiK2 } from "./kimi.ts";
+import { kimiLinear } from "./kimi-linear.ts";
 import { lfm2 } from "./lfm2.ts";
 import { lfm2moe } from "./lfm2-moe.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
@@ -131,6 +133,9 @@ export const architectures: readonly Architecture[] = [
   falconMamba,
   mamba,
   mamba2,
+  hunyuanDense,
+  hunyuanMoe,
+  kimiLinear,
   deepseek32,
   glmDsa,
   falconH1,

@@ -58,6 +58,8 @@ export interface TokenizerRules {
    * count.
    */
   readonly strictSpecials?: boolean;
+  /** True where generation_config.json lists the end of a turn and the end of a text, from which the class reads the first. */
+  readonly listsEnds?: true;
   /** How the family's tokenizer.json is built again from a SentencePiece vocabulary. */
   readonly json?: "llama" | "gemma";
 }
