@@ -26,6 +26,8 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   tiktoken: "qwen.tiktoken",
   kimi: "tiktoken.model",
   hunyuan: "hy.tiktoken",
+  rwkv: "rwkv_vocab_v20230424.txt",
+  plamo: "tokenizer.jsonl",
   wordpiece: "tokenizer.json (WordPiece)",
   unigram: "tokenizer.json (unigram)",
   "xlm-sentencepiece": "sentencepiece.bpe.model",

@@ -183,6 +183,8 @@ function checkFilesBack({ files, model, plan, halfType }: Opened): void {
   // general.* is read from the directory's name and README
   expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }))).toEqual(ofModel(plan));
   expect(back.leftOut.filter((one) => one.name === "tokenizer")).toEqual([]);
+  // vocabularies that tokenizer.json cannot hold: own-vocabularies.test.ts
+  if (!back.files.has("tokenizer.json")) return;
   const json = String(back.files.get("tokenizer.json"));
   const ours = new Tokenizer(JSON.parse(json), JSON.parse(String(back.files.get("tokenizer_config.json"))));
   for (const { text, llamacpp, transformers } of model.tokenization) {

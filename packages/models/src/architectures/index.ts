@@ -51,11 +51,13 @@ import { olmoe } from "./olmoe.ts";
 import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { phimoe } from "./phimoe.ts";
+import { plamo2 } from "./plamo2.ts";
 import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
 import { qwen1 } from "./qwen1.ts";
 import { refact } from "./refact.ts";
+import { rwkv6, rwkv7 } from "./rwkv.ts";
 import { seedOss } from "./seed-oss.ts";
 import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
@@ -147,6 +149,9 @@ export const architectures: readonly Architecture[] = [
   pangu,
   phimoe,
   plm,
+  plamo2,
+  rwkv6,
+  rwkv7,
   refact,
   seedOss,
   smallthinker,

@@ -21,6 +21,8 @@ export type TokenizerKind =
   | "tiktoken"
   | "kimi"
   | "hunyuan"
+  | "rwkv"
+  | "plamo"
   | "wordpiece"
   | "unigram"
   | "xlm-sentencepiece"

@@ -14,8 +14,10 @@ import {
 } from "../json.ts";
 import { bool, numberArray, string, stringArray } from "../metadata-values.ts";
 import { note } from "../note.ts";
+import { writePlamo } from "./plamo.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
+import { writeRwkv } from "./rwkv.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 import { piecesOfJson, sentencePieceJsonVocabulary } from "./sentencepiece-json.ts";
 import {
@@ -66,6 +68,8 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   tiktoken: (files) => files.tiktoken !== undefined,
   kimi: (files) => files.tiktokenModel !== undefined,
   hunyuan: (files) => files.hunyuanTiktoken !== undefined,
+  rwkv: (files) => files.rwkvVocabulary !== undefined,
+  plamo: (files) => files.plamoTokens !== undefined,
   wordpiece: (files) => modelType(files) === "WordPiece",
   unigram: (files) => modelType(files) === "Unigram",
   "xlm-sentencepiece": (files) => files.sentencePieceBpe !== undefined,
@@ -203,6 +207,10 @@ function write(
     case "kimi":
     case "hunyuan":
       return writeRankedFile(files, config, kind);
+    case "rwkv":
+      return writeRwkv(files, config);
+    case "plamo":
+      return writePlamo(files, config);
     case "tekken":
       return writeTekken(files);
     case "wordpiece":
@@ -268,9 +276,7 @@ export function addTokenizerMetadata(
   };
   if (written.keys !== undefined) {
     put(written.keys);
-    return files.chatTemplate === undefined
-      ? [note("no-template", "There is no tokenizer.chat_template, as tekken.json holds none.")]
-      : [];
+    return written.findings ?? [];
   }
   for (const extra of rules.before ?? []) put(extra(context));
   metadata.set("tokenizer.ggml.model", string(model));

@@ -4,7 +4,9 @@ import { type Finding, FormatError, type Metadata } from "@requant/core";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { boolOf, numberOf, numbersOf, stringOf, stringsOf } from "../metadata-values.ts";
 import { note } from "../note.ts";
+import { plamoPath, plamoTokensFile } from "./plamo.ts";
 import type { TokenizerRules } from "./rules.ts";
+import { rwkvPath, rwkvVocabularyFile } from "./rwkv.ts";
 import { type Piece, pieceTypes, serializeSentencePiece } from "./sentencepiece.ts";
 import { roleKeys, tokenRoles } from "./special-tokens.ts";
 import {
@@ -113,6 +115,13 @@ function namedRoles(ids: ReadonlyMap<string, number>, tokens: readonly Token[]):
   });
 }
 
+/** `<role>_token` with the text of its token. */
+function namedTexts(roles: readonly string[], { tokens, ids }: GgufTokenizer): JsonObject {
+  return Object.fromEntries(
+    roles.map((role): [string, JsonValue] => [`${role}_token`, tokens[ids.get(role) ?? 0]?.text ?? ""]),
+  );
+}
+
 function templates(metadata: Metadata): JsonValue | undefined {
   const standard = stringOf(metadata.get("tokenizer.chat_template"));
   const named = [...metadata].flatMap(([key, value]): JsonObject[] => {
@@ -172,6 +181,19 @@ const writers: Readonly<Record<string, (gguf: GgufTokenizer) => JsonObject | str
   t5: unigramJson,
 };
 
+interface VocabularyFile {
+  readonly path: string;
+  /** `tokenizer_class` of tokenizer_config.json. */
+  readonly className: string;
+  write(tokens: readonly Token[]): string;
+}
+
+/** The file of a vocabulary that tokenizer.json cannot hold, by `tokenizer.ggml.model`. */
+const vocabularyFiles: Readonly<Record<string, VocabularyFile>> = {
+  rwkv: { path: rwkvPath, className: "RwkvTokenizer", write: rwkvVocabularyFile },
+  plamo2: { path: plamoPath, className: "Plamo2Tokenizer", write: plamoTokensFile },
+};
+
 /**
  * The tokenizer files of a GGUF.
  * @throws FormatError when the keys contradict each other.
@@ -196,6 +218,19 @@ export function tokenizerFiles(
   });
   if (tokens.length === 0 || model === undefined) return none("the GGUF holds no tokenizer");
   const gguf: GgufTokenizer = { metadata, tokens, ids, added, rules };
+  const own = Object.hasOwn(vocabularyFiles, model) ? vocabularyFiles[model] : undefined;
+  if (own !== undefined) {
+    files.set(own.path, new TextEncoder().encode(own.write(tokens)));
+    files.set("tokenizer_config.json", {
+      ...configFile(gguf, false, contextLength),
+      ...namedTexts(
+        tokenRoles.filter((role) => ids.has(role)),
+        gguf,
+      ),
+      tokenizer_class: own.className,
+    });
+    return { files, ids, tokenCount: tokens.length, findings };
+  }
   const writer = Object.hasOwn(writers, model) ? writers[model] : undefined;
   if (writer === undefined) {
     return none(`a ${model} tokenizer is not written as tokenizer.json; copy it from the original model`);
@@ -215,11 +250,7 @@ export function tokenizerFiles(
   }
   const config = configFile(gguf, isSentencePiece, contextLength);
   files.set("tokenizer_config.json", config);
-  const map = namedRoles(ids, tokens).map((role): [string, JsonValue] => [
-    `${role}_token`,
-    tokens[ids.get(role) ?? 0]?.text ?? "",
-  ]);
-  files.set("special_tokens_map.json", Object.fromEntries(map));
+  files.set("special_tokens_map.json", namedTexts(namedRoles(ids, tokens), gguf));
   findings.push(
     note(
       "assumed",

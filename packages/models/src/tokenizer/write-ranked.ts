@@ -3,6 +3,7 @@ import { FormatError, type MetadataValue } from "@requant/core";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import { numberArray, string, stringArray } from "../metadata-values.ts";
+import { note } from "../note.ts";
 import { spellBytes } from "./byte-spelling.ts";
 import { mergesByReplay, mergesOfAllPairs, mergesOfPairs, parseTekken, parseTiktoken } from "./ranked.ts";
 import { readSpecialTokens, type SpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
@@ -110,6 +111,11 @@ export function writeRankedFile(files: HfFiles, config: Config, kind: keyof type
   };
 }
 
+const templateNote = /* @__PURE__ */ note(
+  "no-template",
+  "There is no tokenizer.chat_template, as tekken.json holds none.",
+);
+
 /** Mistral's own format (llama.cpp, conversion/base.py, `_set_vocab_mistral`). */
 export function writeTekken(files: HfFiles): Written {
   const { tokens: ranked, specials } = parseTekken(files.tekken ?? {});
@@ -150,6 +156,7 @@ export function writeTekken(files: HfFiles): Written {
       ...specialTokenMetadata({ ids: new Map(), added: special.added }),
       ...template,
     ],
+    ...(files.chatTemplate === undefined ? { findings: [templateNote] } : {}),
     model: "gpt2",
     pre: "tekken",
     vocabulary: { tokens, types, merges },
