@@ -205,7 +205,7 @@ const firstPairs: readonly TensorRule[] = pairParts.map(([hf, part]) => ({
   toHf: ([, tensor = ""], { shapeOf }) => [[{ shape: shapeOf(tensor), inputs: [{ tensor }] }]],
 }));
 
-function finishGoose({ values, parameter, ggufNames }: ConfigDraft): void {
+function finishGoose({ values, parameter, ggufNames, assume }: ConfigDraft): void {
   const layers = numberOf(parameter("~.block_count")) ?? 0;
   const hidden = numberOf(parameter("~.embedding_length")) ?? 0;
   const length = numberOf(parameter("~.feed_forward_length")) ?? 0;
@@ -215,6 +215,8 @@ function finishGoose({ values, parameter, ggufNames }: ConfigDraft): void {
   values.set("attn_mode", "chunk");
   values.set("norm_first", ggufNames.has("token_embd_norm.weight"));
   values.set("norm_bias", ggufNames.has("output_norm.bias"));
+  values.set("max_position_embeddings", 2048);
+  assume("max_position_embeddings", 2048, "a GGUF does not hold it; that of the published models is taken");
   values.set("value_dim", new Array<number>(layers).fill(hidden));
 }
 

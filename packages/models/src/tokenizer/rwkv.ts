@@ -41,8 +41,9 @@ function bytesOfLiteral(literal: string): Uint8Array | undefined {
       put(shortEscapes[kind] ?? kind.codePointAt(0) ?? 0);
       continue;
     }
-    const value = Number.parseInt(inner.slice(at + 1, at + 1 + digits).join(""), 16);
-    if (!(value <= (isBytes ? 0xff : 0x10ffff))) return undefined;
+    const code = inner.slice(at + 1, at + 1 + digits).join("");
+    const value = Number(`0x${code}`);
+    if (code.length < digits || !(value <= (isBytes ? 0xff : 0x10ffff))) return undefined;
     put(value);
     at += digits;
   }
