@@ -39,6 +39,8 @@ export interface HfFiles {
   readonly rwkvVocabulary?: string | undefined;
   /** tokenizer.jsonl: PLaMo 2's vocabulary. */
   readonly plamoTokens?: string | undefined;
+  /** spiece.model: T5's vocabulary. */
+  readonly spiece?: Uint8Array | undefined;
   /** sentencepiece.bpe.model: XLM-RoBERTa's vocabulary. */
   readonly sentencePieceBpe?: Uint8Array | undefined;
   /** 1_Pooling/config.json of a sentence-transformers model. */
@@ -72,6 +74,7 @@ export const hfSideFiles: readonly string[] = [
   "hy.tiktoken",
   "rwkv_vocab_v20230424.txt",
   "tokenizer.jsonl",
+  "spiece.model",
   "sentencepiece.bpe.model",
   "1_Pooling/config.json",
   "tokenizer_config.json",
@@ -153,6 +156,7 @@ export function readHfFiles(
     generationConfig: json("generation_config.json", generationSchema),
     tokenizerJson: json("tokenizer.json", tokenizerSchema),
     tokenizerModel: bytes("tokenizer.model"),
+    spiece: bytes("spiece.model"),
     sentencePieceBpe: bytes("sentencepiece.bpe.model"),
     pooling: json("1_Pooling/config.json", generationSchema),
     vocabJson: json("vocab.json", addedTokensSchema),
@@ -172,6 +176,13 @@ export function readHfFiles(
     readme: text("README.md"),
     tensors,
   };
+}
+
+/** The id of a token by its text; undefined when there is none. */
+export function tokenIdIn(files: HfFiles, text: string): number | undefined {
+  const vocabulary = objectField(objectField(files.tokenizerJson, "model"), "vocab") ?? files.vocabJson;
+  const id = vocabulary === undefined || !Object.hasOwn(vocabulary, text) ? undefined : vocabulary[text];
+  return typeof id === "number" ? id : undefined;
 }
 
 const nestedNames = ["text_config", "llm_config", "lm_config", "language_config"];

@@ -64,7 +64,38 @@ const hash = (values: Float32Array): string => sha256(new Uint8Array(values.buff
 const isMxfp4 = (plan: WeightPlan): boolean => plan.keeps === "MXFP4";
 const isMapped = (plan: WeightPlan): boolean =>
   plan.inputs.some((input) => "map" in input && input.map !== undefined);
-const ofModel = (plan: GgufModelPlan) => listed(plan).filter(({ key }) => !key.startsWith("general."));
+
+/** T5's files do not say that texts end with the end token, which llama.cpp then assumes; the written tokenizer.json says it. */
+const addsEos = ["tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token"];
+
+/** Keys that are not the same after the way back and there again, and why. */
+const changedKeys: Readonly<Record<string, readonly string[]>> = {
+  // sentencepiece.bpe.model lacks the mask, which the converter writes as an unused token; tokenizer.json has it
+  // config.json names a token beyond the vocabulary
+  codeshell: ["tokenizer.ggml.bos_token_id"],
+  t5: addsEos,
+  mt5: addsEos,
+  umt5: addsEos,
+  t5encoder: addsEos,
+  xlm_roberta: ["tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.scores"],
+};
+
+/** Models whose tokenizer a GGUF does not hold: what the report says of it. */
+const lostTokenizers: Readonly<Record<string, RegExp>> = {
+  xverse: /all tokens have the same score, so the merges are lost/,
+};
+
+/** Settings of config.json that are not the same after the way back, and why. */
+const changedSettings: Readonly<Record<string, readonly string[]>> = {
+  // the text model's settings say that the head is not the embedding, but the checkpoint has no other head
+  // llama.cpp does not compute dynamic scaling, and its converter does not write it
+  internlm3: ["rope_parameters"],
+  mistral3_vl: ["tie_word_embeddings"],
+};
+
+/** general.* is read from the directory's name and README. */
+const ofModel = (plan: GgufModelPlan, without: readonly string[]) =>
+  listed(plan).filter(({ key }) => !key.startsWith("general.") && !without.includes(key));
 
 interface Opened {
   readonly name: string;
@@ -167,7 +198,12 @@ async function checkTensorsBack(opened: Opened, values: ReadonlyMap<string, Floa
     const before = await whole({ ...tensor, inputs: [{ tensor: original }] }, weights.source);
     const after = await whole(tensor, source);
     if (!isMapped(tensor)) {
-      expect(`${tensor.name} ${hash(after)}`).toBe(`${tensor.name} ${hash(before)}`);
+      // zeros at the beginning stand for rows that no model looks up and that a GGUF does not hold
+      const [first] = tensor.inputs;
+      const start = first !== undefined && "zeros" in first ? first.zeros : 0;
+      expect(`${tensor.name} ${hash(after.slice(start))}`).toBe(
+        `${tensor.name} ${hash(before.slice(start))}`,
+      );
       continue;
     }
     // x + 1 - 1 and log(exp(x)) lose at most a rounding of the sum or the power
@@ -176,12 +212,23 @@ async function checkTensorsBack(opened: Opened, values: ReadonlyMap<string, Floa
   }
 }
 
-function checkFilesBack({ files, model, plan, halfType }: Opened): void {
+function checkFilesBack({ name, files, model, plan, halfType }: Opened): void {
   const back = backTo(plan);
-  expect(configDifferences(files, back)).toEqual([]);
+  const differences = configDifferences(files, back);
+  const settings = changedSettings[name] ?? [];
+  expect(differences.filter((one) => !settings.some((key) => one.startsWith(`${key}:`)))).toEqual([]);
   expect(idDifferences(files, back)).toEqual([]);
-  // general.* is read from the directory's name and README
-  expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }))).toEqual(ofModel(plan));
+  const lost = lostTokenizers[name];
+  if (lost !== undefined) {
+    const withoutTokens = (one: GgufModelPlan) =>
+      ofModel(one, []).filter(({ key }) => !key.startsWith("tokenizer."));
+    const again = hfToGguf(filesOf(back), { fileType: halfType, tokenizer: false });
+    expect(withoutTokens(again)).toEqual(withoutTokens(plan));
+    expect(back.leftOut.find((one) => one.name === "tokenizer")?.reason).toMatch(lost);
+    return;
+  }
+  const changed = changedKeys[name] ?? [];
+  expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }), changed)).toEqual(ofModel(plan, changed));
   expect(back.leftOut.filter((one) => one.name === "tokenizer")).toEqual([]);
   // vocabularies that tokenizer.json cannot hold: own-vocabularies.test.ts
   if (!back.files.has("tokenizer.json")) return;

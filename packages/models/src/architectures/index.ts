@@ -5,25 +5,34 @@ import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import { afmoe } from "./afmoe.ts";
-import type { Architecture } from "./architecture.ts";
+import { arcee } from "./arcee.ts";
+import type { Architecture, FamilyHints } from "./architecture.ts";
+import { arctic } from "./arctic.ts";
 import { baichuan } from "./baichuan.ts";
 import { bailing, bailing2 } from "./bailing.ts";
-import { bert, xlmRoberta } from "./bert.ts";
-import { cohere2 } from "./cohere.ts";
+import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
+import { bloom } from "./bloom.ts";
+import { chatGlm, glm } from "./chatglm.ts";
+import { cohere2, commandR } from "./cohere.ts";
 import { cohere2moe } from "./cohere-moe.ts";
+import { dbrx } from "./dbrx.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
 import { deepseek32, glm47Flash, glmDsa } from "./deepseek-sparse.ts";
+import { dream, llada } from "./diffusion.ts";
 import { dots1 } from "./dots1.ts";
 import { ernie45 } from "./ernie.ts";
 import { ernie45moe } from "./ernie-moe.ts";
+import { euroBert } from "./eurobert.ts";
 import { exaone4 } from "./exaone.ts";
 import { exaoneMoe } from "./exaone-moe.ts";
+import { exaone3 } from "./exaone3.ts";
+import { falcon } from "./falcon.ts";
 import { falconH1 } from "./falcon-h1.ts";
-import { gemma, gemma2, gemma3 } from "./gemma.ts";
+import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
 import { gemma4 } from "./gemma4.ts";
-import { glm4, glm4moe } from "./glm.ts";
+import { glm4, glm4moe, glm4v } from "./glm.ts";
 import { gptNeox } from "./gpt-neox.ts";
 import { gptOss } from "./gpt-oss.ts";
 import { gpt2 } from "./gpt2.ts";
@@ -33,7 +42,10 @@ import { grok } from "./grok.ts";
 import { grovemoe } from "./grovemoe.ts";
 import { hunyuanDense, hunyuanMoe } from "./hunyuan.ts";
 import { internlm2 } from "./internlm2.ts";
+import { internlm3 } from "./internlm3.ts";
+import { jais2 } from "./jais2.ts";
 import { jamba } from "./jamba.ts";
+import { jinaBertV2 } from "./jina-bert-v2.ts";
 import { kimiK2 } from "./kimi.ts";
 import { kimiLinear } from "./kimi-linear.ts";
 import { lfm2 } from "./lfm2.ts";
@@ -42,12 +54,20 @@ import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
 import { falconMamba, mamba, mamba2 } from "./mamba.ts";
 import { mellum } from "./mellum.ts";
+import { minicpm, minicpm3 } from "./minicpm.ts";
 import { minimaxM2 } from "./minimax.ts";
-import { ministral3 } from "./ministral.ts";
+import { ministral3, mistral3Vision } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
+import { modernBert } from "./modern-bert.ts";
+import { mpt } from "./mpt.ts";
+import { nemotron } from "./nemotron.ts";
 import { nemotronH, nemotronHMoe } from "./nemotron-h.ts";
-import { olmo2, olmo3 } from "./olmo.ts";
+import { neoBert } from "./neobert.ts";
+import { jinaBertV3, nomicBert, nomicBertMoe } from "./nomic-bert.ts";
+import { olmo1, olmo2, olmo3 } from "./olmo.ts";
 import { olmoe } from "./olmoe.ts";
+import { openelm } from "./openelm.ts";
+import { orion } from "./orion.ts";
 import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { phimoe } from "./phimoe.ts";
@@ -55,6 +75,8 @@ import { plamo2 } from "./plamo2.ts";
 import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
+import { qwen3Reranker, qwen3RerankerOwnHead } from "./qwen-reranker.ts";
+import { qwen2vl, qwen3vl, qwen3vlmoe } from "./qwen-vl.ts";
 import { qwen1 } from "./qwen1.ts";
 import { refact } from "./refact.ts";
 import { rwkv6, rwkv7 } from "./rwkv.ts";
@@ -63,7 +85,10 @@ import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
 import { solarOpen } from "./solar-open.ts";
 import { stablelm } from "./stablelm.ts";
+import { codeShell, starcoder } from "./starcoder.ts";
 import { starcoder2 } from "./starcoder2.ts";
+import { mt5, t5, t5Encoder, umt5 } from "./t5.ts";
+import { xverse } from "./xverse.ts";
 
 /**
  * Where several families share a GGUF name, families that recognise their own files come before the family for all other
@@ -74,18 +99,25 @@ export const architectures: readonly Architecture[] = [
   mistral,
   llama,
   qwen2,
+  qwen3Reranker,
+  qwen3RerankerOwnHead,
   qwen3,
+  qwen2vl,
+  qwen3vl,
+  qwen3vlmoe,
   qwen2moe,
   qwen3moe,
   gemma,
   gemma2,
   gemma3,
+  gemmaEmbedding,
   phi3,
   gptOss,
   kimiK2,
   glm47Flash,
   deepseek3,
   deepseek2,
+  glm4v,
   glm4,
   granite4Dense,
   granite4Moe,
@@ -105,6 +137,7 @@ export const architectures: readonly Architecture[] = [
   llama4,
   solarOpen,
   glm4moe,
+  mistral3Vision,
   ministral3,
   lfm2,
   lfm2moe,
@@ -119,8 +152,44 @@ export const architectures: readonly Architecture[] = [
   baichuan,
   qwen1,
   mistralParams,
+  distilBert,
+  jinaBertV2,
+  jinaBertV3,
   bert,
   xlmRoberta,
+  roberta,
+  modernBert,
+  nomicBert,
+  nomicBertMoe,
+  neoBert,
+  euroBert,
+  t5,
+  mt5,
+  umt5,
+  t5Encoder,
+  falcon,
+  mpt,
+  bloom,
+  starcoder,
+  codeShell,
+  olmo1,
+  commandR,
+  nemotron,
+  dbrx,
+  arctic,
+  orion,
+  xverse,
+  chatGlm,
+  glm,
+  minicpm,
+  minicpm3,
+  internlm3,
+  openelm,
+  jais2,
+  arcee,
+  dream,
+  llada,
+  exaone3,
   afmoe,
   bailing,
   bailing2,
@@ -163,11 +232,11 @@ const likeHint = "Give a GGUF of the same model as `like`: its names, metadata a
  * The family of a config.json.
  * @throws ConversionError, with a hint to the option `like`, when no family is known for its class.
  */
-export function architectureOfConfig(config: JsonObject): Architecture {
+export function architectureOfConfig(config: JsonObject, hints: FamilyHints = {}): Architecture {
   const names = classNames(config);
   const nested = nestedModelTypes(config);
   const type = field(config, "model_type");
-  const possible = architectures.filter(({ claims }) => claims === undefined || claims(config));
+  const possible = architectures.filter(({ claims }) => claims === undefined || claims(config, hints));
   const found =
     // for a multimodal wrapper, the nested text model decides
     possible.find(({ modelType }) => nested.includes(modelType)) ??
@@ -206,6 +275,12 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
     throw new ConversionError(`No Hugging Face layout is known for the GGUF architecture ${name}.`, {
       hint: "The file can still be requantized as GGUF.",
     });
+  }
+  if (found.notBack !== undefined) {
+    throw new ConversionError(
+      `A GGUF of the architecture ${name} is not converted to Hugging Face: ${found.notBack}.`,
+      { hint: "The file can still be requantized as GGUF." },
+    );
   }
   return found;
 }

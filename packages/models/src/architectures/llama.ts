@@ -1,4 +1,5 @@
 /** Llama 1, 2, 3, 3.1, and Mistral and Mixtral, which share its class (llama.cpp, conversion/llama.py). */
+import { classNames } from "../hf-files.ts";
 import { llama3RopeFactors } from "../rope-factors.ts";
 import { llamaTokenizer } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
@@ -73,6 +74,8 @@ export const mistral: Architecture = {
   ...llama,
   classes: ["MistralForCausalLM"],
   modelType: "mistral",
+  // llama.cpp has a name of its own for the language model of Mistral Small 3.1
+  claims: (config) => !classNames(config).includes("Mistral3ForConditionalGeneration"),
   defaults: {
     bos_token_id: 1,
     eos_token_id: 2,

@@ -45,6 +45,8 @@ export interface PreTokenizer {
 export interface PreTokenizerTraits {
   readonly ignoreMerges?: boolean;
   readonly normalizer?: string;
+  /** RoBERTa's way to put special tokens around a text. */
+  readonly postProcessor?: "RobertaProcessing";
 }
 
 const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
@@ -116,6 +118,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
   {
     steps: [{ split: cl100k("\\p{N}{1,3}") }, plain],
     names: [
+      { name: "llama-bpe", architectures: ["eurobert", "llada"] },
       { name: "glm4", token: "[gMASK]" },
       { name: "lfm2", architectures: ["lfm2", "lfm2moe"] },
       { name: "falcon-h1", architectures: ["falcon-h1"] },
@@ -196,6 +199,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "exaone4", architectures: ["exaone4"] },
       { name: "mpt", architectures: ["mpt"] },
       { name: "jais", architectures: ["jais", "jais2"] },
+      { name: "modern-bert", architectures: ["modern-bert"] },
       { name: "olmo", normalizer: "NFC" },
       { name: "gpt-2" },
     ],
@@ -203,7 +207,6 @@ export const preTokenizers: readonly PreTokenizer[] = [
       "gigachat",
       "a.x-4.0",
       "mellum",
-      "modern-bert",
       "jina-es",
       "jina-de",
       "jina-v2-es",
@@ -306,7 +309,9 @@ export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = 
   minicpm5: { ignoreMerges: true },
   "jina-v5-nano": { ignoreMerges: true },
   olmo: { normalizer: "NFC" },
+  "modern-bert": { normalizer: "NFC" },
   mpt: { normalizer: "NFC" },
+  "roberta-bpe": { postProcessor: "RobertaProcessing" },
 };
 
 /**

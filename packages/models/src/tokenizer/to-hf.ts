@@ -16,7 +16,7 @@ import {
   sentencePieceJson,
   type Token,
 } from "./tokenizer-json.ts";
-import { unigramJson } from "./unigram.ts";
+import { unigramJson, unigramModel } from "./unigram.ts";
 import { tokenTypes } from "./vocabulary.ts";
 import { wordPieceJson } from "./wordpiece.ts";
 
@@ -61,12 +61,16 @@ function readRoles(
   const added = new Map<string, boolean>();
   for (const [key, value] of metadata) {
     const role = Object.entries(roleKeys).find(([, roleKey]) => roleKey === key)?.[0];
-    const id = numberOf(value);
-    if (role !== undefined && id !== undefined && id < tokens.length) found.push([role, id]);
+    // a class that writes ids of its own hides those of the files; the unknown token is known by its text
+    const isOwn = rules.ownKeys?.includes(key) === true;
+    const id = isOwn ? tokens.findIndex(({ text }) => text === `<${role}>`) : numberOf(value);
+    if (role !== undefined && id !== undefined && id >= 0 && id < tokens.length) found.push([role, id]);
     const addedRole = /^tokenizer\.ggml\.add_(bos|eos|sep)_token$/.exec(key)?.[1];
     const flag = boolOf(value);
-    if (addedRole !== undefined && flag !== undefined && !rules.ownKeys?.includes(key))
-      added.set(addedRole, flag);
+    if (addedRole === undefined || flag === undefined) continue;
+    if (!isOwn) added.set(addedRole, flag);
+    // a class that adds a token of its own accord hides that the files add neither a first nor a last one
+    else if (flag && metadata.has("tokenizer.ggml.add_eos_token")) added.set(addedRole, false);
   }
   const byClass = ([role, id]: readonly [string, number]): boolean =>
     rules.rolesByText?.some(([one, text]) => one === role && tokens[id]?.text === text) === true;
@@ -77,6 +81,14 @@ function readRoles(
   );
   return { ids, added };
 }
+/** The mask, which llama.cpp's converter does not find in XLM-RoBERTa's sentencepiece.bpe.model, has its name again. */
+function withMask(tokens: readonly Token[], ids: ReadonlyMap<string, number>): readonly Token[] {
+  const mask = tokens[ids.get("mask") ?? -1];
+  if (mask === undefined || mask.type !== tokenTypes.unused) return tokens;
+  const named = { ...mask, text: "<mask>", type: tokenTypes.control, score: 0 };
+  return tokens.map((token) => (token === mask ? named : token));
+}
+
 /** tokenizer.model with every piece, score and type that the GGUF holds. */
 function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Array {
   const { control, userDefined, unused } = tokenTypes;
@@ -95,7 +107,7 @@ function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Arra
   return serializeSentencePiece(
     pieces,
     { unknown, bos: ids.get("bos"), eos: ids.get("eos"), pad: ids.get("pad") },
-    prefix,
+    { modelType: 2, addDummyPrefix: prefix, removeExtraWhitespaces: false, charsmap: new Uint8Array(0) },
   );
 }
 
@@ -205,8 +217,9 @@ export function tokenizerFiles(
 ): HfTokenizer {
   const model = stringOf(metadata.get("tokenizer.ggml.model"));
   const isSentencePiece = model === "llama" || model === "gemma4";
-  const tokens = readTokens(metadata, isSentencePiece);
-  const { ids, added } = readRoles(metadata, tokens, rules);
+  const stored = readTokens(metadata, isSentencePiece);
+  const { ids, added } = readRoles(metadata, stored, rules);
+  const tokens = withMask(stored, ids);
   const files = new Map<string, JsonObject | Uint8Array>();
   const findings: Finding[] = [];
   const none = (reason: string): HfTokenizer => ({
@@ -248,6 +261,8 @@ export function tokenizerFiles(
       ),
     );
   }
+  if (rules.kinds.includes("t5-sentencepiece") && model === "t5")
+    files.set("spiece.model", unigramModel(gguf));
   const config = configFile(gguf, isSentencePiece, contextLength);
   files.set("tokenizer_config.json", config);
   files.set("special_tokens_map.json", namedTexts(namedRoles(ids, tokens), gguf));
