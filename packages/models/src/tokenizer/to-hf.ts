@@ -79,8 +79,12 @@ function readRoles(
   const ids = new Map(
     found.filter(([role], place) => place <= lastOfFiles || role === "eos" || role === "pad"),
   );
+  // the files name the end of a turn as the end
+  const turn = ids.get("eot");
+  if (rules.listsEnds && turn !== undefined) ids.set("eos", turn).delete("eot");
   return { ids, added };
 }
+
 /** The mask, which llama.cpp's converter does not find in XLM-RoBERTa's sentencepiece.bpe.model, has its name again. */
 function withMask(tokens: readonly Token[], ids: ReadonlyMap<string, number>): readonly Token[] {
   const mask = tokens[ids.get("mask") ?? -1];
