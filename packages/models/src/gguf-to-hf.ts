@@ -149,12 +149,16 @@ function saysTheta(values: ReadonlyMap<string, JsonValue>): boolean {
   );
 }
 
-function generationConfig(metadata: Metadata, tokenizer: HfTokenizer): JsonObject {
+function generationConfig(metadata: Metadata, tokenizer: HfTokenizer, listsEnds: boolean): JsonObject {
   const values = new Map<string, JsonValue>();
   for (const role of ["bos", "eos", "pad"]) {
     const id = tokenizer.ids.get(role);
     if (id !== undefined) values.set(`${role}_token_id`, id);
   }
+  const turn = tokenizer.ids.get("eos");
+  const end = numberOf(metadata.get("tokenizer.ggml.eos_token_id"));
+  if (listsEnds && turn !== undefined && end !== undefined && end !== turn)
+    values.set("eos_token_id", [turn, end]);
   for (const { config, key } of samplingKeys) {
     const number = numberOf(metadata.get(key));
     const text = stringOf(metadata.get(key));
@@ -179,21 +183,29 @@ const OTHER_REALS: readonly string[] = [
   "rotary_pct",
 ];
 
-function realNames({ earlyParameters = [], parameters }: Architecture): ReadonlySet<string> {
+function realNames({ earlyParameters = [], parameters, realNames = [] }: Architecture): ReadonlySet<string> {
   const ofRules = [...earlyParameters, ...parameters].flatMap((rule) => rule.realNames ?? []);
-  return new Set([...ofRules, ...OTHER_REALS]);
+  return new Set([...ofRules, ...realNames, ...OTHER_REALS]);
 }
 
-/** transformers refuses a config.json that has 30 for a float: whole numbers under the keys `reals` are written as 30.0. */
+function realText(value: JsonValue): string {
+  if (Array.isArray(value)) return `[${value.map(realText).join(", ")}]`;
+  const text = JSON.stringify(value);
+  return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text;
+}
+
+/**
+ * transformers refuses a config.json that has 30 for a float: whole numbers under the keys `reals`, and in lists under them,
+ * are written as 30.0.
+ */
 function configText(config: JsonObject, reals: ReadonlySet<string>): string {
   const lines = Object.entries(config).map(([key, value]) => {
-    const inner =
-      key === "text_config" && isJsonObject(value)
+    const text = reals.has(key)
+      ? realText(value)
+      : key === "text_config" && isJsonObject(value)
         ? configText(value, reals).trimEnd()
         : JSON.stringify(value, null, 2);
-    const text = inner.replaceAll("\n", "\n  ");
-    const isWhole = reals.has(key) && Number.isInteger(value) && !text.includes("e");
-    return `  ${JSON.stringify(key)}: ${text}${isWhole ? ".0" : ""}`;
+    return `  ${JSON.stringify(key)}: ${text.replaceAll("\n", "\n  ")}`;
   });
   return `{\n${lines.join(",\n")}\n}\n`;
 }
@@ -252,7 +264,10 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const files = new Map<string, string | Uint8Array>([
     ...poolingFiles(gguf.metadata, architecture),
     ["config.json", configText(config, realNames(architecture))],
-    ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],
+    [
+      "generation_config.json",
+      jsonText(generationConfig(gguf.metadata, tokenizer, architecture.tokenizer.listsEnds === true)),
+    ],
   ]);
   for (const [name, content] of tokenizer.files) {
     files.set(name, content instanceof Uint8Array ? content : jsonText(content));

@@ -231,6 +231,8 @@ function checkFilesBack({ name, files, model, plan, halfType }: Opened): void {
   const changed = changedKeys[name] ?? [];
   expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }), changed)).toEqual(ofModel(plan, changed));
   expect(back.leftOut.filter((one) => one.name === "tokenizer")).toEqual([]);
+  // vocabularies that tokenizer.json cannot hold: own-vocabularies.test.ts
+  if (!back.files.has("tokenizer.json")) return;
   const json = String(back.files.get("tokenizer.json"));
   const ours = new Tokenizer(JSON.parse(json), JSON.parse(String(back.files.get("tokenizer_config.json"))));
   for (const { text, llamacpp, transformers } of model.tokenization) {

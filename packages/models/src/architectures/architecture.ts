@@ -147,6 +147,8 @@ export interface Architecture extends ConfigClass {
     readonly toRules: (name: string, config: Config) => string;
     readonly fromRules: (name: string, config: Config) => string;
   };
+  /** Keys of config.json that its class declares as floats, beside those of the parameters. */
+  readonly realNames?: readonly string[];
   /** Keys that llama.cpp's converter writes before general.type. */
   readonly earlyParameters?: readonly ParameterRule[];
   readonly parameters: readonly ParameterRule[];

@@ -14,8 +14,10 @@ import {
 } from "../json.ts";
 import { bool, numberArray, string, stringArray } from "../metadata-values.ts";
 import { note } from "../note.ts";
+import { writePlamo } from "./plamo.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
+import { writeRwkv } from "./rwkv.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 import { piecesOfJson, sentencePieceJsonVocabulary, tokensOnly } from "./sentencepiece-json.ts";
 import {
@@ -36,7 +38,7 @@ import {
   scoresFromMerges,
 } from "./vocabulary.ts";
 import { writeWordPiece } from "./wordpiece.ts";
-import { writeTekken, writeTiktoken } from "./write-ranked.ts";
+import { writeRankedFile, writeTekken, writeTiktoken } from "./write-ranked.ts";
 import type { Written } from "./written.ts";
 
 const likeHint = "Give a GGUF of the same model as `like`: its tokenizer is taken.";
@@ -64,6 +66,10 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   tekken: (files) => files.tekken !== undefined && files.tokenizerJson === undefined,
   "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
   tiktoken: (files) => files.tiktoken !== undefined,
+  kimi: (files) => files.tiktokenModel !== undefined,
+  hunyuan: (files) => files.hunyuanTiktoken !== undefined,
+  rwkv: (files) => files.rwkvVocabulary !== undefined,
+  plamo: (files) => files.plamoTokens !== undefined,
   "tokens-only": isSentencePieceJson,
   unscored: isSentencePieceJson,
   wordpiece: (files) => modelType(files) === "WordPiece",
@@ -205,6 +211,13 @@ function write(
     }
     case "tiktoken":
       return writeTiktoken(files, config);
+    case "kimi":
+    case "hunyuan":
+      return writeRankedFile(files, config, kind);
+    case "rwkv":
+      return writeRwkv(files, config);
+    case "plamo":
+      return writePlamo(files, config);
     case "tekken":
       return writeTekken(files);
     case "unscored": {
@@ -282,9 +295,7 @@ export function addTokenizerMetadata(
   };
   if (written.keys !== undefined) {
     put(written.keys);
-    return files.chatTemplate === undefined
-      ? [note("no-template", "There is no tokenizer.chat_template, as tekken.json holds none.")]
-      : [];
+    return written.findings ?? [];
   }
   for (const extra of rules.before ?? []) put(extra(context));
   metadata.set("tokenizer.ggml.model", string(model));
