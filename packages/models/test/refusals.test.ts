@@ -266,7 +266,7 @@ describe("parts that a text model's GGUF does not hold are reported", () => {
       tensors: files.tensors.map((tensor) => ({ ...tensor, name: `language_model.${tensor.name}` })),
     };
     const plan = hfToGguf(wrapped, { fileType: "BF16" });
-    expect(plan.architecture).toBe("llama");
+    expect(plan.architecture).toBe("mistral3");
     expect(plan.tensors.map(({ name }) => name)).toEqual(
       hfToGguf(files, { fileType: "BF16" }).tensors.map(({ name }) => name),
     );
