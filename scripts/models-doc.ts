@@ -49,13 +49,13 @@ function changed(rules: readonly TensorRule[]): string {
 }
 
 function family(architecture: Architecture): readonly string[] {
-  const { classes, name, tensors, tokenizer, writesBack } = architecture;
+  const { classes, name, tensors, tokenizer, writesBack, notBack } = architecture;
   return [
     classes.map(code).join(", "),
     code(name),
     changed(tensors),
     tokenizer.kinds.map((kind) => files[kind]).join("; "),
-    writesBack === false ? "" : code(classes[0] ?? ""),
+    notBack !== undefined ? `not: ${notBack}` : writesBack === false ? "" : code(classes[0] ?? ""),
   ];
 }
 
