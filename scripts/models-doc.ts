@@ -30,6 +30,7 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   plamo: "tokenizer.jsonl",
   wordpiece: "tokenizer.json (WordPiece)",
   unigram: "tokenizer.json (unigram)",
+  unscored: "tokenizer.json (BPE with byte fallback)",
   "tokens-only": "tokenizer.json (BPE with byte fallback)",
   "t5-sentencepiece": "`spiece.model`",
   "xlm-sentencepiece": "sentencepiece.bpe.model",

@@ -223,6 +223,19 @@ function wrapped(settings: JsonObject, { wrapper }: Architecture): JsonObject {
   };
 }
 
+/** Adds the tensors that the GGUF has as metadata, and sorts all by name. */
+function withMetadataTensors(
+  tensors: readonly WeightPlan[],
+  { metadataTensors }: Architecture,
+  metadata: Metadata,
+): readonly WeightPlan[] {
+  if (metadataTensors === undefined) return tensors;
+  const made = metadataTensors
+    .restore(metadata)
+    .map(({ name, shape, values }): WeightPlan => ({ name, shape, inputs: [{ values }] }));
+  return [...tensors, ...made].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 /**
  * Plans the Hugging Face directory of a GGUF.
  * @throws ConversionError when its architecture or one of its tensors has no counterpart.
@@ -244,7 +257,8 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
     torch_dtype: torchTypes[options.dtype],
   };
   const resolved = resolveConfig(config, architecture);
-  const { tensors, leftOut } = planHfTensors(architecture, resolved, gguf.tensors);
+  const { tensors: planned, leftOut } = planHfTensors(architecture, resolved, gguf.tensors);
+  const tensors = withMetadataTensors(planned, architecture, gguf.metadata);
   const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
   if (tensors.length === 0) throw new FormatError("The GGUF holds no tensors.");
   const files = new Map<string, string | Uint8Array>([

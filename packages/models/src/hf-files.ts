@@ -57,6 +57,8 @@ export interface HfFiles {
   /** README.md: its front matter holds licence, base models and tags. */
   readonly readme?: string | undefined;
   readonly tensors: readonly HfTensor[];
+  /** Values of the tensors that {@link isMetadataTensor} names: a GGUF has them as metadata. */
+  readonly values?: ReadonlyMap<string, ArrayLike<number>> | undefined;
 }
 
 /** The side files that {@link readHfFiles} reads; all but config.json may be missing, and params.json may stand for it. */

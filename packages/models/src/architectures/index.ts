@@ -5,17 +5,20 @@ import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import { afmoe } from "./afmoe.ts";
+import { apertus } from "./apertus.ts";
 import { arcee } from "./arcee.ts";
 import type { Architecture, FamilyHints } from "./architecture.ts";
 import { arctic } from "./arctic.ts";
 import { baichuan } from "./baichuan.ts";
 import { bailing, bailing2 } from "./bailing.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
+import { bitnet } from "./bitnet.ts";
 import { bloom } from "./bloom.ts";
 import { chatGlm, glm } from "./chatglm.ts";
 import { cohere2, commandR } from "./cohere.ts";
 import { cohere2moe } from "./cohere-moe.ts";
 import { dbrx } from "./dbrx.ts";
+import { deci, deci7b } from "./deci.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
@@ -31,6 +34,7 @@ import { exaone3 } from "./exaone3.ts";
 import { falcon } from "./falcon.ts";
 import { falconH1 } from "./falcon-h1.ts";
 import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
+import { gemma3n } from "./gemma3n.ts";
 import { gemma4 } from "./gemma4.ts";
 import { glm4, glm4moe, glm4v } from "./glm.ts";
 import { gptNeox } from "./gpt-neox.ts";
@@ -43,6 +47,7 @@ import { grovemoe } from "./grovemoe.ts";
 import { hunyuanDense, hunyuanMoe } from "./hunyuan.ts";
 import { internlm2 } from "./internlm2.ts";
 import { internlm3 } from "./internlm3.ts";
+import { jais } from "./jais.ts";
 import { jais2 } from "./jais2.ts";
 import { jamba } from "./jamba.ts";
 import { jinaBertV2 } from "./jina-bert-v2.ts";
@@ -190,6 +195,12 @@ export const architectures: readonly Architecture[] = [
   dream,
   llada,
   exaone3,
+  apertus,
+  deci,
+  deci7b,
+  gemma3n,
+  jais,
+  bitnet,
   afmoe,
   bailing,
   bailing2,
@@ -283,6 +294,11 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
     );
   }
   return found;
+}
+
+/** Whether a checkpoint's tensor is one that a GGUF has as metadata: its values are needed for a plan. */
+export function isMetadataTensor(name: string): boolean {
+  return architectures.some(({ metadataTensors }) => metadataTensors?.pattern.test(name) === true);
 }
 
 /** How the families of a GGUF name compute, which is one way for all of them; undefined where no forward pass is known. */

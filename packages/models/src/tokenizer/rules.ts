@@ -12,7 +12,7 @@ import type { HfFiles } from "../hf-files.ts";
  * kind (BPE with byte fallback). `byte-bpe`: tokenizer.json with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without
  * tokenizer.model; their tokenizer.json lists all tokens. `gemma4`: sentencepiece-like tokenizer.json that keeps its
  * merges. `tokens-only`: tokenizer.json of SentencePiece's kind, of which only tokens and their types are
- * written (XVERSE).
+ * written (XVERSE). `unscored`: the same, with one score for all tokens (DeciLM).
  */
 export type TokenizerKind =
   | "tekken"
@@ -30,6 +30,7 @@ export type TokenizerKind =
   | "xlm-sentencepiece"
   | "t5-sentencepiece"
   | "tokens-only"
+  | "unscored"
   | "gemma-json"
   | "gemma4";
 

@@ -71,6 +71,7 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   rwkv: (files) => files.rwkvVocabulary !== undefined,
   plamo: (files) => files.plamoTokens !== undefined,
   "tokens-only": isSentencePieceJson,
+  unscored: isSentencePieceJson,
   wordpiece: (files) => modelType(files) === "WordPiece",
   unigram: (files) => modelType(files) === "Unigram",
   "t5-sentencepiece": (files) => t5Model(files) !== undefined,
@@ -219,6 +220,11 @@ function write(
       return writePlamo(files, config);
     case "tekken":
       return writeTekken(files);
+    case "unscored": {
+      const vocabulary = sentencePieceJsonVocabulary(files);
+      const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: true };
+    }
     case "tokens-only": {
       const vocabulary = tokensOnly(files, config);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
