@@ -177,6 +177,8 @@ function jsonText(value: JsonObject): string {
 /** Floats that no rule for one metadata key declares: those of rope, and those that GGUF does not hold. */
 const OTHER_REALS: readonly string[] = [
   "block_ffn_dim_multiplier",
+  "global_rope_theta",
+  "local_rope_theta",
   "partial_rotary_factor",
   "rope_local_base_freq",
   "rope_theta",

@@ -10,8 +10,6 @@ import { readVector, vectorFiles } from "./vector.ts";
 
 interface Wrapper {
   readonly vector: string;
-  /** GGUF's name for the wrapped model, where it is not that of the bare one (llama.cpp, conversion/mistral3.py). */
-  readonly architecture?: string;
   readonly config: (text: HfFiles["config"]) => HfFiles["config"];
   readonly rename: (name: string) => string;
   readonly extra: readonly (readonly [name: string, reason: RegExp])[];
@@ -76,7 +74,6 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   },
   "Mistral Small 3.1": {
     vector: "mistral",
-    architecture: "mistral3",
     config: wrapped("Mistral3ForConditionalGeneration", "mistral3"),
     rename: before,
     extra: [
@@ -106,7 +103,7 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   },
 };
 
-describe.each(Object.entries(wrappers))("%s", (_, { vector: name, architecture, config, rename, extra }) => {
+describe.each(Object.entries(wrappers))("%s", (title, { vector: name, config, rename, extra }) => {
   const vector = readVector(name);
   const bare = vectorFiles(vector);
   const files: HfFiles = {
@@ -126,8 +123,9 @@ describe.each(Object.entries(wrappers))("%s", (_, { vector: name, architecture, 
   const plan = hfToGguf(files, { fileType: vector.fileType });
 
   test("the text model equals the bare one", () => {
-    const own = architecture ?? alone.architecture;
-    expect(plan.architecture).toBe(own);
+    // llama.cpp has a name of its own for the language model of Mistral Small 3.1 (golden/arch2, mistral3_vl)
+    const ownName = title === "Mistral Small 3.1" ? "mistral3" : alone.architecture;
+    expect(plan.architecture).toBe(ownName);
     const tensors = (one: typeof plan) =>
       one.tensors.map(({ name: tensor, shape }) => `${tensor} ${shape}`).sort();
     expect(tensors(plan)).toEqual(tensors(alone));
@@ -135,7 +133,7 @@ describe.each(Object.entries(wrappers))("%s", (_, { vector: name, architecture, 
     const keys = (one: typeof plan) =>
       [...one.metadata]
         .filter(([key]) => !key.startsWith("general."))
-        .map(([key, value]) => asListed(key.replace(`${own}.`, `${alone.architecture}.`), value));
+        .map(([key, value]) => asListed(key.replace(`${one.architecture}.`, "~."), value));
     expect(keys(plan)).toEqual(keys(alone));
   });
 

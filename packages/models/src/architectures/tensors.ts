@@ -281,6 +281,12 @@ function biasRange(total: number, first: number, rows: number): RowOrder {
   return { kind: "view", view: [total], ranges: [[first, first + rows]] };
 }
 
+/** Names of a base model, which stand without the prefix that they have in a model with a head. */
+export const baseModelNames = {
+  toRules: (name: string): string => name,
+  fromRules: (name: string): string => name.replace(/^model\./, ""),
+};
+
 /** The tensors around the layers that nearly all decoders share. */
 export const decoderEnds: readonly TensorRule[] = [
   same("model.embed_tokens.weight", "token_embd.weight"),
