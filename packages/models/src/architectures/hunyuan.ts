@@ -86,7 +86,6 @@ function restoreScaling(draft: ConfigDraft, length: number): void {
       value,
       "a GGUF does not hold it; the dynamic scaling does not use it",
     );
-  draft.assume("rope_theta", 10000, "a GGUF holds it only as a product with alpha");
   draft.assume(
     "max_position_embeddings",
     values.get("max_position_embeddings") ?? dynamicContext,
