@@ -9,6 +9,7 @@ import { llamaEquivalents, notLlamas } from "../packages/models/src/llamafy/equi
 import { alwaysLeftOut } from "../packages/models/src/plan-tensors.ts";
 import { type PreStep, preTokenizers } from "../packages/models/src/tokenizer/pre-tokenizers.ts";
 import type { TokenizerKind } from "../packages/models/src/tokenizer/rules.ts";
+import { converterClasses } from "./converter-classes.ts";
 
 const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``;
 
@@ -24,8 +25,15 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   "byte-bpe": "tokenizer.json (byte-level BPE)",
   "vocab-merges": "vocab.json, merges.txt",
   tiktoken: "qwen.tiktoken",
+  kimi: "tiktoken.model",
+  hunyuan: "hy.tiktoken",
+  rwkv: "rwkv_vocab_v20230424.txt",
+  plamo: "tokenizer.jsonl",
   wordpiece: "tokenizer.json (WordPiece)",
   unigram: "tokenizer.json (unigram)",
+  unscored: "tokenizer.json (BPE with byte fallback)",
+  "tokens-only": "tokenizer.json (BPE with byte fallback)",
+  "t5-sentencepiece": "`spiece.model`",
   "xlm-sentencepiece": "sentencepiece.bpe.model",
   "gemma-json": "tokenizer.json (BPE with byte fallback)",
   gemma4: "tokenizer.json (BPE with byte fallback)",
@@ -42,13 +50,13 @@ function changed(rules: readonly TensorRule[]): string {
 }
 
 function family(architecture: Architecture): readonly string[] {
-  const { classes, name, tensors, tokenizer, writesBack } = architecture;
+  const { classes, name, tensors, tokenizer, writesBack, notBack } = architecture;
   return [
     classes.map(code).join(", "),
     code(name),
     changed(tensors),
     tokenizer.kinds.map((kind) => files[kind]).join("; "),
-    writesBack === false ? "" : code(classes[0] ?? ""),
+    notBack !== undefined ? `not: ${notBack}` : writesBack === false ? "" : code(classes[0] ?? ""),
   ];
 }
 
@@ -86,6 +94,8 @@ export function modelsDocument(): string {
           ],
         ],
   );
+  const known = new Set(architectures.flatMap(({ classes }) => classes));
+  const missing = converterClasses.filter((name) => !known.has(name));
   return `# Models
 
 Generated from the tables of \`@requant/models\` by \`pnpm run models-table\`; do not edit.
@@ -97,6 +107,10 @@ ${architectures.length} families. Hugging Face → GGUF follows llama.cpp's conv
 ${table(["class", "GGUF", "changed", "tokenizer, the first that is there", "back as"], architectures.map(family))}
 
 A class that is not here still converts tensor by tensor between safetensors-based formats. To GGUF it needs \`--like reference.gguf\`: a GGUF of the same model, whose metadata, tokenizer and names are taken and against which every shape is held.
+
+## Classes that only llama.cpp's converter has
+
+${missing.length} of its ${converterClasses.length} classes of text models are not converted yet: ${missing.map(code).join(", ")}.
 
 ## Left out
 

@@ -20,6 +20,7 @@ import { memoryStore } from "@requant/core";
 import { afterAll, describe, expect, it } from "vitest";
 import { corpus } from "../../../fixtures/corpus.ts";
 import { loadLlama, withVocabulary } from "../../../fixtures/llama-client.ts";
+import { isLongRun } from "../../../fixtures/long-tests.ts";
 import {
   type RealVocabularyName,
   realVocabularies,
@@ -62,6 +63,9 @@ const departures: Partial<Record<RealVocabularyName, Departure>> = {
   },
 };
 
+/** One of each kind of vocabulary; the others take minutes and run with REQUANT_LONG=1. */
+const quick: readonly RealVocabularyName[] = ["llama2", "llama3_1", "gemma3"];
+
 /** What the tokenizer of a GGUF is given for a text. */
 const givenToGguf: Partial<Record<RealVocabularyName, (text: string) => string>> = {
   // transformers writes tokenizer.json so today: a space is put before a text that has none, not before every text
@@ -91,7 +95,7 @@ describe.skipIf("reason" in client)(
   () => {
     const { llama } = client as Extract<typeof client, { llama: unknown }>;
 
-    it.each(Object.keys(realVocabularies) as RealVocabularyName[])(
+    it.each(isLongRun ? (Object.keys(realVocabularies) as RealVocabularyName[]) : quick)(
       "%s: the same tokens and the same BOS",
       async (name) => {
         const directory = await openModel({ store: await realVocabularyDirectory(name) });

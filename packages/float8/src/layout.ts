@@ -26,7 +26,7 @@ export interface Float8Layout extends LinearLayout {
 }
 
 /** Encodings of codes. */
-export const CODE_ENCODINGS = ["F8_E4M3", "F8_E5M2"] as const satisfies Float8Encoding[];
+export const CODE_ENCODINGS: readonly Float8Encoding[] = ["F8_E4M3", "F8_E5M2"];
 
 /** True for the encodings of 8-bit floats that weights have. */
 export function isFloat8(encoding: string): encoding is Float8Encoding {

@@ -9,8 +9,21 @@
 import * as z from "zod/mini";
 import type { RowOrder } from "./row-order.ts";
 
-/** Elementwise f32 arithmetic: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. */
-export type ElementMap = "add-one" | "subtract-one" | "negative-exp" | "log-negative";
+/**
+ * Elementwise f32 arithmetic by name: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. `ternary` is BitNet's rounding: each element
+ * becomes -1, 0 or 1 times the mean size of all elements of the stored tensor.
+ */
+export type NamedMap = "add-one" | "subtract-one" | "negative-exp" | "log-negative" | "ternary";
+
+/**
+ * Elementwise f32 arithmetic. Numbers are rounded to f32 first. `multiply` and `divide` take their numbers one after the
+ * other, and each result is rounded.
+ */
+export type ElementMap =
+  | NamedMap
+  | { readonly add: number }
+  | { readonly multiply: readonly number[] }
+  | { readonly divide: readonly number[] };
 
 interface InputSteps {
   /** Half-open range of the rows of the source. */
@@ -22,6 +35,8 @@ interface InputSteps {
   readonly rowOrder?: RowOrder;
   readonly columnOrder?: RowOrder;
   readonly map?: ElementMap;
+  /** Rounds each result of `map` to f16: torch computes with the weights of an F16 checkpoint in their own type. */
+  readonly halves?: true;
 }
 
 /** Rows of a stored tensor. */
@@ -77,13 +92,23 @@ export const rowOrderSchema: z.ZodMiniType<RowOrder> = z.union([
   }),
 ]) as z.ZodMiniType<RowOrder>;
 
+const factors = z.array(z.number()).check(z.minLength(1), z.maxLength(64));
+
 const steps = {
   rows: z.optional(rangeSchema),
   transpose: z.optional(z.literal(true)),
   rowLength: z.optional(z.int().check(z.positive())),
   rowOrder: z.optional(rowOrderSchema),
   columnOrder: z.optional(rowOrderSchema),
-  map: z.optional(z.enum(["add-one", "subtract-one", "negative-exp", "log-negative"])),
+  map: z.optional(
+    z.union([
+      z.enum(["add-one", "subtract-one", "negative-exp", "log-negative", "ternary"]),
+      z.strictObject({ add: z.number() }),
+      z.strictObject({ multiply: factors }),
+      z.strictObject({ divide: factors }),
+    ]),
+  ),
+  halves: z.optional(z.literal(true)),
 };
 
 /** Checks inputs of a stored plan. */
@@ -106,7 +131,7 @@ export const weightPlanSchema: z.ZodMiniType<WeightPlan> = z.strictObject({
 }) as z.ZodMiniType<WeightPlan>;
 
 /** Names of all stored tensors that a plan reads, each once. */
-export function plannedSources(plan: WeightPlan): readonly string[] {
+export function plannedSources(plan: Pick<WeightPlan, "inputs">): readonly string[] {
   const names = new Set<string>();
   const visit = (input: WeightInput): void => {
     if ("tensor" in input) names.add(input.tensor);

@@ -3,7 +3,14 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { MetadataValue } from "@requant/core";
-import { type HfFiles, type HfTensor, hfSideFiles, readHfFiles, type WeightSource } from "../src/index.ts";
+import {
+  type HfFiles,
+  type HfTensor,
+  hfSideFiles,
+  isMetadataTensor,
+  readHfFiles,
+  type WeightSource,
+} from "../src/index.ts";
 
 export interface ManifestKey {
   readonly key: string;
@@ -28,6 +35,7 @@ export interface ManifestModel {
   readonly arch: string;
   readonly gguf_arch: string;
   readonly dir: string;
+  readonly convert_args?: readonly string[];
   readonly metadata: readonly ManifestKey[];
   readonly metadata_differences_in_F32: readonly ManifestKey[];
   readonly tensors: readonly ManifestTensor[];
@@ -88,6 +96,8 @@ export interface StoredWeights {
   readonly tensors: readonly HfTensor[];
   readonly source: WeightSource;
   bytes(name: string): Uint8Array;
+  /** Values of the tensors that a GGUF has as metadata. */
+  readonly values: ReadonlyMap<string, Float32Array>;
 }
 
 interface Entry {
@@ -170,6 +180,11 @@ export function readWeights(directory: string): StoredWeights {
       },
     },
     bytes: (name) => entry(name).bytes,
+    values: new Map(
+      [...entries]
+        .filter(([name]) => isMetadataTensor(name))
+        .map(([name, { bytes, dtype }]) => [name, toFloats(bytes, dtype)]),
+    ),
   };
 }
 
@@ -181,12 +196,9 @@ export function readSideFiles(directory: string): Map<string, Uint8Array> {
   return files;
 }
 
-export function readDirectory(directory: string, tensors?: readonly HfTensor[]): HfFiles {
-  return readHfFiles(
-    basename(directory),
-    readSideFiles(directory),
-    tensors ?? readWeights(directory).tensors,
-  );
+export function readDirectory(directory: string, weights: StoredWeights = readWeights(directory)): HfFiles {
+  const files = readHfFiles(basename(directory), readSideFiles(directory), weights.tensors);
+  return { ...files, values: weights.values };
 }
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

@@ -4,6 +4,7 @@ import { byteBpe, sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { type DecoderDescription, llamaDecoder } from "./decoder.ts";
 import { count, deriveKeyValueHeads, generic, textParameters } from "./parameters.ts";
+import { pooling } from "./pooling.ts";
 import {
   attention,
   decoderEnds,
@@ -30,7 +31,14 @@ const windowNotes = {
 
 export const qwen2: Architecture = {
   name: "qwen2",
-  classes: ["Qwen2ForCausalLM", "Qwen2Model", "KORMoForCausalLM"],
+  classes: [
+    "Qwen2ForCausalLM",
+    "Qwen2Model",
+    "KORMoForCausalLM",
+    "Qwen2AudioForConditionalGeneration",
+    "AudioFlamingo3ForConditionalGeneration",
+    "DotsOCRForCausalLM",
+  ],
   modelType: "qwen2",
   defaults: {
     bos_token_id: null,
@@ -51,7 +59,7 @@ export const qwen2: Architecture = {
     ...window,
   },
   derive: [deriveKeyValueHeads, dropUnusedWindow],
-  parameters: textParameters,
+  parameters: [...textParameters, pooling],
   tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...gatedFeedForward],
   tokenizer: sentencePieceOrBpe,
   decoder: { ...llamaDecoder, positions: "halves" },

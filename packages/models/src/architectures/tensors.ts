@@ -34,6 +34,11 @@ export function same(hf: string, gguf: string): TensorRule {
   return { ...mapped(hf, gguf, noSteps, noSteps), plain: true };
 }
 
+/** A spelling that is read but never written back: another rule has the same GGUF name. */
+export function readOnly(rule: TensorRule): TensorRule {
+  return { ...rule, oneWay: true };
+}
+
 /** Elementwise arithmetic in one direction and its inverse in the other. */
 export function arithmetic(hf: string, gguf: string, toGguf: ElementMap, toHf: ElementMap): TensorRule {
   return mapped(
@@ -276,6 +281,12 @@ function biasRange(total: number, first: number, rows: number): RowOrder {
   return { kind: "view", view: [total], ranges: [[first, first + rows]] };
 }
 
+/** Names of a base model, which stand without the prefix that they have in a model with a head. */
+export const baseModelNames = {
+  toRules: (name: string): string => name,
+  fromRules: (name: string): string => name.replace(/^model\./, ""),
+};
+
 /** The tensors around the layers that nearly all decoders share. */
 export const decoderEnds: readonly TensorRule[] = [
   same("model.embed_tokens.weight", "token_embd.weight"),
@@ -349,6 +360,9 @@ const alwaysF32 = [
   "position_embd",
   "token_types",
   "ssm_conv1d",
+  "ssm_conv1d_q",
+  "ssm_conv1d_k",
+  "ssm_conv1d_v",
   "shortconv.conv",
   "altup_correct_coef",
   "altup_predict_coef",

@@ -31,6 +31,8 @@ interface NameRule {
   readonly bosTemplate?: boolean;
   readonly normalizer?: string;
   readonly postProcessor?: string;
+  /** True for a structure that is read but never written: another one has the same name. */
+  readonly oneWay?: true;
 }
 
 export interface PreTokenizer {
@@ -45,6 +47,8 @@ export interface PreTokenizer {
 export interface PreTokenizerTraits {
   readonly ignoreMerges?: boolean;
   readonly normalizer?: string;
+  /** RoBERTa's way to put special tokens around a text. */
+  readonly postProcessor?: "RobertaProcessing";
 }
 
 const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
@@ -70,6 +74,42 @@ const jaisWhitespace = [512, 256, 128, 64, 32, 16, 8, 4]
 const deepseekWords =
   "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
+/** Chinese characters, for which JavaScript and Oniguruma have no common name (Unicode 15.1, Scripts.txt, Han). */
+const han = [
+  [0x2e80, 0x2e99],
+  [0x2e9b, 0x2ef3],
+  [0x2f00, 0x2fd5],
+  [0x3005, 0x3005],
+  [0x3007, 0x3007],
+  [0x3021, 0x3029],
+  [0x3038, 0x303b],
+  [0x3400, 0x4dbf],
+  [0x4e00, 0x9fff],
+  [0xf900, 0xfa6d],
+  [0xfa70, 0xfad9],
+  [0x16fe2, 0x16fe3],
+  [0x16ff0, 0x16ff1],
+  [0x20000, 0x2a6df],
+  [0x2a700, 0x2b739],
+  [0x2b740, 0x2b81d],
+  [0x2b820, 0x2cea1],
+  [0x2ceb0, 0x2ebe0],
+  [0x2ebf0, 0x2ee5d],
+  [0x2f800, 0x2fa1d],
+  [0x30000, 0x3134a],
+  [0x31350, 0x323af],
+]
+  .map(([first = 0, last = 0]) => `${String.fromCodePoint(first)}-${String.fromCodePoint(last)}`)
+  .join("");
+
+/** o200k with runs of Chinese characters of their own (moonshotai/Kimi-K2-Instruct, tokenization_kimi.py). */
+function kimi(): string {
+  const other = `(?![${han}])`;
+  const word = (first: string, last: string): string =>
+    `[^\\r\\n\\p{L}\\p{N}]?(?:${other}[${upper}])${first}(?:${other}[${lower}])${last}${contractions}?`;
+  return `[${han}]+|${word("*", "+")}|${word("+", "*")}|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${whitespaceTail}`;
+}
+
 /** DeepSeek LLM's tokenizer.json lists these range by range, as of Unicode 12. */
 const casedLetters = "[\\p{Lu}\\p{Ll}\\p{Lt}]";
 
@@ -80,8 +120,9 @@ export const preTokenizers: readonly PreTokenizer[] = [
   {
     steps: [{ split: cl100k("\\p{N}{1,3}") }, plain],
     names: [
+      { name: "llama-bpe", architectures: ["eurobert", "llada"] },
       { name: "glm4", token: "[gMASK]" },
-      { name: "lfm2", architectures: ["lfm2"] },
+      { name: "lfm2", architectures: ["lfm2", "lfm2moe"] },
       { name: "falcon-h1", architectures: ["falcon-h1"] },
       { name: "llama-bpe", ignoreMerges: true, bosTemplate: true },
       { name: "smaug-bpe", ignoreMerges: true },
@@ -96,9 +137,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "stablelm2", token: "<|reg0|>" },
       { name: "hunyuan", architectures: ["hunyuan-moe"] },
       { name: "grok-2", architectures: ["grok"] },
+      { name: "solar-open", architectures: ["glm4moe"] },
       { name: "qwen2" },
     ],
-    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "solar-open"],
+    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"],
   },
   {
     steps: [{ split: cl100k("\\p{N}", "[\\p{L}\\p{M}]") }, plain],
@@ -113,14 +155,30 @@ export const preTokenizers: readonly PreTokenizer[] = [
     ],
     aliases: ["kanana2", "talkie"],
   },
+  { steps: [{ split: kimi() }, plain], names: [{ name: "kimi-k2" }] },
   {
     steps: [{ split: o200k("", "\\p{N}") }, plain],
     names: [{ name: "tekken" }],
   },
   {
     steps: [{ split: "\\p{N}{1,3}" }, { split: "[一-龥぀-ゟ゠-ヿ]+" }, { split: deepseekWords }, plain],
-    names: [{ name: "hunyuan-dense", architectures: ["hunyuan-dense"] }, { name: "deepseek-v3" }],
+    names: [
+      { name: "hunyuan-dense", architectures: ["hunyuan-dense"] },
+      // models of the family that were made with DeepSeek's tokenizer
+      { name: "afmoe", architectures: ["afmoe"], oneWay: true },
+      { name: "deepseek-v3" },
+    ],
     aliases: ["joyai-llm", "hy_v4"],
+  },
+  {
+    // what llama.cpp does for the name (src/llama-vocab.cpp, unicode.cpp): digits by threes from the right
+    steps: [
+      { split: "\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))" },
+      { split: "[一-鿿㐀-䶿豈-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+" },
+      { split: deepseekWords },
+      plain,
+    ],
+    names: [{ name: "afmoe" }],
   },
   {
     steps: [
@@ -131,8 +189,8 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { digits: "each" },
       plain,
     ],
-    // DeepSeek V2 uses the name deepseek-llm; the older deepseek-coder models have exactly the same steps
-    names: [{ name: "deepseek-llm", architectures: ["deepseek2"] }, { name: "deepseek-coder" }],
+    // DeepSeek-MoE and V2 use the name deepseek-llm; the older deepseek-coder models have exactly the same steps
+    names: [{ name: "deepseek-llm", architectures: ["deepseek", "deepseek2"] }, { name: "deepseek-coder" }],
   },
   {
     steps: [
@@ -154,6 +212,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "exaone4", architectures: ["exaone4"] },
       { name: "mpt", architectures: ["mpt"] },
       { name: "jais", architectures: ["jais", "jais2"] },
+      { name: "modern-bert", architectures: ["modern-bert"] },
       { name: "olmo", normalizer: "NFC" },
       { name: "gpt-2" },
     ],
@@ -161,7 +220,6 @@ export const preTokenizers: readonly PreTokenizer[] = [
       "gigachat",
       "a.x-4.0",
       "mellum",
-      "modern-bert",
       "jina-es",
       "jina-de",
       "jina-v2-es",
@@ -181,9 +239,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "exaone", architectures: ["exaone"] },
       { name: "command-r", architectures: ["command-r", "cohere2"] },
       { name: "command-r", normalizer: "NFC" },
+      { name: "mellum2", architectures: ["mellum"] },
       { name: "smollm" },
     ],
-    aliases: ["minerva-7b", "mellum2"],
+    aliases: ["minerva-7b"],
   },
   {
     steps: [
@@ -240,9 +299,8 @@ export const preTokenizers: readonly PreTokenizer[] = [
     names: [{ name: "bloom" }],
     aliases: ["poro-chat", "gpt3-finnish"],
   },
-  // written from memory, not from a published file; llama.cpp also splits groups of three digits
   {
-    steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }],
+    steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }, { split: "[0-9][0-9][0-9]" }],
     names: [{ name: "falcon" }],
   },
 ];
@@ -264,7 +322,9 @@ export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = 
   minicpm5: { ignoreMerges: true },
   "jina-v5-nano": { ignoreMerges: true },
   olmo: { normalizer: "NFC" },
+  "modern-bert": { normalizer: "NFC" },
   mpt: { normalizer: "NFC" },
+  "roberta-bpe": { postProcessor: "RobertaProcessing" },
 };
 
 /**
@@ -273,7 +333,9 @@ export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = 
  */
 export function preTokenizerOfName(name: string, architecture: string): PreTokenizer | undefined {
   const having = (test: (rule: NameRule) => boolean): PreTokenizer | undefined =>
-    preTokenizers.find(({ names }) => names.some((rule) => rule.name === name && test(rule)));
+    preTokenizers.find(({ names }) =>
+      names.some((rule) => rule.name === name && rule.oneWay !== true && test(rule)),
+    );
   return (
     having(({ architectures }) => architectures?.includes(architecture) === true) ??
     having(({ architectures }) => architectures === undefined) ??
@@ -290,7 +352,14 @@ function withCasedLetters(regex: string): string {
 }
 
 function canonicalRegex(regex: string): string {
-  return withCasedLetters(regex).replaceAll("\r", "\\r").replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+  return (
+    withCasedLetters(regex)
+      .replaceAll("\r", "\\r")
+      .replaceAll("\n", "\\n")
+      .replaceAll("\t", "\\t")
+      // a quotation mark needs no backslash
+      .replaceAll('\\"', '"')
+  );
 }
 
 /** One step of tokenizer.json; undefined when it is of no known kind. */

@@ -1,5 +1,11 @@
 /** The tokenizers of open models that were asked for. The code that opens one is loaded with the first. */
-import type { HostTokenizer } from "./tokenizers.ts";
+import type { Tokenizer } from "@huggingface/tokenizers";
+
+export interface HostTokenizer {
+  readonly tokenizer: Tokenizer;
+  /** The text of each token, by its number; holes are numbers without a token. */
+  readonly pieces: readonly (string | undefined)[];
+}
 
 const opened = new Map<number, Promise<HostTokenizer>>();
 

@@ -3,13 +3,7 @@ import { Tokenizer } from "@huggingface/tokenizers";
 import { modelTokenizer } from "@requant/convert";
 import { UnsupportedError } from "@requant/core";
 import { modelNumbered } from "./models.ts";
-import { keptTokenizer } from "./opened-tokenizers.ts";
-
-export interface HostTokenizer {
-  readonly tokenizer: Tokenizer;
-  /** The text of each token, by its number; holes are numbers without a token. */
-  readonly pieces: readonly (string | undefined)[];
-}
+import { type HostTokenizer, keptTokenizer } from "./opened-tokenizers.ts";
 
 /** @throws ConversionError for a model without a tokenizer, UnsupportedError for one of a kind that the library does not have */
 export function tokenizerNumbered(id: number): Promise<HostTokenizer> {

@@ -23,7 +23,7 @@ export function Legend({ label, ticks, colour }: LegendProps): JSX.Element {
     context.putImageData(image, 0, 0);
   }, [colour]);
   return (
-    <div class="legend">
+    <div class="colour-legend">
       <span>{label}</span>
       <div>
         <canvas
@@ -33,7 +33,7 @@ export function Legend({ label, ticks, colour }: LegendProps): JSX.Element {
           role="img"
           aria-label={`${label}: ${ticks.join(", ")}`}
         />
-        <div class="legend-ticks">
+        <div class="colour-ticks">
           {ticks.map((tick, index) => (
             <span key={String(index)}>{tick}</span>
           ))}

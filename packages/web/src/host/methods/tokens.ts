@@ -1,5 +1,6 @@
 import { UsageError } from "@requant/core";
-import { type HostTokenizer, tokenizerNumbered } from "../tokenizers.ts";
+import type { HostTokenizer } from "../opened-tokenizers.ts";
+import { tokenizerNumbered } from "../tokenizers.ts";
 
 /** One token. */
 export interface Token {

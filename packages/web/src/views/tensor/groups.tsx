@@ -27,7 +27,7 @@ export function Groups({ scales }: { readonly scales: ScaleFigures }): JSX.Eleme
   const isScattered = jumps >= groups.length && groups.length > 1;
   const isEven = counts.every((count, group) => count === counts[0] || group === counts.length - 1);
   return (
-    <section aria-label={text.title}>
+    <section aria-label={text.title} class="groups">
       <h4>{text.title}</h4>
       <p>
         {groups.length <= 1

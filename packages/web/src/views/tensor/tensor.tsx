@@ -68,7 +68,7 @@ export function TensorView({ model }: { readonly model: OpenedModel }): JSX.Elem
 function Head({ tensor }: { readonly tensor: ModelTensor }): JSX.Element {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    if (document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
+    if (document.activeElement === document.body) heading.current?.focus();
   }, []);
   const count = elementCount(tensor.shape);
   const facts = [
