@@ -38,29 +38,33 @@ describe.skipIf(whyNoPage !== undefined)(`access (skipped: ${whyNoPage ?? ""})`,
     ["light", 1280],
     ["dark", 1280],
     ["dark", 3840],
-  ] as const)("axe-core finds nothing: %s, %d pixels wide", async (colorScheme, width) => {
-    const page = await built.open({ colorScheme, viewport: { width, height: 800 } });
-    expect(await violations(page)).toEqual([]);
-    // two models, so that they can be compared, and a tensor to look at
-    for (const _ of ["first", "second"]) await page.getByLabel("Open a folder").setInputFiles(kjv);
-    const tabs = page.getByRole("tab");
-    await page.getByRole("tab", { name: "Tensors" }).click();
-    await page
-      .getByRole("gridcell", { name: /q_proj/ })
-      .first()
-      .click();
-    await page.getByRole("region", { name: "Outlier columns" }).waitFor();
-    for (const tab of await tabs.all()) {
-      await tab.click();
-      await page.getByRole("tabpanel").waitFor();
-      await page.getByText("Loading this view…").waitFor({ state: "hidden" });
-      if ((await tab.textContent()) === "Tensor")
-        await page.getByRole("region", { name: "Values" }).waitFor();
-      expect([await tab.textContent(), await violations(page)]).toEqual([await tab.textContent(), []]);
-      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
-      expect([await tab.textContent(), overflow]).toEqual([await tab.textContent(), 0]);
-    }
-  });
+  ] as const)(
+    "axe-core finds nothing: %s, %d pixels wide",
+    async (colorScheme, width) => {
+      const page = await built.open({ colorScheme, viewport: { width, height: 800 } });
+      expect(await violations(page)).toEqual([]);
+      // two models, so that they can be compared, and a tensor to look at
+      for (const _ of ["first", "second"]) await page.getByLabel("Open a folder").setInputFiles(kjv);
+      const tabs = page.getByRole("tab");
+      await page.getByRole("tab", { name: "Tensors" }).click();
+      await page
+        .getByRole("gridcell", { name: /q_proj/ })
+        .first()
+        .click();
+      await page.getByRole("region", { name: "Outlier columns" }).waitFor();
+      for (const tab of await tabs.all()) {
+        await tab.click();
+        await page.getByRole("tabpanel").waitFor();
+        await page.getByText("Loading this view…").waitFor({ state: "hidden" });
+        if ((await tab.textContent()) === "Tensor")
+          await page.getByRole("region", { name: "Values" }).waitFor();
+        expect([await tab.textContent(), await violations(page)]).toEqual([await tab.textContent(), []]);
+        const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+        expect([await tab.textContent(), overflow]).toEqual([await tab.textContent(), 0]);
+      }
+    },
+    120_000,
+  );
 
   it.each([
     ["light", 360],
