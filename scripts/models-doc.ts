@@ -26,6 +26,8 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   tiktoken: "qwen.tiktoken",
   wordpiece: "tokenizer.json (WordPiece)",
   unigram: "tokenizer.json (unigram)",
+  "tokens-only": "tokenizer.json (BPE with byte fallback)",
+  "t5-sentencepiece": "`spiece.model`",
   "xlm-sentencepiece": "sentencepiece.bpe.model",
   "gemma-json": "tokenizer.json (BPE with byte fallback)",
   gemma4: "tokenizer.json (BPE with byte fallback)",

@@ -78,6 +78,13 @@ export class Config {
     return typeof value === "string" ? value : undefined;
   }
 
+  /** The class that config.json names. */
+  get className(): string | undefined {
+    const names = this.values.get("architectures");
+    const [name] = Array.isArray(names) ? names : [];
+    return typeof name === "string" ? name : undefined;
+  }
+
   /** Rope settings in transformers 5's shape; `layerType` picks a set where each attention type has its own. */
   rope(layerType = "full_attention"): RopeParameters {
     const value = this.values.get("rope_parameters");

@@ -6,6 +6,7 @@ import { type Finding, FormatError, type Metadata, type MetadataValue } from "@r
 import { quoted } from "@requant/core/text";
 import type { Architecture, ConfigDraft } from "./architectures/architecture.ts";
 import { architectureOfGguf } from "./architectures/index.ts";
+import { poolingFiles } from "./architectures/pooling.ts";
 import { resolveConfig } from "./config.ts";
 import { samplingKeys } from "./general/general-metadata.ts";
 import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
@@ -87,6 +88,7 @@ function draftConfig(
   const draft: ConfigDraft = {
     values,
     defaults: architecture.defaults,
+    spellings: architecture.spellings ?? [],
     metadata,
     parameter: (key) => metadata.get(nameOf(key)),
     ggufNames: new Set(shapes.keys()),
@@ -185,11 +187,28 @@ function realNames({ earlyParameters = [], parameters }: Architecture): Readonly
 /** transformers refuses a config.json that has 30 for a float: whole numbers under the keys `reals` are written as 30.0. */
 function configText(config: JsonObject, reals: ReadonlySet<string>): string {
   const lines = Object.entries(config).map(([key, value]) => {
-    const text = JSON.stringify(value, null, 2).replaceAll("\n", "\n  ");
+    const inner =
+      key === "text_config" && isJsonObject(value)
+        ? configText(value, reals).trimEnd()
+        : JSON.stringify(value, null, 2);
+    const text = inner.replaceAll("\n", "\n  ");
     const isWhole = reals.has(key) && Number.isInteger(value) && !text.includes("e");
     return `  ${JSON.stringify(key)}: ${text}${isWhole ? ".0" : ""}`;
   });
   return `{\n${lines.join(",\n")}\n}\n`;
+}
+
+/** The settings of a language model inside those of a multimodal model, where the family has such models only. */
+function wrapped(settings: JsonObject, { wrapper }: Architecture): JsonObject {
+  if (wrapper === undefined) return settings;
+  const { vision_config: vision, architectures, model_type: type, ...text } = settings;
+  return {
+    ...(architectures === undefined ? {} : { architectures }),
+    ...(type === undefined ? {} : { model_type: type }),
+    ...(vision === undefined ? {} : { vision_config: vision }),
+    text_config: { ...text, model_type: wrapper.textType },
+    tie_word_embeddings: text["tie_word_embeddings"] ?? false,
+  };
 }
 
 /**
@@ -209,7 +228,7 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const config: JsonObject = {
     architectures: [architecture.classes[0] ?? ""],
     model_type: architecture.modelType,
-    ...Object.fromEntries(sorted),
+    ...wrapped(Object.fromEntries(sorted), architecture),
     torch_dtype: torchTypes[options.dtype],
   };
   const resolved = resolveConfig(config, architecture);
@@ -217,6 +236,7 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
   const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
   if (tensors.length === 0) throw new FormatError("The GGUF holds no tensors.");
   const files = new Map<string, string | Uint8Array>([
+    ...poolingFiles(gguf.metadata, architecture),
     ["config.json", configText(config, realNames(architecture))],
     ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],
   ]);

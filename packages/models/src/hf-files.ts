@@ -31,6 +31,8 @@ export interface HfFiles {
   readonly tekken?: JsonObject | undefined;
   /** qwen.tiktoken: Qwen 1's vocabulary. */
   readonly tiktoken?: string | undefined;
+  /** spiece.model: T5's vocabulary. */
+  readonly spiece?: Uint8Array | undefined;
   /** sentencepiece.bpe.model: XLM-RoBERTa's vocabulary. */
   readonly sentencePieceBpe?: Uint8Array | undefined;
   /** 1_Pooling/config.json of a sentence-transformers model. */
@@ -60,6 +62,7 @@ export const hfSideFiles: readonly string[] = [
   "merges.txt",
   "tekken.json",
   "qwen.tiktoken",
+  "spiece.model",
   "sentencepiece.bpe.model",
   "1_Pooling/config.json",
   "tokenizer_config.json",
@@ -141,6 +144,7 @@ export function readHfFiles(
     generationConfig: json("generation_config.json", generationSchema),
     tokenizerJson: json("tokenizer.json", tokenizerSchema),
     tokenizerModel: bytes("tokenizer.model"),
+    spiece: bytes("spiece.model"),
     sentencePieceBpe: bytes("sentencepiece.bpe.model"),
     pooling: json("1_Pooling/config.json", generationSchema),
     vocabJson: json("vocab.json", addedTokensSchema),
@@ -156,6 +160,13 @@ export function readHfFiles(
     readme: text("README.md"),
     tensors,
   };
+}
+
+/** The id of a token by its text; undefined when there is none. */
+export function tokenIdIn(files: HfFiles, text: string): number | undefined {
+  const vocabulary = objectField(objectField(files.tokenizerJson, "model"), "vocab") ?? files.vocabJson;
+  const id = vocabulary === undefined || !Object.hasOwn(vocabulary, text) ? undefined : vocabulary[text];
+  return typeof id === "number" ? id : undefined;
 }
 
 const nestedNames = ["text_config", "llm_config", "lm_config", "language_config"];

@@ -42,9 +42,9 @@ export interface GgufModelPlan {
  * @throws FormatError when config and tensors contradict each other; ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names the option `like`.
  */
 export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPlan {
-  const architecture = architectureOfConfig(files.config);
+  const architecture = architectureOfConfig(files.config, files);
   refuseOutOfRange(files.config);
-  const config = resolveConfig(files.config, architecture);
+  const config = resolveConfig({ ...files.config, ...architecture.facts?.(files) }, architecture);
   refuseImpossibleConfig(config.values, files.tensors);
   const { tensors, leftOut } = planGgufTensors(architecture, config, files.tensors);
   const metadata = new Map<string, MetadataValue>();

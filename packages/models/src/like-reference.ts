@@ -87,6 +87,7 @@ function unmapped(name: string, reference: ReferenceGguf): Architecture {
     classes: [],
     modelType: name,
     defaults: {},
+    spellings: [],
     parameters: [],
     tensors: plainRules(reference),
     tokenizer: base.tokenizer,

@@ -62,10 +62,12 @@ function filled(
   return name.endsWith(".*") ? name.slice(0, -2) + suffix : name;
 }
 
-function matchersOf(rules: readonly TensorRule[], side: "hf" | "gguf"): readonly Matcher[] {
-  return rules.flatMap((rule) =>
-    rule[side].map((pattern, part) => ({ expression: expressionOf(pattern), rule, part })),
-  );
+function matchersOf(rules: readonly TensorRule[], side: "hf" | "gguf", config: Config): readonly Matcher[] {
+  return rules
+    .filter((rule) => rule.when?.(config) ?? true)
+    .flatMap((rule) =>
+      rule[side].map((pattern, part) => ({ expression: expressionOf(pattern), rule, part })),
+    );
 }
 
 function matchOf(name: string, matchers: readonly Matcher[]): Match | undefined {
@@ -102,15 +104,16 @@ function spellings(name: string): readonly string[] {
 function bareName(name: string): string {
   return name
     .replace(WRAPPER, "")
+    .replace(/^thinker\./, "")
     .replace("language_model.", "")
     .replace("model.text_model.", "model.")
     .replace(/^model\.model\./, "model.");
 }
 
 const multimodal =
-  /(?:^|\.)(?:vision_tower|vision_model|vision_encoder|visual|vision_language_adapter|vision_embed_tokens|img_processor|image_newline|patch_merger|pre_mm_projector_norm|multi_modal_projector|mm_projector|multimodal_projector|embed_vision|aligner|connector)(?:\.|$)/;
+  /^(?:mlp1|vit|vpm|siglip2|merger|resampler)\.|(?:^|\.)(?:vision_tower|vision_model|vision_encoder|visual|vision_language_adapter|vision_embed_tokens|img_processor|image_newline|patch_merger|pre_mm_projector_norm|multi_modal_projector|mm_projector|multimodal_projector|embed_vision|aligner|connector)(?:\.|$)/;
 const audio =
-  /(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
+  /^(?:conformer|sound_encoder|sound_projection|speech_embeddings|talker|token2wav|code2wav)\.|(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
 
 /** Rules for every family. */
 export const alwaysLeftOut: readonly LeftOutRule[] = [
@@ -130,10 +133,15 @@ export const alwaysLeftOut: readonly LeftOutRule[] = [
   { pattern: /\.attention\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" },
 ];
 
-function leftOutReason(name: string, rules: readonly LeftOutRule[], config: Config): string | undefined {
+function leftOutReason(
+  name: string,
+  rules: readonly LeftOutRule[],
+  config: Config,
+  names: ReadonlySet<string>,
+): string | undefined {
   for (const rule of rules) {
     const match = rule.pattern.exec(name);
-    if (match !== null && (rule.when === undefined || rule.when(config, match))) return rule.reason;
+    if (match !== null && (rule.when === undefined || rule.when(config, match, names))) return rule.reason;
   }
   return undefined;
 }
@@ -225,15 +233,16 @@ function runRules(
   place: { readonly name: string; readonly hint: string },
 ): { readonly renamed: readonly Renamed[]; readonly leftOut: readonly LeftOut[] } {
   const rules = [...renaming.tensors, ...mlxRules(renaming)];
-  const matchers = matchersOf(renaming.tensors, "hf");
-  const mlxMatchers = matchersOf(rules.slice(renaming.tensors.length), "hf");
+  const matchers = matchersOf(renaming.tensors, "hf", config);
+  const mlxMatchers = matchersOf(rules.slice(renaming.tensors.length), "hf", config);
   const shapes = new Map(hf.map(({ name, shape }) => [name, shape]));
   const renamed: Renamed[] = [];
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Group>();
+  const names = new Set(shapes.keys());
   const leftOutRules = [...(renaming.leftOut ?? []), ...alwaysLeftOut];
   for (const { name } of inReadingOrder(hf)) {
-    const reason = leftOutReason(name, leftOutRules, config);
+    const reason = leftOutReason(name, leftOutRules, config, names);
     if (reason !== undefined) {
       leftOut.push({ name, reason });
       continue;
@@ -255,15 +264,15 @@ function runRules(
     const key = `${rules.indexOf(rule)}/${layer}/${suffix}`;
     const group = groups.get(key) ?? newGroup(match, "hf", (index) => rule.expertCount?.(config, index) ?? 1);
     groups.set(key, group);
-    const names = group.names[part];
-    if (names === undefined || (expert ?? 0) >= names.length || names[expert ?? 0] !== undefined) {
+    const places = group.names[part];
+    if (places === undefined || (expert ?? 0) >= places.length || places[expert ?? 0] !== undefined) {
       const why =
-        names?.[expert ?? 0] === undefined
-          ? `the model has only ${names?.length} of its kind`
+        places?.[expert ?? 0] === undefined
+          ? `the model has only ${places?.length} of its kind`
           : "the model has it twice";
       throw new ConversionError(`The tensor ${name} does not fit: ${why}.`, { tensor: name });
     }
-    names[expert ?? 0] = name;
+    places[expert ?? 0] = name;
     group.pending--;
     if (group.pending > 0) continue;
     const context = contextOf(config, match, shapes);
@@ -301,7 +310,7 @@ export function planGgufTensors(
       name,
       shape: plan.shape,
       inputs: plan.inputs,
-      ...(staysF32(name, plan.shape.length) ? { forceF32: true } : {}),
+      ...(staysF32(name, plan.shape.length) && !rule.takesType ? { forceF32: true } : {}),
       ...(rule.keeps === undefined ? {} : { keeps: rule.keeps }),
     });
   }
@@ -338,6 +347,7 @@ export function planHfTensors(
   const matchers = matchersOf(
     architecture.tensors.filter(({ oneWay }) => !oneWay),
     "gguf",
+    config,
   );
   const shapes = new Map(gguf.map(({ name, shape }) => [name, shape]));
   const tensors: WeightPlan[] = [];

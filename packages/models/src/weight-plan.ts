@@ -9,8 +9,18 @@
 import * as z from "zod/mini";
 import type { RowOrder } from "./row-order.ts";
 
-/** Elementwise f32 arithmetic: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. */
-export type ElementMap = "add-one" | "subtract-one" | "negative-exp" | "log-negative";
+/** Elementwise f32 arithmetic by name: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. */
+export type NamedMap = "add-one" | "subtract-one" | "negative-exp" | "log-negative";
+
+/**
+ * Elementwise f32 arithmetic. Numbers are rounded to f32 first. `multiply` and `divide` take their numbers one after the
+ * other, and each result is rounded.
+ */
+export type ElementMap =
+  | NamedMap
+  | { readonly add: number }
+  | { readonly multiply: readonly number[] }
+  | { readonly divide: readonly number[] };
 
 interface InputSteps {
   /** Half-open range of the rows of the source. */
@@ -77,13 +87,22 @@ export const rowOrderSchema: z.ZodMiniType<RowOrder> = z.union([
   }),
 ]) as z.ZodMiniType<RowOrder>;
 
+const factors = z.array(z.number()).check(z.minLength(1), z.maxLength(64));
+
 const steps = {
   rows: z.optional(rangeSchema),
   transpose: z.optional(z.literal(true)),
   rowLength: z.optional(z.int().check(z.positive())),
   rowOrder: z.optional(rowOrderSchema),
   columnOrder: z.optional(rowOrderSchema),
-  map: z.optional(z.enum(["add-one", "subtract-one", "negative-exp", "log-negative"])),
+  map: z.optional(
+    z.union([
+      z.enum(["add-one", "subtract-one", "negative-exp", "log-negative"]),
+      z.strictObject({ add: z.number() }),
+      z.strictObject({ multiply: factors }),
+      z.strictObject({ divide: factors }),
+    ]),
+  ),
 };
 
 /** Checks inputs of a stored plan. */

@@ -1,6 +1,6 @@
 /** Executes a weight plan in f32, band by band. This file defines the meaning of an input's steps. */
 import { CodecError, ConversionError, elementCount, rowCount, rowLength } from "@requant/core";
-import { expF32 } from "./exp.ts";
+import { mapOf } from "./element-maps.ts";
 import { orderedRowCount, sourceRowOf } from "./row-order.ts";
 import type { ElementMap, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
 
@@ -15,13 +15,6 @@ export interface WeightReader {
   /** Rows `start` to `end` of the planned tensor into `out`. Ascending calls read each stored row once. */
   readRows(start: number, end: number, out: Float32Array): Promise<void>;
 }
-
-const maps: Readonly<Record<ElementMap, (value: number) => number>> = {
-  "add-one": (value) => Math.fround(value + 1),
-  "subtract-one": (value) => Math.fround(value - 1),
-  "negative-exp": (value) => -expF32(value),
-  "log-negative": (value) => Math.fround(Math.log(-value)),
-};
 
 interface Part {
   readonly rowCount: number;
@@ -109,7 +102,7 @@ function selected(part: Part, [first, last]: readonly [number, number]): Part {
 }
 
 function mapped(part: Part, map: ElementMap): Part {
-  const apply = maps[map];
+  const apply = mapOf(map);
   return {
     rowCount: part.rowCount,
     rowLength: part.rowLength,

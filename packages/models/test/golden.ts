@@ -28,6 +28,7 @@ export interface ManifestModel {
   readonly arch: string;
   readonly gguf_arch: string;
   readonly dir: string;
+  readonly convert_args?: readonly string[];
   readonly metadata: readonly ManifestKey[];
   readonly metadata_differences_in_F32: readonly ManifestKey[];
   readonly tensors: readonly ManifestTensor[];

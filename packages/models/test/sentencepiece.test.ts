@@ -20,7 +20,18 @@ test("pieces of a real model", () => {
 
 test("a written model is read to the same pieces", () => {
   const { pieces } = parseSentencePiece(model);
-  const again = parseSentencePiece(serializeSentencePiece(pieces, { unknown: 0, bos: 1, eos: 2 }, false));
+  const again = parseSentencePiece(
+    serializeSentencePiece(
+      pieces,
+      { unknown: 0, bos: 1, eos: 2 },
+      {
+        modelType: 2,
+        addDummyPrefix: false,
+        removeExtraWhitespaces: false,
+        charsmap: new Uint8Array(0),
+      },
+    ),
+  );
   expect(again.pieces).toEqual(pieces);
   expect(again).toMatchObject({
     modelType: 2,

@@ -36,8 +36,8 @@ export const deliberate: Readonly<Record<string, readonly string[]>> = {
   tekken: ["tokenizer.chat_template"],
   // the converter does not write Qwen's normalization, without which composed characters get other ids
   qwen: ["tokenizer.ggml.normalizer.nfc"],
-  // version 0.7.0 writes it, 0.5.0 did not
-  bert: ["tokenizer.ggml.normalizer.strip_accents"],
+  // the name was replaced in both runs, by this one in the older run
+  bert: ["tokenizer.ggml.pre"],
   // since version 0.7.0, which arch/ was made with, the converter reads these off a ByteLevel post-processor
   templates: ["tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token"],
 };

@@ -48,6 +48,12 @@ async function values(
 describe("steps", () => {
   const source = numbered({ a: [4, 2], b: [2, 2], v: [6], e: [2, 3, 2] });
   test.each<[string, number[], WeightInput[], number[]]>([
+    ["a sum", [2, 2], [{ tensor: "a", rows: [0, 2], map: { add: 0.5 } }], [0.5, 1.5, 2.5, 3.5]],
+    ["products", [2, 2], [{ tensor: "a", rows: [0, 2], map: { multiply: [3, 0.5] } }], [0, 1.5, 3, 4.5]],
+    // 1/3 and 2/3 rounded to f32
+    ["quotients", [2], [{ tensor: "a", rows: [1, 2], map: { divide: [2, 3] } }], [0.3333333432674408, 0.5]],
+    // the factor is rounded first: f32 has 0.10000000149011612 for 0.1, and 5 of them are 0.5
+    ["a factor", [2], [{ tensor: "a", rows: [2, 3], map: { multiply: [0.1] } }], [0.4000000059604645, 0.5]],
     ["rows", [2, 2], [{ tensor: "a", rows: [1, 3] }], [2, 3, 4, 5]],
     [
       "concatenation",

@@ -67,16 +67,17 @@ function isCandidate({ fidelity, shape, inputs, linear, way }: PlanTensor, all: 
   return rounds && (all || elementCount(shape) <= SMALL) && shiftOf(inputs) !== undefined;
 }
 
+const shifts: Readonly<Record<string, number>> = { "add-one": 1, "subtract-one": -1 };
+
 /** What norms stored as x + 1 are moved by; 0 where nothing is, undefined for maps that no sum undoes. */
 function shiftOf(inputs: readonly WeightInput[]): number | undefined {
-  const shifts = inputs.map((input) => {
+  const moves = inputs.map((input) => {
     if ("join" in input && shiftOf(input.join) !== 0) return undefined;
     if (!("map" in input) || input.map === undefined) return 0;
-    return { "add-one": 1, "subtract-one": -1, "negative-exp": undefined, "log-negative": undefined }[
-      input.map
-    ];
+    if (typeof input.map === "string") return shifts[input.map];
+    return "add" in input.map ? Math.fround(input.map.add) : undefined;
   });
-  return shifts.every((shift) => shift === shifts[0]) ? shifts[0] : undefined;
+  return moves.every((move) => move === moves[0]) ? moves[0] : undefined;
 }
 
 /** Every sum x ± 1 is an f32 that leads back to x: true of norms but for the tiniest numbers. */

@@ -2,8 +2,11 @@ import { UnsupportedError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import type { PlanSource } from "./plan.ts";
 
-/** The names of the two factors of an adapter's update (PEFT). */
-const FACTOR = /\.lora_(?:A|B|embedding_A|embedding_B)(?:\.|$)/;
+/**
+ * The names of the two factors of an adapter's update (PEFT). A model that keeps an adapter for each of its tasks beside
+ * the whole weights has them as parametrizations (jina-embeddings-v3): its weights are complete without them.
+ */
+const FACTOR = /(?<!\.parametrizations\.\w{1,20}\.\d{1,3})\.lora_(?:A|B|embedding_A|embedding_B)(?:\.|$)/;
 
 /** @throws UnsupportedError for an adapter, whose tensors are no weights of a model */
 export function refuseAdapter({ name, storedTensors }: Pick<PlanSource, "name" | "storedTensors">): void {

@@ -35,6 +35,8 @@ export interface ConfigDraft {
   readonly values: ConfigValues;
   /** The family's defaults: they show its spelling of a key, and which values need not be written. */
   readonly defaults: JsonObject;
+  /** The family's spellings of keys that its class has no defaults for. */
+  readonly spellings: readonly string[];
   readonly metadata: Metadata;
   /** Metadata value of this architecture's key (with `~`). */
   parameter(key: string): MetadataValue | undefined;
@@ -71,8 +73,12 @@ export interface TensorRule {
   readonly plain?: true;
   /** True for a layout that is read but never written back: another rule has the same GGUF names. */
   readonly oneWay?: true;
+  /** Whether the rule holds for a model; absent for a rule that always holds. */
+  readonly when?: (config: Config) => boolean;
   /** The type in which llama.cpp's converter keeps such a packed weight, whatever the target. */
   readonly keeps?: string;
+  /** True for matrices that take the target's type although llama.cpp's converter keeps their kind in F32 elsewhere. */
+  readonly takesType?: true;
   /** True for tensors that llama.cpp's converter writes before all others. */
   readonly leading?: true;
   /**
@@ -102,8 +108,12 @@ export interface ExtraTensor {
 export interface LeftOutRule {
   readonly pattern: RegExp;
   readonly reason: string;
-  readonly when?: (config: Config, match: RegExpExecArray) => boolean;
+  /** @param names all names of the checkpoint. */
+  readonly when?: (config: Config, match: RegExpExecArray, names: ReadonlySet<string>) => boolean;
 }
+
+/** What tells families of one class apart beside config.json. */
+export type FamilyHints = Partial<Pick<HfFiles, "directoryName" | "readme">>;
 
 /** A model family: its names, tensors and settings in both directions. */
 export interface Architecture extends ConfigClass {
@@ -112,6 +122,14 @@ export interface Architecture extends ConfigClass {
   /** Names in config.json's `architectures`; the first is written back. */
   readonly classes: readonly string[];
   readonly modelType: string;
+  /** For families that share a class: whether a config.json belongs to this family. Absent: always. */
+  readonly claims?: (config: JsonObject, hints: FamilyHints) => boolean;
+  /** Settings that the class finds in other files than config.json. */
+  readonly facts?: (files: HfFiles) => JsonObject;
+  /** For the language model of a multimodal model: its settings stand in `text_config`, under this `model_type`. */
+  readonly wrapper?: { readonly textType: string };
+  /** Spellings of config keys, where the class has no defaults that show them. */
+  readonly spellings?: readonly string[];
   /**
    * Renames tensors of the checkpoint for the rules, and back: for blocks that are outside the numbered layers in the
    * checkpoint and inside them in GGUF (multi-token prediction).
@@ -151,6 +169,8 @@ export interface Architecture extends ConfigClass {
    * Llama).
    */
   readonly writesBack?: boolean;
+  /** Why a GGUF of this family cannot be converted back: it lacks parts that every checkpoint of the family has. */
+  readonly notBack?: string;
   /** What a GGUF of this family cannot hold, for the report: config key → why. */
   readonly notInGguf?: Readonly<Record<string, string>>;
 }

@@ -1,29 +1,59 @@
-/** BERT and XLM-RoBERTa, for embeddings (llama.cpp, conversion/bert.py and models/bert.cpp). Pooling and heads are not in GGUF. */
-import type { ConfigValues } from "../config.ts";
-import { flagField, textField } from "../json.ts";
-import { bool, numberOf, stringOf, u32 } from "../metadata-values.ts";
+/**
+ * BERT, DistilBERT, RoBERTa and XLM-RoBERTa, for embeddings and as classifiers (llama.cpp, conversion/bert.py and
+ * models/bert.cpp). The pooler and heads of pre-training are not in GGUF.
+ */
+import type { Config, ConfigValues } from "../config.ts";
+import { bool, f32, numberOf, stringOf, u32 } from "../metadata-values.ts";
+import { byteKinds } from "../tokenizer/extras.ts";
 import type { TokenizerExtra } from "../tokenizer/rules.ts";
 import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
 import { fixed, textParameters } from "./parameters.ts";
+import {
+  classifierActivation,
+  classifierPooling,
+  classLabels,
+  nameClassifier,
+  outputLabels,
+  pooling,
+} from "./pooling.ts";
 import { same } from "./tensors.ts";
 
 const layer = "encoder.layer.{layer}";
 
-const layers: readonly TensorRule[] = [
+/** The attention of a layer, with the norm after it. */
+export const encoderAttention: readonly TensorRule[] = [
   same(`${layer}.attention.self.query.*`, "blk.{layer}.attn_q.*"),
   same(`${layer}.attention.self.key.*`, "blk.{layer}.attn_k.*"),
   same(`${layer}.attention.self.value.*`, "blk.{layer}.attn_v.*"),
   same(`${layer}.attention.output.dense.*`, "blk.{layer}.attn_output.*"),
   same(`${layer}.attention.output.LayerNorm.*`, "blk.{layer}.attn_output_norm.*"),
+];
+
+const feedForward: readonly TensorRule[] = [
   same(`${layer}.intermediate.dense.*`, "blk.{layer}.ffn_up.*"),
   same(`${layer}.output.dense.*`, "blk.{layer}.ffn_down.*"),
   same(`${layer}.output.LayerNorm.*`, "blk.{layer}.layer_output_norm.*"),
 ];
 
-const embeddings: readonly TensorRule[] = [
+export const tokenEmbeddings: readonly TensorRule[] = [
   same("embeddings.word_embeddings.weight", "token_embd.weight"),
   same("embeddings.token_type_embeddings.weight", "token_types.weight"),
+];
+
+const embeddings: readonly TensorRule[] = [
+  ...tokenEmbeddings,
   same("embeddings.LayerNorm.*", "token_embd_norm.*"),
+];
+
+/** A classifier of one matrix; without names of classes llama.cpp's converter takes it for the first of two. */
+export const directClassifier: readonly TensorRule[] = [
+  same("classifier.out_proj.*", "cls.output.*"),
+  same("classifier.*", "cls.*"),
+];
+
+const twoStepClassifier: readonly TensorRule[] = [
+  same("classifier.out_proj.*", "cls.output.*"),
+  same("classifier.dense.*", "cls.*"),
 ];
 
 const positions = "embeddings.position_embeddings.weight";
@@ -49,62 +79,82 @@ const offsetPositions: TensorRule = {
   },
 };
 
-const poolingTypes: readonly (readonly [flag: string, mode: string, type: number])[] = [
-  ["pooling_mode_mean_tokens", "mean", 1],
-  ["pooling_mode_cls_token", "cls", 2],
-  ["pooling_mode_lasttoken", "lasttoken", 3],
-];
-
-/** How the vectors of all tokens become one, from the pooling module of sentence-transformers. */
-const pooling: ParameterRule = {
-  key: "~.pooling_type",
-  toGguf(_, { pooling: json }) {
-    const found =
-      poolingTypes.find(([flag]) => flagField(json, flag) === true) ??
-      poolingTypes.find(([, mode]) => textField(json, "pooling_mode") === mode);
-    return found === undefined ? undefined : u32(found[2]);
-  },
-};
-
-const parameters: readonly ParameterRule[] = [
+/** What llama.cpp's converter writes for all classes that are derived from its BertModel. */
+export const encoderParameters: readonly ParameterRule[] = [
   ...textParameters,
   fixed("~.attention.causal", bool(false)),
   pooling,
+  classifierPooling,
+  classifierActivation,
+  outputLabels,
 ];
 
-const tokenTypeCount: TokenizerExtra = ({ config }) => [
+const typeCount: TokenizerExtra = ({ config }) => [
   ["tokenizer.ggml.token_type_count", u32(config.count("type_vocab_size") ?? 1)],
 ];
 
-const notConverted: readonly LeftOutRule[] = [
+/** The count of token types stands before a WordPiece vocabulary. */
+export const wordPiece: Architecture["tokenizer"] = { kinds: ["wordpiece"], before: [typeCount] };
+
+/** The count of token types stands among the keys of a unigram vocabulary. */
+export const xlmUnigram: Architecture["tokenizer"] = {
+  kinds: ["xlm-sentencepiece", "unigram"],
+  between: [typeCount],
+};
+
+export const notConverted: readonly LeftOutRule[] = [
   { pattern: /(?:^|\.)pooler\.dense\./, reason: "llama.cpp pools by itself" },
   { pattern: /(?:^|\.)embeddings\.position_ids$/, reason: "position numbers: computed, not a weight" },
   {
-    pattern: /^(?:cls\.|lm_head\.)/,
+    pattern: /^(?:cls\.|lm_head\.|vocab_|decoder\.)/,
     reason: "a head of pre-training: an embedding model's GGUF does not hold it",
   },
 ];
 
-/** Removes the prefix of models with a head, and gives norms their names since 2019. */
-const names = {
-  toRules: (name: string): string =>
-    name
-      .replace(/^(?:bert|roberta)\./, "")
-      .replace(/\.gamma$/, ".weight")
-      .replace(/\.beta$/, ".bias"),
-  fromRules: (name: string): string => name,
-};
+const isClassifier = (config: Config): boolean =>
+  config.className?.endsWith("ForSequenceClassification") === true;
 
-function finish(draft: ConfigDraft): void {
+/**
+ * Names without the prefix that only models with a head have, and with the names that norms have since 2019. A classifier
+ * of one matrix, where its classes have names, is the second of the two matrices that other families have.
+ */
+export function headPrefix(prefix: string, isDirect: boolean): NonNullable<Architecture["names"]> {
+  const anyPrefix = /^(?:bert|roberta|distilbert|model)\./;
+  const isHead = /^(?:pre_classifier|classifier|head|dense)\./;
+  return {
+    toRules(name, config) {
+      const own = name
+        .replace(anyPrefix, "")
+        .replace(/\.gamma$/, ".weight")
+        .replace(/\.beta$/, ".bias");
+      return classLabels(config) === undefined
+        ? own
+        : own.replace(/^classifier\.(weight|bias)$/, "classifier.out_proj.$1");
+    },
+    fromRules(name, config) {
+      const own = isDirect ? name.replace(/^classifier\.out_proj\./, "classifier.") : name;
+      return isClassifier(config) && !isHead.test(own) ? `${prefix}${own}` : own;
+    },
+  };
+}
+
+/** The config values of all encoders that follow from tensors and the tokenizer. */
+export function finishEncoder(draft: ConfigDraft): void {
   const { values } = draft;
-  values.set("type_vocab_size", numberOf(draft.metadata.get("tokenizer.ggml.token_type_count")) ?? 1);
+  const types = numberOf(draft.metadata.get("tokenizer.ggml.token_type_count"));
+  if (types !== undefined) values.set("type_vocab_size", types);
   values.set("vocab_size", draft.shapeOf("token_embd.weight")?.[0] ?? null);
   values.delete("tie_word_embeddings");
 }
 
+/** The model that a tokenizer's kind belongs to: these families have one name in GGUF. */
+function hasTokenizer(model: string): NonNullable<Architecture["recognises"]> {
+  return (metadata) => stringOf(metadata.get("tokenizer.ggml.model")) === model;
+}
+
 export const bert: Architecture = {
   name: "bert",
-  classes: ["BertModel", "BertForMaskedLM"],
+  classes: ["BertModel", "BertForMaskedLM", "BertForSequenceClassification"],
   modelType: "bert",
   hasRope: false,
   defaults: {
@@ -120,18 +170,91 @@ export const bert: Architecture = {
     type_vocab_size: 2,
     vocab_size: 30522,
   },
-  parameters,
-  names,
-  tensors: [...embeddings, same(positions, "position_embd.weight"), ...layers],
+  parameters: encoderParameters,
+  names: headPrefix("bert.", true),
+  tensors: [
+    ...embeddings,
+    same(positions, "position_embd.weight"),
+    ...encoderAttention,
+    ...feedForward,
+    ...directClassifier,
+  ],
   leftOut: notConverted,
-  tokenizer: { kinds: ["wordpiece"], before: [tokenTypeCount] },
-  finishConfig: finish,
-  recognises: (metadata) => stringOf(metadata.get("tokenizer.ggml.model")) === "bert",
+  tokenizer: wordPiece,
+  finishConfig(draft) {
+    finishEncoder(draft);
+    nameClassifier(draft, "BertForSequenceClassification");
+  },
+  recognises: hasTokenizer("bert"),
 };
+
+const distilLayer = "transformer.layer.{layer}";
+
+export const distilBert: Architecture = {
+  ...bert,
+  classes: ["DistilBertModel", "DistilBertForMaskedLM", "DistilBertForSequenceClassification"],
+  modelType: "distilbert",
+  defaults: {
+    activation: "gelu",
+    dim: 768,
+    hidden_dim: 3072,
+    max_position_embeddings: 512,
+    n_heads: 12,
+    n_layers: 6,
+    pad_token_id: 0,
+    sinusoidal_pos_embds: false,
+    vocab_size: 30522,
+  },
+  // the class has no setting for it
+  parameters: [fixed("~.attention.layer_norm_epsilon", f32(1e-12)), ...encoderParameters],
+  names: headPrefix("distilbert.", true),
+  tensors: [
+    same("embeddings.word_embeddings.weight", "token_embd.weight"),
+    same("embeddings.LayerNorm.*", "token_embd_norm.*"),
+    same(positions, "position_embd.weight"),
+    same(`${distilLayer}.attention.q_lin.*`, "blk.{layer}.attn_q.*"),
+    same(`${distilLayer}.attention.k_lin.*`, "blk.{layer}.attn_k.*"),
+    same(`${distilLayer}.attention.v_lin.*`, "blk.{layer}.attn_v.*"),
+    same(`${distilLayer}.attention.out_lin.*`, "blk.{layer}.attn_output.*"),
+    same(`${distilLayer}.sa_layer_norm.*`, "blk.{layer}.attn_output_norm.*"),
+    same(`${distilLayer}.ffn.lin1.*`, "blk.{layer}.ffn_up.*"),
+    same(`${distilLayer}.ffn.lin2.*`, "blk.{layer}.ffn_down.*"),
+    same(`${distilLayer}.output_layer_norm.*`, "blk.{layer}.layer_output_norm.*"),
+    same("classifier.out_proj.*", "cls.output.*"),
+    same("pre_classifier.*", "cls.*"),
+  ],
+  finishConfig(draft) {
+    finishEncoder(draft);
+    draft.values.delete("type_vocab_size");
+    nameClassifier(draft, "DistilBertForSequenceClassification");
+  },
+  // no tokens of a second text: the class has no embeddings for types
+  recognises: (metadata, names) => hasTokenizer("bert")(metadata, names) && !names.has("token_types.weight"),
+};
+
+function shortenPositions(values: ConfigValues): void {
+  const length = values.get("max_position_embeddings");
+  const pad = values.get("pad_token_id");
+  if (typeof length === "number" && typeof pad === "number")
+    values.set("max_position_embeddings", length - offsetOf(pad));
+}
+
+/** Adds the rows before the first position, which a GGUF does not hold. */
+export function lengthenPositions(draft: ConfigDraft): void {
+  const pad = draft.values.get("pad_token_id");
+  const length = numberOf(draft.parameter("~.context_length")) ?? 512;
+  const offset = typeof pad === "number" ? offsetOf(pad) : 0;
+  draft.values.set("max_position_embeddings", length + offset);
+  draft.assume(
+    "max_position_embeddings",
+    length + offset,
+    "the GGUF holds the rows from the first position on; those before it, which are never looked up, are zeros",
+  );
+}
 
 export const xlmRoberta: Architecture = {
   ...bert,
-  classes: ["XLMRobertaModel"],
+  classes: ["XLMRobertaModel", "XLMRobertaForSequenceClassification"],
   modelType: "xlm-roberta",
   defaults: {
     ...bert.defaults,
@@ -139,27 +262,28 @@ export const xlmRoberta: Architecture = {
     eos_token_id: 2,
     pad_token_id: 1,
   },
-  derive: [
-    (values: ConfigValues): void => {
-      const length = values.get("max_position_embeddings");
-      const pad = values.get("pad_token_id");
-      if (typeof length === "number" && typeof pad === "number")
-        values.set("max_position_embeddings", length - offsetOf(pad));
-    },
-  ],
-  tensors: [...embeddings, offsetPositions, ...layers],
-  tokenizer: { kinds: ["xlm-sentencepiece", "unigram"], between: [tokenTypeCount] },
+  derive: [shortenPositions],
+  names: headPrefix("roberta.", false),
+  tensors: [...embeddings, offsetPositions, ...encoderAttention, ...feedForward, ...twoStepClassifier],
+  tokenizer: xlmUnigram,
   finishConfig(draft) {
-    finish(draft);
-    const pad = draft.values.get("pad_token_id");
-    const length = numberOf(draft.parameter("~.context_length")) ?? 512;
-    const offset = typeof pad === "number" ? offsetOf(pad) : 0;
-    draft.values.set("max_position_embeddings", length + offset);
-    draft.assume(
-      "max_position_embeddings",
-      length + offset,
-      "the GGUF holds the rows from the first position on; those before it, which are never looked up, are zeros",
-    );
+    finishEncoder(draft);
+    lengthenPositions(draft);
+    nameClassifier(draft, "XLMRobertaForSequenceClassification");
   },
-  recognises: (metadata) => stringOf(metadata.get("tokenizer.ggml.model")) === "t5",
+  recognises: hasTokenizer("t5"),
+};
+
+export const roberta: Architecture = {
+  ...xlmRoberta,
+  classes: ["RobertaModel", "RobertaForSequenceClassification"],
+  modelType: "roberta",
+  defaults: { ...xlmRoberta.defaults, vocab_size: 50265 },
+  tokenizer: { kinds: byteKinds, after: [typeCount] },
+  finishConfig(draft) {
+    finishEncoder(draft);
+    lengthenPositions(draft);
+    nameClassifier(draft, "RobertaForSequenceClassification");
+  },
+  recognises: hasTokenizer("gpt2"),
 };

@@ -11,7 +11,7 @@ import {
   real,
   textParameters,
 } from "./parameters.ts";
-import { attention, decoderEnds, gatedFeedForward, same } from "./tensors.ts";
+import { attention, decoderEnds, gatedFeedForward, headNorms, same } from "./tensors.ts";
 
 export const cohere2: Architecture = {
   name: "cohere2",
@@ -77,4 +77,56 @@ export const cohere2: Architecture = {
   ],
   leftOut: [{ pattern: /\.bias$/, reason: "biases of this family are zero and are not written" }],
   tokenizer: byteBpe,
+};
+
+/** Command R and Aya: attention and feed-forward side by side, and no windows. */
+export const commandR: Architecture = {
+  ...cohere2,
+  name: "command-r",
+  classes: ["CohereForCausalLM"],
+  modelType: "cohere",
+  defaults: {
+    attention_bias: false,
+    bos_token_id: 5,
+    eos_token_id: 255001,
+    hidden_act: "silu",
+    hidden_size: 8192,
+    intermediate_size: 22528,
+    layer_norm_eps: 1e-5,
+    logit_scale: 0.0625,
+    max_position_embeddings: 8192,
+    num_attention_heads: 64,
+    num_hidden_layers: 40,
+    num_key_value_heads: null,
+    pad_token_id: 0,
+    rope_parameters: { rope_theta: 500000, rope_type: "default" },
+    tie_word_embeddings: true,
+    use_qk_norm: false,
+    vocab_size: 256000,
+  },
+  derive: [
+    deriveKeyValueHeads,
+    (values) => {
+      // the length of the training texts, which published configs give beside a shorter one
+      const length = values.get("model_max_length");
+      if (typeof length === "number") values.set("max_position_embeddings", length);
+    },
+  ],
+  parameters: [
+    ...textParameters,
+    real("~.logit_scale", ["logit_scale"]),
+    fixed("~.rope.scaling.type", string("none")),
+  ],
+  tensors: [
+    ...decoderEnds,
+    same("model.layers.{layer}.input_layernorm.weight", "blk.{layer}.attn_norm.weight"),
+    ...attention(false),
+    ...headNorms,
+    ...gatedFeedForward,
+  ],
+  leftOut: [],
+  finishConfig(draft) {
+    draft.values.set("use_qk_norm", draft.ggufNames.has("blk.0.attn_q_norm.weight"));
+    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+  },
 };

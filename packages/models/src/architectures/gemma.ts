@@ -7,6 +7,7 @@ import type { TokenizerRules } from "../tokenizer/rules.ts";
 import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { derived, generic, real, textParameters } from "./parameters.ts";
+import { pooling } from "./pooling.ts";
 import { attention, decoderEnds, gatedFeedForward, shiftedNorm } from "./tensors.ts";
 
 const gemmaTokenizer: TokenizerRules = {
@@ -261,5 +262,19 @@ export const gemma3: Architecture = {
   finishConfig(draft) {
     assumeQueryScale(draft);
     splitRope(draft);
+  },
+};
+
+/** EmbeddingGemma: Gemma 3 in which every token sees all others. */
+export const gemmaEmbedding: Architecture = {
+  ...gemma3,
+  name: "gemma-embedding",
+  classes: ["Gemma3TextModel"],
+  parameters: [...gemma3.parameters, pooling],
+  decoder: undefined,
+  finishConfig(draft) {
+    gemma3.finishConfig?.(draft);
+    draft.values.set("use_bidirectional_attention", true);
+    draft.values.set("_sliding_window_pattern", 6);
   },
 };

@@ -1,23 +1,30 @@
 /** GLM-4 (0414) and GLM-4.5 (llama.cpp, conversion/glm.py). */
 import type { Config } from "../config.ts";
 import { numberField } from "../json.ts";
-import { bool, boolOf, numberOf, u32 } from "../metadata-values.ts";
+import { numberOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
 import { byteKinds } from "../tokenizer/extras.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
-import type { Architecture, ConfigDraft } from "./architecture.ts";
+import type { WeightInput } from "../weight-plan.ts";
+import type { Architecture, ConfigDraft, PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
 import { llamaDecoder } from "./decoder.ts";
 import {
-  count,
+  expertWeightsNorm,
+  expertWeightsScale,
+  leadingDenseCount,
+  sharedExpertCount,
+} from "./expert-parameters.ts";
+import {
   derived,
   deriveHeadLength,
   deriveKeyValueHeads,
   fixed,
   generic,
   partialRope,
-  real,
   textParameters,
 } from "./parameters.ts";
+import { nextTokenTensors } from "./prediction.ts";
+import { insideModel } from "./qwen-vl.ts";
 import {
   attention,
   decoderEnds,
@@ -48,7 +55,6 @@ function restorePartial(draft: ConfigDraft): void {
 
 export const glm4: Architecture = {
   name: "glm4",
-  // GLM-4.1V is not here: its rotary pairs of q and k stand in another order in a GGUF (mrope), which is not converted yet
   classes: ["Glm4ForCausalLM"],
   modelType: "glm4",
   defaults: {
@@ -93,6 +99,97 @@ export const glm4: Architecture = {
     ["bos", "<|endoftext|>"],
   ]),
   finishConfig: restorePartial,
+};
+
+const pairRange = (context: TensorContext): readonly [head: number, rotary: number] => {
+  const head = context.config.headLength;
+  const factor = numberField(context.config.rope(), "partial_rotary_factor") ?? 0.5;
+  return [head, Math.trunc(head * factor)];
+};
+
+/** Heads whose rotary rows are pairs in the checkpoint, and halves in a GGUF with rotary sections. */
+function pairsToHalves(part: "q" | "k"): TensorRule {
+  const perHead = (
+    name: string,
+    context: TensorContext,
+    rotated: (range: readonly [number, number], rotary: number, heads: number) => WeightInput,
+  ): PlannedTensor => {
+    const shape = context.shapeOf(name);
+    const [head, rotary] = pairRange(context);
+    const heads = (shape[0] ?? 0) / head;
+    const flat = shape.length === 1 ? { rowLength: 1 } : {};
+    const inputs = Array.from({ length: heads }, (_, index): WeightInput[] => [
+      rotated([index, index + 1], rotary, heads),
+      {
+        tensor: name,
+        ...flat,
+        rowOrder: {
+          kind: "view",
+          view: [heads, head],
+          ranges: [
+            [index, index + 1],
+            [rotary, head],
+          ],
+        },
+      },
+    ]);
+    return { shape, inputs: rotary === head ? inputs.flatMap(([first]) => first ?? []) : inputs.flat() };
+  };
+  return {
+    hf: [`model.layers.{layer}.self_attn.${part}_proj.*`],
+    gguf: [`blk.{layer}.attn_${part}.*`],
+    toGguf: ([[name = ""] = []], context) => [
+      perHead(name, context, (range, rotary, heads) => ({
+        tensor: name,
+        ...(context.suffix === ".bias" ? { rowLength: 1 } : {}),
+        rowOrder: {
+          kind: "view",
+          view: [heads, pairRange(context)[0] / 2, 2],
+          ranges: [range, [0, rotary / 2], null],
+          axes: [0, 2, 1],
+        },
+      })),
+    ],
+    toHf: ([name = ""], context) => [
+      [
+        perHead(name, context, (range, rotary, heads) => ({
+          join: [
+            {
+              tensor: name,
+              ...(context.suffix === ".bias" ? { rowLength: 1 } : {}),
+              rowOrder: {
+                kind: "view",
+                view: [heads, pairRange(context)[0]],
+                ranges: [range, [0, rotary]],
+              },
+            },
+          ],
+          rowOrder: { kind: "view", view: [2, rotary / 2], axes: [1, 0] },
+        })),
+      ],
+    ],
+  };
+}
+
+/** The language model of GLM-4.1V. */
+export const glm4v: Architecture = {
+  ...glm4,
+  decoder: undefined,
+  classes: ["Glm4vForConditionalGeneration"],
+  modelType: "glm4v",
+  wrapper: { textType: "glm4v_text" },
+  defaults: {
+    ...glm4.defaults,
+    max_position_embeddings: 32768,
+    rms_norm_eps: 1e-5,
+  },
+  names: insideModel,
+  tensors: [
+    pairsToHalves("q"),
+    pairsToHalves("k"),
+    ...glm4.tensors.filter(({ gguf: [name] }) => !/\.attn_[qk]\.\*$/.test(name ?? "")),
+  ],
+  recognises: (metadata) => metadata.has("glm4.rope.dimension_sections"),
 };
 
 /** Layers that predict further tokens, as far as they are there: some copies of a checkpoint leave them out. */
@@ -152,18 +249,11 @@ export const glm4moe: Architecture = {
     ...textParameters.slice(1).filter((rule) => rule !== generic.gatingFunction),
     rope,
     generic.expertFeedForwardLength,
-    count("~.expert_shared_count", ["n_shared_experts"]),
-    count("~.leading_dense_block_count", ["first_k_dense_replace"]),
+    sharedExpertCount("n_shared_experts"),
+    leadingDenseCount("first_k_dense_replace"),
     fixed("~.expert_gating_func", u32(2)),
-    real("~.expert_weights_scale", ["routed_scaling_factor"]),
-    derived(
-      "~.expert_weights_norm",
-      (config) =>
-        config.flag("norm_topk_prob") === undefined
-          ? undefined
-          : bool(config.flag("norm_topk_prob") === true),
-      (value, draft) => draft.values.set("norm_topk_prob", boolOf(value) ?? true),
-    ),
+    expertWeightsScale("routed_scaling_factor"),
+    expertWeightsNorm("norm_topk_prob"),
     derived(
       "~.nextn_predict_layers",
       (config, { hfNames }) => {
@@ -184,12 +274,7 @@ export const glm4moe: Architecture = {
     router,
     same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
     ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
-    same("model.layers.{layer}.eh_proj.weight", "blk.{layer}.nextn.eh_proj.weight"),
-    same("model.layers.{layer}.embed_tokens.weight", "blk.{layer}.nextn.embed_tokens.weight"),
-    same("model.layers.{layer}.enorm.weight", "blk.{layer}.nextn.enorm.weight"),
-    same("model.layers.{layer}.hnorm.weight", "blk.{layer}.nextn.hnorm.weight"),
-    same("model.layers.{layer}.shared_head.head.weight", "blk.{layer}.nextn.shared_head_head.weight"),
-    same("model.layers.{layer}.shared_head.norm.weight", "blk.{layer}.nextn.shared_head_norm.weight"),
+    ...nextTokenTensors,
   ],
   tokenizer: glmTokenizer([
     ["bos", "[gMASK]"],

@@ -4,35 +4,84 @@ import { quoted } from "@requant/core/text";
 import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
-import type { Architecture } from "./architecture.ts";
+import { afmoe } from "./afmoe.ts";
+import { arcee } from "./arcee.ts";
+import type { Architecture, FamilyHints } from "./architecture.ts";
+import { arctic } from "./arctic.ts";
 import { baichuan } from "./baichuan.ts";
-import { bert, xlmRoberta } from "./bert.ts";
-import { cohere2 } from "./cohere.ts";
+import { bailing, bailing2 } from "./bailing.ts";
+import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
+import { bloom } from "./bloom.ts";
+import { chatGlm, glm } from "./chatglm.ts";
+import { cohere2, commandR } from "./cohere.ts";
+import { cohere2moe } from "./cohere-moe.ts";
+import { dbrx } from "./dbrx.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
+import { deepseekMoe } from "./deepseek-moe.ts";
+import { dream, llada } from "./diffusion.ts";
+import { dots1 } from "./dots1.ts";
 import { ernie45 } from "./ernie.ts";
+import { ernie45moe } from "./ernie-moe.ts";
+import { euroBert } from "./eurobert.ts";
 import { exaone4 } from "./exaone.ts";
-import { gemma, gemma2, gemma3 } from "./gemma.ts";
+import { exaoneMoe } from "./exaone-moe.ts";
+import { exaone3 } from "./exaone3.ts";
+import { falcon } from "./falcon.ts";
+import { falconH1 } from "./falcon-h1.ts";
+import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
 import { gemma4 } from "./gemma4.ts";
-import { glm4, glm4moe } from "./glm.ts";
+import { glm4, glm4moe, glm4v } from "./glm.ts";
 import { gptNeox } from "./gpt-neox.ts";
 import { gptOss } from "./gpt-oss.ts";
 import { gpt2 } from "./gpt2.ts";
-import { granite, graniteMoe } from "./granite.ts";
+import { granite, graniteMoe, graniteMoeShared } from "./granite.ts";
+import { bamba, granite4Dense, granite4Moe, graniteHybrid } from "./granite-hybrid.ts";
+import { grok } from "./grok.ts";
+import { grovemoe } from "./grovemoe.ts";
 import { internlm2 } from "./internlm2.ts";
+import { internlm3 } from "./internlm3.ts";
+import { jais2 } from "./jais2.ts";
+import { jamba } from "./jamba.ts";
+import { jinaBertV2 } from "./jina-bert-v2.ts";
 import { lfm2 } from "./lfm2.ts";
+import { lfm2moe } from "./lfm2-moe.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
-import { ministral3 } from "./ministral.ts";
+import { falconMamba, mamba, mamba2 } from "./mamba.ts";
+import { mellum } from "./mellum.ts";
+import { minicpm, minicpm3 } from "./minicpm.ts";
+import { minimaxM2 } from "./minimax.ts";
+import { ministral3, mistral3Vision } from "./ministral.ts";
 import { mistralParams } from "./mistral-params.ts";
-import { olmo2, olmo3 } from "./olmo.ts";
+import { modernBert } from "./modern-bert.ts";
+import { mpt } from "./mpt.ts";
+import { nemotron } from "./nemotron.ts";
+import { nemotronH, nemotronHMoe } from "./nemotron-h.ts";
+import { neoBert } from "./neobert.ts";
+import { jinaBertV3, nomicBert, nomicBertMoe } from "./nomic-bert.ts";
+import { olmo1, olmo2, olmo3 } from "./olmo.ts";
+import { olmoe } from "./olmoe.ts";
+import { openelm } from "./openelm.ts";
+import { orion } from "./orion.ts";
+import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
+import { phimoe } from "./phimoe.ts";
+import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
+import { qwen3Reranker, qwen3RerankerOwnHead } from "./qwen-reranker.ts";
+import { qwen2vl, qwen3vl, qwen3vlmoe } from "./qwen-vl.ts";
 import { qwen1 } from "./qwen1.ts";
+import { refact } from "./refact.ts";
+import { seedOss } from "./seed-oss.ts";
+import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
+import { codeShell, starcoder } from "./starcoder.ts";
 import { starcoder2 } from "./starcoder2.ts";
+import { mt5, t5, t5Encoder, umt5 } from "./t5.ts";
+import { xverse } from "./xverse.ts";
 
 /**
  * Where several families share a GGUF name, families that recognise their own files come before the family for all other
@@ -43,17 +92,28 @@ export const architectures: readonly Architecture[] = [
   mistral,
   llama,
   qwen2,
+  qwen3Reranker,
+  qwen3RerankerOwnHead,
   qwen3,
+  qwen2vl,
+  qwen3vl,
+  qwen3vlmoe,
   qwen2moe,
   qwen3moe,
   gemma,
   gemma2,
   gemma3,
+  gemmaEmbedding,
   phi3,
   gptOss,
   deepseek3,
   deepseek2,
+  glm4v,
   glm4,
+  granite4Dense,
+  granite4Moe,
+  bamba,
+  graniteHybrid,
   granite,
   olmo3,
   olmo2,
@@ -67,10 +127,13 @@ export const architectures: readonly Architecture[] = [
   gemma4,
   llama4,
   glm4moe,
+  mistral3Vision,
   ministral3,
   lfm2,
+  lfm2moe,
   ernie45,
   exaone4,
+  graniteMoeShared,
   graniteMoe,
   phi2,
   gpt2,
@@ -79,8 +142,70 @@ export const architectures: readonly Architecture[] = [
   baichuan,
   qwen1,
   mistralParams,
+  distilBert,
+  jinaBertV2,
+  jinaBertV3,
   bert,
   xlmRoberta,
+  roberta,
+  modernBert,
+  nomicBert,
+  nomicBertMoe,
+  neoBert,
+  euroBert,
+  t5,
+  mt5,
+  umt5,
+  t5Encoder,
+  falcon,
+  mpt,
+  bloom,
+  starcoder,
+  codeShell,
+  olmo1,
+  commandR,
+  nemotron,
+  dbrx,
+  arctic,
+  orion,
+  xverse,
+  chatGlm,
+  glm,
+  minicpm,
+  minicpm3,
+  internlm3,
+  openelm,
+  jais2,
+  arcee,
+  dream,
+  llada,
+  exaone3,
+  afmoe,
+  bailing,
+  bailing2,
+  cohere2moe,
+  deepseekMoe,
+  dots1,
+  ernie45moe,
+  exaoneMoe,
+  grok,
+  grovemoe,
+  mellum,
+  falconMamba,
+  mamba,
+  mamba2,
+  falconH1,
+  jamba,
+  nemotronH,
+  nemotronHMoe,
+  minimaxM2,
+  olmoe,
+  pangu,
+  phimoe,
+  plm,
+  refact,
+  seedOss,
+  smallthinker,
 ];
 
 const likeHint = "Give a GGUF of the same model as `like`: its names, metadata and tokenizer are taken.";
@@ -89,17 +214,18 @@ const likeHint = "Give a GGUF of the same model as `like`: its names, metadata a
  * The family of a config.json.
  * @throws ConversionError, with a hint to the option `like`, when no family is known for its class.
  */
-export function architectureOfConfig(config: JsonObject): Architecture {
+export function architectureOfConfig(config: JsonObject, hints: FamilyHints = {}): Architecture {
   const names = classNames(config);
   const nested = nestedModelTypes(config);
   const type = field(config, "model_type");
+  const possible = architectures.filter(({ claims }) => claims === undefined || claims(config, hints));
   const found =
     // for a multimodal wrapper, the nested text model decides
-    architectures.find(({ modelType }) => nested.includes(modelType)) ??
+    possible.find(({ modelType }) => nested.includes(modelType)) ??
     names
-      .map((name) => architectures.find(({ classes }) => classes.includes(name)))
+      .map((name) => possible.find(({ classes }) => classes.includes(name)))
       .find((one) => one !== undefined) ??
-    (names.length === 0 ? architectures.find(({ modelType }) => modelType === type) : undefined);
+    (names.length === 0 ? possible.find(({ modelType }) => modelType === type) : undefined);
   if (found !== undefined) return found;
   if (names.length === 0 && (type === undefined || type === null)) {
     throw new FormatError("The config.json names no model: `architectures` and `model_type` are missing.", {
@@ -131,6 +257,12 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
     throw new ConversionError(`No Hugging Face layout is known for the GGUF architecture ${name}.`, {
       hint: "The file can still be requantized as GGUF.",
     });
+  }
+  if (found.notBack !== undefined) {
+    throw new ConversionError(
+      `A GGUF of the architecture ${name} is not converted to Hugging Face: ${found.notBack}.`,
+      { hint: "The file can still be requantized as GGUF." },
+    );
   }
   return found;
 }

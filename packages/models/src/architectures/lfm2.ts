@@ -3,11 +3,11 @@ import { largest } from "@requant/core";
 import type { ConfigValues } from "../config.ts";
 import { numberArray, numbersOf, u32 } from "../metadata-values.ts";
 import { sentencePieceOrBpe } from "../tokenizer/extras.ts";
-import type { Architecture } from "./architecture.ts";
+import type { Architecture, ParameterRule, TensorRule } from "./architecture.ts";
 import { count, derived, generic, textParameters } from "./parameters.ts";
 import { attention, decoderEnds, same, squeezed } from "./tensors.ts";
 
-function layerTypes(values: ConfigValues): void {
+export function layerTypes(values: ConfigValues): void {
   const layers = values.get("num_hidden_layers");
   if (Array.isArray(values.get("layer_types")) || typeof layers !== "number") return;
   const full = values.get("full_attn_idxs");
@@ -17,6 +17,42 @@ function layerTypes(values: ConfigValues): void {
     Array.from({ length: layers }, (_, layer) => (isFull(layer) ? "full_attention" : "conv")),
   );
 }
+
+/** Convolution layers have no key-value heads. */
+export const attentionLayers: ParameterRule = derived(
+  "~.attention.head_count_kv",
+  (config) => {
+    const types = config.get("layer_types");
+    const heads = config.need("num_key_value_heads");
+    return numberArray("i32", Array.isArray(types) ? types.map((type) => (type === "conv" ? 0 : heads)) : []);
+  },
+  (value, draft) => {
+    const heads = numbersOf(value);
+    if (heads === undefined) return;
+    draft.values.set("num_key_value_heads", largest(heads) ?? 0);
+    draft.values.set(
+      "layer_types",
+      heads.map((own) => (own === 0 ? "conv" : "full_attention")),
+    );
+  },
+);
+
+export const lfm2Tensors: readonly TensorRule[] = [
+  ...decoderEnds.filter(({ hf }) => hf[0] !== "model.norm.*"),
+  same("model.embedding_norm.weight", "token_embd_norm.weight"),
+  same("model.layers.{layer}.operator_norm.weight", "blk.{layer}.attn_norm.weight"),
+  same("model.layers.{layer}.ffn_norm.weight", "blk.{layer}.ffn_norm.weight"),
+  ...attention(false).slice(0, 3),
+  same("model.layers.{layer}.self_attn.out_proj.weight", "blk.{layer}.attn_output.weight"),
+  same("model.layers.{layer}.self_attn.q_layernorm.weight", "blk.{layer}.attn_q_norm.weight"),
+  same("model.layers.{layer}.self_attn.k_layernorm.weight", "blk.{layer}.attn_k_norm.weight"),
+  squeezed("model.layers.{layer}.conv.conv.weight", "blk.{layer}.shortconv.conv.weight"),
+  same("model.layers.{layer}.conv.in_proj.weight", "blk.{layer}.shortconv.in_proj.weight"),
+  same("model.layers.{layer}.conv.out_proj.weight", "blk.{layer}.shortconv.out_proj.weight"),
+  same("model.layers.{layer}.feed_forward.w1.weight", "blk.{layer}.ffn_gate.weight"),
+  same("model.layers.{layer}.feed_forward.w3.weight", "blk.{layer}.ffn_up.weight"),
+  same("model.layers.{layer}.feed_forward.w2.weight", "blk.{layer}.ffn_down.weight"),
+];
 
 export const lfm2: Architecture = {
   name: "lfm2",
@@ -46,27 +82,7 @@ export const lfm2: Architecture = {
   derive: [layerTypes],
   parameters: [
     ...textParameters,
-    // convolution layers have no key-value heads
-    derived(
-      "~.attention.head_count_kv",
-      (config) => {
-        const types = config.get("layer_types");
-        const heads = config.need("num_key_value_heads");
-        return numberArray(
-          "i32",
-          Array.isArray(types) ? types.map((type) => (type === "conv" ? 0 : heads)) : [],
-        );
-      },
-      (value, draft) => {
-        const heads = numbersOf(value);
-        if (heads === undefined) return;
-        draft.values.set("num_key_value_heads", largest(heads) ?? 0);
-        draft.values.set(
-          "layer_types",
-          heads.map((own) => (own === 0 ? "conv" : "full_attention")),
-        );
-      },
-    ),
+    attentionLayers,
     generic.vocabularySize,
     count("~.shortconv.l_cache", ["conv_L_cache"]),
     derived("~.feed_forward_length", (config) => {
@@ -79,22 +95,7 @@ export const lfm2: Architecture = {
       return u32(multiple * Math.ceil(adjusted / multiple));
     }),
   ],
-  tensors: [
-    ...decoderEnds.filter(({ hf }) => hf[0] !== "model.norm.*"),
-    same("model.embedding_norm.weight", "token_embd_norm.weight"),
-    same("model.layers.{layer}.operator_norm.weight", "blk.{layer}.attn_norm.weight"),
-    same("model.layers.{layer}.ffn_norm.weight", "blk.{layer}.ffn_norm.weight"),
-    ...attention(false).slice(0, 3),
-    same("model.layers.{layer}.self_attn.out_proj.weight", "blk.{layer}.attn_output.weight"),
-    same("model.layers.{layer}.self_attn.q_layernorm.weight", "blk.{layer}.attn_q_norm.weight"),
-    same("model.layers.{layer}.self_attn.k_layernorm.weight", "blk.{layer}.attn_k_norm.weight"),
-    squeezed("model.layers.{layer}.conv.conv.weight", "blk.{layer}.shortconv.conv.weight"),
-    same("model.layers.{layer}.conv.in_proj.weight", "blk.{layer}.shortconv.in_proj.weight"),
-    same("model.layers.{layer}.conv.out_proj.weight", "blk.{layer}.shortconv.out_proj.weight"),
-    same("model.layers.{layer}.feed_forward.w1.weight", "blk.{layer}.ffn_gate.weight"),
-    same("model.layers.{layer}.feed_forward.w3.weight", "blk.{layer}.ffn_up.weight"),
-    same("model.layers.{layer}.feed_forward.w2.weight", "blk.{layer}.ffn_down.weight"),
-  ],
+  tensors: lfm2Tensors,
   tokenizer: sentencePieceOrBpe,
   finishConfig(draft) {
     // the length that GGUF holds is the adjusted one

@@ -1,8 +1,10 @@
 /** Llama 1, 2, 3, 3.1, and Mistral and Mixtral, which share its class (llama.cpp, conversion/llama.py). */
+import { classNames } from "../hf-files.ts";
 import { llama3RopeFactors } from "../rope-factors.ts";
 import { llamaTokenizer } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
 import { llamaDecoder } from "./decoder.ts";
+import { numberedExperts } from "./expert-tensors.ts";
 import {
   deriveHeadLength,
   deriveKeyValueHeads,
@@ -10,7 +12,7 @@ import {
   textParameters,
   wholeHeadRope,
 } from "./parameters.ts";
-import { attention, decoderEnds, gatedFeedForward, layerNorms, same, stackedExperts } from "./tensors.ts";
+import { attention, decoderEnds, gatedFeedForward, layerNorms, same } from "./tensors.ts";
 
 export const llamaParameters: readonly ParameterRule[] = [
   ...textParameters,
@@ -72,6 +74,8 @@ export const mistral: Architecture = {
   ...llama,
   classes: ["MistralForCausalLM"],
   modelType: "mistral",
+  // llama.cpp has a name of its own for the language model of Mistral Small 3.1
+  claims: (config) => !classNames(config).includes("Mistral3ForConditionalGeneration"),
   defaults: {
     bos_token_id: 1,
     eos_token_id: 2,
@@ -122,17 +126,7 @@ export const mixtral: Architecture = {
     ...decoderEnds,
     ...layerNorms,
     ...attention(true),
-    stackedExperts([
-      [
-        "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
-        "blk.{layer}.ffn_gate_exps.weight",
-      ],
-      [
-        "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
-        "blk.{layer}.ffn_down_exps.weight",
-      ],
-      ["model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight", "blk.{layer}.ffn_up_exps.weight"],
-    ]),
+    numberedExperts("model.layers.{layer}.block_sparse_moe.experts"),
     same("model.layers.{layer}.block_sparse_moe.gate.weight", "blk.{layer}.ffn_gate_inp.weight"),
   ],
   recognises: (metadata) => metadata.has("llama.expert_count"),

@@ -1,70 +1,10 @@
 /** Llama 4's text model: routed and shared experts, stored transposed (llama.cpp, conversion/llama.py). */
 import { numberOf, u32 } from "../metadata-values.ts";
-import type { StoredInput, WeightInput } from "../weight-plan.ts";
-import type { Architecture, TensorRule } from "./architecture.ts";
+import type { Architecture } from "./architecture.ts";
+import { transposedExperts } from "./fused-experts.ts";
 import { llama, llamaParameters } from "./llama.ts";
 import { count, derived } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same, sharedExpert, stackedProjections } from "./tensors.ts";
-
-const range = (length: number): readonly number[] => Array.from({ length }, (_, index) => index);
-
-const rowsOf = (tensor: string, expert: number, rows: number): StoredInput => ({
-  tensor,
-  rows: [expert * rows, (expert + 1) * rows],
-});
-
-/** `[E, in, out]` ↔ `[E, out, in]`. */
-const downExperts: TensorRule = {
-  hf: ["model.layers.{layer}.feed_forward.experts.down_proj"],
-  gguf: ["blk.{layer}.ffn_down_exps.weight"],
-  toGguf: ([names], { shapeOf }) => {
-    const name = names?.[0] ?? "";
-    const [experts = 1, inner = 1, outer = 1] = shapeOf(name);
-    const inputs = range(experts).map((expert) => ({
-      ...rowsOf(name, expert, inner),
-      transpose: true as const,
-    }));
-    return [{ shape: [experts, outer, inner], inputs }];
-  },
-  toHf: ([name = ""], { shapeOf }) => {
-    const [experts = 1, outer = 1, inner = 1] = shapeOf(name);
-    const inputs = range(experts).map((expert) => ({
-      ...rowsOf(name, expert, outer),
-      transpose: true as const,
-    }));
-    return [[{ shape: [experts, inner, outer], inputs }]];
-  },
-};
-
-/** `[E, in, 2 × ff]`, gate columns first ↔ two of `[E, ff, in]`. */
-const gateUpExperts: TensorRule = {
-  hf: ["model.layers.{layer}.feed_forward.experts.gate_up_proj"],
-  gguf: ["blk.{layer}.ffn_gate_exps.weight", "blk.{layer}.ffn_up_exps.weight"],
-  toGguf: ([names], { shapeOf }) => {
-    const name = names?.[0] ?? "";
-    const [experts = 1, inner = 1, both = 2] = shapeOf(name);
-    return [0, 1].map((part) => ({
-      shape: [experts, both / 2, inner],
-      inputs: range(experts).map(
-        (expert): WeightInput => ({
-          ...rowsOf(name, expert, inner),
-          transpose: true,
-          rowOrder: { kind: "view", view: [both], ranges: [[(part * both) / 2, ((part + 1) * both) / 2]] },
-        }),
-      ),
-    }));
-  },
-  toHf: (parts, { shapeOf }) => {
-    const [experts = 1, rows = 1, inner = 1] = shapeOf(parts[0] ?? "");
-    const inputs = range(experts).map(
-      (expert): WeightInput => ({
-        join: parts.map((tensor) => rowsOf(tensor, expert, rows)),
-        transpose: true,
-      }),
-    );
-    return [[{ shape: [experts, inner, 2 * rows], inputs }]];
-  },
-};
 
 export const llama4: Architecture = {
   ...llama,
@@ -115,8 +55,7 @@ export const llama4: Architecture = {
     ...decoderEnds,
     ...layerNorms,
     ...attention(false),
-    downExperts,
-    gateUpExperts,
+    ...transposedExperts("model.layers.{layer}.feed_forward.experts"),
     same("model.layers.{layer}.feed_forward.router.weight", "blk.{layer}.ffn_gate_inp.weight"),
     ...sharedExpert("model.layers.{layer}.feed_forward.shared_expert"),
     same("model.layers.{layer}.feed_forward.gate_proj.weight", "blk.{layer}.ffn_gate.weight"),

@@ -3,8 +3,9 @@ import { numberField } from "../json.ts";
 import { f32, numberOf, shortestFloat } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
 import type { Architecture, ParameterRule } from "./architecture.ts";
-import { llama, llamaParameters } from "./llama.ts";
+import { llama, llamaParameters, mistral } from "./llama.ts";
 import { derived, deriveHeadLength, deriveKeyValueHeads } from "./parameters.ts";
+import { insideModel } from "./qwen-vl.ts";
 
 function ropeNumber(key: string, name: string): ParameterRule {
   return derived(
@@ -24,7 +25,7 @@ export const ministral3: Architecture = {
   ...llama,
   decoder: undefined,
   name: "mistral3",
-  classes: ["Ministral3ForCausalLM", "Mistral3ForConditionalGeneration"],
+  classes: ["Ministral3ForCausalLM"],
   modelType: "ministral3",
   defaults: {
     bos_token_id: 1,
@@ -70,4 +71,17 @@ export const ministral3: Architecture = {
       "taken to equal mscale_all_dim, as published models have it",
     );
   },
+};
+
+/** The language model of Mistral Small 3.1, which is a Mistral. */
+export const mistral3Vision: Architecture = {
+  ...llama,
+  name: "mistral3",
+  classes: ["Mistral3ForConditionalGeneration"],
+  modelType: "mistral3",
+  wrapper: { textType: "mistral" },
+  defaults: mistral.defaults,
+  names: insideModel,
+  decoder: undefined,
+  recognises: (metadata) => !metadata.has("mistral3.rope.scaling.yarn_log_multiplier"),
 };

@@ -1,12 +1,15 @@
 /** OLMo 2 and 3: norms after attention and feed-forward (llama.cpp, conversion/olmo.py). */
 import type { Metadata } from "@requant/core";
-import { sentencePieceOrBpe } from "../tokenizer/extras.ts";
+import { f32 } from "../metadata-values.ts";
+import { byteBpe, sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { llamaDecoder } from "./decoder.ts";
 import {
   deriveKeyValueHeads,
   deriveLayerTypes,
+  fixed,
   generic,
+  real,
   slidingPattern,
   textParameters,
 } from "./parameters.ts";
@@ -70,4 +73,40 @@ export const olmo3: Architecture = {
   ],
   parameters: [...textParameters, generic.slidingWindow, slidingPattern(slides)],
   recognises: (metadata: Metadata) => metadata.has("olmo2.attention.sliding_window"),
+};
+
+/** OLMo 1: norms without weights, queries and keys that may be clamped. */
+export const olmo1: Architecture = {
+  name: "olmo",
+  classes: ["OlmoForCausalLM", "OLMoForCausalLM"],
+  modelType: "olmo",
+  defaults: {
+    attention_bias: false,
+    bos_token_id: null,
+    clip_qkv: null,
+    eos_token_id: 50279,
+    hidden_act: "silu",
+    hidden_size: 4096,
+    intermediate_size: 11008,
+    max_position_embeddings: 2048,
+    num_attention_heads: 32,
+    num_hidden_layers: 32,
+    num_key_value_heads: null,
+    pad_token_id: 1,
+    rope_parameters: { rope_theta: 10000, rope_type: "default" },
+    tie_word_embeddings: false,
+    vocab_size: 50304,
+  },
+  derive: [deriveKeyValueHeads],
+  parameters: [
+    ...textParameters,
+    // the class has no setting for it
+    fixed("~.attention.layer_norm_epsilon", f32(1e-5)),
+    real("~.attention.clamp_kqv", ["clip_qkv"]),
+  ],
+  tensors: [...decoderEnds, ...attention(true), ...gatedFeedForward],
+  tokenizer: byteBpe,
+  finishConfig(draft) {
+    draft.values.delete("layer_norm_eps");
+  },
 };

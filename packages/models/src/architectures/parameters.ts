@@ -1,7 +1,7 @@
 /** Hyperparameters ↔ metadata keys: the generic list and its building blocks (llama.cpp, conversion/base.py, gguf-py constants). */
 import type { MetadataValue } from "@requant/core";
 import type { Config, ConfigValues } from "../config.ts";
-import { field, type JsonValue } from "../json.ts";
+import { field, isJsonObject, type JsonValue } from "../json.ts";
 import { bool, boolArray, f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
 import { ropeRules } from "../rope.ts";
 import type { ConfigDraft, ParameterRule } from "./architecture.ts";
@@ -21,9 +21,13 @@ const usualSpellings: ReadonlySet<string> = new Set([
 ]);
 
 /** The spelling that the family's own config uses, else the usual one. */
-export function ownSpelling(draft: Pick<ConfigDraft, "defaults">, names: readonly string[]): string {
+export function ownSpelling(
+  draft: Pick<ConfigDraft, "defaults" | "spellings">,
+  names: readonly string[],
+): string {
   return (
     names.find((name) => field(draft.defaults, name) !== undefined) ??
+    names.find((name) => draft.spellings.includes(name)) ??
     names.find((name) => usualSpellings.has(name)) ??
     names[0] ??
     ""
@@ -70,6 +74,41 @@ export function derived(
   return toHf ? { key, toGguf, toHf } : { key, toGguf };
 }
 
+/** A value of a group of settings inside config.json. */
+export function groupValue(config: Config, group: string, name: string): JsonValue | undefined {
+  const values = config.get(group);
+  return isJsonObject(values) ? field(values, name) : undefined;
+}
+
+/** A count from a group of settings inside config.json. */
+export function groupCount(key: string, group: string, name: string): ParameterRule {
+  return {
+    key,
+    toGguf(config) {
+      const value = groupValue(config, group, name);
+      return typeof value === "number" ? u32(value) : undefined;
+    },
+    toHf: (value, draft) => setInGroup(draft, group, name, numberOf(value) ?? null),
+  };
+}
+
+/** A float from a group of settings inside config.json. */
+export function groupReal(key: string, group: string, name: string): ParameterRule {
+  return {
+    key,
+    toGguf(config) {
+      const value = groupValue(config, group, name);
+      return typeof value === "number" ? f32(value) : undefined;
+    },
+    toHf: (value, draft) => setInGroup(draft, group, name, shortestFloat(numberOf(value) ?? 0)),
+  };
+}
+
+export function setInGroup(draft: ConfigDraft, group: string, name: string, value: JsonValue): void {
+  const values = draft.values.get(group);
+  draft.values.set(group, { ...(isJsonObject(values) ? values : {}), [name]: value });
+}
+
 /** The same value in every file of the family. */
 export function fixed(key: string, value: MetadataValue): ParameterRule {
   return { key, toGguf: () => value };
@@ -85,7 +124,24 @@ const gatingKeys = [
   "score_func",
   "moe_router_activation",
   "moe_router_activation_func",
+  "expert_selection_fn",
 ];
+
+/** How the router's scores become weights; `name` is the family's own key. */
+export function gatingFunction(name: string): ParameterRule {
+  return derived(
+    "~.expert_gating_func",
+    (config) => {
+      const given = config.find(...gatingKeys);
+      const number = typeof given === "string" ? field(gatingFunctions, given) : undefined;
+      return typeof number === "number" ? u32(number) : undefined;
+    },
+    (value, draft) => {
+      const given = Object.entries(gatingFunctions).find(([, number]) => number === numberOf(value))?.[0];
+      if (given !== undefined) draft.values.set(name, given);
+    },
+  );
+}
 
 type GenericName =
   | "blockCount"
@@ -148,18 +204,7 @@ export const generic: Readonly<Record<GenericName, ParameterRule>> = {
   ]),
   expertGroupCount: count("~.expert_group_count", ["n_group"]),
   expertGroupUsedCount: count("~.expert_group_used_count", ["topk_group"]),
-  gatingFunction: derived(
-    "~.expert_gating_func",
-    (config) => {
-      const name = config.find(...gatingKeys);
-      const number = typeof name === "string" ? field(gatingFunctions, name) : undefined;
-      return typeof number === "number" ? u32(number) : undefined;
-    },
-    (value, draft) => {
-      const name = Object.entries(gatingFunctions).find(([, number]) => number === numberOf(value))?.[0];
-      if (name !== undefined) draft.values.set("scoring_func", name);
-    },
-  ),
+  gatingFunction: gatingFunction("scoring_func"),
   keyLength: count("~.attention.key_length", ["head_dim"]),
   valueLength: derived("~.attention.value_length", (config) => {
     const length = config.count("head_dim");

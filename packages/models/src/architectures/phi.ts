@@ -128,7 +128,7 @@ export const phi3: Architecture = {
     same("model.layers.{layer}.mlp.gate_up_proj.*", "blk.{layer}.ffn_up.*"),
     same("model.layers.{layer}.mlp.down_proj.*", "blk.{layer}.ffn_down.*"),
   ],
-  tokenizer: { kinds: ["sentencepiece", ...byteKinds], strictSpecials: true, json: "llama" },
+  tokenizer: { kinds: ["sentencepiece", ...byteKinds], addedTokens: "strict", json: "llama" },
   // llama.cpp, src/models/phi3.cpp, which does not use the window
   decoder: { ...llamaDecoder, positions: "halves", gate: "fused" },
   finishConfig(draft) {

@@ -19,6 +19,7 @@ import {
   generic,
   textParameters,
 } from "./parameters.ts";
+import { predictionNames } from "./prediction.ts";
 import {
   arithmetic,
   attention,
@@ -66,24 +67,6 @@ function predictedLayers(names: ReadonlySet<string>): number {
   }
   return layers.size;
 }
-
-const predictionNames: NonNullable<Architecture["names"]> = {
-  toRules(name, config) {
-    const layers = config.need("num_hidden_layers");
-    const match = /^(?:model\.)?mtp\.(?:layers\.(\d+)\.)?(.+)$/.exec(name);
-    if (match === null) return name;
-    return match[1] === undefined
-      ? `model.layers.${layers}.mtp.${match[2]}`
-      : `model.layers.${layers + Number(match[1])}.${match[2]}`;
-  },
-  fromRules(name, config) {
-    const match = /^model\.layers\.(\d+)\.(.+)$/.exec(name);
-    const over = match === null ? -1 : Number(match[1]) - config.need("num_hidden_layers");
-    if (match === null || over < 0) return name;
-    const rest = match[2] ?? "";
-    return rest.startsWith("mtp.") ? rest : `mtp.layers.${over}.${rest}`;
-  },
-};
 
 const deltaParameters: readonly ParameterRule[] = [
   {

@@ -4,6 +4,7 @@ import { byteBpe, sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { type DecoderDescription, llamaDecoder } from "./decoder.ts";
 import { count, deriveKeyValueHeads, generic, textParameters } from "./parameters.ts";
+import { pooling } from "./pooling.ts";
 import {
   attention,
   decoderEnds,
@@ -51,7 +52,7 @@ export const qwen2: Architecture = {
     ...window,
   },
   derive: [deriveKeyValueHeads, dropUnusedWindow],
-  parameters: textParameters,
+  parameters: [...textParameters, pooling],
   tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...gatedFeedForward],
   tokenizer: sentencePieceOrBpe,
   decoder: { ...llamaDecoder, positions: "halves" },

@@ -34,6 +34,11 @@ export function same(hf: string, gguf: string): TensorRule {
   return { ...mapped(hf, gguf, noSteps, noSteps), plain: true };
 }
 
+/** A spelling that is read but never written back: another rule has the same GGUF name. */
+export function readOnly(rule: TensorRule): TensorRule {
+  return { ...rule, oneWay: true };
+}
+
 /** Elementwise arithmetic in one direction and its inverse in the other. */
 export function arithmetic(hf: string, gguf: string, toGguf: ElementMap, toHf: ElementMap): TensorRule {
   return mapped(

@@ -26,8 +26,8 @@ export function countParameters(tensors: readonly Counted[]): ParameterCounts {
   for (const { name, shape } of tensors) {
     const size = elementCount(shape);
     total += size;
-    // biases and scales of experts count as shared
-    if (!name.endsWith("_exps.weight")) {
+    // biases, scales and norms of experts count as shared
+    if (!name.endsWith("_exps.weight") || shape.length < 3) {
       shared += size;
       continue;
     }

@@ -45,6 +45,8 @@ export interface PreTokenizer {
 export interface PreTokenizerTraits {
   readonly ignoreMerges?: boolean;
   readonly normalizer?: string;
+  /** RoBERTa's way to put special tokens around a text. */
+  readonly postProcessor?: "RobertaProcessing";
 }
 
 const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
@@ -80,8 +82,9 @@ export const preTokenizers: readonly PreTokenizer[] = [
   {
     steps: [{ split: cl100k("\\p{N}{1,3}") }, plain],
     names: [
+      { name: "llama-bpe", architectures: ["eurobert", "llada"] },
       { name: "glm4", token: "[gMASK]" },
-      { name: "lfm2", architectures: ["lfm2"] },
+      { name: "lfm2", architectures: ["lfm2", "lfm2moe"] },
       { name: "falcon-h1", architectures: ["falcon-h1"] },
       { name: "llama-bpe", ignoreMerges: true, bosTemplate: true },
       { name: "smaug-bpe", ignoreMerges: true },
@@ -96,9 +99,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "stablelm2", token: "<|reg0|>" },
       { name: "hunyuan", architectures: ["hunyuan-moe"] },
       { name: "grok-2", architectures: ["grok"] },
+      { name: "solar-open", architectures: ["glm4moe"] },
       { name: "qwen2" },
     ],
-    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "solar-open"],
+    aliases: ["deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"],
   },
   {
     steps: [{ split: cl100k("\\p{N}", "[\\p{L}\\p{M}]") }, plain],
@@ -119,7 +123,11 @@ export const preTokenizers: readonly PreTokenizer[] = [
   },
   {
     steps: [{ split: "\\p{N}{1,3}" }, { split: "[一-龥぀-ゟ゠-ヿ]+" }, { split: deepseekWords }, plain],
-    names: [{ name: "hunyuan-dense", architectures: ["hunyuan-dense"] }, { name: "deepseek-v3" }],
+    names: [
+      { name: "hunyuan-dense", architectures: ["hunyuan-dense"] },
+      { name: "afmoe", architectures: ["afmoe"] },
+      { name: "deepseek-v3" },
+    ],
     aliases: ["joyai-llm", "hy_v4"],
   },
   {
@@ -131,8 +139,8 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { digits: "each" },
       plain,
     ],
-    // DeepSeek V2 uses the name deepseek-llm; the older deepseek-coder models have exactly the same steps
-    names: [{ name: "deepseek-llm", architectures: ["deepseek2"] }, { name: "deepseek-coder" }],
+    // DeepSeek-MoE and V2 use the name deepseek-llm; the older deepseek-coder models have exactly the same steps
+    names: [{ name: "deepseek-llm", architectures: ["deepseek", "deepseek2"] }, { name: "deepseek-coder" }],
   },
   {
     steps: [
@@ -154,6 +162,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "exaone4", architectures: ["exaone4"] },
       { name: "mpt", architectures: ["mpt"] },
       { name: "jais", architectures: ["jais", "jais2"] },
+      { name: "modern-bert", architectures: ["modern-bert"] },
       { name: "olmo", normalizer: "NFC" },
       { name: "gpt-2" },
     ],
@@ -161,7 +170,6 @@ export const preTokenizers: readonly PreTokenizer[] = [
       "gigachat",
       "a.x-4.0",
       "mellum",
-      "modern-bert",
       "jina-es",
       "jina-de",
       "jina-v2-es",
@@ -181,9 +189,10 @@ export const preTokenizers: readonly PreTokenizer[] = [
       { name: "exaone", architectures: ["exaone"] },
       { name: "command-r", architectures: ["command-r", "cohere2"] },
       { name: "command-r", normalizer: "NFC" },
+      { name: "mellum2", architectures: ["mellum"] },
       { name: "smollm" },
     ],
-    aliases: ["minerva-7b", "mellum2"],
+    aliases: ["minerva-7b"],
   },
   {
     steps: [
@@ -240,9 +249,8 @@ export const preTokenizers: readonly PreTokenizer[] = [
     names: [{ name: "bloom" }],
     aliases: ["poro-chat", "gpt3-finnish"],
   },
-  // written from memory, not from a published file; llama.cpp also splits groups of three digits
   {
-    steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }],
+    steps: [{ punctuation: "Contiguous" }, gpt2, { digits: "runs" }, { split: "[0-9][0-9][0-9]" }],
     names: [{ name: "falcon" }],
   },
 ];
@@ -264,7 +272,9 @@ export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = 
   minicpm5: { ignoreMerges: true },
   "jina-v5-nano": { ignoreMerges: true },
   olmo: { normalizer: "NFC" },
+  "modern-bert": { normalizer: "NFC" },
   mpt: { normalizer: "NFC" },
+  "roberta-bpe": { postProcessor: "RobertaProcessing" },
 };
 
 /**
@@ -290,7 +300,14 @@ function withCasedLetters(regex: string): string {
 }
 
 function canonicalRegex(regex: string): string {
-  return withCasedLetters(regex).replaceAll("\r", "\\r").replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+  return (
+    withCasedLetters(regex)
+      .replaceAll("\r", "\\r")
+      .replaceAll("\n", "\\n")
+      .replaceAll("\t", "\\t")
+      // a quotation mark needs no backslash
+      .replaceAll('\\"', '"')
+  );
 }
 
 /** One step of tokenizer.json; undefined when it is of no known kind. */

@@ -6,10 +6,11 @@ import type { HfFiles } from "../hf-files.ts";
 /**
  * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt.
  * `tiktoken`: Qwen 1's qwen.tiktoken. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`:
- * XLM-RoBERTa's sentencepiece.bpe.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
+ * XLM-RoBERTa's sentencepiece.bpe.model. `t5-sentencepiece`: T5's unigram model, spiece.model or tokenizer.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
  * kind (BPE with byte fallback). `byte-bpe`: tokenizer.json with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without
  * tokenizer.model; their tokenizer.json lists all tokens. `gemma4`: sentencepiece-like tokenizer.json that keeps its
- * merges.
+ * merges. `tokens-only`: tokenizer.json of SentencePiece's kind, of which only tokens and their types are
+ * written (XVERSE).
  */
 export type TokenizerKind =
   | "tekken"
@@ -21,6 +22,8 @@ export type TokenizerKind =
   | "wordpiece"
   | "unigram"
   | "xlm-sentencepiece"
+  | "t5-sentencepiece"
+  | "tokens-only"
   | "gemma-json"
   | "gemma4";
 
@@ -51,10 +54,10 @@ export interface TokenizerRules {
   /** The roles that the class reads; absent: all. */
   readonly roles?: readonly string[];
   /**
-   * Phi-3's own way to read SentencePiece: the spelling of a token gives it no type, and tokenizer.json's added tokens
-   * count.
+   * How the class reads added tokens. `strict` (Phi-3): the spelling of a token that is added to SentencePiece's gives it
+   * no type, and tokenizer.json's added tokens count. `typed` (Dream): the same for a byte-level BPE. `redefined` (Arctic): the same, and special tokens keep a score of 0.
    */
-  readonly strictSpecials?: boolean;
+  readonly addedTokens?: "strict" | "typed" | "redefined";
   /** How the family's tokenizer.json is built again from a SentencePiece vocabulary. */
   readonly json?: "llama" | "gemma";
 }

@@ -1,8 +1,10 @@
 /** Vocabularies of a tokenizer.json that is SentencePiece's BPE. */
+import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import { field, objectField, textField } from "../json.ts";
 import type { Piece } from "./sentencepiece.ts";
 import {
+  bytePairVocabulary,
   decoderTokens,
   jsonTokens,
   namedSpecials,
@@ -44,6 +46,22 @@ export function sentencePieceJsonVocabulary(files: HfFiles, visible: readonly st
   }
   const shown = types.map((type, id) => (visible.includes(tokens[id] ?? "") ? tokenTypes.userDefined : type));
   return { tokens, types: shown, scores: tokens.map(() => -1000) };
+}
+
+/** All tokens with their types, without scores (llama.cpp, conversion/xverse.py). */
+export function tokensOnly(files: HfFiles, config: Config): Vocabulary {
+  const { tokens, types } = bytePairVocabulary(files, config);
+  const added = new Map([...decoderTokens(files), ...jsonTokens(files)].map((token) => [token.id, token]));
+  return {
+    // a zero byte would end the text
+    tokens: tokens.map((text) => (text === "\0" ? "<\0>" : text)),
+    types: tokens.map((text, id) => {
+      if (text === "\0" || BYTE_TOKEN.test(text)) return tokenTypes.byte;
+      const token = added.get(id);
+      if (token === undefined) return types[id] ?? tokenTypes.normal;
+      return token.special ? tokenTypes.control : tokenTypes.userDefined;
+    }),
+  };
 }
 
 /**

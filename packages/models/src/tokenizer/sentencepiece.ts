@@ -220,11 +220,11 @@ export interface SerializedIds {
   readonly pad?: number | undefined;
 }
 
-/** A tokenizer.model of these pieces: BPE with byte fallback, identity normalization. */
+/** A tokenizer.model of these pieces. */
 export function serializeSentencePiece(
   pieces: readonly Piece[],
   ids: SerializedIds,
-  addDummyPrefix: boolean,
+  settings: Pick<SentencePieceModel, "modelType" | "addDummyPrefix" | "removeExtraWhitespaces" | "charsmap">,
 ): Uint8Array {
   const model = new ProtoWriter();
   const piece = new ProtoWriter();
@@ -236,7 +236,7 @@ export function serializeSentencePiece(
     model.bytes(1, piece.written());
   }
   const trainer = new ProtoWriter();
-  trainer.number(3, 2);
+  trainer.number(3, settings.modelType);
   trainer.number(4, pieces.length);
   trainer.number(35, pieces.some(({ type }) => type === pieceTypes.byte) ? 1 : 0);
   const absent = 2 ** 32 - 1;
@@ -261,9 +261,10 @@ export function serializeSentencePiece(
   }
   model.bytes(2, trainer.written());
   const normalizer = new ProtoWriter();
-  normalizer.text(1, "identity");
-  normalizer.number(3, addDummyPrefix ? 1 : 0);
-  normalizer.number(4, 0);
+  normalizer.text(1, settings.charsmap.length === 0 ? "identity" : "nmt_nfkc");
+  if (settings.charsmap.length > 0) normalizer.bytes(2, settings.charsmap);
+  normalizer.number(3, settings.addDummyPrefix ? 1 : 0);
+  normalizer.number(4, settings.removeExtraWhitespaces ? 1 : 0);
   normalizer.number(5, 1);
   model.bytes(3, normalizer.written());
   return model.finish();

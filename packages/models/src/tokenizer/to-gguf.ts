@@ -17,7 +17,7 @@ import { note } from "../note.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerContext, TokenizerKind, TokenizerRules } from "./rules.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
-import { piecesOfJson, sentencePieceJsonVocabulary } from "./sentencepiece-json.ts";
+import { piecesOfJson, sentencePieceJsonVocabulary, tokensOnly } from "./sentencepiece-json.ts";
 import {
   chatTemplateMetadata,
   lostTemplateFindings,
@@ -25,7 +25,7 @@ import {
   specialTokenMetadata,
 } from "./special-tokens.ts";
 import { templateNotes } from "./template-notes.ts";
-import { writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
+import { t5Model, writeT5SentencePiece, writeUnigram, writeXlmSentencePiece } from "./unigram.ts";
 import { tokenizerJsonOfVocab } from "./vocab-merges.ts";
 import {
   bytePairVocabulary,
@@ -64,8 +64,10 @@ const isThere: Readonly<Record<TokenizerKind, (files: HfFiles) => boolean>> = {
   tekken: (files) => files.tekken !== undefined && files.tokenizerJson === undefined,
   "vocab-merges": (files) => files.vocabJson !== undefined && files.mergesText !== undefined,
   tiktoken: (files) => files.tiktoken !== undefined,
+  "tokens-only": isSentencePieceJson,
   wordpiece: (files) => modelType(files) === "WordPiece",
   unigram: (files) => modelType(files) === "Unigram",
+  "t5-sentencepiece": (files) => t5Model(files) !== undefined,
   "xlm-sentencepiece": (files) => files.sentencePieceBpe !== undefined,
 };
 
@@ -90,23 +92,26 @@ function preTokenizerOf(files: HfFiles, architecture: string, added: ReadonlyMap
   });
 }
 
-const normalizerKeys: readonly (readonly [string, (normalizer: JsonObject) => boolean])[] = [
-  ["lowercase", (one) => textField(one, "type") === "Lowercase" || bertFlag(one, "lowercase")],
-  ["strip_accents", (one) => textField(one, "type") === "StripAccents" || bertFlag(one, "strip_accents")],
-  ["nfc", (one) => textField(one, "type") === "NFC"],
-];
+/** Keys with the type of the normalizer that each stands for; BertNormalizer has the first two as settings. */
+const normalizerKeys = [
+  ["lowercase", "Lowercase"],
+  ["strip_accents", "StripAccents"],
+  ["nfc", "NFC"],
+] as const;
 
-function bertFlag(normalizer: JsonObject, key: string): boolean {
-  return textField(normalizer, "type") === "BertNormalizer" && field(normalizer, key) !== false;
+function normalizerFlag(normalizer: JsonObject, key: string, type: string): boolean | undefined {
+  if (textField(normalizer, "type") === "BertNormalizer") return flagField(normalizer, key);
+  return textField(normalizer, "type") === type ? true : undefined;
 }
 
 function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
   const outer = objectField(files.tokenizerJson, "normalizer");
   if (outer === undefined) return [];
   const list = (arrayField(outer, "normalizers") ?? [outer]).filter(isJsonObject);
-  return normalizerKeys.flatMap(([key, test]): [string, MetadataValue][] =>
-    list.some(test) ? [[`tokenizer.ggml.normalizer.${key}`, bool(true)]] : [],
-  );
+  return normalizerKeys.flatMap(([key, type]): [string, MetadataValue][] => {
+    const flag = list.map((one) => normalizerFlag(one, key, type)).findLast((one) => one !== undefined);
+    return flag === undefined ? [] : [[`tokenizer.ggml.normalizer.${key}`, bool(flag)]];
+  });
 }
 
 /** llama.cpp's converter writes such a model nevertheless, and so does Requant. */
@@ -146,9 +151,10 @@ function write(
     case "sentencepiece": {
       const model = files.tokenizerModel ?? new Uint8Array(0);
       const { pieces, modelType } = parseSentencePiece(model);
-      const strict = rules.strictSpecials === true;
-      const added = strict ? [...decoderTokens(files), ...jsonTokens(files)] : decoderTokens(files);
-      const vocabulary = piecesVocabulary(files, { pieces, path: "tokenizer.model", added }, config, strict);
+      const manner = rules.addedTokens;
+      const added =
+        manner === "strict" ? [...decoderTokens(files), ...jsonTokens(files)] : decoderTokens(files);
+      const vocabulary = piecesVocabulary(files, { pieces, path: "tokenizer.model", added }, config, manner);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
       const isUnigram = modelType === 1;
       return {
@@ -171,7 +177,7 @@ function write(
     case "gemma-json": {
       const added = [...decoderTokens(files), ...jsonTokens(files)];
       const source = { pieces: piecesOfJson(files), path: "tokenizer.json", added };
-      const vocabulary = piecesVocabulary(files, source, config, false);
+      const vocabulary = piecesVocabulary(files, source, config, undefined);
       const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
       const findings = [scoresNote];
       return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, findings };
@@ -200,14 +206,21 @@ function write(
       return writeTiktoken(files, config);
     case "tekken":
       return writeTekken(files);
+    case "tokens-only": {
+      const vocabulary = tokensOnly(files, config);
+      const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
+      return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: true };
+    }
     case "wordpiece":
       return writeWordPiece(files, config);
     case "unigram":
       return writeUnigram(files, config);
+    case "t5-sentencepiece":
+      return writeT5SentencePiece(files, config);
     case "xlm-sentencepiece":
       return writeXlmSentencePiece(files, config);
     case "byte-bpe": {
-      const vocabulary = bytePairVocabulary(files, config);
+      const vocabulary = bytePairVocabulary(files, config, rules.addedTokens);
       const special = readSpecialTokens(files, undefined, rules.roles);
       const pre = preTokenizerOf(files, architecture, special.added);
       return { model: "gpt2", pre, vocabulary, special, hasNormalizer: true };

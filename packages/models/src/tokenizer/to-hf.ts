@@ -14,7 +14,7 @@ import {
   sentencePieceJson,
   type Token,
 } from "./tokenizer-json.ts";
-import { unigramJson } from "./unigram.ts";
+import { unigramJson, unigramModel } from "./unigram.ts";
 import { tokenTypes } from "./vocabulary.ts";
 import { wordPieceJson } from "./wordpiece.ts";
 
@@ -59,20 +59,32 @@ function readRoles(
   const added = new Map<string, boolean>();
   for (const [key, value] of metadata) {
     const role = Object.entries(roleKeys).find(([, roleKey]) => roleKey === key)?.[0];
-    const id = numberOf(value);
+    // a class that writes ids of its own hides those of the files; the unknown token is known by its text
+    const isOwn = rules.ownKeys?.includes(key) === true;
+    const id = isOwn ? tokens.findIndex(({ text }) => text === `<${role}>`) : numberOf(value);
     const byClass = rules.rolesByText?.some(
       ([one, text]) => one === role && id !== undefined && tokens[id]?.text === text,
     );
     const named = role === "eos" || role === "pad";
-    if (role !== undefined && id !== undefined && id < tokens.length && (named || !byClass))
+    if (role !== undefined && id !== undefined && id >= 0 && id < tokens.length && (named || !byClass))
       ids.set(role, id);
     const addedRole = /^tokenizer\.ggml\.add_(bos|eos|sep)_token$/.exec(key)?.[1];
     const flag = boolOf(value);
-    if (addedRole !== undefined && flag !== undefined && !rules.ownKeys?.includes(key))
-      added.set(addedRole, flag);
+    if (addedRole === undefined || flag === undefined) continue;
+    if (!isOwn) added.set(addedRole, flag);
+    // a class that adds a token of its own accord hides that the files add neither a first nor a last one
+    else if (flag && metadata.has("tokenizer.ggml.add_eos_token")) added.set(addedRole, false);
   }
   return { ids, added };
 }
+/** The mask, which llama.cpp's converter does not find in XLM-RoBERTa's sentencepiece.bpe.model, has its name again. */
+function withMask(tokens: readonly Token[], ids: ReadonlyMap<string, number>): readonly Token[] {
+  const mask = tokens[ids.get("mask") ?? -1];
+  if (mask === undefined || mask.type !== tokenTypes.unused) return tokens;
+  const named = { ...mask, text: "<mask>", type: tokenTypes.control, score: 0 };
+  return tokens.map((token) => (token === mask ? named : token));
+}
+
 /** tokenizer.model with every piece, score and type that the GGUF holds. */
 function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Array {
   const { control, userDefined, unused } = tokenTypes;
@@ -91,18 +103,23 @@ function sentencePieceModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Arra
   return serializeSentencePiece(
     pieces,
     { unknown, bos: ids.get("bos"), eos: ids.get("eos"), pad: ids.get("pad") },
-    prefix,
+    { modelType: 2, addDummyPrefix: prefix, removeExtraWhitespaces: false, charsmap: new Uint8Array(0) },
   );
 }
 
-/** Roles that tokenizer_config.json names; roles out of order came from config.json and stay there. */
-function namedRoles(ids: ReadonlyMap<string, number>): readonly string[] {
+/**
+ * Roles that tokenizer_config.json names. Those that follow came from config.json and stay there: the first of them is out of
+ * order, or an ordinary token, of which tokenizer_config.json knows nothing.
+ */
+function namedRoles(ids: ReadonlyMap<string, number>, tokens: readonly Token[]): readonly string[] {
   let last = -1;
-  return [...ids.keys()].filter((role) => {
+  let isNamed = true;
+  return [...ids].flatMap(([role, id]) => {
     const place = tokenRoles.indexOf(role);
-    if (place <= last) return false;
+    if (place < 0) return [];
+    if (place <= last || tokens[id]?.type === tokenTypes.normal) isNamed = false;
     last = place;
-    return true;
+    return isNamed ? [role] : [];
   });
 }
 
@@ -138,7 +155,8 @@ function configFile(
   }
   const prefix = boolOf(metadata.get("tokenizer.ggml.add_space_prefix"));
   if (prefix !== undefined) config.set("add_prefix_space", prefix);
-  for (const role of namedRoles(ids)) config.set(`${role}_token`, tokens[ids.get(role) ?? 0]?.text ?? "");
+  for (const role of namedRoles(ids, tokens))
+    config.set(`${role}_token`, tokens[ids.get(role) ?? 0]?.text ?? "");
   const template = templates(metadata);
   if (template !== undefined) config.set("chat_template", template);
   config.set("clean_up_tokenization_spaces", false);
@@ -175,8 +193,9 @@ export function tokenizerFiles(
 ): HfTokenizer {
   const model = stringOf(metadata.get("tokenizer.ggml.model"));
   const isSentencePiece = model === "llama" || model === "gemma4";
-  const tokens = readTokens(metadata, isSentencePiece);
-  const { ids, added } = readRoles(metadata, tokens, rules);
+  const stored = readTokens(metadata, isSentencePiece);
+  const { ids, added } = readRoles(metadata, stored, rules);
+  const tokens = withMask(stored, ids);
   const files = new Map<string, JsonObject | Uint8Array>();
   const findings: Finding[] = [];
   const none = (reason: string): HfTokenizer => ({
@@ -205,9 +224,11 @@ export function tokenizerFiles(
       ),
     );
   }
+  if (rules.kinds.includes("t5-sentencepiece") && model === "t5")
+    files.set("spiece.model", unigramModel(gguf));
   const config = configFile(gguf, isSentencePiece, contextLength);
   files.set("tokenizer_config.json", config);
-  const map = namedRoles(ids).map((role): [string, JsonValue] => [
+  const map = namedRoles(ids, tokens).map((role): [string, JsonValue] => [
     `${role}_token`,
     tokens[ids.get(role) ?? 0]?.text ?? "",
   ]);

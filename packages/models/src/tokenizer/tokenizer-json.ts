@@ -74,14 +74,15 @@ export function postProcessor({ tokens, ids, added }: GgufTokenizer, byteLevel: 
   const special = (id: number | undefined, typeId: number): JsonObject[] =>
     id === undefined ? [] : [{ SpecialToken: { id: tokens[id]?.text ?? "", type_id: typeId } }];
   const sequence = (id: string, typeId: number): JsonObject => ({ Sequence: { id, type_id: typeId } });
-  const separated = added.has("sep");
+  // a pair with a separator has the end token and it in the middle, one without has the end and the beginning
+  const second = added.get("sep") === true ? special(ids.get("sep") ?? eos, 0) : special(bos, 1);
   const template: JsonObject = {
     type: "TemplateProcessing",
     single: [...special(bos, 0), sequence("A", 0), ...special(eos, 0)],
     pair: [
       ...special(bos, 0),
       sequence("A", 0),
-      ...(separated ? [...special(eos, 0), ...special(bos, 1)] : []),
+      ...(added.has("sep") ? [...special(eos, 0), ...second] : []),
       sequence("B", 1),
       ...special(eos, 1),
     ],
@@ -99,6 +100,20 @@ export function postProcessor({ tokens, ids, added }: GgufTokenizer, byteLevel: 
   return byteLevel && eosBeforeSep
     ? { type: "Sequence", processors: [byteLevelProcessor, template] }
     : template;
+}
+
+/** RoBERTa's post-processor; null without the two tokens that it needs. */
+function robertaProcessor({ tokens, ids }: GgufTokenizer): JsonObject | null {
+  const cls = ids.get("bos");
+  const sep = ids.get("sep") ?? ids.get("eos");
+  if (cls === undefined || sep === undefined) return null;
+  return {
+    type: "RobertaProcessing",
+    sep: [tokens[sep]?.text ?? "", sep],
+    cls: [tokens[cls]?.text ?? "", cls],
+    trim_offsets: true,
+    add_prefix_space: false,
+  };
 }
 
 /**
@@ -126,6 +141,7 @@ function jsonFile(
     decoder: JsonObject;
     model: JsonObject;
     byteLevel: boolean;
+    postProcessor?: JsonValue;
   },
 ): JsonObject {
   return {
@@ -135,7 +151,7 @@ function jsonFile(
     added_tokens: addedTokens(gguf),
     normalizer: parts.normalizer,
     pre_tokenizer: parts.preTokenizer,
-    post_processor: postProcessor(gguf, parts.byteLevel),
+    post_processor: parts.postProcessor ?? postProcessor(gguf, parts.byteLevel),
     decoder: parts.decoder,
     model: parts.model,
   };
@@ -218,6 +234,7 @@ export function byteBpeJson(gguf: GgufTokenizer): JsonObject | string {
       ignoreMerges: traits?.ignoreMerges === true,
     }),
     byteLevel: true,
+    ...(traits?.postProcessor === undefined ? {} : { postProcessor: robertaProcessor(gguf) }),
   });
 }
 

@@ -18,9 +18,14 @@ import {
 import { bool, boolOf, numberArray, numbersOf } from "../metadata-values.ts";
 import { note } from "../note.ts";
 import { typeWithin } from "./pre-tokenizers.ts";
-import { parseSentencePiece, pieceTypes } from "./sentencepiece.ts";
+import {
+  parseSentencePiece,
+  pieceTypes,
+  type SentencePieceModel,
+  serializeSentencePiece,
+} from "./sentencepiece.ts";
 import { readSpecialTokens } from "./special-tokens.ts";
-import { addedTokens, type GgufTokenizer, postProcessor } from "./tokenizer-json.ts";
+import { addedTokens, type GgufTokenizer, postProcessor, type Token } from "./tokenizer-json.ts";
 import { jsonTokens, namedSpecials, tokenTypes, type Vocabulary } from "./vocabulary.ts";
 import type { Written } from "./written.ts";
 
@@ -143,10 +148,14 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
   };
 }
 
-/** XLM-RoBERTa's sentencepiece.bpe.model: the pieces from the fourth on, behind fairseq's four special ones. */
-export function writeXlmSentencePiece(files: HfFiles, config: Config): Written {
-  const name = "sentencepiece.bpe.model";
-  const model = parseSentencePiece(files.sentencePieceBpe ?? new Uint8Array(0), name);
+interface UnigramPiece {
+  readonly text: string;
+  readonly score: number;
+  readonly type: number;
+}
+
+/** The pieces of a unigram model, padded to the model's size. */
+function paddedPieces(model: SentencePieceModel, name: string, config: Config): UnigramPiece[] {
   if (model.modelType !== 1) throw new FormatError(`${name} is not a unigram model.`, { path: name });
   const size = Math.max(config.count("vocab_size") ?? 0, model.pieces.length);
   if (size > model.pieces.length + 1_000_000) {
@@ -154,28 +163,23 @@ export function writeXlmSentencePiece(files: HfFiles, config: Config): Written {
       path: "config.json",
     });
   }
-  const padded = Array.from({ length: size }, (_, id) => {
+  return Array.from({ length: size }, (_, id) => {
     const piece = model.pieces[id];
     if (piece === undefined) return { text: `[PAD${id}]`, score: -10000, type: tokenTypes.unused };
     return { ...piece, type: piece.type === pieceTypes.userDefined ? tokenTypes.normal : piece.type };
-  }).slice(3, -1);
-  const { control, unknown } = tokenTypes;
-  const first = [
-    { text: "<s>", score: 0, type: control },
-    { text: "<pad>", score: 0, type: control },
-    { text: "</s>", score: 0, type: control },
-    { text: "<unk>", score: 0, type: unknown },
-  ];
-  const all = [...first, ...padded];
+  });
+}
+
+function writtenPieces(files: HfFiles, model: SentencePieceModel, pieces: readonly UnigramPiece[]): Written {
   return {
     model: "t5",
     pre: "default",
     vocabulary: {
-      tokens: all.map(({ text }) => text),
-      scores: all.map(({ score }) => score),
-      types: all.map(({ type }) => type),
+      tokens: pieces.map(({ text }) => text),
+      scores: pieces.map(({ score }) => score),
+      types: pieces.map(({ type }) => type),
     },
-    special: readSpecialTokens(files, all.length),
+    special: readSpecialTokens(files, pieces.length),
     hasNormalizer: false,
     between: spaceKeys({
       prefix: model.addDummyPrefix,
@@ -183,6 +187,69 @@ export function writeXlmSentencePiece(files: HfFiles, config: Config): Written {
       charsmap: [...model.charsmap],
     }),
   };
+}
+
+/** T5's unigram model, which older checkpoints name spiece.model; undefined where there is none (llama.cpp, conversion/t5.py). */
+export function t5Model(
+  files: HfFiles,
+): { readonly name: string; readonly model: SentencePieceModel } | undefined {
+  const name = files.tokenizerModel !== undefined ? "tokenizer.model" : "spiece.model";
+  const bytes = files.tokenizerModel ?? files.spiece;
+  if (bytes === undefined) return undefined;
+  const model = parseSentencePiece(bytes, name);
+  return model.modelType === 1 ? { name, model } : undefined;
+}
+
+export function writeT5SentencePiece(files: HfFiles, config: Config): Written {
+  const found = t5Model(files);
+  if (found === undefined) throw new FormatError("There is no unigram model.", { path: "spiece.model" });
+  const pieces = paddedPieces(found.model, found.name, config);
+  for (const [text, id] of Object.entries(files.addedTokens ?? {})) {
+    if (typeof id === "number" && id < pieces.length)
+      pieces[id] = { text, score: -1000, type: tokenTypes.userDefined };
+  }
+  return writtenPieces(files, found.model, pieces);
+}
+
+/** XLM-RoBERTa's sentencepiece.bpe.model: the pieces from the fourth on, behind fairseq's four special ones. */
+export function writeXlmSentencePiece(files: HfFiles, config: Config): Written {
+  const name = "sentencepiece.bpe.model";
+  const model = parseSentencePiece(files.sentencePieceBpe ?? new Uint8Array(0), name);
+  const { control, unknown } = tokenTypes;
+  const first = [
+    { text: "<s>", score: 0, type: control },
+    { text: "<pad>", score: 0, type: control },
+    { text: "</s>", score: 0, type: control },
+    { text: "<unk>", score: 0, type: unknown },
+  ];
+  return writtenPieces(files, model, [...first, ...paddedPieces(model, name, config).slice(3, -1)]);
+}
+
+/** spiece.model with every piece of a unigram vocabulary. */
+export function unigramModel({ tokens, ids, metadata }: GgufTokenizer): Uint8Array {
+  const end = tokens.findLastIndex(({ type }) => type !== tokenTypes.unused) + 1;
+  return serializeSentencePiece(
+    tokens.slice(0, end),
+    { unknown: unknownId(tokens, ids), bos: ids.get("bos"), eos: ids.get("eos"), pad: ids.get("pad") },
+    {
+      modelType: 1,
+      addDummyPrefix: boolOf(metadata.get("tokenizer.ggml.add_space_prefix")) ?? true,
+      removeExtraWhitespaces: boolOf(metadata.get("tokenizer.ggml.remove_extra_whitespaces")) ?? false,
+      charsmap: Uint8Array.from(numbersOf(metadata.get("tokenizer.ggml.precompiled_charsmap")) ?? []),
+    },
+  );
+}
+
+function unknownId(tokens: readonly Token[], ids: ReadonlyMap<string, number>): number {
+  const found = tokens.findIndex(({ type }) => type === tokenTypes.unknown);
+  return ids.get("unk") ?? Math.max(found, 0);
+}
+
+/** llama.cpp ends a text of such a vocabulary with the end token, and begins none, unless a key says otherwise. */
+function addedByDefault(gguf: GgufTokenizer): GgufTokenizer {
+  const added = new Map(gguf.added);
+  if (!added.has("eos")) added.set("eos", true);
+  return { ...gguf, added };
 }
 
 /** tokenizer.json of a unigram vocabulary. */
@@ -207,16 +274,11 @@ export function unigramJson(gguf: GgufTokenizer): JsonObject {
     pre_tokenizer: removesSpaces
       ? { type: "Sequence", pretokenizers: [{ type: "WhitespaceSplit" }, metaspace] }
       : metaspace,
-    post_processor: postProcessor(gguf, false),
+    post_processor: postProcessor(addedByDefault(gguf), false),
     decoder: metaspace,
     model: {
       type: "Unigram",
-      unk_id:
-        ids.get("unk") ??
-        Math.max(
-          tokens.findIndex(({ type }) => type === tokenTypes.unknown),
-          0,
-        ),
+      unk_id: unknownId(tokens, ids),
       vocab: tokens.slice(0, end).map(({ text, score }) => [text, score]),
       byte_fallback: tokens.some(({ type }) => type === tokenTypes.byte),
     },

@@ -18,6 +18,7 @@ import {
   objectField,
   textField,
 } from "../json.ts";
+import type { TokenizerRules } from "./rules.ts";
 import { type Piece, pieceTypes } from "./sentencepiece.ts";
 import { tokenRoles, tokenText } from "./special-tokens.ts";
 
@@ -114,12 +115,30 @@ interface PiecesSource {
   readonly added: readonly AddedToken[];
 }
 
-/** The tokens of SentencePiece pieces. `strict`: Phi-3's own way, in which the spelling of a token gives it no type. */
+/** Scores of added tokens. */
+const addedScore = -1000;
+
+/** The token, score and type of an added token, by the way in which the class reads them (`TokenizerRules.addedTokens`). */
+function readAdded(
+  { text, special }: AddedToken,
+  manner: TokenizerRules["addedTokens"],
+  unknown: string | undefined,
+): readonly [text: string, score: number, type: number] {
+  const { control, userDefined, unknown: unknownType } = tokenTypes;
+  if (manner === "redefined") {
+    if (!special) return [text, -10000, userDefined];
+    return [text, 0, text === unknown ? unknownType : control];
+  }
+  if (special || (manner === undefined && looksSpecial(text))) return [text, addedScore, control];
+  return [manner === undefined ? text.replaceAll("▁", " ") : text, addedScore, userDefined];
+}
+
+/** The tokens of SentencePiece pieces. */
 export function piecesVocabulary(
   files: HfFiles,
   { pieces, path, added }: PiecesSource,
   config: Config,
-  strict: boolean,
+  manner: TokenizerRules["addedTokens"],
 ): Vocabulary {
   const size = config.count("vocab_size_per_layer_input", "vocab_size") || pieces.length;
   if (size > pieces.length + 1_000_000) {
@@ -140,13 +159,15 @@ export function piecesVocabulary(
     // user-defined pieces count as normal unless tokenizer_config.json names them
     put(id, text, score, type === pieceTypes.userDefined ? tokenTypes.normal : type);
   });
-  for (const [text, id] of Object.entries(files.addedTokens ?? {})) {
+  for (const [text, id] of Object.entries(manner === "redefined" ? {} : (files.addedTokens ?? {}))) {
     // a file that repeats pieces of the model, such as <s>, does not change what they are
-    if (typeof id === "number" && pieces[id]?.text !== text) put(id, text, -1000, tokenTypes.userDefined);
+    if (typeof id === "number" && pieces[id]?.text !== text)
+      put(id, text, addedScore, tokenTypes.userDefined);
   }
-  for (const { id, text, special } of added) {
-    if (special || (!strict && looksSpecial(text))) put(id, text, -1000, tokenTypes.control);
-    else put(id, strict ? text : text.replaceAll("▁", " "), -1000, tokenTypes.userDefined);
+  const unknown = tokenText(field(files.tokenizerConfig, "unk_token"));
+  for (const token of added) {
+    const [text, score, type] = readAdded(token, manner, unknown);
+    put(token.id, text, score, type);
   }
   return { tokens, types, scores };
 }
@@ -190,7 +211,11 @@ export function vocabularyEntries(files: HfFiles): VocabularyEntries {
 }
 
 /** Tokens of a byte-level BPE in their byte spelling; unused ids become padding. */
-export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
+export function bytePairVocabulary(
+  files: HfFiles,
+  config: Config,
+  manner?: TokenizerRules["addedTokens"],
+): Vocabulary {
   const model = objectField(files.tokenizerJson, "model");
   const { texts, ids } = vocabularyEntries(files);
   const added = new Map<number, AddedToken>();
@@ -230,12 +255,9 @@ export function bytePairVocabulary(files: HfFiles, config: Config): Vocabulary {
       types.push(tokenTypes.normal);
       return text;
     }
-    if (token.special || looksSpecial(token.text)) {
-      types.push(tokenTypes.control);
-      return token.text;
-    }
-    types.push(tokenTypes.userDefined);
-    return token.text.replaceAll("▁", " ");
+    const [own, , type] = readAdded(token, manner === "typed" ? "strict" : undefined, undefined);
+    types.push(type);
+    return own;
   });
   return { tokens, types, merges: mergeStrings(model) };
 }

@@ -14,13 +14,21 @@ function asPhantom(text: string, type: number): string {
   return text.startsWith("##") ? text.slice(2) : `▁${text}`;
 }
 
+/**
+ * llama.cpp cuts all WordPiece texts alike and does not read `tokenizer.ggml.pre` for it; its converter finds the name by
+ * a hash of some encoded text. The published names belong to BERT's English and Chinese vocabularies.
+ */
+const publishedNames: ReadonlyMap<number, string> = new Map([
+  [30522, "bert-bge"],
+  [21128, "bert-bge-large"],
+]);
+
 export function writeWordPiece(files: HfFiles, config: Config): Written {
   const { tokens, types } = bytePairVocabulary(files, config);
   const vocabulary = { tokens: tokens.map((text, id) => asPhantom(text, types[id] ?? 0)), types };
   return {
     model: "bert",
-    // the only WordPiece name that llama.cpp needs; GGUF has no key in which other such vocabularies differ
-    pre: "bert-bge",
+    pre: publishedNames.get(tokens.length) ?? "jina-v1-en",
     vocabulary,
     special: readSpecialTokens(files, tokens.length),
     hasNormalizer: true,
