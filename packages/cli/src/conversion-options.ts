@@ -17,6 +17,14 @@ export function sized(command: Command): Command {
     .option("--target-size <size>", "the same for a size of all files together, with a unit: 4.5GB");
 }
 
+/** The option that an adapter needs to go to another format. */
+export function based(command: Command): Command {
+  return command.option(
+    "--base <model>",
+    "base model of a LoRA adapter: says how its tensors are named and stored in the other format",
+  );
+}
+
 /** The options that decide what a conversion makes. */
 export function conversion(command: Command): Command {
   return needs(

@@ -4,6 +4,7 @@
 const FLAGS: Readonly<Record<string, string>> = {
   allowNonFinite: "--allow-non-finite",
   allowRequantize: "--allow-requantize",
+  base: "--base MODEL",
   chunks: "--chunks",
   dtype: "--dtype",
   exact: "--exact",

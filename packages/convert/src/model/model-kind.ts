@@ -8,6 +8,8 @@ export interface ModelKind {
   readonly name: string;
   /** True where its weights may be stored as other types, in files of the same kind. */
   readonly isConverted: boolean;
+  /** True where a base model says how its tensors are stored on the other side. */
+  readonly hasBase?: boolean;
   readonly hint: string;
 }
 
@@ -36,6 +38,7 @@ const kinds: readonly GgufKind[] = [
     name: "a LoRA adapter",
     type: "adapter",
     isConverted: true,
+    hasBase: true,
     shows: (metadata, names) =>
       hasKey(metadata, "adapter.") || names.some((name) => /\.lora_[ab]$/.test(name)),
     hint: "Load it beside its base model: llama.cpp's option `lora`.",
@@ -71,6 +74,7 @@ const PEFT_TENSOR = /^base_model\.model\.|\.(?:lora|ia3|hada|lokr|oft|boft|vera)
 const peft: ModelKind = {
   name: "a LoRA adapter (PEFT)",
   isConverted: true,
+  hasBase: true,
   hint: "Load it beside its base model, which adapter_config.json names, or merge it into that model first.",
 };
 

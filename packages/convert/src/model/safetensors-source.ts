@@ -9,13 +9,13 @@ import {
   type ReadStore,
 } from "@requant/core";
 import type { ModuleHints, QuantMethod } from "@requant/core/format";
-import { withoutTrailing } from "@requant/core/text";
-import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
+import { adapterConfigFile, type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
 import { unusedConfigFindings } from "./config-keys.ts";
 import { type DetectedLinear, detectLinear } from "./detect.ts";
 import { type Found, openNamed } from "./find.ts";
+import { folderName } from "./folder-name.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
 import { kindFindings, safetensorsKind } from "./model-kind.ts";
 import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
@@ -264,7 +264,7 @@ function hfFacts(
       const bytes = await sideFileBytes();
       const known = parsed?.deref();
       if (known !== undefined) return known;
-      const made = readHfFiles(directoryName(found.store.name), bytes, tensors);
+      const made = readHfFiles(folderName(found.store.name), bytes, tensors);
       parsed = new WeakRef(made);
       return made;
     },
@@ -278,7 +278,10 @@ function hfFacts(
 async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<string, Uint8Array>> {
   const templates = (await found.store.list(TEMPLATES)) ?? [];
   const names = [
-    ...(found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? hfSideFiles),
+    ...(found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? [
+      ...hfSideFiles,
+      adapterConfigFile,
+    ]),
     ...(found.names?.includes("modules.json") === true ? [POOLING] : []),
     ...templates.filter((name) => name.endsWith(".jinja")).map((name) => `${TEMPLATES}/${name}`),
   ];
@@ -288,10 +291,4 @@ async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<
     if (bytes !== undefined) files.set(name, bytes);
   }
   return files;
-}
-
-/** The folder's own name; of a hub address `…/owner/repo/resolve/main/` the repository's. */
-function directoryName(store: string): string {
-  const hub = /\/([^/]+)\/resolve\/[^/]+\/?$/.exec(store)?.[1];
-  return hub ?? withoutTrailing(store, "/\\").split(/[/\\]/).at(-1) ?? store;
 }

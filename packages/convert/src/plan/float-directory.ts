@@ -3,6 +3,7 @@
 import { type Finding, UsageError } from "@requant/core";
 import { incompleteFindings } from "@requant/models";
 import { ownPlan } from "../model/own-plan.ts";
+import { adapterAsPeft, hasBase } from "./adapter.ts";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
@@ -22,6 +23,9 @@ function isDtype(type: string): type is Dtype {
   return type in CONFIG_DTYPES;
 }
 
+/** PEFT's name for the weights of an adapter. */
+const ADAPTER_FILE = "adapter_model.safetensors";
+
 export function planSafetensors(source: PlanSource, target: Target, options: PlanOptions): PlannedOutput {
   const type = String(target.settings["type"]);
   return source.gguf === undefined ? fromSafetensors(source, type, options) : fromGguf(source, type, options);
@@ -33,13 +37,19 @@ function fromGguf(source: PlanSource, type: string, options: PlanOptions): Plann
       hint: "Choose safetensors:f32, f16 or bf16.",
     });
   }
-  const made = ggufAsHf(source, type);
+  const made = hasBase(source)
+    ? { leftOut: [], findings: [], ...adapterAsPeft(source) }
+    : ggufAsHf(source, type);
   const sources = byName(source.tensors);
   const tensors = made.tensors.map((plan) => planTensor({ ...plan, type }, sources));
   return {
     tensors,
     files: [
-      ...planSafetensorsFiles(tensors, { format: "pt" }, { shardSize: options.shardSize }),
+      ...planSafetensorsFiles(
+        tensors,
+        { format: "pt" },
+        { shardSize: options.shardSize, ...(hasBase(source) ? { name: ADAPTER_FILE } : {}) },
+      ),
       ...[...made.files].map(([name, content]) => planSideFile(name, content)),
     ],
     leftOut: made.leftOut,

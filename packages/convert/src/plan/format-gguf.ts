@@ -19,6 +19,7 @@ export const ggufFormat: Format = {
     examples: () => ["q4_k_m", "q5_k_m", "q6_k", "bf16", "auto"],
     options: [
       "allowRequantize",
+      "base",
       "grids",
       "imatrix",
       "keepSplit",

@@ -12,6 +12,7 @@ import {
   type WeightPlan,
 } from "@requant/models";
 import type { GgufFacts } from "../model/model.ts";
+import { adapterDraft, hasBase } from "./adapter.ts";
 import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
 import type { PlannedOutput } from "./format.ts";
 import { asksForRecipe, type GgufDraft, withAutoTypes, withNamedTypes, withRecipe } from "./gguf-types.ts";
@@ -36,7 +37,8 @@ export function planGguf(
   const type = String(target.settings["type"]);
   refuseSplitKeys(options);
   refuseContradictions(options);
-  const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
+  const byConverter =
+    (source.hf ?? source.base) !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
   const drafted = draftOf(source, byConverter ? type : undefined, { like, tokenizer: options.tokenizer });
   const architecture = drafted.metadata.get("general.architecture")?.value;
   const sources = withReadScales(byName(source.tensors), architecture);
@@ -108,6 +110,11 @@ function draftOf(source: PlanSource, type: string | undefined, from: DraftTokeni
   const { like } = from;
   if (like !== undefined && like.gguf === undefined) {
     throw new UsageError("The reference of `like` is not a GGUF file.", { path: like.name });
+  }
+  if (hasBase(source)) {
+    const draft = adapterDraft(source, type);
+    const weights = draft.weights.map((plan) => ({ ...plan, type: converterType(plan, type ?? "F32") }));
+    return { ...draft, weights };
   }
   return source.gguf === undefined
     ? draftFromHf(source, type, from)

@@ -48,6 +48,8 @@ export interface PlanOptions {
   readonly tokenizer?: boolean | undefined;
   /** A GGUF whose metadata and tokenizer are taken over. */
   readonly like?: Model | undefined;
+  /** The base model of an adapter: it says how the adapter's tensors are named and stored on the other side. */
+  readonly base?: Model | undefined;
   /** Metadata keys that are set last. */
   readonly set?: ReadonlyMap<string, MetadataValue> | undefined;
   /** Stops the reads of planning. */

@@ -43,7 +43,10 @@ async function readFacts(
   if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
   const { fileMetadata } = hf;
   // a safetensors file alone has no config.json, hence no facts beside its tensors
-  if (hf.config === undefined) return { ...facts, hf: undefined, fileMetadata };
+  if (hf.config === undefined) {
+    const sideFiles = model.kind?.hasBase === true ? await hf.sideFileBytes() : undefined;
+    return { ...facts, hf: undefined, fileMetadata, sideFiles };
+  }
   return { ...facts, hf: await hf.sideFiles(), sideFiles: await hf.sideFileBytes(), fileMetadata };
 }
 
