@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Architecture, TensorRule } from "../packages/models/src/architectures/architecture.ts";
 import { architectures } from "../packages/models/src/architectures/index.ts";
 import { llamaEquivalents, notLlamas } from "../packages/models/src/llamafy/equivalents.ts";
-import { alwaysLeftOut } from "../packages/models/src/plan-tensors.ts";
+import { alwaysLeftOut, encodersLeftOut } from "../packages/models/src/plan-tensors.ts";
 import { type PreStep, preTokenizers } from "../packages/models/src/tokenizer/pre-tokenizers.ts";
 import type { TokenizerKind } from "../packages/models/src/tokenizer/rules.ts";
 
@@ -107,6 +107,7 @@ Named in the plan and in the report, never dropped in silence.
 ${table(
   ["tensors", "why"],
   [
+    ...encodersLeftOut,
     ...alwaysLeftOut,
     ...new Map(
       architectures.flatMap(({ leftOut = [] }) => leftOut.map((rule) => [rule.reason, rule])),

@@ -1,5 +1,5 @@
 /** The options of the commands that convert. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { needs } from "./needed-options.ts";
 import { collect } from "./option-values.ts";
 import { paragraph } from "./render/table.ts";
@@ -59,6 +59,12 @@ export function conversion(command: Command): Command {
     .option("--output-tensor <type>", "type of the output tensor")
     .option("--token-embedding <type>", "type of the token embedding")
     .option("--leave-output", "keep the output tensor as it is")
+    .addOption(
+      new Option(
+        "--part <part>",
+        "of a model that sees or hears: its text model (the default), the projector beside it, or a file of each",
+      ).choices(["text", "mmproj", "all"]),
+    )
     .option("--keep-split", "as many files as the source has")
     .option("--prune-layers <list>", "leave these layers out, for example 20,21")
     .option("--allow-requantize", "quantize tensors that are quantized already")

@@ -37,6 +37,7 @@ export const conversionArguments = z.object({
   excludeWeights: z.array(z.string()).optional(),
   like: z.string().optional(),
   base: z.string().optional(),
+  part: z.enum(["text", "mmproj", "all"]).optional(),
   set: z.array(z.string()).optional(),
 });
 
@@ -75,6 +76,7 @@ async function planOptions(
   return {
     exact: given.exact,
     grids: given.grids,
+    part: given.part,
     pure: given.pure,
     allowRequantize: given.allowRequantize,
     requantizeRest: given.requantizeRest,

@@ -70,6 +70,14 @@ export { adapterConfigFile, readPeftAdapter } from "./lora/peft.ts";
 export type { LoraAdapter, LoraFactor, LoraUpdate, WholeTensor } from "./lora/updates.ts";
 export { expertNames } from "./mlx-rules.ts";
 export type { LeftOut } from "./plan-tensors.ts";
+export {
+  type ProjectorPlan,
+  type ProjectorTensor,
+  projectorToGguf,
+  projectorToHf,
+} from "./projectors/convert.ts";
+export { findProjector, projectors } from "./projectors/index.ts";
+export type { Projector, ProjectorParameter, ProjectorSettings } from "./projectors/projector.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {
   type ElementMap,

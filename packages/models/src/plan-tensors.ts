@@ -115,10 +115,19 @@ const multimodal =
 const audio =
   /^(?:conformer|sound_encoder|sound_projection|speech_embeddings|talker|token2wav|code2wav)\.|(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
 
-/** Rules for every family. */
-export const alwaysLeftOut: readonly LeftOutRule[] = [
+/** Whether a tensor belongs to a vision or audio encoder, or leads from it into the text model. */
+export function isEncoderTensor(name: string): boolean {
+  return multimodal.test(name) || audio.test(name);
+}
+
+/** Rules for every text model. */
+export const encodersLeftOut: readonly LeftOutRule[] = [
   { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },
   { pattern: audio, reason: "part of the audio encoder: a text model's GGUF does not hold it" },
+];
+
+/** Rules for every model. */
+export const alwaysLeftOut: readonly LeftOutRule[] = [
   { pattern: /\.rotary_emb\.inv_freq$/, reason: "rotary frequencies are computed from the metadata" },
   {
     // compressed-tensors, ModelOpt and vLLM's own names
@@ -217,7 +226,10 @@ const notAWeight =
   "It is neither a weight nor a bias. Give the directory whose config.json says what it belongs to, or start from the model without quantization.";
 
 /** What renames tensors: a family, or the way from one checkpoint to another. */
-type Renaming = Pick<Architecture, "tensors" | "mlxTensors" | "names" | "leftOut">;
+type Renaming = Pick<Architecture, "tensors" | "mlxTensors" | "names" | "leftOut"> & {
+  /** True for what holds vision and audio encoders, which a text model leaves out. */
+  readonly includesEncoders?: boolean;
+};
 
 interface Renamed {
   readonly rule: TensorRule;
@@ -240,7 +252,11 @@ function runRules(
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Group>();
   const names = new Set(shapes.keys());
-  const leftOutRules = [...(renaming.leftOut ?? []), ...alwaysLeftOut];
+  const leftOutRules = [
+    ...(renaming.leftOut ?? []),
+    ...(renaming.includesEncoders === true ? [] : encodersLeftOut),
+    ...alwaysLeftOut,
+  ];
   for (const { name } of inReadingOrder(hf)) {
     const reason = leftOutReason(name, leftOutRules, config, names);
     if (reason !== undefined) {
@@ -289,7 +305,7 @@ function runRules(
  * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
  */
 export function planGgufTensors(
-  architecture: Architecture,
+  architecture: Renaming & Pick<Architecture, "name" | "extraTensors">,
   config: Config,
   hf: readonly (NamedTensor & { readonly file?: string })[],
 ): TensorPlans {
@@ -340,7 +356,7 @@ export function planRenamed(
  * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
  */
 export function planHfTensors(
-  architecture: Architecture,
+  architecture: Pick<Architecture, "tensors" | "names" | "classes">,
   config: Config,
   gguf: readonly NamedTensor[],
 ): TensorPlans {

@@ -18,6 +18,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   llamafy: "--llamafy",
   outputTensor: "--output-tensor",
   outputTensorType: "--output-tensor",
+  part: "--part",
   overwrite: "--overwrite",
   pruneLayers: "--prune-layers",
   pure: "--pure",

@@ -10,6 +10,8 @@ export interface ModelKind {
   readonly isConverted: boolean;
   /** True where a base model says how its tensors are stored on the other side. */
   readonly hasBase?: boolean;
+  /** True where its tensors have names in Hugging Face's checkpoints although it is no whole model. */
+  readonly hasHfNames?: boolean;
   readonly hint: string;
 }
 
@@ -47,6 +49,7 @@ const kinds: readonly GgufKind[] = [
     name: "a multimodal projector (mmproj)",
     type: "mmproj",
     isConverted: true,
+    hasHfNames: true,
     shows: (metadata) => hasKey(metadata, "clip.") || text(metadata.get("general.architecture")) === "clip",
     hint: "Load it beside its text model: llama.cpp's option `mmproj`.",
   },

@@ -1,14 +1,13 @@
 /** Plans Hugging Face-style directories and plain safetensors files of float weights. */
 
 import { type Finding, UsageError } from "@requant/core";
-import { incompleteFindings } from "@requant/models";
+import { adapterConfigFile, incompleteFindings } from "@requant/models";
 import { ownPlan } from "../model/own-plan.ts";
-import { adapterAsPeft, hasBase } from "./adapter.ts";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { PlannedOutput } from "./format.ts";
-import { ggufAsHf } from "./gguf-as-hf.ts";
+import { ADAPTER_FILE, directoryOfGguf } from "./gguf-directory.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
@@ -23,9 +22,6 @@ function isDtype(type: string): type is Dtype {
   return type in CONFIG_DTYPES;
 }
 
-/** PEFT's name for the weights of an adapter. */
-const ADAPTER_FILE = "adapter_model.safetensors";
-
 export function planSafetensors(source: PlanSource, target: Target, options: PlanOptions): PlannedOutput {
   const type = String(target.settings["type"]);
   return source.gguf === undefined ? fromSafetensors(source, type, options) : fromGguf(source, type, options);
@@ -37,9 +33,7 @@ function fromGguf(source: PlanSource, type: string, options: PlanOptions): Plann
       hint: "Choose safetensors:f32, f16 or bf16.",
     });
   }
-  const made = hasBase(source)
-    ? { leftOut: [], findings: [], ...adapterAsPeft(source) }
-    : ggufAsHf(source, type);
+  const made = directoryOfGguf(source, type);
   const sources = byName(source.tensors);
   const tensors = made.tensors.map((plan) => planTensor({ ...plan, type }, sources));
   return {
@@ -48,7 +42,7 @@ function fromGguf(source: PlanSource, type: string, options: PlanOptions): Plann
       ...planSafetensorsFiles(
         tensors,
         { format: "pt" },
-        { shardSize: options.shardSize, ...(hasBase(source) ? { name: ADAPTER_FILE } : {}) },
+        { shardSize: options.shardSize, name: made.weightsFile },
       ),
       ...[...made.files].map(([name, content]) => planSideFile(name, content)),
     ],
@@ -79,7 +73,7 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
     files: [
       ...planSafetensorsFiles(tensors, source.fileMetadata ?? {}, {
         shardSize: options.shardSize,
-        name: options.outputName,
+        name: options.outputName ?? (source.sideFiles?.has(adapterConfigFile) ? ADAPTER_FILE : undefined),
       }),
       ...sideFiles(source, type),
     ],

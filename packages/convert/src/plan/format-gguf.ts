@@ -1,7 +1,7 @@
 import { fileTypeAliases, fileTypeByName, fileTypes } from "@requant/gguf";
 import { isFloatEncoding } from "./fidelity.ts";
 import type { Format } from "./format.ts";
-import { planGguf } from "./gguf-file-plan.ts";
+import { planGgufParts } from "./gguf-parts.ts";
 import { refuseOwnTypes } from "./sized-draft.ts";
 
 /** The smallest exact type for each weight; with "-f16" packed weights that no block type holds are rounded to F16. */
@@ -26,6 +26,7 @@ export const ggufFormat: Format = {
       "leaveOutputTensor",
       "like",
       "outputTensorType",
+      "part",
       "pruneLayers",
       "pure",
       "set",
@@ -46,6 +47,6 @@ export const ggufFormat: Format = {
       return { type: fileTypeByName(text).name };
     },
     refuseContradictions: refuseOwnTypes,
-    plan: planGguf,
+    plan: planGgufParts,
   },
 };

@@ -26,7 +26,7 @@ import { withTargetSize } from "./sized-draft.ts";
 import { withoutIdleScales, withReadScales, withTensorScales } from "./tensor-scales.ts";
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
-const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
+export const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
 
 export function planGguf(
   source: PlanSource,
@@ -201,7 +201,7 @@ function withoutZeroBiases(
 }
 
 /** The converter's choice for one tensor (llama.cpp, conversion/base.py, `prepare_tensors`). */
-function converterType(plan: WeightPlan, fileType: string): string {
+export function converterType(plan: WeightPlan, fileType: string): string {
   if (plan.forceF32 === true) return "F32";
   return fileType === "Q8_0" && rowLength(plan.shape) % 32 !== 0 ? "F16" : fileType;
 }

@@ -164,6 +164,7 @@ function refuseNoModel(
   if (kind.isConverted && isOwnSide) return;
   const isSingle = target.format === "gguf" || target.format === "safetensors";
   if (kind.hasBase === true && isSingle && base !== undefined) return;
+  if (kind.hasHfNames === true && target.format === "safetensors") return;
   throw new ConversionError(`This is ${kind.name}, which cannot be stored as ${target.format}.`, {
     path: name,
     hint:
