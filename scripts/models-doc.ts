@@ -24,8 +24,13 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   "byte-bpe": "tokenizer.json (byte-level BPE)",
   "vocab-merges": "vocab.json, merges.txt",
   tiktoken: "qwen.tiktoken",
+  kimi: "tiktoken.model",
+  hunyuan: "hy.tiktoken",
+  rwkv: "rwkv_vocab_v20230424.txt",
+  plamo: "tokenizer.jsonl",
   wordpiece: "tokenizer.json (WordPiece)",
   unigram: "tokenizer.json (unigram)",
+  unscored: "tokenizer.json (BPE with byte fallback)",
   "tokens-only": "tokenizer.json (BPE with byte fallback)",
   "t5-sentencepiece": "`spiece.model`",
   "xlm-sentencepiece": "sentencepiece.bpe.model",
@@ -44,13 +49,13 @@ function changed(rules: readonly TensorRule[]): string {
 }
 
 function family(architecture: Architecture): readonly string[] {
-  const { classes, name, tensors, tokenizer, writesBack } = architecture;
+  const { classes, name, tensors, tokenizer, writesBack, notBack } = architecture;
   return [
     classes.map(code).join(", "),
     code(name),
     changed(tensors),
     tokenizer.kinds.map((kind) => files[kind]).join("; "),
-    writesBack === false ? "" : code(classes[0] ?? ""),
+    notBack !== undefined ? `not: ${notBack}` : writesBack === false ? "" : code(classes[0] ?? ""),
   ];
 }
 

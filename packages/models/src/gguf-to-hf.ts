@@ -149,12 +149,16 @@ function saysTheta(values: ReadonlyMap<string, JsonValue>): boolean {
   );
 }
 
-function generationConfig(metadata: Metadata, tokenizer: HfTokenizer): JsonObject {
+function generationConfig(metadata: Metadata, tokenizer: HfTokenizer, listsEnds: boolean): JsonObject {
   const values = new Map<string, JsonValue>();
   for (const role of ["bos", "eos", "pad"]) {
     const id = tokenizer.ids.get(role);
     if (id !== undefined) values.set(`${role}_token_id`, id);
   }
+  const turn = tokenizer.ids.get("eos");
+  const end = numberOf(metadata.get("tokenizer.ggml.eos_token_id"));
+  if (listsEnds && turn !== undefined && end !== undefined && end !== turn)
+    values.set("eos_token_id", [turn, end]);
   for (const { config, key } of samplingKeys) {
     const number = numberOf(metadata.get(key));
     const text = stringOf(metadata.get(key));
@@ -173,27 +177,37 @@ function jsonText(value: JsonObject): string {
 /** Floats that no rule for one metadata key declares: those of rope, and those that GGUF does not hold. */
 const OTHER_REALS: readonly string[] = [
   "block_ffn_dim_multiplier",
+  "global_rope_theta",
+  "local_rope_theta",
   "partial_rotary_factor",
   "rope_local_base_freq",
   "rope_theta",
   "rotary_pct",
 ];
 
-function realNames({ earlyParameters = [], parameters }: Architecture): ReadonlySet<string> {
+function realNames({ earlyParameters = [], parameters, realNames = [] }: Architecture): ReadonlySet<string> {
   const ofRules = [...earlyParameters, ...parameters].flatMap((rule) => rule.realNames ?? []);
-  return new Set([...ofRules, ...OTHER_REALS]);
+  return new Set([...ofRules, ...realNames, ...OTHER_REALS]);
 }
 
-/** transformers refuses a config.json that has 30 for a float: whole numbers under the keys `reals` are written as 30.0. */
+function realText(value: JsonValue): string {
+  if (Array.isArray(value)) return `[${value.map(realText).join(", ")}]`;
+  const text = JSON.stringify(value);
+  return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text;
+}
+
+/**
+ * transformers refuses a config.json that has 30 for a float: whole numbers under the keys `reals`, and in lists under them,
+ * are written as 30.0.
+ */
 function configText(config: JsonObject, reals: ReadonlySet<string>): string {
   const lines = Object.entries(config).map(([key, value]) => {
-    const inner =
-      key === "text_config" && isJsonObject(value)
+    const text = reals.has(key)
+      ? realText(value)
+      : key === "text_config" && isJsonObject(value)
         ? configText(value, reals).trimEnd()
         : JSON.stringify(value, null, 2);
-    const text = inner.replaceAll("\n", "\n  ");
-    const isWhole = reals.has(key) && Number.isInteger(value) && !text.includes("e");
-    return `  ${JSON.stringify(key)}: ${text}${isWhole ? ".0" : ""}`;
+    return `  ${JSON.stringify(key)}: ${text.replaceAll("\n", "\n  ")}`;
   });
   return `{\n${lines.join(",\n")}\n}\n`;
 }
@@ -209,6 +223,19 @@ function wrapped(settings: JsonObject, { wrapper }: Architecture): JsonObject {
     text_config: { ...text, model_type: wrapper.textType },
     tie_word_embeddings: text["tie_word_embeddings"] ?? false,
   };
+}
+
+/** Adds the tensors that the GGUF has as metadata, and sorts all by name. */
+function withMetadataTensors(
+  tensors: readonly WeightPlan[],
+  { metadataTensors }: Architecture,
+  metadata: Metadata,
+): readonly WeightPlan[] {
+  if (metadataTensors === undefined) return tensors;
+  const made = metadataTensors
+    .restore(metadata)
+    .map(({ name, shape, values }): WeightPlan => ({ name, shape, inputs: [{ values }] }));
+  return [...tensors, ...made].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /**
@@ -232,13 +259,17 @@ export function ggufToHf(gguf: GgufContent, options: GgufToHfOptions): HfPlan {
     torch_dtype: torchTypes[options.dtype],
   };
   const resolved = resolveConfig(config, architecture);
-  const { tensors, leftOut } = planHfTensors(architecture, resolved, gguf.tensors);
+  const { tensors: planned, leftOut } = planHfTensors(architecture, resolved, gguf.tensors);
+  const tensors = withMetadataTensors(planned, architecture, gguf.metadata);
   const unheld = unheldRopeTensors(architecture.extraTensors ?? [], resolved, gguf.smallTensors ?? new Map());
   if (tensors.length === 0) throw new FormatError("The GGUF holds no tensors.");
   const files = new Map<string, string | Uint8Array>([
     ...poolingFiles(gguf.metadata, architecture),
     ["config.json", configText(config, realNames(architecture))],
-    ["generation_config.json", jsonText(generationConfig(gguf.metadata, tokenizer))],
+    [
+      "generation_config.json",
+      jsonText(generationConfig(gguf.metadata, tokenizer, architecture.tokenizer.listsEnds === true)),
+    ],
   ]);
   for (const [name, content] of tokenizer.files) {
     files.set(name, content instanceof Uint8Array ? content : jsonText(content));

@@ -31,6 +31,14 @@ export interface HfFiles {
   readonly tekken?: JsonObject | undefined;
   /** qwen.tiktoken: Qwen 1's vocabulary. */
   readonly tiktoken?: string | undefined;
+  /** tiktoken.model: Kimi's vocabulary. */
+  readonly tiktokenModel?: string | undefined;
+  /** hy.tiktoken: Hunyuan's vocabulary. */
+  readonly hunyuanTiktoken?: string | undefined;
+  /** rwkv_vocab_v20230424.txt: the vocabulary of RWKV's World models. */
+  readonly rwkvVocabulary?: string | undefined;
+  /** tokenizer.jsonl: PLaMo 2's vocabulary. */
+  readonly plamoTokens?: string | undefined;
   /** spiece.model: T5's vocabulary. */
   readonly spiece?: Uint8Array | undefined;
   /** sentencepiece.bpe.model: XLM-RoBERTa's vocabulary. */
@@ -53,6 +61,8 @@ export interface HfFiles {
   /** README.md: its front matter holds licence, base models and tags. */
   readonly readme?: string | undefined;
   readonly tensors: readonly HfTensor[];
+  /** Values of the tensors that {@link isMetadataTensor} names: a GGUF has them as metadata. */
+  readonly values?: ReadonlyMap<string, ArrayLike<number>> | undefined;
 }
 
 /** The side files that {@link readHfFiles} reads; all but config.json may be missing, and params.json may stand for it. */
@@ -66,6 +76,10 @@ export const hfSideFiles: readonly string[] = [
   "merges.txt",
   "tekken.json",
   "qwen.tiktoken",
+  "tiktoken.model",
+  "hy.tiktoken",
+  "rwkv_vocab_v20230424.txt",
+  "tokenizer.jsonl",
   "spiece.model",
   "sentencepiece.bpe.model",
   "1_Pooling/config.json",
@@ -157,6 +171,10 @@ export function readHfFiles(
     mergesText: text("merges.txt"),
     tekken: json("tekken.json", generationSchema),
     tiktoken: text("qwen.tiktoken"),
+    tiktokenModel: text("tiktoken.model"),
+    hunyuanTiktoken: text("hy.tiktoken"),
+    rwkvVocabulary: text("rwkv_vocab_v20230424.txt"),
+    plamoTokens: text("tokenizer.jsonl"),
     tokenizerConfig: json("tokenizer_config.json", tokenizerConfigSchema),
     specialTokensMap: json("special_tokens_map.json", generationSchema),
     addedTokens: json("added_tokens.json", addedTokensSchema),

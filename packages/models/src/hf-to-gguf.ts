@@ -53,6 +53,7 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
       architecture.fileType?.(files, fileTypeNumber(options.fileType)) ?? fileTypeNumber(options.fileType),
     hfNames: new Set(files.tensors.map(({ name }) => name)),
     pooling: files.pooling,
+    values: files.values,
   };
   const put = (rules: typeof architecture.parameters): void => {
     for (const rule of rules) {

@@ -21,6 +21,7 @@ export {
   architectures,
   decoderNamed,
   decoderNames,
+  isMetadataTensor,
 } from "./architectures/index.ts";
 export { staysF32 } from "./architectures/tensors.ts";
 export {

@@ -11,7 +11,7 @@ import { staysF32 } from "./architectures/tensors.ts";
 import type { Config } from "./config.ts";
 import { mlxRules } from "./mlx-rules.ts";
 import { ropeTensors } from "./rope-factors.ts";
-import type { WeightPlan } from "./weight-plan.ts";
+import { plannedSources, type WeightInput, type WeightPlan } from "./weight-plan.ts";
 
 export interface NamedTensor {
   readonly name: string;
@@ -226,7 +226,7 @@ const notAWeight =
   "It is neither a weight nor a bias. Give the directory whose config.json says what it belongs to, or start from the model without quantization.";
 
 /** What renames tensors: a family, or the way from one checkpoint to another. */
-type Renaming = Pick<Architecture, "tensors" | "mlxTensors" | "names" | "leftOut"> & {
+type Renaming = Pick<Architecture, "tensors" | "mlxTensors" | "names" | "leftOut" | "metadataTensors"> & {
   /** True for what holds vision and audio encoders, which a text model leaves out. */
   readonly includesEncoders?: boolean;
 };
@@ -237,17 +237,37 @@ interface Renamed {
   readonly plan: PlannedTensor;
 }
 
+interface CheckpointTensor extends NamedTensor {
+  readonly file?: string;
+  readonly encoding?: string;
+}
+
+/** Says where arithmetic has to be rounded to f16, as torch does it: where all weights of an input are F16. */
+function inOwnType(
+  inputs: readonly WeightInput[],
+  isHalf: (tensor: string) => boolean,
+): readonly WeightInput[] {
+  return inputs.map((input): WeightInput => {
+    if (!("tensor" in input || "join" in input)) return input;
+    const inner = "join" in input ? { ...input, join: inOwnType(input.join, isHalf) } : input;
+    if (inner.map === undefined || !plannedSources({ inputs: [inner] }).every(isHalf)) return inner;
+    return { ...inner, halves: true };
+  });
+}
+
 /** Runs rules over a checkpoint in the order in which llama.cpp's converter reads it. */
 function runRules(
   renaming: Renaming,
   config: Config,
-  hf: readonly (NamedTensor & { readonly file?: string })[],
+  hf: readonly CheckpointTensor[],
   place: { readonly name: string; readonly hint: string },
 ): { readonly renamed: readonly Renamed[]; readonly leftOut: readonly LeftOut[] } {
   const rules = [...renaming.tensors, ...mlxRules(renaming)];
   const matchers = matchersOf(renaming.tensors, "hf", config);
   const mlxMatchers = matchersOf(rules.slice(renaming.tensors.length), "hf", config);
   const shapes = new Map(hf.map(({ name, shape }) => [name, shape]));
+  const halves = new Set(hf.flatMap(({ name, encoding }) => (encoding === "F16" ? [name] : [])));
+  const isHalf = (name: string): boolean => halves.has(name);
   const renamed: Renamed[] = [];
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Group>();
@@ -258,6 +278,7 @@ function runRules(
     ...alwaysLeftOut,
   ];
   for (const { name } of inReadingOrder(hf)) {
+    if (renaming.metadataTensors?.pattern.test(name) === true) continue;
     const reason = leftOutReason(name, leftOutRules, config, names);
     if (reason !== undefined) {
       leftOut.push({ name, reason });
@@ -293,7 +314,11 @@ function runRules(
     if (group.pending > 0) continue;
     const context = contextOf(config, match, shapes);
     for (const [index, plan] of rule.toGguf(completed(group), context).entries()) {
-      renamed.push({ rule, name: filled(rule.gguf[index] ?? "", layer, undefined, suffix), plan });
+      renamed.push({
+        rule,
+        name: filled(rule.gguf[index] ?? "", layer, undefined, suffix),
+        plan: { shape: plan.shape, inputs: inOwnType(plan.inputs, isHalf) },
+      });
     }
   }
   refuseIncomplete(groups);
@@ -307,7 +332,7 @@ function runRules(
 export function planGgufTensors(
   architecture: Renaming & Pick<Architecture, "name" | "extraTensors">,
   config: Config,
-  hf: readonly (NamedTensor & { readonly file?: string })[],
+  hf: readonly CheckpointTensor[],
 ): TensorPlans {
   const extra = (architecture.extraTensors ?? []).flatMap(({ name, values: valuesOf }): WeightPlan[] => {
     const values = valuesOf(config);
@@ -340,7 +365,7 @@ export function planGgufTensors(
 export function planRenamed(
   rules: readonly TensorRule[],
   config: Config,
-  hf: readonly (NamedTensor & { readonly file?: string })[],
+  hf: readonly CheckpointTensor[],
   className: string,
 ): TensorPlans {
   const { renamed, leftOut } = runRules({ tensors: rules }, config, hf, {

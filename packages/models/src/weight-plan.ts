@@ -9,8 +9,11 @@
 import * as z from "zod/mini";
 import type { RowOrder } from "./row-order.ts";
 
-/** Elementwise f32 arithmetic by name: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. */
-export type NamedMap = "add-one" | "subtract-one" | "negative-exp" | "log-negative";
+/**
+ * Elementwise f32 arithmetic by name: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. `ternary` is BitNet's rounding: each element
+ * becomes -1, 0 or 1 times the mean size of all elements of the stored tensor.
+ */
+export type NamedMap = "add-one" | "subtract-one" | "negative-exp" | "log-negative" | "ternary";
 
 /**
  * Elementwise f32 arithmetic. Numbers are rounded to f32 first. `multiply` and `divide` take their numbers one after the
@@ -32,6 +35,8 @@ interface InputSteps {
   readonly rowOrder?: RowOrder;
   readonly columnOrder?: RowOrder;
   readonly map?: ElementMap;
+  /** Rounds each result of `map` to f16: torch computes with the weights of an F16 checkpoint in their own type. */
+  readonly halves?: true;
 }
 
 /** Rows of a stored tensor. */
@@ -97,12 +102,13 @@ const steps = {
   columnOrder: z.optional(rowOrderSchema),
   map: z.optional(
     z.union([
-      z.enum(["add-one", "subtract-one", "negative-exp", "log-negative"]),
+      z.enum(["add-one", "subtract-one", "negative-exp", "log-negative", "ternary"]),
       z.strictObject({ add: z.number() }),
       z.strictObject({ multiply: factors }),
       z.strictObject({ divide: factors }),
     ]),
   ),
+  halves: z.optional(z.literal(true)),
 };
 
 /** Checks inputs of a stored plan. */
@@ -125,7 +131,7 @@ export const weightPlanSchema: z.ZodMiniType<WeightPlan> = z.strictObject({
 }) as z.ZodMiniType<WeightPlan>;
 
 /** Names of all stored tensors that a plan reads, each once. */
-export function plannedSources(plan: WeightPlan): readonly string[] {
+export function plannedSources(plan: Pick<WeightPlan, "inputs">): readonly string[] {
   const names = new Set<string>();
   const visit = (input: WeightInput): void => {
     if ("tensor" in input) names.add(input.tensor);

@@ -1,7 +1,8 @@
 /** Executes a weight plan in f32, band by band. This file defines the meaning of an input's steps. */
 import { CodecError, ConversionError, elementCount, rowCount, rowLength } from "@requant/core";
-import { mapOf } from "./element-maps.ts";
+import { mapOf, ternaryMap } from "./element-maps.ts";
 import { orderedRowCount, sourceRowOf } from "./row-order.ts";
+import { SumF32 } from "./sum-f32.ts";
 import type { ElementMap, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
 
 /** Where stored rows come from. Shapes are row-major; rows are f32, `end - start` times the innermost dimension. */
@@ -101,12 +102,31 @@ function selected(part: Part, [first, last]: readonly [number, number]): Part {
   };
 }
 
-function mapped(part: Part, map: ElementMap): Part {
-  const apply = mapOf(map);
+/** Weights that are looked at together before the first of them is rounded. */
+const BAND_WEIGHTS = 1 << 20;
+
+/** The mean of all sizes, in torch's order of sums. */
+async function meanSize(part: Part): Promise<number> {
+  const rows = Math.max(1, Math.floor(BAND_WEIGHTS / part.rowLength));
+  const band = new Float32Array(Math.min(rows, part.rowCount) * part.rowLength);
+  const count = part.rowCount * part.rowLength;
+  const sum = new SumF32(count);
+  for (let start = 0; start < part.rowCount; start += rows) {
+    const end = Math.min(start + rows, part.rowCount);
+    await part.read(start, end, band, 0);
+    const length = (end - start) * part.rowLength;
+    for (let index = 0; index < length; index++) sum.add(Math.abs(band[index]!));
+  }
+  return sum.total / count;
+}
+
+function mapped(part: Part, map: ElementMap, halves: boolean): Part {
+  let apply = map === "ternary" ? undefined : mapOf(map, halves);
   return {
     rowCount: part.rowCount,
     rowLength: part.rowLength,
     async read(start, end, out, outOffset) {
+      apply ??= ternaryMap(await meanSize(part));
       await part.read(start, end, out, outOffset);
       const last = outOffset + (end - start) * part.rowLength;
       for (let index = outOffset; index < last; index++) out[index] = apply(out[index]!);
@@ -122,7 +142,7 @@ function withSteps(source: Part, input: Omit<StoredInput, "tensor">): Part {
   }
   if (input.rowOrder) part = reordered(part, input.rowOrder);
   if (input.columnOrder) part = columnsReordered(part, input.columnOrder);
-  if (input.map) part = mapped(part, input.map);
+  if (input.map) part = mapped(part, input.map, input.halves === true);
   return part;
 }
 

@@ -82,6 +82,7 @@ const changedKeys: Readonly<Record<string, readonly string[]>> = {
 
 /** Models whose tokenizer a GGUF does not hold: what the report says of it. */
 const lostTokenizers: Readonly<Record<string, RegExp>> = {
+  deci: /all tokens have the same score, so the merges are lost/,
   xverse: /all tokens have the same score, so the merges are lost/,
 };
 
@@ -108,7 +109,7 @@ interface Opened {
 
 function open({ name, directory, model }: Entry): Opened {
   const weights = readWeights(directory);
-  const files = readDirectory(directory, weights.tensors);
+  const files = readDirectory(directory, weights);
   const halfType = Object.keys(model.gguf).find((type) => type !== "F32") ?? "F16";
   return { name, model, files, weights, halfType, plan: hfToGguf(files, { fileType: halfType }) };
 }
@@ -151,7 +152,7 @@ const bare = (name: string): string =>
  * Entries whose GGUF holds products of the weights and of numbers that it does not hold: they come back as another model
  * that computes the same.
  */
-const productsOnly = new Set(["falcon_h1"]);
+const productsOnly = new Set(["falcon_h1", "jais"]);
 
 /** The GGUF of the directory that a GGUF is converted back to has the same values. */
 async function checkSameGgufAgain(plan: GgufModelPlan, back: HfPlan, source: WeightSource): Promise<void> {
@@ -230,6 +231,8 @@ function checkFilesBack({ name, files, model, plan, halfType }: Opened): void {
   const changed = changedKeys[name] ?? [];
   expect(ofModel(hfToGguf(filesOf(back), { fileType: halfType }), changed)).toEqual(ofModel(plan, changed));
   expect(back.leftOut.filter((one) => one.name === "tokenizer")).toEqual([]);
+  // vocabularies that tokenizer.json cannot hold: own-vocabularies.test.ts
+  if (!back.files.has("tokenizer.json")) return;
   const json = String(back.files.get("tokenizer.json"));
   const ours = new Tokenizer(JSON.parse(json), JSON.parse(String(back.files.get("tokenizer_config.json"))));
   for (const { text, llamacpp, transformers } of model.tokenization) {

@@ -7,6 +7,7 @@ import {
   type HfPlan,
   readHfFiles,
   resolveConfig,
+  type WeightPlan,
 } from "../src/index.ts";
 import { asListed, type ManifestKey } from "./golden.ts";
 
@@ -23,22 +24,22 @@ export function listed(plan: GgufModelPlan): readonly ManifestKey[] {
   return orderless([...plan.metadata].map(([key, value]) => asListed(key, value)));
 }
 
-/** Rope factors as a reader of the GGUF would hand them over. */
-function computedTensors(plan: GgufModelPlan): ReadonlyMap<string, readonly number[]> {
+/** Tensors whose values the plan states, as a reader of the file would hand them over. */
+function computedTensors(tensors: readonly WeightPlan[]): ReadonlyMap<string, readonly number[]> {
   return new Map(
-    plan.tensors.flatMap(({ name, inputs: [input] }) =>
+    tensors.flatMap(({ name, inputs: [input] }) =>
       input !== undefined && "values" in input ? [[name, input.values] as const] : [],
     ),
   );
 }
 
 export function backTo(plan: GgufModelPlan, values?: ReadonlyMap<string, Float32Array>): HfPlan {
-  return ggufToHf({ ...plan, smallTensors: values ?? computedTensors(plan) }, { dtype: "BF16" });
+  return ggufToHf({ ...plan, smallTensors: values ?? computedTensors(plan.tensors) }, { dtype: "BF16" });
 }
 
 export function filesOf(plan: HfPlan): HfFiles {
   const tensors = plan.tensors.map(({ name, shape }) => ({ name, shape, encoding: "F32" }));
-  return readHfFiles("again", plan.files, tensors);
+  return { ...readHfFiles("again", plan.files, tensors), values: computedTensors(plan.tensors) };
 }
 
 /** With keys sorted and numbers as the f32 that GGUF holds. */

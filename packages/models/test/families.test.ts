@@ -79,7 +79,8 @@ describe.each(vectorNames)("%s", (name) => {
       expect(names.length).toBeGreaterThan(0);
     else expect(names).toEqual(hfNames(vector));
     expect(configDifferences(files, back)).toEqual([]);
-    expect(spellingDifferences(String(vector.files["config.json"]), back)).toEqual([]);
+    if (vector.configByHand !== true)
+      expect(spellingDifferences(String(vector.files["config.json"]), back)).toEqual([]);
     expect(idDifferences(files, back)).toEqual([]);
     // general.* is read from the directory's name and README
     const own = (plan: GgufModelPlan) => listed(plan).filter(({ key }) => !key.startsWith("general."));
@@ -88,7 +89,10 @@ describe.each(vectorNames)("%s", (name) => {
   });
 });
 
-describe.each(vectorNames)("%s", (name) => {
+/** Their vocabularies, which no tokenizer.json holds: own-vocabularies.test.ts. */
+const ownVocabularies = ["plamo2", "rwkv7"];
+
+describe.each(vectorNames.filter((name) => !ownVocabularies.includes(name)))("%s", (name) => {
   const vector = readVector(name);
   const files = vectorFiles(vector);
   const back = backTo(hfToGguf(files, { fileType: vector.fileType }));
@@ -117,7 +121,8 @@ describe.each(vectorNames)("%s", (name) => {
       const id = JSON.parse(json).added_tokens.find(
         (token: { content: string }) => token.content === original,
       )?.id;
-      expect([role, read("generation_config.json")[`${role}_token_id`]]).toEqual([role, id]);
+      const [first] = [read("generation_config.json")[`${role}_token_id`]].flat();
+      expect([role, first]).toEqual([role, id]);
     }
   });
 
@@ -126,7 +131,7 @@ describe.each(vectorNames)("%s", (name) => {
     const isMain = ["llama2", "llama31", "mistral", "qwen2", "gemma2"].includes(name);
     for (const text of corpus(isMain ? 2000 : 500)) {
       // Phi-3's special tokens remove the spaces after them (rstrip), which a GGUF does not store
-      if (name === "phi3" && text.includes("|>")) continue;
+      if (["phi3", "phimoe"].includes(name) && text.includes("|>")) continue;
       expect([text, ours.encode(text).ids]).toEqual([text, theirs.encode(text).ids]);
     }
   });

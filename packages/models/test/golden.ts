@@ -3,7 +3,14 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { MetadataValue } from "@requant/core";
-import { type HfFiles, type HfTensor, hfSideFiles, readHfFiles, type WeightSource } from "../src/index.ts";
+import {
+  type HfFiles,
+  type HfTensor,
+  hfSideFiles,
+  isMetadataTensor,
+  readHfFiles,
+  type WeightSource,
+} from "../src/index.ts";
 
 export interface ManifestKey {
   readonly key: string;
@@ -89,6 +96,8 @@ export interface StoredWeights {
   readonly tensors: readonly HfTensor[];
   readonly source: WeightSource;
   bytes(name: string): Uint8Array;
+  /** Values of the tensors that a GGUF has as metadata. */
+  readonly values: ReadonlyMap<string, Float32Array>;
 }
 
 interface Entry {
@@ -171,6 +180,11 @@ export function readWeights(directory: string): StoredWeights {
       },
     },
     bytes: (name) => entry(name).bytes,
+    values: new Map(
+      [...entries]
+        .filter(([name]) => isMetadataTensor(name))
+        .map(([name, { bytes, dtype }]) => [name, toFloats(bytes, dtype)]),
+    ),
   };
 }
 
@@ -182,12 +196,9 @@ export function readSideFiles(directory: string): Map<string, Uint8Array> {
   return files;
 }
 
-export function readDirectory(directory: string, tensors?: readonly HfTensor[]): HfFiles {
-  return readHfFiles(
-    basename(directory),
-    readSideFiles(directory),
-    tensors ?? readWeights(directory).tensors,
-  );
+export function readDirectory(directory: string, weights: StoredWeights = readWeights(directory)): HfFiles {
+  const files = readHfFiles(basename(directory), readSideFiles(directory), weights.tensors);
+  return { ...files, values: weights.values };
 }
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

@@ -22,7 +22,7 @@ const expected: {
   (file: { target: string; converter?: boolean }) => file.target === "BF16" && file.converter,
 );
 const weights = readWeights(directory);
-const files = readDirectory(directory, weights.tensors);
+const files = readDirectory(directory, weights);
 const plan = hfToGguf(files, { fileType: "BF16", name: "kjv-tiny-llama" });
 
 test("metadata of the reference file", () => {

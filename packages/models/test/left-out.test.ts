@@ -103,7 +103,7 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   },
 };
 
-describe.each(Object.entries(wrappers))("%s", (_, { vector: name, config, rename, extra }) => {
+describe.each(Object.entries(wrappers))("%s", (title, { vector: name, config, rename, extra }) => {
   const vector = readVector(name);
   const bare = vectorFiles(vector);
   const files: HfFiles = {
@@ -123,7 +123,9 @@ describe.each(Object.entries(wrappers))("%s", (_, { vector: name, config, rename
   const plan = hfToGguf(files, { fileType: vector.fileType });
 
   test("the text model equals the bare one", () => {
-    expect(plan.architecture).toBe(alone.architecture);
+    // llama.cpp has a name of its own for the language model of Mistral Small 3.1 (golden/arch2, mistral3_vl)
+    const ownName = title === "Mistral Small 3.1" ? "mistral3" : alone.architecture;
+    expect(plan.architecture).toBe(ownName);
     const tensors = (one: typeof plan) =>
       one.tensors.map(({ name: tensor, shape }) => `${tensor} ${shape}`).sort();
     expect(tensors(plan)).toEqual(tensors(alone));
@@ -131,7 +133,7 @@ describe.each(Object.entries(wrappers))("%s", (_, { vector: name, config, rename
     const keys = (one: typeof plan) =>
       [...one.metadata]
         .filter(([key]) => !key.startsWith("general."))
-        .map(([key, value]) => asListed(key, value));
+        .map(([key, value]) => asListed(key.replace(`${one.architecture}.`, "~."), value));
     expect(keys(plan)).toEqual(keys(alone));
   });
 

@@ -266,7 +266,7 @@ describe("parts that a text model's GGUF does not hold are reported", () => {
       tensors: files.tensors.map((tensor) => ({ ...tensor, name: `language_model.${tensor.name}` })),
     };
     const plan = hfToGguf(wrapped, { fileType: "BF16" });
-    expect(plan.architecture).toBe("llama");
+    expect(plan.architecture).toBe("mistral3");
     expect(plan.tensors.map(({ name }) => name)).toEqual(
       hfToGguf(files, { fileType: "BF16" }).tensors.map(({ name }) => name),
     );
@@ -279,9 +279,9 @@ describe("GGUF files", () => {
     new Map([...gguf.metadata].filter(([key]) => !keys.includes(key)));
 
   test("an unknown architecture", () => {
-    const metadata = new Map(gguf.metadata).set("general.architecture", { type: "string", value: "mamba" });
+    const metadata = new Map(gguf.metadata).set("general.architecture", { type: "string", value: "gptj" });
     expect(() => ggufToHf({ ...gguf, metadata, smallTensors: undefined }, { dtype: "F16" })).toThrow(
-      expect.objectContaining({ code: "CONVERSION", message: expect.stringContaining("mamba") }),
+      expect.objectContaining({ code: "CONVERSION", message: expect.stringContaining("gptj") }),
     );
     expect(() =>
       ggufToHf({ ...gguf, metadata: new Map(), smallTensors: undefined }, { dtype: "F16" }),

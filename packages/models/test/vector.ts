@@ -6,6 +6,8 @@ import { asOpened, type ManifestKey } from "./golden.ts";
 
 export interface Vector {
   readonly class: string;
+  /** True where config.json was written after a published one, and not by transformers. */
+  readonly configByHand?: true;
   readonly directoryName: string;
   readonly files: Readonly<Record<string, string>>;
   readonly tokenizerModel: string | null;

@@ -235,7 +235,7 @@ function parseJson(bytes: Uint8Array, path: string): Readonly<Record<string, unk
 }
 
 /** Files that belong to a model beside its weights. */
-const SIDE_FILE = /\.(json|txt|model|jinja|md|py|tiktoken)$|^(LICENSE|LICENCE|NOTICE)/i;
+const SIDE_FILE = /\.(jsonl?|txt|model|jinja|md|py|tiktoken)$|^(LICENSE|LICENCE|NOTICE)/i;
 /** How a sentence-transformers model makes one vector of many. */
 const POOLING = "1_Pooling/config.json";
 /** The folder of further chat templates. */

@@ -1,6 +1,6 @@
 /** What a plan must know of a model, read from its files. */
 import { elementCount, rowCount } from "@requant/core";
-import { configTensors } from "@requant/models";
+import { configTensors, isMetadataTensor } from "@requant/models";
 import type { Model } from "../model/model.ts";
 import type { SourceNeeds } from "./format.ts";
 import { lookedAt } from "./look-at-source.ts";
@@ -40,23 +40,38 @@ async function readFacts(
     ...claims,
     gguf,
   };
-  if (hf === undefined) return { ...facts, hf: undefined, smallTensors: await readFactTensors(model) };
+  if (hf === undefined)
+    return {
+      ...facts,
+      hf: undefined,
+      smallTensors: await valuesOf(model, (name) => configTensors.includes(name)),
+    };
   const { fileMetadata } = hf;
   // a safetensors file alone has no config.json, hence no facts beside its tensors
   if (hf.config === undefined) {
     const sideFiles = model.kind?.hasBase === true ? await hf.sideFileBytes() : undefined;
     return { ...facts, hf: undefined, fileMetadata, sideFiles };
   }
-  return { ...facts, hf: await hf.sideFiles(), sideFiles: await hf.sideFileBytes(), fileMetadata };
+  const values = await valuesOf(model, isMetadataTensor);
+  return {
+    ...facts,
+    hf: { ...(await hf.sideFiles()), values },
+    sideFiles: await hf.sideFileBytes(),
+    fileMetadata,
+  };
 }
 
-/** A factor for each pair of dimensions of a head. A longer tensor holds something else: the plan names it as not read. */
-const MAX_ROPE_FACTORS = 65536;
+/** More than any tensor of facts has. A longer tensor holds something else: the plan names it as not read. */
+const MAX_FACTS = 65536;
 
-async function readFactTensors(model: Model): Promise<ReadonlyMap<string, Float32Array>> {
+/** The values of small tensors that a plan reads facts from: rope factors, parameters of an activation. */
+async function valuesOf(
+  model: Model,
+  isWanted: (name: string) => boolean,
+): Promise<ReadonlyMap<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
   for (const { name, shape } of model.tensors) {
-    if (!configTensors.includes(name) || elementCount(shape) > MAX_ROPE_FACTORS) continue;
+    if (!isWanted(name) || elementCount(shape) > MAX_FACTS) continue;
     const out = new Float32Array(elementCount(shape));
     await model.weight(name).readRows(0, rowCount(shape), out);
     values.set(name, out);

@@ -28,6 +28,8 @@ export interface ParameterContext {
   readonly hfNames: ReadonlySet<string>;
   /** The pooling module of a sentence-transformers model. */
   readonly pooling?: JsonObject | undefined;
+  /** Values of the checkpoint's tensors that the family's `metadataTensors` names. */
+  readonly values?: ReadonlyMap<string, ArrayLike<number>> | undefined;
 }
 
 /** A config.json while it is built from metadata. */
@@ -104,6 +106,13 @@ export interface ExtraTensor {
   restore(values: ArrayLike<number> | undefined, draft: ConfigDraft, config: Config): void;
 }
 
+/** A tensor that is known by its values. */
+export interface NamedValues {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
+}
+
 /** Parts of a checkpoint that a text-only GGUF does not hold. */
 export interface LeftOutRule {
   readonly pattern: RegExp;
@@ -138,6 +147,8 @@ export interface Architecture extends ConfigClass {
     readonly toRules: (name: string, config: Config) => string;
     readonly fromRules: (name: string, config: Config) => string;
   };
+  /** Keys of config.json that its class declares as floats, beside those of the parameters. */
+  readonly realNames?: readonly string[];
   /** Keys that llama.cpp's converter writes before general.type. */
   readonly earlyParameters?: readonly ParameterRule[];
   readonly parameters: readonly ParameterRule[];
@@ -150,6 +161,11 @@ export interface Architecture extends ConfigClass {
    */
   readonly mlxTensors?: readonly TensorRule[];
   readonly leftOut?: readonly LeftOutRule[];
+  /** Small tensors of the checkpoint that a GGUF has as metadata, and how they are made from it again. */
+  readonly metadataTensors?: {
+    readonly pattern: RegExp;
+    readonly restore: (metadata: Metadata) => readonly NamedValues[];
+  };
   readonly tokenizer: TokenizerRules;
   /** How the family computes; absent for a family without a forward pass. A family that is built from another one states its own. */
   readonly decoder?: DecoderDescription | undefined;

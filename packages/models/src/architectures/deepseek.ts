@@ -5,7 +5,7 @@ import { bool, boolOf, f32, numberOf, shortestFloat, u32 } from "../metadata-val
 import { setRope } from "../rope.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { StoredInput, WeightInput } from "../weight-plan.ts";
-import type { Architecture, ConfigDraft, LeftOutRule, TensorRule } from "./architecture.ts";
+import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
 import { count, derived, fixed, generic, real, textParameters } from "./parameters.ts";
 import {
   attention,
@@ -21,7 +21,7 @@ import {
 const ropeLength = (config: Config): number => config.need("qk_rope_head_dim");
 
 /** kv_b_proj `[heads × (nope + v), rank]`: per head the key part, transposed to `[rank, nope]`, and the value part. */
-const latentKeyValue: TensorRule = {
+export const latentKeyValue: TensorRule = {
   hf: ["model.layers.{layer}.self_attn.kv_b_proj.weight"],
   gguf: ["blk.{layer}.attn_k_b.weight", "blk.{layer}.attn_v_b.weight"],
   toGguf: ([names], { config, shapeOf }) => {
@@ -62,13 +62,13 @@ export const predictionLayers: LeftOutRule = {
   when: (config, match) => Number(match[1]) >= config.need("num_hidden_layers"),
 };
 
-const tiedHead: LeftOutRule = {
+export const tiedHead: LeftOutRule = {
   pattern: /^lm_head\.weight$/,
   reason: "the head is the embedding; a copy of it is not written",
   when: (config) => config.flag("tie_word_embeddings") === true,
 };
 
-function finish(draft: ConfigDraft): void {
+export function finishLatent(draft: ConfigDraft): void {
   const { values } = draft;
   const number = (key: string): number | undefined => numberOf(draft.parameter(key));
   const heads = number("~.attention.head_count");
@@ -91,6 +91,52 @@ function finish(draft: ConfigDraft): void {
     draft.assume("rope_scaling.mscale", scale, "taken to equal mscale_all_dim, as published models have it");
   }
 }
+
+/** Latent attention with experts; GGUF sees it as attention with one key-value head. */
+export const latentParameters: readonly ParameterRule[] = [
+  ...textParameters,
+  fixed("~.attention.head_count_kv", u32(1)),
+  count("~.leading_dense_block_count", ["first_k_dense_replace"]),
+  generic.vocabularySize,
+  count("~.attention.q_lora_rank", ["q_lora_rank"]),
+  count("~.attention.kv_lora_rank", ["kv_lora_rank"]),
+  derived("~.attention.key_length", (config) => u32(config.need("kv_lora_rank") + ropeLength(config))),
+  derived("~.attention.value_length", (config) => u32(config.need("kv_lora_rank"))),
+  derived("~.attention.key_length_mla", (config) =>
+    u32(config.need("qk_nope_head_dim") + ropeLength(config)),
+  ),
+  count("~.attention.value_length_mla", ["v_head_dim"]),
+  generic.expertFeedForwardLength,
+  count("~.expert_shared_count", ["n_shared_experts"]),
+  real("~.expert_weights_scale", ["routed_scaling_factor"]),
+  derived("~.expert_weights_norm", (config) =>
+    config.flag("norm_topk_prob") === true ? bool(true) : undefined,
+  ),
+  derived("~.rope.dimension_count", (config) => u32(ropeLength(config))),
+  derived("~.rope.scaling.yarn_log_multiplier", (config) => {
+    const scale = numberField(config.rope(), "mscale_all_dim");
+    return textField(config.rope(), "rope_type") === "yarn" && scale !== undefined
+      ? f32(0.1 * scale)
+      : undefined;
+  }),
+];
+
+export const latentTensors: readonly TensorRule[] = [
+  ...decoderEnds,
+  ...layerNorms,
+  ...attention(false),
+  same("model.layers.{layer}.self_attn.q_a_proj.weight", "blk.{layer}.attn_q_a.weight"),
+  same("model.layers.{layer}.self_attn.q_b_proj.weight", "blk.{layer}.attn_q_b.weight"),
+  same("model.layers.{layer}.self_attn.q_a_layernorm.weight", "blk.{layer}.attn_q_a_norm.weight"),
+  same("model.layers.{layer}.self_attn.kv_a_proj_with_mqa.weight", "blk.{layer}.attn_kv_a_mqa.weight"),
+  same("model.layers.{layer}.self_attn.kv_a_layernorm.weight", "blk.{layer}.attn_kv_a_norm.weight"),
+  latentKeyValue,
+  ...gatedFeedForward,
+  separateExperts("model.layers.{layer}.mlp.experts"),
+  router,
+  same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
+  ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
+];
 
 export const deepseek3: Architecture = {
   name: "deepseek2",
@@ -131,49 +177,8 @@ export const deepseek3: Architecture = {
     vocab_size: 129280,
   },
   derive: [(values) => values.set("head_dim", values.get("qk_rope_head_dim") ?? null)],
-  parameters: [
-    ...textParameters,
-    fixed("~.attention.head_count_kv", u32(1)),
-    count("~.leading_dense_block_count", ["first_k_dense_replace"]),
-    generic.vocabularySize,
-    count("~.attention.q_lora_rank", ["q_lora_rank"]),
-    count("~.attention.kv_lora_rank", ["kv_lora_rank"]),
-    derived("~.attention.key_length", (config) => u32(config.need("kv_lora_rank") + ropeLength(config))),
-    derived("~.attention.value_length", (config) => u32(config.need("kv_lora_rank"))),
-    derived("~.attention.key_length_mla", (config) =>
-      u32(config.need("qk_nope_head_dim") + ropeLength(config)),
-    ),
-    count("~.attention.value_length_mla", ["v_head_dim"]),
-    generic.expertFeedForwardLength,
-    count("~.expert_shared_count", ["n_shared_experts"]),
-    real("~.expert_weights_scale", ["routed_scaling_factor"]),
-    derived("~.expert_weights_norm", (config) =>
-      config.flag("norm_topk_prob") === true ? bool(true) : undefined,
-    ),
-    derived("~.rope.dimension_count", (config) => u32(ropeLength(config))),
-    derived("~.rope.scaling.yarn_log_multiplier", (config) => {
-      const scale = numberField(config.rope(), "mscale_all_dim");
-      return textField(config.rope(), "rope_type") === "yarn" && scale !== undefined
-        ? f32(0.1 * scale)
-        : undefined;
-    }),
-  ],
-  tensors: [
-    ...decoderEnds,
-    ...layerNorms,
-    ...attention(false),
-    same("model.layers.{layer}.self_attn.q_a_proj.weight", "blk.{layer}.attn_q_a.weight"),
-    same("model.layers.{layer}.self_attn.q_b_proj.weight", "blk.{layer}.attn_q_b.weight"),
-    same("model.layers.{layer}.self_attn.q_a_layernorm.weight", "blk.{layer}.attn_q_a_norm.weight"),
-    same("model.layers.{layer}.self_attn.kv_a_proj_with_mqa.weight", "blk.{layer}.attn_kv_a_mqa.weight"),
-    same("model.layers.{layer}.self_attn.kv_a_layernorm.weight", "blk.{layer}.attn_kv_a_norm.weight"),
-    latentKeyValue,
-    ...gatedFeedForward,
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
-    same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
-    ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
-  ],
+  parameters: latentParameters,
+  tensors: latentTensors,
   // mlx-lm splits kv_b_proj as GGUF does
   mlxTensors: [
     same("model.layers.{layer}.self_attn.embed_q.weight", "blk.{layer}.attn_k_b.weight"),
@@ -181,7 +186,7 @@ export const deepseek3: Architecture = {
   ],
   leftOut: [predictionLayers, tiedHead],
   tokenizer: byteBpe,
-  finishConfig: finish,
+  finishConfig: finishLatent,
   recognises: (metadata) => numberOf(metadata.get("deepseek2.expert_gating_func")) === 2,
 };
 

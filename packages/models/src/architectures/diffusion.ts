@@ -1,5 +1,5 @@
 /** Dream and LLaDA: text by diffusion, in which every token sees all others (llama.cpp, conversion/dream.py, llada.py and models/dream.cpp, llada.cpp). */
-import { bool, f32, numberOf, u32 } from "../metadata-values.ts";
+import { bool, numberOf, u32 } from "../metadata-values.ts";
 import { byteKinds } from "../tokenizer/extras.ts";
 import type { Architecture, ParameterRule } from "./architecture.ts";
 import { count, derived, fixed, generic, textParameters } from "./parameters.ts";
@@ -55,10 +55,7 @@ export const llada: Architecture = {
     generic.headCount,
     generic.headCountKv,
     generic.ropeBase,
-    {
-      ...generic.rmsEpsilon,
-      toGguf: (config) => f32(config.number("rms_norm_eps", "norm_eps") ?? 1e-5),
-    },
+    generic.rmsEpsilon,
     generic.fileType,
     pooling,
     generic.vocabularySize,

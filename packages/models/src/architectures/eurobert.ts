@@ -4,7 +4,7 @@ import { byteKinds } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { deriveHeadLength, deriveKeyValueHeads, fixed, textParameters } from "./parameters.ts";
 import { classifierPooling, pooling } from "./pooling.ts";
-import { attention, decoderEnds, gatedFeedForward, layerNorms } from "./tensors.ts";
+import { attention, baseModelNames, decoderEnds, gatedFeedForward, layerNorms } from "./tensors.ts";
 
 export const euroBert: Architecture = {
   name: "eurobert",
@@ -39,6 +39,7 @@ export const euroBert: Architecture = {
     pooling,
     classifierPooling,
   ],
+  names: baseModelNames,
   tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...gatedFeedForward],
   tokenizer: { kinds: byteKinds, before: [() => [["tokenizer.ggml.add_bos_token", bool(false)]]] },
   finishConfig(draft) {

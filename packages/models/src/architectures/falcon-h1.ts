@@ -107,6 +107,7 @@ export const falconH1: Architecture = {
     vocab_size: 128000,
   },
   derive: [deriveKeyValueHeads],
+  realNames: Object.keys(multipliers),
   parameters: [
     generic.contextLength,
     generic.embeddingLength,

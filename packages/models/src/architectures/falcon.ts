@@ -132,5 +132,7 @@ export const falcon: Architecture = {
     values.set("multi_query", true);
     values.set("bias", ggufNames.has("blk.0.attn_qkv.bias"));
     values.delete("max_position_embeddings");
+    values.set("rope_theta", 10000);
+    draft.assume("rope_theta", 10000, "a GGUF of this family does not hold it; llama.cpp computes with it");
   },
 };

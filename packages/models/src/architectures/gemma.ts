@@ -8,7 +8,7 @@ import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule 
 import type { DecoderDescription } from "./decoder.ts";
 import { derived, generic, real, textParameters } from "./parameters.ts";
 import { pooling } from "./pooling.ts";
-import { attention, decoderEnds, gatedFeedForward, shiftedNorm } from "./tensors.ts";
+import { attention, baseModelNames, decoderEnds, gatedFeedForward, shiftedNorm } from "./tensors.ts";
 
 const gemmaTokenizer: TokenizerRules = {
   kinds: ["sentencepiece", "gemma-json"],
@@ -270,6 +270,7 @@ export const gemmaEmbedding: Architecture = {
   ...gemma3,
   name: "gemma-embedding",
   classes: ["Gemma3TextModel"],
+  names: baseModelNames,
   parameters: [...gemma3.parameters, pooling],
   decoder: undefined,
   finishConfig(draft) {

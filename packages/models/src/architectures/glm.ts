@@ -1,5 +1,3 @@
-/** GLM-4 (0414) and GLM-4.5 (llama.cpp, conversion/glm.py). */
-import type { Config } from "../config.ts";
 import { numberField } from "../json.ts";
 import { numberOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
@@ -15,7 +13,6 @@ import {
   sharedExpertCount,
 } from "./expert-parameters.ts";
 import {
-  derived,
   deriveHeadLength,
   deriveKeyValueHeads,
   fixed,
@@ -23,7 +20,7 @@ import {
   partialRope,
   textParameters,
 } from "./parameters.ts";
-import { nextTokenTensors } from "./prediction.ts";
+import { countedBlocks, nextTokenTensors, predictionCount } from "./prediction.ts";
 import { insideModel } from "./qwen-vl.ts";
 import {
   attention,
@@ -44,6 +41,13 @@ const rope = partialRope((config) =>
 function glmTokenizer(rolesByText: readonly (readonly [string, string])[]): TokenizerRules {
   return { kinds: byteKinds, rolesByText };
 }
+
+export const glmMoeTokenizer: TokenizerRules = glmTokenizer([
+  ["bos", "[gMASK]"],
+  ["eot", "<|user|>"],
+  ["unk", "<|endoftext|>"],
+  ["eom", "<|observation|>"],
+]);
 
 function restorePartial(draft: ConfigDraft): void {
   const dimensions = numberOf(draft.parameter("~.rope.dimension_count"));
@@ -192,18 +196,6 @@ export const glm4v: Architecture = {
   recognises: (metadata) => metadata.has("glm4.rope.dimension_sections"),
 };
 
-/** Layers that predict further tokens, as far as they are there: some copies of a checkpoint leave them out. */
-function predictedLayers(config: Config, names: ReadonlySet<string>): number {
-  const layers = config.need("num_hidden_layers");
-  const stated = config.count("num_nextn_predict_layers") ?? 0;
-  const stored = new Set<number>();
-  for (const name of names) {
-    const layer = Number(/(?:^|\.)layers\.(\d{1,6})\./.exec(name)?.[1] ?? -1);
-    if (layer >= layers && layer < layers + stated) stored.add(layer);
-  }
-  return stored.size;
-}
-
 export const glm4moe: Architecture = {
   ...glm4,
   decoder: undefined,
@@ -238,14 +230,7 @@ export const glm4moe: Architecture = {
     vocab_size: 151552,
   },
   parameters: [
-    derived(
-      "~.block_count",
-      (config, { hfNames }) => u32(config.need("num_hidden_layers") + predictedLayers(config, hfNames)),
-      (value, draft) => {
-        const predicted = numberOf(draft.parameter("~.nextn_predict_layers")) ?? 0;
-        draft.values.set("num_hidden_layers", (numberOf(value) ?? 0) - predicted);
-      },
-    ),
+    countedBlocks,
     ...textParameters.slice(1).filter((rule) => rule !== generic.gatingFunction),
     rope,
     generic.expertFeedForwardLength,
@@ -254,14 +239,7 @@ export const glm4moe: Architecture = {
     fixed("~.expert_gating_func", u32(2)),
     expertWeightsScale("routed_scaling_factor"),
     expertWeightsNorm("norm_topk_prob"),
-    derived(
-      "~.nextn_predict_layers",
-      (config, { hfNames }) => {
-        const stated = config.count("num_nextn_predict_layers");
-        return stated === undefined ? undefined : u32(predictedLayers(config, hfNames));
-      },
-      (value, draft) => draft.values.set("num_nextn_predict_layers", numberOf(value) ?? 0),
-    ),
+    predictionCount,
   ],
   tensors: [
     ...decoderEnds,
@@ -276,12 +254,7 @@ export const glm4moe: Architecture = {
     ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
     ...nextTokenTensors,
   ],
-  tokenizer: glmTokenizer([
-    ["bos", "[gMASK]"],
-    ["eot", "<|user|>"],
-    ["unk", "<|endoftext|>"],
-    ["eom", "<|observation|>"],
-  ]),
+  tokenizer: glmMoeTokenizer,
   finishConfig(draft) {
     restorePartial(draft);
     draft.values.set("use_qk_norm", draft.ggufNames.has("blk.0.attn_q_norm.weight"));

@@ -5,20 +5,24 @@ import { classNames, nestedModelTypes } from "../hf-files.ts";
 import { field, type JsonObject } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import { afmoe } from "./afmoe.ts";
+import { apertus } from "./apertus.ts";
 import { arcee } from "./arcee.ts";
 import type { Architecture, FamilyHints } from "./architecture.ts";
 import { arctic } from "./arctic.ts";
 import { baichuan } from "./baichuan.ts";
 import { bailing, bailing2 } from "./bailing.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
+import { bitnet } from "./bitnet.ts";
 import { bloom } from "./bloom.ts";
 import { chatGlm, glm } from "./chatglm.ts";
 import { cohere2, commandR } from "./cohere.ts";
 import { cohere2moe } from "./cohere-moe.ts";
 import { dbrx } from "./dbrx.ts";
+import { deci, deci7b } from "./deci.ts";
 import type { DecoderDescription } from "./decoder.ts";
 import { deepseek2, deepseek3 } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
+import { deepseek32, glm47Flash, glmDsa } from "./deepseek-sparse.ts";
 import { dream, llada } from "./diffusion.ts";
 import { dots1 } from "./dots1.ts";
 import { ernie45 } from "./ernie.ts";
@@ -30,6 +34,7 @@ import { exaone3 } from "./exaone3.ts";
 import { falcon } from "./falcon.ts";
 import { falconH1 } from "./falcon-h1.ts";
 import { gemma, gemma2, gemma3, gemmaEmbedding } from "./gemma.ts";
+import { gemma3n } from "./gemma3n.ts";
 import { gemma4 } from "./gemma4.ts";
 import { glm4, glm4moe, glm4v } from "./glm.ts";
 import { gptNeox } from "./gpt-neox.ts";
@@ -39,11 +44,15 @@ import { granite, graniteMoe, graniteMoeShared } from "./granite.ts";
 import { bamba, granite4Dense, granite4Moe, graniteHybrid } from "./granite-hybrid.ts";
 import { grok } from "./grok.ts";
 import { grovemoe } from "./grovemoe.ts";
+import { hunyuanDense, hunyuanMoe } from "./hunyuan.ts";
 import { internlm2 } from "./internlm2.ts";
 import { internlm3 } from "./internlm3.ts";
+import { jais } from "./jais.ts";
 import { jais2 } from "./jais2.ts";
 import { jamba } from "./jamba.ts";
 import { jinaBertV2 } from "./jina-bert-v2.ts";
+import { kimiK2 } from "./kimi.ts";
+import { kimiLinear } from "./kimi-linear.ts";
 import { lfm2 } from "./lfm2.ts";
 import { lfm2moe } from "./lfm2-moe.ts";
 import { llama, mistral, mixtral } from "./llama.ts";
@@ -67,6 +76,7 @@ import { orion } from "./orion.ts";
 import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { phimoe } from "./phimoe.ts";
+import { plamo2 } from "./plamo2.ts";
 import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
@@ -74,9 +84,11 @@ import { qwen3Reranker, qwen3RerankerOwnHead } from "./qwen-reranker.ts";
 import { qwen2vl, qwen3vl, qwen3vlmoe } from "./qwen-vl.ts";
 import { qwen1 } from "./qwen1.ts";
 import { refact } from "./refact.ts";
+import { rwkv6, rwkv7 } from "./rwkv.ts";
 import { seedOss } from "./seed-oss.ts";
 import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
+import { solarOpen } from "./solar-open.ts";
 import { stablelm } from "./stablelm.ts";
 import { codeShell, starcoder } from "./starcoder.ts";
 import { starcoder2 } from "./starcoder2.ts";
@@ -106,6 +118,8 @@ export const architectures: readonly Architecture[] = [
   gemmaEmbedding,
   phi3,
   gptOss,
+  kimiK2,
+  glm47Flash,
   deepseek3,
   deepseek2,
   glm4v,
@@ -126,6 +140,7 @@ export const architectures: readonly Architecture[] = [
   qwen35moe,
   gemma4,
   llama4,
+  solarOpen,
   glm4moe,
   mistral3Vision,
   ministral3,
@@ -180,6 +195,12 @@ export const architectures: readonly Architecture[] = [
   dream,
   llada,
   exaone3,
+  apertus,
+  deci,
+  deci7b,
+  gemma3n,
+  jais,
+  bitnet,
   afmoe,
   bailing,
   bailing2,
@@ -194,6 +215,11 @@ export const architectures: readonly Architecture[] = [
   falconMamba,
   mamba,
   mamba2,
+  hunyuanDense,
+  hunyuanMoe,
+  kimiLinear,
+  deepseek32,
+  glmDsa,
   falconH1,
   jamba,
   nemotronH,
@@ -203,6 +229,9 @@ export const architectures: readonly Architecture[] = [
   pangu,
   phimoe,
   plm,
+  plamo2,
+  rwkv6,
+  rwkv7,
   refact,
   seedOss,
   smallthinker,
@@ -265,6 +294,11 @@ export function architectureOfGguf(metadata: Metadata, tensorNames: ReadonlySet<
     );
   }
   return found;
+}
+
+/** Whether a checkpoint's tensor is one that a GGUF has as metadata: its values are needed for a plan. */
+export function isMetadataTensor(name: string): boolean {
+  return architectures.some(({ metadataTensors }) => metadataTensors?.pattern.test(name) === true);
 }
 
 /** How the families of a GGUF name compute, which is one way for all of them; undefined where no forward pass is known. */

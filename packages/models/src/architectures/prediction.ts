@@ -1,5 +1,8 @@
 /** Multi-token prediction: blocks after the last layer, which GGUF keeps as further layers. */
-import type { Architecture, TensorRule } from "./architecture.ts";
+import type { Config } from "../config.ts";
+import { numberOf, u32 } from "../metadata-values.ts";
+import type { Architecture, ParameterRule, TensorRule } from "./architecture.ts";
+import { derived } from "./parameters.ts";
 import { same } from "./tensors.ts";
 
 /** What a predicting layer has beside the tensors of the others (llama.cpp, gguf-py constants, NEXTN). */
@@ -11,6 +14,38 @@ export const nextTokenTensors: readonly TensorRule[] = [
   same("model.layers.{layer}.shared_head.head.weight", "blk.{layer}.nextn.shared_head_head.weight"),
   same("model.layers.{layer}.shared_head.norm.weight", "blk.{layer}.nextn.shared_head_norm.weight"),
 ];
+
+/** Layers that predict further tokens, as far as they are there: some copies of a checkpoint leave them out. */
+export function predictedLayers(config: Config, names: ReadonlySet<string>): number {
+  const layers = config.need("num_hidden_layers");
+  const stated = config.count("num_nextn_predict_layers") ?? 0;
+  const stored = new Set<number>();
+  for (const name of names) {
+    const layer = Number(/(?:^|\.)layers\.(\d{1,6})\./.exec(name)?.[1] ?? -1);
+    if (layer >= layers && layer < layers + stated) stored.add(layer);
+  }
+  return stored.size;
+}
+
+/** The number of blocks with those for prediction. */
+export const countedBlocks: ParameterRule = derived(
+  "~.block_count",
+  (config, { hfNames }) => u32(config.need("num_hidden_layers") + predictedLayers(config, hfNames)),
+  (value, draft) => {
+    const predicted = numberOf(draft.parameter("~.nextn_predict_layers")) ?? 0;
+    draft.values.set("num_hidden_layers", (numberOf(value) ?? 0) - predicted);
+  },
+);
+
+/** The number of blocks for prediction, written where the config states one. */
+export const predictionCount: ParameterRule = derived(
+  "~.nextn_predict_layers",
+  (config, { hfNames }) => {
+    const stated = config.count("num_nextn_predict_layers");
+    return stated === undefined ? undefined : u32(predictedLayers(config, hfNames));
+  },
+  (value, draft) => draft.values.set("num_nextn_predict_layers", numberOf(value) ?? 0),
+);
 
 /** Checkpoints that name the block `mtp`: its layers follow the others, the tensors around them go to the first. */
 export const predictionNames: NonNullable<Architecture["names"]> = {

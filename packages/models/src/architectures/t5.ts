@@ -35,6 +35,11 @@ const crossAttention: readonly TensorRule[] = [
     ),
   ),
   same("decoder.block.{layer}.layer.1.layer_norm.weight", "dec.blk.{layer}.cross_attn_norm.weight"),
+  // the first T5 has it, and no model uses it
+  same(
+    "decoder.block.{layer}.layer.1.EncDecAttention.relative_attention_bias.weight",
+    "dec.blk.{layer}.cross_attn_rel_b.weight",
+  ),
 ];
 
 const embedding: readonly TensorRule[] = [

@@ -281,6 +281,12 @@ function biasRange(total: number, first: number, rows: number): RowOrder {
   return { kind: "view", view: [total], ranges: [[first, first + rows]] };
 }
 
+/** Names of a base model, which stand without the prefix that they have in a model with a head. */
+export const baseModelNames = {
+  toRules: (name: string): string => name,
+  fromRules: (name: string): string => name.replace(/^model\./, ""),
+};
+
 /** The tensors around the layers that nearly all decoders share. */
 export const decoderEnds: readonly TensorRule[] = [
   same("model.embed_tokens.weight", "token_embd.weight"),
@@ -354,6 +360,9 @@ const alwaysF32 = [
   "position_embd",
   "token_types",
   "ssm_conv1d",
+  "ssm_conv1d_q",
+  "ssm_conv1d_k",
+  "ssm_conv1d_v",
   "shortconv.conv",
   "altup_correct_coef",
   "altup_predict_coef",

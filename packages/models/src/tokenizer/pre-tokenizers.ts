@@ -72,6 +72,42 @@ const jaisWhitespace = [512, 256, 128, 64, 32, 16, 8, 4]
 const deepseekWords =
   "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
+/** Chinese characters, for which JavaScript and Oniguruma have no common name (Unicode 15.1, Scripts.txt, Han). */
+const han = [
+  [0x2e80, 0x2e99],
+  [0x2e9b, 0x2ef3],
+  [0x2f00, 0x2fd5],
+  [0x3005, 0x3005],
+  [0x3007, 0x3007],
+  [0x3021, 0x3029],
+  [0x3038, 0x303b],
+  [0x3400, 0x4dbf],
+  [0x4e00, 0x9fff],
+  [0xf900, 0xfa6d],
+  [0xfa70, 0xfad9],
+  [0x16fe2, 0x16fe3],
+  [0x16ff0, 0x16ff1],
+  [0x20000, 0x2a6df],
+  [0x2a700, 0x2b739],
+  [0x2b740, 0x2b81d],
+  [0x2b820, 0x2cea1],
+  [0x2ceb0, 0x2ebe0],
+  [0x2ebf0, 0x2ee5d],
+  [0x2f800, 0x2fa1d],
+  [0x30000, 0x3134a],
+  [0x31350, 0x323af],
+]
+  .map(([first = 0, last = 0]) => `${String.fromCodePoint(first)}-${String.fromCodePoint(last)}`)
+  .join("");
+
+/** o200k with runs of Chinese characters of their own (moonshotai/Kimi-K2-Instruct, tokenization_kimi.py). */
+function kimi(): string {
+  const other = `(?![${han}])`;
+  const word = (first: string, last: string): string =>
+    `[^\\r\\n\\p{L}\\p{N}]?(?:${other}[${upper}])${first}(?:${other}[${lower}])${last}${contractions}?`;
+  return `[${han}]+|${word("*", "+")}|${word("+", "*")}|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${whitespaceTail}`;
+}
+
 /** DeepSeek LLM's tokenizer.json lists these range by range, as of Unicode 12. */
 const casedLetters = "[\\p{Lu}\\p{Ll}\\p{Lt}]";
 
@@ -117,6 +153,7 @@ export const preTokenizers: readonly PreTokenizer[] = [
     ],
     aliases: ["kanana2", "talkie"],
   },
+  { steps: [{ split: kimi() }, plain], names: [{ name: "kimi-k2" }] },
   {
     steps: [{ split: o200k("", "\\p{N}") }, plain],
     names: [{ name: "tekken" }],

@@ -35,9 +35,8 @@ function inOrder(byRank: ReadonlyMap<number, string>, path: string): RankedToken
   return tokens.map((token) => token ?? "");
 }
 
-/** qwen.tiktoken: a line per token, its bytes in base64 and its rank. */
-export function parseTiktoken(text: string): RankedTokens {
-  const path = "qwen.tiktoken";
+/** A tiktoken file: a line per token, its bytes in base64 and its rank. */
+export function parseTiktoken(text: string, path: string): RankedTokens {
   const byRank = new Map<number, string>();
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue;
@@ -144,23 +143,38 @@ function lastMerge(token: string, rank: number, ranks: ReadonlyMap<string, numbe
   return parts;
 }
 
+/** The parts of each token of several bytes that are left when only lower ranks are merged. */
+function replayed(
+  tokens: RankedTokens,
+): readonly { readonly rank: number; readonly parts: readonly string[] }[] {
+  const ranks = rankOf(tokens);
+  return tokens.flatMap((token, rank) =>
+    token.length < 2 ? [] : [{ rank, parts: lastMerge(token, rank, ranks) }],
+  );
+}
+
 /**
  * One merge per token: the two tokens that make it when only lower ranks are merged (llama.cpp, conversion/qwen.py,
  * `bpe`).
- * @throws FormatError for a token that no two others make. */ export function mergesByReplay(
-  tokens: RankedTokens,
-): readonly string[] {
-  const ranks = rankOf(tokens);
-  return tokens.flatMap((token, rank) => {
-    if (token.length < 2) return [];
-    const [left, right, ...more] = lastMerge(token, rank, ranks);
+ * @throws FormatError for a token that no two others make.
+ */
+export function mergesByReplay(tokens: RankedTokens): readonly string[] {
+  return replayed(tokens).map(({ rank, parts }) => {
+    const [left, right, ...more] = parts;
     if (left === undefined || right === undefined || more.length > 0) {
       throw new FormatError(`In qwen.tiktoken, no two tokens make the token of rank ${rank}.`, {
         path: "qwen.tiktoken",
       });
     }
-    return [asMerge(left, right)];
+    return asMerge(left, right);
   });
+}
+
+/** The same without the tokens that no two others make (llama.cpp, conversion/hunyuan.py and deepseek.py). */
+export function mergesOfPairs(tokens: RankedTokens): readonly string[] {
+  return replayed(tokens).flatMap(({ parts: [left = "", right = "", ...more] }) =>
+    more.length > 0 ? [] : [asMerge(left, right)],
+  );
 }
 
 /**

@@ -5,12 +5,14 @@ import type { HfFiles } from "../hf-files.ts";
 
 /**
  * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt.
- * `tiktoken`: Qwen 1's qwen.tiktoken. `wordpiece`, `unigram`: tokenizer.json of these kinds. `xlm-sentencepiece`:
- * XLM-RoBERTa's sentencepiece.bpe.model. `t5-sentencepiece`: T5's unigram model, spiece.model or tokenizer.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
+ * `tiktoken`: Qwen 1's qwen.tiktoken. `kimi`: Kimi's tiktoken.model. `hunyuan`: Hunyuan's hy.tiktoken. `rwkv`: RWKV's
+ * rwkv_vocab_v20230424.txt. `plamo`: PLaMo 2's tokenizer.jsonl. `wordpiece`, `unigram`: tokenizer.json of these kinds.
+ * `xlm-sentencepiece`: XLM-RoBERTa's sentencepiece.bpe.model. `t5-sentencepiece`: T5's unigram model, spiece.model or
+ * tokenizer.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
  * kind (BPE with byte fallback). `byte-bpe`: tokenizer.json with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without
  * tokenizer.model; their tokenizer.json lists all tokens. `gemma4`: sentencepiece-like tokenizer.json that keeps its
  * merges. `tokens-only`: tokenizer.json of SentencePiece's kind, of which only tokens and their types are
- * written (XVERSE).
+ * written (XVERSE). `unscored`: the same, with one score for all tokens (DeciLM).
  */
 export type TokenizerKind =
   | "tekken"
@@ -19,11 +21,16 @@ export type TokenizerKind =
   | "byte-bpe"
   | "vocab-merges"
   | "tiktoken"
+  | "kimi"
+  | "hunyuan"
+  | "rwkv"
+  | "plamo"
   | "wordpiece"
   | "unigram"
   | "xlm-sentencepiece"
   | "t5-sentencepiece"
   | "tokens-only"
+  | "unscored"
   | "gemma-json"
   | "gemma4";
 
@@ -58,6 +65,8 @@ export interface TokenizerRules {
    * no type, and tokenizer.json's added tokens count. `typed` (Dream): the same for a byte-level BPE. `redefined` (Arctic): the same, and special tokens keep a score of 0.
    */
   readonly addedTokens?: "strict" | "typed" | "redefined";
+  /** True where generation_config.json lists the end of a turn and the end of a text, from which the class reads the first. */
+  readonly listsEnds?: true;
   /** How the family's tokenizer.json is built again from a SentencePiece vocabulary. */
   readonly json?: "llama" | "gemma";
 }

@@ -4,7 +4,9 @@ import { type Finding, FormatError, type Metadata } from "@requant/core";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { boolOf, numberOf, numbersOf, stringOf, stringsOf } from "../metadata-values.ts";
 import { note } from "../note.ts";
+import { plamoPath, plamoTokensFile } from "./plamo.ts";
 import type { TokenizerRules } from "./rules.ts";
+import { rwkvPath, rwkvVocabularyFile } from "./rwkv.ts";
 import { type Piece, pieceTypes, serializeSentencePiece } from "./sentencepiece.ts";
 import { roleKeys, tokenRoles } from "./special-tokens.ts";
 import {
@@ -55,19 +57,14 @@ function readRoles(
   tokens: readonly Token[],
   rules: TokenizerRules,
 ): { ids: Map<string, number>; added: Map<string, boolean> } {
-  const ids = new Map<string, number>();
+  const found: (readonly [role: string, id: number])[] = [];
   const added = new Map<string, boolean>();
   for (const [key, value] of metadata) {
     const role = Object.entries(roleKeys).find(([, roleKey]) => roleKey === key)?.[0];
     // a class that writes ids of its own hides those of the files; the unknown token is known by its text
     const isOwn = rules.ownKeys?.includes(key) === true;
     const id = isOwn ? tokens.findIndex(({ text }) => text === `<${role}>`) : numberOf(value);
-    const byClass = rules.rolesByText?.some(
-      ([one, text]) => one === role && id !== undefined && tokens[id]?.text === text,
-    );
-    const named = role === "eos" || role === "pad";
-    if (role !== undefined && id !== undefined && id >= 0 && id < tokens.length && (named || !byClass))
-      ids.set(role, id);
+    if (role !== undefined && id !== undefined && id >= 0 && id < tokens.length) found.push([role, id]);
     const addedRole = /^tokenizer\.ggml\.add_(bos|eos|sep)_token$/.exec(key)?.[1];
     const flag = boolOf(value);
     if (addedRole === undefined || flag === undefined) continue;
@@ -75,8 +72,19 @@ function readRoles(
     // a class that adds a token of its own accord hides that the files add neither a first nor a last one
     else if (flag && metadata.has("tokenizer.ggml.add_eos_token")) added.set(addedRole, false);
   }
+  const byClass = ([role, id]: readonly [string, number]): boolean =>
+    rules.rolesByText?.some(([one, text]) => one === role && tokens[id]?.text === text) === true;
+  // roles that the class gives follow those of the files
+  const lastOfFiles = found.findLastIndex((one) => !byClass(one));
+  const ids = new Map(
+    found.filter(([role], place) => place <= lastOfFiles || role === "eos" || role === "pad"),
+  );
+  // the files name the end of a turn as the end
+  const turn = ids.get("eot");
+  if (rules.listsEnds && turn !== undefined) ids.set("eos", turn).delete("eot");
   return { ids, added };
 }
+
 /** The mask, which llama.cpp's converter does not find in XLM-RoBERTa's sentencepiece.bpe.model, has its name again. */
 function withMask(tokens: readonly Token[], ids: ReadonlyMap<string, number>): readonly Token[] {
   const mask = tokens[ids.get("mask") ?? -1];
@@ -121,6 +129,13 @@ function namedRoles(ids: ReadonlyMap<string, number>, tokens: readonly Token[]):
     last = place;
     return isNamed ? [role] : [];
   });
+}
+
+/** `<role>_token` with the text of its token. */
+function namedTexts(roles: readonly string[], { tokens, ids }: GgufTokenizer): JsonObject {
+  return Object.fromEntries(
+    roles.map((role): [string, JsonValue] => [`${role}_token`, tokens[ids.get(role) ?? 0]?.text ?? ""]),
+  );
 }
 
 function templates(metadata: Metadata): JsonValue | undefined {
@@ -182,6 +197,19 @@ const writers: Readonly<Record<string, (gguf: GgufTokenizer) => JsonObject | str
   t5: unigramJson,
 };
 
+interface VocabularyFile {
+  readonly path: string;
+  /** `tokenizer_class` of tokenizer_config.json. */
+  readonly className: string;
+  write(tokens: readonly Token[]): string;
+}
+
+/** The file of a vocabulary that tokenizer.json cannot hold, by `tokenizer.ggml.model`. */
+const vocabularyFiles: Readonly<Record<string, VocabularyFile>> = {
+  rwkv: { path: rwkvPath, className: "RwkvTokenizer", write: rwkvVocabularyFile },
+  plamo2: { path: plamoPath, className: "Plamo2Tokenizer", write: plamoTokensFile },
+};
+
 /**
  * The tokenizer files of a GGUF.
  * @throws FormatError when the keys contradict each other.
@@ -207,6 +235,19 @@ export function tokenizerFiles(
   });
   if (tokens.length === 0 || model === undefined) return none("the GGUF holds no tokenizer");
   const gguf: GgufTokenizer = { metadata, tokens, ids, added, rules };
+  const own = Object.hasOwn(vocabularyFiles, model) ? vocabularyFiles[model] : undefined;
+  if (own !== undefined) {
+    files.set(own.path, new TextEncoder().encode(own.write(tokens)));
+    files.set("tokenizer_config.json", {
+      ...configFile(gguf, false, contextLength),
+      ...namedTexts(
+        tokenRoles.filter((role) => ids.has(role)),
+        gguf,
+      ),
+      tokenizer_class: own.className,
+    });
+    return { files, ids, tokenCount: tokens.length, findings };
+  }
   const writer = Object.hasOwn(writers, model) ? writers[model] : undefined;
   if (writer === undefined) {
     return none(`a ${model} tokenizer is not written as tokenizer.json; copy it from the original model`);
@@ -228,11 +269,7 @@ export function tokenizerFiles(
     files.set("spiece.model", unigramModel(gguf));
   const config = configFile(gguf, isSentencePiece, contextLength);
   files.set("tokenizer_config.json", config);
-  const map = namedRoles(ids, tokens).map((role): [string, JsonValue] => [
-    `${role}_token`,
-    tokens[ids.get(role) ?? 0]?.text ?? "",
-  ]);
-  files.set("special_tokens_map.json", Object.fromEntries(map));
+  files.set("special_tokens_map.json", namedTexts(namedRoles(ids, tokens), gguf));
   findings.push(
     note(
       "assumed",

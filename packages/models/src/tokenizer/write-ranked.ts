@@ -3,10 +3,11 @@ import { FormatError, type MetadataValue } from "@requant/core";
 import type { Config } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import { numberArray, string, stringArray } from "../metadata-values.ts";
+import { note } from "../note.ts";
 import { spellBytes } from "./byte-spelling.ts";
-import { mergesByReplay, mergesOfAllPairs, parseTekken, parseTiktoken } from "./ranked.ts";
+import { mergesByReplay, mergesOfAllPairs, mergesOfPairs, parseTekken, parseTiktoken } from "./ranked.ts";
 import { readSpecialTokens, type SpecialTokens, specialTokenMetadata } from "./special-tokens.ts";
-import { tokenTypes } from "./vocabulary.ts";
+import { decoderTokens, tokenTypes } from "./vocabulary.ts";
 import type { Written } from "./written.ts";
 
 /** The special tokens: the end of a text, the two marks of a turn, 205 spare tokens (QwenLM/Qwen, tokenization_qwen.py). */
@@ -19,7 +20,7 @@ const qwenSpecials: readonly string[] = [
 
 /** Qwen 1 (llama.cpp, conversion/base.py, `_set_vocab_qwen`). */
 export function writeTiktoken(files: HfFiles, config: Config): Written {
-  const ranked = parseTiktoken(files.tiktoken ?? "");
+  const ranked = parseTiktoken(files.tiktoken ?? "", "qwen.tiktoken");
   const named = [...ranked.map(spellBytes), ...qwenSpecials];
   const size = config.count("vocab_size") ?? named.length;
   if (size < named.length || size > named.length + 1_000_000) {
@@ -45,6 +46,75 @@ export function writeTiktoken(files: HfFiles, config: Config): Written {
     hasNormalizer: false,
   };
 }
+
+/** A vocabulary whose special tokens follow its ranks. */
+interface RankedFile {
+  readonly path: string;
+  /** `tokenizer.ggml.pre`. */
+  readonly pre: string;
+  textOf(files: HfFiles): string | undefined;
+  /** The names of the model's own special tokens, for those that tokenizer_config.json does not name. */
+  readonly reserved: readonly ((id: number) => string)[];
+}
+
+const hunyuanNames = ["<|endoftext|>", "<|startoftext|>", "<|bos|>", "<|eos|>", "<|pad|>"];
+
+export const rankedFiles: Readonly<Record<"kimi" | "hunyuan", RankedFile>> = {
+  // moonshotai/Kimi-K2-Instruct, tokenization_kimi.py
+  kimi: {
+    path: "tiktoken.model",
+    pre: "kimi-k2",
+    textOf: ({ tiktokenModel }) => tiktokenModel,
+    reserved: new Array(256).fill((id: number) => `<|reserved_token_${id}|>`),
+  },
+  // tencent/Hunyuan-A13B-Instruct, tokenization_hy.py
+  hunyuan: {
+    path: "hy.tiktoken",
+    pre: "hunyuan",
+    textOf: ({ hunyuanTiktoken }) => hunyuanTiktoken,
+    reserved: [
+      ...hunyuanNames.map((name) => () => name),
+      ...Array.from({ length: 205 }, (_, index) => () => `<|extra_${index}|>`),
+    ],
+  },
+};
+
+/** Kimi and Hunyuan (llama.cpp, conversion/deepseek.py and hunyuan.py, `set_vocab`). */
+export function writeRankedFile(files: HfFiles, config: Config, kind: keyof typeof rankedFiles): Written {
+  const { path, pre, textOf, reserved } = rankedFiles[kind];
+  const ranked = parseTiktoken(textOf(files) ?? "", path);
+  const specials = new Map(decoderTokens(files).map(({ id, text }) => [id, text]));
+  const size = config.need("vocab_size");
+  if (size < ranked.length || size > ranked.length + 1_000_000) {
+    throw new FormatError(`The config.json says ${size} tokens; ${path} has ${ranked.length}.`, {
+      path: "config.json",
+    });
+  }
+  const hasReserved = ranked.length + reserved.length <= size;
+  const nameOf = (id: number): string | undefined =>
+    specials.get(id) ?? (hasReserved ? reserved[id - ranked.length]?.(id) : undefined);
+  const { normal, control, unused } = tokenTypes;
+  const tokens: string[] = [];
+  const types: number[] = [];
+  for (let id = 0; id < size; id++) {
+    const name = nameOf(id);
+    const own = ranked[id];
+    tokens.push(name ?? (own === undefined ? `[PAD${id}]` : spellBytes(own)));
+    types.push(name !== undefined ? control : own === undefined ? unused : normal);
+  }
+  return {
+    model: "gpt2",
+    pre,
+    vocabulary: { tokens, types, merges: mergesOfPairs(ranked) },
+    special: readSpecialTokens(files, undefined),
+    hasNormalizer: false,
+  };
+}
+
+const templateNote = /* @__PURE__ */ note(
+  "no-template",
+  "There is no tokenizer.chat_template, as tekken.json holds none.",
+);
 
 /** Mistral's own format (llama.cpp, conversion/base.py, `_set_vocab_mistral`). */
 export function writeTekken(files: HfFiles): Written {
@@ -86,6 +156,7 @@ export function writeTekken(files: HfFiles): Written {
       ...specialTokenMetadata({ ids: new Map(), added: special.added }),
       ...template,
     ],
+    ...(files.chatTemplate === undefined ? { findings: [templateNote] } : {}),
     model: "gpt2",
     pre: "tekken",
     vocabulary: { tokens, types, merges },
