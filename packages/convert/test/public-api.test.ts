@@ -37,6 +37,7 @@ test("exports of @requant/convert", () => {
       "makePlan",
       "matchingWeights",
       "measuresWeights",
+      "mergedModel",
       "metadataEntries",
       "metadataFromJson",
       "metadataLines",

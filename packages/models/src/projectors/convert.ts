@@ -5,14 +5,9 @@ import { fileTypeNumber } from "../file-types.ts";
 import { generalMetadata } from "../general/general-metadata.ts";
 import type { HfFiles } from "../hf-files.ts";
 import { field, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { isEncoderTensor } from "../left-out.ts";
 import { boolsOf, numberOf, string, u32 } from "../metadata-values.ts";
-import {
-  isEncoderTensor,
-  type LeftOut,
-  type NamedTensor,
-  planGgufTensors,
-  planHfTensors,
-} from "../plan-tensors.ts";
+import { type LeftOut, type NamedTensor, planGgufTensors, planHfTensors } from "../plan-tensors.ts";
 import type { WeightPlan } from "../weight-plan.ts";
 import { projectorOfConfig, projectorOfGguf } from "./index.ts";
 import { encoderParameters } from "./parameters.ts";
