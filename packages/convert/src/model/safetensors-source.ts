@@ -60,7 +60,8 @@ async function openSafetensorsModel(found: Found, options: OpenModelOptions): Pr
 async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promise<Model> {
   const { store, file } = found;
   const folder = store.name.replace(/\/$/, "");
-  const config = await readConfig(found, limits);
+  const isOriginal = isOriginalLayout(found, set);
+  const config = await readConfig(found, limits, isOriginal);
   const architectures = config?.["architectures"];
   const storedTensors: ModelTensor[] = [...set.tensors];
   const byName = new Map(set.tensors.map((tensor) => [tensor.name, tensor]));
@@ -115,7 +116,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
     quantization: understood.quantization,
     linear: { storedTensors, claims, weights },
     gguf: undefined,
-    hf: hfFacts(found, limits, tensors, config, set.metadata),
+    hf: hfFacts(found, limits, tensors, { config, isOriginal, fileMetadata: set.metadata }),
     async read({ name }, start, end) {
       const tensor = byName.get(name);
       return tensor === undefined ? new Uint8Array(0) : set.read(tensor, start, end);
@@ -148,8 +149,22 @@ async function readSideFile(store: ReadStore, name: string, limits: Limits): Pro
   }
 }
 
-async function readConfig(found: Found, limits: Limits): Promise<HfFiles["config"] | undefined> {
-  for (const name of ["config.json", "params.json"]) {
+/** The settings of a checkpoint as its author published it. */
+const ORIGINAL_CONFIG = "params.json";
+
+/** Whether the weights are those that params.json describes: a config.json beside them is that of other files. */
+function isOriginalLayout({ names }: Found, { files }: Pick<Safetensors, "files">): boolean {
+  return (
+    names?.includes(ORIGINAL_CONFIG) === true && files.every(({ name }) => name.startsWith("consolidated"))
+  );
+}
+
+async function readConfig(
+  found: Found,
+  limits: Limits,
+  isOriginal: boolean,
+): Promise<HfFiles["config"] | undefined> {
+  for (const name of isOriginal ? [ORIGINAL_CONFIG] : ["config.json", ORIGINAL_CONFIG]) {
     if (found.names?.includes(name) === false) continue;
     const bytes = await readSideFile(found.store, name, limits);
     if (bytes !== undefined) return readHfFiles("", new Map([[name, bytes]]), []).config;
@@ -242,12 +257,15 @@ const POOLING = "1_Pooling/config.json";
 const TEMPLATES = "additional_chat_templates";
 const WEIGHT_INDEX = /\.index\.json$/i;
 
+interface HfSettings extends Pick<HfFacts, "config" | "fileMetadata"> {
+  readonly isOriginal: boolean;
+}
+
 function hfFacts(
   found: Found,
   limits: Limits,
   tensors: readonly ModelTensor[],
-  config: HfFacts["config"],
-  fileMetadata: HfFacts["fileMetadata"],
+  { config, isOriginal, fileMetadata }: HfSettings,
 ): HfFacts {
   let files: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
   const sideFileBytes = (): Promise<ReadonlyMap<string, Uint8Array>> => {
@@ -264,7 +282,8 @@ function hfFacts(
       const bytes = await sideFileBytes();
       const known = parsed?.deref();
       if (known !== undefined) return known;
-      const made = readHfFiles(folderName(found.store.name), bytes, tensors);
+      const own = isOriginal ? new Map([...bytes].filter(([name]) => name !== "config.json")) : bytes;
+      const made = readHfFiles(folderName(found.store.name), own, tensors);
       parsed = new WeakRef(made);
       return made;
     },
