@@ -357,6 +357,29 @@ describe("an adapter merged into the bundled model", () => {
   });
 });
 
+describe("an adapter merged into a packed model", () => {
+  it("keeps the codes of the other weights; the changed ones are floats unless they are to be packed again", async () => {
+    const adapter = await adapterFolder("adapter-gptq", { r: 3, lora_alpha: 6 });
+    const packed = join(folder, "gptq");
+    expect(await requant("convert", kjv, packed, "--to", "gptq:4bit-128g-sym")).toMatchObject({ status: 0 });
+    for (const [more, changed] of [
+      [[], "F32"],
+      [["--requantize-rest"], "GPTQ-4bit-128g"],
+    ] as const) {
+      const out = join(folder, `gptq-merged-${more.length}`);
+      const words = ["merge-lora", packed, adapter, out, "--to", "gptq:4bit-128g-sym", ...more, "--json"];
+      const { status, out: report } = await requant(...words);
+      expect(status).toBe(0);
+      const { tensors }: { tensors: { name: string; to: string; fidelity: string }[] } = JSON.parse(report);
+      const [q, k] = ["q", "k"].map((part) =>
+        tensors.find(({ name }) => name === `model.layers.0.self_attn.${part}_proj.weight`),
+      );
+      expect(k).toMatchObject({ fidelity: "copy" });
+      expect(q?.to).toBe(changed);
+    }
+  });
+});
+
 describe("adapters that are refused", () => {
   const whole = { "base_model.model.lm_head.weight": { shape: [1024, 256], values: numbers(262144, 7) } };
   const cases = [

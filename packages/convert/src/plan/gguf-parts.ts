@@ -8,6 +8,7 @@ import { withNamedTypes } from "./gguf-types.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
+import { givenOptions } from "./refuse-options.ts";
 
 /** The type of a projector beside a text model of a type that only llama-quantize writes. */
 const USUAL_TYPE = "F16";
@@ -21,7 +22,10 @@ export function planGgufParts(
   const { part = "text" } = options;
   if (part === "text") return planGguf(source, target, options, like);
   const type = String(target.settings["type"]);
-  if (part === "mmproj") return planProjector(source, type, options);
+  if (part === "mmproj") {
+    refuseOthers({ ...options, like: like === undefined ? undefined : options.like });
+    return planProjector(source, type, options);
+  }
   const text = planGguf(source, target, options, like);
   const name = options.outputName ?? ggufFileName(source, type);
   const projector = planProjector(source, CONVERTER_TYPES.includes(type) ? type : USUAL_TYPE, {
@@ -48,6 +52,27 @@ function joined(text: PlannedOutput, projector: PlannedOutput): PlannedOutput {
   };
 }
 
+/** Options that say something about a projector; the others are about language models. */
+const TAKEN: readonly (keyof PlanOptions)[] = [
+  "allowRequantize",
+  "exact",
+  "outputName",
+  "part",
+  "set",
+  "shardSize",
+  "signal",
+  "tensorTypes",
+];
+
+/** @throws UsageError for an option that would have no effect */
+function refuseOthers(options: PlanOptions): void {
+  const other = givenOptions(options).find((name) => !TAKEN.includes(name));
+  if (other === undefined) return;
+  throw new UsageError(`\`${other}\` has no effect on a projector.`, {
+    hint: "Leave it out, or convert the text model.",
+  });
+}
+
 function planProjector(source: PlanSource, type: string, options: PlanOptions): PlannedOutput {
   const { hf } = source;
   if (hf === undefined) {
@@ -72,6 +97,9 @@ function planProjector(source: PlanSource, type: string, options: PlanOptions): 
   const sources = byName(source.tensors);
   const tensors = weights.map((weight) => planTensor(weight, sources));
   const keys = new Map([...metadata, ...(options.part === "all" ? [] : (options.set ?? []))]);
-  const files = planGgufFiles(tensors, keys, { name: options.outputName ?? ggufFileName(source, type) });
+  const files = planGgufFiles(tensors, keys, {
+    name: options.outputName ?? ggufFileName(source, type),
+    shardSize: options.shardSize,
+  });
   return { tensors, files, leftOut, findings: [] };
 }

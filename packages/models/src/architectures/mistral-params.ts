@@ -51,7 +51,7 @@ function refuseUnread(values: ConfigValues, more: readonly string[]): void {
 }
 
 /** What is derived from a params.json whose author reads these settings, too. */
-export function paramsDerive(more: readonly string[] = []): Architecture["derive"] {
+export function paramsDerive(more: readonly string[] = []): NonNullable<Architecture["derive"]> {
   return [(values) => refuseUnread(values, more), ...(llama.derive ?? [])];
 }
 
