@@ -54,6 +54,10 @@ export interface HfFiles {
   readonly chatTemplateJson?: JsonObject | undefined;
   /** additional_chat_templates/*.jinja by name. */
   readonly additionalChatTemplates?: ReadonlyMap<string, string> | undefined;
+  /** preprocessor_config.json: how images and sound are prepared. */
+  readonly preprocessorConfig?: JsonObject | undefined;
+  /** processor_config.json, which newer models have instead. */
+  readonly processorConfig?: JsonObject | undefined;
   /** README.md: its front matter holds licence, base models and tags. */
   readonly readme?: string | undefined;
   readonly tensors: readonly HfTensor[];
@@ -84,6 +88,8 @@ export const hfSideFiles: readonly string[] = [
   "added_tokens.json",
   "chat_template.jinja",
   "chat_template.json",
+  "preprocessor_config.json",
+  "processor_config.json",
   "README.md",
 ];
 
@@ -175,6 +181,8 @@ export function readHfFiles(
     chatTemplate: text("chat_template.jinja"),
     chatTemplateJson: json("chat_template.json", generationSchema),
     additionalChatTemplates: additional.size === 0 ? undefined : additional,
+    preprocessorConfig: json("preprocessor_config.json", generationSchema),
+    processorConfig: json("processor_config.json", generationSchema),
     readme: text("README.md"),
     tensors,
   };
