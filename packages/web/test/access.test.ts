@@ -41,16 +41,19 @@ describe.skipIf(whyNoPage !== undefined)(`access (skipped: ${whyNoPage ?? ""})`,
   ] as const)("axe-core finds nothing: %s, %d pixels wide", async (colorScheme, width) => {
     const page = await built.open({ colorScheme, viewport: { width, height: 800 } });
     expect(await violations(page)).toEqual([]);
-    await page.getByLabel("Open a folder").setInputFiles(kjv);
+    // two models, so that they can be compared, and a tensor to look at
+    for (const _ of ["first", "second"]) await page.getByLabel("Open a folder").setInputFiles(kjv);
     const tabs = page.getByRole("tab");
-    await tabs.first().waitFor();
-    // so that the tab for one tensor has something to show
-    await page.getByRole("tab", { name: "Tensors" }).click();
-    await page.getByRole("gridcell", { name: "lm_head.weight" }).click();
-    await page.getByRole("region", { name: "Outlier columns" }).waitFor();
+    await page.getByRole("tab", name: "Tensors" ).click();
+    await page
+      .getByRole("gridcell", { name: /q_proj/ })
+      .first()
+      .click();
+    await page.getByRole("region", name: "Outlier columns" ).waitFor();
     for (const tab of await tabs.all()) {
       await tab.click();
       await page.getByRole("tabpanel").waitFor();
+      await page.getByText("Loading this view…").waitFor(state: "hidden" );
       if ((await tab.textContent()) === "Tensor")
         await page.getByRole("region", { name: "Values" }).waitFor();
       expect([await tab.textContent(), await violations(page)]).toEqual([await tab.textContent(), []]);
@@ -79,6 +82,24 @@ describe.skipIf(whyNoPage !== undefined)(`access (skipped: ${whyNoPage ?? ""})`,
       expect(await violations(page)).toEqual([]);
     },
   );
+
+  it("has the accessible names that packages/web/README.md promises", async () => {
+    const page = await built.open();
+    await page.getByLabel("Open files", { exact: true }).setInputFiles({
+      name: "no-model.gguf",
+      mimeType: "application/octet-stream",
+      buffer: Buffer.from("no model"),
+    });
+    await page.getByRole("list", { name: "Findings", exact: true }).waitFor();
+    await page.getByLabel("Open a folder").setInputFiles(kjv);
+    await page.getByRole("tab", { name: "Tensors" }).click();
+    await page.getByRole("grid", { name: "Tensors", exact: true }).waitFor();
+    await page.getByRole("tab", { name: "Convert" }).click();
+    await page.getByLabel("Target", { exact: true }).fill("gguf:q8_0");
+    await page.getByRole("grid", { name: "Planned tensors", exact: true }).waitFor();
+    await page.getByRole("button", { name: "Convert", exact: true }).click();
+    expect(await page.getByLabel("SHA-256", { exact: true }).textContent()).toMatch(/^[0-9a-f]{64}$/);
+  });
 
   it("the keyboard alone opens an address, changes tabs, and walks through tensors", async () => {
     const page = await built.open();
