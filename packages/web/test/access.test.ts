@@ -44,16 +44,16 @@ describe.skipIf(whyNoPage !== undefined)(`access (skipped: ${whyNoPage ?? ""})`,
     // two models, so that they can be compared, and a tensor to look at
     for (const _ of ["first", "second"]) await page.getByLabel("Open a folder").setInputFiles(kjv);
     const tabs = page.getByRole("tab");
-    await page.getByRole("tab", name: "Tensors" ).click();
+    await page.getByRole("tab", { name: "Tensors" }).click();
     await page
       .getByRole("gridcell", { name: /q_proj/ })
       .first()
       .click();
-    await page.getByRole("region", name: "Outlier columns" ).waitFor();
+    await page.getByRole("region", { name: "Outlier columns" }).waitFor();
     for (const tab of await tabs.all()) {
       await tab.click();
       await page.getByRole("tabpanel").waitFor();
-      await page.getByText("Loading this view…").waitFor(state: "hidden" );
+      await page.getByText("Loading this view…").waitFor({ state: "hidden" });
       if ((await tab.textContent()) === "Tensor")
         await page.getByRole("region", { name: "Values" }).waitFor();
       expect([await tab.textContent(), await violations(page)]).toEqual([await tab.textContent(), []]);
