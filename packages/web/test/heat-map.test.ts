@@ -73,7 +73,7 @@ describe.skipIf(whyNoPage !== undefined)(`heat maps (skipped: ${whyNoPage ?? ""}
     const header = sent();
     await showTensor(page, "blk.0.ffn_up.weight");
     const map = page.getByRole("group", { name: "Heat map of blk.0.ffn_up.weight" });
-    await expect.poll(() => cursorText(page)).toBe("Row 0, column 0: 1");
+    await expect.poll(() => cursorText(page), { timeout: 20_000 }).toBe("Row 0, column 0: 1");
     // 480 rows of 32,768 are seen; reads of an address go up to four pieces of a mebibyte ahead
     const seen = 480 * ROW_BYTES;
     const slack = 5 * 1024 * 1024;
@@ -85,7 +85,7 @@ describe.skipIf(whyNoPage !== undefined)(`heat maps (skipped: ${whyNoPage ?? ""}
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
-    await expect.poll(() => cursorText(page)).toBe("Row 1, column 2: -0.5");
+    await expect.poll(() => cursorText(page), { timeout: 20_000 }).toBe("Row 1, column 2: -0.5");
     const around = await rowsOf(page, "Numbers around the cursor");
     expect(around[1]?.slice(0, 4)).toEqual(["1", "0", "0", "-0.5"]);
 
@@ -94,13 +94,13 @@ describe.skipIf(whyNoPage !== undefined)(`heat maps (skipped: ${whyNoPage ?? ""}
     await page.getByLabel("Row", { exact: true }).press("Enter");
     await page.getByLabel("Column", { exact: true }).fill("1000");
     await page.getByLabel("Column", { exact: true }).press("Enter");
-    await expect.poll(() => cursorText(page)).toBe("Row 20,000, column 1,000: 0.25");
+    await expect.poll(() => cursorText(page), { timeout: 20_000 }).toBe("Row 20,000, column 1,000: 0.25");
     expect(sent() - before).toBeLessThanOrEqual(seen + slack);
 
     await page.getByRole("button", { name: "Zoom out" }).click();
     await page.getByRole("button", { name: "Zoom out" }).click();
     await page.getByText("1 pixel for the largest of 4 × 4 weights").waitFor();
-    await expect.poll(() => cursorText(page)).toBe("Row 20,000, column 1,000: 0.25");
+    await expect.poll(() => cursorText(page), { timeout: 20_000 }).toBe("Row 20,000, column 1,000: 0.25");
 
     await page.getByRole("button", { name: "Read all of it (134 MB)" }).click();
     await page.getByRole("button", { name: "Stop" }).click();
