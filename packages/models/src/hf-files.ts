@@ -201,6 +201,12 @@ function nestedConfigs(config: JsonObject): readonly JsonObject[] {
   return nestedNames.map((name) => objectField(config, name)).filter((nested) => nested !== undefined);
 }
 
+/** A config with the settings of the text model inside a multimodal one in place of its own of the same name. */
+export function textConfig(config: JsonObject): JsonObject {
+  const texts = nestedConfigs(config).flatMap((nested) => Object.entries(nested));
+  return { ...config, ...Object.fromEntries(texts) };
+}
+
 /** Class names of a config, the nested text model's first, as llama.cpp's converter chooses (conversion/base.py). */
 export function classNames(config: JsonObject): readonly string[] {
   return [...nestedConfigs(config), config].flatMap((owner) =>
