@@ -10,6 +10,7 @@ import { llamaEquivalents, notLlamas } from "../packages/models/src/llamafy/equi
 import { projectors } from "../packages/models/src/projectors/index.ts";
 import { type PreStep, preTokenizers } from "../packages/models/src/tokenizer/pre-tokenizers.ts";
 import type { TokenizerKind } from "../packages/models/src/tokenizer/rules.ts";
+import { converterClasses } from "./converter-classes.ts";
 
 const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``;
 
@@ -94,6 +95,8 @@ export function modelsDocument(): string {
           ],
         ],
   );
+  const known = new Set(architectures.flatMap(({ classes }) => classes));
+  const missing = converterClasses.filter((name) => !known.has(name));
   return `# Models
 
 Generated from the tables of \`@requant/models\` by \`pnpm run models-table\`; do not edit.
@@ -105,6 +108,10 @@ ${architectures.length} families. Hugging Face → GGUF follows llama.cpp's conv
 ${table(["class", "GGUF", "changed", "tokenizer, the first that is there", "back as"], architectures.map(family))}
 
 A class that is not here still converts tensor by tensor between safetensors-based formats. To GGUF it needs \`--like reference.gguf\`: a GGUF of the same model, whose metadata, tokenizer and names are taken and against which every shape is held.
+
+## Classes that only llama.cpp's converter has
+
+${missing.length} of its ${converterClasses.length} classes of text models are not converted yet: ${missing.map(code).join(", ")}.
 
 ## Projectors
 

@@ -237,7 +237,9 @@ function checkFilesBack({ name, files, model, plan, halfType }: Opened): void {
   const ours = new Tokenizer(JSON.parse(json), JSON.parse(String(back.files.get("tokenizer_config.json"))));
   for (const { text, llamacpp, transformers } of model.tokenization) {
     const spaced = !files.tokenizerJson && /"prepend_scheme":\s*"first"/.test(json) && text.startsWith(" ");
-    expect([text, ours.encode(spaced ? ` ${text}` : text).ids]).toEqual([text, transformers ?? llamacpp]);
+    // the directory has DeepSeek's tokenizer.json; that of a GGUF cuts as llama.cpp does for the family's name
+    const expected = name === "afmoe" ? llamacpp : (transformers ?? llamacpp);
+    expect([text, ours.encode(spaced ? ` ${text}` : text).ids]).toEqual([text, expected]);
   }
 }
 

@@ -90,7 +90,7 @@ describe.each(vectorNames)("%s", (name) => {
 });
 
 /** Their vocabularies, which no tokenizer.json holds: own-vocabularies.test.ts. */
-const ownVocabularies = ["plamo2", "rwkv7"];
+const ownVocabularies = ["plamo2", "plamo3", "rwkv7"];
 
 describe.each(vectorNames.filter((name) => !ownVocabularies.includes(name)))("%s", (name) => {
   const vector = readVector(name);

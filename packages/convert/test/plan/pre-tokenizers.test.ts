@@ -73,6 +73,11 @@ const differences: readonly Difference[] = [
     when: (text) => /[a-z][A-Z]/.test(text),
   },
   {
+    names: ["kimi-k2"],
+    reason: "llama.cpp does not tell capitals from small letters, and no marks from other signs",
+    when: (text) => /\p{Ll}\p{Lu}|\p{M}/u.test(text),
+  },
+  {
     names: ["deepseek-llm"],
     reason:
       "llama.cpp takes runs of digits where tokenizer.json cuts each, and has a list of letters of its own",

@@ -78,6 +78,7 @@ import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { phimoe } from "./phimoe.ts";
 import { plamo2 } from "./plamo2.ts";
+import { plamo3 } from "./plamo3.ts";
 import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next, qwen35, qwen35moe } from "./qwen-next.ts";
@@ -232,6 +233,7 @@ export const architectures: readonly Architecture[] = [
   phimoe,
   plm,
   plamo2,
+  plamo3,
   rwkv6,
   rwkv7,
   refact,

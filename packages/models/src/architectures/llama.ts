@@ -40,6 +40,7 @@ export const llama: Architecture = {
     "LLaMAForCausalLM",
     "VLlama3ForCausalLM",
     "LlavaForConditionalGeneration",
+    "VoxtralForConditionalGeneration",
     "IQuestCoderForCausalLM",
   ],
   modelType: "llama",

@@ -6,8 +6,8 @@ import { count, derived, fixed, generic, real } from "./parameters.ts";
 import { stateMap } from "./state-space.ts";
 import { arithmetic, same, squeezed } from "./tensors.ts";
 
-const layer = "model.layers.layers.{layer}";
-const mixer = `${layer}.mixer`;
+export const plamoLayer = "model.layers.layers.{layer}";
+const mixer = `${plamoLayer}.mixer`;
 
 /** Every so many layers one has attention: the one in the middle, or the last of few. */
 function isMamba(index: number, config: Config): boolean {
@@ -36,7 +36,7 @@ function headRule(key: string, name: string, fallback: number): ParameterRule {
 }
 
 /** A norm without its weight's ending, which llama.cpp's names of this family lack. */
-function shifted(hf: string, gguf: string, by: number): TensorRule {
+export function shifted(hf: string, gguf: string, by: number): TensorRule {
   return arithmetic(hf, gguf, { add: by }, { add: -by });
 }
 
@@ -65,6 +65,22 @@ function finish(draft: ConfigDraft): void {
     draft.assume(key, value, "a GGUF does not hold it; that of the published models is taken");
   }
 }
+
+export const plamoEnds: readonly TensorRule[] = [
+  same("model.embed_tokens.weight", "token_embd.weight"),
+  same("lm_head.weight", "output.weight"),
+  shifted("model.norm.weight", "output_norm.weight", 1),
+];
+
+/** The four norms of a layer, and its feed-forward. */
+export const plamoNorms: readonly TensorRule[] = [
+  shifted(`${plamoLayer}.pre_mixer_norm.weight`, "blk.{layer}.attn_norm.weight", 1),
+  shifted(`${plamoLayer}.post_mixer_norm.weight`, "blk.{layer}.post_attention_norm", 1 / 5),
+  shifted(`${plamoLayer}.pre_mlp_norm.weight`, "blk.{layer}.ffn_norm.weight", 1),
+  shifted(`${plamoLayer}.post_mlp_norm.weight`, "blk.{layer}.post_ffw_norm", 1 / 5 ** 1.5),
+  same(`${plamoLayer}.mlp.gate_up_proj.weight`, "blk.{layer}.ffn_up.weight"),
+  same(`${plamoLayer}.mlp.down_proj.weight`, "blk.{layer}.ffn_down.weight"),
+];
 
 export const plamo2: Architecture = {
   name: "plamo2",
@@ -95,15 +111,8 @@ export const plamo2: Architecture = {
     generic.fileType,
   ],
   tensors: [
-    same("model.embed_tokens.weight", "token_embd.weight"),
-    same("lm_head.weight", "output.weight"),
-    shifted("model.norm.weight", "output_norm.weight", 1),
-    shifted(`${layer}.pre_mixer_norm.weight`, "blk.{layer}.attn_norm.weight", 1),
-    shifted(`${layer}.post_mixer_norm.weight`, "blk.{layer}.post_attention_norm", 1 / 5),
-    shifted(`${layer}.pre_mlp_norm.weight`, "blk.{layer}.ffn_norm.weight", 1),
-    shifted(`${layer}.post_mlp_norm.weight`, "blk.{layer}.post_ffw_norm", 1 / 5 ** 1.5),
-    same(`${layer}.mlp.gate_up_proj.weight`, "blk.{layer}.ffn_up.weight"),
-    same(`${layer}.mlp.down_proj.weight`, "blk.{layer}.ffn_down.weight"),
+    ...plamoEnds,
+    ...plamoNorms,
     same(`${mixer}.qkv_proj.weight`, "blk.{layer}.attn_qkv.weight"),
     same(`${mixer}.o_proj.weight`, "blk.{layer}.attn_output.weight"),
     same(`${mixer}.q_weight`, "blk.{layer}.attn_q_norm.weight"),

@@ -31,7 +31,14 @@ const windowNotes = {
 
 export const qwen2: Architecture = {
   name: "qwen2",
-  classes: ["Qwen2ForCausalLM", "Qwen2Model", "KORMoForCausalLM"],
+  classes: [
+    "Qwen2ForCausalLM",
+    "Qwen2Model",
+    "KORMoForCausalLM",
+    "Qwen2AudioForConditionalGeneration",
+    "AudioFlamingo3ForConditionalGeneration",
+    "DotsOCRForCausalLM",
+  ],
   modelType: "qwen2",
   defaults: {
     bos_token_id: null,

@@ -31,6 +31,8 @@ interface NameRule {
   readonly bosTemplate?: boolean;
   readonly normalizer?: string;
   readonly postProcessor?: string;
+  /** True for a structure that is read but never written: another one has the same name. */
+  readonly oneWay?: true;
 }
 
 export interface PreTokenizer {
@@ -162,10 +164,21 @@ export const preTokenizers: readonly PreTokenizer[] = [
     steps: [{ split: "\\p{N}{1,3}" }, { split: "[一-龥぀-ゟ゠-ヿ]+" }, { split: deepseekWords }, plain],
     names: [
       { name: "hunyuan-dense", architectures: ["hunyuan-dense"] },
-      { name: "afmoe", architectures: ["afmoe"] },
+      // models of the family that were made with DeepSeek's tokenizer
+      { name: "afmoe", architectures: ["afmoe"], oneWay: true },
       { name: "deepseek-v3" },
     ],
     aliases: ["joyai-llm", "hy_v4"],
+  },
+  {
+    // what llama.cpp does for the name (src/llama-vocab.cpp, unicode.cpp): digits by threes from the right
+    steps: [
+      { split: "\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))" },
+      { split: "[一-鿿㐀-䶿豈-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+" },
+      { split: deepseekWords },
+      plain,
+    ],
+    names: [{ name: "afmoe" }],
   },
   {
     steps: [
@@ -320,7 +333,9 @@ export const preTokenizerTraits: Readonly<Record<string, PreTokenizerTraits>> = 
  */
 export function preTokenizerOfName(name: string, architecture: string): PreTokenizer | undefined {
   const having = (test: (rule: NameRule) => boolean): PreTokenizer | undefined =>
-    preTokenizers.find(({ names }) => names.some((rule) => rule.name === name && test(rule)));
+    preTokenizers.find(({ names }) =>
+      names.some((rule) => rule.name === name && rule.oneWay !== true && test(rule)),
+    );
   return (
     having(({ architectures }) => architectures?.includes(architecture) === true) ??
     having(({ architectures }) => architectures === undefined) ??
