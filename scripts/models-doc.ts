@@ -5,8 +5,9 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Architecture, TensorRule } from "../packages/models/src/architectures/architecture.ts";
 import { architectures } from "../packages/models/src/architectures/index.ts";
+import { alwaysLeftOut, encodersLeftOut } from "../packages/models/src/left-out.ts";
 import { llamaEquivalents, notLlamas } from "../packages/models/src/llamafy/equivalents.ts";
-import { alwaysLeftOut } from "../packages/models/src/plan-tensors.ts";
+import { projectors } from "../packages/models/src/projectors/index.ts";
 import { type PreStep, preTokenizers } from "../packages/models/src/tokenizer/pre-tokenizers.ts";
 import type { TokenizerKind } from "../packages/models/src/tokenizer/rules.ts";
 import { converterClasses } from "./converter-classes.ts";
@@ -112,6 +113,15 @@ A class that is not here still converts tensor by tensor between safetensors-bas
 
 ${missing.length} of its ${converterClasses.length} classes of text models are not converted yet: ${missing.map(code).join(", ")}.
 
+## Projectors
+
+The vision or audio side of a model is a GGUF of its own: \`--part mmproj\` writes it as llama.cpp's converter does, \`--part all\` beside the text model. It goes back to the checkpoint's names; config.json is that of the whole model and is not written.
+
+${table(
+  ["class", "clip.projector_type", "encoder"],
+  projectors.map(({ classes, type, encoder }) => [classes.map(code).join(", "), code(type), encoder]),
+)}
+
 ## Left out
 
 Named in the plan and in the report, never dropped in silence.
@@ -119,6 +129,7 @@ Named in the plan and in the report, never dropped in silence.
 ${table(
   ["tensors", "why"],
   [
+    ...encodersLeftOut,
     ...alwaysLeftOut,
     ...new Map(
       architectures.flatMap(({ leftOut = [] }) => leftOut.map((rule) => [rule.reason, rule])),

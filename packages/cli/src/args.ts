@@ -2,7 +2,7 @@ import { UsageError } from "@requant/core";
 import { didYouMean } from "@requant/core/text";
 import { Command } from "commander";
 import type { Context, Handler } from "./context.ts";
-import { conversion, sized } from "./conversion-options.ts";
+import { based, conversion, sized } from "./conversion-options.ts";
 import {
   calibrationTextHelp,
   deviceOption,
@@ -97,12 +97,14 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     )
     .option("--metadata", "list every metadata key or config value");
 
-  sized(
-    conversion(
-      command(
-        "convert <model> <output>",
-        "convert to another format; the output - is standard output",
-        async () => (await import("./commands/convert.ts")).convert,
+  based(
+    sized(
+      conversion(
+        command(
+          "convert <model> <output>",
+          "convert to another format; the output - is standard output",
+          async () => (await import("./commands/convert.ts")).convert,
+        ),
       ),
     ),
   )
@@ -113,15 +115,32 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--no-verify", "do not re-read and compare what was written")
     .option(...allowNonFinite);
 
-  sized(
-    conversion(
-      command(
-        "plan <model>",
-        "what convert would do, weight by weight; writes nothing",
-        async () => (await import("./commands/plan.ts")).plan,
+  based(
+    sized(
+      conversion(
+        command(
+          "plan <model>",
+          "what convert would do, weight by weight; writes nothing",
+          async () => (await import("./commands/plan.ts")).plan,
+        ),
       ),
     ),
   );
+
+  sized(
+    conversion(
+      command(
+        "merge-lora <base> <adapter> <output>",
+        "add a LoRA adapter to the weights of its base model, and convert the result",
+        async () => (await import("./commands/merge-lora.ts")).mergeLora,
+      ),
+    ),
+  )
+    .option("--plan", "print the plan, write nothing")
+    .option("--overwrite", "replace an existing output")
+    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
+    .option("--no-verify", "do not re-read and compare what was written")
+    .option(...allowNonFinite);
 
   conversion(
     command(

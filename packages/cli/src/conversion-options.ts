@@ -1,5 +1,5 @@
 /** The options of the commands that convert. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { needs } from "./needed-options.ts";
 import { collect, device } from "./option-values.ts";
 import { paragraph } from "./render/table.ts";
@@ -15,6 +15,14 @@ export function sized(command: Command): Command {
       "bits per weight, with a target that ends in :auto, over all tensors of a GGUF or the decoder's linear layers: the types, or widths, that lose the least",
     )
     .option("--target-size <size>", "the same for a size of all files together, with a unit: 4.5GB");
+}
+
+/** The option that an adapter needs to go to another format. */
+export function based(command: Command): Command {
+  return command.option(
+    "--base <model>",
+    "base model of a LoRA adapter: says how its tensors are named and stored in the other format",
+  );
 }
 
 /** The options that decide what a conversion makes. */
@@ -52,6 +60,12 @@ export function conversion(command: Command): Command {
     .option("--output-tensor <type>", "type of the output tensor")
     .option("--token-embedding <type>", "type of the token embedding")
     .option("--leave-output", "keep the output tensor as it is")
+    .addOption(
+      new Option(
+        "--part <part>",
+        "of a model that sees or hears: its text model (the default), the projector beside it, or a file of each",
+      ).choices(["text", "mmproj", "all"]),
+    )
     .option("--keep-split", "as many files as the source has")
     .option("--prune-layers <list>", "leave these layers out, for example 20,21")
     .option("--allow-requantize", "quantize tensors that are quantized already")

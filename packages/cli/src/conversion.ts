@@ -19,7 +19,7 @@ interface PlannedConversion {
   readonly model: Model;
   readonly target: Target;
   /** What was asked for, without the statistics of a text. */
-  readonly options: Omit<PlanOptions, "like">;
+  readonly options: Omit<PlanOptions, "like" | "base">;
   readonly given: CalibrationOptions & { readonly jobs?: number | undefined };
   planOf(source: Model, more?: Pick<PlanOptions, "statistics">): Promise<Plan>;
 }

@@ -35,6 +35,8 @@ export const conversionArguments = z.object({
   includeWeights: z.array(z.string()).optional(),
   excludeWeights: z.array(z.string()).optional(),
   like: z.string().optional(),
+  base: z.string().optional(),
+  part: z.enum(["text", "mmproj", "all"]).optional(),
   set: z.array(z.string()).optional(),
 });
 
@@ -42,8 +44,8 @@ export type ConversionArguments = z.infer<typeof conversionArguments>;
 
 /** What a conversion is planned with, and the files that its run reads again. */
 export interface ConversionOptions {
-  /** Everything but `like`, which is a model that the command must open and close itself. */
-  readonly plan: Omit<PlanOptions, "like">;
+  /** Everything but the models that the command must open and close itself. */
+  readonly plan: Omit<PlanOptions, "like" | "base">;
   readonly run: Pick<RunOptions, "imatrix" | "statistics">;
 }
 
@@ -66,11 +68,14 @@ export async function withConversionOptions<T>(
   );
 }
 
-async function planOptions(given: ConversionArguments): Promise<Omit<PlanOptions, "like" | "statistics">> {
+async function planOptions(
+  given: ConversionArguments,
+): Promise<Omit<PlanOptions, "like" | "base" | "statistics">> {
   refuseFiltersAlone(given);
   return {
     exact: given.exact,
     grids: given.grids,
+    part: given.part,
     pure: given.pure,
     allowRequantize: given.allowRequantize,
     requantizeRest: given.requantizeRest,

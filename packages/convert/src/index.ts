@@ -142,6 +142,7 @@ export { foldedStatistics } from "./model/folding/folded-statistics.ts";
 export { readFolded, writeFolded } from "./model/folding/folding-file.ts";
 export { type FoldingSearch, searchFolding } from "./model/folding/search-folding.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
+export type { MergedAdapter } from "./model/model.ts";
 export {
   type GgufFacts,
   type HfFacts,
@@ -175,6 +176,7 @@ export {
 } from "./plan/fidelity.ts";
 export type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./plan/format.ts";
 export { makePlan, measuresWeights, planConversion } from "./plan/make-plan.ts";
+export { mergedModel } from "./plan/merge-adapter.ts";
 export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/metadata-json.ts";
 export {
   type Plan,
@@ -186,7 +188,7 @@ export {
   planJobs,
   type Target,
 } from "./plan/plan.ts";
-export type { PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
+export type { ModelPart, PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
 export { readPlanSource } from "./plan/read-plan-source.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { wantsScales } from "./plan/scale-findings.ts";

@@ -45,6 +45,7 @@ test("exports of @requant/convert", () => {
       "makePlan",
       "matchingWeights",
       "measuresWeights",
+      "mergedModel",
       "metadataEntries",
       "metadataFromJson",
       "metadataLines",

@@ -54,6 +54,10 @@ export interface HfFiles {
   readonly chatTemplateJson?: JsonObject | undefined;
   /** additional_chat_templates/*.jinja by name. */
   readonly additionalChatTemplates?: ReadonlyMap<string, string> | undefined;
+  /** preprocessor_config.json: how images and sound are prepared. */
+  readonly preprocessorConfig?: JsonObject | undefined;
+  /** processor_config.json, which newer models have instead. */
+  readonly processorConfig?: JsonObject | undefined;
   /** README.md: its front matter holds licence, base models and tags. */
   readonly readme?: string | undefined;
   readonly tensors: readonly HfTensor[];
@@ -84,6 +88,8 @@ export const hfSideFiles: readonly string[] = [
   "added_tokens.json",
   "chat_template.jinja",
   "chat_template.json",
+  "preprocessor_config.json",
+  "processor_config.json",
   "README.md",
 ];
 
@@ -175,6 +181,8 @@ export function readHfFiles(
     chatTemplate: text("chat_template.jinja"),
     chatTemplateJson: json("chat_template.json", generationSchema),
     additionalChatTemplates: additional.size === 0 ? undefined : additional,
+    preprocessorConfig: json("preprocessor_config.json", generationSchema),
+    processorConfig: json("processor_config.json", generationSchema),
     readme: text("README.md"),
     tensors,
   };
@@ -191,6 +199,12 @@ const nestedNames = ["text_config", "llm_config", "lm_config", "language_config"
 
 function nestedConfigs(config: JsonObject): readonly JsonObject[] {
   return nestedNames.map((name) => objectField(config, name)).filter((nested) => nested !== undefined);
+}
+
+/** A config with the settings of the text model inside a multimodal one in place of its own of the same name. */
+export function textConfig(config: JsonObject): JsonObject {
+  const texts = nestedConfigs(config).flatMap((nested) => Object.entries(nested));
+  return { ...config, ...Object.fromEntries(texts) };
 }
 
 /** Class names of a config, the nested text model's first, as llama.cpp's converter chooses (conversion/base.py). */

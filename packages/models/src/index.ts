@@ -58,8 +58,27 @@ export { familyShapeFindings, isLlamaCppFamily, llamaCppFindings } from "./llama
 export { knownRopeScalings } from "./llama-cpp/known-names.ts";
 export { hasTensorScale, readsTensorScales } from "./llama-cpp/tensor-scales.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
+export {
+  adapterAsGguf,
+  adapterAsHf,
+  type GgufAdapterPlan,
+  loraToGguf,
+  loraToPeft,
+  type PeftAdapterPlan,
+  readGgufAdapter,
+} from "./lora/adapter.ts";
+export { adapterConfigFile, readPeftAdapter } from "./lora/peft.ts";
+export type { LoraAdapter, LoraFactor, LoraUpdate, WholeTensor } from "./lora/updates.ts";
 export { expertNames } from "./mlx-rules.ts";
 export type { LeftOut } from "./plan-tensors.ts";
+export {
+  type ProjectorPlan,
+  type ProjectorTensor,
+  projectorToGguf,
+  projectorToHf,
+} from "./projectors/convert.ts";
+export { findProjector, projectors } from "./projectors/index.ts";
+export type { Projector, ProjectorParameter, ProjectorSettings } from "./projectors/projector.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {
   type ElementMap,

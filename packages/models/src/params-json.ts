@@ -6,7 +6,9 @@ export const PARAMS_CLASS = "MistralParams";
 
 /** params.json as the config of a model. */
 export function configOfParams(params: JsonObject): JsonObject {
-  return { ...params, architectures: [PARAMS_CLASS] };
+  const { vocab_size: tokens, ...rest } = params;
+  // Llama 2 says -1: as many as the tokenizer has
+  return { ...(tokens === -1 ? rest : params), architectures: [PARAMS_CLASS] };
 }
 
 /** Whether a config was made of params.json. */

@@ -1,14 +1,9 @@
 /** Runs a family's tensor rules over the names of a checkpoint, in either direction. */
 import { ConversionError } from "@requant/core";
-import type {
-  Architecture,
-  LeftOutRule,
-  PlannedTensor,
-  TensorContext,
-  TensorRule,
-} from "./architectures/architecture.ts";
+import type { Architecture, PlannedTensor, TensorContext, TensorRule } from "./architectures/architecture.ts";
 import { staysF32 } from "./architectures/tensors.ts";
 import type { Config } from "./config.ts";
+import { alwaysLeftOut, encodersLeftOut, leftOutReason } from "./left-out.ts";
 import { mlxRules } from "./mlx-rules.ts";
 import { ropeTensors } from "./rope-factors.ts";
 import { plannedSources, type WeightInput, type WeightPlan } from "./weight-plan.ts";
@@ -110,42 +105,6 @@ function bareName(name: string): string {
     .replace(/^model\.model\./, "model.");
 }
 
-const multimodal =
-  /^(?:mlp1|vit|vpm|siglip2|merger|resampler)\.|(?:^|\.)(?:vision_tower|vision_model|vision_encoder|visual|vision_language_adapter|vision_embed_tokens|img_processor|image_newline|patch_merger|pre_mm_projector_norm|multi_modal_projector|mm_projector|multimodal_projector|embed_vision|aligner|connector)(?:\.|$)/;
-const audio =
-  /^(?:conformer|sound_encoder|sound_projection|speech_embeddings|talker|token2wav|code2wav)\.|(?:^|\.)(?:audio_tower|audio_model|audio_encoder|audio_adapter|audio_projector|embed_audio|audio|speech)(?:\.|$)/;
-
-/** Rules for every family. */
-export const alwaysLeftOut: readonly LeftOutRule[] = [
-  { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },
-  { pattern: audio, reason: "part of the audio encoder: a text model's GGUF does not hold it" },
-  { pattern: /\.rotary_emb\.inv_freq$/, reason: "rotary frequencies are computed from the metadata" },
-  {
-    // compressed-tensors, ModelOpt and vLLM's own names
-    pattern: /attn\.(?:[kv]_proj\.)?(?:[kqv]|kv|prob)_(?:scale|zero_point)$|\.[kv]_proj\.output_scale$/,
-    reason: "a scale of a quantized key-value cache: llama.cpp chooses the cache's type when it runs",
-  },
-  {
-    // compressed-tensors' names for the matrices of its transforms
-    pattern: /_(?:q_attn|k_cache)\.(?:weight|perm)$/,
-    reason: "a rotation of queries and keys alike, which cancels out",
-  },
-  { pattern: /\.attention\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" },
-];
-
-function leftOutReason(
-  name: string,
-  rules: readonly LeftOutRule[],
-  config: Config,
-  names: ReadonlySet<string>,
-): string | undefined {
-  for (const rule of rules) {
-    const match = rule.pattern.exec(name);
-    if (match !== null && (rule.when === undefined || rule.when(config, match, names))) return rule.reason;
-  }
-  return undefined;
-}
-
 interface Group {
   readonly rule: TensorRule;
   readonly patterns: readonly string[];
@@ -217,7 +176,10 @@ const notAWeight =
   "It is neither a weight nor a bias. Give the directory whose config.json says what it belongs to, or start from the model without quantization.";
 
 /** What renames tensors: a family, or the way from one checkpoint to another. */
-type Renaming = Pick<Architecture, "tensors" | "mlxTensors" | "names" | "leftOut" | "metadataTensors">;
+type Renaming = Pick<Architecture, "tensors" | "mlxTensors" | "names" | "leftOut" | "metadataTensors"> & {
+  /** True for what holds vision and audio encoders, which a text model leaves out. */
+  readonly includesEncoders?: boolean;
+};
 
 interface Renamed {
   readonly rule: TensorRule;
@@ -260,7 +222,11 @@ function runRules(
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Group>();
   const names = new Set(shapes.keys());
-  const leftOutRules = [...(renaming.leftOut ?? []), ...alwaysLeftOut];
+  const leftOutRules = [
+    ...(renaming.leftOut ?? []),
+    ...(renaming.includesEncoders === true ? [] : encodersLeftOut),
+    ...alwaysLeftOut,
+  ];
   for (const { name } of inReadingOrder(hf)) {
     if (renaming.metadataTensors?.pattern.test(name) === true) continue;
     const reason = leftOutReason(name, leftOutRules, config, names);
@@ -314,7 +280,7 @@ function runRules(
  * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
  */
 export function planGgufTensors(
-  architecture: Architecture,
+  architecture: Renaming & Pick<Architecture, "name" | "extraTensors">,
   config: Config,
   hf: readonly CheckpointTensor[],
 ): TensorPlans {
@@ -365,7 +331,7 @@ export function planRenamed(
  * @throws ConversionError for a tensor that no rule knows, or a group that is incomplete.
  */
 export function planHfTensors(
-  architecture: Architecture,
+  architecture: Pick<Architecture, "tensors" | "names" | "classes">,
   config: Config,
   gguf: readonly NamedTensor[],
 ): TensorPlans {

@@ -25,7 +25,7 @@ describe("names", () => {
     ],
     ["A Sentence 7B", 7e9, { fullName: "A Sentence 7B" }],
   ])("%s", (id, parameters, parts) => {
-    expect(nameParts(id, parameters)).toMatchObject(parts);
+    expect(nameParts(id, { parameterCount: parameters, isAtLeast: false })).toMatchObject(parts);
   });
 
   test.each([

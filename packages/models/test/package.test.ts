@@ -17,7 +17,8 @@ describe("sources", () => {
     const imported = [...code.matchAll(/from "([^"]+)"/g)].map((match) => match[1] ?? "");
     expect(
       imported.filter(
-        (one) => !one.startsWith(".") && !/^@requant\/core(?:\/text)?$/.test(one) && one !== "zod/mini",
+        (one) =>
+          !one.startsWith(".") && !/^@requant\/core(?:\/(?:format|text))?$/.test(one) && one !== "zod/mini",
       ),
     ).toEqual([]);
   });

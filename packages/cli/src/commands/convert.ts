@@ -5,8 +5,9 @@ import { carryOut, showConversion } from "../conversion.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
 import { conversionArguments, withConversionOptions } from "../plan-arguments.ts";
+import { withReferredModels } from "../referred-models.ts";
 
-const convertArguments = conversionArguments.extend({
+export const convertArguments = conversionArguments.extend({
   plan: z.boolean().optional(),
   overwrite: z.boolean().optional(),
   jobs: z.number().optional(),
@@ -21,16 +22,15 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, target.format === "gguf");
   return withConversionOptions(choices, ({ plan: options, run: files }) =>
-    withModel(argument, context, async (model) => {
-      const run = async (like?: Model): Promise<number> => {
+    withModel(argument, context, (model) =>
+      withReferredModels(choices, context, (models) => {
         const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
-          planConversion(source, target, { ...options, ...more, like, outputName: place.name });
+          planConversion(source, target, { ...options, ...more, ...models, outputName: place.name });
         const conversion = { model, target, options, given: choices, planOf };
         return choices.plan === true
           ? showConversion(conversion, context)
           : carryOut({ ...conversion, place, files }, context);
-      };
-      return choices.like === undefined ? run() : withModel(choices.like, context, run);
-    }),
+      }),
+    ),
   );
 };

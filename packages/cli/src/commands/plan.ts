@@ -3,18 +3,18 @@ import type { Handler } from "../context.ts";
 import { showConversion } from "../conversion.ts";
 import { withModel } from "../open.ts";
 import { conversionArguments, withConversionOptions } from "../plan-arguments.ts";
+import { withReferredModels } from "../referred-models.ts";
 
 export const plan: Handler = async ([argument = ""], given, context) => {
   const choices = conversionArguments.parse(given);
   const target = parseTarget(choices.to);
   return withConversionOptions(choices, ({ plan: options }) =>
-    withModel(argument, context, async (model) => {
-      const make = async (like?: Model): Promise<number> => {
+    withModel(argument, context, (model) =>
+      withReferredModels(choices, context, (models) => {
         const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
-          planConversion(source, target, { ...options, ...more, like });
+          planConversion(source, target, { ...options, ...more, ...models });
         return showConversion({ model, target, options, given: choices, planOf }, context);
-      };
-      return choices.like === undefined ? make() : withModel(choices.like, context, make);
-    }),
+      }),
+    ),
   );
 };

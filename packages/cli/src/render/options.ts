@@ -4,6 +4,7 @@
 const FLAGS: Readonly<Record<string, string>> = {
   allowNonFinite: "--allow-non-finite",
   allowRequantize: "--allow-requantize",
+  base: "--base MODEL",
   chunks: "--chunks",
   dtype: "--dtype",
   endpoint: "HF_ENDPOINT",
@@ -18,6 +19,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   llamafy: "--llamafy",
   outputTensor: "--output-tensor",
   outputTensorType: "--output-tensor",
+  part: "--part",
   overwrite: "--overwrite",
   pruneLayers: "--prune-layers",
   pure: "--pure",

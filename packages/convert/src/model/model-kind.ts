@@ -8,6 +8,10 @@ export interface ModelKind {
   readonly name: string;
   /** True where its weights may be stored as other types, in files of the same kind. */
   readonly isConverted: boolean;
+  /** True where a base model says how its tensors are stored on the other side. */
+  readonly hasBase?: boolean;
+  /** True where its tensors have names in Hugging Face's checkpoints although it is no whole model. */
+  readonly hasHfNames?: boolean;
   readonly hint: string;
 }
 
@@ -36,6 +40,7 @@ const kinds: readonly GgufKind[] = [
     name: "a LoRA adapter",
     type: "adapter",
     isConverted: true,
+    hasBase: true,
     shows: (metadata, names) =>
       hasKey(metadata, "adapter.") || names.some((name) => /\.lora_[ab]$/.test(name)),
     hint: "Load it beside its base model: llama.cpp's option `lora`.",
@@ -44,6 +49,7 @@ const kinds: readonly GgufKind[] = [
     name: "a multimodal projector (mmproj)",
     type: "mmproj",
     isConverted: true,
+    hasHfNames: true,
     shows: (metadata) => hasKey(metadata, "clip.") || text(metadata.get("general.architecture")) === "clip",
     hint: "Load it beside its text model: llama.cpp's option `mmproj`.",
   },
@@ -71,6 +77,7 @@ const PEFT_TENSOR = /^base_model\.model\.|\.(?:lora|ia3|hada|lokr|oft|boft|vera)
 const peft: ModelKind = {
   name: "a LoRA adapter (PEFT)",
   isConverted: true,
+  hasBase: true,
   hint: "Load it beside its base model, which adapter_config.json names, or merge it into that model first.",
 };
 

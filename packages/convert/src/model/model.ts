@@ -67,6 +67,13 @@ export interface HfFacts {
   forgetSideFiles(): void;
 }
 
+/** What a plan tells about an adapter that is merged into a model. */
+export interface MergedAdapter {
+  /** The names of the changed weights. */
+  readonly weights: ReadonlySet<string>;
+  readonly findings: readonly Finding[];
+}
+
 /** An open model of any format. Tensors are found by the model's own names; every read is checked against the header. */
 export interface Model extends SourceClaims {
   /** Path or URL, for messages. */
@@ -86,6 +93,8 @@ export interface Model extends SourceClaims {
   readonly origin?: ModelOrigin | undefined;
   /** Scales that are folded into the weights as they are read; set by `foldedModel`. */
   readonly folding?: AppliedFolding | undefined;
+  /** The adapter that is merged into the weights as they are read; set by `mergedModel`. */
+  readonly merged?: MergedAdapter | undefined;
   readonly tensors: readonly ModelTensor[];
   /** As the files hold them: the same list, but for linear weights, which stand here as their parts. */
   readonly storedTensors: readonly ModelTensor[];

@@ -9,13 +9,13 @@ import {
   type ReadStore,
 } from "@requant/core";
 import type { ModuleHints, QuantMethod } from "@requant/core/format";
-import { withoutTrailing } from "@requant/core/text";
-import { type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
+import { adapterConfigFile, type HfFiles, hfSideFiles, readHfFiles } from "@requant/models";
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import * as z from "zod/mini";
 import { unusedConfigFindings } from "./config-keys.ts";
 import { type DetectedLinear, detectLinear } from "./detect.ts";
 import { type Found, openNamed } from "./find.ts";
+import { folderName } from "./folder-name.ts";
 import { type HfFacts, type Model, type ModelTensor, modelOf, type OpenModelOptions } from "./model.ts";
 import { kindFindings, safetensorsKind } from "./model-kind.ts";
 import { type Claims, claimFindings, unclaimedOf } from "./packed-sources.ts";
@@ -60,7 +60,8 @@ async function openSafetensorsModel(found: Found, options: OpenModelOptions): Pr
 async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promise<Model> {
   const { store, file } = found;
   const folder = store.name.replace(/\/$/, "");
-  const config = await readConfig(found, limits);
+  const isOriginal = isOriginalLayout(found, set);
+  const config = await readConfig(found, limits, isOriginal);
   const architectures = config?.["architectures"];
   const storedTensors: ModelTensor[] = [...set.tensors];
   const byName = new Map(set.tensors.map((tensor) => [tensor.name, tensor]));
@@ -115,7 +116,7 @@ async function modelOfSet(found: Found, limits: Limits, set: Safetensors): Promi
     quantization: understood.quantization,
     linear: { storedTensors, claims, weights },
     gguf: undefined,
-    hf: hfFacts(found, limits, tensors, config, set.metadata),
+    hf: hfFacts(found, limits, tensors, { config, isOriginal, fileMetadata: set.metadata }),
     async read({ name }, start, end) {
       const tensor = byName.get(name);
       return tensor === undefined ? new Uint8Array(0) : set.read(tensor, start, end);
@@ -148,8 +149,22 @@ async function readSideFile(store: ReadStore, name: string, limits: Limits): Pro
   }
 }
 
-async function readConfig(found: Found, limits: Limits): Promise<HfFiles["config"] | undefined> {
-  for (const name of ["config.json", "params.json"]) {
+/** The settings of a checkpoint as its author published it. */
+const ORIGINAL_CONFIG = "params.json";
+
+/** Whether the weights are those that params.json describes: a config.json beside them is that of other files. */
+function isOriginalLayout({ names }: Found, { files }: Pick<Safetensors, "files">): boolean {
+  return (
+    names?.includes(ORIGINAL_CONFIG) === true && files.every(({ name }) => name.startsWith("consolidated"))
+  );
+}
+
+async function readConfig(
+  found: Found,
+  limits: Limits,
+  isOriginal: boolean,
+): Promise<HfFiles["config"] | undefined> {
+  for (const name of isOriginal ? [ORIGINAL_CONFIG] : ["config.json", ORIGINAL_CONFIG]) {
     if (found.names?.includes(name) === false) continue;
     const bytes = await readSideFile(found.store, name, limits);
     if (bytes !== undefined) return readHfFiles("", new Map([[name, bytes]]), []).config;
@@ -242,12 +257,15 @@ const POOLING = "1_Pooling/config.json";
 const TEMPLATES = "additional_chat_templates";
 const WEIGHT_INDEX = /\.index\.json$/i;
 
+interface HfSettings extends Pick<HfFacts, "config" | "fileMetadata"> {
+  readonly isOriginal: boolean;
+}
+
 function hfFacts(
   found: Found,
   limits: Limits,
   tensors: readonly ModelTensor[],
-  config: HfFacts["config"],
-  fileMetadata: HfFacts["fileMetadata"],
+  { config, isOriginal, fileMetadata }: HfSettings,
 ): HfFacts {
   let files: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
   const sideFileBytes = (): Promise<ReadonlyMap<string, Uint8Array>> => {
@@ -264,7 +282,8 @@ function hfFacts(
       const bytes = await sideFileBytes();
       const known = parsed?.deref();
       if (known !== undefined) return known;
-      const made = readHfFiles(directoryName(found.store.name), bytes, tensors);
+      const own = isOriginal ? new Map([...bytes].filter(([name]) => name !== "config.json")) : bytes;
+      const made = readHfFiles(folderName(found.store.name), own, tensors);
       parsed = new WeakRef(made);
       return made;
     },
@@ -278,7 +297,10 @@ function hfFacts(
 async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<string, Uint8Array>> {
   const templates = (await found.store.list(TEMPLATES)) ?? [];
   const names = [
-    ...(found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? hfSideFiles),
+    ...(found.names?.filter((name) => SIDE_FILE.test(name) && !WEIGHT_INDEX.test(name)) ?? [
+      ...hfSideFiles,
+      adapterConfigFile,
+    ]),
     ...(found.names?.includes("modules.json") === true ? [POOLING] : []),
     ...templates.filter((name) => name.endsWith(".jinja")).map((name) => `${TEMPLATES}/${name}`),
   ];
@@ -288,16 +310,4 @@ async function readSideFiles(found: Found, limits: Limits): Promise<ReadonlyMap<
     if (bytes !== undefined) files.set(name, bytes);
   }
   return files;
-}
-
-/**
- * The folder's own name; the repository's for a hub address `…/owner/repo/resolve/main/`, and for a folder of the hub's
- * cache, `…/models--owner--repo/snapshots/COMMIT`.
- */
-function directoryName(store: string): string {
-  const hub = /\/([^/]+)\/resolve\/[^/]+\/?$/.exec(store)?.[1];
-  const parts = withoutTrailing(store, "/\\").split(/[/\\]/);
-  const [repository, folder] = parts.slice(-3);
-  const isCached = folder === "snapshots" && repository?.startsWith("models--") === true;
-  return hub ?? (isCached ? repository.split("--").at(-1) : parts.at(-1)) ?? store;
 }

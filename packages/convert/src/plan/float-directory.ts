@@ -1,13 +1,13 @@
 /** Plans Hugging Face-style directories and plain safetensors files of float weights. */
 
 import { type Finding, UsageError } from "@requant/core";
-import { incompleteFindings } from "@requant/models";
+import { adapterConfigFile, incompleteFindings } from "@requant/models";
 import { ownPlan } from "../model/own-plan.ts";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { PlannedOutput } from "./format.ts";
-import { ggufAsHf } from "./gguf-as-hf.ts";
+import { ADAPTER_FILE, directoryOfGguf } from "./gguf-directory.ts";
 import type { PlanFile, PlanSource, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
 import { byName, planTensor } from "./plan-tensor.ts";
@@ -33,13 +33,17 @@ function fromGguf(source: PlanSource, type: string, options: PlanOptions): Plann
       hint: "Choose safetensors:f32, f16 or bf16.",
     });
   }
-  const made = ggufAsHf(source, type);
+  const made = directoryOfGguf(source, type);
   const sources = byName(source.tensors);
   const tensors = made.tensors.map((plan) => planTensor({ ...plan, type }, sources));
   return {
     tensors,
     files: [
-      ...planSafetensorsFiles(tensors, { format: "pt" }, { shardSize: options.shardSize }),
+      ...planSafetensorsFiles(
+        tensors,
+        { format: "pt" },
+        { shardSize: options.shardSize, name: made.weightsFile },
+      ),
       ...[...made.files].map(([name, content]) => planSideFile(name, content)),
     ],
     leftOut: made.leftOut,
@@ -69,7 +73,7 @@ function fromSafetensors(source: PlanSource, type: string, options: PlanOptions)
     files: [
       ...planSafetensorsFiles(tensors, source.fileMetadata ?? {}, {
         shardSize: options.shardSize,
-        name: options.outputName,
+        name: options.outputName ?? (source.sideFiles?.has(adapterConfigFile) ? ADAPTER_FILE : undefined),
       }),
       ...sideFiles(source, type),
     ],

@@ -1,7 +1,7 @@
 import { fileTypeAliases, fileTypeByName, fileTypes } from "@requant/gguf";
 import { isFloatEncoding } from "./fidelity.ts";
 import type { Format } from "./format.ts";
-import { planGguf } from "./gguf-file-plan.ts";
+import { planGgufParts } from "./gguf-parts.ts";
 import { refuseOwnTypes } from "./sized-draft.ts";
 
 /** The smallest exact type for each weight; with "-f16" packed weights that no block type holds are rounded to F16. */
@@ -19,12 +19,14 @@ export const ggufFormat: Format = {
     examples: () => ["q4_k_m", "q5_k_m", "q6_k", "bf16", "auto"],
     options: [
       "allowRequantize",
+      "base",
       "grids",
       "imatrix",
       "keepSplit",
       "leaveOutputTensor",
       "like",
       "outputTensorType",
+      "part",
       "pruneLayers",
       "pure",
       "set",
@@ -45,6 +47,6 @@ export const ggufFormat: Format = {
       return { type: fileTypeByName(text).name };
     },
     refuseContradictions: refuseOwnTypes,
-    plan: planGguf,
+    plan: planGgufParts,
   },
 };

@@ -18,6 +18,7 @@ export const safetensorsFormat: Format = {
         hint: `Allowed: ${TYPES.join(", ")}.`,
       });
     },
+    options: ["base"],
     keepsStored: ({ settings }) => settings["type"] === "COPY",
     plan: planSafetensors,
   },

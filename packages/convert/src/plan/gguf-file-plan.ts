@@ -12,6 +12,7 @@ import {
   type WeightPlan,
 } from "@requant/models";
 import type { GgufFacts } from "../model/model.ts";
+import { adapterDraft, hasBase } from "./adapter.ts";
 import { ggufFileName, planGgufFiles } from "./files/gguf-file.ts";
 import type { PlannedOutput } from "./format.ts";
 import { asksForRecipe, type GgufDraft, withAutoTypes, withNamedTypes, withRecipe } from "./gguf-types.ts";
@@ -25,7 +26,7 @@ import { withTargetSize } from "./sized-draft.ts";
 import { withoutIdleScales, withReadScales, withTensorScales } from "./tensor-scales.ts";
 
 /** File types that llama.cpp's converter writes itself, in the checkpoint's order; all others are llama-quantize's. */
-const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
+export const CONVERTER_TYPES: readonly string[] = ["F32", "F16", "BF16", "Q8_0"];
 
 export function planGguf(
   source: PlanSource,
@@ -36,7 +37,8 @@ export function planGguf(
   const type = String(target.settings["type"]);
   refuseSplitKeys(options);
   refuseContradictions(options);
-  const byConverter = source.hf !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
+  const byConverter =
+    (source.hf ?? source.base) !== undefined && CONVERTER_TYPES.includes(type) && !asksForRecipe(options);
   const drafted = draftOf(source, byConverter ? type : undefined, { like, tokenizer: options.tokenizer });
   const architecture = drafted.metadata.get("general.architecture")?.value;
   const sources = withReadScales(byName(source.tensors), architecture);
@@ -108,6 +110,11 @@ function draftOf(source: PlanSource, type: string | undefined, from: DraftTokeni
   const { like } = from;
   if (like !== undefined && like.gguf === undefined) {
     throw new UsageError("The reference of `like` is not a GGUF file.", { path: like.name });
+  }
+  if (hasBase(source)) {
+    const draft = adapterDraft(source, type);
+    const weights = draft.weights.map((plan) => ({ ...plan, type: converterType(plan, type ?? "F32") }));
+    return { ...draft, weights };
   }
   return source.gguf === undefined
     ? draftFromHf(source, type, from)
@@ -194,7 +201,7 @@ function withoutZeroBiases(
 }
 
 /** The converter's choice for one tensor (llama.cpp, conversion/base.py, `prepare_tensors`). */
-function converterType(plan: WeightPlan, fileType: string): string {
+export function converterType(plan: WeightPlan, fileType: string): string {
   if (plan.forceF32 === true) return "F32";
   return fileType === "Q8_0" && rowLength(plan.shape) % 32 !== 0 ? "F16" : fileType;
 }

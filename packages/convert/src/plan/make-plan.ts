@@ -94,17 +94,19 @@ async function measuredOutput(
 export async function readSourceFor(
   model: Model,
   target: Target,
-  options: Pick<PlanOptions, "exact" | "grids" | "imatrix" | "signal" | "statistics">,
+  options: Pick<PlanOptions, "base" | "exact" | "grids" | "imatrix" | "signal" | "statistics">,
   list: readonly Format[] = targetFormats,
 ): Promise<PlanSource> {
   const format = formatOf(target, list).target;
   refuseUnread(format, target, model);
-  refuseNoModel(format, target, model);
+  const { base } = options;
+  refuseNoModel(format, target, model, base);
   const needs = format.needs?.(target, model);
   const offsets = options.exact === true || needs?.offsets;
   const isAsked = options.exact === true || options.grids === true;
   const grids = needs?.grids === "asked" && !isAsked ? undefined : needs?.grids;
-  return readPlanSource(model, { ...needs, offsets, grids }, options);
+  const source = await readPlanSource(model, { ...needs, offsets, grids }, options);
+  return base === undefined ? source : { ...source, base: await readPlanSource(base) };
 }
 
 /**
@@ -145,12 +147,30 @@ function refuseUnread(format: TargetFormat, target: Target, source: ClaimedSourc
 }
 
 /** What is no model can be copied, and some of it stored as other types in a file of its own kind. */
-function refuseNoModel(format: TargetFormat, target: Target, { kind, naming, name }: Model): void {
+function refuseNoModel(
+  format: TargetFormat,
+  target: Target,
+  { kind, naming, name }: Model,
+  base: Model | undefined,
+): void {
+  const isOwnSide = target.format === (naming === "gguf" ? "gguf" : "safetensors");
+  if (base !== undefined && (kind?.hasBase !== true || isOwnSide)) {
+    throw new UsageError(
+      `\`base\` names the base model of an adapter that goes to another format; this is ${kind?.name ?? "a model"}${isOwnSide ? ", which stays in its own" : ""}.`,
+      { path: name, hint: "Leave it out." },
+    );
+  }
   if (kind === undefined || format.keepsStored?.(target) === true) return;
-  if (kind.isConverted && target.format === (naming === "gguf" ? "gguf" : "safetensors")) return;
+  if (kind.isConverted && isOwnSide) return;
+  const isSingle = target.format === "gguf" || target.format === "safetensors";
+  if (kind.hasBase === true && isSingle && base !== undefined) return;
+  if (kind.hasHfNames === true && target.format === "safetensors") return;
   throw new ConversionError(`This is ${kind.name}, which cannot be stored as ${target.format}.`, {
     path: name,
-    hint: kind.hint,
+    hint:
+      kind.hasBase === true && isSingle
+        ? "Name its base model with `base`, which says how the tensors are stored there."
+        : kind.hint,
   });
 }
 

@@ -48,11 +48,18 @@ export interface PlanOptions {
   readonly tokenizer?: boolean | undefined;
   /** A GGUF whose metadata and tokenizer are taken over. */
   readonly like?: Model | undefined;
+  /** The base model of an adapter: it says how the adapter's tensors are named and stored on the other side. */
+  readonly base?: Model | undefined;
+  /** Of a model that sees or hears: its text model (the default), the projector beside it, or a file of each. */
+  readonly part?: ModelPart | undefined;
   /** Metadata keys that are set last. */
   readonly set?: ReadonlyMap<string, MetadataValue> | undefined;
   /** Stops the reads of planning. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** A side of a multimodal model, or all of them. */
+export type ModelPart = "text" | "mmproj" | "all";
 
 /** A size that is reached within a thousandth from below, where the sizes of the types allow it. */
 export type TargetSize =

@@ -228,6 +228,8 @@ export interface PlanSource extends SourceClaims {
   readonly fileMetadata?: Readonly<Record<string, string>> | undefined;
   /** Values of the small tensors of a GGUF that a config is read from: rope factors. */
   readonly smallTensors?: ReadonlyMap<string, Float32Array> | undefined;
+  /** Of an adapter: its base model. */
+  readonly base?: PlanSource | undefined;
 }
 
 /** The names of the jobs that a plan splits into: one per output file, runnable in any order and anywhere. */

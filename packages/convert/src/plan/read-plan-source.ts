@@ -48,7 +48,10 @@ async function readFacts(
     };
   const { fileMetadata } = hf;
   // a safetensors file alone has no config.json, hence no facts beside its tensors
-  if (hf.config === undefined) return { ...facts, hf: undefined, fileMetadata };
+  if (hf.config === undefined) {
+    const sideFiles = model.kind?.hasBase === true ? await hf.sideFileBytes() : undefined;
+    return { ...facts, hf: undefined, fileMetadata, sideFiles };
+  }
   const values = await valuesOf(model, isMetadataTensor);
   return {
     ...facts,

@@ -26,16 +26,26 @@ export function wantsScales(plan: Pick<Plan, "target" | "tensors">): boolean {
   return scaleSearchOf(plan) !== undefined;
 }
 
-/** The plan with what it tells about scales; tensors that scales are folded into come from what the source stores. */
+/** What a report says of each weight that an adapter changes. */
+const MERGED = "the update of a LoRA adapter was added to it";
+
+/**
+ * The plan with what it tells about scales and adapters; tensors that scales are folded into come from what the source stores.
+ */
 export function withScaleFacts(plan: Plan, model: Model): Plan {
-  const findings = [...scaleFindings(plan, model), ...plan.findings];
-  const { storedAs } = model.folding ?? {};
-  if (storedAs === undefined) return { ...plan, findings };
+  const { merged, folding } = model;
+  const findings = [...(merged?.findings ?? []), ...scaleFindings(plan, model), ...plan.findings];
   const tensors = plan.tensors.map((tensor): PlanTensor => {
-    const encodings = plannedSources(tensor).flatMap((source) => storedAs.get(source) ?? []);
-    if (encodings.length === 0) return tensor;
-    const from = [...new Set(encodings)].join("+");
-    return { ...tensor, from, fidelity: tensor.fidelity === "copy" ? "exact" : tensor.fidelity };
+    const sources = plannedSources(tensor);
+    const encodings = sources.flatMap((source) => folding?.storedAs.get(source) ?? []);
+    const isMerged = sources.some((source) => merged?.weights.has(source));
+    if (encodings.length === 0 && !isMerged) return tensor;
+    return {
+      ...tensor,
+      ...(encodings.length === 0 ? {} : { from: [...new Set(encodings)].join("+") }),
+      fidelity: tensor.fidelity === "copy" ? "exact" : tensor.fidelity,
+      ...(isMerged ? { reason: MERGED } : {}),
+    };
   });
   return { ...plan, tensors, findings };
 }

@@ -1,5 +1,5 @@
 /**
- * Mistral's own checkpoints: consolidated.safetensors and params.json. Oracle: the same model as a Hugging Face directory, with
+ * Mistral's and Meta's own checkpoints: consolidated.safetensors and params.json. Oracle: the same model as a Hugging Face directory, with
  * the names of gguf-py's table and the order of rows that llama.cpp's converter undoes for that directory alone
  * (conversion/llama.py, `permute`; conversion/mistral.py, `undo_permute`).
  */
@@ -37,7 +37,19 @@ function inPairs(bytes: Uint8Array, rows: number, heads: number): Uint8Array {
   return made;
 }
 
-async function consolidated(source: MemoryStore, more: object = {}): Promise<MemoryStore> {
+interface Layout {
+  /** Settings over those that Mistral's params.json has; undefined takes one away. */
+  readonly more?: object;
+  /** Tensors of Meta's that GGUF does not hold. */
+  readonly extra?: readonly string[];
+  /** The number of files; several have an index. */
+  readonly files?: number;
+}
+
+async function consolidated(
+  source: MemoryStore,
+  { more = {}, extra = [], files = 1 }: Layout = {},
+): Promise<MemoryStore> {
   const config = JSON.parse(new TextDecoder().decode(source.files.get("config.json")));
   const heads: Readonly<Record<string, number>> = {
     q_proj: config.num_attention_heads,
@@ -71,9 +83,25 @@ async function consolidated(source: MemoryStore, more: object = {}): Promise<Mem
     ...more,
   };
   store.files.set("params.json", new TextEncoder().encode(JSON.stringify(params)));
-  const sink = await store.create("consolidated.safetensors");
-  await writeSafetensors(sink, tensors);
-  await sink.close();
+  const all = [
+    ...tensors,
+    ...extra.map((name) => ({ name, shape: [2], encoding: "F32", data: [new Uint8Array(8)] })),
+  ];
+  const nameOf = (part: number): string =>
+    files === 1 ? "consolidated.safetensors" : `consolidated-0000${part + 1}-of-0000${files}.safetensors`;
+  for (let part = 0; part < files; part++) {
+    const sink = await store.create(nameOf(part));
+    await writeSafetensors(
+      sink,
+      all.filter((_, index) => index % files === part),
+    );
+    await sink.close();
+  }
+  if (files > 1) {
+    const map = Object.fromEntries(all.map(({ name }, index) => [name, nameOf(index % files)]));
+    const text = JSON.stringify({ metadata: {}, weight_map: map });
+    store.files.set("consolidated.safetensors.index.json", new TextEncoder().encode(text));
+  }
   return store;
 }
 
@@ -85,14 +113,85 @@ async function asGguf(store: MemoryStore): ReturnType<typeof openModel> {
   return openModel({ store: output, file: plan.files[0]?.name });
 }
 
-it("become the GGUF of the same model in Hugging Face's form", async () => {
+/** The settings that Meta's params.json has beside or in place of Mistral's. */
+const meta = {
+  hidden_dim: undefined,
+  head_dim: undefined,
+  vocab_size: -1,
+  multiple_of: 256,
+  ffn_dim_multiplier: 1.3,
+  use_scaled_rope: false,
+};
+
+it.each([
+  ["Mistral's", {}],
+  ["Mistral's in several files", { files: 3 }],
+  ["Meta's", { more: meta, extra: ["rope.freqs"] }],
+] satisfies [string, Layout][])(
+  "%s become the GGUF of the same model in Hugging Face's form",
+  async (_, layout) => {
+    const source = await floatDirectory("F16");
+    const [ours, theirs] = [await asGguf(source), await asGguf(await consolidated(source, layout))];
+    const { equal, tensors } = await verifyModels(ours, theirs);
+    expect({ equal, count: tensors.length }).toEqual({ equal: true, count: ours.tensors.length });
+    const settings = (model: typeof ours): unknown[] =>
+      [...(model.gguf?.metadata ?? [])].filter(([key]) => key.startsWith("llama."));
+    expect(settings(theirs)).toEqual(settings(ours));
+  },
+);
+
+it.each([
+  ["Llama 1", { norm_eps: 1e-6 }, 2048],
+  ["Llama 2", { norm_eps: 1e-5 }, 4096],
+  ["Llama 3", { norm_eps: 1e-5, rope_theta: 500000 }, 8192],
+  ["Code Llama", { norm_eps: 1e-5, rope_theta: 1000000 }, 16384],
+])("of %s get the context that it was trained with", async (_, more, length) => {
   const source = await floatDirectory("F16");
-  const [ours, theirs] = [await asGguf(source), await asGguf(await consolidated(source))];
-  const { equal, tensors } = await verifyModels(ours, theirs);
-  expect({ equal, count: tensors.length }).toEqual({ equal: true, count: ours.tensors.length });
-  const settings = (model: typeof ours): unknown[] =>
-    [...(model.gguf?.metadata ?? [])].filter(([key]) => key.startsWith("llama."));
-  expect(settings(theirs)).toEqual(settings(ours));
+  const layout = { more: { ...meta, max_seq_len: undefined, ...more } };
+  const model = await asGguf(await consolidated(source, layout));
+  expect(model.gguf?.metadata.get("llama.context_length")?.value).toBe(length);
+});
+
+it("are read by params.json although a config.json of other files stands beside it", async () => {
+  const source = await floatDirectory("F16");
+  const store = await consolidated(source);
+  const config = source.files.get("config.json");
+  if (config !== undefined) store.files.set("config.json", config);
+  const { equal } = await verifyModels(await asGguf(source), await asGguf(store));
+  expect(equal).toBe(true);
+});
+
+/** The directory with each tensor under another name. */
+async function renamed(source: MemoryStore, rename: (name: string) => string): Promise<MemoryStore> {
+  const set = await openSafetensors(source);
+  const store = memoryStore({ name: "renamed" });
+  for (const [name, bytes] of source.files) if (!/safetensors/.test(name)) store.files.set(name, bytes);
+  const tensors = await Promise.all(
+    set.tensors.map(async (tensor) => ({
+      ...tensor,
+      name: rename(tensor.name),
+      data: [(await set.read(tensor, 0, tensor.byteLength)).slice()],
+    })),
+  );
+  const sink = await store.create("model.safetensors");
+  await writeSafetensors(sink, tensors);
+  await sink.close();
+  return store;
+}
+
+it.each([
+  ["no prefix", (name: string) => name.replace(/^model\./, "")],
+  ["the prefix twice", (name: string) => name.replace(/^model\./, "model.model.")],
+  ["the prefix of torch.compile", (name: string) => `_orig_mod.${name}`],
+  ["the prefix of a multimodal model", (name: string) => `language_model.${name}`],
+  [
+    "the prefix of a multimodal model inside",
+    (name: string) => name.replace(/^model\./, "model.language_model."),
+  ],
+])("names with %s are those of the text model", async (_, rename) => {
+  const source = await floatDirectory("F16");
+  const { equal } = await verifyModels(await asGguf(source), await asGguf(await renamed(source, rename)));
+  expect(equal).toBe(true);
 });
 
 it("keep their names and params.json as floats; as a packed directory nothing could read them", async () => {
@@ -112,7 +211,9 @@ it.each([
   ["moe", { num_experts: 8 }],
   ["something_new", true],
 ])("a setting %s that is not read is refused by name", async (key, value) => {
-  const model = await openModel({ store: await consolidated(await floatDirectory("F16"), { [key]: value }) });
+  const model = await openModel({
+    store: await consolidated(await floatDirectory("F16"), { more: { [key]: value } }),
+  });
   await expect(planConversion(model, parseTarget("gguf:f32"))).rejects.toMatchObject({
     code: "UNSUPPORTED",
     path: "params.json",

@@ -3,6 +3,7 @@
  * without Mamba layers has the GGUF names of Granite 3.
  */
 import type { Config } from "../config.ts";
+import { textConfig } from "../hf-files.ts";
 import { arrayField, type JsonObject, numberField } from "../json.ts";
 import { bool, boolOf, numberOf, u32 } from "../metadata-values.ts";
 import { sentencePieceOrBpe } from "../tokenizer/extras.ts";
@@ -134,9 +135,10 @@ function attentionLayers(config: JsonObject): ReadonlySet<number> {
   return found;
 }
 
+const setting = (config: JsonObject, name: string): number => numberField(textConfig(config), name) ?? 0;
 const hasMamba = (config: JsonObject): boolean =>
-  attentionLayers(config).size < (numberField(config, "num_hidden_layers") ?? 0);
-const choosesExperts = (config: JsonObject): boolean => (numberField(config, "num_experts_per_tok") ?? 0) > 0;
+  attentionLayers(textConfig(config)).size < setting(config, "num_hidden_layers");
+const choosesExperts = (config: JsonObject): boolean => setting(config, "num_experts_per_tok") > 0;
 
 export const graniteHybrid: Architecture = granite4("granitehybrid", { claims: hasMamba });
 

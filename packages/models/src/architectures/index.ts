@@ -59,6 +59,7 @@ import { llama, mistral, mixtral } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
 import { falconMamba, mamba, mamba2 } from "./mamba.ts";
 import { mellum } from "./mellum.ts";
+import { metaParams } from "./meta-params.ts";
 import { minicpm, minicpm3 } from "./minicpm.ts";
 import { minimaxM2 } from "./minimax.ts";
 import { ministral3, mistral3Vision } from "./ministral.ts";
@@ -158,6 +159,7 @@ export const architectures: readonly Architecture[] = [
   baichuan,
   qwen1,
   mistralParams,
+  metaParams,
   distilBert,
   jinaBertV2,
   jinaBertV3,

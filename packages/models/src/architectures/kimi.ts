@@ -1,5 +1,6 @@
 /** Kimi-K2: DeepSeek V3's weights with a tiktoken vocabulary (llama.cpp, conversion/deepseek.py). */
 
+import { textConfig } from "../hf-files.ts";
 import { field } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";
 import type { Architecture } from "./architecture.ts";
@@ -9,7 +10,7 @@ export const kimiK2: Architecture = {
   ...deepseek3,
   classes: ["DeepseekV3ForCausalLM"],
   modelType: "kimi_k2",
-  claims: (config) => field(config, "model_type") === "kimi_k2",
+  claims: (config) => field(textConfig(config), "model_type") === "kimi_k2",
   // transformers has no class of this model type, so config.json gets no head_dim
   derive: [(values) => values.delete("head_dim")],
   tokenizer: { ...deepseek3.tokenizer, kinds: [...deepseek3.tokenizer.kinds, "kimi"] },

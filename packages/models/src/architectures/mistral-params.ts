@@ -38,16 +38,21 @@ const READ: readonly string[] = [
 ];
 
 /** Any other setting, such as `yarn`, `moe` or `quantization`, changes what the model computes. */
-function refuseUnread(values: ConfigValues): void {
+function refuseUnread(values: ConfigValues, more: readonly string[]): void {
   // with a reference, the names of this family are also tried for configurations of other classes
   if (!isParams(values)) return;
   for (const [key, value] of values) {
-    if (READ.includes(key) || value === null || value === false) continue;
+    if (READ.includes(key) || more.includes(key) || value === null || value === false) continue;
     throw new UnsupportedError(`The params.json has the setting ${bounded(key, 40)}, which is not read.`, {
       path: "params.json",
       hint: "Convert the edition of the model that has config.json and model.safetensors.",
     });
   }
+}
+
+/** What is derived from a params.json whose author reads these settings, too. */
+export function paramsDerive(more: readonly string[] = []): NonNullable<Architecture["derive"]> {
+  return [(values) => refuseUnread(values, more), ...(llama.derive ?? [])];
 }
 
 const layer = "layers.{layer}";
@@ -57,13 +62,14 @@ export const mistralParams: Architecture = {
   ...llama,
   classes: [PARAMS_CLASS],
   modelType: "mistral-params",
+  claims: (config) => !("multiple_of" in config),
   defaults: {
     max_position_embeddings: 128000,
     rope_parameters: { rope_theta: 10000, rope_type: "default" },
     tie_word_embeddings: false,
   },
   aliases,
-  derive: [refuseUnread, ...(llama.derive ?? [])],
+  derive: paramsDerive(),
   tensors: [
     same("tok_embeddings.weight", "token_embd.weight"),
     same("norm.weight", "output_norm.weight"),

@@ -3,6 +3,7 @@
  * experts (llama.cpp, conversion/nemotron.py).
  */
 import type { Config } from "../config.ts";
+import { textConfig } from "../hf-files.ts";
 import { field, isJsonArray } from "../json.ts";
 import { bool, numberArray, numberOf, numbersOf, u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
@@ -138,7 +139,7 @@ export const nemotronH: Architecture = {
   modelType: "nemotron_h",
   // transformers' defaults describe a mixture, whose GGUF llama.cpp would not load
   defaults: {},
-  claims: (config) => field(config, "num_experts_per_tok") === undefined,
+  claims: (config) => field(textConfig(config), "num_experts_per_tok") === undefined,
   parameters: parametersOf("intermediate_size", false),
   tensors,
   tokenizer: { ...byteBpe, after: [() => [["tokenizer.ggml.add_bos_token", bool(true)]]] },
@@ -148,7 +149,7 @@ export const nemotronH: Architecture = {
 export const nemotronHMoe: Architecture = {
   ...nemotronH,
   name: "nemotron_h_moe",
-  claims: (config) => field(config, "num_experts_per_tok") !== undefined,
+  claims: (config) => field(textConfig(config), "num_experts_per_tok") !== undefined,
   parameters: [
     ...parametersOf("moe_intermediate_size", true),
     count("~.expert_used_count", ["num_experts_per_tok"]),

@@ -4,7 +4,7 @@ import type { HfFiles } from "../hf-files.ts";
 import { numberField, textField } from "../json.ts";
 import { f32, i32, string, stringArray, u32 } from "../metadata-values.ts";
 import { type CardValue, readModelCard } from "./model-card.ts";
-import { type NameParts, nameParts, titleOf } from "./model-name.ts";
+import { type NamedSize, type NameParts, nameParts, titleOf } from "./model-name.ts";
 import { countParameters, sizeLabel } from "./size-label.ts";
 
 /** generation_config.json → `general.sampling.*`. */
@@ -27,7 +27,7 @@ export const samplingKeys: readonly {
   { config: "mirostat_eta", key: "general.sampling.mirostat_eta", type: "f32" },
 ];
 
-function sampling(files: HfFiles): [string, MetadataValue][] {
+function sampling(files: DescribedModel): [string, MetadataValue][] {
   const values: [string, MetadataValue][] = [];
   for (const { config, key, type } of samplingKeys) {
     const number = numberField(files.generationConfig, config);
@@ -59,12 +59,12 @@ function cardList(card: Card, ...keys: readonly string[]): string[] {
 }
 
 /** Repositories that the model comes from, or was trained on: `<prefix>.count`, `<prefix>.N.name` and so on. */
-function origins(prefix: string, ids: readonly string[], parameterCount: number): [string, MetadataValue][] {
+function origins(prefix: string, ids: readonly string[], size: NamedSize): [string, MetadataValue][] {
   const values: [string, MetadataValue][] = [[`${prefix}.count`, u32(ids.length)]];
   ids.forEach((id, index) => {
     const isUrl = /^(?:https?|ssh):\/\//.test(id);
     const hubId = isUrl ? /^https?:\/\/huggingface\.co\/([^/]+\/[^/]+)$/.exec(id)?.[1] : id;
-    const parts: NameParts = hubId === undefined ? {} : nameParts(hubId, parameterCount);
+    const parts: NameParts = hubId === undefined ? {} : nameParts(hubId, size);
     const put = (name: string, value: string | undefined): void => {
       if (value !== undefined) values.push([`${prefix}.${index}.${name}`, string(value)]);
     };
@@ -81,7 +81,7 @@ function origins(prefix: string, ids: readonly string[], parameterCount: number)
 }
 
 /** The name in the config, unless it is a path of the author's computer. */
-function configName(files: HfFiles): string | undefined {
+function configName(files: DescribedModel): string | undefined {
   const name = textField(files.config, "_name_or_path");
   return name !== undefined && name !== "" && name.split("/").length <= 2 ? name : undefined;
 }
@@ -90,14 +90,20 @@ export interface GeneralOptions {
   /** Overrides general.name. */
   readonly name?: string | undefined;
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** True for an adapter, which need not change all weights of its model: `tensors` are those that it changes. */
+  readonly isAdapter?: boolean;
 }
 
+/** The files that say what a model is called and where it comes from. */
+export type DescribedModel = Pick<HfFiles, "directoryName" | "config" | "generationConfig" | "readme">;
+
 /** All `general.*` keys between general.type and the hyperparameters. */
-export function generalMetadata(files: HfFiles, options: GeneralOptions): [string, MetadataValue][] {
+export function generalMetadata(files: DescribedModel, options: GeneralOptions): [string, MetadataValue][] {
   const counts = countParameters(options.tensors);
+  const size: NamedSize = { parameterCount: counts.total, isAtLeast: options.isAdapter === true };
   const card: Card = files.readme === undefined ? new Map() : readModelCard(files.readme);
   const ids = [configName(files), files.directoryName].filter((id): id is string => id !== undefined);
-  const guesses = ids.map((id) => nameParts(id, counts.total));
+  const guesses = ids.map((id) => nameParts(id, size));
   const guess = (part: keyof NameParts): string | undefined =>
     guesses.map((parts) => parts[part]).find((value) => value !== undefined);
   const titled = (value: string | undefined): string | undefined =>
@@ -119,7 +125,9 @@ export function generalMetadata(files: HfFiles, options: GeneralOptions): [strin
   put("description", cardText(card, "description", "model_description"));
   put(
     "size_label",
-    cardText(card, "size_label", "model_size_label") ?? guess("sizeLabel") ?? sizeLabel(counts),
+    cardText(card, "size_label", "model_size_label") ??
+      guess("sizeLabel") ??
+      (size.isAtLeast ? undefined : sizeLabel(counts)),
   );
   put("license", cardText(card, "license"));
   put("license.name", cardText(card, "license_name"));
@@ -130,9 +138,9 @@ export function generalMetadata(files: HfFiles, options: GeneralOptions): [strin
   put("source.repo_url", cardText(card, "repo_url", "model_repo_url"));
   const firstOf = (...keys: readonly string[]): string | undefined => keys.find((key) => card.has(key));
   const base = firstOf("base_model", "base_models", "base_model_sources");
-  if (base !== undefined) add(origins("general.base_model", cardList(card, base), counts.total));
+  if (base !== undefined) add(origins("general.base_model", cardList(card, base), size));
   const datasets = firstOf("datasets", "dataset", "dataset_sources");
-  if (datasets !== undefined) add(origins("general.dataset", cardList(card, datasets), counts.total));
+  if (datasets !== undefined) add(origins("general.dataset", cardList(card, datasets), size));
   const tags = cardList(card, "tags", "pipeline_tag");
   if (tags.length > 0) values.push(["general.tags", stringArray(tags)]);
   const languages = cardList(card, "languages", "language");

@@ -12,6 +12,13 @@ export interface NameParts {
   readonly sizeLabel?: string | undefined;
 }
 
+/** The size that a label in a name is held against. */
+export interface NamedSize {
+  readonly parameterCount: number;
+  /** True where the model may be larger: an adapter need not change all weights. */
+  readonly isAtLeast: boolean;
+}
+
 type Mark = "basename" | "size" | "finetune" | "version" | "type";
 
 interface Word {
@@ -46,11 +53,12 @@ function claimedParameters(label: string): number | undefined {
   return power >= 0 && /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1000 ** power : undefined;
 }
 
-function markSize(words: readonly Word[], index: number, parameterCount: number): void {
+function markSize(words: readonly Word[], index: number, size: NamedSize): void {
   const word = words[index];
   if (word === undefined) return;
   const label = normalizedSize(word.text);
   const claimed = claimedParameters(label);
+  const { parameterCount, isAtLeast } = size;
   const tolerance = Math.floor((7 * parameterCount) / 8);
   let isContextLength = false;
   if (claimed !== undefined && parameterCount !== 0) {
@@ -61,7 +69,9 @@ function markSize(words: readonly Word[], index: number, parameterCount: number)
         ? claimedParameters(nextLabel.slice(1))
         : undefined;
     const activeFits = active !== undefined && Math.abs(active - parameterCount) <= tolerance;
-    isContextLength = !activeFits && Math.abs(claimed - parameterCount) > tolerance;
+    isContextLength = isAtLeast
+      ? claimed < Math.floor(parameterCount / 8)
+      : !activeFits && Math.abs(claimed - parameterCount) > tolerance;
   }
   if (isContextLength) {
     word.marks.add("finetune");
@@ -73,7 +83,7 @@ function markSize(words: readonly Word[], index: number, parameterCount: number)
 }
 
 /** Reads `organization/name` or a bare name. A name with a space is taken whole. */
-export function nameParts(id: string, parameterCount: number): NameParts {
+export function nameParts(id: string, size: NamedSize): NameParts {
   if (id.includes(" ")) return { fullName: id };
   const slash = id.indexOf("/");
   const fullName = slash < 0 ? id : id.slice(slash + 1);
@@ -89,7 +99,9 @@ export function nameParts(id: string, parameterCount: number): NameParts {
     else if (typeWord.test(word.text)) {
       word.marks.add("type");
       word.text = word.text.toUpperCase();
-    } else if (index > 0 && sizeWord.test(word.text)) markSize(words, index, parameterCount);
+    } else if (index > 0 && sizeWord.test(word.text)) markSize(words, index, size);
+    // the name of an adapter says again what it is
+    else if (index > 0 && size.isAtLeast && /^lora$/i.test(word.text)) word.marks.add("type");
     else if (index > 0 && finetuneWord.test(word.text)) word.marks.add("finetune");
   });
   // a number replaces "small" and the like

@@ -22,6 +22,7 @@ export type PlanFindingCode =
   | "other-type"
   | "not-used"
   | "sized-types"
+  | "merged"
   | "no-folding"
   | "folded-scales"
   | "unscaled";
@@ -118,6 +119,11 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "warning",
     meaning: "Something that was asked for, or a part of the importance matrix, has no effect on the output.",
     hint: "Leave it out, or correct it.",
+  },
+  merged: {
+    severity: "note",
+    meaning: "The updates of a LoRA adapter were added to weights; the finding names them.",
+    hint: "Nothing needs to be done: all other weights are those of the base model.",
   },
   "no-folding": {
     severity: "note",

@@ -1,8 +1,8 @@
 /** A model whose weights are read with scales folded in; all else is as in the model itself. */
 import { elementCount, rowCount, rowLength, UsageError } from "@requant/core";
-import { encoderOf } from "../encodings.ts";
 import type { Model } from "../model.ts";
 import type { ModelTensor } from "../model-tensor.ts";
+import { type ReplacedWeight, withReplacedWeights } from "../replaced-weights.ts";
 import type { StoredWeight } from "../stored-weight.ts";
 import type { AppliedFolding, Folded, FoldedTensor } from "./folded.ts";
 
@@ -20,58 +20,24 @@ export function foldedModel(
 ): Model {
   const { tensors: folded } = scales;
   const storedAs = new Map(Array.from(folded.keys(), (name) => [name, model.tensor(name).encoding]));
-  const changed = (tensor: ModelTensor): ModelTensor => {
-    const own = folded.get(tensor.name);
-    return own === undefined ? tensor : asFloats(tensor, own.kind === "values" ? own.encoding : "F32");
-  };
-  const tensors = model.tensors.map(changed);
-  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const weights = new Map<string, StoredWeight>();
-  function weight(name: string): StoredWeight {
-    const own = folded.get(name);
-    const tensor = byName.get(name);
-    if (own === undefined || tensor === undefined) return model.weight(name);
-    const made = weights.get(name) ?? foldedWeight(model.weight(name), tensor, own);
-    weights.set(name, made);
-    return made;
-  }
-  async function readBytes(name: string, start: number, end: number): Promise<Uint8Array> {
-    const tensor = folded.has(name) ? byName.get(name) : undefined;
-    return tensor === undefined
-      ? model.readBytes(name, start, end)
-      : encoded(weight(name), tensor, start, end);
-  }
+  const replaced = new Map(
+    Array.from(folded, ([name, own]): [string, ReplacedWeight] => [
+      name,
+      {
+        encoding: own.kind === "values" ? own.encoding : "F32",
+        noView: "its numbers are multiplied by scales that were folded in",
+        rows: () =>
+          own.kind === "values" ? numbersOf(model.tensor(name), own) : multiplied(model.weight(name), own),
+      },
+    ]),
+  );
   return {
-    ...model,
+    ...withReplacedWeights(model, replaced),
     folding: { folded: scales, storedAs, location, findings },
-    tensors,
-    storedTensors: model.storedTensors.map(changed),
-    tensor: (name) => byName.get(name) ?? model.tensor(name),
-    weight,
-    readBytes,
-    async readInto(name, start, target) {
-      if (folded.has(name)) target.set(await readBytes(name, start, start + target.byteLength));
-      else await model.readInto(name, start, target);
-    },
   };
 }
 
-function asFloats(tensor: ModelTensor, encoding: "F32" | "F16" | "BF16"): ModelTensor {
-  const { linear: _, blocksOf: __, scaledBy: ___, ...rest } = tensor;
-  return { ...rest, encoding, byteLength: elementCount(tensor.shape) * encoderOf(encoding).blockByteLength };
-}
-
-function foldedWeight(weight: StoredWeight, tensor: ModelTensor, own: FoldedTensor): StoredWeight {
-  return {
-    tensor,
-    readRows: own.kind === "values" ? replaced(tensor, own) : multiplied(weight, own),
-    async readView() {
-      return { misfit: { reason: "its numbers are multiplied by scales that were folded in" } };
-    },
-  };
-}
-
-function replaced({ shape, name }: ModelTensor, { values }: Values): StoredWeight["readRows"] {
+function numbersOf({ shape, name }: ModelTensor, { values }: Values): StoredWeight["readRows"] {
   if (values.length !== elementCount(shape)) {
     throw new UsageError(`${values.length} numbers do not fit the shape [${shape.join(", ")}].`, {
       tensor: name,
@@ -102,21 +68,4 @@ function multiplied(weight: StoredWeight, { rows, columns }: Factors): StoredWei
       }
     }
   };
-}
-
-/** Bytes `[start, end)` of the tensor in its new type. */
-async function encoded(
-  weight: StoredWeight,
-  { encoding, shape }: ModelTensor,
-  start: number,
-  end: number,
-): Promise<Uint8Array> {
-  const codec = encoderOf(encoding);
-  const rowByteLength = rowLength(shape) * codec.blockByteLength;
-  const [first, last] = [Math.floor(start / rowByteLength), Math.ceil(end / rowByteLength)];
-  const values = new Float32Array((last - first) * rowLength(shape));
-  await weight.readRows(first, last, values);
-  const bytes = new Uint8Array(values.length * codec.blockByteLength);
-  codec.quantize(values, rowLength(shape), bytes);
-  return bytes.subarray(start - first * rowByteLength, end - first * rowByteLength);
 }
