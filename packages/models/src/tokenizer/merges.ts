@@ -11,15 +11,14 @@ export interface ScoredPiece {
 }
 
 /**
- * Every pair of pieces that makes a third, best score first. Of user-defined pieces the longest is the first, because llama.cpp
- * looks for the longest first (src/llama-vocab.cpp, `cache_special_tokens`): so runs of spaces are cut alike. The pairs that make the same piece are sorted by the ids of
+ * Every pair of pieces that makes a third, best score first. The pairs that make the same piece are sorted by the ids of
  * their parts, so that merging by rank picks the pieces that merging by score picks.
  */
 export function mergesFromScores(pieces: readonly ScoredPiece[]): readonly (readonly [string, string])[] {
   const byText = new Map<string, ScoredPiece>();
   for (const piece of pieces) byText.set(piece.text, piece);
   const best = [...pieces].sort(
-    (a, b) => Number(b.score > a.score) - Number(b.score < a.score) || longerFirst(a, b) || a.id - b.id,
+    (a, b) => Number(b.score > a.score) - Number(b.score < a.score) || a.id - b.id,
   );
   const merges: (readonly [string, string])[] = [];
   for (const { text } of best) {
@@ -28,11 +27,6 @@ export function mergesFromScores(pieces: readonly ScoredPiece[]): readonly (read
     for (const { left, right } of pairs) merges.push([left.text, right.text]);
   }
   return merges;
-}
-
-/** Both have the same score. */
-function longerFirst(a: ScoredPiece, b: ScoredPiece): number {
-  return a.score === Number.POSITIVE_INFINITY ? b.text.length - a.text.length : 0;
 }
 
 interface Pair {
