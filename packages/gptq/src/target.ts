@@ -142,7 +142,7 @@ export const gptqTarget: WeightTarget = {
   example: "4bit-128g-sym",
   takesGuides: true,
   rounding:
-    "Codes are rounded to the nearest one: the GPTQ algorithm, which makes up for each column's error in later ones, is not run, so the model loses more than one that GPTQ made.",
+    "Codes are rounded to the nearest one, without calibration data: the GPTQ algorithm, which makes up for the error of each column in the columns after it, is not run, so the model loses more than one that GPTQ calibrated.",
   settle,
   baseName: "model",
   indexed: true,

@@ -1,4 +1,7 @@
-/** Every English sentence of the page; messages of the libraries come as they are. */
+/**
+ * Every English sentence of the page; messages of the libraries come as they are. Long because all of them are in this one
+ * file.
+ */
 export const strings = {
   title: "Requant",
   about: "Look at quantized models, compare them, convert them. Nothing is uploaded.",
@@ -161,7 +164,7 @@ export const strings = {
     target: {
       title: "Target",
       field: "Target",
-      hint: "gguf:q4_k_m, gptq:4bit-128g-sym …",
+      examples: "gguf:q4_k_m, gptq:4bit-128g-sym …",
       format: "Format",
       choose: "Choose…",
       type: "Type",

@@ -2,7 +2,7 @@
  * The pre-tokenizers of byte-level BPE vocabularies: how tokenizer.json spells each, and its name in
  * `tokenizer.ggml.pre`. llama.cpp's converter recognises a hash of some encoded text; here the JSON structure and its
  * regexes are recognised, so a vocabulary with added tokens is still known (regexes: llama.cpp, src/llama-vocab.cpp, and
- * the published tokenizer.json files).
+ * the published tokenizer.json files). Long because all of them are in one table.
  */
 import {
   arrayField,

@@ -42,7 +42,8 @@ function host(): Worker {
   worker.onmessage = ({ data }: MessageEvent<HostReply>) => take(data);
   worker.onerror = (event) => {
     event.preventDefault();
-    failAll(event.message || strings.hostFailed);
+    const { message } = event;
+    failAll(message === "" ? strings.hostFailed : message);
   };
   started = worker;
   return worker;

@@ -23,7 +23,7 @@ export function TargetChooser({ conversion }: { readonly conversion: Conversion 
       <TextField
         label={text.field}
         value={conversion.choices.value.target}
-        placeholder={text.hint}
+        placeholder={text.examples}
         list={listId}
         onText={choose}
       />
