@@ -98,6 +98,11 @@ const shapes = [
 ] as const;
 
 describe.skipIf(missingAdapter !== undefined)(`WebGPU (skipped where none is: ${missingAdapter})`, () => {
+  // a processor that stands in for a graphics card takes long to compile the program the first time
+  beforeAll(async () => {
+    await productError(await open(), [1, 1, 1]);
+  }, 300_000);
+
   it.each(shapes)("multiplies [%d, k] with [%d, k], k = %d", async (...shape) => {
     expect(await productError(await open(), shape)).toBeLessThan(bound(shape[2]));
   });
