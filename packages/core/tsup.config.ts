@@ -10,7 +10,7 @@ export default library({
   numeric: "src/numeric/index.ts",
   solve: "src/solve/index.ts",
   testing: "src/testing/index.ts",
-  text: "src/text.ts",
+  text: "src/text-index.ts",
   view: "src/view/index.ts",
   web: "src/io/web/index.ts",
 });

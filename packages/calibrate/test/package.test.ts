@@ -24,6 +24,7 @@ test("exports of @requant/calibrate", () => {
       "sharedNames",
       "statisticsTensors",
       "textWindows",
+      "unreachedExperts",
       "unusedExpertFindings",
       "wasmCompute",
       "webThreads",

@@ -1,6 +1,6 @@
 /** `requant help`: a command, or a topic that several commands share. */
-import { sizeUnits, UsageError } from "@requant/core";
-import { didYouMean } from "@requant/core/text";
+import { UsageError } from "@requant/core";
+import { didYouMean, sizeUnits } from "@requant/core/text";
 import type { Command } from "commander";
 import type { Context } from "./context.ts";
 import { describeCommand, describeCommands } from "./describe.ts";

@@ -1,7 +1,8 @@
 import { basename, dirname, resolve } from "node:path";
 import type { PlanOptions, RunOptions, TargetSize } from "@requant/convert";
-import { parseBitsPerWeight, parseByteSize, parseCount, UsageError } from "@requant/core";
+import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
+import { parseBitsPerWeight, parseByteSize, parseCount } from "@requant/core/text";
 import { imatrixWeights } from "@requant/gguf";
 import * as z from "zod";
 import { readAssignments } from "./assignments.ts";

@@ -46,7 +46,8 @@ describe("convert --to awq --calibrate", () => {
 
   it("fake quantization is that of the converted model", async () => {
     const fake = await requant("fake-quantize", hf, join(folder, "fake"), ...calibrate);
-    expect(fake.err).toBe("");
+    // as the conversion warns, whose values these are
+    expect(fake.err).toMatch(/^warning: The calibration statistics have no entry for 19 weights .*\n$/);
     expect(fake.status).toBe(0);
     const back = await requant(
       "convert",

@@ -8,7 +8,6 @@
  * F16.dequantize(await source.read(0, 2048), values);
  */
 
-export { parseBitsPerWeight, parseByteSize, parseCount, sizeUnits } from "./byte-size.ts";
 export {
   CodecError,
   ConversionError,

@@ -7,8 +7,8 @@ import {
   figureSources,
   parseTokens,
 } from "@requant/convert";
-import { ConversionError, parseByteSize, UsageError } from "@requant/core";
-import { bounded } from "@requant/core/text";
+import { ConversionError, UsageError } from "@requant/core";
+import { bounded, parseByteSize } from "@requant/core/text";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { parseParameterCount } from "../name-rules.ts";

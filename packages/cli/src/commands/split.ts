@@ -1,5 +1,5 @@
 import { type Model, type Plan, planMerge, planModelSplit } from "@requant/convert";
-import { parseByteSize, parseCount } from "@requant/core";
+import { parseByteSize, parseCount } from "@requant/core/text";
 import type { Context, Handler } from "../context.ts";
 import { execute } from "../execute.ts";
 import { withModel } from "../open.ts";

@@ -30,6 +30,7 @@ export interface Choice extends Candidate {
   readonly totalByteLength?: number | undefined;
 }
 
+/** Targets with their sizes, and which of them fit. */
 export interface Choices {
   /** Those that fit, the largest first. */
   readonly choices: readonly Choice[];
@@ -37,6 +38,7 @@ export interface Choices {
   readonly least: number;
 }
 
+/** What a choice needs of an open model. */
 export function choiceSubject(model: Model): ChoiceSubject {
   let [parameters, embedding] = [0, 0];
   for (const { name, shape } of model.tensors) {

@@ -7,6 +7,7 @@ import type { ContextCache } from "../context-cache.ts";
 /** The types that llama.cpp can store keys and values in, of those that people use. */
 const CACHE_TYPES: readonly BlockCodec[] = [F16, Q8_0, Q4_0];
 
+/** The types in which keys and values can be stored, by the names that people write: "f16", "q8_0", "q4_0". */
 export const cacheTypeNames: readonly string[] = CACHE_TYPES.map(({ name }) => name.toLowerCase());
 
 /** A context, and what its keys and values are stored in. */

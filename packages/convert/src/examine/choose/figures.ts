@@ -11,8 +11,10 @@ export interface FigureSource {
   readonly about: string;
 }
 
+/** Who published a figure. */
 export type FigureSourceName = "llama.cpp-8B" | "llama.cpp-70B" | "arXiv-2404.14047";
 
+/** What each source measured, and where it stands. */
 export const figureSources: Readonly<Record<FigureSourceName, FigureSource>> = {
   "llama.cpp-8B": {
     title: "llama.cpp, tools/perplexity/README.md, LLaMA 3 8b scoreboard (revision f364eb6f)",
@@ -32,6 +34,7 @@ export const figureSources: Readonly<Record<FigureSourceName, FigureSource>> = {
   },
 };
 
+/** A published measurement of a target. */
 export interface Figure {
   readonly source: FigureSourceName;
   /** Of the quantized model. */

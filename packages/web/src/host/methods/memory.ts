@@ -8,7 +8,7 @@ import {
   type FigureSource,
   figureSources,
 } from "@requant/convert";
-import { parseByteSize } from "@requant/core";
+import { parseByteSize } from "@requant/core/text";
 import { modelNumbered } from "../models.ts";
 
 /** What a model and its context take, and which targets fit. */

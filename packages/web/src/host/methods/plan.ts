@@ -9,7 +9,8 @@ import {
   planReport,
   type TargetSize,
 } from "@requant/convert";
-import { memorySource, parseBitsPerWeight, parseByteSize } from "@requant/core";
+import { memorySource } from "@requant/core";
+import { parseBitsPerWeight, parseByteSize } from "@requant/core/text";
 import { imatrixWeights, readImatrix } from "@requant/gguf";
 import { type ConversionChoices, outputName } from "../../conversion/choices.ts";
 import type { Control } from "../control.ts";
