@@ -181,6 +181,22 @@ describe("a repository", () => {
     expect(tokensOf("storage")).toEqual([undefined]);
   });
 
+  it("is asked again where its storage refuses an address that has expired, as 401 or 403", async () => {
+    const server = await started();
+    const { endpoint } = server;
+    const repository = await openHub({ endpoint, repository: "owner/repo", retries: 0 });
+    const source = await repository.store().open("model.safetensors");
+    for (const status of [401, 403]) {
+      server.asked.length = 0;
+      server.fault = (_, response, count) => {
+        if (count === 1) response.writeHead(status).end();
+        return count === 1;
+      };
+      expect(await source?.read(150_000, 150_100)).toEqual(weights.slice(150_000, 150_100));
+      expect(server.asked.map((each) => each.server)).toEqual(["storage", "hub", "storage"]);
+    }
+  });
+
   it("a worker opens the same files from its address", async () => {
     const { endpoint } = await started({ files, access: "gated" });
     const repository = await openHub({ endpoint, repository: "owner/repo", token: GOOD_TOKEN, retries: 1 });
