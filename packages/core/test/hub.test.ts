@@ -197,6 +197,19 @@ describe("a repository", () => {
     }
   });
 
+  it("of which a server lists folders without end is refused", async () => {
+    const server = await started();
+    server.fault = ({ path }, response) => {
+      if (!path.includes("/tree/")) return false;
+      response.setHeader("link", '<https://elsewhere.invalid/x?cursor=1>; rel="next"');
+      response.end(JSON.stringify(Array(70_000).fill({ type: "directory", path: "a" })));
+      return true;
+    };
+    const { text } = await refusalOf(openHub({ endpoint: server.endpoint, repository: "owner/repo" }));
+    expect(text).toContain("more than 200000 files and folders");
+    expect(server.asked).toHaveLength(4);
+  });
+
   it("a worker opens the same files from its address", async () => {
     const { endpoint } = await started({ files, access: "gated" });
     const repository = await openHub({ endpoint, repository: "owner/repo", token: GOOD_TOKEN, retries: 1 });
