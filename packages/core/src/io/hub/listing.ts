@@ -72,7 +72,6 @@ interface Answer {
 /** Undefined for 404. */
 async function readJson(url: string, options: UrlOptions): Promise<Answer | undefined> {
   const name = shownUrl(url);
-  const { signal, retries = 3 } = options;
   const begin = (): HttpRequest => new HttpRequest(url, name, options);
   return persist(
     begin,
@@ -91,7 +90,7 @@ async function readJson(url: string, options: UrlOptions): Promise<Answer | unde
         throw notOfHub(url, "is not JSON");
       }
     },
-    { signal, retries },
+    options,
   );
 }
 
