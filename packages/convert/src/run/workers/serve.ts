@@ -113,10 +113,7 @@ async function openStored(
   return mergedModel(model, await openShared(host, adapter));
 }
 
-async function openShared(
-  host: WorkerHost,
-  { source, file, limits, versions }: SharedModel,
-): Promise<Model> {
+async function openShared(host: WorkerHost, { source, file, limits, versions }: SharedModel): Promise<Model> {
   const model = await openModel({ store: host.openStore(source), file }, { limits });
   await refuseChangedSource(model, versions);
   return model;
