@@ -4,7 +4,7 @@ import { numberArray, numbersOf } from "../metadata-values.ts";
 import type { Architecture, NamedValues, ParameterRule } from "./architecture.ts";
 import { llama } from "./llama.ts";
 import { deriveKeyValueHeads } from "./parameters.ts";
-import { attention, decoderEnds, headNorms, same } from "./tensors.ts";
+import { attention, decoderEnds, headNorms, plainFeedForward, same } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
 
@@ -72,8 +72,7 @@ export const apertus: Architecture = {
     ...attention(false),
     ...headNorms,
     same(`${layer}.feedforward_layernorm.weight`, "blk.{layer}.ffn_norm.weight"),
-    same(`${layer}.mlp.up_proj.*`, "blk.{layer}.ffn_up.*"),
-    same(`${layer}.mlp.down_proj.*`, "blk.{layer}.ffn_down.*"),
+    ...plainFeedForward,
   ],
   metadataTensors: {
     pattern: /\.mlp\.act_fn\.(?:alpha_n|alpha_p|beta|eps)$/,

@@ -4,6 +4,7 @@ import { setRope } from "../rope.ts";
 import type { Architecture } from "./architecture.ts";
 import { llama, llamaParameters } from "./llama.ts";
 import { pooling } from "./pooling.ts";
+import { attention, decoderEnds, layerNorms, plainFeedForward } from "./tensors.ts";
 
 export const arcee: Architecture = {
   ...llama,
@@ -31,7 +32,7 @@ export const arcee: Architecture = {
     vocab_size: 32000,
   },
   parameters: [...llamaParameters, pooling],
-  tensors: llama.tensors.filter(({ gguf: [name] }) => name !== "blk.{layer}.ffn_gate.*"),
+  tensors: [...decoderEnds, ...layerNorms, ...attention(true), ...plainFeedForward],
   finishConfig(draft) {
     draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
     draft.values.set("mlp_bias", draft.ggufNames.has("blk.0.ffn_up.bias"));

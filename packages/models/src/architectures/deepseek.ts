@@ -16,6 +16,7 @@ import {
   same,
   separateExperts,
   sharedExpert,
+  tiedHead,
 } from "./tensors.ts";
 
 const ropeLength = (config: Config): number => config.need("qk_rope_head_dim");
@@ -60,12 +61,6 @@ export const predictionLayers: LeftOutRule = {
   pattern: /(?:^|\.)layers\.(\d+)\./,
   reason: "multi-token prediction: this family's GGUF does not hold it",
   when: (config, match) => Number(match[1]) >= config.need("num_hidden_layers"),
-};
-
-export const tiedHead: LeftOutRule = {
-  pattern: /^lm_head\.weight$/,
-  reason: "the head is the embedding; a copy of it is not written",
-  when: (config) => config.flag("tie_word_embeddings") === true,
 };
 
 export function finishLatent(draft: ConfigDraft): void {

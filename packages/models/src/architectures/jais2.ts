@@ -2,7 +2,7 @@
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { deriveHeadLength, deriveKeyValueHeads, textParameters, wholeHeadRope } from "./parameters.ts";
-import { attention, decoderEnds, layerNorms, same } from "./tensors.ts";
+import { attention, decoderEnds, layerNorms, plainFeedForward } from "./tensors.ts";
 
 export const jais2: Architecture = {
   name: "jais2",
@@ -28,13 +28,7 @@ export const jais2: Architecture = {
   },
   derive: [deriveHeadLength, deriveKeyValueHeads],
   parameters: [...textParameters, wholeHeadRope],
-  tensors: [
-    ...decoderEnds,
-    ...layerNorms,
-    ...attention(false),
-    same("model.layers.{layer}.mlp.up_proj.*", "blk.{layer}.ffn_up.*"),
-    same("model.layers.{layer}.mlp.down_proj.*", "blk.{layer}.ffn_down.*"),
-  ],
+  tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...plainFeedForward],
   tokenizer: byteBpe,
   finishConfig(draft) {
     draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));

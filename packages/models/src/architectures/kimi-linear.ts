@@ -8,13 +8,14 @@ import { latentKeyValue } from "./deepseek.ts";
 import { expertWeightsScale, leadingDenseCount, sharedExpertCount } from "./expert-parameters.ts";
 import { numberedExperts } from "./expert-tensors.ts";
 import { count, derived, gatingFunction, generic, textParameters } from "./parameters.ts";
-import { attentionLayerHeads, reshaped, stateMap } from "./state-space.ts";
+import { attentionLayerHeads, stateMap } from "./state-space.ts";
 import {
   arithmetic,
   attention,
   decoderEnds,
   gatedFeedForward,
   layerNorms,
+  reshaped,
   same,
   sharedExpert,
 } from "./tensors.ts";

@@ -4,7 +4,7 @@ import { f32, numberOf, string, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
 import type { Architecture } from "./architecture.ts";
 import { derived, deriveHeadLength, deriveKeyValueHeads, generic, textParameters } from "./parameters.ts";
-import { attention, decoderEnds, same, shiftedNorm } from "./tensors.ts";
+import { attention, decoderEnds, plainFeedForward, same, shiftedNorm } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
 
@@ -68,8 +68,7 @@ export const nemotron: Architecture = {
     shiftedNorm(`${layer}.post_attention_layernorm.weight`, "blk.{layer}.ffn_norm.weight"),
     same(`${layer}.post_attention_layernorm.bias`, "blk.{layer}.ffn_norm.bias"),
     ...attention(false),
-    same(`${layer}.mlp.up_proj.*`, "blk.{layer}.ffn_up.*"),
-    same(`${layer}.mlp.down_proj.*`, "blk.{layer}.ffn_down.*"),
+    ...plainFeedForward,
   ],
   tokenizer: {
     kinds: ["sentencepiece"],

@@ -27,6 +27,7 @@ import {
   decoderEnds,
   gatedFeedForward,
   mapped,
+  readOnly,
   router,
   same,
   separateExperts,
@@ -190,14 +191,13 @@ const commonTensors: readonly TensorRule[] = [
 const mixture: readonly TensorRule[] = [
   separateExperts(`${layer}.mlp.experts`),
   // newer checkpoints fuse the experts; a GGUF is converted back to separate experts
-  {
-    ...splitEvenly(`${layer}.mlp.experts.gate_up_proj`, [
+  readOnly(
+    splitEvenly(`${layer}.mlp.experts.gate_up_proj`, [
       "blk.{layer}.ffn_gate_exps.weight",
       "blk.{layer}.ffn_up_exps.weight",
     ]),
-    oneWay: true,
-  },
-  { ...same(`${layer}.mlp.experts.down_proj`, "blk.{layer}.ffn_down_exps.weight"), oneWay: true },
+  ),
+  readOnly(same(`${layer}.mlp.experts.down_proj`, "blk.{layer}.ffn_down_exps.weight")),
   router,
   ...sharedExpert(`${layer}.mlp.shared_expert`),
   same(`${layer}.mlp.shared_expert_gate.weight`, "blk.{layer}.ffn_gate_inp_shexp.weight"),

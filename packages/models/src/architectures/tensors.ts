@@ -3,7 +3,7 @@ import { elementCount } from "@requant/core";
 import type { Config } from "../config.ts";
 import { orderedRowCount, type RowOrder } from "../row-order.ts";
 import type { ElementMap, StoredInput, WeightInput } from "../weight-plan.ts";
-import type { PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
+import type { LeftOutRule, PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
 
 type Steps = Omit<StoredInput, "tensor">;
 type StepsOf = (context: TensorContext) => Steps;
@@ -60,12 +60,16 @@ export const keyHeads = (config: Config): number =>
   config.count("num_key_value_heads", "n_kv_heads") ?? queryHeads(config);
 
 /** Rows from half-split to interleaved rotary order and back; biases likewise, element by element. */
-export function rotary(hf: string, gguf: string, headsOf: (config: Config) => number): TensorRule {
+export function rotary(
+  hf: string,
+  gguf: string,
+  headsOf: (config: Config, layer: number | undefined) => number,
+): TensorRule {
   const steps =
     (kind: "rope-to-pairs" | "rope-to-halves"): StepsOf =>
     (context) => ({
       ...(context.suffix === ".bias" ? { rowLength: 1 } : {}),
-      rowOrder: { kind, headCount: headsOf(context.config) },
+      rowOrder: { kind, headCount: headsOf(context.config, context.layer) },
     });
   return mapped(hf, gguf, steps("rope-to-pairs"), steps("rope-to-halves"));
 }
@@ -85,6 +89,47 @@ export function transposed(hf: string, gguf: string): TensorRule {
   };
 }
 
+/** A stack of matrices, each transposed: `[n, in, out]` ↔ `[n, out, in]`. */
+export function transposedStack(hf: string, gguf: string): TensorRule {
+  const plan = (tensor: string, { shapeOf }: TensorContext): PlannedTensor => {
+    const [depth = 1, rows = 1, columns = 1] = shapeOf(tensor);
+    const inputs = Array.from(
+      { length: depth },
+      (_, index): StoredInput => ({ tensor, rows: [index * rows, (index + 1) * rows], transpose: true }),
+    );
+    return { shape: [depth, columns, rows], inputs };
+  };
+  return {
+    hf: [hf],
+    gguf: [gguf],
+    toGguf: ([names], context) => [plan(names?.[0] ?? "", context)],
+    toHf: ([name = ""], context) => [[plan(name, context)]],
+  };
+}
+
+export type ShapeOf = (shape: readonly number[], config: Config) => readonly number[];
+
+/** The same numbers in the same order, in another shape. */
+export function reshaped(
+  hf: string,
+  gguf: string,
+  toGguf: ShapeOf,
+  toHf: ShapeOf,
+  maps?: readonly [toGguf: ElementMap, toHf: ElementMap],
+): TensorRule {
+  const plan = (name: string, context: TensorContext, way: 0 | 1): PlannedTensor => {
+    const shape = (way === 0 ? toGguf : toHf)(context.shapeOf(name), context.config);
+    const map = maps?.[way];
+    return stored(name, context, map === undefined ? {} : { map }, shape);
+  };
+  return {
+    hf: [hf],
+    gguf: [gguf],
+    toGguf: ([names], context) => [plan(names?.[0] ?? "", context, 0)],
+    toHf: ([name = ""], context) => [[plan(name, context, 1)]],
+  };
+}
+
 /**
  * The shape `[channels, width]` of a convolution that is stored as `[channels, 1, width]`, or by mlx-lm as
  * `[channels, width, 1]`: the same numbers in the same order.
@@ -96,18 +141,7 @@ export function convolutionShape(shape: readonly number[]): readonly number[] {
 
 /** A convolution's `[channels, 1, width]`, kept as `[channels, width]`. */
 export function squeezed(hf: string, gguf: string): TensorRule {
-  return {
-    hf: [hf],
-    gguf: [gguf],
-    toGguf: ([names], context) => {
-      const name = names?.[0] ?? "";
-      return [stored(name, context, {}, convolutionShape(context.shapeOf(name)))];
-    },
-    toHf: ([name], context) => {
-      const [channels = 1, width = 1] = context.shapeOf(name ?? "");
-      return [[stored(name ?? "", context, {}, [channels, 1, width])]];
-    },
-  };
+  return reshaped(hf, gguf, convolutionShape, ([channels = 1, width = 1]) => [channels, 1, width]);
 }
 
 /** Number of routed experts, under any family's name for it; null counts as missing. */
@@ -145,21 +179,40 @@ export function stackedExperts(
   };
 }
 
-/** One tensor whose axis before the last holds several parts of equal size: `[…, parts × n, in]` → parts of `[…, n, in]`. */
+/** The axis of a tensor's rows: the one before the last, or that of a bias, each of whose numbers is a row. */
+function rowAxis(shape: readonly number[]): {
+  readonly outer: number;
+  readonly rows: number;
+  readonly isBias: boolean;
+  withRows(rows: number): readonly number[];
+} {
+  const axis = Math.max(shape.length - 2, 0);
+  return {
+    outer: elementCount(shape.slice(0, axis)),
+    rows: shape[axis] ?? 0,
+    isBias: shape.length === 1,
+    withRows: (rows) => [...shape.slice(0, axis), rows, ...shape.slice(axis + 1)],
+  };
+}
+
+/**
+ * One tensor whose rows are several parts of equal size: `[…, parts × n, in]` → parts of `[…, n, in]`; biases likewise,
+ * element by element.
+ */
 export function splitEvenly(hf: string, gguf: readonly string[]): TensorRule {
   return {
     hf: [hf],
     gguf,
     toGguf: ([names], context) => {
       const name = names?.[0] ?? "";
-      const shape = context.shapeOf(name);
-      const outer = elementCount(shape.slice(0, -2));
-      const size = (shape.at(-2) ?? 0) / gguf.length;
+      const { outer, rows, isBias, withRows } = rowAxis(context.shapeOf(name));
+      const size = rows / gguf.length;
       return gguf.map((_, part) => ({
-        shape: [...shape.slice(0, -2), size, shape.at(-1) ?? 1],
+        shape: withRows(size),
         inputs: [
           {
             tensor: name,
+            ...(isBias ? { rowLength: 1 } : {}),
             rowOrder: {
               kind: "view",
               view: [outer, gguf.length, size],
@@ -170,14 +223,14 @@ export function splitEvenly(hf: string, gguf: readonly string[]): TensorRule {
       }));
     },
     toHf: (parts, context) => {
-      const shape = context.shapeOf(parts[0] ?? "");
-      const outer = elementCount(shape.slice(0, -2));
-      const size = shape.at(-2) ?? 0;
+      const { outer, rows, isBias, withRows } = rowAxis(context.shapeOf(parts[0] ?? ""));
       const inputs: WeightInput[] = [];
       for (let index = 0; index < outer; index++) {
-        for (const tensor of parts) inputs.push({ tensor, rows: [index * size, (index + 1) * size] });
+        // a bias is one row until it is cut
+        const own = isBias ? { rowLength: 1 } : { rows: [index * rows, (index + 1) * rows] as const };
+        for (const tensor of parts) inputs.push({ tensor, ...own });
       }
-      return [[{ shape: [...shape.slice(0, -2), size * parts.length, shape.at(-1) ?? 1], inputs }]];
+      return [[{ shape: withRows(rows * parts.length), inputs }]];
     },
   };
 }
@@ -281,6 +334,13 @@ function biasRange(total: number, first: number, rows: number): RowOrder {
   return { kind: "view", view: [total], ranges: [[first, first + rows]] };
 }
 
+/** A copy of the embedding under the head's name. */
+export const tiedHead: LeftOutRule = {
+  pattern: /^lm_head\.weight$/,
+  reason: "the head is the embedding; a copy of it is not written",
+  when: (config) => config.flag("tie_word_embeddings") === true,
+};
+
 /** Names of a base model, which stand without the prefix that they have in a model with a head. */
 export const baseModelNames = {
   toRules: (name: string): string => name,
@@ -299,6 +359,9 @@ export const gatedFeedForward: readonly TensorRule[] = [
   same("model.layers.{layer}.mlp.up_proj.*", "blk.{layer}.ffn_up.*"),
   same("model.layers.{layer}.mlp.down_proj.*", "blk.{layer}.ffn_down.*"),
 ];
+
+/** A feed-forward without a gate. */
+export const plainFeedForward: readonly TensorRule[] = gatedFeedForward.slice(1);
 
 /** q, k, v and output projections; `rotated` for the families whose q and k rows GGUF stores interleaved. */
 export function attention(rotated: boolean): readonly TensorRule[] {
