@@ -3,7 +3,7 @@ import { ConversionError } from "@requant/core";
 import { numberArray, numbersOf } from "../metadata-values.ts";
 import type { Architecture, NamedValues, ParameterRule } from "./architecture.ts";
 import { llama } from "./llama.ts";
-import { deriveKeyValueHeads } from "./parameters.ts";
+import { deriveKeyValueHeads, setAttentionBias } from "./parameters.ts";
 import { attention, decoderEnds, headNorms, plainFeedForward, same } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
@@ -83,7 +83,5 @@ export const apertus: Architecture = {
         ),
       ),
   },
-  finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
-  },
+  finishConfig: setAttentionBias,
 };

@@ -1,7 +1,13 @@
 /** Jais 2: norms that subtract the mean, biases everywhere, squared ReLU (llama.cpp, conversion/jais.py and models/jais2.cpp). */
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
-import { deriveHeadLength, deriveKeyValueHeads, textParameters, wholeHeadRope } from "./parameters.ts";
+import {
+  deriveHeadLength,
+  deriveKeyValueHeads,
+  setAttentionBias,
+  textParameters,
+  wholeHeadRope,
+} from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, plainFeedForward } from "./tensors.ts";
 
 export const jais2: Architecture = {
@@ -31,7 +37,7 @@ export const jais2: Architecture = {
   tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...plainFeedForward],
   tokenizer: byteBpe,
   finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+    setAttentionBias(draft);
     draft.values.set("mlp_bias", draft.ggufNames.has("blk.0.ffn_up.bias"));
   },
 };

@@ -252,6 +252,11 @@ export function deriveKeyValueHeads(values: ConfigValues): void {
   if (typeof values.get("num_key_value_heads") === "number") return;
   const heads = values.get("num_attention_heads");
   if (typeof heads === "number") values.set("num_key_value_heads", heads);
+/** attention_bias, which the tensors say. */
+export function setAttentionBias({ values, ggufNames }: ConfigDraft): void {
+  values.set("attention_bias", ggufNames.has("blk.0.attn_q.bias"));
+}
+
 }
 
 /** layer_types from a rule per layer when the config has no layer_types or null. */
