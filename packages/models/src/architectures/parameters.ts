@@ -81,7 +81,8 @@ export function fixed(key: string, value: MetadataValue): ParameterRule {
 
 const fileType: ParameterRule = { key: "general.file_type", toGguf: (_, context) => u32(context.fileType) };
 
-export const gatingFunctions: Readonly<Record<string, number>> = { softmax: 1, sigmoid: 2, sqrtsoftplus: 4 };
+/** The numbers of the functions that make weights of the router's scores (llama.cpp, src/llama-hparams.h). */
+export const gatingFunctions = { softmax: 1, sigmoid: 2, sqrtsoftplus: 4 } as const;
 
 const gatingKeys = [
   "score_function",
