@@ -6,18 +6,9 @@ import { setRope } from "../rope.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { StoredInput, WeightInput } from "../weight-plan.ts";
 import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
+import { routerBias, sharedExpertFeedForward } from "./expert-tensors.ts";
 import { count, derived, fixed, generic, real, textParameters } from "./parameters.ts";
-import {
-  attention,
-  decoderEnds,
-  gatedFeedForward,
-  layerNorms,
-  router,
-  same,
-  separateExperts,
-  sharedExpert,
-  tiedHead,
-} from "./tensors.ts";
+import { attention, decoderEnds, layerNorms, same, tiedHead } from "./tensors.ts";
 
 const ropeLength = (config: Config): number => config.need("qk_rope_head_dim");
 
@@ -126,11 +117,8 @@ export const latentTensors: readonly TensorRule[] = [
   same("model.layers.{layer}.self_attn.kv_a_proj_with_mqa.weight", "blk.{layer}.attn_kv_a_mqa.weight"),
   same("model.layers.{layer}.self_attn.kv_a_layernorm.weight", "blk.{layer}.attn_kv_a_norm.weight"),
   latentKeyValue,
-  ...gatedFeedForward,
-  separateExperts("model.layers.{layer}.mlp.experts"),
-  router,
-  same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
-  ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
+  ...sharedExpertFeedForward,
+  routerBias,
 ];
 
 export const deepseek3: Architecture = {

@@ -3,7 +3,7 @@ import type { MetadataValue } from "@requant/core";
 import type { Config, ConfigValues } from "../config.ts";
 import { field, type JsonValue, numberField } from "../json.ts";
 import { bool, boolArray, f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
-import { ropeRules } from "../rope.ts";
+import { ropeRules, setRope } from "../rope.ts";
 import type { ConfigDraft, ParameterRule } from "./architecture.ts";
 
 /** The spellings of nearly all config classes, for families whose class has no defaults. */
@@ -218,6 +218,19 @@ export function partialRope(factorOf: (config: Config) => number): ParameterRule
   return derived("~.rope.dimension_count", (config) => u32(factorOf(config)));
 }
 
+/** The same by `partial_rotary_factor` of the heads' length, half where the config does not say it. */
+export const partOfHeadRope: ParameterRule = derived(
+  "~.rope.dimension_count",
+  (config) =>
+    u32(Math.trunc(config.headLength * (numberField(config.rope(), "partial_rotary_factor") ?? 0.5))),
+  (value, draft) => {
+    const dimensions = numberOf(value);
+    const head = numberOf(draft.parameter("~.attention.key_length"));
+    if (dimensions !== undefined && head !== undefined)
+      setRope(draft, "partial_rotary_factor", dimensions / head);
+  },
+);
+
 /** Which layers have a sliding window, as bools, from layer_types. */
 export function slidingPattern(fallback: (layer: number, config: Config) => boolean): ParameterRule {
   return derived(
@@ -239,6 +252,11 @@ export function slidingPattern(fallback: (layer: number, config: Config) => bool
   );
 }
 
+/** attention_bias, which the tensors say. */
+export function setAttentionBias({ values, ggufNames }: ConfigDraft): void {
+  values.set("attention_bias", ggufNames.has("blk.0.attn_q.bias"));
+}
+
 /** head_dim = hidden_size / heads when the config has no head_dim or null. */
 export function deriveHeadLength(values: ConfigValues): void {
   const hidden = values.get("hidden_size");
@@ -253,11 +271,6 @@ export function deriveKeyValueHeads(values: ConfigValues): void {
   if (typeof values.get("num_key_value_heads") === "number") return;
   const heads = values.get("num_attention_heads");
   if (typeof heads === "number") values.set("num_key_value_heads", heads);
-/** attention_bias, which the tensors say. */
-export function setAttentionBias({ values, ggufNames }: ConfigDraft): void {
-  values.set("attention_bias", ggufNames.has("blk.0.attn_q.bias"));
-}
-
 }
 
 /** layer_types from a rule per layer when the config has no layer_types or null. */

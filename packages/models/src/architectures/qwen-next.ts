@@ -19,7 +19,7 @@ import {
   generic,
   textParameters,
 } from "./parameters.ts";
-import { predictionNames } from "./prediction.ts";
+import { countedBlocks, predictionNames } from "./prediction.ts";
 import {
   arithmetic,
   attention,
@@ -134,12 +134,8 @@ const deltaParameters: readonly ParameterRule[] = [
 ];
 
 const blockCount: ParameterRule = {
-  key: "~.block_count",
+  ...countedBlocks,
   toGguf: (config, { hfNames }) => u32(config.need("num_hidden_layers") + predictedLayers(hfNames)),
-  toHf(value, draft) {
-    const predicted = numberOf(draft.parameter("~.nextn_predict_layers")) ?? 0;
-    draft.values.set("num_hidden_layers", (numberOf(value) ?? 0) - predicted);
-  },
 };
 
 /** The generic list with the prediction blocks counted in. */
