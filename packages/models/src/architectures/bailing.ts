@@ -22,7 +22,8 @@ import {
   wholeHeadRope,
 } from "./parameters.ts";
 import { nextTokenTensors, statedBlocks } from "./prediction.ts";
-import { decoderEnds, keyHeads, layerNorms, queryHeads, same, splitRows } from "./tensors.ts";
+import { splitRows } from "./split-tensors.ts";
+import { decoderEnds, keyHeads, layerNorms, queryHeads, same } from "./tensors.ts";
 
 const keyRows = (config: Config): number => keyHeads(config) * config.headLength;
 

@@ -3,7 +3,8 @@ import type { Config } from "../config.ts";
 import { f32, numberArray, numberOf, numbersOf, u32 } from "../metadata-values.ts";
 import type { Architecture, ConfigDraft, ParameterRule } from "./architecture.ts";
 import { count, derived, fixed, generic, real } from "./parameters.ts";
-import { same, splitEvenly } from "./tensors.ts";
+import { splitEvenly } from "./split-tensors.ts";
+import { same } from "./tensors.ts";
 
 const layer = "transformer.layers.{layer}";
 

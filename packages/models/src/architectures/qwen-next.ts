@@ -10,6 +10,7 @@ import type { Architecture, ConfigDraft, TensorContext, TensorRule } from "./arc
 import { countedParameters, deltaHeads, deltaParameters } from "./delta-net.ts";
 import { count, deriveKeyValueHeads, deriveLayerTypes, generic } from "./parameters.ts";
 import { predictionNames } from "./prediction.ts";
+import { splitEvenly, viewed } from "./split-tensors.ts";
 import {
   arithmetic,
   attention,
@@ -22,9 +23,7 @@ import {
   separateExperts,
   sharedExpert,
   shiftedNorm,
-  splitEvenly,
   squeezed,
-  viewed,
 } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";

@@ -1,7 +1,8 @@
 /** Tensor rules that several projectors share. */
 import { elementCount } from "@requant/core";
 import type { TensorRule } from "../architectures/architecture.ts";
-import { same, splitEvenly } from "../architectures/tensors.ts";
+import { splitEvenly } from "../architectures/split-tensors.ts";
+import { same } from "../architectures/tensors.ts";
 import type { RowOrder } from "../row-order.ts";
 
 /** The layers of SigLIP and of encoders with its names, under `prefix`. */
