@@ -25,6 +25,7 @@ import {
 export const exaoneMoe: Architecture = {
   ...exaone4,
   name: "exaone-moe",
+  memory: { windows: { period: 4, length: 128 } },
   // transformers 5.1 renamed the class
   classes: ["ExaoneMoEForCausalLM", "ExaoneMoeForCausalLM"],
   modelType: "exaone_moe",

@@ -275,6 +275,7 @@ function finishDelta(draft: ConfigDraft): void {
 
 export const qwen3next: Architecture = {
   name: "qwen3next",
+  memory: { states: "most", choosesRows: "after norm" },
   classes: ["Qwen3NextForCausalLM"],
   modelType: "qwen3_next",
   defaults: {
@@ -411,6 +412,7 @@ const withSections = countedParameters.map((rule) => (rule === ropeRules.section
 export const qwen35: Architecture = {
   ...qwen3next,
   name: "qwen35",
+  memory: { states: "most", choosesRows: "after norm" },
   classes: ["Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration"],
   modelType: "qwen3_5_text",
   defaults: {
@@ -433,6 +435,7 @@ export const qwen35: Architecture = {
 export const qwen35moe: Architecture = {
   ...qwen35,
   name: "qwen35moe",
+  memory: { states: "most", choosesRows: "after norm" },
   classes: ["Qwen3_5MoeForCausalLM", "Qwen3_5MoeForConditionalGeneration"],
   modelType: "qwen3_5_moe_text",
   defaults: {
