@@ -87,8 +87,10 @@ export function contextBuffers(
   shapes: ReadonlyMap<string, readonly number[]>,
   { context, cacheType, batch = BATCH }: MemoryRequest,
 ): ContextBuffers | undefined {
-  const sizes = sizesOf(metadata, new Set(shapes.keys()));
-  if (sizes === undefined) return undefined;
+  const stated = sizesOf(metadata, new Set(shapes.keys()));
+  if (stated === undefined) return undefined;
+  const vocabulary = stated.vocabulary ?? shapes.get("token_embd.weight")?.[0];
+  const sizes: Sizes = { ...stated, vocabulary };
   const rules = memoryRules(sizes.architecture);
   const layers = layersOf(rules, sizes);
   if (layers === undefined) return undefined;
