@@ -165,7 +165,6 @@ export {
   type StatisticsSize,
 } from "./model/statistics-file.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
-export { isEmbeddingOrHead } from "./model/weight-names.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,

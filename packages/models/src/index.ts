@@ -88,6 +88,14 @@ export {
 } from "./projectors/convert.ts";
 export { findProjector, projectors } from "./projectors/index.ts";
 export type { Projector, ProjectorParameter, ProjectorSettings } from "./projectors/projector.ts";
+export {
+  isEmbeddingOrHead,
+  isHead,
+  isOtherSense,
+  isTokenEmbedding,
+  type TensorRole,
+  tensorRole,
+} from "./roles/tensor-role.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {
   type ElementMap,

@@ -1,7 +1,8 @@
 /** Which targets fit into a memory, with what is known of their quality. */
+
 import { elementCount, smallest } from "@requant/core";
+import { isEmbeddingOrHead } from "@requant/models";
 import type { Model } from "../../model/model.ts";
-import { isEmbeddingOrHead } from "../../model/weight-names.ts";
 import type { ContextMemory } from "../context-memory.ts";
 import { type Candidate, candidates, estimatedBytes } from "./figures.ts";
 
