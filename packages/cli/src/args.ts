@@ -95,7 +95,10 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       "--grids",
       "look for the grid of an earlier quantization in every matrix of floats; reads each that has one in whole",
     )
-    .option("--metadata", "list every metadata key or config value");
+    .option("--metadata", "list every metadata key or config value")
+    .option(...contextOption)
+    .option(...kvOption)
+    .option(...vramOption);
 
   written(
     based(
@@ -158,8 +161,9 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
   )
     .option("--parameters <count>", "the number of parameters, in place of a model: 8B, 1.1B, 8x7B")
     .option("--memory <size>", "most bytes that weights and context may take, with a unit: 8GiB")
-    .option("--context <tokens>", "also count a context of so many tokens: 8192, 32k (k is 1024)")
-    .option("--kv <type>", "what the keys and values of the context are stored in: f16, q8_0 or q4_0");
+    .option(...vramOption)
+    .option(...contextOption)
+    .option(...kvOption);
 
   command(
     "verify <a> <b>",
@@ -326,3 +330,16 @@ function withoutArguments(program: Command): Command["helpInformation"] {
     return lines.toSpliced(start - 1, length + 1).join("\n");
   };
 }
+
+const contextOption = [
+  "--context <tokens>",
+  "also count a context of so many tokens: 8192, 32k (k is 1024)",
+] as const;
+const kvOption = [
+  "--kv <type>",
+  "what the keys and values of the context are stored in: f16, q8_0 or q4_0",
+] as const;
+const vramOption = [
+  "--vram <size>",
+  "the memory of a graphics card, for weights and context together, with a unit: 24GiB",
+] as const;

@@ -67,12 +67,7 @@ export {
   choiceSubject,
   chooseTargets,
 } from "./examine/choose/choose-targets.ts";
-export {
-  type ContextMemory,
-  cacheTypeNames,
-  contextMemory,
-  parseTokens,
-} from "./examine/choose/context-memory.ts";
+export { estimatedContextMemory } from "./examine/choose/estimated-memory.ts";
 export {
   type Candidate,
   type Figure,
@@ -80,7 +75,12 @@ export {
   type FigureSourceName,
   figureSources,
 } from "./examine/choose/figures.ts";
-export { type ContextCache, contextCache } from "./examine/context-cache.ts";
+export {
+  type ContextMemory,
+  cacheTypeNames,
+  contextMemory,
+  parseTokens,
+} from "./examine/context-memory.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export { type Runtime, runtimes } from "./examine/doctor/runtimes.ts";
 export {
@@ -165,7 +165,6 @@ export {
   type StatisticsSize,
 } from "./model/statistics-file.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
-export { isEmbeddingOrHead } from "./model/weight-names.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,
