@@ -37,6 +37,7 @@ export function rowSetOf(tasks: readonly PlanTensor[]): RowSet {
   const step = Math.max(1, Math.floor(CACHED_BYTE_LENGTH / rowFloats));
   const stored = storedRowsOf(tasks, rows);
   const written = tasks.map((task) => (isCopied(task) ? 0 : rowUnits(task, rows).unitByteLength));
+  const copied = tasks.some(isCopied) ? (stored?.rowByteLength ?? 0) : 0;
   const isDecoded = tasks.some((task) => !isCopied(task));
   return {
     tasks,
@@ -49,11 +50,8 @@ export function rowSetOf(tasks: readonly PlanTensor[]): RowSet {
       decoded: tasks.some((task) => !isCopied(task) && isMeasured(task))
         ? Math.min(count, step) * rowFloats
         : 0,
-      // what was written is read back into the same memory
-      out: Math.max(
-        stored === undefined ? 0 : count * stored.rowByteLength,
-        endsOf(written, count).at(-1) ?? 0,
-      ),
+      // copies are delivered from where they were read, but read back into the memory for new bytes
+      out: Math.max(copied * count, endsOf(written, count).at(-1) ?? 0),
     }),
     outRange: (member, count) => {
       const start = member === 0 ? 0 : aligned(endsOf(written, count)[member - 1] ?? 0);
