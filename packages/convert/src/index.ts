@@ -196,6 +196,7 @@ export { wantsScales } from "./plan/scale-findings.ts";
 export { joinPlans, plansByTarget } from "./plan/several/join-plans.ts";
 export { parseTargets } from "./plan/several/parse-targets.ts";
 export { planConversions } from "./plan/several/plan-conversions.ts";
+export { reportsByTarget } from "./plan/several/reports.ts";
 export {
   describeTargets,
   listSizedTargets,
