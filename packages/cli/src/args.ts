@@ -145,6 +145,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         "a float model whose weights went through a target and back",
         async () => (await import("./commands/fake-quantize.ts")).fakeQuantize,
       ),
+      "one",
     ),
   ).option("--dtype <type>", "what the values are stored in: f32, f16 or bf16", "f32");
 
