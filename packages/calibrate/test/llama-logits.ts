@@ -41,7 +41,7 @@ export async function worstDifference(
       const other = logProbabilities(Array.from(row, (_, id) => theirs[position]?.get(id) ?? Number.NaN));
       for (let id = 0; id < length; id++) {
         const difference = Math.abs((one[id] ?? Number.NaN) - (other[id] ?? Number.NaN));
-        if (!(difference <= worst)) worst = difference;
+        worst = Math.max(worst, difference);
       }
     }
   }

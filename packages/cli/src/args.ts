@@ -2,7 +2,7 @@ import { UsageError } from "@requant/core";
 import { didYouMean } from "@requant/core/text";
 import { Command } from "commander";
 import type { Context, Handler } from "./context.ts";
-import { based, conversion, sized } from "./conversion-options.ts";
+import { based, conversion, resumedOutput, sized, written } from "./conversion-options.ts";
 import {
   calibrationTextHelp,
   deviceOption,
@@ -14,7 +14,7 @@ import {
 } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
 import { refuseMissing } from "./needed-options.ts";
-import { collect, port, positive, tolerance } from "./option-values.ts";
+import { collect, port, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
@@ -97,23 +97,19 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     )
     .option("--metadata", "list every metadata key or config value");
 
-  based(
-    sized(
-      conversion(
-        command(
-          "convert <model> <output>",
-          "convert to another format; the output - is standard output",
-          async () => (await import("./commands/convert.ts")).convert,
+  written(
+    based(
+      sized(
+        conversion(
+          command(
+            "convert <model> <output>",
+            "convert to another format; the output - is standard output",
+            async () => (await import("./commands/convert.ts")).convert,
+          ),
         ),
       ),
     ),
-  )
-    .option("--plan", "print the plan, write nothing")
-    .option("--overwrite", "replace an existing output")
-    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
-    .option("--resume", "go on where an interrupted conversion of the same output ended")
-    .option("--no-verify", "do not re-read and compare what was written")
-    .option(...allowNonFinite);
+  );
 
   based(
     sized(
@@ -127,33 +123,27 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     ),
   );
 
-  sized(
-    conversion(
-      command(
-        "merge-lora <base> <adapter> <output>",
-        "add a LoRA adapter to the weights of its base model, and convert the result",
-        async () => (await import("./commands/merge-lora.ts")).mergeLora,
+  written(
+    sized(
+      conversion(
+        command(
+          "merge-lora <base> <adapter> <output>",
+          "add a LoRA adapter to the weights of its base model, and convert the result",
+          async () => (await import("./commands/merge-lora.ts")).mergeLora,
+        ),
       ),
     ),
-  )
-    .option("--plan", "print the plan, write nothing")
-    .option("--overwrite", "replace an existing output")
-    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
-    .option("--no-verify", "do not re-read and compare what was written")
-    .option(...allowNonFinite);
+  );
 
-  conversion(
-    command(
-      "fake-quantize <model> <output>",
-      "a float model whose weights went through a target and back",
-      async () => (await import("./commands/fake-quantize.ts")).fakeQuantize,
+  written(
+    conversion(
+      command(
+        "fake-quantize <model> <output>",
+        "a float model whose weights went through a target and back",
+        async () => (await import("./commands/fake-quantize.ts")).fakeQuantize,
+      ),
     ),
-  )
-    .option("--dtype <type>", "what the values are stored in: f32, f16 or bf16", "f32")
-    .option("--plan", "print the plan, write nothing")
-    .option("--overwrite", "replace an existing output")
-    .option("--no-verify", "do not re-read and compare what was written")
-    .option(...allowNonFinite);
+  ).option("--dtype <type>", "what the values are stored in: f32, f16 or bf16", "f32");
 
   command(
     "name <model-name>",
@@ -268,6 +258,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       async () => (await import("./commands/split.ts"))[name],
     )
       .option("--overwrite", "replace existing files")
+      .option(...resumedOutput)
       .option("--no-verify", "do not re-read and compare what was written");
     if (name === "split") {
       added
@@ -335,8 +326,3 @@ function withoutArguments(program: Command): Command["helpInformation"] {
     return lines.toSpliced(start - 1, length + 1).join("\n");
   };
 }
-
-const allowNonFinite = [
-  "--allow-non-finite",
-  "go on where a weight is NaN or infinite, or becomes so; the report lists such weights",
-] as const;

@@ -1,7 +1,7 @@
 /** The options of the commands that convert. */
 import { type Command, Option } from "commander";
 import { needs } from "./needed-options.ts";
-import { collect, device } from "./option-values.ts";
+import { collect, device, positive } from "./option-values.ts";
 import { paragraph } from "./render/table.ts";
 
 const roundingHelp =
@@ -23,6 +23,26 @@ export function based(command: Command): Command {
     "--base <model>",
     "base model of a LoRA adapter: says how its tensors are named and stored in the other format",
   );
+}
+
+/** `--resume` of the commands that keep finished parts of their output. */
+export const resumedOutput = [
+  "--resume",
+  "go on where an interrupted conversion of the same output ended",
+] as const;
+
+/** The options of the commands that write what they convert. */
+export function written(command: Command): Command {
+  return command
+    .option("--plan", "print the plan, write nothing")
+    .option("--overwrite", "replace an existing output")
+    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
+    .option(...resumedOutput)
+    .option("--no-verify", "do not re-read and compare what was written")
+    .option(
+      "--allow-non-finite",
+      "go on where a weight is NaN or infinite, or becomes so; the report lists such weights",
+    );
 }
 
 /** The options that decide what a conversion makes. */

@@ -9,7 +9,7 @@ import { readAssignments } from "./assignments.ts";
 import { isCalibrationText, refuseWithoutText, withStatistics } from "./calibration-options.ts";
 import { readImatrixFile } from "./imatrix-file.ts";
 
-/** The options of `convert` and `plan`, as commander parsed them. */
+/** The options that decide what a conversion makes, as commander parsed them. */
 export const conversionArguments = z.object({
   to: z.string(),
   exact: z.boolean().optional(),
@@ -39,6 +39,16 @@ export const conversionArguments = z.object({
   base: z.string().optional(),
   part: z.enum(["text", "mmproj", "all"]).optional(),
   set: z.array(z.string()).optional(),
+});
+
+/** The options of the commands that write what they convert. */
+export const writtenArguments = conversionArguments.extend({
+  plan: z.boolean().optional(),
+  overwrite: z.boolean().optional(),
+  jobs: z.number().optional(),
+  resume: z.boolean().optional(),
+  allowNonFinite: z.boolean().optional(),
+  verify: z.boolean(),
 });
 
 export type ConversionArguments = z.infer<typeof conversionArguments>;

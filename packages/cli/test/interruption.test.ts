@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { requant } from "./run.ts";
+import { interrupted, requant } from "./run.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const bin = join(root, "packages/cli/dist/bin.js");
@@ -130,6 +130,29 @@ describe.skipIf(!existsSync(bin))("the built program (skipped: it is not built)"
 });
 
 describe("options", () => {
+  it.each([
+    ["fake-quantize", ["--to", "gguf:q8_0", "--jobs", "2"]],
+    ["split", ["--max-size", "1MB"]],
+  ] as const)("%s goes on after Ctrl-C with --resume", async (command, options) => {
+    const hf = join(root, "fixtures/kjv/hf");
+    const [whole, stopped] = ["whole", "stopped"].map((name) => join(folder, `${command}-${name}`)) as [
+      string,
+      string,
+    ];
+    expect(await requant(command, hf, whole, ...options)).toMatchObject({ status: 0 });
+    const { status, err } = await interrupted(0, command, hf, stopped, ...options);
+    expect(err).toContain("--resume");
+    expect(status).toBe(130);
+    expect(await requant(command, hf, stopped, ...options, "--resume")).toMatchObject({ status: 0 });
+    const files = readdirSync(whole);
+    expect(readdirSync(stopped)).toEqual(files);
+    for (const name of files) {
+      expect(Buffer.compare(readFileSync(join(stopped, name)), readFileSync(join(whole, name))), name).toBe(
+        0,
+      );
+    }
+  });
+
   it.each(["0", "-1", "two", "1.5", "9999"])("--jobs %s is refused", async (jobs) => {
     expect(await requant("convert", "a", "b", "--to", "gguf:q8_0", "--jobs", jobs)).toMatchObject({
       status: 2,

@@ -12,7 +12,7 @@ import { directoryStore } from "@requant/core/node";
 import type { LlamaModel, Token } from "node-llama-cpp";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadLlama, withModel } from "../../../fixtures/llama-client.ts";
-import { requant } from "./run.ts";
+import { interrupted, requant } from "./run.ts";
 
 const golden = process.env["REQUANT_GOLDEN"] ?? "";
 const set = join(golden, "arch2");
@@ -313,6 +313,23 @@ describe("an adapter merged into the bundled model", () => {
     const [was, is] = [await bytesOf(kjv), await bytesOf(out)];
     const differing = [...was].flatMap(([name, hash]) => (is.get(name) === hash ? [] : [name]));
     expect(differing.sort()).toEqual([...touched].sort());
+  });
+
+  it("goes on after Ctrl-C with --resume, to the same bytes", async () => {
+    const adapter = await adapterFolder("adapter-resumed", { r: 3, lora_alpha: 6 });
+    const [whole, stopped] = ["whole.gguf", "stopped.gguf"].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    const run = ["merge-lora", kjv, adapter];
+    expect(await requant(...run, whole, "--to", "gguf:q8_0")).toMatchObject({ status: 0 });
+    const { status, err } = await interrupted(0, ...run, stopped, "--to", "gguf:q8_0");
+    expect(err).toContain("--resume");
+    expect(status).toBe(130);
+    expect(existsSync(stopped)).toBe(false);
+    const resumed = await requant(...run, stopped, "--to", "gguf:q8_0", "--jobs", "2", "--resume");
+    expect(resumed).toMatchObject({ status: 0 });
+    expect(Buffer.compare(readFileSync(stopped), readFileSync(whole))).toBe(0);
   });
 
   it("is the same by way of GGUF on either side", async () => {

@@ -9,8 +9,7 @@ import { calibrationText } from "@requant/calibration-text";
 import { memorySource } from "@requant/core";
 import { readImatrix } from "@requant/gguf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { main } from "../src/main.ts";
-import { requant } from "./run.ts";
+import { interrupted, requant } from "./run.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../fixtures");
 const hf = join(fixtures, "kjv/hf");
@@ -25,23 +24,6 @@ beforeAll(() => {
   writeFileSync(short, "In the beginning God created the heaven and the earth.\n");
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** A terminal whose person presses Ctrl-C when the progress bar shows so much. */
-async function interrupted(share: number, ...argv: string[]): Promise<{ status: number; err: string }> {
-  let err = "";
-  const status = await main(argv, {
-    out: { write: () => {} },
-    err: {
-      isTTY: true,
-      write(written) {
-        err += written;
-        const [, percent] = /(\d+) % {2}\S+ tokens\/s/.exec(written) ?? [];
-        if (Number(percent) >= share) process.emit("SIGINT");
-      },
-    },
-  });
-  return { status, err };
-}
 
 describe("evaluate", () => {
   it("has llama-perplexity's perplexity, and compares with a base of another format", async () => {

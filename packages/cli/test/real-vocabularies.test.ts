@@ -63,6 +63,21 @@ const departures: Partial<Record<RealVocabularyName, Departure>> = {
   },
 };
 
+/**
+ * Where a GGUF does not say how a text is read, and how many of the texts below its tokenizer reads otherwise than the
+ * published one.
+ */
+const unsettledByGguf: Partial<
+  Record<RealVocabularyName, Pick<Departure, "reason" | "texts"> & { where: RegExp }>
+> = {
+  gemma3: {
+    reason:
+      "no token holds 32 spaces, and a GGUF does not say how such a run is cut: the published file and llama.cpp take the longest token first, transformers 5 does not",
+    where: / {32}/,
+    texts: 1,
+  },
+};
+
 /** One of each kind of vocabulary; the others take minutes and run with REQUANT_LONG=1. */
 const quick: readonly RealVocabularyName[] = ["llama2", "llama3_1", "gemma3"];
 
@@ -112,20 +127,25 @@ describe.skipIf("reason" in client)(
           const { bos, shouldPrependBosToken } = model.tokens;
           expect(bosOf(metadata)).toBe(shouldPrependBosToken ? bos : undefined);
           const { where = () => false, texts: count = 0, inGguf = false } = departures[name] ?? {};
+          const unsettled = unsettledByGguf[name];
           const given = givenToGguf[name] ?? ((text: string): string => text);
           const departs = (text: string): boolean =>
             where instanceof RegExp ? where.test(text) : where(text);
           let departed = 0;
+          let unsettledTexts = 0;
           for (const text of texts) {
             const theirs = model.tokenize(text, false).join(" ");
             const ours = published.encode(text).join(" ");
             const fromGguf = written.encode(given(text)).join(" ");
-            expect(fromGguf).toBe(inGguf ? theirs : ours);
+            const wanted = inGguf ? theirs : ours;
+            if (fromGguf !== wanted && unsettled?.where.test(text)) unsettledTexts++;
+            else expect(fromGguf).toBe(wanted);
             if (ours === theirs) continue;
             departed++;
             if (!departs(text)) expect({ text, tokens: ours }).toEqual({ text, tokens: theirs });
           }
           expect(departed).toBe(count);
+          expect(unsettledTexts).toBe(unsettled?.texts ?? 0);
           if (count > 0) return;
           const whole = model.tokenize(calibrationText, false);
           expect(published.encode(calibrationText)).toEqual(Int32Array.from(whole));

@@ -24,3 +24,20 @@ export async function requant(...argv: string[]): Promise<Result> {
   });
   return { status, out, err };
 }
+
+/** A terminal whose person presses Ctrl-C when the progress bar shows so much. */
+export async function interrupted(share: number, ...argv: string[]): Promise<Omit<Result, "out">> {
+  let err = "";
+  const status = await main(argv, {
+    out: { write: () => {} },
+    err: {
+      isTTY: true,
+      write(written) {
+        err += written;
+        const [, percent] = /(\d+) % {2}/.exec(written) ?? [];
+        if (Number(percent) >= share) process.emit("SIGINT");
+      },
+    },
+  });
+  return { status, err };
+}

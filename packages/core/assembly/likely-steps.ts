@@ -1,7 +1,7 @@
 /** Levels of the largest magnitude of a group that its small magnitudes allow, by tables of their ratios. */
 
 /** The last level that the tables tell about. */
-export const LAST_LIKELY = 128;
+const LAST_LIKELY = 128;
 
 /** Ratios of one bf16 number share a row. Row 0 is for ratios below 2^-8, and for none: it allows all levels. */
 const FIRST_BITS = 0x3b80;

@@ -1,4 +1,5 @@
 /** What `browser-store.test.ts` does in a page and in a dedicated worker of it. Results are plain data. */
+import { largest } from "../src/extremes.ts";
 import type { ReadStore, StagedFile, WriteStore } from "../src/index.ts";
 import { browserStore } from "../src/io/web/index.ts";
 
@@ -200,12 +201,12 @@ export const scenarios = {
     await resumed.log(text("x"));
     await resumed.sync();
     await resumed.keep();
-    const journal = await bytesOf(folder, ".a.requant-journal");
+    const journal = new TextDecoder().decode(Uint8Array.from(await bytesOf(folder, ".a.requant-journal")));
     const fresh = await stage(folder, "a");
     await fresh.readInto(back, 0);
     const afresh = { journal: fresh.journal.byteLength, back: [...back] };
     await fresh.discard();
-    return { found, journal: String.fromCharCode(...journal), afresh, raw: await namesIn(folder) };
+    return { found, journal, afresh, raw: await namesIn(folder) };
   },
 
   /** As a tab leaves it that is closed between the final name and the end of the journal. */
@@ -247,7 +248,7 @@ export const scenarios = {
     }
     return {
       names,
-      longest: Math.max(...during.map((name) => name.length)),
+      longest: largest(during.map((name) => name.length)),
       count: during.length,
       raw: await namesIn(folder),
     };

@@ -49,7 +49,7 @@ describe.skipIf(!hasChromium)(`browserStore (${needsChromium})`, () => {
   });
   afterAll(async () => {
     await browser?.close();
-    server?.close();
+    await server?.close();
   });
 
   test.each([

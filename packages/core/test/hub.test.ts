@@ -181,6 +181,35 @@ describe("a repository", () => {
     expect(tokensOf("storage")).toEqual([undefined]);
   });
 
+  it("is asked again where its storage refuses an address that has expired, as 401 or 403", async () => {
+    const server = await started();
+    const { endpoint } = server;
+    const repository = await openHub({ endpoint, repository: "owner/repo", retries: 0 });
+    const source = await repository.store().open("model.safetensors");
+    for (const status of [401, 403]) {
+      server.asked.length = 0;
+      server.fault = (_, response, count) => {
+        if (count === 1) response.writeHead(status).end();
+        return count === 1;
+      };
+      expect(await source?.read(150_000, 150_100)).toEqual(weights.slice(150_000, 150_100));
+      expect(server.asked.map((each) => each.server)).toEqual(["storage", "hub", "storage"]);
+    }
+  });
+
+  it("of which a server lists folders without end is refused", async () => {
+    const server = await started();
+    server.fault = ({ path }, response) => {
+      if (!path.includes("/tree/")) return false;
+      response.setHeader("link", '<https://elsewhere.invalid/x?cursor=1>; rel="next"');
+      response.end(JSON.stringify(Array(70_000).fill({ type: "directory", path: "a" })));
+      return true;
+    };
+    const { text } = await refusalOf(openHub({ endpoint: server.endpoint, repository: "owner/repo" }));
+    expect(text).toContain("more than 200000 files and folders");
+    expect(server.asked).toHaveLength(4);
+  });
+
   it("a worker opens the same files from its address", async () => {
     const { endpoint } = await started({ files, access: "gated" });
     const repository = await openHub({ endpoint, repository: "owner/repo", token: GOOD_TOKEN, retries: 1 });

@@ -1,14 +1,14 @@
 import type { ErrorPlace } from "@requant/core";
 import {
   findPart,
+  float8Weight,
   type LinearCodec,
-  levelWeight,
   type PartBytes,
   partBytes,
   type RowWeight,
   readFloats,
 } from "@requant/core/format";
-import { e8m0ToFloat, FLOAT8_VALUES, floatToE8m0 } from "@requant/core/numeric";
+import { e8m0ToFloat, floatToE8m0 } from "@requant/core/numeric";
 import { float8Facts, type LevelFacts, sequentialGroups } from "@requant/core/view";
 import {
   ACTIVATION_SCALES,
@@ -40,19 +40,7 @@ export const float8Codec: LinearCodec<Float8Layout, Float8Claims, RowWeight> = {
     const codes = partOf(layout, "weight", bytes, place);
     const scales = readScales(layout, bytes, place);
     const span = { kind: "blocks", blockRows, blockColumns } as const;
-    const { toLevels, ...weight } = levelWeight(
-      {
-        rows,
-        columns,
-        levels: FLOAT8_VALUES[layout.codes],
-        factors: [{ values: scales, span }],
-        offset: { kind: "none" },
-        rounding: "none",
-      },
-      (rowStart, rowEnd, out) => out.set(codes.subarray(rowStart * columns, rowEnd * columns)),
-      { bits: 8, bytes: codes },
-    );
-    return hasView(layout, scales) ? { ...weight, toLevels } : weight;
+    return float8Weight({ rows, columns, factors: [{ values: scales, span }] }, codes, layout.codes);
   },
 };
 
@@ -69,10 +57,6 @@ export function factsOf(layout: Float8Layout, scales: Float32Array): LevelFacts 
   const arePowers = scales.every((scale) => floatToE8m0(scale) !== undefined);
   const parameters = { rows, columns, groupCount, groupOfColumn, scales: ofRows };
   return float8Facts(layout.codes, parameters, arePowers ? "E8M0" : undefined, blockRows);
-}
-
-function hasView({ codes }: Float8Layout, scales: Float32Array): boolean {
-  return codes === "F8_E4M3" && scales.every((scale) => Number.isFinite(scale));
 }
 
 /** The scales of all blocks, row by row. They may be any numbers, NaN and infinities as well. */

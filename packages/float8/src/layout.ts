@@ -1,6 +1,6 @@
 import { type ErrorPlace, FormatError } from "@requant/core";
 import { findPart, type LinearLayout, type LinearPart } from "@requant/core/format";
-import type { Float8Encoding } from "@requant/core/numeric";
+import { FLOAT8_ENCODINGS, type Float8Encoding } from "@requant/core/numeric";
 
 /** FP8 weights: K columns of W, N rows, blocks of b × c
  *   weight  F8_E4M3, F8_E5M2                  [N, K]              codes
@@ -25,12 +25,9 @@ export interface Float8Layout extends LinearLayout {
   readonly scaleRank: 0 | 1 | 2;
 }
 
-/** Encodings of codes. */
-export const CODE_ENCODINGS: readonly Float8Encoding[] = ["F8_E4M3", "F8_E5M2"];
-
 /** True for the encodings of 8-bit floats that weights have. */
 export function isFloat8(encoding: string): encoding is Float8Encoding {
-  return CODE_ENCODINGS.some((one) => one === encoding);
+  return FLOAT8_ENCODINGS.some((one) => one === encoding);
 }
 
 /** Encodings of scales. */
@@ -82,7 +79,7 @@ export function readLayout(
   const { encoding } = weight;
   if (!isFloat8(encoding) || weight.shape.length !== 2 || !isSize(rows) || !isSize(columns)) {
     throw new FormatError(
-      `The part weight is ${described(weight)}; ${CODE_ENCODINGS.join(" or ")} [rows, columns] was expected.`,
+      `The part weight is ${described(weight)}; ${FLOAT8_ENCODINGS.join(" or ")} [rows, columns] was expected.`,
       place,
     );
   }

@@ -10,12 +10,12 @@ import {
   type WeightTarget,
   writeWords,
 } from "@requant/core/format";
-import { E4M3_VALUES, floatToE8m0 } from "@requant/core/numeric";
+import { E4M3_VALUES, FLOAT8_ENCODINGS, floatToE8m0 } from "@requant/core/numeric";
 import { fittedTable, type StoredView, scalesOfBlocks, type ViewRequirement } from "@requant/core/view";
 import * as z from "zod/mini";
 import { float8Codec, partOf } from "./codec.ts";
 import { serializeFloat8Config } from "./config.ts";
-import { blockCounts, CODE_ENCODINGS, type Float8Layout, SCALE_ENCODINGS, SCALE_NAMES } from "./layout.ts";
+import { blockCounts, type Float8Layout, SCALE_ENCODINGS, SCALE_NAMES } from "./layout.ts";
 import { quantizeFloat8 } from "./quantize.ts";
 import { labelOf } from "./source.ts";
 
@@ -28,7 +28,7 @@ function schemaOfLayouts(): z.ZodMiniType<Float8Layout> {
     columns: size,
     blockRows: size,
     blockColumns: size,
-    codes: z.enum(CODE_ENCODINGS),
+    codes: z.enum(FLOAT8_ENCODINGS),
     scale: z.enum(SCALE_ENCODINGS),
     scaleName: z.enum(SCALE_NAMES),
     scaleRank: z.union([z.literal(0), z.literal(1), z.literal(2)]),

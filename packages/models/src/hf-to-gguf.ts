@@ -90,6 +90,11 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
     metadata,
     tensors,
     leftOut,
-    findings: [...(unwritten === undefined ? [] : [unwritten]), ...assumed, ...contradictions],
+    findings: [
+      ...(unwritten === undefined ? [] : [unwritten]),
+      ...(architecture.assumptions?.(files, config) ?? []),
+      ...assumed,
+      ...contradictions,
+    ],
   };
 }

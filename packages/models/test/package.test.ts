@@ -27,13 +27,16 @@ describe("sources", () => {
     const index = readFileSync(join(folder, "src/architectures/index.ts"), "utf8");
     const shared = [
       "architecture.ts",
+      "delta-net.ts",
       "expert-parameters.ts",
       "expert-tensors.ts",
       "fused-experts.ts",
+      "group-parameters.ts",
       "index.ts",
       "parameters.ts",
       "pooling.ts",
       "prediction.ts",
+      "split-tensors.ts",
       "state-space.ts",
       "tensors.ts",
     ];

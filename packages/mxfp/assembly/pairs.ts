@@ -1,7 +1,7 @@
 /**
  * Twin of src/pairs.ts. The upper 16 bits of an f32 hold an E2M1 value, its sign included; they are looked up byte by byte.
- * The nibble kernel of core takes any sixteen levels, and offsets. It is slower by two fifths (docs/benchmarks.md: MLX MXFP4
- * against MXFP4 of gpt-oss), so E2M1 with scales of one byte has this kernel.
+ * The nibble kernel of core takes any sixteen levels, and offsets. It is slower (docs/benchmarks.md: MLX MXFP4 against MXFP4 of
+ * gpt-oss), so E2M1 with scales of one byte has this kernel.
  */
 
 /** Bits 16 to 23, then bits 24 to 31, of the sixteen values. */

@@ -58,7 +58,7 @@ function measure(layout: QuantoLayout, bytes: PartBytes, place: ErrorPlace = {})
   const maxCode = 2 ** layout.bits - 1;
   const facts = viewFacts(parameters, maxCode, place);
   if (layout.kind === "int8") return facts;
-  if (layout.kind === "float8") return layout.codes === undefined ? { ...facts, table: "E4M3" } : undefined;
+  if (layout.kind === "float8") return layout.codes === "F8_E5M2" ? undefined : { ...facts, table: "E4M3" };
   const shifts = shiftsOf(layout, bytes, place);
   return { ...facts, bias: { areHalf: shifts.every(isHalf), areBfloat: shifts.every(isBfloat) } };
 }

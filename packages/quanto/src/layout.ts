@@ -7,7 +7,7 @@ import {
   type ScaleEncoding,
   scaleEncoding,
 } from "@requant/core/format";
-import type { Float8Encoding } from "@requant/core/numeric";
+import { FLOAT8_ENCODINGS, type Float8Encoding } from "@requant/core/numeric";
 
 /** quanto, one scale for each row: K columns of W, N rows
  *   weight._data   I8, F8_E4M3 or F8_E5M2    [N, K]
@@ -28,7 +28,7 @@ import type { Float8Encoding } from "@requant/core/numeric";
  */
 export interface QuantoLayout extends LinearLayout {
   readonly kind: "int8" | "float8" | "packed";
-  /** Of 8-bit floats; absent: F8_E4M3. */
+  /** Of 8-bit floats, and only of these. */
   readonly codes?: Float8Encoding | undefined;
   /** Of a code: 2, 4 or 8. */
   readonly bits: number;
@@ -52,10 +52,10 @@ export const ACTIVATION_SUFFIXES: readonly string[] = ["input_scale", "output_sc
 
 /** The parts that a layout stores. */
 export function partsOf(layout: QuantoLayout): LinearPart[] {
-  const { rows, columns, kind, codes = "F8_E4M3", bits, groupSize, scale, activations } = layout;
+  const { rows, columns, kind, codes = "I8", bits, groupSize, scale, activations } = layout;
   if (kind !== "packed") {
     return [
-      { suffix: "weight._data", encoding: kind === "int8" ? "I8" : codes, shape: [rows, columns] },
+      { suffix: "weight._data", encoding: codes, shape: [rows, columns] },
       { suffix: "weight._scale", encoding: scale, shape: [rows, 1] },
       ...activations,
     ];
@@ -87,22 +87,21 @@ function activationsOf(parts: readonly LinearPart[]): LinearPart[] {
     .map(({ suffix, encoding, shape }) => ({ suffix, encoding, shape: [...shape] }));
 }
 
-const ENCODINGS: readonly string[] = ["I8", "F8_E4M3", "F8_E5M2"];
-
 function plainLayout(parts: readonly LinearPart[], place: ErrorPlace): QuantoLayout {
   const { encoding, shape } = findPart(parts, "weight._data", place);
   const [rows, columns] = shape;
-  if (!ENCODINGS.includes(encoding) || shape.length !== 2 || !isCount(rows) || !isCount(columns)) {
+  const codes = FLOAT8_ENCODINGS.find((one) => one === encoding);
+  const isKnown = encoding === "I8" || codes !== undefined;
+  if (!isKnown || shape.length !== 2 || !isCount(rows) || !isCount(columns)) {
     throw new FormatError(
-      `The part weight._data is ${encoding} [${shape.join(", ")}]; ${ENCODINGS.join(", ")} in a matrix was expected.`,
+      `The part weight._data is ${encoding} [${shape.join(", ")}]; I8, ${FLOAT8_ENCODINGS.join(" or ")} in a matrix was expected.`,
       place,
     );
   }
   return {
     rows,
     columns,
-    kind: encoding === "I8" ? "int8" : "float8",
-    ...(encoding === "F8_E5M2" ? { codes: encoding } : {}),
+    ...(codes === undefined ? { kind: "int8" } : { kind: "float8", codes }),
     bits: 8,
     groupSize: columns,
     scale: scaleEncoding(findPart(parts, "weight._scale", place), place),

@@ -41,7 +41,7 @@ function quantoReader(json: unknown, hints: ModuleHints, place: ErrorPlace): Lin
       return openableWeight(quantoCodec, layout, labelOf(layout), at, (bytes) => ({
         layout,
         facts: quantoCodec.measure(layout, bytes, at),
-        ...(layout.codes === undefined ? {} : { noView: E5M2_MISFIT }),
+        ...(layout.codes === "F8_E5M2" ? { noView: E5M2_MISFIT } : {}),
         settings: {
           bits: String(layout.bits),
           groupSize: layout.groupSize,
@@ -57,7 +57,7 @@ function quantoReader(json: unknown, hints: ModuleHints, place: ErrorPlace): Lin
 
 function variantOf({ kind, bits, codes }: QuantoLayout): string {
   if (kind !== "float8") return `qint${bits}`;
-  return codes === undefined ? "qfloat8_e4m3fn" : "qfloat8_e5m2";
+  return codes === "F8_E5M2" ? "qfloat8_e5m2" : "qfloat8_e4m3fn";
 }
 
 function labelOf(layout: QuantoLayout): string {

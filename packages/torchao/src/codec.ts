@@ -15,7 +15,7 @@ import {
   scaleEncoding,
   signedByteWeight,
 } from "@requant/core/format";
-import type { Float8Encoding } from "@requant/core/numeric";
+import { FLOAT8_ENCODINGS, type Float8Encoding } from "@requant/core/numeric";
 import {
   type Factor,
   sequentialGroups,
@@ -34,7 +34,7 @@ import {
  */
 export interface TorchaoLayout extends LinearLayout {
   readonly kind: "int8" | "float8";
-  /** Of 8-bit floats; absent: F8_E4M3. */
+  /** Of 8-bit floats, and only of these. */
   readonly codes?: Float8Encoding | undefined;
   /** Columns that share a scale. */
   readonly groupSize: number;
@@ -43,12 +43,6 @@ export interface TorchaoLayout extends LinearLayout {
 }
 
 const MAX_CODE = 255;
-
-const KINDS: Readonly<Record<string, TorchaoLayout["kind"]>> = {
-  I8: "int8",
-  F8_E4M3: "float8",
-  F8_E5M2: "float8",
-};
 
 /** Weights of torchao that are not packed: integers and 8-bit floats. */
 export const torchaoCodec: LinearCodec<TorchaoLayout, unknown, OpenedWeight> = {
@@ -73,19 +67,20 @@ export const torchaoCodec: LinearCodec<TorchaoLayout, unknown, OpenedWeight> = {
 function readLayout(parts: readonly LinearPart[], _claims: unknown, place: ErrorPlace = {}): TorchaoLayout {
   const { encoding, shape } = findPart(parts, "_weight_qdata", place);
   const scale = findPart(parts, "_weight_scale", place);
-  const kind = Object.hasOwn(KINDS, encoding) ? KINDS[encoding] : undefined;
+  const codes = FLOAT8_ENCODINGS.find((one) => one === encoding);
   const [rows = 0, columns = 0] = shape;
   const [, groupCount = 0] = scale.shape;
   const isMatrix = shape.length === 2 && Number.isSafeInteger(rows * columns) && rows > 0 && columns > 0;
   const groupSize = columns / groupCount;
-  if (kind === undefined || !isMatrix || !Number.isSafeInteger(groupSize) || groupSize <= 0) {
+  const isKnown = encoding === "I8" || codes !== undefined;
+  if (!isKnown || !isMatrix || !Number.isSafeInteger(groupSize) || groupSize <= 0) {
     throw new FormatError(
-      `The part _weight_qdata is ${encoding} [${shape.join(", ")}] and _weight_scale [${scale.shape.join(", ")}]; ${Object.keys(KINDS).join(" or ")} [rows, columns] and [rows, groups] were expected.`,
+      `The part _weight_qdata is ${encoding} [${shape.join(", ")}] and _weight_scale [${scale.shape.join(", ")}]; I8, ${FLOAT8_ENCODINGS.join(" or ")} [rows, columns] and [rows, groups] were expected.`,
       place,
     );
   }
   const hasZeros = parts.some(({ suffix }) => suffix === "_weight_zero_point");
-  if (hasZeros && kind === "float8") {
+  if (hasZeros && codes !== undefined) {
     throw new FormatError(
       `The part _weight_zero_point belongs to integers, and _weight_qdata is ${encoding}.`,
       place,
@@ -94,8 +89,7 @@ function readLayout(parts: readonly LinearPart[], _claims: unknown, place: Error
   const layout: TorchaoLayout = {
     rows,
     columns,
-    kind,
-    ...(encoding === "F8_E5M2" ? { codes: encoding } : {}),
+    ...(codes === undefined ? { kind: "int8" } : { kind: "float8", codes }),
     groupSize,
     scale: scaleEncoding(scale, place),
     hasZeros,
@@ -104,18 +98,11 @@ function readLayout(parts: readonly LinearPart[], _claims: unknown, place: Error
   return layout;
 }
 
-function partsOf({
-  rows,
-  columns,
-  kind,
-  codes = "F8_E4M3",
-  groupSize,
-  scale,
-  hasZeros,
-}: TorchaoLayout): LinearPart[] {
+function partsOf(layout: TorchaoLayout): LinearPart[] {
+  const { rows, columns, codes = "I8", groupSize, scale, hasZeros } = layout;
   const groups = [rows, columns / groupSize];
   return [
-    { suffix: "_weight_qdata", encoding: kind === "int8" ? "I8" : codes, shape: [rows, columns] },
+    { suffix: "_weight_qdata", encoding: codes, shape: [rows, columns] },
     { suffix: "_weight_scale", encoding: scale, shape: groups },
     ...(hasZeros ? [{ suffix: "_weight_zero_point", encoding: "I8", shape: groups }] : []),
   ];
@@ -128,7 +115,7 @@ function partOf(layout: TorchaoLayout, suffix: string, bytes: PartBytes, place: 
 function measure(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace = {}): ViewFacts | undefined {
   const facts = viewFacts(parametersOf(layout, bytes, place), MAX_CODE, place);
   if (layout.kind === "int8") return facts;
-  return layout.codes === undefined ? { ...facts, table: "E4M3" } : undefined;
+  return layout.codes === "F8_E5M2" ? undefined : { ...facts, table: "E4M3" };
 }
 
 function parametersOf(layout: TorchaoLayout, bytes: PartBytes, place: ErrorPlace): ViewParameters {

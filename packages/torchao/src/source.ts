@@ -49,7 +49,7 @@ function torchaoReader(json: unknown, _hints: unknown, place: ErrorPlace): Linea
         return {
           layout,
           facts,
-          ...(layout.codes === undefined ? {} : { noView: E5M2_MISFIT }),
+          ...(layout.codes === "F8_E5M2" ? { noView: E5M2_MISFIT } : {}),
           settings: {
             bits: "8",
             groupSize: layout.groupSize,

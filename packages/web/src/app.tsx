@@ -7,7 +7,7 @@ import { shownTab, type TabName, tabNames } from "./state/tabs.ts";
 import { strings } from "./strings.ts";
 import { lazyView } from "./ui/lazy-view.tsx";
 import { Choices } from "./views/choices.tsx";
-import { FindingItem } from "./views/findings.tsx";
+import { Findings } from "./views/findings.tsx";
 import { ModelList } from "./views/model-list.tsx";
 import { OpenBar } from "./views/open-bar.tsx";
 import { Overview } from "./views/overview.tsx";
@@ -80,13 +80,7 @@ function Shown(): JSX.Element | null {
       </p>
     );
   }
-  if (state.kind === "refused") {
-    return (
-      <ul class="findings" aria-label={strings.overview.findings}>
-        <FindingItem finding={state.refusal} />
-      </ul>
-    );
-  }
+  if (state.kind === "refused") return <Findings findings={[state.refusal]} />;
   if (state.kind === "choices") return <Choices place={entry.key} choices={state.choices} />;
   const View = tabs[shownTab.value];
   return (

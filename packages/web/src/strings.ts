@@ -73,7 +73,6 @@ export const strings = {
     save: "Save the changed file",
     saving: "Writing…",
     saved: (name: string) => `${name} is written. Open it to look at it.`,
-    download: "Download",
     inPlace: "Choose the file itself to replace it: its old bytes stay until the new ones are complete.",
   },
   tokens: {
@@ -206,8 +205,6 @@ export const strings = {
       noRoom: (needed: string, free: string) =>
         `The output takes ${needed}, and the browser has room for ${free}: remove what is stored, or choose a folder.`,
       folder: "A folder on this computer",
-      chooseFolder: "Choose a folder",
-      noFolder: "None chosen yet.",
       overwrite: "Replace files of the same name",
       workers: "Workers",
       convert: "Convert",
@@ -337,7 +334,6 @@ export const strings = {
     next: "Next tensor",
     read: (size: string) => `Read all of it (${size})`,
     reading: "Reading the tensor…",
-    facts: "About the tensor",
     stopped: "Reading was stopped.",
     table: "Table",
     values: {

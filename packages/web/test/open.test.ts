@@ -1,10 +1,10 @@
 /** Opening models and looking at all that is in them, in the built page in Chromium. */
-import { closeSync, ftruncateSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
+import { closeSync, cpSync, ftruncateSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { layoutGguf } from "@requant/gguf";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { convertedBy } from "./command.ts";
+import { command, convertedBy } from "./command.ts";
 import { MadeModels } from "./made-models.ts";
 import { BuiltPage, whyNoPage } from "./page.ts";
 
@@ -128,5 +128,30 @@ describe.skipIf(whyNoPage !== undefined)(`opening (skipped: ${whyNoPage ?? ""})`
     await page.getByLabel("Open files").setInputFiles(readdirSync(folder).map((name) => join(folder, name)));
     await page.getByRole("tab", { name: "Overview" }).waitFor();
     expect(await page.getByRole("navigation", { name: "Models" }).getByRole("listitem").count()).toBe(1);
+  });
+
+  it("finds in the weights what `doctor` finds, and shows it again after another tab", async () => {
+    const damaged = join(made.folder, "damaged");
+    cpSync(kjv, damaged, { recursive: true });
+    const weights = join(damaged, "model.safetensors");
+    const file = openSync(weights, "r+");
+    // two NaN in BF16
+    writeSync(file, Buffer.alloc(4, 0xff), 0, 4, statSync(weights).size - 4);
+    closeSync(file);
+    const { findings } = JSON.parse(command("doctor", damaged, "--json").stdout) as {
+      readonly findings: readonly { readonly code: string; readonly message: string }[];
+    };
+    expect(findings.map(({ code }) => code)).toEqual(["nan-weights"]);
+    const page = await built.open();
+    await open(page, damaged);
+    const found = page.getByRole("list", { name: "Findings" }).getByText(findings[0]?.message ?? "");
+    await page.getByText("Nothing to report.").waitFor();
+    await page.getByRole("button", { name: "Read all weights and look for faults" }).click();
+    await found.waitFor();
+    await page.getByRole("tab", { name: "Tensors" }).click();
+    await page.getByRole("grid", { name: "Tensors" }).waitFor();
+    await page.getByRole("tab", { name: "Overview" }).click();
+    await found.waitFor();
+    expect(built.complaints).toEqual([]);
   });
 });

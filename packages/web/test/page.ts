@@ -1,24 +1,16 @@
 /** The built page in Chromium, for tests. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import { hasChromium, launchChromium } from "../../../fixtures/chromium.ts";
 import { type StaticServer, serveFolder } from "./static-server.ts";
 
-export const CHROMIUM = "/usr/bin/chromium";
 /** The folder of the built page. */
 export const dist: string = resolve(import.meta.dirname, "../dist");
 
-export const launchArguments: readonly string[] = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-];
-
 /** Why the page cannot be tested here; undefined where it can. */
-export const whyNoPage: string | undefined = !existsSync(CHROMIUM)
-  ? `there is no ${CHROMIUM}`
+export const whyNoPage: string | undefined = !hasChromium
+  ? "there is no Chromium"
   : existsSync(resolve(dist, "index.html"))
     ? undefined
     : "the page is not built";
@@ -37,10 +29,7 @@ export class BuiltPage {
 
   static async start(): Promise<BuiltPage> {
     const server = await serveFolder(dist, "/some/path/");
-    return new BuiltPage(
-      await chromium.launch({ executablePath: CHROMIUM, args: [...launchArguments] }),
-      server,
-    );
+    return new BuiltPage(await launchChromium(), server);
   }
 
   /** A new page in a profile of its own. */

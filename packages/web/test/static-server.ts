@@ -1,8 +1,7 @@
 /** Serves files of a folder by ranges, and counts the bytes that it sends. */
 import { createReadStream, existsSync, statSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { extname, join, resolve } from "node:path";
+import { serve } from "../../../fixtures/chromium.ts";
 
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -21,7 +20,7 @@ export interface StaticServer {
 /** @param prefix the path below which the folder is served, with slashes at both ends */
 export async function serveFolder(folder: string, prefix = "/"): Promise<StaticServer> {
   const sent = new Map<string, number>();
-  const server: Server = createServer((request, response) => {
+  const { origin, close } = await serve((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
     const inside = path.startsWith(prefix) ? path.slice(prefix.length) : "..";
     const file = resolve(folder, inside === "" ? "index.html" : inside);
@@ -53,14 +52,5 @@ export async function serveFolder(folder: string, prefix = "/"): Promise<StaticS
       .on("data", (chunk) => sent.set(path, (sent.get(path) ?? 0) + chunk.length))
       .pipe(response);
   });
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${prefix}`,
-    sent,
-    close: () =>
-      new Promise((closed) => {
-        server.closeAllConnections();
-        server.close(() => closed());
-      }),
-  };
+  return { url: `${origin}${prefix}`, sent, close };
 }

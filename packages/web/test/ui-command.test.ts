@@ -1,10 +1,10 @@
 /** The page as `requant ui MODEL` serves it, under its policy and its Host check. */
 import { resolve } from "node:path";
 import { directoryStore } from "@requant/core/node";
-import { chromium } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { launchChromium } from "../../../fixtures/chromium.ts";
 import { startPageServer } from "../../cli/src/page-server.ts";
-import { CHROMIUM, dist, launchArguments, whyNoPage } from "./page.ts";
+import { dist, whyNoPage } from "./page.ts";
 
 const kjv = resolve(import.meta.dirname, "../../../fixtures/kjv/hf");
 
@@ -15,7 +15,7 @@ describe.skipIf(whyNoPage !== undefined)(`requant ui (skipped: ${whyNoPage ?? ""
       { store: directoryStore(kjv, { named: ["model.safetensors"] }), file: "model.safetensors" },
     ];
     const server = await startPageServer({ page: dist, models, host: "127.0.0.1", port: 0 });
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...launchArguments] });
+    const browser = await launchChromium();
     try {
       const page = await browser.newPage();
       const complaints: string[] = [];

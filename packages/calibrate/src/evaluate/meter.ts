@@ -92,10 +92,11 @@ export class EvaluationMeter {
   /** @throws UsageError where nothing was added */
   result(): Evaluation {
     const tokens = this.#loss.count;
-    if (tokens === 0)
+    if (tokens === 0) {
       throw new UsageError("No position was scored.", {
         hint: "Use windows of at least 3 tokens: the second half of each is scored.",
       });
+    }
     const perplexity = Math.exp(this.#loss.mean);
     const scores = { perplexity, perplexityError: perplexity * this.#loss.error, tokens };
     if (this.#kl.count === 0) return scores;

@@ -1,24 +1,13 @@
 import { type Model, type Plan, type PlanOptions, parseTarget, planConversion } from "@requant/convert";
-import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { carryOut, showConversion } from "../conversion.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
-import { conversionArguments, withConversionOptions } from "../plan-arguments.ts";
+import { withConversionOptions, writtenArguments } from "../plan-arguments.ts";
 import { withReferredModels } from "../referred-models.ts";
 
-export const convertArguments = conversionArguments.extend({
-  plan: z.boolean().optional(),
-  overwrite: z.boolean().optional(),
-  jobs: z.number().optional(),
-  resume: z.boolean().optional(),
-  allowNonFinite: z.boolean().optional(),
-  /** False under `--no-verify`. */
-  verify: z.boolean(),
-});
-
 export const convert: Handler = async ([argument = "", output = ""], given, context) => {
-  const choices = convertArguments.parse(given);
+  const choices = writtenArguments.parse(given);
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, target.format === "gguf");
   return withConversionOptions(choices, ({ plan: options, run: files }) =>

@@ -14,15 +14,9 @@ import type { Handler } from "../context.ts";
 import { carryOut, showConversion } from "../conversion.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
-import { conversionArguments, withConversionOptions } from "../plan-arguments.ts";
+import { withConversionOptions, writtenArguments } from "../plan-arguments.ts";
 
-const fakeArguments = conversionArguments.extend({
-  plan: z.boolean().optional(),
-  overwrite: z.boolean().optional(),
-  allowNonFinite: z.boolean().optional(),
-  dtype: z.string(),
-  verify: z.boolean(),
-});
+const fakeArguments = writtenArguments.extend({ dtype: z.string() });
 
 const DTYPES = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
 

@@ -10,12 +10,11 @@ import type { Handler } from "../context.ts";
 import { carryOut, showConversion } from "../conversion.ts";
 import { withModel } from "../open.ts";
 import { outputPlace } from "../output.ts";
-import { withConversionOptions } from "../plan-arguments.ts";
+import { withConversionOptions, writtenArguments } from "../plan-arguments.ts";
 import { withReferredModels } from "../referred-models.ts";
-import { convertArguments } from "./convert.ts";
 
 export const mergeLora: Handler = async ([base = "", adapter = "", output = ""], given, context) => {
-  const choices = convertArguments.parse(given);
+  const choices = writtenArguments.parse(given);
   const target = parseTarget(choices.to);
   const place = await outputPlace(output, target.format === "gguf");
   return withConversionOptions(choices, ({ plan: options, run: files }) =>

@@ -28,6 +28,7 @@ function rearrange(
     const place = await outputPlace(output, model.format === "gguf");
     return execute(await planFor(model, place.name), model, place, context, {
       overwrite: given["overwrite"] === true,
+      resume: given["resume"] === true,
       check: given["verify"] !== false,
     });
   });

@@ -67,8 +67,11 @@ export interface HfFacts {
   forgetSideFiles(): void;
 }
 
-/** What a plan tells about an adapter that is merged into a model. */
+/** An adapter that is merged into a model, and what a plan tells about it. */
 export interface MergedAdapter {
+  /** The model without the adapter. */
+  readonly base: Model;
+  readonly adapter: Model;
   /** The names of the changed weights. */
   readonly weights: ReadonlySet<string>;
   readonly findings: readonly Finding[];

@@ -5,8 +5,13 @@ import type { Model } from "./model.ts";
 /** Versions of a model's files by name; null where their source cannot tell. */
 export type SourceVersions = Readonly<Record<string, string | null>>;
 
+/** Those of the model's files, and of the adapter's that is merged into it. */
 export async function sourceVersions(model: Model): Promise<SourceVersions> {
   const versions: Record<string, string | null> = {};
+  if (model.merged !== undefined) {
+    for (const [name, version] of Object.entries(await sourceVersions(model.merged.adapter)))
+      versions[`adapter: ${name}`] = version;
+  }
   for (const { name } of model.files) {
     const source = await model.openFile(name);
     versions[name] = source.version ?? null;

@@ -5,14 +5,15 @@
 
 import { ConversionError, elementCount, type Finding, rowLength, UsageError } from "@requant/core";
 import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
-import { finding } from "../model/findings/finding.ts";
+import { completeFinding, finding } from "../model/findings/finding.ts";
+import { isOfValues } from "../model/findings/work-kinds.ts";
 import type { Model } from "../model/model.ts";
 import { isIntegerEncoding, isLossless } from "./fidelity.ts";
 import { planSafetensorsFiles } from "./files/safetensors-file.ts";
 import { planSideFile } from "./files/side-file.ts";
 import type { Format } from "./format.ts";
 import { ggufAsHf } from "./gguf-as-hf.ts";
-import { assemblePlan, makePlan, readSourceFor } from "./make-plan.ts";
+import { assemblePlan, codeFindings, formatOf, makePlan, readSourceFor } from "./make-plan.ts";
 import { otherModelFindings } from "./other-model.ts";
 import type { Plan, PlanSource, PlanTensor, Target } from "./plan.ts";
 import type { PlanOptions } from "./plan-options.ts";
@@ -81,7 +82,8 @@ export async function planFakeQuantize(
       leftOut: [],
       findings: [
         ...scaleFindings(real, model),
-        ...real.findings.filter(({ code }) => ABOUT_STATISTICS.includes(code)),
+        ...real.findings.filter(isOfValues).map((found) => completeFinding(found)),
+        ...codeFindings(real, formatOf(target, list), planOptions),
         ...(await otherModelFindings(model, options)),
         ...findings,
         ...(left.length === 0
@@ -97,9 +99,6 @@ export async function planFakeQuantize(
     },
   );
 }
-
-/** What the plan of the target tells that holds for its values, too. */
-const ABOUT_STATISTICS: readonly string[] = ["not-calibrated", "few-tokens"];
 
 /** Options about files that are not written: the float model is a directory. */
 const OF_TARGET_FILES = [

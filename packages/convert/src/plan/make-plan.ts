@@ -132,7 +132,7 @@ interface NamedTargetFormat {
   readonly target: TargetFormat;
 }
 
-function formatOf(target: Target, list: readonly Format[]): NamedTargetFormat {
+export function formatOf(target: Target, list: readonly Format[]): NamedTargetFormat {
   const found = list.find((candidate) => candidate.name === target.format);
   if (found?.target === undefined)
     throw new UsageError(`There is no target format "${target.format}".`, {
@@ -275,17 +275,22 @@ function refuseLoss(tensors: readonly PlanTensor[], target: Target, source: Plan
 }
 
 /** All findings complete, with those about the tensors as they are planned now. */
-function withFindings(
-  plan: Plan,
-  source: PlanSource,
+function withFindings(plan: Plan, source: PlanSource, format: NamedTargetFormat, options: PlanOptions): Plan {
+  const findings = plan.findings.map((found) => completeFinding(found));
+  const more = [...codeFindings(plan, format, options), ...changeFindings(plan.tensors, source)];
+  return { ...plan, findings: [...findings, ...more] };
+}
+
+/** How new codes are chosen, and words of the target that choose none. */
+export function codeFindings(
+  { target: { settings }, tensors }: Pick<Plan, "target" | "tensors">,
   { name, target }: NamedTargetFormat,
   options: PlanOptions,
-): Plan {
-  const { tensors } = plan;
-  const findings = plan.findings.map((found) => completeFinding(found));
-  const rounded = roundingFindings(name, target.rounding, tensors, options);
-  const idle = uncalibratedFindings(target.words ?? [], plan.target.settings, tensors);
-  return { ...plan, findings: [...findings, ...rounded, ...idle, ...changeFindings(tensors, source)] };
+): Finding[] {
+  return [
+    ...roundingFindings(name, target.rounding, tensors, options),
+    ...uncalibratedFindings(target.words ?? [], settings, tensors),
+  ];
 }
 
 /** One for each reason why packed weights change, and what would keep them. */

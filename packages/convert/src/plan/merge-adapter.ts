@@ -57,9 +57,7 @@ export async function mergedModel(base: Model, adapter: Model): Promise<Model> {
   const message = `The adapter ${adapter.name} is merged into ${list.length} ${list.length === 1 ? "weight" : "weights"}: ${list.join(", ")}.`;
   return {
     ...withReplacedWeights(base, replaced),
-    // a worker would open the model without the adapter
-    origin: undefined,
-    merged: { weights: new Set(list), findings: [finding("merged", message)] },
+    merged: { base, adapter, weights: new Set(list), findings: [finding("merged", message)] },
   };
 }
 

@@ -1,7 +1,6 @@
 /** The state of a run while it runs, whatever its output is. */
 import { isCodecError } from "@requant/core";
 import type { Model } from "../model/model.ts";
-import { sourceVersions, touchSource } from "../model/source-versions.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
 import { FirstFault } from "./first-fault.ts";
@@ -14,6 +13,7 @@ import { cutIntoJobs, type Job, type Piece, type PieceResult, resultOf, type Wor
 import { inParallel, joinedPool, localPool, type Pool, readingHere } from "./pool.ts";
 import { isRefused, nonFiniteRefusal } from "./refuse-non-finite.ts";
 import type { RunOptions, RunProgress } from "./run-options.ts";
+import { sharedModels } from "./shared-models.ts";
 import type { WorkerSetup } from "./workers/protocol.ts";
 import { workerPool } from "./workers/worker-pool.ts";
 
@@ -195,37 +195,31 @@ export class RunState {
       return localPool(maker, slots, deliver, readBack);
     };
     const count = this.workerCount();
-    const origin = model.origin;
-    const address = origin?.store.address;
     const shared = sharedFile(statistics);
     const folding = sharedFolding(model);
-    const isShared = shared !== "here only" && folding !== "here only";
-    if (options.workers !== undefined && count > 1 && address !== undefined && isShared) {
-      await touchSource(model);
-      const setup: WorkerSetup = {
-        kind: "setup",
-        source: address,
-        file: origin?.file,
-        limits: origin?.limits,
-        versions: await sourceVersions(model),
-        tensors,
-        importance,
-        statistics: shared,
-        folding,
-        sizes: work.sizes,
-        bandByteLength: this.bandByteLength,
-        slots: SLOTS,
-        outputs: files,
-      };
-      const { hereToo = false } = options.workers;
-      const started = workerPool(options.workers, hereToo ? count - 1 : count, setup, deliver);
-      const pool =
-        files === undefined && readBack !== undefined
-          ? readingHere(started, readBack, work.sizes.out)
-          : started;
-      return hereToo ? joinedPool(pool, here()) : pool;
-    }
-    return here();
+    if (options.workers === undefined || count <= 1) return here();
+    if (shared === "here only" || folding === "here only") return here();
+    const models = await sharedModels(model);
+    if (models === undefined) return here();
+    const setup: WorkerSetup = {
+      kind: "setup",
+      ...models,
+      tensors,
+      importance,
+      statistics: shared,
+      folding,
+      sizes: work.sizes,
+      bandByteLength: this.bandByteLength,
+      slots: SLOTS,
+      outputs: files,
+    };
+    const { hereToo = false } = options.workers;
+    const started = workerPool(options.workers, hereToo ? count - 1 : count, setup, deliver);
+    const pool =
+      files === undefined && readBack !== undefined
+        ? readingHere(started, readBack, work.sizes.out)
+        : started;
+    return hereToo ? joinedPool(pool, here()) : pool;
   }
 
   /** As many workers as are asked for and have enough to do. */

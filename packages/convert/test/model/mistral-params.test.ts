@@ -113,6 +113,14 @@ async function asGguf(store: MemoryStore): ReturnType<typeof openModel> {
   return openModel({ store: output, file: plan.files[0]?.name });
 }
 
+/** What the plan of a GGUF says about the length of the context. */
+async function assumedContexts(store: MemoryStore): Promise<readonly string[]> {
+  const { findings } = await planConversion(await openModel({ store }), parseTarget("gguf:f32"));
+  return findings
+    .filter(({ code, path, key }) => code === "assumed" && path === "params.json" && key === "max_seq_len")
+    .map(({ message }) => message);
+}
+
 /** The settings that Meta's params.json has beside or in place of Mistral's. */
 const meta = {
   hidden_dim: undefined,
@@ -145,11 +153,23 @@ it.each([
   ["Llama 2", { norm_eps: 1e-5 }, 4096],
   ["Llama 3", { norm_eps: 1e-5, rope_theta: 500000 }, 8192],
   ["Code Llama", { norm_eps: 1e-5, rope_theta: 1000000 }, 16384],
-])("of %s get the context that it was trained with", async (_, more, length) => {
+])("of %s get the context that it was trained with, which is named as assumed", async (_, more, length) => {
   const source = await floatDirectory("F16");
-  const layout = { more: { ...meta, max_seq_len: undefined, ...more } };
-  const model = await asGguf(await consolidated(source, layout));
+  const store = await consolidated(source, { more: { ...meta, max_seq_len: undefined, ...more } });
+  const model = await asGguf(store);
   expect(model.gguf?.metadata.get("llama.context_length")?.value).toBe(length);
+  expect(await assumedContexts(store)).toEqual([
+    `Assumed a context length of ${length}: params.json has no max_seq_len.`,
+  ]);
+});
+
+it.each([
+  ["Mistral's is assumed where params.json does not say it", { max_seq_len: undefined }, 1],
+  ["Mistral's is not assumed where params.json says it", {}, 0],
+  ["Meta's is not assumed where params.json says it", meta, 0],
+])("the context of %s", async (_, more, count) => {
+  const store = await consolidated(await floatDirectory("F16"), { more });
+  expect(await assumedContexts(store)).toHaveLength(count);
 });
 
 it("are read by params.json although a config.json of other files stands beside it", async () => {

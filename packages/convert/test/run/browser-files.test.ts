@@ -75,7 +75,7 @@ describe.skipIf(!hasChromium)(`the browser's own storage (${needsChromium})`, ()
   });
   afterAll(async () => {
     await browser?.close();
-    server?.close();
+    await server?.close();
     await rm(folder, { recursive: true, force: true });
   });
 

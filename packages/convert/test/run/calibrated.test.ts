@@ -313,6 +313,23 @@ describe("calibrated packed weights", () => {
     for (const name of solvedNames) expect(await valuesOf(seen, name)).toEqual(await valuesOf(packed, name));
   }, 60_000);
 
+  it("fake quantization tells of statistics and words that change nothing, as the conversion does", async () => {
+    const model = await openModel({ store: directoryStore(hf) });
+    const statistics = await indexOf(await statisticsStore(inputs, shared));
+    const f16 = await planFakeQuantize(model, parseTarget("gguf:f16"), { statistics });
+    expect(f16.findings).toContainEqual(
+      expect.objectContaining({
+        code: "not-used",
+        message: "`statistics` changes nothing: no weight gets codes that it can guide.",
+        hint: "Leave it out, or correct it.",
+      }),
+    );
+    const act = parseTarget("gptq:4bit-128g-sym-act");
+    const own = (await planConversion(model, act)).findings.filter(({ code }) => code === "not-used");
+    expect(own).toHaveLength(1);
+    expect((await planFakeQuantize(model, act)).findings).toEqual(expect.arrayContaining(own));
+  });
+
   it("a run without the statistics of its plan is refused", async () => {
     const model = await openModel({ store: directoryStore(hf) });
     const statistics = await indexOf(await statisticsStore(inputs, shared));

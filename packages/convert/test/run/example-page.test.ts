@@ -54,7 +54,7 @@ it.skipIf(!hasChromium)(
       expect(await page.getByLabel("Progress").getAttribute("value")).toBe("1");
     } finally {
       await browser.close();
-      server.close();
+      await server.close();
       await rm(folder, { recursive: true, force: true });
     }
   },

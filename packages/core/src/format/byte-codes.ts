@@ -22,7 +22,7 @@ export function signedByteWeight(parameters: ViewParameters, stored: Uint8Array)
   });
 }
 
-/** 8-bit floats. E5M2 has infinities, which no view has: such weights are read as rows alone. */
+/** 8-bit floats. A view has no infinite numbers: weights in E5M2, or with a scale that is not finite, are read as rows alone. */
 export function float8Weight(
   { rows, columns, factors }: Pick<LevelParameters, "rows" | "columns" | "factors">,
   stored: Uint8Array,
@@ -33,5 +33,6 @@ export function float8Weight(
     (rowStart, rowEnd, codes) => codes.set(stored.subarray(rowStart * columns, rowEnd * columns)),
     { bits: 8, bytes: stored },
   );
-  return encoding === "F8_E4M3" ? { ...weight, toLevels } : weight;
+  const areFinite = factors.every(({ values }) => values.every(Number.isFinite));
+  return encoding === "F8_E4M3" && areFinite ? { ...weight, toLevels } : weight;
 }

@@ -12,7 +12,7 @@ export function followingFetch(fetch: typeof globalThis.fetch): typeof globalThi
     if (led !== undefined) {
       const isElsewhere = new URL(led).origin !== new URL(String(input)).origin;
       const range = new Headers(init?.headers).get("range");
-      const headers = isElsewhere && range !== null ? { headers: { range } } : {};
+      const headers = isElsewhere ? { headers: range === null ? {} : { range } } : {};
       const response = await fetch(led, { ...init, ...headers });
       if (!goneStatuses.has(response.status)) return response;
       await response.body?.cancel();

@@ -4,9 +4,9 @@ import { pause, retryDelay } from "./retry.ts";
 
 /** How often to try again, and what an error names. */
 export interface Persistence {
-  readonly signal: AbortSignal | undefined;
-  /** Repetitions after the first attempt. */
-  readonly retries: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Repetitions after the first attempt. Default 3. */
+  readonly retries?: number | undefined;
   readonly offset?: number;
 }
 
@@ -14,7 +14,7 @@ export interface Persistence {
 export async function persist<T>(
   begin: () => HttpRequest,
   work: (request: HttpRequest) => Promise<T>,
-  { signal, retries, offset }: Persistence,
+  { signal, retries = 3, offset }: Persistence,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();

@@ -11,11 +11,11 @@ export class RangeClient {
   readonly #url: string;
   readonly #name: string;
   readonly #options: HttpOptions;
-  readonly #retries: number;
+  readonly #retries: number | undefined;
   /** ETag, or else Last-Modified, of the first answer. */
   #version: string | undefined;
 
-  constructor(url: string, name: string, options: HttpOptions, retries: number) {
+  constructor(url: string, name: string, options: HttpOptions, retries: number | undefined) {
     this.#url = url;
     this.#name = name;
     this.#options = options;

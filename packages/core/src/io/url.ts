@@ -69,7 +69,7 @@ async function openUrl(url: string, options: UrlOptions): Promise<ByteSource | u
   checkHeaders(options.headers);
   const name = shownUrl(url);
   const fetch = followingFetch((input, init) => (options.fetch ?? globalThis.fetch)(input, init));
-  const client = new RangeClient(url, name, { ...options, fetch }, options.retries ?? 3);
+  const client = new RangeClient(url, name, { ...options, fetch }, options.retries);
   const opened = await client.open();
   if (opened === undefined) return undefined;
   const { head, byteLength } = opened;

@@ -2,12 +2,12 @@
 import { GridSearch as ReferenceSearch } from "../view/find-hidden-grid.ts";
 import type { HiddenGrid, HidingType } from "../view/hidden-grid.ts";
 import {
-  exactFit,
   type FitRows,
   type IntegerFit,
   integerFit,
   integerRows,
   isNarrow,
+  withStorableScale,
 } from "../view/hidden-scale.ts";
 import { type GroupFit, ZERO_FIT } from "../view/hidden-step.ts";
 import * as reference from "../view/hidden-view.ts";
@@ -145,6 +145,6 @@ function readFit(
   read.min = fits[at + 2]! + 0;
   read.max = fits[at + 3]! + 0;
   read.nonzero = fits[at + 4]!;
-  if (read.exact) return exactFit(read);
-  return isNarrow(read) ? read : undefined;
+  if (!isNarrow(read)) return undefined;
+  return read.exact ? withStorableScale(read) : read;
 }

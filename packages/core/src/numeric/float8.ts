@@ -19,6 +19,9 @@ export const E5M2_VALUES: Float32Array = /* @__PURE__ */ float8Values(5, true);
 /** Encodings of 8-bit floats that weights are stored in. */
 export type Float8Encoding = "F8_E4M3" | "F8_E5M2";
 
+/** All of them. */
+export const FLOAT8_ENCODINGS: readonly Float8Encoding[] = ["F8_E4M3", "F8_E5M2"];
+
 /** The values of the 256 codes of each encoding. */
 export const FLOAT8_VALUES: Readonly<Record<Float8Encoding, Float32Array>> = {
   F8_E4M3: E4M3_VALUES,

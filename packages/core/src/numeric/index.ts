@@ -14,6 +14,7 @@ export {
   E4M3_VALUES,
   E5M2_VALUES,
   e8m0ToFloat,
+  FLOAT8_ENCODINGS,
   FLOAT8_VALUES,
   type Float8Encoding,
   floatToE4m3,

@@ -92,7 +92,7 @@ export function integerFit(type: HidingType): FitGroup {
     const exact = step !== undefined && isNarrow(step) ? step : undefined;
     const most = exact === undefined ? MOST_STEPS : Math.max(exact.max, -exact.min);
     // floats of few bits have a common step by chance: fewer steps, rounded, are the better answer
-    if (exact !== undefined && (isSingle || most <= FEW_STEPS)) return exactFit(exact);
+    if (exact !== undefined && (isSingle || most <= FEW_STEPS)) return withStorableScale(exact);
     if (!gather(magnitudes, group)) return undefined;
     const last = exact === undefined ? MOST_STEPS : Math.floor(most / 2);
     for (let top = 1; top <= last; top++) {
@@ -105,13 +105,8 @@ export function integerFit(type: HidingType): FitGroup {
         (bounds.areSettled ? undefined : nearestFit(magnitudes, bounds, type, top));
       if (fit !== undefined) return isNarrow(fit) ? fit : undefined;
     }
-    return exact === undefined ? undefined : exactFit(exact);
+    return exact === undefined ? undefined : withStorableScale(exact);
   };
-}
-
-/** An exact step, where codes of 8 bits hold its levels. */
-export function exactFit(fit: GroupFit): GroupFit | undefined {
-  return isNarrow(fit) ? withStorableScale(fit) : undefined;
 }
 
 /** Exact multiples up to this are no coincidence. */
@@ -123,7 +118,7 @@ export function isNarrow({ min, max }: GroupFit): boolean {
 }
 
 /** The same fit with a scale that is an f16 number, where a small part of the scale is one. */
-function withStorableScale(fit: GroupFit): GroupFit {
+export function withStorableScale(fit: GroupFit): GroupFit {
   const { scale, min, max } = fit;
   if (isHalf(scale)) return fit;
   const most = Math.max(max, -min);

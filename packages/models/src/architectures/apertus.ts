@@ -3,8 +3,8 @@ import { ConversionError } from "@requant/core";
 import { numberArray, numbersOf } from "../metadata-values.ts";
 import type { Architecture, NamedValues, ParameterRule } from "./architecture.ts";
 import { llama } from "./llama.ts";
-import { deriveKeyValueHeads } from "./parameters.ts";
-import { attention, decoderEnds, headNorms, same } from "./tensors.ts";
+import { deriveKeyValueHeads, setAttentionBias } from "./parameters.ts";
+import { attention, decoderEnds, headNorms, plainFeedForward, same } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
 
@@ -72,8 +72,7 @@ export const apertus: Architecture = {
     ...attention(false),
     ...headNorms,
     same(`${layer}.feedforward_layernorm.weight`, "blk.{layer}.ffn_norm.weight"),
-    same(`${layer}.mlp.up_proj.*`, "blk.{layer}.ffn_up.*"),
-    same(`${layer}.mlp.down_proj.*`, "blk.{layer}.ffn_down.*"),
+    ...plainFeedForward,
   ],
   metadataTensors: {
     pattern: /\.mlp\.act_fn\.(?:alpha_n|alpha_p|beta|eps)$/,
@@ -84,7 +83,5 @@ export const apertus: Architecture = {
         ),
       ),
   },
-  finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
-  },
+  finishConfig: setAttentionBias,
 };

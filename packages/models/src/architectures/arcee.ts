@@ -3,7 +3,9 @@ import { isJsonObject } from "../json.ts";
 import { setRope } from "../rope.ts";
 import type { Architecture } from "./architecture.ts";
 import { llama, llamaParameters } from "./llama.ts";
+import { setAttentionBias } from "./parameters.ts";
 import { pooling } from "./pooling.ts";
+import { attention, decoderEnds, layerNorms, plainFeedForward } from "./tensors.ts";
 
 export const arcee: Architecture = {
   ...llama,
@@ -31,9 +33,9 @@ export const arcee: Architecture = {
     vocab_size: 32000,
   },
   parameters: [...llamaParameters, pooling],
-  tensors: llama.tensors.filter(({ gguf: [name] }) => name !== "blk.{layer}.ffn_gate.*"),
+  tensors: [...decoderEnds, ...layerNorms, ...attention(true), ...plainFeedForward],
   finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+    setAttentionBias(draft);
     draft.values.set("mlp_bias", draft.ggufNames.has("blk.0.ffn_up.bias"));
     const rope = draft.values.get("rope_parameters");
     if (!isJsonObject(rope) || rope["rope_type"] !== "yarn") return;

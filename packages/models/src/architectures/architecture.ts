@@ -2,7 +2,7 @@
  * What a model family must declare. One family is one file of this shape: names, keys and defaults are data; the few
  * transforms that it needs come from `tensors.ts` and `parameters.ts`.
  */
-import type { Metadata, MetadataValue } from "@requant/core";
+import type { Finding, Metadata, MetadataValue } from "@requant/core";
 import type { Config, ConfigClass, ConfigValues } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
@@ -135,6 +135,8 @@ export interface Architecture extends ConfigClass {
   readonly claims?: (config: JsonObject, hints: FamilyHints) => boolean;
   /** Settings that the class finds in other files than config.json. */
   readonly facts?: (files: HfFiles) => JsonObject;
+  /** What is assumed where the checkpoint does not say it; `config` has the assumed values. */
+  readonly assumptions?: (files: HfFiles, config: Config) => readonly Finding[];
   /** For the language model of a multimodal model: its settings stand in `text_config`, under this `model_type`. */
   readonly wrapper?: { readonly textType: string };
   /** Spellings of config keys, where the class has no defaults that show them. */

@@ -1,7 +1,8 @@
 /** Snowflake Arctic: a dense feed-forward beside each layer's experts (llama.cpp, conversion/arctic.py and models/arctic.cpp). */
 import type { Architecture } from "./architecture.ts";
+import { numberedExperts } from "./expert-tensors.ts";
 import { deriveKeyValueHeads, generic, textParameters, wholeHeadRope } from "./parameters.ts";
-import { attention, decoderEnds, same, stackedExperts } from "./tensors.ts";
+import { attention, decoderEnds, same } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
 
@@ -23,11 +24,7 @@ export const arctic: Architecture = {
     same(`${layer}.residual_mlp.w3.weight`, "blk.{layer}.ffn_up.weight"),
     same(`${layer}.post_attention_layernorm.weight`, "blk.{layer}.ffn_norm_exps.weight"),
     same(`${layer}.block_sparse_moe.gate.weight`, "blk.{layer}.ffn_gate_inp.weight"),
-    stackedExperts([
-      [`${layer}.block_sparse_moe.experts.{expert}.w1.weight`, "blk.{layer}.ffn_gate_exps.weight"],
-      [`${layer}.block_sparse_moe.experts.{expert}.w2.weight`, "blk.{layer}.ffn_down_exps.weight"],
-      [`${layer}.block_sparse_moe.experts.{expert}.w3.weight`, "blk.{layer}.ffn_up_exps.weight"],
-    ]),
+    numberedExperts(`${layer}.block_sparse_moe.experts`),
   ],
   tokenizer: { kinds: ["sentencepiece"], json: "llama", addedTokens: "redefined" },
   finishConfig({ values }) {

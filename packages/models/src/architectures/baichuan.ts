@@ -2,15 +2,8 @@
 import { string, u32 } from "../metadata-values.ts";
 import type { Architecture } from "./architecture.ts";
 import { derived, fixed, textParameters } from "./parameters.ts";
-import {
-  attention,
-  decoderEnds,
-  gatedFeedForward,
-  keyHeads,
-  layerNorms,
-  queryHeads,
-  splitRows,
-} from "./tensors.ts";
+import { splitRows } from "./split-tensors.ts";
+import { attention, decoderEnds, gatedFeedForward, keyHeads, layerNorms, queryHeads } from "./tensors.ts";
 
 export const baichuan: Architecture = {
   name: "baichuan",

@@ -1,9 +1,7 @@
 /** Ling and Ring, called Bailing in their configs: fused q, k, v, experts with shared ones (llama.cpp, conversion/bailingmoe.py). */
 import { UnsupportedError } from "@requant/core";
 import type { Config } from "../config.ts";
-import { numberField } from "../json.ts";
 import { f32, numberOf, u32 } from "../metadata-values.ts";
-import { setRope } from "../rope.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, TensorRule } from "./architecture.ts";
 import {
@@ -12,29 +10,20 @@ import {
   leadingDenseCount,
   sharedExpertCount,
 } from "./expert-parameters.ts";
+import { sharedExpertFeedForward } from "./expert-tensors.ts";
 import {
   count,
   derived,
   fixed,
   gatingFunction,
   generic,
-  partialRope,
+  partOfHeadRope,
   textParameters,
   wholeHeadRope,
 } from "./parameters.ts";
-import { nextTokenTensors } from "./prediction.ts";
-import {
-  decoderEnds,
-  gatedFeedForward,
-  keyHeads,
-  layerNorms,
-  queryHeads,
-  router,
-  same,
-  separateExperts,
-  sharedExpert,
-  splitRows,
-} from "./tensors.ts";
+import { nextTokenTensors, statedBlocks } from "./prediction.ts";
+import { splitRows } from "./split-tensors.ts";
+import { decoderEnds, keyHeads, layerNorms, queryHeads, same } from "./tensors.ts";
 
 const keyRows = (config: Config): number => keyHeads(config) * config.headLength;
 
@@ -43,10 +32,7 @@ const sharedTensors: readonly TensorRule[] = [
   same("model.word_embeddings.weight", "token_embd.weight"),
   ...layerNorms,
   same("model.layers.{layer}.attention.dense.*", "blk.{layer}.attn_output.*"),
-  ...gatedFeedForward,
-  separateExperts("model.layers.{layer}.mlp.experts"),
-  router,
-  ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
+  ...sharedExpertFeedForward,
 ];
 
 function finish({ values, ggufNames }: ConfigDraft, fused: string): void {
@@ -105,28 +91,17 @@ export const bailing: Architecture = {
   },
 };
 
-const predicted = (config: Config): number => config.count("num_nextn_predict_layers") ?? 0;
-
 export const bailing2: Architecture = {
   ...bailing,
   name: "bailingmoe2",
   classes: ["BailingMoeV2ForCausalLM"],
   derive: [],
   parameters: [
-    derived(
-      "~.block_count",
-      (config) => u32(config.need("num_hidden_layers") + predicted(config)),
-      (value, draft) => {
-        const more = numberOf(draft.parameter("~.nextn_predict_layers")) ?? 0;
-        draft.values.set("num_hidden_layers", (numberOf(value) ?? 0) - more);
-      },
-    ),
+    statedBlocks,
     ...textParameters
       .slice(1)
       .map((rule) => (rule === generic.gatingFunction ? gatingFunction("score_function") : rule)),
-    partialRope((config) =>
-      Math.trunc(config.headLength * (numberField(config.rope(), "partial_rotary_factor") ?? 0.5)),
-    ),
+    partOfHeadRope,
     leadingDenseCount("first_k_dense_replace"),
     generic.vocabularySize,
     generic.expertFeedForwardLength,
@@ -161,9 +136,5 @@ export const bailing2: Architecture = {
       "moe_router_enable_expert_bias",
       [...draft.ggufNames].some((name) => name.endsWith(".exp_probs_b.bias")),
     );
-    const dimensions = numberOf(draft.parameter("~.rope.dimension_count"));
-    const head = numberOf(draft.parameter("~.attention.key_length"));
-    if (dimensions !== undefined && head !== undefined)
-      setRope(draft, "partial_rotary_factor", dimensions / head);
   },
 };

@@ -2,25 +2,19 @@
 import { bool, boolOf, numberOf, string, u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture, ParameterRule } from "./architecture.ts";
+import { sharedExpertFeedForward } from "./expert-tensors.ts";
 import {
   derived,
   deriveKeyValueHeads,
   deriveLayerTypes,
+  fixed,
   gatingFunction,
   generic,
   real,
   slidingPattern,
   textParameters,
 } from "./parameters.ts";
-import {
-  attention,
-  decoderEnds,
-  gatedFeedForward,
-  router,
-  same,
-  separateExperts,
-  sharedExpert,
-} from "./tensors.ts";
+import { attention, decoderEnds, same } from "./tensors.ts";
 
 const slides = (layer: number): boolean => (layer + 1) % 4 !== 0;
 
@@ -117,16 +111,13 @@ export const cohere2moe: Architecture = {
       return shared > 0 ? u32(shared * config.need("intermediate_size")) : undefined;
     }),
     derived("~.rope.dimension_count", (config) => u32(config.need("head_dim"))),
-    derived("~.rope.scaling.type", () => string("none")),
+    fixed("~.rope.scaling.type", string("none")),
   ],
   tensors: [
     ...decoderEnds,
     same("model.layers.{layer}.input_layernorm.weight", "blk.{layer}.attn_norm.weight"),
     ...attention(false),
-    ...gatedFeedForward,
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
-    ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
+    ...sharedExpertFeedForward,
   ],
   tokenizer: byteBpe,
 };

@@ -1,4 +1,4 @@
-/** Cohere 2, Command R7B and relatives (llama.cpp, conversion/command_r.py). */
+/** Cohere 2, Command R7B and relatives, and Command R (llama.cpp, conversion/command_r.py). */
 import { numberOf, string, u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
@@ -9,6 +9,7 @@ import {
   fixed,
   generic,
   real,
+  setAttentionBias,
   textParameters,
 } from "./parameters.ts";
 import { attention, decoderEnds, gatedFeedForward, headNorms, same } from "./tensors.ts";
@@ -127,6 +128,6 @@ export const commandR: Architecture = {
   leftOut: [],
   finishConfig(draft) {
     draft.values.set("use_qk_norm", draft.ggufNames.has("blk.0.attn_q_norm.weight"));
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+    setAttentionBias(draft);
   },
 };

@@ -4,7 +4,8 @@ import { f32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { expertMatrix } from "./fused-experts.ts";
-import { count, fixed, generic, groupCount, groupReal, groupValue } from "./parameters.ts";
+import { groupCount, groupReal, groupValue } from "./group-parameters.ts";
+import { count, fixed, generic } from "./parameters.ts";
 import { same } from "./tensors.ts";
 
 const layer = "transformer.blocks.{layer}";

@@ -1,4 +1,5 @@
 /** DeciLM: Llama-Nemotron with attention that differs by layer, and DeciLM 7B (llama.cpp, conversion/deci.py and models/deci.cpp). */
+import { largest } from "@requant/core";
 import type { Config } from "../config.ts";
 import {
   arrayField,
@@ -12,11 +13,11 @@ import {
 import { numberArray, numberOf, numbersOf, u32 } from "../metadata-values.ts";
 import { llama3RopeFactors } from "../rope-factors.ts";
 import { byteKinds } from "../tokenizer/extras.ts";
-import type { Architecture, ConfigDraft, ParameterRule, TensorContext, TensorRule } from "./architecture.ts";
+import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
 import { derived, deriveHeadLength, generic, textParameters, wholeHeadRope } from "./parameters.ts";
-import { attention, decoderEnds, gatedFeedForward, layerNorms, mapped, readOnly, same } from "./tensors.ts";
+import { attention, decoderEnds, gatedFeedForward, layerNorms, readOnly, rotary, same } from "./tensors.ts";
 
-/** What stands in place of a layer's attention. */
+/** The sizes of a layer. */
 interface LayerShape {
   readonly heads: number;
   readonly keyHeads: number;
@@ -52,7 +53,7 @@ function layerShapes(config: Config): readonly LayerShape[] {
 const perLayer = (key: string, read: (shape: LayerShape) => number): ParameterRule =>
   derived(key, (config) => numberArray("i32", layerShapes(config).map(read)));
 
-function headsIn({ config, layer }: TensorContext, part: "heads" | "keyHeads"): number {
+function headsIn(config: Config, layer: number | undefined, part: "heads" | "keyHeads"): number {
   const shape = layerShapes(config)[layer ?? 0];
   if (shape !== undefined) return shape[part];
   const perLayerHeads = config.get("num_key_value_heads_per_layer");
@@ -64,15 +65,10 @@ function headsIn({ config, layer }: TensorContext, part: "heads" | "keyHeads"): 
 
 /** Rotary rows in pairs, with as many heads as the layer has. */
 function layerRotary(projection: "q" | "k", part: "heads" | "keyHeads"): TensorRule {
-  const steps = (kind: "rope-to-pairs" | "rope-to-halves") => (context: TensorContext) => ({
-    ...(context.suffix === ".bias" ? { rowLength: 1 } : {}),
-    rowOrder: { kind, headCount: headsIn(context, part) },
-  });
-  return mapped(
+  return rotary(
     `model.layers.{layer}.self_attn.${projection}_proj.*`,
     `blk.{layer}.attn_${projection}.*`,
-    steps("rope-to-pairs"),
-    steps("rope-to-halves"),
+    (config, layer) => headsIn(config, layer, part),
   );
 }
 
@@ -100,10 +96,7 @@ function restoreBlocks(draft: ConfigDraft): void {
   const keyHeads = numbers("~.attention.head_count_kv");
   const widths = numbers("~.feed_forward_length");
   const hidden = numberOf(draft.parameter("~.embedding_length")) ?? 1;
-  values.set(
-    "num_attention_heads",
-    heads.reduce((most, one) => Math.max(most, one), 0),
-  );
+  values.set("num_attention_heads", largest(heads) ?? 0);
   values.set("num_key_value_heads", null);
   values.set(
     "block_configs",

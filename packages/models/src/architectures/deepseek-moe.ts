@@ -3,16 +3,9 @@ import { f32, string } from "../metadata-values.ts";
 import { sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { leadingDenseCount, sharedExpertCount } from "./expert-parameters.ts";
-import { derived, deriveKeyValueHeads, fixed, generic, textParameters, wholeHeadRope } from "./parameters.ts";
-import {
-  attention,
-  decoderEnds,
-  gatedFeedForward,
-  layerNorms,
-  router,
-  separateExperts,
-  sharedExpert,
-} from "./tensors.ts";
+import { sharedExpertFeedForward } from "./expert-tensors.ts";
+import { deriveKeyValueHeads, fixed, generic, textParameters, wholeHeadRope } from "./parameters.ts";
+import { attention, decoderEnds, layerNorms } from "./tensors.ts";
 
 export const deepseekMoe: Architecture = {
   name: "deepseek",
@@ -24,22 +17,14 @@ export const deepseekMoe: Architecture = {
   parameters: [
     ...textParameters,
     wholeHeadRope,
-    derived("~.rope.scaling.type", () => string("none")),
+    fixed("~.rope.scaling.type", string("none")),
     leadingDenseCount("first_k_dense_replace"),
     generic.vocabularySize,
     generic.expertFeedForwardLength,
     fixed("~.expert_weights_scale", f32(1)),
     sharedExpertCount("n_shared_experts"),
   ],
-  tensors: [
-    ...decoderEnds,
-    ...layerNorms,
-    ...attention(true),
-    ...gatedFeedForward,
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
-    ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
-  ],
+  tensors: [...decoderEnds, ...layerNorms, ...attention(true), ...sharedExpertFeedForward],
   tokenizer: sentencePieceOrBpe,
   finishConfig({ values, ggufNames }) {
     values.set("n_routed_experts", values.get("num_local_experts") ?? null);

@@ -4,11 +4,11 @@
  */
 import { boolArray, boolsOf, numberOf, stringOf, u32 } from "../metadata-values.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
-import { deepseek3, finishLatent, latentParameters, latentTensors, tiedHead } from "./deepseek.ts";
+import { deepseek3, finishLatent, latentParameters, latentTensors } from "./deepseek.ts";
 import { glmMoeTokenizer } from "./glm.ts";
 import { count, derived } from "./parameters.ts";
 import { countedBlocks, nextTokenTensors, predictedLayers, predictionCount } from "./prediction.ts";
-import { same } from "./tensors.ts";
+import { same, tiedHead } from "./tensors.ts";
 
 const indexer = "model.layers.{layer}.self_attn.indexer";
 

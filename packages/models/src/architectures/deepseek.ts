@@ -6,17 +6,9 @@ import { setRope } from "../rope.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { StoredInput, WeightInput } from "../weight-plan.ts";
 import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
+import { routerBias, sharedExpertFeedForward } from "./expert-tensors.ts";
 import { count, derived, fixed, generic, real, textParameters } from "./parameters.ts";
-import {
-  attention,
-  decoderEnds,
-  gatedFeedForward,
-  layerNorms,
-  router,
-  same,
-  separateExperts,
-  sharedExpert,
-} from "./tensors.ts";
+import { attention, decoderEnds, layerNorms, same, tiedHead } from "./tensors.ts";
 
 const ropeLength = (config: Config): number => config.need("qk_rope_head_dim");
 
@@ -60,12 +52,6 @@ export const predictionLayers: LeftOutRule = {
   pattern: /(?:^|\.)layers\.(\d+)\./,
   reason: "multi-token prediction: this family's GGUF does not hold it",
   when: (config, match) => Number(match[1]) >= config.need("num_hidden_layers"),
-};
-
-export const tiedHead: LeftOutRule = {
-  pattern: /^lm_head\.weight$/,
-  reason: "the head is the embedding; a copy of it is not written",
-  when: (config) => config.flag("tie_word_embeddings") === true,
 };
 
 export function finishLatent(draft: ConfigDraft): void {
@@ -131,11 +117,8 @@ export const latentTensors: readonly TensorRule[] = [
   same("model.layers.{layer}.self_attn.kv_a_proj_with_mqa.weight", "blk.{layer}.attn_kv_a_mqa.weight"),
   same("model.layers.{layer}.self_attn.kv_a_layernorm.weight", "blk.{layer}.attn_kv_a_norm.weight"),
   latentKeyValue,
-  ...gatedFeedForward,
-  separateExperts("model.layers.{layer}.mlp.experts"),
-  router,
-  same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
-  ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
+  ...sharedExpertFeedForward,
+  routerBias,
 ];
 
 export const deepseek3: Architecture = {

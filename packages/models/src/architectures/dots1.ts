@@ -7,18 +7,9 @@ import {
   leadingDenseCount,
   sharedExpertCount,
 } from "./expert-parameters.ts";
-import { deriveKeyValueHeads, generic, textParameters } from "./parameters.ts";
-import {
-  attention,
-  decoderEnds,
-  gatedFeedForward,
-  headNorms,
-  layerNorms,
-  router,
-  same,
-  separateExperts,
-  sharedExpert,
-} from "./tensors.ts";
+import { routerBias, sharedExpertFeedForward } from "./expert-tensors.ts";
+import { deriveKeyValueHeads, generic, setAttentionBias, textParameters } from "./parameters.ts";
+import { attention, decoderEnds, headNorms, layerNorms } from "./tensors.ts";
 
 export const dots1: Architecture = {
   name: "dots1",
@@ -66,16 +57,11 @@ export const dots1: Architecture = {
     ...layerNorms,
     ...attention(false),
     ...headNorms,
-    ...gatedFeedForward,
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
-    same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
-    ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
+    ...sharedExpertFeedForward,
+    routerBias,
   ],
   tokenizer: sentencePieceOrBpe,
-  finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
-  },
+  finishConfig: setAttentionBias,
   notInGguf: {
     max_window_layers: "a GGUF of this family holds no sliding window",
   },

@@ -8,19 +8,10 @@ import {
   leadingDenseCount,
   sharedExpertCount,
 } from "./expert-parameters.ts";
-import { derived, generic } from "./parameters.ts";
-import { predictionNames } from "./prediction.ts";
-import {
-  attention,
-  decoderEnds,
-  gatedFeedForward,
-  headNorms,
-  layerNorms,
-  router,
-  same,
-  separateExperts,
-  sharedExpert,
-} from "./tensors.ts";
+import { sharedExpertFeedForward } from "./expert-tensors.ts";
+import { derived, fixed, generic } from "./parameters.ts";
+import { predictionCount, predictionNames, statedBlocks, statedPredictions } from "./prediction.ts";
+import { attention, decoderEnds, headNorms, layerNorms, same } from "./tensors.ts";
 
 export const exaoneMoe: Architecture = {
   ...exaone4,
@@ -57,14 +48,7 @@ export const exaoneMoe: Architecture = {
   },
   names: predictionNames,
   parameters: [
-    derived(
-      "~.block_count",
-      (config) => u32(config.need("num_hidden_layers") + (config.count("num_nextn_predict_layers") ?? 0)),
-      (value, draft) => {
-        const more = numberOf(draft.parameter("~.nextn_predict_layers")) ?? 0;
-        draft.values.set("num_hidden_layers", (numberOf(value) ?? 0) - more);
-      },
-    ),
+    statedBlocks,
     ...exaone4.parameters.slice(1),
     generic.expertFeedForwardLength,
     sharedExpertCount("num_shared_experts"),
@@ -74,12 +58,8 @@ export const exaoneMoe: Architecture = {
     expertWeightsScale("routed_scaling_factor"),
     expertWeightsNorm("norm_topk_prob"),
     leadingDenseCount("first_k_dense_replace"),
-    derived(
-      "~.nextn_predict_layers",
-      (config) => u32(config.count("num_nextn_predict_layers") ?? 0),
-      (value, draft) => draft.values.set("num_nextn_predict_layers", numberOf(value) ?? 0),
-    ),
-    derived("~.rope.scaling.type", () => string("none")),
+    { ...predictionCount, toGguf: (config) => u32(statedPredictions(config)) },
+    fixed("~.rope.scaling.type", string("none")),
   ],
   extraTensors: [],
   tensors: [
@@ -87,11 +67,8 @@ export const exaoneMoe: Architecture = {
     ...layerNorms,
     ...attention(false),
     ...headNorms,
-    ...gatedFeedForward,
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
+    ...sharedExpertFeedForward,
     same("model.layers.{layer}.mlp.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
-    ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
     same("model.layers.{layer}.mtp.fc.weight", "blk.{layer}.nextn.eh_proj.weight"),
     same("model.layers.{layer}.mtp.norm.weight", "blk.{layer}.nextn.shared_head_norm.weight"),
     same("model.layers.{layer}.mtp.pre_fc_norm_embedding.weight", "blk.{layer}.nextn.enorm.weight"),

@@ -174,12 +174,9 @@ export const falconH1: Architecture = {
       draft.assume(name, one, "the GGUF's weights hold the products");
     }
     const inner = numberOf(parameter("~.ssm.inner_size")) ?? 0;
-    values.set("mamba_expand", inner / (numberOf(parameter("~.embedding_length")) ?? 1));
-    draft.assume(
-      "mamba_expand",
-      inner / (numberOf(parameter("~.embedding_length")) ?? 1),
-      "mamba_d_ssm is read in its place",
-    );
+    const expand = inner / (numberOf(parameter("~.embedding_length")) ?? 1);
+    values.set("mamba_expand", expand);
+    draft.assume("mamba_expand", expand, "mamba_d_ssm is read in its place");
     values.set("mamba_rms_norm", ggufNames.has("blk.0.ssm_norm.weight"));
     values.set("mamba_conv_bias", ggufNames.has("blk.0.ssm_conv1d.bias"));
     values.set("attention_bias", ggufNames.has("blk.0.attn_q.bias"));

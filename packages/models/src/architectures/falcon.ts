@@ -5,7 +5,8 @@ import { byteBpe } from "../tokenizer/extras.ts";
 import type { WeightInput } from "../weight-plan.ts";
 import type { Architecture, TensorContext, TensorRule } from "./architecture.ts";
 import { count, derived, fixed, generic } from "./parameters.ts";
-import { same, viewed } from "./tensors.ts";
+import { viewed } from "./split-tensors.ts";
+import { same } from "./tensors.ts";
 
 const layer = "transformer.h.{layer}";
 

@@ -2,35 +2,13 @@
 import type { Config } from "../config.ts";
 import type { StoredInput, WeightInput } from "../weight-plan.ts";
 import type { TensorRule } from "./architecture.ts";
+import { transposedStack } from "./tensors.ts";
 
 const range = (length: number): readonly number[] => Array.from({ length }, (_, index) => index);
 
 const rowsOf = (tensor: string, expert: number, rows: number): StoredInput => ({
   tensor,
   rows: [expert * rows, (expert + 1) * rows],
-});
-
-/** `[E, in, out]` ↔ `[E, out, in]`. */
-const downExperts = (prefix: string): TensorRule => ({
-  hf: [`${prefix}.down_proj`],
-  gguf: ["blk.{layer}.ffn_down_exps.weight"],
-  toGguf: ([names], { shapeOf }) => {
-    const name = names?.[0] ?? "";
-    const [experts = 1, inner = 1, outer = 1] = shapeOf(name);
-    const inputs = range(experts).map((expert) => ({
-      ...rowsOf(name, expert, inner),
-      transpose: true as const,
-    }));
-    return [{ shape: [experts, outer, inner], inputs }];
-  },
-  toHf: ([name = ""], { shapeOf }) => {
-    const [experts = 1, outer = 1, inner = 1] = shapeOf(name);
-    const inputs = range(experts).map((expert) => ({
-      ...rowsOf(name, expert, outer),
-      transpose: true as const,
-    }));
-    return [[{ shape: [experts, inner, outer], inputs }]];
-  },
 });
 
 /** `[E, in, 2 × ff]`, gate columns first ↔ two of `[E, ff, in]`. */
@@ -65,7 +43,7 @@ const gateUpExperts = (prefix: string): TensorRule => ({
 
 /** Down first: the order in which llama.cpp's converter writes them. */
 export const transposedExperts = (prefix: string): readonly TensorRule[] => [
-  downExperts(prefix),
+  transposedStack(`${prefix}.down_proj`, "blk.{layer}.ffn_down_exps.weight"),
   gateUpExperts(prefix),
 ];
 
@@ -77,6 +55,8 @@ export function expertMatrix(
   layout?: "transposed",
 ): TensorRule {
   const isTransposed = layout === "transposed";
+  const turned = (tensor: string, experts: number, rows: number): readonly WeightInput[] =>
+    range(experts).map((expert) => ({ ...rowsOf(tensor, expert, rows), transpose: true }));
   return {
     hf: [hf],
     gguf: [gguf],
@@ -86,32 +66,12 @@ export function expertMatrix(
       const experts = countOf(config);
       const size = rows / experts;
       if (!isTransposed) return [{ shape: [experts, size, length], inputs: [{ tensor }] }];
-      return [
-        {
-          shape: [experts, length, size],
-          inputs: Array.from({ length: experts }, (_, expert) => ({
-            tensor,
-            rows: [expert * size, (expert + 1) * size] as const,
-            transpose: true as const,
-          })),
-        },
-      ];
+      return [{ shape: [experts, length, size], inputs: turned(tensor, experts, size) }];
     },
     toHf: ([tensor = ""], { shapeOf }) => {
       const [experts = 0, rows = 0, length = 0] = shapeOf(tensor);
       if (!isTransposed) return [[{ shape: [experts * rows, length], inputs: [{ tensor }] }]];
-      return [
-        [
-          {
-            shape: [experts * length, rows],
-            inputs: Array.from({ length: experts }, (_, expert) => ({
-              tensor,
-              rows: [expert * rows, (expert + 1) * rows] as const,
-              transpose: true as const,
-            })),
-          },
-        ],
-      ];
+      return [[{ shape: [experts * length, rows], inputs: turned(tensor, experts, rows) }]];
     },
   };
 }

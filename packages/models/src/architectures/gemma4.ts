@@ -15,7 +15,8 @@ import {
   slidingPattern,
   textParameters,
 } from "./parameters.ts";
-import { attention, decoderEnds, gatedFeedForward, headNorms, joinedEvenly, same } from "./tensors.ts";
+import { joinedEvenly } from "./split-tensors.ts";
+import { attention, decoderEnds, gatedFeedForward, headNorms, same } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
 

@@ -1,10 +1,9 @@
 import { numberField } from "../json.ts";
-import { numberOf, u32 } from "../metadata-values.ts";
-import { setRope } from "../rope.ts";
+import { u32 } from "../metadata-values.ts";
 import { byteKinds } from "../tokenizer/extras.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
 import type { WeightInput } from "../weight-plan.ts";
-import type { Architecture, ConfigDraft, PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
+import type { Architecture, PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
 import { llamaDecoder } from "./decoder.ts";
 import {
   expertWeightsNorm,
@@ -12,31 +11,20 @@ import {
   leadingDenseCount,
   sharedExpertCount,
 } from "./expert-parameters.ts";
+import { routerBias, sharedExpertFeedForward } from "./expert-tensors.ts";
 import {
   deriveHeadLength,
   deriveKeyValueHeads,
   fixed,
+  gatingFunctions,
   generic,
-  partialRope,
+  partOfHeadRope,
+  setAttentionBias,
   textParameters,
 } from "./parameters.ts";
 import { countedBlocks, nextTokenTensors, predictionCount } from "./prediction.ts";
 import { insideModel } from "./qwen-vl.ts";
-import {
-  attention,
-  decoderEnds,
-  gatedFeedForward,
-  headNorms,
-  layerNorms,
-  router,
-  same,
-  separateExperts,
-  sharedExpert,
-} from "./tensors.ts";
-
-const rope = partialRope((config) =>
-  Math.trunc(config.headLength * (numberField(config.rope(), "partial_rotary_factor") ?? 0.5)),
-);
+import { attention, decoderEnds, headNorms, layerNorms, same } from "./tensors.ts";
 
 function glmTokenizer(rolesByText: readonly (readonly [string, string])[]): TokenizerRules {
   return { kinds: byteKinds, rolesByText };
@@ -48,14 +36,6 @@ export const glmMoeTokenizer: TokenizerRules = glmTokenizer([
   ["unk", "<|endoftext|>"],
   ["eom", "<|observation|>"],
 ]);
-
-function restorePartial(draft: ConfigDraft): void {
-  const dimensions = numberOf(draft.parameter("~.rope.dimension_count"));
-  const head = numberOf(draft.parameter("~.attention.key_length"));
-  if (dimensions !== undefined && head !== undefined)
-    setRope(draft, "partial_rotary_factor", dimensions / head);
-  draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
-}
 
 export const glm4: Architecture = {
   name: "glm4",
@@ -80,7 +60,7 @@ export const glm4: Architecture = {
     vocab_size: 151552,
   },
   derive: [deriveHeadLength, deriveKeyValueHeads],
-  parameters: [...textParameters, rope],
+  parameters: [...textParameters, partOfHeadRope],
   tensors: [
     ...decoderEnds,
     ...layerNorms,
@@ -102,7 +82,7 @@ export const glm4: Architecture = {
     ["unk", "<|endoftext|>"],
     ["bos", "<|endoftext|>"],
   ]),
-  finishConfig: restorePartial,
+  finishConfig: setAttentionBias,
 };
 
 const pairRange = (context: TensorContext): readonly [head: number, rotary: number] => {
@@ -232,11 +212,11 @@ export const glm4moe: Architecture = {
   parameters: [
     countedBlocks,
     ...textParameters.slice(1).filter((rule) => rule !== generic.gatingFunction),
-    rope,
+    partOfHeadRope,
     generic.expertFeedForwardLength,
     sharedExpertCount("n_shared_experts"),
     leadingDenseCount("first_k_dense_replace"),
-    fixed("~.expert_gating_func", u32(2)),
+    fixed("~.expert_gating_func", u32(gatingFunctions.sigmoid)),
     expertWeightsScale("routed_scaling_factor"),
     expertWeightsNorm("norm_topk_prob"),
     predictionCount,
@@ -247,16 +227,13 @@ export const glm4moe: Architecture = {
     same("model.layers.{layer}.post_attention_layernorm.weight", "blk.{layer}.post_attention_norm.weight"),
     ...attention(false),
     ...headNorms,
-    ...gatedFeedForward,
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
-    same("model.layers.{layer}.mlp.gate.e_score_correction_bias", "blk.{layer}.exp_probs_b.bias"),
-    ...sharedExpert("model.layers.{layer}.mlp.shared_experts"),
+    ...sharedExpertFeedForward,
+    routerBias,
     ...nextTokenTensors,
   ],
   tokenizer: glmMoeTokenizer,
   finishConfig(draft) {
-    restorePartial(draft);
+    setAttentionBias(draft);
     draft.values.set("use_qk_norm", draft.ggufNames.has("blk.0.attn_q_norm.weight"));
   },
 };

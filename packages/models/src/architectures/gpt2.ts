@@ -1,9 +1,15 @@
 /** GPT-2 (llama.cpp, conversion/gpt2.py): transposed matrices, fused q k v, learned positions. */
 import { u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
-import type { Architecture, TensorRule } from "./architecture.ts";
+import type { Architecture, LeftOutRule, TensorRule } from "./architecture.ts";
 import { count, derived, generic } from "./parameters.ts";
 import { same, transposed } from "./tensors.ts";
+
+/** What a layer of GPT-2's code stores beside its weights. */
+export const causalMask: LeftOutRule = {
+  pattern: /\.attn\.(?:bias|masked_bias)$/,
+  reason: "a causal mask: computed, not a weight",
+};
 
 function tensorsOf(model: string, head: string, matrix: typeof same): readonly TensorRule[] {
   const layer = `${model}.h.{layer}`;
@@ -61,7 +67,7 @@ export const gpt2: Architecture = {
   tensors: tensorsOf("transformer", "lm_head", transposed),
   // mlx-lm stores the matrices as all other families do
   mlxTensors: tensorsOf("model", "model.lm_head", same),
-  leftOut: [{ pattern: /\.attn\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" }],
+  leftOut: [causalMask],
   tokenizer: byteBpe,
   // llama.cpp, src/models/gpt2.cpp
   decoder: {

@@ -10,7 +10,7 @@ import { sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
 import { graniteExperts, graniteParameters, graniteSharedMlp, multipliers, sharedLength } from "./granite.ts";
 import { llamaParameters } from "./llama.ts";
-import { count, derived, deriveKeyValueHeads } from "./parameters.ts";
+import { count, derived, deriveKeyValueHeads, fixed } from "./parameters.ts";
 import { attentionLayerHeads, mamba2Tensors } from "./state-space.ts";
 import { attention, decoderEnds, layerNorms, same } from "./tensors.ts";
 
@@ -89,15 +89,13 @@ function granite4(name: string, own: Pick<Architecture, "claims" | "recognises">
       ...graniteParameters,
       sharedLength,
       ...mambaParameters,
-      attentionLayerHeads(
-        (layer, config) => attentionLayers(Object.fromEntries(config.values)).has(layer),
-        (hasAttention, draft) =>
-          draft.values.set(
-            "layer_types",
-            hasAttention.map((own) => (own ? "attention" : "mamba")),
-          ),
+      attentionLayerHeads(isAttention, (hasAttention, draft) =>
+        draft.values.set(
+          "layer_types",
+          hasAttention.map((own) => (own ? "attention" : "mamba")),
+        ),
       ),
-      derived("~.rope.scaling.finetuned", () => bool(!isHybrid)),
+      fixed("~.rope.scaling.finetuned", bool(!isHybrid)),
       derived("~.context_length", () => (isHybrid ? u32(endless) : undefined)),
     ],
     tensors: [
@@ -134,6 +132,9 @@ function attentionLayers(config: JsonObject): ReadonlySet<number> {
   if (period >= 1) for (let layer = offset; layer < layers; layer += period) found.add(layer);
   return found;
 }
+
+const isAttention = (layer: number, config: Config): boolean =>
+  attentionLayers(Object.fromEntries(config.values)).has(layer);
 
 const setting = (config: JsonObject, name: string): number => numberField(textConfig(config), name) ?? 0;
 const hasMamba = (config: JsonObject): boolean =>
@@ -187,15 +188,13 @@ export const bamba: Architecture = {
       },
       (value, draft) => draft.values.set("attn_rotary_emb", numberOf(value) ?? null),
     ),
-    attentionLayerHeads(
-      (layer, config) => attentionLayers(Object.fromEntries(config.values)).has(layer),
-      (hasAttention, draft) =>
-        draft.values.set(
-          "attn_layer_indices",
-          hasAttention.flatMap((own, layer) => (own ? [layer] : [])),
-        ),
+    attentionLayerHeads(isAttention, (hasAttention, draft) =>
+      draft.values.set(
+        "attn_layer_indices",
+        hasAttention.flatMap((own, layer) => (own ? [layer] : [])),
+      ),
     ),
-    derived("~.rope.scaling.finetuned", () => bool(true)),
+    fixed("~.rope.scaling.finetuned", bool(true)),
   ],
   tensors: [
     ...decoderEnds.filter(({ hf }) => hf[0] !== "model.norm.*"),

@@ -5,7 +5,8 @@ import type { Architecture, ParameterRule, TensorRule } from "./architecture.ts"
 import { llamaDecoder } from "./decoder.ts";
 import { llama, llamaParameters } from "./llama.ts";
 import { derived, deriveKeyValueHeads, real } from "./parameters.ts";
-import { attention, decoderEnds, layerNorms, same, splitEvenly, stackedProjections } from "./tensors.ts";
+import { splitEvenly } from "./split-tensors.ts";
+import { attention, decoderEnds, layerNorms, same, stackedProjections } from "./tensors.ts";
 
 /** A multiplier, written when the config has it and it is not zero. */
 function multiplier(key: string, name: string): ParameterRule {

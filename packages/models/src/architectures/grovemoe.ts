@@ -2,17 +2,9 @@
 import { f32, numberOf, u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
+import { expertLayers } from "./expert-tensors.ts";
 import { derived, fixed, generic, textParameters } from "./parameters.ts";
-import {
-  attention,
-  decoderEnds,
-  headNorms,
-  layerNorms,
-  routedExperts,
-  router,
-  separateExperts,
-  stackedExperts,
-} from "./tensors.ts";
+import { routedExperts, stackedExperts } from "./tensors.ts";
 
 const chunks = "model.layers.{layer}.mlp.chunk_experts.{expert}";
 
@@ -31,10 +23,7 @@ export const grovemoe: Architecture = {
     fixed("~.expert_group_scale", f32(0.05)),
   ],
   tensors: [
-    ...decoderEnds,
-    ...layerNorms,
-    ...attention(false),
-    ...headNorms,
+    ...expertLayers,
     stackedExperts(
       ["down", "gate", "up"].map((part) => [
         `${chunks}.${part}_proj.weight`,
@@ -42,8 +31,6 @@ export const grovemoe: Architecture = {
       ]),
       (config) => Math.floor(routedExperts(config) / 2),
     ),
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
   ],
   leftOut: [{ pattern: /\.mlp\.expert_bias$/, reason: "the model's own code does not use it" }],
   tokenizer: byteBpe,

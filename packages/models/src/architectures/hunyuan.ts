@@ -6,7 +6,7 @@ import type { Config } from "../config.ts";
 import { isJsonArray, numberField, textField } from "../json.ts";
 import { f32, numberOf, string, stringOf, u32 } from "../metadata-values.ts";
 import { byteKinds } from "../tokenizer/extras.ts";
-import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
+import type { Architecture, ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
 import { sharedExpertLength } from "./expert-parameters.ts";
 import { derived, generic, textParameters } from "./parameters.ts";
 import {
@@ -17,6 +17,7 @@ import {
   same,
   separateExperts,
   sharedExpert,
+  tiedHead,
 } from "./tensors.ts";
 
 /** What the converter takes for the context of a model with dynamic scaling, whose config says too little. */
@@ -92,12 +93,6 @@ function restoreScaling(draft: ConfigDraft, length: number): void {
     "llama.cpp's converter writes it for every model with dynamic scaling",
   );
 }
-
-const tiedHead: LeftOutRule = {
-  pattern: /^lm_head\.weight$/,
-  reason: "the head is the embedding; a copy of it is not written",
-  when: (config) => config.flag("tie_word_embeddings") === true,
-};
 
 const sharedTensors: readonly TensorRule[] = [
   ...decoderEnds,

@@ -8,7 +8,8 @@ import type { WeightInput } from "../weight-plan.ts";
 import type { Architecture } from "./architecture.ts";
 import { llamaDecoder } from "./decoder.ts";
 import { deriveKeyValueHeads, textParameters } from "./parameters.ts";
-import { decoderEnds, keyHeads, queryHeads, same, viewed } from "./tensors.ts";
+import { viewed } from "./split-tensors.ts";
+import { decoderEnds, keyHeads, queryHeads, same } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
 

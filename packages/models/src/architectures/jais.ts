@@ -1,9 +1,10 @@
 /** Jais: GPT-2's names, a gate, ALiBi by stored slopes, scaled embedding and head (llama.cpp, conversion/jais.py and models/jais.cpp). */
-import { ConversionError } from "@requant/core";
+import { ConversionError, roundHalfEven } from "@requant/core";
 import type { Config } from "../config.ts";
 import { f32, numberOf } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture, NamedValues, ParameterRule, TensorRule } from "./architecture.ts";
+import { causalMask } from "./gpt2.ts";
 import { count, generic } from "./parameters.ts";
 import { mapped, same, transposed } from "./tensors.ts";
 
@@ -28,12 +29,6 @@ const largestBias: ParameterRule = {
     return f32(bias);
   },
 };
-
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  if (value - floor !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
-}
 
 /** The slopes of all heads (Press et al., "Train Short, Test Long"): between two powers of two every second one of the next. */
 function slopesOf(heads: number, bias: number): number[] {
@@ -93,7 +88,7 @@ export const jais: Architecture = {
     transposed(`${layer}.mlp.c_fc2.*`, "blk.{layer}.ffn_gate.*"),
     transposed(`${layer}.mlp.c_proj.*`, "blk.{layer}.ffn_down.*"),
   ],
-  leftOut: [{ pattern: /\.attn\.(?:bias|masked_bias)$/, reason: "a causal mask: computed, not a weight" }],
+  leftOut: [causalMask],
   metadataTensors: {
     pattern: /(?:^|\.)relative_pe\.slopes$/,
     restore(metadata): readonly NamedValues[] {

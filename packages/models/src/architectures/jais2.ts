@@ -1,8 +1,14 @@
 /** Jais 2: norms that subtract the mean, biases everywhere, squared ReLU (llama.cpp, conversion/jais.py and models/jais2.cpp). */
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
-import { deriveHeadLength, deriveKeyValueHeads, textParameters, wholeHeadRope } from "./parameters.ts";
-import { attention, decoderEnds, layerNorms, same } from "./tensors.ts";
+import {
+  deriveHeadLength,
+  deriveKeyValueHeads,
+  setAttentionBias,
+  textParameters,
+  wholeHeadRope,
+} from "./parameters.ts";
+import { attention, decoderEnds, layerNorms, plainFeedForward } from "./tensors.ts";
 
 export const jais2: Architecture = {
   name: "jais2",
@@ -28,16 +34,10 @@ export const jais2: Architecture = {
   },
   derive: [deriveHeadLength, deriveKeyValueHeads],
   parameters: [...textParameters, wholeHeadRope],
-  tensors: [
-    ...decoderEnds,
-    ...layerNorms,
-    ...attention(false),
-    same("model.layers.{layer}.mlp.up_proj.*", "blk.{layer}.ffn_up.*"),
-    same("model.layers.{layer}.mlp.down_proj.*", "blk.{layer}.ffn_down.*"),
-  ],
+  tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...plainFeedForward],
   tokenizer: byteBpe,
   finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+    setAttentionBias(draft);
     draft.values.set("mlp_bias", draft.ggufNames.has("blk.0.ffn_up.bias"));
   },
 };

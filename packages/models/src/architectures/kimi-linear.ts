@@ -1,20 +1,21 @@
 /** Kimi-Linear: gated delta attention (KDA) with three short convolutions, and latent attention (llama.cpp, conversion/kimi_linear.py). */
 import { Config } from "../config.ts";
-import { arrayField, isJsonObject, type JsonObject, numberField } from "../json.ts";
 import { numberOf, u32 } from "../metadata-values.ts";
 import { tokenText } from "../tokenizer/special-tokens.ts";
-import type { Architecture, ConfigDraft, ParameterRule } from "./architecture.ts";
+import type { Architecture } from "./architecture.ts";
 import { latentKeyValue } from "./deepseek.ts";
 import { expertWeightsScale, leadingDenseCount, sharedExpertCount } from "./expert-parameters.ts";
 import { numberedExperts } from "./expert-tensors.ts";
+import { groupCount, groupValue, setInGroup } from "./group-parameters.ts";
 import { count, derived, gatingFunction, generic, textParameters } from "./parameters.ts";
-import { attentionLayerHeads, reshaped, stateMap } from "./state-space.ts";
+import { attentionLayerHeads, stateMap } from "./state-space.ts";
 import {
   arithmetic,
   attention,
   decoderEnds,
   gatedFeedForward,
   layerNorms,
+  reshaped,
   same,
   sharedExpert,
 } from "./tensors.ts";
@@ -22,37 +23,20 @@ import {
 const self = "model.layers.{layer}.self_attn";
 const experts = "model.layers.{layer}.block_sparse_moe";
 
-function linear(config: Config): JsonObject {
-  const own = config.get("linear_attn_config");
-  return isJsonObject(own) ? own : {};
-}
-
-/** A count of linear_attn_config. */
-function linearCount(key: string, name: string): ParameterRule {
-  return derived(
-    key,
-    (config) => {
-      const value = numberField(linear(config), name);
-      return value === undefined ? undefined : u32(value);
-    },
-    (value, draft) => setLinear(draft, name, numberOf(value) ?? 0),
-  );
-}
-
-function setLinear({ values }: ConfigDraft, name: string, value: number | readonly number[]): void {
-  const own = values.get("linear_attn_config");
-  values.set("linear_attn_config", { ...(isJsonObject(own) ? own : {}), [name]: value });
-}
+/** The group of settings of the gated delta attention. */
+const linear = "linear_attn_config";
 
 /** The layers are counted from one. */
-const fullAttention = (layer: number, config: Config): boolean =>
-  (arrayField(linear(config), "full_attn_layers") ?? []).includes(layer + 1);
+function fullAttention(layer: number, config: Config): boolean {
+  const layers = groupValue(config, linear, "full_attn_layers");
+  return Array.isArray(layers) && layers.includes(layer + 1);
+}
 
 const heads = attentionLayerHeads(fullAttention, (full, draft) => {
   const numbered = (wanted: boolean): number[] =>
     full.flatMap((own, layer) => (own === wanted ? [layer + 1] : []));
-  setLinear(draft, "full_attn_layers", numbered(true));
-  setLinear(draft, "kda_layers", numbered(false));
+  setInGroup(draft, linear, "full_attn_layers", numbered(true));
+  setInGroup(draft, linear, "kda_layers", numbered(false));
 });
 
 export const kimiLinear: Architecture = {
@@ -72,8 +56,8 @@ export const kimiLinear: Architecture = {
       toGguf: (config, context) =>
         heads.toGguf(new Config(new Map([...config.values, ["num_key_value_heads", 1]])), context),
     },
-    linearCount("~.ssm.conv_kernel", "short_conv_kernel_size"),
-    linearCount("~.kda.head_dim", "head_dim"),
+    groupCount("~.ssm.conv_kernel", linear, "short_conv_kernel_size"),
+    groupCount("~.kda.head_dim", linear, "head_dim"),
     count("~.attention.q_lora_rank", ["q_lora_rank"]),
     count("~.attention.kv_lora_rank", ["kv_lora_rank"]),
     count("~.rope.dimension_count", ["qk_rope_head_dim"]),
@@ -133,7 +117,7 @@ export const kimiLinear: Architecture = {
     const number = (key: string): number | undefined => numberOf(parameter(key));
     const all = number("~.attention.head_count") ?? 0;
     const rope = number("~.rope.dimension_count") ?? 0;
-    setLinear(draft, "num_heads", all);
+    setInGroup(draft, linear, "num_heads", all);
     values.set("num_key_value_heads", all);
     values.set("head_dim", number("~.attention.value_length") ?? null);
     values.set("qk_nope_head_dim", (number("~.attention.key_length_mla") ?? 0) - rope);

@@ -1,5 +1,4 @@
 /** Kimi-K2: DeepSeek V3's weights with a tiktoken vocabulary (llama.cpp, conversion/deepseek.py). */
-
 import { textConfig } from "../hf-files.ts";
 import { field } from "../json.ts";
 import { stringOf } from "../metadata-values.ts";

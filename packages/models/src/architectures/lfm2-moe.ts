@@ -42,7 +42,7 @@ export const lfm2moe: Architecture = {
     attentionLayers,
     generic.expertFeedForwardLength,
     leadingDenseCount("num_dense_layers"),
-    fixed("~.expert_gating_func", u32(Number(gatingFunctions["sigmoid"]))),
+    fixed("~.expert_gating_func", u32(gatingFunctions.sigmoid)),
     generic.vocabularySize,
     count("~.shortconv.l_cache", ["conv_L_cache"]),
   ],

@@ -9,6 +9,7 @@ import {
   deriveHeadLength,
   deriveKeyValueHeads,
   generic,
+  setAttentionBias,
   textParameters,
   wholeHeadRope,
 } from "./parameters.ts";
@@ -28,7 +29,7 @@ const llamaTensors: readonly TensorRule[] = [
 ];
 
 function finishLlama(draft: ConfigDraft): void {
-  draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+  setAttentionBias(draft);
   draft.values.set("mlp_bias", draft.ggufNames.has("blk.0.ffn_gate.bias"));
 }
 

@@ -5,7 +5,7 @@ import { byteKinds, sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
 import { count, derived, fixed, generic, real } from "./parameters.ts";
 import { mamba2Tensors, mambaTensors } from "./state-space.ts";
-import { same } from "./tensors.ts";
+import { readOnly, same } from "./tensors.ts";
 
 const mixer = "backbone.layers.{layer}.mixer";
 
@@ -15,7 +15,7 @@ const ends: readonly TensorRule[] = [
   same("lm_head.weight", "output.weight"),
   same("backbone.layers.{layer}.norm.weight", "blk.{layer}.attn_norm.weight"),
   // the name in the files of the first implementation
-  { ...same("backbone.embedding.weight", "token_embd.weight"), oneWay: true },
+  readOnly(same("backbone.embedding.weight", "token_embd.weight")),
 ];
 
 /** llama.cpp's converter compares the two matrices; here the config says that they are the same. */

@@ -4,15 +4,16 @@ import { u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { expertWeightsNorm } from "./expert-parameters.ts";
+import { expertLayers } from "./expert-tensors.ts";
 import {
   derived,
   deriveKeyValueHeads,
   deriveLayerTypes,
   generic,
+  setAttentionBias,
   slidingPattern,
   textParameters,
 } from "./parameters.ts";
-import { attention, decoderEnds, headNorms, layerNorms, router, separateExperts } from "./tensors.ts";
 
 const bases = {
   full_attention: { rope_theta: 500000, rope_type: "default" },
@@ -71,17 +72,10 @@ export const mellum: Architecture = {
     slidingPattern(() => false),
     expertWeightsNorm("norm_topk_prob"),
   ],
-  tensors: [
-    ...decoderEnds,
-    ...layerNorms,
-    ...attention(false),
-    ...headNorms,
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
-  ],
+  tensors: expertLayers,
   tokenizer: byteBpe,
   finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+    setAttentionBias(draft);
     // the published spelling
     draft.values.set("num_experts", draft.values.get("num_local_experts") ?? null);
   },

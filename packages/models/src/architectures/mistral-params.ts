@@ -2,9 +2,12 @@
  * Mistral's own checkpoints: consolidated.safetensors with params.json (llama.cpp, conversion/mistral.py). Rows of q and k are
  * stored in pairs, as GGUF has them.
  */
-import { UnsupportedError } from "@requant/core";
+import { type Finding, UnsupportedError } from "@requant/core";
 import { bounded } from "@requant/core/text";
-import type { ConfigValues } from "../config.ts";
+import type { Config, ConfigValues } from "../config.ts";
+import type { HfFiles } from "../hf-files.ts";
+import { numberField } from "../json.ts";
+import { note } from "../note.ts";
 import { isParams, PARAMS_CLASS } from "../params-json.ts";
 import type { Architecture } from "./architecture.ts";
 import { llama } from "./llama.ts";
@@ -55,6 +58,21 @@ export function paramsDerive(more: readonly string[] = []): NonNullable<Architec
   return [(values) => refuseUnread(values, more), ...(llama.derive ?? [])];
 }
 
+/** params.json often says no length of the context. */
+function assumedContext(files: HfFiles, config: Config): readonly Finding[] {
+  const stated = ["max_seq_len", "max_position_embeddings"].some(
+    (key) => numberField(files.config, key) !== undefined,
+  );
+  const length = config.count("max_position_embeddings");
+  if (stated || length === undefined) return [];
+  return [
+    note("assumed", `Assumed a context length of ${length}: params.json has no max_seq_len.`, {
+      path: "params.json",
+      key: "max_seq_len",
+    }),
+  ];
+}
+
 const layer = "layers.{layer}";
 const block = "blk.{layer}";
 
@@ -70,6 +88,7 @@ export const mistralParams: Architecture = {
   },
   aliases,
   derive: paramsDerive(),
+  assumptions: assumedContext,
   tensors: [
     same("tok_embeddings.weight", "token_embd.weight"),
     same("norm.weight", "output_norm.weight"),

@@ -3,7 +3,8 @@ import { isJsonObject } from "../json.ts";
 import { f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
-import { count, derived, fixed, groupCount, groupReal, groupValue, setInGroup } from "./parameters.ts";
+import { groupCount, groupReal, groupValue, setInGroup } from "./group-parameters.ts";
+import { count, derived, fixed } from "./parameters.ts";
 import { same } from "./tensors.ts";
 
 const layer = "transformer.blocks.{layer}";

@@ -16,7 +16,7 @@ import {
 } from "./expert-parameters.ts";
 import { count, derived, fixed, generic, textParameters } from "./parameters.ts";
 import { attentionLayerHeads, mamba2Tensors } from "./state-space.ts";
-import { keyHeads, queryHeads, rotary, same, stackedExperts } from "./tensors.ts";
+import { keyHeads, queryHeads, readOnly, rotary, same, stackedExperts } from "./tensors.ts";
 
 type Kind = "mamba" | "attention" | "feed-forward";
 
@@ -99,7 +99,7 @@ function parametersOf(lengthKey: string, isMixture: boolean): readonly Parameter
 const tensors: readonly TensorRule[] = [
   same("backbone.embeddings.weight", "token_embd.weight"),
   // as transformers saves it
-  { ...same("backbone.embedding.weight", "token_embd.weight"), oneWay: true },
+  readOnly(same("backbone.embedding.weight", "token_embd.weight")),
   same("backbone.norm_f.weight", "output_norm.weight"),
   same("lm_head.weight", "output.weight"),
   same("backbone.layers.{layer}.norm.weight", "blk.{layer}.attn_norm.weight"),

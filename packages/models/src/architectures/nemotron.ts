@@ -3,8 +3,15 @@ import { numberField } from "../json.ts";
 import { f32, numberOf, string, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
 import type { Architecture } from "./architecture.ts";
-import { derived, deriveHeadLength, deriveKeyValueHeads, generic, textParameters } from "./parameters.ts";
-import { attention, decoderEnds, same, shiftedNorm } from "./tensors.ts";
+import {
+  derived,
+  deriveHeadLength,
+  deriveKeyValueHeads,
+  generic,
+  setAttentionBias,
+  textParameters,
+} from "./parameters.ts";
+import { attention, decoderEnds, plainFeedForward, same, shiftedNorm } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
 
@@ -68,8 +75,7 @@ export const nemotron: Architecture = {
     shiftedNorm(`${layer}.post_attention_layernorm.weight`, "blk.{layer}.ffn_norm.weight"),
     same(`${layer}.post_attention_layernorm.bias`, "blk.{layer}.ffn_norm.bias"),
     ...attention(false),
-    same(`${layer}.mlp.up_proj.*`, "blk.{layer}.ffn_up.*"),
-    same(`${layer}.mlp.down_proj.*`, "blk.{layer}.ffn_down.*"),
+    ...plainFeedForward,
   ],
   tokenizer: {
     kinds: ["sentencepiece"],
@@ -84,7 +90,7 @@ export const nemotron: Architecture = {
     ownKeys: ["tokenizer.ggml.padding_token_id", "tokenizer.ggml.unknown_token_id"],
   },
   finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+    setAttentionBias(draft);
     draft.values.set("mlp_bias", draft.ggufNames.has("blk.0.ffn_up.bias"));
     draft.values.set("norm_eps", draft.values.get("rms_norm_eps") ?? draft.values.get("norm_eps") ?? 1e-5);
     for (const name of ["rms_norm_eps", "layer_norm_eps"]) draft.values.delete(name);

@@ -1,4 +1,4 @@
-/** OLMo 2 and 3: norms after attention and feed-forward (llama.cpp, conversion/olmo.py). */
+/** OLMo 2 and 3, with norms after attention and feed-forward, and OLMo 1 (llama.cpp, conversion/olmo.py). */
 import type { Metadata } from "@requant/core";
 import { f32 } from "../metadata-values.ts";
 import { byteBpe, sentencePieceOrBpe } from "../tokenizer/extras.ts";
@@ -10,6 +10,7 @@ import {
   fixed,
   generic,
   real,
+  setAttentionBias,
   slidingPattern,
   textParameters,
 } from "./parameters.ts";
@@ -54,9 +55,7 @@ export const olmo2: Architecture = {
     positions: "halves",
     windows: { period: 4 },
   },
-  finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
-  },
+  finishConfig: setAttentionBias,
 };
 
 /** Every fourth layer has full attention. */

@@ -2,8 +2,8 @@
 import { f32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
-import { derived, deriveKeyValueHeads, generic, textParameters } from "./parameters.ts";
-import { attention, decoderEnds, headNorms, layerNorms, router, separateExperts } from "./tensors.ts";
+import { expertLayers } from "./expert-tensors.ts";
+import { derived, deriveKeyValueHeads, generic, setAttentionBias, textParameters } from "./parameters.ts";
 
 export const olmoe: Architecture = {
   name: "olmoe",
@@ -35,18 +35,9 @@ export const olmoe: Architecture = {
     // the same number for every model
     rule === generic.rmsEpsilon ? derived(rule.key, () => f32(1e-5), rule.toHf) : rule,
   ),
-  tensors: [
-    ...decoderEnds,
-    ...layerNorms,
-    ...attention(false),
-    ...headNorms,
-    separateExperts("model.layers.{layer}.mlp.experts"),
-    router,
-  ],
+  tensors: expertLayers,
   tokenizer: byteBpe,
-  finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
-  },
+  finishConfig: setAttentionBias,
   notInGguf: {
     clip_qkv: "a GGUF of this family does not say it",
     norm_topk_prob: "a GGUF of this family does not say it",

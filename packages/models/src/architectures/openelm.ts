@@ -2,8 +2,9 @@
 import type { Config } from "../config.ts";
 import { f32, numberArray, numberOf, numbersOf, u32 } from "../metadata-values.ts";
 import type { Architecture, ConfigDraft, ParameterRule } from "./architecture.ts";
-import { count, derived, generic, real } from "./parameters.ts";
-import { same, splitEvenly } from "./tensors.ts";
+import { count, derived, fixed, generic, real } from "./parameters.ts";
+import { splitEvenly } from "./split-tensors.ts";
+import { same } from "./tensors.ts";
 
 const layer = "transformer.layers.{layer}";
 
@@ -64,7 +65,7 @@ export const openelm: Architecture = {
     perLayer("~.attention.head_count", "num_query_heads"),
     perLayer("~.attention.head_count_kv", "num_kv_heads"),
     real("~.rope.freq_base", ["rope_freq_constant"]),
-    derived("~.attention.layer_norm_rms_epsilon", () => f32(1e-6)),
+    fixed("~.attention.layer_norm_rms_epsilon", f32(1e-6)),
     derived("~.rope.dimension_count", (config) => u32(config.need("head_dim"))),
     generic.keyLength,
     generic.valueLength,

@@ -4,7 +4,7 @@ import { u32 } from "../metadata-values.ts";
 import { spacePrefixOfConfig } from "../tokenizer/extras.ts";
 import type { Architecture, ParameterRule } from "./architecture.ts";
 import { derived, generic, textParameters, wholeHeadRope } from "./parameters.ts";
-import { attention, decoderEnds, gatedFeedForward, layerNorms } from "./tensors.ts";
+import { attention, decoderEnds, gatedFeedForward, layerNorms, tiedHead } from "./tensors.ts";
 
 /** Lengths of keys and values, which stand after the others where config.json has no head_dim. */
 const derivedLength = (key: string): ParameterRule =>
@@ -26,13 +26,7 @@ export const pangu: Architecture = {
     derivedLength("~.attention.value_length"),
   ],
   tensors: [...decoderEnds, ...layerNorms, ...attention(false), ...gatedFeedForward],
-  leftOut: [
-    {
-      pattern: /^lm_head\.weight$/,
-      reason: "the head is the embedding; a copy of it is not written",
-      when: (config) => config.flag("tie_word_embeddings") === true,
-    },
-  ],
+  leftOut: [tiedHead],
   tokenizer: { kinds: ["sentencepiece"], after: [spacePrefixOfConfig], json: "llama" },
   finishConfig({ values, ggufNames }) {
     values.delete("head_dim");

@@ -1,9 +1,9 @@
 /** Hyperparameters ↔ metadata keys: the generic list and its building blocks (llama.cpp, conversion/base.py, gguf-py constants). */
 import type { MetadataValue } from "@requant/core";
 import type { Config, ConfigValues } from "../config.ts";
-import { field, isJsonObject, type JsonValue } from "../json.ts";
+import { field, type JsonValue, numberField } from "../json.ts";
 import { bool, boolArray, f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
-import { ropeRules } from "../rope.ts";
+import { ropeRules, setRope } from "../rope.ts";
 import type { ConfigDraft, ParameterRule } from "./architecture.ts";
 
 /** The spellings of nearly all config classes, for families whose class has no defaults. */
@@ -74,41 +74,6 @@ export function derived(
   return toHf ? { key, toGguf, toHf } : { key, toGguf };
 }
 
-/** A value of a group of settings inside config.json. */
-export function groupValue(config: Config, group: string, name: string): JsonValue | undefined {
-  const values = config.get(group);
-  return isJsonObject(values) ? field(values, name) : undefined;
-}
-
-/** A count from a group of settings inside config.json. */
-export function groupCount(key: string, group: string, name: string): ParameterRule {
-  return {
-    key,
-    toGguf(config) {
-      const value = groupValue(config, group, name);
-      return typeof value === "number" ? u32(value) : undefined;
-    },
-    toHf: (value, draft) => setInGroup(draft, group, name, numberOf(value) ?? null),
-  };
-}
-
-/** A float from a group of settings inside config.json. */
-export function groupReal(key: string, group: string, name: string): ParameterRule {
-  return {
-    key,
-    toGguf(config) {
-      const value = groupValue(config, group, name);
-      return typeof value === "number" ? f32(value) : undefined;
-    },
-    toHf: (value, draft) => setInGroup(draft, group, name, shortestFloat(numberOf(value) ?? 0)),
-  };
-}
-
-export function setInGroup(draft: ConfigDraft, group: string, name: string, value: JsonValue): void {
-  const values = draft.values.get(group);
-  draft.values.set(group, { ...(isJsonObject(values) ? values : {}), [name]: value });
-}
-
 /** The same value in every file of the family. */
 export function fixed(key: string, value: MetadataValue): ParameterRule {
   return { key, toGguf: () => value };
@@ -116,7 +81,8 @@ export function fixed(key: string, value: MetadataValue): ParameterRule {
 
 const fileType: ParameterRule = { key: "general.file_type", toGguf: (_, context) => u32(context.fileType) };
 
-export const gatingFunctions: Readonly<Record<string, number>> = { softmax: 1, sigmoid: 2, sqrtsoftplus: 4 };
+/** The numbers of the functions that make weights of the router's scores (llama.cpp, src/llama-hparams.h). */
+export const gatingFunctions = { softmax: 1, sigmoid: 2, sqrtsoftplus: 4 } as const;
 
 const gatingKeys = [
   "score_function",
@@ -252,6 +218,19 @@ export function partialRope(factorOf: (config: Config) => number): ParameterRule
   return derived("~.rope.dimension_count", (config) => u32(factorOf(config)));
 }
 
+/** The same by `partial_rotary_factor` of the heads' length, half where the config does not say it. */
+export const partOfHeadRope: ParameterRule = derived(
+  "~.rope.dimension_count",
+  (config) =>
+    u32(Math.trunc(config.headLength * (numberField(config.rope(), "partial_rotary_factor") ?? 0.5))),
+  (value, draft) => {
+    const dimensions = numberOf(value);
+    const head = numberOf(draft.parameter("~.attention.key_length"));
+    if (dimensions !== undefined && head !== undefined)
+      setRope(draft, "partial_rotary_factor", dimensions / head);
+  },
+);
+
 /** Which layers have a sliding window, as bools, from layer_types. */
 export function slidingPattern(fallback: (layer: number, config: Config) => boolean): ParameterRule {
   return derived(
@@ -271,6 +250,11 @@ export function slidingPattern(fallback: (layer: number, config: Config) => bool
       }
     },
   );
+}
+
+/** attention_bias, which the tensors say. */
+export function setAttentionBias({ values, ggufNames }: ConfigDraft): void {
+  values.set("attention_bias", ggufNames.has("blk.0.attn_q.bias"));
 }
 
 /** head_dim = hidden_size / heads when the config has no head_dim or null. */

@@ -2,7 +2,7 @@
 import { setRope } from "../rope.ts";
 import type { Architecture } from "./architecture.ts";
 import { numberedExperts } from "./expert-tensors.ts";
-import { generic } from "./parameters.ts";
+import { generic, setAttentionBias } from "./parameters.ts";
 import { phi3 } from "./phi.ts";
 import { attention, decoderEnds, layerNorms, same } from "./tensors.ts";
 
@@ -47,7 +47,7 @@ export const phimoe: Architecture = {
   decoder: undefined,
   finishConfig(draft) {
     phi3.finishConfig?.(draft);
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+    setAttentionBias(draft);
     draft.values.set("lm_head_bias", draft.ggufNames.has("output.bias"));
     if (!draft.ggufNames.has("rope_factors_long.weight")) return;
     for (const key of ["long_mscale", "short_mscale"]) {

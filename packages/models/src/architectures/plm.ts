@@ -3,7 +3,7 @@ import { numberOf, u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { count, derived, generic, textParameters } from "./parameters.ts";
-import { attention, decoderEnds, gatedFeedForward, layerNorms, same } from "./tensors.ts";
+import { attention, decoderEnds, layerNorms, plainFeedForward, same } from "./tensors.ts";
 
 export const plm: Architecture = {
   name: "plm",
@@ -25,7 +25,7 @@ export const plm: Architecture = {
     ...decoderEnds,
     ...layerNorms,
     ...attention(false),
-    ...gatedFeedForward.slice(1),
+    ...plainFeedForward,
     same("model.layers.{layer}.self_attn.kv_a_proj_with_mqa.weight", "blk.{layer}.attn_kv_a_mqa.weight"),
     same("model.layers.{layer}.self_attn.kv_a_layernorm.weight", "blk.{layer}.attn_kv_a_norm.weight"),
     same("model.layers.{layer}.self_attn.kv_b_proj.weight", "blk.{layer}.attn_kv_b.weight"),

@@ -7,7 +7,7 @@ import { UnsupportedError } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import type { Config } from "../config.ts";
 import { flagField, isJsonObject, type JsonObject, textField } from "../json.ts";
-import { numberOf, stringArray, stringOf, stringsOf, u32 } from "../metadata-values.ts";
+import { numberOf, string, stringArray, stringOf, stringsOf, u32 } from "../metadata-values.ts";
 import type { Architecture, ConfigDraft, ParameterRule } from "./architecture.ts";
 import { derived } from "./parameters.ts";
 
@@ -55,7 +55,7 @@ export const classifierActivation: ParameterRule = derived(
   "~.classifier.activation",
   (config) => {
     const name = config.text("classifier_activation");
-    return name === undefined ? undefined : { type: "string", value: name };
+    return name === undefined ? undefined : string(name);
   },
   (value, draft) => {
     const name = stringOf(value);

@@ -15,10 +15,13 @@ export const nextTokenTensors: readonly TensorRule[] = [
   same("model.layers.{layer}.shared_head.norm.weight", "blk.{layer}.nextn.shared_head_norm.weight"),
 ];
 
+/** Layers that predict further tokens, by the config. */
+export const statedPredictions = (config: Config): number => config.count("num_nextn_predict_layers") ?? 0;
+
 /** Layers that predict further tokens, as far as they are there: some copies of a checkpoint leave them out. */
 export function predictedLayers(config: Config, names: ReadonlySet<string>): number {
   const layers = config.need("num_hidden_layers");
-  const stated = config.count("num_nextn_predict_layers") ?? 0;
+  const stated = statedPredictions(config);
   const stored = new Set<number>();
   for (const name of names) {
     const layer = Number(/(?:^|\.)layers\.(\d{1,6})\./.exec(name)?.[1] ?? -1);
@@ -36,6 +39,12 @@ export const countedBlocks: ParameterRule = derived(
     draft.values.set("num_hidden_layers", (numberOf(value) ?? 0) - predicted);
   },
 );
+
+/** The same by what the config states, whatever the checkpoint holds. */
+export const statedBlocks: ParameterRule = {
+  ...countedBlocks,
+  toGguf: (config) => u32(config.need("num_hidden_layers") + statedPredictions(config)),
+};
 
 /** The number of blocks for prediction, written where the config states one. */
 export const predictionCount: ParameterRule = derived(

@@ -1,148 +1,33 @@
 /**
- * Qwen3-Next and Qwen3.5: gated delta net layers, every fourth with full attention, and a block for multi-token prediction
- * that GGUF keeps as one more layer (llama.cpp, conversion/qwen.py). Long because the delta net layers regroup their rows in
- * ways that no other family has, in both directions.
+ * Qwen3-Next, and what Qwen3.5 shares with it: gated delta net layers, every fourth with full attention, and a block for
+ * multi-token prediction that GGUF keeps as one more layer (llama.cpp, conversion/qwen.py).
  */
 import type { Config } from "../config.ts";
-import { numberField } from "../json.ts";
-import { boolArray, boolsOf, numberArray, numberOf, u32 } from "../metadata-values.ts";
-import { ropeRules, setRope } from "../rope.ts";
 import type { RowOrder } from "../row-order.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
-import type { StoredInput, WeightInput } from "../weight-plan.ts";
-import type { Architecture, ConfigDraft, ParameterRule, TensorContext, TensorRule } from "./architecture.ts";
-import {
-  count,
-  derived,
-  deriveKeyValueHeads,
-  deriveLayerTypes,
-  generic,
-  textParameters,
-} from "./parameters.ts";
+import type { WeightInput } from "../weight-plan.ts";
+import type { Architecture, ConfigDraft, TensorContext, TensorRule } from "./architecture.ts";
+import { countedParameters, deltaHeads, deltaParameters } from "./delta-net.ts";
+import { count, deriveKeyValueHeads, deriveLayerTypes, generic } from "./parameters.ts";
 import { predictionNames } from "./prediction.ts";
+import { splitEvenly, viewed } from "./split-tensors.ts";
 import {
   arithmetic,
   attention,
-  convolutionShape,
   decoderEnds,
   gatedFeedForward,
   mapped,
+  readOnly,
   router,
   same,
   separateExperts,
   sharedExpert,
   shiftedNorm,
-  splitEvenly,
   squeezed,
-  viewed,
 } from "./tensors.ts";
 
 const layer = "model.layers.{layer}";
-const delta = `${layer}.linear_attn`;
-
-interface DeltaHeads {
-  readonly keys: number;
-  /** Value heads per key head. */
-  readonly ratio: number;
-  readonly keyLength: number;
-  readonly valueLength: number;
-}
-
-function deltaHeads(config: Config): DeltaHeads {
-  const keys = config.need("linear_num_key_heads");
-  return {
-    keys,
-    ratio: config.need("linear_num_value_heads") / keys,
-    keyLength: config.need("linear_key_head_dim"),
-    valueLength: config.need("linear_value_head_dim"),
-  };
-}
-
-/** The number of prediction blocks, counted in the checkpoint's tensors. */
-function predictedLayers(names: ReadonlySet<string>): number {
-  const layers = new Set<string>();
-  for (const name of names) {
-    const match = /^(?:model\.)?mtp\.layers\.(\d+)\./.exec(name);
-    if (match?.[1] !== undefined) layers.add(match[1]);
-  }
-  return layers.size;
-}
-
-const deltaParameters: readonly ParameterRule[] = [
-  {
-    key: "~.nextn_predict_layers",
-    toGguf(_, { hfNames }) {
-      const layers = predictedLayers(hfNames);
-      return layers === 0 ? undefined : u32(layers);
-    },
-    toHf(value, draft) {
-      const layers = numberOf(value);
-      if (layers !== undefined) draft.values.set("mtp_num_hidden_layers", layers);
-    },
-  },
-  count("~.ssm.conv_kernel", ["linear_conv_kernel_dim"]),
-  count("~.ssm.state_size", ["linear_key_head_dim"]),
-  count("~.ssm.group_count", ["linear_num_key_heads"]),
-  count("~.ssm.time_step_rank", ["linear_num_value_heads"]),
-  derived(
-    "~.ssm.inner_size",
-    (config) => u32(config.need("linear_value_head_dim") * config.need("linear_num_value_heads")),
-    (value, draft) => {
-      const heads = numberOf(draft.parameter("~.ssm.time_step_rank"));
-      const size = numberOf(value);
-      if (heads !== undefined && size !== undefined) draft.values.set("linear_value_head_dim", size / heads);
-    },
-  ),
-  {
-    key: "~.attention.recurrent_layers",
-    toGguf(config, { hfNames }) {
-      const types = config.get("layer_types");
-      const own = Array.isArray(types) ? types.map((type) => type === "linear_attention") : [];
-      return boolArray([...own, ...new Array<boolean>(predictedLayers(hfNames)).fill(false)]);
-    },
-    toHf(value, draft) {
-      const predicted = numberOf(draft.parameter("~.nextn_predict_layers")) ?? 0;
-      const own = boolsOf(value);
-      if (own === undefined) return;
-      const types = own
-        .slice(0, own.length - predicted)
-        .map((one) => (one ? "linear_attention" : "full_attention"));
-      draft.values.set("layer_types", types);
-    },
-  },
-  derived(
-    "~.full_attention_interval",
-    (config) => u32(config.count("full_attention_interval") ?? 4),
-    (value, draft) => draft.values.set("full_attention_interval", numberOf(value) ?? 4),
-  ),
-  derived(
-    "~.rope.dimension_count",
-    (config) => {
-      const factor =
-        numberField(config.rope(), "partial_rotary_factor") ?? config.number("partial_rotary_factor") ?? 0.25;
-      return u32(Math.trunc(config.headLength * factor));
-    },
-    (value, draft) => {
-      const head = numberOf(draft.parameter("~.attention.key_length"));
-      const dimensions = numberOf(value);
-      if (head === undefined || dimensions === undefined) return;
-      setRope(draft, "partial_rotary_factor", dimensions / head);
-      draft.values.set("partial_rotary_factor", dimensions / head);
-    },
-  ),
-];
-
-const blockCount: ParameterRule = {
-  key: "~.block_count",
-  toGguf: (config, { hfNames }) => u32(config.need("num_hidden_layers") + predictedLayers(hfNames)),
-  toHf(value, draft) {
-    const predicted = numberOf(draft.parameter("~.nextn_predict_layers")) ?? 0;
-    draft.values.set("num_hidden_layers", (numberOf(value) ?? 0) - predicted);
-  },
-};
-
-/** The generic list with the prediction blocks counted in. */
-const countedParameters: readonly ParameterRule[] = [blockCount, ...textParameters.slice(1)];
+export const delta: string = `${layer}.linear_attn`;
 
 const plainNorms = new WeakMap<TensorContext["shapes"], boolean>();
 
@@ -172,7 +57,7 @@ function norm(hf: string, gguf: string): TensorRule {
   );
 }
 
-const commonTensors: readonly TensorRule[] = [
+export const commonTensors: readonly TensorRule[] = [
   ...decoderEnds.filter(({ hf }) => hf[0] !== "model.norm.*"),
   norm("model.norm.weight", "output_norm.weight"),
   norm(`${layer}.input_layernorm.weight`, "blk.{layer}.attn_norm.weight"),
@@ -187,17 +72,16 @@ const commonTensors: readonly TensorRule[] = [
   shiftedNorm(`${layer}.mtp.pre_fc_norm_hidden.weight`, "blk.{layer}.nextn.hnorm.weight"),
 ];
 
-const mixture: readonly TensorRule[] = [
+export const mixture: readonly TensorRule[] = [
   separateExperts(`${layer}.mlp.experts`),
   // newer checkpoints fuse the experts; a GGUF is converted back to separate experts
-  {
-    ...splitEvenly(`${layer}.mlp.experts.gate_up_proj`, [
+  readOnly(
+    splitEvenly(`${layer}.mlp.experts.gate_up_proj`, [
       "blk.{layer}.ffn_gate_exps.weight",
       "blk.{layer}.ffn_up_exps.weight",
     ]),
-    oneWay: true,
-  },
-  { ...same(`${layer}.mlp.experts.down_proj`, "blk.{layer}.ffn_down_exps.weight"), oneWay: true },
+  ),
+  readOnly(same(`${layer}.mlp.experts.down_proj`, "blk.{layer}.ffn_down_exps.weight")),
   router,
   ...sharedExpert(`${layer}.mlp.shared_expert`),
   same(`${layer}.mlp.shared_expert_gate.weight`, "blk.{layer}.ffn_gate_inp_shexp.weight"),
@@ -242,7 +126,7 @@ const fusedProjection: TensorRule = viewed(
   },
 );
 
-const nextDefaults = {
+export const nextDefaults = {
   attention_bias: false,
   bos_token_id: null,
   eos_token_id: null,
@@ -269,7 +153,7 @@ const everyFourthFull = deriveLayerTypes((index, values) => {
     : "linear_attention";
 });
 
-function finishDelta(draft: ConfigDraft): void {
+export function finishDelta(draft: ConfigDraft): void {
   draft.values.set("attention_bias", draft.ggufNames.has("blk.3.attn_q.bias"));
 }
 
@@ -313,144 +197,4 @@ export const qwen3next: Architecture = {
   ],
   tokenizer: byteBpe,
   finishConfig: finishDelta,
-};
-
-/** Value heads from grouped (`key head × ratio + j`) to tiled (`j × key heads + key head`), or back. */
-function valueHeads(config: Config, length: number, back: boolean): RowOrder {
-  const { keys, ratio } = deltaHeads(config);
-  return { kind: "view", view: [...(back ? [ratio, keys] : [keys, ratio]), length], axes: [1, 0, 2] };
-}
-
-type StepsOf = (context: TensorContext) => Omit<StoredInput, "tensor">;
-
-function tiled(
-  hf: string,
-  gguf: string,
-  steps: (order: RowOrder) => Omit<StoredInput, "tensor">,
-  perHead: (config: Config) => number,
-): TensorRule {
-  const way =
-    (back: boolean): StepsOf =>
-    ({ config }) =>
-      steps(valueHeads(config, perHead(config), back));
-  return mapped(hf, gguf, way(false), way(true));
-}
-
-const one = (): number => 1;
-const valueLength = (config: Config): number => deltaHeads(config).valueLength;
-
-/** Rows of q and k in their order, then the rows of v in the order of tiled heads. */
-function tiledTail(hf: string, gguf: string, squeeze: boolean): TensorRule {
-  /** `split`: stored rows of one number each, `split` of them to a row. */
-  const inputs = (tensor: string, config: Config, back: boolean, split = 1): readonly WeightInput[] => {
-    const { keys, ratio, keyLength, valueLength: length } = deltaHeads(config);
-    const first = 2 * keys * keyLength;
-    const end = first + keys * ratio * length;
-    const steps = split === 1 ? {} : { rowLength: split };
-    return [
-      { tensor, rows: [0, split * first], ...steps },
-      { tensor, rows: [split * first, split * end], ...steps, rowOrder: valueHeads(config, length, back) },
-    ];
-  };
-  return {
-    hf: [hf],
-    gguf: [gguf],
-    toGguf: ([names], { config, shapeOf }) => {
-      const name = names?.[0] ?? "";
-      const shape = shapeOf(name);
-      const flat = squeeze ? convolutionShape(shape) : shape;
-      const width = flat.at(-1) ?? 1;
-      // mlx-lm moves the axis of one number to the end
-      const split = shape.at(-1) === width ? 1 : width;
-      return [{ shape: flat, inputs: inputs(name, config, false, split) }];
-    },
-    toHf: ([name = ""], { config, shapeOf }) => {
-      const [rows = 1, width = 1] = shapeOf(name);
-      return [[{ shape: squeeze ? [rows, 1, width] : [rows, width], inputs: inputs(name, config, true) }]];
-    },
-  };
-}
-
-const deltaLogs: TensorRule = mapped(
-  `${delta}.A_log`,
-  "blk.{layer}.ssm_a",
-  ({ config }) => ({ rowLength: 1, rowOrder: valueHeads(config, 1, false), map: "negative-exp" }),
-  ({ config }) => ({ rowLength: 1, rowOrder: valueHeads(config, 1, true), map: "log-negative" }),
-);
-
-const tiledTensors: readonly TensorRule[] = [
-  deltaLogs,
-  tiledTail(`${delta}.conv1d.weight`, "blk.{layer}.ssm_conv1d.weight", true),
-  tiled(`${delta}.dt_bias`, "blk.{layer}.ssm_dt.bias", (rowOrder) => ({ rowLength: 1, rowOrder }), one),
-  tiled(`${delta}.in_proj_a.weight`, "blk.{layer}.ssm_alpha.weight", (rowOrder) => ({ rowOrder }), one),
-  tiled(`${delta}.in_proj_b.weight`, "blk.{layer}.ssm_beta.weight", (rowOrder) => ({ rowOrder }), one),
-  tiledTail(`${delta}.in_proj_qkv.weight`, "blk.{layer}.attn_qkv.weight", false),
-  tiled(
-    `${delta}.in_proj_z.weight`,
-    "blk.{layer}.attn_gate.weight",
-    (rowOrder) => ({ rowOrder }),
-    valueLength,
-  ),
-  tiled(
-    `${delta}.out_proj.weight`,
-    "blk.{layer}.ssm_out.weight",
-    (columnOrder) => ({ columnOrder }),
-    valueLength,
-  ),
-];
-
-/** Sections of the multimodal rope; those of the published models where the config gives none. */
-const sections: ParameterRule = {
-  ...ropeRules.sections,
-  toGguf: (config, context) =>
-    ropeRules.sections.toGguf(config, context) ?? numberArray("i32", [11, 11, 10, 0]),
-};
-
-const withSections = countedParameters.map((rule) => (rule === ropeRules.sections ? sections : rule));
-
-export const qwen35: Architecture = {
-  ...qwen3next,
-  name: "qwen35",
-  classes: ["Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration"],
-  modelType: "qwen3_5_text",
-  defaults: {
-    ...nextDefaults,
-    hidden_size: 4096,
-    intermediate_size: 12288,
-    num_hidden_layers: 32,
-    num_key_value_heads: 4,
-    vocab_size: 248320,
-  },
-  parameters: [...withSections, ...deltaParameters],
-  tensors: [...commonTensors, ...tiledTensors, ...gatedFeedForward],
-  finishConfig(draft) {
-    finishDelta(draft);
-    setRope(draft, "mrope_interleaved", true);
-    draft.values.set("attn_output_gate", true);
-  },
-};
-
-export const qwen35moe: Architecture = {
-  ...qwen35,
-  name: "qwen35moe",
-  classes: ["Qwen3_5MoeForCausalLM", "Qwen3_5MoeForConditionalGeneration"],
-  modelType: "qwen3_5_moe_text",
-  defaults: {
-    ...nextDefaults,
-    hidden_size: 2048,
-    moe_intermediate_size: 512,
-    num_experts: 256,
-    num_experts_per_tok: 8,
-    num_hidden_layers: 40,
-    num_key_value_heads: 2,
-    shared_expert_intermediate_size: 512,
-    vocab_size: 248320,
-  },
-  parameters: [
-    ...withSections,
-    generic.expertFeedForwardLength,
-    count("~.expert_shared_feed_forward_length", ["shared_expert_intermediate_size"]),
-    ...deltaParameters,
-  ],
-  tensors: [...commonTensors, ...tiledTensors, ...mixture, ...gatedFeedForward],
 };

@@ -5,7 +5,7 @@ import { setRope } from "../rope.ts";
 import { byteBpe, sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft, ParameterRule } from "./architecture.ts";
 import { transposedExperts } from "./fused-experts.ts";
-import { derived, textParameters } from "./parameters.ts";
+import { derived, setAttentionBias, textParameters } from "./parameters.ts";
 import { qwen2, qwen3, qwen3moe } from "./qwen.ts";
 import { router } from "./tensors.ts";
 
@@ -84,7 +84,7 @@ export const insideModel: NonNullable<Architecture["names"]> = {
 };
 
 function finishQwen3(draft: ConfigDraft): void {
-  draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+  setAttentionBias(draft);
   setRope(draft, "mrope_interleaved", true);
 }
 

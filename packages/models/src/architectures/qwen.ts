@@ -3,7 +3,7 @@ import type { ConfigValues } from "../config.ts";
 import { byteBpe, sentencePieceOrBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { type DecoderDescription, llamaDecoder } from "./decoder.ts";
-import { count, deriveKeyValueHeads, generic, textParameters } from "./parameters.ts";
+import { count, deriveKeyValueHeads, generic, setAttentionBias, textParameters } from "./parameters.ts";
 import { pooling } from "./pooling.ts";
 import {
   attention,
@@ -100,9 +100,7 @@ export const qwen3: Architecture = {
   },
   tensors: [...qwen2.tensors, ...headNorms],
   decoder: qwen3Decoder,
-  finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
-  },
+  finishConfig: setAttentionBias,
 };
 
 export const qwen2moe: Architecture = {
@@ -197,7 +195,7 @@ export const qwen3moe: Architecture = {
   tokenizer: byteBpe,
   decoder: { ...qwen3Decoder, experts: { normalized: true } },
   finishConfig(draft) {
-    draft.values.set("attention_bias", draft.ggufNames.has("blk.0.attn_q.bias"));
+    setAttentionBias(draft);
     // the published spelling
     draft.values.set("num_experts", draft.values.get("num_local_experts") ?? null);
   },

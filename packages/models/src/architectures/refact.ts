@@ -4,7 +4,8 @@ import { u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture } from "./architecture.ts";
 import { count, derived, fixed, generic, real } from "./parameters.ts";
-import { same, splitEvenly } from "./tensors.ts";
+import { splitEvenly } from "./split-tensors.ts";
+import { same } from "./tensors.ts";
 
 const layer = "transformer.h.{layer}";
 

@@ -1,13 +1,12 @@
 /** RWKV 6 and 7: recurrent layers whose shifts and low-rank pairs GGUF stacks (llama.cpp, conversion/rwkv.py). */
-import { elementCount } from "@requant/core";
+import { elementCount, roundHalfEven } from "@requant/core";
 import type { Config } from "../config.ts";
 import { numberOf, string, u32 } from "../metadata-values.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
 import type { ElementMap } from "../weight-plan.ts";
 import type { Architecture, ConfigDraft, ParameterRule, TensorContext, TensorRule } from "./architecture.ts";
 import { count, derived, fixed, generic, real } from "./parameters.ts";
-import { reshaped } from "./state-space.ts";
-import { mapped, same, transposed } from "./tensors.ts";
+import { mapped, reshaped, same, transposed, transposedStack } from "./tensors.ts";
 
 const flat = (
   hf: string,
@@ -33,25 +32,6 @@ function stackedShifts(names: readonly string[], gguf: string): TensorRule {
         { shape: [1, 1, length], inputs: [{ tensor, rows: [row, row + 1] as const }] },
       ]);
     },
-  };
-}
-
-/** A stack of matrices, each transposed. */
-function transposedStack(hf: string, gguf: string): TensorRule {
-  const plan = (tensor: string, { shapeOf }: TensorContext) => {
-    const [depth = 1, rows = 1, columns = 1] = shapeOf(tensor);
-    const inputs = Array.from({ length: depth }, (_, index) => ({
-      tensor,
-      rows: [index * rows, (index + 1) * rows] as const,
-      transpose: true as const,
-    }));
-    return { shape: [depth, columns, rows], inputs };
-  };
-  return {
-    hf: [hf],
-    gguf: [gguf],
-    toGguf: ([names], context) => [plan(names?.[0] ?? "", context)],
-    toHf: ([name = ""], context) => [[plan(name, context)]],
   };
 }
 
@@ -169,18 +149,12 @@ export const rwkv6: Architecture = {
 const goose = "model.layers.{layer}";
 const mix = `${goose}.attn`;
 
-/** Halves are rounded to the even number, as Python does. */
-function roundedToEven(value: number): number {
-  const below = Math.floor(value);
-  return value - below === 0.5 ? below + (below % 2) : Math.round(value);
-}
-
 function rank(key: string, name: string, exponent: number, factor: number): ParameterRule {
   return derived(
     key,
     (config) => {
       const width = config.need("hidden_size") ** exponent * factor;
-      return u32(config.count(name) ?? Math.max(1, roundedToEven(width / 32)) * 32);
+      return u32(config.count(name) ?? Math.max(1, roundHalfEven(width / 32)) * 32);
     },
     (value, draft) => draft.values.set(name, numberOf(value) ?? null),
   );
@@ -272,12 +246,7 @@ export const rwkv7: Architecture = {
     same(`${mix}.g_norm.*`, "blk.{layer}.time_mix_ln.*"),
     same(`${goose}.ffn.key.weight`, "blk.{layer}.channel_mix_key.weight"),
     same(`${goose}.ffn.value.weight`, "blk.{layer}.channel_mix_value.weight"),
-    reshaped(
-      `${goose}.ffn.x_k`,
-      "blk.{layer}.channel_mix_lerp_k.weight",
-      (shape) => [elementCount(shape)],
-      (shape) => shape,
-    ),
+    flat(`${goose}.ffn.x_k`, "blk.{layer}.channel_mix_lerp_k.weight", (shape) => shape),
   ],
   leftOut: [
     {

@@ -35,12 +35,10 @@ export const smallthinker: Architecture = {
       "~.expert_gating_func",
       (config) =>
         u32(
-          Number(
-            gatingFunctions[config.flag("moe_primary_router_apply_softmax") === true ? "softmax" : "sigmoid"],
-          ),
+          gatingFunctions[config.flag("moe_primary_router_apply_softmax") === true ? "softmax" : "sigmoid"],
         ),
       (value, draft) =>
-        draft.values.set("moe_primary_router_apply_softmax", numberOf(value) === gatingFunctions["softmax"]),
+        draft.values.set("moe_primary_router_apply_softmax", numberOf(value) === gatingFunctions.softmax),
     ),
     derived(
       "~.attention.sliding_window",

@@ -2,6 +2,7 @@
 import { f32, string, u32 } from "../metadata-values.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
 import type { Architecture, ParameterRule, TensorRule } from "./architecture.ts";
+import { causalMask } from "./gpt2.ts";
 import { count, derived, fixed, generic } from "./parameters.ts";
 import { same } from "./tensors.ts";
 
@@ -30,11 +31,6 @@ const parameters = (keyHeads: ParameterRule): readonly ParameterRule[] => [
   generic.normEpsilon,
   generic.fileType,
 ];
-
-const causalMask = {
-  pattern: /\.attn\.(?:bias|masked_bias)$/,
-  reason: "a causal mask: computed, not a weight",
-};
 
 export const starcoder: Architecture = {
   name: "starcoder",

@@ -2,35 +2,9 @@
 import { elementCount } from "@requant/core";
 import type { Config } from "../config.ts";
 import { numberArray, numbersOf } from "../metadata-values.ts";
-import type { ElementMap } from "../weight-plan.ts";
-import type { ConfigDraft, ParameterRule, PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
+import type { ConfigDraft, ParameterRule, TensorRule } from "./architecture.ts";
 import { derived } from "./parameters.ts";
-import { arithmetic, same, squeezed } from "./tensors.ts";
-
-type ShapeOf = (shape: readonly number[], config: Config) => readonly number[];
-
-/** One tensor on each side with the same numbers in the same order, in another shape. */
-export function reshaped(
-  hf: string,
-  gguf: string,
-  toGguf: ShapeOf,
-  toHf: ShapeOf,
-  maps?: readonly [toGguf: ElementMap, toHf: ElementMap],
-): TensorRule {
-  const plan = (name: string, { shapeOf, config }: TensorContext, way: 0 | 1): PlannedTensor => {
-    const map = maps?.[way];
-    return {
-      shape: (way === 0 ? toGguf : toHf)(shapeOf(name), config),
-      inputs: [{ tensor: name, ...(map === undefined ? {} : { map }) }],
-    };
-  };
-  return {
-    hf: [hf],
-    gguf: [gguf],
-    toGguf: ([names], context) => [plan(names?.[0] ?? "", context, 0)],
-    toHf: ([name], context) => [[plan(name ?? "", context, 1)]],
-  };
-}
+import { arithmetic, reshaped, type ShapeOf, same, squeezed } from "./tensors.ts";
 
 const flat: ShapeOf = (shape) => [elementCount(shape)];
 /** One number a row, as llama.cpp reads the numbers of Mamba 2's heads. */

@@ -1,5 +1,5 @@
 /** T5, mT5 and UMT5: an encoder and a decoder with relative positions; T5's encoder alone (llama.cpp, conversion/t5.py and models/t5.cpp). */
-import { numberOf, u32 } from "../metadata-values.ts";
+import { f32, numberOf, u32 } from "../metadata-values.ts";
 import type { Architecture, ConfigDraft, LeftOutRule, ParameterRule, TensorRule } from "./architecture.ts";
 import { count, derived, generic, real } from "./parameters.ts";
 import { readOnly, same } from "./tensors.ts";
@@ -83,10 +83,7 @@ const attentionParameters: readonly ParameterRule[] = [
   derived("~.attention.value_length", (config) => u32(config.need("d_kv"))),
   real("~.attention.layer_norm_epsilon", ["layer_norm_epsilon"]),
   count("~.attention.relative_buckets_count", ["relative_attention_num_buckets"]),
-  derived("~.attention.layer_norm_rms_epsilon", (config) => ({
-    type: "f32",
-    value: Math.fround(config.number("layer_norm_epsilon") ?? 1e-6),
-  })),
+  derived("~.attention.layer_norm_rms_epsilon", (config) => f32(config.number("layer_norm_epsilon") ?? 1e-6)),
 ];
 
 function finishT5(draft: ConfigDraft): void {

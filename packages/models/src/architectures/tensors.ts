@@ -1,9 +1,8 @@
 /** Tensor rules: the transforms between Hugging Face's layout and GGUF's, each with its inverse. */
 import { elementCount } from "@requant/core";
 import type { Config } from "../config.ts";
-import { orderedRowCount, type RowOrder } from "../row-order.ts";
-import type { ElementMap, StoredInput, WeightInput } from "../weight-plan.ts";
-import type { PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
+import type { ElementMap, StoredInput } from "../weight-plan.ts";
+import type { LeftOutRule, PlannedTensor, TensorContext, TensorRule } from "./architecture.ts";
 
 type Steps = Omit<StoredInput, "tensor">;
 type StepsOf = (context: TensorContext) => Steps;
@@ -60,12 +59,16 @@ export const keyHeads = (config: Config): number =>
   config.count("num_key_value_heads", "n_kv_heads") ?? queryHeads(config);
 
 /** Rows from half-split to interleaved rotary order and back; biases likewise, element by element. */
-export function rotary(hf: string, gguf: string, headsOf: (config: Config) => number): TensorRule {
+export function rotary(
+  hf: string,
+  gguf: string,
+  headsOf: (config: Config, layer: number | undefined) => number,
+): TensorRule {
   const steps =
     (kind: "rope-to-pairs" | "rope-to-halves"): StepsOf =>
     (context) => ({
       ...(context.suffix === ".bias" ? { rowLength: 1 } : {}),
-      rowOrder: { kind, headCount: headsOf(context.config) },
+      rowOrder: { kind, headCount: headsOf(context.config, context.layer) },
     });
   return mapped(hf, gguf, steps("rope-to-pairs"), steps("rope-to-halves"));
 }
@@ -85,6 +88,47 @@ export function transposed(hf: string, gguf: string): TensorRule {
   };
 }
 
+/** A stack of matrices, each transposed: `[n, in, out]` ↔ `[n, out, in]`. */
+export function transposedStack(hf: string, gguf: string): TensorRule {
+  const plan = (tensor: string, { shapeOf }: TensorContext): PlannedTensor => {
+    const [depth = 1, rows = 1, columns = 1] = shapeOf(tensor);
+    const inputs = Array.from(
+      { length: depth },
+      (_, index): StoredInput => ({ tensor, rows: [index * rows, (index + 1) * rows], transpose: true }),
+    );
+    return { shape: [depth, columns, rows], inputs };
+  };
+  return {
+    hf: [hf],
+    gguf: [gguf],
+    toGguf: ([names], context) => [plan(names?.[0] ?? "", context)],
+    toHf: ([name = ""], context) => [[plan(name, context)]],
+  };
+}
+
+export type ShapeOf = (shape: readonly number[], config: Config) => readonly number[];
+
+/** The same numbers in the same order, in another shape. */
+export function reshaped(
+  hf: string,
+  gguf: string,
+  toGguf: ShapeOf,
+  toHf: ShapeOf,
+  maps?: readonly [toGguf: ElementMap, toHf: ElementMap],
+): TensorRule {
+  const plan = (name: string, context: TensorContext, way: 0 | 1): PlannedTensor => {
+    const shape = (way === 0 ? toGguf : toHf)(context.shapeOf(name), context.config);
+    const map = maps?.[way];
+    return stored(name, context, map === undefined ? {} : { map }, shape);
+  };
+  return {
+    hf: [hf],
+    gguf: [gguf],
+    toGguf: ([names], context) => [plan(names?.[0] ?? "", context, 0)],
+    toHf: ([name = ""], context) => [[plan(name, context, 1)]],
+  };
+}
+
 /**
  * The shape `[channels, width]` of a convolution that is stored as `[channels, 1, width]`, or by mlx-lm as
  * `[channels, width, 1]`: the same numbers in the same order.
@@ -96,18 +140,7 @@ export function convolutionShape(shape: readonly number[]): readonly number[] {
 
 /** A convolution's `[channels, 1, width]`, kept as `[channels, width]`. */
 export function squeezed(hf: string, gguf: string): TensorRule {
-  return {
-    hf: [hf],
-    gguf: [gguf],
-    toGguf: ([names], context) => {
-      const name = names?.[0] ?? "";
-      return [stored(name, context, {}, convolutionShape(context.shapeOf(name)))];
-    },
-    toHf: ([name], context) => {
-      const [channels = 1, width = 1] = context.shapeOf(name ?? "");
-      return [[stored(name ?? "", context, {}, [channels, 1, width])]];
-    },
-  };
+  return reshaped(hf, gguf, convolutionShape, ([channels = 1, width = 1]) => [channels, 1, width]);
 }
 
 /** Number of routed experts, under any family's name for it; null counts as missing. */
@@ -145,141 +178,12 @@ export function stackedExperts(
   };
 }
 
-/** One tensor whose axis before the last holds several parts of equal size: `[…, parts × n, in]` → parts of `[…, n, in]`. */
-export function splitEvenly(hf: string, gguf: readonly string[]): TensorRule {
-  return {
-    hf: [hf],
-    gguf,
-    toGguf: ([names], context) => {
-      const name = names?.[0] ?? "";
-      const shape = context.shapeOf(name);
-      const outer = elementCount(shape.slice(0, -2));
-      const size = (shape.at(-2) ?? 0) / gguf.length;
-      return gguf.map((_, part) => ({
-        shape: [...shape.slice(0, -2), size, shape.at(-1) ?? 1],
-        inputs: [
-          {
-            tensor: name,
-            rowOrder: {
-              kind: "view",
-              view: [outer, gguf.length, size],
-              ranges: [null, [part, part + 1], null],
-            },
-          },
-        ],
-      }));
-    },
-    toHf: (parts, context) => {
-      const shape = context.shapeOf(parts[0] ?? "");
-      const outer = elementCount(shape.slice(0, -2));
-      const size = shape.at(-2) ?? 0;
-      const inputs: WeightInput[] = [];
-      for (let index = 0; index < outer; index++) {
-        for (const tensor of parts) inputs.push({ tensor, rows: [index * size, (index + 1) * size] });
-      }
-      return [[{ shape: [...shape.slice(0, -2), size * parts.length, shape.at(-1) ?? 1], inputs }]];
-    },
-  };
-}
-
-/** The other way round, for tensors that are read only: parts of equal size that GGUF keeps in one tensor. */
-export function joinedEvenly(hf: readonly string[], gguf: string): TensorRule {
-  return {
-    hf,
-    gguf: [gguf],
-    oneWay: true,
-    toGguf: (parts, context) =>
-      splitEvenly(gguf, hf).toHf(
-        parts.map(([name]) => name ?? ""),
-        context,
-      )[0] ?? [],
-    toHf: () => [],
-  };
-}
-
-/** Row ranges of one tensor that become tensors of their own, each with a row order of its own (fused q, k, v). */
-export function splitRows(
-  hf: string,
-  pieces: readonly {
-    readonly gguf: string;
-    rows(config: Config): number;
-    rotaryHeads?(config: Config): number;
-  }[],
-): TensorRule {
-  const order = (
-    kind: "rope-to-pairs" | "rope-to-halves",
-    heads: number | undefined,
-  ): { rowOrder?: RowOrder } => (heads === undefined ? {} : { rowOrder: { kind, headCount: heads } });
-  return {
-    hf: [hf],
-    gguf: pieces.map(({ gguf }) => gguf),
-    toGguf: ([names], { config, suffix, shapeOf }) => {
-      const tensor = names?.[0] ?? "";
-      const tail = suffix === ".bias" ? [] : shapeOf(tensor).slice(1);
-      let first = 0;
-      return pieces.map((piece) => {
-        const rows = piece.rows(config);
-        const input: StoredInput =
-          suffix === ".bias"
-            ? { tensor, rowLength: 1, rowOrder: biasRange(shapeOf(tensor)[0] ?? 0, first, rows) }
-            : { tensor, rows: [first, first + rows], ...order("rope-to-pairs", piece.rotaryHeads?.(config)) };
-        first += rows;
-        return { shape: [rows, ...tail], inputs: [input] };
-      });
-    },
-    toHf: (parts, { config, suffix, shapeOf }) => {
-      const shape = shapeOf(parts[0] ?? "");
-      const total = parts.reduce((sum, name) => sum + (shapeOf(name)[0] ?? 0), 0);
-      const inputs = parts.map(
-        (tensor, index): WeightInput => ({
-          tensor,
-          ...(suffix === ".bias" ? { rowLength: 1 } : {}),
-          ...order("rope-to-halves", pieces[index]?.rotaryHeads?.(config)),
-        }),
-      );
-      return [[{ shape: [total, ...shape.slice(1)], inputs }]];
-    },
-  };
-}
-
-/** Rows selected by a view, one order per GGUF tensor, with the inverse as a list of row ranges. */
-export function viewed(
-  hf: string,
-  pieces: readonly {
-    readonly gguf: string;
-    orders(context: TensorContext): readonly (RowOrder | undefined)[];
-  }[],
-  toHf: (parts: readonly string[], context: TensorContext) => readonly WeightInput[],
-): TensorRule {
-  return {
-    hf: [hf],
-    gguf: pieces.map(({ gguf }) => gguf),
-    toGguf: ([names], context) => {
-      const tensor = names?.[0] ?? "";
-      const shape = context.shapeOf(tensor);
-      const flat = shape.length === 1 ? { rowLength: 1 } : {};
-      const rows = elementCount(shape.length === 1 ? shape : shape.slice(0, -1));
-      const tail = shape.length === 1 ? [] : [shape.at(-1) ?? 1];
-      return pieces.map((piece) => {
-        const orders = piece.orders(context);
-        const count = orders.reduce((sum, order) => sum + orderedRowCount(order, rows), 0);
-        return {
-          shape: [count, ...tail],
-          inputs: orders.map((rowOrder) => ({ tensor, ...flat, ...(rowOrder ? { rowOrder } : {}) })),
-        };
-      });
-    },
-    toHf: (parts, context) => {
-      const shapes = parts.map((name) => context.shapeOf(name));
-      const rows = shapes.reduce((sum, shape) => sum + (shape[0] ?? 0), 0);
-      return [[{ shape: [rows, ...(shapes[0]?.slice(1) ?? [])], inputs: toHf(parts, context) }]];
-    },
-  };
-}
-
-function biasRange(total: number, first: number, rows: number): RowOrder {
-  return { kind: "view", view: [total], ranges: [[first, first + rows]] };
-}
+/** A copy of the embedding under the head's name. */
+export const tiedHead: LeftOutRule = {
+  pattern: /^lm_head\.weight$/,
+  reason: "the head is the embedding; a copy of it is not written",
+  when: (config) => config.flag("tie_word_embeddings") === true,
+};
 
 /** Names of a base model, which stand without the prefix that they have in a model with a head. */
 export const baseModelNames = {
@@ -299,6 +203,9 @@ export const gatedFeedForward: readonly TensorRule[] = [
   same("model.layers.{layer}.mlp.up_proj.*", "blk.{layer}.ffn_up.*"),
   same("model.layers.{layer}.mlp.down_proj.*", "blk.{layer}.ffn_down.*"),
 ];
+
+/** A feed-forward without a gate. */
+export const plainFeedForward: readonly TensorRule[] = gatedFeedForward.slice(1);
 
 /** q, k, v and output projections; `rotated` for the families whose q and k rows GGUF stores interleaved. */
 export function attention(rotated: boolean): readonly TensorRule[] {

@@ -10,25 +10,25 @@ const MOST_EXPERTS = 1024;
 export const perLayer = { list: { of: ["u32", "i32", "bool"] } } as const;
 
 const atLeastOne = {
-  must: { be: "at least 1", holds: (value: number | string) => Number(value) >= 1 },
+  must: { be: "at least 1", holds: (value: number | string): boolean => Number(value) >= 1 },
 } as const;
 
 /** What is divided by: a file with another value loads, and every logit is NaN. */
 export const aboveZero = {
-  must: { be: "more than 0", holds: (value: number | string) => Number(value) > 0, loads: true },
+  must: { be: "more than 0", holds: (value: number | string): boolean => Number(value) > 0, loads: true },
 } as const;
 
 export const notZero = {
   must: {
     be: "a number other than 0",
-    holds: (value: number | string) => Number(value) !== 0 && !Number.isNaN(value),
+    holds: (value: number | string): boolean => Number(value) !== 0 && !Number.isNaN(value),
     loads: true,
   },
 } as const;
 
 /** What the square root of a norm takes in; ggml ends the process on another (ggml_rms_norm, ggml_norm). */
 export const notNegative = {
-  must: { be: "0 or more", holds: (value: number | string) => Number(value) >= 0 },
+  must: { be: "0 or more", holds: (value: number | string): boolean => Number(value) >= 0 },
 } as const;
 
 /** Before the architecture is known. */

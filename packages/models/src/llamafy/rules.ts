@@ -1,6 +1,7 @@
 /** Tensor rules onto Llama's names. */
 import type { TensorRule } from "../architectures/architecture.ts";
-import { keyHeads, mapped, queryHeads, same, splitRows } from "../architectures/tensors.ts";
+import { splitRows } from "../architectures/split-tensors.ts";
+import { keyHeads, mapped, queryHeads, same } from "../architectures/tensors.ts";
 import type { Config } from "../config.ts";
 
 const layer = "model.layers.{layer}";

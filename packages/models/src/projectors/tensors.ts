@@ -1,6 +1,7 @@
 /** Tensor rules that several projectors share. */
 import { elementCount } from "@requant/core";
-import type { TensorContext, TensorRule } from "../architectures/architecture.ts";
+import type { TensorRule } from "../architectures/architecture.ts";
+import { splitEvenly } from "../architectures/split-tensors.ts";
 import { same } from "../architectures/tensors.ts";
 import type { RowOrder } from "../row-order.ts";
 
@@ -22,36 +23,12 @@ export function siglip(prefix: string): readonly TensorRule[] {
   ];
 }
 
-/** Fused q, k and v, cut into three; biases element by element. */
+/** Fused q, k and v, cut into three. */
 export function fusedThirds(hf: string): TensorRule {
-  const gguf = ["q", "k", "v"].map((part) => `v.blk.{layer}.attn_${part}.*`);
-  const rowLength = (shape: readonly number[]): { rowLength?: number } =>
-    shape.length === 1 ? { rowLength: 1 } : {};
-  return {
-    hf: [hf],
-    gguf,
-    toGguf: ([names], { shapeOf }) => {
-      const tensor = names?.[0] ?? "";
-      const shape = shapeOf(tensor);
-      const size = (shape[0] ?? 0) / gguf.length;
-      return gguf.map((_, part) => ({
-        shape: [size, ...shape.slice(1)],
-        inputs: [
-          {
-            tensor,
-            ...rowLength(shape),
-            rowOrder: { kind: "view", view: [gguf.length, size], ranges: [[part, part + 1], null] },
-          },
-        ],
-      }));
-    },
-    toHf: (parts, { shapeOf }) => {
-      const shape = shapeOf(parts[0] ?? "");
-      const rows = parts.reduce((sum, name) => sum + (shapeOf(name)[0] ?? 0), 0);
-      const inputs = parts.map((tensor) => ({ tensor, ...rowLength(shape) }));
-      return [[{ shape: [rows, ...shape.slice(1)], inputs }]];
-    },
-  };
+  return splitEvenly(
+    hf,
+    ["q", "k", "v"].map((part) => `v.blk.{layer}.attn_${part}.*`),
+  );
 }
 
 /** The patches of two neighbouring frames, `[out, channels, 2, height, width]`: one tensor for each frame. */
@@ -87,25 +64,6 @@ export function framePatches(hf: string): TensorRule {
       const join = parts.map((tensor) => ({ tensor }));
       return [[{ shape: [out, channels, parts.length, height, width], inputs: [{ join, rowOrder }] }]];
     },
-  };
-}
-
-/** The same numbers in another shape. */
-export function reshaped(
-  hf: string,
-  gguf: string,
-  toGguf: (shape: readonly number[]) => readonly number[],
-  toHf: (shape: readonly number[]) => readonly number[],
-): TensorRule {
-  const plan = (name: string, context: TensorContext, shapeOf: typeof toGguf) => ({
-    shape: shapeOf(context.shapeOf(name)),
-    inputs: [{ tensor: name }],
-  });
-  return {
-    hf: [hf],
-    gguf: [gguf],
-    toGguf: ([names], context) => [plan(names?.[0] ?? "", context, toGguf)],
-    toHf: ([name], context) => [[plan(name ?? "", context, toHf)]],
   };
 }
 

@@ -1,10 +1,9 @@
 /** Encoders of Whisper's kind: Qwen2-Audio and Voxtral (llama.cpp, conversion/ultravox.py, `WhisperEncoderModel`). */
 import type { TensorRule } from "../architectures/architecture.ts";
-import { same } from "../architectures/tensors.ts";
+import { reshaped, same } from "../architectures/tensors.ts";
 import type { JsonObject } from "../json.ts";
 import { count, epsilon, text } from "./parameters.ts";
 import type { Projector, ProjectorParameter } from "./projector.ts";
-import { reshaped } from "./tensors.ts";
 
 const layer = "audio_tower.layers.{layer}";
 

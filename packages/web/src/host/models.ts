@@ -5,7 +5,8 @@ import { forgetTokenizer } from "./opened-tokenizers.ts";
 import { forgetPlans } from "./plans.ts";
 
 const models = new Map<number, Model>();
-let lastId = 0;
+/** Starts at the time of this host's start: numbers that the page has from a host that broke name no model here. */
+let lastId = Math.floor(performance.timeOrigin);
 
 export async function openNumbered(location: ModelLocation, signal: AbortSignal): Promise<number> {
   const model = await openModel(location, { signal });

@@ -78,7 +78,9 @@ export class Conversion {
     await new Promise((settled) => setTimeout(settled, SETTLE_MS));
     if (abort.signal.aborted) return;
     try {
-      this.parts.value = await call("targetParts", choices.target);
+      const parts = await call("targetParts", choices.target);
+      if (abort.signal.aborted) return;
+      this.parts.value = parts;
       const plan = await call("plan", { id: this.modelId, choices }, { signal: abort.signal });
       if (abort.signal.aborted) return;
       this.plan.value = { kind: "planned", plan, before: this.lastPlan };

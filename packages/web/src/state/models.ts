@@ -6,6 +6,7 @@ import type { OpenedModel } from "../host/methods/open.ts";
 import type { Refusal } from "../host/protocol.ts";
 import { type OpenRequest, requestName } from "../open/open-request.ts";
 import { forgetConversion } from "./conversion.ts";
+import { forgetExamination } from "./examinations.ts";
 
 /** One place in the list of models. */
 export interface ModelEntry {
@@ -79,6 +80,7 @@ export function closeEntry(key: number): void {
   const entry = entries.value.find((one) => one.key === key);
   if (entry?.state.kind === "open") {
     forgetConversion(entry.state.model.id);
+    forgetExamination(entry.state.model.id);
     void call("closeModel", { id: entry.state.model.id });
   }
   entries.value = entries.value.filter((one) => one.key !== key);

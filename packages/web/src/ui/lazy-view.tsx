@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { refusalFrom } from "../host/client.ts";
 import type { Refusal } from "../host/protocol.ts";
 import { strings } from "../strings.ts";
-import { FindingItem } from "../views/findings.tsx";
+import { Findings } from "../views/findings.tsx";
 
 /** A view whose code is loaded when it is first shown. */
 export function lazyView<Props extends object>(
@@ -23,13 +23,7 @@ export function lazyView<Props extends object>(
         (error: unknown) => setRefusal(refusalFrom(error)),
       );
     }, [View]);
-    if (refusal !== undefined) {
-      return (
-        <ul class="findings" aria-label={strings.overview.findings}>
-          <FindingItem finding={refusal} />
-        </ul>
-      );
-    }
+    if (refusal !== undefined) return <Findings findings={[refusal]} />;
     return View === undefined ? <p role="status">{strings.loadingView}</p> : <View {...props} />;
   };
 }

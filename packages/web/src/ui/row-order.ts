@@ -17,7 +17,7 @@ function numbersInOrder(text: string): string {
   return text.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
 }
 
-/** Rows with equal values stay in their order; numbers come before texts. */
+/** Rows with equal values stay in their order. Texts come after numbers, and NaN counts as infinite. */
 export function byOrder<R, C extends string>(
   rows: readonly R[],
   columns: Readonly<Record<C, GridColumn<R>>>,
@@ -32,7 +32,7 @@ export function byOrder<R, C extends string>(
       const isNumber = typeof own === "number";
       return {
         row,
-        number: isNumber ? own : Number.POSITIVE_INFINITY,
+        number: isNumber && !Number.isNaN(own) ? own : Number.POSITIVE_INFINITY,
         text: isNumber ? "" : numbersInOrder(own),
       };
     })

@@ -16,7 +16,7 @@ import { byOrder, type GridColumn, type Order } from "../ui/row-order.ts";
 import { Table } from "../ui/table.tsx";
 import { useHost } from "../ui/use-host.ts";
 import { ErrorMap } from "./error-map.tsx";
-import { FindingItem, Findings } from "./findings.tsx";
+import { Findings } from "./findings.tsx";
 
 type State =
   | { readonly kind: "running"; readonly share: number; readonly abort: AbortController }
@@ -102,11 +102,7 @@ function Pair({ a, b }: PairProps): JSX.Element {
           </button>
         </p>
       )}
-      {state?.kind === "refused" ? (
-        <ul class="findings" aria-label={strings.overview.findings}>
-          <FindingItem finding={state.refusal} />
-        </ul>
-      ) : null}
+      {state?.kind === "refused" ? <Findings findings={[state.refusal]} /> : null}
       {state?.kind === "done" ? <Result compared={state.compared} /> : null}
       <MetadataDiff a={a.id} b={b.id} />
     </>

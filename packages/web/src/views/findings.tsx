@@ -16,7 +16,7 @@ export function Findings({ findings }: { readonly findings: readonly Finding[] }
   );
 }
 
-export function FindingItem({ finding }: { readonly finding: Finding }): JSX.Element {
+function FindingItem({ finding }: { readonly finding: Finding }): JSX.Element {
   const { severity, code, message, hint, path, tensor, key, offset } = finding;
   const place = [path, tensor, key, offset === undefined ? undefined : `byte ${String(offset)}`].filter(
     (part) => part !== undefined,

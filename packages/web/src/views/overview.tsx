@@ -1,8 +1,6 @@
-import type { Finding } from "@requant/core";
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { call, refusalFrom } from "../host/client.ts";
 import type { OpenedModel } from "../host/methods/open.ts";
+import { examinationOf } from "../state/examinations.ts";
 import { strings } from "../strings.ts";
 import { byteQuantity, countQuantity, figure } from "../ui/quantity.ts";
 import { Table } from "../ui/table.tsx";
@@ -86,51 +84,23 @@ function MeasuredFacts({ model }: { readonly model: OpenedModel }): JSX.Element 
   );
 }
 
-/** The findings of the header, and on demand those of all weights. */
+/** The findings of the headers, and on demand those of all weights. */
 function Doctor({ model }: { readonly model: OpenedModel }): JSX.Element {
   const text = strings.overview;
-  const [findings, setFindings] = useState<readonly Finding[]>(model.findings);
-  const [running, setRunning] = useState<AbortController | undefined>(undefined);
-  const [share, setShare] = useState(0);
-  const examine = async (weights: boolean): Promise<void> => {
-    const abort = new AbortController();
-    if (weights) setRunning(abort);
-    try {
-      const report = await call(
-        "doctor",
-        { id: model.id, weights },
-        {
-          signal: abort.signal,
-          onProgress: (value) => {
-            const { done, total } = value as { done: number; total: number };
-            setShare(total === 0 ? 0 : done / total);
-          },
-        },
-      );
-      setFindings(report.findings);
-    } catch (error) {
-      const refusal = refusalFrom(error);
-      if (!refusal.isStopped) setFindings([refusal, ...model.findings]);
-    } finally {
-      if (weights) setRunning(undefined);
-    }
-  };
-  useEffect(() => {
-    setFindings(model.findings);
-    void examine(false);
-  }, [model]);
+  const examination = examinationOf(model);
+  const share = examination.share.value;
   return (
     <section>
       <h2>{text.findings}</h2>
-      <Findings findings={findings} />
-      {running === undefined ? (
-        <button type="button" onClick={() => void examine(true)}>
+      <Findings findings={examination.findings.value} />
+      {share === undefined ? (
+        <button type="button" onClick={() => void examination.readWeights()}>
           {text.examine}
         </button>
       ) : (
         <p>
           <progress value={share} aria-label={text.examining} /> {text.examining}{" "}
-          <button type="button" onClick={() => running.abort()}>
+          <button type="button" onClick={() => examination.stop()}>
             {strings.stop}
           </button>
         </p>

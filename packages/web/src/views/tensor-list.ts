@@ -1,4 +1,4 @@
-/** The columns and the filter of the list of tensors, which may have a hundred thousand rows. */
+/** The columns of the list of tensors, which may have a hundred thousand rows, and what its filter looks in. */
 import { elementCount } from "@requant/core";
 import type { OpenedModel } from "../host/methods/open.ts";
 import type { strings } from "../strings.ts";
@@ -26,26 +26,7 @@ export const columns: Readonly<Record<ColumnName, GridColumn<Tensor>>> = {
   file: { text: ({ file }) => file, value: ({ file }) => file },
 };
 
-/** The text of each tensor that a filter looks in. */
-export function filterTexts(tensors: readonly Tensor[]): ReadonlyMap<Tensor, string> {
-  return new Map(
-    tensors.map((tensor) => [tensor, `${tensor.name} ${tensor.encoding} ${tensor.file}`.toLowerCase()]),
-  );
-}
-
-/** The tensors that have each word of the filter in their name, encoding or file. */
-export function matchingTensors(
-  tensors: readonly Tensor[],
-  texts: ReadonlyMap<Tensor, string>,
-  filter: string,
-): readonly Tensor[] {
-  const words = filter
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  if (words.length === 0) return tensors;
-  return tensors.filter((tensor) => {
-    const text = texts.get(tensor) ?? "";
-    return words.every((word) => text.includes(word));
-  });
+/** The text of a tensor that a filter looks in. */
+export function filterText({ name, encoding, file }: Tensor): string {
+  return `${name} ${encoding} ${file}`;
 }

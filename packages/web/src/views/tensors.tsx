@@ -4,17 +4,18 @@ import type { OpenedModel } from "../host/methods/open.ts";
 import { showTensor } from "../state/tensor.ts";
 import { strings } from "../strings.ts";
 import { Grid } from "../ui/grid.tsx";
+import { filterTexts, matchingRows } from "../ui/row-filter.ts";
 import { byOrder, type Order } from "../ui/row-order.ts";
-import { type ColumnName, columns, filterTexts, matchingTensors } from "./tensor-list.ts";
+import { type ColumnName, columns, filterText } from "./tensor-list.ts";
 
 /** The list of tensors: a grid of which only the visible rows exist. */
 export function Tensors({ model }: { readonly model: OpenedModel }): JSX.Element {
   const text = strings.tensors;
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order<ColumnName> | undefined>(undefined);
-  const texts = useMemo(() => filterTexts(model.tensors), [model.tensors]);
+  const texts = useMemo(() => filterTexts(model.tensors, filterText), [model.tensors]);
   const sorted = useMemo(() => byOrder(model.tensors, columns, order), [model.tensors, order]);
-  const shown = useMemo(() => matchingTensors(sorted, texts, filter), [sorted, texts, filter]);
+  const shown = useMemo(() => matchingRows(sorted, texts, filter), [sorted, texts, filter]);
   const filterId = useId();
   return (
     <section class="tensors">

@@ -6,7 +6,7 @@ import { strings } from "../strings.ts";
 import { TextField } from "../ui/labelled.tsx";
 import { Table } from "../ui/table.tsx";
 import { useHost } from "../ui/use-host.ts";
-import { FindingItem } from "./findings.tsx";
+import { Findings } from "./findings.tsx";
 
 /** Text to tokens, and tokens to text. */
 export function Tokens({ model }: { readonly model: OpenedModel }): JSX.Element {
@@ -62,13 +62,7 @@ function Result({ name, input, summary }: ResultProps): JSX.Element {
   const text = strings.tokens;
   const answer = useHost(name, input);
   if (answer.kind === "waiting") return <p role="status">…</p>;
-  if (answer.kind === "refused") {
-    return (
-      <ul class="findings" aria-label={strings.overview.findings}>
-        <FindingItem finding={answer.refusal} />
-      </ul>
-    );
-  }
+  if (answer.kind === "refused") return <Findings findings={[answer.refusal]} />;
   const { tokens, count } = answer.value;
   return (
     <>

@@ -32,7 +32,7 @@ const useBits: Readonly<Record<Use, number>> = {
   back: USAGE.mapRead | USAGE.copyTo,
 };
 
-/** The faults that are looked for, the one that is asked about last first. */
+/** The faults that are looked for. Scopes end in the opposite order of their beginnings. */
 const scopes = ["out-of-memory", "internal", "validation"] as const;
 
 const pipelines = new WeakMap<GPUDevice, Promise<GPUComputePipeline>>();
@@ -76,7 +76,7 @@ export class DeviceQueue {
     const { device } = opened;
     this.#task = device.createBuffer({ size: 48, usage: USAGE.uniform | USAGE.copyTo });
     device.lost.then(({ message }) => {
-      this.#lost = reasonOf(new Error(message));
+      this.#lost = reasonOf(message);
     });
   }
 
@@ -209,7 +209,6 @@ export class DeviceQueue {
       // a device that is lost is noticed when numbers are read, or with the next order
       faults = scopes.map(() => device.popErrorScope().catch(() => null));
     }
-    // scopes end in the opposite order of their beginnings
     const [validation, internal, memory] = await Promise.all(faults);
     if (memory) throw deviceFault(memory, true);
     const other = internal ?? validation;

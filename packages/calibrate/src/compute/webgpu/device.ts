@@ -75,7 +75,7 @@ export function lostDevice(reason: string): IoError {
 /** What a fault that an error scope has caught means. */
 export function deviceFault(error: GPUError, isMemory: boolean): IoError | LimitError {
   if (!isMemory) {
-    return new IoError(`The WebGPU device refuses its work: ${reasonOf(new Error(error.message))}.`, {
+    return new IoError(`The WebGPU device refuses its work: ${reasonOf(error.message)}.`, {
       hint: "Compute on the CPU, which needs no such device.",
     });
   }

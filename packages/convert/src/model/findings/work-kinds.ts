@@ -1,4 +1,5 @@
 /** What plans and runs tell: the model itself need not be at fault. */
+import type { Finding } from "@requant/core";
 import type { FindingKind } from "./kind.ts";
 
 const packedTarget = "Nothing needs to be done; the plan names what each weight becomes.";
@@ -27,7 +28,13 @@ export type PlanFindingCode =
   | "folded-scales"
   | "unscaled";
 
-export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
+/** What a code of a plan means. */
+export interface PlanFindingKind extends FindingKind {
+  /** It is about the values that the target gives, so that it holds when they are stored as floats again, too. */
+  readonly ofValues?: true;
+}
+
+export const planKinds: Readonly<Record<PlanFindingCode, PlanFindingKind>> = {
   assumed: {
     severity: "note",
     meaning: "The source does not give a value that the target needs, and one was taken.",
@@ -83,12 +90,14 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "warning",
     meaning: "Some weights get new codes without calibration, although others are calibrated.",
     hint: "Use statistics, or an importance matrix, that have an entry for each weight that is quantized.",
+    ofValues: true,
   },
   "few-tokens": {
     severity: "warning",
     meaning:
       "Calibration statistics have fewer tokens than a weight has columns, so that they say nothing about some directions of its inputs.",
     hint: "Calibrate with more text.",
+    ofValues: true,
   },
   "other-model": {
     severity: "warning",
@@ -109,6 +118,7 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "note",
     meaning: "The rows of a tensor are no whole blocks of the type asked for, so that it gets another type.",
     hint: packedTarget,
+    ofValues: true,
   },
   "sized-types": {
     severity: "note",
@@ -119,6 +129,7 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     severity: "warning",
     meaning: "Something that was asked for, or a part of the importance matrix, has no effect on the output.",
     hint: "Leave it out, or correct it.",
+    ofValues: true,
   },
   merged: {
     severity: "note",
@@ -143,6 +154,15 @@ export const planKinds: Readonly<Record<PlanFindingCode, FindingKind>> = {
     hint: "The command `convert` searches them by itself; in code, plan the model that `scaledModel` gives.",
   },
 };
+
+const codesOfValues: ReadonlySet<string> = new Set(
+  Object.entries(planKinds).flatMap(([code, { ofValues = false }]) => (ofValues ? [code] : [])),
+);
+
+/** True for what a plan tells about the values that the target gives. */
+export function isOfValues({ code }: Finding): boolean {
+  return codesOfValues.has(code);
+}
 
 export type RunFindingCode = "became-non-finite" | "kept" | "compared" | "unused-expert";
 

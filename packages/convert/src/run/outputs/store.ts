@@ -15,7 +15,8 @@ function joinPath(folder: string, file: string): string {
 }
 
 /**
- * Refuses an output that is a file of the source, or that lies in the source's folder when that folder is the model.
+ * Refuses an output that is a file of the source, or that lies in the source's folder when that folder is the model. An adapter
+ * that is merged into the model is a source, too.
  * Paths are compared as the stores name them, and by their real paths where both stores know these, so that a
  * link cannot hide an overlap.
  * @throws UsageError
@@ -25,6 +26,7 @@ export async function refuseOverlap(
   output: OutputStore,
   files: readonly string[],
 ): Promise<void> {
+  if (model.merged !== undefined) await refuseOverlap(model.merged.adapter, output, files);
   refuseClash({
     source: model.name,
     sourceFiles: model.files.map(({ name }) => joinPath(model.folder, name)),

@@ -24,14 +24,21 @@ export interface SharedFile {
   readonly file: string;
 }
 
-/** Everything that a worker needs before its first job. */
-export interface WorkerSetup {
-  readonly kind: "setup";
+/** A model that a worker opens itself. */
+export interface SharedModel {
   readonly source: StoreAddress;
   readonly file: string | undefined;
   readonly limits: Limits | undefined;
-  /** Versions of the source's files. A worker that finds other versions refuses to work. */
+  /** Versions of its files. A worker that finds other versions refuses to work. */
   readonly versions: Readonly<Record<string, string | null>>;
+}
+
+/** Everything that a worker needs before its first job. */
+export interface WorkerSetup {
+  readonly kind: "setup";
+  readonly model: SharedModel;
+  /** The adapter that is merged into the model. */
+  readonly adapter: SharedModel | undefined;
   /** By their index in the plan. */
   readonly tensors: ReadonlyMap<number, PlanTensor>;
   readonly importance: ReadonlyMap<string, ColumnImportance>;

@@ -17,6 +17,7 @@ import type { Piece } from "../pieces.ts";
 import {
   plainError,
   type SharedFile,
+  type SharedModel,
   type WorkerReply,
   type WorkerRequest,
   type WorkerSetup,
@@ -82,14 +83,13 @@ interface WorkerContext {
 }
 
 async function openContext(host: WorkerHost, setup: WorkerSetup): Promise<WorkerContext> {
-  const { source, file, limits, versions, outputs, statistics: given, folding, ...work } = setup;
+  const { model: own, adapter, outputs, statistics: given, folding, ...work } = setup;
   const placed = (shared: SharedFile): StatisticsLocation => ({
     store: host.openStore(shared.address),
     file: shared.file,
   });
   const statistics = given === undefined ? undefined : placed(given);
-  const stored = await openModel({ store: host.openStore(source), file }, { limits });
-  await refuseChangedSource(stored, versions);
+  const stored = await openStored(host, own, adapter);
   const model = folding === undefined ? stored : foldedModel(stored, await readFolded(placed(folding)));
   return {
     model,
@@ -99,6 +99,24 @@ async function openContext(host: WorkerHost, setup: WorkerSetup): Promise<Worker
         ? undefined
         : await Promise.all(outputs.map(({ address, name }) => host.openStaged(address, name))),
   };
+}
+
+/** The model, with the adapter merged into it where there is one. */
+async function openStored(
+  host: WorkerHost,
+  own: SharedModel,
+  adapter: SharedModel | undefined,
+): Promise<Model> {
+  const model = await openShared(host, own);
+  if (adapter === undefined) return model;
+  const { mergedModel } = await import("../../plan/merge-adapter.ts");
+  return mergedModel(model, await openShared(host, adapter));
+}
+
+async function openShared(host: WorkerHost, { source, file, limits, versions }: SharedModel): Promise<Model> {
+  const model = await openModel({ store: host.openStore(source), file }, { limits });
+  await refuseChangedSource(model, versions);
+  return model;
 }
 
 function outputOf({ outputs }: WorkerContext, piece: Piece): StagedBytes {

@@ -15,8 +15,8 @@ export interface HubFile {
 
 /** Bytes of one answer. A page has at most 1000 entries of some hundred bytes. */
 const PAGE_BYTE_LENGTH = 16 * 1024 * 1024;
-/** The hub recommends fewer than 100 000 files a repository. */
-const MOST_FILES = 200_000;
+/** Files and folders. The hub recommends fewer than 100 000 files a repository. */
+const MOST_ENTRIES = 200_000;
 
 /** Whether a revision is a commit, and not the name of one. */
 export function isCommit(revision: string): boolean {
@@ -41,6 +41,7 @@ export async function commitOf(
 export async function listFiles(api: string, commit: string, options: UrlOptions): Promise<HubFile[]> {
   const base = `${api}/tree/${commit}?recursive=true`;
   const files: HubFile[] = [];
+  let entries = 0;
   let next: string | undefined = base;
   while (next !== undefined) {
     const page = await readJson(next, options);
@@ -49,8 +50,9 @@ export async function listFiles(api: string, commit: string, options: UrlOptions
       const file = fileOf(entry);
       if (file !== undefined) files.push(file);
     }
-    if (files.length > MOST_FILES) {
-      throw new LimitError(`The repository has more than ${MOST_FILES} files.`, {
+    entries += page.json.length;
+    if (entries > MOST_ENTRIES) {
+      throw new LimitError(`The repository has more than ${MOST_ENTRIES} files and folders.`, {
         path: shownUrl(base),
         hint: "Download the files of the model, and give their folder.",
       });
@@ -70,7 +72,6 @@ interface Answer {
 /** Undefined for 404. */
 async function readJson(url: string, options: UrlOptions): Promise<Answer | undefined> {
   const name = shownUrl(url);
-  const { signal, retries = 3 } = options;
   const begin = (): HttpRequest => new HttpRequest(url, name, options);
   return persist(
     begin,
@@ -89,7 +90,7 @@ async function readJson(url: string, options: UrlOptions): Promise<Answer | unde
         throw notOfHub(url, "is not JSON");
       }
     },
-    { signal, retries },
+    options,
   );
 }
 

@@ -37,7 +37,7 @@ export interface HubRepository {
  */
 export async function openHub(options: HubOptions): Promise<HubRepository> {
   const { repository, revision = "main", token, endpoint = HUB_ENDPOINT, fetch, ...rest } = options;
-  parsedUrl(endpoint);
+  const { origin } = parsedUrl(endpoint);
   const base = withoutTrailing(endpoint, "/");
   const path = repository.split("/").map(encodeURIComponent).join("/");
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -48,7 +48,9 @@ export async function openHub(options: HubOptions): Promise<HubRepository> {
     headers,
     async fetch(input, init) {
       const response = await (fetch ?? globalThis.fetch)(input, init);
-      const refusal = hubRefusal(response, question);
+      // the servers where the hub keeps its files refuse expired addresses, which says nothing about the repository
+      const isHub = new URL(String(input)).origin === origin;
+      const refusal = isHub ? hubRefusal(response, question) : undefined;
       if (refusal === undefined) return response;
       await response.body?.cancel();
       throw refusal;

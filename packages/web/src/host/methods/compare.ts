@@ -1,12 +1,7 @@
-import {
-  type MetadataLine,
-  metadataLines,
-  type VerifyReport,
-  verifyFindings,
-  verifyModels,
-} from "@requant/convert";
+import { type MetadataLine, type VerifyReport, verifyFindings, verifyModels } from "@requant/convert";
 import type { Finding } from "@requant/core";
 import type { Control } from "../control.ts";
+import { linesOf } from "../metadata-lines.ts";
 import { modelNumbered } from "../models.ts";
 
 /** One key that the models do not have alike. */
@@ -37,21 +32,22 @@ export async function compare({ a, b }: PairRequest, { signal, progress }: Contr
 
 /** The metadata keys, or settings, that differ; of models whose formats name them alike. */
 export async function compareMetadata({ a, b }: PairRequest): Promise<readonly MetadataPair[]> {
-  const [linesA, linesB] = [linesOf(a), linesOf(b)];
+  const [linesA, linesB] = [wholeLines(a), wholeLines(b)];
   const keys = new Set([...linesA.keys(), ...linesB.keys()]);
   return [...keys].flatMap((key) => {
     const [one, other] = [linesA.get(key), linesB.get(key)];
-    return one === other ? [] : [{ key, a: one, b: other }];
+    if (one?.value !== other?.value) return [{ key, a: one?.value, b: other?.value }];
+    return one?.type === other?.type ? [] : [{ key, a: typed(one), b: typed(other) }];
   });
 }
 
 /** More elements than a listing shows: vocabularies are compared whole. */
-function linesOf(id: number): ReadonlyMap<string, string> {
-  const { gguf, hf } = modelNumbered(id);
-  const lines: readonly MetadataLine[] =
-    gguf === undefined ? [] : metadataLines(gguf.metadata, Number.POSITIVE_INFINITY);
-  const config = Object.entries(hf?.config ?? {}).map(
-    ([key, value]) => [key, JSON.stringify(value)] as const,
-  );
-  return new Map([...lines.map(({ key, value }) => [key, value] as const), ...config]);
+function wholeLines(id: number): ReadonlyMap<string, MetadataLine> {
+  const lines = linesOf(modelNumbered(id), Number.POSITIVE_INFINITY);
+  return new Map(lines.map((line) => [line.key, line]));
+}
+
+/** The same text can be another value: "1" and 1. */
+function typed(line: MetadataLine | undefined): string | undefined {
+  return line === undefined ? undefined : `${line.type}: ${line.value}`;
 }

@@ -14,6 +14,7 @@ import type { OutputPlace } from "../../conversion/choices.ts";
 import { outputFolder } from "../../storage/own-storage.ts";
 import type { Control } from "../control.ts";
 import { planNumbered } from "../plans.ts";
+import { wasmSha256 } from "../wasm-sha256.ts";
 
 /** How far a conversion is, in bytes of its phase. */
 export interface ConversionProgress {
@@ -148,7 +149,9 @@ async function hashed(
     const onProgress = (done: number): void =>
       tell({ phase: "hash", file: name, tensor: undefined, done: before + done, total });
     try {
-      made.push({ name, byteLength, sha256: await hashSource(source, { signal, onProgress }) });
+      const hash = await wasmSha256();
+      const createHash = hash === undefined ? undefined : () => hash;
+      made.push({ name, byteLength, sha256: await hashSource(source, { createHash, signal, onProgress }) });
     } finally {
       await source.close();
     }

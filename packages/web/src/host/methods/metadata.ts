@@ -1,5 +1,6 @@
-import { type MetadataLine, metadataLines } from "@requant/convert";
+import type { MetadataLine, Model } from "@requant/convert";
 import type { Metadata } from "@requant/core";
+import { linesOf } from "../metadata-lines.ts";
 import { modelNumbered } from "../models.ts";
 
 /** A text that chats are written by. */
@@ -18,18 +19,14 @@ export interface ModelMetadata {
 
 const TEMPLATE = "tokenizer.chat_template";
 
-/** The metadata of a GGUF; the values of config.json and of the first file's header for a directory. */
 export async function metadata({ id }: { readonly id: number }): Promise<ModelMetadata> {
-  const { gguf, hf } = modelNumbered(id);
-  if (gguf !== undefined) {
-    const lines = metadataLines(gguf.metadata);
-    return { lines, chatTemplates: templatesOf(gguf.metadata), isGguf: true };
-  }
-  const lines = [
-    ...configLines(hf?.config ?? {}, ""),
-    ...configLines(hf?.fileMetadata ?? {}, "__metadata__."),
-  ];
-  return { lines, chatTemplates: await sideTemplates(id), isGguf: false };
+  const model = modelNumbered(id);
+  const { gguf } = model;
+  return {
+    lines: linesOf(model),
+    chatTemplates: gguf === undefined ? await sideTemplates(model) : templatesOf(gguf.metadata),
+    isGguf: gguf !== undefined,
+  };
 }
 
 function templatesOf(all: Metadata): ChatTemplate[] {
@@ -40,21 +37,7 @@ function templatesOf(all: Metadata): ChatTemplate[] {
   );
 }
 
-/** Nested settings get their places as names. */
-function configLines(config: Readonly<Record<string, unknown>>, before: string): MetadataLine[] {
-  return Object.entries(config).flatMap(([name, value]): MetadataLine[] => {
-    const key = before + name;
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      return configLines(value as Readonly<Record<string, unknown>>, `${key}.`);
-    }
-    if (typeof value === "string") return [{ key, type: "string", value }];
-    const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
-    return [{ key, type, value: JSON.stringify(value) ?? "" }];
-  });
-}
-
-async function sideTemplates(id: number): Promise<ChatTemplate[]> {
-  const { hf } = modelNumbered(id);
+async function sideTemplates({ hf }: Model): Promise<ChatTemplate[]> {
   if (hf === undefined) return [];
   const files = await hf.sideFileBytes();
   hf.forgetSideFiles();

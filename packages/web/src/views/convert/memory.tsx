@@ -10,7 +10,7 @@ import { strings } from "../../strings.ts";
 import { Chooser, TextField } from "../../ui/labelled.tsx";
 import { binaryQuantity, byteQuantity } from "../../ui/quantity.ts";
 import { Table } from "../../ui/table.tsx";
-import { FindingItem } from "../findings.tsx";
+import { Findings } from "../findings.tsx";
 
 interface MemoryProps {
   readonly model: OpenedModel;
@@ -87,11 +87,7 @@ export function Memory({ model, conversion }: MemoryProps): JSX.Element {
         />
         <TextField label={text.limit} placeholder={text.limitHint} value={limit} onText={setLimit} />
       </div>
-      {refusal === undefined ? null : (
-        <ul class="findings" aria-label={strings.overview.findings}>
-          <FindingItem finding={refusal} />
-        </ul>
-      )}
+      {refusal === undefined ? null : <Findings findings={[refusal]} />}
       {estimate === undefined ? null : (
         <>
           <Together weights={weights} estimate={estimate} />

@@ -7,7 +7,7 @@ import type { Conversion } from "../../state/conversion.ts";
 import { strings } from "../../strings.ts";
 import { byteQuantity, figure } from "../../ui/quantity.ts";
 import { Table } from "../../ui/table.tsx";
-import { FindingItem, Findings } from "../findings.tsx";
+import { Findings } from "../findings.tsx";
 import { PlanTensors } from "./plan-tensors.tsx";
 
 /** What would happen, before anything is written. */
@@ -22,11 +22,7 @@ export function PlanView({ conversion }: { readonly conversion: Conversion }): J
         {text.title} <small role="status">{conversion.planning.value ? text.planning : ""}</small>
       </h3>
       {state.kind === "none" ? <p class="quiet">{text.none}</p> : null}
-      {state.kind === "refused" ? (
-        <ul class="findings" aria-label={strings.overview.findings}>
-          <FindingItem finding={state.refusal} />
-        </ul>
-      ) : null}
+      {state.kind === "refused" ? <Findings findings={[state.refusal]} /> : null}
       {state.kind === "planned" ? (
         <Planned
           plan={state.plan}

@@ -6,6 +6,7 @@ import { strings } from "../../strings.ts";
 import { Grid } from "../../ui/grid.tsx";
 import { TextField } from "../../ui/labelled.tsx";
 import { byteQuantity, figure, shapeText } from "../../ui/quantity.ts";
+import { filterTexts, matchingRows } from "../../ui/row-filter.ts";
 import { byOrder, type GridColumn, type Order } from "../../ui/row-order.ts";
 
 type ColumnName = keyof typeof strings.convert.plan.columns;
@@ -24,10 +25,9 @@ export function PlanTensors({ tensors, before }: PlanTensorsProps): JSX.Element 
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order<ColumnName> | undefined>(undefined);
   const columns = useMemo(() => columnsWith(before), [before]);
-  const shown = useMemo(
-    () => byOrder(matching(tensors, filter), columns, order),
-    [tensors, filter, columns, order],
-  );
+  const texts = useMemo(() => filterTexts(tensors, filterText), [tensors]);
+  const sorted = useMemo(() => byOrder(tensors, columns, order), [tensors, columns, order]);
+  const shown = useMemo(() => matchingRows(sorted, texts, filter), [sorted, texts, filter]);
   return (
     <div class="plan-tensors">
       <div class="row">
@@ -45,6 +45,10 @@ export function PlanTensors({ tensors, before }: PlanTensorsProps): JSX.Element 
       />
     </div>
   );
+}
+
+function filterText({ name, from, to, fidelity }: ReportTensor): string {
+  return `${name} ${from} ${to} ${fidelity}`;
 }
 
 function words(value: (tensor: ReportTensor) => string): GridColumn<ReportTensor> {
@@ -70,16 +74,4 @@ function columnsWith(before: PlanTensorsProps["before"]): Columns {
     before: words(({ name }) => before?.get(name) ?? ""),
     reason: words(({ reason, hint }) => [reason, hint].filter((one) => one !== undefined).join(" ")),
   };
-}
-
-function matching(tensors: readonly ReportTensor[], filter: string): readonly ReportTensor[] {
-  const wanted = filter
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  if (wanted.length === 0) return tensors;
-  return tensors.filter(({ name, from, to, fidelity }) => {
-    const text = `${name} ${from} ${to} ${fidelity}`.toLowerCase();
-    return wanted.every((word) => text.includes(word));
-  });
 }

@@ -8,7 +8,7 @@ import { outputNamed } from "../../state/stored-outputs.ts";
 import { saveFile, saveFiles } from "../../storage/save-file.ts";
 import { strings } from "../../strings.ts";
 import { byteQuantity, duration } from "../../ui/quantity.ts";
-import { FindingItem, Findings } from "../findings.tsx";
+import { Findings } from "../findings.tsx";
 
 /** How far the conversion is, and what it made. */
 export function Run({ conversion }: { readonly conversion: Conversion }): JSX.Element | null {
@@ -19,11 +19,7 @@ export function Run({ conversion }: { readonly conversion: Conversion }): JSX.El
     <section aria-label={text.title} class="run">
       {run.kind === "running" ? <Progress progress={run.progress} /> : null}
       {run.kind === "stopped" ? <p role="status">{run.isKept ? text.stoppedKept : text.stopped}</p> : null}
-      {run.kind === "refused" ? (
-        <ul class="findings" aria-label={strings.overview.findings}>
-          <FindingItem finding={run.refusal} />
-        </ul>
-      ) : null}
+      {run.kind === "refused" ? <Findings findings={[run.refusal]} /> : null}
       {run.kind === "done" ? (
         <Done
           converted={run.converted}

@@ -11,7 +11,7 @@ import { KeyName } from "../../ui/key-name.tsx";
 import { Switch, TextField } from "../../ui/labelled.tsx";
 import { Table } from "../../ui/table.tsx";
 import { useHost } from "../../ui/use-host.ts";
-import { FindingItem, Findings } from "../findings.tsx";
+import { Findings } from "../findings.tsx";
 
 function requestOf(id: number, changes: KeyChanges): EditRequest {
   const entries = [...changes];
@@ -92,13 +92,7 @@ function Preview({ request, fileName }: PreviewProps): JSX.Element {
       setWriting(refusal.isStopped ? { kind: "none" } : { kind: "refused", refusal });
     }
   };
-  if (plan.kind === "refused") {
-    return (
-      <ul class="findings" aria-label={strings.overview.findings}>
-        <FindingItem finding={plan.refusal} />
-      </ul>
-    );
-  }
+  if (plan.kind === "refused") return <Findings findings={[plan.refusal]} />;
   if (plan.kind === "waiting") return <p role="status">{strings.metadata.reading}</p>;
   const { differences, findings, isUnsound } = plan.value;
   return (
@@ -134,11 +128,7 @@ function Preview({ request, fileName }: PreviewProps): JSX.Element {
         ) : null}
       </div>
       {writing.kind === "done" ? <p role="status">{text.saved(writing.name)}</p> : null}
-      {writing.kind === "refused" ? (
-        <ul class="findings" aria-label={strings.overview.findings}>
-          <FindingItem finding={writing.refusal} />
-        </ul>
-      ) : null}
+      {writing.kind === "refused" ? <Findings findings={[writing.refusal]} /> : null}
     </>
   );
 }

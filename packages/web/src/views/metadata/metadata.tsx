@@ -6,7 +6,7 @@ import { strings } from "../../strings.ts";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import { TextField } from "../../ui/labelled.tsx";
 import { useHost } from "../../ui/use-host.ts";
-import { FindingItem } from "../findings.tsx";
+import { Findings } from "../findings.tsx";
 import { Changes } from "./changes.tsx";
 import { KeyRow } from "./key-row.tsx";
 
@@ -14,13 +14,7 @@ import { KeyRow } from "./key-row.tsx";
 export function Metadata({ model }: { readonly model: OpenedModel }): JSX.Element {
   const answer = useHost("metadata", { id: model.id });
   if (answer.kind === "waiting") return <p role="status">{strings.metadata.reading}</p>;
-  if (answer.kind === "refused") {
-    return (
-      <ul class="findings" aria-label={strings.overview.findings}>
-        <FindingItem finding={answer.refusal} />
-      </ul>
-    );
-  }
+  if (answer.kind === "refused") return <Findings findings={[answer.refusal]} />;
   return <Keys model={model} metadata={answer.value} />;
 }
 

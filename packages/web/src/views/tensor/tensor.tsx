@@ -9,7 +9,7 @@ import { shownTab } from "../../state/tabs.ts";
 import { chosenTensors, showTensor } from "../../state/tensor.ts";
 import { strings } from "../../strings.ts";
 import { byteQuantity, shapeText } from "../../ui/quantity.ts";
-import { FindingItem } from "../findings.tsx";
+import { Findings } from "../findings.tsx";
 import { BitMix } from "./bit-mix.tsx";
 import { Codes } from "./codes.tsx";
 import { Columns } from "./columns.tsx";
@@ -143,11 +143,7 @@ function Figures({ modelId, tensor }: FiguresProps): JSX.Element {
         </p>
       );
     case "refused":
-      return (
-        <ul class="findings" aria-label={strings.overview.findings}>
-          <FindingItem finding={state.refusal} />
-        </ul>
-      );
+      return <Findings findings={[state.refusal]} />;
     case "done":
       return <Sections figures={state.figures} />;
     default:

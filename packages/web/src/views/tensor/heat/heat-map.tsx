@@ -10,7 +10,7 @@ import { Legend } from "../../../ui/legend.tsx";
 import { figure } from "../../../ui/quantity.ts";
 import { useTheme } from "../../../ui/use-theme.ts";
 import { useWidth } from "../../../ui/use-width.ts";
-import { FindingItem } from "../../findings.tsx";
+import { Findings } from "../../findings.tsx";
 import { Around } from "./around.tsx";
 import { Controls } from "./controls.tsx";
 import { movesByKey, type Place } from "./moves.ts";
@@ -233,11 +233,7 @@ export function HeatMap({ modelId, tensor: { name, shape } }: HeatMapProps): JSX
           colour={legendColour}
         />
       </div>
-      {refusal === undefined ? null : (
-        <ul class="findings" aria-label={strings.overview.findings}>
-          <FindingItem finding={refusal} />
-        </ul>
-      )}
+      {refusal === undefined ? null : <Findings findings={[refusal]} />}
       {view === undefined ? null : (
         <Around
           cursor={cursor}
