@@ -3,6 +3,7 @@ import { FormatError, misfitOf } from "@requant/core";
 import * as z from "zod/mini";
 import { arrayField, decodeText, type JsonObject, objectField, parseJsonObject, textField } from "./json.ts";
 import { configOfParams } from "./params-json.ts";
+import { denseFolders } from "./sentence-modules.ts";
 
 /** A weight of the checkpoint. A linear weight of GPTQ, AWQ or EXL2 is listed as one `….weight` in [out, in]. */
 export interface HfTensor {
@@ -45,6 +46,8 @@ export interface HfFiles {
   readonly sentencePieceBpe?: Uint8Array | undefined;
   /** 1_Pooling/config.json of a sentence-transformers model. */
   readonly pooling?: JsonObject | undefined;
+  /** Folders of the dense layers that modules.json lists behind the pooling. */
+  readonly denseFolders?: readonly string[] | undefined;
   readonly tokenizerConfig?: JsonObject | undefined;
   readonly specialTokensMap?: JsonObject | undefined;
   readonly addedTokens?: JsonObject | undefined;
@@ -83,6 +86,7 @@ export const hfSideFiles: readonly string[] = [
   "spiece.model",
   "sentencepiece.bpe.model",
   "1_Pooling/config.json",
+  "modules.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
@@ -167,6 +171,7 @@ export function readHfFiles(
     spiece: bytes("spiece.model"),
     sentencePieceBpe: bytes("sentencepiece.bpe.model"),
     pooling: json("1_Pooling/config.json", generationSchema),
+    denseFolders: denseFolders(text("modules.json")),
     vocabJson: json("vocab.json", addedTokensSchema),
     mergesText: text("merges.txt"),
     tekken: json("tekken.json", generationSchema),

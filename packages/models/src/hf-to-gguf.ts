@@ -37,6 +37,15 @@ export interface GgufModelPlan {
   readonly findings: readonly Finding[];
 }
 
+/** Without these layers, the vectors are those of the pooling. */
+function leftOutModules({ denseFolders = [] }: HfFiles): readonly LeftOut[] {
+  return denseFolders.map((folder) => ({
+    name: `${folder}/model.safetensors`,
+    reason:
+      "a dense layer behind the pooling: the GGUF ends at the pooling, as that of llama.cpp's converter",
+  }));
+}
+
 /**
  * Plans the GGUF of a checkpoint.
  * @throws FormatError when config and tensors contradict each other; ConversionError when the class, a tensor or the tokenizer has no GGUF counterpart; the hint names the option `like`.
@@ -46,7 +55,7 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
   refuseOutOfRange(files.config);
   const config = resolveConfig({ ...files.config, ...architecture.facts?.(files) }, architecture);
   refuseImpossibleConfig(config.values, files.tensors);
-  const { tensors, leftOut } = planGgufTensors(architecture, config, files.tensors);
+  const { tensors, leftOut: unheld } = planGgufTensors(architecture, config, files.tensors);
   const metadata = new Map<string, MetadataValue>();
   const context = {
     fileType:
@@ -89,7 +98,7 @@ export function hfToGguf(files: HfFiles, options: HfToGgufOptions): GgufModelPla
     architecture: architecture.name,
     metadata,
     tensors,
-    leftOut,
+    leftOut: [...unheld, ...leftOutModules(files)],
     findings: [
       ...(unwritten === undefined ? [] : [unwritten]),
       ...(architecture.assumptions?.(files, config) ?? []),

@@ -4,7 +4,7 @@
  * published checkpoints' indices.
  */
 import { describe, expect, test } from "vitest";
-import { type HfFiles, hfToGguf } from "../src/index.ts";
+import { type HfFiles, hfToGguf, readHfFiles } from "../src/index.ts";
 import { asListed } from "./golden.ts";
 import { readVector, vectorFiles } from "./vector.ts";
 
@@ -150,4 +150,49 @@ test("prediction layers that llama.cpp runs are converted, not left out", () => 
     expect(plan.leftOut).toEqual([]);
     expect(plan.tensors.some(({ name: tensor }) => tensor.includes(".nextn."))).toBe(true);
   }
+});
+
+describe("dense layers behind the pooling of a sentence-transformers model", () => {
+  const vector = readVector("gemma3");
+  const plan = (modules: string | undefined) => {
+    const files = vectorFiles(vector);
+    const { denseFolders } = readHfFiles(
+      "d",
+      new Map([
+        ["config.json", "{}"],
+        ...(modules === undefined ? [] : [["modules.json", modules] as const]),
+      ]),
+      [],
+    );
+    return hfToGguf({ ...files, denseFolders }, { fileType: "BF16" });
+  };
+
+  // modules.json as google/embeddinggemma-300m has it
+  const type = (name: string): string => `sentence_transformers.models.${name}`;
+  const published = [
+    { idx: 0, name: "0", path: "", type: type("Transformer") },
+    { idx: 1, name: "1", path: "1_Pooling", type: type("Pooling") },
+    { idx: 2, name: "2", path: "2_Dense", type: type("Dense") },
+    { idx: 3, name: "3", path: "3_Dense", type: type("Dense") },
+    { idx: 4, name: "4", path: "4_Normalize", type: type("Normalize") },
+  ];
+
+  test("are named, and change nothing else", () => {
+    const { leftOut, ...rest } = plan(JSON.stringify(published));
+    expect(leftOut.map(({ name }) => name)).toEqual([
+      "2_Dense/model.safetensors",
+      "3_Dense/model.safetensors",
+    ]);
+    expect(leftOut.map(({ reason }) => /a dense layer behind the pooling/.test(reason))).toEqual([
+      true,
+      true,
+    ]);
+    const { leftOut: none, ...same } = plan(undefined);
+    expect(none).toEqual([]);
+    expect(rest).toEqual(same);
+  });
+
+  test.each(["{}", "no JSON", '[1, null, {"type": 3}, {"type": "x.Dense"}]'])("%s names none", (modules) => {
+    expect(plan(modules).leftOut).toEqual([]);
+  });
 });

@@ -36,6 +36,7 @@ export const deliberate: Readonly<Record<string, readonly string[]>> = {
   tekken: ["tokenizer.chat_template"],
   // the converter does not write Qwen's normalization, without which composed characters get other ids
   qwen: ["tokenizer.ggml.normalizer.nfc"],
+  qwen3_slow: ["tokenizer.ggml.normalizer.nfc"],
   // the name was replaced in both runs, by this one in the older run
   bert: ["tokenizer.ggml.pre"],
   // since version 0.7.0, which arch/ was made with, the converter reads these off a ByteLevel post-processor

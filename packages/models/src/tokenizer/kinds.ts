@@ -113,7 +113,7 @@ function sentencePieceLike(
   more: Partial<Written> = {},
 ): Written {
   const special = readSpecialTokens(files, vocabulary.tokens.length, rules.roles);
-  return { model: "llama", pre: "default", vocabulary, special, hasNormalizer: false, ...more };
+  return { model: "llama", pre: "default", vocabulary, special, ...more };
 }
 
 export const tokenizerKinds: Readonly<Record<TokenizerKind, Kind>> = {
@@ -156,7 +156,7 @@ export const tokenizerKinds: Readonly<Record<TokenizerKind, Kind>> = {
       const merges = mergeStrings(objectField(files.tokenizerJson, "model"));
       const special = readSpecialTokens(files, undefined, rules.roles);
       const vocabulary = { ...base, merges };
-      return { model: "gemma4", pre: undefined, vocabulary, special, hasNormalizer: false };
+      return { model: "gemma4", pre: undefined, vocabulary, special };
     },
   },
   "byte-bpe": {
@@ -165,7 +165,7 @@ export const tokenizerKinds: Readonly<Record<TokenizerKind, Kind>> = {
       const vocabulary = bytePairVocabulary(files, config, rules.addedTokens);
       const special = readSpecialTokens(files, undefined, rules.roles);
       const pre = preTokenizerOf(files, architecture, special.added);
-      return { model: "gpt2", pre, vocabulary, special, hasNormalizer: true };
+      return { model: "gpt2", pre, vocabulary, special, normalizedBy: files.tokenizerJson };
     },
   },
   "vocab-merges": {
@@ -176,7 +176,7 @@ export const tokenizerKinds: Readonly<Record<TokenizerKind, Kind>> = {
       // special tokens would be read from tokenizer.json, which this checkpoint lacks
       const special = readSpecialTokens(files, undefined, rules.roles);
       const pre = preTokenizerOf(assembled, architecture, special.added);
-      return { model: "gpt2", pre, vocabulary, special, hasNormalizer: false };
+      return { model: "gpt2", pre, vocabulary, special, normalizedBy: assembled.tokenizerJson };
     },
   },
   tekken: {
@@ -206,12 +206,16 @@ export const tokenizerKinds: Readonly<Record<TokenizerKind, Kind>> = {
   unscored: {
     isThere: isSentencePieceJson,
     write: (context) =>
-      sentencePieceLike(context, sentencePieceJsonVocabulary(context.files), { hasNormalizer: true }),
+      sentencePieceLike(context, sentencePieceJsonVocabulary(context.files), {
+        normalizedBy: context.files.tokenizerJson,
+      }),
   },
   "tokens-only": {
     isThere: isSentencePieceJson,
     write: (context) =>
-      sentencePieceLike(context, tokensOnly(context.files, context.config), { hasNormalizer: true }),
+      sentencePieceLike(context, tokensOnly(context.files, context.config), {
+        normalizedBy: context.files.tokenizerJson,
+      }),
   },
   wordpiece: {
     isThere: (files) => modelType(files) === "WordPiece",

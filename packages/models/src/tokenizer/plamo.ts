@@ -99,7 +99,6 @@ export function writePlamo(files: HfFiles, config: Config): Written {
     pre: "default",
     vocabulary: { tokens, types, scores },
     special,
-    hasNormalizer: false,
   };
 }
 

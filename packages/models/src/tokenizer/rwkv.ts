@@ -102,7 +102,7 @@ export function writeRwkv(files: HfFiles, config: Config): Written {
   // the ids of the published vocabulary: two line feeds end a turn
   special.ids.set("bos", 0).set("eos", 0);
   if (!special.ids.has("eot")) special.ids.set("eot", 261);
-  return { model: "rwkv", pre: undefined, vocabulary: { tokens, types }, special, hasNormalizer: false };
+  return { model: "rwkv", pre: undefined, vocabulary: { tokens, types }, special };
 }
 
 /** The file of a GGUF's tokens. */

@@ -22,8 +22,9 @@ function normalizerFlag(normalizer: JsonObject, key: string, type: string): bool
   return textField(normalizer, "type") === type ? true : undefined;
 }
 
-function normalizerMetadata(files: HfFiles): [string, MetadataValue][] {
-  const outer = objectField(files.tokenizerJson, "normalizer");
+/** @param tokenizerJson the one of the directory, or one that was made of its files */
+function normalizerMetadata(tokenizerJson: JsonObject | undefined): [string, MetadataValue][] {
+  const outer = objectField(tokenizerJson, "normalizer");
   if (outer === undefined) return [];
   const list = (arrayField(outer, "normalizers") ?? [outer]).filter(isJsonObject);
   return normalizerKeys.flatMap(([key, type]): [string, MetadataValue][] => {
@@ -62,7 +63,7 @@ export function addTokenizerMetadata(
     );
   }
   const written = tokenizerKinds[kind].write({ files, config, architecture, rules });
-  const { model, pre, vocabulary, special, hasNormalizer } = written;
+  const { model, pre, vocabulary, special } = written;
   // most families look up no token by its text
   let ids: ReadonlyMap<string, number> | undefined;
   const idOf = (text: string): number | undefined => {
@@ -101,7 +102,7 @@ export function addTokenizerMetadata(
   }
   put(specialTokenMetadata(special));
   put(chatTemplateMetadata(files));
-  if (hasNormalizer) put(normalizerMetadata(files));
+  put(normalizerMetadata(written.normalizedBy));
   for (const extra of rules.after ?? []) put(extra(context));
   return [
     ...(written.findings ?? []),

@@ -133,7 +133,6 @@ export function writeUnigram(files: HfFiles, config: Config): Written {
     pre: "default",
     vocabulary,
     special,
-    hasNormalizer: false,
     between: spaceKeys(textRules(files.tokenizerJson, cleansUp)),
     ...(byteFallback
       ? {
@@ -180,7 +179,6 @@ function writtenPieces(files: HfFiles, model: SentencePieceModel, pieces: readon
       types: pieces.map(({ type }) => type),
     },
     special: readSpecialTokens(files, pieces.length),
-    hasNormalizer: false,
     between: spaceKeys({
       prefix: model.addDummyPrefix,
       removesSpaces: model.removeExtraWhitespaces,
@@ -262,6 +260,8 @@ export function unigramJson(gguf: GgufTokenizer): JsonObject {
     type: "Metaspace",
     replacement: "▁",
     prepend_scheme: prefix ? "always" : "never",
+    // a piece may then hold spaces
+    ...(removesSpaces ? {} : { split: false }),
   };
   const base64 = btoa(charsmap.map((byte) => String.fromCharCode(byte)).join(""));
   const end = tokens.findLastIndex(({ type }) => type !== tokenTypes.unused) + 1;

@@ -31,7 +31,7 @@ export function writeWordPiece(files: HfFiles, config: Config): Written {
     pre: publishedNames.get(tokens.length) ?? "jina-v1-en",
     vocabulary,
     special: readSpecialTokens(files, tokens.length),
-    hasNormalizer: true,
+    normalizedBy: files.tokenizerJson,
   };
 }
 
@@ -64,7 +64,8 @@ const processorOf = ({ tokens, ids }: GgufTokenizer): JsonObject | null => {
 /** tokenizer.json of a WordPiece vocabulary. */
 export function wordPieceJson(gguf: GgufTokenizer): JsonObject {
   const { tokens, ids, metadata } = gguf;
-  const isLower = boolOf(metadata.get("tokenizer.ggml.normalizer.lowercase")) ?? true;
+  const setting = (key: string): boolean | undefined =>
+    boolOf(metadata.get(`tokenizer.ggml.normalizer.${key}`));
   const own = tokens.filter(({ type }) => type !== tokenTypes.unused);
   return {
     version: "1.0",
@@ -75,8 +76,8 @@ export function wordPieceJson(gguf: GgufTokenizer): JsonObject {
       type: "BertNormalizer",
       clean_text: true,
       handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: isLower,
+      strip_accents: setting("strip_accents") ?? null,
+      lowercase: setting("lowercase") ?? true,
     },
     pre_tokenizer: { type: "BertPreTokenizer" },
     post_processor: processorOf(gguf),

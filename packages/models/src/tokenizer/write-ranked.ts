@@ -43,7 +43,6 @@ export function writeTiktoken(files: HfFiles, config: Config): Written {
       merges: mergesByReplay(ranked),
     },
     special,
-    hasNormalizer: false,
   };
 }
 
@@ -107,7 +106,6 @@ export function writeRankedFile(files: HfFiles, config: Config, kind: keyof type
     pre,
     vocabulary: { tokens, types, merges: mergesOfPairs(ranked) },
     special: readSpecialTokens(files, undefined),
-    hasNormalizer: false,
   };
 }
 
@@ -161,6 +159,5 @@ export function writeTekken(files: HfFiles): Written {
     pre: "tekken",
     vocabulary: { tokens, types, merges },
     special,
-    hasNormalizer: false,
   };
 }

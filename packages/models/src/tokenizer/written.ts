@@ -1,4 +1,5 @@
 import type { Finding, MetadataValue } from "@requant/core";
+import type { JsonObject } from "../json.ts";
 import type { SpecialTokens } from "./special-tokens.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
@@ -14,8 +15,8 @@ export interface Written {
   readonly pre: string | undefined;
   readonly vocabulary: Vocabulary;
   readonly special: SpecialTokens;
-  /** Whether the normalizer has keys of its own. */
-  readonly hasNormalizer: boolean;
+  /** The tokenizer.json whose normalizer is written as keys of its own. */
+  readonly normalizedBy?: JsonObject | undefined;
   /** Keys between the tokens and the special ids, before and after the keys of the class. */
   readonly between?: { readonly first: Keys; readonly last: Keys };
   /** What a reader should know. */
