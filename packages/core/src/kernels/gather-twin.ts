@@ -1,24 +1,24 @@
-/** The twin of `gather` for 8-bit floats in bf16: a kernel lists the different floats of a block, which are few. */
+/** The twin of `gather` for 8-bit floats in bf16: a kernel lists the different magnitudes of a block, which are few. */
 import { type Gather, type Group, gather } from "../view/hidden-scale.ts";
 import { kernelAddress, kernelMemory, scratchOffset, TILE_BYTE_LENGTH, tileOffset } from "./memory.ts";
 import type { Kernel } from "./module.ts";
 
-/** What the kernel writes: floats that are not 0, and from here on the list. */
+/** Where the kernel's list begins: behind the smallest and the largest float, and the count of those that are not 0. */
 const LIST = 16;
 
-/** False also where the different floats are more than those of E4M3. */
+/** False also where the magnitudes are more than those of E4M3, or further apart. */
 export function gatherInKernel(kernel: Kernel): Gather {
   return (magnitudes, group) => {
-    const placed = placeGroup(group);
+    const placed = group.length % 4 === 0 ? placeGroup(group) : undefined;
     if (placed === undefined) return gather(magnitudes, group);
     const { runs, length } = group;
     const out = scratchOffset(1);
     const count = kernel(placed.address, runs, length, 4 * placed.step, out);
     if (count < 0) return false;
     const { buffer } = kernelMemory();
-    magnitudes.start(count);
-    if (!magnitudes.add(new Float32Array(buffer, out + LIST, count), 0, count)) return false;
-    magnitudes.nonzero = new Int32Array(buffer, out, 1)[0]!;
+    const [min = 0, max = 0] = new Float32Array(buffer, out, 2);
+    const [nonzero = 0] = new Int32Array(buffer, out + 8, 1);
+    magnitudes.take(new Float32Array(buffer, out + LIST, count), { min, max, nonzero });
     return true;
   };
 }

@@ -50,7 +50,7 @@ export const kernelFits: GridFits = {
     return rowsInKernel({ type, kernel, reference: nvfp4Fit(type, factor, levels), multiple: 16, ...scales });
   },
   float8(type) {
-    const kernel = coreKernels.kernel("distinctFloats");
+    const kernel = coreKernels.kernel("distinctMagnitudes");
     if (kernel === undefined || type !== "BF16") return referenceFits.float8(type);
     return rowsFit(float8Fit(type, gatherInKernel(kernel)));
   },

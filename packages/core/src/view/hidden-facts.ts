@@ -26,10 +26,8 @@ export class GroupsSeen {
   nonzero = 0;
   exact = true;
   readonly scales: ScaleKinds = new ScaleKinds();
-  /** The largest level, or −1 less the smallest one: with the sign of each scale as it is. */
-  private plainReach = 0;
-  /** With the better sign of each scale. */
-  private symmetricReach = 0;
+  /** The largest level of the groups whose smallest level is as far from 0. */
+  private evenReach = 0;
   /** The largest distance between two levels of a group. */
   private span = 0;
   private min = 0;
@@ -38,9 +36,9 @@ export class GroupsSeen {
   private mostMin = Number.NEGATIVE_INFINITY;
   private offsetsAreHalf = true;
 
-  /** Takes the fits of some groups. */
+  /** Takes the fits of some groups. A group rarely changes an extreme, which processors count on. */
   add(fits: Float64Array, count: number): void {
-    let { nonzero, exact, plainReach, symmetricReach, span, min, max, mostMin, offsetsAreHalf } = this;
+    let { nonzero, exact, evenReach, span, min, max, mostMin, offsetsAreHalf } = this;
     for (let i = 0, at = 0; i < count; i++, at += FIT_LENGTH) {
       const scale = fits[at + 1]!;
       const low = fits[at + 2]!;
@@ -48,11 +46,7 @@ export class GroupsSeen {
       if (fits[at] !== HOW.exact) exact = false;
       nonzero += fits[at + 4]!;
       this.scales.add(scale);
-      const plain = high >= -low ? high : -1 - low;
-      const turned = high > -low ? high - 1 : -low;
-      const symmetric = plain < turned ? plain : turned;
-      if (plain > plainReach) plainReach = plain;
-      if (symmetric > symmetricReach) symmetricReach = symmetric;
+      if (high > evenReach && high === -low) evenReach = high;
       if (high - low > span) span = high - low;
       if (low < min) min = low;
       if (high > max) max = high;
@@ -60,17 +54,17 @@ export class GroupsSeen {
       if (offsetsAreHalf && !isHalf(scale * low)) offsetsAreHalf = false;
     }
     this.groups += count;
-    Object.assign(this, {
-      nonzero,
-      exact,
-      plainReach,
-      symmetricReach,
-      span,
-      min,
-      max,
-      mostMin,
-      offsetsAreHalf,
-    });
+    Object.assign(this, { nonzero, exact, evenReach, span, min, max, mostMin, offsetsAreHalf });
+  }
+
+  /** The largest level, or −1 less the smallest one: with the sign of each scale as it is. */
+  private get plainReach(): number {
+    return Math.max(this.max, -1 - this.min);
+  }
+
+  /** With the better sign of each scale: the level that is further from 0 becomes the negative one. */
+  private get symmetricReach(): number {
+    return Math.max(this.evenReach, this.max - 1, -1 - this.min);
   }
 
   /** The narrowest codes that hold every group; symmetric ones where they are no wider. */

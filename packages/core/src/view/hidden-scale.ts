@@ -1,5 +1,4 @@
 /** Scales of groups of floats whose levels are integers. */
-import { floatToE8m0 } from "../numeric/float8.ts";
 import { isBfloat, isHalf } from "./facts.ts";
 import { FIT_LENGTH, writeFit } from "./hidden-fits.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
@@ -220,6 +219,17 @@ export const gather: Gather = (magnitudes, { values, start, length, runs, step }
   return true;
 };
 
+const floats = /* @__PURE__ */ new Float32Array(1);
+const bits = /* @__PURE__ */ new Uint32Array(floats.buffer);
+
+/** True for a positive f32 number that an E8M0 code stands for: also 2^-127, which is subnormal. */
+function isPowerOfTwo(value: number): boolean {
+  floats[0] = value;
+  const word = bits[0]!;
+  if (floats[0] !== value || word >= 0x7f800000) return false;
+  return word >= 0x00800000 ? (word & 0x7fffff) === 0 : word === 0x00400000;
+}
+
 /** What all scales that were seen are values of. */
 export class ScaleKinds {
   areHalf = true;
@@ -230,7 +240,7 @@ export class ScaleKinds {
     if (this.areHalf && !isHalf(scale)) this.areHalf = false;
     if (this.areBfloat && !isBfloat(scale)) this.areBfloat = false;
     // a group of zeros may have any scale
-    if (this.arePowers && scale !== 0 && floatToE8m0(scale) === undefined) this.arePowers = false;
+    if (this.arePowers && scale !== 0 && !isPowerOfTwo(scale)) this.arePowers = false;
   }
 
   get narrowest(): "F16" | "BF16" | "F32" {

@@ -140,13 +140,26 @@ export class Magnitudes {
     if (own >= 0x7f800000) return false;
     if (signed < this.min) this.min = signed;
     else if (signed > this.max) this.max = signed;
-    if (isKept) return true;
-    const value = Math.abs(signed);
+    if (!isKept) this.keep(Math.abs(signed), own);
+    return true;
+  }
+
+  private keep(value: number, own: number): void {
     const half = this.halves[own >>> 23]!;
     // below a power of two the numbers are twice as close
     const isPower = (own & 0x7fffff) === 0 && own >>> 23 > 1;
     this.set(this.length++, value, value - (isPower ? half / 2 : half), value + half);
-    return true;
+  }
+
+  /** Takes all magnitudes of a group: each once, finite and not 0. */
+  take(list: Float32Array, group: Pick<Magnitudes, "min" | "max" | "nonzero">): void {
+    const words = new Uint32Array(list.buffer, list.byteOffset, list.length);
+    this.start(list.length);
+    for (let i = 0; i < list.length; i++) this.keep(list[i]!, words[i]!);
+    // −0 is 0
+    this.min = group.min + 0;
+    this.max = group.max + 0;
+    this.nonzero = group.nonzero;
   }
 
   /** The bits of floats; those of one array are asked for again and again. */
