@@ -3,29 +3,8 @@
  * to be that of the reference; else it leaves the group to it.
  */
 
+import { EXACT, FIT_BYTES, HiddenGroups, LEFT, ROUNDED, writeFit, writeNonzero } from "./hidden-groups";
 import { EXACT_DOUBT, FEW_STEPS, foundScale, isExact, MOST_STEPS, maxOf, minOf, partOf, roundedSteps } from "./hidden-scale";
-
-/**
- * Groups of floats. The fields of this class are those of `placeGroups` in src/kernels/hidden-twin.ts, in the same order.
- */
-@unmanaged
-class HiddenGroups {
-  /** f32, group after group. */
-  values: usize;
-  count: i32;
-  /** Floats of a group: a multiple of 4. */
-  length: i32;
-  /** Bits that an f32 has more than the floats' type: 0, 13 or 16. */
-  dropped: i32;
-  /** Smallest normal number of the type, as f32 bits. */
-  leastNormal: i32;
-  /** Five f64 for each group: how, scale, smallest and largest level, floats that are not 0. */
-  out: usize;
-}
-
-const LEFT = 0.0;
-const EXACT = 1.0;
-const ROUNDED = 2.0;
 
 /** No exact step of more than `FEW_STEPS` steps counts before this many rounded ones. */
 const SURE_TOP = 8;
@@ -39,22 +18,15 @@ export function fitHiddenGroups(at: HiddenGroups): i32 {
     fitGroup(at, group, group + step, out);
     if (load<f64>(out) == LEFT) return done;
     group += step;
-    out += 40;
+    out += FIT_BYTES;
   }
   return at.count;
 }
 
 /** An exact step, but where its levels are more than codes have: rounded ones are for the reference to find then. */
 function writeExact(out: usize, step: f64, lowest: f64, highest: f64): void {
-  if (highest - lowest > MOST_STEPS * step) return write(out, LEFT, 0, 0, 0);
-  write(out, EXACT, step, lowest / step, highest / step);
-}
-
-function write(out: usize, how: f64, scale: f64, lowest: f64, highest: f64): void {
-  store<f64>(out, how);
-  store<f64>(out, scale, 8);
-  store<f64>(out, lowest, 16);
-  store<f64>(out, highest, 24);
+  if (highest - lowest > MOST_STEPS * step) return writeFit(out, LEFT, 0, 0, 0);
+  writeFit(out, EXACT, step, lowest / step, highest / step);
 }
 
 /** The largest of four integers. */
@@ -98,15 +70,15 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   const highest = maxOf(high4);
   const half4 = i32x4.add(zeros4, i32x4.shuffle(zeros4, zeros4, 2, 3, 0, 1));
   const nonzero = <i32>((end - start) >> 2) + i32x4.extract_lane(half4, 0) + i32x4.extract_lane(half4, 1);
-  store<f64>(out, <f64>nonzero, 32);
+  writeNonzero(out, nonzero);
   const largest = reinterpret<f32>(maxBits(largest4));
   // NaN, infinite, and numbers of fewer bits than the type has
   const isOdd = v128.or(
     i32x4.lt_u(small4, i32x4.splat(at.leastNormal - 1)),
     i32x4.ge_s(largest4, i32x4.splat(0x7f800000)),
   );
-  if (v128.any_true(isOdd)) return write(out, LEFT, 0, 0, 0);
-  if (largest == 0) return write(out, EXACT, 0, 0, 0);
+  if (v128.any_true(isOdd)) return writeFit(out, LEFT, 0, 0, 0);
+  if (largest == 0) return writeFit(out, EXACT, 0, 0, 0);
   const inverse4 = f32x4.splat(<f32>1 / largest);
   const parts4 = f32x4.mul(i32x4.add(small4, one4), inverse4);
   const nextParts4 = f32x4.mul(i32x4.add(next4, one4), inverse4);
@@ -114,22 +86,22 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
     const smallest = smallestOf(small4);
     let step = fewSteps(start, end, largest, smallest);
     if (step == 0) step = exactStep(start, end, largest);
-    if (step <= 0) return write(out, LEFT, 0, 0, 0);
+    if (step <= 0) return writeFit(out, LEFT, 0, 0, 0);
     return writeExact(out, step, lowest, highest);
   }
   const top = roundedSteps(at.dropped, start, end, largest, parts4, nextParts4);
-  if (top < 0) return write(out, LEFT, 0, 0, 0);
+  if (top < 0) return writeFit(out, LEFT, 0, 0, 0);
   const scale = <f64>foundScale;
   if (top > 0 && isExact) return writeExact(out, scale, lowest, highest);
   if (top == 0 || top > SURE_TOP) {
     // an exact step counts where it is not twice as fine
     const step = mayHaveStep(largest, smallestOf(small4)) ? exactStep(start, end, largest) : 0;
-    if (step < 0 || (step == 0 && top == 0)) return write(out, LEFT, 0, 0, 0);
+    if (step < 0 || (step == 0 && top == 0)) return writeFit(out, LEFT, 0, 0, 0);
     if (step > 0 && (top == 0 || top > <i32>floor(<f64>largest / step / 2))) {
       return writeExact(out, step, lowest, highest);
     }
   }
-  write(out, ROUNDED, scale, -floor(<f64>-lowest / scale + 0.5), floor(<f64>highest / scale + 0.5));
+  writeFit(out, ROUNDED, scale, -floor(<f64>-lowest / scale + 0.5), floor(<f64>highest / scale + 0.5));
 }
 
 /** The greatest common step; 0 where there is none; negative where f32 products would not be exact. */
