@@ -110,7 +110,59 @@ describe("the context", () => {
   });
 });
 
+describe("inspect --context", () => {
+  const kjv = resolve(fixtures, "kjv/hf");
+  // three layers of two key-value heads, 64 keys and 64 values, in blocks of 32 in 34 bytes; 1024 tokens in the vocabulary
+  const cache = (8192 * 3 * 2 * (64 + 64) * 34) / 32;
+
+  it("gives every buffer in JSON, and says whether all fits", async () => {
+    const inspected = async (vram: string): Promise<unknown> => {
+      const { out } = await requant(
+        "inspect",
+        kjv,
+        "--context",
+        "8k",
+        "--kv",
+        "q8_0",
+        "--vram",
+        vram,
+        "--json",
+      );
+      return JSON.parse(out).memory;
+    };
+    const context = { tokens: 8192, kv: "q8_0", cache, state: 0, output: 4096, from: "model" };
+    expect(await inspected("1GiB")).toMatchObject({ weights: 4_591_104, context, fits: true });
+    expect(await inspected("5MiB")).toMatchObject({ limit: 5 * 2 ** 20, fits: false });
+  });
+
+  it("shows them as a list", async () => {
+    const { out } = await requant("inspect", kjv, "--context", "8k", "--vram", "1MiB");
+    expect(out.replace(/\s+/g, " ")).toContain(
+      "context 8192 tokens, keys and values as f16: 3 layers keep the whole context",
+    );
+    expect(out).toMatch(/keys and values +12.6 MB/);
+    expect(out).toMatch(/memory +does not fit into 1.05 MB/);
+  });
+
+  it.each([
+    [["--vram", "8GiB"], /--context is not given/],
+    [["--kv", "q8_0"], /--context is not given/],
+    [["--context", "8k", "--kv", "q9_0"], /is not a type of a key-value cache/],
+  ])("%j is refused", async (argv, message) => {
+    const { status, err } = await requant("inspect", kjv, ...argv);
+    expect(status).toBe(2);
+    expect(err).toMatch(message);
+  });
+});
+
+it("names the largest format that fits", async () => {
+  const { out } = await requant("choose", "--parameters", "8.03B", "--context", "32k", "--vram", "12GiB");
+  // 8.5 bits for each of 8.03 billion weights are 8,531,875,000 bytes, with 4,294,967,296 of keys and values on top
+  expect(out.replace(/\s+/g, " ")).toContain("gguf:q8_0 is the largest that fits, and leaves 58.1 MB");
+});
+
 it.each([
+  [["--parameters", "8B", "--memory", "8GiB", "--vram", "8GiB"], /--memory and --vram/],
   [[], /There is no model to choose for/],
   [[resolve(fixtures, "kjv/hf"), "--parameters", "8B"], /The model says how many parameters it has/],
   [["--parameters", "8B", "--kv", "q8_0"], /--context is not given/],

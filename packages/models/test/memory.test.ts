@@ -7,13 +7,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import {
-  type FamilyShape,
-  familyMetadata,
-  familyShapes,
-  familyTensors,
-  makeFamilyFile,
-} from "../../../fixtures/family-shapes.ts";
+import { familyMetadata, familyTensors, makeFamilyFile } from "../../../fixtures/family-files.ts";
+import { type FamilyShape, familyShapes } from "../../../fixtures/family-shapes.ts";
 import { type LlamaBuffers, llamaBuffers } from "../../../fixtures/llama-buffers.ts";
 import { loadLlama } from "../../../fixtures/llama-client.ts";
 import { isLongRun } from "../../../fixtures/long-tests.ts";

@@ -48,6 +48,7 @@ it.each<[name: string, role: TensorRole]>([
   ["model.layers.0.mlp.shared_expert_gate.weight", "router"],
   ["blk.0.ffn_gate_inp.weight", "router"],
   ["blk.0.ffn_gate_inp_shexp.weight", "router"],
+  ["blk.2.altup_router.weight", "linear"],
   // the gate of a gated feed-forward
   ["model.layers.0.mlp.gate_proj.weight", "linear"],
   ["model.layers.0.conv.conv.weight", "conv"],

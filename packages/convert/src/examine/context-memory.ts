@@ -27,7 +27,7 @@ export interface ContextMemory {
   readonly output: number;
   /** Intermediate results of a batch of 512 tokens. */
   readonly compute: number;
-  /** "outputs": only the logits of the batch are counted, the most of it; "none": nothing is known of it. */
+  /** "outputs": only inputs, masks and logits of the batch are counted, the most of it; "none": nothing is known of it. */
   readonly computeFrom: "graph" | "outputs" | "none";
   /** All together. */
   readonly byteLength: number;

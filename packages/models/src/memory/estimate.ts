@@ -6,7 +6,7 @@ import type { Metadata } from "@requant/core";
 import type { DecoderDescription } from "../architectures/decoder.ts";
 import { architectures } from "../architectures/index.ts";
 import { type Sizes, sizesOf } from "../llama-cpp/sizes.ts";
-import { decoderGraph, type GraphModel } from "./decoder-graph.ts";
+import { decoderGraph, type GraphModel, type GraphOptions } from "./decoder-graph.ts";
 import { graphByteLength } from "./graph-memory.ts";
 import { layersOf, stateCount, windowLength } from "./layers.ts";
 import type { LayerMemory, MemoryRules } from "./rules.ts";
@@ -36,7 +36,7 @@ export interface ContextBuffers {
   readonly output: number;
   /** Intermediate results of a batch. */
   readonly compute: number;
-  /** `outputs`: the blocks of the family are not described, so that only its logits are counted, which are the most of it. */
+  /** `outputs`: the blocks of the family are not described, and only inputs, masks and logits are counted. */
   readonly computeFrom: "graph" | "outputs";
   readonly layers: MemoryLayers;
 }
@@ -102,22 +102,34 @@ export function contextBuffers(
     0,
   );
   const model: GraphModel = { sizes, rules, layers, shapes };
-  const graph = decoderGraph(model, { tokens, cells, windowCells, isQuantized: cacheType.blockSize > 1 });
+  const options: GraphOptions = { tokens, cells, windowCells, isQuantized: cacheType.blockSize > 1 };
+  const graph = decoderGraph(model, options);
   const withState = layers.filter(({ hasState }) => hasState).length;
   return {
     cache,
     state: withState === 0 ? 0 : withState * stateCount(sizes) * Float32Array.BYTES_PER_ELEMENT,
     output: (sizes.vocabulary ?? 0) * Float32Array.BYTES_PER_ELEMENT,
-    compute: graph === undefined ? outputsByteLength(sizes, tokens) : graphByteLength(graph),
+    compute: graph === undefined ? outputsByteLength(sizes, layers, options) : graphByteLength(graph),
     computeFrom: graph === undefined ? "outputs" : "graph",
     layers: memoryLayers(rules, sizes, layers),
   };
 }
 
-/** The logits of a batch, the vectors that they are computed from, and the input for embeddings. */
-function outputsByteLength(sizes: Sizes, tokens: number): number {
-  const width = sizes.number("embedding_length") ?? 0;
-  return ((sizes.vocabulary ?? 0) + 2 * width) * tokens * Float32Array.BYTES_PER_ELEMENT;
+/**
+ * What every family needs: the input for embeddings, the vectors of the tokens, and beside them first the masks of attention, in
+ * 16 bits, and at last the logits.
+ */
+function outputsByteLength(
+  sizes: Sizes,
+  layers: readonly LayerMemory[],
+  { tokens, cells, windowCells }: GraphOptions,
+): number {
+  const has = (wanted: boolean): boolean =>
+    layers.some(({ cache, isWindowed }) => cache !== undefined && isWindowed === wanted);
+  const masked = (has(false) ? cells : 0) + (has(true) ? windowCells : 0);
+  const rows = 2 * (sizes.number("embedding_length") ?? 0) * Float32Array.BYTES_PER_ELEMENT;
+  const logits = (sizes.vocabulary ?? 0) * Float32Array.BYTES_PER_ELEMENT;
+  return tokens * (rows + Math.max(logits, masked * Uint16Array.BYTES_PER_ELEMENT));
 }
 
 function cacheByteLength(

@@ -34,6 +34,8 @@ const BY_MODULE: readonly (readonly [role: TensorRole, own: RegExp])[] = [
   ["embedding", /embed/],
   ["position", /rotary/],
   ["conv", /conv/],
+  // chooses no experts, and llama.cpp reads it in any type (Gemma 3n)
+  ["linear", /^altup_router$/],
   ["router", /(?:router|shared_expert_gate)$|gate_inp/],
   ["state", /(?:A_log|dt_proj|x_proj)$|ssm|time_mix/],
 ];
