@@ -123,6 +123,19 @@ describe("several targets are refused", () => {
     );
   });
 
+  it("where a calibrated one changes the model", async () => {
+    const to = ["--to", "q8_0,awq:gemm-128g", "--calibrate", "builtin"];
+    const result = await requant("plan", hf, ...to, "--json");
+    expect(result.status).toBe(2);
+    expect(
+      JSON.parse(result.err.split("\n").filter((line) => line.startsWith("{"))[0] ?? "{}").error,
+    ).toMatchObject({
+      message:
+        "A calibrated awq:gemm-128g searches scales that change the model, so it is not made together with other targets.",
+      hint: "Convert to awq:gemm-128g by itself.",
+    });
+  });
+
   it("where one of their files is there already, before anything is written", async () => {
     const result = await requant("convert", hf, out, "--to", "gguf:f16,q8_0", "--json");
     expect(result.status).toBe(4);

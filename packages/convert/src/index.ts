@@ -192,7 +192,7 @@ export type { ModelPart, PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } 
 export { readPlanSource } from "./plan/read-plan-source.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { wantsScales } from "./plan/scale-findings.ts";
-export { joinPlans, plansByTarget } from "./plan/several/join-plans.ts";
+export { plansByTarget } from "./plan/several/join-plans.ts";
 export { parseTargets } from "./plan/several/parse-targets.ts";
 export { planConversions } from "./plan/several/plan-conversions.ts";
 export { reportsByTarget } from "./plan/several/reports.ts";

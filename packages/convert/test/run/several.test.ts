@@ -153,6 +153,32 @@ describe("the bytes are those of a run for each target", () => {
   );
 });
 
+describe("an importance matrix", () => {
+  it("guides each target that takes it, as in a run of its own", async () => {
+    const columns = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => 1 + (i % 7));
+    const weights = new Map([
+      ["token_embd.weight", columns(256)],
+      ["blk.0.attn_q.weight", columns(256)],
+      ["blk.0.ffn_down.weight", columns(512)],
+    ]);
+    const targets = parseTargets("gguf:q4_0,q8_0,q4_k_m");
+    const options = { imatrix: { weights } };
+    const [one, all] = [join(folder, "guided"), join(folder, "guided-together")];
+    await withModel(locationOf("gguf"), async (model) => {
+      for (const target of targets) {
+        const plan = await planConversion(model, target, options);
+        await runPlan(plan, model, directoryStore(one), { bandByteLength: BAND, imatrix: weights });
+      }
+      const plan = await planConversions(model, targets, options);
+      await runPlan(plan, model, directoryStore(all), { bandByteLength: BAND, imatrix: weights });
+    });
+    const unguided = await alone("gguf", "gguf:q4_0");
+    const found = await sumsIn(all);
+    expect(found).toEqual(await sumsIn(one));
+    expect(found.get("model-Q4_0.gguf")).not.toBe(unguided.get("model-Q4_0.gguf"));
+  });
+});
+
 describe("what is measured", () => {
   it("is the same for each target as in a run of its own", async () => {
     const targets = "gguf:q8_0,q4_k_m,safetensors:f16";
