@@ -82,7 +82,12 @@ import { plamo3 } from "./plamo3.ts";
 import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next } from "./qwen-next.ts";
-import { qwen3Reranker, qwen3RerankerOwnHead } from "./qwen-reranker.ts";
+import {
+  qwen3Reranker,
+  qwen3RerankerOwnHead,
+  qwen3vlReranker,
+  qwen3vlRerankerOwnHead,
+} from "./qwen-reranker.ts";
 import { qwen2vl, qwen3vl, qwen3vlmoe } from "./qwen-vl.ts";
 import { qwen1 } from "./qwen1.ts";
 import { qwen35, qwen35moe } from "./qwen35.ts";
@@ -111,6 +116,8 @@ export const architectures: readonly Architecture[] = [
   qwen3RerankerOwnHead,
   qwen3,
   qwen2vl,
+  qwen3vlReranker,
+  qwen3vlRerankerOwnHead,
   qwen3vl,
   qwen3vlmoe,
   qwen2moe,
