@@ -14,7 +14,7 @@ import { bailing, bailing2 } from "./bailing.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
 import { bitnet } from "./bitnet.ts";
 import { bloom } from "./bloom.ts";
-import { chatGlm, glm } from "./chatglm.ts";
+import { chatGlm, chatGlm3, glm } from "./chatglm.ts";
 import { cohere2, commandR } from "./cohere.ts";
 import { cohere2moe } from "./cohere-moe.ts";
 import { dbrx } from "./dbrx.ts";
@@ -195,6 +195,7 @@ export const architectures: readonly Architecture[] = [
   arctic,
   orion,
   xverse,
+  chatGlm3,
   chatGlm,
   glm,
   minicpm,
