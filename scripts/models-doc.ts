@@ -29,6 +29,7 @@ const files: Readonly<Record<TokenizerKind, string>> = {
   kimi: "tiktoken.model",
   hunyuan: "hy.tiktoken",
   rwkv: "rwkv_vocab_v20230424.txt",
+  chatglm3: "tokenizer.model",
   plamo: "tokenizer.jsonl",
   wordpiece: "tokenizer.json (WordPiece)",
   unigram: "tokenizer.json (unigram)",

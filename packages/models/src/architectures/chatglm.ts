@@ -1,14 +1,17 @@
 /** ChatGLM and GLM-4 9B, under their first names and under those of transformers (llama.cpp, conversion/chatglm.py and models/chatglm.cpp). */
 import type { Config } from "../config.ts";
-import { numberField } from "../json.ts";
-import { bool, f32, numberOf, shortestFloat, u32 } from "../metadata-values.ts";
+import { numberField, textField } from "../json.ts";
+import { bool, f32, numberOf, shortestFloat, stringOf, u32 } from "../metadata-values.ts";
 import { setRope } from "../rope.ts";
+import { CHATGLM3_PRE } from "../tokenizer/chatglm3.ts";
 import { byteKinds } from "../tokenizer/extras.ts";
 import type { Architecture, ConfigDraft } from "./architecture.ts";
 import { count, derived, deriveHeadLength, fixed, generic } from "./parameters.ts";
 import { attention, decoderEnds, layerNorms, same } from "./tensors.ts";
 
 const base = 10000;
+
+const CHATGLM3 = "THUDM/chatglm3-6b";
 
 const rotaryLength = (config: Config): number => {
   const head = Math.floor(
@@ -107,6 +110,24 @@ export const chatGlm: Architecture = {
     });
   },
   recognises: (_, names) => names.has("blk.0.attn_qkv.weight"),
+};
+
+/** ChatGLM3, whose vocabulary is a SentencePiece model; the converter knows it by the name of its repository. */
+export const chatGlm3: Architecture = {
+  ...chatGlm,
+  claims: (config) => textField(config, "_name_or_path")?.includes(CHATGLM3) === true,
+  tokenizer: { kinds: ["chatglm3"], ownKeys: ["tokenizer.ggml.add_bos_token"] },
+  finishConfig(draft) {
+    chatGlm.finishConfig?.(draft);
+    draft.values.set("_name_or_path", CHATGLM3);
+    draft.values.set("auto_map", {
+      AutoConfig: `${CHATGLM3}--configuration_chatglm.ChatGLMConfig`,
+      AutoModel: `${CHATGLM3}--modeling_chatglm.ChatGLMForConditionalGeneration`,
+      AutoModelForCausalLM: `${CHATGLM3}--modeling_chatglm.ChatGLMForConditionalGeneration`,
+    });
+  },
+  recognises: (metadata, names) =>
+    names.has("blk.0.attn_qkv.weight") && stringOf(metadata.get("tokenizer.ggml.pre")) === CHATGLM3_PRE,
 };
 
 /** Settings that llama.cpp's converter does not take over from this class: those of the published models. */

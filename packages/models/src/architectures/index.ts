@@ -14,7 +14,7 @@ import { bailing, bailing2 } from "./bailing.ts";
 import { bert, distilBert, roberta, xlmRoberta } from "./bert.ts";
 import { bitnet } from "./bitnet.ts";
 import { bloom } from "./bloom.ts";
-import { chatGlm, glm } from "./chatglm.ts";
+import { chatGlm, chatGlm3, glm } from "./chatglm.ts";
 import { cohere2, commandR } from "./cohere.ts";
 import { cohere2moe } from "./cohere-moe.ts";
 import { dbrx } from "./dbrx.ts";
@@ -82,7 +82,12 @@ import { plamo3 } from "./plamo3.ts";
 import { plm } from "./plm.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 import { qwen3next } from "./qwen-next.ts";
-import { qwen3Reranker, qwen3RerankerOwnHead } from "./qwen-reranker.ts";
+import {
+  qwen3Reranker,
+  qwen3RerankerOwnHead,
+  qwen3vlReranker,
+  qwen3vlRerankerOwnHead,
+} from "./qwen-reranker.ts";
 import { qwen2vl, qwen3vl, qwen3vlmoe } from "./qwen-vl.ts";
 import { qwen1 } from "./qwen1.ts";
 import { qwen35, qwen35moe } from "./qwen35.ts";
@@ -111,6 +116,8 @@ export const architectures: readonly Architecture[] = [
   qwen3RerankerOwnHead,
   qwen3,
   qwen2vl,
+  qwen3vlReranker,
+  qwen3vlRerankerOwnHead,
   qwen3vl,
   qwen3vlmoe,
   qwen2moe,
@@ -188,6 +195,7 @@ export const architectures: readonly Architecture[] = [
   arctic,
   orion,
   xverse,
+  chatGlm3,
   chatGlm,
   glm,
   minicpm,

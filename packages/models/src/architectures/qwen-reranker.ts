@@ -1,16 +1,17 @@
 /**
- * Qwen3-Reranker: Qwen 3 whose answer is "yes" or "no", of which the two rows of the head are kept as a classifier
- * (llama.cpp, conversion/qwen.py `Qwen3Model`).
+ * Qwen3-Reranker and Qwen3-VL-Reranker: Qwen 3 whose answer is "yes" or "no", of which the two rows of the head are kept as a classifier
+ * (llama.cpp, conversion/qwen.py `Qwen3Model`, and qwen3vl.py).
  */
 import { ConversionError } from "@requant/core";
-import { type HfFiles, tokenIdIn } from "../hf-files.ts";
+import { type HfFiles, textConfig, tokenIdIn } from "../hf-files.ts";
 import { arrayField, flagField, type JsonObject, textField } from "../json.ts";
 import { numberOf, string, stringArray, u32 } from "../metadata-values.ts";
 import type { StoredInput } from "../weight-plan.ts";
-import type { Architecture, FamilyHints, TensorContext, TensorRule } from "./architecture.ts";
+import type { Architecture, FamilyHints, ParameterRule, TensorContext, TensorRule } from "./architecture.ts";
 import { fixed } from "./parameters.ts";
 import { RANK } from "./pooling.ts";
 import { qwen3 } from "./qwen.ts";
+import { deepstackLayers, qwen3vl } from "./qwen-vl.ts";
 
 const answers = ["yes", "no"] as const;
 
@@ -23,10 +24,11 @@ const template =
 /** A reranker is known by its name: in the directory, the config or the model card. */
 function isReranker(config: JsonObject, { directoryName = "", readme = "" }: FamilyHints): boolean {
   const [className] = arrayField(config, "architectures") ?? [];
+  const inside = textConfig(config);
   const names = [
     directoryName,
-    textField(config, "_name_or_path"),
-    textField(config, "model_type"),
+    textField(inside, "_name_or_path"),
+    textField(inside, "model_type"),
     className,
   ];
   const isNamed = names.some((name) => typeof name === "string" && /qwen3-(?:vl-)?reranker/i.test(name));
@@ -79,41 +81,60 @@ const ownHead: TensorRule = {
   toHf: () => [],
 };
 
-const isTied = (config: JsonObject): boolean => flagField(config, "tie_word_embeddings") === true;
-const without = (...names: readonly string[]): readonly TensorRule[] =>
-  qwen3.tensors.filter(({ hf: [name] }) => name === undefined || !names.includes(name));
+const isTied = (config: JsonObject): boolean => flagField(textConfig(config), "tie_word_embeddings") === true;
 
-export const qwen3Reranker: Architecture = {
-  ...qwen3,
-  claims: (config, hints) => isReranker(config, hints) && isTied(config),
-  facts: rerankerFacts,
-  parameters: [
-    ...qwen3.parameters,
-    fixed("~.pooling_type", u32(RANK)),
-    fixed("~.classifier.output_labels", stringArray(answers)),
-    fixed("tokenizer.chat_template.rerank", string(template)),
-    fixed("tokenizer.chat_templates", stringArray(["rerank"])),
-  ],
-  tensors: [tiedHead, ...without("model.embed_tokens.weight", "lm_head.*")],
-  decoder: undefined,
-  finishConfig(draft) {
-    qwen3.finishConfig?.(draft);
-    draft.values.set("tie_word_embeddings", true);
-    draft.values.set("_name_or_path", "Qwen3-Reranker");
-    draft.assume(
-      "tie_word_embeddings",
-      true,
-      "of the head, the GGUF holds the rows of two answers, which are taken to be rows of the embedding",
-    );
-  },
-  recognises: (metadata, names) =>
-    names.has("cls.output.weight") && numberOf(metadata.get("qwen3.pooling_type")) === RANK,
-};
+const rankParameters: readonly ParameterRule[] = [
+  fixed("~.pooling_type", u32(RANK)),
+  fixed("~.classifier.output_labels", stringArray(answers)),
+  fixed("tokenizer.chat_template.rerank", string(template)),
+  fixed("tokenizer.chat_templates", stringArray(["rerank"])),
+];
 
-/** The larger models, whose head is not the embedding. */
-export const qwen3RerankerOwnHead: Architecture = {
-  ...qwen3Reranker,
-  claims: (config, hints) => isReranker(config, hints) && !isTied(config),
-  tensors: [ownHead, ...without("lm_head.*")],
-  writesBack: false,
-};
+/** The rerankers of a family: with a tied head, and with a head of its own. */
+function rerankersOf(
+  base: Architecture,
+  name: string,
+  parameters: readonly ParameterRule[],
+): readonly [Architecture, Architecture] {
+  const without = (...names: readonly string[]): readonly TensorRule[] =>
+    base.tensors.filter(({ hf: [first] }) => first === undefined || !names.includes(first));
+  const tied: Architecture = {
+    ...base,
+    claims: (config, hints) => isReranker(config, hints) && isTied(config),
+    facts: rerankerFacts,
+    parameters,
+    tensors: [tiedHead, ...without("model.embed_tokens.weight", "lm_head.*")],
+    decoder: undefined,
+    finishConfig(draft) {
+      base.finishConfig?.(draft);
+      draft.values.set("tie_word_embeddings", true);
+      draft.values.set("_name_or_path", name);
+      draft.assume(
+        "tie_word_embeddings",
+        true,
+        "of the head, the GGUF holds the rows of two answers, which are taken to be rows of the embedding",
+      );
+    },
+    recognises: (metadata, names) =>
+      names.has("cls.output.weight") && numberOf(metadata.get(`${base.name}.pooling_type`)) === RANK,
+  };
+  const own: Architecture = {
+    ...tied,
+    claims: (config, hints) => isReranker(config, hints) && !isTied(config),
+    tensors: [ownHead, ...without("lm_head.*")],
+    writesBack: false,
+  };
+  return [tied, own];
+}
+
+export const [qwen3Reranker, qwen3RerankerOwnHead]: readonly [Architecture, Architecture] = rerankersOf(
+  qwen3,
+  "Qwen3-Reranker",
+  [...qwen3.parameters, ...rankParameters],
+);
+
+export const [qwen3vlReranker, qwen3vlRerankerOwnHead]: readonly [Architecture, Architecture] = rerankersOf(
+  qwen3vl,
+  "Qwen3-VL-Reranker",
+  [...qwen3.parameters, ...rankParameters, deepstackLayers],
+);

@@ -55,7 +55,7 @@ export const qwen2vl: Architecture = {
 };
 
 /** How many layers of the vision encoder are added to the first layers of the language model. */
-const deepstackLayers: ParameterRule = derived(
+export const deepstackLayers: ParameterRule = derived(
   "~.n_deepstack_layers",
   (config) => {
     const vision = config.get("vision_config");

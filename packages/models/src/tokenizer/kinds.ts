@@ -7,6 +7,7 @@ import type { HfFiles } from "../hf-files.ts";
 import { field, flagField, objectField, textField } from "../json.ts";
 import { bool } from "../metadata-values.ts";
 import { note } from "../note.ts";
+import { writeChatGlm3 } from "./chatglm3.ts";
 import { writePlamo } from "./plamo.ts";
 import { preTokenizerName, preTokenizerSteps, typeWithin } from "./pre-tokenizers.ts";
 import type { TokenizerKind, TokenizerRules } from "./rules.ts";
@@ -198,6 +199,10 @@ export const tokenizerKinds: Readonly<Record<TokenizerKind, Kind>> = {
   rwkv: {
     isThere: (files) => files.rwkvVocabulary !== undefined,
     write: ({ files, config }) => writeRwkv(files, config),
+  },
+  chatglm3: {
+    isThere: (files) => files.tokenizerModel !== undefined,
+    write: ({ files, config }) => writeChatGlm3(files, config),
   },
   plamo: {
     isThere: (files) => files.plamoTokens !== undefined,

@@ -6,7 +6,7 @@ import type { HfFiles } from "../hf-files.ts";
 /**
  * `tekken`: Mistral's tekken.json, where there is no tokenizer.json. `vocab-merges`: vocab.json and merges.txt.
  * `tiktoken`: Qwen 1's qwen.tiktoken. `kimi`: Kimi's tiktoken.model. `hunyuan`: Hunyuan's hy.tiktoken. `rwkv`: RWKV's
- * rwkv_vocab_v20230424.txt. `plamo`: PLaMo 2's tokenizer.jsonl. `wordpiece`, `unigram`: tokenizer.json of these kinds.
+ * rwkv_vocab_v20230424.txt. `chatglm3`: ChatGLM3's tokenizer.model. `plamo`: PLaMo 2's tokenizer.jsonl. `wordpiece`, `unigram`: tokenizer.json of these kinds.
  * `xlm-sentencepiece`: XLM-RoBERTa's sentencepiece.bpe.model. `t5-sentencepiece`: T5's unigram model, spiece.model or
  * tokenizer.model. `sentencepiece`: tokenizer.model. `sentencepiece-json`: tokenizer.json of that
  * kind (BPE with byte fallback). `byte-bpe`: tokenizer.json with a byte-level BPE. `gemma-json`: Gemma 1 to 3 without
@@ -24,6 +24,7 @@ export type TokenizerKind =
   | "kimi"
   | "hunyuan"
   | "rwkv"
+  | "chatglm3"
   | "plamo"
   | "wordpiece"
   | "unigram"
