@@ -13,12 +13,17 @@ export function placeMarks(address: usize): void {
 const MOST_DISTINCT = 126;
 /** More than the bf16 numbers from the smallest magnitude of E4M3 to the largest one: 18.8 powers of two of 128 numbers. */
 const MOST_RANGE: usize = 2496;
+/** Codes of subnormal numbers are below this. */
+const LEAST_NORMAL: usize = 0x80;
+const TOO_MANY = -1;
+/** The reference decides. */
+const UNSURE = -2;
 /** Where the list begins: behind the smallest and the largest float, and the count of those that are not 0. */
 const LIST = 16;
 
 /**
  * Writes each magnitude that is not 0 once, in rising order, and returns how many these are; −1 where they are too many for
- * E4M3, or too far apart, or not finite. `length` is a multiple of 4; `step`: bytes from one run to the next.
+ * E4M3, or too far apart, or not finite; −2 where the reference decides. `length` is a multiple of 4; `step`: bytes from one run to the next.
  */
 export function distinctMagnitudes(values: usize, runs: i32, length: i32, step: usize, out: usize): i32 {
   const runBytes = 4 * <usize>length;
@@ -44,11 +49,13 @@ export function distinctMagnitudes(values: usize, runs: i32, length: i32, step: 
   store<f32>(out, minOf(low4));
   store<f32>(out, maxOf(high4), 4);
   store<i32>(out, runs * length + sumOf(zeros4), 8);
-  if (v128.any_true(i32x4.ge_s(largest4, i32x4.splat(0x7f800000)))) return -1;
+  if (v128.any_true(i32x4.ge_s(largest4, i32x4.splat(0x7f800000)))) return TOO_MANY;
   const last = <usize>(maxBits(largest4) >>> 16);
   if (last == 0) return 0;
   const first = <usize>((1 + minBits(small4)) >>> 16);
-  if (last - first > MOST_RANGE) return -1;
+  if (last - first > MOST_RANGE) return TOO_MANY;
+  // numbers of fewer bits fit several levels, and the first one counts
+  if (first < LEAST_NORMAL) return UNSURE;
   for (let run = 0, start = values; run < runs; run++, start += step) {
     for (let i = start; i < start + runBytes; i += 16) {
       store<u8>(marks + <usize>(load<u16>(i, 2) & 0x7fff), 1);
@@ -72,7 +79,7 @@ function listMarks(first: usize, last: usize, list: usize): i32 {
       if (count++ < MOST_DISTINCT) store<u32>(list + 4 * (count - 1), (<u32>code + ctz(bits)) << 16);
     }
   }
-  return count > MOST_DISTINCT ? -1 : count;
+  return count > MOST_DISTINCT ? TOO_MANY : count;
 }
 
 function sumOf(v: v128): i32 {

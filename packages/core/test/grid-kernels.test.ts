@@ -399,6 +399,17 @@ describe("the fits of groups of floats", () => {
     }
   });
 
+  it("levels that 8 bits do not hold fit neither in the kernel nor in the reference", () => {
+    // 257 levels, rounded to bf16
+    const values = Float32Array.from({ length: columns }, (_, i) => roundedTo("BF16", (i - 128) * 0.00123));
+    values[0] = roundedTo("BF16", 128 * 0.00123);
+    const blocks = { blockRows: 1, blockColumns: 128 };
+    values[1] = roundedTo("BF16", -128 * 0.00123);
+    const expected = fitsOf(referenceFits.integers("BF16"), values, blocks);
+    expect(expected.all).toBe(false);
+    expect(fitsOf(kernelFits.integers("BF16"), values, blocks)).toEqual(expected);
+  });
+
   /** Random levels times the scale of their block, rounded to a type; then some are spoilt. */
   function levelsOf(
     table: Float32Array,

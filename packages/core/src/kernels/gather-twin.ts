@@ -6,6 +6,9 @@ import type { Kernel } from "./module.ts";
 /** Where the kernel's list begins: behind the smallest and the largest float, and the count of those that are not 0. */
 const LIST = 16;
 
+/** The kernel's answer where floats are subnormal. */
+const UNSURE = -2;
+
 /** False also where the magnitudes are more than those of E4M3, or further apart. */
 export function gatherInKernel(kernel: Kernel): Gather {
   return (magnitudes, group) => {
@@ -14,6 +17,7 @@ export function gatherInKernel(kernel: Kernel): Gather {
     const { runs, length } = group;
     const out = scratchOffset(1);
     const count = kernel(placed.address, runs, length, 4 * placed.step, out);
+    if (count === UNSURE) return gather(magnitudes, group);
     if (count < 0) return false;
     const { buffer } = kernelMemory();
     const [min = 0, max = 0] = new Float32Array(buffer, out, 2);

@@ -80,10 +80,13 @@ export class GridSearch {
 
   /** The first rows. False: the floats are on none of the grids. */
   probe(values: Float32Array): boolean {
-    this.factor = nvfp4Factor(this.type, groupsOf(values, this.columns, NVFP4));
+    const { type, columns, fits } = this;
+    const holds = (factor: number): boolean =>
+      fits.nvfp4(type, factor, "four bits")(values, columns, NVFP4, () => undefined);
+    this.factor = nvfp4Factor(type, groupsOf(values, columns, NVFP4), holds);
     const probed = (partitions: readonly Partition[]): Candidate[] =>
       partitions
-        .filter(({ blockColumns }) => blockColumns <= this.columns)
+        .filter(({ blockColumns }) => blockColumns <= columns)
         .flatMap((partition) => this.candidateOf(partition) ?? [])
         .filter((candidate) => this.takes(candidate, values));
     const integers = smallestFirst(probed(INTEGERS));

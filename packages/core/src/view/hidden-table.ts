@@ -169,8 +169,15 @@ export function nvfp4Fit(type: HidingType, factor: number, levels: ScaleLevels):
 
 const F32_STEP = 2 ** -24;
 
+/** True where each group fits with a factor. */
+type HoldsFactor = (factor: number) => boolean;
+
 /** The factor of a tensor whose groups are like NVFP4's, from some of them; undefined where there is none. */
-export function nvfp4Factor(type: HidingType, groups: Iterable<Group>): number | undefined {
+export function nvfp4Factor(
+  type: HidingType,
+  groups: Iterable<Group>,
+  holds: HoldsFactor,
+): number | undefined {
   const magnitudes = new Magnitudes(type);
   const scales = new Magnitudes("F32");
   const all = [...groups];
@@ -186,10 +193,6 @@ export function nvfp4Factor(type: HidingType, groups: Iterable<Group>): number |
     scales.set(scales.length++, (low + high) / 2, low, high);
   }
   if (scales.length === 0) return undefined;
-  const holds = (factor: number): boolean => {
-    const fit = nvfp4Fit(type, factor, "four bits");
-    return all.every((group) => fit(group) !== undefined);
-  };
   // what has no factor has the factor 1
   if (holds(1)) return 1;
   for (const top of E4M3_TOPS) {
