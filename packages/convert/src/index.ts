@@ -156,6 +156,7 @@ export {
 export { openModel } from "./model/open.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
+export { type SourceVersions, sourceVersions } from "./model/source-versions.ts";
 export {
   openStatisticsFile,
   type StatisticsByMatrix,
@@ -204,6 +205,17 @@ export {
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
+export { type PartNumber, refusePart } from "./run/parts/part-work.ts";
+export { openParts, type PartOptions, type PartReport, type PlanParts } from "./run/parts/plan-parts.ts";
+export {
+  type GuideFile,
+  LONGEST_SAVED_PLAN,
+  parseSavedPlan,
+  type SavedPlan,
+  type SavedPlanContent,
+  savedPlan,
+  serializePlan,
+} from "./run/parts/saved-plan.ts";
 export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
 export type { RunOptions, RunProgress } from "./run/run-options.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";

@@ -46,6 +46,13 @@ export interface Work {
   /** Memory for the largest piece. */
   readonly sizes: WorkSizes;
   readonly weightCount: number;
+  /** f32 bytes of one band, by which the jobs were cut. */
+  readonly bandByteLength: number;
+}
+
+/** Bytes of some pieces together. */
+export function byteLengthOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** Cuts the files of a plan. Pure: no model is read. */
@@ -91,7 +98,7 @@ export function cutIntoJobs(layouts: readonly FileLayout[], bandByteLength: numb
       } else for (const piece of pieces) jobs.push({ tensor, pieces: [piece] });
     }
   }
-  return { jobs, sizes, weightCount };
+  return { jobs, sizes, weightCount, bandByteLength };
 }
 
 /** What the pieces of a tensor together say about its error. */

@@ -15,6 +15,7 @@ import {
   refuseMixedModels,
   refuseOverlap,
 } from "./outputs/store.ts";
+import { cutIntoJobs } from "./pieces.ts";
 import type { RunOptions } from "./run-options.ts";
 import { RunState } from "./run-state.ts";
 
@@ -56,8 +57,15 @@ export async function runPlan(
   const { stage } = output;
   if (stage === undefined) await refuseUnstaged(output, files, options);
   const layouts = files.map((file) => layoutFile(plan, file));
-  const run = new RunState(plan, model, layouts, options.bandByteLength ?? defaultBandByteLength, options);
+  const work = cutIntoJobs(layouts, options.bandByteLength ?? defaultBandByteLength);
+  const run = new RunState(plan, model, layouts, work, options);
   await runInto(run, await outputFor(run, output));
+  return reportOf(run, started);
+}
+
+/** @param started as `performance.now` told it */
+export function reportOf(run: RunState, started: number): ConversionReport {
+  const { plan } = run;
   const report = planReport(plan);
   const results = run.tensorResults();
   return {
@@ -108,7 +116,7 @@ function chosenFiles(plan: Plan, names: readonly string[] | undefined): PlanFile
   });
 }
 
-function refuseOtherModel(plan: Plan, model: Model): void {
+export function refuseOtherModel(plan: Plan, model: Model): void {
   const fits =
     plan.source.files.length === model.files.length &&
     plan.source.files.every(({ name, byteLength }, index) => {
