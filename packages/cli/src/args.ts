@@ -13,7 +13,7 @@ import {
   windowOption,
 } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
-import { refuseMissing } from "./needed-options.ts";
+import { needs, refuseMissing } from "./needed-options.ts";
 import { collect, port, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
@@ -109,6 +109,10 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     ),
   )
     .option("--plan", "print the plan, write nothing")
+    .option(
+      "--plan-out <file.json>",
+      "save the plan for many machines in place of converting: requant run makes its parts, requant finish the output",
+    )
     .option("--overwrite", "replace an existing output")
     .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
     .option("--resume", "go on where an interrupted conversion of the same output ended")
@@ -126,6 +130,27 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       ),
     ),
   );
+
+  needs(
+    command(
+      "run <plan.json>",
+      "make one part of a plan that convert --plan-out saved; any part, in any order, at least once",
+      async () => (await import("./commands/run.ts")).run,
+    ),
+    "--part <i/n>",
+    "which part: 1/16 is the first of 16; - reads parts from standard input, one a line, and answers in JSON",
+  )
+    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
+    .option("--id <sha256>", "refuse a plan with another id")
+    .option("--no-verify", "do not re-read and compare what was written");
+
+  command(
+    "finish <plan.json>",
+    "check that all parts of a saved plan are made, and give the output its name",
+    async () => (await import("./commands/finish.ts")).finish,
+  )
+    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
+    .option("--no-verify", "only look for all parts; do not read and compare their bytes");
 
   sized(
     conversion(

@@ -38,7 +38,7 @@ export async function showPlan(
 }
 
 /** The report as people and scripts know it: findings as `notes` and `warnings`. */
-function reportJson({ findings, ...report }: PlanReport, warnings: readonly Finding[]): object {
+export function reportJson({ findings, ...report }: PlanReport, warnings: readonly Finding[]): object {
   return { ...report, notes: notesOf(findings), warnings };
 }
 
