@@ -3,6 +3,7 @@ import { didYouMean } from "@requant/core/text";
 import { Command } from "commander";
 import type { Context, Handler } from "./context.ts";
 import { based, conversion, sized } from "./conversion-options.ts";
+import { fleetOptions } from "./fleet-options.ts";
 import {
   calibrationTextHelp,
   deviceOption,
@@ -138,7 +139,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       async () => (await import("./commands/run.ts")).run,
     ),
     "--part <i/n>",
-    "which part: 1/16 is the first of 16; - reads parts from standard input, one a line, and answers in JSON",
+    "the part: 1/16 is the first of 16; - reads parts from standard input, one a line, and answers in JSON",
   )
     .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
     .option("--id <sha256>", "refuse a plan with another id")
@@ -151,6 +152,14 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
   )
     .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
     .option("--no-verify", "only look for all parts; do not read and compare their bytes");
+
+  fleetOptions(
+    command(
+      "fleet <action> [plan.json]",
+      "the parts of saved plans on many machines: submit, work or status",
+      async () => (await import("./commands/fleet.ts")).fleet,
+    ),
+  );
 
   sized(
     conversion(

@@ -22,6 +22,7 @@ import type { OutputPlace } from "../output.ts";
 import type { ConversionArguments } from "../plan-arguments.ts";
 import { tell } from "../render/tell.ts";
 import { fileHash } from "./file-hash.ts";
+import { refuseSecrets } from "./refuse-secrets.ts";
 
 /** What `convert` was given, as far as a saved plan keeps it. */
 export type SaveArguments = Pick<
@@ -122,16 +123,6 @@ function addressOf(argument: string, { directory, file }: Location): string {
   if (directory !== undefined) return file === undefined ? directory : join(directory, file);
   refuseSecrets(argument);
   return argument;
-}
-
-/** @throws UsageError for an address with a password or a query: what stores it would store a secret */
-export function refuseSecrets(address: string): void {
-  if (!/^https?:/i.test(address) || !URL.canParse(address)) return;
-  const { username, password, search } = new URL(address);
-  if (username === "" && password === "" && search === "") return;
-  throw new UsageError("The address has a password or a query, which would be stored.", {
-    hint: "Give an address without them: machines that read it have their own way in.",
-  });
 }
 
 async function guidesOf(
