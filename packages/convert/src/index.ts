@@ -216,7 +216,8 @@ export {
   savedPlan,
   serializePlan,
 } from "./run/parts/saved-plan.ts";
-export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
+export { defaultBandByteLength, runPlan } from "./run/run.ts";
 export type { RunOptions, RunProgress } from "./run/run-options.ts";
+export type { ConversionReport } from "./run/run-report.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";
 export { type WebWorkersOptions, webWorkers } from "./run/workers/web.ts";

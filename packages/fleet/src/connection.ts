@@ -1,5 +1,6 @@
 /** A connection to Redis, or to Valkey, which speaks the same protocol. */
 import { IoError, shownUrl, UsageError } from "@requant/core";
+import { withoutTrailing } from "@requant/core/text";
 import { Redis } from "ioredis";
 
 const CONNECT_TIMEOUT = 10_000;
@@ -37,15 +38,13 @@ export async function connectRedis(url: string, use: ConnectionUse): Promise<Red
   } catch (cause) {
     redis.disconnect();
     const reason = last ?? cause;
-    throw new IoError(
-      `Redis does not answer: ${reason instanceof Error ? reason.message : String(reason)}.`,
-      {
-        path: shownAddress(url),
-        cause,
-        hint: "Check that Redis or Valkey runs there, and the user and the password in the URL.",
-        reason: "unreachable",
-      },
-    );
+    const text = withoutTrailing(reason instanceof Error ? reason.message : String(reason), ".");
+    throw new IoError(`Redis does not answer: ${text}.`, {
+      path: shownAddress(url),
+      cause,
+      hint: "Check that Redis or Valkey runs there, and the user and the password in the URL.",
+      reason: "unreachable",
+    });
   }
 }
 

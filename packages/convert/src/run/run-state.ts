@@ -37,7 +37,7 @@ export class RunState {
   readonly layouts: readonly FileLayout[];
   readonly work: Work;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
-  readonly tensors = new Map<number, PlanTensor>();
+  readonly tensors: Map<number, PlanTensor> = new Map();
   /** By file and by the index of the piece in it. */
   private readonly results: (PieceResult | undefined)[][];
   private readonly total: number;

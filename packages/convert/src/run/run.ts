@@ -2,8 +2,8 @@ import { UsageError } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import { layoutFile } from "../plan/files/layout.ts";
 import type { Plan, PlanFile } from "../plan/plan.ts";
-import { type PlanReport, planReport, reportNonFinite } from "../plan/report.ts";
 import { runInto } from "./engine.ts";
+import { refuseOtherModel } from "./other-model.ts";
 import { AppendOutput } from "./outputs/append.ts";
 import { CompareOutput } from "./outputs/compare.ts";
 import type { RunOutput } from "./outputs/output.ts";
@@ -17,10 +17,8 @@ import {
 } from "./outputs/store.ts";
 import { cutIntoJobs } from "./pieces.ts";
 import type { RunOptions } from "./run-options.ts";
+import { type ConversionReport, reportOf } from "./run-report.ts";
 import { RunState } from "./run-state.ts";
-
-/** What was done: the plan's report with the measured errors and the time. */
-export type ConversionReport = PlanReport & { readonly seconds: number };
 
 /**
  * Memory of a run, whatever the model's size: each worker makes two bands at a time (one, without workers, for an output that
@@ -63,28 +61,6 @@ export async function runPlan(
   return reportOf(run, started);
 }
 
-/** @param started as `performance.now` told it */
-export function reportOf(run: RunState, started: number): ConversionReport {
-  const { plan } = run;
-  const report = planReport(plan);
-  const results = run.tensorResults();
-  return {
-    ...report,
-    tensors: report.tensors.map((tensor, index) => {
-      const planned = plan.tensors[index];
-      const result = planned === undefined ? undefined : results.get(planned);
-      if (result === undefined) return tensor;
-      const { nonFinite, ...errors } = result;
-      return {
-        ...tensor,
-        ...errors,
-        ...(nonFinite === undefined ? {} : { nonFinite: reportNonFinite(nonFinite, tensor.shape) }),
-      };
-    }),
-    seconds: (performance.now() - started) / 1000,
-  };
-}
-
 /** Where the pieces go: into files on a disk, to files that only grow, or beside files that are there already. */
 async function outputFor(run: RunState, store: OutputStore): Promise<RunOutput> {
   if (store.stage === undefined) return new AppendOutput(run, store);
@@ -114,21 +90,6 @@ function chosenFiles(plan: Plan, names: readonly string[] | undefined): PlanFile
     if (file === undefined) throw new UsageError(`The plan makes no file "${name}".`);
     return file;
   });
-}
-
-export function refuseOtherModel(plan: Plan, model: Model): void {
-  const fits =
-    plan.source.files.length === model.files.length &&
-    plan.source.files.every(({ name, byteLength }, index) => {
-      const file = model.files[index];
-      return file !== undefined && file.name === name && file.byteLength === byteLength;
-    });
-  if (!fits) {
-    throw new UsageError("The plan was made for another model, or the model's files have changed since.", {
-      path: model.name,
-      hint: "Plan again.",
-    });
-  }
 }
 
 /** Refuses options that need files which are written in place. */

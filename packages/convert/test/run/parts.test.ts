@@ -309,6 +309,38 @@ describe("parts", () => {
     expect(await filesIn(out())).toEqual(await expected(plan.plan));
   });
 
+  it("whose finish was interrupted between two files are finished by the next call", async () => {
+    const plan = await saved("safetensors:f16");
+    expect(plan.plan.files.length).toBeGreaterThan(1);
+    const parts = await opened(plan);
+    await parts.run({ part: 1, count: 1 });
+    // a finish that ends after its first file: one call of the same function, for this file alone
+    const shared = await directoryStore(out()).share?.(plan.id.slice(0, 16));
+    const [first] = plan.plan.files;
+    const store = directoryStore(out());
+    const interrupted = openParts(plan, model, {
+      ...store,
+      share: async (name, options) => {
+        const own = await store.share?.(name, options);
+        return (
+          own && {
+            ...own,
+            publish: async (files) => {
+              await own.publish(files.slice(0, 1));
+              throw new Error("power failure");
+            },
+          }
+        );
+      },
+    });
+    await expect((await interrupted).finish()).rejects.toThrow("power failure");
+    expect(await readdir(out())).toContain(first?.name);
+    expect(await shared?.isPublishing()).toBe(true);
+    expect(await parts.run({ part: 1, count: 1 })).toMatchObject({ state: "published" });
+    await parts.finish();
+    expect(await filesIn(out())).toEqual(await expected(plan.plan));
+  });
+
   it.each([0, 5, 1.5, Number.NaN])("have numbers from 1 on: %s of 4 is refused", async (part) => {
     const parts = await opened(await saved());
     expect(await refusalOf(parts.run({ part, count: 4 }))).toMatchObject({ code: "USAGE" });

@@ -72,14 +72,11 @@ export class FinishOutput implements RunOutput {
       }
     }
     if (missing.size > 0) {
-      throw new UsageError(
-        `The plan is not finished: ${this.partsOf(missing)} ${missing.size === 1 ? "is" : "are"} missing.`,
-        {
-          path: place.shared.name,
-          hint: "Run these parts, then finish again.",
-          reason: "parts-missing",
-        },
-      );
+      throw new UsageError(`The plan is not finished: it lacks ${this.partsOf(missing)}.`, {
+        path: place.shared.name,
+        hint: "Run these parts, then finish again.",
+        reason: "parts-missing",
+      });
     }
     return [];
   }

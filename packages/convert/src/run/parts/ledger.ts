@@ -27,7 +27,7 @@ export function countOfGroup(group: string): number {
 /** What some logs claim. */
 export class Claims {
   /** By the number of the piece. */
-  readonly results = new Map<number, PieceResult>();
+  readonly results: Map<number, PieceResult> = new Map();
   private readonly head: JournalHead;
 
   constructor(head: JournalHead) {

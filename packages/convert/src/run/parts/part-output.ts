@@ -24,7 +24,7 @@ export interface PartPlace {
 export class PartOutput implements RunOutput {
   readonly slots = 2;
   /** Pieces that this attempt has made. */
-  readonly made = new Set<Piece>();
+  readonly made: Set<Piece> = new Set();
   private readonly run: RunState;
   private readonly place: PartPlace;
   private readonly opened: SharedFiles;
