@@ -6,7 +6,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import {
   defaultBandByteLength,
@@ -206,7 +206,7 @@ try {
   console.log(measured, curve);
   await writeFile(
     join(root, "bench/fleet.json"),
-    `${JSON.stringify({ simulated: true, parts: PARTS, plan, queue, measured, curve }, undefined, 2)}\n`,
+    `${JSON.stringify({ simulated: true, loadAverage: loadavg()[0], parts: PARTS, plan, queue, measured, curve }, undefined, 2)}\n`,
   );
 } finally {
   await rm(folder, { recursive: true, force: true });

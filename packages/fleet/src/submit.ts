@@ -40,8 +40,6 @@ export interface Submission extends PlanRecord {
  * Puts the parts of a plan into the queue. A plan that is there already gets the parts that are missing, and its failed parts
  * are tried again.
  * @throws UsageError for another number of parts than before; IoError where Redis does not answer
- * @example
- * const { count } = await submitPlan(saved, { url: "redis://localhost:6379", address: "/shared/plan.json" });
  */
 export async function submitPlan(saved: SavedPlan, options: SubmitOptions): Promise<Submission> {
   return withQueue(options.url, "ask", async (fleet) => {

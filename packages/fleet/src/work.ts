@@ -101,7 +101,7 @@ function partOf(data: unknown): FleetPart | undefined {
 /** A failure that every machine would meet again is not tried again. */
 function withoutRetry(error: unknown): unknown {
   if (!isCodecError(error)) return error;
-  const text = error.hint === undefined ? error.message : `${error.message} ${error.hint}`;
+  const text = [error.message, error.hint ?? []].flat().join(" ");
   return error.code === "IO" ? new Error(text, { cause: error }) : new UnrecoverableError(text);
 }
 

@@ -1,8 +1,8 @@
 import { UsageError } from "@requant/core";
 import { didYouMean, quoted } from "@requant/core/text";
 import type { Context, Handler } from "../context.ts";
-import { fleetActions } from "../fleet-options.ts";
 import { type FleetArguments, fleetArguments } from "../fleet/settings.ts";
+import { fleetActions } from "../fleet-options.ts";
 
 type Action = (plan: string | undefined, given: FleetArguments, context: Context) => Promise<number>;
 

@@ -3,8 +3,8 @@ import { cacheTypeNames, listSizedTargets, listTargets, runtimes } from "@requan
 import { assignableTypes } from "@requant/gguf";
 import type { Command } from "commander";
 import { type CommandDescription, describeCommands } from "../describe.ts";
-import { helpTopics } from "../help.ts";
 import { fleetActions } from "../fleet-options.ts";
+import { helpTopics } from "../help.ts";
 import { metadataActions } from "../metadata-options.ts";
 import { shells } from "./shells.ts";
 

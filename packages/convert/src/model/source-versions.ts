@@ -5,6 +5,7 @@ import type { Model } from "./model.ts";
 /** Versions of a model's files by name; null where their source cannot tell. */
 export type SourceVersions = Readonly<Record<string, string | null>>;
 
+/** Asks every file of a model for its version: length and time of a local file, ETag of a server's. */
 export async function sourceVersions(model: Model): Promise<SourceVersions> {
   const versions: Record<string, string | null> = {};
   for (const { name } of model.files) {

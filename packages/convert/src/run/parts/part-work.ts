@@ -12,7 +12,7 @@ export interface PartNumber {
 /** More parts than jobs are of no use, and the numbers stay exact. */
 const MOST_PARTS = 10_000_000;
 
-/** @throws UsageError for a part that there is not */
+/** Refuses a part that there is not. @throws UsageError */
 export function refusePart({ part, count }: PartNumber): void {
   if (Number.isInteger(count) && count >= 1 && count <= MOST_PARTS) {
     if (Number.isInteger(part) && part >= 1 && part <= count) return;

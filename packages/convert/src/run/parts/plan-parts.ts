@@ -52,9 +52,17 @@ export interface PlanParts {
  * @param guides the files that the plan names
  * @throws UsageError for another model or a changed source, and for outputs that cannot be shared
  * @example
- * const parts = await openParts(saved, model, directoryStore("out"));
- * for (let part = 1; part <= 4; part++) await parts.run({ part, count: 4 });
- * const report = await parts.finish();
+ * import { openModel, openParts, parseSavedPlan } from "@requant/convert";
+ * import { directoryStore } from "@requant/core/node";
+ *
+ * async function convertInParts(json: string): Promise<void> {
+ *   const saved = parseSavedPlan(json, "plan.json");
+ *   const model = await openModel({ store: directoryStore(saved.source.address) });
+ *   const parts = await openParts(saved, model, directoryStore(saved.output));
+ *   for (let part = 1; part <= 4; part++) await parts.run({ part, count: 4 });
+ *   await parts.finish();
+ *   await model.close();
+ * }
  */
 export async function openParts(
   saved: SavedPlan,
