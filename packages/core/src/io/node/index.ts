@@ -17,7 +17,6 @@ import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { makeFolders } from "./make-folders.ts";
 import { ownerTag, tagIsStale } from "./owner.ts";
 import { keepPermissions, place, refuseIfExists, syncFolder } from "./placing.ts";
-import { sharedWork } from "./shared-work.ts";
 import { stageFile } from "./staged-file.ts";
 import { transfersOf } from "./transfers.ts";
 
@@ -338,6 +337,8 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       } catch (cause) {
         throw asIoError(cause, folder, "create");
       }
+      // only the parts of a saved plan need it
+      const { sharedWork } = await import("./shared-work.ts");
       return sharedWork(folder, path, options.overwrite === true);
     },
     async remove(name) {
