@@ -96,6 +96,32 @@ export default {
       },
     },
     {
+      name: "fleet-knows-convert-and-core",
+      severity: "error",
+      from: { path: "^packages/fleet/src" },
+      to: { path: "^packages/(?!fleet/|convert/|core/)" },
+    },
+    {
+      name: "libraries-know-no-fleet",
+      severity: "error",
+      from: { path: "^packages/(?!fleet/|cli/)[^/]+/src" },
+      to: { path: "^packages/fleet/" },
+    },
+    {
+      name: "fleet-loads-when-used",
+      comment: "only the commands of a fleet load the library of Redis: import() only",
+      severity: "error",
+      from: {
+        path: "^packages/cli/src/",
+        pathNot: "^packages/cli/src/fleet/(submit|work|status|part-process)\\.ts$",
+      },
+      to: {
+        path: "^packages/(cli/src/fleet/(submit|work|status|part-process)\\.ts|fleet/)",
+        dynamic: false,
+        dependencyTypesNot: ["type-only"],
+      },
+    },
+    {
       name: "sources-know-no-commands",
       severity: "error",
       from: { path: "^packages/cli/src/(hub|local)/" },

@@ -55,7 +55,7 @@ describe("formats", () => {
 
 describe("packages", () => {
   /** Packages with other dependencies, none, or more entries, which have tests of their own. */
-  const others = ["calibrate", "calibration-text", "cli", "convert", "core", "gguf", "web"];
+  const others = ["calibrate", "calibration-text", "cli", "convert", "core", "fleet", "gguf", "web"];
 
   it.each(folders.filter((folder) => !others.includes(folder)))(
     "%s depends on core and zod only, and ships one entry",

@@ -3,6 +3,7 @@ import { didYouMean } from "@requant/core/text";
 import { Command } from "commander";
 import type { Context, Handler } from "./context.ts";
 import { based, conversion, resumedOutput, sized, written } from "./conversion-options.ts";
+import { fleetOptions } from "./fleet-options.ts";
 import {
   calibrationTextHelp,
   deviceOption,
@@ -13,8 +14,8 @@ import {
   windowOption,
 } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
-import { refuseMissing } from "./needed-options.ts";
-import { collect, port, tolerance } from "./option-values.ts";
+import { needs, refuseMissing } from "./needed-options.ts";
+import { collect, port, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
@@ -112,6 +113,9 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         ),
       ),
     ),
+  ).option(
+    "--plan-out <file.json>",
+    "save the plan for many machines in place of converting: requant run makes its parts, requant finish the output",
   );
 
   based(
@@ -123,6 +127,35 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
           async () => (await import("./commands/plan.ts")).plan,
         ),
       ),
+    ),
+  );
+
+  needs(
+    command(
+      "run <plan.json>",
+      "make one part of a plan that convert --plan-out saved; any part, in any order, at least once",
+      async () => (await import("./commands/run.ts")).run,
+    ),
+    "--part <i/n>",
+    "the part: 1/16 is the first of 16; - reads parts from standard input, one a line, and answers in JSON",
+  )
+    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
+    .option("--id <sha256>", "refuse a plan with another id")
+    .option("--no-verify", "do not re-read and compare what was written");
+
+  command(
+    "finish <plan.json>",
+    "check that all parts of a saved plan are made, and give the output its name",
+    async () => (await import("./commands/finish.ts")).finish,
+  )
+    .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
+    .option("--no-verify", "only look for all parts; do not read and compare their bytes");
+
+  fleetOptions(
+    command(
+      "fleet <action> [plan.json]",
+      "the parts of saved plans on many machines: submit, work or status",
+      async () => (await import("./commands/fleet.ts")).fleet,
     ),
   );
 

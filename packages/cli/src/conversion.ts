@@ -13,6 +13,7 @@ import type { Context } from "./context.ts";
 import { type ExecuteOptions, execute, showPlan } from "./execute.ts";
 import type { OutputPlace } from "./output.ts";
 import { withScales } from "./scales.ts";
+import type { WorkingFile } from "./working-file.ts";
 
 /** A model, and how it is planned. */
 interface PlannedConversion {
@@ -26,12 +27,16 @@ interface PlannedConversion {
 }
 
 /** A conversion that is carried out. */
-interface Conversion extends PlannedConversion {
+export interface Conversion extends PlannedConversion {
   readonly place: OutputPlace;
   /** The files that the run reads again. */
   readonly files: Pick<RunOptions, "imatrix" | "statistics">;
   readonly given: PlannedConversion["given"] &
     Pick<ExecuteOptions, "overwrite" | "jobs" | "resume" | "allowNonFinite"> & { readonly verify: boolean };
+  /** What is done with the plan in place of running it, and where scales stay that it needs. */
+  readonly instead?:
+    | { act(plan: Plan, model: Model): Promise<number>; readonly scales: WorkingFile }
+    | undefined;
   /** The plan that scales are searched for. Default: that of the conversion. */
   searchPlan?(statistics: StatisticsIndex): Promise<Plan>;
 }
@@ -62,7 +67,7 @@ export async function carryOut(conversion: Conversion, context: Context): Promis
 
 async function runPlanned(
   plan: Plan,
-  { model, place, given, planOf, searchPlan }: Conversion,
+  { model, place, given, planOf, searchPlan, instead }: Conversion,
   files: Conversion["files"],
   context: Context,
 ): Promise<number> {
@@ -77,10 +82,12 @@ async function runPlanned(
       statistics,
       resume,
       overwrite,
+      keep: instead?.scales,
       makePlan: (source, index) => planOf(source, { statistics: index }),
     },
     context,
     (scaled, source) =>
+      instead?.act(scaled, source) ??
       execute(scaled, source, place, context, {
         overwrite,
         jobs,

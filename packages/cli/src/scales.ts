@@ -15,7 +15,7 @@ import type { Context } from "./context.ts";
 import type { OutputPlace } from "./output.ts";
 import { ProgressBar } from "./render/progress.ts";
 import { tell } from "./render/tell.ts";
-import { removeFile, workingFile } from "./working-file.ts";
+import { removeFile, type WorkingFile, workingFile } from "./working-file.ts";
 
 /** A conversion as it was planned without scales. */
 interface Unscaled {
@@ -25,6 +25,8 @@ interface Unscaled {
   readonly statistics: RunOptions["statistics"];
   readonly resume?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
+  /** Where the scales stay. Default: beside the output, until it is written. */
+  readonly keep?: WorkingFile | undefined;
   /** The plan that scales are searched for. Default: `plan`. */
   readonly searchPlan?: ((statistics: StatisticsIndex) => Promise<Plan>) | undefined;
   makePlan(model: Model, statistics: StatisticsIndex): Promise<Plan>;
@@ -42,7 +44,7 @@ async function statisticsIndex(location: StatisticsLocation): Promise<Statistics
  * output meanwhile; when something fails they stay, and the same command with --resume takes them.
  */
 export async function withScales(
-  { plan, searchPlan, model, place, statistics, resume = false, overwrite = false, makePlan }: Unscaled,
+  { plan, searchPlan, model, place, statistics, resume = false, overwrite = false, keep, makePlan }: Unscaled,
   context: Context,
   run: (plan: Plan, model: Model) => Promise<number>,
 ): Promise<number> {
@@ -52,7 +54,7 @@ export async function withScales(
   if (place.directory !== undefined && !resume && !overwrite) {
     await refuseTaken(directoryStore(place.directory), plan);
   }
-  const location = await workingFile(place, "scales");
+  const location = keep ?? (await workingFile(place, "scales"));
   const { file } = location;
   const bar = new ProgressBar(context.streams.err, context.options.quiet === true, () => "searching scales");
   let isSearched = false;
@@ -67,7 +69,7 @@ export async function withScales(
     bar.end();
     isSearched = true;
     const status = await run(await makePlan(scaled, await statisticsIndex(statistics)), scaled);
-    await removeFile(location);
+    if (keep === undefined) await removeFile(location);
     return status;
   } catch (error) {
     bar.end();

@@ -91,7 +91,12 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
 
   it("has all it needs inside", () => {
     const outside = [...loads("bin.js", "ever")].flatMap((file) =>
-      [...readFileSync(new URL(file, built), "utf8").matchAll(/(?:from|import\(?) ?"([@\w][\w@/-]*)"/g)]
+      [
+        ...readFileSync(new URL(file, built), "utf8").matchAll(
+          // a space only in the banner: scripts of other languages inside the code have sentences
+          /(?:(?:from|import\(?)"|^import [^"\n]* from ")([@\w][\w@/-]*)"/gm,
+        ),
+      ]
         .map(([, name]) => name ?? "")
         .filter((name) => !isBuiltin(name)),
     );
@@ -143,7 +148,7 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
     const start = chunkOf("bin.js", "command");
     const files = [...loads(chunkOf(start, "inspect"), "first", loads(start, "first"))];
     const texts = files.map((file) => readFileSync(new URL(file, built), "utf8"));
-    expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(850_000);
+    expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(860_000);
     expect(texts.filter((text) => /from ?"(?:node:)?crypto"/.test(text))).toEqual([]);
   });
 

@@ -156,6 +156,7 @@ export {
 export { openModel } from "./model/open.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
+export { type SourceVersions, sourceVersions } from "./model/source-versions.ts";
 export {
   openStatisticsFile,
   type StatisticsByMatrix,
@@ -208,8 +209,20 @@ export {
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
-export { type ConversionReport, runPlan } from "./run/run.ts";
+export { type PartNumber, refusePart } from "./run/parts/part-work.ts";
+export { openParts, type PartOptions, type PartReport, type PlanParts } from "./run/parts/plan-parts.ts";
+export {
+  type GuideFile,
+  LONGEST_SAVED_PLAN,
+  parseSavedPlan,
+  type SavedPlan,
+  type SavedPlanContent,
+  savedPlan,
+  serializePlan,
+} from "./run/parts/saved-plan.ts";
+export { runPlan } from "./run/run.ts";
 export { defaultBandByteLength, type RunOptions, type RunProgress } from "./run/run-options.ts";
+export type { ConversionReport } from "./run/run-report.ts";
 export { type SharedBytes, sharedBytes } from "./run/sharing/shared-bytes.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";
 export { type WebWorkersOptions, webWorkers } from "./run/workers/web.ts";

@@ -1,24 +1,31 @@
 import { type Model, type Plan, type PlanOptions, parseTargets } from "@requant/convert";
+import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { carryOut, showConversion } from "../conversion.ts";
 import { withModel } from "../open.ts";
+import { sameEverywhere } from "../parts/same-everywhere.ts";
 import { withConversionOptions, writtenArguments } from "../plan-arguments.ts";
 import { withReferredModels } from "../referred-models.ts";
 import { placeOf, planTargets } from "../several-targets.ts";
 
+const convertArguments = writtenArguments.extend({ planOut: z.string().optional() });
+
 export const convert: Handler = async ([argument = "", output = ""], given, context) => {
-  const choices = writtenArguments.parse(given);
+  const choices = convertArguments.parse(given);
   const targets = parseTargets(choices.to);
   const place = await placeOf(output, targets);
+  const saving = choices.planOut === undefined ? undefined : await import("../parts/save-plan.ts");
+  saving?.refuseForSaving(choices, place, context);
+  const opening = saving === undefined ? context : sameEverywhere(context);
   return withConversionOptions(choices, ({ plan: options, run: files }) =>
-    withModel(argument, context, (model) =>
+    withModel(argument, opening, (model, location) =>
       withReferredModels(choices, context, (models) => {
         const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
           planTargets(source, targets, { ...options, ...more, ...models, outputName: place.name });
         const conversion = { model, targets, options, given: choices, planOf };
-        return choices.plan === true
-          ? showConversion(conversion, context)
-          : carryOut({ ...conversion, place, files }, context);
+        if (choices.plan === true) return showConversion(conversion, context);
+        const instead = saving?.insteadOf({ argument, location, place, given: choices }, context);
+        return carryOut({ ...conversion, place, files, instead }, context);
       }),
     ),
   );

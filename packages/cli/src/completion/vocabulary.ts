@@ -3,6 +3,7 @@ import { cacheTypeNames, listSizedTargets, listTargets, runtimes } from "@requan
 import { assignableTypes } from "@requant/gguf";
 import type { Command } from "commander";
 import { type CommandDescription, describeCommands } from "../describe.ts";
+import { fleetActions } from "../fleet-options.ts";
 import { helpTopics } from "../help.ts";
 import { metadataActions } from "../metadata-options.ts";
 import { shells } from "./shells.ts";
@@ -27,6 +28,7 @@ export function vocabularyOf(program: Command): Vocabulary {
   const firstWords: Readonly<Record<string, readonly string[]>> = {
     help: [...helpTopics, ...commands.map(({ name }) => name)],
     metadata: metadataActions,
+    fleet: fleetActions,
     completion: shells,
   };
   return {

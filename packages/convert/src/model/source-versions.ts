@@ -5,7 +5,7 @@ import type { Model } from "./model.ts";
 /** Versions of a model's files by name; null where their source cannot tell. */
 export type SourceVersions = Readonly<Record<string, string | null>>;
 
-/** Those of the model's files, and of the adapter's that is merged into it. */
+/** Asks every file of a model, and of the adapter that is merged into it, for its version: length and time of a local file, ETag of a server's. */
 export async function sourceVersions(model: Model): Promise<SourceVersions> {
   const versions: Record<string, string | null> = {};
   if (model.merged !== undefined) {

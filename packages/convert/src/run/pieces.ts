@@ -54,6 +54,13 @@ export interface Work {
   readonly weightCount: number;
   /** The weights of each set, by their index in the plan. */
   readonly sets: readonly (readonly number[])[];
+  /** f32 bytes of one band, by which the jobs were cut. */
+  readonly bandByteLength: number;
+}
+
+/** Bytes of some pieces together. */
+export function byteLengthOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** Cuts the files of a plan. Pure: no model is read. */
@@ -105,7 +112,7 @@ export function cutIntoJobs(
       weightCount += part === undefined ? elementCount(weight.shape) : placed.byteLength;
     }
   }
-  return { jobs, sizes, weightCount, sets: sharing.sets };
+  return { jobs, sizes, weightCount, bandByteLength, sets: sharing.sets };
 }
 
 /** A job that may get more pieces. */

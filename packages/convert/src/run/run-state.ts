@@ -9,13 +9,19 @@ import { importanceOf, refuseMissingStatistics, sharedFile, sharedFolding } from
 import type { ColumnImportance } from "./guides.ts";
 import type { RunOutput } from "./outputs/output.ts";
 import { PieceMaker } from "./piece-maker.ts";
-import type { TensorResult } from "./pieces.ts";
-import { cutIntoJobs, type Job, type Piece, type PieceResult, resultOf, type Work } from "./pieces.ts";
+import {
+  byteLengthOf,
+  type Job,
+  type Piece,
+  type PieceResult,
+  resultOf,
+  type TensorResult,
+  type Work,
+} from "./pieces.ts";
 import { inParallel, joinedPool, localPool, type Pool, readingHere } from "./pool.ts";
 import { isRefused, nonFiniteRefusal } from "./refuse-non-finite.ts";
-import { defaultBandByteLength, type RunOptions, type RunProgress } from "./run-options.ts";
+import type { RunOptions, RunProgress } from "./run-options.ts";
 import { sharedModels } from "./shared-models.ts";
-import { nothingShared, sharedReading } from "./sharing/shared-reading.ts";
 import type { WorkerSetup } from "./workers/protocol.ts";
 import { workerPool } from "./workers/worker-pool.ts";
 
@@ -31,35 +37,25 @@ export class RunState {
   readonly options: RunOptions;
   readonly layouts: readonly FileLayout[];
   readonly work: Work;
-  readonly bandByteLength: number;
   readonly importance: ReadonlyMap<string, ColumnImportance>;
-  readonly tensors = new Map<number, PlanTensor>();
+  readonly tensors: Map<number, PlanTensor> = new Map();
   /** By file and by the index of the piece in it. */
   private readonly results: (PieceResult | undefined)[][];
   private readonly total: number;
   private done = 0;
 
-  constructor(
-    plan: Plan,
-    model: Model,
-    layouts: readonly FileLayout[],
-    options: RunOptions,
-    sharesReading = false,
-  ) {
-    const { bandByteLength = defaultBandByteLength } = options;
+  constructor(plan: Plan, model: Model, layouts: readonly FileLayout[], work: Work, options: RunOptions) {
     this.plan = plan;
     this.model = model;
     this.layouts = layouts;
     this.options = options;
-    this.bandByteLength = bandByteLength;
+    this.work = work;
     const placed = layouts.flatMap(({ tensors }) => tensors);
     for (const { index, weight } of placed) this.tensors.set(index, weight);
     const tasks = [...this.tensors.values()];
     refuseMissingStatistics(tasks, options);
     this.importance = importanceOf(tasks, options);
-    const sharing = sharesReading ? sharedReading(model, this.tensors) : nothingShared;
-    this.work = cutIntoJobs(layouts, bandByteLength, sharing);
-    this.total = placed.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.total = work.jobs.reduce((sum, { pieces }) => sum + byteLengthOf(pieces), 0);
     this.results = layouts.map(() => []);
   }
 
@@ -192,7 +188,7 @@ export class RunState {
         statistics,
         sizes: work.sizes,
         sets: work.sets,
-        bandByteLength: this.bandByteLength,
+        bandByteLength: work.bandByteLength,
         slots,
       });
       return localPool(maker, slots, deliver, readBack);
@@ -213,7 +209,7 @@ export class RunState {
       folding,
       sizes: work.sizes,
       sets: work.sets,
-      bandByteLength: this.bandByteLength,
+      bandByteLength: work.bandByteLength,
       slots: SLOTS,
       outputs: files,
     };

@@ -2,8 +2,8 @@ import { UsageError } from "@requant/core";
 import type { Model } from "../model/model.ts";
 import { layoutFile } from "../plan/files/layout.ts";
 import type { Plan, PlanFile } from "../plan/plan.ts";
-import { type PlanReport, planReport, reportNonFinite } from "../plan/report.ts";
 import { runInto } from "./engine.ts";
+import { refuseOtherModel } from "./other-model.ts";
 import { AppendOutput } from "./outputs/append.ts";
 import { CompareOutput } from "./outputs/compare.ts";
 import type { RunOutput } from "./outputs/output.ts";
@@ -15,11 +15,11 @@ import {
   refuseMixedModels,
   refuseOverlap,
 } from "./outputs/store.ts";
-import type { RunOptions } from "./run-options.ts";
+import { cutIntoJobs } from "./pieces.ts";
+import { defaultBandByteLength, type RunOptions } from "./run-options.ts";
+import { type ConversionReport, reportOf } from "./run-report.ts";
 import { RunState } from "./run-state.ts";
-
-/** What was done: the plan's report with the measured errors and the time. */
-export type ConversionReport = PlanReport & { readonly seconds: number };
+import { nothingShared, sharedByTargets } from "./sharing/shared-reading.ts";
 
 /**
  * Runs a plan, or some of its jobs. Files appear under their names only when all of them are written and checked.
@@ -48,26 +48,11 @@ export async function runPlan(
   if (stage === undefined) await refuseUnstaged(output, files, options);
   const layouts = files.map((file) => layoutFile(plan, file));
   // an output that only appends takes one file after the other
-  const sharesReading = plan.targets !== undefined && stage !== undefined;
-  const run = new RunState(plan, model, layouts, options, sharesReading);
+  const sharing = stage === undefined ? nothingShared : sharedByTargets(plan, model, layouts);
+  const work = cutIntoJobs(layouts, options.bandByteLength ?? defaultBandByteLength, sharing);
+  const run = new RunState(plan, model, layouts, work, options);
   await runInto(run, await outputFor(run, output));
-  const report = planReport(plan);
-  const results = run.tensorResults();
-  return {
-    ...report,
-    tensors: report.tensors.map((tensor, index) => {
-      const planned = plan.tensors[index];
-      const result = planned === undefined ? undefined : results.get(planned);
-      if (result === undefined) return tensor;
-      const { nonFinite, ...errors } = result;
-      return {
-        ...tensor,
-        ...errors,
-        ...(nonFinite === undefined ? {} : { nonFinite: reportNonFinite(nonFinite, tensor.shape) }),
-      };
-    }),
-    seconds: (performance.now() - started) / 1000,
-  };
+  return reportOf(run, started);
 }
 
 /** Where the pieces go: into files on a disk, to files that only grow, or beside files that are there already. */
@@ -99,21 +84,6 @@ function chosenFiles(plan: Plan, names: readonly string[] | undefined): PlanFile
     if (file === undefined) throw new UsageError(`The plan makes no file "${name}".`);
     return file;
   });
-}
-
-function refuseOtherModel(plan: Plan, model: Model): void {
-  const fits =
-    plan.source.files.length === model.files.length &&
-    plan.source.files.every(({ name, byteLength }, index) => {
-      const file = model.files[index];
-      return file !== undefined && file.name === name && file.byteLength === byteLength;
-    });
-  if (!fits) {
-    throw new UsageError("The plan was made for another model, or the model's files have changed since.", {
-      path: model.name,
-      hint: "Plan again.",
-    });
-  }
 }
 
 /** Refuses options that need files which are written in place. */

@@ -1,4 +1,5 @@
 import type { HttpOptions } from "./http-request.ts";
+import type { SharedWork } from "./sharing.ts";
 import type { ByteSink } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
 import type { StagedFile, StageOptions } from "./staging.ts";
@@ -38,6 +39,11 @@ export interface WriteStore {
   create(path: string): Promise<ByteSink>;
   /** A file that is written in any order and survives the process; absent where the store has no such files. */
   stage?(path: string, options: StageOptions): Promise<StagedFile>;
+  /**
+   * Unfinished files that several processes write at the same time, by the name of the work; absent where the store has no
+   * such files. With `make: false`, undefined where nothing of this name was begun.
+   */
+  share?(name: string, options?: { readonly make?: boolean }): Promise<SharedWork | undefined>;
   /** Removes a finished file; absent where the store cannot. A missing file is no error. */
   remove?(path: string): Promise<void>;
 }

@@ -32,3 +32,8 @@ export function workingNames(name: string, hash: string): WorkingNames {
 export function isTemporaryName(name: string): boolean {
   return /^\..*\.requant-(part|journal|lock)(\.[0-9a-f]+)?$/s.test(name);
 }
+
+/** The folder of unfinished files that several processes share. */
+export function workFolder(name: string): string {
+  return `.${name}.requant-parts`;
+}

@@ -17,7 +17,7 @@ export async function headOf(run: RunState): Promise<JournalHead> {
   const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
   const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
   const targets = run.plan.targets?.map(({ target }) => target);
-  const facts = { ...run.plan, source, files, headers, targets, findings: [], band: run.bandByteLength };
+  const facts = { ...run.plan, source, files, headers, targets, findings: [], band: run.work.bandByteLength };
   const hash = sha256.create();
   hash.update(utf8ToBytes(JSON.stringify(facts)));
   const add = (name: string, numbers: Float32Array): void => {

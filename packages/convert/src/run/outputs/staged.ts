@@ -1,19 +1,12 @@
 /** Files on a disk: written in any order by several workers, journaled, and continued after an interruption. */
-import {
-  type ByteSource,
-  IoError,
-  isCodecError,
-  type StagedAddress,
-  type StagedFile,
-  UsageError,
-} from "@requant/core";
+import { IoError, isCodecError, type StagedAddress, type StagedFile, UsageError } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
-import { inParallel, type Pool } from "../pool.ts";
+import type { Pool } from "../pool.ts";
+import { readAgain } from "../read-again.ts";
 import type { RunState } from "../run-state.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
-import { checkHeader } from "./check-header.ts";
 import {
   headLine,
   type Journal,
@@ -25,9 +18,7 @@ import {
 import { headOf } from "./journal-head.ts";
 import type { RunOutput } from "./output.ts";
 import { lost, type OutputStore } from "./store.ts";
-
-/** Pieces that are read again at one go. */
-const PIECES_PER_READ = 16;
+import { checkWrittenHeader } from "./written-header.ts";
 
 /** After so many bytes or milliseconds the files are flushed to the disk. A power failure can lose this much work. */
 const CHECKPOINT_BYTE_LENGTH = 256 * 1024 * 1024;
@@ -202,8 +193,7 @@ export class StagedOutput implements RunOutput {
     for (const [index, layout] of this.layouts.entries()) {
       const file = this.staged[index];
       if (file === undefined) continue;
-      if (!(await beginsWith(file, layout.header))) throw lost(file.name);
-      await checkHeader(sourceOf(file), layout);
+      await checkWrittenHeader(file, layout);
     }
   }
 
@@ -249,65 +239,7 @@ export class StagedOutput implements RunOutput {
   }
 }
 
-/** A header with a large vocabulary has 8 MB, so it is compared in parts of this size. */
-const COMPARED_BYTE_LENGTH = 256 * 1024;
-
-async function beginsWith(file: StagedFile, header: Uint8Array): Promise<boolean> {
-  const memory = new Uint8Array(Math.min(header.byteLength, COMPARED_BYTE_LENGTH));
-  for (let start = 0; start < header.byteLength; start += memory.byteLength) {
-    const expected = header.subarray(start, start + memory.byteLength);
-    const found = memory.subarray(0, expected.byteLength);
-    await file.readInto(found, start);
-    if (!sameBytes(expected, found)) return false;
-  }
-  return true;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < a.byteLength; i++) {
-    if (a[i] !== b[i]) return false;
-  }
-  return a.byteLength === b.byteLength;
-}
-
-function sourceOf(file: StagedFile): ByteSource {
-  return {
-    name: file.name,
-    byteLength: file.byteLength,
-    async read(start, end) {
-      const target = new Uint8Array(end - start);
-      await file.readInto(target, start);
-      return target;
-    },
-    readInto: (target, start) => file.readInto(target, start),
-    async close() {},
-  };
-}
-
 /** True for failures after which a later run can continue: neither the plan nor the source caused them. */
 function isInterruption(error: unknown): boolean {
   return isCodecError(error) ? error.code === "IO" : error instanceof Error && error.name === "AbortError";
-}
-
-/** Reads pieces again, several at a time, and hands each one's checksum to `use`. */
-async function readAgain<T extends { readonly piece: Piece }>(
-  pool: Pool,
-  items: readonly T[],
-  use: (item: T, checksum: string | undefined) => void,
-): Promise<void> {
-  await inParallel(
-    chunksOf(items),
-    pool.capacity,
-    async (chunk) => {
-      const sums = await pool.read(chunk.map(({ piece }) => piece));
-      for (const [index, item] of chunk.entries()) use(item, sums[index]);
-    },
-    (error) => pool.stop(error),
-  );
-}
-
-function* chunksOf<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += PIECES_PER_READ) {
-    yield items.slice(start, start + PIECES_PER_READ);
-  }
 }

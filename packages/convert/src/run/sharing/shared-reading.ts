@@ -4,7 +4,8 @@ import { isRowSelection, plannedSources } from "@requant/models";
 import { addToGroup } from "../../model/add-to-group.ts";
 import { blockOf } from "../../model/encodings.ts";
 import type { Model } from "../../model/model.ts";
-import type { PlanTensor } from "../../plan/plan.ts";
+import type { FileLayout } from "../../plan/files/layout.ts";
+import type { Plan, PlanTensor } from "../../plan/plan.ts";
 import { isCopied } from "../ways/row-set.ts";
 
 /** Weights by their index in the plan. */
@@ -20,6 +21,13 @@ export const nothingShared: SharedReading = { sets: [], held: new Map() };
 interface Indexed {
   readonly index: number;
   readonly weight: PlanTensor;
+}
+
+/** What the weights of the files share, in a plan with several targets. */
+export function sharedByTargets(plan: Plan, model: Model, layouts: readonly FileLayout[]): SharedReading {
+  if (plan.targets === undefined) return nothingShared;
+  const placed = layouts.flatMap(({ tensors }) => tensors);
+  return sharedReading(model, new Map(placed.map(({ index, weight }) => [index, weight])));
 }
 
 /** What these weights share. */

@@ -12,7 +12,7 @@ import type { ByteSource } from "../source.ts";
 import type { ReadStore, WriteStore } from "../store.ts";
 import { checkStorePath } from "../store-path.ts";
 import { asIoError, isMissing } from "../system-error.ts";
-import { isTemporaryName, temporarySuffix } from "../working-names.ts";
+import { isTemporaryName, temporarySuffix, workFolder } from "../working-names.ts";
 import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { makeFolders } from "./make-folders.ts";
 import { ownerTag, tagIsStale } from "./owner.ts";
@@ -327,6 +327,20 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       };
       return file;
     },
+    async share(name, { make = true } = {}) {
+      checkStorePath(name, path);
+      const folder = join(path, workFolder(name));
+      if (!make && !(await isFolder(folder))) return undefined;
+      try {
+        await makeFolder(folder);
+        await refuseLinkedFolder(path, folder);
+      } catch (cause) {
+        throw asIoError(cause, folder, "create");
+      }
+      // only the parts of a saved plan need it
+      const { sharedWork } = await import("./shared-work.ts");
+      return sharedWork(folder, path, options.overwrite === true);
+    },
     async remove(name) {
       checkStorePath(name, path);
       const full = join(path, name);
@@ -339,6 +353,15 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       await removeEmptyFolders();
     },
   };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    if (isMissing(cause)) return false;
+    throw asIoError(cause, path, "find");
+  }
 }
 
 /** The real path of a file that may not exist yet: the real path of its nearest existing folder, and the rest as given. */

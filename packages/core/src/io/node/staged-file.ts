@@ -223,9 +223,11 @@ async function removeIfThere(path: string): Promise<void> {
 export async function openStagedFile(
   address: StagedAddress,
   name: string,
+  use: "read" | "write" = "write",
 ): Promise<StagedBytes & { close(): Promise<void> }> {
   const { path } = address;
-  const handle = await open(path, constants.O_RDWR | NO_FOLLOW).catch((cause: unknown) => {
+  const flags = use === "read" ? constants.O_RDONLY : constants.O_RDWR;
+  const handle = await open(path, flags | NO_FOLLOW).catch((cause: unknown) => {
     throw asIoError(cause, name, "open");
   });
   const transfers = transfersOf(handle);

@@ -1,0 +1,95 @@
+/** The plan file of `run`, `finish` and `fleet`, and all that it names. */
+import { basename, dirname } from "node:path";
+import {
+  foldedModel,
+  type GuideFile,
+  LONGEST_SAVED_PLAN,
+  type Model,
+  openParts,
+  type PlanParts,
+  parseSavedPlan,
+  type RunOptions,
+  readFolded,
+  type SavedPlan,
+  type StatisticsLocation,
+} from "@requant/convert";
+import { IoError, LimitError, UsageError } from "@requant/core";
+import { directoryStore } from "@requant/core/node";
+import { imatrixWeights } from "@requant/gguf";
+import type { Context } from "../context.ts";
+import { readImatrixFile } from "../imatrix-file.ts";
+import { locate } from "../locate.ts";
+import { withModel } from "../open.ts";
+import { fileHash } from "./file-hash.ts";
+import { sameEverywhere } from "./same-everywhere.ts";
+
+/** Reads a saved plan. @param argument a path or an address */
+export async function readSavedPlan(argument: string, context: Context): Promise<SavedPlan> {
+  const { store, file } = await locate(argument, context);
+  const source = file === undefined ? undefined : await store.open(file);
+  if (source === undefined) {
+    throw new IoError("There is no such plan.", { path: argument, hint: "Check the path of the plan." });
+  }
+  try {
+    if (source.byteLength > LONGEST_SAVED_PLAN) {
+      throw new LimitError(
+        `The plan has ${source.byteLength} bytes; at most ${LONGEST_SAVED_PLAN} are read.`,
+        { path: argument, hint: "Check that this is the file that a plan was saved to." },
+      );
+    }
+    const bytes = await source.read(0, source.byteLength);
+    return parseSavedPlan(new TextDecoder().decode(bytes), argument);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Opens a plan with its model and its other files, hands it to `use`, and closes all. @param id of the plan that is expected */
+export async function withSavedPlan<T>(
+  argument: string,
+  context: Context,
+  use: (parts: PlanParts, model: Model) => Promise<T>,
+  id?: string,
+): Promise<T> {
+  const saved = await readSavedPlan(argument, context);
+  if (id !== undefined && id !== saved.id) {
+    throw new UsageError("The file holds another plan than the one that was submitted.", {
+      path: argument,
+      hint: "Submit the plan again.",
+    });
+  }
+  const { imatrix, statistics, scales } = saved.guides;
+  for (const guide of [imatrix, statistics, scales]) {
+    if (guide !== undefined) await refuseChanged(guide, context);
+  }
+  const guides: Pick<RunOptions, "imatrix" | "statistics"> = {
+    ...(imatrix === undefined
+      ? {}
+      : { imatrix: imatrixWeights(await readImatrixFile(imatrix.path), imatrix) }),
+    ...(statistics === undefined ? {} : { statistics: locationOf(statistics) }),
+  };
+  const output = directoryStore(saved.output, { overwrite: saved.options.overwrite === true });
+  return withModel(saved.source.address, sameEverywhere(context), async (opened) => {
+    const model = await withFolding(opened, scales);
+    return use(await openParts(saved, model, output, guides), model);
+  });
+}
+
+/** @throws UsageError where a file that the plan names holds something else now */
+async function refuseChanged({ path, sha256 }: GuideFile, { signal }: Context): Promise<void> {
+  if ((await fileHash(path, signal)) === sha256) return;
+  throw new UsageError("The file has changed since the plan was saved.", {
+    path,
+    hint: "Put the old file back, or save a new plan.",
+  });
+}
+
+function locationOf({ path }: GuideFile): StatisticsLocation {
+  return { store: directoryStore(dirname(path)), file: basename(path) };
+}
+
+async function withFolding(model: Model, scales: GuideFile | undefined): Promise<Model> {
+  if (scales === undefined) return model;
+  const location = locationOf(scales);
+  return foldedModel(model, await readFolded(location), { location });
+}

@@ -1,0 +1,11 @@
+import { UsageError } from "@requant/core";
+
+/** @throws UsageError for an address with a password or a query: what stores it would store a secret */
+export function refuseSecrets(address: string): void {
+  if (!/^https?:/i.test(address) || !URL.canParse(address)) return;
+  const { username, password, search } = new URL(address);
+  if (username === "" && password === "" && search === "") return;
+  throw new UsageError("The address has a password or a query, which would be stored.", {
+    hint: "Give an address without them: machines that read it have their own way in.",
+  });
+}
