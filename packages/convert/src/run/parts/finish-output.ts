@@ -93,9 +93,7 @@ export class FinishOutput implements RunOutput {
     const { run, opened } = this;
     run.startPhase();
     for (const [index, layout] of run.layouts.entries()) await checkWrittenHeader(opened.at(index), layout);
-    const items = run.work.jobs.flatMap(({ pieces }, job) =>
-      pieces.map((piece) => ({ job, piece })),
-    );
+    const items = run.work.jobs.flatMap(({ pieces }, job) => pieces.map((piece) => ({ job, piece })));
     const damaged = new Set<number>();
     await readAgain(pool, items, ({ job, piece }, sum) => {
       run.options.signal?.throwIfAborted();
