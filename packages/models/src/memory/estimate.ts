@@ -18,6 +18,7 @@ export interface CacheType {
   readonly blockByteLength: number;
 }
 
+/** The context whose memory is asked for. */
 export interface MemoryRequest {
   /** Tokens of the context. */
   readonly context: number;
