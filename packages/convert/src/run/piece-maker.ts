@@ -123,7 +123,7 @@ export class PieceMaker {
     }
   }
 
-  /** The same band of several weights: its rows are read once, and all weights are encoded before the first is delivered. */
+  /** Weights of a set, band by band: rows are read once, and all weights are encoded before the first is delivered. */
   private async makeRows(
     pieces: readonly Piece[],
     set: number,
@@ -136,15 +136,20 @@ export class PieceMaker {
     const make = this.kept(this.rowMakers, set, isWhole, () =>
       rowsMaker(this.model, rowSetOf(tasks), (task) => this.guides.of(task)),
     );
-    const wanted = pieces.map((piece) => {
-      const tensor = this.tensorOf(piece);
-      return { piece, tensor, member: indices.indexOf(piece.tensor), meter: errorMeter(blockSizeOf(tensor)) };
-    });
-    const [first] = pieces;
-    if (first === undefined) return;
-    const made = await make(first.band, area, wanted);
-    for (const { piece, tensor, member, meter } of wanted) {
-      await deliver(piece, made(member), sumsIn(meter, piece, tensor));
+    const bands = new Map<number, Piece[]>();
+    for (const piece of pieces) addToGroup(bands, piece.band.start, piece);
+    for (const together of bands.values()) {
+      const [first] = together;
+      if (first === undefined) continue;
+      const wanted = together.map((piece) => {
+        const tensor = this.tensorOf(piece);
+        const member = indices.indexOf(piece.tensor);
+        return { piece, tensor, member, meter: errorMeter(blockSizeOf(tensor)) };
+      });
+      const made = await make(first.band, area, wanted);
+      for (const { piece, tensor, member, meter } of wanted) {
+        await deliver(piece, made(member), sumsIn(meter, piece, tensor));
+      }
     }
   }
 
@@ -216,12 +221,12 @@ export class PieceMaker {
   }
 }
 
-/** Pieces of a job that are made together: those of one weight, or the same band of the weights of a set. */
+/** Pieces of a job that one maker makes: those of one weight, or of the weights of a set. */
 function madeTogether(pieces: readonly Piece[]): Iterable<readonly Piece[]> {
   const groups = new Map<string, Piece[]>();
   for (const piece of pieces) {
-    const { tensor, set, band } = piece;
-    addToGroup(groups, set === undefined ? `tensor ${tensor}` : `set ${set} ${band.start}`, piece);
+    const { tensor, set } = piece;
+    addToGroup(groups, set === undefined ? `tensor ${tensor}` : `set ${set}`, piece);
   }
   return groups.values();
 }

@@ -9,6 +9,7 @@ import {
   type Model,
   type ModelLocation,
   openModel,
+  type Plan,
   parseTargets,
   planConversions,
   runPlan,
@@ -137,6 +138,34 @@ describe("the source is read once", () => {
       ["down_proj", "gate_proj", "up_proj"].map((name) => [`model.layers.0.mlp.${name}.qweight`, 1]),
     );
     expect(shared).toEqual({ bytesRead: stored, bytesReadAlone: stored * 4 });
+  });
+
+  it("each weight that is held whole, because it is transposed on the way", async () => {
+    const { location, ranges } = await counted("gguf");
+    await withModel(location, async (model) => {
+      const plan = await planConversions(model, parseTargets("gguf:q8_0,q6_k"));
+      const transposed: Plan = {
+        ...plan,
+        tensors: plan.tensors.map((tensor) => ({
+          ...tensor,
+          ...(tensor.name !== "blk.0.ffn_down.weight"
+            ? {}
+            : {
+                inputs: [{ tensor: tensor.name, transpose: true }],
+                way: { kind: "floats", direct: false },
+                whole: true,
+              }),
+        })),
+      };
+      const { byteOffset, byteLength } = model.tensor("blk.0.ffn_down.weight");
+      ranges.length = 0;
+      await runPlan(transposed, model, directoryStore(join(folder, "transposed")), {
+        bandByteLength: MIB / 4,
+      });
+      // 16 bands
+      const inside = ranges.filter(([start, end]) => start < byteOffset + byteLength && end > byteOffset);
+      expect(inside.reduce((sum, [start, end]) => sum + end - start, 0)).toBe(byteLength);
+    });
   });
 
   it("but for rows that two targets take in different orders", async () => {

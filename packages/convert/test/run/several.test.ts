@@ -206,11 +206,16 @@ describe("what is measured", () => {
 });
 
 describe("an interrupted run for several targets", () => {
-  it.each([0.1, 0.5, 0.95])("stopped at %d goes on to the same bytes", async (share) => {
+  it.each([
+    [0.1, {}],
+    [0.5, { workers: nodeWorkers({ jobs: 3, weightsPerWorker: 1 }) }],
+    [0.95, {}],
+  ])("stopped at %d goes on to the same bytes", async (share, options: RunOptions) => {
     const targets = "gguf:bf16,q8_0,q4_k_m,safetensors:f16";
     const wanted = await alone("floats", targets);
     const controller = new AbortController();
     const stopping: RunOptions = {
+      ...options,
       signal: controller.signal,
       onProgress({ phase, done, total }) {
         if (phase === "write" && done >= share * total) controller.abort();
@@ -221,7 +226,7 @@ describe("an interrupted run for several targets", () => {
     });
     const left = await readdir(join(folder, "resumed"), { withFileTypes: true, recursive: true });
     expect(left.filter((entry) => entry.isFile() && !entry.name.startsWith("."))).toEqual([]);
-    const { path } = await together("floats", targets, { resume: true }, "resumed");
+    const { path } = await together("floats", targets, { ...options, resume: true }, "resumed");
     expect(await sumsIn(path)).toEqual(wanted);
   });
 

@@ -1,7 +1,7 @@
 /** The jobs of a plan in parts that different machines can do. Pure: the plan and the band length alone decide a part. */
 import { elementCount, UsageError } from "@requant/core";
 import type { PlanTensor } from "../../plan/plan.ts";
-import { byteLengthOf, type Job, type Piece, type Work } from "../pieces.ts";
+import type { Job, Piece, Work } from "../pieces.ts";
 
 /** Part `part` of `count`, from 1 on. */
 export interface PartNumber {
