@@ -1,4 +1,4 @@
-/** Output arguments: a file, a folder, or standard output. */
+/** Output arguments: a file, a folder, a place on a server, or standard output. */
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import type { OutputStore, Plan } from "@requant/convert";
@@ -6,16 +6,20 @@ import { type ByteSink, IoError, UsageError } from "@requant/core";
 import { asIoError } from "@requant/core/node";
 import { bounded, withoutTrailing } from "@requant/core/text";
 import type { Context } from "./context.ts";
+import type { RemoteOutput } from "./remote-output.ts";
+import { remotePlace } from "./remote-place.ts";
 import type { OutStream } from "./streams.ts";
 
 /** Where an output goes. */
 export interface OutputPlace {
   /** As the user wrote it. */
   readonly argument: string;
-  /** Undefined for standard output. */
+  /** Undefined for standard output, and for a place on a server. */
   readonly directory: string | undefined;
   /** Of the one file, or of the parts without their numbers; undefined where the output is a folder. */
   readonly name: string | undefined;
+  /** Set for a place on a server. */
+  readonly remote?: RemoteOutput | undefined;
 }
 
 const STANDARD_OUTPUT: readonly string[] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
@@ -27,13 +31,22 @@ const FILE_ENDING = /\.(?:gguf|safetensors|bin|pth?|npy|npz|json|zip|tar)$/i;
  * A target of one file goes into a file, unless the output is a folder that exists; everything else is a folder of files.
  * @throws UsageError for an empty name, and for a folder named like a file
  */
-export async function outputPlace(argument: string, singleFile: boolean): Promise<OutputPlace> {
+export async function outputPlace(
+  argument: string,
+  singleFile: boolean,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<OutputPlace> {
   if (argument.trim() === "") {
     throw new UsageError("The name of the output is empty.", {
       hint: "Give the path of a file or a directory, or - for standard output.",
     });
   }
   if (STANDARD_OUTPUT.includes(argument)) return { argument, directory: undefined, name: undefined };
+  const elsewhere = await remotePlace(argument, singleFile, environment);
+  if (elsewhere !== undefined) {
+    if (!singleFile) refuseFileName(withoutTrailing(argument, "/"));
+    return { argument, directory: undefined, ...elsewhere };
+  }
   const path = resolve(argument);
   const kind = await stat(path).catch(() => undefined);
   if (kind !== undefined && !kind.isDirectory() && !kind.isFile()) {
@@ -44,14 +57,18 @@ export async function outputPlace(argument: string, singleFile: boolean): Promis
   }
   if (kind?.isDirectory() === true) return { argument, directory: path, name: undefined };
   if (singleFile) return { argument, directory: dirname(path), name: basename(path) };
-  const ending = FILE_ENDING.exec(basename(path))?.[0];
-  if (ending !== undefined) {
-    throw new UsageError(
-      `The output of this target is a directory, and "${bounded(basename(path))}" is the name of a file.`,
-      { hint: `Leave ${ending} out, or choose a target that is one file.` },
-    );
-  }
+  refuseFileName(path);
   return { argument, directory: path, name: undefined };
+}
+
+/** @throws UsageError for a folder that is named like a file */
+function refuseFileName(path: string): void {
+  const ending = FILE_ENDING.exec(basename(path))?.[0];
+  if (ending === undefined) return;
+  throw new UsageError(
+    `The output of this target is a directory, and "${bounded(basename(path))}" is the name of a file.`,
+    { hint: `Leave ${ending} out, or choose a target that is one file.` },
+  );
 }
 
 /**
@@ -108,15 +125,20 @@ function streamSink(stream: OutStream): ByteSink {
 }
 
 /** The path of what was written, as the summary shows it: the user's own words, and the names of the files. */
-export function shownOutput({ argument, directory, name }: OutputPlace, files: Plan["files"]): string {
-  if (directory === undefined) return "standard output";
+export function shownOutput(place: OutputPlace, files: Plan["files"]): string {
+  const { argument, directory, name, remote } = place;
+  if (directory === undefined && remote === undefined) return "standard output";
   const names = files.map((file) => file.name);
   const [only] = names;
   if (name !== undefined && names.length === 1 && only === name) return argument;
-  const folder =
-    name === undefined ? argument.slice(0, 1) + withoutTrailing(argument.slice(1), "/\\") : dirname(argument);
+  const folder = remote === undefined ? folderOf(argument, name) : withoutTrailing(remote.folder, "/");
   const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
   return `${folder === "." ? "" : `${folder}/`}${names.length === 1 ? only : `{${names.slice(0, MOST_NAMED).join(", ")}${more}}`}`;
+}
+
+function folderOf(argument: string, name: string | undefined): string {
+  if (name !== undefined) return dirname(argument);
+  return argument.slice(0, 1) + withoutTrailing(argument.slice(1), "/\\");
 }
 
 /** Files named in a summary. */

@@ -6,7 +6,7 @@ import { type PlanReport, planReport, reportNonFinite } from "../plan/report.ts"
 import { runInto } from "./engine.ts";
 import { AppendOutput } from "./outputs/append.ts";
 import { CompareOutput } from "./outputs/compare.ts";
-import type { RunOutput } from "./outputs/output.ts";
+import type { ResumableOutput, RunOutput } from "./outputs/output.ts";
 import { StagedOutput } from "./outputs/staged.ts";
 import {
   existingFiles,
@@ -15,6 +15,7 @@ import {
   refuseMixedModels,
   refuseOverlap,
 } from "./outputs/store.ts";
+import { UploadOutput } from "./outputs/upload.ts";
 import type { RunOptions } from "./run-options.ts";
 import { RunState } from "./run-state.ts";
 
@@ -53,8 +54,9 @@ export async function runPlan(
     files.map(({ name }) => name),
   );
   await refuseMixedModels(plan, output);
-  const { stage } = output;
-  if (stage === undefined) await refuseUnstaged(output, files, options);
+  if (output.stage === undefined && output.upload === undefined) {
+    await refuseUnstaged(output, files, options);
+  }
   const layouts = files.map((file) => layoutFile(plan, file));
   const run = new RunState(plan, model, layouts, options.bandByteLength ?? defaultBandByteLength, options);
   await runInto(run, await outputFor(run, output));
@@ -77,15 +79,15 @@ export async function runPlan(
   };
 }
 
-/** Where the pieces go: into files on a disk, to files that only grow, or beside files that are there already. */
+/** Where the pieces go: into files on a disk, to a server in parts, to files that only grow, or beside files that are there. */
 async function outputFor(run: RunState, store: OutputStore): Promise<RunOutput> {
-  if (store.stage === undefined) return new AppendOutput(run, store);
+  if (store.stage === undefined && store.upload === undefined) return new AppendOutput(run, store);
   const { resume = false, overwrite = false } = run.options;
   const planned = run.layouts.map(({ file }) => file);
   const existing = overwrite ? [] : await existingFiles(store, planned);
   const [taken] = existing;
   if (taken !== undefined && !resume) throw outputExists(store, taken);
-  const output = await StagedOutput.open(run, store.stage.bind(store));
+  const output = await openResumable(run, store);
   const foreign = existing.find((name) => !output.isPublished(name));
   if (foreign === undefined) return output;
   const isComplete = existing.length === planned.length && output.isEmpty();
@@ -97,6 +99,11 @@ async function outputFor(run: RunState, store: OutputStore): Promise<RunOutput> 
   await output.close(false);
   // either the interrupted run had written all files, or the files come from elsewhere: the bytes decide
   return new CompareOutput(run, store);
+}
+
+function openResumable(run: RunState, store: OutputStore): Promise<ResumableOutput> {
+  if (store.stage !== undefined) return StagedOutput.open(run, store.stage.bind(store));
+  return UploadOutput.open(run, store);
 }
 
 function chosenFiles(plan: Plan, names: readonly string[] | undefined): PlanFile[] {
@@ -130,7 +137,7 @@ async function refuseUnstaged(
   options: RunOptions,
 ): Promise<void> {
   if (options.resume === true) {
-    throw new UsageError("A run can only be resumed where files are written in place.", {
+    throw new UsageError("A run can only be resumed where files are written in place or sent in parts.", {
       path: output.name,
       hint: "Write into a directory.",
     });

@@ -2,6 +2,7 @@ import type { HttpOptions } from "./http-request.ts";
 import type { ByteSink } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
 import type { StagedFile, StageOptions } from "./staging.ts";
+import type { UploadedFile } from "./upload.ts";
 
 /** A store as plain data, from which a worker opens the same one. */
 export type StoreAddress =
@@ -38,6 +39,8 @@ export interface WriteStore {
   create(path: string): Promise<ByteSink>;
   /** A file that is written in any order and survives the process; absent where the store has no such files. */
   stage?(path: string, options: StageOptions): Promise<StagedFile>;
+  /** A file that a server takes in parts, and that a later run can go on with; absent where the store has no such files. */
+  upload?(path: string, options: StageOptions): Promise<UploadedFile>;
   /** Removes a finished file; absent where the store cannot. A missing file is no error. */
   remove?(path: string): Promise<void>;
 }

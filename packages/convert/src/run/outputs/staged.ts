@@ -1,12 +1,5 @@
 /** Files on a disk: written in any order by several workers, journaled, and continued after an interruption. */
-import {
-  type ByteSource,
-  IoError,
-  isCodecError,
-  type StagedAddress,
-  type StagedFile,
-  UsageError,
-} from "@requant/core";
+import { type ByteSource, IoError, type StagedAddress, type StagedFile, UsageError } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
@@ -14,6 +7,7 @@ import { inParallel, type Pool } from "../pool.ts";
 import type { RunState } from "../run-state.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
 import { checkHeader } from "./check-header.ts";
+import { isInterruption } from "./interruption.ts";
 import {
   headLine,
   type Journal,
@@ -23,7 +17,7 @@ import {
   refuseOtherRun,
 } from "./journal.ts";
 import { headOf } from "./journal-head.ts";
-import type { RunOutput } from "./output.ts";
+import type { ResumableOutput } from "./output.ts";
 import { lost, type OutputStore } from "./store.ts";
 
 /** Pieces that are read again at one go. */
@@ -37,7 +31,7 @@ const CHECKPOINT_INTERVAL = 15_000;
  * Files appear under their names only when all of them are written and checked. When the run is interrupted, finished pieces
  * stay beside them under temporary names; after any other failure the temporary files are removed.
  */
-export class StagedOutput implements RunOutput {
+export class StagedOutput implements ResumableOutput {
   readonly slots = 2;
   private readonly run: RunState;
   private readonly staged: readonly StagedFile[];
@@ -282,11 +276,6 @@ function sourceOf(file: StagedFile): ByteSource {
     readInto: (target, start) => file.readInto(target, start),
     async close() {},
   };
-}
-
-/** True for failures after which a later run can continue: neither the plan nor the source caused them. */
-function isInterruption(error: unknown): boolean {
-  return isCodecError(error) ? error.code === "IO" : error instanceof Error && error.name === "AbortError";
 }
 
 /** Reads pieces again, several at a time, and hands each one's checksum to `use`. */
