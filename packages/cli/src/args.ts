@@ -102,16 +102,19 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       conversion(
         command(
           "convert <model> <output>",
-          "convert to another format; the output - is standard output",
+          "convert to another format; the output is a path, hf:owner/repo, s3://bucket/folder, or - for standard output",
           async () => (await import("./commands/convert.ts")).convert,
         ),
       ),
     ),
   )
     .option("--plan", "print the plan, write nothing")
+    .option("--dry-run", "the same; for an output on the hub also what would be sent, and the model card")
     .option("--overwrite", "replace an existing output")
     .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
     .option("--resume", "go on where an interrupted conversion of the same output ended")
+    .option("--private", "make the repository of an output on the hub private, where it is not there yet")
+    .option("--stage <directory>", "where each file of an output on the hub lies until it is sent")
     .option("--no-verify", "do not re-read and compare what was written")
     .option(...allowNonFinite);
 

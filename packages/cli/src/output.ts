@@ -6,7 +6,7 @@ import { type ByteSink, IoError, UsageError } from "@requant/core";
 import { asIoError } from "@requant/core/node";
 import { bounded, withoutTrailing } from "@requant/core/text";
 import type { Context } from "./context.ts";
-import type { RemoteOutput } from "./remote-output.ts";
+import type { RemoteOptions, RemoteOutput } from "./remote-output.ts";
 import { remotePlace } from "./remote-place.ts";
 import type { OutStream } from "./streams.ts";
 
@@ -34,6 +34,7 @@ const FILE_ENDING = /\.(?:gguf|safetensors|bin|pth?|npy|npz|json|zip|tar)$/i;
 export async function outputPlace(
   argument: string,
   singleFile: boolean,
+  options: RemoteOptions = {},
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<OutputPlace> {
   if (argument.trim() === "") {
@@ -42,7 +43,7 @@ export async function outputPlace(
     });
   }
   if (STANDARD_OUTPUT.includes(argument)) return { argument, directory: undefined, name: undefined };
-  const elsewhere = await remotePlace(argument, singleFile, environment);
+  const elsewhere = await remotePlace({ argument, singleFile, environment, options });
   if (elsewhere !== undefined) {
     if (!singleFile) refuseFileName(withoutTrailing(argument, "/"));
     return { argument, directory: undefined, ...elsewhere };

@@ -203,8 +203,8 @@ export {
 } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
-export { type OutputStore, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
-export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
+export { type OutputStore, refuseMixedModels, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
+export { type ConversionReport, defaultBandByteLength, runIdentity, runPlan } from "./run/run.ts";
 export type { RunOptions, RunProgress } from "./run/run-options.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";
 export { type WebWorkersOptions, webWorkers } from "./run/workers/web.ts";

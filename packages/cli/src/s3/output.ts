@@ -2,11 +2,11 @@
 import { type OutputStore, runPlan } from "@requant/convert";
 import { checkStorePath, type UrlOptions, UsageError } from "@requant/core";
 import type { RemoteOutput, RemotePlace } from "../remote-output.ts";
+import { uploadState } from "../upload-state.ts";
 import { workFolder } from "../user-folders.ts";
 import { type S3Place, s3Place, s3ReadStore } from "./address.ts";
 import { type S3Client, s3Client } from "./client.ts";
 import { partLengthFor, removeObject, uploadedFile } from "./upload-file.ts";
-import { uploadState } from "./upload-state.ts";
 import { elements, elementText } from "./xml.ts";
 
 /** `s3://bucket/folder/model.gguf` for a target of one file, `s3://bucket/folder` for others. */

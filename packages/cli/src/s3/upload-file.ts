@@ -1,9 +1,9 @@
 /** One object that is sent in parts: S3's multipart upload (Amazon S3 User Guide, "Uploading an object using multipart upload"). */
 import { IoError, isCodecError, type UploadedFile } from "@requant/core";
 import { TransientFault } from "@requant/core/http";
+import type { KnownUpload, UploadState } from "../upload-state.ts";
 import { isEncrypted, isMd5, objectETag, partChecksums, plainETag } from "./checksums.ts";
 import type { S3Client } from "./client.ts";
-import type { KnownUpload, UploadState } from "./upload-state.ts";
 import { elements, elementText, escaped } from "./xml.ts";
 
 const MiB = 1024 * 1024;

@@ -6,6 +6,7 @@ import { type PlanReport, planReport, reportNonFinite } from "../plan/report.ts"
 import { runInto } from "./engine.ts";
 import { AppendOutput } from "./outputs/append.ts";
 import { CompareOutput } from "./outputs/compare.ts";
+import { headOf } from "./outputs/journal-head.ts";
 import type { ResumableOutput, RunOutput } from "./outputs/output.ts";
 import { StagedOutput } from "./outputs/staged.ts";
 import {
@@ -77,6 +78,17 @@ export async function runPlan(
     }),
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/**
+ * Names a run by everything that decides its bytes: the plan, the source's files and their versions, and what the options add. Two
+ * runs with the same name make the same files.
+ */
+export async function runIdentity(plan: Plan, model: Model, options: RunOptions = {}): Promise<string> {
+  const layouts = plan.files.map((file) => layoutFile(plan, file));
+  const band = options.bandByteLength ?? defaultBandByteLength;
+  const { run, source } = await headOf(new RunState(plan, model, layouts, band, options));
+  return JSON.stringify([run, source]);
 }
 
 /** Where the pieces go: into files on a disk, to a server in parts, to files that only grow, or beside files that are there. */

@@ -8,7 +8,7 @@ export interface HttpAsking {
   readonly method?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent again as it is when the request is repeated. */
-  readonly body?: Uint8Array<ArrayBuffer> | string | undefined;
+  readonly body?: Uint8Array<ArrayBuffer> | Blob | string | undefined;
   /** What a person can do when the server stays busy or silent. */
   readonly hint?: string | undefined;
 }
@@ -108,7 +108,7 @@ export class HttpRequest {
   async ask(asking: HttpAsking, offset?: number): Promise<Response> {
     const { method, headers, body, hint } = asking;
     const request = this.#options.fetch ?? globalThis.fetch;
-    this.#watch(body === undefined ? 0 : (body.length / SLOWEST_SENDING) * 1000);
+    this.#watch((lengthOf(body) / SLOWEST_SENDING) * 1000);
     let response: Response;
     try {
       response = await request(this.#url, {
@@ -224,6 +224,11 @@ export class HttpRequest {
     });
     return new TransientFault(error);
   }
+}
+
+function lengthOf(body: HttpAsking["body"]): number {
+  if (body === undefined) return 0;
+  return body instanceof Blob ? body.size : body.length;
 }
 
 /** fetch says only "fetch failed"; what happened is its cause. */

@@ -1,4 +1,4 @@
-/** What this machine remembers of an upload: its identity on the server, and a journal. Both outlive the process. */
+/** What this machine remembers of an upload: its name on the server, and a journal. Both outlive the process. */
 import { createHash } from "node:crypto";
 import { type FileHandle, open, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
