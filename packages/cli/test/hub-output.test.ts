@@ -267,7 +267,9 @@ describe("faults", () => {
     expect(again.status).toBe(4);
     expect(again.err).toMatch(/exists already/);
     hub.fault = () => false;
-    await checked(fromLocal("hf:me/dir", ...SHARDS, "--resume"));
+    const resumed = await checked(fromLocal("hf:me/dir", ...SHARDS, "--resume", "--json"));
+    const whole = await requant("convert", hf, join(home, "again"), ...SHARDS, "--json");
+    expect(JSON.parse(resumed.out).tensors).toEqual(JSON.parse(whole.out).tensors);
     const shards = hub.writes.commits.flatMap(({ paths }) =>
       paths.filter((path) => path.endsWith(".safetensors")),
     );

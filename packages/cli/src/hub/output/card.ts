@@ -27,6 +27,9 @@ export interface CardFacts {
 const BEGIN = "<!-- requant: begin -->";
 const END = "<!-- requant: end -->";
 
+const MOST_LINES = 200;
+const LONGEST_LINE = 500;
+
 /** Keys that hold for the weights in any format. */
 const CARRIED: readonly string[] = ["license", "license_name", "license_link", "language", "pipeline_tag"];
 
@@ -56,7 +59,7 @@ function frontMatterOf({ baseModel, sourceCard, licence }: CardFacts): ReadonlyM
   const added = new Map<string, string>();
   for (const key of CARRIED) {
     const entry = entries.get(key);
-    if (entry !== undefined) added.set(key, entry);
+    if (entry !== undefined) added.set(key, ownLines(entry));
   }
   if (!added.has("license") && licence !== undefined)
     added.set("license", `license: ${JSON.stringify(licence)}`);
@@ -66,6 +69,13 @@ function frontMatterOf({ baseModel, sourceCard, licence }: CardFacts): ReadonlyM
   }
   added.set("tags", "tags:\n- requant");
   return added;
+}
+
+/** An entry of a foreign card, as far as its lines belong to its key: no other line may become one of ours. */
+function ownLines(entry: string): string {
+  const [first = "", ...rest] = entry.split("\n");
+  const belonging = rest.slice(0, MOST_LINES).filter((line) => /^(?:\s|- )\s*\S/.test(line));
+  return [first, ...belonging].map((line) => printable(line.slice(0, LONGEST_LINE))).join("\n");
 }
 
 function sectionLines(facts: CardFacts): string[] {

@@ -22,6 +22,10 @@ const HINT = "Check the connection, and run the same command with --resume.";
 /** Answers that have no body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
+const UNFOLLOWED = { redirect: "manual" } as const;
+/** For large bodies: of any other request, undici keeps a copy of all that was sent, to send it again after a redirect. */
+const SENT_ONCE = { redirect: "error", window: null } as const;
+
 /**
  * A `fetch` for the hub library. A redirect is followed on the hub only: to any other server neither the token nor the content
  * is sent on. Other servers are asked for what the hub named, without the token.
@@ -37,7 +41,11 @@ export function hubFetch({
   const options = {
     ...(signal === undefined ? {} : { signal }),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
-    fetch: ((input, init) => globalThis.fetch(input, { ...init, redirect: "manual" })) satisfies typeof fetch,
+    fetch: ((input, init) =>
+      globalThis.fetch(input, {
+        ...init,
+        ...(init?.body instanceof Blob ? SENT_ONCE : UNFOLLOWED),
+      })) satisfies typeof fetch,
   };
 
   async function ask(url: string, asking: HttpAsking, redirects: number): Promise<Response> {
