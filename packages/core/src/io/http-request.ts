@@ -13,6 +13,7 @@ export interface HttpAsking {
   readonly hint?: string | undefined;
 }
 
+/** How a server is asked. */
 export interface HttpOptions {
   /** Replaces the global `fetch`: a proxy, a signer, a test. */
   readonly fetch?: typeof globalThis.fetch;

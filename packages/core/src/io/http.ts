@@ -7,7 +7,7 @@
  * const status = await persist(
  *   () => new HttpRequest(url, url, {}),
  *   async (request) => (await request.ask({ method: "PUT", body: "text" })).status,
- *   { retries: 3 },
+ *   { signal: undefined, retries: 3 },
  * );
  */
 
