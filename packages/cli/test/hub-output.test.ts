@@ -1,8 +1,8 @@
 /** The hub as an output, through the hub's own library, to a stand-in hub. The bytes must be those of a local conversion. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, type Stats, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   GOOD_TOKEN,
   POOR_TOKEN,
@@ -279,5 +279,35 @@ describe("faults", () => {
       const bytes = readFileSync(join(local.safetensors, name));
       expect(Buffer.from(await file("me/dir", name)).equals(bytes), name).toBe(true);
     }
+  });
+
+  it("a file that was made and not sent is not made again", async () => {
+    const stage = join(home, "stage");
+    const args = ["hf:me/new/m.gguf", "--to", "gguf:q8_0", "--stage", stage] as const;
+    hub.fault = ({ server }, response) => {
+      if (server !== "storage") return false;
+      response.writeHead(400).end("no");
+      return true;
+    };
+    expect(await fromLocal(...args)).toMatchObject({ status: 4 });
+    const before = statSync(join(stage, "m.gguf"));
+    let sent: Stats | undefined;
+    hub.fault = ({ server }) => {
+      if (server === "storage") sent ??= statSync(join(stage, "m.gguf"));
+      return false;
+    };
+    await checked(fromLocal(...args, "--resume"));
+    expect([sent?.ino, sent?.mtimeMs]).toEqual([before.ino, before.mtimeMs]);
+    expect(Buffer.from(await file("me/new", "m.gguf")).equals(readFileSync(local.gguf))).toBe(true);
+  });
+
+  it("a large body is sent in a way that keeps no copy of it: 1 GB takes 0.2 GB of memory, and 2.1 GB otherwise", async () => {
+    const sent: RequestInit[] = [];
+    const spy = vi.spyOn(globalThis, "fetch");
+    await checked(fromLocal("hf:me/new/m.gguf", "--to", "gguf:q8_0"));
+    for (const [, init] of spy.mock.calls) if (init?.body instanceof Blob) sent.push(init);
+    spy.mockRestore();
+    expect(sent.length).toBeGreaterThan(1);
+    expect(sent.every(({ redirect, window }) => redirect === "error" && window === null)).toBe(true);
   });
 });

@@ -34,7 +34,7 @@ export async function hubOutput({
   }
   const parts = address.path?.split("/") ?? [];
   const last = parts.at(-1);
-  const name = singleFile && last !== undefined && /\.[a-z0-9]+$/i.test(last) ? last : undefined;
+  const name = singleFile && last !== undefined && /\.gguf$/i.test(last) ? last : undefined;
   const below = name === undefined ? parts : parts.slice(0, -1);
   const folder = below.map((part) => `${part}/`).join("");
   const { repository, revision } = address;
