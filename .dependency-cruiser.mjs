@@ -88,9 +88,9 @@ export default {
       name: "hub-loads-when-used",
       comment: "a command that reads a local path loads nothing of the hub or of other stores: import() only",
       severity: "error",
-      from: { path: "^packages/cli/src/", pathNot: "^packages/cli/src/(hub|local)/" },
+      from: { path: "^packages/cli/src/", pathNot: "^packages/cli/src/(hub|local|s3)/" },
       to: {
-        path: "^packages/(cli/src/(hub|local)/|core/src/io/hub/)",
+        path: "^packages/(cli/src/(hub|local|s3)/|core/src/io/hub/)",
         dynamic: false,
         dependencyTypesNot: ["type-only"],
       },
@@ -124,7 +124,7 @@ export default {
     {
       name: "sources-know-no-commands",
       severity: "error",
-      from: { path: "^packages/cli/src/(hub|local)/" },
+      from: { path: "^packages/cli/src/(hub|local|s3)/" },
       to: { path: "^packages/cli/src/commands/" },
     },
     {

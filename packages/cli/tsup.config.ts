@@ -21,7 +21,9 @@ const command = defineConfig({
   format: ["esm"],
   target: "node20",
   platform: "node",
-  noExternal: [/^(?!node:)/],
+  // the library of the hub has WebAssembly of its own, and is used for uploads only
+  external: ["@huggingface/hub"],
+  noExternal: [/^(?!node:|@huggingface\/hub$)/],
   splitting: true,
   clean: false,
   dts: false,

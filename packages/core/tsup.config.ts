@@ -4,6 +4,7 @@ export default library({
   index: "src/index.ts",
   bits: "src/bits/index.ts",
   format: "src/format/index.ts",
+  http: "src/io/http.ts",
   hub: "src/io/hub/index.ts",
   kernels: "src/kernels/index.ts",
   node: "src/io/node/index.ts",

@@ -107,16 +107,20 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         conversion(
           command(
             "convert <model> <output>",
-            "convert to another format; the output - is standard output",
+            "convert to another format; the output is a path, hf:owner/repo, s3://bucket/folder, or - for standard output",
             async () => (await import("./commands/convert.ts")).convert,
           ),
         ),
       ),
     ),
-  ).option(
-    "--plan-out <file.json>",
-    "save the plan for many machines in place of converting: requant run makes its parts, requant finish the output",
-  );
+  )
+    .option("--dry-run", "as --plan; for an output on the hub also what would be sent, and the model card")
+    .option("--private", "make the repository of an output on the hub private, where it is not there yet")
+    .option("--stage <directory>", "where each file of an output on the hub lies until it is sent")
+    .option(
+      "--plan-out <file.json>",
+      "save the plan for many machines in place of converting: requant run makes its parts, requant finish the output",
+    );
 
   based(
     sized(

@@ -8,10 +8,12 @@ import {
   type StatisticsIndex,
   type Target,
 } from "@requant/convert";
+import { printable } from "@requant/core/text";
 import { type CalibrationOptions, isCalibrationText } from "./calibration-options.ts";
 import type { Context } from "./context.ts";
 import { type ExecuteOptions, execute, showPlan } from "./execute.ts";
 import type { OutputPlace } from "./output.ts";
+import type { RemoteOutput } from "./remote-output.ts";
 import { withScales } from "./scales.ts";
 import type { WorkingFile } from "./working-file.ts";
 
@@ -41,12 +43,28 @@ export interface Conversion extends PlannedConversion {
   searchPlan?(statistics: StatisticsIndex): Promise<Plan>;
 }
 
-/** Shows the plan; with a text, that of the statistics which the text would give. */
+/**
+ * Shows the plan; with a text, that of the statistics which the text would give.
+ * @param remote shows what would be done there, too
+ */
 export async function showConversion(
   { model, targets, options, given, planOf }: PlannedConversion,
   context: Context,
+  remote?: RemoteOutput,
 ): Promise<number> {
-  if (!isCalibrationText(given.calibrate)) return showPlan(await planOf(model), model, context);
+  if (!isCalibrationText(given.calibrate)) {
+    const plan = await planOf(model);
+    const status = await showPlan(plan, model, context);
+    const preview = context.options.json === true ? undefined : await remote?.preview?.(plan, model, context);
+    if (preview !== undefined)
+      context.streams.out.write(
+        `\n${preview
+          .split("\n")
+          .map((line) => printable(line))
+          .join("\n")}\n`,
+      );
+    return status;
+  }
   const { showPlanWithText } = await import("./calibration.ts");
   const isMeasured = targets.some((target) => measuresWeights(model, target, options));
   const makePlan = (more: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);

@@ -1,5 +1,6 @@
 import { rmdir } from "node:fs/promises";
 import {
+  type ConversionReport,
   conversionWarnings,
   distinctFindings,
   type Model,
@@ -60,18 +61,17 @@ export async function execute(
   { jobs, ...run }: ExecuteOptions,
 ): Promise<number> {
   const { streams, signal, options } = context;
-  const isStream = place.directory === undefined;
-  const store = isStream
-    ? streamedOutput(plan, context)
-    : directoryStore(place.directory, { overwrite: run.overwrite === true });
+  const { directory, remote } = place;
+  const isStream = directory === undefined && remote === undefined;
+  const runIn = runnerOf(plan, model, place, context, run.overwrite === true);
   const warnings = await warningsByTarget(plan, model);
   showWarnings(distinctFindings(warnings.flat()), streams, options);
   if (isStream && run.check !== false && options.quiet !== true)
     streams.err.write("note: Standard output cannot be read back, so what is written is not compared.\n");
   const bar = new ProgressBar(streams.err, options.quiet === true);
-  const made = isStream ? [] : await madeFolders(place.directory);
+  const made = directory === undefined ? [] : await madeFolders(directory);
   try {
-    const report = await runPlan(plan, model, store, {
+    const report = await runIn({
       ...run,
       check: !isStream && run.check,
       signal,
@@ -104,6 +104,20 @@ export async function execute(
     for (const folder of made.reverse()) await rmdir(folder).catch(() => {});
     throw error;
   }
+}
+
+/** What runs the plan into a place. */
+function runnerOf(
+  plan: Plan,
+  model: Model,
+  { directory, remote }: OutputPlace,
+  context: Context,
+  overwrite: boolean,
+): (options: RunOptions) => Promise<ConversionReport> {
+  if (remote !== undefined) return (options) => remote.run(plan, model, options, context);
+  const store =
+    directory === undefined ? streamedOutput(plan, context) : directoryStore(directory, { overwrite });
+  return (options) => runPlan(plan, model, store, options);
 }
 
 /** The folders that were made now, the outermost first. */

@@ -49,7 +49,19 @@ const topics: Readonly<Record<string, Topic>> = {
           "-",
           "standard output, as /dev/stdout is, where the output is one file; results and progress then go to standard error, and nothing is read back",
         ],
+        [
+          "hf:owner/repo",
+          "a repository of the Hugging Face hub, made where there is none (--private); each file is made on this machine (--stage), sent and removed, and the last commit adds the model card; HF_TOKEN (or hf auth login) must allow writing",
+        ],
+        [
+          "s3://bucket/folder",
+          "an object store (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_S3): files are sent in parts as they are made",
+        ],
         ["--overwrite", "replace files that exist; without it they are refused"],
+        [
+          "--resume",
+          "go on where an interrupted conversion to the same output ended, also to the hub and to S3",
+        ],
       ],
       look,
     ),

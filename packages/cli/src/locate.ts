@@ -25,7 +25,7 @@ const places: readonly Place[] = [
   {
     prefix: /^s3:\/\//,
     async locate(argument, { signal }, environment) {
-      const { s3Store } = await import("./s3.ts");
+      const { s3Store } = await import("./s3/address.ts");
       return remote(s3Store(argument, environment, { signal }));
     },
   },

@@ -1,4 +1,4 @@
-/** Output arguments: a file, a folder, or standard output. */
+/** Output arguments: a file, a folder, a place on a server, or standard output. */
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import type { OutputStore, Plan } from "@requant/convert";
@@ -6,16 +6,20 @@ import { type ByteSink, IoError, UsageError } from "@requant/core";
 import { asIoError } from "@requant/core/node";
 import { bounded, withoutTrailing } from "@requant/core/text";
 import type { Context } from "./context.ts";
+import type { RemoteOptions, RemoteOutput } from "./remote-output.ts";
+import { remotePlace } from "./remote-place.ts";
 import type { OutStream } from "./streams.ts";
 
 /** Where an output goes. */
 export interface OutputPlace {
   /** As the user wrote it. */
   readonly argument: string;
-  /** Undefined for standard output. */
+  /** Undefined for standard output, and for a place on a server. */
   readonly directory: string | undefined;
   /** Of the one file, or of the parts without their numbers; undefined where the output is a folder. */
   readonly name: string | undefined;
+  /** Set for a place on a server. */
+  readonly remote?: RemoteOutput | undefined;
 }
 
 const STANDARD_OUTPUT: readonly string[] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
@@ -41,7 +45,12 @@ const NEEDS_FOLDER: Readonly<
  * A target of one file goes into a file, unless the output is a folder that exists; everything else is a folder of files.
  * @throws UsageError for an empty name, for a folder named like a file, and for several targets on standard output
  */
-export async function outputPlace(argument: string, makes: OutputKind): Promise<OutputPlace> {
+export async function outputPlace(
+  argument: string,
+  makes: OutputKind,
+  options: RemoteOptions = {},
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<OutputPlace> {
   if (argument.trim() === "") {
     throw new UsageError("The name of the output is empty.", {
       hint: "Give the path of a file or a directory, or - for standard output.",
@@ -54,6 +63,12 @@ export async function outputPlace(argument: string, makes: OutputKind): Promise<
     });
   }
   if (isStandard) return { argument, directory: undefined, name: undefined };
+  const singleFile = makes === "file";
+  const elsewhere = await remotePlace({ argument, singleFile, environment, options });
+  if (elsewhere !== undefined) {
+    if (makes !== "file") refuseFileName(withoutTrailing(argument, "/"), makes);
+    return { argument, directory: undefined, ...elsewhere };
+  }
   const path = resolve(argument);
   const kind = await stat(path).catch(() => undefined);
   if (kind !== undefined && !kind.isDirectory() && !kind.isFile()) {
@@ -64,14 +79,18 @@ export async function outputPlace(argument: string, makes: OutputKind): Promise<
   }
   if (kind?.isDirectory() === true) return { argument, directory: path, name: undefined };
   if (makes === "file") return { argument, directory: dirname(path), name: basename(path) };
-  const ending = FILE_ENDING.exec(basename(path))?.[0];
-  if (ending !== undefined) {
-    const { why, instead } = NEEDS_FOLDER[makes];
-    throw new UsageError(`${why}, and "${bounded(basename(path))}" is the name of a file.`, {
-      hint: `Leave ${ending} out, or ${instead}.`,
-    });
-  }
+  refuseFileName(path, makes);
   return { argument, directory: path, name: undefined };
+}
+
+/** @throws UsageError for a folder that is named like a file */
+function refuseFileName(path: string, makes: Exclude<OutputKind, "file">): void {
+  const ending = FILE_ENDING.exec(basename(path))?.[0];
+  if (ending === undefined) return;
+  const { why, instead } = NEEDS_FOLDER[makes];
+  throw new UsageError(`${why}, and "${bounded(basename(path))}" is the name of a file.`, {
+    hint: `Leave ${ending} out, or ${instead}.`,
+  });
 }
 
 /**
@@ -128,13 +147,13 @@ function streamSink(stream: OutStream): ByteSink {
 }
 
 /** The path of what was written, as the summary shows it: the user's own words, and the names of the files. */
-export function shownOutput({ argument, directory, name }: OutputPlace, files: Plan["files"]): string {
-  if (directory === undefined) return "standard output";
+export function shownOutput(place: OutputPlace, files: Plan["files"]): string {
+  const { argument, directory, name, remote } = place;
+  if (directory === undefined && remote === undefined) return "standard output";
   const paths = files.map((file) => file.name);
   const [only] = paths;
   if (name !== undefined && paths.length === 1 && only === name) return argument;
-  const folder =
-    name === undefined ? argument.slice(0, 1) + withoutTrailing(argument.slice(1), "/\\") : dirname(argument);
+  const folder = remote === undefined ? folderOf(argument, name) : withoutTrailing(remote.folder, "/");
   const inner = commonFolder(paths);
   const names = paths.map((path) => path.slice(inner.length));
   const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
@@ -146,6 +165,11 @@ function commonFolder(paths: readonly string[]): string {
   const [first = ""] = paths;
   const folder = first.slice(0, first.lastIndexOf("/") + 1);
   return paths.every((path) => path.startsWith(folder)) ? folder : "";
+}
+
+function folderOf(argument: string, name: string | undefined): string {
+  if (name !== undefined) return dirname(argument);
+  return argument.slice(0, 1) + withoutTrailing(argument.slice(1), "/\\");
 }
 
 /** Files named in a summary. */

@@ -10,10 +10,15 @@ import {
 } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { type OutputKind, type OutputPlace, outputPlace } from "./output.ts";
+import type { RemoteOptions } from "./remote-output.ts";
 
 /** The place of what these targets make. */
-export function placeOf(argument: string, targets: readonly Target[]): Promise<OutputPlace> {
-  return outputPlace(argument, outputKind(targets));
+export function placeOf(
+  argument: string,
+  targets: readonly Target[],
+  options: RemoteOptions = {},
+): Promise<OutputPlace> {
+  return outputPlace(argument, outputKind(targets), options);
 }
 
 function outputKind([first, ...others]: readonly Target[]): OutputKind {

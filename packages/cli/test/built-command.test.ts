@@ -89,7 +89,7 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
     rmSync(folder, { recursive: true });
   });
 
-  it("has all it needs inside", () => {
+  it("has all it needs inside, but for the library of the hub, which uploads alone load", () => {
     const outside = [...loads("bin.js", "ever")].flatMap((file) =>
       [
         ...readFileSync(new URL(file, built), "utf8").matchAll(
@@ -100,7 +100,18 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
         .map(([, name]) => name ?? "")
         .filter((name) => !isBuiltin(name)),
     );
-    expect(outside).toEqual([]);
+    expect(outside).toEqual(["@huggingface/hub"]);
+  });
+
+  it("inspect of a local path loads nothing of S3 and of uploads", () => {
+    const chunks = [...loads("bin.js", "ever")].map((file) => chunkOf(file, "inspect"));
+    const inspect = chunks.find((chunk) => chunk.startsWith("inspect-")) ?? "inspect is in no chunk";
+    const loaded = new Set([...loads("bin.js", "first"), ...loads(inspect, "first")]);
+    const holding = (text: string): string[] =>
+      [...loaded].filter((file) => readFileSync(new URL(file, built), "utf8").includes(text));
+    expect(holding("inspectModel")).not.toEqual([]);
+    for (const text of ["AWS4-HMAC-SHA256", '"@huggingface/hub"', "CompleteMultipartUpload"])
+      expect(holding(text)).toEqual([]);
   });
 
   it("has beside it what it starts", () => {

@@ -208,7 +208,7 @@ export {
 } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
-export { type OutputStore, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
+export { type OutputStore, refuseMixedModels, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
 export { type PartNumber, refusePart } from "./run/parts/part-work.ts";
 export { openParts, type PartOptions, type PartReport, type PlanParts } from "./run/parts/plan-parts.ts";
 export {
@@ -220,7 +220,7 @@ export {
   savedPlan,
   serializePlan,
 } from "./run/parts/saved-plan.ts";
-export { runPlan } from "./run/run.ts";
+export { runIdentity, runPlan } from "./run/run.ts";
 export { defaultBandByteLength, type RunOptions, type RunProgress } from "./run/run-options.ts";
 export type { ConversionReport } from "./run/run-report.ts";
 export { type SharedBytes, sharedBytes } from "./run/sharing/shared-bytes.ts";

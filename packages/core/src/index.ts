@@ -42,6 +42,7 @@ export type { ByteSource } from "./io/source.ts";
 export type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "./io/staging.ts";
 export type { PlainUrlOptions, ReadStore, StoreAddress, WriteStore } from "./io/store.ts";
 export { checkStorePath } from "./io/store-path.ts";
+export type { UploadedFile } from "./io/upload.ts";
 export { shownUrl, type UrlOptions, type UrlStoreOptions, urlSource, urlStore } from "./io/url.ts";
 export { jsonFaultPlace } from "./json-fault.ts";
 export { BF16, F16 } from "./kernels/float-twin.ts";

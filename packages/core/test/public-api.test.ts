@@ -1,6 +1,7 @@
 import * as core from "@requant/core";
 import * as bits from "@requant/core/bits";
 import * as format from "@requant/core/format";
+import * as http from "@requant/core/http";
 import * as hub from "@requant/core/hub";
 import * as kernels from "@requant/core/kernels";
 import * as node from "@requant/core/node";
@@ -12,9 +13,8 @@ import * as web from "@requant/core/web";
 import { expect, test } from "vitest";
 
 /** A change here is a change of the public interface: it needs a changeset. Types are covered by the compiler. */
-test.each(Object.entries({ core, bits, format, hub, kernels, node, numeric, solve, testing, view, web }))(
-  "exports of %s",
-  (_name, exported) => {
-    expect(Object.keys(exported).sort()).toMatchSnapshot();
-  },
-);
+test.each(
+  Object.entries({ core, bits, format, http, hub, kernels, node, numeric, solve, testing, view, web }),
+)("exports of %s", (_name, exported) => {
+  expect(Object.keys(exported).sort()).toMatchSnapshot();
+});

@@ -8,12 +8,18 @@ import { withConversionOptions, writtenArguments } from "../plan-arguments.ts";
 import { withReferredModels } from "../referred-models.ts";
 import { placeOf, planTargets } from "../several-targets.ts";
 
-const convertArguments = writtenArguments.extend({ planOut: z.string().optional() });
+const convertArguments = writtenArguments.extend({
+  planOut: z.string().optional(),
+  dryRun: z.boolean().optional(),
+  private: z.boolean().optional(),
+  stage: z.string().optional(),
+});
 
 export const convert: Handler = async ([argument = "", output = ""], given, context) => {
   const choices = convertArguments.parse(given);
   const targets = parseTargets(choices.to);
-  const place = await placeOf(output, targets);
+  const { private: isPrivate, stage } = choices;
+  const place = await placeOf(output, targets, { isPrivate, stage });
   const saving = choices.planOut === undefined ? undefined : await import("../parts/save-plan.ts");
   saving?.refuseForSaving(choices, place, context);
   const opening = saving === undefined ? context : sameEverywhere(context);
@@ -23,7 +29,9 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
         const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
           planTargets(source, targets, { ...options, ...more, ...models, outputName: place.name });
         const conversion = { model, targets, options, given: choices, planOf };
-        if (choices.plan === true) return showConversion(conversion, context);
+        if (choices.plan === true || choices.dryRun === true) {
+          return showConversion(conversion, context, choices.dryRun === true ? place.remote : undefined);
+        }
         const instead = saving?.insteadOf({ argument, location, place, given: choices }, context);
         return carryOut({ ...conversion, place, files, instead }, context);
       }),

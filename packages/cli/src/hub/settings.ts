@@ -1,9 +1,9 @@
 /** What the environment says of the hub, under the names that `hf` reads (huggingface_hub, `constants.py`). */
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { HUB_ENDPOINT } from "@requant/core/hub";
 import { checkedSecret, secretFrom } from "../secret.ts";
+import { cacheHome, folderFrom } from "../user-folders.ts";
 
 export interface HubSettings {
   readonly endpoint: string;
@@ -36,16 +36,6 @@ export async function hubSettings(environment: NodeJS.ProcessEnv): Promise<HubSe
 async function storedToken(path: string): Promise<string | undefined> {
   const text = await readFile(path, "utf8").catch(() => "");
   return checkedSecret(text, `The token file ${path}`);
-}
-
-function cacheHome(environment: NodeJS.ProcessEnv): string {
-  return folderFrom(environment, "XDG_CACHE_HOME") ?? join(homedir(), ".cache");
-}
-
-function folderFrom(environment: NodeJS.ProcessEnv, name: string): string | undefined {
-  const value = environment[name]?.trim();
-  if (value === undefined || value === "") return undefined;
-  return /^~(?=$|[/\\])/.test(value) ? join(homedir(), value.slice(1)) : resolve(value);
 }
 
 function isTrue(value: string | undefined): boolean {

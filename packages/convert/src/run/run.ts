@@ -6,7 +6,8 @@ import { runInto } from "./engine.ts";
 import { refuseOtherModel } from "./other-model.ts";
 import { AppendOutput } from "./outputs/append.ts";
 import { CompareOutput } from "./outputs/compare.ts";
-import type { RunOutput } from "./outputs/output.ts";
+import { headOf } from "./outputs/journal-head.ts";
+import type { ResumableOutput, RunOutput } from "./outputs/output.ts";
 import { StagedOutput } from "./outputs/staged.ts";
 import {
   existingFiles,
@@ -15,6 +16,7 @@ import {
   refuseMixedModels,
   refuseOverlap,
 } from "./outputs/store.ts";
+import { UploadOutput } from "./outputs/upload.ts";
 import { cutIntoJobs } from "./pieces.ts";
 import { defaultBandByteLength, type RunOptions } from "./run-options.ts";
 import { type ConversionReport, reportOf } from "./run-report.ts";
@@ -44,26 +46,38 @@ export async function runPlan(
     files.map(({ name }) => name),
   );
   await refuseMixedModels(plan, output);
-  const { stage } = output;
-  if (stage === undefined) await refuseUnstaged(output, files, options);
+  if (output.stage === undefined && output.upload === undefined) {
+    await refuseUnstaged(output, files, options);
+  }
   const layouts = files.map((file) => layoutFile(plan, file));
-  // an output that only appends takes one file after the other
-  const sharing = stage === undefined ? nothingShared : sharedByTargets(plan, model, layouts);
+  // an output that is no file on a disk takes one file after the other
+  const sharing = output.stage === undefined ? nothingShared : sharedByTargets(plan, model, layouts);
   const work = cutIntoJobs(layouts, options.bandByteLength ?? defaultBandByteLength, sharing);
   const run = new RunState(plan, model, layouts, work, options);
   await runInto(run, await outputFor(run, output));
   return reportOf(run, started);
 }
 
-/** Where the pieces go: into files on a disk, to files that only grow, or beside files that are there already. */
+/**
+ * Names a run by everything that decides its bytes: the plan, the source's files and their versions, and what the options add. Two
+ * runs with the same name make the same files.
+ */
+export async function runIdentity(plan: Plan, model: Model, options: RunOptions = {}): Promise<string> {
+  const layouts = plan.files.map((file) => layoutFile(plan, file));
+  const work = cutIntoJobs(layouts, options.bandByteLength ?? defaultBandByteLength);
+  const { run, source } = await headOf(new RunState(plan, model, layouts, work, options));
+  return JSON.stringify([run, source]);
+}
+
+/** Where the pieces go: into files on a disk, to a server in parts, to files that only grow, or beside files that are there. */
 async function outputFor(run: RunState, store: OutputStore): Promise<RunOutput> {
-  if (store.stage === undefined) return new AppendOutput(run, store);
+  if (store.stage === undefined && store.upload === undefined) return new AppendOutput(run, store);
   const { resume = false, overwrite = false } = run.options;
   const planned = run.layouts.map(({ file }) => file);
   const existing = overwrite ? [] : await existingFiles(store, planned);
   const [taken] = existing;
   if (taken !== undefined && !resume) throw outputExists(store, taken);
-  const output = await StagedOutput.open(run, store.stage.bind(store));
+  const output = await openResumable(run, store);
   const foreign = existing.find((name) => !output.isPublished(name));
   if (foreign === undefined) return output;
   const isComplete = existing.length === planned.length && output.isEmpty();
@@ -75,6 +89,11 @@ async function outputFor(run: RunState, store: OutputStore): Promise<RunOutput> 
   await output.close(false);
   // either the interrupted run had written all files, or the files come from elsewhere: the bytes decide
   return new CompareOutput(run, store);
+}
+
+function openResumable(run: RunState, store: OutputStore): Promise<ResumableOutput> {
+  if (store.stage !== undefined) return StagedOutput.open(run, store.stage.bind(store));
+  return UploadOutput.open(run, store);
 }
 
 function chosenFiles(plan: Plan, names: readonly string[] | undefined): PlanFile[] {
@@ -93,7 +112,7 @@ async function refuseUnstaged(
   options: RunOptions,
 ): Promise<void> {
   if (options.resume === true) {
-    throw new UsageError("A run can only be resumed where files are written in place.", {
+    throw new UsageError("A run can only be resumed where files are written in place or sent in parts.", {
       path: output.name,
       hint: "Write into a directory.",
     });

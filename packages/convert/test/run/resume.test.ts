@@ -507,7 +507,12 @@ describe("the journal", () => {
   it("of other bytes is empty", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
-        expect(parseJournal(bytes)).toEqual({ head: undefined, pieces: new Map(), byteLength: 0 });
+        expect(parseJournal(bytes)).toEqual({
+          head: undefined,
+          pieces: new Map(),
+          parts: new Map(),
+          byteLength: 0,
+        });
       }),
     );
   });

@@ -2,6 +2,18 @@ import { CodecError, IoError, type LimitError, UsageError } from "../errors.ts";
 import { quoted, withoutTrailing } from "../text.ts";
 import { rateLimitReset, retryAfter } from "./retry.ts";
 
+/** What is asked of a server, where it is more than to send bytes. */
+export interface HttpAsking {
+  /** Default GET. */
+  readonly method?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Sent again as it is when the request is repeated. */
+  readonly body?: Uint8Array<ArrayBuffer> | Blob | string | undefined;
+  /** What a person can do when the server stays busy or silent. */
+  readonly hint?: string | undefined;
+}
+
+/** How a server is asked. */
 export interface HttpOptions {
   /** Replaces the global `fetch`: a proxy, a signer, a test. */
   readonly fetch?: typeof globalThis.fetch;
@@ -26,6 +38,8 @@ export class TransientFault extends Error {
 
 /** Bytes that must come within the stall timeout. */
 const LEAST_PROGRESS = 4096;
+/** Bytes a second: a body that is sent more slowly has stalled. */
+const SLOWEST_SENDING = 32 * 1024;
 
 /** Timeouts, rate limits and overload: the same request may succeed later. Other statuses are final. */
 const transientStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
@@ -77,18 +91,37 @@ export class HttpRequest {
    * @throws TransientFault for network faults and busy servers, IoError for 401 and 403
    */
   async get(headers: Readonly<Record<string, string>>, offset?: number): Promise<Response> {
+    const response = await this.ask({ headers }, offset);
+    const { status } = response;
+    if (status === 401 || status === 403) {
+      throw new IoError(`The server refuses access (${status}).`, {
+        path: this.name,
+        hint: "Give an access token in the headers, accept the model's licence on its page, or renew the signed URL.",
+      });
+    }
+    return response;
+  }
+
+  /**
+   * Sends any request; the caller judges the answer. A body gets more time, by its length.
+   * @throws TransientFault for network faults and busy servers
+   */
+  async ask(asking: HttpAsking, offset?: number): Promise<Response> {
+    const { method, headers, body, hint } = asking;
     const request = this.#options.fetch ?? globalThis.fetch;
-    this.#watch();
+    this.#watch((lengthOf(body) / SLOWEST_SENDING) * 1000);
     let response: Response;
     try {
       response = await request(this.#url, {
+        ...(method === undefined ? {} : { method }),
+        ...(body === undefined ? {} : { body }),
         headers: { ...this.#options.headers, ...headers },
         signal: this.#controller.signal,
       });
     } catch (cause) {
       // the caller's own fetch may throw a more precise error
       if (cause instanceof CodecError) throw cause;
-      throw this.#networkFault(cause, offset);
+      throw this.#networkFault(cause, offset, hint);
     }
     const { status } = response;
     if (transientStatuses.has(status)) {
@@ -98,16 +131,10 @@ export class HttpRequest {
       const error = new IoError(`The server is busy or limits requests (${status}).${wait}`, {
         path: this.name,
         offset,
-        hint: "Try again later, or download the file first.",
+        hint: hint ?? "Try again later, or download the file first.",
         reason: "unreachable",
       });
       throw new TransientFault(error, after);
-    }
-    if (status === 401 || status === 403) {
-      throw new IoError(`The server refuses access (${status}).`, {
-        path: this.name,
-        hint: "Give an access token in the headers, accept the model's licence on its page, or renew the signed URL.",
-      });
     }
     return response;
   }
@@ -175,26 +202,34 @@ export class HttpRequest {
     this.#controller.abort();
   }
 
-  #watch(): void {
+  #watch(more = 0): void {
     this.#progress = 0;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#stalled = true;
-      this.#controller.abort();
-    }, this.#options.stallTimeout ?? 60_000);
+    this.#timer = setTimeout(
+      () => {
+        this.#stalled = true;
+        this.#controller.abort();
+      },
+      (this.#options.stallTimeout ?? 60_000) + more,
+    );
   }
 
-  #networkFault(cause: unknown, offset: number | undefined): TransientFault {
+  #networkFault(cause: unknown, offset: number | undefined, hint?: string): TransientFault {
     const why = this.#stalled ? "the server fell silent, or sends almost nothing" : reasonOf(cause);
     const error = new IoError(`The network failed: ${why}.`, {
       path: this.name,
       offset,
       cause,
-      hint: "Check the connection and the address.",
+      hint: hint ?? "Check the connection and the address.",
       reason: "unreachable",
     });
     return new TransientFault(error);
   }
+}
+
+function lengthOf(body: HttpAsking["body"]): number {
+  if (body === undefined) return 0;
+  return body instanceof Blob ? body.size : body.length;
 }
 
 /** fetch says only "fetch failed"; what happened is its cause. */

@@ -3,6 +3,7 @@ import type { SharedWork } from "./sharing.ts";
 import type { ByteSink } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
 import type { StagedFile, StageOptions } from "./staging.ts";
+import type { UploadedFile } from "./upload.ts";
 
 /** A store as plain data, from which a worker opens the same one. */
 export type StoreAddress =
@@ -44,6 +45,8 @@ export interface WriteStore {
    * such files. With `make: false`, undefined where nothing of this name was begun.
    */
   share?(name: string, options?: { readonly make?: boolean }): Promise<SharedWork | undefined>;
+  /** A file that a server takes in parts, and that a later run can go on with; absent where the store has no such files. */
+  upload?(path: string, options: StageOptions): Promise<UploadedFile>;
   /** Removes a finished file; absent where the store cannot. A missing file is no error. */
   remove?(path: string): Promise<void>;
 }

@@ -1,13 +1,12 @@
 /** Files for stores that only append: memory, a network, a page. */
-import { type ByteSink, type ByteSource, IoError } from "@requant/core";
+import { type ByteSink, IoError } from "@requant/core";
 import type { FileLayout } from "../../plan/files/layout.ts";
-import { checksum } from "../checksum-twin.ts";
-import type { Job, Piece } from "../pieces.ts";
+import type { Piece } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
 import { noWork, WorkArea } from "../work-area.ts";
-import { checkHeader } from "./check-header.ts";
+import { checkFile } from "./check-file.ts";
 import type { RunOutput } from "./output.ts";
-import { lost, type OutputStore } from "./store.ts";
+import type { OutputStore } from "./store.ts";
 
 /** Zeros written at a time. */
 const GAP_BYTE_LENGTH = 64 * 1024;
@@ -164,41 +163,5 @@ async function fillTo(sink: ByteSink, byteOffset: number): Promise<void> {
   }
   while (sink.byteLength < byteOffset) {
     await sink.write(new Uint8Array(Math.min(GAP_BYTE_LENGTH, byteOffset - sink.byteLength)));
-  }
-}
-
-async function checkFile(run: RunState, store: OutputStore, file: number, area: WorkArea): Promise<void> {
-  const layout = run.layouts[file];
-  if (layout === undefined) return;
-  const path = `${store.name}/${layout.file.name}`;
-  const source = await store.open(layout.file.name);
-  if (source === undefined) throw new IoError("The file that was written is not there.", { path });
-  try {
-    const { byteLength } = layout.file;
-    if (source.byteLength !== byteLength) {
-      throw new IoError(`${byteLength} bytes were written, ${source.byteLength} are there.`, { path });
-    }
-    await checkHeader(source, layout);
-    for (const job of run.work.jobs) {
-      if (job.pieces[0]?.file === file) await checkJob(run, source, job, path, area);
-    }
-  } finally {
-    await source.close();
-  }
-}
-
-async function checkJob(
-  run: RunState,
-  source: ByteSource,
-  job: Job,
-  path: string,
-  area: WorkArea,
-): Promise<void> {
-  for (const piece of job.pieces) {
-    run.options.signal?.throwIfAborted();
-    await source.readInto(area.bytes("out", 0, piece.byteLength), piece.byteOffset);
-    const sum = checksum(area.bytes("out", 0, piece.byteLength));
-    if (sum !== run.resultOf(piece)?.checksum) throw lost(path, run.plan.tensors[piece.tensor]?.name);
-    run.report("check", piece);
   }
 }

@@ -23,11 +23,14 @@ export interface Journal {
   readonly head: JournalHead | undefined;
   /** By the index of the piece in its file. */
   readonly pieces: ReadonlyMap<number, PieceResult>;
+  /** Of an upload: what the server answered to each part, by index. */
+  readonly parts: ReadonlyMap<number, string>;
   /** Bytes of the lines that are whole. */
   readonly byteLength: number;
 }
 
 const MAGIC = "requant-journal-2";
+const PART = "part";
 
 export function headLine(head: JournalHead): Uint8Array {
   return sealed(`${MAGIC} ${JSON.stringify(head)}`);
@@ -43,6 +46,11 @@ export function pieceLine(index: number, result: PieceResult): Uint8Array {
   ];
   const weights = words.map((word) => ` ${word}`).join("");
   return sealed(`${index} ${sum} ${noise} ${maxAbsError} ${signal}${weights}`);
+}
+
+/** A part of an upload that the server has taken. */
+export function partLine(index: number, answer: string): Uint8Array {
+  return sealed(`${PART} ${index} ${answer}`);
 }
 
 /** Weights that are not finite, as one word: JSON has no NaN. */
@@ -78,12 +86,16 @@ function outputOf(word: string | undefined): Pick<PieceResult, "output"> {
 /** Reads all lines up to the first incomplete one. */
 export function parseJournal(bytes: Uint8Array): Journal {
   const pieces = new Map<number, PieceResult>();
+  const parts = new Map<number, string>();
   let head: JournalHead | undefined;
   let byteLength = 0;
   for (const { text, end } of sealedLines(bytes)) {
     if (head === undefined) {
       head = parseHead(text);
       if (head === undefined) break;
+    } else if (text.startsWith(`${PART} `)) {
+      const [, index, answer = ""] = text.split(" ");
+      parts.set(Number(index), answer);
     } else {
       const [index, sum, noise, maxAbsError, signal, given, made, output] = text.split(" ");
       if (sum === undefined || signal === undefined) break;
@@ -98,7 +110,7 @@ export function parseJournal(bytes: Uint8Array): Journal {
     }
     byteLength = end;
   }
-  return { head, pieces, byteLength };
+  return { head, pieces, parts, byteLength };
 }
 
 function parseHead(text: string): JournalHead | undefined {

@@ -31,3 +31,13 @@ export interface RunOutput {
   /** After a failure in any step but the last. No unfinished file may keep its final name. */
   end(error: unknown): Promise<void>;
 }
+
+/** An output that a later run can go on with. */
+export interface ResumableOutput extends RunOutput {
+  /** Whether the earlier run had already given the file its final name. */
+  isPublished(name: string): boolean;
+  /** True when no earlier run left unfinished files. */
+  isEmpty(): boolean;
+  /** Ends the use of all files. Returns true when finished work was kept for a later run. */
+  close(keep: boolean): Promise<boolean>;
+}

@@ -1,5 +1,5 @@
 /** Files on a disk: written in any order by several workers, journaled, and continued after an interruption. */
-import { IoError, isCodecError, type StagedAddress, type StagedFile, UsageError } from "@requant/core";
+import { IoError, type StagedAddress, type StagedFile, UsageError } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
@@ -7,6 +7,7 @@ import type { Pool } from "../pool.ts";
 import { readAgain } from "../read-again.ts";
 import type { RunState } from "../run-state.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
+import { isInterruption } from "./interruption.ts";
 import {
   headLine,
   type Journal,
@@ -16,7 +17,7 @@ import {
   refuseOtherRun,
 } from "./journal.ts";
 import { headOf } from "./journal-head.ts";
-import type { RunOutput } from "./output.ts";
+import type { ResumableOutput } from "./output.ts";
 import { lost, type OutputStore } from "./store.ts";
 import { checkWrittenHeader } from "./written-header.ts";
 
@@ -28,7 +29,7 @@ const CHECKPOINT_INTERVAL = 15_000;
  * Files appear under their names only when all of them are written and checked. When the run is interrupted, finished pieces
  * stay beside them under temporary names; after any other failure the temporary files are removed.
  */
-export class StagedOutput implements RunOutput {
+export class StagedOutput implements ResumableOutput {
   readonly slots = 2;
   private readonly run: RunState;
   private readonly staged: readonly StagedFile[];
@@ -237,9 +238,4 @@ export class StagedOutput implements RunOutput {
     if (file === undefined) throw new IoError("The file is not open.", { path: this.head.run });
     return file;
   }
-}
-
-/** True for failures after which a later run can continue: neither the plan nor the source caused them. */
-function isInterruption(error: unknown): boolean {
-  return isCodecError(error) ? error.code === "IO" : error instanceof Error && error.name === "AbortError";
 }

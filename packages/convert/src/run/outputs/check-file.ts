@@ -1,0 +1,55 @@
+/** Reads published files again. */
+import { type ByteSource, IoError } from "@requant/core";
+import { checksum } from "../checksum-twin.ts";
+import type { Job } from "../pieces.ts";
+import type { RunState } from "../run-state.ts";
+import type { WorkArea } from "../work-area.ts";
+import { checkHeader } from "./check-header.ts";
+import { lost, type OutputStore } from "./store.ts";
+
+/**
+ * Compares a file that has its final name with the plan, and its pieces with what was written. Without `area` only its length
+ * and its header are compared.
+ * @throws IoError where they differ
+ */
+export async function checkFile(
+  run: RunState,
+  store: OutputStore,
+  file: number,
+  area: WorkArea | undefined,
+): Promise<void> {
+  const layout = run.layouts[file];
+  if (layout === undefined) return;
+  const path = `${store.name}/${layout.file.name}`;
+  const source = await store.open(layout.file.name);
+  if (source === undefined) throw new IoError("The file that was written is not there.", { path });
+  try {
+    const { byteLength } = layout.file;
+    if (source.byteLength !== byteLength) {
+      throw new IoError(`${byteLength} bytes were written, ${source.byteLength} are there.`, { path });
+    }
+    await checkHeader(source, layout);
+    if (area === undefined) return;
+    for (const job of run.work.jobs) {
+      if (job.pieces[0]?.file === file) await checkJob(run, source, job, path, area);
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+async function checkJob(
+  run: RunState,
+  source: ByteSource,
+  job: Job,
+  path: string,
+  area: WorkArea,
+): Promise<void> {
+  for (const piece of job.pieces) {
+    run.options.signal?.throwIfAborted();
+    await source.readInto(area.bytes("out", 0, piece.byteLength), piece.byteOffset);
+    const sum = checksum(area.bytes("out", 0, piece.byteLength));
+    if (sum !== run.resultOf(piece)?.checksum) throw lost(path, run.plan.tensors[piece.tensor]?.name);
+    run.report("check", piece);
+  }
+}

@@ -1,0 +1,205 @@
+/** Files on a server that takes them in parts: made by several workers, journaled, and continued after an interruption. */
+import { IoError, type UploadedFile } from "@requant/core";
+import { finding } from "../../model/findings/finding.ts";
+import type { FileLayout } from "../../plan/files/layout.ts";
+import type { Job, Piece, PieceResult } from "../pieces.ts";
+import type { RunState } from "../run-state.ts";
+import { noWork, WorkArea } from "../work-area.ts";
+import { checkFile } from "./check-file.ts";
+import { isInterruption } from "./interruption.ts";
+import {
+  headLine,
+  type Journal,
+  type JournalHead,
+  parseJournal,
+  partLine,
+  pieceLine,
+  refuseOtherRun,
+} from "./journal.ts";
+import { headOf } from "./journal-head.ts";
+import type { ResumableOutput } from "./output.ts";
+import { type FilledRange, PartBuffers } from "./part-buffers.ts";
+import type { OutputStore } from "./store.ts";
+
+/** A file of the run, what the journal says of it, and its parts that are not sent yet. */
+interface OpenUpload {
+  readonly file: UploadedFile;
+  readonly layout: FileLayout;
+  readonly journal: Journal;
+  /** Undefined where the earlier run had published the file. */
+  readonly buffers: PartBuffers | undefined;
+}
+
+/**
+ * What is sent cannot be read again before it is published, so the proof of a part is the checksum that the server reports of
+ * it: the journal's claim of a piece counts where the server still has every part of it, with the answer that the journal
+ * noted. Files get their names only when the server has all parts of all of them.
+ */
+export class UploadOutput implements ResumableOutput {
+  readonly slots = 2;
+  private readonly run: RunState;
+  private readonly store: OutputStore;
+  private readonly head: JournalHead;
+  private readonly uploads: readonly OpenUpload[];
+  /** False until this run may change what an earlier run left. */
+  private begun = false;
+
+  private constructor(run: RunState, store: OutputStore, head: JournalHead, files: readonly UploadedFile[]) {
+    this.run = run;
+    this.store = store;
+    this.head = head;
+    const filled = run.layouts.map(({ header }): FilledRange[] => [
+      { byteOffset: 0, byteLength: header.byteLength },
+    ]);
+    for (const { pieces } of run.work.jobs) for (const piece of pieces) filled[piece.file]?.push(piece);
+    this.uploads = run.layouts.flatMap((layout, index): OpenUpload[] => {
+      const file = files[index];
+      if (file === undefined) return [];
+      const journal = parseJournal(file.journal);
+      if (journal.head !== undefined) refuseOtherRun(journal.head, head, file.name);
+      const buffers = new PartBuffers({
+        byteLength: file.byteLength,
+        partByteLength: file.partByteLength,
+        filled: filled[index] ?? [],
+        isSent: (part) => isSent(file, journal, part),
+        send: async (part, bytes) => file.log(partLine(part, await file.put(part, bytes))),
+      });
+      return [{ file, layout, journal, buffers: file.published ? undefined : buffers }];
+    });
+  }
+
+  /** Opens and locks all files. @throws IoError when another process writes one; UsageError when another run is to be resumed */
+  static async open(run: RunState, store: OutputStore): Promise<UploadOutput> {
+    const { resume = false } = run.options;
+    const head = await headOf(run);
+    const files: UploadedFile[] = [];
+    try {
+      for (const { file } of run.layouts) {
+        const opened = await store.upload?.(file.name, { byteLength: file.byteLength, resume });
+        if (opened !== undefined) files.push(opened);
+      }
+      return new UploadOutput(run, store, head, files);
+    } catch (error) {
+      for (const file of files) await (file.journal.byteLength === 0 ? file.discard() : file.keep());
+      throw error;
+    }
+  }
+
+  isPublished(name: string): boolean {
+    return this.uploads.find(({ layout }) => layout.file.name === name)?.file.published === true;
+  }
+
+  isEmpty(): boolean {
+    return this.uploads.every(({ file }) => file.journal.byteLength === 0 && !file.published);
+  }
+
+  /** The jobs without the pieces whose parts the server has. */
+  async jobsLeft(): Promise<readonly Job[]> {
+    const { run } = this;
+    const isLeft = (piece: Piece): boolean => {
+      const result = this.claimed(piece);
+      if (result === undefined) return true;
+      run.setResult(piece, result);
+      run.report("write", piece);
+      return false;
+    };
+    return run.work.jobs
+      .map((job) => ({ ...job, pieces: job.pieces.filter(isLeft) }))
+      .filter(({ pieces }) => pieces.length > 0);
+  }
+
+  /** The journal's result of a piece, where the server has all its bytes. */
+  private claimed({ file: index, index: piece, byteOffset, byteLength }: Piece): PieceResult | undefined {
+    const upload = this.uploads[index];
+    const result = upload?.journal.pieces.get(piece);
+    if (upload === undefined || result === undefined) return undefined;
+    const { file, journal } = upload;
+    if (file.published) return result;
+    const end = Math.max(byteOffset + byteLength, byteOffset + 1);
+    const first = Math.floor(byteOffset / file.partByteLength);
+    for (let part = first; part * file.partByteLength < end; part++) {
+      if (!isSent(file, journal, part)) return undefined;
+    }
+    return result;
+  }
+
+  /** Begins the uploads, and writes the headers and the first line of new journals. */
+  async begin(): Promise<void> {
+    this.begun = true;
+    for (const { file, journal, layout, buffers } of this.uploads) {
+      if (buffers === undefined) continue;
+      await file.cutJournal(journal.head === undefined ? 0 : journal.byteLength);
+      await file.begin();
+      if (journal.head === undefined) await file.log(headLine(this.head));
+      await buffers.begin();
+      await buffers.write(layout.header, 0);
+    }
+  }
+
+  readonly deliver = async ({ file, byteOffset }: Piece, bytes: Uint8Array): Promise<void> => {
+    await this.uploads[file]?.buffers?.write(bytes, byteOffset);
+  };
+
+  async note(piece: Piece, result: PieceResult): Promise<void> {
+    const upload = this.uploads[piece.file];
+    if (upload?.buffers !== undefined) await upload.file.log(pieceLine(piece.index, result));
+  }
+
+  /** Gives all files their names, one directly after the other. */
+  async publish(): Promise<void> {
+    for (const { buffers } of this.uploads) await buffers?.flush();
+    for (const { file } of this.uploads) await file.publish();
+    for (const { file } of this.uploads) await file.finish();
+  }
+
+  /**
+   * Reads lengths and headers again; and all pieces of a file whose checksum the server does not tell. Files that are not what
+   * was sent are removed.
+   */
+  async checkPublished(): Promise<void> {
+    const { run, store } = this;
+    run.startPhase();
+    const area = new WorkArea({ ...noWork, out: run.work.sizes.out });
+    try {
+      for (const [index, { file }] of this.uploads.entries()) {
+        await checkFile(run, store, index, file.confirmed ? undefined : area);
+      }
+    } catch (error) {
+      if (error instanceof IoError) {
+        for (const { layout } of this.uploads) await store.remove?.(layout.file.name);
+      }
+      throw error;
+    } finally {
+      area.release();
+    }
+  }
+
+  /** After an interruption, the parts on the server are kept for a later run. */
+  async end(error: unknown): Promise<void> {
+    const { keep = true, onFinding } = this.run.options;
+    const kept = await this.close(keep && isInterruption(error));
+    if (kept) {
+      const message = "The server keeps the parts that it has; a run that does not resume removes them.";
+      onFinding?.(finding("kept", message));
+    }
+  }
+
+  async close(keep: boolean): Promise<boolean> {
+    for (const { buffers } of this.uploads) await buffers?.settle();
+    const kept = keep || !this.begun;
+    let any = false;
+    for (const { file } of this.uploads) {
+      if (kept && (this.begun || file.journal.byteLength > 0)) {
+        await file.keep();
+        any = true;
+      } else await file.discard();
+    }
+    return any;
+  }
+}
+
+/** Whether the server has a part, with the answer that the journal noted. */
+function isSent(file: UploadedFile, { parts }: Journal, part: number): boolean {
+  const answer = parts.get(part);
+  return answer !== undefined && file.parts.get(part) === answer;
+}
