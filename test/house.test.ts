@@ -73,6 +73,24 @@ describe("packages", () => {
   );
 });
 
+describe("roles of tensors", () => {
+  /** Words of names that say what a tensor is, as alternatives of a regular expression. */
+  const DECIDES = /\/[^/\n]*(?:norm|gate_inp|embed_tokens|lm_head|rotary)[^/\n]*\|[^/\n]*\//;
+  const place = "packages/models/src/roles/tensor-role.ts";
+
+  it("are decided in one place", () => {
+    const deciding = ["convert", "cli", "calibrate"].flatMap(sourcesOf).filter((path) =>
+      textOf(path)
+        .split("\n")
+        .some((line) => !/^\s*(?:\*|\/\/|import|export)/.test(line) && DECIDES.test(line)),
+    );
+    expect({ deciding, isThere: sourcesOf("models").includes(place) }).toEqual({
+      deciding: [],
+      isThere: true,
+    });
+  });
+});
+
 describe("libraries", () => {
   it("name options, never flags of the command line", () => {
     const flags = folders

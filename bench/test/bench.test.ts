@@ -6,6 +6,7 @@ import { interleave } from "../interleave.ts";
 import { limitContenders } from "../limits.ts";
 import { benchmarkPage } from "../page.ts";
 import { type Measurement, type Results, spread } from "../results.ts";
+import { severalSection, withSeveralCost } from "../several-cost.ts";
 
 function results(measurements: readonly Measurement[], load = 0.5): Results {
   return {
@@ -139,5 +140,41 @@ describe("what calibration costs", () => {
     const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
     const page = read("../../docs/calibration.md");
     expect(withCost(page, JSON.parse(read("../calibration.json")))).toBe(page);
+  });
+});
+
+describe("what several targets in one run cost", () => {
+  const { date, machine } = results([]);
+
+  it("subtracts one run from the runs for each target, beside the reading of all but one", () => {
+    const cost = {
+      date,
+      machine,
+      byteLength: 200e6,
+      rounds: 1,
+      reading: spread([2]),
+      conversions: [
+        { targets: ["q8_0", "q4_0", "f16"], apart: spread([10]), together: spread([5]), same: true },
+      ],
+    };
+    const row = severalSection(cost)
+      .split("\n")
+      .find((line) => line.startsWith("| `q8_0`"));
+    expect(row?.split("|").map((cell) => cell.trim())).toEqual([
+      "",
+      "`q8_0`, `q4_0`, `f16`",
+      "10.00 s (10.00 s)",
+      "5.00 s (5.00 s)",
+      "5.00 s (5.00 s)",
+      "4.00 s (4.00 s)",
+      "yes",
+      "",
+    ]);
+  });
+
+  it("is in docs/several-targets.md as bench/several-targets.json has it", () => {
+    const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
+    const page = read("../../docs/several-targets.md");
+    expect(withSeveralCost(page, JSON.parse(read("../several-targets.json")))).toBe(page);
   });
 });

@@ -95,7 +95,10 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       "--grids",
       "look for the grid of an earlier quantization in every matrix of floats; reads each that has one in whole",
     )
-    .option("--metadata", "list every metadata key or config value");
+    .option("--metadata", "list every metadata key or config value")
+    .option(...contextOption)
+    .option(...kvOption)
+    .option(...vramOption);
 
   written(
     based(
@@ -142,6 +145,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         "a float model whose weights went through a target and back",
         async () => (await import("./commands/fake-quantize.ts")).fakeQuantize,
       ),
+      "one",
     ),
   ).option("--dtype <type>", "what the values are stored in: f32, f16 or bf16", "f32");
 
@@ -158,8 +162,9 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
   )
     .option("--parameters <count>", "the number of parameters, in place of a model: 8B, 1.1B, 8x7B")
     .option("--memory <size>", "most bytes that weights and context may take, with a unit: 8GiB")
-    .option("--context <tokens>", "also count a context of so many tokens: 8192, 32k (k is 1024)")
-    .option("--kv <type>", "what the keys and values of the context are stored in: f16, q8_0 or q4_0");
+    .option(...vramOption)
+    .option(...contextOption)
+    .option(...kvOption);
 
   command(
     "verify <a> <b>",
@@ -326,3 +331,16 @@ function withoutArguments(program: Command): Command["helpInformation"] {
     return lines.toSpliced(start - 1, length + 1).join("\n");
   };
 }
+
+const contextOption = [
+  "--context <tokens>",
+  "also count a context of so many tokens: 8192, 32k (k is 1024)",
+] as const;
+const kvOption = [
+  "--kv <type>",
+  "what the keys and values of the context are stored in: f16, q8_0 or q4_0",
+] as const;
+const vramOption = [
+  "--vram <size>",
+  "the memory of a graphics card, for weights and context together, with a unit: 24GiB",
+] as const;

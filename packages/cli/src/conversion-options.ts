@@ -45,12 +45,18 @@ export function written(command: Command): Command {
     );
 }
 
+/** How many targets a command takes, as its help says it. */
+const takenTargets = {
+  one: "",
+  several: "; several, separated by commas, read the model once",
+} as const;
+
 /** The options that decide what a conversion makes. */
-export function conversion(command: Command): Command {
+export function conversion(command: Command, takes: keyof typeof takenTargets = "several"): Command {
   return needs(
     command,
     "--to <target>",
-    "a format and its words, such as gguf:q4_k_m, gguf:auto or safetensors:f16; requant help targets lists all",
+    `a format and its words, such as gguf:q4_k_m, gguf:auto or safetensors:f16${takenTargets[takes]}; requant help targets lists all`,
   )
     .option("--exact", "refuse any tensor that would not keep its values; looks for grids")
     .option(

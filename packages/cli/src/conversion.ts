@@ -17,7 +17,8 @@ import { withScales } from "./scales.ts";
 /** A model, and how it is planned. */
 interface PlannedConversion {
   readonly model: Model;
-  readonly target: Target;
+  /** Several are made of one reading. */
+  readonly targets: readonly Target[];
   /** What was asked for, without the statistics of a text. */
   readonly options: Omit<PlanOptions, "like" | "base">;
   readonly given: CalibrationOptions & { readonly jobs?: number | undefined };
@@ -37,12 +38,12 @@ interface Conversion extends PlannedConversion {
 
 /** Shows the plan; with a text, that of the statistics which the text would give. */
 export async function showConversion(
-  { model, target, options, given, planOf }: PlannedConversion,
+  { model, targets, options, given, planOf }: PlannedConversion,
   context: Context,
 ): Promise<number> {
   if (!isCalibrationText(given.calibrate)) return showPlan(await planOf(model), model, context);
   const { showPlanWithText } = await import("./calibration.ts");
-  const isMeasured = measuresWeights(model, target, options);
+  const isMeasured = targets.some((target) => measuresWeights(model, target, options));
   const makePlan = (more: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);
   return showPlanWithText({ given, model, jobs: given.jobs, makePlan, isMeasured }, context);
 }

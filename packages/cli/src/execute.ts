@@ -1,12 +1,13 @@
 import { rmdir } from "node:fs/promises";
 import {
   conversionWarnings,
+  distinctFindings,
   type Model,
-  notesOf,
   type Plan,
-  type PlanReport,
   planReport,
+  plansByTarget,
   type RunOptions,
+  reportsByTarget,
   runFindings,
   runPlan,
   warningsOf,
@@ -20,7 +21,7 @@ import { type OutputPlace, shownOutput, streamedOutput } from "./output.ts";
 import { findingText, showWarnings } from "./render/findings.ts";
 import { lookOf } from "./render/look.ts";
 import { ProgressBar } from "./render/progress.ts";
-import { renderReport } from "./render/report.ts";
+import { renderReports, reportsJson } from "./render/reports.ts";
 import { writeJson } from "./streams.ts";
 
 /** Prints what would be done. */
@@ -29,17 +30,19 @@ export async function showPlan(
   model: Model,
   { streams, options, look }: Context,
 ): Promise<number> {
-  const report = planReport(plan);
-  const warnings = await conversionWarnings(plan, model);
-  showWarnings(warnings, streams, options);
-  if (options.json) writeJson(streams, reportJson(report, warnings));
-  else streams.out.write(`${renderReport(report, { tensors: true, look })}\n`);
+  const reported = { plan, model, report: planReport(plan) };
+  const warnings = await warningsByTarget(plan, model);
+  showWarnings(distinctFindings(warnings.flat()), streams, options);
+  if (options.json) writeJson(streams, reportsJson(reported, warnings));
+  else streams.out.write(`${renderReports(reported, { tensors: true, look })}\n`);
   return exitStatus.done;
 }
 
-/** The report as people and scripts know it: findings as `notes` and `warnings`. */
-function reportJson({ findings, ...report }: PlanReport, warnings: readonly Finding[]): object {
-  return { ...report, notes: notesOf(findings), warnings };
+/** What a person should know before the plan of each target is carried out. */
+async function warningsByTarget(plan: Plan, model: Model): Promise<(readonly Finding[])[]> {
+  const warnings: Finding[][] = [];
+  for (const own of plansByTarget(plan)) warnings.push(await conversionWarnings(own, model));
+  return warnings;
 }
 
 /** What the command line says about a run. */
@@ -61,8 +64,8 @@ export async function execute(
   const store = isStream
     ? streamedOutput(plan, context)
     : directoryStore(place.directory, { overwrite: run.overwrite === true });
-  const warnings = await conversionWarnings(plan, model);
-  showWarnings(warnings, streams, options);
+  const warnings = await warningsByTarget(plan, model);
+  showWarnings(distinctFindings(warnings.flat()), streams, options);
   if (isStream && run.check !== false && options.quiet !== true)
     streams.err.write("note: Standard output cannot be read back, so what is written is not compared.\n");
   const bar = new ProgressBar(streams.err, options.quiet === true);
@@ -82,13 +85,15 @@ export async function execute(
       },
     });
     bar.end();
-    const found = warningsOf(runFindings(report, run));
-    showWarnings(found, streams, options);
-    if (options.json) writeJson(streams, reportJson(report, [...warnings, ...found]));
-    else if (options.quiet !== true) {
+    showWarnings(warningsOf(runFindings(report, run)), streams, options);
+    const reported = { plan, model, report };
+    if (options.json) {
+      const found = reportsByTarget(plan, report).map((own) => warningsOf(runFindings(own, run)));
+      const all = warnings.map((own, index) => [...own, ...(found[index] ?? [])]);
+      writeJson(streams, reportsJson(reported, all));
+    } else if (options.quiet !== true) {
       const look = isStream ? lookOf(streams.err) : context.look;
-      const output = shownOutput(place, plan.files);
-      const text = `${renderReport(report, { tensors: false, look, output })}\n`;
+      const text = `${renderReports(reported, { tensors: false, look, shownOutput: (files) => shownOutput(place, files) })}\n`;
       if (isStream) streams.err.write(text);
       else streams.out.write(text);
     }

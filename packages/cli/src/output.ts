@@ -23,17 +23,37 @@ const STANDARD_OUTPUT: readonly string[] = ["-", "/dev/stdout", "/dev/fd/1", "/p
 /** Endings of files that models are made of: a folder that is named so is a mistake. */
 const FILE_ENDING = /\.(?:gguf|safetensors|bin|pth?|npy|npz|json|zip|tar)$/i;
 
+/** What a command makes: one file, a folder of files, or the outputs of several targets. */
+export type OutputKind = "file" | "directory" | "several";
+
+/** What is said of a file name where a folder is needed. */
+const NEEDS_FOLDER: Readonly<
+  Record<Exclude<OutputKind, "file">, { readonly why: string; readonly instead: string }>
+> = {
+  directory: {
+    why: "The output of this target is a directory",
+    instead: "choose a target that is one file",
+  },
+  several: { why: "Several targets are written into a directory", instead: "name one target" },
+};
+
 /**
  * A target of one file goes into a file, unless the output is a folder that exists; everything else is a folder of files.
- * @throws UsageError for an empty name, and for a folder named like a file
+ * @throws UsageError for an empty name, for a folder named like a file, and for several targets on standard output
  */
-export async function outputPlace(argument: string, singleFile: boolean): Promise<OutputPlace> {
+export async function outputPlace(argument: string, makes: OutputKind): Promise<OutputPlace> {
   if (argument.trim() === "") {
     throw new UsageError("The name of the output is empty.", {
       hint: "Give the path of a file or a directory, or - for standard output.",
     });
   }
-  if (STANDARD_OUTPUT.includes(argument)) return { argument, directory: undefined, name: undefined };
+  const isStandard = STANDARD_OUTPUT.includes(argument);
+  if (isStandard && makes === "several") {
+    throw new UsageError("Standard output cannot hold the outputs of several targets.", {
+      hint: "Give a directory as the output, or name one target.",
+    });
+  }
+  if (isStandard) return { argument, directory: undefined, name: undefined };
   const path = resolve(argument);
   const kind = await stat(path).catch(() => undefined);
   if (kind !== undefined && !kind.isDirectory() && !kind.isFile()) {
@@ -43,13 +63,13 @@ export async function outputPlace(argument: string, singleFile: boolean): Promis
     });
   }
   if (kind?.isDirectory() === true) return { argument, directory: path, name: undefined };
-  if (singleFile) return { argument, directory: dirname(path), name: basename(path) };
+  if (makes === "file") return { argument, directory: dirname(path), name: basename(path) };
   const ending = FILE_ENDING.exec(basename(path))?.[0];
   if (ending !== undefined) {
-    throw new UsageError(
-      `The output of this target is a directory, and "${bounded(basename(path))}" is the name of a file.`,
-      { hint: `Leave ${ending} out, or choose a target that is one file.` },
-    );
+    const { why, instead } = NEEDS_FOLDER[makes];
+    throw new UsageError(`${why}, and "${bounded(basename(path))}" is the name of a file.`, {
+      hint: `Leave ${ending} out, or ${instead}.`,
+    });
   }
   return { argument, directory: path, name: undefined };
 }
@@ -110,13 +130,22 @@ function streamSink(stream: OutStream): ByteSink {
 /** The path of what was written, as the summary shows it: the user's own words, and the names of the files. */
 export function shownOutput({ argument, directory, name }: OutputPlace, files: Plan["files"]): string {
   if (directory === undefined) return "standard output";
-  const names = files.map((file) => file.name);
-  const [only] = names;
-  if (name !== undefined && names.length === 1 && only === name) return argument;
+  const paths = files.map((file) => file.name);
+  const [only] = paths;
+  if (name !== undefined && paths.length === 1 && only === name) return argument;
   const folder =
     name === undefined ? argument.slice(0, 1) + withoutTrailing(argument.slice(1), "/\\") : dirname(argument);
+  const inner = commonFolder(paths);
+  const names = paths.map((path) => path.slice(inner.length));
   const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
-  return `${folder === "." ? "" : `${folder}/`}${names.length === 1 ? only : `{${names.slice(0, MOST_NAMED).join(", ")}${more}}`}`;
+  return `${folder === "." ? "" : `${folder}/`}${inner}${names.length === 1 ? names[0] : `{${names.slice(0, MOST_NAMED).join(", ")}${more}}`}`;
+}
+
+/** The folder of all files, with its slash; empty where there is none. */
+function commonFolder(paths: readonly string[]): string {
+  const [first = ""] = paths;
+  const folder = first.slice(0, first.lastIndexOf("/") + 1);
+  return paths.every((path) => path.startsWith(folder)) ? folder : "";
 }
 
 /** Files named in a summary. */

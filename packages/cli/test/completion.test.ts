@@ -96,6 +96,14 @@ describe.each(["bash", "zsh", "fish"])("%s (skipped where it is not installed)",
     expect(completed(shell, "requant plan a --to ")).toEqual([...listTargets(), "exl2:auto"].sort());
   });
 
+  run("completes each of several targets", () => {
+    expect(completed(shell, "requant convert a b --to gguf:q8_0,gguf:q4_k")).toEqual([
+      "gguf:q8_0,gguf:q4_k",
+      "gguf:q8_0,gguf:q4_k_m",
+      "gguf:q8_0,gguf:q4_k_s",
+    ]);
+  });
+
   run("completes the words of other options and arguments", () => {
     expect(completed(shell, "requant choose --kv q")).toEqual(["q4_0", "q8_0"]);
     expect(completed(shell, "requant doctor m --for ll")).toEqual(["llama.cpp"]);

@@ -67,12 +67,7 @@ export {
   choiceSubject,
   chooseTargets,
 } from "./examine/choose/choose-targets.ts";
-export {
-  type ContextMemory,
-  cacheTypeNames,
-  contextMemory,
-  parseTokens,
-} from "./examine/choose/context-memory.ts";
+export { estimatedContextMemory } from "./examine/choose/estimated-memory.ts";
 export {
   type Candidate,
   type Figure,
@@ -80,7 +75,12 @@ export {
   type FigureSourceName,
   figureSources,
 } from "./examine/choose/figures.ts";
-export { type ContextCache, contextCache } from "./examine/context-cache.ts";
+export {
+  type ContextMemory,
+  cacheTypeNames,
+  contextMemory,
+  parseTokens,
+} from "./examine/context-memory.ts";
 export { type DoctorOptions, type DoctorReport, examineModel } from "./examine/doctor/doctor.ts";
 export { type Runtime, runtimes } from "./examine/doctor/runtimes.ts";
 export {
@@ -165,7 +165,6 @@ export {
   type StatisticsSize,
 } from "./model/statistics-file.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
-export { isEmbeddingOrHead } from "./model/weight-names.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,
@@ -181,6 +180,7 @@ export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/meta
 export {
   type Plan,
   type PlanFile,
+  type PlannedTarget,
   type PlanSource,
   type PlanSourceTensor,
   type PlanTensor,
@@ -192,6 +192,10 @@ export type { ModelPart, PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } 
 export { readPlanSource } from "./plan/read-plan-source.ts";
 export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
 export { wantsScales } from "./plan/scale-findings.ts";
+export { plansByTarget } from "./plan/several/join-plans.ts";
+export { parseTargets } from "./plan/several/parse-targets.ts";
+export { planConversions } from "./plan/several/plan-conversions.ts";
+export { reportsByTarget } from "./plan/several/reports.ts";
 export {
   describeTargets,
   listSizedTargets,
@@ -204,7 +208,8 @@ export {
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export { type OutputStore, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
-export { type ConversionReport, defaultBandByteLength, runPlan } from "./run/run.ts";
-export type { RunOptions, RunProgress } from "./run/run-options.ts";
+export { type ConversionReport, runPlan } from "./run/run.ts";
+export { defaultBandByteLength, type RunOptions, type RunProgress } from "./run/run-options.ts";
+export { type SharedBytes, sharedBytes } from "./run/sharing/shared-bytes.ts";
 export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";
 export { type WebWorkersOptions, webWorkers } from "./run/workers/web.ts";

@@ -11,12 +11,14 @@ export const FEW_STEPS = 15;
 /** How far from an integer a float of a few steps may seem to be by the rounding of its quotient. */
 export const EXACT_DOUBT: f32 = 1e-5;
 const MOST_SPLIT = 15;
+/** How far from an integer a multiple of up to `MOST_STEPS` may seem to be by roundings. */
+const INTEGER_DOUBT: f32 = 1e-4;
 const MOST_PASSES = 3;
 /** Levels above this are left to the reference. */
 const MOST_TOP = 128;
 const SLACK: f64 = 4.76837158203125e-7;
-/** Bytes of the floats that narrow the bounds of a scale first: it makes the levels of the others certain. */
-const FIRST_BYTES: usize = 64;
+/** Eight of the smallest magnitudes. They narrow the bounds of a scale first, which makes the levels of the others certain. */
+const small = memory.data(32, 16);
 
 /** The scale that `roundedSteps` found. */
 export let foundScale: f32 = 0;
@@ -29,6 +31,8 @@ let least: f32 = 0;
 let most: f32 = 0;
 /** From the largest float to the next number of its type. */
 let spacing: f32 = 0;
+/** A float is no multiple of the part of the largest one that was looked at. */
+let isOff = false;
 /** No level was in doubt when all floats narrowed the bounds. */
 let isSettled = false;
 
@@ -46,6 +50,43 @@ export function maxOf(v: v128): f32 {
 export function minOf(v: v128): f32 {
   const half = f32x4.pmin(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(f32x4.pmin(half, v128.shuffle<i32>(half, half, 1, 0, 3, 2)), 0);
+}
+
+/** Keeps eight of the smallest magnitudes of the group that is looked at. */
+// @ts-ignore: decorator
+@inline
+export function keepSmall(small4: v128, next4: v128): void {
+  v128.store(small, small4);
+  v128.store(small, next4, 16);
+}
+
+/** Whether each number is an integer, for all that roundings do to a small one. */
+// @ts-ignore: decorator
+@inline
+function isInteger(v: v128): v128 {
+  return f32x4.le(distance(v), f32x4.splat(INTEGER_DOUBT));
+}
+
+/**
+ * False where no step has the largest magnitude and the small ones as multiples, at most `MOST_STEPS` of them: it would be a
+ * part of the smallest one.
+ */
+export function mayHaveStep(largest: f32, smallest: f32): bool {
+  const inverse = <f32>1 / smallest;
+  const ratio = largest * inverse;
+  let parts4 = f32x4(1, 2, 3, 4);
+  for (let part: f32 = 1; part * ratio < <f32>(MOST_STEPS + 1); part += 4) {
+    const multiples = f32x4.mul(parts4, f32x4.splat(ratio));
+    const isStep = v128.and(isInteger(multiples), f32x4.lt(multiples, f32x4.splat(<f32>MOST_STEPS + 0.5)));
+    for (let bits = i32x4.bitmask(isStep); bits != 0; bits &= bits - 1) {
+      const inverse4 = f32x4.splat(inverse * (part + <f32>ctz(bits)));
+      const isMultiple = isInteger(f32x4.mul(v128.load(small), inverse4));
+      const isNextMultiple = isInteger(f32x4.mul(v128.load(small, 16), inverse4));
+      if (i32x4.all_true(v128.and(isMultiple, isNextMultiple))) return true;
+    }
+    parts4 = f32x4.add(parts4, f32x4.splat(4));
+  }
+  return false;
 }
 
 /** How far from an integer each product is. */
@@ -93,7 +134,6 @@ export function roundedSteps(
   const half = 1 << (dropped - 1);
   const lowLargest = reinterpret<f32>(reinterpret<i32>(largest) - half);
   const highLargest = reinterpret<f32>(reinterpret<i32>(largest) + half);
-  const inverse = <f32>1 / largest;
   spacing = 2 * (highLargest - largest);
   const doubt4 = f32x4.splat(doubtOf(dropped));
   const exactDoubt4 = f32x4.splat(EXACT_DOUBT);
@@ -116,16 +156,19 @@ export function roundedSteps(
       );
       if (v128.any_true(isFar)) continue;
       if (top > MOST_TOP) return -1;
-      if (top <= FEW_STEPS && !v128.any_true(f32x4.gt(f32x4.pmax(far, nextFar), exactDoubt4))) {
+      const seemsExact = top <= FEW_STEPS && !v128.any_true(f32x4.gt(f32x4.pmax(far, nextFar), exactDoubt4));
+      least = lowLargest / <f32>top;
+      most = highLargest / <f32>top;
+      isOff = false;
+      const isFound = narrow(half, dropped, top, largest, start, end);
+      if (seemsExact && !isOff) {
         const step = partOf(largest, top, start, end);
         if (step < 0) return -1;
         isExact = step > 0;
         foundScale = step;
         if (isExact) return top;
       }
-      least = lowLargest / <f32>top;
-      most = highLargest / <f32>top;
-      if (!narrow(half, dropped, top, <f32>top * inverse, start, end)) continue;
+      if (!isFound) continue;
       foundScale = chooseScale(dropped, start, end, top);
       return foundScale == 0 ? -1 : top;
     }
@@ -144,42 +187,50 @@ function certainBelow(doubt: f32): f32 {
 }
 
 /** `narrowStep` in src/view/hidden-step.ts, on `least` and `most`, for floats whose levels are at most `top` + 1. */
-function narrow(half: i32, dropped: i32, top: i32, inverse: f32, start: usize, end: usize): bool {
+function narrow(half: i32, dropped: i32, top: i32, largest: f32, start: usize, end: usize): bool {
   const doubt: f32 = <f32>1 + reinterpret<f32>((127 - 23 + dropped) << 23);
-  isSettled = <f32>(top + 1) < certainBelow(doubt);
+  const above = <f32>(top + 1);
+  const part = largest / <f32>top;
+  isSettled = above < certainBelow(doubt);
+  if (isSettled) return narrowCertain(half, part, start, end);
+  const low = least;
+  const high = most;
+  narrowOnce(half, doubt, small, small + 32);
+  if (least > most * <f32>(1 + SLACK)) return false;
+  isSettled = above < certainBelow(doubt);
   if (!isSettled) {
-    const low = least;
-    const high = most;
-    narrowOnce(half, doubt, start, min(start + FIRST_BYTES, end));
+    // bounds between those after the first and the second pass of the reference, which has one more
+    narrowOnce(half, doubt, start, end);
     if (least > most * <f32>(1 + SLACK)) return false;
-    isSettled = <f32>(top + 1) < certainBelow(doubt);
-    inverse = <f32>2 / (least + most);
-    if (!isSettled) {
-      least = low;
-      most = high;
-      return narrowPasses(half, doubt, start, end);
-    }
+    isSettled = above < certainBelow(doubt);
   }
-  return narrowCertain(half, inverse, start, end);
+  if (isSettled) return narrowCertain(half, part, start, end);
+  least = low;
+  most = high;
+  return narrowPasses(half, doubt, start, end);
 }
 
 /** One pass, where every level is certain. */
-function narrowCertain(half: i32, inverse: f32, start: usize, end: usize): bool {
+function narrowCertain(half: i32, part: f32, start: usize, end: usize): bool {
   const half4 = i32x4.splat(half);
   const one4 = f32x4.splat(1);
-  const inverse4 = f32x4.splat(inverse);
+  const inverse4 = f32x4.splat(<f32>2 / (least + most));
+  const part4 = f32x4.splat(part);
   let newLeast4 = f32x4.splat(least);
   let newMost4 = f32x4.splat(most);
+  let off4 = i32x4.splat(0);
   for (let i = start; i < end; i += 16) {
     const v = f32x4.abs(v128.load(i));
     const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), f32x4.splat(0.5)));
     // a float of 0 gives NaN and an infinite bound, which change nothing; another float of level 0 a bound that none meets
-    const part = f32x4.div(one4, level);
-    newLeast4 = f32x4.pmax(newLeast4, f32x4.mul(i32x4.sub(v, half4), part));
-    newMost4 = f32x4.pmin(newMost4, f32x4.mul(i32x4.add(v, half4), part));
+    const own = f32x4.div(one4, level);
+    newLeast4 = f32x4.pmax(newLeast4, f32x4.mul(i32x4.sub(v, half4), own));
+    newMost4 = f32x4.pmin(newMost4, f32x4.mul(i32x4.add(v, half4), own));
+    off4 = v128.or(off4, f32x4.ne(f32x4.mul(level, part4), v));
   }
   least = maxOf(newLeast4);
   most = minOf(newMost4);
+  isOff = v128.any_true(off4);
   return least <= most * <f32>(1 + SLACK);
 }
 
@@ -237,7 +288,7 @@ function chooseScale(dropped: i32, start: usize, end: usize, top: i32): f32 {
     const middle = <f64>reinterpret<f32>(half);
     // well within the bounds of levels that are certain, a scale gives every float
     const isInside = isSettled && middle > a * (1 + 4 * SLACK) && middle < b * (1 - 4 * SLACK);
-    if (isInside && hasInexact(start, <f32>middle)) return <f32>middle;
+    if (isInside) return <f32>middle;
     if (middle < a || middle > b) continue;
     if (holds(dropped, start, end, <f32>middle)) return <f32>middle;
     const step = <f64>reinterpret<f32>((half & 0x7f800000) - (10 << 23));
@@ -253,14 +304,6 @@ function chooseScale(dropped: i32, start: usize, end: usize, top: i32): f32 {
   const bfloat = <f64>reinterpret<f32>((bits + 0x7fff + ((bits >> 16) & 1)) & ~0xffff);
   if (bfloat >= low && bfloat <= high && holds(dropped, start, end, <f32>bfloat)) return <f32>bfloat;
   return holds(dropped, start, end, single) ? single : 0;
-}
-
-/** True where one of the first four floats is a product only once it is rounded. */
-function hasInexact(start: usize, scale: f32): bool {
-  const v = f32x4.abs(v128.load(start));
-  const scale4 = f32x4.splat(scale);
-  const level = f32x4.floor(f32x4.add(f32x4.div(v, scale4), f32x4.splat(0.5)));
-  return v128.any_true(f32x4.ne(f32x4.mul(level, scale4), v));
 }
 
 /** True where a scale gives every float once it is rounded. */

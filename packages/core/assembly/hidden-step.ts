@@ -3,29 +3,8 @@
  * to be that of the reference; else it leaves the group to it.
  */
 
-import { EXACT_DOUBT, FEW_STEPS, foundScale, isExact, MOST_STEPS, maxOf, minOf, partOf, roundedSteps } from "./hidden-scale";
-
-/**
- * Groups of floats. The fields of this class are those of `placeGroups` in src/kernels/hidden-twin.ts, in the same order.
- */
-@unmanaged
-class HiddenGroups {
-  /** f32, group after group. */
-  values: usize;
-  count: i32;
-  /** Floats of a group: a multiple of 4. */
-  length: i32;
-  /** Bits that an f32 has more than the floats' type: 0, 13 or 16. */
-  dropped: i32;
-  /** Smallest normal number of the type, as f32 bits. */
-  leastNormal: i32;
-  /** Five f64 for each group: how, scale, smallest and largest level, floats that are not 0. */
-  out: usize;
-}
-
-const LEFT = 0.0;
-const EXACT = 1.0;
-const ROUNDED = 2.0;
+import { EXACT, FIT_BYTES, HiddenGroups, LEFT, ROUNDED, writeFit, writeNonzero } from "./hidden-groups";
+import { EXACT_DOUBT, FEW_STEPS, foundScale, isExact, keepSmall, MOST_STEPS, maxOf, mayHaveStep, minOf, partOf, roundedSteps } from "./hidden-scale";
 
 /** No exact step of more than `FEW_STEPS` steps counts before this many rounded ones. */
 const SURE_TOP = 8;
@@ -39,22 +18,23 @@ export function fitHiddenGroups(at: HiddenGroups): i32 {
     fitGroup(at, group, group + step, out);
     if (load<f64>(out) == LEFT) return done;
     group += step;
-    out += 40;
+    out += FIT_BYTES;
   }
   return at.count;
 }
 
-/** An exact step, but where its levels are more than codes have: rounded ones are for the reference to find then. */
-function writeExact(out: usize, step: f64, lowest: f64, highest: f64): void {
-  if (highest - lowest > MOST_STEPS * step) return write(out, LEFT, 0, 0, 0);
-  write(out, EXACT, step, lowest / step, highest / step);
+/** Rounded steps, but where their levels are more than codes have. */
+function writeRounded(out: usize, scale: f64, lowest: f64, highest: f64): void {
+  const min = -floor(-lowest / scale + 0.5);
+  const max = floor(highest / scale + 0.5);
+  if (max - min > MOST_STEPS) return writeFit(out, LEFT, 0, 0, 0);
+  writeFit(out, ROUNDED, scale, min, max);
 }
 
-function write(out: usize, how: f64, scale: f64, lowest: f64, highest: f64): void {
-  store<f64>(out, how);
-  store<f64>(out, scale, 8);
-  store<f64>(out, lowest, 16);
-  store<f64>(out, highest, 24);
+/** An exact step, but where its levels are more than codes have: rounded ones are for the reference to find then. */
+function writeExact(out: usize, step: f64, lowest: f64, highest: f64): void {
+  if (highest - lowest > MOST_STEPS * step) return writeFit(out, LEFT, 0, 0, 0);
+  writeFit(out, EXACT, step, lowest / step, highest / step);
 }
 
 /** The largest of four integers. */
@@ -98,38 +78,41 @@ function fitGroup(at: HiddenGroups, start: usize, end: usize, out: usize): void 
   const highest = maxOf(high4);
   const half4 = i32x4.add(zeros4, i32x4.shuffle(zeros4, zeros4, 2, 3, 0, 1));
   const nonzero = <i32>((end - start) >> 2) + i32x4.extract_lane(half4, 0) + i32x4.extract_lane(half4, 1);
-  store<f64>(out, <f64>nonzero, 32);
+  writeNonzero(out, nonzero);
   const largest = reinterpret<f32>(maxBits(largest4));
   // NaN, infinite, and numbers of fewer bits than the type has
   const isOdd = v128.or(
     i32x4.lt_u(small4, i32x4.splat(at.leastNormal - 1)),
     i32x4.ge_s(largest4, i32x4.splat(0x7f800000)),
   );
-  if (v128.any_true(isOdd)) return write(out, LEFT, 0, 0, 0);
-  if (largest == 0) return write(out, EXACT, 0, 0, 0);
+  if (v128.any_true(isOdd)) return writeFit(out, LEFT, 0, 0, 0);
+  if (largest == 0) return writeFit(out, EXACT, 0, 0, 0);
   const inverse4 = f32x4.splat(<f32>1 / largest);
-  const parts4 = f32x4.mul(i32x4.add(small4, one4), inverse4);
-  const nextParts4 = f32x4.mul(i32x4.add(next4, one4), inverse4);
+  small4 = i32x4.add(small4, one4);
+  next4 = i32x4.add(next4, one4);
+  keepSmall(small4, next4);
+  const parts4 = f32x4.mul(small4, inverse4);
+  const nextParts4 = f32x4.mul(next4, inverse4);
   if (at.dropped == 0) {
-    const smallest = smallestOf(small4);
+    const smallest = smallestOf(i32x4.sub(small4, one4));
     let step = fewSteps(start, end, largest, smallest);
     if (step == 0) step = exactStep(start, end, largest);
-    if (step <= 0) return write(out, LEFT, 0, 0, 0);
+    if (step <= 0) return writeFit(out, LEFT, 0, 0, 0);
     return writeExact(out, step, lowest, highest);
   }
   const top = roundedSteps(at.dropped, start, end, largest, parts4, nextParts4);
-  if (top < 0) return write(out, LEFT, 0, 0, 0);
+  if (top < 0) return writeFit(out, LEFT, 0, 0, 0);
   const scale = <f64>foundScale;
   if (top > 0 && isExact) return writeExact(out, scale, lowest, highest);
   if (top == 0 || top > SURE_TOP) {
     // an exact step counts where it is not twice as fine
-    const step = mayHaveStep(largest, smallestOf(small4)) ? exactStep(start, end, largest) : 0;
-    if (step < 0 || (step == 0 && top == 0)) return write(out, LEFT, 0, 0, 0);
+    const step = mayHaveStep(largest, smallestOf(i32x4.sub(small4, one4))) ? exactStep(start, end, largest) : 0;
+    if (step < 0 || (step == 0 && top == 0)) return writeFit(out, LEFT, 0, 0, 0);
     if (step > 0 && (top == 0 || top > <i32>floor(<f64>largest / step / 2))) {
       return writeExact(out, step, lowest, highest);
     }
   }
-  write(out, ROUNDED, scale, -floor(<f64>-lowest / scale + 0.5), floor(<f64>highest / scale + 0.5));
+  writeRounded(out, scale, lowest, highest);
 }
 
 /** The greatest common step; 0 where there is none; negative where f32 products would not be exact. */
@@ -183,29 +166,6 @@ function fewSteps(start: usize, end: usize, largest: f32, smallest: f32): f64 {
     if (step != 0) return step;
   }
   return 0;
-}
-
-/** False where two magnitudes have no common step of which the larger one is at most `MOST_STEPS`. */
-function mayHaveStep(largest: f32, smallest: f32): bool {
-  const a = reinterpret<u32>(largest);
-  const b = reinterpret<u32>(smallest);
-  // odd integers times powers of two
-  const most = (a & 0x7fffff) | 0x800000;
-  const least = (b & 0x7fffff) | 0x800000;
-  const mostZeros = ctz(most);
-  const leastZeros = ctz(least);
-  const shift = <i32>(a >> 23) + <i32>mostZeros - <i32>(b >> 23) - <i32>leastZeros;
-  let x = most >> mostZeros;
-  let y = least >> leastZeros;
-  // the common step is their odd divisor times the smaller power
-  const bound: f32 = (<f32>x * reinterpret<f32>((127 + max(shift, 0)) << 23)) / <f32>MOST_STEPS;
-  while (y != 0) {
-    if (<f32>y < bound) return false;
-    const rest = x % y;
-    x = y;
-    y = rest;
-  }
-  return <f32>x >= bound;
 }
 
 /** a mod b for quotients far below 2^52: the product and the difference are exact, as both are multiples of one unit. */

@@ -14,19 +14,23 @@ import { viewFacts } from "../src/kernels/facts-twin.ts";
 import { packFields, unpackFields } from "../src/kernels/fields-twin.ts";
 import { fitView } from "../src/kernels/fit-twin.ts";
 import { dequantizeView } from "../src/kernels/grid-twin.ts";
-import { integersInKernel } from "../src/kernels/hidden-twin.ts";
+import { kernelFits } from "../src/kernels/hidden-twin.ts";
 import { installKernels, kernelsAreInstalled } from "../src/kernels/switch.ts";
 import { viewWeight } from "../src/kernels/weight-twin.ts";
+import { E2M1_VALUES } from "../src/numeric/float4.ts";
+import { E4M3_VALUES } from "../src/numeric/float8.ts";
 import { floatToHalf, halfToFloat } from "../src/numeric/half.ts";
 import * as referenceFacts from "../src/view/facts.ts";
 import * as referenceFit from "../src/view/fit.ts";
-import type { HidingType } from "../src/view/hidden-grid.ts";
-import { integerRows } from "../src/view/hidden-scale.ts";
+import { type GridFits, referenceFits } from "../src/view/grid-fits.ts";
+import { readFit } from "../src/view/hidden-fits.ts";
+import type { HiddenGrid, HidingType } from "../src/view/hidden-grid.ts";
+import type { FitRows } from "../src/view/hidden-scale.ts";
 import type { GroupFit } from "../src/view/hidden-step.ts";
 import * as referenceGrid from "../src/view/integer-view.ts";
 import { type IntegerView, sequentialGroups } from "../src/view/integer-view.ts";
 import * as referenceWeight from "../src/view/view-weight.ts";
-import { gaussian, onGrid } from "./hidden-grid.ts";
+import { gaussian, onGrid, roundedTo } from "./hidden-grid.ts";
 
 afterAll(installKernels);
 
@@ -353,19 +357,29 @@ describe.skipIf(!kernelsAreInstalled())(`kernels of views (REQUANT_SEED=${seed})
   });
 });
 
-describe("the steps of groups of floats", () => {
+interface AllFits {
+  readonly all: boolean;
+  readonly fits: GroupFit[];
+}
+
+describe("the fits of groups of floats", () => {
   const types: readonly HidingType[] = ["F32", "BF16", "F16"];
   const columns = 256;
+  const random = randomNumbers(seed);
 
-  function fitsOf(rowsFit: typeof integerRows, type: HidingType, values: Float32Array, blockColumns: number) {
+  function fitsOf(
+    fit: FitRows,
+    values: Float32Array,
+    blocks: Pick<HiddenGrid, "blockRows" | "blockColumns">,
+  ): AllFits {
     const fits: GroupFit[] = [];
-    const all = rowsFit(type)(values, columns, { blockRows: 1, blockColumns }, (fit) =>
-      fits.push({ ...fit }),
-    );
+    const all = fit(values, columns, blocks, (some, count) => {
+      for (let i = 0; i < count; i++) fits.push(readFit(some, i));
+    });
     return { all, fits };
   }
 
-  it.each(types)("of %s are those of the reference, on grids and off them", (type) => {
+  it.each(types)("of %s as integers are those of the reference, on grids and off them", (type) => {
     for (let round = 0; round < 400; round++) {
       const bits = 2 + (round % 7);
       const scale = types[round % 3] ?? "F32";
@@ -378,8 +392,93 @@ describe("the steps of groups of floats", () => {
         if (round % 50 === 7) values[i] = (values[i] ?? 0) * 2 ** -120;
         if (round % 50 === 8 && i === 300) values[i] = Number.NaN;
       }
-      const expected = fitsOf(integerRows, type, values, groupSize);
-      expect(fitsOf(integersInKernel, type, values, groupSize), `${type} ${round} ${seed}`).toEqual(expected);
+      const blocks = { blockRows: 1, blockColumns: groupSize };
+      const expected = fitsOf(referenceFits.integers(type), values, blocks);
+      const found = fitsOf(kernelFits.integers(type), values, blocks);
+      expect(found, `${type} ${round} ${seed}`).toEqual(expected);
+    }
+  });
+
+  it("levels that 8 bits do not hold fit neither in the kernel nor in the reference", () => {
+    // 257 levels, rounded to bf16
+    const values = Float32Array.from({ length: columns }, (_, i) => roundedTo("BF16", (i - 128) * 0.00123));
+    values[0] = roundedTo("BF16", 128 * 0.00123);
+    const blocks = { blockRows: 1, blockColumns: 128 };
+    values[1] = roundedTo("BF16", -128 * 0.00123);
+    const expected = fitsOf(referenceFits.integers("BF16"), values, blocks);
+    expect(expected.all).toBe(false);
+    expect(fitsOf(kernelFits.integers("BF16"), values, blocks)).toEqual(expected);
+  });
+
+  /** Random levels times the scale of their block, rounded to a type; then some are spoilt. */
+  function levelsOf(
+    table: Float32Array,
+    { blockRows, blockColumns }: Pick<HiddenGrid, "blockRows" | "blockColumns">,
+    scaleOf: () => number,
+    [type, round]: readonly [type: HidingType, round: number],
+  ): Float32Array {
+    const values = new Float32Array(2 * columns * blockRows);
+    const width = blockColumns === -1 ? columns : blockColumns;
+    const scales = new Map<number, number>();
+    for (let i = 0; i < values.length; i++) {
+      const block = Math.floor(i / columns / blockRows) * columns + Math.floor((i % columns) / width);
+      const scale = scales.get(block) ?? scaleOf();
+      scales.set(block, scale);
+      let level = table[Math.floor(random() * table.length)] ?? 0;
+      if (Number.isNaN(level)) level = 0;
+      // groups of few different magnitudes, and without the largest level
+      if (round % 4 === 1 && Math.abs(level) > 3) level = 0.5;
+      if (round % 8 === 2) level = i % 2 === 0 ? 0 : -0;
+      values[i] = roundedTo(type, Math.fround(level * scale));
+      if (round % 10 === 5) values[i] = roundedTo(type, (values[i] ?? 0) * 2 ** -118);
+    }
+    const middle = values.length >> 1;
+    if (round % 10 === 3) values[middle + 7] = Number.NaN;
+    if (round % 10 === 4) values[middle + 9] = Number.POSITIVE_INFINITY;
+    if (round % 10 === 6) values[middle + 3] = roundedTo(type, gaussian());
+    return values;
+  }
+
+  const e4m3 = (): number => E4M3_VALUES[1 + Math.floor(random() * 126)] ?? 1;
+  const factor = Math.fround(0.000123456);
+  const two = (): number => 2 ** -Math.ceil(20 * random());
+
+  it.each(
+    types.flatMap((type) =>
+      (
+        [
+          ["MXFP4", 32, two, (fits) => fits.mxfp4(type)],
+          ["NVFP4", 16, () => Math.fround(factor * e4m3()), (fits) => fits.nvfp4(type, factor, "E4M3")],
+          ["NVFP4 without a factor", 16, e4m3, (fits) => fits.nvfp4(type, 1, "four bits")],
+          ["NVFP4 with another factor", 16, e4m3, (fits) => fits.nvfp4(type, factor, "four bits")],
+        ] as readonly (readonly [string, number, () => number, (fits: GridFits) => FitRows])[]
+      ).map(([name, blockColumns, scaleOf, fitOf]) => ({ type, name, blockColumns, scaleOf, fitOf })),
+    ),
+  )("of $type as $name are those of the reference", ({ type, blockColumns, scaleOf, fitOf }) => {
+    for (let round = 0; round < 200; round++) {
+      const blocks = { blockRows: 1, blockColumns };
+      const values = levelsOf(E2M1_VALUES, blocks, scaleOf, [type, round]);
+      const expected = fitsOf(fitOf(referenceFits), values, blocks);
+      const found = fitsOf(fitOf(kernelFits), values, blocks);
+      expect(found, `${round} ${seed}`).toEqual(expected);
+    }
+  });
+
+  it.each(types)("of %s as FP8 are those of the reference, in blocks and rows, in any memory", (type) => {
+    for (let round = 0; round < 60; round++) {
+      const blocks =
+        round % 2 === 0 ? { blockRows: 128, blockColumns: 128 } : { blockRows: 1, blockColumns: -1 };
+      const scaleOf = round % 3 === 0 ? two : () => Math.fround(random() * 0.001);
+      const values = levelsOf(E4M3_VALUES, blocks, scaleOf, [type, round]);
+      const expected = fitsOf(referenceFits.float8(type), values, blocks);
+      for (const isInside of [true, false]) {
+        const memory = guarded(isInside, values.byteLength);
+        floatsOf(memory.bytes).set(values);
+        const found = fitsOf(kernelFits.float8(type), floatsOf(memory.bytes), blocks);
+        expect(found, `${round} ${isInside} ${seed}`).toEqual(expected);
+        memory.check();
+        memory.release();
+      }
     }
   });
 });

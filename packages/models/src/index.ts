@@ -69,6 +69,15 @@ export {
 } from "./lora/adapter.ts";
 export { adapterConfigFile, readPeftAdapter } from "./lora/peft.ts";
 export type { LoraAdapter, LoraFactor, LoraUpdate, WholeTensor } from "./lora/updates.ts";
+export { configMetadata } from "./memory/config-metadata.ts";
+export {
+  type CacheType,
+  type ContextBuffers,
+  contextBuffers,
+  type MemoryLayers,
+  type MemoryRequest,
+} from "./memory/estimate.ts";
+export type { LayerMemory, MemoryRules, StateLayers, WindowRules } from "./memory/rules.ts";
 export { expertNames } from "./mlx-rules.ts";
 export type { LeftOut } from "./plan-tensors.ts";
 export {
@@ -79,6 +88,14 @@ export {
 } from "./projectors/convert.ts";
 export { findProjector, projectors } from "./projectors/index.ts";
 export type { Projector, ProjectorParameter, ProjectorSettings } from "./projectors/projector.ts";
+export {
+  isEmbeddingOrHead,
+  isHead,
+  isOtherSense,
+  isTokenEmbedding,
+  type TensorRole,
+  tensorRole,
+} from "./roles/tensor-role.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
 export {
   type ElementMap,

@@ -273,8 +273,21 @@ export const strings = {
       weights: "Weights",
       total: "Together",
       perToken: (size: string, kv: string) => `${size} a token as ${kv}`,
-      layers: (layers: number, heads: number, numbers: number) =>
-        `${layers} layers with ${heads} key-value heads in all. A token takes ${numbers} numbers in each head: its key and its value. Layers with a sliding window, or without attention, take less.`,
+      layers: (
+        {
+          whole,
+          windowed,
+          window,
+          state,
+        }: {
+          readonly whole: number;
+          readonly windowed: number;
+          readonly window: number;
+          readonly state: number;
+        },
+        computation: string,
+      ) =>
+        `Layers that keep the whole context: ${whole}; a window of ${window} tokens: ${windowed}; a state: ${state}. Of the context, ${computation} are for the computation of 512 tokens in llama.cpp.`,
       estimated: "Estimated from the number of parameters: the model does not say its own.",
       fits: "What fits",
       nothing: (least: string) => `Nothing fits: the smallest takes ${least}.`,

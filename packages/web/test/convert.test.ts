@@ -202,9 +202,9 @@ describe.skipIf(whyNoPage !== undefined)(`conversion (skipped: ${whyNoPage ?? ""
     async () => {
       const page = await built.open();
       await opened(page, kjv);
-      await page.getByLabel("Available", { exact: true }).fill("14MB");
+      await page.getByLabel("Available", { exact: true }).fill("28MB");
       await page.getByText("What fits").first().click();
-      const { stdout } = command("choose", kjv, "--context", "8192", "--memory", "14MB", "--json");
+      const { stdout } = command("choose", kjv, "--context", "8192", "--memory", "28MB", "--json");
       const { choices } = JSON.parse(stdout) as { choices: readonly { target: string }[] };
       const wanted = choices.map(({ target }) => target);
       const table = page.getByRole("region", { name: "What fits" });

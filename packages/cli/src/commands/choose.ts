@@ -3,13 +3,12 @@ import {
   type ContextMemory,
   choiceSubject,
   chooseTargets,
-  contextMemory,
   figureSources,
-  parseTokens,
 } from "@requant/convert";
-import { ConversionError, UsageError } from "@requant/core";
-import { bounded, parseByteSize } from "@requant/core/text";
+import { UsageError } from "@requant/core";
+import { bounded } from "@requant/core/text";
 import type { Context, Handler } from "../context.ts";
+import { contextOf, estimatedContextOf, memoryLimit } from "../context-options.ts";
 import { exitStatus } from "../exit.ts";
 import { parseParameterCount } from "../name-rules.ts";
 import { withModel } from "../open.ts";
@@ -27,9 +26,13 @@ export const choose: Handler = async ([argument], given, context) => {
       { hint: "Give either a model or --parameters 8B, for example." },
     );
   }
-  return argument === undefined
-    ? chooseFor({ parameters: parameterCount(String(parameters)) }, given, context)
-    : withModel(argument, context, async (model) => chooseFor(choiceSubject(model), given, context));
+  if (argument === undefined) {
+    const count = parameterCount(String(parameters));
+    return chooseFor({ parameters: count }, estimatedContextOf(count, given), given, context);
+  }
+  return withModel(argument, context, async (model) =>
+    chooseFor(choiceSubject(model), await contextOf(model, given), given, context),
+  );
 };
 
 function parameterCount(text: string): number {
@@ -42,14 +45,15 @@ function parameterCount(text: string): number {
 
 function chooseFor(
   subject: ChoiceSubject,
+  memoryOfContext: ContextMemory | undefined,
   given: Readonly<Record<string, unknown>>,
   { streams, options, look }: Context,
 ): number {
   const { parameters } = subject;
-  const memory = typeof given["memory"] === "string" ? parseByteSize(given["memory"]) : undefined;
-  const context = contextOf(subject, given);
+  const context = memoryOfContext;
+  const memory = memoryLimit(given);
   const { choices, least } = chooseTargets(subject, { memory, context });
-  const basis = context === undefined ? undefined : contextBasis(context, subject.cache);
+  const basis = context === undefined ? undefined : contextBasis(context);
   if (options.json) {
     writeJson(streams, {
       model: subject.model,
@@ -63,24 +67,4 @@ function chooseFor(
     streams.out.write(`${renderChoices({ choices, subject, memory, context, basis, least }, look)}\n`);
   }
   return choices.length > 0 ? exitStatus.done : exitStatus.different;
-}
-
-function contextOf(
-  subject: ChoiceSubject,
-  given: Readonly<Record<string, unknown>>,
-): ContextMemory | undefined {
-  const { context, kv } = given;
-  if (typeof context !== "string") {
-    if (kv === undefined) return undefined;
-    throw new UsageError("The option --kv is about the context, and --context is not given.", {
-      hint: "Add --context 32k, for example.",
-    });
-  }
-  if (subject.model !== undefined && subject.cache === undefined) {
-    throw new ConversionError(
-      "The model does not say how many layers and key-value heads it has, so its context cannot be counted.",
-      { path: subject.model, hint: "Give --parameters in place of the model for an estimate." },
-    );
-  }
-  return contextMemory(subject, parseTokens(context), typeof kv === "string" ? kv : undefined);
 }

@@ -29,12 +29,12 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
     });
   }
   const target = parseTarget(choices.to);
-  const place = await outputPlace(output, false);
+  const place = await outputPlace(output, "directory");
   return withConversionOptions(choices, ({ plan: options, run: files }) =>
     withModel(argument, context, async (model) => {
       const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
         planFakeQuantize(source, target, { ...options, ...more, dtype });
-      const conversion = { model, target, options, given: choices, planOf };
+      const conversion = { model, targets: [target], options, given: choices, planOf };
       if (choices.plan === true) return showConversion(conversion, context);
       // the plan of the floats does not say which weights the target packs
       const searchPlan = (statistics: StatisticsIndex): Promise<Plan> =>

@@ -1,4 +1,5 @@
 import {
+  type ContextMemory,
   distinctFindings,
   type Inspection,
   inspectModel,
@@ -10,11 +11,14 @@ import {
   type TensorGrid,
   warningsOf,
 } from "@requant/convert";
+import { UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import { gridWords } from "@requant/core/view";
 import type { Handler } from "../context.ts";
+import { contextOf, memoryLimit } from "../context-options.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
+import { contextParts, fitWords, layerWords } from "../render/context-basis.ts";
 import { findingText, showWarnings } from "../render/findings.ts";
 import type { Look } from "../render/look.ts";
 import { byteQuantity, counted, countQuantity } from "../render/quantity.ts";
@@ -24,16 +28,24 @@ import { writeJson } from "../streams.ts";
 export const inspect: Handler = async ([argument = ""], given, context) => {
   const { streams, signal, options, look } = context;
   return withModel(argument, context, async (model) => {
+    const limit = memoryLimit(given);
+    const memory = await contextOf(model, given);
+    if (limit !== undefined && memory === undefined) {
+      throw new UsageError("The option --vram needs the length of the context, and --context is not given.", {
+        hint: "Add --context 32k, for example.",
+      });
+    }
     const inspection = await inspectModel(model, { grids: given["grids"] === true, signal });
     const findings = distinctFindings([...inspection.findings, ...(await modelFindings(model))]);
     const warnings = warningsOf(findings);
     const notes = notesOf(findings);
     showWarnings(warnings, streams, options);
-    const shown = { tensors: given["tensors"] === true, metadata: given["metadata"] === true };
+    const shown = { tensors: given["tensors"] === true, metadata: given["metadata"] === true, memory, limit };
     if (options.json) {
       const { tensors, findings: _, ...rest } = inspection;
       writeJson(streams, {
         ...rest,
+        ...(memory === undefined ? {} : { memory: memoryJson(inspection, memory, limit) }),
         warnings,
         notes,
         ...(shown.tensors ? { tensors } : {}),
@@ -86,11 +98,48 @@ function renderGrids(grids: readonly TensorGrid[], look: Look): string {
   );
 }
 
-function renderInspection(
-  model: Inspection,
-  shown: { tensors: boolean; metadata: boolean; look: Look },
-  source: Model,
+interface Shown {
+  readonly tensors: boolean;
+  readonly metadata: boolean;
+  readonly memory: ContextMemory | undefined;
+  readonly limit: number | undefined;
+}
+
+/** Weights and context together. */
+function memoryJson(
+  { tensorByteLength }: Inspection,
+  context: ContextMemory,
+  limit: number | undefined,
+): Record<string, unknown> {
+  const byteLength = tensorByteLength + context.byteLength;
+  return {
+    weights: tensorByteLength,
+    context,
+    byteLength,
+    ...(limit === undefined ? {} : { limit, fits: byteLength <= limit }),
+  };
+}
+
+/** The memory that the model and a context take together, part by part. */
+function renderMemory(
+  { tensorByteLength }: Inspection,
+  { memory, limit, look }: Shown & { look: Look },
 ): string {
+  if (memory === undefined) return "";
+  const total = tensorByteLength + memory.byteLength;
+  return facts(
+    [
+      ["context", `${memory.tokens} tokens, keys and values as ${memory.kv}: ${layerWords(memory)}`],
+      ["weights", byteQuantity(tensorByteLength)],
+      ...contextParts(memory),
+      ["total", byteQuantity(total)],
+      ...(limit === undefined ? [] : ([["memory", fitWords(total, limit)]] as const)),
+    ],
+    look,
+  );
+}
+
+function renderInspection(model: Inspection, shown: Shown & { look: Look }, source: Model): string {
   const { look } = shown;
   const parts = [
     facts(
@@ -123,6 +172,7 @@ function renderInspection(
       look,
     ),
   ];
+  if (shown.memory !== undefined) parts.push(renderMemory(model, shown));
   const notes = notesOf(model.findings);
   if (notes.length > 0)
     parts.push(notes.map(({ message }) => paragraph(findingText(message), look)).join("\n"));

@@ -1,19 +1,20 @@
-import { type Model, type Plan, type PlanOptions, parseTarget, planConversion } from "@requant/convert";
+import { type Model, type Plan, type PlanOptions, parseTargets } from "@requant/convert";
 import type { Handler } from "../context.ts";
 import { showConversion } from "../conversion.ts";
 import { withModel } from "../open.ts";
 import { conversionArguments, withConversionOptions } from "../plan-arguments.ts";
 import { withReferredModels } from "../referred-models.ts";
+import { planTargets } from "../several-targets.ts";
 
 export const plan: Handler = async ([argument = ""], given, context) => {
   const choices = conversionArguments.parse(given);
-  const target = parseTarget(choices.to);
+  const targets = parseTargets(choices.to);
   return withConversionOptions(choices, ({ plan: options }) =>
     withModel(argument, context, (model) =>
       withReferredModels(choices, context, (models) => {
         const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
-          planConversion(source, target, { ...options, ...more, ...models });
-        return showConversion({ model, target, options, given: choices, planOf }, context);
+          planTargets(source, targets, { ...options, ...more, ...models });
+        return showConversion({ model, targets, options, given: choices, planOf }, context);
       }),
     ),
   );

@@ -25,7 +25,7 @@ function rearrange(
   planFor: (model: Model, outputName: string | undefined) => Promise<Plan>,
 ): Promise<number> {
   return withModel(argument, context, async (model) => {
-    const place = await outputPlace(output, model.format === "gguf");
+    const place = await outputPlace(output, model.format === "gguf" ? "file" : "directory");
     return execute(await planFor(model, place.name), model, place, context, {
       overwrite: given["overwrite"] === true,
       resume: given["resume"] === true,

@@ -4,7 +4,7 @@ import type { Vocabulary } from "./vocabulary.ts";
  * Words are split at blanks alone: bash also splits at colons, which targets have, so what stands before the last colon is
  * taken off the answers again.
  */
-export function bashScript({ commands, values }: Vocabulary): string {
+export function bashScript({ commands, values, listOption }: Vocabulary): string {
   const names = commands.map(({ name }) => name);
   const cases = (entries: readonly (readonly [string, readonly string[]])[]): string =>
     entries.map(([key, words]) => `      ${key}) words="${words.join(" ")}" ;;`).join("\n");
@@ -37,8 +37,12 @@ ${cases(commands.filter(({ words }) => words.length > 0).map(({ name, words }) =
     esac
   fi
   [[ -z $words ]] && return
-  local word
-  while read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$words" -- "$current")
+  local word before="" last=$current
+  if [[ $previous == ${listOption} && $current == *,* ]]; then
+    before=\${current%,*},
+    last=\${current##*,}
+  fi
+  while read -r word; do COMPREPLY+=("$before$word"); done < <(compgen -W "$words" -- "$last")
   if [[ $current == *:* && $COMP_WORDBREAKS == *:* ]]; then
     prefix=\${current%"\${current##*:}"}
     COMPREPLY=("\${COMPREPLY[@]#"$prefix"}")

@@ -16,6 +16,8 @@ export interface Vocabulary {
   readonly commands: readonly CompletedCommand[];
   /** Words by the option that they follow: "--to". */
   readonly values: ReadonlyMap<string, readonly string[]>;
+  /** The option whose value may be several words, separated by commas. */
+  readonly listOption: string;
 }
 
 const types = assignableTypes.map((name) => name.toLowerCase());
@@ -29,6 +31,7 @@ export function vocabularyOf(program: Command): Vocabulary {
   };
   return {
     commands: commands.map((command) => ({ ...command, words: firstWords[command.name] ?? [] })),
+    listOption: "--to",
     values: new Map([
       ["--to", [...new Set([...listTargets(), ...listSizedTargets()])]],
       ["--for", runtimes],

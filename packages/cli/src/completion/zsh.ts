@@ -1,6 +1,6 @@
 import type { Vocabulary } from "./vocabulary.ts";
 
-export function zshScript({ commands, values }: Vocabulary): string {
+export function zshScript({ commands, values, listOption }: Vocabulary): string {
   const cases = (entries: readonly (readonly [string, readonly string[]])[]): string =>
     entries.map(([key, words]) => `      ${key}) list=(${words.join(" ")}) ;;`).join("\n");
   return `#compdef requant
@@ -15,6 +15,7 @@ _requant() {
     case $words[CURRENT-1] in
 ${cases([...values])}
     esac
+    [[ $words[CURRENT-1] == ${listOption} && $current == *,* ]] && list=("\${current%,*},"\${^list})
   fi
   if (( $#list == 0 )) && [[ $current == -* ]]; then
     case $words[2] in

@@ -32,13 +32,21 @@ export function renderChoices(shown: ChoicesShown, look: Look): string {
   return [paragraph(introduction(shown, size), look), choiceTable(choices, look), sources(look)].join("\n\n");
 }
 
-function introduction({ memory, context, basis }: ChoicesShown, size: string): string {
-  const limit = memory === undefined ? "" : `, at most ${byteQuantity(memory)}`;
+function introduction({ choices, memory, context, basis }: ChoicesShown, size: string): string {
+  const limit =
+    memory === undefined ? "" : `, at most ${byteQuantity(memory)}${largestWords(choices, memory)}`;
   const room =
     context === undefined
       ? "Sizes are of the weights alone: the context takes memory on top (--context)."
       : `A context of ${context.tokens} tokens takes ${byteQuantity(context.byteLength)} on top (total): ${basis}`;
   return `${size}${limit}. ${room} PPL: perplexity above the float model's; imat: the same with an importance matrix; KL: divergence from it.`;
+}
+
+/** The first of the list is the largest that fits. */
+function largestWords([largest]: readonly Choice[], memory: number): string {
+  if (largest === undefined) return "";
+  const left = memory - (largest.totalByteLength ?? largest.byteLength);
+  return `: ${largest.target} is the largest that fits, and leaves ${byteQuantity(left)}`;
 }
 
 function choiceTable(choices: readonly Choice[], look: Look): string {

@@ -1,9 +1,9 @@
 import { elementCount, type Finding, type MetadataValue } from "@requant/core";
 import { fileTypeByNumber } from "@requant/gguf";
+import { isTokenEmbedding, tensorRole } from "@requant/models";
 import type { MeasuredFact } from "../model/measured-fact.ts";
 import type { Model, ModelFile, ModelTensor } from "../model/model.ts";
 import { packedFacts } from "../model/packed-facts.ts";
-import { isTokenEmbedding } from "../model/weight-names.ts";
 import { type TensorGrid, tensorGrids } from "./tensor-grids.ts";
 
 /** What one encoding takes of a model. */
@@ -151,7 +151,6 @@ function scalar(value: MetadataValue | undefined): Fact["value"] | undefined {
 }
 
 const LAYER = /(?:^|\.)(?:blk|layers|h|block)\.(\d+)\./;
-const NOT_MATRIX = /norm|bias/;
 
 function measuredFacts(model: Model): MeasuredFact[] {
   const facts: MeasuredFact[] = [];
@@ -184,9 +183,14 @@ function numberFact(model: Model, label: string): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
+function isMatrix(name: string): boolean {
+  const role = tensorRole(name);
+  return role !== "norm" && role !== "bias";
+}
+
 /** The encoding of most weights in matrices. */
 function mainEncoding(tensors: readonly ModelTensor[]): string | undefined {
-  const matrices = tensors.filter(({ name, shape }) => shape.length >= 2 && !NOT_MATRIX.test(name));
+  const matrices = tensors.filter(({ name, shape }) => shape.length >= 2 && isMatrix(name));
   const shares = encodingShares(matrices).sort((a, b) => b.parameterCount - a.parameterCount);
   return shares[0]?.encoding;
 }

@@ -6,6 +6,8 @@ export interface LinearReads {
   examine(name: string): Promise<Examination>;
   /** Calls `work` with an opened weight, which is valid until `work` returns. `ends`: the weight is not needed again soon. */
   use<T>(name: string, work: (weight: OpenedWeight) => T, ends?: boolean): Promise<T>;
+  /** Keeps the parts of a weight in memory once they are read. @returns a function that ends this */
+  hold(name: string): () => void;
   /**
    * Memory where kernels work for as many of these weights as are held, taken now, because memory that grows later takes
    * views of it away. Without it, and where there is none, parts are read elsewhere and kernels get copies.
@@ -50,6 +52,8 @@ export function linearReads(
   const examinations = new Map<string, Promise<Examination>>();
   /** The last used first. */
   let held: Opened[] = [];
+  /** Weights that `hold` keeps, and how often. */
+  const kept = new Map<string, number>();
   /** Memory of evicted weights. */
   let free: PartsMemory[] = [];
 
@@ -115,7 +119,7 @@ export function linearReads(
       return known;
     }
     const weight = weightOf(name);
-    while (held.length >= HELD) evict(held.find(({ ended }) => ended) ?? held[held.length - 1]);
+    while (held.length >= HELD) evict(leastNeeded());
     const parts = partsOf(name);
     const memory = takeMemory(lengthOf(parts));
     const opened: Opened = {
@@ -131,6 +135,22 @@ export function linearReads(
     held.unshift(opened);
     opened.weight.catch(() => evict(opened));
     return opened;
+  }
+
+  /** A weight that was read to its end, or the one that was used the longest time ago; one that `hold` keeps comes last. */
+  function leastNeeded(): Opened | undefined {
+    const others = held.filter(({ name }) => !kept.has(name));
+    const free = others.length > 0 ? others : held;
+    return free.find(({ ended }) => ended) ?? free[free.length - 1];
+  }
+
+  function hold(name: string): () => void {
+    kept.set(name, (kept.get(name) ?? 0) + 1);
+    return () => {
+      const count = (kept.get(name) ?? 0) - 1;
+      if (count > 0) kept.set(name, count);
+      else kept.delete(name);
+    };
   }
 
   /** The memory of a weight in use is released when its last use ends. */
@@ -169,7 +189,7 @@ export function linearReads(
     };
   }
 
-  return { examine, use, reserve };
+  return { examine, use, hold, reserve };
 }
 
 function alignedLength(byteLength: number): number {

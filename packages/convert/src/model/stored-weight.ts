@@ -31,6 +31,8 @@ export interface PackedReads {
    * wanted of it; after its last row the memory of its parts may serve another weight.
    */
   use<T>(rowEnd: number, work: (weight: OpenedWeight) => T): Promise<T>;
+  /** Keeps the parts in memory once they are read, for several readings. @returns a function that ends this */
+  hold(): () => void;
 }
 
 /** A weight whose parts `reads` opens. */
@@ -40,7 +42,7 @@ export function packedWeightOf(tensor: ModelTensor, reads: LinearReads): StoredW
   const use: PackedReads["use"] = (rowEnd, work) => reads.use(name, work, rowEnd === rows);
   return {
     tensor,
-    packed: { examine: () => reads.examine(name), use },
+    packed: { examine: () => reads.examine(name), use, hold: () => reads.hold(name) },
     readRows: (rowStart, rowEnd, out) => use(rowEnd, (weight) => weight.dequantize(rowStart, rowEnd, out)),
     async readView(rowStart, rowEnd, unscaled) {
       const view = await use(rowEnd, (weight) => viewOf(weight, rowStart, rowEnd, unscaled));

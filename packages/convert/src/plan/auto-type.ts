@@ -1,7 +1,13 @@
 /** `gguf:auto`: for each weight the smallest GGUF type that holds its values exactly. */
 import type { MetadataValue } from "@requant/core";
 import { fileTypes, type GgufViewType, viewTypes } from "@requant/gguf";
-import { isRowSelection, plannedSources, type WeightPlan } from "@requant/models";
+import {
+  isRowSelection,
+  plannedSources,
+  type TensorRole,
+  tensorRole,
+  type WeightPlan,
+} from "@requant/models";
 import { isFloatEncoding, isQuantizedEncoding } from "./fidelity.ts";
 import type { PlanSourceTensor } from "./plan.ts";
 import { UNSCALED_TYPE, unscaledFit } from "./tensor-scales.ts";
@@ -85,11 +91,11 @@ function narrowestOf(stored: readonly PlanSourceTensor[]): string {
 
 const MATRIX = /^(?:token_embd|output|blk\.\d+\.[a-z_]+)\.weight$/;
 /** Matrices of a layer that llama.cpp expects in the type they have. */
-const KEPT = /norm|gate_inp|ssm|time_mix/;
+const KEPT: ReadonlySet<TensorRole> = new Set(["norm", "router", "state", "conv"]);
 
 /** Float matrices of a GGUF that llama.cpp reads in any type; everything else keeps the type it has. */
 export function mayNarrow(name: string, shape: readonly number[]): boolean {
-  return shape.length >= 2 && MATRIX.test(name) && !(name.startsWith("blk.") && KEPT.test(name));
+  return shape.length >= 2 && MATRIX.test(name) && !(name.startsWith("blk.") && KEPT.has(tensorRole(name)));
 }
 
 /** `general.file_type` of a file of these weights: that of the type that holds most of the numbers in matrices. */

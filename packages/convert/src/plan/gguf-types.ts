@@ -1,4 +1,5 @@
 /** Types of the tensors of a GGUF file: the smallest exact ones, llama-quantize's, and those that the user names. */
+
 import { type Finding, type Metadata, UsageError } from "@requant/core";
 import {
   calibratedTypes,
@@ -10,9 +11,9 @@ import {
   type TypeChoices,
 } from "@requant/gguf";
 import type { LeftOut, WeightPlan } from "@requant/models";
+import { isTokenEmbedding } from "@requant/models";
 import { addToGroup } from "../model/add-to-group.ts";
 import { finding } from "../model/findings/finding.ts";
-import { isTokenEmbedding } from "../model/weight-names.ts";
 import { autoType, mainFileType } from "./auto-type.ts";
 import { isQuantizedEncoding } from "./fidelity.ts";
 import { refuseBoth, statisticsEntry, unusedStatistics } from "./guides.ts";

@@ -67,6 +67,15 @@ export type PlanFile =
   | { readonly kind: "text"; readonly name: string; readonly byteLength: number; readonly text: string }
   | { readonly kind: "bytes"; readonly name: string; readonly byteLength: number; readonly base64: string };
 
+/** One target of a plan that has several. Its tensors and files follow those of the targets before it. */
+export interface PlannedTarget {
+  readonly target: Target;
+  readonly tensorCount: number;
+  readonly fileCount: number;
+  readonly leftOut: readonly LeftOut[];
+  readonly findings: readonly Finding[];
+}
+
 /** Everything a conversion will do, as plain JSON. */
 export interface Plan {
   readonly version: 2;
@@ -88,6 +97,8 @@ export interface Plan {
   readonly findings: readonly Finding[];
   /** Of all output files. */
   readonly byteLength: number;
+  /** Set for a plan with several targets: one run reads the source for all of them. */
+  readonly targets?: readonly PlannedTarget[] | undefined;
 }
 
 const countSchema = z.int().check(z.nonnegative());
@@ -125,6 +136,14 @@ const findingSchema: z.ZodMiniType<Finding> = z.object({
   hint: z.optional(z.string()),
 });
 
+const targetSchema: z.ZodMiniType<Target> = z.object({
+  format: z.string(),
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  text: z.string(),
+});
+
+const leftOutSchema = z.array(z.object({ name: z.string(), reason: z.string() }));
+
 const planSchema: z.ZodMiniType<Plan> = z.object({
   version: z.literal(2),
   source: z.object({
@@ -136,11 +155,7 @@ const planSchema: z.ZodMiniType<Plan> = z.object({
     parameterCount: countSchema,
     files: z.array(modelFileSchema),
   }),
-  target: z.object({
-    format: z.string(),
-    settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-    text: z.string(),
-  }),
+  target: targetSchema,
   tensors: z.array(
     z.object({
       name: z.string(),
@@ -158,9 +173,22 @@ const planSchema: z.ZodMiniType<Plan> = z.object({
     }),
   ),
   files: z.array(fileSchema),
-  leftOut: z.array(z.object({ name: z.string(), reason: z.string() })),
+  leftOut: leftOutSchema,
   findings: z.array(findingSchema),
   byteLength: countSchema,
+  targets: z.optional(
+    z
+      .array(
+        z.object({
+          target: targetSchema,
+          tensorCount: countSchema,
+          fileCount: countSchema,
+          leftOut: leftOutSchema,
+          findings: z.array(findingSchema),
+        }),
+      )
+      .check(z.minLength(2)),
+  ),
 });
 
 /** Checks a plan that was stored or sent. @throws UsageError naming the first fault. */
@@ -171,12 +199,25 @@ export function parsePlan(json: unknown): Plan {
     throw new UsageError(`This is not a conversion plan: ${misfitOf(first ? [first] : [], json)}.`);
   }
   const plan = result.data;
+  refuseMiscounted(plan);
   for (const file of plan.files) {
     if ("tensors" in file && file.tensors.some((index) => index >= plan.tensors.length)) {
       throw new UsageError(`The plan's file ${file.name} names a tensor that the plan does not have.`);
     }
   }
   return plan;
+}
+
+/** The targets of a plan share out its tensors and files. */
+function refuseMiscounted({ targets, tensors, files }: Plan): void {
+  if (targets === undefined) return;
+  const tensorCount = targets.reduce((sum, target) => sum + target.tensorCount, 0);
+  const fileCount = targets.reduce((sum, target) => sum + target.fileCount, 0);
+  if (tensorCount === tensors.length && fileCount === files.length) return;
+  throw new UsageError(
+    `The plan has ${tensors.length} tensors and ${files.length} files; its targets name ${tensorCount} and ${fileCount}.`,
+    { hint: "Plan again." },
+  );
 }
 
 /** A tensor of the source, with the facts of its view where it has one. */

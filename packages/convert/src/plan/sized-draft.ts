@@ -1,8 +1,9 @@
 /** A GGUF of a size that was asked for: types by what they cost, everything else as llama-quantize does it. */
+
 import { ConversionError, elementCount, UsageError } from "@requant/core";
 import type { TypeChoice } from "@requant/gguf";
+import { isHead, isTokenEmbedding } from "@requant/models";
 import { finding } from "../model/findings/finding.ts";
-import { isHead, isTokenEmbedding } from "../model/weight-names.ts";
 import { mainFileType } from "./auto-type.ts";
 import { isQuantizedEncoding } from "./fidelity.ts";
 import type { PlannedOutput } from "./format.ts";

@@ -16,6 +16,7 @@ interface NamedTarget {
  * @throws UsageError naming the word that is not understood, the nearest ones, and what is allowed.
  */
 export function parseTarget(text: string, list: readonly Format[] = targetFormats): Target {
+  refuseSeveral(text);
   const targets = namedTargets(list);
   const [before = "", ...after] = text.trim().toLowerCase().split(":");
   const word = before.trim();
@@ -37,6 +38,14 @@ export function parseTarget(text: string, list: readonly Format[] = targetFormat
   const spelled = [only, ...others].map(({ name }) => `${name}:${word}`);
   throw new UsageError(`Several formats have the word "${bounded(word, 40)}": ${spelled.join(", ")}.`, {
     hint: `Write which one is meant, such as ${spelled[0]}.`,
+  });
+}
+
+/** Commas separate targets; no target has one. */
+function refuseSeveral(text: string): void {
+  if (!text.includes(",")) return;
+  throw new UsageError(`"${bounded(text, 80)}" names several targets, and one is taken here.`, {
+    hint: "Name one target, such as gguf:q8_0.",
   });
 }
 

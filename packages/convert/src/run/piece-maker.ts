@@ -1,5 +1,6 @@
 import { rowLength, UsageError } from "@requant/core";
 import { plannedSources } from "@requant/models";
+import { addToGroup } from "../model/add-to-group.ts";
 import type { Model } from "../model/model.ts";
 import type { StatisticsLocation } from "../model/statistics-file.ts";
 import { movedNonFinite } from "../plan/non-finite.ts";
@@ -7,13 +8,15 @@ import type { PlanTensor } from "../plan/plan.ts";
 import type { MakeBand } from "./bands.ts";
 import { checksum } from "./checksum-twin.ts";
 import type { Comparison } from "./comparison.ts";
-import type { Measured } from "./error-meter.ts";
+import type { ErrorMeter, Measured } from "./error-meter.ts";
 import { errorMeter } from "./error-meter-twin.ts";
 import { type ColumnImportance, GuideCache } from "./guides.ts";
 import { blockSizeOf } from "./measured.ts";
 import { packedWeight } from "./pack-weight.ts";
-import type { Job, Piece, PieceResult } from "./pieces.ts";
+import type { Job, Piece, PieceResult, Work } from "./pieces.ts";
 import { checksumsOf, type ReadBack } from "./read-back.ts";
+import { type MakeRows, rowsMaker } from "./ways/make-rows.ts";
+import { rowSetOf } from "./ways/row-set.ts";
 import { bandMaker } from "./weights.ts";
 import { WorkArea, type WorkSizes } from "./work-area.ts";
 
@@ -27,14 +30,16 @@ export interface PieceMakerOptions {
   readonly importance: ReadonlyMap<string, ColumnImportance>;
   readonly statistics: StatisticsLocation | undefined;
   readonly sizes: WorkSizes;
+  /** Weights with the same stored rows, by their index in the plan. */
+  readonly sets: Work["sets"];
   /** f32 bytes of one band, where a weight is read in bands only to be made whole. */
   readonly bandByteLength: number;
   /** Jobs at the same time: while one computes, another waits for its disk. */
   readonly slots: number;
 }
 
-/** Delivers a piece and returns its checksum and measured errors. */
-type DeliverPiece = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<PieceResult>;
+/** Delivers a piece and keeps its checksum and measured errors. */
+type DeliverPiece = (piece: Piece, bytes: Uint8Array, sums: Measured) => Promise<void>;
 
 const noError: Measured = { noise: 0, maxAbsError: 0, signal: 0 };
 
@@ -45,7 +50,8 @@ const KEPT_MAKERS = 8;
 export class PieceMaker {
   private readonly areas: WorkArea[];
   private readonly waiting: ((area: WorkArea) => void)[] = [];
-  private readonly makers = new Map<number, MakeBand>();
+  private readonly bandMakers = new Map<number, MakeBand>();
+  private readonly rowMakers = new Map<number, MakeRows>();
   private readonly model: Model;
   private readonly options: PieceMakerOptions;
   private readonly guides: GuideCache;
@@ -60,55 +66,96 @@ export class PieceMaker {
   }
 
   async make(job: Job, deliver: Deliver, signal?: AbortSignal): Promise<PieceResult[]> {
-    const tensor = this.options.tensors.get(job.tensor);
-    if (tensor === undefined) throw new UsageError(`There is no tensor ${job.tensor} in the plan.`);
     const area = await this.takeArea();
+    const release = job.holds === undefined ? undefined : this.model.weight(job.holds).packed?.hold();
+    const results = new Map<Piece, PieceResult>();
+    const deliverPiece: DeliverPiece = async (piece, bytes, sums) => {
+      signal?.throwIfAborted();
+      const sum = checksum(bytes);
+      await deliver(piece, bytes);
+      results.set(piece, { checksum: sum, ...sums });
+    };
     try {
-      const deliverPiece: DeliverPiece = async (piece, bytes, sums) => {
-        signal?.throwIfAborted();
-        const sum = checksum(bytes);
-        await deliver(piece, bytes);
-        return { checksum: sum, ...sums };
-      };
-      return tensor.linear === undefined
-        ? await this.makeBands(job, tensor, area, deliverPiece)
-        : await this.makeParts(job, tensor, area, deliverPiece, signal);
+      for (const pieces of madeTogether(job.pieces)) {
+        await this.makePieces(pieces, area, deliverPiece, signal);
+      }
+      return job.pieces.flatMap((piece) => results.get(piece) ?? []);
     } finally {
+      release?.();
       this.giveBack(area);
     }
   }
 
+  private async makePieces(
+    pieces: readonly Piece[],
+    area: WorkArea,
+    deliver: DeliverPiece,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const [first] = pieces;
+    if (first === undefined) return;
+    const tensor = this.tensorOf(first);
+    if (first.set !== undefined) await this.makeRows(pieces, first.set, area, deliver);
+    else if (tensor.linear === undefined) await this.makeBands(pieces, tensor, area, deliver);
+    else await this.makeParts(pieces, tensor, area, deliver, signal);
+  }
+
+  private tensorOf({ tensor: index }: Piece): PlanTensor {
+    const tensor = this.options.tensors.get(index);
+    if (tensor === undefined) throw new UsageError(`There is no tensor ${index} in the plan.`);
+    return tensor;
+  }
+
   private async makeBands(
-    job: Job,
+    pieces: readonly Piece[],
     tensor: PlanTensor,
     area: WorkArea,
     deliver: DeliverPiece,
-  ): Promise<PieceResult[]> {
-    const make = this.makerOf(job.tensor, tensor);
-    const results: PieceResult[] = [];
-    for (const piece of job.pieces) {
+  ): Promise<void> {
+    const index = pieces[0]?.tensor ?? 0;
+    const make = this.kept(this.bandMakers, index, tensor.whole === true, () =>
+      bandMaker(this.model, tensor, this.guides.of(tensor)),
+    );
+    for (const piece of pieces) {
       const meter = errorMeter(blockSizeOf(tensor));
       const bytes = await make(piece.band, area, meter);
-      const { nonFinite, ...sums } = meter.sums();
-      const first = piece.band.start * rowLength(tensor.shape);
-      results.push(
-        await deliver(piece, bytes, {
-          ...sums,
-          ...(nonFinite === undefined ? {} : { nonFinite: movedNonFinite(nonFinite, first) }),
-        }),
-      );
+      await deliver(piece, bytes, sumsIn(meter, piece, tensor));
     }
-    return results;
+  }
+
+  /** The same band of several weights: its rows are read once, and all weights are encoded before the first is delivered. */
+  private async makeRows(
+    pieces: readonly Piece[],
+    set: number,
+    area: WorkArea,
+    deliver: DeliverPiece,
+  ): Promise<void> {
+    const indices = this.options.sets[set] ?? [];
+    const tasks = indices.flatMap((index) => this.options.tensors.get(index) ?? []);
+    const isWhole = tasks.some(({ whole }) => whole === true);
+    const make = this.kept(this.rowMakers, set, isWhole, () =>
+      rowsMaker(this.model, rowSetOf(tasks), (task) => this.guides.of(task)),
+    );
+    const wanted = pieces.map((piece) => {
+      const tensor = this.tensorOf(piece);
+      return { piece, tensor, member: indices.indexOf(piece.tensor), meter: errorMeter(blockSizeOf(tensor)) };
+    });
+    const [first] = pieces;
+    if (first === undefined) return;
+    const made = await make(first.band, area, wanted);
+    for (const { piece, tensor, member, meter } of wanted) {
+      await deliver(piece, made(member), sumsIn(meter, piece, tensor));
+    }
   }
 
   /** A packed weight is made as a whole, then its parts are delivered one by one. */
   private async makeParts(
-    job: Job,
+    pieces: readonly Piece[],
     tensor: PlanTensor,
     area: WorkArea,
     deliver: DeliverPiece,
     signal: AbortSignal | undefined,
-  ): Promise<PieceResult[]> {
+  ): Promise<void> {
     const { bandByteLength } = this.options;
     const options = { bandByteLength, signal };
     const guide = this.guides.of(tensor);
@@ -117,15 +164,13 @@ export class PieceMaker {
       ...(measured === undefined ? noError : sumsOf(measured)),
       ...(output === undefined ? {} : { output }),
     };
-    const results: PieceResult[] = [];
-    for (const piece of job.pieces) {
+    for (const piece of pieces) {
       const { start, end } = piece.band;
       area.bytes("out", 0, end - start).set(parts[piece.part ?? ""]?.subarray(start, end) ?? []);
       // the error of the whole weight is reported once, with its first part
       const isFirst = piece.part === tensor.linear?.parts[0]?.suffix && start === 0;
-      results.push(await deliver(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError));
+      await deliver(piece, area.bytes("out", 0, end - start), isFirst ? sums : noError);
     }
-    return results;
   }
 
   /** Checksums of the bytes that the output has at the places of the pieces. */
@@ -145,17 +190,17 @@ export class PieceMaker {
     await this.guides.close();
   }
 
-  private makerOf(index: number, tensor: PlanTensor): MakeBand {
-    const known = this.makers.get(index);
+  /** A maker for the jobs about one weight or set; one that holds a whole weight is for one job. */
+  private kept<T>(makers: Map<number, T>, key: number, isWhole: boolean, create: () => T): T {
+    const known = makers.get(key);
     if (known !== undefined) return known;
-    const maker = bandMaker(this.model, tensor, this.guides.of(tensor));
-    // one that holds a whole tensor is for one job
-    if (tensor.whole) return maker;
-    for (const old of this.makers.keys()) {
-      if (this.makers.size < KEPT_MAKERS) break;
-      this.makers.delete(old);
+    const maker = create();
+    if (isWhole) return maker;
+    for (const old of makers.keys()) {
+      if (makers.size < KEPT_MAKERS) break;
+      makers.delete(old);
     }
-    this.makers.set(index, maker);
+    makers.set(key, maker);
     return maker;
   }
 
@@ -169,6 +214,23 @@ export class PieceMaker {
     if (next === undefined) this.areas.push(area);
     else next(area);
   }
+}
+
+/** Pieces of a job that are made together: those of one weight, or the same band of the weights of a set. */
+function madeTogether(pieces: readonly Piece[]): Iterable<readonly Piece[]> {
+  const groups = new Map<string, Piece[]>();
+  for (const piece of pieces) {
+    const { tensor, set, band } = piece;
+    addToGroup(groups, set === undefined ? `tensor ${tensor}` : `set ${set} ${band.start}`, piece);
+  }
+  return groups.values();
+}
+
+/** What the meter saw of a piece; places of weights that are not finite are those in the whole weight. */
+function sumsIn(meter: ErrorMeter, { band }: Piece, { shape }: PlanTensor): Measured {
+  const { nonFinite, ...sums } = meter.sums();
+  if (nonFinite === undefined) return sums;
+  return { ...sums, nonFinite: movedNonFinite(nonFinite, band.start * rowLength(shape)) };
 }
 
 /** Sums that lead to the same figures. Without any difference the values before do not matter. */

@@ -1,18 +1,22 @@
 /** A run is cut into jobs and pieces. A worker makes one job at a time; the journal lists pieces. */
 
 import { elementCount } from "@requant/core";
-import type { FileLayout } from "../plan/files/layout.ts";
+import type { FileLayout, PlacedTensor } from "../plan/files/layout.ts";
 import { joinedNonFinite, type NonFinite } from "../plan/non-finite.ts";
 import type { PlanTensor } from "../plan/plan.ts";
-import { type Band, bandsOf, byteUnits } from "./bands.ts";
+import { type Band, type BandLayout, bandsOf, byteUnits, rowUnits } from "./bands.ts";
 import type { Measured } from "./error-meter.ts";
 import { isMeasured } from "./measured.ts";
 import { addedErrors, type OutputErrorSums } from "./output-error.ts";
+import { nothingShared, type SharedReading } from "./sharing/shared-reading.ts";
+import { rowSetOf } from "./ways/row-set.ts";
 import { bandLayout } from "./weights.ts";
 import { largestOf, noWork, type WorkSizes } from "./work-area.ts";
 
 /** A range of an output file that holds one band of a tensor. The plan and the band length alone decide it. */
 export interface Piece {
+  /** Index of the weight in the plan. */
+  readonly tensor: number;
   /** Place among the pieces of its file. */
   readonly index: number;
   /** Index of the file in the run. */
@@ -24,15 +28,17 @@ export interface Piece {
   readonly part?: string | undefined;
   /** The piece lies behind pieces of later jobs. Such pieces are small. */
   readonly late?: true | undefined;
+  /** The set of weights with the same stored rows, by its number: the band is of rows, read once for all of them. */
+  readonly set?: number | undefined;
   readonly band: Band;
 }
 
-/** Pieces of one weight that one worker makes, one after the other. Nearly always a single one. */
+/** Pieces that one worker makes, one after the other. Nearly always a single one. */
 export interface Job {
-  /** Index of the weight in the plan. */
-  readonly tensor: number;
-  /** In the order of the file. */
+  /** Of each weight in the order of the file. */
   readonly pieces: readonly Piece[];
+  /** The packed weight of the source whose parts stay in memory until the job is done. */
+  readonly holds?: string | undefined;
 }
 
 /** The checksum and the measured errors of a piece. */
@@ -46,52 +52,105 @@ export interface Work {
   /** Memory for the largest piece. */
   readonly sizes: WorkSizes;
   readonly weightCount: number;
+  /** The weights of each set, by their index in the plan. */
+  readonly sets: readonly (readonly number[])[];
 }
 
 /** Cuts the files of a plan. Pure: no model is read. */
-export function cutIntoJobs(layouts: readonly FileLayout[], bandByteLength: number): Work {
-  const jobs: Job[] = [];
+export function cutIntoJobs(
+  layouts: readonly FileLayout[],
+  bandByteLength: number,
+  sharing: SharedReading = nothingShared,
+): Work {
+  const plan = cutPlan(layouts, sharing);
+  const jobs: OpenJob[] = [];
+  /** Jobs that later pieces join, by what they have in common. */
+  const open = new Map<string, OpenJob>();
   let sizes = noWork;
   let weightCount = 0;
   for (const [file, { tensors }] of layouts.entries()) {
     let index = 0;
-    /** Pieces of weights that must be made in one job, by the index of the weight. */
-    const together = new Map<number, Piece[]>();
     for (const placed of tensors) {
       const { index: tensor, weight, byteOffset, suffix: part } = placed;
-      const cut = part === undefined ? bandLayout(weight) : byteUnits(placed.byteLength);
-      const pieces: Piece[] = [];
+      const { cut, set, jobOf, holds } = plan(placed);
+      const own = open.get(`${jobOf(0)}`)?.pieces.findLast((piece) => piece.tensor === tensor);
+      // parts that lie apart from the first ones, and what follows them
+      const isLate = own !== undefined && (own.late === true || own.index !== index - 1);
       let most = 0;
+      let count = 0;
       for (const band of bandsOf(cut, bandByteLength)) {
         const units = band.end - band.start;
         most = Math.max(most, units);
-        pieces.push({
+        const piece: Piece = {
+          tensor,
           index: index++,
           file,
           byteOffset: byteOffset + band.start * cut.unitByteLength,
           byteLength: units * cut.unitByteLength,
           ...(part === undefined ? {} : { part }),
+          ...(isLate ? { late: true } : {}),
+          ...(set === undefined ? {} : { set }),
           band,
-        });
+        };
+        const key = jobOf(count++);
+        const known = key === undefined ? undefined : open.get(key);
+        if (known !== undefined) known.pieces.push(piece);
+        else {
+          const job: OpenJob = { pieces: [piece], ...(holds === undefined ? {} : { holds }) };
+          jobs.push(job);
+          if (key !== undefined) open.set(key, job);
+        }
       }
       sizes = largestOf(sizes, cut.sizes(most));
       weightCount += part === undefined ? elementCount(weight.shape) : placed.byteLength;
-      const own = together.get(tensor);
-      if (own !== undefined) {
-        const last = own.at(-1);
-        // what follows a late piece is late too
-        const isApart = last?.late === true || last?.index !== (pieces[0]?.index ?? 0) - 1;
-        for (const piece of pieces) own.push(isApart ? { ...piece, late: true } : piece);
-      }
-      if (own !== undefined) continue;
-      // all parts of a packed weight are made at once
-      if ((part !== undefined || weight.whole === true) && pieces.length > 0) {
-        together.set(tensor, pieces);
-        jobs.push({ tensor, pieces });
-      } else for (const piece of pieces) jobs.push({ tensor, pieces: [piece] });
     }
   }
-  return { jobs, sizes, weightCount };
+  return { jobs, sizes, weightCount, sets: sharing.sets };
+}
+
+/** A job that may get more pieces. */
+type OpenJob = Job & { readonly pieces: Piece[] };
+
+/** How one tensor of a file is cut. */
+interface Cut {
+  readonly cut: BandLayout;
+  readonly set: number | undefined;
+  /** What the job of a band has in common with the pieces that join it; undefined where each band is a job of its own. */
+  jobOf(band: number): string | undefined;
+  readonly holds: string | undefined;
+}
+
+/** How the tensors of the files are cut, and which of them are made in one job. */
+function cutPlan(
+  layouts: readonly FileLayout[],
+  { sets, held }: SharedReading,
+): (placed: PlacedTensor) => Cut {
+  const weights = new Map(
+    layouts.flatMap(({ tensors }) => tensors.map(({ index, weight }) => [index, weight])),
+  );
+  const setOf = new Map(sets.flatMap((set, number) => set.map((tensor) => [tensor, number] as const)));
+  const holderOf = new Map(
+    [...held].flatMap(([name, group]) => group.map((tensor) => [tensor, name] as const)),
+  );
+  const rowSets = sets.map((set) => rowSetOf(set.flatMap((tensor) => weights.get(tensor) ?? [])));
+  return ({ index: tensor, weight, suffix: part, byteLength }) => {
+    const [set, holds] = [setOf.get(tensor), holderOf.get(tensor)];
+    const rows = set === undefined ? undefined : rowSets[set];
+    const cut =
+      part !== undefined
+        ? byteUnits(byteLength)
+        : rows === undefined
+          ? bandLayout(weight)
+          : { ...rowUnits(weight, rows.rows), sizes: rows.sizes };
+    // all parts of a packed weight are made at once
+    const isWhole = part !== undefined || (rows?.tasks ?? [weight]).some(({ whole }) => whole === true);
+    const jobOf = (band: number): string | undefined => {
+      if (holds !== undefined) return `held ${holds}`;
+      if (set !== undefined) return isWhole ? `set ${set}` : `set ${set} ${band}`;
+      return isWhole ? `tensor ${tensor}` : undefined;
+    };
+    return { cut, set, jobOf, holds };
+  };
 }
 
 /** What the pieces of a tensor together say about its error. */

@@ -2,6 +2,16 @@ import type { Finding } from "@requant/core";
 import type { StatisticsLocation } from "../model/statistics-file.ts";
 import type { Workers } from "./workers/protocol.ts";
 
+/**
+ * Memory of a run, whatever the model's size: each worker makes two bands at a time (one, without workers, for an output that
+ * only appends). A band is `bandByteLength` of f32 (one row, if that is more); held of it are its stored bytes and its new
+ * ones, of a plan with several targets the new ones of each, and all its values only where rows change places. Pages of the
+ * reader add 4 MiB. Of packed weights the stored parts of two are held by each worker, twice those of the largest
+ * (`Model.reserve`). The exception is a weight that is transposed or reshaped on the way, which is held whole, one for each
+ * worker.
+ */
+export const defaultBandByteLength: number = 4 * 1024 * 1024;
+
 /** How far a run is. */
 export interface RunProgress {
   readonly phase: "write" | "check";

@@ -1,5 +1,6 @@
 /** The state of a run while it runs, whatever its output is. */
 import { isCodecError } from "@requant/core";
+import { addToGroup } from "../model/add-to-group.ts";
 import type { Model } from "../model/model.ts";
 import type { FileLayout } from "../plan/files/layout.ts";
 import type { Plan, PlanTensor } from "../plan/plan.ts";
@@ -12,8 +13,9 @@ import type { TensorResult } from "./pieces.ts";
 import { cutIntoJobs, type Job, type Piece, type PieceResult, resultOf, type Work } from "./pieces.ts";
 import { inParallel, joinedPool, localPool, type Pool, readingHere } from "./pool.ts";
 import { isRefused, nonFiniteRefusal } from "./refuse-non-finite.ts";
-import type { RunOptions, RunProgress } from "./run-options.ts";
+import { defaultBandByteLength, type RunOptions, type RunProgress } from "./run-options.ts";
 import { sharedModels } from "./shared-models.ts";
+import { nothingShared, sharedReading } from "./sharing/shared-reading.ts";
 import type { WorkerSetup } from "./workers/protocol.ts";
 import { workerPool } from "./workers/worker-pool.ts";
 
@@ -41,9 +43,10 @@ export class RunState {
     plan: Plan,
     model: Model,
     layouts: readonly FileLayout[],
-    bandByteLength: number,
     options: RunOptions,
+    sharesReading = false,
   ) {
+    const { bandByteLength = defaultBandByteLength } = options;
     this.plan = plan;
     this.model = model;
     this.layouts = layouts;
@@ -54,7 +57,8 @@ export class RunState {
     const tasks = [...this.tensors.values()];
     refuseMissingStatistics(tasks, options);
     this.importance = importanceOf(tasks, options);
-    this.work = cutIntoJobs(layouts, bandByteLength);
+    const sharing = sharesReading ? sharedReading(model, this.tensors) : nothingShared;
+    this.work = cutIntoJobs(layouts, bandByteLength, sharing);
     this.total = placed.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.results = layouts.map(() => []);
   }
@@ -73,9 +77,9 @@ export class RunState {
   }
 
   /** @throws ConversionError for weights that are not finite, unless the run allows them */
-  setResult(tensor: number, piece: Piece, result: PieceResult): void {
+  setResult(piece: Piece, result: PieceResult): void {
     const { nonFinite } = result;
-    const task = this.tensors.get(tensor);
+    const task = this.tensors.get(piece.tensor);
     if (nonFinite !== undefined && task !== undefined && this.options.allowNonFinite !== true) {
       if (isRefused(this.model, task, nonFinite)) throw nonFiniteRefusal(this.model, task, nonFinite);
     }
@@ -87,12 +91,12 @@ export class RunState {
     this.done = 0;
   }
 
-  report(phase: RunProgress["phase"], tensor: number, piece: Piece): void {
+  report(phase: RunProgress["phase"], piece: Piece): void {
     this.done += piece.byteLength;
     this.options.onProgress?.({
       phase,
       file: this.layouts[piece.file]?.file.name ?? "",
-      tensor: this.plan.tensors[tensor]?.name,
+      tensor: this.plan.tensors[piece.tensor]?.name,
       done: this.done,
       total: this.total,
     });
@@ -154,9 +158,9 @@ export class RunState {
     for (const [index, piece] of job.pieces.entries()) {
       const result = results[index];
       if (result === undefined) continue;
-      this.setResult(job.tensor, piece, result);
+      this.setResult(piece, result);
       await onPiece?.(piece, result);
-      this.report("write", job.tensor, piece);
+      this.report("write", piece);
     }
   }
 
@@ -164,12 +168,10 @@ export class RunState {
   tensorResults(): ReadonlyMap<PlanTensor, TensorResult> {
     const pieces = new Map<number, PieceResult[]>();
     for (const job of this.work.jobs) {
-      const own = pieces.get(job.tensor) ?? [];
       for (const piece of job.pieces) {
         const result = this.resultOf(piece);
-        if (result !== undefined) own.push(result);
+        if (result !== undefined) addToGroup(pieces, piece.tensor, result);
       }
-      pieces.set(job.tensor, own);
     }
     const results = new Map<PlanTensor, TensorResult>();
     for (const [index, tensor] of this.tensors) {
@@ -189,6 +191,7 @@ export class RunState {
         importance,
         statistics,
         sizes: work.sizes,
+        sets: work.sets,
         bandByteLength: this.bandByteLength,
         slots,
       });
@@ -209,6 +212,7 @@ export class RunState {
       statistics: shared,
       folding,
       sizes: work.sizes,
+      sets: work.sets,
       bandByteLength: this.bandByteLength,
       slots: SLOTS,
       outputs: files,

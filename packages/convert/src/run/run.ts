@@ -22,15 +22,6 @@ import { RunState } from "./run-state.ts";
 export type ConversionReport = PlanReport & { readonly seconds: number };
 
 /**
- * Memory of a run, whatever the model's size: each worker makes two bands at a time (one, without workers, for an output that
- * only appends). A band is `bandByteLength` of f32 (one row, if that is more); held of it are its stored bytes and its new
- * ones, and all its values only where rows change places. Pages of the reader add 4 MiB. Of packed weights the stored parts
- * of two are held by each worker, twice those of the largest (`Model.reserve`). The exception is a weight that is transposed
- * or reshaped on the way, which is held whole, one for each worker.
- */
-export const defaultBandByteLength: number = 4 * 1024 * 1024;
-
-/**
  * Runs a plan, or some of its jobs. Files appear under their names only when all of them are written and checked.
  * The bytes depend on the plan and the source alone.
  * @throws UsageError for a plan of another model, or an output inside the source; IoError for an output that exists or that
@@ -56,7 +47,9 @@ export async function runPlan(
   const { stage } = output;
   if (stage === undefined) await refuseUnstaged(output, files, options);
   const layouts = files.map((file) => layoutFile(plan, file));
-  const run = new RunState(plan, model, layouts, options.bandByteLength ?? defaultBandByteLength, options);
+  // an output that only appends takes one file after the other
+  const sharesReading = plan.targets !== undefined && stage !== undefined;
+  const run = new RunState(plan, model, layouts, options, sharesReading);
   await runInto(run, await outputFor(run, output));
   const report = planReport(plan);
   const results = run.tensorResults();

@@ -76,8 +76,10 @@ function counted({ tensors }: Plan): { readonly workers: Workers; readonly given
       ...handle,
       post(message) {
         if (message.kind === "make") {
-          const name = tensors[message.job.tensor]?.name ?? "";
-          given.set(name, (given.get(name) ?? 0) + message.job.pieces.length);
+          for (const { tensor } of message.job.pieces) {
+            const name = tensors[tensor]?.name ?? "";
+            given.set(name, (given.get(name) ?? 0) + 1);
+          }
         }
         handle.post(message);
       },

@@ -96,7 +96,8 @@ describe("the bytes do not depend on who makes them", () => {
         return {
           ...handle,
           post(message) {
-            if (message.kind === "make" && message.job.tensor === 0) made[index] = (made[index] ?? 0) + 1;
+            if (message.kind === "make" && message.job.pieces[0]?.tensor === 0)
+              made[index] = (made[index] ?? 0) + 1;
             handle.post(message);
           },
         };

@@ -1,10 +1,11 @@
 /** Finds the grid that the floats of one tensor lie on, from bands of its rows. */
 import { UsageError } from "../errors.ts";
 import type { ViewFacts } from "./facts.ts";
+import { type GridFits, referenceFits } from "./grid-fits.ts";
 import { GroupsSeen } from "./hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
-import { type FitRows, groupsOf, type IntegerFit, integerRows, rowsFit } from "./hidden-scale.ts";
-import { FloatingNvfp4, float8Fit, mxfp4Fit, nvfp4Factor } from "./hidden-table.ts";
+import { type FitRows, groupsOf } from "./hidden-scale.ts";
+import { FloatingNvfp4, nvfp4Factor } from "./hidden-table.ts";
 
 /** Rows that a look at a tensor begins with: floats that are on no grid nearly always show it there. */
 export const PROBE_ROWS = 8;
@@ -31,6 +32,7 @@ const INTEGERS: readonly Partition[] = [-1, 128, 64, 32].map((blockColumns) => (
   blockRows: 1,
   blockColumns,
 }));
+const FINEST = INTEGERS.at(-1);
 const MXFP4: Partition = { levels: "E2M1", blockRows: 1, blockColumns: 32 };
 const NVFP4: Partition = { levels: "E2M1", blockRows: 1, blockColumns: 16 };
 const FLOATS8: readonly Partition[] = [
@@ -61,7 +63,7 @@ export class GridSearch {
   private readonly rows: number;
   private readonly columns: number;
   private readonly type: HidingType;
-  private readonly integers: IntegerFit;
+  private readonly fits: GridFits;
   /** What each pass looks for; the first pass nearly always tells. */
   private passes: (readonly Partition[])[] = [];
   private candidates: Candidate[] = [];
@@ -69,28 +71,36 @@ export class GridSearch {
   /** Groups that were looked at: what the search costs. */
   groupsSeen = 0;
 
-  constructor(rows: number, columns: number, type: HidingType, integers: IntegerFit = integerRows) {
+  constructor(rows: number, columns: number, type: HidingType, fits: GridFits = referenceFits) {
     this.rows = rows;
     this.columns = columns;
     this.type = type;
-    this.integers = integers;
+    this.fits = fits;
   }
 
   /** The first rows. False: the floats are on none of the grids. */
   probe(values: Float32Array): boolean {
-    this.factor = nvfp4Factor(this.type, groupsOf(values, this.columns, NVFP4));
+    const { type, columns, fits } = this;
+    const holds = (factor: number): boolean =>
+      fits.nvfp4(type, factor, "four bits")(values, columns, NVFP4, () => undefined);
+    this.factor = nvfp4Factor(type, groupsOf(values, columns, NVFP4), holds);
     const probed = (partitions: readonly Partition[]): Candidate[] =>
       partitions
-        .filter(({ blockColumns }) => blockColumns <= this.columns)
+        .filter(({ blockColumns }) => blockColumns <= columns)
         .flatMap((partition) => this.candidateOf(partition) ?? [])
         .filter((candidate) => this.takes(candidate, values));
-    const integers = smallestFirst(probed(INTEGERS)).map(({ partition }) => partition);
-    const [best, ...others] = integers;
+    const integers = smallestFirst(probed(INTEGERS));
+    const [best, ...others] = integers.map(({ partition }) => partition);
     // where groups of one size do not fit, larger ones do not either
     const finer = others.filter((other) => INTEGERS.indexOf(other) > INTEGERS.indexOf(best ?? other));
-    const small = probed([MXFP4, NVFP4]).map(({ partition }) => partition);
+    const tables = probed([MXFP4, NVFP4]).map(({ partition }) => partition);
+    const together = best === undefined ? tables : [best, ...tables];
+    // integers of more bits, in groups as small as those of MXFP4, are larger however many rows there are; so is NVFP4
+    const areWider = best === undefined || (best === FINEST && (integers[0]?.seen.width.bits ?? 0) > 4);
     const passes = [
-      best === undefined ? small : [best, ...small],
+      ...(areWider && tables[0] === MXFP4
+        ? [[MXFP4], together.filter((partition) => partition !== MXFP4)]
+        : [together]),
       ...finer.map((partition) => [partition]),
       // integers of 4 bits are E4M3 numbers, too, and the smaller codes count
       probed(FLOATS8).map(({ partition }) => partition),
@@ -132,20 +142,20 @@ export class GridSearch {
 
   private candidateOf(partition: Partition): Candidate | undefined {
     const seen = new GroupsSeen();
-    const { type, factor } = this;
-    if (partition === MXFP4) return { partition, seen, fit: rowsFit(mxfp4Fit(type)) };
+    const { type, factor, fits } = this;
+    if (partition === MXFP4) return { partition, seen, fit: fits.mxfp4(type) };
     if (partition === NVFP4) {
       if (factor === undefined) return undefined;
-      const floating = new FloatingNvfp4(type, factor);
-      return { partition, seen, fit: rowsFit(floating.fit), factor: () => floating.settled() };
+      const floating = new FloatingNvfp4(factor);
+      const fit = floating.watched(fits.nvfp4(type, factor, "four bits"));
+      return { partition, seen, fit, factor: () => floating.settled() };
     }
-    const fit = partition.levels === "E4M3" ? rowsFit(float8Fit(type)) : this.integers(type);
-    return { partition, seen, fit };
+    return { partition, seen, fit: partition.levels === "E4M3" ? fits.float8(type) : fits.integers(type) };
   }
 
   private takes({ partition, fit, seen }: Candidate, values: Float32Array): boolean {
     const before = seen.groups;
-    const fits = fit(values, this.columns, partition, (own) => seen.add(own));
+    const fits = fit(values, this.columns, partition, (own, count) => seen.add(own, count));
     this.groupsSeen += seen.groups - before + (fits ? 0 : 1);
     return fits;
   }

@@ -1,8 +1,8 @@
 /** What all groups of a hidden grid have in common: its width, and what decides whether another layout holds it. */
 import { BLOCK_SIZES, isHalf, type ViewFacts } from "./facts.ts";
+import { FIT_LENGTH, HOW } from "./hidden-fits.ts";
 import type { HiddenGrid } from "./hidden-grid.ts";
 import { ScaleKinds } from "./hidden-scale.ts";
-import type { GroupFit } from "./hidden-step.ts";
 import { REACH } from "./table-facts.ts";
 
 /** Bits of codes around the middle of their range that hold levels from `min` to `max`. */
@@ -26,10 +26,8 @@ export class GroupsSeen {
   nonzero = 0;
   exact = true;
   readonly scales: ScaleKinds = new ScaleKinds();
-  /** The largest level, or −1 less the smallest one: with the sign of each scale as it is. */
-  private plainReach = 0;
-  /** With the better sign of each scale. */
-  private symmetricReach = 0;
+  /** The largest level of the groups whose smallest level is as far from 0. */
+  private evenReach = 0;
   /** The largest distance between two levels of a group. */
   private span = 0;
   private min = 0;
@@ -38,21 +36,35 @@ export class GroupsSeen {
   private mostMin = Number.NEGATIVE_INFINITY;
   private offsetsAreHalf = true;
 
-  add({ scale, min, max, exact, nonzero }: GroupFit): void {
-    this.groups++;
-    this.nonzero += nonzero;
-    if (!exact) this.exact = false;
-    this.scales.add(scale);
-    const plain = max >= -min ? max : -1 - min;
-    const turned = max > -min ? max - 1 : -min;
-    const symmetric = Math.min(plain, turned);
-    if (plain > this.plainReach) this.plainReach = plain;
-    if (symmetric > this.symmetricReach) this.symmetricReach = symmetric;
-    if (max - min > this.span) this.span = max - min;
-    if (min < this.min) this.min = min;
-    if (max > this.max) this.max = max;
-    if (min > this.mostMin) this.mostMin = min;
-    if (this.offsetsAreHalf && !isHalf(scale * min)) this.offsetsAreHalf = false;
+  /** Takes the fits of some groups. A group rarely changes an extreme, which processors count on. */
+  add(fits: Float64Array, count: number): void {
+    let { nonzero, exact, evenReach, span, min, max, mostMin, offsetsAreHalf } = this;
+    for (let i = 0, at = 0; i < count; i++, at += FIT_LENGTH) {
+      const scale = fits[at + 1]!;
+      const low = fits[at + 2]!;
+      const high = fits[at + 3]!;
+      if (fits[at] !== HOW.exact) exact = false;
+      nonzero += fits[at + 4]!;
+      this.scales.add(scale);
+      if (high > evenReach && high === -low) evenReach = high;
+      if (high - low > span) span = high - low;
+      if (low < min) min = low;
+      if (high > max) max = high;
+      if (low > mostMin) mostMin = low;
+      if (offsetsAreHalf && !isHalf(scale * low)) offsetsAreHalf = false;
+    }
+    this.groups += count;
+    Object.assign(this, { nonzero, exact, evenReach, span, min, max, mostMin, offsetsAreHalf });
+  }
+
+  /** The largest level, or −1 less the smallest one: with the sign of each scale as it is. */
+  private get plainReach(): number {
+    return Math.max(this.max, -1 - this.min);
+  }
+
+  /** With the better sign of each scale: the level that is further from 0 becomes the negative one. */
+  private get symmetricReach(): number {
+    return Math.max(this.evenReach, this.max - 1, -1 - this.min);
   }
 
   /** The narrowest codes that hold every group; symmetric ones where they are no wider. */

@@ -1,6 +1,6 @@
 /** Scales of groups of floats whose levels are integers. */
-import { floatToE8m0 } from "../numeric/float8.ts";
 import { isBfloat, isHalf } from "./facts.ts";
+import { FIT_LENGTH, writeFit } from "./hidden-fits.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
 import {
   checkScale,
@@ -49,39 +49,45 @@ export function* groupsOf(
 /** Finds the scale of a group; undefined where it has none. */
 export type FitGroup = (group: Group) => GroupFit | undefined;
 
-/** Takes the fit of a group, which is valid until it returns. */
-export type TakeFit = (fit: GroupFit, group: Group) => void;
+/** Takes the fits of the next groups in order (hidden-fits.ts). They are valid until it returns. */
+export type TakeFits = (fits: Float64Array, count: number) => void;
 
 /** Fits each group of some whole rows in order. False: one does not fit, and those after it were not looked at. */
 export type FitRows = (
   values: Float32Array,
   columns: number,
   blocks: Pick<HiddenGrid, "blockRows" | "blockColumns">,
-  take: TakeFit,
+  take: TakeFits,
 ) => boolean;
+
+/** Groups whose fits are taken together. */
+const MOST_FITS = 64;
 
 /** One group after another. */
 export function rowsFit(fit: FitGroup): FitRows {
+  const fits = new Float64Array(FIT_LENGTH * MOST_FITS);
   return (values, columns, blocks, take) => {
+    let count = 0;
     for (const group of groupsOf(values, columns, blocks)) {
       const found = fit(group);
-      if (found === undefined) return false;
-      take(found, group);
+      if (found === undefined) {
+        take(fits, count);
+        return false;
+      }
+      writeFit(fits, count++, found);
+      if (count < MOST_FITS) continue;
+      take(fits, count);
+      count = 0;
     }
+    take(fits, count);
     return true;
   };
 }
 
-/** Makes the search for integers in floats of a type. */
-export type IntegerFit = (type: HidingType) => FitRows;
-
-/** Integers: the exact step, or else the scale whose multiples are rounded to the floats. */
-export const integerRows: IntegerFit = (type) => rowsFit(integerFit(type));
-
 /** Where codes have a common divisor, the scale is a multiple of the stored one: not more often than this is tried. */
 const MOST_SPLIT = 15;
 
-/** One group as integers. */
+/** One group as integers: the exact step, or else the scale whose multiples are rounded to the floats. */
 export function integerFit(type: HidingType): FitGroup {
   const magnitudes = new Magnitudes(type);
   const bounds: ScaleBounds = { low: 0, high: 0, areSettled: true };
@@ -202,13 +208,26 @@ export function fitOf(
   return { scale, min, max, exact: how === "exact", nonzero: magnitudes.nonzero };
 }
 
-/** False: a float is not finite. */
-export function gather(magnitudes: Magnitudes, { values, start, length, runs, step }: Group): boolean {
+/** Takes the magnitudes of a group. False: a float is not finite, so that there is no scale. */
+export type Gather = (magnitudes: Magnitudes, group: Group) => boolean;
+
+export const gather: Gather = (magnitudes, { values, start, length, runs, step }) => {
   magnitudes.start(runs * length);
   for (let run = 0, from = start; run < runs; run++, from += step) {
     if (!magnitudes.add(values, from, from + length)) return false;
   }
   return true;
+};
+
+const floats = /* @__PURE__ */ new Float32Array(1);
+const bits = /* @__PURE__ */ new Uint32Array(floats.buffer);
+
+/** True for a positive f32 number that an E8M0 code stands for: also 2^-127, which is subnormal. */
+function isPowerOfTwo(value: number): boolean {
+  floats[0] = value;
+  const word = bits[0]!;
+  if (floats[0] !== value || word >= 0x7f800000) return false;
+  return word >= 0x00800000 ? (word & 0x7fffff) === 0 : word === 0x00400000;
 }
 
 /** What all scales that were seen are values of. */
@@ -221,7 +240,7 @@ export class ScaleKinds {
     if (this.areHalf && !isHalf(scale)) this.areHalf = false;
     if (this.areBfloat && !isBfloat(scale)) this.areBfloat = false;
     // a group of zeros may have any scale
-    if (this.arePowers && scale !== 0 && floatToE8m0(scale) === undefined) this.arePowers = false;
+    if (this.arePowers && scale !== 0 && !isPowerOfTwo(scale)) this.arePowers = false;
   }
 
   get narrowest(): "F16" | "BF16" | "F32" {

@@ -67,8 +67,8 @@ export function roundedTo(type: HidingType, value: number): number {
 }
 
 /**
- * Magnitudes of a group, and between which bounds a product lies that is rounded to each. Floats of 8 or 11 bits are kept
- * once: on a grid of few levels they are few. A block of 128 × 128 has 252 numbers of E4M3 at most. All of F32 are kept.
+ * Magnitudes of a group, and between which bounds a product lies that is rounded to each. Those of 8 or 11 bits are kept
+ * once: on a grid of few levels they are few. A block of 128 × 128 has 126 magnitudes of E4M3 at most. All of F32 are kept.
  */
 export class Magnitudes {
   length = 0;
@@ -128,22 +128,38 @@ export class Magnitudes {
         continue;
       }
       seen[place] = group;
-      if (!this.addOne(floatValues[i]!, word & 0x7fffffff)) return false;
+      const other = dropped > 0 && seen[place ^ (1 << (31 - dropped))] === group;
+      if (!this.addOne(floatValues[i]!, word & 0x7fffffff, other)) return false;
     }
     this.nonzero += end - start - zeros;
     return true;
   }
 
-  private addOne(signed: number, own: number): boolean {
+  /** `isKept`: the magnitude was seen with the other sign. */
+  private addOne(signed: number, own: number, isKept: boolean): boolean {
     if (own >= 0x7f800000) return false;
     if (signed < this.min) this.min = signed;
     else if (signed > this.max) this.max = signed;
-    const value = Math.abs(signed);
+    if (!isKept) this.keep(Math.abs(signed), own);
+    return true;
+  }
+
+  private keep(value: number, own: number): void {
     const half = this.halves[own >>> 23]!;
     // below a power of two the numbers are twice as close
     const isPower = (own & 0x7fffff) === 0 && own >>> 23 > 1;
     this.set(this.length++, value, value - (isPower ? half / 2 : half), value + half);
-    return true;
+  }
+
+  /** Takes all magnitudes of a group: each once, finite and not 0. */
+  take(list: Float32Array, group: Pick<Magnitudes, "min" | "max" | "nonzero">): void {
+    const words = new Uint32Array(list.buffer, list.byteOffset, list.length);
+    this.start(list.length);
+    for (let i = 0; i < list.length; i++) this.keep(list[i]!, words[i]!);
+    // −0 is 0
+    this.min = group.min + 0;
+    this.max = group.max + 0;
+    this.nonzero = group.nonzero;
   }
 
   /** The bits of floats; those of one array are asked for again and again. */

@@ -1,7 +1,16 @@
 /** Scales of groups of floats whose levels are the numbers of a table: E2M1 and E4M3. */
 import { E4M3_MAX } from "../numeric/float8.ts";
+import { FIT_LENGTH } from "./hidden-fits.ts";
 import { E2M1_HALVES, type HidingType } from "./hidden-grid.ts";
-import { type FitGroup, fitOf, type Group, gather, scalesBetween } from "./hidden-scale.ts";
+import {
+  type FitGroup,
+  type FitRows,
+  fitOf,
+  type Gather,
+  type Group,
+  gather,
+  scalesBetween,
+} from "./hidden-scale.ts";
 import { type GroupFit, Magnitudes, type NearestLevel, narrowScale, ZERO_FIT } from "./hidden-step.ts";
 
 const isE2m1 = /* @__PURE__ */ Uint8Array.from({ length: 13 }, (_, level) =>
@@ -48,16 +57,16 @@ const nearestOfFourBits: NearestLevel = (magnitude) => {
 const E4M3_TOPS: readonly number[] = [448, 416, 384, 352, 320, 288, 256, 240];
 
 /** E4M3 times a scale. */
-export function float8Fit(type: HidingType): FitGroup {
+export function float8Fit(type: HidingType, gatherGroup: Gather = gather): FitGroup {
   const magnitudes = new Magnitudes(type);
   return (group) => {
-    if (!gather(magnitudes, group)) return undefined;
+    if (!gatherGroup(magnitudes, group)) return undefined;
     return magnitudes.length === 0 ? ZERO_FIT : e4m3Scale(magnitudes, type);
   };
 }
 
-/** E4M3 numbers that are not 0. */
-const E4M3_COUNT = 252;
+/** Magnitudes of E4M3 that are not 0. */
+const E4M3_COUNT = 126;
 
 /** The scale with which all magnitudes are E4M3 numbers. A power of two first: all products are exact then. */
 function e4m3Scale(magnitudes: Magnitudes, type: HidingType): GroupFit | undefined {
@@ -66,8 +75,10 @@ function e4m3Scale(magnitudes: Magnitudes, type: HidingType): GroupFit | undefin
   for (const top of E4M3_TOPS) {
     if (!narrowScale(magnitudes, nearestE4m3, top, bounds)) continue;
     const power = 2 ** Math.round(Math.log2(bounds.high));
-    const powers = power >= bounds.low && power <= bounds.high ? [power] : [];
-    for (const scale of [...powers, ...scalesBetween(bounds.low, bounds.high)]) {
+    const isPossible = power >= bounds.low && power <= bounds.high;
+    const fit = isPossible ? fitOf(magnitudes, nearestE4m3, power, type) : undefined;
+    if (fit !== undefined) return fit;
+    for (const scale of scalesBetween(bounds.low, bounds.high)) {
       const fit = fitOf(magnitudes, nearestE4m3, scale, type);
       if (fit !== undefined) return fit;
     }
@@ -78,32 +89,50 @@ function e4m3Scale(magnitudes: Magnitudes, type: HidingType): GroupFit | undefin
 /** Levels of E2M1 that the largest magnitude can be at, in halves: the largest first. */
 const E2M1_TOPS: readonly number[] = [...E2M1_HALVES].reverse().filter((level) => level > 0);
 
+/** What the scales of NVFP4 are: E4M3 numbers, or the same without bounds where the factor may be other powers of two. */
+export type ScaleLevels = "E4M3" | "four bits";
+
+const NEAREST: Readonly<Record<ScaleLevels, NearestLevel>> = {
+  E4M3: nearestE4m3,
+  "four bits": nearestOfFourBits,
+};
+
 /**
- * The same while the largest scale of the tensor is not known: powers of two may go from the factor to all scales and back.
- * `settled` gives the factor with which the scales that were seen are E4M3 numbers.
+ * The scales of NVFP4 while the largest one of the tensor is not known: powers of two may go from the factor to all scales and
+ * back. `settled` gives the factor with which the scales that were seen are E4M3 numbers.
  */
 export class FloatingNvfp4 {
-  readonly fit: FitGroup;
   private readonly factor: number;
   private most = 0;
   /** All scales are multiples of it. */
   private unit = Number.POSITIVE_INFINITY;
+  /** 1 / unit. */
+  private inverse = Number.NaN;
 
-  constructor(type: HidingType, factor: number) {
-    const fit = nvfp4Fit(type, factor, nearestOfFourBits);
+  constructor(factor: number) {
     this.factor = factor;
-    this.fit = (group) => {
-      const found = fit(group);
-      if (found !== undefined && found.scale !== 0) this.add(nearestOfFourBits((2 * found.scale) / factor));
-      return found;
-    };
+  }
+
+  /** The same fit, whose scales are seen. */
+  watched(fit: FitRows): FitRows {
+    return (values, columns, blocks, take) =>
+      fit(values, columns, blocks, (fits, count) => {
+        for (let i = 0; i < count; i++) {
+          const scale = fits[FIT_LENGTH * i + 1]!;
+          if (scale !== 0) this.add(nearestOfFourBits((2 * scale) / this.factor));
+        }
+        take(fits, count);
+      });
   }
 
   private add(scale: number): void {
-    this.most = Math.max(this.most, scale);
+    if (scale > this.most) this.most = scale;
+    const multiple = scale * this.inverse;
+    if (Math.floor(multiple) === multiple) return;
     let unit = 2 ** (Math.floor(Math.log2(scale)) - 3);
     while ((scale / unit) % 2 === 0) unit *= 2;
-    this.unit = Math.min(this.unit, unit);
+    this.unit = unit;
+    this.inverse = 1 / unit;
   }
 
   /** What has no factor has the factor 1; else the largest scale is as large as E4M3 goes. */
@@ -120,8 +149,9 @@ export class FloatingNvfp4 {
 const E4M3_UNIT = 2 ** -9;
 
 /** E2M1 with an E4M3 number times the tensor's factor for a scale. */
-export function nvfp4Fit(type: HidingType, factor: number, nearest: NearestLevel = nearestE4m3): FitGroup {
+export function nvfp4Fit(type: HidingType, factor: number, levels: ScaleLevels): FitGroup {
   const magnitudes = new Magnitudes(type);
+  const nearest = NEAREST[levels];
   return (group) => {
     if (!gather(magnitudes, group)) return undefined;
     if (magnitudes.length === 0) return ZERO_FIT;
@@ -139,8 +169,15 @@ export function nvfp4Fit(type: HidingType, factor: number, nearest: NearestLevel
 
 const F32_STEP = 2 ** -24;
 
+/** True where each group fits with a factor. */
+type HoldsFactor = (factor: number) => boolean;
+
 /** The factor of a tensor whose groups are like NVFP4's, from some of them; undefined where there is none. */
-export function nvfp4Factor(type: HidingType, groups: Iterable<Group>): number | undefined {
+export function nvfp4Factor(
+  type: HidingType,
+  groups: Iterable<Group>,
+  holds: HoldsFactor,
+): number | undefined {
   const magnitudes = new Magnitudes(type);
   const scales = new Magnitudes("F32");
   const all = [...groups];
@@ -156,10 +193,6 @@ export function nvfp4Factor(type: HidingType, groups: Iterable<Group>): number |
     scales.set(scales.length++, (low + high) / 2, low, high);
   }
   if (scales.length === 0) return undefined;
-  const holds = (factor: number): boolean => {
-    const fit = nvfp4Fit(type, factor, nearestOfFourBits);
-    return all.every((group) => fit(group) !== undefined);
-  };
   // what has no factor has the factor 1
   if (holds(1)) return 1;
   for (const top of E4M3_TOPS) {

@@ -2,10 +2,13 @@
 import { UsageError } from "../errors.ts";
 import { E2M1_VALUES, floatToE2m1 } from "../numeric/float4.ts";
 import { E4M3_VALUES, floatToE4m3 } from "../numeric/float8.ts";
+import { type GridFits, referenceFits } from "./grid-fits.ts";
 import { symmetricBits } from "./hidden-facts.ts";
+import { readFit } from "./hidden-fits.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
-import { type FitGroup, type FitRows, type IntegerFit, integerRows, rowsFit } from "./hidden-scale.ts";
-import { float8Fit, mxfp4Fit, nearestE4m3, nvfp4Fit } from "./hidden-table.ts";
+import { type FitRows, type Group, groupsOf } from "./hidden-scale.ts";
+import type { GroupFit } from "./hidden-step.ts";
+import { nearestE4m3 } from "./hidden-table.ts";
 import { type IntegerView, sequentialGroups } from "./integer-view.ts";
 import type { Factor, LevelView, Span, StoredView } from "./level-view.ts";
 
@@ -19,14 +22,28 @@ export function gridView(
   columns: number,
   type: HidingType,
   grid: HiddenGrid,
-  integers: IntegerFit = integerRows,
+  fits: GridFits = referenceFits,
 ): StoredView {
   return grid.levels === "integer"
-    ? integersOnGrid(values, columns, grid, integers(type))
-    : levelsOnGrid(values, columns, grid, rowsFit(tableFit(type, grid)));
+    ? integersOnGrid(values, columns, grid, fits.integers(type))
+    : levelsOnGrid(values, columns, grid, tableFit(fits, type, grid));
 }
 
-function refuseUnfit(fits: boolean): void {
+/** Takes the fit of each group. */
+function eachFit(
+  fit: FitRows,
+  values: Float32Array,
+  columns: number,
+  grid: HiddenGrid,
+  take: (fit: GroupFit, group: Group) => void,
+): void {
+  const groups = groupsOf(values, columns, grid);
+  const fits = fit(values, columns, grid, (some, count) => {
+    for (let i = 0; i < count; i++) {
+      const { value, done } = groups.next();
+      if (done !== true) take(readFit(some, i), value);
+    }
+  });
   if (fits) return;
   throw new UsageError("The floats are not on the grid that was found for their tensor.", {
     hint: "Plan the conversion again.",
@@ -42,7 +59,7 @@ function integersOnGrid(values: Float32Array, columns: number, grid: HiddenGrid,
   const scales = new Float32Array(rows * groupCount);
   const zeros = new Int16Array(rows * groupCount);
   let at = 0;
-  const fits = fit(values, columns, grid, ({ scale: size, min, max }, { start, length }) => {
+  eachFit(fit, values, columns, grid, ({ scale: size, min, max }, { start, length }) => {
     const turns = symmetric && symmetricBits(min, max) > bits;
     const zero = symmetric ? 2 ** (bits - 1) : -min;
     const scale = turns ? -size : size;
@@ -55,7 +72,6 @@ function integersOnGrid(values: Float32Array, columns: number, grid: HiddenGrid,
     zeros[at] = zero;
     at++;
   });
-  refuseUnfit(fits);
   return { rows, columns, groupCount, groupOfColumn, codes, scales, zeros, rounding: viewRounding(grid) };
 }
 
@@ -64,9 +80,9 @@ function viewRounding({ rounding }: HiddenGrid): IntegerView["rounding"] {
   return rounding === "F16" ? "f16" : "none";
 }
 
-function tableFit(type: HidingType, { levels, scale, factor = 1 }: HiddenGrid): FitGroup {
-  if (levels === "E4M3") return float8Fit(type);
-  return scale === "E4M3" ? nvfp4Fit(type, factor) : mxfp4Fit(type);
+function tableFit(fits: GridFits, type: HidingType, { levels, scale, factor = 1 }: HiddenGrid): FitRows {
+  if (levels === "E4M3") return fits.float8(type);
+  return scale === "E4M3" ? fits.nvfp4(type, factor, "E4M3") : fits.mxfp4(type);
 }
 
 /** What a group of zeros of 4-bit floats gets for a scale, where any would do: what ggml writes. */
@@ -81,7 +97,7 @@ function levelsOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, f
   const groupCount = Math.ceil(columns / width);
   const scales = new Float32Array(Math.ceil(rows / blockRows) * groupCount);
   let at = 0;
-  const fits = fit(values, columns, grid, ({ scale }, group) => {
+  eachFit(fit, values, columns, grid, ({ scale }, group) => {
     // levels of E2M1 were counted in halves
     const size = levels === "E2M1" ? 2 * scale : scale;
     for (let run = 0, start = group.start; run < group.runs; run++, start += group.step) {
@@ -92,7 +108,6 @@ function levelsOnGrid(values: Float32Array, columns: number, grid: HiddenGrid, f
     if (size === 0) scales[at++] = levels === "E2M1" ? (ZERO_SCALES[scaleType] ?? 1) : 1;
     else scales[at++] = factor === undefined ? size : nearestE4m3(size / factor);
   });
-  refuseUnfit(fits);
   const span: Span = { kind: "blocks", blockRows, blockColumns: width };
   const tensor: Factor[] =
     factor === undefined || factor === 1

@@ -16,6 +16,7 @@ const layer = "model.layers.{layer}";
 
 export const afmoe: Architecture = {
   name: "afmoe",
+  memory: { windows: { period: 4 } },
   classes: ["AfmoeForCausalLM"],
   modelType: "afmoe",
   defaults: {

@@ -6,6 +6,7 @@ import type { Finding, Metadata, MetadataValue } from "@requant/core";
 import type { Config, ConfigClass, ConfigValues } from "../config.ts";
 import type { HfFiles } from "../hf-files.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
+import type { MemoryRules } from "../memory/rules.ts";
 import type { TokenizerRules } from "../tokenizer/rules.ts";
 import type { WeightInput } from "../weight-plan.ts";
 import type { DecoderDescription } from "./decoder.ts";
@@ -171,6 +172,8 @@ export interface Architecture extends ConfigClass {
   readonly tokenizer: TokenizerRules;
   /** How the family computes; absent for a family without a forward pass. A family that is built from another one states its own. */
   readonly decoder?: DecoderDescription | undefined;
+  /** What its models keep of the tokens before; absent where every layer keeps the whole context. */
+  readonly memory?: MemoryRules;
   /** general.file_type where the files decide it, whatever file type is requested (MXFP4 experts). */
   readonly fileType?: (files: HfFiles, asked: number) => number;
   /** Config values that follow from tensors or from several keys at once. */

@@ -154,6 +154,7 @@ function hasTokenizer(model: string): NonNullable<Architecture["recognises"]> {
 
 export const bert: Architecture = {
   name: "bert",
+  memory: { keepsNothing: true },
   classes: ["BertModel", "BertForMaskedLM", "BertForSequenceClassification"],
   modelType: "bert",
   hasRope: false,

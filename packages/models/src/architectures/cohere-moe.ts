@@ -27,6 +27,7 @@ function leadingDense(types: unknown, stated: number | undefined): number {
 
 export const cohere2moe: Architecture = {
   name: "cohere2moe",
+  memory: { windows: { period: 4, whole: "first" } },
   classes: ["Cohere2MoeForCausalLM"],
   modelType: "cohere2_moe",
   defaults: {

@@ -16,6 +16,7 @@ import { attention, decoderEnds, gatedFeedForward, headNorms, same } from "./ten
 
 export const cohere2: Architecture = {
   name: "cohere2",
+  memory: { windows: { period: 4 }, rotates: (_, { isWindowed }) => isWindowed },
   classes: ["Cohere2ForCausalLM"],
   modelType: "cohere2",
   defaults: {

@@ -123,6 +123,7 @@ export const latentTensors: readonly TensorRule[] = [
 
 export const deepseek3: Architecture = {
   name: "deepseek2",
+  memory: { keepsHidden: true },
   classes: ["DeepseekV3ForCausalLM", "KimiVLForConditionalGeneration", "YoutuForCausalLM"],
   modelType: "deepseek_v3",
   ropeTypeKey: "type",

@@ -13,6 +13,7 @@ export const dream: Architecture = {
   ...qwen2,
   decoder: undefined,
   name: "dream",
+  memory: { keepsNothing: true },
   classes: ["DreamModel"],
   modelType: "Dream",
   // transformers has no class for it, so config.json gets no defaults
@@ -44,6 +45,7 @@ const widths: readonly ParameterRule[] = [
 
 export const llada: Architecture = {
   name: "llada",
+  memory: { keepsNothing: true },
   classes: ["LLaDAModelLM"],
   modelType: "llada",
   // transformers has no class for it, so config.json gets no defaults

@@ -8,6 +8,7 @@ import { attention, baseModelNames, decoderEnds, gatedFeedForward, layerNorms } 
 
 export const euroBert: Architecture = {
   name: "eurobert",
+  memory: { keepsNothing: true },
   classes: ["EuroBertModel"],
   modelType: "eurobert",
   defaults: {

@@ -16,6 +16,7 @@ import { attention, decoderEnds, headNorms, layerNorms, same } from "./tensors.t
 export const exaoneMoe: Architecture = {
   ...exaone4,
   name: "exaone-moe",
+  memory: { windows: { period: 4, length: 128 } },
   // transformers 5.1 renamed the class
   classes: ["ExaoneMoEForCausalLM", "ExaoneMoeForCausalLM"],
   modelType: "exaone_moe",

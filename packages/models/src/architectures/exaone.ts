@@ -31,6 +31,7 @@ const pattern = slidingPattern(() => false);
 
 export const exaone4: Architecture = {
   name: "exaone4",
+  memory: { windows: { period: 4, length: 4096, onlyLayers: 64 } },
   classes: ["Exaone4ForCausalLM"],
   modelType: "exaone4",
   defaults: {

@@ -72,6 +72,7 @@ const input = (config: Config): number => multiplier(config, "attention_in_multi
 
 export const falconH1: Architecture = {
   name: "falcon-h1",
+  memory: { states: "beside" },
   classes: ["FalconH1ForCausalLM"],
   modelType: "falcon_h1",
   defaults: {

@@ -1,4 +1,5 @@
 /** Falcon with rotary positions: 7B with one key head, 40B and later with groups (llama.cpp, conversion/falcon.py and models/falcon.cpp). */
+import type { Config } from "../config.ts";
 import { numberOf, string, u32 } from "../metadata-values.ts";
 import type { RowOrder } from "../row-order.ts";
 import { byteBpe } from "../tokenizer/extras.ts";
@@ -17,9 +18,20 @@ interface Groups {
   readonly head: number;
 }
 
+/**
+ * One group for all queries, or as many as config.json says. transformers' class fills the number of heads in where config.json
+ * says nothing, and reads it for the newer layers alone (modeling_falcon.py, new_decoder_architecture).
+ */
+function groupCountOf(config: Config): number {
+  const heads = config.count("num_attention_heads", "n_head");
+  const stated = config.count("num_kv_heads", "n_head_kv") ?? 1;
+  const isFilledIn = config.flag("multi_query") === true && stated === heads;
+  return isFilledIn && config.flag("new_decoder_architecture") !== true ? 1 : stated;
+}
+
 function groupsOf({ config }: TensorContext): Groups {
   const heads = config.need("num_attention_heads", "n_head");
-  const groups = config.count("num_kv_heads", "n_head_kv") ?? 1;
+  const groups = groupCountOf(config);
   return { groups, queries: heads / groups, head: config.need("hidden_size") / heads };
 }
 
@@ -98,7 +110,7 @@ export const falcon: Architecture = {
     generic.headCount,
     {
       ...count("~.attention.head_count_kv", ["num_kv_heads", "n_head_kv"]),
-      toGguf: (config) => u32(config.count("num_kv_heads", "n_head_kv") ?? 1),
+      toGguf: (config) => u32(groupCountOf(config)),
     },
     generic.normEpsilon,
     generic.fileType,

@@ -131,6 +131,7 @@ const gemma2Decoder: DecoderDescription = {
 export const gemma2: Architecture = {
   ...gemma,
   name: "gemma2",
+  memory: { windows: { period: 2, length: 4096 } },
   classes: ["Gemma2ForCausalLM"],
   modelType: "gemma2",
   defaults: {
@@ -200,6 +201,7 @@ export function splitRope(draft: ConfigDraft): void {
 export const gemma3: Architecture = {
   ...gemma2,
   name: "gemma3",
+  memory: { windows: { period: 6 } },
   classes: ["Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"],
   modelType: "gemma3_text",
   defaults: {
@@ -269,6 +271,7 @@ export const gemma3: Architecture = {
 export const gemmaEmbedding: Architecture = {
   ...gemma3,
   name: "gemma-embedding",
+  memory: { keepsNothing: true },
   classes: ["Gemma3TextModel"],
   names: baseModelNames,
   parameters: [...gemma3.parameters, pooling],

@@ -66,6 +66,7 @@ export const gemma3n: Architecture = {
   ...gemma3,
   decoder: undefined,
   name: "gemma3n",
+  memory: { windows: { period: 5 }, ownCaches: () => 20 },
   classes: ["Gemma3nForCausalLM", "Gemma3nForConditionalGeneration"],
   modelType: "gemma3n_text",
   defaults: {

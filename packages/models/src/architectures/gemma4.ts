@@ -85,6 +85,10 @@ function finish(draft: ConfigDraft): void {
 
 export const gemma4: Architecture = {
   name: "gemma4",
+  memory: {
+    windows: { period: 6 },
+    ownCaches: (sizes) => sizes.trunk - (sizes.number("attention.shared_kv_layers") ?? 0),
+  },
   classes: ["Gemma4ForCausalLM", "Gemma4ForConditionalGeneration"],
   modelType: "gemma4_text",
   defaults: {

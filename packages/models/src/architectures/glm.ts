@@ -180,6 +180,7 @@ export const glm4moe: Architecture = {
   ...glm4,
   decoder: undefined,
   name: "glm4moe",
+  memory: { keepsHidden: true },
   classes: ["Glm4MoeForCausalLM", "Glm4vMoeForConditionalGeneration"],
   modelType: "glm4_moe",
   defaults: {

@@ -141,6 +141,7 @@ const gateUpBias: TensorRule = {
 
 export const gptOss: Architecture = {
   name: "gpt-oss",
+  memory: { windows: { period: 2 }, choosesRows: "after layers", keepsHidden: true },
   classes: ["GptOssForCausalLM"],
   modelType: "gpt_oss",
   aliases: { experts_per_token: "num_experts_per_tok" },

@@ -155,6 +155,10 @@ export const granite4Moe: Architecture = granite4("granitemoe", {
 
 export const bamba: Architecture = {
   name: "granitehybrid",
+  memory: {
+    states: "without key heads",
+    rotates: (sizes) => sizes.flag("rope.scaling.finetuned") !== false,
+  },
   classes: ["BambaForCausalLM"],
   modelType: "bamba",
   defaults: {

@@ -36,6 +36,7 @@ function finish({ values, parameter, ggufNames }: ConfigDraft): void {
 
 export const jamba: Architecture = {
   name: "jamba",
+  memory: { states: "without key heads" },
   classes: ["JambaForCausalLM"],
   modelType: "jamba",
   defaults: {

@@ -24,6 +24,7 @@ const countAfter: TokenizerExtra = ({ files }) =>
 export const jinaBertV2: Architecture = {
   ...bert,
   name: "jina-bert-v2",
+  memory: { keepsNothing: true },
   classes: ["JinaBertModel", "JinaBertForMaskedLM"],
   tensors: [
     ...tokenEmbeddings,

@@ -41,6 +41,7 @@ const heads = attentionLayerHeads(fullAttention, (full, draft) => {
 
 export const kimiLinear: Architecture = {
   name: "kimi-linear",
+  memory: { states: "without key heads" },
   classes: ["KimiLinearForCausalLM", "KimiLinearModel"],
   modelType: "kimi_linear",
   // the converter's transformers has no class for it

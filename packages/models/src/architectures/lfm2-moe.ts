@@ -10,6 +10,7 @@ import { same } from "./tensors.ts";
 
 export const lfm2moe: Architecture = {
   name: "lfm2moe",
+  memory: { states: "without key heads", residualFirst: "both" },
   classes: ["Lfm2MoeForCausalLM"],
   modelType: "lfm2_moe",
   defaults: {

@@ -56,6 +56,7 @@ export const lfm2Tensors: readonly TensorRule[] = [
 
 export const lfm2: Architecture = {
   name: "lfm2",
+  memory: { windows: { period: 0 }, states: "without key heads", residualFirst: "both" },
   classes: ["Lfm2ForCausalLM", "LFM2ForCausalLM"],
   modelType: "lfm2",
   aliases: { block_dim: "hidden_size", block_ff_dim: "intermediate_size" },

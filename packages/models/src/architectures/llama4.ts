@@ -10,6 +10,7 @@ export const llama4: Architecture = {
   ...llama,
   decoder: undefined,
   name: "llama4",
+  memory: { windows: { period: 4, length: 8192, fixed: 8192 } },
   classes: ["Llama4ForCausalLM", "Llama4ForConditionalGeneration"],
   modelType: "llama4_text",
   defaults: {

@@ -67,6 +67,7 @@ function finish({ values, parameter, ggufNames }: ConfigDraft): void {
 
 export const mamba: Architecture = {
   name: "mamba",
+  memory: { states: "all" },
   classes: ["MambaForCausalLM", "MambaLMHeadModel"],
   modelType: "mamba",
   defaults: {
@@ -116,6 +117,7 @@ export const falconMamba: Architecture = {
 
 export const mamba2: Architecture = {
   name: "mamba2",
+  memory: { states: "all" },
   classes: ["Mamba2ForCausalLM"],
   modelType: "mamba2",
   defaults: {

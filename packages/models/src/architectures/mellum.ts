@@ -22,6 +22,7 @@ const bases = {
 
 export const mellum: Architecture = {
   name: "mellum",
+  memory: { windows: { period: 4 } },
   classes: ["MellumForCausalLM"],
   modelType: "mellum",
   aliases: { num_experts: "num_local_experts" },

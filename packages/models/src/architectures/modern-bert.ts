@@ -31,6 +31,7 @@ const alwaysAdded: TokenizerExtra = () =>
 
 export const modernBert: Architecture = {
   name: "modern-bert",
+  memory: { keepsNothing: true },
   classes: ["ModernBertModel", "ModernBertForMaskedLM", "ModernBertForSequenceClassification"],
   modelType: "modernbert",
   defaults: {

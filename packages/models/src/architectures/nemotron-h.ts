@@ -135,6 +135,7 @@ function finish({ values, parameter, ggufNames, assume }: ConfigDraft): void {
 
 export const nemotronH: Architecture = {
   name: "nemotron_h",
+  memory: { states: "without key heads and forward" },
   classes: ["NemotronHForCausalLM"],
   modelType: "nemotron_h",
   // transformers' defaults describe a mixture, whose GGUF llama.cpp would not load
@@ -149,6 +150,7 @@ export const nemotronH: Architecture = {
 export const nemotronHMoe: Architecture = {
   ...nemotronH,
   name: "nemotron_h_moe",
+  memory: { states: "without key heads and forward" },
   claims: (config) => field(textConfig(config), "num_experts_per_tok") !== undefined,
   parameters: [
     ...parametersOf("moe_intermediate_size", true),

@@ -19,6 +19,7 @@ const feedForwardLength = derived(
 
 export const neoBert: Architecture = {
   name: "neo-bert",
+  memory: { keepsNothing: true },
   classes: ["NeoBERT", "NeoBERTLMHead", "NeoBERTForSequenceClassification"],
   modelType: "neobert",
   // transformers has no class for it, so config.json gets no defaults

@@ -82,6 +82,7 @@ const alike = {
 
 export const nomicBert: Architecture = {
   name: "nomic-bert",
+  memory: { keepsNothing: true },
   classes: ["NomicBertModel"],
   modelType: "nomic_bert",
   // transformers names the settings otherwise than the models' own code, which is followed here
@@ -111,6 +112,7 @@ export const nomicBert: Architecture = {
 export const nomicBertMoe: Architecture = {
   ...nomicBert,
   name: "nomic-bert-moe",
+  memory: { keepsNothing: true },
   claims: (config) => Boolean(field(config, "moe_every_n_layers")),
   parameters: [
     ...encoderParameters,
@@ -148,6 +150,7 @@ export const nomicBertMoe: Architecture = {
 export const jinaBertV3: Architecture = {
   ...xlmRoberta,
   name: "jina-bert-v3",
+  memory: { keepsNothing: true },
   claims: (config) => Array.isArray(field(config, "lora_adaptations")),
   hasRope: true,
   aliases: { rotary_emb_base: "rope_theta" },

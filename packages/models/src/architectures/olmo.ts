@@ -18,6 +18,7 @@ import { attention, decoderEnds, gatedFeedForward, headNorms, same } from "./ten
 
 export const olmo2: Architecture = {
   name: "olmo2",
+  memory: { windows: { period: 4 } },
   classes: ["Olmo2ForCausalLM"],
   modelType: "olmo2",
   defaults: {

@@ -67,6 +67,7 @@ function restoreAttentionFactor(draft: ConfigDraft): void {
 
 export const phi3: Architecture = {
   name: "phi3",
+  memory: { residualFirst: "forward" },
   classes: ["Phi3ForCausalLM", "Phi4ForCausalLMV"],
   modelType: "phi3",
   ropeTypeKey: "type",

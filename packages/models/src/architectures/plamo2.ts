@@ -84,6 +84,7 @@ export const plamoNorms: readonly TensorRule[] = [
 
 export const plamo2: Architecture = {
   name: "plamo2",
+  memory: { states: "without key heads" },
   classes: ["Plamo2ForCausalLM", "PLaMo2ForCausalLM"],
   modelType: "plamo2",
   // transformers has no class for it

@@ -35,6 +35,7 @@ function finish({ values, parameter }: ConfigDraft): void {
 
 export const plamo3: Architecture = {
   name: "plamo3",
+  memory: { windows: { period: 8 } },
   classes: ["Plamo3ForCausalLM", "PLaMo3ForCausalLM"],
   modelType: "plamo3",
   // transformers has no class for it

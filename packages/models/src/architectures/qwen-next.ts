@@ -159,6 +159,7 @@ export function finishDelta(draft: ConfigDraft): void {
 
 export const qwen3next: Architecture = {
   name: "qwen3next",
+  memory: { states: "most", choosesRows: "after norm" },
   classes: ["Qwen3NextForCausalLM"],
   modelType: "qwen3_next",
   defaults: {

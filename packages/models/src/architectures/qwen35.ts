@@ -109,6 +109,7 @@ const withSections = countedParameters.map((rule) => (rule === ropeRules.section
 export const qwen35: Architecture = {
   ...qwen3next,
   name: "qwen35",
+  memory: { states: "most", choosesRows: "after norm" },
   classes: ["Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration"],
   modelType: "qwen3_5_text",
   defaults: {
@@ -131,6 +132,7 @@ export const qwen35: Architecture = {
 export const qwen35moe: Architecture = {
   ...qwen35,
   name: "qwen35moe",
+  memory: { states: "most", choosesRows: "after norm" },
   classes: ["Qwen3_5MoeForCausalLM", "Qwen3_5MoeForConditionalGeneration"],
   modelType: "qwen3_5_moe_text",
   defaults: {

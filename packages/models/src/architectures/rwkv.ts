@@ -84,6 +84,7 @@ const byWidth = (key: string, wide: number, usual: number): ParameterRule =>
 
 export const rwkv6: Architecture = {
   name: "rwkv6",
+  memory: { states: "all" },
   classes: ["Rwkv6ForCausalLM"],
   modelType: "rwkv6",
   // transformers has no class for it
@@ -196,6 +197,7 @@ function finishGoose({ values, parameter, ggufNames, assume }: ConfigDraft): voi
 
 export const rwkv7: Architecture = {
   name: "rwkv7",
+  memory: { states: "all" },
   classes: ["RWKV7ForCausalLM", "Rwkv7ForCausalLM"],
   modelType: "rwkv7",
   // transformers has no class for it

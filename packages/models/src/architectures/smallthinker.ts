@@ -18,6 +18,7 @@ const ownKeys: readonly ParameterRule[] = [
 
 export const smallthinker: Architecture = {
   name: "smallthinker",
+  memory: { windows: { period: 4, whole: "first", fixed: 4096 } },
   classes: ["SmallThinkerForCausalLM"],
   modelType: "smallthinker",
   // transformers has no class for it

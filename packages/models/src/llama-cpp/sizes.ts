@@ -1,6 +1,6 @@
 /** The sizes that llama.cpp works out of a GGUF's metadata, and asks of the tensors (llama-hparams.cpp, llama-model.cpp). */
 import type { Metadata } from "@requant/core";
-import { boolsOf, numberOf, numbersOf, stringOf } from "../metadata-values.ts";
+import { boolOf, boolsOf, numberOf, numbersOf, stringOf } from "../metadata-values.ts";
 
 /** Metadata as numbers: keys are without the architecture's name. */
 export interface Sizes {
@@ -9,6 +9,10 @@ export interface Sizes {
   number(key: string): number | undefined;
   /** The same for one layer of a key that may be a list. */
   at(key: string, layer: number): number | undefined;
+  /** The value of a key that is a flag. */
+  flag(key: string): boolean | undefined;
+  /** True where the key has a value for each layer. */
+  isList(key: string): boolean;
   /** Layers, without those that only predict further tokens. */
   readonly trunk: number;
   /** Rows of the vocabulary. */
@@ -45,6 +49,8 @@ export function sizesOf(
     architecture,
     number,
     at,
+    flag: (key) => boolOf(value(key)),
+    isList: (key) => value(key)?.type === "array",
     trunk: layers - (number("nextn_predict_layers") ?? 0),
     vocabulary: tokens?.type === "array" ? tokens.length : number("vocab_size"),
     isWindowed: (layer) => windowed?.[layer] === true,

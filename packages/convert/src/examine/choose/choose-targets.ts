@@ -1,9 +1,9 @@
 /** Which targets fit into a memory, with what is known of their quality. */
+
 import { elementCount, smallest } from "@requant/core";
+import { isEmbeddingOrHead } from "@requant/models";
 import type { Model } from "../../model/model.ts";
-import { isEmbeddingOrHead } from "../../model/weight-names.ts";
-import { type ContextCache, contextCache } from "../context-cache.ts";
-import type { ContextMemory } from "./context-memory.ts";
+import type { ContextMemory } from "../context-memory.ts";
 import { type Candidate, candidates, estimatedBytes } from "./figures.ts";
 
 /** What is chosen for. */
@@ -11,7 +11,6 @@ export interface ChoiceSubject {
   readonly parameters: number;
   /** Share of the parameters that are embeddings and head, where a model says it. */
   readonly embeddingShare?: number | undefined;
-  readonly cache?: ContextCache | undefined;
   /** Undefined for a number of parameters. */
   readonly model?: string | undefined;
 }
@@ -47,7 +46,7 @@ export function choiceSubject(model: Model): ChoiceSubject {
     if (isEmbeddingOrHead(name)) embedding += count;
   }
   const embeddingShare = parameters === 0 ? undefined : embedding / parameters;
-  return { parameters, embeddingShare, cache: contextCache(model), model: model.name };
+  return { parameters, embeddingShare, model: model.name };
 }
 
 /** Sizes are estimates: a plan knows them exactly. */

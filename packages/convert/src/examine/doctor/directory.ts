@@ -1,9 +1,10 @@
 /** What only Hugging Face-style directories can have wrong: tensors that were never gathered, a head that is stored and tied. */
+
 import { elementCount, type Finding } from "@requant/core";
+import { isHead, isTokenEmbedding } from "@requant/models";
 import { finding } from "../../model/findings/finding.ts";
 import type { Model, ModelTensor } from "../../model/model.ts";
 import { BAND_BYTE_LENGTH } from "../../model/row-bands.ts";
-import { isHead, isTokenEmbedding } from "../../model/weight-names.ts";
 import { few } from "./few.ts";
 
 /** Tensors without values, which training with DeepSpeed ZeRO-3 leaves where the weights were not gathered. */

@@ -1,9 +1,10 @@
 /** tokenizer.json of a Hugging Face directory: ids that collide, merges of nothing, more tokens than the embedding has rows. */
+
 import type { Finding } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import type { HfFiles } from "@requant/models";
+import { isTokenEmbedding } from "@requant/models";
 import { finding } from "../../model/findings/finding.ts";
-import { isTokenEmbedding } from "../../model/weight-names.ts";
 import { few } from "./few.ts";
 
 const file = "tokenizer.json";

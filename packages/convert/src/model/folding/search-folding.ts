@@ -2,7 +2,14 @@
 import { elementCount, type Finding, rowCount } from "@requant/core";
 import { ROUND_TO } from "@requant/core/numeric";
 import type { InputStatistics, MeasuredLayer } from "@requant/core/solve";
-import { type Folding, foldedFactors, foldingsOf, sourceFactors, type WeightFactors } from "@requant/models";
+import {
+  type Folding,
+  foldedFactors,
+  foldingsOf,
+  sourceFactors,
+  tensorRole,
+  type WeightFactors,
+} from "@requant/models";
 import type { Model } from "../model.ts";
 import type { StatisticsByMatrix } from "../statistics-file.ts";
 import type { Folded, FoldedTensor } from "./folded.ts";
@@ -22,7 +29,7 @@ export interface FoldingSearch {
 }
 
 /** Routers stay in floats in all formats. */
-const isNoRouter = (name: string): boolean => !/\.ffn_gate_inp(?:_shexp)?\.weight$/.test(name);
+const isNoRouter = (name: string): boolean => tensorRole(name) !== "router";
 
 /**
  * Searches the scales. The weights of one place are in memory at a time, as f32.

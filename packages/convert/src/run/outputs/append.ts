@@ -198,7 +198,7 @@ async function checkJob(
     run.options.signal?.throwIfAborted();
     await source.readInto(area.bytes("out", 0, piece.byteLength), piece.byteOffset);
     const sum = checksum(area.bytes("out", 0, piece.byteLength));
-    if (sum !== run.resultOf(piece)?.checksum) throw lost(path, run.plan.tensors[job.tensor]?.name);
-    run.report("check", job.tensor, piece);
+    if (sum !== run.resultOf(piece)?.checksum) throw lost(path, run.plan.tensors[piece.tensor]?.name);
+    run.report("check", piece);
   }
 }

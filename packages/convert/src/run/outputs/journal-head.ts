@@ -16,7 +16,8 @@ export async function headOf(run: RunState): Promise<JournalHead> {
   // the metadata holds the whole vocabulary; the checksum of the header covers it
   const files = run.plan.files.map((file) => ("metadata" in file ? { ...file, metadata: undefined } : file));
   const headers = run.layouts.map(({ header }) => checksumOfCopy(header));
-  const facts = { ...run.plan, source, files, headers, findings: [], band: run.bandByteLength };
+  const targets = run.plan.targets?.map(({ target }) => target);
+  const facts = { ...run.plan, source, files, headers, targets, findings: [], band: run.bandByteLength };
   const hash = sha256.create();
   hash.update(utf8ToBytes(JSON.stringify(facts)));
   const add = (name: string, numbers: Float32Array): void => {

@@ -157,16 +157,16 @@ export class StagedOutput implements RunOutput {
   async jobsLeft(pool: Pool): Promise<readonly Job[]> {
     const { run } = this;
     if (run.options.resume !== true) return run.work.jobs;
-    const claimed = run.work.jobs.flatMap(({ tensor, pieces }) =>
+    const claimed = run.work.jobs.flatMap(({ pieces }) =>
       pieces.flatMap((piece) => {
         const result = this.claims(piece.file).get(piece.index);
-        return result === undefined ? [] : [{ tensor, piece, result }];
+        return result === undefined ? [] : [{ piece, result }];
       }),
     );
-    await readAgain(pool, claimed, ({ tensor, piece, result }, sum) => {
+    await readAgain(pool, claimed, ({ piece, result }, sum) => {
       if (sum !== result.checksum) return;
-      run.setResult(tensor, piece, result);
-      run.report("write", tensor, piece);
+      run.setResult(piece, result);
+      run.report("write", piece);
     });
     const isMissing = (piece: Piece): boolean => run.resultOf(piece) === undefined;
     const left = run.work.jobs
@@ -187,13 +187,13 @@ export class StagedOutput implements RunOutput {
     const { run } = this;
     run.startPhase();
     await this.checkHeaders();
-    const all = run.work.jobs.flatMap(({ tensor, pieces }) => pieces.map((piece) => ({ tensor, piece })));
-    await readAgain(pool, all, ({ tensor, piece }, sum) => {
+    const all = run.work.jobs.flatMap(({ pieces }) => pieces.map((piece) => ({ piece })));
+    await readAgain(pool, all, ({ piece }, sum) => {
       run.options.signal?.throwIfAborted();
       if (sum !== run.resultOf(piece)?.checksum) {
-        throw lost(this.staged[piece.file]?.name ?? "", run.plan.tensors[tensor]?.name);
+        throw lost(this.staged[piece.file]?.name ?? "", run.plan.tensors[piece.tensor]?.name);
       }
-      run.report("check", tensor, piece);
+      run.report("check", piece);
     });
   }
 

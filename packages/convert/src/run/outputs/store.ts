@@ -81,22 +81,39 @@ const MOST_NAMED = 4;
  */
 export async function refuseMixedModels(plan: Plan, output: OutputStore): Promise<void> {
   const own = new Set(plan.files.map(({ name }) => name));
-  if (!own.has("config.json")) return;
-  const names = await namesIn(output);
-  const others = names.filter((name) => OF_A_MODEL.test(name) && !own.has(name));
+  for (const name of own) {
+    // of several targets, each has a folder
+    const [folder, file] = splitPath(name);
+    if (file === "config.json") await refuseMixedFolder(own, folder, output);
+  }
+}
+
+async function refuseMixedFolder(
+  own: ReadonlySet<string>,
+  folder: string | undefined,
+  output: OutputStore,
+): Promise<void> {
+  const within = folder === undefined ? "" : `${folder}/`;
+  const names = await namesIn(output, folder);
+  const others = names.filter((name) => OF_A_MODEL.test(name) && !own.has(within + name));
   if (others.length === 0) return;
   const named = others.slice(0, MOST_NAMED).join(", ");
   const more = others.length > MOST_NAMED ? ` and ${others.length - MOST_NAMED} more` : "";
   throw new UsageError(`The output folder holds files of another model: ${named}${more}.`, {
-    path: output.name,
+    path: folder === undefined ? output.name : joinPath(output.name, folder),
     hint: "Choose an empty folder, or remove these files first: readers could take them for the new model's.",
   });
 }
 
+function splitPath(name: string): readonly [folder: string | undefined, file: string] {
+  const end = name.lastIndexOf("/");
+  return end < 0 ? [undefined, name] : [name.slice(0, end), name.slice(end + 1)];
+}
+
 /** Names in the folder; none where it does not exist yet. Writing tells about a folder that cannot be used. */
-async function namesIn(output: OutputStore): Promise<readonly string[]> {
+async function namesIn(output: OutputStore, folder: string | undefined): Promise<readonly string[]> {
   try {
-    return (await output.list()) ?? [];
+    return (await output.list(folder)) ?? [];
   } catch (error) {
     if (error instanceof IoError) return [];
     throw error;

@@ -15,7 +15,7 @@ import {
 } from "@requant/core";
 import type { PlanTensor } from "../../plan/plan.ts";
 import type { ColumnImportance } from "../guides.ts";
-import type { Job, Piece, PieceResult } from "../pieces.ts";
+import type { Job, Piece, PieceResult, Work } from "../pieces.ts";
 import type { WorkSizes } from "../work-area.ts";
 
 /** A file that a worker opens itself. */
@@ -47,6 +47,7 @@ export interface WorkerSetup {
   /** The file of scales that are folded into the weights as they are read. */
   readonly folding: SharedFile | undefined;
   readonly sizes: WorkSizes;
+  readonly sets: Work["sets"];
   readonly bandByteLength: number;
   readonly slots: number;
   /** The files to write into, by their number in the run. Without them the bytes are sent back. */
@@ -64,6 +65,7 @@ export type WorkerRequest =
 /** What a worker sends to the thread of the run. */
 export type WorkerReply =
   | { readonly kind: "ready" }
+  /** `index`: place of the piece in the job. */
   | { readonly kind: "piece"; readonly id: number; readonly index: number; readonly bytes: Uint8Array }
   | { readonly kind: "made"; readonly id: number; readonly results: readonly PieceResult[] }
   | { readonly kind: "read"; readonly id: number; readonly checksums: readonly string[] }

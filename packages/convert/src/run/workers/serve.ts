@@ -56,12 +56,13 @@ export function serve(host: WorkerHost): (request: WorkerRequest) => void {
       host.post({ kind: "read", id, checksums });
       return;
     }
-    const results = await here.maker.make(request.job, async (piece, bytes) => {
+    const { job } = request;
+    const results = await here.maker.make(job, async (piece, bytes) => {
       if (here.outputs !== undefined) return outputOf(here, piece).write(bytes, piece.byteOffset);
       // a copy, because the memory of kernels cannot be given away
       const copy = bytes.slice();
       const isTaken = new Promise<void>((resolve) => taken.set(id, resolve));
-      host.post({ kind: "piece", id, index: piece.index, bytes: copy }, [copy.buffer]);
+      host.post({ kind: "piece", id, index: job.pieces.indexOf(piece), bytes: copy }, [copy.buffer]);
       await isTaken;
       taken.delete(id);
     });

@@ -46,7 +46,7 @@ export function workerPool(workers: Workers, count: number, setup: WorkerSetup, 
 
   async function takePiece(id: number, index: number, bytes: Uint8Array): Promise<void> {
     const task = tasks.get(id);
-    const piece = task?.job?.pieces.find((candidate) => candidate.index === index);
+    const piece = task?.job?.pieces[index];
     if (task === undefined || piece === undefined) return;
     await deliver(piece, bytes);
     task.worker.handle.post({ kind: "taken", id });

@@ -5,6 +5,7 @@ import {
   choiceSubject,
   chooseTargets,
   contextMemory,
+  estimatedContextMemory,
   type FigureSource,
   figureSources,
 } from "@requant/convert";
@@ -30,8 +31,10 @@ export async function memory({
   /** The memory that there is: "8GB", or "". */
   readonly limit: string;
 }): Promise<MemoryEstimate> {
-  const subject = choiceSubject(modelNumbered(id));
-  const context = contextMemory(subject, tokens, kv);
+  const model = modelNumbered(id);
+  const subject = choiceSubject(model);
+  const context =
+    (await contextMemory(model, tokens, kv)) ?? estimatedContextMemory(subject.parameters, tokens, kv);
   const most = limit.trim() === "" ? undefined : parseByteSize(limit);
   return {
     context,

@@ -106,8 +106,8 @@ interface TogetherProps {
 /** The weights and the context, side by side. */
 function Together({ weights, estimate }: TogetherProps): JSX.Element {
   const text = strings.convert.memory;
-  const { context, subject } = estimate;
-  const { cache } = subject;
+  const { context } = estimate;
+  const { layers } = context;
   return (
     <>
       <div class="bar" aria-hidden="true">
@@ -129,9 +129,9 @@ function Together({ weights, estimate }: TogetherProps): JSX.Element {
         </li>
       </ul>
       <p class="quiet small">
-        {cache === undefined
+        {layers === undefined
           ? text.estimated
-          : text.layers(cache.layerCount, cache.headCount, cache.keyLength + cache.valueLength)}
+          : text.layers(layers, byteQuantity(context.output + context.compute))}
       </p>
     </>
   );

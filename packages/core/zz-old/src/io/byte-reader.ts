@@ -1,0 +1,190 @@
+import { FormatError } from "../errors.ts";
+
+/** How bytes are read, and how error messages name them. */
+export interface ByteReaderOptions {
+  /** Default true. */
+  readonly littleEndian?: boolean;
+  /** File offset of `bytes[0]`, so that errors give offsets in the file. Default 0. */
+  readonly base?: number;
+  /** File name for errors. */
+  readonly path?: string;
+}
+
+/**
+ * A bounds-checked cursor over bytes of a file. Each read takes an optional `what`, the name of the field as the
+ * format's own description spells it, and every fault is a `FormatError` with the file offset.
+ */
+export class ByteReader {
+  readonly bytes: Uint8Array;
+  readonly base: number;
+  readonly path: string | undefined;
+  littleEndian: boolean;
+  #view: DataView;
+  #offset = 0;
+
+  constructor(bytes: Uint8Array, options: ByteReaderOptions = {}) {
+    this.bytes = bytes;
+    this.base = options.base ?? 0;
+    this.path = options.path;
+    this.littleEndian = options.littleEndian ?? true;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Index into `bytes` of the next read. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** File offset of the next read. */
+  get fileOffset(): number {
+    return this.base + this.#offset;
+  }
+
+  get remaining(): number {
+    return this.bytes.byteLength - this.#offset;
+  }
+
+  /** True when `byteLength` more bytes can be read. */
+  has(byteLength: number): boolean {
+    return byteLength <= this.remaining;
+  }
+
+  /** Moves to an index into `bytes`. */
+  seek(offset: number): void {
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > this.bytes.byteLength) {
+      throw this.fault(`Offset ${this.base + offset} is outside the ${this.bytes.byteLength} bytes read.`);
+    }
+    this.#offset = offset;
+  }
+
+  skip(byteLength: number, what?: string): void {
+    this.#take(byteLength, what);
+  }
+
+  /** Skips to the next multiple of `alignment`, counted in file offsets. */
+  alignTo(alignment: number, what: string = "padding"): void {
+    const rest = this.fileOffset % alignment;
+    if (rest !== 0) this.#take(alignment - rest, what);
+  }
+
+  u8(what?: string): number {
+    return this.#view.getUint8(this.#take(1, what));
+  }
+
+  i8(what?: string): number {
+    return this.#view.getInt8(this.#take(1, what));
+  }
+
+  u16(what?: string): number {
+    return this.#view.getUint16(this.#take(2, what), this.littleEndian);
+  }
+
+  i16(what?: string): number {
+    return this.#view.getInt16(this.#take(2, what), this.littleEndian);
+  }
+
+  u32(what?: string): number {
+    return this.#view.getUint32(this.#take(4, what), this.littleEndian);
+  }
+
+  i32(what?: string): number {
+    return this.#view.getInt32(this.#take(4, what), this.littleEndian);
+  }
+
+  /** An unsigned 64-bit value as a number; refused above 2^53 − 1, which no count or offset of a real file reaches. */
+  u64(what?: string): number {
+    return this.#safe(this.u64Bigint(what), what);
+  }
+
+  /** A signed 64-bit value as a number; refused outside ±(2^53 − 1). */
+  i64(what?: string): number {
+    return this.#safe(this.i64Bigint(what), what);
+  }
+
+  u64Bigint(what?: string): bigint {
+    return this.#view.getBigUint64(this.#take(8, what), this.littleEndian);
+  }
+
+  i64Bigint(what?: string): bigint {
+    return this.#view.getBigInt64(this.#take(8, what), this.littleEndian);
+  }
+
+  /** A NaN stays a NaN, but JavaScript may change its payload: copy the bytes where the payload matters. */
+  f32(what?: string): number {
+    return this.#view.getFloat32(this.#take(4, what), this.littleEndian);
+  }
+
+  f64(what?: string): number {
+    return this.#view.getFloat64(this.#take(8, what), this.littleEndian);
+  }
+
+  /** One byte, 0 or 1. */
+  bool(what?: string): boolean {
+    const value = this.u8(what);
+    if (value > 1) {
+      this.#offset -= 1;
+      throw this.fault(`The value of ${label(what, "a boolean")} is ${value}, not 0 or 1.`);
+    }
+    return value === 1;
+  }
+
+  /** A view, not a copy. */
+  take(byteLength: number, what?: string): Uint8Array {
+    const start = this.#take(byteLength, what);
+    return this.bytes.subarray(start, start + byteLength);
+  }
+
+  /** Strict UTF-8; a byte-order mark is kept as a character, so that writing gives the same bytes. */
+  utf8(byteLength: number, what?: string): string {
+    const start = this.#take(byteLength, what);
+    try {
+      return decoder().decode(this.bytes.subarray(start, start + byteLength));
+    } catch (cause) {
+      this.#offset = start;
+      throw this.fault(`The ${byteLength} bytes of ${label(what, "a string")} are not valid UTF-8.`, cause);
+    }
+  }
+
+  /** A `FormatError` at the present offset: for faults that only the caller can see. */
+  fault(message: string, cause?: unknown, hint?: string): FormatError {
+    return new FormatError(message, { path: this.path, offset: this.fileOffset, cause, hint });
+  }
+
+  #take(byteLength: number, what: string | undefined): number {
+    const start = this.#offset;
+    const available = this.bytes.byteLength - start;
+    if (!(byteLength >= 0 && byteLength <= available && Number.isSafeInteger(byteLength))) {
+      throw this.fault(
+        `The data ends too early: ${label(what, "the next field")} needs ${byteLength} bytes, ${available} are left.`,
+        undefined,
+        "The file is cut off, or a length before this place is wrong.",
+      );
+    }
+    this.#offset = start + byteLength;
+    return start;
+  }
+
+  #safe(value: bigint, what: string | undefined): number {
+    const number = Number(value);
+    if (Number.isSafeInteger(number)) return number;
+    this.#offset -= 8;
+    throw new FormatError(
+      `The value of ${label(what, "a 64-bit field")} is ${value}, more than any file can hold.`,
+      {
+        path: this.path,
+        offset: this.fileOffset,
+        reason: "impossible-count",
+      },
+    );
+  }
+}
+
+function label(what: string | undefined, unnamed: string): string {
+  return what ?? unnamed;
+}
+
+let sharedDecoder: TextDecoder | undefined;
+function decoder(): TextDecoder {
+  sharedDecoder ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  return sharedDecoder;
+}

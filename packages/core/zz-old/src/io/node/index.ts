@@ -1,0 +1,368 @@
+/**
+ * Files and directories for Node: `@requant/core/node`. With `node/`, the only library files that import `node:*`.
+ */
+
+import { type BigIntStats, constants, fstatSync } from "node:fs";
+import { type FileHandle, open, readdir, realpath, rmdir, stat, unlink } from "node:fs/promises";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { FormatError, IoError, UsageError } from "../../errors.ts";
+import { checkRange } from "../range.ts";
+import type { ByteSink } from "../sink.ts";
+import type { ByteSource } from "../source.ts";
+import type { ReadStore, WriteStore } from "../store.ts";
+import { checkStorePath } from "../store-path.ts";
+import { asIoError, isMissing } from "../system-error.ts";
+import { isTemporaryName, temporarySuffix } from "../working-names.ts";
+import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
+import { makeFolders } from "./make-folders.ts";
+import { ownerTag, tagIsStale } from "./owner.ts";
+import { keepPermissions, place, refuseIfExists, syncFolder } from "./placing.ts";
+import { stageFile } from "./staged-file.ts";
+import { transfersOf } from "./transfers.ts";
+
+export { asIoError } from "../system-error.ts";
+export { makeFolders } from "./make-folders.ts";
+export { nodeSha256 } from "./random-and-hash.ts";
+export { type ReplaceOptions, replaceablePath } from "./replaceable.ts";
+export { lockFile, openStagedFile } from "./staged-file.ts";
+
+/**
+ * A regular file. Reads are positional, so they may run at the same time.
+ * @throws IoError when the file cannot be opened, or (from reads) when it changes while it is being read
+ */
+export function fileSource(path: string): Promise<ByteSource> {
+  return openFile(path, async () => {});
+}
+
+/** `accept` sees the opened file before anything of it is read, and throws to refuse it. */
+async function openFile(path: string, accept: (handle: FileHandle) => Promise<void>): Promise<ByteSource> {
+  let handle: FileHandle;
+  let before: BigIntStats;
+  try {
+    // asked before opening: opening a pipe would wait for its other end
+    refuseUnlessFile(await stat(path, { bigint: true }), path);
+    handle = await open(path, constants.O_RDONLY);
+  } catch (cause) {
+    throw asIoError(cause, path, "open");
+  }
+  try {
+    before = await handle.stat({ bigint: true });
+    refuseUnlessFile(before, path);
+    await accept(handle);
+  } catch (cause) {
+    await handle.close();
+    throw asIoError(cause, path, "open");
+  }
+  const byteLength = Number(before.size);
+  const transfers = transfersOf(handle);
+
+  /** A file that is replaced between two reads would mix the weights of two models, so check after each read. */
+  function refuseIfChanged(offset: number): void {
+    // synchronous, since this runs after each read: it takes one microsecond, the asynchronous call fifty
+    const now = fstatSync(handle.fd, { bigint: true });
+    if (now.size === before.size && now.mtimeNs === before.mtimeNs) return;
+    const change =
+      now.size === before.size ? "was written to" : `went from ${before.size} to ${now.size} bytes`;
+    throw new IoError(`The file ${change} while it was being read.`, {
+      path,
+      offset,
+      hint: "Wait until whatever writes it (a download?) is done, then start again.",
+    });
+  }
+
+  async function readInto(target: Uint8Array, start: number): Promise<void> {
+    const wanted = target.byteLength;
+    checkRange(path, byteLength, start, start + wanted);
+    try {
+      let done = 0;
+      while (done < wanted) {
+        // one read call moves at most 2 GiB on some systems
+        const length = Math.min(wanted - done, 0x40000000);
+        const bytesRead = await transfers.read(target, done, length, start + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      refuseIfChanged(start + done);
+      if (target.byteLength !== wanted) {
+        throw new UsageError("The memory to read into was moved meanwhile.", { path });
+      }
+      if (done < wanted) {
+        throw new IoError(`The file ended at byte ${start + done} of ${byteLength}.`, {
+          path,
+          offset: start + done,
+        });
+      }
+    } catch (cause) {
+      throw asIoError(cause, path, "read");
+    }
+  }
+
+  let closed = false;
+  return {
+    name: path,
+    byteLength,
+    version: `${before.size}-${before.mtimeNs}`,
+    async read(start, end) {
+      checkRange(path, byteLength, start, end);
+      const target = new Uint8Array(end - start);
+      await readInto(target, start);
+      return target;
+    },
+    readInto,
+    async close() {
+      if (closed) return;
+      closed = true;
+      await handle.close();
+    },
+  };
+}
+
+/** How `fileSink` treats a file that exists. */
+export interface FileSinkOptions {
+  /** Replace an existing file. Default false: refused. */
+  readonly overwrite?: boolean;
+}
+
+/**
+ * A new file, made under a temporary name in the same folder. `close` flushes it to the disk, gives it its name in
+ * one step, and flushes the folder; `abort` removes it. At no time is a half-written file visible under `path`.
+ */
+export async function fileSink(path: string, options: FileSinkOptions = {}): Promise<ByteSink> {
+  const { overwrite = false } = options;
+  const folder = dirname(path);
+  // unique even between processes; the cut keeps long names under the usual limit of 255 bytes
+  const stem = `.${basename(path).slice(0, 48)}.`;
+  const temporary = join(folder, `${stem}${await ownerTag()}${temporarySuffix}`);
+  let handle: FileHandle;
+  try {
+    if (!overwrite) await refuseIfExists(path);
+    await removeStale(folder, stem);
+    handle = await open(temporary, "wx");
+    if (overwrite) await keepPermissions(handle, path);
+  } catch (cause) {
+    throw asIoError(cause, path, "create");
+  }
+
+  let byteLength = 0;
+  let state: "open" | "failed" | "closed" | "aborted" = "open";
+  let handleOpen = true;
+  let busy = false;
+  let endsInHole = false;
+  const needOpen = (): void => {
+    if (state !== "open") throw new UsageError(`The file is already ${state}.`, { path });
+  };
+  async function closeHandle(): Promise<void> {
+    if (!handleOpen) return;
+    handleOpen = false;
+    await handle.close();
+  }
+  async function attempt(action: string, work: () => Promise<void>): Promise<void> {
+    needOpen();
+    // two writes at once would both start at the same place
+    if (busy) throw new UsageError("The last write is not done yet: await it.", { path });
+    busy = true;
+    try {
+      await work();
+    } catch (cause) {
+      state = "failed";
+      throw asIoError(cause, path, action);
+    } finally {
+      busy = false;
+    }
+  }
+
+  return {
+    name: path,
+    get byteLength() {
+      return byteLength;
+    },
+    write: (bytes) =>
+      attempt("write", async () => {
+        // a file with holes, as some downloads and tests make them, must not fill the disk when it is copied
+        endsInHole = isZeros(bytes);
+        if (endsInHole) byteLength += bytes.byteLength;
+        let done = endsInHole ? bytes.byteLength : 0;
+        while (done < bytes.byteLength) {
+          const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, byteLength);
+          if (bytesWritten === 0) throw new IoError("The system wrote nothing and gave no reason.", { path });
+          done += bytesWritten;
+          byteLength += bytesWritten;
+        }
+      }),
+    close: () =>
+      attempt("finish", async () => {
+        if (endsInHole) await handle.truncate(byteLength);
+        await handle.sync();
+        await closeHandle();
+        await place(temporary, path, overwrite);
+        await syncFolder(folder);
+        state = "closed";
+      }),
+    async abort() {
+      if (state === "closed" || state === "aborted") return;
+      state = "aborted";
+      await closeHandle().catch(() => {});
+      await unlink(temporary).catch(() => {});
+    },
+  };
+}
+
+/** Longer runs of zeros are not written: a hole in a file reads as zeros. */
+const zeros = Buffer.alloc(64 * 1024);
+
+/** Whether many bytes are all zeros. Other bytes are recognized by their first piece, so this check is cheap. */
+function isZeros(bytes: Uint8Array): boolean {
+  if (bytes.byteLength < zeros.byteLength) return false;
+  for (let start = 0; start < bytes.byteLength; start += zeros.byteLength) {
+    const piece = bytes.subarray(start, start + zeros.byteLength);
+    if (Buffer.compare(piece, zeros.subarray(0, piece.byteLength)) !== 0) return false;
+  }
+  return true;
+}
+
+/** Removes what killed processes left of the same file. */
+async function removeStale(folder: string, stem: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!(name.startsWith(stem) && name.endsWith(temporarySuffix))) continue;
+    const tag = name.slice(stem.length, -temporarySuffix.length);
+    if (await tagIsStale(tag)) await unlink(join(folder, name)).catch(() => {});
+  }
+}
+
+/** How a directory is opened as a store. */
+export interface DirectoryStoreOptions extends FileSinkOptions {
+  /** Names that the caller has chosen: links under these names are followed wherever they lead. */
+  readonly named?: readonly string[];
+}
+
+/**
+ * A directory as a store. It need not exist before the first `create`, and is removed again when every file was aborted.
+ * Links in it that lead out of it are refused by name; those of the Hugging Face hub's cache and of weights on another
+ * disk are followed.
+ */
+export function directoryStore(path: string, options: DirectoryStoreOptions = {}): ReadStore & WriteStore {
+  const { named = [] } = options;
+  /** Folders made by this store, which an abort removes again where they are empty. */
+  const made = new Set<string>();
+  async function makeFolder(folder: string): Promise<void> {
+    for (const each of await makeFolders(folder)) made.add(each);
+  }
+  async function removeEmptyFolders(): Promise<void> {
+    // a folder inside another has the longer path
+    for (const folder of [...made].sort((a, b) => b.length - a.length)) {
+      await rmdir(folder).then(
+        () => made.delete(folder),
+        () => {},
+      );
+    }
+  }
+
+  /** Makes the file's folder and then the file; removes the folder again when the file cannot be made. */
+  async function makeFile<T>(name: string, make: (full: string) => Promise<T>): Promise<T> {
+    checkStorePath(name, path);
+    const full = join(path, name);
+    try {
+      await makeFolder(dirname(full));
+      await refuseLinkedFolder(path, dirname(full));
+      return await make(full);
+    } catch (cause) {
+      await removeEmptyFolders();
+      throw asIoError(cause, full, "create");
+    }
+  }
+
+  return {
+    name: path,
+    address: { kind: "directory", path, named },
+    realPath: (name) => realPathOf(name === undefined ? path : join(path, name)),
+    async open(name) {
+      checkStorePath(name, path);
+      const full = join(path, name);
+      try {
+        return await openFile(full, async (handle) => {
+          if (!named.includes(name)) await refuseLinkOut(handle, path, name);
+        });
+      } catch (error) {
+        if (isMissing(error instanceof IoError ? error.cause : error)) return undefined;
+        throw error;
+      }
+    },
+    async list(folder) {
+      if (folder !== undefined) checkStorePath(folder, path);
+      const full = folder === undefined ? path : join(path, folder);
+      try {
+        if (folder !== undefined) await refuseLinkedFolderOut(path, folder);
+        const entries = await readdir(full, { withFileTypes: true });
+        // links count as files: the Hugging Face cache is made of them
+        const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+        return files.map((entry) => entry.name).filter((name) => !isTemporaryName(name));
+      } catch (cause) {
+        if (folder !== undefined && isMissing(cause)) return [];
+        throw asIoError(cause, full, "list");
+      }
+    },
+    async create(name) {
+      const sink = await makeFile(name, (full) => fileSink(full, options));
+      return {
+        name: sink.name,
+        get byteLength() {
+          return sink.byteLength;
+        },
+        write: (bytes) => sink.write(bytes),
+        close: () => sink.close(),
+        async abort() {
+          await sink.abort();
+          await removeEmptyFolders();
+        },
+      };
+    },
+    async stage(name, staging) {
+      const file = await makeFile(name, (full) =>
+        stageFile(full, { ...staging, overwrite: options.overwrite === true }),
+      );
+      const { discard } = file;
+      file.discard = async () => {
+        await discard();
+        await removeEmptyFolders();
+      };
+      return file;
+    },
+    async remove(name) {
+      checkStorePath(name, path);
+      const full = join(path, name);
+      try {
+        await unlink(full);
+        await syncFolder(dirname(full));
+      } catch (cause) {
+        if (!isMissing(cause)) throw asIoError(cause, full, "remove");
+      }
+      await removeEmptyFolders();
+    },
+  };
+}
+
+/** The real path of a file that may not exist yet: the real path of its nearest existing folder, and the rest as given. */
+async function realPathOf(path: string): Promise<string> {
+  const full = resolve(path);
+  try {
+    return await realpath(full);
+  } catch (cause) {
+    if (!isMissing(cause) || dirname(full) === full) throw asIoError(cause, path, "find");
+    return join(await realPathOf(dirname(full)), basename(full));
+  }
+}
+
+/** Refuses to write through a link that leads out of the output directory. */
+async function refuseLinkedFolder(root: string, folder: string): Promise<void> {
+  if (resolve(root) === resolve(folder)) return;
+  const [realRoot, realFolder] = await Promise.all([realpath(root), realpath(folder)]);
+  if (realFolder.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)) return;
+  throw new FormatError("The folder is a link that leads out of the output directory.", { path: folder });
+}
+
+function refuseUnlessFile(stats: BigIntStats, path: string): void {
+  if (stats.isFile()) return;
+  throw stats.isDirectory()
+    ? new IoError("This is a directory, not a file.", { path, hint: "Give the path of a file in it." })
+    : new IoError("This is not a regular file.", { path, hint: "Give the path of a file." });
+}

@@ -1,0 +1,43 @@
+import type { HttpOptions } from "./http-request.ts";
+import type { ByteSink } from "./sink.ts";
+import type { ByteSource } from "./source.ts";
+import type { StagedFile, StageOptions } from "./staging.ts";
+
+/** A store as plain data, from which a worker opens the same one. */
+export type StoreAddress =
+  | { readonly kind: "directory"; readonly path: string; readonly named?: readonly string[] }
+  | { readonly kind: "url"; readonly url: string; readonly options: PlainUrlOptions }
+  | { readonly kind: "blobs"; readonly name: string; readonly files: ReadonlyMap<string, Blob> }
+  | { readonly kind: "layers"; readonly name: string; readonly layers: readonly StoreAddress[] };
+
+/** The options of a URL store that can be sent to a worker. */
+export type PlainUrlOptions = Omit<HttpOptions, "fetch" | "signal"> & {
+  readonly retries?: number;
+  readonly files?: readonly string[];
+};
+
+/** A folder of named files to read: a directory, a URL prefix, a set of Blobs. Paths use "/" and stay inside. */
+export interface ReadStore {
+  readonly name: string;
+  /** The source, or undefined when there is no such file. */
+  open(path: string): Promise<ByteSource | undefined>;
+  /**
+   * File names directly inside the store, or inside one of its folders; undefined where listing is impossible (plain
+   * HTTP). A missing folder is empty.
+   */
+  list(folder?: string): Promise<readonly string[] | undefined>;
+  /** Where a worker finds the same files; undefined when only this thread can read them. */
+  readonly address?: StoreAddress | undefined;
+  /** The real path of a file or, without a path, of the folder itself, with links resolved; for stores on a disk. */
+  realPath?(path?: string): Promise<string>;
+}
+
+/** A folder of named files to write, each atomically (see `ByteSink`). */
+export interface WriteStore {
+  readonly name: string;
+  create(path: string): Promise<ByteSink>;
+  /** A file that is written in any order and survives the process; absent where the store has no such files. */
+  stage?(path: string, options: StageOptions): Promise<StagedFile>;
+  /** Removes a finished file; absent where the store cannot. A missing file is no error. */
+  remove?(path: string): Promise<void>;
+}

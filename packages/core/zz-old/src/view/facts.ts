@@ -1,0 +1,313 @@
+import type { ErrorPlace } from "../errors.ts";
+import { FormatError } from "../errors.ts";
+import { floatToHalf, halfToFloat } from "../numeric/half.ts";
+import { transposed } from "../numeric/transposed.ts";
+import { groupSizeOf, type IntegerView } from "./integer-view.ts";
+
+/**
+ * What decides whether another layout can hold a view exactly. All but the offsets is known from the small stored parts
+ * (scales, zero points, group index), a few percent of a weight, so a plan need not read the codes. Plain JSON.
+ */
+export interface ViewFacts {
+  readonly rows: number;
+  readonly columns: number;
+  readonly groupCount: number;
+  /** Columns per group; undefined when groups are not consecutive and equal. */
+  readonly groupSize: number | undefined;
+  /** True when the columns of one group do not stand together: act-order. */
+  readonly scattered: boolean;
+  /** The largest of 256, 128, 64, 32, 16 and 1 such that aligned blocks of so many columns share one scale in every row. */
+  readonly scaleBlockSize: number;
+  /** The same for the zero point. */
+  readonly zeroBlockSize: number;
+  /** Codes are 0 to this. */
+  readonly maxCode: number;
+  readonly minZero: number;
+  readonly maxZero: number;
+  /** Smallest and largest code minus zero point that the zero points allow, or that occur where codes were read. */
+  readonly minOffset: number;
+  readonly maxOffset: number;
+  /** Every zero point is the middle of the code range. */
+  readonly symmetric: boolean;
+  readonly hasNegativeScales: boolean;
+  /** Every scale is an f16 value. */
+  readonly scalesAreHalf: boolean;
+  /** Every scale is a bf16 value. */
+  readonly scalesAreBfloat: boolean;
+  /** Every scale × zero point is an f16 value. */
+  readonly offsetsAreHalf: boolean;
+  readonly rounding: "none" | "f16";
+  /**
+   * "rounded": the file stores scale × zero point rounded, in place of the zero point (AWQ's gemv_fast, llm-awq), so that
+   * its own values differ from the view's by that rounding.
+   */
+  readonly storedOffsets: "integer" | "rounded";
+  /** Set where the file stores each value rounded to this float type, and no layout's reader rounds so: a hidden grid. */
+  readonly storedValues?: "BF16" | undefined;
+  /** Name of a table (`E2M1`) where every code minus its zero point is a level of it, or twice a level. */
+  readonly table?: string | undefined;
+  /** Set where every scale is such a number, as are halves of them where the levels are counted twice. */
+  readonly scaleType?: ScaleNumbers | "both" | undefined;
+  /** Consecutive rows, counted from the first, that have the same scales; absent: each row has its own. */
+  readonly scaleRows?: number | undefined;
+  /** Set where the view has floats as offsets: then no integer is a zero point, and the facts about zero points say nothing. */
+  readonly bias?: { readonly areHalf: boolean; readonly areBfloat: boolean } | undefined;
+}
+
+/** Scales of 8 bits: E8M0, a power of two; E4M3, a float without its sign. */
+export type ScaleNumbers = "E8M0" | "E4M3";
+
+/** A view but for its codes: what `viewFacts` needs. */
+export type ViewParameters = Omit<IntegerView, "codes">;
+
+/** The same numbers in the order in which most formats store them. */
+export interface GroupedParameters extends Omit<ViewParameters, "scales" | "zeros"> {
+  /** `groupScales[group × rows + row]`. */
+  readonly groupScales: Float32Array;
+  /** `groupZeros[group × rows + row]`. */
+  readonly groupZeros: Int16Array;
+}
+
+/** The view's own order, made of scales or zero points when they are first asked for. */
+export function parametersByRow(parameters: GroupedParameters): ViewParameters {
+  const { rows, columns, groupCount, groupOfColumn, rounding } = parameters;
+  let scales: Float32Array | undefined;
+  let zeros: Int16Array | undefined;
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupOfColumn,
+    get scales() {
+      scales ??= transposed(parameters.groupScales, groupCount, rows);
+      return scales;
+    },
+    get zeros() {
+      zeros ??= transposed(parameters.groupZeros, groupCount, rows);
+      return zeros;
+    },
+    rounding,
+  };
+}
+
+/** Sizes of blocks that `scaleBlockSize` and `zeroBlockSize` tell apart, the largest first. */
+export const BLOCK_SIZES = [256, 128, 64, 32, 16] as const;
+
+/**
+ * Facts of a view from its small parts; `maxCode` is the largest code its layout can store.
+ * @throws FormatError when a scale is not finite
+ */
+export function viewFacts(
+  view: ViewParameters,
+  maxCode: number,
+  place: ErrorPlace = {},
+  find: FindParameterFacts = parameterFacts,
+): ViewFacts {
+  const { groupCount, scales, zeros } = view;
+  const arrays = { scales, zeros, groupStep: 1, rowStep: groupCount, isByGroup: false };
+  return factsOf(view, arrays, maxCode, find(arrays, place));
+}
+
+/** As `viewFacts`. */
+export function groupedFacts(
+  parameters: GroupedParameters,
+  maxCode: number,
+  place: ErrorPlace = {},
+  find: FindParameterFacts = parameterFacts,
+): ViewFacts {
+  const arrays = arraysOf(parameters);
+  return factsOf(parameters, arrays, maxCode, find(arrays, place));
+}
+
+/**
+ * The facts that depend on the set of all scales and zero points, not on their columns. @throws FormatError when a scale
+ * is not finite
+ */
+export function groupedRanges(
+  parameters: GroupedParameters,
+  place: ErrorPlace = {},
+  find: FindParameterFacts = parameterFacts,
+): ParameterFacts {
+  return find(arraysOf(parameters), place);
+}
+
+/** Scales and zero points in any order. */
+export interface ParameterArrays {
+  readonly scales: Float32Array;
+  readonly zeros: Int16Array;
+  readonly groupStep: number;
+  readonly rowStep: number;
+  readonly isByGroup: boolean;
+}
+
+function arraysOf({ rows, groupScales, groupZeros }: GroupedParameters): ParameterArrays {
+  return { scales: groupScales, zeros: groupZeros, groupStep: rows, rowStep: 1, isByGroup: true };
+}
+
+/** The part of `ViewFacts` that depends on scales and zero points, but not on their columns. */
+export interface ParameterFacts {
+  readonly minZero: number;
+  readonly maxZero: number;
+  readonly hasNegativeScales: boolean;
+  readonly scalesAreHalf: boolean;
+  readonly scalesAreBfloat: boolean;
+  readonly offsetsAreHalf: boolean;
+}
+
+/** Finds these facts. @throws FormatError when a scale is not finite */
+export type FindParameterFacts = (arrays: ParameterArrays, place: ErrorPlace) => ParameterFacts;
+
+function factsOf(
+  view: Omit<ViewParameters, "scales" | "zeros">,
+  arrays: ParameterArrays,
+  maxCode: number,
+  parameters: ParameterFacts,
+): ViewFacts {
+  const { rows, columns, groupCount, groupOfColumn, rounding } = view;
+  const seams = groupSeams(groupOfColumn);
+  return {
+    rows,
+    columns,
+    groupCount,
+    groupSize: groupSizeOf(groupOfColumn),
+    scattered: isScattered(groupOfColumn),
+    scaleBlockSize: sharedBlockSize(rows, columns, seams, arrays, arrays.scales),
+    zeroBlockSize:
+      parameters.minZero === parameters.maxZero
+        ? sharedBlockSize(rows, columns, [], arrays, arrays.zeros)
+        : sharedBlockSize(rows, columns, seams, arrays, arrays.zeros),
+    maxCode,
+    minOffset: -parameters.maxZero,
+    maxOffset: maxCode - parameters.minZero,
+    symmetric: parameters.minZero === parameters.maxZero && parameters.minZero === (maxCode + 1) / 2,
+    ...parameters,
+    rounding,
+    storedOffsets: "integer",
+  };
+}
+
+/** @throws FormatError when a scale is not finite */
+export function parameterFacts(
+  { scales, zeros, groupStep, rowStep, isByGroup }: ParameterArrays,
+  place: ErrorPlace,
+): ParameterFacts {
+  let minZero = zeros[0] ?? 0;
+  let maxZero = minZero;
+  let hasNegativeScales = false;
+  let scalesAreHalf = true;
+  let scalesAreBfloat = true;
+  let offsetsAreHalf = true;
+  for (let i = 0; i < scales.length; i++) {
+    const scale = scales[i]!;
+    const zero = zeros[i]!;
+    if (!Number.isFinite(scale)) {
+      const [row, group] = isByGroup
+        ? [i % groupStep, Math.floor(i / groupStep)]
+        : [Math.floor(i / rowStep), i % rowStep];
+      throw new FormatError(
+        `The scale of row ${row}, group ${group} is ${scale}, not a finite number.`,
+        place,
+      );
+    }
+    if (zero < minZero) minZero = zero;
+    if (zero > maxZero) maxZero = zero;
+    if (scale < 0) hasNegativeScales = true;
+    if (scalesAreHalf && !isHalf(scale)) scalesAreHalf = false;
+    if (scalesAreBfloat && !isBfloat(scale)) scalesAreBfloat = false;
+    if (offsetsAreHalf && !isHalf(scale * zero)) offsetsAreHalf = false;
+  }
+  return { minZero, maxZero, hasNegativeScales, scalesAreHalf, scalesAreBfloat, offsetsAreHalf };
+}
+
+/** The facts with the offsets that really occur in the codes: the only part that needs them. */
+export function withMeasuredOffsets(facts: ViewFacts, view: IntegerView): ViewFacts {
+  const { rows, columns, groupCount, groupOfColumn, codes, zeros } = view;
+  let minOffset = Infinity;
+  let maxOffset = -Infinity;
+  for (let row = 0, at = 0; row < rows; row++) {
+    const groups = row * groupCount;
+    for (let column = 0; column < columns; column++, at++) {
+      const offset = codes[at]! - zeros[groups + groupOfColumn[column]!]!;
+      if (offset < minOffset) minOffset = offset;
+      if (offset > maxOffset) maxOffset = offset;
+    }
+  }
+  return rows * columns === 0 ? facts : { ...facts, minOffset, maxOffset };
+}
+
+const floatScratch = new Float32Array(1);
+const bitScratch = new Uint32Array(floatScratch.buffer);
+
+/** True for a number that an f16 holds exactly. */
+export function isHalf(value: number): boolean {
+  floatScratch[0] = value;
+  if (floatScratch[0] !== value) return false;
+  const bits = bitScratch[0]!;
+  const exponent = (bits >>> 23) & 0xff;
+  // nearly all numbers are normal as f32 and as f16: ten bits of fraction, 2^-14 to 2^15
+  if (exponent >= 113 && exponent <= 142) return (bits & 0x1fff) === 0;
+  return halfToFloat(floatToHalf(value)) === value;
+}
+
+/** True for a number that a bf16 holds exactly. */
+export function isBfloat(value: number): boolean {
+  floatScratch[0] = value;
+  return floatScratch[0] === value && (bitScratch[0]! & 0xffff) === 0;
+}
+
+function isScattered(groupOfColumn: Int32Array): boolean {
+  for (let column = 1; column < groupOfColumn.length; column++) {
+    if (groupOfColumn[column]! < groupOfColumn[column - 1]!) return true;
+  }
+  return false;
+}
+
+/** A column whose group is not that of the column before. */
+interface Seam {
+  readonly column: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+function groupSeams(groupOfColumn: Int32Array): Seam[] {
+  const seams: Seam[] = [];
+  for (let column = 1; column < groupOfColumn.length; column++) {
+    const left = groupOfColumn[column - 1]!;
+    const right = groupOfColumn[column]!;
+    if (left !== right) seams.push({ column, left, right });
+  }
+  return seams;
+}
+
+/** The largest aligned block in which neighbouring groups, where a block holds several, have equal values in every row. */
+function sharedBlockSize(
+  rows: number,
+  columns: number,
+  seams: readonly Seam[],
+  { groupStep, rowStep }: ParameterArrays,
+  values: Float32Array | Int16Array,
+): number {
+  /** Equal in all rows? asked once per pair of neighbouring groups */
+  const known = new Map<string, boolean>();
+  const equal = ({ left, right }: Seam): boolean => {
+    const key = `${left} ${right}`;
+    let answer = known.get(key);
+    if (answer === undefined) {
+      answer = true;
+      const ahead = (right - left) * groupStep;
+      for (let row = 0, at = left * groupStep; row < rows; row++, at += rowStep) {
+        if (values[at] !== values[at + ahead]) {
+          answer = false;
+          break;
+        }
+      }
+      known.set(key, answer);
+    }
+    return answer;
+  };
+  return (
+    BLOCK_SIZES.find(
+      (size) => columns % size === 0 && seams.every((seam) => seam.column % size === 0 || equal(seam)),
+    ) ?? 1
+  );
+}

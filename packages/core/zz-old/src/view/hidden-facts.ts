@@ -1,0 +1,151 @@
+/** What all groups of a hidden grid have in common: its width, and what decides whether another layout holds it. */
+import { BLOCK_SIZES, isHalf, type ViewFacts } from "./facts.ts";
+import type { HiddenGrid } from "./hidden-grid.ts";
+import { ScaleKinds } from "./hidden-scale.ts";
+import type { GroupFit } from "./hidden-step.ts";
+import { REACH } from "./table-facts.ts";
+
+/** Bits of codes around the middle of their range that hold levels from `min` to `max`. */
+export function symmetricBits(min: number, max: number): number {
+  return bitsOfReach(Math.max(max, -1 - min));
+}
+
+function bitsOfReach(reach: number): number {
+  return Math.max(2, 1 + 32 - Math.clz32(reach));
+}
+
+/** Bits of codes with a zero point of their own. */
+function bitsOfSpan(span: number): number {
+  return Math.max(2, 32 - Math.clz32(span));
+}
+
+/** Sums up the groups of a tensor. */
+export class GroupsSeen {
+  groups = 0;
+  /** Floats that are not 0. */
+  nonzero = 0;
+  exact = true;
+  readonly scales: ScaleKinds = new ScaleKinds();
+  /** The largest level, or −1 less the smallest one: with the sign of each scale as it is. */
+  private plainReach = 0;
+  /** With the better sign of each scale. */
+  private symmetricReach = 0;
+  /** The largest distance between two levels of a group. */
+  private span = 0;
+  private min = 0;
+  private max = 0;
+  /** The largest of the smallest levels of all groups. */
+  private mostMin = Number.NEGATIVE_INFINITY;
+  private offsetsAreHalf = true;
+
+  add({ scale, min, max, exact, nonzero }: GroupFit): void {
+    this.groups++;
+    this.nonzero += nonzero;
+    if (!exact) this.exact = false;
+    this.scales.add(scale);
+    const plain = max >= -min ? max : -1 - min;
+    const turned = max > -min ? max - 1 : -min;
+    const symmetric = Math.min(plain, turned);
+    if (plain > this.plainReach) this.plainReach = plain;
+    if (symmetric > this.symmetricReach) this.symmetricReach = symmetric;
+    if (max - min > this.span) this.span = max - min;
+    if (min < this.min) this.min = min;
+    if (max > this.max) this.max = max;
+    if (min > this.mostMin) this.mostMin = min;
+    if (this.offsetsAreHalf && !isHalf(scale * min)) this.offsetsAreHalf = false;
+  }
+
+  /** The narrowest codes that hold every group; symmetric ones where they are no wider. */
+  get width(): Pick<HiddenGrid, "bits" | "symmetric"> {
+    const [symmetricBits, spanBits] = [bitsOfReach(this.symmetricReach), bitsOfSpan(this.span)];
+    const symmetric = symmetricBits <= spanBits;
+    return { symmetric, bits: symmetric ? symmetricBits : spanBits };
+  }
+
+  /** Facts of a grid. Where a scale turns its sign, its levels do, too. */
+  facts(rows: number, columns: number, grid: HiddenGrid): ViewFacts {
+    const groupSize = grid.blockColumns === -1 ? columns : grid.blockColumns;
+    const codes = grid.levels === "integer" ? this.integerCodes() : levelCodes(grid.levels);
+    const oneZero = codes.minZero === codes.maxZero;
+    return {
+      rows,
+      columns,
+      groupCount: Math.ceil(columns / groupSize),
+      groupSize,
+      scattered: false,
+      scaleBlockSize: sharedBlock(groupSize, columns),
+      zeroBlockSize: sharedBlock(oneZero ? columns : groupSize, columns),
+      ...codes,
+      scalesAreHalf: this.scales.areHalf,
+      scalesAreBfloat: this.scales.areBfloat,
+      storedOffsets: "integer",
+      ...(grid.levels === "integer" ? {} : { table: grid.levels }),
+      ...scaleTypeOf(grid),
+      ...(grid.blockRows > 1 ? { scaleRows: grid.blockRows } : {}),
+      ...ROUNDINGS[grid.rounding],
+    };
+  }
+
+  private integerCodes(): CodeFacts {
+    const { bits, symmetric } = this.width;
+    const turns = symmetric && bitsOfReach(this.plainReach) > bits;
+    const middle = 2 ** (bits - 1);
+    const most = Math.max(this.max, -this.min);
+    return {
+      maxCode: 2 ** bits - 1,
+      minZero: symmetric ? middle : 0 - this.mostMin,
+      maxZero: symmetric ? middle : 0 - this.min,
+      minOffset: turns ? Math.max(-most, -middle) : this.min,
+      maxOffset: turns ? Math.min(most, middle - 1) : this.max,
+      symmetric,
+      hasNegativeScales: turns,
+      offsetsAreHalf: symmetric ? this.scales.areHalf : this.offsetsAreHalf,
+    };
+  }
+}
+
+type CodeFacts = Pick<
+  ViewFacts,
+  | "maxCode"
+  | "minZero"
+  | "maxZero"
+  | "minOffset"
+  | "maxOffset"
+  | "symmetric"
+  | "hasNegativeScales"
+  | "offsetsAreHalf"
+>;
+
+/** The levels of a table, counted in its steps. */
+function levelCodes(table: "E2M1" | "E4M3"): CodeFacts {
+  const most = REACH[table];
+  return {
+    maxCode: 2 * most,
+    minZero: most,
+    maxZero: most,
+    minOffset: -most,
+    maxOffset: most,
+    symmetric: false,
+    hasNegativeScales: false,
+    offsetsAreHalf: false,
+  };
+}
+
+/** With a factor of its own the tensor's scales are no such numbers, but their products with it. */
+function scaleTypeOf({ scale, factor = 1 }: HiddenGrid): Pick<ViewFacts, "scaleType"> {
+  return (scale === "E8M0" || scale === "E4M3") && factor === 1 ? { scaleType: scale } : {};
+}
+
+const ROUNDINGS: Readonly<Record<HiddenGrid["rounding"], Pick<ViewFacts, "rounding" | "storedValues">>> = {
+  none: { rounding: "none" },
+  F16: { rounding: "f16" },
+  BF16: { rounding: "none", storedValues: "BF16" },
+  // what any reader computes in f32
+  F32: { rounding: "none" },
+};
+
+function sharedBlock(groupSize: number, columns: number): number {
+  const shares = (size: number): boolean =>
+    columns % size === 0 && (groupSize >= columns || groupSize % size === 0);
+  return BLOCK_SIZES.find(shares) ?? 1;
+}

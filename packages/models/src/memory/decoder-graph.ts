@@ -1,0 +1,251 @@
+/** The graph that llama.cpp builds for a batch of tokens (src/models): one block after another, and the outputs. */
+import { isLatent, rotated, type Sizes } from "../llama-cpp/sizes.ts";
+import { attention, type CacheInputs, cacheInputs, latentAttention } from "./attention.ts";
+import { experts, forward, type NormKind, norm } from "./blocks.ts";
+import { ComputeGraph, compute, type GraphTensor, input, rewrite } from "./compute-graph.ts";
+import { headLengths, keyHeads } from "./layers.ts";
+import { gatedDelta, shortConvolution, stateSpace } from "./recurrent.ts";
+import type { LayerMemory, MemoryRules } from "./rules.ts";
+
+/** A model as the graph needs it. */
+export interface GraphModel {
+  readonly sizes: Sizes;
+  readonly rules: MemoryRules;
+  readonly layers: readonly LayerMemory[];
+  /** Shapes of the tensors by name, outermost first. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+}
+
+export interface GraphOptions {
+  readonly tokens: number;
+  readonly cells: number;
+  readonly windowCells: number;
+  readonly isQuantized: boolean;
+}
+
+/** Undefined where the model has blocks whose graph is not described. */
+export function decoderGraph(model: GraphModel, options: GraphOptions): ComputeGraph | undefined {
+  const { sizes, rules, layers, shapes } = model;
+  const { tokens } = options;
+  const width = sizes.number("embedding_length");
+  const vocabulary = sizes.vocabulary;
+  if (width === undefined || vocabulary === undefined) return undefined;
+  if (rules.keepsNothing === true || ![...shapes.keys()].every(isDescribed)) return undefined;
+  const kind: NormKind = sizes.number("attention.layer_norm_rms_epsilon") === undefined ? "layer" : "rms";
+  const row = [width, tokens];
+  const graph = new ComputeGraph();
+  const builder = new LayerBuilder(graph, model, options, { width, kind });
+  // the embeddings of a batch may be given in place of its tokens: that input is there, but unused
+  const ids = input([tokens], "i32");
+  let hidden = graph.expand(compute(row, [ids]));
+  graph.expand(input(row));
+  const chosen = input([tokens], "i32");
+  const choose = (tensor: GraphTensor): GraphTensor => compute(row, [tensor, chosen]);
+  for (const layer of layers) {
+    const isLast = layer.layer === layers.length - 1;
+    const next = builder.layer(layer, hidden, isLast && rules.choosesRows === undefined ? choose : undefined);
+    if (next === undefined) return undefined;
+    hidden = next;
+  }
+  if (rules.keepsHidden === true) graph.output(hidden);
+  if (rules.choosesRows === "after layers") hidden = choose(hidden);
+  let result = norm(kind, row, hidden);
+  if (rules.choosesRows === "after norm") result = choose(graph.output(result));
+  graph.output(result);
+  graph.expand(graph.output(compute([vocabulary, tokens], [result])));
+  return graph;
+}
+
+class LayerBuilder {
+  readonly #graph: ComputeGraph;
+  readonly #model: GraphModel;
+  readonly #tokens: number;
+  readonly #width: number;
+  readonly #kind: NormKind;
+  readonly #whole: CacheInputs;
+  readonly #window: CacheInputs;
+  readonly #positions: GraphTensor;
+
+  constructor(
+    graph: ComputeGraph,
+    model: GraphModel,
+    { tokens, cells, windowCells, isQuantized }: GraphOptions,
+    { width, kind }: { readonly width: number; readonly kind: NormKind },
+  ) {
+    this.#graph = graph;
+    this.#model = model;
+    this.#tokens = tokens;
+    this.#width = width;
+    this.#kind = kind;
+    const options = {
+      isQuantized: isQuantized && !isLatent(model.sizes),
+      keysFirst: model.layers.some(({ isWindowed }) => isWindowed),
+    };
+    const of = (isWindowed: boolean, count: number): CacheInputs =>
+      cacheInputs(count, tokens, options, sameLengths(model, isWindowed));
+    this.#whole = of(false, cells);
+    this.#window = of(true, windowCells);
+    // four numbers for each token where texts and pictures share positions
+    const sections = model.sizes.isList("rope.dimension_sections") ? 4 : 1;
+    this.#positions = input([tokens * sections], "i32");
+  }
+
+  layer(
+    memory: LayerMemory,
+    before: GraphTensor,
+    choose: ((tensor: GraphTensor) => GraphTensor) | undefined,
+  ): GraphTensor | undefined {
+    const has = (name: string): boolean => this.#shape(memory, name) !== undefined;
+    const row = [this.#width, this.#tokens];
+    const normed = has("attn_norm.weight") ? norm(this.#kind, row, before) : before;
+    const mixed = this.#mix(memory, normed);
+    if (mixed === undefined) return undefined;
+    const rows = choose ?? ((tensor) => tensor);
+    const attended = rows(mixed);
+    const residual = rows(before);
+    // where there is no norm before it, the forward half reads what attention reads
+    const isParallel = !has("ffn_norm.weight") && !has("post_attention_norm.weight");
+    if (isParallel) {
+      const half = this.#forward(memory, rows(normed));
+      const own = half === undefined ? residual : rewrite(row, half, residual);
+      return half === undefined ? rewrite(row, attended, own) : rewrite(row, own, attended);
+    }
+    const isBetween = has("ffn_norm.weight") || has("post_ffw_norm.weight");
+    const hasPostNorm = has("post_attention_norm.weight") && isBetween;
+    const { residualFirst } = this.#model.rules;
+    const add = (isFirst: boolean, half: GraphTensor, before: GraphTensor): GraphTensor =>
+      isFirst ? rewrite(row, before, half) : rewrite(row, half, before);
+    const own = hasPostNorm ? norm(this.#kind, row, attended) : attended;
+    const joined = add(residualFirst === "both", own, residual);
+    const isNormed = has("ffn_norm.weight") || !isBetween;
+    const half = this.#forward(memory, isNormed ? norm(this.#kind, row, joined) : joined);
+    if (half === undefined) return undefined;
+    const whole = has("post_ffw_norm.weight") ? norm(this.#kind, row, half) : half;
+    return add(residualFirst !== undefined, whole, joined);
+  }
+
+  #shape({ layer }: LayerMemory, name: string): readonly number[] | undefined {
+    return this.#model.shapes.get(`blk.${layer}.${name}`);
+  }
+
+  #forward(memory: LayerMemory, source: GraphTensor): GraphTensor | undefined {
+    const { sizes } = this.#model;
+    const rows = (name: string): number | undefined => this.#shape(memory, name)?.at(-2);
+    const common = { width: this.#width, tokens: this.#tokens };
+    const gated = (suffix: string, inner: number) => {
+      const up = rows(`ffn_up${suffix}.weight`);
+      if (rows(`ffn_gate_up${suffix}.weight`) !== undefined || up === 2 * inner) return "fused";
+      return rows(`ffn_gate${suffix}.weight`) === undefined ? "none" : "separate";
+    };
+    const dense = (suffix: string): GraphTensor | undefined => {
+      const inner = this.#shape(memory, `ffn_down${suffix}.weight`)?.at(-1);
+      if (inner === undefined) return undefined;
+      return forward(source, { ...common, inner, gate: gated(suffix, inner) });
+    };
+    const stack = this.#shape(memory, "ffn_down_exps.weight");
+    if (stack === undefined) return dense("");
+    const [count = 0, , inner = 0] = stack;
+    const used = sizes.at("expert_used_count", memory.layer) ?? 0;
+    if (used < 1 || used > MOST_USED) return undefined;
+    const mixture = experts(this.#graph, source, {
+      ...common,
+      inner,
+      count,
+      used,
+      gate: gated("_exps", inner),
+      selectionBias: this.#shape(memory, "exp_probs_b.bias") !== undefined,
+    });
+    const shared = dense("_shexp");
+    return shared === undefined ? mixture : rewrite([this.#width, this.#tokens], mixture, shared);
+  }
+
+  #mix(memory: LayerMemory, source: GraphTensor): GraphTensor | undefined {
+    const { sizes, rules } = this.#model;
+    if (rules.states === "most") this.#graph.expand(source);
+    if (memory.hasState) return memory.cache === undefined ? this.#state(source, memory) : undefined;
+    const heads = sizes.at("attention.head_count", memory.layer) ?? 0;
+    const common = { width: this.#width, tokens: this.#tokens, heads };
+    const cache = memory.isWindowed ? this.#window : this.#whole;
+    if (isLatent(sizes)) {
+      const [keyRank, turned] = [sizes.number("attention.kv_lora_rank"), rotated(sizes)];
+      const [keyLength, valueLength] = [
+        sizes.number("attention.key_length_mla"),
+        sizes.number("attention.value_length_mla"),
+      ];
+      if (!keyRank || !turned || !keyLength || !valueLength) return undefined;
+      const queryRank = this.#shape(memory, "attn_q_a.weight")?.at(-2);
+      const latent = { ...common, queryRank, keyRank, turned, keyLength, valueLength };
+      return latentAttention(this.#graph, source, latent, cache, this.#positions);
+    }
+    const [keyLength, valueLength] = headLengths(sizes, memory.isWindowed);
+    const shared = keyHeads(sizes, memory.layer);
+    if (memory.cache === undefined || keyLength === undefined || valueLength === undefined) return undefined;
+    const plain = {
+      ...common,
+      keyHeads: shared ?? heads,
+      keyLength,
+      valueLength,
+      fused: this.#shape(memory, "attn_qkv.weight") !== undefined,
+      normed: this.#shape(memory, "attn_q_norm.weight") !== undefined,
+      rotated: rules.rotates?.(sizes, memory) ?? true,
+      gated: this.#shape(memory, "attn_q.weight")?.[0] === 2 * keyLength * heads,
+    };
+    return attention(this.#graph, source, plain, cache, this.#positions);
+  }
+
+  #state(source: GraphTensor, memory: LayerMemory): GraphTensor | undefined {
+    const { sizes } = this.#model;
+    const of = (key: string): number => sizes.number(key) ?? 0;
+    const has = (name: string): boolean => this.#shape(memory, name) !== undefined;
+    const common = { width: this.#width, tokens: this.#tokens };
+    if (has("shortconv.conv.weight"))
+      return shortConvolution(this.#graph, source, { ...common, kernel: of("shortconv.l_cache") });
+    const kernel = of("ssm.conv_kernel");
+    if (has("ssm_beta.weight") && has("attn_qkv.weight"))
+      return gatedDelta(this.#graph, source, {
+        ...common,
+        kernel,
+        keyHeads: of("ssm.group_count"),
+        valueHeads: of("ssm.time_step_rank"),
+        length: of("ssm.state_size"),
+      });
+    if (has("ssm_in.weight") && of("ssm.group_count") > 0 && !has("ssm_x.weight"))
+      return stateSpace(this.#graph, source, {
+        ...common,
+        kernel,
+        inner: of("ssm.inner_size"),
+        state: of("ssm.state_size"),
+        groups: of("ssm.group_count"),
+        heads: of("ssm.time_step_rank"),
+      });
+    return undefined;
+  }
+}
+
+/** Tensors of a layer that the blocks here have. */
+const DESCRIBED: ReadonlySet<string> = new Set(
+  `attn_norm attn_q attn_k attn_v attn_qkv attn_output attn_q_norm attn_k_norm attn_sinks attn_gate post_attention_norm
+  attn_q_a attn_q_a_norm attn_q_b attn_kv_a_mqa attn_kv_a_norm attn_k_b attn_v_b ffn_norm post_ffw_norm ffn_gate ffn_up
+  ffn_down ffn_gate_inp exp_probs_b ffn_gate_exps ffn_up_exps ffn_down_exps ffn_gate_up_exps ffn_gate_shexp ffn_up_shexp
+  ffn_down_shexp ffn_gate_inp_shexp shortconv.conv shortconv.in_proj shortconv.out_proj ssm_in ssm_conv1d ssm_dt ssm_a
+  ssm_d ssm_norm ssm_out ssm_beta ssm_alpha rope_freqs`.split(/\s+/),
+);
+const LAYER = /^blk\.\d+\.(.+?)(?:\.weight|\.bias)?$/;
+
+function isDescribed(name: string): boolean {
+  const [, own] = LAYER.exec(name) ?? [];
+  return own === undefined || own.startsWith("nextn.") || DESCRIBED.has(own);
+}
+
+/** No model uses more experts for a token. */
+const MOST_USED = 64;
+
+/** The lengths that all layers of a cache share. */
+function sameLengths(
+  { sizes, layers }: GraphModel,
+  isWindowed: boolean,
+): { readonly key: number | undefined; readonly value: number | undefined } {
+  const used = layers.some((layer) => layer.cache !== undefined && layer.isWindowed === isWindowed);
+  const [key, value] = used ? headLengths(sizes, isWindowed) : [];
+  return { key, value };
+}
