@@ -43,7 +43,8 @@ describe.each(vectorNames)("%s", (name) => {
     const hasBase = metadata.some(({ key }) => key.endsWith(".rope.freq_base"));
     const named = assumedOf(name).some((key) => /^(?:rope_theta|rotary_emb_base)/.test(key));
     // no rotary positions; a class of its own with a base that is no setting
-    if (/^(?:GPT2LMHead|Baichuan|DistilBert|Jamba|Mamba2|RWKV7)/i.test(family)) expect(named).toBe(false);
+    if (/^(?:GPT2LMHead|Baichuan|DistilBert|Jamba|Mamba2|PlamoForCausalLM|RWKV7)/i.test(family))
+      expect(named).toBe(false);
     else expect(named).toBe(!hasBase);
   });
 });

@@ -121,9 +121,9 @@ export const chatGlm3: Architecture = {
     chatGlm.finishConfig?.(draft);
     draft.values.set("_name_or_path", CHATGLM3);
     draft.values.set("auto_map", {
-      AutoConfig: `${CHATGLM3}--configuration_chatglm.ChatGLMConfig`,
-      AutoModel: `${CHATGLM3}--modeling_chatglm.ChatGLMForConditionalGeneration`,
-      AutoModelForCausalLM: `${CHATGLM3}--modeling_chatglm.ChatGLMForConditionalGeneration`,
+      AutoConfig: "THUDM/chatglm3-6b--configuration_chatglm.ChatGLMConfig",
+      AutoModel: "THUDM/chatglm3-6b--modeling_chatglm.ChatGLMForConditionalGeneration",
+      AutoModelForCausalLM: "THUDM/chatglm3-6b--modeling_chatglm.ChatGLMForConditionalGeneration",
     });
   },
   recognises: (metadata, names) =>

@@ -77,6 +77,7 @@ import { orion } from "./orion.ts";
 import { pangu } from "./pangu.ts";
 import { phi2, phi3 } from "./phi.ts";
 import { phimoe } from "./phimoe.ts";
+import { plamo } from "./plamo.ts";
 import { plamo2 } from "./plamo2.ts";
 import { plamo3 } from "./plamo3.ts";
 import { plm } from "./plm.ts";
@@ -241,6 +242,7 @@ export const architectures: readonly Architecture[] = [
   pangu,
   phimoe,
   plm,
+  plamo,
   plamo2,
   plamo3,
   rwkv6,
