@@ -42,7 +42,11 @@ export default defineConfig({
               test: {
                 ...patience,
                 name: "chromium",
-                include: [kernelSuites, "packages/calibrate/test/webgpu.test.ts"],
+                include: [
+                  kernelSuites,
+                  "packages/calibrate/test/webgpu.test.ts",
+                  "packages/convert/test/browser-packages.test.ts",
+                ],
                 browser: {
                   enabled: true,
                   headless: true,

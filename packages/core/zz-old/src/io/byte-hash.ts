@@ -1,6 +1,0 @@
-/** A hash of bytes that come in pieces. */
-export interface ByteHash {
-  update(bytes: Uint8Array): void;
-  /** The hash in hex digits. Nothing can be added afterwards. */
-  hex(): string;
-}

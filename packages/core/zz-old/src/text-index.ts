@@ -1,3 +1,0 @@
-/** Texts for people, and the sizes that people write: `@requant/core/text`. */
-export { parseBitsPerWeight, parseByteSize, parseCount, sizeUnits } from "./byte-size.ts";
-export * from "./text.ts";
