@@ -4,8 +4,8 @@ import { awqSource } from "./source.ts";
 import { awqTarget } from "./target.ts";
 
 /** Everything that `@requant/convert` needs of this package. */
-export const awqFormat: WeightFormat = {
-  ...awqSource,
-  target: awqTarget,
-  diagnoses: [awqOrder],
-};
+export const awqFormat: WeightFormat = /* @__PURE__ */ withTarget();
+
+function withTarget(): WeightFormat {
+  return { ...awqSource, target: awqTarget, diagnoses: [awqOrder] };
+}

@@ -24,7 +24,7 @@ const SILENT: AwqConfig = {
 };
 
 /** AWQ's parts, and g_idx, which only other formats have. */
-const SUFFIXES: readonly string[] = [...awqCodec.suffixes, "g_idx"];
+const SUFFIXES: readonly string[] = /* @__PURE__ */ awqCodec.suffixes.concat("g_idx");
 
 /** AWQ of AutoAWQ, llm-awq and GPTQModel. */
 export const awqSource: PackedSource = {

@@ -3,7 +3,8 @@ import { compressedTensorsSource } from "./source.ts";
 import { compressedTensorsTarget } from "./target.ts";
 
 /** Everything that `@requant/convert` needs of this package. */
-export const compressedTensorsFormat: WeightFormat = {
-  ...compressedTensorsSource,
-  target: compressedTensorsTarget,
-};
+export const compressedTensorsFormat: WeightFormat = /* @__PURE__ */ withTarget();
+
+function withTarget(): WeightFormat {
+  return { ...compressedTensorsSource, target: compressedTensorsTarget };
+}

@@ -60,13 +60,11 @@ const OWN_PARTS: readonly string[] = [
 const SPARSE_PARTS: readonly string[] = ["compressed", "bitmask", "row_offsets", "shape"];
 
 /** All suffixes, whatever the kind. */
-export const SUFFIXES: readonly string[] = [
-  "weight",
-  "weight_scale",
-  ...OWN_PARTS,
-  ...SPARSE_PARTS,
-  ...ACTIVATION_PARTS,
-];
+export const SUFFIXES: readonly string[] = /* @__PURE__ */ allSuffixes();
+
+function allSuffixes(): string[] {
+  return ["weight", "weight_scale", ...OWN_PARTS, ...SPARSE_PARTS, ...ACTIVATION_PARTS];
+}
 
 const PACKED = ["weight_packed", "weight_scale"] as const;
 const PLAIN = ["weight", "weight_scale"] as const;

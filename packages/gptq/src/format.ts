@@ -3,4 +3,8 @@ import { gptqSource } from "./source.ts";
 import { gptqTarget } from "./target.ts";
 
 /** Everything that `@requant/convert` needs of this package. */
-export const gptqFormat: WeightFormat = { ...gptqSource, target: gptqTarget };
+export const gptqFormat: WeightFormat = /* @__PURE__ */ withTarget();
+
+function withTarget(): WeightFormat {
+  return { ...gptqSource, target: gptqTarget };
+}

@@ -19,7 +19,11 @@ import { type GptqMarlinLayout, gptqMarlinCodec } from "./marlin.ts";
 import { gptqMethods } from "./methods.ts";
 import { gptqRuntimes } from "./runtimes.ts";
 
-const SUFFIXES: readonly string[] = [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes];
+const SUFFIXES: readonly string[] = /* @__PURE__ */ allSuffixes();
+
+function allSuffixes(): string[] {
+  return [...gptqCodec.suffixes, ...gptqMarlinCodec.suffixes];
+}
 
 /** The settings that are assumed without a configuration; the tensors correct them. */
 const SILENT: GptqConfig = {
