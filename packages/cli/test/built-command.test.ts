@@ -159,7 +159,7 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
     const start = chunkOf("bin.js", "command");
     const files = [...loads(chunkOf(start, "inspect"), "first", loads(start, "first"))];
     const texts = files.map((file) => readFileSync(new URL(file, built), "utf8"));
-    expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(860_000);
+    expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(850_000);
     expect(texts.filter((text) => /from ?"(?:node:)?crypto"/.test(text))).toEqual([]);
   });
 

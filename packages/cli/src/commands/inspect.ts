@@ -15,7 +15,6 @@ import { UsageError } from "@requant/core";
 import { bounded } from "@requant/core/text";
 import { gridWords } from "@requant/core/view";
 import type { Handler } from "../context.ts";
-import { contextOf, memoryLimit } from "../context-options.ts";
 import { exitStatus } from "../exit.ts";
 import { withModel } from "../open.ts";
 import { contextParts, fitWords, layerWords } from "../render/context-basis.ts";
@@ -25,11 +24,16 @@ import { byteQuantity, counted, countQuantity } from "../render/quantity.ts";
 import { facts, paragraph, table } from "../render/table.ts";
 import { writeJson } from "../streams.ts";
 
+const CONTEXT_OPTIONS: readonly string[] = ["context", "kv", "vram"];
+
 export const inspect: Handler = async ([argument = ""], given, context) => {
   const { streams, signal, options, look } = context;
   return withModel(argument, context, async (model) => {
-    const limit = memoryLimit(given);
-    const memory = await contextOf(model, given);
+    // the rules of all families, which nothing else here needs
+    const isAsked = CONTEXT_OPTIONS.some((name) => given[name] !== undefined);
+    const asked = isAsked ? await import("../context-options.ts") : undefined;
+    const limit = asked?.memoryLimit(given);
+    const memory = await asked?.contextOf(model, given);
     if (limit !== undefined && memory === undefined) {
       throw new UsageError("The option --vram needs the length of the context, and --context is not given.", {
         hint: "Add --context 32k, for example.",

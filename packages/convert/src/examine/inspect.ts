@@ -4,7 +4,7 @@ import { isTokenEmbedding, tensorRole } from "@requant/models";
 import type { MeasuredFact } from "../model/measured-fact.ts";
 import type { Model, ModelFile, ModelTensor } from "../model/model.ts";
 import { packedFacts } from "../model/packed-facts.ts";
-import { type TensorGrid, tensorGrids } from "./tensor-grids.ts";
+import type { TensorGrid } from "./tensor-grids.ts";
 
 /** What one encoding takes of a model. */
 export interface EncodingShare {
@@ -78,7 +78,9 @@ export async function inspectModel(
     measured: [...packed.measured, ...measuredFacts(model)],
     findings: [...model.findings, ...packed.findings],
     tensors,
-    ...(grids === true ? { grids: await tensorGrids(model, signal) } : {}),
+    ...(grids === true
+      ? { grids: await (await import("./tensor-grids.ts")).tensorGrids(model, signal) }
+      : {}),
   };
 }
 
