@@ -33,14 +33,16 @@ const gptq: FormatMethod = {
 };
 
 /** AutoRound with tensors of AWQ. */
-const autoRound: FormatMethod = {
-  ...autoRoundMethod,
-  describes: (settings) => autoRoundPacking(settings) === "auto_awq",
-  settings: fromAutoRound,
-};
+function autoRound(): FormatMethod {
+  return {
+    ...autoRoundMethod,
+    describes: (settings) => autoRoundPacking(settings) === "auto_awq",
+    settings: fromAutoRound,
+  };
+}
 
 /** The methods of the format, its own first. */
-export const awqMethods: readonly FormatMethod[] = [awqMethod, gptq, autoRound];
+export const awqMethods: readonly FormatMethod[] = [awqMethod, gptq, /* @__PURE__ */ autoRound()];
 
 /** Every module is GEMM, whatever packing is named. */
 function fromAutoRound(settings: Json, place: ErrorPlace): Json {

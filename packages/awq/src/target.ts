@@ -20,14 +20,19 @@ import { quantizeAwq } from "./quantize.ts";
 
 const VERSIONS: readonly AwqVersion[] = ["gemm", "gemv", "gemv_fast", "marlin", "llm-awq"];
 
-const layoutSchema: z.ZodMiniType<AwqLayout> = z.object({
-  version: z.enum(["gemm", "gemv", "gemv_fast", "marlin", "llm-awq"]),
-  rows: z.int().check(z.positive()),
-  columns: z.int().check(z.positive()),
-  groupCount: z.int().check(z.positive()),
-  groupSize: z.int(),
-  scale: z.enum(["F16", "BF16", "F32"]),
-});
+const layoutSchema: z.ZodMiniType<AwqLayout> = /* @__PURE__ */ schemaOfLayouts();
+
+function schemaOfLayouts(): z.ZodMiniType<AwqLayout> {
+  const size = z.int().check(z.positive());
+  return z.object({
+    version: z.enum(["gemm", "gemv", "gemv_fast", "marlin", "llm-awq"]),
+    rows: size,
+    columns: size,
+    groupCount: size,
+    groupSize: z.int(),
+    scale: z.enum(["F16", "BF16", "F32"]),
+  });
+}
 
 function versionOf(word: unknown): AwqVersion {
   return VERSIONS.find((version) => version === word) ?? "gemm";
@@ -37,7 +42,7 @@ const words: readonly WordSpec[] = [
   {
     key: "version",
     about: "How the codes are laid out for the kernel that multiplies them.",
-    words: { kind: "choice", values: Object.fromEntries(VERSIONS.map((version) => [version, version])) },
+    words: { kind: "choice", values: /* @__PURE__ */ versionWords() },
     default: "gemm",
     examples: VERSIONS,
   },
@@ -50,6 +55,10 @@ const words: readonly WordSpec[] = [
     words: { kind: "choice", values: { sym: true, asym: false } },
   },
 ];
+
+function versionWords(): Record<string, AwqVersion> {
+  return Object.fromEntries(VERSIONS.map((version) => [version, version]));
+}
 
 /** AWQ as a target. */
 export const awqTarget: WeightTarget = {

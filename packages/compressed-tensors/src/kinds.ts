@@ -70,14 +70,18 @@ const PACKED = ["weight_packed", "weight_scale"] as const;
 const PLAIN = ["weight", "weight_scale"] as const;
 
 /** The parts of each kind. Floats have no zero points, but old files store zeros in their place. */
-const KIND_PARTS: Readonly<Record<StorageKind, readonly string[]>> = {
-  "packed-int": [...PACKED, "weight_shape", "weight_zero_point", "weight_g_idx"],
-  int8: [...PLAIN, "weight_zero_point", "weight_g_idx"],
-  float8: [...PLAIN, "weight_zero_point"],
-  float4: [...PACKED, "weight_global_scale", "weight_zero_point"],
-  sparse: [...SPARSE_PARTS, "weight_scale", "weight_zero_point"],
-  float: ["weight"],
-};
+const KIND_PARTS: Readonly<Record<StorageKind, readonly string[]>> = /* @__PURE__ */ partsOfKinds();
+
+function partsOfKinds(): Record<StorageKind, readonly string[]> {
+  return {
+    "packed-int": [...PACKED, "weight_shape", "weight_zero_point", "weight_g_idx"],
+    int8: [...PLAIN, "weight_zero_point", "weight_g_idx"],
+    float8: [...PLAIN, "weight_zero_point"],
+    float4: [...PACKED, "weight_global_scale", "weight_zero_point"],
+    sparse: [...SPARSE_PARTS, "weight_scale", "weight_zero_point"],
+    float: ["weight"],
+  };
+}
 
 /** Parts of a module that do not belong to a weight of its kind. */
 export function strangeParts<Part extends LinearPart>(kind: StorageKind, parts: readonly Part[]): Part[] {

@@ -13,67 +13,88 @@ export interface PlannedArithmetic {
   readonly arithmetic?: ScaleEncoding | undefined;
 }
 
-const size = z.int().check(z.positive());
-const floats = z.enum(["F16", "BF16", "F32"]);
-const grid = { scaleShape: z.enum(SCALE_SHAPES), blockRows: size, blockColumns: size };
-const arithmetic = z.optional(floats);
+const packedIntSchema: z.ZodMiniType<CompressedTensorsLayout> = /* @__PURE__ */ schemaOfPackedInts();
+const int8Schema: z.ZodMiniType<Int8Layout & PlannedArithmetic> = /* @__PURE__ */ schemaOfInt8();
+const float8Schema: z.ZodMiniType<CompressedFloat8Layout & PlannedArithmetic> =
+  /* @__PURE__ */ schemaOfFloat8();
+const float4Schema: z.ZodMiniType<Float4Layout & PlannedArithmetic> = /* @__PURE__ */ schemaOfFloat4();
 
-export const packedIntSchema: z.ZodMiniType<CompressedTensorsLayout> = z.object({
-  rows: size,
-  columns: size,
-  bits: z.int().check(z.gte(1), z.lte(8)),
-  groupCount: size,
-  groupSize: z.int(),
-  symmetric: z.boolean(),
-  scale: floats,
-  grouping: z.enum(["any", "sequential"]),
-  packing: z.optional(z.literal("loose")),
-  zeros: z.optional(z.literal("I8")),
-  shape: z.optional(z.literal("I32")),
-  groupIndex: z.optional(z.literal("I64")),
-});
-
-export const int8Schema: z.ZodMiniType<Int8Layout & PlannedArithmetic> = z.object({
-  kind: z.literal("int8"),
-  rows: size,
-  columns: size,
-  ...grid,
-  scale: floats,
-  symmetric: z.boolean(),
-  grouping: z.enum(["any", "sequential"]),
-  groupIndex: z.optional(z.literal("I64")),
-  arithmetic,
-});
-
-export const float8Schema: z.ZodMiniType<CompressedFloat8Layout & PlannedArithmetic> = z.object({
-  kind: z.literal("float8"),
-  rows: size,
-  columns: size,
-  ...grid,
-  scale: z.enum(["F16", "BF16", "F32", "E8M0"]),
-  arithmetic,
-});
-
-export const float4Schema: z.ZodMiniType<Float4Layout & PlannedArithmetic> = z
-  .object({
-    kind: z.literal("float4"),
+function schemaOfPackedInts(): z.ZodMiniType<CompressedTensorsLayout> {
+  const { size, floats } = fields();
+  return z.object({
     rows: size,
     columns: size,
-    groupSize: size,
-    scale: z.enum(["E4M3", "E8M0"]),
-    global: z.optional(z.enum(["one", "scalar"])),
+    bits: z.int().check(z.gte(1), z.lte(8)),
+    groupCount: size,
+    groupSize: z.int(),
+    symmetric: z.boolean(),
+    scale: floats,
+    grouping: z.enum(["any", "sequential"]),
+    packing: z.optional(z.literal("loose")),
+    zeros: z.optional(z.literal("I8")),
+    shape: z.optional(z.literal("I32")),
+    groupIndex: z.optional(z.literal("I64")),
+  });
+}
+
+function schemaOfInt8(): z.ZodMiniType<Int8Layout & PlannedArithmetic> {
+  const { size, floats, grid, arithmetic } = fields();
+  return z.object({
+    kind: z.literal("int8"),
+    rows: size,
+    columns: size,
+    ...grid,
+    scale: floats,
+    symmetric: z.boolean(),
+    grouping: z.enum(["any", "sequential"]),
+    groupIndex: z.optional(z.literal("I64")),
     arithmetic,
-  })
-  .check(
-    z.refine(({ scale, global }) => (scale === "E4M3") === (global !== undefined), {
-      path: ["global"],
-      error: "E4M3 scales have a global scale, and E8M0 scales have none",
-    }),
-    z.refine(({ columns, groupSize }) => groupSize % 2 === 0 && columns % groupSize === 0, {
-      path: ["groupSize"],
-      error: "columns are not whole groups of an even size",
-    }),
-  );
+  });
+}
+
+function schemaOfFloat8(): z.ZodMiniType<CompressedFloat8Layout & PlannedArithmetic> {
+  const { size, grid, arithmetic } = fields();
+  return z.object({
+    kind: z.literal("float8"),
+    rows: size,
+    columns: size,
+    ...grid,
+    scale: z.enum(["F16", "BF16", "F32", "E8M0"]),
+    arithmetic,
+  });
+}
+
+function schemaOfFloat4(): z.ZodMiniType<Float4Layout & PlannedArithmetic> {
+  const { size, arithmetic } = fields();
+  return z
+    .object({
+      kind: z.literal("float4"),
+      rows: size,
+      columns: size,
+      groupSize: size,
+      scale: z.enum(["E4M3", "E8M0"]),
+      global: z.optional(z.enum(["one", "scalar"])),
+      arithmetic,
+    })
+    .check(
+      z.refine(({ scale, global }) => (scale === "E4M3") === (global !== undefined), {
+        path: ["global"],
+        error: "E4M3 scales have a global scale, and E8M0 scales have none",
+      }),
+      z.refine(({ columns, groupSize }) => groupSize % 2 === 0 && columns % groupSize === 0, {
+        path: ["groupSize"],
+        error: "columns are not whole groups of an even size",
+      }),
+    );
+}
+
+/** What several of the schemas have. */
+function fields() {
+  const size = z.int().check(z.positive());
+  const floats = z.enum(["F16", "BF16", "F32"]);
+  const grid = { scaleShape: z.enum(SCALE_SHAPES), blockRows: size, blockColumns: size };
+  return { size, floats, grid, arithmetic: z.optional(floats) };
+}
 
 /** A layout of one of the kinds. */
 export type AnyLayout =

@@ -15,7 +15,7 @@ import {
 import { largestMagnitude } from "./amax.ts";
 import { type Float4Layout, float4Codec, partOf, writeGlobal } from "./float4.ts";
 
-const E2M1_MAX = E2M1_VALUES[7]!;
+const E2M1_MAX = /* @__PURE__ */ E2M1_VALUES.at(7)!;
 /** The scale of a group of zeros: 0.125. */
 const ZERO_GROUP = 0x20;
 const SMALLEST_NORMAL = 2 ** -126;
@@ -83,8 +83,8 @@ export function packMxfp4(
   writeNibbles(layout, codes, rowStart, bytes);
 }
 
-const floatScratch = new Float32Array(1);
-const bitScratch = new Uint32Array(floatScratch.buffer);
+const floatScratch = /* @__PURE__ */ new Float32Array(1);
+const bitScratch = /* @__PURE__ */ new Uint32Array(floatScratch.buffer);
 
 /** A quarter of the power of two that is nearest: from 1.75 times one on it is the next. 0 for zeros. */
 function scaleByte(largest: number): number {

@@ -15,7 +15,7 @@ import type { CompressedTensorsGroup } from "./config.ts";
 import { encoderOf } from "./encoders.ts";
 import { layoutOf } from "./layout-schemas.ts";
 import { offersOf, schemeOf } from "./offers.ts";
-import { SCHEME_NAMES, SCHEMES } from "./schemes.ts";
+import { SCHEME_NAMES, SCHEMES, type SchemeName } from "./schemes.ts";
 import { serializeCompressedTensorsConfig } from "./write-config.ts";
 
 /** The version whose layouts are written: readers tell dense words from loose ones by it. */
@@ -25,15 +25,19 @@ const schemeWord: WordSpec = {
   key: "scheme",
   about:
     "Instead of packed integers: bytes with a scale for each row (w8a8, fp8-channel) or block (fp8-block), or four-bit floats.",
-  words: { kind: "choice", values: Object.fromEntries(SCHEME_NAMES.map((name) => [name, name])) },
+  words: { kind: "choice", values: /* @__PURE__ */ schemeWords() },
   alone: true,
   examples: SCHEME_NAMES,
   search: "examples",
 };
 
+function schemeWords(): Record<string, SchemeName> {
+  return Object.fromEntries(SCHEME_NAMES.map((name) => [name, name]));
+}
+
 /** compressed-tensors as a target. */
 export const compressedTensorsTarget: WeightTarget = {
-  words: [bitsWord(2, 8), groupSizeWord, symWord, schemeWord],
+  words: [/* @__PURE__ */ bitsWord(2, 8), groupSizeWord, symWord, schemeWord],
   example: "4bit-128g-sym",
   takesGuides: true,
   rounding:

@@ -21,7 +21,7 @@ export interface GroupWeights {
 }
 
 /** Shares of the largest step that are tried for the maximum. */
-const MAXIMUMS: readonly number[] = Array.from({ length: 12 }, (_, i) => 1.1 - 0.05 * i);
+const MAXIMUMS: readonly number[] = /* @__PURE__ */ Array.from({ length: 12 }, (_, i) => 1.1 - 0.05 * i);
 
 /** Rows that stand for all of them where the maximum is chosen. */
 const SAMPLE_ROWS = 96;

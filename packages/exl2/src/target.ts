@@ -21,14 +21,19 @@ import { quantizeExl2 } from "./quantize.ts";
 import { type Exl2Recipe, exl2HeadRecipes, exl2Recipes, recipeGroups } from "./recipes.ts";
 import { moduleSensitivities } from "./sensitivity.ts";
 
-const layoutSchema: z.ZodMiniType<Exl2Layout> = z.object({
-  rows: z.int().check(z.positive()),
-  columns: z.int().check(z.positive()),
-  storedRows: z.int().check(z.positive()),
-  groupCount: z.int().check(z.positive()),
-  wordRows: z.int().check(z.positive()),
-  permutation: z.enum(["q_invperm", "q_perm"]),
-});
+const layoutSchema: z.ZodMiniType<Exl2Layout> = /* @__PURE__ */ schemaOfLayouts();
+
+function schemaOfLayouts(): z.ZodMiniType<Exl2Layout> {
+  const size = z.int().check(z.positive());
+  return z.object({
+    rows: size,
+    columns: size,
+    storedRows: size,
+    groupCount: size,
+    wordRows: size,
+    permutation: z.enum(["q_invperm", "q_perm"]),
+  });
+}
 
 const HEAD = /(?:^|\.)lm_head$/;
 
@@ -43,16 +48,16 @@ const words: readonly WordSpec[] = [
   {
     key: "headBits",
     about: "Bits of lm_head; h16 leaves it in 16 bits.",
-    words: {
-      kind: "choice",
-      values: Object.fromEntries(
-        [...Object.keys(exl2HeadRecipes).map(Number), 16].map((bits) => [`h${bits}`, bits]),
-      ),
-    },
+    words: { kind: "choice", values: /* @__PURE__ */ headWords() },
     default: 6,
     examples: [6],
   },
 ];
+
+function headWords(): Record<string, number> {
+  const widths = [...Object.keys(exl2HeadRecipes).map(Number), 16];
+  return Object.fromEntries(widths.map((bits) => [`h${bits}`, bits]));
+}
 
 /** EXL2 as a target. */
 export const exl2Target: WeightTarget = {

@@ -9,7 +9,7 @@ export interface GroupRounding {
 }
 
 const fround = Math.fround;
-const LEAST_RANGE = fround(1e-5);
+const LEAST_RANGE = /* @__PURE__ */ fround(1e-5);
 const MAX_CODE = 15;
 
 /** Columns of a group. */

@@ -28,10 +28,13 @@ export interface FoundScales {
 const STEPS = 20;
 
 /** Exponents that are tried: 0, 0.05, … 0.95. */
-export const RATIOS: readonly number[] = Array.from({ length: STEPS }, (_, step) => step / STEPS);
+export const RATIOS: readonly number[] = /* @__PURE__ */ Array.from(
+  { length: STEPS },
+  (_, step) => step / STEPS,
+);
 
 const fround = Math.fround;
-const LEAST = fround(1e-4);
+const LEAST = /* @__PURE__ */ fround(1e-4);
 
 /**
  * AWQ's scales for layers that read the same inputs: s = mean|x|^r / (mean|w|^(1 − r) + 1e-4), with the r whose rounded

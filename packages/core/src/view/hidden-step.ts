@@ -1,5 +1,6 @@
 /** The step of one group of floats: the scale with which all of them are small integers. */
 import type { HidingType } from "./hidden-grid.ts";
+import { type SeenFloats, seenFloats } from "./seen-floats.ts";
 
 /** No code is further than this from its zero point. */
 export const MOST_STEPS = 255;
@@ -86,8 +87,7 @@ export class Magnitudes {
   readonly relativeHalfStep: number;
   private readonly dropped: number;
   private readonly halves: Float64Array;
-  /** By the bits of a float: the number of the group that had it last. */
-  private seen: Int32Array = new Int32Array(0);
+  private readonly seen: SeenFloats;
   private known: Float32Array | undefined;
   private words: Uint32Array = new Uint32Array(0);
   private group = 0;
@@ -95,6 +95,7 @@ export class Magnitudes {
   constructor(type: HidingType) {
     const { dropped } = TYPES[type];
     this.dropped = dropped;
+    this.seen = seenFloats(32 - dropped);
     this.halves = HALF_STEPS[type];
     this.relativeHalfStep = 2 ** -TYPES[type].precision;
   }
@@ -102,12 +103,10 @@ export class Magnitudes {
   start(most: number): void {
     this.length = 0;
     this.nonzero = 0;
-    this.group++;
+    this.group = this.seen.next();
     this.largest = 0;
     this.min = 0;
     this.max = 0;
-    const places = this.dropped === 0 ? 0 : 2 ** (32 - this.dropped);
-    if (this.seen.length < places) this.seen = new Int32Array(places);
     if (this.values.length >= most) return;
     this.values = new Float64Array(most);
     this.low = new Float64Array(most);
@@ -116,7 +115,8 @@ export class Magnitudes {
 
   /** Takes the magnitudes of some floats that are not 0. False: one is not finite. */
   add(floatValues: Float32Array, start: number, end: number): boolean {
-    const { dropped, seen, group } = this;
+    const { dropped, group } = this;
+    const seen = this.seen.groups;
     const words = this.wordsOf(floatValues);
     let zeros = 0;
     for (let i = start; i < end; i++) {
