@@ -161,7 +161,7 @@ export function shownOutput(place: OutputPlace, files: Plan["files"]): string {
 }
 
 /** The folder of all files, with its slash; empty where there is none. */
-function commonFolder(paths: readonly string[]): string {
+export function commonFolder(paths: readonly string[]): string {
   const [first = ""] = paths;
   const folder = first.slice(0, first.lastIndexOf("/") + 1);
   return paths.every((path) => path.startsWith(folder)) ? folder : "";
