@@ -10,8 +10,8 @@ import {
 } from "@requant/convert";
 import { type ByteSource, isCodecError, type ReadStore } from "@requant/core";
 import { type HubRepository, openHub, parseHubAddress } from "@requant/core/hub";
+import { commonFolder } from "../../common-folder.ts";
 import type { Context } from "../../context.ts";
-import { commonFolder } from "../../output.ts";
 import { byteQuantity } from "../../render/quantity.ts";
 import { VERSION } from "../../version.ts";
 import { type CardModel, modelCard } from "./card.ts";
