@@ -13,7 +13,6 @@ import {
 import { directoryStore } from "@requant/core/node";
 import { type CalibrationOptions, withStatistics } from "./calibration-options.ts";
 import type { Context } from "./context.ts";
-import { showPlan } from "./execute.ts";
 import { calibrationTextOf, countOption, measured } from "./measure-arguments.ts";
 import type { OutputPlace } from "./output.ts";
 import { findingText, showWarnings } from "./render/findings.ts";
@@ -37,6 +36,13 @@ export interface Calibrated {
   makePlan(options: GivenStatistics["plan"]): Promise<Plan>;
 }
 
+/** How a plan with a text is shown. */
+interface ShownWithText {
+  /** Whether measurements decide the plan. */
+  readonly isMeasured: boolean;
+  show(plan: Plan): Promise<number>;
+}
+
 /** The plan with the statistics that the text would give; nothing is computed. */
 async function planWithText(
   calibrated: Pick<Calibrated, "given" | "model" | "makePlan">,
@@ -56,13 +62,12 @@ async function planWithText(
  * chosen by measurements.
  */
 export async function showPlanWithText(
-  { isMeasured, ...calibrated }: Omit<Calibrated, "place"> & { readonly isMeasured: boolean },
+  { isMeasured, show, ...calibrated }: Omit<Calibrated, "place"> & ShownWithText,
   context: Context,
 ): Promise<number> {
-  const { model } = calibrated;
-  if (!isMeasured) return showPlan(await planWithText(calibrated, context), model, context);
+  if (!isMeasured) return show(await planWithText(calibrated, context));
   const place = { directory: undefined, name: undefined };
-  return runWithText({ ...calibrated, place }, context, (plan) => showPlan(plan, model, context));
+  return runWithText({ ...calibrated, place }, context, show);
 }
 
 /**

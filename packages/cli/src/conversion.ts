@@ -13,7 +13,6 @@ import { type CalibrationOptions, isCalibrationText } from "./calibration-option
 import type { Context } from "./context.ts";
 import { type ExecuteOptions, execute, showPlan } from "./execute.ts";
 import type { OutputPlace } from "./output.ts";
-import type { RemoteOutput } from "./remote-output.ts";
 import { withScales } from "./scales.ts";
 import type { WorkingFile } from "./working-file.ts";
 
@@ -43,32 +42,42 @@ export interface Conversion extends PlannedConversion {
   searchPlan?(statistics: StatisticsIndex): Promise<Plan>;
 }
 
-/**
- * Shows the plan; with a text, that of the statistics which the text would give.
- * @param remote shows what would be done there, too
- */
+/** Where a plan that is only shown would be carried out. */
+interface ShownPlace {
+  readonly place: OutputPlace;
+  /** Shows what would be done there beside the conversion, too. */
+  readonly isDryRun?: boolean;
+}
+
+/** Shows the plan; with a text, that of the statistics which the text would give. */
 export async function showConversion(
   { model, targets, options, given, planOf }: PlannedConversion,
   context: Context,
-  remote?: RemoteOutput,
+  { place, isDryRun = false }: Partial<ShownPlace> = {},
 ): Promise<number> {
-  if (!isCalibrationText(given.calibrate)) {
-    const plan = await planOf(model);
-    const status = await showPlan(plan, model, context);
-    const preview = context.options.json === true ? undefined : await remote?.preview?.(plan, model, context);
-    if (preview !== undefined)
-      context.streams.out.write(
-        `\n${preview
-          .split("\n")
-          .map((line) => printable(line))
-          .join("\n")}\n`,
-      );
+  const show = async (plan: Plan): Promise<number> => {
+    const status = await showPlan(plan, model, context, place);
+    if (isDryRun && context.options.json !== true) await showPreview(plan, model, place, context);
     return status;
-  }
+  };
+  if (!isCalibrationText(given.calibrate)) return show(await planOf(model));
   const { showPlanWithText } = await import("./calibration.ts");
   const isMeasured = targets.some((target) => measuresWeights(model, target, options));
   const makePlan = (more: Pick<PlanOptions, "statistics">): Promise<Plan> => planOf(model, more);
-  return showPlanWithText({ given, model, jobs: given.jobs, makePlan, isMeasured }, context);
+  return showPlanWithText({ given, model, jobs: given.jobs, makePlan, isMeasured, show }, context);
+}
+
+/** What would be done on a server beside the conversion. */
+async function showPreview(
+  plan: Plan,
+  model: Model,
+  place: OutputPlace | undefined,
+  context: Context,
+): Promise<void> {
+  const preview = await place?.remote?.preview?.(plan, model, context);
+  if (preview === undefined) return;
+  const lines = preview.split("\n").map((line) => printable(line));
+  context.streams.out.write(`\n${lines.join("\n")}\n`);
 }
 
 /** Makes the statistics of a text, and scales per input channel, where they are needed, and runs the plan. */

@@ -25,13 +25,17 @@ import { ProgressBar } from "./render/progress.ts";
 import { renderReports, reportsJson } from "./render/reports.ts";
 import { writeJson } from "./streams.ts";
 
-/** Prints what would be done. */
+/**
+ * Prints what would be done.
+ * @param place where it would be done; default: on a disk
+ */
 export async function showPlan(
   plan: Plan,
   model: Model,
   { streams, options, look }: Context,
+  place?: OutputPlace,
 ): Promise<number> {
-  const reported = { plan, model, report: planReport(plan) };
+  const reported = { plan, model, report: planReport(plan), isRemote: place?.remote !== undefined };
   const warnings = await warningsByTarget(plan, model);
   showWarnings(distinctFindings(warnings.flat()), streams, options);
   if (options.json) writeJson(streams, reportsJson(reported, warnings));
@@ -86,7 +90,7 @@ export async function execute(
     });
     bar.end();
     showWarnings(warningsOf(runFindings(report, run)), streams, options);
-    const reported = { plan, model, report };
+    const reported = { plan, model, report, isRemote: remote !== undefined };
     if (options.json) {
       const found = reportsByTarget(plan, report).map((own) => warningsOf(runFindings(own, run)));
       const all = warnings.map((own, index) => [...own, ...(found[index] ?? [])]);

@@ -5,6 +5,7 @@ import type { OutputStore, Plan } from "@requant/convert";
 import { type ByteSink, IoError, UsageError } from "@requant/core";
 import { asIoError } from "@requant/core/node";
 import { bounded, withoutTrailing } from "@requant/core/text";
+import { commonFolder } from "./common-folder.ts";
 import type { Context } from "./context.ts";
 import type { RemoteOptions, RemoteOutput } from "./remote-output.ts";
 import { remotePlace } from "./remote-place.ts";
@@ -158,13 +159,6 @@ export function shownOutput(place: OutputPlace, files: Plan["files"]): string {
   const names = paths.map((path) => path.slice(inner.length));
   const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
   return `${folder === "." ? "" : `${folder}/`}${inner}${names.length === 1 ? names[0] : `{${names.slice(0, MOST_NAMED).join(", ")}${more}}`}`;
-}
-
-/** The folder of all files, with its slash; empty where there is none. */
-function commonFolder(paths: readonly string[]): string {
-  const [first = ""] = paths;
-  const folder = first.slice(0, first.lastIndexOf("/") + 1);
-  return paths.every((path) => path.startsWith(folder)) ? folder : "";
 }
 
 function folderOf(argument: string, name: string | undefined): string {

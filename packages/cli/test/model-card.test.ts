@@ -51,9 +51,8 @@ const facts: CardFacts = {
   sourceCard: "",
   licence: undefined,
   existing: "",
-  report,
+  models: [{ report, opened: { file: "m.gguf", folder: "" } }],
   recipe: ["--imatrix matrix.gguf"],
-  openedFile: "m.gguf",
   version: "1.0.0",
 };
 
@@ -103,7 +102,11 @@ llama-cli --hf-repo me/m-GGUF --hf-file m.gguf
     expect(first).toMatch(
       /^---\nlicense: mit # mine\ntags: \[a\]\nbase_model: owner\/m\nbase_model_relation: quantized\n---\nHello\.\n\n<!-- requant: begin -->/,
     );
-    const after = modelCard({ ...facts, existing: `${first}\nAfter.\n`, openedFile: "other.gguf" });
+    const after = modelCard({
+      ...facts,
+      existing: `${first}\nAfter.\n`,
+      models: [{ report, opened: { file: "other.gguf", folder: "" } }],
+    });
     expect(after.match(/requant: begin/g)).toHaveLength(1);
     expect(after).toContain("--hf-file other.gguf");
     expect(after).not.toContain("--hf-file m.gguf");

@@ -159,6 +159,7 @@ describe("run", () => {
 describe("--plan-out", () => {
   it.each([
     [["--plan"], "--plan-out and --plan"],
+    [["--dry-run"], "--plan-out and --dry-run"],
     [["--resume"], "--plan-out and --resume"],
     [["--calibrate", "builtin"], "statistics that are made already"],
   ])("is refused with %j", async (options, words) => {
@@ -169,8 +170,13 @@ describe("--plan-out", () => {
     expect(existsSync(at("no.json"))).toBe(false);
   });
 
-  it("is refused for standard output, and for an output that exists", async () => {
+  it("is refused for standard output and servers, and for an output that exists", async () => {
     const plan = ["--to", "q8_0", "--plan-out", at("no.json")];
+    for (const output of ["hf:me/new", "s3://bucket/out"]) {
+      const { status, err } = await requant("convert", hf, output, ...plan);
+      expect(status).toBe(2);
+      expect(err).toContain("Parts cannot be written to a server");
+    }
     expect(await requant("convert", hf, "-", ...plan)).toMatchObject({ status: 2 });
     writeFileSync(at("taken.gguf"), "");
     expect(await requant("convert", hf, at("taken.gguf"), ...plan)).toMatchObject({ status: 4 });

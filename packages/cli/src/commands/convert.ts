@@ -30,7 +30,7 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
           planTargets(source, targets, { ...options, ...more, ...models, outputName: place.name });
         const conversion = { model, targets, options, given: choices, planOf };
         if (choices.plan === true || choices.dryRun === true) {
-          return showConversion(conversion, context, choices.dryRun === true ? place.remote : undefined);
+          return showConversion(conversion, context, { place, isDryRun: choices.dryRun === true });
         }
         const instead = saving?.insteadOf({ argument, location, place, given: choices }, context);
         return carryOut({ ...conversion, place, files, instead }, context);

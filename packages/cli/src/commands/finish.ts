@@ -30,7 +30,7 @@ export const finish: Handler = async ([argument = ""], given, context) => {
       })
       .finally(() => bar.end());
     const { plan, output, options: kept } = parts.saved;
-    const reported = { plan, model, report };
+    const reported = { plan, model, report, isRemote: false };
     const findings = reportsByTarget(plan, report).map((own) => warningsOf(runFindings(own, kept)));
     showWarnings(findings.flat(), streams, options);
     if (options.json === true) writeJson(streams, reportsJson(reported, findings));

@@ -19,7 +19,7 @@ export const mergeLora: Handler = async ([base = "", adapter = "", output = ""],
             planTargets(source, targets, { ...options, ...more, ...models, outputName: place.name });
           const conversion = { model, targets, options, given: choices, planOf };
           return choices.plan === true
-            ? showConversion(conversion, context)
+            ? showConversion(conversion, context, { place })
             : carryOut({ ...conversion, place, files }, context);
         });
       }),

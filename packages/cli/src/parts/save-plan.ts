@@ -31,6 +31,7 @@ export type SaveArguments = Pick<
 > & {
   readonly planOut?: string | undefined;
   readonly plan?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
   readonly resume?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
   readonly allowNonFinite?: boolean | undefined;
@@ -51,6 +52,7 @@ export function refuseForSaving(given: SaveArguments, place: OutputPlace, { opti
   const clash = (
     [
       ["--plan", given.plan],
+      ["--dry-run", given.dryRun],
       ["--resume", given.resume],
       ["--cache", options.cache === true],
     ] as const
@@ -58,6 +60,11 @@ export function refuseForSaving(given: SaveArguments, place: OutputPlace, { opti
   if (clash !== undefined) {
     throw new UsageError(`The options --plan-out and ${clash[0]} do not go together.`, {
       hint: `Leave out ${clash[0]}.`,
+    });
+  }
+  if (place.remote !== undefined) {
+    throw new UsageError("Parts cannot be written to a server: machines write them into the same files.", {
+      hint: "Give a path that all machines share as the output, and send the files when requant finish is done.",
     });
   }
   if (place.directory === undefined) {

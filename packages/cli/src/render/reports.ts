@@ -20,6 +20,8 @@ export interface Reported {
   readonly plan: Plan;
   readonly report: PlanReport;
   readonly model: Model;
+  /** The output is on a server: each file is made from a reading of its own. */
+  readonly isRemote: boolean;
 }
 
 /** How reports are shown. */
@@ -33,7 +35,7 @@ export interface ReportsOptions {
 
 /** For people. */
 export function renderReports(
-  { plan, report, model }: Reported,
+  { plan, report, model, isRemote }: Reported,
   { tensors, look, shownOutput }: ReportsOptions,
 ): string {
   const plans = plansByTarget(plan);
@@ -43,14 +45,22 @@ export function renderReports(
   if (plan.targets === undefined) return reports.join("\n");
   const { seconds } = report;
   const about = [
-    ["reading", readingText(sharedBytes(plan, model), plans.length)] as const,
+    [
+      "reading",
+      readingText(sharedBytes(plan, model, { filesApart: isRemote }), plans.length, isRemote),
+    ] as const,
     ...(seconds === undefined ? [] : [["time", duration(seconds)] as const]),
   ];
   return [...reports, facts(about, look)].join("\n\n");
 }
 
-/** What one reading for all targets saves. */
-function readingText({ bytesRead, bytesReadAlone }: SharedBytes, targetCount: number): string {
+/** What one reading for all targets saves, where there is one. */
+function readingText(
+  { bytesRead, bytesReadAlone }: SharedBytes,
+  targetCount: number,
+  isRemote: boolean,
+): string {
+  if (isRemote) return `${byteQuantity(bytesRead)}: for a server, the source is read for each target`;
   const saved = byteQuantity(bytesReadAlone - bytesRead);
   if (bytesRead * targetCount === bytesReadAlone) {
     return `${byteQuantity(bytesRead)} once instead of ${targetCount} times: ${saved} less`;
@@ -61,7 +71,7 @@ function readingText({ bytesRead, bytesReadAlone }: SharedBytes, targetCount: nu
 
 /** For scripts: the report, or a list of reports. `warnings`: those of each target. */
 export function reportsJson(
-  { plan, report, model }: Reported,
+  { plan, report, model, isRemote }: Reported,
   warnings: readonly (readonly Finding[])[],
 ): object {
   const reports = reportsByTarget(plan, report).map((own, index) => reportJson(own, warnings[index] ?? []));
@@ -69,7 +79,7 @@ export function reportsJson(
   const { seconds } = report;
   return {
     targets: reports,
-    shared: sharedBytes(plan, model),
+    shared: sharedBytes(plan, model, { filesApart: isRemote }),
     ...(seconds === undefined ? {} : { seconds }),
   };
 }

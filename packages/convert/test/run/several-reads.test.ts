@@ -97,6 +97,7 @@ async function counted(
 async function readsOf(
   source: string,
   targets: string,
+  { filesApart = false }: { readonly filesApart?: boolean } = {},
 ): Promise<{ times: ReadonlyMap<string, number>; shared: ReturnType<typeof sharedBytes>; stored: number }> {
   const { location, ranges } = await counted(source);
   return withModel(location, async (model) => {
@@ -104,7 +105,8 @@ async function readsOf(
     const path = join(folder, "counted");
     await rm(path, { recursive: true, force: true });
     ranges.length = 0;
-    await runPlan(plan, model, directoryStore(path), { bandByteLength: MIB });
+    const output = filesApart ? memoryStore() : directoryStore(path);
+    await runPlan(plan, model, output, { bandByteLength: MIB });
     const times = new Map<string, number>();
     for (const { name, byteOffset, byteLength } of model.storedTensors) {
       if (byteLength < MIB / 2) continue;
@@ -114,7 +116,7 @@ async function readsOf(
       times.set(name, inside.reduce((sum, length) => sum + length, 0) / byteLength);
     }
     const stored = model.storedTensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    return { times, shared: sharedBytes(plan, model), stored };
+    return { times, shared: sharedBytes(plan, model, { filesApart }), stored };
   });
 }
 
@@ -130,6 +132,12 @@ describe("the source is read once", () => {
       expect(shared).toEqual({ bytesRead: stored, bytesReadAlone: stored * parseTargets(targets).length });
     },
   );
+
+  it("but for each file of an output that gets one after the other", async () => {
+    const { times, shared, stored } = await readsOf("gguf", "gguf:q4_0,q8_0", { filesApart: true });
+    expect([...times.values()]).toEqual([2, 2]);
+    expect(shared).toEqual({ bytesRead: stored * 2, bytesReadAlone: stored * 2 });
+  });
 
   it("each part of packed weights, whether their codes or their values are taken", async () => {
     const targets = "gguf:auto,q4_k_m,safetensors:bf16,gguf:q8_0";

@@ -1,11 +1,20 @@
 /** What a model card says, from the source, the repository and the conversion. */
-import { type ConversionReport, type Model, type Plan, type PlanReport, planReport } from "@requant/convert";
+import {
+  type ConversionReport,
+  type Model,
+  type Plan,
+  type PlanReport,
+  planReport,
+  plansByTarget,
+  reportsByTarget,
+} from "@requant/convert";
 import { type ByteSource, isCodecError, type ReadStore } from "@requant/core";
 import { type HubRepository, openHub, parseHubAddress } from "@requant/core/hub";
+import { commonFolder } from "../../common-folder.ts";
 import type { Context } from "../../context.ts";
 import { byteQuantity } from "../../render/quantity.ts";
 import { VERSION } from "../../version.ts";
-import { modelCard } from "./card.ts";
+import { type CardModel, modelCard } from "./card.ts";
 import type { HubTarget } from "./target.ts";
 
 /** A longer card is not read: it would be no text for people. */
@@ -54,18 +63,29 @@ export async function cardText(
   plan: Plan,
   { options }: Pick<Context, "options">,
 ): Promise<string> {
-  const opened = plan.files.find(({ kind }) => kind === "gguf");
+  const plans = plansByTarget(plan);
+  const models = reportsByTarget(plan, report).map(
+    (own, index): CardModel => ({ report: own, opened: openedIn(target, plans[index]?.files ?? []) }),
+  );
   return modelCard({
     repository: target.repository,
     baseModel: baseModelOf(model, target.endpoint),
     sourceCard: await textOf(model.origin?.store),
     licence: licenceOf(model),
     existing: await textOf(existing),
-    report,
+    models,
     recipe: recipeOf(options),
-    openedFile: opened === undefined ? undefined : target.folder + opened.name,
     version: VERSION,
   });
+}
+
+/** What programs open of the files of a target. */
+function openedIn({ folder }: HubTarget, files: Plan["files"]): CardModel["opened"] {
+  const gguf = files.find(({ kind }) => kind === "gguf");
+  return {
+    file: gguf === undefined ? undefined : folder + gguf.name,
+    folder: folder + commonFolder(files.map(({ name }) => name)),
+  };
 }
 
 export async function cardPreview(

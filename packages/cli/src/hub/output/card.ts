@@ -4,6 +4,18 @@ import { printable } from "@requant/core/text";
 import { byteQuantity } from "../../render/quantity.ts";
 import { parseFrontMatter, withFrontMatter } from "./front-matter.ts";
 
+/** What a target made, or would make. */
+export interface CardModel {
+  readonly report: PlanReport | ConversionReport;
+  /** In the repository. */
+  readonly opened: {
+    /** That a program for GGUF files opens; undefined for a directory. */
+    readonly file: string | undefined;
+    /** With a slash at the end, or empty. */
+    readonly folder: string;
+  };
+}
+
 /** What a card is made of. */
 export interface CardFacts {
   /** `owner/name`, where the files go. */
@@ -16,11 +28,10 @@ export interface CardFacts {
   readonly licence: string | undefined;
   /** The README.md that the repository has; empty where it has none. */
   readonly existing: string;
-  readonly report: PlanReport | ConversionReport;
+  /** Of each target. */
+  readonly models: readonly CardModel[];
   /** Options that changed the weights, as the user wrote them. */
   readonly recipe: readonly string[];
-  /** The file that a program for GGUF files opens; undefined for a directory. */
-  readonly openedFile: string | undefined;
   readonly version: string;
 }
 
@@ -79,7 +90,7 @@ function ownLines(entry: string): string {
 }
 
 function sectionLines(facts: CardFacts): string[] {
-  const { report, baseModel, recipe, version } = facts;
+  const { models, baseModel, recipe, version, repository } = facts;
   const source =
     baseModel === undefined ? "a local model" : `[${baseModel}](https://huggingface.co/${baseModel})`;
   const changed =
@@ -87,21 +98,29 @@ function sectionLines(facts: CardFacts): string[] {
   return [
     "## Quantization",
     "",
-    `Made from ${source} (${cell(report.source.variant)}) with Requant ${version}: \`${report.target.text}\`${changed}.`,
+    `Made from ${source} (${cell(models[0]?.report.source.variant ?? "")}) with Requant ${version}: ${models.map(({ report }) => `\`${report.target.text}\``).join(", ")}${changed}.`,
     "",
+    ...models.flatMap(({ report }) => [
+      ...(models.length === 1 ? [] : [`### ${report.target.text}`, ""]),
+      ...fileLines(report),
+      ...errorLines(report),
+    ]),
+    "## How to run",
+    ...models.flatMap(({ opened }) => ["", ...runLines(repository, opened)]),
+  ];
+}
+
+function fileLines({ target }: CardModel["report"]): string[] {
+  return [
     "| file | size |",
     "| --- | ---: |",
-    ...report.target.files.map(({ name, byteLength }) => `| ${cell(name)} | ${byteQuantity(byteLength)} |`),
+    ...target.files.map(({ name, byteLength }) => `| ${cell(name)} | ${byteQuantity(byteLength)} |`),
     "",
-    ...errorLines(report),
-    "## How to run",
-    "",
-    ...runLines(facts),
   ];
 }
 
 /** How many weights kept their values, and the largest measured errors of the others. */
-function errorLines(report: CardFacts["report"]): string[] {
+function errorLines(report: CardModel["report"]): string[] {
   const kept = report.tensors.filter(({ fidelity }) => fidelity === "copy" || fidelity === "exact").length;
   const measured = report.tensors
     .flatMap(({ name, to, relativeRmse }) => (relativeRmse === undefined ? [] : [{ name, to, relativeRmse }]))
@@ -130,17 +149,21 @@ function errorLines(report: CardFacts["report"]): string[] {
   ];
 }
 
-function runLines({ repository, openedFile }: CardFacts): string[] {
-  return openedFile === undefined
-    ? [
-        "Any program that reads this format loads the repository by its name. What is in it, and what programs say of it:",
-        "",
-        "```sh",
-        `requant inspect hf:${repository}`,
-        `requant doctor hf:${repository}`,
-        "```",
-      ]
-    : ["```sh", `llama-cli --hf-repo ${repository} --hf-file ${openedFile}`, "```"];
+function runLines(repository: string, { file, folder }: CardModel["opened"]): string[] {
+  if (file !== undefined) return ["```sh", `llama-cli --hf-repo ${repository} --hf-file ${file}`, "```"];
+  const place = folder === "" ? repository : `${repository}/${folder.slice(0, -1)}`;
+  const loaded =
+    folder === ""
+      ? "Any program that reads this format loads the repository by its name."
+      : `Any program that reads this format loads the folder \`${cell(folder)}\` of the repository.`;
+  return [
+    `${loaded} What is in it, and what programs say of it:`,
+    "",
+    "```sh",
+    `requant inspect hf:${place}`,
+    `requant doctor hf:${place}`,
+    "```",
+  ];
 }
 
 function percent(share: number): string {

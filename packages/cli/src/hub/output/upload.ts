@@ -1,7 +1,7 @@
 /** Carries out a plan into a repository: one file at a time lies on this machine until it is sent. */
 import { createHash } from "node:crypto";
-import { rm, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { rm, rmdir, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import {
   type ConversionReport,
   type Model,
@@ -176,7 +176,15 @@ async function makeAndSend(
   );
   for (const { name } of group) {
     await files.noteSent(name);
-    await unlink(join(stage, name)).catch(() => {});
+    await removeStaged(stage, name);
+  }
+}
+
+/** Removes a file here, and its folders below the stage where they are empty. */
+async function removeStaged(stage: string, name: string): Promise<void> {
+  await unlink(join(stage, name)).catch(() => {});
+  for (let folder = dirname(name); folder !== "."; folder = dirname(folder)) {
+    await rmdir(join(stage, folder)).catch(() => {});
   }
 }
 

@@ -4,7 +4,7 @@ import { isRowSelection, plannedSources } from "@requant/models";
 import { blockOf } from "../../model/encodings.ts";
 import type { Model, ModelTensor } from "../../model/model.ts";
 import type { Plan, PlanTensor } from "../../plan/plan.ts";
-import { sharedReading } from "./shared-reading.ts";
+import { nothingShared, sharedReading } from "./shared-reading.ts";
 
 /** Stored bytes of weights, counted once for each time that they are read to be converted. Passes that only measure do not count. */
 export interface SharedBytes {
@@ -13,9 +13,16 @@ export interface SharedBytes {
   readonly bytesReadAlone: number;
 }
 
-/** What a plan with several targets saves in reading; nothing is read to tell it. */
-export function sharedBytes(plan: Plan, model: Model): SharedBytes {
-  const { sets, held } = sharedReading(model, new Map(plan.tensors.entries()));
+/**
+ * What a plan with several targets saves in reading; nothing is read to tell it.
+ * @param options `filesApart`: each file is made from a reading of its own, as for stores without `stage`
+ */
+export function sharedBytes(
+  plan: Plan,
+  model: Model,
+  { filesApart = false }: { readonly filesApart?: boolean } = {},
+): SharedBytes {
+  const { sets, held } = filesApart ? nothingShared : sharedReading(model, new Map(plan.tensors.entries()));
   const bytes = plan.tensors.map((tensor) => sourceBytes(model, tensor));
   const bytesReadAlone = bytes.reduce((sum, own) => sum + own, 0);
   let saved = 0;

@@ -23,9 +23,9 @@ interface Indexed {
   readonly weight: PlanTensor;
 }
 
-/** What the weights of the files share, in a plan with several targets. */
+/** What the weights of the files share, in a plan with several targets. A file alone is made as the plan of its target makes it. */
 export function sharedByTargets(plan: Plan, model: Model, layouts: readonly FileLayout[]): SharedReading {
-  if (plan.targets === undefined) return nothingShared;
+  if (plan.targets === undefined || layouts.length === 1) return nothingShared;
   const placed = layouts.flatMap(({ tensors }) => tensors);
   return sharedReading(model, new Map(placed.map(({ index, weight }) => [index, weight])));
 }
