@@ -30,7 +30,7 @@ export interface SubmitOptions {
 
 /** What was put into the queue. */
 export interface Submission extends PlanRecord {
-  /** Jobs that were added, or tried again after they failed. */
+  /** Parts that are in the queue now because they are not done: new ones, failed ones, and those that waited already. */
   readonly added: number;
   /** Parts that were done before. */
   readonly done: number;

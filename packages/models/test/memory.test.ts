@@ -72,6 +72,17 @@ describe.each(familyShapes)("$architecture, like $like", (shape) => {
   });
 });
 
+it("counts inputs and logits of a batch where the tensors are not known", () => {
+  const [shape] = familyShapes;
+  if (shape === undefined) throw new Error("There is no shape.");
+  const request = { context: 2048, cacheType: { name: "F16", blockSize: 1, blockByteLength: 2 } };
+  // Llama 3.1 8B: 512 tokens with two vectors of 4096 and the logits of 128,256 tokens in F32
+  expect(contextBuffers(familyMetadata(shape), new Map(), request)).toMatchObject({
+    computeFrom: "outputs",
+    compute: 512 * (2 * 4096 + 128_256) * 4,
+  });
+});
+
 describe("llama.cpp itself", async () => {
   const folder = mkdtempSync(join(tmpdir(), "requant-memory-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

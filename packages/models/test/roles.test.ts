@@ -1,6 +1,14 @@
 /** What tensors are, by their names. Oracle: the names in published checkpoints, and in llama.cpp's gguf-py (constants.py). */
 import { expect, it } from "vitest";
-import { isEmbeddingOrHead, isOtherSense, type TensorRole, tensorRole } from "../src/index.ts";
+import { architectures } from "../src/architectures/index.ts";
+import {
+  isEmbeddingOrHead,
+  isHead,
+  isOtherSense,
+  isTokenEmbedding,
+  type TensorRole,
+  tensorRole,
+} from "../src/index.ts";
 
 it.each([
   "model.embed_tokens.weight",
@@ -45,6 +53,9 @@ it.each<[name: string, role: TensorRole]>([
   ["model.layers.0.mlp.gate.weight", "router"],
   ["model.layers.0.mlp.router.weight", "router"],
   ["model.layers.0.mlp.router.layer.weight", "router"],
+  // HunYuan A13B, Nemotron 3 Nano
+  ["model.layers.0.mlp.gate.wg.weight", "router"],
+  ["backbone.layers.1.mixer.gate.weight", "router"],
   ["model.layers.0.mlp.shared_expert_gate.weight", "router"],
   ["blk.0.ffn_gate_inp.weight", "router"],
   ["blk.0.ffn_gate_inp_shexp.weight", "router"],
@@ -70,4 +81,30 @@ it.each([
   ["model.layers.0.self_attn.q_proj.weight", false],
 ])("%s is of another sense: %s", (name, expected) => {
   expect(isOtherSense(name)).toBe(expected);
+});
+
+/** The names of one tensor in both layouts, by the rules of every family. */
+const renamed = architectures.flatMap(({ name: family, tensors }) =>
+  tensors.flatMap((rule) => {
+    const filled = (name: string): string =>
+      name.replace("{layer}", "0").replace("{expert}", "0").replace("*", "weight");
+    const gguf = rule.gguf.map(filled);
+    return rule.hf.map((name) => ({ family, hf: filled(name), gguf }));
+  }),
+);
+
+it.each<[role: string, is: (name: string) => boolean, gguf: RegExp, elsewhere: RegExp]>([
+  // the second token embedding is that of a block which predicts further tokens
+  ["token embedding", isTokenEmbedding, /^token_embd\.weight$/, /nextn\.embed_tokens/],
+  // a reranker keeps two rows of it
+  ["head", isHead, /^output\.weight$/, /^cls\.output\.weight$/],
+  // llama.cpp reads the router of AltUp in any type; scales of routers are no matrices
+  ["router", (name) => tensorRole(name) === "router", /gate_inp.*\.weight$/, /altup_router|\.scale$/],
+])("the %s of every family has its role under both names", (_, is, own, elsewhere) => {
+  const isOwn = ({ gguf }: (typeof renamed)[number]): boolean => gguf.some((name) => own.test(name));
+  expect(renamed.filter(isOwn).length).toBeGreaterThan(20);
+  const wrong = renamed.filter(
+    (names) => is(names.hf) !== isOwn(names) && !names.gguf.some((name) => elsewhere.test(name)),
+  );
+  expect(wrong).toEqual([]);
 });

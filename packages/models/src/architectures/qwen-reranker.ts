@@ -127,14 +127,16 @@ function rerankersOf(
   return [tied, own];
 }
 
-export const [qwen3Reranker, qwen3RerankerOwnHead]: readonly [Architecture, Architecture] = rerankersOf(
-  qwen3,
-  "Qwen3-Reranker",
-  [...qwen3.parameters, ...rankParameters],
-);
+const ofText = rerankersOf(qwen3, "Qwen3-Reranker", [...qwen3.parameters, ...rankParameters]);
 
-export const [qwen3vlReranker, qwen3vlRerankerOwnHead]: readonly [Architecture, Architecture] = rerankersOf(
-  qwen3vl,
-  "Qwen3-VL-Reranker",
-  [...qwen3.parameters, ...rankParameters, deepstackLayers],
-);
+export const qwen3Reranker: Architecture = ofText[0];
+export const qwen3RerankerOwnHead: Architecture = ofText[1];
+
+const ofPictures = rerankersOf(qwen3vl, "Qwen3-VL-Reranker", [
+  ...qwen3.parameters,
+  ...rankParameters,
+  deepstackLayers,
+]);
+
+export const qwen3vlReranker: Architecture = ofPictures[0];
+export const qwen3vlRerankerOwnHead: Architecture = ofPictures[1];

@@ -109,7 +109,6 @@ const withSections = countedParameters.map((rule) => (rule === ropeRules.section
 export const qwen35: Architecture = {
   ...qwen3next,
   name: "qwen35",
-  memory: { states: "most", choosesRows: "after norm" },
   classes: ["Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration"],
   modelType: "qwen3_5_text",
   defaults: {
@@ -132,7 +131,6 @@ export const qwen35: Architecture = {
 export const qwen35moe: Architecture = {
   ...qwen35,
   name: "qwen35moe",
-  memory: { states: "most", choosesRows: "after norm" },
   classes: ["Qwen3_5MoeForCausalLM", "Qwen3_5MoeForConditionalGeneration"],
   modelType: "qwen3_5_moe_text",
   defaults: {

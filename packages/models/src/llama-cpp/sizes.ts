@@ -70,7 +70,8 @@ const key =
 
 const embedding = key("embedding_length");
 const heads = (sizes: Sizes, layer = 0) => sizes.at("attention.head_count", layer);
-const headsOfKeys = (sizes: Sizes, layer = 0) =>
+/** Heads of keys and values in a layer. */
+export const headsOfKeys = (sizes: Sizes, layer = 0): number | undefined =>
   sizes.at("attention.head_count_kv", layer) ?? heads(sizes, layer);
 
 /** The length of a head, as the named key says, or as the embedding divides. */
@@ -124,11 +125,19 @@ const linearKeys = (sizes: Sizes) => times(sizes.number("ssm.state_size"), sizes
 const linearValues = (sizes: Sizes) =>
   times(sizes.number("ssm.state_size"), sizes.number("ssm.time_step_rank"));
 
-/** A layer of windowed attention may have heads of another length. */
-const ownKeyLength: Size = (sizes, layer) =>
-  (sizes.isWindowed(layer) ? sizes.number("attention.key_length_swa") : undefined) ?? keyLength(sizes);
-const ownValueLength: Size = (sizes, layer) =>
-  (sizes.isWindowed(layer) ? sizes.number("attention.value_length_swa") : undefined) ?? valueLength(sizes);
+/** Lengths of a head, of its key and of its value; heads of windowed attention may have others. */
+export function headLengths(
+  sizes: Sizes,
+  isWindowed: boolean,
+): readonly [key: number | undefined, value: number | undefined] {
+  const own = (name: string): number | undefined => (isWindowed ? sizes.number(name) : undefined);
+  return [
+    own("attention.key_length_swa") ?? keyLength(sizes),
+    own("attention.value_length_swa") ?? valueLength(sizes),
+  ];
+}
+const ownKeyLength: Size = (sizes, layer) => headLengths(sizes, sizes.isWindowed(layer))[0];
+const ownValueLength: Size = (sizes, layer) => headLengths(sizes, sizes.isWindowed(layer))[1];
 
 /** The names that rules use. "own": of the layer; all others are those of the first layer. */
 export type SizeName =

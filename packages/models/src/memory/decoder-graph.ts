@@ -1,9 +1,8 @@
 /** The graph that llama.cpp builds for a batch of tokens (src/models): one block after another, and the outputs. */
-import { isLatent, rotated, type Sizes } from "../llama-cpp/sizes.ts";
+import { headLengths, headsOfKeys, isLatent, rotated, type Sizes } from "../llama-cpp/sizes.ts";
 import { attention, type CacheInputs, cacheInputs, latentAttention } from "./attention.ts";
 import { experts, forward, type NormKind, norm } from "./blocks.ts";
 import { ComputeGraph, compute, type GraphTensor, input, rewrite } from "./compute-graph.ts";
-import { headLengths, keyHeads } from "./layers.ts";
 import { gatedDelta, shortConvolution, stateSpace } from "./recurrent.ts";
 import type { LayerMemory, MemoryRules } from "./rules.ts";
 
@@ -23,14 +22,15 @@ export interface GraphOptions {
   readonly isQuantized: boolean;
 }
 
-/** Undefined where the model has blocks whose graph is not described. */
+/** Undefined where the model has blocks whose graph is not described, or where its tensors are not known. */
 export function decoderGraph(model: GraphModel, options: GraphOptions): ComputeGraph | undefined {
   const { sizes, rules, layers, shapes } = model;
   const { tokens } = options;
   const width = sizes.number("embedding_length");
   const vocabulary = sizes.vocabulary;
   if (width === undefined || vocabulary === undefined) return undefined;
-  if (rules.keepsNothing === true || ![...shapes.keys()].every(isDescribed)) return undefined;
+  if (rules.keepsNothing === true || shapes.size === 0) return undefined;
+  if (![...shapes.keys()].every(isDescribed)) return undefined;
   const kind: NormKind = sizes.number("attention.layer_norm_rms_epsilon") === undefined ? "layer" : "rms";
   const row = [width, tokens];
   const graph = new ComputeGraph();
@@ -178,7 +178,7 @@ class LayerBuilder {
       return latentAttention(this.#graph, source, latent, cache, this.#positions);
     }
     const [keyLength, valueLength] = headLengths(sizes, memory.isWindowed);
-    const shared = keyHeads(sizes, memory.layer);
+    const shared = headsOfKeys(sizes, memory.layer);
     if (memory.cache === undefined || keyLength === undefined || valueLength === undefined) return undefined;
     const plain = {
       ...common,

@@ -1,5 +1,5 @@
 /** How each layer of a model remembers the tokens before: a cache that grows with the context, a window, a state. */
-import { isLatent, keyLength, type Sizes, valueLength } from "../llama-cpp/sizes.ts";
+import { headLengths, headsOfKeys, isLatent, type Sizes } from "../llama-cpp/sizes.ts";
 import type { LayerMemory, MemoryRules, StateLayers, WindowRules } from "./rules.ts";
 
 /** No model has more; a hostile count must not make a list. */
@@ -47,29 +47,12 @@ function isWindow({ period, whole = "last" }: WindowRules, sizes: Sizes, layer: 
 
 /** Numbers of keys and values; undefined where a key is missing. */
 function cacheOf(sizes: Sizes, layer: number, isWindowed: boolean): LayerMemory["cache"] {
-  const heads = keyHeads(sizes, layer);
+  const heads = headsOfKeys(sizes, layer);
   const [key, value] = headLengths(sizes, isWindowed);
   if (heads === undefined || key === undefined || value === undefined) return undefined;
   // the values are a part of the keys
   const cache = { keys: heads * key, values: isLatent(sizes) ? 0 : heads * value };
   return Number.isSafeInteger(cache.keys) && Number.isSafeInteger(cache.values) ? cache : undefined;
-}
-
-/** Heads of keys and values in a layer. */
-export function keyHeads(sizes: Sizes, layer: number): number | undefined {
-  return sizes.at("attention.head_count_kv", layer) ?? sizes.at("attention.head_count", layer);
-}
-
-/** Lengths of a head: of its key and of its value. */
-export function headLengths(
-  sizes: Sizes,
-  isWindowed: boolean,
-): readonly [key: number | undefined, value: number | undefined] {
-  const own = (name: string): number | undefined => (isWindowed ? sizes.number(name) : undefined);
-  return [
-    own("attention.key_length_swa") ?? keyLength(sizes),
-    own("attention.value_length_swa") ?? valueLength(sizes),
-  ];
 }
 
 const KINDS: Readonly<
@@ -80,11 +63,11 @@ const KINDS: Readonly<
 > = {
   all: () => ({ hasState: true, hasCache: false }),
   beside: () => ({ hasState: true, hasCache: true }),
-  "without key heads": (sizes, layer) => eitherWay(keyHeads(sizes, layer) === 0),
+  "without key heads": (sizes, layer) => eitherWay(headsOfKeys(sizes, layer) === 0),
   "without key heads and forward": (sizes, layer) =>
     (sizes.at("feed_forward_length", layer) ?? 0) > 0
       ? { hasState: false, hasCache: false }
-      : eitherWay(keyHeads(sizes, layer) === 0),
+      : eitherWay(headsOfKeys(sizes, layer) === 0),
   most: (sizes, layer) => eitherWay(isRecurrent(sizes, layer)),
 };
 

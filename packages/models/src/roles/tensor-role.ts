@@ -19,13 +19,18 @@ export type TensorRole =
 const OTHER_SENSE = /^(?:(?:vision|audio|image|multi_modal)\w*|visual|\w*projector)$/;
 
 /** Modules that turn token ids into vectors, under the names that families have for them. */
-const TOKEN_EMBEDDING = /^(?:token_embd|embed_tokens|wte|embed_in|word_embeddings|tok_embeddings)$/;
+const TOKEN_EMBEDDING =
+  /^(?:token_embd|embed_tokens|wte|embed_in|in_out_embed|(?:word_|tok_|token_)?embeddings|embedding)$/;
 
-/** Modules that turn vectors into scores of tokens. */
-const HEAD = /(?:^|\.)(?:lm_head|embed_out)\.weight$|^(?:model\.)?output\.weight$/;
+/** The same where the name alone could be another module's: T5, NeoBERT. */
+const OUTER_EMBEDDING = /^(?:shared|encoder)\.weight$/;
+
+/** Modules that turn vectors into scores of tokens. The last two: RWKV 6, LLaDA. */
+const HEAD =
+  /(?:^|\.)(?:lm_head|embed_out)\.weight$|^(?:(?:model|transformer)\.)?output(?:_layer)?\.weight$|^head\.weight$|^model\.transformer\.ff_out\.weight$/;
 
 /** Modules whose `gate` is a router: its few outputs decide which expert runs. */
-const HAS_ROUTER = /(?:mlp|block_sparse_moe|feed_forward|moe)$/;
+const HAS_ROUTER = /(?:mlp|block_sparse_moe|feed_forward|moe|mixer)$/;
 
 /** By the module's own name; the first that fits. A module that fits none is linear. */
 const BY_MODULE: readonly (readonly [role: TensorRole, own: RegExp])[] = [
@@ -36,7 +41,8 @@ const BY_MODULE: readonly (readonly [role: TensorRole, own: RegExp])[] = [
   ["conv", /conv/],
   // chooses no experts, and llama.cpp reads it in any type (Gemma 3n)
   ["linear", /^altup_router$/],
-  ["router", /(?:router|shared_expert_gate)$|gate_inp/],
+  // `wg`: of a gate (HunYuan)
+  ["router", /(?:router|shared_expert_gate)$|gate_inp|^wg$/],
   ["state", /(?:A_log|dt_proj|x_proj)$|ssm|time_mix/],
 ];
 
@@ -47,6 +53,7 @@ export function tensorRole(name: string): TensorRole {
   if (last.includes("bias")) return "bias";
   if (last === "weight") modules.pop();
   if (HEAD.test(name)) return "head";
+  if (OUTER_EMBEDDING.test(name)) return "embedding";
   const [parent = "", own = ""] = [modules.at(-2), modules.at(-1)];
   const role = BY_MODULE.find(([, pattern]) => pattern.test(own))?.[0];
   if (role !== undefined) return role;
@@ -60,6 +67,7 @@ export function isOtherSense(name: string): boolean {
 
 /** The matrix of token embeddings, under one of the names that families have for it. */
 export function isTokenEmbedding(name: string): boolean {
+  if (OUTER_EMBEDDING.test(name)) return true;
   return (
     name.endsWith(".weight") && TOKEN_EMBEDDING.test(name.split(".").at(-2) ?? "") && !isOtherSense(name)
   );

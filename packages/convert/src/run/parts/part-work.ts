@@ -30,7 +30,6 @@ export class PartWork {
   private readonly before: Float64Array;
   /** Of each file, pieces in the files before it. */
   private readonly firstPiece: readonly number[];
-  readonly pieceCount: number;
 
   constructor(work: Work, tensors: readonly PlanTensor[], fileCount: number) {
     this.work = work;
@@ -45,7 +44,6 @@ export class PartWork {
       first += count;
       return first - count;
     });
-    this.pieceCount = first;
   }
 
   /** The number of a piece among those of all files. */

@@ -94,7 +94,11 @@ export async function openParts(
     });
   let head: Promise<JournalHead> | undefined;
   const headOnce = (): Promise<JournalHead> => {
-    head ??= headOf(stateOf(parts.work, {}));
+    head ??= headOf(stateOf(parts.work, {})).catch((error: unknown) => {
+      // a source that did not answer is asked again by the next part
+      head = undefined;
+      throw error;
+    });
     return head;
   };
   const share = (make: boolean): Promise<SharedWork | undefined> => sharedOf(output, saved, make);
