@@ -38,6 +38,7 @@ describe("@requant/core as a package", () => {
       ".",
       "./bits",
       "./format",
+      "./http",
       "./hub",
       "./kernels",
       "./numeric",
