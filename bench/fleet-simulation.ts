@@ -158,7 +158,7 @@ async function partTimes(
     return {
       seconds,
       byteLength: plan.byteLength,
-      finishBytesPerSecond: plan.byteLength / finished.seconds,
+      finishBytesPerSecond: plan.byteLength / (finished.seconds ?? Number.NaN),
     };
   } finally {
     await model.close();

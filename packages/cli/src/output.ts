@@ -23,7 +23,8 @@ export interface OutputPlace {
   readonly remote?: RemoteOutput | undefined;
 }
 
-const STANDARD_OUTPUT: readonly string[] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+/** Arguments that mean standard output. */
+export const STANDARD_OUTPUT: readonly string[] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /** Endings of files that models are made of: a folder that is named so is a mistake. */
 const FILE_ENDING = /\.(?:gguf|safetensors|bin|pth?|npy|npz|json|zip|tar)$/i;

@@ -1,7 +1,16 @@
 /** `convert --plan-out`, `run` and `finish`. The oracle is the output of `convert` alone. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
@@ -156,11 +165,58 @@ describe("run", () => {
   });
 });
 
+describe("finish", () => {
+  it("says what is finished already, with the file and without errors", async () => {
+    const plan = at("twice.json");
+    await requant("convert", hf, at("twice.gguf"), "--to", "q4_0", "--plan-out", plan, "--quiet");
+    await requant("run", plan, "--part", "1/1", "--quiet");
+    const first = await requant("finish", plan);
+    expect(first.out).toMatch(/output +\S*twice\.gguf/);
+    expect(first.out).not.toContain("finished already");
+    const second = await requant("finish", plan);
+    expect(second).toMatchObject({ status: 0 });
+    expect(second.out).toContain("The output is finished already.");
+    expect(second.out).toMatch(/output +\S*twice\.gguf/);
+    const report: unknown = JSON.parse((await requant("finish", plan, "--json")).out);
+    expect(report).toMatchObject({ finishedAlready: true, warnings: [] });
+    expect(JSON.stringify(report)).not.toMatch(/"(?:rmse|relativeRmse|maxAbsError|seconds)"/);
+  });
+
+  it("and run name the ways out where another file has the output's name", async () => {
+    const plan = at("foreign.json");
+    await requant("convert", hf, at("foreign.gguf"), "--to", "q8_0", "--plan-out", plan, "--quiet");
+    writeFileSync(at("foreign.gguf"), "another file");
+    for (const args of [
+      ["finish", plan],
+      ["run", plan, "--part", "1/1"],
+    ]) {
+      const { status, err } = await requant(...args);
+      expect(status).toBe(4);
+      expect(err).toContain("Move that file away, or save the plan again with --overwrite.");
+    }
+  });
+});
+
+describe("a plan of a source", () => {
+  it.each(["config.json", "tokenizer.json"])("whose %s was changed is refused", async (name) => {
+    const [source, plan] = [at(`side-${name}`), at(`plan-${name}`)];
+    cpSync(hf, source, { recursive: true, preserveTimestamps: true });
+    await requant("convert", source, at("side.gguf"), "--to", "q8_0", "--plan-out", plan, "--quiet");
+    writeFileSync(join(source, name), `${readFileSync(join(source, name), "utf8")}\n`);
+    const { status, err } = await requant("run", plan, "--part", "1/1");
+    expect(status).toBe(2);
+    expect(err).toContain("has changed since the plan was saved");
+    expect(err).toContain(name);
+  });
+});
+
 describe("--plan-out", () => {
   it.each([
     [["--plan"], "--plan-out and --plan"],
-    [["--dry-run"], "--plan-out and --dry-run"],
     [["--resume"], "--plan-out and --resume"],
+    [["--dry-run"], "--plan-out and --dry-run"],
+    [["--jobs", "2"], "--plan-out and --jobs"],
+    [["--no-verify"], "--plan-out and --no-verify"],
     [["--calibrate", "builtin"], "statistics that are made already"],
   ])("is refused with %j", async (options, words) => {
     const args = ["--to", "gptq:4bit-128g-sym", "--plan-out", at("no.json"), ...options];
@@ -168,6 +224,38 @@ describe("--plan-out", () => {
     expect(status).toBe(2);
     expect(err).toContain(words);
     expect(existsSync(at("no.json"))).toBe(false);
+  });
+
+  it("is refused for standard output as the plan", async () => {
+    const { status, err } = await requant("convert", hf, at("n.gguf"), "--to", "q8_0", "--plan-out", "-");
+    expect(status).toBe(2);
+    expect(err).toContain("not written to standard output");
+    expect(existsSync("-")).toBe(false);
+  });
+
+  it("is refused over a file of the source, in its folder, and over the output, also by a link", async () => {
+    const source = at("own-source");
+    cpSync(hf, source, { recursive: true });
+    symlinkSync(source, at("link"));
+    const config = readFileSync(join(source, "config.json"));
+    const output = at("same.gguf");
+    const matrix = readFileSync(at("i.gguf"));
+    const shape = ["--to", "gguf:q4_0", "--imatrix", at("i.gguf"), "--overwrite"];
+    const places = [join(source, "config.json"), at("link", "config.json"), join(source, "new.json")];
+    for (const plan of [...places, at("i.gguf"), output]) {
+      const { status, err } = await requant("convert", source, output, ...shape, "--plan-out", plan);
+      expect(err).toContain(plan === output ? "the same path" : "over a file of the source");
+      expect(status).toBe(2);
+    }
+    expect(readFileSync(join(source, "config.json")).equals(config)).toBe(true);
+    expect(readFileSync(at("i.gguf")).equals(matrix)).toBe(true);
+    expect([existsSync(output), existsSync(join(source, "new.json"))]).toEqual([false, false]);
+  });
+
+  it("with --quiet prints nothing on standard output", async () => {
+    const args = ["--to", "q8_0", "--plan-out", at("quiet.json"), "--quiet"];
+    const expected = { status: 0, out: "", err: "" };
+    expect(await requant("convert", hf, at("quiet.gguf"), ...args)).toMatchObject(expected);
   });
 
   it("is refused for standard output and servers, and for an output that exists", async () => {

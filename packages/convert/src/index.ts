@@ -156,7 +156,7 @@ export {
 export { openModel } from "./model/open.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
-export { type SourceVersions, sourceVersions } from "./model/source-versions.ts";
+export { plannedVersions, type SourceVersions, sourceVersions } from "./model/source-versions.ts";
 export {
   openStatisticsFile,
   type StatisticsByMatrix,
@@ -208,9 +208,21 @@ export {
 } from "./plan/target.ts";
 export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
-export { type OutputStore, refuseMixedModels, refuseOverlap, refuseTaken } from "./run/outputs/store.ts";
+export {
+  existingVersions,
+  type OutputStore,
+  refuseMixedModels,
+  refuseOverlap,
+  refuseTaken,
+} from "./run/outputs/store.ts";
 export { type PartNumber, refusePart } from "./run/parts/part-work.ts";
-export { openParts, type PartOptions, type PartReport, type PlanParts } from "./run/parts/plan-parts.ts";
+export {
+  type FinishReport,
+  openParts,
+  type PartOptions,
+  type PartReport,
+  type PlanParts,
+} from "./run/parts/plan-parts.ts";
 export {
   type GuideFile,
   LONGEST_SAVED_PLAN,

@@ -25,14 +25,18 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
   const opening = saving === undefined ? context : sameEverywhere(context);
   return withConversionOptions(choices, ({ plan: options, run: files }) =>
     withModel(argument, opening, (model, location) =>
-      withReferredModels(choices, context, (models) => {
+      withReferredModels(choices, context, async (models) => {
         const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
           planTargets(source, targets, { ...options, ...more, ...models, outputName: place.name });
         const conversion = { model, targets, options, given: choices, planOf };
         if (choices.plan === true || choices.dryRun === true) {
           return showConversion(conversion, context, { place, isDryRun: choices.dryRun === true });
         }
-        const instead = saving?.insteadOf({ argument, location, place, given: choices }, context);
+        const instead = await saving?.insteadOf(
+          { argument, location, place, given: choices },
+          model,
+          context,
+        );
         return carryOut({ ...conversion, place, files, instead }, context);
       }),
     ),

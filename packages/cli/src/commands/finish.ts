@@ -3,6 +3,7 @@ import { nodeWorkers } from "@requant/convert/node";
 import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
+import { shownOutput } from "../output.ts";
 import { withSavedPlan } from "../parts/open-plan.ts";
 import { showWarnings } from "../render/findings.ts";
 import { ProgressBar } from "../render/progress.ts";
@@ -14,6 +15,9 @@ const finishArguments = z.object({
   /** False under `--no-verify`. */
   verify: z.boolean(),
 });
+
+const FINISHED_ALREADY =
+  "The output is finished already. Nothing was read again, so there are no errors to tell.";
 
 /** Checks all parts of a saved plan and publishes the output. */
 export const finish: Handler = async ([argument = ""], given, context) => {
@@ -31,11 +35,22 @@ export const finish: Handler = async ([argument = ""], given, context) => {
       .finally(() => bar.end());
     const { plan, output, options: kept } = parts.saved;
     const reported = { plan, model, report, isRemote: false };
-    const findings = reportsByTarget(plan, report).map((own) => warningsOf(runFindings(own, kept)));
+    const { finishedAlready } = report;
+    const findings = reportsByTarget(plan, report).map((own) =>
+      finishedAlready === true ? [] : warningsOf(runFindings(own, kept)),
+    );
     showWarnings(findings.flat(), streams, options);
-    if (options.json === true) writeJson(streams, reportsJson(reported, findings));
-    else if (options.quiet !== true) {
-      streams.out.write(`${renderReports(reported, { tensors: false, look, shownOutput: () => output })}\n`);
+    if (options.json === true) {
+      writeJson(streams, { ...(finishedAlready && { finishedAlready }), ...reportsJson(reported, findings) });
+    } else if (options.quiet !== true) {
+      if (finishedAlready) streams.out.write(`${FINISHED_ALREADY}\n\n`);
+      const place = { argument: output, directory: output, name: undefined };
+      const text = renderReports(reported, {
+        tensors: false,
+        look,
+        shownOutput: (files) => shownOutput(place, files),
+      });
+      streams.out.write(`${text}\n`);
     }
     return exitStatus.done;
   });

@@ -2,14 +2,15 @@
 import { basename, dirname, join, resolve } from "node:path";
 import {
   defaultBandByteLength,
+  existingVersions,
   type GuideFile,
   type Model,
   type Plan,
+  plannedVersions,
   refuseTaken,
   type SavedPlanContent,
   savedPlan,
   serializePlan,
-  sourceVersions,
 } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { directoryStore, fileSink } from "@requant/core/node";
@@ -17,21 +18,26 @@ import { isCalibrationText } from "../calibration-options.ts";
 import type { Context } from "../context.ts";
 import type { Conversion } from "../conversion.ts";
 import { showPlan } from "../execute.ts";
+import { exitStatus } from "../exit.ts";
 import type { Location } from "../location.ts";
-import type { OutputPlace } from "../output.ts";
+import { type OutputPlace, STANDARD_OUTPUT } from "../output.ts";
 import type { ConversionArguments } from "../plan-arguments.ts";
 import { tell } from "../render/tell.ts";
 import { fileHash } from "./file-hash.ts";
+import { refuseOutputAsPlan, refuseSourceAsPlan, scalesBeside } from "./refuse-plan-place.ts";
 import { refuseSecrets } from "./refuse-secrets.ts";
 
 /** What `convert` was given, as far as a saved plan keeps it. */
 export type SaveArguments = Pick<
   ConversionArguments,
-  "imatrix" | "calibrate" | "includeWeights" | "excludeWeights"
+  "imatrix" | "calibrate" | "includeWeights" | "excludeWeights" | "like" | "base"
 > & {
   readonly planOut?: string | undefined;
   readonly plan?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  readonly jobs?: number | undefined;
+  /** False under `--no-verify`. */
+  readonly verify?: boolean | undefined;
   readonly resume?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
   readonly allowNonFinite?: boolean | undefined;
@@ -55,11 +61,18 @@ export function refuseForSaving(given: SaveArguments, place: OutputPlace, { opti
       ["--dry-run", given.dryRun],
       ["--resume", given.resume],
       ["--cache", options.cache === true],
+      ["--jobs", given.jobs !== undefined, ATTACHED],
+      ["--no-verify", given.verify === false, ATTACHED],
     ] as const
   ).find(([, value]) => value === true);
   if (clash !== undefined) {
     throw new UsageError(`The options --plan-out and ${clash[0]} do not go together.`, {
-      hint: `Leave out ${clash[0]}.`,
+      hint: `Leave out ${clash[0]}${clash[2] ?? ""}.`,
+    });
+  }
+  if (STANDARD_OUTPUT.includes(given.planOut)) {
+    throw new UsageError("A plan is not written to standard output.", {
+      hint: "Give --plan-out the path of a file that all machines read.",
     });
   }
   if (place.remote !== undefined) {
@@ -79,12 +92,24 @@ export function refuseForSaving(given: SaveArguments, place: OutputPlace, { opti
   }
 }
 
-/** Saves the plan in place of running it; its scales stay beside it. */
-export function insteadOf(saving: PlanToSave, context: Context): NonNullable<Conversion["instead"]> {
-  const path = resolve(saving.given.planOut ?? "");
+const ATTACHED = ", or give it to requant run and requant finish";
+
+/**
+ * Saves the plan in place of running it; its scales stay beside it.
+ * @throws UsageError for a plan that would be saved over what is read
+ */
+export async function insteadOf(
+  saving: PlanToSave,
+  model: Model,
+  context: Context,
+): Promise<NonNullable<Conversion["instead"]>> {
+  const { planOut = "", imatrix, calibrate, like, base } = saving.given;
+  const path = resolve(planOut);
+  const read = [imatrix, calibrate, like, base].filter((argument) => argument !== undefined);
+  await refuseSourceAsPlan(path, model, read);
   return {
     act: (plan, model) => savePlan(plan, model, saving, context),
-    scales: { folder: dirname(path), file: `${basename(path)}.scales.safetensors`, temporary: false },
+    scales: { folder: dirname(path), file: basename(scalesBeside(path)), temporary: false },
   };
 }
 
@@ -97,15 +122,17 @@ async function savePlan(
 ): Promise<number> {
   const { planOut = "", overwrite = false, allowNonFinite } = given;
   const output = place.directory ?? "";
-  if (!overwrite) await refuseTaken(directoryStore(output), plan);
+  await refuseOutputAsPlan(planOut, output, plan);
+  const store = directoryStore(output);
+  if (!overwrite) await refuseTaken(store, plan);
   const saved = savedPlan({
-    source: { address: addressOf(argument, location), versions: await sourceVersions(model) },
+    source: { address: addressOf(argument, location), versions: await plannedVersions(model) },
     guides: await guidesOf(given, model, context.signal),
     output,
     options: {
       bandByteLength: defaultBandByteLength,
       ...(allowNonFinite === true ? { allowNonFinite } : {}),
-      ...(overwrite ? { overwrite } : {}),
+      ...(overwrite ? { overwrite, replaces: await existingVersions(store, plan) } : {}),
     },
     plan,
   });
@@ -117,7 +144,9 @@ async function savePlan(
     await sink.abort();
     throw error;
   }
-  const status = await showPlan(plan, model, context);
+  const { quiet, json } = context.options;
+  const isShown = quiet !== true || json === true;
+  const status = isShown ? await showPlan(plan, model, context) : exitStatus.done;
   tell(
     `The plan is saved. Next: requant run ${planOut} --part 1/n, to n/n, on any machines; then requant finish ${planOut}.`,
     context,

@@ -7,6 +7,7 @@ import { directoryStore } from "@requant/core/node";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  existingVersions,
   type Model,
   openModel,
   openParts,
@@ -396,5 +397,37 @@ describe("files that have the output's names", () => {
     await parts.run({ part: 1, count: 1 });
     await parts.finish();
     expect(await filesIn(out())).toEqual(await expected(plan.plan));
+  });
+
+  it("are known as finished afterwards, also where the plan replaced others", async () => {
+    const plan = await saved("gguf:q4_0", { overwrite: true });
+    await runPlan(await planned("gguf:q8_0"), model, directoryStore(out()), {});
+    const parts = await opened(plan);
+    await parts.run({ part: 1, count: 1 });
+    await parts.finish();
+    const late = await (await opened(plan)).run({ part: 2, count: 7 });
+    expect(late).toMatchObject({ state: "published", madeCount: 0 });
+    const again = await (await opened(plan)).finish();
+    expect(again.finishedAlready).toBe(true);
+    expect(again.tensors.every(({ rmse }) => rmse === undefined)).toBe(true);
+    expect(await readdir(out())).toEqual(["x.gguf"]);
+  });
+
+  it("and begin as the plan's, but were there before, are replaced", async () => {
+    const own = await planned("gguf:q4_0");
+    await runPlan(own, model, directoryStore(out()), {});
+    const path = join(out(), "x.gguf");
+    // the same header over other data
+    const old = await readFile(path);
+    old.fill(0, old.byteLength - 2000);
+    await writeFile(path, old);
+    const replaces = await existingVersions(directoryStore(out()), own);
+    const plan = await saved("gguf:q4_0", { overwrite: true, replaces });
+    const parts = await opened(plan);
+    expect(await refusalOf(parts.finish())).toMatchObject({ reason: "parts-missing" });
+    expect(await parts.run({ part: 1, count: 1 })).toMatchObject({ state: "made" });
+    await parts.finish();
+    expect(await filesIn(out())).toEqual(await expected(plan.plan));
+    expect(await parts.run({ part: 1, count: 1 })).toMatchObject({ state: "published" });
   });
 });

@@ -122,14 +122,22 @@ async function namesIn(output: OutputStore, folder: string | undefined): Promise
 
 /** The names of output files that are there already. */
 export async function existingFiles(output: OutputStore, files: Plan["files"]): Promise<string[]> {
-  const existing: string[] = [];
+  return Object.keys(await existingVersions(output, { files }));
+}
+
+/** The versions of output files that are there already, by name; null where the store knows none. */
+export async function existingVersions(
+  output: OutputStore,
+  { files }: Pick<Plan, "files">,
+): Promise<Record<string, string | null>> {
+  const versions: Record<string, string | null> = {};
   for (const { name } of files) {
     const found = await output.open(name);
     if (found === undefined) continue;
+    versions[name] = found.version ?? null;
     await found.close();
-    existing.push(name);
   }
-  return existing;
+  return versions;
 }
 
 /** Refuses outputs that are there already, before long work. @throws IoError */
@@ -138,10 +146,16 @@ export async function refuseTaken(output: OutputStore, { files }: Pick<Plan, "fi
   if (name !== undefined) throw outputExists(output, name);
 }
 
-export function outputExists(output: OutputStore, name: string, found?: string): IoError {
+/** @param hint the way out, where these two are none */
+export function outputExists(
+  output: OutputStore,
+  name: string,
+  found?: string,
+  hint = "Choose another name, or give `overwrite` to replace it.",
+): IoError {
   return new IoError(`The output exists already${found === undefined ? "" : `, and ${found}`}.`, {
     path: joinPath(output.name, name),
-    hint: "Choose another name, or give `overwrite` to replace it.",
+    hint,
   });
 }
 

@@ -1,8 +1,9 @@
 /** A saved plan that is carried out in parts, on any machines, in any order, each part at least once. */
 import { type SharedWork, UsageError } from "@requant/core";
 import type { Model } from "../../model/model.ts";
-import { sourceVersions } from "../../model/source-versions.ts";
+import { firstChanged } from "../../model/source-versions.ts";
 import { type FileLayout, layoutFile } from "../../plan/files/layout.ts";
+import { type PlanReport, planReport } from "../../plan/report.ts";
 import { runInto } from "../engine.ts";
 import { refuseOtherModel } from "../other-model.ts";
 import type { JournalHead } from "../outputs/journal.ts";
@@ -11,7 +12,7 @@ import { type OutputStore, outputExists, refuseMixedModels, refuseOverlap } from
 import { beginsWith } from "../outputs/written-header.ts";
 import { byteLengthOf, cutIntoJobs } from "../pieces.ts";
 import type { RunOptions } from "../run-options.ts";
-import { type ConversionReport, reportOf } from "../run-report.ts";
+import { reportOf } from "../run-report.ts";
 import { RunState } from "../run-state.ts";
 import { sharedByTargets } from "../sharing/shared-reading.ts";
 import { FinishOutput } from "./finish-output.ts";
@@ -34,6 +35,12 @@ export interface PartReport extends PartNumber {
   readonly seconds: number;
 }
 
+/** What became of a finish. */
+export type FinishReport = PlanReport & {
+  /** The output was finished before: nothing was measured now. */
+  readonly finishedAlready?: true | undefined;
+};
+
 /** An open plan: its jobs are cut once, for any number of parts. */
 export interface PlanParts {
   readonly saved: SavedPlan;
@@ -45,7 +52,7 @@ export interface PlanParts {
    * Checks that all pieces are made, reads them again, writes the headers and gives the files their names. Safe to call again.
    * @throws UsageError where parts are missing; IoError where bytes are not what a part wrote
    */
-  finish(options?: PartOptions): Promise<ConversionReport>;
+  finish(options?: PartOptions): Promise<FinishReport>;
 }
 
 /**
@@ -102,8 +109,7 @@ export async function openParts(
     return head;
   };
   const share = (make: boolean): Promise<SharedWork | undefined> => sharedOf(output, saved, make);
-  const isFinished = async (): Promise<boolean> =>
-    kept.overwrite !== true && (await isPublished(output, layouts));
+  const isFinished = (): Promise<boolean> => isPublished(output, layouts, kept);
 
   return {
     saved,
@@ -132,21 +138,23 @@ export async function openParts(
     },
     async finish(options = {}) {
       const started = performance.now();
-      const run = stateOf(parts.work, options);
       const shared = await share(false);
       if (shared === undefined) {
-        if (await isFinished()) return reportOf(run, started);
+        if (await isFinished()) return { ...planReport(plan), finishedAlready: true };
         throw new UsageError("No part of the plan was run yet.", {
           path: output.name,
           hint: "Run all parts first.",
           reason: "parts-missing",
         });
       }
+      const run = stateOf(parts.work, options);
       await runInto(run, await FinishOutput.open(run, { shared, parts, head: await headOnce() }));
       return reportOf(run, started);
     },
   };
 }
+
+const FOREIGN_HINT = "Move that file away, or save the plan again with `overwrite`.";
 
 async function sharedOf(
   output: OutputStore,
@@ -164,8 +172,7 @@ async function sharedOf(
 
 /** @throws UsageError where a file of the source is not the one that the plan was made for */
 async function refuseChangedSince({ source }: SavedPlan, model: Model): Promise<void> {
-  const found = await sourceVersions(model);
-  const changed = Object.keys(found).find((name) => found[name] !== source.versions[name]);
+  const changed = await firstChanged(model, source.versions);
   if (changed === undefined) return;
   throw new UsageError("The source has changed since the plan was saved.", {
     path: `${model.folder}/${changed}`,
@@ -174,18 +181,25 @@ async function refuseChangedSince({ source }: SavedPlan, model: Model): Promise<
 }
 
 /**
- * Whether the finished files are there: they begin as planned. Files that were there before are refused when a plan is saved.
- * @throws IoError where other files have their names
+ * Whether the finished files are there: they begin as planned. Files that were there when the plan was saved are refused then,
+ * or known by their versions: another plan's file may begin as this one's.
+ * @throws IoError where other files have their names, and may not be replaced
  */
-async function isPublished(output: OutputStore, layouts: readonly FileLayout[]): Promise<boolean> {
+async function isPublished(
+  output: OutputStore,
+  layouts: readonly FileLayout[],
+  { overwrite = false, replaces = {} }: SavedPlan["options"],
+): Promise<boolean> {
   let found = 0;
   for (const { file, header } of layouts) {
     const source = await output.open(file.name);
     if (source === undefined) continue;
     try {
-      found += 1;
-      const isOwn = source.byteLength === file.byteLength && (await beginsWith(source, header));
-      if (!isOwn) throw outputExists(output, file.name, "it is not what this plan makes");
+      const isOld = Object.hasOwn(replaces, file.name) && replaces[file.name] === (source.version ?? null);
+      const isOwn = !isOld && source.byteLength === file.byteLength && (await beginsWith(source, header));
+      if (isOwn) found += 1;
+      else if (!overwrite)
+        throw outputExists(output, file.name, "it is not what this plan makes", FOREIGN_HINT);
     } finally {
       await source.close();
     }

@@ -33,6 +33,8 @@ export interface SavedPlanContent {
     readonly bandByteLength: number;
     readonly allowNonFinite?: boolean | undefined;
     readonly overwrite?: boolean | undefined;
+    /** Versions of the output files that were there when the plan was saved, and that it replaces. */
+    readonly replaces?: Readonly<Record<string, string | null>> | undefined;
   };
   readonly plan: Plan;
 }
@@ -73,6 +75,7 @@ const schema: z.ZodMiniType<Omit<SavedPlan, "plan"> & { readonly plan: unknown }
     bandByteLength: z.int().check(z.positive(), z.maximum(2 ** 30)),
     allowNonFinite: z.optional(z.boolean()),
     overwrite: z.optional(z.boolean()),
+    replaces: z.optional(z.record(z.string(), z.nullable(z.string()))),
   }),
   plan: z.unknown(),
 });
