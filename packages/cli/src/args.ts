@@ -18,6 +18,7 @@ import { needs, refuseMissing } from "./needed-options.ts";
 import { collect, port, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
+import { refuseRepeated } from "./repeated-options.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
 import { VERSION } from "./version.ts";
 
@@ -47,6 +48,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .allowUnknownOption()
     .argument("[words...]")
     .usage("<command> [options]")
+    .hook("preSubcommand", (_, subcommand) => refuseRepeated(subcommand))
     .action((words: readonly string[]) => {
       throw notACommand(
         words.find((word) => !COMMON.includes(word)),

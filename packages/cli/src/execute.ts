@@ -2,7 +2,6 @@ import { rmdir } from "node:fs/promises";
 import {
   type ConversionReport,
   conversionWarnings,
-  distinctFindings,
   type Model,
   type Plan,
   planReport,
@@ -24,6 +23,7 @@ import { lookOf } from "./render/look.ts";
 import { ProgressBar } from "./render/progress.ts";
 import { renderReports, reportsJson } from "./render/reports.ts";
 import { writeJson } from "./streams.ts";
+import { namedWarnings } from "./target-warnings.ts";
 
 /**
  * Prints what would be done.
@@ -37,7 +37,7 @@ export async function showPlan(
 ): Promise<number> {
   const reported = { plan, model, report: planReport(plan), isRemote: place?.remote !== undefined };
   const warnings = await warningsByTarget(plan, model);
-  showWarnings(distinctFindings(warnings.flat()), streams, options);
+  showWarnings(namedWarnings(plan, warnings), streams, options);
   if (options.json) writeJson(streams, reportsJson(reported, warnings));
   else streams.out.write(`${renderReports(reported, { tensors: true, look })}\n`);
   return exitStatus.done;
@@ -69,7 +69,7 @@ export async function execute(
   const isStream = directory === undefined && remote === undefined;
   const runIn = runnerOf(plan, model, place, context, run.overwrite === true);
   const warnings = await warningsByTarget(plan, model);
-  showWarnings(distinctFindings(warnings.flat()), streams, options);
+  showWarnings(namedWarnings(plan, warnings), streams, options);
   if (isStream && run.check !== false && options.quiet !== true)
     streams.err.write("note: Standard output cannot be read back, so what is written is not compared.\n");
   const bar = new ProgressBar(streams.err, options.quiet === true);
@@ -89,10 +89,10 @@ export async function execute(
       },
     });
     bar.end();
-    showWarnings(warningsOf(runFindings(report, run)), streams, options);
+    const found = reportsByTarget(plan, report).map((own) => warningsOf(runFindings(own, run)));
+    showWarnings(namedWarnings(plan, found), streams, options);
     const reported = { plan, model, report, isRemote: remote !== undefined };
     if (options.json) {
-      const found = reportsByTarget(plan, report).map((own) => warningsOf(runFindings(own, run)));
       const all = warnings.map((own, index) => [...own, ...(found[index] ?? [])]);
       writeJson(streams, reportsJson(reported, all));
     } else if (options.quiet !== true) {

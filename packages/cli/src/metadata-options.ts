@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 
 /** Options of `metadata set` that take the text of a special token, and the keys that its id goes to (llama.cpp, src/llama-arch.cpp). */
 export const specialTokens: readonly (readonly [option: string, key: string, what: string])[] = [
@@ -35,14 +35,9 @@ export function metadataOptions(command: Command): Command {
     .option("--force", "set, unset: write also what readers would refuse, or a file with other hard links")
     .addHelpText("after", help);
   for (const [option, , what] of specialTokens) {
-    command.option(`--${option} <token>`, `set: the token that ${what}, by its text`, once);
+    command.option(`--${option} <token>`, `set: the token that ${what}, by its text`);
   }
   return command;
-}
-
-function once(value: string, previous: string | undefined): string {
-  if (previous !== undefined) throw new InvalidArgumentError("It is given twice.");
-  return value;
 }
 
 const help = `

@@ -17,6 +17,8 @@ export interface RemoteOptions {
   readonly isPrivate?: boolean | undefined;
   /** The folder where a file lies until it is sent; default: in the user's cache. */
   readonly stage?: string | undefined;
+  /** Nothing is written, so what only writing needs may be missing. */
+  readonly isOnlyShown?: boolean | undefined;
 }
 
 /** What an output argument says, and what was given with it. */

@@ -14,8 +14,7 @@ const schemes: readonly Scheme[] = [
   {
     prefix: /^s3:\/\//,
     hasOptions: false,
-    open: async ({ argument, singleFile, environment }) =>
-      (await import("./s3/output.ts")).s3Output(argument, singleFile, environment),
+    open: async (asked) => (await import("./s3/output.ts")).s3Output(asked),
   },
   {
     prefix: /^hf:/i,

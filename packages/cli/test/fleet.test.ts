@@ -184,12 +184,22 @@ describe.skipIf(redisProgram === undefined)("a fleet (skipped: there is no redis
     await worker.ended;
     rmSync(output, { recursive: true });
     const again = await requant("fleet", "submit", plan, "--redis", redis.url, "--json");
-    expect(JSON.parse(again.out)).toMatchObject({ parts: 2, added: 2, done: 0 });
+    expect(JSON.parse(again.out)).toMatchObject({ parts: 2, added: 0, queued: 2, done: 0 });
     const other = startWorker("--until-empty");
     expect(await other.ended).toBe(0);
     expect(await statusOf(plan)).toMatchObject({ done: 2, failed: [] });
     expect((await requant("finish", plan, "--quiet")).status).toBe(0);
   }, 180_000);
+
+  it("ends with 1 where the queue is empty and a part has failed for good", async () => {
+    const { plan } = await saved("for-good");
+    const options = ["--redis", redis.url, "--parts", "2", "--attempts", "1"];
+    expect(await requant("fleet", "submit", plan, ...options)).toMatchObject({ status: 0 });
+    rmSync(plan);
+    const worker = startWorker("--until-empty");
+    expect(await worker.ended).toBe(1);
+    expect(worker.text()).toContain("0 parts done, 2 attempts failed, 2 parts failed for good");
+  }, 60_000);
 
   it("puts no secret into a plan, a job or a message", async () => {
     const { plan } = await saved("secrets");
@@ -203,6 +213,23 @@ describe.skipIf(redisProgram === undefined)("a fleet (skipped: there is no redis
     const { status, err } = await requant("fleet", "status", "--redis", wrong);
     expect(status).toBe(4);
     expect(err).not.toContain("another-secret");
+    expect(err).toContain("Redis refuses the user or the password in the URL.");
+  });
+
+  it("says that a password is missing", async () => {
+    const without = redis.url.replace(":a-secret-word@", "");
+    const { status, err } = await requant("fleet", "status", "--redis", without);
+    expect(status).toBe(4);
+    expect(err).toContain("Redis asks for a password, and the URL has none.");
+    expect(err).not.toContain("NOAUTH");
+  });
+
+  it("says which parts are in the queue already", async () => {
+    const { plan } = await saved("waiting");
+    const submit = async (): Promise<string> => (await requant("fleet", "submit", plan, ...options)).out;
+    const options = ["--redis", redis.url, "--parts", "4"];
+    expect(await submit()).toMatch(/^4 parts of 4 submitted\n/);
+    expect(await submit()).toMatch(/^0 parts of 4 submitted, 4 in the queue already\n/);
   });
 
   it("refuses another number of parts than before", async () => {
@@ -211,6 +238,7 @@ describe.skipIf(redisProgram === undefined)("a fleet (skipped: there is no redis
     const { status, err } = await requant("fleet", "submit", plan, "--redis", redis.url, "--parts", "4");
     expect(status).toBe(2);
     expect(err).toContain("3 parts");
+    expect(err).toContain("or give --again.");
   });
 });
 
@@ -222,10 +250,30 @@ describe("fleet", () => {
     [["fleet", "work", "plan.json", "--redis", "redis://127.0.0.1:1"], "all plans"],
     [["fleet", "work", "--memory", "100MB", "--redis", "redis://127.0.0.1:1"], "One part needs 210 MB"],
     [["fleet", "stat"], "status"],
+    [["fleet", "work", "--parts", "4"], "Fleet work does not take --parts."],
+    [
+      ["fleet", "submit", "p.json", "--priority", "1", "--memory", "1GiB"],
+      "Fleet submit does not take --memory.",
+    ],
+    [["fleet", "status", "--until-empty"], "Fleet status does not take --until-empty."],
   ])("refuses %j", async (argv, words) => {
     const { status, err } = await requant(...argv);
     expect(status).toBe(2);
     expect(err).toContain(words);
+  });
+
+  it("refuses a wrong option before it says that it works", async () => {
+    const { status, err } = await requant(
+      "fleet",
+      "work",
+      "--redis",
+      "redis://127.0.0.1:1",
+      "--stalled-after",
+      "0",
+    );
+    expect(status).toBe(2);
+    expect(err).toContain("The option --stalled-after is 0.");
+    expect(err).not.toContain("Working");
   });
 
   it("says where no Redis answers", async () => {

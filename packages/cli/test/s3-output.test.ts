@@ -413,6 +413,22 @@ describe("resume", () => {
   });
 });
 
+describe("without keys", () => {
+  it.each([
+    ["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not set."],
+    ["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY is not set."],
+  ])("(%s) an output is refused before anything is asked of a server", async (name, words) => {
+    delete process.env[name];
+    const output = "s3://bucket/keys/m.gguf";
+    const { status, err } = await requant("convert", "s3://bucket/source/", output, "--to", "gguf:q8_0");
+    expect(status).toBe(2);
+    expect(err).toContain(words);
+    expect(server.asked).toEqual([]);
+    // a plan writes nothing
+    expect(await requant("convert", hf, output, "--to", "gguf:q8_0", "--plan")).toMatchObject({ status: 0 });
+  });
+});
+
 describe("memory", () => {
   it("a slow server slows the run down: no more than four parts are on their way", async () => {
     let open = 0;

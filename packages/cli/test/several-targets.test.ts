@@ -81,6 +81,21 @@ describe("convert with several targets", () => {
     expect(result.out).toContain("hf-F16.gguf");
   });
 
+  it("says which targets do not use an importance matrix", async () => {
+    const matrix = join(folder, "im.gguf");
+    const text = resolve(hf, "../heldout.txt");
+    const measured = ["--text", text, "--chunks", "1", "--window", "64", "-o", matrix, "--quiet"];
+    expect(await requant("imatrix", hf, ...measured)).toMatchObject({ status: 0 });
+    const warned = async (to: string): Promise<string[]> => {
+      const { err } = await requant("plan", hf, "--to", to, "--imatrix", matrix);
+      return err.split("\n").filter((line) => line.includes("changes nothing"));
+    };
+    const said = "--imatrix FILE changes nothing: no tensor gets a type that uses an importance matrix.";
+    expect(await warned("gguf:q4_k_m,q8_0")).toEqual([`warning: gguf:q8_0: ${said}`]);
+    expect(await warned("gguf:q4_k_m,q8_0,f16")).toEqual([`warning: gguf:q8_0, gguf:f16: ${said}`]);
+    expect(await warned("gguf:q8_0,f16")).toEqual([`warning: ${said}`]);
+  });
+
   it("plans without writing", async () => {
     const result = await requant("plan", hf, "--to", "q8_0,gguf:f16", "--json");
     const { targets, shared }: Reports = JSON.parse(result.out);
@@ -100,7 +115,12 @@ const refused: readonly (readonly [args: readonly string[], message: string])[] 
   ],
   [["-", "--to", "q8_0,q4_0"], "Standard output cannot hold the outputs of several targets."],
   [["o", "--to", "q8_0,gguf:q8_0"], "The target gguf:q8_0 is named twice."],
-  [["o", "--to", "q8_0,"], 'There is no target between two commas of "q8_0,".'],
+  [["o", "--to", "q8_0", "--to", "q4_0"], "The option --to <target> is given twice."],
+  [
+    ["o", "--to", "q8_0", "--shard-size", "5G", "--shard-size=6G"],
+    "The option --shard-size <size> is given twice.",
+  ],
+  [["o", "--to", "q8_0,"], 'A target is missing after the last comma of "q8_0,".'],
   [["o", "--to", "q8_0,safetensors:f16", "--pure"], "The target safetensors does not take --pure."],
   [["o", "--to", "q8_0,gguf:auto", "--target-bpw", "4.5"], "gguf:q8_0"],
 ];

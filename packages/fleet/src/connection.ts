@@ -38,8 +38,13 @@ export async function connectRedis(url: string, use: ConnectionUse): Promise<Red
   } catch (cause) {
     redis.disconnect();
     const reason = last ?? cause;
-    const text = withoutTrailing(reason instanceof Error ? reason.message : String(reason), ".");
-    throw new IoError(`Redis does not answer: ${text}.`, {
+    const text = reason instanceof Error ? reason.message : String(reason);
+    const refusal = refusals.find(({ answer }) => answer.test(text));
+    if (refusal !== undefined) {
+      const { message, hint } = refusal;
+      throw new IoError(message, { path: shownAddress(url), cause, hint, reason: "unauthorized" });
+    }
+    throw new IoError(`Redis does not answer: ${withoutTrailing(text, ".")}.`, {
       path: shownAddress(url),
       cause,
       hint: "Check that Redis or Valkey runs there, and the user and the password in the URL.",
@@ -47,6 +52,20 @@ export async function connectRedis(url: string, use: ConnectionUse): Promise<Red
     });
   }
 }
+
+/** How Redis refuses a client: the first words of its answers are part of its protocol. */
+const refusals: readonly { readonly answer: RegExp; readonly message: string; readonly hint: string }[] = [
+  {
+    answer: /^NOAUTH/,
+    message: "Redis asks for a password, and the URL has none.",
+    hint: "Write it into REDIS_URL: redis://:password@host:6379, or with a user redis://user:password@host:6379.",
+  },
+  {
+    answer: /^WRONGPASS/,
+    message: "Redis refuses the user or the password in the URL.",
+    hint: "Check both in REDIS_URL; characters such as @ and / are written as %40 and %2F.",
+  },
+];
 
 /** The URL without what is secret in it. */
 function shownAddress(url: string): string {

@@ -32,6 +32,8 @@ export interface SubmitOptions {
 export interface Submission extends PlanRecord {
   /** Parts that are in the queue now because they are not done: new ones, failed ones, and those that waited already. */
   readonly added: number;
+  /** Parts that waited, or were being made, before. */
+  readonly queued: number;
   /** Parts that were done before. */
   readonly done: number;
 }
@@ -55,12 +57,13 @@ export async function submitPlan(saved: SavedPlan, options: SubmitOptions): Prom
       if (!isDone(part)) parts.push({ plan, address, part, count });
     }
     await removeFailed(fleet, parts);
+    const queued = await queuedOf(fleet, parts);
     await addParts(fleet.queue, parts, {
       priority: options.priority ?? 100,
       attempts: options.attempts ?? 5,
       backoff: options.backoff ?? 5000,
     });
-    return { ...record, added: parts.length, done: record.count - parts.length };
+    return { ...record, added: parts.length - queued, queued, done: record.count - parts.length };
   });
 }
 
@@ -72,7 +75,7 @@ function recordOf(
   const own = count ?? known?.count ?? Math.max(1, Math.ceil(plan.byteLength / PART_BYTE_LENGTH));
   if (known !== undefined && known.count !== own && again !== true) {
     throw new UsageError(`The plan was submitted in ${known.count} parts, and ${own} are asked for now.`, {
-      hint: `Ask for ${known.count} parts, or submit it \`again\`.`,
+      hint: `Ask for ${known.count} parts, or give \`again\`.`,
     });
   }
   const [first] = plan.files;
@@ -96,6 +99,15 @@ async function removeFailed({ queue }: FleetQueue, parts: readonly FleetPart[]):
       else start += 1;
     }
   }
+}
+
+/** How many of the parts are in the queue: they are not added a second time. */
+async function queuedOf({ redis, queue }: FleetQueue, parts: readonly FleetPart[]): Promise<number> {
+  let queued = 0;
+  for (let start = 0; start < parts.length; start += BATCH) {
+    queued += await redis.exists(parts.slice(start, start + BATCH).map((part) => queue.toKey(jobIdOf(part))));
+  }
+  return queued;
 }
 
 async function addParts(queue: Queue, parts: readonly FleetPart[], retries: PartRetries): Promise<void> {

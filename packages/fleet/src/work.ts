@@ -39,6 +39,8 @@ export interface WorkReport {
   readonly done: number;
   /** Attempts that failed. */
   readonly failed: number;
+  /** Those of them after which the part is not tried again. */
+  readonly failedForGood: number;
 }
 
 /**
@@ -49,6 +51,7 @@ export async function workOnParts(options: WorkOptions): Promise<WorkReport> {
   const { url, concurrency, run, signal, untilEmpty = false, stalledAfter = 30, onEvent } = options;
   let done = 0;
   let failed = 0;
+  let failedForGood = 0;
   return withQueue(url, "work", async ({ redis, queue }) => {
     const process = async (job: Job): Promise<void> => {
       const part = parsedForGood(job);
@@ -70,6 +73,8 @@ export async function workOnParts(options: WorkOptions): Promise<WorkReport> {
     });
     worker.on("failed", (job, error) => {
       failed += 1;
+      // set where the queue gives up the job; one that is tried again has no end
+      if (job === undefined || typeof job.finishedOn === "number") failedForGood += 1;
       onEvent?.({ kind: "failed", part: partOf(job?.data), message: error.message });
     });
     worker.on("error", (error) => onEvent?.({ kind: "redis", message: error.message }));
@@ -78,7 +83,7 @@ export async function workOnParts(options: WorkOptions): Promise<WorkReport> {
     } finally {
       await worker.close();
     }
-    return { done, failed };
+    return { done, failed, failedForGood };
   });
 }
 

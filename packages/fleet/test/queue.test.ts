@@ -86,7 +86,7 @@ describe.skipIf(redisProgram === undefined)("the queue (skipped: there is no red
   it("submits twice without making a part twice", async () => {
     const plan = planOf("a");
     await submit(plan);
-    expect(await submit(plan)).toMatchObject({ added: 4 });
+    expect(await submit(plan)).toMatchObject({ added: 0, queued: 4 });
     let count = 0;
     await work(async () => {
       count += 1;
@@ -109,7 +109,7 @@ describe.skipIf(redisProgram === undefined)("the queue (skipped: there is no red
       return noWork();
     });
     expect(tried).toEqual([0, 2, 3, 1]);
-    expect(report).toEqual({ done: 1, failed: 5 });
+    expect(report).toEqual({ done: 1, failed: 5, failedForGood: 2 });
     const { plans } = await fleetStatus(redis.url);
     expect(plans[0]?.failed).toEqual([
       { part: 2, attempts: 3, message: "The disk is full. Make room." },
@@ -128,7 +128,7 @@ describe.skipIf(redisProgram === undefined)("the queue (skipped: there is no red
       count += 1;
       return noWork();
     });
-    expect({ count, report }).toEqual({ count: 0, report: { done: 0, failed: 1 } });
+    expect({ count, report }).toEqual({ count: 0, report: { done: 0, failed: 1, failedForGood: 1 } });
   });
 
   it("counts a part that is done twice once", async () => {

@@ -18,8 +18,13 @@ const convertArguments = writtenArguments.extend({
 export const convert: Handler = async ([argument = "", output = ""], given, context) => {
   const choices = convertArguments.parse(given);
   const targets = parseTargets(choices.to);
-  const { private: isPrivate, stage } = choices;
-  const place = await placeOf(output, targets, { isPrivate, stage });
+  const { private: isPrivate, stage, plan, dryRun } = choices;
+  const isOnlyShown = plan === true || dryRun === true;
+  const place = await placeOf(output, targets, {
+    isPrivate,
+    stage,
+    isOnlyShown: isOnlyShown || choices.planOut !== undefined,
+  });
   const saving = choices.planOut === undefined ? undefined : await import("../parts/save-plan.ts");
   saving?.refuseForSaving(choices, place, context);
   const opening = saving === undefined ? context : sameEverywhere(context);
@@ -29,8 +34,8 @@ export const convert: Handler = async ([argument = "", output = ""], given, cont
         const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>
           planTargets(source, targets, { ...options, ...more, ...models, outputName: place.name });
         const conversion = { model, targets, options, given: choices, planOf };
-        if (choices.plan === true || choices.dryRun === true) {
-          return showConversion(conversion, context, { place, isDryRun: choices.dryRun === true });
+        if (isOnlyShown) {
+          return showConversion(conversion, context, { place, isDryRun: dryRun === true });
         }
         const instead = await saving?.insteadOf(
           { argument, location, place, given: choices },

@@ -29,7 +29,7 @@ export const fakeQuantize: Handler = async ([argument = "", output = ""], given,
     });
   }
   const target = parseTarget(choices.to);
-  const place = await outputPlace(output, "directory");
+  const place = await outputPlace(output, "directory", { isOnlyShown: choices.plan });
   return withConversionOptions(choices, ({ plan: options, run: files }) =>
     withModel(argument, context, async (model) => {
       const planOf = (source: Model, more: Pick<PlanOptions, "statistics"> = {}): Promise<Plan> =>

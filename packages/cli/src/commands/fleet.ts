@@ -2,7 +2,7 @@ import { UsageError } from "@requant/core";
 import { didYouMean, quoted } from "@requant/core/text";
 import type { Context, Handler } from "../context.ts";
 import { type FleetArguments, fleetArguments } from "../fleet/settings.ts";
-import { fleetActions } from "../fleet-options.ts";
+import { fleetActions, refuseOtherActions } from "../fleet-options.ts";
 
 type Action = (plan: string | undefined, given: FleetArguments, context: Context) => Promise<number>;
 
@@ -38,5 +38,6 @@ export const fleet: Handler = async ([action = "", plan], given, context) => {
       hint: `Use one of ${fleetActions.join(", ")}.`,
     });
   }
+  refuseOtherActions(known, given);
   return actions[known](plan, fleetArguments.parse(given), context);
 };

@@ -9,7 +9,7 @@ import { placeOf, planTargets } from "../several-targets.ts";
 export const mergeLora: Handler = async ([base = "", adapter = "", output = ""], given, context) => {
   const choices = writtenArguments.parse(given);
   const targets = parseTargets(choices.to);
-  const place = await placeOf(output, targets);
+  const place = await placeOf(output, targets, { isOnlyShown: choices.plan });
   return withConversionOptions(choices, ({ plan: options, run: files }) =>
     withModel(base, context, (baseModel) =>
       withModel(adapter, context, async (adapterModel) => {

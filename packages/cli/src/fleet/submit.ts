@@ -19,7 +19,7 @@ export async function submit(argument: string, given: FleetArguments, context: C
   const saved = await readSavedPlan(argument, context);
   const { directory } = await locate(argument, context);
   if (directory === undefined) refuseSecrets(argument);
-  const { added, done, count } = await submitPlan(saved, {
+  const { added, queued, done, count } = await submitPlan(saved, {
     url,
     address: directory === undefined ? argument : resolve(argument),
     count: wholeNumber("--parts", given.parts, 1, MOST_PARTS),
@@ -28,10 +28,14 @@ export async function submit(argument: string, given: FleetArguments, context: C
     again: given.again,
   });
   const { streams, options } = context;
-  if (options.json === true) writeJson(streams, { plan: saved.id, parts: count, added, done });
+  if (options.json === true) writeJson(streams, { plan: saved.id, parts: count, added, queued, done });
   else if (options.quiet !== true) {
-    const text = `${counted(added, "part")} of ${count} submitted${done === 0 ? "" : `, ${done} done already`}`;
-    streams.out.write(`${text}\nid ${saved.id}\n`);
+    const counts = [
+      `${counted(added, "part")} of ${count} submitted`,
+      ...(queued === 0 ? [] : [`${queued} in the queue already`]),
+      ...(done === 0 ? [] : [`${done} done already`]),
+    ];
+    streams.out.write(`${counts.join(", ")}\nid ${saved.id}\n`);
   }
   return exitStatus.done;
 }

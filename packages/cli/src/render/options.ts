@@ -2,6 +2,7 @@
 
 /** Flags by the names of the options they set, in `@requant/convert` and in the packages below it. */
 const FLAGS: Readonly<Record<string, string>> = {
+  again: "--again",
   allowNonFinite: "--allow-non-finite",
   allowRequantize: "--allow-requantize",
   base: "--base MODEL",

@@ -1,7 +1,8 @@
 /** A folder of an S3 bucket as an output. */
 import { type OutputStore, runPlan } from "@requant/convert";
 import { checkStorePath, type UrlOptions, UsageError } from "@requant/core";
-import type { RemoteOutput, RemotePlace } from "../remote-output.ts";
+import type { AskedPlace, RemoteOutput, RemotePlace } from "../remote-output.ts";
+import { secretFrom } from "../secret.ts";
 import { uploadState } from "../upload-state.ts";
 import { workFolder } from "../user-folders.ts";
 import { type S3Place, s3Place, s3ReadStore } from "./address.ts";
@@ -9,9 +10,15 @@ import { type S3Client, s3Client } from "./client.ts";
 import { partLengthFor, removeObject, uploadedFile } from "./upload-file.ts";
 import { elements, elementText } from "./xml.ts";
 
-/** `s3://bucket/folder/model.gguf` for a target of one file, `s3://bucket/folder` for others. */
-export function s3Output(argument: string, singleFile: boolean, environment: NodeJS.ProcessEnv): RemotePlace {
+const KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const;
+
+/**
+ * `s3://bucket/folder/model.gguf` for a target of one file, `s3://bucket/folder` for others.
+ * @throws UsageError where there are no keys to write with
+ */
+export function s3Output({ argument, singleFile, environment, options }: AskedPlace): RemotePlace {
   const place = s3Place(argument, environment, () => singleFile);
+  if (options.isOnlyShown !== true) refuseWithoutKeys(environment);
   const folder = workFolder(environment, "uploads");
   const remote: RemoteOutput = {
     folder: `s3://${argument.split("/")[2]}/${place.prefix}`,
@@ -22,6 +29,16 @@ export function s3Output(argument: string, singleFile: boolean, environment: Nod
       }),
   };
   return { name: place.file, remote };
+}
+
+/** A public bucket can be read without keys; writing asks for them. */
+function refuseWithoutKeys(environment: NodeJS.ProcessEnv): void {
+  const missing = KEYS.filter((name) => secretFrom(environment, name) === undefined);
+  if (missing.length === 0) return;
+  const are = missing.length === 1 ? "is not" : "are not";
+  throw new UsageError(`An output on S3 needs keys to write with, and ${missing.join(" and ")} ${are} set.`, {
+    hint: `Set ${missing.join(" and ")}; profiles and files of the AWS tools are not read.`,
+  });
 }
 
 /** @param folder of this machine: what it remembers of unfinished uploads */

@@ -98,8 +98,12 @@ describe("parseTargets", () => {
     expect(texts("q8_0")).toEqual([parseTarget("q8_0").text]);
   });
 
-  it.each(["gguf:q8_0,", ",q8_0", "gguf:q8_0,,f16"])("refuses %s, where a target is missing", (text) => {
-    expect(() => parseTargets(text)).toThrow(/There is no target between two commas/);
+  it.each([
+    ["gguf:q8_0,", "after the last comma"],
+    [",q8_0", "before the first comma"],
+    ["gguf:q8_0,,f16", "between two commas"],
+  ])("refuses %s, where a target is missing", (text, place) => {
+    expect(() => parseTargets(text)).toThrow(`A target is missing ${place} of "${text}".`);
   });
 
   it.each([

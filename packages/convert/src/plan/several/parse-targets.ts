@@ -17,9 +17,10 @@ import { targetFormats } from "../target-formats.ts";
  */
 export function parseTargets(text: string, list: readonly Format[] = targetFormats): Target[] {
   const targets: Target[] = [];
-  for (const word of text.split(",")) {
-    if (word.trim() === "" && text.includes(",")) {
-      throw new UsageError(`There is no target between two commas of "${bounded(text, 80)}".`, {
+  const words = text.split(",");
+  for (const [index, word] of words.entries()) {
+    if (word.trim() === "" && words.length > 1) {
+      throw new UsageError(`A target is missing ${gapAt(index, words.length)} of "${bounded(text, 80)}".`, {
         hint: "Write targets such as gguf:q4_k_m,gguf:q8_0.",
       });
     }
@@ -32,6 +33,11 @@ export function parseTargets(text: string, list: readonly Format[] = targetForma
     targets.push(target);
   }
   return targets;
+}
+
+function gapAt(index: number, count: number): string {
+  if (index === 0) return "before the first comma";
+  return index === count - 1 ? "after the last comma" : "between two commas";
 }
 
 function parseNext(word: string, before: Target | undefined, list: readonly Format[]): Target {
