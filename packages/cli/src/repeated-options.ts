@@ -12,7 +12,7 @@ export function refuseRepeated(command: Command): void {
     command.on(`option:${option.name()}`, () => {
       if (isGiven) {
         throw new UsageError(`The option ${option.flags} is given twice.`, {
-          hint: `Give it once. It is: ${option.description}. See requant help ${command.name()}.`,
+          hint: `Give it once. See requant help ${command.name()}.`,
         });
       }
       isGiven = true;

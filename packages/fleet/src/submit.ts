@@ -30,7 +30,7 @@ export interface SubmitOptions {
 
 /** What was put into the queue. */
 export interface Submission extends PlanRecord {
-  /** Parts that are in the queue now because they are not done: new ones, failed ones, and those that waited already. */
+  /** Parts that were put into the queue now: new ones, and those that had failed. */
   readonly added: number;
   /** Parts that waited, or were being made, before. */
   readonly queued: number;
