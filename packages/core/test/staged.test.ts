@@ -46,6 +46,15 @@ async function abandoned(name: string, journal: string): Promise<void> {
 }
 
 describe("a staged file", () => {
+  test("leaves nothing of a process that was killed while it took a lock over", async () => {
+    const left = `${lockOf("a")}.861a9f529bc447e6`;
+    await Promise.all([writeFile(left, ""), writeFile(`${lockOf("a")}.notes`, "")]);
+    const file = await stage("a");
+    await file.publish();
+    await file.finish();
+    expect(await readdir(folder)).toEqual([".a.requant-lock.notes", "a"]);
+  });
+
   test("is written in any order, and appears whole", async () => {
     const file = await stage("a");
     await Promise.all([file.write(some(100), 900), file.write(some(300), 100)]);

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
-import { link, lstat, open, rename, unlink, utimes } from "node:fs/promises";
+import { link, lstat, open, readdir, rename, unlink, utimes } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { IoError } from "../../errors.ts";
 import { isMissing, systemCode } from "../system-error.ts";
 import { hasEnded, type Owner, thisProcess } from "./owner.ts";
@@ -32,6 +33,7 @@ export async function acquireLock(path: string, subject: string): Promise<FileLo
     if (await create(path, text)) break;
     await takeAway(path, subject);
   }
+  await removeLeftovers(path);
   const timer = setInterval(() => {
     const now = new Date();
     utimes(path, now, now).catch(() => {});
@@ -107,6 +109,16 @@ async function takeAway(path: string, subject: string): Promise<void> {
   // another process was faster, and this is its lock: put it back
   if ((await textOf(mine)) !== text) await link(mine, path).catch(() => {});
   await unlink(mine).catch(() => {});
+}
+
+/** What a process that was killed inside `takeAway` left: old locks under names of its own. The lock is held now. */
+async function removeLeftovers(path: string): Promise<void> {
+  const [folder, start] = [dirname(path), `${basename(path)}.`];
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    const isLeft = name.startsWith(start) && /^[0-9a-f]{16}$/.test(name.slice(start.length));
+    if (isLeft) await unlink(join(folder, name)).catch(() => {});
+  }
 }
 
 function ownerOf(text: string): Owner | undefined {
