@@ -17,10 +17,10 @@ import { IoError, LimitError, UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { imatrixWeights } from "@requant/gguf";
 import type { Context } from "../context.ts";
+import { fileHash } from "../file-hash.ts";
 import { readImatrixFile } from "../imatrix-file.ts";
 import { locate } from "../locate.ts";
 import { withModel } from "../open.ts";
-import { fileHash } from "./file-hash.ts";
 import { sameEverywhere } from "./same-everywhere.ts";
 
 /** Reads a saved plan. @param argument a path or an address */

@@ -19,11 +19,11 @@ import type { Context } from "../context.ts";
 import type { Conversion } from "../conversion.ts";
 import { showPlan } from "../execute.ts";
 import { exitStatus } from "../exit.ts";
+import { fileHash } from "../file-hash.ts";
 import type { Location } from "../location.ts";
 import { type OutputPlace, STANDARD_OUTPUT } from "../output.ts";
 import type { ConversionArguments } from "../plan-arguments.ts";
 import { tell } from "../render/tell.ts";
-import { fileHash } from "./file-hash.ts";
 import { refuseOutputAsPlan, refuseSourceAsPlan, scalesBeside } from "./refuse-plan-place.ts";
 import { refuseSecrets } from "./refuse-secrets.ts";
 

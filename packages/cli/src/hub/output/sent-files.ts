@@ -1,8 +1,5 @@
 /** Which files of an upload are made and sent, so that a later run does not make them again. */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import type { PlanReport } from "@requant/convert";
-import { asIoError } from "@requant/core/node";
 import * as z from "zod";
 import type { UploadState } from "../../upload-state.ts";
 
@@ -109,19 +106,4 @@ export function withMeasured(planned: PlanReport, files: Iterable<MadeFile>): Pl
     }
   }
   return { ...planned, tensors };
-}
-
-/** Reads a file once. */
-export async function sha256OfFile(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const hash = createHash("sha256");
-  try {
-    const stream = createReadStream(path, {
-      highWaterMark: 1024 * 1024,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    for await (const chunk of stream) hash.update(chunk as Uint8Array);
-  } catch (cause) {
-    throw signal?.aborted === true ? cause : asIoError(cause, path, "read");
-  }
-  return hash.digest("hex");
 }

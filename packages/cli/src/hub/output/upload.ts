@@ -20,13 +20,14 @@ import type { HubRepository } from "@requant/core/hub";
 import { directoryStore, makeFolders } from "@requant/core/node";
 import type { Context } from "../../context.ts";
 import { isAbort } from "../../exit.ts";
+import { fileHash } from "../../file-hash.ts";
 import { isThere } from "../../files-below.ts";
 import { ProgressBar } from "../../render/progress.ts";
 import { tell } from "../../render/tell.ts";
 import { uploadState } from "../../upload-state.ts";
 import { CARD, cardText, targetRepository } from "./card-facts.ts";
 import { type CommitPlace, type CommittedFile, commitFiles, makeRepository } from "./commit.ts";
-import { measuredTensors, type SentFiles, sentFiles, sha256OfFile, withMeasured } from "./sent-files.ts";
+import { measuredTensors, type SentFiles, sentFiles, withMeasured } from "./sent-files.ts";
 import type { HubTarget } from "./target.ts";
 
 type PlannedFile = Plan["files"][number];
@@ -197,15 +198,14 @@ async function makeFile(
   const path = join(stage, name);
   const { signal } = options;
   const made = files.made.get(name);
-  if (made !== undefined && (await isThere(path)) && (await sha256OfFile(path, signal)) === made.sha256)
-    return;
+  if (made !== undefined && (await isThere(path)) && (await fileHash(path, signal)) === made.sha256) return;
   const report = await runPlan(plan, model, directoryStore(stage, { overwrite: true }), {
     ...options,
     overwrite: true,
     resume: files.isSameRun,
     files: [name],
   });
-  const sha256 = await sha256OfFile(path, signal);
+  const sha256 = await fileHash(path, signal);
   await files.noteMade({ name, byteLength, sha256, tensors: measuredTensors(report, planned) });
 }
 
