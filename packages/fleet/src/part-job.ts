@@ -37,6 +37,11 @@ export function parsePartJob(data: unknown): FleetPart {
   );
 }
 
+/** The part that a job is about; undefined for what another program has put into the queue. */
+export function partOf(data: unknown): FleetPart | undefined {
+  return schema.safeParse(data).data;
+}
+
 /** The name of a part's job: it is in the queue once. */
 export function jobIdOf({ plan, part, count }: Pick<FleetPart, "plan" | "part" | "count">): string {
   return `${plan.slice(0, 16)}-${count}-${part}`;

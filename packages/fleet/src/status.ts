@@ -1,6 +1,6 @@
 import { UsageError } from "@requant/core";
 import type { Job } from "bullmq";
-import { type FleetPart, parsePartJob } from "./part-job.ts";
+import { type FleetPart, partOf } from "./part-job.ts";
 import {
   countDone,
   type DonePart,
@@ -76,12 +76,8 @@ interface PlanJob {
 function byPlan(jobs: readonly Job[]): Map<string, PlanJob[]> {
   const found = new Map<string, PlanJob[]>();
   for (const job of jobs) {
-    let part: FleetPart;
-    try {
-      part = parsePartJob(job.data);
-    } catch {
-      continue;
-    }
+    const part = partOf(job.data);
+    if (part === undefined) continue;
     const own = found.get(part.plan) ?? [];
     own.push({ part, job });
     found.set(part.plan, own);

@@ -1,6 +1,6 @@
 import { isCodecError } from "@requant/core";
 import { type Job, type Queue, UnrecoverableError, Worker } from "bullmq";
-import { type FleetPart, PREFIX, parsePartJob, QUEUE } from "./part-job.ts";
+import { type FleetPart, PREFIX, parsePartJob, partOf, QUEUE } from "./part-job.ts";
 import { type DonePart, markDone } from "./plan-record.ts";
 import { withQueue } from "./queue.ts";
 
@@ -92,14 +92,6 @@ function parsedForGood(job: Job): FleetPart {
     return parsePartJob(job.data);
   } catch (error) {
     throw withoutRetry(error);
-  }
-}
-
-function partOf(data: unknown): FleetPart | undefined {
-  try {
-    return parsePartJob(data);
-  } catch {
-    return undefined;
   }
 }
 
