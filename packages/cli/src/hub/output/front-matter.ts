@@ -13,8 +13,7 @@ const KEY = /^([A-Za-z_][\w-]*):/;
 /** A text without front matter is all body. */
 export function parseFrontMatter(text: string): FrontMatter {
   const lines = text.replaceAll("\r\n", "\n").split("\n");
-  const end =
-    lines[0]?.trimEnd() === FENCE ? lines.findIndex((line, at) => at > 0 && line.trimEnd() === FENCE) : -1;
+  const end = endOf(lines);
   const entries = new Map<string, string>();
   if (end < 0) return { entries, body: text };
   let last: string | undefined;
@@ -37,8 +36,13 @@ export function withFrontMatter(text: string, added: ReadonlyMap<string, string>
   const missing = [...added].filter(([key]) => !entries.has(key)).map(([, entry]) => entry);
   if (missing.length === 0) return text;
   const lines = text.split("\n");
-  const end =
-    lines[0]?.trimEnd() === FENCE ? lines.findIndex((line, at) => at > 0 && line.trimEnd() === FENCE) : -1;
+  const end = endOf(lines);
   if (end < 0) return [FENCE, ...missing, FENCE, "", text].join("\n");
   return [...lines.slice(0, end), ...missing, ...lines.slice(end)].join("\n");
+}
+
+/** The index of the line that ends the front matter; -1 where there is none. */
+function endOf(lines: readonly string[]): number {
+  const isFence = (line: string | undefined): boolean => line?.trimEnd() === FENCE;
+  return isFence(lines[0]) ? lines.findIndex((line, at) => at > 0 && isFence(line)) : -1;
 }
