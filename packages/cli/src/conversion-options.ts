@@ -48,7 +48,7 @@ export function written(command: Command): Command {
 /** How many targets a command takes, as its help says it. */
 const takenTargets = {
   one: "",
-  several: "; several, separated by commas, read the model once",
+  several: "; several are separated by commas",
 } as const;
 
 /** The options that decide what a conversion makes. */

@@ -137,6 +137,6 @@ async function targetsHelp(look: Look): Promise<string> {
   const intro =
     "A target is FORMAT:WORD[-WORD…], in any case. Words alone are understood where only one format has them: q4_k_m. A format alone is refused.";
   const several =
-    "convert, plan and merge-lora take several targets, separated by commas: gguf:q4_k_m,q5_k_m,q8_0. They read the model once, and write into a directory: GGUF files side by side, a folder for each target of another format. Words without a format are those of the format before them.";
+    "convert, plan and merge-lora take several targets, separated by commas: gguf:q4_k_m,q5_k_m,q8_0. The output is a directory: GGUF files side by side, a folder for each target of another format. On this machine the targets share what they read of the model; for a server the model is read for each of them. Words without a format are those of the format before them.";
   return [paragraph(intro, look), paragraph(several, look), ...parts].join("\n\n");
 }

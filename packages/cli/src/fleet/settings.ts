@@ -25,7 +25,7 @@ export function redisUrl({ redis }: FleetArguments, environment: NodeJS.ProcessE
   const url = redis ?? environment["REDIS_URL"];
   if (url !== undefined && url !== "") return url;
   throw new UsageError("No address of Redis is given.", {
-    hint: "Set REDIS_URL, or give --redis redis://host:6379. A password belongs into REDIS_URL: arguments are seen by all users of a machine.",
+    hint: "Set REDIS_URL, or give --redis redis://host:6379. A password belongs in REDIS_URL: arguments are seen by all users of a machine.",
   });
 }
 
