@@ -96,16 +96,13 @@ export class UploadOutput implements ResumableOutput {
   /** The jobs without the pieces whose parts the server has. */
   async jobsLeft(): Promise<readonly Job[]> {
     const { run } = this;
-    const isLeft = (piece: Piece): boolean => {
+    for (const piece of run.work.jobs.flatMap(({ pieces }) => pieces)) {
       const result = this.claimed(piece);
-      if (result === undefined) return true;
+      if (result === undefined) continue;
       run.setResult(piece, result);
       run.report("write", piece);
-      return false;
-    };
-    return run.work.jobs
-      .map((job) => ({ ...job, pieces: job.pieces.filter(isLeft) }))
-      .filter(({ pieces }) => pieces.length > 0);
+    }
+    return run.jobsLeft();
   }
 
   /** The journal's result of a piece, where the server has all its bytes. */
