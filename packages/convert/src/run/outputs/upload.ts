@@ -1,11 +1,10 @@
 /** Files on a server that takes them in parts: made by several workers, journaled, and continued after an interruption. */
-import { IoError, type UploadedFile } from "@requant/core";
+import type { UploadedFile } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
-import { noWork, WorkArea } from "../work-area.ts";
-import { checkFile } from "./check-file.ts";
+import { checkPublishedFiles } from "./check-file.ts";
 import { isInterruption } from "./interruption.ts";
 import {
   headLine,
@@ -149,26 +148,9 @@ export class UploadOutput implements ResumableOutput {
     for (const { file } of this.uploads) await file.finish();
   }
 
-  /**
-   * Reads lengths and headers again; and all pieces of a file whose checksum the server does not tell. Files that are not what
-   * was sent are removed.
-   */
-  async checkPublished(): Promise<void> {
-    const { run, store } = this;
-    run.startPhase();
-    const area = new WorkArea({ ...noWork, out: run.work.sizes.out });
-    try {
-      for (const [index, { file }] of this.uploads.entries()) {
-        await checkFile(run, store, index, file.confirmed ? undefined : area);
-      }
-    } catch (error) {
-      if (error instanceof IoError) {
-        for (const { layout } of this.uploads) await store.remove?.(layout.file.name);
-      }
-      throw error;
-    } finally {
-      area.release();
-    }
+  /** Reads lengths and headers again; and all pieces of a file whose checksum the server does not tell. */
+  checkPublished(): Promise<void> {
+    return checkPublishedFiles(this.run, this.store, (file) => this.uploads[file]?.file.confirmed === true);
   }
 
   /** After an interruption, the parts on the server are kept for a later run. */
