@@ -19,6 +19,7 @@ import {
 import { headOf } from "./journal-head.ts";
 import type { ResumableOutput } from "./output.ts";
 import { lost, type OutputStore } from "./store.ts";
+import { endUnfinished } from "./unfinished.ts";
 import { checkWrittenHeader } from "./written-header.ts";
 
 /** After so many bytes or milliseconds the files are flushed to the disk. A power failure can lose this much work. */
@@ -73,7 +74,7 @@ export class StagedOutput implements ResumableOutput {
       });
       return new StagedOutput(run, files, journals, head);
     } catch (error) {
-      for (const file of files) await (file.journal.byteLength === 0 ? file.discard() : file.keep());
+      await endUnfinished(files, { begun: false, keep: true });
       throw error;
     }
   }
@@ -194,15 +195,7 @@ export class StagedOutput implements ResumableOutput {
   /** Closes all files. Returns true when finished pieces were kept for a later run. */
   async close(keep: boolean): Promise<boolean> {
     await this.syncing;
-    const kept = keep || !this.begun;
-    let any = false;
-    for (const file of this.staged) {
-      if (kept && (this.begun || file.journal.byteLength > 0)) {
-        await file.keep();
-        any = true;
-      } else await file.discard();
-    }
-    return any;
+    return endUnfinished(this.staged, { begun: this.begun, keep });
   }
 
   private async sync(): Promise<void> {

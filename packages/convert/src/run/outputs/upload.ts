@@ -19,6 +19,7 @@ import { headOf } from "./journal-head.ts";
 import type { ResumableOutput } from "./output.ts";
 import { type FilledRange, PartBuffers } from "./part-buffers.ts";
 import type { OutputStore } from "./store.ts";
+import { endUnfinished } from "./unfinished.ts";
 
 /** A file of the run, what the journal says of it, and its parts that are not sent yet. */
 interface OpenUpload {
@@ -79,7 +80,7 @@ export class UploadOutput implements ResumableOutput {
       }
       return new UploadOutput(run, store, head, files);
     } catch (error) {
-      for (const file of files) await (file.journal.byteLength === 0 ? file.discard() : file.keep());
+      await endUnfinished(files, { begun: false, keep: true });
       throw error;
     }
   }
@@ -165,15 +166,10 @@ export class UploadOutput implements ResumableOutput {
 
   async close(keep: boolean): Promise<boolean> {
     for (const { buffers } of this.uploads) await buffers?.settle();
-    const kept = keep || !this.begun;
-    let any = false;
-    for (const { file } of this.uploads) {
-      if (kept && (this.begun || file.journal.byteLength > 0)) {
-        await file.keep();
-        any = true;
-      } else await file.discard();
-    }
-    return any;
+    return endUnfinished(
+      this.uploads.map(({ file }) => file),
+      { begun: this.begun, keep },
+    );
   }
 }
 
