@@ -5,10 +5,16 @@ import { sealed, sealedLines } from "../run/outputs/sealed-lines.ts";
 
 const MAGIC = "requant-statistics-journal-1";
 
-const stepSchema = z.object({ step: z.number(), tokens: z.record(z.string(), z.array(z.number())) });
-
 /** A layer, or the head, that is summed and written. */
-export type FinishedStep = z.infer<typeof stepSchema>;
+export interface FinishedStep {
+  readonly step: number;
+  readonly tokens: Readonly<Record<string, readonly number[]>>;
+}
+
+const stepSchema: z.ZodMiniType<FinishedStep> = z.object({
+  step: z.number(),
+  tokens: z.record(z.string(), z.array(z.number())),
+});
 
 export interface StatisticsJournal {
   /** In order, from the first on. */

@@ -9,7 +9,7 @@ import type { Measured } from "./error-meter.ts";
 import { isMeasured } from "./measured.ts";
 import { addedErrors, type OutputErrorSums } from "./output-error.ts";
 import { nothingShared, type SharedReading } from "./sharing/shared-reading.ts";
-import { rowSetOf } from "./ways/row-set.ts";
+import { type RowSet, rowSetOf } from "./ways/row-set.ts";
 import { bandLayout } from "./weights.ts";
 import { largestOf, noWork, type WorkSizes } from "./work-area.ts";
 
@@ -69,20 +69,22 @@ export function cutIntoJobs(
   bandByteLength: number,
   sharing: SharedReading = nothingShared,
 ): Work {
-  const plan = cutPlan(layouts, sharing);
+  const cutOf = cutPlan(layouts, sharing);
   const jobs: OpenJob[] = [];
   /** Jobs that later pieces join, by what they have in common. */
   const open = new Map<string, OpenJob>();
+  /** The last piece of each weight. */
+  const lastOf = new Map<number, Piece>();
   let sizes = noWork;
   let weightCount = 0;
   for (const [file, { tensors }] of layouts.entries()) {
     let index = 0;
     for (const placed of tensors) {
       const { index: tensor, weight, byteOffset, suffix: part } = placed;
-      const { cut, set, jobOf, holds } = plan(placed);
-      const own = open.get(`${jobOf(0)}`)?.pieces.findLast((piece) => piece.tensor === tensor);
+      const { cut, set, jobOf, holds } = cutOf(placed);
+      const before = jobOf(0) === undefined ? undefined : lastOf.get(tensor);
       // parts that lie apart from the first ones, and what follows them
-      const isLate = own !== undefined && (own.late === true || own.index !== index - 1);
+      const isLate = before !== undefined && (before.late === true || before.index !== index - 1);
       let most = 0;
       let count = 0;
       for (const band of bandsOf(cut, bandByteLength)) {
@@ -99,6 +101,7 @@ export function cutIntoJobs(
           ...(set === undefined ? {} : { set }),
           band,
         };
+        lastOf.set(tensor, piece);
         const key = jobOf(count++);
         const known = key === undefined ? undefined : open.get(key);
         if (known !== undefined) known.pieces.push(piece);
@@ -135,20 +138,14 @@ function cutPlan(
   const weights = new Map(
     layouts.flatMap(({ tensors }) => tensors.map(({ index, weight }) => [index, weight])),
   );
-  const setOf = new Map(sets.flatMap((set, number) => set.map((tensor) => [tensor, number] as const)));
-  const holderOf = new Map(
-    [...held].flatMap(([name, group]) => group.map((tensor) => [tensor, name] as const)),
-  );
+  const setOf = groupByTensor(sets.entries());
+  const holderOf = groupByTensor(held);
   const rowSets = sets.map((set) => rowSetOf(set.flatMap((tensor) => weights.get(tensor) ?? [])));
-  return ({ index: tensor, weight, suffix: part, byteLength }) => {
+  return (placed) => {
+    const { index: tensor, weight, suffix: part } = placed;
     const [set, holds] = [setOf.get(tensor), holderOf.get(tensor)];
     const rows = set === undefined ? undefined : rowSets[set];
-    const cut =
-      part !== undefined
-        ? byteUnits(byteLength)
-        : rows === undefined
-          ? bandLayout(weight)
-          : { ...rowUnits(weight, rows.rows), sizes: rows.sizes };
+    const cut = layoutOf(placed, rows);
     // all parts of a packed weight are made at once
     const isWhole = part !== undefined || (rows?.tasks ?? [weight]).some(({ whole }) => whole === true);
     const jobOf = (band: number): string | undefined => {
@@ -158,6 +155,20 @@ function cutPlan(
     };
     return { cut, set, jobOf, holds };
   };
+}
+
+/** The group that each weight belongs to. */
+function groupByTensor<K>(groups: Iterable<readonly [K, readonly number[]]>): ReadonlyMap<number, K> {
+  const groupOf = new Map<number, K>();
+  for (const [key, group] of groups) for (const tensor of group) groupOf.set(tensor, key);
+  return groupOf;
+}
+
+/** @param rows the set that the weight belongs to */
+function layoutOf({ weight, suffix, byteLength }: PlacedTensor, rows: RowSet | undefined): BandLayout {
+  if (suffix !== undefined) return byteUnits(byteLength);
+  if (rows === undefined) return bandLayout(weight);
+  return { ...rowUnits(weight, rows.rows), sizes: rows.sizes };
 }
 
 /** What the pieces of a tensor together say about its error. */

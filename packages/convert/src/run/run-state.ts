@@ -72,6 +72,13 @@ export class RunState {
     return this.results[piece.file]?.[piece.index];
   }
 
+  /** The jobs without the pieces whose results are known. */
+  jobsLeft(): readonly Job[] {
+    return this.work.jobs
+      .map((job) => ({ ...job, pieces: job.pieces.filter((piece) => this.resultOf(piece) === undefined) }))
+      .filter(({ pieces }) => pieces.length > 0);
+  }
+
   /** @throws ConversionError for weights that are not finite, unless the run allows them */
   setResult(piece: Piece, result: PieceResult): void {
     const { nonFinite } = result;

@@ -3,8 +3,7 @@ import { type ByteSink, IoError } from "@requant/core";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import type { Piece } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
-import { noWork, WorkArea } from "../work-area.ts";
-import { checkFile } from "./check-file.ts";
+import { checkPublishedFiles } from "./check-file.ts";
 import type { RunOutput } from "./output.ts";
 import type { OutputStore } from "./store.ts";
 
@@ -98,21 +97,8 @@ export class AppendOutput implements RunOutput {
     for (const sink of this.sinks) await sink.abort();
   }
 
-  /** Files that are not what was written are removed. */
-  async checkPublished(): Promise<void> {
-    const { run, store } = this;
-    run.startPhase();
-    const area = new WorkArea({ ...noWork, out: run.work.sizes.out });
-    try {
-      for (const file of run.layouts.keys()) await checkFile(run, store, file, area);
-    } catch (error) {
-      if (error instanceof IoError) {
-        for (const { file } of run.layouts) await store.remove?.(file.name);
-      }
-      throw error;
-    } finally {
-      area.release();
-    }
+  checkPublished(): Promise<void> {
+    return checkPublishedFiles(this.run, this.store);
   }
 
   private turnOf(piece: Piece): Promise<void> {

@@ -3,16 +3,38 @@ import { type ByteSource, IoError } from "@requant/core";
 import { checksum } from "../checksum-twin.ts";
 import type { Job } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
-import type { WorkArea } from "../work-area.ts";
+import { noWork, WorkArea } from "../work-area.ts";
 import { checkHeader } from "./check-header.ts";
 import { lost, type OutputStore } from "./store.ts";
 
 /**
- * Compares a file that has its final name with the plan, and its pieces with what was written. Without `area` only its length
- * and its header are compared.
+ * Compares files that have their final names with the plan, and their pieces with what was written. Where one differs, all are
+ * removed.
+ * @param isConfirmed true for a file whose pieces need not be read: only its length and its header are compared
  * @throws IoError where they differ
  */
-export async function checkFile(
+export async function checkPublishedFiles(
+  run: RunState,
+  store: OutputStore,
+  isConfirmed: (file: number) => boolean = () => false,
+): Promise<void> {
+  run.startPhase();
+  const area = new WorkArea({ ...noWork, out: run.work.sizes.out });
+  try {
+    for (const file of run.layouts.keys()) {
+      await checkFile(run, store, file, isConfirmed(file) ? undefined : area);
+    }
+  } catch (error) {
+    if (error instanceof IoError) {
+      for (const { file } of run.layouts) await store.remove?.(file.name);
+    }
+    throw error;
+  } finally {
+    area.release();
+  }
+}
+
+async function checkFile(
   run: RunState,
   store: OutputStore,
   file: number,

@@ -5,6 +5,7 @@ import type { Piece } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
 import type { RunOutput } from "./output.ts";
 import { type OutputStore, outputExists } from "./store.ts";
+import { beginsWith, sameBytes } from "./written-header.ts";
 
 /**
  * Only the bytes show whether files were written by an interrupted run of the same plan or come from elsewhere.
@@ -28,15 +29,14 @@ export class CompareOutput implements RunOutput {
       const source = await store.open(file.name);
       if (source === undefined) throw outputExists(store, file.name, "changes while it is looked at");
       this.sources.push(source);
-      const differs =
-        source.byteLength !== file.byteLength || !isSame(await source.read(0, header.byteLength), header);
+      const differs = source.byteLength !== file.byteLength || !(await beginsWith(source, header));
       if (differs) throw differing(store, file.name);
     }
   }
 
   readonly deliver = async ({ file, byteOffset }: Piece, bytes: Uint8Array): Promise<void> => {
     const found = await this.sources[file]?.read(byteOffset, byteOffset + bytes.byteLength);
-    if (found === undefined || !isSame(found, bytes)) {
+    if (found === undefined || !sameBytes(found, bytes)) {
       throw differing(this.store, this.run.layouts[file]?.file.name ?? "");
     }
   };
@@ -54,8 +54,4 @@ export class CompareOutput implements RunOutput {
 
 function differing(store: OutputStore, name: string): Error {
   return outputExists(store, name, "it is not what this conversion makes");
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
 }

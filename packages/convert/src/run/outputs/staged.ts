@@ -4,7 +4,7 @@ import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import type { Pool } from "../pool.ts";
-import { readAgain } from "../read-again.ts";
+import { checkAgain, takeClaimed } from "../read-again.ts";
 import type { RunState } from "../run-state.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
 import { isInterruption } from "./interruption.ts";
@@ -19,6 +19,7 @@ import {
 import { headOf } from "./journal-head.ts";
 import type { ResumableOutput } from "./output.ts";
 import { lost, type OutputStore } from "./store.ts";
+import { endUnfinished } from "./unfinished.ts";
 import { checkWrittenHeader } from "./written-header.ts";
 
 /** After so many bytes or milliseconds the files are flushed to the disk. A power failure can lose this much work. */
@@ -73,7 +74,7 @@ export class StagedOutput implements ResumableOutput {
       });
       return new StagedOutput(run, files, journals, head);
     } catch (error) {
-      for (const file of files) await (file.journal.byteLength === 0 ? file.discard() : file.keep());
+      await endUnfinished(files, { begun: false, keep: true });
       throw error;
     }
   }
@@ -95,11 +96,6 @@ export class StagedOutput implements ResumableOutput {
   /** True when no earlier run left unfinished files. */
   isEmpty(): boolean {
     return this.staged.every(({ journal, published }) => journal.byteLength === 0 && !published);
-  }
-
-  /** Pieces that the journal of a file says are finished. */
-  private claims(file: number): ReadonlyMap<number, PieceResult> {
-    return this.journals[file]?.pieces ?? new Map();
   }
 
   /** Writes the headers, and the first line of new journals. */
@@ -149,21 +145,8 @@ export class StagedOutput implements ResumableOutput {
   async jobsLeft(pool: Pool): Promise<readonly Job[]> {
     const { run } = this;
     if (run.options.resume !== true) return run.work.jobs;
-    const claimed = run.work.jobs.flatMap(({ pieces }) =>
-      pieces.flatMap((piece) => {
-        const result = this.claims(piece.file).get(piece.index);
-        return result === undefined ? [] : [{ piece, result }];
-      }),
-    );
-    await readAgain(pool, claimed, ({ piece, result }, sum) => {
-      if (sum !== result.checksum) return;
-      run.setResult(piece, result);
-      run.report("write", piece);
-    });
-    const isMissing = (piece: Piece): boolean => run.resultOf(piece) === undefined;
-    const left = run.work.jobs
-      .map((job) => ({ ...job, pieces: job.pieces.filter(isMissing) }))
-      .filter(({ pieces }) => pieces.length > 0);
+    await takeClaimed(run, pool, ({ file, index }) => this.journals[file]?.pieces.get(index));
+    const left = run.jobsLeft();
     const damaged = left.flatMap(({ pieces }) => pieces).find(({ file }) => this.staged[file]?.published);
     if (damaged !== undefined) {
       throw new UsageError("The file has its name already, but is not what the journal beside it says.", {
@@ -180,12 +163,8 @@ export class StagedOutput implements ResumableOutput {
     run.startPhase();
     await this.checkHeaders();
     const all = run.work.jobs.flatMap(({ pieces }) => pieces.map((piece) => ({ piece })));
-    await readAgain(pool, all, ({ piece }, sum) => {
-      run.options.signal?.throwIfAborted();
-      if (sum !== run.resultOf(piece)?.checksum) {
-        throw lost(this.staged[piece.file]?.name ?? "", run.plan.tensors[piece.tensor]?.name);
-      }
-      run.report("check", piece);
+    await checkAgain(run, pool, all, ({ piece }) => {
+      throw lost(this.staged[piece.file]?.name ?? "", run.plan.tensors[piece.tensor]?.name);
     });
   }
 
@@ -216,15 +195,7 @@ export class StagedOutput implements ResumableOutput {
   /** Closes all files. Returns true when finished pieces were kept for a later run. */
   async close(keep: boolean): Promise<boolean> {
     await this.syncing;
-    const kept = keep || !this.begun;
-    let any = false;
-    for (const file of this.staged) {
-      if (kept && (this.begun || file.journal.byteLength > 0)) {
-        await file.keep();
-        any = true;
-      } else await file.discard();
-    }
-    return any;
+    return endUnfinished(this.staged, { begun: this.begun, keep });
   }
 
   private async sync(): Promise<void> {

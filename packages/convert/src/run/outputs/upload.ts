@@ -1,11 +1,10 @@
 /** Files on a server that takes them in parts: made by several workers, journaled, and continued after an interruption. */
-import { IoError, type UploadedFile } from "@requant/core";
+import type { UploadedFile } from "@requant/core";
 import { finding } from "../../model/findings/finding.ts";
 import type { FileLayout } from "../../plan/files/layout.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
-import { noWork, WorkArea } from "../work-area.ts";
-import { checkFile } from "./check-file.ts";
+import { checkPublishedFiles } from "./check-file.ts";
 import { isInterruption } from "./interruption.ts";
 import {
   headLine,
@@ -20,6 +19,7 @@ import { headOf } from "./journal-head.ts";
 import type { ResumableOutput } from "./output.ts";
 import { type FilledRange, PartBuffers } from "./part-buffers.ts";
 import type { OutputStore } from "./store.ts";
+import { endUnfinished } from "./unfinished.ts";
 
 /** A file of the run, what the journal says of it, and its parts that are not sent yet. */
 interface OpenUpload {
@@ -80,7 +80,7 @@ export class UploadOutput implements ResumableOutput {
       }
       return new UploadOutput(run, store, head, files);
     } catch (error) {
-      for (const file of files) await (file.journal.byteLength === 0 ? file.discard() : file.keep());
+      await endUnfinished(files, { begun: false, keep: true });
       throw error;
     }
   }
@@ -96,16 +96,13 @@ export class UploadOutput implements ResumableOutput {
   /** The jobs without the pieces whose parts the server has. */
   async jobsLeft(): Promise<readonly Job[]> {
     const { run } = this;
-    const isLeft = (piece: Piece): boolean => {
+    for (const piece of run.work.jobs.flatMap(({ pieces }) => pieces)) {
       const result = this.claimed(piece);
-      if (result === undefined) return true;
+      if (result === undefined) continue;
       run.setResult(piece, result);
       run.report("write", piece);
-      return false;
-    };
-    return run.work.jobs
-      .map((job) => ({ ...job, pieces: job.pieces.filter(isLeft) }))
-      .filter(({ pieces }) => pieces.length > 0);
+    }
+    return run.jobsLeft();
   }
 
   /** The journal's result of a piece, where the server has all its bytes. */
@@ -152,26 +149,9 @@ export class UploadOutput implements ResumableOutput {
     for (const { file } of this.uploads) await file.finish();
   }
 
-  /**
-   * Reads lengths and headers again; and all pieces of a file whose checksum the server does not tell. Files that are not what
-   * was sent are removed.
-   */
-  async checkPublished(): Promise<void> {
-    const { run, store } = this;
-    run.startPhase();
-    const area = new WorkArea({ ...noWork, out: run.work.sizes.out });
-    try {
-      for (const [index, { file }] of this.uploads.entries()) {
-        await checkFile(run, store, index, file.confirmed ? undefined : area);
-      }
-    } catch (error) {
-      if (error instanceof IoError) {
-        for (const { layout } of this.uploads) await store.remove?.(layout.file.name);
-      }
-      throw error;
-    } finally {
-      area.release();
-    }
+  /** Reads lengths and headers again; and all pieces of a file whose checksum the server does not tell. */
+  checkPublished(): Promise<void> {
+    return checkPublishedFiles(this.run, this.store, (file) => this.uploads[file]?.file.confirmed === true);
   }
 
   /** After an interruption, the parts on the server are kept for a later run. */
@@ -186,15 +166,10 @@ export class UploadOutput implements ResumableOutput {
 
   async close(keep: boolean): Promise<boolean> {
     for (const { buffers } of this.uploads) await buffers?.settle();
-    const kept = keep || !this.begun;
-    let any = false;
-    for (const { file } of this.uploads) {
-      if (kept && (this.begun || file.journal.byteLength > 0)) {
-        await file.keep();
-        any = true;
-      } else await file.discard();
-    }
-    return any;
+    return endUnfinished(
+      this.uploads.map(({ file }) => file),
+      { begun: this.begun, keep },
+    );
   }
 }
 

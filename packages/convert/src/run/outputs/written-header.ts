@@ -28,11 +28,13 @@ export async function beginsWith(file: Pick<ByteSource, "readInto">, header: Uin
   return true;
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+/** Whether two ranges hold the same bytes. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.byteLength !== b.byteLength) return false;
   for (let i = 0; i < a.byteLength; i++) {
     if (a[i] !== b[i]) return false;
   }
-  return a.byteLength === b.byteLength;
+  return true;
 }
 
 function sourceOf(file: Pick<StagedBytes, "name" | "readInto">, byteLength: number): ByteSource {

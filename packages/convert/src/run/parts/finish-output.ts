@@ -5,7 +5,7 @@ import type { RunOutput } from "../outputs/output.ts";
 import { checkWrittenHeader } from "../outputs/written-header.ts";
 import type { Job, Piece } from "../pieces.ts";
 import type { Pool } from "../pool.ts";
-import { readAgain } from "../read-again.ts";
+import { checkAgain } from "../read-again.ts";
 import type { RunState } from "../run-state.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
 import { Claims, countOfGroup } from "./ledger.ts";
@@ -95,11 +95,7 @@ export class FinishOutput implements RunOutput {
     for (const [index, layout] of run.layouts.entries()) await checkWrittenHeader(opened.at(index), layout);
     const items = run.work.jobs.flatMap(({ pieces }, job) => pieces.map((piece) => ({ job, piece })));
     const damaged = new Set<number>();
-    await readAgain(pool, items, ({ job, piece }, sum) => {
-      run.options.signal?.throwIfAborted();
-      if (sum !== run.resultOf(piece)?.checksum) damaged.add(job);
-      run.report("check", piece);
-    });
+    await checkAgain(run, pool, items, ({ job }) => damaged.add(job));
     if (damaged.size === 0) return;
     throw new IoError(`The bytes of ${this.partsOf(damaged)} are not what was written.`, {
       path: this.place.shared.name,

@@ -5,7 +5,7 @@ import type { RunOutput } from "../outputs/output.ts";
 import { lost } from "../outputs/store.ts";
 import type { Job, Piece, PieceResult } from "../pieces.ts";
 import type { Pool } from "../pool.ts";
-import { readAgain } from "../read-again.ts";
+import { checkAgain, takeClaimed } from "../read-again.ts";
 import type { RunState } from "../run-state.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
 import { Claims, groupOf, LedgerWriter } from "./ledger.ts";
@@ -62,22 +62,8 @@ export class PartOutput implements RunOutput {
     const { run, place } = this;
     const claims = new Claims(place.head);
     for (const log of await place.shared.readLogs(groupOf(place.number))) claims.add(log);
-    const claimed = run.work.jobs.flatMap(({ pieces }) =>
-      pieces.flatMap((piece) => {
-        const result = claims.results.get(place.parts.numberOf(piece));
-        return result === undefined ? [] : [{ piece, result }];
-      }),
-    );
-    await readAgain(pool, claimed, ({ piece, result }, sum) => {
-      run.options.signal?.throwIfAborted();
-      if (sum !== result.checksum) return;
-      run.setResult(piece, result);
-      run.report("write", piece);
-    });
-    const isMissing = (piece: Piece): boolean => run.resultOf(piece) === undefined;
-    return run.work.jobs
-      .map((job) => ({ ...job, pieces: job.pieces.filter(isMissing) }))
-      .filter(({ pieces }) => pieces.length > 0);
+    await takeClaimed(run, pool, (piece) => claims.results.get(place.parts.numberOf(piece)));
+    return run.jobsLeft();
   }
 
   async begin(): Promise<void> {}
@@ -96,12 +82,8 @@ export class PartOutput implements RunOutput {
     const items = run.work.jobs.flatMap(({ pieces }) =>
       pieces.flatMap((piece) => (made.has(piece) ? [{ piece }] : [])),
     );
-    await readAgain(pool, items, ({ piece }, sum) => {
-      run.options.signal?.throwIfAborted();
-      if (sum !== run.resultOf(piece)?.checksum) {
-        throw lost(this.opened.at(piece.file).name, run.plan.tensors[piece.tensor]?.name);
-      }
-      run.report("check", piece);
+    await checkAgain(run, pool, items, ({ piece }) => {
+      throw lost(this.opened.at(piece.file).name, run.plan.tensors[piece.tensor]?.name);
     });
     this.isWritten = true;
   }

@@ -22,7 +22,8 @@ export function sharedBytes(
   model: Model,
   { filesApart = false }: { readonly filesApart?: boolean } = {},
 ): SharedBytes {
-  const { sets, held } = filesApart ? nothingShared : sharedReading(model, new Map(plan.tensors.entries()));
+  const isApart = filesApart || plan.targets === undefined;
+  const { sets, held } = isApart ? nothingShared : sharedReading(model, new Map(plan.tensors.entries()));
   const bytes = plan.tensors.map((tensor) => sourceBytes(model, tensor));
   const bytesReadAlone = bytes.reduce((sum, own) => sum + own, 0);
   let saved = 0;
