@@ -172,7 +172,10 @@ export interface Architecture extends ConfigClass {
   readonly tokenizer: TokenizerRules;
   /** How the family computes; absent for a family without a forward pass. A family that is built from another one states its own. */
   readonly decoder?: DecoderDescription | undefined;
-  /** What its models keep of the tokens before; absent where every layer keeps the whole context. */
+  /**
+   * What its models keep of the tokens before; absent where every layer keeps the whole context. A family that is built from another
+   * one has the other's, unless it states its own.
+   */
   readonly memory?: MemoryRules;
   /** general.file_type where the files decide it, whatever file type is requested (MXFP4 experts). */
   readonly fileType?: (files: HfFiles, asked: number) => number;

@@ -85,6 +85,8 @@ export const cohere2: Architecture = {
 export const commandR: Architecture = {
   ...cohere2,
   name: "command-r",
+  // every layer keeps the whole context and rotates
+  memory: {},
   classes: ["CohereForCausalLM"],
   modelType: "cohere",
   defaults: {

@@ -24,7 +24,6 @@ const countAfter: TokenizerExtra = ({ files }) =>
 export const jinaBertV2: Architecture = {
   ...bert,
   name: "jina-bert-v2",
-  memory: { keepsNothing: true },
   classes: ["JinaBertModel", "JinaBertForMaskedLM"],
   tensors: [
     ...tokenEmbeddings,

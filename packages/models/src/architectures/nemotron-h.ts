@@ -150,7 +150,6 @@ export const nemotronH: Architecture = {
 export const nemotronHMoe: Architecture = {
   ...nemotronH,
   name: "nemotron_h_moe",
-  memory: { states: "without key heads and forward" },
   claims: (config) => field(textConfig(config), "num_experts_per_tok") !== undefined,
   parameters: [
     ...parametersOf("moe_intermediate_size", true),

@@ -112,7 +112,6 @@ export const nomicBert: Architecture = {
 export const nomicBertMoe: Architecture = {
   ...nomicBert,
   name: "nomic-bert-moe",
-  memory: { keepsNothing: true },
   claims: (config) => Boolean(field(config, "moe_every_n_layers")),
   parameters: [
     ...encoderParameters,
@@ -150,7 +149,6 @@ export const nomicBertMoe: Architecture = {
 export const jinaBertV3: Architecture = {
   ...xlmRoberta,
   name: "jina-bert-v3",
-  memory: { keepsNothing: true },
   claims: (config) => Array.isArray(field(config, "lora_adaptations")),
   hasRope: true,
   aliases: { rotary_emb_base: "rope_theta" },

@@ -4,8 +4,7 @@ import type { ParameterRule } from "../architectures/architecture.ts";
 import { architectureOfConfig } from "../architectures/index.ts";
 import { textParameters } from "../architectures/parameters.ts";
 import { Config, resolveConfig } from "../config.ts";
-import type { HfFiles } from "../hf-files.ts";
-import { isJsonObject, type JsonObject } from "../json.ts";
+import { type HfFiles, textConfig } from "../hf-files.ts";
 import { string } from "../metadata-values.ts";
 
 /** By the family's own rules, or by those of most families where the class is unknown. Keys without a usable value are missing. */
@@ -33,13 +32,8 @@ function rulesFor(files: HfFiles): Rules {
     const { name, parameters } = architecture;
     return { name, parameters, config: resolveConfig(settings, architecture) };
   });
-  return own ?? { name: "unknown", parameters: textParameters, config: flatConfig(files.config) };
-}
-
-/** The settings of the language model of a multimodal model stand one level down. */
-function flatConfig(config: JsonObject): Config {
-  const text = config["text_config"];
-  return new Config(new Map(Object.entries({ ...config, ...(isJsonObject(text) ? text : {}) })));
+  const config = new Config(new Map(Object.entries(textConfig(files.config))));
+  return own ?? { name: "unknown", parameters: textParameters, config };
 }
 
 function ifUsable<T>(value: () => T): T | undefined {

@@ -1,4 +1,8 @@
-/** What a tensor does in a model, from its name, Hugging Face's or GGUF's. */
+/**
+ * The columns of the picture of all tensors: what each does in a layer, from its name, Hugging Face's or GGUF's. Finer than the roles
+ * of `@requant/models`, which know no queries, keys or gates, and only for looking: nothing is decided by it. A tensor whose name is
+ * not here gets a column under that name.
+ */
 
 export interface TensorPlace {
   /** The number of its layer; undefined for what stands outside of layers. */

@@ -5,6 +5,7 @@ import type { Choice } from "../host/locations.ts";
 import type { OpenedModel } from "../host/methods/open.ts";
 import type { Refusal } from "../host/protocol.ts";
 import { type OpenRequest, requestName } from "../open/open-request.ts";
+import { forgetComparisons } from "./comparisons.ts";
 import { forgetConversion } from "./conversion.ts";
 import { forgetExamination } from "./examinations.ts";
 
@@ -81,6 +82,7 @@ export function closeEntry(key: number): void {
   if (entry?.state.kind === "open") {
     forgetConversion(entry.state.model.id);
     forgetExamination(entry.state.model.id);
+    forgetComparisons(entry.state.model.id);
     void call("closeModel", { id: entry.state.model.id });
   }
   entries.value = entries.value.filter((one) => one.key !== key);

@@ -2,10 +2,9 @@ import { signal } from "@preact/signals";
 import type { VerifiedTensor } from "@requant/convert";
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { call, refusalFrom } from "../host/client.ts";
 import type { ComparedModels } from "../host/methods/compare.ts";
 import type { OpenedModel } from "../host/methods/open.ts";
-import type { Refusal } from "../host/protocol.ts";
+import { comparisonOf } from "../state/comparisons.ts";
 import { openEntries } from "../state/models.ts";
 import { strings } from "../strings.ts";
 import { Grid } from "../ui/grid.tsx";
@@ -18,42 +17,8 @@ import { useHost } from "../ui/use-host.ts";
 import { ErrorMap } from "./error-map.tsx";
 import { Findings } from "./findings.tsx";
 
-type State =
-  | { readonly kind: "running"; readonly share: number; readonly abort: AbortController }
-  | { readonly kind: "done"; readonly compared: ComparedModels }
-  | { readonly kind: "refused"; readonly refusal: Refusal };
-
-/** Comparisons by the numbers of both models: they outlive the view. */
-const states = signal<ReadonlyMap<string, State>>(new Map());
 /** The other model that was chosen last, by the first. */
 const others = signal<ReadonlyMap<number, number>>(new Map());
-
-function setState(key: string, state: State | undefined): void {
-  const next = new Map(states.value);
-  if (state === undefined) next.delete(key);
-  else next.set(key, state);
-  states.value = next;
-}
-
-async function start(key: string, a: number, b: number): Promise<void> {
-  const abort = new AbortController();
-  setState(key, { kind: "running", share: 0, abort });
-  try {
-    const compared = await call(
-      "compare",
-      { a, b },
-      {
-        signal: abort.signal,
-        onProgress: (value) =>
-          setState(key, { kind: "running", share: (value as { share: number }).share, abort }),
-      },
-    );
-    setState(key, { kind: "done", compared });
-  } catch (error) {
-    const refusal = refusalFrom(error);
-    setState(key, refusal.isStopped ? undefined : { kind: "refused", refusal });
-  }
-}
 
 /** Compares the model with another open one, whatever their formats. */
 export function Compare({ model }: { readonly model: OpenedModel }): JSX.Element {
@@ -84,26 +49,26 @@ interface PairProps {
 
 function Pair({ a, b }: PairProps): JSX.Element {
   const text = strings.compare;
-  const key = `${String(a.id)} ${String(b.id)}`;
-  const state = states.value.get(key);
+  const comparison = comparisonOf({ a: a.id, b: b.id });
+  const state = comparison.state.value;
   return (
     <>
-      {state?.kind === "running" ? (
+      {state.kind === "running" ? (
         <p>
           <progress value={state.share} aria-label={text.running} /> {text.running}{" "}
-          <button type="button" onClick={() => state.abort.abort()}>
+          <button type="button" onClick={() => comparison.stop()}>
             {strings.stop}
           </button>
         </p>
       ) : (
         <p>
-          <button type="button" class="primary" onClick={() => void start(key, a.id, b.id)}>
+          <button type="button" class="primary" onClick={() => void comparison.start()}>
             {text.start}
           </button>
         </p>
       )}
-      {state?.kind === "refused" ? <Findings findings={[state.refusal]} /> : null}
-      {state?.kind === "done" ? <Result compared={state.compared} /> : null}
+      {state.kind === "refused" ? <Findings findings={[state.refusal]} /> : null}
+      {state.kind === "done" ? <Result compared={state.compared} /> : null}
       <MetadataDiff a={a.id} b={b.id} />
     </>
   );
