@@ -60,6 +60,33 @@ describe("integers", () => {
     }
   });
 
+  it.each([
+    [
+      "the middle of the bounds is no scale",
+      0.001043383264914155,
+      [
+        70, 124, 86, -10, 123, -101, -50, 71, 104, -106, -20, -24, -96, -67, 15, -63, -51, 8, -53, 74, -104,
+        -128, 36, 79, 44, 83, 114, 90, -78, -73, -75, -110,
+      ],
+    ],
+    [
+      "levels of more than 8 bits fit, too",
+      0.001027377089485526,
+      [
+        37, -3, 79, 91, -30, 116, 90, -44, 74, 81, 48, 25, 124, -12, 127, -27, 126, -47, 115, -124, 79, 65,
+        -64, -9, -125, 28, 84, -90, 7, -37, 14, -26,
+      ],
+    ],
+  ])("of 8 bits in BF16 are found where %s", (_, scale, codes) => {
+    // a search over 200 000 random groups of 32 codes met each of these once
+    const row = codes.map((code) => roundedTo("BF16", Math.fround(scale * code)));
+    // one row alone is too little for a grid
+    const values = Float32Array.from([row, row, row, row].flat());
+    const found = gridOf(values, "BF16", row.length);
+    expect(found?.grid).toMatchObject({ levels: "integer", bits: 8, blockColumns: -1 });
+    expect(found === undefined ? -1 : missed(values, "BF16", found.grid, row.length)).toBe(0);
+  });
+
   it("have facts that name their codes, zero points and scales", () => {
     const values = onGrid(rows, columns, {
       bits: 4,

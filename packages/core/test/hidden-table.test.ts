@@ -81,6 +81,20 @@ describe("made here", () => {
     }
   });
 
+  it("NVFP4 rounded to BF16, with a group whose magnitudes 4 and 2 may be 6 and 3, too", () => {
+    const factor = Math.fround(0.000123);
+    const scaleOf = (code: number): number => Math.fround(factor * (E4M3_VALUES[code] ?? 1));
+    const { values } = layer(E2M1_VALUES, 1, 16, () => scaleOf(64 + Math.floor(random() * 63)));
+    // 256 × 4 / 6 is no E4M3 number
+    const scale = scaleOf(E4M3_VALUES.indexOf(256));
+    for (let i = 0; i < 16; i++) values[i] = scale * (i % 2 === 0 ? 4 : -2);
+    const rounded = values.map((value) => roundedTo("BF16", value));
+    expect(describedGrid({ rows, columns, values: rounded }, "BF16")).toBe(
+      "NVFP4, groups of 16 columns, E4M3 scales, each value rounded to bf16",
+    );
+    expectReproduced(rounded, columns, "BF16");
+  });
+
   it("FP8 with an f32 scale for each block of 128 × 128, in F32 and rounded to BF16", () => {
     const { values } = layer(E4M3_VALUES, 128, 128, () => Math.fround(random() * 0.001));
     // scales of fewer bits may give the same bf16 numbers, and are preferred

@@ -16,6 +16,7 @@ import {
   roundedTo,
   type ScaleBounds,
 } from "./hidden-step.ts";
+import { possibleBounds } from "./possible-bounds.ts";
 
 /** The floats of one group: runs of one row, or of several. */
 export interface Group {
@@ -101,6 +102,7 @@ export function integerFit(type: HidingType): FitGroup {
     if (exact !== undefined && (isSingle || most <= FEW_STEPS)) return withStorableScale(exact);
     if (!gather(magnitudes, group)) return undefined;
     const last = exact === undefined ? MOST_STEPS : Math.floor(most / 2);
+    const doubtful: number[] = [];
     for (let top = 1; top <= last; top++) {
       const narrows = isSingle
         ? narrowScale(magnitudes, nearestInteger, top, bounds)
@@ -109,9 +111,12 @@ export function integerFit(type: HidingType): FitGroup {
       const fit =
         roundedFit(magnitudes, bounds, type, top) ??
         (bounds.areSettled ? undefined : nearestFit(magnitudes, bounds, type, top));
-      if (fit !== undefined) return isNarrow(fit) ? fit : undefined;
+      if (fit !== undefined && isNarrow(fit)) return fit;
+      // more steps are no narrower
+      if (fit !== undefined) break;
+      if (!bounds.areSettled) doubtful.push(top);
     }
-    return exact === undefined ? undefined : withStorableScale(exact);
+    return exact === undefined ? possibleFit(magnitudes, doubtful, type) : withStorableScale(exact);
   };
 }
 
@@ -164,6 +169,23 @@ function nearestFit(
 ): GroupFit | undefined {
   const nearest = nearestBounds(magnitudes, bounds);
   return nearest === undefined ? undefined : roundedFit(magnitudes, nearest, type, top);
+}
+
+/** Where neither the middle of the bounds nor the nearest integers were right: all scales that are possible. */
+function possibleFit(
+  magnitudes: Magnitudes,
+  tops: readonly number[],
+  type: HidingType,
+): GroupFit | undefined {
+  const bounds: ScaleBounds = { low: 0, high: 0 };
+  for (const top of tops) {
+    narrowStep(magnitudes, top, bounds);
+    for (const range of possibleBounds(magnitudes, bounds)) {
+      const fit = roundedFit(magnitudes, range, type, top);
+      if (fit !== undefined && isNarrow(fit)) return fit;
+    }
+  }
+  return undefined;
 }
 
 /** The f16 numbers in bounds, the nearest to the middle first. */

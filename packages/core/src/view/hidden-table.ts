@@ -179,22 +179,37 @@ export function nvfp4Factor(
   holds: HoldsFactor,
 ): number | undefined {
   const magnitudes = new Magnitudes(type);
-  const scales = new Magnitudes("F32");
   const all = [...groups];
+  const scales = new Magnitudes("F32");
+  // not those of a group whose magnitudes are 4 and 2, say: they may be 6 and 3
+  const certain = new Magnitudes("F32");
   scales.start(all.length);
+  certain.start(all.length);
   const bounds = { low: 0, high: 0 };
   for (const group of all) {
     if (!gather(magnitudes, group)) return undefined;
     if (magnitudes.length === 0) continue;
-    const fits = E2M1_TOPS.some((top) => narrowScale(magnitudes, nearestE2m1, top, bounds));
-    if (!fits) return undefined;
+    const tops = E2M1_TOPS.filter((top) => narrowScale(magnitudes, nearestE2m1, top, bounds));
+    const [first] = tops;
+    if (first === undefined) return undefined;
+    narrowScale(magnitudes, nearestE2m1, first, bounds);
     // the group's scale was itself rounded to f32
     const [low, high] = [2 * bounds.low * (1 - F32_STEP), 2 * bounds.high * (1 + F32_STEP)];
-    scales.set(scales.length++, (low + high) / 2, low, high);
+    const isCertain = tops.every((top) => Number.isInteger(Math.log2(first / top)));
+    for (const list of isCertain ? [scales, certain] : [scales]) {
+      list.set(list.length++, (low + high) / 2, low, high);
+    }
   }
   if (scales.length === 0) return undefined;
   // what has no factor has the factor 1
   if (holds(1)) return 1;
+  return factorOf(scales, holds) ?? (certain.length < scales.length ? factorOf(certain, holds) : undefined);
+}
+
+/** The factor of which all scales are E4M3 numbers. */
+function factorOf(scales: Magnitudes, holds: HoldsFactor): number | undefined {
+  if (scales.length === 0) return undefined;
+  const bounds = { low: 0, high: 0 };
   for (const top of E4M3_TOPS) {
     if (!narrowScale(scales, nearestE4m3, top, bounds)) continue;
     for (const factor of scalesBetween(bounds.low, bounds.high)) if (holds(factor)) return factor;

@@ -111,13 +111,18 @@ async function takeAway(path: string, subject: string): Promise<void> {
   await unlink(mine).catch(() => {});
 }
 
-/** What a process that was killed inside `takeAway` left: old locks under names of its own. The lock is held now. */
+/**
+ * Removes what a process that was killed inside `takeAway` left: old locks under names of its own. A younger one may be the
+ * lock of a running process that `takeAway` is about to put back.
+ */
 async function removeLeftovers(path: string): Promise<void> {
   const [folder, start] = [dirname(path), `${basename(path)}.`];
   const names = await readdir(folder).catch(() => []);
   for (const name of names) {
-    const isLeft = name.startsWith(start) && /^[0-9a-f]{16}$/.test(name.slice(start.length));
-    if (isLeft) await unlink(join(folder, name)).catch(() => {});
+    if (!name.startsWith(start) || !/^[0-9a-f]{16}$/.test(name.slice(start.length))) continue;
+    const left = join(folder, name);
+    const age = await ageOf(left).catch(() => 0);
+    if (age > silence) await unlink(left).catch(() => {});
   }
 }
 
