@@ -91,6 +91,8 @@ describe.skipIf(whyNoPage !== undefined)(`pictures (skipped: ${whyNoPage ?? ""})
     const layer = map
       .getByRole("row")
       .filter({ has: page.getByRole("rowheader", { name: "1", exact: true }) });
+    // texts are read at once, however few cells there are
+    await layer.getByRole("gridcell").first().waitFor();
     const headers = await map.getByRole("columnheader").allTextContents();
     const cells = await layer.getByRole("gridcell").allTextContents();
     for (const [role, own] of [
