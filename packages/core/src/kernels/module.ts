@@ -1,3 +1,4 @@
+import { fromBase64 } from "./base64.ts";
 import { kernelMemory, placeTable } from "./memory.ts";
 import { kernelsAreInstalled } from "./switch.ts";
 
@@ -60,8 +61,7 @@ function exported(exports: WebAssembly.Exports, name: string): Kernel | undefine
  */
 function instantiate(wasm: string): WebAssembly.Exports {
   try {
-    const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
-    const module = new WebAssembly.Module(bytes);
+    const module = new WebAssembly.Module(fromBase64(wasm));
     return new WebAssembly.Instance(module, { env: { memory: kernelMemory() } }).exports;
   } catch {
     return {};

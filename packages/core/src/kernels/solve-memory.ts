@@ -4,6 +4,7 @@
  */
 import { wasm } from "../generated/solve-kernels.ts";
 import type { SolveFactor } from "../solve/factor.ts";
+import { fromBase64 } from "./base64.ts";
 import type { Kernel } from "./module.ts";
 import { kernelsAreInstalled } from "./switch.ts";
 
@@ -96,7 +97,7 @@ export function instantiate(
 ): { readonly buffer: ArrayBuffer; readonly exports: WebAssembly.Exports } | undefined {
   if (pages > MOST_PAGES) return undefined;
   try {
-    compiled ??= new WebAssembly.Module(Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0)));
+    compiled ??= new WebAssembly.Module(fromBase64(wasm));
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
     return { buffer: memory.buffer, exports };
