@@ -163,6 +163,16 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
     expect(texts.filter((text) => /from ?"(?:node:)?crypto"/.test(text))).toEqual([]);
   });
 
+  it("loads no families of models and no packed formats in the threads of a conversion", () => {
+    const texts = [...loads("node-worker.js", "first")].map((file) =>
+      readFileSync(new URL(file, built), "utf8"),
+    );
+    expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(950_000);
+    const holding = (text: string): number => texts.filter((own) => own.includes(text)).length;
+    expect(holding("class PieceMaker")).toBeGreaterThan(0);
+    for (const text of ["Qwen2ForCausalLM", "quantize_config.json"]) expect(holding(text), text).toBe(0);
+  });
+
   it("passes on the licences of what is inside", () => {
     expect(readdirSync(built)).toContain("THIRD-PARTY-NOTICES.txt");
     const notices = readFileSync(new URL("THIRD-PARTY-NOTICES.txt", built), "utf8");

@@ -1,10 +1,10 @@
 /** What stands in for the inputs of a table of embeddings, whose rows are looked up: the weights that read them first. */
 import type { LinearInput } from "../observer.ts";
+import { EMBEDDING_NAME } from "./embedding-name.ts";
 import type { HeadPlan } from "./head.ts";
 import type { LayerPlan, LinearPlan, NormPlan } from "./layer-plan.ts";
 import { loadNorm } from "./linear.ts";
 import type { Pass } from "./pass.ts";
-import { EMBEDDING_NAME } from "./settings.ts";
 
 /** Weights of the first layer, and the norm before them. */
 interface Readers {

@@ -1,8 +1,8 @@
 /** Tokens to hidden states. */
 import { UsageError } from "@requant/core";
 import type { HiddenStates } from "../hidden-states.ts";
+import { EMBEDDING_NAME } from "./embedding-name.ts";
 import { batchesOf, type Pass, writeBatch } from "./pass.ts";
-import { EMBEDDING_NAME } from "./settings.ts";
 
 /** Reads the rows of these tokens, neighbours together, each once. */
 async function readRowsOf(

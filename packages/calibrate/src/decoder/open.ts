@@ -4,6 +4,7 @@ import { referenceCompute } from "../compute/reference.ts";
 import { type HiddenStates, memoryStates } from "../hidden-states.ts";
 import type { LinearInput, Observer } from "../observer.ts";
 import { embed } from "./embedding.ts";
+import { EMBEDDING_NAME } from "./embedding-name.ts";
 import { embeddingInput, embeddingReaders, observeReaders } from "./embedding-readers.ts";
 import { type DecoderHead, type HeadPlan, openHead } from "./head.ts";
 import { inputsOf } from "./inputs.ts";
@@ -13,7 +14,7 @@ import { readWhole } from "./linear.ts";
 import type { Pass } from "./pass.ts";
 import { type RopeTable, ropeTable } from "./rope.ts";
 import { Scratch } from "./scratch.ts";
-import { type DecoderSettings, decoderSettings, EMBEDDING_NAME } from "./settings.ts";
+import { type DecoderSettings, decoderSettings } from "./settings.ts";
 import type { DecoderSource } from "./source.ts";
 
 /** Options of `openDecoder`. */

@@ -2,12 +2,10 @@
 import { FormatError, UnsupportedError } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import { type DecoderDescription, decoderNamed, decoderNames, knownRopeScalings } from "@requant/models";
+import { EMBEDDING_NAME } from "./embedding-name.ts";
 import type { RopeSettings } from "./rope.ts";
 import type { RouterSettings } from "./router.ts";
 import { type DecoderSource, type Keys, keysOf } from "./source.ts";
-
-/** GGUF name of the table of embeddings. */
-export const EMBEDDING_NAME = "token_embd.weight";
 
 export interface DecoderSettings {
   readonly architecture: string;

@@ -9,13 +9,15 @@ export function displayWidth(text: string): number {
   return ASCII.test(text) ? text.length : stringWidth(text);
 }
 
-const graphemes = new Intl.Segmenter();
+/** Made when a text is first cut: making it takes longer than most commands need for all else that they print. */
+let graphemes: Intl.Segmenter | undefined;
 
 /** Printable text of at most `columns` columns of a terminal, the middle of a wider one replaced by an ellipsis. */
 export function fitted(text: string, columns: number): string {
   // cut by characters first, which bounds the work, and then by width
   const short = bounded(text, columns);
   if (displayWidth(short) <= columns) return short;
+  graphemes ??= new Intl.Segmenter();
   const parts = Array.from(graphemes.segment(short), ({ segment }) => segment);
   const start = withinWidth(parts, Math.ceil((columns - 1) / 2));
   const end = withinWidth(parts.toReversed(), columns - 1 - displayWidth(start.join("")));

@@ -12,7 +12,6 @@ import type { ErrorMeter, Measured } from "./error-meter.ts";
 import { errorMeter } from "./error-meter-twin.ts";
 import { type ColumnImportance, GuideCache } from "./guides.ts";
 import { blockSizeOf } from "./measured.ts";
-import { packedWeight } from "./pack-weight.ts";
 import type { Job, Piece, PieceResult, Work } from "./pieces.ts";
 import { checksumsOf, type ReadBack } from "./read-back.ts";
 import { type MakeRows, rowsMaker } from "./ways/make-rows.ts";
@@ -164,6 +163,8 @@ export class PieceMaker {
     const { bandByteLength } = this.options;
     const options = { bandByteLength, signal };
     const guide = this.guides.of(tensor);
+    // with all that packed formats need, which a thread that makes no packed weight never loads
+    const { packedWeight } = await import("./pack-weight.ts");
     const { bytes: parts, measured, output } = await packedWeight(this.model, tensor, options, guide);
     const sums = {
       ...(measured === undefined ? noError : sumsOf(measured)),

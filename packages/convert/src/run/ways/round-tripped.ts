@@ -9,7 +9,6 @@ import type { PlanTensor } from "../../plan/plan.ts";
 import { type PlanThrough, throughOf } from "../../plan/way.ts";
 import { type Band, guideAt, type Rows, rowsOf, rowUnits, type WayRunner } from "../bands.ts";
 import type { MatrixGuide, WeightGuide } from "../guides.ts";
-import { packedRoundTrip } from "../pack-weight.ts";
 import { guidedBlocks } from "./guided-blocks.ts";
 
 /** Values of a band as they come back. */
@@ -70,6 +69,7 @@ async function throughReader(
 ): Promise<Through> {
   if (through.kind === "packed") {
     const options = { bandByteLength: BAND_BYTE_LENGTH };
+    const { packedRoundTrip } = await import("../pack-weight.ts");
     const weight = await packedRoundTrip(model, task, through.weight, options, guide);
     return (values, { start, end }) => {
       const seen = new Float32Array(values.length);
