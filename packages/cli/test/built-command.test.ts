@@ -169,7 +169,7 @@ describe.skipIf(!existsSync(command))("the built command (skipped: not built)", 
     );
     expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(950_000);
     const holding = (text: string): number => texts.filter((own) => own.includes(text)).length;
-    expect(holding("class PieceMaker")).toBeGreaterThan(0);
+    expect(holding("PieceMaker")).toBeGreaterThan(0);
     for (const text of ["Qwen2ForCausalLM", "quantize_config.json"]) expect(holding(text), text).toBe(0);
   });
 
