@@ -257,7 +257,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option(...resumeOption);
 
   command(
-    "doctor <model>",
+    "doctor [model]",
     "everything wrong with a model in one pass, each finding with a code and a remedy",
     async () => (await import("./commands/doctor.ts")).doctor,
   )
@@ -265,7 +265,13 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option(
       "--for <program>",
       "what is to run it: llama.cpp, vllm, transformers or exllamav2 (default: what its format is made for)",
-    );
+    )
+    .option(
+      "--report <file>",
+      "write a file to attach to an issue, or - for standard output: versions, header facts and findings, without weights, paths, names of people or tokens; without a model the versions alone",
+    )
+    .option("--to <target>", "with --report: also the plan of this conversion")
+    .option("--overwrite", "with --report: replace an existing file");
 
   command(
     "dump <model> <tensor>",

@@ -1,7 +1,7 @@
 import { isCodecError } from "@requant/core";
 import { CommanderError } from "commander";
 import { buildProgram } from "./args.ts";
-import { errorDocument, exitStatus, isAbort, namedFault, statusOfError } from "./exit.ts";
+import { errorDocument, exitStatus, isAbort, namedFault, REPORT_HINT, statusOfError } from "./exit.ts";
 import { showError } from "./render/error.ts";
 import { spellOptions } from "./render/options.ts";
 import { printableLines } from "./render/text.ts";
@@ -37,6 +37,7 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
       return exitStatus.usage;
     }
     showError(streams, json, await documentOf(error));
+    if (!json && isCodecError(error) && error.code === "UNSUPPORTED") streams.err.write(`  ${REPORT_HINT}\n`);
     if (debug && error instanceof Error) streams.err.write(`${printableLines(error.stack ?? "")}\n`);
     return isAbort(error) || abort.signal.aborted ? exitStatus.interrupted : statusOfError(error);
   } finally {
