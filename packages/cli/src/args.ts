@@ -1,8 +1,8 @@
-import { UsageError } from "@requant/core";
-import { didYouMean } from "@requant/core/text";
 import { Command } from "commander";
+import { takeDefaults, takenWords } from "./config/defaults.ts";
 import type { Context, Handler } from "./context.ts";
 import { based, conversion, resumedOutput, sized, written } from "./conversion-options.ts";
+import { examplesText } from "./examples.ts";
 import { fleetOptions } from "./fleet-options.ts";
 import {
   calibrationTextHelp,
@@ -15,9 +15,11 @@ import {
 } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
 import { needs, refuseMissing } from "./needed-options.ts";
+import { notACommand, programHelp, topicsHelp } from "./no-command.ts";
 import { collect, port, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
+import { tell } from "./render/tell.ts";
 import { refuseRepeated } from "./repeated-options.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
 import { VERSION } from "./version.ts";
@@ -43,19 +45,16 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       getOutHelpWidth: () => look.width,
       getOutHasColors: () => colors.isColorSupported,
     })
-    .addHelpText("after", `\n${paragraph(afterHelp, look)}`)
+    .addHelpText("after", `\n${paragraph(topicsHelp, look)}`)
     // what is no command is named below, before its options are looked at
     .allowUnknownOption()
     .argument("[words...]")
     .usage("<command> [options]")
     .hook("preSubcommand", (_, subcommand) => refuseRepeated(subcommand))
     .action((words: readonly string[]) => {
-      throw notACommand(
-        words.find((word) => !COMMON.includes(word)),
-        program,
-      );
+      throw notACommand(words, program);
     });
-  program.helpInformation = withoutArguments(program);
+  program.helpInformation = programHelp(program);
 
   const command = (usage: string, description: string, load: () => Promise<Handler>): Command => {
     const added = program
@@ -64,6 +63,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       .option("--json", "one JSON document on stdout; an error is one JSON line on stderr")
       .option("--quiet", "no progress, no messages")
       .option("--debug", "stack traces")
+      .option("--no-config", "leave out the defaults of files: requant help config")
       .exitOverride();
     if (/[<[](?:model|a)[\]>]/.test(usage)) {
       added
@@ -77,13 +77,19 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         );
     }
     added.action(async () => {
+      const { taken, updateNotice } = await takeDefaults(added, program.commands);
       const options = added.opts<CommonOptions & Record<string, unknown>>();
       refuseMissing(added, options);
       const args = added.processedArgs
         .flat()
         .filter((argument): argument is string => typeof argument === "string");
-      const context: Context = { streams, signal, look, options };
+      const context: Context = { streams: { ...streams, defaults: taken }, signal, look, options };
+      for (const words of takenWords(taken)) tell(words, context);
+      const notice = updateNotice
+        ? await (await import("./update-notice.ts")).startUpdateNotice(context)
+        : undefined;
       done(await (await load())(args, options, context));
+      await notice?.();
     });
     return added;
   };
@@ -340,41 +346,8 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     return 0;
   });
 
+  for (const each of program.commands) each.addHelpText("after", () => examplesText(each.name()));
   return program;
-}
-
-/** What `help` tells beside the commands; see `help.ts`. */
-const afterHelp = "Topics of help: targets, models, output, sizes, status. For example: requant help targets";
-
-/** Options of every command, which say nothing alone. */
-const COMMON: readonly string[] = ["--json", "--quiet", "--debug"];
-
-function notACommand(word: string | undefined, program: Command): UsageError {
-  const names = program.commands.map((command) => command.name());
-  const hint = `The commands are ${names.join(", ")}. See requant --help.`;
-  if (word === undefined) return new UsageError("There is no command to run.", { hint });
-  if (word.startsWith("-")) {
-    const flags = program.options.flatMap(({ long }) => long ?? []);
-    return new UsageError(
-      `There is no option ${word} before a command.${didYouMean(word, [...flags, "--help"])}`,
-      {
-        hint: "Write the command first: requant <command> [options]. See requant --help.",
-      },
-    );
-  }
-  return new UsageError(`There is no command "${word}".${didYouMean(word, names)}`, { hint });
-}
-
-/** The help of the program itself, whose words are commands and no arguments. */
-function withoutArguments(program: Command): Command["helpInformation"] {
-  const all = program.helpInformation.bind(program);
-  return (context) => {
-    const lines = all(context).split("\n");
-    const start = lines.indexOf("Arguments:");
-    if (start < 0) return lines.join("\n");
-    const length = lines.slice(start + 1).findIndex((line) => !line.startsWith(" ")) + 1;
-    return lines.toSpliced(start - 1, length + 1).join("\n");
-  };
 }
 
 const contextOption = [

@@ -149,7 +149,7 @@ describe("help --json", () => {
     const all = JSON.parse((await requant("help", "--json")).out);
     const one = JSON.parse((await requant("help", "convert", "--json")).out);
     expect(all.commands.find(({ name }: { name: string }) => name === "convert")).toEqual(one);
-    expect(all.topics).toEqual(["targets", "models", "output", "sizes", "status"]);
+    expect(all.topics).toEqual(["targets", "models", "output", "sizes", "status", "config", "environment"]);
     expect(one).toMatchObject({
       usage: "requant convert [options] <model> <output>",
       arguments: [
