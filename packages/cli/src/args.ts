@@ -331,10 +331,19 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--port <n>", "the port; 0 takes any that is free", port, 4357)
     .option("--host <address>", "the address of this machine to listen at", "127.0.0.1");
 
-  command("completion <shell>", "completion for bash, zsh or fish", async () => async ([shell], _, given) => {
-    const { completion } = await import("./commands/completion.ts");
-    return completion(shell ?? "", program, given);
-  });
+  command(
+    "completion [shell]",
+    "completion for bash, zsh, fish or powershell",
+    async () =>
+      async ([shell], own, given) => {
+        const { completion } = await import("./commands/completion.ts");
+        const { tensors } = own;
+        return completion(shell, typeof tensors === "string" ? tensors : undefined, program, given);
+      },
+  ).option(
+    "--tensors <model>",
+    "in place of a shell: names of the tensors of a model on this machine, for the scripts",
+  );
 
   command("help [topic]", "a command, or one of the topics below", async () => async ([topic], _, given) => {
     const { help } = await import("./help.ts");

@@ -71,7 +71,10 @@ const lines: Readonly<Record<string, readonly (readonly [line: string, does: str
   split: [["requant split model.gguf parts/model.gguf --max-size 1MB", "several files"]],
   merge: [["requant merge parts/model-00001-of-00003.gguf one.gguf", "any of the files names them all"]],
   ui: [["requant ui model.gguf --port 0", "a page in the browser, until Ctrl-C"]],
-  completion: [["requant completion bash", "the script; source <(requant completion bash) uses it"]],
+  completion: [
+    ["requant completion bash", "the script; source <(requant completion bash) uses it"],
+    ["requant completion powershell", "the script; | Out-String | Invoke-Expression uses it"],
+  ],
   help: [
     ["requant help targets", "a topic"],
     ["requant help convert", "a command"],
