@@ -177,6 +177,11 @@ export async function help(
 /** Characters of a line that no paragraph of help fills. */
 const WIDEST = 10_000;
 
+/** The text of a topic. */
+export async function topicText(name: string, look: Look): Promise<string> {
+  return (await topics[name]?.(look)) ?? "";
+}
+
 /** Names of the topics. */
 export const helpTopics: readonly string[] = Object.keys(topics);
 
