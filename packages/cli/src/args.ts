@@ -2,7 +2,6 @@ import { Command } from "commander";
 import { takeDefaults, takenWords } from "./config/defaults.ts";
 import type { Context, Handler } from "./context.ts";
 import { based, conversion, resumedOutput, sized, written } from "./conversion-options.ts";
-import { examplesText } from "./examples.ts";
 import { fleetOptions } from "./fleet-options.ts";
 import {
   calibrationTextHelp,
@@ -24,8 +23,16 @@ import { refuseRepeated } from "./repeated-options.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
 import { VERSION } from "./version.ts";
 
-/** The whole command line. Handlers load when called, so that `--help` and the small commands start fast. */
-export function buildProgram(streams: Streams, signal: AbortSignal, done: (status: number) => void): Command {
+/**
+ * The whole command line. Handlers load when called, so that `--help` and the small commands start fast.
+ * @param examples what ends the help of a command; only help needs it
+ */
+export function buildProgram(
+  streams: Streams,
+  signal: AbortSignal,
+  done: (status: number) => void,
+  examples: (command: string) => string = () => "",
+): Command {
   const look = lookOf(streams.out);
   const { colors } = look;
   const program = new Command("requant");
@@ -355,7 +362,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     return 0;
   });
 
-  for (const each of program.commands) each.addHelpText("after", () => examplesText(each.name()));
+  for (const each of program.commands) each.addHelpText("after", () => examples(each.name()));
   return program;
 }
 

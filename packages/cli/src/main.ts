@@ -11,6 +11,9 @@ import { usageError } from "./usage.ts";
 /** What asks a command to stop; SIGHUP comes from a terminal that is closed. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+/** Words that show help, which has examples. */
+const HELP: readonly string[] = ["help", "--help", "-h"];
+
 /**
  * Runs one command line and returns its exit status. Never throws and never ends the process, so that a test, or
  * another program, can call it.
@@ -22,9 +25,16 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
   const json = argv.includes("--json");
   const debug = argv.includes("--debug");
   let status: number = exitStatus.done;
-  const program = buildProgram(streams, abort.signal, (result) => {
-    status = result;
-  });
+  const asksForHelp = argv.some((word) => HELP.includes(word));
+  const examples = asksForHelp ? (await import("./examples.ts")).examplesText : undefined;
+  const program = buildProgram(
+    streams,
+    abort.signal,
+    (result) => {
+      status = result;
+    },
+    examples,
+  );
   try {
     await program.parseAsync([...argv], { from: "user" });
     return status;
