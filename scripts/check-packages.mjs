@@ -16,7 +16,7 @@ function ownRules(manifest, folder, packed) {
   if (manifest.publishConfig?.access !== "public") faults.push("publishConfig.access is not public");
   if (manifest.repository?.directory !== folder) faults.push(`repository.directory is not ${folder}`);
   for (const file of packed)
-    if (!/^(dist\/|README\.md$|LICENSE$|package\.json$|CHANGELOG\.md$)/.test(file))
+    if (!/^(dist\/|man\/[^/]+\.1$|README\.md$|LICENSE$|package\.json$|CHANGELOG\.md$)/.test(file))
       faults.push(`it would publish ${file}`);
   return faults;
 }

@@ -1,6 +1,5 @@
-import { UsageError } from "@requant/core";
-import { didYouMean } from "@requant/core/text";
 import { Command } from "commander";
+import { takeDefaults, takenWords } from "./config/defaults.ts";
 import type { Context, Handler } from "./context.ts";
 import { based, conversion, resumedOutput, sized, written } from "./conversion-options.ts";
 import { fleetOptions } from "./fleet-options.ts";
@@ -15,15 +14,25 @@ import {
 } from "./measure-options.ts";
 import { metadataOptions } from "./metadata-options.ts";
 import { needs, refuseMissing } from "./needed-options.ts";
+import { notACommand, programHelp, topicsHelp } from "./no-command.ts";
 import { collect, port, positive, tolerance } from "./option-values.ts";
 import { lookOf } from "./render/look.ts";
 import { paragraph } from "./render/table.ts";
+import { tell } from "./render/tell.ts";
 import { refuseRepeated } from "./repeated-options.ts";
 import type { CommonOptions, Streams } from "./streams.ts";
 import { VERSION } from "./version.ts";
 
-/** The whole command line. Handlers load when called, so that `--help` and the small commands start fast. */
-export function buildProgram(streams: Streams, signal: AbortSignal, done: (status: number) => void): Command {
+/**
+ * The whole command line. Handlers load when called, so that `--help` and the small commands start fast.
+ * @param examples what ends the help of a command; only help needs it
+ */
+export function buildProgram(
+  streams: Streams,
+  signal: AbortSignal,
+  done: (status: number) => void,
+  examples: (command: string) => string = () => "",
+): Command {
   const look = lookOf(streams.out);
   const { colors } = look;
   const program = new Command("requant");
@@ -43,19 +52,16 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       getOutHelpWidth: () => look.width,
       getOutHasColors: () => colors.isColorSupported,
     })
-    .addHelpText("after", `\n${paragraph(afterHelp, look)}`)
+    .addHelpText("after", `\n${paragraph(topicsHelp, look)}`)
     // what is no command is named below, before its options are looked at
     .allowUnknownOption()
     .argument("[words...]")
     .usage("<command> [options]")
     .hook("preSubcommand", (_, subcommand) => refuseRepeated(subcommand))
     .action((words: readonly string[]) => {
-      throw notACommand(
-        words.find((word) => !COMMON.includes(word)),
-        program,
-      );
+      throw notACommand(words, program);
     });
-  program.helpInformation = withoutArguments(program);
+  program.helpInformation = programHelp(program);
 
   const command = (usage: string, description: string, load: () => Promise<Handler>): Command => {
     const added = program
@@ -64,6 +70,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
       .option("--json", "one JSON document on stdout; an error is one JSON line on stderr")
       .option("--quiet", "no progress, no messages")
       .option("--debug", "stack traces")
+      .option("--no-config", "leave out the defaults of files: requant help config")
       .exitOverride();
     if (/[<[](?:model|a)[\]>]/.test(usage)) {
       added
@@ -77,13 +84,19 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
         );
     }
     added.action(async () => {
+      const { taken, updateNotice } = await takeDefaults(added, program.commands);
       const options = added.opts<CommonOptions & Record<string, unknown>>();
       refuseMissing(added, options);
       const args = added.processedArgs
         .flat()
         .filter((argument): argument is string => typeof argument === "string");
-      const context: Context = { streams, signal, look, options };
+      const context: Context = { streams: { ...streams, defaults: taken }, signal, look, options };
+      for (const words of takenWords(taken)) tell(words, context);
+      const notice = updateNotice
+        ? await (await import("./update-notice.ts")).startUpdateNotice(context)
+        : undefined;
       done(await (await load())(args, options, context));
+      await notice?.();
     });
     return added;
   };
@@ -257,7 +270,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option(...resumeOption);
 
   command(
-    "doctor <model>",
+    "doctor [model]",
     "everything wrong with a model in one pass, each finding with a code and a remedy",
     async () => (await import("./commands/doctor.ts")).doctor,
   )
@@ -265,7 +278,13 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option(
       "--for <program>",
       "what is to run it: llama.cpp, vllm, transformers or exllamav2 (default: what its format is made for)",
-    );
+    )
+    .option(
+      "--report <file>",
+      "write a file to attach to an issue, or - for standard output: versions, header facts and findings, without weights, paths, names of people or tokens; without a model the versions alone",
+    )
+    .option("--to <target>", "with --report: also the plan of this conversion")
+    .option("--overwrite", "with --report: replace an existing file");
 
   command(
     "dump <model> <tensor>",
@@ -319,10 +338,19 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option("--port <n>", "the port; 0 takes any that is free", port, 4357)
     .option("--host <address>", "the address of this machine to listen at", "127.0.0.1");
 
-  command("completion <shell>", "completion for bash, zsh or fish", async () => async ([shell], _, given) => {
-    const { completion } = await import("./commands/completion.ts");
-    return completion(shell ?? "", program, given);
-  });
+  command(
+    "completion [shell]",
+    "completion for bash, zsh, fish or powershell",
+    async () =>
+      async ([shell], own, given) => {
+        const { completion } = await import("./commands/completion.ts");
+        const { tensors } = own;
+        return completion(shell, typeof tensors === "string" ? tensors : undefined, program, given);
+      },
+  ).option(
+    "--tensors <model>",
+    "in place of a shell: names of the tensors of a model on this machine, for the scripts",
+  );
 
   command("help [topic]", "a command, or one of the topics below", async () => async ([topic], _, given) => {
     const { help } = await import("./help.ts");
@@ -334,41 +362,8 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     return 0;
   });
 
+  for (const each of program.commands) each.addHelpText("after", () => examples(each.name()));
   return program;
-}
-
-/** What `help` tells beside the commands; see `help.ts`. */
-const afterHelp = "Topics of help: targets, models, output, sizes, status. For example: requant help targets";
-
-/** Options of every command, which say nothing alone. */
-const COMMON: readonly string[] = ["--json", "--quiet", "--debug"];
-
-function notACommand(word: string | undefined, program: Command): UsageError {
-  const names = program.commands.map((command) => command.name());
-  const hint = `The commands are ${names.join(", ")}. See requant --help.`;
-  if (word === undefined) return new UsageError("There is no command to run.", { hint });
-  if (word.startsWith("-")) {
-    const flags = program.options.flatMap(({ long }) => long ?? []);
-    return new UsageError(
-      `There is no option ${word} before a command.${didYouMean(word, [...flags, "--help"])}`,
-      {
-        hint: "Write the command first: requant <command> [options]. See requant --help.",
-      },
-    );
-  }
-  return new UsageError(`There is no command "${word}".${didYouMean(word, names)}`, { hint });
-}
-
-/** The help of the program itself, whose words are commands and no arguments. */
-function withoutArguments(program: Command): Command["helpInformation"] {
-  const all = program.helpInformation.bind(program);
-  return (context) => {
-    const lines = all(context).split("\n");
-    const start = lines.indexOf("Arguments:");
-    if (start < 0) return lines.join("\n");
-    const length = lines.slice(start + 1).findIndex((line) => !line.startsWith(" ")) + 1;
-    return lines.toSpliced(start - 1, length + 1).join("\n");
-  };
 }
 
 const contextOption = [

@@ -1,5 +1,6 @@
 /** Commands and options as data: for `help --json` and for completion. */
 import type { Command } from "commander";
+import { type Example, examplesOf } from "./examples.ts";
 
 export interface OptionDescription {
   /** As it is written: "--shard-size <size>". */
@@ -21,6 +22,7 @@ export interface CommandDescription {
     readonly many: boolean;
   }[];
   readonly options: readonly OptionDescription[];
+  readonly examples: readonly Example[];
 }
 
 export function describeCommand(command: Command): CommandDescription {
@@ -40,6 +42,7 @@ export function describeCommand(command: Command): CommandDescription {
       takesValue: option.required || option.optional,
       ...(option.defaultValue === undefined ? {} : { default: option.defaultValue }),
     })),
+    examples: examplesOf(command.name()),
   };
 }
 

@@ -46,8 +46,12 @@ export function namedFault(error: unknown): unknown {
     );
   }
   const path = "path" in error && typeof error.path === "string" ? error.path : "";
-  return /^E(?!RR_)[A-Z0-9]+$/.test(code) ? asIoError(error, path, "use") : error;
+  return /^E[A-Z0-9]+$/.test(code) ? asIoError(error, path, "use") : error;
 }
+
+/** Said where we may want to hear of a refusal. */
+export const REPORT_HINT =
+  "To report it, attach the file that requant doctor MODEL --report report.json makes. It holds nothing private.";
 
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
@@ -61,7 +65,7 @@ export function errorDocument(error: unknown): { error: Record<string, unknown> 
       error: {
         code: "INTERNAL",
         message: boundedMessage(error instanceof Error ? error.message : String(error)),
-        hint: "This is a fault of requant: please report it, with what --debug prints.",
+        hint: "This is a fault of requant. Please report it with what --debug prints, and with the file that requant doctor MODEL --report report.json makes.",
       },
     };
   }

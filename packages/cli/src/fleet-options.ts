@@ -58,10 +58,4 @@ Actions:
   status [PLAN] what is done, running and failed, and how long it takes; exit status 1 where a part has failed
 
 The queue is on Redis or Valkey and holds no tensors: source, plan and output must be where every machine finds them.
-
-  requant convert model out/model.gguf --to q4_k_m --plan-out plan.json
-  requant fleet submit plan.json
-  requant fleet work --memory 16GiB      (on every machine)
-  requant fleet status
-  requant finish plan.json
 `;

@@ -2,6 +2,7 @@
 import { UsageError } from "@requant/core";
 import { didYouMean, sizeUnits } from "@requant/core/text";
 import type { Command } from "commander";
+import { PROJECT_FILE } from "./config/places.ts";
 import type { Context } from "./context.ts";
 import { describeCommand, describeCommands } from "./describe.ts";
 import { exitStatus } from "./exit.ts";
@@ -79,12 +80,70 @@ const topics: Readonly<Record<string, Topic>> = {
         ["3", "the input was refused: FORMAT, LIMIT, UNSUPPORTED"],
         ["4", "input or output failed: not found, network, disk full"],
         ["5", "the conversion asked for is not possible"],
-        ["70", "a fault of requant itself: please report it"],
+        ["70", "a fault of requant itself: please report it, with the file of requant doctor --report"],
         ["130", "interrupted"],
       ],
       look,
     ),
+  config: (look) =>
+    [
+      paragraph(
+        `Defaults for options are read from the user's file, and from ${PROJECT_FILE} in the working folder, whose values win. The command line wins over both, and so does a variable of the environment that says the same. --no-config leaves both out.`,
+        look,
+      ),
+      facts(
+        [
+          [
+            "user's file",
+            "XDG_CONFIG_HOME/requant/config.json, or ~/.config/requant/config.json; on Windows APPDATA\\requant\\config.json",
+          ],
+          [
+            "keys",
+            "long names of options, for every command that has the option; under the name of a command for it alone",
+          ],
+          [
+            "values",
+            "texts, numbers, true and false, lists for repeatable options; --no-verify is verify: false",
+          ],
+          [
+            "updateNotice",
+            "true, in the user's file only: say when there is a newer version, asked of the npm registry at most once a day; default: false",
+          ],
+          [
+            "refused",
+            "secrets; options of one command line, such as --json and --output; in a folder's file also what replaces files, leaves out checks, or reaches a network, because the file may be a stranger's",
+          ],
+        ],
+        look,
+      ),
+      `  {\n    "jobs": 4,\n    "convert": { "shard-size": "5G", "tensor": ["ffn_down=q6_k"] }\n  }`,
+      paragraph(
+        "Defaults that were taken are named on standard error, and in JSON documents under defaults.",
+        look,
+      ),
+    ].join("\n\n"),
+  environment: (look) => facts(variables, look),
 };
+
+/** Variables that requant reads itself. */
+const variables: readonly (readonly [name: string, does: string])[] = [
+  [
+    "HF_TOKEN",
+    "gives access to repositories of the Hugging Face hub; else the token of hf auth login is used",
+  ],
+  ["HF_ENDPOINT", "the hub, or a mirror of it"],
+  ["HF_HUB_CACHE, HF_HOME", "where the cache of hf is"],
+  ["HF_HUB_OFFLINE", "1: read the cache alone"],
+  ["AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY", "the key for s3:// addresses"],
+  ["AWS_ENDPOINT_URL_S3", "an object store of another maker"],
+  ["OLLAMA_MODELS", "where Ollama stores models"],
+  ["REDIS_URL", "the queue of requant fleet"],
+  ["NO_COLOR", "no colours"],
+  ["COLUMNS", "the width of tables where there is no terminal"],
+  ["XDG_CONFIG_HOME, APPDATA", "where the user's file of defaults is: requant help config"],
+  ["XDG_CACHE_HOME, LOCALAPPDATA", "where work is kept that can be made again"],
+  ["NODE_DISABLE_COMPILE_CACHE", "1: keep no compiled code in the user's cache"],
+];
 
 /** Prints the help of a command or a topic. @throws UsageError for a word that is neither */
 export async function help(
@@ -117,6 +176,11 @@ export async function help(
 
 /** Characters of a line that no paragraph of help fills. */
 const WIDEST = 10_000;
+
+/** The text of a topic. */
+export async function topicText(name: string, look: Look): Promise<string> {
+  return (await topics[name]?.(look)) ?? "";
+}
 
 /** Names of the topics. */
 export const helpTopics: readonly string[] = Object.keys(topics);

@@ -1,7 +1,7 @@
 import { isCodecError } from "@requant/core";
 import { CommanderError } from "commander";
 import { buildProgram } from "./args.ts";
-import { errorDocument, exitStatus, isAbort, namedFault, statusOfError } from "./exit.ts";
+import { errorDocument, exitStatus, isAbort, namedFault, REPORT_HINT, statusOfError } from "./exit.ts";
 import { showError } from "./render/error.ts";
 import { spellOptions } from "./render/options.ts";
 import { printableLines } from "./render/text.ts";
@@ -10,6 +10,9 @@ import { usageError } from "./usage.ts";
 
 /** What asks a command to stop; SIGHUP comes from a terminal that is closed. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Words that show help, which has examples. */
+const HELP: readonly string[] = ["help", "--help", "-h"];
 
 /**
  * Runs one command line and returns its exit status. Never throws and never ends the process, so that a test, or
@@ -22,9 +25,16 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
   const json = argv.includes("--json");
   const debug = argv.includes("--debug");
   let status: number = exitStatus.done;
-  const program = buildProgram(streams, abort.signal, (result) => {
-    status = result;
-  });
+  const asksForHelp = argv.some((word) => HELP.includes(word));
+  const examples = asksForHelp ? (await import("./examples.ts")).examplesText : undefined;
+  const program = buildProgram(
+    streams,
+    abort.signal,
+    (result) => {
+      status = result;
+    },
+    examples,
+  );
   try {
     await program.parseAsync([...argv], { from: "user" });
     return status;
@@ -37,6 +47,7 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
       return exitStatus.usage;
     }
     showError(streams, json, await documentOf(error));
+    if (!json && isCodecError(error) && error.code === "UNSUPPORTED") streams.err.write(`  ${REPORT_HINT}\n`);
     if (debug && error instanceof Error) streams.err.write(`${printableLines(error.stack ?? "")}\n`);
     return isAbort(error) || abort.signal.aborted ? exitStatus.interrupted : statusOfError(error);
   } finally {

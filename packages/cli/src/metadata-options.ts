@@ -50,8 +50,4 @@ Actions:
 TYPE is u8 i8 u16 i16 u32 i32 u64 i64 f32 f64 bool string, or one with [] for a JSON array.
 VALUE @FILE is what the file holds, @@text the text "@text". Integers are exact.
 JSON output: integers beyond 2^53, NaN and infinities are strings; set takes them so in arrays.
-
-  requant metadata set model.gguf general.name=My-Model llama.context_length=8192
-  requant metadata set model.gguf tokenizer.chat_template=@template.jinja --eos '<|im_end|>'
-  requant metadata set model.gguf 'general.tags=["chat", "code"]' my.scores='f32[]:[0.5, 1]' --dry-run
 `;

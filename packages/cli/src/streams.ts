@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import pc from "picocolors";
+import type { TakenDefault } from "./config/defaults.ts";
 import { printableJson } from "./render/text.ts";
 
 /** Results, as text or as the bytes of a model; `done` is called when they are on their way. */
@@ -25,6 +26,8 @@ export interface Streams {
   readonly input?: InStream | undefined;
   readonly out: OutStream;
   readonly err: ErrStream;
+  /** Defaults that were taken from files: every JSON document of a command has them. */
+  readonly defaults?: readonly TakenDefault[] | undefined;
 }
 
 /** Options that every command takes. */
@@ -32,6 +35,8 @@ export interface CommonOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
+  /** False: no defaults are taken from files. */
+  readonly config?: boolean;
   /** Whether the hub's download cache is filled; undefined: it is only read. False: it is left alone. */
   readonly cache?: boolean;
 }
@@ -47,8 +52,10 @@ export function colorsFor(
 }
 
 /** JSON for scripts: bigints as strings, NaN and infinities as null, never a raw control character. */
-export function writeJson(streams: Streams, document: unknown): void {
-  const text = JSON.stringify(document, (_, value: unknown) =>
+export function writeJson(streams: Streams, document: object): void {
+  const { defaults = [] } = streams;
+  const whole = defaults.length === 0 ? document : { ...document, defaults };
+  const text = JSON.stringify(whole, (_, value: unknown) =>
     typeof value === "bigint" ? value.toString() : value,
   );
   streams.out.write(`${printableJson(text)}\n`);

@@ -151,7 +151,9 @@ describe("commands and options", () => {
     expect(await requant("version")).toEqual({ status: 0, out: `${VERSION}\n`, err: "" });
     expect(await requant("--version")).toEqual({ status: 0, out: `${VERSION}\n`, err: "" });
     const page = await requant("--help");
-    expect(page.out).toContain("Topics of help: targets, models, output, sizes, status.");
+    expect(page.out).toContain(
+      "Topics of help: targets, models, output, sizes, status, config, environment.",
+    );
     expect(await requant("help")).toEqual(page);
     expect(await requant("help", "convert")).toEqual(await requant("convert", "--help"));
     for (const topic of ["targets", "models", "output", "sizes", "status"]) {

@@ -1,40 +1,85 @@
 import { type DoctorReport, examineModel, type Runtime, runtimes } from "@requant/convert";
 import { type Finding, UsageError } from "@requant/core";
 import { bounded, quoted } from "@requant/core/text";
-import type { Handler } from "../context.ts";
+import * as z from "zod";
+import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { locate } from "../locate.ts";
+import type { Location } from "../location.ts";
 import { findingPlace, findingText, severityColor } from "../render/findings.ts";
 import type { Look } from "../render/look.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { counted } from "../render/quantity.ts";
 import { writeJson } from "../streams.ts";
 
-export const doctor: Handler = async ([argument = ""], given, context) => {
-  const { streams, signal, options, look } = context;
-  const runtime = runtimeOf(given["for"]);
-  const { store, file } = await locate(argument, context);
+const doctorArguments = z.object({
+  quick: z.boolean().optional(),
+  for: z.string().optional(),
+  report: z.string().optional(),
+  to: z.string().optional(),
+  overwrite: z.boolean().optional(),
+});
+
+export const doctor: Handler = async ([argument], options, context) => {
+  const given = doctorArguments.parse(options);
+  refuseMissing(argument, given);
+  if (given.report !== undefined) {
+    const { reportFor } = await import("../report/write-report.ts");
+    return reportFor(
+      { argument, file: given.report, target: given.to, overwrite: given.overwrite === true },
+      context,
+      argument === undefined ? undefined : (location) => examined(location, given, context),
+    );
+  }
+  return show(await examined(await locate(argument ?? "", context), given, context), context);
+};
+
+/** @throws UsageError for options of a report without a report, and where there is neither a model nor a report */
+function refuseMissing(argument: string | undefined, given: z.infer<typeof doctorArguments>): void {
+  if (given.report === undefined && (given.to !== undefined || given.overwrite !== undefined)) {
+    throw new UsageError(`The option ${given.to === undefined ? "--overwrite" : "--to"} is for a report.`, {
+      hint: "Add --report report.json, or leave it out.",
+    });
+  }
+  if (argument !== undefined) return;
+  if (given.report === undefined) {
+    throw new UsageError("The argument <model> is missing.", { hint: "See requant help doctor." });
+  }
+  if (given.to === undefined) return;
+  throw new UsageError("The option --to needs a model.", {
+    hint: "Give the model, or leave --to out.",
+  });
+}
+
+function examined(
+  { store, file }: Location,
+  given: z.infer<typeof doctorArguments>,
+  { streams, signal, options }: Context,
+): Promise<DoctorReport> {
   const bar = new ProgressBar(streams.err, options.quiet === true);
-  const report = await examineModel(
+  return examineModel(
     { store, file },
     {
-      weights: given["quick"] !== true,
-      runtime,
+      weights: given.quick !== true,
+      runtime: runtimeOf(given.for),
       signal,
       onProgress: (done, total) => bar.update(done, total),
     },
   ).finally(() => bar.end());
+}
+
+function show(report: DoctorReport, { streams, options, look }: Context): number {
   if (options.json) writeJson(streams, reportJson(report));
   else streams.out.write(`${renderFindings(report, look)}\n`);
   return report.ok ? exitStatus.done : exitStatus.different;
-};
+}
 
 /** @throws UsageError for a program that nothing is known of */
-function runtimeOf(given: unknown): Runtime | undefined {
+function runtimeOf(given: string | undefined): Runtime | undefined {
   if (given === undefined) return undefined;
-  const found = runtimes.find((name) => name === String(given).toLowerCase());
+  const found = runtimes.find((name) => name === given.toLowerCase());
   if (found !== undefined) return found;
-  throw new UsageError(`Doctor knows no program named ${quoted(String(given))}.`, {
+  throw new UsageError(`Doctor knows no program named ${quoted(given)}.`, {
     hint: `Give one of ${runtimes.join(", ")}.`,
   });
 }

@@ -19,6 +19,12 @@ export interface Vocabulary {
   readonly values: ReadonlyMap<string, readonly string[]>;
   /** The option whose value may be several words, separated by commas. */
   readonly listOption: string;
+  /** The option whose value is a tensor's name, an equals sign and a word of `values`. */
+  readonly typedOption: string;
+  /** The options whose value is the name of a tensor, or a part of it. */
+  readonly tensorOptions: readonly string[];
+  /** The command whose second argument is the name of a tensor. */
+  readonly tensorCommand: string;
 }
 
 const types = assignableTypes.map((name) => name.toLowerCase());
@@ -34,12 +40,17 @@ export function vocabularyOf(program: Command): Vocabulary {
   return {
     commands: commands.map((command) => ({ ...command, words: firstWords[command.name] ?? [] })),
     listOption: "--to",
+    typedOption: "--tensor",
+    tensorOptions: ["--tensor", "--include-weights", "--exclude-weights"],
+    tensorCommand: "dump",
     values: new Map([
       ["--to", [...new Set([...listTargets(), ...listSizedTargets()])]],
       ["--for", runtimes],
       ["--kv", cacheTypeNames],
+      ["--tensor", types],
       ["--output-tensor", types],
       ["--token-embedding", types],
+      ["--device", ["cpu", "webgpu"]],
       ["--dtype", ["f32", "f16", "bf16"]],
     ]),
   };

@@ -43,7 +43,19 @@ class PartProcess {
     this.plan = plan;
     const { REDIS_URL: _, ...env } = process.env;
     const own = [...process.execArgv, process.argv[1] ?? ""];
-    const args = ["run", address, "--part", "-", "--id", plan, "--jobs", String(jobs), "--quiet", "--json"];
+    const args = [
+      "run",
+      address,
+      "--part",
+      "-",
+      "--id",
+      plan,
+      "--jobs",
+      String(jobs),
+      "--quiet",
+      "--json",
+      "--no-config",
+    ];
     this.child = spawn(process.execPath, [...own, ...args], {
       stdio: ["pipe", "pipe", "pipe"],
       env,
