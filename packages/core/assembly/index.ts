@@ -8,6 +8,7 @@ export { searchSteps } from "./grid-search";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";
 export { dequantizeLevels } from "./levels";
 export { fitHiddenGroups } from "./hidden-step";
+export { sumFits } from "./sum-fits";
 export { fitE2m1Groups } from "./hidden-e2m1";
 export { distinctMagnitudes, placeMarks } from "./distinct-magnitudes";
 
