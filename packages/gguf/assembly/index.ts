@@ -35,6 +35,7 @@ export { dequantizeQ8_0, quantizeQ8_0 } from "./q8_0";
 export { addSquares } from "./sub-block-lanes";
 export { dequantizeTQ1_0, quantizeTQ1_0 } from "./tq1_0";
 export { dequantizeTQ2_0, quantizeTQ2_0 } from "./tq2_0";
+export { unpackQ4_K } from "./unpack-q4_k";
 
 /** The first address after this module's constants and scratch. */
 export function staticEnd(): usize {
