@@ -1,4 +1,5 @@
-/** The kernels of @requant/awq. The file of the same name under src/ defines what each must do. */
+/** The kernels of @requant/awq. The files of the same names under src/ define what each must do. */
+export { packInterleaved, unpackInterleaved } from "./interleave";
 export { packGemm, unpackGemm } from "./order";
 
 /** The first address after this module's constants. */

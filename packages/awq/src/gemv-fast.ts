@@ -3,7 +3,8 @@ import { findPart, readFloats, readWords, writeWords } from "@requant/core/forma
 import type { AwqVersion } from "./config.ts";
 import { writeScalesByGroup } from "./gemm.ts";
 import { gemvZeroWords, settleGemvGroupSize } from "./groups.ts";
-import { INTERLEAVED_COLUMNS, INTERLEAVED_ROWS, packInterleaved, unpackInterleaved } from "./interleave.ts";
+import { INTERLEAVED_COLUMNS, INTERLEAVED_ROWS } from "./interleave.ts";
+import { packInterleaved, unpackInterleaved } from "./kernels/interleave-twin.ts";
 import { type AwqPacking, checkMultiples, matrixShape, scaleShape } from "./packing.ts";
 
 /** AWQ GEMV_FAST and llm-awq: K columns of W, N rows, Z words as in GEMV (groups.ts)

@@ -4,6 +4,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { guarded, randomNumbers, seed, withSwitch } from "../../../fixtures/guarded-memory.ts";
 import { expectSameReads, expectSameWrites, randomParts } from "../../../fixtures/linear-kernels.ts";
 import { awqCodec } from "../src/codec.ts";
+import * as interleaved from "../src/interleave.ts";
+import { packInterleaved, unpackInterleaved } from "../src/kernels/interleave-twin.ts";
 import { packGemm, unpackGemm } from "../src/kernels/order-twin.ts";
 import * as reference from "../src/order.ts";
 import type { AwqLayout } from "../src/packing.ts";
@@ -25,7 +27,10 @@ const cases: readonly (readonly [
   ["gemv", 7, 72, -1],
   ["gemv_fast", 40, 256, 64],
   ["llm-awq", 12, 640, 128],
+  ["gemv_fast", 8, 16448, 64],
+  ["marlin", 64, 16, -1],
   ["marlin", 128, 256, 128],
+  ["marlin", 192, 1120, 32],
 ];
 
 afterAll(installKernels);
@@ -50,6 +55,37 @@ describe.skipIf(!kernelsAreInstalled())(`AWQ kernels (REQUANT_SEED=${seed})`, ()
       const gemm = { words: new Uint32Array(64 * 4), lines: 64, width: 4, start: 0, end: 32 };
       expect(() => packGemm(gemm, fields.bytes, 64)).toThrow("Code 16");
       fields.release();
+    }
+  });
+
+  it.each([true, false])("four rows in turns, in the kernels' memory: %s", (inside) => {
+    const [rows, columns] = [72, 1920];
+    const random = randomNumbers(seed);
+    const all = guarded(inside, rows * columns);
+    const stored = guarded(inside, (rows * columns) / 2);
+    const words = new Uint16Array(stored.bytes.buffer, stored.bytes.byteOffset, stored.bytes.length / 2);
+    for (const [start, end] of [
+      [0, rows],
+      [8, 68],
+      [3, 5],
+    ] as const) {
+      const codes = all.bytes.subarray(0, (end - start) * columns);
+      for (let i = 0; i < codes.length; i++) codes[i] = random() * 16;
+      words.fill(0xc5c5);
+      const expected = new Uint16Array(words);
+      interleaved.packInterleaved(codes, columns, start, end, expected);
+      packInterleaved(codes, columns, start, end, words);
+      expect(words.findIndex((word, i) => word !== expected[i])).toBe(-1);
+      const wanted = new Uint8Array(codes);
+      codes.fill(99);
+      unpackInterleaved(words, columns, start, end, codes);
+      expect(codes.findIndex((code, i) => code !== wanted[i])).toBe(-1);
+    }
+    all.bytes[columns + 7] = 16;
+    expect(() => packInterleaved(all.bytes, columns, 0, 4, words)).toThrow("Code 16");
+    for (const guard of [all, stored]) {
+      guard.check();
+      guard.release();
     }
   });
 

@@ -4,6 +4,7 @@
  * each is at the top of its lane, and shifted down.
  */
 
+import { packPlanes, unpackPlanes } from "./planes";
 import { prefetchRows } from "./prefetch-rows";
 
 /**
@@ -22,7 +23,12 @@ class FieldRuns {
   /** Bytes from stream to stream. */
   fieldStep: usize;
   bits: i32;
+  /** Not 0: fields are in bit planes (planes.ts). */
+  isPlanar: i32;
 }
+
+/** The same of the streams that are unpacked or packed now. */
+let isPlanar = false;
 
 /**
  * For each eight fields of a run: which bytes go to which lane, and the factors that shift them up; for the present
@@ -82,6 +88,7 @@ function spread(from: usize, eight: usize, up: v128, down: i32): v128 {
 
 /** Runs of one stream, whose words follow each other. */
 function unpackRuns(words: usize, runs: i32, fields: usize, bits: i32): void {
+  if (isPlanar) return unpackPlanes(words, runs, fields, bits);
   if (bits == 4) return unpackNibbles(words, runs, fields);
   if (bits == 8) {
     memory.copy(fields, words, <usize>runs << 5);
@@ -126,6 +133,7 @@ function storeNibbles(bytes: v128, mask: v128, fields: usize): void {
 
 /** Streams whose words follow each other, `wordStep` bytes from one stream to the next; the same for fields. */
 export function unpackRows(at: FieldRuns): void {
+  isPlanar = at.isPlanar != 0;
   let words = at.words;
   let streams = at.streams;
   let fields = at.fields;
@@ -145,6 +153,7 @@ const TOUCHED_RUNS: i32 = 16;
  * multiple of four.
  */
 export function unpackColumns(at: FieldRuns): void {
+  isPlanar = at.isPlanar != 0;
   const words = at.words;
   const wordStep = at.wordStep;
   const runs = at.runs;
@@ -271,6 +280,10 @@ let seen: v128 = i8x16.splat(0);
 
 /** Runs of one stream to words that follow each other; writes up to eight bytes beyond them. */
 function packRuns(fields: usize, runs: i32, words: usize, bits: i32): void {
+  if (isPlanar) {
+    seen = v128.or(seen, packPlanes(fields, runs, words, bits));
+    return;
+  }
   const bytes = v128.load(constants, 16);
   const halves = v128.load(constants, 32);
   const words32 = v128.load(constants, 48);
@@ -303,6 +316,7 @@ function packRuns(fields: usize, runs: i32, words: usize, bits: i32): void {
 
 /** The reverse of `unpackRows`. @returns all bits that occur in any field, together */
 export function packRows(at: FieldRuns): i32 {
+  isPlanar = at.isPlanar != 0;
   let words = at.words;
   let streams = at.streams;
   let fields = at.fields;
@@ -323,6 +337,7 @@ export function packRows(at: FieldRuns): i32 {
 
 /** The reverse of `unpackColumns`. @returns all bits that occur in any field, together */
 export function packColumns(at: FieldRuns): i32 {
+  isPlanar = at.isPlanar != 0;
   const words = at.words;
   const wordStep = at.wordStep;
   const runs = at.runs;

@@ -27,7 +27,11 @@ const NONE = 1;
 const SOME_ROUNDED = 2;
 const ALL_EXACT = 3;
 
-/** Numbers of four groups: whether the group is odd, size, reciprocal, levels of the extremes, floats that are not 0. */
+/** Magnitudes of four groups, a lane for each. Longer groups are fitted one by one. */
+const MOST_KEPT = 32;
+const kept = memory.data(16 * MOST_KEPT, 16);
+
+/** Numbers of four groups: how the group fits, size, reciprocal, levels of the extremes, floats that are not 0. */
 const lanes = memory.data(96, 16);
 
 /** The scales of some groups of 16, 32 … floats. Returns how many groups these are: all. */
@@ -36,7 +40,7 @@ export function fitE2m1Groups(at: HiddenGroups): i32 {
   let out = at.out;
   let group = at.values;
   let left = at.count;
-  for (; left >= 4; left -= 4, out += 4 * FIT_BYTES, group += 4 * step) fitFour(at, group, step, out);
+  for (; left >= 4 && at.length <= MOST_KEPT; left -= 4, out += 4 * FIT_BYTES, group += 4 * step) fitFour(at, group, step, out);
   for (; left > 0; left--, out += FIT_BYTES, group += step) fitGroup(at, group, group + step, out);
   return at.count;
 }
@@ -51,6 +55,7 @@ function fitFour(at: HiddenGroups, start: usize, step: usize, out: usize): void 
   // bits of magnitudes less 1: 0 becomes the largest number without a sign
   let small4 = i32x4.splat(-1);
   let largest4 = i32x4.splat(0);
+  let place = kept;
   for (let i = start; i < start + step; i += 16) {
     const a = v128.load(i);
     const b = v128.load(i + step);
@@ -74,6 +79,11 @@ function fitFour(at: HiddenGroups, start: usize, step: usize, out: usize): void 
     const m1 = f32x4.abs(v1);
     const m2 = f32x4.abs(v2);
     const m3 = f32x4.abs(v3);
+    v128.store(place, m0);
+    v128.store(place, m1, 16);
+    v128.store(place, m2, 32);
+    v128.store(place, m3, 48);
+    place += 64;
     largest4 = i32x4.max_s(largest4, i32x4.max_s(i32x4.max_s(m0, m1), i32x4.max_s(m2, m3)));
     small4 = i32x4.min_u(small4, i32x4.min_u(i32x4.sub(m0, one4), i32x4.sub(m1, one4)));
     small4 = i32x4.min_u(small4, i32x4.min_u(i32x4.sub(m2, one4), i32x4.sub(m3, one4)));
@@ -104,7 +114,7 @@ function fitFour(at: HiddenGroups, start: usize, step: usize, out: usize): void 
   }
   odd4 = v128.or(odd4, i32x4.lt_s(size4, i32x4.splat(LEAST_SCALE)));
   odd4 = v128.or(odd4, i32x4.gt_s(size4, i32x4.splat(MOST_SCALE)));
-  v128.store(lanes, odd4);
+  v128.store(lanes, v128.andnot(checkLanes(at.dropped, place, size4, inverse4), odd4));
   v128.store(lanes, size4, 16);
   v128.store(lanes, inverse4, 32);
   v128.store(lanes, i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(low4, inverse4))), 48);
@@ -113,7 +123,7 @@ function fitFour(at: HiddenGroups, start: usize, step: usize, out: usize): void 
   const least = at.factor == 0 ? ALL_EXACT : SOME_ROUNDED;
   for (let lane = lanes; lane < lanes + 16; lane += 4, start += step, out += FIT_BYTES) {
     const size = load<f32>(lane, 16);
-    const how = load<i32>(lane) != 0 ? UNSURE : check(at.dropped, start, start + step, size, load<f32>(lane, 32));
+    const how = load<i32>(lane);
     if (how < least) {
       fitGroup(at, start, start + step, out);
       continue;
@@ -237,6 +247,44 @@ function check(dropped: i32, start: usize, end: usize, size: f32, inverse: f32):
   const triple: f32 = 3 * size;
   const isRounded = <f64>triple != 3 * <f64>size;
   return isRounded && v128.any_true(threes) ? UNSURE : ALL_EXACT;
+}
+
+/** The same for four groups whose magnitudes are in `kept`, a lane for each: 0 where the scale does not give every float. */
+// @ts-ignore: decorator
+@inline
+function checkLanes(dropped: i32, end: usize, scale4: v128, inverse4: v128): v128 {
+  const table = v128.load(isLevel);
+  const magic4 = f32x4.splat(MAGIC);
+  const zero4 = i32x4.splat(0);
+  let wrong4 = zero4;
+  let threes4 = zero4;
+  let far4 = zero4;
+  for (let i = kept; i < end; i += 32) {
+    const a = v128.load(i);
+    const b = v128.load(i, 16);
+    const sumA = f32x4.add(f32x4.mul(a, inverse4), magic4);
+    const sumB = f32x4.add(f32x4.mul(b, inverse4), magic4);
+    // the other bytes of a lane are 0, and stay kinds of level 0
+    const kindA = i8x16.swizzle(table, i32x4.sub(sumA, magic4));
+    const kindB = i8x16.swizzle(table, i32x4.sub(sumB, magic4));
+    wrong4 = v128.or(wrong4, v128.or(i8x16.eq(kindA, zero4), i8x16.eq(kindB, zero4)));
+    threes4 = v128.or(threes4, v128.or(kindA, kindB));
+    far4 = i32x4.max_u(far4, i32x4.max_u(distance(sumA, scale4, a), distance(sumB, scale4, b)));
+  }
+  const half4 = i32x4.splat(dropped == 0 ? 0 : 1 << (dropped - 1));
+  const isRight4 = v128.not(v128.or(i32x4.gt_u(far4, half4), i32x4.ne(wrong4, zero4)));
+  // a product of 24 bits with 3 may have been rounded to f32 itself
+  const double4 = f32x4.add(scale4, scale4);
+  const isRounded4 = f32x4.ne(f32x4.sub(f32x4.add(double4, scale4), double4), scale4);
+  const hasThrees4 = i32x4.ne(v128.and(threes4, i32x4.splat(THREE)), zero4);
+  const isExact4 = v128.andnot(i32x4.eq(far4, zero4), v128.and(isRounded4, hasThrees4));
+  const isTied4 = v128.or(i32x4.eq(far4, zero4), i32x4.eq(far4, half4));
+  const how4 = v128.bitselect(
+    i32x4.splat(ALL_EXACT),
+    v128.andnot(i32x4.splat(SOME_ROUNDED), isTied4),
+    isExact4,
+  );
+  return v128.and(how4, isRight4);
 }
 
 /** From a product to its float, in f32 numbers. */

@@ -3,11 +3,13 @@ export { dequantizeBF16, quantizeBF16 } from "./bf16";
 export { dequantizeE4m3 } from "./e4m3";
 export { dequantizeF16, quantizeF16 } from "./f16";
 export { packColumns, packRows, unpackColumns, unpackRows } from "./fields";
+export { packMarlin, unpackMarlin } from "./marlin";
 export { dequantizeNibbles } from "./nibbles";
 export { searchSteps } from "./grid-search";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";
 export { dequantizeLevels } from "./levels";
 export { fitHiddenGroups } from "./hidden-step";
+export { sumFits } from "./sum-fits";
 export { fitE2m1Groups } from "./hidden-e2m1";
 export { distinctMagnitudes, placeMarks } from "./distinct-magnitudes";
 

@@ -19,17 +19,21 @@ class NibbleGroups {
   out: usize;
 }
 
-/** −0 as f32. */
-const noBias = memory.data<u32>([0x80000000]);
-
-/** Codes to f32: level × scale + bias, each step rounded. */
+/** Codes to f32: level × scale + bias, each step rounded. Numbers of bf16, such as small integers, have two bytes of f32 that are 0. */
 export function dequantizeNibbles(at: NibbleGroups): void {
+  const areBfloats = !v128.any_true(v128.or(v128.load(at.planes), v128.load(at.planes, 16)));
+  if (at.biases == 0) {
+    if (areBfloats) dequantize(at, true, false);
+    else dequantize(at, false, false);
+  } else if (areBfloats) dequantize(at, true, true);
+  else dequantize(at, false, true);
+}
+// @ts-ignore: decorator
+@inline
+function dequantize(at: NibbleGroups, areBfloats: bool, hasBiases: bool): void {
   let codes = at.codes;
   let scales = at.scales;
-  // a number that changes nothing, again and again
-  const hasBiases = at.biases != 0;
-  let biases = hasBiases ? at.biases : noBias;
-  const biasStep: usize = hasBiases ? 4 : 0;
+  let biases = at.biases;
   let out = at.out;
   const groupByteLength = <usize>(at.groupSize << 2);
   const planes = at.planes;
@@ -38,34 +42,42 @@ export function dequantizeNibbles(at: NibbleGroups): void {
   const plane2 = v128.load(planes, 32);
   const plane3 = v128.load(planes, 48);
   const mask = i8x16.splat(15);
-  for (let groups = at.groups; groups > 0; groups--, scales += 4, biases += biasStep) {
+  const none = i8x16.splat(0);
+  for (let groups = at.groups; groups > 0; groups--, scales += 4) {
     const scale = v128.load32_splat(scales);
-    const bias = v128.load32_splat(biases);
+    let bias = none;
+    if (hasBiases) {
+      bias = v128.load32_splat(biases);
+      biases += 4;
+    }
     for (const end = out + groupByteLength; out < end; out += 64, codes += 8) {
       const bytes = v128.load64_zero(codes);
-      const low = v128.and(bytes, mask);
-      const high = v128.and(i16x8.shr_u(bytes, 4), mask);
-      const sixteen = zip(low, high);
-      const byte0 = i8x16.swizzle(plane0, sixteen);
-      const byte1 = i8x16.swizzle(plane1, sixteen);
+      const sixteen = v128.and(zip(bytes, i16x8.shr_u(bytes, 4)), mask);
       const byte2 = i8x16.swizzle(plane2, sixteen);
       const byte3 = i8x16.swizzle(plane3, sixteen);
-      const lower = zip(byte0, byte1);
       const upper = zip(byte2, byte3);
-      const lowerEnd = zipEnd(byte0, byte1);
       const upperEnd = zipEnd(byte2, byte3);
-      v128.store(out, affine(zipPairs(lower, upper), scale, bias));
-      v128.store(out, affine(zipPairsEnd(lower, upper), scale, bias), 16);
-      v128.store(out, affine(zipPairs(lowerEnd, upperEnd), scale, bias), 32);
-      v128.store(out, affine(zipPairsEnd(lowerEnd, upperEnd), scale, bias), 48);
+      let lower = none;
+      let lowerEnd = none;
+      if (!areBfloats) {
+        const byte0 = i8x16.swizzle(plane0, sixteen);
+        const byte1 = i8x16.swizzle(plane1, sixteen);
+        lower = zip(byte0, byte1);
+        lowerEnd = zipEnd(byte0, byte1);
+      }
+      v128.store(out, affine(zipPairs(lower, upper), scale, bias, hasBiases));
+      v128.store(out, affine(zipPairsEnd(lower, upper), scale, bias, hasBiases), 16);
+      v128.store(out, affine(zipPairs(lowerEnd, upperEnd), scale, bias, hasBiases), 32);
+      v128.store(out, affine(zipPairsEnd(lowerEnd, upperEnd), scale, bias, hasBiases), 48);
     }
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function affine(levels: v128, scale: v128, bias: v128): v128 {
-  return f32x4.add(f32x4.mul(levels, scale), bias);
+function affine(levels: v128, scale: v128, bias: v128, hasBias: bool): v128 {
+  const product = f32x4.mul(levels, scale);
+  return hasBias ? f32x4.add(product, bias) : product;
 }
 
 /** Bytes of two vectors in turn: the first eight of each, then the last eight. */

@@ -20,6 +20,8 @@ export {
   nibbleRowsToQ5_0,
   reflectZeros,
 } from "./packed-nibbles";
+export { dequantizeQ1_0, quantizeQ1_0 } from "./q1_0";
+export { dequantizeQ2_0, quantizeQ2_0 } from "./q2_0";
 export { dequantizeQ4_0, quantizeQ4_0, quantizeWeightedQ4_0 } from "./q4_0";
 export { dequantizeQ4_1, quantizeQ4_1, quantizeWeightedQ4_1 } from "./q4_1";
 export { dequantizeQ5_0, quantizeQ5_0, quantizeWeightedQ5_0 } from "./q5_0";
@@ -33,6 +35,7 @@ export { dequantizeQ8_0, quantizeQ8_0 } from "./q8_0";
 export { addSquares } from "./sub-block-lanes";
 export { dequantizeTQ1_0, quantizeTQ1_0 } from "./tq1_0";
 export { dequantizeTQ2_0, quantizeTQ2_0 } from "./tq2_0";
+export { unpackQ4_K } from "./unpack-q4_k";
 
 /** The first address after this module's constants and scratch. */
 export function staticEnd(): usize {

@@ -2,12 +2,10 @@
  * Q4_0 and Q5_0 blocks from 4-bit codes as GPTQ and AWQ pack them, without a byte for each code in between. The blocks
  * equal those of grid-blocks.ts for the same weight. Scales are f16, zero points 0 to 15; for Q4_0 all are 8.
  *
- * Memory takes most of the time: rows of words and rows of blocks are pages apart. The processor prefetches long runs of
- * a few rows, so the caller limits the number of rows to those whose output fits the second-level cache and the page
- * tables.
+ * Memory takes most of the time: rows of words and rows of blocks are pages apart. Processors prefetch long runs of a few
+ * rows. So the words of a tile are first copied together, in runs as long as the caller's number of rows makes them; then
+ * the blocks of a few rows are written at a time, from the first of the tile to the last.
  */
-
-import { prefetchRows } from "../../core/assembly/prefetch-rows";
 
 /**
  * Words of codes and the places of their rows' blocks. The fields of this class are those of `placeNibbleTile` in
@@ -34,6 +32,9 @@ class NibbleTile {
   out: usize;
   /** Bytes from row to row. */
   outStep: usize;
+  /** Room for the words of a tile. */
+  stage: usize;
+  stageByteLength: i32;
 }
 
 // prettier-ignore
@@ -106,43 +107,54 @@ function storeBytes(pairs: v128, low: v128, reflectedZero: usize, d: u32, out: u
   } else storeBlock(i16x8.shl(pairs, 4), pairs, low, reflectedZero, d, out, packing);
 }
 
-/** Two blocks of columns at a time: as many rows of words as a cache set has ways. `rows` is a multiple of four. */
+/** Copies `count` runs of words together; `runLength` is a multiple of 16 bytes. */
+// @ts-ignore: decorator
+@inline
+function stageWords(words: usize, wordStep: usize, count: usize, runLength: usize, to: usize): void {
+  for (; count > 0; count--, words += wordStep) {
+    for (let from = words, end = words + runLength; from < end; from += 16, to += 16) v128.store(to, v128.load(from));
+  }
+}
+
+/** Rows whose blocks are written together. */
+const STRIP = 16;
+
+/** `rows` is a multiple of four. */
 // @ts-ignore: decorator
 @inline
 function columnsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): void {
-  let words = nibbles.words;
-  let blocks = nibbles.blocks;
-  let groups = nibbles.groups;
-  let out = nibbles.out;
-  const wordStep = nibbles.wordStep;
   const rows = nibbles.rows;
-  const scales = nibbles.scales;
   const scaleStep = nibbles.scaleStep;
-  const zeros = nibbles.zeros;
   const zeroStep = nibbles.zeroStep;
   const outStep = nibbles.outStep;
+  const stage = nibbles.stage;
   const low = v128.load(constants);
   const run = 4 * <usize>rows;
-  for (; blocks > 1; blocks -= 2, groups += 8, words += 8 * wordStep, out += 2 * byteLength) {
-    let d = scales + scaleStep * <usize>load<u32>(groups);
-    let dNext = scales + scaleStep * <usize>load<u32>(groups, 4);
-    let zero = zeros + zeroStep * <usize>load<u32>(groups);
-    let zeroNext = zeros + zeroStep * <usize>load<u32>(groups, 4);
-    let to = out;
-    for (let from = words, end = words + run; from < end; from += 16, to += 4 * outStep) {
-      fourRows(from, wordStep, low, zero, d, to, outStep, packing);
-      fourRows(from + 4 * wordStep, wordStep, low, zeroNext, dNext, to + byteLength, outStep, packing);
-      d += 8;
-      dNext += 8;
-      zero += 4;
-      zeroNext += 4;
+  const most = nibbles.stageByteLength / <i32>(4 * run);
+  let words = nibbles.words;
+  let groups = nibbles.groups;
+  let out = nibbles.out;
+  for (let left = nibbles.blocks; left > 0; left -= most) {
+    const blocks = <usize>min(left, most);
+    stageWords(words, nibbles.wordStep, 4 * blocks, run, stage);
+    words += 4 * blocks * nibbles.wordStep;
+    for (let row = 0; row < rows; row += STRIP) {
+      const own = 16 * <usize>(min(STRIP, rows - row) >> 2);
+      const scales = nibbles.scales + 2 * <usize>row;
+      const zeros = nibbles.zeros + <usize>row;
+      let strip = stage + 4 * <usize>row;
+      let block = out + outStep * <usize>row;
+      for (let group = groups, end = groups + 4 * blocks; group < end; group += 4, strip += 4 * run, block += byteLength) {
+        let d = scales + scaleStep * <usize>load<u32>(group);
+        let zero = zeros + zeroStep * <usize>load<u32>(group);
+        let to = block;
+        for (let from = strip; from < strip + own; from += 16, d += 8, zero += 4, to += 4 * outStep) {
+          fourRows(from, run, low, zero, d, to, outStep, packing);
+        }
+      }
     }
-  }
-  if (blocks == 0) return;
-  let d = scales + scaleStep * <usize>load<u32>(groups);
-  let zero = zeros + zeroStep * <usize>load<u32>(groups);
-  for (const end = words + run; words < end; words += 16, d += 8, zero += 4, out += 4 * outStep) {
-    fourRows(words, wordStep, low, zero, d, out, outStep, packing);
+    groups += 4 * blocks;
+    out += blocks * byteLength;
   }
 }
 
@@ -155,8 +167,8 @@ export function nibbleColumnsToQ5_0(nibbles: NibbleTile): void {
   columnsToBlocks(nibbles, Q5_0, 22);
 }
 
-/** Bytes of 32 columns by fours of the rows' bytes: 128 bytes for each word, sixteen words. */
-const tile = memory.data(2048, 16);
+/** Bytes of 32 columns by fours of the rows' bytes: 128 bytes for each word, four words. */
+const tile = memory.data(512, 16);
 
 /** Four columns of 16 bytes of words: the four bytes of each place in a word stand together, words `step` bytes apart. */
 // @ts-ignore: decorator
@@ -222,42 +234,42 @@ function eightRows(at: usize, low: v128, zeros: usize, scales: usize, out: usize
   storeBlock(first3, second3, low, zeros + 7, load<u16>(scales, 14), out, packing);
 }
 
-/** A line of the cache, 128 rows, of 32 columns at a time, the last rows 32 at a time. `rows` is a multiple of 32. */
+/** `rows` is a multiple of 32. */
 // @ts-ignore: decorator
 @inline
 function rowsToBlocks(nibbles: NibbleTile, packing: i32, byteLength: usize): void {
-  let words = nibbles.words;
-  let blocks = nibbles.blocks;
-  let groups = nibbles.groups;
-  let out = nibbles.out;
-  const wordStep = nibbles.wordStep;
   const rows = nibbles.rows;
-  const scales = nibbles.scales;
   const scaleStep = nibbles.scaleStep;
-  const zeros = nibbles.zeros;
   const zeroStep = nibbles.zeroStep;
   const outStep = nibbles.outStep;
+  const stage = nibbles.stage;
   const low = v128.load(constants);
-  for (; blocks > 0; blocks--, groups += 4, words += 32 * wordStep, out += byteLength) {
-    let d = scales + scaleStep * <usize>load<u32>(groups);
-    let zero = zeros + zeroStep * <usize>load<u32>(groups);
-    let from = words;
-    let to = out;
-    for (let left = rows; left > 0; ) {
-      const count = left < 128 ? 32 : 128;
-      const byteCount = <usize>(count >> 1);
-      // a line of each of the 32 columns
-      prefetchRows(from, wordStep, 32, 1);
-      let column = from;
-      for (let at = tile; at < tile + 128; at += 16, column += 4 * wordStep) {
-        for (let byte: usize = 0; byte < byteCount; byte += 16) gather(column + byte, wordStep, at + 32 * byte);
+  const run = <usize>rows >> 1;
+  const most = nibbles.stageByteLength / <i32>(32 * run);
+  let words = nibbles.words;
+  let groups = nibbles.groups;
+  let out = nibbles.out;
+  for (let left = nibbles.blocks; left > 0; left -= most) {
+    const blocks = <usize>min(left, most);
+    stageWords(words, nibbles.wordStep, 32 * blocks, run, stage);
+    words += 32 * blocks * nibbles.wordStep;
+    for (let row = 0; row < rows; row += 32) {
+      const scales = nibbles.scales + 2 * <usize>row;
+      const zeros = nibbles.zeros + <usize>row;
+      let column = stage + (<usize>row >> 1);
+      let block = out + outStep * <usize>row;
+      for (let group = groups, end = groups + 4 * blocks; group < end; group += 4, block += byteLength) {
+        let d = scales + scaleStep * <usize>load<u32>(group);
+        let zero = zeros + zeroStep * <usize>load<u32>(group);
+        for (let at = tile; at < tile + 128; at += 16, column += 4 * run) gather(column, run, at);
+        let to = block;
+        for (let at = tile; at < tile + 512; at += 128, d += 16, zero += 8, to += 8 * outStep) {
+          eightRows(at, low, zero, d, to, outStep, packing);
+        }
       }
-      for (let at = tile, end = tile + 32 * byteCount; at < end; at += 128, d += 16, zero += 8, to += 8 * outStep) {
-        eightRows(at, low, zero, d, to, outStep, packing);
-      }
-      from += byteCount;
-      left -= count;
     }
+    groups += 4 * blocks;
+    out += blocks * byteLength;
   }
 }
 

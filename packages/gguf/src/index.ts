@@ -49,6 +49,7 @@ export {
   writeImatrix,
 } from "./imatrix.ts";
 export { viewToBlocks, weightToBlocks } from "./kernels/blocks-twin.ts";
+export { blocksToView } from "./kernels/views-twin.ts";
 export { type ReadGgufOptions, readGguf } from "./reader.ts";
 export * from "./recipes/index.ts";
 export {
@@ -70,7 +71,6 @@ export { decodeText, encodeText, hasEscapedBytes } from "./text.ts";
 export * from "./types/index.ts";
 export {
   blockRowsByteLength,
-  blocksToView,
   exactTypes,
   type GgufViewSource,
   type GgufViewType,

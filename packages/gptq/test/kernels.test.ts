@@ -26,7 +26,7 @@ const shapes: readonly (readonly [rows: number, columns: number])[] = [
 
 const cases: readonly (readonly [name: string, changes: Partial<GptqLayout>])[] = [
   ...[2, 3, 4, 5, 6, 8].map((bits) => [`${bits} bits`, { bits, packing: "stream" }] as const),
-  ["planar", { bits: 5, packing: "planar" }],
+  ...[3, 5, 6, 7].map((bits) => [`planar, ${bits} bits`, { bits, packing: "planar" }] as const),
   ["16-bit words", { packDtype: "int16" }],
   ["8-bit words", { packDtype: "int8", bits: 2 }],
   ["v1, zero points up to 16", { zeros: "minus-one" }],

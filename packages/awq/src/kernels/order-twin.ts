@@ -1,16 +1,7 @@
-/** The SIMD twin of `order.ts`, compiled from `assembly/` by scripts/build-kernels.mjs. */
-import {
-  descriptor,
-  type KernelModule,
-  kernelAddress,
-  kernelModule,
-  rectangle,
-  SCRATCH_BYTE_LENGTH,
-} from "@requant/core/kernels";
-import { wasm } from "../generated/kernels.ts";
+/** The SIMD twin of `order.ts`. */
+import { descriptor, kernelAddress, rectangle, SCRATCH_BYTE_LENGTH } from "@requant/core/kernels";
 import * as reference from "../order.ts";
-
-const kernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);
+import { awqKernels } from "./awq-kernels.ts";
 
 /** The fields of the class `GemmTile` in assembly/order.ts. */
 interface GemmTile {
@@ -58,7 +49,7 @@ function inTiles(
   const lineCount = lines - (lines % 16);
   const wordCount = Math.floor((end - start) / 8);
   const wordsHere = wordCount - (wordCount % 4);
-  const kernel = kernels.kernel(name);
+  const kernel = awqKernels.kernel(name);
   if (kernel === undefined || start % 8 !== 0 || lineCount * wordsHere === 0) return NOTHING;
   const packs = name === "packGemm";
   const isInside = kernelAddress(words) !== undefined && kernelAddress(fields) !== undefined;

@@ -21,10 +21,11 @@ interface FieldRuns {
   readonly fields: number;
   readonly fieldStep: number;
   readonly bits: number;
+  readonly isPlanar: number;
 }
 
 const placeFieldRuns = /* @__PURE__ */ descriptor(
-  ({ words, wordStep, runs, streams, fields, fieldStep, bits }: FieldRuns) => [
+  ({ words, wordStep, runs, streams, fields, fieldStep, bits, isPlanar }: FieldRuns) => [
     words,
     wordStep,
     runs,
@@ -32,6 +33,7 @@ const placeFieldRuns = /* @__PURE__ */ descriptor(
     fields,
     fieldStep,
     bits,
+    isPlanar,
   ],
 );
 
@@ -52,19 +54,40 @@ export function packFields(table: FieldTable, fields: Uint8Array, at: FieldStrea
   for (const part of left ?? [at]) reference.packFields(table, fields, part, words);
 }
 
-const streams: WeakMap<FieldTable, boolean> = /* @__PURE__ */ new WeakMap();
+/** The arrangements that the kernels support: consecutive fields that straddle words where needed, and bit planes. */
+type Arrangement = "stream" | "planes" | "other";
 
-/** True for consecutive fields that straddle words where needed: the only arrangement that the kernels support. */
-function isStream(table: FieldTable): boolean {
-  let answer = streams.get(table);
+const arrangements: WeakMap<FieldTable, Arrangement> = /* @__PURE__ */ new WeakMap();
+
+function arrangementOf(table: FieldTable): Arrangement {
+  let answer = arrangements.get(table);
   if (answer === undefined) {
-    const { bitWidth, wordBitWidth, pieces } = table;
-    answer = pieces.every(
-      ({ field, word, shift, left }) => wordBitWidth * word + shift === bitWidth * field + left,
-    );
-    streams.set(table, answer);
+    answer = isStream(table) ? "stream" : isPlanar(table) ? "planes" : "other";
+    arrangements.set(table, answer);
   }
   return answer;
+}
+
+function isStream({ bitWidth, wordBitWidth, pieces }: FieldTable): boolean {
+  return pieces.every(
+    ({ field, word, shift, left }) => wordBitWidth * word + shift === bitWidth * field + left,
+  );
+}
+
+/** True for planes of four bits, two bits and one bit, as many as the width is the sum of, each in words of its own. */
+function isPlanar({ bitWidth, wordBitWidth, wordsPerRun, pieces }: FieldTable): boolean {
+  const planes = [4, 2, 1].filter((width) => (bitWidth & width) !== 0);
+  return (
+    bitWidth < 8 &&
+    wordsPerRun === bitWidth &&
+    pieces.length === RUN * planes.length &&
+    pieces.every(
+      ({ field, word, shift, width, left }) =>
+        planes.includes(width) &&
+        left === (bitWidth & ~(2 * width - 1)) &&
+        wordBitWidth * (word - left) + shift === width * field,
+    )
+  );
 }
 
 /** @returns the streams and fields that are still to be unpacked; undefined when no kernel can unpack any */
@@ -97,6 +120,7 @@ interface Work {
   readonly kernel: Kernel;
   readonly words: Uint32Array;
   readonly bits: number;
+  readonly isPlanar: number;
   /** Streams stand side by side, not one after the other. */
   readonly columns: boolean;
   /** The kernel's share: these streams, and so many runs of each. */
@@ -111,15 +135,17 @@ function workOf(
   verb: "pack" | "unpack",
 ): Work | undefined {
   const { bitWidth: bits, wordBitWidth } = table;
-  if (!(words instanceof Uint32Array) || wordBitWidth !== 32 || bits < 2 || !isStream(table))
-    return undefined;
+  if (!(words instanceof Uint32Array) || wordBitWidth !== 32 || bits < 2) return undefined;
+  const arrangement = arrangementOf(table);
+  if (arrangement === "other") return undefined;
   const runs = Math.floor(at.fields / RUN);
   const columns = at.wordStep !== 1;
   if (columns && at.streamStep !== 1) return undefined;
   const streams = columns ? at.streams - (at.streams % LANES) : at.streams;
   if (runs * streams === 0) return undefined;
   const kernel = coreKernels.kernel(`${verb}${columns ? "Columns" : "Rows"}`);
-  return kernel && { kernel, words, bits, columns, streams, runs };
+  const isPlanar = arrangement === "planes" ? 1 : 0;
+  return kernel && { kernel, words, bits, isPlanar, columns, streams, runs };
 }
 
 function remainder({ streams, runs, bits }: Work, at: FieldStreams): FieldStreams[] {
@@ -161,7 +187,7 @@ function tileOf(
 
 /** @returns the bits that occur in any field, where the kernel reports them */
 function inTiles(work: Work, at: FieldStreams, fields: Uint8Array, packs: boolean): number {
-  const { kernel, words, bits, columns } = work;
+  const { kernel, words, bits, isPlanar, columns } = work;
   const { wordStart, wordStep, streamStep, fieldStart, fieldStep } = at;
   const tile = tileOf(work, kernelAddress(words) !== undefined, kernelAddress(fields) !== undefined);
   let seen = 0;
@@ -187,6 +213,7 @@ function inTiles(work: Work, at: FieldStreams, fields: Uint8Array, packs: boolea
         fields: f.address,
         fieldStep: f.step,
         bits,
+        isPlanar,
       };
       seen |= kernel(placeFieldRuns(at));
       (packs ? w : f).save();

@@ -1,6 +1,7 @@
 /** The SIMD twins of `GridSearch` and `gridView`: kernels fit many groups in one call. */
 import { GridSearch as ReferenceSearch } from "../view/find-hidden-grid.ts";
 import { type GridFits, referenceFits } from "../view/grid-fits.ts";
+import { GroupsSeen, SUM_LENGTH } from "../view/hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "../view/hidden-grid.ts";
 import { integerFit, rowsFit, withStorableScale } from "../view/hidden-scale.ts";
 import { float8Fit, mxfp4Fit, nvfp4Fit } from "../view/hidden-table.ts";
@@ -9,6 +10,7 @@ import type { StoredView } from "../view/level-view.ts";
 import { coreKernels } from "./core-kernels.ts";
 import { gatherInKernel } from "./gather-twin.ts";
 import { rowsInKernel } from "./hidden-groups.ts";
+import { kernelAddress, kernelMemory, scratchOffset } from "./memory.ts";
 
 /** As the reference, with kernels. */
 export class GridSearch extends ReferenceSearch {
@@ -25,6 +27,22 @@ export function gridView(
   grid: HiddenGrid,
 ): StoredView {
   return reference.gridView(values, columns, type, grid, kernelFits);
+}
+
+/** As the reference: a kernel sums up the fits that a kernel wrote. */
+class SeenInKernel extends GroupsSeen {
+  override add(fits: Float64Array, count: number): void {
+    const kernel = coreKernels.kernel("sumFits");
+    const inside = kernelAddress(fits);
+    if (kernel === undefined || inside === undefined || count === 0) {
+      super.add(fits, count);
+      return;
+    }
+    const out = scratchOffset(2);
+    kernel(inside, count, out);
+    const sums = new Float64Array(kernelMemory().buffer, out, SUM_LENGTH);
+    if (!this.takeSums(sums, count)) super.add(fits, count);
+  }
 }
 
 const floats = /* @__PURE__ */ new Float32Array(1);
@@ -54,4 +72,5 @@ export const kernelFits: GridFits = {
     if (kernel === undefined || type !== "BF16") return referenceFits.float8(type);
     return rowsFit(float8Fit(type, gatherInKernel(kernel)));
   },
+  seen: () => new SeenInKernel(),
 };

@@ -89,13 +89,20 @@ export function dequantizeNibbles(
   return true;
 }
 
+/** The last levels and their bytes: those of one weight are placed again and again. */
+let lastLevels: Float32Array | undefined;
+const lastPlanes = /* @__PURE__ */ new Uint8Array(64);
+
 /** The levels as four rows of sixteen bytes: the first bytes of all, the second bytes, and so on. */
 function placePlanes(levels: Float32Array): number {
-  const { buffer } = kernelMemory();
-  const planes = new Uint8Array(buffer, scratchOffset(2), 64);
-  const bits = new Uint32Array(levels.slice().buffer);
-  for (let code = 0; code < 16; code++) {
-    for (let byte = 0; byte < 4; byte++) planes[16 * byte + code] = bits[code]! >>> (8 * byte);
+  if (levels !== lastLevels) {
+    const bits = new Uint32Array(levels.slice().buffer);
+    for (let code = 0; code < 16; code++) {
+      for (let byte = 0; byte < 4; byte++) lastPlanes[16 * byte + code] = bits[code]! >>> (8 * byte);
+    }
+    lastLevels = levels;
   }
-  return scratchOffset(2);
+  const at = scratchOffset(2);
+  new Uint8Array(kernelMemory().buffer, at, lastPlanes.length).set(lastPlanes);
+  return at;
 }

@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 import type { ViewFacts } from "./facts.ts";
 import { type GridFits, referenceFits } from "./grid-fits.ts";
-import { GroupsSeen } from "./hidden-facts.ts";
+import type { GroupsSeen } from "./hidden-facts.ts";
 import type { HiddenGrid, HidingType } from "./hidden-grid.ts";
 import { type FitRows, groupsOf } from "./hidden-scale.ts";
 import { FloatingNvfp4, nvfp4Factor } from "./hidden-table.ts";
@@ -141,8 +141,8 @@ export class GridSearch {
   }
 
   private candidateOf(partition: Partition): Candidate | undefined {
-    const seen = new GroupsSeen();
     const { type, factor, fits } = this;
+    const seen = fits.seen();
     if (partition === MXFP4) return { partition, seen, fit: fits.mxfp4(type) };
     if (partition === NVFP4) {
       if (factor === undefined) return undefined;

@@ -1,4 +1,5 @@
 /** The fit of each kind of grid: these are the reference's, and kernels replace them. */
+import { GroupsSeen } from "./hidden-facts.ts";
 import type { HidingType } from "./hidden-grid.ts";
 import { type FitRows, integerFit, rowsFit } from "./hidden-scale.ts";
 import { float8Fit, mxfp4Fit, nvfp4Fit, type ScaleLevels } from "./hidden-table.ts";
@@ -12,6 +13,8 @@ export interface GridFits {
   readonly nvfp4: (type: HidingType, factor: number, levels: ScaleLevels) => FitRows;
   /** E4M3 times a scale. */
   readonly float8: (type: HidingType) => FitRows;
+  /** Sums up the groups of one search. */
+  readonly seen: () => GroupsSeen;
 }
 
 export const referenceFits: GridFits = {
@@ -19,4 +22,5 @@ export const referenceFits: GridFits = {
   mxfp4: (type) => rowsFit(mxfp4Fit(type)),
   nvfp4: (type, factor, levels) => rowsFit(nvfp4Fit(type, factor, levels)),
   float8: (type) => rowsFit(float8Fit(type)),
+  seen: () => new GroupsSeen(),
 };

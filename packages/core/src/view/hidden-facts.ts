@@ -19,6 +19,29 @@ function bitsOfSpan(span: number): number {
   return Math.max(2, 32 - Math.clz32(span));
 }
 
+/**
+ * Places of the numbers that a kernel writes about the fits of some groups (assembly/sum-fits.ts): the extremes of all of
+ * them, and 1 or 0 for what holds for all or not. −1: the kernel does not tell whether all offsets are f16 numbers.
+ */
+const SUM = {
+  exact: 0,
+  leastScale: 1,
+  mostScale: 2,
+  min: 3,
+  mostMin: 4,
+  max: 5,
+  nonzero: 6,
+  span: 7,
+  evenReach: 8,
+  haveHalfBits: 9,
+  haveBfloatBits: 10,
+  arePowers: 11,
+  offsetsAreHalf: 12,
+} as const;
+
+/** How many numbers these are. */
+export const SUM_LENGTH = 13;
+
 /** Sums up the groups of a tensor. */
 export class GroupsSeen {
   groups = 0;
@@ -55,6 +78,29 @@ export class GroupsSeen {
     }
     this.groups += count;
     Object.assign(this, { nonzero, exact, evenReach, span, min, max, mostMin, offsetsAreHalf });
+  }
+
+  /** Takes what a kernel found in the fits of some groups. False: nothing was taken, and `add` must look at each fit. */
+  takeSums(sums: Float64Array, count: number): boolean {
+    const { scales } = this;
+    const [least, most] = [sums[SUM.leastScale]!, sums[SUM.mostScale]!];
+    // zeros and subnormal numbers have other bits
+    const isUsual =
+      least >= (scales.areHalf ? 2 ** -14 : 2 ** -126) && most < (scales.areHalf ? 65536 : 2 ** 127);
+    if (!isUsual || (this.offsetsAreHalf && sums[SUM.offsetsAreHalf]! < 0)) return false;
+    if (sums[SUM.exact] === 0) this.exact = false;
+    if (sums[SUM.haveHalfBits] === 0) scales.areHalf = false;
+    if (sums[SUM.haveBfloatBits] === 0) scales.areBfloat = false;
+    if (sums[SUM.arePowers] === 0) scales.arePowers = false;
+    if (sums[SUM.offsetsAreHalf] === 0) this.offsetsAreHalf = false;
+    this.min = Math.min(this.min, sums[SUM.min]!);
+    this.mostMin = Math.max(this.mostMin, sums[SUM.mostMin]!);
+    this.max = Math.max(this.max, sums[SUM.max]!);
+    this.span = Math.max(this.span, sums[SUM.span]!);
+    this.evenReach = Math.max(this.evenReach, sums[SUM.evenReach]!);
+    this.nonzero += sums[SUM.nonzero]!;
+    this.groups += count;
+    return true;
   }
 
   /** The largest level, or −1 less the smallest one: with the sign of each scale as it is. */

@@ -106,8 +106,6 @@ export class FloatingNvfp4 {
   private most = 0;
   /** All scales are multiples of it. */
   private unit = Number.POSITIVE_INFINITY;
-  /** 1 / unit. */
-  private inverse = Number.NaN;
 
   constructor(factor: number) {
     this.factor = factor;
@@ -117,22 +115,38 @@ export class FloatingNvfp4 {
   watched(fit: FitRows): FitRows {
     return (values, columns, blocks, take) =>
       fit(values, columns, blocks, (fits, count) => {
-        for (let i = 0; i < count; i++) {
-          const scale = fits[FIT_LENGTH * i + 1]!;
-          if (scale !== 0) this.add(nearestOfFourBits((2 * scale) / this.factor));
-        }
+        this.see(fits, count);
         take(fits, count);
       });
   }
 
+  /** Half of a scale times the factor is what a group has. Nearly all are multiples of the unit, and below the largest. */
+  private see(fits: Float64Array, count: number): void {
+    let size = this.sizeOfUnit();
+    let inverse = 1 / size;
+    let most = Math.fround(this.most * this.factor) / 2;
+    for (let i = 0, at = 1; i < count; i++, at += FIT_LENGTH) {
+      const own = fits[at]!;
+      const isMultiple = Math.fround(Math.floor(own * inverse + 0.5) * size) === own;
+      if (isMultiple && own <= most) continue;
+      if (own === 0) continue;
+      this.add(nearestOfFourBits((2 * own) / this.factor));
+      size = this.sizeOfUnit();
+      inverse = 1 / size;
+      most = Math.fround(this.most * this.factor) / 2;
+    }
+  }
+
+  private sizeOfUnit(): number {
+    return this.unit === Number.POSITIVE_INFINITY ? Number.NaN : this.unit * this.factor * 0.5;
+  }
+
   private add(scale: number): void {
     if (scale > this.most) this.most = scale;
-    const multiple = scale * this.inverse;
-    if (Math.floor(multiple) === multiple) return;
+    if (Number.isInteger(scale / this.unit) && this.unit < Number.POSITIVE_INFINITY) return;
     let unit = 2 ** (Math.floor(Math.log2(scale)) - 3);
     while ((scale / unit) % 2 === 0) unit *= 2;
     this.unit = unit;
-    this.inverse = 1 / unit;
   }
 
   /** What has no factor has the factor 1; else the largest scale is as large as E4M3 goes. */

@@ -34,7 +34,7 @@ export function viewWeight(
     const length = (rowEnd - rowStart) * (columnEnd - columnStart);
     const codes = part?.codes ?? new Uint8Array(length);
     checkValueCount(rowEnd - rowStart, columnEnd - columnStart, codes.length);
-    unpackCodes(rowStart, rowEnd, codes, columnStart, columnEnd);
+    if (length > 0) unpackCodes(rowStart, rowEnd, codes, columnStart, columnEnd);
     const groups = [rowStart * groupCount, rowEnd * groupCount] as const;
     // getters: the arrays may be made only now
     const { scales, zeros, rounding } = parameters;

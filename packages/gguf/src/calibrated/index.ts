@@ -5,7 +5,8 @@
 import { UnsupportedError } from "@requant/core";
 import { checkRowLengths } from "@requant/core/format";
 import { feedbackCodes, type SolveFactor, USUAL_SWEEPS } from "@requant/core/solve";
-import { blocksToView, type GgufViewSource, viewSources } from "../view/index.ts";
+import { blocksToView } from "../kernels/views-twin.ts";
+import { type GgufViewSource, viewSources } from "../view/index.ts";
 import { fitBlock } from "./block-fit.ts";
 import { type BlockSteps, type GridForm, gridForms } from "./grid-form.ts";
 

@@ -29,6 +29,8 @@ interface NibbleTile {
   readonly zeroStep: number;
   readonly out: number;
   readonly outStep: number;
+  readonly stage: number;
+  readonly stageByteLength: number;
 }
 
 const placeNibbleTile = /* @__PURE__ */ descriptor(
@@ -44,16 +46,32 @@ const placeNibbleTile = /* @__PURE__ */ descriptor(
     zeroStep,
     out,
     outStep,
-  }: NibbleTile) => [words, wordStep, rows, blocks, groups, scales, scaleStep, zeros, zeroStep, out, outStep],
+    stage,
+    stageByteLength,
+  }: NibbleTile) => [
+    words,
+    wordStep,
+    rows,
+    blocks,
+    groups,
+    scales,
+    scaleStep,
+    zeros,
+    zeroStep,
+    out,
+    outStep,
+    stage,
+    stageByteLength,
+  ],
 );
 
 /**
- * The rows that the kernels take at a time: their required multiple, and the number whose pages and cache lines stay in
- * the caches.
+ * The rows that the kernels take at a time: their required multiple, and a number whose words are read in runs of many cache
+ * lines while the blocks are still written in such runs, too.
  */
 const ROWS = {
-  columns: { start: 1, count: 4, most: 1024 },
-  rows: { start: 8, count: 32, most: 1024 },
+  columns: { start: 1, count: 4, most: 256 },
+  rows: { start: 8, count: 32, most: 512 },
 } as const;
 
 /** Bytes behind the zero points that `reflectZeros` may change. */
@@ -119,6 +137,8 @@ export function nibblesToBlocks(
       zeroStep: zeros.step,
       out: outAt,
       outStep: rowByteLength,
+      stage: tileOffset(0),
+      stageByteLength: TILE_BYTE_LENGTH,
     };
     kernel(placeNibbleTile(tile));
     if (outAddress === undefined) {

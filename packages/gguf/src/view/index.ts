@@ -26,7 +26,7 @@ import { viewQ2_0, viewQ4_0, viewQ4_1, viewQ5_0, viewQ5_1, viewQ8_0 } from "./pl
 import { viewQ2_K, viewQ3_K, viewQ4_K, viewQ5_K, viewQ6_K } from "./super-block-types.ts";
 import { viewIQ4_NL, viewIQ4_XS, viewMXFP4, viewNVFP4 } from "./table-types.ts";
 import { viewTQ1_0, viewTQ2_0 } from "./ternary-types.ts";
-import type { GgufViewSource, GgufViewType } from "./view-type.ts";
+import type { GgufViewSource, GgufViewType, Unpacked } from "./view-type.ts";
 
 export type { GgufViewSource, GgufViewType } from "./view-type.ts";
 
@@ -135,6 +135,14 @@ export function weightToBlocks(
   viewToBlocks(type, weight.toView(rowStart, rowEnd), out);
 }
 
+/** Unpacks some blocks, the first of which begins with the bytes. */
+export type UnpackBlocks = (type: GgufViewSource, bytes: Uint8Array, blocks: number, out: Unpacked) => void;
+
+/** One block after another. */
+export const unpackBlocks: UnpackBlocks = ({ blockByteLength, view }, bytes, blocks, out) => {
+  for (let block = 0; block < blocks; block++) view.unpackBlock(bytes, block * blockByteLength, out, block);
+};
+
 /**
  * Whole rows of blocks as a view: the compact form where the type stores integers around a fixed zero point and one scale
  * for each group, else the general form. `integerView` tells whether that one can be compact, too.
@@ -145,8 +153,9 @@ export function blocksToView(
   bytes: Uint8Array,
   rows: number,
   columns: number,
+  unpack: UnpackBlocks = unpackBlocks,
 ): StoredView {
-  const { blockSize, blockByteLength, view } = type;
+  const { blockSize, view } = type;
   const { levels, factorSizes, biasSize } = view;
   if (columns % blockSize !== 0) {
     throw new UsageError(`Rows of ${columns} weights are not whole blocks of ${blockSize}.`);
@@ -156,9 +165,7 @@ export function blocksToView(
   const codes = new Uint8Array(count);
   const factors = factorSizes.map((size) => new Float32Array(count / size));
   const biases = new Float32Array(biasSize === undefined ? 0 : count / biasSize);
-  for (let block = 0; block < blocks; block++) {
-    view.unpackBlock(bytes, block * blockByteLength, { codes, factors, biases }, block);
-  }
+  unpack(type, bytes, blocks, { codes, factors, biases });
   const [scales, ...others] = factors;
   const [groupSize] = factorSizes;
   const isInteger = "zero" in levels;
