@@ -120,7 +120,11 @@ The vision or audio side of a model is a GGUF of its own: \`--part mmproj\` writ
 
 ${table(
   ["class", "clip.projector_type", "encoder"],
-  projectors.map(({ classes, type, encoder }) => [classes.map(code).join(", "), code(type), encoder]),
+  projectors.map(({ classes, type, encoder, second }) => [
+    classes.map(code).join(", "),
+    code(type),
+    [encoder, second?.encoder ?? []].flat().join(" and "),
+  ]),
 )}
 
 ## Left out

@@ -1,6 +1,7 @@
 /** The arithmetic of elements, in f32, or in f16 as torch computes with the weights of F16 checkpoints. */
 import { floatToHalf, halfToFloat } from "@requant/core";
 import { expF32 } from "./exp.ts";
+import { softplusF32 } from "./log1p.ts";
 import type { ElementMap, NamedMap } from "./weight-plan.ts";
 
 type Rounding = (value: number) => number;
@@ -14,6 +15,8 @@ const namedMaps: Readonly<Record<Exclude<NamedMap, "ternary">, (value: number, r
     "subtract-one": (value, round) => round(value - 1),
     "negative-exp": (value, round) => -round(expF32(value)),
     "log-negative": (value, round) => round(Math.log(-value)),
+    softplus: (value, round) => round(softplusF32(value)),
+    "inverse-softplus": (value, round) => round(value + Math.log(-Math.expm1(-value))),
   };
 
 /** @param halves true where each result is rounded to f16 */

@@ -12,6 +12,11 @@ export function isEncoderTensor(name: string): boolean {
   return multimodal.test(name) || audio.test(name);
 }
 
+/** Whether a tensor belongs to an audio encoder, or leads from it into the text model. */
+export function isAudioTensor(name: string): boolean {
+  return audio.test(name);
+}
+
 /** Rules for every text model. */
 export const encodersLeftOut: readonly LeftOutRule[] = [
   { pattern: multimodal, reason: "part of the vision encoder: a text model's GGUF does not hold it" },

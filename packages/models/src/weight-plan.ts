@@ -10,10 +10,17 @@ import * as z from "zod/mini";
 import type { RowOrder } from "./row-order.ts";
 
 /**
- * Elementwise f32 arithmetic by name: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`. `ternary` is BitNet's rounding: each element
+ * Elementwise f32 arithmetic by name: `x + 1`, `x - 1`, `-exp(x)`, `log(-x)`, `log(1 + exp(x))` and its inverse. `ternary` is BitNet's rounding: each element
  * becomes -1, 0 or 1 times the mean size of all elements of the stored tensor.
  */
-export type NamedMap = "add-one" | "subtract-one" | "negative-exp" | "log-negative" | "ternary";
+export type NamedMap =
+  | "add-one"
+  | "subtract-one"
+  | "negative-exp"
+  | "log-negative"
+  | "softplus"
+  | "inverse-softplus"
+  | "ternary";
 
 /**
  * Elementwise f32 arithmetic. Numbers are rounded to f32 first. `multiply` and `divide` take their numbers one after the
@@ -59,8 +66,14 @@ export interface ZerosInput {
   readonly zeros: number;
 }
 
+/** Positions as waves of `width / 2` lengths, sines before cosines: one row for each position. */
+export interface PositionsInput {
+  readonly positions: number;
+  readonly width: number;
+}
+
 /** Where rows of a weight come from. */
-export type WeightInput = StoredInput | JoinedInput | ValuesInput | ZerosInput;
+export type WeightInput = StoredInput | JoinedInput | ValuesInput | ZerosInput | PositionsInput;
 
 /** How a weight is made from stored tensors. */
 export interface WeightPlan {
@@ -102,7 +115,15 @@ const steps = {
   columnOrder: z.optional(rowOrderSchema),
   map: z.optional(
     z.union([
-      z.enum(["add-one", "subtract-one", "negative-exp", "log-negative", "ternary"]),
+      z.enum([
+        "add-one",
+        "subtract-one",
+        "negative-exp",
+        "log-negative",
+        "softplus",
+        "inverse-softplus",
+        "ternary",
+      ]),
       z.strictObject({ add: z.number() }),
       z.strictObject({ multiply: factors }),
       z.strictObject({ divide: factors }),
@@ -118,6 +139,7 @@ export const weightInputSchema: z.ZodMiniType<WeightInput> = z.lazy(() =>
     z.strictObject({ join: z.array(weightInputSchema).check(z.minLength(1)), ...steps }),
     z.strictObject({ values: z.array(z.number()) }),
     z.strictObject({ zeros: z.int().check(z.positive()) }),
+    z.strictObject({ positions: z.int().check(z.positive()), width: z.int().check(z.positive()) }),
   ]),
 ) as z.ZodMiniType<WeightInput>;
 

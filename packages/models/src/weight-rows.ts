@@ -1,6 +1,7 @@
 /** Executes a weight plan in f32, band by band. This file defines the meaning of an input's steps. */
 import { CodecError, ConversionError, elementCount, rowCount, rowLength } from "@requant/core";
 import { mapOf, ternaryMap } from "./element-maps.ts";
+import { positionWaves } from "./position-waves.ts";
 import { orderedRowCount, sourceRowOf } from "./row-order.ts";
 import { SumF32 } from "./sum-f32.ts";
 import type { ElementMap, StoredInput, WeightInput, WeightPlan } from "./weight-plan.ts";
@@ -202,6 +203,17 @@ function partOf(input: WeightInput, plan: WeightPlan, source: WeightSource): Par
       rowLength: length,
       async read(start, end, out, outOffset) {
         out.fill(0, outOffset, outOffset + (end - start) * length);
+      },
+    };
+  }
+  if ("positions" in input) {
+    const { positions, width } = input;
+    const rowAt = positionWaves(width);
+    return {
+      rowCount: positions,
+      rowLength: width,
+      async read(start, end, out, outOffset) {
+        for (let row = start; row < end; row++) out.set(rowAt(row), outOffset + (row - start) * width);
       },
     };
   }

@@ -19,7 +19,7 @@ export function directoryOfGguf(source: PlanSource, dtype: "F32" | "F16" | "BF16
     return { leftOut: [], findings: [], ...adapterAsPeft(source), weightsFile: ADAPTER_FILE };
   }
   const { gguf, tensors } = source;
-  if (gguf?.metadata.has("clip.projector_type") !== true) return ggufAsHf(source, dtype);
+  if (gguf?.metadata.get("general.architecture")?.value !== "clip") return ggufAsHf(source, dtype);
   const message =
     "No config.json is written: the projector's settings are a part of that of the whole model.";
   return {

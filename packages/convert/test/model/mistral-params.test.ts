@@ -114,7 +114,7 @@ it("keep their names and params.json as floats; as a packed directory nothing co
 });
 
 it.each([
-  ["yarn", { factor: 4 }],
+  ["lora", { rank: 4 }],
   ["moe", { num_experts: 8 }],
   ["something_new", true],
 ])("a setting %s that is not read is refused by name", async (key, value) => {

@@ -63,7 +63,7 @@ import { metaParams } from "./meta-params.ts";
 import { minicpm, minicpm3 } from "./minicpm.ts";
 import { minimaxM2 } from "./minimax.ts";
 import { ministral3, mistral3Vision } from "./ministral.ts";
-import { mistralParams } from "./mistral-params.ts";
+import { ministralParams, mistralLatentParams, mistralParams } from "./mistral-params.ts";
 import { modernBert } from "./modern-bert.ts";
 import { mpt } from "./mpt.ts";
 import { nemotron } from "./nemotron.ts";
@@ -168,6 +168,8 @@ export const architectures: readonly Architecture[] = [
   baichuan,
   qwen1,
   mistralParams,
+  ministralParams,
+  mistralLatentParams,
   metaParams,
   distilBert,
   jinaBertV2,

@@ -5,13 +5,13 @@ import { fileTypeNumber } from "../file-types.ts";
 import { generalMetadata } from "../general/general-metadata.ts";
 import type { HfFiles } from "../hf-files.ts";
 import { field, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
-import { isEncoderTensor } from "../left-out.ts";
+import { isAudioTensor, isEncoderTensor } from "../left-out.ts";
 import { boolsOf, numberOf, string, u32 } from "../metadata-values.ts";
 import { type LeftOut, type NamedTensor, planGgufTensors, planHfTensors } from "../plan-tensors.ts";
 import type { WeightPlan } from "../weight-plan.ts";
 import { projectorOfConfig, projectorOfGguf } from "./index.ts";
 import { encoderParameters } from "./parameters.ts";
-import type { Projector, ProjectorSettings } from "./projector.ts";
+import type { Encoder, Projector, ProjectorParameter, ProjectorSettings } from "./projector.ts";
 
 /** A tensor of a projector, with the type that it has in a file of some type. */
 export interface ProjectorTensor extends WeightPlan {
@@ -36,12 +36,23 @@ function section(config: JsonObject, ...names: readonly string[]): JsonObject {
 
 const configOf = (values: JsonObject): Config => new Config(new Map(Object.entries(values)));
 
-function settingsOf({ encoder, defaults, settings }: Projector, files: HfFiles): ProjectorSettings {
-  const { config } = files;
-  const own = { ...defaults, ...section(config, `${encoder}_config`) };
+/** The section of an encoder, with the defaults of its class; undefined where config.json has none. */
+function encoderOf({ encoder, defaults, settings }: Encoder, config: JsonObject): Config | undefined {
+  const name = `${encoder}_config`;
+  if (!isJsonObject(field(config, name))) return undefined;
+  const own = { ...defaults, ...section(config, name) };
+  return configOf(settings?.(own) ?? own);
+}
+
+function settingsOf(projector: Projector, files: HfFiles): ProjectorSettings {
+  // the part of Qwen-Omni that is not about speaking
+  const config = { ...files.config, ...section(files.config, "thinker_config") };
   const text = section(config, "text_config", "llm_config", "lm_config", "language_config");
   return {
-    encoder: configOf(settings?.(own) ?? own),
+    encoder:
+      encoderOf(projector, config) ??
+      configOf(projector.settings?.(projector.defaults) ?? projector.defaults),
+    second: projector.second && encoderOf(projector.second, config),
     root: configOf(config),
     text: configOf({ ...config, ...text }),
     preprocessor: configOf(preprocessorOf(files)),
@@ -72,18 +83,30 @@ function typeOf(
 }
 
 /** The family as the rules are run for a text model. */
-function renaming({ prefix, names, tensors }: Projector): {
+function renaming({ prefix, names, tensors, leftOut = [] }: Projector): {
   readonly tensors: Projector["tensors"];
+  readonly leftOut: NonNullable<Projector["leftOut"]>;
   readonly names: NonNullable<Projector["names"]>;
 } {
-  const bare = (name: string): string => name.replace(/^model\./, "");
+  const bare = (name: string): string => name.replace(/^(?:model|thinker)\./, "");
   return {
     tensors,
+    leftOut,
     names: {
       toRules: (name, config) => names?.toRules(bare(name), config) ?? bare(name),
       fromRules: (name, config) => (prefix ?? "") + (names?.fromRules(name, config) ?? name),
     },
   };
+}
+
+function valuesOf(
+  parameters: readonly ProjectorParameter[],
+  settings: ProjectorSettings,
+): readonly (readonly [string, MetadataValue])[] {
+  return parameters.flatMap(({ key, value }) => {
+    const made = value(settings);
+    return made === undefined ? [] : [[key, made] as const];
+  });
 }
 
 /**
@@ -104,7 +127,10 @@ export function projectorToGguf(files: HfFiles, fileType: string): ProjectorPlan
     settings.encoder,
     own,
   );
-  const tensors = planned.tensors.map(({ forceF32, ...plan }): ProjectorTensor => {
+  const computed = (projector.computed ?? []).map(
+    ({ name, shape, input }): WeightPlan => ({ name, shape: shape(settings), inputs: [input(settings)] }),
+  );
+  const tensors = [...computed, ...planned.tensors].map(({ forceF32, ...plan }): ProjectorTensor => {
     const type = typeOf(projector, { ...plan, ...(forceF32 ? { forceF32 } : {}) }, fileType);
     return type === undefined ? plan : { ...plan, type };
   });
@@ -115,12 +141,26 @@ export function projectorToGguf(files: HfFiles, fileType: string): ProjectorPlan
   const described = { ...files, generationConfig: files.generationConfig };
   for (const [key, value] of generalMetadata(described, { tensors })) metadata.set(key, value);
   metadata.set("general.file_type", u32(fileTypeNumber(fileType)));
-  for (const { key, value } of [...encoderParameters[projector.encoder], ...projector.parameters]) {
-    const made = value(settings);
-    if (made !== undefined) metadata.set(key, made);
-  }
+  const { second } = settings;
+  const secondKeys =
+    projector.second === undefined || second === undefined ? [] : encoderParameters[projector.second.encoder];
+  const written = [
+    ...valuesOf(encoderParameters[projector.encoder], settings),
+    ...valuesOf(secondKeys, { ...settings, encoder: second ?? settings.encoder }),
+    ...valuesOf(projector.parameters, settings),
+  ];
+  for (const [key, value] of written) metadata.set(key, value);
   metadata.set("general.quantization_version", u32(2));
-  refuseOtherDepth(projector, settings, own);
+  const unused = new Set(planned.leftOut.map(({ name }) => name));
+  const used = own.filter(({ name }) => !unused.has(name));
+  if (second === undefined) refuseOtherDepth(projector.encoder, settings.encoder, used);
+  else {
+    const [seen, heard] = [false, true].map((isAudio) =>
+      used.filter(({ name }) => isAudioTensor(name) === isAudio),
+    );
+    refuseOtherDepth("vision", settings.encoder, seen ?? []);
+    refuseOtherDepth("audio", second, heard ?? []);
+  }
   const rest = files.tensors.filter(({ name }) => !isEncoderTensor(name));
   const reason = "part of the text model: the projector's GGUF does not hold it";
   return {
@@ -130,16 +170,17 @@ export function projectorToGguf(files: HfFiles, fileType: string): ProjectorPlan
   };
 }
 
+const COMPUTED = "computed from the settings: no checkpoint has it";
 const LAYER = /\.(?:layers|blocks)\.(\d{1,6})\./;
 
 /** The layers of config.json and those of the tensors must be the same. */
 function refuseOtherDepth(
-  { encoder }: Projector,
-  settings: ProjectorSettings,
+  encoder: Projector["encoder"],
+  settings: Config,
   tensors: readonly NamedTensor[],
 ): void {
   const layers = new Set(tensors.flatMap(({ name }) => LAYER.exec(name)?.[1] ?? []));
-  const expected = settings.encoder.need("num_hidden_layers", "depth", "encoder_layers");
+  const expected = settings.need("num_hidden_layers", "depth", "encoder_layers");
   if (layers.size === expected) return;
   throw new FormatError(
     `The checkpoint has ${layers.size} layers of its ${encoder} encoder, but config.json says ${expected}.`,
@@ -164,5 +205,12 @@ export function projectorToHf(
   };
   const { tensors: rules, names } = renaming(projector);
   const family = { tensors: rules, names, classes: projector.classes };
-  return planHfTensors(family, configOf(values), tensors);
+  const computed = new Set(projector.computed?.map(({ name }) => name));
+  const planned = planHfTensors(
+    family,
+    configOf(values),
+    tensors.filter(({ name }) => !computed.has(name)),
+  );
+  const left = tensors.flatMap(({ name }) => (computed.has(name) ? [{ name, reason: COMPUTED }] : []));
+  return { tensors: planned.tensors, leftOut: [...planned.leftOut, ...left] };
 }

@@ -1,11 +1,13 @@
-/** Qwen2-VL and Qwen2.5-VL (llama.cpp, conversion/qwenvl.py, `Qwen2VLVisionModel`). */
+/** Qwen2-VL, Qwen2.5-VL and Qwen2.5-Omni (llama.cpp, conversion/qwenvl.py, `Qwen2VLVisionModel` and `Qwen25OmniModel`). */
 import { UnsupportedError } from "@requant/core";
 import { same } from "../architectures/tensors.ts";
 import type { Config } from "../config.ts";
 import type { JsonObject } from "../json.ts";
+import { f32, u32 } from "../metadata-values.ts";
 import { count, real, text, yes } from "./parameters.ts";
 import type { Projector, ProjectorParameter } from "./projector.ts";
 import { framePatches, fusedThirds } from "./tensors.ts";
+import { whisperLayers, whisperNames, whisperTypes } from "./whisper.ts";
 
 /** Images have any size: llama.cpp's converter writes this one. */
 const IMAGE_SIZE = 560;
@@ -63,30 +65,95 @@ function windowPattern(encoder: Config): number {
   );
 }
 
+const vl25Defaults: JsonObject = {
+  depth: 32,
+  hidden_size: 3584,
+  intermediate_size: 3420,
+  num_heads: 16,
+  patch_size: 14,
+  fullatt_block_indexes: [7, 15, 23, 31],
+};
+
+const vl25Settings = (encoder: JsonObject): JsonObject => ({
+  ...encoder,
+  image_size: encoder["image_size"] ?? IMAGE_SIZE,
+});
+
+const vl25Parameters: readonly ProjectorParameter[] = [
+  yes("clip.use_silu"),
+  count("clip.vision.n_wa_pattern", ({ encoder }) => windowPattern(encoder)),
+  normEpsilon,
+];
+
+const vl25Rest = [
+  same(`${layer}.mlp.gate_proj.*`, "v.blk.{layer}.ffn_gate.*"),
+  same(`${layer}.mlp.up_proj.*`, "v.blk.{layer}.ffn_up.*"),
+  same(`${layer}.mlp.down_proj.*`, "v.blk.{layer}.ffn_down.*"),
+  ...rest,
+];
+
 export const qwen25Vl: Projector = {
   type: "qwen2.5vl_merger",
   classes: ["Qwen2_5_VLForConditionalGeneration"],
   encoder: "vision",
-  defaults: {
-    depth: 32,
-    hidden_size: 3584,
-    intermediate_size: 3420,
-    num_heads: 16,
-    patch_size: 14,
-    fullatt_block_indexes: [7, 15, 23, 31],
+  defaults: vl25Defaults,
+  settings: vl25Settings,
+  parameters: [text("clip.projector_type", "qwen2.5vl_merger"), ...vl25Parameters],
+  tensors: [...attention, ...vl25Rest],
+};
+
+/** Frames of sound, which the checkpoint does not say. */
+const SOUND_POSITIONS = 1500;
+
+/** Images and sound; its patches attend with separate q, k and v. */
+export const qwen25Omni: Projector = {
+  type: "qwen2.5o",
+  classes: ["Qwen2_5OmniModel"],
+  encoder: "vision",
+  defaults: vl25Defaults,
+  settings: vl25Settings,
+  second: {
+    encoder: "audio",
+    defaults: {
+      d_model: 1280,
+      encoder_layers: 32,
+      encoder_ffn_dim: 5120,
+      encoder_attention_heads: 20,
+      num_mel_bins: 128,
+    },
+    settings: whisperNames,
   },
-  settings: (encoder): JsonObject => ({ ...encoder, image_size: encoder["image_size"] ?? IMAGE_SIZE }),
   parameters: [
-    text("clip.projector_type", "qwen2.5vl_merger"),
-    yes("clip.use_silu"),
-    count("clip.vision.n_wa_pattern", ({ encoder }) => windowPattern(encoder)),
-    normEpsilon,
+    { key: "clip.audio.num_mel_bins", value: ({ second }) => second && u32(second.need("num_mel_bins")) },
+    {
+      key: "clip.audio.attention.layer_norm_epsilon",
+      value: ({ second }) => second && f32(second.number("layer_norm_eps") ?? 1e-5),
+    },
+    text("clip.projector_type", "qwen2.5o"),
+    ...vl25Parameters,
   ],
+  prefix: "thinker.",
   tensors: [
-    ...attention,
-    same(`${layer}.mlp.gate_proj.*`, "v.blk.{layer}.ffn_gate.*"),
-    same(`${layer}.mlp.up_proj.*`, "v.blk.{layer}.ffn_up.*"),
-    same(`${layer}.mlp.down_proj.*`, "v.blk.{layer}.ffn_down.*"),
-    ...rest,
+    ...["q", "k", "v"].map((part) => same(`${layer}.attn.${part}.*`, `v.blk.{layer}.attn_${part}.*`)),
+    same(`${layer}.attn.proj.*`, "v.blk.{layer}.attn_out.*"),
+    ...vl25Rest,
+    ...whisperLayers,
+    same("audio_tower.ln_post.*", "a.post_ln.*"),
+    same("audio_tower.proj.*", "mm.a.fc.*"),
   ],
+  computed: [
+    {
+      name: "a.position_embd.weight",
+      shape: ({ second }) => [SOUND_POSITIONS, second?.need("hidden_size") ?? 0],
+      input: ({ second }) => ({ positions: SOUND_POSITIONS, width: second?.need("hidden_size") ?? 0 }),
+    },
+  ],
+  leftOut: [
+    {
+      pattern: /(?:^|\.)audio_bos_eos_token\./,
+      reason: "transformers does not use it, and llama.cpp's converter leaves it out",
+    },
+    { pattern: /^(?:talker|token2wav)\./, reason: "a part that speaks: no GGUF of a projector holds it" },
+  ],
+  types: whisperTypes,
 };

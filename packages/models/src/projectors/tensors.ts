@@ -67,21 +67,27 @@ export function framePatches(hf: string): TensorRule {
   };
 }
 
-/** Patches as rows of a matrix, `[out, side × side × channels]`, and as the weights of a convolution. */
-export function linearPatches(hf: string, gguf: string, side: number): TensorRule {
+const COLOURS = 3;
+
+/**
+ * Patches as rows of a matrix, `[out, side × side × channels]`, and as the weights of a convolution.
+ * @param known the side of a patch; without it, the patches have three colours.
+ */
+export function linearPatches(hf: string, gguf: string, known?: number): TensorRule {
   return {
     hf: [hf],
     gguf: [gguf],
     toGguf: ([names], { shapeOf }) => {
       const tensor = names?.[0] ?? "";
       const [out = 1, ...rest] = shapeOf(tensor);
+      const side = known ?? Math.floor(Math.sqrt(elementCount(rest) / COLOURS));
       const channels = elementCount(rest) / (side * side);
       const rowOrder: RowOrder = { kind: "view", view: [out, side, side, channels], axes: [0, 3, 1, 2] };
       return [{ shape: [out, channels, side, side], inputs: [{ tensor, rowLength: 1, rowOrder }] }];
     },
     toHf: ([name], { shapeOf }) => {
       const tensor = name ?? "";
-      const [out = 1, channels = 1] = shapeOf(tensor);
+      const [out = 1, channels = 1, side = 1] = shapeOf(tensor);
       const rowOrder: RowOrder = { kind: "view", view: [out, channels, side, side], axes: [0, 2, 3, 1] };
       return [[{ shape: [out, side * side * channels], inputs: [{ tensor, rowLength: 1, rowOrder }] }]];
     },

@@ -1,4 +1,4 @@
-/** Encoders of Whisper's kind: Qwen2-Audio and Voxtral (llama.cpp, conversion/ultravox.py, `WhisperEncoderModel`). */
+/** Encoders of Whisper's kind: Qwen2-Audio, Ultravox and Voxtral (llama.cpp, conversion/ultravox.py, `WhisperEncoderModel`). */
 import type { TensorRule } from "../architectures/architecture.ts";
 import { reshaped, same } from "../architectures/tensors.ts";
 import type { JsonObject } from "../json.ts";
@@ -17,13 +17,12 @@ function columnBias(hf: string, gguf: string): TensorRule {
   );
 }
 
-const encoder: readonly TensorRule[] = [
+/** The convolutions and layers of Whisper's encoder. */
+export const whisperLayers: readonly TensorRule[] = [
   ...["1", "2"].flatMap((number) => [
     columnBias(`audio_tower.conv${number}.bias`, `a.conv1d.${number}.bias`),
     same(`audio_tower.conv${number}.weight`, `a.conv1d.${number}.weight`),
   ]),
-  same("audio_tower.embed_positions.weight", "a.position_embd.weight"),
-  same("audio_tower.layer_norm.*", "a.post_ln.*"),
   same(`${layer}.fc1.*`, "a.blk.{layer}.ffn_up.*"),
   same(`${layer}.fc2.*`, "a.blk.{layer}.ffn_down.*"),
   same(`${layer}.final_layer_norm.*`, "a.blk.{layer}.ln2.*"),
@@ -34,8 +33,14 @@ const encoder: readonly TensorRule[] = [
   same(`${layer}.self_attn_layer_norm.*`, "a.blk.{layer}.ln1.*"),
 ];
 
+const encoder: readonly TensorRule[] = [
+  ...whisperLayers,
+  same("audio_tower.embed_positions.weight", "a.position_embd.weight"),
+  same("audio_tower.layer_norm.*", "a.post_ln.*"),
+];
+
 /** Whisper's own names for the settings. */
-function whisperNames(settings: JsonObject): JsonObject {
+export function whisperNames(settings: JsonObject): JsonObject {
   const { d_model: width, encoder_ffn_dim: wide, encoder_attention_heads: heads } = settings;
   return {
     hidden_size: width ?? null,
@@ -49,7 +54,8 @@ const bins: ProjectorParameter = count("clip.audio.num_mel_bins", ({ encoder: co
   config.need("num_mel_bins"),
 );
 
-const types = [{ name: /^a\.conv1d\.\d\.weight$/, type: "F16" as const }];
+/** The convolutions' types, in every file. */
+export const whisperTypes = [{ name: /^a\.conv1d\.\d\.weight$/, type: "F16" as const }];
 
 export const qwen2Audio: Projector = {
   type: "qwen2a",
@@ -65,7 +71,7 @@ export const qwen2Audio: Projector = {
   settings: whisperNames,
   parameters: [text("clip.projector_type", "qwen2a"), bins, epsilon("audio", 1e-5)],
   tensors: [...encoder, same("multi_modal_projector.linear.*", "mm.a.fc.*")],
-  types,
+  types: whisperTypes,
 };
 
 export const voxtral: Projector = {
@@ -87,5 +93,27 @@ export const voxtral: Projector = {
     count("clip.audio.projector.stack_factor", () => 4),
   ],
   tensors: [...encoder, same("multi_modal_projector.linear_{layer}.*", "mm.a.mlp.{layer}.*")],
-  types,
+  types: whisperTypes,
+};
+
+export const ultravox: Projector = {
+  type: "ultravox",
+  classes: ["UltravoxModel"],
+  encoder: "audio",
+  // its configuration class is not one of transformers: config.json must name the settings
+  defaults: {},
+  settings: whisperNames,
+  parameters: [
+    text("clip.projector_type", "ultravox"),
+    bins,
+    epsilon("audio", 1e-5),
+    count("clip.audio.projector.stack_factor", ({ root }) => root.need("stack_factor")),
+  ],
+  tensors: [
+    ...encoder,
+    same("multi_modal_projector.linear_{layer}.*", "mm.a.mlp.{layer}.*"),
+    same("multi_modal_projector.ln_mid.weight", "mm.a.norm_mid.weight"),
+    same("multi_modal_projector.ln_pre.weight", "mm.a.norm_pre.weight"),
+  ],
+  types: whisperTypes,
 };
