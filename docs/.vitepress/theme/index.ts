@@ -1,0 +1,4 @@
+import theme from "vitepress/theme";
+import "./requant.css";
+
+export default theme;
