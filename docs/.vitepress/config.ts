@@ -11,12 +11,15 @@ const { version } = JSON.parse(readFileSync(join(docs, "../packages/cli/package.
   version: string;
 };
 
+// several versions of the site can be side by side on one host: /latest/, /v1.2.3/
+const base = process.env["REQUANT_DOCS_BASE"] ?? "/";
+
 export default defineConfig({
   title: "Requant",
   description: "Inspect, convert and verify quantized model files, in Node and in the browser.",
   lang: "en",
-  // several versions of the site can be side by side on one host: /latest/, /v1.2.3/
-  base: process.env["REQUANT_DOCS_BASE"] ?? "/",
+  base,
+  head: [["link", { rel: "icon", type: "image/svg+xml", href: `${base}icon.svg` }]],
   cleanUrls: false,
   lastUpdated: false,
   metaChunk: true,

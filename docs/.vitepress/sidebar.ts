@@ -13,10 +13,12 @@ function titleOf(docs: string, page: string): string {
 
 export function sidebar(docs: string): Item[] {
   const item = (page: string): Item => ({ text: titleOf(docs, page), link: `/${page}` });
-  const group = (text: string, pages: readonly string[], collapsed?: boolean): Item => ({
-    text,
-    items: pages.map(item),
-    ...(collapsed === undefined ? {} : { collapsed }),
+  const group = (text: string, pages: readonly string[]): Item => ({ text, items: pages.map(item) });
+  /** With a link, because a title that only opens and closes would be a button around a button. */
+  const closedGroup = (text: string, pages: readonly string[]): Item => ({
+    ...group(text, pages),
+    link: `/${pages[0]}`,
+    collapsed: true,
   });
   const folder = (name: string): string[] =>
     readdirSync(join(docs, name))
@@ -36,19 +38,24 @@ export function sidebar(docs: string): Item[] {
     ]),
     group("Concepts", ["concepts/bits", "concepts/groups", "concepts/fidelity", "concepts/calibration"]),
     group("Reference", ["reference/cli", "conversions", "types", "models", "findings"]),
-    group(
-      "In depth",
-      ["calibration", "grids", "several-targets", "remote", "fleet", "web", "memory", "doctor"],
-      true,
-    ),
-    group("Measured", ["benchmarks", "security", "fuzzing"], true),
-    group("Formats, byte by byte", folder("formats"), true),
-    group("Decisions", folder("adr"), true),
+    closedGroup("In depth", [
+      "calibration",
+      "grids",
+      "several-targets",
+      "remote",
+      "fleet",
+      "web",
+      "memory",
+      "doctor",
+    ]),
+    closedGroup("Measured", ["benchmarks", "security", "fuzzing"]),
+    closedGroup("Formats, byte by byte", folder("formats")),
+    closedGroup("Decisions", folder("adr")),
   ];
   const listed = new Set(groups.flatMap(({ items = [] }) => items.map(({ link }) => link)));
   const others = ["", "recipes", "concepts", "reference"]
     .flatMap(folder)
     .map((page) => page.replace(/^\//, ""))
     .filter((page) => !listed.has(`/${page}`));
-  return others.length === 0 ? groups : [...groups, group("More", others, true)];
+  return others.length === 0 ? groups : [...groups, closedGroup("More", others)];
 }
