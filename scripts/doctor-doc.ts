@@ -204,7 +204,7 @@ export function doctorDocument(rows: ReadonlyMap<string, readonly Row[]>): strin
       .filter(({ edit }) => edits.some(({ name }) => name === edit.name))
       .map(
         ({ edit, result, findings }) =>
-          `| ${edit.name.replaceAll("|", "\\|")} | ${llamaCell(result)} | ${doctorCell(findings)} |`,
+          `| ${edit.name.replaceAll("|", "\\|").replaceAll("<", "&lt;")} | ${llamaCell(result)} | ${doctorCell(findings)} |`,
       ),
     "",
   ]);
