@@ -1,5 +1,6 @@
 // Publishes all packages, or with --dry-run does everything up to that: packs them, checks the tarballs, installs them
-// in an empty project, and runs the README's quick start there in this Node and in the oldest supported one.
+// in an empty project, and runs the README's quick start there in this Node, in the oldest supported one, and in each
+// that --node names.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +18,12 @@ import { refusalsToPublish } from "./release/refusals.ts";
 import { faultsOf, type Manifest, packAll, publishedManifests } from "./release/tarballs.ts";
 
 const root = resolve(import.meta.dirname, "..");
-const { values } = parseArgs({ options: { "dry-run": { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: {
+    "dry-run": { type: "boolean", default: false },
+    node: { type: "string", multiple: true, default: [] },
+  },
+});
 
 function dryRun(manifests: readonly Manifest[]): void {
   const folder = mkdtempSync(join(tmpdir(), "requant-release-"));
@@ -35,8 +41,11 @@ function dryRun(manifests: readonly Manifest[]): void {
     console.log("installed them with npm in an empty project");
     const oldest = join(root, "test/oldest-node/node_modules/node/bin/node");
     if (!existsSync(oldest)) console.log("the oldest supported Node is not installed here: skipped");
-    for (const node of [process.execPath, oldest].filter((path) => existsSync(path))) {
-      const at = runtime(node);
+    const runtimes = [process.execPath, oldest, ...values.node]
+      .filter((path) => existsSync(path))
+      .map(runtime);
+    const versionsOfNode = new Map(runtimes.map((at) => [at.version, at]));
+    for (const at of versionsOfNode.values()) {
       for (const made of ["model", "model.gguf", "exact.gguf", "back"])
         rmSync(join(project, made), { recursive: true, force: true });
       commandQuickStart(at, project, join(root, "fixtures/kjv/hf"));
