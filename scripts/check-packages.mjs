@@ -7,6 +7,9 @@ import { gzipSync } from "node:zlib";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 
+/** Where the sources are. */
+const ADDRESS = "https://github.com/requant/requant";
+
 /** Installing a package must run no script, and publishing it must record where it was built. */
 function ownRules(manifest, folder, packed) {
   const faults = ["preinstall", "install", "postinstall", "prepare", "prepublish"]
@@ -15,6 +18,13 @@ function ownRules(manifest, folder, packed) {
   if (manifest.publishConfig?.provenance !== true) faults.push("publishConfig.provenance is not true");
   if (manifest.publishConfig?.access !== "public") faults.push("publishConfig.access is not public");
   if (manifest.repository?.directory !== folder) faults.push(`repository.directory is not ${folder}`);
+  if (manifest.repository?.url !== `git+${ADDRESS}.git`)
+    faults.push(`repository.url is not git+${ADDRESS}.git`);
+  const page = `${ADDRESS}/tree/main/${folder}#readme`;
+  if (manifest.homepage !== page) faults.push(`homepage is not ${page}`);
+  if (manifest.bugs?.url !== `${ADDRESS}/issues`) faults.push(`bugs.url is not ${ADDRESS}/issues`);
+  if (!(manifest.keywords?.length > 0)) faults.push("keywords are missing");
+  if (!manifest.files?.includes("CHANGELOG.md")) faults.push("files does not name CHANGELOG.md");
   for (const file of packed)
     if (!/^(dist\/|man\/[^/]+\.1$|README\.md$|LICENSE$|package\.json$|CHANGELOG\.md$)/.test(file))
       faults.push(`it would publish ${file}`);

@@ -2,15 +2,23 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-/** `inputs`: the files of a bundle, of which the files under node_modules are third-party code. */
-export function licenceNotices(inputs: readonly string[]): string {
+/**
+ * `inputs`: the files of a bundle, of which the files under node_modules are third-party code. `withoutText`: packages
+ * that name their licence in package.json only.
+ */
+export function licenceNotices(inputs: readonly string[], withoutText: readonly string[] = []): string {
   const folders = new Set(inputs.filter((file) => file.includes("node_modules/")).map(packageFolder));
   return [...folders]
     .map((folder) => {
       const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
       const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-      if (file === undefined) throw new Error(`${name} is bundled and has no licence file.`);
-      return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+      if (file === undefined && !withoutText.includes(name))
+        throw new Error(`${name} is bundled and has no licence file.`);
+      const text =
+        file === undefined
+          ? "The package names this licence and contains no text of it."
+          : readFileSync(join(folder, file), "utf8").trim();
+      return `${name} ${version} (${license})\n\n${text}\n`;
     })
     .sort()
     .join(`\n${"-".repeat(80)}\n\n`);

@@ -64,7 +64,7 @@ describe("packages", () => {
       expect(manifest).toMatchObject({
         name: `@requant/${folder}`,
         sideEffects: false,
-        files: ["dist", "README.md", "LICENSE"],
+        files: ["dist", "README.md", "CHANGELOG.md", "LICENSE"],
       });
       const { dependencies, exports } = manifest as { dependencies: object; exports: object };
       expect(Object.keys(dependencies)).toEqual(["@requant/core", "zod"]);

@@ -1,10 +1,10 @@
 /** The server of `requant ui`: the built page, and the models that were named on the command line. */
 import { randomBytes } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { extname, join } from "node:path";
+import { extname } from "node:path";
 import type { ByteSource, ReadStore } from "@requant/core";
 import { asIoError } from "@requant/core/node";
+import type { PageFiles } from "./page-files.ts";
 
 /** A folder whose files the page may read. */
 export interface ServedModel {
@@ -14,8 +14,8 @@ export interface ServedModel {
 }
 
 export interface PageServerOptions {
-  /** The folder of the built page. */
-  readonly page: string;
+  /** The files of the built page. */
+  readonly page: PageFiles;
   readonly models: readonly ServedModel[];
   readonly host: string;
   /** 0 takes any free port. */
@@ -53,7 +53,6 @@ const CHUNK_BYTE_LENGTH = 1024 * 1024;
 
 /** @throws IoError where the port is taken or the address is not one of this machine */
 export async function startPageServer({ page, models, host, port }: PageServerOptions): Promise<PageServer> {
-  const files = await filesBelow(page);
   // another program on this machine, or a page that finds this port, cannot guess it
   const secret = randomBytes(16).toString("hex");
   const server = createServer((request, response) => {
@@ -73,11 +72,12 @@ export async function startPageServer({ page, models, host, port }: PageServerOp
       const source = model === undefined ? undefined : await openNamed(model.store, inside.join("/"));
       return source === undefined ? end(response, 404) : sendRange(request, response, source);
     }
-    const file = files.get(path === "/" ? "/index.html" : path);
-    if (file === undefined) return end(response, 404);
-    const bytes = await readFile(file);
+    const name = path === "/" ? "/index.html" : path;
+    const read = page.get(name);
+    if (read === undefined) return end(response, 404);
+    const bytes = await read();
     response.writeHead(200, {
-      "content-type": types[extname(file)] ?? "application/octet-stream",
+      "content-type": types[extname(name)] ?? "application/octet-stream",
       "content-length": bytes.byteLength,
     });
     response.end(request.method === "HEAD" ? undefined : bytes);
@@ -105,20 +105,6 @@ async function listening(server: Server, host: string, port: number): Promise<st
   const address = server.address();
   const taken = typeof address === "object" && address !== null ? address.port : port;
   return `http://${host.includes(":") ? `[${host}]` : host}:${taken}`;
-}
-
-/** The files of the page by their paths: a request cannot name any other. */
-async function filesBelow(folder: string): Promise<ReadonlyMap<string, string>> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
-    throw asIoError(cause, folder, "read");
-  });
-  const files = new Map<string, string>();
-  for (const entry of entries) {
-    if (!entry.isFile()) continue;
-    const file = join(entry.parentPath, entry.name);
-    files.set(file.slice(folder.length).replaceAll("\\", "/"), file);
-  }
-  return files;
 }
 
 function hostNames(host: string): string[] {

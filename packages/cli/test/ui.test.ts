@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { directoryStore } from "@requant/core/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { main } from "../src/main.ts";
+import { filesBelow } from "../src/page-files.ts";
 import { type PageServer, startPageServer } from "../src/page-server.ts";
 import { requant } from "./run.ts";
 
@@ -45,7 +46,7 @@ describe("the server", () => {
   let model: string;
   beforeAll(async () => {
     const models = [{ store: directoryStore(hf), file: undefined }];
-    server = await startPageServer({ page, models, host: "127.0.0.1", port: 0 });
+    server = await startPageServer({ page: await filesBelow(page), models, host: "127.0.0.1", port: 0 });
     const [, opened = ""] = server.url.split("#open=");
     model = new URL(decodeURIComponent(opened)).pathname;
   });

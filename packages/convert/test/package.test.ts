@@ -22,7 +22,7 @@ it("depends on the packages of this workspace, zod and a hash, and ships its ent
   const foreign = Object.keys(manifest.dependencies).filter((name) => !name.startsWith("@requant/"));
   expect(foreign).toEqual(["@noble/hashes", "zod"]);
   expect(Object.keys(manifest.exports)).toEqual([".", "./node", "./web-worker", "./package.json"]);
-  expect(manifest.files).toEqual(["dist", "README.md", "LICENSE"]);
+  expect(manifest.files).toEqual(["dist", "README.md", "CHANGELOG.md", "LICENSE"]);
 });
 
 it("runs in a browser: node:* only in the workers", () => {

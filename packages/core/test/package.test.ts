@@ -24,7 +24,7 @@ describe("@requant/core as a package", () => {
       type: "module",
       sideEffects: false,
       engines: { node: ">=20.19" },
-      files: ["dist", "README.md", "LICENSE"],
+      files: ["dist", "README.md", "CHANGELOG.md", "LICENSE"],
       publishConfig: {
         exports: {
           ".": { import: { default: "./dist/index.js" }, require: { default: "./dist/index.cjs" } },

@@ -7,7 +7,7 @@ it("depends on core only, and ships one entry", () => {
   expect(manifest).toMatchObject({
     sideEffects: false,
     dependencies: { "@requant/core": expect.any(String) },
-    files: ["dist", "README.md", "LICENSE"],
+    files: ["dist", "README.md", "CHANGELOG.md", "LICENSE"],
   });
   expect(manifest).toHaveProperty(["exports", "."]);
 });

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { directoryStore } from "@requant/core/node";
 import { describe, expect, it } from "vitest";
 import { launchChromium } from "../../../fixtures/chromium.ts";
+import { filesBelow } from "../../cli/src/page-files.ts";
 import { startPageServer } from "../../cli/src/page-server.ts";
 import { dist, whyNoPage } from "./page.ts";
 
@@ -14,7 +15,12 @@ describe.skipIf(whyNoPage !== undefined)(`requant ui (skipped: ${whyNoPage ?? ""
       { store: directoryStore(kjv), file: undefined },
       { store: directoryStore(kjv, { named: ["model.safetensors"] }), file: "model.safetensors" },
     ];
-    const server = await startPageServer({ page: dist, models, host: "127.0.0.1", port: 0 });
+    const server = await startPageServer({
+      page: await filesBelow(dist),
+      models,
+      host: "127.0.0.1",
+      port: 0,
+    });
     const browser = await launchChromium();
     try {
       const page = await browser.newPage();

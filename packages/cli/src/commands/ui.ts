@@ -1,30 +1,16 @@
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { IoError } from "@requant/core";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { locate } from "../locate.ts";
+import { installedPage } from "../page-files.ts";
 import { startPageServer } from "../page-server.ts";
 import { writeJson } from "../streams.ts";
-
-/** The folder of the built page. */
-function pageFolder(): string {
-  try {
-    return dirname(fileURLToPath(import.meta.resolve("@requant/web/index.html")));
-  } catch (cause) {
-    throw new IoError("The page is not installed: the package @requant/web is missing.", {
-      cause,
-      hint: "Install it: npm install @requant/web.",
-    });
-  }
-}
 
 /** Serves the page until Ctrl-C. */
 export const ui: Handler = async (args, given, context) => {
   const { streams, signal, options } = context;
   const models = await Promise.all(args.map((argument) => locate(argument, context)));
   const server = await startPageServer({
-    page: pageFolder(),
+    page: await installedPage(),
     models: models.map(({ store, file }) => ({ store, file })),
     host: String(given["host"]),
     port: Number(given["port"]),

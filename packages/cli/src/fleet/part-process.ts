@@ -42,7 +42,9 @@ class PartProcess {
   constructor({ plan, address }: FleetPart, jobs: number) {
     this.plan = plan;
     const { REDIS_URL: _, ...env } = process.env;
-    const own = [...process.execArgv, process.argv[1] ?? ""];
+    const [program, script = ""] = process.argv;
+    // the standalone executable is its own script
+    const own = [...process.execArgv, ...(script === program ? [] : [script])];
     const args = [
       "run",
       address,
