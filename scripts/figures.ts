@@ -1,10 +1,12 @@
-/** Finds the figures of a page: numbers with a unit, shares, factors, counts of things. Code and tables of bits do not count. */
+/** Finds the figures of a page: numbers with a unit, shares, factors, bounds, counts of things. Those in code do not count. */
 
-/** A number as people write it: 16, 1.5, 18,867, 2e-5, and ranges of them. */
-const number = String.raw`\d[\d,]*(?:\.\d+)?(?:e-?\d+)?`;
-const units = String.raw`%|×|ms\b|s\b|seconds?\b|minutes?\b|hours?\b|days?\b|weeks?\b|[kMGT]i?B\b|bytes?\b|tokens?\b|families\b|models?\b|files?\b|tensors?\b|languages?\b|times\b|operations\b|cores?\b|threads?\b|texts?\b|lines?\b|pixels?\b|million\b|billion\b|thousand\b`;
+const number = String.raw`\d[\d,]*(?:\.\d+)?`;
+const units =
+  "kB MB GB TB KiB MiB GiB ns µs ms s h min seconds? minutes? hours? days? bytes? tokens? families models? files? tensors? " +
+  "languages? times operations cores? threads? workers? texts? lines? pixels? parts jobs million billion thousand";
+const unit = `(?:%|×|±|(?:${units.split(" ").join("|")})\\b)`;
 const figure = new RegExp(
-  String.raw`(?<![\w.-])(?:${number})(?:-fold\b|[- ]?(?:${units})| (?:billion|million|thousand|tiny|made-up|published|hostile) \w+)`,
+  String.raw`(?<![\w.-])(?:\d[\d.]*e-\d+|${number}(?:-fold\b| \w+ (?:models|families)\b| ?${unit}))`,
   "g",
 );
 
@@ -12,17 +14,15 @@ export interface Figure {
   readonly line: number;
   /** As it is written: "240 MB". */
   readonly text: string;
-  /** The whole line, for messages. */
-  readonly context: string;
 }
 
-/** The figures of a page, without those in code. */
+/** The figures of a page, without those in code and in addresses. */
 export function figuresOf(page: string): Figure[] {
   let inCode = false;
-  return page.split("\n").flatMap((context, index) => {
-    if (context.startsWith("```")) inCode = !inCode;
+  return page.split("\n").flatMap((line, index) => {
+    if (line.startsWith("```")) inCode = !inCode;
     if (inCode) return [];
-    const prose = context.replace(/`[^`]*`/g, "`…`").replace(/\]\([^)]*\)/g, "]");
-    return [...prose.matchAll(figure)].map(([text]) => ({ line: index + 1, text, context }));
+    const prose = line.replace(/`[^`]*`/g, "`…`").replace(/\]\([^)]*\)/g, "]");
+    return [...prose.matchAll(figure)].map(([text]) => ({ line: index + 1, text }));
   });
 }
