@@ -32,8 +32,10 @@ import { layoutFile } from "../packages/convert/src/plan/files/layout.ts";
 import { PartWork } from "../packages/convert/src/run/parts/part-work.ts";
 import { cutIntoJobs } from "../packages/convert/src/run/pieces.ts";
 import { simulateFleet } from "./fleet-model.ts";
+import { machineFacts } from "./machine.ts";
 
 const root = resolve(import.meta.dirname, "..");
+const loadAtStart = loadavg()[0] ?? 0;
 const OUTPUT = 1e12;
 const PARTS = 100_000;
 /** Jobs that the queue hands out while its time is measured. */
@@ -206,7 +208,7 @@ try {
   console.log(measured, curve);
   await writeFile(
     join(root, "bench/fleet.json"),
-    `${JSON.stringify({ simulated: true, loadAverage: loadavg()[0], parts: PARTS, plan, queue, measured, curve }, undefined, 2)}\n`,
+    `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), machine: machineFacts(loadAtStart), simulated: true, loadAverage: loadavg()[0], parts: PARTS, plan, queue, measured, curve }, undefined, 2)}\n`,
   );
 } finally {
   await rm(folder, { recursive: true, force: true });

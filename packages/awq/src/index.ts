@@ -1,5 +1,6 @@
 /**
  * AWQ weights: the codec, the configuration, and the format as `@requant/convert` uses it.
+ * @module
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { awqCodec, parseAwqConfig } from "@requant/awq";

@@ -1,5 +1,6 @@
 /**
  * Weights of BitNet: the codec, the configuration, and the format as `@requant/convert` uses it.
+ * @module
  * @example
  * import { bitnetCodec } from "@requant/bitnet";
  * import type { LinearPart, PartBytes } from "@requant/core/format";

@@ -1,5 +1,6 @@
 /**
  * Weights of bitsandbytes: the codec, the configuration, and the format as `@requant/convert` uses it.
+ * @module
  * @example
  * import { bitsAndBytesCodec, parseQuantState } from "@requant/bitsandbytes";
  * import type { LinearPart, PartBytes } from "@requant/core/format";

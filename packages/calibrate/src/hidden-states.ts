@@ -9,7 +9,9 @@ export interface HiddenStates {
   /** Tokens of each window. */
   readonly tokens: number;
   readonly columns: number;
+  /** Fills `out[tokens, columns]` with the states of one window. */
   read(window: number, out: Float32Array): void | Promise<void>;
+  /** Keeps `values[tokens, columns]` as the states of one window. The caller may change the array once the call has ended. */
   write(window: number, values: Float32Array): void | Promise<void>;
 }
 

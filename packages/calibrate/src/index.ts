@@ -1,5 +1,6 @@
 /**
  * What calibration needs of a model: a forward pass in f32, layer by layer, that reports the inputs of all linear layers.
+ * @module
  * @example
  * import { type DecoderSource, memoryStates, openDecoder } from "@requant/calibrate";
  *

@@ -1,6 +1,7 @@
 /** Gets the inputs of linear layers while a forward pass computes them. */
 export interface Observer {
   /**
+   * Called once for each batch of tokens and each input of linear layers.
    * @param name GGUF name of the weight; weights with the same input are reported once, under the name of the first
    * @param x input[tokens, columns]; only valid during the call, as the next step overwrites it
    * @param expert the number of the matrix, of a stack of experts

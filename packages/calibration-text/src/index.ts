@@ -1,5 +1,6 @@
 /**
  * A small text in the public domain for calibrating quantized language models: many languages, code, dialogue, numbers.
+ * @module
  * @example
  * import { calibrationText, passages } from "@requant/calibration-text";
  *

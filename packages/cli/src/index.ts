@@ -1,5 +1,6 @@
 /**
  * The command line as a function: what `requant` does with its arguments.
+ * @module
  * @example
  * import { main } from "@requant/cli";
  *
@@ -8,4 +9,4 @@
  */
 
 export { main } from "./main.ts";
-export type { Streams } from "./streams.ts";
+export type { ErrStream, InStream, OutStream, Streams } from "./streams.ts";

@@ -5,6 +5,7 @@ import { printableJson } from "./render/text.ts";
 
 /** Results, as text or as the bytes of a model; `done` is called when they are on their way. */
 export interface OutStream {
+  /** Takes the next text or bytes. */
   write(data: string | Uint8Array, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
@@ -12,6 +13,7 @@ export interface OutStream {
 
 /** Messages and progress. */
 export interface ErrStream {
+  /** Takes the next text. */
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
 }

@@ -18,7 +18,10 @@ export type CompressionFormat = (typeof COMPRESSION_FORMATS)[number];
 
 const STRATEGIES = ["tensor", "channel", "group", "block", "tensor_group"] as const;
 
-/** Which weights share a scale. */
+/**
+ * Which weights share a scale.
+ * @useDeclaredType
+ */
 export type Strategy = (typeof STRATEGIES)[number];
 
 /** How the weights of one group of modules are quantized. */

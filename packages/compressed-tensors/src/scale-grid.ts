@@ -5,6 +5,7 @@ import type { LinearPart } from "@requant/core/format";
 /**
  * The shape of weight_scale. "scalar" [] and "one" [1]: one for the tensor; "rows" [N]; "groups" [N, G]: groups of columns
  * of each row; "blocks": rectangles.
+ * @useDeclaredType
  */
 export type ScaleShape = (typeof SCALE_SHAPES)[number];
 

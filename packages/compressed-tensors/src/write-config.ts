@@ -1,6 +1,7 @@
 /** The configuration as compressed-tensors 0.19 writes it. */
 import type { CompressedTensorsConfig, CompressedTensorsGroup } from "./config.ts";
 
+/** @inline */
 type Json = Readonly<Record<string, unknown>>;
 
 /** What a group of modules does to its activations, in the library's own keys; null: nothing. */

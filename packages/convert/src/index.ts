@@ -1,5 +1,6 @@
 /**
  * Opens models of any format, plans conversions, carries them out, and compares the results.
+ * @module
  * @example
  * import { openModel, parseTarget, planConversion, runPlan } from "@requant/convert";
  * import { directoryStore } from "@requant/core/node";
@@ -134,15 +135,19 @@ export {
 } from "./measure/write-importance-matrix.ts";
 export { bitsPerWeight, codecOf } from "./model/encodings.ts";
 export { type Found, findModel } from "./model/find.ts";
+export type { ContentFindingCode } from "./model/findings/content-kinds.ts";
+export type { FileFindingCode } from "./model/findings/file-kinds.ts";
 export { type FindingCode, findingKinds, notesOf, warningsOf } from "./model/findings/finding.ts";
 export type { FindingKind } from "./model/findings/kind.ts";
+export type { PlanFindingCode, RunFindingCode } from "./model/findings/work-kinds.ts";
 export type { AppliedFolding, Folded, FoldedTensor, FoldingLocation } from "./model/folding/folded.ts";
 export { foldedModel } from "./model/folding/folded-model.ts";
 export { foldedStatistics } from "./model/folding/folded-statistics.ts";
 export { readFolded, writeFolded } from "./model/folding/folding-file.ts";
 export { type FoldingSearch, searchFolding } from "./model/folding/search-folding.ts";
+export type { HiddenGrids } from "./model/hidden-grids.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
-export type { MergedAdapter } from "./model/model.ts";
+export type { MergedAdapter, ModelOrigin, ModelParts } from "./model/model.ts";
 export {
   type GgufFacts,
   type HfFacts,
@@ -153,7 +158,9 @@ export {
   modelOf,
   type OpenModelOptions,
 } from "./model/model.ts";
+export type { ModelKind } from "./model/model-kind.ts";
 export { openModel } from "./model/open.ts";
+export type { SourceQuantization } from "./model/quantization-config.ts";
 export type { RowBand } from "./model/row-bands.ts";
 export type { SourceFormat } from "./model/source-format.ts";
 export { plannedVersions, type SourceVersions, sourceVersions } from "./model/source-versions.ts";
@@ -166,6 +173,7 @@ export {
   type StatisticsSize,
 } from "./model/statistics-file.ts";
 export type { PackedReads, StoredWeight } from "./model/stored-weight.ts";
+export type { SourceClaims, Unclaimed } from "./model/unclaimed.ts";
 export { type FakeQuantizePlanOptions, planFakeQuantize } from "./plan/fake-quantize.ts";
 export {
   type Fidelity,
@@ -177,7 +185,13 @@ export {
 export type { Format, PlannedOutput, SourceNeeds, TargetFormat } from "./plan/format.ts";
 export { makePlan, measuresWeights, planConversion } from "./plan/make-plan.ts";
 export { mergedModel } from "./plan/merge-adapter.ts";
-export { type JsonMetadata, metadataFromJson, metadataToJson } from "./plan/metadata-json.ts";
+export {
+  type JsonMetadata,
+  type JsonMetadataArray,
+  type JsonMetadataValue,
+  metadataFromJson,
+  metadataToJson,
+} from "./plan/metadata-json.ts";
 export {
   type Plan,
   type PlanFile,
@@ -191,12 +205,19 @@ export {
 } from "./plan/plan.ts";
 export type { ModelPart, PlanImatrix, PlanOptions, TargetSize, TensorTypeRule } from "./plan/plan-options.ts";
 export { readPlanSource } from "./plan/read-plan-source.ts";
-export { type PlanReport, planReport, type ReportNonFinite, type ReportTensor } from "./plan/report.ts";
+export {
+  type PlanReport,
+  planReport,
+  type ReportNonFinite,
+  type ReportNumber,
+  type ReportTensor,
+} from "./plan/report.ts";
 export { wantsScales } from "./plan/scale-findings.ts";
 export { plansByTarget } from "./plan/several/join-plans.ts";
 export { parseTargets } from "./plan/several/parse-targets.ts";
 export { planConversions } from "./plan/several/plan-conversions.ts";
 export { reportsByTarget } from "./plan/several/reports.ts";
+export type { TypeCosts } from "./plan/sized-types.ts";
 export {
   describeTargets,
   listSizedTargets,
@@ -206,7 +227,7 @@ export {
   type TargetWords,
   targetWords,
 } from "./plan/target.ts";
-export type { PlanLinear, PlanThrough, Way } from "./plan/way.ts";
+export type { GuideNames, PlanLinear, PlanThrough, Way } from "./plan/way.ts";
 export { type Comparer, type Comparison, comparer } from "./run/comparison.ts";
 export {
   existingVersions,
@@ -236,5 +257,10 @@ export { runIdentity, runPlan } from "./run/run.ts";
 export { defaultBandByteLength, type RunOptions, type RunProgress } from "./run/run-options.ts";
 export type { ConversionReport } from "./run/run-report.ts";
 export { type SharedBytes, sharedBytes } from "./run/sharing/shared-bytes.ts";
-export type { WorkerHandle, WorkerReply, WorkerRequest, Workers } from "./run/workers/protocol.ts";
+export type {
+  WorkerHandle,
+  WorkerReply,
+  WorkerRequest,
+  Workers,
+} from "./run/workers/protocol.ts";
 export { type WebWorkersOptions, webWorkers } from "./run/workers/web.ts";

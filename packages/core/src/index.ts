@@ -1,5 +1,6 @@
 /**
  * The shared ground: byte sources and sinks, limits, errors, numeric formats.
+ * @module
  * @example
  * import { F16, urlSource } from "@requant/core";
  *

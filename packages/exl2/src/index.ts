@@ -1,5 +1,6 @@
 /**
  * EXL2 weights: the codec, the configuration, and the format as `@requant/convert` uses it.
+ * @module
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { exl2Codec } from "@requant/exl2";
@@ -26,4 +27,11 @@ export { exl2Format } from "./format.ts";
 export { EXL2_WIDTHS, type Exl2Group } from "./groups.ts";
 export { type Exl2Integers, packExl2, unpackExl2 } from "./integers.ts";
 export { type Exl2Quantized, type QuantizeExl2Options, quantizeExl2 } from "./quantize.ts";
-export { type Exl2Recipe, exl2HeadRecipes, exl2Recipes, recipeBits, recipeGroups } from "./recipes.ts";
+export {
+  type Exl2Recipe,
+  type Exl2Width,
+  exl2HeadRecipes,
+  exl2Recipes,
+  recipeBits,
+  recipeGroups,
+} from "./recipes.ts";

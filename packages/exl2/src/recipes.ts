@@ -8,6 +8,7 @@ export interface Exl2Recipe {
   readonly widths: readonly Exl2Width[];
 }
 
+/** A share of the columns that is stored with one width of codes. */
 export interface Exl2Width {
   readonly bits: number;
   readonly share: number;

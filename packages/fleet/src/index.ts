@@ -1,6 +1,7 @@
 /**
  * The parts of a saved plan on many machines, through a queue on Redis or Valkey. The queue holds references to parts, never
  * tensors; machines share the source, the plan and the output by other ways.
+ * @module
  * @example
  * import { fleetStatus, submitPlan, workOnParts } from "@requant/fleet";
  * import type { PlanParts, SavedPlan } from "@requant/convert";

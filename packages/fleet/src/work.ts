@@ -31,6 +31,7 @@ export interface WorkOptions {
   readonly untilEmpty?: boolean | undefined;
   /** Seconds after which the parts of a worker that gives no sign of life go to others. Default 30. */
   readonly stalledAfter?: number | undefined;
+  /** Called when a part begins, ends or fails, and when the server cannot be reached. */
   readonly onEvent?: ((event: WorkEvent) => void) | undefined;
 }
 

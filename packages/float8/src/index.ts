@@ -1,6 +1,7 @@
 /**
  * FP8 weights with scales per block, row or tensor: the codec, the configuration, and the format as `@requant/convert` uses
  * it.
+ * @module
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { float8Codec } from "@requant/float8";

@@ -32,12 +32,18 @@ export function isFloat8(encoding: string): encoding is Float8Encoding {
 
 /** Encodings of scales. */
 export const SCALE_ENCODINGS = ["F32", "BF16", "F16", "F8_E8M0", "U8"] as const;
-/** How scales are stored. */
+/**
+ * How scales are stored.
+ * @useDeclaredType
+ */
 export type Float8Scale = (typeof SCALE_ENCODINGS)[number];
 
 /** Names of scales, the most frequent first. */
 export const SCALE_NAMES = ["weight_scale_inv", "weight_scale", "scale", "qscale_weight"] as const;
-/** What the scale's tensor is called. */
+/**
+ * What the scale's tensor is called.
+ * @useDeclaredType
+ */
 export type Float8ScaleName = (typeof SCALE_NAMES)[number];
 
 /** Names of the scales that activations are quantized with. They change no weight. */

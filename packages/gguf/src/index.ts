@@ -1,5 +1,6 @@
 /**
  * GGUF files and ggml types: headers, metadata, splits, codecs, and the choices of llama-quantize.
+ * @module
  * @example
  * import { elementCount } from "@requant/core";
  * import { directoryStore } from "@requant/core/node";
@@ -80,4 +81,5 @@ export {
   viewTypeByName,
   viewTypes,
 } from "./view/index.ts";
+export type { BiasedCodes, BlockView, GroupedCodes, TableCodes, Unpacked } from "./view/view-type.ts";
 export { type GgufTensorData, type WriteGgufOptions, writeGguf } from "./writer.ts";

@@ -45,6 +45,7 @@ export interface Gguf {
   read(tensor: GgufTensorInfo, start: number, end: number): Promise<Uint8Array>;
   /** Fills `target` with the same bytes from `start` on; little-endian files are read straight into it. */
   readInto(tensor: GgufTensorInfo, start: number, target: Uint8Array): Promise<void>;
+  /** Closes the files of all parts. */
   close(): Promise<void>;
 }
 

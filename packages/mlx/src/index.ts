@@ -1,5 +1,6 @@
 /**
  * Weights of MLX (mlx-lm): the codec, the configuration, the quantizer, and the format as `@requant/convert` uses it.
+ * @module
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { mlxCodec } from "@requant/mlx";

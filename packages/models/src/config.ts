@@ -7,6 +7,7 @@ import { ConversionError, FormatError } from "@requant/core";
 import { quoted } from "@requant/core/text";
 import { field, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 
+/** @inline */
 export type ConfigValues = Map<string, JsonValue>;
 
 /** Reads a resolved config; numbers are checked to be numbers. */
@@ -17,6 +18,7 @@ export class Config {
     this.values = values;
   }
 
+  /** The value of one key, whatever its type; undefined where the configuration does not have it. */
   get(key: string): JsonValue | undefined {
     return this.values.get(key);
   }
@@ -68,11 +70,13 @@ export class Config {
     return value;
   }
 
+  /** True or false; undefined where the key is missing or holds something else. */
   flag(key: string): boolean | undefined {
     const value = this.values.get(key);
     return typeof value === "boolean" ? value : undefined;
   }
 
+  /** A string; undefined where the key is missing or holds something else. */
   text(key: string): string | undefined {
     const value = this.values.get(key);
     return typeof value === "string" ? value : undefined;

@@ -5,6 +5,7 @@
 import type { Finding, Metadata } from "@requant/core";
 import { numberOf, stringOf } from "./metadata-values.ts";
 
+/** @inline */
 interface NamedShape {
   readonly name: string;
   readonly shape: readonly number[];

@@ -1,5 +1,6 @@
 /**
  * Model families: which tensor, setting and token has which name on the other side.
+ * @module
  * @example
  * import { type HfTensor, hfToGguf, readHfFiles } from "@requant/models";
  *
@@ -13,7 +14,19 @@
  * }
  */
 
-export type { Architecture } from "./architectures/architecture.ts";
+export type {
+  Architecture,
+  ConfigDraft,
+  ExtraTensor,
+  FamilyHints,
+  LeftOutRule,
+  NamedValues,
+  ParameterContext,
+  ParameterRule,
+  PlannedTensor,
+  TensorContext,
+  TensorRule,
+} from "./architectures/architecture.ts";
 export type { DecoderDescription, DecoderWindows, LayerPart } from "./architectures/decoder.ts";
 export {
   architectureOfConfig,
@@ -31,7 +44,7 @@ export {
   uncountedLayerFindings,
 } from "./broken-config.ts";
 export { composeInputs } from "./compose-plans.ts";
-export { Config, resolveConfig } from "./config.ts";
+export { Config, type ConfigClass, resolveConfig } from "./config.ts";
 export { fileTypeNumbers } from "./file-types.ts";
 export { foldedFactors, sourceFactors, type WeightFactors } from "./folding/factors.ts";
 export { foldableFamilies } from "./folding/families.ts";
@@ -53,9 +66,11 @@ export {
 export { type HfFiles, type HfTensor, hfSideFiles, readHfFiles } from "./hf-files.ts";
 export { type GgufModelPlan, type HfToGgufOptions, hfToGguf } from "./hf-to-gguf.ts";
 export { integerBuffer } from "./integer-buffers.ts";
+export type { JsonObject, JsonValue } from "./json.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { familyShapeFindings, isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
 export { knownRopeScalings } from "./llama-cpp/known-names.ts";
+export type { Sizes } from "./llama-cpp/sizes.ts";
 export { hasTensorScale, readsTensorScales } from "./llama-cpp/tensor-scales.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";
 export {
@@ -79,7 +94,7 @@ export {
 } from "./memory/estimate.ts";
 export type { LayerMemory, MemoryRules, StateLayers, WindowRules } from "./memory/rules.ts";
 export { expertNames } from "./mlx-rules.ts";
-export type { LeftOut } from "./plan-tensors.ts";
+export type { LeftOut, NamedTensor } from "./plan-tensors.ts";
 export {
   type ProjectorPlan,
   type ProjectorTensor,
@@ -97,10 +112,12 @@ export {
   tensorRole,
 } from "./roles/tensor-role.ts";
 export { invertRowOrder, orderedRowCount, type RowOrder, sourceRowOf } from "./row-order.ts";
+export type { TokenizerContext, TokenizerExtra, TokenizerKind, TokenizerRules } from "./tokenizer/rules.ts";
 export {
   type ElementMap,
   isRowSelection,
   type JoinedInput,
+  type NamedMap,
   plannedSources,
   rowOrderSchema,
   type StoredInput,
@@ -114,6 +131,7 @@ export {
 export {
   isHeldWhole,
   openWeight,
+  type RowOrigin,
   rowOrigins,
   type WeightReader,
   type WeightSource,

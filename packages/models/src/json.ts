@@ -2,7 +2,9 @@
 import { FormatError, jsonFaultPlace } from "@requant/core";
 import * as z from "zod/mini";
 
+/** What JSON can hold. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+/** A JSON object. */
 export interface JsonObject {
   readonly [key: string]: JsonValue;
 }

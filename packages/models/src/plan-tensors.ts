@@ -8,6 +8,7 @@ import { mlxRules } from "./mlx-rules.ts";
 import { ropeTensors } from "./rope-factors.ts";
 import { plannedSources, type WeightInput, type WeightPlan } from "./weight-plan.ts";
 
+/** A tensor of a file, without its values. */
 export interface NamedTensor {
   readonly name: string;
   readonly shape: readonly number[];

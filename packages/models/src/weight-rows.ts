@@ -8,7 +8,9 @@ import type { ElementMap, StoredInput, WeightInput, WeightPlan } from "./weight-
 
 /** Where stored rows come from. Shapes are row-major; rows are f32, `end - start` times the innermost dimension. */
 export interface WeightSource {
+  /** The stored shape of a tensor. @throws CodecError where there is none of this name */
   shapeOf(tensor: string): readonly number[];
+  /** Fills `out` with the rows from `start` up to, but without, `end`. */
   readRows(tensor: string, start: number, end: number, out: Float32Array): Promise<void>;
 }
 
@@ -267,7 +269,8 @@ export function isHeldWhole(plan: WeightPlan, shapeOf: (tensor: string) => reado
   return plan.inputs.some((input) => held(input) || reshaped(input));
 }
 
-interface RowOrigin {
+/** Where a row is stored. */
+export interface RowOrigin {
   readonly tensor: string;
   readonly row: number;
 }

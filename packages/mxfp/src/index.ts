@@ -1,5 +1,6 @@
 /**
  * Weights of four-bit floats with block scales: MXFP4 as gpt-oss, DeepSeek V4 and ModelOpt store it, and NVFP4 of ModelOpt.
+ * @module
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { nvfp4Codec } from "@requant/mxfp";

@@ -1,5 +1,6 @@
 /**
  * Weights of quanto: the codec, the configuration, and the format as `@requant/convert` uses it.
+ * @module
  * @example
  * import type { LinearPart, PartBytes } from "@requant/core/format";
  * import { quantoCodec } from "@requant/quanto";

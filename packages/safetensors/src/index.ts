@@ -1,5 +1,6 @@
 /**
  * The container of most models: headers, shards and their index, read and written.
+ * @module
  * @example
  * import { directoryStore } from "@requant/core/node";
  * import { openSafetensors } from "@requant/safetensors";

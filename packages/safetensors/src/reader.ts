@@ -52,6 +52,7 @@ export interface Safetensors {
   read(tensor: SafetensorsTensorInfo, start: number, end: number): Promise<Uint8Array>;
   /** Fills `target` with the same bytes from `start` on. */
   readInto(tensor: SafetensorsTensorInfo, start: number, target: Uint8Array): Promise<void>;
+  /** Closes all files. */
   close(): Promise<void>;
 }
 

@@ -1,4 +1,7 @@
-/** What the backends need of Node: worker threads for `wasmCompute`, an adapter for `webgpuCompute`. */
+/**
+ * What the backends need of Node: worker threads for `wasmCompute`, an adapter for `webgpuCompute`.
+ * @module
+ */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { ThreadHandle, Threads } from "./threads.ts";

@@ -14,6 +14,7 @@ export interface ThreadSetup {
 
 /** One thread, seen from the thread that starts it. */
 export interface ThreadHandle {
+  /** Gives the thread the shared memory and the module. Call it once, before any work. */
   post(setup: ThreadSetup): void;
   /** `onEnd`: it ended by itself, or crashed; `reason` is for people. */
   listen(onEnd: (reason: string) => void): void;
@@ -25,6 +26,7 @@ export interface ThreadHandle {
 export interface Threads {
   /** Most threads that compute, the caller's among them. */
   readonly count: number;
+  /** Starts one thread beside the caller's. */
   start(): ThreadHandle;
 }
 

@@ -1,5 +1,6 @@
 /**
  * The backend on WebGPU, for browsers and Node.
+ * @module
  * @example
  * import { type Compute, wasmCompute } from "@requant/calibrate";
  * import { nodeAdapter, nodeThreads } from "@requant/calibrate/node";

@@ -52,6 +52,10 @@ export interface Decoder {
   runLayer(layer: number, states: HiddenStates): Promise<void>;
   /** Reports to the observer, as `embeddingInput`, the rows of the first layer's weights: they read the embeddings. */
   observeEmbedding(): Promise<void>;
+  /**
+   * Reads the last norm and the output matrix, which give the logits. Call it after the last layer, so that its memory is
+   * not needed before.
+   */
   openHead(): Promise<DecoderHead>;
 }
 

@@ -24,6 +24,7 @@ export interface StatisticsReader {
   entryOf(name: string): StatisticsEntry | undefined;
   /** The statistics of a weight. @throws UsageError for a weight that has none */
   read(name: string, matrix?: number): Promise<InputStatistics>;
+  /** Closes the file. */
   close(): Promise<void>;
 }
 

@@ -18,6 +18,7 @@ export interface HashOptions {
   /** Makes the SHA-256 of each file and tensor. Default: one in JavaScript; `nodeSha256` of `@requant/core/node` is ten times as fast. */
   readonly createHash?: (() => ByteHash) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called after each piece, with the bytes that were hashed and those of the whole work. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 

@@ -32,6 +32,7 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** What is tried on tensors that differ. */
   readonly diagnoses?: readonly Diagnosis[] | undefined;
+  /** Called after each tensor, with its name, the values that were compared and those of all tensors. */
   readonly onProgress?: ((tensor: string, done: number, total: number) => void) | undefined;
 }
 

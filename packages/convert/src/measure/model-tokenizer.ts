@@ -7,6 +7,7 @@ import { ggufAsHf } from "../plan/gguf-as-hf.ts";
 import { readPlanSource } from "../plan/read-plan-source.ts";
 import { decoderSource } from "./decoder-source.ts";
 
+/** @inline */
 type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Both files, parsed. */

@@ -10,6 +10,7 @@ export interface MeasureProgress {
 /** What a caller wants to know, and when it stops. */
 export interface MeasureControl {
   readonly signal?: AbortSignal | undefined;
+  /** Called as the work goes on, with how much is done and how much there is: tokens, or searches for scales. */
   readonly onProgress?: ((progress: MeasureProgress) => void) | undefined;
 }
 

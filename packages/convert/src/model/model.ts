@@ -124,6 +124,7 @@ export interface Model extends SourceClaims {
   reserve(names: Iterable<string>): () => void;
   /** A file of the model, for hashing; the caller closes it. */
   openFile(name: string): Promise<ByteSource>;
+  /** Closes all files of the model. Nothing can be read from it afterwards. */
   close(): Promise<void>;
 }
 
@@ -139,7 +140,9 @@ export type ModelParts = Omit<
   "tensor" | "weight" | "readBytes" | "readInto" | "reserve" | "storedTensors" | "claims" | keyof SourceClaims
 > &
   Partial<SourceClaims> & {
+    /** The stored bytes of a tensor from `start` up to, but without, `end`. */
     read(tensor: ModelTensor, start: number, end: number): Promise<Uint8Array>;
+    /** Fills `target` with the stored bytes from `start` on, without an array in between. */
     readInto?(tensor: ModelTensor, start: number, target: Uint8Array): Promise<void>;
     /** Where some weights are made of several stored tensors. */
     readonly linear?: {

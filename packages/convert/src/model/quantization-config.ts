@@ -3,6 +3,7 @@ import type { Finding } from "@requant/core";
 import { type ConfigFile, foreignMethods, type QuantMethod, type WeightFormat } from "@requant/core/format";
 import { quoted } from "@requant/core/text";
 
+/** @inline */
 type Json = Readonly<Record<string, unknown>>;
 
 /** One such configuration, before anyone has interpreted it. */

@@ -5,5 +5,9 @@ import type { Model, OpenModelOptions } from "./model.ts";
 export interface SourceFormat {
   /** True when what was found is this format. Asked in the order of the list, the special before the general. */
   recognises(found: Found): boolean | Promise<boolean>;
+  /**
+   * Opens what `recognises` accepted.
+   * @throws FormatError, LimitError or UnsupportedError for a model that cannot be read
+   */
   open(found: Found, options: OpenModelOptions): Promise<Model>;
 }

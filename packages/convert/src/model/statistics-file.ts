@@ -41,6 +41,7 @@ export interface StatisticsByMatrix extends StatisticsIndex {
 export interface StatisticsFile extends StatisticsByMatrix {
   /** Mean of |x| of each column of the first matrix. */
   readMeanAbs(name: string): Promise<Float32Array>;
+  /** Closes the file. */
   close(): Promise<void>;
 }
 

@@ -11,21 +11,33 @@ const numberSchema: z.ZodMiniType<number | string> = z.union([
   z.enum(["NaN", "Infinity", "-Infinity", "-0"]),
 ]);
 const integerSchema: z.ZodMiniType<string> = z.string().check(z.regex(/^-?\d{1,20}$/));
-const numberTypes: z.ZodMiniEnum<{ [K in "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64"]: K }> =
-  z.enum(["u8", "i8", "u16", "i16", "u32", "i32", "f32", "f64"]);
-const bigintTypes: z.ZodMiniEnum<{ [K in "u64" | "i64"]: K }> = z.enum(["u64", "i64"]);
+/** @inline */
+type NumberTypeName = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64";
+/** @inline */
+type BigintTypeName = "u64" | "i64";
 
-type NumberTypeName = z.infer<typeof numberTypes>;
-type BigintTypeName = z.infer<typeof bigintTypes>;
+const numberTypes: z.ZodMiniEnum<{ [K in NumberTypeName]: K }> = z.enum([
+  "u8",
+  "i8",
+  "u16",
+  "i16",
+  "u32",
+  "i32",
+  "f32",
+  "f64",
+]);
+const bigintTypes: z.ZodMiniEnum<{ [K in BigintTypeName]: K }> = z.enum(["u64", "i64"]);
 
-type JsonMetadataArray =
+/** An array of metadata as JSON. All its elements have one type. */
+export type JsonMetadataArray =
   | { type: "array"; elementType: NumberTypeName; value: (number | string)[] }
   | { type: "array"; elementType: BigintTypeName; value: string[] }
   | { type: "array"; elementType: "bool"; value: boolean[] }
   | { type: "array"; elementType: "string"; value: readonly string[] }
   | { type: "array"; elementType: "array"; value: JsonMetadataArray[] };
 
-type JsonMetadataValue =
+/** A value of metadata as JSON, with its type in the file. */
+export type JsonMetadataValue =
   | { type: NumberTypeName; value: number | string }
   | { type: BigintTypeName; value: string }
   | { type: "bool"; value: boolean }

@@ -21,6 +21,7 @@ export interface Comparison {
 export interface Comparer {
   /** The next values of both streams, as many of each. */
   add(expected: Float32Array, found: Float32Array): void;
+  /** The errors over all values that were added so far. */
   result(): Comparison;
 }
 

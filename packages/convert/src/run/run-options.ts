@@ -54,6 +54,7 @@ export interface RunOptions {
    * number of them. Without, for small models, and for sources that only this thread can read, this thread does it all.
    */
   readonly workers?: Workers | undefined;
+  /** Called after each piece of a weight that was written, or checked. */
   readonly onProgress?: ((progress: RunProgress) => void) | undefined;
   /**
    * What a person may want to know while it runs. "kept": an interrupted run left something for one that resumes.

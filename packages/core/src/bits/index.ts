@@ -1,4 +1,7 @@
-/** Codes in words: k-bit fields, and the tiles of Marlin. */
+/**
+ * Codes in words: k-bit fields, and the tiles of Marlin.
+ * @module
+ */
 
 export { packFields, unpackFields } from "../kernels/fields-twin.ts";
 export { packMarlin, unpackMarlin } from "../kernels/marlin-twin.ts";

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import type { BlockCodec } from "./block-codec.ts";
 
+/** @inline */
 type BlockShape = Pick<BlockCodec, "name" | "blockSize" | "blockByteLength">;
 
 /**

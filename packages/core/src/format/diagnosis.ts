@@ -9,11 +9,15 @@ export interface Suspect {
   readonly relativeRmse: number;
   /** Numbers of attention heads that the models' facts name. */
   readonly headCounts: readonly number[];
+  /** Rows `start` to `end` of the first model's tensor, row after row, in f32. */
   a(start: number, end: number): Promise<Float32Array>;
+  /** The same rows of the second model's tensor. */
   b(start: number, end: number): Promise<Float32Array>;
   /** The same rows as integers, on the sides that store them so; undefined where they turn out to be none. */
   readonly views: {
+    /** The rows of the first model as integers. */
     readonly a?: ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined;
+    /** The rows of the second model as integers. */
     readonly b?: ((start: number, end: number) => Promise<IntegerView | undefined>) | undefined;
   };
 }

@@ -1,6 +1,9 @@
-/** What a format package is made of: the codec contracts, stored parts, checks. */
+/**
+ * What a format package is made of: the codec contracts, stored parts, checks.
+ * @module
+ */
 
-export { levelWeight } from "../kernels/level-twin.ts";
+export { levelWeight, type StoredCodes } from "../kernels/level-twin.ts";
 export { nibbleLevelWeight } from "../kernels/nibble-twin.ts";
 export { viewWeight } from "../kernels/weight-twin.ts";
 export { namePattern, type PatternBudget, patternBudget } from "../name-pattern.ts";
@@ -66,6 +69,7 @@ export type { PackedNibbles } from "./packed-nibbles.ts";
 export { type ConfigSchema, parseConfig } from "./parse-config.ts";
 export type { ClaimedConfig, ConfigFile, FormatMethod, QuantMethod } from "./quant-method.ts";
 export {
+  type AskedSettings,
   type RuntimeNeeds,
   type RuntimeTable,
   readValues,
@@ -94,6 +98,7 @@ export {
   type ClaimedPacking,
   type ConfigRequest,
   type FloatPacking,
+  type LayoutIssue,
   type LayoutOffer,
   type LayoutSchema,
   type PackedModule,

@@ -3,6 +3,7 @@ import { misfitOf, type SchemaIssue } from "../misfit.ts";
 
 /** What `parseConfig` needs of a zod schema. */
 export interface ConfigSchema<Config> {
+  /** Checks a parsed JSON value and returns it typed, or what is wrong with it. Never throws. */
   safeParse(
     json: unknown,
   ):

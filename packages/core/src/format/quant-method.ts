@@ -1,6 +1,7 @@
 /** What is known about one method of quantization: how its configuration is found, named and read. */
 import type { ErrorPlace } from "../errors.ts";
 
+/** @inline */
 type Json = Readonly<Record<string, unknown>>;
 
 /** A file besides config.json in which a method's tools write its configuration. */

@@ -135,6 +135,7 @@ export interface LinearReader {
 export interface ModuleHints {
   /** config.json of the model. */
   readonly config: Readonly<Record<string, unknown>> | undefined;
+  /** The stored shape of a tensor of the model, by its full name; undefined where there is no such tensor. */
   shapeOf(tensor: string): readonly number[] | undefined;
   /** All bytes of a stored part, for the few facts that neither the shapes nor the configuration show. */
   read(part: StoredPart): Promise<Uint8Array>;

@@ -15,6 +15,7 @@ export type PlainLayout = Readonly<Record<string, string | number | boolean>>;
 
 /** What `parseLayout` needs of a zod schema. */
 export interface LayoutSchema<Layout> {
+  /** Checks the layout that a plan has and returns it typed, or the fields that are wrong. Never throws. */
   safeParse(
     layout: unknown,
   ):
@@ -23,7 +24,7 @@ export interface LayoutSchema<Layout> {
 }
 
 /** A field of a layout that is wrong. */
-interface LayoutIssue {
+export interface LayoutIssue {
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }
@@ -93,6 +94,7 @@ export interface WeightEncoder {
    * @throws UsageError where the view does not fit
    */
   fromView(view: StoredView, rowStart: number, bytes: PartBytes): void;
+  /** Opens packed parts, to read back the values that they stand for. */
   open(bytes: PartBytes): OpenedWeight;
 }
 
@@ -130,6 +132,7 @@ export type FloatPacking =
   | {
       /** For formats that need a whole weight before they choose a code. */
       readonly kind: "whole";
+      /** The parts of a weight from all its values, row after row. */
       pack(values: Float32Array, guide?: PackGuide): Readonly<Record<string, Uint8Array>>;
       /** What of a guide it uses; nothing where absent. */
       readonly uses?: readonly (keyof PackGuide)[];
@@ -248,11 +251,16 @@ export interface WeightTarget {
   ): readonly LayoutOffer[] | Misfit;
   /** True when the stored parts of a source of this format can be copied as they are. A source without a view has no facts. */
   sameStorage(source: LinearLayout, facts: ViewFacts | undefined, layout: PlainLayout): boolean;
+  /**
+   * What packs weights into a layout.
+   * @throws UsageError for a layout that is not of this format, such as one of an edited plan
+   */
   encoder(layout: PlainLayout): WeightEncoder;
   /**
    * For formats whose tools multiply the columns of a weight before they round it, and divide the layer before it: the scale of each
    * column. Where it is absent, weights are rounded as they are.
    */
   inputScales?(request: ScaleSearchRequest): Float32Array;
+  /** The configuration that describes the packed weights to the programs that load them. */
   config(request: ConfigRequest): TargetConfig;
 }

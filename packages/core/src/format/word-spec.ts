@@ -9,6 +9,7 @@ import { bounded } from "../text.ts";
 /** What the words of a target set, as plain JSON: `{ bits: 4, groupSize: 128, sym: true }`. */
 export type TargetSettings = Readonly<Record<string, string | number | boolean>>;
 
+/** @inline */
 type SettingValue = TargetSettings[string];
 
 /** Words that stand for one value each: `sym`, `asym`. */

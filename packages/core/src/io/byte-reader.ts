@@ -40,6 +40,7 @@ export class ByteReader {
     return this.base + this.#offset;
   }
 
+  /** Bytes from here to the end. */
   get remaining(): number {
     return this.bytes.byteLength - this.#offset;
   }
@@ -57,6 +58,7 @@ export class ByteReader {
     this.#offset = offset;
   }
 
+  /** Moves forward without reading. @throws FormatError where fewer bytes are left */
   skip(byteLength: number, what?: string): void {
     this.#take(byteLength, what);
   }
@@ -67,26 +69,32 @@ export class ByteReader {
     if (rest !== 0) this.#take(alignment - rest, what);
   }
 
+  /** An unsigned byte, 0 to 255. */
   u8(what?: string): number {
     return this.#view.getUint8(this.#take(1, what));
   }
 
+  /** A signed byte, −128 to 127. */
   i8(what?: string): number {
     return this.#view.getInt8(this.#take(1, what));
   }
 
+  /** An unsigned 16-bit integer. */
   u16(what?: string): number {
     return this.#view.getUint16(this.#take(2, what), this.littleEndian);
   }
 
+  /** A signed 16-bit integer. */
   i16(what?: string): number {
     return this.#view.getInt16(this.#take(2, what), this.littleEndian);
   }
 
+  /** An unsigned 32-bit integer. */
   u32(what?: string): number {
     return this.#view.getUint32(this.#take(4, what), this.littleEndian);
   }
 
+  /** A signed 32-bit integer. */
   i32(what?: string): number {
     return this.#view.getInt32(this.#take(4, what), this.littleEndian);
   }
@@ -101,10 +109,12 @@ export class ByteReader {
     return this.#safe(this.i64Bigint(what), what);
   }
 
+  /** An unsigned 64-bit integer, with all its bits. */
   u64Bigint(what?: string): bigint {
     return this.#view.getBigUint64(this.#take(8, what), this.littleEndian);
   }
 
+  /** A signed 64-bit integer, with all its bits. */
   i64Bigint(what?: string): bigint {
     return this.#view.getBigInt64(this.#take(8, what), this.littleEndian);
   }
@@ -114,6 +124,7 @@ export class ByteReader {
     return this.#view.getFloat32(this.#take(4, what), this.littleEndian);
   }
 
+  /** A 64-bit float. A NaN stays a NaN; its payload may change. */
   f64(what?: string): number {
     return this.#view.getFloat64(this.#take(8, what), this.littleEndian);
   }

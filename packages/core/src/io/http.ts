@@ -1,5 +1,6 @@
 /**
  * Requests to servers that may be slow or busy: `@requant/core/http`. Runs in browsers as it is.
+ * @module
  * @example
  * import { HttpRequest, persist } from "@requant/core/http";
  *

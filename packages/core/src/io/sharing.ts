@@ -6,6 +6,7 @@ export interface SharedFile extends StagedBytes {
   readonly address?: StagedAddress | undefined;
   /** Makes everything durable that this process wrote so far. */
   sync(): Promise<void>;
+  /** Closes the file on this machine. It stays unfinished until the work is published. */
   close(): Promise<void>;
 }
 
@@ -13,6 +14,7 @@ export interface SharedFile extends StagedBytes {
 export interface SharedLog {
   /** Appends, and makes the log durable. */
   append(bytes: Uint8Array): Promise<void>;
+  /** Ends the log. Readers still see what was appended. */
   close(): Promise<void>;
 }
 

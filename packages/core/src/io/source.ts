@@ -16,5 +16,6 @@ export interface ByteSource {
   read(start: number, end: number): Promise<Uint8Array>;
   /** Fills `target` with the bytes from `start` on: no allocation. Same errors as `read`. */
   readInto(target: Uint8Array, start: number): Promise<void>;
+  /** Frees what the source holds, such as an open file. Nothing can be read afterwards. */
   close(): Promise<void>;
 }

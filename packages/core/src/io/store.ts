@@ -37,6 +37,10 @@ export interface ReadStore {
 /** A folder of named files to write, each atomically (see `ByteSink`). */
 export interface WriteStore {
   readonly name: string;
+  /**
+   * A new file that is written from start to end. It has its name once the sink is closed.
+   * @throws IoError where a file of this name is in the way
+   */
   create(path: string): Promise<ByteSink>;
   /** A file that is written in any order and survives the process; absent where the store has no such files. */
   stage?(path: string, options: StageOptions): Promise<StagedFile>;

@@ -1,4 +1,7 @@
-/** What the SIMD kernels of a format package need: loading, memory, tiles. */
+/**
+ * What the SIMD kernels of a format package need: loading, memory, tiles.
+ * @module
+ */
 export { type BlockTwinOptions, blockTwin } from "./block-twin.ts";
 export { allocateKernelBuffer, type KernelBuffer } from "./buffer.ts";
 export { descriptor } from "./descriptor.ts";
@@ -11,6 +14,7 @@ export {
   type PlacedParameters,
   placeList,
   placeParameters,
+  type TiledWeight,
   type TileShape,
   tileCodes,
   tileShape,

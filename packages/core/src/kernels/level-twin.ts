@@ -78,7 +78,10 @@ export function levelWeight(
   parameters: reference.LevelParameters,
   unpackCodes: UnpackRows,
   stored?: StoredCodes,
-): RowWeight & { toLevels(rowStart: number, rowEnd: number): LevelView } {
+): RowWeight & {
+  /** The exact codes, levels and scales of the rows from `rowStart` up to, but without, `rowEnd`. */
+  toLevels(rowStart: number, rowEnd: number): LevelView;
+} {
   const weight = reference.levelWeight(parameters, unpackCodes);
   let grouped: Grouped | undefined;
   return {
@@ -104,6 +107,7 @@ export interface StoredCodes {
   readonly bytes: Uint8Array;
 }
 
+/** @inline */
 type UnpackRows = (rowStart: number, rowEnd: number, codes: Uint8Array) => void;
 
 /** A code beyond the table, which the reference refuses, is possible only where the table has neither 16 nor 256 levels. */

@@ -18,6 +18,7 @@ export interface KernelTable {
    * for the module's own range, is an export that receives the address of the table.
    */
   readonly export: { readonly says: string } | { readonly isTold: string };
+  /** Makes the bytes. Called once, before the first kernel that needs them. */
   readonly make: () => Uint8Array | Int8Array;
 }
 

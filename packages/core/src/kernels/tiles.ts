@@ -9,6 +9,7 @@ import { kernelMemory, SCRATCH_BYTE_LENGTH, scratchOffset, TILE_BYTE_LENGTH, til
 export interface TiledWeight {
   readonly columns: number;
   readonly columnMultiple: number;
+  /** The view of the rows from `rowStart` up to, but without, `rowEnd`, in the columns of `part`, whose `codes` it writes. */
   toView(
     rowStart: number,
     rowEnd: number,

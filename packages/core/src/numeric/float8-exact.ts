@@ -19,6 +19,7 @@ interface Levels {
   readonly largest: number;
 }
 
+/** @inline */
 type LevelTableName = "E2M1" | "E4M3" | "E5M2";
 
 const LEVELS: Readonly<Record<LevelTableName, Levels>> = {

@@ -1,5 +1,6 @@
 /**
  * Floats of 4 and 8 bits: the elements and the scales of FP8, MXFP4 and NVFP4.
+ * @module
  * @example
  * import { E2M1_VALUES, E4M3_VALUES, e8m0ToFloat } from "@requant/core/numeric";
  *

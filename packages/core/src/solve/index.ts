@@ -1,11 +1,16 @@
-/** Codes from calibration statistics: what the solvers of all formats share. */
+/**
+ * Codes from calibration statistics: what the solvers of all formats share.
+ * @module
+ */
 export { actOrderFactor, solveFactor } from "../kernels/factor-twin.ts";
 export { outputError, squaredOutput } from "../kernels/quadratic-twin.ts";
 export { feedbackCodes, solveRows } from "../kernels/rows-twin.ts";
 export { solvePacking, solveView } from "../kernels/solve-twin.ts";
+export type { GroupedView } from "../view/grouped-view.ts";
 export { allocateSizes, sizeRange } from "./allocate.ts";
 export type { Allocation, SizedChoice } from "./allocation.ts";
 export type { ColumnOrder, FactorOptions, SolveFactor } from "./factor.ts";
+export type { ChangedInputs, SquaredOutput } from "./quadratic-form.ts";
 export { type EmbeddingReader, readerStatistics } from "./readers.ts";
 export type { CodeGrid, ScaleType, SolvedRows, SolveRows, Sweeps } from "./rows.ts";
 export { dividedInputs, type MeasuredLayer } from "./scaled-statistics.ts";

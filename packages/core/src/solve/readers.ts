@@ -5,7 +5,7 @@ import type { InputStatistics } from "./statistics.ts";
 export interface EmbeddingReader {
   /** [rows, columns], row-major. */
   readonly weight: Float32Array;
-  /** [columns]: what the norm before it multiplies each column by. */
+  /** What the norm before it multiplies each column by: [columns]. */
   readonly norm: Float32Array;
 }
 

@@ -5,6 +5,7 @@ import type { FormatVector } from "./format-vector.ts";
 export interface ConformanceCase {
   /** "golden values: b4_g128.safetensors". */
   readonly name: string;
+  /** Does the check. @throws Error that says what is wrong */
   run(): Promise<void>;
 }
 

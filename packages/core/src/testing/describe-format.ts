@@ -14,7 +14,9 @@ import type { FormatVector } from "./format-vector.ts";
 
 /** The two functions of a test runner that `describeFormat` calls; those of vitest, Jest and node:test fit. */
 export interface TestRunner extends ConformanceOptions {
+  /** Groups the tests that `body` declares, as vitest's function of this name. */
   describe(name: string, body: () => void): unknown;
+  /** Declares one test, as vitest's function of this name. */
   it(name: string, body: () => Promise<void>): unknown;
 }
 

@@ -1,4 +1,7 @@
-/** The view of a stored weight that all formats share: codes, scales, zero points. */
+/**
+ * The view of a stored weight that all formats share: codes, scales, zero points.
+ * @module
+ */
 export { e2m1Facts, float8Facts, groupedFacts, groupedRanges, viewFacts } from "../kernels/facts-twin.ts";
 export { fittedView, fitView } from "../kernels/fit-twin.ts";
 export { dequantizeView } from "../kernels/grid-twin.ts";
@@ -9,6 +12,7 @@ export {
   type GroupedParameters,
   isBfloat,
   isHalf,
+  type ParameterFacts,
   parametersByRow,
   type ScaleNumbers,
   type ViewFacts,

@@ -23,7 +23,10 @@ export type LevelParameters = Omit<LevelView, "codes">;
 export function levelWeight(
   parameters: LevelParameters,
   unpackCodes: (rowStart: number, rowEnd: number, codes: Uint8Array) => void,
-): RowWeight & { toLevels(rowStart: number, rowEnd: number): LevelView } {
+): RowWeight & {
+  /** The exact codes, levels and scales of the rows from `rowStart` up to, but without, `rowEnd`. */
+  toLevels(rowStart: number, rowEnd: number): LevelView;
+} {
   const { rows, columns } = parameters;
   function toLevels(rowStart: number, rowEnd: number): LevelView {
     checkRows(rowStart, rowEnd, rows);

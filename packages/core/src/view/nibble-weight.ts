@@ -18,7 +18,10 @@ export interface NibbleParameters {
 }
 
 /** An opened weight of four-bit codes. */
-export type NibbleWeight = RowWeight & { toLevels(rowStart: number, rowEnd: number): LevelView };
+export type NibbleWeight = RowWeight & {
+  /** The exact codes, levels and scales of the rows from `rowStart` up to, but without, `rowEnd`. */
+  toLevels(rowStart: number, rowEnd: number): LevelView;
+};
 
 /**
  * An opened weight of four-bit codes, two in a byte with the even column in the low bits, each row in bytes of its own: MXFP4

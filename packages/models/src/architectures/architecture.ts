@@ -22,6 +22,7 @@ export interface ParameterRule {
   readonly realNames?: readonly string[];
 }
 
+/** What a rule for a metadata key gets beside config.json. */
 export interface ParameterContext {
   /** Number of the file type (llama_ftype). */
   readonly fileType: number;
@@ -46,6 +47,7 @@ export interface ConfigDraft {
   readonly ggufNames: ReadonlySet<string>;
   /** Shape of a GGUF tensor; undefined when there is none. */
   shapeOf(name: string): readonly number[] | undefined;
+  /** Notes that a value is assumed, because the GGUF does not hold it: the finding `assumed` has the reason. */
   assume(key: string, value: JsonValue, reason: string): void;
 }
 
@@ -57,9 +59,11 @@ export interface TensorContext {
   readonly suffix: string;
   /** Shapes of all tensors on the side that is read. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The shape of one of them. */
   shapeOf(name: string): readonly number[];
 }
 
+/** The shape of an output tensor, and what it is made from. */
 export interface PlannedTensor {
   readonly shape: readonly number[];
   readonly inputs: readonly WeightInput[];
@@ -98,6 +102,7 @@ export interface TensorRule {
 /** A GGUF tensor that no checkpoint stores: it is computed from config.json, and config.json is restored from it. */
 export interface ExtraTensor {
   readonly name: string;
+  /** The values, row-major; undefined where this model has no such tensor. */
   values(config: Config): readonly number[] | undefined;
   /**
    * Restores the settings behind the values into the draft; called where the GGUF has the tensor.
@@ -118,7 +123,10 @@ export interface NamedValues {
 export interface LeftOutRule {
   readonly pattern: RegExp;
   readonly reason: string;
-  /** @param names all names of the checkpoint. */
+  /**
+   * Whether this name of this model is left out; always, where absent.
+   * @param names all names of the checkpoint
+   */
   readonly when?: (config: Config, match: RegExpExecArray, names: ReadonlySet<string>) => boolean;
 }
 
@@ -147,7 +155,9 @@ export interface Architecture extends ConfigClass {
    * checkpoint and inside them in GGUF (multi-token prediction).
    */
   readonly names?: {
+    /** From a name in the checkpoint to the name that the rules have. */
     readonly toRules: (name: string, config: Config) => string;
+    /** From a name that the rules have to the name in the checkpoint. */
     readonly fromRules: (name: string, config: Config) => string;
   };
   /** Keys of config.json that its class declares as floats, beside those of the parameters. */
@@ -167,6 +177,7 @@ export interface Architecture extends ConfigClass {
   /** Small tensors of the checkpoint that a GGUF has as metadata, and how they are made from it again. */
   readonly metadataTensors?: {
     readonly pattern: RegExp;
+    /** The tensors that the checkpoint needs, with their values. */
     readonly restore: (metadata: Metadata) => readonly NamedValues[];
   };
   readonly tokenizer: TokenizerRules;

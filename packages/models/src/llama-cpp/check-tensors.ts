@@ -3,6 +3,7 @@ import type { Finding } from "@requant/core";
 import type { FamilyNeeds, TensorNeed } from "./rules.ts";
 import { type Sizes, sizeOf } from "./sizes.ts";
 
+/** @inline */
 export interface NamedShape {
   readonly name: string;
   readonly shape: readonly number[];

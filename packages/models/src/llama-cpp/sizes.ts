@@ -19,6 +19,7 @@ export interface Sizes {
   readonly vocabulary: number | undefined;
   /** True for a layer with windowed attention, by the list that says so. */
   isWindowed(layer: number): boolean;
+  /** True where the file has a tensor of this name. */
   readonly hasTensor: (name: string) => boolean;
 }
 

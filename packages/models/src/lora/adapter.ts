@@ -34,6 +34,7 @@ export interface PeftAdapterPlan extends AdapterPlan {
   readonly files: ReadonlyMap<string, string>;
 }
 
+/** @inline */
 type AdapterFiles = Pick<HfFiles, "directoryName" | "readme">;
 
 const keys = { alpha: "adapter.lora.alpha", type: "adapter.type" } as const;

@@ -67,7 +67,9 @@ export interface Projector extends Encoder {
   readonly leftOut?: readonly LeftOutRule[];
   /** Renames tensors of a checkpoint for the rules, and back. */
   readonly names?: {
+    /** From a name in the checkpoint to the name that the rules have. */
     readonly toRules: (name: string, config: Config) => string;
+    /** From a name that the rules have to the name in the checkpoint. */
     readonly fromRules: (name: string, config: Config) => string;
   };
   /** Types that tensors have whatever is asked for, by GGUF name. */

@@ -35,6 +35,7 @@ export type TokenizerKind =
   | "gemma-json"
   | "gemma4";
 
+/** What a step of writing a tokenizer sees: the files of the directory, config.json, and the metadata so far. */
 export interface TokenizerContext {
   readonly files: HfFiles;
   readonly config: Config;
@@ -46,6 +47,7 @@ export interface TokenizerContext {
 /** Keys that are written around the tokenizer, in order. A key that is set again keeps its place and gets the new value. */
 export type TokenizerExtra = (context: TokenizerContext) => readonly (readonly [string, MetadataValue])[];
 
+/** How the tokenizer of a family is read from a directory and written into a GGUF. */
 export interface TokenizerRules {
   /** The kinds to try in this order; the first whose files exist is used. */
   readonly kinds: readonly TokenizerKind[];

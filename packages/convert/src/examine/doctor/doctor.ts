@@ -22,6 +22,7 @@ export interface DoctorOptions {
   /** The program that is to run the model. Default: those that models of its format are made for. */
   readonly runtime?: Runtime | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called after each tensor, with the values that were read and those of all tensors. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 

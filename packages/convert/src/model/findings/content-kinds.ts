@@ -3,6 +3,7 @@ import type { FindingKind } from "./kind.ts";
 
 const convertAgain = "Convert the original model again, with a current converter.";
 
+/** Codes of findings about what the files say: configuration, tokenizer, weights. */
 export type ContentFindingCode =
   | "no-config"
   | "config-invalid"

@@ -6,6 +6,7 @@ const distrust =
   "Do not open the file with other programs: it has the shape of an attack. Take the model from its original publisher.";
 const convertAgain = "Convert the original model again, with a current converter.";
 
+/** Codes of findings about the files of a model: names, sizes, headers. */
 export type FileFindingCode =
   | "lfs-pointer"
   | "web-page"

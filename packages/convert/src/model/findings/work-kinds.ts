@@ -4,6 +4,7 @@ import type { FindingKind } from "./kind.ts";
 
 const packedTarget = "Nothing needs to be done; the plan names what each weight becomes.";
 
+/** Codes of findings that a plan has before anything is written. */
 export type PlanFindingCode =
   | "assumed"
   | "not-stored"
@@ -164,6 +165,7 @@ export function isOfValues({ code }: Finding): boolean {
   return codesOfValues.has(code);
 }
 
+/** Codes of findings that a run has. */
 export type RunFindingCode = "became-non-finite" | "kept" | "compared" | "unused-expert";
 
 export const runKinds: Readonly<Record<RunFindingCode, FindingKind>> = {

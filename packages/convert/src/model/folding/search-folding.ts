@@ -24,6 +24,7 @@ export interface FoldingSearch {
   readonly isQuantized?: ((name: string) => boolean) | undefined;
   /** Whether the rows of a weight, by its GGUF name, may be divided: one that stays in floats would be stored wider. Default: of all. */
   readonly isDivisible?: ((name: string) => boolean) | undefined;
+  /** Called after each search, with the searches that are done and their count. */
   readonly onFolding?: ((done: number, count: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,4 +1,7 @@
-/** Worker threads of Node, for `runPlan`: `@requant/convert/node`. */
+/**
+ * Worker threads of Node, for `runPlan`: `@requant/convert/node`.
+ * @module
+ */
 import module from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";

@@ -74,6 +74,7 @@ export type WorkerReply =
 
 /** One worker, seen from the run. */
 export interface WorkerHandle {
+  /** Sends a request. Its answer comes to the `onReply` of `listen`. */
   post(message: WorkerRequest): void;
   /** `onEnd`: it ended by itself, or crashed; `reason` is for people. */
   listen(onReply: (reply: WorkerReply) => void, onEnd: (reason: string) => void): void;
@@ -92,6 +93,7 @@ export interface Workers {
   readonly hereToo?: boolean | undefined;
   /** Weights that make the start of one more worker worth its time. Default 4 million. */
   readonly weightsPerWorker?: number | undefined;
+  /** Starts one worker. */
   start(): WorkerHandle;
 }
 

@@ -1,4 +1,7 @@
-/** The script of a Web Worker that `webWorkers` starts. */
+/**
+ * The script of a Web Worker that `webWorkers` starts.
+ * @module
+ */
 import {
   blobStore,
   layeredStore,

@@ -1,5 +1,6 @@
 /**
  * Repositories of the Hugging Face hub, and of mirrors: `@requant/core/hub`. Runs in browsers as it is.
+ * @module
  * @example
  * import { openHub, parseHubAddress } from "@requant/core/hub";
  *

@@ -1,5 +1,6 @@
 /**
  * Files and directories for Node: `@requant/core/node`. With `node/`, the only library files that import `node:*`.
+ * @module
  */
 
 import { type BigIntStats, constants, fstatSync } from "node:fs";

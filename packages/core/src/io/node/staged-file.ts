@@ -200,7 +200,10 @@ async function hasItsName(temporary: string, path: string): Promise<boolean> {
 }
 
 /** Keeps other processes from writing `path`. @throws IoError when another process is writing it */
-export async function lockFile(path: string): Promise<{ release(): Promise<void> }> {
+export async function lockFile(path: string): Promise<{
+  /** Lets other processes write the path again. */
+  release(): Promise<void>;
+}> {
   return acquireLock(stagingPaths(path).lock, path).catch((cause: unknown) => {
     throw asIoError(cause, path, "lock");
   });
@@ -224,7 +227,12 @@ export async function openStagedFile(
   address: StagedAddress,
   name: string,
   use: "read" | "write" = "write",
-): Promise<StagedBytes & { close(): Promise<void> }> {
+): Promise<
+  StagedBytes & {
+    /** Closes this handle; the file stays as it is. */
+    close(): Promise<void>;
+  }
+> {
   const { path } = address;
   const flags = use === "read" ? constants.O_RDONLY : constants.O_RDWR;
   const handle = await open(path, flags | NO_FOLLOW).catch((cause: unknown) => {

@@ -1,5 +1,6 @@
 /**
  * Files of a browser: `@requant/core/web`. A folder that a person chose, or the browser's own storage, as a store.
+ * @module
  * @example
  * import { browserStore } from "@requant/core/web";
  *
