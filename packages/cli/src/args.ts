@@ -155,7 +155,8 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     async () => (await import("./commands/finish.ts")).finish,
   )
     .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
-    .option("--no-verify", "only look for all parts; do not read and compare their bytes");
+    .option("--no-verify", "only look for all parts; do not read and compare their bytes")
+    .option("--abort", "remove what the parts have made, in place of finishing");
 
   fleetOptions(
     command(

@@ -215,6 +215,7 @@ export {
   refuseOverlap,
   refuseTaken,
 } from "./run/outputs/store.ts";
+export { abandonParts } from "./run/parts/abandon-parts.ts";
 export { type PartNumber, refusePart } from "./run/parts/part-work.ts";
 export {
   type FinishReport,

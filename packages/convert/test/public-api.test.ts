@@ -6,6 +6,7 @@ test("exports of @requant/convert", () => {
   expect(Object.keys(convert).sort()).toMatchInlineSnapshot(`
     [
       "LONGEST_SAVED_PLAN",
+      "abandonParts",
       "assignedValue",
       "bitsPerWeight",
       "cacheTypeNames",

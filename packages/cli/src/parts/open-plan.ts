@@ -5,6 +5,7 @@ import {
   type GuideFile,
   LONGEST_SAVED_PLAN,
   type Model,
+  type OutputStore,
   openParts,
   type PlanParts,
   parseSavedPlan,
@@ -68,11 +69,21 @@ export async function withSavedPlan<T>(
       : { imatrix: imatrixWeights(await readImatrixFile(imatrix.path), imatrix) }),
     ...(statistics === undefined ? {} : { statistics: locationOf(statistics) }),
   };
-  const output = directoryStore(saved.output, { overwrite: saved.options.overwrite === true });
+  const output = await outputStore(saved, context);
   return withModel(saved.source.address, sameEverywhere(context), async (opened) => {
     const model = await withFolding(opened, scales);
     return use(await openParts(saved, model, output, guides), model);
   });
+}
+
+/** Where the finished files will be. */
+export async function outputStore(
+  { output, uploads, options: { overwrite = false } }: SavedPlan,
+  { signal }: Context,
+): Promise<OutputStore> {
+  if (uploads === undefined) return directoryStore(output, { overwrite });
+  const { s3PartsStore } = await import("../s3/output.ts");
+  return s3PartsStore(output, process.env, signal);
 }
 
 /** @throws UsageError where a file that the plan names holds something else now */

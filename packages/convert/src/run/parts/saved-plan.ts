@@ -1,7 +1,7 @@
 /** A plan as a file: all that another machine needs to carry it out, but for secrets. Every file that it names has its hash. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import { FormatError, LimitError, misfitOf } from "@requant/core";
+import { type BegunUpload, FormatError, LimitError, misfitOf } from "@requant/core";
 import * as z from "zod/mini";
 import { type Plan, parsePlan } from "../../plan/plan.ts";
 
@@ -10,6 +10,9 @@ export interface GuideFile {
   readonly path: string;
   readonly sha256: string;
 }
+
+/** An upload that was begun for a file of the plan. */
+export type PlannedUpload = Pick<BegunUpload, "id" | "partByteLength">;
 
 /** What is saved. */
 export interface SavedPlanContent {
@@ -29,6 +32,8 @@ export interface SavedPlanContent {
   };
   /** The folder of the finished files. */
   readonly output: string;
+  /** Of an output on a server that takes files in parts: an upload for each file of the plan, in the same order. */
+  readonly uploads?: readonly PlannedUpload[] | undefined;
   readonly options: {
     readonly bandByteLength: number;
     readonly allowNonFinite?: boolean | undefined;
@@ -53,6 +58,10 @@ const VERSION = 1;
 /** A plan of 100,000 tensors with a large vocabulary has about 60 MB. */
 export const LONGEST_SAVED_PLAN: number = 512 * 1024 * 1024;
 
+/** S3 takes 5 GiB in one part, and 10,000 parts. */
+const MOST_UPLOAD_PART = 5 * 1024 ** 3;
+const MOST_UPLOAD_PARTS = 10_000;
+
 const text: z.ZodMiniString = z.string().check(z.maxLength(4096));
 const hash: z.ZodMiniString = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const guideFile: z.ZodMiniObject<{ path: typeof text; sha256: typeof hash }> = z.object({
@@ -71,6 +80,14 @@ const schema: z.ZodMiniType<Omit<SavedPlan, "plan"> & { readonly plan: unknown }
     scales: z.optional(guideFile),
   }),
   output: text.check(z.minLength(1)),
+  uploads: z.optional(
+    z.array(
+      z.object({
+        id: text.check(z.minLength(1)),
+        partByteLength: z.int().check(z.positive(), z.maximum(MOST_UPLOAD_PART)),
+      }),
+    ),
+  ),
   options: z.object({
     bandByteLength: z.int().check(z.positive(), z.maximum(2 ** 30)),
     allowNonFinite: z.optional(z.boolean()),
@@ -127,6 +144,7 @@ export function parseSavedPlan(json: string, path: string): SavedPlan {
   }
   const plan = parsePlan(result.data.plan);
   refuseSameNames(plan, path);
+  refuseUploads(plan, result.data.uploads, path);
   return { ...result.data, plan };
 }
 
@@ -142,5 +160,24 @@ function refuseSameNames({ files }: Plan, path: string): void {
     if (names.has(name))
       throw new FormatError(`The plan makes two files named ${name}.`, { path, hint: HINT });
     names.add(name);
+  }
+}
+
+/** Each file needs its own upload, and no more parts than a server takes. */
+function refuseUploads({ files }: Plan, uploads: SavedPlanContent["uploads"], path: string): void {
+  if (uploads === undefined) return;
+  if (uploads.length !== files.length) {
+    throw new FormatError(`The plan makes ${files.length} files and names ${uploads.length} uploads.`, {
+      path,
+      hint: HINT,
+    });
+  }
+  for (const [index, { name, byteLength }] of files.entries()) {
+    const count = Math.ceil(byteLength / (uploads[index]?.partByteLength ?? 1));
+    if (count <= MOST_UPLOAD_PARTS) continue;
+    throw new FormatError(`The plan sends ${name} in ${count} parts; a server takes ${MOST_UPLOAD_PARTS}.`, {
+      path,
+      hint: HINT,
+    });
   }
 }
