@@ -139,7 +139,7 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
   needs(
     command(
       "run <plan.json>",
-      "make one part of a plan that convert --plan-out saved; any part, in any order, at least once",
+      "make one part of a plan that convert or calibrate saved with --plan-out; any part, in any order, at least once",
       async () => (await import("./commands/run.ts")).run,
     ),
     "--part <i/n>",
@@ -254,6 +254,14 @@ export function buildProgram(streams: Streams, signal: AbortSignal, done: (statu
     .option(
       "--seed <n>",
       "choose the windows at random, always the same for a seed; with fewer windows than the text has",
+    )
+    .option(
+      "--plan-out <file.json>",
+      "save the plan for many machines in place of reading the text: requant run makes its parts, requant finish the output",
+    )
+    .option(
+      "--slices <n>",
+      "with --plan-out: into how many runs the windows are cut, and so the most parts; default: 8",
     )
     .option(...resumeOption);
 

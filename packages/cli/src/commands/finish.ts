@@ -1,5 +1,13 @@
-import { abandonParts, reportsByTarget, runFindings, warningsOf } from "@requant/convert";
+import {
+  abandonParts,
+  abandonShared,
+  isStatisticsPlan,
+  reportsByTarget,
+  runFindings,
+  warningsOf,
+} from "@requant/convert";
 import { nodeWorkers } from "@requant/convert/node";
+import { directoryStore } from "@requant/core/node";
 import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
@@ -25,13 +33,20 @@ const FINISHED_ALREADY =
 export const finish: Handler = async ([argument = ""], given, context) => {
   const { abort, jobs, verify } = finishArguments.parse(given);
   const { streams, signal, options, look } = context;
+  const saved = await readSavedPlan(argument, context);
+  const isOfStatistics = isStatisticsPlan(saved);
   if (abort === true) {
-    const saved = await readSavedPlan(argument, context);
-    await abandonParts(saved, await outputStore(saved, context));
+    await (isOfStatistics
+      ? abandonShared(saved, directoryStore(saved.output))
+      : abandonParts(saved, await outputStore(saved, context)));
     tell("What the parts have made is removed.", context);
     return exitStatus.done;
   }
-  return withSavedPlan(argument, context, async (parts, model) => {
+  if (isOfStatistics) {
+    const { finishStatistics } = await import("../parts/statistics-parts.ts");
+    return finishStatistics(saved, { jobs, check: verify }, context);
+  }
+  return withSavedPlan(saved, context, async (parts, model) => {
     const bar = new ProgressBar(streams.err, options.quiet === true);
     const report = await parts
       .finish({

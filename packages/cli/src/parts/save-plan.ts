@@ -27,7 +27,7 @@ import { type OutputPlace, STANDARD_OUTPUT } from "../output.ts";
 import type { ConversionArguments } from "../plan-arguments.ts";
 import { tell } from "../render/tell.ts";
 import { refuseOutputAsPlan, refuseSourceAsPlan, scalesBeside } from "./refuse-plan-place.ts";
-import { refuseSecrets } from "./refuse-secrets.ts";
+import { savedAddress } from "./refuse-secrets.ts";
 
 /** What `convert` was given, as far as a saved plan keeps it. */
 export type SaveArguments = Pick<
@@ -132,7 +132,7 @@ async function savePlan(
   const { output, store } = await outputOf(place, planOut, plan, context);
   if (!overwrite) await refuseTaken(store, plan);
   const content: SavedPlanContent = {
-    source: { address: addressOf(argument, location), versions: await plannedVersions(model) },
+    source: { address: savedAddress(argument, location), versions: await plannedVersions(model) },
     guides: await guidesOf(given, model, context.signal),
     output,
     options: {
@@ -195,13 +195,6 @@ async function withUploads(
     for (const upload of shareUploads?.("begun", begun).files ?? []) await upload.abandon().catch(() => {});
     throw error;
   }
-}
-
-/** A path from the root, or the address as the user wrote it. @throws UsageError for an address that may have a secret in it */
-function addressOf(argument: string, { directory, file }: Location): string {
-  if (directory !== undefined) return file === undefined ? directory : join(directory, file);
-  refuseSecrets(argument);
-  return argument;
 }
 
 async function guidesOf(

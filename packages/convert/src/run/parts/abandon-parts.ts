@@ -28,6 +28,11 @@ export async function abandonParts(saved: SavedPlan, output: OutputStore): Promi
     await uploads?.remove();
     return;
   }
+  await abandonShared(saved, output);
+}
+
+/** The same for a plan whose output is a folder. */
+export async function abandonShared(saved: Pick<SavedPlan, "id">, output: OutputStore): Promise<void> {
   const shared = await output.share?.(workName(saved), { make: false });
   if (shared === undefined) return;
   if (await shared.isPublishing()) {

@@ -1,7 +1,5 @@
 /** A saved plan that is carried out in parts, on any machines, in any order, each part at least once. */
-import { UsageError } from "@requant/core";
 import type { Model } from "../../model/model.ts";
-import { firstChanged } from "../../model/source-versions.ts";
 import { layoutFile } from "../../plan/files/layout.ts";
 import { type PlanReport, planReport } from "../../plan/report.ts";
 import { refuseOtherModel } from "../other-model.ts";
@@ -14,6 +12,7 @@ import { folderParts } from "./folder-parts.ts";
 import { OpenWork, type PartOptions } from "./open-work.ts";
 import { type PartNumber, PartWork, refusePart } from "./part-work.ts";
 import type { PartResult } from "./parts-place.ts";
+import { refuseChangedSince } from "./refuse-changed.ts";
 import type { SavedPlan } from "./saved-plan.ts";
 import { uploadParts } from "./upload-parts.ts";
 
@@ -100,14 +99,4 @@ export async function openParts(
       return run === undefined ? { ...planReport(plan), finishedAlready: true } : reportOf(run, started);
     },
   };
-}
-
-/** @throws UsageError where a file of the source is not the one that the plan was made for */
-async function refuseChangedSince({ source }: SavedPlan, model: Model): Promise<void> {
-  const changed = await firstChanged(model, source.versions);
-  if (changed === undefined) return;
-  throw new UsageError("The source has changed since the plan was saved.", {
-    path: `${model.folder}/${changed}`,
-    hint: "Save a new plan.",
-  });
 }
