@@ -152,7 +152,7 @@ export function buildProgram(
   needs(
     command(
       "run <plan.json>",
-      "make one part of a plan that convert --plan-out saved; any part, in any order, at least once",
+      "make one part of a plan that convert or calibrate saved with --plan-out; any part, in any order, at least once",
       async () => (await import("./commands/run.ts")).run,
     ),
     "--part <i/n>",
@@ -168,7 +168,8 @@ export function buildProgram(
     async () => (await import("./commands/finish.ts")).finish,
   )
     .option("--jobs <n>", "worker threads; default: as many as there are cores", positive)
-    .option("--no-verify", "only look for all parts; do not read and compare their bytes");
+    .option("--no-verify", "only look for all parts; do not read and compare their bytes")
+    .option("--abort", "remove what the parts have made, in place of finishing");
 
   fleetOptions(
     command(
@@ -266,6 +267,14 @@ export function buildProgram(
     .option(
       "--seed <n>",
       "choose the windows at random, always the same for a seed; with fewer windows than the text has",
+    )
+    .option(
+      "--plan-out <file.json>",
+      "save the plan for many machines in place of reading the text: requant run makes its parts, requant finish the output",
+    )
+    .option(
+      "--slices <n>",
+      "with --plan-out: into how many runs the windows are cut, and so the most parts; default: 8",
     )
     .option(...resumeOption);
 

@@ -1,5 +1,5 @@
 /** Outputs that are no path of this machine. */
-import type { ConversionReport, Model, Plan, RunOptions } from "@requant/convert";
+import type { ConversionReport, Model, OutputStore, Plan, RunOptions } from "@requant/convert";
 import type { Context } from "./context.ts";
 
 /** A place on a server that a plan is carried out to. */
@@ -7,6 +7,11 @@ export interface RemoteOutput {
   /** Where the files are, as the summary shows it: with a slash at the end, where it is not empty. */
   readonly folder: string;
   run(plan: Plan, model: Model, options: RunOptions, context: Context): Promise<ConversionReport>;
+  /**
+   * The place as one that machines send the parts of a saved plan to; absent where they cannot.
+   * @throws UsageError where keys are missing
+   */
+  partsStore?(signal: AbortSignal): OutputStore;
   /** What would be done beside the conversion, for people; nothing is written. */
   preview?(plan: Plan, model: Model, context: Context): Promise<string>;
 }

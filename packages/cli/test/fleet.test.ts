@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisServer, redisProgram, startRedis } from "../../../fixtures/redis-server.ts";
+import { S3_KEYS, standInS3 } from "../../../fixtures/stand-in-s3.ts";
 import { parseJournal } from "../../convert/src/run/outputs/journal.ts";
 import { requant } from "./run.ts";
 
@@ -158,6 +159,33 @@ describe.skipIf(redisProgram === undefined)("a fleet (skipped: there is no redis
     await requant("convert", join(folder, "m.gguf"), whole, "--to", "gguf:iq3_s", "--quiet");
     expect(sha256(join(output, "x.gguf"))).toBe(sha256(whole));
   }, 240_000);
+
+  it("makes the parts of a plan whose output is in a bucket", async () => {
+    const server = await standInS3("bucket");
+    const keys = { ...S3_KEYS, AWS_ENDPOINT_URL_S3: server.url };
+    const before = { ...process.env };
+    Object.assign(process.env, keys);
+    try {
+      const plan = join(folder, "bucket.json");
+      const args = ["--to", "gguf:q8_0", "--plan-out", plan, "--quiet"];
+      const model = join(folder, "m.gguf");
+      expect(await requant("convert", model, "s3://bucket/out/x.gguf", ...args)).toMatchObject({ status: 0 });
+      await requant("fleet", "submit", plan, "--redis", redis.url, "--parts", "3");
+      const workers = [startWorker("--until-empty"), startWorker("--until-empty")];
+      expect(await Promise.all(workers.map(({ ended }) => ended))).toEqual([0, 0]);
+      expect(await statusOf(plan)).toMatchObject({ count: 3, done: 3, failed: [] });
+      expect(await requant("finish", plan, "--quiet")).toMatchObject({ status: 0, err: "" });
+      await requant("convert", model, join(folder, "bucket.gguf"), "--to", "gguf:q8_0", "--quiet");
+      const bytes = server.objects.get("/bucket/out/x.gguf");
+      expect(bytes?.equals(readFileSync(join(folder, "bucket.gguf")))).toBe(true);
+      const aof = join(folder, "redis", "appendonlydir");
+      const queued = readdirSync(aof).map((name) => readFileSync(join(aof, name), "latin1"));
+      expect(queued.join("")).not.toContain(S3_KEYS.AWS_SECRET_ACCESS_KEY);
+    } finally {
+      process.env = before;
+      server.close();
+    }
+  }, 120_000);
 
   it("ends after the running part when it is asked to, and leaves the others in the queue", async () => {
     const { plan } = await saved("drain");

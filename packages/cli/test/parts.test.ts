@@ -258,13 +258,14 @@ describe("--plan-out", () => {
     expect(await requant("convert", hf, at("quiet.gguf"), ...args)).toMatchObject(expected);
   });
 
-  it("is refused for standard output and servers, and for an output that exists", async () => {
+  it("is refused for standard output and the hub, for S3 without keys, and for an output that exists", async () => {
     const plan = ["--to", "q8_0", "--plan-out", at("no.json")];
-    for (const output of ["hf:me/new", "s3://bucket/out"]) {
-      const { status, err } = await requant("convert", hf, output, ...plan);
-      expect(status).toBe(2);
-      expect(err).toContain("Parts cannot be written to a server");
-    }
+    const hub = await requant("convert", hf, "hf:me/new", ...plan);
+    expect(hub.status).toBe(2);
+    expect(hub.err).toContain("Parts cannot be written to the hub");
+    const bucket = await requant("convert", hf, "s3://bucket/out", ...plan);
+    expect(bucket.status).toBe(2);
+    expect(bucket.err).toContain("AWS_SECRET_ACCESS_KEY are not set");
     expect(await requant("convert", hf, "-", ...plan)).toMatchObject({ status: 2 });
     writeFileSync(at("taken.gguf"), "");
     expect(await requant("convert", hf, at("taken.gguf"), ...plan)).toMatchObject({ status: 4 });

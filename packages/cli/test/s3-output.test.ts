@@ -17,8 +17,8 @@ import { directoryStore } from "@requant/core/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { refuse, S3_KEYS, type StandInS3, standInS3 } from "../../../fixtures/stand-in-s3.ts";
 import { s3Place } from "../src/s3/address.ts";
+import { partLengthFor } from "../src/s3/multipart.ts";
 import { s3OutputStore } from "../src/s3/output.ts";
-import { partLengthFor } from "../src/s3/upload-file.ts";
 import { requant } from "./run.ts";
 
 const hf = resolve(import.meta.dirname, "../../../fixtures/kjv/hf");

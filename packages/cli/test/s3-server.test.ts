@@ -49,6 +49,27 @@ describe.skipIf(address === "")("a real S3 server (REQUANT_S3 names one)", () =>
     expect(found).toBe(wanted);
   }, 120_000);
 
+  it("takes the parts of a saved plan, and has the bytes of a local conversion", async () => {
+    const [local, plan] = [join(folder, "parts.gguf"), join(folder, "parts.json")];
+    expect(await requant("convert", hf, local, "--to", "gguf:f32")).toMatchObject({ status: 0 });
+    const output = `${address}/parts/m.gguf`;
+    const args = ["convert", hf, output, "--to", "gguf:f32", "--plan-out", plan, "--overwrite", "--quiet"];
+    expect(await requant(...args)).toMatchObject({ status: 0 });
+    for (const part of ["2/2", "1/2", "2/2"]) {
+      const { status, err } = await requant("run", plan, "--part", part);
+      expect(status, err).toBe(0);
+    }
+    expect(await requant("finish", plan, "--quiet")).toMatchObject({ status: 0, err: "" });
+    expect((await requant("finish", plan)).out).toContain("finished already");
+    const [found, wanted] = [await requant("hash", output, "--json"), await requant("hash", local, "--json")];
+    expect(JSON.parse(found.out).files[0].sha256).toBe(JSON.parse(wanted.out).files[0].sha256);
+    // an abandoned plan leaves nothing: the next one starts anew
+    expect(await requant(...args)).toMatchObject({ status: 0 });
+    expect(await requant("run", plan, "--part", "1/2")).toMatchObject({ status: 0 });
+    expect(await requant("finish", plan, "--abort", "--quiet")).toMatchObject({ status: 0, err: "" });
+    expect(await requant("run", plan, "--part", "1/2")).toMatchObject({ status: 4 });
+  }, 120_000);
+
   it("takes a directory of small files, and refuses what is there", async () => {
     const output = `${address}/dir`;
     const args = ["--to", "safetensors:f16", "--shard-size", "2MB"];

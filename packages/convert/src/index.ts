@@ -126,6 +126,20 @@ export {
 export { type ModelTokenizer, modelTokenizer } from "./measure/model-tokenizer.ts";
 export type { MeasureControl, MeasureProgress } from "./measure/progress.ts";
 export { type ScaledModelOptions, scaledModel } from "./measure/scaled-model.ts";
+export {
+  describeSlices,
+  openStatisticsParts,
+  type StatisticsFinishReport,
+  type StatisticsPartOptions,
+  type StatisticsParts,
+} from "./measure/slices/open-slices.ts";
+export {
+  isStatisticsPlan,
+  parseAnyPlan,
+  type SavedStatisticsPlan,
+  type StatisticsPlanContent,
+  savedStatisticsPlan,
+} from "./measure/slices/saved-statistics-plan.ts";
 export { importanceOfStatistics } from "./measure/statistics-importance.ts";
 export { expectedStatistics } from "./measure/statistics-plan.ts";
 export {
@@ -236,6 +250,7 @@ export {
   refuseOverlap,
   refuseTaken,
 } from "./run/outputs/store.ts";
+export { abandonParts, abandonShared } from "./run/parts/abandon-parts.ts";
 export { type PartNumber, refusePart } from "./run/parts/part-work.ts";
 export {
   type FinishReport,
@@ -244,9 +259,8 @@ export {
   type PartReport,
   type PlanParts,
 } from "./run/parts/plan-parts.ts";
+export { type GuideFile, LONGEST_SAVED_PLAN } from "./run/parts/saved-document.ts";
 export {
-  type GuideFile,
-  LONGEST_SAVED_PLAN,
   parseSavedPlan,
   type SavedPlan,
   type SavedPlanContent,

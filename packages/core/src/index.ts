@@ -36,7 +36,16 @@ export { layeredStore } from "./io/layered.ts";
 export { memorySink, memorySource } from "./io/memory.ts";
 export { type MemoryStore, memoryStore } from "./io/memory-store.ts";
 export { type ReadAheadOptions, readAheadSource } from "./io/read-ahead.ts";
-export type { SharedFile, SharedFileName, SharedLog, SharedWork } from "./io/sharing.ts";
+export type {
+  BegunUpload,
+  SharedFile,
+  SharedFileName,
+  SharedLog,
+  SharedLogs,
+  SharedUpload,
+  SharedUploads,
+  SharedWork,
+} from "./io/sharing.ts";
 export type { ByteSink } from "./io/sink.ts";
 export { sliceSource } from "./io/slice.ts";
 export type { ByteSource } from "./io/source.ts";

@@ -1,4 +1,4 @@
-import type { SavedPlan } from "@requant/convert";
+import type { SavedPlan, SavedStatisticsPlan } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import type { Queue } from "bullmq";
 import { type FleetPart, jobIdOf, jobOptions, type PartRetries } from "./part-job.ts";
@@ -16,7 +16,7 @@ export interface SubmitOptions {
   readonly url: string;
   /** Where every worker finds the plan. */
   readonly address: string;
-  /** Into how many parts the plan is cut. Default: parts of 256 MB. */
+  /** Into how many parts the plan is cut. Default: parts of 256 MB; for statistics, one for each slice. */
   readonly count?: number | undefined;
   /** Smaller numbers come first. Default 100. */
   readonly priority?: number | undefined;
@@ -43,7 +43,10 @@ export interface Submission extends PlanRecord {
  * are tried again.
  * @throws UsageError for another number of parts than before; IoError where Redis does not answer
  */
-export async function submitPlan(saved: SavedPlan, options: SubmitOptions): Promise<Submission> {
+export async function submitPlan(
+  saved: SavedPlan | SavedStatisticsPlan,
+  options: SubmitOptions,
+): Promise<Submission> {
   return withQueue(options.url, "ask", async (fleet) => {
     const { redis } = fleet;
     const record = recordOf(saved, options, await readRecord(redis, saved.id));
@@ -67,25 +70,31 @@ export async function submitPlan(saved: SavedPlan, options: SubmitOptions): Prom
   });
 }
 
+/** What is known of a plan before it is cut into parts. */
+function summaryOf(saved: SavedPlan | SavedStatisticsPlan): Omit<PlanRecord, "address"> {
+  if (!("plan" in saved)) {
+    const { id, file, byteLength, slices } = saved;
+    return { plan: id, name: file, count: slices, byteLength };
+  }
+  const { id, plan } = saved;
+  const [first] = plan.files;
+  const count = Math.max(1, Math.ceil(plan.byteLength / PART_BYTE_LENGTH));
+  return { plan: id, name: first?.name ?? plan.target.text, count, byteLength: plan.byteLength };
+}
+
 function recordOf(
-  { id, plan }: SavedPlan,
+  saved: SavedPlan | SavedStatisticsPlan,
   { address, count, again }: SubmitOptions,
   known: PlanRecord | undefined,
 ): PlanRecord {
-  const own = count ?? known?.count ?? Math.max(1, Math.ceil(plan.byteLength / PART_BYTE_LENGTH));
+  const summary = summaryOf(saved);
+  const own = count ?? known?.count ?? summary.count;
   if (known !== undefined && known.count !== own && again !== true) {
     throw new UsageError(`The plan was submitted in ${known.count} parts, and ${own} are asked for now.`, {
       hint: `Ask for ${known.count} parts, or give \`again\`.`,
     });
   }
-  const [first] = plan.files;
-  return {
-    plan: id,
-    name: first?.name ?? plan.target.text,
-    address,
-    count: own,
-    byteLength: plan.byteLength,
-  };
+  return { ...summary, address, count: own };
 }
 
 /** A job that failed keeps its name, and no other of this name can be added. */

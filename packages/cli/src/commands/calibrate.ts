@@ -7,13 +7,24 @@ import { exitStatus } from "../exit.ts";
 import { calibrationTextOf, countOption, measured } from "../measure-arguments.ts";
 import { withModel } from "../open.ts";
 import { findingText, showWarnings } from "../render/findings.ts";
-import { byteQuantity, counted, earlierSteps } from "../render/quantity.ts";
+import { earlierSteps } from "../render/quantity.ts";
+import { statisticsSummary } from "../render/statistics.ts";
 import { tell } from "../render/tell.ts";
 import { writeJson } from "../streams.ts";
 
 export const calibrate: Handler = async ([argument = ""], given, context) => {
   const { streams, options } = context;
   const path = outputFile(String(given["output"]));
+  if (given["planOut"] !== undefined) {
+    const { saveStatisticsPlan } = await import("../parts/statistics-parts.ts");
+    await saveStatisticsPlan(argument, path, given, context);
+    return exitStatus.done;
+  }
+  if (given["slices"] !== undefined) {
+    throw new UsageError("The option --slices is about a saved plan.", {
+      hint: "Leave it out, or give --plan-out.",
+    });
+  }
   const text = await calibrationTextOf(String(given["text"]));
   const overwrite = given["overwrite"] === true;
   const report = await withModel(argument, context, (model) =>
@@ -48,6 +59,6 @@ function outputFile(argument: string): string {
   });
 }
 
-function summary(output: string, { entries, windows, window, byteLength, resumed }: CollectReport): string {
-  return `${output}: statistics of ${counted(entries, "input")} over ${windows} windows of ${window} tokens, ${byteQuantity(byteLength)}${earlierSteps(resumed)}`;
+function summary(output: string, report: CollectReport): string {
+  return `${statisticsSummary(output, report)}${earlierSteps(report.resumed)}`;
 }

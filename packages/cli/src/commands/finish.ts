@@ -1,16 +1,26 @@
-import { reportsByTarget, runFindings, warningsOf } from "@requant/convert";
+import {
+  abandonParts,
+  abandonShared,
+  isStatisticsPlan,
+  reportsByTarget,
+  runFindings,
+  warningsOf,
+} from "@requant/convert";
 import { nodeWorkers } from "@requant/convert/node";
+import { directoryStore } from "@requant/core/node";
 import * as z from "zod";
 import type { Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { shownOutput } from "../output.ts";
-import { withSavedPlan } from "../parts/open-plan.ts";
+import { outputStore, readSavedPlan, withSavedPlan } from "../parts/open-plan.ts";
 import { showWarnings } from "../render/findings.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { renderReports, reportsJson } from "../render/reports.ts";
+import { tell } from "../render/tell.ts";
 import { writeJson } from "../streams.ts";
 
 const finishArguments = z.object({
+  abort: z.boolean().optional(),
   jobs: z.number().optional(),
   /** False under `--no-verify`. */
   verify: z.boolean(),
@@ -19,11 +29,24 @@ const finishArguments = z.object({
 const FINISHED_ALREADY =
   "The output is finished already. Nothing was read again, so there are no errors to tell.";
 
-/** Checks all parts of a saved plan and publishes the output. */
+/** Checks all parts of a saved plan and publishes the output; or removes them. */
 export const finish: Handler = async ([argument = ""], given, context) => {
-  const { jobs, verify } = finishArguments.parse(given);
+  const { abort, jobs, verify } = finishArguments.parse(given);
   const { streams, signal, options, look } = context;
-  return withSavedPlan(argument, context, async (parts, model) => {
+  const saved = await readSavedPlan(argument, context);
+  const isOfStatistics = isStatisticsPlan(saved);
+  if (abort === true) {
+    await (isOfStatistics
+      ? abandonShared(saved, directoryStore(saved.output))
+      : abandonParts(saved, await outputStore(saved, context)));
+    tell("What the parts have made is removed.", context);
+    return exitStatus.done;
+  }
+  if (isOfStatistics) {
+    const { finishStatistics } = await import("../parts/statistics-parts.ts");
+    return finishStatistics(saved, { jobs, check: verify }, context);
+  }
+  return withSavedPlan(saved, context, async (parts, model) => {
     const bar = new ProgressBar(streams.err, options.quiet === true);
     const report = await parts
       .finish({

@@ -5,12 +5,14 @@ import {
   type GuideFile,
   LONGEST_SAVED_PLAN,
   type Model,
+  type OutputStore,
   openParts,
   type PlanParts,
-  parseSavedPlan,
+  parseAnyPlan,
   type RunOptions,
   readFolded,
   type SavedPlan,
+  type SavedStatisticsPlan,
   type StatisticsLocation,
 } from "@requant/convert";
 import { IoError, LimitError, UsageError } from "@requant/core";
@@ -23,8 +25,16 @@ import { locate } from "../locate.ts";
 import { withModel } from "../open.ts";
 import { sameEverywhere } from "./same-everywhere.ts";
 
-/** Reads a saved plan. @param argument a path or an address */
-export async function readSavedPlan(argument: string, context: Context): Promise<SavedPlan> {
+/**
+ * Reads a saved plan.
+ * @param argument a path or an address
+ * @param id of the plan that is expected
+ */
+export async function readSavedPlan(
+  argument: string,
+  context: Context,
+  id?: string,
+): Promise<SavedPlan | SavedStatisticsPlan> {
   const { store, file } = await locate(argument, context);
   const source = file === undefined ? undefined : await store.open(file);
   if (source === undefined) {
@@ -38,26 +48,23 @@ export async function readSavedPlan(argument: string, context: Context): Promise
       );
     }
     const bytes = await source.read(0, source.byteLength);
-    return parseSavedPlan(new TextDecoder().decode(bytes), argument);
+    const saved = parseAnyPlan(new TextDecoder().decode(bytes), argument);
+    if (id === undefined || id === saved.id) return saved;
+    throw new UsageError("The file holds another plan than the one that was submitted.", {
+      path: argument,
+      hint: "Submit the plan again.",
+    });
   } finally {
     await source.close();
   }
 }
 
-/** Opens a plan with its model and its other files, hands it to `use`, and closes all. @param id of the plan that is expected */
+/** Opens a plan with its model and its other files, hands it to `use`, and closes all. */
 export async function withSavedPlan<T>(
-  argument: string,
+  saved: SavedPlan,
   context: Context,
   use: (parts: PlanParts, model: Model) => Promise<T>,
-  id?: string,
 ): Promise<T> {
-  const saved = await readSavedPlan(argument, context);
-  if (id !== undefined && id !== saved.id) {
-    throw new UsageError("The file holds another plan than the one that was submitted.", {
-      path: argument,
-      hint: "Submit the plan again.",
-    });
-  }
   const { imatrix, statistics, scales } = saved.guides;
   for (const guide of [imatrix, statistics, scales]) {
     if (guide !== undefined) await refuseChanged(guide, context);
@@ -68,15 +75,25 @@ export async function withSavedPlan<T>(
       : { imatrix: imatrixWeights(await readImatrixFile(imatrix.path), imatrix) }),
     ...(statistics === undefined ? {} : { statistics: locationOf(statistics) }),
   };
-  const output = directoryStore(saved.output, { overwrite: saved.options.overwrite === true });
+  const output = await outputStore(saved, context);
   return withModel(saved.source.address, sameEverywhere(context), async (opened) => {
     const model = await withFolding(opened, scales);
     return use(await openParts(saved, model, output, guides), model);
   });
 }
 
+/** Where the finished files will be. */
+export async function outputStore(
+  { output, uploads, options: { overwrite = false } }: SavedPlan,
+  { signal }: Context,
+): Promise<OutputStore> {
+  if (uploads === undefined) return directoryStore(output, { overwrite });
+  const { s3PartsStore } = await import("../s3/output.ts");
+  return s3PartsStore(output, process.env, signal);
+}
+
 /** @throws UsageError where a file that the plan names holds something else now */
-async function refuseChanged({ path, sha256 }: GuideFile, { signal }: Context): Promise<void> {
+export async function refuseChanged({ path, sha256 }: GuideFile, { signal }: Context): Promise<void> {
   if ((await fileHash(path, signal)) === sha256) return;
   throw new UsageError("The file has changed since the plan was saved.", {
     path,

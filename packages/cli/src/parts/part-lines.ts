@@ -1,6 +1,6 @@
 /** `run --part -`: parts that another program asks for, one a line, and an answer of one line of JSON for each. */
 import { createInterface } from "node:readline";
-import type { PartReport, PlanParts } from "@requant/convert";
+import type { PartNumber, PartReport } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import type { Context } from "../context.ts";
 import { errorDocument, exitStatus, isAbort, statusOfError } from "../exit.ts";
@@ -8,10 +8,10 @@ import { writeJson } from "../streams.ts";
 import { parsePart } from "./part-number.ts";
 
 /** Runs parts until the input ends. @returns the status of the first that failed */
-export async function runLines(
-  parts: PlanParts,
+export async function runLines<O>(
+  parts: { run(number: PartNumber, options: O): Promise<PartReport> },
   context: Context,
-  options: Parameters<PlanParts["run"]>[1],
+  options: O,
 ): Promise<number> {
   const { input } = context.streams;
   if (input === undefined) {

@@ -5,14 +5,16 @@ import {
   existingVersions,
   type GuideFile,
   type Model,
+  type OutputStore,
   type Plan,
   plannedVersions,
+  refuseMixedModels,
   refuseTaken,
   type SavedPlanContent,
   savedPlan,
   serializePlan,
 } from "@requant/convert";
-import { UsageError } from "@requant/core";
+import { type BegunUpload, UsageError } from "@requant/core";
 import { directoryStore, fileSink } from "@requant/core/node";
 import { isCalibrationText } from "../calibration-options.ts";
 import type { Context } from "../context.ts";
@@ -25,7 +27,7 @@ import { type OutputPlace, STANDARD_OUTPUT } from "../output.ts";
 import type { ConversionArguments } from "../plan-arguments.ts";
 import { tell } from "../render/tell.ts";
 import { refuseOutputAsPlan, refuseSourceAsPlan, scalesBeside } from "./refuse-plan-place.ts";
-import { refuseSecrets } from "./refuse-secrets.ts";
+import { savedAddress } from "./refuse-secrets.ts";
 
 /** What `convert` was given, as far as a saved plan keeps it. */
 export type SaveArguments = Pick<
@@ -53,7 +55,11 @@ export interface PlanToSave {
 }
 
 /** @throws UsageError for options that do not go together with a saved plan */
-export function refuseForSaving(given: SaveArguments, place: OutputPlace, { options }: Context): void {
+export function refuseForSaving(
+  given: SaveArguments,
+  place: OutputPlace,
+  { options, signal }: Context,
+): void {
   if (given.planOut === undefined) return;
   const clash = (
     [
@@ -75,14 +81,16 @@ export function refuseForSaving(given: SaveArguments, place: OutputPlace, { opti
       hint: "Give --plan-out the path of a file that all machines read.",
     });
   }
-  if (place.remote !== undefined) {
-    throw new UsageError("Parts cannot be written to a server: machines write them into the same files.", {
-      hint: "Give a path that all machines share as the output, and send the files when requant finish is done.",
+  if (place.remote !== undefined && place.remote.partsStore === undefined) {
+    throw new UsageError("Parts cannot be written to the hub: machines write them into the same files.", {
+      hint: "Give s3://bucket/folder or a path that all machines share as the output, and send the files when requant finish is done.",
     });
   }
-  if (place.directory === undefined) {
+  // missing keys are told before long work
+  place.remote?.partsStore?.(signal);
+  if (place.directory === undefined && place.remote === undefined) {
     throw new UsageError("Parts cannot be written to standard output.", {
-      hint: "Give a path that all machines share as the output.",
+      hint: "Give a path that all machines share, or s3://bucket/folder, as the output.",
     });
   }
   if (isCalibrationText(given.calibrate)) {
@@ -121,12 +129,10 @@ async function savePlan(
   context: Context,
 ): Promise<number> {
   const { planOut = "", overwrite = false, allowNonFinite } = given;
-  const output = place.directory ?? "";
-  await refuseOutputAsPlan(planOut, output, plan);
-  const store = directoryStore(output);
+  const { output, store } = await outputOf(place, planOut, plan, context);
   if (!overwrite) await refuseTaken(store, plan);
-  const saved = savedPlan({
-    source: { address: addressOf(argument, location), versions: await plannedVersions(model) },
+  const content: SavedPlanContent = {
+    source: { address: savedAddress(argument, location), versions: await plannedVersions(model) },
     guides: await guidesOf(given, model, context.signal),
     output,
     options: {
@@ -135,11 +141,13 @@ async function savePlan(
       ...(overwrite ? { overwrite, replaces: await existingVersions(store, plan) } : {}),
     },
     plan,
-  });
+  };
   const sink = await fileSink(resolve(planOut), { overwrite });
   try {
-    await sink.write(new TextEncoder().encode(serializePlan(saved)));
-    await sink.close();
+    await withUploads(store, plan, async (uploads) => {
+      await sink.write(new TextEncoder().encode(serializePlan(savedPlan({ ...content, ...uploads }))));
+      await sink.close();
+    });
   } catch (error) {
     await sink.abort();
     throw error;
@@ -154,11 +162,39 @@ async function savePlan(
   return status;
 }
 
-/** A path from the root, or the address as the user wrote it. @throws UsageError for an address that may have a secret in it */
-function addressOf(argument: string, { directory, file }: Location): string {
-  if (directory !== undefined) return file === undefined ? directory : join(directory, file);
-  refuseSecrets(argument);
-  return argument;
+/** Where the finished files will be, and its store. */
+async function outputOf(
+  { directory, remote }: OutputPlace,
+  planOut: string,
+  plan: Plan,
+  { signal }: Context,
+): Promise<{ readonly output: string; readonly store: OutputStore }> {
+  const remoteStore = remote?.partsStore?.(signal);
+  if (remote !== undefined && remoteStore !== undefined) {
+    await refuseMixedModels(plan, remoteStore);
+    return { output: remote.folder, store: remoteStore };
+  }
+  const output = directory ?? "";
+  await refuseOutputAsPlan(planOut, output, plan);
+  return { output, store: directoryStore(output) };
+}
+
+/** Begins an upload for each file, where the output is on a server; they are removed where `use` fails. */
+async function withUploads(
+  store: OutputStore,
+  { files }: Plan,
+  use: (content: Pick<SavedPlanContent, "uploads">) => Promise<void>,
+): Promise<void> {
+  const { beginUpload, shareUploads } = store;
+  if (beginUpload === undefined) return use({});
+  const begun: BegunUpload[] = [];
+  try {
+    for (const { name, byteLength } of files) begun.push(await beginUpload(name, byteLength));
+    await use({ uploads: begun.map(({ id, partByteLength }) => ({ id, partByteLength })) });
+  } catch (error) {
+    for (const upload of shareUploads?.("begun", begun).files ?? []) await upload.abandon().catch(() => {});
+    throw error;
+  }
 }
 
 async function guidesOf(

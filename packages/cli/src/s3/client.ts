@@ -34,11 +34,18 @@ export interface S3Client {
 /** Bytes of one answer: a page of parts has at most 1000 entries of some hundred bytes. */
 const MOST_TEXT = 16 * 1024 * 1024;
 const RETRIES = 5;
-const HINT = "Check the connection, and run the same command with --resume.";
+/** How a command is run again that can go on. */
+export const WITH_RESUME = "run the same command with --resume";
 
-export function s3Client({ bucketUrl, fetch }: S3Place, options: UrlOptions): S3Client {
+/** @param again how the user goes on after a refusal */
+export function s3Client(
+  { bucketUrl, fetch }: S3Place,
+  options: UrlOptions,
+  again: string = WITH_RESUME,
+): S3Client {
   const { signal: _, ...withoutSignal }: UrlOptions = options;
   const { retries = RETRIES } = options;
+  const hint = `Check the connection, and ${again}.`;
   const nameOf = (key: string): string => (key === "" ? bucketUrl : `${bucketUrl}/${encodedKey(key)}`);
   return {
     nameOf,
@@ -52,14 +59,14 @@ export function s3Client({ bucketUrl, fetch }: S3Place, options: UrlOptions): S3
       return persist(
         begin,
         async (request) => {
-          const response = await request.ask({ method, headers, body, hint: HINT });
+          const response = await request.ask({ method, headers, body, hint });
           const tooLong = new LimitError(`The server's answer has more than ${MOST_TEXT} bytes.`, {
             path: name,
             hint: "Check the address of the server (AWS_ENDPOINT_URL_S3).",
           });
           const text = await request.receiveText(response, MOST_TEXT, tooLong);
           const answer = { status: response.status, headers: response.headers, text };
-          refuse(answer, name);
+          refuse(answer, name, again);
           judge?.(answer);
           return answer;
         },
@@ -70,9 +77,9 @@ export function s3Client({ bucketUrl, fetch }: S3Place, options: UrlOptions): S3
 }
 
 /** An error may also stand in an answer with the status 200, which the server began before it was done. */
-function refuse({ status, text }: S3Answer, name: string): void {
+function refuse({ status, text }: S3Answer, name: string, again: string): void {
   const code = text.includes("<Error>") ? elementText(text, "Code") : undefined;
   if (status >= 200 && status < 300 && code === undefined) return;
-  const error = s3Refusal(name, status, code, elementText(text, "Message"));
+  const error = s3Refusal({ path: name, status, code, message: elementText(text, "Message"), again });
   throw code !== undefined && TRANSIENT_CODES.has(code) ? new TransientFault(error) : error;
 }

@@ -6,9 +6,11 @@ import { secretFrom } from "../secret.ts";
 import { uploadState } from "../upload-state.ts";
 import { workFolder } from "../user-folders.ts";
 import { type S3Place, s3Place, s3ReadStore } from "./address.ts";
-import { type S3Client, s3Client } from "./client.ts";
-import { partLengthFor, removeObject, uploadedFile } from "./upload-file.ts";
-import { elements, elementText } from "./xml.ts";
+import { s3Client, WITH_RESUME } from "./client.ts";
+import { namesBelow } from "./list.ts";
+import { beginMultipart, partLengthFor, removeObject } from "./multipart.ts";
+import { sharedUploads } from "./shared-uploads.ts";
+import { uploadedFile } from "./upload-file.ts";
 
 const KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const;
 
@@ -27,8 +29,29 @@ export function s3Output({ argument, singleFile, environment, options }: AskedPl
         ...options,
         signal,
       }),
+    partsStore(signal) {
+      refuseWithoutKeys(environment);
+      return s3OutputStore(place, folder, { signal }, "run the same command again");
+    },
   };
   return { name: place.file, remote };
+}
+
+/**
+ * The output of a saved plan.
+ * @param address `s3://bucket/folder/`
+ * @throws UsageError where there are no keys to write with
+ */
+export function s3PartsStore(
+  address: string,
+  environment: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): OutputStore {
+  const options = { isOnlyShown: true };
+  const { remote } = s3Output({ argument: address, singleFile: false, environment, options });
+  const store = remote.partsStore?.(signal);
+  if (store === undefined) throw new UsageError("Parts cannot be written to this place.", { path: address });
+  return store;
 }
 
 /** A public bucket can be read without keys; writing asks for them. */
@@ -41,7 +64,10 @@ function refuseWithoutKeys(environment: NodeJS.ProcessEnv): void {
   });
 }
 
-/** @param folder of this machine: what it remembers of unfinished uploads */
+/**
+ * @param folder of this machine: what it remembers of unfinished uploads
+ * @param again how the user goes on after a refusal
+ */
 export function s3OutputStore(
   place: S3Place,
   folder: string,
@@ -49,10 +75,12 @@ export function s3OutputStore(
     /** Default: by the length of the file. */
     readonly partByteLength?: number;
   },
+  again: string = WITH_RESUME,
 ): OutputStore {
   const { partByteLength, ...asking } = options;
-  const { name, open } = s3ReadStore(place, asking);
-  const client = s3Client(place, asking);
+  const store = s3ReadStore(place, asking);
+  const { name, open } = store;
+  const client = s3Client(place, asking, again);
   const keyOf = (path: string): string => {
     checkStorePath(path, name);
     return place.prefix + path;
@@ -75,30 +103,16 @@ export function s3OutputStore(
         throw error;
       }
     },
+    async beginUpload(path, byteLength) {
+      const id = await beginMultipart(client, keyOf(path));
+      return { name: path, byteLength, id, partByteLength: partByteLength ?? partLengthFor(byteLength) };
+    },
+    shareUploads(work, files) {
+      for (const file of files) keyOf(file.name);
+      const { signal: _, ...lasting }: UrlOptions = asking;
+      const lastClient = s3Client(place, lasting, again);
+      return sharedUploads({ client, lastClient, store, prefix: place.prefix }, work, files);
+    },
     remove: (path) => removeObject(client, keyOf(path)),
   };
-}
-
-/** The names of the objects directly below a prefix. */
-async function namesBelow(client: S3Client, prefix: string): Promise<string[]> {
-  const names: string[] = [];
-  let token: string | undefined;
-  for (;;) {
-    const { text } = await client.ask({
-      method: "GET",
-      query: {
-        "list-type": 2,
-        prefix,
-        delimiter: "/",
-        ...(token === undefined ? {} : { "continuation-token": token }),
-      },
-    });
-    for (const object of elements(text, "Contents")) {
-      const key = elementText(object, "Key") ?? "";
-      if (key.startsWith(prefix) && key.length > prefix.length) names.push(key.slice(prefix.length));
-    }
-    const next = elementText(text, "NextContinuationToken");
-    if (elementText(text, "IsTruncated") !== "true" || next === undefined || next === token) return names;
-    token = next;
-  }
 }

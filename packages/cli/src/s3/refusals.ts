@@ -10,6 +10,9 @@ interface Refusal {
 const CHECK_KEYS = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.";
 const wrongKeys: Refusal = { message: "The S3 server does not accept the credentials.", hint: CHECK_KEYS };
 
+/** Stands in a hint for how the user goes on. */
+const AGAIN = "%again%";
+
 const refusals: Readonly<Record<string, Refusal>> = {
   AccessDenied: {
     message: "The S3 server does not allow this.",
@@ -19,7 +22,7 @@ const refusals: Readonly<Record<string, Refusal>> = {
   SignatureDoesNotMatch: wrongKeys,
   ExpiredToken: {
     message: "The session token has expired.",
-    hint: "Get new credentials, and run the same command with --resume.",
+    hint: `Get new credentials, and ${AGAIN}.`,
   },
   NoSuchBucket: {
     message: "There is no such bucket.",
@@ -27,13 +30,13 @@ const refusals: Readonly<Record<string, Refusal>> = {
   },
   NoSuchUpload: {
     message: "The server has dropped the upload before it was complete.",
-    hint: "Start over without resuming. A rule of the bucket may remove unfinished uploads.",
+    hint: "Start over without resuming, or save a new plan. A rule of the bucket may remove unfinished uploads.",
   },
   EntityTooLarge: {
     message: "The server does not take an object of this size.",
     hint: "Split the output into smaller files with --shard-size.",
   },
-  QuotaExceeded: { message: "The bucket is full.", hint: "Free some space, and run again with --resume." },
+  QuotaExceeded: { message: "The bucket is full.", hint: `Free some space, and ${AGAIN}.` },
 };
 
 /** Codes of failures that the same request may not meet again (the server received something else than was sent). */
@@ -46,11 +49,23 @@ export const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   "XAmzContentSHA256Mismatch",
 ]);
 
+/** What a server has refused. */
+interface Refused {
+  readonly path: string;
+  readonly status: number;
+  readonly code: string | undefined;
+  /** The server's own. */
+  readonly message: string | undefined;
+  /** How the user goes on. */
+  readonly again: string;
+}
+
 /** The refusal of a request, in words. What the server says is shown where its code is not known. */
-export function s3Refusal(path: string, status: number, code: string | undefined, message?: string): IoError {
+export function s3Refusal({ path, status, code, message, again }: Refused): IoError {
   const known = code !== undefined && Object.hasOwn(refusals, code) ? refusals[code] : undefined;
   const reason = code === undefined ? {} : { reason: code };
-  if (known !== undefined) return new IoError(known.message, { path, hint: known.hint, ...reason });
+  if (known !== undefined)
+    return new IoError(known.message, { path, hint: known.hint.replace(AGAIN, again), ...reason });
   if (status === 401 || status === 403) {
     return new IoError(`The S3 server refuses access (${status}).`, { path, hint: CHECK_KEYS, ...reason });
   }

@@ -1,10 +1,8 @@
 /** Statistics of the inputs of all linear layers, layer by layer into a file. */
 import {
   type Compute,
-  layoutStatistics,
   StatisticsCollector,
   type StatisticsEntry,
-  sharedNames,
   statisticsTensors,
   unusedExpertFindings,
   wasmCompute,
@@ -13,10 +11,9 @@ import { type Finding, type StagedFile, UsageError } from "@requant/core";
 import type { SafetensorsLayout } from "@requant/safetensors";
 import { completeFinding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
-import { modelIdentity } from "../model/model-identity.ts";
 import { sourceVersions } from "../model/source-versions.ts";
 import { type OutputStore, outputExists } from "../run/outputs/store.ts";
-import { decoderSource } from "./decoder-source.ts";
+import { type DescribedText, describeStatistics } from "./described-statistics.ts";
 import { isStatisticsOf } from "./finished-statistics.ts";
 import { openForwardPass } from "./forward-pass.ts";
 import {
@@ -24,7 +21,6 @@ import {
   endFailed,
   keptStates,
   keptStatesByteLength,
-  runOf,
   runSteps,
   type Steps,
   stageOf,
@@ -38,13 +34,9 @@ import {
   parseStatisticsJournal,
   stepLine,
 } from "./statistics-journal.ts";
-import { entryShapes } from "./statistics-plan.ts";
-import { type TextOptions, tokenizerOf, windowsOf } from "./text-windows.ts";
 
 /** What is collected, and where it goes. */
-export interface CollectStatisticsOptions
-  extends MeasureControl,
-    Pick<TextOptions, "text" | "window" | "samples" | "seed"> {
+export interface CollectStatisticsOptions extends MeasureControl, DescribedText {
   readonly model: Model;
   /** A folder on a disk. */
   readonly store: OutputStore;
@@ -56,6 +48,8 @@ export interface CollectStatisticsOptions
   readonly overwrite?: boolean | undefined;
   /** Go on after the last layer that an interrupted run of the same settings has finished; take a file that it has finished. */
   readonly resume?: boolean | undefined;
+  /** False: an interrupted run leaves nothing for a later one. */
+  readonly keep?: boolean | undefined;
   /** What a person may want to know while it runs: "kept", when it is interrupted and can be resumed. */
   readonly onFinding?: ((finding: Finding) => void) | undefined;
 }
@@ -71,9 +65,6 @@ export interface CollectReport {
   /** "unused-expert". */
   readonly findings: readonly Finding[];
 }
-
-/** Windows where nothing else is asked for, if the text has so many: spread evenly over it. */
-export const DEFAULT_SAMPLES = 128;
 
 /**
  * Runs the model over windows of the text and writes, after each layer, the statistics of its weights to their places in the file.
@@ -92,24 +83,14 @@ export async function collectStatistics(options: CollectStatisticsOptions): Prom
 
 async function collectWith(compute: Compute, options: CollectStatisticsOptions): Promise<CollectReport> {
   const { model, store, file, resume = false, signal } = options;
-  const source = await decoderSource(model, signal);
+  const described = await describeStatistics(model, options, signal);
+  const { source, inputs, windows, window, run, shapes, layout } = described;
   const room = new StatesRoom(store, `${file}.experts`, EXPERT_SUMS_BYTE_LENGTH);
-  const inputs = openForwardPass(source, "calibrate").inputs;
   const collector = new StatisticsCollector({ compute, inputs });
   const decoder = openForwardPass(source, "calibrate", {
     compute,
     observer: collector,
     makeStates: room.reused(),
-  });
-  const windows = windowsOf(await tokenizerOf(model), source.metadata, { ...options, most: DEFAULT_SAMPLES });
-  const window = windows[0]?.length ?? 0;
-  const run = runOf(source, windows);
-  const shapes = entryShapes(decoder);
-  const layout = layoutStatistics(shapes, {
-    shared: sharedNames(inputs),
-    windows: windows.length,
-    window,
-    more: { ...(await modelIdentity(source)), run },
   });
   const report = { windows: windows.length, window, entries: shapes.length, byteLength: layout.byteLength };
   if (await isFinished(options, run)) return { ...report, resumed: decoder.layers + 1, findings: [] };
@@ -127,14 +108,26 @@ async function collectWith(compute: Compute, options: CollectStatisticsOptions):
     begun = true;
     if (journal.byteLength === 0) await statistics.log(headLine(head));
     await statistics.write(layout.header, 0);
-    const pass = { control: options, decoder, collector, windows, layout, statistics, states, size };
+    const withEmbedding = options.embedding !== false;
+    const pass = {
+      control: options,
+      decoder,
+      collector,
+      windows,
+      withEmbedding,
+      layout,
+      statistics,
+      states,
+      size,
+    };
     const steps = await collectFrom(pass, journal.steps);
     await statistics.publish();
     await statistics.finish();
     await states.discard();
     return { ...report, resumed: journal.steps.length, findings: findingsOf(steps) };
   } catch (error) {
-    await endFailed([statistics, states], error, { begun, onFinding: options.onFinding });
+    const { keep, onFinding } = options;
+    await endFailed([statistics, states], error, { begun, keep, onFinding });
     throw error;
   } finally {
     await room.close();
@@ -157,7 +150,7 @@ async function isFinished(
   throw outputExists(store, file);
 }
 
-interface Collection extends Omit<Steps, "finished" | "withHead" | "withEmbedding" | "before"> {
+interface Collection extends Omit<Steps, "finished" | "withHead" | "before"> {
   readonly layout: SafetensorsLayout;
   readonly statistics: StagedFile;
   readonly states: StagedFile;
@@ -174,7 +167,6 @@ async function collectFrom(
     ...pass,
     finished: finished.length,
     withHead: true,
-    withEmbedding: true,
     before: keptStates(states, size),
   };
   await runSteps(left, async (step, entries) => {

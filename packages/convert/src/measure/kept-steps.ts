@@ -94,16 +94,22 @@ function isInterruption(error: unknown): boolean {
 /**
  * Ends the working files of a run that failed: they stay where a later run can go on with them.
  * @param begun false: what is in them was left by another run, and is its own
+ * @param keep false: they are removed, whatever the failure
  */
 export async function endFailed(
   files: readonly (StagedFile | undefined)[],
   error: unknown,
   {
     begun,
+    keep = true,
     onFinding,
-  }: { readonly begun: boolean; readonly onFinding?: ((found: Finding) => void) | undefined },
+  }: {
+    readonly begun: boolean;
+    readonly keep?: boolean | undefined;
+    readonly onFinding?: ((found: Finding) => void) | undefined;
+  },
 ): Promise<void> {
-  const keeps = !begun || isInterruption(error);
+  const keeps = !begun || (keep && isInterruption(error));
   for (const file of files) await (keeps ? file?.keep() : file?.discard());
   if (begun && keeps) onFinding?.(finding("kept", "The finished layers are kept beside the output."));
 }

@@ -1,5 +1,5 @@
 import type { HttpOptions } from "./http-request.ts";
-import type { SharedWork } from "./sharing.ts";
+import type { BegunUpload, SharedUploads, SharedWork } from "./sharing.ts";
 import type { ByteSink } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
 import type { StagedFile, StageOptions } from "./staging.ts";
@@ -51,6 +51,10 @@ export interface WriteStore {
   share?(name: string, options?: { readonly make?: boolean }): Promise<SharedWork | undefined>;
   /** A file that a server takes in parts, and that a later run can go on with; absent where the store has no such files. */
   upload?(path: string, options: StageOptions): Promise<UploadedFile>;
+  /** Begins an upload that several machines send parts to; absent where the store has no such files. */
+  beginUpload?(path: string, byteLength: number): Promise<BegunUpload>;
+  /** The uploads of one piece of work, by its name; together with `beginUpload`. */
+  shareUploads?(name: string, files: readonly BegunUpload[]): SharedUploads;
   /** Removes a finished file; absent where the store cannot. A missing file is no error. */
   remove?(path: string): Promise<void>;
 }

@@ -5,18 +5,19 @@ import type { Job } from "../pieces.ts";
 import type { RunState } from "../run-state.ts";
 import { noWork, WorkArea } from "../work-area.ts";
 import { checkHeader } from "./check-header.ts";
-import { lost, type OutputStore } from "./store.ts";
+import { lost, NOT_AS_WRITTEN, type OutputStore } from "./store.ts";
 
 /**
- * Compares files that have their final names with the plan, and their pieces with what was written. Where one differs, all are
- * removed.
+ * Compares files that have their final names with the plan, and their pieces with what was written.
  * @param isConfirmed true for a file whose pieces need not be read: only its length and its header are compared
+ * @param removes when all files are removed: where any check fails, or only where what is in a file differs
  * @throws IoError where they differ
  */
 export async function checkPublishedFiles(
   run: RunState,
   store: OutputStore,
   isConfirmed: (file: number) => boolean = () => false,
+  removes: "failed" | "damaged" = "failed",
 ): Promise<void> {
   run.startPhase();
   const area = new WorkArea({ ...noWork, out: run.work.sizes.out });
@@ -25,7 +26,7 @@ export async function checkPublishedFiles(
       await checkFile(run, store, file, isConfirmed(file) ? undefined : area);
     }
   } catch (error) {
-    if (error instanceof IoError) {
+    if (error instanceof IoError && (removes === "failed" || error.reason === NOT_AS_WRITTEN)) {
       for (const { file } of run.layouts) await store.remove?.(file.name);
     }
     throw error;
@@ -44,11 +45,18 @@ async function checkFile(
   if (layout === undefined) return;
   const path = `${store.name}/${layout.file.name}`;
   const source = await store.open(layout.file.name);
-  if (source === undefined) throw new IoError("The file that was written is not there.", { path });
+  if (source === undefined)
+    throw new IoError("The file that was written is not there.", {
+      path,
+      reason: NOT_AS_WRITTEN,
+    });
   try {
     const { byteLength } = layout.file;
     if (source.byteLength !== byteLength) {
-      throw new IoError(`${byteLength} bytes were written, ${source.byteLength} are there.`, { path });
+      throw new IoError(`${byteLength} bytes were written, ${source.byteLength} are there.`, {
+        path,
+        reason: NOT_AS_WRITTEN,
+      });
     }
     await checkHeader(source, layout);
     if (area === undefined) return;

@@ -3,6 +3,7 @@ import { type ByteSource, IoError, type TensorInfo } from "@requant/core";
 import { readGguf } from "@requant/gguf";
 import { readHeader } from "@requant/safetensors";
 import type { FileLayout } from "../../plan/files/layout.ts";
+import { NOT_AS_WRITTEN } from "./store.ts";
 
 async function tensorsOf(
   source: ByteSource,
@@ -25,7 +26,7 @@ export async function checkHeader(source: ByteSource, layout: FileLayout): Promi
       info === undefined
         ? "A tensor that was written is missing when the file is read back."
         : `The tensor was written at offset ${byteOffset} as ${byteLength} bytes of ${encoding}, but read back at offset ${info.byteOffset} as ${info.byteLength} bytes of ${info.encoding}.`,
-      { path: source.name, tensor: name },
+      { path: source.name, tensor: name, reason: NOT_AS_WRITTEN },
     );
   }
 }

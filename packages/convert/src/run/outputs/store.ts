@@ -159,10 +159,14 @@ export function outputExists(
   });
 }
 
+/** The reason of errors that say what is in a file; other errors may only say that it could not be read. */
+export const NOT_AS_WRITTEN = "not-as-written";
+
 export function lost(path: string, tensor?: string): IoError {
   return new IoError("What was read back is not what was written.", {
     path,
     tensor,
+    reason: NOT_AS_WRITTEN,
     hint: "The disk or the network file system lost data: write to another one.",
   });
 }

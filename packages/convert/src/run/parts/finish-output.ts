@@ -9,11 +9,9 @@ import { checkAgain } from "../read-again.ts";
 import type { RunState } from "../run-state.ts";
 import type { WorkerSetup } from "../workers/protocol.ts";
 import { Claims, countOfGroup } from "./ledger.ts";
+import { mostFrequent, wordsForParts } from "./named-parts.ts";
 import type { PartWork } from "./part-work.ts";
 import { SharedFiles } from "./shared-files.ts";
-
-/** Parts that a message names; the others are counted. */
-const MOST_NAMED = 12;
 
 /** What is finished. */
 export interface FinishPlace {
@@ -120,15 +118,6 @@ export class FinishOutput implements RunOutput {
   private partsOf(jobs: Iterable<number>): string {
     const numbers = new Set<number>();
     for (const job of jobs) numbers.add(this.place.parts.partOf(job, this.count));
-    const named = [...numbers].slice(0, MOST_NAMED).map((part) => `${part}/${this.count}`);
-    const more = numbers.size > named.length ? ` and ${numbers.size - named.length} more` : "";
-    return `${numbers.size === 1 ? "part" : "parts"} ${named.join(", ")}${more}`;
+    return wordsForParts(numbers, this.count);
   }
-}
-
-/** The key with the largest number; 1 where there is none. */
-function mostFrequent(counts: ReadonlyMap<number, number>): number {
-  let best = { key: 1, count: 0 };
-  for (const [key, count] of counts) if (count > best.count) best = { key, count };
-  return best.key;
 }

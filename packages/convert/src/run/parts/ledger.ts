@@ -2,8 +2,8 @@
  * What the parts of a plan have finished: logs beside the unfinished files, one for each attempt at a part, in the format of a
  * journal. A piece is claimed when its bytes are on the disk.
  */
-import { IoError, type SharedLog, type SharedWork } from "@requant/core";
-import { headLine, type JournalHead, parseJournal, pieceLine } from "../outputs/journal.ts";
+import { IoError, type SharedLog, type SharedLogs } from "@requant/core";
+import { headLine, type JournalHead, parseJournal, partLine, pieceLine } from "../outputs/journal.ts";
 import type { PieceResult } from "../pieces.ts";
 import type { PartNumber } from "./part-work.ts";
 
@@ -28,6 +28,8 @@ export function countOfGroup(group: string): number {
 export class Claims {
   /** By the number of the piece. */
   readonly results: Map<number, PieceResult> = new Map();
+  /** Of uploads: what the server answered to each chunk, by its number; one answer for each attempt whose answers differ. */
+  readonly answers: Map<number, Set<string>> = new Map();
   private readonly head: JournalHead;
 
   constructor(head: JournalHead) {
@@ -39,13 +41,18 @@ export class Claims {
    * @throws IoError where two attempts claim different bytes for one piece
    */
   add(log: Uint8Array): void {
-    const { head, pieces } = parseJournal(log);
+    const { head, pieces, parts } = parseJournal(log);
     if (head?.run !== this.head.run) return;
+    for (const [chunk, answer] of parts) {
+      const known = this.answers.get(chunk);
+      if (known === undefined) this.answers.set(chunk, new Set([answer]));
+      else known.add(answer);
+    }
     for (const [number, result] of pieces) {
       const known = this.results.get(number);
       if (known !== undefined && known.checksum !== result.checksum) {
         throw new IoError(`Two attempts made different bytes of piece ${number}.`, {
-          hint: "Use one version of this program on all machines, remove the working folder beside the output, and run the parts again.",
+          hint: "Use one version of this program on all machines, abandon the plan, save it again, and run all parts.",
         });
       }
       this.results.set(number, result);
@@ -55,7 +62,7 @@ export class Claims {
 
 /** Claims the pieces of one attempt, after their bytes are on the disk. */
 export class LedgerWriter {
-  private readonly shared: SharedWork;
+  private readonly shared: SharedLogs;
   private readonly group: string;
   private readonly head: JournalHead;
   private readonly syncFiles: () => Promise<void>;
@@ -67,7 +74,7 @@ export class LedgerWriter {
   private failure: { readonly error: unknown } | undefined;
 
   /** @param syncFiles makes durable what was written into the unfinished files */
-  constructor(shared: SharedWork, group: string, head: JournalHead, syncFiles: () => Promise<void>) {
+  constructor(shared: SharedLogs, group: string, head: JournalHead, syncFiles: () => Promise<void>) {
     this.shared = shared;
     this.group = group;
     this.head = head;
@@ -76,8 +83,17 @@ export class LedgerWriter {
 
   /** Notes a piece that was written; it is claimed at the next checkpoint. */
   note(number: number, result: PieceResult, byteLength: number): void {
+    this.add(pieceLine(number, result), byteLength);
+  }
+
+  /** Notes a chunk that a server has taken. */
+  noteChunk(number: number, answer: string, byteLength: number): void {
+    this.add(partLine(number, answer), byteLength);
+  }
+
+  private add(line: Uint8Array, byteLength: number): void {
     if (this.failure !== undefined) throw this.failure.error;
-    this.pending.push(pieceLine(number, result));
+    this.pending.push(line);
     this.unsynced += byteLength;
     const due =
       this.unsynced >= CHECKPOINT_BYTE_LENGTH || performance.now() - this.syncedAt >= CHECKPOINT_INTERVAL;

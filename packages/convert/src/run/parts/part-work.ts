@@ -59,11 +59,19 @@ export class PartWork {
   }
 
   /** The jobs of a part, which follow each other. A part may be empty. */
-  workOf({ part, count }: PartNumber): Work {
-    const start = this.firstJobOf(part, count);
-    const end = this.firstJobOf(part + 1, count);
-    const weightCount = (this.before[end] ?? 0) - (this.before[start] ?? 0);
-    return { ...this.work, jobs: this.work.jobs.slice(start, end), weightCount };
+  workOf(number: PartNumber): Work {
+    const { start, end } = this.jobsOf(number);
+    return { ...this.work, jobs: this.work.jobs.slice(start, end), weightCount: this.weightsIn(start, end) };
+  }
+
+  /** The range of the jobs of a part. */
+  jobsOf({ part, count }: PartNumber): { readonly start: number; readonly end: number } {
+    return { start: this.firstJobOf(part, count), end: this.firstJobOf(part + 1, count) };
+  }
+
+  /** Weights in a range of jobs. */
+  weightsIn(start: number, end: number): number {
+    return (this.before[end] ?? 0) - (this.before[start] ?? 0);
   }
 
   /** The first job that belongs to a part or a later one. */

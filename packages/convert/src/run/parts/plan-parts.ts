@@ -1,37 +1,25 @@
 /** A saved plan that is carried out in parts, on any machines, in any order, each part at least once. */
-import { type SharedWork, UsageError } from "@requant/core";
 import type { Model } from "../../model/model.ts";
-import { firstChanged } from "../../model/source-versions.ts";
-import { type FileLayout, layoutFile } from "../../plan/files/layout.ts";
+import { layoutFile } from "../../plan/files/layout.ts";
 import { type PlanReport, planReport } from "../../plan/report.ts";
-import { runInto } from "../engine.ts";
 import { refuseOtherModel } from "../other-model.ts";
-import type { JournalHead } from "../outputs/journal.ts";
-import { headOf } from "../outputs/journal-head.ts";
-import { type OutputStore, outputExists, refuseMixedModels, refuseOverlap } from "../outputs/store.ts";
-import { beginsWith } from "../outputs/written-header.ts";
-import { byteLengthOf, cutIntoJobs } from "../pieces.ts";
+import { type OutputStore, refuseMixedModels, refuseOverlap } from "../outputs/store.ts";
+import { cutIntoJobs } from "../pieces.ts";
 import type { RunOptions } from "../run-options.ts";
 import { reportOf } from "../run-report.ts";
-import { RunState } from "../run-state.ts";
 import { sharedByTargets } from "../sharing/shared-reading.ts";
-import { FinishOutput } from "./finish-output.ts";
-import { PartOutput } from "./part-output.ts";
+import { folderParts } from "./folder-parts.ts";
+import { OpenWork, type PartOptions } from "./open-work.ts";
 import { type PartNumber, PartWork, refusePart } from "./part-work.ts";
+import type { PartResult } from "./parts-place.ts";
+import { refuseChangedSince } from "./refuse-changed.ts";
 import type { SavedPlan } from "./saved-plan.ts";
+import { uploadParts } from "./upload-parts.ts";
 
-/** What a part or the finish may be told besides the plan. */
-export type PartOptions = Pick<RunOptions, "signal" | "check" | "workers" | "onProgress">;
+export type { PartOptions } from "./open-work.ts";
 
 /** What became of a part. */
-export interface PartReport extends PartNumber {
-  /** "made": this call has made pieces; "whole": an earlier one had made them all; "published": the output is finished. */
-  readonly state: "made" | "whole" | "published";
-  readonly pieceCount: number;
-  /** Pieces that this call has made. */
-  readonly madeCount: number;
-  /** Of the part's tensor data. */
-  readonly byteLength: number;
+export interface PartReport extends PartNumber, PartResult {
   readonly seconds: number;
 }
 
@@ -93,116 +81,22 @@ export async function openParts(
   const sharing = sharedByTargets(plan, model, layouts);
   const jobs = cutIntoJobs(layouts, kept.bandByteLength, sharing);
   const parts = new PartWork(jobs, plan.tensors, layouts.length);
-  const stateOf = (work: PartWork["work"], options: PartOptions): RunState =>
-    new RunState(plan, model, layouts, work, {
-      ...guides,
-      ...options,
-      allowNonFinite: kept.allowNonFinite,
-    });
-  let head: Promise<JournalHead> | undefined;
-  const headOnce = (): Promise<JournalHead> => {
-    head ??= headOf(stateOf(parts.work, {})).catch((error: unknown) => {
-      // a source that did not answer is asked again by the next part
-      head = undefined;
-      throw error;
-    });
-    return head;
-  };
-  const share = (make: boolean): Promise<SharedWork | undefined> => sharedOf(output, saved, make);
-  const isFinished = (): Promise<boolean> => isPublished(output, layouts, kept);
+  const open = new OpenWork(saved, { model, output }, { layouts, parts }, guides);
+  const place = saved.uploads === undefined ? folderParts(open) : uploadParts(open, saved.uploads);
 
   return {
     saved,
-    jobCount: parts.work.jobs.length,
+    jobCount: place.mostParts,
     async run(number, options = {}) {
       const started = performance.now();
       refusePart(number);
-      const work = parts.workOf(number);
-      const report = (state: PartReport["state"], madeCount: number): PartReport => ({
-        ...number,
-        state,
-        pieceCount: work.jobs.reduce((sum, { pieces }) => sum + pieces.length, 0),
-        madeCount,
-        byteLength: work.jobs.reduce((sum, { pieces }) => sum + byteLengthOf(pieces), 0),
-        seconds: (performance.now() - started) / 1000,
-      });
-      const begun = await share(false);
-      if (begun === undefined && (await isFinished())) return report("published", 0);
-      const shared = begun ?? (await share(true));
-      if (shared === undefined || (await shared.isPublishing())) return report("published", 0);
-      const run = stateOf(work, options);
-      const place = { shared, parts, number, head: await headOnce() };
-      const part = await PartOutput.open(run, place);
-      await runInto(run, part);
-      return report(part.made.size > 0 ? "made" : "whole", part.made.size);
+      const result = await place.run(number, options);
+      return { ...number, ...result, seconds: (performance.now() - started) / 1000 };
     },
     async finish(options = {}) {
       const started = performance.now();
-      const shared = await share(false);
-      if (shared === undefined) {
-        if (await isFinished()) return { ...planReport(plan), finishedAlready: true };
-        throw new UsageError("No part of the plan was run yet.", {
-          path: output.name,
-          hint: "Run all parts first.",
-          reason: "parts-missing",
-        });
-      }
-      const run = stateOf(parts.work, options);
-      await runInto(run, await FinishOutput.open(run, { shared, parts, head: await headOnce() }));
-      return reportOf(run, started);
+      const run = await place.finish(options);
+      return run === undefined ? { ...planReport(plan), finishedAlready: true } : reportOf(run, started);
     },
   };
-}
-
-const FOREIGN_HINT = "Move that file away, or save the plan again with `overwrite`.";
-
-async function sharedOf(
-  output: OutputStore,
-  { id }: SavedPlan,
-  make: boolean,
-): Promise<SharedWork | undefined> {
-  if (output.share === undefined) {
-    throw new UsageError("Parts need an output that several processes can write in place.", {
-      path: output.name,
-      hint: "Write into a folder that all machines share.",
-    });
-  }
-  return output.share(id.slice(0, 16), { make });
-}
-
-/** @throws UsageError where a file of the source is not the one that the plan was made for */
-async function refuseChangedSince({ source }: SavedPlan, model: Model): Promise<void> {
-  const changed = await firstChanged(model, source.versions);
-  if (changed === undefined) return;
-  throw new UsageError("The source has changed since the plan was saved.", {
-    path: `${model.folder}/${changed}`,
-    hint: "Save a new plan.",
-  });
-}
-
-/**
- * Whether the finished files are there: they begin as planned. Files that were there when the plan was saved are refused then,
- * or known by their versions: another plan's file may begin as this one's.
- * @throws IoError where other files have their names, and may not be replaced
- */
-async function isPublished(
-  output: OutputStore,
-  layouts: readonly FileLayout[],
-  { overwrite = false, replaces = {} }: SavedPlan["options"],
-): Promise<boolean> {
-  let found = 0;
-  for (const { file, header } of layouts) {
-    const source = await output.open(file.name);
-    if (source === undefined) continue;
-    try {
-      const isOld = Object.hasOwn(replaces, file.name) && replaces[file.name] === (source.version ?? null);
-      const isOwn = !isOld && source.byteLength === file.byteLength && (await beginsWith(source, header));
-      if (isOwn) found += 1;
-      else if (!overwrite)
-        throw outputExists(output, file.name, "it is not what this plan makes", FOREIGN_HINT);
-    } finally {
-      await source.close();
-    }
-  }
-  return found === layouts.length;
 }

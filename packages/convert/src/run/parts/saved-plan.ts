@@ -1,24 +1,26 @@
 /** A plan as a file: all that another machine needs to carry it out, but for secrets. Every file that it names has its hash. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import { FormatError, LimitError, misfitOf } from "@requant/core";
+import { type BegunUpload, FormatError } from "@requant/core";
 import * as z from "zod/mini";
 import { type Plan, parsePlan } from "../../plan/plan.ts";
+import {
+  checkedDocument,
+  type GuideFile,
+  guideFileSchema,
+  parseJson,
+  SAVE_AGAIN,
+  type SavedSource,
+  savedHash,
+  savedText,
+  sourceSchema,
+  withId,
+} from "./saved-document.ts";
 
-/** A file besides the model that a run reads. */
-export interface GuideFile {
-  readonly path: string;
-  readonly sha256: string;
-}
+/** An upload that was begun for a file of the plan. */
+export type PlannedUpload = Pick<BegunUpload, "id" | "partByteLength">;
 
 /** What is saved. */
 export interface SavedPlanContent {
-  /** Where the model is, in the words of the program that saved the plan. */
-  readonly source: {
-    readonly address: string;
-    /** Versions of its files; null where a file's store knows none. */
-    readonly versions: Readonly<Record<string, string | null>>;
-  };
+  readonly source: SavedSource;
   readonly guides: {
     readonly imatrix?:
       | (GuideFile & { readonly include: readonly string[]; readonly exclude: readonly string[] })
@@ -29,6 +31,8 @@ export interface SavedPlanContent {
   };
   /** The folder of the finished files. */
   readonly output: string;
+  /** Of an output on a server that takes files in parts: an upload for each file of the plan, in the same order. */
+  readonly uploads?: readonly PlannedUpload[] | undefined;
   readonly options: {
     readonly bandByteLength: number;
     readonly allowNonFinite?: boolean | undefined;
@@ -50,27 +54,31 @@ export interface SavedPlan extends SavedPlanContent {
 const KIND = "requant-plan";
 const VERSION = 1;
 
-/** A plan of 100,000 tensors with a large vocabulary has about 60 MB. */
-export const LONGEST_SAVED_PLAN: number = 512 * 1024 * 1024;
-
-const text: z.ZodMiniString = z.string().check(z.maxLength(4096));
-const hash: z.ZodMiniString = z.string().check(z.regex(/^[0-9a-f]{64}$/));
-const guideFile: z.ZodMiniObject<{ path: typeof text; sha256: typeof hash }> = z.object({
-  path: text,
-  sha256: hash,
-});
+/** S3 takes 5 GiB in one part, and 10,000 parts. */
+const MOST_UPLOAD_PART = 5 * 1024 ** 3;
+const MOST_UPLOAD_PARTS = 10_000;
 
 const schema: z.ZodMiniType<Omit<SavedPlan, "plan"> & { readonly plan: unknown }> = z.object({
   kind: z.literal(KIND),
   version: z.literal(VERSION),
-  id: hash,
-  source: z.object({ address: text, versions: z.record(z.string(), z.nullable(z.string())) }),
+  id: savedHash,
+  source: sourceSchema,
   guides: z.object({
-    imatrix: z.optional(z.extend(guideFile, { include: z.array(text), exclude: z.array(text) })),
-    statistics: z.optional(guideFile),
-    scales: z.optional(guideFile),
+    imatrix: z.optional(
+      z.extend(guideFileSchema, { include: z.array(savedText), exclude: z.array(savedText) }),
+    ),
+    statistics: z.optional(guideFileSchema),
+    scales: z.optional(guideFileSchema),
   }),
-  output: text.check(z.minLength(1)),
+  output: savedText.check(z.minLength(1)),
+  uploads: z.optional(
+    z.array(
+      z.object({
+        id: savedText.check(z.minLength(1)),
+        partByteLength: z.int().check(z.positive(), z.maximum(MOST_UPLOAD_PART)),
+      }),
+    ),
+  ),
   options: z.object({
     bandByteLength: z.int().check(z.positive(), z.maximum(2 ** 30)),
     allowNonFinite: z.optional(z.boolean()),
@@ -82,12 +90,7 @@ const schema: z.ZodMiniType<Omit<SavedPlan, "plan"> & { readonly plan: unknown }
 
 /** A plan with its id. */
 export function savedPlan(content: SavedPlanContent): SavedPlan {
-  // as JSON will give it back: without what is undefined
-  const plain = JSON.parse(JSON.stringify({ kind: KIND, version: VERSION, ...content })) as Omit<
-    SavedPlan,
-    "id"
-  >;
-  return { ...plain, id: idOf(plain) };
+  return withId({ kind: KIND, version: VERSION, ...content });
 }
 
 /** The text of a file. */
@@ -101,46 +104,42 @@ export function serializePlan(saved: SavedPlan): string {
  * @throws FormatError for what is no saved plan, or one that was changed; LimitError for a longer text than any plan has
  */
 export function parseSavedPlan(json: string, path: string): SavedPlan {
-  if (json.length > LONGEST_SAVED_PLAN) {
-    throw new LimitError(`The plan has ${json.length} characters; at most ${LONGEST_SAVED_PLAN} are read.`, {
-      path,
-      hint: "Check that this is the file that a plan was saved to.",
-    });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (cause) {
-    throw new FormatError("This is no JSON, so it is no saved plan.", { path, cause, hint: HINT });
-  }
-  const result = schema.safeParse(value);
-  if (!result.success) {
-    const [first] = result.error.issues;
-    throw new FormatError(`This is no saved plan: ${misfitOf(first ? [first] : [], value)}.`, {
-      path,
-      hint: HINT,
-    });
-  }
-  const { id, ...content } = value as SavedPlan;
-  if (idOf(content) !== id) {
-    throw new FormatError("The plan was changed after it was saved.", { path, hint: HINT });
-  }
-  const plan = parsePlan(result.data.plan);
-  refuseSameNames(plan, path);
-  return { ...result.data, plan };
+  return checkedPlan(parseJson(json, path), path);
 }
 
-const HINT = "Save the plan again.";
-
-function idOf(content: Omit<SavedPlan, "id">): string {
-  return bytesToHex(sha256(utf8ToBytes(JSON.stringify(content))));
+/** The same of JSON that is parsed already. */
+export function checkedPlan(value: unknown, path: string): SavedPlan {
+  const saved = checkedDocument(value, schema, path);
+  const plan = parsePlan(saved.plan);
+  refuseSameNames(plan, path);
+  refuseUploads(plan, saved.uploads, path);
+  return { ...saved, plan };
 }
 
 function refuseSameNames({ files }: Plan, path: string): void {
   const names = new Set<string>();
   for (const { name } of files) {
     if (names.has(name))
-      throw new FormatError(`The plan makes two files named ${name}.`, { path, hint: HINT });
+      throw new FormatError(`The plan makes two files named ${name}.`, { path, hint: SAVE_AGAIN });
     names.add(name);
+  }
+}
+
+/** Each file needs its own upload, and no more parts than a server takes. */
+function refuseUploads({ files }: Plan, uploads: SavedPlanContent["uploads"], path: string): void {
+  if (uploads === undefined) return;
+  if (uploads.length !== files.length) {
+    throw new FormatError(`The plan makes ${files.length} files and names ${uploads.length} uploads.`, {
+      path,
+      hint: SAVE_AGAIN,
+    });
+  }
+  for (const [index, { name, byteLength }] of files.entries()) {
+    const count = Math.ceil(byteLength / (uploads[index]?.partByteLength ?? 1));
+    if (count <= MOST_UPLOAD_PARTS) continue;
+    throw new FormatError(`The plan sends ${name} in ${count} parts; a server takes ${MOST_UPLOAD_PARTS}.`, {
+      path,
+      hint: SAVE_AGAIN,
+    });
   }
 }
