@@ -98,6 +98,7 @@ describe.skipIf(whyNot !== undefined)(`the site in Chromium (skipped: ${whyNot ?
     ["concepts/groups.html", "light"],
     ["concepts/groups.html", "dark"],
     ["reference/cli.html", "light"],
+    ["index.html", "light"],
     ["index.html", "dark"],
   ] as const)("axe-core finds nothing: %s, %s", async (path, colorScheme) => {
     const page = await open(path, 1280, colorScheme);
