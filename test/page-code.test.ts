@@ -1,5 +1,6 @@
 /** Code in READMEs and pages: TypeScript compiles as strictly as the sources, and commands are run or have a reason not to be. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Fence, fencesOf } from "../fixtures/page-fences.ts";
 import { requant } from "../packages/cli/test/run.ts";
 import { parseTargets } from "../packages/convert/src/index.ts";
+import { openWorkshop } from "../scripts/docs-workshop.ts";
 import { pageWithOutputs, piecesOf } from "../scripts/transcripts.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -28,8 +30,31 @@ const pages = [
 ];
 const fences = pages.flatMap((page) => fencesOf(read(page)).map((fence) => ({ page, ...fence })));
 
-/** Fences that are neither compiled nor run, by their page and first line. */
+/** Fences of commands that are run with the bundled model, by their page and first line, and their exit status. */
+const executed: Readonly<Record<string, number>> = {
+  // the last command finds that the models differ
+  "packages/cli/README.md npx @requant/cli inspect model.gguf": 1,
+  "docs/several-targets.md requant convert ./model ./out --to gguf:q4_k_m,q5_k_m,q8_0": 0,
+};
+
+/** Fences that are neither compiled nor run, by their page and first line. Commands of requant in them are checked. */
 const reasons: Readonly<Record<string, string>> = {
+  "packages/cli/README.md requant calibrate ./model --text corpus.txt -o stats.safetensors":
+    "it is slow, and the size is that of a larger model; target-size.test.ts runs such commands",
+  "packages/cli/README.md requant inspect owner/repo                    # where there is no such path here":
+    "it needs several models on a hub; hub.test.ts runs such commands",
+  "packages/cli/README.md requant metadata list model.gguf":
+    "it needs a vocabulary with these tokens; metadata-set.test.ts runs such commands",
+  "docs/calibration.md requant calibrate MODEL --text text.txt -o statistics.safetensors":
+    "it is slow; kjv-calibrated.test.ts runs such commands",
+  "docs/fleet.md requant convert /shared/model /shared/out/model.gguf --to q4_k_m --plan-out /shared/plan.json":
+    "it needs a shared folder; parts.test.ts runs such commands",
+  "docs/fleet.md export REDIS_URL=rediss://user:password@redis.example:6380":
+    "it needs a server; fleet.test.ts runs such commands",
+  "docs/remote.md requant convert ./Llama-3.2-1B hf:me/Llama-3.2-1B-GGUF --to gguf:q4_k_m":
+    "it needs servers; hub-output.test.ts and s3-output.test.ts run such commands",
+  "docs/web.md requant ui                     # prints an address of this computer; Ctrl-C ends it":
+    "it ends with Ctrl-C; ui.test.ts runs it",
   "README.md npm install @requant/gguf": "it needs the network",
   "README.md npx -y pnpm@12.21.0 demo   # install, build, then inspect, convert and verify the bundled model":
     "the tests run in what it makes",
@@ -46,27 +71,29 @@ const reasons: Readonly<Record<string, string>> = {
     "an excerpt; several.test.ts has the whole report",
 };
 
-/** Fences of commands for models of the reader: their options are checked, and no model is read. */
-const isChecked = ({ language, code }: Fence): boolean =>
-  language === "sh" && /^(?:npx @requant\/cli|requant) /m.test(code);
-const reasonOf = ({ page, code }: { page: string; code: string }): string | undefined =>
-  reasons[`${page} ${code.split("\n", 1)[0]}`];
+interface PageFence extends Fence {
+  readonly page: string;
+}
+
+const keyOf = ({ page, code }: PageFence): string => `${page} ${code.split("\n", 1)[0]}`;
 const isText = ({ language }: Fence): boolean => language === "";
+const isCommands = ({ code }: Fence): boolean => /^(?:npx @requant\/cli|requant) /m.test(code);
 
 describe("code in READMEs and pages", () => {
   it("is compiled, run or checked, or has a reason", () => {
     const others = fences.filter(
       (fence) =>
-        !(fence.language === "ts" || fence.language === "console" || isChecked(fence) || isText(fence)) &&
-        reasonOf(fence) === undefined,
+        !/^(?:ts|console)$/.test(fence.language) &&
+        !isText(fence) &&
+        !(keyOf(fence) in executed || keyOf(fence) in reasons),
     );
     expect(others).toEqual([]);
-    const used = new Set(fences.map(({ page, code }) => `${page} ${code.split("\n", 1)[0]}`));
-    expect(Object.keys(reasons).filter((key) => !used.has(key))).toEqual([]);
+    const keys = new Set(fences.map(keyOf));
+    expect([...Object.keys(executed), ...Object.keys(reasons)].filter((key) => !keys.has(key))).toEqual([]);
   });
 
   it("compiles as strictly as the sources, and wrong code does not", () => {
-    const code = fences.filter((fence) => fence.language === "ts" && reasonOf(fence) === undefined);
+    const code = fences.filter((fence) => fence.language === "ts" && !(keyOf(fence) in reasons));
     expect(code.map(({ page }) => page)).toEqual(
       expect.arrayContaining(
         packages.filter((name) => !/^(?:cli|web)$/.test(name)).map((name) => `packages/${name}/README.md`),
@@ -155,7 +182,7 @@ describe("commands in READMEs and pages", () => {
       ?.map((word) => word.replace(/^'|'$/g, "")) ?? [];
 
   const lines = fences
-    .filter((fence) => isChecked(fence) && reasonOf(fence) === undefined)
+    .filter((fence) => fence.language === "sh" && isCommands(fence))
     .flatMap(({ page, code }) => code.split("\n").map((line): [string, string] => [page, line]))
     .filter(([, line]) => /^(?:npx @requant\/cli|requant) /.test(line));
 
@@ -173,8 +200,39 @@ describe("commands in READMEs and pages", () => {
     }
   });
 
+  const run = fences
+    .filter((fence) => keyOf(fence) in executed)
+    .map((fence): [string, PageFence] => [keyOf(fence), fence]);
+  it.skipIf(!existsSync("/bin/bash")).each(run)(
+    "%s …: runs with the bundled model",
+    async (key, { code }) => {
+      const workshop = await openWorkshop();
+      try {
+        const inFolder = { cwd: workshop.folder, env: workshop.environment, encoding: "utf8" } as const;
+        for (const name of ["model", "Llama-3.2-1B"])
+          cpSync(join(workshop.folder, "kjv"), join(workshop.folder, name), { recursive: true });
+        if (code.includes(" inspect model.gguf"))
+          expect(
+            spawnSync("requant", ["convert", "kjv", "model.gguf", "--to", "q8_0", "--quiet"], inFolder)
+              .status,
+          ).toBe(0);
+        const { status, stderr } = spawnSync("/bin/bash", ["-ec", code], inFolder);
+        expect({ status, stderr }).toEqual({
+          status: executed[key],
+          stderr: expect.not.stringContaining("requant: "),
+        });
+      } finally {
+        workshop.close();
+      }
+    },
+  );
+
   const shown = pages.filter((page) => piecesOf(read(page)).length > 1);
-  it.skipIf(!existsSync("/bin/bash")).each(shown)("%s shows what is printed", async (page) => {
-    expect(await pageWithOutputs(read(page))).toBe(read(page));
-  });
+  it.skipIf(!existsSync("/bin/bash")).each(shown)(
+    "%s shows what is printed",
+    async (page) => {
+      expect(await pageWithOutputs(read(page))).toBe(read(page));
+    },
+    300_000,
+  );
 });
