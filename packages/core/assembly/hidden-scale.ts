@@ -16,7 +16,13 @@ const INTEGER_DOUBT: f32 = 1e-4;
 const MOST_PASSES = 3;
 /** Levels above this are left to the reference. */
 const MOST_TOP = 128;
-const SLACK: f64 = 4.76837158203125e-7;
+export const SLACK: f64 = 4.76837158203125e-7;
+/** Loaded before a loop: V8 rebuilds a splat at every use. */
+// prettier-ignore
+const constants = memory.data<f32>([
+  1, 1, 1, 1,
+  0.5, 0.5, 0.5, 0.5,
+]);
 /** Eight of the smallest magnitudes. They narrow the bounds of a scale first, which makes the levels of the others certain. */
 const small = memory.data(32, 16);
 
@@ -99,7 +105,7 @@ function distance(product: v128): v128 {
 /** The relative errors of two floats together, and a little. */
 // @ts-ignore: decorator
 @inline
-function doubtOf(dropped: i32): f32 {
+export function doubtOf(dropped: i32): f32 {
   return reinterpret<f32>((127 - 23 + dropped) << 23) * 1.02;
 }
 
@@ -213,7 +219,8 @@ function narrow(half: i32, dropped: i32, top: i32, largest: f32, start: usize, e
 /** One pass, where every level is certain. */
 function narrowCertain(half: i32, part: f32, start: usize, end: usize): bool {
   const half4 = i32x4.splat(half);
-  const one4 = f32x4.splat(1);
+  const one4 = v128.load(constants);
+  const middle4 = v128.load(constants, 16);
   const inverse4 = f32x4.splat(<f32>2 / (least + most));
   const part4 = f32x4.splat(part);
   let newLeast4 = f32x4.splat(least);
@@ -221,7 +228,7 @@ function narrowCertain(half: i32, part: f32, start: usize, end: usize): bool {
   let off4 = i32x4.splat(0);
   for (let i = start; i < end; i += 16) {
     const v = f32x4.abs(v128.load(i));
-    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), f32x4.splat(0.5)));
+    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), middle4));
     // a float of 0 gives NaN and an infinite bound, which change nothing; another float of level 0 a bound that none meets
     const own = f32x4.div(one4, level);
     newLeast4 = f32x4.pmax(newLeast4, f32x4.mul(i32x4.sub(v, half4), own));
@@ -247,7 +254,8 @@ function narrowPasses(half: i32, doubt: f32, start: usize, end: usize): bool {
 /** One pass over floats whose levels may be in doubt. False: one is. */
 function narrowOnce(half: i32, doubt: f32, start: usize, end: usize): bool {
   const half4 = i32x4.splat(half);
-  const one4 = f32x4.splat(1);
+  const one4 = v128.load(constants);
+  const middle4 = v128.load(constants, 16);
   const zero4 = f32x4.splat(0);
   const inverse4 = f32x4.splat(<f32>2 / (least + most));
   const certain4 = f32x4.splat(certainBelow(doubt));
@@ -256,7 +264,7 @@ function narrowOnce(half: i32, doubt: f32, start: usize, end: usize): bool {
   let unsure4 = zero4;
   for (let i = start; i < end; i += 16) {
     const v = f32x4.abs(v128.load(i));
-    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), f32x4.splat(0.5)));
+    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), middle4));
     const unsure = f32x4.ge(level, certain4);
     unsure4 = v128.or(unsure4, unsure);
     const skipped = v128.or(f32x4.eq(v, zero4), unsure);
@@ -306,14 +314,23 @@ function chooseScale(dropped: i32, start: usize, end: usize, top: i32): f32 {
   return holds(dropped, start, end, single) ? single : 0;
 }
 
+/** The same within bounds that all floats narrowed, each of which has one certain level. */
+export function chooseWithin(low: f32, high: f32, dropped: i32, start: usize, end: usize, top: i32): f32 {
+  least = low;
+  most = high;
+  isSettled = true;
+  return chooseScale(dropped, start, end, top);
+}
+
 /** True where a scale gives every float once it is rounded. */
 function holds(dropped: i32, start: usize, end: usize, scale: f32): bool {
   const scale4 = f32x4.splat(scale);
   const inverse4 = f32x4.splat(<f32>1 / scale);
+  const middle4 = v128.load(constants, 16);
   let far4 = i32x4.splat(0);
   for (let i = start; i < end; i += 16) {
     const v = f32x4.abs(v128.load(i));
-    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), f32x4.splat(0.5)));
+    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), middle4));
     far4 = i32x4.max_u(far4, i32x4.abs(i32x4.sub(f32x4.mul(level, scale4), v)));
   }
   const half4 = i32x4.splat(1 << (dropped - 1));
@@ -325,11 +342,12 @@ function holds(dropped: i32, start: usize, end: usize, scale: f32): bool {
 function holdsTies(dropped: i32, start: usize, end: usize, scale: f32): bool {
   const scale4 = f32x4.splat(scale);
   const inverse4 = f32x4.splat(<f32>1 / scale);
+  const middle4 = v128.load(constants, 16);
   const below4 = i32x4.splat((1 << (dropped - 1)) - 1);
   const kept4 = i32x4.splat(~((1 << dropped) - 1));
   for (let i = start; i < end; i += 16) {
     const v = f32x4.abs(v128.load(i));
-    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), f32x4.splat(0.5)));
+    const level = f32x4.floor(f32x4.add(f32x4.mul(v, inverse4), middle4));
     const product = f32x4.mul(level, scale4);
     const odd = v128.and(i32x4.shr_u(product, dropped), i32x4.splat(1));
     const rounded = v128.and(i32x4.add(i32x4.add(product, below4), odd), kept4);

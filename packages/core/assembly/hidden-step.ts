@@ -4,6 +4,7 @@
  */
 
 import { EXACT, FIT_BYTES, HiddenGroups, LEFT, ROUNDED, writeFit, writeNonzero } from "./hidden-groups";
+import { fitFourGroups, found, MOST_LANES } from "./hidden-lanes";
 import { EXACT_DOUBT, FEW_STEPS, foundScale, isExact, keepSmall, MOST_STEPS, maxOf, mayHaveStep, minOf, partOf, roundedSteps } from "./hidden-scale";
 
 /** No exact step of more than `FEW_STEPS` steps counts before this many rounded ones. */
@@ -11,16 +12,31 @@ const SURE_TOP = 8;
 
 /** The steps of some groups. Ends after a group that it leaves to the reference, and returns how many groups it looked at. */
 export function fitHiddenGroups(at: HiddenGroups): i32 {
+  const step = 4 * <usize>at.length;
+  const isShort = at.dropped != 0 && at.length <= MOST_LANES;
   let out = at.out;
   let group = at.values;
-  const step = 4 * <usize>at.length;
-  for (let done = 1; done <= at.count; done++) {
-    fitGroup(at, group, group + step, out);
-    if (load<f64>(out) == LEFT) return done;
-    group += step;
-    out += FIT_BYTES;
+  let done = 0;
+  while (done < at.count) {
+    const isFour = isShort && at.count - done >= 4;
+    const fitted = isFour ? fitFourGroups(at, group) : 0;
+    const lanes = isFour ? 4 : 1;
+    for (let lane = 0; lane < lanes; lane++) {
+      done++;
+      if ((fitted & (1 << lane)) != 0) writeLane(found + 4 * <usize>lane, out);
+      else fitGroup(at, group, group + step, out);
+      if (load<f64>(out) == LEFT) return done;
+      group += step;
+      out += FIT_BYTES;
+    }
   }
   return at.count;
+}
+
+/** One of four groups. */
+function writeLane(lane: usize, out: usize): void {
+  writeNonzero(out, load<i32>(lane, 48));
+  writeRounded(out, load<f32>(lane), load<f32>(lane, 16), load<f32>(lane, 32));
 }
 
 /** Rounded steps, but where their levels are more than codes have. */

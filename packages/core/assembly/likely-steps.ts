@@ -27,6 +27,19 @@ function makeTables(): void {
   }
 }
 
+/** The tables. */
+export function likelyTable(): usize {
+  if (!areMade) makeTables();
+  return likely;
+}
+
+/** Where the rows of four parts of a largest magnitude begin, in bytes from the start of the tables. */
+// @ts-ignore: decorator
+@inline
+export function likelyRow(part: v128): v128 {
+  return i32x4.shl(i32x4.max_s(i32x4.sub(i32x4.shr_u(part, 16), i32x4.splat(FIRST_BITS - 1)), i32x4.splat(0)), 4);
+}
+
 // @ts-ignore: decorator
 @inline
 function row(place: i32): v128 {
@@ -36,10 +49,8 @@ function row(place: i32): v128 {
 /** The levels that eight magnitudes allow, as parts of the largest one: a bit for each, from 1 on. */
 export function likelySteps(parts: v128, more: v128): v128 {
   if (!areMade) makeTables();
-  const first = i32x4.splat(FIRST_BITS - 1);
-  const zero = i32x4.splat(0);
-  const a = i32x4.shl(i32x4.max_s(i32x4.sub(i32x4.shr_u(parts, 16), first), zero), 4);
-  const b = i32x4.shl(i32x4.max_s(i32x4.sub(i32x4.shr_u(more, 16), first), zero), 4);
+  const a = likelyRow(parts);
+  const b = likelyRow(more);
   return v128.and(
     v128.and(v128.and(row(i32x4.extract_lane(a, 0)), row(i32x4.extract_lane(a, 1))), v128.and(row(i32x4.extract_lane(a, 2)), row(i32x4.extract_lane(a, 3)))),
     v128.and(v128.and(row(i32x4.extract_lane(b, 0)), row(i32x4.extract_lane(b, 1))), v128.and(row(i32x4.extract_lane(b, 2)), row(i32x4.extract_lane(b, 3)))),
