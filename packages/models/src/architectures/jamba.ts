@@ -36,7 +36,7 @@ function finish({ values, parameter, ggufNames }: ConfigDraft): void {
 
 export const jamba: Architecture = {
   name: "jamba",
-  memory: { states: "without key heads" },
+  memory: { states: "without key heads", residualFirst: "both", rotates: () => false },
   classes: ["JambaForCausalLM"],
   modelType: "jamba",
   defaults: {

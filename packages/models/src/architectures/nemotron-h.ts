@@ -135,7 +135,12 @@ function finish({ values, parameter, ggufNames, assume }: ConfigDraft): void {
 
 export const nemotronH: Architecture = {
   name: "nemotron_h",
-  memory: { states: "without key heads and forward" },
+  memory: {
+    states: "without key heads and forward",
+    normsWithoutMean: true,
+    choosesRows: "after norm",
+    rotates: () => false,
+  },
   classes: ["NemotronHForCausalLM"],
   modelType: "nemotron_h",
   // transformers' defaults describe a mixture, whose GGUF llama.cpp would not load

@@ -3,7 +3,7 @@ import { headLengths, headsOfKeys, isLatent, rotated, type Sizes } from "../llam
 import { attention, type CacheInputs, cacheInputs, latentAttention } from "./attention.ts";
 import { experts, forward, type NormKind, norm } from "./blocks.ts";
 import { ComputeGraph, compute, type GraphTensor, input, rewrite } from "./compute-graph.ts";
-import { gatedDelta, shortConvolution, stateSpace } from "./recurrent.ts";
+import { gatedDelta, selectiveScan, shortConvolution, stateSpace } from "./recurrent.ts";
 import type { LayerMemory, MemoryRules } from "./rules.ts";
 
 /** A model as the graph needs it. */
@@ -31,7 +31,10 @@ export function decoderGraph(model: GraphModel, options: GraphOptions): ComputeG
   if (width === undefined || vocabulary === undefined) return undefined;
   if (rules.keepsNothing === true || shapes.size === 0) return undefined;
   if (![...shapes.keys()].every(isDescribed)) return undefined;
-  const kind: NormKind = sizes.number("attention.layer_norm_rms_epsilon") === undefined ? "layer" : "rms";
+  const kind: NormKind =
+    sizes.number("attention.layer_norm_rms_epsilon") !== undefined || rules.normsWithoutMean === true
+      ? "rms"
+      : "layer";
   const row = [width, tokens];
   const graph = new ComputeGraph();
   const builder = new LayerBuilder(graph, model, options, { width, kind });
@@ -98,11 +101,22 @@ class LayerBuilder {
     const has = (name: string): boolean => this.#shape(memory, name) !== undefined;
     const row = [this.#width, this.#tokens];
     const normed = has("attn_norm.weight") ? norm(this.#kind, row, before) : before;
-    const mixed = this.#mix(memory, normed);
-    if (mixed === undefined) return undefined;
     const rows = choose ?? ((tensor) => tensor);
-    const attended = rows(mixed);
-    const residual = rows(before);
+    const mixes = memory.cache !== undefined || memory.hasState || has("attn_output.weight");
+    if (!mixes && !has("ffn_norm.weight")) {
+      const only = this.#forward(memory, normed);
+      return only === undefined ? undefined : rewrite(row, rows(only), rows(before));
+    }
+    const mixed = this.#mix(
+      memory,
+      has("attn_norm_2.weight") ? norm(this.#kind, row, before) : normed,
+      before,
+    );
+    if (mixed === undefined) return undefined;
+    // beside a state, the rows are chosen of the sum
+    const isBeside = memory.hasState && memory.cache !== undefined;
+    const attended = isBeside ? mixed : rows(mixed);
+    const residual = isBeside ? before : rows(before);
     // where there is no norm before it, the forward half reads what attention reads
     const isParallel = !has("ffn_norm.weight") && !has("post_attention_norm.weight");
     if (isParallel) {
@@ -116,7 +130,8 @@ class LayerBuilder {
     const add = (isFirst: boolean, half: GraphTensor, before: GraphTensor): GraphTensor =>
       isFirst ? rewrite(row, before, half) : rewrite(row, half, before);
     const own = hasPostNorm ? norm(this.#kind, row, attended) : attended;
-    const joined = add(residualFirst === "both", own, residual);
+    const sum = add(residualFirst === "both", own, residual);
+    const joined = isBeside ? rows(sum) : sum;
     const isNormed = has("ffn_norm.weight") || !isBetween;
     const half = this.#forward(memory, isNormed ? norm(this.#kind, row, joined) : joined);
     if (half === undefined) return undefined;
@@ -124,8 +139,11 @@ class LayerBuilder {
     return add(residualFirst !== undefined, whole, joined);
   }
 
+  /** Falcon-H1's norm before the forward half has no `.weight` in its name. */
   #shape({ layer }: LayerMemory, name: string): readonly number[] | undefined {
-    return this.#model.shapes.get(`blk.${layer}.${name}`);
+    const { shapes } = this.#model;
+    const plain = name === "ffn_norm.weight" ? shapes.get(`blk.${layer}.ffn_norm`) : undefined;
+    return shapes.get(`blk.${layer}.${name}`) ?? plain;
   }
 
   #forward(memory: LayerMemory, source: GraphTensor): GraphTensor | undefined {
@@ -159,10 +177,20 @@ class LayerBuilder {
     return shared === undefined ? mixture : rewrite([this.#width, this.#tokens], mixture, shared);
   }
 
-  #mix(memory: LayerMemory, source: GraphTensor): GraphTensor | undefined {
-    const { sizes, rules } = this.#model;
+  #mix(memory: LayerMemory, source: GraphTensor, before: GraphTensor): GraphTensor | undefined {
+    const { rules } = this.#model;
     if (rules.states === "most") this.#graph.expand(source);
-    if (memory.hasState) return memory.cache === undefined ? this.#state(source, memory) : undefined;
+    if (!memory.hasState) return this.#attend(memory, source);
+    if (memory.cache === undefined) return this.#state(source, memory);
+    // the norm is computed a second time for the state
+    const row = [this.#width, this.#tokens];
+    const attended = this.#attend(memory, source);
+    const scanned = attended === undefined ? undefined : this.#state(norm(this.#kind, row, before), memory);
+    return attended === undefined || scanned === undefined ? undefined : rewrite(row, attended, scanned);
+  }
+
+  #attend(memory: LayerMemory, source: GraphTensor): GraphTensor | undefined {
+    const { sizes, rules } = this.#model;
     const heads = sizes.at("attention.head_count", memory.layer) ?? 0;
     const common = { width: this.#width, tokens: this.#tokens, heads };
     const cache = memory.isWindowed ? this.#window : this.#whole;
@@ -209,7 +237,16 @@ class LayerBuilder {
         valueHeads: of("ssm.time_step_rank"),
         length: of("ssm.state_size"),
       });
-    if (has("ssm_in.weight") && of("ssm.group_count") > 0 && !has("ssm_x.weight"))
+    if (has("ssm_in.weight") && has("ssm_x.weight"))
+      return selectiveScan(this.#graph, source, {
+        ...common,
+        kernel,
+        inner: of("ssm.inner_size"),
+        state: of("ssm.state_size"),
+        rank: of("ssm.time_step_rank"),
+        normed: sizes.flag("ssm.dt_b_c_rms") === true || has("ssm_dt_norm.weight"),
+      });
+    if (has("ssm_in.weight") && of("ssm.group_count") > 0)
       return stateSpace(this.#graph, source, {
         ...common,
         kernel,
@@ -217,6 +254,7 @@ class LayerBuilder {
         state: of("ssm.state_size"),
         groups: of("ssm.group_count"),
         heads: of("ssm.time_step_rank"),
+        normed: has("ssm_norm.weight"),
       });
     return undefined;
   }
@@ -224,11 +262,11 @@ class LayerBuilder {
 
 /** Tensors of a layer that the blocks here have. */
 const DESCRIBED: ReadonlySet<string> = new Set(
-  `attn_norm attn_q attn_k attn_v attn_qkv attn_output attn_q_norm attn_k_norm attn_sinks attn_gate post_attention_norm
+  `attn_norm attn_norm_2 attn_q attn_k attn_v attn_qkv attn_output attn_q_norm attn_k_norm attn_sinks attn_gate post_attention_norm
   attn_q_a attn_q_a_norm attn_q_b attn_kv_a_mqa attn_kv_a_norm attn_k_b attn_v_b ffn_norm post_ffw_norm ffn_gate ffn_up
   ffn_down ffn_gate_inp exp_probs_b ffn_gate_exps ffn_up_exps ffn_down_exps ffn_gate_up_exps ffn_gate_shexp ffn_up_shexp
   ffn_down_shexp ffn_gate_inp_shexp shortconv.conv shortconv.in_proj shortconv.out_proj ssm_in ssm_conv1d ssm_dt ssm_a
-  ssm_d ssm_norm ssm_out ssm_beta ssm_alpha rope_freqs`.split(/\s+/),
+  ssm_x ssm_dt_norm ssm_b_norm ssm_c_norm ssm_d ssm_norm ssm_out ssm_beta ssm_alpha rope_freqs`.split(/\s+/),
 );
 const LAYER = /^blk\.\d+\.(.+?)(?:\.weight|\.bias)?$/;
 

@@ -11,6 +11,8 @@ export interface StateSpaceSizes {
   readonly state: number;
   readonly groups: number;
   readonly heads: number;
+  /** Whether a norm follows the gate. */
+  readonly normed: boolean;
 }
 
 /** The last inputs of a convolution, out of the state. */
@@ -22,7 +24,7 @@ function loadState(graph: ComputeGraph, length: number): GraphTensor {
 export function stateSpace(
   graph: ComputeGraph,
   source: GraphTensor,
-  { width, tokens, kernel, inner, state, groups, heads }: StateSpaceSizes,
+  { width, tokens, kernel, inner, state, groups, heads, normed }: StateSpaceSizes,
 ): GraphTensor {
   const channels = inner + 2 * groups * state;
   const last = view(loadState(graph, (kernel - 1) * channels), [kernel - 1, channels]);
@@ -43,7 +45,47 @@ export function stateSpace(
   const flat = [inner, tokens];
   const added = rewrite(flat, part(scanned), rewrite(flat, x));
   const gated = compute(flat, [compute(flat, [part(shown)]), added]);
-  return compute([width, tokens], [view(norm("rms", flat, view(gated, flat)), flat)]);
+  const result = normed ? norm("rms", flat, view(gated, flat)) : gated;
+  return compute([width, tokens], [view(result, flat)]);
+}
+
+export interface ScanSizes {
+  readonly width: number;
+  readonly tokens: number;
+  /** Values of the convolution's kernel. */
+  readonly kernel: number;
+  readonly inner: number;
+  readonly state: number;
+  /** Of the steps of time. */
+  readonly rank: number;
+  /** Whether steps, inputs and outputs of the state are normed. */
+  readonly normed: boolean;
+}
+
+/** Mamba 1 (src/models/mamba-base.cpp, build_mamba_layer). */
+export function selectiveScan(
+  graph: ComputeGraph,
+  source: GraphTensor,
+  { width, tokens, kernel, inner, state, rank, normed }: ScanSizes,
+): GraphTensor {
+  const flat = [inner, tokens];
+  const last = view(loadState(graph, (kernel - 1) * inner), [kernel - 1, inner]);
+  const all = compute([2 * inner, tokens], [view(source, [width, tokens, 1])]);
+  const joined = compute([kernel - 1 + tokens, inner], [last, part(part(all))]);
+  graph.expand(store(part(joined)));
+  const convolved = rewrite(flat, rewrite(flat, compute(flat, [joined])));
+  const mixed = compute([rank + 2 * state, tokens], [convolved]);
+  const own = (length: number): GraphTensor =>
+    normed ? norm("rms", [length, tokens], part(mixed)) : part(mixed);
+  const steps = normed ? own(rank) : compute([rank, tokens], [part(mixed)]);
+  const [inputs, outputs] = [own(state), own(state)];
+  const times = rewrite(flat, compute(flat, [steps]));
+  const x = view(convolved, [1, inner, tokens]);
+  const scanned = graph.expand(compute([inner * tokens + state * inner], [x, times, inputs, outputs]));
+  graph.expand(store(part(scanned)));
+  const added = rewrite(flat, part(scanned), rewrite(flat, convolved));
+  const gated = compute(flat, [compute(flat, [part(all)]), added]);
+  return view(compute([width, tokens], [gated]), [width, tokens]);
 }
 
 export interface ConvolutionSizes {
