@@ -104,6 +104,8 @@ const palettes = {
   },
 } as const;
 
+const title = "Commands of Requant in a terminal, and what they print";
+
 /** Width of a letter and height of a line, in pixels. */
 const letter = 8.4;
 const lineHeight = 19;
@@ -127,7 +129,8 @@ export function terminalPicture(text: string, theme: keyof typeof palettes): str
     return `<text y="${y}">${drawn.join("")}</text>`;
   });
   const rules = Object.entries(colours).map(([name, colour]) => `.${name}{fill:${colour}}`);
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
+<title>${title}</title>
 <style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:${ink};white-space:pre}.bold{font-weight:600}${rules.join("")}</style>
 <rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8" fill="${paper}" stroke="${edge}"/>
 ${rows.join("\n")}

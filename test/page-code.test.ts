@@ -213,7 +213,7 @@ describe("commands in READMEs and pages", () => {
           cpSync(join(workshop.folder, "kjv"), join(workshop.folder, name), { recursive: true });
         if (code.includes(" inspect model.gguf"))
           expect(
-            spawnSync("requant", ["convert", "kjv", "model.gguf", "--to", "q8_0", "--quiet"], inFolder)
+            spawnSync("/bin/bash", ["-c", "requant convert kjv model.gguf --to q8_0 --quiet"], inFolder)
               .status,
           ).toBe(0);
         const { status, stderr } = spawnSync("/bin/bash", ["-ec", code], inFolder);
