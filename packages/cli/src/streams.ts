@@ -45,12 +45,12 @@ export interface CommonOptions {
 
 export type Colors = ReturnType<typeof pc.createColors>;
 
-/** Colours only where a person looks: a terminal, and no NO_COLOR. */
+/** Colours only where a person looks: a terminal that knows them, and no NO_COLOR. */
 export function colorsFor(
   stream: { isTTY?: boolean | undefined },
   environment: NodeJS.ProcessEnv = process.env,
 ): Colors {
-  return pc.createColors(stream.isTTY === true && !environment["NO_COLOR"]);
+  return pc.createColors(stream.isTTY === true && !environment["NO_COLOR"] && environment["TERM"] !== "dumb");
 }
 
 /** JSON for scripts: bigints as strings, NaN and infinities as null, never a raw control character. */

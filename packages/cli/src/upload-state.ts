@@ -1,8 +1,8 @@
 /** What this machine remembers of an upload: its name on the server, and a journal. Both outlive the process. */
 import { createHash } from "node:crypto";
-import { type FileHandle, open, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { type FileHandle, open, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { asIoError, lockFile, makeFolders } from "@requant/core/node";
+import { asIoError, lockFile, makeFolders, renameFile } from "@requant/core/node";
 import * as z from "zod";
 
 const knownUpload = z.object({
@@ -56,7 +56,7 @@ export async function uploadState(folder: string, url: string): Promise<UploadSt
       guarded("write", paths.upload, async () => {
         const temporary = `${paths.upload}.tmp`;
         await writeFile(temporary, JSON.stringify(upload), { mode: 0o600, flush: true });
-        await rename(temporary, paths.upload);
+        await renameFile(temporary, paths.upload);
       }),
     cutJournal: (byteLength) => guarded("write", paths.journal, () => handle.truncate(byteLength)),
     log: (bytes) => guarded("write", paths.journal, () => handle.appendFile(bytes)),

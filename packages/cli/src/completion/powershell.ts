@@ -7,7 +7,7 @@ export function powershellScript(vocabulary: Vocabulary): string {
     entries.map(([key, words]) => `  ${quoted(key)} = @(${words.map(quoted).join(", ")})`).join("\n");
   return `# requant completion for PowerShell. To use it: requant completion powershell | Out-String | Invoke-Expression
 # To have it in every session, add that line to the file that $PROFILE names.
-$RequantOptions = @{
+$RequantFlags = @{
 ${table(commands.map(({ name, options }) => [name, [...options.map((option) => option.name), "--help"]]))}
 }
 $RequantWords = @{
@@ -47,7 +47,7 @@ Register-ArgumentCompleter -Native -CommandName requant -ScriptBlock {
   } elseif ($RequantValues.ContainsKey($previous)) {
     $list = $RequantValues[$previous]
   } elseif ($word.StartsWith('-')) {
-    $list = $RequantOptions[$command]
+    $list = $RequantFlags[$command]
   } elseif ($given.Count -eq 2 -and $RequantWords.ContainsKey($command)) {
     $list = $RequantWords[$command]
   }

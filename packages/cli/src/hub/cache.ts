@@ -2,10 +2,10 @@
  * The download cache that `hf`, transformers and others share (huggingface_hub, guide "Understand caching"):
  * models--OWNER--NAME/ with blobs/HASH, snapshots/COMMIT/PATH as links to them, and refs/REVISION with a commit.
  */
-import { readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { type HubFile, isCommit } from "@requant/core/hub";
-import { asIoError, makeFolders } from "@requant/core/node";
+import { asIoError, makeFolders, renameFile } from "@requant/core/node";
 import { isThere } from "../files-below.ts";
 
 /** One repository in the cache. */
@@ -56,7 +56,7 @@ export function cachedRepository(cacheFolder: string, repository: string): Cache
       try {
         await makeFolders(dirname(path));
         await writeFile(temporary, commit);
-        await rename(temporary, path);
+        await renameFile(temporary, path);
       } catch (cause) {
         throw asIoError(cause, path, "write");
       }
@@ -79,6 +79,6 @@ async function linkOrMove(blob: string, name: string): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") return;
     if (code !== "EPERM") throw error;
-    await rename(blob, name);
+    await renameFile(blob, name);
   }
 }

@@ -1,9 +1,9 @@
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, open, rename, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, open, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type ByteSource, checkStorePath, IoError, type ReadStore, readAheadSource } from "@requant/core";
 import type { HubFile } from "@requant/core/hub";
-import { asIoError, lockFile, makeFolders } from "@requant/core/node";
+import { asIoError, lockFile, makeFolders, renameFile } from "@requant/core/node";
 import { isThere } from "../files-below.ts";
 import { byteQuantity } from "../render/quantity.ts";
 import type { CachedRepository } from "./cache.ts";
@@ -90,7 +90,7 @@ async function fetchBlob(
         hint: "Try again; if it happens again, the connection or the disk changes bytes.",
       });
     }
-    await rename(partial, blob);
+    await renameFile(partial, blob);
   } catch (cause) {
     throw signal?.aborted === true ? cause : asIoError(cause, partial, "write");
   } finally {

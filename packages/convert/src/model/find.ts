@@ -126,6 +126,7 @@ function withOpened(store: ReadStore, file: string, take: () => ByteSource | und
     open: async (path) => (path === file ? take() : undefined) ?? store.open(path),
     list: (folder) => store.list(folder),
     ...(store.realPath === undefined ? {} : { realPath: store.realPath.bind(store) }),
+    ...(store.identity === undefined ? {} : { identity: store.identity.bind(store) }),
   };
 }
 

@@ -32,6 +32,16 @@ export interface ReadStore {
   readonly address?: StoreAddress | undefined;
   /** The real path of a file or, without a path, of the folder itself, with links resolved; for stores on a disk. */
   realPath?(path?: string): Promise<string>;
+  /** Which file or folder that is, however it is spelled: disks may treat upper and lower case, or two Unicode forms, as one. */
+  identity?(path?: string): Promise<FileIdentity>;
+}
+
+/** Where a path leads, by the numbers that a file system gives. */
+export interface FileIdentity {
+  /** Undefined where there is no file. */
+  readonly own: string | undefined;
+  /** The folders above it that exist, the innermost first. */
+  readonly above: readonly string[];
 }
 
 /** A folder of named files to write, each atomically (see `ByteSink`). */

@@ -84,12 +84,12 @@ function joinedTarget(targets: readonly Target[]): Target {
   };
 }
 
-/** Names that differ only in case are one file on many systems. */
+/** Names that differ only in case, or in the Unicode form, are one file on many systems. */
 function refuseClashes(plans: readonly Plan[], files: readonly PlanFile[]): void {
   const owners = plans.flatMap(({ files: own, target }) => own.map(() => target.text));
   const seen = new Map<string, string>();
   for (const [index, { name }] of files.entries()) {
-    const key = name.toLowerCase();
+    const key = name.normalize("NFC").toLowerCase();
     const owner = owners[index] ?? "";
     const other = seen.get(key);
     if (other !== undefined) {

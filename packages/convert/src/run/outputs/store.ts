@@ -34,6 +34,7 @@ export async function refuseOverlap(
     outputFiles: files.map((name) => joinPath(output.name, name)),
   });
   const { origin } = model;
+  await refuseSameFiles(model, output, files);
   const placeOf = origin?.store.realPath?.bind(origin.store);
   const outputPlaceOf = output.realPath?.bind(output);
   if (placeOf === undefined || outputPlaceOf === undefined) return;
@@ -42,6 +43,38 @@ export async function refuseOverlap(
     sourceFiles: await Promise.all(model.files.map(({ name }) => placeOf(name))),
     output: await outputPlaceOf(),
     outputFiles: await Promise.all(files.map((name) => outputPlaceOf(name))),
+  });
+}
+
+/** The same by what the file system says, for disks on which several spellings are one name. */
+async function refuseSameFiles(model: Model, output: OutputStore, files: readonly string[]): Promise<void> {
+  const { store, file } = model.origin ?? {};
+  const identityOf = store?.identity?.bind(store);
+  const outputIdentityOf = output.identity?.bind(output);
+  if (identityOf === undefined || outputIdentityOf === undefined) return;
+  const source = await identityOf(file);
+  const folder = await outputIdentityOf();
+  if (source.own !== undefined && [folder.own, ...folder.above].includes(source.own))
+    throw insideSource(output.name);
+  const read = new Set<string | undefined>();
+  for (const { name } of model.files) read.add((await identityOf(name)).own);
+  for (const name of files) {
+    const { own } = await outputIdentityOf(name);
+    if (own !== undefined && read.has(own)) throw isSource(joinPath(output.name, name));
+  }
+}
+
+function insideSource(output: string): UsageError {
+  return new UsageError("The output lies inside the source.", {
+    path: output,
+    hint: "Choose a folder outside the source model.",
+  });
+}
+
+function isSource(path: string): UsageError {
+  return new UsageError("The output is a file of the source.", {
+    path,
+    hint: "Choose another name for the output.",
   });
 }
 
@@ -55,19 +88,11 @@ interface Places {
 function refuseClash({ source, sourceFiles, output, outputFiles }: Places): void {
   const [inner, outer] = [withoutTrailingSlash(output), withoutTrailingSlash(source)];
   if (inner === outer || inner.startsWith(`${outer}/`) || inner.startsWith(`${outer}\\`)) {
-    throw new UsageError("The output lies inside the source.", {
-      path: output,
-      hint: "Choose a folder outside the source model.",
-    });
+    throw insideSource(output);
   }
   const written = new Set(outputFiles);
   const clash = sourceFiles.find((path) => written.has(path));
-  if (clash !== undefined) {
-    throw new UsageError("The output is a file of the source.", {
-      path: clash,
-      hint: "Choose another name for the output.",
-    });
-  }
+  if (clash !== undefined) throw isSource(clash);
 }
 
 /** Files that decide what a folder is read as: weights, their index, and how they are packed. */

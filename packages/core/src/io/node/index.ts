@@ -4,7 +4,7 @@
  */
 
 import { type BigIntStats, constants, fstatSync } from "node:fs";
-import { type FileHandle, open, readdir, realpath, rmdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, realpath, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { FormatError, IoError, UsageError } from "../../errors.ts";
 import { checkRange } from "../range.ts";
@@ -14,14 +14,18 @@ import type { ReadStore, WriteStore } from "../store.ts";
 import { checkStorePath } from "../store-path.ts";
 import { asIoError, isMissing } from "../system-error.ts";
 import { isTemporaryName, temporarySuffix, workFolder } from "../working-names.ts";
+import { unlinkFile } from "./busy-files.ts";
 import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { makeFolders } from "./make-folders.ts";
 import { ownerTag, tagIsStale } from "./owner.ts";
 import { keepPermissions, place, refuseIfExists, syncFolder } from "./placing.ts";
+import { fileIdentity, isAscii, otherSpelling, realPathOf } from "./same-file.ts";
 import { stageFile } from "./staged-file.ts";
 import { transfersOf } from "./transfers.ts";
+import { refuseWindowsName } from "./windows-names.ts";
 
 export { asIoError } from "../system-error.ts";
+export { renameFile } from "./busy-files.ts";
 export { makeFolders } from "./make-folders.ts";
 export { nodeSha256 } from "./random-and-hash.ts";
 export { type ReplaceOptions, replaceablePath } from "./replaceable.ts";
@@ -135,6 +139,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   const stem = `.${basename(path).slice(0, 48)}.`;
   const temporary = join(folder, `${stem}${await ownerTag()}${temporarySuffix}`);
   let handle: FileHandle;
+  refuseWindowsName(basename(path), path);
   try {
     if (!overwrite) await refuseIfExists(path);
     await removeStale(folder, stem);
@@ -203,7 +208,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
       if (state === "closed" || state === "aborted") return;
       state = "aborted";
       await closeHandle().catch(() => {});
-      await unlink(temporary).catch(() => {});
+      await unlinkFile(temporary).catch(() => {});
     },
   };
 }
@@ -226,7 +231,7 @@ async function removeStale(folder: string, stem: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     if (!(name.startsWith(stem) && name.endsWith(temporarySuffix))) continue;
     const tag = name.slice(stem.length, -temporarySuffix.length);
-    if (await tagIsStale(tag)) await unlink(join(folder, name)).catch(() => {});
+    if (await tagIsStale(tag)) await unlinkFile(join(folder, name)).catch(() => {});
   }
 }
 
@@ -262,6 +267,7 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   async function makeFile<T>(name: string, make: (full: string) => Promise<T>): Promise<T> {
     checkStorePath(name, path);
     const full = join(path, name);
+    refuseWindowsName(name, full);
     try {
       await makeFolder(dirname(full));
       await refuseLinkedFolder(path, dirname(full));
@@ -272,21 +278,30 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
     }
   }
 
+  /** Undefined where there is no such file. */
+  async function openNamed(name: string): Promise<ByteSource | undefined> {
+    const full = join(path, name);
+    try {
+      return await openFile(full, async (handle) => {
+        if (!named.includes(name)) await refuseLinkOut(handle, path, name);
+      });
+    } catch (error) {
+      if (isMissing(error instanceof IoError ? error.cause : error)) return undefined;
+      throw error;
+    }
+  }
+
   return {
     name: path,
     address: { kind: "directory", path, named },
     realPath: (name) => realPathOf(name === undefined ? path : join(path, name)),
+    identity: (name) => fileIdentity(name === undefined ? path : join(path, name)),
     async open(name) {
       checkStorePath(name, path);
-      const full = join(path, name);
-      try {
-        return await openFile(full, async (handle) => {
-          if (!named.includes(name)) await refuseLinkOut(handle, path, name);
-        });
-      } catch (error) {
-        if (isMissing(error instanceof IoError ? error.cause : error)) return undefined;
-        throw error;
-      }
+      const found = await openNamed(name);
+      if (found !== undefined || isAscii(name)) return found;
+      const other = await otherSpelling(path, name);
+      return other === undefined ? undefined : openNamed(other);
     },
     async list(folder) {
       if (folder !== undefined) checkStorePath(folder, path);
@@ -346,7 +361,7 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       checkStorePath(name, path);
       const full = join(path, name);
       try {
-        await unlink(full);
+        await unlinkFile(full);
         await syncFolder(dirname(full));
       } catch (cause) {
         if (!isMissing(cause)) throw asIoError(cause, full, "remove");
@@ -362,17 +377,6 @@ async function isFolder(path: string): Promise<boolean> {
   } catch (cause) {
     if (isMissing(cause)) return false;
     throw asIoError(cause, path, "find");
-  }
-}
-
-/** The real path of a file that may not exist yet: the real path of its nearest existing folder, and the rest as given. */
-async function realPathOf(path: string): Promise<string> {
-  const full = resolve(path);
-  try {
-    return await realpath(full);
-  } catch (cause) {
-    if (!isMissing(cause) || dirname(full) === full) throw asIoError(cause, path, "find");
-    return join(await realPathOf(dirname(full)), basename(full));
   }
 }
 

@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
-import { link, lstat, open, readdir, rename, unlink, utimes } from "node:fs/promises";
+import { link, lstat, open, readdir, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { IoError } from "../../errors.ts";
 import { isMissing, systemCode } from "../system-error.ts";
+import { renameFile, unlinkFile } from "./busy-files.ts";
 import { hasEnded, type Owner, thisProcess } from "./owner.ts";
 import { NO_FOLLOW, refuseSpecialFile } from "./placing.ts";
 import { randomHex } from "./random-and-hash.ts";
@@ -45,7 +46,7 @@ export async function acquireLock(path: string, subject: string): Promise<FileLo
     stillHeld,
     async release() {
       clearInterval(timer);
-      if (await stillHeld()) await unlink(path).catch(() => {});
+      if (await stillHeld()) await unlinkFile(path).catch(() => {});
       held = false;
     },
   };
@@ -59,7 +60,7 @@ async function create(path: string, text: string): Promise<boolean> {
       await handle.writeFile(text);
     } catch (error) {
       // the disk is full: an empty lock would block other processes for no reason
-      await unlink(path).catch(() => {});
+      await unlinkFile(path).catch(() => {});
       throw error;
     } finally {
       await handle.close();
@@ -101,14 +102,14 @@ async function takeAway(path: string, subject: string): Promise<void> {
   // by renaming: of several processes that do this at once, only one gets the file
   const mine = `${path}.${randomHex(8)}`;
   try {
-    await rename(path, mine);
+    await renameFile(path, mine);
   } catch (error) {
     if (isMissing(error)) return;
     throw error;
   }
   // another process was faster, and this is its lock: put it back
   if ((await textOf(mine)) !== text) await link(mine, path).catch(() => {});
-  await unlink(mine).catch(() => {});
+  await unlinkFile(mine).catch(() => {});
 }
 
 /**
@@ -122,7 +123,7 @@ async function removeLeftovers(path: string): Promise<void> {
     if (!name.startsWith(start) || !/^[0-9a-f]{16}$/.test(name.slice(start.length))) continue;
     const left = join(folder, name);
     const age = await ageOf(left).catch(() => 0);
-    if (age > silence) await unlink(left).catch(() => {});
+    if (age > silence) await unlinkFile(left).catch(() => {});
   }
 }
 

@@ -45,7 +45,10 @@ async function startOf(pid: number): Promise<string> {
   }
 }
 
-/** Whether a process has ended; undefined for a process of another machine. */
+/**
+ * Whether a process has ended; undefined for a process of another machine, and where a process has the id and the system does
+ * not tell when it began (Windows, macOS): it may be another one.
+ */
 export async function hasEnded(owner: Owner): Promise<boolean | undefined> {
   const { host } = await thisProcess();
   if (owner.host !== host) return undefined;
@@ -56,7 +59,7 @@ export async function hasEnded(owner: Owner): Promise<boolean | undefined> {
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return true;
   }
   const started = await startOf(owner.pid);
-  return started !== "" && owner.started !== "" && started !== owner.started;
+  return started === "" || owner.started === "" ? undefined : started !== owner.started;
 }
 
 const TAG = /^([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})[0-9a-f]{8}$/;

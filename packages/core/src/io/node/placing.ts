@@ -1,9 +1,10 @@
 /** How a finished file gets its name. */
 import { constants } from "node:fs";
-import { type FileHandle, link, open, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, open, stat } from "node:fs/promises";
 import { IoError } from "../../errors.ts";
 import { alreadyExists } from "../already-exists.ts";
 import { isMissing, systemCode } from "../system-error.ts";
+import { renameFile, unlinkFile } from "./busy-files.ts";
 
 /**
  * Working files have predictable names: in a folder that other users can write to, a link under such a name could
@@ -48,7 +49,7 @@ export async function keepPermissions(handle: FileHandle, replaced: string): Pro
 
 /** Gives a finished file its final name, durably. */
 export async function place(from: string, to: string, overwrite: boolean): Promise<void> {
-  if (overwrite) await rename(from, to);
+  if (overwrite) await renameFile(from, to);
   else await renameWithoutReplacing(from, to);
 }
 
@@ -59,11 +60,11 @@ async function renameWithoutReplacing(from: string, to: string): Promise<void> {
   } catch (error) {
     if (systemCode(error) === "EEXIST") throw alreadyExists(to, error);
     await refuseIfExists(to);
-    await rename(from, to);
+    await renameFile(from, to);
     return;
   }
   // the file has its name; a second, temporary one that cannot be removed does no harm
-  await unlink(from).catch(() => {});
+  await unlinkFile(from).catch(() => {});
 }
 
 export async function refuseIfExists(path: string): Promise<void> {

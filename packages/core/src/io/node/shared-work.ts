@@ -1,11 +1,12 @@
 /** Unfinished files and their logs in a folder of their own, beside the output: a rename publishes them. */
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { IoError } from "../../errors.ts";
 import type { SharedFile, SharedFileName, SharedLog, SharedWork } from "../sharing.ts";
 import { checkStorePath } from "../store-path.ts";
 import { asIoError, isMissing } from "../system-error.ts";
+import { unlinkFile } from "./busy-files.ts";
 import { NO_FOLLOW, place, refuseSpecialFile, syncFolder } from "./placing.ts";
 import { randomHex, shortHash } from "./random-and-hash.ts";
 import { openStagedFile } from "./staged-file.ts";
@@ -65,13 +66,13 @@ export function sharedWork(work: string, output: string, overwrite: boolean): Sh
           // another process, or an earlier attempt, has given the file its name
           if (!(await exists(temporary)) && (await lengthOf(final)) === byteLength) return;
           // a hard link was made, and the second name not yet removed
-          if (await isSameFile(temporary, final)) await unlink(temporary);
+          if (await isSameFile(temporary, final)) await unlinkFile(temporary);
           else await place(temporary, final, overwrite);
           await syncFolder(dirname(final));
         });
       }
     },
-    remove: () => guarded(work, "remove", () => rm(work, { recursive: true, force: true })),
+    remove: () => guarded(work, "remove", () => rm(work, { recursive: true, force: true, maxRetries: 5 })),
   };
 }
 

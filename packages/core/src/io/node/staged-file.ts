@@ -1,10 +1,11 @@
 import { constants, writeSync } from "node:fs";
-import { type FileHandle, open, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { IoError, UsageError } from "../../errors.ts";
 import type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "../staging.ts";
 import { asIoError, isMissing } from "../system-error.ts";
 import { LONGEST_JOURNAL, workingNames } from "../working-names.ts";
+import { renameFile, unlinkFile } from "./busy-files.ts";
 import { acquireLock } from "./lock.ts";
 import {
   keepPermissions,
@@ -158,19 +159,19 @@ export async function stageFile(
       }),
     async finish() {
       if (!(await end())) return;
-      await unlink(paths.journal).catch(() => {});
+      await unlinkFile(paths.journal).catch(() => {});
       await lock.release();
     },
     async keep() {
       if (!(await end())) return;
-      if (publishedHere) await rename(path, paths.temporary).catch(() => {});
+      if (publishedHere) await renameFile(path, paths.temporary).catch(() => {});
       await lock.release();
     },
     async discard() {
       if (!(await end())) return;
-      if (publishedHere) await unlink(path).catch(() => {});
-      await unlink(paths.temporary).catch(() => {});
-      await unlink(paths.journal).catch(() => {});
+      if (publishedHere) await unlinkFile(path).catch(() => {});
+      await unlinkFile(paths.temporary).catch(() => {});
+      await unlinkFile(paths.journal).catch(() => {});
       await lock.release();
     },
   };
@@ -195,7 +196,7 @@ async function hasItsName(temporary: string, path: string): Promise<boolean> {
   if (finished === undefined) return false;
   if (unfinished === undefined) return true;
   if (unfinished.ino !== finished.ino || unfinished.dev !== finished.dev) return false;
-  await unlink(temporary);
+  await unlinkFile(temporary);
   return true;
 }
 
@@ -217,7 +218,7 @@ function statIfThere(path: string): Promise<{ ino: bigint; dev: bigint } | undef
 }
 
 async function removeIfThere(path: string): Promise<void> {
-  await unlink(path).catch((error: unknown) => {
+  await unlinkFile(path).catch((error: unknown) => {
     if (!isMissing(error)) throw error;
   });
 }
