@@ -179,18 +179,23 @@ const calibration: Drawing = ({ text: ink, line: grey, stored, error }) => {
   return { height: 276, parts: [line(end, 34, end, 256, grey, 1), ...parts] };
 };
 
-const drawings: Readonly<Record<string, Drawing>> = { bits, groups, fidelity, calibration };
+const drawings: Readonly<Record<string, { readonly title: string; readonly draw: Drawing }>> = {
+  bits: { title: "Weights and their nearest levels", draw: bits },
+  groups: { title: "One scale, and a scale for each group", draw: groups },
+  fidelity: { title: "Levels of source and target", draw: fidelity },
+  calibration: { title: "Two weights whose errors make up for each other", draw: calibration },
+};
 
 /** The pictures by file name. */
 export function conceptPictures(): Map<string, string> {
   const pictures = new Map<string, string>();
-  for (const [name, draw] of Object.entries(drawings)) {
+  for (const [name, { title, draw }] of Object.entries(drawings)) {
     for (const [theme, palette] of Object.entries(palettes)) {
       const { height, parts } = draw(palette);
       const font = `font-family="system-ui, sans-serif" font-size="16"`;
       pictures.set(
         `${name}-${theme}.svg`,
-        `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ${font}>\n${parts.join("\n")}\n</svg>\n`,
+        `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ${font}>\n<title>${title}</title>\n${parts.join("\n")}\n</svg>\n`,
       );
     }
   }
