@@ -10,7 +10,10 @@ type FleetAction = (typeof fleetActions)[number];
 /** The options that only one action takes. */
 const ofAction: Readonly<Record<FleetAction, readonly Option[]>> = {
   submit: [
-    new Option("--parts <n>", "submit: into how many parts; default: parts of 256 MB"),
+    new Option(
+      "--parts <n>",
+      "submit: into how many parts; default: parts of 256 MB, or one for each slice of statistics",
+    ),
     new Option("--priority <n>", "submit: smaller numbers come first; default: 100"),
     new Option("--attempts <n>", "submit: how often a part is tried, after growing waits; default: 5"),
     new Option("--again", "submit: also the parts that are done; those that the output holds do nothing"),

@@ -233,6 +233,17 @@ describe("--plan-out", () => {
     expect(existsSync("-")).toBe(false);
   });
 
+  it.each(["s3://bucket/plan.json", "https://example.org/plan.json", "hf:me/plan.json"])(
+    "is refused for the address %s as the plan",
+    async (plan) => {
+      const args = ["--to", "q8_0", "--plan-out", plan];
+      const { status, err } = await requant("convert", hf, at("address.gguf"), ...args);
+      expect(status).toBe(2);
+      expect(err).toContain("copy the file to where all machines read it");
+      expect(existsSync("s3:")).toBe(false);
+    },
+  );
+
   it("is refused over a file of the source, in its folder, and over the output, also by a link", async () => {
     const source = at("own-source");
     cpSync(hf, source, { recursive: true });

@@ -11,7 +11,7 @@ const actions: Readonly<Record<(typeof fleetActions)[number], Action>> = {
   async submit(plan, given, context) {
     if (plan === undefined) {
       throw new UsageError("There is no plan to submit.", {
-        hint: "Write requant fleet submit plan.json; convert --plan-out saves a plan.",
+        hint: "Write requant fleet submit plan.json; convert or calibrate saves one with --plan-out.",
       });
     }
     const { submit } = await import("../fleet/submit.ts");

@@ -3,8 +3,22 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import type { Model, Plan } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
+import { STANDARD_OUTPUT } from "../output.ts";
 
 const HINT = "Save the plan into a folder of its own.";
+
+/** @throws UsageError for standard output, and for an address: a plan is saved to a path */
+export function refuseNoPath(planOut: string): void {
+  if (STANDARD_OUTPUT.includes(planOut)) {
+    throw new UsageError("A plan is not written to standard output.", {
+      hint: "Give --plan-out the path of a file that all machines read.",
+    });
+  }
+  if (!/^(?:[a-z][a-z0-9+.-]{1,20}:\/\/|hf:)/i.test(planOut)) return;
+  throw new UsageError("A plan is saved to a path, and this is an address.", {
+    hint: "Give --plan-out the path of a file, and copy the file to where all machines read it.",
+  });
+}
 
 /** The file of the scales that are searched for a plan; it lies beside the plan. */
 export function scalesBeside(path: string): string {

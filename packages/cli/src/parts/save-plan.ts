@@ -23,10 +23,10 @@ import { showPlan } from "../execute.ts";
 import { exitStatus } from "../exit.ts";
 import { fileHash } from "../file-hash.ts";
 import type { Location } from "../location.ts";
-import { type OutputPlace, STANDARD_OUTPUT } from "../output.ts";
+import type { OutputPlace } from "../output.ts";
 import type { ConversionArguments } from "../plan-arguments.ts";
 import { tell } from "../render/tell.ts";
-import { refuseOutputAsPlan, refuseSourceAsPlan, scalesBeside } from "./refuse-plan-place.ts";
+import { refuseNoPath, refuseOutputAsPlan, refuseSourceAsPlan, scalesBeside } from "./refuse-plan-place.ts";
 import { savedAddress } from "./refuse-secrets.ts";
 
 /** What `convert` was given, as far as a saved plan keeps it. */
@@ -76,11 +76,7 @@ export function refuseForSaving(
       hint: `Leave out ${clash[0]}${clash[2] ?? ""}.`,
     });
   }
-  if (STANDARD_OUTPUT.includes(given.planOut)) {
-    throw new UsageError("A plan is not written to standard output.", {
-      hint: "Give --plan-out the path of a file that all machines read.",
-    });
-  }
+  refuseNoPath(given.planOut);
   if (place.remote !== undefined && place.remote.partsStore === undefined) {
     throw new UsageError("Parts cannot be written to the hub: machines write them into the same files.", {
       hint: "Give s3://bucket/folder or a path that all machines share as the output, and send the files when requant finish is done.",

@@ -27,7 +27,7 @@ import { writeJson } from "../streams.ts";
 import { refuseChanged } from "./open-plan.ts";
 import { runLines } from "./part-lines.ts";
 import { tellPart } from "./part-report.ts";
-import { refuseSourceAsPlan } from "./refuse-plan-place.ts";
+import { refuseNoPath, refuseSourceAsPlan } from "./refuse-plan-place.ts";
 import { savedAddress } from "./refuse-secrets.ts";
 import { sameEverywhere } from "./same-everywhere.ts";
 
@@ -52,6 +52,7 @@ export async function saveStatisticsPlan(
     throw new UsageError(`The options --plan-out and ${flag} do not go together.`, { hint });
   }
   const planOut = String(given["planOut"]);
+  refuseNoPath(planOut);
   const planPath = resolve(planOut);
   if (planPath === path) {
     throw new UsageError("The plan and the output have the same path.", {
