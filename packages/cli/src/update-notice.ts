@@ -6,8 +6,8 @@ import { tell } from "./render/tell.ts";
 import { workFolder } from "./user-folders.ts";
 import { VERSION } from "./version.ts";
 
-/** The public registry of npm. */
-const ADDRESS = "https://registry.npmjs.org/@requant%2fcli/latest";
+/** The newest release of the repository. */
+const ADDRESS = "https://api.github.com/repos/requant/requant/releases/latest";
 const DAY = 24 * 60 * 60 * 1000;
 /** A command waits no longer for the answer, once a day. */
 const TIMEOUT = 1000;
@@ -36,7 +36,7 @@ export async function startUpdateNotice(
   let latest = known.latest;
   let answered = Promise.resolve();
   if (!(now() - known.checked < DAY && known.checked <= now())) {
-    // written first: a registry that does not answer is asked once a day, too
+    // written first: a server that does not answer is asked once a day, too
     if (!(await remember(path, { checked: now(), latest }))) return async () => {};
     answered = newest(address, AbortSignal.timeout(TIMEOUT)).then(
       async (found) => {
@@ -91,8 +91,8 @@ async function newest(address: string, signal: AbortSignal): Promise<string> {
     redirect: "error",
     headers: { accept: "application/json" },
   });
-  const { version } = (await response.json()) as Record<string, unknown>;
-  return versionOf(version);
+  const { tag_name: tag } = (await response.json()) as Record<string, unknown>;
+  return versionOf(typeof tag === "string" ? tag.replace(/^v/, "") : tag);
 }
 
 function isNewer(found: string, own: string): boolean {
