@@ -199,13 +199,13 @@ describe("places of the files", () => {
     ["win32", {}, "C:\\Users\\a", "C:\\Users\\a\\.config\\requant\\config.json"],
     ["linux", {}, "", undefined],
   ] as const)("%s %j", (platform, environment, home, file) => {
-    const folder = platform === "win32" ? "D:\\work" : "/work";
+    const folder = platform === "win32" ? "D:\\work" : "/project";
     const places = configPlaces({ platform, environment, home, folder });
     expect(places).toEqual([
       ...(file === undefined ? [] : [{ owner: "user", path: file }]),
       {
         owner: "project",
-        path: platform === "win32" ? "D:\\work\\requant.config.json" : "/work/requant.config.json",
+        path: platform === "win32" ? "D:\\work\\requant.config.json" : "/project/requant.config.json",
       },
     ]);
   });

@@ -19,10 +19,9 @@ import { refuseLinkedFolderOut, refuseLinkOut } from "./links.ts";
 import { makeFolders } from "./make-folders.ts";
 import { ownerTag, tagIsStale } from "./owner.ts";
 import { keepPermissions, place, refuseIfExists, syncFolder } from "./placing.ts";
-import { fileIdentity, isAscii, otherSpelling, realPathOf } from "./same-file.ts";
 import { stageFile } from "./staged-file.ts";
 import { transfersOf } from "./transfers.ts";
-import { refuseWindowsName } from "./windows-names.ts";
+import { isZeros } from "./zeros.ts";
 
 export { asIoError } from "../system-error.ts";
 export { renameFile } from "./busy-files.ts";
@@ -139,7 +138,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   const stem = `.${basename(path).slice(0, 48)}.`;
   const temporary = join(folder, `${stem}${await ownerTag()}${temporarySuffix}`);
   let handle: FileHandle;
-  refuseWindowsName(basename(path), path);
+  await refuseName(basename(path), path);
   try {
     if (!overwrite) await refuseIfExists(path);
     await removeStale(folder, stem);
@@ -213,19 +212,6 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   };
 }
 
-/** Longer runs of zeros are not written: a hole in a file reads as zeros. */
-const zeros = Buffer.alloc(64 * 1024);
-
-/** Whether many bytes are all zeros. Other bytes are recognized by their first piece, so this check is cheap. */
-function isZeros(bytes: Uint8Array): boolean {
-  if (bytes.byteLength < zeros.byteLength) return false;
-  for (let start = 0; start < bytes.byteLength; start += zeros.byteLength) {
-    const piece = bytes.subarray(start, start + zeros.byteLength);
-    if (Buffer.compare(piece, zeros.subarray(0, piece.byteLength)) !== 0) return false;
-  }
-  return true;
-}
-
 /** Removes what killed processes left of the same file. */
 async function removeStale(folder: string, stem: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
@@ -267,7 +253,7 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   async function makeFile<T>(name: string, make: (full: string) => Promise<T>): Promise<T> {
     checkStorePath(name, path);
     const full = join(path, name);
-    refuseWindowsName(name, full);
+    await refuseName(name, full);
     try {
       await makeFolder(dirname(full));
       await refuseLinkedFolder(path, dirname(full));
@@ -294,13 +280,13 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   return {
     name: path,
     address: { kind: "directory", path, named },
-    realPath: (name) => realPathOf(name === undefined ? path : join(path, name)),
-    identity: (name) => fileIdentity(name === undefined ? path : join(path, name)),
+    realPath: async (name) => (await sameFile()).realPathOf(name === undefined ? path : join(path, name)),
+    identity: async (name) => (await sameFile()).fileIdentity(name === undefined ? path : join(path, name)),
     async open(name) {
       checkStorePath(name, path);
       const found = await openNamed(name);
       if (found !== undefined || isAscii(name)) return found;
-      const other = await otherSpelling(path, name);
+      const other = await (await sameFile()).otherSpelling(path, name);
       return other === undefined ? undefined : openNamed(other);
     },
     async list(folder) {
@@ -378,6 +364,21 @@ async function isFolder(path: string): Promise<boolean> {
     if (isMissing(cause)) return false;
     throw asIoError(cause, path, "find");
   }
+}
+
+/** Loaded when it is asked for: a command that only reads a file needs nothing of it. */
+function sameFile(): Promise<typeof import("./same-file.ts")> {
+  return import("./same-file.ts");
+}
+
+/** @throws IoError for a name that this system would not write as it is */
+async function refuseName(name: string, path: string): Promise<void> {
+  if (process.platform === "win32") (await import("./windows-names.ts")).refuseWindowsName(name, path);
+}
+
+/** Whether a name has one Unicode form alone. */
+function isAscii(name: string): boolean {
+  return /^[\u0020-\u007e]*$/.test(name);
 }
 
 /** Refuses to write through a link that leads out of the output directory. */

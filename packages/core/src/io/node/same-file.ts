@@ -38,11 +38,6 @@ export async function realPathOf(path: string): Promise<string> {
   }
 }
 
-/** Whether a name has one Unicode form alone. */
-export function isAscii(name: string): boolean {
-  return /^[\u0020-\u007e]*$/.test(name);
-}
-
 /**
  * The name of a file in a folder that differs from `name` in its Unicode form alone: an "é" is one character, or two in
  * names that macOS wrote. Undefined where there is none.
