@@ -5,6 +5,7 @@ import { experts, forward, type NormKind, norm } from "./blocks.ts";
 import { ComputeGraph, compute, type GraphTensor, input, rewrite } from "./compute-graph.ts";
 import { gatedDelta, selectiveScan, shortConvolution, stateSpace } from "./recurrent.ts";
 import type { LayerMemory, MemoryRules } from "./rules.ts";
+import { rwkvGraph } from "./rwkv.ts";
 
 /** A model as the graph needs it. */
 export interface GraphModel {
@@ -30,6 +31,13 @@ export function decoderGraph(model: GraphModel, options: GraphOptions): ComputeG
   const vocabulary = sizes.vocabulary;
   if (width === undefined || vocabulary === undefined) return undefined;
   if (rules.keepsNothing === true || shapes.size === 0) return undefined;
+  const shape = (layer: number, name: string) => shapes.get(`blk.${layer}.${name}`);
+  if (shape(0, "time_mix_a1.weight") !== undefined) {
+    const length = sizes.number("wkv.head_size");
+    return length === undefined || length < 1
+      ? undefined
+      : rwkvGraph({ width, tokens, vocabulary, layers: layers.length, length, shape });
+  }
   if (![...shapes.keys()].every(isDescribed)) return undefined;
   const kind: NormKind =
     sizes.number("attention.layer_norm_rms_epsilon") !== undefined || rules.normsWithoutMean === true
