@@ -107,7 +107,7 @@ const topics: Readonly<Record<string, Topic>> = {
           ],
           [
             "updateNotice",
-            "true, in the user's file only: say when there is a newer version, asked of the npm registry at most once a day; default: false",
+            "true, in the user's file only: say when there is a newer version, asked of GitHub at most once a day; default: false",
           ],
           [
             "refused",

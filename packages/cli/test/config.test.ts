@@ -213,7 +213,7 @@ describe("places of the files", () => {
 
 describe("the notice of a newer version", () => {
   let asked = 0;
-  let answer: unknown = { version: "9.8.7" };
+  let answer: unknown = { tag_name: "v9.8.7" };
   let server: Server;
   let address = "";
   let time = 1e12;
@@ -223,7 +223,7 @@ describe("the notice of a newer version", () => {
     asked = 0;
     err = "";
     time = 1e12;
-    answer = { version: "9.8.7" };
+    answer = { tag_name: "v9.8.7" };
     server = createServer((_, response) => {
       asked += 1;
       response.end(typeof answer === "string" ? answer : JSON.stringify(answer));
@@ -282,7 +282,7 @@ describe("the notice of a newer version", () => {
   });
 
   it("prints nothing of an answer that is no version", async () => {
-    for (const wrong of ["<html>", { version: "9.9.9\u001b[2J" }, { version: 9 }, []]) {
+    for (const wrong of ["<html>", { tag_name: "v9.9.9\u001b[2J" }, { tag_name: 9 }, []]) {
       answer = wrong;
       await run();
       time += 25 * 60 * 60 * 1000;
@@ -290,7 +290,7 @@ describe("the notice of a newer version", () => {
     expect({ asked, err }).toEqual({ asked: 4, err: "" });
   });
 
-  it("says nothing where no registry answers", async () => {
+  it("says nothing where no server answers", async () => {
     server.close();
     await run();
     expect({ asked, err }).toEqual({ asked: 0, err: "" });

@@ -56,6 +56,7 @@ export const minicpm: Architecture = {
 export const minicpm3: Architecture = {
   ...minicpm,
   name: "minicpm3",
+  memory: { expandsLatent: true },
   classes: ["MiniCPM3ForCausalLM"],
   modelType: "minicpm3",
   parameters: [

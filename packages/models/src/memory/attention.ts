@@ -86,9 +86,9 @@ export function attention(
   positions: GraphTensor,
 ): GraphTensor {
   const { width, tokens, heads, keyHeads, keyLength, valueLength, fused, gated, normed, rotated } = sizes;
-  const query = [keyLength, heads, tokens];
-  const key = [keyLength, keyHeads, tokens];
-  const value = [valueLength, keyHeads, tokens];
+  const query: HeadSizes = [keyLength, heads, tokens];
+  const key: HeadSizes = [keyLength, keyHeads, tokens];
+  const value: HeadSizes = [valueLength, keyHeads, tokens];
   const both = fused
     ? compute([keyLength * heads + (keyLength + valueLength) * keyHeads, tokens], [source])
     : undefined;
@@ -103,6 +103,23 @@ export function attention(
   const k = place(key, project(key));
   const v = project(value);
   const gate = doubled === undefined ? undefined : compute([keyLength * heads, tokens], [part(doubled)]);
+  const attended = attend(graph, { q, k, v }, { query, key, value }, cache);
+  const open =
+    gate === undefined
+      ? attended
+      : rewrite([valueLength * heads, tokens], attended, rewrite([valueLength * heads, tokens], gate));
+  return compute([width, tokens], [open]);
+}
+
+type HeadSizes = readonly [length: number, heads: number, tokens: number];
+
+/** Keys and values into the cache, and the weighted sums of the values. */
+function attend(
+  graph: ComputeGraph,
+  { q, k, v }: Readonly<Record<"q" | "k" | "v", GraphTensor>>,
+  { query, key, value }: Readonly<Record<"query" | "key" | "value", HeadSizes>>,
+  cache: CacheInputs,
+): GraphTensor {
   const [turnedQ, turnedK, turnedV] = [
     turn(q, cache.keyTurn, query),
     turn(k, cache.keyTurn, key),
@@ -112,12 +129,35 @@ export function attention(
   for (const one of [turnedQ, ...rest]) graph.expand(one);
   graph.expand(store(part(turnedK), cache.keyCells));
   graph.expand(store(part(turnedV), cache.valueCells));
-  const flat = [valueLength * heads, tokens];
+  const [, heads, tokens] = query;
+  const flat = [value[0] * heads, tokens];
   const scores = compute(flat, [part(part(turnedQ)), cache.mask]);
   graph.expand(scores);
-  const attended = turn(view(scores, flat), cache.valueTurn, flat);
-  const open = gate === undefined ? attended : rewrite(flat, attended, rewrite(flat, gate));
-  return compute([width, tokens], [open]);
+  return turn(view(scores, flat), cache.valueTurn, flat);
+}
+
+/** Keys and values of all heads out of a compressed one (src/models/minicpm3.cpp). */
+export function expandedAttention(
+  graph: ComputeGraph,
+  source: GraphTensor,
+  { width, tokens, heads, queryRank, keyRank, turned, keyLength, valueLength }: LatentSizes,
+  cache: CacheInputs,
+  positions: GraphTensor,
+): GraphTensor {
+  const ranked = norm("rms", [queryRank ?? 0, tokens], compute([queryRank ?? 0, tokens], [source]));
+  const query: HeadSizes = [keyLength, heads, tokens];
+  const value: HeadSizes = [valueLength, heads, tokens];
+  const projected = view(compute(query, [ranked]), query);
+  const compressed = compute([keyRank + turned, tokens], [source]);
+  const latent = norm("rms", [keyRank, tokens], part(compressed));
+  const unturned = keyLength - turned;
+  const both = compute([(unturned + valueLength) * heads, tokens], [latent]);
+  const v = compute(value, [part(both)]);
+  const q = rewrite(query, projected, positions);
+  const turnedKey = compute([turned, 1, tokens], [part(compressed), positions]);
+  const k = compute(query, [part(both), compute([turned, heads, tokens], [turnedKey])]);
+  const attended = attend(graph, { q, k, v }, { query, key: query, value }, cache);
+  return compute([width, tokens], [attended]);
 }
 
 export interface LatentSizes {

@@ -1,10 +1,12 @@
 /** The graph that llama.cpp builds for a batch of tokens (src/models): one block after another, and the outputs. */
 import { headLengths, headsOfKeys, isLatent, rotated, type Sizes } from "../llama-cpp/sizes.ts";
-import { attention, type CacheInputs, cacheInputs, latentAttention } from "./attention.ts";
+import { attention, type CacheInputs, cacheInputs, expandedAttention, latentAttention } from "./attention.ts";
 import { experts, forward, type NormKind, norm } from "./blocks.ts";
 import { ComputeGraph, compute, type GraphTensor, input, rewrite } from "./compute-graph.ts";
+import { isDescribed } from "./described.ts";
 import { gatedDelta, selectiveScan, shortConvolution, stateSpace } from "./recurrent.ts";
 import type { LayerMemory, MemoryRules } from "./rules.ts";
+import { rwkvGraph } from "./rwkv.ts";
 
 /** A model as the graph needs it. */
 export interface GraphModel {
@@ -30,6 +32,13 @@ export function decoderGraph(model: GraphModel, options: GraphOptions): ComputeG
   const vocabulary = sizes.vocabulary;
   if (width === undefined || vocabulary === undefined) return undefined;
   if (rules.keepsNothing === true || shapes.size === 0) return undefined;
+  const shape = (layer: number, name: string) => shapes.get(`blk.${layer}.${name}`);
+  if (shape(0, "time_mix_a1.weight") !== undefined) {
+    const length = sizes.number("wkv.head_size");
+    return length === undefined || length < 1
+      ? undefined
+      : rwkvGraph({ width, tokens, vocabulary, layers: layers.length, length, shape });
+  }
   if (![...shapes.keys()].every(isDescribed)) return undefined;
   const kind: NormKind =
     sizes.number("attention.layer_norm_rms_epsilon") !== undefined || rules.normsWithoutMean === true
@@ -55,6 +64,7 @@ export function decoderGraph(model: GraphModel, options: GraphOptions): ComputeG
   let result = norm(kind, row, hidden);
   if (rules.choosesRows === "after norm") result = choose(graph.output(result));
   graph.output(result);
+  if (rules.expandsLatent === true) result = rewrite(row, result);
   graph.expand(graph.output(compute([vocabulary, tokens], [result])));
   return graph;
 }
@@ -207,6 +217,14 @@ class LayerBuilder {
     }
     const [keyLength, valueLength] = headLengths(sizes, memory.isWindowed);
     const shared = headsOfKeys(sizes, memory.layer);
+    if (this.#shape(memory, "attn_kv_b.weight") !== undefined) {
+      const queryRank = this.#shape(memory, "attn_q_a.weight")?.at(-2);
+      const [keyRank, turned] = [sizes.number("attention.kv_lora_rank"), rotated(sizes)];
+      if (rules.expandsLatent !== true || !queryRank || !keyRank || !turned || !keyLength || !valueLength)
+        return undefined;
+      const latent = { ...common, queryRank, keyRank, turned, keyLength, valueLength };
+      return expandedAttention(this.#graph, source, latent, cache, this.#positions);
+    }
     if (memory.cache === undefined || keyLength === undefined || valueLength === undefined) return undefined;
     const plain = {
       ...common,
@@ -258,21 +276,6 @@ class LayerBuilder {
       });
     return undefined;
   }
-}
-
-/** Tensors of a layer that the blocks here have. */
-const DESCRIBED: ReadonlySet<string> = new Set(
-  `attn_norm attn_norm_2 attn_q attn_k attn_v attn_qkv attn_output attn_q_norm attn_k_norm attn_sinks attn_gate post_attention_norm
-  attn_q_a attn_q_a_norm attn_q_b attn_kv_a_mqa attn_kv_a_norm attn_k_b attn_v_b ffn_norm post_ffw_norm ffn_gate ffn_up
-  ffn_down ffn_gate_inp exp_probs_b ffn_gate_exps ffn_up_exps ffn_down_exps ffn_gate_up_exps ffn_gate_shexp ffn_up_shexp
-  ffn_down_shexp ffn_gate_inp_shexp shortconv.conv shortconv.in_proj shortconv.out_proj ssm_in ssm_conv1d ssm_dt ssm_a
-  ssm_x ssm_dt_norm ssm_b_norm ssm_c_norm ssm_d ssm_norm ssm_out ssm_beta ssm_alpha rope_freqs`.split(/\s+/),
-);
-const LAYER = /^blk\.\d+\.(.+?)(?:\.weight|\.bias)?$/;
-
-function isDescribed(name: string): boolean {
-  const [, own] = LAYER.exec(name) ?? [];
-  return own === undefined || own.startsWith("nextn.") || DESCRIBED.has(own);
 }
 
 /** No model uses more experts for a token. */

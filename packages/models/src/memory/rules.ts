@@ -44,6 +44,8 @@ export interface MemoryRules {
   readonly rotates?: (sizes: Sizes, layer: LayerMemory) => boolean;
   /** Which sums name what they are added to first: those after the forward half, or those after attention as well. */
   readonly residualFirst?: "forward" | "both";
+  /** True where compressed keys are expanded before they are kept, and the last norm is scaled. */
+  readonly expandsLatent?: true;
   /** True where norms have no mean although the file names their number as if they had. */
   readonly normsWithoutMean?: true;
   /** True where the output of the last layer is kept for drafts of further tokens. */

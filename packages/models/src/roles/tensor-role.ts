@@ -32,6 +32,9 @@ const HEAD =
 /** Modules whose `gate` is a router: its few outputs decide which expert runs. */
 const HAS_ROUTER = /(?:mlp|block_sparse_moe|feed_forward|moe|mixer)$/;
 
+/** A router of a layer itself: Mistral's own checkpoints. */
+const LAYER_ROUTER = /^layers\.\d{1,6}\.gate\.weight$/;
+
 /** By the module's own name; the first that fits. A module that fits none is linear. */
 const BY_MODULE: readonly (readonly [role: TensorRole, own: RegExp])[] = [
   ["norm", /norm/],
@@ -54,6 +57,7 @@ export function tensorRole(name: string): TensorRole {
   if (last === "weight") modules.pop();
   if (HEAD.test(name)) return "head";
   if (OUTER_EMBEDDING.test(name)) return "embedding";
+  if (LAYER_ROUTER.test(name)) return "router";
   const [parent = "", own = ""] = [modules.at(-2), modules.at(-1)];
   const role = BY_MODULE.find(([, pattern]) => pattern.test(own))?.[0];
   if (role !== undefined) return role;
