@@ -83,9 +83,9 @@ describe("a tarball is refused", () => {
 });
 
 describe("the quick start of the README", () => {
-  it("is the block that opens model.gguf", () => {
-    expect(librarySnippet('```sh\na\n```\n\n```ts\nawait fileSource("model.gguf");\n```\n')).toBe(
-      'await fileSource("model.gguf");\n',
+  it("is the block that uses a package", () => {
+    expect(librarySnippet('```sh\na\n```\n\n```ts\nimport { readGguf } from "@requant/gguf";\n```\n')).toBe(
+      'import { readGguf } from "@requant/gguf";\n',
     );
     expect(() => librarySnippet("```ts\nlet a;\n```\n")).toThrow(/README\.md has no block/);
   });

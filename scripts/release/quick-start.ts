@@ -69,14 +69,12 @@ export function commandQuickStart(at: Runtime, project: string, model: string): 
   requant(1, "verify", "model", "model.gguf");
 }
 
-/** The first block of TypeScript in a README that opens model.gguf. */
+/** The first block of TypeScript in a README that uses a package. */
 export function librarySnippet(readme: string): string {
   const blocks = readme.split("```ts\n").map((text) => text.split("```\n")[0] ?? "");
-  const found = blocks.slice(1).find((code) => code.includes('fileSource("model.gguf")'));
+  const found = blocks.slice(1).find((code) => code.includes('from "@requant/'));
   if (found === undefined)
-    throw new Error(
-      'README.md has no block of TypeScript with fileSource("model.gguf"), which a release runs.',
-    );
+    throw new Error("README.md has no block of TypeScript that imports a package, which a release runs.");
   return found;
 }
 
