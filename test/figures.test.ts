@@ -35,6 +35,9 @@ const facts: Readonly<Record<string, readonly Fact[]>> = {
   "docs/fleet.md": [
     ["256 MB", ledger, "CHECKPOINT_BYTE_LENGTH = 256 * 1024 * 1024"],
     ["15 seconds", ledger, "CHECKPOINT_INTERVAL = 15_000"],
+    ["8 MiB", "packages/cli/src/s3/multipart.ts", "SMALLEST_PART = 8 * MiB"],
+    ["2e-6", "packages/convert/test/measure/slices.test.ts", "toBeLessThan(2e-6)"],
+    ["250MB", fleet, "PART_BYTE_LENGTH = 150_000_000"], // less than two parts
     ["4096 bytes", "docs/fleet.md", "the same page of 4096 bytes"], // a page of memory on most machines
     ["150 MB", fleet, "PART_BYTE_LENGTH = 150_000_000"],
     ["60 MB", fleet, "THREAD_BYTE_LENGTH = 60_000_000"],
@@ -52,9 +55,13 @@ const facts: Readonly<Record<string, readonly Fact[]>> = {
     ["1 MiB", "packages/models/test/memory.test.ts", "MEBIBYTE"],
     ["2 %", "packages/models/test/memory.test.ts", "TOLERANCE = 0.02"],
   ],
+  "docs/platforms.md": [
+    ["255 bytes", "packages/core/src/io/working-names.ts", "under the usual limit of 255"],
+    ["15 seconds", "packages/core/src/io/node/lock.ts", "touchInterval = 15_000"],
+  ],
   "docs/remote.md": [
-    ["8 MiB", "packages/cli/src/s3/upload-file.ts", "SMALLEST_PART = 8 * MiB"],
-    ["10,000 parts", "packages/cli/src/s3/upload-file.ts", "MOST_PARTS = 10_000"],
+    ["8 MiB", "packages/cli/src/s3/multipart.ts", "SMALLEST_PART = 8 * MiB"],
+    ["10,000 parts", "packages/cli/src/s3/multipart.ts", "MOST_PARTS = 10_000"],
   ],
   "docs/several-targets.md": [band],
   "docs/web.md": [

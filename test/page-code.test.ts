@@ -49,6 +49,14 @@ const reasons: Readonly<Record<string, string>> = {
     "it is slow; kjv-calibrated.test.ts runs such commands",
   "docs/fleet.md requant convert /shared/model /shared/out/model.gguf --to q4_k_m --plan-out /shared/plan.json":
     "it needs a shared folder; parts.test.ts runs such commands",
+  "docs/fleet.md requant convert s3://bucket/model s3://bucket/out/model.gguf --to q4_k_m --plan-out plan.json":
+    "it needs a server; s3-parts.test.ts runs such commands",
+  "docs/fleet.md requant calibrate /shared/model --text /shared/text.txt -o /shared/stats.safetensors --plan-out /shared/plan.json":
+    "it needs a shared folder; statistics-parts.test.ts runs such commands",
+  "docs/reporting.md requant doctor ./model --report report.json":
+    "its files are examples; report.test.ts runs such commands",
+  "CONTRIBUTING.md REQUANT_DOCS_BASE=/v1.2.3/ pnpm run docs   # for a release":
+    "it builds the site; docs-site.test.ts looks at one",
   "docs/fleet.md export REDIS_URL=rediss://user:password@redis.example:6380":
     "it needs a server; fleet.test.ts runs such commands",
   "docs/remote.md requant convert ./Llama-3.2-1B hf:me/Llama-3.2-1B-GGUF --to gguf:q4_k_m":
