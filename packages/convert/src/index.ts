@@ -113,6 +113,7 @@ export {
   collectStatistics,
 } from "./measure/collect-statistics.ts";
 export { decoderSource } from "./measure/decoder-source.ts";
+export type { DescribedText } from "./measure/described-statistics.ts";
 export {
   type EvaluateModelsOptions,
   evaluateModels,
@@ -259,8 +260,9 @@ export {
   type PartReport,
   type PlanParts,
 } from "./run/parts/plan-parts.ts";
-export { type GuideFile, LONGEST_SAVED_PLAN } from "./run/parts/saved-document.ts";
+export { type GuideFile, LONGEST_SAVED_PLAN, type SavedSource } from "./run/parts/saved-document.ts";
 export {
+  type PlannedUpload,
   parseSavedPlan,
   type SavedPlan,
   type SavedPlanContent,

@@ -50,7 +50,7 @@ export type { ByteSink } from "./io/sink.ts";
 export { sliceSource } from "./io/slice.ts";
 export type { ByteSource } from "./io/source.ts";
 export type { StagedAddress, StagedBytes, StagedFile, StageOptions } from "./io/staging.ts";
-export type { PlainUrlOptions, ReadStore, StoreAddress, WriteStore } from "./io/store.ts";
+export type { FileIdentity, PlainUrlOptions, ReadStore, StoreAddress, WriteStore } from "./io/store.ts";
 export { checkStorePath } from "./io/store-path.ts";
 export type { UploadedFile } from "./io/upload.ts";
 export { shownUrl, type UrlOptions, type UrlStoreOptions, urlSource, urlStore } from "./io/url.ts";

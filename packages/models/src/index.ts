@@ -102,7 +102,13 @@ export {
   projectorToHf,
 } from "./projectors/convert.ts";
 export { findProjector, projectors } from "./projectors/index.ts";
-export type { Projector, ProjectorParameter, ProjectorSettings } from "./projectors/projector.ts";
+export type {
+  ComputedTensor,
+  Encoder,
+  Projector,
+  ProjectorParameter,
+  ProjectorSettings,
+} from "./projectors/projector.ts";
 export {
   isEmbeddingOrHead,
   isHead,
@@ -118,6 +124,7 @@ export {
   isRowSelection,
   type JoinedInput,
   type NamedMap,
+  type PositionsInput,
   plannedSources,
   rowOrderSchema,
   type StoredInput,

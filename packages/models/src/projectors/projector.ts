@@ -41,8 +41,11 @@ export interface Encoder {
 
 /** A tensor that no checkpoint stores: it is computed from the settings. */
 export interface ComputedTensor {
+  /** In the GGUF. */
   readonly name: string;
+  /** Slowest dimension first. */
   readonly shape: (settings: ProjectorSettings) => readonly number[];
+  /** What its values are computed from. */
   readonly input: (settings: ProjectorSettings) => WeightInput;
 }
 
