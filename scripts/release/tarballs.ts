@@ -9,6 +9,7 @@ export interface Manifest {
   readonly version: string;
   readonly private?: boolean;
   readonly bin?: Readonly<Record<string, string>>;
+  readonly man?: string | readonly string[];
   readonly exports: Readonly<Record<string, unknown>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
@@ -58,16 +59,16 @@ function readTarball(path: string): Tarball {
 }
 
 /** What a package may consist of. */
-const ALLOWED = /^(dist\/|README\.md$|LICENSE$|package\.json$|CHANGELOG\.md$)/;
+const ALLOWED = /^(dist\/|man\/[a-z-]+\.1$|README\.md$|LICENSE$|package\.json$|CHANGELOG\.md$)/;
 const SOURCES = /(^|\/)(src|test|tests|assembly|fixtures)\/|\.test\.|(?<!\.d)\.[cm]?ts$|\.tsx$/;
 
-/** All files that the exports and the command of a package name. */
-function namedFiles({ exports, bin = {} }: Manifest): string[] {
+/** All files that the exports, the command and the manual page of a package name. */
+function namedFiles({ exports, bin = {}, man = [] }: Manifest): string[] {
   const targets = (value: unknown): string[] => {
     if (typeof value === "string") return [value];
     return typeof value === "object" && value !== null ? Object.values(value).flatMap(targets) : [];
   };
-  return [...targets(exports), ...Object.values(bin)].map((path) => path.replace(/^\.\//, ""));
+  return [...targets(exports), ...targets(bin), ...targets(man)].map((path) => path.replace(/^\.\//, ""));
 }
 
 /** What is wrong with a tarball, in sentences. `versions`: those of all packages of this release. */
