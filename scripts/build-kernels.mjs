@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, "..");
 const KIB = 1024;
 const ranges = {
   convert: [KIB / 2, KIB],
-  core: [1 * KIB, 32 * KIB],
+  core: [1 * KIB, 8 * KIB],
   gguf: [32 * KIB, 384 * KIB],
   gptq: [384 * KIB, 416 * KIB],
   awq: [416 * KIB, 448 * KIB],
@@ -24,12 +24,17 @@ const ranges = {
   bitsandbytes: [504 * KIB, 512 * KIB],
 };
 
+/** A second module of a package in the shared memory, which has a range of its own, too. */
+const seconds = {
+  core: { entry: "hidden-index", range: [8 * KIB, 32 * KIB], file: "hidden-kernels", flags: [] },
+};
+
 /**
  * Modules with a memory of their own, beside or in place of their package's kernels: the solver's, and those of the forward
  * pass, whose memory threads share. `files`: what is made, with further features.
  */
 const ownMemories = {
-  core: { entry: "solve-index", range: ranges.core, files: { "solve-kernels": [] } },
+  core: { entry: "solve-index", range: [1 * KIB, 32 * KIB], files: { "solve-kernels": [] } },
   calibrate: {
     entry: "index",
     range: [1 * KIB, 16 * KIB],
@@ -41,6 +46,7 @@ const ownMemories = {
 async function buildAll(name) {
   if (ranges[name] !== undefined)
     await build(name, { entry: "index", range: ranges[name], file: "kernels", flags: [] });
+  if (seconds[name] !== undefined) await build(name, seconds[name]);
   const { entry, range, files = {}, sharedPages } = ownMemories[name] ?? {};
   for (const [file, features] of Object.entries(files)) {
     const flags = features.flatMap((feature) => ["--enable", feature]);

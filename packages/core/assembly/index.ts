@@ -8,10 +8,6 @@ export { dequantizeNibbles } from "./nibbles";
 export { searchSteps } from "./grid-search";
 export { dequantizeGrid, orOfBytes, parameterFacts, roundToHalf } from "./grid";
 export { dequantizeLevels } from "./levels";
-export { fitHiddenGroups } from "./hidden-step";
-export { sumFits } from "./sum-fits";
-export { fitE2m1Groups } from "./hidden-e2m1";
-export { distinctMagnitudes, placeMarks } from "./distinct-magnitudes";
 
 /** The first address after this module's constants. */
 export function staticEnd(): usize {

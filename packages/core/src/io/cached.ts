@@ -93,6 +93,7 @@ export function cachedSource(source: ByteSource, options: CacheOptions = {}): By
   return {
     name,
     byteLength,
+    version: source.version,
     async read(start, end) {
       checkRange(name, byteLength, start, end);
       const target = new Uint8Array(end - start);

@@ -79,6 +79,7 @@ export function coalescedSource(source: ByteSource, options: CoalesceOptions = {
   return {
     name,
     byteLength,
+    version: source.version,
     async read(start, end) {
       checkRange(name, byteLength, start, end);
       return enqueue(start, end, undefined);

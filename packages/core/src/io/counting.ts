@@ -23,6 +23,7 @@ export function countingSource(source: ByteSource): CountingSource {
   return {
     name: source.name,
     byteLength: source.byteLength,
+    version: source.version,
     get reads() {
       return reads;
     },

@@ -68,6 +68,7 @@ export function readAheadSource(source: ByteSource, options: ReadAheadOptions = 
   return {
     name,
     byteLength,
+    version: source.version,
     async read(start, end) {
       checkRange(name, byteLength, start, end);
       const target = new Uint8Array(end - start);

@@ -2,9 +2,4 @@
 import { wasm } from "../generated/kernels.ts";
 import { type KernelModule, kernelModule } from "./module.ts";
 
-/** Magnitudes of bf16, of which the kernel marks those that it has seen. */
-const BFLOATS = 2 ** 15;
-
-export const coreKernels: KernelModule = /* @__PURE__ */ kernelModule(wasm, {
-  distinctMagnitudes: { export: { isTold: "placeMarks" }, make: () => new Uint8Array(BFLOATS) },
-});
+export const coreKernels: KernelModule = /* @__PURE__ */ kernelModule(wasm);
