@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig } from "tsup";
 import { directImports } from "../../scripts/direct-imports.ts";
@@ -40,6 +40,16 @@ const command = defineConfig({
   },
   esbuildPlugins: [
     directImports(resolve("..")),
+    {
+      // of the manifest, the command needs to know its version alone
+      name: "version-only",
+      setup(build) {
+        build.onLoad({ filter: /[\\/]packages[\\/]cli[\\/]package\.json$/ }, ({ path }) => {
+          const { version } = JSON.parse(readFileSync(path, "utf8")) as { version: string };
+          return { contents: JSON.stringify({ version }), loader: "json" };
+        });
+      },
+    },
     {
       name: "licence-notices",
       setup(build) {
