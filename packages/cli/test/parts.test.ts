@@ -18,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { layerInputs, statisticsStore } from "../../convert/test/calibration-inputs.ts";
 import { main } from "../src/main.ts";
 import { requant } from "./run.ts";
+import { honest, serveFiles } from "./serving.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const hf = join(root, "fixtures/kjv/hf");
@@ -207,6 +208,36 @@ describe("a plan of a source", () => {
     expect(status).toBe(2);
     expect(err).toContain("has changed since the plan was saved");
     expect(err).toContain(name);
+  });
+});
+
+describe("a plan of a source on a server", () => {
+  it("is refused when the server's file has changed, and made when it has not", async () => {
+    const files = new Map(
+      readdirSync(hf).map((name) => [`/${name}`, new Uint8Array(readFileSync(join(hf, name)))]),
+    );
+    let etag = '"one"';
+    const server = await serveFiles(
+      (path) => files.get(path),
+      (asked, response, bytes, count) => {
+        const writeHead = response.writeHead.bind(response);
+        response.writeHead = ((status: number, headers: object) =>
+          writeHead(status, { ...headers, etag })) as typeof response.writeHead;
+        honest(asked, response, bytes, count);
+      },
+    );
+    try {
+      const [output, plan] = [at("served.gguf"), at("served.json")];
+      await requant("convert", server.url, output, "--to", "q8_0", "--plan-out", plan, "--quiet");
+      expect((await requant("run", plan, "--part", "1/2")).status).toBe(0);
+      etag = '"two"';
+      const { status, err } = await requant("run", plan, "--part", "2/2");
+      expect(status).toBe(2);
+      expect(err).toContain("has changed since the plan was saved");
+      expect(existsSync(output)).toBe(false);
+    } finally {
+      server.close();
+    }
   });
 });
 

@@ -7,6 +7,7 @@ import {
   memorySink,
   memorySource,
   memoryStore,
+  readAheadSource,
   readChunks,
   sliceSource,
   UsageError,
@@ -93,6 +94,12 @@ describe.each(Object.entries(kinds))("%s source", (_, make) => {
   test("refuses to fill a target past the end", async () => {
     await expect(make().readInto(new Uint8Array(2), 999)).rejects.toMatchObject({ code: "IO", offset: 999 });
   });
+});
+
+test("sources around another one have its version", () => {
+  const inner: ByteSource = { ...memorySource(bytes), version: '"one"' };
+  const around = [cachedSource(inner), coalescedSource(inner), readAheadSource(inner), countingSource(inner)];
+  expect(around.map(({ version }) => version)).toEqual(around.map(() => '"one"'));
 });
 
 describe("cachedSource", () => {
