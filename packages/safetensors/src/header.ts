@@ -121,7 +121,10 @@ function explainStart(start: Uint8Array, length: bigint, fileByteLength: number,
       "web-page",
     );
   }
-  if (text.startsWith("PK\u0003\u0004") || start[0] === 0x80) {
+  // a pickle's mark and its protocol; a header's length may begin with the same bytes, but then its JSON follows
+  const [mark, protocol = 0] = start;
+  const isPickle = mark === 0x80 && protocol >= 2 && protocol <= 5 && start[8] !== 0x7b;
+  if (text.startsWith("PK\u0003\u0004") || isPickle) {
     return fault(
       "The file is a PyTorch pickle, not safetensors.",
       "Convert it to safetensors where you trust it.",

@@ -28,6 +28,18 @@ const tensorsArbitrary = fc.uniqueArray(
 const byteLengthOf = ({ shape, encoding }: { shape: readonly number[]; encoding: string }): number =>
   (shape.reduce((product, size) => product * size, 1) * (dtypeBits[encoding] ?? 0)) / 8;
 
+describe("a file that is cut off in its header", () => {
+  it.each([
+    ["640 bytes long, whose length begins as a pickle does", 640],
+    ["of 3200 bytes, whose length begins with a pickle's mark", 3200],
+  ])("%s, is no pickle", (_, byteLength) => {
+    const bytes = new Uint8Array(100).fill(0x20);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(byteLength), true);
+    bytes[8] = 0x7b;
+    expect(() => parseHeader(bytes)).toThrow(`The header length is ${byteLength}, but the file has only 100`);
+  });
+});
+
 describe("layout", () => {
   it("is the same after parsing, and follows the official rules", () => {
     fc.assert(
