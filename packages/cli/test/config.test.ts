@@ -1,5 +1,6 @@
 /** Defaults from files. Oracle: what the commands do and say with the same options on the command line. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -177,11 +178,34 @@ describe("defaults from files", () => {
 
   it("a file in place of a folder, and a folder in place of the file", async () => {
     mkdirSync(projectFile);
-    expect(await requant("plan", hf, "--to", "q8_0")).toMatchObject({ status: 4 });
+    expect(await requant("plan", hf, "--to", "q8_0")).toMatchObject({ status: 2 });
     rmSync(projectFile, { recursive: true });
     rmSync(user, { recursive: true });
     write(user, "");
     expect(await requant("plan", hf, "--to", "q8_0")).toMatchObject({ status: 0 });
+  });
+});
+
+describe.skipIf(process.platform === "win32")("what is no regular file is refused at once", () => {
+  it.each([
+    ["a pipe", () => execFileSync("mkfifo", [projectFile])],
+    ["a link to a device without an end", () => symlinkSync("/dev/zero", projectFile)],
+  ])("%s", async (_, make) => {
+    make();
+    const { status, err } = await requant("name", "a", "--json");
+    const { error } = JSON.parse(err);
+    expect({ status, message: error.message, path: error.path }).toEqual({
+      status: 2,
+      message: "The file of defaults is not a regular file.",
+      path: projectFile,
+    });
+    expect((await requant("name", "a", "--no-config")).status).toBe(1);
+  });
+
+  it("a link to a regular file is read", async () => {
+    write(join(root, "elsewhere.json"), { to: "gguf:q8_0" });
+    symlinkSync(join(root, "elsewhere.json"), projectFile);
+    expect((await planned()).target).toBe("gguf:q8_0");
   });
 });
 
