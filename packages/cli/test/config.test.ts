@@ -5,7 +5,9 @@ import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { buildProgram } from "../src/args.ts";
 import { configPlaces } from "../src/config/places.ts";
+import { whyRefused } from "../src/config/rules.ts";
 import { startUpdateNotice } from "../src/update-notice.ts";
 import { requant } from "./run.ts";
 
@@ -31,6 +33,7 @@ afterEach(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
+const { signal } = new AbortController();
 const write = (path: string, config: unknown): void =>
   writeFileSync(path, typeof config === "string" ? config : JSON.stringify(config));
 
@@ -69,6 +72,32 @@ describe("defaults from files", () => {
       { option: "--pure", value: true, file: projectFile },
     ]);
     expect((await requant("plan", hf, "--quiet")).err).toBe("");
+  });
+
+  it("are named even where a file says that a command is quiet", async () => {
+    write(userFile, { quiet: true });
+    write(projectFile, { to: "gguf:q8_0" });
+    expect((await requant("plan", hf)).err).toBe(
+      `requant: Defaults from ${userFile}: --quiet. --no-config leaves them out.\nrequant: Defaults from ${projectFile}: --to gguf:q8_0. --no-config leaves them out.\n`,
+    );
+    expect((await requant("plan", hf, "--quiet")).err).toBe("");
+  });
+
+  it("of a folder are those of a list alone: every other option is refused there", async () => {
+    const program = buildProgram({ out: { write: () => {} }, err: { write: () => {} } }, signal, () => {});
+    const names = new Set(
+      program.commands.flatMap(({ options }) =>
+        options.map(({ long }) => long?.replace(/^--(no-)?/, "") ?? ""),
+      ),
+    );
+    const allowed = [...names].filter((name) => whyRefused(name, "project") === undefined).sort();
+    expect(allowed.join(" ")).toBe(
+      "context dtype exact grids jobs keep-split kv leave-output max-size max-tensors memory metadata output-tensor parts pure samples seed shard-size slices target-bpw target-size tensor tensors to token-embedding vram window",
+    );
+    for (const name of ["abort", "set", "eos"]) expect(whyRefused(name, "user")).toBeDefined();
+    for (const name of ["quiet", "quick", "allow-requantize", "tolerance", "overwrite"]) {
+      expect(whyRefused(name, "user")).toBeUndefined();
+    }
   });
 
   it("leave a document without any as it is", async () => {
@@ -128,6 +157,14 @@ describe("defaults from files", () => {
       `The key "ui.host" may stand in the user's file only.`,
       /help config/,
     ],
+    [
+      "project",
+      { tolerance: "100%" },
+      `The key "tolerance" may stand in the user's file only.`,
+      /Move it there, or give it on the command line/,
+    ],
+    ["user", { abort: true }, 'The key "abort" belongs to one command line.', /give --abort/],
+    ["project", { finish: { abort: true } }, 'The key "finish.abort" belongs to one command line.', /abort/],
     [
       "project",
       { updateNotice: true },
