@@ -249,7 +249,10 @@ export {
   type OutputStore,
   refuseMixedModels,
   refuseOverlap,
+  refuseSourceFiles,
   refuseTaken,
+  type SourceFiles,
+  sourceFilesAt,
 } from "./run/outputs/store.ts";
 export { abandonParts, abandonShared } from "./run/parts/abandon-parts.ts";
 export { type PartNumber, refusePart } from "./run/parts/part-work.ts";
