@@ -143,6 +143,44 @@ describe("doctor --report", () => {
     expectNoSecret(out);
   });
 
+  it("keeps only words that are known: no free text of a setting, a class or a name", async () => {
+    const place = join(folder, "own-words");
+    cpSync(hf, place, { recursive: true });
+    const config = JSON.parse(readFileSync(join(place, "config.json"), "utf8"));
+    const own = {
+      architectures: ["AliceSmithForCausalLM", "LlamaForCausalLM"],
+      dtype: "hunter2",
+      hidden_act: "alicesecret",
+      model_type: "AliceModel",
+      rope_scaling: { rope_type: "Alice", factor: 2 },
+      "alice smith": 1,
+    };
+    writeFileSync(join(place, "config.json"), JSON.stringify({ ...config, torch_dtype: "bfloat16", ...own }));
+    const { out } = await requant("doctor", place, "--report", "-", "--quick");
+    expect(out).not.toMatch(/alice|hunter/i);
+    expect(out).toContain('["(hidden)","LlamaForCausalLM"]');
+    expect(out).toContain('"bfloat16"');
+
+    const path = join(folder, "own-words.gguf");
+    const tensor = "blk.0.john.smith@example.com.weight";
+    const { header, dataOffset, byteLength } = layoutGguf({
+      metadata: new Map([
+        ["general.architecture", text("alice")],
+        ["alice.block_count", { type: "u32", value: 1 }],
+        ["tokenizer.ggml.model", text("smith")],
+        ["tokenizer.ggml.pre", text("llama-bpe")],
+      ]),
+      tensors: [{ name: tensor, shape: [2, 2], encoding: "F32" }],
+    });
+    const bytes = new Uint8Array(dataOffset + byteLength);
+    bytes.set(header);
+    writeFileSync(path, bytes);
+    const gguf = await requant("doctor", path, "--report", "-", "--quick");
+    expect(gguf.out).not.toMatch(/alice|smith|john|example/i);
+    expect(gguf.out).toContain("(hidden).block_count");
+    expect(gguf.out).toContain('"llama-bpe"');
+  });
+
   it("has no byte of the address, its user, its password and its query", async () => {
     const server: Server = createServer((_, response) => {
       response.writeHead(404).end(phrase);

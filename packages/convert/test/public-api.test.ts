@@ -45,6 +45,7 @@ test("exports of @requant/convert", () => {
       "inspectModel",
       "isLossless",
       "isStatisticsPlan",
+      "knownModelWords",
       "listSizedTargets",
       "listTargets",
       "makePlan",
