@@ -59,7 +59,11 @@ export interface SourceFiles {
 /** The same for a place whose model may not open: all files there that models are made of. */
 export async function sourceFilesAt(origin: ModelLocation): Promise<SourceFiles> {
   const { store, file } = origin;
-  const names = ((await store.list()) ?? []).filter((name) => OF_A_MODEL.test(name) || WEIGHTS.test(name));
+  // a server's files are not replaced by one of this machine, and are not asked for
+  const isHere = store.realPath !== undefined || store.identity !== undefined;
+  const names = (isHere ? ((await store.list()) ?? []) : []).filter(
+    (name) => OF_A_MODEL.test(name) || WEIGHTS.test(name),
+  );
   const all = file === undefined ? names : [file, ...names];
   return { folder: store.name, files: all.map((name) => ({ name })), origin, hf: {} };
 }
