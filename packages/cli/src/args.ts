@@ -91,7 +91,11 @@ export function buildProgram(
         .flat()
         .filter((argument): argument is string => typeof argument === "string");
       const context: Context = { streams: { ...streams, defaults: taken }, signal, look, options };
-      for (const words of takenWords(taken)) tell(words, context);
+      // a file does not hide what it sets
+      const isQuiet = options.quiet === true && added.getOptionValueSource("quiet") !== "config";
+      for (const words of takenWords(taken)) {
+        tell(words, { streams, options: { ...options, quiet: isQuiet } });
+      }
       const notice = updateNotice
         ? await (await import("./update-notice.ts")).startUpdateNotice(context)
         : undefined;

@@ -111,7 +111,7 @@ const topics: Readonly<Record<string, Topic>> = {
           ],
           [
             "refused",
-            "secrets; options of one command line, such as --json and --output; in a folder's file also what replaces files, leaves out checks, or reaches a network, because the file may be a stranger's",
+            "secrets; options of one command line, such as --json, --abort and --output; in a folder's file, which may be a stranger's, all but the harmless ones: what replaces files, leaves out checks, reaches a network or hides messages may stand in the user's file only",
           ],
         ],
         look,

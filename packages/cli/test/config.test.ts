@@ -1,10 +1,13 @@
 /** Defaults from files. Oracle: what the commands do and say with the same options on the command line. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { buildProgram } from "../src/args.ts";
 import { configPlaces } from "../src/config/places.ts";
+import { whyRefused } from "../src/config/rules.ts";
 import { startUpdateNotice } from "../src/update-notice.ts";
 import { requant } from "./run.ts";
 
@@ -30,6 +33,7 @@ afterEach(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
+const { signal } = new AbortController();
 const write = (path: string, config: unknown): void =>
   writeFileSync(path, typeof config === "string" ? config : JSON.stringify(config));
 
@@ -68,6 +72,32 @@ describe("defaults from files", () => {
       { option: "--pure", value: true, file: projectFile },
     ]);
     expect((await requant("plan", hf, "--quiet")).err).toBe("");
+  });
+
+  it("are named even where a file says that a command is quiet", async () => {
+    write(userFile, { quiet: true });
+    write(projectFile, { to: "gguf:q8_0" });
+    expect((await requant("plan", hf)).err).toBe(
+      `requant: Defaults from ${userFile}: --quiet. --no-config leaves them out.\nrequant: Defaults from ${projectFile}: --to gguf:q8_0. --no-config leaves them out.\n`,
+    );
+    expect((await requant("plan", hf, "--quiet")).err).toBe("");
+  });
+
+  it("of a folder are those of a list alone: every other option is refused there", async () => {
+    const program = buildProgram({ out: { write: () => {} }, err: { write: () => {} } }, signal, () => {});
+    const names = new Set(
+      program.commands.flatMap(({ options }) =>
+        options.map(({ long }) => long?.replace(/^--(no-)?/, "") ?? ""),
+      ),
+    );
+    const allowed = [...names].filter((name) => whyRefused(name, "project") === undefined).sort();
+    expect(allowed.join(" ")).toBe(
+      "context dtype exact grids jobs keep-split kv leave-output max-size max-tensors memory metadata output-tensor parts pure samples seed shard-size slices target-bpw target-size tensor tensors to token-embedding vram window",
+    );
+    for (const name of ["abort", "set", "eos"]) expect(whyRefused(name, "user")).toBeDefined();
+    for (const name of ["quiet", "quick", "allow-requantize", "tolerance", "overwrite"]) {
+      expect(whyRefused(name, "user")).toBeUndefined();
+    }
   });
 
   it("leave a document without any as it is", async () => {
@@ -129,6 +159,14 @@ describe("defaults from files", () => {
     ],
     [
       "project",
+      { tolerance: "100%" },
+      `The key "tolerance" may stand in the user's file only.`,
+      /Move it there, or give it on the command line/,
+    ],
+    ["user", { abort: true }, 'The key "abort" belongs to one command line.', /give --abort/],
+    ["project", { finish: { abort: true } }, 'The key "finish.abort" belongs to one command line.', /abort/],
+    [
+      "project",
       { updateNotice: true },
       `The key "updateNotice" may stand in the user's file only.`,
       /Move it/,
@@ -177,11 +215,34 @@ describe("defaults from files", () => {
 
   it("a file in place of a folder, and a folder in place of the file", async () => {
     mkdirSync(projectFile);
-    expect(await requant("plan", hf, "--to", "q8_0")).toMatchObject({ status: 4 });
+    expect(await requant("plan", hf, "--to", "q8_0")).toMatchObject({ status: 2 });
     rmSync(projectFile, { recursive: true });
     rmSync(user, { recursive: true });
     write(user, "");
     expect(await requant("plan", hf, "--to", "q8_0")).toMatchObject({ status: 0 });
+  });
+});
+
+describe.skipIf(process.platform === "win32")("what is no regular file is refused at once", () => {
+  it.each([
+    ["a pipe", () => execFileSync("mkfifo", [projectFile])],
+    ["a link to a device without an end", () => symlinkSync("/dev/zero", projectFile)],
+  ])("%s", async (_, make) => {
+    make();
+    const { status, err } = await requant("name", "a", "--json");
+    const { error } = JSON.parse(err);
+    expect({ status, message: error.message, path: error.path }).toEqual({
+      status: 2,
+      message: "The file of defaults is not a regular file.",
+      path: projectFile,
+    });
+    expect((await requant("name", "a", "--no-config")).status).toBe(1);
+  });
+
+  it("a link to a regular file is read", async () => {
+    write(join(root, "elsewhere.json"), { to: "gguf:q8_0" });
+    symlinkSync(join(root, "elsewhere.json"), projectFile);
+    expect((await planned()).target).toBe("gguf:q8_0");
   });
 });
 

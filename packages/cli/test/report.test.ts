@@ -1,5 +1,15 @@
 /** The file of `doctor --report`. Oracle: the secrets that are planted in models, names, folders and the environment. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import { hostname, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
@@ -99,7 +109,7 @@ describe("doctor --report", () => {
     for (const architecture of ["llama", hubToken, `${user} ${phrase}`]) {
       writeFileSync(path, hostileGguf(architecture));
       const { status, out, err } = await requant("doctor", path, "--report", "-", "--to", "gguf:q8_0");
-      expect({ status, err }).toMatchObject({ status: 0 });
+      expect({ status, err }).toMatchObject({ status: 1 });
       expectNoSecret(out);
       const report = reportSchema.parse(JSON.parse(out));
       expect(report.model).toMatchObject({ format: "gguf", tensorCount: 4 });
@@ -129,8 +139,46 @@ describe("doctor --report", () => {
     writeFileSync(join(place, `${file}.bin`), phrase);
     writeFileSync(join(place, "chat_template.jinja"), `{{ "${phrase}" }}`);
     const { status, out } = await requant("doctor", place, "--report", "-", "--to", "q4_k_m");
-    expect(status).toBe(0);
+    expect(status).toBe(1);
     expectNoSecret(out);
+  });
+
+  it("keeps only words that are known: no free text of a setting, a class or a name", async () => {
+    const place = join(folder, "own-words");
+    cpSync(hf, place, { recursive: true });
+    const config = JSON.parse(readFileSync(join(place, "config.json"), "utf8"));
+    const own = {
+      architectures: ["AliceSmithForCausalLM", "LlamaForCausalLM"],
+      dtype: "hunter2",
+      hidden_act: "alicesecret",
+      model_type: "AliceModel",
+      rope_scaling: { rope_type: "Alice", factor: 2 },
+      "alice smith": 1,
+    };
+    writeFileSync(join(place, "config.json"), JSON.stringify({ ...config, torch_dtype: "bfloat16", ...own }));
+    const { out } = await requant("doctor", place, "--report", "-", "--quick");
+    expect(out).not.toMatch(/alice|hunter/i);
+    expect(out).toContain('["(hidden)","LlamaForCausalLM"]');
+    expect(out).toContain('"bfloat16"');
+
+    const path = join(folder, "own-words.gguf");
+    const tensor = "blk.0.john.smith@example.com.weight";
+    const { header, dataOffset, byteLength } = layoutGguf({
+      metadata: new Map([
+        ["general.architecture", text("alice")],
+        ["alice.block_count", { type: "u32", value: 1 }],
+        ["tokenizer.ggml.model", text("smith")],
+        ["tokenizer.ggml.pre", text("llama-bpe")],
+      ]),
+      tensors: [{ name: tensor, shape: [2, 2], encoding: "F32" }],
+    });
+    const bytes = new Uint8Array(dataOffset + byteLength);
+    bytes.set(header);
+    writeFileSync(path, bytes);
+    const gguf = await requant("doctor", path, "--report", "-", "--quick");
+    expect(gguf.out).not.toMatch(/alice|smith|john|example/i);
+    expect(gguf.out).toContain("(hidden).block_count");
+    expect(gguf.out).toContain('"llama-bpe"');
   });
 
   it("has no byte of the address, its user, its password and its query", async () => {
@@ -153,7 +201,7 @@ describe("doctor --report", () => {
     const path = join(folder, `${file}-broken.gguf`);
     writeFileSync(path, hostileGguf().subarray(0, 100));
     const { status, out } = await requant("doctor", path, "--report", "-");
-    expect(status).toBe(0);
+    expect(status).toBe(1);
     expectNoSecret(out);
     const { model, findings } = reportSchema.parse(JSON.parse(out));
     expect(model).toMatchObject({ error: { kind: "FormatError", code: "FORMAT" } });
@@ -210,6 +258,79 @@ describe("doctor --report", () => {
       status: 0,
       out: `${JSON.stringify({ report: path })}\n`,
     });
+  });
+
+  it("has the status of doctor, and says at the end what was found and where the report is", async () => {
+    const path = join(folder, "found.json");
+    const broken = join(folder, "truncated.gguf");
+    writeFileSync(broken, hostileGguf().subarray(0, 100));
+    const { status, err } = await requant("doctor", broken, "--report", path);
+    expect(status).toBe((await requant("doctor", broken)).status);
+    expect(status).toBe(1);
+    expect(err).toMatch(/found\.json: 1 error, 0 warnings; attach it to the issue\.\n$/);
+  });
+
+  it("is not written where the target is unknown, or the name is empty", async () => {
+    const path = join(folder, "none.json");
+    const { status, err } = await requant("doctor", hf, "--report", path, "--to", "nosuch", "--json");
+    const planned = await requant("plan", hf, "--to", "nosuch", "--json");
+    expect({ status, error: JSON.parse(err).error }).toEqual({
+      status: 2,
+      error: JSON.parse(planned.err).error,
+    });
+    expect(existsSync(path)).toBe(false);
+    expect((await requant("doctor", hf, "--report", "")).status).toBe(2);
+  });
+
+  it("never replaces a file of the model: not its weights, its settings, by a link or another spelling", async () => {
+    const model = join(folder, "model");
+    cpSync(hf, model, { recursive: true });
+    const hard = join(folder, "hard.json");
+    linkSync(join(model, "model.safetensors"), hard);
+    symlinkSync(join(model, "config.json"), join(folder, "soft.json"));
+    const before = readFileSync(join(model, "config.json"));
+    for (const path of [
+      join(model, "model.safetensors"),
+      join(model, "config.json"),
+      `${model}/../model/tokenizer.json`,
+      hard,
+      join(folder, "soft.json"),
+    ]) {
+      for (const source of [model, join(model, "model.safetensors")]) {
+        const { status, err } = await requant("doctor", source, "--report", path, "--overwrite", "--json");
+        expect({ path, status, message: JSON.parse(err).error.message }).toEqual({
+          path,
+          status: 2,
+          message: "The output is a file of the source.",
+        });
+      }
+    }
+    expect(readFileSync(join(model, "config.json"))).toEqual(before);
+    expect((await requant("doctor", model, "--quick", "--report", join(model, "report.json"))).status).toBe(
+      0,
+    );
+    // neither do other commands that write one file
+    const text = join(folder, "text.txt");
+    writeFileSync(text, "In the beginning God created the heaven and the earth. ".repeat(100));
+    const weights = join(model, "model.safetensors");
+    linkSync(weights, join(folder, "hard.npy"));
+    linkSync(weights, join(folder, "hard.gguf"));
+    for (const argv of [
+      ["calibrate", model, "--text", text, "-o", weights],
+      ["calibrate", model, "--text", text, "-o", weights, "--plan-out", join(folder, "plan.json")],
+      ["calibrate", model, "--text", text, "-o", join(folder, "s.safetensors"), "--plan-out", hard],
+      ["imatrix", model, "--text", text, "-o", join(folder, "hard.gguf")],
+      ["dump", model, "model.norm.weight", "--out", join(folder, "hard.npy")],
+      ["convert", model, join(folder, "o.gguf"), "--to", "q8_0", "--plan-out", hard],
+    ]) {
+      const { status, err } = await requant(...argv, "--overwrite", "--json");
+      expect({ argv, status, message: JSON.parse(err).error.message }).toEqual({
+        argv,
+        status: 2,
+        message: "The output is a file of the source.",
+      });
+    }
+    expect(readFileSync(weights)).toEqual(readFileSync(join(hf, "model.safetensors")));
   });
 
   it.each([

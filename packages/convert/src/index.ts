@@ -161,6 +161,7 @@ export { foldedStatistics } from "./model/folding/folded-statistics.ts";
 export { readFolded, writeFolded } from "./model/folding/folding-file.ts";
 export { type FoldingSearch, searchFolding } from "./model/folding/search-folding.ts";
 export type { HiddenGrids } from "./model/hidden-grids.ts";
+export { knownModelWords } from "./model/known-words.ts";
 export type { MeasuredFact } from "./model/measured-fact.ts";
 export type { MergedAdapter, ModelOrigin, ModelParts } from "./model/model.ts";
 export {
@@ -249,7 +250,10 @@ export {
   type OutputStore,
   refuseMixedModels,
   refuseOverlap,
+  refuseSourceFiles,
   refuseTaken,
+  type SourceFiles,
+  sourceFilesAt,
 } from "./run/outputs/store.ts";
 export { abandonParts, abandonShared } from "./run/parts/abandon-parts.ts";
 export { type PartNumber, refusePart } from "./run/parts/part-work.ts";

@@ -69,7 +69,12 @@ export { integerBuffer } from "./integer-buffers.ts";
 export type { JsonObject, JsonValue } from "./json.ts";
 export { type LikeOptions, likeMetadata, likeReference, type ReferenceGguf } from "./like-reference.ts";
 export { familyShapeFindings, isLlamaCppFamily, llamaCppFindings } from "./llama-cpp/findings.ts";
-export { knownRopeScalings } from "./llama-cpp/known-names.ts";
+export {
+  knownArchitectures,
+  knownPreTokenizers,
+  knownRopeScalings,
+  knownTokenizers,
+} from "./llama-cpp/known-names.ts";
 export type { Sizes } from "./llama-cpp/sizes.ts";
 export { hasTensorScale, readsTensorScales } from "./llama-cpp/tensor-scales.ts";
 export { type LlamafyPlan, llamafy } from "./llamafy/llamafy.ts";

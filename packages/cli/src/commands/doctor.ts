@@ -6,7 +6,7 @@ import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
 import { locate } from "../locate.ts";
 import type { Location } from "../location.ts";
-import { findingPlace, findingText, severityColor } from "../render/findings.ts";
+import { countedFindings, findingPlace, findingText, severityColor } from "../render/findings.ts";
 import type { Look } from "../render/look.ts";
 import { ProgressBar } from "../render/progress.ts";
 import { counted } from "../render/quantity.ts";
@@ -85,16 +85,15 @@ function runtimeOf(given: string | undefined): Runtime | undefined {
 }
 
 function renderFindings({ model, findings, examined, runtimes: programs }: DoctorReport, look: Look): string {
-  const count = (severity: Finding["severity"]): number =>
-    findings.filter((found) => found.severity === severity).length;
   const reach = examined.weights ? "" : ", weights not read";
   const purpose = programs.length === 0 ? "" : `; for ${programs.join(", ")}`;
   const seen = `${counted(examined.files, "file")}, ${counted(examined.tensors, "tensor")}${reach}${purpose}`;
-  const [errors, warnings] = [count("error"), count("warning")];
-  const color = errors > 0 ? look.colors.red : warnings > 0 ? look.colors.yellow : look.colors.green;
+  const has = (severity: Finding["severity"]): boolean =>
+    findings.some((found) => found.severity === severity);
+  const color = has("error") ? look.colors.red : has("warning") ? look.colors.yellow : look.colors.green;
   return [
     ...findings.map((found) => render(found, look)),
-    `${bounded(model, 500)}: ${color(`${counted(errors, "error")}, ${counted(warnings, "warning")}`)} (${seen})`,
+    `${bounded(model, 500)}: ${color(countedFindings(findings))} (${seen})`,
   ].join("\n");
 }
 

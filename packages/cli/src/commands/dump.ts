@@ -1,6 +1,14 @@
-import { type Model, matchingWeights, type NamedWeight, tensorStatistics, writeNpy } from "@requant/convert";
+import { basename, dirname, resolve } from "node:path";
+import {
+  type Model,
+  matchingWeights,
+  type NamedWeight,
+  refuseSourceFiles,
+  tensorStatistics,
+  writeNpy,
+} from "@requant/convert";
 import { FormatError, UsageError } from "@requant/core";
-import { fileSink } from "@requant/core/node";
+import { directoryStore, fileSink } from "@requant/core/node";
 import { bounded } from "@requant/core/text";
 import type { Context, Handler } from "../context.ts";
 import { exitStatus } from "../exit.ts";
@@ -21,6 +29,7 @@ export const dump: Handler = async ([argument = "", tensor = ""], given, context
     const name = /[*?]/.test(tensor) ? await theOnlyMatch(model, tensor, { rows, out }, context) : tensor;
     if (name === undefined) return exitStatus.done;
     if (out === undefined) return showStatistics(model, name, rows, context);
+    await refuseSourceFiles(model, directoryStore(dirname(resolve(out))), [basename(out)]);
     const sink = await fileSink(out, { overwrite: given["overwrite"] === true });
     await writeNpy(sink, model, name, { rows, signal });
     if (context.options.json)

@@ -175,9 +175,9 @@ class FileReader {
   }
 
   private refuse(option: string, key: string): void {
-    const why = whyRefused(option, this.owner);
-    if (why === undefined) return;
-    throw this.refusal(`The key ${quoted(key)} ${why}.`, "Take it out: requant help config.");
+    const refused = whyRefused(option, this.owner);
+    if (refused === undefined) return;
+    throw this.refusal(`The key ${quoted(key)} ${refused.why}.`, refused.hint);
   }
 
   private unknown(key: string, allowed: readonly string[], place = ""): UsageError {

@@ -1,6 +1,6 @@
 /** Files of defaults, read as text. What is in them is checked in a module of its own, which is loaded where there is one. */
-import { readFileSync } from "node:fs";
-import { IoError } from "@requant/core";
+import { readFileSync, type Stats, statSync } from "node:fs";
+import { IoError, isCodecError, UsageError } from "@requant/core";
 import { asIoError } from "@requant/core/node";
 import type { ConfigPlace } from "./places.ts";
 
@@ -9,9 +9,9 @@ export interface ConfigText extends ConfigPlace {
 }
 
 /** Longer ones are no files of defaults. */
-const MOST_CHARACTERS = 1_000_000;
+const MOST_BYTES = 1_000_000;
 
-/** The files that are there. One read for each place: most people have none, and every command looks. */
+/** The files that are there. One look at each place: most people have none, and every command looks. */
 export function readConfigTexts(places: readonly ConfigPlace[]): ConfigText[] {
   return places.flatMap((place) => {
     const text = textOf(place.path);
@@ -19,18 +19,28 @@ export function readConfigTexts(places: readonly ConfigPlace[]): ConfigText[] {
   });
 }
 
+/** @throws UsageError for what is no regular file: a pipe has no end, and a command would wait for it */
 function textOf(path: string): string | undefined {
-  let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return undefined;
+    refuseUnreadable(path, found);
+    return readFileSync(path, "utf8").replace(/^\ufeff/, "");
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    // no such file or folder
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (isCodecError(cause)) throw cause;
     throw asIoError(cause, path, "read");
   }
-  if (text.length <= MOST_CHARACTERS) return text.replace(/^\ufeff/, "");
-  throw new IoError(`The file of defaults has ${text.length} characters.`, {
+}
+
+function refuseUnreadable(path: string, found: Stats): void {
+  if (!found.isFile()) {
+    throw new UsageError("The file of defaults is not a regular file.", {
+      path,
+      hint: "Give --no-config, or put a file there.",
+    });
+  }
+  if (found.size <= MOST_BYTES) return;
+  throw new IoError(`The file of defaults has ${found.size} bytes, more than ${MOST_BYTES}.`, {
     path,
     hint: "Give --no-config, or make it shorter.",
   });

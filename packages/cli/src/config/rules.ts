@@ -1,28 +1,47 @@
 /** Which options a file of defaults may set. */
+import { specialTokens } from "../metadata-options.ts";
 import type { Owner } from "./places.ts";
 
-/** Belong to one piece of work, or change what scripts read: `requant inspect --json` must mean the same everywhere. */
-const NEVER: ReadonlySet<string> = new Set(
-  "json debug config plan dry-run plan-out resume again output out report set base like merge id part rows include-weights exclude-weights".split(
-    " ",
-  ),
-);
+const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
 /**
- * A folder may hold the file of a stranger, so it must not replace files, open the machine to a network, send
- * anything to a place, leave out a check or read a file into an output.
+ * Belong to one piece of work, or change what scripts read: `requant inspect --json` must mean the same everywhere. Nobody wants
+ * a command that always removes its parts, or edits each file in one way.
  */
-const USER_ONLY: ReadonlySet<string> = new Set(
-  "overwrite force host port stage private redis verify imatrix calibrate text cache allow-non-finite".split(
-    " ",
-  ),
-);
+const NEVER: ReadonlySet<string> = new Set([
+  ...words(`
+    json debug config plan dry-run plan-out resume again abort output out report set base like merge id part rows
+    include-weights exclude-weights parameters
+  `),
+  ...specialTokens.map(([option]) => option),
+]);
 
-/** Why an option cannot stand in a file; undefined where it can. */
-export function whyRefused(option: string, owner: Owner): string | undefined {
-  if (NEVER.has(option)) return "belongs to one command line";
-  if (owner === "project" && USER_ONLY.has(option)) return "may stand in the user's file only";
-  return undefined;
+/**
+ * What the file of a folder may set. It may be a stranger's, so a new option is not among these unless it does no harm: it
+ * replaces no files, opens the machine to no network, sends nothing to a place, leaves out no check, reads no file into an output,
+ * and hides nothing.
+ */
+const HARMLESS: ReadonlySet<string> = words(`
+  to exact grids pure tensor output-tensor token-embedding leave-output keep-split dtype target-bpw target-size
+  shard-size max-size max-tensors jobs memory window samples seed slices parts context kv vram tensors metadata
+`);
+
+/** Why an option cannot stand in a file, and what to do; undefined where it can. */
+export function whyRefused(
+  option: string,
+  owner: Owner,
+): { readonly why: string; readonly hint: string } | undefined {
+  if (NEVER.has(option)) {
+    return {
+      why: "belongs to one command line",
+      hint: `Take it out, and give --${option} where it is wanted: requant help config.`,
+    };
+  }
+  if (owner === "user" || HARMLESS.has(option)) return undefined;
+  return {
+    why: "may stand in the user's file only",
+    hint: "Move it there, or give it on the command line: requant help config.",
+  };
 }
 
 /** Variables of the environment that say the same as an option, and win over files. */

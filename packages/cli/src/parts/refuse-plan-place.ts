@@ -1,6 +1,6 @@
 /** Where a plan may be saved: not over what the conversion reads or makes. */
 import { basename, dirname, join, resolve, sep } from "node:path";
-import type { Model, Plan } from "@requant/convert";
+import { type Model, type Plan, refuseSourceFiles } from "@requant/convert";
 import { UsageError } from "@requant/core";
 import { directoryStore } from "@requant/core/node";
 import { STANDARD_OUTPUT } from "../output.ts";
@@ -35,7 +35,11 @@ export async function refuseSourceAsPlan(path: string, model: Model, read: reado
   const models = [model.merged?.base ?? model, model.merged?.adapter].filter((part) => part !== undefined);
   const places = await Promise.all([Promise.all(read.map(realPathOf)), ...models.map(sourcesOf)]);
   const sources = places.flat();
-  if (!written.some((own) => sources.some((source) => isWithin(own, source)))) return;
+  if (!written.some((own) => sources.some((source) => isWithin(own, source)))) {
+    // hard links have other paths
+    const names = [basename(path), basename(scalesBeside(path))];
+    return refuseSourceFiles(model, directoryStore(dirname(resolve(path))), names);
+  }
   throw new UsageError("The plan would be saved over a file of the source, or inside its folder.", {
     path,
     hint: HINT,

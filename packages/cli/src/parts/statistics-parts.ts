@@ -6,6 +6,7 @@ import {
   openStatisticsParts,
   type PartNumber,
   plannedVersions,
+  refuseSourceFiles,
   type SavedStatisticsPlan,
   type StatisticsParts,
   savedStatisticsPlan,
@@ -72,6 +73,7 @@ export async function saveStatisticsPlan(
   const [output, file] = [dirname(path), basename(path)];
   await withModel(argument, sameEverywhere(context), async (model, location) => {
     await refuseSourceAsPlan(planPath, model, textPath === undefined ? [] : [textPath]);
+    await refuseSourceFiles(model, directoryStore(output), [file]);
     const old = await directoryStore(output).open(file);
     await old?.close();
     if (old !== undefined && !overwrite) {

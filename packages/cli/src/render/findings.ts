@@ -2,6 +2,7 @@ import type { Finding } from "@requant/core";
 import { bounded, boundedMessage } from "@requant/core/text";
 import { type Colors, type CommonOptions, colorsFor, type Streams } from "../streams.ts";
 import { spellOptions } from "./options.ts";
+import { counted } from "./quantity.ts";
 
 /** Shown one by one; of more there is only the number. */
 const MOST_SHOWN = 20;
@@ -17,6 +18,13 @@ export function findingPlace({ message, path, tensor, key }: Finding): string {
     part === undefined || message.includes(at === 1 ? (tensor ?? "") : part) ? [] : [bounded(part)],
   );
   return parts.length === 0 ? "" : `(${parts.join(", ")})`;
+}
+
+/** "2 errors, 1 warning". */
+export function countedFindings(findings: readonly Finding[]): string {
+  const count = (severity: Finding["severity"]): number =>
+    findings.filter((found) => found.severity === severity).length;
+  return `${counted(count("error"), "error")}, ${counted(count("warning"), "warning")}`;
 }
 
 /** The colour of each severity. */

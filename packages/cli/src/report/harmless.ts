@@ -35,15 +35,18 @@ export function nameOf(name: string): string {
 
 const LONGEST_NAME = 300;
 
+/** A name with other characters is no program's: its parts may be those of an address or of a sentence. */
+const ORDINARY_NAME = /^[A-Za-z0-9_.-]+$/;
+
 function eachWord(name: string, shown: (word: string) => string): string {
-  if (name.length > LONGEST_NAME) return HIDDEN;
-  const parts = name.split(/([. ])/);
-  return parts
-    .map((part, at) => (at % 2 === 1 ? part : isHarmlessWord(part) ? shown(part) : HIDDEN))
-    .join("");
+  if (name.length > LONGEST_NAME || !ORDINARY_NAME.test(name)) return HIDDEN;
+  return name
+    .split(".")
+    .map((part) => (part === "" ? "" : isHarmlessWord(part) ? shown(part) : HIDDEN))
+    .join(".");
 }
 
-/** A number, a truth value or a harmless word; other values are hidden. */
+/** A number, a truth value or a harmless word of this program, such as the name of an encoding; other values are hidden. */
 export function harmlessValue(value: unknown): string | number | boolean | null {
   if (typeof value === "number" || typeof value === "boolean" || value === null) return value;
   if (typeof value === "bigint") return String(value);

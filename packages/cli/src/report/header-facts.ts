@@ -1,7 +1,8 @@
 /** What a report says of a model: counts, shapes, types and settings of a closed list; nothing that its author wrote. */
 import type { Model, ModelTensor } from "@requant/convert";
 import type { Metadata, MetadataValue } from "@requant/core";
-import { fileKind, harmlessValue, nameOf, patternOf } from "./harmless.ts";
+import { fileKind, HIDDEN, harmlessValue, nameOf, patternOf } from "./harmless.ts";
+import { isKnownWord, settingValue } from "./known-words.ts";
 
 /** Rows of a table; a hostile file could have millions of different names. */
 const MOST_ROWS = 400;
@@ -114,10 +115,16 @@ function ggufRows(metadata: Metadata): MetadataRow[] {
   const architecture = metadata.get("general.architecture");
   const prefix = architecture?.type === "string" ? `${architecture.value}.` : undefined;
   return [...metadata].map(([key, value]) => ({
-    key: nameOf(key),
+    key: keyOf(key, prefix),
     ...typeOf(value),
-    ...(isSetting(key, value, prefix) ? { value: harmlessValue(value.value) } : {}),
+    ...(isSetting(key, value, prefix) ? { value: settingValue(value.value) } : {}),
   }));
+}
+
+/** The name of an architecture that nobody knows may be a person's. */
+function keyOf(key: string, prefix: string | undefined): string {
+  if (prefix === undefined || !key.startsWith(prefix) || isKnownWord(prefix.slice(0, -1))) return nameOf(key);
+  return `${HIDDEN}.${nameOf(key.slice(prefix.length))}`;
 }
 
 function typeOf(value: MetadataValue): { type: string; length?: number } {
@@ -148,8 +155,8 @@ const isListed = (name: string): boolean => CONFIG_VALUES.has(name);
 
 function shown(name: string, value: unknown): { value?: unknown } {
   if (!isListed(name) || isRecord(value)) return {};
-  if (Array.isArray(value)) return { value: value.slice(0, MOST_SHAPES).map(harmlessValue) };
-  return { value: harmlessValue(value) };
+  if (Array.isArray(value)) return { value: value.slice(0, MOST_SHAPES).map(settingValue) };
+  return { value: settingValue(value) };
 }
 
 function kindOf(value: unknown): { type: string; length?: number } {

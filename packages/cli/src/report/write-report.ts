@@ -1,11 +1,13 @@
 /** Where the report of `doctor --report` goes. */
-import type { DoctorReport } from "@requant/convert";
-import { isCodecError } from "@requant/core";
-import { fileSink } from "@requant/core/node";
+import { basename, dirname, resolve } from "node:path";
+import { type DoctorReport, parseTargets, refuseSourceFiles, sourceFilesAt } from "@requant/convert";
+import { isCodecError, UsageError } from "@requant/core";
+import { directoryStore, fileSink } from "@requant/core/node";
 import type { Context } from "../context.ts";
-import { exitStatus, isAbort } from "../exit.ts";
+import { exitStatus, isAbort, statusOfError } from "../exit.ts";
 import { locate } from "../locate.ts";
 import type { Location } from "../location.ts";
+import { countedFindings } from "../render/findings.ts";
 import { tell } from "../render/tell.ts";
 import { writeJson } from "../streams.ts";
 import { reportText } from "./report.ts";
@@ -26,7 +28,15 @@ export async function reportFor(
   context: Context,
   examine: ((location: Location) => Promise<DoctorReport>) | undefined,
 ): Promise<number> {
+  if (file.trim() === "") {
+    throw new UsageError("The name of the report is empty.", {
+      hint: "Give --report report.json, or - for standard output.",
+    });
+  }
+  // a wrong word is refused before anything is read
+  if (target !== undefined) parseTargets(target);
   const location = argument === undefined ? undefined : await locate(argument, context);
+  if (location !== undefined && file !== "-") await refuseFileOfModel(file, location);
   let findings: DoctorReport | undefined;
   let fault: unknown;
   try {
@@ -46,9 +56,27 @@ export async function reportFor(
   });
   if (file === "-") context.streams.out.write(text);
   else await writeText(file, text, overwrite);
+  const status = statusOf(findings, fault);
+  const found = findings === undefined ? undefined : countedFindings(findings.findings);
   if (file !== "-" && context.options.json) writeJson(context.streams, { report: file });
   tell("Read the report before you attach it to an issue: it says itself what is in it.", context);
-  return exitStatus.done;
+  const place = file === "-" ? "The report" : file;
+  tell(`${place}: ${found === undefined ? "" : `${found}; `}attach it to the issue.`, context);
+  return status;
+}
+
+/** The status that `doctor` would have without a report. */
+function statusOf(findings: DoctorReport | undefined, fault: unknown): number {
+  if (fault !== undefined) return statusOfError(fault);
+  return findings?.ok === false ? exitStatus.different : exitStatus.done;
+}
+
+/** @throws UsageError for a report that would replace a file of the model, which need not open */
+async function refuseFileOfModel(file: string, { store, file: named }: Location): Promise<void> {
+  const path = resolve(file);
+  await refuseSourceFiles(await sourceFilesAt({ store, file: named }), directoryStore(dirname(path)), [
+    basename(path),
+  ]);
 }
 
 async function writeText(path: string, text: string, overwrite: boolean): Promise<void> {

@@ -12,7 +12,7 @@ import type { SafetensorsLayout } from "@requant/safetensors";
 import { completeFinding } from "../model/findings/finding.ts";
 import type { Model } from "../model/model.ts";
 import { sourceVersions } from "../model/source-versions.ts";
-import { type OutputStore, outputExists } from "../run/outputs/store.ts";
+import { type OutputStore, outputExists, refuseSourceFiles } from "../run/outputs/store.ts";
 import { type DescribedText, describeStatistics } from "./described-statistics.ts";
 import { isStatisticsOf } from "./finished-statistics.ts";
 import { openForwardPass } from "./forward-pass.ts";
@@ -73,6 +73,7 @@ export interface CollectReport {
  * @throws UsageError for a text that is too short, UnsupportedError for a family without a forward pass
  */
 export async function collectStatistics(options: CollectStatisticsOptions): Promise<CollectReport> {
+  await refuseSourceFiles(options.model, options.store, [options.file]);
   const compute = options.compute ?? wasmCompute();
   try {
     return await collectWith(compute, options);

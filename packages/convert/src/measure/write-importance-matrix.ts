@@ -9,7 +9,7 @@ import {
   writeImatrix,
 } from "@requant/gguf";
 import { sourceVersions } from "../model/source-versions.ts";
-import { type OutputStore, outputExists } from "../run/outputs/store.ts";
+import { type OutputStore, outputExists, refuseSourceFiles } from "../run/outputs/store.ts";
 import {
   type ImportanceMatrixOptions,
   type ImportancePass,
@@ -63,7 +63,8 @@ export interface WrittenImportance extends MeasuredImportance {
 export async function writeImportanceMatrix(
   options: WriteImportanceMatrixOptions,
 ): Promise<WrittenImportance> {
-  const { store, file, overwrite = false } = options;
+  const { model, store, file, overwrite = false } = options;
+  await refuseSourceFiles(model, store, [file]);
   const found = overwrite ? undefined : await store.open(file);
   if (found !== undefined) {
     await found.close();

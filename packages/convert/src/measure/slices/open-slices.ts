@@ -4,7 +4,7 @@ import { type Finding, IoError, type SharedWork, UsageError } from "@requant/cor
 import { openSafetensors, type Safetensors } from "@requant/safetensors";
 import { completeFinding } from "../../model/findings/finding.ts";
 import type { Model } from "../../model/model.ts";
-import { type OutputStore, outputExists } from "../../run/outputs/store.ts";
+import { type OutputStore, outputExists, refuseSourceFiles } from "../../run/outputs/store.ts";
 import { groupOf } from "../../run/parts/ledger.ts";
 import { mostFrequent, wordsForParts } from "../../run/parts/named-parts.ts";
 import { type PartNumber, refusePart } from "../../run/parts/part-work.ts";
@@ -77,6 +77,7 @@ export async function openStatisticsParts(
   output: OutputStore,
 ): Promise<StatisticsParts> {
   await refuseChangedSince(saved, model);
+  await refuseSourceFiles(model, output, [saved.file]);
   const described = await describeStatistics(model, { ...saved.options, text });
   if (described.run !== saved.run || described.layout.byteLength !== saved.byteLength) {
     throw new UsageError("The windows of the text are not those of the plan.", {

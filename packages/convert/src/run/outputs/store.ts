@@ -1,6 +1,7 @@
 import { IoError, type ReadStore, UsageError, type WriteStore } from "@requant/core";
 import { withoutTrailing } from "@requant/core/text";
-import type { Model } from "../../model/model.ts";
+import { hfSideFiles } from "@requant/models";
+import type { Model, ModelFile, ModelLocation } from "../../model/model.ts";
 import type { Plan } from "../../plan/plan.ts";
 
 /** A folder that is written to and read back from. */
@@ -27,40 +28,70 @@ export async function refuseOverlap(
   files: readonly string[],
 ): Promise<void> {
   if (model.merged !== undefined) await refuseOverlap(model.merged.adapter, output, files);
-  refuseClash({
-    source: model.name,
-    sourceFiles: model.files.map(({ name }) => joinPath(model.folder, name)),
-    output: output.name,
-    outputFiles: files.map((name) => joinPath(output.name, name)),
-  });
-  const { origin } = model;
-  await refuseSameFiles(model, output, files);
-  const placeOf = origin?.store.realPath?.bind(origin.store);
-  const outputPlaceOf = output.realPath?.bind(output);
-  if (placeOf === undefined || outputPlaceOf === undefined) return;
-  refuseClash({
-    source: await placeOf(origin?.file),
-    sourceFiles: await Promise.all(model.files.map(({ name }) => placeOf(name))),
-    output: await outputPlaceOf(),
-    outputFiles: await Promise.all(files.map((name) => outputPlaceOf(name))),
-  });
+  refuseInside(model.name, output.name);
+  const { store, file } = model.origin ?? {};
+  const source = await store?.identity?.(file);
+  const folder = await output.identity?.();
+  if (
+    source?.own !== undefined &&
+    folder !== undefined &&
+    [folder.own, ...folder.above].includes(source.own)
+  ) {
+    throw insideSource(output.name);
+  }
+  const sourcePlace = await store?.realPath?.(file);
+  const outputPlace = await output.realPath?.();
+  if (sourcePlace !== undefined && outputPlace !== undefined) refuseInside(sourcePlace, outputPlace);
+  await refuseSourceFiles(model, output, files);
 }
 
-/** The same by what the file system says, for disks on which several spellings are one name. */
-async function refuseSameFiles(model: Model, output: OutputStore, files: readonly string[]): Promise<void> {
-  const { store, file } = model.origin ?? {};
-  const identityOf = store?.identity?.bind(store);
-  const outputIdentityOf = output.identity?.bind(output);
-  if (identityOf === undefined || outputIdentityOf === undefined) return;
-  const source = await identityOf(file);
-  const folder = await outputIdentityOf();
-  if (source.own !== undefined && [folder.own, ...folder.above].includes(source.own))
-    throw insideSource(output.name);
-  const read = new Set<string | undefined>();
-  for (const { name } of model.files) read.add((await identityOf(name)).own);
+/** The files that a command reads, as far as it must not replace them. */
+export interface SourceFiles {
+  /** The folder of `files`, as its store names it. */
+  readonly folder: string;
+  readonly files: readonly Pick<ModelFile, "name">[];
+  readonly origin?: ModelLocation | undefined;
+  /** Set where files such as config.json are read, too. */
+  readonly hf?: unknown;
+  readonly merged?: { readonly adapter: SourceFiles } | undefined;
+}
+
+/** The same for a place whose model may not open: all files there that models are made of. */
+export async function sourceFilesAt(origin: ModelLocation): Promise<SourceFiles> {
+  const { store, file } = origin;
+  // a server's files are not replaced by one of this machine, and are not asked for
+  const isHere = store.realPath !== undefined || store.identity !== undefined;
+  const names = (isHere ? ((await store.list()) ?? []) : []).filter(
+    (name) => OF_A_MODEL.test(name) || WEIGHTS.test(name),
+  );
+  const all = file === undefined ? names : [file, ...names];
+  return { folder: store.name, files: all.map((name) => ({ name })), origin, hf: {} };
+}
+
+/**
+ * Refuses files that would replace one that is read: by name, by real path, and by what the file system says, for hard links and
+ * for disks on which several spellings are one name.
+ * @throws UsageError
+ */
+export async function refuseSourceFiles(
+  source: SourceFiles,
+  output: Pick<ReadStore, "name" | "realPath" | "identity">,
+  files: readonly string[],
+): Promise<void> {
+  if (source.merged !== undefined) await refuseSourceFiles(source.merged.adapter, output, files);
+  const { store } = source.origin ?? {};
+  const names = [...source.files.map(({ name }) => name), ...(source.hf === undefined ? [] : hfSideFiles)];
+  const read = new Set(names.map((name) => joinPath(source.folder, name)));
+  for (const name of names) {
+    const place = await store?.realPath?.(name);
+    const identity = await store?.identity?.(name);
+    if (place !== undefined) read.add(place);
+    if (identity?.own !== undefined) read.add(identity.own);
+  }
   for (const name of files) {
-    const { own } = await outputIdentityOf(name);
-    if (own !== undefined && read.has(own)) throw isSource(joinPath(output.name, name));
+    const path = joinPath(output.name, name);
+    const own = [path, await output.realPath?.(name), (await output.identity?.(name))?.own];
+    if (own.some((each) => each !== undefined && read.has(each))) throw isSource(path);
   }
 }
 
@@ -78,22 +109,14 @@ function isSource(path: string): UsageError {
   });
 }
 
-interface Places {
-  readonly source: string;
-  readonly sourceFiles: readonly string[];
-  readonly output: string;
-  readonly outputFiles: readonly string[];
+function refuseInside(source: string, output: string): void {
+  const [inner, outer] = [withoutTrailingSlash(output), withoutTrailingSlash(source)];
+  if (inner !== outer && !inner.startsWith(`${outer}/`) && !inner.startsWith(`${outer}\\`)) return;
+  throw insideSource(output);
 }
 
-function refuseClash({ source, sourceFiles, output, outputFiles }: Places): void {
-  const [inner, outer] = [withoutTrailingSlash(output), withoutTrailingSlash(source)];
-  if (inner === outer || inner.startsWith(`${outer}/`) || inner.startsWith(`${outer}\\`)) {
-    throw insideSource(output);
-  }
-  const written = new Set(outputFiles);
-  const clash = sourceFiles.find((path) => written.has(path));
-  if (clash !== undefined) throw isSource(clash);
-}
+/** Weights of older forms. */
+const WEIGHTS = /\.(?:bin|pth?|npz)$/i;
 
 /** Files that decide what a folder is read as: weights, their index, and how they are packed. */
 const OF_A_MODEL =
